@@ -1,0 +1,37 @@
+// Which functions and plugins stand in a proxy's HTTP filter chains: IR of filter instances.
+
+/** Bytes of a module that was fetched, verified and checked; shared by reference. */
+export interface WasmModule {
+  readonly sha256: string;
+  readonly bytes: Uint8Array;
+}
+
+/** What happens to requests when the module fails: let them pass, refuse them (503), or refuse and start the module anew. */
+export type FailureMode = "open" | "closed" | "reload";
+
+/** One configured module. Delivered apart from the listener that names it. */
+export interface WasmFilter {
+  /** Resource name of the delivered configuration, unique in a proxy. */
+  readonly name: string;
+  /** A module that can be had, or what stands in for one that cannot: pass-through or refuse-all, with why. */
+  readonly module: { readonly kind: "module"; readonly module: WasmModule } | { readonly kind: "unavailable"; readonly reason: string };
+  /** JSON text, or the empty string. */
+  readonly configuration: string;
+  /** Shared data lives as long as one VM of this id: constant across versions of a module. */
+  readonly vmId: string;
+  readonly rootId: string;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly failureMode: FailureMode;
+}
+
+/** Slots of the chain that are filled from configuration, each in order of priority. */
+export interface HttpFilters {
+  readonly pluginsAuthn: readonly WasmFilter[];
+  readonly pluginsAuthz: readonly WasmFilter[];
+  readonly authorization?: WasmFilter;
+  readonly rateLimit?: WasmFilter;
+  readonly pluginsStats: readonly WasmFilter[];
+  readonly pluginsUnspecified: readonly WasmFilter[];
+  readonly router?: WasmFilter;
+  readonly telemetry?: WasmFilter;
+}

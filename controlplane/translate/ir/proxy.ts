@@ -1,0 +1,68 @@
+// All that one class of proxies needs, ready to be written in Envoy's words.
+import type { HttpFilters } from "./filters.ts";
+import type { RouteTable } from "./routes.ts";
+import type { ServiceRef, Upstream } from "./upstream.ts";
+
+export interface SocketAddress {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** A sidecar's way out: one explicit proxy address that takes absolute-form, h2c and CONNECT. */
+export interface OutboundProxy {
+  readonly bind: SocketAddress;
+  readonly routeTable: string;
+  readonly filters: HttpFilters;
+  /** What happens to hosts that nobody declared. */
+  readonly unknownHosts: "forward" | "refuse";
+}
+
+/** One port of the workload behind a sidecar. */
+export interface InboundPort {
+  /** The containerPort clients know. */
+  readonly port: number;
+  readonly bind: SocketAddress;
+  readonly application: SocketAddress;
+  readonly protocol: "http" | "tcp";
+  readonly mtls: "STRICT" | "PERMISSIVE" | "DISABLE";
+  readonly service?: ServiceRef;
+  readonly filters: HttpFilters;
+  /** Network-level authorization for tcp ports: same JSON as the authorization filter's configuration. */
+  readonly tcpAuthorization?: string;
+}
+
+/** One TLS face of a gateway port, chosen by SNI. */
+export interface GatewayTls {
+  readonly serverNames: readonly string[];
+  /** Name of the secret that holds certificate and key. */
+  readonly secretName: string;
+  readonly minVersion?: string;
+  readonly maxVersion?: string;
+  readonly cipherSuites: readonly string[];
+  readonly routeTable: string;
+}
+
+/** One port of a gateway proxy: plain HTTP, or HTTPS with one or more certificates. */
+export interface GatewayPort {
+  readonly port: number;
+  readonly bind: SocketAddress;
+  readonly kind: { readonly protocol: "HTTP"; readonly routeTable: string } | { readonly protocol: "HTTPS"; readonly servers: readonly GatewayTls[] };
+  readonly filters: HttpFilters;
+}
+
+export interface AccessLog {
+  /** A path, or undefined for none. */
+  readonly path: string;
+  readonly encoding: "TEXT" | "JSON";
+}
+
+export interface ProxyIr {
+  readonly upstreams: readonly Upstream[];
+  readonly routeTables: readonly RouteTable[];
+  readonly outbound?: OutboundProxy;
+  readonly inbound: readonly InboundPort[];
+  readonly gatewayPorts: readonly GatewayPort[];
+  readonly accessLog?: AccessLog;
+  readonly trustDomain: string;
+}
+

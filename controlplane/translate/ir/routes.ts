@@ -1,0 +1,125 @@
+// How a request finds its upstream: IR of route tables (Envoy's route configurations), virtual hosts and routes.
+import type { HashKey, UpstreamId } from "./upstream.ts";
+
+export type StringMatch =
+  | { readonly kind: "exact"; readonly value: string }
+  | { readonly kind: "prefix"; readonly value: string }
+  | { readonly kind: "regex"; readonly value: string } // RE2, whole value
+  | { readonly kind: "present" };
+
+export type PathMatch = Exclude<StringMatch, { kind: "present" }>;
+
+export interface NamedMatch {
+  readonly name: string;
+  readonly match: StringMatch;
+}
+
+/** Every given condition must hold. An empty condition matches every request. */
+export interface RequestMatch {
+  readonly path?: PathMatch;
+  readonly ignoreCase: boolean;
+  readonly method?: StringMatch;
+  readonly authority?: StringMatch;
+  readonly scheme?: StringMatch;
+  readonly headers: readonly NamedMatch[];
+  readonly withoutHeaders: readonly NamedMatch[];
+  readonly queryParameters: readonly NamedMatch[];
+}
+
+export interface HeaderChanges {
+  readonly set: readonly (readonly [string, string])[];
+  readonly add: readonly (readonly [string, string])[];
+  readonly remove: readonly string[];
+}
+
+export interface Target {
+  readonly upstream: UpstreamId;
+  readonly weight: number;
+  readonly requestHeaders: HeaderChanges;
+  readonly responseHeaders: HeaderChanges;
+}
+
+export interface Retries {
+  readonly attempts: number;
+  /** Envoy's and gRPC's retry conditions, without status codes. */
+  readonly conditions: readonly string[];
+  readonly statusCodes: readonly number[];
+  readonly perTryTimeoutMs?: number;
+  readonly otherHosts: boolean;
+}
+
+export interface Fault {
+  readonly delay?: { readonly ms: number; readonly percent: number };
+  readonly abort?: { readonly httpStatus?: number; readonly grpcStatus?: number; readonly percent: number };
+}
+
+export interface Mirror {
+  readonly upstream: UpstreamId;
+  readonly percent: number;
+}
+
+export interface Rewrite {
+  /** Replaces the matched prefix (prefix match) or the whole path. */
+  readonly path?: string;
+  readonly pathRegex?: { readonly match: string; readonly rewrite: string };
+  readonly authority?: string;
+}
+
+export type RouteAction =
+  | {
+      readonly kind: "forward";
+      /** One target, or several of which one is drawn by weight. */
+      readonly targets: readonly Target[];
+      /** Undefined: no timeout. */
+      readonly timeoutMs?: number;
+      readonly retries?: Retries;
+      readonly rewrite?: Rewrite;
+      readonly mirrors: readonly Mirror[];
+      readonly hash?: HashKey;
+    }
+  | {
+      readonly kind: "redirect";
+      readonly path?: string;
+      readonly prefixPath?: string;
+      readonly authority?: string;
+      readonly port?: number;
+      readonly scheme?: string;
+      readonly code: 301 | 302 | 303 | 307 | 308;
+      /** HTTP asked for, HTTPS answered: nothing else of the request changes. */
+      readonly httpsOnly?: boolean;
+    }
+  | { readonly kind: "respond"; readonly status: number; readonly body?: string };
+
+export interface Route {
+  /** Shown in access logs and by tools: the VirtualService route's name, or `default`. */
+  readonly name: string;
+  /** Key by which the router filter names this route; unique in its virtual host. */
+  readonly key: string;
+  readonly match: RequestMatch;
+  readonly action: RouteAction;
+  readonly fault?: Fault;
+  readonly requestHeaders: HeaderChanges;
+  readonly responseHeaders: HeaderChanges;
+  /** `<namespace>/<name>` of the VirtualService it came from. */
+  readonly origin?: string;
+}
+
+export interface VirtualHost {
+  /** `<host fqdn>:<port>` */
+  readonly name: string;
+  readonly domains: readonly string[];
+  /** In order: the first that matches wins. */
+  readonly routes: readonly Route[];
+  /** `filter`: the router filter decides among all routes, in order; `native`: Envoy's own matching does. */
+  readonly decidedBy: "native" | "filter";
+  /** Every request gets a redirect to HTTPS (Gateway httpsRedirect). */
+  readonly requireTls: boolean;
+  /** CONNECT to this host is answered by: the same routing (`http`), or a plain tunnel to an upstream. */
+  readonly connect?: { readonly kind: "http" } | { readonly kind: "tunnel"; readonly upstream: UpstreamId };
+}
+
+export interface RouteTable {
+  /** Envoy's route configuration name, `80`, `http.80` … */
+  readonly name: string;
+  readonly virtualHosts: readonly VirtualHost[];
+}

@@ -1,0 +1,122 @@
+// Where requests can be sent: IR of one upstream (Envoy's cluster), with no CRD and no Envoy word in it.
+import type { SpiffeId } from "../../model/spiffe.ts";
+
+/** The parts an upstream's name is made of; see `names.ts` for the text. */
+export interface UpstreamId {
+  readonly direction: "outbound" | "inbound";
+  readonly port: number;
+  /** Empty when the upstream is the whole service. */
+  readonly subset: string;
+  /** Fully qualified host; empty for inbound. */
+  readonly host: string;
+}
+
+/** A service as telemetry and policies name it. */
+export interface ServiceRef {
+  readonly host: string;
+  readonly name: string;
+  readonly namespace: string;
+}
+
+/** Who runs behind an endpoint, as telemetry labels it. */
+export interface WorkloadRef {
+  readonly name: string;
+  readonly namespace: string;
+  readonly canonicalName: string;
+  readonly canonicalRevision: string;
+  readonly clusterId: string;
+}
+
+/** One address behind an upstream. */
+export interface Endpoint {
+  /** IP address, or a DNS name for `dns` upstreams. */
+  readonly address: string;
+  readonly port: number;
+  readonly weight: number;
+  /** A sidecar answers here, so mesh mTLS is spoken. */
+  readonly meshTls: boolean;
+  readonly healthy: boolean;
+  readonly locality?: string;
+  readonly workload?: WorkloadRef;
+}
+
+/** How the addresses of an upstream become known. */
+export type Discovery =
+  | { readonly kind: "endpoints"; readonly endpoints: readonly Endpoint[] } // pushed apart from the upstream
+  | { readonly kind: "static"; readonly endpoints: readonly Endpoint[] }
+  | { readonly kind: "dns"; readonly endpoints: readonly Endpoint[]; readonly roundRobin: boolean }
+  | { readonly kind: "forward" } // resolved from the request's own host, when it is asked for
+  | { readonly kind: "none" }; // never any address: answers 503
+
+/** The protocol spoken to the upstream. `downstream` keeps what the client spoke. */
+export type UpstreamProtocol = "http1" | "http2" | "downstream" | "tcp";
+
+export type HashKey =
+  | { readonly kind: "header"; readonly name: string }
+  | { readonly kind: "cookie"; readonly name: string; readonly path: string; readonly ttlMs?: number }
+  | { readonly kind: "sourceIp" }
+  | { readonly kind: "queryParameter"; readonly name: string };
+
+export type LoadBalancer =
+  | { readonly kind: "roundRobin" }
+  | { readonly kind: "leastRequest" }
+  | { readonly kind: "random" }
+  | { readonly kind: "consistentHash"; readonly key: HashKey; readonly algorithm: "ringHash" | "maglev"; readonly minimumRingSize: number };
+
+/** Limits on what may be open at once; undefined leaves the proxy's own large default. */
+export interface ConnectionLimits {
+  readonly maxConnections?: number;
+  readonly connectTimeoutMs: number;
+  readonly tcpKeepalive?: { readonly probes?: number; readonly timeMs?: number; readonly intervalMs?: number };
+  readonly maxConnectionDurationMs?: number;
+  readonly maxPendingRequests?: number;
+  readonly maxRequests?: number;
+  readonly maxRequestsPerConnection?: number;
+  readonly maxRetries?: number;
+  readonly idleTimeoutMs?: number;
+  readonly maxConcurrentStreams?: number;
+}
+
+/** Passive health checking. */
+export interface OutlierEjection {
+  readonly consecutive5xx?: number;
+  readonly consecutiveGateway?: number;
+  readonly consecutiveLocalOrigin?: number;
+  readonly splitLocalOrigin: boolean;
+  readonly intervalMs: number;
+  readonly baseEjectionMs: number;
+  readonly maxEjectionPercent: number;
+  readonly minHealthPercent: number;
+}
+
+/** What is spoken below the protocol. */
+export type UpstreamTls =
+  | { readonly mode: "none" }
+  /** Mesh mTLS where the endpoint has a sidecar, plaintext elsewhere. */
+  | { readonly mode: "auto"; readonly identities: readonly SpiffeId[]; readonly sni: string }
+  /** Mesh mTLS to every endpoint (ISTIO_MUTUAL). */
+  | { readonly mode: "mesh"; readonly identities: readonly string[]; readonly sni: string }
+  | {
+      readonly mode: "tls"; // SIMPLE, and MUTUAL when a client certificate is named
+      readonly sni: string;
+      readonly caFile?: string;
+      readonly credentialName?: string;
+      readonly clientCertificateFile?: string;
+      readonly clientKeyFile?: string;
+      readonly subjectAltNames: readonly string[];
+      readonly insecureSkipVerify: boolean;
+    };
+
+export interface Upstream {
+  readonly id: UpstreamId;
+  readonly discovery: Discovery;
+  readonly protocol: UpstreamProtocol;
+  /** The service that is meant, for telemetry; undefined for the unknown. */
+  readonly service?: ServiceRef;
+  /** Runs inside the mesh: peers may learn who we are. */
+  readonly internal: boolean;
+  readonly loadBalancer: LoadBalancer;
+  readonly limits: ConnectionLimits;
+  readonly outlier?: OutlierEjection;
+  readonly tls: UpstreamTls;
+}
