@@ -1,0 +1,66 @@
+// consumes: Envoy messages as translators write them (types in build/envoy.ts), or their bytes
+// produces: bytes, messages, Any values, strict proto3 JSON
+// never does: drop a field it does not know; a misspelt one throws MessageShapeError with its path
+import { fromJson, toJson } from "protobufjs/ext/protojson.js";
+import type { AnyMessage, Duration, JsonValue, MessageByName } from "./build/envoy.ts";
+import { lowerMessage, raiseMessage } from "./convert.ts";
+import { type MessageName, nameOfTypeUrl, typeOf, typeUrlOf } from "./schema.ts";
+
+export { MessageShapeError } from "./convert.ts";
+export { type MessageName, nameOfTypeUrl, typeUrlOf } from "./schema.ts";
+
+/**
+ * The bytes of a message. Equal content gives equal bytes (fields by number, map keys sorted). Enums are words, wrappers (UInt32Value,
+ * BoolValue, StringValue, …) plain values, Struct plain JSON, Duration `{ seconds, nanos }` (see durationFromMs), Any the result of packAny.
+ * Throws MessageShapeError for unknown fields, values of the wrong kind, and two members of one oneof.
+ */
+export function encode<N extends MessageName>(name: N, message: MessageByName[N]): Uint8Array {
+  const type = typeOf(name);
+  return type.encode(lowerMessage(type, message, name)).finish();
+}
+
+/** The message in bytes; fields that are not set are absent. Throws on bytes that are no such message. */
+export function decode<N extends MessageName>(name: N, bytes: Uint8Array): MessageByName[N] {
+  const type = typeOf(name);
+  return raiseMessage(type, type.decode(bytes) as unknown as Record<string, unknown>) as MessageByName[N];
+}
+
+/** A message encoded into an Any, as `typedConfig` fields take it. */
+export function packAny<N extends MessageName>(name: N, message: MessageByName[N]): AnyMessage {
+  return { typeUrl: typeUrlOf(name), value: encode(name, message) };
+}
+
+export type UnpackedAny = { [N in MessageName]: { readonly name: N; readonly message: MessageByName[N] } }[MessageName] | { readonly name: undefined; readonly typeUrl: string };
+
+/** The message in an Any under its name; a type the built API does not have comes back as `name: undefined`. */
+export function unpackAny(any: AnyMessage): UnpackedAny {
+  const name = nameOfTypeUrl(any.typeUrl);
+  if (name === undefined) return { name, typeUrl: any.typeUrl };
+  return { name, message: decode(name, any.value) } as UnpackedAny;
+}
+
+/**
+ * Proto3 JSON of a message (or of its bytes) with every Any expanded, after reading it back by the strict parser and comparing bytes.
+ * For goldens, debug pages and tests; throws when the two do not agree.
+ */
+export function toProto3Json<N extends MessageName>(name: N, message: MessageByName[N] | Uint8Array): JsonValue {
+  const type = typeOf(name);
+  const bytes = message instanceof Uint8Array && type.fullName !== ".google.protobuf.BytesValue" ? message : encode(name, message as MessageByName[N]);
+  const json = toJson(type, type.decode(bytes)) as JsonValue;
+  const again = type.encode(fromJson(type, json)).finish();
+  if (Buffer.compare(Buffer.from(again), Buffer.from(type.encode(type.decode(bytes)).finish())) !== 0) throw new Error(`${name} does not survive proto3 JSON`);
+  return json;
+}
+
+/** A message out of proto3 JSON, strictly: unknown fields throw. For configurations that are written as JSON. */
+export function fromProto3Json<N extends MessageName>(name: N, json: JsonValue): MessageByName[N] {
+  const type = typeOf(name);
+  return raiseMessage(type, fromJson(type, json) as unknown as Record<string, unknown>) as MessageByName[N];
+}
+
+/** A Duration of milliseconds (fractions count down to a nanosecond). */
+export function durationFromMs(ms: number): Duration {
+  const seconds = Math.trunc(ms / 1000);
+  const nanos = Math.round((ms - seconds * 1000) * 1e6);
+  return nanos === 0 ? { seconds } : { seconds, nanos };
+}
