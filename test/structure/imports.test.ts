@@ -1,0 +1,61 @@
+// The way of the data has one direction: a stage imports only what stands before it.
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+
+/** For each room, the rooms it may import from, beside itself. */
+const allowed: Readonly<Record<string, readonly string[]>> = {
+  model: [],
+  telemetry: [],
+  settings: ["model"],
+  source: ["model"],
+  validate: ["model"],
+  store: ["model", "validate", "source"],
+  "translate/ir": ["model"],
+  "translate/resolve": ["model", "store", "translate/ir"],
+  "translate/emit": ["model", "translate/ir"],
+  snapshot: ["model", "translate/emit", "telemetry"],
+  xds: ["model", "snapshot", "telemetry"],
+  ca: ["model", "telemetry"],
+  wasm: ["model", "translate/ir", "telemetry"],
+  bootstrap: ["model"],
+};
+
+function roomOf(path: string): string | undefined {
+  const inside = relative(join(root, "controlplane"), path);
+  if (inside.startsWith("..")) return undefined;
+  const [first, second] = inside.split("/");
+  return first === "translate" ? (second?.endsWith(".ts") ? "translate" : `translate/${second}`) : first?.endsWith(".ts") ? "main" : first;
+}
+
+function importsOf(path: string): string[] {
+  const text = readFileSync(path, "utf8");
+  return [...text.matchAll(/^(?:import|export)[^"';]*?from\s+"(\.[^"]+)"/gms)].map((match) => resolve(dirname(path), match[1] ?? ""));
+}
+
+const sources = readdirSync(join(root, "controlplane"), { recursive: true, encoding: "utf8" })
+  .filter((file) => file.endsWith(".ts") && !file.endsWith(".test.ts") && !file.includes("build/"))
+  .map((file) => join("controlplane", file));
+
+describe("the way of the data", () => {
+  it("is made of rooms that exist", () => {
+    expect(sources.length).toBeGreaterThan(50);
+    const rooms = new Set(sources.map((file) => roomOf(join(root, file))));
+    for (const room of Object.keys(allowed)) expect(rooms).toContain(room);
+  });
+
+  for (const [room, before] of Object.entries(allowed)) {
+    it(`${room} imports only ${before.join(", ") || "nothing of ours"}`, () => {
+      const turnedBack = sources
+        .map((file) => join(root, file))
+        .filter((file) => roomOf(file) === room)
+        .flatMap((file) => importsOf(file).map((target) => ({ file, target, to: roomOf(target) })))
+        .filter(({ to }) => to !== undefined && to !== room && !before.includes(to))
+        .map(({ file, target }) => `${relative(root, file)} → ${relative(root, target)}`);
+      expect(turnedBack).toEqual([]);
+    });
+  }
+});
