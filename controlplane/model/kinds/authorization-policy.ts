@@ -1,0 +1,51 @@
+// AuthorizationPolicy: who may call what.
+// Field facts: https://istio.io/latest/docs/reference/config/security/authorization-policy/
+import { choice, fields, ipBlock, listOf, matchLabelsSelector, opt, type SpecFrom, text } from "../schema.ts";
+
+const names = () => opt(listOf(text()));
+const blocks = () => opt(listOf(ipBlock()));
+
+const source = fields({
+  principals: names(),
+  notPrincipals: names(),
+  namespaces: names(),
+  notNamespaces: names(),
+  serviceAccounts: names(),
+  notServiceAccounts: names(),
+  ipBlocks: blocks(),
+  notIpBlocks: blocks(),
+  remoteIpBlocks: blocks(),
+  notRemoteIpBlocks: blocks(),
+}, { notYet: ["requestPrincipals", "notRequestPrincipals"] });
+
+const operation = fields({
+  hosts: names(),
+  notHosts: names(),
+  ports: names(),
+  notPorts: names(),
+  methods: names(),
+  notMethods: names(),
+  paths: names(),
+  notPaths: names(),
+});
+
+const condition = fields({ key: text(), values: names(), notValues: names() });
+
+const rule = fields({
+  from: opt(listOf(fields({ source: opt(source) }))),
+  to: opt(listOf(fields({ operation: opt(operation) }))),
+  when: opt(listOf(condition)),
+});
+
+/** The schema of an AuthorizationPolicy's spec. No action means ALLOW. */
+export const authorizationPolicySchema = fields({
+  selector: opt(matchLabelsSelector),
+  action: opt(choice(["ALLOW", "DENY"], { notYet: ["AUDIT", "CUSTOM"] })),
+  rules: opt(listOf(rule)),
+}, { notYet: ["targetRefs", "targetRef", "provider"] });
+
+export type AuthorizationPolicySpec = SpecFrom<typeof authorizationPolicySchema>;
+export type AuthorizationRuleSpec = SpecFrom<typeof rule>;
+export type AuthorizationSourceSpec = SpecFrom<typeof source>;
+export type AuthorizationOperationSpec = SpecFrom<typeof operation>;
+export type AuthorizationConditionSpec = SpecFrom<typeof condition>;

@@ -1,0 +1,32 @@
+// MeshConfig: settings of the whole mesh, in ConfigMap `istio` of the root namespace, key `mesh`.
+// Field facts: https://istio.io/latest/docs/reference/config/istio.mesh.v1alpha1/
+import { anyText, choice, duration, fields, flag, integer, opt, type SpecFrom, text } from "../schema.ts";
+
+/** The schema of the MeshConfig document. `engine` is ours: whether policies run in Wasm filters or in Envoy's own. */
+export const meshConfigSchema = fields({
+  trustDomain: opt(text()),
+  rootNamespace: opt(text()),
+  outboundTrafficPolicy: opt(fields({ mode: opt(choice(["ALLOW_ANY", "REGISTRY_ONLY"])) })),
+  accessLogFile: opt(anyText()),
+  accessLogFormat: opt(anyText()),
+  accessLogEncoding: opt(choice(["TEXT", "JSON"])),
+  enableAutoMtls: opt(flag()),
+  connectTimeout: opt(duration()),
+  defaultConfig: opt(fields({ concurrency: opt(integer(0, 1_024)) }, {
+    noEffect: ["configPath", "binaryPath", "serviceCluster", "drainDuration", "discoveryAddress", "zipkinAddress", "statsdUdpAddress", "proxyAdminPort",
+      "controlPlaneAuthPolicy", "customConfigFile", "statNameLength", "proxyBootstrapTemplatePath", "interceptionMode", "tracing", "sds", "envoyAccessLogService",
+      "envoyMetricsService", "proxyMetadata", "runtimeValues", "statusPort", "extraStatTags", "gatewayTopology", "terminationDrainDuration", "meshId",
+      "readinessProbe", "proxyStatsMatcher", "holdApplicationUntilProxyStarts", "caCertificatesPem", "image", "privateKeyProvider", "proxyHeaders",
+      "availabilityZone", "fileFlushInterval", "fileFlushMinSizeKb", "statsCompression"],
+  })),
+  engine: opt(choice(["wasm", "native"])),
+}, {
+  noEffect: ["proxyListenPort", "proxyInboundListenPort", "proxyHttpPort", "tcpKeepalive", "ingressClass", "ingressService", "ingressControllerMode", "ingressSelector",
+    "enableTracing", "enableEnvoyAccessLogService", "disableEnvoyListenerLog", "inboundTrafficPolicy", "configSources", "trustDomainAliases", "caCertificates",
+    "defaultServiceExportTo", "defaultVirtualServiceExportTo", "defaultDestinationRuleExportTo", "localityLbSetting", "dnsRefreshRate", "h2UpgradePolicy",
+    "inboundClusterStatName", "outboundClusterStatName", "certificates", "serviceSettings", "enablePrometheusMerge", "verifyCertificateAtClient", "ca",
+    "extensionProviders", "defaultProviders", "discoverySelectors", "pathNormalization", "defaultHttpRetryPolicy", "meshMTLS", "tlsDefaults",
+    "protocolDetectionTimeout", "hboneIdleTimeout", "serviceScopeConfigs"],
+});
+
+export type MeshConfigDocument = SpecFrom<typeof meshConfigSchema>;

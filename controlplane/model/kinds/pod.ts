@@ -1,0 +1,65 @@
+// Pod and Deployment: workloads. Of these kinds only what the mesh reads is described.
+import { anyText, integer, labelMap, listOf, openFields, opt, port, portOrName, type SpecFrom, text } from "../schema.ts";
+
+const reference = openFields({ name: opt(text()), key: text() });
+
+const environmentVariable = openFields({
+  name: text(),
+  value: opt(anyText()),
+  valueFrom: opt(openFields({
+    fieldRef: opt(openFields({ fieldPath: text() })),
+    configMapKeyRef: opt(reference),
+    secretKeyRef: opt(reference),
+  })),
+});
+
+const probe = openFields({
+  httpGet: opt(openFields({ path: opt(anyText()), port: portOrName(), scheme: opt(text()) })),
+  tcpSocket: opt(openFields({ port: portOrName() })),
+  initialDelaySeconds: opt(integer()),
+  periodSeconds: opt(integer()),
+  timeoutSeconds: opt(integer()),
+  failureThreshold: opt(integer()),
+});
+
+const container = openFields({
+  name: opt(text()),
+  image: opt(anyText()),
+  ports: opt(listOf(openFields({ name: opt(text()), containerPort: port(), protocol: opt(text()) }))),
+  env: opt(listOf(environmentVariable)),
+  readinessProbe: opt(probe),
+});
+
+const podFields = {
+  serviceAccountName: opt(anyText()),
+  serviceAccount: opt(anyText()),
+  containers: opt(listOf(container)),
+  terminationGracePeriodSeconds: opt(integer()),
+};
+
+const podStatus = openFields({
+  podIP: opt(anyText()),
+  phase: opt(text()),
+  conditions: opt(listOf(openFields({ type: text(), status: text() }))),
+});
+
+/** The schema of a Pod: its spec's fields and `status` beside them. */
+export const podSchema = openFields({ ...podFields, status: opt(podStatus) });
+
+const podTemplate = openFields({
+  metadata: opt(openFields({ labels: opt(labelMap()), annotations: opt(labelMap()) })),
+  spec: opt(openFields(podFields)),
+});
+
+/** The schema of a Deployment's spec. */
+export const deploymentSchema = openFields({
+  replicas: opt(integer(0, 100_000)),
+  selector: opt(openFields({ matchLabels: opt(labelMap()) })),
+  template: podTemplate,
+});
+
+export type PodSpec = SpecFrom<typeof podSchema>;
+export type DeploymentSpec = SpecFrom<typeof deploymentSchema>;
+export type ContainerSpec = SpecFrom<typeof container>;
+export type ProbeSpec = SpecFrom<typeof probe>;
+export type EnvironmentVariableSpec = SpecFrom<typeof environmentVariable>;

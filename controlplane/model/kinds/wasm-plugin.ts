@@ -1,0 +1,22 @@
+// WasmPlugin: a filter module of the user's own.
+// Field facts: https://istio.io/latest/docs/reference/config/proxy_extensions/wasm-plugin/
+import { anyText, choice, fields, integer, listOf, matchLabelsSelector, opt, type SpecFrom, struct, text } from "../schema.ts";
+
+const environmentVariable = fields({ name: text(), value: opt(anyText()), valueFrom: opt(choice(["INLINE", "HOST"])) });
+
+/** The schema of a WasmPlugin's spec. */
+export const wasmPluginSchema = fields({
+  selector: opt(matchLabelsSelector),
+  url: text(),
+  sha256: opt(text()),
+  imagePullPolicy: opt(choice(["UNSPECIFIED_POLICY", "IfNotPresent", "Always"])),
+  pluginConfig: opt(struct()),
+  pluginName: opt(text()),
+  phase: opt(choice(["UNSPECIFIED_PHASE", "AUTHN", "AUTHZ", "STATS"])),
+  failStrategy: opt(choice(["FAIL_CLOSE", "FAIL_OPEN"], { notYet: ["FAIL_RELOAD"] })),
+  priority: opt(integer(-2_147_483_648, 2_147_483_647)),
+  vmConfig: opt(fields({ env: opt(listOf(environmentVariable)) })),
+  type: opt(choice(["UNSPECIFIED_PLUGIN_TYPE", "HTTP"], { notYet: ["NETWORK"] })),
+}, { notYet: ["targetRefs", "targetRef", "match", "imagePullSecret", "verificationKey"] });
+
+export type WasmPluginSpec = SpecFrom<typeof wasmPluginSchema>;
