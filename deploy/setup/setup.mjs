@@ -1,0 +1,68 @@
+#!/usr/bin/env node
+// Consumes: a clone of the repository (perhaps nothing else yet) and the machine it lies on.
+// Produces: node_modules, Envoy's codecs, the filters, the control plane, the demo's services and an Envoy, each made only when it is missing or stale.
+// Never does: needs a dependency (it runs before there are any), or leaves a half-made output behind that the next run would trust.
+//
+//   node deploy/setup/setup.mjs [--for-tests] [--build-only] [--quiet]
+import { mkdir } from "node:fs/promises";
+import { homedir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { EnvoyUnavailable, locateEnvoy } from "../../controlplane/envoy/install.mjs";
+import { withFileLock } from "../../controlplane/envoy/file-lock.mjs";
+import { buildControlPlane, buildDemo, buildFilters, buildProtos, installDependencies, linkCommand } from "./steps.mjs";
+import { checkMachine, SetupError } from "./machine.mjs";
+
+const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
+
+async function main(argv) {
+  const flags = new Set(argv);
+  const say = (line) => process.stderr.write(`set-up: ${line}\n`);
+  checkMachine({ platform: process.platform, arch: process.arch, nodeVersion: process.versions.node });
+  // A lock, because `npm start` and `npm test` may begin at once in one clone.
+  await mkdir(join(root, "build"), { recursive: true });
+  await withFileLock(join(root, "build", "setup.lock"), say, async () => {
+    const did = [];
+    for (const [title, step] of stepsFor(flags, say)) {
+      const started = Date.now();
+      const changed = await step({ root, begin: () => say(`${title} …`), report: say });
+      if (changed) did.push(`${title} (${((Date.now() - started) / 1000).toFixed(1)} s)`);
+    }
+    if (did.length > 0) say(`done: ${did.join(", ")}`);
+    else if (!flags.has("--quiet")) say("everything is up to date");
+  });
+}
+
+function stepsFor(flags, say) {
+  const builds = [
+    ["dependencies", installDependencies],
+    ["Envoy's API", buildProtos],
+    ["filters", buildFilters],
+    ["control plane", buildControlPlane],
+    ["demo services", buildDemo],
+    ["scrim command", linkCommand],
+  ];
+  return flags.has("--build-only") ? builds : [...builds, ["Envoy", ensureEnvoy]];
+}
+
+async function ensureEnvoy({ report, begin }) {
+  let fetched = false;
+  const { SCRIM_CACHE_DIR, ENVOY_PATH, PATH, HOME } = process.env;
+  const cacheDir = SCRIM_CACHE_DIR || join(HOME || homedir(), ".cache", "scrim");
+  const envoy = await locateEnvoy({
+    envoyPath: ENVOY_PATH, searchPath: PATH, cacheDir, arch: process.arch,
+    report: (line) => {
+      if (!fetched) begin();
+      fetched = true;
+      report(line);
+    },
+  });
+  if (envoy.from !== "cache") report(`using Envoy ${envoy.version} from ${envoy.from}: ${envoy.path}`);
+  return fetched;
+}
+
+main(process.argv.slice(2)).catch((error) => {
+  const expected = error instanceof SetupError || error instanceof EnvoyUnavailable;
+  process.stderr.write(expected ? `set-up: ${error.message}\n` : `set-up: failed unexpectedly: ${error?.stack ?? error}\n`);
+  process.exitCode = 1;
+});
