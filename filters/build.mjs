@@ -1,0 +1,81 @@
+// Consumes: filters/<name>/index.ts. Produces: filters/build/<name>.wasm, the same bytes for the same sources.
+// Never compiles what has not changed since its last build (unless --force).
+//
+//   node filters/build.mjs [name…] [--force]
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, writeFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { compileFilter } from "./sdk/compile.mjs";
+
+const filters = dirname(fileURLToPath(import.meta.url));
+const root = dirname(filters);
+const out = join(filters, "build");
+const NOT_FILTERS = new Set(["sdk", "policy", "build"]);
+
+const sha256 = (content) => createHash("sha256").update(content).digest("hex");
+
+/** Names of the folders that hold a filter. */
+function filterNames() {
+  return readdirSync(filters, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && !NOT_FILTERS.has(entry.name) && existsSync(join(filters, entry.name, "index.ts")))
+    .map((entry) => entry.name)
+    .sort();
+}
+
+/** What every build depends on besides the filter's own sources: the compiler and how it is called. */
+function toolHash() {
+  const compiler = JSON.parse(readFileSync(join(root, "node_modules/assemblyscript/package.json"), "utf8")).version;
+  return sha256([compiler, ...["sdk/compile.mjs", "sdk/exports-check.mjs"].map((file) => readFileSync(join(filters, file), "utf8"))].join("\0"));
+}
+
+function write(file, content) {
+  writeFileSync(`${file}.tmp`, content);
+  renameSync(`${file}.tmp`, file);
+}
+
+/** Whether the module on disk is the one these sources give. */
+function isUpToDate(name, tools) {
+  try {
+    const record = JSON.parse(readFileSync(join(out, `${name}.inputs.json`), "utf8"));
+    if (record.tools !== tools || sha256(readFileSync(join(out, `${name}.wasm`))) !== record.sha256) return false;
+    return Object.entries(record.inputs).every(([file, hash]) => sha256(readFileSync(join(root, file))) === hash);
+  } catch {
+    return false;
+  }
+}
+
+async function build(name, tools) {
+  const started = Date.now();
+  const result = await compileFilter({ entry: `filters/${name}/index.ts`, baseDir: root });
+  if (!result.ok) {
+    console.error(`filters/${name}: failed\n${result.errors}`);
+    return false;
+  }
+  const inputs = Object.fromEntries([...result.inputs].map(([file, content]) => [file, sha256(content)]).sort());
+  write(join(out, `${name}.wasm`), result.binary);
+  write(join(out, `${name}.inputs.json`), `${JSON.stringify({ sha256: sha256(result.binary), tools, inputs }, null, 1)}\n`);
+  console.log(`filters/build/${name}.wasm: ${(result.binary.length / 1024).toFixed(1)} KiB in ${((Date.now() - started) / 1000).toFixed(1)} s`);
+  return true;
+}
+
+async function main(argv) {
+  const force = argv.includes("--force");
+  const asked = argv.filter((argument) => !argument.startsWith("--"));
+  const known = filterNames();
+  const unknown = asked.filter((name) => !known.includes(name));
+  if (unknown.length > 0) {
+    console.error(`No filter ${unknown.join(", ")} in ${relative(process.cwd(), filters) || "."} (there are: ${known.join(", ")})`);
+    return 2;
+  }
+  mkdirSync(out, { recursive: true });
+  const tools = toolHash();
+  let failed = false;
+  for (const name of asked.length > 0 ? asked : known) {
+    if (!force && isUpToDate(name, tools)) console.log(`filters/build/${name}.wasm: up to date`);
+    else if (!(await build(name, tools))) failed = true;
+  }
+  return failed ? 1 : 0;
+}
+
+process.exitCode = await main(process.argv.slice(2));

@@ -1,0 +1,59 @@
+// A compiler transform: a callback that a filter overrides but does not export would silently never run, and a stateful filter without
+// proxy_on_delete would never get its objects back. Both are build errors here.
+
+const SDK = "~lib/as-proxy-wasm-sdk/";
+const EXPORT_OF = {
+  onVmStart: "proxy_on_vm_start", onConfigure: "proxy_on_configure", onTick: "proxy_on_tick", onDone: "proxy_on_done",
+  onRequestHeaders: "proxy_on_request_headers", onRequestBody: "proxy_on_request_body", onRequestTrailers: "proxy_on_request_trailers",
+  onResponseHeaders: "proxy_on_response_headers", onResponseBody: "proxy_on_response_body", onResponseTrailers: "proxy_on_response_trailers",
+  onLog: "proxy_on_log", onHttpCallResponse: "proxy_on_http_call_response",
+};
+const ALWAYS = ["proxy_abi_version_0_2_1", "proxy_on_context_create", "proxy_on_configure", "proxy_on_delete"];
+
+function basesOf(prototype) {
+  const names = [];
+  for (let base = prototype.basePrototype; base; base = base.basePrototype) names.push(base.internalName);
+  return names;
+}
+
+function isContext(prototype) {
+  return basesOf(prototype).some((name) => name === `${SDK}http-context/HttpContext` || name === `${SDK}root-context/RootContext`);
+}
+
+/** The names an entry file exports. */
+function exportedNames(program) {
+  const names = new Set();
+  for (const file of program.filesByName.values()) {
+    if (file.source.sourceKind !== 1 /* SourceKind.UserEntry */) continue;
+    for (const name of file.exports?.keys() ?? []) names.add(name);
+  }
+  return names;
+}
+
+/** Each callback that some class of the program overrides: its name and one class that does. */
+function overriddenCallbacks(program) {
+  const found = new Map();
+  for (const element of program.elementsByDeclaration.values()) {
+    if (element.basePrototype === undefined || element.instanceMembers === undefined) continue;
+    if (element.internalName.startsWith(SDK) || !isContext(element)) continue;
+    for (const member of element.instanceMembers?.keys() ?? []) if (EXPORT_OF[member]) found.set(member, element.name);
+  }
+  return found;
+}
+
+export const exportsCheck = {
+  afterInitialize(program) {
+    const exported = exportedNames(program);
+    const missing = ALWAYS.filter((name) => !exported.has(name)).map((name) => `index.ts must export ${name}`);
+    if (!exported.has("malloc") && !exported.has("proxy_on_memory_allocate")) missing.push("index.ts must export malloc");
+    for (const [callback, owner] of overriddenCallbacks(program)) {
+      const name = EXPORT_OF[callback];
+      if (!exported.has(name) && !ALWAYS.includes(name)) missing.push(`${owner}.${callback} is implemented but index.ts does not export ${name}`);
+    }
+    if (missing.length > 0) {
+      const error = new Error(missing.join("\n"));
+      error.stack = error.message;
+      throw error;
+    }
+  },
+};

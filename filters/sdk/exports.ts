@@ -1,0 +1,153 @@
+// The module's exports, one per ABI callback. A filter's index.ts re-exports those it implements, and only those: each one it exports
+// costs an entry into the VM. Needed by every filter: proxy_abi_version_0_2_1, malloc, proxy_on_context_create, proxy_on_configure,
+// proxy_on_delete.
+
+import { abort } from "./abi/abort";
+import { allocate } from "./abi/arena";
+import { proxy_set_effective_context } from "./abi/imports";
+import { note } from "./abi/status";
+import { BufferType, readBuffer } from "./buffers";
+import { collectLater, enter, leave } from "./callbacks";
+import { closeRoot, closeStreamObject, findRoot, findStream, openRoot, openStream } from "./contexts";
+import { HttpContext } from "./http-context";
+import { takeCall } from "./http-call";
+
+export { abort };
+
+/** Tells the host which ABI this is. */
+export function proxy_abi_version_0_2_1(): void {}
+
+/** Memory for what the host returns: valid until the outermost callback ends. */
+export function malloc(size: usize): usize {
+  return allocate(size);
+}
+
+/** As `malloc`, under the ABI's other name. */
+export function proxy_on_memory_allocate(size: usize): usize {
+  return allocate(size);
+}
+
+export function proxy_on_context_create(id: u32, parent: u32): void {
+  enter("context_create");
+  if (parent == 0) {
+    openRoot(id);
+  } else {
+    const root = findRoot(parent);
+    if (root !== null) openStream(id, root);
+  }
+  leave();
+}
+
+export function proxy_on_vm_start(id: u32, size: u32): u32 {
+  const root = findRoot(id);
+  if (root === null) return 1;
+  enter("vm_start");
+  const ok = root.onVmStart(readBuffer(BufferType.VmConfiguration, 0, size));
+  leave();
+  return ok ? 1 : 0;
+}
+
+export function proxy_on_configure(id: u32, size: u32): u32 {
+  const root = findRoot(id);
+  if (root === null) return 0;
+  enter("configure");
+  const ok = root.onConfigure(readBuffer(BufferType.PluginConfiguration, 0, size));
+  collectLater();
+  leave();
+  return ok ? 1 : 0;
+}
+
+export function proxy_on_tick(id: u32): void {
+  const root = findRoot(id);
+  if (root === null) return;
+  enter("tick");
+  root.onTick();
+  leave();
+}
+
+// A stream is known from its context_create on; an unknown id is a bug of the host, and trapping fails closed.
+// @ts-ignore: decorator
+@inline
+function streamOf(id: u32): HttpContext {
+  return findStream(id)!;
+}
+
+export function proxy_on_request_headers(id: u32, headers: u32, endOfStream: u32): u32 {
+  enter("request_headers");
+  const status = streamOf(id).onRequestHeaders(headers, endOfStream != 0);
+  leave();
+  return status;
+}
+
+export function proxy_on_request_body(id: u32, size: u32, endOfStream: u32): u32 {
+  enter("request_body");
+  const status = streamOf(id).onRequestBody(size, endOfStream != 0);
+  leave();
+  return status;
+}
+
+export function proxy_on_request_trailers(id: u32, trailers: u32): u32 {
+  enter("request_trailers");
+  const status = streamOf(id).onRequestTrailers(trailers);
+  leave();
+  return status;
+}
+
+export function proxy_on_response_headers(id: u32, headers: u32, endOfStream: u32): u32 {
+  enter("response_headers");
+  const status = streamOf(id).onResponseHeaders(headers, endOfStream != 0);
+  leave();
+  return status;
+}
+
+export function proxy_on_response_body(id: u32, size: u32, endOfStream: u32): u32 {
+  enter("response_body");
+  const status = streamOf(id).onResponseBody(size, endOfStream != 0);
+  leave();
+  return status;
+}
+
+export function proxy_on_response_trailers(id: u32, trailers: u32): u32 {
+  enter("response_trailers");
+  const status = streamOf(id).onResponseTrailers(trailers);
+  leave();
+  return status;
+}
+
+/** Also announces roots to be logged; those are ignored. */
+export function proxy_on_log(id: u32): void {
+  enter("log");
+  const stream = findStream(id);
+  if (stream !== null) stream.onLog();
+  leave();
+}
+
+/** The answer to a callout; one that comes too late for its stream is dropped. */
+export function proxy_on_http_call_response(rootId: u32, token: u32, headers: u32, bodySize: u32, trailers: u32): void {
+  enter("http_call_response");
+  const caller = takeCall(token);
+  if (caller == 0) {
+    const root = findRoot(rootId);
+    if (root !== null) root.onHttpCallResponse(token, headers, bodySize, trailers);
+  } else {
+    const stream = findStream(caller);
+    if (stream !== null && note(proxy_set_effective_context(caller)) == 0) stream.onHttpCallResponse(token, headers, bodySize, trailers);
+  }
+  leave();
+}
+
+export function proxy_on_done(id: u32): u32 {
+  const root = findRoot(id);
+  if (root === null) return 1;
+  enter("done");
+  const done = root.onDone();
+  leave();
+  return done ? 1 : 0;
+}
+
+export function proxy_on_delete(id: u32): void {
+  enter("delete");
+  if (closeRoot(id)) collectLater();
+  else closeStreamObject(id);
+  leave();
+}

@@ -1,0 +1,24 @@
+// The SDK's public API, by topic. A filter's own exports come from "as-proxy-wasm-sdk/exports".
+export { lastStatus, Status } from "./abi/status";
+export * from "./attributes";
+export * from "./buffers";
+export { Bytes, EMPTY } from "./bytes";
+export { BytesMap } from "./bytes-map";
+export { BytesWriter } from "./bytes-writer";
+export { collectLater } from "./callbacks";
+export * from "./clock";
+export { registerRoot } from "./contexts";
+export * from "./foreign";
+export { HeaderCursor, HeaderPairs } from "./header-pairs";
+export * from "./headers";
+export { httpCall } from "./http-call";
+export * from "./http-context";
+export { Json, JsonDocument, JsonKind } from "./json";
+export * from "./local-reply";
+export * from "./log";
+export * from "./metrics";
+export * from "./properties";
+export { literal, Region } from "./region";
+export { RootContext } from "./root-context";
+export * from "./shared-data";
+export * from "./timers";

@@ -1,0 +1,30 @@
+import { out } from "./abi/arena";
+import { proxy_get_log_level, proxy_log } from "./abi/imports";
+import { note } from "./abi/status";
+import { Bytes } from "./bytes";
+
+/** Levels, as the host orders them. */
+export const enum LogLevel {
+  Trace = 0,
+  Debug = 1,
+  Info = 2,
+  Warn = 3,
+  Error = 4,
+  Critical = 5,
+}
+
+/** Whether Envoy writes messages of `level` now. Ask before building a message: `if (isLogged(LogLevel.Debug)) log(…)`. */
+export function isLogged(level: LogLevel): bool {
+  return note(proxy_get_log_level(out)) == 0 && load<i32>(out) <= level;
+}
+
+/** Writes `message` to Envoy's log. */
+export function log(level: LogLevel, message: string): void {
+  const bytes = Bytes.of(message);
+  note(proxy_log(level, bytes.ptr, bytes.length));
+}
+
+/** Writes bytes to Envoy's log. */
+export function logBytes(level: LogLevel, message: Bytes): void {
+  note(proxy_log(level, message.ptr, message.length));
+}

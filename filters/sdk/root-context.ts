@@ -1,0 +1,54 @@
+import { Bytes } from "./bytes";
+import { HttpContext } from "./http-context";
+import { log, LogLevel } from "./log";
+import { Region } from "./region";
+
+/**
+ * One configured plugin in this VM (a VM may hold several, for example the old and the new one while configuration changes).
+ * Override `onConfigure` and `createHttpContext`.
+ */
+export abstract class RootContext {
+  /** The host's number of this root. */
+  id: u32 = 0;
+  /** Memory for what the configuration needs; freed when this root is deleted. */
+  region: Region = new Region();
+  /** Streams' objects that serve none at the moment. */
+  free: HttpContext | null = null;
+
+  /** The VM starts; `configuration` is the VM's own, usually empty. False refuses to start. */
+  onVmStart(configuration: Bytes): bool {
+    return true;
+  }
+  /** The plugin's configuration arrives. False refuses it: return `this.reject("…")` to say why. */
+  onConfigure(configuration: Bytes): bool {
+    return true;
+  }
+  /** A new object for streams; called only when none is free. */
+  createHttpContext(): HttpContext {
+    return unreachable();
+  }
+  /** The timer set by `setTickPeriod` fired. */
+  onTick(): void {}
+  /** The answer to an `httpCall` made by this root itself; 0 headers: the call failed. */
+  onHttpCallResponse(token: u32, headers: u32, bodySize: u32, trailers: u32): void {}
+  /** The root is to end; false keeps it until `proxy_done`. */
+  onDone(): bool {
+    return true;
+  }
+
+  /** A copy of `bytes` that lives as long as this root. */
+  keep(bytes: Bytes): Bytes {
+    return this.region.keep(bytes);
+  }
+
+  /** `text` in UTF-8, living as long as this root. */
+  keepString(text: string): Bytes {
+    return this.region.keepString(text);
+  }
+
+  /** Logs at error level why the configuration is refused, and returns false. */
+  reject(reason: string): bool {
+    log(LogLevel.Error, "configuration refused: " + reason);
+    return false;
+  }
+}
