@@ -26,7 +26,7 @@ function filterNames() {
 /** What every build depends on besides the filter's own sources: the compiler and how it is called. */
 function toolHash() {
   const compiler = JSON.parse(readFileSync(join(root, "node_modules/assemblyscript/package.json"), "utf8")).version;
-  return sha256([compiler, ...["sdk/compile.mjs", "sdk/exports-check.mjs"].map((file) => readFileSync(join(filters, file), "utf8"))].join("\0"));
+  return sha256([compiler, ...["sdk/compile.mjs", "sdk/exports-check.mjs", "sdk/asconfig.json"].map((file) => readFileSync(join(filters, file), "utf8"))].join("\0"));
 }
 
 function write(file, content) {

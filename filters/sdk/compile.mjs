@@ -1,22 +1,17 @@
 // Compiles a filter as the SDK needs it: pinned options, and a check that what the filter implements is what it exports.
 // Plain JavaScript, because it runs before anything is built.
+import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { exportsCheck } from "./exports-check.mjs";
 
 const RUNTIMES = { fast: "minimal", convenient: "incremental" };
 
+const PINNED = JSON.parse(readFileSync(new URL("asconfig.json", import.meta.url), "utf8")).options;
+
 function options(entry, memory) {
-  return [
-    entry,
-    "--outFile", "module.wasm",
-    "--config", "no-asconfig",
-    "--optimizeLevel", "3",
-    "--shrinkLevel", "0",
-    "--runtime", RUNTIMES[memory],
-    "--exportStart", "_initialize",
-    "--use", "abort=~lib/as-proxy-wasm-sdk/abi/abort/abort",
-  ];
+  const pinned = Object.entries({ ...PINNED, runtime: RUNTIMES[memory] }).flatMap(([name, value]) => [`--${name}`, String(value)]);
+  return [entry, "--outFile", "module.wasm", "--config", "none", ...pinned];
 }
 
 /** Compiles the filter whose entry file is `entry`. Never throws for a mistake in the filter: `{ ok: false, errors }`. */
@@ -37,6 +32,6 @@ export async function compileFilter({ entry, baseDir = process.cwd(), sources = 
       return content;
     },
   });
-  if (result.error || binary === undefined) return { ok: false, errors: `${stderr.toString()}${result.error?.message ?? "nothing was written"}` };
+  if (result.error || binary === undefined) return { ok: false, errors: stderr.toString() || result.error?.message || "the compiler wrote nothing" };
   return { ok: true, binary, inputs };
 }

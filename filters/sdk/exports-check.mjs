@@ -2,12 +2,12 @@
 // proxy_on_delete would never get its objects back. Both are build errors here.
 
 const SDK = "~lib/as-proxy-wasm-sdk/";
-const EXPORT_OF = {
+const EXPORT_OF = new Map(Object.entries({
   onVmStart: "proxy_on_vm_start", onConfigure: "proxy_on_configure", onTick: "proxy_on_tick", onDone: "proxy_on_done",
   onRequestHeaders: "proxy_on_request_headers", onRequestBody: "proxy_on_request_body", onRequestTrailers: "proxy_on_request_trailers",
   onResponseHeaders: "proxy_on_response_headers", onResponseBody: "proxy_on_response_body", onResponseTrailers: "proxy_on_response_trailers",
   onLog: "proxy_on_log", onHttpCallResponse: "proxy_on_http_call_response",
-};
+}));
 const ALWAYS = ["proxy_abi_version_0_2_1", "proxy_on_context_create", "proxy_on_configure", "proxy_on_delete"];
 
 function basesOf(prototype) {
@@ -36,7 +36,7 @@ function overriddenCallbacks(program) {
   for (const element of program.elementsByDeclaration.values()) {
     if (element.basePrototype === undefined || element.instanceMembers === undefined) continue;
     if (element.internalName.startsWith(SDK) || !isContext(element)) continue;
-    for (const member of element.instanceMembers?.keys() ?? []) if (EXPORT_OF[member]) found.set(member, element.name);
+    for (const member of element.instanceMembers?.keys() ?? []) if (EXPORT_OF.has(member)) found.set(member, element.name);
   }
   return found;
 }
@@ -47,7 +47,7 @@ export const exportsCheck = {
     const missing = ALWAYS.filter((name) => !exported.has(name)).map((name) => `index.ts must export ${name}`);
     if (!exported.has("malloc") && !exported.has("proxy_on_memory_allocate")) missing.push("index.ts must export malloc");
     for (const [callback, owner] of overriddenCallbacks(program)) {
-      const name = EXPORT_OF[callback];
+      const name = EXPORT_OF.get(callback);
       if (!exported.has(name) && !ALWAYS.includes(name)) missing.push(`${owner}.${callback} is implemented but index.ts does not export ${name}`);
     }
     if (missing.length > 0) {
