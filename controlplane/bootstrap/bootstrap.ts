@@ -1,0 +1,156 @@
+// Consumes: the facts about one proxy: who it is, where it stands, where its control plane is.
+// Produces: the bootstrap of its Envoy, as an object to be written as JSON.
+// Never does: I/O, or anything that changes with the mesh's configuration (all of that comes by xDS).
+import { buildStatsConfig } from "./stats.ts";
+
+/** What one proxy's bootstrap depends on. */
+export interface NodeFacts {
+  readonly kind: "sidecar" | "router";
+  readonly podName: string;
+  readonly namespace: string;
+  readonly workload: string;
+  readonly serviceAccount: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly podIp: string;
+  readonly trustDomain: string;
+  readonly clusterId: string;
+  /** Where Envoy's admin page listens; always a loopback address. */
+  readonly admin: SocketAddress;
+  readonly controlPlane: ControlPlaneAddress;
+  /** The secret that proves the identity to the control plane; absent only where a bootstrap is shown to people. */
+  readonly token: string | undefined;
+  /** The labels of Istio's metrics, which become stats tags. */
+  readonly metricLabels: readonly string[];
+}
+
+export interface SocketAddress { readonly address: string; readonly port: number }
+
+/** Where xDS is served, and how the proxy knows that it is the right server. */
+export interface ControlPlaneAddress extends SocketAddress {
+  readonly rootCertificateFile: string;
+  /** The DNS name in the server's certificate. */
+  readonly serverName: string;
+}
+
+/** The DNS name of the control plane's certificate, as Istio's proxies expect it. */
+export const CONTROL_PLANE_SERVER_NAME = "istiod.istio-system.svc";
+const XDS_CLUSTER = "xds-grpc";
+const MAX_DOWNSTREAM_CONNECTIONS = 50_000;
+
+/** Returns the node id in Istio's form, as in `sidecar~127.10.4.7~reviews-v1-0-x2b9f.default~default.svc.cluster.local`. */
+export function nodeId(facts: Pick<NodeFacts, "kind" | "podIp" | "podName" | "namespace">): string {
+  return `${facts.kind}~${facts.podIp}~${facts.podName}.${facts.namespace}~${facts.namespace}.svc.cluster.local`;
+}
+
+/** Returns Envoy's bootstrap (envoy.config.bootstrap.v3.Bootstrap in proto3 JSON). */
+export function buildBootstrap(facts: NodeFacts): Record<string, unknown> {
+  return {
+    node: buildNode(facts),
+    admin: { address: socketAddress(facts.admin) },
+    dynamic_resources: buildDynamicResources(facts.token),
+    static_resources: { clusters: [buildXdsCluster(facts.controlPlane)] },
+    // A peer on this machine sees where a connection comes from: the pod, not 127.0.0.1.
+    cluster_manager: { upstream_bind_config: { source_address: { address: facts.podIp, port_value: 0 } } },
+    bootstrap_extensions: [{ name: "envoy.bootstrap.internal_listener", typed_config: { "@type": "type.googleapis.com/envoy.extensions.bootstrap.internal_listener.v3.InternalListener" } }],
+    stats_config: buildStatsConfig(facts.metricLabels),
+    layered_runtime: buildRuntime(),
+    overload_manager: buildOverload(),
+  };
+}
+
+function buildNode(facts: NodeFacts): Record<string, unknown> {
+  return {
+    id: nodeId(facts),
+    cluster: `${facts.labels["app"] ?? facts.workload}.${facts.namespace}`,
+    metadata: {
+      NAME: facts.podName,
+      NAMESPACE: facts.namespace,
+      SERVICE_ACCOUNT: facts.serviceAccount,
+      WORKLOAD_NAME: facts.workload,
+      OWNER: `kubernetes://apis/apps/v1/namespaces/${facts.namespace}/deployments/${facts.workload}`,
+      LABELS: facts.labels,
+      CLUSTER_ID: facts.clusterId,
+      MESH_ID: facts.trustDomain,
+      INSTANCE_IPS: facts.podIp,
+    },
+  };
+}
+
+function buildDynamicResources(token: string | undefined): Record<string, unknown> {
+  // No fetch timeout: a proxy without configuration waits for it instead of serving nothing.
+  const fromAds = { ads: {}, resource_api_version: "V3", initial_fetch_timeout: "0s" };
+  return {
+    lds_config: fromAds,
+    cds_config: fromAds,
+    ads_config: {
+      api_type: "DELTA_GRPC",
+      transport_api_version: "V3",
+      set_node_on_first_message_only: true,
+      grpc_services: [{
+        envoy_grpc: {
+          cluster_name: XDS_CLUSTER,
+          // A control plane that comes back is found again within about a second.
+          retry_policy: { retry_back_off: { base_interval: "0.2s", max_interval: "2s" } },
+        },
+        ...(token === undefined ? {} : { initial_metadata: [{ key: "authorization", value: `Bearer ${token}` }] }),
+      }],
+    },
+  };
+}
+
+function buildXdsCluster(to: ControlPlaneAddress): Record<string, unknown> {
+  return {
+    name: XDS_CLUSTER,
+    type: "STATIC",
+    connect_timeout: "1s",
+    load_assignment: { cluster_name: XDS_CLUSTER, endpoints: [{ lb_endpoints: [{ endpoint: { address: socketAddress(to) } }] }] },
+    typed_extension_protocol_options: {
+      "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+        "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+        explicit_http_config: { http2_protocol_options: { connection_keepalive: { interval: "10s", timeout: "5s" } } },
+      },
+    },
+    circuit_breakers: { thresholds: [{ max_connections: 100_000, max_pending_requests: 100_000, max_requests: 100_000 }] },
+    transport_socket: {
+      name: "envoy.transport_sockets.tls",
+      typed_config: {
+        "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
+        sni: to.serverName,
+        common_tls_context: {
+          alpn_protocols: ["h2"],
+          tls_params: { tls_minimum_protocol_version: "TLSv1_3", tls_maximum_protocol_version: "TLSv1_3" },
+          validation_context: {
+            trusted_ca: { filename: to.rootCertificateFile },
+            match_typed_subject_alt_names: [{ san_type: "DNS", matcher: { exact: to.serverName } }],
+          },
+        },
+      },
+    },
+  };
+}
+
+function buildRuntime(): Record<string, unknown> {
+  return {
+    layers: [
+      // Istio's bound for regular expressions; Envoy's own (100) refuses ordinary ones.
+      { name: "static", static_layer: { "re2.max_program_size.error_level": 32_768 } },
+      { name: "admin", admin_layer: {} },
+    ],
+  };
+}
+
+function buildOverload(): Record<string, unknown> {
+  return {
+    resource_monitors: [{
+      name: "envoy.resource_monitors.global_downstream_max_connections",
+      typed_config: {
+        "@type": "type.googleapis.com/envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
+        max_active_downstream_connections: MAX_DOWNSTREAM_CONNECTIONS,
+      },
+    }],
+  };
+}
+
+function socketAddress({ address, port }: SocketAddress): Record<string, unknown> {
+  return { socket_address: { address, port_value: port } };
+}
