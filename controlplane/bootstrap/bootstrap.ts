@@ -132,8 +132,17 @@ function buildXdsCluster(to: ControlPlaneAddress): Record<string, unknown> {
 function buildRuntime(): Record<string, unknown> {
   return {
     layers: [
-      // Istio's bound for regular expressions; Envoy's own (100) refuses ordinary ones.
-      { name: "static", static_layer: { "re2.max_program_size.error_level": 32_768 } },
+      {
+        name: "static",
+        static_layer: {
+          // Istio's bound for regular expressions; Envoy's own (100) refuses ordinary ones.
+          "re2.max_program_size.error_level": 32_768,
+          // Against peers that open streams only to reset them (CVE-2023-44487 and its kin).
+          "overload.premature_reset_total_stream_count": 500,
+          "overload.premature_reset_min_stream_lifetime_seconds": 1,
+          "http.max_requests_per_io_cycle": 1,
+        },
+      },
       { name: "admin", admin_layer: {} },
     ],
   };

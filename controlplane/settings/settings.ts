@@ -1,0 +1,105 @@
+// Consumes: the options of `scrim serve` and `scrim up`, as strings, and the environment.
+// Produces: one frozen Settings for each, or the sentence that says which option is wrong.
+// Never does: I/O.
+import { resolve } from "node:path";
+import type { LogLevel } from "../telemetry/logger.ts";
+import { formatAddress, isLoopback, parseAddress, type SocketAddress } from "./address.ts";
+import type { Environment } from "./environment.ts";
+
+export const DEFAULT_ADMIN_PORT = 15_014;
+export const DEFAULT_XDS_PORT = 15_012;
+
+/** What the control plane is started with. */
+export interface ServeSettings {
+  readonly directory: string;
+  /** Where `scrim up` keeps the pods and identities it made; undefined when the control plane runs alone. */
+  readonly runtimeDir: string | undefined;
+  readonly stateDir: string;
+  readonly xdsAddress: SocketAddress;
+  readonly adminAddress: SocketAddress;
+  /** Refuse deprecated spellings instead of warning. */
+  readonly strict: boolean;
+  /** Take an emptied directory at its word. */
+  readonly allowEmpty: boolean;
+  readonly cacheDir: string;
+  readonly logLevel: LogLevel;
+}
+
+/** What `scrim up` is started with. A port is undefined when it was not asked for: then a default gives way. */
+export interface UpSettings {
+  readonly directory: string;
+  readonly stateDir: string;
+  readonly gatewayPort: number | undefined;
+  readonly adminPort: number | undefined;
+  readonly strict: boolean;
+  readonly allowEmpty: boolean;
+  readonly environment: Environment;
+}
+
+export type SettingsResult<T> = { readonly kind: "settings"; readonly settings: T } | { readonly kind: "refused"; readonly message: string };
+
+export interface ServeOptions {
+  readonly runtime?: string;
+  readonly stateDir?: string;
+  readonly xdsAddress?: string;
+  readonly adminAddress?: string;
+  readonly strict?: boolean;
+  readonly allowEmpty?: boolean;
+}
+
+/** Returns the settings of `scrim serve DIRECTORY`. */
+export function readServeSettings(directory: string, options: ServeOptions, environment: Environment): SettingsResult<ServeSettings> {
+  const xdsText = options.xdsAddress ?? formatAddress({ address: "127.0.0.1", port: DEFAULT_XDS_PORT });
+  const adminText = options.adminAddress ?? formatAddress({ address: "127.0.0.1", port: DEFAULT_ADMIN_PORT });
+  const [xdsAddress, adminAddress] = [parseAddress(xdsText), parseAddress(adminText)];
+  if (!xdsAddress) return { kind: "refused", message: `--xds-address ${xdsText} is not an address: write HOST:PORT.` };
+  if (!adminAddress) return { kind: "refused", message: `--admin-address ${adminText} is not an address: write HOST:PORT.` };
+  if (!isLoopback(adminAddress.address)) return { kind: "refused", message: `--admin-address ${adminText} is open to other machines: use a loopback address, its pages ask nobody who they are.` };
+  return {
+    kind: "settings",
+    settings: Object.freeze({
+      directory: resolve(directory),
+      runtimeDir: options.runtime === undefined ? undefined : resolve(options.runtime),
+      stateDir: stateDirectory(directory, options.stateDir),
+      xdsAddress, adminAddress,
+      strict: options.strict ?? false, allowEmpty: options.allowEmpty ?? false,
+      cacheDir: environment.cacheDir, logLevel: environment.logLevel,
+    }),
+  };
+}
+
+export interface UpOptions {
+  readonly gatewayPort?: string;
+  readonly adminPort?: string;
+  readonly stateDir?: string;
+  readonly strict?: boolean;
+  readonly allowEmpty?: boolean;
+}
+
+/** Returns the settings of `scrim up DIRECTORY`. */
+export function readUpSettings(directory: string, options: UpOptions, environment: Environment): SettingsResult<UpSettings> {
+  for (const [name, text] of [["--gateway-port", options.gatewayPort], ["--admin-port", options.adminPort]] as const) {
+    if (text !== undefined && parsePort(text) === undefined) return { kind: "refused", message: `${name} ${text} is not a port: write a number from 0 (any free port) to 65535.` };
+  }
+  return {
+    kind: "settings",
+    settings: Object.freeze({
+      directory: resolve(directory),
+      stateDir: stateDirectory(directory, options.stateDir),
+      gatewayPort: options.gatewayPort === undefined ? undefined : parsePort(options.gatewayPort),
+      adminPort: options.adminPort === undefined ? undefined : parsePort(options.adminPort),
+      strict: options.strict ?? false, allowEmpty: options.allowEmpty ?? false,
+      environment,
+    }),
+  };
+}
+
+function parsePort(text: string): number | undefined {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : NaN;
+  return port <= 65_535 ? port : undefined;
+}
+
+/** `.scrim/` stands beside the mesh directory; two meshes side by side in one folder need `--state-dir` for one of them. */
+function stateDirectory(directory: string, given: string | undefined): string {
+  return given === undefined ? resolve(directory, "..", ".scrim") : resolve(given);
+}
