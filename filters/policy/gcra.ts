@@ -1,0 +1,117 @@
+// consumes: a limit (tokens per interval, bucket size), a bucket's one number of state, the monotonic time
+// produces: whether tokens can be taken, the new state, how long to wait
+// never does: read a clock, overflow, lose tokens to rounding that add up to more than 1/16 ns per token
+//
+// The generic cell rate algorithm: a bucket is the instant at which it will be full again ("full at"). Taking a token moves it
+// T = interval / tokens into the future; the bucket is empty when that is burst × T ahead. A bucket that is full needs no state.
+//
+//        now            fullAt                 now + burst × T
+//   ──────┼───────────────┼───────────────────────┼────────→ time
+//         │←── taken ────→│←────── left ─────────→│
+
+/** Times are kept in sixteenths of a nanosecond, so that T need not be whole nanoseconds; 2^63 of them are 18 years. */
+const SCALE: i64 = 16;
+
+/** The largest interval × burst / tokens a limit may have, in nanoseconds: one year. */
+export const LONGEST_FILL_NS: i64 = 365 * 86_400_000_000_000;
+
+/** One limit's numbers, prepared. */
+export class Rate {
+  /** T, in scaled time, rounded up: rounding never admits more. */
+  readonly step: i64;
+  /** How far ahead `fullAt` may lie: burst × T. */
+  readonly depth: i64;
+
+  constructor(
+    readonly tokens: i64,
+    readonly intervalNs: i64,
+    readonly burst: i64,
+  ) {
+    this.step = max<i64>(1, (intervalNs * SCALE + tokens - 1) / tokens);
+    this.depth = this.step * burst;
+  }
+
+  /** Returns whether the numbers are usable: all positive, intervals up to a year, and the bucket full again within a year. */
+  static fits(tokens: i64, intervalNs: i64, burst: i64): bool {
+    if (tokens < 1 || intervalNs < 1 || burst < 1 || intervalNs > LONGEST_FILL_NS) return false;
+    return f64(intervalNs) / f64(tokens) * f64(burst) <= f64(LONGEST_FILL_NS) && burst <= 1 << 40;
+  }
+}
+
+/** Returns a monotonic time in nanoseconds as scaled time. */
+export function scaled(nowNs: i64): i64 {
+  return nowNs * SCALE;
+}
+
+/**
+ * Returns `fullAt` after `count` tokens were taken, or -1 when there are not as many. A state from a limit that has changed since is
+ * clamped to the new depth, so that a smaller bucket is at most empty.
+ */
+export function takeTokens(rate: Rate, fullAt: i64, now: i64, count: i64): i64 {
+  if (count > rate.burst) return -1;
+  const from = clampState(rate, fullAt, now);
+  const next = from + rate.step * count;
+  return next - now <= rate.depth ? next : -1;
+}
+
+/** Returns how many whole tokens the bucket holds now. */
+export function tokensLeft(rate: Rate, fullAt: i64, now: i64): i64 {
+  return (rate.depth - (clampState(rate, fullAt, now) - now)) / rate.step;
+}
+
+/** Returns `fullAt` after `count` tokens were given back. */
+export function returnTokens(rate: Rate, fullAt: i64, now: i64, count: i64): i64 {
+  return max(now, clampState(rate, fullAt, now) - rate.step * min(count, rate.burst));
+}
+
+/** Returns the nanoseconds until `count` tokens will be there; -1 when the bucket can never hold as many. */
+export function waitNs(rate: Rate, fullAt: i64, now: i64, count: i64): i64 {
+  if (count > rate.burst) return -1;
+  const missing = clampState(rate, fullAt, now) + rate.step * count - now - rate.depth;
+  return missing <= 0 ? 0 : (missing + SCALE - 1) / SCALE;
+}
+
+// @ts-ignore: decorator
+@inline
+function clampState(rate: Rate, fullAt: i64, now: i64): i64 {
+  return min(max(fullAt, now), now + rate.depth);
+}
+
+/**
+ * Returns how many tokens a worker may take at once for itself, `cost` of them needed now: only the cost while the bucket is less than half
+ * full, else up to an eighth of what is left and at most what 10 ms regain.
+ */
+export function leaseSize(rate: Rate, fullAt: i64, now: i64, cost: i64): i64 {
+  const left = tokensLeft(rate, fullAt, now);
+  if (left * 2 < rate.burst) return cost;
+  const tenMs = scaled(10_000_000) / rate.step;
+  return max(cost, min(left / 8, tenMs));
+}
+
+/**
+ * Tokens a worker holds for itself. They were deducted from the bucket when they were taken, and they fade at the rate the bucket refills:
+ * so at any time bucket + reserves hold at most `burst`, and no window ever admits more than burst + rate × time, however long a worker
+ * sat on its reserve. Fading costs nothing that matters: reserves are taken only while the bucket is more than half full.
+ */
+export class Reserve {
+  /** The instant at which the reserve has faded away, in scaled time; tokens left = (until - now) / step. */
+  private until: i64 = 0;
+
+  /** Spends `count` tokens; returns whether the reserve had them. */
+  spend(rate: Rate, now: i64, count: i64): bool {
+    const next = this.until - rate.step * count;
+    if (count > rate.burst || next < now) return false;
+    this.until = next;
+    return true;
+  }
+
+  /** Adds tokens just deducted from the bucket. */
+  add(rate: Rate, now: i64, count: i64): void {
+    if (count > 0) this.until = min(max(this.until, now), now + rate.depth) + rate.step * count;
+  }
+
+  /** Returns the whole tokens left. */
+  left(rate: Rate, now: i64): i64 {
+    return this.until <= now ? 0 : (this.until - now) / rate.step;
+  }
+}

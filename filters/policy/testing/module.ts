@@ -1,0 +1,164 @@
+// The policy code as a module that Node can call: patterns as strings, what a client could send as bytes.
+import { ABSENT, hash as hashOf, HASH_SEED, Span, spanOf, textOf, utf8, viewOf } from "../bytes";
+import { IpAddress, parseCidr } from "../cidr";
+import { leaseSize, Rate, Reserve, returnTokens, scaled, takeTokens, tokensLeft, waitNs } from "../gcra";
+import { compileTemplate } from "../path-template";
+import { PeerMetadata, StructWriter } from "../peer-metadata";
+import { Principal } from "../principal";
+import { compileRegex, Regex } from "../regex/regex";
+import { cookieValue, hostOf, pathOf, queryOf, queryParameter } from "../request-text";
+import { claimEntry, lastEvictionLost } from "../slots";
+import { createWildcardMatch } from "../string-match";
+
+function view(buffer: ArrayBuffer): Span {
+  return spanOf(changetype<usize>(buffer), buffer.byteLength);
+}
+
+/** "absent" is told from the empty string by a leading "=". */
+function shown(value: Span): string {
+  return value == ABSENT ? "absent" : "=" + textOf(value);
+}
+
+let regex: Regex | null = null;
+
+/** Returns the error of a pattern, or "". The pattern stays compiled for `regexMatches`. */
+export function regexCompile(pattern: string): string {
+  const result = compileRegex(pattern);
+  regex = result.regex;
+  return result.error;
+}
+
+export function regexMatches(text: ArrayBuffer): bool {
+  const compiled = regex;
+  return compiled != null && compiled.matches(view(text));
+}
+
+export function regexSize(): i32 {
+  const compiled = regex;
+  return compiled == null ? 0 : compiled.size;
+}
+
+export function wildcard(pattern: string, ignoreCase: bool, value: ArrayBuffer): bool {
+  return createWildcardMatch(pattern, ignoreCase).matches(view(value));
+}
+
+export function templateError(pattern: string): string {
+  return compileTemplate(pattern).error;
+}
+
+export function templateMatches(pattern: string, path: ArrayBuffer): bool {
+  const template = compileTemplate(pattern).template;
+  return template != null && template.matches(view(path));
+}
+
+/** 1 inside, 0 outside, -1 when the block is none. */
+export function cidrContains(block: string, address: ArrayBuffer): i32 {
+  const cidr = parseCidr(block);
+  if (cidr == null) return -1;
+  const ip = new IpAddress();
+  ip.read(view(address));
+  return cidr.contains(ip) ? 1 : 0;
+}
+
+/** The address in hexadecimal, or "invalid". */
+export function address(text: ArrayBuffer): string {
+  const ip = new IpAddress();
+  ip.read(view(text));
+  return ip.valid ? ip.high.toString(16) + ":" + ip.low.toString(16) : "invalid";
+}
+
+export function principal(uri: ArrayBuffer): string {
+  const read = new Principal();
+  read.read(view(uri));
+  return [shown(read.name), shown(read.trustDomain), shown(read.namespace), shown(read.serviceAccount)].join(" ");
+}
+
+export function path(target: ArrayBuffer): string {
+  return shown(pathOf(view(target)));
+}
+
+export function query(target: ArrayBuffer, name: string): string {
+  return shown(queryParameter(queryOf(view(target)), viewOf(utf8(name))));
+}
+
+export function cookie(header: ArrayBuffer, name: string): string {
+  return shown(cookieValue(view(header), viewOf(utf8(name))));
+}
+
+export function host(authority: ArrayBuffer): string {
+  return shown(hostOf(view(authority)));
+}
+
+export function hash(value: ArrayBuffer): u64 {
+  return hashOf(view(value), HASH_SEED);
+}
+
+let rate: Rate = new Rate(1, 1, 1);
+let fullAt: i64 = 0;
+let reserves: Reserve[] = [];
+
+export function rateFits(tokens: i64, intervalNs: i64, burst: i64): bool {
+  return Rate.fits(tokens, intervalNs, burst);
+}
+
+export function bucketStart(tokens: i64, intervalNs: i64, burst: i64, workers: i32): void {
+  rate = new Rate(tokens, intervalNs, burst);
+  fullAt = 0;
+  reserves = [];
+  for (let i = 0; i < workers; i++) reserves.push(new Reserve());
+}
+
+/** A change of the limit; the bucket's state and the reserves stay. */
+export function bucketChange(tokens: i64, intervalNs: i64, burst: i64): void {
+  rate = new Rate(tokens, intervalNs, burst);
+}
+
+/** One request of `cost` at a worker, with leases as the filter takes them. */
+export function bucketAdmit(worker: i32, nowNs: i64, cost: i64): bool {
+  const now = scaled(nowNs);
+  if (reserves[worker].spend(rate, now, cost)) return true;
+  const lease = leaseSize(rate, fullAt, now, cost);
+  const next = takeTokens(rate, fullAt, now, lease);
+  if (next < 0) return false;
+  fullAt = next;
+  reserves[worker].add(rate, now, lease - cost);
+  return true;
+}
+
+export function bucketLeft(nowNs: i64): i64 {
+  return tokensLeft(rate, fullAt, scaled(nowNs));
+}
+
+export function bucketReserve(worker: i32, nowNs: i64): i64 {
+  return reserves[worker].left(rate, scaled(nowNs));
+}
+
+export function bucketReturn(nowNs: i64, count: i64): void {
+  fullAt = returnTokens(rate, fullAt, scaled(nowNs), count);
+}
+
+export function bucketWait(nowNs: i64, count: i64): i64 {
+  return waitNs(rate, fullAt, scaled(nowNs), count);
+}
+
+/** Claims an entry in the slot's bytes; returns its offset, plus 1000 when a bucket in use was forgotten. */
+export function slotClaim(slot: ArrayBuffer, fingerprint: u64, now: i64): i32 {
+  const at = claimEntry(changetype<usize>(slot), slot.byteLength, fingerprint, now);
+  return lastEvictionLost() ? at + 1000 : at;
+}
+
+export function peer(header: ArrayBuffer): string {
+  const metadata = new PeerMetadata();
+  if (!metadata.read(view(header))) return "refused";
+  return [metadata.workload, metadata.namespace, metadata.cluster, metadata.app, metadata.version, metadata.canonicalName, metadata.canonicalRevision].map<string>((part) => shown(part)).join(" ");
+}
+
+export function peerEncode(workload: string, namespace: string, app: string): string {
+  const labels = new StructWriter();
+  labels.addString(viewOf(utf8("app")), viewOf(utf8(app)));
+  const writer = new StructWriter();
+  writer.addString(viewOf(utf8("WORKLOAD_NAME")), viewOf(utf8(workload)));
+  writer.addString(viewOf(utf8("NAMESPACE")), viewOf(utf8(namespace)));
+  writer.addStruct(viewOf(utf8("LABELS")), labels);
+  return textOf(viewOf(writer.toBase64()));
+}
