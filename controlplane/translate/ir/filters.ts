@@ -21,6 +21,8 @@ export interface WasmFilter {
   readonly vmId: string;
   readonly rootId: string;
   readonly environment: Readonly<Record<string, string>>;
+  /** Names of variables that are handed over from the proxy's own environment. */
+  readonly hostEnvironment: readonly string[];
   readonly failureMode: FailureMode;
 }
 

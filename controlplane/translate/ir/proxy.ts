@@ -1,4 +1,5 @@
 // All that one class of proxies needs, ready to be written in Envoy's words.
+import type { Authorization } from "./authorization.ts";
 import type { HttpFilters } from "./filters.ts";
 import type { RouteTable } from "./routes.ts";
 import type { ServiceRef, Upstream } from "./upstream.ts";
@@ -24,11 +25,13 @@ export interface InboundPort {
   readonly bind: SocketAddress;
   readonly application: SocketAddress;
   readonly protocol: "http" | "tcp";
+  /** Declared as HTTP/2 or gRPC: clients that negotiate their protocol may have it. */
+  readonly http2: boolean;
   readonly mtls: "STRICT" | "PERMISSIVE" | "DISABLE";
   readonly service?: ServiceRef;
   readonly filters: HttpFilters;
-  /** Network-level authorization for tcp ports: same JSON as the authorization filter's configuration. */
-  readonly tcpAuthorization?: string;
+  /** Authorization of tcp connections: what is left of the policies without what only HTTP has; undefined when no policy selects the workload. */
+  readonly tcpAuthorization?: readonly Authorization[];
 }
 
 /** One TLS face of a gateway port, chosen by SNI. */
@@ -54,6 +57,8 @@ export interface AccessLog {
   /** A path, or undefined for none. */
   readonly path: string;
   readonly encoding: "TEXT" | "JSON";
+  /** The user's own format; undefined means the default one. */
+  readonly format?: string;
 }
 
 export interface ProxyIr {
@@ -64,5 +69,7 @@ export interface ProxyIr {
   readonly gatewayPorts: readonly GatewayPort[];
   readonly accessLog?: AccessLog;
   readonly trustDomain: string;
+  /** What was asked for and this proxy cannot have, one sentence each, sorted. */
+  readonly notes: readonly string[];
 }
 

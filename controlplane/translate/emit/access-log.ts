@@ -1,0 +1,77 @@
+// Access logs, in the form in which Istio's users read them.
+import type { AccessLog as EnvoyAccessLog, AccessLogFilter, SubstitutionFormatString } from "../../../protos/build/envoy.ts";
+import { packAny } from "../../../protos/codec.ts";
+import type { AccessLog } from "../ir/proxy.ts";
+
+/** Operators by the field names of Istio's JSON access log (https://istio.io/latest/docs/tasks/observability/logs/access-log/), in the order of its text line. */
+const fields = {
+  start_time: "%START_TIME%",
+  method: "%REQ(:METHOD)%",
+  path: "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%",
+  protocol: "%PROTOCOL%",
+  response_code: "%RESPONSE_CODE%",
+  response_flags: "%RESPONSE_FLAGS%",
+  response_code_details: "%RESPONSE_CODE_DETAILS%",
+  connection_termination_details: "%CONNECTION_TERMINATION_DETAILS%",
+  upstream_transport_failure_reason: "%UPSTREAM_TRANSPORT_FAILURE_REASON%",
+  bytes_received: "%BYTES_RECEIVED%",
+  bytes_sent: "%BYTES_SENT%",
+  duration: "%DURATION%",
+  upstream_service_time: "%RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)%",
+  x_forwarded_for: "%REQ(X-FORWARDED-FOR)%",
+  user_agent: "%REQ(USER-AGENT)%",
+  request_id: "%REQ(X-REQUEST-ID)%",
+  authority: "%REQ(:AUTHORITY)%",
+  upstream_host: "%UPSTREAM_HOST%",
+  upstream_cluster: "%UPSTREAM_CLUSTER_RAW%",
+  upstream_local_address: "%UPSTREAM_LOCAL_ADDRESS%",
+  downstream_local_address: "%DOWNSTREAM_LOCAL_ADDRESS%",
+  downstream_remote_address: "%DOWNSTREAM_REMOTE_ADDRESS%",
+  requested_server_name: "%REQUESTED_SERVER_NAME%",
+  route_name: "%ROUTE_NAME%",
+} as const;
+
+/** Fields between quotes in the text line, where a client's own words may hold spaces. */
+const quoted: ReadonlySet<string> = new Set(["upstream_transport_failure_reason", "x_forwarded_for", "user_agent", "request_id", "authority", "upstream_host"]);
+
+/** Returns the access loggers of a listener or a filter; none when nothing is logged. `filter` narrows what is logged. */
+export function buildAccessLogs(log: AccessLog | undefined, filter?: AccessLogFilter): readonly EnvoyAccessLog[] {
+  if (log === undefined) return [];
+  return [{ ...sinkOf(log), ...(filter && { filter }) }];
+}
+
+/** Returns the access loggers of a listener: connections that no filter chain took, such as plaintext at a port that wants mutual TLS. */
+export function buildRefusedConnectionLogs(log: AccessLog | undefined): readonly EnvoyAccessLog[] {
+  return buildAccessLogs(log, { responseFlagFilter: { flags: ["NR"] } });
+}
+
+function sinkOf(log: AccessLog): EnvoyAccessLog {
+  const logFormat = formatOf(log);
+  // Not by path: what stdout is connected to can not always be opened a second time.
+  if (log.path === "/dev/stdout") return { name: "envoy.access_loggers.stdout", typedConfig: packAny("StdoutAccessLog", { logFormat }) };
+  if (log.path === "/dev/stderr") return { name: "envoy.access_loggers.stderr", typedConfig: packAny("StderrAccessLog", { logFormat }) };
+  return { name: "envoy.access_loggers.file", typedConfig: packAny("FileAccessLog", { path: log.path, logFormat }) };
+}
+
+function formatOf(log: AccessLog): SubstitutionFormatString {
+  if (log.encoding === "JSON") return { jsonFormat: (log.format === undefined ? undefined : parseFields(log.format)) ?? fields };
+  return { textFormatSource: { inlineString: log.format ?? defaultLine() } };
+}
+
+/** `[time] "METHOD PATH PROTOCOL" code flags details … route` */
+function defaultLine(): string {
+  const { start_time, method, path, protocol, ...rest } = fields;
+  const words = Object.entries(rest).map(([name, operator]) => quoted.has(name) ? `"${operator}"` : operator);
+  return `[${start_time}] "${method} ${path} ${protocol}" ${words.join(" ")}\n`;
+}
+
+/** A JSON encoding's format is itself JSON: fields and their operators. */
+function parseFields(format: string): Readonly<Record<string, string>> | undefined {
+  try {
+    const parsed: unknown = JSON.parse(format);
+    if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) return undefined;
+    return Object.fromEntries(Object.entries(parsed).map(([name, operator]) => [name, String(operator)]));
+  } catch {
+    return undefined;
+  }
+}

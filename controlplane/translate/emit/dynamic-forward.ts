@@ -1,0 +1,42 @@
+// The way to hosts that nobody declared: resolved when asked for, and never to this machine or its cloud's metadata service.
+import type { DnsCacheConfig, HttpFilter, Permission } from "../../../protos/build/envoy.ts";
+import { packAny } from "../../../protos/codec.ts";
+
+/** Loopback, link-local, unspecified, and the IPv6 forms that IPv4 ones can be written in. */
+const refusedBlocks: readonly (readonly [address: string, prefixLength: number])[] = [
+  ["127.0.0.0", 8], ["169.254.0.0", 16], ["0.0.0.0", 8],
+  ["::1", 128], ["::", 128], ["fe80::", 10], ["::ffff:0:0", 96], ["64:ff9b::", 96], ["fd00:ec2::254", 128],
+];
+
+/** Returns the one DNS cache that the forwarding filter and its cluster share: Envoy wants both to say the same of it. */
+export function buildDnsCache(): DnsCacheConfig {
+  return { name: "dynamic_forward_proxy", dnsLookupFamily: "V4_PREFERRED", maxHosts: 1024, dnsQueryTimeout: { seconds: 5 } };
+}
+
+/** Returns the filters of a chain that may forward to unknown hosts: resolution, then the refusal of local addresses. Other routes pass them untouched. */
+export function buildForwardFilters(): readonly HttpFilter[] {
+  return [
+    {
+      name: "envoy.filters.http.dynamic_forward_proxy",
+      typedConfig: packAny("DynamicForwardProxyFilterConfig", { dnsCacheConfig: buildDnsCache(), saveUpstreamAddress: true }),
+    },
+    {
+      name: "scrim.refuse_local_addresses",
+      typedConfig: packAny("HttpRbac", {
+        rules: {
+          action: "DENY",
+          policies: { "scrim-local-address": { permissions: [{ orRules: { rules: refusedBlocks.map(upstreamIn) } }], principals: [{ any: true }] } },
+        },
+      }),
+    },
+  ];
+}
+
+function upstreamIn([addressPrefix, prefixLen]: readonly [string, number]): Permission {
+  return {
+    matcher: {
+      name: "envoy.rbac.matchers.upstream_ip_port",
+      typedConfig: packAny("UpstreamIpPortMatcher", { upstreamIp: { addressPrefix, prefixLen } }),
+    },
+  };
+}

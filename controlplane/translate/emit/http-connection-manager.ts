@@ -1,0 +1,104 @@
+// HTTP as every listener of the mesh takes it: one place for what is hardened, per direction.
+import type { Filter, HttpConnectionManager, HttpConnectionManager_UpgradeConfig, RouteConfiguration } from "../../../protos/build/envoy.ts";
+import { durationFromMs, packAny } from "../../../protos/codec.ts";
+import type { HttpFilters } from "../ir/filters.ts";
+import type { AccessLog } from "../ir/proxy.ts";
+import { buildAccessLogs } from "./access-log.ts";
+import { adsSource } from "./config-source.ts";
+import { buildForwardFilters } from "./dynamic-forward.ts";
+import { buildHttpFilters, routerFilter } from "./http-chain.ts";
+
+/** What differs from listener to listener. */
+export interface HttpListening {
+  readonly statPrefix: string;
+  readonly routes: { readonly rds: string } | { readonly inline: RouteConfiguration };
+  readonly filters: HttpFilters;
+  readonly direction: "inbound" | "outbound" | "gateway";
+  readonly unknownHosts?: "forward" | "refuse";
+  readonly accessLog?: AccessLog | undefined;
+  /** CONNECT is taken, and goes where the routes say. */
+  readonly connect?: boolean;
+  /** Who speaks to us is the client (nobody stands between us who could have said so in X-Forwarded-For). Gateways: true; elsewhere false unless given. */
+  readonly useRemoteAddress?: boolean;
+}
+
+type Hardening = Partial<HttpConnectionManager>;
+
+/** Returns the connection manager of one listener or filter chain. */
+export function buildHttpConnectionManager(listening: HttpListening): HttpConnectionManager {
+  const { routes, direction } = listening;
+  return {
+    statPrefix: listening.statPrefix,
+    ...("rds" in routes ? { rds: { routeConfigName: routes.rds, configSource: adsSource() } } : { routeConfig: routes.inline }),
+    httpFilters: buildHttpFilters(listening),
+    accessLog: buildAccessLogs(listening.accessLog),
+    ...common,
+    ...byDirection[direction],
+    useRemoteAddress: listening.useRemoteAddress ?? direction === "gateway",
+    upgradeConfigs: upgradesOf(listening),
+  };
+}
+
+/** Returns the connection manager as a network filter. */
+export function httpConnectionManagerFilter(manager: HttpConnectionManager): Filter {
+  return { name: "envoy.filters.network.http_connection_manager", typedConfig: packAny("HttpConnectionManager", manager) };
+}
+
+const common: Hardening = {
+  // Dots and %-encoded letters never tell two spellings of one path apart.
+  normalizePath: true,
+  stripTrailingHostDot: true,
+  maxRequestHeadersKb: 60,
+  proxy100Continue: true,
+  // As in Istio: how long a stream may idle is for timeouts of routes to say.
+  streamIdleTimeout: durationFromMs(0),
+  generateRequestId: true,
+};
+
+/**
+ * `//admin`, `%2Fadmin`, `%5cadmin` and `x_role` are what `/admin` and `x-role` are to many applications: where policies are enforced, slashes are
+ * decoded and merged before anybody looks (Istio's DECODE_AND_MERGE_SLASHES; its own default would let them bypass) and names with `_` are dropped.
+ * Outbound, a foreign server may mean something by them: they pass, and the peer's own proxy decides.
+ */
+const guarding: Hardening = { mergeSlashes: true, pathWithEscapedSlashesAction: "UNESCAPE_AND_FORWARD" };
+
+const byDirection: Readonly<Record<HttpListening["direction"], Hardening>> = {
+  inbound: {
+    ...guarding,
+    commonHttpProtocolOptions: { maxHeadersCount: 100, headersWithUnderscoresAction: "DROP_HEADER" },
+    http2ProtocolOptions: { maxConcurrentStreams: 1024, allowConnect: true },
+    serverName: "scrim",
+    serverHeaderTransformation: "PASS_THROUGH",
+    // The application learns its peer from the certificate alone: what a peer claims of itself is dropped.
+    forwardClientCertDetails: "SANITIZE_SET",
+    setCurrentClientCertDetails: { subject: true, dns: true, uri: true },
+    preserveExternalRequestId: true,
+  },
+  outbound: {
+    pathWithEscapedSlashesAction: "KEEP_UNCHANGED",
+    commonHttpProtocolOptions: { maxHeadersCount: 100 },
+    http2ProtocolOptions: { maxConcurrentStreams: 1024, allowConnect: true },
+    serverName: "scrim",
+    serverHeaderTransformation: "PASS_THROUGH",
+    forwardClientCertDetails: "SANITIZE",
+    preserveExternalRequestId: true,
+  },
+  gateway: {
+    ...guarding,
+    commonHttpProtocolOptions: { maxHeadersCount: 100, headersWithUnderscoresAction: "DROP_HEADER", idleTimeout: durationFromMs(3_600_000) },
+    // A stranger's connection holds little: few streams, small windows, headers that come in time.
+    http2ProtocolOptions: { maxConcurrentStreams: 100, initialStreamWindowSize: 65_536, initialConnectionWindowSize: 1_048_576, allowConnect: true },
+    requestHeadersTimeout: durationFromMs(10_000),
+    serverName: "scrim",
+    serverHeaderTransformation: "OVERWRITE",
+    forwardClientCertDetails: "SANITIZE",
+  },
+};
+
+function upgradesOf(listening: HttpListening): readonly HttpConnectionManager_UpgradeConfig[] {
+  const websocket: HttpConnectionManager_UpgradeConfig = { upgradeType: "websocket" };
+  if (listening.connect !== true) return [websocket];
+  // A tunnel's bytes are no requests: no filter of the mesh looks at them but the refusal of local addresses.
+  const filters = [...(listening.unknownHosts === "forward" ? buildForwardFilters() : []), routerFilter()];
+  return [{ upgradeType: "CONNECT", filters }, websocket];
+}

@@ -1,0 +1,120 @@
+// One port of the workload behind a sidecar: its listener, with a filter chain for each kind of connection it takes.
+import type { Filter, FilterChain, Listener, RouteConfiguration } from "../../../protos/build/envoy.ts";
+import { durationFromMs, packAny } from "../../../protos/codec.ts";
+import type { AccessLog, InboundPort } from "../ir/proxy.ts";
+import { buildAccessLogs, buildRefusedConnectionLogs } from "./access-log.ts";
+import { buildHttpConnectionManager, httpConnectionManagerFilter } from "./http-connection-manager.ts";
+import { inboundClusterName } from "./inbound-cluster.ts";
+import { buildNetworkAuthorization } from "./network-authorization.ts";
+import { buildPeerAddressFilter } from "./peer-address.ts";
+import { buildDownstreamMeshTls, meshAlpn } from "./tls.ts";
+
+/** What all listeners of a proxy share. */
+export interface InboundSettings {
+  readonly trustDomain: string;
+  readonly accessLog?: AccessLog | undefined;
+}
+
+/** Returns the listener's name, e.g. `127.10.4.7_9080`. */
+export function inboundListenerName(port: InboundPort): string {
+  return `${port.bind.address}_${port.port}`;
+}
+
+/**
+ * Returns the listener of one port. STRICT: a connection that is not mutual TLS finds no chain and is reset. PERMISSIVE: connections that offer the
+ * mesh's ALPN get mutual TLS, others plaintext. DISABLE: the bytes are the application's, TLS too.
+ */
+export function buildInboundListener(port: InboundPort, settings: InboundSettings): Listener {
+  const inspected = port.mtls !== "DISABLE";
+  return {
+    name: inboundListenerName(port),
+    address: { socketAddress: { address: port.bind.address, portValue: port.bind.port } },
+    // Two proxies at one address would share requests in silence: the second is to fail.
+    enableReusePort: false,
+    trafficDirection: "INBOUND",
+    accessLog: buildRefusedConnectionLogs(settings.accessLog),
+    ...(inspected && {
+      listenerFilters: [{ name: "envoy.filters.listener.tls_inspector", typedConfig: packAny("TlsInspector", {}) }],
+      ...(port.mtls === "PERMISSIVE" && port.protocol === "tcp" && waitForServerFirst),
+    }),
+    filterChains: filterChains(port, settings),
+  };
+}
+
+/** A client of a protocol in which the server speaks first sends nothing to look at: after a while it counts as plaintext. */
+const waitForServerFirst: Listener = { listenerFiltersTimeout: durationFromMs(1_000), continueOnListenerFiltersTimeout: true };
+
+function filterChains(port: InboundPort, settings: InboundSettings): readonly FilterChain[] {
+  const name = inboundListenerName(port);
+  const chains: FilterChain[] = [];
+  if (port.mtls !== "DISABLE") {
+    chains.push({
+      name: `${name}_mtls`,
+      filterChainMatch: { transportProtocol: "tls", ...(port.mtls === "PERMISSIVE" && { applicationProtocols: meshAlpn }) },
+      transportSocket: buildDownstreamMeshTls(settings.trustDomain, alpnOf(port)),
+      filters: networkFilters(port, settings, true),
+    });
+  }
+  if (port.mtls !== "STRICT") {
+    // TLS without the mesh's ALPN is for an application that speaks TLS itself; HTTP in plaintext is looked into, and so must be plaintext.
+    const match = port.protocol === "http" && port.mtls === "PERMISSIVE" ? { filterChainMatch: { transportProtocol: "raw_buffer" } } : {};
+    chains.push({ name: `${name}_plaintext`, ...match, filters: networkFilters(port, settings, false) });
+  }
+  return chains;
+}
+
+/** Only HTTP is negotiated; a port that was not declared HTTP/2 takes it too, if a client speaks it unasked. */
+function alpnOf(port: InboundPort): readonly string[] {
+  if (port.protocol === "tcp") return [];
+  return port.http2 ? ["h2", "http/1.1"] : ["http/1.1"];
+}
+
+function networkFilters(port: InboundPort, settings: InboundSettings, authenticated: boolean): readonly Filter[] {
+  return port.protocol === "http" ? httpFilters(port, settings, authenticated) : tcpFilters(port, settings);
+}
+
+function httpFilters(port: InboundPort, settings: InboundSettings, authenticated: boolean): readonly Filter[] {
+  const manager = buildHttpConnectionManager({
+    statPrefix: `inbound_${port.bind.address}_${port.port}`,
+    routes: { inline: inboundRoutes(port) },
+    filters: port.filters,
+    direction: "inbound",
+    accessLog: settings.accessLog,
+    // A mesh peer (a gateway) may say whom it speaks for; someone in plaintext may not.
+    useRemoteAddress: !authenticated,
+  });
+  return [buildPeerAddressFilter(), httpConnectionManagerFilter(manager)];
+}
+
+function tcpFilters(port: InboundPort, settings: InboundSettings): readonly Filter[] {
+  const cluster = inboundClusterName(port);
+  return [
+    ...buildNetworkAuthorization(port.tcpAuthorization ?? []),
+    { name: "envoy.filters.network.tcp_proxy", typedConfig: packAny("TcpProxy", { statPrefix: cluster, cluster, accessLog: buildAccessLogs(settings.accessLog) }) },
+  ];
+}
+
+/** Timeouts and retries are the caller's; here only what the application never got to see is sent again. */
+function inboundRoutes(port: InboundPort): RouteConfiguration {
+  const cluster = inboundClusterName(port);
+  const service = port.service?.host ?? "*";
+  return {
+    name: cluster,
+    validateClusters: false,
+    virtualHosts: [{
+      name: `inbound|http|${port.port}`,
+      domains: ["*"],
+      routes: [{
+        name: "default",
+        match: { prefix: "/" },
+        decorator: { operation: `${service}:${port.port}/*` },
+        route: {
+          cluster,
+          timeout: durationFromMs(0),
+          maxStreamDuration: { maxStreamDuration: durationFromMs(0), grpcTimeoutHeaderMax: durationFromMs(0) },
+          retryPolicy: { retryOn: "reset-before-request", numRetries: 2 },
+        },
+      }],
+    }],
+  };
+}

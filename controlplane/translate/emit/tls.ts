@@ -1,0 +1,88 @@
+// What is spoken below HTTP and TCP: mesh mutual TLS on both sides, and a gateway's own certificates.
+import type { CommonTlsContext, SubjectAltNameMatcher, TlsParameters, TlsParameters_TlsProtocol, TransportSocket } from "../../../protos/build/envoy.ts";
+import { packAny } from "../../../protos/codec.ts";
+import type { GatewayTls } from "../ir/proxy.ts";
+import { secretSource } from "./config-source.ts";
+
+/** ALPN by which sidecars tell each other that the certificates of the connection are the mesh's; a PERMISSIVE port tells by it who is to show one. */
+export const meshAlpn: readonly string[] = ["istio", "istio-peer-exchange", "istio-http/1.0", "istio-http/1.1", "istio-h2"];
+
+/** Forward secrecy and authenticated encryption only, as Istio's default; TLS 1.3 has no others. */
+const meshParameters: TlsParameters = {
+  tlsMinimumProtocolVersion: "TLSv1_2",
+  cipherSuites: ["ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-RSA-AES256-GCM-SHA384", "ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-RSA-AES128-GCM-SHA256"],
+};
+
+/**
+ * Returns the transport socket towards a sidecar: our certificate, and theirs signed by the mesh's roots for one of `identities`
+ * (`spiffe://…`; none given: any identity of `trustDomain`).
+ */
+export function buildUpstreamMeshTls(identities: readonly string[], sni: string, alpn: readonly string[], trustDomain = "cluster.local"): TransportSocket {
+  const names = identities.length === 0 ? [anyOf(trustDomain)] : identities.map((identity) => uriSan({ exact: identity }));
+  return {
+    name: "envoy.transport_sockets.tls",
+    typedConfig: packAny("UpstreamTlsContext", { ...(sni !== "" && { sni }), commonTlsContext: meshContext(names, alpn) }),
+  };
+}
+
+/**
+ * Returns the transport socket of a port that takes mesh mutual TLS: a client certificate of the trust domain is required. `alpn` is what the HTTP
+ * behind it may be negotiated to. It names no `istio-…`: Envoy would take any name but `h2` for HTTP/1.1, while without one it looks at the first bytes.
+ */
+export function buildDownstreamMeshTls(trustDomain: string, alpn: readonly string[]): TransportSocket {
+  return {
+    name: "envoy.transport_sockets.tls",
+    typedConfig: packAny("DownstreamTlsContext", { commonTlsContext: meshContext([anyOf(trustDomain)], alpn), requireClientCertificate: true }),
+  };
+}
+
+/** Returns the transport socket of one TLS face of a gateway: its certificate from its secret, no client certificate, HTTP/2 and HTTP/1.1. */
+export function buildGatewayTls(tls: Pick<GatewayTls, "secretName" | "minVersion" | "maxVersion" | "cipherSuites">): TransportSocket {
+  const maximum = protocolVersion(tls.maxVersion);
+  return {
+    name: "envoy.transport_sockets.tls",
+    typedConfig: packAny("DownstreamTlsContext", {
+      commonTlsContext: {
+        alpnProtocols: ["h2", "http/1.1"],
+        tlsParams: {
+          tlsMinimumProtocolVersion: protocolVersion(tls.minVersion) ?? "TLSv1_2",
+          ...(maximum && { tlsMaximumProtocolVersion: maximum }),
+          ...(tls.cipherSuites.length > 0 && { cipherSuites: tls.cipherSuites }),
+        },
+        tlsCertificateSdsSecretConfigs: [secretSource(tls.secretName)],
+      },
+      requireClientCertificate: false,
+    }),
+  };
+}
+
+function meshContext(names: readonly SubjectAltNameMatcher[], alpn: readonly string[]): CommonTlsContext {
+  return {
+    ...(alpn.length > 0 && { alpnProtocols: alpn }),
+    tlsParams: meshParameters,
+    tlsCertificateSdsSecretConfigs: [secretSource("default")],
+    combinedValidationContext: {
+      defaultValidationContext: { matchTypedSubjectAltNames: names },
+      validationContextSdsSecretConfig: secretSource("ROOTCA"),
+    },
+  };
+}
+
+function anyOf(trustDomain: string): SubjectAltNameMatcher {
+  return uriSan({ prefix: `spiffe://${trustDomain}/` });
+}
+
+function uriSan(matcher: SubjectAltNameMatcher["matcher"]): SubjectAltNameMatcher {
+  return { sanType: "URI", matcher };
+}
+
+/** Istio writes TLSV1_2 what Envoy writes TLSv1_2. */
+function protocolVersion(version: string | undefined): TlsParameters_TlsProtocol | undefined {
+  switch (version?.toUpperCase()) {
+    case "TLSV1_0": return "TLSv1_0";
+    case "TLSV1_1": return "TLSv1_1";
+    case "TLSV1_2": return "TLSv1_2";
+    case "TLSV1_3": return "TLSv1_3";
+    default: return undefined;
+  }
+}

@@ -1,0 +1,47 @@
+// One configured Wasm module: its place in a filter chain, and what is delivered to that place.
+import type { FailurePolicy, HttpFilter, TypedExtensionConfig, VmConfig } from "../../../protos/build/envoy.ts";
+import { packAny, typeUrlOf } from "../../../protos/codec.ts";
+import type { FailureMode, WasmFilter, WasmModule } from "../ir/filters.ts";
+import { adsSource } from "./config-source.ts";
+
+const failurePolicies: Readonly<Record<FailureMode, FailurePolicy>> = { open: "FAIL_OPEN", closed: "FAIL_CLOSED", reload: "FAIL_RELOAD" };
+
+/** Returns the place in a chain: the filter under its resource name, delivered apart (ECDS), so that a new module or configuration leaves the listener alone. */
+export function buildWasmPlace(filter: WasmFilter): HttpFilter {
+  return {
+    name: filter.name,
+    configDiscovery: { configSource: adsSource(), typeUrls: [typeUrlOf("Wasm"), typeUrlOf("HttpRbac")] },
+  };
+}
+
+/** Returns what is delivered to a filter's place: the module with its configuration, or the stand-in of one that cannot be had. */
+export function buildWasmExtension(filter: WasmFilter): TypedExtensionConfig {
+  return { name: filter.name, typedConfig: filter.module.kind === "module" ? wasmConfig(filter, filter.module.module) : standIn(filter.failureMode) };
+}
+
+function wasmConfig(filter: WasmFilter, module: WasmModule): TypedExtensionConfig["typedConfig"] {
+  const vmConfig: VmConfig = {
+    runtime: "envoy.wasm.runtime.v8",
+    vmId: filter.vmId,
+    code: { local: { inlineBytes: module.bytes } },
+    ...((Object.keys(filter.environment).length > 0 || filter.hostEnvironment.length > 0) && {
+      environmentVariables: { keyValues: filter.environment, hostEnvKeys: filter.hostEnvironment },
+    }),
+  };
+  return packAny("Wasm", {
+    config: {
+      name: filter.name,
+      ...(filter.rootId !== "" && { rootId: filter.rootId }),
+      vmConfig,
+      // Of all types only a StringValue (or BytesValue) reaches the module unwrapped.
+      ...(filter.configuration !== "" && { configuration: packAny("StringValue", filter.configuration) }),
+      failurePolicy: failurePolicies[filter.failureMode],
+      ...(filter.failureMode === "reload" && { reloadConfig: { backoff: { baseInterval: { seconds: 1 }, maxInterval: { seconds: 10 } } } }),
+    },
+  });
+}
+
+/** Envoy refuses a module that does not load even when it may fail open. RBAC without rules lets everything pass; with no policy that allows, nothing. */
+function standIn(mode: FailureMode): TypedExtensionConfig["typedConfig"] {
+  return packAny("HttpRbac", mode === "open" ? {} : { rules: { action: "ALLOW", policies: {} } });
+}

@@ -1,0 +1,102 @@
+// Which AuthorizationPolicies stand before a workload, in the form that the authorization filter takes.
+import type { AuthorizationOperationSpec, AuthorizationRuleSpec, AuthorizationSourceSpec } from "../../model/kinds/authorization-policy.ts";
+import type { MeshObject } from "../../model/object.ts";
+import type { World } from "../../store/world.ts";
+import type { Authorization, AuthorizationOperation, AuthorizationRule, AuthorizationSource } from "../ir/authorization.ts";
+import type { ProxyClass } from "../ir/proxy-class.ts";
+import { selectPolicies } from "./workload-selector.ts";
+
+type PolicyProxy = Pick<ProxyClass, "namespace" | "labels" | "listens">;
+
+/**
+ * Returns the policies that select the proxy, DENY before ALLOW, oldest first within an action. Ports are completed by the ports the proxy binds
+ * in their place (a gateway's port 80 may be open at 8080), since a filter sees only the latter.
+ */
+export function resolveAuthorization(world: World, proxy: PolicyProxy): readonly Authorization[] {
+  const policies = selectPolicies(world, "AuthorizationPolicy", proxy).map((policy) => authorizationOf(policy, proxy));
+  return [...policies.filter((policy) => policy.action === "DENY"), ...policies.filter((policy) => policy.action === "ALLOW")];
+}
+
+/** Returns the authorization filter's JSON configuration; see filters/authz/config.schema.json. */
+export function authorizationConfiguration(policies: readonly Authorization[]): string {
+  return JSON.stringify({ policies });
+}
+
+/**
+ * Returns what the policies mean for a connection that is not HTTP: an ALLOW rule with a field that only HTTP has is dropped (it could never be
+ * checked), a DENY rule is kept without that field, and so is wider (https://istio.io/latest/docs/concepts/security/#using-istio-authorization-on-plain-tcp-protocols).
+ */
+export function withoutHttp(policies: readonly Authorization[]): readonly Authorization[] {
+  return policies.map((policy) => {
+    const rules = policy.action === "DENY" ? policy.rules : policy.rules.filter((rule) => !needsHttp(rule));
+    return { ...policy, rules: rules.map(networkPartOf) };
+  });
+}
+
+function authorizationOf(policy: MeshObject<"AuthorizationPolicy">, proxy: PolicyProxy): Authorization {
+  const { name, namespace } = policy.metadata;
+  return {
+    name: `${namespace}/${name}`,
+    action: policy.spec.action ?? "ALLOW",
+    rules: (policy.spec.rules ?? []).map((rule) => ruleOf(rule, namespace, proxy)),
+  };
+}
+
+function ruleOf(rule: AuthorizationRuleSpec, policyNamespace: string, proxy: PolicyProxy): AuthorizationRule {
+  const ports = (values: readonly string[]) => boundPorts(values, proxy);
+  return {
+    ...(rule.from && { from: rule.from.map(({ source }) => sourceOf(source ?? {}, policyNamespace)) }),
+    ...(rule.to && { to: rule.to.map(({ operation }) => operationOf(operation ?? {}, ports)) }),
+    ...(rule.when && {
+      when: rule.when.map((condition) => condition.key !== "destination.port" ? condition : {
+        key: condition.key,
+        ...(condition.values && { values: ports(condition.values) }),
+        ...(condition.notValues && { notValues: ports(condition.notValues) }),
+      }),
+    }),
+  };
+}
+
+/** A service account without a namespace is one of the policy's namespace. */
+function sourceOf(source: AuthorizationSourceSpec, policyNamespace: string): AuthorizationSource {
+  const qualified = (account: string) => account.includes("/") ? account : `${policyNamespace}/${account}`;
+  return {
+    ...source,
+    ...(source.serviceAccounts && { serviceAccounts: source.serviceAccounts.map(qualified) }),
+    ...(source.notServiceAccounts && { notServiceAccounts: source.notServiceAccounts.map(qualified) }),
+  };
+}
+
+function operationOf(operation: AuthorizationOperationSpec, ports: (values: readonly string[]) => readonly string[]): AuthorizationOperation {
+  return {
+    ...operation,
+    ...(operation.ports && { ports: ports(operation.ports) }),
+    ...(operation.notPorts && { notPorts: ports(operation.notPorts) }),
+  };
+}
+
+function boundPorts(values: readonly string[], proxy: PolicyProxy): readonly string[] {
+  const bound = proxy.listens.filter((listen) => values.includes(String(listen.port))).map((listen) => String(listen.bind.port));
+  return [...new Set([...values, ...bound])];
+}
+
+const httpOperationFields = ["hosts", "notHosts", "methods", "notMethods", "paths", "notPaths"] as const;
+
+function needsHttp(rule: AuthorizationRule): boolean {
+  return (rule.to ?? []).some((operation) => httpOperationFields.some((field) => (operation[field]?.length ?? 0) > 0))
+    || (rule.when ?? []).some((condition) => !networkConditions.has(condition.key));
+}
+
+/** Keys of conditions that a connection can be checked for, HTTP or not. */
+const networkConditions: ReadonlySet<string> = new Set([
+  "source.ip", "remote.ip", "source.namespace", "source.principal", "source.serviceAccount", "destination.ip", "destination.port", "connection.sni",
+]);
+
+function networkPartOf(rule: AuthorizationRule): AuthorizationRule {
+  const when = rule.when?.filter((condition) => networkConditions.has(condition.key));
+  return {
+    ...(rule.from && { from: rule.from }),
+    ...(rule.to && { to: rule.to.map(({ ports, notPorts }) => ({ ...(ports && { ports }), ...(notPorts && { notPorts }) })) }),
+    ...(when && when.length > 0 && { when }),
+  };
+}

@@ -1,0 +1,36 @@
+// consumes: a World, a proxy class, the modules at hand
+// produces: the filters of one HTTP chain, by slot
+// never does: say what order the slots have (emit/http-chain.ts does)
+import type { World } from "../../store/world.ts";
+import type { HttpFilters } from "../ir/filters.ts";
+import type { PluginModules } from "../ir/modules.ts";
+import type { ProxyClass } from "../ir/proxy-class.ts";
+import { authorizationConfiguration, resolveAuthorization } from "./authorization-policy.ts";
+import { builtinFilter } from "./builtin-filter.ts";
+import { rateLimitConfiguration, resolveRateLimits } from "./rate-limit.ts";
+import { resolveTelemetry } from "./telemetry.ts";
+import { type ChainDirection, resolvePlugins } from "./wasm-plugin.ts";
+
+/**
+ * Returns the filters of one chain. Authorization and rate limits guard what comes in (a sidecar's inbound ports, a gateway) and stand there only
+ * if a policy selects the proxy; telemetry always does; the router where some virtual host of the chain needs it.
+ */
+export function resolveHttpFilters(world: World, proxy: ProxyClass, direction: ChainDirection, modules: PluginModules, needsRouter: boolean): HttpFilters {
+  const guards = direction !== "outbound";
+  return {
+    ...resolvePlugins(world, proxy, modules),
+    ...(guards && resolveGuards(world, proxy, modules)),
+    // Without the router nobody would choose a route: refuse meanwhile rather than send requests astray.
+    ...(needsRouter && direction !== "inbound" && { router: builtinFilter(modules, "router", "scrim.router", "{}", "reload") }),
+    telemetry: resolveTelemetry(modules, direction === "inbound" ? "inbound" : "outbound"),
+  };
+}
+
+function resolveGuards(world: World, proxy: ProxyClass, modules: PluginModules): Pick<HttpFilters, "authorization" | "rateLimit"> {
+  const policies = resolveAuthorization(world, proxy);
+  const rateLimits = resolveRateLimits(world, proxy);
+  return {
+    ...(policies.length > 0 && { authorization: builtinFilter(modules, "authz", "scrim.authz", authorizationConfiguration(policies), "reload") }),
+    ...(rateLimits.limits.length > 0 && { rateLimit: builtinFilter(modules, "ratelimit", "scrim.ratelimit", rateLimitConfiguration(rateLimits), "reload") }),
+  };
+}

@@ -1,0 +1,52 @@
+// What comes in at a sidecar: one entry for each port of its workload.
+import type { ServicePortSpec } from "../../model/kinds/service.ts";
+import { serviceHost } from "../../model/hosts.ts";
+import { labelsMatch, selectsAll } from "../../model/labels.ts";
+import type { World } from "../../store/world.ts";
+import type { PluginModules } from "../ir/modules.ts";
+import type { InboundPort } from "../ir/proxy.ts";
+import type { ListenPort, ProxyClass } from "../ir/proxy-class.ts";
+import type { ServiceRef } from "../ir/upstream.ts";
+import { resolveAuthorization, withoutHttp } from "./authorization-policy.ts";
+import { resolveHttpFilters } from "./http-filters.ts";
+import { resolveMtlsMode } from "./peer-authentication.ts";
+import { isHttp, protocolOfServicePort } from "./protocol.ts";
+
+/** Returns the inbound ports of a sidecar, in the order in which it listens; none for gateways. */
+export function resolveInbound(world: World, proxy: ProxyClass, modules: PluginModules): readonly InboundPort[] {
+  if (proxy.kind !== "sidecar") return [];
+  const filters = resolveHttpFilters(world, proxy, "inbound", modules, false);
+  const policies = resolveAuthorization(world, proxy);
+  return proxy.listens.flatMap((listen): readonly InboundPort[] => {
+    if (listen.application === undefined) return [];
+    const served = serviceOf(world, proxy, listen);
+    const protocol = protocolOfServicePort(listen.port, served?.port.name ?? listen.name, served?.port.appProtocol);
+    const http = isHttp(protocol);
+    return [{
+      port: listen.port,
+      bind: listen.bind,
+      application: listen.application,
+      protocol: http ? "http" : "tcp",
+      http2: protocol === "http2" || protocol === "grpc",
+      mtls: resolveMtlsMode(world, proxy, listen.port),
+      ...(served && { service: served.service }),
+      filters,
+      ...(!http && policies.length > 0 && { tcpAuthorization: withoutHttp(policies) }),
+    }];
+  });
+}
+
+/** The oldest service that leads to this port says what is spoken there and gives telemetry its name. */
+function serviceOf(world: World, proxy: ProxyClass, listen: ListenPort): { service: ServiceRef; port: ServicePortSpec } | undefined {
+  for (const { metadata, spec } of world.list("Service")) {
+    if (metadata.namespace !== proxy.namespace || selectsAll(spec.selector) || !labelsMatch(spec.selector, proxy.labels)) continue;
+    const port = (spec.ports ?? []).find((candidate) => leadsTo(candidate, listen));
+    if (port !== undefined) return { port, service: { host: serviceHost(metadata.name, metadata.namespace), name: metadata.name, namespace: metadata.namespace } };
+  }
+  return undefined;
+}
+
+function leadsTo(port: ServicePortSpec, listen: ListenPort): boolean {
+  const target = port.targetPort ?? port.port;
+  return typeof target === "number" ? target === listen.port : target === listen.name || target === String(listen.port);
+}

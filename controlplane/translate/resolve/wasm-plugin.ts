@@ -1,0 +1,65 @@
+// Which WasmPlugins stand in a proxy's filter chain, where, and in which order.
+import type { WasmPluginSpec } from "../../model/kinds/wasm-plugin.ts";
+import { compareByAge, type MeshObject } from "../../model/object.ts";
+import type { World } from "../../store/world.ts";
+import type { FailureMode, HttpFilters, WasmFilter } from "../ir/filters.ts";
+import type { PluginModules } from "../ir/modules.ts";
+import type { ProxyClass } from "../ir/proxy-class.ts";
+import { selectPolicies } from "./workload-selector.ts";
+
+/** The side of a proxy on which a filter chain stands. */
+export type ChainDirection = "inbound" | "outbound" | "gateway";
+
+export type PluginSlots = Pick<HttpFilters, "pluginsAuthn" | "pluginsAuthz" | "pluginsStats" | "pluginsUnspecified">;
+
+/**
+ * Returns the plugins of one chain by phase, each phase in order: higher priority first (0 unless given), then the proxy's namespace before the root
+ * one, then age and name. A plugin without traffic selectors stands in every chain of its workloads, inbound and outbound, as in Istio
+ * (https://istio.io/latest/docs/reference/config/proxy_extensions/wasm-plugin/).
+ */
+export function resolvePlugins(
+  world: World,
+  proxy: Pick<ProxyClass, "namespace" | "labels">,
+  modules: Pick<PluginModules, "plugin">,
+): PluginSlots {
+  const plugins = [...selectPolicies(world, "WasmPlugin", proxy)].sort((a, b) => comparePlugins(a, b, proxy.namespace));
+  const slot = (...phases: readonly WasmPluginSpec["phase"][]) =>
+    plugins.filter((plugin) => phases.includes(plugin.spec.phase)).map((plugin) => pluginFilter(plugin, modules));
+  return {
+    pluginsAuthn: slot("AUTHN"),
+    pluginsAuthz: slot("AUTHZ"),
+    pluginsStats: slot("STATS"),
+    pluginsUnspecified: slot(undefined, "UNSPECIFIED_PHASE"),
+  };
+}
+
+/** Returns the resource name of a plugin's configuration, e.g. `extensions.istio.io/wasmplugin/default.add-header`. */
+export function pluginFilterName(namespace: string, name: string): string {
+  return `extensions.istio.io/wasmplugin/${namespace}.${name}`;
+}
+
+function comparePlugins(a: MeshObject<"WasmPlugin">, b: MeshObject<"WasmPlugin">, proxyNamespace: string): number {
+  const foreign = (plugin: MeshObject) => plugin.metadata.namespace === proxyNamespace ? 0 : 1;
+  return (b.spec.priority ?? 0) - (a.spec.priority ?? 0) || foreign(a) - foreign(b) || compareByAge(a, b);
+}
+
+function pluginFilter(plugin: MeshObject<"WasmPlugin">, modules: Pick<PluginModules, "plugin">): WasmFilter {
+  const { name, namespace } = plugin.metadata;
+  const { pluginConfig, pluginName, vmConfig, failStrategy } = plugin.spec;
+  const variables = vmConfig?.env ?? [];
+  return {
+    name: pluginFilterName(namespace, name),
+    module: modules.plugin(namespace, name),
+    configuration: pluginConfig === undefined ? "" : JSON.stringify(pluginConfig),
+    vmId: `${namespace}.${name}`,
+    rootId: pluginName ?? "",
+    environment: Object.fromEntries(variables.filter((variable) => variable.valueFrom !== "HOST").map((variable) => [variable.name, variable.value ?? ""])),
+    hostEnvironment: variables.filter((variable) => variable.valueFrom === "HOST").map((variable) => variable.name),
+    failureMode: failureModeOf(failStrategy),
+  };
+}
+
+function failureModeOf(strategy: string | undefined): FailureMode {
+  if (strategy === "FAIL_OPEN") return "open";
+  return strategy === "FAIL_RELOAD" ? "reload" : "closed";
+}
