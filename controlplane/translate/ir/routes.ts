@@ -35,6 +35,8 @@ export interface HeaderChanges {
 export interface Target {
   readonly upstream: UpstreamId;
   readonly weight: number;
+  /** The host the upstream is told, instead of the client's. */
+  readonly authority?: string;
   readonly requestHeaders: HeaderChanges;
   readonly responseHeaders: HeaderChanges;
 }
@@ -46,6 +48,8 @@ export interface Retries {
   readonly statusCodes: readonly number[];
   readonly perTryTimeoutMs?: number;
   readonly otherHosts: boolean;
+  /** Shortest pause before the first retry; undefined: the proxy's default. */
+  readonly backoffMs?: number;
 }
 
 export interface Fault {
@@ -75,20 +79,22 @@ export type RouteAction =
       readonly retries?: Retries;
       readonly rewrite?: Rewrite;
       readonly mirrors: readonly Mirror[];
-      readonly hash?: HashKey;
+      /** What a consistent hash is made of; empty unless a target balances by it. */
+      readonly hashes: readonly HashKey[];
     }
   | {
       readonly kind: "redirect";
       readonly path?: string;
       readonly prefixPath?: string;
       readonly authority?: string;
-      readonly port?: number;
+      /** `request`: the port the client asked for; `scheme`: the scheme's own. */
+      readonly port?: number | "request" | "scheme";
       readonly scheme?: string;
       readonly code: 301 | 302 | 303 | 307 | 308;
       /** HTTP asked for, HTTPS answered: nothing else of the request changes. */
       readonly httpsOnly?: boolean;
     }
-  | { readonly kind: "respond"; readonly status: number; readonly body?: string };
+  | { readonly kind: "respond"; readonly status: number; readonly body?: string | Uint8Array };
 
 export interface Route {
   /** Shown in access logs and by tools: the VirtualService route's name, or `default`. */
@@ -122,4 +128,8 @@ export interface RouteTable {
   /** Envoy's route configuration name, `80`, `http.80` … */
   readonly name: string;
   readonly virtualHosts: readonly VirtualHost[];
+  /** Answers for every host that no other virtual host has; travels inside the table. */
+  readonly fallback?: VirtualHost;
+  /** The port in the request's host does not count when the virtual host is chosen (gateways). */
+  readonly ignorePort: boolean;
 }

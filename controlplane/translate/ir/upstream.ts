@@ -61,7 +61,7 @@ export type LoadBalancer =
   | { readonly kind: "roundRobin" }
   | { readonly kind: "leastRequest" }
   | { readonly kind: "random" }
-  | { readonly kind: "consistentHash"; readonly key: HashKey; readonly algorithm: "ringHash" | "maglev"; readonly minimumRingSize: number };
+  | { readonly kind: "consistentHash"; readonly key: HashKey; readonly algorithm: "ringHash" | "maglev"; /** Of the ring. */ readonly minimumSize?: number; /** Of maglev's table. */ readonly tableSize?: number };
 
 /** Limits on what may be open at once; undefined leaves the proxy's own large default. */
 export interface ConnectionLimits {
@@ -87,6 +87,8 @@ export interface OutlierEjection {
   readonly baseEjectionMs: number;
   readonly maxEjectionPercent: number;
   readonly minHealthPercent: number;
+  /** A pool of one may lose its one host: true unless the share to eject was given. */
+  readonly ejectAtLeastOne: boolean;
 }
 
 /** What is spoken below the protocol. */
@@ -115,6 +117,8 @@ export interface Upstream {
   readonly service?: ServiceRef;
   /** Runs inside the mesh: peers may learn who we are. */
   readonly internal: boolean;
+  /** Its addresses may lie outside the machine: connections to them leave from whatever source address reaches them. */
+  readonly anySource: boolean;
   readonly loadBalancer: LoadBalancer;
   readonly limits: ConnectionLimits;
   readonly outlier?: OutlierEjection;

@@ -1,0 +1,47 @@
+// The http routes of a VirtualService, for one client and port, in the IR's words.
+import type { HttpRouteSpec } from "../../model/kinds/virtual-service.ts";
+import type { Route } from "../ir/routes.ts";
+import type { DestinationResolver } from "./destination.ts";
+import { resolveFault } from "./fault.ts";
+import { resolveHeaderChanges } from "./header-changes.ts";
+import { appliesHere, isCatchAll, matchAll, resolveRequestMatch, type RouteContext } from "./request-match.ts";
+import { resolveAction } from "./route-action.ts";
+import type { VirtualServiceObject } from "./virtual-service.ts";
+
+/**
+ * Returns the routes in order, one for each match. Matches that cannot apply here (source, gateway, port) are left out, and so is
+ * everything after the first route that takes every request.
+ */
+export function resolveHttpRoutes(service: VirtualServiceObject, context: RouteContext, destinations: DestinationResolver): readonly Route[] {
+  const { name, namespace } = service.metadata;
+  const routes: Route[] = [];
+  for (const [index, spec] of (service.spec.http ?? []).entries()) {
+    const matches = spec.match?.length ? spec.match : [undefined];
+    const template = routeTemplate(spec, `${namespace}/${name}`, service, context, destinations);
+    for (const [matchIndex, matchSpec] of matches.entries()) {
+      if (matchSpec !== undefined && !appliesHere(matchSpec, context, namespace)) continue;
+      const match = matchSpec === undefined ? matchAll : resolveRequestMatch(matchSpec);
+      routes.push({ ...template(), name: routeName(spec, matchSpec?.name), key: `${index}.${matchIndex}`, match });
+      if (isCatchAll(match)) return routes;
+    }
+  }
+  return routes;
+}
+
+/** Returns a function, so that a route whose matches all lie elsewhere asks for no destination. */
+function routeTemplate(spec: HttpRouteSpec, origin: string, service: VirtualServiceObject, context: RouteContext, destinations: DestinationResolver): () => Omit<Route, "name" | "key" | "match"> {
+  let made: Omit<Route, "name" | "key" | "match"> | undefined;
+  return () => made ??= {
+    action: resolveAction(spec, service.metadata.namespace, context.port, destinations),
+    ...resolveFault(spec.fault),
+    requestHeaders: resolveHeaderChanges(spec.headers?.request),
+    responseHeaders: resolveHeaderChanges(spec.headers?.response),
+    origin,
+  };
+}
+
+/** Istio names a route by its own name and its match's, if there is one. */
+function routeName(spec: HttpRouteSpec, matchName: string | undefined): string {
+  if (!spec.name) return matchName || "default";
+  return matchName ? `${spec.name}.${matchName}` : spec.name;
+}

@@ -1,0 +1,69 @@
+// Pods as addresses behind a service.
+import { compareText, type MeshObject } from "../../model/object.ts";
+import type { World } from "../../store/world.ts";
+import { labelsKey, memoByOwner } from "./memo.ts";
+import { resolveMtlsMode } from "./peer-authentication.ts";
+import type { Backend } from "./registry.ts";
+import { type Workload, workloadOf } from "./workload.ts";
+
+const podsByNamespace = memoByOwner(() => "", (world: World) => {
+  const byNamespace = new Map<string, MeshObject<"Pod">[]>();
+  for (const pod of world.list("Pod")) {
+    const same = byNamespace.get(pod.metadata.namespace);
+    if (same === undefined) byNamespace.set(pod.metadata.namespace, [pod]);
+    else same.push(pod);
+  }
+  return byNamespace;
+});
+
+/** Returns the pods of a namespace, oldest first. */
+export function podsOf(world: World, namespace: string): readonly MeshObject<"Pod">[] {
+  return podsByNamespace(world).get(namespace) ?? [];
+}
+
+const podsByAddress = memoByOwner(() => "", (world: World) => {
+  const byAddress = new Map<string, MeshObject<"Pod">>();
+  for (const pod of world.list("Pod")) {
+    const { ip } = workloadOf(pod);
+    if (ip !== "" && !byAddress.has(`${pod.metadata.namespace} ${ip}`)) byAddress.set(`${pod.metadata.namespace} ${ip}`, pod);
+  }
+  return byAddress;
+});
+
+/** Returns the pod of a namespace that has this address. */
+export function podAt(world: World, namespace: string, address: string): MeshObject<"Pod"> | undefined {
+  return podsByAddress(world).get(`${namespace} ${address}`);
+}
+
+const inboundMode = memoByOwner(
+  (workload: Workload, port: number) => `${workload.namespace} ${port} ${labelsKey(workload.labels)}`,
+  (world: World, workload: Workload, port: number) => resolveMtlsMode(world, { namespace: workload.namespace, labels: workload.labels }, port),
+);
+
+/** Returns the container port a Service's targetPort means in this pod; undefined if it is a name the pod does not have. */
+export function portOfPod(workload: Workload, targetPort: number | string): number | undefined {
+  if (typeof targetPort === "number") return targetPort;
+  const named = workload.containerPorts.find((port) => port.name === targetPort)?.port;
+  // Kubernetes' IntOrString may carry a number as text.
+  return named ?? (/^\d+$/.test(targetPort) ? Number(targetPort) : undefined);
+}
+
+/** Returns the pod's port as others reach it: where its sidecar listens for it, else at the pod's own address. */
+export function podBackend(world: World, workload: Workload, port: number): Backend {
+  const bind = workload.listens.find((listen) => listen.port === port)?.bind ?? { address: workload.ip, port };
+  const speaksMeshTls = workload.proxy === "sidecar" && inboundMode(world, workload, port) !== "DISABLE";
+  return {
+    labels: workload.labels,
+    endpoint: { address: bind.address, port: bind.port, weight: 1, meshTls: speaksMeshTls, healthy: true, workload: workload.ref },
+  };
+}
+
+/** Returns backends by address and port, each once. */
+export function sortBackends(backends: readonly Backend[]): readonly Backend[] {
+  const byAddress = new Map<string, Backend>();
+  for (const backend of backends) {
+    const key = `${backend.endpoint.address} ${backend.endpoint.port}`;
+    if (!byAddress.has(key)) byAddress.set(key, backend);
+  }
+  return [...byAddress].sort(([a], [b]) => compareText(a, b)).map(([, backend]) => backend);
+}

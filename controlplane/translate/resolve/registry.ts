@@ -1,0 +1,94 @@
+// consumes: the World's Services, EndpointSlices, Pods, Deployments and ServiceEntries
+// produces: every host of the mesh with its ports, protocols and the addresses behind them
+// never does: look at a client: who may see what, and how it is reached, is decided elsewhere
+import type { Labels } from "../../model/labels.ts";
+import type { SpiffeId } from "../../model/spiffe.ts";
+import type { World } from "../../store/world.ts";
+import type { Endpoint, ServiceRef } from "../ir/upstream.ts";
+import { memoByOwner } from "./memo.ts";
+import { isHttp, type PortProtocol } from "./protocol.ts";
+import { entryServices } from "./service-entry.ts";
+import { kubernetesServices } from "./service.ts";
+import { isExported } from "./visibility.ts";
+
+export interface MeshPort {
+  readonly number: number;
+  readonly name: string;
+  readonly protocol: PortProtocol;
+}
+
+/** An address behind a port, with the labels that subsets choose by. */
+export interface Backend {
+  readonly endpoint: Endpoint;
+  readonly labels: Labels;
+}
+
+/** One host of the mesh, as one object declares it. */
+export interface MeshService {
+  /** Fully qualified, lower case; may begin with `*` for ServiceEntries. */
+  readonly host: string;
+  readonly ref: ServiceRef;
+  readonly declaredBy: "Service" | "ServiceEntry";
+  readonly ports: readonly MeshPort[];
+  /** IP addresses by which clients may ask for it. */
+  readonly addresses: readonly string[];
+  readonly exportTo: readonly string[] | undefined;
+  /** Part of the mesh, not of the world outside. */
+  readonly internal: boolean;
+  readonly anySource: boolean;
+  /** `forward`: wherever the request's own host resolves to. */
+  readonly discovery: "endpoints" | "static" | "dns" | "forward";
+  /** Who may answer for it, sorted. */
+  readonly identities: readonly SpiffeId[];
+  /** By port number, sorted by address. */
+  readonly backends: ReadonlyMap<number, readonly Backend[]>;
+}
+
+/** Returns every declared host, Services before ServiceEntries, each oldest first; a host may be declared more than once. */
+export const resolveRegistry = memoByOwner(() => "", (world: World): readonly MeshService[] => [...kubernetesServices(world), ...entryServices(world)]);
+
+/** The hosts one namespace sees, one entry per host, by host name. */
+export type VisibleHosts = ReadonlyMap<string, MeshService>;
+
+/**
+ * Returns the hosts that clients in `namespace` may see. Of several declarations of one host the client's own namespace goes first,
+ * then Services, then age; ports that only a later one has are added.
+ */
+export const visibleHosts = memoByOwner((namespace: string) => namespace, (world: World, namespace): VisibleHosts => {
+  const byHost = new Map<string, MeshService[]>();
+  for (const service of resolveRegistry(world)) {
+    if (!isExported(service.exportTo, service.ref.namespace, namespace)) continue;
+    const same = byHost.get(service.host);
+    if (same === undefined) byHost.set(service.host, [service]);
+    else same.push(service);
+  }
+  const hosts = new Map<string, MeshService>();
+  for (const [host, declared] of [...byHost].sort(([a], [b]) => (a < b ? -1 : 1))) hosts.set(host, mergeServices(declared, namespace));
+  return hosts;
+});
+
+/** Returns the numbers of all ports that speak HTTP and 80, ascending. */
+export function httpPortNumbers(services: Iterable<MeshService>): readonly number[] {
+  const numbers = new Set([80]);
+  for (const service of services) for (const port of service.ports) if (isHttp(port.protocol)) numbers.add(port.number);
+  return [...numbers].sort((a, b) => a - b);
+}
+
+function mergeServices(declared: readonly MeshService[], namespace: string): MeshService {
+  const own = declared.filter((service) => service.ref.namespace === namespace);
+  const [first, ...rest] = [...own, ...declared.filter((service) => service.ref.namespace !== namespace)];
+  if (first === undefined) throw new RangeError("a host needs a declaration");
+  const ports = [...first.ports];
+  const backends = new Map(first.backends);
+  // Only what is reached in the same way can be one upstream set: the first declaration says how.
+  for (const other of rest.filter((service) => service.discovery === first.discovery && service.internal === first.internal)) {
+    for (const port of other.ports) {
+      if (ports.some((known) => known.number === port.number)) continue;
+      ports.push(port);
+      backends.set(port.number, other.backends.get(port.number) ?? []);
+    }
+  }
+  if (ports.length === first.ports.length) return first;
+  const identities = [...new Set(declared.flatMap((service) => service.identities))].sort();
+  return { ...first, ports, backends, identities };
+}

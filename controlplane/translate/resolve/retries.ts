@@ -1,0 +1,40 @@
+// Retries of a route.
+import type { RetriesSpec } from "../../model/kinds/virtual-service.ts";
+import type { Retries } from "../ir/routes.ts";
+import { durationMs } from "./traffic-policy.ts";
+
+const DEFAULT_ATTEMPTS = 2;
+const DEFAULT_CONDITIONS = ["connect-failure", "refused-stream", "unavailable", "cancelled", "retriable-status-codes"];
+/** What `retriable-status-codes` stands for when nobody said which: 503, as an overloaded or vanished server answers. */
+const DEFAULT_STATUS_CODES = [503];
+
+/** What holds for routes that say nothing about retries. */
+export const defaultRetries: Retries = { attempts: DEFAULT_ATTEMPTS, conditions: DEFAULT_CONDITIONS, statusCodes: DEFAULT_STATUS_CODES, otherHosts: true };
+
+/**
+ * Returns the retries of a route; undefined when `attempts: 0` turns them off. Numbers in retryOn are status codes.
+ * https://istio.io/latest/docs/reference/config/networking/virtual-service/#HTTPRetry
+ */
+export function resolveRetries(spec: RetriesSpec | undefined): Retries | undefined {
+  if (spec === undefined) return defaultRetries;
+  const attempts = spec.attempts ?? DEFAULT_ATTEMPTS;
+  if (attempts === 0) return undefined;
+  const perTryTimeoutMs = durationMs(spec.perTryTimeout);
+  const backoffMs = durationMs(spec.backoff);
+  return {
+    attempts,
+    ...conditionsOf(spec.retryOn ?? ""),
+    ...(perTryTimeoutMs && { perTryTimeoutMs }),
+    ...(backoffMs && { backoffMs }),
+    otherHosts: spec.retryIgnorePreviousHosts ?? true,
+  };
+}
+
+function conditionsOf(retryOn: string): Pick<Retries, "conditions" | "statusCodes"> {
+  const words = retryOn.split(",").map((word) => word.trim()).filter((word) => word !== "");
+  if (words.length === 0) return { conditions: DEFAULT_CONDITIONS, statusCodes: DEFAULT_STATUS_CODES };
+  const statusCodes = words.filter((word) => /^\d+$/.test(word)).map(Number);
+  const conditions = words.filter((word) => !/^\d+$/.test(word));
+  if (statusCodes.length > 0 && !conditions.includes("retriable-status-codes")) conditions.push("retriable-status-codes");
+  return { conditions, statusCodes };
+}

@@ -1,0 +1,91 @@
+// What a route does with a request: forward, redirect or answer.
+import type { HttpRouteSpec, RouteDestinationSpec } from "../../model/kinds/virtual-service.ts";
+import type { Mirror, Rewrite, RouteAction, Target } from "../ir/routes.ts";
+import type { HashKey, Upstream } from "../ir/upstream.ts";
+import type { DestinationResolver } from "./destination.ts";
+import { authorityFrom, noHeaderChanges, resolveHeaderChanges } from "./header-changes.ts";
+import { defaultRetries, resolveRetries } from "./retries.ts";
+import { durationMs } from "./traffic-policy.ts";
+
+const REDIRECT_CODES = [301, 302, 303, 307, 308] as const;
+
+/** Returns the action of a VirtualService's http route; `owner` is its namespace, `port` the one the client asked for. */
+export function resolveAction(spec: HttpRouteSpec, owner: string, port: number, destinations: DestinationResolver): RouteAction {
+  if (spec.redirect !== undefined) return redirectAction(spec.redirect);
+  if (spec.directResponse !== undefined) return respondAction(spec.directResponse);
+  const chosen = (spec.route ?? []).length === 1 ? spec.route ?? [] : (spec.route ?? []).filter((entry) => (entry.weight ?? 0) > 0);
+  const found = chosen.map((entry) => ({ entry, upstream: destinations.find(entry.destination, owner, port) }));
+  const rewrite = rewriteOf(spec);
+  const timeoutMs = durationMs(spec.timeout);
+  const retries = resolveRetries(spec.retries);
+  return {
+    kind: "forward",
+    targets: found.map(({ entry, upstream }) => targetOf(entry, upstream, chosen.length === 1)),
+    ...(timeoutMs && { timeoutMs }),
+    ...(retries && { retries }),
+    ...(rewrite && { rewrite }),
+    mirrors: mirrorsOf(spec, owner, port, destinations),
+    hashes: hashesOf(found.map(({ upstream }) => upstream)),
+  };
+}
+
+/** Returns the action of hosts for which no VirtualService speaks. */
+export function forwardAction(upstream: Upstream): RouteAction {
+  const target: Target = { upstream: upstream.id, weight: 1, requestHeaders: noHeaderChanges, responseHeaders: noHeaderChanges };
+  return { kind: "forward", targets: [target], retries: defaultRetries, mirrors: [], hashes: hashesOf([upstream]) };
+}
+
+/** The weight of an only destination does not count. */
+function targetOf(entry: RouteDestinationSpec, upstream: Upstream, alone: boolean): Target {
+  const authority = authorityFrom(entry.headers?.request);
+  return {
+    upstream: upstream.id,
+    weight: alone ? 1 : entry.weight ?? 0,
+    ...(authority !== undefined && { authority }),
+    requestHeaders: resolveHeaderChanges(entry.headers?.request),
+    responseHeaders: resolveHeaderChanges(entry.headers?.response),
+  };
+}
+
+function rewriteOf(spec: HttpRouteSpec): Rewrite | undefined {
+  const authority = spec.rewrite?.authority ?? authorityFrom(spec.headers?.request);
+  const path = spec.rewrite?.uri;
+  return authority === undefined && path === undefined ? undefined : { ...(path !== undefined && { path }), ...(authority !== undefined && { authority }) };
+}
+
+/** A mirror without percentage gets everything, one of 0 % nothing. */
+function mirrorsOf(spec: HttpRouteSpec, owner: string, port: number, destinations: DestinationResolver): readonly Mirror[] {
+  const single = spec.mirror ? [{ destination: spec.mirror, percent: percentOf(spec.mirrorPercentage) ?? spec.mirrorPercent ?? 100 }] : [];
+  const several = (spec.mirrors ?? []).map((mirror) => ({ destination: mirror.destination, percent: percentOf(mirror.percentage) ?? 100 }));
+  return [...single, ...several]
+    .filter((mirror) => mirror.percent > 0)
+    .map((mirror) => ({ upstream: destinations.find(mirror.destination, owner, port).id, percent: mirror.percent }));
+}
+
+/** A percentage that is written but has no value is protobuf's 0. */
+function percentOf(percentage: { readonly value?: number } | undefined): number | undefined {
+  return percentage && (percentage.value ?? 0);
+}
+
+function hashesOf(upstreams: readonly Upstream[]): readonly HashKey[] {
+  const keys = new Map<string, HashKey>();
+  for (const { loadBalancer } of upstreams) if (loadBalancer.kind === "consistentHash") keys.set(JSON.stringify(loadBalancer.key), loadBalancer.key);
+  return [...keys.values()];
+}
+
+function redirectAction(spec: NonNullable<HttpRouteSpec["redirect"]>): RouteAction {
+  const port = spec.port ?? (spec.derivePort === "FROM_REQUEST_PORT" ? "request" : spec.derivePort === "FROM_PROTOCOL_DEFAULT" ? "scheme" : undefined);
+  return {
+    kind: "redirect",
+    code: REDIRECT_CODES.find((code) => code === spec.redirectCode) ?? 301,
+    ...(spec.uri !== undefined && { path: spec.uri }),
+    ...(spec.authority !== undefined && { authority: spec.authority }),
+    ...(spec.scheme !== undefined && { scheme: spec.scheme }),
+    ...(port !== undefined && { port }),
+  };
+}
+
+function respondAction(spec: NonNullable<HttpRouteSpec["directResponse"]>): RouteAction {
+  const body = spec.body?.string ?? (spec.body?.bytes === undefined ? undefined : new Uint8Array(Buffer.from(spec.body.bytes, "base64")));
+  return { kind: "respond", status: spec.status, ...(body !== undefined && { body }) };
+}

@@ -1,0 +1,120 @@
+// Kubernetes Services as hosts of the mesh, with the endpoints that Kubernetes' own controllers would find for them.
+import { serviceHost } from "../../model/hosts.ts";
+import { labelsMatch, selectsAll } from "../../model/labels.ts";
+import { compareText, type MeshObject } from "../../model/object.ts";
+import type { ServicePortSpec, ServiceSpec } from "../../model/kinds/service.ts";
+import type { SpiffeId } from "../../model/spiffe.ts";
+import type { World } from "../../store/world.ts";
+import { memoByOwner } from "./memo.ts";
+import { podAt, podBackend, podsOf, portOfPod, sortBackends } from "./pod-endpoints.ts";
+import { protocolOfServicePort } from "./protocol.ts";
+import type { Backend, MeshPort, MeshService } from "./registry.ts";
+import { serviceExportTo } from "./visibility.ts";
+import { identityOf, workloadOf } from "./workload.ts";
+
+/** Returns the hosts of all Services, oldest first. UDP ports are left out. */
+export function kubernetesServices(world: World): readonly MeshService[] {
+  return world.list("Service").map((service) => meshService(world, service));
+}
+
+function meshService(world: World, service: MeshObject<"Service">): MeshService {
+  const { name, namespace } = service.metadata;
+  const { spec } = service;
+  const host = serviceHost(name, namespace);
+  const ports = (spec.ports ?? []).filter((port) => (port.protocol ?? "TCP").toUpperCase() === "TCP");
+  const external = spec.type === "ExternalName" && spec.externalName ? spec.externalName : undefined;
+  const clusterIp = spec.clusterIP ?? "";
+  return {
+    host,
+    ref: { host, name, namespace },
+    declaredBy: "Service",
+    ports: ports.map(meshPort),
+    addresses: clusterIp === "" || clusterIp.toLowerCase() === "none" ? [] : [clusterIp],
+    exportTo: serviceExportTo(service),
+    internal: external === undefined,
+    // Without a selector the addresses were given by somebody: they may be anywhere.
+    anySource: selectsAll(spec.selector),
+    discovery: external === undefined ? "endpoints" : "dns",
+    identities: identitiesOf(world, service),
+    backends: new Map(ports.map((port) => [port.port, external === undefined ? backendsOf(world, service, port) : [externalBackend(external, port.port)]])),
+  };
+}
+
+function meshPort(port: ServicePortSpec): MeshPort {
+  return { number: port.port, name: port.name ?? "", protocol: protocolOfServicePort(port.port, port.name, port.appProtocol) };
+}
+
+function externalBackend(host: string, port: number): Backend {
+  return { labels: {}, endpoint: { address: host, port, weight: 1, meshTls: false, healthy: true } };
+}
+
+function selectedPods(world: World, service: MeshObject<"Service">): readonly MeshObject<"Pod">[] {
+  const { selector } = service.spec;
+  if (selectsAll(selector)) return [];
+  return podsOf(world, service.metadata.namespace).filter((pod) => labelsMatch(selector, pod.metadata.labels));
+}
+
+function backendsOf(world: World, service: MeshObject<"Service">, port: ServicePortSpec): readonly Backend[] {
+  const fromPods = selectedPods(world, service).flatMap((pod) => {
+    const workload = workloadOf(pod);
+    const target = portOfPod(workload, port.targetPort ?? port.port);
+    if (target === undefined || workload.draining || workload.finished || workload.ip === "") return [];
+    return workload.ready || service.spec.publishNotReadyAddresses === true ? [podBackend(world, workload, target)] : [];
+  });
+  return sortBackends([...fromPods, ...sliceBackends(world, service, port)]);
+}
+
+const slicesByService = memoByOwner(() => "", (world: World) => {
+  const byService = new Map<string, MeshObject<"EndpointSlice">[]>();
+  for (const slice of world.list("EndpointSlice")) {
+    const key = `${slice.metadata.namespace}/${slice.metadata.labels["kubernetes.io/service-name"] ?? ""}`;
+    const same = byService.get(key);
+    if (same === undefined) byService.set(key, [slice]);
+    else same.push(slice);
+  }
+  return byService;
+});
+
+function sliceBackends(world: World, service: MeshObject<"Service">, port: ServicePortSpec): readonly Backend[] {
+  const slices = slicesByService(world).get(`${service.metadata.namespace}/${service.metadata.name}`) ?? [];
+  return slices.flatMap((slice) => {
+    const target = slicePort(slice, service.spec, port);
+    if (target === undefined) return [];
+    return (slice.spec.endpoints ?? []).flatMap((endpoint) => {
+      if (endpoint.conditions?.ready === false || endpoint.conditions?.terminating === true) return [];
+      return endpoint.addresses.map((address) => addressBackend(world, service.metadata.namespace, address, target));
+    });
+  });
+}
+
+/** Ports of a slice go by name, as its Service's; one port on each side belongs together whatever its name. */
+function slicePort(slice: MeshObject<"EndpointSlice">, service: ServiceSpec, port: ServicePortSpec): number | undefined {
+  const ports = slice.spec.ports ?? [];
+  const named = ports.find((candidate) => (candidate.name ?? "") === (port.name ?? ""));
+  const only = ports.length === 1 && service.ports?.length === 1 ? ports[0] : undefined;
+  return (named ?? only)?.port;
+}
+
+/** An address of a slice: of a pod we know, or of something outside the mesh. */
+function addressBackend(world: World, namespace: string, address: string, port: number): Backend {
+  const pod = podAt(world, namespace, address);
+  if (pod !== undefined) return podBackend(world, workloadOf(pod), port);
+  return { labels: {}, endpoint: { address, port, weight: 1, meshTls: false, healthy: true } };
+}
+
+/**
+ * Who may answer for a service. Deployments count beside pods, and pods that are not ready: a rollout that brings pods up or down
+ * must not change how the service is reached.
+ */
+function identitiesOf(world: World, service: MeshObject<"Service">): readonly SpiffeId[] {
+  const { selector } = service.spec;
+  if (selectsAll(selector)) return [];
+  const { namespace } = service.metadata;
+  const accounts = new Set(selectedPods(world, service).map((pod) => workloadOf(pod).serviceAccount));
+  for (const deployment of world.list("Deployment")) {
+    const { template } = deployment.spec;
+    if (deployment.metadata.namespace !== namespace || !labelsMatch(selector, template.metadata?.labels ?? {})) continue;
+    accounts.add(template.spec?.serviceAccountName || template.spec?.serviceAccount || "default");
+  }
+  return [...accounts].sort(compareText).flatMap((account) => identityOf(world.mesh.trustDomain, namespace, account) ?? []);
+}

@@ -1,0 +1,57 @@
+// Which VirtualServices speak for a host: at sidecars one, at gateways all of them together.
+import { compareHostSpecificity, hostMatches, resolveHost } from "../../model/hosts.ts";
+import type { MeshObject } from "../../model/object.ts";
+import type { World } from "../../store/world.ts";
+import { memoByOwner } from "./memo.ts";
+import { qualifyGateway } from "./request-match.ts";
+import { isExported } from "./visibility.ts";
+
+export type VirtualServiceObject = MeshObject<"VirtualService">;
+
+/** Returns the hosts of a VirtualService, fully qualified. */
+export function hostsOf(service: VirtualServiceObject): readonly string[] {
+  return service.spec.hosts.map((host) => resolveHost(host, service.metadata.namespace));
+}
+
+/** Returns the gateways of a VirtualService, qualified; `mesh` when it names none. */
+export function gatewaysOf(service: VirtualServiceObject): readonly string[] {
+  const names = service.spec.gateways ?? [];
+  return names.length === 0 ? ["mesh"] : names.map((name) => qualifyGateway(name, service.metadata.namespace));
+}
+
+/**
+ * Returns the VirtualServices that clients in `namespace` obey at a gateway (`mesh`: in their sidecars), in the order in which they are
+ * looked up: the client's own namespace, then those exported to it by name, then public ones; each group oldest first.
+ */
+export const virtualServicesFor = memoByOwner(
+  (namespace: string, gateway: string) => `${namespace} ${gateway}`,
+  (world: World, namespace: string, gateway: string): readonly VirtualServiceObject[] => {
+    const bound = world.list("VirtualService").filter((service) => gatewaysOf(service).includes(gateway) && isExported(service.spec.exportTo, service.metadata.namespace, namespace));
+    const group = (rank: number) => bound.filter((service) => rankFor(service, namespace) === rank);
+    return [...group(0), ...group(1), ...group(2)];
+  },
+);
+
+/**
+ * Returns the one VirtualService that speaks for a host at a sidecar: of those whose host is the most specific that covers it, the first
+ * in the order given. For sidecars they do not merge.
+ */
+export function virtualServiceForHost(services: readonly VirtualServiceObject[], host: string): VirtualServiceObject | undefined {
+  let best: { readonly pattern: string; readonly service: VirtualServiceObject } | undefined;
+  for (const service of services) {
+    for (const pattern of hostsOf(service)) {
+      if (hostMatches(pattern, host) && (best === undefined || isMoreSpecific(pattern, best.pattern))) best = { pattern, service };
+    }
+  }
+  return best?.service;
+}
+
+/** Equal patterns are not more specific than each other: the earlier one stays. */
+function isMoreSpecific(a: string, b: string): boolean {
+  return a !== b && compareHostSpecificity(a, b) < 0;
+}
+
+function rankFor(service: VirtualServiceObject, namespace: string): number {
+  if (service.metadata.namespace === namespace) return 0;
+  return service.spec.exportTo?.includes(namespace) === true ? 1 : 2;
+}
