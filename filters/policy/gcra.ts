@@ -78,6 +78,14 @@ function clampState(rate: Rate, fullAt: i64, now: i64): i64 {
 }
 
 /**
+ * Returns the state to keep when nothing can be taken: a state left by a larger bucket is cut to this one's depth, so that a limit that was
+ * made smaller starts to refill at once.
+ */
+export function settledState(rate: Rate, fullAt: i64, now: i64): i64 {
+  return min(fullAt, now + rate.depth);
+}
+
+/**
  * Returns how many tokens a worker may take at once for itself, `cost` of them needed now: only the cost while the bucket is less than half
  * full, else up to an eighth of what is left and at most what 10 ms regain.
  */

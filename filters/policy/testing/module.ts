@@ -1,7 +1,7 @@
 // The policy code as a module that Node can call: patterns as strings, what a client could send as bytes.
 import { ABSENT, hash as hashOf, HASH_SEED, Span, spanOf, textOf, utf8, viewOf } from "../bytes";
 import { IpAddress, parseCidr } from "../cidr";
-import { leaseSize, Rate, Reserve, returnTokens, scaled, takeTokens, tokensLeft, waitNs } from "../gcra";
+import { leaseSize, Rate, Reserve, returnTokens, scaled, settledState, takeTokens, tokensLeft, waitNs } from "../gcra";
 import { compileTemplate } from "../path-template";
 import { PeerMetadata, StructWriter } from "../peer-metadata";
 import { Principal } from "../principal";
@@ -119,7 +119,10 @@ export function bucketAdmit(worker: i32, nowNs: i64, cost: i64): bool {
   if (reserves[worker].spend(rate, now, cost)) return true;
   const lease = leaseSize(rate, fullAt, now, cost);
   const next = takeTokens(rate, fullAt, now, lease);
-  if (next < 0) return false;
+  if (next < 0) {
+    fullAt = settledState(rate, fullAt, now);
+    return false;
+  }
   fullAt = next;
   reserves[worker].add(rate, now, lease - cost);
   return true;
