@@ -1,0 +1,64 @@
+// What an Envoy message refers to by name: clusters, endpoints, route configurations, secrets, filter configurations.
+import { type AnyMessage, type MessageByName } from "../../protos/build/envoy.ts";
+import { type MessageName, unpackAny } from "../../protos/codec.ts";
+import { fieldsOf, typeOf } from "../../protos/schema.ts";
+import type { ResourceKind } from "./resources.ts";
+
+/** One name that must resolve for the message to work. */
+export interface Reference { readonly kind: ResourceKind; readonly name: string }
+
+type Plain = Readonly<Record<string, unknown>>;
+type Collector = (message: Plain, add: (kind: ResourceKind, name: unknown) => void) => void;
+
+/** By full message name: where names of other resources stand. Fields not named here (rate limit services, tracing) are not used by our translators. */
+const COLLECTORS: Readonly<Record<string, Collector>> = {
+  ".envoy.config.cluster.v3.Cluster": (message, add) => {
+    const eds = message["edsClusterConfig"] as Plain | undefined;
+    if (message["type"] === "EDS") add("endpoints", eds?.["serviceName"] || message["name"]);
+  },
+  ".envoy.config.route.v3.RouteAction": (message, add) => add("clusters", message["cluster"]),
+  ".envoy.config.route.v3.RouteAction.RequestMirrorPolicy": (message, add) => add("clusters", message["cluster"]),
+  ".envoy.config.route.v3.WeightedCluster.ClusterWeight": (message, add) => add("clusters", message["name"]),
+  ".envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy": (message, add) => add("clusters", message["cluster"]),
+  ".envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster.ClusterWeight": (message, add) => add("clusters", message["name"]),
+  ".envoy.config.core.v3.GrpcService.EnvoyGrpc": (message, add) => add("clusters", message["clusterName"]),
+  ".envoy.config.core.v3.HttpUri": (message, add) => add("clusters", message["cluster"]),
+  ".envoy.extensions.filters.network.http_connection_manager.v3.Rds": (message, add) => add("routes", message["routeConfigName"]),
+  ".envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter": (message, add) => {
+    if (message["configDiscovery"] !== undefined) add("extensionConfigs", message["name"]);
+  },
+  ".envoy.config.listener.v3.Filter": (message, add) => {
+    if (message["configDiscovery"] !== undefined) add("extensionConfigs", message["name"]);
+  },
+  ".envoy.extensions.transport_sockets.tls.v3.SdsSecretConfig": (message, add) => {
+    if (message["sdsConfig"] !== undefined) add("secrets", message["name"]);
+  },
+};
+
+/** Every name the message refers to, once each, also from within packed messages. */
+export function collectReferences<N extends MessageName>(name: N, message: MessageByName[N]): readonly Reference[] {
+  const found = new Map<string, Reference>();
+  visit(typeOf(name), message, (kind, referred) => {
+    if (typeof referred === "string" && referred !== "") found.set(`${kind}/${referred}`, { kind, name: referred });
+  });
+  return [...found.values()];
+}
+
+function visit(type: ReturnType<typeof typeOf>, message: unknown, add: (kind: ResourceKind, name: unknown) => void): void {
+  if (typeof message !== "object" || message === null) return;
+  if (type.fullName === ".google.protobuf.Any") return visitAny(message as AnyMessage, add);
+  COLLECTORS[type.fullName]?.(message as Plain, add);
+  const fields = fieldsOf(type);
+  for (const [key, value] of Object.entries(message)) {
+    const field = fields.get(key);
+    if (field === undefined || field.value.kind !== "message" || value === undefined) continue;
+    const inner = field.value.type;
+    if (field.shape === "single") visit(inner, value, add);
+    else for (const item of Object.values(value as object)) visit(inner, item, add);
+  }
+}
+
+function visitAny(any: AnyMessage, add: (kind: ResourceKind, name: unknown) => void): void {
+  const unpacked = unpackAny(any);
+  if (unpacked.name !== undefined) visit(typeOf(unpacked.name), unpacked.message, add);
+}

@@ -1,0 +1,40 @@
+// Who is at the other end of a stream: what its credential proves, and what its node says.
+import type { JsonObject, Node } from "../../protos/build/envoy.ts";
+
+/** What a credential proves. */
+export interface ProxyIdentity { readonly namespace: string; readonly serviceAccount: string; readonly pod: string }
+
+/** What a node says about itself, in Istio's form; believed only where it agrees with the identity. */
+export interface ProxyNode {
+  readonly id: string;
+  readonly kind: "sidecar" | "router";
+  readonly ip: string;
+  readonly pod: string;
+  readonly namespace: string;
+  readonly metadata: JsonObject;
+  /** As in `1.40.0`; "" when the node does not say. */
+  readonly envoyVersion: string;
+}
+
+/** A proxy with an open stream. */
+export interface Proxy { readonly identity: ProxyIdentity; readonly node: ProxyNode }
+
+export type Admission = { readonly kind: "admitted"; readonly proxy: Proxy } | { readonly kind: "refused"; readonly reason: string };
+
+const NODE_ID = /^(sidecar|router)~([^~]+)~([^~.]+)\.([^~.]+)~[^~]+$/;
+
+/** The proxy, if its node is well-formed (`sidecar~IP~POD.NAMESPACE~DOMAIN`) and is the pod that the identity names. */
+export function admitNode(identity: ProxyIdentity, node: Node | undefined): Admission {
+  const id = node?.id ?? "";
+  const [, kind, ip, pod, namespace] = NODE_ID.exec(id) ?? [];
+  if (kind === undefined || ip === undefined || pod === undefined || namespace === undefined) return { kind: "refused", reason: "the node id must have the form sidecar~IP~POD.NAMESPACE~DOMAIN" };
+  const metadata = node?.metadata ?? {};
+  const claims = [[pod, identity.pod], [namespace, identity.namespace], [metadata["NAME"], identity.pod], [metadata["NAMESPACE"], identity.namespace], [metadata["SERVICE_ACCOUNT"], identity.serviceAccount]];
+  if (claims.some(([claimed, proven]) => claimed !== undefined && claimed !== proven)) return { kind: "refused", reason: `the credential does not belong to the node ${id}` };
+  return { kind: "admitted", proxy: { identity, node: { id, kind: kind as "sidecar" | "router", ip, pod, namespace, metadata, envoyVersion: versionOf(node) } } };
+}
+
+function versionOf(node: Node | undefined): string {
+  const version = node?.userAgentBuildVersion?.version;
+  return version === undefined ? "" : `${version.majorNumber ?? 0}.${version.minorNumber ?? 0}.${version.patch ?? 0}`;
+}

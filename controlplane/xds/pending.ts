@@ -1,0 +1,97 @@
+// What a type still has to send, and what becomes of a response that was answered.
+import type { EncodedResource } from "../snapshot/encode.ts";
+import { type Flight, HOLDS_NOTHING, isSubscribed, MUST_ANSWER, type TypeState } from "./type-state.ts";
+
+/** What could be sent at this moment. Answers that say "not there" count as updates: nothing may hold them up. */
+export interface Pending { readonly updates: readonly EncodedResource[]; readonly absent: readonly string[]; readonly removals: readonly string[]; readonly settled: readonly string[] }
+
+const NOTHING: Pending = { updates: [], absent: [], removals: [], settled: [] };
+
+/** What is to be sent of a type; `settled` names need no more attention. Contents that the client refused are left out. */
+export function pendingOf(state: TypeState): Pending {
+  if (state.dirty.size === 0) return NOTHING;
+  const group = state.suspects.length === 0 ? undefined : new Set(state.suspects[0]);
+  const pending = { updates: [] as EncodedResource[], absent: [] as string[], removals: [] as string[], settled: [] as string[] };
+  for (const [name, held] of state.dirty) {
+    if (group !== undefined && !group.has(name)) continue;
+    if (!isSubscribed(state, name)) continue;
+    const target = state.basis.get(name);
+    if (target !== undefined) {
+      if (target.version === held) pending.settled.push(name);
+      else if (state.refused.get(name) !== target.version) pending.updates.push(target);
+    } else if (held === HOLDS_NOTHING) pending.settled.push(name);
+    else if (held === MUST_ANSWER) pending.absent.push(name);
+    else pending.removals.push(name);
+  }
+  return pending;
+}
+
+/** Whether updates or answers wait to be sent. */
+export function hasUpdates(pending: Pending, state: TypeState): boolean {
+  return pending.updates.length > 0 || pending.absent.length > 0 || state.owesAnswer;
+}
+
+/** The state without the names that turned out to need nothing, and without suspect groups that are done. */
+export function settle(state: TypeState, pending: Pending): TypeState {
+  let next = state;
+  if (pending.settled.length > 0) {
+    const dirty = new Map(state.dirty);
+    for (const name of pending.settled) dirty.delete(name);
+    next = { ...next, dirty };
+  }
+  const isGroupDone = next.suspects.length > 0 && pending.updates.length + pending.absent.length + pending.removals.length === 0;
+  return isGroupDone ? settleGroups(next) : next;
+}
+
+function settleGroups(state: TypeState): TypeState {
+  const rest = { ...state, suspects: state.suspects.slice(1) };
+  return settle(rest, pendingOf(rest));
+}
+
+/** The state with a response on its way. */
+export function sendOff(state: TypeState, flight: Flight): TypeState {
+  const dirty = new Map(state.dirty);
+  for (const name of flight.updates.keys()) dirty.delete(name);
+  for (const name of flight.removed) dirty.delete(name);
+  return { ...state, dirty, flight, owesAnswer: false, sentBasis: state.basis };
+}
+
+/** The state after the client accepted what was on its way. */
+export function accept(state: TypeState): TypeState {
+  const { flight } = state;
+  if (flight === undefined) return state;
+  return { ...state, flight: undefined, suspects: state.suspects.slice(1) };
+}
+
+export interface Refusal { readonly resource: EncodedResource; readonly reason: string }
+
+/**
+ * The state after the client rejected what was on its way, and the contents found guilty. Envoy may have applied a part, so all of
+ * the response counts as unknown; what is not guilty is sent again. Where the culprit cannot be told the response is split.
+ */
+export function reject(state: TypeState, reason: string, atMs: number): { readonly state: TypeState; readonly refusals: readonly Refusal[] } {
+  const { flight } = state;
+  if (flight === undefined) return { state, refusals: [] };
+  const dirty = new Map(state.dirty);
+  for (const name of [...flight.updates.keys(), ...flight.removed]) dirty.set(name, MUST_ANSWER);
+  const culprits = findCulprits(state, flight, reason);
+  const refused = new Map([...state.refused].filter(([name]) => state.basis.has(name)));
+  for (const culprit of culprits) refused.set(culprit.name, culprit.version);
+  const rest = state.suspects.slice(1);
+  const suspects = culprits.length > 0 || flight.updates.size === 0 ? rest : [...halves([...flight.updates.keys()]), ...rest];
+  const rejection = { reason, names: culprits.map(({ name }) => name), atMs };
+  return { state: { ...state, flight: undefined, dirty, refused, suspects, rejection }, refusals: culprits.map((resource) => ({ resource, reason })) };
+}
+
+/** Envoy writes `Error adding/updating listener(s) <name>: <why>` (and clusters alike); of a single resource there is no doubt. */
+function findCulprits(state: TypeState, flight: Flight, reason: string): EncodedResource[] {
+  const sent = [...flight.updates.values()];
+  if (sent.length === 1) return sent;
+  if (state.kind !== "listeners" && state.kind !== "clusters") return [];
+  return sent.filter(({ name }) => reason.includes(` ${name}: `));
+}
+
+function halves(names: readonly string[]): string[][] {
+  const middle = Math.ceil(names.length / 2);
+  return [names.slice(0, middle), names.slice(middle)];
+}

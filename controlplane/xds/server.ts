@@ -1,0 +1,258 @@
+// consumes: encoded resources per class (by callback), secrets per proxy (by callback), bearer tokens
+// produces: delta ADS for Envoy proxies over TLS 1.3, the status of every proxy
+// never does: translate, read configuration files, or believe what a node says about itself
+import { type Server as TlsServer, createServer as createTlsServer, type TLSSocket } from "node:tls";
+import type { AddressInfo } from "node:net";
+import { Server, ServerCredentials, status as grpcStatus } from "@grpc/grpc-js";
+import type { EncodedMap, EncodedResources } from "../snapshot/encode.ts";
+import { kindOf, type ResourceShortName, resourceTypes } from "../snapshot/type-urls.ts";
+import { createAdmissionRate } from "./admission-rate.ts";
+import { createClassBook } from "./classes.ts";
+import type { Authenticate } from "./identities.ts";
+import type { Proxy } from "./node.ts";
+import { rejectionsOf, type TypeRejection, type TypeStatus, typeStatuses } from "./status.ts";
+import { type AdsStream, type Call, serveStream, type StreamHost } from "./stream.ts";
+
+/** PEM texts of the server's certificate chain and key. */
+export interface ServerCertificate { readonly certificate: string; readonly key: string }
+
+export interface XdsServerOptions {
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  readonly certificate: ServerCertificate;
+  readonly authenticate: Authenticate;
+  /**
+   * What a proxy is served; the same object as before where nothing changed for its class. Undefined while the sources have not
+   * synced or the mesh does not know the proxy: it then keeps what it has.
+   */
+  readonly resourcesFor: (proxy: Proxy) => EncodedResources | undefined;
+  /** The secrets this proxy may have, and no others; the same map where nothing changed. */
+  readonly secretsFor: (proxy: Proxy) => EncodedMap;
+  readonly clock: { nowMs(): number; monotonicMs(): number };
+  readonly log: { info(fields: object, message: string): void; warn(fields: object, message: string): void };
+  readonly limits?: Partial<XdsLimits>;
+}
+
+export interface XdsLimits {
+  readonly streamsPerSecond: number;
+  readonly streamBurst: number;
+  readonly keepaliveMs: number;
+  readonly maxConnectionAgeMs: number;
+  readonly maxConnectionAgeGraceMs: number;
+}
+
+const DEFAULT_LIMITS: XdsLimits = { streamsPerSecond: 200, streamBurst: 200, keepaliveMs: 30_000, maxConnectionAgeMs: 30 * 60_000, maxConnectionAgeGraceMs: 5_000 };
+const MAX_REQUEST_BYTES = 16 * 1024 * 1024;
+/** Streams looked at before other work gets its turn. */
+const STREAMS_PER_TURN = 50;
+
+/** One proxy with an open stream. */
+export interface ProxyStatus {
+  readonly nodeId: string;
+  readonly kind: "sidecar" | "router";
+  readonly pod: string;
+  readonly namespace: string;
+  readonly serviceAccount: string;
+  readonly envoyVersion: string;
+  readonly connectedAtMs: number;
+  readonly types: Readonly<Record<ResourceShortName, TypeStatus>>;
+  readonly rejections: readonly TypeRejection[];
+  /** Every type it subscribes is SYNCED, and it has content at all. */
+  readonly synced: boolean;
+}
+
+export interface XdsServer {
+  /** The address it listens on; valid after `listen`. */
+  readonly address: () => { readonly host: string; readonly port: number };
+  /** Opens the port; rejects when it cannot be had. */
+  listen(): Promise<void>;
+  /** Content or secrets may have changed: every stream is asked about again, in slices, and told what differs. */
+  notify(): void;
+  /** Every proxy with an open stream; where one has several, its newest. */
+  status(): ProxyStatus[];
+  /** Serves new connections with another certificate. */
+  setCertificate(certificate: ServerCertificate): void;
+  /** Ends all streams and the listener. */
+  close(): Promise<void>;
+}
+
+/** A server that is not listening yet. */
+export function createXdsServer(options: XdsServerOptions): XdsServer {
+  const limits = { ...DEFAULT_LIMITS, ...options.limits };
+  const streams = createStreamSet(options);
+  const grpc = createGrpcServer(limits, (call) => openCall(call, options, streams, admissionDelay));
+  const admissionRate = createAdmissionRate(limits.streamsPerSecond, limits.streamBurst);
+  const admissionDelay = (): number => admissionRate(options.clock.monotonicMs());
+  const injector = grpc.createConnectionInjector(ServerCredentials.createInsecure());
+  const sockets = new Set<TLSSocket>();
+  const tls = createSecurePort(options.certificate, (socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+    injector.injectConnection(socket);
+  });
+  return {
+    address: () => ({ host: options.host, port: (tls.address() as AddressInfo).port }),
+    listen: () => listen(tls, options.port, options.host),
+    notify: streams.notify,
+    status: streams.status,
+    setCertificate: ({ certificate, key }) => tls.setSecureContext({ cert: certificate, key, minVersion: "TLSv1.3" }),
+    async close() {
+      streams.endAll();
+      grpc.forceShutdown();
+      injector.destroy();
+      for (const socket of sockets) socket.destroy();
+      await new Promise<void>((resolve) => tls.close(() => resolve()));
+    },
+  };
+}
+
+/** TLS ends here and not in grpc-js, which knows neither a minimum version nor a change of certificate. */
+function createSecurePort(certificate: ServerCertificate, accept: (socket: TLSSocket) => void): TlsServer {
+  const server = createTlsServer({ cert: certificate.certificate, key: certificate.key, minVersion: "TLSv1.3", ALPNProtocols: ["h2"], handshakeTimeout: 10_000 });
+  server.on("secureConnection", (socket) => {
+    socket.setNoDelay(true);
+    socket.on("error", () => socket.destroy());
+    accept(socket);
+  });
+  return server;
+}
+
+function listen(server: TlsServer, port: number, host: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(port, host, () => {
+      server.removeListener("error", reject);
+      resolve();
+    });
+  });
+}
+
+function createGrpcServer(limits: XdsLimits, handle: (call: Call) => void): Server {
+  const server = new Server({
+    "grpc.keepalive_time_ms": limits.keepaliveMs,
+    "grpc.keepalive_timeout_ms": 10_000,
+    "grpc.max_connection_age_ms": limits.maxConnectionAgeMs,
+    "grpc.max_connection_age_grace_ms": limits.maxConnectionAgeGraceMs,
+    "grpc.max_receive_message_length": MAX_REQUEST_BYTES,
+    "grpc.enable_channelz": 0,
+  });
+  const asTheyAre = (bytes: Uint8Array): Buffer => bytes as Buffer;
+  const method = {
+    path: "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources",
+    requestStream: true,
+    responseStream: true,
+    requestSerialize: asTheyAre,
+    requestDeserialize: asTheyAre,
+    responseSerialize: asTheyAre,
+    responseDeserialize: asTheyAre,
+  };
+  server.addService({ DeltaAggregatedResources: method }, { DeltaAggregatedResources: handle });
+  return server;
+}
+
+/** Authenticates before anything is read; what comes too fast waits, unread. */
+function openCall(call: Call, options: XdsServerOptions, streams: StreamSet, admissionDelay: () => number): void {
+  const [header] = call.metadata.get("authorization");
+  const token = typeof header === "string" && /^bearer /i.test(header) ? header.slice(7).trim() : "";
+  const identity = token === "" ? undefined : options.authenticate(token);
+  if (identity === undefined) {
+    options.log.warn({ peer: call.getPeer() }, "refused an xDS stream without a valid token");
+    call.emit("error", { code: grpcStatus.UNAUTHENTICATED, details: "a valid token is needed" });
+    return;
+  }
+  const begin = (): void => {
+    if (!call.cancelled) streams.add(serveStream(call, identity, streams.host));
+  };
+  const delayMs = admissionDelay();
+  if (delayMs === 0) begin();
+  else setTimeout(begin, delayMs);
+}
+
+interface StreamSet {
+  readonly host: StreamHost;
+  add(stream: AdsStream): void;
+  notify(): void;
+  status(): ProxyStatus[];
+  endAll(): void;
+}
+
+function createStreamSet({ resourcesFor, secretsFor, clock, log }: XdsServerOptions): StreamSet {
+  const streams = new Set<AdsStream>();
+  const stale = new Set<AdsStream>();
+  const book = createClassBook();
+  let isTurnPlanned = false;
+
+  const refresh = (stream: AdsStream): void => {
+    stale.delete(stream);
+    const published = stream.proxy === undefined ? undefined : resourcesFor(stream.proxy);
+    if (published === undefined || stream.proxy === undefined) return;
+    stream.published = published;
+    stream.setContent(book.servedOf(published), secretsFor(stream.proxy));
+  };
+  const takeTurn = (): void => {
+    isTurnPlanned = false;
+    for (const stream of [...stale].slice(0, STREAMS_PER_TURN)) refresh(stream);
+    planTurn();
+  };
+  const planTurn = (): void => {
+    if (isTurnPlanned || stale.size === 0) return;
+    isTurnPlanned = true;
+    setImmediate(takeTurn);
+  };
+  const markStale = (which: Iterable<AdsStream>): void => {
+    for (const stream of which) stale.add(stream);
+    planTurn();
+  };
+
+  const host: StreamHost = {
+    nowMs: () => clock.nowMs(),
+    admitted(stream) {
+      log.info({ node: stream.proxy?.node.id }, "proxy connected");
+      refresh(stream);
+    },
+    accepted(stream, resources) {
+      if (stream.published !== undefined) book.noteAccepted(stream.published.classKey, resources);
+    },
+    refused(stream, resource, reason) {
+      const classKey = stream.published?.classKey;
+      if (classKey === undefined || !book.noteRefused(classKey, resource, reason)) return;
+      log.warn({ type: resourceTypes[resource.kind].short, resource: resource.name, version: resource.version }, "quarantined; the last accepted content is served");
+      markStale([...streams].filter((other) => other.published?.classKey === classKey));
+    },
+    rejected(stream, typeUrl, reason) {
+      const kind = kindOf(typeUrl);
+      log.warn({ node: stream.proxy?.node.id, type: kind === undefined ? typeUrl : resourceTypes[kind].short, reason }, "proxy rejected its configuration");
+    },
+    closed(stream) {
+      streams.delete(stream);
+      stale.delete(stream);
+      if (stream.proxy !== undefined) log.info({ node: stream.proxy.node.id }, "proxy disconnected");
+    },
+  };
+
+  return {
+    host,
+    add: (stream) => void streams.add(stream),
+    notify: () => markStale(streams),
+    status() {
+      // What was announced and not looked at yet must not pass for synced.
+      for (const stream of [...stale]) refresh(stream);
+      const byPod = new Map<string, ProxyStatus>();
+      for (const stream of streams) if (stream.proxy !== undefined) byPod.set(`${stream.proxy.node.namespace}/${stream.proxy.node.pod}`, statusOf(stream, stream.proxy));
+      return [...byPod.values()];
+    },
+    endAll() {
+      for (const stream of [...streams]) stream.end(grpcStatus.UNAVAILABLE, "the control plane is stopping");
+    },
+  };
+
+  function statusOf(stream: AdsStream, { node, identity }: Proxy): ProxyStatus {
+    const withheld = stream.published === undefined ? [] : book.quarantinedIn(stream.published);
+    const types = typeStatuses(stream.state(), withheld);
+    const asked = Object.values(types).filter(({ state }) => state !== "IGNORED");
+    const synced = asked.length > 0 && stream.state().content !== undefined && asked.every(({ state }) => state === "SYNCED");
+    const { id: nodeId, kind, pod, namespace, envoyVersion } = node;
+    return { nodeId, kind, pod, namespace, serviceAccount: identity.serviceAccount, envoyVersion, connectedAtMs: stream.connectedAtMs, types, rejections: rejectionsOf(stream.state(), withheld), synced };
+  }
+}

@@ -1,0 +1,81 @@
+// What a stream's state says about its proxy, in the words of proxy-status.
+import { createHash } from "node:crypto";
+import type { EncodedMap, EncodedResource } from "../snapshot/encode.ts";
+import { type ResourceShortName, resourceKinds, resourceTypes } from "../snapshot/type-urls.ts";
+import { hasUpdates, pendingOf } from "./pending.ts";
+import type { StreamState } from "./stream-state.ts";
+import type { TypeState } from "./type-state.ts";
+
+/** Istio's words, but for ERROR, which stands where a rejected content is still the wanted one. */
+export type SyncState = "SYNCED" | "STALE" | "NOT SENT" | "ERROR" | "IGNORED";
+
+/** One proxy and one resource type. Versions are fingerprints of the type's whole content. */
+export interface TypeStatus {
+  readonly state: SyncState;
+  readonly sentVersion: string | undefined;
+  readonly ackedVersion: string | undefined;
+  readonly ackedAtMs: number | undefined;
+}
+
+export interface TypeRejection { readonly type: ResourceShortName; readonly resources: readonly string[]; readonly message: string; readonly atMs: number }
+
+/** A content that some proxy rejected and that is withheld. */
+export interface Withheld { readonly resource: EncodedResource; readonly reason: string }
+
+/** The status of every type, by its short name. `withheld` are the class's quarantined contents. */
+export function typeStatuses(state: StreamState, withheld: readonly Withheld[]): Record<ResourceShortName, TypeStatus> {
+  const entries = resourceKinds.map((kind) => {
+    const { typeUrl, short } = resourceTypes[kind];
+    const isWithheld = withheld.some(({ resource }) => resource.kind === kind);
+    return [short, typeStatus(state.types.get(typeUrl), isWithheld)] as const;
+  });
+  return Object.fromEntries(entries) as Record<ResourceShortName, TypeStatus>;
+}
+
+function typeStatus(type: TypeState | undefined, isWithheld: boolean): TypeStatus {
+  if (type === undefined) return { state: "IGNORED", sentVersion: undefined, ackedVersion: undefined, ackedAtMs: undefined };
+  return { state: syncState(type, isWithheld), sentVersion: fingerprint(type.sentBasis), ackedVersion: fingerprint(type.ackedBasis), ackedAtMs: type.ackedAtMs };
+}
+
+function syncState(type: TypeState, isWithheld: boolean): SyncState {
+  if (isWithheld || isRefusing(type)) return "ERROR";
+  if (isMoving(type)) return "STALE";
+  if (type.ackedBasis === undefined) return "NOT SENT";
+  return type.ackedBasis === type.basis ? "SYNCED" : "STALE";
+}
+
+function isMoving(type: TypeState): boolean {
+  const pending = pendingOf(type);
+  return type.flight !== undefined || hasUpdates(pending, type) || pending.removals.length > 0;
+}
+
+/** Whether a content that this stream's client rejected is the wanted one still. */
+function isRefusing(type: TypeState): boolean {
+  return type.suspects.length > 0 || [...type.refused].some(([name, version]) => type.basis.get(name)?.version === version);
+}
+
+/** What the proxy rejected, or its class did, as far as it is still wanted. */
+export function rejectionsOf(state: StreamState, withheld: readonly Withheld[]): TypeRejection[] {
+  const rejections: TypeRejection[] = [];
+  for (const kind of resourceKinds) {
+    const { typeUrl, short } = resourceTypes[kind];
+    const type = state.types.get(typeUrl);
+    if (type?.rejection !== undefined && isRefusing(type)) rejections.push({ type: short, resources: type.rejection.names, message: type.rejection.reason, atMs: type.rejection.atMs });
+    else for (const { resource, reason } of withheld) if (resource.kind === kind) rejections.push({ type: short, resources: [resource.name], message: reason, atMs: type?.rejection?.atMs ?? 0 });
+  }
+  return rejections;
+}
+
+const fingerprints = new WeakMap<EncodedMap, string>();
+
+/** A version of a whole map: 12 hex digits over all names and versions. */
+export function fingerprint(map: EncodedMap | undefined): string | undefined {
+  if (map === undefined) return undefined;
+  let known = fingerprints.get(map);
+  if (known === undefined) {
+    const hash = createHash("sha256");
+    for (const { name, version } of map.values()) hash.update(`${name}\0${version}\0`);
+    fingerprints.set(map, (known = hash.digest("hex").slice(0, 12)));
+  }
+  return known;
+}
