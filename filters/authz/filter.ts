@@ -1,0 +1,91 @@
+// consumes: a request's headers and its connection's attributes
+// produces: nothing, or 403 with the policy that denied in the response code details
+// never does: name a policy in the body; let a request pass that it could not look at
+import {
+  Bytes, BytesWriter, defineMetric, FilterHeadersStatus, HttpContext, incrementMetric, isLogged, JsonDocument, literal, logBytes, LogLevel, MetricType,
+  registerRoot, RootContext, sendLocalReply,
+} from "as-proxy-wasm-sdk";
+import { PolicySet } from "../policy/authorization";
+import { parsePolicies } from "./config";
+import { HostRequest } from "./request";
+
+const BODY = literal("RBAC: access denied");
+const DETAILS = literal("rbac_access_denied_matched_policy[");
+const NONE = literal("none");
+const LOG_ALLOWED = literal("authz: allowed by ");
+const LOG_DENIED = literal("authz: denied by ");
+const ALLOWED_TOTAL = literal("scrim_authz_allowed_total");
+const DENIED_TOTAL = literal("scrim_authz_denied_total");
+
+/** Messages and details are put together here; both are handed over before the next use. */
+const text = new BytesWriter(512);
+const request = new HostRequest();
+
+/** One configured set of policies. */
+class Authorization extends RootContext {
+  private policies: PolicySet = new PolicySet();
+  private allowedMetric: u32 = 0;
+  private deniedMetric: u32 = 0;
+
+  override onConfigure(configuration: Bytes): bool {
+    const document = new JsonDocument(configuration, this.region);
+    const policies = parsePolicies(document);
+    if (!document.ok) return this.reject(document.error);
+    this.policies = policies;
+    this.allowedMetric = defineMetric(MetricType.Counter, ALLOWED_TOTAL);
+    this.deniedMetric = defineMetric(MetricType.Counter, DENIED_TOTAL);
+    return true;
+  }
+
+  override createHttpContext(): HttpContext {
+    return new AuthorizedStream(this);
+  }
+
+  /** Decides the current request; returns whether it may pass. */
+  decide(): bool {
+    request.begin();
+    let allowed = this.policies.decide(request);
+    if (request.headersMissing) {
+      allowed = false;
+      this.policies.policy = -1;
+    }
+    incrementMetric(allowed ? this.allowedMetric : this.deniedMetric);
+    if (!allowed) sendLocalReply(403, this.details(), BODY);
+    if (isLogged(LogLevel.Debug)) this.logDecision(allowed);
+    return allowed;
+  }
+
+  /** `rbac_access_denied_matched_policy[<namespace>/<name>[<rule>]]`, or with `none` when no ALLOW matched. */
+  private details(): Bytes {
+    text.clear().bytes(DETAILS);
+    this.writeMatch(false);
+    return text.byte(0x5d).result;
+  }
+
+  private logDecision(allowed: bool): void {
+    text.clear().bytes(allowed ? LOG_ALLOWED : LOG_DENIED);
+    this.writeMatch(allowed);
+    logBytes(LogLevel.Debug, text.result);
+  }
+
+  /** Appends `<namespace>/<name>[<rule>]` of what decided, or `none`. */
+  private writeMatch(allowed: bool): void {
+    const set = this.policies;
+    const policies = allowed ? set.allows : set.denies;
+    if (set.policy < 0 || set.policy >= policies.length) text.bytes(NONE);
+    else text.text(policies[set.policy].name).byte(0x5b).integer(set.rule).byte(0x5d);
+  }
+}
+
+/** One request. */
+class AuthorizedStream extends HttpContext {
+  constructor(private readonly root: Authorization) {
+    super();
+  }
+
+  override onRequestHeaders(headers: u32, endOfStream: bool): FilterHeadersStatus {
+    return this.root.decide() ? FilterHeadersStatus.Continue : FilterHeadersStatus.StopIteration;
+  }
+}
+
+registerRoot(() => new Authorization());

@@ -1,0 +1,129 @@
+// consumes: Envoy's attributes and request headers
+// produces: what authorization asks of a request, each looked up when first asked and once per request
+// never does: take a header's word for who the caller is
+import {
+  Bytes, CONNECTION_MTLS, CONNECTION_PEER_URI_SAN, CONNECTION_REQUESTED_SERVER_NAME, DESTINATION_ADDRESS, DESTINATION_PORT, getBooleanProperty,
+  getIntegerProperty, getProperty, HeaderPairs, literal, propertyPath, requestHeaders, SOURCE_ADDRESS,
+} from "as-proxy-wasm-sdk";
+import { AuthorizationRequest, SpanList } from "../policy/authorization";
+import { ABSENT, addressOf, lengthOf, Span, spanOf } from "../policy/bytes";
+import { IpAddress } from "../policy/cidr";
+import { Principal } from "../policy/principal";
+import { pathOf } from "../policy/request-text";
+
+const METHOD = literal(":method");
+const PATH = literal(":path");
+const AUTHORITY = literal(":authority");
+/**
+ * The connection's own remote address, put there per connection by the listener (envoy.filters.network.set_filter_state): the attribute
+ * source.address is what X-Forwarded-For says wherever Envoy is told to believe it. Without it source.address stands in.
+ */
+const PEER_ADDRESS = propertyPath("filter_state\0scrim.peer_address");
+
+/** Returns the view policies work on. */
+// @ts-ignore: decorator
+@inline
+function spanOfBytes(bytes: Bytes | null): Span {
+  return bytes == null ? ABSENT : spanOf(bytes.ptr, bytes.length);
+}
+
+/** The request being decided. One object serves all requests: a decision never waits. */
+export class HostRequest extends AuthorizationRequest {
+  /** Set when Envoy had no headers to show: nothing may be let in then. */
+  headersMissing: bool = false;
+  private pairs: HeaderPairs = HeaderPairs.none();
+  private pairsRead: bool = false;
+  private pathRead: bool = false;
+  private pathValue: Span = ABSENT;
+  private principalRead: bool = false;
+  private readonly principalValue: Principal = new Principal();
+  private peerIpRead: bool = false;
+  private readonly peerIpValue: IpAddress = new IpAddress();
+  private remoteIpRead: bool = false;
+  private readonly remoteIpValue: IpAddress = new IpAddress();
+  private readonly destinationIpValue: IpAddress = new IpAddress();
+
+  /** Forgets the last request. */
+  begin(): void {
+    this.headersMissing = false;
+    this.pairsRead = false;
+    this.pathRead = false;
+    this.principalRead = false;
+    this.peerIpRead = false;
+    this.remoteIpRead = false;
+  }
+
+  override method(): Span {
+    return spanOfBytes(this.headers().first(METHOD));
+  }
+
+  override path(): Span {
+    if (!this.pathRead) {
+      this.pathRead = true;
+      this.pathValue = pathOf(spanOfBytes(this.headers().first(PATH)));
+    }
+    return this.pathValue;
+  }
+
+  override authority(): Span {
+    return spanOfBytes(this.headers().first(AUTHORITY));
+  }
+
+  override principal(): Principal {
+    if (!this.principalRead) {
+      this.principalRead = true;
+      this.principalValue.clear();
+      if (getBooleanProperty(CONNECTION_MTLS)) this.principalValue.read(spanOfBytes(getProperty(CONNECTION_PEER_URI_SAN)));
+    }
+    return this.principalValue;
+  }
+
+  override peerIp(): IpAddress {
+    if (!this.peerIpRead) {
+      this.peerIpRead = true;
+      const own = getProperty(PEER_ADDRESS);
+      this.peerIpValue.read(spanOfBytes(own != null ? own : getProperty(SOURCE_ADDRESS)));
+    }
+    return this.peerIpValue;
+  }
+
+  override remoteIp(): IpAddress {
+    if (!this.remoteIpRead) {
+      this.remoteIpRead = true;
+      this.remoteIpValue.read(spanOfBytes(getProperty(SOURCE_ADDRESS)));
+    }
+    return this.remoteIpValue;
+  }
+
+  override destinationIp(): IpAddress {
+    this.destinationIpValue.read(spanOfBytes(getProperty(DESTINATION_ADDRESS)));
+    return this.destinationIpValue;
+  }
+
+  override destinationPort(): i32 {
+    return i32(getIntegerProperty(DESTINATION_PORT, -1));
+  }
+
+  override serverName(): Span {
+    return spanOfBytes(getProperty(CONNECTION_REQUESTED_SERVER_NAME));
+  }
+
+  override headerValues(name: Span, values: SpanList): void {
+    const cursor = this.headers().begin();
+    const wanted = Bytes.view(addressOf(name), lengthOf(name));
+    while (cursor.nextNamed(wanted)) values.push(spanOf(cursor.valuePtr, cursor.valueLength));
+  }
+
+  override joinedHeader(name: Span): Span {
+    return spanOfBytes(this.headers().joined(Bytes.view(addressOf(name), lengthOf(name))));
+  }
+
+  private headers(): HeaderPairs {
+    if (!this.pairsRead) {
+      this.pairsRead = true;
+      this.pairs = requestHeaders.pairs();
+      this.headersMissing = this.pairs.count == 0;
+    }
+    return this.pairs;
+  }
+}
