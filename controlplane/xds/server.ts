@@ -4,7 +4,8 @@
 import { type Server as TlsServer, createServer as createTlsServer, type TLSSocket } from "node:tls";
 import type { AddressInfo } from "node:net";
 import { Server, ServerCredentials, status as grpcStatus } from "@grpc/grpc-js";
-import type { EncodedMap, EncodedResources } from "../snapshot/encode.ts";
+import type { Secret } from "../../protos/build/envoy.ts";
+import type { EncodedMap, EncodedResources, ResourceEncoder } from "../snapshot/encode.ts";
 import { kindOf, type ResourceShortName, resourceTypes } from "../snapshot/type-urls.ts";
 import { createAdmissionRate } from "./admission-rate.ts";
 import { createClassBook } from "./classes.ts";
@@ -27,8 +28,9 @@ export interface XdsServerOptions {
    * synced or the mesh does not know the proxy: it then keeps what it has.
    */
   readonly resourcesFor: (proxy: Proxy) => EncodedResources | undefined;
-  /** The secrets this proxy may have, and no others; the same map where nothing changed. */
-  readonly secretsFor: (proxy: Proxy) => EncodedMap;
+  /** The secrets this proxy may have, and no others: those of its identity and, for a gateway, its credentials. */
+  readonly secretsFor: (proxy: Proxy) => ReadonlyMap<string, Secret>;
+  readonly encoder: ResourceEncoder;
   readonly clock: { nowMs(): number; monotonicMs(): number };
   readonly log: { info(fields: object, message: string): void; warn(fields: object, message: string): void };
   readonly limits?: Partial<XdsLimits>;
@@ -177,8 +179,9 @@ interface StreamSet {
   endAll(): void;
 }
 
-function createStreamSet({ resourcesFor, secretsFor, clock, log }: XdsServerOptions): StreamSet {
+function createStreamSet({ resourcesFor, secretsFor, encoder, clock, log }: XdsServerOptions): StreamSet {
   const streams = new Set<AdsStream>();
+  const secretsOf = new WeakMap<AdsStream, EncodedMap>();
   const stale = new Set<AdsStream>();
   const book = createClassBook();
   let isTurnPlanned = false;
@@ -188,7 +191,9 @@ function createStreamSet({ resourcesFor, secretsFor, clock, log }: XdsServerOpti
     const published = stream.proxy === undefined ? undefined : resourcesFor(stream.proxy);
     if (published === undefined || stream.proxy === undefined) return;
     stream.published = published;
-    stream.setContent(book.servedOf(published), secretsFor(stream.proxy));
+    const secrets = encoder.encodeMap("secrets", secretsFor(stream.proxy), secretsOf.get(stream));
+    secretsOf.set(stream, secrets);
+    stream.setContent(book.servedOf(published), secrets);
   };
   const takeTurn = (): void => {
     isTurnPlanned = false;

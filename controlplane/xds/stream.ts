@@ -94,7 +94,7 @@ export function serveStream(call: Call, identity: ProxyIdentity, host: StreamHos
   const write = (bytes: Uint8Array): void => {
     unwritten++;
     if (unwritten === 1) timers.stall = setTimeout(() => stream.end(grpcStatus.RESOURCE_EXHAUSTED, "the stream is not read"), STALL_MS);
-    state = { ...state, isFull: true };
+    apply({ kind: "pressure", isFull: true, nowMs: host.nowMs() });
     call.write(bytes, () => {
       unwritten--;
       if (unwritten > 0) return;
