@@ -96,4 +96,6 @@ export interface SyncReport {
   readonly waiting: readonly { readonly who: string; readonly why: string }[];
   /** The revision of the runtime directory that the published configuration was made from; 0 without one. */
   readonly runtimeRevision: number;
+  /** True when every connected proxy has acknowledged the published configuration and nothing accepted is unpublished. */
+  readonly acknowledged: boolean;
 }

@@ -1,0 +1,44 @@
+import { spiffeId } from "../model/spiffe.ts";
+import type { World } from "../store/world.ts";
+import { type ConnectedProxy, type ControlPlaneView, type ProxyStatus, type SyncType, syncTypes } from "./contract.ts";
+import { type RuntimePod, runtimePods } from "./runtime-pods.ts";
+
+/** Returns every proxy there is or should be: the runner's pods, and whoever else is connected; sorted by namespace and name. */
+export function buildProxyStatus(view: Pick<ControlPlaneView, "world" | "proxies">): readonly ProxyStatus[] {
+  const world = view.world();
+  const connected = new Map(view.proxies().map((proxy) => [`${proxy.namespace}/${proxy.pod}`, proxy]));
+  const pods = world === undefined ? [] : runtimePods(world);
+  const known = pods.map((pod) => {
+    const proxy = connected.get(`${pod.namespace}/${pod.name}`);
+    connected.delete(`${pod.namespace}/${pod.name}`);
+    return fromPod(pod, proxy, world);
+  });
+  return [...known, ...[...connected.values()].map(fromConnection)].sort((a, b) => compare(`${a.namespace}/${a.name}`, `${b.namespace}/${b.name}`));
+}
+
+function fromPod(pod: RuntimePod, proxy: ConnectedProxy | undefined, world: World | undefined): ProxyStatus {
+  return {
+    name: pod.name, kind: pod.kind, workload: pod.workload, namespace: pod.namespace,
+    identity: proxy?.identity ?? spiffeId(world?.mesh.trustDomain ?? "cluster.local", pod.namespace, pod.serviceAccount),
+    podIp: pod.ip, outbound: pod.outbound, envoyAdmin: pod.envoyAdmin, pid: pod.pid, envoyVersion: proxy?.envoyVersion ?? "",
+    ports: pod.ports, sync: proxy?.sync ?? notConnected(), rejections: proxy?.rejections ?? [], ready: pod.ready, terminating: pod.terminating,
+  };
+}
+
+/** A proxy that somebody else runs: what it says about itself in its node id is all there is. */
+function fromConnection(proxy: ConnectedProxy): ProxyStatus {
+  const [kind, ip] = proxy.nodeId.split("~");
+  return {
+    name: proxy.pod, kind: kind === "router" ? "router" : "sidecar", workload: "", namespace: proxy.namespace, identity: proxy.identity,
+    podIp: ip ?? "", outbound: "", envoyAdmin: "", pid: null, envoyVersion: proxy.envoyVersion, ports: [], sync: proxy.sync, rejections: proxy.rejections,
+    ready: true, terminating: false,
+  };
+}
+
+function notConnected(): Record<SyncType, "NOT CONNECTED"> {
+  return Object.fromEntries(syncTypes.map((type) => [type, "NOT CONNECTED"])) as Record<SyncType, "NOT CONNECTED">;
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

@@ -1,0 +1,78 @@
+// Consumes: the ports the gateways want and what the user asked for.
+// Produces: a port on 127.0.0.1 for each, kept while the mesh runs.
+// Never does: give one port to two gateways.
+import type { PodPort } from "./pod-record.ts";
+import { type ClaimedPort, claimAnyPort, claimPort, claimPortFrom, findPortHolder } from "./ports.ts";
+import type { RouterPlan, RouterPort } from "./router-plan.ts";
+
+export interface GatewayPorts {
+  /** Returns the router's ports with the local address each listens on. Keeps what it gave before; says which defaults gave way. */
+  assign(router: RouterPlan): Promise<readonly PodPort[]>;
+  /** Gives back the ports of a gateway proxy that is gone. */
+  release(router: { readonly namespace: string; readonly name: string }): void;
+}
+
+export type AskedPort =
+  | { readonly kind: "claimed"; readonly claimed: ClaimedPort }
+  | { readonly kind: "refused"; readonly message: string };
+
+const UNPRIVILEGED_OFFSET = 8_000;
+
+/** Returns the local port for a Gateway's port: below 1024 it moves up by 8000, for those need root. */
+export function defaultLocalPort(port: number): number {
+  return port < 1_024 ? port + UNPRIVILEGED_OFFSET : port;
+}
+
+/** Claims a port that was asked for (0: any free one); refused with the process that has it. */
+export async function claimAskedPort(option: string, port: number): Promise<AskedPort> {
+  const claimed = port === 0 ? await claimAnyPort(Math.random) : await claimPort(port);
+  if (claimed) return { kind: "claimed", claimed };
+  const holder = await findPortHolder(port);
+  const by = holder === undefined ? "another process" : `process ${holder.pid} (${holder.command})`;
+  return { kind: "refused", message: `Port ${port}, asked for by ${option}, is taken by ${by}: end that process, or ask for another port (0 picks a free one).` };
+}
+
+/** Claims a default port or the next free one above it, and says so when it had to move. */
+export async function claimDefaultPort(what: string, port: number, say: (line: string) => void): Promise<ClaimedPort> {
+  const claimed = await claimPortFrom(port);
+  if (claimed.port !== port) {
+    const holder = await findPortHolder(port);
+    say(`port ${port} is taken${holder === undefined ? "" : ` by process ${holder.pid} (${holder.command})`}: ${what} is on ${claimed.port} instead`);
+  }
+  return claimed;
+}
+
+/** Returns the bookkeeping. `asked` is for the first HTTP port of all gateways. */
+export function createGatewayPorts(asked: ClaimedPort | undefined, say: (line: string) => void): GatewayPorts {
+  const given = new Map<string, ClaimedPort>();
+  let first = asked;
+
+  async function claimFor(router: RouterPlan, port: RouterPort): Promise<ClaimedPort> {
+    if (port.protocol === "HTTP" && first !== undefined) {
+      const claimed = first;
+      first = undefined;
+      return claimed;
+    }
+    return claimDefaultPort(`gateway ${router.name}'s port ${port.port}`, defaultLocalPort(port.port), say);
+  }
+
+  return {
+    async assign(router) {
+      const ports: PodPort[] = [];
+      for (const port of router.ports) {
+        const key = `${router.namespace}/${router.name}/${port.port}`;
+        const claimed = given.get(key) ?? (await claimFor(router, port));
+        given.set(key, claimed);
+        ports.push({ name: port.name, port: port.port, address: `127.0.0.1:${claimed.port}`, app: undefined });
+      }
+      return ports;
+    },
+    release({ namespace, name }) {
+      for (const [key, { claim }] of given) {
+        if (!key.startsWith(`${namespace}/${name}/`)) continue;
+        claim.release();
+        given.delete(key);
+      }
+    },
+  };
+}

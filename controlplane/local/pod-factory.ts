@@ -1,0 +1,60 @@
+// Gives each new pod its name, address, ports and token, and takes back what a gone pod had.
+import { randomBytes } from "node:crypto";
+import type { AddressBlock } from "./claims.ts";
+import { type LocalPod, type PodContext, startLocalPod } from "./local-pod.ts";
+import { podName, type PodPort, sidecarPorts } from "./pod-record.ts";
+import { type ClaimedPort, claimAnyPort } from "./ports.ts";
+import type { RouterPlan } from "./router-plan.ts";
+import type { WorkloadPlan } from "./workload-plan.ts";
+
+export interface PodFactory {
+  /** Rejects with a sentence when there is no address left. */
+  startSidecar(plan: WorkloadPlan, ordinal: number): Promise<LocalPod>;
+  startRouter(plan: RouterPlan, ports: readonly PodPort[]): Promise<LocalPod>;
+  /** Call it when the pod is stopped. */
+  forget(pod: LocalPod): void;
+}
+
+const SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789";
+
+/** Returns the factory for one mesh; `random` gives numbers in [0, 1) for names and ports (tokens come from the system's generator). */
+export function createPodFactory(block: AddressBlock, context: PodContext, random: () => number): PodFactory {
+  const held = new Map<string, { readonly ip: string; readonly ports: readonly ClaimedPort[] }>();
+
+  function take(): string {
+    const ip = block.take();
+    if (ip === undefined) throw new Error(`the mesh's address block ${block.prefix}.0/24 has no address left`);
+    return ip;
+  }
+  const suffix = () => Array.from({ length: 5 }, () => SUFFIX_LETTERS[Math.floor(random() * SUFFIX_LETTERS.length)]).join("");
+  const token = () => randomBytes(32).toString("hex");
+
+  return {
+    async startSidecar(plan, ordinal) {
+      const ip = take();
+      const ports = [];
+      for (let i = 0; i < plan.ports.length; i++) ports.push(await claimAnyPort(random));
+      const name = podName(plan.name, ordinal, suffix());
+      held.set(name, { ip, ports });
+      return startLocalPod({
+        kind: "sidecar", name, namespace: plan.namespace, workload: plan.name, ordinal, labels: { ...plan.labels, "pod-template-hash": plan.templateHash },
+        serviceAccount: plan.serviceAccount, templateHash: plan.templateHash, ip, ports: sidecarPorts(ip, plan.ports, ports.map(({ port }) => port)), token: token(),
+      }, plan, context);
+    },
+    startRouter(plan, ports) {
+      const ip = take();
+      const name = podName(plan.name, 0, suffix());
+      held.set(name, { ip, ports: [] });
+      return startLocalPod({
+        kind: "router", name, namespace: plan.namespace, workload: plan.name, ordinal: 0, labels: plan.labels,
+        serviceAccount: plan.serviceAccount, templateHash: "", ip, ports, token: token(),
+      }, undefined, context);
+    },
+    forget({ name }) {
+      const { ip, ports } = held.get(name) ?? { ip: undefined, ports: [] };
+      for (const { claim } of ports) claim.release();
+      if (ip !== undefined) block.giveBack(ip);
+      held.delete(name);
+    },
+  };
+}

@@ -1,0 +1,71 @@
+// Consumes: the gateway proxies the Gateways ask for.
+// Produces: one running Envoy for each, listening on ports of this machine.
+// Never does: restart one because its Gateways' ports changed; those come by xDS.
+import type { GatewayPorts } from "./gateway-ports.ts";
+import type { LocalPod } from "./local-pod.ts";
+import type { PodFactory } from "./pod-factory.ts";
+import type { RouterPlan } from "./router-plan.ts";
+
+export interface RouterSet {
+  /** Starts, changes and stops gateway proxies; one call at a time is worked on. */
+  update(plans: readonly RouterPlan[]): void;
+  pods(): readonly LocalPod[];
+  isSettled(): boolean;
+  stop(graceMs: number): Promise<void>;
+}
+
+interface RunningRouter { readonly plan: RouterPlan; readonly pod: LocalPod }
+
+/** Returns the (still empty) set of gateway proxies. */
+export function createRouterSet(factory: PodFactory, ports: GatewayPorts, say: (line: string) => void, onChange: () => void): RouterSet {
+  const routers = new Map<string, RunningRouter>();
+  let tail: Promise<void> = Promise.resolve();
+  let pending = 0;
+  let stopped = false;
+
+  async function apply(plans: readonly RouterPlan[]): Promise<void> {
+    const wanted = new Map(plans.map((plan) => [identityOf(plan), plan]));
+    // Those that go leave first: their ports may be wanted by those that come.
+    for (const [identity, router] of routers) if (!wanted.has(identity)) await remove(identity, router);
+    for (const [identity, plan] of wanted) {
+      if (stopped) return;
+      const assigned = await ports.assign(plan);
+      const running = routers.get(identity);
+      if (running === undefined) routers.set(identity, { plan, pod: await factory.startRouter(plan, assigned) });
+      else if (JSON.stringify(running.pod.snapshot().pod.ports) !== JSON.stringify(assigned)) running.pod.setPorts(assigned);
+    }
+    onChange();
+  }
+
+  async function remove(identity: string, { plan, pod }: RunningRouter): Promise<void> {
+    pod.markTerminating();
+    await pod.drain();
+    routers.delete(identity);
+    factory.forget(pod);
+    ports.release(plan);
+    say(`gateway ${plan.namespace}/${plan.name}: stopped, no Gateway selects it any more`);
+    onChange();
+  }
+
+  return {
+    update(plans) {
+      pending += 1;
+      tail = tail
+        .then(() => (stopped ? undefined : apply(plans)))
+        .catch((error: unknown) => say(`gateways: ${error instanceof Error ? error.message : String(error)}`))
+        .finally(() => (pending -= 1));
+    },
+    pods: () => [...routers.values()].map(({ pod }) => pod),
+    isSettled: () => pending === 0,
+    async stop(graceMs) {
+      stopped = true;
+      await tail;
+      await Promise.all([...routers.values()].map(({ pod }) => pod.stop(graceMs)));
+    },
+  };
+}
+
+/** What a proxy cannot change while it runs: another identity is another proxy. */
+function identityOf({ namespace, name, labels, serviceAccount }: RouterPlan): string {
+  return JSON.stringify([namespace, name, serviceAccount, Object.entries(labels).sort()]);
+}

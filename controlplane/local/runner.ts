@@ -1,0 +1,165 @@
+// Consumes: a mesh directory.
+// Produces: the running mesh on this machine: the control plane as a child, local processes with their sidecars, gateway proxies.
+// Never does: translate mesh configuration (the control plane does), or leave a process behind.
+import { mkdir, readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { CONTROL_PLANE_SERVER_NAME } from "../bootstrap/bootstrap.ts";
+import type { SocketAddress } from "../settings/address.ts";
+import { DEFAULT_ADMIN_PORT, DEFAULT_XDS_PORT, type UpSettings } from "../settings/settings.ts";
+import type { World } from "../store/world.ts";
+import type { Clock } from "../telemetry/clock.ts";
+import { type AddressBlock, claimAddressBlock } from "./claims.ts";
+import { type ControlPlaneProcess, startControlPlane } from "./control-plane-process.ts";
+import { claimAskedPort, claimDefaultPort, createGatewayPorts } from "./gateway-ports.ts";
+import type { LocalPod } from "./local-pod.ts";
+import { createMeshPods, type MeshPods } from "./mesh-pods.ts";
+import { createPodFactory, type PodFactory } from "./pod-factory.ts";
+import type { ClaimedPort } from "./ports.ts";
+import { createRuntimeDirectory, type RuntimeDirectory } from "./runtime-directory.ts";
+import { lockStateDir } from "./state-dir.ts";
+
+/** What the runner takes from outside. */
+export interface RunnerDeps {
+  readonly envoyBinary: string;
+  readonly launcher: string;
+  readonly metricLabels: readonly string[];
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly say: (line: string) => void;
+  /** Watches the mesh directory; calls back with every accepted state, the first one before it resolves. */
+  readonly watchMesh: (settings: UpSettings, onWorld: (world: World) => void) => Promise<{ stop(): Promise<void> }>;
+}
+
+export type StartResult =
+  | { readonly kind: "running"; readonly mesh: RunningMesh }
+  | { readonly kind: "refused"; readonly message: string };
+
+export interface RunningMesh {
+  readonly admin: SocketAddress;
+  world(): World;
+  pods(): readonly LocalPod[];
+  /** Resolves to true when /synced says yes and no pod is being started, to false after `timeoutMs`. */
+  waitUntilSynced(timeoutMs: number): Promise<boolean>;
+  /** Ends every process and releases the state directory. */
+  stop(): Promise<void>;
+}
+
+const CONTROL_PLANE_START_MS = 60_000;
+const ACKNOWLEDGED_WITHIN_MS = 30_000;
+const STOP_GRACE_MS = 5_000;
+const POLL_MS = 100;
+
+/** Starts the mesh; resolves when the control plane is ready and the first pods are being started. */
+export async function startMesh(settings: UpSettings, deps: RunnerDeps): Promise<StartResult> {
+  const lock = await lockStateDir(settings.stateDir);
+  if (lock.kind === "refused") return lock;
+  const started = await startLocked(settings, deps, lock.release).catch(async (error: unknown) => {
+    await lock.release();
+    throw error;
+  });
+  if (started.kind === "refused") await lock.release();
+  return started;
+}
+
+async function startLocked(settings: UpSettings, deps: RunnerDeps, unlock: () => Promise<void>): Promise<StartResult> {
+  const { clock, say } = deps;
+  const ports = await claimPorts(settings, say);
+  if (ports.kind === "refused") return ports;
+  await clearRuntime(settings.stateDir);
+  let meshPods: MeshPods | undefined;
+  const runtime = await createRuntimeDirectory(settings.stateDir, () => (meshPods?.pods() ?? []).map((pod) => pod.snapshot()));
+  await runtime.publish();
+  const controlPlane = startControlPlane({ settings, launcher: deps.launcher, runtimeDir: runtime.path, xds: ports.xds, admin: ports.admin, clock, say });
+  if (!(await controlPlane.waitUntilReady(CONTROL_PLANE_START_MS))) {
+    await controlPlane.stop();
+    return { kind: "refused", message: `The control plane did not start: see the messages above and ${join(settings.stateDir, "logs", "control-plane.log")}.` };
+  }
+  const onChange = () => void runtime.publish().catch((error: unknown) => say(`the runtime directory cannot be written: ${String(error)}`));
+  const acknowledged = (signal: AbortSignal) => waitUntilAcknowledged(runtime, controlPlane, clock, signal);
+  const block = await claimAddressBlock(deps.random);
+  const gatewayPorts = createGatewayPorts(ports.gateway, say);
+  let latest: World | undefined;
+  const watch = await deps.watchMesh(settings, (world) => {
+    latest = world;
+    // The first state tells the trust domain, which every pod is made with.
+    meshPods ??= createMeshPods({ factory: createFactory(world, settings, deps, ports, block, onChange), clock, say, onChange, acknowledged }, gatewayPorts);
+    meshPods.apply(world);
+  });
+  if (latest === undefined || meshPods === undefined) throw new Error("the mesh directory's first state is missing");
+  return { kind: "running", mesh: runningMesh({ settings, admin: ports.admin, clock, controlPlane, pods: meshPods, watch, world: () => latest as World, unlock }) };
+}
+
+interface MeshPorts { readonly kind: "ports"; readonly admin: SocketAddress; readonly xds: SocketAddress; readonly gateway: ClaimedPort | undefined }
+
+async function claimPorts(settings: UpSettings, say: (line: string) => void): Promise<MeshPorts | { readonly kind: "refused"; readonly message: string }> {
+  const gateway = settings.gatewayPort === undefined ? undefined : await claimAskedPort("--gateway-port", settings.gatewayPort);
+  if (gateway?.kind === "refused") return gateway;
+  const asked = settings.adminPort === undefined ? undefined : await claimAskedPort("--admin-port", settings.adminPort);
+  if (asked?.kind === "refused") return asked;
+  const admin = asked?.claimed ?? (await claimDefaultPort("the admin address", DEFAULT_ADMIN_PORT, say));
+  // Nobody but the mesh's own proxies needs to know this one.
+  const xds = await claimDefaultPort("xDS", DEFAULT_XDS_PORT, () => undefined);
+  return { kind: "ports", gateway: gateway?.claimed, admin: { address: "127.0.0.1", port: admin.port }, xds: { address: "127.0.0.1", port: xds.port } };
+}
+
+/** What an earlier run left: pods that are gone, bootstraps with tokens that no longer count. */
+async function clearRuntime(stateDir: string): Promise<void> {
+  await mkdir(join(stateDir, "logs"), { recursive: true, mode: 0o700 });
+  const runtime = join(stateDir, "runtime");
+  for (const name of await readdir(runtime).catch(() => [])) await rm(join(runtime, name), { recursive: true, force: true });
+}
+
+function createFactory(world: World, settings: UpSettings, deps: RunnerDeps, ports: MeshPorts, block: AddressBlock, onChange: () => void): PodFactory {
+  const { envoyBinary, metricLabels, clock, say } = deps;
+  const controlPlane = { ...ports.xds, rootCertificateFile: join(settings.stateDir, "ca", "root-cert.pem"), serverName: CONTROL_PLANE_SERVER_NAME };
+  return createPodFactory(block, {
+    envoyBinary, concurrency: world.mesh.defaultConcurrency ?? 1, stateDir: settings.stateDir, controlPlane, trustDomain: world.mesh.trustDomain,
+    metricLabels, variables: settings.environment.variables, clock, say, onChange,
+  }, deps.random);
+}
+
+/** Publishes the pods; true when every proxy has acknowledged a configuration made from them, false when that takes too long. */
+async function waitUntilAcknowledged(runtime: RuntimeDirectory, controlPlane: ControlPlaneProcess, clock: Clock, signal: AbortSignal): Promise<boolean> {
+  const revision = await runtime.publish();
+  const deadline = clock.monotonicMs() + ACKNOWLEDGED_WITHIN_MS;
+  while (!signal.aborted && clock.monotonicMs() < deadline) {
+    const report = await controlPlane.syncReport();
+    if (report?.acknowledged === true && report.runtimeRevision >= revision) return true;
+    await clock.sleep(POLL_MS, signal).catch(() => undefined);
+  }
+  return false;
+}
+
+interface MeshParts {
+  readonly settings: UpSettings;
+  readonly admin: SocketAddress;
+  readonly clock: Clock;
+  readonly controlPlane: ControlPlaneProcess;
+  readonly pods: MeshPods;
+  readonly watch: { stop(): Promise<void> };
+  readonly world: () => World;
+  readonly unlock: () => Promise<void>;
+}
+
+function runningMesh({ settings, admin, clock, controlPlane, pods, watch, world, unlock }: MeshParts): RunningMesh {
+  return {
+    admin,
+    world,
+    pods: () => pods.pods(),
+    async waitUntilSynced(timeoutMs) {
+      const deadline = clock.monotonicMs() + timeoutMs;
+      while (clock.monotonicMs() < deadline) {
+        if (pods.isSettled() && (await controlPlane.syncReport())?.synced) return true;
+        await clock.sleep(POLL_MS);
+      }
+      return false;
+    },
+    async stop() {
+      await watch.stop();
+      await pods.stop(STOP_GRACE_MS);
+      await controlPlane.stop();
+      await clearRuntime(settings.stateDir);
+      await unlock();
+    },
+  };
+}

@@ -1,0 +1,121 @@
+// Consumes: the mesh's accepted objects.
+// Produces: the workloads to run as local processes: one for each Deployment whose pod template has a local command.
+// Never does: I/O; the folder of a workload is told by the location of its document.
+import { createHash } from "node:crypto";
+import { dirname, resolve } from "node:path";
+import type { ContainerSpec, EnvironmentVariableSpec, ProbeSpec } from "../model/kinds/pod.ts";
+import type { MeshObject } from "../model/object.ts";
+import type { World } from "../store/world.ts";
+
+/** The pod template's annotation that makes a Deployment run locally; its value is run by a shell in the folder of the YAML file. */
+export const LOCAL_COMMAND = "scrim.mesh/local-command";
+
+export interface ContainerPort { readonly name: string | undefined; readonly port: number }
+
+/** One workload to run: everything its processes depend on. */
+export interface WorkloadPlan {
+  readonly name: string;
+  readonly namespace: string;
+  readonly replicas: number;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly serviceAccount: string;
+  readonly command: string;
+  readonly folder: string;
+  readonly ports: readonly ContainerPort[];
+  readonly variables: readonly PlannedVariable[];
+  readonly probe: ProbeSpec | undefined;
+  readonly graceMs: number;
+  /** Equal hashes mean that running pods need not be replaced. */
+  readonly templateHash: string;
+}
+
+/** A variable of the container: its value, or the field of the pod it takes its value from. */
+export type PlannedVariable =
+  | { readonly kind: "value"; readonly name: string; readonly value: string }
+  | { readonly kind: "field"; readonly name: string; readonly path: string };
+
+/** A Deployment that cannot be run as it stands, and why, in one sentence. */
+export interface WorkloadProblem { readonly workload: string; readonly message: string }
+
+const DEFAULT_GRACE_SECONDS = 30;
+
+/** Returns the workloads to run and the Deployments that cannot be, in the order of the World's list. */
+export function planWorkloads(world: World): { readonly workloads: readonly WorkloadPlan[]; readonly problems: readonly WorkloadProblem[] } {
+  const workloads: WorkloadPlan[] = [];
+  const problems: WorkloadProblem[] = [];
+  for (const deployment of world.list("Deployment")) {
+    const command = deployment.spec.template.metadata?.annotations?.[LOCAL_COMMAND];
+    if (command === undefined) continue;
+    const variables = planVariables(world, deployment);
+    if (variables.kind === "problem") problems.push({ workload: keyOf(deployment.metadata), message: variables.message });
+    else workloads.push(planWorkload(deployment, command, variables.variables));
+  }
+  return { workloads, problems };
+}
+
+/** Returns `namespace/name`, by which a workload is known. */
+export function keyOf({ namespace, name }: { readonly namespace: string; readonly name: string }): string {
+  return `${namespace}/${name}`;
+}
+
+/** Returns a hash over everything a Deployment's processes are started from except the number of replicas. */
+export function templateHashOf(world: World, deployment: MeshObject<"Deployment">): string | undefined {
+  const command = deployment.spec.template.metadata?.annotations?.[LOCAL_COMMAND];
+  const variables = planVariables(world, deployment);
+  return command === undefined || variables.kind === "problem" ? undefined : planWorkload(deployment, command, variables.variables).templateHash;
+}
+
+function planWorkload(deployment: MeshObject<"Deployment">, command: string, variables: readonly PlannedVariable[]): WorkloadPlan {
+  const { template, replicas } = deployment.spec;
+  const containers = template.spec?.containers ?? [];
+  const started = {
+    name: deployment.metadata.name,
+    namespace: deployment.metadata.namespace,
+    labels: template.metadata?.labels ?? {},
+    serviceAccount: template.spec?.serviceAccountName || template.spec?.serviceAccount || "default",
+    command,
+    folder: dirname(resolve(deployment.location.file)),
+    ports: containers.flatMap(portsOf),
+    variables,
+    probe: containers.find((container) => container.readinessProbe !== undefined)?.readinessProbe,
+    graceMs: (template.spec?.terminationGracePeriodSeconds ?? DEFAULT_GRACE_SECONDS) * 1_000,
+  };
+  const templateHash = createHash("sha256").update(JSON.stringify([started, template.metadata?.annotations])).digest("hex").slice(0, 10);
+  return { ...started, replicas: replicas ?? 1, templateHash };
+}
+
+function portsOf(container: ContainerSpec): ContainerPort[] {
+  return (container.ports ?? [])
+    .filter((port) => (port.protocol ?? "TCP") === "TCP")
+    .map((port) => ({ name: port.name, port: port.containerPort }));
+}
+
+type Variables = { readonly kind: "variables"; readonly variables: readonly PlannedVariable[] } | { readonly kind: "problem"; readonly message: string };
+
+function planVariables(world: World, deployment: MeshObject<"Deployment">): Variables {
+  const variables: PlannedVariable[] = [];
+  for (const container of deployment.spec.template.spec?.containers ?? []) {
+    for (const variable of container.env ?? []) {
+      const planned = planVariable(world, deployment.metadata.namespace, variable);
+      if (planned === undefined) return { kind: "problem", message: `the environment variable ${variable.name} refers to a ConfigMap or Secret key that does not exist` };
+      variables.push(planned);
+    }
+  }
+  return { kind: "variables", variables };
+}
+
+function planVariable(world: World, namespace: string, { name, value, valueFrom }: EnvironmentVariableSpec): PlannedVariable | undefined {
+  if (valueFrom?.fieldRef !== undefined) return { kind: "field", name, path: valueFrom.fieldRef.fieldPath };
+  const [configMap, secret] = [valueFrom?.configMapKeyRef, valueFrom?.secretKeyRef];
+  if (configMap === undefined && secret === undefined) return { kind: "value", name, value: value ?? "" };
+  const found = configMap !== undefined
+    ? world.get("ConfigMap", namespace, configMap.name ?? "")?.spec.data?.[configMap.key]
+    : readSecret(world, namespace, secret?.name ?? "", secret?.key ?? "");
+  return found === undefined ? undefined : { kind: "value", name, value: found };
+}
+
+function readSecret(world: World, namespace: string, name: string, key: string): string | undefined {
+  const secret = world.get("Secret", namespace, name)?.spec;
+  const encoded = secret?.data?.[key];
+  return secret?.stringData?.[key] ?? (encoded === undefined ? undefined : Buffer.from(encoded, "base64").toString("utf8"));
+}
