@@ -19,6 +19,8 @@ export interface FieldMarks {
   readonly oneOf?: readonly string[];
   /** Of these fields at most one may be set. */
   readonly atMostOneOf?: readonly string[];
+  /** At least one field must be written. */
+  readonly notEmpty?: boolean;
   /** Fields we do not know are dropped without a word (Kubernetes' own, large kinds). */
   readonly open?: boolean;
 }
@@ -30,6 +32,7 @@ export function fields<P extends TProperties>(properties: P, marks: FieldMarks =
     ...(marks.notYet && { "x-not-yet": marks.notYet }),
     ...(marks.noEffect && { "x-no-effect": marks.noEffect }),
     ...(marks.oneOf && { "x-one-of": marks.oneOf }),
+    ...(marks.notEmpty && { minProperties: 1 }),
     ...(marks.atMostOneOf && { "x-at-most-one-of": marks.atMostOneOf }),
   });
 }
@@ -42,6 +45,11 @@ export function openFields<P extends TProperties>(properties: P): TObject<P> {
 /** Marks a field as one that may be left out. */
 export function opt<S extends TSchema>(schema: S) {
   return Type.Optional(schema);
+}
+
+/** Anything at all, which nobody reads. */
+export function anything() {
+  return Type.Unknown();
 }
 
 /** A string; `minLength` 1 unless the empty string has a meaning. */

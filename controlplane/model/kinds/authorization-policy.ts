@@ -16,7 +16,7 @@ const source = fields({
   notIpBlocks: blocks(),
   remoteIpBlocks: blocks(),
   notRemoteIpBlocks: blocks(),
-}, { notYet: ["requestPrincipals", "notRequestPrincipals"] });
+}, { notYet: ["requestPrincipals", "notRequestPrincipals"], notEmpty: true });
 
 const operation = fields({
   hosts: names(),
@@ -27,7 +27,7 @@ const operation = fields({
   notMethods: names(),
   paths: names(),
   notPaths: names(),
-});
+}, { notEmpty: true });
 
 const condition = fields({ key: text(), values: names(), notValues: names() });
 

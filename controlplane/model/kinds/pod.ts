@@ -1,5 +1,5 @@
 // Pod and Deployment: workloads. Of these kinds only what the mesh reads is described.
-import { anyText, integer, labelMap, listOf, openFields, opt, port, portOrName, type SpecFrom, text } from "../schema.ts";
+import { anyText, integer, labelMap, listOf, mapOf, openFields, opt, port, portOrName, type SpecFrom, text } from "../schema.ts";
 
 const reference = openFields({ name: opt(text()), key: text() });
 
@@ -47,7 +47,7 @@ const podStatus = openFields({
 export const podSchema = openFields({ ...podFields, status: opt(podStatus) });
 
 const podTemplate = openFields({
-  metadata: opt(openFields({ labels: opt(labelMap()), annotations: opt(labelMap()) })),
+  metadata: opt(openFields({ labels: opt(labelMap()), annotations: opt(mapOf(anyText())) })),
   spec: opt(openFields(podFields)),
 });
 

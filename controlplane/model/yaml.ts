@@ -1,0 +1,174 @@
+// YAML text to documents with places. Pure: text in, documents or problems out.
+import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument, type YAMLMap } from "yaml";
+import type { FieldPath, SourceDocument, SyntaxProblem } from "./document.ts";
+import type { SourceLocation } from "./object.ts";
+
+/** Largest file that is read, in characters: bigger ones are refused before any parsing. */
+export const MAX_TEXT_LENGTH = 4 * 1024 * 1024;
+/** How often aliases may be expanded, as a product over nested anchors. */
+const MAX_ALIASES = 100;
+/** Deepest nesting of maps and lists. */
+const MAX_DEPTH = 64;
+
+/** The piece of a file between two `---`, with the number of lines before it. */
+export interface TextPiece {
+  readonly text: string;
+  readonly linesBefore: number;
+}
+
+/** What one piece of text says, without its place in the file, so that it can be kept while the text around it moves. */
+export type ParsedPiece =
+  | { readonly kind: "empty" }
+  | { readonly kind: "document"; readonly value: unknown; readonly line: number; readonly column: number }
+  | { readonly kind: "broken"; readonly problems: readonly Place[] };
+
+/** A problem's place inside its piece, both from 1. */
+interface Place {
+  readonly line: number;
+  readonly column: number;
+  readonly message: string;
+}
+
+/**
+ * Returns the documents' texts. A line that begins with `---` ends a document wherever it stands (YAML 1.2 §9.1.2), so
+ * no parsing is needed to cut; comments and directives before the first `---` stay with the document after them.
+ */
+export function splitDocuments(text: string): readonly TextPiece[] {
+  const pieces: TextPiece[] = [];
+  let start = 0, linesBefore = 0, line = 0, marked = false, hasContent = false;
+  const cut = (end: number) => {
+    if (hasContent) pieces.push({ text: text.slice(start, end), linesBefore });
+    [start, linesBefore, marked, hasContent] = [end, line, false, false];
+  };
+  for (let at = 0; at < text.length;) {
+    const newline = text.indexOf("\n", at);
+    const end = newline < 0 ? text.length : newline + 1;
+    const isMarker = text.startsWith("---", at) && (at + 3 >= text.length || " \t\r\n".includes(text[at + 3] ?? ""));
+    const isEnd = text.startsWith("...", at) && text.slice(at, end).trim() === "...";
+    if (isEnd || (isMarker && (marked || hasContent))) cut(isEnd ? end : at);
+    if (isEnd) linesBefore = line + 1;
+    else if (isMarker) marked = true;
+    if (!isEnd && hasContentIn(text, isMarker ? at + 3 : at, end)) hasContent = true;
+    line += 1;
+    at = end;
+  }
+  cut(text.length);
+  return pieces;
+}
+
+/** Returns whether the line holds more than blanks, a comment or a directive. */
+function hasContentIn(text: string, at: number, end: number): boolean {
+  const rest = text.slice(at, end).trim();
+  return rest !== "" && !rest.startsWith("#") && !rest.startsWith("%") && rest !== "\uFEFF";
+}
+
+/** Returns what one piece says. Never throws, whatever the text. */
+export function parsePiece(text: string): ParsedPiece {
+  try {
+    const lines = new LineCounter();
+    const document = parseTree(text, lines);
+    const faults = [...document.errors, ...document.warnings];
+    if (faults.length > 0) {
+      return { kind: "broken", problems: faults.slice(0, 20).map((fault) => ({ ...placeAt(lines, fault.pos[0]), message: firstLine(fault.message) })) };
+    }
+    if (document.contents === null || (isScalar(document.contents) && document.contents.value === null)) return { kind: "empty" };
+    const value: unknown = document.toJS({ maxAliasCount: MAX_ALIASES });
+    const place = placeAt(lines, document.contents.range?.[0] ?? 0);
+    if (deeperThan(value, MAX_DEPTH)) return { kind: "broken", problems: [{ ...place, message: `nested deeper than ${MAX_DEPTH} levels` }] };
+    return { kind: "document", value, ...place };
+  } catch (error) {
+    // A RangeError of the stack and the alias limit's ReferenceError: both mean a document made to exhaust us.
+    return { kind: "broken", problems: [{ line: 1, column: 1, message: firstLine(error instanceof Error ? error.message : String(error)) }] };
+  }
+}
+
+/** Returns the document of a parsed piece, at its place in `file`. */
+export function documentOf(parsed: ParsedPiece & { kind: "document" }, piece: TextPiece, file: string): SourceDocument {
+  let tree: { readonly document: Document; readonly lines: LineCounter } | undefined;
+  return {
+    file,
+    value: parsed.value,
+    locate(path) {
+      if (path.length === 0) return { file, line: parsed.line + piece.linesBefore, column: parsed.column };
+      // Only documents with something to report are parsed again: trees of all others would be kept for nothing.
+      if (tree === undefined) {
+        const lines = new LineCounter();
+        tree = { document: parseTree(piece.text, lines), lines };
+      }
+      const place = placeAt(tree.lines, offsetOf(tree.document, path));
+      return { file, line: place.line + piece.linesBefore, column: place.column };
+    },
+  };
+}
+
+/** Returns the problems of a broken piece at their places in `file`. */
+export function problemsOf(parsed: ParsedPiece & { kind: "broken" }, piece: TextPiece, file: string): readonly SyntaxProblem[] {
+  return parsed.problems.map(({ line, column, message }) => ({ file, line: line + piece.linesBefore, column, message }));
+}
+
+/** Returns a document whose every path stands under `prefix` of another: an item of a List. */
+export function nestedDocument(outer: SourceDocument, prefix: FieldPath, value: unknown): SourceDocument {
+  return { file: outer.file, value, locate: (path): SourceLocation => outer.locate([...prefix, ...path]) };
+}
+
+function parseTree(text: string, lineCounter: LineCounter): Document {
+  return parseDocument(text, { version: "1.2", schema: "core", merge: true, uniqueKeys: true, strict: true, prettyErrors: false, logLevel: "error", lineCounter });
+}
+
+function placeAt(lines: LineCounter, offset: number): { line: number; column: number } {
+  const { line, col } = lines.linePos(offset);
+  return { line: Math.max(line, 1), column: Math.max(col, 1) };
+}
+
+function firstLine(message: string): string {
+  return message.split("\n", 1)[0] ?? message;
+}
+
+/** Returns the offset of the deepest part of `path` that exists: a field's key, a list's item. */
+function offsetOf(document: Document, path: FieldPath): number {
+  let node: Node | null = resolved(document, document.contents);
+  let offset = node?.range?.[0] ?? 0;
+  for (const part of path) {
+    const step = isMap(node) ? stepIntoMap(document, node, part) : isSeq(node) && typeof part === "number" ? stepIntoItem(node.items[part]) : undefined;
+    if (step === undefined) break;
+    offset = step.offset ?? offset;
+    node = resolved(document, step.node);
+  }
+  return offset;
+}
+
+interface Step {
+  readonly offset: number | undefined;
+  readonly node: unknown;
+}
+
+function stepIntoItem(item: unknown): Step | undefined {
+  return item === undefined ? undefined : { offset: (item as Node).range?.[0], node: item };
+}
+
+function stepIntoMap(document: Document, map: YAMLMap, part: string | number): Step | undefined {
+  const pairs = map.items as Pair<unknown, unknown>[];
+  const pair = pairs.find(({ key }) => isScalar(key) && String(key.value) === String(part));
+  if (pair !== undefined) return { offset: (pair.key as Node).range?.[0], node: pair.value };
+  for (const { key, value } of pairs) {
+    if (!isScalar(key) || (key.value !== "<<" && typeof key.value !== "symbol")) continue;
+    const merged = resolved(document, value);
+    for (const source of isSeq(merged) ? merged.items : [merged]) {
+      const from = resolved(document, source);
+      const step = isMap(from) ? stepIntoMap(document, from, part) : undefined;
+      if (step !== undefined) return step;
+    }
+  }
+  return undefined;
+}
+
+function resolved(document: Document, node: unknown): Node | null {
+  if (isAlias(node)) return (node.resolve(document) as Node | undefined) ?? null;
+  return (node as Node | null | undefined) ?? null;
+}
+
+function deeperThan(value: unknown, levels: number): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  if (levels === 0) return true;
+  return Object.values(value).some((inner) => deeperThan(inner, levels - 1));
+}

@@ -1,0 +1,87 @@
+// Which files a directory holds now, and what they look like from outside.
+import type { BigIntStats } from "node:fs";
+import { readdir, realpath, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { compareText } from "../../model/object.ts";
+
+/** What changes when a file's content may have changed, even if size and time stay. */
+export type FileSignature = string;
+
+/** A directory tree at one moment. */
+export interface Scan {
+  /** Path (as joined to the root) → signature, by path. */
+  readonly files: ReadonlyMap<string, FileSignature>;
+  /** Path → what tells it from another directory that takes its name. */
+  readonly directories: ReadonlyMap<string, string>;
+  /** Places that could not be looked at: nothing is known of the files under them. */
+  readonly unreadable: readonly { readonly path: string; readonly reason: string }[];
+  /** True if the root itself is gone. */
+  readonly rootMissing: boolean;
+}
+
+/** Deepest nesting of directories that is followed. */
+const MAX_DEPTH = 16;
+const DOCUMENT_NAME = /\.(?:ya?ml|json)$/i;
+/** Files that stand beside a mesh's YAML for other programs. */
+const OTHER_PROGRAMS = /^(?:package|package-lock|npm-shrinkwrap|tsconfig(?:\..+)?|asconfig)\.json$/i;
+
+/** Returns whether a file of this name is read: YAML or JSON, not hidden, not another program's. */
+export function isDocumentName(name: string): boolean {
+  return DOCUMENT_NAME.test(name) && !name.startsWith(".") && !OTHER_PROGRAMS.test(name);
+}
+
+/** Returns the signature of a file from its stats. */
+export function signatureOf(stats: BigIntStats): FileSignature {
+  return `${stats.dev}:${stats.ino}:${stats.size}:${stats.mtimeNs}:${stats.ctimeNs}`;
+}
+
+/** Returns what stands under `root`, links followed, hidden names and node_modules left out. Rejects only for bugs. */
+export async function scanDirectory(root: string): Promise<Scan> {
+  const found = new Map<string, FileSignature>();
+  const directories = new Map<string, string>();
+  const unreadable: { path: string; reason: string }[] = [];
+  let rootMissing = false;
+
+  const visit = async (directory: string, depth: number, above: ReadonlySet<string>): Promise<void> => {
+    try {
+      const real = await realpath(directory);
+      if (above.has(real) || depth > MAX_DEPTH) return;
+      const { dev, ino } = await stat(directory, { bigint: true });
+      directories.set(directory, `${dev}:${ino}`);
+      const names = await readdir(directory);
+      await Promise.all(names.map((name) => look(name, join(directory, name), depth, new Set([...above, real]))));
+    } catch (error) {
+      if (!isMissing(error)) unreadable.push({ path: directory, reason: reasonOf(error) });
+      else if (depth === 0) rootMissing = true;
+    }
+  };
+  const look = async (name: string, path: string, depth: number, above: ReadonlySet<string>): Promise<void> => {
+    if (name.startsWith(".") || name === "node_modules") return;
+    try {
+      const stats = await stat(path, { bigint: true });
+      if (stats.isDirectory()) await visit(path, depth + 1, above);
+      else if (stats.isFile() && isDocumentName(name)) found.set(path, signatureOf(stats));
+    } catch (error) {
+      // A name that vanished between two calls, or a link to nowhere, is a file that is not there.
+      if (!isMissing(error)) unreadable.push({ path, reason: reasonOf(error) });
+    }
+  };
+
+  await visit(root, 0, new Set());
+  const files = new Map([...found].sort(([a], [b]) => compareText(a, b)));
+  return { files, directories, unreadable: unreadable.sort((a, b) => compareText(a.path, b.path)), rootMissing };
+}
+
+/** Returns whether the error says that there is nothing at that path. */
+export function isMissing(error: unknown): boolean {
+  return ["ENOENT", "ENOTDIR", "ELOOP"].includes(codeOf(error));
+}
+
+/** Returns the error's reason in words people can act on. */
+export function reasonOf(error: unknown): string {
+  return codeOf(error) || (error instanceof Error ? error.message : String(error));
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : "";
+}

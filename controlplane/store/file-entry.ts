@@ -1,0 +1,99 @@
+// What one file contributes: objects its documents define, and objects it held before and may not have meant to lose. Pure.
+import { isDeepStrictEqual } from "node:util";
+import type { FileSnapshot, SourceDocument } from "../model/document.ts";
+import { type MeshObject, objectKey, refOf, type SourceLocation } from "../model/object.ts";
+import { completeRef, type PartialRef, validateDocument, type Validated } from "../validate/document.ts";
+import type { Violation } from "../validate/violation.ts";
+
+/** A document with what validation made of it. */
+interface JudgedDocument {
+  readonly document: SourceDocument;
+  readonly validated: Validated;
+}
+
+/** What the store keeps of a file. */
+export interface FileEntry {
+  readonly file: string;
+  readonly judged: readonly JudgedDocument[];
+  /** Objects that the file's documents define now, by key. */
+  readonly defined: ReadonlyMap<string, MeshObject>;
+  /** Last good versions of objects whose documents are invalid, or may be missing by accident. */
+  readonly held: ReadonlyMap<string, MeshObject>;
+  readonly violations: readonly Violation[];
+}
+
+/** What a file is read against. */
+export interface EntryContext {
+  readonly before: FileEntry | undefined;
+  /** Every object in force, by key. */
+  readonly lastGood: ReadonlyMap<string, MeshObject>;
+  readonly strict: boolean;
+}
+
+/** Returns what a file contributes now; undefined if it contributes and says nothing. */
+export function readFileEntry(snapshot: FileSnapshot, context: EntryContext): FileEntry | undefined {
+  const judged = judgeDocuments(snapshot.documents, context);
+  const defined = new Map<string, MeshObject>();
+  const violations: Violation[] = snapshot.problems.map((problem) => ({ ...problem, severity: "error", object: "", field: "" }));
+  for (const { document, validated } of judged) {
+    violations.push(...validated.violations);
+    if (validated.outcome !== "accepted") continue;
+    const key = objectKey(refOf(validated.object));
+    const first = defined.get(key);
+    if (first === undefined) defined.set(key, keepIdentity(context.lastGood.get(key), validated.object));
+    else violations.push({ severity: "error", ...document.locate(["metadata"]), object: key, field: "metadata.name", message: `is defined in line ${first.location.line} of this file already: that one counts` });
+  }
+  const held = heldObjects(snapshot, judged, defined, context);
+  if (judged.length === 0 && held.size === 0 && violations.length === 0) return undefined;
+  return { file: snapshot.file, judged, defined, held, violations };
+}
+
+/** Documents whose text and place did not change keep their verdict. */
+function judgeDocuments(documents: readonly SourceDocument[], context: EntryContext): readonly JudgedDocument[] {
+  const known = new Map<unknown, JudgedDocument>();
+  for (const judged of context.before?.judged ?? []) known.set(judged.document.value, judged);
+  return documents.map((document) => {
+    const same = typeof document.value === "object" ? known.get(document.value) : undefined;
+    if (same !== undefined && samePlace(same.document.locate([]), document.locate([]))) return same;
+    return { document, validated: validateDocument(document, { strict: context.strict }) };
+  });
+}
+
+function samePlace(a: SourceLocation, b: SourceLocation): boolean {
+  return a.file === b.file && a.line === b.line && a.column === b.column;
+}
+
+/** Returns the object in force if it says the same, moved to where it is written now; else the new one. */
+function keepIdentity(before: MeshObject | undefined, now: MeshObject): MeshObject {
+  if (before === undefined || before === now) return now;
+  const same = before.apiVersion === now.apiVersion && before.location.file === now.location.file
+    && isDeepStrictEqual(before.metadata, now.metadata) && isDeepStrictEqual(before.spec, now.spec);
+  if (!same) return now;
+  // Where an object stands is no part of its content: caches by reference must survive a line added above it.
+  Object.assign(before.location, now.location);
+  return before;
+}
+
+function heldObjects(snapshot: FileSnapshot, judged: readonly JudgedDocument[], defined: ReadonlyMap<string, MeshObject>, context: EntryContext): ReadonlyMap<string, MeshObject> {
+  const held = new Map<string, MeshObject>();
+  const unnamed: PartialRef[] = [];
+  for (const { validated } of judged) {
+    if (validated.outcome !== "refused") continue;
+    const key = completeRef(validated.about);
+    const lastGood = key === undefined ? undefined : context.lastGood.get(key);
+    if (key === undefined) unnamed.push(validated.about);
+    else if (lastGood !== undefined && !defined.has(key)) held.set(key, lastGood);
+  }
+  const keepAll = !snapshot.settled || snapshot.problems.length > 0;
+  for (const [key, object] of [...context.before?.defined ?? [], ...context.before?.held ?? []]) {
+    if (defined.has(key) || held.has(key)) continue;
+    if (keepAll || unnamed.some((about) => couldBe(about, object))) held.set(key, object);
+  }
+  return held;
+}
+
+/** Returns whether a document that does not fully say what it is about may be about this object. */
+function couldBe(about: PartialRef, object: MeshObject): boolean {
+  if (about.kind === undefined && about.name === undefined) return true;
+  return (about.kind === undefined || about.kind === object.kind) && (about.name === undefined || about.name === object.metadata.name);
+}

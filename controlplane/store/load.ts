@@ -1,0 +1,50 @@
+// Reading a mesh once, without watching: for `scrim translate` and tests.
+import { stat } from "node:fs/promises";
+import type { FileSnapshot } from "../model/document.ts";
+import { compareText } from "../model/object.ts";
+import { parseFile } from "../source/files/parse-file.ts";
+import { readStable } from "../source/files/read-stable.ts";
+import { scanDirectory } from "../source/files/scan.ts";
+import { createStore, type StoreViolation } from "./store.ts";
+import type { World } from "./world.ts";
+
+/** A mesh read once. */
+export interface Loaded {
+  readonly world: World;
+  readonly violations: readonly StoreViolation[];
+}
+
+/** Returns the mesh that files and directories (recursively) hold. What cannot be read is a violation; never rejects for it. */
+export async function loadFiles(paths: readonly string[], options: { readonly strict?: boolean } = {}): Promise<Loaded> {
+  const files: FileSnapshot[] = [];
+  for (const path of await expand(paths)) {
+    const read = await readStable(path);
+    const parsed = read.outcome === "read" ? parseFile(read.text, path) : undefined;
+    const problem = { file: path, line: 1, column: 1, message: read.outcome === "failed" ? read.reason : "cannot be read" };
+    files.push({ file: path, documents: parsed?.documents ?? [], problems: parsed?.problems ?? [problem], settled: true });
+  }
+  return load(files, options);
+}
+
+/** Returns the mesh that one YAML text holds. */
+export function loadText(text: string, options: { readonly strict?: boolean; readonly file?: string } = {}): Loaded {
+  const { file = "input.yaml" } = options;
+  const { documents, problems } = parseFile(text, file);
+  return load([{ file, documents, problems, settled: true }], options);
+}
+
+function load(files: readonly FileSnapshot[], { strict = false }: { readonly strict?: boolean }): Loaded {
+  const store = createStore({ strict });
+  store.apply({ source: "load", files, notices: [] });
+  return { world: store.world(), violations: store.violations() };
+}
+
+async function expand(paths: readonly string[]): Promise<readonly string[]> {
+  const files = new Set<string>();
+  for (const path of paths) {
+    const isDirectory = await stat(path).then((stats) => stats.isDirectory(), () => false);
+    if (!isDirectory) files.add(path);
+    else for (const file of (await scanDirectory(path)).files.keys()) files.add(file);
+  }
+  return [...files].sort(compareText);
+}

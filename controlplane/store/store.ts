@@ -1,0 +1,89 @@
+// Consumes: batches of documents from sources.
+// Produces: the accepted objects, each at its last good version, as one immutable World, and what is wrong with the rest.
+// Never does: read files, hold back good objects because of bad ones, or change an object that others may hold.
+import type { SourceBatch } from "../model/document.ts";
+import type { MeshObject } from "../model/object.ts";
+import { compareViolations, type Violation } from "../validate/violation.ts";
+import { type FileEntry, readFileEntry } from "./file-entry.ts";
+import { mergeEntries } from "./merge.ts";
+import { meshConfigOf } from "./mesh-config.ts";
+import { createWorld, type World } from "./world.ts";
+
+/** A violation with whether an earlier version of what it is about is in force. */
+export interface StoreViolation extends Violation {
+  readonly servingLastGood: boolean;
+}
+
+/** What listeners are told after a batch. */
+export interface StoreUpdate {
+  readonly world: World;
+  /** False if only violations changed: then `world` is the one before. */
+  readonly worldChanged: boolean;
+  readonly violations: readonly StoreViolation[];
+}
+
+/** The mesh's accepted objects. */
+export interface Store {
+  /** Takes a batch in; listeners are called at most once, before it returns. */
+  apply(batch: SourceBatch): void;
+  world(): World;
+  /** Everything wrong now, by file and line. */
+  violations(): readonly StoreViolation[];
+  /** Calls `listener` after every batch that changed something; the returned function ends that. */
+  subscribe(listener: (update: StoreUpdate) => void): () => void;
+}
+
+/** Returns an empty store. `strict` makes deprecated aliases errors. */
+export function createStore(options: { readonly strict: boolean }): Store {
+  /** By source, then by file. */
+  const entries = new Map<string, Map<string, FileEntry>>();
+  const notices = new Map<string, readonly StoreViolation[]>();
+  const listeners = new Set<(update: StoreUpdate) => void>();
+  let accepted: ReadonlyMap<string, MeshObject> = new Map();
+  let world = createWorld([], undefined, 0);
+  let violations: readonly StoreViolation[] = [];
+
+  function takeIn(batch: SourceBatch): void {
+    let files = entries.get(batch.source);
+    if (files === undefined) entries.set(batch.source, files = new Map());
+    for (const snapshot of batch.files) {
+      const entry = readFileEntry(snapshot, { before: files.get(snapshot.file), lastGood: accepted, strict: options.strict });
+      if (entry === undefined) files.delete(snapshot.file);
+      else files.set(snapshot.file, entry);
+    }
+    notices.set(batch.source, batch.notices.map((notice) => ({ ...notice, severity: "error", object: "", field: "", servingLastGood: true })));
+  }
+
+  function publish(): void {
+    const merged = mergeEntries(entries);
+    const next = [...merged.violations, ...[...notices.values()].flat()].sort(compareViolations);
+    const worldChanged = !sameObjects(accepted, merged.objects);
+    const violationsChanged = JSON.stringify(next) !== JSON.stringify(violations);
+    if (worldChanged) {
+      accepted = merged.objects;
+      world = createWorld(accepted.values(), meshConfigOf(accepted, world.mesh), world.revision + 1, world);
+    }
+    violations = next;
+    if (!worldChanged && !violationsChanged) return;
+    for (const listener of [...listeners]) listener({ world, worldChanged, violations });
+  }
+
+  return {
+    apply(batch) {
+      takeIn(batch);
+      publish();
+    },
+    world: () => world,
+    violations: () => violations,
+    subscribe(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+  };
+}
+
+function sameObjects(a: ReadonlyMap<string, MeshObject>, b: ReadonlyMap<string, MeshObject>): boolean {
+  if (a.size !== b.size) return false;
+  for (const [key, object] of a) if (b.get(key) !== object) return false;
+  return true;
+}

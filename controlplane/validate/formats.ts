@@ -1,0 +1,56 @@
+// Forms that a string can have to have. Each check returns what is wrong, or undefined.
+import { isIP } from "node:net";
+import { RE2JS } from "re2js";
+import { parseDurationMs } from "../model/duration.ts";
+
+/** Longest regular expression: Envoy compiles it on every proxy. */
+export const MAX_REGEX_LENGTH = 1_024;
+/** Largest compiled program, in RE2's instructions: what Istio lets Envoy accept (`re2.max_program_size.error_level`). */
+const MAX_PROGRAM_SIZE = 32_768;
+
+/** Returns what is wrong with a duration of at least `minMs`. */
+export function durationFault(text: string, minMs: number): string | undefined {
+  const ms = parseDurationMs(text);
+  if (ms === undefined) return `is not a duration: write it like "2s", "0.5s" or "1m30s", not ${quote(text)}`;
+  return ms < minMs ? `must be at least ${minMs}ms, not ${quote(text)}` : undefined;
+}
+
+/** Returns what is wrong with a regular expression in RE2's syntax. */
+export function regexFault(text: string): string | undefined {
+  if (text.length > MAX_REGEX_LENGTH) return `is longer than ${MAX_REGEX_LENGTH} characters`;
+  try {
+    return RE2JS.compile(text).programSize() > MAX_PROGRAM_SIZE ? "is too complex: its counted repetitions multiply too often" : undefined;
+  } catch (error) {
+    return `is not a regular expression of RE2: ${error instanceof Error ? error.message : String(error)}`;
+  }
+}
+
+/** Returns what is wrong with an IP address or CIDR range. */
+export function ipBlockFault(text: string): string | undefined {
+  const [address = "", bits, ...rest] = text.split("/");
+  const family = isIP(address);
+  if (family === 0 || rest.length > 0 || address.includes("%")) return `is not an IP address or CIDR range: ${quote(text)}`;
+  if (bits === undefined) return undefined;
+  return /^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128) ? undefined : `has no valid prefix length: ${quote(text)}`;
+}
+
+/** Returns what is wrong with a path pattern of AuthorizationPolicy: exact, `prefix*`, `*suffix`, or with `{*}` and a final `{**}`. */
+export function pathTemplateFault(text: string): string | undefined {
+  const template = text.includes("{") || text.includes("}");
+  if (!template) return undefined;
+  const rest = text.replaceAll("{**}", "\u0000").replaceAll("{*}", "\u0001");
+  if (/[{}]/.test(rest)) return `uses braces other than {*} and {**}: ${quote(text)}`;
+  if (rest.includes("*")) return `mixes * with {*} or {**}: ${quote(text)}`;
+  const segments = rest.split("/");
+  if (segments.some((segment) => /[\u0000\u0001]/.test(segment) && segment.length > 1)) return `needs {*} and {**} to be a whole path segment: ${quote(text)}`;
+  if (segments.filter((segment) => segment === "\u0000").length > 1) return `has more than one {**}: ${quote(text)}`;
+  const deep = segments.indexOf("\u0000");
+  if (deep >= 0 && segments.slice(deep + 1).includes("\u0001")) return `has {*} after {**}: ${quote(text)}`;
+  return text.startsWith("/") ? undefined : `must begin with /: ${quote(text)}`;
+}
+
+/** Returns the text in quotes, cut to a length that fits into a message. */
+export function quote(value: unknown): string {
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > 120 ? `${text.slice(0, 117)}…` : text;
+}

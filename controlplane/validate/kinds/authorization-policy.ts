@@ -1,0 +1,103 @@
+// What an AuthorizationPolicy must mean.
+import type { FieldPath } from "../../model/document.ts";
+import type { AuthorizationConditionSpec, AuthorizationOperationSpec, AuthorizationPolicySpec, AuthorizationRuleSpec, AuthorizationSourceSpec } from "../../model/kinds/authorization-policy.ts";
+import { each, type Loose, report } from "../checks.ts";
+import { ipBlockFault, pathTemplateFault, quote } from "../formats.ts";
+import { tokenFault } from "../names.ts";
+import { didYouMean } from "../suggest.ts";
+import type { Findings } from "../violation.ts";
+
+const CONDITION_KEYS = ["source.ip", "remote.ip", "source.namespace", "source.principal", "source.serviceAccount", "destination.ip", "destination.port", "connection.sni"];
+const CONDITION_KEYS_NOT_YET = ["request.auth.principal", "request.auth.audiences", "request.auth.presenter"];
+
+/** Checks an AuthorizationPolicy. */
+export function checkAuthorizationPolicy(spec: Loose<AuthorizationPolicySpec>, at: FieldPath, findings: Findings): void {
+  each(spec.rules, [...at, "rules"], (rule, path) => checkRule(rule, path, findings));
+  if (spec.action === "DENY" && (spec.rules?.length ?? 0) === 0) findings.warn([...at, "rules"], "a DENY policy without rules never denies anything");
+}
+
+function checkRule(rule: Loose<AuthorizationRuleSpec>, at: FieldPath, findings: Findings): void {
+  for (const field of ["from", "to", "when"] as const) {
+    if (rule[field]?.length === 0) findings.error([...at, field], "must not be an empty list: leave it out to match everything");
+  }
+  each(rule.from, [...at, "from"], ({ source }, path) => {
+    if (source === undefined) findings.error([...path, "source"], "is required");
+    else checkSource(source, [...path, "source"], findings);
+  });
+  each(rule.to, [...at, "to"], ({ operation }, path) => {
+    if (operation === undefined) findings.error([...path, "operation"], "is required");
+    else checkOperation(operation, [...path, "operation"], findings);
+  });
+  each(rule.when, [...at, "when"], (condition, path) => checkCondition(condition, path, findings));
+}
+
+/** An empty list would match everything where its author listed nothing: Istio refuses it, so do we. */
+function noEmptyLists(fields: Readonly<Record<string, readonly unknown[] | undefined>>, at: FieldPath, findings: Findings): void {
+  for (const [name, list] of Object.entries(fields)) {
+    if (list?.length === 0) findings.error([...at, name], "must not be an empty list");
+  }
+}
+
+function checkSource(source: Loose<AuthorizationSourceSpec>, at: FieldPath, findings: Findings): void {
+  noEmptyLists(source, at, findings);
+  for (const field of ["principals", "notPrincipals"] as const) {
+    each(source[field], [...at, field], (value, path) => {
+      if (value.startsWith("spiffe://")) findings.error(path, `is written without its scheme: ${quote(value.slice("spiffe://".length))}`);
+      else report(findings, path, wildcardFault(value));
+    });
+  }
+  for (const field of ["namespaces", "notNamespaces"] as const) each(source[field], [...at, field], (value, path) => report(findings, path, wildcardFault(value)));
+  for (const field of ["serviceAccounts", "notServiceAccounts"] as const) {
+    each(source[field], [...at, field], (value, path) => {
+      if (!/^(?:[a-z0-9-]{1,63}\/)?[a-z0-9][a-z0-9.-]{0,252}$/.test(value)) findings.error(path, `must be name or namespace/name, without wildcards, not ${quote(value)}`);
+    });
+    if (source[field] !== undefined && (source.principals ?? source.namespaces ?? source.notPrincipals ?? source.notNamespaces) !== undefined) {
+      findings.error([...at, field], "cannot stand beside principals or namespaces");
+    }
+  }
+}
+
+function checkOperation(operation: Loose<AuthorizationOperationSpec>, at: FieldPath, findings: Findings): void {
+  noEmptyLists(operation, at, findings);
+  for (const field of ["ports", "notPorts"] as const) each(operation[field], [...at, field], (value, path) => report(findings, path, portFault(value)));
+  for (const field of ["paths", "notPaths"] as const) {
+    each(operation[field], [...at, field], (value, path) => report(findings, path, pathTemplateFault(value) ?? (/[{}]/.test(value) ? undefined : wildcardFault(value))));
+  }
+  for (const field of ["methods", "notMethods", "hosts", "notHosts"] as const) each(operation[field], [...at, field], (value, path) => report(findings, path, wildcardFault(value)));
+}
+
+/** Returns what is wrong with a value that may be exact, `prefix*`, `*suffix` or `*`. */
+function wildcardFault(value: string): string | undefined {
+  const inner = value.startsWith("*") ? value.slice(1) : value.endsWith("*") ? value.slice(0, -1) : value;
+  return inner.includes("*") ? `can have one *, at its beginning or end, not ${quote(value)}` : undefined;
+}
+
+function portFault(value: string): string | undefined {
+  return /^[1-9]\d{0,4}$/.test(value) && Number(value) <= 65_535 ? undefined : `must be a port, not ${quote(value)}`;
+}
+
+function checkCondition(condition: Loose<AuthorizationConditionSpec>, at: FieldPath, findings: Findings): void {
+  if (condition.values === undefined && condition.notValues === undefined) findings.error([...at, "values"], "values or notValues is required");
+  const { key } = condition;
+  if (key === undefined) return;
+  const fault = conditionKeyFault(key);
+  if (fault !== undefined) return findings.error([...at, "key"], fault);
+  for (const field of ["values", "notValues"] as const) {
+    if (condition[field]?.length === 0) findings.error([...at, field], "must not be an empty list");
+    each(condition[field], [...at, field], (value, path) => {
+      if (key.endsWith(".ip")) report(findings, path, ipBlockFault(value));
+      else if (key === "destination.port") report(findings, path, portFault(value));
+      else report(findings, path, wildcardFault(value));
+    });
+  }
+}
+
+function conditionKeyFault(key: string): string | undefined {
+  if (CONDITION_KEYS.includes(key)) return undefined;
+  const header = /^request\.headers\[(.*)\]$/.exec(key)?.[1];
+  if (header !== undefined) return tokenFault(header);
+  if (CONDITION_KEYS_NOT_YET.includes(key) || key.startsWith("request.auth.claims[") || key.startsWith("experimental.envoy.filters.")) {
+    return `${quote(key)} is not supported yet`;
+  }
+  return `${quote(key)} is no condition key${didYouMean(key, [...CONDITION_KEYS, ...CONDITION_KEYS_NOT_YET, "request.headers[name]"])}`;
+}

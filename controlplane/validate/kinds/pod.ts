@@ -1,0 +1,44 @@
+// What a Deployment and a Pod must mean.
+import { isIP } from "node:net";
+import type { FieldPath } from "../../model/document.ts";
+import type { ContainerSpec, DeploymentSpec, PodSpec } from "../../model/kinds/pod.ts";
+import { labelsMatch } from "../../model/labels.ts";
+import { each, type Loose, noDuplicates, report } from "../checks.ts";
+import { quote } from "../formats.ts";
+import { objectNameFault } from "../names.ts";
+import type { Findings } from "../violation.ts";
+
+/** Checks a Deployment. */
+export function checkDeployment(spec: Loose<DeploymentSpec>, at: FieldPath, findings: Findings): void {
+  const { template } = spec;
+  const labels = compact(template?.metadata?.labels);
+  if (!labelsMatch(compact(spec.selector?.matchLabels), labels)) findings.error([...at, "selector", "matchLabels"], "does not match the labels of the pod template");
+  const command = template?.metadata?.annotations?.["scrim.mesh/local-command"];
+  if (command?.trim() === "") findings.error([...at, "template", "metadata", "annotations", "scrim.mesh/local-command"], "must not be empty");
+  if (template?.spec !== undefined) checkContainers(template.spec, [...at, "template", "spec"], findings);
+}
+
+/** Checks a Pod. */
+export function checkPod(spec: Loose<PodSpec>, at: FieldPath, findings: Findings): void {
+  checkContainers(spec, at, findings);
+  const address = spec.status?.podIP;
+  if (address !== undefined && address !== "" && isIP(address) === 0) findings.error(["status", "podIP"], `is not an IP address: ${quote(address)}`);
+}
+
+function checkContainers(spec: Pick<Loose<PodSpec>, "containers" | "serviceAccountName">, at: FieldPath, findings: Findings): void {
+  if (spec.serviceAccountName !== undefined && spec.serviceAccountName !== "") report(findings, [...at, "serviceAccountName"], objectNameFault(spec.serviceAccountName));
+  noDuplicates(spec.containers, [...at, "containers"], (container) => container.name, "container", findings, ["name"]);
+  each(spec.containers, [...at, "containers"], (container, path) => checkContainer(container, path, findings));
+}
+
+function checkContainer(container: Loose<ContainerSpec>, at: FieldPath, findings: Findings): void {
+  noDuplicates(container.ports, [...at, "ports"], (port) => port.containerPort === undefined ? undefined : `${port.containerPort}/${port.protocol ?? "TCP"}`, "port", findings, ["containerPort"]);
+  noDuplicates(container.ports, [...at, "ports"], (port) => port.name, "port name", findings, ["name"]);
+  each(container.env, [...at, "env"], (variable, path) => {
+    if (variable.name?.includes("=")) findings.error([...path, "name"], `is no name of an environment variable: ${quote(variable.name)}`);
+  });
+}
+
+function compact(map: Readonly<Record<string, string | undefined>> | undefined): Record<string, string> {
+  return Object.fromEntries(Object.entries(map ?? {}).filter((entry): entry is [string, string] => entry[1] !== undefined));
+}

@@ -1,0 +1,115 @@
+// What a VirtualService must mean.
+import type { FieldPath } from "../../model/document.ts";
+import type { DestinationSpec, HttpMatchSpec, HttpRouteSpec, VirtualServiceSpec } from "../../model/kinds/virtual-service.ts";
+import { type CheckContext, checkExportTo, each, eachEntry, exactHostFault, hostPatternFault, type Loose, noDuplicates, report } from "../checks.ts";
+import { quote } from "../formats.ts";
+import { dnsLabelFault, tokenFault } from "../names.ts";
+import type { Findings } from "../violation.ts";
+import { checkFault, checkHeaderOperations, checkRedirect, checkRetries } from "./http-actions.ts";
+
+/** Checks a VirtualService. */
+export function checkVirtualService(spec: Loose<VirtualServiceSpec>, at: FieldPath, findings: Findings, _context: CheckContext): void {
+  const meshBound = spec.gateways === undefined || spec.gateways.length === 0 || spec.gateways.includes("mesh");
+  each(spec.hosts, [...at, "hosts"], (host, path) => {
+    report(findings, path, hostPatternFault(host));
+    if (host === "*" && meshBound) findings.error(path, "* is not allowed for sidecars: bind the VirtualService to a gateway, or name hosts");
+  });
+  noDuplicates(spec.hosts, [...at, "hosts"], (host) => host.toLowerCase(), "host", findings);
+  each(spec.gateways, [...at, "gateways"], (gateway, path) => report(findings, path, gatewayNameFault(gateway)));
+  checkExportTo(spec.exportTo, [...at, "exportTo"], findings);
+  if (spec.http === undefined || spec.http.length === 0) findings.error([...at, "http"], "is required: a VirtualService without routes routes nothing");
+  each(spec.http, [...at, "http"], (route, path) => checkRoute(route, path, findings));
+  warnUnreachable(spec.http, [...at, "http"], findings);
+}
+
+function gatewayNameFault(text: string): string | undefined {
+  const [first = "", second, ...rest] = text.split("/");
+  if (rest.length > 0) return `must be name or namespace/name, not ${quote(text)}`;
+  if (second === undefined) return exactHostFault(first);
+  return (first === "." ? undefined : dnsLabelFault(first)) ?? exactHostFault(second);
+}
+
+function checkRoute(route: Loose<HttpRouteSpec>, at: FieldPath, findings: Findings): void {
+  const actions = (["route", "redirect", "directResponse"] as const).filter((name) => name === "route" ? (route.route?.length ?? 0) > 0 : route[name] !== undefined);
+  if (actions.length === 0) findings.error([...at, "route"], "is required: a rule needs a route, a redirect or a directResponse");
+  if (actions.length > 1) findings.error([...at, actions[1] ?? ""], `cannot stand beside ${actions[0]}`);
+  if (route.rewrite !== undefined && actions[0] !== "route") findings.error([...at, "rewrite"], "needs a route to rewrite for");
+  each(route.match, [...at, "match"], (match, path) => checkMatch(match, path, findings));
+  checkDestinations(route, at, findings);
+  if (route.rewrite !== undefined && route.rewrite.uri === undefined && route.rewrite.authority === undefined) {
+    findings.error([...at, "rewrite"], "needs uri or authority");
+  }
+  checkRedirect(route.redirect, [...at, "redirect"], findings);
+  checkRetries(route.retries, [...at, "retries"], findings);
+  checkFault(route.fault, [...at, "fault"], findings);
+  checkHeaderOperations(route.headers, [...at, "headers"], findings);
+  checkBody(route, at, findings);
+}
+
+function checkBody(route: Loose<HttpRouteSpec>, at: FieldPath, findings: Findings): void {
+  const bytes = route.directResponse?.body?.bytes;
+  const path = [...at, "directResponse", "body"];
+  if (bytes !== undefined && !/^(?:[A-Za-z0-9+/_-]{4})*(?:[A-Za-z0-9+/_-]{2,3}={0,2})?$/.test(bytes)) findings.error([...path, "bytes"], "is not base64");
+  if ((bytes ?? route.directResponse?.body?.string ?? "").length > 1024 * 1024) findings.error(path, "is larger than 1 MiB");
+}
+
+function checkMatch(match: Loose<HttpMatchSpec>, at: FieldPath, findings: Findings): void {
+  for (const field of ["uri", "scheme", "method", "authority"] as const) {
+    if (match[field]?.prefix === "") findings.error([...at, field, "prefix"], "must not be empty");
+  }
+  for (const field of ["headers", "withoutHeaders", "queryParams"] as const) {
+    eachEntry(match[field], [...at, field], (name, value, path) => {
+      if (field !== "queryParams") report(findings, path, name.startsWith(":") ? `pseudo header ${quote(name)} cannot be matched here: use uri, method, authority or scheme` : tokenFault(name));
+      if (name === "") findings.error(path, "must have a name");
+      if (value.prefix === "") findings.error([...path, "prefix"], "must not be empty");
+    });
+  }
+  each(match.gateways, [...at, "gateways"], (gateway, path) => report(findings, path, gatewayNameFault(gateway)));
+  if (match.sourceNamespace !== undefined) report(findings, [...at, "sourceNamespace"], dnsLabelFault(match.sourceNamespace));
+}
+
+function checkDestinations(route: Loose<HttpRouteSpec>, at: FieldPath, findings: Findings): void {
+  each(route.route, [...at, "route"], (target, path) => {
+    checkDestination(target.destination, [...path, "destination"], findings);
+    checkHeaderOperations(target.headers, [...path, "headers"], findings);
+  });
+  const targets = route.route ?? [];
+  const total = targets.reduce((sum, target) => sum + (target?.weight ?? 0), 0);
+  if (targets.length > 1 && total === 0 && targets.every((target) => target !== undefined)) {
+    findings.error([...at, "route"], "the weights of several destinations must not add up to 0");
+  }
+  if (total > 4_294_967_295) findings.error([...at, "route"], "the weights add up to more than 4294967295");
+  checkMirrors(route, at, findings);
+}
+
+function checkMirrors(route: Loose<HttpRouteSpec>, at: FieldPath, findings: Findings): void {
+  if (route.mirror !== undefined && route.mirrors !== undefined) findings.error([...at, "mirrors"], "cannot stand beside mirror");
+  if (route.mirror !== undefined) checkDestination(route.mirror, [...at, "mirror"], findings);
+  each(route.mirrors, [...at, "mirrors"], (mirror, path) => checkDestination(mirror.destination, [...path, "destination"], findings));
+  for (const field of ["mirrorPercentage", "mirrorPercent"] as const) {
+    if (route[field] !== undefined && route.mirror === undefined) findings.warn([...at, field], "has no effect without mirror");
+  }
+}
+
+function checkDestination(destination: Loose<DestinationSpec> | undefined, at: FieldPath, findings: Findings): void {
+  if (destination?.host !== undefined) report(findings, [...at, "host"], exactHostFault(destination.host));
+}
+
+/** Generation stops at the first catch-all: what stands after it is dead text. */
+function warnUnreachable(routes: Loose<VirtualServiceSpec>["http"], at: FieldPath, findings: Findings): void {
+  const first = routes?.findIndex((route) => route !== undefined && catchesAll(route)) ?? -1;
+  if (first < 0) return;
+  each(routes, at, (_route, path, index) => {
+    if (index > first) findings.warn(path, `is never reached: http[${first}] takes every request`);
+  });
+}
+
+function catchesAll(route: Loose<HttpRouteSpec>): boolean {
+  if (route.match === undefined || route.match.length === 0) return true;
+  return route.match.some((match) => {
+    if (match === undefined) return false;
+    const { name: _name, uri, ignoreUriCase: _case, ...rest } = match;
+    const everyPath = uri === undefined || uri.prefix === "/" || uri.regex === ".*";
+    return everyPath && Object.keys(rest).length === 0;
+  });
+}

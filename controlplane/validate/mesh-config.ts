@@ -1,0 +1,36 @@
+// The MeshConfig inside the ConfigMap `istio`: YAML in a string of a YAML document.
+import { type FieldPath, formatPath } from "../model/document.ts";
+import { isTrustDomain } from "../model/spiffe.ts";
+import { type MeshConfigDocument, meshConfigSchema } from "../model/kinds/mesh-config.ts";
+import { parsePiece } from "../model/yaml.ts";
+import type { Loose } from "./checks.ts";
+import { dnsLabelFault } from "./names.ts";
+import { checkShape } from "./shape.ts";
+import type { Findings } from "./violation.ts";
+
+/** Returns whether this is the ConfigMap that holds the mesh's settings. */
+export function isMeshConfigMap(namespace: string, name: string): boolean {
+  return namespace === "istio-system" && name === "istio";
+}
+
+/**
+ * Returns the settings written in `text`, as far as they are right. `at` is the string's own place: findings are put
+ * there, with the path inside the string in their message.
+ */
+export function readMeshConfig(text: string, at: FieldPath, findings: Findings): Loose<MeshConfigDocument> {
+  const parsed = parsePiece(text);
+  if (parsed.kind === "broken") {
+    for (const { line, message } of parsed.problems) findings.error(at, `line ${line} of the text: ${message}`);
+    return {};
+  }
+  const inner: Findings = {
+    error: (path, message) => findings.error(at, `${formatPath(path)}: ${message}`),
+    warn: (path, message) => findings.warn(at, `${formatPath(path)}: ${message}`),
+  };
+  const value = parsed.kind === "empty" ? {} : parsed.value;
+  const config = (checkShape(meshConfigSchema, value, [], "MeshConfig", inner) ?? {}) as Loose<MeshConfigDocument>;
+  if (config.trustDomain !== undefined && !isTrustDomain(config.trustDomain)) inner.error(["trustDomain"], "must be a domain in lower case, without port");
+  const namespaceFault = config.rootNamespace === undefined ? undefined : dnsLabelFault(config.rootNamespace);
+  if (namespaceFault !== undefined) inner.error(["rootNamespace"], namespaceFault);
+  return config;
+}

@@ -1,0 +1,214 @@
+// Consumes: a plain value and a schema of model/schema.ts.
+// Produces: a normalized copy that fits the schema wherever it could, and a finding for every place where it does not.
+// Never does: stop at the first fault, mutate its input, or judge what fields mean together.
+import type { TSchema } from "@sinclair/typebox";
+import type { FieldPath } from "../model/document.ts";
+import { durationFault, ipBlockFault, quote, regexFault } from "./formats.ts";
+import { labelKeyFault, labelValueFault } from "./names.ts";
+import { didYouMean } from "./suggest.ts";
+import type { Findings } from "./violation.ts";
+
+/** How schemas are read: only the words that model/schema.ts writes. */
+interface Schema {
+  readonly type?: string;
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly required?: readonly string[];
+  readonly additionalProperties?: boolean;
+  readonly patternProperties?: Readonly<Record<string, Schema>>;
+  readonly items?: Schema;
+  readonly minItems?: number;
+  readonly minProperties?: number;
+  readonly enum?: readonly string[];
+  readonly format?: string;
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly minLength?: number;
+  readonly "x-not-yet"?: readonly string[];
+  readonly "x-no-effect"?: readonly string[];
+  readonly "x-one-of"?: readonly string[];
+  readonly "x-at-most-one-of"?: readonly string[];
+  readonly "x-min-ms"?: number;
+  readonly "x-any-case"?: boolean;
+  readonly "x-int-or-string"?: boolean;
+  readonly "x-labels"?: boolean;
+  readonly "x-struct"?: boolean;
+}
+
+/** What a check of a shape works on. */
+interface Walk {
+  readonly findings: Findings;
+  /** Begins names of fields in messages, e.g. `VirtualService`. */
+  readonly owner: string;
+}
+
+/** Longest list or map: more is an attack or a mistake. */
+const MAX_ENTRIES = 10_000;
+
+/**
+ * Returns `value` as the schema wants it: numbers written as strings become numbers, nulls are left out as protobuf JSON
+ * does, open objects lose what is not described. What does not fit is reported and is undefined in the copy, so that
+ * further checks can go on with the rest.
+ */
+export function checkShape(schema: TSchema, value: unknown, path: FieldPath, owner: string, findings: Findings): unknown {
+  return walk(schema as Schema, value, path, { findings, owner });
+}
+
+function walk(schema: Schema, value: unknown, path: FieldPath, context: Walk): unknown {
+  if (schema["x-int-or-string"]) return intOrString(value, path, context);
+  switch (schema.type) {
+    case "object": return schema.patternProperties ? walkMap(schema, schema.patternProperties, value, path, context) : walkObject(schema, value, path, context);
+    case "array": return walkList(schema, value, path, context);
+    case "string": return schema.enum ? walkChoice(schema, schema.enum, value, path, context) : walkString(schema, value, path, context);
+    case "integer": case "number": return walkNumber(schema, value, path, context);
+    case "boolean": return walkFlag(value, path, context);
+    default: return value;
+  }
+}
+
+function mismatch(expected: string, value: unknown, path: FieldPath, context: Walk): undefined {
+  context.findings.error(path, `must be ${expected}, not ${describe(value)}`);
+  return undefined;
+}
+
+function describe(value: unknown): string {
+  if (value === null) return "empty";
+  if (Array.isArray(value)) return "a list";
+  if (typeof value === "object") return "a map";
+  return typeof value === "string" ? `the text ${quote(value)}` : `the ${typeof value} ${String(value)}`;
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function walkObject(schema: Schema, value: unknown, path: FieldPath, context: Walk): unknown {
+  if (!isRecord(value)) return mismatch("a map of fields", value, path, context);
+  const properties = schema.properties ?? {};
+  const result: Record<string, unknown> = {};
+  for (const [name, inner] of Object.entries(value)) {
+    const property = Object.hasOwn(properties, name) ? properties[name] : undefined;
+    if (property === undefined) reportUnknown(schema, name, inner, [...path, name], context);
+    else if (inner !== null && inner !== undefined) {
+      const checked = walk(property, inner, [...path, name], context);
+      if (checked !== undefined) result[name] = checked;
+    }
+  }
+  for (const name of schema.required ?? []) {
+    if (value[name] === undefined || value[name] === null || !Object.hasOwn(value, name)) context.findings.error([...path, name], "is required");
+  }
+  if (Object.keys(value).length < (schema.minProperties ?? 0)) context.findings.error(path, "must have at least one field");
+  checkOneOf(schema, value, path, context);
+  return result;
+}
+
+function reportUnknown(schema: Schema, name: string, value: unknown, path: FieldPath, context: Walk): void {
+  const full = `${context.owner}.${fieldName(path)}`;
+  if (schema["x-not-yet"]?.includes(name)) {
+    if (value !== null) context.findings.error(path, `${full} is not supported yet`);
+  } else if (schema["x-no-effect"]?.includes(name)) {
+    if (value !== null) context.findings.warn(path, `${full} is not supported yet and has no effect`);
+  } else if (schema.additionalProperties !== true) {
+    const known = [...Object.keys(schema.properties ?? {}), ...schema["x-not-yet"] ?? [], ...schema["x-no-effect"] ?? []];
+    context.findings.error(path, `unknown field ${quote(name)}${didYouMean(name, known)}`);
+  }
+}
+
+function fieldName(path: FieldPath): string {
+  return path.map((part, index) => typeof part === "number" ? `[${part}]` : index === 0 ? part : `.${part}`).join("");
+}
+
+function checkOneOf(schema: Schema, value: Readonly<Record<string, unknown>>, path: FieldPath, context: Walk): void {
+  const names = schema["x-one-of"] ?? schema["x-at-most-one-of"];
+  if (names === undefined) return;
+  const set = names.filter((name) => Object.hasOwn(value, name) && value[name] !== null && value[name] !== undefined);
+  if (set.length > 1) context.findings.error([...path, set[1] ?? ""], `only one of ${names.join(", ")} can be set`);
+  if (set.length > 0 || schema["x-one-of"] === undefined) return;
+  const unsupported = schema["x-not-yet"]?.some((name) => Object.hasOwn(value, name));
+  const misspelt = Object.keys(value).some((name) => !Object.hasOwn(schema.properties ?? {}, name));
+  if (!unsupported && !misspelt) context.findings.error(path, `one of ${names.join(", ")} is required`);
+}
+
+function walkMap(schema: Schema, patterns: Readonly<Record<string, Schema>>, value: unknown, path: FieldPath, context: Walk): unknown {
+  if (!isRecord(value)) return mismatch("a map", value, path, context);
+  const entries = Object.entries(value);
+  if (entries.length > MAX_ENTRIES) return void context.findings.error(path, `has more than ${MAX_ENTRIES} entries`);
+  if (schema["x-struct"]) return forbiddenKey(value, path, context) ? undefined : structuredClone(value);
+  const values = Object.values(patterns)[0] ?? {};
+  const result: Record<string, unknown> = {};
+  for (const [key, inner] of entries) {
+    const at = [...path, key];
+    const checked = key === "__proto__" ? void context.findings.error(at, "is no name that can be used here") : walk(values, inner, at, context);
+    if (schema["x-labels"]) checkLabel(key, checked, at, context);
+    if (checked !== undefined) result[key] = checked;
+  }
+  return result;
+}
+
+function checkLabel(key: string, value: unknown, path: FieldPath, context: Walk): void {
+  const fault = labelKeyFault(key) ?? (typeof value === "string" ? labelValueFault(value) : undefined);
+  if (fault !== undefined) context.findings.error(path, fault);
+}
+
+/** A key named `__proto__` anywhere in free-form data would change objects of whoever copies it carelessly. */
+function forbiddenKey(value: unknown, path: FieldPath, context: Walk): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return Object.entries(value).some(([key, inner]) => {
+    const at = [...path, Array.isArray(value) ? Number(key) : key];
+    if (key !== "__proto__") return forbiddenKey(inner, at, context);
+    context.findings.error(at, "is no name that can be used here");
+    return true;
+  });
+}
+
+function walkList(schema: Schema, value: unknown, path: FieldPath, context: Walk): unknown {
+  if (!Array.isArray(value)) return mismatch("a list", value, path, context);
+  if (value.length < (schema.minItems ?? 0)) context.findings.error(path, "must not be empty");
+  if (value.length > MAX_ENTRIES) return void context.findings.error(path, `has more than ${MAX_ENTRIES} items`);
+  return value.map((item: unknown, index) => walk(schema.items ?? {}, item, [...path, index], context));
+}
+
+function walkString(schema: Schema, value: unknown, path: FieldPath, context: Walk): unknown {
+  if (typeof value === "number" || typeof value === "boolean") {
+    return void context.findings.error(path, `must be text, not the ${typeof value} ${String(value)}: write it in quotes, "${String(value)}"`);
+  }
+  if (typeof value !== "string") return mismatch("text", value, path, context);
+  if (value.length < (schema.minLength ?? 0)) return void context.findings.error(path, "must not be empty");
+  if (value.includes("\u0000")) return void context.findings.error(path, "must not contain a NUL character");
+  const fault = schema.format === "duration" ? durationFault(value, schema["x-min-ms"] ?? 0)
+    : schema.format === "re2" ? regexFault(value)
+    : schema.format === "ip-block" ? ipBlockFault(value) : undefined;
+  return fault === undefined ? value : void context.findings.error(path, fault);
+}
+
+function walkChoice(schema: Schema, choices: readonly string[], value: unknown, path: FieldPath, context: Walk): unknown {
+  if (typeof value !== "string") return mismatch(`one of ${choices.join(", ")}`, value, path, context);
+  const wanted = schema["x-any-case"] ? value.toUpperCase() : value;
+  if (choices.includes(wanted)) return wanted;
+  if (schema["x-not-yet"]?.includes(wanted)) return void context.findings.error(path, `${context.owner}.${fieldName(path)}: ${wanted} is not supported yet`);
+  const hint = didYouMean(value, choices);
+  return void context.findings.error(path, `must be one of ${choices.join(", ")}, not ${quote(value)}${hint}`);
+}
+
+function walkNumber(schema: Schema, value: unknown, path: FieldPath, context: Walk): unknown {
+  const whole = schema.type === "integer";
+  const number = typeof value === "string" && (whole ? /^-?\d{1,16}$/ : /^-?\d{1,16}(\.\d{1,16})?$/).test(value) ? Number(value) : value;
+  const noun = whole ? "a whole number" : "a number";
+  if (typeof number !== "number" || !Number.isFinite(number) || (whole && !Number.isSafeInteger(number))) return mismatch(noun, value, path, context);
+  const { minimum = -Infinity, maximum = Infinity } = schema;
+  if (number >= minimum && number <= maximum) return number;
+  const range = maximum >= 2_147_483_647 && number < minimum ? `at least ${minimum}` : `between ${minimum} and ${maximum}`;
+  return void context.findings.error(path, `must be ${range}, not ${number}`);
+}
+
+function walkFlag(value: unknown, path: FieldPath, context: Walk): unknown {
+  if (typeof value === "boolean") return value;
+  // YAML 1.1, which Kubernetes reads, has these words for booleans.
+  if (typeof value === "string" && /^(?:true|yes|on)$/i.test(value)) return true;
+  if (typeof value === "string" && /^(?:false|no|off)$/i.test(value)) return false;
+  return mismatch("true or false", value, path, context);
+}
+
+function intOrString(value: unknown, path: FieldPath, context: Walk): unknown {
+  if (typeof value === "string" && value !== "") return /^\d{1,5}$/.test(value) ? Number(value) : value;
+  return Number.isSafeInteger(value) ? value : mismatch("a port number or the name of one", value, path, context);
+}

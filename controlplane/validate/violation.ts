@@ -1,0 +1,58 @@
+// What is wrong with an object, where, and how bad it is.
+import { type FieldPath, formatPath, type SourceDocument } from "../model/document.ts";
+
+/** One thing wrong with one field. An error keeps the object's last good version in force; a warning does not. */
+export interface Violation {
+  readonly severity: "error" | "warning";
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+  /** `Kind/namespace/name`, with `?` for what could not be read; "" for a whole file or source. */
+  readonly object: string;
+  /** `spec.http[0].route[1].weight`; "" for the object as a whole. */
+  readonly field: string;
+  readonly message: string;
+}
+
+/** Where checks say what they find, by the path of the field inside the document. */
+export interface Findings {
+  error(path: FieldPath, message: string): void;
+  warn(path: FieldPath, message: string): void;
+}
+
+/** A field that was written elsewhere than where it is checked, because an alias was rewritten. */
+export interface Relocation {
+  readonly from: FieldPath;
+  readonly to: FieldPath;
+}
+
+/** Returns findings that become violations of one document, and the list they go to. */
+export function findingsOf(document: SourceDocument, object: string, relocations: readonly Relocation[] = []): Findings & { readonly violations: Violation[] } {
+  const violations: Violation[] = [];
+  const add = (severity: Violation["severity"], path: FieldPath, message: string) => {
+    const written = originalPath(path, relocations);
+    violations.push({ severity, ...document.locate(written), object, field: formatPath(written), message });
+  };
+  return { violations, error: (path, message) => add("error", path, message), warn: (path, message) => add("warning", path, message) };
+}
+
+function originalPath(path: FieldPath, relocations: readonly Relocation[]): FieldPath {
+  const covering = relocations.filter(({ to }) => to.length <= path.length && to.every((part, index) => part === path[index]));
+  const nearest = covering.sort((a, b) => b.to.length - a.to.length)[0];
+  return nearest === undefined ? path : [...nearest.from, ...path.slice(nearest.to.length)];
+}
+
+/** Orders violations by file, line, column, field and message. */
+export function compareViolations(a: Violation, b: Violation): number {
+  if (a.file !== b.file) return a.file < b.file ? -1 : 1;
+  if (a.line !== b.line) return a.line - b.line;
+  if (a.column !== b.column) return a.column - b.column;
+  const left = `${a.field}\n${a.message}`, right = `${b.field}\n${b.message}`;
+  return left < right ? -1 : left > right ? 1 : 0;
+}
+
+/** Returns the violation in one line, as compilers print them: `file:line:column: error: object field: message`. */
+export function formatViolation(violation: Violation): string {
+  const subject = [violation.object, violation.field].filter((part) => part !== "").join(" ");
+  return `${violation.file}:${violation.line}:${violation.column}: ${violation.severity}: ${subject === "" ? "" : `${subject}: `}${violation.message}`;
+}
