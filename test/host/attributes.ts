@@ -1,0 +1,111 @@
+import type { HeaderMap } from "./header-map.ts";
+import { encodePairs, toBytes } from "./pairs.ts";
+import { Status } from "./status.ts";
+
+/**
+ * Envoy's attributes as a test writes them: `{ source: { address: "10.0.0.1:5" }, connection: { mtls: true } }`.
+ * Strings and bytes arrive raw; booleans as one byte; whole numbers and bigints (also times and durations, in nanoseconds) as 8 bytes of
+ * int64; under a step named `metadata` or `…_metadata` numbers are doubles, as in a protobuf Struct. A step may contain dots or slashes.
+ */
+export type AttributeValue = string | number | bigint | boolean | null | Uint8Array | readonly AttributeValue[] | AttributeTree;
+export interface AttributeTree {
+  readonly [name: string]: AttributeValue | undefined;
+}
+
+export type PropertyResult = { readonly status: typeof Status.Ok; readonly bytes: Uint8Array } | { readonly status: Exclude<Status, 0> };
+
+function eightBytes(write: (view: DataView) => void): Uint8Array {
+  const bytes = new Uint8Array(8);
+  write(new DataView(bytes.buffer));
+  return bytes;
+}
+
+/** An attribute's bytes as Envoy serializes them. */
+export function encodeAttribute(value: AttributeValue, inStruct: boolean): PropertyResult {
+  if (typeof value === "string" || value instanceof Uint8Array) return { status: Status.Ok, bytes: toBytes(value) };
+  if (typeof value === "boolean") return { status: Status.Ok, bytes: Uint8Array.of(value ? 1 : 0) };
+  if (typeof value === "bigint") return { status: Status.Ok, bytes: eightBytes((view) => view.setBigInt64(0, BigInt.asIntN(64, value), true)) };
+  if (typeof value === "number") {
+    const whole = Number.isSafeInteger(value) && !inStruct;
+    return { status: Status.Ok, bytes: eightBytes((view) => (whole ? view.setBigInt64(0, BigInt(value), true) : view.setFloat64(0, value, true))) };
+  }
+  if (value === null) return { status: Status.SerializationFailure };
+  const entries = Array.isArray(value) ? value.map((one: AttributeValue) => [one, undefined] as const) : Object.entries(value as AttributeTree);
+  const pairs: [Uint8Array, Uint8Array][] = [];
+  for (const [key, one] of entries) {
+    const name = encodeAttribute(key, inStruct);
+    const encoded = one === undefined ? { status: Status.Ok, bytes: new Uint8Array() } : encodeAttribute(one, inStruct);
+    if (!("bytes" in name) || !("bytes" in encoded)) return { status: Status.SerializationFailure };
+    pairs.push([name.bytes, encoded.bytes]);
+  }
+  return { status: Status.Ok, bytes: encodePairs(pairs) };
+}
+
+/**
+ * Walks `steps` through the trees and encodes what the first tree that knows the path holds. A name set to `undefined` hides what later
+ * trees say.
+ */
+export function readAttribute(trees: readonly AttributeTree[], steps: readonly string[]): PropertyResult {
+  for (const tree of trees) {
+    const found = walk(tree, steps);
+    if (found === HIDDEN) return { status: Status.NotFound };
+    if (found !== undefined) return encodeAttribute(found, steps.slice(0, -1).some((step) => /(^|_)metadata$/.test(step)));
+  }
+  return { status: Status.NotFound };
+}
+
+const HIDDEN = Symbol("hidden");
+
+function walk(tree: AttributeTree, steps: readonly string[]): AttributeValue | undefined | typeof HIDDEN {
+  let value: AttributeValue = tree;
+  for (const step of steps) {
+    if (value === null || typeof value !== "object" || value instanceof Uint8Array || !Object.hasOwn(value, step)) return undefined;
+    const next: AttributeValue | undefined = (value as AttributeTree)[step];
+    if (next === undefined) return HIDDEN;
+    value = next;
+  }
+  return value;
+}
+
+/** Two trees as one; where both have a leaf, `over` wins. */
+export function mergeAttributes(under: AttributeTree, over: AttributeTree): AttributeTree {
+  const merged: Record<string, AttributeValue | undefined> = { ...under };
+  for (const [name, value] of Object.entries(over)) {
+    const below = merged[name];
+    merged[name] = isTree(below) && isTree(value) ? mergeAttributes(below, value) : value;
+  }
+  return merged;
+}
+
+function isTree(value: AttributeValue | undefined): value is AttributeTree {
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array);
+}
+
+function joinedHeaders(headers: HeaderMap): AttributeTree {
+  return headers.toObject();
+}
+
+/** The attributes Envoy derives from the request's headers while it has them. */
+export function requestAttributes(headers: HeaderMap): AttributeTree {
+  const path = headers.get(":path");
+  const query = path?.indexOf("?") ?? -1;
+  return {
+    request: {
+      headers: joinedHeaders(headers),
+      path,
+      url_path: path === undefined || query < 0 ? path : path.slice(0, query),
+      query: path === undefined ? undefined : query < 0 ? "" : path.slice(query + 1),
+      host: headers.get(":authority"),
+      method: headers.get(":method"),
+      scheme: headers.get(":scheme"),
+      referer: headers.get("referer"),
+      useragent: headers.get("user-agent"),
+      id: headers.get("x-request-id"),
+    },
+  };
+}
+
+/** The attributes Envoy derives from the response's headers while it has them. */
+export function responseAttributes(headers: HeaderMap): AttributeTree {
+  return { response: { headers: joinedHeaders(headers) } };
+}

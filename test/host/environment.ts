@@ -1,0 +1,52 @@
+import type { AttributeTree } from "./attributes.ts";
+import type { HttpCall } from "./http-call.ts";
+import { Metrics } from "./metrics.ts";
+import { SharedData } from "./shared-data.ts";
+import { SharedQueues } from "./shared-queue.ts";
+import type { LogEntry, LogLevel } from "./status.ts";
+
+/** Virtual time. Nothing moves it but the test. */
+export class Clock {
+  /** Nanoseconds since 1970. */
+  wallNs = BigInt(Date.UTC(2026, 0, 1)) * 1_000_000n;
+  /** Nanoseconds since some moment. */
+  monotonicNs = 3_600_000_000_000n;
+
+  /** Moves both clocks. */
+  move(nanoseconds: bigint): void {
+    this.wallNs += nanoseconds;
+    this.monotonicNs += nanoseconds;
+  }
+}
+
+/** One of Envoy's foreign functions: result bytes, or a status. */
+export type ForeignFunction = (argument: Uint8Array) => Uint8Array | number;
+
+/** What every VM of one simulated proxy shares. */
+export interface Environment {
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+  readonly sharedData: SharedData;
+  readonly queues: SharedQueues;
+  readonly logs: LogEntry[];
+  readonly attributes: AttributeTree;
+  /** Clusters that callouts may name; undefined: any. */
+  readonly clusters: ReadonlySet<string> | undefined;
+  readonly foreignFunctions: Readonly<Record<string, ForeignFunction>>;
+  readonly vmId: string;
+  readonly vmConfiguration: Uint8Array;
+  /** Called before each host call; a status it returns is answered instead of doing the call. */
+  readonly intercept: ((call: HostCall) => number | undefined) | undefined;
+  logLevel: LogLevel;
+  readonly httpCalls: HttpCall[];
+}
+
+/** A host call as the module made it. */
+export interface HostCall {
+  /** For example `proxy_get_property`. */
+  readonly name: string;
+  /** The callback in which it was made. */
+  readonly callback: string;
+  /** Index of the worker, -1 for the throw-away configuration VM. */
+  readonly worker: number;
+}

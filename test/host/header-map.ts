@@ -1,0 +1,105 @@
+import { decodePairs, encodePairs, latin1, toBytes } from "./pairs.ts";
+
+/** Headers as a test writes them: an object (a list for repeated values) or pairs. */
+export type HeadersInput = Readonly<Record<string, string | Uint8Array | readonly (string | Uint8Array)[]>> | readonly (readonly [string, string | Uint8Array])[];
+
+// Envoy keeps one entry for these and joins a second value to the first with a comma.
+const JOINED = new Set([
+  ":method", ":path", ":scheme", ":authority", ":status", ":protocol", "connection", "content-length", "content-type", "expect", "forwarded", "grpc-timeout",
+  "grpc-status", "grpc-message", "keep-alive", "proxy-connection", "server", "te", "transfer-encoding", "upgrade", "user-agent", "via", "x-envoy-attempt-count",
+  "x-forwarded-client-cert", "x-forwarded-for", "x-forwarded-host", "x-forwarded-port", "x-forwarded-proto", "x-request-id", "x-envoy-original-path", "date",
+]);
+
+/** An ordered header map with Envoy's rules: lower-case names, pseudo headers first, some headers joined with commas. Values are bytes. */
+export class HeaderMap {
+  #entries: [string, Uint8Array][] = [];
+
+  constructor(input: HeadersInput = []) {
+    const pairs = Array.isArray(input) ? (input as readonly (readonly [string, string | Uint8Array])[]) : flatten(input as Record<string, string>);
+    for (const [name, value] of pairs) this.add(name, value);
+    this.#entries.sort((a, b) => Number(b[0].startsWith(":")) - Number(a[0].startsWith(":")));
+  }
+
+  /** A map with the pairs a module sent. */
+  static decode(bytes: Uint8Array): HeaderMap {
+    return new HeaderMap(decodePairs(bytes).map(([name, value]) => [latin1(name), value] as const));
+  }
+
+  get size(): number {
+    return this.#entries.length;
+  }
+
+  /** All values joined with ",", as a string; undefined if absent. */
+  get(name: string): string | undefined {
+    const values = this.all(name);
+    return values.length === 0 ? undefined : values.join(",");
+  }
+
+  /** Every value, in order. */
+  all(name: string): string[] {
+    const key = name.toLowerCase();
+    return this.#entries.filter(([entry]) => entry === key).map(([, value]) => latin1(value));
+  }
+
+  /** The first value's bytes, which is what a single read gives. */
+  first(name: string): Uint8Array | undefined {
+    const key = name.toLowerCase();
+    return this.#entries.find(([entry]) => entry === key)?.[1];
+  }
+
+  has(name: string): boolean {
+    return this.first(name) !== undefined;
+  }
+
+  add(name: string, value: string | Uint8Array): void {
+    const key = name.toLowerCase();
+    const existing = JOINED.has(key) ? this.#entries.find(([entry]) => entry === key) : undefined;
+    if (existing) existing[1] = Buffer.concat([existing[1], Buffer.from(","), toBytes(value)]);
+    else this.#entries.push([key, toBytes(value).slice()]);
+  }
+
+  replace(name: string, value: string | Uint8Array): void {
+    const key = name.toLowerCase();
+    const existing = this.#entries.find(([entry]) => entry === key);
+    if (existing) {
+      existing[1] = toBytes(value).slice();
+      this.#entries = this.#entries.filter((entry) => entry === existing || entry[0] !== key);
+    } else this.#entries.push([key, toBytes(value).slice()]);
+  }
+
+  remove(name: string): void {
+    const key = name.toLowerCase();
+    this.#entries = this.#entries.filter(([entry]) => entry !== key);
+  }
+
+  /** Replaces everything. */
+  assign(pairs: readonly (readonly [Uint8Array, Uint8Array])[]): void {
+    this.#entries = [];
+    for (const [name, value] of pairs) this.add(latin1(name), value);
+  }
+
+  /** Name and value pairs as strings, in order. */
+  entries(): [string, string][] {
+    return this.#entries.map(([name, value]) => [name, latin1(value)]);
+  }
+
+  /** Names and values as an object; repeated values joined with ",". */
+  toObject(): Record<string, string> {
+    return Object.fromEntries(this.#entries.map(([name]) => [name, this.get(name) ?? ""]));
+  }
+
+  /** Bytes of all names and values, as Envoy counts a map's size. */
+  byteSize(): number {
+    return this.#entries.reduce((sum, [name, value]) => sum + name.length + value.length, 0);
+  }
+
+  encode(): Uint8Array {
+    return encodePairs(this.#entries.map(([name, value]) => [toBytes(name), value]));
+  }
+}
+
+function flatten(headers: Record<string, string | Uint8Array | readonly (string | Uint8Array)[]>): (readonly [string, string | Uint8Array])[] {
+  return Object.entries(headers).flatMap(([name, value]) =>
+    Array.isArray(value) ? value.map((one: string | Uint8Array) => [name, one] as const) : [[name, value as string | Uint8Array] as const],
+  );
+}

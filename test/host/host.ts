@@ -1,0 +1,186 @@
+import type { AttributeTree } from "./attributes.ts";
+import { Clock, type Environment, type ForeignFunction, type HostCall } from "./environment.ts";
+import { HostError } from "./errors.ts";
+import type { HttpCall } from "./http-call.ts";
+import { Metrics } from "./metrics.ts";
+import { loadModule } from "./module.ts";
+import { toBytes } from "./pairs.ts";
+import { type FailurePolicy, PluginInstance } from "./plugin.ts";
+import { SharedData } from "./shared-data.ts";
+import { SharedQueues } from "./shared-queue.ts";
+import type { LogEntry, LogLevel } from "./status.ts";
+import { HttpStream, type StreamOptions } from "./stream.ts";
+import { Vm } from "./vm.ts";
+
+/** A simulated proxy with one Wasm filter. */
+export interface HostOptions {
+  /** The module's bytes. */
+  readonly module: Uint8Array;
+  /** The plugin's configuration, default empty. */
+  readonly configuration?: string | Uint8Array;
+  readonly vmConfiguration?: string | Uint8Array;
+  readonly pluginName?: string;
+  readonly rootId?: string;
+  readonly vmId?: string;
+  /** Number of workers, default 1. Each has a VM of its own; shared data and metrics are common. */
+  readonly workers?: number;
+  /** Attributes of every stream (and, as far as Envoy has them there, of roots): node, connection, xds … */
+  readonly attributes?: AttributeTree;
+  /** Clusters callouts may name; default: any. */
+  readonly clusters?: readonly string[];
+  /** Default "trace": everything is kept. */
+  readonly logLevel?: LogLevel;
+  /** Default "closed", as in Envoy. */
+  readonly failurePolicy?: FailurePolicy;
+  /** More foreign functions, or others in place of the host's. */
+  readonly foreignFunctions?: Readonly<Record<string, ForeignFunction>>;
+  /** Fault injection: called before each host call; the status it returns is answered instead of doing the call. */
+  readonly intercept?: (call: HostCall) => number | undefined;
+}
+
+/** Why Envoy would refuse the module or its configuration. */
+export type StartStage = "compile" | "abi" | "imports" | "exports" | "start" | "configure";
+export type StartResult = { readonly ok: true; readonly host: Host } | { readonly ok: false; readonly stage: StartStage; readonly reason: string };
+export type ChangeResult = { readonly ok: true } | { readonly ok: false; readonly stage: StartStage; readonly reason: string };
+
+/** A running simulated proxy. */
+export class Host {
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+  readonly sharedData: SharedData;
+  /** Everything the module logged, oldest first. */
+  readonly logs: LogEntry[];
+  readonly #environment: Environment;
+  #options: HostOptions;
+  #workers: PluginInstance[] = [];
+  #retired: PluginInstance[] = [];
+
+  constructor(options: HostOptions) {
+    this.#options = options;
+    this.#environment = {
+      clock: new Clock(), metrics: new Metrics(), sharedData: new SharedData(), queues: new SharedQueues(), logs: [], attributes: options.attributes ?? {},
+      clusters: options.clusters && new Set(options.clusters), foreignFunctions: options.foreignFunctions ?? {}, vmId: options.vmId ?? "",
+      vmConfiguration: toBytes(options.vmConfiguration ?? ""), intercept: options.intercept, logLevel: options.logLevel ?? "trace", httpCalls: [],
+    };
+    this.clock = this.#environment.clock;
+    this.metrics = this.#environment.metrics;
+    this.sharedData = this.#environment.sharedData;
+    this.logs = this.#environment.logs;
+  }
+
+  /** A new stream; nothing is called before `sendRequestHeaders`. */
+  newStream(options: StreamOptions = {}): HttpStream {
+    return new HttpStream(this.#worker(options.worker ?? 0), options);
+  }
+
+  /** One whole exchange on a new stream (see `HttpStream.run`); returns the stream. */
+  run(options: StreamOptions = {}, response?: Parameters<HttpStream["run"]>[0]): HttpStream {
+    const stream = this.newStream(options);
+    stream.run(response);
+    return stream;
+  }
+
+  /** Callouts waiting for an answer, oldest first. */
+  get httpCalls(): readonly HttpCall[] {
+    return [...this.#environment.httpCalls];
+  }
+
+  /** Moves time on; timers fire and callouts time out on the way, each at its moment. */
+  advance(milliseconds: number): void {
+    const clock = this.#environment.clock;
+    const until = clock.monotonicNs + BigInt(Math.round(milliseconds * 1e6));
+    for (let next = this.#nextEvent(); next && next.at <= until; next = this.#nextEvent()) {
+      if (next.at > clock.monotonicNs) clock.move(next.at - clock.monotonicNs);
+      next.work();
+    }
+    clock.move(until - clock.monotonicNs);
+  }
+
+  setLogLevel(level: LogLevel): void {
+    this.#environment.logLevel = level;
+  }
+
+  /** Messages of a level, oldest first. */
+  logged(level: LogLevel): string[] {
+    return this.logs.filter((entry) => entry.level === level).map((entry) => entry.message);
+  }
+
+  /** Bytes of linear memory of a worker's VM. */
+  memoryBytes(worker = 0): number {
+    return this.#worker(worker).vm.memoryBytes;
+  }
+
+  /** Why a worker's VM is dead, undefined if it lives. */
+  failure(worker = 0): Vm["failure"] {
+    return this.#worker(worker).vm.failure;
+  }
+
+  /** New configuration for the same module, as by ECDS: new roots in the same VMs; open streams keep the old one. Refused: nothing changes. */
+  reconfigure(configuration: string | Uint8Array): ChangeResult {
+    return this.#change({ ...this.#options, configuration });
+  }
+
+  /** A new module (and configuration), as by ECDS: new VMs, the same shared data and metrics; open streams keep the old one. */
+  replaceModule(module: Uint8Array, configuration: string | Uint8Array = this.#options.configuration ?? ""): ChangeResult {
+    return this.#change({ ...this.#options, module, configuration });
+  }
+
+  /** Loads the module, tries it in a throw-away VM, then starts it on every worker. For `startHost`. */
+  start(): ChangeResult {
+    return this.#change(this.#options);
+  }
+
+  #change(options: HostOptions): ChangeResult {
+    const loaded = loadModule(options.module);
+    if (!loaded.ok) return loaded;
+    const plugin = {
+      name: options.pluginName ?? "filter", rootId: options.rootId ?? "", configuration: toBytes(options.configuration ?? ""), failurePolicy: options.failurePolicy ?? "closed",
+    } as const;
+    const vm = (worker: number): Vm => new Vm(loaded.module, loaded.exports, this.#environment, worker);
+    const trial = new PluginInstance(vm(-1), plugin).start(true);
+    if (trial) return { ok: false, ...trial };
+    const isSameModule = this.#workers.length > 0 && options.module === this.#options.module;
+    const started: PluginInstance[] = [];
+    for (let i = 0; i < Math.max(1, options.workers ?? 1); i++) {
+      const current = this.#workers[i];
+      const reuse = isSameModule && current && !current.vm.failure;
+      const instance = new PluginInstance(reuse ? current.vm : vm(i), plugin);
+      const problem = instance.start(!reuse);
+      if (problem) return { ok: false, ...problem };
+      started.push(instance);
+    }
+    const old = this.#workers;
+    this.#workers = started;
+    this.#options = options;
+    this.#retired = this.#retired.filter((instance) => !instance.isGone).concat(old);
+    for (const instance of old) instance.retire();
+    return { ok: true };
+  }
+
+  #worker(index: number): PluginInstance {
+    const worker = this.#workers[index];
+    if (!worker) throw new HostError("WRONG_ORDER", `there is no worker ${index}: the host has ${this.#workers.length}`);
+    return worker;
+  }
+
+  #nextEvent(): { readonly at: bigint; readonly work: () => void } | undefined {
+    const events: { readonly at: bigint; readonly work: () => void }[] = [];
+    for (const instance of [...this.#workers, ...this.#retired]) if (instance.nextTickNs !== undefined) events.push({ at: instance.nextTickNs, work: () => instance.tick() });
+    for (const call of this.#environment.httpCalls) if (call.deadlineNs !== undefined) events.push({ at: call.deadlineNs, work: () => call.timeOut() });
+    return events.reduce<(typeof events)[number] | undefined>((first, event) => (first && first.at <= event.at ? first : event), undefined);
+  }
+}
+
+/** Starts a simulated proxy, or says why Envoy would refuse. */
+export function startHost(options: HostOptions): StartResult {
+  const host = new Host(options);
+  const result = host.start();
+  return result.ok ? { ok: true, host } : result;
+}
+
+/** As `startHost`, but throws a HostError (`MODULE_REFUSED`): for tests of modules that must start. */
+export function createHost(options: HostOptions): Host {
+  const result = startHost(options);
+  if (!result.ok) throw new HostError("MODULE_REFUSED", `${result.stage}: ${result.reason}`);
+  return result.host;
+}

@@ -1,0 +1,13 @@
+// proxy-wasm-host: runs a proxy-wasm filter module in Node as Envoy would run it.
+export type { AttributeTree, AttributeValue } from "./attributes.ts";
+export { checkModule, type CheckResult } from "./check-module.ts";
+export { checkModuleInChild, type CheckRequest } from "./check-module-child.ts";
+export type { HostCall, ForeignFunction } from "./environment.ts";
+export { HostError } from "./errors.ts";
+export { HeaderMap, type HeadersInput } from "./header-map.ts";
+export { type ChangeResult, createHost, type Host, type HostOptions, startHost, type StartResult, type StartStage } from "./host.ts";
+export type { HttpCall } from "./http-call.ts";
+export type { LocalReply } from "./local-reply.ts";
+export type { FailurePolicy } from "./plugin.ts";
+export { type LogEntry, type LogLevel, Status } from "./status.ts";
+export type { HttpStream, Outcome, StreamOptions } from "./stream.ts";

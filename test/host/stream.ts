@@ -1,0 +1,305 @@
+import { type AttributeTree, mergeAttributes, requestAttributes, responseAttributes } from "./attributes.ts";
+import { Body } from "./body.ts";
+import type { BodyBuffer, Context, StreamAccess } from "./context.ts";
+import { HostError } from "./errors.ts";
+import { HeaderMap, type HeadersInput } from "./header-map.ts";
+import { buildReply, type LocalReply, type ReplyRequest } from "./local-reply.ts";
+import { latin1, toBytes } from "./pairs.ts";
+import type { PluginInstance } from "./plugin.ts";
+import { MapType } from "./status.ts";
+
+/** Where a stream stands. `paused`: held by the filter until it continues. `reset`: closed by the filter. */
+export type Outcome = { readonly kind: "continue" } | { readonly kind: "paused" } | { readonly kind: "replied"; readonly reply: LocalReply } | { readonly kind: "reset" };
+
+/** A stream as a test describes it. */
+export interface StreamOptions {
+  /** Default: GET / on example.com over http. */
+  readonly headers?: HeadersInput;
+  /** On top of the host's attributes. */
+  readonly attributes?: AttributeTree;
+  /** Index of the worker that serves it, default 0. */
+  readonly worker?: number;
+}
+
+const DEFAULT_HEADERS = { ":method": "GET", ":path": "/", ":authority": "example.com", ":scheme": "http" };
+
+/** One direction of a stream. */
+interface Side {
+  map: HeaderMap | undefined;
+  trailers: HeaderMap | undefined;
+  paused: boolean;
+  readonly body: Body;
+  /** What waits until the filter continues. */
+  readonly waiting: (() => void)[];
+}
+
+const newSide = (): Side => ({ map: undefined, trailers: undefined, paused: false, body: new Body(), waiting: [] });
+
+/** One HTTP stream through the filter, driven step by step by a test: request headers, body, trailers, response …, `end()`. */
+export class HttpStream {
+  /** The request's headers as they are now: after the filter continued, what upstream gets. */
+  readonly requestHeaders: HeaderMap;
+  /** The response's headers as they are now. */
+  responseHeaders: HeaderMap | undefined;
+  /** Filter state the filter set: `wasm.<name>` → value as text. */
+  readonly #filterState = new Map<string, Uint8Array>();
+  /** How often the route was chosen anew (foreign function, or a changed request header). */
+  routeCacheCleared = 0;
+  #attributes: AttributeTree;
+  readonly #plugin: PluginInstance;
+  readonly #id: number;
+  #request = newSide();
+  #response = newSide();
+  #created = false;
+  #ended = false;
+  #isLogging = false;
+  #reset = false;
+  #reply: LocalReply | undefined;
+  readonly #startedNs: bigint;
+  readonly #startedWallNs: bigint;
+
+  constructor(plugin: PluginInstance, options: StreamOptions) {
+    this.#plugin = plugin;
+    this.#id = plugin.vm.allocateContextId();
+    const given = new HeaderMap(options.headers ?? []);
+    this.requestHeaders = new HeaderMap(Object.entries(DEFAULT_HEADERS).filter(([name]) => !given.has(name)).concat(given.entries()));
+    this.#attributes = options.attributes ?? {};
+    this.#startedNs = plugin.vm.environment.clock.monotonicNs;
+    this.#startedWallNs = plugin.vm.environment.clock.wallNs;
+    plugin.opened();
+  }
+
+  /** Where the stream stands. */
+  get outcome(): Outcome {
+    if (this.#reset) return { kind: "reset" };
+    if (this.#reply) return { kind: "replied", reply: this.#reply };
+    return { kind: this.#request.paused || this.#response.paused ? "paused" : "continue" };
+  }
+
+  /** The local reply, if there is one. */
+  get reply(): LocalReply | undefined {
+    return this.#reply;
+  }
+
+  /** Body bytes that went on to upstream. */
+  get requestBody(): Uint8Array {
+    return this.#request.body.sent;
+  }
+
+  /** Body bytes that went on to the client. */
+  get responseBody(): Uint8Array {
+    return this.#response.body.sent;
+  }
+
+  /** Filter state `wasm.<name>` as text, undefined if not set. */
+  filterState(name: string): string | undefined {
+    const value = this.#filterState.get(`wasm.${name}`);
+    return value && latin1(value);
+  }
+
+  /** Adds to (or overrides) what the stream's attributes are from now on. */
+  setAttributes(attributes: AttributeTree): void {
+    this.#attributes = mergeAttributes(this.#attributes, attributes);
+  }
+
+  sendRequestHeaders({ endOfStream = true }: { readonly endOfStream?: boolean } = {}): Outcome {
+    this.#create();
+    this.#headers(this.#request, "proxy_on_request_headers", this.requestHeaders, endOfStream);
+    return this.outcome;
+  }
+
+  sendRequestBody(data: string | Uint8Array, { endOfStream = true }: { readonly endOfStream?: boolean } = {}): Outcome {
+    this.#whenFree(this.#request, () => this.#data(this.#request, "proxy_on_request_body", toBytes(data), endOfStream));
+    return this.outcome;
+  }
+
+  sendRequestTrailers(trailers: HeadersInput): Outcome {
+    this.#whenFree(this.#request, () => this.#trailers(this.#request, "proxy_on_request_trailers", new HeaderMap(trailers)));
+    return this.outcome;
+  }
+
+  /** Upstream answers. Default: 200 without a body. */
+  sendResponseHeaders(headers: HeadersInput = { ":status": "200" }, { endOfStream = true }: { readonly endOfStream?: boolean } = {}): Outcome {
+    if (this.outcome.kind !== "continue") throw new HostError("WRONG_ORDER", `upstream cannot answer: the stream is ${this.outcome.kind}`);
+    this.responseHeaders = new HeaderMap(headers);
+    if (!this.responseHeaders.has(":status")) throw new HostError("WRONG_ORDER", "response headers need :status");
+    this.#headers(this.#response, "proxy_on_response_headers", this.responseHeaders, endOfStream);
+    return this.outcome;
+  }
+
+  sendResponseBody(data: string | Uint8Array, { endOfStream = true }: { readonly endOfStream?: boolean } = {}): Outcome {
+    this.#whenFree(this.#response, () => this.#data(this.#response, "proxy_on_response_body", toBytes(data), endOfStream));
+    return this.outcome;
+  }
+
+  sendResponseTrailers(trailers: HeadersInput): Outcome {
+    this.#whenFree(this.#response, () => this.#trailers(this.#response, "proxy_on_response_trailers", new HeaderMap(trailers)));
+    return this.outcome;
+  }
+
+  /** The stream is over: log, done, delete. Once. */
+  end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    if (this.#created || !this.#plugin.vm.failure) {
+      this.#create();
+      this.#isLogging = true;
+      this.#plugin.vm.invoke(this.#context, "proxy_on_log", this.#id);
+      this.#isLogging = false;
+      this.#plugin.vm.invoke(this.#context, "proxy_on_done", this.#id);
+      this.#plugin.vm.invoke(this.#context, "proxy_on_delete", this.#id);
+      this.#plugin.vm.contexts.delete(this.#id);
+    }
+    this.#plugin.closed();
+  }
+
+  /** A whole GET-like exchange: request headers, upstream's answer unless the filter replied or paused, end. */
+  run(response: HeadersInput = { ":status": "200" }): Outcome {
+    const request = this.sendRequestHeaders();
+    const outcome = request.kind === "continue" ? this.sendResponseHeaders(response) : request;
+    if (outcome.kind !== "paused") this.end();
+    return outcome;
+  }
+
+  get #context(): Context {
+    const found = this.#plugin.vm.contexts.get(this.#id);
+    if (found) return found;
+    const context: Context = { id: this.#id, root: this.#plugin, rootContext: this.#plugin.context, stream: this.#access() };
+    this.#plugin.vm.contexts.set(this.#id, context);
+    return context;
+  }
+
+  #create(): void {
+    if (this.#created) return;
+    this.#created = true;
+    this.#plugin.vm.invoke(this.#context, "proxy_on_context_create", this.#id, this.#plugin.context.id);
+  }
+
+  /** Whether the module is to be called; a dead VM answers for itself. */
+  #isAlive(): boolean {
+    if (!this.#plugin.vm.failure) return true;
+    if (this.#plugin.failurePolicy === "closed") this.#fail();
+    return false;
+  }
+
+  #headers(side: Side, callback: string, map: HeaderMap, endOfStream: boolean): void {
+    if (!this.#isAlive()) return;
+    const vm = this.#plugin.vm;
+    side.map = map;
+    const result = vm.call(this.#context, callback, this.#id, map.size, Number(endOfStream)) ?? 0;
+    const isStopped = vm.stopped || result !== 0;
+    if (!isStopped) side.map = undefined;
+    if (!this.#isAlive()) return vm.settle();
+    side.paused = isStopped && !(result === 2);
+    vm.settle();
+  }
+
+  #data(side: Side, callback: string, data: Uint8Array, endOfStream: boolean): void {
+    if (!this.#isAlive()) return;
+    const vm = this.#plugin.vm;
+    const size = side.body.arrive(data);
+    const result = vm.call(this.#context, callback, this.#id, size, Number(endOfStream)) ?? 0;
+    const status = vm.stopped ? 3 : Math.min(result, 3);
+    if (!this.#isAlive()) return vm.settle();
+    side.body.answered(status);
+    side.paused = status !== 0 && endOfStream;
+    vm.settle();
+  }
+
+  #trailers(side: Side, callback: string, map: HeaderMap): void {
+    if (!this.#isAlive()) return;
+    const vm = this.#plugin.vm;
+    side.trailers = map;
+    const result = vm.call(this.#context, callback, this.#id, map.size) ?? 0;
+    const isStopped = vm.stopped || result !== 0;
+    if (!this.#isAlive()) return vm.settle();
+    if (!isStopped) {
+      side.trailers = undefined;
+      side.body.release();
+    }
+    side.paused = isStopped;
+    vm.settle();
+  }
+
+  #whenFree(side: Side, work: () => void): void {
+    if (this.#reply || this.#reset) return;
+    if (side.paused) side.waiting.push(work);
+    else work();
+  }
+
+  #resume(side: Side): void {
+    if (!side.paused || this.#reply) return;
+    side.paused = false;
+    side.body.release();
+    while (!side.paused) {
+      const work = side.waiting.shift();
+      if (!work) return;
+      work();
+    }
+  }
+
+  #fail(): void {
+    if (this.#reply) return;
+    const request: ReplyRequest = { status: 503, details: "wasm_fail_stream", body: new Uint8Array(), headers: [], grpcStatus: 14 };
+    this.#setReply(request, true);
+  }
+
+  /** A local reply passes the filter's own response callbacks, as any response. */
+  #setReply(request: ReplyRequest, isFailure: boolean): void {
+    const { headers, body } = buildReply(request, this.requestHeaders.get("content-type")?.startsWith("application/grpc") ?? false);
+    this.responseHeaders = headers;
+    this.#request.paused = false;
+    this.#response = newSide();
+    const reply = { status: request.status, details: request.details, body: latin1(body), headers, isFailure };
+    this.#reply = reply;
+    if (isFailure || !this.#created) return;
+    this.#headers(this.#response, "proxy_on_response_headers", headers, body.length === 0);
+    if (body.length === 0) return;
+    this.#data(this.#response, "proxy_on_response_body", body, true);
+    this.#reply = { ...reply, body: latin1(this.#response.body.sent) };
+  }
+
+  #attributeTrees(): AttributeTree[] {
+    const environment = this.#plugin.vm.environment;
+    const trees: AttributeTree[] = [this.#attributes, environment.attributes];
+    if (this.#request.map || this.#isLogging) trees.push(requestAttributes(this.requestHeaders));
+    if (this.responseHeaders && (this.#response.map || this.#isLogging)) trees.push(responseAttributes(this.responseHeaders));
+    const [requestSize, responseSize] = [this.#request.body.sent.length, this.#response.body.sent.length];
+    trees.push({
+      request: {
+        size: requestSize, total_size: requestSize + this.requestHeaders.byteSize(), protocol: "HTTP/1.1", time: this.#startedWallNs,
+        ...(this.#isLogging && { duration: environment.clock.monotonicNs - this.#startedNs }),
+      },
+      response: {
+        ...(this.responseHeaders && { code: Number(this.responseHeaders.get(":status")), code_details: this.#reply?.details ?? "via_upstream" }),
+        flags: 0, size: responseSize, total_size: responseSize + (this.responseHeaders?.byteSize() ?? 0),
+      },
+      source: { address: "127.0.0.1:50000", port: 50000 },
+      destination: { address: "127.0.0.1:10000", port: 10000 },
+      connection: { mtls: false, id: this.#id },
+      connection_id: this.#id,
+      filter_state: Object.fromEntries(this.#filterState),
+    });
+    return trees;
+  }
+
+  #access(): StreamAccess {
+    const self = this;
+    return {
+      get requestMap() { return self.#isLogging ? self.requestHeaders : self.#request.map; },
+      get requestTrailerMap() { return self.#isLogging ? undefined : self.#request.trailers; },
+      get responseMap() { return self.#isLogging ? self.responseHeaders : self.#response.map; },
+      get responseTrailerMap() { return self.#response.trailers; },
+      get requestBuffer(): BodyBuffer | undefined { return self.#request.body.visible; },
+      get responseBuffer(): BodyBuffer | undefined { return self.#response.body.visible; },
+      get isLogging() { return self.#isLogging; },
+      get attributeTrees() { return self.#attributeTrees(); },
+      filterState: self.#filterState,
+      headersModified: (map) => { if (map === MapType.RequestHeaders) self.routeCacheCleared++; },
+      clearRouteCache: () => { self.routeCacheCleared++; },
+      sendLocalReply: (reply) => { if (!self.#reply && !self.#ended) self.#setReply(reply, false); },
+      continueStream: (type) => self.#plugin.vm.defer(() => self.#resume(type === 0 ? self.#request : self.#response)),
+      closeStream: () => self.#plugin.vm.defer(() => { self.#reset = true; }),
+    };
+  }
+}
