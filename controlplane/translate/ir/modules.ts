@@ -3,9 +3,20 @@ import type { WasmFilter, WasmModule } from "./filters.ts";
 
 export type BuiltinFilter = "authz" | "ratelimit" | "router" | "telemetry";
 
+/** What a module starts with. A module and its settings are checked together and change together. */
+export type PluginSettings = Pick<WasmFilter, "configuration" | "rootId" | "environment" | "hostEnvironment">;
+
+/** What became of a WasmPlugin. */
+export type PluginState =
+  /** The last good module with the settings it was checked with: not always those that the plugin asks for now. */
+  | { readonly kind: "module"; readonly module: WasmModule; readonly settings: PluginSettings }
+  /** There is none: its failStrategy decides what happens to requests. */
+  | { readonly kind: "unavailable"; readonly reason: string }
+  /** New, and on its way: requests go on as before it was created. */
+  | { readonly kind: "pending" };
+
 export interface PluginModules {
   /** The module of one of Scrim's own filters. */
   builtin(name: BuiltinFilter): WasmModule;
-  /** What became of a WasmPlugin's module: the last good one, or why there is none. */
-  plugin(namespace: string, name: string): WasmFilter["module"];
+  plugin(namespace: string, name: string): PluginState;
 }

@@ -3,7 +3,7 @@ import type { WasmPluginSpec } from "../../model/kinds/wasm-plugin.ts";
 import { compareByAge, type MeshObject } from "../../model/object.ts";
 import type { World } from "../../store/world.ts";
 import type { FailureMode, HttpFilters, WasmFilter } from "../ir/filters.ts";
-import type { PluginModules } from "../ir/modules.ts";
+import type { PluginModules, PluginSettings } from "../ir/modules.ts";
 import type { ProxyClass } from "../ir/proxy-class.ts";
 import { selectPolicies } from "./workload-selector.ts";
 
@@ -24,7 +24,7 @@ export function resolvePlugins(
 ): PluginSlots {
   const plugins = [...selectPolicies(world, "WasmPlugin", proxy)].sort((a, b) => comparePlugins(a, b, proxy.namespace));
   const slot = (...phases: readonly WasmPluginSpec["phase"][]) =>
-    plugins.filter((plugin) => phases.includes(plugin.spec.phase)).map((plugin) => pluginFilter(plugin, modules));
+    plugins.filter((plugin) => phases.includes(plugin.spec.phase)).flatMap((plugin) => pluginFilter(plugin, modules));
   return {
     pluginsAuthn: slot("AUTHN"),
     pluginsAuthz: slot("AUTHZ"),
@@ -43,21 +43,20 @@ function comparePlugins(a: MeshObject<"WasmPlugin">, b: MeshObject<"WasmPlugin">
   return (b.spec.priority ?? 0) - (a.spec.priority ?? 0) || foreign(a) - foreign(b) || compareByAge(a, b);
 }
 
-function pluginFilter(plugin: MeshObject<"WasmPlugin">, modules: Pick<PluginModules, "plugin">): WasmFilter {
+/** A plugin that is still on its way leaves the chain as it was. */
+function pluginFilter(plugin: MeshObject<"WasmPlugin">, modules: Pick<PluginModules, "plugin">): readonly WasmFilter[] {
   const { name, namespace } = plugin.metadata;
-  const { pluginConfig, pluginName, vmConfig, failStrategy } = plugin.spec;
-  const variables = vmConfig?.env ?? [];
-  return {
+  const state = modules.plugin(namespace, name);
+  if (state.kind === "pending") return [];
+  return [{
     name: pluginFilterName(namespace, name),
-    module: modules.plugin(namespace, name),
-    configuration: pluginConfig === undefined ? "" : JSON.stringify(pluginConfig),
     vmId: `${namespace}.${name}`,
-    rootId: pluginName ?? "",
-    environment: Object.fromEntries(variables.filter((variable) => variable.valueFrom !== "HOST").map((variable) => [variable.name, variable.value ?? ""])),
-    hostEnvironment: variables.filter((variable) => variable.valueFrom === "HOST").map((variable) => variable.name),
-    failureMode: failureModeOf(failStrategy),
-  };
+    failureMode: failureModeOf(plugin.spec.failStrategy),
+    ...(state.kind === "module" ? { module: { kind: state.kind, module: state.module }, ...state.settings } : { module: state, ...noSettings }),
+  }];
 }
+
+const noSettings: PluginSettings = { configuration: "", rootId: "", environment: {}, hostEnvironment: [] };
 
 function failureModeOf(strategy: string | undefined): FailureMode {
   if (strategy === "FAIL_OPEN") return "open";

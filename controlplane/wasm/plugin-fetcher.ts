@@ -1,0 +1,138 @@
+// consumes: the WasmPlugins of each World
+// produces: for each plugin its last good module with the settings it was checked with, and what is wrong
+// never does: hand out a module that was not seen to start with its settings
+import type { MeshObject } from "../model/object.ts";
+import type { Clock } from "../telemetry/clock.ts";
+import type { Logger } from "../telemetry/logger.ts";
+import type { PluginState } from "../translate/ir/modules.ts";
+import type { AddressPolicy } from "./address-policy.ts";
+import { createGoodPlugins, type GoodPlugins } from "./good-plugins.ts";
+import { createModuleCache } from "./module-cache.ts";
+import { followPlugin, type PluginWork, type WorkContext } from "./plugin-work.ts";
+import type { PluginChecker } from "./process-checker.ts";
+import { join } from "node:path";
+
+export interface PluginFetcherOptions {
+  /** Fetched modules are kept below it, for all meshes of this user. */
+  readonly cacheDir: string;
+  /** What each plugin last ran with is kept below it; undefined: a restart does not know. */
+  readonly stateDir?: string | undefined;
+  readonly clock: Clock;
+  readonly log: Pick<Logger, "info" | "warn">;
+  readonly checker: PluginChecker;
+  /** `any` lets URLs lead to loopback and link-local addresses: for meshes on one machine. Default `public`. */
+  readonly addresses?: AddressPolicy;
+  readonly maxModuleBytes?: number;
+  readonly downloadTimeoutMs?: number;
+}
+
+/** What is wrong with a plugin, in the shape of the admin page's violations. */
+export interface PluginProblem {
+  readonly severity: "error";
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+  readonly object: string;
+  readonly field: string;
+  readonly message: string;
+  readonly servingLastGood: boolean;
+}
+
+export interface PluginFetcher {
+  /** Follows these plugins, and no others from now on. The first call's plugins hold the place of what ran before a restart: until they are had they count as unavailable. */
+  update(plugins: readonly MeshObject<"WasmPlugin">[]): void;
+  plugin(namespace: string, name: string): PluginState;
+  /** What is wrong now, by object. */
+  problems(): readonly PluginProblem[];
+  /** Calls `listener` whenever some plugin's state became another; returns what ends that. */
+  onChanged(listener: () => void): () => void;
+  /** Fetches a plugin's module again, whatever its pull policy; false if there is no such plugin. */
+  refetch(namespace: string, name: string): boolean;
+  /** Resolves when each plugin followed by now is good or was found wanting once. */
+  settled(): Promise<void>;
+  close(): void;
+}
+
+interface Entry {
+  object: MeshObject<"WasmPlugin">;
+  readonly work: PluginWork;
+  readonly atStart: boolean;
+}
+
+/** Returns a fetcher that has nothing to do until `update`. */
+export function createPluginFetcher(options: PluginFetcherOptions): PluginFetcher {
+  const entries = new Map<string, Entry>();
+  const listeners = new Set<() => void>();
+  const goods = options.stateDir === undefined ? nowhere : createGoodPlugins(join(options.stateDir, "plugins"));
+  const context = workContext(options, goods, () => listeners.forEach((listener) => listener()));
+  let updates = 0;
+  return {
+    update(plugins) {
+      updates++;
+      const names = new Set(plugins.map(nameOf));
+      for (const [name, entry] of entries) {
+        if (names.has(name)) continue;
+        entry.work.end();
+        entries.delete(name);
+        void goods.forget(name);
+      }
+      for (const plugin of plugins) {
+        const entry = entries.get(nameOf(plugin));
+        if (entry === undefined) entries.set(nameOf(plugin), { object: plugin, work: followPlugin(nameOf(plugin), plugin, context), atStart: updates === 1 });
+        else if (entry.object !== plugin) {
+          entry.object = plugin;
+          entry.work.ask(plugin);
+        }
+      }
+    },
+    plugin(namespace, name) {
+      const entry = entries.get(`${namespace}/${name}`);
+      return entry === undefined ? { kind: "unavailable", reason: "there is no such plugin" } : stateOf(entry);
+    },
+    problems: () => [...entries.values()].flatMap(problemOf),
+    onChanged(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    refetch(namespace, name) {
+      const entry = entries.get(`${namespace}/${name}`);
+      entry?.work.ask(entry.object, true);
+      return entry !== undefined;
+    },
+    settled: async () => void await Promise.all([...entries.values()].map((entry) => entry.work.triedOnce)),
+    close() {
+      for (const entry of entries.values()) entry.work.end();
+      entries.clear();
+      listeners.clear();
+    },
+  };
+}
+
+function workContext(options: PluginFetcherOptions, goods: GoodPlugins, changed: () => void): WorkContext {
+  const { cacheDir, clock, log, checker, addresses = "public", maxModuleBytes = 64 * 1024 * 1024, downloadTimeoutMs = 30_000 } = options;
+  return {
+    acquire: { cache: createModuleCache(join(cacheDir, "plugins")), limits: { maxBytes: maxModuleBytes, timeoutMs: downloadTimeoutMs, maxRedirects: 5, addresses } },
+    goods, clock, log, checker, changed,
+  };
+}
+
+function stateOf({ work, atStart }: Entry): PluginState {
+  const { good, problem } = work.state;
+  if (good !== undefined) return { kind: "module", ...good };
+  if (problem !== undefined) return { kind: "unavailable", reason: problem.message };
+  // Before a restart it may have guarded something: that must not stand open meanwhile.
+  return atStart ? { kind: "unavailable", reason: "has not been fetched yet" } : { kind: "pending" };
+}
+
+function problemOf({ object, work }: Entry): readonly PluginProblem[] {
+  const { good, problem } = work.state;
+  if (problem === undefined) return [];
+  const { file, line, column } = object.location;
+  return [{ severity: "error", file, line, column, object: `WasmPlugin/${nameOf(object)}`, ...problem, servingLastGood: good !== undefined }];
+}
+
+function nameOf(plugin: MeshObject<"WasmPlugin">): string {
+  return `${plugin.metadata.namespace}/${plugin.metadata.name}`;
+}
+
+const nowhere: GoodPlugins = { keep: async () => undefined, read: async () => undefined, forget: async () => undefined };

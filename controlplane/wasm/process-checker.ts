@@ -1,0 +1,108 @@
+// Whether a module starts with its configuration: tried in a child process, which can be killed when it hangs or eats memory.
+import { spawn } from "node:child_process";
+import { readFile } from "node:fs/promises";
+import type { PluginSettings } from "../translate/ir/modules.ts";
+
+export type CheckResult =
+  | { readonly kind: "good" }
+  /** The module's own fault: it will not get better by asking again. */
+  | { readonly kind: "bad"; readonly reason: string }
+  /** Ours: the check itself could not be done. */
+  | { readonly kind: "failed"; readonly reason: string };
+
+export interface PluginChecker {
+  check(bytes: Uint8Array, settings: PluginSettings): Promise<CheckResult>;
+}
+
+export interface ProcessCheckerOptions {
+  /** The built child, `check-plugin.mjs` (source: check-plugin.ts). */
+  readonly script: string;
+  readonly timeoutMs?: number;
+  /** Resident memory at which the child is killed. */
+  readonly maxMemoryBytes?: number;
+}
+
+/** What the child reads: one line of JSON, then the module's bytes. It answers one line when it is ready to begin, and one CheckResult. */
+export interface CheckRequest {
+  readonly settings: PluginSettings;
+}
+
+export const READY_LINE = '{"ready":true}';
+
+const MEMORY_POLL_MS = 50;
+const MAX_CHILDREN = 2;
+
+/** Returns a checker that runs one child per check, and few at a time. */
+export function createProcessChecker(options: ProcessCheckerOptions): PluginChecker {
+  const waiting: (() => void)[] = [];
+  let running = 0;
+  return {
+    async check(bytes, settings) {
+      if (running >= MAX_CHILDREN) await new Promise<void>((resolve) => waiting.push(resolve));
+      else running++;
+      try {
+        return await runChild(bytes, settings, options);
+      } finally {
+        const next = waiting.shift();
+        if (next === undefined) running--;
+        else next();
+      }
+    },
+  };
+}
+
+function runChild(bytes: Uint8Array, settings: PluginSettings, options: ProcessCheckerOptions): Promise<CheckResult> {
+  const { timeoutMs = 15_000, maxMemoryBytes = 768 * 1024 * 1024 } = options;
+  return new Promise((resolve) => {
+    // Nothing of our environment: the module's code is a stranger's.
+    const child = spawn(process.execPath, ["--max-old-space-size=256", options.script], { env: {}, stdio: ["pipe", "pipe", "ignore"] });
+    let killedFor: string | undefined;
+    const kill = (reason: string) => {
+      killedFor = reason;
+      child.kill("SIGKILL");
+    };
+    const timeout = setTimeout(() => kill(`did not start within ${timeoutMs / 1000} s`), timeoutMs);
+    const memory = setInterval(() => {
+      void residentBytes(child.pid).then((resident) => resident > maxMemoryBytes && kill(`took more than ${maxMemoryBytes >> 20} MiB of memory while it started`));
+    }, MEMORY_POLL_MS);
+    let output = "";
+    child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString("utf8")));
+    const end = (result: CheckResult) => {
+      clearTimeout(timeout);
+      clearInterval(memory);
+      resolve(result);
+    };
+    child.on("error", (error) => end({ kind: "failed", reason: error.message }));
+    child.on("close", (code, signal) => end(killedFor === undefined ? parseAnswer(output, code, signal) : { kind: "bad", reason: `the module ${killedFor}` }));
+    // A child that is gone already has said why by its end.
+    child.stdin.on("error", () => undefined);
+    const request: CheckRequest = { settings };
+    child.stdin.write(`${JSON.stringify(request)}\n`);
+    child.stdin.end(bytes);
+  });
+}
+
+function parseAnswer(output: string, code: number | null, signal: NodeJS.Signals | null): CheckResult {
+  try {
+    const answer: unknown = JSON.parse(output.trim().split("\n").at(-1) ?? "");
+    if (typeof answer === "object" && answer !== null && "kind" in answer) {
+      if (answer.kind === "good") return { kind: "good" };
+      if (answer.kind === "bad") return { kind: "bad", reason: "reason" in answer ? String(answer.reason) : "the module does not start" };
+    }
+  } catch {
+    // Said below.
+  }
+  return !output.includes(READY_LINE) || (signal === null && code === 0)
+    ? { kind: "failed", reason: "the check gave no answer" }
+    : { kind: "bad", reason: `the module ended the process that tried it (${signal ?? `exit code ${code}`})` };
+}
+
+/** Where there is no /proc the limit is Node's own. */
+async function residentBytes(pid: number | undefined): Promise<number> {
+  try {
+    const [, pages = "0"] = (await readFile(`/proc/${pid}/statm`, "utf8")).split(" ");
+    return Number(pages) * 4_096;
+  } catch {
+    return 0;
+  }
+}
