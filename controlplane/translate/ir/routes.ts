@@ -85,14 +85,10 @@ export type RouteAction =
   | {
       readonly kind: "redirect";
       readonly path?: string;
-      readonly prefixPath?: string;
       readonly authority?: string;
-      /** `request`: the port the client asked for; `scheme`: the scheme's own. */
-      readonly port?: number | "request" | "scheme";
+      readonly port?: number;
       readonly scheme?: string;
       readonly code: 301 | 302 | 303 | 307 | 308;
-      /** HTTP asked for, HTTPS answered: nothing else of the request changes. */
-      readonly httpsOnly?: boolean;
     }
   | { readonly kind: "respond"; readonly status: number; readonly body?: string | Uint8Array };
 
@@ -120,8 +116,8 @@ export interface VirtualHost {
   readonly decidedBy: "native" | "filter";
   /** Every request gets a redirect to HTTPS (Gateway httpsRedirect). */
   readonly requireTls: boolean;
-  /** CONNECT to this host is answered by: the same routing (`http`), or a plain tunnel to an upstream. */
-  readonly connect?: { readonly kind: "http" } | { readonly kind: "tunnel"; readonly upstream: UpstreamId };
+  /** CONNECT to this host is answered by: the same routing (`http`; what turns out to be no HTTP goes to `opaque`), or a plain tunnel to an upstream. */
+  readonly connect?: { readonly kind: "http"; readonly opaque?: UpstreamId } | { readonly kind: "tunnel"; readonly upstream: UpstreamId };
 }
 
 export interface RouteTable {

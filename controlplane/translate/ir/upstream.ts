@@ -43,7 +43,6 @@ export interface Endpoint {
 /** How the addresses of an upstream become known. */
 export type Discovery =
   | { readonly kind: "endpoints"; readonly endpoints: readonly Endpoint[] } // pushed apart from the upstream
-  | { readonly kind: "static"; readonly endpoints: readonly Endpoint[] }
   | { readonly kind: "dns"; readonly endpoints: readonly Endpoint[]; readonly roundRobin: boolean }
   | { readonly kind: "forward" } // resolved from the request's own host, when it is asked for
   | { readonly kind: "none" }; // never any address: answers 503

@@ -37,7 +37,7 @@ export interface MeshService {
   readonly internal: boolean;
   readonly anySource: boolean;
   /** `forward`: wherever the request's own host resolves to. */
-  readonly discovery: "endpoints" | "static" | "dns" | "forward";
+  readonly discovery: "endpoints" | "dns" | "forward";
   /** Who may answer for it, sorted. */
   readonly identities: readonly SpiffeId[];
   /** By port number, sorted by address. */

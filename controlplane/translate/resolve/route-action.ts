@@ -11,9 +11,12 @@ const REDIRECT_CODES = [301, 302, 303, 307, 308] as const;
 
 /** Returns the action of a VirtualService's http route; `owner` is its namespace, `port` the one the client asked for. */
 export function resolveAction(spec: HttpRouteSpec, owner: string, port: number, destinations: DestinationResolver): RouteAction {
-  if (spec.redirect !== undefined) return redirectAction(spec.redirect);
+  if (spec.redirect !== undefined) return redirectAction(spec.redirect, port);
   if (spec.directResponse !== undefined) return respondAction(spec.directResponse);
-  const chosen = (spec.route ?? []).length === 1 ? spec.route ?? [] : (spec.route ?? []).filter((entry) => (entry.weight ?? 0) > 0);
+  // Validation refuses routes that lead nowhere; should one come through, it answers what a route without any host would.
+  if (!spec.route?.some((entry) => (entry.weight ?? 1) > 0)) return { kind: "respond", status: 503 };
+  const weighted = spec.route.filter((entry) => (entry.weight ?? 0) > 0);
+  const chosen = weighted.length > 0 ? weighted : spec.route.slice(0, 1);
   const found = chosen.map((entry) => ({ entry, upstream: destinations.find(entry.destination, owner, port) }));
   const rewrite = rewriteOf(spec);
   const timeoutMs = durationMs(spec.timeout);
@@ -73,8 +76,9 @@ function hashesOf(upstreams: readonly Upstream[]): readonly HashKey[] {
   return [...keys.values()];
 }
 
-function redirectAction(spec: NonNullable<HttpRouteSpec["redirect"]>): RouteAction {
-  const port = spec.port ?? (spec.derivePort === "FROM_REQUEST_PORT" ? "request" : spec.derivePort === "FROM_PROTOCOL_DEFAULT" ? "scheme" : undefined);
+function redirectAction(spec: NonNullable<HttpRouteSpec["redirect"]>, requestPort: number): RouteAction {
+  const derived = { FROM_REQUEST_PORT: requestPort, FROM_PROTOCOL_DEFAULT: spec.scheme === "https" ? 443 : 80 };
+  const port = spec.port ?? (spec.derivePort && derived[spec.derivePort]);
   return {
     kind: "redirect",
     code: REDIRECT_CODES.find((code) => code === spec.redirectCode) ?? 301,

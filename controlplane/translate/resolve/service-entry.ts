@@ -1,4 +1,5 @@
 // ServiceEntries as hosts of the mesh.
+import { isIP } from "node:net";
 import { isWildcardHost, resolveHost } from "../../model/hosts.ts";
 import { compareText, type MeshObject } from "../../model/object.ts";
 import type { ServiceEntryEndpointSpec, ServiceEntryPortSpec, ServiceEntrySpec } from "../../model/kinds/service-entry.ts";
@@ -35,19 +36,20 @@ function entryService(world: World, entry: MeshObject<"ServiceEntry">, host: str
 
 /** Resolution NONE means "where the client was going": an explicit proxy knows that from the request's host alone. */
 function discoveryOf(spec: ServiceEntrySpec): MeshService["discovery"] {
-  if (spec.resolution === "STATIC") return "static";
+  if (spec.resolution === "STATIC") return "endpoints";
   return spec.resolution === "DNS" ? "dns" : "forward";
 }
 
 function backendsOf(spec: ServiceEntrySpec, port: ServiceEntryPortSpec, host: string, namespace: string): readonly Backend[] {
   const endpoints = spec.endpoints ?? [];
-  if (endpoints.length > 0) return sortBackends(endpoints.flatMap((endpoint) => endpointBackend(endpoint, port, namespace)));
+  if (endpoints.length > 0) return sortBackends(endpoints.flatMap((endpoint) => endpointBackend(endpoint, port, namespace, spec.resolution === "DNS")));
   // A DNS entry without endpoints means its own host, if that is one.
   return spec.resolution === "DNS" && !isWildcardHost(host) ? [{ labels: {}, endpoint: plainEndpoint(host, port.targetPort ?? port.number) }] : [];
 }
 
-function endpointBackend(endpoint: ServiceEntryEndpointSpec, port: ServiceEntryPortSpec, namespace: string): readonly Backend[] {
+function endpointBackend(endpoint: ServiceEntryEndpointSpec, port: ServiceEntryPortSpec, namespace: string, dns: boolean): readonly Backend[] {
   if (endpoint.address === undefined || endpoint.address.startsWith("unix:")) return [];
+  if (!dns && isIP(endpoint.address) === 0) return [];
   const labels = endpoint.labels ?? {};
   const target = endpoint.ports?.[port.name] ?? port.targetPort ?? port.number;
   const named = labels.app === undefined ? {} : { workload: workloadRef(labels.app, namespace, labels) };

@@ -1,0 +1,51 @@
+// What a cluster speaks: the HTTP version, and limits that belong to HTTP.
+import type { CoreHttpProtocolOptions, HttpProtocolOptions } from "../../../protos/build/envoy.ts";
+import { durationFromMs } from "../../../protos/codec.ts";
+import type { Upstream, UpstreamProtocol } from "../ir/upstream.ts";
+
+/**
+ * What a sidecar offers its peer. Names with `istio` say that the certificates are the mesh's; `h2` and `http/1.1` are for the peer to choose. A
+ * client that keeps its own client's version offers none of these two: the peer looks at the first bytes.
+ */
+const ALPN: Readonly<Record<UpstreamProtocol, readonly string[]>> = {
+  http1: ["istio-http/1.1", "istio", "http/1.1"],
+  http2: ["istio-h2", "istio", "h2"],
+  downstream: ["istio"],
+  tcp: ["istio"],
+};
+
+/** Returns the ALPN towards sidecars. */
+export function meshAlpnOf(protocol: UpstreamProtocol): readonly string[] {
+  return ALPN[protocol];
+}
+
+/** Returns the HTTP options of a cluster; undefined where its bytes are opaque. */
+export function buildHttpProtocolOptions(upstream: Upstream): HttpProtocolOptions | undefined {
+  if (upstream.protocol === "tcp") return undefined;
+  const common = commonOptions(upstream);
+  return {
+    ...versionOptions(upstream),
+    ...(Object.keys(common).length > 0 && { commonHttpProtocolOptions: common }),
+    ...namesFromRequest(upstream),
+  };
+}
+
+function versionOptions({ protocol, limits }: Upstream): HttpProtocolOptions {
+  const http2ProtocolOptions = limits.maxConcurrentStreams === undefined ? {} : { maxConcurrentStreams: limits.maxConcurrentStreams };
+  if (protocol === "downstream") return { useDownstreamProtocolConfig: { httpProtocolOptions: {}, http2ProtocolOptions } };
+  return { explicitHttpConfig: protocol === "http2" ? { http2ProtocolOptions } : { httpProtocolOptions: {} } };
+}
+
+function commonOptions({ limits }: Upstream): CoreHttpProtocolOptions {
+  return {
+    ...(limits.idleTimeoutMs !== undefined && { idleTimeout: durationFromMs(limits.idleTimeoutMs) }),
+    ...(limits.maxConnectionDurationMs !== undefined && { maxConnectionDuration: durationFromMs(limits.maxConnectionDurationMs) }),
+    ...(limits.maxRequestsPerConnection !== undefined && { maxRequestsPerConnection: limits.maxRequestsPerConnection }),
+  };
+}
+
+/** TLS to the world outside without a name given: the request's host is the name, and the certificate must be for it. */
+function namesFromRequest({ tls }: Upstream): HttpProtocolOptions {
+  if (tls.mode !== "tls" || tls.sni !== "") return {};
+  return { upstreamHttpProtocolOptions: { autoSni: true, ...(tls.subjectAltNames.length === 0 && !tls.insecureSkipVerify && { autoSanValidation: true }) } };
+}

@@ -1,0 +1,62 @@
+// What a cluster speaks below its protocol: mesh mTLS (everywhere, or where a sidecar answers), a server's own TLS, or nothing.
+import type { CertificateValidationContext, Cluster, DataSource, TransportSocket, UpstreamTlsContext } from "../../../protos/build/envoy.ts";
+import { packAny } from "../../../protos/codec.ts";
+import type { Upstream, UpstreamProtocol, UpstreamTls } from "../ir/upstream.ts";
+import { meshAlpnOf } from "./cluster-protocol.ts";
+import { buildUpstreamMeshTls } from "./tls.ts";
+
+/** Where Debian, Alpine and the images made of them keep the operating system's certificate authorities. */
+const SYSTEM_AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt";
+/** What DestinationRule's caCertificates may say for the same. */
+const SYSTEM_WORD = "system";
+
+/** Returns the transport socket fields of a cluster. */
+export function buildClusterTls(upstream: Upstream, trustDomain: string): Cluster {
+  const { tls, protocol } = upstream;
+  switch (tls.mode) {
+    case "none":
+      return {};
+    case "mesh":
+      return { transportSocket: buildUpstreamMeshTls(tls.identities, tls.sni, meshAlpnOf(protocol), trustDomain) };
+    case "auto":
+      return {
+        transportSocketMatches: [
+          { name: "tlsMode-istio", match: { tlsMode: "istio" }, transportSocket: buildUpstreamMeshTls(tls.identities, tls.sni, meshAlpnOf(protocol), trustDomain) },
+          { name: "tlsMode-disabled", match: {}, transportSocket: plaintext },
+        ],
+      };
+    case "tls":
+      return { transportSocket: serverTls(tls, protocol, upstream.id.host) };
+  }
+}
+
+const plaintext: TransportSocket = { name: "envoy.transport_sockets.raw_buffer", typedConfig: packAny("RawBuffer", {}) };
+
+function serverTls(tls: Extract<UpstreamTls, { mode: "tls" }>, protocol: UpstreamProtocol, host: string): TransportSocket {
+  const alpn = protocol === "http2" ? ["h2"] : protocol === "http1" ? ["http/1.1"] : [];
+  // HTTP takes the name from each request; opaque bytes can only mean the host itself.
+  const sni = tls.sni !== "" ? tls.sni : protocol === "tcp" && !host.startsWith("*") ? host : "";
+  const certificate = tls.clientCertificateFile !== undefined && tls.clientKeyFile !== undefined
+    ? [{ certificateChain: file(tls.clientCertificateFile), privateKey: file(tls.clientKeyFile) }] : [];
+  const context: UpstreamTlsContext = {
+    ...(sni !== "" && { sni }),
+    commonTlsContext: {
+      ...(alpn.length > 0 && { alpnProtocols: alpn }),
+      ...(certificate.length > 0 && { tlsCertificates: certificate }),
+      ...(!tls.insecureSkipVerify && { validationContext: validation(tls) }),
+    },
+  };
+  return { name: "envoy.transport_sockets.tls", typedConfig: packAny("UpstreamTlsContext", context) };
+}
+
+function validation(tls: Extract<UpstreamTls, { mode: "tls" }>): CertificateValidationContext {
+  const names = tls.subjectAltNames.flatMap((exact) => (["DNS", "URI"] as const).map((sanType) => ({ sanType, matcher: { exact } })));
+  return {
+    trustedCa: file(tls.caFile === undefined || tls.caFile === SYSTEM_WORD ? SYSTEM_AUTHORITIES : tls.caFile),
+    ...(names.length > 0 && { matchTypedSubjectAltNames: names }),
+  };
+}
+
+function file(filename: string): DataSource {
+  return { filename };
+}

@@ -1,0 +1,90 @@
+// One upstream as Envoy's cluster.
+import type { Cluster, Metadata } from "../../../protos/build/envoy.ts";
+import { durationFromMs, packAny } from "../../../protos/codec.ts";
+import type { Upstream } from "../ir/upstream.ts";
+import { buildLimits, buildOutlierDetection } from "./cluster-limits.ts";
+import { buildHttpProtocolOptions } from "./cluster-protocol.ts";
+import { buildClusterTls } from "./cluster-tls.ts";
+import { adsSource } from "./config-source.ts";
+import { buildDnsCache } from "./dynamic-forward.ts";
+import { buildLoadAssignment } from "./endpoint.ts";
+import { buildLoadBalancing } from "./load-balancing.ts";
+import { upstreamName } from "./names.ts";
+
+const clusters = new WeakMap<Upstream, Map<string, Cluster>>();
+
+/** Returns the cluster of an upstream; the same object for the same upstream. */
+export function buildCluster(upstream: Upstream, trustDomain: string): Cluster {
+  let byTrustDomain = clusters.get(upstream);
+  if (byTrustDomain === undefined) clusters.set(upstream, byTrustDomain = new Map());
+  let cluster = byTrustDomain.get(trustDomain);
+  if (cluster === undefined) byTrustDomain.set(trustDomain, cluster = makeCluster(upstream, trustDomain));
+  return cluster;
+}
+
+/** A connection to the world outside must not leave from a loopback pod address: no route leads out from there. */
+export const anySourceAddress: Cluster["upstreamBindConfig"] = {
+  sourceAddress: { address: "0.0.0.0", portValue: 0 },
+  extraSourceAddresses: [{ address: { address: "::", portValue: 0 } }],
+};
+
+function makeCluster(upstream: Upstream, trustDomain: string): Cluster {
+  const name = upstreamName(upstream.id);
+  const httpOptions = buildHttpProtocolOptions(upstream);
+  const outlierDetection = upstream.outlier && buildOutlierDetection(upstream.outlier);
+  return {
+    name,
+    ...discovery(upstream, name),
+    connectTimeout: durationFromMs(upstream.limits.connectTimeoutMs),
+    ...buildLoadBalancing(upstream),
+    ...buildLimits(upstream.limits),
+    ...(outlierDetection && { outlierDetection }),
+    commonLbConfig: { healthyPanicThreshold: { value: upstream.outlier?.minHealthPercent ?? 0 } },
+    ...(httpOptions && { typedExtensionProtocolOptions: { "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": packAny("HttpProtocolOptions", httpOptions) } }),
+    ...buildClusterTls(upstream, trustDomain),
+    ...(upstream.anySource && { upstreamBindConfig: anySourceAddress }),
+    metadata: { filterMetadata: metadataOf(upstream) },
+  };
+}
+
+/** Endpoints that the control plane knows travel apart from the cluster, so that their coming and going never touches it. */
+function discovery(upstream: Upstream, name: string): Cluster {
+  switch (upstream.discovery.kind) {
+    case "endpoints":
+      return { type: "EDS", edsClusterConfig: { edsConfig: adsSource(), serviceName: name } };
+    case "dns":
+      return {
+        type: upstream.discovery.roundRobin ? "LOGICAL_DNS" : "STRICT_DNS",
+        dnsLookupFamily: "V4_PREFERRED",
+        dnsRefreshRate: { seconds: 60 },
+        respectDnsTtl: true,
+        loadAssignment: buildLoadAssignment(upstream),
+      };
+    case "forward":
+      return forwardDiscovery();
+    case "none":
+      return { type: "STATIC" };
+  }
+}
+
+/** Returns the fields of a cluster whose addresses are those of each request's own host. */
+export function forwardDiscovery(): Cluster {
+  return {
+    lbPolicy: "CLUSTER_PROVIDED",
+    clusterType: {
+      name: "envoy.clusters.dynamic_forward_proxy",
+      // Without TLS there is no name to check: Envoy wants to hear that this is meant.
+      typedConfig: packAny("DynamicForwardProxyClusterConfig", { dnsCacheConfig: buildDnsCache(), allowInsecureClusterOptions: true }),
+    },
+  };
+}
+
+function metadataOf({ id, service, internal }: Upstream): Metadata["filterMetadata"] {
+  const mesh = internal ? "internal" : "external";
+  if (service === undefined) return { scrim: { mesh } };
+  const { host, name, namespace } = service;
+  return {
+    istio: { services: [{ host, name, namespace }], default_original_port: id.port, ...(id.subset !== "" && { subset: id.subset }) },
+    scrim: { service: `${host};${name};${namespace}`, mesh },
+  };
+}

@@ -1,0 +1,56 @@
+// The addresses behind an upstream as Envoy's load assignment.
+import type { ClusterLoadAssignment, LbEndpoint, Metadata } from "../../../protos/build/envoy.ts";
+import type { Endpoint, Upstream, WorkloadRef } from "../ir/upstream.ts";
+import { upstreamName } from "./names.ts";
+
+const assignments = new WeakMap<Upstream, ClusterLoadAssignment>();
+
+/** Returns the load assignment of an upstream, addresses in the upstream's order; the same object for the same upstream. */
+export function buildLoadAssignment(upstream: Upstream): ClusterLoadAssignment {
+  let assignment = assignments.get(upstream);
+  if (assignment === undefined) assignments.set(upstream, assignment = makeAssignment(upstream));
+  return assignment;
+}
+
+function makeAssignment(upstream: Upstream): ClusterLoadAssignment {
+  const endpoints = "endpoints" in upstream.discovery ? upstream.discovery.endpoints.filter((endpoint) => endpoint.healthy) : [];
+  const byLocality = new Map<string, Endpoint[]>();
+  for (const endpoint of endpoints) {
+    const locality = endpoint.locality ?? "";
+    byLocality.set(locality, [...byLocality.get(locality) ?? [], endpoint]);
+  }
+  return {
+    clusterName: upstreamName(upstream.id),
+    endpoints: [...byLocality].sort(([a], [b]) => (a < b ? -1 : 1)).map(([locality, members]) => ({
+      ...(locality !== "" && { locality: localityOf(locality) }),
+      loadBalancingWeight: members.reduce((sum, member) => sum + member.weight, 0),
+      lbEndpoints: members.map(lbEndpoint),
+    })),
+  };
+}
+
+function localityOf(text: string) {
+  const [region = "", zone = "", subZone = ""] = text.split("/");
+  return { region, ...(zone !== "" && { zone }), ...(subZone !== "" && { subZone }) };
+}
+
+function lbEndpoint(endpoint: Endpoint): LbEndpoint {
+  const filterMetadata = metadataOf(endpoint);
+  return {
+    endpoint: { address: { socketAddress: { address: endpoint.address, portValue: endpoint.port } } },
+    loadBalancingWeight: endpoint.weight,
+    ...(Object.keys(filterMetadata ?? {}).length > 0 && { metadata: { filterMetadata } }),
+  };
+}
+
+function metadataOf({ workload, meshTls }: Endpoint): Metadata["filterMetadata"] {
+  return {
+    ...(workload && { istio: { workload: workloadText(workload) } }),
+    ...(meshTls && { "envoy.transport_socket_match": { tlsMode: "istio" } }),
+  };
+}
+
+/** Istio's form: `<workload>;<namespace>;<canonical name>;<canonical revision>;<cluster id>`. */
+function workloadText(workload: WorkloadRef): string {
+  return [workload.name, workload.namespace, workload.canonicalName, workload.canonicalRevision, workload.clusterId].map((part) => part.replaceAll(";", "_")).join(";");
+}

@@ -1,0 +1,58 @@
+// One port of a gateway proxy: plain HTTP, or HTTPS with a filter chain for each certificate.
+import type { Filter, FilterChain, Listener } from "../../../protos/build/envoy.ts";
+import { packAny } from "../../../protos/codec.ts";
+import type { AccessLog, GatewayPort, GatewayTls } from "../ir/proxy.ts";
+import { buildHttpConnectionManager, httpConnectionManagerFilter } from "./http-connection-manager.ts";
+import { listenerName } from "./names.ts";
+import { buildPeerAddressFilter } from "./peer-address.ts";
+import { buildGatewayTls } from "./tls.ts";
+
+/** Envoy's recommendation for proxies that strangers speak to. */
+const BUFFER_BYTES = 32_768;
+
+/** What a gateway's listeners share. */
+export interface GatewaySettings {
+  readonly accessLog?: AccessLog | undefined;
+  /** Whether some route leads to where a request's own host resolves. */
+  readonly forwards: boolean;
+}
+
+/** Returns the listener of one gateway port. */
+export function buildGatewayListener(port: GatewayPort, settings: GatewaySettings): Listener {
+  const name = listenerName(port.bind, port.port);
+  const https = port.kind.protocol === "HTTPS";
+  return {
+    name,
+    address: { socketAddress: { address: port.bind.address, portValue: port.bind.port } },
+    // Two proxies at one address would share requests in silence: the second is to fail.
+    enableReusePort: false,
+    trafficDirection: "OUTBOUND",
+    perConnectionBufferLimitBytes: BUFFER_BYTES,
+    ...(https && { listenerFilters: [{ name: "envoy.filters.listener.tls_inspector", typedConfig: packAny("TlsInspector", {}) }] }),
+    filterChains: port.kind.protocol === "HTTP"
+      ? [{ name: port.kind.routeTable, filters: httpFilters(name, port.kind.routeTable, port, settings) }]
+      : port.kind.servers.map((server) => tlsChain(name, server, port, settings)),
+  };
+}
+
+function tlsChain(name: string, server: GatewayTls, port: GatewayPort, settings: GatewaySettings): FilterChain {
+  const serverNames = server.serverNames.length > 0 ? { serverNames: server.serverNames } : {};
+  return {
+    name: `${server.routeTable}~${server.serverNames.join(",")}`,
+    filterChainMatch: { transportProtocol: "tls", ...serverNames },
+    transportSocket: buildGatewayTls(server),
+    filters: httpFilters(name, server.routeTable, port, settings),
+  };
+}
+
+function httpFilters(name: string, routeTable: string, port: GatewayPort, settings: GatewaySettings): readonly Filter[] {
+  const manager = buildHttpConnectionManager({
+    statPrefix: `outbound_${name}`,
+    routes: { rds: routeTable },
+    filters: port.filters,
+    direction: "gateway",
+    unknownHosts: settings.forwards ? "forward" : "refuse",
+    accessLog: settings.accessLog,
+  });
+  return [buildPeerAddressFilter(), httpConnectionManagerFilter(manager)];
+}

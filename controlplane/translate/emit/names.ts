@@ -1,0 +1,28 @@
+// Names of Envoy resources, all of them, in Istio's forms.
+import type { SocketAddress } from "../ir/proxy.ts";
+import type { UpstreamId } from "../ir/upstream.ts";
+
+/** Where requests for hosts that nobody declared go. */
+export const PASSTHROUGH_CLUSTER = "PassthroughCluster";
+/** Where what must not leave goes. */
+export const BLACK_HOLE_CLUSTER = "BlackHoleCluster";
+/** The cluster, and the listener inside the proxy that it leads to, by which tunnels of HTTP come back to the routes. */
+export const CONNECT_NAME = "outbound_connect";
+/** The virtual hosts for hosts that nobody declared. */
+export const ALLOW_ANY_HOST = "allow_any";
+export const BLOCK_ALL_HOST = "block_all";
+
+/** Returns a cluster's name: `outbound|80|v1|reviews.default.svc.cluster.local`, `inbound|9080||`. */
+export function upstreamName(id: UpstreamId): string {
+  return `${id.direction}|${id.port}|${id.subset}|${id.host}`;
+}
+
+/** Returns a listener's name: `127.10.4.7_15001`; a gateway's carries the port of its Gateway, not the one it is opened at: `127.10.4.9_80`. */
+export function listenerName(bind: SocketAddress, port = bind.port): string {
+  return `${bind.address}_${port}`;
+}
+
+/** Returns the resource name of a virtual host, also the name inside the message: `80/reviews.default.svc.cluster.local:80`. */
+export function virtualHostName(table: string, host: string): string {
+  return `${table}/${host}`;
+}

@@ -1,0 +1,74 @@
+// A sidecar's way out: the explicit proxy's listener, and the one inside the proxy that reads on in tunnels.
+import type { Filter, FilterChain, Listener } from "../../../protos/build/envoy.ts";
+import { packAny } from "../../../protos/codec.ts";
+import type { AccessLog, OutboundProxy } from "../ir/proxy.ts";
+import { buildAccessLogs } from "./access-log.ts";
+import { buildHttpConnectionManager, httpConnectionManagerFilter } from "./http-connection-manager.ts";
+import { BLACK_HOLE_CLUSTER, CONNECT_NAME, listenerName } from "./names.ts";
+import { CONNECT_METADATA } from "./special-clusters.ts";
+
+/** What the two listeners share. */
+export interface OutboundSettings {
+  readonly accessLog?: AccessLog | undefined;
+  /** Whether some route leads to where a request's own host resolves. */
+  readonly forwards: boolean;
+}
+
+/** Returns the listener that applications use as their HTTP proxy: absolute-form, HTTP/2 by `:authority`, CONNECT. */
+export function buildOutboundListener(outbound: OutboundProxy, settings: OutboundSettings): Listener {
+  return {
+    name: listenerName(outbound.bind),
+    address: { socketAddress: { address: outbound.bind.address, portValue: outbound.bind.port } },
+    // Two proxies at one address would share requests in silence: the second is to fail.
+    enableReusePort: false,
+    trafficDirection: "OUTBOUND",
+    filterChains: [{ name: "http", filters: [routed(`outbound_${listenerName(outbound.bind)}`, outbound, settings, true)] }],
+  };
+}
+
+/**
+ * Returns the listener inside the proxy to which tunnels for hosts that speak HTTP lead. HTTP takes the same routes as without a tunnel;
+ * TLS, which only the two ends can read, goes on as it is to the host that the tunnel was asked for.
+ */
+export function buildConnectListener(outbound: OutboundProxy, settings: OutboundSettings): Listener {
+  const plaintext: FilterChain = { name: "http", filterChainMatch: { transportProtocol: "raw_buffer" }, filters: [routed(CONNECT_NAME, outbound, settings, false)] };
+  const opaque: FilterChain = { name: "tls", filterChainMatch: { transportProtocol: "tls" }, filters: opaqueFilters(settings) };
+  return {
+    name: CONNECT_NAME,
+    internalListener: {},
+    trafficDirection: "OUTBOUND",
+    listenerFilters: [{ name: "envoy.filters.listener.tls_inspector", typedConfig: packAny("TlsInspector", {}) }],
+    filterChains: [plaintext, opaque],
+  };
+}
+
+function routed(statPrefix: string, outbound: OutboundProxy, settings: OutboundSettings, connect: boolean): Filter {
+  return httpConnectionManagerFilter(buildHttpConnectionManager({
+    statPrefix,
+    routes: { rds: outbound.routeTable },
+    filters: outbound.filters,
+    direction: "outbound",
+    unknownHosts: settings.forwards ? "forward" : "refuse",
+    accessLog: settings.accessLog,
+    connect,
+  }));
+}
+
+/** The tunnel's route says in its metadata where opaque bytes go. */
+function opaqueFilters(settings: OutboundSettings): readonly Filter[] {
+  return [
+    {
+      name: "envoy.filters.network.set_filter_state",
+      typedConfig: packAny("NetworkSetFilterState", {
+        onNewConnection: [{
+          objectKey: "envoy.tcp_proxy.cluster",
+          formatString: { textFormatSource: { inlineString: `%DYNAMIC_METADATA(${CONNECT_METADATA}:cluster)%` } },
+        }],
+      }),
+    },
+    {
+      name: "envoy.filters.network.tcp_proxy",
+      typedConfig: packAny("TcpProxy", { statPrefix: `${CONNECT_NAME}_tls`, cluster: BLACK_HOLE_CLUSTER, accessLog: buildAccessLogs(settings.accessLog) }),
+    },
+  ];
+}

@@ -1,0 +1,29 @@
+// A route table in Envoy's words: what stands in the route configuration, and what is delivered apart from it.
+import type { RouteConfiguration, VirtualHost as EnvoyVirtualHost } from "../../../protos/build/envoy.ts";
+import type { RouteTable } from "../ir/routes.ts";
+import { adsSource } from "./config-source.ts";
+import { buildFallbackHost, buildVirtualHost } from "./virtual-host.ts";
+
+/** What peers of the mesh tell each other about themselves stays in the mesh. */
+const PEER_HEADERS = ["x-envoy-peer-metadata", "x-envoy-peer-metadata-id"];
+
+/**
+ * Returns the route configuration. Virtual hosts come one by one (VHDS), so that a change of one is one resource; only the host for unknown
+ * names stands inside. `unknownHosts` says what that one does; undefined leaves it out: 404.
+ */
+export function buildRouteConfiguration(table: RouteTable, unknownHosts: "forward" | "refuse" | undefined): RouteConfiguration {
+  return {
+    name: table.name,
+    ...(unknownHosts && { virtualHosts: [buildFallbackHost(unknownHosts, table.fallback)] }),
+    // A table that waits for hosts that never come would hold its listener up.
+    ...(table.virtualHosts.length > 0 && { vhds: { configSource: adsSource() } }),
+    validateClusters: false,
+    responseHeadersToRemove: PEER_HEADERS,
+    ...(table.ignorePort && { ignorePortInHostMatching: true }),
+  };
+}
+
+/** Returns the virtual hosts that are delivered apart, by resource name, in the table's order. */
+export function buildVirtualHosts(table: RouteTable): ReadonlyMap<string, EnvoyVirtualHost> {
+  return new Map(table.virtualHosts.map((host) => buildVirtualHost(table.name, host)).map((host) => [host.name ?? "", host]));
+}

@@ -1,0 +1,48 @@
+// Clusters that stand for no service: the way to unknown hosts, the way to nowhere, and the way back into the proxy itself.
+import type { Cluster } from "../../../protos/build/envoy.ts";
+import { durationFromMs, packAny } from "../../../protos/codec.ts";
+import { anySourceAddress, forwardDiscovery } from "./cluster.ts";
+import { buildLimits } from "./cluster-limits.ts";
+import { BLACK_HOLE_CLUSTER, CONNECT_NAME, PASSTHROUGH_CLUSTER } from "./names.ts";
+
+const CONNECT_TIMEOUT_MS = 10_000;
+/** Key of the route metadata that a tunnel takes along into the proxy's own listener. */
+export const CONNECT_METADATA = "scrim.connect";
+
+/** Returns the cluster that resolves each request's own host. */
+export function buildPassthroughCluster(): Cluster {
+  return {
+    name: PASSTHROUGH_CLUSTER,
+    ...forwardDiscovery(),
+    connectTimeout: durationFromMs(CONNECT_TIMEOUT_MS),
+    ...buildLimits({ connectTimeoutMs: CONNECT_TIMEOUT_MS }),
+    typedExtensionProtocolOptions: {
+      "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": packAny("HttpProtocolOptions", { useDownstreamProtocolConfig: { httpProtocolOptions: {}, http2ProtocolOptions: {} } }),
+    },
+    upstreamBindConfig: anySourceAddress,
+    metadata: { filterMetadata: { scrim: { mesh: "external" } } },
+  };
+}
+
+/** Returns the cluster that has no address. */
+export function buildBlackHoleCluster(): Cluster {
+  return { name: BLACK_HOLE_CLUSTER, type: "STATIC", connectTimeout: durationFromMs(CONNECT_TIMEOUT_MS) };
+}
+
+/** Returns the cluster that leads into the proxy's own listener for what comes through tunnels. */
+export function buildConnectCluster(): Cluster {
+  return {
+    name: CONNECT_NAME,
+    type: "STATIC",
+    connectTimeout: durationFromMs(CONNECT_TIMEOUT_MS),
+    ...buildLimits({ connectTimeoutMs: CONNECT_TIMEOUT_MS }),
+    loadAssignment: { clusterName: CONNECT_NAME, endpoints: [{ lbEndpoints: [{ endpoint: { address: { envoyInternalAddress: { serverListenerName: CONNECT_NAME } } } }] }] },
+    transportSocket: {
+      name: "envoy.transport_sockets.internal_upstream",
+      typedConfig: packAny("InternalUpstreamTransport", {
+        passthroughMetadata: [{ kind: { route: {} }, name: CONNECT_METADATA }],
+        transportSocket: { name: "envoy.transport_sockets.raw_buffer", typedConfig: packAny("RawBuffer", {}) },
+      }),
+    },
+  };
+}

@@ -1,0 +1,77 @@
+// One virtual host and its routes in Envoy's words.
+import type { Route as EnvoyRoute, VirtualHost as EnvoyVirtualHost } from "../../../protos/build/envoy.ts";
+import { packAny } from "../../../protos/codec.ts";
+import type { Route, VirtualHost } from "../ir/routes.ts";
+import { buildFault, FAULT_FILTER } from "./fault.ts";
+import { ALLOW_ANY_HOST, BLOCK_ALL_HOST, BLACK_HOLE_CLUSTER, CONNECT_NAME, PASSTHROUGH_CLUSTER, upstreamName, virtualHostName } from "./names.ts";
+import { buildAction } from "./route-action.ts";
+import { buildChosenMatch, buildNativeMatch } from "./route-match.ts";
+import { buildRouterRules, ROUTER_METADATA } from "./router-rules.ts";
+import { CONNECT_METADATA } from "./special-clusters.ts";
+
+const hosts = new WeakMap<VirtualHost, Map<string, EnvoyVirtualHost>>();
+
+/**
+ * Returns the virtual host as it is delivered for a route table; the same object for the same host. Its own `name` is its resource name:
+ * Envoy finds a host that is to be removed by that.
+ */
+export function buildVirtualHost(table: string, host: VirtualHost): EnvoyVirtualHost {
+  let byTable = hosts.get(host);
+  if (byTable === undefined) hosts.set(host, byTable = new Map());
+  let built = byTable.get(table);
+  if (built === undefined) byTable.set(table, built = { ...body(host), name: virtualHostName(table, host.name) });
+  return built;
+}
+
+/** Returns the virtual host for every host that no other has. `host` holds the routes of a rule for `*`, if there is one. */
+export function buildFallbackHost(unknownHosts: "forward" | "refuse", host: VirtualHost | undefined): EnvoyVirtualHost {
+  const forward = unknownHosts === "forward";
+  const answer: EnvoyRoute = forward ? { route: { cluster: PASSTHROUGH_CLUSTER, timeout: { seconds: 0 } } } : { directResponse: { status: 502 } };
+  const name = forward ? ALLOW_ANY_HOST : BLOCK_ALL_HOST;
+  const tunnel = forward ? tunnelRoute(PASSTHROUGH_CLUSTER, PASSTHROUGH_CLUSTER) : { name, match: { connectMatcher: {} }, ...answer };
+  if (host !== undefined) return { ...body(host), name, routes: [tunnel, ...host.routes.map((route) => buildRoute(route, host.decidedBy))] };
+  return { name, domains: ["*"], routes: [tunnel, { name, match: { prefix: "/" }, ...answer }], includeRequestAttemptCount: true };
+}
+
+function body(host: VirtualHost): Omit<EnvoyVirtualHost, "name"> {
+  return {
+    domains: host.domains,
+    routes: [...connectRoutes(host), ...host.routes.map((route) => buildRoute(route, host.decidedBy))],
+    includeRequestAttemptCount: true,
+    ...(host.requireTls && { requireTls: "ALL" }),
+    ...(host.decidedBy === "filter" && { metadata: { filterMetadata: { [ROUTER_METADATA]: buildRouterRules(host.routes) } } }),
+  };
+}
+
+function buildRoute(route: Route, decidedBy: VirtualHost["decidedBy"]): EnvoyRoute {
+  return {
+    name: route.name,
+    match: decidedBy === "filter" ? buildChosenMatch(route) : buildNativeMatch(route.match),
+    ...buildAction(route),
+    ...(route.origin !== undefined && { metadata: { filterMetadata: { istio: { config: configPath(route.origin) } } } }),
+    ...(route.fault && { typedPerFilterConfig: { [FAULT_FILTER]: packAny("HTTPFault", buildFault(route.fault)) } }),
+  };
+}
+
+/** Istio's way to say from which object a route came, as its tools show it. */
+function configPath(origin: string): string {
+  const [namespace = "", name = ""] = origin.split("/");
+  return `/apis/networking.istio.io/v1/namespaces/${namespace}/virtual-service/${name}`;
+}
+
+function connectRoutes(host: VirtualHost): readonly EnvoyRoute[] {
+  if (host.connect === undefined) return [];
+  if (host.connect.kind === "tunnel") return [tunnelRoute("tunnel", upstreamName(host.connect.upstream))];
+  const { opaque } = host.connect;
+  return [tunnelRoute("connect", CONNECT_NAME, opaque === undefined ? BLACK_HOLE_CLUSTER : upstreamName(opaque))];
+}
+
+/** A CONNECT is answered and its bytes go to the cluster; `opaque` is where they go when the proxy itself reads on and finds no HTTP. */
+function tunnelRoute(name: string, cluster: string, opaque?: string): EnvoyRoute {
+  return {
+    name,
+    match: { connectMatcher: {} },
+    route: { cluster, timeout: { seconds: 0 }, upgradeConfigs: [{ upgradeType: "CONNECT", connectConfig: {} }] },
+    ...(opaque !== undefined && { metadata: { filterMetadata: { [CONNECT_METADATA]: { cluster: opaque } } } }),
+  };
+}

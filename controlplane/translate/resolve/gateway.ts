@@ -1,0 +1,134 @@
+// consumes: a World and a gateway proxy
+// produces: its ports, route tables and the upstreams they lead to
+// never does: look at Gateways that do not select the proxy
+import { isWildcardHost } from "../../model/hosts.ts";
+import type { GatewayServerSpec } from "../../model/kinds/gateway.ts";
+import { labelsMatch } from "../../model/labels.ts";
+import type { MeshObject } from "../../model/object.ts";
+import type { World } from "../../store/world.ts";
+import type { PluginModules } from "../ir/modules.ts";
+import type { GatewayPort, GatewayTls, SocketAddress } from "../ir/proxy.ts";
+import type { ProxyClass } from "../ir/proxy-class.ts";
+import type { RouteTable } from "../ir/routes.ts";
+import type { Upstream } from "../ir/upstream.ts";
+import { createDestinations, type DestinationResolver } from "./destination.ts";
+import { resolveGatewayTable } from "./gateway-routes.ts";
+import { resolveHttpFilters } from "./http-filters.ts";
+
+/** One server of one Gateway. */
+export interface GatewayServer {
+  readonly gateway: MeshObject<"Gateway">;
+  readonly spec: GatewayServerSpec;
+}
+
+/** All of a gateway proxy that is not its upstreams' own. */
+export interface GatewayView {
+  readonly ports: readonly GatewayPort[];
+  readonly tables: readonly RouteTable[];
+  readonly upstreams: readonly Upstream[];
+  readonly notes: readonly string[];
+}
+
+/** What is gathered while ports are resolved. */
+interface Gathering {
+  readonly world: World;
+  readonly proxy: ProxyClass;
+  readonly destinations: DestinationResolver;
+  readonly notes: string[];
+}
+
+/** Returns the view of a gateway proxy: servers of all Gateways that select it, by port, oldest Gateway first. */
+export function resolveGateway(world: World, proxy: ProxyClass, modules: PluginModules): GatewayView {
+  const gathering: Gathering = { world, proxy, destinations: createDestinations(world, proxy.namespace), notes: [] };
+  const byPort = new Map<number, GatewayServer[]>();
+  for (const gateway of world.list("Gateway").filter((candidate) => labelsMatch(candidate.spec.selector, proxy.labels))) {
+    for (const spec of gateway.spec.servers ?? []) byPort.set(spec.port.number, [...byPort.get(spec.port.number) ?? [], { gateway, spec }]);
+  }
+  const resolved = [...byPort].sort(([a], [b]) => a - b).flatMap(([port, servers]) => resolvePort(gathering, port, servers));
+  return {
+    ports: resolved.map(({ tables, ...port }) => ({ ...port, filters: resolveHttpFilters(world, proxy, "gateway", modules, tables.some(needsRouter)) })),
+    tables: resolved.flatMap(({ tables }) => tables),
+    upstreams: [...gathering.destinations.used],
+    notes: gathering.notes.sort(),
+  };
+}
+
+function needsRouter(table: RouteTable): boolean {
+  return table.virtualHosts.some((host) => host.decidedBy === "filter");
+}
+
+type ResolvedPort = Omit<GatewayPort, "filters"> & { readonly tables: readonly RouteTable[] };
+
+function resolvePort(gathering: Gathering, port: number, servers: readonly GatewayServer[]): readonly ResolvedPort[] {
+  const bind = gathering.proxy.listens.find((listen) => listen.port === port)?.bind;
+  if (bind === undefined) {
+    gathering.notes.push(`${servers.map(describe).join(", ")}: this proxy does not listen for port ${port}`);
+    return [];
+  }
+  // One port speaks one protocol: the oldest Gateway's.
+  const secure = isHttps(servers[0]);
+  for (const server of servers) if (isHttps(server) !== secure) gathering.notes.push(`${describe(server)}: port ${port} already speaks ${secure ? "HTTPS" : "HTTP"}`);
+  const agreeing = servers.filter((server) => isHttps(server) === secure);
+  return secure ? httpsPort(gathering, port, bind, agreeing) : httpPort(gathering, port, bind, agreeing);
+}
+
+function httpPort({ world, proxy, destinations }: Gathering, port: number, bind: SocketAddress, servers: readonly GatewayServer[]): readonly ResolvedPort[] {
+  const routeTable = `http.${port}`;
+  const table = resolveGatewayTable(world, proxy, routeTable, port, servers, destinations);
+  return [{ port, bind, kind: { protocol: "HTTP", routeTable }, tables: [table] }];
+}
+
+function httpsPort(gathering: Gathering, port: number, bind: SocketAddress, servers: readonly GatewayServer[]): readonly ResolvedPort[] {
+  const claimed = new Set<string>();
+  const byTable = new Map<string, GatewayServer[]>();
+  const faces = servers.flatMap((server): readonly GatewayTls[] => {
+    const face = tlsFace(gathering, server, claimed);
+    if (face === undefined) return [];
+    byTable.set(face.routeTable, [...byTable.get(face.routeTable) ?? [], server]);
+    return [face];
+  });
+  // Without a certificate nobody could connect; the port opens when there is one.
+  if (faces.length === 0) return [];
+  const tables = [...byTable].map(([name, of]) => resolveGatewayTable(gathering.world, gathering.proxy, name, port, of, gathering.destinations));
+  return [{ port, bind, kind: { protocol: "HTTPS", servers: faces }, tables }];
+}
+
+/** `claimed` holds the names (`*` for any) that older servers of the port answer to. */
+function tlsFace({ world, proxy, notes }: Gathering, server: GatewayServer, claimed: Set<string>): GatewayTls | undefined {
+  const { name, namespace } = server.gateway.metadata;
+  const { port, tls } = server.spec;
+  const credential = tls?.credentialName;
+  const secretName = credential && secretOf(world, credential, proxy.namespace, namespace);
+  if (!secretName) {
+    notes.push(credential ? `${describe(server)}: there is no Secret ${credential} in ${proxy.namespace} or ${namespace}` : `${describe(server)}: no credentialName`);
+    return undefined;
+  }
+  const names = server.spec.hosts.map((host) => host.slice(host.indexOf("/") + 1).toLowerCase()).filter(isServerName);
+  const free = names.filter((serverName) => !claimed.has(serverName));
+  for (const serverName of names) {
+    if (claimed.has(serverName)) notes.push(`${describe(server)}: ${serverName} is answered by an older server of port ${port.number}`);
+    claimed.add(serverName);
+  }
+  if (free.length === 0) return undefined;
+  const routeTable = `https.${port.number}.${port.name}.${name}.${namespace}`;
+  return { serverNames: free.includes("*") ? [] : free, secretName, cipherSuites: [], routeTable };
+}
+
+/** As in Istio a secret of the proxy's own namespace; else one of the Gateway's, told apart by its namespace. */
+function secretOf(world: World, credential: string, proxyNamespace: string, gatewayNamespace: string): string | undefined {
+  if (world.get("Secret", proxyNamespace, credential) !== undefined) return `kubernetes://${credential}`;
+  return world.get("Secret", gatewayNamespace, credential) === undefined ? undefined : `kubernetes://${gatewayNamespace}/${credential}`;
+}
+
+/** SNI knows full names and `*.` before one. */
+function isServerName(host: string): boolean {
+  return !isWildcardHost(host) || host === "*" || host.startsWith("*.");
+}
+
+function isHttps(server: GatewayServer | undefined): boolean {
+  return server?.spec.port.protocol === "HTTPS";
+}
+
+function describe({ gateway, spec }: GatewayServer): string {
+  return `Gateway ${gateway.metadata.namespace}/${gateway.metadata.name} server ${spec.port.name}`;
+}
