@@ -1,0 +1,39 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { coalesce } from "./coalesce.ts";
+
+describe("coalesce", () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+  const clock = { monotonicMs: () => performance.now() };
+
+  it("does once what was asked for many times in a row, and is pending until then", () => {
+    const action = vi.fn();
+    const trigger = coalesce(action, { quietMs: 20, atMostMs: 100, clock });
+    for (let i = 0; i < 3; i++) {
+      trigger.ask();
+      vi.advanceTimersByTime(10);
+    }
+    expect([action.mock.calls.length, trigger.isPending()]).toEqual([0, true]);
+    vi.advanceTimersByTime(20);
+    expect([action.mock.calls.length, trigger.isPending()]).toEqual([1, false]);
+  });
+
+  it("does not wait for a quiet that never comes", () => {
+    const action = vi.fn();
+    const trigger = coalesce(action, { quietMs: 20, atMostMs: 100, clock });
+    for (let elapsed = 0; elapsed < 350; elapsed += 10) {
+      trigger.ask();
+      vi.advanceTimersByTime(10);
+    }
+    expect(action.mock.calls.length).toBe(3);
+  });
+
+  it("does nothing after it was cancelled", () => {
+    const action = vi.fn();
+    const trigger = coalesce(action, { quietMs: 20, atMostMs: 100, clock });
+    trigger.ask();
+    trigger.cancel();
+    vi.advanceTimersByTime(1000);
+    expect([action.mock.calls.length, trigger.isPending()]).toEqual([0, false]);
+  });
+});

@@ -1,0 +1,40 @@
+// Many changes in a row become one: after a quiet time, but never later than an upper bound.
+
+export interface CoalesceOptions {
+  readonly quietMs: number;
+  readonly atMostMs: number;
+  readonly clock: { monotonicMs(): number };
+}
+
+export interface Coalesced {
+  /** Asks for the action; asked again within the quiet time, it waits on. */
+  ask(): void;
+  /** True from an ask until the action has been done. */
+  isPending(): boolean;
+  /** Drops what was asked for. */
+  cancel(): void;
+}
+
+/** Returns a trigger that runs `action` once for each burst of asks. */
+export function coalesce(action: () => void, { quietMs, atMostMs, clock }: CoalesceOptions): Coalesced {
+  let firstAskedMs: number | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  const run = (): void => {
+    firstAskedMs = undefined;
+    timer = undefined;
+    action();
+  };
+  return {
+    ask() {
+      const nowMs = clock.monotonicMs();
+      firstAskedMs ??= nowMs;
+      clearTimeout(timer);
+      timer = setTimeout(run, Math.max(0, Math.min(quietMs, firstAskedMs + atMostMs - nowMs)));
+    },
+    isPending: () => firstAskedMs !== undefined,
+    cancel() {
+      clearTimeout(timer);
+      firstAskedMs = timer = undefined;
+    },
+  };
+}

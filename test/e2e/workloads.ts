@@ -1,0 +1,49 @@
+// YAML of echo workloads for whole-mesh tests.
+
+export interface EchoWorkload {
+  readonly name: string;
+  readonly app: string;
+  readonly version?: string;
+  readonly serviceAccount?: string;
+  readonly replicas?: number;
+}
+
+/** A ServiceAccount and a Deployment that runs `apps/echo.mjs`, one container port 9080. */
+export function echoDeployment({ name, app, version = "v1", serviceAccount = app, replicas = 1 }: EchoWorkload): string {
+  return `apiVersion: v1
+kind: ServiceAccount
+metadata: {name: ${serviceAccount}, namespace: default}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: ${name}, namespace: default}
+spec:
+  replicas: ${replicas}
+  selector: {matchLabels: {app: ${app}, version: ${version}}}
+  template:
+    metadata:
+      labels: {app: ${app}, version: ${version}}
+      annotations: {scrim.mesh/local-command: exec node apps/echo.mjs}
+    spec:
+      serviceAccountName: ${serviceAccount}
+      containers:
+      - name: echo
+        ports: [{containerPort: 9080, name: http}]
+        env: [{name: VERSION, value: ${version}}]
+`;
+}
+
+/** A Service for an app: port 80 to the containers' 9080. */
+export function service(app: string): string {
+  return `apiVersion: v1
+kind: Service
+metadata: {name: ${app}, namespace: default}
+spec:
+  selector: {app: ${app}}
+  ports: [{name: http, port: 80, targetPort: 9080}]
+`;
+}
+
+export function documents(...texts: readonly string[]): string {
+  return texts.join("---\n");
+}
