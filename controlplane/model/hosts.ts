@@ -81,6 +81,5 @@ export function isHostName(text: string): boolean {
 /** Returns whether this is a DNS name, `*`, or a DNS name whose first label is (or begins with) `*`. */
 export function isHostPattern(text: string): boolean {
   if (text === "*") return true;
-  if (text.startsWith("*.")) return isHostName(text.slice(2));
-  return text.startsWith("*-") ? isHostName(text.slice(2)) : isHostName(text);
+  return text.startsWith("*") ? isHostName(text.slice(/^\*[.-]/.test(text) ? 2 : 1)) : isHostName(text);
 }

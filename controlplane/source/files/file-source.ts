@@ -29,7 +29,10 @@ export interface FileSourceOptions {
 
 /** A directory that tells what it holds. */
 export interface FileSource {
-  /** Tells everything there is (once, before it resolves), then what changes, until stopped. Rejects if onChange throws then. */
+  /**
+   * Tells everything there is (once, before it resolves), then what changes, until stopped. What onChange throws is a bug: it
+   * rejects here the first time, and is an unhandled rejection later.
+   */
   start(onChange: (batch: SourceBatch) => void): Promise<void>;
   /** Ends the watching; nothing is told afterwards. */
   stop(): Promise<void>;
@@ -88,8 +91,6 @@ export function createFileSource(options: FileSourceOptions): FileSource {
     async start(onChange) {
       await round(onChange, true);
       running = watchOn(onChange);
-      // An error in a listener is a bug of the process, not of this loop: let it be seen by whoever stops the source.
-      running.catch(() => undefined);
     },
     async stop() {
       ending.abort();
