@@ -1,0 +1,119 @@
+// consumes: the virtual host's rules (its metadata) and a request's headers
+// produces: the filter state wasm.scrim.route = key of the first rule that matches, and a fresh choice of route
+// never does: read or write a header that could carry the choice
+import {
+  Bytes, BytesWriter, clearRouteCache, FilterHeadersStatus, getProperty, HeaderPairs, HttpContext, isLogged, JsonDocument, literal, logBytes, LogLevel,
+  defineMetric, incrementMetric, MetricType, propertyPath, registerRoot, requestHeaders, RootContext, setProperty,
+} from "as-proxy-wasm-sdk";
+import { ABSENT, addressOf, lengthOf, Span, spanOf, viewOf } from "../policy/bytes";
+import { pathOf, queryOf } from "../policy/request-text";
+import { RouteRequest } from "../policy/route-match";
+import { RouteTables } from "./tables";
+
+const RULES_ID = propertyPath("xds\0virtual_host_metadata\0filter_metadata\0scrim.router\0id");
+const RULES = propertyPath("xds\0virtual_host_metadata\0filter_metadata\0scrim.router\0rules");
+const CHOICE = literal("scrim.route");
+const NONE = literal("none");
+const LOG = literal("router: ");
+const CHOSEN_TOTAL = literal("scrim_router_matched_total");
+const UNMATCHED_TOTAL = literal("scrim_router_unmatched_total");
+const METHOD = literal(":method");
+const PATH = literal(":path");
+const AUTHORITY = literal(":authority");
+const SCHEME = literal(":scheme");
+
+const text = new BytesWriter(128);
+
+/** The request being routed. One object serves all: a decision never waits. */
+class HostRouteRequest extends RouteRequest {
+  private pairs: HeaderPairs = HeaderPairs.none();
+
+  /** Reads the current request's headers. */
+  begin(): void {
+    const pairs = requestHeaders.pairs();
+    this.pairs = pairs;
+    this.path = ABSENT;
+    this.query = ABSENT;
+    this.method = ABSENT;
+    this.authority = ABSENT;
+    this.scheme = ABSENT;
+    const cursor = pairs.begin();
+    while (cursor.next()) {
+      if (cursor.nameLength == 0 || load<u8>(cursor.namePtr) != 0x3a) continue;
+      const value = spanOf(cursor.valuePtr, cursor.valueLength);
+      if (cursor.nameIs(PATH)) {
+        this.path = pathOf(value);
+        this.query = queryOf(value);
+      } else if (cursor.nameIs(METHOD)) this.method = value;
+      else if (cursor.nameIs(AUTHORITY)) this.authority = value;
+      else if (cursor.nameIs(SCHEME)) this.scheme = value;
+    }
+  }
+
+  override header(name: Span): Span {
+    const joined = this.pairs.joined(Bytes.view(addressOf(name), lengthOf(name)));
+    return joined == null ? ABSENT : spanOf(joined.ptr, joined.length);
+  }
+}
+
+const request = new HostRouteRequest();
+
+/** The configured router; its rules come with each virtual host. */
+class Router extends RootContext {
+  private readonly tables: RouteTables = new RouteTables();
+  private matchedMetric: u32 = 0;
+  private unmatchedMetric: u32 = 0;
+
+  override onConfigure(configuration: Bytes): bool {
+    if (configuration.length > 0) {
+      const document = new JsonDocument(configuration, this.region);
+      document.root.object().only([]);
+      if (!document.ok) return this.reject(document.error);
+    }
+    this.matchedMetric = defineMetric(MetricType.Counter, CHOSEN_TOTAL);
+    this.unmatchedMetric = defineMetric(MetricType.Counter, UNMATCHED_TOTAL);
+    return true;
+  }
+
+  override createHttpContext(): HttpContext {
+    return new RoutedStream(this);
+  }
+
+  /** Chooses for the current request; does nothing where the virtual host brings no rules. */
+  route(): void {
+    const id = getProperty(RULES_ID);
+    if (id == null) return;
+    const idSpan = spanOf(id.ptr, id.length);
+    let table = this.tables.find(idSpan);
+    if (table == null) {
+      const rules = getProperty(RULES);
+      if (rules == null) return;
+      table = this.tables.add(idSpan, rules);
+    }
+    request.begin();
+    const rule = table.decide(request);
+    const key = rule == null ? NONE : viewBytes(viewOf(rule.key));
+    setProperty(CHOICE, key);
+    clearRouteCache();
+    incrementMetric(rule == null ? this.unmatchedMetric : this.matchedMetric);
+    if (isLogged(LogLevel.Debug)) logBytes(LogLevel.Debug, text.clear().bytes(LOG).bytes(id).byte(0x20).bytes(key).result);
+  }
+}
+
+function viewBytes(span: Span): Bytes {
+  return Bytes.view(addressOf(span), lengthOf(span));
+}
+
+/** One request. */
+class RoutedStream extends HttpContext {
+  constructor(private readonly root: Router) {
+    super();
+  }
+
+  override onRequestHeaders(headers: u32, endOfStream: bool): FilterHeadersStatus {
+    this.root.route();
+    return FilterHeadersStatus.Continue;
+  }
+}
+
+registerRoot(() => new Router());
