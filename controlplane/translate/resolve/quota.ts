@@ -43,17 +43,11 @@ function ruleApplies(rule: QuotaSpecSpec["rules"][number], proxy: QuotaProxy): b
   return rule.match === undefined || rule.match.length === 0 || rule.match.some((match) => labelsMatch(match.destination?.labels, proxy.labels));
 }
 
-/** The bucket holds maxAmount and regains it per interval. */
+/** The bucket holds maxAmount and regains it per interval. A charge that no bucket could ever hold is one that empties it. */
 function limitOf(world: World, quota: QuotaSpec, name: string, namespace: string): RateLimit {
-  return {
-    name,
-    key: [],
-    tokens: quota.maxAmount,
-    intervalMs: intervalMs(quota.interval),
-    burst: quota.maxAmount,
-    overrides: (quota.overrides ?? []).flatMap((override) => overrideOf(world, override, quota, namespace)),
-    ...(quota.charge !== undefined && quota.charge !== 1 && { cost: quota.charge }),
-  };
+  const overrides = (quota.overrides ?? []).flatMap((override) => overrideOf(world, override, quota, namespace));
+  const cost = Math.min(quota.charge ?? 1, quota.maxAmount, ...overrides.map((override) => override.burst));
+  return { name, key: [], tokens: quota.maxAmount, intervalMs: intervalMs(quota.interval), burst: quota.maxAmount, overrides, ...(cost !== 1 && { cost }) };
 }
 
 /** Nobody of that name: no override, since an override is for identities and never for what a request claims. */

@@ -1,0 +1,63 @@
+import { describe, expect, it } from "vitest";
+import type { Authorization } from "../ir/authorization.ts";
+import { resolveAuthorization, withoutHttp } from "./authorization-policy.ts";
+import { sidecar, worldOf } from "./testing.ts";
+
+const policy = (namespace: string, name: string, spec: string) =>
+  `---\napiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: ${name}, namespace: ${namespace}}\nspec: ${spec}\n`;
+const rule = '{from: [{source: {principals: ["*"]}}]}';
+
+describe("policies before a workload", () => {
+  it("are the mesh's, the namespace's and those that select it, DENY first", () => {
+    const world = worldOf(
+      policy("default", "allow", `{rules: [${rule}]}`)
+      + policy("default", "other", `{selector: {matchLabels: {app: ratings}}, rules: [${rule}]}`)
+      + policy("elsewhere", "foreign", `{rules: [${rule}]}`)
+      + policy("istio-system", "mesh", `{action: DENY, rules: [${rule}]}`)
+      + policy("default", "selected", `{selector: {matchLabels: {app: reviews}}, action: DENY, rules: [${rule}]}`),
+    );
+    expect(resolveAuthorization(world, sidecar()).map(({ name, action }) => `${action} ${name}`)).toEqual(["DENY istio-system/mesh", "DENY default/selected", "ALLOW default/allow"]);
+  });
+
+  it("keep what they mean when they say little: no rules, an empty rule", () => {
+    const world = worldOf(policy("default", "nothing", "{}") + policy("default", "everything", "{rules: [{}]}"));
+    expect(resolveAuthorization(world, sidecar())).toEqual([
+      { name: "default/everything", action: "ALLOW", rules: [{}] },
+      { name: "default/nothing", action: "ALLOW", rules: [] },
+    ]);
+  });
+
+  it("complete service accounts by the policy's namespace", () => {
+    const world = worldOf(policy("default", "p", "{rules: [{from: [{source: {serviceAccounts: [orders, pay/clerk]}}]}]}"));
+    expect(resolveAuthorization(world, sidecar())[0]?.rules[0]?.from).toEqual([{ serviceAccounts: ["default/orders", "pay/clerk"] }]);
+  });
+
+  it("also mean the port at which the proxy opened a port", () => {
+    const gateway = sidecar({ kind: "router", listens: [{ port: 80, name: "http", bind: { address: "127.0.0.1", port: 8080 } }] });
+    const world = worldOf(policy("default", "p", '{rules: [{to: [{operation: {ports: ["80"]}}], when: [{key: destination.port, notValues: ["80", "90"]}]}]}'));
+    expect(resolveAuthorization(world, gateway)[0]?.rules).toEqual([
+      { to: [{ ports: ["80", "8080"] }], when: [{ key: "destination.port", notValues: ["80", "90", "8080"] }] },
+    ]);
+  });
+});
+
+describe("policies before a port that is not HTTP", () => {
+  const rules = [
+    { to: [{ methods: ["GET"], ports: ["3306"] }] },
+    { from: [{ principals: ["*"] }], when: [{ key: "request.headers[x]", values: ["y"] }, { key: "source.ip", values: ["10.0.0.1"] }] },
+    { from: [{ namespaces: ["default"] }], to: [{ ports: ["3306"] }] },
+  ];
+  const policies = (action: Authorization["action"]): readonly Authorization[] => [{ name: "default/p", action, rules }];
+
+  it("lose ALLOW rules that HTTP alone can check", () => {
+    expect(withoutHttp(policies("ALLOW"))[0]?.rules).toEqual([rules[2]]);
+  });
+
+  it("keep DENY rules without what HTTP alone can check", () => {
+    expect(withoutHttp(policies("DENY"))[0]?.rules).toEqual([
+      { to: [{ ports: ["3306"] }] },
+      { from: [{ principals: ["*"] }], when: [{ key: "source.ip", values: ["10.0.0.1"] }] },
+      rules[2],
+    ]);
+  });
+});

@@ -1,0 +1,41 @@
+// What tests of resolving start from: a mesh of YAML, a proxy, modules that are only names.
+import { loadText } from "../../store/load.ts";
+import type { World } from "../../store/world.ts";
+import type { WasmModule } from "../ir/filters.ts";
+import type { PluginModules, PluginState } from "../ir/modules.ts";
+import type { ProxyClass } from "../ir/proxy-class.ts";
+
+/** Returns the mesh of a YAML text; throws when something in it is not as it should be. */
+export function worldOf(yaml: string): World {
+  const { world, violations } = loadText(yaml);
+  const errors = violations.filter((violation) => violation.severity === "error");
+  if (errors.length > 0) throw new Error(errors.map((violation) => `${violation.object} ${violation.field}: ${violation.message}`).join("\n"));
+  return world;
+}
+
+/** Returns a sidecar of `reviews-v1` in `default` that listens on 9080, with what is different. */
+export function sidecar(changes: Partial<ProxyClass> = {}): ProxyClass {
+  return {
+    kind: "sidecar",
+    namespace: "default",
+    workload: "reviews-v1",
+    serviceAccount: "reviews",
+    labels: { app: "reviews", version: "v1" },
+    podIp: "127.10.4.7",
+    listens: [{ port: 9080, name: "http", bind: { address: "127.10.4.7", port: 9080 }, application: { address: "127.0.0.1", port: 41_233 } }],
+    outbound: { address: "127.10.4.7", port: 15_001 },
+    ...changes,
+  };
+}
+
+/** Returns modules whose bytes are their names; plugins are as `plugins` says by `<namespace>/<name>`, else present. */
+export function modulesOf(plugins: Readonly<Record<string, PluginState>> = {}): PluginModules {
+  return {
+    builtin: (name) => moduleNamed(name),
+    plugin: (namespace, name) => plugins[`${namespace}/${name}`] ?? { kind: "module", module: moduleNamed(`${namespace}/${name}`), settings: { configuration: "", rootId: "", environment: {}, hostEnvironment: [] } },
+  };
+}
+
+function moduleNamed(name: string): WasmModule {
+  return { sha256: name, bytes: new TextEncoder().encode(name) };
+}
