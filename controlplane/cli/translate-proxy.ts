@@ -1,0 +1,46 @@
+// Consumes: the accepted objects of a mesh that need not run, a workload's name, the filter modules at hand.
+// Produces: what that workload's proxy would be told.
+// Never does: I/O.
+import type { MeshObject } from "../model/object.ts";
+import type { EnvoyResources } from "../snapshot/resources.ts";
+import type { World } from "../store/world.ts";
+import type { PluginModules } from "../translate/ir/modules.ts";
+import type { ProxyIr } from "../translate/ir/proxy.ts";
+import type { ProxyClass } from "../translate/ir/proxy-class.ts";
+import { proxyClassOfPod } from "../translate/proxy-class.ts";
+import { workloadOf } from "../translate/resolve/workload.ts";
+import { emitProxy, resolveProxy } from "../translate/translate.ts";
+import { undeclaredPod, withOfflinePods } from "./offline-pods.ts";
+
+/** What a proxy would be told, or why there is none to tell. */
+export type Translation =
+  | {
+      readonly kind: "translated";
+      readonly proxy: ProxyClass;
+      readonly ir: ProxyIr;
+      readonly resources: EnvoyResources;
+      /** What a reader should know, one sentence each. */
+      readonly notes: readonly string[];
+    }
+  | { readonly kind: "refused"; readonly reason: string };
+
+/**
+ * Returns what the first replica of `workload` (`<namespace>/<name>`) would be told. Workloads have made-up addresses that are the same for
+ * the same mesh; one that nobody declares is taken for a sidecar with the label `app`.
+ */
+export function translateProxy(world: World, workload: string, modules: PluginModules): Translation {
+  const [namespace, name, ...rest] = workload.split("/");
+  if (!namespace || !name || rest.length > 0) return { kind: "refused", reason: `${JSON.stringify(workload)} is not of the form NAMESPACE/WORKLOAD` };
+  const offline = withOfflinePods(world);
+  const declared = podOf(offline, namespace, name);
+  const notes = declared ? [] : [`no Deployment, Pod or Gateway declares ${workload}: translated for a sidecar with the label app=${name}`];
+  const proxy = proxyClassOfPod(declared ?? undeclaredPod(world, namespace, name));
+  if (proxy === undefined) return { kind: "refused", reason: `${workload} has no sidecar` };
+  const ir = resolveProxy(offline, proxy, modules);
+  return { kind: "translated", proxy, ir, resources: emitProxy(ir), notes: [...notes, ...ir.notes] };
+}
+
+function podOf(world: World, namespace: string, name: string): MeshObject<"Pod"> | undefined {
+  const pods = world.list("Pod").filter((pod) => pod.metadata.namespace === namespace);
+  return pods.find((pod) => workloadOf(pod).ref.name === name) ?? pods.find((pod) => pod.metadata.name === name);
+}
