@@ -52,6 +52,11 @@ describe("codec", () => {
     expect(json).toEqual({ config: { failurePolicy: "FAIL_RELOAD", allowOnHeadersStopIteration: true, configuration: { "@type": "type.googleapis.com/google.protobuf.StringValue", value: "{}" } } });
   });
 
+  it("unpacks an empty message that was packed into another", () => {
+    const decoded = decode("TypedExtensionConfig", encode("TypedExtensionConfig", { name: "x", typedConfig: packAny("Router", {}) }));
+    expect(unpackAny(decoded.typedConfig!)).toEqual({ name: "Router", message: {} });
+  });
+
   it("leaves an Any of a type outside the built API alone", () => {
     expect(unpackAny({ typeUrl: "type.googleapis.com/example.Unknown", value: new Uint8Array() })).toEqual({ name: undefined, typeUrl: "type.googleapis.com/example.Unknown" });
   });

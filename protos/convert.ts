@@ -116,6 +116,8 @@ function lowerJson(value: unknown, path: string): Plain {
 export function raiseMessage(type: protobuf.Type, message: Plain): unknown {
   const conversion = conversions.get(type.fullName);
   if (conversion !== undefined) return conversion.raise(message);
+  // Both fields always, as AnyMessage has them: of an empty message no bytes are on the wire.
+  if (type.fullName === ".google.protobuf.Any") return { typeUrl: message["typeUrl"], value: message["value"] };
   const out: Plain = {};
   for (const field of fieldsOf(type).values()) {
     if (!Object.hasOwn(message, field.name)) continue;

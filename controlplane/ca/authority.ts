@@ -21,6 +21,7 @@ export interface Authority {
   readonly trustDomain: string;
   /** What proxies trust, in PEM; also in `<directory>/root-cert.pem`. */
   readonly rootPem: string;
+  readonly workloadLifetimeMs: number;
   /** An X.509-SVID with a fresh key. Throws RangeError for an id outside the trust domain. */
   issueWorkloadCertificate(id: SpiffeId): IssuedCertificate;
   /** A certificate for ports of the control plane. */
@@ -129,6 +130,7 @@ function createAuthority(options: AuthorityOptions, root: X509Certificate, rootP
   return {
     trustDomain,
     rootPem,
+    workloadLifetimeMs,
     issueWorkloadCertificate(id) {
       const identity = parseSpiffeId(id);
       if (identity === undefined || identity.trustDomain !== trustDomain) throw new RangeError(`${id} is no identity of ${trustDomain}`);

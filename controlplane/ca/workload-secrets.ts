@@ -25,7 +25,7 @@ export interface WorkloadSecretsOptions {
   readonly random: () => number;
 }
 
-interface Entry { readonly secrets: Secrets; readonly dueAtMs: number; readonly expiresAtMs: number }
+interface Entry { readonly secrets: Secrets; readonly dueAtMs: number }
 
 const MIN_CHECK_MS = 50;
 const MAX_CHECK_MS = 30_000;
@@ -41,7 +41,7 @@ export function createWorkloadSecrets({ authority, clock, random }: WorkloadSecr
     const own: Secret = { name: WORKLOAD_CERTIFICATE, tlsCertificate: { certificateChain: { inlineString: chainPem }, privateKey: { inlineString: keyPem } } };
     // Half life, and up to a tenth of the life earlier or later, so that a mesh started at once does not renew at once.
     const share = 0.5 + (random() - 0.5) * 0.2;
-    return { secrets: new Map([[WORKLOAD_CERTIFICATE, own], [ROOT_CERTIFICATE, root]]), dueAtMs: nowMs + (expiresAtMs - nowMs) * share, expiresAtMs };
+    return { secrets: new Map([[WORKLOAD_CERTIFICATE, own], [ROOT_CERTIFICATE, root]]), dueAtMs: nowMs + (expiresAtMs - nowMs) * share };
   };
 
   const dropDue = (): boolean => {
@@ -51,12 +51,8 @@ export function createWorkloadSecrets({ authority, clock, random }: WorkloadSecr
     return due.length > 0;
   };
 
-  /** Often enough for the shortest life there is, seldom enough to cost nothing. */
-  const checkIntervalMs = (): number => {
-    const nowMs = clock.nowMs();
-    const shortestMs = Math.min(...[...entries.values()].map(({ expiresAtMs }) => expiresAtMs - nowMs));
-    return Math.min(MAX_CHECK_MS, Math.max(MIN_CHECK_MS, shortestMs / 40));
-  };
+  // Often enough for the life that certificates have, seldom enough to cost nothing.
+  const checkIntervalMs = Math.min(MAX_CHECK_MS, Math.max(MIN_CHECK_MS, authority.workloadLifetimeMs / 40));
 
   return {
     secretsFor(id) {
@@ -67,7 +63,7 @@ export function createWorkloadSecrets({ authority, clock, random }: WorkloadSecr
     dropDue,
     async watch(onDue, signal) {
       while (!signal.aborted) {
-        await clock.sleep(checkIntervalMs(), signal).catch(() => undefined);
+        await clock.sleep(checkIntervalMs, signal).catch(() => undefined);
         if (!signal.aborted && dropDue()) onDue();
       }
     },

@@ -103,7 +103,8 @@ function isSameMap(left: EncodedMap, right: EncodedMap): boolean {
 
 function encodeContent<K extends ResourceKind>(kind: K, name: string, message: ResourceMessages[K], find: (version: string) => EncodedResource | undefined): EncodedResource {
   const { message: messageName, typeUrl } = resourceTypes[kind];
-  const typed = message as MessageByName[typeof messageName];
+  // Envoy removes a virtual host of VHDS by its own name, and is told the resource's: they must be one and the same.
+  const typed = (kind === "virtualHosts" ? { ...message, name } : message) as MessageByName[typeof messageName];
   const packed = packAny(messageName, typed);
   const hash = createHash("sha256").update(`${typeUrl}\0${name}\0`).update(packed.value);
   const version = hash.digest("hex").slice(0, 24);

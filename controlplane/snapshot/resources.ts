@@ -1,7 +1,7 @@
 // What translators hand over: the Envoy messages of one class of proxies, by resource name.
 import type { Cluster, ClusterLoadAssignment, Listener, RouteConfiguration, Secret, TypedExtensionConfig, VirtualHost } from "../../protos/build/envoy.ts";
 
-/** One class's Envoy messages. Keys are resource names; those of virtual hosts are `<route configuration>/<virtual host>`. Order is kept on the wire. */
+/** One class's Envoy messages. Keys are resource names; those of virtual hosts are `<route configuration>/<virtual host>`, and become the hosts' names on the wire. Order is kept. */
 export interface EnvoyResources {
   clusters: Map<string, Cluster>;
   endpoints: Map<string, ClusterLoadAssignment>;

@@ -38,6 +38,11 @@ describe("encoding", () => {
     expect(encoder.encodeResource("clusters", "b", { name: "a" }).version).not.toBe(one.version);
   });
 
+  it("calls a virtual host what its resource is called, or Envoy could not remove it", () => {
+    const { bytes } = createResourceEncoder().encodeResource("virtualHosts", "80/a:80", { name: "a:80", domains: ["a"] });
+    expect(decode("VirtualHost", decode("Resource", bytes).resource!.value).name).toBe("80/a:80");
+  });
+
   it("writes a Resource with name, version and the packed message", () => {
     const { bytes, version } = createResourceEncoder().encodeResource("clusters", "a", { name: "a", type: "EDS" });
     const resource = decode("Resource", bytes);

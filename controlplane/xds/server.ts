@@ -32,7 +32,7 @@ export interface XdsServerOptions {
   readonly secretsFor: (proxy: Proxy) => ReadonlyMap<string, Secret>;
   readonly encoder: ResourceEncoder;
   readonly clock: { nowMs(): number; monotonicMs(): number };
-  readonly log: { info(fields: object, message: string): void; warn(fields: object, message: string): void };
+  readonly log: Record<"info" | "warn" | "error", (fields: object, message: string) => void>;
   readonly limits?: Partial<XdsLimits>;
 }
 
@@ -228,6 +228,9 @@ function createStreamSet({ resourcesFor, secretsFor, encoder, clock, log }: XdsS
     rejected(stream, typeUrl, reason) {
       const kind = kindOf(typeUrl);
       log.warn({ node: stream.proxy?.node.id, type: kind === undefined ? typeUrl : resourceTypes[kind].short, reason }, "proxy rejected its configuration");
+    },
+    failed(stream, error) {
+      log.error({ node: stream.proxy?.node.id, err: error }, "serving a proxy failed");
     },
     closed(stream) {
       streams.delete(stream);

@@ -3,7 +3,7 @@ import { status as grpcStatus, type ServerDuplexStream } from "@grpc/grpc-js";
 import type { EncodedMap, EncodedResource, EncodedResources } from "../snapshot/encode.ts";
 import { admitNode, type Proxy, type ProxyIdentity } from "./node.ts";
 import { type ContentMaps, newStreamState, type StreamEffect, type StreamEvent, type StreamState, step } from "./stream-state.ts";
-import { decodeRequest, encodeResponse } from "./wire.ts";
+import { type DecodedRequest, decodeRequest, encodeResponse } from "./wire.ts";
 
 export type Call = ServerDuplexStream<Uint8Array, Uint8Array>;
 
@@ -15,6 +15,8 @@ export interface StreamHost {
   accepted(stream: AdsStream, resources: Iterable<EncodedResource>): void;
   refused(stream: AdsStream, resource: EncodedResource, reason: string): void;
   rejected(stream: AdsStream, typeUrl: string, reason: string): void;
+  /** A bug of ours showed while this stream was served. */
+  failed(stream: AdsStream, error: unknown): void;
   closed(stream: AdsStream): void;
 }
 
@@ -103,9 +105,8 @@ export function serveStream(call: Call, identity: ProxyIdentity, host: StreamHos
     });
   };
 
-  const receive = (bytes: Uint8Array): void => {
+  const receive = ({ request, node }: DecodedRequest): void => {
     if (isOver) return;
-    const { request, node } = decodeRequest(bytes);
     if (proxy === undefined) {
       const admission = admitNode(identity, node);
       if (admission.kind === "refused") return stream.end(grpcStatus.PERMISSION_DENIED, admission.reason);
@@ -118,10 +119,14 @@ export function serveStream(call: Call, identity: ProxyIdentity, host: StreamHos
   };
 
   call.on("data", (bytes: Uint8Array) => {
+    const decoded = decodeRequest(bytes);
+    if (decoded === undefined) return stream.end(grpcStatus.INVALID_ARGUMENT, "not a DeltaDiscoveryRequest");
     try {
-      receive(bytes);
-    } catch {
-      stream.end(grpcStatus.INVALID_ARGUMENT, "not a DeltaDiscoveryRequest");
+      receive(decoded);
+    } catch (error) {
+      // One proxy's content that cannot be made must not take the others' server down.
+      host.failed(stream, error);
+      stream.end(grpcStatus.INTERNAL, "internal error");
     }
   });
   call.on("end", () => {

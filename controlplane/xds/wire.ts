@@ -1,7 +1,7 @@
 // Bytes of ADS messages. Resources were encoded once; a response only strings them together.
 import protobuf from "protobufjs/light.js";
 import { decode } from "../../protos/codec.ts";
-import type { Node } from "../../protos/build/envoy.ts";
+import type { DeltaDiscoveryRequest, Node } from "../../protos/build/envoy.ts";
 import type { SendEffect, StreamRequest } from "./stream-state.ts";
 
 // Tags of envoy.service.discovery.v3.DeltaDiscoveryResponse, all length-delimited: field number << 3 | 2.
@@ -19,9 +19,12 @@ export function encodeResponse(response: SendEffect): Uint8Array {
   return writer.finish();
 }
 
-/** A DeltaDiscoveryRequest and the node in it, if there is one. Throws on bytes that are none. */
-export function decodeRequest(bytes: Uint8Array): { readonly request: StreamRequest; readonly node: Node | undefined } {
-  const message = decode("DeltaDiscoveryRequest", bytes);
+export interface DecodedRequest { readonly request: StreamRequest; readonly node: Node | undefined }
+
+/** A DeltaDiscoveryRequest and the node in it, if there is one; undefined for bytes that are none. */
+export function decodeRequest(bytes: Uint8Array): DecodedRequest | undefined {
+  const message = tryDecode(bytes);
+  if (message === undefined) return undefined;
   const request = {
     typeUrl: message.typeUrl ?? "",
     subscribe: message.resourceNamesSubscribe ?? [],
@@ -31,4 +34,12 @@ export function decodeRequest(bytes: Uint8Array): { readonly request: StreamRequ
     error: message.errorDetail === undefined ? undefined : (message.errorDetail.message ?? "rejected without a reason"),
   };
   return { request, node: message.node };
+}
+
+function tryDecode(bytes: Uint8Array): DeltaDiscoveryRequest | undefined {
+  try {
+    return decode("DeltaDiscoveryRequest", bytes);
+  } catch {
+    return undefined;
+  }
 }
