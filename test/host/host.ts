@@ -24,7 +24,7 @@ export interface HostOptions {
   readonly vmId?: string;
   /** Number of workers, default 1. Each has a VM of its own; shared data and metrics are common. */
   readonly workers?: number;
-  /** Attributes of every stream (and, as far as Envoy has them there, of roots): node, connection, xds … */
+  /** Attributes of every stream: node, connection, xds … Roots see none of them, as in Envoy. */
   readonly attributes?: AttributeTree;
   /** Clusters callouts may name; default: any. */
   readonly clusters?: readonly string[];

@@ -32,12 +32,11 @@ function writeBody(buffer: BodyBuffer, start: number, length: number, data: Uint
   return Status.Ok;
 }
 
+/** Outside of streams Envoy knows nothing but the plugin's own names: not even node. */
 function attributeTrees(vm: Vm): readonly AttributeTree[] {
   const { stream, root } = vm.context;
   const own = { plugin_name: root.name, plugin_root_id: root.rootId, plugin_vm_id: vm.environment.vmId };
-  if (stream) return [...stream.attributeTrees, own];
-  const { node, listener_direction, listener_metadata } = vm.environment.attributes;
-  return [{ ...(node !== undefined && { node }), ...(listener_direction !== undefined && { listener_direction }), ...(listener_metadata !== undefined && { listener_metadata }) }, own];
+  return stream ? [...stream.attributeTrees, own] : [own];
 }
 
 /** Host functions on the stream: properties, local replies, buffers, continue and close. */
