@@ -68,6 +68,7 @@ function serveArguments({ settings, runtimeDir, xds, admin }: ControlPlaneOption
   return [
     "serve", settings.directory, "--runtime", runtimeDir, "--state-dir", settings.stateDir, "--xds-address", formatAddress(xds), "--admin-address", formatAddress(admin),
     ...(settings.strict ? ["--strict"] : []), ...(settings.allowEmpty ? ["--allow-empty"] : []),
+    ...(settings.certificateLifetime === undefined ? [] : ["--certificate-lifetime", settings.certificateLifetime]),
   ];
 }
 

@@ -39,7 +39,7 @@ export interface RunningMesh {
   world(): World;
   pods(): readonly LocalPod[];
   /** Resolves to true when /synced says yes and no pod is being started, to false after `timeoutMs`. */
-  waitUntilSynced(timeoutMs: number): Promise<boolean>;
+  waitUntilSynced(timeoutMs: number, signal: AbortSignal): Promise<boolean>;
   /** Ends every process and releases the state directory. */
   stop(): Promise<void>;
 }
@@ -146,11 +146,11 @@ function runningMesh({ settings, admin, clock, controlPlane, pods, watch, world,
     admin,
     world,
     pods: () => pods.pods(),
-    async waitUntilSynced(timeoutMs) {
+    async waitUntilSynced(timeoutMs, signal) {
       const deadline = clock.monotonicMs() + timeoutMs;
-      while (clock.monotonicMs() < deadline) {
+      while (!signal.aborted && clock.monotonicMs() < deadline) {
         if (pods.isSettled() && (await controlPlane.syncReport())?.synced) return true;
-        await clock.sleep(POLL_MS);
+        await clock.sleep(POLL_MS, signal).catch(() => undefined);
       }
       return false;
     },

@@ -39,12 +39,15 @@ export interface WorkloadProblem { readonly workload: string; readonly message: 
 
 const DEFAULT_GRACE_SECONDS = 30;
 
-/** Returns the workloads to run and the Deployments that cannot be, in the order of the World's list. */
-export function planWorkloads(world: World): { readonly workloads: readonly WorkloadPlan[]; readonly problems: readonly WorkloadProblem[] } {
+/**
+ * Returns the workloads to run and the Deployments that cannot be, in the order of the World's list. `scope` "every" plans the
+ * Deployments without a local command too (their command is ""), for those who only want to know what would be.
+ */
+export function planWorkloads(world: World, scope: "local" | "every" = "local"): { readonly workloads: readonly WorkloadPlan[]; readonly problems: readonly WorkloadProblem[] } {
   const workloads: WorkloadPlan[] = [];
   const problems: WorkloadProblem[] = [];
   for (const deployment of world.list("Deployment")) {
-    const command = deployment.spec.template.metadata?.annotations?.[LOCAL_COMMAND];
+    const command = deployment.spec.template.metadata?.annotations?.[LOCAL_COMMAND] ?? (scope === "every" ? "" : undefined);
     if (command === undefined) continue;
     const variables = planVariables(world, deployment);
     if (variables.kind === "problem") problems.push({ workload: keyOf(deployment.metadata), message: variables.message });
@@ -56,13 +59,6 @@ export function planWorkloads(world: World): { readonly workloads: readonly Work
 /** Returns `namespace/name`, by which a workload is known. */
 export function keyOf({ namespace, name }: { readonly namespace: string; readonly name: string }): string {
   return `${namespace}/${name}`;
-}
-
-/** Returns a hash over everything a Deployment's processes are started from except the number of replicas. */
-export function templateHashOf(world: World, deployment: MeshObject<"Deployment">): string | undefined {
-  const command = deployment.spec.template.metadata?.annotations?.[LOCAL_COMMAND];
-  const variables = planVariables(world, deployment);
-  return command === undefined || variables.kind === "problem" ? undefined : planWorkload(deployment, command, variables.variables).templateHash;
 }
 
 function planWorkload(deployment: MeshObject<"Deployment">, command: string, variables: readonly PlannedVariable[]): WorkloadPlan {

@@ -2,6 +2,7 @@
 // Produces: one frozen Settings for each, or the sentence that says which option is wrong.
 // Never does: I/O.
 import { resolve } from "node:path";
+import { parseDurationMs } from "../model/duration.ts";
 import type { LogLevel } from "../telemetry/logger.ts";
 import { formatAddress, isLoopback, parseAddress, type SocketAddress } from "./address.ts";
 import type { Environment } from "./environment.ts";
@@ -21,6 +22,8 @@ export interface ServeSettings {
   readonly strict: boolean;
   /** Take an emptied directory at its word. */
   readonly allowEmpty: boolean;
+  /** How long a workload's certificate is valid; undefined: the authority's default. */
+  readonly workloadLifetimeMs: number | undefined;
   readonly cacheDir: string;
   readonly logLevel: LogLevel;
 }
@@ -33,6 +36,8 @@ export interface UpSettings {
   readonly adminPort: number | undefined;
   readonly strict: boolean;
   readonly allowEmpty: boolean;
+  /** As given, for the control plane to read. */
+  readonly certificateLifetime: string | undefined;
   readonly environment: Environment;
 }
 
@@ -45,6 +50,7 @@ export interface ServeOptions {
   readonly adminAddress?: string;
   readonly strict?: boolean;
   readonly allowEmpty?: boolean;
+  readonly certificateLifetime?: string;
 }
 
 /** Returns the settings of `scrim serve DIRECTORY`. */
@@ -55,6 +61,8 @@ export function readServeSettings(directory: string, options: ServeOptions, envi
   if (!xdsAddress) return { kind: "refused", message: `--xds-address ${xdsText} is not an address: write HOST:PORT.` };
   if (!adminAddress) return { kind: "refused", message: `--admin-address ${adminText} is not an address: write HOST:PORT.` };
   if (!isLoopback(adminAddress.address)) return { kind: "refused", message: `--admin-address ${adminText} is open to other machines: use a loopback address, its pages ask nobody who they are.` };
+  const workloadLifetimeMs = readLifetime(options.certificateLifetime);
+  if (workloadLifetimeMs === "refused") return refuseLifetime(options.certificateLifetime);
   return {
     kind: "settings",
     settings: Object.freeze({
@@ -63,7 +71,7 @@ export function readServeSettings(directory: string, options: ServeOptions, envi
       stateDir: stateDirectory(directory, options.stateDir),
       xdsAddress, adminAddress,
       strict: options.strict ?? false, allowEmpty: options.allowEmpty ?? false,
-      cacheDir: environment.cacheDir, logLevel: environment.logLevel,
+      workloadLifetimeMs, cacheDir: environment.cacheDir, logLevel: environment.logLevel,
     }),
   };
 }
@@ -74,6 +82,7 @@ export interface UpOptions {
   readonly stateDir?: string;
   readonly strict?: boolean;
   readonly allowEmpty?: boolean;
+  readonly certificateLifetime?: string;
 }
 
 /** Returns the settings of `scrim up DIRECTORY`. */
@@ -81,6 +90,7 @@ export function readUpSettings(directory: string, options: UpOptions, environmen
   for (const [name, text] of [["--gateway-port", options.gatewayPort], ["--admin-port", options.adminPort]] as const) {
     if (text !== undefined && parsePort(text) === undefined) return { kind: "refused", message: `${name} ${text} is not a port: write a number from 0 (any free port) to 65535.` };
   }
+  if (readLifetime(options.certificateLifetime) === "refused") return refuseLifetime(options.certificateLifetime);
   return {
     kind: "settings",
     settings: Object.freeze({
@@ -89,7 +99,7 @@ export function readUpSettings(directory: string, options: UpOptions, environmen
       gatewayPort: options.gatewayPort === undefined ? undefined : parsePort(options.gatewayPort),
       adminPort: options.adminPort === undefined ? undefined : parsePort(options.adminPort),
       strict: options.strict ?? false, allowEmpty: options.allowEmpty ?? false,
-      environment,
+      certificateLifetime: options.certificateLifetime, environment,
     }),
   };
 }
@@ -102,4 +112,17 @@ function parsePort(text: string): number | undefined {
 /** `.scrim/` stands beside the mesh directory; two meshes side by side in one folder need `--state-dir` for one of them. */
 function stateDirectory(directory: string, given: string | undefined): string {
   return given === undefined ? resolve(directory, "..", ".scrim") : resolve(given);
+}
+
+const LONGEST_LIFETIME_MS = 7 * 24 * 3_600_000;
+const SHORTEST_LIFETIME_MS = 10_000;
+
+function readLifetime(text: string | undefined): number | undefined | "refused" {
+  if (text === undefined) return undefined;
+  const lifetimeMs = parseDurationMs(text);
+  return lifetimeMs !== undefined && lifetimeMs >= SHORTEST_LIFETIME_MS && lifetimeMs <= LONGEST_LIFETIME_MS ? lifetimeMs : "refused";
+}
+
+function refuseLifetime(text: string | undefined): { readonly kind: "refused"; readonly message: string } {
+  return { kind: "refused", message: `--certificate-lifetime ${text} is not a lifetime: write a duration from 10s to 168h.` };
 }

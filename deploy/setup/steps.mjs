@@ -40,20 +40,15 @@ async function buildByScript({ root, begin }, { script, inputs, output }) {
 /** Bundles the control plane and the CLI to `controlplane/build/`. */
 export async function buildControlPlane({ root, begin }) {
   const inputs = ["controlplane", "protos", "filters/telemetry", "test/host", "package-lock.json", "deploy/setup"];
-  return whenStale({ root, begin, inputs, output: "controlplane/build", made: ["scrim.mjs"] }, async () =>
-    bundle(root, { entries: await controlPlaneEntries(root), outdir: "controlplane/build" }));
+  return whenStale({ root, begin, inputs, output: "controlplane/build", made: CONTROL_PLANE_ENTRIES.map((entry) => `${entry.out}.mjs`) }, () =>
+    bundle(root, { entries: CONTROL_PLANE_ENTRIES.map((entry) => ({ in: join(root, entry.in), out: entry.out })), outdir: "controlplane/build" }));
 }
 
 // The second entry is a process of its own, so that a plugin under test can be killed.
 const CONTROL_PLANE_ENTRIES = [
   { out: "scrim", in: "controlplane/cli/index.ts" },
-  { out: "wasm-check", in: "controlplane/wasm/check-process.ts", optional: true },
+  { out: "check-plugin", in: "controlplane/wasm/check-plugin.ts" },
 ];
-
-async function controlPlaneEntries(root) {
-  const present = await Promise.all(CONTROL_PLANE_ENTRIES.map(async (entry) => !entry.optional || (await exists(join(root, entry.in)))));
-  return CONTROL_PLANE_ENTRIES.filter((_, i) => present[i]).map(({ in: input, out }) => ({ in: join(root, input), out }));
-}
 
 const DEMO_SERVICES = ["productpage", "details", "reviews", "ratings"];
 

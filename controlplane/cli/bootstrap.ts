@@ -1,0 +1,48 @@
+// `scrim bootstrap`: the bootstrap of a proxy, to be read, or to run an Envoy of one's own with.
+import { join } from "node:path";
+import { LABELS } from "../../filters/telemetry/labels.ts";
+import { buildBootstrap, CONTROL_PLANE_SERVER_NAME, type NodeFacts } from "../bootstrap/bootstrap.ts";
+import { parseAddress } from "../settings/address.ts";
+import type { CommandContext } from "./context.ts";
+import { CommandFailure, exitCodes } from "./exit-codes.ts";
+import { renderValue } from "./output.ts";
+
+export interface BootstrapOptions {
+  readonly proxy: string;
+  readonly kind: string;
+  readonly ip: string;
+  readonly serviceAccount: string;
+  readonly label: readonly string[];
+  readonly xdsAddress: string;
+  readonly adminPort: string;
+  readonly rootCert?: string;
+  readonly trustDomain: string;
+  readonly token?: string;
+  readonly stateDir: string;
+  readonly output: "json" | "yaml";
+}
+
+/** Prints the bootstrap of the proxy that the options describe. */
+export function bootstrapCommand(options: BootstrapOptions, { terminal }: CommandContext): void {
+  terminal.out(renderValue(buildBootstrap(factsOf(options)), options.output));
+}
+
+function factsOf(options: BootstrapOptions): NodeFacts {
+  const [, namespace, name] = /^([^/]+)\/([^/]+)$/.exec(options.proxy) ?? usage(`--proxy ${options.proxy}: write NAMESPACE/NAME.`);
+  const xds = parseAddress(options.xdsAddress) ?? usage(`--xds-address ${options.xdsAddress}: write HOST:PORT.`);
+  const kind = options.kind === "sidecar" || options.kind === "router" ? options.kind : usage(`--kind ${options.kind}: write sidecar or router.`);
+  const labels = Object.fromEntries(options.label.map((text) => {
+    const [, key = "", value = ""] = /^([^=]+)=(.*)$/.exec(text) ?? usage(`--label ${text}: write NAME=VALUE.`);
+    return [key, value];
+  }));
+  return {
+    kind, namespace: namespace ?? "", podName: name ?? "", workload: name ?? "", serviceAccount: options.serviceAccount, labels, podIp: options.ip,
+    trustDomain: options.trustDomain, clusterId: "Kubernetes", admin: { address: "127.0.0.1", port: Number(options.adminPort) || 15_000 },
+    controlPlane: { ...xds, rootCertificateFile: options.rootCert ?? join(options.stateDir, "ca", "root-cert.pem"), serverName: CONTROL_PLANE_SERVER_NAME },
+    token: options.token, metricLabels: LABELS,
+  };
+}
+
+function usage(message: string): never {
+  throw new CommandFailure(exitCodes.usage, message);
+}

@@ -1,0 +1,14 @@
+#!/usr/bin/env node
+// The launcher: runs the built CLI, or says how to build it.
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+const bundle = new URL("../build/scrim.mjs", import.meta.url);
+if (existsSync(bundle)) {
+  process.setSourceMapsEnabled(true);
+  const { main } = await import(bundle.href);
+  process.exitCode = await main(process.argv.slice(2), fileURLToPath(import.meta.url));
+} else {
+  process.stderr.write("scrim: it is not built yet: run `npm run setup` in the repository.\n");
+  process.exitCode = 1;
+}

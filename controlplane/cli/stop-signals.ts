@@ -1,0 +1,32 @@
+import { exitCodes } from "./exit-codes.ts";
+
+/** Tells when this process is asked to end. */
+export interface StopSignals {
+  readonly asked: AbortSignal;
+  /** Resolves when asked. */
+  readonly whenAsked: Promise<void>;
+}
+
+const PARENT_POLL_MS = 500;
+
+/**
+ * Listens for SIGINT, SIGTERM and SIGHUP; a second one ends the process at once. `followParent` also asks when the process that
+ * started this one is gone (npm killed by force).
+ */
+export function listenForStop(options: { readonly followParent: boolean }): StopSignals {
+  const controller = new AbortController();
+  const whenAsked = new Promise<void>((resolve) => controller.signal.addEventListener("abort", () => resolve(), { once: true }));
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    process.on(signal, () => {
+      if (controller.signal.aborted && signal !== "SIGHUP") process.exit(exitCodes.failed);
+      controller.abort();
+    });
+  }
+  if (options.followParent) {
+    const parent = process.ppid;
+    setInterval(() => {
+      if (process.ppid !== parent) controller.abort();
+    }, PARENT_POLL_MS).unref();
+  }
+  return { asked: controller.signal, whenAsked };
+}

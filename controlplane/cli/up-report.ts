@@ -1,0 +1,65 @@
+// What `scrim up` prints when the mesh is up.
+import type { ProxyStatus, SyncReport } from "../admin/contract.ts";
+import type { LocatedEnvoy } from "../envoy/install.mjs";
+import { httpCall } from "../local/http-call.ts";
+import type { RunningMesh } from "../local/runner.ts";
+import type { World } from "../store/world.ts";
+import { renderTable } from "./output.ts";
+
+/** Returns the addresses, the table of workloads, and who is missing if not all are in sync. */
+export async function describeMesh(mesh: RunningMesh, envoy: LocatedEnvoy, synced: boolean): Promise<string> {
+  const adminUrl = `http://${mesh.admin.address}:${mesh.admin.port}`;
+  const ask = async (path: string) => (await httpCall({ host: mesh.admin.address, port: mesh.admin.port, path, timeoutMs: 5_000 })).body;
+  const proxies = JSON.parse((await ask("/debug/proxies")) || "[]") as readonly ProxyStatus[];
+  const report = JSON.parse((await ask("/synced")) || "{}") as Partial<SyncReport>;
+  return renderMesh({ adminUrl, envoyVersion: envoy.version, gateways: gatewayUrls(proxies, mesh.world()), proxies, missing: synced ? [] : report.waiting ?? [] });
+}
+
+export interface MeshReport {
+  readonly adminUrl: string;
+  readonly envoyVersion: string;
+  readonly gateways: readonly string[];
+  readonly proxies: readonly ProxyStatus[];
+  readonly missing: SyncReport["waiting"];
+}
+
+/** Returns the text; pure. */
+export function renderMesh({ adminUrl, envoyVersion, gateways, proxies, missing }: MeshReport): string {
+  const rows = proxies.map((proxy) => [
+    proxy.workload || proxy.name,
+    proxy.ports.map(({ address }) => address).join(",") || proxy.podIp,
+    proxy.identity,
+    proxy.envoyVersion || envoyVersion,
+    isSynced(proxy) ? "yes" : "no",
+  ]);
+  const lines = [
+    missing.length === 0 ? "the mesh is up" : "the mesh is started, but not everything is in sync",
+    ...gateways.map((url) => `gateway  ${url}`),
+    `admin    ${adminUrl}`,
+  ];
+  const waiting = missing.map(({ who, why }) => `  ${who}: ${why}\n`).join("");
+  return `\n${lines.join("\n")}\n\n${renderTable(["WORKLOAD", "ADDRESS", "IDENTITY", "PROXY", "SYNCED"], rows)}${waiting === "" ? "" : `\nnot in sync:\n${waiting}`}\n`;
+}
+
+function isSynced({ ready, sync }: ProxyStatus): boolean {
+  return ready && Object.values(sync).every((state) => state === "SYNCED" || state === "IGNORED" || state === "NOT SENT");
+}
+
+/** Returns a URL for each open gateway port; plain HTTP ones lead to a path that is known to be answered. */
+export function gatewayUrls(proxies: readonly Pick<ProxyStatus, "kind" | "ports">[], world: World): string[] {
+  const tlsPorts = new Set(world.list("Gateway").flatMap(({ spec }) => spec.servers ?? []).filter(({ port }) => port.protocol === "HTTPS").map(({ port }) => port.number));
+  const path = firstKnownPath(world);
+  return proxies.filter(({ kind }) => kind === "router").flatMap(({ ports }) => ports.map(({ port, address }) => `${tlsPorts.has(port) ? "https" : "http"}://${address}${path}`));
+}
+
+/** The first path that a VirtualService of a gateway names exactly; "/" when none does. */
+function firstKnownPath(world: World): string {
+  for (const { spec } of world.list("VirtualService")) {
+    if (!(spec.gateways ?? []).some((gateway) => gateway !== "mesh")) continue;
+    for (const { match } of spec.http ?? []) {
+      const exact = match?.map(({ uri }) => uri?.exact).find((path) => path !== undefined);
+      if (exact !== undefined) return exact;
+    }
+  }
+  return "/";
+}

@@ -1,0 +1,54 @@
+// `scrim up`: runs a mesh directory on this machine until it is asked to stop.
+import { LABELS } from "../../filters/telemetry/labels.ts";
+import { type LocatedEnvoy, EnvoyUnavailable, locateEnvoy } from "../envoy/install.mjs";
+import { watchMesh } from "../local/mesh-watch.ts";
+import { type RunningMesh, startMesh } from "../local/runner.ts";
+import type { Environment } from "../settings/environment.ts";
+import { readUpSettings, type UpOptions, type UpSettings } from "../settings/settings.ts";
+import type { CommandContext } from "./context.ts";
+import { requireDirectory } from "./directory.ts";
+import { CommandFailure, exitCodes } from "./exit-codes.ts";
+import { listenForStop } from "./stop-signals.ts";
+import { describeMesh } from "./up-report.ts";
+
+const SYNCED_WITHIN_MS = 60_000;
+
+/** Starts the mesh, tells where it is, and ends it when asked. */
+export async function up(directory: string, options: UpOptions, context: CommandContext): Promise<void> {
+  const { environment, terminal } = context;
+  const read = readUpSettings(directory, options, environment);
+  if (read.kind === "refused") throw new CommandFailure(exitCodes.usage, read.message);
+  await requireDirectory(directory);
+  const stop = listenForStop({ followParent: environment.startedByNpm });
+  const say = (line: string) => terminal.out(`scrim: ${line}\n`);
+  const envoy = await findEnvoy(environment, say);
+  const mesh = await start(read.settings, envoy, context, say);
+  await Promise.race([tellWhenSynced(mesh, envoy, context, stop.asked), stop.whenAsked]);
+  await stop.whenAsked;
+  say("stopping");
+  await mesh.stop();
+  say("stopped");
+}
+
+/** Returns the Envoy to use, fetched if there is none; expected failures become a sentence. */
+export async function findEnvoy({ envoyPath, searchPath, cacheDir }: Environment, say: (line: string) => void): Promise<LocatedEnvoy> {
+  try {
+    return await locateEnvoy({ envoyPath, searchPath, cacheDir, arch: process.arch, report: say });
+  } catch (error) {
+    if (error instanceof EnvoyUnavailable) throw new CommandFailure(exitCodes.failed, error.message, { cause: error });
+    throw error;
+  }
+}
+
+async function start(settings: UpSettings, envoy: LocatedEnvoy, { installation, clock }: CommandContext, say: (line: string) => void): Promise<RunningMesh> {
+  const started = await startMesh(settings, {
+    envoyBinary: envoy.path, launcher: installation.launcher, metricLabels: LABELS, clock, random: Math.random, say, watchMesh,
+  });
+  if (started.kind === "refused") throw new CommandFailure(exitCodes.failed, started.message);
+  return started.mesh;
+}
+
+async function tellWhenSynced(mesh: RunningMesh, envoy: LocatedEnvoy, { terminal }: CommandContext, asked: AbortSignal): Promise<void> {
+  const synced = await mesh.waitUntilSynced(SYNCED_WITHIN_MS, asked);
+  if (!asked.aborted) terminal.out(await describeMesh(mesh, envoy, synced));
+}

@@ -1,0 +1,21 @@
+import type { UpSettings } from "../settings/settings.ts";
+import { createFileSource } from "../source/files/file-source.ts";
+import { createStore } from "../store/store.ts";
+import type { World } from "../store/world.ts";
+import { createSystemClock } from "../telemetry/clock.ts";
+
+/** Watches the mesh directory with the control plane's own source and store; what is wrong with it is the control plane's to tell. */
+export async function watchMesh({ directory, strict, allowEmpty }: UpSettings, onWorld: (world: World) => void): Promise<{ stop(): Promise<void> }> {
+  const store = createStore({ strict });
+  const source = createFileSource({ directory, clock: createSystemClock(), allowEmpty });
+  let told = false;
+  store.subscribe(({ world, worldChanged }) => {
+    if (!worldChanged) return;
+    told = true;
+    onWorld(world);
+  });
+  await source.start((batch) => store.apply(batch));
+  // An empty directory is a mesh too.
+  if (!told) onWorld(store.world());
+  return source;
+}
