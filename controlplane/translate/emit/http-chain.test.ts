@@ -37,6 +37,11 @@ describe("the order of a chain", () => {
 });
 
 describe("what is delivered to a place", () => {
+  it("is nothing that does anything while there is nothing to do", () => {
+    const { typedConfig } = buildWasmExtension(filter("x", { module: { kind: "idle" } }));
+    expect(typedConfig && unpackAny(typedConfig)).toEqual({ name: "HttpRbac", message: {} });
+  });
+
   it("is the module with its configuration", () => {
     const { name, typedConfig } = buildWasmExtension(filter("x", { environment: { A: "1" }, failureMode: "reload" }));
     expect(name).toBe("x");

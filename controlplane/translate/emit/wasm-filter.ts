@@ -14,9 +14,15 @@ export function buildWasmPlace(filter: WasmFilter): HttpFilter {
   };
 }
 
-/** Returns what is delivered to a filter's place: the module with its configuration, or the stand-in of one that cannot be had. */
+/** Returns what is delivered to a filter's place: the module with its configuration, or what stands in for it. */
 export function buildWasmExtension(filter: WasmFilter): TypedExtensionConfig {
-  return { name: filter.name, typedConfig: filter.module.kind === "module" ? wasmConfig(filter, filter.module.module) : standIn(filter.failureMode) };
+  const { name, module, failureMode } = filter;
+  switch (module.kind) {
+    case "module": return { name, typedConfig: wasmConfig(filter, module.module) };
+    case "idle": return { name, typedConfig: letPass };
+    // Envoy refuses a module that does not load even where it may fail open.
+    case "unavailable": return { name, typedConfig: failureMode === "open" ? letPass : refuse };
+  }
 }
 
 function wasmConfig(filter: WasmFilter, module: WasmModule): TypedExtensionConfig["typedConfig"] {
@@ -41,7 +47,7 @@ function wasmConfig(filter: WasmFilter, module: WasmModule): TypedExtensionConfi
   });
 }
 
-/** Envoy refuses a module that does not load even when it may fail open. RBAC without rules lets everything pass; with no policy that allows, nothing. */
-function standIn(mode: FailureMode): TypedExtensionConfig["typedConfig"] {
-  return packAny("HttpRbac", mode === "open" ? {} : { rules: { action: "ALLOW", policies: {} } });
-}
+/** RBAC without rules looks at nothing. */
+const letPass = packAny("HttpRbac", {});
+/** RBAC in which no policy allows anything. */
+const refuse = packAny("HttpRbac", { rules: { action: "ALLOW", policies: {} } });

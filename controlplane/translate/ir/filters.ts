@@ -9,12 +9,18 @@ export interface WasmModule {
 /** What happens to requests when the module fails: let them pass, refuse them (503), or refuse and start the module anew. */
 export type FailureMode = "open" | "closed" | "reload";
 
+export type FilterModule =
+  | { readonly kind: "module"; readonly module: WasmModule }
+  /** It cannot be had: what stands in for it lets everything pass or refuses everything. */
+  | { readonly kind: "unavailable"; readonly reason: string }
+  /** Nothing to do for now: requests pass. Its place is kept, since a change of the chain would not reach connections that are already open. */
+  | { readonly kind: "idle" };
+
 /** One configured module. Delivered apart from the listener that names it. */
 export interface WasmFilter {
   /** Resource name of the delivered configuration, unique in a proxy. */
   readonly name: string;
-  /** A module that can be had, or what stands in for one that cannot: pass-through or refuse-all, with why. */
-  readonly module: { readonly kind: "module"; readonly module: WasmModule } | { readonly kind: "unavailable"; readonly reason: string };
+  readonly module: FilterModule;
   /** JSON text, or the empty string. */
   readonly configuration: string;
   /** Shared data lives as long as one VM of this id: constant across versions of a module. */

@@ -2,12 +2,15 @@
 import type { FailureMode, WasmFilter } from "../ir/filters.ts";
 import type { BuiltinFilter, PluginModules } from "../ir/modules.ts";
 
-/** Returns the filter under its resource name. Its shared data outlive every configuration: the VM's id is the module's name. */
-export function builtinFilter(modules: PluginModules, module: BuiltinFilter, name: string, configuration: string, failureMode: FailureMode): WasmFilter {
+/**
+ * Returns the filter under its resource name. Its shared data outlive every configuration: the VM's id is the module's name.
+ * `configuration` undefined: there is nothing for it to do.
+ */
+export function builtinFilter(modules: PluginModules, module: BuiltinFilter, name: string, configuration: string | undefined, failureMode: FailureMode): WasmFilter {
   return {
     name,
-    module: { kind: "module", module: modules.builtin(module) },
-    configuration,
+    module: configuration === undefined ? { kind: "idle" } : { kind: "module", module: modules.builtin(module) },
+    configuration: configuration ?? "",
     vmId: `scrim.${module}`,
     rootId: name,
     environment: {},

@@ -12,16 +12,16 @@ import { resolveTelemetry } from "./telemetry.ts";
 import { type ChainDirection, resolvePlugins } from "./wasm-plugin.ts";
 
 /**
- * Returns the filters of one chain. Authorization and rate limits guard what comes in (a sidecar's inbound ports, a gateway) and stand there only
- * if a policy selects the proxy; telemetry always does; the router where some virtual host of the chain needs it.
+ * Returns the filters of one chain. Authorization and rate limits guard what comes in (a sidecar's inbound ports, a gateway); the router is for what
+ * goes out (from a sidecar, through a gateway); telemetry is for both. They have their places whether there is something for them to do or not:
+ * what fills a place reaches open connections with their next request, a changed chain only new ones.
  */
 export function resolveHttpFilters(world: World, proxy: ProxyClass, direction: ChainDirection, modules: PluginModules, needsRouter: boolean): HttpFilters {
-  const guards = direction !== "outbound";
   return {
     ...resolvePlugins(world, proxy, modules),
-    ...(guards && resolveGuards(world, proxy, modules)),
+    ...(direction !== "outbound" && resolveGuards(world, proxy, modules)),
     // Without the router nobody would choose a route: refuse meanwhile rather than send requests astray.
-    ...(needsRouter && direction !== "inbound" && { router: builtinFilter(modules, "router", "scrim.router", "{}", "reload") }),
+    ...(direction !== "inbound" && { router: builtinFilter(modules, "router", "scrim.router", needsRouter ? "{}" : undefined, "reload") }),
     telemetry: resolveTelemetry(modules, direction === "inbound" ? "inbound" : "outbound"),
   };
 }
@@ -30,7 +30,7 @@ function resolveGuards(world: World, proxy: ProxyClass, modules: PluginModules):
   const policies = resolveAuthorization(world, proxy);
   const rateLimits = resolveRateLimits(world, proxy);
   return {
-    ...(policies.length > 0 && { authorization: builtinFilter(modules, "authz", "scrim.authz", authorizationConfiguration(policies), "reload") }),
-    ...(rateLimits.limits.length > 0 && { rateLimit: builtinFilter(modules, "ratelimit", "scrim.ratelimit", rateLimitConfiguration(rateLimits), "reload") }),
+    authorization: builtinFilter(modules, "authz", "scrim.authz", policies.length > 0 ? authorizationConfiguration(policies) : undefined, "reload"),
+    rateLimit: builtinFilter(modules, "ratelimit", "scrim.ratelimit", rateLimits.limits.length > 0 ? rateLimitConfiguration(rateLimits) : undefined, "reload"),
   };
 }

@@ -18,11 +18,11 @@ describe("ports of a workload", () => {
     ]);
   });
 
-  it("carry telemetry always, and what guards them only where a policy asks for it", () => {
+  it("carry telemetry always, and places for what guards them, filled where a policy asks for it", () => {
     const [plain] = resolveInbound(worldOf(""), sidecar(), modulesOf());
     expect(plain?.filters).toMatchObject({ telemetry: { name: "scrim.telemetry.inbound", configuration: '{"reporter":"destination"}' } });
-    expect(plain?.filters.authorization).toBeUndefined();
-    expect(plain?.filters.rateLimit).toBeUndefined();
+    expect(plain?.filters.authorization).toMatchObject({ name: "scrim.authz", module: { kind: "idle" } });
+    expect(plain?.filters.rateLimit).toMatchObject({ name: "scrim.ratelimit", module: { kind: "idle" } });
     const guarded = worldOf(`
 apiVersion: security.istio.io/v1
 kind: AuthorizationPolicy
