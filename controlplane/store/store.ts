@@ -2,7 +2,7 @@
 // Produces: the accepted objects, each at its last good version, as one immutable World, and what is wrong with the rest.
 // Never does: read files, hold back good objects because of bad ones, or change an object that others may hold.
 import type { SourceBatch } from "../model/document.ts";
-import type { MeshObject } from "../model/object.ts";
+import { type MeshObject, objectKey, refOf } from "../model/object.ts";
 import { compareViolations, type Violation } from "../validate/violation.ts";
 import { type FileEntry, readFileEntry } from "./file-entry.ts";
 import { mergeEntries } from "./merge.ts";
@@ -33,12 +33,22 @@ export interface Store {
   subscribe(listener: (update: StoreUpdate) => void): () => void;
 }
 
-/** Returns an empty store. `strict` makes deprecated aliases errors. */
-export function createStore(options: { readonly strict: boolean }): Store {
+export interface StoreOptions {
+  /** Deprecated aliases are errors. */
+  readonly strict: boolean;
+  /** What was in force when an earlier run ended: the last good versions of what cannot be read at first. */
+  readonly remembered?: readonly MeshObject[];
+}
+
+/** Returns a store without documents: it holds nothing until sources tell what there is. */
+export function createStore(options: StoreOptions): Store {
   /** By source, then by file. */
   const entries = new Map<string, Map<string, FileEntry>>();
   const notices = new Map<string, readonly StoreViolation[]>();
   const listeners = new Set<(update: StoreUpdate) => void>();
+  const remembered = rememberByFile(options.remembered ?? []);
+  /** What broken documents fall back to; from the first publication on, what is in force. */
+  let lastGood: ReadonlyMap<string, MeshObject> = new Map(options.remembered?.map((object) => [objectKey(refOf(object)), object]));
   let accepted: ReadonlyMap<string, MeshObject> = new Map();
   let world = createWorld([], undefined, 0);
   let violations: readonly StoreViolation[] = [];
@@ -47,9 +57,10 @@ export function createStore(options: { readonly strict: boolean }): Store {
     let files = entries.get(batch.source);
     if (files === undefined) entries.set(batch.source, files = new Map());
     for (const snapshot of batch.files) {
-      const entry = readFileEntry(snapshot, { before: files.get(snapshot.file), lastGood: accepted, strict: options.strict });
+      const entry = readFileEntry(snapshot, { before: files.get(snapshot.file) ?? remembered.get(snapshot.file), lastGood, strict: options.strict });
       if (entry === undefined) files.delete(snapshot.file);
       else files.set(snapshot.file, entry);
+      remembered.delete(snapshot.file);
     }
     notices.set(batch.source, batch.notices.map((notice) => ({ ...notice, severity: "error", object: "", field: "", servingLastGood: true })));
   }
@@ -63,6 +74,7 @@ export function createStore(options: { readonly strict: boolean }): Store {
       accepted = merged.objects;
       world = createWorld(accepted.values(), meshConfigOf(accepted, world.mesh), world.revision + 1, world);
     }
+    lastGood = accepted;
     violations = next;
     if (!worldChanged && !violationsChanged) return;
     for (const listener of [...listeners]) listener({ world, worldChanged, violations });
@@ -80,6 +92,17 @@ export function createStore(options: { readonly strict: boolean }): Store {
       return () => void listeners.delete(listener);
     },
   };
+}
+
+/** What each file held, as if it had been read and found good. */
+function rememberByFile(objects: readonly MeshObject[]): Map<string, FileEntry> {
+  const entries = new Map<string, FileEntry>();
+  for (const object of objects) {
+    const { file } = object.location;
+    const defined = new Map(entries.get(file)?.defined).set(objectKey(refOf(object)), object);
+    entries.set(file, { file, judged: [], defined, held: new Map(), violations: [] });
+  }
+  return entries;
 }
 
 function sameObjects(a: ReadonlyMap<string, MeshObject>, b: ReadonlyMap<string, MeshObject>): boolean {

@@ -1,0 +1,231 @@
+// The control plane: its stages in the order of the data, as one list.
+//   source (files) → store → wasm (plugins) → translate → snapshot → xds
+// with the certificate authority and the admin pages beside them.
+import { join } from "node:path";
+import type { ControlPlane, ControlPlaneView } from "./admin/contract.ts";
+import { createAdminServer } from "./admin/server.ts";
+import { createControlPlaneView } from "./admin/view.ts";
+import { openAuthority } from "./ca/authority.ts";
+import { createWorkloadSecrets, type WorkloadSecrets } from "./ca/workload-secrets.ts";
+import { spiffeId } from "./model/spiffe.ts";
+import type { Installation } from "./settings/installation.ts";
+import type { ServeSettings } from "./settings/settings.ts";
+import { StartError } from "./settings/start-error.ts";
+import { type ClassSnapshots, createClassSnapshots } from "./snapshot/class-snapshots.ts";
+import { coalesce } from "./snapshot/coalesce.ts";
+import { createResourceEncoder, type EncodedMap, type EncodedResources } from "./snapshot/encode.ts";
+import { createFileSource, type FileSource } from "./source/files/file-source.ts";
+import { type AcceptedObjects, createAcceptedObjects } from "./store/accepted-objects.ts";
+import { createStore, type Store } from "./store/store.ts";
+import type { World } from "./store/world.ts";
+import type { Clock } from "./telemetry/clock.ts";
+import { registerControlPlaneMetrics } from "./telemetry/control-plane-metrics.ts";
+import type { Logger } from "./telemetry/logger.ts";
+import type { Registry } from "./telemetry/metrics.ts";
+import { gatewayCredentials } from "./translate/gateway-credentials.ts";
+import type { PluginModules } from "./translate/ir/modules.ts";
+import type { ProxyClass } from "./translate/ir/proxy-class.ts";
+import { proxyClassOfPod } from "./translate/proxy-class.ts";
+import { emitProxy, resolveProxy } from "./translate/translate.ts";
+import { type BuiltinModules, loadBuiltinModules } from "./wasm/builtin-modules.ts";
+import { createPluginFetcher, type PluginFetcher } from "./wasm/plugin-fetcher.ts";
+import { createProcessChecker } from "./wasm/process-checker.ts";
+import { createIdentityFile } from "./xds/identities.ts";
+import type { Proxy } from "./xds/node.ts";
+import { createXdsServer, type XdsServer } from "./xds/server.ts";
+
+export interface ControlPlaneDeps {
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly metrics: Registry;
+  readonly installation: Installation;
+  /** From 0 up to 1, as Math.random: spreads renewals. */
+  readonly random: () => number;
+  /** Tells people what is wrong with their documents, a line each. */
+  readonly complain: (line: string) => void;
+}
+
+/** What every resource is made from: one state of the mesh and the plugins at hand then. */
+interface Inputs {
+  readonly world: World;
+  readonly modules: PluginModules;
+}
+
+const SERVER_NAMES = { dnsNames: ["istiod.istio-system.svc", "scrim.local"], ipAddresses: ["127.0.0.1"] };
+/** A burst of changes is published once: after this quiet time, and at the latest after the bound. */
+const QUIET_MS = 10;
+const PUBLISH_AT_MOST_MS = 100;
+/** How long a start waits for plugins; for those that are missing then, something stands in. */
+const PLUGINS_AT_START_MS = 5_000;
+
+/** The control plane of one mesh directory, not yet started. */
+export function createControlPlane(settings: ServeSettings, deps: ControlPlaneDeps): ControlPlane {
+  const { logger, clock } = deps;
+  const sources = createSources(settings, clock);
+  const accepted = createAcceptedObjects(join(settings.stateDir, "accepted.json"), ({ kind }) => kind !== "Pod");
+  const store = createStore({ strict: settings.strict, remembered: accepted.read() });
+  const plugins = createPlugins(settings, deps);
+  const snapshots = createSnapshots(logger);
+  const ending = new AbortController();
+  const running: { xds?: XdsServer; builtins?: BuiltinModules; published?: World } = {};
+
+  const publish = coalesce(() => {
+    const { builtins } = running;
+    if (builtins === undefined) return;
+    running.published = store.world();
+    snapshots.setInputs({ world: running.published, modules: { builtin: (name) => builtins[name], plugin: plugins.plugin } });
+    running.xds?.notify();
+  }, { quietMs: QUIET_MS, atMostMs: PUBLISH_AT_MOST_MS, clock });
+
+  const view = createControlPlaneView({ store, plugins, published: () => running.published, isPending: publish.isPending, xds: () => running.xds });
+  const admin = createAdminServer({ view, metrics: deps.metrics, address: settings.adminAddress, runsLocally: settings.runtimeDir !== undefined });
+
+  return {
+    view,
+    async start() {
+      await admin.start();
+      running.builtins = await loadBuiltinModules(deps.installation.filtersDir);
+      for (const source of sources) await source.start((batch) => store.apply(batch));
+      const secrets = openCa(settings, store.world().mesh.trustDomain, deps);
+      plugins.update(store.world().list("WasmPlugin"));
+      await Promise.race([plugins.settled(), clock.sleep(PLUGINS_AT_START_MS, ending.signal)]);
+      running.xds = createXds(settings, { snapshots, secrets, published: () => running.published, deps });
+      measure(deps.metrics, store, view);
+      await running.xds.listen();
+      followChanges({ store, plugins, accepted, publish: publish.ask, deps });
+      publish.ask();
+      void secrets.watch(() => running.xds?.notify(), ending.signal);
+    },
+    async stop() {
+      ending.abort();
+      publish.cancel();
+      plugins.close();
+      await Promise.all(sources.map((source) => source.stop()));
+      await running.xds?.close();
+      await admin.stop();
+    },
+  };
+}
+
+/** The mesh directory, and beside it what `scrim up` says of the pods it runs. */
+function createSources({ directory, runtimeDir, allowEmpty }: ServeSettings, clock: Clock): readonly FileSource[] {
+  const mesh = createFileSource({ directory, name: "mesh", clock, allowEmpty });
+  // Pods come and go by `scrim up`'s own word: when it says that there are none, there are none.
+  return runtimeDir === undefined ? [mesh] : [mesh, createFileSource({ directory: runtimeDir, name: "runtime", clock, allowEmpty: true, include: (path) => path.endsWith(".yaml") })];
+}
+
+function createPlugins({ cacheDir, stateDir, runtimeDir }: ServeSettings, { clock, logger, installation }: ControlPlaneDeps): PluginFetcher {
+  const checker = createProcessChecker({ script: installation.pluginCheckScript });
+  return createPluginFetcher({ cacheDir, stateDir, clock, log: logger, checker, addresses: runtimeDir === undefined ? "public" : "any" });
+}
+
+function createSnapshots(logger: Logger): ClassSnapshots<Inputs, ProxyClass> {
+  return createClassSnapshots<Inputs, ProxyClass>({
+    translate: ({ world, modules }, proxy) => emitProxy(resolveProxy(world, proxy, modules)),
+    encoder: createResourceEncoder(),
+    isBootstrapCluster: (name) => name === "xds-grpc",
+    log: logger,
+  });
+}
+
+/** Without its key the mesh has no identities to give, and says so instead of making a second root. */
+function openCa({ stateDir, workloadLifetimeMs }: ServeSettings, trustDomain: string, { clock, random }: ControlPlaneDeps): WorkloadSecrets & { readonly serverCertificate: { certificate: string; key: string } } {
+  const opening = openAuthority({ directory: join(stateDir, "ca"), trustDomain, clock, ...(workloadLifetimeMs === undefined ? {} : { workloadLifetimeMs }) });
+  if (opening.kind === "refused") throw new StartError(`The certificate authority cannot start: ${opening.reason}`);
+  const { chainPem, keyPem } = opening.authority.issueServerCertificate(SERVER_NAMES);
+  return { ...createWorkloadSecrets({ authority: opening.authority, clock, random }), serverCertificate: { certificate: chainPem, key: keyPem } };
+}
+
+interface XdsParts {
+  readonly snapshots: ClassSnapshots<Inputs, ProxyClass>;
+  readonly secrets: ReturnType<typeof openCa>;
+  readonly published: () => World | undefined;
+  readonly deps: ControlPlaneDeps;
+}
+
+/** Serves each proxy what the pod it proved to be needs. */
+function createXds(settings: ServeSettings, { snapshots, secrets, published, deps }: XdsParts): XdsServer {
+  const encoder = createResourceEncoder();
+  const podOf = ({ identity }: Proxy) => published()?.get("Pod", identity.namespace, identity.pod);
+  const resourcesFor = (proxy: Proxy): EncodedResources | undefined => {
+    const pod = podOf(proxy);
+    const proxyClass = pod && proxyClassOfPod(pod);
+    return proxyClass && snapshots.resourcesOf(proxyClass);
+  };
+  const identities = join(settings.runtimeDir ?? settings.stateDir, "identities.json");
+  return createXdsServer({
+    host: settings.xdsAddress.address,
+    port: settings.xdsAddress.port,
+    certificate: secrets.serverCertificate,
+    authenticate: createIdentityFile(identities, (problem) => deps.logger.warn({}, problem)),
+    resourcesFor,
+    secretsFor(proxy) {
+      const world = published();
+      const { namespace, serviceAccount } = proxy.identity;
+      const own = secrets.secretsFor(spiffeId(world?.mesh.trustDomain ?? "cluster.local", namespace, serviceAccount));
+      const listeners = proxy.node.kind === "router" ? resourcesFor(proxy)?.maps.listeners : undefined;
+      return world === undefined || listeners === undefined ? own : new Map([...gatewayCredentials(world, namespace, secretsNamedBy(listeners)), ...own]);
+    },
+    encoder,
+    clock: deps.clock,
+    log: deps.logger,
+  });
+}
+
+function secretsNamedBy(listeners: EncodedMap): readonly string[] {
+  return [...listeners.values()].flatMap(({ references }) => references.filter(({ kind }) => kind === "secrets").map(({ name }) => name));
+}
+
+function measure(metrics: Registry, store: Store, view: ControlPlaneView): void {
+  registerControlPlaneMetrics(metrics, {
+    proxies: () => ({ connected: view.proxies().length, rejecting: view.proxies().filter(({ rejections }) => rejections.length > 0).length }),
+    services: () => store.world().list("Service").length + store.world().list("ServiceEntry").length,
+    virtualServices: () => store.world().list("VirtualService").length,
+    violations: () => view.violations().length,
+  });
+}
+
+interface Followed {
+  readonly store: Store;
+  readonly plugins: PluginFetcher;
+  readonly accepted: AcceptedObjects;
+  readonly publish: () => void;
+  readonly deps: ControlPlaneDeps;
+}
+
+/** From here on, what changes at one stage moves the next. */
+function followChanges({ store, plugins, accepted, publish, deps }: Followed): void {
+  const complaints = createComplaints(deps.complain);
+  const keep = (world: World): void => void accepted.keep(world).catch((error: unknown) => deps.logger.error({ err: error }, "the accepted objects cannot be kept for the next start"));
+  const tell = (): void => complaints([...store.violations(), ...plugins.problems()]);
+  store.subscribe(({ world, worldChanged }) => {
+    tell();
+    if (!worldChanged) return;
+    plugins.update(world.list("WasmPlugin"));
+    keep(world);
+    publish();
+  });
+  plugins.onChanged(() => {
+    tell();
+    publish();
+  });
+  tell();
+  keep(store.world());
+}
+
+interface Complaint { readonly severity: string; readonly file: string; readonly line: number; readonly column: number; readonly object: string; readonly field: string; readonly message: string; readonly servingLastGood: boolean }
+
+/** Says each problem once, when it appears, and says when it is over. */
+function createComplaints(say: (line: string) => void): (problems: readonly Complaint[]) => void {
+  let told = new Map<string, Complaint>();
+  return (problems) => {
+    const now = new Map(problems.map((problem) => [`${problem.file}\0${problem.object}\0${problem.field}\0${problem.message}`, problem]));
+    for (const [key, problem] of now) if (!told.has(key)) say(describeComplaint(problem));
+    told = now;
+  };
+}
+
+function describeComplaint({ severity, file, line, column, object, field, message, servingLastGood }: Complaint): string {
+  const what = [object, field].filter((part) => part !== "").join(" ");
+  return `${file}:${line}:${column}: ${severity}: ${what === "" ? "" : `${what}: `}${message}${severity === "error" && servingLastGood ? " (the last good version stays in force)" : ""}`;
+}

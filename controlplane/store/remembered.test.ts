@@ -1,0 +1,84 @@
+// A control plane that starts anew must not lose what a file held before somebody broke it.
+import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { parseFile } from "../source/files/parse-file.ts";
+import { createAcceptedObjects } from "./accepted-objects.ts";
+import { createStore, type Store } from "./store.ts";
+
+const file = "mesh/reviews.yaml";
+const good = `apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: reviews}
+spec:
+  hosts: [reviews]
+  http: [{route: [{destination: {host: reviews}, weight: 100}]}]
+`;
+
+function tell(store: Store, text: string | undefined, path = file): void {
+  const { documents, problems } = text === undefined ? { documents: [], problems: [] } : parseFile(text, path);
+  store.apply({ source: "mesh", files: [{ file: path, documents, problems, settled: true }], notices: [] });
+}
+
+const names = (store: Store) => store.world().list("VirtualService").map(({ metadata }) => metadata.name);
+
+describe("objects remembered across a restart", () => {
+  let directory: string;
+  beforeEach(() => void (directory = mkdtempSync(join(tmpdir(), "scrim-accepted-"))));
+  afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+  async function restarted(): Promise<Store> {
+    const before = createStore({ strict: false });
+    tell(before, good);
+    const path = join(directory, "accepted.json");
+    await createAcceptedObjects(path, () => true).keep(before.world());
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    return createStore({ strict: false, remembered: createAcceptedObjects(path, () => true).read() });
+  }
+
+  it("are nothing by themselves: only files say what there is", async () => {
+    const store = await restarted();
+    expect(names(store)).toEqual([]);
+    tell(store, undefined);
+    expect(names(store)).toEqual([]);
+  });
+
+  it("are in force where the file cannot be read any more", async () => {
+    const store = await restarted();
+    tell(store, `${good.slice(0, -30)}\n {[`);
+    expect(names(store)).toEqual(["reviews"]);
+    expect(store.violations()[0]?.file).toBe(file);
+  });
+
+  it("are in force where the document became invalid", async () => {
+    const store = await restarted();
+    tell(store, good.replace("weight: 100", "weight: -1"));
+    expect(names(store)).toEqual(["reviews"]);
+    expect(store.violations()[0]?.servingLastGood).toBe(true);
+  });
+
+  it("are the same objects where nothing changed, and a change replaces them", async () => {
+    const store = await restarted();
+    tell(store, good);
+    expect(names(store)).toEqual(["reviews"]);
+    tell(store, good.replace("name: reviews", "name: other"));
+    expect(names(store)).toEqual(["other"]);
+  });
+
+  it("do not come back for a file that was deleted meanwhile", async () => {
+    const store = await restarted();
+    tell(store, good.replace("name: reviews", "name: other"), "mesh/other.yaml");
+    expect(names(store)).toEqual(["other"]);
+    tell(store, good.replace("weight: 100", "weight: -1"), "mesh/late.yaml");
+    expect(names(store)).toEqual(["other"]);
+  });
+
+  it("are nothing when the kept file is not readable as such", () => {
+    const path = join(directory, "accepted.json");
+    writeFileSync(path, '{"format": 1, "obj');
+    expect(createAcceptedObjects(path, () => true).read()).toEqual([]);
+    writeFileSync(path, '{"format": 99, "objects": []}');
+    expect(createAcceptedObjects(path, () => true).read()).toEqual([]);
+  });
+});

@@ -1,0 +1,23 @@
+// The control plane's own metrics, under the names that Istio's users know.
+import { Gauge } from "prom-client";
+import type { Registry } from "./metrics.ts";
+
+export interface MeasuredStages {
+  /** Connected proxies by whether they are in sync. */
+  readonly proxies: () => { readonly connected: number; readonly rejecting: number };
+  readonly services: () => number;
+  readonly virtualServices: () => number;
+  readonly violations: () => number;
+}
+
+/** Registers gauges that are read from the stages when the page is asked for (Istio: "Pilot metrics"). */
+export function registerControlPlaneMetrics(registry: Registry, { proxies, services, virtualServices, violations }: MeasuredStages): void {
+  const gauge = (name: string, help: string, read: () => number): void => {
+    new Gauge({ name, help, registers: [registry], collect() { this.set(read()); } });
+  };
+  gauge("pilot_xds", "Proxies with an open xDS stream.", () => proxies().connected);
+  gauge("pilot_total_xds_rejects", "Proxies that reject a part of their configuration now.", () => proxies().rejecting);
+  gauge("pilot_services", "Services known to the mesh.", services);
+  gauge("pilot_virt_services", "VirtualServices known to the mesh.", virtualServices);
+  gauge("scrim_violations", "Problems in the mesh's documents and plugins.", violations);
+}

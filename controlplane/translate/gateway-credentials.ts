@@ -1,0 +1,40 @@
+// The TLS credentials that a gateway's listeners name, as secrets for SDS.
+import type { Secret } from "../../protos/build/envoy.ts";
+import type { MeshObject } from "../model/object.ts";
+import type { World } from "../store/world.ts";
+import { memoByObject } from "./resolve/memo.ts";
+
+const CREDENTIAL = /^kubernetes:\/\/(?:([^/]+)\/)?([^/]+)$/;
+
+/**
+ * Returns the secrets by name. `names` are those that the gateway's own listeners refer to (`kubernetes://<name>` is of the
+ * proxy's namespace, `kubernetes://<namespace>/<name>` of another): which of them it may have was decided when these were made.
+ */
+export function gatewayCredentials(world: World, proxyNamespace: string, names: Iterable<string>): ReadonlyMap<string, Secret> {
+  const secrets = new Map<string, Secret>();
+  for (const name of names) {
+    const [, namespace = proxyNamespace, secretName] = CREDENTIAL.exec(name) ?? [];
+    const object = secretName === undefined ? undefined : world.get("Secret", namespace, secretName);
+    const pair = object === undefined ? undefined : certificateOf(object);
+    if (pair !== undefined) secrets.set(name, pair(name));
+  }
+  return secrets;
+}
+
+/** Per Secret object, so that one that did not change is one message. */
+const certificateOf = memoByObject((object: MeshObject<"Secret">): ((name: string) => Secret) | undefined => {
+  const certificate = field(object, "tls.crt");
+  const key = field(object, "tls.key");
+  if (certificate === undefined || key === undefined) return undefined;
+  const made = new Map<string, Secret>();
+  return (name) => {
+    const known = made.get(name) ?? { name, tlsCertificate: { certificateChain: { inlineString: certificate }, privateKey: { inlineString: key } } };
+    made.set(name, known);
+    return known;
+  };
+});
+
+function field({ spec }: MeshObject<"Secret">, name: string): string | undefined {
+  const encoded = spec.data?.[name];
+  return spec.stringData?.[name] ?? (encoded === undefined ? undefined : Buffer.from(encoded, "base64").toString("utf8"));
+}
