@@ -4,13 +4,22 @@ import type { SourceLocation } from "./object.ts";
 /** Where a field stands inside a document: names of fields and indexes of list items. */
 export type FieldPath = readonly (string | number)[];
 
+/** A place in a text, both from 1. */
+export interface PlaceInText {
+  readonly line: number;
+  readonly column: number;
+}
+
 /** One document as written, before anything is known about it. */
 export interface SourceDocument {
   readonly file: string;
   /** Plain JSON data. The same reference as before means the same text as before. */
   readonly value: unknown;
-  /** Returns where a field stands: its key, or the item of a list; the nearest enclosing place if the field is not there. */
-  locate(path: FieldPath): SourceLocation;
+  /**
+   * Returns where a field stands: its key, or the item of a list; the nearest enclosing place if the field is not there.
+   * With `inside`, a place in the field's own text (both from 1), where that is written as a literal block (`|`).
+   */
+  locate(path: FieldPath, inside?: PlaceInText): SourceLocation;
 }
 
 /** Something that keeps a file from being read as documents. */

@@ -1,6 +1,6 @@
 // YAML text to documents with places. Pure: text in, documents or problems out.
 import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument, type YAMLMap } from "yaml";
-import type { FieldPath, SourceDocument, SyntaxProblem } from "./document.ts";
+import type { FieldPath, PlaceInText, SourceDocument, SyntaxProblem } from "./document.ts";
 import type { SourceLocation } from "./object.ts";
 
 /** Largest file that is read, in characters: bigger ones are refused before any parsing. */
@@ -88,14 +88,15 @@ export function documentOf(parsed: ParsedPiece & { kind: "document" }, piece: Te
   return {
     file,
     value: parsed.value,
-    locate(path) {
+    locate(path, inside) {
       if (path.length === 0) return { file, line: parsed.line + piece.linesBefore, column: parsed.column };
       // Only documents with something to report are parsed again: trees of all others would be kept for nothing.
       if (tree === undefined) {
         const lines = new LineCounter();
         tree = { document: parseTree(piece.text, lines), lines };
       }
-      const place = placeAt(tree.lines, offsetOf(tree.document, path));
+      const found = find(tree.document, path);
+      const place = (inside && placeInBlock(found.node, inside, piece.text, tree.lines)) ?? placeAt(tree.lines, found.offset);
       return { file, line: place.line + piece.linesBefore, column: place.column };
     },
   };
@@ -108,7 +109,7 @@ export function problemsOf(parsed: ParsedPiece & { kind: "broken" }, piece: Text
 
 /** Returns a document whose every path stands under `prefix` of another: an item of a List. */
 export function nestedDocument(outer: SourceDocument, prefix: FieldPath, value: unknown): SourceDocument {
-  return { file: outer.file, value, locate: (path): SourceLocation => outer.locate([...prefix, ...path]) };
+  return { file: outer.file, value, locate: (path, inside): SourceLocation => outer.locate([...prefix, ...path], inside) };
 }
 
 function parseTree(text: string, lineCounter: LineCounter): Document {
@@ -124,8 +125,17 @@ function firstLine(message: string): string {
   return message.split("\n", 1)[0] ?? message;
 }
 
-/** Returns the offset of the deepest part of `path` that exists: a field's key, a list's item. */
-function offsetOf(document: Document, path: FieldPath): number {
+/** Returns the place of a line and column of a literal block's text; undefined if the node is written in another way. */
+function placeInBlock(node: Node | null, inside: PlaceInText, text: string, lines: LineCounter): PlaceInText | undefined {
+  if (!isScalar(node) || node.type !== "BLOCK_LITERAL" || node.range == null) return undefined;
+  const header = placeAt(lines, node.range[0]).line;
+  const content = text.split("\n").slice(header);
+  const indent = /^ */.exec(content.find((line) => line.trim() !== "") ?? "")?.[0].length ?? 0;
+  return { line: header + inside.line, column: indent + inside.column };
+}
+
+/** Returns the deepest part of `path` that exists, with its offset: a field's key, a list's item. */
+function find(document: Document, path: FieldPath): { readonly offset: number; readonly node: Node | null } {
   let node: Node | null = resolved(document, document.contents);
   let offset = node?.range?.[0] ?? 0;
   for (const part of path) {
@@ -134,7 +144,7 @@ function offsetOf(document: Document, path: FieldPath): number {
     offset = step.offset ?? offset;
     node = resolved(document, step.node);
   }
-  return offset;
+  return { offset, node };
 }
 
 interface Step {

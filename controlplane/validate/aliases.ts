@@ -1,5 +1,6 @@
 // The circuit breaker's field names that Istio never had, rewritten to the standard ones before anything else looks.
 import type { FieldPath } from "../model/document.ts";
+import { didYouMean } from "./suggest.ts";
 import type { Relocation } from "./violation.ts";
 
 /** One deprecated field that was found and what to write instead. */
@@ -61,8 +62,10 @@ function rewriteLevel(level: Fields, at: FieldPath, draft: Draft): Fields {
     rest = without(rest, alias);
     result = moved(result, target, breaker[alias], [...at, BREAKER, alias], at, draft);
   }
-  // What is left is nobody's field: it stays, so that it is reported as unknown.
-  return Object.keys(rest).length > 0 ? { ...result, [BREAKER]: rest } : without(result, BREAKER);
+  for (const name of Object.keys(rest)) {
+    draft.uses.push({ path: [...at, BREAKER, name], message: `unknown field "${name}"${didYouMean(name, Object.keys(BREAKER_FIELDS))}`, conflict: true });
+  }
+  return without(result, BREAKER);
 }
 
 function moved(level: Fields, target: readonly string[], value: unknown, from: FieldPath, at: FieldPath, draft: Draft): Fields {

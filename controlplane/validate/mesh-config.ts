@@ -2,7 +2,7 @@
 import { type FieldPath, formatPath } from "../model/document.ts";
 import { isTrustDomain } from "../model/spiffe.ts";
 import { type MeshConfigDocument, meshConfigSchema } from "../model/kinds/mesh-config.ts";
-import { parsePiece } from "../model/yaml.ts";
+import { documentOf, parsePiece } from "../model/yaml.ts";
 import type { Loose } from "./checks.ts";
 import { dnsLabelFault } from "./names.ts";
 import { checkShape } from "./shape.ts";
@@ -15,20 +15,21 @@ export function isMeshConfigMap(namespace: string, name: string): boolean {
 
 /**
  * Returns the settings written in `text`, as far as they are right. `at` is the string's own place: findings are put
- * there, with the path inside the string in their message.
+ * at their lines of it, with the path inside the string in their message.
  */
 export function readMeshConfig(text: string, at: FieldPath, findings: Findings): Loose<MeshConfigDocument> {
   const parsed = parsePiece(text);
   if (parsed.kind === "broken") {
-    for (const { line, message } of parsed.problems) findings.error(at, `line ${line} of the text: ${message}`);
+    for (const problem of parsed.problems) findings.error(at, problem.message, problem);
     return {};
   }
+  const document = parsed.kind === "document" ? documentOf(parsed, { text, linesBefore: 0 }, "") : undefined;
   const inner: Findings = {
-    error: (path, message) => findings.error(at, `${formatPath(path)}: ${message}`),
-    warn: (path, message) => findings.warn(at, `${formatPath(path)}: ${message}`),
+    error: (path, message) => findings.error(at, `${formatPath(path)}: ${message}`, document?.locate(path)),
+    warn: (path, message) => findings.warn(at, `${formatPath(path)}: ${message}`, document?.locate(path)),
+    failedUnder: () => false,
   };
-  const value = parsed.kind === "empty" ? {} : parsed.value;
-  const config = (checkShape(meshConfigSchema, value, [], "MeshConfig", inner) ?? {}) as Loose<MeshConfigDocument>;
+  const config = (checkShape(meshConfigSchema, document?.value ?? {}, [], "MeshConfig", inner) ?? {}) as Loose<MeshConfigDocument>;
   if (config.trustDomain !== undefined && !isTrustDomain(config.trustDomain)) inner.error(["trustDomain"], "must be a domain in lower case, without port");
   const namespaceFault = config.rootNamespace === undefined ? undefined : dnsLabelFault(config.rootNamespace);
   if (namespaceFault !== undefined) inner.error(["rootNamespace"], namespaceFault);

@@ -10,7 +10,16 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
     const distance = editDistance(plain, simplify(candidate));
     if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
   }
-  return best;
+  return best ?? longestContained(plain, candidates);
+}
+
+/** Returns the longest candidate that is a part of the word, or has it as a part: `hostname` is probably `host`. */
+function longestContained(plain: string, candidates: Iterable<string>): string | undefined {
+  const related = [...candidates].filter((candidate) => {
+    const other = simplify(candidate);
+    return Math.min(other.length, plain.length) >= 4 && (plain.includes(other) || other.includes(plain));
+  });
+  return related.sort((a, b) => b.length - a.length)[0];
 }
 
 /** Returns `; did you mean "x"?` or nothing. */

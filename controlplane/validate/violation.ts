@@ -1,5 +1,5 @@
 // What is wrong with an object, where, and how bad it is.
-import { type FieldPath, formatPath, type SourceDocument } from "../model/document.ts";
+import { type FieldPath, formatPath, type PlaceInText, type SourceDocument } from "../model/document.ts";
 
 /** One thing wrong with one field. An error keeps the object's last good version in force; a warning does not. */
 export interface Violation {
@@ -16,8 +16,11 @@ export interface Violation {
 
 /** Where checks say what they find, by the path of the field inside the document. */
 export interface Findings {
-  error(path: FieldPath, message: string): void;
-  warn(path: FieldPath, message: string): void;
+  /** `inside`: the place in the field's own text, if that is a document of its own. */
+  error(path: FieldPath, message: string, inside?: PlaceInText): void;
+  warn(path: FieldPath, message: string, inside?: PlaceInText): void;
+  /** Returns whether an error was found at this path or below: then its value says nothing. */
+  failedUnder(path: FieldPath): boolean;
 }
 
 /** A field that was written elsewhere than where it is checked, because an alias was rewritten. */
@@ -29,11 +32,20 @@ export interface Relocation {
 /** Returns findings that become violations of one document, and the list they go to. */
 export function findingsOf(document: SourceDocument, object: string, relocations: readonly Relocation[] = []): Findings & { readonly violations: Violation[] } {
   const violations: Violation[] = [];
-  const add = (severity: Violation["severity"], path: FieldPath, message: string) => {
+  const failed: FieldPath[] = [];
+  const add = (severity: Violation["severity"], path: FieldPath, message: string, inside?: PlaceInText) => {
     const written = originalPath(path, relocations);
-    violations.push({ severity, ...document.locate(written), object, field: formatPath(written), message });
+    violations.push({ severity, ...document.locate(written, inside), object, field: formatPath(written), message });
   };
-  return { violations, error: (path, message) => add("error", path, message), warn: (path, message) => add("warning", path, message) };
+  return {
+    violations,
+    error(path, message, inside) {
+      failed.push(path);
+      add("error", path, message, inside);
+    },
+    warn: (path, message, inside) => add("warning", path, message, inside),
+    failedUnder: (path) => failed.some((other) => path.every((part, index) => part === other[index])),
+  };
 }
 
 function originalPath(path: FieldPath, relocations: readonly Relocation[]): FieldPath {

@@ -75,7 +75,7 @@ function checkDestinations(route: Loose<HttpRouteSpec>, at: FieldPath, findings:
   });
   const targets = route.route ?? [];
   const total = targets.reduce((sum, target) => sum + (target?.weight ?? 0), 0);
-  if (targets.length > 1 && total === 0 && targets.every((target) => target !== undefined)) {
+  if (targets.length > 1 && total === 0 && !findings.failedUnder([...at, "route"])) {
     findings.error([...at, "route"], "the weights of several destinations must not add up to 0");
   }
   if (total > 4_294_967_295) findings.error([...at, "route"], "the weights add up to more than 4294967295");
