@@ -5,6 +5,7 @@ import type { HttpFilters } from "../ir/filters.ts";
 import type { AccessLog } from "../ir/proxy.ts";
 import { buildAccessLogs } from "./access-log.ts";
 import { adsSource } from "./config-source.ts";
+import { buildConnectTargetFilter } from "./connect-target.ts";
 import { buildForwardFilters } from "./dynamic-forward.ts";
 import { buildHttpFilters, routerFilter } from "./http-chain.ts";
 
@@ -99,6 +100,6 @@ function upgradesOf(listening: HttpListening): readonly HttpConnectionManager_Up
   const websocket: HttpConnectionManager_UpgradeConfig = { upgradeType: "websocket" };
   if (listening.connect !== true) return [websocket];
   // A tunnel's bytes are no requests: no filter of the mesh looks at them but the refusal of local addresses.
-  const filters = [...(listening.unknownHosts === "forward" ? buildForwardFilters() : []), routerFilter()];
+  const filters = [buildConnectTargetFilter(), ...(listening.unknownHosts === "forward" ? buildForwardFilters() : []), routerFilter()];
   return [{ upgradeType: "CONNECT", filters }, websocket];
 }

@@ -5,7 +5,6 @@ import type { AccessLog, OutboundProxy } from "../ir/proxy.ts";
 import { buildAccessLogs } from "./access-log.ts";
 import { buildHttpConnectionManager, httpConnectionManagerFilter } from "./http-connection-manager.ts";
 import { BLACK_HOLE_CLUSTER, CONNECT_NAME, listenerName } from "./names.ts";
-import { CONNECT_METADATA } from "./special-clusters.ts";
 
 /** What the two listeners share. */
 export interface OutboundSettings {
@@ -54,21 +53,8 @@ function routed(statPrefix: string, outbound: OutboundProxy, settings: OutboundS
   }));
 }
 
-/** The tunnel's route says in its metadata where opaque bytes go. */
+/** The tunnel's route has said where opaque bytes go (emit/connect-target.ts); should it not have, they go nowhere. */
 function opaqueFilters(settings: OutboundSettings): readonly Filter[] {
-  return [
-    {
-      name: "envoy.filters.network.set_filter_state",
-      typedConfig: packAny("NetworkSetFilterState", {
-        onNewConnection: [{
-          objectKey: "envoy.tcp_proxy.cluster",
-          formatString: { textFormatSource: { inlineString: `%DYNAMIC_METADATA(${CONNECT_METADATA}:cluster)%` } },
-        }],
-      }),
-    },
-    {
-      name: "envoy.filters.network.tcp_proxy",
-      typedConfig: packAny("TcpProxy", { statPrefix: `${CONNECT_NAME}_tls`, cluster: BLACK_HOLE_CLUSTER, accessLog: buildAccessLogs(settings.accessLog) }),
-    },
-  ];
+  const proxy = { statPrefix: `${CONNECT_NAME}_tls`, cluster: BLACK_HOLE_CLUSTER, accessLog: buildAccessLogs(settings.accessLog) };
+  return [{ name: "envoy.filters.network.tcp_proxy", typedConfig: packAny("TcpProxy", proxy) }];
 }

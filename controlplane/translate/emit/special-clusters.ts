@@ -6,8 +6,6 @@ import { buildLimits } from "./cluster-limits.ts";
 import { BLACK_HOLE_CLUSTER, CONNECT_NAME, PASSTHROUGH_CLUSTER } from "./names.ts";
 
 const CONNECT_TIMEOUT_MS = 10_000;
-/** Key of the route metadata that a tunnel takes along into the proxy's own listener. */
-export const CONNECT_METADATA = "scrim.connect";
 
 /** Returns the cluster that resolves each request's own host. */
 export function buildPassthroughCluster(): Cluster {
@@ -40,7 +38,6 @@ export function buildConnectCluster(): Cluster {
     transportSocket: {
       name: "envoy.transport_sockets.internal_upstream",
       typedConfig: packAny("InternalUpstreamTransport", {
-        passthroughMetadata: [{ kind: { route: {} }, name: CONNECT_METADATA }],
         transportSocket: { name: "envoy.transport_sockets.raw_buffer", typedConfig: packAny("RawBuffer", {}) },
       }),
     },

@@ -2,12 +2,12 @@
 import type { Route as EnvoyRoute, VirtualHost as EnvoyVirtualHost } from "../../../protos/build/envoy.ts";
 import { packAny } from "../../../protos/codec.ts";
 import type { Route, VirtualHost } from "../ir/routes.ts";
+import { buildConnectTarget } from "./connect-target.ts";
 import { buildFault, FAULT_FILTER } from "./fault.ts";
 import { ALLOW_ANY_HOST, BLOCK_ALL_HOST, BLACK_HOLE_CLUSTER, CONNECT_NAME, PASSTHROUGH_CLUSTER, upstreamName, virtualHostName } from "./names.ts";
 import { buildAction } from "./route-action.ts";
 import { buildChosenMatch, buildNativeMatch } from "./route-match.ts";
 import { buildRouterRules, ROUTER_METADATA } from "./router-rules.ts";
-import { CONNECT_METADATA } from "./special-clusters.ts";
 
 const hosts = new WeakMap<VirtualHost, Map<string, EnvoyVirtualHost>>();
 
@@ -72,6 +72,6 @@ function tunnelRoute(name: string, cluster: string, opaque?: string): EnvoyRoute
     name,
     match: { connectMatcher: {} },
     route: { cluster, timeout: { seconds: 0 }, upgradeConfigs: [{ upgradeType: "CONNECT", connectConfig: {} }] },
-    ...(opaque !== undefined && { metadata: { filterMetadata: { [CONNECT_METADATA]: { cluster: opaque } } } }),
+    ...(opaque !== undefined && { typedPerFilterConfig: buildConnectTarget(opaque) }),
   };
 }

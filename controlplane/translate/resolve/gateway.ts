@@ -100,7 +100,7 @@ function tlsFace({ world, proxy, notes }: Gathering, server: GatewayServer, clai
   const credential = tls?.credentialName;
   const secretName = credential && secretOf(world, credential, proxy.namespace, namespace);
   if (!secretName) {
-    notes.push(credential ? `${describe(server)}: there is no Secret ${credential} in ${proxy.namespace} or ${namespace}` : `${describe(server)}: no credentialName`);
+    notes.push(credential ? `${describe(server)}: there is no Secret ${credential} in ${[...new Set([proxy.namespace, namespace])].join(" or ")}` : `${describe(server)}: no credentialName`);
     return undefined;
   }
   const names = server.spec.hosts.map((host) => host.slice(host.indexOf("/") + 1).toLowerCase()).filter(isServerName);
