@@ -104,6 +104,13 @@ describe("kinds", () => {
     expect(result.violations[0]?.severity).toBe(severity);
   });
 
+  it("JSON of another program is ignored, with a warning", () => {
+    for (const value of [{ name: "x" }, [1], "text"]) {
+      const result = validateDocument({ file: "data.json", value, locate: () => ({ file: "data.json", line: 1, column: 1 }) }, { strict: true });
+      expect(result).toMatchObject({ outcome: "ignored", violations: [{ severity: "warning", line: 1 }] });
+    }
+  });
+
   it.each(["networking.istio.io/v1alpha3", "config.istio.io/v1alpha2"])("QuotaSpec is accepted as %s", (apiVersion) => {
     expect(validate(`apiVersion: ${apiVersion}\nkind: QuotaSpec\nmetadata: {name: a}\nspec: {rules: [{quotas: [{name: q, maxAmount: 1, interval: 1s}]}]}`).outcome).toBe("accepted");
   });

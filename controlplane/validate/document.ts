@@ -34,10 +34,20 @@ type Fields = Readonly<Record<string, unknown>>;
 /** Returns the object of a document if nothing is wrong with it, else all that is wrong. Never throws. */
 export function validateDocument(document: SourceDocument, options: ValidationOptions): Validated {
   const value = document.value;
+  if (isForeignJson(document)) {
+    const findings = findingsOf(document, "");
+    findings.warn([], "has neither apiVersion nor kind: ignored, as JSON of another program");
+    return { outcome: "ignored", violations: findings.violations };
+  }
   if (!isFields(value)) return refused(document, {}, "must be a map with apiVersion, kind and metadata");
   const head = readHead(value, document);
   if (!("kind" in head)) return head;
   return validateObject(document, value, head.kind, options);
+}
+
+/** Programs keep JSON of their own beside a mesh's YAML; YAML without a kind is more likely a mistake. */
+function isForeignJson({ file, value }: SourceDocument): boolean {
+  return file.toLowerCase().endsWith(".json") && !(isFields(value) && ("apiVersion" in value || "kind" in value));
 }
 
 function refused(document: SourceDocument, about: PartialRef, message: string, path: FieldPath = []): Validated {
