@@ -1,5 +1,5 @@
-import { propertyPath } from "./properties";
 import { Bytes } from "./bytes";
+import { propertyPath } from "./literal";
 
 // Paths of Envoy's attributes (https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/advanced/attributes), made when first used.
 

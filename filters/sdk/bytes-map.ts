@@ -65,11 +65,13 @@ export class BytesMap {
 
   private find(key: Bytes, hash: u64): i32 {
     let at = <i32>hash & this.mask;
-    for (;;) {
-      const found = unchecked(this.keys[at]);
-      if (found == 0) return at;
-      if (unchecked(this.hashes[at]) == hash && changetype<Bytes>(found).equals(key)) return at;
-      at = (at + 1) & this.mask;
-    }
+    while (!this.isHere(at, key, hash)) at = (at + 1) & this.mask;
+    return at;
+  }
+
+  /** Whether the place is free or holds `key`. */
+  private isHere(at: i32, key: Bytes, hash: u64): bool {
+    const found = unchecked(this.keys[at]);
+    return found == 0 || (unchecked(this.hashes[at]) == hash && changetype<Bytes>(found).equals(key));
   }
 }

@@ -2,7 +2,7 @@ import { out } from "./abi/arena";
 import { proxy_call_foreign_function } from "./abi/imports";
 import { note, Status } from "./abi/status";
 import { Bytes, EMPTY } from "./bytes";
-import { literal } from "./region";
+import { literal } from "./literal";
 
 /** Calls one of Envoy's own functions by name. Null unless it answered Ok; empty if it answers nothing. */
 export function callForeign(name: Bytes, argument: Bytes = EMPTY): Bytes | null {

@@ -2,15 +2,6 @@ import { out } from "./abi/arena";
 import { proxy_get_property, proxy_set_property } from "./abi/imports";
 import { note, Status } from "./abi/status";
 import { Bytes } from "./bytes";
-import { literal } from "./region";
-
-/**
- * A property path ready for the host: steps separated by NUL in `path`, written here with "/" as in `propertyPath("source/address")`.
- * A step that contains "/" is written with NUL instead ("node\0metadata\0a/b"). For module-level constants: made once, never freed.
- */
-export function propertyPath(path: string): Bytes {
-  return literal(path.includes("\0") ? path : path.replaceAll("/", "\0"));
-}
 
 /** The raw bytes of an attribute, null if absent or refused (`lastStatus()` tells which: NotFound or an error). Strings arrive as they are. */
 export function getProperty(path: Bytes): Bytes | null {

@@ -56,11 +56,3 @@ export class Region {
     this.limit = 0;
   }
 }
-
-/** Holds what lives as long as the module: constants made by `literal`. */
-const forever = new Region();
-
-/** Returns `text` in UTF-8, for module-level constants: `const X_USER = literal("x-user")`. Never freed. */
-export function literal(text: string): Bytes {
-  return forever.keepString(text);
-}

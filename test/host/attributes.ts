@@ -81,8 +81,18 @@ function isTree(value: AttributeValue | undefined): value is AttributeTree {
   return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array);
 }
 
+/** Header values are bytes, held in the strings as Latin-1. */
+function bytesOf(value: string | undefined): Uint8Array | undefined {
+  return value === undefined ? undefined : Buffer.from(value, "latin1");
+}
+
 function joinedHeaders(headers: HeaderMap): AttributeTree {
-  return headers.toObject();
+  return Object.fromEntries(Object.entries(headers.toObject()).map(([name, value]) => [name, bytesOf(value)]));
+}
+
+/** A tree without the names that have no value, so that they hide nothing. */
+function present(tree: AttributeTree): AttributeTree {
+  return Object.fromEntries(Object.entries(tree).filter(([, value]) => value !== undefined));
 }
 
 /** The attributes Envoy derives from the request's headers while it has them. */
@@ -90,18 +100,18 @@ export function requestAttributes(headers: HeaderMap): AttributeTree {
   const path = headers.get(":path");
   const query = path?.indexOf("?") ?? -1;
   return {
-    request: {
+    request: present({
       headers: joinedHeaders(headers),
-      path,
-      url_path: path === undefined || query < 0 ? path : path.slice(0, query),
-      query: path === undefined ? undefined : query < 0 ? "" : path.slice(query + 1),
-      host: headers.get(":authority"),
-      method: headers.get(":method"),
-      scheme: headers.get(":scheme"),
-      referer: headers.get("referer"),
-      useragent: headers.get("user-agent"),
-      id: headers.get("x-request-id"),
-    },
+      path: bytesOf(path),
+      url_path: bytesOf(path === undefined || query < 0 ? path : path.slice(0, query)),
+      query: bytesOf(path === undefined ? undefined : query < 0 ? "" : path.slice(query + 1)),
+      host: bytesOf(headers.get(":authority")),
+      method: bytesOf(headers.get(":method")),
+      scheme: bytesOf(headers.get(":scheme")),
+      referer: bytesOf(headers.get("referer")),
+      useragent: bytesOf(headers.get("user-agent")),
+      id: bytesOf(headers.get("x-request-id")),
+    }),
   };
 }
 

@@ -83,6 +83,11 @@ export class HeaderMap {
     return this.#entries.map(([name, value]) => [name, latin1(value)]);
   }
 
+  /** Names as strings and values as bytes, in order. */
+  byteEntries(): [string, Uint8Array][] {
+    return this.#entries.map(([name, value]) => [name, value.slice()]);
+  }
+
   /** Names and values as an object; repeated values joined with ",". */
   toObject(): Record<string, string> {
     return Object.fromEntries(this.#entries.map(([name]) => [name, this.get(name) ?? ""]));

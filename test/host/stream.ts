@@ -62,7 +62,8 @@ export class HttpStream {
     this.#plugin = plugin;
     this.#id = plugin.vm.allocateContextId();
     const given = new HeaderMap(options.headers ?? []);
-    this.requestHeaders = new HeaderMap(Object.entries(DEFAULT_HEADERS).filter(([name]) => !given.has(name)).concat(given.entries()));
+    const missing = Object.entries(DEFAULT_HEADERS).filter(([name]) => !given.has(name));
+    this.requestHeaders = new HeaderMap([...missing, ...given.byteEntries()]);
     this.#attributes = options.attributes ?? {};
     this.#startedNs = plugin.vm.environment.clock.monotonicNs;
     this.#startedWallNs = plugin.vm.environment.clock.wallNs;
