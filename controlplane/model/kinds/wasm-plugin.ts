@@ -13,7 +13,7 @@ export const wasmPluginSchema = fields({
   pluginConfig: opt(struct()),
   pluginName: opt(text()),
   phase: opt(choice(["UNSPECIFIED_PHASE", "AUTHN", "AUTHZ", "STATS"])),
-  failStrategy: opt(choice(["FAIL_CLOSE", "FAIL_OPEN"], { notYet: ["FAIL_RELOAD"] })),
+  failStrategy: opt(choice(["FAIL_CLOSE", "FAIL_OPEN", "FAIL_RELOAD"])),
   priority: opt(integer(-2_147_483_648, 2_147_483_647)),
   vmConfig: opt(fields({ env: opt(listOf(environmentVariable)) })),
   type: opt(choice(["UNSPECIFIED_PLUGIN_TYPE", "HTTP"], { notYet: ["NETWORK"] })),

@@ -243,7 +243,7 @@ describe("WasmPlugin, quotas and limits", () => {
     ["WasmPlugin", "{url: 'file://a', sha256: abc}", "must be 64 hexadecimal digits"],
     ["WasmPlugin", "{url: 'file://a', pluginConfig: text}", "pluginConfig: must be a map"],
     ["WasmPlugin", "{url: 'file://a', phase: AUTH}", "phase: must be one of"],
-    ["WasmPlugin", "{url: 'file://a', failStrategy: FAIL_RELOAD}", "FAIL_RELOAD is not supported yet"],
+    ["WasmPlugin", "{url: 'file://a', failStrategy: FAIL_OPN}", 'did you mean "FAIL_OPEN"?'],
     ["WasmPlugin", "{url: 'file://a', match: [{mode: CLIENT}]}", "match is not supported yet"],
     ["WasmPlugin", "{url: 'file://a', vmConfig: {env: [{name: A, valueFrom: HOST, value: b}]}}", "cannot be given with valueFrom HOST"],
     ["WasmPlugin", "{url: 'file://a', vmConfig: {env: [{name: A, value: b}, {name: A, value: c}]}}", 'variable "A" is given twice'],
@@ -264,6 +264,7 @@ describe("WasmPlugin, quotas and limits", () => {
   ]);
   accepts([
     ["WasmPlugin", "{url: 'file://./a.wasm', phase: AUTHN, priority: -5, pluginConfig: {a: [1, null, {b: c}]}, vmConfig: {env: [{name: A, value: ''}, {name: B, valueFrom: HOST}]}}"],
+    ["WasmPlugin", "{url: 'file://a', failStrategy: FAIL_RELOAD}"],
     ["WasmPlugin", `{url: 'http://127.0.0.1:1/a.wasm', sha256: ${"a1".repeat(32)}}`],
     ["RateLimitPolicy", limit("key: [{header: x}, {source: principal}, {path: true}], burst: 5, overrides: [{principals: [a], requests: 5}]")],
   ]);

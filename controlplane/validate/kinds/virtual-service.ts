@@ -31,7 +31,7 @@ function gatewayNameFault(text: string): string | undefined {
 
 function checkRoute(route: Loose<HttpRouteSpec>, at: FieldPath, findings: Findings): void {
   const actions = (["route", "redirect", "directResponse"] as const).filter((name) => name === "route" ? (route.route?.length ?? 0) > 0 : route[name] !== undefined);
-  if (actions.length === 0) findings.error([...at, "route"], "is required: a rule needs a route, a redirect or a directResponse");
+  if (actions.length === 0 && !findings.failedUnder(at)) findings.error([...at, "route"], "is required: a rule needs a route, a redirect or a directResponse");
   if (actions.length > 1) findings.error([...at, actions[1] ?? ""], `cannot stand beside ${actions[0]}`);
   if (route.rewrite !== undefined && actions[0] !== "route") findings.error([...at, "rewrite"], "needs a route to rewrite for");
   each(route.match, [...at, "match"], (match, path) => checkMatch(match, path, findings));
@@ -98,7 +98,8 @@ function checkDestination(destination: Loose<DestinationSpec> | undefined, at: F
 /** Generation stops at the first catch-all: what stands after it is dead text. */
 function warnUnreachable(routes: Loose<VirtualServiceSpec>["http"], at: FieldPath, findings: Findings): void {
   const first = routes?.findIndex((route) => route !== undefined && catchesAll(route)) ?? -1;
-  if (first < 0) return;
+  // A rule with a fault may have lost the very field that narrows it.
+  if (first < 0 || findings.failedUnder([...at, first])) return;
   each(routes, at, (_route, path, index) => {
     if (index > first) findings.warn(path, `is never reached: http[${first}] takes every request`);
   });
