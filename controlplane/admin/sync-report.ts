@@ -4,7 +4,7 @@
 import { planRouters } from "../local/router-plan.ts";
 import { keyOf, planWorkloads } from "../local/workload-plan.ts";
 import type { World } from "../store/world.ts";
-import { type ConnectedProxy, type ControlPlaneView, type SyncReport, syncTypes } from "./contract.ts";
+import { type ConnectedProxy, type ControlPlaneView, type SyncReport, type SyncState, syncTypes } from "./contract.ts";
 import { type RuntimePod, runtimePods, runtimeRevision } from "./runtime-pods.ts";
 
 type Waiting = SyncReport["waiting"][number];
@@ -16,16 +16,17 @@ export function buildSyncReport(view: ControlPlaneView, runsLocally: boolean): S
     return { synced: false, waiting: [{ who: "control plane", why: "has not read its sources yet" }], runtimeRevision: 0, acknowledged: false };
   }
   const unpublished: Waiting[] = view.hasUnpublishedChange() ? [{ who: "control plane", why: "a change is accepted and not yet published" }] : [];
-  const stale = view.proxies().flatMap(staleTypes);
+  const stale = view.proxies().flatMap((proxy) => inState(proxy, "STALE", "has not acknowledged"));
+  const rejecting = view.proxies().flatMap((proxy) => inState(proxy, "ERROR", "has rejected"));
   const pods = runtimePods(world);
   const missing = runsLocally ? [...missingPods(world, pods), ...missingRouters(world, pods)] : [];
-  const waiting = [...unpublished, ...missing, ...unconnected(pods, view.proxies()), ...unready(pods), ...stale];
+  const waiting = [...unpublished, ...missing, ...unconnected(pods, view.proxies()), ...unready(pods), ...stale, ...rejecting];
   return { synced: waiting.length === 0, waiting, runtimeRevision: runtimeRevision(world), acknowledged: unpublished.length === 0 && stale.length === 0 };
 }
 
-function staleTypes({ pod, namespace, sync }: ConnectedProxy): Waiting[] {
-  const stale = syncTypes.filter((type) => sync[type] === "STALE");
-  return stale.length === 0 ? [] : [{ who: `${pod}.${namespace}`, why: `has not acknowledged ${stale.join(", ")}` }];
+function inState({ pod, namespace, sync }: ConnectedProxy, state: SyncState, what: string): Waiting[] {
+  const types = syncTypes.filter((type) => sync[type] === state);
+  return types.length === 0 ? [] : [{ who: `${pod}.${namespace}`, why: `${what} ${types.join(", ")}` }];
 }
 
 function unconnected(pods: readonly RuntimePod[], proxies: readonly ConnectedProxy[]): Waiting[] {

@@ -31,5 +31,5 @@ export const ECDS_HEADER = ["NAME", "VERSION", "SHA256", "STATUS"];
 
 /** Returns the table's cells for a filter configuration. */
 export function ecdsRow({ name, version, sha256, status }: EcdsEntry): string[] {
-  return [name, version || "-", sha256.slice(0, 12) || "-", status];
+  return [name, version || "-", sha256 || "-", status];
 }

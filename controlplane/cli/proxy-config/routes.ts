@@ -21,11 +21,11 @@ export function routeRows(config: Json): string[][] {
 function matchOf(match: Json): string {
   const regex = asText(at(match, "safe_regex", "regex"));
   const path = asText(match["path"]);
-  const prefix = asText(match["path_separated_prefix"]) || asText(match["prefix"]);
+  const segments = asText(match["path_separated_prefix"]);
   if (regex !== "") return `regex ${regex}`;
   if (path !== "") return path;
   if (match["connect_matcher"] !== undefined) return "CONNECT";
-  return `${prefix.replace(/\/$/, "")}/*`;
+  return segments === "" ? `${asText(match["prefix"])}*` : `${segments}/*`;
 }
 
 function virtualServiceOf(route: Json): string {
