@@ -173,7 +173,9 @@ describe("what a file source sees change", () => {
   });
 
   it("never tears a file written in pieces", async () => {
-    const whole = `${account("a", "2")}---\n${account("b", "2")}`;
+    // Each document ends with what names it, so that no part of it could be taken for the whole.
+    const flow = (name: string) => `{apiVersion: v1, kind: ServiceAccount, metadata: {labels: {version: "2"}, name: ${name}}}\n`;
+    const whole = `${flow("a")}---\n${flow("b")}`;
     await write("a.yaml", `${account("a")}---\n${account("b")}`);
     await begin();
     const seen = new Set<string>();
