@@ -1,8 +1,14 @@
 // WasmPlugin: a filter module of the user's own.
 // Field facts: https://istio.io/latest/docs/reference/config/proxy_extensions/wasm-plugin/
-import { anyText, choice, fields, integer, listOf, matchLabelsSelector, opt, type SpecFrom, struct, text } from "../schema.ts";
+import { anyText, choice, fields, integer, listOf, matchLabelsSelector, opt, port, type SpecFrom, struct, text } from "../schema.ts";
 
 const environmentVariable = fields({ name: text(), value: opt(anyText()), valueFrom: opt(choice(["INLINE", "HOST"])) });
+
+/** Which traffic passes a plugin: by direction as the workload sees it (CLIENT is outbound, and a gateway's), and by port. */
+const trafficSelector = fields({
+  mode: opt(choice(["UNDEFINED", "CLIENT", "SERVER", "CLIENT_AND_SERVER"])),
+  ports: opt(listOf(fields({ number: port() }), 1)),
+});
 
 /** The schema of a WasmPlugin's spec. */
 export const wasmPluginSchema = fields({
@@ -10,6 +16,7 @@ export const wasmPluginSchema = fields({
   url: text(),
   sha256: opt(text()),
   imagePullPolicy: opt(choice(["UNSPECIFIED_POLICY", "IfNotPresent", "Always"])),
+  match: opt(listOf(trafficSelector)),
   pluginConfig: opt(struct()),
   pluginName: opt(text()),
   phase: opt(choice(["UNSPECIFIED_PHASE", "AUTHN", "AUTHZ", "STATS"])),
@@ -17,6 +24,7 @@ export const wasmPluginSchema = fields({
   priority: opt(integer(-2_147_483_648, 2_147_483_647)),
   vmConfig: opt(fields({ env: opt(listOf(environmentVariable)) })),
   type: opt(choice(["UNSPECIFIED_PLUGIN_TYPE", "HTTP"], { notYet: ["NETWORK"] })),
-}, { notYet: ["targetRefs", "targetRef", "match", "imagePullSecret", "verificationKey"] });
+}, { notYet: ["targetRefs", "targetRef", "imagePullSecret", "verificationKey"] });
 
 export type WasmPluginSpec = SpecFrom<typeof wasmPluginSchema>;
+export type TrafficSelectorSpec = SpecFrom<typeof trafficSelector>;

@@ -11,6 +11,7 @@ import { resolveAuthorization, withoutHttp } from "./authorization-policy.ts";
 import { resolveHttpFilters } from "./http-filters.ts";
 import { resolveMtlsMode } from "./peer-authentication.ts";
 import { isHttp, protocolOfServicePort } from "./protocol.ts";
+import { resolvePlugins } from "./wasm-plugin.ts";
 
 /** Returns the inbound ports of a sidecar, in the order in which it listens; none for gateways. */
 export function resolveInbound(world: World, proxy: ProxyClass, modules: PluginModules): readonly InboundPort[] {
@@ -30,7 +31,7 @@ export function resolveInbound(world: World, proxy: ProxyClass, modules: PluginM
       http2: protocol === "http2" || protocol === "grpc",
       mtls: resolveMtlsMode(world, proxy, listen.port),
       ...(served && { service: served.service }),
-      filters,
+      filters: { ...filters, ...resolvePlugins(world, proxy, { direction: "inbound", port: listen.port }, modules) },
       ...(!http && policies.length > 0 && { tcpAuthorization: withoutHttp(policies) }),
     }];
   });

@@ -4,7 +4,7 @@ import { resolvePlugins } from "./wasm-plugin.ts";
 
 const plugin = (namespace: string, name: string, spec = "", created = "2024-01-01T00:00:00Z") =>
   `---\napiVersion: extensions.istio.io/v1alpha1\nkind: WasmPlugin\nmetadata: {name: ${name}, namespace: ${namespace}, creationTimestamp: "${created}"}\nspec: {url: "file://./x.wasm"${spec}}\n`;
-const slots = (yaml: string, modules = modulesOf()) => resolvePlugins(worldOf(yaml), sidecar(), modules);
+const slots = (yaml: string, modules = modulesOf()) => resolvePlugins(worldOf(yaml), sidecar(), { direction: "inbound", port: 9080 }, modules);
 const names = (filters: readonly { readonly name: string }[]) => filters.map(({ name }) => name.slice("extensions.istio.io/wasmplugin/".length));
 
 describe("plugins of a chain", () => {
@@ -23,6 +23,20 @@ describe("plugins of a chain", () => {
 
   it("are those that select the workload", () => {
     expect(names(slots(plugin("default", "no", ", selector: {matchLabels: {app: ratings}}") + plugin("default", "yes", ", selector: {matchLabels: {app: reviews}}") + plugin("other", "foreign")).pluginsUnspecified)).toEqual(["default.yes"]);
+  });
+
+  it.each([
+    ["", [true, true, true, true]],
+    [", match: []", [true, true, true, true]],
+    [", match: [{mode: SERVER}]", [true, true, false, false]],
+    [", match: [{mode: CLIENT}]", [false, false, true, true]],
+    [", match: [{mode: CLIENT_AND_SERVER}]", [true, true, true, true]],
+    [", match: [{mode: SERVER, ports: [{number: 9080}]}]", [true, false, false, false]],
+    [", match: [{ports: [{number: 9080}]}, {mode: CLIENT}]", [true, false, true, true]],
+  ])("stand where their traffic passes%s", (match, expected) => {
+    const places = [{ direction: "inbound", port: 9080 }, { direction: "inbound", port: 9081 }, { direction: "outbound" }, { direction: "gateway", port: 80 }] as const;
+    const world = worldOf(plugin("default", "a", match));
+    expect(places.map((place) => resolvePlugins(world, sidecar(), place, modulesOf()).pluginsUnspecified.length === 1)).toEqual(expected);
   });
 
   it("run with the settings they were checked with, and fail as they ask", () => {

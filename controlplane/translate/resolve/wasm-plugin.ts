@@ -1,5 +1,5 @@
 // Which WasmPlugins stand in a proxy's filter chain, where, and in which order.
-import type { WasmPluginSpec } from "../../model/kinds/wasm-plugin.ts";
+import type { TrafficSelectorSpec, WasmPluginSpec } from "../../model/kinds/wasm-plugin.ts";
 import { compareByAge, type MeshObject } from "../../model/object.ts";
 import type { World } from "../../store/world.ts";
 import type { FailureMode, HttpFilters, WasmFilter } from "../ir/filters.ts";
@@ -12,17 +12,21 @@ export type ChainDirection = "inbound" | "outbound" | "gateway";
 
 export type PluginSlots = Pick<HttpFilters, "pluginsAuthn" | "pluginsAuthz" | "pluginsStats" | "pluginsUnspecified">;
 
+/** Where a chain stands. `port` is the workload's or the gateway's; undefined where one listener is for all ports. */
+export interface ChainPlace {
+  readonly direction: ChainDirection;
+  readonly port?: number | undefined;
+}
+
 /**
  * Returns the plugins of one chain by phase, each phase in order: higher priority first (0 unless given), then the proxy's namespace before the root
  * one, then age and name. A plugin without traffic selectors stands in every chain of its workloads, inbound and outbound, as in Istio
  * (https://istio.io/latest/docs/reference/config/proxy_extensions/wasm-plugin/).
  */
-export function resolvePlugins(
-  world: World,
-  proxy: Pick<ProxyClass, "namespace" | "labels">,
-  modules: Pick<PluginModules, "plugin">,
-): PluginSlots {
-  const plugins = [...selectPolicies(world, "WasmPlugin", proxy)].sort((a, b) => comparePlugins(a, b, proxy.namespace));
+export function resolvePlugins(world: World, proxy: Pick<ProxyClass, "namespace" | "labels">, place: ChainPlace, modules: Pick<PluginModules, "plugin">): PluginSlots {
+  const plugins = selectPolicies(world, "WasmPlugin", proxy)
+    .filter((plugin) => standsAt(plugin.spec.match, place))
+    .sort((a, b) => comparePlugins(a, b, proxy.namespace));
   const slot = (...phases: readonly WasmPluginSpec["phase"][]) =>
     plugins.filter((plugin) => phases.includes(plugin.spec.phase)).flatMap((plugin) => pluginFilter(plugin, modules));
   return {
@@ -31,6 +35,13 @@ export function resolvePlugins(
     pluginsStats: slot("STATS"),
     pluginsUnspecified: slot(undefined, "UNSPECIFIED_PHASE"),
   };
+}
+
+/** One selector that matches is enough. A gateway is the client of what it forwards. */
+function standsAt(selectors: readonly TrafficSelectorSpec[] | undefined, { direction, port }: ChainPlace): boolean {
+  if (selectors === undefined || selectors.length === 0) return true;
+  const other = direction === "inbound" ? "CLIENT" : "SERVER";
+  return selectors.some(({ mode, ports }) => mode !== other && (ports === undefined || ports.some(({ number }) => number === port)));
 }
 
 /** Returns the resource name of a plugin's configuration, e.g. `extensions.istio.io/wasmplugin/default.add-header`. */

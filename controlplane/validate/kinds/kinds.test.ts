@@ -244,7 +244,7 @@ describe("WasmPlugin, quotas and limits", () => {
     ["WasmPlugin", "{url: 'file://a', pluginConfig: text}", "pluginConfig: must be a map"],
     ["WasmPlugin", "{url: 'file://a', phase: AUTH}", "phase: must be one of"],
     ["WasmPlugin", "{url: 'file://a', failStrategy: FAIL_OPN}", 'did you mean "FAIL_OPEN"?'],
-    ["WasmPlugin", "{url: 'file://a', match: [{mode: CLIENT}]}", "match is not supported yet"],
+    ["WasmPlugin", "{url: 'file://a', match: [{mode: BOTH}]}", "match[0].mode"],
     ["WasmPlugin", "{url: 'file://a', vmConfig: {env: [{name: A, valueFrom: HOST, value: b}]}}", "cannot be given with valueFrom HOST"],
     ["WasmPlugin", "{url: 'file://a', vmConfig: {env: [{name: A, value: b}, {name: A, value: c}]}}", 'variable "A" is given twice'],
     ["QuotaSpec", "{rules: []}", "rules: must not be empty"],

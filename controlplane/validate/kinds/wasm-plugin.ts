@@ -12,6 +12,10 @@ export function checkWasmPlugin(spec: Loose<WasmPluginSpec>, at: FieldPath, find
   if (spec.selector !== undefined && Object.keys(spec.selector.matchLabels ?? {}).length === 0) {
     findings.warn([...at, "selector"], "names no labels and so selects every workload of its namespace");
   }
+  each(spec.match, [...at, "match"], (selector, path) => {
+    if (selector.ports === undefined || selector.mode === "SERVER") return;
+    findings.warn([...path, "ports"], "does not reach the outbound side of sidecars, whose one listener is for all ports: the plugin stands at these ports inbound and at gateways");
+  });
   const env = spec.vmConfig?.env;
   const envPath = [...at, "vmConfig", "env"];
   each(env, envPath, (variable, path) => {
