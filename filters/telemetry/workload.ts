@@ -1,7 +1,7 @@
 // consumes: node metadata, peers' metadata headers, endpoints' metadata
 // produces: workloads as blocks of label text, ready to stand in a stat's name
 // never does: let a value end a label or carry control bytes; keep more peers than fit the bounds
-import { Bytes, BytesWriter, collectLater, getProperty, propertyPath } from "as-proxy-wasm-sdk";
+import { Bytes, BytesWriter, collectLater, getProperty } from "as-proxy-wasm-sdk";
 import { ABSENT, addressOf, copyOf, cut, equals, hash, HASH_SEED, indexOf, lengthOf, Span, spanOf, utf8, viewOf } from "../policy/bytes";
 import { PeerMetadata, StructWriter } from "../policy/peer-metadata";
 
@@ -91,7 +91,7 @@ export function part(text: Span, index: i32): Span {
   return text == ABSENT ? ABSENT : cut(text, at, end < 0 ? lengthOf(text) : end);
 }
 
-/** This proxy's own identity, read from node metadata at configure time. */
+/** This proxy's own identity, read from node metadata once. */
 export class OwnNode {
   readonly workload: Workload = new Workload();
   /** The node id, sent as x-envoy-peer-metadata-id. */
@@ -103,15 +103,14 @@ export class OwnNode {
   read(): void {
     const struct = new StructWriter();
     const labels = new StructWriter();
-    const node = propertyPath("node\0id");
-    const id = getProperty(node);
+    const id = nodeProperty("id");
     if (id != null) this.id = copyOf(spanOf(id.ptr, id.length));
     const names: string[] = ["NAME", "NAMESPACE", "WORKLOAD_NAME", "CLUSTER_ID", "MESH_ID"];
-    for (let i = 0; i < names.length; i++) add(struct, names[i], propertyPath("node\0metadata\0" + names[i]));
+    for (let i = 0; i < names.length; i++) add(struct, names[i], "metadata\0" + names[i]);
     const keys: string[] = [
       "app", "version", "service.istio.io/canonical-name", "service.istio.io/canonical-revision", "app.kubernetes.io/name", "app.kubernetes.io/version",
     ];
-    for (let i = 0; i < keys.length; i++) add(labels, keys[i], propertyPath("node\0metadata\0LABELS\0" + keys[i]));
+    for (let i = 0; i < keys.length; i++) add(labels, keys[i], "metadata\0LABELS\0" + keys[i]);
     struct.addStruct(viewOf(utf8("LABELS")), labels);
     this.encoded = struct.toBase64();
     // Read back what peers will see of us, so that both sides derive the same labels.
@@ -122,8 +121,14 @@ export class OwnNode {
   private own: PeerMetadata = new PeerMetadata();
 }
 
-function add(struct: StructWriter, key: string, path: Bytes): void {
-  const value = getProperty(path);
+/** Stock Envoy 1.40 shows the node as xds.node; Istio's and older ones as node. */
+function nodeProperty(path: string): Bytes | null {
+  const value = getProperty(Bytes.of("xds\0node\0" + path));
+  return value != null ? value : getProperty(Bytes.of("node\0" + path));
+}
+
+function add(struct: StructWriter, key: string, path: string): void {
+  const value = nodeProperty(path);
   if (value != null && value.length > 0) struct.addString(viewOf(utf8(key)), spanOf(value.ptr, value.length));
 }
 
