@@ -102,8 +102,13 @@ describe("plugins from files", () => {
     const plugins = fetcher();
     plugins.update([plugin("p", { url: "file://x.wasm", pluginConfig: { a: 1 } })]);
     await plugins.settled();
+    let told = 0;
+    plugins.onChanged(() => told++);
     plugins.update([plugin("p", { url: "file://x.wasm", pluginConfig: { refuse: true } })]);
-    await until(() => plugins.problems().length > 0);
+    expect(plugins.waiting()).toEqual(["default/p"]);
+    await plugins.settled();
+    expect(plugins.waiting()).toEqual([]);
+    expect(told).toBe(1);
     expect(served(plugins)).toBe('one {"a":1}');
     expect(plugins.problems()[0]).toMatchObject({ field: "spec.pluginConfig", servingLastGood: true });
   });

@@ -44,11 +44,13 @@ export interface PluginFetcher {
   plugin(namespace: string, name: string): PluginState;
   /** What is wrong now, by object. */
   problems(): readonly PluginProblem[];
-  /** Calls `listener` whenever some plugin's state became another; returns what ends that. */
+  /** Plugins (`<namespace>/<name>`) of which what was asked for last has not been tried yet. */
+  waiting(): readonly string[];
+  /** Calls `listener` whenever some plugin's state or problem became another; returns what ends that. */
   onChanged(listener: () => void): () => void;
   /** Fetches a plugin's module again, whatever its pull policy; false if there is no such plugin. */
   refetch(namespace: string, name: string): boolean;
-  /** Resolves when each plugin followed by now is good or was found wanting once. */
+  /** Resolves when each plugin, as asked for by now, is good or was found wanting once. */
   settled(): Promise<void>;
   close(): void;
 }
@@ -90,6 +92,7 @@ export function createPluginFetcher(options: PluginFetcherOptions): PluginFetche
       return entry === undefined ? { kind: "unavailable", reason: "there is no such plugin" } : stateOf(entry);
     },
     problems: () => [...entries.values()].flatMap(problemOf),
+    waiting: () => [...entries].filter(([, entry]) => entry.work.busy).map(([name]) => name),
     onChanged(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
@@ -99,7 +102,7 @@ export function createPluginFetcher(options: PluginFetcherOptions): PluginFetche
       entry?.work.ask(entry.object, true);
       return entry !== undefined;
     },
-    settled: async () => void await Promise.all([...entries.values()].map((entry) => entry.work.triedOnce)),
+    settled: async () => void await Promise.all([...entries.values()].map((entry) => entry.work.tried())),
     close() {
       for (const entry of entries.values()) entry.work.end();
       entries.clear();

@@ -16,7 +16,7 @@ export interface WorkContext {
   readonly checker: PluginChecker;
   readonly clock: Clock;
   readonly log: Pick<Logger, "info" | "warn">;
-  /** Called when a plugin's good version, or whether it has one or a problem, became another. */
+  /** Called when a plugin's good version or its problem became another. */
   changed(): void;
 }
 
@@ -27,8 +27,10 @@ export interface WorkState {
 
 export interface PluginWork {
   readonly state: Readonly<WorkState>;
-  /** Resolves after the first try, whatever came of it. */
-  readonly triedOnce: Promise<void>;
+  /** Whether what was asked for last has not been tried yet. */
+  readonly busy: boolean;
+  /** Resolves when what was asked for last was tried once, whatever came of it, or at the end. */
+  tried(): Promise<void>;
   /** What the object asks for now. Does nothing when that is what is being done. */
   ask(plugin: MeshObject<"WasmPlugin">, fresh?: boolean): void;
   end(): void;
@@ -45,17 +47,28 @@ export function followPlugin(name: string, plugin: MeshObject<"WasmPlugin">, con
   const state: WorkState = {};
   let source = pluginSource(plugin);
   let asked = new AbortController();
-  let tried = () => {};
-  const triedOnce = new Promise<void>((resolve) => (tried = resolve));
+  let busy = false;
+  const waiting = new Set<() => void>();
+  const answered = () => {
+    busy = false;
+    for (const resolve of waiting) resolve();
+    waiting.clear();
+  };
   const start = (fresh: boolean) => {
-    void follow({ name, source, state, context, tried, signal: asked.signal }, fresh).catch((error: unknown) => {
-      if (!asked.signal.aborted) context.log.warn({ plugin: name, error: String(error) }, "following a plugin ended");
+    busy = true;
+    const { signal } = asked;
+    const tried = () => void (signal.aborted || answered());
+    void follow({ name, source, state, context, tried, signal }, fresh).catch((error: unknown) => {
+      if (!signal.aborted) context.log.warn({ plugin: name, error: String(error) }, "following a plugin ended");
     });
   };
   start(false);
   return {
     state,
-    triedOnce,
+    get busy() {
+      return busy;
+    },
+    tried: () => new Promise((resolve) => void (busy ? waiting.add(resolve) : resolve())),
     ask(now, fresh = false) {
       const next = pluginSource(now);
       // Under `Always` any change of the object is a reason to fetch again.
@@ -67,7 +80,7 @@ export function followPlugin(name: string, plugin: MeshObject<"WasmPlugin">, con
     },
     end() {
       asked.abort();
-      tried();
+      answered();
     },
   };
 }
@@ -123,8 +136,9 @@ async function checkTwice({ source, context, signal }: Following, module: WasmMo
 
 async function publish({ name, source, state, context }: Following, module: WasmModule): Promise<void> {
   const same = isSame(state.good, module, source.settings);
+  const recovered = state.problem !== undefined;
   delete state.problem;
-  if (same) return;
+  if (same) return void (recovered && context.changed());
   const replaced = state.good !== undefined;
   state.good = { module, settings: source.settings };
   context.log.info({ plugin: name, sha256: module.sha256 }, replaced ? "plugin has a new version" : "plugin is ready");
@@ -138,10 +152,9 @@ async function failWith(following: Following, field: string, message: string): P
   const before = state.good === undefined ? await context.goods.read(name) : undefined;
   if (signal.aborted) return "bad";
   if (before !== undefined) state.good = before;
-  const first = state.problem === undefined;
   state.problem = { field, message };
   context.log.warn({ plugin: name, field, servingLastGood: state.good !== undefined }, message);
-  if (before !== undefined || (first && state.good === undefined)) context.changed();
+  context.changed();
   return "bad";
 }
 
