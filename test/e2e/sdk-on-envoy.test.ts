@@ -36,7 +36,7 @@ afterAll(async () => {
 function newHost(): Host {
   return createHost({
     module, configuration: CONFIGURATION, pluginName: "probe", rootId: "probe-root", vmId: "probe-vm", clusters: ["callee"],
-    attributes: { node: NODE, xds: { virtual_host_metadata: { filter_metadata: METADATA } } },
+    attributes: { xds: { node: NODE, listener_direction: 0, virtual_host_name: "all", virtual_host_metadata: { filter_metadata: METADATA } } },
   });
 }
 

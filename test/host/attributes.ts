@@ -1,3 +1,4 @@
+import { HostError } from "./errors.ts";
 import type { HeaderMap } from "./header-map.ts";
 import { encodePairs, toBytes } from "./pairs.ts";
 import { Status } from "./status.ts";
@@ -65,6 +66,17 @@ function walk(tree: AttributeTree, steps: readonly string[]): AttributeValue | u
     value = next;
   }
   return value;
+}
+
+// Everything Envoy 1.40 answers to, besides filter state and the plugin's own names. There is no top-level `node`: it is `xds.node`.
+const TOP_LEVEL = new Set(["request", "response", "connection", "upstream", "source", "destination", "metadata", "filter_state", "upstream_filter_state", "xds", "connection_id"]);
+
+/** Returns the tree if Envoy has all its top-level names; throws a HostError that says which it lacks. */
+export function checkedAttributes(tree: AttributeTree): AttributeTree {
+  const unknown = Object.keys(tree).filter((name) => !TOP_LEVEL.has(name));
+  if (unknown.length === 0) return tree;
+  const hint = unknown.some((name) => ["node", "route_name", "cluster_name", "listener_direction"].includes(name)) ? ` (they are below xds: xds.${unknown[0]})` : "";
+  throw new HostError("UNSUPPORTED", `Envoy has no attribute ${unknown.join(", ")}${hint}; there are: ${[...TOP_LEVEL].join(", ")}`);
 }
 
 /** Two trees as one; where both have a leaf, `over` wins. */

@@ -1,4 +1,4 @@
-import type { AttributeTree } from "./attributes.ts";
+import { type AttributeTree, checkedAttributes } from "./attributes.ts";
 import { Clock, type Environment, type ForeignFunction, type HostCall } from "./environment.ts";
 import { HostError } from "./errors.ts";
 import type { HttpCall } from "./http-call.ts";
@@ -24,7 +24,7 @@ export interface HostOptions {
   readonly vmId?: string;
   /** Number of workers, default 1. Each has a VM of its own; shared data and metrics are common. */
   readonly workers?: number;
-  /** Attributes of every stream: node, connection, xds … Roots see none of them, as in Envoy. */
+  /** Attributes of every stream: connection, xds … Roots see only `xds.node` of them, as in Envoy. */
   readonly attributes?: AttributeTree;
   /** Clusters callouts may name; default: any. */
   readonly clusters?: readonly string[];
@@ -58,7 +58,7 @@ export class Host {
   constructor(options: HostOptions) {
     this.#options = options;
     this.#environment = {
-      clock: new Clock(), metrics: new Metrics(), sharedData: new SharedData(), queues: new SharedQueues(), logs: [], attributes: options.attributes ?? {},
+      clock: new Clock(), metrics: new Metrics(), sharedData: new SharedData(), queues: new SharedQueues(), logs: [], attributes: checkedAttributes(options.attributes ?? {}),
       clusters: options.clusters && new Set(options.clusters), foreignFunctions: options.foreignFunctions ?? {}, vmId: options.vmId ?? "",
       vmConfiguration: toBytes(options.vmConfiguration ?? ""), intercept: options.intercept, logLevel: options.logLevel ?? "trace", httpCalls: [],
     };

@@ -32,11 +32,14 @@ function writeBody(buffer: BodyBuffer, start: number, length: number, data: Uint
   return Status.Ok;
 }
 
-/** Outside of streams Envoy knows nothing but the plugin's own names: not even node. */
+/** Outside of streams Envoy knows the plugin's own names and xds.node. */
 function attributeTrees(vm: Vm): readonly AttributeTree[] {
   const { stream, root } = vm.context;
   const own = { plugin_name: root.name, plugin_root_id: root.rootId, plugin_vm_id: vm.environment.vmId };
-  return stream ? [...stream.attributeTrees, own] : [own];
+  if (stream) return [...stream.attributeTrees, own];
+  const xds = vm.environment.attributes["xds"];
+  const node = typeof xds === "object" && xds !== null && "node" in xds ? xds.node : undefined;
+  return [{ xds: { node } }, own];
 }
 
 /** Host functions on the stream: properties, local replies, buffers, continue and close. */

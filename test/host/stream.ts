@@ -1,4 +1,4 @@
-import { type AttributeTree, mergeAttributes, requestAttributes, responseAttributes } from "./attributes.ts";
+import { type AttributeTree, checkedAttributes, mergeAttributes, requestAttributes, responseAttributes } from "./attributes.ts";
 import { Body } from "./body.ts";
 import type { BodyBuffer, Context, StreamAccess } from "./context.ts";
 import { HostError } from "./errors.ts";
@@ -64,7 +64,7 @@ export class HttpStream {
     const given = new HeaderMap(options.headers ?? []);
     const missing = Object.entries(DEFAULT_HEADERS).filter(([name]) => !given.has(name));
     this.requestHeaders = new HeaderMap([...missing, ...given.byteEntries()]);
-    this.#attributes = options.attributes ?? {};
+    this.#attributes = checkedAttributes(options.attributes ?? {});
     this.#startedNs = plugin.vm.environment.clock.monotonicNs;
     this.#startedWallNs = plugin.vm.environment.clock.wallNs;
     plugin.opened();
@@ -100,7 +100,7 @@ export class HttpStream {
 
   /** Adds to (or overrides) what the stream's attributes are from now on. */
   setAttributes(attributes: AttributeTree): void {
-    this.#attributes = mergeAttributes(this.#attributes, attributes);
+    this.#attributes = mergeAttributes(this.#attributes, checkedAttributes(attributes));
   }
 
   sendRequestHeaders({ endOfStream = true }: { readonly endOfStream?: boolean } = {}): Outcome {

@@ -62,7 +62,9 @@ class Probe extends RootContext {
     line("plugin_name", getProperty(propertyPath("plugin_name")));
     line("plugin_root_id", getProperty(propertyPath("plugin_root_id")));
     property("node/id");
+    property("xds/node/id");
     property("node/metadata/NAMESPACE");
+    property("xds/node/metadata/NAMESPACE");
     property("source/address");
     number("unknown metric type", defineMetric(7, KEY));
     number("status", lastStatus());
@@ -138,6 +140,17 @@ class ProbeStream extends HttpContext {
     propertySize("request/duration");
     propertySize("response/code");
     propertySize("request/size");
+    property("node/id");
+    property("node/metadata/NAMESPACE");
+    property("xds/node/id");
+    property("xds/node/cluster");
+    property("xds/node/metadata/NAMESPACE");
+    property("xds/node/metadata/ABSENT");
+    property("xds/virtual_host_name");
+    property("route_name");
+    property("cluster_name");
+    propertySize("listener_direction");
+    propertySize("xds/listener_direction");
     property("xds/virtual_host_metadata/filter_metadata/scrim.test/text");
     property("xds/virtual_host_metadata/filter_metadata/scrim.test/absent");
     propertySize("xds/virtual_host_metadata/filter_metadata/scrim.test/number");
