@@ -1,4 +1,5 @@
-// Consumes: filters/<name>/index.ts. Produces: filters/build/<name>.wasm, the same bytes for the same sources.
+// Consumes: filters/<name>/index.ts and filters/examples/<name>/index.ts. Produces: filters/build/<name>.wasm and
+// filters/build/examples/<name>.wasm, the same bytes for the same sources.
 // Never compiles what has not changed since its last build (unless --force).
 //
 //   node filters/build.mjs [name…] [--force]
@@ -11,16 +12,14 @@ import { compileFilter } from "./sdk/compile.mjs";
 const filters = dirname(fileURLToPath(import.meta.url));
 const root = dirname(filters);
 const out = join(filters, "build");
-const NOT_FILTERS = new Set(["sdk", "policy", "build"]);
+const NOT_FILTERS = new Set(["sdk", "policy", "build", "examples"]);
 
 const sha256 = (content) => createHash("sha256").update(content).digest("hex");
 
-/** Names of the folders that hold a filter. */
+/** Paths, below filters/, of the folders that hold a filter. */
 function filterNames() {
-  return readdirSync(filters, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory() && !NOT_FILTERS.has(entry.name) && existsSync(join(filters, entry.name, "index.ts")))
-    .map((entry) => entry.name)
-    .sort();
+  const foldersIn = (folder) => readdirSync(join(filters, folder), { withFileTypes: true }).filter((entry) => entry.isDirectory()).map((entry) => join(folder, entry.name));
+  return [...foldersIn("").filter((name) => !NOT_FILTERS.has(name)), ...foldersIn("examples")].filter((name) => existsSync(join(filters, name, "index.ts"))).sort();
 }
 
 /** What every build depends on besides the filter's own sources: the compiler and how it is called. */
@@ -68,7 +67,7 @@ async function main(argv) {
     console.error(`No filter ${unknown.join(", ")} in ${relative(process.cwd(), filters) || "."} (there are: ${known.join(", ")})`);
     return 2;
   }
-  mkdirSync(out, { recursive: true });
+  mkdirSync(join(out, "examples"), { recursive: true });
   const tools = toolHash();
   let failed = false;
   for (const name of asked.length > 0 ? asked : known) {
