@@ -63,20 +63,24 @@ export async function startLocalPod(record: PodRecord, workload: WorkloadPlan | 
   await mkdir(logDir, { recursive: true, mode: 0o700 });
   const bootstrap = await writeBootstrap(record, context);
 
+  let crashedBefore = false;
   const setReady = (now: boolean) => {
     if (ready === now) return;
     ready = now;
+    if (now && crashedBefore) say(`${record.name} answers again`);
+    crashedBefore &&= !now;
     onChange();
   };
-  const crashed = (what: string) => (exit: ChildExit, restartInMs: number) => {
-    say(`${what} ${describeExit(exit)}; starting it again in ${(restartInMs / 1_000).toFixed(2)} s (logs: ${logDir})`);
+  const crashed = (what: string, log: string) => (exit: ChildExit, restartInMs: number) => {
+    crashedBefore = true;
+    say(`${what} ${describeExit(exit)}; starting it again in ${(restartInMs / 1_000).toFixed(2)} s (log: ${join(logDir, log)})`);
     setReady(false);
   };
   const envoy = supervise({
-    start: () => startEnvoy(context.envoyBinary, { bootstrap, logDir }, { concurrency: context.concurrency, env: context.variables }), onStart: onChange, onCrash: crashed(`the proxy of ${record.name}`), clock,
+    start: () => startEnvoy(context.envoyBinary, { bootstrap, logDir }, { concurrency: context.concurrency, env: context.variables }), onStart: onChange, onCrash: crashed(`the proxy of ${record.name}`, "envoy.log"), clock,
   });
   const app = workload && supervise({
-    start: () => startApp(workload, record, logDir, context), onCrash: crashed(`${record.name}`), clock,
+    start: () => startApp(workload, record, logDir, context), onCrash: crashed(record.name, "app.log"), clock,
   });
   const watching = watchReadiness();
 

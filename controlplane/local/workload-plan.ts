@@ -4,6 +4,7 @@
 import { createHash } from "node:crypto";
 import { dirname, resolve } from "node:path";
 import type { ContainerSpec, EnvironmentVariableSpec, ProbeSpec } from "../model/kinds/pod.ts";
+import { type Labels, labelsMatch, selectsAll } from "../model/labels.ts";
 import type { MeshObject } from "../model/object.ts";
 import type { World } from "../store/world.ts";
 
@@ -51,7 +52,7 @@ export function planWorkloads(world: World, scope: "local" | "every" = "local"):
     if (command === undefined) continue;
     const variables = planVariables(world, deployment);
     if (variables.kind === "problem") problems.push({ workload: keyOf(deployment.metadata), message: variables.message });
-    else workloads.push(planWorkload(deployment, command, variables.variables));
+    else workloads.push(planWorkload(world, deployment, command, variables.variables));
   }
   return { workloads, problems };
 }
@@ -61,17 +62,20 @@ export function keyOf({ namespace, name }: { readonly namespace: string; readonl
   return `${namespace}/${name}`;
 }
 
-function planWorkload(deployment: MeshObject<"Deployment">, command: string, variables: readonly PlannedVariable[]): WorkloadPlan {
+function planWorkload(world: World, deployment: MeshObject<"Deployment">, command: string, variables: readonly PlannedVariable[]): WorkloadPlan {
   const { template, replicas } = deployment.spec;
   const containers = template.spec?.containers ?? [];
+  const labels = template.metadata?.labels ?? {};
+  const declared = containers.flatMap(portsOf);
   const started = {
     name: deployment.metadata.name,
     namespace: deployment.metadata.namespace,
-    labels: template.metadata?.labels ?? {},
+    labels,
     serviceAccount: template.spec?.serviceAccountName || template.spec?.serviceAccount || "default",
     command,
     folder: dirname(resolve(deployment.location.file)),
-    ports: containers.flatMap(portsOf),
+    // Kubernetes takes declared ports for documentation: without any, those that Services lead to are what the process serves.
+    ports: declared.length > 0 ? declared : servedPorts(world, deployment.metadata.namespace, labels),
     variables,
     probe: containers.find((container) => container.readinessProbe !== undefined)?.readinessProbe,
     graceMs: (template.spec?.terminationGracePeriodSeconds ?? DEFAULT_GRACE_SECONDS) * 1_000,
@@ -84,6 +88,13 @@ function portsOf(container: ContainerSpec): ContainerPort[] {
   return (container.ports ?? [])
     .filter((port) => (port.protocol ?? "TCP") === "TCP")
     .map((port) => ({ name: port.name, port: port.containerPort }));
+}
+
+function servedPorts(world: World, namespace: string, labels: Labels): ContainerPort[] {
+  const services = world.list("Service").filter(({ metadata, spec }) => metadata.namespace === namespace && !selectsAll(spec.selector) && labelsMatch(spec.selector, labels));
+  const targets = services.flatMap(({ spec }) => spec.ports ?? []).map(({ targetPort, port, name }) => ({ name, port: targetPort ?? port }));
+  const numbered = targets.flatMap(({ name, port }) => (typeof port === "number" ? [{ name, port }] : []));
+  return numbered.filter(({ port }, index) => numbered.findIndex((other) => other.port === port) === index);
 }
 
 type Variables = { readonly kind: "variables"; readonly variables: readonly PlannedVariable[] } | { readonly kind: "problem"; readonly message: string };
