@@ -73,7 +73,9 @@ export function reject(state: TypeState, reason: string, atMs: number): { readon
   const { flight } = state;
   if (flight === undefined) return { state, refusals: [] };
   const dirty = new Map(state.dirty);
-  for (const name of [...flight.updates.keys(), ...flight.removed]) dirty.set(name, MUST_ANSWER);
+  for (const name of flight.updates.keys()) dirty.set(name, MUST_ANSWER);
+  // A removal by itself has nothing that could be wrong: said once more only after what it came with.
+  if (flight.updates.size > 0) for (const name of flight.removed) dirty.set(name, MUST_ANSWER);
   const culprits = findCulprits(state, flight, reason);
   const refused = new Map([...state.refused].filter(([name]) => state.basis.has(name)));
   for (const culprit of culprits) refused.set(culprit.name, culprit.version);

@@ -19,13 +19,16 @@ function get(address: string, host: string, ca?: string): Promise<string> {
 
 const UPDATES = ["cluster_manager.cds.update_success", "listener_manager.lds.update_success", "http.test.rds.80.update_success", "http.test.rds.vhds.80.update_success", "cluster.up.update_success"];
 
+function updatesOf(envoy: EnvoyProcess): Promise<(number | undefined)[]> {
+  return Promise.all(UPDATES.map((name) => envoy.stat(name)));
+}
+
 describe("delta ADS on a real Envoy", () => {
   let world: AdsWorld;
   let envoy: EnvoyProcess;
   let address: string;
   const synced = () => until(() => world.status()?.synced === true, "a synced proxy", () => `${JSON.stringify(world.status())}\n${envoy.log()}`);
   const answers = (host: string, answer: string) => until(async () => (await get(address, host).catch(String)) === answer, `${host} to answer ${answer}`, envoy.log);
-  const updates = async () => Promise.all(UPDATES.map((name) => envoy.stat(name)));
 
   beforeAll(async () => {
     world = await startAdsWorld();
@@ -51,14 +54,14 @@ describe("delta ADS on a real Envoy", () => {
   });
 
   it("sends the one virtual host that changed, and nothing else", async () => {
-    const before = await updates();
+    const before = await updatesOf(envoy);
     const types = world.status()!.types;
     world.resources.virtualHosts.set("80/direct.test", virtualHost("direct.test", { text: "two" }));
     world.publish();
     await synced();
     await answers("direct.test", "200 two");
     const [cds, lds, rds, vhds, eds] = before.map(Number);
-    expect(await updates()).toEqual([cds, lds, rds, Number(vhds) + 1, eds]);
+    expect(await updatesOf(envoy)).toEqual([cds, lds, rds, Number(vhds) + 1, eds]);
     for (const type of ["cds", "lds", "rds", "eds"] as const) expect(world.status()!.types[type]).toEqual(types[type]);
   });
 
@@ -145,27 +148,47 @@ describe("delta ADS on a real Envoy", () => {
     await until(() => world.status()?.types.lds.state === "ERROR", "no change");
     expect(await envoy.stat("listener_manager.lds.update_rejected")).toBe(rejectedOnce);
   });
+});
 
-  it("resends nothing after the server was restarted", async () => {
-    const before = await updates();
+const packedUnknown = { typeUrl: "type.googleapis.com/google.protobuf.Struct", value: new Uint8Array() };
+
+describe("a server that was restarted", () => {
+  let world: AdsWorld;
+  let envoy: EnvoyProcess;
+  let address: string;
+  const synced = () => until(() => world.status()?.synced === true, "a synced proxy", () => `${JSON.stringify(world.status())}\n${envoy.log()}`);
+  const answers = (host: string, answer: string) => until(async () => (await get(address, host).catch(String)) === answer, `${host} to answer ${answer}`, envoy.log);
+
+  beforeAll(async () => {
+    world = await startAdsWorld();
+    world.resources = basicResources(world.upstreamPort);
+    envoy = await startEnvoy({ xds: world.server().address(), rootPem: world.authority.rootPem, token, nodeId });
+    await synced();
+    address = (await envoy.listener("main"))!;
+  });
+  afterAll(async () => {
+    await envoy.stop();
+    await world.close();
+  });
+
+  it("resends nothing that the proxy has", async () => {
+    const before = await updatesOf(envoy);
     await world.restart();
     await until(() => world.status() !== undefined, "the proxy to come back");
     await synced();
-    expect(await updates()).toEqual(before);
+    expect(await updatesOf(envoy)).toEqual(before);
     expect(Object.values(world.status()!.types).filter(({ sentVersion }) => sentVersion !== undefined)).toEqual([]);
     world.resources.virtualHosts.set("80/direct.test", virtualHost("direct.test", { text: "after" }));
     world.publish();
     await answers("direct.test", "200 after");
   });
 
-  it("removes after a restart what vanished meanwhile", async () => {
+  it("removes what vanished meanwhile", async () => {
     world.resources.virtualHosts.delete("80/direct.test");
     await world.restart();
     await answers("direct.test", "404 ");
   });
 });
-
-const packedUnknown = { typeUrl: "type.googleapis.com/google.protobuf.Struct", value: new Uint8Array() };
 
 describe("streams without the right credential", () => {
   it.each([

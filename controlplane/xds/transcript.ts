@@ -1,0 +1,111 @@
+// For tests: a stream's state machine played as a conversation. The client answers by hand, so that every step can be seen.
+import { createResourceEncoder, type EncodedMap, noResources } from "../snapshot/encode.ts";
+import type { ResourceKind, ResourceMessages } from "../snapshot/resources.ts";
+import { kindOf, resourceTypes } from "../snapshot/type-urls.ts";
+import { type ContentMaps, newStreamState, type SendEffect, step, type StreamEffect, type StreamEvent, type StreamRequest, type StreamState } from "./stream-state.ts";
+
+/** A response as a test reads it: names that were sent and removed. */
+export interface Heard { readonly type: string; readonly updates: readonly string[]; readonly removed: readonly string[] }
+
+export interface Transcript {
+  state(): StreamState;
+  /** Everything sent since the last look. */
+  heard(): Heard[];
+  /** The same, as the machine gave it. */
+  sends(): readonly SendEffect[];
+  /** Effects other than sends since the last look. */
+  effects(): StreamEffect[];
+  /** New content; kinds that are left out stay as they were. Values are what is in the resource: another value, another version. */
+  content(content: Partial<Record<ResourceKind, Readonly<Record<string, string>>>>): void;
+  /** A request for a kind, or for a type URL. */
+  ask(kind: ResourceKind | string, request?: Partial<StreamRequest>): void;
+  /** Accepts the last response of a kind. */
+  ack(kind: ResourceKind): void;
+  nack(kind: ResourceKind, error: string): void;
+  /** Accepts everything until nothing more comes; what was heard meanwhile. */
+  ackAll(): Heard[];
+  give(event: StreamEvent): void;
+  /** The version a resource has now. */
+  version(kind: ResourceKind, name: string): string;
+}
+
+const encoder = createResourceEncoder();
+
+/** A stream that has just been opened. */
+export function startTranscript(): Transcript {
+  let state = newStreamState();
+  let maps: ContentMaps = { ...noResources("test").maps, secrets: new Map() };
+  const lastNonce = new Map<string, string>();
+  let sends: SendEffect[] = [];
+  let others: StreamEffect[] = [];
+  let nowMs = 0;
+
+  const give = (event: StreamEvent): void => {
+    const result = step(state, event);
+    state = result.state;
+    for (const effect of result.effects) {
+      if (effect.kind !== "send") others.push(effect);
+      else {
+        sends.push(effect);
+        lastNonce.set(effect.typeUrl, effect.nonce);
+      }
+    }
+  };
+  const urlOf = (kind: string): string => (kind in resourceTypes ? resourceTypes[kind as ResourceKind].typeUrl : kind);
+  const ask: Transcript["ask"] = (kind, request) =>
+    give({ kind: "request", nowMs: nowMs++, request: { typeUrl: urlOf(kind), subscribe: [], unsubscribe: [], initialVersions: {}, nonce: "", error: undefined, ...request } });
+  const takeSends = (): SendEffect[] => {
+    const list = sends;
+    sends = [];
+    return list;
+  };
+  const heard = (): Heard[] => takeSends().map(({ typeUrl, updates, removed }) => ({ type: kindOf(typeUrl) ?? typeUrl, updates: updates.map(({ name }) => name), removed }));
+
+  return {
+    state: () => state,
+    heard,
+    sends: takeSends,
+    effects() {
+      const list = others;
+      others = [];
+      return list;
+    },
+    content(content) {
+      const encoded = Object.entries(content).map(([kind, values]) => [kind, encodeValues(kind as ResourceKind, values, maps[kind as ResourceKind])]);
+      maps = { ...maps, ...Object.fromEntries(encoded) };
+      give({ kind: "content", maps, nowMs: nowMs++ });
+    },
+    ask,
+    ack: (kind) => ask(kind, { nonce: lastNonce.get(urlOf(kind)) }),
+    nack: (kind, error) => ask(kind, { nonce: lastNonce.get(urlOf(kind)), error }),
+    ackAll() {
+      const list: Heard[] = [];
+      while (sends.length > 0) {
+        const waiting = sends;
+        list.push(...heard());
+        for (const { typeUrl, nonce } of waiting) ask(typeUrl, { nonce });
+      }
+      return list;
+    },
+    give,
+    version: (kind, name) => maps[kind].get(name)!.version,
+  };
+}
+
+/** A cluster's value may be `eds` for one with endpoints of its own name; otherwise values only make versions differ. */
+function encodeValues(kind: ResourceKind, values: Readonly<Record<string, string>>, before: EncodedMap): EncodedMap {
+  const messages = Object.entries(values).map(([name, value]) => [name, messageOf(kind, name, value)] as const);
+  return encoder.encodeMap(kind, new Map(messages) as ReadonlyMap<string, ResourceMessages[typeof kind]>, before);
+}
+
+function messageOf(kind: ResourceKind, name: string, value: string): ResourceMessages[ResourceKind] {
+  switch (kind) {
+    case "clusters": return { name, altStatName: value, type: value.startsWith("eds") ? "EDS" : "STATIC" };
+    case "endpoints": return { clusterName: name, endpoints: [{ priority: value.length }], namedEndpoints: { [value]: {} } };
+    case "listeners": return { name, statPrefix: value };
+    case "routes": return { name, responseHeadersToRemove: [value] };
+    case "virtualHosts": return { name, domains: [value] };
+    case "secrets": return { name, genericSecret: { secret: { inlineString: value } } };
+    case "extensionConfigs": return { name, typedConfig: { typeUrl: value, value: new Uint8Array() } };
+  }
+}
