@@ -9,7 +9,7 @@ import { adsSource } from "./config-source.ts";
 import { buildDnsCache } from "./dynamic-forward.ts";
 import { buildLoadAssignment } from "./endpoint.ts";
 import { buildLoadBalancing } from "./load-balancing.ts";
-import { upstreamName } from "./names.ts";
+import { configPath, upstreamName } from "./names.ts";
 
 const clusters = new WeakMap<Upstream, Map<string, Cluster>>();
 
@@ -79,12 +79,17 @@ export function forwardDiscovery(): Cluster {
   };
 }
 
-function metadataOf({ id, service, internal }: Upstream): Metadata["filterMetadata"] {
+function metadataOf({ id, service, internal, origin }: Upstream): Metadata["filterMetadata"] {
   const mesh = internal ? "internal" : "external";
   if (service === undefined) return { scrim: { mesh } };
   const { host, name, namespace } = service;
   return {
-    istio: { services: [{ host, name, namespace }], default_original_port: id.port, ...(id.subset !== "" && { subset: id.subset }) },
+    istio: {
+      services: [{ host, name, namespace }],
+      default_original_port: id.port,
+      ...(id.subset !== "" && { subset: id.subset }),
+      ...(origin !== undefined && { config: configPath("destination-rule", origin) }),
+    },
     scrim: { service: `${host};${name};${namespace}`, mesh },
   };
 }

@@ -26,3 +26,9 @@ export function listenerName(bind: SocketAddress, port = bind.port): string {
 export function virtualHostName(table: string, host: string): string {
   return `${table}/${host}`;
 }
+
+/** Returns Istio's way to say, in metadata, from which object something came: `/apis/networking.istio.io/v1/namespaces/default/destination-rule/reviews`. */
+export function configPath(kind: "virtual-service" | "destination-rule", origin: string): string {
+  const [namespace = "", name = ""] = origin.split("/");
+  return `/apis/networking.istio.io/v1/namespaces/${namespace}/${kind}/${name}`;
+}

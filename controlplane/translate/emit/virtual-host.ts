@@ -4,7 +4,7 @@ import { packAny } from "../../../protos/codec.ts";
 import type { Route, VirtualHost } from "../ir/routes.ts";
 import { buildConnectTarget } from "./connect-target.ts";
 import { buildFault, FAULT_FILTER } from "./fault.ts";
-import { ALLOW_ANY_HOST, BLOCK_ALL_HOST, BLACK_HOLE_CLUSTER, CONNECT_NAME, PASSTHROUGH_CLUSTER, upstreamName, virtualHostName } from "./names.ts";
+import { ALLOW_ANY_HOST, BLOCK_ALL_HOST, BLACK_HOLE_CLUSTER, configPath, CONNECT_NAME, PASSTHROUGH_CLUSTER, upstreamName, virtualHostName } from "./names.ts";
 import { buildAction } from "./route-action.ts";
 import { buildChosenMatch, buildNativeMatch } from "./route-match.ts";
 import { buildRouterRules, ROUTER_METADATA } from "./router-rules.ts";
@@ -48,15 +48,9 @@ function buildRoute(route: Route, decidedBy: VirtualHost["decidedBy"]): EnvoyRou
     name: route.name,
     match: decidedBy === "filter" ? buildChosenMatch(route) : buildNativeMatch(route.match),
     ...buildAction(route),
-    ...(route.origin !== undefined && { metadata: { filterMetadata: { istio: { config: configPath(route.origin) } } } }),
+    ...(route.origin !== undefined && { metadata: { filterMetadata: { istio: { config: configPath("virtual-service", route.origin) } } } }),
     ...(route.fault && { typedPerFilterConfig: { [FAULT_FILTER]: packAny("HTTPFault", buildFault(route.fault)) } }),
   };
-}
-
-/** Istio's way to say from which object a route came, as its tools show it. */
-function configPath(origin: string): string {
-  const [namespace = "", name = ""] = origin.split("/");
-  return `/apis/networking.istio.io/v1/namespaces/${namespace}/virtual-service/${name}`;
 }
 
 function connectRoutes(host: VirtualHost): readonly EnvoyRoute[] {

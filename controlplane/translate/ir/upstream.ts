@@ -122,4 +122,6 @@ export interface Upstream {
   readonly limits: ConnectionLimits;
   readonly outlier?: OutlierEjection;
   readonly tls: UpstreamTls;
+  /** `<namespace>/<name>` of the DestinationRule that speaks for it. */
+  readonly origin?: string;
 }

@@ -8,6 +8,8 @@ import { isExported } from "./visibility.ts";
 
 /** The rules for one host, merged. */
 export interface MergedRule {
+  /** `<namespace>/<name>` of the oldest of them. */
+  readonly origin: string;
   readonly trafficPolicy: TrafficPolicySpec | undefined;
   /** Each name once: the oldest rule's. */
   readonly subsets: readonly SubsetSpec[];
@@ -26,7 +28,8 @@ export const destinationRuleFor = memoByOwner(
     for (const namespace of new Set([client, serviceNamespace, world.mesh.rootNamespace])) {
       const rules = rulesByNamespace(world).get(namespace)?.filter((rule) => isExported(rule.spec.exportTo, namespace, client)) ?? [];
       const best = mostSpecificHost(host, rules.map(hostOf));
-      if (best !== undefined) return mergeRules(rules.filter((rule) => hostOf(rule) === best));
+      const [oldest, ...younger] = rules.filter((rule) => hostOf(rule) === best);
+      if (oldest !== undefined) return mergeRules(oldest, [oldest, ...younger]);
     }
     return undefined;
   },
@@ -56,10 +59,14 @@ function hostOf(rule: MeshObject<"DestinationRule">): string {
   return resolveHost(rule.spec.host, rule.metadata.namespace);
 }
 
-function mergeRules(rules: readonly MeshObject<"DestinationRule">[]): MergedRule {
+function mergeRules(oldest: MeshObject<"DestinationRule">, rules: readonly MeshObject<"DestinationRule">[]): MergedRule {
   const subsets = new Map<string, SubsetSpec>();
   for (const subset of rules.flatMap((rule) => rule.spec.subsets ?? [])) if (!subsets.has(subset.name)) subsets.set(subset.name, subset);
-  return { trafficPolicy: rules.find((rule) => rule.spec.trafficPolicy !== undefined)?.spec.trafficPolicy, subsets: [...subsets.values()] };
+  return {
+    origin: `${oldest.metadata.namespace}/${oldest.metadata.name}`,
+    trafficPolicy: rules.find((rule) => rule.spec.trafficPolicy !== undefined)?.spec.trafficPolicy,
+    subsets: [...subsets.values()],
+  };
 }
 
 function ofPort(policy: TrafficPolicySpec | undefined, port: number): PortPolicy | undefined {

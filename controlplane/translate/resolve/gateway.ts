@@ -46,7 +46,7 @@ export function resolveGateway(world: World, proxy: ProxyClass, modules: PluginM
   }
   const resolved = [...byPort].sort(([a], [b]) => a - b).flatMap(([port, servers]) => resolvePort(gathering, port, servers));
   return {
-    ports: resolved.map(({ tables, ...port }) => ({ ...port, filters: resolveHttpFilters(world, proxy, "gateway", modules, tables.some(needsRouter)) })),
+    ports: resolved.map(({ tables, ...port }) => ({ ...port, filters: resolveHttpFilters(world, proxy, "gateway", modules, tables.some(needsRouter), port.port) })),
     tables: resolved.flatMap(({ tables }) => tables),
     upstreams: [...gathering.destinations.used],
     notes: gathering.notes.sort(),

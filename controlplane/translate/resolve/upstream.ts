@@ -44,6 +44,7 @@ function upstream(world: World, service: MeshService, port: MeshPort, rule: Merg
     limits: resolveLimits(policy.connectionPool, world.mesh.connectTimeoutMs),
     ...(outlier && { outlier }),
     tls: tlsOf(world, service, id, policy.tls),
+    ...(rule && { origin: rule.origin }),
   };
 }
 
