@@ -121,7 +121,8 @@ function createAuthority(options: AuthorityOptions, root: X509Certificate, rootP
   const issue = (names: Pick<CertificateTemplate, "commonName" | "uris" | "dnsNames" | "ipAddresses">, lifetimeMs: number): IssuedCertificate => {
     const nowMs = clock.nowMs();
     const { publicKey, privateKey: leafKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
-    const notAfterMs = Math.min(nowMs + lifetimeMs, rootValidity.notAfterMs);
+    // Certificates count in whole seconds.
+    const notAfterMs = Math.floor(Math.min(nowMs + lifetimeMs, rootValidity.notAfterMs) / 1000) * 1000;
     const template = { ...names, publicKey, isAuthority: false, notBeforeMs: Math.max(nowMs - BACKDATED_MS, rootValidity.notBeforeMs), notAfterMs };
     const chainPem = signCertificate(template, issuer);
     checkSigned(new X509Certificate(chainPem), template, root, leafKey);

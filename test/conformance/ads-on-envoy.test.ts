@@ -212,7 +212,7 @@ describe("streams without the right credential", () => {
 
 describe("secrets", () => {
   it("are renewed over SDS without a failed request", async () => {
-    const world = await startAdsWorld(2_000);
+    const world = await startAdsWorld(4_000);
     world.resources = basicResources(world.upstreamPort, true);
     const envoy = await startEnvoy({ xds: world.server().address(), rootPem: world.authority.rootPem, token, nodeId });
     try {

@@ -1,0 +1,129 @@
+import { createHash } from "node:crypto";
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { createResourceEncoder, type EncodedResource, type EncodedResources } from "../snapshot/encode.ts";
+import { emptyResources } from "../snapshot/resources.ts";
+import { createAdmissionRate } from "./admission-rate.ts";
+import { createClassBook } from "./classes.ts";
+import { createIdentityFile } from "./identities.ts";
+import { admitNode } from "./node.ts";
+
+const identity = { namespace: "default", serviceAccount: "web", pod: "web-1" };
+
+describe("a node", () => {
+  const id = "sidecar~127.10.4.7~web-1.default~default.svc.cluster.local";
+
+  it("is admitted when it is the pod that the credential names", () => {
+    const userAgentBuildVersion = { version: { majorNumber: 1, minorNumber: 40, patch: 0 } };
+    expect(admitNode(identity, { id, metadata: { NAME: "web-1", NAMESPACE: "default", SERVICE_ACCOUNT: "web" }, userAgentBuildVersion })).toMatchObject({
+      kind: "admitted",
+      proxy: { identity, node: { kind: "sidecar", ip: "127.10.4.7", pod: "web-1", namespace: "default", envoyVersion: "1.40.0" } },
+    });
+  });
+
+  it.each([
+    ["another pod", { id: id.replace("web-1", "web-2") }],
+    ["another namespace", { id: id.replace("web-1.default", "web-1.prod") }],
+    ["a name in its metadata", { id, metadata: { NAME: "web-2" } }],
+    ["a service account in its metadata", { id, metadata: { SERVICE_ACCOUNT: "admin" } }],
+    ["no node at all", undefined],
+    ["an id of another form", { id: "web-1.default" }],
+  ])("is refused for claiming %s", (_claim, node) => {
+    expect(admitNode(identity, node).kind).toBe("refused");
+  });
+});
+
+describe("the identity file", () => {
+  let directory: string;
+  let path: string;
+  const warnings: string[] = [];
+  const write = (content: unknown) => {
+    writeFileSync(`${path}.new`, typeof content === "string" ? content : JSON.stringify(content));
+    renameSync(`${path}.new`, path);
+  };
+  const entry = (token: string, pod: string) => ({ ...identity, pod, tokenSha256: createHash("sha256").update(token).digest("hex") });
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), "scrim-identities-"));
+    path = join(directory, "identities.json");
+    warnings.length = 0;
+  });
+  afterEach(() => rmSync(directory, { recursive: true }));
+
+  it("proves nothing while it is missing, and is read when it comes and whenever it is replaced", () => {
+    const authenticate = createIdentityFile(path, (problem) => warnings.push(problem));
+    expect(authenticate("one")).toBeUndefined();
+    write([entry("one", "web-1")]);
+    expect(authenticate("one")).toMatchObject({ pod: "web-1" });
+    expect(authenticate("two")).toBeUndefined();
+    write([entry("one", "web-1"), entry("two", "web-2")]);
+    expect(authenticate("two")).toMatchObject({ pod: "web-2" });
+    write([entry("two", "web-2")]);
+    expect(authenticate("one")).toBeUndefined();
+  });
+
+  it.each(["[{", "{}", "[1]", '[{"tokenSha256":"x","namespace":"a","serviceAccount":"b","pod":"c"}]'])("keeps what was known when it holds %s", (broken) => {
+    const authenticate = createIdentityFile(path, (problem) => warnings.push(problem));
+    write([entry("one", "web-1")]);
+    expect(authenticate("one")).toBeDefined();
+    write(broken);
+    expect(authenticate("one")).toBeDefined();
+    expect(warnings).toHaveLength(1);
+  });
+});
+
+describe("the admission rate", () => {
+  it("lets a burst in at once and spaces the others evenly", () => {
+    const rate = createAdmissionRate(10, 3);
+    expect([0, 0, 0, 0, 0].map(rate)).toEqual([0, 0, 0, 100, 200]);
+    expect(rate(10_000)).toBe(0);
+  });
+});
+
+describe("quarantine", () => {
+  const encoder = createResourceEncoder();
+  const published = (value: string, classKey = "c"): EncodedResources => {
+    const resources = emptyResources();
+    resources.clusters.set("a", { name: "a", altStatName: value });
+    resources.clusters.set("b", { name: "b" });
+    return encoder.encodeResources(classKey, resources);
+  };
+  const cluster = (resources: EncodedResources): EncodedResource => resources.maps.clusters.get("a")!;
+
+  it("serves the last accepted content instead, to new proxies of the class too, until the content changes", () => {
+    const book = createClassBook();
+    const [good, bad, better] = [published("good"), published("bad"), published("better")];
+    book.noteAccepted("c", [cluster(good)]);
+    expect(book.noteRefused("c", cluster(bad), "no")).toBe(true);
+    expect(cluster(book.servedOf(bad))).toBe(cluster(good));
+    expect(book.servedOf(bad).maps.clusters.get("b")).toBe(bad.maps.clusters.get("b"));
+    expect(book.quarantinedIn(bad)).toMatchObject([{ resource: { name: "a" }, reason: "no" }]);
+    expect(book.servedOf(better)).toBe(better);
+    expect(book.quarantinedIn(better)).toEqual([]);
+    expect(cluster(book.servedOf(bad))).toBe(cluster(good));
+  });
+
+  it("leaves other classes alone", () => {
+    const book = createClassBook();
+    book.noteAccepted("c", [cluster(published("good"))]);
+    book.noteRefused("c", cluster(published("bad")), "no");
+    const other = published("bad", "d");
+    expect(book.servedOf(other)).toBe(other);
+  });
+
+  it("does not hold a content back from all that one proxy accepted and another rejects", () => {
+    const book = createClassBook();
+    const same = published("good");
+    book.noteAccepted("c", [cluster(same)]);
+    expect(book.noteRefused("c", cluster(same), "address in use")).toBe(false);
+    expect(book.servedOf(same)).toBe(same);
+  });
+
+  it("without a last good content the class is served what was published: a new proxy may fare better", () => {
+    const book = createClassBook();
+    const bad = published("bad");
+    expect(book.noteRefused("c", cluster(bad), "no")).toBe(false);
+    expect(book.servedOf(bad)).toBe(bad);
+  });
+});
