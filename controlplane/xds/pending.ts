@@ -19,11 +19,19 @@ export function pendingOf(state: TypeState): Pending {
     if (target !== undefined) {
       if (target.version === held) pending.settled.push(name);
       else if (state.refused.get(name) !== target.version) pending.updates.push(target);
-    } else if (held === HOLDS_NOTHING) pending.settled.push(name);
+    } else if (held === HOLDS_NOTHING || (held !== MUST_ANSWER && leavesWithItsListener(state))) pending.settled.push(name);
     else if (held === MUST_ANSWER) pending.absent.push(name);
     else pending.removals.push(name);
   }
   return pending;
+}
+
+/**
+ * A filter that left a chain still serves the connections that the old chain has: told that its configuration is gone, Envoy would answer their next
+ * request with 500 (seen). It unsubscribes by itself when the last of them is closed.
+ */
+function leavesWithItsListener(state: TypeState): boolean {
+  return state.kind === "extensionConfigs";
 }
 
 /** Whether updates or answers wait to be sent. */
