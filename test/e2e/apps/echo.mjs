@@ -25,6 +25,12 @@ const server = http.createServer((request, response) => {
     setTimeout(answer, word === "delay" ? Number(argument) : 0);
   });
 });
+// A websocket without frames: what comes is sent back as it came.
+server.on("upgrade", (request, socket) => {
+  socket.write(`HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\nx-version: ${VERSION}\r\nx-path: ${request.url}\r\n\r\n`);
+  socket.on("data", (chunk) => socket.write(chunk));
+  socket.on("error", () => socket.destroy());
+});
 server.keepAliveTimeout = 75_000;
 server.listen(Number(PORT), "127.0.0.1");
 process.on("SIGTERM", () => {
