@@ -1,0 +1,109 @@
+import { request } from "node:http";
+import { afterEach, describe, expect, it } from "vitest";
+import { loadText } from "../store/load.ts";
+import { renderPods } from "../local/pod-documents.ts";
+import { deploymentYaml, podOf } from "../local/testing-world.ts";
+import { planWorkloads } from "../local/workload-plan.ts";
+import { createMetrics } from "../telemetry/metrics.ts";
+import { type ConnectedProxy, type ControlPlaneView, type SyncState, syncTypes } from "./contract.ts";
+import { buildProxyStatus } from "./proxy-status.ts";
+import { type AdminServer, createAdminServer, isLocalHost } from "./server.ts";
+import { buildSyncReport } from "./sync-report.ts";
+
+function connected(changes: Partial<ConnectedProxy> = {}, states: Partial<Record<string, SyncState>> = {}): ConnectedProxy {
+  const sync = Object.fromEntries(syncTypes.map((type) => [type, states[type] ?? "SYNCED"])) as ConnectedProxy["sync"];
+  return { nodeId: "sidecar~127.10.4.7~web-0.default~default.svc.cluster.local", pod: "web-0", namespace: "default", identity: "spiffe://cluster.local/ns/default/sa/web-sa", envoyVersion: "1.40.0", sync, rejections: [], ...changes };
+}
+
+interface Situation { readonly ready?: boolean; readonly terminating?: boolean; readonly hash?: string; readonly proxies?: readonly ConnectedProxy[]; readonly unpublished?: boolean; readonly pods?: boolean }
+
+function viewOf({ ready = true, terminating = false, hash, proxies = [connected()], unpublished = false, pods = true }: Situation = {}): ControlPlaneView {
+  const mesh = deploymentYaml();
+  const templateHash = hash ?? planWorkloads(loadText(mesh, { file: "/mesh/input.yaml" }).world).workloads[0]?.templateHash ?? "";
+  const pod = podOf({ name: "web-0", workload: "web", serviceAccount: "web-sa", templateHash });
+  const runtime = renderPods(pods ? [{ pod, ready, deletionTimestamp: terminating ? "2026-01-01T00:00:00Z" : undefined, envoyPid: 42 }] : [], 17);
+  const { world } = loadText(`${mesh}---\n${runtime}`, { file: "/mesh/input.yaml" });
+  return { isReady: () => true, world: () => world, hasUnpublishedChange: () => unpublished, proxies: () => proxies, violations: () => [] };
+}
+
+const who = (situation: Situation) => buildSyncReport(viewOf(situation), true).waiting.map(({ who: name, why }) => `${name}: ${why}`);
+
+describe("buildSyncReport", () => {
+  it("is synced when every workload answers and every proxy acknowledged", () => {
+    expect(buildSyncReport(viewOf(), true)).toEqual({ synced: true, waiting: [], runtimeRevision: 17, acknowledged: true });
+  });
+
+  it.each<[string, Situation, string]>([
+    ["a workload that does not answer", { ready: false }, "web-0.default: does not answer yet"],
+    ["a proxy that is not connected", { proxies: [] }, "web-0.default: its proxy is not connected"],
+    ["a proxy that has not acknowledged", { proxies: [connected({}, { cds: "STALE", eds: "STALE" })] }, "web-0.default: has not acknowledged cds, eds"],
+    ["a proxy that has rejected", { proxies: [connected({}, { lds: "ERROR" })] }, "web-0.default: has rejected lds"],
+    ["a change that is not published", { unpublished: true }, "control plane: a change is accepted and not yet published"],
+    ["a Deployment without its pods", { pods: false, proxies: [] }, "default/web: 0 of 1 pods of the current template are there"],
+    ["a Deployment whose template changed", { hash: "older" }, "default/web: 0 of 1 pods of the current template are there, 1 of an older one"],
+  ])("names %s", (_, situation, expected) => {
+    expect(who(situation)).toContain(expected);
+    expect(buildSyncReport(viewOf(situation), true).synced).toBe(false);
+  });
+
+  it("does not ask for what a rejecting proxy will never acknowledge before pods may drain", () => {
+    expect(buildSyncReport(viewOf({ proxies: [connected({}, { lds: "ERROR" })] }), true).acknowledged).toBe(true);
+    expect(buildSyncReport(viewOf({ proxies: [connected({}, { eds: "STALE" })] }), true).acknowledged).toBe(false);
+  });
+
+  it("is not synced before the sources are read", () => {
+    expect(buildSyncReport({ ...viewOf(), isReady: () => false }, true).synced).toBe(false);
+    expect(buildSyncReport({ ...viewOf(), world: () => undefined }, true).synced).toBe(false);
+  });
+});
+
+describe("buildProxyStatus", () => {
+  it("joins what the runner says with what the stream says", () => {
+    expect(buildProxyStatus(viewOf())).toMatchObject([{
+      name: "web-0", kind: "sidecar", workload: "web", namespace: "default", identity: "spiffe://cluster.local/ns/default/sa/web-sa", podIp: "127.10.4.7", outbound: "127.10.4.7:15001",
+      envoyAdmin: "127.10.4.7:15000", pid: 42, envoyVersion: "1.40.0", ports: [{ port: 9080, address: "127.10.4.7:9080" }], ready: true, terminating: false,
+    }]);
+  });
+  it("shows pods whose proxy is not connected, and proxies nobody here started", () => {
+    const foreign = connected({ pod: "elsewhere", nodeId: "router~10.0.0.1~elsewhere.default~default.svc.cluster.local" });
+    const [other, own] = buildProxyStatus(viewOf({ proxies: [foreign] }));
+    expect(other).toMatchObject({ name: "elsewhere", kind: "router", podIp: "10.0.0.1", envoyAdmin: "" });
+    expect(own?.sync.cds).toBe("NOT CONNECTED");
+  });
+});
+
+describe("createAdminServer", () => {
+  let server: AdminServer | undefined;
+  afterEach(() => server?.stop());
+
+  async function ask(path: string, { view = viewOf(), host, method = "GET" }: { view?: ControlPlaneView; host?: string; method?: string } = {}): Promise<{ status: number; body: string }> {
+    server = createAdminServer({ view, metrics: createMetrics(), address: { address: "127.0.0.1", port: 0 }, runsLocally: true });
+    const { address, port } = await server.start();
+    return new Promise((resolve, reject) => {
+      const call = request({ host: address, port, path, method, headers: { host: host ?? `${address}:${port}` } }, (response) => {
+        let body = "";
+        response.on("data", (chunk: Buffer) => (body += chunk.toString()));
+        response.on("end", () => resolve({ status: response.statusCode ?? 0, body }));
+      });
+      call.on("error", reject);
+      call.end();
+    });
+  }
+
+  it("answers 503 with who is missing until all is in sync", async () => {
+    const { status, body } = await ask("/synced", { view: viewOf({ ready: false }) });
+    expect(status).toBe(503);
+    expect(JSON.parse(body)).toMatchObject({ synced: false, waiting: [{ who: "web-0.default" }] });
+  });
+  it("answers 200 when it is", async () => expect((await ask("/synced")).status).toBe(200));
+  it("tells readiness apart from sync", async () => expect((await ask("/ready", { view: { ...viewOf(), isReady: () => false } })).status).toBe(503));
+  it("shows the process's metrics", async () => expect((await ask("/metrics")).body).toContain("process_cpu_seconds_total"));
+  it("lists its pages for an unknown one", async () => expect(await ask("/nothing")).toMatchObject({ status: 404, body: expect.stringContaining("/debug/violations") }));
+  it("refuses a name that is not this machine's", async () => expect((await ask("/debug/proxies", { host: "evil.example:15014" })).status).toBe(403));
+  it("changes nothing: only GET is answered", async () => expect((await ask("/ready", { method: "POST" })).status).toBe(405));
+});
+
+describe("isLocalHost", () => {
+  it.each(["localhost", "localhost:15014", "127.0.0.1:15014", "127.3.2.1", "[::1]:15014", "LOCALHOST"])("lets %s in", (host) => expect(isLocalHost(host)).toBe(true));
+  it.each([undefined, "", "example.com", "127.0.0.1.example.com", "localhost.example.com:80", "127.0.0.1@evil", "10.0.0.1:15014"])("keeps %s out", (host) => expect(isLocalHost(host)).toBe(false));
+});
