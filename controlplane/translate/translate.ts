@@ -4,6 +4,7 @@
 import { emptyResources, type EnvoyResources } from "../snapshot/resources.ts";
 import type { World } from "../store/world.ts";
 import { buildCluster } from "./emit/cluster.ts";
+import { guardForwards } from "./emit/dynamic-forward.ts";
 import { buildLoadAssignment } from "./emit/endpoint.ts";
 import { buildGatewayListener } from "./emit/gateway-listener.ts";
 import { wasmFiltersOf } from "./emit/http-chain.ts";
@@ -44,9 +45,11 @@ export function emitProxy(ir: ProxyIr): EnvoyResources {
   const resources = emptyResources();
   emitUpstreams(ir, resources);
   emitListeners(ir, resources);
+  const isForward = (cluster: string) => resources.clusters.get(cluster)?.clusterType !== undefined;
   for (const table of ir.routeTables) {
-    resources.routes.set(table.name, buildRouteConfiguration(table, ir.outbound?.unknownHosts));
-    for (const [name, host] of buildVirtualHosts(table)) resources.virtualHosts.set(name, host);
+    const routes = buildRouteConfiguration(table, ir.outbound?.unknownHosts);
+    resources.routes.set(table.name, { ...routes, ...(routes.virtualHosts && { virtualHosts: routes.virtualHosts.map((host) => guardForwards(host, isForward)) }) });
+    for (const [name, host] of buildVirtualHosts(table)) resources.virtualHosts.set(name, guardForwards(host, isForward));
   }
   const chains: readonly HttpFilters[] = [...(ir.outbound ? [ir.outbound] : []), ...ir.inbound, ...ir.gatewayPorts].map((place) => place.filters);
   for (const filter of chains.flatMap(wasmFiltersOf)) if (!resources.extensionConfigs.has(filter.name)) resources.extensionConfigs.set(filter.name, buildWasmExtension(filter));

@@ -1,5 +1,5 @@
 // The way to hosts that nobody declared: resolved when asked for, and never to this machine or its cloud's metadata service.
-import type { DnsCacheConfig, HttpFilter, Permission } from "../../../protos/build/envoy.ts";
+import type { DnsCacheConfig, HttpFilter, Permission, VirtualHost } from "../../../protos/build/envoy.ts";
 import { packAny } from "../../../protos/codec.ts";
 
 /** Loopback, link-local, unspecified, and the IPv6 forms that IPv4 ones can be written in. */
@@ -13,23 +13,27 @@ export function buildDnsCache(): DnsCacheConfig {
   return { name: "dynamic_forward_proxy", dnsLookupFamily: "V4_PREFERRED", maxHosts: 1024, dnsQueryTimeout: { seconds: 5 } };
 }
 
-/** Returns the filters of a chain that may forward to unknown hosts: resolution, then the refusal of local addresses. Other routes pass them untouched. */
+const GUARD = "scrim.refuse_local_addresses";
+
+/**
+ * Returns the filters of a chain that may forward to unknown hosts: resolution, then the refusal of local addresses. Other clusters' requests pass the
+ * first untouched; the second does nothing but where a virtual host says so (guardForwards), since Envoy complains of every request that was not resolved.
+ */
 export function buildForwardFilters(): readonly HttpFilter[] {
   return [
     {
       name: "envoy.filters.http.dynamic_forward_proxy",
       typedConfig: packAny("DynamicForwardProxyFilterConfig", { dnsCacheConfig: buildDnsCache(), saveUpstreamAddress: true }),
     },
-    {
-      name: "scrim.refuse_local_addresses",
-      typedConfig: packAny("HttpRbac", {
-        rules: {
-          action: "DENY",
-          policies: { "scrim-local-address": { permissions: [{ orRules: { rules: refusedBlocks.map(upstreamIn) } }], principals: [{ any: true }] } },
-        },
-      }),
-    },
+    { name: GUARD, typedConfig: packAny("HttpRbac", {}) },
   ];
+}
+
+/** Returns the virtual host with local addresses refused, if one of its routes leads to a cluster that resolves each request's own host; else the same object. */
+export function guardForwards(host: VirtualHost, isForward: (cluster: string) => boolean): VirtualHost {
+  const clusters = (host.routes ?? []).flatMap(({ route }) => [route?.cluster, ...(route?.weightedClusters?.clusters ?? []).map(({ name }) => name)]);
+  if (!clusters.some((cluster) => cluster !== undefined && isForward(cluster))) return host;
+  return { ...host, typedPerFilterConfig: { ...host.typedPerFilterConfig, [GUARD]: refuseLocal } };
 }
 
 function upstreamIn([addressPrefix, prefixLen]: readonly [string, number]): Permission {
@@ -40,3 +44,12 @@ function upstreamIn([addressPrefix, prefixLen]: readonly [string, number]): Perm
     },
   };
 }
+
+const refuseLocal = packAny("RBACPerRoute", {
+  rbac: {
+    rules: {
+      action: "DENY",
+      policies: { "scrim-local-address": { permissions: [{ orRules: { rules: refusedBlocks.map(upstreamIn) } }], principals: [{ any: true }] } },
+    },
+  },
+});
