@@ -6,20 +6,18 @@ import { buildLimits, buildOutlierDetection } from "./cluster-limits.ts";
 import { buildHttpProtocolOptions } from "./cluster-protocol.ts";
 import { buildClusterTls } from "./cluster-tls.ts";
 import { adsSource } from "./config-source.ts";
+import { memoByContent } from "./content-memo.ts";
 import { buildDnsCache } from "./dynamic-forward.ts";
 import { buildLoadAssignment } from "./endpoint.ts";
 import { buildLoadBalancing } from "./load-balancing.ts";
 import { configPath, upstreamName } from "./names.ts";
 
-const clusters = new WeakMap<Upstream, Map<string, Cluster>>();
+/** Returns the cluster of an upstream within a trust domain; the same object for equal upstreams, wherever their endpoints are. */
+export const buildCluster = memoByContent(withoutPushedEndpoints, makeCluster);
 
-/** Returns the cluster of an upstream; the same object for the same upstream. */
-export function buildCluster(upstream: Upstream, trustDomain: string): Cluster {
-  let byTrustDomain = clusters.get(upstream);
-  if (byTrustDomain === undefined) clusters.set(upstream, byTrustDomain = new Map());
-  let cluster = byTrustDomain.get(trustDomain);
-  if (cluster === undefined) byTrustDomain.set(trustDomain, cluster = makeCluster(upstream, trustDomain));
-  return cluster;
+/** What is pushed apart from the cluster is no part of it. */
+function withoutPushedEndpoints(upstream: Upstream): unknown {
+  return upstream.discovery.kind === "endpoints" ? { ...upstream, discovery: "endpoints" } : upstream;
 }
 
 /** A connection to the world outside must not leave from a loopback pod address: no route leads out from there. */

@@ -1,15 +1,14 @@
 // The addresses behind an upstream as Envoy's load assignment.
 import type { ClusterLoadAssignment, LbEndpoint, Metadata } from "../../../protos/build/envoy.ts";
 import type { Endpoint, Upstream, WorkloadRef } from "../ir/upstream.ts";
+import { memoByContent } from "./content-memo.ts";
 import { upstreamName } from "./names.ts";
 
-const assignments = new WeakMap<Upstream, ClusterLoadAssignment>();
+const assignments = memoByContent(({ id, discovery }: Upstream) => [id, discovery], makeAssignment);
 
-/** Returns the load assignment of an upstream, addresses in the upstream's order; the same object for the same upstream. */
+/** Returns the load assignment of an upstream, addresses in the upstream's order; the same object for equal addresses. */
 export function buildLoadAssignment(upstream: Upstream): ClusterLoadAssignment {
-  let assignment = assignments.get(upstream);
-  if (assignment === undefined) assignments.set(upstream, assignment = makeAssignment(upstream));
-  return assignment;
+  return assignments(upstream, "");
 }
 
 function makeAssignment(upstream: Upstream): ClusterLoadAssignment {

@@ -3,25 +3,22 @@ import type { Route as EnvoyRoute, VirtualHost as EnvoyVirtualHost } from "../..
 import { packAny } from "../../../protos/codec.ts";
 import type { Route, VirtualHost } from "../ir/routes.ts";
 import { buildConnectTarget } from "./connect-target.ts";
+import { memoByContent } from "./content-memo.ts";
 import { buildFault, FAULT_FILTER } from "./fault.ts";
 import { ALLOW_ANY_HOST, BLOCK_ALL_HOST, BLACK_HOLE_CLUSTER, configPath, CONNECT_NAME, PASSTHROUGH_CLUSTER, upstreamName, virtualHostName } from "./names.ts";
 import { buildAction } from "./route-action.ts";
 import { buildChosenMatch, buildNativeMatch } from "./route-match.ts";
 import { buildRouterRules, ROUTER_METADATA } from "./router-rules.ts";
 
-const hosts = new WeakMap<VirtualHost, Map<string, EnvoyVirtualHost>>();
-
 /**
- * Returns the virtual host as it is delivered for a route table; the same object for the same host. Its own `name` is its resource name:
+ * Returns the virtual host as it is delivered for a route table; the same object for equal hosts. Its own `name` is its resource name:
  * Envoy finds a host that is to be removed by that.
  */
 export function buildVirtualHost(table: string, host: VirtualHost): EnvoyVirtualHost {
-  let byTable = hosts.get(host);
-  if (byTable === undefined) hosts.set(host, byTable = new Map());
-  let built = byTable.get(table);
-  if (built === undefined) byTable.set(table, built = { ...body(host), name: virtualHostName(table, host.name) });
-  return built;
+  return hosts(host, table);
 }
+
+const hosts = memoByContent((host: VirtualHost) => host, (host, table): EnvoyVirtualHost => ({ ...body(host), name: virtualHostName(table, host.name) }));
 
 /** Returns the virtual host for every host that no other has. `host` holds the routes of a rule for `*`, if there is one. */
 export function buildFallbackHost(unknownHosts: "forward" | "refuse", host: VirtualHost | undefined): EnvoyVirtualHost {

@@ -1,17 +1,15 @@
 // Which VirtualServices speak for a host: at sidecars one, at gateways all of them together.
-import { compareHostSpecificity, hostMatches, resolveHost } from "../../model/hosts.ts";
+import { compareHostSpecificity, hostMatches, isWildcardHost, resolveHost } from "../../model/hosts.ts";
 import type { MeshObject } from "../../model/object.ts";
 import type { World } from "../../store/world.ts";
-import { memoByOwner } from "./memo.ts";
+import { memoByObject, memoByOwner } from "./memo.ts";
 import { qualifyGateway } from "./request-match.ts";
 import { isExported } from "./visibility.ts";
 
 export type VirtualServiceObject = MeshObject<"VirtualService">;
 
 /** Returns the hosts of a VirtualService, fully qualified. */
-export function hostsOf(service: VirtualServiceObject): readonly string[] {
-  return service.spec.hosts.map((host) => resolveHost(host, service.metadata.namespace));
-}
+export const hostsOf = memoByObject((service: VirtualServiceObject): readonly string[] => service.spec.hosts.map((host) => resolveHost(host, service.metadata.namespace)));
 
 /** Returns the gateways of a VirtualService, qualified; `mesh` when it names none. */
 export function gatewaysOf(service: VirtualServiceObject): readonly string[] {
@@ -37,19 +35,17 @@ export const virtualServicesFor = memoByOwner(
  * in the order given. For sidecars they do not merge.
  */
 export function virtualServiceForHost(services: readonly VirtualServiceObject[], host: string): VirtualServiceObject | undefined {
-  let best: { readonly pattern: string; readonly service: VirtualServiceObject } | undefined;
-  for (const service of services) {
-    for (const pattern of hostsOf(service)) {
-      if (hostMatches(pattern, host) && (best === undefined || isMoreSpecific(pattern, best.pattern))) best = { pattern, service };
-    }
-  }
-  return best?.service;
+  const { exact, wildcards } = indexOf(services);
+  return exact.get(host) ?? wildcards.find(([pattern]) => hostMatches(pattern, host))?.[1];
 }
 
-/** Equal patterns are not more specific than each other: the earlier one stays. */
-function isMoreSpecific(a: string, b: string): boolean {
-  return a !== b && compareHostSpecificity(a, b) < 0;
-}
+/** For every host the first service that has it; wildcards from the most specific. */
+const indexOf = memoByObject((services: readonly VirtualServiceObject[]) => {
+  const exact = new Map<string, VirtualServiceObject>();
+  for (const service of services) for (const host of hostsOf(service)) if (!exact.has(host)) exact.set(host, service);
+  const wildcards = [...exact].filter(([host]) => isWildcardHost(host)).sort(([a], [b]) => compareHostSpecificity(a, b));
+  return { exact, wildcards };
+});
 
 function rankFor(service: VirtualServiceObject, namespace: string): number {
   if (service.metadata.namespace === namespace) return 0;
