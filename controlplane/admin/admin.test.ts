@@ -15,15 +15,15 @@ function connected(changes: Partial<ConnectedProxy> = {}, states: Partial<Record
   return { nodeId: "sidecar~127.10.4.7~web-0.default~default.svc.cluster.local", pod: "web-0", namespace: "default", identity: "spiffe://cluster.local/ns/default/sa/web-sa", envoyVersion: "1.40.0", sync, rejections: [], ...changes };
 }
 
-interface Situation { readonly ready?: boolean; readonly terminating?: boolean; readonly hash?: string; readonly proxies?: readonly ConnectedProxy[]; readonly unpublished?: boolean; readonly pods?: boolean }
+interface Situation { readonly ready?: boolean; readonly terminating?: boolean; readonly hash?: string; readonly proxies?: readonly ConnectedProxy[]; readonly unpublished?: boolean; readonly pods?: boolean; readonly untried?: readonly string[] }
 
-function viewOf({ ready = true, terminating = false, hash, proxies = [connected()], unpublished = false, pods = true }: Situation = {}): ControlPlaneView {
+function viewOf({ ready = true, terminating = false, hash, proxies = [connected()], unpublished = false, pods = true, untried = [] }: Situation = {}): ControlPlaneView {
   const mesh = deploymentYaml();
   const templateHash = hash ?? planWorkloads(loadText(mesh, { file: "/mesh/input.yaml" }).world).workloads[0]?.templateHash ?? "";
   const pod = podOf({ name: "web-0", workload: "web", serviceAccount: "web-sa", templateHash });
   const runtime = renderPods(pods ? [{ pod, ready, deletionTimestamp: terminating ? "2026-01-01T00:00:00Z" : undefined, envoyPid: 42 }] : [], 17);
   const { world } = loadText(`${mesh}---\n${runtime}`, { file: "/mesh/input.yaml" });
-  return { isReady: () => true, world: () => world, hasUnpublishedChange: () => unpublished, proxies: () => proxies, violations: () => [] };
+  return { isReady: () => true, world: () => world, hasUnpublishedChange: () => unpublished, proxies: () => proxies, untriedPlugins: () => untried, violations: () => [] };
 }
 
 const who = (situation: Situation) => buildSyncReport(viewOf(situation), true).waiting.map(({ who: name, why }) => `${name}: ${why}`);
@@ -39,6 +39,7 @@ describe("buildSyncReport", () => {
     ["a proxy that has not acknowledged", { proxies: [connected({}, { cds: "STALE", eds: "STALE" })] }, "web-0.default: has not acknowledged cds, eds"],
     ["a proxy that has rejected", { proxies: [connected({}, { lds: "ERROR" })] }, "web-0.default: has rejected lds"],
     ["a change that is not published", { unpublished: true }, "control plane: a change is accepted and not yet published"],
+    ["a plugin that was not tried", { untried: ["default/header"] }, "WasmPlugin default/header: its module is being fetched and tried"],
     ["a Deployment without its pods", { pods: false, proxies: [] }, "default/web: 0 of 1 pods of the current template are there"],
     ["a Deployment whose template changed", { hash: "older" }, "default/web: 0 of 1 pods of the current template are there, 1 of an older one"],
   ])("names %s", (_, situation, expected) => {

@@ -56,6 +56,8 @@ export interface ControlPlaneView {
   /** True from the acceptance of a change until its configuration is published (streams then show it as STALE). */
   hasUnpublishedChange(): boolean;
   proxies(): readonly ConnectedProxy[];
+  /** The WasmPlugins (`namespace/name`) whose newest module or settings were not tried yet. */
+  untriedPlugins(): readonly string[];
   violations(): readonly ViolationReport[];
 }
 

@@ -16,11 +16,12 @@ export function buildSyncReport(view: ControlPlaneView, runsLocally: boolean): S
     return { synced: false, waiting: [{ who: "control plane", why: "has not read its sources yet" }], runtimeRevision: 0, acknowledged: false };
   }
   const unpublished: Waiting[] = view.hasUnpublishedChange() ? [{ who: "control plane", why: "a change is accepted and not yet published" }] : [];
+  const untried = view.untriedPlugins().map((who) => ({ who: `WasmPlugin ${who}`, why: "its module is being fetched and tried" }));
   const stale = view.proxies().flatMap((proxy) => inState(proxy, "STALE", "has not acknowledged"));
   const rejecting = view.proxies().flatMap((proxy) => inState(proxy, "ERROR", "has rejected"));
   const pods = runtimePods(world);
   const missing = runsLocally ? [...missingPods(world, pods), ...missingRouters(world, pods)] : [];
-  const waiting = [...unpublished, ...missing, ...unconnected(pods, view.proxies()), ...unready(pods), ...stale, ...rejecting];
+  const waiting = [...unpublished, ...untried, ...missing, ...unconnected(pods, view.proxies()), ...unready(pods), ...stale, ...rejecting];
   return { synced: waiting.length === 0, waiting, runtimeRevision: runtimeRevision(world), acknowledged: unpublished.length === 0 && stale.length === 0 };
 }
 

@@ -8,7 +8,7 @@ import { type ConnectedProxy, type ControlPlaneView, type SyncState, type SyncTy
 
 export interface ViewedStages {
   readonly store: Pick<Store, "world" | "violations">;
-  readonly plugins: Pick<PluginFetcher, "problems">;
+  readonly plugins: Pick<PluginFetcher, "problems" | "waiting">;
   /** The state that was published last; undefined before the first. */
   readonly published: () => World | undefined;
   /** True while a change waits for its publication. */
@@ -23,6 +23,7 @@ export function createControlPlaneView({ store, plugins, published, isPending, x
     world: published,
     hasUnpublishedChange: () => isPending() || published() !== store.world(),
     proxies: () => (xds()?.status() ?? []).map((status) => connectedProxy(status, published()?.mesh.trustDomain ?? "cluster.local")),
+    untriedPlugins: plugins.waiting,
     violations: () => [...store.violations(), ...plugins.problems()],
   };
 }

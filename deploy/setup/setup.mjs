@@ -61,6 +61,14 @@ async function ensureEnvoy({ report, begin }) {
   return fetched;
 }
 
+// npm ends its shell by force when it is ended, not this process: who started it is gone, so is the reason to go on.
+const parent = process.ppid;
+if (process.env.npm_lifecycle_event !== undefined) {
+  setInterval(() => {
+    if (process.ppid !== parent) process.exit(1);
+  }, 500).unref();
+}
+
 main(process.argv.slice(2)).catch((error) => {
   const expected = error instanceof SetupError || error instanceof EnvoyUnavailable;
   process.stderr.write(expected ? `set-up: ${error.message}\n` : `set-up: failed unexpectedly: ${error?.stack ?? error}\n`);
