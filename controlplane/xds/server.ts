@@ -40,11 +40,13 @@ export interface XdsLimits {
   readonly streamsPerSecond: number;
   readonly streamBurst: number;
   readonly keepaliveMs: number;
+  /** A proxy that does not read for so long is dropped; its pending changes are one merged set all the while. */
+  readonly stallMs: number;
   readonly maxConnectionAgeMs: number;
   readonly maxConnectionAgeGraceMs: number;
 }
 
-const DEFAULT_LIMITS: XdsLimits = { streamsPerSecond: 200, streamBurst: 200, keepaliveMs: 30_000, maxConnectionAgeMs: 30 * 60_000, maxConnectionAgeGraceMs: 5_000 };
+const DEFAULT_LIMITS: XdsLimits = { streamsPerSecond: 200, streamBurst: 200, keepaliveMs: 30_000, stallMs: 30_000, maxConnectionAgeMs: 30 * 60_000, maxConnectionAgeGraceMs: 5_000 };
 const MAX_REQUEST_BYTES = 16 * 1024 * 1024;
 /** Streams looked at before other work gets its turn. */
 const STREAMS_PER_TURN = 50;
@@ -82,7 +84,7 @@ export interface XdsServer {
 /** A server that is not listening yet. */
 export function createXdsServer(options: XdsServerOptions): XdsServer {
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
-  const streams = createStreamSet(options);
+  const streams = createStreamSet(options, limits.stallMs);
   const grpc = createGrpcServer(limits, (call) => openCall(call, options, streams, admissionDelay));
   const admissionRate = createAdmissionRate(limits.streamsPerSecond, limits.streamBurst);
   const admissionDelay = (): number => admissionRate(options.clock.monotonicMs());
@@ -179,7 +181,7 @@ interface StreamSet {
   endAll(): void;
 }
 
-function createStreamSet({ resourcesFor, secretsFor, encoder, clock, log }: XdsServerOptions): StreamSet {
+function createStreamSet({ resourcesFor, secretsFor, encoder, clock, log }: XdsServerOptions, stallMs: number): StreamSet {
   const streams = new Set<AdsStream>();
   const secretsOf = new WeakMap<AdsStream, EncodedMap>();
   const stale = new Set<AdsStream>();
@@ -212,6 +214,7 @@ function createStreamSet({ resourcesFor, secretsFor, encoder, clock, log }: XdsS
 
   const host: StreamHost = {
     nowMs: () => clock.nowMs(),
+    stallMs,
     admitted(stream) {
       log.info({ node: stream.proxy?.node.id }, "proxy connected");
       refresh(stream);

@@ -10,6 +10,8 @@ export type Call = ServerDuplexStream<Uint8Array, Uint8Array>;
 /** What a stream needs from the server around it. */
 export interface StreamHost {
   readonly nowMs: () => number;
+  /** A client that does not read for so long is dropped. */
+  readonly stallMs: number;
   /** The proxy has said who it is; its content is asked for from now on. */
   admitted(stream: AdsStream): void;
   accepted(stream: AdsStream, resources: Iterable<EncodedResource>): void;
@@ -33,8 +35,6 @@ export interface AdsStream {
 
 /** How long endpoints of a cluster just sent are waited for before what refers to the cluster is sent all the same. */
 const ENDPOINTS_PATIENCE_MS = 2_000;
-/** A client that does not read for so long is dropped. */
-const STALL_MS = 30_000;
 
 /** Serves a call from here on. */
 export function serveStream(call: Call, identity: ProxyIdentity, host: StreamHost): AdsStream {
@@ -95,7 +95,7 @@ export function serveStream(call: Call, identity: ProxyIdentity, host: StreamHos
   /** Until the transport has taken a response, changes merge in the state instead of queueing up. */
   const write = (bytes: Uint8Array): void => {
     unwritten++;
-    if (unwritten === 1) timers.stall = setTimeout(() => stream.end(grpcStatus.RESOURCE_EXHAUSTED, "the stream is not read"), STALL_MS);
+    if (unwritten === 1) timers.stall = setTimeout(() => stream.end(grpcStatus.RESOURCE_EXHAUSTED, "the stream is not read"), host.stallMs);
     apply({ kind: "pressure", isFull: true, nowMs: host.nowMs() });
     call.write(bytes, () => {
       unwritten--;

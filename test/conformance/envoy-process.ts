@@ -44,7 +44,7 @@ export async function startEnvoy(options: EnvoyOptions): Promise<EnvoyProcess> {
   const child = spawn(envoyPath(), args, { stdio: ["ignore", "ignore", "pipe"] });
   let log = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => (log += text));
-  await until(() => existsSync(addressPath) || child.exitCode !== null, `Envoy's admin page`, () => log);
+  await until(() => (existsSync(addressPath) && readFileSync(addressPath, "utf8") !== "") || child.exitCode !== null, `Envoy's admin page`, () => log);
   const adminUrl = `http://${readFileSync(addressPath, "utf8").trim()}`;
   const admin = async (path: string): Promise<string> => (await fetch(`${adminUrl}${path}`)).text();
   return {

@@ -1,0 +1,195 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { type ClientHttp2Session, connect as http2Connect } from "node:http2";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { connect as tlsConnect } from "node:tls";
+import { Client, type ClientDuplexStream, credentials, Metadata, status } from "@grpc/grpc-js";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { decode, encode } from "../../protos/codec.ts";
+import type { DeltaDiscoveryRequest, DeltaDiscoveryResponse } from "../../protos/build/envoy.ts";
+import { openAuthority } from "../ca/authority.ts";
+import { createResourceEncoder } from "../snapshot/encode.ts";
+import { emptyResources, type EnvoyResources } from "../snapshot/resources.ts";
+import { resourceTypes } from "../snapshot/type-urls.ts";
+import { createXdsServer, type XdsServer } from "./server.ts";
+
+const CDS = resourceTypes.clusters.typeUrl;
+const clock = { nowMs: () => Date.now(), monotonicMs: () => performance.now() };
+const silent = { info: () => undefined, warn: () => undefined, error: (fields: object) => console.error(fields) };
+const nodeOf = (pod: string) => ({ id: `sidecar~127.0.0.1~${pod}.default~default.svc.cluster.local` });
+
+let directory: string;
+let rootPem: string;
+let server: XdsServer;
+let resources: EnvoyResources;
+let isSynced: boolean;
+const clients: Client[] = [];
+
+beforeEach(async () => {
+  directory = mkdtempSync(join(tmpdir(), "scrim-xds-"));
+  const opening = openAuthority({ directory: join(directory, "ca"), trustDomain: "cluster.local", clock });
+  if (opening.kind === "refused") throw new Error(opening.reason);
+  rootPem = opening.authority.rootPem;
+  const { chainPem, keyPem } = opening.authority.issueServerCertificate({ dnsNames: ["localhost"], ipAddresses: ["127.0.0.1"] });
+  const encoder = createResourceEncoder();
+  resources = emptyResources();
+  isSynced = true;
+  let last = encoder.encodeResources("c", resources);
+  server = createXdsServer({
+    host: "127.0.0.1", port: 0, encoder, clock, log: silent, limits: { stallMs: 500 },
+    certificate: { certificate: chainPem, key: keyPem },
+    authenticate: (token) => (token.startsWith("token of ") ? { namespace: "default", serviceAccount: "web", pod: token.slice(9) } : undefined),
+    resourcesFor: () => (isSynced ? (last = encoder.encodeResources("c", resources, last)) : undefined),
+    secretsFor: () => new Map(),
+  });
+  await server.listen();
+});
+afterEach(async () => {
+  for (const client of clients.splice(0)) client.close();
+  await server.close();
+  rmSync(directory, { recursive: true });
+});
+
+interface TestStream {
+  readonly call: ClientDuplexStream<DeltaDiscoveryRequest, DeltaDiscoveryResponse>;
+  readonly responses: DeltaDiscoveryResponse[];
+  readonly ended: Promise<number>;
+}
+
+/** A stream of a client that accepts everything it gets. */
+function open(pod: string, token = `token of ${pod}`): TestStream {
+  const client = new Client(`localhost:${server.address().port}`, credentials.createSsl(Buffer.from(rootPem)));
+  clients.push(client);
+  const metadata = new Metadata();
+  metadata.set("authorization", `Bearer ${token}`);
+  const call = client.makeBidiStreamRequest(
+    "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources",
+    (request: DeltaDiscoveryRequest) => Buffer.from(encode("DeltaDiscoveryRequest", request)),
+    (bytes: Buffer) => decode("DeltaDiscoveryResponse", bytes),
+    metadata,
+  );
+  const responses: DeltaDiscoveryResponse[] = [];
+  const ended = new Promise<number>((resolve) => call.on("error", () => undefined).on("status", ({ code }) => resolve(code)));
+  call.on("data", (response: DeltaDiscoveryResponse) => {
+    responses.push(response);
+    call.write({ typeUrl: response.typeUrl, responseNonce: response.nonce });
+  });
+  return { call, responses, ended };
+}
+
+/** A client that sends one request and never reads an answer: HTTP/2 flow control stops the server after 64 KiB. */
+function openWithoutReading(pod: string): ClientHttp2Session {
+  const session = http2Connect(`https://localhost:${server.address().port}`, { ca: rootPem });
+  session.on("error", () => undefined);
+  const path = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources";
+  const stream = session.request({ ":method": "POST", ":path": path, "content-type": "application/grpc", te: "trailers", authorization: `Bearer token of ${pod}` });
+  stream.on("error", () => undefined);
+  const message = encode("DeltaDiscoveryRequest", { node: nodeOf(pod), typeUrl: CDS });
+  const frame = Buffer.alloc(5 + message.length);
+  frame.writeUInt32BE(message.length, 1);
+  frame.set(message, 5);
+  stream.write(frame);
+  return session;
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  for (let tries = 0; tries < 400; tries++) {
+    if (condition()) return;
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+  throw new Error("waited in vain");
+}
+
+function setCluster(name: string, altStatName: string): void {
+  resources.clusters.set(name, { name, altStatName });
+}
+
+describe("the secure port", () => {
+  it("speaks TLS 1.3 only", async () => {
+    const outcome = await new Promise<string>((resolve) => {
+      const socket = tlsConnect({ port: server.address().port, host: "127.0.0.1", ca: rootPem, maxVersion: "TLSv1.2" }, () => resolve("connected"));
+      socket.on("error", ({ message }) => resolve(message));
+    });
+    expect(outcome).toMatch(/protocol version|handshake failure/i);
+  });
+
+  it.each([["a wrong token", "guess"], ["an empty one", ""]])("refuses %s before it reads anything", async (_name, token) => {
+    const stream = open("web-1", token);
+    expect(await stream.ended).toBe(status.UNAUTHENTICATED);
+  });
+
+  it("refuses another pod's node, a node that changes, a missing type", async () => {
+    const other = open("web-1");
+    other.call.write({ node: nodeOf("web-2"), typeUrl: CDS });
+    expect(await other.ended).toBe(status.PERMISSION_DENIED);
+    const changing = open("web-1");
+    changing.call.write({ node: nodeOf("web-1"), typeUrl: CDS });
+    changing.call.write({ node: nodeOf("web-2"), typeUrl: CDS });
+    expect(await changing.ended).toBe(status.INVALID_ARGUMENT);
+    const untyped = open("web-1");
+    untyped.call.write({ node: nodeOf("web-1") });
+    expect(await untyped.ended).toBe(status.INVALID_ARGUMENT);
+    expect(server.status()).toEqual([]);
+  });
+});
+
+describe("streams", () => {
+  it("wait until the sources have synced", async () => {
+    isSynced = false;
+    const stream = open("web-1");
+    stream.call.write({ node: nodeOf("web-1"), typeUrl: CDS });
+    await until(() => server.status().length === 1);
+    expect(server.status()[0]).toMatchObject({ pod: "web-1", synced: false });
+    expect(stream.responses).toEqual([]);
+    setCluster("a", "1");
+    isSynced = true;
+    server.notify();
+    await until(() => server.status()[0]?.synced === true);
+    expect(stream.responses.map(({ resources: sent }) => sent?.map(({ name }) => name))).toEqual([["a"]]);
+  });
+
+  it("that are closed or cancelled leave nothing behind", async () => {
+    const [one, two] = [open("web-1"), open("web-2")];
+    one.call.write({ node: nodeOf("web-1"), typeUrl: CDS });
+    two.call.write({ node: nodeOf("web-2"), typeUrl: CDS });
+    await until(() => server.status().length === 2);
+    one.call.end();
+    two.call.cancel();
+    await until(() => server.status().length === 0);
+  });
+
+  it("a change is not synced from notify on until it was acknowledged", async () => {
+    const stream = open("web-1");
+    stream.call.write({ node: nodeOf("web-1"), typeUrl: CDS });
+    await until(() => server.status()[0]?.synced === true);
+    setCluster("a", "1");
+    server.notify();
+    expect(server.status()[0]).toMatchObject({ synced: false, types: { cds: { state: "STALE" } } });
+    await until(() => server.status()[0]?.synced === true);
+    expect(stream.responses.at(-1)?.resources?.map(({ name }) => name)).toEqual(["a"]);
+  });
+
+  it("a slow reader holds one merged set, is dropped when it does not read, and others do not notice", async () => {
+    setCluster("big", "x".repeat(2_000_000));
+    const session = openWithoutReading("slow");
+    const quick = open("quick");
+    quick.call.write({ node: nodeOf("quick"), typeUrl: CDS });
+    await until(() => server.status().length === 2);
+    for (let round = 0; round < 10; round++) {
+      setCluster("big", `${round}`.padEnd(2_000_000, "x"));
+      server.notify();
+      await until(() => server.status().some(({ pod, synced }) => pod === "quick" && synced));
+    }
+    await until(() => server.status().length === 1);
+    expect(server.status()).toMatchObject([{ pod: "quick", synced: true }]);
+    session.destroy();
+  });
+
+  it("all end when the server closes", async () => {
+    const stream = open("web-1");
+    stream.call.write({ node: nodeOf("web-1"), typeUrl: CDS });
+    await until(() => server.status().length === 1);
+    await server.close();
+    expect([status.UNAVAILABLE, status.CANCELLED]).toContain(await stream.ended);
+  });
+});
