@@ -97,29 +97,42 @@ export function leaseSize(rate: Rate, fullAt: i64, now: i64, cost: i64): i64 {
 }
 
 /**
- * Tokens a worker holds for itself. They were deducted from the bucket when they were taken, and they fade at the rate the bucket refills:
- * so at any time bucket + reserves hold at most `burst`, and no window ever admits more than burst + rate × time, however long a worker
- * sat on its reserve. Fading costs nothing that matters: reserves are taken only while the bucket is more than half full.
+ * Tokens a worker holds for itself. They were deducted from the bucket when they were taken. They keep their worth until the instant at
+ * which the bucket would have been full without that, and from then on fade at the rate the bucket refills: so at any time bucket and
+ * reserves together hold at most `burst`, and no window of time ever admits more than burst + rate × time, however long a worker sits on its reserve.
+ *
+ *   bucket + reserves:  burst ┤          ╭──────────  (from here the reserve loses what the bucket regains)
+ *                             │      ╱
+ *                             ┼──────┼───┼──────────→ time
+ *                                  taken  full, had nothing been taken
  */
 export class Reserve {
-  /** The instant at which the reserve has faded away, in scaled time; tokens left = (until - now) / step. */
-  private until: i64 = 0;
+  /** Worth of the tokens, in scaled time, as if nothing had faded. */
+  private amount: i64 = 0;
+  private fadesFrom: i64 = 0;
 
   /** Spends `count` tokens; returns whether the reserve had them. */
   spend(rate: Rate, now: i64, count: i64): bool {
-    const next = this.until - rate.step * count;
-    if (count > rate.burst || next < now) return false;
-    this.until = next;
+    if (count > rate.burst || this.worth(now) < rate.step * count) return false;
+    this.amount -= rate.step * count;
     return true;
   }
 
-  /** Adds tokens just deducted from the bucket. */
-  add(rate: Rate, now: i64, count: i64): void {
-    if (count > 0) this.until = min(max(this.until, now), now + rate.depth) + rate.step * count;
+  /** Adds tokens just deducted from the bucket, whose state before that was `fullAtBefore`. */
+  add(rate: Rate, now: i64, count: i64, fullAtBefore: i64): void {
+    if (count <= 0) return;
+    const kept = this.worth(now);
+    const from = max(now, fullAtBefore);
+    this.fadesFrom = kept > 0 ? min(from, max(now, this.fadesFrom)) : from;
+    this.amount = min(kept, rate.depth) + rate.step * count;
   }
 
   /** Returns the whole tokens left. */
   left(rate: Rate, now: i64): i64 {
-    return this.until <= now ? 0 : (this.until - now) / rate.step;
+    return this.worth(now) / rate.step;
+  }
+
+  private worth(now: i64): i64 {
+    return max<i64>(0, this.amount - max<i64>(0, now - this.fadesFrom));
   }
 }

@@ -52,7 +52,7 @@ export function admitSingle(bucket: Bucket, now: i64, cost: i64): bool {
       return false;
     }
     if (write(bucket.sharedKey, next, version)) {
-      bucket.reserve.add(rate, now, lease - cost);
+      bucket.reserve.add(rate, now, lease - cost, fullAt);
       return true;
     }
   }
@@ -99,7 +99,7 @@ export function returnKeyed(bucket: Bucket, key: u64, now: i64, cost: i64): void
 
 /** Gives back what a single bucket admitted: it stays with this worker, and fades there like any reserve. */
 export function returnSingle(bucket: Bucket, now: i64, cost: i64): void {
-  bucket.reserve.add(bucket.rate, now, cost);
+  bucket.reserve.add(bucket.rate, now, cost, now);
 }
 
 function giveUp(): bool {

@@ -123,8 +123,8 @@ export function bucketAdmit(worker: i32, nowNs: i64, cost: i64): bool {
     fullAt = settledState(rate, fullAt, now);
     return false;
   }
+  reserves[worker].add(rate, now, lease - cost, fullAt);
   fullAt = next;
-  reserves[worker].add(rate, now, lease - cost);
   return true;
 }
 

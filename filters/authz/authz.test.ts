@@ -1,0 +1,240 @@
+import { readFileSync } from "node:fs";
+import { Ajv2020 } from "ajv/dist/2020.js";
+import fc from "fast-check";
+import { createHost, type Host, startHost } from "proxy-wasm-host";
+import { describe, expect, it } from "vitest";
+
+const file = (name: string): Buffer => readFileSync(new URL(name, import.meta.url));
+const module = file("../build/authz.wasm");
+const schema = new Ajv2020({ strict: false }).compile(JSON.parse(file("config.schema.json").toString()));
+
+type Headers = Record<string, string | string[]>;
+const ORDERS = "spiffe://cluster.local/ns/shop/sa/orders";
+
+function start(policies: unknown): Host {
+  return createHost({ module, configuration: JSON.stringify({ policies }) });
+}
+
+const mtls = (uri: string) => ({ connection: { mtls: true, uri_san_peer_certificate: uri } });
+
+/** "allowed", or the response code details of the refusal. */
+function decide(host: Host, headers: Headers = {}, attributes: Record<string, unknown> = {}): string {
+  const stream = host.newStream({ headers: { ":method": "GET", ":path": "/", ":authority": "a.test", ...headers }, attributes: attributes as never });
+  const outcome = stream.sendRequestHeaders();
+  stream.end();
+  if (outcome.kind === "continue") return "allowed";
+  return outcome.kind === "replied" ? outcome.reply.details : outcome.kind;
+}
+
+const NONE = "rbac_access_denied_matched_policy[none]";
+const refused = (name: string, rule: number): string => `rbac_access_denied_matched_policy[${name}[${rule}]]`;
+
+describe("order of policies", () => {
+  const allow = { name: "n/allow", action: "ALLOW", rules: [{}] };
+  const deny = { name: "n/deny", action: "DENY", rules: [{}] };
+  it.each<[string, unknown[], string]>([
+    ["nothing: allowed", [], "allowed"],
+    ["ALLOW all", [allow], "allowed"],
+    ["ALLOW without rules refuses all", [{ name: "n/a", action: "ALLOW" }], NONE],
+    ["ALLOW with an empty list of rules refuses all", [{ name: "n/a", action: "ALLOW", rules: [] }], NONE],
+    ["DENY without rules refuses nothing", [{ name: "n/d", action: "DENY" }], "allowed"],
+    ["DENY before ALLOW, in whatever order they stand", [allow, deny], refused("n/deny", 0)],
+    ["one ALLOW of several is enough", [{ name: "n/a", action: "ALLOW" }, allow], "allowed"],
+    ["empty from and to are no conditions", [{ name: "n/a", action: "ALLOW", rules: [{ from: [], to: [] }] }], "allowed"],
+  ])("%s", (_name, policies, expected) => {
+    expect(decide(start(policies))).toBe(expected);
+  });
+
+  it("answers 403 with a body that names no policy", () => {
+    const stream = start([deny]).newStream({ headers: { ":path": "/" } });
+    const outcome = stream.sendRequestHeaders();
+    if (outcome.kind !== "replied") throw new Error(outcome.kind);
+    expect(outcome.reply.status).toBe(403);
+    expect(Buffer.from(outcome.reply.body).toString()).toBe("RBAC: access denied");
+  });
+});
+
+type Case = [name: string, field: object, headers: Headers, attributes: Record<string, unknown>, matches: boolean];
+
+describe("fields", () => {
+  const from: Case[] = [
+    ["principal", { principals: ["cluster.local/ns/shop/sa/orders"] }, {}, mtls(ORDERS), true],
+    ["principal of another", { principals: ["cluster.local/ns/shop/sa/orders"] }, {}, mtls(`${ORDERS}2`), false],
+    ["principal prefix", { principals: ["cluster.local/ns/shop/*"] }, {}, mtls(ORDERS), true],
+    ["principal suffix", { principals: ["*/sa/orders"] }, {}, mtls(ORDERS), true],
+    ["any principal", { principals: ["*"] }, {}, mtls(ORDERS), true],
+    ["any principal, plaintext", { principals: ["*"] }, {}, {}, false],
+    ["any principal, certificate not of mutual TLS", { principals: ["*"] }, {}, { connection: { uri_san_peer_certificate: ORDERS } }, false],
+    ["any principal, certificate without identity", { principals: ["*"] }, {}, { connection: { mtls: true } }, false],
+    ["any principal, no SPIFFE id", { principals: ["*"] }, {}, mtls("https://x"), false],
+    ["empty principal, plaintext", { principals: [""] }, {}, {}, false],
+    ["principal from a header", { principals: ["cluster.local/ns/shop/sa/orders"] }, { "x-forwarded-client-cert": `URI=${ORDERS}` }, {}, false],
+    ["notPrincipals, plaintext", { notPrincipals: ["*"] }, {}, {}, true],
+    ["namespace", { namespaces: ["shop"] }, {}, mtls(ORDERS), true],
+    ["namespace prefix", { namespaces: ["sh*"] }, {}, mtls(ORDERS), true],
+    ["namespace a.b is not aXb", { namespaces: ["a.b"] }, {}, mtls("spiffe://t/ns/aXb/sa/x"), false],
+    ["namespace smuggled by the account", { namespaces: ["shop"] }, {}, mtls("spiffe://t/ns/evil/sa/x/ns/shop/sa/y"), false],
+    ["notNamespaces", { notNamespaces: ["shop"] }, {}, mtls(ORDERS), false],
+    ["service account", { serviceAccounts: ["shop/orders"] }, {}, mtls(ORDERS), true],
+    ["service account of another namespace", { serviceAccounts: ["other/orders"] }, {}, mtls(ORDERS), false],
+    ["service account a.b is not aXb", { serviceAccounts: ["shop/a.b"] }, {}, mtls("spiffe://t/ns/shop/sa/aXb"), false],
+    ["ipBlocks", { ipBlocks: ["10.0.0.0/8"] }, {}, { source: { address: "10.1.1.1:5" } }, true],
+    ["ipBlocks sees the connection, not X-Forwarded-For", { ipBlocks: ["10.0.0.0/8"] }, {}, { source: { address: "10.1.1.1:5" }, filter_state: { "scrim.peer_address": "192.0.2.1" } }, false],
+    ["remoteIpBlocks sees X-Forwarded-For", { remoteIpBlocks: ["10.0.0.0/8"] }, {}, { source: { address: "10.1.1.1:5" }, filter_state: { "scrim.peer_address": "192.0.2.1" } }, true],
+    ["ipBlocks without an address", { ipBlocks: ["0.0.0.0/0"] }, {}, { source: { address: undefined } }, false],
+    ["notIpBlocks", { notIpBlocks: ["10.0.0.0/8"] }, {}, { source: { address: "10.1.1.1:5" } }, false],
+    ["two fields must both hold", { principals: ["*"], namespaces: ["other"] }, {}, mtls(ORDERS), false],
+  ];
+  const to: Case[] = [
+    ["host", { hosts: ["a.test"] }, {}, {}, true],
+    ["host with other case", { hosts: ["A.Test"] }, { ":authority": "a.TEST" }, {}, true],
+    ["host suffix", { hosts: ["*.test"] }, {}, {}, true],
+    ["any host", { hosts: ["*"] }, {}, {}, true],
+    ["notHosts", { notHosts: ["a.test"] }, {}, {}, false],
+    ["port", { ports: ["8080"] }, {}, { destination: { port: 8080 } }, true],
+    ["other port", { ports: ["8080"] }, {}, { destination: { port: 80 } }, false],
+    ["no port known", { ports: ["8080"] }, {}, {}, false],
+    ["notPorts", { notPorts: ["8080"] }, {}, { destination: { port: 8080 } }, false],
+    ["method", { methods: ["GET"] }, {}, {}, true],
+    ["method with other case", { methods: ["get"] }, {}, {}, false],
+    ["method prefix", { methods: ["G*"] }, {}, {}, true],
+    ["path", { paths: ["/a"] }, { ":path": "/a" }, {}, true],
+    ["path with query", { paths: ["/a"] }, { ":path": "/a?b=/c" }, {}, true],
+    ["path with fragment", { paths: ["/a"] }, { ":path": "/a#b" }, {}, true],
+    ["path prefix", { paths: ["/a*"] }, { ":path": "/ab/c" }, {}, true],
+    ["path suffix", { paths: ["*.js"] }, { ":path": "/x.js?v=1" }, {}, true],
+    ["path with other case", { paths: ["/a"] }, { ":path": "/A" }, {}, false],
+    ["path template", { paths: ["/a/{*}/c"] }, { ":path": "/a/b/c?d" }, {}, true],
+    ["path template over segments", { paths: ["/a/{**}"] }, { ":path": "/a/b/c" }, {}, true],
+    ["notPaths", { notPaths: ["/a", "/b"] }, { ":path": "/b" }, {}, false],
+    ["methods and paths", { methods: ["GET"], paths: ["/b"] }, { ":path": "/a" }, {}, false],
+  ];
+  const when: Case[] = [
+    ["header", { key: "request.headers[X-Role]", values: ["admin"] }, { "x-role": "admin" }, {}, true],
+    ["header absent", { key: "request.headers[x-role]", values: ["*"] }, {}, {}, false],
+    ["header empty is present", { key: "request.headers[x-role]", values: ["*"] }, { "x-role": "" }, {}, true],
+    ["notValues, absent", { key: "request.headers[x-role]", notValues: ["admin"] }, {}, {}, true],
+    ["x_role is not x-role", { key: "request.headers[x-role]", values: ["admin"] }, { x_role: "admin" }, {}, false],
+    ["source.ip", { key: "source.ip", values: ["10.0.0.0/8"] }, {}, { source: { address: "10.1.1.1:1" } }, true],
+    ["remote.ip", { key: "remote.ip", values: ["10.0.0.0/8"] }, {}, { source: { address: "11.1.1.1:1" } }, false],
+    ["source.namespace", { key: "source.namespace", values: ["shop"] }, {}, mtls(ORDERS), true],
+    ["source.principal", { key: "source.principal", notValues: ["*/sa/orders"] }, {}, mtls(ORDERS), false],
+    ["source.serviceAccount", { key: "source.serviceAccount", values: ["shop/orders"] }, {}, mtls(ORDERS), true],
+    ["destination.ip", { key: "destination.ip", values: ["127.0.0.0/8"] }, {}, { destination: { address: "127.1.1.1:80" } }, true],
+    ["destination.port", { key: "destination.port", values: ["80"] }, {}, { destination: { port: 80 } }, true],
+    ["connection.sni", { key: "connection.sni", values: ["*.test"] }, {}, { connection: { requested_server_name: "a.test" } }, true],
+    ["connection.sni, absent", { key: "connection.sni", values: ["*"] }, {}, {}, false],
+  ];
+  const rule = (kind: string, field: object): object => (kind === "when" ? { when: [field] } : { [kind]: [field] });
+
+  it.each([...from.map((one) => ["from", ...one] as const), ...to.map((one) => ["to", ...one] as const), ...when.map((one) => ["when", ...one] as const)])("%s: %s", (kind, _name, field, headers, attributes, matches) => {
+    const rules = [rule(kind, field)];
+    expect(decide(start([{ name: "n/a", action: "ALLOW", rules }]), headers, attributes)).toBe(matches ? "allowed" : NONE);
+    expect(decide(start([{ name: "n/d", action: "DENY", rules }]), headers, attributes)).toBe(matches ? refused("n/d", 0) : "allowed");
+  });
+
+  it("names the rule that matched", () => {
+    const host = start([{ name: "n/d", action: "DENY", rules: [{ to: [{ paths: ["/x"] }] }, { from: [{ principals: ["no"] }, { principals: ["*"] }], to: [{ paths: ["/y"] }, { paths: ["/z"] }] }] }]);
+    expect(decide(host, { ":path": "/z" }, mtls(ORDERS))).toBe(refused("n/d", 1));
+    expect(decide(host, { ":path": "/z" })).toBe("allowed");
+    expect(host.logged("debug").at(-2)).toBe("authz: denied by n/d[1]");
+    expect(host.metrics.counter("scrim_authz_denied_total")).toBe(1);
+    expect(host.metrics.counter("scrim_authz_allowed_total")).toBe(1);
+  });
+});
+
+describe("what can be read in two ways goes against the client", () => {
+  const header = { key: "request.headers[x-role]" };
+  const allow = start([{ name: "n/a", action: "ALLOW", rules: [{ when: [{ ...header, values: ["admin", "ops*"] }] }] }]);
+  const allowNot = start([{ name: "n/a", action: "ALLOW", rules: [{ when: [{ ...header, notValues: ["banned"] }] }] }]);
+  const deny = start([{ name: "n/d", action: "DENY", rules: [{ when: [{ ...header, values: ["banned"] }] }] }]);
+  const denyNot = start([{ name: "n/d", action: "DENY", rules: [{ when: [{ ...header, notValues: ["admin"] }] }] }]);
+
+  it.each<[string, string[], boolean, boolean, boolean, boolean]>([
+    ["one value that is let in", ["admin"], true, true, true, true],
+    ["let in, then another", ["admin", "user"], false, true, true, false],
+    ["another, then let in", ["user", "admin"], false, true, true, false],
+    ["joined", ["user,admin"], false, true, true, false],
+    ["a prefix with another value behind it", ["ops1", "banned"], false, false, false, false],
+    ["kept out, first", ["banned", "user"], false, false, false, false],
+    ["kept out, second", ["user", "banned"], false, false, false, false],
+    ["kept out, joined with spaces", ["user , banned ,x"], false, false, false, false],
+    ["none", [], false, true, true, false],
+  ])("%s", (_name, roles, allowed, allowedNot, passesDeny, passesDenyNot) => {
+    const headers = { "x-role": roles };
+    expect(decide(allow, headers) === "allowed").toBe(allowed);
+    expect(decide(allowNot, headers) === "allowed").toBe(allowedNot);
+    expect(decide(deny, headers) === "allowed").toBe(passesDeny);
+    expect(decide(denyNot, headers) === "allowed").toBe(passesDenyNot);
+  });
+
+  it.each(["a.test", "A.TEST", "a.test:80", "a.test.", "a.test.:443"])("host %s is a.test for a refusal", (authority) => {
+    expect(decide(start([{ name: "n/d", action: "DENY", rules: [{ to: [{ hosts: ["a.test"] }] }] }]), { ":authority": authority })).toBe(refused("n/d", 0));
+    expect(decide(start([{ name: "n/a", action: "ALLOW", rules: [{ to: [{ notHosts: ["a.test"] }] }] }]), { ":authority": authority })).toBe(NONE);
+    expect(decide(start([{ name: "n/a", action: "ALLOW", rules: [{ to: [{ hosts: ["a.test"] }] }] }]), { ":authority": authority }) === "allowed").toBe(!/[.:]\d*$/.test(authority));
+  });
+
+  it("lets nothing in when Envoy shows no headers", () => {
+    const host = createHost({ module, configuration: JSON.stringify({ policies: [{ name: "n/d", action: "DENY", rules: [{ to: [{ paths: ["/x"] }] }] }] }), intercept: (call) => (call.name === "proxy_get_header_map_pairs" ? 10 : undefined) });
+    expect(decide(host)).toBe(NONE);
+  });
+});
+
+describe("configuration", () => {
+  it.each<[unknown, string]>([
+    ["", "not JSON"],
+    [[], "configuration: expected an object"],
+    [{ policy: [] }, "policy: unknown field"],
+    [{ policies: [{ name: "a", action: "AUDIT" }] }, "policies[0].action: expected ALLOW or DENY"],
+    [{ policies: [{ action: "DENY" }] }, "policies[0].name: expected a string"],
+    [{ policies: [{ name: "a", action: "DENY", rules: [{ form: [] }] }] }, "policies[0].rules[0].form: unknown field"],
+    [{ policies: [{ name: "a", action: "DENY", rules: [{ from: [{ requestPrincipals: ["*"] }] }] }] }, "policies[0].rules[0].from[0].requestPrincipals: unknown field"],
+    [{ policies: [{ name: "a", action: "DENY", rules: [{ from: [{ ipBlocks: ["10.0.0.0/99"] }] }] }] }, "policies[0].rules[0].from[0].ipBlocks[0]: expected an address or block"],
+    [{ policies: [{ name: "a", action: "DENY", rules: [{ from: [{ serviceAccounts: ["x"] }] }] }] }, "serviceAccounts[0]: expected namespace/name"],
+    [{ policies: [{ name: "a", action: "DENY", rules: [{ to: [{ ports: ["http"] }] }] }] }, "ports[0]: expected a port"],
+    [{ policies: [{ name: "a", action: "DENY", rules: [{ to: [{ paths: ["/{**}/{*}"] }] }] }] }, "paths[0]: nothing but literal segments may follow {**}"],
+    [{ policies: [{ name: "a", action: "DENY", rules: [{ when: [{ key: "request.auth.claims[x]", values: ["y"] }] }] }] }, "when[0].key: expected one of request.headers"],
+    [{ policies: [{ name: "a", action: "DENY", rules: [{ when: [{ key: "source.ip" }] }] }] }, "when[0]: expected values or notValues"],
+    [{ policies: [{ name: "a", action: "DENY", rules: [{ to: [{ paths: [1] }] }] }] }, "paths[0]: expected a string"],
+  ])("%j is refused: %s", (configuration, message) => {
+    const result = startHost({ module, configuration: configuration === "" ? "" : JSON.stringify(configuration) });
+    expect(result.ok ? "accepted" : result.reason).toContain(message);
+  });
+
+  it("the example is valid, and works", () => {
+    const example = JSON.parse(file("example.json").toString()) as unknown;
+    expect(schema(example)).toBe(true);
+    expect(schema({ policies: [{ name: "a", action: "LOG" }] })).toBe(false);
+    expect(decide(createHost({ module, configuration: JSON.stringify(example) }), { ":path": "/payments/1" }, mtls("spiffe://cluster.local/ns/default/sa/orderservice-sa"))).toBe("allowed");
+  });
+});
+
+describe("robustness", () => {
+  const host = start([
+    { name: "n/d", action: "DENY", rules: [{ to: [{ paths: ["/admin*", "/t/{*}/{**}"], hosts: ["x*"] }] }, { when: [{ key: "request.headers[x-role]", values: ["a"] }, { key: "remote.ip", values: ["::1"] }] }] },
+    { name: "n/a", action: "ALLOW", rules: [{ from: [{ notPrincipals: ["x"], notIpBlocks: ["10.0.0.0/8"] }] }] },
+  ]);
+
+  it("never traps on hostile headers and attributes", () => {
+    const bytes = fc.uint8Array({ maxLength: 40 }).map((value) => Buffer.from(value).toString("latin1"));
+    fc.assert(
+      fc.property(bytes, bytes, fc.array(bytes, { maxLength: 4 }), fc.uint8Array({ maxLength: 30 }), (path, authority, roles, uri) => {
+        decide(host, { ":path": path, ":authority": authority, "x-role": roles }, { connection: { mtls: true, uri_san_peer_certificate: uri }, source: { address: uri } });
+      }),
+      { numRuns: 500 },
+    );
+    decide(host, { ":path": `/${"a".repeat(61_440)}`, "x-role": Array.from({ length: 500 }, () => "x,".repeat(50)) });
+    expect(host.failure()).toBeUndefined();
+  });
+
+  it("needs no more memory after 20,000 requests", () => {
+    host.setLogLevel("warn");
+    const run = (count: number): void => {
+      for (let i = 0; i < count; i++) decide(host, { ":path": i % 2 ? "/admin" : "/x", ":authority": "x.test", "x-role": ["b", "c"] }, mtls(ORDERS));
+    };
+    run(500);
+    const before = host.memoryBytes();
+    run(20_000);
+    expect(host.memoryBytes()).toBe(before);
+  }, 60_000);
+});
