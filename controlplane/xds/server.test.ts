@@ -15,7 +15,8 @@ import { createXdsServer, type XdsServer } from "./server.ts";
 
 const CDS = resourceTypes.clusters.typeUrl;
 const clock = { nowMs: () => Date.now(), monotonicMs: () => performance.now() };
-const silent = { info: () => undefined, warn: () => undefined, error: (fields: object) => console.error(fields) };
+const failures: object[] = [];
+const silent = { info: () => undefined, warn: () => undefined, error: (fields: object) => void failures.push(fields) };
 const nodeOf = (pod: string) => ({ id: `sidecar~127.0.0.1~${pod}.default~default.svc.cluster.local` });
 
 let directory: string;
@@ -34,6 +35,7 @@ beforeEach(async () => {
   const encoder = createResourceEncoder();
   resources = emptyResources();
   isSynced = true;
+  failures.length = 0;
   let last = encoder.encodeResources("c", resources);
   server = createXdsServer({
     host: "127.0.0.1", port: 0, encoder, clock, log: silent, limits: { stallMs: 500 },
@@ -183,6 +185,22 @@ describe("streams", () => {
     await until(() => server.status().length === 1);
     expect(server.status()).toMatchObject([{ pod: "quick", synced: true }]);
     session.destroy();
+  });
+
+  it("keep what they have, and the server runs on, when content cannot be made", async () => {
+    setCluster("a", "1");
+    const stream = open("web-1");
+    stream.call.write({ node: nodeOf("web-1"), typeUrl: CDS });
+    await until(() => server.status()[0]?.synced === true);
+    resources.clusters.set("b", { nmae: "misspelt" } as never);
+    server.notify();
+    expect(server.status()[0]).toMatchObject({ pod: "web-1" });
+    expect(failures).toHaveLength(1);
+    resources.clusters.delete("b");
+    setCluster("c", "1");
+    server.notify();
+    await until(() => server.status()[0]?.synced === true);
+    expect(stream.responses.flatMap(({ resources: sent }) => sent?.map(({ name }) => name))).toEqual(["a", "c"]);
   });
 
   it("all end when the server closes", async () => {

@@ -5,14 +5,14 @@ import { type Server as TlsServer, createServer as createTlsServer, type TLSSock
 import type { AddressInfo } from "node:net";
 import { Server, ServerCredentials, status as grpcStatus } from "@grpc/grpc-js";
 import type { Secret } from "../../protos/build/envoy.ts";
-import type { EncodedMap, EncodedResources, ResourceEncoder } from "../snapshot/encode.ts";
-import { kindOf, type ResourceShortName, resourceTypes } from "../snapshot/type-urls.ts";
+import type { EncodedResources, ResourceEncoder } from "../snapshot/encode.ts";
 import { createAdmissionRate } from "./admission-rate.ts";
-import { createClassBook } from "./classes.ts";
 import type { Authenticate } from "./identities.ts";
 import type { Proxy } from "./node.ts";
-import { rejectionsOf, type TypeRejection, type TypeStatus, typeStatuses } from "./status.ts";
-import { type AdsStream, type Call, serveStream, type StreamHost } from "./stream.ts";
+import { type Call, serveStream } from "./stream.ts";
+import { createStreamSet, type ProxyStatus, type StreamSet } from "./stream-set.ts";
+
+export type { ProxyStatus } from "./stream-set.ts";
 
 /** PEM texts of the server's certificate chain and key. */
 export interface ServerCertificate { readonly certificate: string; readonly key: string }
@@ -48,24 +48,6 @@ export interface XdsLimits {
 
 const DEFAULT_LIMITS: XdsLimits = { streamsPerSecond: 200, streamBurst: 200, keepaliveMs: 30_000, stallMs: 30_000, maxConnectionAgeMs: 30 * 60_000, maxConnectionAgeGraceMs: 5_000 };
 const MAX_REQUEST_BYTES = 16 * 1024 * 1024;
-/** Streams looked at before other work gets its turn. */
-const STREAMS_PER_TURN = 50;
-
-/** One proxy with an open stream. */
-export interface ProxyStatus {
-  readonly nodeId: string;
-  readonly kind: "sidecar" | "router";
-  readonly pod: string;
-  readonly namespace: string;
-  readonly serviceAccount: string;
-  readonly envoyVersion: string;
-  readonly connectedAtMs: number;
-  readonly types: Readonly<Record<ResourceShortName, TypeStatus>>;
-  readonly rejections: readonly TypeRejection[];
-  /** Every type it subscribes is SYNCED, and it has content at all. */
-  readonly synced: boolean;
-}
-
 export interface XdsServer {
   /** The address it listens on; valid after `listen`. */
   readonly address: () => { readonly host: string; readonly port: number };
@@ -84,7 +66,7 @@ export interface XdsServer {
 /** A server that is not listening yet. */
 export function createXdsServer(options: XdsServerOptions): XdsServer {
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
-  const streams = createStreamSet(options, limits.stallMs);
+  const streams = createStreamSet({ ...options, stallMs: limits.stallMs });
   const grpc = createGrpcServer(limits, (call) => openCall(call, options, streams, admissionDelay));
   const admissionRate = createAdmissionRate(limits.streamsPerSecond, limits.streamBurst);
   const admissionDelay = (): number => admissionRate(options.clock.monotonicMs());
@@ -102,7 +84,7 @@ export function createXdsServer(options: XdsServerOptions): XdsServer {
     status: streams.status,
     setCertificate: ({ certificate, key }) => tls.setSecureContext({ cert: certificate, key, minVersion: "TLSv1.3" }),
     async close() {
-      streams.endAll();
+      streams.endAll(grpcStatus.UNAVAILABLE, "the control plane is stopping");
       grpc.forceShutdown();
       injector.destroy();
       for (const socket of sockets) socket.destroy();
@@ -171,99 +153,4 @@ function openCall(call: Call, options: XdsServerOptions, streams: StreamSet, adm
   const delayMs = admissionDelay();
   if (delayMs === 0) begin();
   else setTimeout(begin, delayMs);
-}
-
-interface StreamSet {
-  readonly host: StreamHost;
-  add(stream: AdsStream): void;
-  notify(): void;
-  status(): ProxyStatus[];
-  endAll(): void;
-}
-
-function createStreamSet({ resourcesFor, secretsFor, encoder, clock, log }: XdsServerOptions, stallMs: number): StreamSet {
-  const streams = new Set<AdsStream>();
-  const secretsOf = new WeakMap<AdsStream, EncodedMap>();
-  const stale = new Set<AdsStream>();
-  const book = createClassBook();
-  let isTurnPlanned = false;
-
-  const refresh = (stream: AdsStream): void => {
-    stale.delete(stream);
-    const published = stream.proxy === undefined ? undefined : resourcesFor(stream.proxy);
-    if (published === undefined || stream.proxy === undefined) return;
-    stream.published = published;
-    const secrets = encoder.encodeMap("secrets", secretsFor(stream.proxy), secretsOf.get(stream));
-    secretsOf.set(stream, secrets);
-    stream.setContent(book.servedOf(published), secrets);
-  };
-  const takeTurn = (): void => {
-    isTurnPlanned = false;
-    for (const stream of [...stale].slice(0, STREAMS_PER_TURN)) refresh(stream);
-    planTurn();
-  };
-  const planTurn = (): void => {
-    if (isTurnPlanned || stale.size === 0) return;
-    isTurnPlanned = true;
-    setImmediate(takeTurn);
-  };
-  const markStale = (which: Iterable<AdsStream>): void => {
-    for (const stream of which) stale.add(stream);
-    planTurn();
-  };
-
-  const host: StreamHost = {
-    nowMs: () => clock.nowMs(),
-    stallMs,
-    admitted(stream) {
-      log.info({ node: stream.proxy?.node.id }, "proxy connected");
-      refresh(stream);
-    },
-    accepted(stream, resources) {
-      if (stream.published !== undefined) book.noteAccepted(stream.published.classKey, resources);
-    },
-    refused(stream, resource, reason) {
-      const classKey = stream.published?.classKey;
-      if (classKey === undefined || !book.noteRefused(classKey, resource, reason)) return;
-      log.warn({ type: resourceTypes[resource.kind].short, resource: resource.name, version: resource.version }, "quarantined; the last accepted content is served");
-      markStale([...streams].filter((other) => other.published?.classKey === classKey));
-    },
-    rejected(stream, typeUrl, reason) {
-      const kind = kindOf(typeUrl);
-      log.warn({ node: stream.proxy?.node.id, type: kind === undefined ? typeUrl : resourceTypes[kind].short, reason }, "proxy rejected its configuration");
-    },
-    failed(stream, error) {
-      log.error({ node: stream.proxy?.node.id, err: error }, "serving a proxy failed");
-    },
-    closed(stream) {
-      streams.delete(stream);
-      stale.delete(stream);
-      if (stream.proxy !== undefined) log.info({ node: stream.proxy.node.id }, "proxy disconnected");
-    },
-  };
-
-  return {
-    host,
-    add: (stream) => void streams.add(stream),
-    notify: () => markStale(streams),
-    status() {
-      // What was announced and not looked at yet must not pass for synced.
-      for (const stream of [...stale]) refresh(stream);
-      const byPod = new Map<string, ProxyStatus>();
-      for (const stream of streams) if (stream.proxy !== undefined) byPod.set(`${stream.proxy.node.namespace}/${stream.proxy.node.pod}`, statusOf(stream, stream.proxy));
-      return [...byPod.values()];
-    },
-    endAll() {
-      for (const stream of [...streams]) stream.end(grpcStatus.UNAVAILABLE, "the control plane is stopping");
-    },
-  };
-
-  function statusOf(stream: AdsStream, { node, identity }: Proxy): ProxyStatus {
-    const withheld = stream.published === undefined ? [] : book.quarantinedIn(stream.published);
-    const types = typeStatuses(stream.state(), withheld);
-    const asked = Object.values(types).filter(({ state }) => state !== "IGNORED");
-    const synced = asked.length > 0 && stream.state().content !== undefined && asked.every(({ state }) => state === "SYNCED");
-    const { id: nodeId, kind, pod, namespace, envoyVersion } = node;
-    return { nodeId, kind, pod, namespace, serviceAccount: identity.serviceAccount, envoyVersion, connectedAtMs: stream.connectedAtMs, types, rejections: rejectionsOf(stream.state(), withheld), synced };
-  }
 }
