@@ -1,14 +1,28 @@
-// A workload for tests: answers every request with what it saw, as JSON. Paths: /status/<code>, /delay/<ms>, anything else.
+// A workload for tests: answers every request with what it saw, as JSON. Paths: /status/<code>, /delay/<ms>, /fail/<times>/<key> (503 so many times),
+// /only/<version>/<code> (the code from that version alone), /seen/<text> (how many requests' paths held the text), anything else.
 import http from "node:http";
 
 const { PORT, POD_NAME, VERSION = "", SERVICE_ACCOUNT } = process.env;
+const seen = [];
+const failures = new Map();
+
+function statusOf(word, argument, more) {
+  if (word === "status") return Number(argument);
+  if (word === "only") return argument === VERSION ? Number(more) : 200;
+  if (word !== "fail") return 200;
+  failures.set(more, (failures.get(more) ?? 0) + 1);
+  return failures.get(more) <= Number(argument) ? 503 : 200;
+}
+
 const server = http.createServer((request, response) => {
   const chunks = [];
   request.on("data", (chunk) => chunks.push(chunk));
   request.on("end", () => {
-    const [, word, argument] = request.url.split("?")[0].split("/");
+    const [, word, argument, more] = request.url.split("?")[0].split("/");
+    if (word === "seen") return response.end(String(seen.filter((path) => path.includes(argument)).length));
+    seen.push(`${request.headers.host}${request.url}`);
     const answer = () => {
-      response.writeHead(word === "status" ? Number(argument) : 200, { "content-type": "application/json", "x-pod": POD_NAME, "x-version": VERSION });
+      response.writeHead(statusOf(word, argument, more), { "content-type": "application/json", "x-pod": POD_NAME, "x-version": VERSION });
       response.end(
         JSON.stringify({
           pod: POD_NAME,
@@ -18,6 +32,7 @@ const server = http.createServer((request, response) => {
           path: request.url,
           headers: request.headers,
           rawHeaders: request.rawHeaders,
+          attempt: failures.get(more),
           body: Buffer.concat(chunks).toString("utf8"),
         }),
       );
