@@ -31,7 +31,6 @@ enum Reporter {
 class Telemetry extends RootContext {
   reporter: Reporter = Reporter.Source;
   private readonly node: OwnNode = new OwnNode();
-  private nodeRead: bool = false;
   private readonly peers: PeerCache = new PeerCache();
   private readonly sets: MetricSets = new MetricSets();
   private ownId: Bytes = PEER_METADATA_ID;
@@ -44,16 +43,10 @@ class Telemetry extends RootContext {
     if (reporter != "source" && reporter != "destination") field.fail("source or destination");
     if (!document.ok) return this.reject(document.error);
     this.reporter = reporter == "source" ? Reporter.Source : Reporter.Destination;
-    return true;
-  }
-
-  /** The first stream reads the node: not every host shows it to roots. */
-  private readNode(): void {
-    this.nodeRead = true;
-    collectLater();
     this.node.read();
     this.ownId = keepSpan(this, viewOf(this.node.id));
     this.ownMetadata = keepSpan(this, viewOf(this.node.encoded));
+    return true;
   }
 
   override createHttpContext(): HttpContext {
@@ -70,7 +63,6 @@ class Telemetry extends RootContext {
     }
     const mesh = getProperty(MESH);
     if (mesh != null && equals(spanOf(mesh.ptr, mesh.length), viewOf(INTERNAL))) {
-      if (!this.nodeRead) this.readNode();
       requestHeaders.replace(PEER_METADATA_ID, this.ownId);
       requestHeaders.replace(PEER_METADATA, this.ownMetadata);
     } else if (present) removeMetadata();
@@ -111,7 +103,6 @@ class Telemetry extends RootContext {
     collectLater();
     const overflow = this.sets.full;
     if (overflow && this.sets.overflow >= 0) return this.sets.overflow;
-    if (!this.nodeRead) this.readNode();
     observation.writeLabels(labels.clear(), this.node.workload, overflow);
     const set = this.sets.define(observation.key, labels.result, scratch);
     if (overflow) this.sets.overflow = set;
