@@ -7,7 +7,8 @@ const bundle = new URL("../build/scrim.mjs", import.meta.url);
 if (existsSync(bundle)) {
   process.setSourceMapsEnabled(true);
   const { main } = await import(bundle.href);
-  process.exitCode = await main(process.argv.slice(2), fileURLToPath(import.meta.url));
+  // A fetch that was given up may still be running; the command is over.
+  process.exit(await main(process.argv.slice(2), fileURLToPath(import.meta.url)));
 } else {
   process.stderr.write("scrim: it is not built yet: run `npm run setup` in the repository.\n");
   process.exitCode = 1;

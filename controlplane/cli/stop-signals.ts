@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { exitCodes } from "./exit-codes.ts";
 
 /** Tells when this process is asked to end. */
@@ -17,6 +18,8 @@ export function listenForStop(options: { readonly followParent: boolean }): Stop
   const controller = new AbortController();
   const whenAsked = new Promise<void>((resolve) => controller.signal.addEventListener("abort", () => resolve(), { once: true }));
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    // Under nohup a hang-up is none of our business; a handler would make it ours again.
+    if (signal === "SIGHUP" && isHangUpIgnored()) continue;
     process.on(signal, () => {
       if (controller.signal.aborted && signal !== "SIGHUP") process.exit(exitCodes.failed);
       controller.abort();
@@ -29,4 +32,15 @@ export function listenForStop(options: { readonly followParent: boolean }): Stop
     }, PARENT_POLL_MS).unref();
   }
   return { asked: controller.signal, whenAsked };
+}
+
+const SIGHUP_BIT = 1n;
+
+function isHangUpIgnored(): boolean {
+  try {
+    const mask = /^SigIgn:\s+([0-9a-f]+)$/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1];
+    return mask !== undefined && (BigInt(`0x${mask}`) & SIGHUP_BIT) !== 0n;
+  } catch {
+    return false;
+  }
 }

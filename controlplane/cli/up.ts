@@ -2,7 +2,7 @@
 import { LABELS } from "../../filters/telemetry/labels.ts";
 import { type LocatedEnvoy, EnvoyUnavailable, locateEnvoy } from "../envoy/install.mjs";
 import { watchMesh } from "../local/mesh-watch.ts";
-import { type RunningMesh, startMesh } from "../local/runner.ts";
+import { type RunnerDeps, type RunningMesh, startMesh } from "../local/runner.ts";
 import type { Environment } from "../settings/environment.ts";
 import { readUpSettings, type UpOptions, type UpSettings } from "../settings/settings.ts";
 import type { CommandContext } from "./context.ts";
@@ -21,8 +21,10 @@ export async function up(directory: string, options: UpOptions, context: Command
   await requireDirectory(directory);
   const stop = listenForStop({ followParent: environment.startedByNpm });
   const say = (line: string) => terminal.out(`scrim: ${line}\n`);
-  const envoy = await findEnvoy(environment, say);
-  const mesh = await start(read.settings, envoy, context, say);
+  const envoy = await Promise.race([findEnvoy(environment, say), stop.whenAsked]);
+  if (envoy === undefined) return;
+  const mesh = await start(read.settings, envoy, context, { say, stopAsked: stop.asked });
+  if (mesh === undefined) return;
   await Promise.race([tellWhenSynced(mesh, envoy, context, stop.asked), stop.whenAsked]);
   await stop.whenAsked;
   say("stopping");
@@ -40,10 +42,12 @@ export async function findEnvoy({ envoyPath, searchPath, cacheDir }: Environment
   }
 }
 
-async function start(settings: UpSettings, envoy: LocatedEnvoy, { installation, clock }: CommandContext, say: (line: string) => void): Promise<RunningMesh> {
+/** Returns the started mesh; undefined when it was asked to stop meanwhile. */
+async function start(settings: UpSettings, envoy: LocatedEnvoy, { installation, clock }: CommandContext, { say, stopAsked }: Pick<RunnerDeps, "say" | "stopAsked">): Promise<RunningMesh | undefined> {
   const started = await startMesh(settings, {
-    envoyBinary: envoy.path, launcher: installation.launcher, metricLabels: LABELS, clock, random: Math.random, say, watchMesh,
+    envoyBinary: envoy.path, launcher: installation.launcher, metricLabels: LABELS, clock, random: Math.random, say, stopAsked, watchMesh,
   });
+  if (started.kind === "refused" && stopAsked.aborted) return undefined;
   if (started.kind === "refused") throw new CommandFailure(exitCodes.failed, started.message);
   return started.mesh;
 }

@@ -10,8 +10,8 @@ import { type Supervised, supervise } from "./supervise.ts";
 
 export interface ControlPlaneProcess {
   pid(): number | undefined;
-  /** Resolves to true when it is ready, to false when it ended before it ever was, or the time is over. */
-  waitUntilReady(timeoutMs: number): Promise<boolean>;
+  /** Resolves to true when it is ready, to false when it ended before it ever was, the time is over, or `signal` says so. */
+  waitUntilReady(timeoutMs: number, signal: AbortSignal): Promise<boolean>;
   /** What GET /synced says now; undefined when it does not answer. */
   syncReport(): Promise<SyncReport | undefined>;
   stop(): Promise<void>;
@@ -48,9 +48,9 @@ export function startControlPlane(options: ControlPlaneOptions): ControlPlanePro
   const ask = (path: string) => httpCall({ host: admin.address, port: admin.port, path, timeoutMs: 2_000 });
   return {
     pid: child.pid,
-    async waitUntilReady(timeoutMs) {
+    async waitUntilReady(timeoutMs, signal) {
       const deadline = clock.monotonicMs() + timeoutMs;
-      while (!failedEarly && clock.monotonicMs() < deadline) {
+      while (!failedEarly && !signal.aborted && clock.monotonicMs() < deadline) {
         if ((await ask("/ready")).status === 200) return (everReady = true);
         await clock.sleep(POLL_MS);
       }

@@ -1,11 +1,12 @@
 // Consumes: a pod's facts and, for a sidecar, the workload it runs.
 // Produces: a running process with its Envoy, or a lone gateway Envoy, and whether it is ready.
 // Never does: decide which pods there should be.
-import { mkdir } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { type ControlPlaneAddress, buildBootstrap } from "../bootstrap/bootstrap.ts";
 import type { Clock } from "../telemetry/clock.ts";
 import { type ChildExit, describeExit, startChild } from "./child-process.ts";
+import { lastLineOf } from "./last-line.ts";
 import { activeRequests, drainInbound, isEnvoyLive, startEnvoy } from "./envoy-process.ts";
 import { acceptsTcp } from "./http-call.ts";
 import type { PodSnapshot } from "./pod-documents.ts";
@@ -73,8 +74,10 @@ export async function startLocalPod(record: PodRecord, workload: WorkloadPlan | 
   };
   const crashed = (what: string, log: string) => (exit: ChildExit, restartInMs: number) => {
     crashedBefore = true;
-    say(`${what} ${describeExit(exit)}; starting it again in ${(restartInMs / 1_000).toFixed(2)} s (log: ${join(logDir, log)})`);
     setReady(false);
+    void lastLineOf(join(logDir, log)).then((line) => {
+      say(`${what} ${describeExit(exit)}${line === "" ? "" : `, saying "${line}"`}; starting it again in ${(restartInMs / 1_000).toFixed(2)} s (log: ${join(logDir, log)})`);
+    });
   };
   const envoy = supervise({
     start: () => startEnvoy(context.envoyBinary, { bootstrap, logDir }, { concurrency: context.concurrency, env: context.variables }), onStart: onChange, onCrash: crashed(`the proxy of ${record.name}`, "envoy.log"), clock,
@@ -112,6 +115,7 @@ export async function startLocalPod(record: PodRecord, workload: WorkloadPlan | 
     await app?.stop(graceMs);
     await envoy.stop(ENVOY_GRACE_MS);
     await watching;
+    await rm(bootstrap, { force: true });
   }
 
   return {

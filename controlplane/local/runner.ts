@@ -26,6 +26,8 @@ export interface RunnerDeps {
   readonly clock: Clock;
   readonly random: () => number;
   readonly say: (line: string) => void;
+  /** Ends a start that is under way. */
+  readonly stopAsked: AbortSignal;
   /** Watches the mesh directory; calls back with every accepted state, the first one before it resolves. */
   readonly watchMesh: (settings: UpSettings, onWorld: (world: World) => void) => Promise<{ stop(): Promise<void> }>;
 }
@@ -65,12 +67,13 @@ async function startLocked(settings: UpSettings, deps: RunnerDeps, unlock: () =>
   const { clock, say } = deps;
   const ports = await claimPorts(settings, say);
   if (ports.kind === "refused") return ports;
+  await rm(join(settings.stateDir, "logs"), { recursive: true, force: true });
   await clearRuntime(settings.stateDir);
   let meshPods: MeshPods | undefined;
   const runtime = await createRuntimeDirectory(settings.stateDir, () => (meshPods?.pods() ?? []).map((pod) => pod.snapshot()));
   await runtime.publish();
   const controlPlane = startControlPlane({ settings, launcher: deps.launcher, runtimeDir: runtime.path, xds: ports.xds, admin: ports.admin, clock, say });
-  if (!(await controlPlane.waitUntilReady(CONTROL_PLANE_START_MS))) {
+  if (!(await controlPlane.waitUntilReady(CONTROL_PLANE_START_MS, deps.stopAsked))) {
     await controlPlane.stop();
     return { kind: "refused", message: `The control plane did not start: see the messages above and ${join(settings.stateDir, "logs", "control-plane.log")}.` };
   }
