@@ -35,7 +35,7 @@ export function resolveProxy(world: World, proxy: ProxyClass, modules: PluginMod
   const inbound = resolveInbound(world, proxy, modules);
   if (proxy.outbound === undefined) return { ...common, upstreams: [], routeTables: [], inbound, gatewayPorts: [], notes: [] };
   const { table, upstreams, unknownHosts } = resolveOutbound(world, proxy.namespace, proxy.labels);
-  const needsRouter = [...table.virtualHosts, ...(table.fallback ? [table.fallback] : [])].some((host) => host.decidedBy === "filter");
+  const needsRouter = table.virtualHosts.some((host) => host.decidedBy === "filter");
   const filters = resolveHttpFilters(world, proxy, "outbound", modules, needsRouter);
   return { ...common, upstreams, routeTables: [table], outbound: { bind: proxy.outbound, routeTable: table.name, filters, unknownHosts }, inbound, gatewayPorts: [], notes: [] };
 }

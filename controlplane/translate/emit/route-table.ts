@@ -14,7 +14,7 @@ const PEER_HEADERS = ["x-envoy-peer-metadata", "x-envoy-peer-metadata-id"];
 export function buildRouteConfiguration(table: RouteTable, unknownHosts: "forward" | "refuse" | undefined): RouteConfiguration {
   return {
     name: table.name,
-    ...(unknownHosts && { virtualHosts: [buildFallbackHost(unknownHosts, table.fallback)] }),
+    ...(unknownHosts && { virtualHosts: [buildFallbackHost(unknownHosts)] }),
     // A table that waits for hosts that never come would hold its listener up.
     ...(table.virtualHosts.length > 0 && { vhds: { configSource: adsSource() } }),
     validateClusters: false,

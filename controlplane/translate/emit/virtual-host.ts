@@ -20,13 +20,12 @@ export function buildVirtualHost(table: string, host: VirtualHost): EnvoyVirtual
 
 const hosts = memoByContent((host: VirtualHost) => host, (host, table): EnvoyVirtualHost => ({ ...body(host), name: virtualHostName(table, host.name) }));
 
-/** Returns the virtual host for every host that no other has. `host` holds the routes of a rule for `*`, if there is one. */
-export function buildFallbackHost(unknownHosts: "forward" | "refuse", host: VirtualHost | undefined): EnvoyVirtualHost {
+/** Returns the virtual host for every host that no other has. */
+export function buildFallbackHost(unknownHosts: "forward" | "refuse"): EnvoyVirtualHost {
   const forward = unknownHosts === "forward";
   const answer: EnvoyRoute = forward ? { route: { cluster: PASSTHROUGH_CLUSTER, timeout: { seconds: 0 } } } : { directResponse: { status: 502 } };
   const name = forward ? ALLOW_ANY_HOST : BLOCK_ALL_HOST;
   const tunnel = forward ? tunnelRoute(PASSTHROUGH_CLUSTER, PASSTHROUGH_CLUSTER) : { name, match: { connectMatcher: {} }, ...answer };
-  if (host !== undefined) return { ...body(host), name, routes: [tunnel, ...host.routes.map((route) => buildRoute(route, host.decidedBy))] };
   return { name, domains: ["*"], routes: [tunnel, { name, match: { prefix: "/" }, ...answer }], includeRequestAttemptCount: true };
 }
 

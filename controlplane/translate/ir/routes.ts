@@ -124,8 +124,6 @@ export interface RouteTable {
   /** Envoy's route configuration name, `80`, `http.80` … */
   readonly name: string;
   readonly virtualHosts: readonly VirtualHost[];
-  /** Answers for every host that no other virtual host has; travels inside the table. */
-  readonly fallback?: VirtualHost;
   /** The port in the request's host does not count when the virtual host is chosen (gateways). */
   readonly ignorePort: boolean;
 }

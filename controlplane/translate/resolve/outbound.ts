@@ -49,11 +49,10 @@ export const resolveOutbound = memoByOwner(
     const services = [...visibleHosts(world, namespace).values()].filter((service) => scopeHasService(scope, service.ref.namespace, service.host));
     const rules = virtualServicesFor(world, namespace, "mesh").filter((rule) => scopeHasVirtualService(scope, rule.metadata.namespace, hostsOf(rule)));
     const client: Client = { world, namespace, labels, scope, services, rules, destinations: createDestinations(world, namespace) };
-    const fallback = fallbackHost(client);
     const hosts = dropTakenDomains([...services.flatMap((service) => serviceHosts(client, service)), ...ruleHosts(client)]);
     const upstreams = new Set([...services.flatMap((service) => serviceUpstreams(service, world, namespace)), ...client.destinations.used]);
     return {
-      table: { name: OUTBOUND_TABLE, virtualHosts: hosts, ignorePort: false, ...(fallback && { fallback }) },
+      table: { name: OUTBOUND_TABLE, virtualHosts: hosts, ignorePort: false },
       upstreams: [...upstreams],
       unknownHosts: scope.unknownHosts,
     };
@@ -86,7 +85,7 @@ function opaqueHost(client: Client, service: MeshService, port: MeshPort): Virtu
 /** Hosts of rules that are no service get the rule's routes on every port on which somebody speaks HTTP. */
 function ruleHosts(client: Client): readonly VirtualHost[] {
   const known = client.services.map((service) => service.host);
-  const hosts = new Set(client.rules.flatMap(hostsOf).filter((host) => host !== "*" && !isCovered(host, known)));
+  const hosts = new Set(client.rules.flatMap(hostsOf).filter((host) => !isCovered(host, known)));
   return [...hosts].sort(compareText).flatMap((host) => httpPortNumbers(client.services).flatMap((port) => {
     const rule = virtualServiceForHost(client.rules, host);
     const routes = rule ? resolveHttpRoutes(rule, contextOf(client, port), client.destinations) : [];
@@ -97,14 +96,6 @@ function ruleHosts(client: Client): readonly VirtualHost[] {
 /** A wildcard that covers services means those services, not every name it could stand for. */
 function isCovered(host: string, known: readonly string[]): boolean {
   return known.some((service) => service === host || (isWildcardHost(host) && service.endsWith(host.slice(1))));
-}
-
-/** A rule for `*` also takes the hosts that nobody declared. */
-function fallbackHost(client: Client): VirtualHost | undefined {
-  const rule = virtualServiceForHost(client.rules, "*");
-  const routes = rule ? resolveHttpRoutes(rule, contextOf(client, 80), client.destinations) : [];
-  if (routes.length === 0) return undefined;
-  return { name: "*:80", domains: ["*"], routes, decidedBy: decisionOf(client.world, routes), requireTls: false };
 }
 
 function contextOf(client: Client, port: number): RouteContext {

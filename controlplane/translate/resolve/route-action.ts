@@ -14,7 +14,7 @@ export function resolveAction(spec: HttpRouteSpec, owner: string, port: number, 
   if (spec.redirect !== undefined) return redirectAction(spec.redirect, port);
   if (spec.directResponse !== undefined) return respondAction(spec.directResponse);
   // Validation refuses routes that lead nowhere; should one come through, it answers what a route without any host would.
-  if (!spec.route?.some((entry) => (entry.weight ?? 1) > 0)) return { kind: "respond", status: 503 };
+  if (spec.route === undefined || spec.route.length === 0) return { kind: "respond", status: 503 };
   const weighted = spec.route.filter((entry) => (entry.weight ?? 0) > 0);
   const chosen = weighted.length > 0 ? weighted : spec.route.slice(0, 1);
   const found = chosen.map((entry) => ({ entry, upstream: destinations.find(entry.destination, owner, port) }));
