@@ -288,13 +288,13 @@ describe("token bucket", () => {
 
 describe("slots", () => {
   it("gives a key its entry back, fills free ones, and takes over the one that is fullest", () => {
-    let slot = new Uint8Array(32);
+    let slot: Uint8Array = new Uint8Array(32);
     const claim = (fingerprint: bigint, now: bigint): number => {
       const { outcome, slot: after } = policy.slotClaim(slot, fingerprint, now);
       slot = after;
       return outcome;
     };
-    const setFullAt = (offset: number, value: bigint): void => new DataView(slot.buffer).setBigInt64(offset + 8, value, true);
+    const setFullAt = (offset: number, value: bigint): void => new DataView(slot.buffer, slot.byteOffset).setBigInt64(offset + 8, value, true);
     expect(claim(7n, 100n)).toBe(0);
     setFullAt(0, 500n);
     expect(claim(8n, 100n)).toBe(16);

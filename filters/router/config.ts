@@ -53,7 +53,10 @@ function parseMatch(json: Json, fold: bool): StringMatch {
   }
   const regex = json.get("regex");
   if (!regex.isMissing) {
-    const result = createRegexMatch(regex.string());
+    const text = regex.string();
+    // Istio's users write both for "any value"; Envoy is told presence for them, and so it is here.
+    if (text == ".*" || text == "*") return new StringMatch(MatchKind.Present, "", false, null);
+    const result = createRegexMatch(text);
     const match = result.match;
     if (match != null) return match;
     regex.failWith(result.error);

@@ -136,6 +136,7 @@ describe("regex", () => {
     const soup = fc.array(fc.constantFrom("a", "(", ")", "[", "]", "{", "}", "1", ",", "*", "+", "?", "\\", "|", "^", "$", ".", "-", ":", "<", ">", "i", "P", "Q", "E", "d", "x", "=", "!", "z"), { maxLength: 12 }).map((parts) => parts.join(""));
     fc.assert(
       fc.property(soup, (source) => {
+        fc.pre(!source.includes("\\P")); // \P{...} is refused by name
         const refused = typeof ours(source, "a") === "string";
         expect({ source, refused }).toEqual({ source, refused: typeof theirs(source, "a") === "string" });
       }),
