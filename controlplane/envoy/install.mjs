@@ -19,8 +19,8 @@ export const PINNED_ENVOY = Object.freeze({
   }),
 });
 
-/** The oldest Envoy minor version that serves everything the control plane sends. */
-export const OLDEST_ENVOY = "1.36.0";
+/** The oldest Envoy that serves all that the control plane sends; before 1.37 VHDS does not go over ADS (tried: 1.36.2 refuses, 1.37.0 serves). */
+export const OLDEST_ENVOY = "1.37.0";
 
 /** An expected failure whose message is one sentence for the user; `code` is stable. */
 export class EnvoyUnavailable extends Error {

@@ -80,7 +80,7 @@ describe("locateEnvoy", () => {
   it("reads and compares versions", () => {
     expect(parseEnvoyVersion("envoy  version: 9e55/1.40.0/Clean/RELEASE/BoringSSL")).toBe("1.40.0");
     expect(parseEnvoyVersion("envoy  version: 9e55/1.41.0-dev/Modified/DEBUG/BoringSSL")).toBe("1.41.0");
-    expect(["1.36.0", "1.100.0", "2.0.0", "1.35.9"].map((version) => isSupportedEnvoy(version))).toEqual([true, true, true, false]);
+    expect(["1.37.0", "1.100.0", "2.0.0", "1.36.9"].map((version) => isSupportedEnvoy(version))).toEqual([true, true, true, false]);
   });
 });
 
