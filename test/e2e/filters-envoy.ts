@@ -120,7 +120,7 @@ const peerAddress = {
 };
 
 function bootstrap(directory: string, ports: FilterPorts, settings: FilterSettings, identities: TestIdentities): unknown {
-  const inbound = connectionManager(directory, "inbound", [wasm("authz", { policies: settings.policies }), wasm("telemetry.inbound", { reporter: "destination" })], [
+  const inbound = connectionManager(directory, "inbound", [wasm("telemetry.inbound", { reporter: "destination" }), wasm("authz", { policies: settings.policies })], [
     { name: "inbound", domains: ["*"], routes: [{ match: { prefix: "/" }, route: { cluster: "inbound|9080||" } }] },
   ]);
   const choice = (key: string): unknown => ({ filter_state: [{ key: "wasm.scrim.route", string_match: { exact: key } }], prefix: "/" });

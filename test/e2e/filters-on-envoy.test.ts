@@ -203,6 +203,7 @@ describe("router on Envoy", () => {
   it("cannot be told the choice by a client, and no match is no route", async () => {
     expect(await version({ "scrim.route": "0.0", "x-scrim-route": "0.0", "wasm.scrim.route": "0.0", "x-envoy-scrim-route": "0.0" })).toBe("v1");
     expect(await version({ "x-lost": "" })).toBe("404");
+    await until(async () => (await samples("istio_requests_total")).find((one) => one["response_code"] === "404" && one["response_flags"] === "NR"), "the flag of a request without a route");
   });
 });
 
@@ -245,6 +246,12 @@ describe("telemetry on Envoy", () => {
     await send({ port: envoy.ports.mesh, path: "/admin" });
     const refused = await until(async () => (await samples("istio_requests_total")).find((one) => one["response_code"] === "403" && one["connection_security_policy"] === "none"), "the refused request's sample");
     expect(refused).toMatchObject({ source_workload: "unknown", source_principal: "unknown", destination_service_name: "reviews" });
+  });
+
+  it("knows peer and service of a request that authz refused", async () => {
+    expect((await send({ port: envoy.ports.outbound, path: "/admin", headers: { host: "reviews" } })).status).toBe(403);
+    const refused = await until(async () => (await samples("istio_requests_total")).find((one) => one["reporter"] === "destination" && one["response_code"] === "403" && one["source_workload"] === "productpage-v1"), "the refused peer's sample");
+    expect(refused).toMatchObject({ connection_security_policy: "mutual_tls", destination_service: "reviews.default.svc.cluster.local", destination_service_name: "reviews" });
   });
 
   it("sends peer metadata into the mesh only", async () => {
