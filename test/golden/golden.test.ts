@@ -19,8 +19,11 @@ describe("golden scenarios", () => {
     for (const [file, text] of rendered) expect(text, `${name}/${file}`).toBe(readFileSync(join(scenario, file), "utf8"));
   });
 
-  it("says the same when asked twice", () => {
-    for (const name of scenarioNames(directory)) expect(renderScenario(join(directory, name))).toEqual(renderScenario(join(directory, name)));
+  it.each(scenarioNames(directory))("%s says the same when asked again, and whatever the order of its documents", (name) => {
+    const [first, again, reversed] = [{}, {}, { reversed: true }].map((options) => renderScenario(join(directory, name), options));
+    expect(again).toEqual(first);
+    // Of violations the lines differ, of the IR the order of upstreams, which is by name only once they are written down.
+    for (const [file, text] of first ?? []) if (file !== "violations.yaml" && file !== "ir.yaml") expect(reversed?.get(file), file).toBe(text);
   });
 });
 

@@ -39,9 +39,15 @@ export function scenarioNames(directory: string): readonly string[] {
     .sort();
 }
 
+export interface ScenarioOptions {
+  /** The documents in the opposite order: what is said must not depend on it. */
+  readonly reversed?: boolean;
+}
+
 /** Returns what the scenario's mesh says of itself and what its proxy is told. Throws if the proxy is refused. */
-export function translateScenario(directory: string) {
-  const { world, violations } = loadText(readFileSync(join(directory, "input.yaml"), "utf8"));
+export function translateScenario(directory: string, options: ScenarioOptions = {}) {
+  const text = readFileSync(join(directory, "input.yaml"), "utf8");
+  const { world, violations } = loadText(options.reversed ? text.split(/^---$/m).reverse().join("\n---\n") : text);
   const workload = readFileSync(join(directory, "proxy.txt"), "utf8").trim();
   const translation = translateProxy(world, workload, modules);
   if (translation.kind === "refused") throw new Error(translation.reason);
@@ -49,8 +55,8 @@ export function translateScenario(directory: string) {
 }
 
 /** Returns the outputs of a scenario, keys in a fixed order, module bytes left out. */
-export function renderScenario(directory: string): GoldenFiles {
-  const { violations, notes, ir, resources } = translateScenario(directory);
+export function renderScenario(directory: string, options: ScenarioOptions = {}): GoldenFiles {
+  const { violations, notes, ir, resources } = translateScenario(directory, options);
   const files = new Map<string, string>();
   files.set("violations.yaml", yaml({ violations, notes }));
   files.set("ir.yaml", yaml(withoutBytes(ir)));
