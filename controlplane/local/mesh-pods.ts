@@ -19,8 +19,8 @@ export interface MeshPods {
 
 /** Returns the (still empty) pods of a mesh. */
 export function createMeshPods(rollout: Rollout, gatewayPorts: GatewayPorts): MeshPods {
-  const { factory, say, onChange } = rollout;
-  const routers: RouterSet = createRouterSet(factory, gatewayPorts, say, onChange);
+  const { say } = rollout;
+  const routers: RouterSet = createRouterSet(gatewayPorts, rollout);
   const workloads = new Map<string, WorkloadSet>();
   const told = new Map<string, string>();
 

@@ -1,16 +1,17 @@
 // Gives each new pod its name, address, ports and token, and takes back what a gone pod had.
 import { randomBytes } from "node:crypto";
 import type { AddressBlock } from "./claims.ts";
-import { type LocalPod, type PodContext, startLocalPod } from "./local-pod.ts";
+import { createLocalPod, type LocalPod } from "./local-pod.ts";
+import type { PodContext } from "./pod-context.ts";
 import { podName, type PodPort, sidecarPorts } from "./pod-record.ts";
 import { type ClaimedPort, claimAnyPort } from "./ports.ts";
 import type { RouterPlan } from "./router-plan.ts";
 import type { WorkloadPlan } from "./workload-plan.ts";
 
 export interface PodFactory {
-  /** Rejects with a sentence when there is no address left. */
-  startSidecar(plan: WorkloadPlan, ordinal: number): Promise<LocalPod>;
-  startRouter(plan: RouterPlan, ports: readonly PodPort[]): Promise<LocalPod>;
+  /** The pods are not started yet. Both fail with a sentence when there is no address left. */
+  createSidecar(plan: WorkloadPlan, ordinal: number): Promise<LocalPod>;
+  createRouter(plan: RouterPlan, ports: readonly PodPort[]): LocalPod;
   /** Call it when the pod is stopped. */
   forget(pod: LocalPod): void;
 }
@@ -30,22 +31,22 @@ export function createPodFactory(block: AddressBlock, context: PodContext, rando
   const token = () => randomBytes(32).toString("hex");
 
   return {
-    async startSidecar(plan, ordinal) {
+    async createSidecar(plan, ordinal) {
       const ip = take();
       const ports = [];
       for (let i = 0; i < plan.ports.length; i++) ports.push(await claimAnyPort(random));
       const name = podName(plan.name, ordinal, suffix());
       held.set(name, { ip, ports });
-      return startLocalPod({
+      return createLocalPod({
         kind: "sidecar", name, namespace: plan.namespace, workload: plan.name, ordinal, labels: { ...plan.labels, "pod-template-hash": plan.templateHash },
         serviceAccount: plan.serviceAccount, templateHash: plan.templateHash, ip, ports: sidecarPorts(ip, plan.ports, ports.map(({ port }) => port)), token: token(),
       }, plan, context);
     },
-    startRouter(plan, ports) {
+    createRouter(plan, ports) {
       const ip = take();
       const name = podName(plan.name, 0, suffix());
       held.set(name, { ip, ports: [] });
-      return startLocalPod({
+      return createLocalPod({
         kind: "router", name, namespace: plan.namespace, workload: plan.name, ordinal: 0, labels: plan.labels,
         serviceAccount: plan.serviceAccount, templateHash: "", ip, ports, token: token(),
       }, undefined, context);

@@ -3,8 +3,9 @@
 // Never does: restart one because its Gateways' ports changed; those come by xDS.
 import type { GatewayPorts } from "./gateway-ports.ts";
 import type { LocalPod } from "./local-pod.ts";
-import type { PodFactory } from "./pod-factory.ts";
+import type { PodPort } from "./pod-record.ts";
 import type { RouterPlan } from "./router-plan.ts";
+import type { Rollout } from "./workload-set.ts";
 
 export interface RouterSet {
   /** Starts, changes and stops gateway proxies; one call at a time is worked on. */
@@ -17,7 +18,7 @@ export interface RouterSet {
 interface RunningRouter { readonly plan: RouterPlan; readonly pod: LocalPod }
 
 /** Returns the (still empty) set of gateway proxies. */
-export function createRouterSet(factory: PodFactory, ports: GatewayPorts, say: (line: string) => void, onChange: () => void): RouterSet {
+export function createRouterSet(ports: GatewayPorts, { factory, publish, say, onChange }: Pick<Rollout, "factory" | "publish" | "say" | "onChange">): RouterSet {
   const routers = new Map<string, RunningRouter>();
   let tail: Promise<void> = Promise.resolve();
   let pending = 0;
@@ -31,10 +32,16 @@ export function createRouterSet(factory: PodFactory, ports: GatewayPorts, say: (
       if (stopped) return;
       const assigned = await ports.assign(plan);
       const running = routers.get(identity);
-      if (running === undefined) routers.set(identity, { plan, pod: await factory.startRouter(plan, assigned) });
+      if (running === undefined) await add(identity, plan, assigned);
       else if (JSON.stringify(running.pod.snapshot().pod.ports) !== JSON.stringify(assigned)) running.pod.setPorts(assigned);
     }
-    onChange();
+  }
+
+  async function add(identity: string, plan: RouterPlan, assigned: readonly PodPort[]): Promise<void> {
+    const pod = factory.createRouter(plan, assigned);
+    routers.set(identity, { plan, pod });
+    await publish();
+    await pod.start();
   }
 
   async function remove(identity: string, { plan, pod }: RunningRouter): Promise<void> {

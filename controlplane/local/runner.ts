@@ -85,7 +85,7 @@ async function startLocked(settings: UpSettings, deps: RunnerDeps, unlock: () =>
   const watch = await deps.watchMesh(settings, (world) => {
     latest = world;
     // The first state tells the trust domain, which every pod is made with.
-    meshPods ??= createMeshPods({ factory: createFactory(world, settings, deps, ports, block, onChange), clock, say, onChange, acknowledged }, gatewayPorts);
+    meshPods ??= createMeshPods({ factory: createFactory(world, settings, deps, ports, block, onChange), clock, say, onChange, publish: runtime.publish, acknowledged }, gatewayPorts);
     meshPods.apply(world);
   });
   if (latest === undefined || meshPods === undefined) throw new Error("the mesh directory's first state is missing");

@@ -15,20 +15,19 @@ function fakeMesh() {
   const events: string[] = [];
   const ready = new Set<string>();
   let terminating = new Set<string>();
-  const startSidecar = async ({ templateHash }: WorkloadPlan, ordinal: number): Promise<LocalPod> => {
+  const createSidecar = async ({ templateHash }: WorkloadPlan, ordinal: number): Promise<LocalPod> => {
     const name = `${templateHash}${ordinal}`;
-    events.push(`start ${name}`);
     return {
-      name, templateHash, ordinal,
+      name, templateHash, ordinal, start: async () => void events.push(`start ${name}`),
       snapshot: () => ({ pod: podOf({ name }), ready: ready.has(name), deletionTimestamp: undefined, envoyPid: undefined }),
       isReady: () => ready.has(name), isTerminating: () => terminating.has(name), setPorts: () => undefined,
       markTerminating: () => { terminating = new Set([...terminating, name]); events.push(`terminating ${name}`); },
       drain: async () => void events.push(`drain ${name}`), stop: async () => void events.push(`stop ${name}`),
     };
   };
-  const factory: PodFactory = { startSidecar, startRouter: () => Promise.reject(new Error("not here")), forget: ({ name }) => void events.push(`forget ${name}`) };
+  const factory: PodFactory = { createSidecar, createRouter: () => { throw new Error("not here"); }, forget: ({ name }) => void events.push(`forget ${name}`) };
   const set = createWorkloadSet("default/web", {
-    factory, clock: createSystemClock(), say: () => undefined, onChange: () => undefined,
+    factory, clock: createSystemClock(), say: () => undefined, onChange: () => undefined, publish: async () => void events.push("published"),
     acknowledged: async (signal) => { events.push(signal.aborted ? "stopped waiting" : "acknowledged"); return !signal.aborted; },
   });
   return { events, ready, set };
@@ -43,7 +42,8 @@ describe("createWorkloadSet", () => {
     const { events, set } = fakeMesh();
     set.update(plan({ replicas: 2 }));
     await settled(() => set.isSettled());
-    expect(events).toEqual(["start a0", "start a1"]);
+    // Published first: a proxy whose identity is not known yet is refused.
+    expect(events).toEqual(["published", "start a0", "start a1"]);
   });
 
   it("does nothing for a plan it already has", async () => {
@@ -51,7 +51,7 @@ describe("createWorkloadSet", () => {
     set.update(plan());
     set.update(plan());
     await settled(() => set.isSettled());
-    expect(events).toEqual(["start a0"]);
+    expect(events).toEqual(["published", "start a0"]);
   });
 
   it("lets new pods serve before old ones leave, and tells every proxy before an old one drains", async () => {
@@ -60,10 +60,10 @@ describe("createWorkloadSet", () => {
     await settled(() => set.isSettled());
     set.update(plan({ templateHash: "b" }));
     await settled(() => events.includes("start b0"));
-    expect(events).toEqual(["start a0", "start b0"]);
+    expect(events).toEqual(["published", "start a0", "published", "start b0"]);
     ready.add("b0");
     await settled(() => set.isSettled());
-    expect(events).toEqual(["start a0", "start b0", "acknowledged", "terminating a0", "acknowledged", "drain a0", "forget a0"]);
+    expect(events).toEqual(["published", "start a0", "published", "start b0", "acknowledged", "terminating a0", "acknowledged", "drain a0", "forget a0"]);
     expect(set.pods().map(({ name }) => name)).toEqual(["b0"]);
   });
 

@@ -12,6 +12,8 @@ export interface Rollout {
   readonly factory: PodFactory;
   readonly clock: Clock;
   readonly say: (line: string) => void;
+  /** Publishes the pods' state: from then on the control plane can know them. */
+  readonly publish: () => Promise<unknown>;
   /** Publishes the pods' state and resolves when every proxy has acknowledged it, to false when that took too long. */
   readonly acknowledged: (signal: AbortSignal) => Promise<boolean>;
   readonly onChange: () => void;
@@ -45,15 +47,23 @@ export function createWorkloadSet(key: string, rollout: Rollout): WorkloadSet {
   async function apply(plan: WorkloadPlan | undefined, signal: AbortSignal): Promise<void> {
     const steps = reconcile(plan ?? { replicas: 0, templateHash: "" }, pods.filter((pod) => !pod.isTerminating()));
     if (plan && steps.start.length > 0 && pods.length > 0) say(`${key}: starting ${steps.start.length} pod${steps.start.length === 1 ? "" : "s"}`);
-    for (const ordinal of steps.start) {
-      if (plan === undefined || signal.aborted) break;
-      pods.push(await factory.startSidecar(plan, ordinal));
-    }
-    onChange();
+    if (plan) await startPods(plan, steps.start, signal);
     if (steps.surplus.length > 0) drain(steps.surplus);
     if (steps.outdated.length === 0) return;
     if (plan && plan.replicas > 0 && !(await newPodsServe(plan, signal))) return;
     drain(steps.outdated);
+  }
+
+  async function startPods(plan: WorkloadPlan, ordinals: readonly number[], signal: AbortSignal): Promise<void> {
+    const fresh: LocalPod[] = [];
+    for (const ordinal of ordinals) {
+      if (signal.aborted) break;
+      fresh.push(await factory.createSidecar(plan, ordinal));
+    }
+    if (fresh.length === 0) return;
+    pods = [...pods, ...fresh];
+    await rollout.publish();
+    await Promise.all(fresh.map((pod) => pod.start()));
   }
 
   async function newPodsServe(plan: WorkloadPlan, signal: AbortSignal): Promise<boolean> {

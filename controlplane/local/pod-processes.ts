@@ -1,0 +1,71 @@
+// Consumes: a pod's facts and, for a sidecar, the workload it runs.
+// Produces: its Envoy and the workload's process, each started again when it ends by itself.
+// Never does: judge whether they answer.
+import { mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { buildBootstrap } from "../bootstrap/bootstrap.ts";
+import { type ChildExit, describeExit, startChild } from "./child-process.ts";
+import { startEnvoy } from "./envoy-process.ts";
+import { lastLineOf } from "./last-line.ts";
+import type { PodContext } from "./pod-context.ts";
+import { buildPodEnvironment } from "./pod-environment.ts";
+import { ENVOY_ADMIN_PORT, type PodRecord } from "./pod-record.ts";
+import { writeAtomically } from "./runtime-directory.ts";
+import { supervise } from "./supervise.ts";
+import type { WorkloadPlan } from "./workload-plan.ts";
+
+export interface PodProcesses {
+  envoyPid(): number | undefined;
+  /** True while none of them is between two runs. */
+  allRun(): boolean;
+  stop(graceMs: number): Promise<void>;
+}
+
+const CLUSTER_ID = "Kubernetes";
+const ENVOY_GRACE_MS = 3_000;
+
+/** Starts a pod's processes; `onCrash` is called when one of them ended by itself, after people were told. */
+export async function startPodProcesses(pod: PodRecord, workload: WorkloadPlan | undefined, context: PodContext, onCrash: () => void): Promise<PodProcesses> {
+  const { clock, onChange, say } = context;
+  const logDir = join(context.stateDir, "logs", pod.name);
+  await mkdir(logDir, { recursive: true, mode: 0o700 });
+  const bootstrap = await writeBootstrap(pod, context);
+  const crashed = (what: string, logName: string) => async (exit: ChildExit, restartInMs: number) => {
+    onCrash();
+    const log = join(logDir, logName);
+    const line = await lastLineOf(log);
+    say(`${what} ${describeExit(exit)}${line === "" ? "" : `, saying "${line}"`}; starting it again in ${(restartInMs / 1_000).toFixed(2)} s (log: ${log})`);
+  };
+  const envoy = supervise({
+    start: () => startEnvoy(context.envoyBinary, { bootstrap, logDir }, { concurrency: context.concurrency, env: context.variables }),
+    onStart: onChange, onCrash: (exit, ms) => void crashed(`the proxy of ${pod.name}`, "envoy.log")(exit, ms), clock,
+  });
+  const app = workload && supervise({ start: () => startApp(workload, pod, logDir, context), onCrash: (exit, ms) => void crashed(pod.name, "app.log")(exit, ms), clock });
+  return {
+    envoyPid: envoy.pid,
+    allRun: () => envoy.pid() !== undefined && (app === undefined || app.pid() !== undefined),
+    async stop(graceMs) {
+      await app?.stop(graceMs);
+      await envoy.stop(ENVOY_GRACE_MS);
+      // It holds the pod's token.
+      await rm(bootstrap, { force: true });
+    },
+  };
+}
+
+function startApp(workload: WorkloadPlan, pod: PodRecord, logDir: string, context: PodContext) {
+  const log = join(logDir, "app.log");
+  return startChild({
+    command: "/bin/sh", args: ["-c", workload.command], cwd: workload.folder, env: buildPodEnvironment(context.variables, pod, workload.variables), stdout: log, stderr: log,
+  });
+}
+
+async function writeBootstrap(pod: PodRecord, { controlPlane, trustDomain, metricLabels, stateDir }: PodContext): Promise<string> {
+  const path = join(stateDir, "runtime", `${pod.name}.bootstrap.json`);
+  const facts = {
+    kind: pod.kind, podName: pod.name, namespace: pod.namespace, workload: pod.workload, serviceAccount: pod.serviceAccount, labels: pod.labels, podIp: pod.ip,
+    trustDomain, clusterId: CLUSTER_ID, admin: { address: pod.ip, port: ENVOY_ADMIN_PORT }, controlPlane, token: pod.token, metricLabels,
+  };
+  await writeAtomically(path, `${JSON.stringify(buildBootstrap(facts), undefined, 2)}\n`);
+  return path;
+}
