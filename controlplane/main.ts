@@ -3,6 +3,7 @@
 // with the certificate authority and the admin pages beside them.
 import { join } from "node:path";
 import type { ControlPlane, ControlPlaneView } from "./admin/contract.ts";
+import { createComplaints } from "./admin/complaints.ts";
 import { createAdminServer } from "./admin/server.ts";
 import { createControlPlaneView } from "./admin/view.ts";
 import { openAuthority } from "./ca/authority.ts";
@@ -32,7 +33,7 @@ import { createPluginFetcher, type PluginFetcher } from "./wasm/plugin-fetcher.t
 import { createProcessChecker } from "./wasm/process-checker.ts";
 import { createIdentityFile } from "./xds/identities.ts";
 import type { Proxy } from "./xds/node.ts";
-import { createXdsServer, type XdsServer } from "./xds/server.ts";
+import { createXdsServer, type ServerCertificate, type XdsServer } from "./xds/server.ts";
 
 export interface ControlPlaneDeps {
   readonly logger: Logger;
@@ -57,6 +58,7 @@ const QUIET_MS = 10;
 const PUBLISH_AT_MOST_MS = 100;
 /** How long a start waits for plugins; for those that are missing then, something stands in. */
 const PLUGINS_AT_START_MS = 5_000;
+const WEEK_MS = 7 * 24 * 3_600_000;
 
 /** The control plane of one mesh directory, not yet started. */
 export function createControlPlane(settings: ServeSettings, deps: ControlPlaneDeps): ControlPlane {
@@ -92,9 +94,10 @@ export function createControlPlane(settings: ServeSettings, deps: ControlPlaneDe
       running.xds = createXds(settings, { snapshots, secrets, published: () => running.published, deps });
       measure(deps.metrics, store, view);
       await running.xds.listen();
-      followChanges({ store, plugins, accepted, publish: publish.ask, deps });
+      followChanges({ store, view, plugins, accepted, publish: publish.ask, deps });
       publish.ask();
       void secrets.watch(() => running.xds?.notify(), ending.signal);
+      void renewServerCertificate(running.xds, secrets, clock, ending.signal);
     },
     async stop() {
       ending.abort();
@@ -129,11 +132,25 @@ function createSnapshots(logger: Logger): ClassSnapshots<Inputs, ProxyClass> {
 }
 
 /** Without its key the mesh has no identities to give, and says so instead of making a second root. */
-function openCa({ stateDir, workloadLifetimeMs }: ServeSettings, trustDomain: string, { clock, random }: ControlPlaneDeps): WorkloadSecrets & { readonly serverCertificate: { certificate: string; key: string } } {
+function openCa({ stateDir, workloadLifetimeMs }: ServeSettings, trustDomain: string, { clock, random }: ControlPlaneDeps): WorkloadSecrets & { issueServerCertificate(): ServerCertificate } {
   const opening = openAuthority({ directory: join(stateDir, "ca"), trustDomain, clock, ...(workloadLifetimeMs === undefined ? {} : { workloadLifetimeMs }) });
   if (opening.kind === "refused") throw new StartError(`The certificate authority cannot start: ${opening.reason}`);
-  const { chainPem, keyPem } = opening.authority.issueServerCertificate(SERVER_NAMES);
-  return { ...createWorkloadSecrets({ authority: opening.authority, clock, random }), serverCertificate: { certificate: chainPem, key: keyPem } };
+  const { authority } = opening;
+  return {
+    ...createWorkloadSecrets({ authority, clock, random }),
+    issueServerCertificate() {
+      const { chainPem, keyPem } = authority.issueServerCertificate(SERVER_NAMES);
+      return { certificate: chainPem, key: keyPem };
+    },
+  };
+}
+
+/** It holds for a year; renewed every week it is never near its end, however long the control plane runs. */
+async function renewServerCertificate(xds: XdsServer, secrets: ReturnType<typeof openCa>, clock: Clock, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    await clock.sleep(WEEK_MS, signal).catch(() => undefined);
+    if (!signal.aborted) xds.setCertificate(secrets.issueServerCertificate());
+  }
 }
 
 interface XdsParts {
@@ -156,7 +173,7 @@ function createXds(settings: ServeSettings, { snapshots, secrets, published, dep
   return createXdsServer({
     host: settings.xdsAddress.address,
     port: settings.xdsAddress.port,
-    certificate: secrets.serverCertificate,
+    certificate: secrets.issueServerCertificate(),
     authenticate: createIdentityFile(identities, (problem) => deps.logger.warn({}, problem)),
     resourcesFor,
     secretsFor(proxy) {
@@ -187,6 +204,7 @@ function measure(metrics: Registry, store: Store, view: ControlPlaneView): void 
 
 interface Followed {
   readonly store: Store;
+  readonly view: ControlPlaneView;
   readonly plugins: PluginFetcher;
   readonly accepted: AcceptedObjects;
   readonly publish: () => void;
@@ -194,10 +212,10 @@ interface Followed {
 }
 
 /** From here on, what changes at one stage moves the next. */
-function followChanges({ store, plugins, accepted, publish, deps }: Followed): void {
-  const complaints = createComplaints(deps.complain);
+function followChanges({ store, view, plugins, accepted, publish, deps }: Followed): void {
   const keep = (world: World): void => void accepted.keep(world).catch((error: unknown) => deps.logger.error({ err: error }, "the accepted objects cannot be kept for the next start"));
-  const tell = (): void => complaints([...store.violations(), ...plugins.problems()]);
+  const complaints = createComplaints(deps.complain);
+  const tell = (): void => complaints(view.violations());
   store.subscribe(({ world, worldChanged }) => {
     tell();
     if (!worldChanged) return;
@@ -211,21 +229,4 @@ function followChanges({ store, plugins, accepted, publish, deps }: Followed): v
   });
   tell();
   keep(store.world());
-}
-
-interface Complaint { readonly severity: string; readonly file: string; readonly line: number; readonly column: number; readonly object: string; readonly field: string; readonly message: string; readonly servingLastGood: boolean }
-
-/** Says each problem once, when it appears, and says when it is over. */
-function createComplaints(say: (line: string) => void): (problems: readonly Complaint[]) => void {
-  let told = new Map<string, Complaint>();
-  return (problems) => {
-    const now = new Map(problems.map((problem) => [`${problem.file}\0${problem.object}\0${problem.field}\0${problem.message}`, problem]));
-    for (const [key, problem] of now) if (!told.has(key)) say(describeComplaint(problem));
-    told = now;
-  };
-}
-
-function describeComplaint({ severity, file, line, column, object, field, message, servingLastGood }: Complaint): string {
-  const what = [object, field].filter((part) => part !== "").join(" ");
-  return `${file}:${line}:${column}: ${severity}: ${what === "" ? "" : `${what}: `}${message}${severity === "error" && servingLastGood ? " (the last good version stays in force)" : ""}`;
 }

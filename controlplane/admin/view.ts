@@ -1,10 +1,11 @@
 // What the admin pages show, read from the running stages when it is asked for.
 import { spiffeId } from "../model/spiffe.ts";
+import { analyzeWorld } from "../store/analyze-world.ts";
 import type { Store } from "../store/store.ts";
 import type { World } from "../store/world.ts";
 import type { PluginFetcher } from "../wasm/plugin-fetcher.ts";
 import type { ProxyStatus, XdsServer } from "../xds/server.ts";
-import { type ConnectedProxy, type ControlPlaneView, type SyncState, type SyncType, syncTypes } from "./contract.ts";
+import { type ConnectedProxy, type ControlPlaneView, type SyncState, type SyncType, syncTypes, type ViolationReport } from "./contract.ts";
 
 export interface ViewedStages {
   readonly store: Pick<Store, "world" | "violations">;
@@ -18,13 +19,23 @@ export interface ViewedStages {
 
 /** The view of these stages. */
 export function createControlPlaneView({ store, plugins, published, isPending, xds }: ViewedStages): ControlPlaneView {
+  const warningsOf = createWarnings();
   return {
     isReady: () => published() !== undefined,
     world: published,
     hasUnpublishedChange: () => isPending() || published() !== store.world(),
     proxies: () => (xds()?.status() ?? []).map((status) => connectedProxy(status, published()?.mesh.trustDomain ?? "cluster.local")),
     untriedPlugins: plugins.waiting,
-    violations: () => [...store.violations(), ...plugins.problems()],
+    violations: () => [...store.violations(), ...warningsOf(store.world()), ...plugins.problems()],
+  };
+}
+
+/** What is wrong between objects, found once per state of the mesh. */
+function createWarnings(): (world: World) => readonly ViolationReport[] {
+  let last: { readonly world: World; readonly warnings: readonly ViolationReport[] } | undefined;
+  return (world) => {
+    if (last?.world !== world) last = { world, warnings: analyzeWorld(world).map((warning) => ({ ...warning, servingLastGood: false })) };
+    return last.warnings;
   };
 }
 

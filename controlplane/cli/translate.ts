@@ -1,6 +1,6 @@
 // `scrim translate`: what a proxy would be told, from files alone.
 import { toProto3Json } from "../../protos/codec.ts";
-import type { EnvoyResources } from "../snapshot/resources.ts";
+import type { EnvoyResources } from "../translate/emit/resources.ts";
 import { loadFiles } from "../store/load.ts";
 import type { PluginModules } from "../translate/ir/modules.ts";
 import { loadBuiltinModules } from "../wasm/builtin-modules.ts";

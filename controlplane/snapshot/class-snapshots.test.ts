@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { createClassSnapshots } from "./class-snapshots.ts";
 import { createResourceEncoder } from "./encode.ts";
-import { type EnvoyResources, emptyResources } from "./resources.ts";
+import { type EnvoyResources, emptyResources } from "../translate/emit/resources.ts";
 
 interface Inputs { readonly clusters: readonly string[]; readonly fails?: boolean; readonly dangling?: boolean }
 

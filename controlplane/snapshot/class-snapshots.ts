@@ -3,7 +3,7 @@
 // never does: publish resources with a dangling reference, or nothing where there was something
 import { describeProblem, findProblems } from "./consistency.ts";
 import type { EncodedResources, ResourceEncoder } from "./encode.ts";
-import type { EnvoyResources } from "./resources.ts";
+import type { EnvoyResources } from "../translate/emit/resources.ts";
 
 export interface ClassSnapshotOptions<Inputs, ProxyClass> {
   /** Pure translation; what it throws is a bug, which costs this class its update and nothing else. */

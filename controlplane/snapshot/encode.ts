@@ -5,7 +5,8 @@ import { createHash } from "node:crypto";
 import { encode, packAny } from "../../protos/codec.ts";
 import type { MessageByName } from "../../protos/build/envoy.ts";
 import { collectReferences, type Reference } from "./references.ts";
-import type { EnvoyResources, ResourceKind, ResourceMessages } from "./resources.ts";
+import type { ResourceKind, ResourceMessages } from "./resources.ts";
+import type { EnvoyResources } from "../translate/emit/resources.ts";
 import { resourceKinds, resourceTypes } from "./type-urls.ts";
 
 /** One resource as it goes on the wire. */

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { decode, packAny } from "../../protos/codec.ts";
 import { describeProblem, findProblems } from "./consistency.ts";
 import { createResourceEncoder } from "./encode.ts";
-import { emptyResources, type EnvoyResources } from "./resources.ts";
+import { emptyResources, type EnvoyResources } from "../translate/emit/resources.ts";
 
 function listener(name: string, route: string, cluster: string): EnvoyResources {
   const resources = emptyResources();

@@ -1,7 +1,7 @@
 // consumes: a World, a class of proxies, the filter modules at hand
 // produces: the IR of that class, and from it the Envoy messages
 // never does: I/O; know which proxies are connected or what they were sent before
-import { emptyResources, type EnvoyResources } from "../snapshot/resources.ts";
+import { emptyResources, type EnvoyResources } from "./emit/resources.ts";
 import type { World } from "../store/world.ts";
 import { buildCluster } from "./emit/cluster.ts";
 import { guardForwards } from "./emit/dynamic-forward.ts";

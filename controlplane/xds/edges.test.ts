@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createResourceEncoder, type EncodedResource, type EncodedResources } from "../snapshot/encode.ts";
-import { emptyResources } from "../snapshot/resources.ts";
+import { emptyResources } from "../translate/emit/resources.ts";
 import { createAdmissionRate } from "./admission-rate.ts";
 import { createClassBook } from "./classes.ts";
 import { createIdentityFile } from "./identities.ts";

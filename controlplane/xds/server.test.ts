@@ -9,7 +9,7 @@ import { decode, encode } from "../../protos/codec.ts";
 import type { DeltaDiscoveryRequest, DeltaDiscoveryResponse } from "../../protos/build/envoy.ts";
 import { openAuthority } from "../ca/authority.ts";
 import { createResourceEncoder } from "../snapshot/encode.ts";
-import { emptyResources, type EnvoyResources } from "../snapshot/resources.ts";
+import { emptyResources, type EnvoyResources } from "../translate/emit/resources.ts";
 import { resourceTypes } from "../snapshot/type-urls.ts";
 import { createXdsServer, type XdsServer } from "./server.ts";
 

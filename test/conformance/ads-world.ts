@@ -9,7 +9,7 @@ import { type Authority, openAuthority } from "../../controlplane/ca/authority.t
 import { createWorkloadSecrets } from "../../controlplane/ca/workload-secrets.ts";
 import { spiffeId } from "../../controlplane/model/spiffe.ts";
 import { createResourceEncoder } from "../../controlplane/snapshot/encode.ts";
-import { emptyResources, type EnvoyResources } from "../../controlplane/snapshot/resources.ts";
+import { emptyResources, type EnvoyResources } from "../../controlplane/translate/emit/resources.ts";
 import { createSystemClock } from "../../controlplane/telemetry/clock.ts";
 import { createIdentityFile } from "../../controlplane/xds/identities.ts";
 import { createXdsServer, type ProxyStatus, type XdsServer } from "../../controlplane/xds/server.ts";

@@ -1,5 +1,5 @@
 // What a proxy would be told over xDS, as one bootstrap that holds it all: for `envoy --mode validate` and for tests without a control plane.
-import type { EnvoyResources } from "../../controlplane/snapshot/resources.ts";
+import type { EnvoyResources } from "../../controlplane/translate/emit/resources.ts";
 import { toProto3Json } from "../../protos/codec.ts";
 import { CERTIFICATE, KEY } from "./tls-material.ts";
 

@@ -32,11 +32,20 @@ export function buildFallbackHost(unknownHosts: "forward" | "refuse"): EnvoyVirt
 function body(host: VirtualHost): Omit<EnvoyVirtualHost, "name"> {
   return {
     domains: host.domains,
-    routes: [...connectRoutes(host), ...host.routes.map((route) => buildRoute(route, host.decidedBy))],
+    routes: [...connectRoutes(host), ...decidedRoutes(host)],
     includeRequestAttemptCount: true,
     ...(host.requireTls && { requireTls: "ALL" }),
     ...(host.decidedBy === "filter" && { metadata: { filterMetadata: { [ROUTER_METADATA]: buildRouterRules(host.routes) } } }),
   };
+}
+
+/**
+ * The router filter and the hosts that it decides for travel apart: while one of the two is a moment ahead of the other, and only then, Envoy
+ * goes by the same routes itself. Without them a rule's first or last condition on a header would cost requests a 404.
+ */
+function decidedRoutes({ routes, decidedBy }: VirtualHost): readonly EnvoyRoute[] {
+  const native = routes.map((route) => buildRoute(route, "native"));
+  return decidedBy === "filter" ? [...routes.map((route) => buildRoute(route, "filter")), ...native] : native;
 }
 
 function buildRoute(route: Route, decidedBy: VirtualHost["decidedBy"]): EnvoyRoute {
