@@ -35,11 +35,13 @@ describe("a virtual host decided by Envoy", () => {
 });
 
 describe("a virtual host decided by the router filter", () => {
-  it("carries the whole list as rules, and routes that wait to be chosen", () => {
+  it("carries the whole list as rules, routes that wait to be chosen, and then what Envoy goes by while the filter is not there yet", () => {
     const built = host("filter", route("0.0", match({ path: { kind: "prefix", value: "/x" }, headers: [{ name: "user", match: { kind: "exact", value: "a" } }], method: { kind: "exact", value: "GET" } })), route("1.0", match()));
     expect(matchesOf(built)).toEqual([
       { prefix: "/x", filterState: [{ key: "wasm.scrim.route", stringMatch: { exact: "0.0" } }] },
       { prefix: "/", filterState: [{ key: "wasm.scrim.route", stringMatch: { exact: "1.0" } }] },
+      { prefix: "/x", headers: [{ name: ":method", stringMatch: { exact: "GET" } }, { name: "user", stringMatch: { exact: "a" } }] },
+      { prefix: "/" },
     ]);
     const { rules, id } = buildVirtualHost("80", built).metadata?.filterMetadata?.["scrim.router"] as { rules: string; id: string };
     expect(JSON.parse(rules)).toEqual({ routes: [{ key: "0.0", match: { uri: { prefix: "/x" }, method: { exact: "GET" }, headers: { user: { exact: "a" } } } }, { key: "1.0", match: {} }] });
