@@ -137,14 +137,7 @@ describe("changes", () => {
   });
 
   it("fail no request while weights, subsets and policies come and go", async () => {
-    let done = false;
-    const failed: string[] = [];
-    const load = Promise.all(Array.from({ length: 4 }, async () => {
-      while (!done) {
-        const answer = await mesh.from("client", "http://web/").catch((error: unknown) => ({ status: 0, body: String(error) }));
-        if (answer.status !== 200) failed.push(`${answer.status} ${answer.body.slice(0, 80)}`);
-      }
-    }));
+    const failed = underLoad();
     const subsets = destinationRule("web", "{}").replace("  trafficPolicy", "  subsets: [{name: v1, labels: {version: v1}}, {name: v2, labels: {version: v2}}]\n  trafficPolicy");
     for (let i = 0; i < 6; i++) {
       mesh.write("change.yaml", documents(subsets, virtualService("web", `{route: [{destination: {host: web, subset: v${1 + (i % 2)}}}]}`)));
@@ -155,9 +148,24 @@ describe("changes", () => {
       mesh.write("change.yaml", "# nothing\n");
       await new Promise((resolve) => setTimeout(resolve, 450));
     }
-    done = true;
-    await load;
-    expect(failed).toEqual([]);
+    expect(await failed()).toEqual([]);
+  });
+
+  it("fail no request that is allowed while policies come and go", async () => {
+    const security = (kind: string, name: string, spec: string): string => `apiVersion: security.istio.io/v1\nkind: ${kind}\nmetadata: {name: ${name}, namespace: default}\nspec: ${spec}\n`;
+    const failed = underLoad();
+    for (const policies of [
+      [security("PeerAuthentication", "default", "{mtls: {mode: STRICT}}")],
+      [security("PeerAuthentication", "default", "{mtls: {mode: PERMISSIVE}}"), security("AuthorizationPolicy", "clients", '{action: ALLOW, rules: [{from: [{source: {principals: ["cluster.local/ns/default/sa/client"]}}]}]}')],
+      [security("AuthorizationPolicy", "clients", '{action: DENY, rules: [{to: [{operation: {paths: ["/nobody/asks"]}}]}]}')],
+      ["apiVersion: policy.scrim.mesh/v1alpha1\nkind: RateLimitPolicy\nmetadata: {name: wide, namespace: default}\nspec: {limits: [{name: wide, requests: 1000000, per: 1s}]}\n"],
+      ["apiVersion: networking.istio.io/v1\nkind: Sidecar\nmetadata: {name: default, namespace: default}\nspec: {egress: [{hosts: ['./*']}]}\n"],
+      [],
+    ]) {
+      mesh.write("policies.yaml", documents("# some\n", ...policies));
+      await new Promise((resolve) => setTimeout(resolve, 900));
+    }
+    expect(await failed()).toEqual([]);
   });
 
   it("let a new service be asked for at once, and a removed one no more", async () => {
@@ -180,6 +188,23 @@ describe("changes", () => {
     socket.destroy();
   });
 });
+
+/** Asks without end; the function returned stops that and says what failed. */
+function underLoad(): () => Promise<readonly string[]> {
+  let done = false;
+  const failed: string[] = [];
+  const load = Promise.all(Array.from({ length: 4 }, async () => {
+    while (!done) {
+      const answer = await mesh.from("client", "http://web/").catch((error: unknown) => ({ status: 0, body: String(error) }));
+      if (answer.status !== 200) failed.push(`${answer.status} ${answer.body.slice(0, 80)}`);
+    }
+  }));
+  return async () => {
+    done = true;
+    await load;
+    return failed;
+  };
+}
 
 const gateway = `apiVersion: networking.istio.io/v1
 kind: Gateway
