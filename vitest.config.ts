@@ -4,8 +4,8 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: "unit", include: ["controlplane/**/*.test.ts", "protos/**/*.test.ts", "deploy/**/*.test.ts", "test/golden/**/*.test.ts", "test/structure/**/*.test.ts"] } },
-      { test: { name: "filters", include: ["filters/**/*.test.ts", "test/host/**/*.test.ts"] } },
+      { test: { name: "unit", testTimeout: 30_000, include: ["controlplane/**/*.test.ts", "protos/**/*.test.ts", "deploy/**/*.test.ts", "test/golden/**/*.test.ts", "test/structure/**/*.test.ts"] } },
+      { test: { name: "filters", testTimeout: 60_000, include: ["filters/**/*.test.ts", "test/host/**/*.test.ts"] } },
       { test: { name: "e2e", include: ["test/e2e/**/*.test.ts", "test/conformance/**/*.test.ts"], fileParallelism: false, testTimeout: 120_000, hookTimeout: 180_000 } },
     ],
   },
