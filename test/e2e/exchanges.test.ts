@@ -4,7 +4,7 @@ import https from "node:https";
 import { type AddressInfo, createServer as createTcpServer, type Server } from "node:net";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { connect as connectTls } from "node:tls";
+import { connect as connectTls, type TLSSocket } from "node:tls";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { selfSigned } from "./certificate.ts";
 import { eventually, type Mesh, repository, request, startMesh } from "./mesh.ts";
@@ -112,6 +112,37 @@ describe("TLS", () => {
     expect(await status("{mode: SIMPLE, insecureSkipVerify: true}")).toEqual([200, "secured /o"]);
     expect((await status(`{mode: SIMPLE, caCertificates: ${mesh.directory}/ca.pem, subjectAltNames: [other.example.com]}`))[0]).toBe(503);
     mesh.remove("origin.yaml");
+  });
+
+  it("is begun for http to a declared https port, as Istio's egress task writes it", async () => {
+    const entry = `apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: cnn, namespace: default}
+spec:
+  hosts: [edition.example.com]
+  ports: [{number: 80, name: http-port, protocol: HTTP}, {number: 443, name: https-port, protocol: HTTPS}]
+  resolution: DNS
+  endpoints: [{address: localhost, ports: {http-port: ${ports.stream}, https-port: ${ports.tls}}}]
+`;
+    const rule = (tls: string): string => `apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: cnn, namespace: default}
+spec:
+  host: edition.example.com
+  subsets:
+  - name: tls-origination
+    trafficPolicy:
+      loadBalancer: {simple: ROUND_ROBIN}
+      portLevelSettings: [{port: {number: 443}, tls: ${tls}}]
+`;
+    const route = `{match: [{port: 80}], route: [{destination: {host: edition.example.com, subset: tls-origination, port: {number: 443}}}]}`;
+    await applied("cnn.yaml", entry, rule(`{mode: SIMPLE, caCertificates: ${mesh.directory}/ca.pem, subjectAltNames: [outside.example.com]}`), virtualService("edition.example.com", route));
+    const answer = await mesh.from("client", "http://edition.example.com/politics");
+    expect([answer.status, answer.body]).toEqual([200, "secured /politics"]);
+    expect(sniSeen).toBe("edition.example.com");
+    await applied("cnn.yaml", entry, rule(`{mode: SIMPLE, caCertificates: ${mesh.directory}/ca.pem}`), virtualService("edition.example.com", route));
+    expect((await mesh.from("client", "http://edition.example.com/politics")).status).toBe(503);
+    mesh.remove("cnn.yaml");
   });
 
   it("between sidecars is what a rule says, else what both can", async () => {
@@ -246,7 +277,9 @@ function streaming(incoming: http.IncomingMessage, response: http.ServerResponse
   response.end("x".repeat(Number(length)));
 }
 
+let sniSeen: string | false | undefined;
 function secured(incoming: http.IncomingMessage, response: http.ServerResponse): void {
+  sniSeen = (incoming.socket as TLSSocket).servername as string | undefined;
   response.end(`secured ${incoming.url}`);
 }
 

@@ -35,7 +35,8 @@ const plaintext: TransportSocket = { name: "envoy.transport_sockets.raw_buffer",
 function serverTls(tls: Extract<UpstreamTls, { mode: "tls" }>, protocol: UpstreamProtocol, host: string): TransportSocket {
   const alpn = protocol === "http2" ? ["h2"] : protocol === "http1" ? ["http/1.1"] : [];
   // HTTP takes the name from each request; opaque bytes can only mean the host itself.
-  const sni = tls.sni !== "" ? tls.sni : protocol === "tcp" && !host.startsWith("*") ? host : "";
+  const implied = tls.sni === "" && protocol === "tcp" && !host.startsWith("*") ? host : "";
+  const sni = tls.sni !== "" ? tls.sni : implied;
   const certificate = tls.clientCertificateFile !== undefined && tls.clientKeyFile !== undefined
     ? [{ certificateChain: file(tls.clientCertificateFile), privateKey: file(tls.clientKeyFile) }] : [];
   const context: UpstreamTlsContext = {
@@ -43,14 +44,16 @@ function serverTls(tls: Extract<UpstreamTls, { mode: "tls" }>, protocol: Upstrea
     commonTlsContext: {
       ...(alpn.length > 0 && { alpnProtocols: alpn }),
       ...(certificate.length > 0 && { tlsCertificates: certificate }),
-      ...(!tls.insecureSkipVerify && { validationContext: validation(tls) }),
+      ...(!tls.insecureSkipVerify && { validationContext: validation(tls, implied) }),
     },
   };
   return { name: "envoy.transport_sockets.tls", typedConfig: packAny("UpstreamTlsContext", context) };
 }
 
-function validation(tls: Extract<UpstreamTls, { mode: "tls" }>): CertificateValidationContext {
-  const names = tls.subjectAltNames.flatMap((exact) => (["DNS", "URI"] as const).map((sanType) => ({ sanType, matcher: { exact } })));
+/** `implied`: the host, where it is what stands in for a name; then the certificate must be for it. */
+function validation(tls: Extract<UpstreamTls, { mode: "tls" }>, implied: string): CertificateValidationContext {
+  const expected = tls.subjectAltNames.length > 0 || implied === "" ? tls.subjectAltNames : [implied];
+  const names = expected.flatMap((exact) => (["DNS", "URI"] as const).map((sanType) => ({ sanType, matcher: { exact } })));
   return {
     trustedCa: file(tls.caFile === undefined || tls.caFile === SYSTEM_WORD ? SYSTEM_AUTHORITIES : tls.caFile),
     ...(names.length > 0 && { matchTypedSubjectAltNames: names }),
