@@ -26,7 +26,7 @@ function decide(host: Host, headers: Headers = {}, attributes: Record<string, un
   return outcome.kind === "replied" ? outcome.reply.details : outcome.kind;
 }
 
-const NONE = "rbac_access_denied_matched_policy[none]";
+const NONE = "rbac_access_denied_matched_policy[none],not_allowed_by[n/a]";
 const refused = (name: string, rule: number): string => `rbac_access_denied_matched_policy[${name}[${rule}]]`;
 
 describe("order of policies", () => {
@@ -43,6 +43,12 @@ describe("order of policies", () => {
     ["empty from and to are no conditions", [{ name: "n/a", action: "ALLOW", rules: [{ from: [], to: [] }] }], "allowed"],
   ])("%s", (_name, policies, expected) => {
     expect(decide(start(policies))).toBe(expected);
+  });
+
+  it("names the ALLOW policies of which none matched, as many as a log line should hold", () => {
+    const allows = (count: number) => Array.from({ length: count }, (_, index) => ({ name: `n/p${index}`, action: "ALLOW" }));
+    expect(decide(start(allows(2)))).toBe("rbac_access_denied_matched_policy[none],not_allowed_by[n/p0,n/p1]");
+    expect(decide(start(allows(9)))).toBe("rbac_access_denied_matched_policy[none],not_allowed_by[n/p0,n/p1,n/p2,n/p3,n/p4,n/p5,n/p6,n/p7,...]");
   });
 
   it("answers 403 with a body that names no policy", () => {
@@ -176,7 +182,7 @@ describe("what can be read in two ways goes against the client", () => {
 
   it("lets nothing in when Envoy shows no headers", () => {
     const host = createHost({ module, configuration: JSON.stringify({ policies: [{ name: "n/d", action: "DENY", rules: [{ to: [{ paths: ["/x"] }] }] }] }), intercept: (call) => (call.name === "proxy_get_header_map_pairs" ? 10 : undefined) });
-    expect(decide(host)).toBe(NONE);
+    expect(decide(host)).toBe("rbac_access_denied_matched_policy[none]");
   });
 });
 

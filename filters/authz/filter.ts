@@ -12,6 +12,9 @@ import { HostRequest } from "./request";
 const BODY = literal("RBAC: access denied");
 const DETAILS = literal("rbac_access_denied_matched_policy[");
 const NONE = literal("none");
+const NOT_ALLOWED = literal(",not_allowed_by[");
+const MORE = literal(",...");
+const NAMES_AT_MOST = 8;
 const LOG_ALLOWED = literal("authz: allowed by ");
 const LOG_DENIED = literal("authz: denied by ");
 const ALLOWED_TOTAL = literal("scrim_authz_allowed_total");
@@ -55,11 +58,29 @@ class Authorization extends RootContext {
     return allowed;
   }
 
-  /** `rbac_access_denied_matched_policy[<namespace>/<name>[<rule>]]`, or with `none` when no ALLOW matched. */
+  /**
+   * `rbac_access_denied_matched_policy[<namespace>/<name>[<rule>]]`, or `…[none],not_allowed_by[<namespace>/<name>,…]` with the
+   * ALLOW policies of which none matched: who reads the log must know where to look.
+   */
   private details(): Bytes {
     text.clear().bytes(DETAILS);
     this.writeMatch(false);
-    return text.byte(0x5d).result;
+    text.byte(0x5d);
+    if (this.policies.policy < 0) this.writeAllows();
+    return text.result;
+  }
+
+  /** Appends the names of the ALLOW policies, as many as an access log should hold. */
+  private writeAllows(): void {
+    const allows = this.policies.allows;
+    if (allows.length == 0) return;
+    text.bytes(NOT_ALLOWED);
+    for (let i = 0; i < min(allows.length, NAMES_AT_MOST); i++) {
+      if (i > 0) text.byte(0x2c);
+      text.text(allows[i].name);
+    }
+    if (allows.length > NAMES_AT_MOST) text.bytes(MORE);
+    text.byte(0x5d);
   }
 
   private logDecision(allowed: bool): void {

@@ -66,7 +66,7 @@ describe("bookinfo", () => {
     expect([answer.status, answer.body]).toEqual([403, "RBAC: access denied"]);
     const { name } = await mesh.proxy("ratings-v1");
     const log = join(mesh.stateDirectory, "logs", name, "access.log");
-    await eventually("the log line", () => (/ 403 .*rbac_access_denied_matched_policy\[none\]/.test(readFileSync(log, "utf8")) ? true : undefined));
+    await eventually("the log line", () => (/ 403 .*rbac_access_denied_matched_policy\[none\],not_allowed_by\[default\/ratings\]/.test(readFileSync(log, "utf8")) ? true : undefined));
   });
 
   it("refuses plaintext to a STRICT workload", async () => {

@@ -109,12 +109,12 @@ afterAll(async () => {
 
 describe("authz on Envoy", () => {
   it.each<[string, Omit<Sent, "port">, number, string]>([
-    ["plain-none", { path: "/" }, 403, "403 rbac_access_denied_matched_policy[none]"],
+    ["plain-none", { path: "/" }, 403, "403 rbac_access_denied_matched_policy[none],not_allowed_by[default/allow]"],
     ["plain-public", { path: "/public/a" }, 200, "200 via_upstream"],
-    ["plain-public-deep", { path: "/public/a/b" }, 403, "403 rbac_access_denied_matched_policy[none]"],
+    ["plain-public-deep", { path: "/public/a/b" }, 403, "403 rbac_access_denied_matched_policy[none],not_allowed_by[default/allow]"],
     ["mtls-get", { path: "/", identity: "productpage" }, 200, "200 via_upstream"],
-    ["mtls-post", { path: "/", method: "POST", identity: "productpage" }, 403, "403 rbac_access_denied_matched_policy[none]"],
-    ["mtls-other", { path: "/", identity: "stranger" }, 403, "403 rbac_access_denied_matched_policy[none]"],
+    ["mtls-post", { path: "/", method: "POST", identity: "productpage" }, 403, "403 rbac_access_denied_matched_policy[none],not_allowed_by[default/allow]"],
+    ["mtls-other", { path: "/", identity: "stranger" }, 403, "403 rbac_access_denied_matched_policy[none],not_allowed_by[default/allow]"],
     ["mtls-namespace", { path: "/", method: "PUT", identity: "stranger" }, 200, "200 via_upstream"],
     ["admin", { path: "/admin", identity: "productpage" }, 403, "403 rbac_access_denied_matched_policy[default/deny-admin[0]]"],
     ["admin-slashes", { path: "//admin", identity: "productpage" }, 403, "403 rbac_access_denied_matched_policy[default/deny-admin[0]]"],
