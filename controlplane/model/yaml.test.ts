@@ -36,6 +36,11 @@ describe("splitDocuments", () => {
 describe("parsePiece", () => {
   it.each<[string, string]>([
     ["a: 1\na: 2", "Map keys must be unique"],
+    ["1: a\n\"1\": b", "Map keys must be unique"],
+    ["a: [{b: {c: 1, d: 2, c: 3}}]", "Map keys must be unique"],
+    // What takes a time that grows with the square of the text makes the test run out of its own.
+    [`{${Array.from({ length: 100_000 }, (_, i) => `k${i}: 1`).join(",")}, k7: 2}`, "Map keys must be unique"],
+    [`${Array.from({ length: 50_000 }, (_, i) => `- &a${i} x\n- *a${i}\n`).join("")}`, "more than 1000 aliases"],
     ["a: !!js/function x", "Unresolved tag"],
     ["a: [", "Flow sequence"],
     ["a: *nobody", "Unresolved alias"],

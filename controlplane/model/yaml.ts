@@ -7,6 +7,8 @@ import type { SourceLocation } from "./object.ts";
 export const MAX_TEXT_LENGTH = 4 * 1024 * 1024;
 /** How often aliases may be expanded, as a product over nested anchors. */
 const MAX_ALIASES = 100;
+/** Most aliases of one document: each is looked up among all anchors. */
+const MAX_ALIAS_NODES = 1_000;
 /** Deepest nesting of maps and lists. */
 const MAX_DEPTH = 64;
 
@@ -71,6 +73,8 @@ export function parsePiece(text: string): ParsedPiece {
     if (faults.length > 0) {
       return { kind: "broken", problems: faults.slice(0, 20).map((fault) => ({ ...placeAt(lines, fault.pos[0]), message: firstLine(fault.message) })) };
     }
+    const fault = faultOfTree(document);
+    if (fault !== undefined) return { kind: "broken", problems: [{ ...placeAt(lines, fault.offset), message: fault.message }] };
     if (document.contents === null || (isScalar(document.contents) && document.contents.value === null)) return { kind: "empty" };
     const value: unknown = document.toJS({ maxAliasCount: MAX_ALIASES });
     const place = placeAt(lines, document.contents.range?.[0] ?? 0);
@@ -113,7 +117,32 @@ export function nestedDocument(outer: SourceDocument, prefix: FieldPath, value: 
 }
 
 function parseTree(text: string, lineCounter: LineCounter): Document {
-  return parseDocument(text, { version: "1.2", schema: "core", merge: true, uniqueKeys: true, strict: true, prettyErrors: false, logLevel: "error", lineCounter });
+  // The parser compares each key of a map with all before it: a map of 200,000 keys would take minutes. faultOfTree looks for repeated ones.
+  return parseDocument(text, { version: "1.2", schema: "core", merge: true, uniqueKeys: false, strict: true, prettyErrors: false, logLevel: "error", lineCounter });
+}
+
+/** Returns a key that a map has twice (`1` and `"1"` are one key), or the alias that is one too many. Takes time in proportion to the nodes. */
+function faultOfTree(document: Document): { readonly offset: number; readonly message: string } | undefined {
+  const open: unknown[] = [document.contents];
+  let aliases = 0;
+  for (let node = open.pop(); open.length > 0 || node !== undefined; node = open.pop()) {
+    if (isAlias(node)) {
+      aliases += 1;
+      if (aliases > MAX_ALIAS_NODES) return { offset: node.range?.[0] ?? 0, message: `more than ${MAX_ALIAS_NODES} aliases` };
+    } else if (isSeq(node)) {
+      // Not push(...items): a call takes only so many arguments.
+      for (const item of node.items) open.push(item);
+    } else if (isMap(node)) {
+      const names = new Set<string>();
+      for (const { key, value } of node.items) {
+        const name = isScalar(key) ? String(key.value) : undefined;
+        if (name !== undefined && names.has(name)) return { offset: (key as Node).range?.[0] ?? 0, message: "Map keys must be unique" };
+        if (name !== undefined) names.add(name);
+        open.push(key, value);
+      }
+    }
+  }
+  return undefined;
 }
 
 function placeAt(lines: LineCounter, offset: number): { line: number; column: number } {
