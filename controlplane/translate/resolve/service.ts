@@ -14,7 +14,18 @@ import { identityOf, workloadOf } from "./workload.ts";
 
 /** Returns the hosts of all Services, oldest first. UDP ports are left out. */
 export function kubernetesServices(world: World): readonly MeshService[] {
-  return world.list("Service").map((service) => meshService(world, service));
+  const services = world.list("Service").map((service) => meshService(world, service));
+  const byHost = new Map(services.map((service) => [service.host, service]));
+  return services.map((service) => aliasOf(service, byHost));
+}
+
+/** An ExternalName that names a service of the mesh is that service under one more name; any other is a name outside. */
+function aliasOf(service: MeshService, byHost: ReadonlyMap<string, MeshService>): MeshService {
+  if (service.discovery !== "dns") return service;
+  const [backend] = [...service.backends.values()].flat();
+  const target = backend && byHost.get(backend.endpoint.address.toLowerCase().replace(/\.$/, ""));
+  if (target === undefined || target.discovery !== "endpoints") return service;
+  return { ...target, host: service.host, addresses: [], exportTo: service.exportTo };
 }
 
 function meshService(world: World, service: MeshObject<"Service">): MeshService {
