@@ -8,13 +8,13 @@ export function readRoutes(dump: unknown): readonly Json[] {
 
 export const ROUTE_HEADER = ["NAME", "VHOST NAME", "DOMAINS", "MATCH", "VIRTUAL SERVICE"];
 
-/** Returns a row for each route. */
+/** Returns a row for each route; those that wait for the router filter's choice stand once more as Envoy would match them, and are shown by that. */
 export function routeRows(config: Json): string[][] {
   const name = asText(config["name"]);
   return asList(config["virtual_hosts"]).flatMap((host) => {
     const domains = Array.isArray(host["domains"]) ? host["domains"].map(asText) : [];
     const shown = domains.length > 2 ? `${domains.slice(0, 2).join(", ")} + ${domains.length - 2} more...` : domains.join(", ");
-    return asList(host["routes"]).map((route) => [name, asText(host["name"]), shown, matchOf(asObject(route["match"])), virtualServiceOf(route)]);
+    return asList(host["routes"]).filter((route) => at(route, "match", "filter_state") === undefined).map((route) => [name, asText(host["name"]), shown, matchOf(asObject(route["match"])), virtualServiceOf(route)]);
   });
 }
 
