@@ -3,7 +3,8 @@ import { resolveHost } from "../../model/hosts.ts";
 import type { DestinationSpec } from "../../model/kinds/virtual-service.ts";
 import type { World } from "../../store/world.ts";
 import type { Upstream, UpstreamId } from "../ir/upstream.ts";
-import { type MeshService, visibleHosts } from "./registry.ts";
+import type { MeshService } from "./mesh-service.ts";
+import { visibleHosts } from "./registry.ts";
 import { missingUpstream, serviceUpstreams } from "./upstream.ts";
 
 /** Finds upstreams for one client and remembers which were asked for. */

@@ -1,15 +1,21 @@
 // The route table of one gateway port: VirtualServices bound to its Gateways, merged by host.
 import { hostMatches, parseScopedHost, resolveHost } from "../../model/hosts.ts";
-import { compareText } from "../../model/object.ts";
+import type { GatewayServerSpec } from "../../model/kinds/gateway.ts";
+import { compareText, type MeshObject } from "../../model/object.ts";
 import type { World } from "../../store/world.ts";
 import type { ProxyClass } from "../ir/proxy-class.ts";
 import type { Route, RouteTable, VirtualHost } from "../ir/routes.ts";
 import type { DestinationResolver } from "./destination.ts";
-import type { GatewayServer } from "./gateway.ts";
 import { resolveHttpRoutes } from "./http-route.ts";
 import { decisionOf } from "./outbound.ts";
 import { isCatchAll } from "./request-match.ts";
 import { hostsOf, type VirtualServiceObject, virtualServicesFor } from "./virtual-service.ts";
+
+/** One server of one Gateway. */
+export interface GatewayServer {
+  readonly gateway: MeshObject<"Gateway">;
+  readonly spec: GatewayServerSpec;
+}
 
 /** What is known of one host while servers and rules are gone through. */
 interface HostBuilding {

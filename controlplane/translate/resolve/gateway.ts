@@ -2,9 +2,7 @@
 // produces: its ports, route tables and the upstreams they lead to
 // never does: look at Gateways that do not select the proxy
 import { isWildcardHost } from "../../model/hosts.ts";
-import type { GatewayServerSpec } from "../../model/kinds/gateway.ts";
 import { labelsMatch } from "../../model/labels.ts";
-import type { MeshObject } from "../../model/object.ts";
 import type { World } from "../../store/world.ts";
 import type { PluginModules } from "../ir/modules.ts";
 import type { GatewayPort, GatewayTls, SocketAddress } from "../ir/proxy.ts";
@@ -12,14 +10,8 @@ import type { ProxyClass } from "../ir/proxy-class.ts";
 import type { RouteTable } from "../ir/routes.ts";
 import type { Upstream } from "../ir/upstream.ts";
 import { createDestinations, type DestinationResolver } from "./destination.ts";
-import { resolveGatewayTable } from "./gateway-routes.ts";
+import { type GatewayServer, resolveGatewayTable } from "./gateway-routes.ts";
 import { resolveHttpFilters } from "./http-filters.ts";
-
-/** One server of one Gateway. */
-export interface GatewayServer {
-  readonly gateway: MeshObject<"Gateway">;
-  readonly spec: GatewayServerSpec;
-}
 
 /** All of a gateway proxy that is not its upstreams' own. */
 export interface GatewayView {

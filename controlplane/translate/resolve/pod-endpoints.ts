@@ -3,7 +3,7 @@ import { compareText, type MeshObject } from "../../model/object.ts";
 import type { World } from "../../store/world.ts";
 import { labelsKey, memoByOwner } from "./memo.ts";
 import { resolveMtlsMode } from "./peer-authentication.ts";
-import type { Backend } from "./registry.ts";
+import type { Backend } from "./mesh-service.ts";
 import { type Workload, workloadOf } from "./workload.ts";
 
 const podsByNamespace = memoByOwner(() => "", (world: World) => {

@@ -1,48 +1,13 @@
 // consumes: the World's Services, EndpointSlices, Pods, Deployments and ServiceEntries
 // produces: every host of the mesh with its ports, protocols and the addresses behind them
 // never does: look at a client: who may see what, and how it is reached, is decided elsewhere
-import type { Labels } from "../../model/labels.ts";
-import type { SpiffeId } from "../../model/spiffe.ts";
 import type { World } from "../../store/world.ts";
-import type { Endpoint, ServiceRef } from "../ir/upstream.ts";
 import { memoByOwner } from "./memo.ts";
-import { isHttp, type PortProtocol } from "./protocol.ts";
+import type { MeshService } from "./mesh-service.ts";
+import { isHttp } from "./protocol.ts";
 import { entryServices } from "./service-entry.ts";
 import { kubernetesServices } from "./service.ts";
 import { isExported } from "./visibility.ts";
-
-export interface MeshPort {
-  readonly number: number;
-  readonly name: string;
-  readonly protocol: PortProtocol;
-}
-
-/** An address behind a port, with the labels that subsets choose by. */
-export interface Backend {
-  readonly endpoint: Endpoint;
-  readonly labels: Labels;
-}
-
-/** One host of the mesh, as one object declares it. */
-export interface MeshService {
-  /** Fully qualified, lower case; may begin with `*` for ServiceEntries. */
-  readonly host: string;
-  readonly ref: ServiceRef;
-  readonly declaredBy: "Service" | "ServiceEntry";
-  readonly ports: readonly MeshPort[];
-  /** IP addresses by which clients may ask for it. */
-  readonly addresses: readonly string[];
-  readonly exportTo: readonly string[] | undefined;
-  /** Part of the mesh, not of the world outside. */
-  readonly internal: boolean;
-  readonly anySource: boolean;
-  /** `forward`: wherever the request's own host resolves to. */
-  readonly discovery: "endpoints" | "dns" | "forward";
-  /** Who may answer for it, sorted. */
-  readonly identities: readonly SpiffeId[];
-  /** By port number, sorted by address. */
-  readonly backends: ReadonlyMap<number, readonly Backend[]>;
-}
 
 /** Returns every declared host, Services before ServiceEntries, each oldest first; a host may be declared more than once. */
 export const resolveRegistry = memoByOwner(() => "", (world: World): readonly MeshService[] => [...kubernetesServices(world), ...entryServices(world)]);

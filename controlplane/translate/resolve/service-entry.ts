@@ -6,7 +6,7 @@ import type { ServiceEntryEndpointSpec, ServiceEntryPortSpec, ServiceEntrySpec }
 import type { World } from "../../store/world.ts";
 import { sortBackends } from "./pod-endpoints.ts";
 import { protocolOfEntryPort } from "./protocol.ts";
-import type { Backend, MeshService } from "./registry.ts";
+import type { Backend, MeshService } from "./mesh-service.ts";
 import { identityOf, workloadRef } from "./workload.ts";
 
 /** Returns the hosts of all ServiceEntries, oldest first; one entry per host of each. */

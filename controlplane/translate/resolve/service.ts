@@ -8,7 +8,7 @@ import type { World } from "../../store/world.ts";
 import { memoByOwner } from "./memo.ts";
 import { podAt, podBackend, podsOf, portOfPod, sortBackends } from "./pod-endpoints.ts";
 import { protocolOfServicePort } from "./protocol.ts";
-import type { Backend, MeshPort, MeshService } from "./registry.ts";
+import type { Backend, MeshPort, MeshService } from "./mesh-service.ts";
 import { serviceExportTo } from "./visibility.ts";
 import { identityOf, workloadOf } from "./workload.ts";
 

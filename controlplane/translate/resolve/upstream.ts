@@ -5,7 +5,7 @@ import type { World } from "../../store/world.ts";
 import type { Discovery, Endpoint, Upstream, UpstreamId, UpstreamTls } from "../ir/upstream.ts";
 import { destinationRuleFor, type MergedRule, portPolicy } from "./destination-rule.ts";
 import { memoByOwner } from "./memo.ts";
-import type { MeshPort, MeshService } from "./registry.ts";
+import type { MeshPort, MeshService } from "./mesh-service.ts";
 import { resolveLimits, resolveLoadBalancer, resolveOutlier, resolveUpstreamProtocol } from "./traffic-policy.ts";
 
 /** Returns the upstreams of a service, for each port the whole and then its subsets in the order of the rule. */

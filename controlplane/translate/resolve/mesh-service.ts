@@ -1,0 +1,38 @@
+// What the registry knows of one host: its ports, and the addresses behind them.
+import type { Labels } from "../../model/labels.ts";
+import type { SpiffeId } from "../../model/spiffe.ts";
+import type { Endpoint, ServiceRef } from "../ir/upstream.ts";
+import type { PortProtocol } from "./protocol.ts";
+
+export interface MeshPort {
+  readonly number: number;
+  readonly name: string;
+  readonly protocol: PortProtocol;
+}
+
+/** An address behind a port, with the labels that subsets choose by. */
+export interface Backend {
+  readonly endpoint: Endpoint;
+  readonly labels: Labels;
+}
+
+/** One host of the mesh, as one object declares it. */
+export interface MeshService {
+  /** Fully qualified, lower case; may begin with `*` for ServiceEntries. */
+  readonly host: string;
+  readonly ref: ServiceRef;
+  readonly declaredBy: "Service" | "ServiceEntry";
+  readonly ports: readonly MeshPort[];
+  /** IP addresses by which clients may ask for it. */
+  readonly addresses: readonly string[];
+  readonly exportTo: readonly string[] | undefined;
+  /** Part of the mesh, not of the world outside. */
+  readonly internal: boolean;
+  readonly anySource: boolean;
+  /** `forward`: wherever the request's own host resolves to. */
+  readonly discovery: "endpoints" | "dns" | "forward";
+  /** Who may answer for it, sorted. */
+  readonly identities: readonly SpiffeId[];
+  /** By port number, sorted by address. */
+  readonly backends: ReadonlyMap<number, readonly Backend[]>;
+}
