@@ -16,7 +16,7 @@ import { type ClassSnapshots, createClassSnapshots } from "./snapshot/class-snap
 import { coalesce } from "./snapshot/coalesce.ts";
 import { createResourceEncoder, type EncodedMap, type EncodedResources } from "./snapshot/encode.ts";
 import { createFileSource, type FileSource } from "./source/files/file-source.ts";
-import { type AcceptedObjects, createAcceptedObjects } from "./store/accepted-objects.ts";
+import { ACCEPTED_OBJECTS_FILE, type AcceptedObjects, createAcceptedObjects } from "./store/accepted-objects.ts";
 import { createStore, type Store } from "./store/store.ts";
 import type { World } from "./store/world.ts";
 import type { Clock } from "./telemetry/clock.ts";
@@ -64,8 +64,8 @@ const WEEK_MS = 7 * 24 * 3_600_000;
 export function createControlPlane(settings: ServeSettings, deps: ControlPlaneDeps): ControlPlane {
   const { logger, clock } = deps;
   const sources = createSources(settings, clock);
-  const accepted = createAcceptedObjects(join(settings.stateDir, "accepted.json"), ({ kind }) => kind !== "Pod");
-  const store = createStore({ strict: settings.strict, remembered: accepted.read() });
+  const accepted = createAcceptedObjects(join(settings.stateDir, ACCEPTED_OBJECTS_FILE), ({ kind }) => kind !== "Pod");
+  const store = createStore({ strict: settings.strict, remembered: accepted.read(), ...(settings.allowEmpty ? {} : { keeps: { name: "mesh", directory: settings.directory } }) });
   const plugins = createPlugins(settings, deps);
   const snapshots = createSnapshots(logger);
   const ending = new AbortController();

@@ -12,8 +12,9 @@ import { listenForStop } from "./stop-signals.ts";
 export async function serve(directory: string, options: ServeOptions, { environment, installation, terminal, clock }: CommandContext): Promise<void> {
   const read = readServeSettings(directory, options, environment);
   if (read.kind === "refused") throw new CommandFailure(exitCodes.usage, read.message);
-  await requireDirectory(directory);
-  const stop = listenForStop({ followParent: false });
+  // Under `scrim up` it was there; if it vanished since, what it held last stays in force.
+  if (options.runtime === undefined) await requireDirectory(directory);
+  const stop = listenForStop({ followParent: false, clock });
   const logger = createLogger(environment.logLevel);
   const controlPlane = createControlPlane(read.settings, {
     logger, clock, metrics: createMetrics(), random: Math.random, installation, complain: (line) => terminal.err(`${line}\n`),

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import type { Clock } from "../telemetry/clock.ts";
 import { exitCodes } from "./exit-codes.ts";
 
 /** Tells when this process is asked to end. */
@@ -9,23 +10,30 @@ export interface StopSignals {
 }
 
 const PARENT_POLL_MS = 500;
+/** npm passes on the Ctrl-C that the terminal has already given to this process as well: within this time it is the same one. */
+const SAME_SIGNAL_MS = 1_000;
 
-/**
- * Listens for SIGINT, SIGTERM and SIGHUP; a second one ends the process at once. `followParent` also asks when the process that
- * started this one is gone (npm killed by force).
- */
-export function listenForStop(options: { readonly followParent: boolean }): StopSignals {
+export interface StopOptions {
+  /** Also asks when the process that started this one is gone (npm killed by force). */
+  readonly followParent: boolean;
+  readonly clock: Pick<Clock, "monotonicMs">;
+}
+
+/** Listens for SIGINT, SIGTERM and SIGHUP; one more, a second later or more, ends the process at once. */
+export function listenForStop({ followParent, clock }: StopOptions): StopSignals {
   const controller = new AbortController();
+  let askedAtMs = 0;
   const whenAsked = new Promise<void>((resolve) => controller.signal.addEventListener("abort", () => resolve(), { once: true }));
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     // Under nohup a hang-up is none of our business; a handler would make it ours again.
     if (signal === "SIGHUP" && isHangUpIgnored()) continue;
     process.on(signal, () => {
-      if (controller.signal.aborted && signal !== "SIGHUP") process.exit(exitCodes.failed);
+      if (!controller.signal.aborted) askedAtMs = clock.monotonicMs();
+      else if (signal !== "SIGHUP" && clock.monotonicMs() - askedAtMs >= SAME_SIGNAL_MS) process.exit(exitCodes.failed);
       controller.abort();
     });
   }
-  if (options.followParent) {
+  if (followParent) {
     const parent = process.ppid;
     setInterval(() => {
       if (process.ppid !== parent) controller.abort();

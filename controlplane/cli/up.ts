@@ -19,7 +19,7 @@ export async function up(directory: string, options: UpOptions, context: Command
   const read = readUpSettings(directory, options, environment);
   if (read.kind === "refused") throw new CommandFailure(exitCodes.usage, read.message);
   await requireDirectory(directory);
-  const stop = listenForStop({ followParent: environment.startedByNpm });
+  const stop = listenForStop({ followParent: environment.startedByNpm, clock: context.clock });
   const say = (line: string) => terminal.out(`scrim: ${line}\n`);
   const envoy = await Promise.race([findEnvoy(environment, say), stop.whenAsked]);
   if (envoy === undefined) return;

@@ -9,6 +9,9 @@ import type { World } from "./world.ts";
 /** Raised when the shape of objects changes: what an older version wrote is then not read. */
 const FORMAT = 1;
 
+/** The file's name in a state directory. */
+export const ACCEPTED_OBJECTS_FILE = "accepted.json";
+
 interface Kept {
   readonly format: number;
   readonly objects: readonly MeshObject[];

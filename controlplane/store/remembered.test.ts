@@ -74,6 +74,32 @@ describe("objects remembered across a restart", () => {
     expect(names(store)).toEqual(["other"]);
   });
 
+  it("stay in force while the directory holds nothing at all, and a notice says so", async () => {
+    const remembered = (await restarted()) && createAcceptedObjects(join(directory, "accepted.json"), () => true).read();
+    const store = createStore({ strict: false, remembered, keeps: { name: "mesh", directory: "mesh" } });
+    store.apply({ source: "mesh", files: [], notices: [] });
+    expect(names(store)).toEqual(["reviews"]);
+    expect(store.violations()).toMatchObject([{ file: "mesh", servingLastGood: true, message: expect.stringContaining("--allow-empty") }]);
+    tell(store, undefined);
+    expect(names(store)).toEqual(["reviews"]);
+    tell(store, `${good.slice(0, -30)}\n {[`);
+    expect(names(store)).toEqual(["reviews"]);
+    tell(store, good.replace("name: reviews", "name: other"), "mesh/other.yaml");
+    tell(store, undefined);
+    expect(names(store)).toEqual(["other"]);
+    expect(store.violations()).toEqual([]);
+  });
+
+  it("do not stay for another directory's sake, nor when another source is silent", async () => {
+    const remembered = (await restarted()) && createAcceptedObjects(join(directory, "accepted.json"), () => true).read();
+    const elsewhere = createStore({ strict: false, remembered, keeps: { name: "mesh", directory: "mes" } });
+    elsewhere.apply({ source: "mesh", files: [], notices: [] });
+    expect(names(elsewhere)).toEqual([]);
+    const runtime = createStore({ strict: false, remembered, keeps: { name: "mesh", directory: "mesh" } });
+    runtime.apply({ source: "runtime", files: [], notices: [] });
+    expect(names(runtime)).toEqual([]);
+  });
+
   it("are nothing when the kept file is not readable as such", () => {
     const path = join(directory, "accepted.json");
     writeFileSync(path, '{"format": 1, "obj');

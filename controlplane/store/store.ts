@@ -4,6 +4,7 @@
 import type { SourceBatch } from "../model/document.ts";
 import { type MeshObject, objectKey, refOf } from "../model/object.ts";
 import { compareViolations, type Violation } from "../validate/violation.ts";
+import { createEmptiedSource, type KeptSource } from "./emptied-source.ts";
 import { type FileEntry, readFileEntry } from "./file-entry.ts";
 import { mergeEntries } from "./merge.ts";
 import { meshConfigOf } from "./mesh-config.ts";
@@ -38,6 +39,8 @@ export interface StoreOptions {
   readonly strict: boolean;
   /** What was in force when an earlier run ended: the last good versions of what cannot be read at first. */
   readonly remembered?: readonly MeshObject[];
+  /** A source whose remembered objects also stay in force while it tells of no document at all. */
+  readonly keeps?: KeptSource;
 }
 
 /** Returns a store without documents: it holds nothing until sources tell what there is. */
@@ -47,6 +50,7 @@ export function createStore(options: StoreOptions): Store {
   const notices = new Map<string, readonly StoreViolation[]>();
   const listeners = new Set<(update: StoreUpdate) => void>();
   const remembered = rememberByFile(options.remembered ?? []);
+  const emptied = createEmptiedSource(options.keeps);
   /** What broken documents fall back to; from the first publication on, what is in force. */
   let lastGood: ReadonlyMap<string, MeshObject> = new Map(options.remembered?.map((object) => [objectKey(refOf(object)), object]));
   let accepted: ReadonlyMap<string, MeshObject> = new Map();
@@ -55,8 +59,9 @@ export function createStore(options: StoreOptions): Store {
 
   function takeIn(batch: SourceBatch): void {
     let files = entries.get(batch.source);
-    if (files === undefined) entries.set(batch.source, files = new Map());
-    for (const snapshot of batch.files) {
+    if (files === undefined) entries.set(batch.source, files = new Map(emptied.hold(batch, remembered)));
+    for (const [file, entry] of emptied.release(batch)) if (files.get(file) === entry) files.delete(file);
+    for (const snapshot of batch.source === options.keeps?.name && emptied.isHolding() ? [] : batch.files) {
       const entry = readFileEntry(snapshot, { before: files.get(snapshot.file) ?? remembered.get(snapshot.file), lastGood, strict: options.strict });
       if (entry === undefined) files.delete(snapshot.file);
       else files.set(snapshot.file, entry);
@@ -67,7 +72,7 @@ export function createStore(options: StoreOptions): Store {
 
   function publish(): void {
     const merged = mergeEntries(entries);
-    const next = [...merged.violations, ...[...notices.values()].flat()].sort(compareViolations);
+    const next = [...merged.violations, ...[...notices.values()].flat(), ...emptied.violations()].sort(compareViolations);
     const worldChanged = !sameObjects(accepted, merged.objects);
     const violationsChanged = JSON.stringify(next) !== JSON.stringify(violations);
     if (worldChanged) {

@@ -1,0 +1,51 @@
+// A source that tells of nothing at its first word, although an earlier run had objects of it: emptied by accident, perhaps. Pure.
+import type { SourceBatch } from "../model/document.ts";
+import type { FileEntry } from "./file-entry.ts";
+import type { StoreViolation } from "./store.ts";
+
+/** Which source must not lose everything between two runs. */
+export interface KeptSource {
+  readonly name: string;
+  /** Its files are those under this directory. */
+  readonly directory: string;
+}
+
+export interface EmptiedSource {
+  /** Returns the files that stay as they were in the earlier run: called with the source's first batch, and what was remembered before it. */
+  hold(batch: SourceBatch, remembered: ReadonlyMap<string, FileEntry>): ReadonlyMap<string, FileEntry>;
+  /** Returns the files to let go of, now that the source tells of something again; none while it does not. */
+  release(batch: SourceBatch): ReadonlyMap<string, FileEntry>;
+  isHolding(): boolean;
+  violations(): readonly StoreViolation[];
+}
+
+/** Returns the bookkeeping for one source; without `kept` it never holds anything. */
+export function createEmptiedSource(kept: KeptSource | undefined): EmptiedSource {
+  let held: ReadonlyMap<string, FileEntry> = new Map();
+
+  return {
+    hold(batch, remembered) {
+      if (kept !== undefined && batch.source === kept.name && tellsNothing(batch)) {
+        held = new Map([...remembered].filter(([file]) => file.startsWith(`${kept.directory}/`)));
+      }
+      return held;
+    },
+    release(batch) {
+      if (batch.source !== kept?.name || tellsNothing(batch)) return new Map();
+      const released = held;
+      held = new Map();
+      return released;
+    },
+    isHolding: () => held.size > 0,
+    violations() {
+      if (kept === undefined || held.size === 0) return [];
+      const count = [...held.values()].reduce((sum, { defined }) => sum + defined.size, 0);
+      const message = `the directory holds no object: the ${count} of the last run are kept; --allow-empty deletes them`;
+      return [{ severity: "error", file: kept.directory, line: 1, column: 1, object: "", field: "", message, servingLastGood: true }];
+    },
+  };
+}
+
+function tellsNothing({ files }: SourceBatch): boolean {
+  return files.every(({ documents, problems }) => documents.length === 0 && problems.length === 0);
+}
