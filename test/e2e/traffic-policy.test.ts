@@ -24,7 +24,7 @@ spec:
   subsets: [{name: v1, labels: {version: v1}}, {name: v2, labels: {version: v2}}]
 `;
 
-const routes = (http: string): string => `apiVersion: networking.istio.io/v1
+const virtualService = (http: string): string => `apiVersion: networking.istio.io/v1
 kind: VirtualService
 metadata: {name: web, namespace: default}
 spec:
@@ -76,7 +76,7 @@ const headerMatches = [
 const last = answering("default", "[{uri: {prefix: /}}]");
 
 describe.each([["by Envoy's own matching", matches + last], ["by the router filter", headerMatches + matches + last]])("routes are chosen %s", (_name, http) => {
-  beforeAll(async () => applied(routes(http)));
+  beforeAll(async () => applied(virtualService(http)));
 
   it.each<[string, string, RequestOptions?]>([
     ["exact", "/exact"], ["exact", "/exact?x=1"], ["default", "/exact/"], ["default", "/exactly"],
@@ -104,7 +104,12 @@ describe("routes are chosen by headers", () => {
   });
 });
 
-describe("what becomes of a request", () => {
+/** A rule that looks at a header, and so makes the router filter decide all that follow. */
+const never = "  - match: [{headers: {x-never: {exact: never}}}]\n    directResponse: {status: 500}\n";
+
+describe.each([["routed by Envoy itself", ""], ["routed by the filter", never]])("what becomes of a request %s", (_name, first) => {
+  const routes = (http: string): string => virtualService(first + http);
+
   it("changes headers, the host too, on the route and on each destination", async () => {
     await applied(rule("{}"), routes(`  - match: [{uri: {prefix: /weighted}}]
     headers: {request: {set: {x-route: r}}}
@@ -196,10 +201,11 @@ describe("what becomes of a request", () => {
     mirrors: [{destination: {host: web, subset: v2}, percentage: {value: 100}}, {destination: {host: web, subset: v2}}]
   - route: [{destination: {host: web}}]
 `));
-    for (const path of ["/mirrored", "/none", "/several"]) for (let i = 0; i < 5; i++) expect((await ask(path)).headers["x-version"]).toBe("v1");
-    await eventually("the mirrored requests", async () => ((await seenBy("web-v2", "mirrored")) === 5 && (await seenBy("web-v2", "several")) === 10 ? true : undefined), 5_000);
-    expect(await seenBy("web-v2", "none")).toBe(0);
-    expect(await seenBy("web-v1", "mirrored")).toBe(5);
+    const tag = first === "" ? "-native" : "-chosen";
+    for (const path of [`/mirrored${tag}`, `/none${tag}`, `/several${tag}`]) for (let i = 0; i < 5; i++) expect((await ask(path)).headers["x-version"]).toBe("v1");
+    await eventually("the mirrored requests", async () => ((await seenBy("web-v2", `mirrored${tag}`)) === 5 && (await seenBy("web-v2", `several${tag}`)) === 10 ? true : undefined), 5_000);
+    expect(await seenBy("web-v2", `none${tag}`)).toBe(0);
+    expect(await seenBy("web-v1", `mirrored${tag}`)).toBe(5);
   });
 
   it("tries again as often as it is told, for what it is told", async () => {
@@ -209,11 +215,12 @@ describe("what becomes of a request", () => {
       retried("1/other", "{attempts: 3, retryOn: '500'}"), retried("1/gateway", "{attempts: 2, retryOn: gateway-error}"), retried("500", "{attempts: 2, perTryTimeout: 0.1s, retryOn: 5xx}"),
       "  - route: [{destination: {host: web}}]\n",
     ].join("")));
-    expect(JSON.parse((await ask("/fail/2/codes")).body).attempt).toBe(3);
-    expect((await ask("/fail/2/few")).status).toBe(503);
-    expect((await ask("/fail/1/off")).status).toBe(503);
-    expect((await ask("/fail/1/other")).status).toBe(503);
-    expect((await ask("/fail/1/gateway")).status).toBe(200);
+    const key = first === "" ? "" : "-chosen";
+    expect(JSON.parse((await ask(`/fail/2/codes${key}`)).body).attempt).toBe(3);
+    expect((await ask(`/fail/2/few${key}`)).status).toBe(503);
+    expect((await ask(`/fail/1/off${key}`)).status).toBe(503);
+    expect((await ask(`/fail/1/other${key}`)).status).toBe(503);
+    expect((await ask(`/fail/1/gateway${key}`)).status).toBe(200);
     const before = await seenBy("web-v1", "delay");
     expect((await ask("/delay/500")).status).toBe(504);
     expect((await seenBy("web-v1", "delay")) - before).toBe(3);
@@ -223,7 +230,7 @@ describe("what becomes of a request", () => {
 describe("where a request goes", () => {
   it("stops sending to an endpoint that keeps failing, and to no other", async () => {
     await applied(rule("{outlierDetection: {consecutive5xxErrors: 3, interval: 1s, baseEjectionTime: 60s, maxEjectionPercent: 100}, loadBalancer: {simple: ROUND_ROBIN}}"),
-      routes("  - retries: {attempts: 0}\n    route: [{destination: {host: web}}]\n"));
+      virtualService("  - retries: {attempts: 0}\n    route: [{destination: {host: web}}]\n"));
     for (let i = 0; i < 12; i++) await ask("/only/v1/500");
     const statuses = new Set<string>();
     for (let i = 0; i < 20; i++) statuses.add(String((await ask("/only/v1/500")).headers["x-version"]));
@@ -236,7 +243,7 @@ describe("where a request goes", () => {
       ["{httpQueryParameterName: user}", "?", () => ({})],
       ["{httpCookie: {name: user, ttl: 0s}}", "/", (user: string) => ({ cookie: `user=${user}` })],
     ] as const) {
-      await applied(rule(`{loadBalancer: {consistentHash: ${policy}}}`), routes("  - route: [{destination: {host: web}}]\n"));
+      await applied(rule(`{loadBalancer: {consistentHash: ${policy}}}`), virtualService("  - route: [{destination: {host: web}}]\n"));
       const homes = new Set<string>();
       for (let user = 0; user < 12; user++) {
         const seen = new Set<string>();
@@ -249,7 +256,7 @@ describe("where a request goes", () => {
   });
 
   it("refuses what would exceed a connection pool, and says so in the log", async () => {
-    await applied(rule("{connectionPool: {tcp: {maxConnections: 1}, http: {http1MaxPendingRequests: 1, http2MaxRequests: 1}}}"), routes("  - retries: {attempts: 0}\n    route: [{destination: {host: web, subset: v1}}]\n"));
+    await applied(rule("{connectionPool: {tcp: {maxConnections: 1}, http: {http1MaxPendingRequests: 1, http2MaxRequests: 1}}}"), virtualService("  - retries: {attempts: 0}\n    route: [{destination: {host: web, subset: v1}}]\n"));
     const answers = await Promise.all(Array.from({ length: 8 }, () => ask("/delay/300", { agent: undefined })));
     const refused = answers.filter(({ status }) => status === 503);
     expect(refused.length).toBeGreaterThan(3);
@@ -269,7 +276,7 @@ spec:
     portLevelSettings: [{port: {number: 80}, connectionPool: {http: {maxRequestsPerConnection: 1}}}]
   subsets:
   - {name: all, trafficPolicy: {loadBalancer: {consistentHash: {httpHeaderName: x-team}}}}
-`, routes("  - match: [{uri: {prefix: /subset}}]\n    route: [{destination: {host: web, subset: all}}]\n  - route: [{destination: {host: web}}]\n"));
+`, virtualService("  - match: [{uri: {prefix: /subset}}]\n    route: [{destination: {host: web, subset: all}}]\n  - route: [{destination: {host: web}}]\n"));
     const homes = async (path: string, headers: Record<string, string>): Promise<number> => {
       const seen = new Set<string>();
       for (let i = 0; i < 16; i++) seen.add(String((await ask(path, { headers: { ...headers, "x-unrelated": String(i) } })).headers["x-version"]));
@@ -281,7 +288,7 @@ spec:
   });
 
   it("answers 503 for a subset that nobody defined or nobody runs", async () => {
-    await applied(rule("{}").replace("{name: v2, labels: {version: v2}}", "{name: v3, labels: {version: v3}}"), routes(`  - match: [{uri: {prefix: /nobody}}]
+    await applied(rule("{}").replace("{name: v2, labels: {version: v2}}", "{name: v3, labels: {version: v3}}"), virtualService(`  - match: [{uri: {prefix: /nobody}}]
     route: [{destination: {host: web, subset: v3}}]
   - route: [{destination: {host: web, subset: v1}}]
 `));
