@@ -19,9 +19,12 @@ describe("buildBootstrap", () => {
     });
   });
 
-  it("carries the token on the stream only when there is one", () => {
-    expect(JSON.stringify(buildBootstrap(facts))).toContain('{"key":"authorization","value":"Bearer secret"}');
-    expect(JSON.stringify(buildBootstrap({ ...facts, token: undefined }))).not.toContain("authorization");
+  it("carries the token only when there is one, and only where Envoy's admin page does not show it: in a secret", () => {
+    const bootstrap = buildBootstrap(facts);
+    expect(bootstrap["static_resources"]).toMatchObject({ secrets: [{ name: "xds-token", generic_secret: { secret: { inline_string: "Bearer secret" } } }] });
+    expect(JSON.stringify(bootstrap).split("Bearer secret")).toHaveLength(2);
+    expect(JSON.stringify(bootstrap)).toContain("credential_injector");
+    expect(JSON.stringify(buildBootstrap({ ...facts, token: undefined }))).not.toMatch(/xds-token|credential_injector/);
   });
 
   it("checks the control plane's certificate by root and name, over TLS 1.3 only", () => {

@@ -35,6 +35,7 @@ export interface ControlPlaneAddress extends SocketAddress {
 /** The DNS name of the control plane's certificate, as Istio's proxies expect it. */
 export const CONTROL_PLANE_SERVER_NAME = "istiod.istio-system.svc";
 const XDS_CLUSTER = "xds-grpc";
+const TOKEN_SECRET = "xds-token";
 const MAX_DOWNSTREAM_CONNECTIONS = 50_000;
 
 /** Returns the node id in Istio's form, as in `sidecar~127.10.4.7~reviews-v1-0-x2b9f.default~default.svc.cluster.local`. */
@@ -47,8 +48,11 @@ export function buildBootstrap(facts: NodeFacts): Record<string, unknown> {
   return {
     node: buildNode(facts),
     admin: { address: socketAddress(facts.admin) },
-    dynamic_resources: buildDynamicResources(facts.token),
-    static_resources: { clusters: [buildXdsCluster(facts.controlPlane)] },
+    dynamic_resources: buildDynamicResources(),
+    static_resources: {
+      clusters: [buildXdsCluster(facts.controlPlane, facts.token !== undefined)],
+      ...(facts.token !== undefined && { secrets: [{ name: TOKEN_SECRET, generic_secret: { secret: { inline_string: `Bearer ${facts.token}` } } }] }),
+    },
     // A peer on this machine sees where a connection comes from: the pod, not 127.0.0.1.
     cluster_manager: { upstream_bind_config: { source_address: { address: facts.podIp, port_value: 0 } } },
     bootstrap_extensions: [{ name: "envoy.bootstrap.internal_listener", typed_config: { "@type": "type.googleapis.com/envoy.extensions.bootstrap.internal_listener.v3.InternalListener" } }],
@@ -76,7 +80,7 @@ function buildNode(facts: NodeFacts): Record<string, unknown> {
   };
 }
 
-function buildDynamicResources(token: string | undefined): Record<string, unknown> {
+function buildDynamicResources(): Record<string, unknown> {
   // No fetch timeout: a proxy without configuration waits for it instead of serving nothing.
   const fromAds = { ads: {}, resource_api_version: "V3", initial_fetch_timeout: "0s" };
   return {
@@ -92,13 +96,12 @@ function buildDynamicResources(token: string | undefined): Record<string, unknow
           // A control plane that comes back is found again within about a second.
           retry_policy: { retry_back_off: { base_interval: "0.2s", max_interval: "2s" } },
         },
-        ...(token === undefined ? {} : { initial_metadata: [{ key: "authorization", value: `Bearer ${token}` }] }),
       }],
     },
   };
 }
 
-function buildXdsCluster(to: ControlPlaneAddress): Record<string, unknown> {
+function buildXdsCluster(to: ControlPlaneAddress, hasToken: boolean): Record<string, unknown> {
   return {
     name: XDS_CLUSTER,
     type: "STATIC",
@@ -108,6 +111,7 @@ function buildXdsCluster(to: ControlPlaneAddress): Record<string, unknown> {
       "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
         "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
         explicit_http_config: { http2_protocol_options: { connection_keepalive: { interval: "10s", timeout: "5s" } } },
+        ...(hasToken && { http_filters: tokenFilters() }),
       },
     },
     circuit_breakers: { thresholds: [{ max_connections: 100_000, max_pending_requests: 100_000, max_requests: 100_000 }] },
@@ -127,6 +131,24 @@ function buildXdsCluster(to: ControlPlaneAddress): Record<string, unknown> {
       },
     },
   };
+}
+
+/** The token goes from a secret into each stream's metadata: Envoy's admin page shows secrets to nobody, but initial_metadata to everybody who asks. */
+function tokenFilters(): readonly Record<string, unknown>[] {
+  return [
+    {
+      name: "envoy.filters.http.credential_injector",
+      typed_config: {
+        "@type": "type.googleapis.com/envoy.extensions.filters.http.credential_injector.v3.CredentialInjector",
+        overwrite: true,
+        credential: {
+          name: "envoy.http.injected_credentials.generic",
+          typed_config: { "@type": "type.googleapis.com/envoy.extensions.http.injected_credentials.generic.v3.Generic", credential: { name: TOKEN_SECRET } },
+        },
+      },
+    },
+    { name: "envoy.filters.http.upstream_codec", typed_config: { "@type": "type.googleapis.com/envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec" } },
+  ];
 }
 
 function buildRuntime(): Record<string, unknown> {
