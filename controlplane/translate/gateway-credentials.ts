@@ -2,6 +2,7 @@
 import type { Secret } from "../../protos/build/envoy.ts";
 import type { MeshObject } from "../model/object.ts";
 import type { World } from "../store/world.ts";
+import { credentialOf } from "./resolve/credential.ts";
 import { memoByObject } from "./resolve/memo.ts";
 
 const CREDENTIAL = /^kubernetes:\/\/(?:([^/]+)\/)?([^/]+)$/;
@@ -23,9 +24,9 @@ export function gatewayCredentials(world: World, proxyNamespace: string, names: 
 
 /** Per Secret object, so that one that did not change is one message. */
 const certificateOf = memoByObject((object: MeshObject<"Secret">): ((name: string) => Secret) | undefined => {
-  const certificate = field(object, "tls.crt");
-  const key = field(object, "tls.key");
-  if (certificate === undefined || key === undefined) return undefined;
+  const credential = credentialOf(object);
+  if (credential === undefined) return undefined;
+  const { certificate, key } = credential;
   const made = new Map<string, Secret>();
   return (name) => {
     const known = made.get(name) ?? { name, tlsCertificate: { certificateChain: { inlineString: certificate }, privateKey: { inlineString: key } } };
@@ -33,8 +34,3 @@ const certificateOf = memoByObject((object: MeshObject<"Secret">): ((name: strin
     return known;
   };
 });
-
-function field({ spec }: MeshObject<"Secret">, name: string): string | undefined {
-  const encoded = spec.data?.[name];
-  return spec.stringData?.[name] ?? (encoded === undefined ? undefined : Buffer.from(encoded, "base64").toString("utf8"));
-}

@@ -73,6 +73,7 @@ describe("a gateway", () => {
 
   it("refuses names that no server has, and leads no name to another's routes", async () => {
     await expect(secure("nobody.example.com", one.certificate)).rejects.toThrow();
+    await expect(secure("broken.example.com", one.certificate)).rejects.toThrow();
     expect((await secure("one.example.com", one.certificate, "some.wild.example.com")).status).toBe(404);
   });
 
@@ -213,6 +214,7 @@ spec:
   - {port: {number: 80, name: http-secured, protocol: HTTP}, hosts: [one.example.com], tls: {httpsRedirect: true}}
   - {port: {number: 443, name: https-one, protocol: HTTPS}, hosts: [one.example.com], tls: {mode: SIMPLE, credentialName: one}}
   - {port: {number: 443, name: https-wild, protocol: HTTPS}, hosts: ["*.wild.example.com"], tls: {mode: SIMPLE, credentialName: wild}}
+  - {port: {number: 443, name: https-broken, protocol: HTTPS}, hosts: [broken.example.com], tls: {mode: SIMPLE, credentialName: broken}}
 `,
   `apiVersion: networking.istio.io/v1
 kind: Gateway
@@ -234,7 +236,9 @@ spec:
   bound("both", "default", "both.example.com", "main, mesh", `{match: [{gateways: [main]}], ${to("b")}}, {match: [{gateways: [mesh]}], ${to("a")}}`),
   bound("other-port", "default", "other-port.example.com", "second", `{${to("b")}}`),
   tlsSecret("one", "istio-system", one),
-  tlsSecret("wild", "istio-system", wild),
+  // Istio's generic form; and one that has nothing to show, which must not keep the others from being shown.
+  tlsSecret("wild", "istio-system", wild).replace("type: kubernetes.io/tls", "type: Opaque").replace("tls.crt", "cert").replace("tls.key", "key"),
+  "apiVersion: v1\nkind: Secret\nmetadata: {name: broken, namespace: istio-system}\nstringData: {token: none}\n",
 );
 
 function workloads(): string {

@@ -76,7 +76,7 @@ describe("HTTPS", () => {
   it("does not open without its Secret, and says so; another namespace's Secret is none", () => {
     const found = view(gateway(https("a.com", "one")) + secret("one", "far"));
     expect(found.ports).toEqual([]);
-    expect(found.notes).toEqual(["Gateway default/front server https: there is no Secret one in istio-system or default"]);
+    expect(found.notes).toEqual(["Gateway default/front server https: there is no Secret one with a certificate and its key in istio-system or default"]);
   });
 
   it("leaves a name to the oldest server that has it", () => {

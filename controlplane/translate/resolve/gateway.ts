@@ -9,6 +9,7 @@ import type { GatewayPort, GatewayTls, SocketAddress } from "../ir/proxy.ts";
 import type { ProxyClass } from "../ir/proxy-class.ts";
 import type { RouteTable } from "../ir/routes.ts";
 import type { Upstream } from "../ir/upstream.ts";
+import { credentialOf } from "./credential.ts";
 import { createDestinations, type DestinationResolver } from "./destination.ts";
 import { type GatewayServer, resolveGatewayTable } from "./gateway-routes.ts";
 import { resolveHttpFilters } from "./http-filters.ts";
@@ -92,7 +93,7 @@ function tlsFace({ world, proxy, notes }: Gathering, server: GatewayServer, clai
   const credential = tls?.credentialName;
   const secretName = credential && secretOf(world, credential, proxy.namespace, namespace);
   if (!secretName) {
-    notes.push(credential ? `${describe(server)}: there is no Secret ${credential} in ${[...new Set([proxy.namespace, namespace])].join(" or ")}` : `${describe(server)}: no credentialName`);
+    notes.push(credential ? `${describe(server)}: there is no Secret ${credential} with a certificate and its key in ${[...new Set([proxy.namespace, namespace])].join(" or ")}` : `${describe(server)}: no credentialName`);
     return undefined;
   }
   const names = server.spec.hosts.map((host) => host.slice(host.indexOf("/") + 1).toLowerCase()).filter(isServerName);
@@ -108,8 +109,8 @@ function tlsFace({ world, proxy, notes }: Gathering, server: GatewayServer, clai
 
 /** As in Istio a secret of the proxy's own namespace; else one of the Gateway's, told apart by its namespace. */
 function secretOf(world: World, credential: string, proxyNamespace: string, gatewayNamespace: string): string | undefined {
-  if (world.get("Secret", proxyNamespace, credential) !== undefined) return `kubernetes://${credential}`;
-  return world.get("Secret", gatewayNamespace, credential) === undefined ? undefined : `kubernetes://${gatewayNamespace}/${credential}`;
+  if (credentialOf(world.get("Secret", proxyNamespace, credential)) !== undefined) return `kubernetes://${credential}`;
+  return credentialOf(world.get("Secret", gatewayNamespace, credential)) === undefined ? undefined : `kubernetes://${gatewayNamespace}/${credential}`;
 }
 
 /** SNI knows full names and `*.` before one. */
