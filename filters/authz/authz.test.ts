@@ -150,6 +150,55 @@ describe("fields", () => {
 });
 
 describe("what can be read in two ways goes against the client", () => {
+  const policies = (operation: object): Host[] => ["ALLOW", "DENY"].map((action) => start([{ name: "n/p", action, rules: [{ to: [operation] }] }]));
+  const outcomes = (hosts: Host[], headers: Headers): boolean[] => hosts.map((host) => decide(host, headers) === "allowed");
+
+  it.each<[string, string, boolean]>([
+    // pattern, path, whether a DENY keeps it out; an ALLOW lets in nothing but what matches as it stands
+    ["/a:b", "/a%3ab", true],
+    ["/a%3Ab", "/a%3ab", true],
+    ["/a%3Ab", "/a:b", true],
+    ["/admin", "/admin;x", true],
+    ["/admin", "/admin%3bx=1;y", true],
+    ["/admin", "/admin%23x", true],
+    ["/admin", "/admin%3Fx", true],
+    ["/admin", "/admin%20%0a", true],
+    ["/admin", "/public;x/%2e.;y/admin", true],
+    ["/admin", "/;x/admin", true],
+    ["/admin/*", "/x/..;/admin/y", true],
+    ["/admin/{*}", "/admin;a/x;b", true],
+    ["/admin", "/%2561dmin", false],
+    ["/admin", "/admin%", false],
+    ["/admin", "/admin%4", false],
+    ["/admin", "/x;/admin", false],
+    ["/admin", ";/../..;", false],
+  ])("path %s and %s", (pattern, path, kept) => {
+    expect(outcomes(policies({ paths: [pattern] }), { ":path": path })).toEqual([false, !kept]);
+    expect(outcomes(policies({ notPaths: [pattern] }), { ":path": path })).toEqual([!kept, false]);
+  });
+
+  it("every byte, encoded, is what it stands for where a DENY looks", () => {
+    for (let byte = 1; byte < 256; byte++) {
+      const plain = String.fromCharCode(byte);
+      // Those end a path, hold it together or are no single character of a policy's UTF-8.
+      if ("/;?#*{}.".includes(plain) || byte <= 0x20 || byte > 0x7f) continue;
+      const hosts = policies({ paths: [`/a${plain}b`] });
+      for (const hex of [byte.toString(16).padStart(2, "0"), byte.toString(16).padStart(2, "0").toUpperCase()]) {
+        expect(outcomes(hosts, { ":path": `/a%${hex}b` }), hex).toEqual([plain === "%" && `/a%${hex}b` === "/a%b", false]);
+      }
+    }
+  });
+
+  it.each([
+    "a.test,b.test", "b.test,a.test", "b.test, a.test", "user@a.test", "b.test@a.test:80", "a.test:80:80", "a.test.:80", "A.TEST:", "[a.test]:80,a.test",
+  ])("host %s", (host) => {
+    expect(outcomes(policies({ hosts: ["a.test"] }), { ":authority": host })).toEqual([false, false]);
+    expect(outcomes(policies({ notHosts: ["a.test"] }), { ":authority": host })).toEqual([false, false]);
+  });
+
+  it.each(["evil,x.test", "evil@x.test", "x.test@evil.test"])("host %s before a wildcard", (host) => {
+    expect(outcomes(policies({ hosts: ["*.test"] }), { ":authority": host })).toEqual([false, false]);
+  });
   const header = { key: "request.headers[x-role]" };
   const allow = start([{ name: "n/a", action: "ALLOW", rules: [{ when: [{ ...header, values: ["admin", "ops*"] }] }] }]);
   const allowNot = start([{ name: "n/a", action: "ALLOW", rules: [{ when: [{ ...header, notValues: ["banned"] }] }] }]);

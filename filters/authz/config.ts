@@ -5,7 +5,6 @@ import { Json, JsonDocument } from "as-proxy-wasm-sdk";
 import { Clause, Condition, Policy, PolicySet, Rule, Subject } from "../policy/authorization";
 import { parseDecimal, utf8, viewOf } from "../policy/bytes";
 import { parseCidr } from "../policy/cidr";
-import { compileTemplate, isTemplate } from "../policy/path-template";
 import { createWildcardMatch, MatchKind, StringMatch } from "../policy/string-match";
 
 const NO_NAME = new StaticArray<u8>(0);
@@ -126,16 +125,11 @@ function addValue(condition: Condition, json: Json): void {
       condition.ports.push(port);
       return;
     }
-    case Subject.Path:
-      if (isTemplate(value)) {
-        const result = compileTemplate(value);
-        const template = result.template;
-        if (template == null) json.failWith(result.error);
-        else condition.templates.push(template);
-        return;
-      }
-      condition.strings.push(createWildcardMatch(value, false));
+    case Subject.Path: {
+      const fault = condition.addPath(value);
+      if (fault.length > 0) json.failWith(fault);
       return;
+    }
     case Subject.ServiceAccount:
       return addServiceAccount(condition, json, value);
     case Subject.Header:

@@ -9,7 +9,7 @@ import { AuthorizationRequest, SpanList } from "../policy/authorization";
 import { ABSENT, addressOf, lengthOf, Span, spanOf } from "../policy/bytes";
 import { IpAddress } from "../policy/cidr";
 import { Principal } from "../policy/principal";
-import { pathOf } from "../policy/request-text";
+import { hasLenientReading, lenientPath, pathOf } from "../policy/request-text";
 
 const METHOD = literal(":method");
 const PATH = literal(":path");
@@ -35,6 +35,9 @@ export class HostRequest extends AuthorizationRequest {
   private pairsRead: bool = false;
   private pathRead: bool = false;
   private pathValue: Span = ABSENT;
+  private lenientRead: bool = false;
+  private lenientValue: Span = ABSENT;
+  private lenientBytes: StaticArray<u8> = new StaticArray<u8>(256);
   private principalRead: bool = false;
   private readonly principalValue: Principal = new Principal();
   private peerIpRead: bool = false;
@@ -48,6 +51,7 @@ export class HostRequest extends AuthorizationRequest {
     this.headersMissing = false;
     this.pairsRead = false;
     this.pathRead = false;
+    this.lenientRead = false;
     this.principalRead = false;
     this.peerIpRead = false;
     this.remoteIpRead = false;
@@ -63,6 +67,19 @@ export class HostRequest extends AuthorizationRequest {
       this.pathValue = pathOf(spanOfBytes(this.headers().first(PATH)));
     }
     return this.pathValue;
+  }
+
+  override lenientPath(): Span {
+    if (!this.lenientRead) {
+      this.lenientRead = true;
+      const path = this.path();
+      if (path != ABSENT && hasLenientReading(path)) {
+        // Grows once per longest path; Envoy bounds those.
+        if (this.lenientBytes.length < lengthOf(path)) this.lenientBytes = new StaticArray<u8>(lengthOf(path) * 2);
+        this.lenientValue = lenientPath(path, changetype<usize>(this.lenientBytes));
+      } else this.lenientValue = path;
+    }
+    return this.lenientValue;
   }
 
   override authority(): Span {

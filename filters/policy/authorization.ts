@@ -3,10 +3,10 @@
 // never does: let an ambiguity decide in the client's favour; read an attribute no rule asks for; allocate
 import { ABSENT, cut, indexOf, lengthOf, Span, trim, viewOf } from "./bytes";
 import { Cidr, IpAddress } from "./cidr";
-import { PathTemplate } from "./path-template";
+import { compileTemplate, isTemplate, PathTemplate } from "./path-template";
 import { Principal } from "./principal";
-import { hostOf } from "./request-text";
-import { StringMatch } from "./string-match";
+import { beforePort, hostOf, isAmbiguousHost, lenientText, withoutUser } from "./request-text";
+import { createWildcardMatch, StringMatch } from "./string-match";
 
 /** What a condition looks at. */
 export enum Subject {
@@ -51,6 +51,8 @@ export abstract class AuthorizationRequest {
   abstract method(): Span;
   /** `:path` without query and fragment, as Envoy normalized it. */
   abstract path(): Span;
+  /** The path as a lenient application may read it (`lenientPath`); the same view as `path` where there is nothing to read in two ways. */
+  abstract lenientPath(): Span;
   /** `:authority`. */
   abstract authority(): Span;
   /** The authenticated peer; all parts absent without mutual TLS. */
@@ -81,6 +83,8 @@ const values = new SpanList();
 export class Condition {
   strings: StringMatch[] = [];
   templates: PathTemplate[] = [];
+  /** Path patterns with `%` or `;` in them, in the form that lenient paths have. */
+  lenient: StringMatch[] = [];
   blocks: Cidr[] = [];
   ports: i32[] = [];
 
@@ -113,16 +117,52 @@ export class Condition {
       case Subject.DestinationPort:
         return this.ports.includes(request.destinationPort());
       case Subject.Host:
-        return this.anyString(request.authority()) || (!strict && this.anyString(hostOf(request.authority())));
+        return strict ? !isAmbiguousHost(request.authority()) && this.anyString(request.authority()) : this.someHost(request.authority());
       case Subject.Method:
         return this.anyString(request.method());
       case Subject.Path:
-        return this.anyString(request.path()) || this.anyTemplate(request.path());
+        return this.anyString(request.path()) || this.anyTemplate(request.path()) || (!strict && this.somePath(request));
       case Subject.Header:
         return strict ? this.everyHeaderValue(request) : this.someHeaderValue(request);
       default:
         return this.anyString(request.serverName());
     }
+  }
+
+  /** Adds a path pattern; returns what is wrong with it, or "". Configuration time only. */
+  addPath(pattern: string): string {
+    if (isTemplate(pattern)) {
+      const result = compileTemplate(pattern);
+      const template = result.template;
+      if (template != null) this.templates.push(template);
+      return result.error;
+    }
+    this.strings.push(createWildcardMatch(pattern, false));
+    if (pattern.includes("%") || pattern.includes(";")) this.lenient.push(createWildcardMatch(lenientText(pattern), false));
+    return "";
+  }
+
+  /** Some pattern matches the path as a lenient application reads it: `/a%3ab` is `/a:b` then, and `/a;x` is `/a`. */
+  private somePath(request: AuthorizationRequest): bool {
+    const path = request.lenientPath();
+    for (let i = 0; i < this.lenient.length; i++) {
+      if (unchecked(this.lenient[i]).matches(path)) return true;
+    }
+    return path != request.path() && (this.anyString(path) || this.anyTemplate(path));
+  }
+
+  /** Some pattern matches the authority, or what an application may take for the host in it. */
+  private someHost(authority: Span): bool {
+    if (this.anyString(authority)) return true;
+    let at = 0;
+    while (authority != ABSENT && at <= lengthOf(authority)) {
+      const comma = indexOf(authority, 0x2c, at);
+      const end = comma < 0 ? lengthOf(authority) : comma;
+      const host = withoutUser(trim(cut(authority, at, end)));
+      if (this.anyString(hostOf(host)) || this.anyString(beforePort(host))) return true;
+      at = end + 1;
+    }
+    return false;
   }
 
   private anyString(value: Span): bool {

@@ -1,7 +1,7 @@
 // consumes: `:path` and `cookie` as they stand in the request
 // produces: their parts as views
-// never does: decode percent-encoding (Envoy's own matching does not), allocate
-import { ABSENT, addressOf, cut, emptySpan, equals, indexOf, lengthOf, Span, trim } from "./bytes";
+// never does: allocate while a request is decided; decode percent-encoding (Envoy's own matching does not) but in the lenient reading
+import { ABSENT, addressOf, cut, emptySpan, equals, indexOf, lengthOf, Span, spanOf, textOf, trim, utf8, viewOf } from "./bytes";
 
 /** Returns `:path` without its query and fragment. */
 export function pathOf(target: Span): Span {
@@ -13,6 +13,68 @@ export function pathOf(target: Span): Span {
     if (byte == 0x3f || byte == 0x23) return cut(target, 0, i);
   }
   return target;
+}
+
+/** Returns whether a lenient application may read another path than the one that stands there. */
+export function hasLenientReading(path: Span): bool {
+  return indexOf(path, 0x25, 0) >= 0 || indexOf(path, 0x3b, 0) >= 0;
+}
+
+/**
+ * Writes `path` to `to` (room for as many bytes) as an application may read it that decodes first and asks later: percent-encoding undone, parameters
+ * (`;x`) dropped, ended by a decoded `?`, `#` or NUL, blanks at the end cut, and dot segments and double slashes resolved that came to light by that.
+ */
+export function lenientPath(path: Span, to: usize): Span {
+  const from = addressOf(path);
+  const length = lengthOf(path);
+  let size = 0;
+  let inParameters = false;
+  for (let i = 0; i < length; i++) {
+    let byte = load<u8>(from + i);
+    if (byte == 0x25 && i + 2 < length) {
+      const high = hexDigit(load<u8>(from + i + 1));
+      const low = hexDigit(load<u8>(from + i + 2));
+      if (high >= 0 && low >= 0) {
+        byte = u8((high << 4) | low);
+        i += 2;
+        if (byte == 0x3f || byte == 0x23 || byte == 0) break;
+      }
+    }
+    if (byte == 0x2f) {
+      inParameters = false;
+      size = withoutDots(to, size);
+      if (size > 0 && load<u8>(to + size - 1) == 0x2f) continue;
+    } else if (byte == 0x3b) inParameters = true;
+    if (!inParameters) store<u8>(to + size++, byte);
+  }
+  while (size > 0 && load<u8>(to + size - 1) <= 0x20) size--;
+  return spanOf(to, withoutDots(to, size));
+}
+
+/** Returns the size of what is left when the last segment is `.` or `..`: it ends with a slash then. */
+function withoutDots(to: usize, size: i32): i32 {
+  const start = lastSlash(to, size) + 1;
+  const dots = size - start;
+  if (dots < 1 || dots > 2 || load<u8>(to + size - 1) != 0x2e || load<u8>(to + start) != 0x2e) return size;
+  return dots == 1 || start == 0 ? start : max(lastSlash(to, start - 1) + 1, 1);
+}
+
+function lastSlash(to: usize, size: i32): i32 {
+  let at = size - 1;
+  while (at >= 0 && load<u8>(to + at) != 0x2f) at--;
+  return at;
+}
+
+function hexDigit(byte: u8): i32 {
+  const lower = byte | 0x20;
+  return u8(byte - 0x30) < 10 ? i32(byte) - 0x30 : u8(lower - 0x61) < 6 ? i32(lower) - 0x57 : -1;
+}
+
+/** Returns `lenientPath` of a text. Configuration time only: it allocates. */
+export function lenientText(path: string): string {
+  const bytes = utf8(path);
+  const to = new StaticArray<u8>(bytes.length);
+  return textOf(lenientPath(viewOf(bytes), changetype<usize>(to)));
 }
 
 /** Returns what follows the first `?` of `:path`, up to a fragment; empty when there is no query. */
@@ -68,6 +130,27 @@ export function hostOf(authority: Span): Span {
   while (digits > 0 && u8(load<u8>(address + digits - 1) - 0x30) < 10) digits--;
   if (digits > 0 && load<u8>(address + digits - 1) == 0x3a && !isBareV6(authority, digits - 1)) end = digits - 1;
   while (end > 0 && load<u8>(address + end - 1) == 0x2e) end--;
+  return cut(authority, 0, end);
+}
+
+/** Returns whether applications may disagree about which host an authority names: it has several, joined by `,`, or a user before it. */
+export function isAmbiguousHost(authority: Span): bool {
+  return indexOf(authority, 0x2c, 0) >= 0 || indexOf(authority, 0x40, 0) >= 0;
+}
+
+/** Returns what stands behind the last `@`. */
+export function withoutUser(authority: Span): Span {
+  let at = lengthOf(authority);
+  while (at > 0 && load<u8>(addressOf(authority) + at - 1) != 0x40) at--;
+  return cut(authority, at, lengthOf(authority));
+}
+
+/** Returns what stands before the first `:` (but inside brackets), without trailing dots: the host even where several ports follow. */
+export function beforePort(authority: Span): Span {
+  const bracket = indexOf(authority, 0x5d, 0);
+  const colon = indexOf(authority, 0x3a, max(bracket, 0));
+  let end = colon < 0 ? lengthOf(authority) : colon;
+  while (end > 0 && load<u8>(addressOf(authority) + end - 1) == 0x2e) end--;
   return cut(authority, 0, end);
 }
 

@@ -5,7 +5,6 @@ import { Bytes, Json, JsonDocument } from "as-proxy-wasm-sdk";
 import { Clause, Condition, Subject } from "../policy/authorization";
 import { hash, HASH_SEED, utf8, viewOf } from "../policy/bytes";
 import { Rate, Reserve } from "../policy/gcra";
-import { compileTemplate, isTemplate } from "../policy/path-template";
 import { createWildcardMatch, MatchKind, StringMatch } from "../policy/string-match";
 
 const NO_NAME = new StaticArray<u8>(0);
@@ -153,12 +152,11 @@ function addStrings(clause: Clause, list: Json, subject: Subject): void {
   const condition = new Condition(subject, false, NO_NAME);
   for (let i = 0; i < list.length; i++) {
     const value = list.at(i).string();
-    if (subject == Subject.Path && isTemplate(value)) {
-      const result = compileTemplate(value);
-      const template = result.template;
-      if (template == null) list.at(i).failWith(result.error);
-      else condition.templates.push(template);
-    } else if (value == "*") condition.strings.push(new StringMatch(MatchKind.Present, "", false, null));
+    if (value == "*") condition.strings.push(new StringMatch(MatchKind.Present, "", false, null));
+    else if (subject == Subject.Path) {
+      const fault = condition.addPath(value);
+      if (fault.length > 0) list.at(i).failWith(fault);
+    }
     else condition.strings.push(createWildcardMatch(value, subject == Subject.Host));
   }
   clause.conditions.push(condition);
