@@ -11,7 +11,8 @@ import { CommandFailure, exitCodes } from "./exit-codes.ts";
 import { listenForStop } from "./stop-signals.ts";
 import { describeMesh } from "./up-report.ts";
 
-const SYNCED_WITHIN_MS = 60_000;
+/** After this time people are told where the mesh is and what it still waits for. */
+const PATIENCE_MS = 10_000;
 
 /** Starts the mesh, tells where it is, and ends it when asked. */
 export async function up(directory: string, options: UpOptions, context: CommandContext): Promise<void> {
@@ -53,6 +54,8 @@ async function start(settings: UpSettings, envoy: LocatedEnvoy, { installation, 
 }
 
 async function tellWhenSynced(mesh: RunningMesh, envoy: LocatedEnvoy, { terminal }: CommandContext, asked: AbortSignal): Promise<void> {
-  const synced = await mesh.waitUntilSynced(SYNCED_WITHIN_MS, asked);
-  if (!asked.aborted) terminal.out(await describeMesh(mesh, envoy, synced));
+  const soon = await mesh.waitUntilSynced(PATIENCE_MS, asked);
+  if (!asked.aborted) terminal.out(await describeMesh(mesh, envoy, soon));
+  if (soon || !(await mesh.waitUntilSynced(Infinity, asked))) return;
+  terminal.out(await describeMesh(mesh, envoy, true));
 }

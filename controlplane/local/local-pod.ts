@@ -8,7 +8,7 @@ import type { PodContext } from "./pod-context.ts";
 import type { PodSnapshot } from "./pod-documents.ts";
 import { type PodProcesses, startPodProcesses } from "./pod-processes.ts";
 import type { PodPort, PodRecord } from "./pod-record.ts";
-import { answers, planProbe } from "./readiness.ts";
+import { createPatientAnswers, planProbe } from "./readiness.ts";
 import { type ReadyWatch, watchReady } from "./ready-watch.ts";
 import type { WorkloadPlan } from "./workload-plan.ts";
 
@@ -31,6 +31,8 @@ export interface LocalPod {
 }
 
 const DEFAULT_GRACE_MS = 30_000;
+/** How long the ports after the first one may stay closed before the pod is ready without them. */
+const OTHER_PORTS_MS = 3_000;
 
 /** Returns a pod, not yet started: the workload's process (if `workload` is given) and its Envoy. */
 export function createLocalPod(record: PodRecord, workload: WorkloadPlan | undefined, context: PodContext): LocalPod {
@@ -48,8 +50,9 @@ export function createLocalPod(record: PodRecord, workload: WorkloadPlan | undef
       watch?.lost();
     });
     const probe = planProbe(record, workload?.probe);
+    const workloadAnswers = createPatientAnswers(probe, { runProbe: processes.runProbe, nowMs: clock.monotonicMs, patienceMs: OTHER_PORTS_MS });
     watch = watchReady({
-      ...probe, clock, check: createCheck(record, processes, () => answers(probe.checks)),
+      ...probe, clock, check: createCheck(record, processes, workloadAnswers),
       onChange(ready) {
         if (ready && crashed) say(`${record.name} answers again`);
         if (ready) crashed = false;

@@ -14,8 +14,9 @@ describe("buildPodEnvironment", () => {
     const ports = [
       { name: "http", port: 80, address: "127.10.4.7:80", app: { address: "127.0.0.1", port: 20001 } },
       { name: "grpc-api", port: 90, address: "127.10.4.7:90", app: { address: "127.0.0.1", port: 20002 } },
+      { name: undefined, port: 91, address: "127.10.4.7:91", app: { address: "127.0.0.1", port: 20003 } },
     ];
-    expect(buildPodEnvironment({}, podOf({ ports }), [])).toMatchObject({ PORT: "20001", PORT_HTTP: "20001", PORT_GRPC_API: "20002" });
+    expect(buildPodEnvironment({}, podOf({ ports }), [])).toMatchObject({ PORT: "20001", PORT_HTTP: "20001", PORT_GRPC_API: "20002", PORT_91: "20003" });
   });
 
   it("keeps the person's own proxies and npm's variables away", () => {

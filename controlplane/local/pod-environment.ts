@@ -27,7 +27,8 @@ function buildMeshVariables(pod: PodRecord): Record<string, string> {
   for (const [index, port] of pod.ports.entries()) {
     const listen = String(port.app?.port ?? "");
     if (index === 0) variables["PORT"] = listen;
-    if (port.name !== undefined) variables[`PORT_${port.name.toUpperCase().replace(/[^A-Z0-9]/g, "_")}`] = listen;
+    // Kubernetes asks for no names here: a port without one is told by its number.
+    variables[`PORT_${(port.name ?? String(port.port)).toUpperCase().replace(/[^A-Z0-9]/g, "_")}`] = listen;
   }
   return variables;
 }

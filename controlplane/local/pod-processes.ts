@@ -11,6 +11,7 @@ import type { PodContext } from "./pod-context.ts";
 import { buildPodEnvironment } from "./pod-environment.ts";
 import { ENVOY_ADMIN_PORT, type PodRecord } from "./pod-record.ts";
 import { writeAtomically } from "./runtime-directory.ts";
+import type { RunProbe } from "./readiness.ts";
 import { supervise } from "./supervise.ts";
 import type { WorkloadPlan } from "./workload-plan.ts";
 
@@ -18,6 +19,8 @@ export interface PodProcesses {
   envoyPid(): number | undefined;
   /** True while none of them is between two runs. */
   allRun(): boolean;
+  /** Runs a command where and as the workload's process runs; false too when there is none. */
+  readonly runProbe: RunProbe;
   stop(graceMs: number): Promise<void>;
 }
 
@@ -44,6 +47,7 @@ export async function startPodProcesses(pod: PodRecord, workload: WorkloadPlan |
   return {
     envoyPid: envoy.pid,
     allRun: () => envoy.pid() !== undefined && (app === undefined || app.pid() !== undefined),
+    runProbe: async (command, timeoutMs) => workload !== undefined && runInPod(command, timeoutMs, { workload, pod, context }),
     async stop(graceMs) {
       await app?.stop(graceMs);
       await envoy.stop(ENVOY_GRACE_MS);
@@ -51,6 +55,17 @@ export async function startPodProcesses(pod: PodRecord, workload: WorkloadPlan |
       await rm(bootstrap, { force: true });
     },
   };
+}
+
+interface PodParts { readonly workload: WorkloadPlan; readonly pod: PodRecord; readonly context: PodContext }
+
+async function runInPod([command = "", ...args]: readonly string[], timeoutMs: number, { workload, pod, context }: PodParts): Promise<boolean> {
+  const env = buildPodEnvironment(context.variables, pod, workload.variables);
+  const child = startChild({ command, args, cwd: workload.folder, env, stdout: "/dev/null", stderr: "/dev/null" });
+  const overdue = setTimeout(() => void child.stop(0), timeoutMs);
+  const { code } = await child.exited;
+  clearTimeout(overdue);
+  return code === 0;
 }
 
 function startApp(workload: WorkloadPlan, pod: PodRecord, logDir: string, context: PodContext) {

@@ -1,37 +1,48 @@
-// Whether a workload's process answers: its readinessProbe, or a TCP accept on each of its ports.
+// Whether a workload's process answers: its readinessProbe, or a TCP accept on its ports.
 import type { ProbeSpec } from "../model/kinds/pod.ts";
 import { acceptsTcp, httpCall } from "./http-call.ts";
 import type { PodRecord } from "./pod-record.ts";
 
 /** One check of the process: what to ask, where, and how long to wait. */
 export type Check =
-  | { readonly kind: "http"; readonly port: number; readonly path: string; readonly timeoutMs: number }
-  | { readonly kind: "tcp"; readonly port: number; readonly timeoutMs: number };
+  | { readonly kind: "http"; readonly port: number; readonly path: string; readonly headers: Readonly<Record<string, string>>; readonly timeoutMs: number }
+  | { readonly kind: "tcp"; readonly port: number; readonly timeoutMs: number }
+  | { readonly kind: "exec"; readonly command: readonly string[]; readonly timeoutMs: number };
 
 /** How often to check, and how many failures in a row make a ready pod unready. */
-export interface ProbePlan { readonly checks: readonly Check[]; readonly periodMs: number; readonly failureThreshold: number }
+export interface ProbePlan {
+  readonly checks: readonly Check[];
+  /** Checks that a starting pod waits for only for a while: of declared ports, many are documentation. */
+  readonly hopes: readonly Check[];
+  readonly periodMs: number;
+  readonly failureThreshold: number;
+}
+
+/** Runs a probe's command as the workload would: true when it exits with 0 within the time. */
+export type RunProbe = (command: readonly string[], timeoutMs: number) => Promise<boolean>;
 
 /** Returns the checks of a pod, on the ports where its process listens (Kubernetes' defaults: 1 s, every 10 s, 3 failures). */
 export function planProbe(pod: PodRecord, probe: ProbeSpec | undefined): ProbePlan {
   const timeoutMs = (probe?.timeoutSeconds ?? 1) * 1_000;
+  const asked = probe && planCheck(pod, probe, timeoutMs);
+  const [first, ...others] = pod.ports.flatMap(({ app }) => (app ? [{ kind: "tcp" as const, port: app.port, timeoutMs }] : []));
   return {
-    checks: planChecks(pod, probe, timeoutMs),
+    checks: asked !== undefined ? [asked] : first !== undefined ? [first] : [],
+    hopes: asked !== undefined ? [] : others,
     periodMs: (probe?.periodSeconds ?? 10) * 1_000,
     failureThreshold: probe?.failureThreshold ?? 3,
   };
 }
 
-function planChecks(pod: PodRecord, probe: ProbeSpec | undefined, timeoutMs: number): readonly Check[] {
-  if (probe?.httpGet !== undefined) {
-    const port = appPort(pod, probe.httpGet.port);
-    // A process that speaks TLS itself is asked only whether it accepts: its certificate is not ours to judge.
-    if (port !== undefined) return [probe.httpGet.scheme === "HTTPS" ? { kind: "tcp", port, timeoutMs } : { kind: "http", port, path: probe.httpGet.path || "/", timeoutMs }];
-  }
-  if (probe?.tcpSocket !== undefined) {
-    const port = appPort(pod, probe.tcpSocket.port);
-    if (port !== undefined) return [{ kind: "tcp", port, timeoutMs }];
-  }
-  return pod.ports.flatMap(({ app }) => (app ? [{ kind: "tcp" as const, port: app.port, timeoutMs }] : []));
+function planCheck(pod: PodRecord, { httpGet, tcpSocket, grpc, exec }: ProbeSpec, timeoutMs: number): Check | undefined {
+  if (exec?.command !== undefined && exec.command.length > 0) return { kind: "exec", command: exec.command, timeoutMs };
+  const wanted = httpGet ?? tcpSocket ?? grpc;
+  const port = wanted && appPort(pod, wanted.port);
+  if (port === undefined) return undefined;
+  // A process that speaks TLS itself is asked only whether it accepts: its certificate is not ours to judge.
+  if (httpGet === undefined || httpGet.scheme === "HTTPS") return { kind: "tcp", port, timeoutMs };
+  const headers = Object.fromEntries((httpGet.httpHeaders ?? []).map(({ name, value }) => [name, value]));
+  return { kind: "http", port, path: httpGet.path || "/", headers, timeoutMs };
 }
 
 function appPort(pod: PodRecord, wanted: number | string): number | undefined {
@@ -39,11 +50,25 @@ function appPort(pod: PodRecord, wanted: number | string): number | undefined {
 }
 
 /** Returns true when every check succeeds now. */
-export async function answers(checks: readonly Check[]): Promise<boolean> {
+export async function answers(checks: readonly Check[], runProbe: RunProbe): Promise<boolean> {
   const results = await Promise.all(checks.map(async (check) => {
     if (check.kind === "tcp") return acceptsTcp("127.0.0.1", check.port, check.timeoutMs);
-    const { status } = await httpCall({ host: "127.0.0.1", port: check.port, path: check.path, timeoutMs: check.timeoutMs });
+    if (check.kind === "exec") return runProbe(check.command, check.timeoutMs);
+    const { status } = await httpCall({ host: "127.0.0.1", ...check });
     return status >= 200 && status < 400;
   }));
   return results.every(Boolean);
+}
+
+/** Returns what waits for the hopes too, but no longer than `patienceMs` after all else succeeded for the first time. */
+export function createPatientAnswers({ checks, hopes }: Pick<ProbePlan, "checks" | "hopes">, { runProbe, nowMs, patienceMs }: { readonly runProbe: RunProbe; readonly nowMs: () => number; readonly patienceMs: number }): () => Promise<boolean> {
+  let answeredAtMs: number | undefined;
+  let waits = hopes.length > 0;
+  return async () => {
+    if (!(await answers(checks, runProbe))) return false;
+    answeredAtMs ??= nowMs();
+    if (waits && nowMs() - answeredAtMs < patienceMs && !(await answers(hopes, runProbe))) return false;
+    waits = false;
+    return true;
+  };
 }

@@ -14,8 +14,13 @@ const environmentVariable = openFields({
 });
 
 const probe = openFields({
-  httpGet: opt(openFields({ path: opt(anyText()), port: portOrName(), scheme: opt(text()) })),
+  httpGet: opt(openFields({
+    path: opt(anyText()), port: portOrName(), scheme: opt(text()),
+    httpHeaders: opt(listOf(openFields({ name: text(), value: anyText() }))),
+  })),
   tcpSocket: opt(openFields({ port: portOrName() })),
+  exec: opt(openFields({ command: opt(listOf(anyText())) })),
+  grpc: opt(openFields({ port: portOrName() })),
   initialDelaySeconds: opt(integer()),
   periodSeconds: opt(integer()),
   timeoutSeconds: opt(integer()),
