@@ -11,7 +11,7 @@ let outside = 0;
 
 beforeAll(async () => {
   const services = await Promise.all([
-    backed("a", "default", [80, 8080]), backed("b", "default", [80]), backed("a", "other", [80]), backed("only", "other", [80]),
+    backed("a", "default", [80, 8080]), backed("b", "default", [80]), backed("a", "other", [80]), backed("only", "other", [80]), backed("odd", "default", [9080]), backed("many", "default", [9080, 9081]),
   ]);
   outside = await listening("outside.default");
   const elsewhere = externalName("elsewhere", "localhost", outside);
@@ -48,6 +48,12 @@ describe("names", () => {
     await applied(rule("v", "default", "only.other.svc.cluster.local", `{${to("b")}}`));
     expect(await body("client", "only.other")).toBe("b.default");
     expect(await body("stranger", "only")).toBe("b.default");
+  });
+
+  it("without a port mean port 80, or the one port of HTTP that there is", async () => {
+    expect(await body("client", "odd")).toBe("odd.default");
+    expect(await body("client", "odd.default:9080")).toBe("odd.default");
+    expect(await status("client", "many")).toBeGreaterThanOrEqual(500);
   });
 
   it("may be names of other places", async () => {

@@ -14,6 +14,11 @@ export function shortNames(host: string, namespace: string): readonly string[] {
 
 /** Returns a host (or address) as the Host header of requests to one of its ports may have it: with the port, and without it for port 80. */
 export function withPort(host: string, port: number): readonly string[] {
-  const name = host.includes(":") ? `[${host}]` : host;
+  const name = withoutPort(host);
   return port === DEFAULT_PORT && name !== "*" ? [name, `${name}:${port}`] : [`${name}:${port}`];
+}
+
+/** Returns a host or address as the Host header has it when no port is named. */
+export function withoutPort(host: string): string {
+  return host.includes(":") ? `[${host}]` : host;
 }

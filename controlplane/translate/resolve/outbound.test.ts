@@ -25,11 +25,14 @@ const hostsIn = (yaml: string, labels = {}) => view(yaml, labels).table.virtualH
 const hostIn = (yaml: string, name: string) => view(yaml).table.virtualHosts.find((host) => host.name === name);
 
 describe("virtual hosts of a client", () => {
-  it("go by every spelling the client may use, without a port only for port 80", () => {
+  it("go by every spelling the client may use, without a port for port 80 or the only one", () => {
     expect(hostIn(service("a", "client"), "a.client.svc.cluster.local:80")?.domains).toEqual([
       "a.client.svc.cluster.local", "a.client.svc.cluster.local:80", "a", "a:80", "a.client", "a.client:80", "a.client.svc", "a.client.svc:80",
     ]);
     expect(hostIn(service("a", "far", "{name: http, port: 8080}"), "a.far.svc.cluster.local:8080")?.domains).toEqual([
+      "a.far.svc.cluster.local:8080", "a.far:8080", "a.far.svc:8080", "a.far.svc.cluster.local", "a.far", "a.far.svc",
+    ]);
+    expect(hostIn(service("a", "far", "{name: http, port: 8080}, {name: http-b, port: 8081}"), "a.far.svc.cluster.local:8080")?.domains).toEqual([
       "a.far.svc.cluster.local:8080", "a.far:8080", "a.far.svc:8080",
     ]);
   });

@@ -9,7 +9,7 @@ import type { Route, RouteTable, VirtualHost } from "../ir/routes.ts";
 import type { Upstream } from "../ir/upstream.ts";
 import { createDestinations, type DestinationResolver } from "./destination.ts";
 import { noHeaderChanges } from "./header-changes.ts";
-import { shortNames, withPort } from "./host-domains.ts";
+import { shortNames, withoutPort, withPort } from "./host-domains.ts";
 import { resolveHttpRoutes } from "./http-route.ts";
 import { labelsKey, memoByOwner } from "./memo.ts";
 import { isHttp } from "./protocol.ts";
@@ -74,7 +74,14 @@ function httpHost(client: Client, service: MeshService, port: MeshPort): Virtual
   const ruled = rule ? resolveHttpRoutes(rule, contextOf(client, port.number), client.destinations) : [];
   // A rule none of whose routes is for this client leaves the service as it is without a rule.
   const routes = ruled.length > 0 ? ruled : [defaultRoute(client, service, port)];
-  return virtualHost(client, service.host, port.number, service.addresses, routes, { kind: "http", opaque: client.destinations.ofPort(service, port.number).id });
+  const host = virtualHost(client, service.host, port.number, service.addresses, routes, { kind: "http", opaque: client.destinations.ofPort(service, port.number).id });
+  if (!isOnlyHttpPort(service, port)) return host;
+  return { ...host, domains: [...host.domains, ...[service.host, ...shortNames(service.host, client.namespace), ...service.addresses].map(withoutPort)] };
+}
+
+/** A proxy's client that names no port of a Service can only mean its one port of HTTP; Services with a port 80 are asked for by that. */
+function isOnlyHttpPort(service: MeshService, port: MeshPort): boolean {
+  return service.declaredBy === "Service" && service.ports.every(({ number, protocol }) => number === port.number || (number !== 80 && !isHttp(protocol))) && port.number !== 80;
 }
 
 /** What is not HTTP goes through a tunnel; a client that asks by HTTP nevertheless is passed on as it is. */
