@@ -3,6 +3,7 @@ import http from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Mesh, startMesh } from "./mesh.ts";
+import { tunnelled } from "./tunnel.ts";
 import { documents, echoDeployment } from "./workloads.ts";
 
 let mesh: Mesh;
@@ -53,6 +54,7 @@ describe("names", () => {
   it("without a port mean port 80, or the one port of HTTP that there is", async () => {
     expect(await body("client", "odd")).toBe("odd.default");
     expect(await body("client", "odd.default:9080")).toBe("odd.default");
+    expect((await tunnelled((await mesh.proxy("client")).outbound, "http://odd/")).body).toBe("odd.default");
     expect(await status("client", "many")).toBeGreaterThanOrEqual(500);
   });
 

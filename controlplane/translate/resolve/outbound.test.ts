@@ -30,7 +30,8 @@ describe("virtual hosts of a client", () => {
       "a.client.svc.cluster.local", "a.client.svc.cluster.local:80", "a", "a:80", "a.client", "a.client:80", "a.client.svc", "a.client.svc:80",
     ]);
     expect(hostIn(service("a", "far", "{name: http, port: 8080}"), "a.far.svc.cluster.local:8080")?.domains).toEqual([
-      "a.far.svc.cluster.local:8080", "a.far:8080", "a.far.svc:8080", "a.far.svc.cluster.local", "a.far", "a.far.svc",
+      "a.far.svc.cluster.local:8080", "a.far:8080", "a.far.svc:8080",
+      "a.far.svc.cluster.local", "a.far.svc.cluster.local:80", "a.far", "a.far:80", "a.far.svc", "a.far.svc:80",
     ]);
     expect(hostIn(service("a", "far", "{name: http, port: 8080}, {name: http-b, port: 8081}"), "a.far.svc.cluster.local:8080")?.domains).toEqual([
       "a.far.svc.cluster.local:8080", "a.far:8080", "a.far.svc:8080",

@@ -9,7 +9,7 @@ import type { Route, RouteTable, VirtualHost } from "../ir/routes.ts";
 import type { Upstream } from "../ir/upstream.ts";
 import { createDestinations, type DestinationResolver } from "./destination.ts";
 import { noHeaderChanges } from "./header-changes.ts";
-import { shortNames, withoutPort, withPort } from "./host-domains.ts";
+import { DEFAULT_PORT, shortNames, withPort } from "./host-domains.ts";
 import { resolveHttpRoutes } from "./http-route.ts";
 import { labelsKey, memoByOwner } from "./memo.ts";
 import { isHttp } from "./protocol.ts";
@@ -74,20 +74,20 @@ function httpHost(client: Client, service: MeshService, port: MeshPort): Virtual
   const ruled = rule ? resolveHttpRoutes(rule, contextOf(client, port.number), client.destinations) : [];
   // A rule none of whose routes is for this client leaves the service as it is without a rule.
   const routes = ruled.length > 0 ? ruled : [defaultRoute(client, service, port)];
-  const host = virtualHost(client, service.host, port.number, service.addresses, routes, { kind: "http", opaque: client.destinations.ofPort(service, port.number).id });
-  if (!isOnlyHttpPort(service, port)) return host;
-  return { ...host, domains: [...host.domains, ...[service.host, ...shortNames(service.host, client.namespace), ...service.addresses].map(withoutPort)] };
+  const ports = isOnlyHttpPort(service, port) ? [port.number, DEFAULT_PORT] : [port.number];
+  return virtualHost(client, service.host, ports, service.addresses, routes, { kind: "http", opaque: client.destinations.ofPort(service, port.number).id });
 }
 
-/** A proxy's client that names no port of a Service can only mean its one port of HTTP; Services with a port 80 are asked for by that. */
+/** A client that names no port of a Service, or 80, which is the same, can only mean its one port of HTTP where there is no port 80. */
 function isOnlyHttpPort(service: MeshService, port: MeshPort): boolean {
-  return service.declaredBy === "Service" && service.ports.every(({ number, protocol }) => number === port.number || (number !== 80 && !isHttp(protocol))) && port.number !== 80;
+  return service.declaredBy === "Service" && port.number !== DEFAULT_PORT
+    && service.ports.every(({ number, protocol }) => number === port.number || (number !== DEFAULT_PORT && !isHttp(protocol)));
 }
 
 /** What is not HTTP goes through a tunnel; a client that asks by HTTP nevertheless is passed on as it is. */
 function opaqueHost(client: Client, service: MeshService, port: MeshPort): VirtualHost {
   const { id } = client.destinations.ofPort(service, port.number);
-  return virtualHost(client, service.host, port.number, service.addresses, [defaultRoute(client, service, port)], { kind: "tunnel", upstream: id });
+  return virtualHost(client, service.host, [port.number], service.addresses, [defaultRoute(client, service, port)], { kind: "tunnel", upstream: id });
 }
 
 /** Hosts of rules that are no service get the rule's routes on every port on which somebody speaks HTTP. */
@@ -97,7 +97,7 @@ function ruleHosts(client: Client): readonly VirtualHost[] {
   return [...hosts].sort(compareText).flatMap((host) => httpPortNumbers(client.services).flatMap((port) => {
     const rule = virtualServiceForHost(client.rules, host);
     const routes = rule ? resolveHttpRoutes(rule, contextOf(client, port), client.destinations) : [];
-    return routes.length === 0 ? [] : [virtualHost(client, host, port, [], routes, { kind: "http" })];
+    return routes.length === 0 ? [] : [virtualHost(client, host, [port], [], routes, { kind: "http" })];
   }));
 }
 
@@ -115,11 +115,12 @@ function defaultRoute(client: Client, service: MeshService, port: MeshPort): Rou
   return { name: "default", key: "default", match: matchAll, action, requestHeaders: noHeaderChanges, responseHeaders: noHeaderChanges };
 }
 
-function virtualHost(client: Client, host: string, port: number, addresses: readonly string[], routes: readonly Route[], connect: VirtualHost["connect"]): VirtualHost {
+/** `ports`: its own, and by which others it may be asked for. */
+function virtualHost(client: Client, host: string, ports: readonly number[], addresses: readonly string[], routes: readonly Route[], connect: VirtualHost["connect"]): VirtualHost {
   const spellings = [host, ...shortNames(host, client.namespace), ...addresses];
   return {
-    name: `${host}:${port}`,
-    domains: spellings.flatMap((spelling) => withPort(spelling, port)),
+    name: `${host}:${ports[0]}`,
+    domains: ports.flatMap((port) => spellings.flatMap((spelling) => withPort(spelling, port))),
     routes,
     decidedBy: decisionOf(client.world, routes),
     requireTls: false,
