@@ -1,0 +1,49 @@
+// consumes: the built filters, an Envoy, perhaps wrk and a Rust toolchain
+// produces: what each filter costs on this machine, as a table, a picture and JSON
+// never does: call a difference one that is smaller than its spread
+import { mkdirSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { readEnvironment } from "../controlplane/settings/environment.ts";
+import { startEnvoy } from "./envoy.ts";
+import { casesBootstrap } from "./filters/bootstrap.ts";
+import { allCases, EMPTY } from "./filters/cases.ts";
+import { CHANGES_TO_EXAMPLES } from "./filters/examples.ts";
+import { measureCases, type Plan } from "./filters/measure.ts";
+import { renderCases, renderPicture, renderRatios, summarizeCases } from "./filters/report.ts";
+import { startGenerator } from "./load/load.ts";
+import { findWrk } from "./load/wrk.ts";
+import type { BenchOptions } from "./options.ts";
+import { out } from "./places.ts";
+
+/** Runs the bench and returns its results for the JSON file. */
+export async function benchFilters(options: BenchOptions, print: (line: string) => void): Promise<object> {
+  const { cases: known, absent } = await allCases();
+  const unknown = options.only.filter((name) => !known.some((one) => one.name === name));
+  if (unknown.length > 0) throw new Error(`no case ${unknown.join(", ")}; there are ${known.map(({ name }) => name).join(", ")}`);
+  const cases = known.filter(({ name }) => options.only.length === 0 || name === EMPTY || options.only.includes(name));
+  const plan: Plan = {
+    rounds: options.rounds ?? (options.quick ? 3 : 5),
+    seconds: options.seconds ?? (options.quick ? 0.5 : 2),
+    connections: options.connections ?? 16,
+    wrk: await findWrk(readEnvironment().searchPath),
+    report: (line) => process.stderr.write(`${line}\n`),
+  };
+  const envoy = await startEnvoy(casesBootstrap(cases), 1);
+  const generator = startGenerator();
+  try {
+    const measured = await measureCases(envoy, cases, generator, plan);
+    const results = summarizeCases(cases, measured);
+    const how = `Envoy ${envoy.version}, one worker, ${plan.connections} connections, ${plan.rounds} rounds of ${plan.seconds} s, ${plan.wrk === undefined ? "own generator" : "wrk"}`;
+    print(`${how}\nadded: over the empty chain of the same round; ±: half of the middle half of the rounds; p50, p99: at 70 % of the throughput\n`);
+    print(renderCases(results));
+    print(["", ...renderRatios(results), ...absent.map((line) => `not measured: ${line}`), CHANGES_TO_EXAMPLES].join("\n"));
+    const svg = options.svg ?? join(out, "filters.svg");
+    mkdirSync(dirname(svg), { recursive: true });
+    writeFileSync(svg, renderPicture(results, `Envoy ${envoy.version}, one worker`));
+    print(`picture: ${svg}`);
+    return { how, absent, results, measured: Object.fromEntries(cases.map(({ name }, index) => [name, measured[index]])) };
+  } finally {
+    await generator.close();
+    await envoy.stop();
+  }
+}

@@ -1,0 +1,93 @@
+// The filters' costs as a table, a picture and sentences.
+import { isNoise, pairedDifference, type Summary, summarize, withSpread } from "../statistics.ts";
+import { type Bar, renderBars } from "../svg.ts";
+import { renderTable } from "../table.ts";
+import { type Case, EMPTY, linearMemoryKiB } from "./cases.ts";
+import type { Measurement } from "./measure.ts";
+
+/** One case over all rounds. */
+export interface CaseResult {
+  readonly name: string;
+  readonly group: string;
+  /** Microseconds of CPU per request. */
+  readonly cpuUs: Summary;
+  /** Microseconds of CPU per request over the empty chain of the same round. */
+  readonly addedUs: Summary;
+  readonly p50Ms: Summary;
+  readonly p99Ms: Summary;
+  readonly requestsPerSecond: Summary;
+  /** Linear memory of the modules at start, for one worker. */
+  readonly linearMemoryKiB: number;
+  /** Growth of Envoy's resident memory over all rounds but the first, bytes per request. */
+  readonly grownBytesPerRequest: number;
+  readonly failed: number;
+}
+
+/** Returns the results by case; the first case is the empty chain. */
+export function summarizeCases(cases: readonly Case[], measured: readonly (readonly Measurement[])[]): readonly CaseResult[] {
+  const empty = measured[cases.findIndex(({ name }) => name === EMPTY)] ?? [];
+  return cases.map((one, index) => {
+    const rounds = measured[index] ?? [];
+    const of = (pick: (measurement: Measurement) => number): number[] => rounds.map(pick);
+    const later = rounds.length > 1 ? rounds.slice(1) : rounds;
+    const sum = (pick: (measurement: Measurement) => number): number => later.reduce((total, measurement) => total + pick(measurement), 0);
+    return {
+      name: one.name,
+      group: one.group,
+      cpuUs: summarize(of(({ cpuUs }) => cpuUs)),
+      addedUs: pairedDifference(of(({ cpuUs }) => cpuUs), empty.map(({ cpuUs }) => cpuUs)),
+      p50Ms: summarize(of(({ p50Ms }) => p50Ms)),
+      p99Ms: summarize(of(({ p99Ms }) => p99Ms)),
+      requestsPerSecond: summarize(of(({ requestsPerSecond }) => requestsPerSecond)),
+      linearMemoryKiB: linearMemoryKiB(one),
+      grownBytesPerRequest: sum(({ grownBytes }) => grownBytes) / sum(({ requests }) => requests),
+      failed: of(({ failed }) => failed).reduce((total, count) => total + count, 0),
+    };
+  });
+}
+
+const HEAD = ["chain", "CPU µs", "added µs", "p50 ms", "p99 ms", "req/s", "VM KiB", "growth B/req", "failed"];
+
+/** Returns the table. */
+export function renderCases(results: readonly CaseResult[]): string {
+  return renderTable(HEAD, results.map((one) => [
+    one.name,
+    withSpread(one.cpuUs),
+    one.name === EMPTY ? "" : `${withSpread(one.addedUs)}${isNoise(one.addedUs) ? " ?" : ""}`,
+    one.p50Ms.median.toFixed(3),
+    one.p99Ms.median.toFixed(3),
+    one.requestsPerSecond.median.toFixed(0),
+    one.linearMemoryKiB === 0 ? "" : one.linearMemoryKiB.toFixed(0),
+    one.grownBytesPerRequest.toFixed(2),
+    String(one.failed),
+  ]));
+}
+
+/** Pairs that the targets speak of: what, against what, and the ratio wanted. */
+const RATIOS: readonly (readonly [string, string, number])[] = [
+  ["authz", "authz by hand", 1.25],
+  ["ratelimit", "ratelimit by hand", 1.25],
+  ["all four, separate", "all four by hand, one module", 1.25],
+  ["authz", "Rust SDK, a bucket per header", 0.5],
+  ["ratelimit", "Rust SDK, a bucket per header", 0.5],
+];
+
+/** Returns the ratios of added CPU that were aimed at, a line each; and how far numbers can be trusted. */
+export function renderRatios(results: readonly CaseResult[]): readonly string[] {
+  const byName = new Map(results.map((one) => [one.name, one]));
+  const lines = RATIOS.flatMap(([left, right, wanted]) => {
+    const [one, other] = [byName.get(left), byName.get(right)];
+    if (one === undefined || other === undefined) return [];
+    if (isNoise(one.addedUs) || isNoise(other.addedUs)) return [`${left} : ${right}: the spread is larger than the difference, no ratio`];
+    const ratio = one.addedUs.median / other.addedUs.median;
+    return [`${left} : ${right} = ${ratio.toFixed(2)} (target ≤ ${wanted}: ${ratio <= wanted ? "met" : "missed"})`];
+  });
+  const noisy = results.filter((one) => one.name !== EMPTY && isNoise(one.addedUs)).map(({ name }) => name);
+  return noisy.length === 0 ? lines : [...lines, `? the spread over the rounds is larger than the difference to the empty chain: ${noisy.join(", ")}`];
+}
+
+/** Returns the picture of added CPU. */
+export function renderPicture(results: readonly CaseResult[], subtitle: string): string {
+  const bars: Bar[] = results.filter(({ name }) => name !== EMPTY).map(({ name, group, addedUs }) => ({ label: name, group, value: addedUs }));
+  return renderBars(`CPU per request over an empty chain (${subtitle})`, "µs", bars);
+}

@@ -1,0 +1,64 @@
+// One header, the clock, a token bucket per value in a map: the usual filter written with the Rust SDK.
+use proxy_wasm::traits::{Context, HttpContext, RootContext};
+use proxy_wasm::types::{Action, ContextType, LogLevel};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+const TOKENS_PER_SECOND: f64 = 10_000_000.0;
+const BURST: f64 = 20_000_000.0;
+
+struct Bucket {
+    tokens: f64,
+    refilled: f64,
+}
+
+thread_local! {
+    static BUCKETS: RefCell<HashMap<String, Bucket>> = RefCell::new(HashMap::new());
+}
+
+proxy_wasm::main! {{
+    proxy_wasm::set_log_level(LogLevel::Warn);
+    proxy_wasm::set_root_context(|_| Box::new(Root));
+}}
+
+struct Root;
+
+impl Context for Root {}
+
+impl RootContext for Root {
+    fn get_type(&self) -> Option<ContextType> {
+        Some(ContextType::HttpContext)
+    }
+
+    fn create_http_context(&self, _: u32) -> Option<Box<dyn HttpContext>> {
+        Some(Box::new(Stream))
+    }
+}
+
+struct Stream;
+
+impl Context for Stream {}
+
+impl HttpContext for Stream {
+    fn on_http_request_headers(&mut self, _: usize, _: bool) -> Action {
+        let user = self.get_http_request_header("x-user").unwrap_or_default();
+        let now = self.get_current_time().duration_since(UNIX_EPOCH).unwrap_or_else(|_| SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default()).as_secs_f64();
+        let admitted = BUCKETS.with(|buckets| {
+            let mut buckets = buckets.borrow_mut();
+            let bucket = buckets.entry(user).or_insert(Bucket { tokens: BURST, refilled: now });
+            bucket.tokens = (bucket.tokens + (now - bucket.refilled) * TOKENS_PER_SECOND).min(BURST);
+            bucket.refilled = now;
+            let admitted = bucket.tokens >= 1.0;
+            if admitted {
+                bucket.tokens -= 1.0;
+            }
+            admitted
+        });
+        if admitted {
+            return Action::Continue;
+        }
+        self.send_http_response(429, vec![], Some(b"limited"));
+        Action::Pause
+    }
+}

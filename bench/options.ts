@@ -1,0 +1,91 @@
+// The command line of the benches, as one typed value.
+
+export const BENCHES = ["filters", "hotswap", "controlplane"] as const;
+export type Bench = (typeof BENCHES)[number];
+
+/** What was asked for. Undefined numbers mean the bench's own default. */
+export interface BenchOptions {
+  readonly bench: Bench;
+  readonly quick: boolean;
+  readonly json: string | undefined;
+  readonly svg: string | undefined;
+  readonly only: readonly string[];
+  readonly rounds: number | undefined;
+  readonly seconds: number | undefined;
+  readonly connections: number | undefined;
+  readonly swaps: number | undefined;
+  readonly proxies: number | undefined;
+  readonly services: number | undefined;
+  readonly changes: number | undefined;
+}
+
+export type OptionsResult = { readonly kind: "options"; readonly options: BenchOptions } | { readonly kind: "help" } | { readonly kind: "refused"; readonly message: string };
+
+/** Bounds of the numbers: a bench ends, whatever it was asked for. */
+const NUMBERS: Readonly<Record<string, readonly [number, number]>> = {
+  rounds: [1, 100], seconds: [0.2, 60], connections: [1, 512], swaps: [1, 2000], proxies: [1, 2000], services: [1, 2000], changes: [1, 200],
+};
+const TEXTS = ["json", "svg", "only"];
+
+export const HELP = `npm run bench -- BENCH [options]
+
+  filters       what each filter costs: an Envoy with one worker, interleaved rounds, CPU of the Envoy process per request
+                and over an empty chain, p50 and p99 at 70 % of the load it bears, throughput, memory
+      --rounds N        rounds over all cases (5)             --seconds S     length of one measurement (2)
+      --connections N   open connections (16)                 --only A,B      only these cases (the empty chain is always there)
+      --svg FILE        where the picture goes (build/bench/filters.svg)
+  hotswap       new versions of a Wasm module by ECDS on a live Envoy under load: failed requests, time until the last old answer
+      --swaps N         how many (100)                        --connections N open connections (16)
+  controlplane  the whole control plane, from files to gRPC over TLS, and delta clients in a process of their own:
+                connect all, change one VirtualService, change one endpoint
+      --proxies N       clients (100)                         --services M    services, each with 2 subsets (500)
+      --changes N       how often each change is measured (10)
+
+  --json FILE   the results with every single measurement
+  --quick       short and coarse: does it work?
+
+Everything stays on the loopback interface, and every process that is started is ended. Nothing else should run meanwhile:
+the spread that is printed says how quiet the machine was.
+`;
+
+/** Returns the options that the arguments after \`npm run bench --\` mean. */
+export function parseOptions(args: readonly string[]): OptionsResult {
+  if (args.length === 0 || args.includes("--help") || args.includes("-h")) return { kind: "help" };
+  const [bench, ...rest] = args;
+  if (!isBench(bench)) return { kind: "refused", message: `no bench ${String(bench)}: there are ${BENCHES.join(", ")}` };
+  const numbers: Record<string, number> = {};
+  const texts: Record<string, string> = {};
+  let quick = false;
+  for (let at = 0; at < rest.length; at++) {
+    const [name = "", attached] = (rest[at] ?? "").replace(/^--/, "").split(/=(.*)/s);
+    if (name === "quick") {
+      quick = true;
+      continue;
+    }
+    const value = attached ?? rest[++at];
+    const problem = take(name, value, numbers, texts);
+    if (problem !== undefined) return { kind: "refused", message: problem };
+  }
+  const only = texts["only"] === undefined ? [] : texts["only"].split(",");
+  const { rounds, seconds, connections, swaps, proxies, services, changes } = numbers;
+  return { kind: "options", options: { bench, quick, json: texts["json"], svg: texts["svg"], only, rounds, seconds, connections, swaps, proxies, services, changes } };
+}
+
+function take(name: string, value: string | undefined, numbers: Record<string, number>, texts: Record<string, string>): string | undefined {
+  const bounds = NUMBERS[name];
+  if (bounds === undefined && !TEXTS.includes(name)) return `unknown option --${name}: see --help`;
+  if (value === undefined || value === "") return `--${name} needs a value`;
+  if (bounds === undefined) {
+    texts[name] = value;
+    return undefined;
+  }
+  const number = Number(value);
+  const [least, most] = bounds;
+  if (!(number >= least && number <= most) || (name !== "seconds" && !Number.isInteger(number))) return `--${name} must be ${name === "seconds" ? "a number" : "a whole number"} from ${least} to ${most}`;
+  numbers[name] = number;
+  return undefined;
+}
+
+function isBench(text: string | undefined): text is Bench {
+  return BENCHES.some((bench) => bench === text);
+}

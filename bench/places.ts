@@ -1,0 +1,8 @@
+// Where things lie, told from the bundle's place in build/bench.
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** The repository. */
+export const root = fileURLToPath(new URL("../..", import.meta.url));
+/** What benches build and write. */
+export const out = join(root, "build/bench");

@@ -1,0 +1,28 @@
+#!/usr/bin/env node
+// Consumes: the command line. Produces: build/bench/*.mjs, bundled from the TypeScript sources, and runs the command there.
+// Never does: set the project up; `npm run setup` comes first.
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+
+const root = join(dirname(fileURLToPath(import.meta.url)), "..");
+
+async function bundle() {
+  const { build } = await import("esbuild");
+  const entries = { main: "bench/main.ts", generator: "bench/load/generator.ts", clients: "bench/controlplane/clients.ts" };
+  await build({
+    entryPoints: Object.entries(entries).map(([out, file]) => ({ in: join(root, file), out })),
+    outdir: join(root, "build/bench"), outExtension: { ".js": ".mjs" }, bundle: true, platform: "node", format: "esm", target: "node20", sourcemap: "inline",
+    logLevel: "error", loader: { ".proto": "text" }, external: ["esbuild", "assemblyscript", "@assemblyscript/loader"],
+    banner: { js: 'import { createRequire as scrimCreateRequire } from "node:module"; const require = scrimCreateRequire(import.meta.url);' },
+  });
+}
+
+for (const needed of ["node_modules/esbuild", "filters/build/authz.wasm", "protos/build"]) {
+  if (existsSync(join(root, needed))) continue;
+  process.stderr.write(`${needed} is missing: run \`npm run setup\` first.\n`);
+  process.exit(1);
+}
+await bundle();
+const { main } = await import(pathToFileURL(join(root, "build/bench/main.mjs")).href);
+process.exitCode = await main(process.argv.slice(2));
