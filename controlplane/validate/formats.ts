@@ -15,14 +15,45 @@ export function durationFault(text: string, minMs: number): string | undefined {
   return ms < minMs ? `must be at least ${minMs}ms, not ${quote(text)}` : undefined;
 }
 
-/** Returns what is wrong with a regular expression in RE2's syntax. */
+/** Deepest nesting of groups that the filters' own engine takes. */
+const MAX_REGEX_NESTING = 100;
+
+/** Returns what is wrong with a regular expression in RE2's syntax, of which all is taken that the filters' own engine knows. */
 export function regexFault(text: string): string | undefined {
   if (text.length > MAX_REGEX_LENGTH) return `is longer than ${MAX_REGEX_LENGTH} characters`;
   try {
+    const unsupported = unsupportedInRegex(text);
+    if (unsupported !== undefined) return `uses ${unsupported}: not supported yet`;
     return RE2JS.compile(text).programSize() > MAX_PROGRAM_SIZE ? "is too complex: its counted repetitions multiply too often" : undefined;
   } catch (error) {
     return `is not a regular expression of RE2: ${error instanceof Error ? error.message : String(error)}`;
   }
+}
+
+/** Returns what of RE2 is in a pattern that Envoy would take and the filters would not: requests would then go astray in silence. */
+function unsupportedInRegex(text: string): string | undefined {
+  const escaped = /\\Q.*?(?:\\E|$)|\\./gsu;
+  if (text.match(escaped)?.some((escape) => /^\\p$/i.test(escape))) return "\\p{…}";
+  const syntax = text.replaceAll(escaped, "");
+  if (/\(\?[a-zA-Z]*i/.test(syntax) && /[^\x00-\x7f]|\\x(?:[89a-f]|\{)/iu.test(text)) return "(?i) with letters other than ASCII's";
+  let depth = 0;
+  for (const character of syntax) {
+    depth += character === "(" ? 1 : character === ")" ? -1 : 0;
+    if (depth > MAX_REGEX_NESTING) return `groups nested deeper than ${MAX_REGEX_NESTING}`;
+  }
+  return undefined;
+}
+
+const YEAR_MS = 365 * 24 * 3_600_000;
+const MAX_TOKENS = 1_000_000_000_000;
+
+/** Returns what is wrong with a bucket that holds `burst` and regains `tokens` per interval: limits hold for buckets that fill within a year. */
+export function bucketFault(tokens: number, burst: number, interval: string): string | undefined {
+  const ms = parseDurationMs(interval);
+  if (ms === undefined) return undefined;
+  if (tokens > MAX_TOKENS || burst > MAX_TOKENS) return `must be at most ${MAX_TOKENS} requests`;
+  if (ms > YEAR_MS) return "must be per a year at most";
+  return Math.max(ms, 1) / tokens * burst >= YEAR_MS ? "would take over a year to fill its bucket" : undefined;
 }
 
 /** Returns what is wrong with an IP address or CIDR range. */
@@ -46,7 +77,10 @@ export function pathTemplateFault(text: string): string | undefined {
   if (segments.filter((segment) => segment === "\u0000").length > 1) return `has more than one {**}: ${quote(text)}`;
   const deep = segments.indexOf("\u0000");
   if (deep >= 0 && segments.slice(deep + 1).includes("\u0001")) return `has {*} after {**}: ${quote(text)}`;
-  return text.startsWith("/") ? undefined : `must begin with /: ${quote(text)}`;
+  if (!text.startsWith("/")) return `must begin with /: ${quote(text)}`;
+  if (segments.slice(1, -1).includes("")) return `has an empty segment: ${quote(text)}`;
+  // RFC 3986's pchar without *: what Envoy's templates, and so our filters, know.
+  return /^[\u0000\u0001/A-Za-z0-9\-._~%!$&'()+,;:@=]*$/.test(rest) ? undefined : `has a character that a path template cannot hold: ${quote(text)}`;
 }
 
 /** Returns the text in quotes, cut to a length that fits into a message. */

@@ -48,23 +48,29 @@ function ruleOf(rule: AuthorizationRuleSpec, policyNamespace: string, proxy: Pol
     ...(rule.from && { from: rule.from.map(({ source }) => sourceOf(source ?? {}, policyNamespace)) }),
     ...(rule.to && { to: rule.to.map(({ operation }) => operationOf(operation ?? {}, ports)) }),
     ...(rule.when && {
-      when: rule.when.map((condition) => condition.key !== "destination.port" ? condition : {
-        key: condition.key,
-        ...(condition.values && { values: ports(condition.values) }),
-        ...(condition.notValues && { notValues: ports(condition.notValues) }),
+      when: rule.when.map(({ key, values, notValues }) => {
+        const complete = key === "destination.port" ? ports : key === "source.serviceAccount" ? (accounts: readonly string[]) => qualifiedAccounts(accounts, policyNamespace) : same;
+        return { key, ...(values && { values: complete(values) }), ...(notValues && { notValues: complete(notValues) }) };
       }),
     }),
   };
 }
 
-/** A service account without a namespace is one of the policy's namespace. */
 function sourceOf(source: AuthorizationSourceSpec, policyNamespace: string): AuthorizationSource {
-  const qualified = (account: string) => account.includes("/") ? account : `${policyNamespace}/${account}`;
   return {
     ...source,
-    ...(source.serviceAccounts && { serviceAccounts: source.serviceAccounts.map(qualified) }),
-    ...(source.notServiceAccounts && { notServiceAccounts: source.notServiceAccounts.map(qualified) }),
+    ...(source.serviceAccounts && { serviceAccounts: qualifiedAccounts(source.serviceAccounts, policyNamespace) }),
+    ...(source.notServiceAccounts && { notServiceAccounts: qualifiedAccounts(source.notServiceAccounts, policyNamespace) }),
   };
+}
+
+/** A service account without a namespace is one of the policy's namespace. */
+function qualifiedAccounts(accounts: readonly string[], policyNamespace: string): readonly string[] {
+  return accounts.map((account) => account.includes("/") ? account : `${policyNamespace}/${account}`);
+}
+
+function same(values: readonly string[]): readonly string[] {
+  return values;
 }
 
 function operationOf(operation: AuthorizationOperationSpec, ports: (values: readonly string[]) => readonly string[]): AuthorizationOperation {

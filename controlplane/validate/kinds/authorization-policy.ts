@@ -49,7 +49,7 @@ function checkSource(source: Loose<AuthorizationSourceSpec>, at: FieldPath, find
   for (const field of ["namespaces", "notNamespaces"] as const) each(source[field], [...at, field], (value, path) => report(findings, path, wildcardFault(value)));
   for (const field of ["serviceAccounts", "notServiceAccounts"] as const) {
     each(source[field], [...at, field], (value, path) => {
-      if (!/^(?:[a-z0-9-]{1,63}\/)?[a-z0-9][a-z0-9.-]{0,252}$/.test(value)) findings.error(path, `must be name or namespace/name, without wildcards, not ${quote(value)}`);
+      report(findings, path, serviceAccountFault(value));
     });
     if (source[field] !== undefined && (source.principals ?? source.namespaces ?? source.notPrincipals ?? source.notNamespaces) !== undefined) {
       findings.error([...at, field], "cannot stand beside principals or namespaces");
@@ -72,6 +72,10 @@ function wildcardFault(value: string): string | undefined {
   return inner.includes("*") ? `can have one *, at its beginning or end, not ${quote(value)}` : undefined;
 }
 
+function serviceAccountFault(value: string): string | undefined {
+  return /^(?:[a-z0-9-]{1,63}\/)?[a-z0-9][a-z0-9.-]{0,252}$/.test(value) ? undefined : `must be name or namespace/name, without wildcards, not ${quote(value)}`;
+}
+
 function portFault(value: string): string | undefined {
   return /^[1-9]\d{0,4}$/.test(value) && Number(value) <= 65_535 ? undefined : `must be a port, not ${quote(value)}`;
 }
@@ -87,6 +91,7 @@ function checkCondition(condition: Loose<AuthorizationConditionSpec>, at: FieldP
     each(condition[field], [...at, field], (value, path) => {
       if (key.endsWith(".ip")) report(findings, path, ipBlockFault(value));
       else if (key === "destination.port") report(findings, path, portFault(value));
+      else if (key === "source.serviceAccount") report(findings, path, serviceAccountFault(value));
       else report(findings, path, wildcardFault(value));
     });
   }

@@ -2,7 +2,7 @@
 import type { FieldPath } from "../../model/document.ts";
 import type { RateLimitPolicySpec, RateLimitSpec } from "../../model/kinds/rate-limit-policy.ts";
 import { each, type Loose, noDuplicates, report } from "../checks.ts";
-import { pathTemplateFault, quote } from "../formats.ts";
+import { bucketFault, pathTemplateFault, quote } from "../formats.ts";
 import { tokenFault } from "../names.ts";
 import type { Findings } from "../violation.ts";
 
@@ -20,7 +20,11 @@ function checkLimit(limit: Loose<RateLimitSpec>, at: FieldPath, findings: Findin
     if (part.path === false) findings.error([...path, "path"], "must be true, or be left out");
   });
   noDuplicates(limit.key, [...at, "key"], (part) => JSON.stringify(part).toLowerCase(), "part", findings);
+  const { requests, burst = requests, per } = limit;
+  if (requests !== undefined && burst !== undefined && per !== undefined) report(findings, [...at, "requests"], bucketFault(requests, burst, per));
   each(limit.overrides, [...at, "overrides"], (override, path) => {
+    const { requests: own, burst: ownBurst = own, per: ownPer = per } = override;
+    if (own !== undefined && ownBurst !== undefined && ownPer !== undefined) report(findings, [...path, "requests"], bucketFault(own, ownBurst, ownPer));
     each(override.principals, [...path, "principals"], (principal, principalPath) => {
       if (principal.startsWith("spiffe://")) findings.error(principalPath, `is written without its scheme: ${quote(principal.slice("spiffe://".length))}`);
     });
