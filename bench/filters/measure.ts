@@ -16,6 +16,8 @@ export interface Measurement {
   readonly requests: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
+  /** Whether nearly all requests that were due for p50 and p99 were sent: else something else kept the machine busy. */
+  readonly keptUp: boolean;
   /** Growth of Envoy's resident memory during the turn, bytes. */
   readonly grownBytes: number;
   readonly failed: number;
@@ -61,6 +63,7 @@ async function measure(envoy: BenchEnvoy, generator: Generator, plan: Plan, port
     requests: busy.requests,
     p50Ms: paced.p50Ms,
     p99Ms: paced.p99Ms,
+    keptUp: paced.requests >= 0.97 * load.ratePerSecond * (load.durationMs / 1000),
     grownBytes: envoy.residentBytes() - bytesBefore,
     failed: failuresOf(busy) + failuresOf(paced),
   };

@@ -15,6 +15,8 @@ export interface CaseResult {
   readonly addedUs: Summary;
   readonly p50Ms: Summary;
   readonly p99Ms: Summary;
+  /** Whether the pace of p50 and p99 was kept in most rounds. */
+  readonly keptUp: boolean;
   readonly requestsPerSecond: Summary;
   /** Linear memory of the modules at start, for one worker. */
   readonly linearMemoryKiB: number;
@@ -38,6 +40,7 @@ export function summarizeCases(cases: readonly Case[], measured: readonly (reado
       addedUs: pairedDifference(of(({ cpuUs }) => cpuUs), empty.map(({ cpuUs }) => cpuUs)),
       p50Ms: summarize(of(({ p50Ms }) => p50Ms)),
       p99Ms: summarize(of(({ p99Ms }) => p99Ms)),
+      keptUp: rounds.filter(({ keptUp }) => keptUp).length * 2 > rounds.length,
       requestsPerSecond: summarize(of(({ requestsPerSecond }) => requestsPerSecond)),
       linearMemoryKiB: linearMemoryKiB(one),
       grownBytesPerRequest: sum(({ grownBytes }) => grownBytes) / sum(({ requests }) => requests),
@@ -55,7 +58,7 @@ export function renderCases(results: readonly CaseResult[]): string {
     withSpread(one.cpuUs),
     one.name === EMPTY ? "" : `${withSpread(one.addedUs)}${isNoise(one.addedUs) ? " ?" : ""}`,
     one.p50Ms.median.toFixed(3),
-    one.p99Ms.median.toFixed(3),
+    one.keptUp ? one.p99Ms.median.toFixed(3) : `${one.p99Ms.median.toFixed(3)} !`,
     one.requestsPerSecond.median.toFixed(0),
     one.linearMemoryKiB === 0 ? "" : one.linearMemoryKiB.toFixed(0),
     one.grownBytesPerRequest.toFixed(2),
@@ -83,6 +86,7 @@ export function renderRatios(results: readonly CaseResult[]): readonly string[] 
     return [`${left} : ${right} = ${ratio.toFixed(2)} (target ≤ ${wanted}: ${ratio <= wanted ? "met" : "missed"})`];
   });
   const noisy = results.filter((one) => one.name !== EMPTY && isNoise(one.addedUs)).map(({ name }) => name);
+  if (results.some(({ keptUp }) => !keptUp)) lines.push("! the pace was not kept: something else kept the machine busy, and the latencies say that only");
   return noisy.length === 0 ? lines : [...lines, `? the spread over the rounds is larger than the difference to the empty chain: ${noisy.join(", ")}`];
 }
 

@@ -134,7 +134,7 @@ class Connection {
     const all = this.#rest === undefined ? bytes : Buffer.concat([this.#rest, bytes]);
     this.#rest = undefined;
     const headEnd = all.indexOf(END_OF_HEADERS);
-    const text = headEnd < 0 ? "" : all.latin1Slice(0, headEnd + 2);
+    const text = headEnd < 0 ? "" : all.toString("latin1", 0, headEnd + 2);
     const at = text.indexOf("\r\ncontent-length: ");
     if (headEnd < 0 || all.length < headEnd + 4 + (at < 0 ? 0 : parseInt(text.slice(at + 18), 10))) {
       this.#rest = all;
