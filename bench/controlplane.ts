@@ -1,2 +1,136 @@
+// consumes: a mesh written to files, and simulated proxies in a process of their own
+// produces: how fast and at what cost the control plane (all its stages, in this process) connects them and tells them of changes
+// never does: measure the simulated proxies' own work as the control plane's
+import { readFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { monitorEventLoopDelay } from "node:perf_hooks";
+import { setTimeout as delay } from "node:timers/promises";
+import { createControlPlane } from "../controlplane/main.ts";
+import { CONTROL_PLANE_SERVER_NAME } from "../controlplane/bootstrap/bootstrap.ts";
+import { installationOf } from "../controlplane/settings/installation.ts";
+import { createSystemClock } from "../controlplane/telemetry/clock.ts";
+import { createLogger } from "../controlplane/telemetry/logger.ts";
+import { createMetrics } from "../controlplane/telemetry/metrics.ts";
+import { scratchDirectory } from "./children.ts";
+import { type MeshFiles, writeMesh } from "./controlplane/mesh.ts";
+import type { Arrivals } from "./controlplane/messages.ts";
+import { type SimulatedProxies, startProxies } from "./controlplane/proxies.ts";
+import { machineMs } from "./load/messages.ts";
 import type { BenchOptions } from "./options.ts";
-export async function benchControlplane(_options: BenchOptions): Promise<object> { return {}; }
+import { root } from "./places.ts";
+import { peakResidentBytesOf } from "./process-cost.ts";
+import { quantile, summarize } from "./statistics.ts";
+import { renderTable } from "./table.ts";
+
+/** After the last arrival acknowledgements are still on their way: their cost belongs to the change. */
+const SETTLE_MS = 300;
+const LOOP_RESOLUTION_MS = 10;
+
+/** One thing that happened, at all proxies. */
+interface Phase {
+  readonly name: string;
+  readonly times: readonly Cost[];
+}
+
+interface Cost {
+  /** From the change until it was there, at each proxy. */
+  readonly arrivalsMs: readonly number[];
+  readonly cpuMs: number;
+  readonly bytes: number;
+  readonly loopDelayP99Ms: number;
+}
+
+/** Runs the bench and returns its results for the JSON file. */
+export async function benchControlplane(options: BenchOptions, print: (line: string) => void): Promise<object> {
+  const proxyCount = options.proxies ?? (options.quick ? 20 : 100);
+  const services = options.services ?? (options.quick ? 50 : 500);
+  const changes = options.changes ?? (options.quick ? 3 : 10);
+  const mesh = writeMesh(scratchDirectory(), services, proxyCount);
+  const proxies = startProxies();
+  const started = machineMs();
+  const { controlPlane, port, rootPem } = await startControlPlane(mesh);
+  try {
+    const startMs = machineMs() - started;
+    const connected = await measure(() => proxies.connect({ port, rootPem, serverName: CONTROL_PLANE_SERVER_NAME, proxies: mesh.proxies }));
+    await delay(1000);
+    const phases: Phase[] = [{ name: "connect all", times: [connected] }];
+    const target = Math.floor(services / 2);
+    phases.push(await changeRepeatedly("one VirtualService", changes, proxies, (time) => ({ resource: `80/svc-${target}.default.svc.cluster.local:80`, change: () => mesh.changeVirtualService(target, 10 + time) })));
+    phases.push(await changeRepeatedly("one endpoint", changes, proxies, (time) => ({ resource: `outbound|80||svc-${target}.default.svc.cluster.local`, change: () => mesh.changeEndpoint(target, 10 + time) })));
+    const peakBytes = peakResidentBytesOf(process.pid);
+    report({ proxyCount, services, startMs, phases, peakBytes }, print);
+    return { proxies: proxyCount, services, startMs, peakBytes, phases };
+  } finally {
+    await proxies.close();
+    await controlPlane.stop();
+  }
+}
+
+async function changeRepeatedly(name: string, count: number, proxies: SimulatedProxies, at: (time: number) => { resource: string; change: () => void }): Promise<Phase> {
+  const times: Cost[] = [];
+  for (let time = 0; time < count; time++) {
+    const { resource, change } = at(time);
+    times.push(await measure(() => proxies.after(resource, change)));
+  }
+  return { name, times };
+}
+
+/** What it costs this process, which is the control plane, until all proxies have it. */
+async function measure(happen: () => Promise<Arrivals>): Promise<Cost> {
+  const loop = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS });
+  loop.enable();
+  const cpuBefore = process.cpuUsage();
+  const startMs = machineMs();
+  const { atMs, bytes } = await happen();
+  await delay(SETTLE_MS);
+  const cpu = process.cpuUsage(cpuBefore);
+  loop.disable();
+  const loopDelayP99Ms = Math.max(0, loop.percentile(99) / 1e6 - LOOP_RESOLUTION_MS);
+  return { arrivalsMs: atMs.map((ms) => ms - startMs), cpuMs: (cpu.user + cpu.system) / 1000, bytes, loopDelayP99Ms };
+}
+
+/** The control plane as \`scrim serve\` has it, in this process. */
+async function startControlPlane(mesh: MeshFiles) {
+  const [port, adminPort] = [await freePort(), await freePort()];
+  const stateDir = join(mesh.runtimeDir, "..");
+  const controlPlane = createControlPlane({
+    directory: mesh.directory, runtimeDir: mesh.runtimeDir, stateDir, cacheDir: join(stateDir, "cache"), logLevel: "error", strict: false, allowEmpty: false, workloadLifetimeMs: undefined,
+    xdsAddress: { address: "127.0.0.1", port }, adminAddress: { address: "127.0.0.1", port: adminPort },
+  }, {
+    logger: createLogger("error", process.stderr), clock: createSystemClock(), metrics: createMetrics(), installation: installationOf(join(root, "controlplane/cli/scrim.mjs")), random: Math.random,
+    complain: (line) => process.stderr.write(`${line}\n`),
+  });
+  await controlPlane.start();
+  while (!controlPlane.view.isReady()) await delay(10);
+  return { controlPlane, port, rootPem: readFileSync(join(stateDir, "ca", "root-cert.pem"), "utf8") };
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer().once("error", reject).listen(0, "127.0.0.1", () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
+    });
+  });
+}
+
+interface Outcome {
+  readonly proxyCount: number;
+  readonly services: number;
+  readonly startMs: number;
+  readonly phases: readonly Phase[];
+  readonly peakBytes: number;
+}
+
+function report({ proxyCount, services, startMs, phases, peakBytes }: Outcome, print: (line: string) => void): void {
+  print(`${services} services with 2 subsets and a VirtualService each, ${proxyCount} proxies, one stream each over TLS; mesh files and control plane as in \`scrim serve\`\n`);
+  const rows = phases.map(({ name, times }) => {
+    const arrivals = times.flatMap(({ arrivalsMs }) => arrivalsMs).sort((a, b) => a - b);
+    const median = (pick: (cost: Cost) => number): number => summarize(times.map(pick)).median;
+    const loop = Math.max(...times.map(({ loopDelayP99Ms }) => loopDelayP99Ms));
+    return [name, String(times.length), ...[0.5, 0.99, 1].map((q) => quantile(arrivals, q).toFixed(0)), median(({ cpuMs }) => cpuMs).toFixed(0), (median(({ bytes }) => bytes) / 1e6).toFixed(3), loop.toFixed(0)];
+  });
+  print(renderTable(["change", "times", "p50 ms", "p99 ms", "last ms", "CPU ms", "MB sent", "loop p99 ms"], rows));
+  print(`\nstart ${startMs.toFixed(0)} ms; peak memory ${(peakBytes / 2 ** 20).toFixed(0)} MiB; CPU of the control plane's process, its median over the times; loop: the worst time's p99`);
+}
