@@ -1,4 +1,5 @@
 // The identity, metadata and place of every object of the mesh.
+import { isDeepStrictEqual } from "node:util";
 import type { Kind, SpecOf } from "./kinds.ts";
 
 /** Where something stands in its source. Lines and columns count from 1. */
@@ -60,4 +61,9 @@ export function compareByAge(a: MeshObject, b: MeshObject): number {
 /** Compares by code unit, so that the order never depends on the machine's locale. */
 export function compareText(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** Whether two objects say the same, wherever they are written. */
+export function haveSameContent(a: MeshObject, b: MeshObject): boolean {
+  return a.apiVersion === b.apiVersion && isDeepStrictEqual(a.metadata, b.metadata) && isDeepStrictEqual(a.spec, b.spec);
 }

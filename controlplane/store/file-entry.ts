@@ -1,7 +1,6 @@
 // What one file contributes: objects its documents define, and objects it held before and may not have meant to lose. Pure.
-import { isDeepStrictEqual } from "node:util";
 import type { FileSnapshot, SourceDocument } from "../model/document.ts";
-import { type MeshObject, objectKey, refOf, type SourceLocation } from "../model/object.ts";
+import { haveSameContent, type MeshObject, objectKey, refOf, type SourceLocation } from "../model/object.ts";
 import { completeRef, type PartialRef, validateDocument, type Validated } from "../validate/document.ts";
 import type { Violation } from "../validate/violation.ts";
 
@@ -41,7 +40,7 @@ export function readFileEntry(snapshot: FileSnapshot, context: EntryContext): Fi
     const key = objectKey(refOf(validated.object));
     const first = defined.get(key);
     if (first === undefined) defined.set(key, keepIdentity(context.lastGood.get(key), validated.object));
-    else violations.push({ severity: "error", ...document.locate(["metadata"]), object: key, field: "metadata.name", message: `is defined in line ${first.location.line} of this file already: that one counts` });
+    else if (!haveSameContent(first, validated.object)) violations.push({ severity: "error", ...document.locate(["metadata"]), object: key, field: "metadata.name", message: `is defined in line ${first.location.line} of this file already: that one counts` });
   }
   const held = heldObjects(snapshot, judged, defined, context);
   if (judged.length === 0 && held.size === 0 && violations.length === 0) return undefined;
@@ -66,9 +65,7 @@ function samePlace(a: SourceLocation, b: SourceLocation): boolean {
 /** Returns the object in force if it says the same, moved to where it is written now; else the new one. */
 function keepIdentity(before: MeshObject | undefined, now: MeshObject): MeshObject {
   if (before === undefined || before === now) return now;
-  const same = before.apiVersion === now.apiVersion && before.location.file === now.location.file
-    && isDeepStrictEqual(before.metadata, now.metadata) && isDeepStrictEqual(before.spec, now.spec);
-  if (!same) return now;
+  if (before.location.file !== now.location.file || !haveSameContent(before, now)) return now;
   // Where an object stands is no part of its content: caches by reference must survive a line added above it.
   Object.assign(before.location, now.location);
   return before;

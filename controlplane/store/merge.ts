@@ -1,5 +1,5 @@
 // One set of objects out of what all files contribute. Pure.
-import { compareText, type MeshObject } from "../model/object.ts";
+import { compareText, haveSameContent, type MeshObject } from "../model/object.ts";
 import type { Violation } from "../validate/violation.ts";
 import type { FileEntry } from "./file-entry.ts";
 import type { StoreViolation } from "./store.ts";
@@ -12,7 +12,7 @@ export interface Merged {
 
 /**
  * Returns the merge of all entries (by source, then by file). Where files define the same object, the first by source and
- * path counts and the others are reported; what is only held gives way to what is defined anywhere.
+ * path counts and others that say something else are reported; what is only held gives way to what is defined anywhere.
  */
 export function mergeEntries(entries: ReadonlyMap<string, ReadonlyMap<string, FileEntry>>): Merged {
   const objects = new Map<string, MeshObject>();
@@ -22,7 +22,7 @@ export function mergeEntries(entries: ReadonlyMap<string, ReadonlyMap<string, Fi
     for (const [key, object] of entry.defined) {
       const first = objects.get(key);
       if (first === undefined) objects.set(key, object);
-      else violations.push(duplicate(key, object, first));
+      else if (!haveSameContent(first, object)) violations.push(duplicate(key, object, first));
     }
   }
   const defined = new Set(objects.keys());

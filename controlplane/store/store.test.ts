@@ -114,6 +114,17 @@ describe("duplicates", () => {
     expect(store.violations()).toEqual([]);
   });
 
+  it("are no mistake when both say the same, and stay until both are gone", () => {
+    const { store, write, accounts } = storeWithFiles();
+    write("a.yaml", `${account("a", "1")}---\n${account("a", "1")}`);
+    write("b.yaml", account("a", "1"));
+    expect([accounts(), store.violations()]).toEqual(["a=1", []]);
+    write("a.yaml", "");
+    expect([accounts(), store.violations()]).toEqual(["a=1", []]);
+    write("b.yaml", "");
+    expect(accounts()).toBe("");
+  });
+
   it("in one file: the first counts", () => {
     const { store, write, accounts } = storeWithFiles();
     write("a.yaml", `${account("a", "1")}---\n${account("a", "2")}`);
