@@ -25,9 +25,8 @@ export function createEmptiedSource(kept: KeptSource | undefined): EmptiedSource
 
   return {
     hold(batch, remembered) {
-      if (kept !== undefined && batch.source === kept.name && tellsNothing(batch)) {
-        held = new Map([...remembered].filter(([file]) => file.startsWith(`${kept.directory}/`)));
-      }
+      if (kept === undefined || batch.source !== kept.name || !tellsNothing(batch)) return new Map();
+      held = new Map([...remembered].filter(([file]) => file.startsWith(`${kept.directory}/`)));
       return held;
     },
     release(batch) {

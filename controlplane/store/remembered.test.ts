@@ -78,6 +78,7 @@ describe("objects remembered across a restart", () => {
     const remembered = (await restarted()) && createAcceptedObjects(join(directory, "accepted.json"), () => true).read();
     const store = createStore({ strict: false, remembered, keeps: { name: "mesh", directory: "mesh" } });
     store.apply({ source: "mesh", files: [], notices: [] });
+    store.apply({ source: "runtime", files: [], notices: [] });
     expect(names(store)).toEqual(["reviews"]);
     expect(store.violations()).toMatchObject([{ file: "mesh", servingLastGood: true, message: expect.stringContaining("--allow-empty") }]);
     tell(store, undefined);
