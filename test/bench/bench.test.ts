@@ -1,0 +1,95 @@
+import { describe, expect, it } from "vitest";
+import { Histogram } from "../../bench/load/histogram.ts";
+import { parseWrk } from "../../bench/load/wrk.ts";
+import { parseOptions } from "../../bench/options.ts";
+import { isNoise, pairedDifference, quantile, summarize, withSpread } from "../../bench/statistics.ts";
+import { renderBars } from "../../bench/svg.ts";
+import { renderTable } from "../../bench/table.ts";
+
+describe("statistics", () => {
+  it("interpolates between neighbours", () => {
+    expect(quantile([1, 2, 3, 4], 0.5)).toBe(2.5);
+    expect(quantile([7], 0.99)).toBe(7);
+    expect(quantile([], 0.5)).toBeNaN();
+  });
+
+  it("leaves one bad round out of the spread, where there are enough", () => {
+    expect(summarize([1, 2, 100])).toMatchObject({ median: 2, low: 1, high: 100 });
+    expect(summarize([1, 2, 3, 4, 100])).toMatchObject({ median: 3, low: 2, high: 4 });
+  });
+
+  it("compares within a round, so that a slow drift does not count", () => {
+    expect(pairedDifference([12, 22, 32], [10, 20, 30])).toMatchObject({ median: 2, low: 2, high: 2 });
+  });
+
+  it("calls noise what is", () => {
+    expect(isNoise({ median: 2, low: -1, high: 3, values: [] })).toBe(true);
+    expect(isNoise({ median: 2, low: 1, high: 4, values: [] })).toBe(true);
+    expect(isNoise({ median: 2, low: 1.5, high: 2.5, values: [] })).toBe(false);
+    expect(withSpread({ median: 2, low: 1.5, high: 2.5, values: [] })).toBe("2.0 ±0.5");
+  });
+});
+
+it("a histogram's quantiles are within its steps", () => {
+  const histogram = new Histogram();
+  for (let ms = 1; ms <= 1000; ms++) histogram.add(ms);
+  expect(Math.abs(histogram.quantileMs(0.5) / 500 - 1)).toBeLessThan(0.03);
+  expect(Math.abs(histogram.quantileMs(0.99) / 990 - 1)).toBeLessThan(0.03);
+  expect(histogram.maxMs).toBe(1000);
+  expect(new Histogram().quantileMs(0.5)).toBe(0);
+});
+
+it("a table's columns stand under each other", () => {
+  expect(renderTable(["chain", "µs"], [["empty", "20.0"], ["no-op module", "3.1"]])).toBe("chain           µs\n────────────  ────\nempty         20.0\nno-op module   3.1");
+});
+
+it("a picture escapes its texts and shows every bar", () => {
+  const svg = renderBars("A & B", "µs", [{ label: "<one>", group: "a", value: summarize([1, 2, 3]) }, { label: "two", group: "b", value: summarize([-1]) }]);
+  expect(svg).toContain("A &amp; B");
+  expect(svg).toContain("&lt;one&gt;");
+  expect(svg).toContain("2.0 µs");
+  expect(svg).not.toContain('width="-');
+});
+
+it("reads wrk's report", () => {
+  const report = `Running 2s test @ http://127.0.0.1:1/
+  1 threads and 16 connections
+  Thread Stats   Avg      Stdev     Max   +/- Stdev
+    Latency   410.25us  120.11us   4.52ms   90.00%
+  Latency Distribution
+     50%  390.00us
+     99%    1.20ms
+  70123 requests in 2.01s, 8.00MB read
+  Socket errors: connect 0, read 2, write 1, timeout 0
+  Non-2xx or 3xx responses: 5
+Requests/sec:  34887.06`;
+  expect(parseWrk(report)).toMatchObject({ requests: 70123, failures: { "not 2xx": 5, socket: 3 } });
+  expect(parseWrk(report).seconds).toBeCloseTo(2.01);
+  expect(parseWrk(report).p50Ms).toBeCloseTo(0.39);
+  expect(parseWrk(report).p99Ms).toBeCloseTo(1.2);
+  expect(parseWrk(report).maxMs).toBeCloseTo(4.52);
+});
+
+describe("the command line", () => {
+  it("takes options in both spellings", () => {
+    expect(parseOptions(["filters", "--rounds", "7", "--json=x.json", "--quick", "--only", "authz,router"])).toMatchObject({
+      kind: "options", options: { bench: "filters", rounds: 7, json: "x.json", quick: true, only: ["authz", "router"] },
+    });
+  });
+
+  it.each([
+    [["what"], /no bench what/],
+    [["filters", "--rounds"], /--rounds needs a value/],
+    [["filters", "--rounds", "0"], /from 1 to 100/],
+    [["filters", "--rounds", "1.5"], /whole number/],
+    [["filters", "--color"], /unknown option --color/],
+  ])("%j is refused", (args, message) => {
+    const parsed = parseOptions(args);
+    expect(parsed.kind === "refused" && parsed.message).toMatch(message);
+  });
+
+  it("explains itself", () => {
+    expect(parseOptions([])).toEqual({ kind: "help" });
+    expect(parseOptions(["filters", "--help"])).toEqual({ kind: "help" });
+  });
+});
