@@ -3,7 +3,7 @@ use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{Action, ContextType, LogLevel};
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
 const TOKENS_PER_SECOND: f64 = 10_000_000.0;
 const BURST: f64 = 20_000_000.0;
@@ -43,7 +43,7 @@ impl Context for Stream {}
 impl HttpContext for Stream {
     fn on_http_request_headers(&mut self, _: usize, _: bool) -> Action {
         let user = self.get_http_request_header("x-user").unwrap_or_default();
-        let now = self.get_current_time().duration_since(UNIX_EPOCH).unwrap_or_else(|_| SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default()).as_secs_f64();
+        let now = self.get_current_time().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
         let admitted = BUCKETS.with(|buckets| {
             let mut buckets = buckets.borrow_mut();
             let bucket = buckets.entry(user).or_insert(Bucket { tokens: BURST, refilled: now });
