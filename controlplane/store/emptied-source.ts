@@ -1,7 +1,7 @@
 // A source that tells of nothing at its first word, although an earlier run had objects of it: emptied by accident, perhaps. Pure.
 import type { SourceBatch } from "../model/document.ts";
 import type { FileEntry } from "./file-entry.ts";
-import type { StoreViolation } from "./store.ts";
+import type { StoreViolation } from "./merge.ts";
 
 /** Which source must not lose everything between two runs. */
 export interface KeptSource {

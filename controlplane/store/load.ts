@@ -5,7 +5,8 @@ import { compareText } from "../model/object.ts";
 import { parseFile } from "../source/files/parse-file.ts";
 import { readStable } from "../source/files/read-stable.ts";
 import { scanDirectory } from "../source/files/scan.ts";
-import { createStore, type StoreViolation } from "./store.ts";
+import type { StoreViolation } from "./merge.ts";
+import { createStore } from "./store.ts";
 import type { World } from "./world.ts";
 
 /** A mesh read once. */

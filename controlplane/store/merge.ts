@@ -2,7 +2,11 @@
 import { compareText, haveSameContent, type MeshObject } from "../model/object.ts";
 import type { Violation } from "../validate/violation.ts";
 import type { FileEntry } from "./file-entry.ts";
-import type { StoreViolation } from "./store.ts";
+
+/** A violation with whether an earlier version of what it is about is in force. */
+export interface StoreViolation extends Violation {
+  readonly servingLastGood: boolean;
+}
 
 /** The objects in force, by key, and everything wrong with the files. */
 export interface Merged {

@@ -3,17 +3,12 @@
 // Never does: read files, hold back good objects because of bad ones, or change an object that others may hold.
 import type { SourceBatch } from "../model/document.ts";
 import { type MeshObject, objectKey, refOf } from "../model/object.ts";
-import { compareViolations, type Violation } from "../validate/violation.ts";
+import { compareViolations } from "../validate/violation.ts";
 import { createEmptiedSource, type KeptSource } from "./emptied-source.ts";
 import { type FileEntry, readFileEntry } from "./file-entry.ts";
-import { mergeEntries } from "./merge.ts";
+import { mergeEntries, type StoreViolation } from "./merge.ts";
 import { meshConfigOf } from "./mesh-config.ts";
 import { createWorld, type World } from "./world.ts";
-
-/** A violation with whether an earlier version of what it is about is in force. */
-export interface StoreViolation extends Violation {
-  readonly servingLastGood: boolean;
-}
 
 /** What listeners are told after a batch. */
 export interface StoreUpdate {
