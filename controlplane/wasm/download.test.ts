@@ -66,5 +66,6 @@ describe("addresses", () => {
     expect(refusedAddress(address, "public")).toBeUndefined();
   });
 
+  it.each(["169.254.169.254", "::ffff:169.254.169.254", "fe80::1"])("refuse %s whatever was asked for", (address) => expect(refusedAddress(address, "any")).toContain("link-local"));
   it("allow this machine where that was asked for", () => expect(refusedAddress("127.0.0.1", "any")).toBeUndefined());
 });

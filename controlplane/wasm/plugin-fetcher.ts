@@ -20,7 +20,7 @@ export interface PluginFetcherOptions {
   readonly clock: Clock;
   readonly log: Pick<Logger, "info" | "warn">;
   readonly checker: PluginChecker;
-  /** `any` lets URLs lead to loopback and link-local addresses: for meshes on one machine. Default `public`. */
+  /** `any` lets URLs lead to loopback addresses: for meshes on one machine. Default `public`. */
   readonly addresses?: AddressPolicy;
   readonly maxModuleBytes?: number;
   readonly downloadTimeoutMs?: number;
