@@ -1,5 +1,5 @@
 import { out } from "./abi/arena";
-import { proxy_get_buffer_bytes, proxy_set_buffer_bytes } from "./abi/imports";
+import { proxy_get_buffer_bytes, proxy_get_buffer_status, proxy_set_buffer_bytes } from "./abi/imports";
 import { note, Status } from "./abi/status";
 import { Bytes, EMPTY } from "./bytes";
 
@@ -22,7 +22,12 @@ export function readBuffer(type: BufferType, start: u32, length: u32): Bytes {
   return Bytes.view(load<usize>(out), load<i32>(out, 4));
 }
 
-/** Replaces bytes `start` up to `start + length` by `data`: `(0, 0, x)` prepends, `(0, size, x)` replaces, `(size, 0, x)` appends. */
+/** How many bytes a buffer holds now, 0 if there is none (see `lastStatus`). */
+export function bufferLength(type: BufferType): u32 {
+  return note(proxy_get_buffer_status(type, out, out + 4)) == Status.Ok ? load<u32>(out) : 0;
+}
+
+/** Replaces bytes `start` up to `start + length` by `data`: `(0, 0, x)` prepends, `(0, size, x)` replaces, `(size, 0, x)` appends; Envoy refuses anything between. */
 export function writeBuffer(type: BufferType, start: u32, length: u32, data: Bytes): Status {
   return note(proxy_set_buffer_bytes(type, start, length, data.ptr, data.length));
 }

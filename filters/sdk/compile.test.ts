@@ -38,6 +38,17 @@ describe("compiling a filter", () => {
     expect(built).toMatchObject({ ok: false, errors: expect.stringContaining("index.ts must export proxy_on_delete") });
   }, 60_000);
 
+  it("refuses a connection's callback that is not exported", async () => {
+    const filter = `
+import { NetworkContext, PeerType, registerRoot, RootContext } from "as-proxy-wasm-sdk";
+class Root extends RootContext { override createNetworkContext(): NetworkContext { return new Connection(); } override onQueueReady(queue: u32): void {} }
+class Connection extends NetworkContext { override onGrpcClose(token: u32, status: u32): void {} override onUpstreamClose(peer: PeerType): void {} }
+registerRoot(() => new Root());`;
+    const built = await buildSources({ "index.ts": index(FIRST), "filter.ts": filter });
+    if (built.ok) throw new Error("it was built");
+    for (const line of ["Root.onQueueReady is implemented but index.ts does not export proxy_on_queue_ready", "Connection.onGrpcClose", "Connection.onUpstreamClose"]) expect(built.errors).toContain(line);
+  }, 60_000);
+
   it("shows the compiler's message for a mistake", async () => {
     const built = await buildSources({ "index.ts": index(FIRST), "filter.ts": "const x: Missing = 1;" });
     expect(built).toMatchObject({ ok: false, errors: expect.stringMatching(/Cannot find name 'Missing'[^]*filter\.ts\(1,10\)/) });

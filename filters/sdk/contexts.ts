@@ -1,5 +1,5 @@
-import { HttpContext } from "./http-context";
 import { RootContext } from "./root-context";
+import { StreamContext } from "./stream-context";
 
 // Which object serves which context id. Roots are few: a list. Streams: open addressing keyed by id. Ids only grow, so `id & mask` spreads
 // them evenly and a probe is nearly always a hit. Removing shifts later entries back, so there are no tombstones.
@@ -9,7 +9,7 @@ const roots: Array<RootContext> = [];
 
 let mask: i32 = 255;
 let ids: StaticArray<u32> = new StaticArray<u32>(256);
-let objects: StaticArray<HttpContext | null> = new StaticArray<HttpContext | null>(256);
+let objects: StaticArray<StreamContext | null> = new StaticArray<StreamContext | null>(256);
 let count: i32 = 0;
 
 /** Names the root this module is made of: `registerRoot(() => new MyRoot())` at the top level of filter.ts. */
@@ -49,13 +49,13 @@ export function closeRoot(id: u32): bool {
 /** The object that serves stream `id`, null if there is none. */
 // @ts-ignore: decorator
 @inline
-export function findStream(id: u32): HttpContext | null {
+export function findStream(id: u32): StreamContext | null {
   const at = id & mask;
   if (unchecked(ids[at]) == id) return unchecked(objects[at]);
   return probe(id);
 }
 
-function probe(id: u32): HttpContext | null {
+function probe(id: u32): StreamContext | null {
   let at = id & mask;
   while (unchecked(ids[at]) != id) {
     if (unchecked(ids[at]) == 0) return null;
@@ -64,14 +64,20 @@ function probe(id: u32): HttpContext | null {
   return unchecked(objects[at]);
 }
 
+function makeStream(root: RootContext): StreamContext {
+  const connection = root.createNetworkContext();
+  if (connection !== null) return connection;
+  return root.createHttpContext();
+}
+
 /** Takes a free object of `root`, or a new one, for stream `id`. */
-export function openStream(id: u32, root: RootContext): HttpContext {
+export function openStream(id: u32, root: RootContext): StreamContext {
   let stream = root.free;
   if (stream !== null) {
     root.free = stream.nextFree;
     stream.nextFree = null;
   } else {
-    stream = root.createHttpContext();
+    stream = makeStream(root);
     stream.owner = root;
   }
   stream.id = id;
@@ -81,7 +87,7 @@ export function openStream(id: u32, root: RootContext): HttpContext {
   return stream;
 }
 
-function put(id: u32, stream: HttpContext | null): void {
+function put(id: u32, stream: StreamContext | null): void {
   let at = id & mask;
   while (unchecked(ids[at]) != 0) at = (at + 1) & mask;
   unchecked((ids[at] = id));
@@ -94,7 +100,7 @@ function double(): void {
   const size = (mask + 1) * 2;
   mask = size - 1;
   ids = new StaticArray<u32>(size);
-  objects = new StaticArray<HttpContext | null>(size);
+  objects = new StaticArray<StreamContext | null>(size);
   for (let i = 0; i < oldIds.length; i++) if (oldIds[i] != 0) put(oldIds[i], oldObjects[i]);
 }
 
@@ -122,7 +128,7 @@ export function closeStreamObject(id: u32): void {
   recycle(stream);
 }
 
-function recycle(stream: HttpContext): void {
+function recycle(stream: StreamContext): void {
   stream.onEnd();
   stream.id = 0;
   const root = stream.owner!;

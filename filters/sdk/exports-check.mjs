@@ -6,7 +6,11 @@ const EXPORT_OF = new Map(Object.entries({
   onVmStart: "proxy_on_vm_start", onConfigure: "proxy_on_configure", onTick: "proxy_on_tick", onDone: "proxy_on_done",
   onRequestHeaders: "proxy_on_request_headers", onRequestBody: "proxy_on_request_body", onRequestTrailers: "proxy_on_request_trailers",
   onResponseHeaders: "proxy_on_response_headers", onResponseBody: "proxy_on_response_body", onResponseTrailers: "proxy_on_response_trailers",
-  onLog: "proxy_on_log", onHttpCallResponse: "proxy_on_http_call_response",
+  onLog: "proxy_on_log", onHttpCallResponse: "proxy_on_http_call_response", onQueueReady: "proxy_on_queue_ready",
+  onGrpcInitialMetadata: "proxy_on_grpc_receive_initial_metadata", onGrpcMessage: "proxy_on_grpc_receive",
+  onGrpcTrailingMetadata: "proxy_on_grpc_receive_trailing_metadata", onGrpcClose: "proxy_on_grpc_close",
+  onNewConnection: "proxy_on_new_connection", onDownstreamData: "proxy_on_downstream_data", onUpstreamData: "proxy_on_upstream_data",
+  onDownstreamClose: "proxy_on_downstream_connection_close", onUpstreamClose: "proxy_on_upstream_connection_close",
 }));
 const ALWAYS = ["proxy_abi_version_0_2_1", "proxy_on_context_create", "proxy_on_configure", "proxy_on_delete"];
 
@@ -17,7 +21,7 @@ function basesOf(prototype) {
 }
 
 function isContext(prototype) {
-  return basesOf(prototype).some((name) => name === `${SDK}http-context/HttpContext` || name === `${SDK}root-context/RootContext`);
+  return basesOf(prototype).some((name) => name === `${SDK}stream-context/StreamContext` || name === `${SDK}root-context/RootContext`);
 }
 
 /** The names an entry file exports. */

@@ -8,9 +8,11 @@ import { proxy_set_effective_context } from "./abi/imports";
 import { note } from "./abi/status";
 import { BufferType, readBuffer } from "./buffers";
 import { collectLater, enter, leave } from "./callbacks";
+import { callerOf, takeCaller } from "./callouts";
 import { closeRoot, closeStreamObject, findRoot, findStream, openRoot, openStream } from "./contexts";
 import { HttpContext } from "./http-context";
-import { takeCall } from "./http-call";
+import { NetworkContext } from "./network-context";
+import { StreamContext } from "./stream-context";
 
 export { abort };
 
@@ -65,11 +67,20 @@ export function proxy_on_tick(id: u32): void {
   leave();
 }
 
-// A stream is known from its context_create on; an unknown id is a bug of the host, and trapping fails closed.
+export function proxy_on_queue_ready(id: u32, queue: u32): void {
+  const root = findRoot(id);
+  if (root === null) return;
+  enter("queue_ready");
+  root.onQueueReady(queue);
+  leave();
+}
+
+// A stream is known from its context_create on; an unknown id is a bug of the host, and trapping fails closed. No check of its class: a root
+// makes objects of one kind, and the host calls a root of connections for connections only.
 // @ts-ignore: decorator
 @inline
 function streamOf(id: u32): HttpContext {
-  return findStream(id)!;
+  return changetype<HttpContext>(findStream(id)!);
 }
 
 export function proxy_on_request_headers(id: u32, headers: u32, endOfStream: u32): u32 {
@@ -122,17 +133,125 @@ export function proxy_on_log(id: u32): void {
   leave();
 }
 
-/** The answer to a callout; one that comes too late for its stream is dropped. */
+/** The stream that is to hear of a callout, made the effective context; null if it is gone: what comes too late is dropped. */
+function listening(caller: u32): StreamContext | null {
+  const stream = findStream(caller);
+  return stream !== null && note(proxy_set_effective_context(caller)) == 0 ? stream : null;
+}
+
 export function proxy_on_http_call_response(rootId: u32, token: u32, headers: u32, bodySize: u32, trailers: u32): void {
   enter("http_call_response");
-  const caller = takeCall(token);
+  const caller = takeCaller(token);
   if (caller == 0) {
     const root = findRoot(rootId);
     if (root !== null) root.onHttpCallResponse(token, headers, bodySize, trailers);
   } else {
-    const stream = findStream(caller);
-    if (stream !== null && note(proxy_set_effective_context(caller)) == 0) stream.onHttpCallResponse(token, headers, bodySize, trailers);
+    const stream = listening(caller);
+    if (stream !== null) stream.onHttpCallResponse(token, headers, bodySize, trailers);
   }
+  leave();
+}
+
+export function proxy_on_grpc_receive_initial_metadata(rootId: u32, token: u32, headers: u32): void {
+  enter("grpc_receive_initial_metadata");
+  const caller = callerOf(token);
+  if (caller == 0) {
+    const root = findRoot(rootId);
+    if (root !== null) root.onGrpcInitialMetadata(token, headers);
+  } else {
+    const stream = listening(caller);
+    if (stream !== null) stream.onGrpcInitialMetadata(token, headers);
+  }
+  leave();
+}
+
+/** A message; the two low bits of a token are 1 for a call, whose only message it is. */
+export function proxy_on_grpc_receive(rootId: u32, token: u32, size: u32): void {
+  enter("grpc_receive");
+  const caller = (token & 3) == 1 ? takeCaller(token) : callerOf(token);
+  if (caller == 0) {
+    const root = findRoot(rootId);
+    if (root !== null) root.onGrpcMessage(token, size);
+  } else {
+    const stream = listening(caller);
+    if (stream !== null) stream.onGrpcMessage(token, size);
+  }
+  leave();
+}
+
+export function proxy_on_grpc_receive_trailing_metadata(rootId: u32, token: u32, trailers: u32): void {
+  enter("grpc_receive_trailing_metadata");
+  const caller = callerOf(token);
+  if (caller == 0) {
+    const root = findRoot(rootId);
+    if (root !== null) root.onGrpcTrailingMetadata(token, trailers);
+  } else {
+    const stream = listening(caller);
+    if (stream !== null) stream.onGrpcTrailingMetadata(token, trailers);
+  }
+  leave();
+}
+
+export function proxy_on_grpc_close(rootId: u32, token: u32, status: u32): void {
+  enter("grpc_close");
+  const caller = takeCaller(token);
+  if (caller == 0) {
+    const root = findRoot(rootId);
+    if (root !== null) root.onGrpcClose(token, status);
+  } else {
+    const stream = listening(caller);
+    if (stream !== null) stream.onGrpcClose(token, status);
+  }
+  leave();
+}
+
+// A connection's last callbacks can come after its delete (upstream ends later than the client): those are dropped.
+// @ts-ignore: decorator
+@inline
+function connectionOf(id: u32): NetworkContext | null {
+  return changetype<NetworkContext | null>(findStream(id));
+}
+
+export function proxy_on_new_connection(id: u32): u32 {
+  const connection = connectionOf(id);
+  if (connection === null) return 0;
+  enter("new_connection");
+  const status = connection.onNewConnection();
+  leave();
+  return status;
+}
+
+export function proxy_on_downstream_data(id: u32, size: u32, endOfStream: u32): u32 {
+  const connection = connectionOf(id);
+  if (connection === null) return 0;
+  enter("downstream_data");
+  const status = connection.onDownstreamData(size, endOfStream != 0);
+  leave();
+  return status;
+}
+
+export function proxy_on_upstream_data(id: u32, size: u32, endOfStream: u32): u32 {
+  const connection = connectionOf(id);
+  if (connection === null) return 0;
+  enter("upstream_data");
+  const status = connection.onUpstreamData(size, endOfStream != 0);
+  leave();
+  return status;
+}
+
+export function proxy_on_downstream_connection_close(id: u32, peer: u32): void {
+  const connection = connectionOf(id);
+  if (connection === null) return;
+  enter("downstream_connection_close");
+  connection.onDownstreamClose(peer);
+  leave();
+}
+
+export function proxy_on_upstream_connection_close(id: u32, peer: u32): void {
+  const connection = connectionOf(id);
+  if (connection === null) return;
+  enter("upstream_connection_close");
+  connection.onUpstreamClose(peer);
   leave();
 }
 

@@ -2,42 +2,7 @@ import { out } from "./abi/arena";
 import { proxy_http_call } from "./abi/imports";
 import { note, Status } from "./abi/status";
 import { Bytes, EMPTY } from "./bytes";
-
-// Callouts belong to the root context, and the host answers there: this table leads from a call's token back to the stream that made it.
-// Few calls are in flight at a time; slots are reused, so the table is as large as the largest number in flight.
-
-let tokens: StaticArray<u32> = new StaticArray<u32>(16);
-let streams: StaticArray<u32> = new StaticArray<u32>(16);
-
-function remember(token: u32, stream: u32): void {
-  for (let i = 0; i < tokens.length; i++) {
-    if (tokens[i] != 0) continue;
-    tokens[i] = token;
-    streams[i] = stream;
-    return;
-  }
-  const size = tokens.length;
-  const moreTokens = new StaticArray<u32>(size * 2);
-  const moreStreams = new StaticArray<u32>(size * 2);
-  for (let i = 0; i < size; i++) {
-    moreTokens[i] = tokens[i];
-    moreStreams[i] = streams[i];
-  }
-  tokens = moreTokens;
-  streams = moreStreams;
-  tokens[size] = token;
-  streams[size] = stream;
-}
-
-/** The stream that made call `token`, 0 if it was a root; forgets the call. For the SDK's own use. */
-export function takeCall(token: u32): u32 {
-  for (let i = 0; i < tokens.length; i++) {
-    if (tokens[i] != token) continue;
-    tokens[i] = 0;
-    return streams[i];
-  }
-  return 0;
-}
+import { rememberCaller } from "./callouts";
 
 /**
  * Sends an HTTP request to a cluster; the answer comes as `onHttpCallResponse` of stream `from` (its `id`), or of the root if `from` is 0.
@@ -51,6 +16,6 @@ export function httpCall(from: u32, cluster: Bytes, headers: Bytes, timeoutMilli
   );
   if (status != Status.Ok) return 0;
   const token = load<u32>(out);
-  if (from != 0) remember(token, from);
+  if (from != 0) rememberCaller(token, from);
   return token;
 }

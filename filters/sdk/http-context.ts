@@ -1,6 +1,6 @@
 import { proxy_close_stream, proxy_continue_stream } from "./abi/imports";
 import { note, Status } from "./abi/status";
-import { RootContext } from "./root-context";
+import { StreamContext } from "./stream-context";
 
 /** What a headers callback answers. */
 export const enum FilterHeadersStatus {
@@ -30,16 +30,7 @@ export const enum FilterTrailersStatus {
  * One HTTP stream. Override the callbacks the filter needs and export each of them from the module's index.ts.
  * Objects are recycled: when a stream ends the object serves a later one of the same root, so `onStart` must reset its fields.
  */
-export abstract class HttpContext {
-  /** The host's number of this stream, never used twice in a VM. */
-  id: u32 = 0;
-  /** The next object of the root's free list, while this one serves no stream. */
-  nextFree: HttpContext | null = null;
-  /** The root this object belongs to. Subclasses usually hold their own typed reference. */
-  owner: RootContext | null = null;
-
-  /** A stream begins: set every field of yours to its first value. No host call makes sense yet. */
-  onStart(): void {}
+export abstract class HttpContext extends StreamContext {
   /** Request headers are there. `endOfStream`: no body follows. */
   onRequestHeaders(headers: u32, endOfStream: bool): FilterHeadersStatus {
     return FilterHeadersStatus.Continue;
@@ -48,24 +39,22 @@ export abstract class HttpContext {
   onRequestBody(size: u32, endOfStream: bool): FilterDataStatus {
     return FilterDataStatus.Continue;
   }
+  /** The request's trailers are there (`requestTrailers`), its body is over. */
   onRequestTrailers(trailers: u32): FilterTrailersStatus {
     return FilterTrailersStatus.Continue;
   }
+  /** Response headers are there, from upstream or of a local reply. */
   onResponseHeaders(headers: u32, endOfStream: bool): FilterHeadersStatus {
     return FilterHeadersStatus.Continue;
   }
+  /** A piece of the response's body is there: `readBuffer(BufferType.HttpResponseBody, 0, size)`. */
   onResponseBody(size: u32, endOfStream: bool): FilterDataStatus {
     return FilterDataStatus.Continue;
   }
+  /** The response's trailers are there (`responseTrailers`). */
   onResponseTrailers(trailers: u32): FilterTrailersStatus {
     return FilterTrailersStatus.Continue;
   }
-  /** The stream is over and can be counted: properties such as response.code are final. */
-  onLog(): void {}
-  /** The answer to an `httpCall` this stream made; 0 headers: the call failed. The stream is the effective context. */
-  onHttpCallResponse(token: u32, headers: u32, bodySize: u32, trailers: u32): void {}
-  /** The stream is gone; the object goes back to the free list. */
-  onEnd(): void {}
 }
 
 /** Lets a held request go on (carried out when the callback ends). */

@@ -1,5 +1,6 @@
 import type { HeaderMap } from "./header-map.ts";
 import type { AttributeTree } from "./attributes.ts";
+import type { GrpcEvent } from "./grpc-call.ts";
 import type { HttpCallAnswer } from "./http-call.ts";
 
 /** A body the module may read and change: the piece at hand, or all that was buffered. */
@@ -15,6 +16,9 @@ export interface StreamAccess {
   readonly responseTrailerMap: HeaderMap | undefined;
   readonly requestBuffer: BodyBuffer | undefined;
   readonly responseBuffer: BodyBuffer | undefined;
+  /** A TCP connection's data at hand. */
+  readonly downstreamBuffer: BodyBuffer | undefined;
+  readonly upstreamBuffer: BodyBuffer | undefined;
   /** In the log phase maps can be read, not changed, and an absent one is NotFound. */
   readonly isLogging: boolean;
   readonly attributeTrees: readonly AttributeTree[];
@@ -37,6 +41,8 @@ export interface Root {
   nextTickNs: bigint | undefined;
   /** The callout answer being delivered. */
   answer: HttpCallAnswer;
+  /** What is being told of a gRPC callout. */
+  grpcEvent: GrpcEvent | undefined;
   /** What `proxy_done` does. */
   finish: () => boolean;
   isGone: boolean;

@@ -1,4 +1,5 @@
 import type { AttributeTree } from "./attributes.ts";
+import type { GrpcCall } from "./grpc-call.ts";
 import type { HttpCall } from "./http-call.ts";
 import { Metrics } from "./metrics.ts";
 import { SharedData } from "./shared-data.ts";
@@ -39,6 +40,7 @@ export interface Environment {
   readonly intercept: ((call: HostCall) => number | undefined) | undefined;
   logLevel: LogLevel;
   readonly httpCalls: HttpCall[];
+  readonly grpcCalls: GrpcCall[];
 }
 
 /** A host call as the module made it. */

@@ -1,6 +1,8 @@
 import { type AttributeTree, checkedAttributes } from "./attributes.ts";
+import { type ConnectionOptions, TcpConnection } from "./connection.ts";
 import { Clock, type Environment, type ForeignFunction, type HostCall } from "./environment.ts";
 import { HostError } from "./errors.ts";
+import type { GrpcCall } from "./grpc-call.ts";
 import type { HttpCall } from "./http-call.ts";
 import { Metrics } from "./metrics.ts";
 import { loadModule } from "./module.ts";
@@ -30,7 +32,7 @@ export interface HostOptions {
   readonly clusters?: readonly string[];
   /** Default "trace": everything is kept. */
   readonly logLevel?: LogLevel;
-  /** Default "closed", as in Envoy. */
+  /** Default "closed", as in Envoy. "reload": a stream that comes a second or more after the VM was loaded gets a new one. */
   readonly failurePolicy?: FailurePolicy;
   /** More foreign functions, or others in place of the host's. */
   readonly foreignFunctions?: Readonly<Record<string, ForeignFunction>>;
@@ -42,6 +44,9 @@ export interface HostOptions {
 export type StartStage = "compile" | "abi" | "imports" | "exports" | "start" | "configure";
 export type StartResult = { readonly ok: true; readonly host: Host } | { readonly ok: false; readonly stage: StartStage; readonly reason: string };
 export type ChangeResult = { readonly ok: true } | { readonly ok: false; readonly stage: StartStage; readonly reason: string };
+
+/** Envoy waits about a second (with jitter) between a VM's load and its reload. */
+const RELOAD_BACKOFF_NS = 1_000_000_000n;
 
 /** A running simulated proxy. */
 export class Host {
@@ -60,7 +65,7 @@ export class Host {
     this.#environment = {
       clock: new Clock(), metrics: new Metrics(), sharedData: new SharedData(), queues: new SharedQueues(), logs: [], attributes: checkedAttributes(options.attributes ?? {}),
       clusters: options.clusters && new Set(options.clusters), foreignFunctions: options.foreignFunctions ?? {}, vmId: options.vmId ?? "",
-      vmConfiguration: toBytes(options.vmConfiguration ?? ""), intercept: options.intercept, logLevel: options.logLevel ?? "trace", httpCalls: [],
+      vmConfiguration: toBytes(options.vmConfiguration ?? ""), intercept: options.intercept, logLevel: options.logLevel ?? "trace", httpCalls: [], grpcCalls: [],
     };
     this.clock = this.#environment.clock;
     this.metrics = this.#environment.metrics;
@@ -70,7 +75,12 @@ export class Host {
 
   /** A new stream; nothing is called before `sendRequestHeaders`. */
   newStream(options: StreamOptions = {}): HttpStream {
-    return new HttpStream(this.#worker(options.worker ?? 0), options);
+    return new HttpStream(this.#serving(options.worker ?? 0), options);
+  }
+
+  /** A new TCP connection through the filter: created, and `proxy_on_new_connection` called. */
+  connect(options: ConnectionOptions = {}): TcpConnection {
+    return new TcpConnection(this.#serving(options.worker ?? 0), options);
   }
 
   /** One whole exchange on a new stream (see `HttpStream.run`); returns the stream. */
@@ -83,6 +93,11 @@ export class Host {
   /** Callouts waiting for an answer, oldest first. */
   get httpCalls(): readonly HttpCall[] {
     return [...this.#environment.httpCalls];
+  }
+
+  /** gRPC calls and streams that are not over, oldest first. */
+  get grpcCalls(): readonly GrpcCall[] {
+    return [...this.#environment.grpcCalls];
   }
 
   /** Moves time on; timers fire and callouts time out on the way, each at its moment. */
@@ -157,6 +172,19 @@ export class Host {
     return { ok: true };
   }
 
+  /** The worker's plugin for a new stream: under "reload" a dead VM is replaced, unless it was loaded just now. */
+  #serving(index: number): PluginInstance {
+    const current = this.#worker(index);
+    const ageNs = this.clock.monotonicNs - current.loadedNs;
+    if (!current.vm.failure || current.failurePolicy !== "reload" || ageNs < RELOAD_BACKOFF_NS) return current;
+    const loaded = loadModule(this.#options.module);
+    if (!loaded.ok) return current;
+    const instance = new PluginInstance(new Vm(loaded.module, loaded.exports, this.#environment, index), current);
+    if (instance.start(true)) return current;
+    this.#workers[index] = instance;
+    return instance;
+  }
+
   #worker(index: number): PluginInstance {
     const worker = this.#workers[index];
     if (!worker) throw new HostError("WRONG_ORDER", `there is no worker ${index}: the host has ${this.#workers.length}`);
@@ -166,7 +194,7 @@ export class Host {
   #nextEvent(): { readonly at: bigint; readonly work: () => void } | undefined {
     const events: { readonly at: bigint; readonly work: () => void }[] = [];
     for (const instance of [...this.#workers, ...this.#retired]) if (instance.nextTickNs !== undefined) events.push({ at: instance.nextTickNs, work: () => instance.tick() });
-    for (const call of this.#environment.httpCalls) if (call.deadlineNs !== undefined) events.push({ at: call.deadlineNs, work: () => call.timeOut() });
+    for (const call of [...this.#environment.httpCalls, ...this.#environment.grpcCalls]) if (call.deadlineNs !== undefined) events.push({ at: call.deadlineNs, work: () => call.timeOut() });
     return events.reduce<(typeof events)[number] | undefined>((first, event) => (first && first.at <= event.at ? first : event), undefined);
   }
 }

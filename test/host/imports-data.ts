@@ -89,7 +89,6 @@ function makeHttpCall(vm: Vm, cluster: string, headers: HeaderMap, body: Uint8Ar
 }
 
 function calloutImports(vm: Vm): Readonly<Record<string, HostFunction>> {
-  const unimplemented = (): number => Status.Unimplemented;
   return {
     proxy_http_call(
       clusterPtr: number, clusterLength: number, headersPtr: number, headersLength: number, bodyPtr: number, bodyLength: number,
@@ -103,14 +102,6 @@ function calloutImports(vm: Vm): Readonly<Record<string, HostFunction>> {
       if (!headers.has(":path") || !headers.has(":method") || !headers.has(":authority")) return Status.BadArgument;
       vm.writeU32(tokenOut, makeHttpCall(vm, cluster, headers, body.slice(), timeoutMs));
       return Status.Ok;
-    },
-    proxy_grpc_call: unimplemented,
-    proxy_grpc_stream: unimplemented,
-    proxy_grpc_close: unimplemented,
-    proxy_grpc_cancel: unimplemented,
-    proxy_grpc_send: unimplemented,
-    proxy_get_status(codeOut: number, messageOut: number, lengthOut: number): number {
-      return vm.writeU32(codeOut, 0) && vm.give(new Uint8Array(), messageOut, lengthOut) ? Status.Ok : Status.InvalidMemoryAccess;
     },
     proxy_call_foreign_function(namePtr: number, nameLength: number, argPtr: number, argLength: number, resultOut: number, lengthOut: number): number {
       const [name, argument] = [vm.readText(namePtr, nameLength), vm.read(argPtr, argLength)];

@@ -15,6 +15,10 @@ function readable(vm: Vm, type: number): HeaderMap | undefined {
       return stream?.responseMap;
     case MapType.ResponseTrailers:
       return stream?.responseTrailerMap;
+    case MapType.GrpcReceiveInitialMetadata:
+      return root.grpcEvent?.initialMetadata;
+    case MapType.GrpcReceiveTrailingMetadata:
+      return root.grpcEvent?.trailingMetadata;
     case MapType.HttpCallResponseHeaders:
       return root.answer?.headers;
     case MapType.HttpCallResponseTrailers:

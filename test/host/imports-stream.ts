@@ -12,6 +12,12 @@ function bufferOf(vm: Vm, type: number): BodyBuffer | undefined {
       return stream?.requestBuffer;
     case BufferType.HttpResponseBody:
       return stream?.responseBuffer;
+    case BufferType.NetworkDownstreamData:
+      return stream?.downstreamBuffer;
+    case BufferType.NetworkUpstreamData:
+      return stream?.upstreamBuffer;
+    case BufferType.GrpcReceiveBuffer:
+      return root.grpcEvent?.message && { data: root.grpcEvent.message };
     case BufferType.HttpCallResponseBody:
       return root.answer && { data: root.answer.body };
     case BufferType.VmConfiguration:
@@ -109,7 +115,7 @@ export function streamImports(vm: Vm): Readonly<Record<string, HostFunction>> {
       if (!buffer) return Status.NotFound;
       const data = vm.read(dataPtr, dataLength);
       if (!data) return Status.InvalidMemoryAccess;
-      return type <= BufferType.HttpResponseBody ? writeBody(buffer, start >>> 0, length >>> 0, data.slice()) : Status.BadArgument;
+      return type <= BufferType.NetworkUpstreamData ? writeBody(buffer, start >>> 0, length >>> 0, data.slice()) : Status.BadArgument;
     },
     proxy_set_effective_context: (id: number): number => (vm.setEffectiveContext(id >>> 0) ? Status.Ok : Status.BadArgument),
     proxy_done: (): number => (vm.context.root.finish() ? Status.Ok : Status.NotFound),

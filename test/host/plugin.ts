@@ -1,9 +1,10 @@
 import type { Context, Root } from "./context.ts";
+import type { GrpcEvent } from "./grpc-call.ts";
 import type { HttpCallAnswer } from "./http-call.ts";
 import type { Vm } from "./vm.ts";
 
-/** What a dead VM means for streams: a 503, or as if the filter were not there. */
-export type FailurePolicy = "closed" | "open";
+/** What a dead VM means for streams: a 503, as if the filter were not there, or a 503 until a new VM takes its place. */
+export type FailurePolicy = "closed" | "open" | "reload";
 
 /** Why a plugin did not come up. */
 export interface PluginProblem {
@@ -19,10 +20,13 @@ export class PluginInstance implements Root {
   readonly configuration: Uint8Array;
   readonly failurePolicy: FailurePolicy;
   readonly context: Context;
+  /** When its VM took it, on the virtual monotonic clock. */
+  readonly loadedNs: bigint;
   isConfiguring = false;
   tickPeriodMs = 0;
   nextTickNs: bigint | undefined;
   answer: HttpCallAnswer;
+  grpcEvent: GrpcEvent | undefined;
   isGone = false;
   #streams = 0;
   #isRetired = false;
@@ -36,6 +40,7 @@ export class PluginInstance implements Root {
     this.failurePolicy = plugin.failurePolicy;
     this.context = { id: vm.allocateContextId(), root: this, rootContext: undefined, stream: undefined };
     vm.contexts.set(this.context.id, this.context);
+    this.loadedNs = vm.environment.clock.monotonicNs;
   }
 
   /** Creates, starts (the first plugin of a VM) and configures the root; undefined if all went well. */

@@ -27,13 +27,14 @@ const DEFAULT_HEADERS = { ":method": "GET", ":path": "/", ":authority": "example
 interface Side {
   map: HeaderMap | undefined;
   trailers: HeaderMap | undefined;
+  sentTrailers: HeaderMap | undefined;
   paused: boolean;
   readonly body: Body;
   /** What waits until the filter continues. */
   readonly waiting: (() => void)[];
 }
 
-const newSide = (): Side => ({ map: undefined, trailers: undefined, paused: false, body: new Body(), waiting: [] });
+const newSide = (): Side => ({ map: undefined, trailers: undefined, sentTrailers: undefined, paused: false, body: new Body(), waiting: [] });
 
 /** One HTTP stream through the filter, driven step by step by a test: request headers, body, trailers, response …, `end()`. */
 export class HttpStream {
@@ -90,6 +91,16 @@ export class HttpStream {
   /** Body bytes that went on to the client. */
   get responseBody(): Uint8Array {
     return this.#response.body.sent;
+  }
+
+  /** The request's trailers as the filter left them. */
+  get requestTrailers(): HeaderMap | undefined {
+    return this.#request.sentTrailers;
+  }
+
+  /** The response's trailers as the filter left them. */
+  get responseTrailers(): HeaderMap | undefined {
+    return this.#response.sentTrailers;
   }
 
   /** Filter state `wasm.<name>` as text, undefined if not set. */
@@ -179,7 +190,7 @@ export class HttpStream {
   /** Whether the module is to be called; a dead VM answers for itself. */
   #isAlive(): boolean {
     if (!this.#plugin.vm.failure) return true;
-    if (this.#plugin.failurePolicy === "closed") this.#fail();
+    if (this.#plugin.failurePolicy !== "open") this.#fail();
     return false;
   }
 
@@ -211,6 +222,7 @@ export class HttpStream {
     if (!this.#isAlive()) return;
     const vm = this.#plugin.vm;
     side.trailers = map;
+    side.sentTrailers = map;
     const result = vm.call(this.#context, callback, this.#id, map.size) ?? 0;
     const isStopped = vm.stopped || result !== 0;
     if (!this.#isAlive()) return vm.settle();
@@ -293,6 +305,8 @@ export class HttpStream {
       get responseTrailerMap() { return self.#response.trailers; },
       get requestBuffer(): BodyBuffer | undefined { return self.#request.body.visible; },
       get responseBuffer(): BodyBuffer | undefined { return self.#response.body.visible; },
+      downstreamBuffer: undefined,
+      upstreamBuffer: undefined,
       get isLogging() { return self.#isLogging; },
       get attributeTrees() { return self.#attributeTrees(); },
       filterState: self.#filterState,

@@ -1,6 +1,7 @@
 import type { Context } from "./context.ts";
 import type { Environment } from "./environment.ts";
 import { HostError } from "./errors.ts";
+import type { GrpcCall } from "./grpc-call.ts";
 import { createImports } from "./imports.ts";
 import { MetricIds } from "./metrics.ts";
 import { latin1 } from "./pairs.ts";
@@ -40,6 +41,7 @@ export class Vm {
   #recent: string[] = [];
   #nextContextId = 1;
   #lastCallToken = 0;
+  readonly #calls = new WeakSet<GrpcCall>();
 
   constructor(module: WebAssembly.Module, exports: ReadonlySet<string>, environment: Environment, worker: number) {
     this.environment = environment;
@@ -59,6 +61,15 @@ export class Vm {
 
   allocateContextId(): number {
     return this.#nextContextId++;
+  }
+
+  /** Notes that this VM began the callout: tokens are a VM's own. */
+  adoptCall(call: GrpcCall): void {
+    this.#calls.add(call);
+  }
+
+  ownsCall(call: GrpcCall): boolean {
+    return this.#calls.has(call);
   }
 
   nextCallToken(): number {

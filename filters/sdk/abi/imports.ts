@@ -69,6 +69,30 @@
 // @ts-ignore: decorator
 @external("env", "proxy_done") export declare function proxy_done(): i32;
 
+// Queues shared by VMs
+// @ts-ignore: decorator
+@external("env", "proxy_register_shared_queue") export declare function proxy_register_shared_queue(name: usize, nameLength: usize, tokenOut: usize): i32;
+// @ts-ignore: decorator
+@external("env", "proxy_resolve_shared_queue") export declare function proxy_resolve_shared_queue(vmId: usize, vmIdLength: usize, name: usize, nameLength: usize, tokenOut: usize): i32;
+// @ts-ignore: decorator
+@external("env", "proxy_enqueue_shared_queue") export declare function proxy_enqueue_shared_queue(token: u32, data: usize, dataLength: usize): i32;
+// @ts-ignore: decorator
+@external("env", "proxy_dequeue_shared_queue") export declare function proxy_dequeue_shared_queue(token: u32, dataOut: usize, lengthOut: usize): i32;
+
+// gRPC callouts
+// @ts-ignore: decorator
+@external("env", "proxy_grpc_call") export declare function proxy_grpc_call(target: usize, targetLength: usize, service: usize, serviceLength: usize, method: usize, methodLength: usize, metadata: usize, metadataLength: usize, message: usize, messageLength: usize, timeoutMilliseconds: u32, tokenOut: usize): i32;
+// @ts-ignore: decorator
+@external("env", "proxy_grpc_stream") export declare function proxy_grpc_stream(target: usize, targetLength: usize, service: usize, serviceLength: usize, method: usize, methodLength: usize, metadata: usize, metadataLength: usize, tokenOut: usize): i32;
+// @ts-ignore: decorator
+@external("env", "proxy_grpc_send") export declare function proxy_grpc_send(token: u32, message: usize, messageLength: usize, endOfStream: u32): i32;
+// @ts-ignore: decorator
+@external("env", "proxy_grpc_close") export declare function proxy_grpc_close(token: u32): i32;
+// @ts-ignore: decorator
+@external("env", "proxy_grpc_cancel") export declare function proxy_grpc_cancel(token: u32): i32;
+// @ts-ignore: decorator
+@external("env", "proxy_get_status") export declare function proxy_get_status(codeOut: usize, messageOut: usize, lengthOut: usize): i32;
+
 // HTTP callouts, foreign functions
 // @ts-ignore: decorator
 @external("env", "proxy_http_call") export declare function proxy_http_call(cluster: usize, clusterLength: usize, headers: usize, headersLength: usize, body: usize, bodyLength: usize, trailers: usize, trailersLength: usize, timeoutMilliseconds: u32, tokenOut: usize): i32;

@@ -1,0 +1,28 @@
+import { RootContext } from "./root-context";
+
+/** What HTTP streams and TCP connections have in common. Override `HttpContext` or `NetworkContext`. */
+export abstract class StreamContext {
+  /** The host's number of this stream, never used twice in a VM. */
+  id: u32 = 0;
+  /** The next object of the root's free list, while this one serves no stream. */
+  nextFree: StreamContext | null = null;
+  /** The root this object belongs to. Subclasses usually hold their own typed reference. */
+  owner: RootContext | null = null;
+
+  /** A stream begins: set every field of yours to its first value. No host call makes sense yet. */
+  onStart(): void {}
+  /** The stream is over and can be counted: properties such as response.code are final. */
+  onLog(): void {}
+  /** The answer to an `httpCall` this stream made; 0 headers: the call failed. The stream is the effective context. */
+  onHttpCallResponse(token: u32, headers: u32, bodySize: u32, trailers: u32): void {}
+  /** The first metadata of a `grpcStream` this stream opened (`grpcInitialMetadata`). */
+  onGrpcInitialMetadata(token: u32, headers: u32): void {}
+  /** A message of `size` bytes (`readBuffer(BufferType.GrpcReceiveBuffer, 0, size)`): of a `grpcCall` the answer, which ends the call. */
+  onGrpcMessage(token: u32, size: u32): void {}
+  /** The last metadata of a `grpcStream` (`grpcTrailingMetadata`). */
+  onGrpcTrailingMetadata(token: u32, trailers: u32): void {}
+  /** A `grpcCall` failed, or the other side ended a `grpcStream`; `grpcStatusMessage()` says more. */
+  onGrpcClose(token: u32, status: u32): void {}
+  /** The stream is gone; the object goes back to the free list. Cancel gRPC streams here that only served this one. */
+  onEnd(): void {}
+}
