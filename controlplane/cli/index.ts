@@ -10,6 +10,7 @@ import { type BootstrapOptions, bootstrapCommand } from "./bootstrap.ts";
 import type { CommandContext } from "./context.ts";
 import { envoyCommand } from "./envoy.ts";
 import { CommandFailure, exitCodes } from "./exit-codes.ts";
+import { newFilter } from "./filter-new.ts";
 import { type OutputFormat, renderValue } from "./output.ts";
 import { type ConfigKind, configKinds, proxyConfig } from "./proxy-config/command.ts";
 import { proxyStatus } from "./proxy-status.ts";
@@ -64,6 +65,7 @@ export function createProgram(context: CommandContext): Command {
   addTranslate(program, context);
   addBootstrap(program, context);
   addEnvoy(program, context);
+  addFilter(program, context);
   addVersion(program, context);
   return program;
 }
@@ -154,6 +156,13 @@ function addEnvoy(program: Command, context: CommandContext): void {
     })
     .addHelpText("after", "\nExamples:\n  scrim envoy path\n  scrim envoy fetch")
     .action((action: "path" | "fetch") => envoyCommand(action, context));
+}
+
+function addFilter(program: Command, context: CommandContext): void {
+  program.command("filter").description("write filters of your own").command("new").description("a filter with its test, ready to build").argument("<name>", "small letters, digits and dashes")
+    .option("--dir <directory>", "where to put it", "filters")
+    .addHelpText("after", "\nExamples:\n  scrim filter new greeting\n  scrim filter new greeting --dir filters/examples")
+    .action((name: string, options: { dir: string }) => newFilter(name, options, process.cwd(), context.terminal));
 }
 
 function addVersion(program: Command, context: CommandContext): void {
