@@ -26,7 +26,7 @@ import type { Registry } from "./telemetry/metrics.ts";
 import { gatewayCredentials } from "./translate/gateway-credentials.ts";
 import type { PluginModules } from "./translate/ir/modules.ts";
 import type { ProxyClass } from "./translate/ir/proxy-class.ts";
-import { proxyClassOfPod } from "./translate/proxy-class.ts";
+import { proxyClassOfNode, proxyClassOfPod, type UndescribedProxy } from "./translate/proxy-class.ts";
 import { emitProxy, resolveProxy } from "./translate/translate.ts";
 import { type BuiltinModules, loadBuiltinModules } from "./wasm/builtin-modules.ts";
 import { createPluginFetcher, type PluginFetcher } from "./wasm/plugin-fetcher.ts";
@@ -165,8 +165,11 @@ function createXds(settings: ServeSettings, { snapshots, secrets, published, dep
   const encoder = createResourceEncoder();
   const podOf = ({ identity }: Proxy) => published()?.get("Pod", identity.namespace, identity.pod);
   const resourcesFor = (proxy: Proxy): EncodedResources | undefined => {
+    const world = published();
     const pod = podOf(proxy);
-    const proxyClass = pod && proxyClassOfPod(pod);
+    // Under `scrim up` every pod is described; one that is not is on its way or gone.
+    const undescribed = world !== undefined && pod === undefined && settings.runtimeDir === undefined;
+    const proxyClass = undescribed ? proxyClassOfNode(world, undescribedProxy(proxy)) : pod && proxyClassOfPod(pod);
     return proxyClass && snapshots.resourcesOf(proxyClass);
   };
   const identities = join(settings.runtimeDir ?? settings.stateDir, "identities.json");
@@ -187,6 +190,14 @@ function createXds(settings: ServeSettings, { snapshots, secrets, published, dep
     clock: deps.clock,
     log: deps.logger,
   });
+}
+
+function undescribedProxy({ identity, node }: Proxy): UndescribedProxy {
+  const { namespace, serviceAccount, pod } = identity;
+  const said = node.metadata["LABELS"];
+  const labels = typeof said === "object" && said !== null ? Object.entries(said).filter((entry): entry is [string, string] => typeof entry[1] === "string") : [];
+  const workload = node.metadata["WORKLOAD_NAME"];
+  return { kind: node.kind, namespace, serviceAccount, workload: typeof workload === "string" ? workload : pod, labels: Object.fromEntries(labels), ip: node.ip };
 }
 
 function secretsNamedBy(listeners: EncodedMap): readonly string[] {

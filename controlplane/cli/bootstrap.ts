@@ -1,9 +1,11 @@
 // `scrim bootstrap`: the bootstrap of a proxy, to be read, or to run an Envoy of one's own with.
+import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { LABELS } from "../../filters/telemetry/labels.ts";
 import { buildBootstrap, CONTROL_PLANE_SERVER_NAME, type NodeFacts } from "../bootstrap/bootstrap.ts";
 import { parseAddress } from "../settings/address.ts";
 import type { CommandContext } from "./context.ts";
+import { issueToken } from "./issue-token.ts";
 import { CommandFailure, exitCodes } from "./exit-codes.ts";
 import { renderValue } from "./output.ts";
 
@@ -18,13 +20,18 @@ export interface BootstrapOptions {
   readonly rootCert?: string;
   readonly trustDomain: string;
   readonly token?: string;
+  readonly issueToken?: boolean;
   readonly stateDir: string;
   readonly output: "json" | "yaml";
 }
 
-/** Prints the bootstrap of the proxy that the options describe. */
-export function bootstrapCommand(options: BootstrapOptions, { terminal }: CommandContext): void {
-  terminal.out(renderValue(buildBootstrap(factsOf(options)), options.output));
+/** Prints the bootstrap of the proxy that the options describe; with `--issue-token` it makes the proxy's credential first. */
+export async function bootstrapCommand(options: BootstrapOptions, { terminal }: CommandContext): Promise<void> {
+  const facts = factsOf(options);
+  if (options.issueToken !== true) return terminal.out(renderValue(buildBootstrap(facts), options.output));
+  const token = randomBytes(32).toString("hex");
+  await issueToken(join(options.stateDir, "identities.json"), token, { namespace: facts.namespace, serviceAccount: facts.serviceAccount, pod: facts.podName });
+  terminal.out(renderValue(buildBootstrap({ ...facts, token }), options.output));
 }
 
 function factsOf(options: BootstrapOptions): NodeFacts {

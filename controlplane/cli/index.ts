@@ -143,8 +143,9 @@ function addBootstrap(program: Command, context: CommandContext): void {
     .option("--root-cert <file>", "the control plane's root certificate (default: ca/root-cert.pem in the state directory)")
     .option("--trust-domain <domain>", "the mesh's trust domain", "cluster.local")
     .option("--token <token>", "the proxy's credential")
+    .option("--issue-token", "make the proxy a credential in the state directory of a control plane that `scrim serve` runs")
     .addOption(new Option("-o, --output <format>", "how to print").choices(["json", "yaml"]).default("json"))
-    .addHelpText("after", "\nExample:\n  scrim bootstrap --proxy default/reviews-v1-0 --ip 127.10.4.7 --service-account bookinfo-reviews > envoy.json")
+    .addHelpText("after", "\nExample:\n  scrim bootstrap --proxy default/reviews-v1-0 --ip 127.10.4.7 --service-account bookinfo-reviews --label app=reviews --issue-token > envoy.json")
     .action((options: BootstrapOptions) => bootstrapCommand(options, context));
 }
 

@@ -1,5 +1,7 @@
 // From a pod to the class of proxies it belongs to.
+import { type Labels, labelsMatch, selectsAll } from "../model/labels.ts";
 import type { MeshObject } from "../model/object.ts";
+import type { World } from "../store/world.ts";
 import type { ProxyClass } from "./ir/proxy-class.ts";
 import { workloadOf } from "./resolve/workload.ts";
 
@@ -17,6 +19,49 @@ export function proxyClassOfPod(pod: MeshObject<"Pod">): ProxyClass | undefined 
     listens: workload.listens,
     ...(workload.outbound && { outbound: workload.outbound }),
   };
+}
+
+/** A proxy whose pod no document describes. Namespace and service account are proven; the rest is what its node says. */
+export interface UndescribedProxy {
+  readonly kind: "sidecar" | "router";
+  readonly namespace: string;
+  readonly serviceAccount: string;
+  readonly workload: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly ip: string;
+}
+
+/** The sidecar's explicit proxy listener, where nobody says otherwise. */
+const OUTBOUND_PORT = 15_001;
+
+/**
+ * Returns the class of such a proxy. It listens on its own address: a sidecar on the target ports of the Services that select it (the
+ * application is expected on the same port of 127.0.0.1), a router on the ports of the Gateways that select it.
+ */
+export function proxyClassOfNode(world: World, { kind, namespace, serviceAccount, workload, labels, ip }: UndescribedProxy): ProxyClass {
+  const own = { kind, namespace, serviceAccount, workload, labels, podIp: ip };
+  if (kind === "router") return { ...own, listens: gatewayPorts(world, labels).map(({ number, name }) => ({ port: number, name, bind: { address: ip, port: number } })) };
+  const ports = targetPorts(world, namespace, labels);
+  const listens = ports.map(({ number, name }) => ({ port: number, name, bind: { address: ip, port: number }, application: { address: "127.0.0.1", port: number } }));
+  return { ...own, listens, outbound: { address: ip, port: OUTBOUND_PORT } };
+}
+
+interface NumberedPort { readonly number: number; readonly name: string }
+
+/** Named target ports need a pod to say what they mean, and are left out. */
+function targetPorts(world: World, namespace: string, labels: Labels): readonly NumberedPort[] {
+  const services = world.list("Service").filter(({ metadata, spec }) => metadata.namespace === namespace && !selectsAll(spec.selector) && labelsMatch(spec.selector, labels));
+  return byNumber(services.flatMap(({ spec }) => spec.ports ?? []).map(({ port, targetPort, name = "" }) => ({ number: Number(targetPort ?? port), name })));
+}
+
+function gatewayPorts(world: World, labels: Labels): readonly NumberedPort[] {
+  return byNumber(world.list("Gateway").filter(({ spec }) => labelsMatch(spec.selector, labels)).flatMap(({ spec }) => spec.servers ?? []).map(({ port }) => ({ number: port.number, name: port.name })));
+}
+
+/** Each number once, ascending. */
+function byNumber(ports: readonly NumberedPort[]): readonly NumberedPort[] {
+  const found = new Map(ports.filter(({ number }) => Number.isInteger(number)).map((port) => [port.number, port]));
+  return [...found.values()].sort((a, b) => a.number - b.number);
 }
 
 /** Returns a key that is equal exactly for proxies of one class: they get the same resources. */
