@@ -9,6 +9,10 @@ import { envoyPath, freePort } from "./probe-envoy.ts";
 export interface CalloutsSetUp {
   readonly http: Uint8Array;
   readonly network: Uint8Array;
+  /** The filters' configurations, default {}. */
+  readonly httpConfiguration?: unknown;
+  readonly networkConfiguration?: unknown;
+  readonly concurrency?: number;
   readonly http2Port: number;
   readonly tcpPort: number;
 }
@@ -24,11 +28,11 @@ function cluster(name: string, port: number, isHttp2: boolean): unknown {
   };
 }
 
-function wasm(kind: "http" | "network", file: string): unknown {
+function wasm(kind: "http" | "network", file: string, configuration: unknown = {}): unknown {
   return {
     "@type": type(`envoy.extensions.filters.${kind}.wasm.v3.Wasm`),
     config: {
-      name: kind, configuration: { "@type": type("google.protobuf.StringValue"), value: "{}" },
+      name: kind, configuration: { "@type": type("google.protobuf.StringValue"), value: JSON.stringify(configuration) },
       vm_config: { runtime: "envoy.wasm.runtime.v8", vm_id: `${kind}-vm`, code: { local: { filename: file } } },
     },
   };
@@ -37,11 +41,11 @@ function wasm(kind: "http" | "network", file: string): unknown {
 function bootstrap(directory: string, ports: { readonly http: number; readonly tcp: number; readonly nobody: number }, setUp: CalloutsSetUp): unknown {
   const manager = {
     "@type": type("envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"), stat_prefix: "http",
-    http_filters: [{ name: "wasm", typed_config: wasm("http", join(directory, "http.wasm")) }, { name: "router", typed_config: { "@type": type("envoy.extensions.filters.http.router.v3.Router") } }],
+    http_filters: [{ name: "wasm", typed_config: wasm("http", join(directory, "http.wasm"), setUp.httpConfiguration) }, { name: "router", typed_config: { "@type": type("envoy.extensions.filters.http.router.v3.Router") } }],
     route_config: { virtual_hosts: [{ name: "all", domains: ["*"], routes: [{ match: { prefix: "/" }, route: { cluster: "inventory" } }] }] },
   };
   const proxy = { "@type": type("envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy"), stat_prefix: "tcp", cluster: "tcp" };
-  const filters = [{ name: "wasm", typed_config: wasm("network", join(directory, "network.wasm")) }, { name: "proxy", typed_config: proxy }];
+  const filters = [{ name: "wasm", typed_config: wasm("network", join(directory, "network.wasm"), setUp.networkConfiguration) }, { name: "proxy", typed_config: proxy }];
   return {
     static_resources: {
       listeners: [
@@ -74,7 +78,7 @@ export class CalloutsEnvoy {
     writeFileSync(join(directory, "http.wasm"), setUp.http);
     writeFileSync(join(directory, "network.wasm"), setUp.network);
     writeFileSync(join(directory, "envoy.json"), JSON.stringify(bootstrap(directory, ports, setUp)));
-    const child = spawn(envoyPath(), ["-c", join(directory, "envoy.json"), "--use-dynamic-base-id", "--concurrency", "1", "-l", "warning", "--file-flush-interval-msec", "50", "--log-path", join(directory, "log")], { stdio: "ignore" });
+    const child = spawn(envoyPath(), ["-c", join(directory, "envoy.json"), "--use-dynamic-base-id", "--concurrency", String(setUp.concurrency ?? 1), "-l", "warning", "--component-log-level", "wasm:info", "--file-flush-interval-msec", "50", "--log-path", join(directory, "log")], { stdio: "ignore" });
     const envoy = new CalloutsEnvoy(ports, directory, child);
     for (let i = 0; i < 300; i++) {
       if (child.exitCode !== null) throw new Error(`Envoy ended: ${envoy.log()}`);

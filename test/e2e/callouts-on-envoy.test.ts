@@ -117,7 +117,7 @@ describe("the host and Envoy tell a filter the same", () => {
     stream.sendRequestTrailers({ "x-trailer": "t" });
     const seen = stream.requestTrailers?.get("x-seen-request-trailers");
     stream.sendResponseHeaders({ ":status": "200" }, { endOfStream: false });
-    stream.sendResponseBody("with trailers", { endOfStream: false });
+    stream.sendResponseBody("answer 42", { endOfStream: false });
     stream.sendResponseTrailers({ "x-last": "from upstream", "x-request": seen ?? "" });
     expect(stream.responseTrailers?.toObject()).toEqual(real.trailers);
     expect(real.trailers).toEqual({ "x-request": "1", "x-seen-response-trailers": "from upstream" });

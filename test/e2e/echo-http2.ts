@@ -26,13 +26,21 @@ function answerGrpc(stream: ServerHttp2Stream, method: string, body: Buffer): vo
   stream.end(method === "Missing" ? undefined : Buffer.concat(grpcMessages(body).map((message) => grpcFrame(message.toUpperCase()))));
 }
 
-function answerTrailers(stream: ServerHttp2Stream, seen: string): void {
-  stream.on("wantTrailers", () => stream.sendTrailers({ "x-last": "from upstream", "x-request": seen }));
-  stream.respond({ ":status": 200 }, { waitForTrailers: true });
-  stream.end("with trailers");
+/** 200 for alice, else 403. */
+function answerAuthorize(stream: ServerHttp2Stream, user: string): void {
+  stream.respond({ ":status": user === "alice" ? 200 : 403 }, { endStream: true });
 }
 
-/** An HTTP/2 server without TLS: gRPC methods `test.Echo/{Unary,Missing,Silent,Chat}`; elsewhere it answers with trailers that name the request's. */
+function answerTrailers(stream: ServerHttp2Stream, seen: string, got: string): void {
+  stream.on("wantTrailers", () => stream.sendTrailers({ "x-last": "from upstream", "x-request": seen }));
+  stream.respond({ ":status": 200, "x-got": got }, { waitForTrailers: true });
+  stream.end("answer 42");
+}
+
+/**
+ * An HTTP/2 server without TLS: gRPC methods `test.Echo/{Unary,Missing,Silent,Chat}`, `/authorize`; elsewhere it answers "answer 42" with the
+ * request's x-answer as x-got, and with trailers that name the request's.
+ */
 export function startEchoHttp2(): Promise<{ readonly port: number; stop(): void }> {
   const server: Http2Server = createServer();
   const sessions = new Set<{ destroy(): void }>();
@@ -45,7 +53,8 @@ export function startEchoHttp2(): Promise<{ readonly port: number; stop(): void 
     stream.on("trailers", (given: Record<string, unknown>) => { trailers = String(given["x-seen-request-trailers"]); });
     stream.on("end", () => {
       const method = /^\/test\.Echo\/(\w+)$/.exec(String(headers[":path"]))?.[1];
-      if (method === undefined) answerTrailers(stream, trailers);
+      if (headers[":path"] === "/authorize") answerAuthorize(stream, String(headers["x-user"]));
+      else if (method === undefined) answerTrailers(stream, trailers, String(headers["x-answer"]));
       else answerGrpc(stream, method, Buffer.concat(parts));
     });
   });
