@@ -4,6 +4,7 @@ import type { EnvoyResources } from "../translate/emit/resources.ts";
 import { loadFiles } from "../store/load.ts";
 import type { PluginModules } from "../translate/ir/modules.ts";
 import { loadBuiltinModules } from "../wasm/builtin-modules.ts";
+import { formatViolation } from "../validate/violation.ts";
 import type { CommandContext } from "./context.ts";
 import { CommandFailure, exitCodes } from "./exit-codes.ts";
 import { renderValue } from "./output.ts";
@@ -28,14 +29,11 @@ export interface TranslateOptions {
   readonly strict?: boolean;
 }
 
-/** Prints the resources of the proxy named; violations go to standard error and end the command with the code for invalid input. */
+/** Prints the resources of the proxy named, made from the valid documents; violations go to standard error, and errors among them make the exit code that for invalid input. */
 export async function translateCommand(options: TranslateOptions, { terminal, installation }: CommandContext): Promise<void> {
   if (!/^[^/]+\/[^/]+$/.test(options.proxy)) throw new CommandFailure(exitCodes.usage, `--proxy ${options.proxy}: write NAMESPACE/WORKLOAD.`);
   const { world, violations } = await loadFiles(options.filename, { strict: options.strict ?? false });
-  for (const { file, line, column, object, field, message, severity } of violations) {
-    terminal.err(`${file}:${line}:${column}: ${severity}: ${[object, field].filter(Boolean).join(" ")}: ${message}\n`);
-  }
-  if (violations.some(({ severity }) => severity === "error")) throw new CommandFailure(exitCodes.invalid, "The documents are not valid: nothing was translated.");
+  for (const violation of violations) terminal.err(`${formatViolation(violation)}\n`);
   const builtins = await loadBuiltinModules(installation.filtersDir);
   // Plugins are fetched by a running control plane only: offline each stands as one that is on its way.
   const modules: PluginModules = { builtin: (name) => builtins[name], plugin: () => ({ kind: "pending" }) };
@@ -43,6 +41,8 @@ export async function translateCommand(options: TranslateOptions, { terminal, in
   if (translation.kind === "refused") throw new CommandFailure(exitCodes.notFound, `Nothing was translated: ${translation.reason}.`);
   for (const note of translation.notes) terminal.err(`note: ${note}\n`);
   terminal.out(renderValue(selectResources(translation.resources, options.type), options.output));
+  // As in a running mesh the others count; a script must notice all the same.
+  if (violations.some(({ severity }) => severity === "error")) throw new CommandFailure(exitCodes.invalid, "Some documents are not valid: they were left out.");
 }
 
 /** Returns the resources as plain JSON: a list for one type, an object of lists for all. */

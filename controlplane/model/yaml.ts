@@ -71,7 +71,8 @@ export function parsePiece(text: string): ParsedPiece {
     const document = parseTree(text, lines);
     const faults = [...document.errors, ...document.warnings];
     if (faults.length > 0) {
-      return { kind: "broken", problems: faults.slice(0, 20).map((fault) => ({ ...placeAt(lines, fault.pos[0]), message: firstLine(fault.message) })) };
+      const problems = faults.map((fault) => ({ ...placeAt(lines, fault.pos[0]), message: readable(fault.message) }));
+      return { kind: "broken", problems: withoutRepetition(problems).slice(0, 20) };
     }
     const fault = faultOfTree(document);
     if (fault !== undefined) return { kind: "broken", problems: [{ ...placeAt(lines, fault.offset), message: fault.message }] };
@@ -82,8 +83,20 @@ export function parsePiece(text: string): ParsedPiece {
     return { kind: "document", value, ...place };
   } catch (error) {
     // A RangeError of the stack and the alias limit's ReferenceError: both mean a document made to exhaust us.
-    return { kind: "broken", problems: [{ line: 1, column: 1, message: firstLine(error instanceof Error ? error.message : String(error)) }] };
+    return { kind: "broken", problems: [{ line: 1, column: 1, message: readable(error instanceof Error ? error.message : String(error)) }] };
   }
+}
+
+type Problem = (ParsedPiece & { kind: "broken" })["problems"][number];
+
+/** The parser may say the same of one place more than once. */
+function withoutRepetition(problems: readonly Problem[]): readonly Problem[] {
+  return [...new Map(problems.map((problem) => [`${problem.line}:${problem.column}:${problem.message}`, problem])).values()];
+}
+
+/** The parser's message in one line; what it says when its stack is used up, in words that help. */
+function readable(message: string): string {
+  return /call stack/i.test(message) ? `nested deeper than ${MAX_DEPTH} levels` : firstLine(message);
 }
 
 /** Returns the document of a parsed piece, at its place in `file`. */
