@@ -78,7 +78,7 @@ function addUp(program: Command, context: CommandContext): void {
     .option("--strict", "refuse deprecated spellings instead of warning")
     .option("--allow-empty", "when the directory becomes empty, remove everything")
     .option("--certificate-lifetime <duration>", "how long a workload's certificate is valid, as in 24h or 10m (default: 24h)")
-    .addHelpText("after", "\nExamples:\n  scrim up deploy/demo/bookinfo\n  scrim up mesh --gateway-port 0 --admin-port 0 --state-dir /tmp/mesh-state")
+    .addHelpText("after", "\nExamples:\n  scrim up deploy/demo/bookinfo\n  scrim up mesh --gateway-port 0 --admin-port 0 --state-dir mesh-state")
     .action((directory: string, options) => up(directory, options, context));
 }
 

@@ -23,7 +23,7 @@ describe("readEnvironment", () => {
 
 describe("settings", () => {
   it("keeps the state beside the mesh directory", () => {
-    expect(readUpSettings("/work/mesh", {}, environment)).toMatchObject({ kind: "settings", settings: { directory: "/work/mesh", stateDir: "/work/.scrim", gatewayPort: undefined, adminPort: undefined } });
+    expect(readUpSettings("/srv/mesh", {}, environment)).toMatchObject({ kind: "settings", settings: { directory: "/srv/mesh", stateDir: "/srv/.scrim", gatewayPort: undefined, adminPort: undefined } });
   });
   it("tells a port that was asked for from a default", () => {
     expect(readUpSettings("m", { gatewayPort: "0", adminPort: "15014" }, environment)).toMatchObject({ settings: { gatewayPort: 0, adminPort: 15014 } });
