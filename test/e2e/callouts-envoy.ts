@@ -13,6 +13,8 @@ export interface CalloutsSetUp {
   readonly httpConfiguration?: unknown;
   readonly networkConfiguration?: unknown;
   readonly concurrency?: number;
+  /** Of the HTTP filter, default Envoy's own: fail closed. */
+  readonly failurePolicy?: "FAIL_RELOAD";
   readonly http2Port: number;
   readonly tcpPort: number;
 }
@@ -28,11 +30,11 @@ function cluster(name: string, port: number, isHttp2: boolean): unknown {
   };
 }
 
-function wasm(kind: "http" | "network", file: string, configuration: unknown = {}): unknown {
+function wasm(kind: "http" | "network", file: string, configuration: unknown = {}, failurePolicy?: string): unknown {
   return {
     "@type": type(`envoy.extensions.filters.${kind}.wasm.v3.Wasm`),
     config: {
-      name: kind, configuration: { "@type": type("google.protobuf.StringValue"), value: JSON.stringify(configuration) },
+      name: kind, ...(failurePolicy !== undefined && { failure_policy: failurePolicy }), configuration: { "@type": type("google.protobuf.StringValue"), value: JSON.stringify(configuration) },
       vm_config: { runtime: "envoy.wasm.runtime.v8", vm_id: `${kind}-vm`, code: { local: { filename: file } } },
     },
   };
@@ -41,7 +43,7 @@ function wasm(kind: "http" | "network", file: string, configuration: unknown = {
 function bootstrap(directory: string, ports: { readonly http: number; readonly tcp: number; readonly nobody: number }, setUp: CalloutsSetUp): unknown {
   const manager = {
     "@type": type("envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"), stat_prefix: "http",
-    http_filters: [{ name: "wasm", typed_config: wasm("http", join(directory, "http.wasm"), setUp.httpConfiguration) }, { name: "router", typed_config: { "@type": type("envoy.extensions.filters.http.router.v3.Router") } }],
+    http_filters: [{ name: "wasm", typed_config: wasm("http", join(directory, "http.wasm"), setUp.httpConfiguration, setUp.failurePolicy) }, { name: "router", typed_config: { "@type": type("envoy.extensions.filters.http.router.v3.Router") } }],
     route_config: { virtual_hosts: [{ name: "all", domains: ["*"], routes: [{ match: { prefix: "/" }, route: { cluster: "inventory" } }] }] },
   };
   const proxy = { "@type": type("envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy"), stat_prefix: "tcp", cluster: "tcp" };

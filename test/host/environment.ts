@@ -5,6 +5,7 @@ import { Metrics } from "./metrics.ts";
 import { SharedData } from "./shared-data.ts";
 import { SharedQueues } from "./shared-queue.ts";
 import type { LogEntry, LogLevel } from "./status.ts";
+import type { StrictLimits } from "./strict.ts";
 
 /** Virtual time. Nothing moves it but the test. */
 export class Clock {
@@ -39,6 +40,9 @@ export interface Environment {
   /** Called before each host call; a status it returns is answered instead of doing the call. */
   readonly intercept: ((call: HostCall) => number | undefined) | undefined;
   logLevel: LogLevel;
+  readonly strict: StrictLimits | undefined;
+  /** What went beyond the strict limits, each once. */
+  readonly violations: Set<string>;
   readonly httpCalls: HttpCall[];
   readonly grpcCalls: GrpcCall[];
 }

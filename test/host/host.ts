@@ -11,6 +11,7 @@ import { type FailurePolicy, PluginInstance } from "./plugin.ts";
 import { SharedData } from "./shared-data.ts";
 import { SharedQueues } from "./shared-queue.ts";
 import type { LogEntry, LogLevel } from "./status.ts";
+import type { StrictLimits } from "./strict.ts";
 import { HttpStream, type StreamOptions } from "./stream.ts";
 import { Vm } from "./vm.ts";
 
@@ -34,6 +35,8 @@ export interface HostOptions {
   readonly logLevel?: LogLevel;
   /** Default "closed", as in Envoy. "reload": a stream that comes a second or more after the VM was loaded gets a new one. */
   readonly failurePolicy?: FailurePolicy;
+  /** Budgets of stream callbacks; `verify()` reports what went beyond. */
+  readonly strict?: StrictLimits;
   /** More foreign functions, or others in place of the host's. */
   readonly foreignFunctions?: Readonly<Record<string, ForeignFunction>>;
   /** Fault injection: called before each host call; the status it returns is answered instead of doing the call. */
@@ -65,7 +68,7 @@ export class Host {
     this.#environment = {
       clock: new Clock(), metrics: new Metrics(), sharedData: new SharedData(), queues: new SharedQueues(), logs: [], attributes: checkedAttributes(options.attributes ?? {}),
       clusters: options.clusters && new Set(options.clusters), foreignFunctions: options.foreignFunctions ?? {}, vmId: options.vmId ?? "",
-      vmConfiguration: toBytes(options.vmConfiguration ?? ""), intercept: options.intercept, logLevel: options.logLevel ?? "trace", httpCalls: [], grpcCalls: [],
+      vmConfiguration: toBytes(options.vmConfiguration ?? ""), intercept: options.intercept, strict: options.strict, violations: new Set(), logLevel: options.logLevel ?? "trace", httpCalls: [], grpcCalls: [],
     };
     this.clock = this.#environment.clock;
     this.metrics = this.#environment.metrics;
@@ -109,6 +112,21 @@ export class Host {
       next.work();
     }
     clock.move(until - clock.monotonicNs);
+  }
+
+  /**
+   * Throws a HostError (`NOT_CLEAN`) that lists every callback beyond the strict limits, streams that never ended, callouts nobody waits for
+   * the end of, roots that stayed behind, and memory that grew after the warm-up. Call it at a test's end, when all streams have ended.
+   */
+  verify(): void {
+    const problems = [...this.#environment.violations];
+    const instances = [...this.#workers, ...this.#retired.filter((instance) => !instance.isGone)];
+    for (const { openStreams, vm } of instances) if (openStreams > 0) problems.push(`contexts of worker ${vm.worker}: expected every stream to have ended, ${openStreams} did not`);
+    for (const { openStreams, vm, name } of this.#retired.filter((instance) => !instance.isGone)) if (openStreams === 0) problems.push(`contexts of worker ${vm.worker}: a former root of ${name} answered false to proxy_on_done and never called proxy_done`);
+    for (const call of this.#environment.httpCalls) problems.push(`HTTP callout ${call.token} to ${call.cluster}: expected an answer, it still waits`);
+    for (const call of this.#environment.grpcCalls) problems.push(`gRPC ${call.kind} ${call.token} to ${call.cluster}: expected its end or a cancel, it is still open`);
+    for (const vm of new Set(instances.map((instance) => instance.vm))) if (vm.growth !== undefined) problems.push(vm.growth);
+    if (problems.length > 0) throw new HostError("NOT_CLEAN", `the module left something to be desired:\n${problems.map((problem) => `- ${problem}`).join("\n")}`);
   }
 
   setLogLevel(level: LogLevel): void {

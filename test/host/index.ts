@@ -12,4 +12,5 @@ export type { HttpCall } from "./http-call.ts";
 export type { LocalReply } from "./local-reply.ts";
 export type { FailurePolicy } from "./plugin.ts";
 export { type LogEntry, type LogLevel, Status } from "./status.ts";
+export type { StrictLimits } from "./strict.ts";
 export type { HttpStream, Outcome, StreamOptions } from "./stream.ts";

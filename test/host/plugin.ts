@@ -60,12 +60,18 @@ export class PluginInstance implements Root {
     return vm.failure || accepted === 0 ? this.#problem("configure", "proxy_on_configure answered false") : undefined;
   }
 
+  /** How many streams are open. */
+  get openStreams(): number {
+    return this.#streams;
+  }
+
   opened(): void {
     this.#streams++;
   }
 
   closed(): void {
     this.#streams--;
+    this.vm.streamEnded();
     this.#finishIfIdle();
   }
 

@@ -7,6 +7,7 @@ import { MetricIds } from "./metrics.ts";
 import { latin1 } from "./pairs.ts";
 import { ALLOWED_AT_START } from "./signatures.ts";
 import { statusName } from "./status.ts";
+import { type CallbackCost, costProblems } from "./strict.ts";
 
 type Callback = (...args: number[]) => number | undefined;
 
@@ -39,6 +40,9 @@ export class Vm {
   #starting = true;
   #afterCall: (() => void)[] = [];
   #recent: string[] = [];
+  #cost: CallbackCost = { hostCalls: 0, allocations: 0, allocatedBytes: 0 };
+  #endedStreams = 0;
+  #settledBytes: number | undefined;
   #nextContextId = 1;
   #lastCallToken = 0;
   readonly #calls = new WeakSet<GrpcCall>();
@@ -57,6 +61,17 @@ export class Vm {
   /** Bytes of the module's linear memory. */
   get memoryBytes(): number {
     return this.#memory?.buffer.byteLength ?? 0;
+  }
+
+  /** A stream of this VM has ended; from the end of the warm-up on, memory is compared with what it was then. */
+  streamEnded(): void {
+    if (++this.#endedStreams === (this.environment.strict?.warmUpStreams ?? 100)) this.#settledBytes = this.memoryBytes;
+  }
+
+  /** Why memory is not as it was when the warm-up ended; undefined if it is, or the warm-up is not over. */
+  get growth(): string | undefined {
+    if (this.#settledBytes === undefined || this.memoryBytes <= this.#settledBytes) return undefined;
+    return `memory of worker ${this.worker}: expected no growth after the warm-up, it grew from ${this.#settledBytes} to ${this.memoryBytes} bytes over ${this.#endedStreams} streams`;
   }
 
   allocateContextId(): number {
@@ -153,6 +168,8 @@ export class Vm {
   give(bytes: Uint8Array, ptrOut: number, lengthOut: number): boolean {
     let ptr = 0;
     if (bytes.length > 0) {
+      this.#cost.allocations++;
+      this.#cost.allocatedBytes += bytes.length;
       const allocate = this.exports.has("malloc") ? "malloc" : "proxy_on_memory_allocate";
       ptr = (this.#instance.exports[allocate] as Callback)(bytes.length) ?? 0;
       const target = ptr === 0 ? undefined : this.read(ptr, bytes.length);
@@ -172,6 +189,7 @@ export class Vm {
     const callback = this.#instance.exports[name] as Callback | undefined;
     if (!callback) return undefined;
     this.#recent = [];
+    this.#cost = { hostCalls: 0, allocations: 0, allocatedBytes: 0 };
     try {
       const result = callback(...args);
       return result === undefined ? undefined : result >>> 0;
@@ -180,7 +198,14 @@ export class Vm {
       this.failure = { callback: name, message: (error as Error).message, calls: this.#recent };
       this.log(5, `Function: ${name} failed: Uncaught ${(error as Error).name}: ${(error as Error).message}`);
       return undefined;
+    } finally {
+      this.#checkCost(name);
     }
+  }
+
+  #checkCost(callback: string): void {
+    const { strict, violations } = this.environment;
+    if (strict) for (const problem of costProblems(strict, callback, this.worker, this.#cost, this.#recent)) violations.add(problem);
   }
 
   #guardedImports(wanted: WebAssembly.ModuleImportDescriptor[]): WebAssembly.Imports {
@@ -195,6 +220,7 @@ export class Vm {
 
   #hostCall(name: string, implementation: ((...args: never[]) => number | void) | undefined, args: never[]): number | void {
     if (this.#starting && !ALLOWED_AT_START.has(name)) throw new Error(`restricted_callback: ${name} may not be called while the module starts`);
+    this.#cost.hostCalls++;
     const injected = this.environment.intercept?.({ name, callback: this.#callback, worker: this.worker });
     const status = injected ?? (implementation ? implementation(...args) : 52); // WASI's ENOSYS
     if (this.#recent.length === REMEMBERED_CALLS) this.#recent.shift();
