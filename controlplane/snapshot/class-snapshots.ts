@@ -37,9 +37,9 @@ export function createClassSnapshots<Inputs extends object, ProxyClass>(options:
 
   const make = (classKey: string, inputs: Inputs, proxyClass: ProxyClass, before: EncodedResources | undefined): EncodedResources | undefined => {
     try {
-      const encoded = options.encoder.encodeResources(classKey, options.translate(inputs, proxyClass), before);
+      const encoded = options.encoder.encodeResources(classKey, options.translate(inputs, proxyClass), before, { lasting: true });
       if (encoded === before) return before;
-      const problems = findProblems(encoded, options.isBootstrapCluster, () => true);
+      const problems = findProblems(encoded, options.isBootstrapCluster, () => true, before);
       if (problems.length === 0) return encoded;
       options.log.error({ problems: problems.map(describeProblem) }, "a translation does not hold together; what was served before is served on");
     } catch (error) {

@@ -1,5 +1,5 @@
 // Whether every name inside a class's resources resolves within them, checked before they are published.
-import type { EncodedResources } from "./encode.ts";
+import type { EncodedMap, EncodedResources } from "./encode.ts";
 import type { ResourceKind } from "./resources.ts";
 import { resourceKinds } from "./type-urls.ts";
 
@@ -9,26 +9,45 @@ export type SnapshotProblem =
   /** A virtual host whose route configuration is not there. */
   | { readonly kind: "orphan"; readonly from: ResourceAddress };
 
+/** Kinds that others refer to. */
+const TARGETS = ["clusters", "endpoints", "routes", "extensionConfigs"] as const;
+
 export interface ResourceAddress { readonly kind: ResourceKind; readonly name: string }
 
 /**
  * Every reference that does not resolve. Clusters of the bootstrap (as the control plane's own) and secrets, which belong to the
- * identity, are known by the two predicates.
+ * identity, are known by the two predicates. What stands unchanged in `before`, which had no problems, is not looked at again unless something
+ * that could be referred to changed.
  */
-export function findProblems(encoded: EncodedResources, isBootstrapCluster: (name: string) => boolean, isSecret: (name: string) => boolean): SnapshotProblem[] {
+export function findProblems(encoded: EncodedResources, isBootstrapCluster: (name: string) => boolean, isSecret: (name: string) => boolean, before?: EncodedResources): SnapshotProblem[] {
   const problems: SnapshotProblem[] = [];
   const resolves = ({ kind, name }: ResourceAddress): boolean => {
     if (kind === "secrets") return isSecret(name);
     return encoded.maps[kind].has(name) || (kind === "clusters" && isBootstrapCluster(name));
   };
+  const isSettled = before !== undefined && TARGETS.every((kind) => haveSameNames(before.maps[kind], encoded.maps[kind]));
   for (const kind of resourceKinds) {
-    if (kind === "secrets") continue;
-    for (const { name, references } of encoded.maps[kind].values()) {
+    if (kind === "secrets" || (isSettled && before.maps[kind] === encoded.maps[kind])) continue;
+    for (const resource of encoded.maps[kind].values()) {
+      const { name, references } = resource;
+      if (isSettled && before.maps[kind].get(name) === resource) continue;
       for (const to of references) if (!resolves(to)) problems.push({ kind: "dangling", from: { kind, name }, to });
       if (kind === "virtualHosts" && !encoded.maps.routes.has(routeConfigurationOf(name))) problems.push({ kind: "orphan", from: { kind, name } });
     }
   }
   return problems;
+}
+
+const compared = new WeakMap<EncodedMap, { readonly before: WeakRef<EncodedMap>; readonly same: boolean }>();
+
+/** Asked once for maps that many classes share. */
+function haveSameNames(before: EncodedMap, after: EncodedMap): boolean {
+  if (before === after) return true;
+  const known = compared.get(after);
+  if (known?.before.deref() === before) return known.same;
+  const same = before.size === after.size && [...after.keys()].every((name) => before.has(name));
+  compared.set(after, { before: new WeakRef(before), same });
+  return same;
 }
 
 /** The route configuration of a VHDS resource name: `80` of `80/reviews.default.svc.cluster.local:9080`. */

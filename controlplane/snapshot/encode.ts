@@ -31,6 +31,11 @@ export interface EncodedResources {
 
 const NOTHING: EncodedMap = new Map();
 
+export interface EncodeOptions {
+  /** The maps given never change afterwards, and several classes may be given the same one. */
+  readonly lasting?: boolean;
+}
+
 /** Encodes and remembers: the same message object, and equal content, give the same EncodedResource. */
 export interface ResourceEncoder {
   /** The encoded resource of one message. Throws MessageShapeError for a message that cannot be encoded. */
@@ -38,13 +43,14 @@ export interface ResourceEncoder {
   /** The encoded map; the one given as `before` comes back when nothing in it differs. */
   encodeMap<K extends ResourceKind>(kind: K, messages: ReadonlyMap<string, ResourceMessages[K]>, before?: EncodedMap): EncodedMap;
   /** A class's resources; maps that are equal to those of `before` are shared with it, and `before` itself comes back when all are. */
-  encodeResources(classKey: string, resources: EnvoyResources, before?: EncodedResources): EncodedResources;
+  encodeResources(classKey: string, resources: EnvoyResources, before?: EncodedResources, options?: EncodeOptions): EncodedResources;
   /** How many contents are remembered at present. */
   size(): number;
 }
 
 /** An encoder with an interning cache that keeps only what someone still holds. */
 export function createResourceEncoder(): ResourceEncoder {
+  const byMap = new WeakMap<object, EncodedMap>();
   const byMessage = new WeakMap<object, EncodedResource>();
   const byVersion = new Map<string, WeakRef<EncodedResource>>();
   const dropped = new FinalizationRegistry<string>((version) => {
@@ -69,14 +75,24 @@ export function createResourceEncoder(): ResourceEncoder {
     return before !== undefined && isSameMap(before, encoded) ? before : encoded;
   };
 
-  const encodeResources: ResourceEncoder["encodeResources"] = (classKey, resources, before) => {
+  /** As encodeMap, for a map that never changes again: encoded once, however many classes hold it. */
+  const encodeLasting: ResourceEncoder["encodeMap"] = (kind, messages, before) => {
+    const known = byMap.get(messages);
+    if (known !== undefined) return known;
+    const encoded = encodeMap(kind, messages, before);
+    byMap.set(messages, encoded);
+    return encoded;
+  };
+
+  const encodeResources: ResourceEncoder["encodeResources"] = (classKey, resources, before, { lasting = false } = {}) => {
+    const encodeKind = lasting ? encodeLasting : encodeMap;
     const maps = {
-      clusters: encodeMap("clusters", resources.clusters, before?.maps.clusters),
-      endpoints: encodeMap("endpoints", resources.endpoints, before?.maps.endpoints),
-      listeners: encodeMap("listeners", resources.listeners, before?.maps.listeners),
-      routes: encodeMap("routes", resources.routes, before?.maps.routes),
-      virtualHosts: encodeMap("virtualHosts", resources.virtualHosts, before?.maps.virtualHosts),
-      extensionConfigs: encodeMap("extensionConfigs", resources.extensionConfigs, before?.maps.extensionConfigs),
+      clusters: encodeKind("clusters", resources.clusters, before?.maps.clusters),
+      endpoints: encodeKind("endpoints", resources.endpoints, before?.maps.endpoints),
+      listeners: encodeKind("listeners", resources.listeners, before?.maps.listeners),
+      routes: encodeKind("routes", resources.routes, before?.maps.routes),
+      virtualHosts: encodeKind("virtualHosts", resources.virtualHosts, before?.maps.virtualHosts),
+      extensionConfigs: encodeKind("extensionConfigs", resources.extensionConfigs, before?.maps.extensionConfigs),
     };
     const isSame = before !== undefined && before.classKey === classKey && resourceKinds.every((kind) => kind === "secrets" || before.maps[kind] === maps[kind]);
     return isSame ? before : { classKey, maps };

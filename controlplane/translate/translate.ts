@@ -14,6 +14,12 @@ import { buildConnectListener, buildOutboundListener } from "./emit/outbound-lis
 import { buildRouteConfiguration, buildVirtualHosts } from "./emit/route-table.ts";
 import { buildBlackHoleCluster, buildConnectCluster, buildPassthroughCluster } from "./emit/special-clusters.ts";
 import { buildWasmExtension } from "./emit/wasm-filter.ts";
+import { memoByContent } from "./emit/content-memo.ts";
+import type { Cluster, ClusterLoadAssignment, Listener, VirtualHost } from "../../protos/build/envoy.ts";
+import { upstreamName } from "./emit/names.ts";
+import type { RouteTable } from "./ir/routes.ts";
+import type { Upstream } from "./ir/upstream.ts";
+import { memoByObject, memoByOwner } from "./resolve/memo.ts";
 import type { HttpFilters } from "./ir/filters.ts";
 import type { PluginModules } from "./ir/modules.ts";
 import type { ProxyIr } from "./ir/proxy.ts";
@@ -43,55 +49,97 @@ export function resolveProxy(world: World, proxy: ProxyClass, modules: PluginMod
 /** Returns the Envoy messages of an IR, every kind by resource name. */
 export function emitProxy(ir: ProxyIr): EnvoyResources {
   const resources = emptyResources();
-  emitUpstreams(ir, resources);
-  emitListeners(ir, resources);
-  const isForward = (cluster: string) => resources.clusters.get(cluster)?.clusterType !== undefined;
+  resources.clusters = clustersOf(ir);
+  resources.endpoints = endpointMap(ir.upstreams);
+  resources.listeners = listenersFor(ir);
   for (const table of ir.routeTables) {
     const routes = buildRouteConfiguration(table, ir.outbound?.unknownHosts);
-    resources.routes.set(table.name, { ...routes, ...(routes.virtualHosts && { virtualHosts: routes.virtualHosts.map((host) => guardForwards(host, isForward)) }) });
-    for (const [name, host] of buildVirtualHosts(table)) resources.virtualHosts.set(name, guardForwards(host, isForward));
+    resources.routes.set(table.name, { ...routes, ...(routes.virtualHosts && { virtualHosts: routes.virtualHosts.map((host) => guardForwards(host, isForward(resources.clusters))) }) });
   }
+  resources.virtualHosts = virtualHostsOf(ir, resources.clusters);
   const chains: readonly HttpFilters[] = [...(ir.outbound ? [ir.outbound] : []), ...ir.inbound, ...ir.gatewayPorts].map((place) => place.filters);
   for (const filter of chains.flatMap(wasmFiltersOf)) if (!resources.extensionConfigs.has(filter.name)) resources.extensionConfigs.set(filter.name, buildWasmExtension(filter));
-  return sorted(resources);
+  return { ...resources, routes: sorted(resources.routes), extensionConfigs: sorted(resources.extensionConfigs) };
 }
 
-function emitUpstreams(ir: ProxyIr, { clusters, endpoints }: EnvoyResources): void {
-  for (const upstream of ir.upstreams) {
-    const cluster = buildCluster(upstream, ir.trustDomain);
-    const name = cluster.name ?? "";
-    clusters.set(name, cluster);
-    if (cluster.type === "EDS") endpoints.set(name, buildLoadAssignment(upstream));
+const isForward = (clusters: ReadonlyMap<string, Cluster>) => (name: string): boolean => clusters.get(name)?.clusterType !== undefined;
+
+/** Maps of the last states of the mesh: one that is equal to an earlier one is that one, so that what is made from it is made once. */
+function stableMaps<V extends object>(): (map: Map<string, V>) => Map<string, V> {
+  const last: Map<string, V>[] = [];
+  return (map) => {
+    const known = last.find((other) => isSame(other, map));
+    if (known !== undefined) return known;
+    last.unshift(map);
+    if (last.length > 16) last.pop();
+    return map;
+  };
+}
+
+function isSame<V>(left: Map<string, V>, right: Map<string, V>): boolean {
+  if (left.size !== right.size) return false;
+  const others = right.entries();
+  for (const [name, value] of left) {
+    const [otherName, other] = others.next().value!;
+    if (name !== otherName || value !== other) return false;
   }
-  const own = [
+  return true;
+}
+
+const stableClusters = stableMaps<Cluster>(), stableEndpoints = stableMaps<ClusterLoadAssignment>(), stableHosts = stableMaps<VirtualHost>();
+
+const upstreamClusters = memoByOwner((trustDomain: string) => trustDomain, (upstreams: readonly Upstream[], trustDomain: string) =>
+  stableClusters(sorted(new Map(upstreams.map((upstream) => buildCluster(upstream, trustDomain)).map((cluster) => [cluster.name ?? "", cluster])))));
+
+const endpointMap = memoByObject((upstreams: readonly Upstream[]) =>
+  stableEndpoints(sorted(new Map(upstreams.filter((upstream) => upstream.discovery.kind === "endpoints").map((upstream) => [upstreamName(upstream.id), buildLoadAssignment(upstream)])))));
+
+const withOwn = memoByOwner((own: readonly Cluster[]) => JSON.stringify(own), (shared: Map<string, Cluster>, own: readonly Cluster[]) =>
+  sorted(new Map([...shared, ...own.map((cluster) => [cluster.name ?? "", cluster] as const)])));
+
+function clustersOf(ir: ProxyIr): Map<string, Cluster> {
+  return withOwn(upstreamClusters(ir.upstreams, ir.trustDomain), [
     ...ir.inbound.map(buildInboundCluster),
     buildBlackHoleCluster(),
     ...(ir.outbound ? [buildConnectCluster()] : []),
     ...(ir.outbound?.unknownHosts === "forward" ? [buildPassthroughCluster()] : []),
-  ];
-  for (const cluster of own) clusters.set(cluster.name ?? "", cluster);
+  ]);
 }
 
-function emitListeners(ir: ProxyIr, { listeners }: EnvoyResources): void {
-  const forwards = ir.outbound?.unknownHosts === "forward" || ir.upstreams.some((upstream) => upstream.discovery.kind === "forward");
-  const settings = { accessLog: ir.accessLog, forwards };
+/** Hosts depend on the clusters only by which of them forward, and those are the upstreams' and the one for unknown hosts. */
+const hostsOfTable = memoByOwner((_clusters: ReadonlyMap<string, Cluster>, key: string) => key, (table: RouteTable, clusters: ReadonlyMap<string, Cluster>) =>
+  stableHosts(sorted(new Map([...buildVirtualHosts(table)].map(([name, host]) => [name, guardForwards(host, isForward(clusters))])))));
+
+function virtualHostsOf(ir: ProxyIr, clusters: ReadonlyMap<string, Cluster>): Map<string, VirtualHost> {
+  const maps = ir.routeTables.map((table) => hostsOfTable(table, clusters, ir.outbound?.unknownHosts ?? "none"));
+  return maps.length === 1 && maps[0] !== undefined ? maps[0] : sorted(new Map(maps.flatMap((map) => [...map])));
+}
+
+/** The parts of an IR that listeners are made of. */
+type ListenerParts = Pick<ProxyIr, "outbound" | "inbound" | "gatewayPorts" | "accessLog" | "trustDomain"> & { readonly forwards: boolean };
+
+/** Listeners name their modules, which come apart: of a module only its hash counts. */
+const contentOf = (parts: ListenerParts): string => JSON.stringify(parts, (_key, value: unknown) => (typeof value === "object" && value !== null && "sha256" in value ? value.sha256 : value));
+
+/** The listeners by name; the same map for the same content. */
+const listenersOf = memoByContent(contentOf, ({ outbound, inbound, gatewayPorts, accessLog, trustDomain, forwards }: ListenerParts): Map<string, Listener> => {
+  const settings = { accessLog, forwards };
   const all = [
-    ...(ir.outbound ? [buildConnectListener(ir.outbound, settings), buildOutboundListener(ir.outbound, settings)] : []),
-    ...ir.inbound.map((port) => buildInboundListener(port, { trustDomain: ir.trustDomain, accessLog: ir.accessLog })),
-    ...ir.gatewayPorts.map((port) => buildGatewayListener(port, settings)),
+    ...(outbound ? [buildConnectListener(outbound, settings), buildOutboundListener(outbound, settings)] : []),
+    ...inbound.map((port) => buildInboundListener(port, { trustDomain, accessLog })),
+    ...gatewayPorts.map((port) => buildGatewayListener(port, settings)),
   ];
-  for (const listener of all) listeners.set(listener.name ?? "", listener);
+  return sorted(new Map(all.map((listener) => [listener.name ?? "", listener])));
+});
+
+const anyForwards = memoByObject((upstreams: readonly Upstream[]) => upstreams.some((upstream) => upstream.discovery.kind === "forward"));
+
+function listenersFor({ outbound, inbound, gatewayPorts, accessLog, trustDomain, upstreams }: ProxyIr): Map<string, Listener> {
+  const forwards = outbound?.unknownHosts === "forward" || anyForwards(upstreams);
+  return listenersOf({ outbound, inbound, gatewayPorts, accessLog, trustDomain, forwards }, "");
 }
 
 /** By name, so that nothing depends on the order in which things were found. */
-function sorted(resources: EnvoyResources): EnvoyResources {
-  const byName = <V>(map: Map<string, V>) => new Map([...map].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)));
-  return {
-    clusters: byName(resources.clusters),
-    endpoints: byName(resources.endpoints),
-    listeners: byName(resources.listeners),
-    routes: byName(resources.routes),
-    virtualHosts: byName(resources.virtualHosts),
-    extensionConfigs: byName(resources.extensionConfigs),
-  };
+function sorted<V>(map: ReadonlyMap<string, V>): Map<string, V> {
+  return new Map([...map].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)));
 }

@@ -1,5 +1,5 @@
 // Which DestinationRule speaks for a host, and which of its policies for a port and subset.
-import { mostSpecificHost, resolveHost } from "../../model/hosts.ts";
+import { isWildcardHost, mostSpecificHost, resolveHost } from "../../model/hosts.ts";
 import type { SubsetSpec, TrafficPolicySpec } from "../../model/kinds/destination-rule.ts";
 import type { MeshObject } from "../../model/object.ts";
 import type { World } from "../../store/world.ts";
@@ -26,9 +26,9 @@ export const destinationRuleFor = memoByOwner(
   (client: string, host: string, serviceNamespace: string) => `${client} ${host} ${serviceNamespace}`,
   (world: World, client: string, host: string, serviceNamespace: string): MergedRule | undefined => {
     for (const namespace of new Set([client, serviceNamespace, world.mesh.rootNamespace])) {
-      const rules = rulesByNamespace(world).get(namespace)?.filter((rule) => isExported(rule.spec.exportTo, namespace, client)) ?? [];
-      const best = mostSpecificHost(host, rules.map(hostOf));
-      const [oldest, ...younger] = rules.filter((rule) => hostOf(rule) === best);
+      const { byHost, wildcards } = exportedRules(world, namespace, client);
+      const best = mostSpecificHost(host, byHost.has(host) ? [host] : wildcards);
+      const [oldest, ...younger] = (best === undefined ? undefined : byHost.get(best)) ?? [];
       if (oldest !== undefined) return mergeRules(oldest, [oldest, ...younger]);
     }
     return undefined;
@@ -54,6 +54,22 @@ const rulesByNamespace = memoByOwner(() => "", (world: World) => {
   }
   return byNamespace;
 });
+
+/** The rules of a namespace that its clients may see, by host, oldest first. */
+const exportedRules = memoByOwner(
+  (namespace: string, client: string) => `${namespace} ${client}`,
+  (world: World, namespace: string, client: string) => {
+    const byHost = new Map<string, MeshObject<"DestinationRule">[]>();
+    for (const rule of rulesByNamespace(world).get(namespace) ?? []) {
+      if (!isExported(rule.spec.exportTo, namespace, client)) continue;
+      const host = hostOf(rule);
+      const same = byHost.get(host);
+      if (same === undefined) byHost.set(host, [rule]);
+      else same.push(rule);
+    }
+    return { byHost, wildcards: [...byHost.keys()].filter(isWildcardHost) };
+  },
+);
 
 function hostOf(rule: MeshObject<"DestinationRule">): string {
   return resolveHost(rule.spec.host, rule.metadata.namespace);

@@ -11,7 +11,7 @@ import { createDestinations, type DestinationResolver } from "./destination.ts";
 import { noHeaderChanges } from "./header-changes.ts";
 import { DEFAULT_PORT, shortNames, withPort } from "./host-domains.ts";
 import { resolveHttpRoutes } from "./http-route.ts";
-import { labelsKey, memoByOwner } from "./memo.ts";
+import { labelsKey, memoByObject, memoByOwner } from "./memo.ts";
 import { isHttp } from "./protocol.ts";
 import type { MeshPort, MeshService } from "./mesh-service.ts";
 import { httpPortNumbers, visibleHosts } from "./registry.ts";
@@ -42,8 +42,20 @@ interface Client {
   readonly destinations: DestinationResolver;
 }
 
-/** Returns the view of clients with these labels in this namespace. */
-export const resolveOutbound = memoByOwner(
+/** Labels that a Sidecar or a rule of the mesh chooses clients by; all others make no difference to what a client may reach. */
+const decisiveLabels = memoByObject((world: World): ReadonlySet<string> => {
+  const matches = world.list("VirtualService").flatMap(({ spec }) => (spec.http ?? []).flatMap((route) => route.match ?? []));
+  const selectors = [...world.list("Sidecar").map(({ spec }) => spec.workloadSelector?.labels), ...matches.map(({ sourceLabels }) => sourceLabels)];
+  return new Set(selectors.flatMap((labels) => Object.keys(labels ?? {})));
+});
+
+/** Returns the view of clients with these labels in this namespace: the same object for all whose labels differ in nothing that matters. */
+export function resolveOutbound(world: World, namespace: string, labels: Labels): OutboundView {
+  const decisive = decisiveLabels(world);
+  return outboundView(world, namespace, Object.fromEntries(Object.entries(labels).filter(([name]) => decisive.has(name))));
+}
+
+const outboundView = memoByOwner(
   (namespace: string, labels: Labels) => `${namespace} ${labelsKey(labels)}`,
   (world: World, namespace: string, labels: Labels): OutboundView => {
     const scope = resolveEgressScope(world, { namespace, labels });
