@@ -7,6 +7,7 @@ import { loadBuiltinModules } from "../wasm/builtin-modules.ts";
 import { formatViolation } from "../validate/violation.ts";
 import type { CommandContext } from "./context.ts";
 import { CommandFailure, exitCodes } from "./exit-codes.ts";
+import { readOfflinePlugins } from "./offline-plugins.ts";
 import { renderValue } from "./output.ts";
 import { translateProxy } from "./translate-proxy.ts";
 
@@ -30,15 +31,19 @@ export interface TranslateOptions {
 }
 
 /** Prints the resources of the proxy named, made from the valid documents; violations go to standard error, and errors among them make the exit code that for invalid input. */
-export async function translateCommand(options: TranslateOptions, { terminal, installation }: CommandContext): Promise<void> {
+export async function translateCommand(options: TranslateOptions, context: CommandContext): Promise<void> {
+  const { terminal, installation } = context;
   if (!/^[^/]+\/[^/]+$/.test(options.proxy)) throw new CommandFailure(exitCodes.usage, `--proxy ${options.proxy}: write NAMESPACE/WORKLOAD.`);
-  const { world, violations } = await loadFiles(options.filename, { strict: options.strict ?? false });
+  const loaded = await loadFiles(options.filename, { strict: options.strict ?? false });
+  const { world } = loaded;
+  const plugins = await readOfflinePlugins(world, context);
+  const violations = [...loaded.violations, ...plugins.problems];
   for (const violation of violations) terminal.err(`${formatViolation(violation)}\n`);
   const builtins = await loadBuiltinModules(installation.filtersDir);
-  // Plugins are fetched by a running control plane only: offline each stands as one that is on its way.
-  const modules: PluginModules = { builtin: (name) => builtins[name], plugin: () => ({ kind: "pending" }) };
+  const modules: PluginModules = { builtin: (name) => builtins[name], plugin: plugins.plugin };
   const translation = translateProxy(world, options.proxy, modules);
   if (translation.kind === "refused") throw new CommandFailure(exitCodes.notFound, `Nothing was translated: ${translation.reason}.`);
+  for (const name of plugins.notFetched) terminal.err(`note: WasmPlugin ${name}: left out, only a running control plane fetches its module\n`);
   for (const note of translation.notes) terminal.err(`note: ${note}\n`);
   terminal.out(renderValue(selectResources(translation.resources, options.type), options.output));
   // As in a running mesh the others count; a script must notice all the same.

@@ -28,6 +28,11 @@ describe("output", () => {
     expect(exitCode).toBe(0);
   });
 
+  it("of translate holds the plugins whose modules stand in files", async () => {
+    const { text } = await readSlowly([...translate, "--type", "ecds"]);
+    expect((JSON.parse(text) as { name: string }[]).map(({ name }) => name)).toContain("extensions.istio.io/wasmplugin/default.stamp");
+  });
+
   it("ends quietly when nobody reads on", async () => {
     const { exitCode } = await readSlowly(translate, 1);
     expect(exitCode).toBe(0);
