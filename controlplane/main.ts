@@ -238,6 +238,8 @@ function followChanges({ store, view, plugins, accepted, publish, deps }: Follow
     tell();
     publish();
   });
+  // The mesh may have changed while the start waited for its plugins.
+  plugins.update(store.world().list("WasmPlugin"));
   tell();
   keep(store.world());
 }

@@ -1,6 +1,7 @@
 // Credentials for proxies of a control plane that runs alone: whoever may write its state directory may give them out.
 import { createHash } from "node:crypto";
-import { readFile, rename, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
+import { writeAtomically } from "../local/runtime-directory.ts";
 import { CommandFailure, exitCodes } from "./exit-codes.ts";
 
 /** Whom a token proves. */
@@ -17,8 +18,7 @@ export async function issueToken(path: string, token: string, holder: TokenHolde
   const others = (await readEntries(path)).filter(({ namespace, pod }) => namespace !== holder.namespace || pod !== holder.pod);
   const entry: Entry = { tokenSha256: createHash("sha256").update(token).digest("hex"), ...holder };
   try {
-    await writeFile(`${path}.new`, `${JSON.stringify([...others, entry], null, 1)}\n`, { mode: 0o600 });
-    await rename(`${path}.new`, path);
+    await writeAtomically(path, `${JSON.stringify([...others, entry], null, 1)}\n`);
   } catch (error) {
     throw new CommandFailure(exitCodes.failed, `${path} cannot be written: start the control plane with \`scrim serve\` first, and name its --state-dir.`, { cause: error });
   }

@@ -63,10 +63,3 @@ function byNumber(ports: readonly NumberedPort[]): readonly NumberedPort[] {
   const found = new Map(ports.filter(({ number }) => Number.isInteger(number)).map((port) => [port.number, port]));
   return [...found.values()].sort((a, b) => a.number - b.number);
 }
-
-/** Returns a key that is equal exactly for proxies of one class: they get the same resources. */
-export function proxyClassKey(proxy: ProxyClass): string {
-  const { labels, ...rest } = proxy;
-  return JSON.stringify([rest.kind, rest.namespace, rest.workload, rest.serviceAccount, rest.podIp, rest.outbound ?? null,
-    rest.listens.map((listen) => [listen.port, listen.name, listen.bind, listen.application ?? null]), Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1))]);
-}
