@@ -1,9 +1,9 @@
 import { spawn } from "node:child_process";
 
 /** Runs a command; resolves to `{code, output}` with both streams joined (`code` 127: it could not be started). */
-export function run(command, args, { cwd, show = false }) {
+export function run(command, args, { cwd, env = process.env, show = false }) {
   return new Promise((resolve) => {
-    const child = spawn(command, args, { cwd, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(command, args, { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
     let output = "";
     for (const stream of [child.stdout, child.stderr]) {
       stream.on("data", (chunk) => {

@@ -3,7 +3,7 @@
 // Produces: node_modules, Envoy's codecs, the filters, the control plane, the demo's services and an Envoy, each made only when it is missing or stale.
 // Never does: needs a dependency (it runs before there are any), or leaves a half-made output behind that the next run would trust.
 //
-//   node deploy/setup/setup.mjs [--for-tests] [--build-only] [--quiet]
+//   node deploy/setup/setup.mjs [--for-tests [--without-test-servers]] [--build-only] [--quiet]
 import { mkdir } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
@@ -12,6 +12,7 @@ import { EnvoyUnavailable, locateEnvoy } from "../../controlplane/envoy/install.
 import { withFileLock } from "../../controlplane/envoy/file-lock.mjs";
 import { buildControlPlane, buildDemo, buildFilters, buildProtos, installDependencies, linkCommand } from "./steps.mjs";
 import { checkMachine, SetupError } from "./machine.mjs";
+import { buildTestServers } from "./test-servers.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 
@@ -42,13 +43,24 @@ function stepsFor(flags, say) {
     ["demo services", buildDemo],
     ["scrim command", linkCommand],
   ];
-  return flags.has("--build-only") ? builds : [...builds, ["Envoy", ensureEnvoy]];
+  if (flags.has("--build-only")) return builds;
+  const whole = [...builds, ["Envoy", ensureEnvoy]];
+  return flags.has("--for-tests") && !flags.has("--without-test-servers") ? [...whole, ["test servers", ensureTestServers]] : whole;
+}
+
+function cacheDirectory() {
+  const { SCRIM_CACHE_DIR, HOME } = process.env;
+  return SCRIM_CACHE_DIR || join(HOME || homedir(), ".cache", "scrim");
+}
+
+async function ensureTestServers({ begin, report }) {
+  return buildTestServers({ cacheDir: cacheDirectory(), begin, report });
 }
 
 async function ensureEnvoy({ report, begin }) {
   let fetched = false;
-  const { SCRIM_CACHE_DIR, ENVOY_PATH, PATH, HOME } = process.env;
-  const cacheDir = SCRIM_CACHE_DIR || join(HOME || homedir(), ".cache", "scrim");
+  const { ENVOY_PATH, PATH } = process.env;
+  const cacheDir = cacheDirectory();
   const envoy = await locateEnvoy({
     envoyPath: ENVOY_PATH, searchPath: PATH, cacheDir, arch: process.arch,
     report: (line) => {
