@@ -1,7 +1,7 @@
 // consumes: the plugin's JSON configuration (config.schema.json)
 // produces: compiled policies, or the first mistake with its path (kept in the document)
 // never does: skip what it does not understand: that would be a rule not enforced
-import { Json, JsonDocument } from "as-proxy-wasm-sdk";
+import { Json } from "as-proxy-wasm-sdk";
 import { Clause, Condition, Policy, PolicySet, Rule, Subject } from "../policy/authorization";
 import { parseDecimal, utf8, viewOf } from "../policy/bytes";
 import { parseCidr } from "../policy/cidr";
@@ -16,10 +16,10 @@ const SOURCE_FIELDS: string[] = [
 const OPERATION_FIELDS: string[] = ["hosts", "notHosts", "ports", "notPorts", "methods", "notMethods", "paths", "notPaths"];
 const CONDITION_KEYS = "request.headers[NAME], source.ip, remote.ip, source.namespace, source.principal, source.serviceAccount, destination.ip, destination.port, connection.sni";
 
-/** Returns the policies of a configuration. Look at `document.error` before using them. */
-export function parsePolicies(document: JsonDocument): PolicySet {
+/** Returns the policies of a configuration. Look at its document's `error` before using them. */
+export function parsePolicies(configuration: Json): PolicySet {
   const set = new PolicySet();
-  const root = document.root.object().only(["policies"]);
+  const root = configuration.object().only(["policies"]);
   const list = root.get("policies").list();
   for (let i = 0; i < list.length; i++) {
     const policy = parsePolicy(list.at(i));

@@ -2,8 +2,8 @@
 // produces: nothing, or 403 with the policy that denied in the response code details
 // never does: name a policy in the body; let a request pass that it could not look at
 import {
-  Bytes, BytesWriter, defineMetric, FilterHeadersStatus, HttpContext, incrementMetric, isLogged, JsonDocument, literal, logBytes, LogLevel, MetricType,
-  registerRoot, RootContext, sendLocalReply,
+  Bytes, BytesWriter, defineMetric, FilterHeadersStatus, HttpContext, incrementMetric, isLogged, Json, JsonDocument, literal, logBytes, LogLevel, MetricType,
+  RootContext, sendLocalReply,
 } from "as-proxy-wasm-sdk";
 import { PolicySet } from "../policy/authorization";
 import { parsePolicies } from "./config";
@@ -25,14 +25,19 @@ const text = new BytesWriter(512);
 const request = new HostRequest();
 
 /** One configured set of policies. */
-class Authorization extends RootContext {
+export class Authorization extends RootContext {
   private policies: PolicySet = new PolicySet();
   private allowedMetric: u32 = 0;
   private deniedMetric: u32 = 0;
 
   override onConfigure(configuration: Bytes): bool {
-    const document = new JsonDocument(configuration, this.region);
-    const policies = parsePolicies(document);
+    return this.configureFrom(new JsonDocument(configuration, this.region).root);
+  }
+
+  /** Takes a configuration that may be a part of a larger one; false refuses it, and the log says why. */
+  configureFrom(configuration: Json): bool {
+    const policies = parsePolicies(configuration);
+    const document = configuration.document!;
     if (!document.ok) return this.reject(document.error);
     this.policies = policies;
     this.allowedMetric = defineMetric(MetricType.Counter, ALLOWED_TOTAL);
@@ -99,7 +104,7 @@ class Authorization extends RootContext {
 }
 
 /** One request. */
-class AuthorizedStream extends HttpContext {
+export class AuthorizedStream extends HttpContext {
   constructor(private readonly root: Authorization) {
     super();
   }
@@ -108,5 +113,3 @@ class AuthorizedStream extends HttpContext {
     return this.root.decide() ? FilterHeadersStatus.Continue : FilterHeadersStatus.StopIteration;
   }
 }
-
-registerRoot(() => new Authorization());

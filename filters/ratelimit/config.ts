@@ -80,10 +80,11 @@ export class Limits {
   headers: LimitHeaders = LimitHeaders.None;
 }
 
-/** Returns the limits of a configuration. Look at `document.error` before using them. */
-export function parseLimits(document: JsonDocument): Limits {
+/** Returns the limits of a configuration. Look at its document's `error` before using them. */
+export function parseLimits(configuration: Json): Limits {
   const limits = new Limits();
-  const root = document.root.object().only(["limits", "headers"]);
+  const document = configuration.document!;
+  const root = configuration.object().only(["limits", "headers"]);
   const headers = root.get("headers");
   const style = headers.isMissing ? "none" : headers.string();
   if (style == "draft") limits.headers = LimitHeaders.Draft;

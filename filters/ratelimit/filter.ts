@@ -2,8 +2,8 @@
 // produces: nothing, or 429 with Retry-After and the limit's name in the response code details
 // never does: admit more than burst + rate × time over all workers of the proxy
 import {
-  Bytes, BytesWriter, defineMetric, FilterHeadersStatus, HttpContext, incrementMetric, isLogged, JsonDocument, literal, logBytes, LogLevel, MetricType,
-  monotonicNanoseconds, registerRoot, RootContext, sendLocalReply,
+  Bytes, BytesWriter, defineMetric, FilterHeadersStatus, HttpContext, incrementMetric, isLogged, Json, JsonDocument, literal, logBytes, LogLevel, MetricType,
+  monotonicNanoseconds, RootContext, sendLocalReply,
 } from "as-proxy-wasm-sdk";
 import { HostRequest } from "../authz/request";
 import { ABSENT, emptySpan, hash, Span, spanOf, viewOf } from "../policy/bytes";
@@ -27,7 +27,7 @@ const request = new HostRequest();
 const ADDRESS: usize = memory.data(16);
 
 /** One configured set of limits. */
-class RateLimit extends RootContext {
+export class RateLimit extends RootContext {
   private limits: Limits = new Limits();
   /** What the limits of the current request took, by limit: the bucket (null: did not match) and the key's hash. */
   private taken: Array<Bucket | null> = [];
@@ -35,8 +35,13 @@ class RateLimit extends RootContext {
   private metrics: StaticArray<u32> = new StaticArray<u32>(5);
 
   override onConfigure(configuration: Bytes): bool {
-    const document = new JsonDocument(configuration, this.region);
-    const limits = parseLimits(document);
+    return this.configureFrom(new JsonDocument(configuration, this.region).root);
+  }
+
+  /** Takes a configuration that may be a part of a larger one; false refuses it, and the log says why. */
+  configureFrom(configuration: Json): bool {
+    const limits = parseLimits(configuration);
+    const document = configuration.document!;
     if (!document.ok) return this.reject(document.error);
     this.limits = limits;
     this.taken = new Array<Bucket | null>(limits.list.length);
@@ -183,7 +188,7 @@ function partValue(part: KeyPart): Span {
 }
 
 /** One request. */
-class LimitedStream extends HttpContext {
+export class LimitedStream extends HttpContext {
   constructor(private readonly root: RateLimit) {
     super();
   }
@@ -192,5 +197,3 @@ class LimitedStream extends HttpContext {
     return this.root.decide() ? FilterHeadersStatus.Continue : FilterHeadersStatus.StopIteration;
   }
 }
-
-registerRoot(() => new RateLimit());

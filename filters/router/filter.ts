@@ -2,8 +2,8 @@
 // produces: the filter state wasm.scrim.route = key of the first rule that matches, and a fresh choice of route
 // never does: read or write a header that could carry the choice
 import {
-  Bytes, BytesWriter, clearRouteCache, FilterHeadersStatus, getProperty, HeaderPairs, HttpContext, isLogged, JsonDocument, literal, logBytes, LogLevel,
-  defineMetric, incrementMetric, MetricType, propertyPath, registerRoot, requestHeaders, RootContext, setProperty,
+  Bytes, BytesWriter, clearRouteCache, FilterHeadersStatus, getProperty, HeaderPairs, HttpContext, isLogged, Json, JsonDocument, literal, logBytes, LogLevel,
+  defineMetric, incrementMetric, MetricType, propertyPath, requestHeaders, RootContext, setProperty,
 } from "as-proxy-wasm-sdk";
 import { ABSENT, addressOf, lengthOf, Span, spanOf, viewOf } from "../policy/bytes";
 import { pathOf, queryOf } from "../policy/request-text";
@@ -59,20 +59,29 @@ class HostRouteRequest extends RouteRequest {
 const request = new HostRouteRequest();
 
 /** The configured router; its rules come with each virtual host. */
-class Router extends RootContext {
+export class Router extends RootContext {
   private readonly tables: RouteTables = new RouteTables();
   private matchedMetric: u32 = 0;
   private unmatchedMetric: u32 = 0;
 
   override onConfigure(configuration: Bytes): bool {
-    if (configuration.length > 0) {
-      const document = new JsonDocument(configuration, this.region);
-      document.root.object().only([]);
-      if (!document.ok) return this.reject(document.error);
-    }
+    if (configuration.length > 0) return this.configureFrom(new JsonDocument(configuration, this.region).root);
+    this.defineMetrics();
+    return true;
+  }
+
+  /** Takes a configuration that may be a part of a larger one; false refuses it, and the log says why. */
+  configureFrom(configuration: Json): bool {
+    configuration.object().only([]);
+    const document = configuration.document!;
+    if (!document.ok) return this.reject(document.error);
+    this.defineMetrics();
+    return true;
+  }
+
+  private defineMetrics(): void {
     this.matchedMetric = defineMetric(MetricType.Counter, CHOSEN_TOTAL);
     this.unmatchedMetric = defineMetric(MetricType.Counter, UNMATCHED_TOTAL);
-    return true;
   }
 
   override createHttpContext(): HttpContext {
@@ -105,7 +114,7 @@ function viewBytes(span: Span): Bytes {
 }
 
 /** One request. */
-class RoutedStream extends HttpContext {
+export class RoutedStream extends HttpContext {
   constructor(private readonly root: Router) {
     super();
   }
@@ -115,5 +124,3 @@ class RoutedStream extends HttpContext {
     return FilterHeadersStatus.Continue;
   }
 }
-
-registerRoot(() => new Router());

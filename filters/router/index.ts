@@ -1,5 +1,8 @@
 // The header router's module: which callbacks Envoy may call.
-import "./filter";
+import { registerRoot } from "as-proxy-wasm-sdk";
+import { Router } from "./filter";
 export {
   malloc, proxy_abi_version_0_2_1, proxy_on_configure, proxy_on_context_create, proxy_on_delete, proxy_on_request_headers,
 } from "as-proxy-wasm-sdk/exports";
+
+registerRoot(() => new Router());

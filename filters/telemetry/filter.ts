@@ -3,7 +3,7 @@
 // never does: believe a header that did not come over mutual TLS; let peer metadata leave the mesh; do on the request path what can wait for the log
 import {
   Bytes, BytesWriter, collectLater, CONNECTION_MTLS, FilterHeadersStatus, getBooleanProperty, getIntegerProperty, getProperty, HeaderPairs, HttpContext,
-  isLogged, JsonDocument, literal, logBytes, LogLevel, propertyPath, registerRoot, requestHeaders, RESPONSE_CODE, RootContext,
+  isLogged, Json, JsonDocument, literal, logBytes, LogLevel, propertyPath, requestHeaders, RESPONSE_CODE, RootContext,
 } from "as-proxy-wasm-sdk";
 import { addressOf, equals, lengthOf, Span, spanOf, startsWith, utf8, viewOf } from "../policy/bytes";
 import { MetricSets } from "./metric-sets";
@@ -28,7 +28,7 @@ enum Reporter {
 }
 
 /** One configured reporter. */
-class Telemetry extends RootContext {
+export class Telemetry extends RootContext {
   reporter: Reporter = Reporter.Source;
   private readonly node: OwnNode = new OwnNode();
   private readonly peers: PeerCache = new PeerCache();
@@ -37,8 +37,13 @@ class Telemetry extends RootContext {
   private ownMetadata: Bytes = PEER_METADATA;
 
   override onConfigure(configuration: Bytes): bool {
-    const document = new JsonDocument(configuration, this.region);
-    const field = document.root.object().only(["reporter"]).get("reporter");
+    return this.configureFrom(new JsonDocument(configuration, this.region).root);
+  }
+
+  /** Takes a configuration that may be a part of a larger one; false refuses it, and the log says why. */
+  configureFrom(configuration: Json): bool {
+    const document = configuration.document!;
+    const field = configuration.object().only(["reporter"]).get("reporter");
     const reporter = field.string();
     if (reporter != "source" && reporter != "destination") field.fail("source or destination");
     if (!document.ok) return this.reject(document.error);
@@ -129,7 +134,7 @@ function isGrpc(value: Span): bool {
 }
 
 /** One stream. */
-class ObservedStream extends HttpContext {
+export class ObservedStream extends HttpContext {
   peer: Peer | null = null;
   grpc: bool = false;
   seen: bool = false;
@@ -155,5 +160,3 @@ class ObservedStream extends HttpContext {
     this.root.count(this);
   }
 }
-
-registerRoot(() => new Telemetry());
