@@ -7,7 +7,7 @@ import {
 } from "as-proxy-wasm-sdk";
 import { PolicySet } from "../policy/authorization";
 import { parsePolicies } from "./config";
-import { HostRequest } from "./request";
+import { hostRequest as request } from "./request";
 
 const BODY = literal("RBAC: access denied");
 const DETAILS = literal("rbac_access_denied_matched_policy[");
@@ -22,7 +22,6 @@ const DENIED_TOTAL = literal("scrim_authz_denied_total");
 
 /** Messages and details are put together here; both are handed over before the next use. */
 const text = new BytesWriter(512);
-const request = new HostRequest();
 
 /** One configured set of policies. */
 export class Authorization extends RootContext {

@@ -2,7 +2,7 @@
 // produces: what authorization asks of a request, each looked up when first asked and once per request
 // never does: take a header's word for who the caller is
 import {
-  Bytes, CONNECTION_MTLS, CONNECTION_PEER_URI_SAN, CONNECTION_REQUESTED_SERVER_NAME, DESTINATION_ADDRESS, DESTINATION_PORT, getBooleanProperty,
+  Bytes, callbackSerial, CONNECTION_MTLS, CONNECTION_PEER_URI_SAN, CONNECTION_REQUESTED_SERVER_NAME, DESTINATION_ADDRESS, DESTINATION_PORT, getBooleanProperty,
   getIntegerProperty, getProperty, HeaderPairs, literal, propertyPath, requestHeaders, SOURCE_ADDRESS,
 } from "as-proxy-wasm-sdk";
 import { AuthorizationRequest, SpanList } from "../policy/authorization";
@@ -31,6 +31,7 @@ function spanOfBytes(bytes: Bytes | null): Span {
 export class HostRequest extends AuthorizationRequest {
   /** Set when Envoy had no headers to show: nothing may be let in then. */
   headersMissing: bool = false;
+  private readIn: u64 = 0;
   private pairs: HeaderPairs = HeaderPairs.none();
   private pairsRead: bool = false;
   private pathRead: bool = false;
@@ -46,8 +47,11 @@ export class HostRequest extends AuthorizationRequest {
   private readonly remoteIpValue: IpAddress = new IpAddress();
   private readonly destinationIpValue: IpAddress = new IpAddress();
 
-  /** Forgets the last request. */
+  /** Forgets the last request; what was read in this same callback stays, for all functions of one module. */
   begin(): void {
+    const now = callbackSerial();
+    if (this.readIn == now) return;
+    this.readIn = now;
     this.headersMissing = false;
     this.pairsRead = false;
     this.pathRead = false;
@@ -144,3 +148,6 @@ export class HostRequest extends AuthorizationRequest {
     return this.pairs;
   }
 }
+
+/** The current request, shared by the functions of one module. Call `begin` in each callback before asking. */
+export const hostRequest = new HostRequest();

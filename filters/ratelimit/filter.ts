@@ -5,7 +5,7 @@ import {
   Bytes, BytesWriter, defineMetric, FilterHeadersStatus, HttpContext, incrementMetric, isLogged, Json, JsonDocument, literal, logBytes, LogLevel, MetricType,
   monotonicNanoseconds, RootContext, sendLocalReply,
 } from "as-proxy-wasm-sdk";
-import { HostRequest } from "../authz/request";
+import { hostRequest as request } from "../authz/request";
 import { ABSENT, emptySpan, hash, Span, spanOf, viewOf } from "../policy/bytes";
 import { scaled } from "../policy/gcra";
 import { admitKeyed, admitSingle, events, lastWaitNs, returnKeyed, returnSingle } from "./buckets";
@@ -23,7 +23,6 @@ const LEGACY: Bytes[] = [literal("x-ratelimit-limit"), literal("x-ratelimit-rema
 const GRPC_STATUS = 8;
 
 const text = new BytesWriter(512);
-const request = new HostRequest();
 const ADDRESS: usize = memory.data(16);
 
 /** One configured set of limits. */

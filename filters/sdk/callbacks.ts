@@ -5,12 +5,24 @@ import { enterPhase } from "./abi/abort";
 
 let depth: i32 = 0;
 let collectWanted: bool = false;
+let serial: u64 = 0;
+
+/**
+ * A number that only this callback has: what was read under it may be kept and used again under the same number. Callbacks that the host makes
+ * within another one have numbers of their own, and the outer one has a new one after them.
+ */
+// @ts-ignore: decorator
+@inline
+export function callbackSerial(): u64 {
+  return serial;
+}
 
 /** Called when the host enters the module. For the SDK's own use. */
 // @ts-ignore: decorator
 @inline
 export function enter(phase: string): void {
   depth++;
+  serial++;
   enterPhase(phase);
 }
 
@@ -18,6 +30,7 @@ export function enter(phase: string): void {
 // @ts-ignore: decorator
 @inline
 export function leave(): void {
+  serial++;
   if (--depth == 0) {
     rewind();
     if (collectWanted) collect();

@@ -5,6 +5,7 @@ import {
 } from "./abi/imports";
 import { note, Status } from "./abi/status";
 import { Bytes, EMPTY } from "./bytes";
+import { callbackSerial } from "./callbacks";
 import { HeaderPairs } from "./header-pairs";
 
 /** Which header map, as the ABI numbers them. */
@@ -26,12 +27,23 @@ export const enum MapType {
 // @ts-ignore: decorator
 @final
 export class HeaderMap {
+  /** What `pairs` returned in the callback of this number; 0: nothing, or the map was changed since. */
+  private readIn: u64 = 0;
+  private read: HeaderPairs = HeaderPairs.none();
+
   constructor(readonly type: i32) {}
 
-  /** All pairs in one host call, as views on what the host returned. Empty if the map is not there (see `lastStatus`). */
+  /**
+   * All pairs as views on what the host returned: one host call, the first time in a callback and after a change made through this map.
+   * Empty if the map is not there (see `lastStatus`).
+   */
   pairs(): HeaderPairs {
+    const now = callbackSerial();
+    if (this.readIn == now) return this.read;
     if (note(proxy_get_header_map_pairs(this.type, out, out + 4)) != Status.Ok) return HeaderPairs.none();
-    return HeaderPairs.over(load<usize>(out), load<u32>(out, 4));
+    this.readIn = now;
+    this.read = HeaderPairs.over(load<usize>(out), load<u32>(out, 4));
+    return this.read;
   }
 
   /**
@@ -45,22 +57,26 @@ export class HeaderMap {
 
   /** Adds a value, keeping those that are there. */
   add(name: Bytes, value: Bytes): Status {
+    this.readIn = 0;
     return note(proxy_add_header_map_value(this.type, name.ptr, name.length, value.ptr, value.length));
   }
 
   /** Sets the one value of `name`. */
   replace(name: Bytes, value: Bytes): Status {
+    this.readIn = 0;
     return note(proxy_replace_header_map_value(this.type, name.ptr, name.length, value.ptr, value.length));
   }
 
   /** Removes every value of `name`; Ok if there was none. */
   remove(name: Bytes): Status {
+    this.readIn = 0;
     return note(proxy_remove_header_map_value(this.type, name.ptr, name.length));
   }
 
   /** Replaces the whole map by `pairs` (a `PairsWriter`'s result). */
   setPairs(pairs: Bytes): Status {
     if (pairs.length == 0) return note(Status.BadArgument);
+    this.readIn = 0;
     return note(proxy_set_header_map_pairs(this.type, pairs.ptr, pairs.length));
   }
 }

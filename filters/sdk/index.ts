@@ -5,7 +5,7 @@ export * from "./buffers";
 export { Bytes, EMPTY } from "./bytes";
 export { BytesMap } from "./bytes-map";
 export { BytesWriter } from "./bytes-writer";
-export { collectLater } from "./callbacks";
+export { callbackSerial, collectLater } from "./callbacks";
 export * from "./clock";
 export { registerRoot } from "./contexts";
 export * from "./foreign";
