@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { ControlPlane, ControlPlaneView } from "./admin/contract.ts";
 import { createComplaints } from "./admin/complaints.ts";
 import { createAdminServer } from "./admin/server.ts";
-import { createControlPlaneView } from "./admin/view.ts";
+import { createControlPlaneView, debugSources } from "./admin/view.ts";
 import { openAuthority } from "./ca/authority.ts";
 import { createWorkloadSecrets, type WorkloadSecrets } from "./ca/workload-secrets.ts";
 import { spiffeId } from "./model/spiffe.ts";
@@ -80,7 +80,8 @@ export function createControlPlane(settings: ServeSettings, deps: ControlPlaneDe
   }, { quietMs: QUIET_MS, atMostMs: PUBLISH_AT_MOST_MS, clock });
 
   const view = createControlPlaneView({ store, plugins, published: () => running.published, isPending: publish.isPending, xds: () => running.xds });
-  const admin = createAdminServer({ view, metrics: deps.metrics, address: settings.adminAddress, runsLocally: settings.runtimeDir !== undefined });
+  const authenticate = createIdentityFile(identitiesFile(settings), (problem) => logger.warn({}, problem));
+  const admin = createAdminServer({ view, metrics: deps.metrics, address: settings.adminAddress, runsLocally: settings.runtimeDir !== undefined, debug: debugSources(view), authenticate });
 
   return {
     view,
@@ -160,6 +161,11 @@ interface XdsParts {
   readonly deps: ControlPlaneDeps;
 }
 
+/** Where the tokens of proxies and of whoever reads the debug pages are known. */
+function identitiesFile({ runtimeDir, stateDir }: ServeSettings): string {
+  return join(runtimeDir ?? stateDir, "identities.json");
+}
+
 /** Serves each proxy what the pod it proved to be needs. */
 function createXds(settings: ServeSettings, { snapshots, secrets, published, deps }: XdsParts): XdsServer {
   const encoder = createResourceEncoder();
@@ -172,12 +178,11 @@ function createXds(settings: ServeSettings, { snapshots, secrets, published, dep
     const proxyClass = undescribed ? proxyClassOfNode(world, undescribedProxy(proxy)) : pod && proxyClassOfPod(pod);
     return proxyClass && snapshots.resourcesOf(proxyClass);
   };
-  const identities = join(settings.runtimeDir ?? settings.stateDir, "identities.json");
   return createXdsServer({
     host: settings.xdsAddress.address,
     port: settings.xdsAddress.port,
     certificate: secrets.issueServerCertificate(),
-    authenticate: createIdentityFile(identities, (problem) => deps.logger.warn({}, problem)),
+    authenticate: createIdentityFile(identitiesFile(settings), (problem) => deps.logger.warn({}, problem)),
     resourcesFor,
     secretsFor(proxy) {
       const world = published();

@@ -7,6 +7,7 @@ import { planWorkloads } from "../local/workload-plan.ts";
 import { createMetrics } from "../telemetry/metrics.ts";
 import { type ConnectedProxy, type ControlPlaneView, type SyncState, syncTypes } from "./contract.ts";
 import { buildProxyStatus } from "./proxy-status.ts";
+import type { DebugSources } from "./debug/pages.ts";
 import { type AdminServer, createAdminServer, isLocalHost } from "./server.ts";
 import { buildSyncReport } from "./sync-report.ts";
 
@@ -77,11 +78,14 @@ describe("createAdminServer", () => {
   let server: AdminServer | undefined;
   afterEach(() => server?.stop());
 
-  async function ask(path: string, { view = viewOf(), host, method = "GET" }: { view?: ControlPlaneView; host?: string; method?: string } = {}): Promise<{ status: number; body: string }> {
-    server = createAdminServer({ view, metrics: createMetrics(), address: { address: "127.0.0.1", port: 0 }, runsLocally: true });
+  const debug: DebugSources = { world: () => undefined, connections: () => [], violations: () => [], rejections: () => [] };
+  const authenticate = (token: string) => ({ shop: { namespace: "shop" }, root: { namespace: "istio-system" } })[token];
+
+  async function ask(path: string, { view = viewOf(), host, method = "GET", token }: { view?: ControlPlaneView; host?: string; method?: string; token?: string } = {}): Promise<{ status: number; body: string }> {
+    server = createAdminServer({ view, metrics: createMetrics(), address: { address: "127.0.0.1", port: 0 }, runsLocally: true, debug, authenticate });
     const { address, port } = await server.start();
     return new Promise((resolve, reject) => {
-      const call = request({ host: address, port, path, method, headers: { host: host ?? `${address}:${port}` } }, (response) => {
+      const call = request({ host: address, port, path, method, headers: { host: host ?? `${address}:${port}`, ...(token === undefined ? {} : { authorization: `Bearer ${token}` }) } }, (response) => {
         let body = "";
         response.on("data", (chunk: Buffer) => (body += chunk.toString()));
         response.on("end", () => resolve({ status: response.statusCode ?? 0, body }));
@@ -101,6 +105,13 @@ describe("createAdminServer", () => {
   it("shows the process's metrics", async () => expect((await ask("/metrics")).body).toContain("process_cpu_seconds_total"));
   it("lists its pages for an unknown one", async () => expect(await ask("/nothing")).toMatchObject({ status: 404, body: expect.stringContaining("/debug/violations") }));
   it("refuses a name that is not this machine's", async () => expect((await ask("/debug/proxies", { host: "evil.example:15014" })).status).toBe(403));
+  it.each(["/debug/configz", "/debug/registryz", "/debug/push_status", "/debug/proxies", "/debug/violations", "/synced"])("shows %s of the whole mesh to no workload outside the root namespace", async (path) => {
+    expect((await ask(path, { host: "scrim.example:15014", token: "shop" })).status).toBe(403);
+    await server?.stop();
+    expect((await ask(path, { host: "scrim.example:15014", token: "root" })).status).not.toBe(403);
+  });
+  it("shows a workload its own namespace's proxies", async () => expect(await ask("/debug/syncz", { host: "scrim.example:15014", token: "shop" })).toMatchObject({ status: 200, body: "[]\n" }));
+  it("takes a token that proves nothing for none", async () => expect((await ask("/debug/syncz", { host: "scrim.example:15014", token: "guess" })).status).toBe(403));
   it("changes nothing: only GET is answered", async () => expect((await ask("/ready", { method: "POST" })).status).toBe(405));
 });
 

@@ -1,10 +1,12 @@
 // Consumes: the control plane's view of itself.
-// Produces: the admin pages, on loopback: /ready, /synced, /debug/…, /metrics.
+// Produces: the admin pages: /ready and /metrics for all, /synced and /debug/… for this machine and for whoever proves who it is.
 // Never does: change anything, or answer a browser that was led here by another site's name.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { formatAddress, isLoopback, type SocketAddress } from "../settings/address.ts";
 import type { Registry } from "../telemetry/metrics.ts";
 import type { ControlPlaneView } from "./contract.ts";
+import { type DebugCaller, type DebugScope, scopeOf } from "./debug/access.ts";
+import { debugHelp, debugPage, type DebugSources } from "./debug/pages.ts";
 import { buildProxyStatus } from "./proxy-status.ts";
 import { buildSyncReport } from "./sync-report.ts";
 
@@ -14,6 +16,10 @@ export interface AdminServerOptions {
   readonly address: SocketAddress;
   /** True under `scrim up`: /synced then also asks for a pod behind every local Deployment. */
   readonly runsLocally: boolean;
+  /** What the debug pages show. */
+  readonly debug: DebugSources;
+  /** The namespace of the workload that a bearer token belongs to; undefined for a token that proves nothing. */
+  readonly authenticate: (token: string) => { readonly namespace: string } | undefined;
 }
 
 export interface AdminServer {
@@ -23,7 +29,13 @@ export interface AdminServer {
 }
 
 interface Answer { readonly status: number; readonly type: string; readonly body: string }
-type Page = () => Answer | Promise<Answer>;
+
+interface Page {
+  /** `all`: no secret of the mesh. `mesh`: callers that see the whole mesh. `namespace`: callers of one namespace too, who see their part. */
+  readonly for: "all" | "mesh" | "namespace";
+  readonly help: string;
+  readonly answer: (query: URLSearchParams, scope: DebugScope) => Answer | Promise<Answer>;
+}
 
 const MAX_HEADER_BYTES = 16 * 1_024;
 const REQUEST_TIMEOUT_MS = 10_000;
@@ -32,32 +44,62 @@ const REQUEST_TIMEOUT_MS = 10_000;
 export function createAdminServer(options: AdminServerOptions): AdminServer {
   const pages = createPages(options);
   const server = createServer({ maxHeaderSize: MAX_HEADER_BYTES, requestTimeout: REQUEST_TIMEOUT_MS }, (request, response) => {
-    answerRequest(request, pages).then((answer) => send(response, answer), () => send(response, text(500, "internal error\n")));
+    answerRequest(request, pages, options).then((answer) => send(response, answer), () => send(response, text(500, "internal error\n")));
   });
   return { start: () => listen(server, options.address), stop: () => close(server) };
 }
 
 /** The pages by path; each is cheap and changes nothing. */
-function createPages({ view, metrics, runsLocally }: AdminServerOptions): ReadonlyMap<string, Page> {
+function createPages({ view, metrics, runsLocally, debug }: AdminServerOptions): ReadonlyMap<string, Page> {
+  const inIstiosForm = debugHelp().map(({ name, help }) => [`/debug/${name}`, { for: "namespace", help, answer: (query, scope) => debugAnswer(name, query, scope, debug) }] as const satisfies readonly [string, Page]);
   return new Map<string, Page>([
-    ["/ready", () => (view.isReady() ? text(200, "ready\n") : text(503, "not ready: the sources are being read\n"))],
-    ["/synced", () => {
+    ["/ready", { for: "all", help: "200 once the sources are read", answer: () => (view.isReady() ? text(200, "ready\n") : text(503, "not ready: the sources are being read\n")) }],
+    ["/metrics", { for: "all", help: "Prometheus metrics", answer: async () => ({ status: 200, type: metrics.contentType, body: await metrics.metrics() }) }],
+    ["/synced", { for: "mesh", help: "200 once every workload answers and every proxy is in sync", answer: () => {
       const report = buildSyncReport(view, runsLocally);
       return json(report.synced ? 200 : 503, report);
-    }],
-    ["/debug/violations", () => json(200, view.violations())],
-    ["/debug/proxies", () => json(200, buildProxyStatus(view))],
-    ["/metrics", async () => ({ status: 200, type: metrics.contentType, body: await metrics.metrics() })],
+    } }],
+    ["/debug/violations", { for: "mesh", help: "what is wrong with the documents", answer: () => json(200, view.violations()) }],
+    ["/debug/proxies", { for: "mesh", help: "every proxy with its addresses and how far it is in sync", answer: () => json(200, buildProxyStatus(view)) }],
+    ...inIstiosForm,
   ]);
 }
 
-async function answerRequest(request: IncomingMessage, pages: ReadonlyMap<string, Page>): Promise<Answer> {
-  // A name that resolves to loopback only while a page is open (DNS rebinding) shows in the Host header.
-  if (!isLocalHost(request.headers.host)) return text(403, "this page answers only to a loopback host name\n");
+function debugAnswer(name: string, query: URLSearchParams, scope: DebugScope, debug: DebugSources): Answer {
+  const answer = debugPage(name, query, scope, debug);
+  if (answer === undefined) return text(404, "there is no such page\n");
+  return answer.status === 200 ? json(200, answer.value) : text(answer.status, `${answer.message}\n`);
+}
+
+async function answerRequest(request: IncomingMessage, pages: ReadonlyMap<string, Page>, options: AdminServerOptions): Promise<Answer> {
   if (request.method !== "GET" && request.method !== "HEAD") return text(405, "only GET is answered here\n");
-  const page = pages.get((request.url ?? "/").split("?")[0] ?? "/");
-  if (page !== undefined) return page();
-  return text(404, `there is no such page; there are:\n${[...pages.keys()].map((path) => `  ${path}\n`).join("")}`);
+  const [path = "/", query = ""] = (request.url ?? "/").split("?", 2);
+  const page = pages.get(path);
+  const caller = callerOf(request, options.authenticate);
+  if (page?.for === "all" && !isLedHere(request)) return page.answer(new URLSearchParams(), { kind: "mesh" });
+  if (caller === undefined) return isLedHere(request) ? text(403, "this page answers only to a loopback host name\n") : text(401, "say who you are: Authorization: Bearer TOKEN, with a workload's token\n");
+  if (page === undefined) return text(404, `there is no such page; there are:\n${[...pages].map(([path, { help }]) => `  ${path.padEnd(24)} ${help}\n`).join("")}`);
+  const scope = scopeOf(caller, options.view.world()?.mesh.rootNamespace ?? "istio-system");
+  if (scope.kind === "namespace" && page.for === "mesh") return text(403, "this page shows the whole mesh: ask with an identity of the mesh's root namespace\n");
+  return page.answer(new URLSearchParams(query), scope);
+}
+
+/** Who asks; undefined when nothing proves it. On this machine nobody is asked for more than a loopback name. */
+function callerOf(request: IncomingMessage, authenticate: AdminServerOptions["authenticate"]): DebugCaller | undefined {
+  const token = /^Bearer ([^\s]{1,4096})$/.exec(request.headers.authorization ?? "")?.[1];
+  const workload = token === undefined ? undefined : authenticate(token);
+  if (workload !== undefined) return { kind: "workload", namespace: workload.namespace };
+  return isFromLoopback(request) && isLocalHost(request.headers.host) ? { kind: "local" } : undefined;
+}
+
+/** A name that resolves to loopback only while a page is open (DNS rebinding) shows in the Host header. */
+function isLedHere(request: IncomingMessage): boolean {
+  return isFromLoopback(request) && !isLocalHost(request.headers.host);
+}
+
+function isFromLoopback({ socket }: IncomingMessage): boolean {
+  const peer = (socket.remoteAddress ?? "").replace(/^::ffff:/, "");
+  return isLoopback(peer);
 }
 
 /** Returns true for `localhost`, `127.0.0.1:15014`, `[::1]:15014` and the like. */

@@ -6,6 +6,7 @@ import type { World } from "../store/world.ts";
 import type { PluginFetcher } from "../wasm/plugin-fetcher.ts";
 import type { ProxyStatus, XdsServer } from "../xds/server.ts";
 import { type ConnectedProxy, type ControlPlaneView, type SyncState, type SyncType, syncTypes, type ViolationReport } from "./contract.ts";
+import type { DebugSources } from "./debug/pages.ts";
 
 export interface ViewedStages {
   readonly store: Pick<Store, "world" | "violations">;
@@ -28,6 +29,11 @@ export function createControlPlaneView({ store, plugins, published, isPending, x
     untriedPlugins: plugins.waiting,
     violations: () => [...store.violations(), ...warningsOf(store.world()), ...plugins.problems()],
   };
+}
+
+/** What the debug pages read of the same stages. */
+export function debugSources(view: ControlPlaneView): DebugSources {
+  return { world: () => view.world(), connections: () => [], violations: () => view.violations(), rejections: () => view.proxies() };
 }
 
 /** What is wrong between objects, found once per state of the mesh. */

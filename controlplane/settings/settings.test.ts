@@ -31,8 +31,8 @@ describe("settings", () => {
   it.each([[{ gatewayPort: "http" }, "--gateway-port"], [{ adminPort: "70000" }, "--admin-port"], [{ certificateLifetime: "soon" }, "--certificate-lifetime"]])("refuses %o", (options, name) => {
     expect(readUpSettings("m", options, environment)).toMatchObject({ kind: "refused", message: expect.stringContaining(name) });
   });
-  it("keeps the admin pages on this machine", () => {
-    expect(readServeSettings("m", { adminAddress: "0.0.0.0:15014" }, environment)).toMatchObject({ kind: "refused" });
+  it("keeps the admin pages on this machine unless told otherwise", () => {
+    expect(readServeSettings("m", { adminAddress: "0.0.0.0:15014" }, environment)).toMatchObject({ settings: { adminAddress: { address: "0.0.0.0" } } });
     expect(readServeSettings("m", { certificateLifetime: "10m" }, environment)).toMatchObject({ settings: { adminAddress: { address: "127.0.0.1", port: 15014 }, xdsAddress: { port: 15012 }, workloadLifetimeMs: 600_000 } });
   });
 });

@@ -4,7 +4,7 @@
 import { resolve } from "node:path";
 import { parseDurationMs } from "../model/duration.ts";
 import type { LogLevel } from "../telemetry/logger.ts";
-import { formatAddress, isLoopback, parseAddress, type SocketAddress } from "./address.ts";
+import { formatAddress, parseAddress, type SocketAddress } from "./address.ts";
 import type { Environment } from "./environment.ts";
 
 export const DEFAULT_ADMIN_PORT = 15_014;
@@ -60,7 +60,6 @@ export function readServeSettings(directory: string, options: ServeOptions, envi
   const [xdsAddress, adminAddress] = [parseAddress(xdsText), parseAddress(adminText)];
   if (!xdsAddress) return { kind: "refused", message: `--xds-address ${xdsText} is not an address: write HOST:PORT.` };
   if (!adminAddress) return { kind: "refused", message: `--admin-address ${adminText} is not an address: write HOST:PORT.` };
-  if (!isLoopback(adminAddress.address)) return { kind: "refused", message: `--admin-address ${adminText} is open to other machines: use a loopback address, its pages ask nobody who they are.` };
   const workloadLifetimeMs = readLifetime(options.certificateLifetime);
   if (workloadLifetimeMs === "refused") return refuseLifetime(options.certificateLifetime);
   return {

@@ -1,0 +1,25 @@
+// Who is connected, in the form of Istio's /debug/adsz and /debug/connections.
+import { compareText } from "../../model/object.ts";
+import { resourceTypes } from "../../snapshot/type-urls.ts";
+import type { DebugConnection } from "./connection.ts";
+
+/** Returns Istio's AdsClients: id, time, address, labels, metadata and watches of every stream, by id. */
+export function adsClients(connections: readonly DebugConnection[]): object {
+  return list(connections, ({ metadata, kinds }) => ({
+    labels: metadata["LABELS"] ?? {},
+    metadata,
+    watches: Object.fromEntries([...kinds].map(([kind, { watched }]) => [resourceTypes[kind].typeUrl, watched])),
+  }));
+}
+
+/** Returns Istio's short list: id, time and address of every stream. */
+export function connectionList(connections: readonly DebugConnection[]): object {
+  return list(connections, () => ({ labels: null }));
+}
+
+function list(connections: readonly DebugConnection[], more: (connection: DebugConnection) => object): object {
+  const clients = [...connections]
+    .sort((a, b) => compareText(a.connectionId, b.connectionId))
+    .map((connection) => ({ connectionId: connection.connectionId, connectedAt: new Date(connection.connectedAtMs).toISOString(), address: connection.peerAddress, ...more(connection) }));
+  return { totalClients: clients.length, ...(clients.length === 0 ? {} : { clients }) };
+}

@@ -1,0 +1,149 @@
+import { describe, expect, it } from "vitest";
+import { decode, unpackAny } from "../../../protos/codec.ts";
+import { createResourceEncoder } from "../../snapshot/encode.ts";
+import type { ResourceKind } from "../../snapshot/resources.ts";
+import { loadText } from "../../store/load.ts";
+import type { DebugConnection, WatchedKind } from "./connection.ts";
+import { controlPlaneIdentifier, debugResources, encodeDebugResponse } from "./over-ads.ts";
+import { debugPage, debugPageNames, type DebugSources } from "./pages.ts";
+
+const MESH = `
+apiVersion: v1
+kind: Service
+metadata: { name: reviews, namespace: shop, labels: { app: reviews } }
+spec: { selector: { app: reviews }, ports: [{ name: http, port: 9080 }] }
+---
+apiVersion: v1
+kind: Pod
+metadata: { name: reviews-0, namespace: shop, labels: { app: reviews } }
+spec: { serviceAccountName: reviews, containers: [{ name: app, ports: [{ containerPort: 9080 }] }] }
+status: { podIP: 10.0.0.7, phase: Running, conditions: [{ type: Ready, status: "True" }] }
+---
+apiVersion: v1
+kind: Secret
+metadata: { name: tls, namespace: shop }
+stringData: { tls.key: very-secret }
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: reviews, namespace: shop }
+spec: { hosts: [reviews], http: [{ route: [{ destination: { host: reviews } }] }] }
+`;
+
+const { world } = loadText(MESH, { file: "/mesh/all.yaml" });
+const encoder = createResourceEncoder();
+
+function connection(pod: string, namespace: string, states: Partial<Record<ResourceKind, WatchedKind>> = {}): DebugConnection {
+  const synced: WatchedKind = { watched: [], state: "SYNCED", sent: "v2", acked: "v2" };
+  const name = "outbound|9080||reviews.shop.svc.cluster.local";
+  const held: Partial<Record<ResourceKind, readonly ReturnType<typeof encoder.encodeResource>[]>> = {
+    clusters: [encoder.encodeResource("clusters", name, { name })],
+    endpoints: [encoder.encodeResource("endpoints", name, { clusterName: name })],
+  };
+  return {
+    connectionId: `sidecar~10.0.0.7~${pod}.${namespace}~d-3`, connectedAtMs: 1_700_000_000_000, peerAddress: "10.0.0.7:4444",
+    nodeId: `sidecar~10.0.0.7~${pod}.${namespace}~${namespace}.svc.cluster.local`, pod, namespace, envoyVersion: "1.40.0", metadata: { LABELS: { app: "reviews" } },
+    kinds: new Map(Object.entries({ clusters: synced, endpoints: { ...synced, watched: [name] }, ...states }) as [ResourceKind, WatchedKind][]),
+    held: (kind) => held[kind] ?? [],
+  };
+}
+
+const two = [connection("reviews-0", "shop"), connection("till-0", "bank", { clusters: { watched: [], state: "STALE", sent: "v2", acked: "v1" } })];
+const sources: DebugSources = {
+  world: () => world,
+  connections: () => two,
+  violations: () => [{ file: "a.yaml", line: 1, column: 1, object: "VirtualService/shop/broken", field: "spec.http", message: "wrong", servingLastGood: false }],
+  rejections: () => [{ nodeId: "sidecar~a", rejections: [{ type: "cds", resources: ["x"], message: "no" }] }],
+};
+
+function page(path: string, scope: Parameters<typeof debugPage>[2] = { kind: "mesh" }) {
+  const [name = "", query = ""] = path.split("?");
+  return debugPage(name, new URLSearchParams(query), scope, sources);
+}
+const value = (path: string) => {
+  const answer = page(path);
+  return answer?.status === 200 ? JSON.parse(JSON.stringify(answer.value)) as unknown : answer;
+};
+
+describe("the debug pages, in Istio's format", () => {
+  it("syncz gives what was sent and acknowledged under Istio's names", () => {
+    expect(value("syncz")).toMatchObject([
+      { cluster_id: "Kubernetes", proxy: two[0]?.nodeId, proxy_type: "sidecar", proxy_version: "1.40.0", cluster_sent: "v2", cluster_acked: "v2", endpoint_sent: "v2", endpoint_acked: "v2" },
+      { cluster_sent: "v2", cluster_acked: "v1" },
+    ]);
+    expect(Object.keys((value("syncz") as object[])[0] ?? {})).not.toContain("route_sent");
+  });
+  it("adsz names watches by type URL", () => {
+    expect(value("adsz?proxyID=reviews-0.shop")).toMatchObject({
+      totalClients: 1,
+      clients: [{ connectionId: two[0]?.connectionId, connectedAt: "2023-11-14T22:13:20.000Z", address: "10.0.0.7:4444", labels: { app: "reviews" }, watches: { "type.googleapis.com/envoy.config.cluster.v3.Cluster": [] } }],
+    });
+  });
+  it("config_dump has the form of Envoy's own, without endpoints unless asked for", () => {
+    const dump = value("config_dump?proxyID=reviews-0.shop") as { configs: Record<string, unknown>[] };
+    expect(dump.configs.map((config) => String(config["@type"]).split(".").at(-1))).toEqual(["BootstrapConfigDump", "ClustersConfigDump", "ListenersConfigDump", "ScopedRoutesConfigDump", "RoutesConfigDump", "SecretsConfigDump"]);
+    expect(dump.configs[1]).toMatchObject({ dynamicActiveClusters: [{ cluster: { "@type": "type.googleapis.com/envoy.config.cluster.v3.Cluster", name: "outbound|9080||reviews.shop.svc.cluster.local" } }] });
+    expect(JSON.stringify(value("config_dump?proxyID=reviews-0.shop&include_eds=true"))).toContain("EndpointsConfigDump");
+  });
+  it("edsz lists the proxy's assignments", () => expect(value("edsz?proxyID=reviews-0.shop")).toEqual([{ clusterName: "outbound|9080||reviews.shop.svc.cluster.local" }]));
+  it("registryz lists services with Istio's attribute names", () => {
+    expect(value("registryz")).toMatchObject([{ Attributes: { ServiceRegistry: "Kubernetes", Name: "reviews", Namespace: "shop", LabelSelectors: { app: "reviews" } }, hostname: "reviews.shop.svc.cluster.local", ports: [{ name: "http", port: 9080, protocol: "HTTP" }], Resolution: 0, MeshExternal: false }]);
+  });
+  it("endpointz lists addresses by host and namespace", () => {
+    expect(value("endpointz")).toMatchObject({ "reviews.shop.svc.cluster.local": { shop: { Shards: { "Kubernetes/Kubernetes": [{ Addresses: ["10.0.0.7"], EndpointPort: 9080, ServicePortName: "http", Labels: { app: "reviews" } }] } } } });
+  });
+  it("configz lists configuration as Kubernetes objects, and no Secret", () => {
+    expect(value("configz")).toMatchObject([{ kind: "VirtualService", apiVersion: "networking.istio.io/v1", metadata: { name: "reviews", namespace: "shop" }, spec: { hosts: ["reviews"] } }]);
+    for (const name of debugPageNames) expect(JSON.stringify(value(`${name}?proxyID=reviews-0.shop&include_eds=true`))).not.toContain("very-secret");
+  });
+  it("push_status gives events by metric", () => {
+    expect(value("push_status")).toMatchObject({ pilot_eds_no_instances: { "outbound|9080||reviews.shop.svc.cluster.local": {} }, pilot_total_xds_rejects: { "sidecar~a cds x": { proxy: "sidecar~a", message: "no" } }, pilot_invalid_objects: { "VirtualService/shop/broken spec.http": { message: "wrong" } } });
+  });
+  it("says what is wrong with the question", () => {
+    expect(page("config_dump")).toMatchObject({ status: 400 });
+    expect(page("config_dump?proxyID=nobody.shop")).toMatchObject({ status: 404 });
+    expect(page("toString")).toBeUndefined();
+  });
+});
+
+describe("across namespaces", () => {
+  const bank = { kind: "namespace", namespace: "bank" } as const;
+  it("shows a workload only proxies of its own namespace", () => {
+    expect(page("syncz", bank)).toMatchObject({ value: [{ proxy: two[1]?.nodeId }] });
+    expect(page("config_dump?proxyID=reviews-0.shop", bank)).toMatchObject({ status: 404 });
+    expect(page("adsz?proxyID=sidecar~10.0.0.7", bank)).toMatchObject({ value: { totalClients: 1 } });
+  });
+  it.each(["registryz", "configz", "endpointz", "mesh", "push_status"])("refuses %s", (name) => expect(page(name, bank)).toMatchObject({ status: 403 }));
+});
+
+describe("the same over ADS", () => {
+  const ask = (typeUrl: string, names: readonly string[], namespace = "istio-system") => debugResources(typeUrl, names, { kind: "workload", namespace }, sources);
+
+  it("answers istioctl proxy-status with a ClientConfig for each proxy", () => {
+    const answer = ask("istio.io/debug/syncz", []);
+    if (answer?.kind !== "resources") throw new Error("refused");
+    const [first, second] = answer.resources.map(({ resource }) => unpackAny(resource)).map((any) => (any.name === "ClientConfig" ? any.message : undefined));
+    expect(first).toMatchObject({ node: { id: two[0]?.nodeId } });
+    expect(JSON.stringify(first)).toContain('"SYNCED"');
+    expect(JSON.stringify(second)).toContain('"STALE"');
+  });
+  it("answers the config dump of one proxy with its parts", () => {
+    const answer = ask("istio.io/debug/config_dump", ["reviews-0.shop"]);
+    expect(answer?.kind === "resources" && answer.resources.map(({ resource }) => resource.typeUrl)).toContain("type.googleapis.com/envoy.admin.v3.ClustersConfigDump");
+  });
+  it("wraps a page as its bytes", () => {
+    const answer = ask("istio.io/debug", ["edsz?proxyID=reviews-0.shop"]);
+    if (answer?.kind !== "resources") throw new Error("refused");
+    expect(answer.resources[0]).toMatchObject({ name: "edsz?proxyID=reviews-0.shop", resource: { typeUrl: "istio.io/debug" } });
+    const response = decode("DiscoveryResponse", encodeDebugResponse("istio.io/debug", answer.resources, "1", controlPlaneIdentifier("scrim-1", "0.1.0")));
+    expect(JSON.parse(new TextDecoder().decode(response.resources?.[0]?.value))).toMatchObject([{ clusterName: expect.stringContaining("reviews") as string }]);
+    expect(JSON.parse(response.controlPlane?.identifier ?? "")).toMatchObject({ Component: "istiod", Info: { version: "0.1.0" } });
+  });
+  it("refuses a workload what is not its namespace's, and what is no page", () => {
+    expect(ask("istio.io/debug", ["configz"], "shop")).toMatchObject({ kind: "refused" });
+    expect(ask("istio.io/debug/config_dump", ["till-0.bank"], "shop")).toMatchObject({ kind: "refused" });
+    expect(ask("istio.io/debug", ["nothing"])).toMatchObject({ kind: "refused" });
+    expect(ask("istio.io/debug", [])).toMatchObject({ kind: "refused" });
+    expect(ask("envoy.unknown", [])).toBeUndefined();
+  });
+});

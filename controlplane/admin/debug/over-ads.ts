@@ -1,0 +1,55 @@
+// The debug pages as resources of the `istio.io/…` types, which istioctl asks for over ADS on the secured port.
+import { encode, packAny } from "../../../protos/codec.ts";
+import type { AnyMessage } from "../../../protos/build/envoy.ts";
+import { type DebugCaller, scopeOf } from "./access.ts";
+import { configDump } from "./config-dump.ts";
+import { type DebugConnection, findConnection } from "./connection.ts";
+import { type DebugSources, debugPage } from "./pages.ts";
+import { clientConfig } from "./syncz.ts";
+
+export interface DebugResource { readonly name: string; readonly resource: AnyMessage }
+export type DebugResources = { readonly kind: "resources"; readonly resources: readonly DebugResource[] } | { readonly kind: "refused"; readonly reason: string };
+
+/** Returns what an `istio.io/…` type and these names mean for a caller; undefined for a type that is none of these. */
+export function debugResources(typeUrl: string, names: readonly string[], caller: DebugCaller, sources: DebugSources): DebugResources | undefined {
+  const scope = scopeOf(caller, sources.world()?.mesh.rootNamespace ?? "istio-system");
+  const connections = () => sources.connections().filter(({ namespace }) => scope.kind === "mesh" || namespace === scope.namespace);
+  switch (typeUrl) {
+    case "istio.io/debug/syncz": return answer(connections().map((connection) => ({ name: connection.nodeId, resource: packAny("ClientConfig", clientConfig(connection)) })));
+    case "istio.io/connections":
+    case "istio.io/connect": return answer(connections().map(({ nodeId, metadata }) => ({ name: nodeId, resource: packAny("Node", { id: nodeId, metadata }) })));
+    case "istio.io/debug/config_dump": return dumpOf(names, connections());
+    case "istio.io/debug": {
+      const [name] = names;
+      if (name === undefined || names.length !== 1) return { kind: "refused", reason: "ask for one debug page at a time" };
+      const [page = "", query = ""] = name.split("?", 2);
+      const shown = debugPage(page, new URLSearchParams(query), scope, sources);
+      if (shown === undefined) return { kind: "refused", reason: `there is no debug page ${page}` };
+      if (shown.status !== 200) return { kind: "refused", reason: shown.message };
+      return answer([{ name, resource: { typeUrl: "istio.io/debug", value: new TextEncoder().encode(JSON.stringify(shown.value)) } }]);
+    }
+    default: return undefined;
+  }
+}
+
+function answer(resources: readonly DebugResource[]): DebugResources {
+  return { kind: "resources", resources };
+}
+
+function dumpOf(names: readonly string[], connections: readonly DebugConnection[]): DebugResources {
+  const [proxyId] = names;
+  if (proxyId === undefined || names.length !== 1) return { kind: "refused", reason: "ask for the config dump of one proxy: its id as the only resource name" };
+  const connection = findConnection(connections, proxyId);
+  if (connection === undefined) return { kind: "refused", reason: `the proxy ${proxyId} is not connected` };
+  return answer((configDump(connection).configs ?? []).map((resource) => ({ name: "", resource })));
+}
+
+/** Returns `control_plane.identifier` of xDS responses as istioctl reads it: who answers, in which version. */
+export function controlPlaneIdentifier(id: string, version: string): string {
+  return JSON.stringify({ Component: "istiod", ID: id, Info: { version, revision: "unknown", golang_version: "", status: "Clean", tag: version } });
+}
+
+/** The bytes of a DiscoveryResponse of these. */
+export function encodeDebugResponse(typeUrl: string, resources: readonly DebugResource[], nonce: string, identifier: string): Uint8Array {
+  return encode("DiscoveryResponse", { typeUrl, versionInfo: nonce, nonce, resources: resources.map(({ resource }) => resource), controlPlane: { identifier } });
+}

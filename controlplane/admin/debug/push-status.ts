@@ -1,0 +1,45 @@
+// What the last publication met, in the form of Istio's /debug/push_status: metric → key → which proxy, and what.
+import type { ClusterLoadAssignment } from "../../../protos/build/envoy.ts";
+import { decode } from "../../../protos/codec.ts";
+import type { EncodedResource } from "../../snapshot/encode.ts";
+import type { Rejection, ViolationReport } from "../contract.ts";
+import type { DebugConnection } from "./connection.ts";
+
+export interface PushSources {
+  readonly connections: readonly DebugConnection[];
+  readonly violations: readonly ViolationReport[];
+  readonly rejections: readonly { readonly nodeId: string; readonly rejections: readonly Rejection[] }[];
+}
+
+type PushEvents = Record<string, { proxy?: string; message?: string }>;
+
+/** Returns the events by metric; a metric without events is left out. */
+export function pushStatus({ connections, violations, rejections }: PushSources): Readonly<Record<string, PushEvents>> {
+  const events: Record<string, PushEvents> = {
+    pilot_eds_no_instances: emptyClusters(connections),
+    pilot_total_xds_rejects: Object.fromEntries(rejections.flatMap(({ nodeId, rejections: refused }) =>
+      refused.map(({ type, resources, message }) => [`${nodeId} ${type} ${resources.join(",")}`, { proxy: nodeId, message }] as const))),
+    pilot_invalid_objects: Object.fromEntries(violations.filter(({ severity }) => severity !== "warning").map(({ object, field, message }) => [`${object} ${field}`.trim(), { message }] as const)),
+  };
+  return Object.fromEntries(Object.entries(events).filter(([, byKey]) => Object.keys(byKey).length > 0));
+}
+
+const emptiness = new WeakMap<EncodedResource, boolean>();
+
+/** Clusters without an endpoint; each content is looked into once, whoever holds it. */
+function emptyClusters(connections: readonly DebugConnection[]): PushEvents {
+  const empty: PushEvents = {};
+  for (const { held } of connections) for (const resource of held("endpoints")) if (isEmpty(resource)) empty[resource.name] = {};
+  return empty;
+}
+
+function isEmpty(resource: EncodedResource): boolean {
+  let known = emptiness.get(resource);
+  if (known === undefined) {
+    const value = decode("Resource", resource.bytes).resource?.value;
+    const assignment: ClusterLoadAssignment = value === undefined ? {} : decode("ClusterLoadAssignment", value);
+    known = (assignment.endpoints ?? []).every(({ lbEndpoints }) => (lbEndpoints ?? []).length === 0);
+    emptiness.set(resource, known);
+  }
+  return known;
+}
