@@ -101,3 +101,19 @@ export interface SyncReport {
   /** True when every connected proxy has acknowledged the published configuration and nothing accepted is unpublished. */
   readonly acknowledged: boolean;
 }
+
+/** The answer of GET /debug/distribution?object=KIND/NAMESPACE/NAME. */
+export interface Distribution {
+  /** As in `VirtualService/default/reviews`. */
+  readonly object: string;
+  /** The content hash of what the mesh holds of it; absent when there is no such object. */
+  readonly content?: string;
+  /** Why its newest version is not accepted. */
+  readonly problem?: string;
+  /** True once nothing accepted waits for its publication. */
+  readonly published: boolean;
+  /** The proxies whose configuration depends on it, and how many of them acknowledged theirs. */
+  readonly concerned: number;
+  readonly reached: number;
+  readonly waiting: readonly { readonly proxy: string; readonly why: string }[];
+}

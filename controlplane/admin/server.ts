@@ -7,6 +7,7 @@ import type { Registry } from "../telemetry/metrics.ts";
 import type { ControlPlaneView } from "./contract.ts";
 import { type DebugCaller, type DebugScope, scopeOf } from "./debug/access.ts";
 import { debugHelp, debugPage, type DebugSources } from "./debug/pages.ts";
+import { distributionOf } from "./distribution.ts";
 import { buildProxyStatus } from "./proxy-status.ts";
 import { buildSyncReport } from "./sync-report.ts";
 
@@ -61,6 +62,10 @@ function createPages({ view, metrics, runsLocally, debug }: AdminServerOptions):
     } }],
     ["/debug/violations", { for: "mesh", help: "what is wrong with the documents", answer: () => json(200, view.violations()) }],
     ["/debug/proxies", { for: "mesh", help: "every proxy with its addresses and how far it is in sync", answer: () => json(200, buildProxyStatus(view)) }],
+    ["/debug/distribution", { for: "mesh", help: "how far an object has got; ?object=KIND/NAMESPACE/NAME", answer: (query) => {
+      const distribution = distributionOf(view, query.get("object") ?? "");
+      return distribution === undefined ? text(400, "give the object: ?object=KIND/NAMESPACE/NAME, as in VirtualService/default/reviews\n") : json(200, distribution);
+    } }],
     ...inIstiosForm,
   ]);
 }

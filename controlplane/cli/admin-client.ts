@@ -1,5 +1,5 @@
 // Asks a running mesh: the control plane's admin address, and the admin page of one proxy's Envoy.
-import type { ProxyStatus } from "../admin/contract.ts";
+import type { Distribution, ProxyStatus } from "../admin/contract.ts";
 import { httpCall } from "../local/http-call.ts";
 import { parseAddress } from "../settings/address.ts";
 import { CommandFailure, exitCodes } from "./exit-codes.ts";
@@ -9,7 +9,16 @@ const TIMEOUT_MS = 15_000;
 
 /** Returns what GET /debug/proxies says. Throws CommandFailure. */
 export async function fetchProxies(adminUrl: string): Promise<readonly ProxyStatus[]> {
-  return JSON.parse(await fetchText(adminUrl, "/debug/proxies", `the mesh's admin address ${adminUrl} does not answer: is the mesh running? (\`scrim up\` prints the address; give it with --admin URL)`)) as ProxyStatus[];
+  return JSON.parse(await fetchText(adminUrl, "/debug/proxies", whenMeshIsSilent(adminUrl))) as ProxyStatus[];
+}
+
+/** Returns how far an object (`Kind/namespace/name`) has got. Throws CommandFailure. */
+export async function fetchDistribution(adminUrl: string, object: string): Promise<Distribution> {
+  return JSON.parse(await fetchText(adminUrl, `/debug/distribution?object=${encodeURIComponent(object)}`, whenMeshIsSilent(adminUrl))) as Distribution;
+}
+
+function whenMeshIsSilent(adminUrl: string): string {
+  return `the mesh's admin address ${adminUrl} does not answer: is the mesh running? (\`scrim up\` prints the address; give it with --admin URL)`;
 }
 
 /** Returns a page of a proxy's Envoy, as text. */

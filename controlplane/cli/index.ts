@@ -19,6 +19,7 @@ import { createTerminal } from "./terminal.ts";
 import { translateCommand, type TranslateOptions, translateTypes } from "./translate.ts";
 import { up } from "./up.ts";
 import { describeVersion, scrimVersion } from "./version.ts";
+import { waitCommand, type WaitOptions } from "./wait.ts";
 
 const EXIT_CODES_HELP = `
 Exit codes:
@@ -62,6 +63,7 @@ export function createProgram(context: CommandContext): Command {
   addServe(program, context);
   addProxyStatus(program, context);
   addProxyConfig(program, context);
+  addWait(program, context);
   addTranslate(program, context);
   addBootstrap(program, context);
   addEnvoy(program, context);
@@ -113,6 +115,15 @@ function addProxyConfig(program: Command, context: CommandContext): void {
       .argument("<proxy>", "pod or workload").addOption(adminOption()).addOption(outputOption())
       .action((proxy: string, options: { admin: string; output: OutputFormat }) => proxyConfig(kind, proxy, { ...options, nowMs: context.clock.nowMs() }, context.terminal));
   }
+}
+
+function addWait(program: Command, context: CommandContext): void {
+  program.command("wait").description("wait until every proxy that a change concerns has acknowledged it").argument("<files...>", "files or directories with the documents; their state in the mesh is waited for")
+    .addOption(new Option("--for <what>", "what to wait for").choices(["distribution"]).default("distribution"))
+    .option("--timeout <duration>", "how long to wait at most, as in 30s or 2m", "30s")
+    .addOption(adminOption()).addOption(new Option("-o, --output <format>", "how to print").choices(["table", "json", "yaml"]).default("table"))
+    .addHelpText("after", "\nExamples:\n  scrim wait --for=distribution mesh/reviews.yaml\n  scrim wait --for=distribution mesh --timeout 2m")
+    .action((files: readonly string[], options: WaitOptions) => waitCommand(files, options, context));
 }
 
 function collect(value: string, before: readonly string[]): readonly string[] {

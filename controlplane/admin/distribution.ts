@@ -1,0 +1,41 @@
+// How far one object has got: is this content published, which proxies does it concern, and which of them have acknowledged it.
+import { contentHash } from "../model/content-hash.ts";
+import type { Kind } from "../model/kinds.ts";
+import { isKind } from "../model/kinds.ts";
+import { objectKey } from "../model/object.ts";
+import { type ConnectedProxy, type ControlPlaneView, type Distribution, syncTypes } from "./contract.ts";
+
+/** Whether the content a proxy was made from read an object; undefined where that is not known, and then it counts as concerned. */
+export type Concerns = (proxy: ConnectedProxy, kind: Kind, namespace: string, name: string) => boolean | undefined;
+
+/** Returns how far `Kind/namespace/name` (or `Kind/name`) has got; undefined for a text that names no kind of the mesh. */
+export function distributionOf(view: ControlPlaneView, object: string, concerns: Concerns = () => undefined): Distribution | undefined {
+  const [kind = "", ...rest] = object.split("/");
+  const [namespace, name] = rest.length === 1 ? ["", rest[0]] : rest;
+  if (!isKind(kind) || name === undefined || namespace === undefined || rest.length > 2) return undefined;
+  const key = objectKey({ kind, namespace, name });
+  const found = view.world()?.get(kind, namespace, name);
+  const problem = view.violations().find((violation) => violation.object === key && violation.severity !== "warning");
+  const concerned = found === undefined ? [] : view.proxies().filter((proxy) => concerns(proxy, kind, namespace, name) ?? true);
+  const isPublished = found !== undefined && !view.hasUnpublishedChange();
+  const waiting = concerned.flatMap((proxy) => late(proxy, isPublished));
+  return {
+    object: key,
+    ...(found === undefined ? {} : { content: contentHash(found) }),
+    ...(problem === undefined ? {} : { problem: `${problem.file}:${problem.line}: ${problem.field === "" ? "" : `${problem.field}: `}${problem.message}` }),
+    published: isPublished,
+    concerned: concerned.length,
+    reached: concerned.length - waiting.length,
+    waiting,
+  };
+}
+
+/** Why a proxy has not got there; nothing when it has. */
+function late({ pod, namespace, sync, rejections }: ConnectedProxy, isPublished: boolean): Distribution["waiting"] {
+  const proxy = `${pod}.${namespace}`;
+  const [rejection] = rejections;
+  if (rejection !== undefined) return [{ proxy, why: `rejected ${rejection.type}${rejection.resources.length === 0 ? "" : ` ${rejection.resources.join(", ")}`}: ${rejection.message}` }];
+  const stale = syncTypes.filter((type) => sync[type] === "STALE");
+  if (stale.length > 0) return [{ proxy, why: `has not acknowledged ${stale.join(", ")}` }];
+  return isPublished ? [] : [{ proxy, why: "the change is not published yet" }];
+}

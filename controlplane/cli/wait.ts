@@ -1,0 +1,73 @@
+// `scrim wait --for=distribution`: returns when what the documents say has reached every proxy it concerns.
+import type { Distribution } from "../admin/contract.ts";
+import { contentHash } from "../model/content-hash.ts";
+import { parseDurationMs } from "../model/duration.ts";
+import { objectKey, refOf } from "../model/object.ts";
+import { loadFiles } from "../store/load.ts";
+import { allKinds } from "../model/kinds.ts";
+import { formatViolation } from "../validate/violation.ts";
+import { fetchDistribution } from "./admin-client.ts";
+import type { CommandContext } from "./context.ts";
+import { CommandFailure, exitCodes } from "./exit-codes.ts";
+import { type OutputFormat, renderTable, renderValue } from "./output.ts";
+
+export interface WaitOptions {
+  readonly for: "distribution";
+  readonly timeout: string;
+  readonly admin: string;
+  readonly output: OutputFormat;
+}
+
+/** One object to wait for: its key, and the content it has in the files. */
+interface Wanted { readonly object: string; readonly content: string }
+
+const POLL_MS = 100;
+
+/** Waits, then prints how many proxies each object reached. Throws CommandFailure when the time is over, saying which have not and why. */
+export async function waitCommand(files: readonly string[], options: WaitOptions, { terminal, clock }: CommandContext): Promise<void> {
+  const timeoutMs = parseDurationMs(options.timeout);
+  if (timeoutMs === undefined) throw new CommandFailure(exitCodes.usage, `--timeout ${options.timeout} is not a duration: write 30s or 2m.`);
+  const wanted = await readWanted(files, terminal.err);
+  const deadline = clock.nowMs() + timeoutMs;
+  const states = new Map<string, Distribution>();
+  for (let open = wanted; ; ) {
+    for (const { object } of open) states.set(object, await fetchDistribution(options.admin, object));
+    // Those that got there are not asked for again.
+    open = open.filter((one) => missingOf(one, states).length > 0);
+    const missing = open.flatMap((one) => missingOf(one, states));
+    if (open.length === 0) return terminal.out(render([...states.values()], options.output));
+    if (clock.nowMs() >= deadline) {
+      if (options.output !== "table") terminal.out(render([...states.values()], options.output));
+      throw new CommandFailure(exitCodes.failed, `After ${options.timeout} not everything is distributed:\n${missing.map((line) => `  ${line}\n`).join("").trimEnd()}`);
+    }
+    await clock.sleep(POLL_MS);
+  }
+}
+
+async function readWanted(files: readonly string[], complain: (text: string) => void): Promise<readonly Wanted[]> {
+  const { world, violations } = await loadFiles(files);
+  const errors = violations.filter(({ severity }) => severity === "error");
+  for (const violation of errors) complain(`${formatViolation(violation)}\n`);
+  if (errors.length > 0) throw new CommandFailure(exitCodes.invalid, "Some documents are not valid, so the mesh will not take them: correct them first.");
+  const wanted = allKinds.flatMap((kind) => world.list(kind)).map((object) => ({ object: objectKey(refOf(object)), content: contentHash(object) }));
+  if (wanted.length === 0) throw new CommandFailure(exitCodes.usage, `There is no document of the mesh in ${files.join(", ")}.`);
+  return wanted;
+}
+
+/** What keeps an object from being distributed, a line each; nothing when it is. */
+function missingOf(wanted: Wanted, states: ReadonlyMap<string, Distribution>): readonly string[] {
+  const state = states.get(wanted.object);
+  if (state === undefined) return [`${wanted.object}: not asked for yet`];
+  const { object, content, problem, published, waiting, concerned, reached } = state;
+  if (content !== wanted.content) {
+    const because = problem === undefined ? "" : ` (${problem})`;
+    return [content === undefined ? `${object}: the mesh does not have it${because}` : `${object}: the mesh has another version of it${because}`];
+  }
+  if (waiting.length > 0) return waiting.map(({ proxy, why }) => `${object}: reached ${reached} of ${concerned} proxies; ${proxy} ${why}`);
+  return published ? [] : [`${object}: accepted, not published yet`];
+}
+
+function render(states: readonly Distribution[], format: OutputFormat): string {
+  if (format !== "table") return renderValue(states, format);
+  return renderTable(["OBJECT", "REACHED"], states.map(({ object, reached, concerned }) => [object, `${reached} of ${concerned} proxies`]));
+}
