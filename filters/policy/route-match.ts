@@ -48,6 +48,8 @@ export class RouteRule {
   scheme: StringMatch | null = null;
   headers: NamedMatch[] = [];
   queryParams: NamedMatch[] = [];
+  /** Every destination of the rule is inside the mesh. */
+  inside: bool = false;
 
   constructor(
     /** What is handed to Envoy when the rule matches. */

@@ -2,7 +2,7 @@
 // produces: nothing, or 429 with Retry-After and the limit's name in the response code details
 // never does: admit more than burst + rate × time over all workers of the proxy
 import {
-  Bytes, BytesWriter, defineMetric, FilterHeadersStatus, HttpContext, incrementMetric, isLogged, Json, JsonDocument, literal, logBytes, LogLevel, MetricType,
+  Bytes, BytesWriter, continueRequest, defineMetric, FilterHeadersStatus, HttpContext, incrementMetric, isLogged, Json, JsonDocument, literal, logBytes, LogLevel, MetricType,
   monotonicNanoseconds, RootContext, sendLocalReply,
 } from "as-proxy-wasm-sdk";
 import { hostRequest as request } from "../authz/request";
@@ -194,5 +194,10 @@ export class LimitedStream extends HttpContext {
 
   override onRequestHeaders(headers: u32, endOfStream: bool): FilterHeadersStatus {
     return this.root.decide() ? FilterHeadersStatus.Continue : FilterHeadersStatus.StopIteration;
+  }
+
+  /** Lets a request go on that `onRequestHeaders` held; a module of several functions runs the others first. */
+  resume(): void {
+    continueRequest();
   }
 }

@@ -18,10 +18,11 @@ export function parseRoutes(document: JsonDocument): RouteTable {
 }
 
 function parseRule(json: Json, table: RouteTable): RouteRule {
-  json.object().only(["key", "match"]);
+  json.object().only(["key", "match", "inside"]);
   const key = json.get("key").string();
   if (key.length == 0) json.get("key").fail("a key that is not empty");
   const rule = new RouteRule(utf8(key));
+  rule.inside = json.get("inside").booleanOr(false);
   const match = json.get("match");
   if (match.isMissing) return rule;
   match.object().only(MATCH_FIELDS);

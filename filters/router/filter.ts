@@ -58,6 +58,16 @@ class HostRouteRequest extends RouteRequest {
 
 const request = new HostRouteRequest();
 
+/** What became of a request's route. */
+export enum RouteChoice {
+  /** The virtual host brings no rules: Envoy's own choice stands. */
+  None,
+  /** Chosen here; all its destinations are in the mesh. */
+  Inside,
+  /** Chosen here; it may lead out of the mesh. */
+  Outside,
+}
+
 /** The configured router; its rules come with each virtual host. */
 export class Router extends RootContext {
   private readonly tables: RouteTables = new RouteTables();
@@ -89,14 +99,14 @@ export class Router extends RootContext {
   }
 
   /** Chooses for the current request; does nothing where the virtual host brings no rules. */
-  route(): void {
+  route(): RouteChoice {
     const id = getProperty(RULES_ID);
-    if (id == null) return;
+    if (id == null) return RouteChoice.None;
     const idSpan = spanOf(id.ptr, id.length);
     let table = this.tables.find(idSpan);
     if (table == null) {
       const rules = getProperty(RULES);
-      if (rules == null) return;
+      if (rules == null) return RouteChoice.None;
       table = this.tables.add(idSpan, rules);
     }
     request.begin();
@@ -106,6 +116,7 @@ export class Router extends RootContext {
     clearRouteCache();
     incrementMetric(rule == null ? this.unmatchedMetric : this.matchedMetric);
     if (isLogged(LogLevel.Debug)) logBytes(LogLevel.Debug, text.clear().bytes(LOG).bytes(id).byte(0x20).bytes(key).result);
+    return rule != null && rule.inside ? RouteChoice.Inside : RouteChoice.Outside;
   }
 }
 
@@ -115,12 +126,14 @@ function viewBytes(span: Span): Bytes {
 
 /** One request. */
 export class RoutedStream extends HttpContext {
+  choice: RouteChoice = RouteChoice.None;
+
   constructor(private readonly root: Router) {
     super();
   }
 
   override onRequestHeaders(headers: u32, endOfStream: bool): FilterHeadersStatus {
-    this.root.route();
+    this.choice = this.root.route();
     return FilterHeadersStatus.Continue;
   }
 }

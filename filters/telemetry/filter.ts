@@ -22,9 +22,17 @@ const scratch = new BytesWriter(2048);
 const observation = new Observation();
 
 /** Which end of the connection this filter counts at. */
-enum Reporter {
+export enum Reporter {
   Source,
   Destination,
+}
+
+/** Where a stream is bound for, as far as metadata may go with it. */
+export enum Destination {
+  /** The chosen cluster says. */
+  Cluster,
+  Inside,
+  Outside,
 }
 
 /** One configured reporter. */
@@ -66,8 +74,7 @@ export class Telemetry extends RootContext {
       if (cursor.nameIs(CONTENT_TYPE)) stream.grpc = isGrpc(spanOf(cursor.valuePtr, cursor.valueLength));
       else if (cursor.nameIs(PEER_METADATA) || cursor.nameIs(PEER_METADATA_ID)) present = true;
     }
-    const mesh = getProperty(MESH);
-    if (mesh != null && equals(spanOf(mesh.ptr, mesh.length), viewOf(INTERNAL))) {
+    if (isInside(stream.destination)) {
       requestHeaders.replace(PEER_METADATA_ID, this.ownId);
       requestHeaders.replace(PEER_METADATA, this.ownMetadata);
     } else if (present) removeMetadata();
@@ -121,6 +128,12 @@ function keepSpan(root: RootContext, span: Span): Bytes {
   return root.keep(Bytes.view(addressOf(span), lengthOf(span)));
 }
 
+function isInside(destination: Destination): bool {
+  if (destination != Destination.Cluster) return destination == Destination.Inside;
+  const mesh = getProperty(MESH);
+  return mesh != null && equals(spanOf(mesh.ptr, mesh.length), viewOf(INTERNAL));
+}
+
 function removeMetadata(): void {
   requestHeaders.remove(PEER_METADATA);
   requestHeaders.remove(PEER_METADATA_ID);
@@ -138,6 +151,8 @@ export class ObservedStream extends HttpContext {
   peer: Peer | null = null;
   grpc: bool = false;
   seen: bool = false;
+  /** Set by who knows better than Envoy does at that moment. */
+  destination: Destination = Destination.Cluster;
 
   constructor(private readonly root: Telemetry) {
     super();
@@ -147,6 +162,7 @@ export class ObservedStream extends HttpContext {
     this.peer = null;
     this.grpc = false;
     this.seen = false;
+    this.destination = Destination.Cluster;
   }
 
   override onRequestHeaders(headers: u32, endOfStream: bool): FilterHeadersStatus {
