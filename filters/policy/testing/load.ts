@@ -31,6 +31,9 @@ export interface PolicyModule {
   bucketReserve(worker: number, nowNs: bigint): bigint;
   bucketReturn(nowNs: bigint, count: bigint): void;
   bucketWait(nowNs: bigint, count: bigint): bigint;
+  /** `first`: what stands at step 0 below the claim, if `hasFirst`. */
+  claim(key: string, whole: Uint8Array, first: Uint8Array, hasFirst: boolean): string;
+  claimPrincipal(whole: Uint8Array): string;
   peer(header: Uint8Array): string;
   peerEncode(workload: string, namespace: string, app: string): string;
   /** Works on a copy of the slot: returns the outcome and the slot afterwards. */
@@ -38,7 +41,7 @@ export interface PolicyModule {
 }
 
 const RETURNS_BOOLEAN = new Set(["regexMatches", "wildcard", "templateMatches", "rateFits", "bucketAdmit"]);
-const RETURNS_STRING = new Set(["regexCompile", "templateError", "address", "principal", "path", "query", "cookie", "host", "peer", "peerEncode"]);
+const RETURNS_STRING = new Set(["regexCompile", "templateError", "address", "principal", "path", "query", "cookie", "host", "peer", "peerEncode", "claim", "claimPrincipal"]);
 
 /** Compiles filters/policy/testing/module.ts. Throws with the compiler's messages when it does not compile. */
 async function compile(): Promise<Uint8Array> {

@@ -1,6 +1,7 @@
 // The policy code as a module that Node can call: patterns as strings, what a client could send as bytes.
 import { ABSENT, hash as hashOf, HASH_SEED, Span, spanOf, textOf, utf8, viewOf } from "../bytes";
 import { IpAddress, parseCidr } from "../cidr";
+import { ClaimKind, ClaimValue, MetadataReader, parseClaimKey, requestPrincipal } from "../jwt-claims";
 import { leaseSize, Rate, Reserve, returnTokens, scaled, settledState, takeTokens, tokensLeft, waitNs } from "../gcra";
 import { compileTemplate } from "../path-template";
 import { PeerMetadata, StructWriter } from "../peer-metadata";
@@ -164,4 +165,47 @@ export function peerEncode(workload: string, namespace: string, app: string): st
   writer.addString(viewOf(utf8("NAMESPACE")), viewOf(utf8(namespace)));
   writer.addStruct(viewOf(utf8("LABELS")), labels);
   return textOf(viewOf(writer.toBase64()));
+}
+
+/** Metadata of one key: the bytes at its path, and at step 0 of it. */
+class OneKey extends MetadataReader {
+  constructor(
+    private readonly whole: ArrayBuffer | null,
+    private readonly first: ArrayBuffer | null,
+  ) {
+    super();
+  }
+
+  override read(path: Span): Span {
+    const end = changetype<usize>(<usize>(path & 0xffffffff)) + <usize>(path >> 32);
+    const isFirst = load<u8>(end - 1) == 0x30 && load<u8>(end - 2) == 0;
+    const found = isFirst ? this.first : this.whole;
+    return found == null ? ABSENT : view(found);
+  }
+}
+
+const claimValue = new ClaimValue();
+
+/** What a claim reads as, `first` being what stands at its step 0; an error begins with "!". */
+export function claim(key: string, whole: ArrayBuffer, first: ArrayBuffer, hasFirst: bool): string {
+  const parsed = parseClaimKey(key);
+  const path = parsed.path;
+  if (path == null) return "!" + parsed.error;
+  path.read(new OneKey(whole, hasFirst ? first : null), claimValue);
+  switch (claimValue.kind) {
+    case ClaimKind.Text: return "text " + textOf(claimValue.text);
+    case ClaimKind.Number: return "number " + claimValue.number.toString();
+    case ClaimKind.Boolean: return claimValue.flag ? "true" : "false";
+    case ClaimKind.List: {
+      const items: string[] = [];
+      for (let i = 0; i < claimValue.items.count; i++) items.push(textOf(claimValue.items.at(i)));
+      return "list " + items.join("|");
+    }
+    default: return "absent";
+  }
+}
+
+/** Every claim reads as the same bytes, so this is `<bytes>/<bytes>` for a text. */
+export function claimPrincipal(whole: ArrayBuffer): string {
+  return shown(requestPrincipal(new OneKey(whole, null)));
 }
