@@ -11,8 +11,12 @@ import { envoyPath, freePort } from "./probe-envoy.ts";
 const type = (name: string): string => `type.googleapis.com/${name}`;
 const FILTERS = new URL("../../filters/build/", import.meta.url).pathname;
 
+/** Each function in a module of its own, or those that stand together in mesh.wasm. */
+export type FilterModules = "separate" | "fused";
+
 /** What a test says about the filters. */
 export interface FilterSettings {
+  readonly modules: FilterModules;
   readonly policies: unknown;
   readonly limits: unknown;
   /** Rules of the virtual host `reviews`, and the keys that lead to subset v2. */
@@ -120,11 +124,16 @@ const peerAddress = {
 };
 
 function bootstrap(directory: string, ports: FilterPorts, settings: FilterSettings, identities: TestIdentities): unknown {
-  const inbound = connectionManager(directory, "inbound", [wasm("telemetry.inbound", { reporter: "destination" }), wasm("authz", { policies: settings.policies })], [
+  const separate = settings.modules === "separate";
+  const inboundFilters = separate
+    ? [wasm("telemetry.inbound", { reporter: "destination" }), wasm("authz", { policies: settings.policies })]
+    : [wasm("mesh.inbound", { authz: { policies: settings.policies }, telemetry: { reporter: "destination" } })];
+  const inbound = connectionManager(directory, "inbound", inboundFilters, [
     { name: "inbound", domains: ["*"], routes: [{ match: { prefix: "/" }, route: { cluster: "inbound|9080||" } }] },
   ]);
   const choice = (key: string): unknown => ({ filter_state: [{ key: "wasm.scrim.route", string_match: { exact: key } }], prefix: "/" });
-  const outbound = connectionManager(directory, "outbound", [wasm("router", {}), fault, wasm("telemetry.outbound", { reporter: "source" })], [
+  const outboundFilters = separate ? [wasm("router", {}), fault, wasm("telemetry.outbound", { reporter: "source" })] : [wasm("mesh.outbound", { router: {}, telemetry: { reporter: "source" } })];
+  const outbound = connectionManager(directory, "outbound", outboundFilters, [
     {
       name: "reviews:80",
       domains: ["reviews"],
@@ -136,7 +145,7 @@ function bootstrap(directory: string, ports: FilterPorts, settings: FilterSettin
     },
     { name: "outside", domains: ["*"], routes: [{ match: { prefix: "/" }, route: { cluster: "outside" } }] },
   ]);
-  const limited = connectionManager(directory, "limited", [wasm("ratelimit", settings.limits, "scrim.ratelimit")], [
+  const limited = connectionManager(directory, "limited", [separate ? wasm("ratelimit", settings.limits, "scrim.ratelimit") : wasm("mesh.limited", { ratelimit: settings.limits }, "scrim.ratelimit")], [
     { name: "limited", domains: ["*"], routes: [{ match: { prefix: "/" }, direct_response: { status: 200, body: { inline_string: "ok" } } }] },
   ]);
   const serverTls = {

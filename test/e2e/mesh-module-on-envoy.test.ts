@@ -1,0 +1,3 @@
+import { describeFilters } from "./filter-cases.ts";
+
+describeFilters("fused");
