@@ -5,7 +5,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { CalloutsEnvoy } from "./callouts-envoy.ts";
 import { startEchoHttp2 } from "./echo-http2.ts";
 
-// The examples of filters/examples do on a real Envoy what their tests say they do in the Wasm host.
+// Examples that are more than one request after the other: several workers, TCP connections. The others are scenarios
+// (filters/examples/examples.scenarios.ts).
 
 const module = (name: string): Uint8Array => readFileSync(new URL(`../../filters/build/examples/${name}.wasm`, import.meta.url));
 let http2: Awaited<ReturnType<typeof startEchoHttp2>>;
@@ -56,49 +57,7 @@ function get(port: number, path: string, headers: http.OutgoingHttpHeaders = {},
   });
 }
 
-async function logged(pattern: RegExp): Promise<RegExpExecArray> {
-  for (let i = 0; i < 150; i++) {
-    const found = pattern.exec(envoy?.log() ?? "");
-    if (found) return found;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  throw new Error(`${pattern} is not in Envoy's log:\n${envoy?.log()}`);
-}
-
 describe("examples on a real Envoy", () => {
-  it("add-header", async () => {
-    const { httpPort } = await start("add-header", { name: "x-a", value: "b" });
-    expect((await get(httpPort, "/")).headers["x-a"]).toBe("b");
-  });
-
-  it("json-access-log", async () => {
-    const { httpPort } = await start("json-access-log", { headers: ["user-agent"] });
-    await get(httpPort, '/a"b', { "user-agent": "tester" });
-    const line = JSON.parse((await logged(/wasm log[^{]*(\{.*\})/))[1] ?? "") as Record<string, unknown>;
-    expect(line).toEqual({ method: "GET", path: '/a"b', "user-agent": "tester", status: 200, durationMs: expect.any(Number) });
-  });
-
-  it("http-authz", async () => {
-    const { httpPort } = await start("http-authz", { cluster: "inventory", path: "/authorize", header: "x-user", timeoutMs: 20_000 });
-    expect((await get(httpPort, "/", { "x-user": "alice" })).status).toBe(200);
-    expect(await get(httpPort, "/", { "x-user": "mallory" })).toMatchObject({ status: 403, body: "denied\n" });
-    expect((await get(httpPort, "/", { "x-user": ["alice", "mallory"] })).status).toBe(403);
-    await envoy?.stop();
-    expect((await get((await start("http-authz", { cluster: "nobody", path: "/authorize", header: "x-user" })).httpPort, "/")).status).toBe(503);
-  });
-
-  it("mask-digits", async () => {
-    const { httpPort } = await start("mask-digits", {});
-    expect((await get(httpPort, "/")).body).toBe("answer ##");
-  });
-
-  it("grpc-callout", async () => {
-    const configuration = { cluster: "inventory", service: "test.Echo", method: "Unary", header: "x-answer", timeoutMs: 20_000 };
-    expect((await get((await start("grpc-callout", configuration)).httpPort, "/path")).headers["x-got"]).toBe("/PATH");
-    await envoy?.stop();
-    expect((await get((await start("grpc-callout", { ...configuration, method: "Missing" })).httpPort, "/path")).status).toBe(503);
-  });
-
   it("request-tally: one worker of two counts for both", async () => {
     const { httpPort } = await start("request-tally", { periodMs: 1500 }, 2);
     for (let i = 0; i < 20; i++) await get(httpPort, "/", {}, i < 5 ? "POST" : "GET");

@@ -109,6 +109,11 @@ export class HttpStream {
     return value && latin1(value);
   }
 
+  /** All filter state the filter set, by the name it used, as text. */
+  filterStates(): Record<string, string> {
+    return Object.fromEntries([...this.#filterState].map(([name, value]) => [name.slice("wasm.".length), latin1(value)]));
+  }
+
   /** Adds to (or overrides) what the stream's attributes are from now on. */
   setAttributes(attributes: AttributeTree): void {
     this.#attributes = mergeAttributes(this.#attributes, checkedAttributes(attributes));

@@ -1,0 +1,77 @@
+// What the examples do, as data: run in the Wasm host by examples.test.ts and on a real Envoy by test/e2e/scenarios-on-envoy.test.ts.
+import type { Scenario } from "proxy-wasm-host";
+
+const AUTHZ = { cluster: "authz", path: "/authorize", header: "x-user" };
+const CALLOUT = { cluster: "inventory", service: "test.Echo", method: "Unary", header: "x-answer" };
+
+export const scenarios: readonly Scenario[] = [
+  {
+    name: "add-header",
+    module: "examples/add-header",
+    configuration: { name: "x-a", value: "b" },
+    exchanges: [
+      { expect: { status: 200, headers: { "x-a": "b" } } },
+      { name: "replaces upstream's", upstream: { status: 404, headers: { "x-a": ["1", "2"] }, body: "gone" }, expect: { status: 404, headers: { "x-a": "b" }, body: "gone" } },
+    ],
+  },
+  {
+    name: "json-access-log",
+    module: "examples/json-access-log",
+    configuration: { headers: ["user-agent", "x-absent"] },
+    exchanges: [{ path: '/a"\\b', headers: { "user-agent": "\xff\x80A" }, upstream: { status: 404 }, expect: { status: 404 } }],
+    logged: [/^\{"method":"GET","path":"\/a\\"\\\\b","user-agent":"\\u00ff\\u0080A","x-absent":null,"status":404,"durationMs":\d+\}$/],
+  },
+  {
+    name: "json-access-log names a mistake",
+    module: "examples/json-access-log",
+    configuration: '{"headers":["a",7]}',
+    refused: /configuration refused: headers\[1\]: expected a string/,
+    exchanges: [],
+  },
+  {
+    name: "http-authz",
+    module: "examples/http-authz",
+    configuration: { ...AUTHZ, timeoutMs: 20_000 },
+    callouts: { authz: [{ status: 200 }, { status: 401 }, { status: 500 }] },
+    exchanges: [
+      {
+        name: "allowed", path: "/orders", headers: { "x-user": ["alice", "bob"] },
+        expect: { status: 200, upstream: { headers: { "x-user": "alice,bob" } }, callouts: [{ cluster: "authz", headers: { ":path": "/authorize", "x-user": "alice,bob", "x-original-path": "/orders" } }] },
+      },
+      { name: "refused", expect: { status: 403, body: "denied\n", details: "authz_denied", upstream: null, callouts: [{ headers: { "x-user": null } }] } },
+      { name: "the service fails", expect: { status: 503, details: "authz_unavailable", upstream: null } },
+    ],
+  },
+  {
+    name: "http-authz without its cluster",
+    module: "examples/http-authz",
+    configuration: { ...AUTHZ, cluster: "no such cluster" },
+    exchanges: [{ expect: { status: 503, details: "authz_unavailable", upstream: null, callouts: [] } }],
+  },
+  {
+    name: "mask-digits",
+    module: "examples/mask-digits",
+    exchanges: [
+      { upstream: { body: "answer 42" }, expect: { body: "answer ##" } },
+      { name: "piece by piece", upstream: { body: ["card 12", "34: ok"] }, expect: { body: "card ####: ok" } },
+      { name: "no body", upstream: { status: 204 }, expect: { status: 204, body: "" } },
+    ],
+  },
+  {
+    name: "grpc-callout",
+    module: "examples/grpc-callout",
+    configuration: { ...CALLOUT, timeoutMs: 20_000 },
+    callouts: { inventory: [{ grpcMessage: "yes" }, { grpcStatus: 7, grpcText: "no" }] },
+    exchanges: [
+      { path: "/a", expect: { status: 200, upstream: { headers: { "x-answer": "yes" } }, callouts: [{ cluster: "inventory", headers: { ":path": "/test.Echo/Unary" }, body: "/a" }] } },
+      { path: "/b", expect: { status: 503, details: "callout_failed", upstream: null } },
+    ],
+    logged: ["no{via_upstream}"],
+  },
+  {
+    name: "grpc-callout without its cluster",
+    module: "examples/grpc-callout",
+    configuration: { ...CALLOUT, cluster: "no such cluster" },
+    exchanges: [{ expect: { status: 503, upstream: null, callouts: [] } }],
+  },
+];

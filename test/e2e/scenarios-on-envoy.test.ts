@@ -1,0 +1,45 @@
+// Every table of scenarios (filters/**/*.scenarios.ts) on a real Envoy and in the Wasm host: both must do what the table says, and agree on
+// what it leaves open.
+import { readdirSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { createHostRunner, type Scenario, scenarioProblems } from "proxy-wasm-host";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { modulePath } from "../../filters/module-path.ts";
+import { disagreements } from "./scenario-agreement.ts";
+import { EnvoyScenarios } from "./scenario-envoy.ts";
+
+const filters = fileURLToPath(new URL("../../filters/", import.meta.url));
+const files = readdirSync(filters, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".scenarios.ts")).sort();
+
+/** What a table exports; `prepare` builds modules that the set-up does not. */
+interface Table {
+  readonly scenarios: readonly Scenario[];
+  readonly prepare?: () => Promise<void>;
+}
+const tables = await Promise.all(files.map(async (file) => ({ file, ...((await import(`${filters}${file}`)) as Table) })));
+
+/** Scenarios that can share an Envoy: those with the same node. */
+function byNode(scenarios: readonly Scenario[]): (readonly Scenario[])[] {
+  const groups = new Map<string, Scenario[]>();
+  for (const scenario of scenarios) {
+    const key = JSON.stringify(scenario.nodeMetadata ?? {});
+    groups.set(key, [...(groups.get(key) ?? []), scenario]);
+  }
+  return [...groups.values()];
+}
+
+describe.each(tables.flatMap(({ file, scenarios, prepare }) => byNode(scenarios).map((group, i) => ({ title: i === 0 ? file : `${file}, node ${i + 1}`, scenarios: group, prepare }))))("$title", ({ scenarios, prepare }) => {
+  const host = createHostRunner(modulePath);
+  let envoy: EnvoyScenarios;
+  beforeAll(async () => {
+    await prepare?.();
+    envoy = await EnvoyScenarios.start({ scenarios, modulePath });
+  });
+  afterAll(() => envoy?.stop());
+
+  it.each(scenarios.map((scenario) => [scenario.name, scenario] as const))("%s", async (_name, scenario) => {
+    const [inHost, onEnvoy] = [await host.run(scenario), await envoy.run(scenario)];
+    expect({ host: scenarioProblems(scenario, inHost), envoy: scenarioProblems(scenario, onEnvoy) }).toEqual({ host: [], envoy: [] });
+    expect(disagreements(scenario, inHost, onEnvoy)).toEqual([]);
+  });
+});
