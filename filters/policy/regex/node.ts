@@ -4,7 +4,7 @@
 export enum NodeKind {
   /** Matches nothing's worth of input: the empty string. */
   Empty,
-  /** One code point out of `ranges`. */
+  /** One byte out of `ranges`. */
   Class,
   /** A position: `min` holds the `Assertion`. */
   Assert,
@@ -33,7 +33,7 @@ export class Node {
 
   constructor(public kind: NodeKind) {}
 
-  /** Returns a node of one code point out of a normalized set. */
+  /** Returns a node of one byte out of a normalized set. */
   static ofClass(ranges: i32[]): Node {
     const node = new Node(NodeKind.Class);
     node.ranges = ranges;

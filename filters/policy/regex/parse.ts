@@ -2,8 +2,9 @@
 // produces: its syntax tree, or what is wrong and where
 // never does: recurse deeper than MAX_NESTING, trap
 import { Assertion, Node, NodeKind, repetitionFits } from "./node";
-import { addAll, addFolded, mayHaveUnknownCase, MAX_RUNE, negate, normalize, perlClass, posixClass } from "./rune-class";
+import { addAll, addFolded, MAX_RUNE, negate, normalize, perlClass, posixClass } from "./rune-class";
 import { Scanner } from "./scanner";
+import { unicodeClass } from "./unicode-class";
 
 /** How deep groups may nest. */
 const MAX_NESTING = 100;
@@ -118,7 +119,6 @@ export class Parser {
   private literal(rune: i32): Node {
     const ranges: i32[] = [rune, rune];
     if (!(this.flags & FOLD)) return Node.ofClass(ranges);
-    if (mayHaveUnknownCase(rune)) this.scanner.fail("(?i) is supported for ASCII letters only");
     addFolded(ranges);
     return Node.ofClass(normalize(ranges));
   }
@@ -126,10 +126,8 @@ export class Parser {
   private escaped(items: Node[]): void {
     const scanner = this.scanner;
     if (scanner.take("Q")) return this.quoted(items);
-    const letter = scanner.peek();
-    const set = this.namedSet(letter);
+    const set = this.takeNamedSet();
     if (set != null) {
-      scanner.next();
       items.push(Node.ofClass(set));
       return;
     }
@@ -137,6 +135,7 @@ export class Parser {
     else if (scanner.take("z")) items.push(Node.ofAssertion(Assertion.EndText));
     else if (scanner.take("b")) items.push(Node.ofAssertion(Assertion.WordBoundary));
     else if (scanner.take("B")) items.push(Node.ofAssertion(Assertion.NoWordBoundary));
+    else if (scanner.take("C")) items.push(Node.ofClass([0, MAX_RUNE]));
     else items.push(this.literal(scanner.escape()));
   }
 
@@ -147,12 +146,32 @@ export class Parser {
     while (!inner.done) items.push(this.literal(inner.next()));
   }
 
-  /** Returns the set of \d \D \s \S \w \W for its letter, under the flags in force, or null. */
-  private namedSet(letter: i32): i32[] | null {
+  /** Takes the letter behind a backslash if it names a set (d s w p and their complements), and returns the set under the flags in force, or null. */
+  private takeNamedSet(): i32[] | null {
+    const letter = this.scanner.peek();
+    if (letter < 0) return null;
+    if ((letter | 0x20) == 0x70) return this.unicodeSet();
     const set = perlClass(letter | 0x20);
-    if (set == null || letter < 0) return null;
+    if (set == null) return null;
+    this.scanner.next();
     const ranges = this.folded(set);
     return letter & 0x20 ? ranges : negate(ranges);
+  }
+
+  /** Reads `pN`, `p{Name}`, `p{^Name}` and the same with `P`. */
+  private unicodeSet(): i32[] | null {
+    const scanner = this.scanner;
+    let negated = scanner.next() == 0x50;
+    const name = scanner.take("{") ? scanner.takeUntil("}") : String.fromCharCode(max(scanner.next(), 0));
+    const inner = name.startsWith("^");
+    if (inner) negated = !negated;
+    const set = unicodeClass(inner ? name.substring(1) : name);
+    if (set == null) {
+      scanner.fail("unknown class \\p{" + name + "}");
+      return null;
+    }
+    const ranges = this.folded(set);
+    return negated ? negate(ranges) : ranges;
   }
 
   private folded(set: i32[]): i32[] {
@@ -182,8 +201,7 @@ export class Parser {
     let valid = name.length > 0;
     for (let i = 0; i < name.length; i++) {
       const unit = name.charCodeAt(i);
-      const lower = unit | 0x20;
-      if (!((lower >= 0x61 && lower <= 0x7a) || (unit >= 0x30 && unit <= 0x39) || unit == 0x5f)) valid = false;
+      if (!isNamePart(unit)) valid = false;
     }
     if (!valid) this.scanner.fail("invalid group name");
     else if (this.names.includes(name)) this.scanner.fail("group name used twice: " + name);
@@ -235,13 +253,12 @@ export class Parser {
     const scanner = this.scanner;
     if (scanner.peek() == 0x5b && scanner.ahead(1) == 0x3a && this.posix(ranges)) return;
     if (scanner.peek() == 0x5c) {
-      const set = this.namedSet(scanner.ahead(1));
-      if (set != null) {
-        scanner.next();
-        scanner.next();
-        addAll(ranges, set);
-        return;
-      }
+      const mark = scanner.mark();
+      scanner.next();
+      const set = this.takeNamedSet();
+      if (set != null) addAll(ranges, set);
+      if (set != null || scanner.error.length > 0) return;
+      scanner.rewind(mark);
     }
     const low = this.bracketRune();
     let high = low;
@@ -252,10 +269,7 @@ export class Parser {
     }
     if (scanner.error.length > 0) return;
     const one: i32[] = [low, high];
-    if (this.flags & FOLD) {
-      if (mayHaveUnknownCase(low) || mayHaveUnknownCase(high)) scanner.fail("(?i) is supported for ASCII letters only");
-      addFolded(one);
-    }
+    if (this.flags & FOLD) addFolded(one);
     addAll(ranges, one);
   }
 
@@ -281,4 +295,11 @@ export class Parser {
     else addAll(ranges, negated ? negate(this.folded(set)) : this.folded(set));
     return true;
   }
+}
+
+/** RE2 allows letters, digits and connectors of Unicode; over bytes those are Latin-1's. */
+function isNamePart(unit: i32): bool {
+  const lower = unit | 0x20;
+  if ((lower >= 0x61 && lower <= 0x7a) || (unit >= 0x30 && unit <= 0x39) || unit == 0x5f) return true;
+  return unit == 0xaa || unit == 0xb5 || unit == 0xba || (unit >= 0xc0 && unit != 0xd7 && unit != 0xf7);
 }

@@ -8,7 +8,7 @@ export const MAX_PROGRAM = 4096;
 
 /** What an instruction does. */
 export enum Op {
-  /** Takes one code point of class `x`, goes on at `y`. */
+  /** Takes one byte of class `x`, goes on at `y`. */
   Class,
   /** Goes on at `x` and at `y`. */
   Split,
@@ -38,6 +38,18 @@ export class Assembler {
     this.x.push(x);
     this.y.push(y);
     return this.ops.length - 1;
+  }
+
+  /** Returns four words for each class: which of the 256 bytes belong to it. */
+  classBits(): StaticArray<u64> {
+    const count = this.classStarts.length - 1;
+    const bits = new StaticArray<u64>(count * 4);
+    for (let i = 0; i < count; i++) {
+      for (let at = this.classStarts[i]; at < this.classStarts[i + 1]; at += 2) {
+        for (let byte = this.ranges[at]; byte <= this.ranges[at + 1]; byte++) bits[i * 4 + (byte >> 6)] |= u64(1) << (byte & 63);
+      }
+    }
+    return bits;
   }
 
   /** Appends the instructions of a tree; they end by running into the next instruction. */

@@ -1,7 +1,7 @@
-// Sets of code points as sorted, non-overlapping [low, high] pairs; the named sets of RE2's syntax.
+// Sets of bytes as sorted, non-overlapping [low, high] pairs; the named sets of RE2's syntax (unicode-class.ts has those of \p).
 
-/** The last code point of Unicode. */
-export const MAX_RUNE: i32 = 0x10ffff;
+/** The last byte: Envoy runs RE2 over bytes (its Latin-1 mode), so a pattern's characters are the bytes of its UTF-8. */
+export const MAX_RUNE: i32 = 0xff;
 
 /** `\d`, and the rest below: RE2's Perl classes, which know ASCII only (https://github.com/google/re2/wiki/Syntax). */
 const DIGIT: i32[] = [0x30, 0x39];
@@ -46,10 +46,7 @@ export function addAll(ranges: i32[], other: i32[]): void {
   for (let i = 0; i < other.length; i++) ranges.push(other[i]);
 }
 
-/**
- * Adds the other case of every ASCII letter in the set, and the two code points outside ASCII that fold into it (U+017F ſ to s,
- * U+212A K to k), as RE2 does.
- */
+/** Adds the other case of every ASCII letter in the set: over bytes RE2 knows no other case. */
 export function addFolded(ranges: i32[]): void {
   const count = ranges.length;
   for (let i = 0; i < count; i += 2) {
@@ -57,30 +54,11 @@ export function addFolded(ranges: i32[]): void {
     const high = ranges[i + 1];
     addShifted(ranges, max(low, 0x41), min(high, 0x5a), 0x20);
     addShifted(ranges, max(low, 0x61), min(high, 0x7a), -0x20);
-    if (touches(low, high, 0x53) || touches(low, high, 0x73)) addRange(ranges, 0x17f, 0x17f);
-    if (touches(low, high, 0x4b) || touches(low, high, 0x6b)) addRange(ranges, 0x212a, 0x212a);
-    if (touches(low, high, 0x17f)) addPair(ranges, 0x53, 0x73);
-    if (touches(low, high, 0x212a)) addPair(ranges, 0x4b, 0x6b);
   }
 }
 
 function addShifted(ranges: i32[], low: i32, high: i32, by: i32): void {
   if (low <= high) addRange(ranges, low + by, high + by);
-}
-
-function addPair(ranges: i32[], first: i32, second: i32): void {
-  addRange(ranges, first, first);
-  addRange(ranges, second, second);
-}
-
-function touches(low: i32, high: i32, rune: i32): bool {
-  return low <= rune && rune <= high;
-}
-
-/** Returns whether the code point may have another case that `addFolded` does not know (a superset of the cased blocks). */
-export function mayHaveUnknownCase(rune: i32): bool {
-  if (rune == 0x17f || rune == 0x212a) return false;
-  return touches(0xb5, 0x2dff, rune) || touches(0xa640, 0xabff, rune) || touches(0xfb00, 0xfb17, rune) || touches(0xff21, 0xff5a, rune) || touches(0x10400, 0x1e943, rune);
 }
 
 /** Returns the set sorted, with overlapping and adjoining ranges merged. */

@@ -1,5 +1,7 @@
-// Walks the code points of a pattern and reads its escapes.
+// Walks a pattern, one UTF-16 unit for each byte of its UTF-8, and reads its escapes.
 import { MAX_RUNE } from "./rune-class";
+
+const BEYOND = "an escape is over \\xff: matching is by bytes, as in Envoy";
 
 /** A position in a pattern. The first error stays; every reader stops at it. */
 export class Scanner {
@@ -13,20 +15,20 @@ export class Scanner {
     return this.error.length > 0 || this.at >= this.text.length;
   }
 
-  /** Returns the next code point without taking it, or -1 at the end. */
+  /** Returns the next byte without taking it, or -1 at the end. */
   peek(): i32 {
-    return this.at < this.text.length ? this.text.codePointAt(this.at) : -1;
+    return this.at < this.text.length ? this.text.charCodeAt(this.at) : -1;
   }
 
-  /** Returns the UTF-16 unit `ahead` of the position, or -1 behind the end. For looking for ASCII only. */
+  /** Returns the byte `ahead` of the position, or -1 behind the end. */
   ahead(ahead: i32): i32 {
     return this.at + ahead < this.text.length ? this.text.charCodeAt(this.at + ahead) : -1;
   }
 
-  /** Takes and returns the next code point, or -1 at the end. */
+  /** Takes and returns the next byte, or -1 at the end. */
   next(): i32 {
     const rune = this.peek();
-    if (rune >= 0) this.at += rune > 0xffff ? 2 : 1;
+    if (rune >= 0) this.at++;
     return rune;
   }
 
@@ -78,7 +80,7 @@ export class Scanner {
     return total;
   }
 
-  /** Reads what follows a backslash that stands for one code point. Returns it, or -1 after noting an error. */
+  /** Reads what follows a backslash that stands for one byte. Returns it, or -1 after noting an error. */
   escape(): i32 {
     const rune = this.next();
     if (rune < 0) return this.fail("trailing backslash");
@@ -91,17 +93,15 @@ export class Scanner {
     if (rune == 0x74) return 0x09;
     if (rune == 0x76) return 0x0b;
     if (rune < 0x80 && !isDigit(rune) && !isLetter(rune)) return rune;
-    if (rune == 0x70 || rune == 0x50) return this.fail("\\p{...} classes are not supported");
-    if (rune == 0x43) return this.fail("\\C is not supported");
-    return this.fail("unknown escape \\" + String.fromCodePoint(rune));
+    return this.fail("unknown escape \\" + String.fromCharCode(rune));
   }
 
-  /** A single digit 1-7 would be a backreference, which RE2 has not; with more octal digits, or 0, it is a code point. */
+  /** A single digit 1-7 would be a backreference, which RE2 has not; with more octal digits, or 0, it is a byte. */
   private octal(first: i32): i32 {
     if (first != 0x30 && !isOctal(this.ahead(0))) return this.fail("backreferences are not supported");
     let value = first - 0x30;
     for (let i = 0; i < 2 && isOctal(this.ahead(0)); i++) value = value * 8 + (this.next() - 0x30);
-    return value;
+    return value > MAX_RUNE ? this.fail(BEYOND) : value;
   }
 
   private hex(): i32 {
@@ -111,7 +111,7 @@ export class Scanner {
       while (hexValue(this.ahead(0)) >= 0) {
         value = value * 16 + hexValue(this.next());
         digits++;
-        if (value > MAX_RUNE) return this.fail("\\x{...} is beyond Unicode");
+        if (value > MAX_RUNE) return this.fail(BEYOND);
       }
       return digits > 0 && this.take("}") ? value : this.fail("\\x{...} needs hexadecimal digits");
     }

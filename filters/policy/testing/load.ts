@@ -12,6 +12,7 @@ export interface PolicyModule {
   regexCompile(pattern: string): string;
   regexMatches(text: Uint8Array): boolean;
   regexSize(): number;
+  regexWork(): bigint;
   wildcard(pattern: string, ignoreCase: boolean, value: Uint8Array): boolean;
   templateError(pattern: string): string;
   templateMatches(pattern: string, path: Uint8Array): boolean;

@@ -6,7 +6,7 @@ import { leaseSize, Rate, Reserve, returnTokens, scaled, settledState, takeToken
 import { compileTemplate } from "../path-template";
 import { PeerMetadata, StructWriter } from "../peer-metadata";
 import { Principal } from "../principal";
-import { compileRegex, Regex } from "../regex/regex";
+import { compileRegex, Regex, work } from "../regex/regex";
 import { cookieValue, hostOf, pathOf, queryOf, queryParameter } from "../request-text";
 import { claimEntry, lastEvictionLost } from "../slots";
 import { createWildcardMatch } from "../string-match";
@@ -37,6 +37,11 @@ export function regexMatches(text: ArrayBuffer): bool {
 export function regexSize(): i32 {
   const compiled = regex;
   return compiled == null ? 0 : compiled.size;
+}
+
+/** Bytes looked up and instructions followed since the module began. */
+export function regexWork(): i64 {
+  return work;
 }
 
 export function wildcard(pattern: string, ignoreCase: bool, value: ArrayBuffer): bool {
