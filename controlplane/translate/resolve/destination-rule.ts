@@ -2,8 +2,9 @@
 import { isWildcardHost, mostSpecificHost, resolveHost } from "../../model/hosts.ts";
 import type { SubsetSpec, TrafficPolicySpec } from "../../model/kinds/destination-rule.ts";
 import type { MeshObject } from "../../model/object.ts";
+import { derived, sameItems } from "../../store/derive.ts";
 import type { World } from "../../store/world.ts";
-import { memoByOwner } from "./memo.ts";
+import { objectsIn } from "./label-index.ts";
 import { isExported } from "./visibility.ts";
 
 /** The rules for one host, merged. */
@@ -22,18 +23,20 @@ export type PortPolicy = Pick<TrafficPolicySpec, "loadBalancer" | "connectionPoo
  * Returns the rule by which clients of a namespace reach a service's host, undefined if there is none: rules of the client's namespace,
  * else of the service's, else of the root namespace; in the first namespace that has any, those of the most specific host count, merged.
  */
-export const destinationRuleFor = memoByOwner(
-  (client: string, host: string, serviceNamespace: string) => `${client} ${host} ${serviceNamespace}`,
-  (world: World, client: string, host: string, serviceNamespace: string): MergedRule | undefined => {
-    for (const namespace of new Set([client, serviceNamespace, world.mesh.rootNamespace])) {
-      const { byHost, wildcards } = exportedRules(world, namespace, client);
-      const best = mostSpecificHost(host, byHost.has(host) ? [host] : wildcards);
-      const [oldest, ...younger] = (best === undefined ? undefined : byHost.get(best)) ?? [];
-      if (oldest !== undefined) return mergeRules(oldest, [oldest, ...younger]);
-    }
-    return undefined;
-  },
-);
+export const destinationRuleFor = derived((world: World, client: string, host: string, serviceNamespace: string): MergedRule | undefined => {
+  for (const namespace of new Set([client, serviceNamespace, world.mesh.rootNamespace])) {
+    const rules = rulesFor(world, namespace, client, host);
+    if (rules[0] !== undefined) return mergeRules(rules[0], rules);
+  }
+  return undefined;
+});
+
+/** The rules of a namespace that speak for a host: those of the most specific host that covers it, oldest first. */
+const rulesFor = derived((world: World, namespace: string, client: string, host: string): readonly MeshObject<"DestinationRule">[] => {
+  const { byHost, wildcards } = exportedRules(world, namespace, client);
+  const best = mostSpecificHost(host, byHost.has(host) ? [host] : wildcards);
+  return (best === undefined ? undefined : byHost.get(best)) ?? [];
+}, { same: sameItems });
 
 /**
  * Returns the policy of a port, and of a subset when one is given. A port's settings replace the others wholesale; a subset's policy
@@ -45,31 +48,18 @@ export function portPolicy(rule: MergedRule | undefined, port: number, subset?: 
   return ofPort(subset.trafficPolicy, port) ?? { ...whole, ...ownFields(subset.trafficPolicy) };
 }
 
-const rulesByNamespace = memoByOwner(() => "", (world: World) => {
-  const byNamespace = new Map<string, MeshObject<"DestinationRule">[]>();
-  for (const rule of world.list("DestinationRule")) {
-    const same = byNamespace.get(rule.metadata.namespace);
-    if (same === undefined) byNamespace.set(rule.metadata.namespace, [rule]);
+/** The rules of a namespace that its clients may see, by host, oldest first. */
+const exportedRules = derived((world: World, namespace: string, client: string) => {
+  const byHost = new Map<string, MeshObject<"DestinationRule">[]>();
+  for (const rule of objectsIn(world, "DestinationRule", namespace)) {
+    if (!isExported(rule.spec.exportTo, namespace, client)) continue;
+    const host = hostOf(rule);
+    const same = byHost.get(host);
+    if (same === undefined) byHost.set(host, [rule]);
     else same.push(rule);
   }
-  return byNamespace;
+  return { byHost, wildcards: [...byHost.keys()].filter(isWildcardHost) };
 });
-
-/** The rules of a namespace that its clients may see, by host, oldest first. */
-const exportedRules = memoByOwner(
-  (namespace: string, client: string) => `${namespace} ${client}`,
-  (world: World, namespace: string, client: string) => {
-    const byHost = new Map<string, MeshObject<"DestinationRule">[]>();
-    for (const rule of rulesByNamespace(world).get(namespace) ?? []) {
-      if (!isExported(rule.spec.exportTo, namespace, client)) continue;
-      const host = hostOf(rule);
-      const same = byHost.get(host);
-      if (same === undefined) byHost.set(host, [rule]);
-      else same.push(rule);
-    }
-    return { byHost, wildcards: [...byHost.keys()].filter(isWildcardHost) };
-  },
-);
 
 function hostOf(rule: MeshObject<"DestinationRule">): string {
   return resolveHost(rule.spec.host, rule.metadata.namespace);

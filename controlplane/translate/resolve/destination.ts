@@ -4,8 +4,8 @@ import type { DestinationSpec } from "../../model/kinds/virtual-service.ts";
 import type { World } from "../../store/world.ts";
 import type { Upstream, UpstreamId } from "../ir/upstream.ts";
 import type { MeshService } from "./mesh-service.ts";
-import { visibleHosts } from "./registry.ts";
-import { missingUpstream, serviceUpstreams } from "./upstream.ts";
+import { visibleHost } from "./registry.ts";
+import { missingUpstream, serviceUpstream } from "./upstream.ts";
 
 /** Finds upstreams for one client and remembers which were asked for. */
 export interface DestinationResolver {
@@ -23,19 +23,17 @@ export interface DestinationResolver {
 /** Returns a resolver for clients in `namespace`. */
 export function createDestinations(world: World, namespace: string): DestinationResolver {
   const used = new Set<Upstream>();
-  const hosts = visibleHosts(world, namespace);
   const use = (upstream: Upstream) => (used.add(upstream), upstream);
-  const pick = (service: MeshService | undefined, id: UpstreamId) =>
-    (service && serviceUpstreams(service, world, namespace).find((upstream) => upstream.id.port === id.port && upstream.id.subset === id.subset)) ?? missingUpstream(world, id);
+  const pick = (id: UpstreamId) => serviceUpstream(world, namespace, id.host, id.port, id.subset) ?? missingUpstream(world, id);
   return {
     used,
     find(destination, owner, listenerPort) {
       const host = resolveHost(destination.host, owner);
-      const service = hosts.get(host);
+      const service = visibleHost(world, namespace, host);
       const onlyPort = service?.ports.length === 1 ? service.ports[0]?.number : undefined;
       const port = destination.port?.number ?? onlyPort ?? listenerPort;
-      return use(pick(service, { direction: "outbound", port, subset: destination.subset ?? "", host }));
+      return use(pick({ direction: "outbound", port, subset: destination.subset ?? "", host }));
     },
-    ofPort: (service, port) => use(pick(service, { direction: "outbound", port, subset: "", host: service.host })),
+    ofPort: (service, port) => use(pick({ direction: "outbound", port, subset: "", host: service.host })),
   };
 }

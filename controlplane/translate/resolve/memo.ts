@@ -1,4 +1,4 @@
-// Answers kept for as long as the object they were made from: translation is pure, so the same question has the same answer.
+// Answers kept for as long as the object they were made from. Answers that are made from a World are kept by store/derive.ts.
 
 /** Returns `compute` with its answers kept per `owner` and key; answers go when their owner does. */
 export function memoByOwner<O extends object, A extends readonly unknown[], R>(keyOf: (...args: A) => string, compute: (owner: O, ...args: A) => R): (owner: O, ...args: A) => R {
@@ -23,6 +23,4 @@ export function memoByObject<O extends object, R>(compute: (object: O) => R): (o
 }
 
 /** Returns labels as text that is equal exactly when they are. */
-export function labelsKey(labels: Readonly<Record<string, string>>): string {
-  return JSON.stringify(Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1)));
-}
+export const labelsKey = memoByObject((labels: Readonly<Record<string, string>>): string => JSON.stringify(Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1))));

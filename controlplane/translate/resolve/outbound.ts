@@ -1,9 +1,11 @@
 // consumes: a World and who the client is (namespace, labels)
 // produces: the client's route table `80` and every upstream it may reach
 // never does: look at addresses of the client's own proxy: replicas of one workload share the answer
+import { isDeepStrictEqual } from "node:util";
 import { compareText } from "../../model/object.ts";
 import { isWildcardHost } from "../../model/hosts.ts";
 import type { Labels } from "../../model/labels.ts";
+import { derived, sameItems } from "../../store/derive.ts";
 import type { World } from "../../store/world.ts";
 import type { Route, RouteTable, VirtualHost } from "../ir/routes.ts";
 import type { Upstream } from "../ir/upstream.ts";
@@ -14,7 +16,7 @@ import { resolveHttpRoutes } from "./http-route.ts";
 import { labelsKey, memoByObject, memoByOwner } from "./memo.ts";
 import { isHttp } from "./protocol.ts";
 import type { MeshPort, MeshService } from "./mesh-service.ts";
-import { httpPortNumbers, visibleHosts } from "./registry.ts";
+import { httpPortNumbers, visibleHost, visibleHosts } from "./registry.ts";
 import { looksAtHeaders, matchAll, type RouteContext } from "./request-match.ts";
 import { forwardAction } from "./route-action.ts";
 import { type EgressScope, resolveEgressScope, scopeHasService, scopeHasVirtualService } from "./sidecar.ts";
@@ -31,46 +33,107 @@ export interface OutboundView {
   readonly unknownHosts: "forward" | "refuse";
 }
 
-/** All that a host's virtual hosts are made of. */
+/** Who asks: clients with equal decisive labels in one namespace share all answers. */
 interface Client {
   readonly world: World;
   readonly namespace: string;
   readonly labels: Labels;
-  readonly scope: EgressScope;
-  readonly services: readonly MeshService[];
-  readonly rules: readonly VirtualServiceObject[];
   readonly destinations: DestinationResolver;
 }
 
+/** What one host (or all hosts that are no service) adds to a client's view. */
+interface HostRouting {
+  readonly hosts: readonly VirtualHost[];
+  /** Upstreams that its routes lead to. */
+  readonly used: readonly Upstream[];
+}
+
 /** Labels that a Sidecar or a rule of the mesh chooses clients by; all others make no difference to what a client may reach. */
-const decisiveLabels = memoByObject((world: World): ReadonlySet<string> => {
-  const matches = world.list("VirtualService").flatMap(({ spec }) => (spec.http ?? []).flatMap((route) => route.match ?? []));
-  const selectors = [...world.list("Sidecar").map(({ spec }) => spec.workloadSelector?.labels), ...matches.map(({ sourceLabels }) => sourceLabels)];
-  return new Set(selectors.flatMap((labels) => Object.keys(labels ?? {})));
-});
+const decisiveLabels = derived((world: World): readonly string[] => {
+  const names = [...world.list("VirtualService").flatMap(labelsInMatches), ...world.list("Sidecar").flatMap(({ spec }) => Object.keys(spec.workloadSelector?.labels ?? {}))];
+  return [...new Set(names)].sort(compareText);
+}, { same: sameItems });
+
+const labelsInMatches = memoByObject(({ spec }: VirtualServiceObject): readonly string[] =>
+  (spec.http ?? []).flatMap((route) => route.match ?? []).flatMap(({ sourceLabels }) => Object.keys(sourceLabels ?? {})));
 
 /** Returns the view of clients with these labels in this namespace: the same object for all whose labels differ in nothing that matters. */
 export function resolveOutbound(world: World, namespace: string, labels: Labels): OutboundView {
-  const decisive = decisiveLabels(world);
-  return outboundView(world, namespace, Object.fromEntries(Object.entries(labels).filter(([name]) => decisive.has(name))));
+  const decisive = decisiveLabels(world).flatMap((name) => Object.hasOwn(labels, name) ? [[name, labels[name] ?? ""]] : []);
+  return outboundView(world, namespace, Object.fromEntries(decisive) as Labels);
 }
 
-const outboundView = memoByOwner(
-  (namespace: string, labels: Labels) => `${namespace} ${labelsKey(labels)}`,
-  (world: World, namespace: string, labels: Labels): OutboundView => {
-    const scope = resolveEgressScope(world, { namespace, labels });
-    const services = [...visibleHosts(world, namespace).values()].filter((service) => scopeHasService(scope, service.ref.namespace, service.host));
-    const rules = virtualServicesFor(world, namespace, "mesh").filter((rule) => scopeHasVirtualService(scope, rule.metadata.namespace, hostsOf(rule)));
-    const client: Client = { world, namespace, labels, scope, services, rules, destinations: createDestinations(world, namespace) };
-    const hosts = dropTakenDomains([...services.flatMap((service) => serviceHosts(client, service)), ...ruleHosts(client)]);
-    const upstreams = new Set([...services.flatMap((service) => serviceUpstreams(service, world, namespace)), ...client.destinations.used]);
-    return {
-      table: { name: OUTBOUND_TABLE, virtualHosts: hosts, ignorePort: false },
-      upstreams: [...upstreams],
-      unknownHosts: scope.unknownHosts,
-    };
-  },
-);
+const byClient = { keyOf: (namespace: string, labels: Labels) => `${namespace} ${labelsKey(labels)}` };
+const byHost = { keyOf: (namespace: string, labels: Labels, host: string) => `${namespace} ${labelsKey(labels)} ${host}` };
+
+const outboundView = derived((world: World, namespace: string, labels: Labels): OutboundView => {
+  const { unknownHosts } = egressScope(world, namespace, labels);
+  return { table: routeTable(world, namespace, labels), upstreams: reachableUpstreams(world, namespace, labels), unknownHosts };
+}, byClient);
+
+const routeTable = derived((world: World, namespace: string, labels: Labels): RouteTable =>
+  ({ name: OUTBOUND_TABLE, virtualHosts: allHosts(world, namespace, labels), ignorePort: false }), byClient);
+
+const allHosts = derived((world: World, namespace: string, labels: Labels): readonly VirtualHost[] => {
+  const ofServices = serviceNames(world, namespace, labels).flatMap((host) => hostsOfService(world, namespace, labels, host));
+  return dropTakenDomains([...ofServices, ...otherHosts(world, namespace, labels)]);
+}, { ...byClient, same: sameItems });
+
+const reachableUpstreams = derived((world: World, namespace: string, labels: Labels): readonly Upstream[] => {
+  const names = serviceNames(world, namespace, labels);
+  const upstreams = new Set(names.flatMap((host) => serviceUpstreams(world, namespace, host)));
+  for (const host of names) for (const upstream of upstreamsUsedFor(world, namespace, labels, host)) upstreams.add(upstream);
+  for (const upstream of otherRouting(world, namespace, labels).used) upstreams.add(upstream);
+  return [...upstreams];
+}, { ...byClient, same: sameItems });
+
+const egressScope = derived((world: World, namespace: string, labels: Labels): EgressScope => resolveEgressScope(world, { namespace, labels }), { ...byClient, same: isDeepStrictEqual });
+
+const servicesInScope = derived((world: World, namespace: string, labels: Labels): readonly MeshService[] => {
+  const scope = egressScope(world, namespace, labels);
+  return [...visibleHosts(world, namespace).values()].filter((service) => scopeHasService(scope, service.ref.namespace, service.host));
+}, { ...byClient, same: sameItems });
+
+/** The hosts of services in scope: they stay the same while only addresses come and go. */
+const serviceNames = derived((world: World, namespace: string, labels: Labels): readonly string[] => servicesInScope(world, namespace, labels).map(({ host }) => host), { ...byClient, same: sameItems });
+
+const rulesInScope = derived((world: World, namespace: string, labels: Labels): readonly VirtualServiceObject[] => {
+  const scope = egressScope(world, namespace, labels);
+  return virtualServicesFor(world, namespace, "mesh").filter((rule) => scopeHasVirtualService(scope, rule.metadata.namespace, hostsOf(rule)));
+}, { ...byClient, same: sameItems });
+
+const ruleFor = derived((world: World, namespace: string, labels: Labels, host: string): VirtualServiceObject | undefined =>
+  virtualServiceForHost(rulesInScope(world, namespace, labels), host), byHost);
+
+const serviceRouting = derived((world: World, namespace: string, labels: Labels, host: string): HostRouting => {
+  const service = visibleHost(world, namespace, host);
+  const client: Client = { world, namespace, labels, destinations: createDestinations(world, namespace) };
+  const hosts = service === undefined ? [] : serviceHosts(client, service);
+  return { hosts, used: [...client.destinations.used] };
+}, byHost);
+
+const hostsOfService = derived((world: World, namespace: string, labels: Labels, host: string): readonly VirtualHost[] =>
+  serviceRouting(world, namespace, labels, host).hosts, { ...byHost, same: isDeepStrictEqual });
+
+const upstreamsUsedFor = derived((world: World, namespace: string, labels: Labels, host: string): readonly Upstream[] =>
+  serviceRouting(world, namespace, labels, host).used, { ...byHost, same: sameItems });
+
+/** Hosts of rules that are no service get the rule's routes on every port on which somebody speaks HTTP. */
+const otherRouting = derived((world: World, namespace: string, labels: Labels): HostRouting => {
+  const client: Client = { world, namespace, labels, destinations: createDestinations(world, namespace) };
+  const hosts = ruledNames(world, namespace, labels).flatMap((host) => ruledHosts(client, host, httpPorts(world, namespace, labels)));
+  return { hosts, used: [...client.destinations.used] };
+}, byClient);
+
+const otherHosts = derived((world: World, namespace: string, labels: Labels): readonly VirtualHost[] => otherRouting(world, namespace, labels).hosts, { ...byClient, same: isDeepStrictEqual });
+
+const ruledNames = derived((world: World, namespace: string, labels: Labels): readonly string[] => {
+  const known = serviceNames(world, namespace, labels), exact = new Set(known);
+  const hosts = new Set(rulesInScope(world, namespace, labels).flatMap(hostsOf).filter((host) => !exact.has(host) && !isCovered(host, known)));
+  return [...hosts].sort(compareText);
+}, { ...byClient, same: sameItems });
+
+const httpPorts = derived((world: World, namespace: string, labels: Labels): readonly number[] => httpPortNumbers(servicesInScope(world, namespace, labels)), { ...byClient, same: sameItems });
 
 /** Returns how the routes of a host are decided: by the router filter if one of them looks at headers, unless the mesh wants native matching. */
 export function decisionOf(world: World, routes: readonly Route[]): VirtualHost["decidedBy"] {
@@ -82,7 +145,7 @@ function serviceHosts(client: Client, service: MeshService): readonly VirtualHos
 }
 
 function httpHost(client: Client, service: MeshService, port: MeshPort): VirtualHost {
-  const rule = virtualServiceForHost(client.rules, service.host);
+  const rule = ruleFor(client.world, client.namespace, client.labels, service.host);
   const ruled = rule ? resolveHttpRoutes(rule, contextOf(client, port.number), client.destinations) : [];
   // A rule none of whose routes is for this client leaves the service as it is without a rule.
   const routes = ruled.length > 0 ? ruled : [defaultRoute(client, service, port)];
@@ -102,20 +165,17 @@ function opaqueHost(client: Client, service: MeshService, port: MeshPort): Virtu
   return virtualHost(client, service.host, [port.number], service.addresses, [defaultRoute(client, service, port)], { kind: "tunnel", upstream: id });
 }
 
-/** Hosts of rules that are no service get the rule's routes on every port on which somebody speaks HTTP. */
-function ruleHosts(client: Client): readonly VirtualHost[] {
-  const known = client.services.map((service) => service.host);
-  const hosts = new Set(client.rules.flatMap(hostsOf).filter((host) => !isCovered(host, known)));
-  return [...hosts].sort(compareText).flatMap((host) => httpPortNumbers(client.services).flatMap((port) => {
-    const rule = virtualServiceForHost(client.rules, host);
+function ruledHosts(client: Client, host: string, ports: readonly number[]): readonly VirtualHost[] {
+  return ports.flatMap((port) => {
+    const rule = ruleFor(client.world, client.namespace, client.labels, host);
     const routes = rule ? resolveHttpRoutes(rule, contextOf(client, port), client.destinations) : [];
     return routes.length === 0 ? [] : [virtualHost(client, host, [port], [], routes, { kind: "http" })];
-  }));
+  });
 }
 
 /** A wildcard that covers services means those services, not every name it could stand for. */
 function isCovered(host: string, known: readonly string[]): boolean {
-  return known.some((service) => service === host || (isWildcardHost(host) && service.endsWith(host.slice(1))));
+  return isWildcardHost(host) && known.some((service) => service.endsWith(host.slice(1)));
 }
 
 function contextOf(client: Client, port: number): RouteContext {
@@ -150,5 +210,12 @@ function dropTakenDomains(hosts: readonly VirtualHost[]): readonly VirtualHost[]
   const fullNames = (host: VirtualHost) => host.domains.filter((domain) => domain === host.name || `${domain}:80` === host.name);
   for (const host of sorted) for (const domain of fullNames(host)) taken.set(domain, host.name);
   for (const host of sorted) for (const domain of host.domains) if (!taken.has(domain)) taken.set(domain, host.name);
-  return sorted.map((host) => ({ ...host, domains: host.domains.filter((domain) => taken.get(domain) === host.name) }));
+  return sorted.map((host) => host.domains.every((domain) => taken.get(domain) === host.name) ? host : withDomains(host, host.domains.filter((domain) => taken.get(domain) === host.name)));
+}
+
+const trimmed = memoByOwner((domains: readonly string[]) => domains.join(" "), (host: VirtualHost, domains: readonly string[]): VirtualHost => ({ ...host, domains }));
+
+/** The same object for the same host and domains. */
+function withDomains(host: VirtualHost, domains: readonly string[]): VirtualHost {
+  return trimmed(host, domains);
 }

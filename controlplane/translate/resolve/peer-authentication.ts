@@ -1,9 +1,10 @@
 // Whether a port of a workload takes mutual TLS, plaintext, or both.
 import type { PeerAuthenticationSpec } from "../../model/kinds/peer-authentication.ts";
-import { type Labels, selectsAll } from "../../model/labels.ts";
+import { selectsAll } from "../../model/labels.ts";
 import type { MeshObject } from "../../model/object.ts";
+import { derived } from "../../store/derive.ts";
 import type { World } from "../../store/world.ts";
-import { memoByOwner } from "./memo.ts";
+import { labelsKey } from "./memo.ts";
 import { type SelectedProxy, selectorOf, selectPolicies } from "./workload-selector.ts";
 
 /** A mode once nothing is left to inherit. */
@@ -21,14 +22,13 @@ interface WorkloadModes {
  * (https://istio.io/latest/docs/reference/config/security/peer_authentication/). Cheap to ask for every endpoint of a World.
  */
 export function resolveMtlsMode(world: World, proxy: SelectedProxy, port: number): EffectiveMtlsMode {
-  const known = modesOf(world, proxy.namespace);
-  let modes = known.get(proxy.labels);
-  if (modes === undefined) known.set(proxy.labels, modes = resolveModes(world, proxy));
-  return modeOf(modes.own?.portLevelMtls?.[String(port)]) ?? modeOf(modes.own?.mtls) ?? modes.inherited;
+  return modeOfPort(world, proxy, port);
 }
 
-/** Label objects of one World stay the same references, so they are good keys. */
-const modesOf = memoByOwner((namespace: string) => namespace, (_world: World) => new WeakMap<Labels, WorkloadModes>());
+const modeOfPort = derived((world: World, proxy: SelectedProxy, port: number): EffectiveMtlsMode => {
+  const modes = resolveModes(world, proxy);
+  return modeOf(modes.own?.portLevelMtls?.[String(port)]) ?? modeOf(modes.own?.mtls) ?? modes.inherited;
+}, { keyOf: ({ namespace, labels }, port) => `${namespace} ${port} ${labelsKey(labels)}` });
 
 function resolveModes(world: World, proxy: SelectedProxy): WorkloadModes {
   const selecting = selectPolicies(world, "PeerAuthentication", proxy);

@@ -1,44 +1,26 @@
 // Pods as addresses behind a service.
 import { compareText, type MeshObject } from "../../model/object.ts";
+import { derived } from "../../store/derive.ts";
 import type { World } from "../../store/world.ts";
-import { labelsKey, memoByOwner } from "./memo.ts";
+import { labelIndex, objectsIn } from "./label-index.ts";
 import { resolveMtlsMode } from "./peer-authentication.ts";
 import type { Backend } from "./mesh-service.ts";
 import { type Workload, workloadOf } from "./workload.ts";
 
-const podsByNamespace = memoByOwner(() => "", (world: World) => {
-  const byNamespace = new Map<string, MeshObject<"Pod">[]>();
-  for (const pod of world.list("Pod")) {
-    const same = byNamespace.get(pod.metadata.namespace);
-    if (same === undefined) byNamespace.set(pod.metadata.namespace, [pod]);
-    else same.push(pod);
-  }
-  return byNamespace;
-});
+/** Returns the pods of a namespace that a selector (not an empty one) matches, oldest first. */
+export const podsWith = labelIndex("Pod", ({ metadata }) => metadata.labels);
 
-/** Returns the pods of a namespace, oldest first. */
-export function podsOf(world: World, namespace: string): readonly MeshObject<"Pod">[] {
-  return podsByNamespace(world).get(namespace) ?? [];
-}
-
-const podsByAddress = memoByOwner(() => "", (world: World) => {
+const podsByAddress = derived((world: World, namespace: string): ReadonlyMap<string, MeshObject<"Pod">> => {
   const byAddress = new Map<string, MeshObject<"Pod">>();
-  for (const pod of world.list("Pod")) {
+  for (const pod of objectsIn(world, "Pod", namespace)) {
     const { ip } = workloadOf(pod);
-    if (ip !== "" && !byAddress.has(`${pod.metadata.namespace} ${ip}`)) byAddress.set(`${pod.metadata.namespace} ${ip}`, pod);
+    if (ip !== "" && !byAddress.has(ip)) byAddress.set(ip, pod);
   }
   return byAddress;
 });
 
 /** Returns the pod of a namespace that has this address. */
-export function podAt(world: World, namespace: string, address: string): MeshObject<"Pod"> | undefined {
-  return podsByAddress(world).get(`${namespace} ${address}`);
-}
-
-const inboundMode = memoByOwner(
-  (workload: Workload, port: number) => `${workload.namespace} ${port} ${labelsKey(workload.labels)}`,
-  (world: World, workload: Workload, port: number) => resolveMtlsMode(world, { namespace: workload.namespace, labels: workload.labels }, port),
-);
+export const podAt = derived((world: World, namespace: string, address: string): MeshObject<"Pod"> | undefined => podsByAddress(world, namespace).get(address));
 
 /** Returns the container port a Service's targetPort means in this pod; undefined if it is a name the pod does not have. */
 export function portOfPod(workload: Workload, targetPort: number | string): number | undefined {
@@ -51,7 +33,7 @@ export function portOfPod(workload: Workload, targetPort: number | string): numb
 /** Returns the pod's port as others reach it: where its sidecar listens for it, else at the pod's own address. */
 export function podBackend(world: World, workload: Workload, port: number): Backend {
   const bind = workload.listens.find((listen) => listen.port === port)?.bind ?? { address: workload.ip, port };
-  const speaksMeshTls = workload.proxy === "sidecar" && inboundMode(world, workload, port) !== "DISABLE";
+  const speaksMeshTls = workload.proxy === "sidecar" && resolveMtlsMode(world, workload, port) !== "DISABLE";
   return {
     labels: workload.labels,
     endpoint: { address: bind.address, port: bind.port, weight: 1, meshTls: speaksMeshTls, healthy: true, workload: workload.ref },

@@ -1,8 +1,8 @@
 // consumes: the World's Services, EndpointSlices, Pods, Deployments and ServiceEntries
 // produces: every host of the mesh with its ports, protocols and the addresses behind them
 // never does: look at a client: who may see what, and how it is reached, is decided elsewhere
+import { derived, sameEntries, sameItems } from "../../store/derive.ts";
 import type { World } from "../../store/world.ts";
-import { memoByOwner } from "./memo.ts";
 import type { MeshService } from "./mesh-service.ts";
 import { isHttp } from "./protocol.ts";
 import { entryServices } from "./service-entry.ts";
@@ -10,7 +10,7 @@ import { kubernetesServices } from "./service.ts";
 import { isExported } from "./visibility.ts";
 
 /** Returns every declared host, Services before ServiceEntries, each oldest first; a host may be declared more than once. */
-export const resolveRegistry = memoByOwner(() => "", (world: World): readonly MeshService[] => [...kubernetesServices(world), ...entryServices(world)]);
+export const resolveRegistry = derived((world: World): readonly MeshService[] => [...kubernetesServices(world), ...entryServices(world)], { same: sameItems });
 
 /** The hosts one namespace sees, one entry per host, by host name. */
 export type VisibleHosts = ReadonlyMap<string, MeshService>;
@@ -19,7 +19,7 @@ export type VisibleHosts = ReadonlyMap<string, MeshService>;
  * Returns the hosts that clients in `namespace` may see. Of several declarations of one host the client's own namespace goes first,
  * then Services, then age; ports that only a later one has are added.
  */
-export const visibleHosts = memoByOwner((namespace: string) => namespace, (world: World, namespace): VisibleHosts => {
+export const visibleHosts = derived((world: World, namespace: string): VisibleHosts => {
   const byHost = new Map<string, MeshService[]>();
   for (const service of resolveRegistry(world)) {
     if (!isExported(service.exportTo, service.ref.namespace, namespace)) continue;
@@ -30,7 +30,10 @@ export const visibleHosts = memoByOwner((namespace: string) => namespace, (world
   const hosts = new Map<string, MeshService>();
   for (const [host, declared] of [...byHost].sort(([a], [b]) => (a < b ? -1 : 1))) hosts.set(host, mergeServices(declared, namespace));
   return hosts;
-});
+}, { same: sameEntries });
+
+/** Returns one host as clients in `namespace` see it. */
+export const visibleHost = derived((world: World, namespace: string, host: string): MeshService | undefined => visibleHosts(world, namespace).get(host));
 
 /** Returns the numbers of all ports that speak HTTP and 80, ascending. */
 export function httpPortNumbers(services: Iterable<MeshService>): readonly number[] {

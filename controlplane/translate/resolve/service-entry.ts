@@ -3,6 +3,7 @@ import { isIP } from "node:net";
 import { isWildcardHost, resolveHost } from "../../model/hosts.ts";
 import { compareText, type MeshObject } from "../../model/object.ts";
 import type { ServiceEntryEndpointSpec, ServiceEntryPortSpec, ServiceEntrySpec } from "../../model/kinds/service-entry.ts";
+import { derived } from "../../store/derive.ts";
 import type { World } from "../../store/world.ts";
 import { sortBackends } from "./pod-endpoints.ts";
 import { protocolOfEntryPort } from "./protocol.ts";
@@ -11,8 +12,13 @@ import { identityOf, workloadRef } from "./workload.ts";
 
 /** Returns the hosts of all ServiceEntries, oldest first; one entry per host of each. */
 export function entryServices(world: World): readonly MeshService[] {
-  return world.list("ServiceEntry").flatMap((entry) => entry.spec.hosts.map((host) => entryService(world, entry, resolveHost(host, entry.metadata.namespace))));
+  return world.list("ServiceEntry").flatMap(({ metadata }) => servicesOfEntry(world, metadata.namespace, metadata.name));
 }
+
+const servicesOfEntry = derived((world: World, namespace: string, name: string): readonly MeshService[] => {
+  const entry = world.get("ServiceEntry", namespace, name);
+  return entry?.spec.hosts.map((host) => entryService(world, entry, resolveHost(host, namespace))) ?? [];
+});
 
 function entryService(world: World, entry: MeshObject<"ServiceEntry">, host: string): MeshService {
   const { namespace } = entry.metadata;

@@ -1,12 +1,13 @@
 // Kubernetes Services as hosts of the mesh, with the endpoints that Kubernetes' own controllers would find for them.
 import { serviceHost } from "../../model/hosts.ts";
-import { labelsMatch, selectsAll } from "../../model/labels.ts";
+import { selectsAll } from "../../model/labels.ts";
 import { compareText, type MeshObject } from "../../model/object.ts";
 import type { ServicePortSpec, ServiceSpec } from "../../model/kinds/service.ts";
 import type { SpiffeId } from "../../model/spiffe.ts";
+import { derived } from "../../store/derive.ts";
 import type { World } from "../../store/world.ts";
-import { memoByOwner } from "./memo.ts";
-import { podAt, podBackend, podsOf, portOfPod, sortBackends } from "./pod-endpoints.ts";
+import { labelIndex } from "./label-index.ts";
+import { podAt, podBackend, podsWith, portOfPod, sortBackends } from "./pod-endpoints.ts";
 import { protocolOfServicePort } from "./protocol.ts";
 import type { Backend, MeshPort, MeshService } from "./mesh-service.ts";
 import { serviceExportTo } from "./visibility.ts";
@@ -14,19 +15,26 @@ import { identityOf, workloadOf } from "./workload.ts";
 
 /** Returns the hosts of all Services, oldest first. UDP ports are left out. */
 export function kubernetesServices(world: World): readonly MeshService[] {
-  const services = world.list("Service").map((service) => meshService(world, service));
-  const byHost = new Map(services.map((service) => [service.host, service]));
-  return services.map((service) => aliasOf(service, byHost));
+  return world.list("Service").flatMap(({ metadata }) => aliasOf(world, metadata.namespace, metadata.name) ?? []);
 }
 
 /** An ExternalName that names a service of the mesh is that service under one more name; any other is a name outside. */
-function aliasOf(service: MeshService, byHost: ReadonlyMap<string, MeshService>): MeshService {
-  if (service.discovery !== "dns") return service;
+const aliasOf = derived((world: World, namespace: string, name: string): MeshService | undefined => {
+  const service = declaredService(world, namespace, name);
+  if (service?.discovery !== "dns") return service;
   const [backend] = [...service.backends.values()].flat();
-  const target = backend && byHost.get(backend.endpoint.address.toLowerCase().replace(/\.$/, ""));
+  const named = backend && servicesByHost(world).get(backend.endpoint.address.toLowerCase().replace(/\.$/, ""));
+  const target = named && declaredService(world, named.namespace, named.name);
   if (target === undefined || target.discovery !== "endpoints") return service;
   return { ...target, host: service.host, addresses: [], exportTo: service.exportTo };
-}
+});
+
+const servicesByHost = derived((world: World) => new Map(world.list("Service").map(({ metadata }) => [serviceHost(metadata.name, metadata.namespace), metadata])));
+
+const declaredService = derived((world: World, namespace: string, name: string): MeshService | undefined => {
+  const service = world.get("Service", namespace, name);
+  return service && meshService(world, service);
+});
 
 function meshService(world: World, service: MeshObject<"Service">): MeshService {
   const { name, namespace } = service.metadata;
@@ -62,7 +70,7 @@ function externalBackend(host: string, port: number): Backend {
 function selectedPods(world: World, service: MeshObject<"Service">): readonly MeshObject<"Pod">[] {
   const { selector } = service.spec;
   if (selectsAll(selector)) return [];
-  return podsOf(world, service.metadata.namespace).filter((pod) => labelsMatch(selector, pod.metadata.labels));
+  return podsWith(world, service.metadata.namespace, selector ?? {});
 }
 
 function backendsOf(world: World, service: MeshObject<"Service">, port: ServicePortSpec): readonly Backend[] {
@@ -75,19 +83,10 @@ function backendsOf(world: World, service: MeshObject<"Service">, port: ServiceP
   return sortBackends([...fromPods, ...sliceBackends(world, service, port)]);
 }
 
-const slicesByService = memoByOwner(() => "", (world: World) => {
-  const byService = new Map<string, MeshObject<"EndpointSlice">[]>();
-  for (const slice of world.list("EndpointSlice")) {
-    const key = `${slice.metadata.namespace}/${slice.metadata.labels["kubernetes.io/service-name"] ?? ""}`;
-    const same = byService.get(key);
-    if (same === undefined) byService.set(key, [slice]);
-    else same.push(slice);
-  }
-  return byService;
-});
+const slicesWith = labelIndex("EndpointSlice", ({ metadata }) => metadata.labels);
 
 function sliceBackends(world: World, service: MeshObject<"Service">, port: ServicePortSpec): readonly Backend[] {
-  const slices = slicesByService(world).get(`${service.metadata.namespace}/${service.metadata.name}`) ?? [];
+  const slices = slicesWith(world, service.metadata.namespace, { "kubernetes.io/service-name": service.metadata.name });
   return slices.flatMap((slice) => {
     const target = slicePort(slice, service.spec, port);
     if (target === undefined) return [];
@@ -113,6 +112,8 @@ function addressBackend(world: World, namespace: string, address: string, port: 
   return { labels: {}, endpoint: { address, port, weight: 1, meshTls: false, healthy: true } };
 }
 
+const deploymentsWith = labelIndex("Deployment", ({ spec }) => spec.template.metadata?.labels ?? {});
+
 /**
  * Who may answer for a service. Deployments count beside pods, and pods that are not ready: a rollout that brings pods up or down
  * must not change how the service is reached.
@@ -122,10 +123,6 @@ function identitiesOf(world: World, service: MeshObject<"Service">): readonly Sp
   if (selectsAll(selector)) return [];
   const { namespace } = service.metadata;
   const accounts = new Set(selectedPods(world, service).map((pod) => workloadOf(pod).serviceAccount));
-  for (const deployment of world.list("Deployment")) {
-    const { template } = deployment.spec;
-    if (deployment.metadata.namespace !== namespace || !labelsMatch(selector, template.metadata?.labels ?? {})) continue;
-    accounts.add(template.spec?.serviceAccountName || template.spec?.serviceAccount || "default");
-  }
+  for (const { spec: { template } } of deploymentsWith(world, namespace, selector ?? {})) accounts.add(template.spec?.serviceAccountName || template.spec?.serviceAccount || "default");
   return [...accounts].sort(compareText).flatMap((account) => identityOf(world.mesh.trustDomain, namespace, account) ?? []);
 }

@@ -1,24 +1,28 @@
 // The upstreams of one service as clients of one namespace reach it: every port, whole and by subset.
 import type { ClientTlsSpec, SubsetSpec } from "../../model/kinds/destination-rule.ts";
 import { labelsMatch } from "../../model/labels.ts";
+import { derived } from "../../store/derive.ts";
 import type { World } from "../../store/world.ts";
 import type { Discovery, Endpoint, Upstream, UpstreamId, UpstreamTls } from "../ir/upstream.ts";
 import { destinationRuleFor, type MergedRule, portPolicy } from "./destination-rule.ts";
-import { memoByOwner } from "./memo.ts";
 import type { MeshPort, MeshService } from "./mesh-service.ts";
+import { visibleHost } from "./registry.ts";
 import { resolveLimits, resolveLoadBalancer, resolveOutlier, resolveUpstreamProtocol } from "./traffic-policy.ts";
 
-/** Returns the upstreams of a service, for each port the whole and then its subsets in the order of the rule. */
-export const serviceUpstreams = memoByOwner(
-  (_world: World, client: string) => client,
-  (service: MeshService, world: World, client: string): readonly Upstream[] => {
-    const rule = destinationRuleFor(world, client, service.host, service.ref.namespace);
-    return service.ports.flatMap((port) => [undefined, ...(rule?.subsets ?? [])].map((subset) => upstream(world, service, port, rule, subset)));
-  },
-);
+/** Returns the upstreams of a host that clients in `client` see, for each port the whole and then its subsets in the order of the rule; none for others. */
+export const serviceUpstreams = derived((world: World, client: string, host: string): readonly Upstream[] => {
+  const service = visibleHost(world, client, host);
+  if (service === undefined) return [];
+  const rule = destinationRuleFor(world, client, host, service.ref.namespace);
+  return service.ports.flatMap((port) => [undefined, ...(rule?.subsets ?? [])].map((subset) => upstream(world, service, port, rule, subset)));
+});
+
+/** Returns one of them. */
+export const serviceUpstream = derived((world: World, client: string, host: string, port: number, subset: string): Upstream | undefined =>
+  serviceUpstreams(world, client, host).find(({ id }) => id.port === port && id.subset === subset));
 
 /** Returns an upstream that has no address and answers 503: for destinations that nobody declared. */
-export const missingUpstream = memoByOwner((id: UpstreamId) => JSON.stringify(id), (world: World, id: UpstreamId): Upstream => ({
+export const missingUpstream = derived((world: World, id: UpstreamId): Upstream => ({
   id,
   discovery: { kind: "none" },
   protocol: "http1",
@@ -27,7 +31,7 @@ export const missingUpstream = memoByOwner((id: UpstreamId) => JSON.stringify(id
   loadBalancer: { kind: "leastRequest" },
   limits: { connectTimeoutMs: world.mesh.connectTimeoutMs },
   tls: { mode: "none" },
-}));
+}), { keyOf: (id) => JSON.stringify(id) });
 
 function upstream(world: World, service: MeshService, port: MeshPort, rule: MergedRule | undefined, subset: SubsetSpec | undefined): Upstream {
   const policy = portPolicy(rule, port.number, subset);

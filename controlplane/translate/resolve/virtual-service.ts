@@ -1,8 +1,9 @@
 // Which VirtualServices speak for a host: at sidecars one, at gateways all of them together.
 import { compareHostSpecificity, hostMatches, isWildcardHost, resolveHost } from "../../model/hosts.ts";
 import type { MeshObject } from "../../model/object.ts";
+import { derived, sameItems } from "../../store/derive.ts";
 import type { World } from "../../store/world.ts";
-import { memoByObject, memoByOwner } from "./memo.ts";
+import { memoByObject } from "./memo.ts";
 import { qualifyGateway } from "./request-match.ts";
 import { isExported } from "./visibility.ts";
 
@@ -12,23 +13,20 @@ export type VirtualServiceObject = MeshObject<"VirtualService">;
 export const hostsOf = memoByObject((service: VirtualServiceObject): readonly string[] => service.spec.hosts.map((host) => resolveHost(host, service.metadata.namespace)));
 
 /** Returns the gateways of a VirtualService, qualified; `mesh` when it names none. */
-export function gatewaysOf(service: VirtualServiceObject): readonly string[] {
+export const gatewaysOf = memoByObject((service: VirtualServiceObject): readonly string[] => {
   const names = service.spec.gateways ?? [];
   return names.length === 0 ? ["mesh"] : names.map((name) => qualifyGateway(name, service.metadata.namespace));
-}
+});
 
 /**
  * Returns the VirtualServices that clients in `namespace` obey at a gateway (`mesh`: in their sidecars), in the order in which they are
  * looked up: the client's own namespace, then those exported to it by name, then public ones; each group oldest first.
  */
-export const virtualServicesFor = memoByOwner(
-  (namespace: string, gateway: string) => `${namespace} ${gateway}`,
-  (world: World, namespace: string, gateway: string): readonly VirtualServiceObject[] => {
-    const bound = world.list("VirtualService").filter((service) => gatewaysOf(service).includes(gateway) && isExported(service.spec.exportTo, service.metadata.namespace, namespace));
-    const group = (rank: number) => bound.filter((service) => rankFor(service, namespace) === rank);
-    return [...group(0), ...group(1), ...group(2)];
-  },
-);
+export const virtualServicesFor = derived((world: World, namespace: string, gateway: string): readonly VirtualServiceObject[] => {
+  const bound = world.list("VirtualService").filter((service) => gatewaysOf(service).includes(gateway) && isExported(service.spec.exportTo, service.metadata.namespace, namespace));
+  const group = (rank: number) => bound.filter((service) => rankFor(service, namespace) === rank);
+  return [...group(0), ...group(1), ...group(2)];
+}, { same: sameItems });
 
 /**
  * Returns the one VirtualService that speaks for a host at a sidecar: of those whose host is the most specific that covers it, the first
