@@ -1,6 +1,7 @@
-// The child process of process-checker.ts: tries one module with its settings as a proxy would start it, says what came of it, and ends.
+// The child process of process-checker.ts: tries one module with its settings as a proxy would start and call it, says what came of it, and ends.
 import { startHost } from "../../test/host/host.ts";
-import { type CheckRequest, type CheckResult, READY_LINE } from "./process-checker.ts";
+import { type CheckRequest, type CheckResult, READY_LINE, STARTED_LINE } from "./process-checker.ts";
+import { trialCalls } from "./trial-calls.ts";
 
 const chunks: Buffer[] = [];
 process.stdin.on("data", (chunk: Buffer) => chunks.push(chunk));
@@ -15,5 +16,11 @@ process.stdin.on("end", () => {
 
 function tryModule(module: Uint8Array, settings: CheckRequest["settings"]): CheckResult {
   const result = startHost({ module, configuration: settings.configuration, rootId: settings.rootId });
-  return result.ok ? { kind: "good" } : { kind: "bad", reason: `${result.stage}: ${result.reason}` };
+  if (!result.ok) return { kind: "bad", reason: `${result.stage}: ${result.reason}` };
+  process.stdout.write(`${STARTED_LINE}\n`);
+  return { kind: "good", warnings: trialCalls(result.host, exportsOf(module)) };
+}
+
+function exportsOf(module: Uint8Array): ReadonlySet<string> {
+  return new Set(WebAssembly.Module.exports(new WebAssembly.Module(module)).map(({ name }) => name));
 }

@@ -18,7 +18,7 @@ afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
 describe("checking a module in a child process", () => {
   it("lets a module through that starts", async () => {
-    expect(await createProcessChecker({ script }).check(tinyModule("accept"), settings)).toEqual({ kind: "good" });
+    expect(await createProcessChecker({ script }).check(tinyModule("accept"), settings)).toEqual({ kind: "good", warnings: [] });
   });
 
   it.each(["refuse", "trap"] as const)("finds a module bad that does %s its configuration", async (behaviour) => {
@@ -31,7 +31,7 @@ describe("checking a module in a child process", () => {
 
   it("hands the configuration over", async () => {
     const checker = createProcessChecker({ script });
-    expect(await checker.check(tinyModule("accept-if-configured"), settings)).toEqual({ kind: "good" });
+    expect(await checker.check(tinyModule("accept-if-configured"), settings)).toEqual({ kind: "good", warnings: [] });
     expect(await checker.check(tinyModule("accept-if-configured"), { ...settings, configuration: "" })).toMatchObject({ kind: "bad" });
   });
 

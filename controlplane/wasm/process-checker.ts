@@ -4,7 +4,8 @@ import { readFile } from "node:fs/promises";
 import type { PluginSettings } from "../translate/ir/modules.ts";
 
 export type CheckResult =
-  | { readonly kind: "good" }
+  /** It starts. `warnings` are what it did wrong when it was called. */
+  | { readonly kind: "good"; readonly warnings?: readonly string[] }
   /** The module's own fault: it will not get better by asking again. */
   | { readonly kind: "bad"; readonly reason: string }
   /** Ours: the check itself could not be done. */
@@ -22,12 +23,14 @@ export interface ProcessCheckerOptions {
   readonly maxMemoryBytes?: number;
 }
 
-/** What the child reads: one line of JSON, then the module's bytes. It answers one line when it is ready to begin, and one CheckResult. */
+/** What the child reads: one line of JSON, then the module's bytes. It answers one line when it is ready to begin, one when the module has started, and one CheckResult. */
 export interface CheckRequest {
   readonly settings: PluginSettings;
 }
 
 export const READY_LINE = '{"ready":true}';
+/** Printed between the start of the module and its trial calls. */
+export const STARTED_LINE = '{"started":true}';
 
 const MEMORY_POLL_MS = 50;
 const MAX_CHILDREN = 2;
@@ -73,7 +76,7 @@ function runChild(bytes: Uint8Array, settings: PluginSettings, options: ProcessC
       resolve(result);
     };
     child.on("error", (error) => end({ kind: "failed", reason: error.message }));
-    child.on("close", (code, signal) => end(killedFor === undefined ? parseAnswer(output, code, signal) : { kind: "bad", reason: `the module ${killedFor}` }));
+    child.on("close", (code, signal) => end(killedFor === undefined ? parseAnswer(output, code, signal) : killed(killedFor, output)));
     // A child that is gone already has said why by its end.
     child.stdin.on("error", () => undefined);
     const request: CheckRequest = { settings };
@@ -82,16 +85,22 @@ function runChild(bytes: Uint8Array, settings: PluginSettings, options: ProcessC
   });
 }
 
+/** A module that starts and then runs on in a trial call is a bad one too: a proxy would stand still. */
+function killed(reason: string, output: string): CheckResult {
+  return { kind: "bad", reason: output.includes(STARTED_LINE) ? `the module ${reason.replace("did not start", "did not end its trial calls").replace("while it started", "in its trial calls")}` : `the module ${reason}` };
+}
+
 function parseAnswer(output: string, code: number | null, signal: NodeJS.Signals | null): CheckResult {
   try {
     const answer: unknown = JSON.parse(output.trim().split("\n").at(-1) ?? "");
     if (typeof answer === "object" && answer !== null && "kind" in answer) {
-      if (answer.kind === "good") return { kind: "good" };
+      if (answer.kind === "good") return { kind: "good", warnings: "warnings" in answer && Array.isArray(answer.warnings) ? answer.warnings.map(String) : [] };
       if (answer.kind === "bad") return { kind: "bad", reason: "reason" in answer ? String(answer.reason) : "the module does not start" };
     }
   } catch {
     // Said below.
   }
+  if (output.includes(STARTED_LINE)) return { kind: "good", warnings: [`the module ended the process that called it on trial (${signal ?? `exit code ${code}`})`] };
   return !output.includes(READY_LINE) || (signal === null && code === 0)
     ? { kind: "failed", reason: "the check gave no answer" }
     : { kind: "bad", reason: `the module ended the process that tried it (${signal ?? `exit code ${code}`})` };

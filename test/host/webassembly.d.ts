@@ -3,6 +3,7 @@ declare namespace WebAssembly {
   class Module {
     constructor(bytes: Uint8Array);
     static imports(module: Module): ModuleImportDescriptor[];
+    static exports(module: Module): { readonly name: string; readonly kind: string }[];
   }
   interface ModuleImportDescriptor {
     readonly module: string;

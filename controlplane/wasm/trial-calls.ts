@@ -1,0 +1,73 @@
+// What a module does when it is called: one try of every callback it has, as a proxy would call it, before any proxy does.
+import type { Host } from "../../test/host/host.ts";
+import type { HttpStream } from "../../test/host/stream.ts";
+
+const HEADERS = { ":method": "POST", ":path": "/scrim/trial?q=1", ":authority": "trial.invalid", ":scheme": "http", "content-type": "application/json", "x-request-id": "00000000-0000-4000-8000-000000000000" };
+const BODY = '{"trial":true}';
+const TRAILERS = { "x-trial": "1" };
+/** Streams before memory is looked at, and the ones whose growth counts. */
+const WARM_UP = 50;
+const COUNTED = 200;
+/** A page and a little more over the counted streams is no leak. */
+const GROWTH_ALLOWED = 128 * 1_024;
+/** Time for timers to fire. */
+const TIMERS_MS = 2_000;
+
+/**
+ * Calls an HTTP exchange with bodies and trailers, a TCP connection if the module serves those, and its timers; answers its callouts.
+ * @returns a sentence for each thing that a proxy's user would suffer from: a trap, or memory that grows with each request
+ */
+export function trialCalls(host: Host, exported: ReadonlySet<string>): readonly string[] {
+  const trap = () => host.failure(0);
+  exchange(host);
+  answerCallouts(host);
+  if (trap() === undefined) host.advance(TIMERS_MS);
+  if (trap() === undefined && exported.has("proxy_on_new_connection")) connection(host);
+  const failure = trap();
+  if (failure !== undefined) return [`${failure.callback} trapped in a trial call: ${failure.message}`];
+  return growth(host);
+}
+
+function exchange(host: Host): void {
+  const stream = host.newStream({ headers: HEADERS });
+  const steps: readonly (() => unknown)[] = [
+    () => stream.sendRequestHeaders({ endOfStream: false }),
+    () => stream.sendRequestBody(BODY, { endOfStream: false }),
+    () => stream.sendRequestTrailers(TRAILERS),
+    () => answer(stream),
+    () => stream.sendResponseBody(BODY, { endOfStream: false }),
+    () => stream.sendResponseTrailers(TRAILERS),
+  ];
+  for (const step of steps) {
+    // Whoever waits for a callout gets its answer before the next step.
+    answerCallouts(host);
+    if (stream.outcome.kind === "replied" || stream.outcome.kind === "reset" || host.failure(0) !== undefined) break;
+    step();
+  }
+  stream.end();
+}
+
+/** Upstream answers only requests that reach it. */
+function answer(stream: HttpStream): void {
+  if (stream.outcome.kind === "continue") stream.sendResponseHeaders({ ":status": "200", "content-type": "application/json" }, { endOfStream: false });
+}
+
+function answerCallouts(host: Host): void {
+  for (const call of host.httpCalls) call.respond({ headers: { ":status": "200" }, body: "{}" });
+  for (const call of host.grpcCalls) call.close(14, "trial");
+}
+
+function connection(host: Host): void {
+  const client = host.connect();
+  client.sendDownstream("trial\n");
+  client.sendUpstream("trial\n");
+  client.close();
+}
+
+function growth(host: Host): readonly string[] {
+  for (let i = 0; i < WARM_UP; i++) exchange(host);
+  const before = host.memoryBytes(0);
+  for (let i = 0; i < COUNTED; i++) exchange(host);
+  const grown = host.memoryBytes(0) - before;
+  return grown > GROWTH_ALLOWED ? [`its memory grew by ${Math.round(grown / 1_024)} KiB over ${COUNTED} trial requests: it seems to keep something of each`] : [];
+}
