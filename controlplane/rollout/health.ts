@@ -1,0 +1,66 @@
+// Whether a candidate does worse than the version before: pure arithmetic over what two groups of proxies counted since a step began.
+import type { RollbackLimits } from "./plan.ts";
+
+/** Counts of one proxy since its start, or of several added up. */
+export interface ProxyCounts {
+  readonly requests: number;
+  readonly serverErrors: number;
+  /** Of the time from a request's arrival to its answer: upper bounds in ms and counts up to each, ascending. */
+  readonly latency: readonly { readonly upToMs: number; readonly count: number }[];
+  /** How often a module's VM had to be started anew, or could not be. */
+  readonly vmFailures: number;
+  /** The counter that the plan names. */
+  readonly metric: number;
+}
+
+export const noCounts: ProxyCounts = { requests: 0, serverErrors: 0, latency: [], vmFailures: 0, metric: 0 };
+
+/** What was counted between two readings of one proxy; a proxy that was started anew counts from zero. */
+export function difference(after: ProxyCounts, before: ProxyCounts): ProxyCounts {
+  if (after.requests < before.requests) return after;
+  const earlier = new Map(before.latency.map(({ upToMs, count }) => [upToMs, count]));
+  return {
+    requests: after.requests - before.requests,
+    serverErrors: Math.max(0, after.serverErrors - before.serverErrors),
+    latency: after.latency.map(({ upToMs, count }) => ({ upToMs, count: Math.max(0, count - (earlier.get(upToMs) ?? 0)) })),
+    vmFailures: Math.max(0, after.vmFailures - before.vmFailures),
+    metric: Math.max(0, after.metric - before.metric),
+  };
+}
+
+/** The counts of several proxies together. */
+export function total(counts: readonly ProxyCounts[]): ProxyCounts {
+  return counts.reduce((sum, one) => ({
+    requests: sum.requests + one.requests, serverErrors: sum.serverErrors + one.serverErrors, vmFailures: sum.vmFailures + one.vmFailures, metric: sum.metric + one.metric,
+    latency: one.latency.map(({ upToMs, count }) => ({ upToMs, count: count + (sum.latency.find((bucket) => bucket.upToMs === upToMs)?.count ?? 0) })),
+  }), noCounts);
+}
+
+/** Why the candidate is to be taken back; undefined while it does well, or while there is too little to tell. */
+export function judge(candidate: ProxyCounts, baseline: ProxyCounts, limits: RollbackLimits): string | undefined {
+  if (candidate.vmFailures > baseline.vmFailures) return `its VM failed ${candidate.vmFailures} times (${baseline.vmFailures} at the version before)`;
+  if (candidate.requests < limits.minimumRequests) return undefined;
+  const [errors, usual] = [percent(candidate.serverErrors, candidate.requests), percent(baseline.serverErrors, baseline.requests)];
+  if (errors > usual + limits.errorRate) return `${errors.toFixed(1)} % of its answers are 5xx (${usual.toFixed(1)} % at the version before, ${limits.errorRate} more are allowed)`;
+  const { metric } = limits;
+  if (metric !== undefined && candidate.metric * 1_000 > metric.perThousand * candidate.requests) {
+    return `${metric.name} rose by ${candidate.metric} in ${candidate.requests} requests (${metric.perThousand} per 1,000 are allowed)`;
+  }
+  if (baseline.requests < limits.minimumRequests) return undefined;
+  const [slow, before] = [quantile(candidate, 0.99), quantile(baseline, 0.99)];
+  if (slow > before * (1 + limits.latency / 100) && slow - before > SMALLEST_MS) return `its p99 is ${slow} ms (${before} ms at the version before, ${limits.latency} % more are allowed)`;
+  return undefined;
+}
+
+/** Differences below this are the grain of the histograms. */
+const SMALLEST_MS = 5;
+
+function percent(part: number, whole: number): number {
+  return whole === 0 ? 0 : (part / whole) * 100;
+}
+
+/** The upper bound of the bucket in which the quantile lies, in ms; 0 without requests. */
+export function quantile({ latency }: ProxyCounts, share: number): number {
+  const all = latency.at(-1)?.count ?? 0;
+  return latency.find(({ count }) => count > 0 && count >= all * share)?.upToMs ?? 0;
+}

@@ -1,0 +1,93 @@
+// How a plugin's new version is to be rolled out: the text of its annotation `scrim.mesh/rollout`.
+import { parse } from "yaml";
+import { parseDurationMs } from "../model/duration.ts";
+
+export const ROLLOUT_ANNOTATION = "scrim.mesh/rollout";
+
+export interface RolloutStep {
+  /** Of the plugin's proxies, from 1 to 100. */
+  readonly percent: number;
+  /** How long the step is watched before the next; undefined: until somebody promotes. */
+  readonly pauseMs: number | undefined;
+}
+
+/** When a version is taken back. */
+export interface RollbackLimits {
+  /** Percentage points of 5xx answers above those of the proxies with the version before. */
+  readonly errorRate: number;
+  /** Percent by which p99 may lie above that of the proxies with the version before. */
+  readonly latency: number;
+  /** A counter of the filter's own, and how often it may rise, per 1,000 requests. */
+  readonly metric: { readonly name: string; readonly perThousand: number } | undefined;
+  /** Requests below which rates say nothing. */
+  readonly minimumRequests: number;
+}
+
+export interface RolloutPlan { readonly steps: readonly RolloutStep[]; readonly rollback: RollbackLimits }
+
+export type ParsedPlan = { readonly kind: "plan"; readonly plan: RolloutPlan } | { readonly kind: "refused"; readonly reason: string };
+
+const DEFAULTS: RollbackLimits = { errorRate: 1, latency: 50, metric: undefined, minimumRequests: 50 };
+
+/** Returns the plan that an annotation's YAML means, or what is wrong with it. A last step of 100 percent is implied. */
+export function parseRolloutPlan(text: string): ParsedPlan {
+  try {
+    const value: unknown = parse(text, { maxAliasCount: 0 });
+    const root = record(value, "the plan", ["steps", "rollback"]);
+    return { kind: "plan", plan: { steps: readSteps(root["steps"]), rollback: readLimits(root["rollback"]) } };
+  } catch (error) {
+    if (error instanceof PlanError) return { kind: "refused", reason: error.message };
+    return { kind: "refused", reason: "it is not YAML" };
+  }
+}
+
+class PlanError extends Error {}
+
+function readSteps(value: unknown): readonly RolloutStep[] {
+  if (!Array.isArray(value) || value.length === 0 || value.length > 20) throw new PlanError("steps: expected a list of 1 to 20 steps such as {percent: 10, pause: 1m}");
+  const steps = value.map((step: unknown, index): RolloutStep => {
+    const { percent, pause } = record(step, `steps[${index}]`, ["percent", "pause"]);
+    if (typeof percent !== "number" || !Number.isInteger(percent) || percent < 1 || percent > 100) throw new PlanError(`steps[${index}].percent: expected a whole number from 1 to 100`);
+    return { percent, pauseMs: pause === undefined ? undefined : duration(pause, `steps[${index}].pause`) };
+  });
+  steps.forEach(({ percent }, index) => {
+    if (percent <= (steps[index - 1]?.percent ?? 0)) throw new PlanError(`steps[${index}].percent: expected more than the step before`);
+  });
+  return steps.at(-1)?.percent === 100 ? steps : [...steps, { percent: 100, pauseMs: 0 }];
+}
+
+function readLimits(value: unknown): RollbackLimits {
+  if (value === undefined) return DEFAULTS;
+  const { errorRate, latency, metric, minimumRequests } = record(value, "rollback", ["errorRate", "latency", "metric", "minimumRequests"]);
+  return {
+    errorRate: amount(errorRate, DEFAULTS.errorRate, "rollback.errorRate"),
+    latency: amount(latency, DEFAULTS.latency, "rollback.latency"),
+    minimumRequests: amount(minimumRequests, DEFAULTS.minimumRequests, "rollback.minimumRequests"),
+    metric: metric === undefined ? undefined : readMetric(metric),
+  };
+}
+
+function readMetric(value: unknown): RollbackLimits["metric"] {
+  const { name, perThousand } = record(value, "rollback.metric", ["name", "perThousand"]);
+  if (typeof name !== "string" || !/^[A-Za-z0-9_.]{1,200}$/.test(name)) throw new PlanError("rollback.metric.name: expected the name of a counter of the filter");
+  return { name, perThousand: amount(perThousand, 0, "rollback.metric.perThousand") };
+}
+
+function record(value: unknown, path: string, known: readonly string[]): Record<string, unknown> {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new PlanError(`${path}: expected fields such as ${known[0]}`);
+  const unknown = Object.keys(value).find((key) => !known.includes(key));
+  if (unknown !== undefined) throw new PlanError(`${path}: there is no field ${unknown}; there are ${known.join(", ")}`);
+  return { ...value };
+}
+
+function duration(value: unknown, path: string): number {
+  const ms = typeof value === "string" ? parseDurationMs(value) : undefined;
+  if (ms === undefined) throw new PlanError(`${path}: expected a duration such as 60s`);
+  return ms;
+}
+
+function amount(value: unknown, otherwise: number, path: string): number {
+  if (value === undefined) return otherwise;
+  if (typeof value !== "number" || !(value >= 0)) throw new PlanError(`${path}: expected a number that is not negative`);
+  return value;
+}

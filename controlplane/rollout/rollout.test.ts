@@ -1,0 +1,133 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { bucketOf } from "./bucket.ts";
+import { difference, judge, noCounts, type ProxyCounts, total } from "./health.ts";
+import { parseRolloutPlan, type RolloutPlan } from "./plan.ts";
+import { readCounts, statsPath } from "./proxy-counts.ts";
+import { advance, candidateShare, newRollout, type RolloutEvent, type RolloutState, versionFor, versionsKept } from "./state.ts";
+
+function planOf(text: string): RolloutPlan {
+  const parsed = parseRolloutPlan(text);
+  if (parsed.kind === "refused") throw new Error(parsed.reason);
+  return parsed.plan;
+}
+const plan = planOf("{steps: [{percent: 10, pause: 60s}, {percent: 50, pause: 60s}]}");
+
+function play(...events: readonly RolloutEvent[]): RolloutState {
+  return events.reduce((state, event) => advance(state, event).state, newRollout);
+}
+const first: RolloutEvent = { kind: "version", version: "v1", plan, nowMs: 0 };
+const second: RolloutEvent = { kind: "version", version: "v2", plan, nowMs: 1_000 };
+
+describe("a rollout", () => {
+  it("serves the first version to all at once", () => expect(play(first)).toMatchObject({ stable: "v1", candidate: undefined }));
+  it("gives a new version to the first step's share", () => {
+    const state = play(first, second);
+    expect([candidateShare(state), versionFor(state, 9), versionFor(state, 10)]).toEqual([10, "v2", "v1"]);
+  });
+  it("goes on when a step's time has passed in health, and ends with all", () => {
+    expect(candidateShare(play(first, second, { kind: "healthy", nowMs: 60_999 }))).toBe(10);
+    expect(candidateShare(play(first, second, { kind: "healthy", nowMs: 61_000 }))).toBe(50);
+    const done = play(first, second, { kind: "healthy", nowMs: 61_000 }, { kind: "healthy", nowMs: 121_000 }, { kind: "healthy", nowMs: 121_001 });
+    expect(done).toMatchObject({ stable: "v2", candidate: undefined });
+    expect(done.history.at(-1)).toMatchObject({ version: "v2", outcome: "promoted" });
+  });
+  it("waits for somebody in a step without an end", () => {
+    const open = planOf("{steps: [{percent: 5}]}");
+    const state = play(first, { ...second, plan: open } as RolloutEvent, { kind: "healthy", nowMs: 1e12 });
+    expect(candidateShare(state)).toBe(5);
+    expect(advance(state, { kind: "promote", nowMs: 2e12 }).state.stable).toBe("v2");
+  });
+  it("takes a sick version back and does not try it again by itself", () => {
+    const state = play(first, second, { kind: "unhealthy", why: "5xx", nowMs: 2_000 }, { ...second, nowMs: 3_000 });
+    expect(state).toMatchObject({ stable: "v1", candidate: undefined, refused: "v2" });
+    expect(state.history.at(-1)).toMatchObject({ version: "v2", outcome: "rolled back", why: "5xx" });
+  });
+  it("tries a newer one after that", () => expect(play(first, second, { kind: "unhealthy", why: "", nowMs: 2_000 }, { ...second, version: "v3" } as RolloutEvent).candidate?.version).toBe("v3"));
+  it("aborts, promotes and undoes when asked to", () => {
+    expect(play(first, second, { kind: "abort", nowMs: 5 })).toMatchObject({ stable: "v1", refused: "v2" });
+    const undone = play(first, second, { kind: "promote", nowMs: 5 }, { kind: "undo", nowMs: 6 });
+    expect(undone).toMatchObject({ stable: "v1", refused: "v2" });
+    expect(play(first, second, { kind: "promote", nowMs: 5 }, { kind: "undo", nowMs: 6 }, { ...second, nowMs: 7 }).stable).toBe("v1");
+  });
+  it("undoes one version after the other", () => {
+    const simple = (version: string): RolloutEvent => ({ kind: "version", version, plan: undefined, nowMs: 0 });
+    const three = play(simple("v1"), simple("v2"), simple("v3"));
+    const once = advance(three, { kind: "undo", nowMs: 1 }).state;
+    expect(once.stable).toBe("v2");
+    expect(advance(once, { kind: "undo", nowMs: 2 }).state.stable).toBe("v1");
+  });
+  it("says what cannot be done", () => {
+    for (const kind of ["promote", "abort", "undo"] as const) expect(advance(play(first), { kind, nowMs: 1 }).refusal).toBeDefined();
+  });
+  it("serves at once where there is no plan", () => expect(play(first, { ...second, plan: undefined } as RolloutEvent)).toMatchObject({ stable: "v2", candidate: undefined }));
+
+  it("always has a version for everybody once it had one, and never more candidates than its share", () => {
+    const event = fc.oneof(
+      fc.record({ kind: fc.constant("version" as const), version: fc.constantFrom("v1", "v2", "v3", "v4"), plan: fc.constantFrom(plan, undefined), nowMs: fc.nat(1e6) }),
+      fc.record({ kind: fc.constantFrom("healthy" as const, "promote" as const, "abort" as const, "undo" as const), nowMs: fc.nat(1e6) }),
+      fc.record({ kind: fc.constant("unhealthy" as const), why: fc.constant("x"), nowMs: fc.nat(1e6) }),
+    );
+    fc.assert(fc.property(fc.array(event, { maxLength: 30 }), (events) => {
+      const state = play(first, ...events);
+      for (let bucket = 0; bucket < 100; bucket++) expect(versionsKept(state)).toContain(versionFor(state, bucket));
+      expect(state.candidate?.version === state.stable).toBe(false);
+    }));
+  });
+});
+
+describe("parseRolloutPlan", () => {
+  it("fills in what is not said", () => expect(plan).toMatchObject({ steps: [{ percent: 10, pauseMs: 60_000 }, { percent: 50 }, { percent: 100, pauseMs: 0 }], rollback: { errorRate: 1, latency: 50 } }));
+  it.each([
+    ["", "the plan: expected fields such as steps"], ["steps: []", "steps: expected a list of 1 to 20 steps such as {percent: 10, pause: 1m}"], ["steps: [{percent: 0}]", "steps[0].percent: expected a whole number from 1 to 100"],
+    ["steps: [{percent: 10, pause: soon}]", "steps[0].pause: expected a duration such as 60s"], ["steps: [{percent: 20}, {percent: 10}]", "steps[1].percent: expected more than the step before"],
+    ["{steps: [{percent: 1}], rollback: {errors: 1}}", "rollback: there is no field errors; there are errorRate, latency, metric, minimumRequests"], ["{steps: [{percent: 1}], rollback: {latency: -1}}", "rollback.latency: expected a number that is not negative"],
+    ["{", "it is not YAML"], ["steps: [&a {percent: 1}, *a]", "it is not YAML"],
+  ])("refuses %s", (text, reason) => expect(parseRolloutPlan(text)).toEqual({ kind: "refused", reason }));
+});
+
+describe("bucketOf", () => {
+  it("spreads proxies evenly and keeps each where it is", () => {
+    const buckets = Array.from({ length: 10_000 }, (_, i) => bucketOf("default/header", `10.0.${i >> 8}.${i & 255}`));
+    const share = buckets.filter((bucket) => bucket < 10).length / buckets.length;
+    expect(share).toBeGreaterThan(0.09);
+    expect(share).toBeLessThan(0.11);
+    expect(bucketOf("default/header", "10.0.0.7")).toBe(buckets[7]);
+  });
+});
+
+describe("judge", () => {
+  const limits = planOf("{steps: [{percent: 10}], rollback: {metric: {name: bad_total, perThousand: 5}}}").rollback;
+  const counts = (changes: Partial<ProxyCounts> = {}): ProxyCounts => ({ requests: 1_000, serverErrors: 0, vmFailures: 0, metric: 0, latency: [{ upToMs: 10, count: 1_000 }, { upToMs: 100, count: 1_000 }], ...changes });
+  it("is content with a version that does as the one before", () => expect(judge(counts(), counts(), limits)).toBeUndefined());
+  it.each<[string, Partial<ProxyCounts>]>([
+    ["answers with errors", { serverErrors: 30 }], ["lets its VM fail", { vmFailures: 1 }], ["is slow", { latency: [{ upToMs: 10, count: 500 }, { upToMs: 100, count: 1_000 }] }], ["counts what it should not", { metric: 6 }],
+  ])("takes one back that %s", (_, changes) => expect(judge(counts(changes), counts(), limits)).toBeDefined());
+  it("forgives what the version before did too", () => expect(judge(counts({ serverErrors: 300 }), counts({ serverErrors: 300 }), limits)).toBeUndefined());
+  it("says nothing of a few requests, unless the VM fails", () => {
+    expect(judge(counts({ requests: 10, serverErrors: 10 }), counts(), limits)).toBeUndefined();
+    expect(judge(counts({ requests: 0, vmFailures: 2 }), counts(), limits)).toBeDefined();
+  });
+  it("counts from a reading on, also of a proxy that was started anew", () => {
+    expect(difference(counts({ requests: 1_500, serverErrors: 7 }), counts({ serverErrors: 5 }))).toMatchObject({ requests: 500, serverErrors: 2 });
+    expect(difference(counts({ requests: 20 }), counts())).toMatchObject({ requests: 20 });
+    expect(total([counts(), counts(), noCounts])).toMatchObject({ requests: 2_000 });
+  });
+});
+
+describe("readCounts", () => {
+  it("reads an Envoy's page and leaves its own admin out", () => {
+    const page = `# TYPE envoy_http_downstream_rq_completed counter
+envoy_http_downstream_rq_completed{envoy_http_conn_manager_prefix="admin"} 50
+envoy_http_downstream_rq_completed{envoy_http_conn_manager_prefix="inbound_9080"} 7
+envoy_http_downstream_rq_xx{envoy_response_code_class="5",envoy_http_conn_manager_prefix="inbound_9080"} 2
+envoy_http_downstream_rq_xx{envoy_response_code_class="2",envoy_http_conn_manager_prefix="inbound_9080"} 5
+envoy_http_downstream_rq_time_bucket{envoy_http_conn_manager_prefix="inbound_9080",le="5"} 6
+envoy_http_downstream_rq_time_bucket{envoy_http_conn_manager_prefix="inbound_9080",le="+Inf"} 7
+bad_total{} 3
+envoy_wasm_vm_reload_success{} 1
+`;
+    expect(readCounts(page, "bad_total")).toEqual({ requests: 7, serverErrors: 2, vmFailures: 1, metric: 3, latency: [{ upToMs: 5, count: 6 }] });
+    expect(statsPath("bad_total")).toContain("bad_total");
+  });
+});

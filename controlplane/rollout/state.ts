@@ -1,0 +1,127 @@
+// consumes: a plugin's new versions, the time, its proxies' health, and what people ask for
+// produces: which version which share of its proxies gets, and the history
+// never does: I/O, clocks; the same events give the same states
+import type { RolloutPlan } from "./plan.ts";
+
+/** Names a module with the settings it was checked with. */
+export type VersionId = string;
+
+export type Outcome = "serving" | "promoted" | "rolled back" | "aborted" | "undone";
+
+export interface HistoryEntry { readonly version: VersionId; readonly atMs: number; readonly outcome: Outcome; readonly why: string }
+
+/** A version on its way. */
+export interface Candidate {
+  readonly version: VersionId;
+  readonly plan: RolloutPlan;
+  /** Of `plan.steps`. */
+  readonly step: number;
+  readonly stepSinceMs: number;
+}
+
+export interface RolloutState {
+  /** What all proxies get that are not in a candidate's share. */
+  readonly stable: VersionId | undefined;
+  readonly candidate: Candidate | undefined;
+  /** The version last seen that is not to be tried again by itself: it was taken back, aborted or undone. */
+  readonly refused: VersionId | undefined;
+  /** Newest last, at most HISTORY entries. */
+  readonly history: readonly HistoryEntry[];
+}
+
+export type RolloutEvent =
+  /** The plugin asks for this version; `plan` when it has a rollout annotation. */
+  | { readonly kind: "version"; readonly version: VersionId; readonly plan: RolloutPlan | undefined; readonly nowMs: number }
+  /** Time goes on, and the candidate was well until now. */
+  | { readonly kind: "healthy"; readonly nowMs: number }
+  /** A proxy refused the candidate, or it did worse than the version before. */
+  | { readonly kind: "unhealthy"; readonly why: string; readonly nowMs: number }
+  | { readonly kind: "promote" | "abort" | "undo"; readonly nowMs: number };
+
+/** Why a request of a person cannot be met; undefined when it was. */
+export interface RolloutStep { readonly state: RolloutState; readonly refusal?: string }
+
+export const HISTORY = 10;
+
+export const newRollout: RolloutState = { stable: undefined, candidate: undefined, refused: undefined, history: [] };
+
+/** What an event makes of a state. */
+export function advance(state: RolloutState, event: RolloutEvent): RolloutStep {
+  switch (event.kind) {
+    case "version": return { state: offer(state, event) };
+    case "healthy": return { state: goOn(state, event.nowMs) };
+    case "unhealthy": return { state: withdraw(state, "rolled back", event.why, event.nowMs) };
+    case "promote": return state.candidate === undefined ? { state, refusal: "no version is being rolled out" } : { state: settle(state, state.candidate.version, "promoted", "asked for", event.nowMs) };
+    case "abort": return state.candidate === undefined ? { state, refusal: "no version is being rolled out" } : { state: withdraw(state, "aborted", "asked for", event.nowMs) };
+    case "undo": return undo(state, event.nowMs);
+  }
+}
+
+/** The share of proxies, in percent, that get the candidate; 0 without one. */
+export function candidateShare({ candidate }: RolloutState): number {
+  return candidate?.plan.steps[candidate.step]?.percent ?? 0;
+}
+
+/** The version for a proxy in this bucket (0 to 99). */
+export function versionFor(state: RolloutState, bucket: number): VersionId | undefined {
+  return state.candidate !== undefined && bucket < candidateShare(state) ? state.candidate.version : state.stable;
+}
+
+/** Every version that may be asked for again. */
+export function versionsKept({ stable, candidate, history }: RolloutState): ReadonlySet<VersionId> {
+  return new Set([stable, candidate?.version, ...history.map(({ version }) => version)].filter((version) => version !== undefined));
+}
+
+function offer(state: RolloutState, { version, plan, nowMs }: Extract<RolloutEvent, { kind: "version" }>): RolloutState {
+  if (version === state.stable) return state.candidate === undefined && state.refused === undefined ? state : { ...withdrawn(state, "aborted", "the plugin asks for the version before again", nowMs), refused: undefined };
+  if (version === state.refused) return state;
+  if (version === state.candidate?.version) return plan === undefined ? settle(state, version, "promoted", "its rollout plan was removed", nowMs) : { ...state, candidate: { ...state.candidate, plan, step: Math.min(state.candidate.step, plan.steps.length - 1) } };
+  const before = withdrawn(state, "aborted", "a newer version came", nowMs);
+  // The very first version has nothing to be compared with.
+  if (plan === undefined || state.stable === undefined) return settle({ ...before, refused: undefined }, version, "serving", "", nowMs);
+  return { ...before, refused: undefined, candidate: { version, plan, step: 0, stepSinceMs: nowMs } };
+}
+
+function goOn(state: RolloutState, nowMs: number): RolloutState {
+  const { candidate } = state;
+  const step = candidate?.plan.steps[candidate.step];
+  if (candidate === undefined || step?.pauseMs === undefined || nowMs - candidate.stepSinceMs < step.pauseMs) return state;
+  if (candidate.step === candidate.plan.steps.length - 1) return settle(state, candidate.version, "promoted", "all steps passed", nowMs);
+  return { ...state, candidate: { ...candidate, step: candidate.step + 1, stepSinceMs: nowMs } };
+}
+
+function settle(state: RolloutState, version: VersionId, outcome: Outcome, why: string, nowMs: number): RolloutState {
+  return { ...state, stable: version, candidate: undefined, history: remember(state, { version, atMs: nowMs, outcome, why }) };
+}
+
+function withdraw(state: RolloutState, outcome: Outcome, why: string, nowMs: number): RolloutState {
+  return state.candidate === undefined ? state : { ...withdrawn(state, outcome, why, nowMs), refused: state.candidate.version };
+}
+
+function withdrawn(state: RolloutState, outcome: Outcome, why: string, nowMs: number): RolloutState {
+  if (state.candidate === undefined) return state;
+  return { ...state, candidate: undefined, history: remember(state, { version: state.candidate.version, atMs: nowMs, outcome, why }) };
+}
+
+/** Back to the version that served before the present one. */
+function undo(state: RolloutState, nowMs: number): RolloutStep {
+  if (state.candidate !== undefined) return { state: withdraw(state, "undone", "asked for", nowMs) };
+  const { stable } = state;
+  const before = servedBefore(state);
+  if (stable === undefined || before === undefined) return { state, refusal: "there is no version before this one" };
+  return { state: { stable: before, candidate: undefined, refused: stable, history: remember(state, { version: stable, atMs: nowMs, outcome: "undone", why: "asked for" }) } };
+}
+
+/** What served all before the present version did, and was not undone itself. */
+function servedBefore({ history, stable }: RolloutState): VersionId | undefined {
+  const served: VersionId[] = [];
+  for (const { version, outcome } of history) {
+    if (outcome === "serving" || outcome === "promoted") served.push(version);
+    else if (outcome === "undone" && served.at(-1) === version) served.pop();
+  }
+  return served.findLast((version) => version !== stable);
+}
+
+function remember({ history }: RolloutState, entry: HistoryEntry): readonly HistoryEntry[] {
+  return [...history, entry].slice(-HISTORY);
+}
