@@ -2,6 +2,9 @@
 import { allKinds, type Kind } from "../model/kinds.ts";
 import { compareByAge, type MeshObject } from "../model/object.ts";
 
+/** What becomes of requests when a function's module fails: they pass, or they are refused until it was started anew. */
+export type FailStrategy = "FAIL_OPEN" | "FAIL_CLOSE";
+
 /** The mesh-wide settings with every default filled in. */
 export interface MeshConfig {
   readonly trustDomain: string;
@@ -17,6 +20,7 @@ export interface MeshConfig {
   readonly defaultConcurrency?: number;
   /** Whether policies run in the Wasm filters or in Envoy's native ones. */
   readonly engine: "wasm" | "native";
+  readonly failStrategies: Readonly<Record<"authorization" | "rateLimit" | "router" | "telemetry", FailStrategy>>;
 }
 
 /** The settings of a mesh whose users said nothing. */
@@ -30,6 +34,8 @@ export const defaultMeshConfig: MeshConfig = Object.freeze({
   enableAutoMtls: true,
   connectTimeoutMs: 10_000,
   engine: "wasm",
+  // Whoever may not come in must not come in by a crash, nor be sent astray; limits and metrics that fail are no reason to refuse.
+  failStrategies: Object.freeze({ authorization: "FAIL_CLOSE", rateLimit: "FAIL_OPEN", router: "FAIL_CLOSE", telemetry: "FAIL_OPEN" }),
 });
 
 /** One state of the mesh. Objects that did not change are the same references in the next state. */

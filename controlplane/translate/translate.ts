@@ -7,7 +7,7 @@ import { buildCluster } from "./emit/cluster.ts";
 import { guardForwards } from "./emit/dynamic-forward.ts";
 import { buildLoadAssignment } from "./emit/endpoint.ts";
 import { buildGatewayListener } from "./emit/gateway-listener.ts";
-import { wasmFiltersOf } from "./emit/http-chain.ts";
+import { type HttpChain, wasmFiltersOf } from "./emit/http-chain.ts";
 import { buildInboundCluster } from "./emit/inbound-cluster.ts";
 import { buildInboundListener } from "./emit/inbound-listener.ts";
 import { buildConnectListener, buildOutboundListener } from "./emit/outbound-listener.ts";
@@ -57,7 +57,8 @@ export function emitProxy(ir: ProxyIr): EnvoyResources {
     resources.routes.set(table.name, { ...routes, ...(routes.virtualHosts && { virtualHosts: routes.virtualHosts.map((host) => guardForwards(host, isForward(resources.clusters))) }) });
   }
   resources.virtualHosts = virtualHostsOf(ir, resources.clusters);
-  const chains: readonly HttpFilters[] = [...(ir.outbound ? [ir.outbound] : []), ...ir.inbound, ...ir.gatewayPorts].map((place) => place.filters);
+  const chainsOf = (direction: HttpChain["direction"], places: readonly { readonly filters: HttpFilters }[]): readonly HttpChain[] => places.map(({ filters }) => ({ direction, filters }));
+  const chains = [...chainsOf("outbound", ir.outbound ? [ir.outbound] : []), ...chainsOf("inbound", ir.inbound), ...chainsOf("gateway", ir.gatewayPorts)];
   for (const filter of chains.flatMap(wasmFiltersOf)) if (!resources.extensionConfigs.has(filter.name)) resources.extensionConfigs.set(filter.name, buildWasmExtension(filter));
   return { ...resources, routes: sorted(resources.routes), extensionConfigs: sorted(resources.extensionConfigs) };
 }

@@ -2,7 +2,12 @@
 // Field facts: https://istio.io/latest/docs/reference/config/istio.mesh.v1alpha1/
 import { anyText, choice, duration, fields, flag, integer, opt, type SpecFrom, text } from "../schema.ts";
 
-/** The schema of the MeshConfig document. `engine` is ours: whether policies run in Wasm filters or in Envoy's own. */
+const failStrategy = choice(["FAIL_CLOSE", "FAIL_OPEN"]);
+
+/**
+ * The schema of the MeshConfig document. Ours are `engine`: whether policies run in Wasm filters or in Envoy's own, and `failStrategies`: what becomes of
+ * requests when a filter's module fails (functions that stand side by side share a module only where these agree).
+ */
 export const meshConfigSchema = fields({
   trustDomain: opt(text()),
   rootNamespace: opt(text()),
@@ -20,6 +25,7 @@ export const meshConfigSchema = fields({
       "availabilityZone", "fileFlushInterval", "fileFlushMinSizeKb", "statsCompression"],
   })),
   engine: opt(choice(["wasm", "native"])),
+  failStrategies: opt(fields({ authorization: opt(failStrategy), rateLimit: opt(failStrategy), router: opt(failStrategy), telemetry: opt(failStrategy) })),
 }, {
   noEffect: ["proxyListenPort", "proxyInboundListenPort", "proxyHttpPort", "tcpKeepalive", "ingressClass", "ingressService", "ingressControllerMode", "ingressSelector",
     "enableTracing", "enableEnvoyAccessLogService", "disableEnvoyListenerLog", "inboundTrafficPolicy", "configSources", "trustDomainAliases", "caCertificates",

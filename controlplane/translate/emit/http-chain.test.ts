@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { HttpFilters, WasmFilter } from "../ir/filters.ts";
+import type { FunctionFilter, FunctionName, HttpFilters, WasmFilter } from "../ir/filters.ts";
 import { buildHttpFilters, wasmFiltersOf } from "./http-chain.ts";
 import { buildWasmExtension } from "./wasm-filter.ts";
 import { unpackAny } from "../../../protos/codec.ts";
@@ -7,9 +7,10 @@ import { unpackAny } from "../../../protos/codec.ts";
 const filter = (name: string, changes: Partial<WasmFilter> = {}): WasmFilter => ({
   name, module: { kind: "module", module: { sha256: name, bytes: new Uint8Array([1, 2]) } }, configuration: "{}", vmId: name, rootId: name, environment: {}, hostEnvironment: [], failureMode: "closed", ...changes,
 });
+const runs = (name: FunctionName, changes: Partial<WasmFilter> = {}): FunctionFilter => ({ ...filter(name, changes), runs: name });
 const all: HttpFilters = {
-  pluginsAuthn: [filter("authn-1"), filter("authn-2")], pluginsAuthz: [filter("plugin-authz")], authorization: filter("authz"), rateLimit: filter("ratelimit"),
-  pluginsStats: [filter("stats")], pluginsUnspecified: [filter("plain")], router: filter("router"), telemetry: filter("telemetry"),
+  pluginsAuthn: [filter("authn-1"), filter("authn-2")], pluginsAuthz: [filter("plugin-authz")], authorization: runs("authz"), rateLimit: runs("ratelimit"),
+  pluginsStats: [filter("stats")], pluginsUnspecified: [filter("plain")], router: runs("router"), telemetry: runs("telemetry"),
 };
 const names = (direction: "inbound" | "outbound" | "gateway", unknownHosts?: "forward") => buildHttpFilters({ direction, filters: all, ...(unknownHosts && { unknownHosts }) }).map(({ name }) => name);
 
@@ -32,7 +33,7 @@ describe("the order of a chain", () => {
 
   it("has a delivery for every Wasm place", () => {
     const places = buildHttpFilters({ direction: "gateway", filters: all }).filter((place) => place.configDiscovery !== undefined).map(({ name }) => name);
-    expect(new Set(wasmFiltersOf(all).map(({ name }) => name))).toEqual(new Set(places));
+    expect(new Set(wasmFiltersOf({ direction: "gateway", filters: all }).map(({ name }) => name))).toEqual(new Set(places));
   });
 });
 
@@ -54,5 +55,44 @@ describe("what is delivered to a place", () => {
   it.each([["open", {}], ["closed", { rules: {} }], ["reload", { rules: {} }]] as const)("is a stand-in when the module cannot be had (%s)", (failureMode, message) => {
     const { typedConfig } = buildWasmExtension(filter("x", { failureMode, module: { kind: "unavailable", reason: "404" } }));
     expect(typedConfig && unpackAny(typedConfig)).toEqual({ name: "HttpRbac", message });
+  });
+});
+
+describe("functions that share a module", () => {
+  const meshModule = { sha256: "mesh", bytes: new Uint8Array([9]) };
+  const bare: HttpFilters = { pluginsAuthn: [], pluginsAuthz: [], pluginsStats: [], pluginsUnspecified: [], meshModule };
+  const idle = { module: { kind: "idle" }, configuration: "" } as const;
+  const guards = { authorization: runs("authz", { configuration: '{"a":1}' }), rateLimit: runs("ratelimit", { configuration: '{"r":1}', vmId: "scrim.ratelimit" }), telemetry: runs("telemetry", { configuration: '{"t":1}' }) };
+  const inbound = (filters: HttpFilters) => ({ places: buildHttpFilters({ direction: "inbound", filters }).map(({ name }) => name), filters: wasmFiltersOf({ direction: "inbound", filters }) });
+
+  it("are those that stand side by side and fail alike", () => {
+    const { places, filters } = inbound({ ...bare, ...guards });
+    expect(places).toEqual(["authz+ratelimit+telemetry", "envoy.filters.http.router"]);
+    expect(filters).toMatchObject([{ name: places[0], vmId: "scrim.ratelimit", module: { module: meshModule }, configuration: '{"authz":{"a":1},"ratelimit":{"r":1},"telemetry":{"t":1}}' }]);
+  });
+
+  it("are not those that fail differently", () => {
+    const { places, filters } = inbound({ ...bare, ...guards, authorization: runs("authz", { failureMode: "reload" }) });
+    expect(places).toEqual(["authz", "ratelimit+telemetry", "envoy.filters.http.router"]);
+    expect(filters.map(({ failureMode }) => failureMode)).toEqual(["reload", "closed"]);
+  });
+
+  it("are not those that a plugin or a filter of Envoy's stands between", () => {
+    expect(inbound({ ...bare, ...guards, pluginsAuthz: [filter("plugin")] }).places).toEqual(["telemetry", "plugin", "authz+ratelimit", "envoy.filters.http.router"]);
+    expect(inbound({ ...bare, ...guards, pluginsStats: [filter("plugin")] }).places).toEqual(["authz+ratelimit+telemetry", "plugin", "envoy.filters.http.router"]);
+    const gateway = (filters: HttpFilters) => buildHttpFilters({ direction: "gateway", filters }).map(({ name }) => name);
+    expect(gateway({ ...bare, ...guards, router: runs("router") })).toEqual(["authz+ratelimit+router", "envoy.filters.http.fault", "telemetry", "envoy.filters.http.router"]);
+    expect(gateway({ ...bare, ...guards, router: runs("router"), pluginsUnspecified: [filter("plugin")] })).toEqual(["authz+ratelimit", "plugin", "router", "envoy.filters.http.fault", "telemetry", "envoy.filters.http.router"]);
+  });
+
+  it("keep their place and the buckets' VM id, whichever of them has something to do", () => {
+    const [all, some, one, none] = [guards, { ...guards, authorization: runs("authz", idle) }, { ...guards, authorization: runs("authz", idle), rateLimit: runs("ratelimit", { ...idle, vmId: "scrim.ratelimit" }) }, {
+      authorization: runs("authz", idle), rateLimit: runs("ratelimit", { ...idle, vmId: "scrim.ratelimit" }), telemetry: runs("telemetry", idle),
+    }].map((some) => inbound({ ...bare, ...some }));
+    expect(new Set([all, some, one, none].map((chain) => JSON.stringify(chain?.places)))).toHaveProperty("size", 1);
+    expect(new Set([all, some, one, none].map((chain) => chain?.filters[0]?.vmId))).toEqual(new Set(["scrim.ratelimit"]));
+    expect(some?.filters).toMatchObject([{ module: { module: meshModule }, configuration: '{"ratelimit":{"r":1},"telemetry":{"t":1}}' }]);
+    expect(one?.filters).toMatchObject([{ module: { module: { sha256: "telemetry" } }, configuration: '{"t":1}' }]);
+    expect(none?.filters).toMatchObject([{ module: { kind: "idle" } }]);
   });
 });

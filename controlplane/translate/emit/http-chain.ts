@@ -3,8 +3,9 @@
 // never does: decide which filters there are (resolve/http-filters.ts does)
 import type { HttpFilter } from "../../../protos/build/envoy.ts";
 import { packAny } from "../../../protos/codec.ts";
-import type { HttpFilters, WasmFilter } from "../ir/filters.ts";
+import type { FunctionFilter, HttpFilters, WasmFilter } from "../ir/filters.ts";
 import { buildForwardFilters } from "./dynamic-forward.ts";
+import { type ChainEntry, type ChainPlace, shareModules } from "./function-modules.ts";
 import { buildWasmPlace } from "./wasm-filter.ts";
 
 export interface HttpChain {
@@ -14,34 +15,38 @@ export interface HttpChain {
   readonly unknownHosts?: "forward" | "refuse";
 }
 
-/**
- * Returns the chain's filters in the order in which a request meets them. What a workload answers passes them backwards. Telemetry counts at the end
- * of a request wherever it stands; it stands first where it learns who the peer is, before anything refuses, and last where the route is settled.
- */
+/** Returns the chain's filters in the order in which a request meets them. What a workload answers passes them backwards. */
 export function buildHttpFilters(chain: HttpChain): readonly HttpFilter[] {
-  const { filters, direction } = chain;
-  const inbound = direction === "inbound";
-  const order: readonly (HttpFilter | undefined)[] = [
-    inbound ? place(filters.telemetry) : undefined, // peer exchange
-    ...filters.pluginsAuthn.map(buildWasmPlace),
-    ...filters.pluginsAuthz.map(buildWasmPlace),
-    place(filters.authorization),
-    place(filters.rateLimit),
-    ...filters.pluginsStats.map(buildWasmPlace),
-    ...filters.pluginsUnspecified.map(buildWasmPlace),
-    place(filters.router), // before everything that has per-route configuration
-    inbound ? undefined : faultFilter(),
-    inbound ? undefined : place(filters.telemetry),
-    ...(chain.unknownHosts === "forward" ? buildForwardFilters() : []),
-    routerFilter(),
-  ];
-  return order.filter((filter) => filter !== undefined);
+  return [...placesOf(chain).map((place) => (place.kind === "wasm" ? buildWasmPlace(place.filter) : place.filter)), routerFilter()];
 }
 
 /** Returns every Wasm filter of a chain: what must be delivered under the names that its places have. */
-export function wasmFiltersOf(filters: HttpFilters): readonly WasmFilter[] {
-  const { pluginsAuthn, pluginsAuthz, authorization, rateLimit, pluginsStats, pluginsUnspecified, router, telemetry } = filters;
-  return [...pluginsAuthn, ...pluginsAuthz, authorization, rateLimit, ...pluginsStats, ...pluginsUnspecified, router, telemetry].filter((filter) => filter !== undefined);
+export function wasmFiltersOf(chain: HttpChain): readonly WasmFilter[] {
+  return placesOf(chain).flatMap((place) => (place.kind === "wasm" ? [place.filter] : []));
+}
+
+/**
+ * Telemetry counts at the end of a request wherever it stands. Outbound it stands where the route is settled (the fault filter, which has per-route
+ * configuration, makes Envoy resolve it). Inbound it stands before all plugins, which need not see what peers say of themselves, and beside the rate limit
+ * where it can: neither refuses a request when it fails, so they can share a module.
+ */
+function placesOf({ direction, filters, unknownHosts }: HttpChain): readonly ChainPlace[] {
+  const inbound = direction === "inbound";
+  const first = inbound && filters.pluginsAuthn.length + filters.pluginsAuthz.length > 0;
+  const order: readonly (ChainEntry | undefined)[] = [
+    first ? runs(filters.telemetry) : undefined,
+    ...filters.pluginsAuthn.map(plugin),
+    ...filters.pluginsAuthz.map(plugin),
+    runs(filters.authorization),
+    runs(filters.rateLimit),
+    inbound && !first ? runs(filters.telemetry) : undefined,
+    ...filters.pluginsStats.map(plugin),
+    ...filters.pluginsUnspecified.map(plugin),
+    runs(filters.router), // before everything that has per-route configuration
+    ...(inbound ? [] : [native(faultFilter()), runs(filters.telemetry)]),
+    ...(unknownHosts === "forward" ? buildForwardFilters().map(native) : []),
+  ];
+  return shareModules(order.filter((entry) => entry !== undefined), filters.meshModule);
 }
 
 /** Returns Envoy's own router, the end of every chain. */
@@ -49,9 +54,9 @@ export function routerFilter(): HttpFilter {
   return { name: "envoy.filters.http.router", typedConfig: packAny("Router", {}) };
 }
 
-function place(filter: WasmFilter | undefined): HttpFilter | undefined {
-  return filter && buildWasmPlace(filter);
-}
+const runs = (filter: FunctionFilter | undefined): ChainEntry | undefined => filter && { kind: "function", filter };
+const plugin = (filter: WasmFilter): ChainEntry => ({ kind: "plugin", filter });
+const native = (filter: HttpFilter): ChainEntry => ({ kind: "native", filter });
 
 /** Does nothing until a route says what. */
 function faultFilter(): HttpFilter {

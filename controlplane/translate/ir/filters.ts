@@ -32,14 +32,24 @@ export interface WasmFilter {
   readonly failureMode: FailureMode;
 }
 
+/** One of Scrim's own functions. */
+export type FunctionName = "authz" | "ratelimit" | "router" | "telemetry";
+
+/** A function in a module of its own. Functions that stand side by side may be put into one module. */
+export interface FunctionFilter extends WasmFilter {
+  readonly runs: FunctionName;
+}
+
 /** Slots of the chain that are filled from configuration, each in order of priority. */
 export interface HttpFilters {
   readonly pluginsAuthn: readonly WasmFilter[];
   readonly pluginsAuthz: readonly WasmFilter[];
-  readonly authorization?: WasmFilter;
-  readonly rateLimit?: WasmFilter;
+  readonly authorization?: FunctionFilter;
+  readonly rateLimit?: FunctionFilter;
   readonly pluginsStats: readonly WasmFilter[];
   readonly pluginsUnspecified: readonly WasmFilter[];
-  readonly router?: WasmFilter;
-  readonly telemetry?: WasmFilter;
+  readonly router?: FunctionFilter;
+  readonly telemetry?: FunctionFilter;
+  /** The module that can be all functions at once; where there is none, each keeps its own. */
+  readonly meshModule?: WasmModule;
 }

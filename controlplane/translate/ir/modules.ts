@@ -1,7 +1,8 @@
 // The filter modules at hand when a proxy is resolved: an input beside the World, since fetching them is I/O.
-import type { WasmFilter, WasmModule } from "./filters.ts";
+import type { FunctionName, WasmFilter, WasmModule } from "./filters.ts";
 
-export type BuiltinFilter = "authz" | "ratelimit" | "router" | "telemetry";
+/** A function's own module, or the one that holds them all. */
+export type BuiltinFilter = FunctionName | "mesh";
 
 /** What a module starts with. A module and its settings are checked together and change together. */
 export type PluginSettings = Pick<WasmFilter, "configuration" | "rootId" | "environment" | "hostEnvironment">;

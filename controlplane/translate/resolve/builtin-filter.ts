@@ -1,13 +1,15 @@
-// One of Scrim's own filters with its configuration.
-import type { FailureMode, WasmFilter } from "../ir/filters.ts";
-import type { BuiltinFilter, PluginModules } from "../ir/modules.ts";
+// One of Scrim's own functions with its configuration.
+import type { FailStrategy } from "../../store/world.ts";
+import type { FunctionFilter, FunctionName } from "../ir/filters.ts";
+import type { PluginModules } from "../ir/modules.ts";
 
 /**
  * Returns the filter under its resource name. Its shared data outlive every configuration: the VM's id is the module's name.
  * `configuration` undefined: there is nothing for it to do.
  */
-export function builtinFilter(modules: PluginModules, module: BuiltinFilter, name: string, configuration: string | undefined, failureMode: FailureMode): WasmFilter {
+export function builtinFilter(modules: PluginModules, module: FunctionName, name: string, configuration: string | undefined, failStrategy: FailStrategy): FunctionFilter {
   return {
+    runs: module,
     name,
     module: configuration === undefined ? { kind: "idle" } : { kind: "module", module: modules.builtin(module) },
     configuration: configuration ?? "",
@@ -15,6 +17,7 @@ export function builtinFilter(modules: PluginModules, module: BuiltinFilter, nam
     rootId: name,
     environment: {},
     hostEnvironment: [],
-    failureMode,
+    // Refusing everything until somebody restarts the proxy helps no one: what fails closed is started anew.
+    failureMode: failStrategy === "FAIL_OPEN" ? "open" : "reload",
   };
 }

@@ -20,17 +20,18 @@ export function resolveHttpFilters(world: World, proxy: ProxyClass, direction: C
   return {
     ...resolvePlugins(world, proxy, { direction, port }, modules),
     ...(direction !== "outbound" && resolveGuards(world, proxy, modules)),
-    // Without the router nobody would choose a route: refuse meanwhile rather than send requests astray.
-    ...(direction !== "inbound" && { router: builtinFilter(modules, "router", "scrim.router", needsRouter ? "{}" : undefined, "reload") }),
-    telemetry: resolveTelemetry(modules, direction === "inbound" ? "inbound" : "outbound"),
+    ...(direction !== "inbound" && { router: builtinFilter(modules, "router", "scrim.router", needsRouter ? "{}" : undefined, world.mesh.failStrategies.router) }),
+    telemetry: resolveTelemetry(modules, direction === "inbound" ? "inbound" : "outbound", world.mesh.failStrategies.telemetry),
+    meshModule: modules.builtin("mesh"),
   };
 }
 
 function resolveGuards(world: World, proxy: ProxyClass, modules: PluginModules): Pick<HttpFilters, "authorization" | "rateLimit"> {
   const policies = resolveAuthorization(world, proxy);
   const rateLimits = resolveRateLimits(world, proxy);
+  const { failStrategies } = world.mesh;
   return {
-    authorization: builtinFilter(modules, "authz", "scrim.authz", policies.length > 0 ? authorizationConfiguration(policies) : undefined, "reload"),
-    rateLimit: builtinFilter(modules, "ratelimit", "scrim.ratelimit", rateLimits.limits.length > 0 ? rateLimitConfiguration(rateLimits) : undefined, "reload"),
+    authorization: builtinFilter(modules, "authz", "scrim.authz", policies.length > 0 ? authorizationConfiguration(policies) : undefined, failStrategies.authorization),
+    rateLimit: builtinFilter(modules, "ratelimit", "scrim.ratelimit", rateLimits.limits.length > 0 ? rateLimitConfiguration(rateLimits) : undefined, failStrategies.rateLimit),
   };
 }

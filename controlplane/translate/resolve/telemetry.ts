@@ -1,11 +1,11 @@
 // The telemetry filter: always there, on both sides of a request.
-import type { WasmFilter } from "../ir/filters.ts";
+import type { FailStrategy } from "../../store/world.ts";
+import type { FunctionFilter } from "../ir/filters.ts";
 import type { PluginModules } from "../ir/modules.ts";
 import { builtinFilter } from "./builtin-filter.ts";
 
 /** Returns the telemetry filter of one side: `destination` counts what a workload serves, `source` what it (or a gateway) asks for. */
-export function resolveTelemetry(modules: PluginModules, side: "inbound" | "outbound"): WasmFilter {
+export function resolveTelemetry(modules: PluginModules, side: "inbound" | "outbound", failStrategy: FailStrategy): FunctionFilter {
   const reporter = side === "inbound" ? "destination" : "source";
-  // Metrics that cannot be counted are no reason to refuse a request.
-  return builtinFilter(modules, "telemetry", `scrim.telemetry.${side}`, JSON.stringify({ reporter }), "open");
+  return builtinFilter(modules, "telemetry", `scrim.telemetry.${side}`, JSON.stringify({ reporter }), failStrategy);
 }
