@@ -1,7 +1,7 @@
 // consumes: a pattern from a configuration (exact, prefix, suffix, present, regex)
 // produces: a compiled matcher over UTF-8 bytes
 // never does: match an absent value, allocate while matching
-import { ABSENT, addressOf, endsWith, equals, equalsFolded, lengthOf, sameFolded, Span, startsWith, utf8, viewOf } from "./bytes";
+import { ABSENT, addressOf, copyOf, cut, endsWith, equals, equalsFolded, indexOf, lengthOf, sameFolded, Span, startsWith, utf8, viewOf } from "./bytes";
 import { compileRegex, Regex } from "./regex/regex";
 
 /** How a `StringMatch` compares. */
@@ -12,11 +12,14 @@ export enum MatchKind {
   Present,
   NonEmpty,
   Regex,
+  /** One of several texts, each a line. */
+  Lines,
 }
 
 /** A compiled matcher of one string. */
 export class StringMatch {
-  private bytes: StaticArray<u8>;
+  /** The text in UTF-8. */
+  bytes: StaticArray<u8>;
 
   constructor(
     readonly kind: MatchKind,
@@ -42,11 +45,26 @@ export class StringMatch {
         return true;
       case MatchKind.NonEmpty:
         return lengthOf(value) > 0;
+      case MatchKind.Lines:
+        return this.hasLine(value);
       default: {
         const regex = this.regex;
         return regex != null && regex.matches(value);
       }
     }
+  }
+
+  /** Few lines are compared one after the other; many are the matter of an index. */
+  private hasLine(value: Span): bool {
+    const lines = viewOf(this.bytes);
+    let start = 0;
+    while (start <= this.bytes.length) {
+      const next = indexOf(lines, 0x0a, start);
+      const end = next < 0 ? this.bytes.length : next;
+      if (equals(cut(lines, start, end), value)) return true;
+      start = end + 1;
+    }
+    return false;
   }
 
   private edge(value: Span, offset: i32): bool {
@@ -64,6 +82,13 @@ export function createWildcardMatch(pattern: string, ignoreCase: bool): StringMa
   if (pattern.startsWith("*")) return new StringMatch(MatchKind.Suffix, pattern.substring(1), ignoreCase, null);
   if (pattern.endsWith("*")) return new StringMatch(MatchKind.Prefix, pattern.substring(0, pattern.length - 1), ignoreCase, null);
   return new StringMatch(MatchKind.Exact, pattern, ignoreCase, null);
+}
+
+/** Returns a matcher of values that are one of several, which stand one per line. Copies the bytes, and nothing else of a long list. */
+export function createLinesMatch(lines: Span): StringMatch {
+  const match = new StringMatch(MatchKind.Lines, "", false, null);
+  match.bytes = copyOf(lines);
+  return match;
 }
 
 /** The result of compiling a regex matcher: exactly one of `match` and `error` counts (`error` is "" on success). */

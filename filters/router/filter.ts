@@ -3,10 +3,12 @@
 // never does: read or write a header that could carry the choice
 import {
   Bytes, BytesWriter, clearRouteCache, FilterHeadersStatus, getProperty, HeaderPairs, HttpContext, isLogged, Json, JsonDocument, literal, logBytes, LogLevel,
-  defineMetric, incrementMetric, MetricType, propertyPath, requestHeaders, RootContext, setProperty,
+  defineMetric, incrementMetric, MetricType, propertyPath, requestHeaders, RootContext, setProperty, SOURCE_ADDRESS,
 } from "as-proxy-wasm-sdk";
 import { ABSENT, addressOf, lengthOf, Span, spanOf, viewOf } from "../policy/bytes";
-import { pathOf, queryOf } from "../policy/request-text";
+import { hostMetadata } from "../authz/host-metadata";
+import { MetadataReader } from "../policy/jwt-claims";
+import { cookieValue, hostOf, pathOf, queryOf } from "../policy/request-text";
 import { RouteRequest } from "../policy/route-match";
 import { RouteTables } from "./tables";
 
@@ -21,6 +23,9 @@ const METHOD = literal(":method");
 const PATH = literal(":path");
 const AUTHORITY = literal(":authority");
 const SCHEME = literal(":scheme");
+const COOKIE = literal("cookie");
+const TRIED = literal(" tried ");
+const OF = literal(" of ");
 
 const text = new BytesWriter(128);
 
@@ -53,6 +58,24 @@ class HostRouteRequest extends RouteRequest {
   override header(name: Span): Span {
     const joined = this.pairs.joined(Bytes.view(addressOf(name), lengthOf(name)));
     return joined == null ? ABSENT : spanOf(joined.ptr, joined.length);
+  }
+
+  override cookie(name: Span): Span {
+    const cursor = this.pairs.begin();
+    while (cursor.nextNamed(COOKIE)) {
+      const value = cookieValue(spanOf(cursor.valuePtr, cursor.valueLength), name);
+      if (value != ABSENT) return value;
+    }
+    return ABSENT;
+  }
+
+  override sourceIp(): Span {
+    const address = getProperty(SOURCE_ADDRESS);
+    return address == null ? ABSENT : hostOf(spanOf(address.ptr, address.length));
+  }
+
+  override get metadata(): MetadataReader {
+    return hostMetadata;
   }
 }
 
@@ -111,11 +134,13 @@ export class Router extends RootContext {
     }
     request.begin();
     const rule = table.decide(request);
-    const key = rule == null ? NONE : viewBytes(viewOf(rule.key));
+    const key = rule == null ? NONE : viewBytes(viewOf(table.key));
     setProperty(CHOICE, key);
     clearRouteCache();
     incrementMetric(rule == null ? this.unmatchedMetric : this.matchedMetric);
-    if (isLogged(LogLevel.Debug)) logBytes(LogLevel.Debug, text.clear().bytes(LOG).bytes(id).byte(0x20).bytes(key).result);
+    if (isLogged(LogLevel.Debug)) {
+      logBytes(LogLevel.Debug, text.clear().bytes(LOG).bytes(id).byte(0x20).bytes(key).bytes(TRIED).integer(table.tried).bytes(OF).integer(table.rules.length).result);
+    }
     return rule != null && rule.inside ? RouteChoice.Inside : RouteChoice.Outside;
   }
 }
