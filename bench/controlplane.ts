@@ -95,7 +95,7 @@ async function startControlPlane(mesh: MeshFiles) {
   const [port, adminPort] = [await freePort(), await freePort()];
   const stateDir = join(mesh.runtimeDir, "..");
   const controlPlane = createControlPlane({
-    directory: mesh.directory, runtimeDir: mesh.runtimeDir, stateDir, cacheDir: join(stateDir, "cache"), logLevel: "error", strict: false, allowEmpty: false, workloadLifetimeMs: undefined,
+    directory: mesh.directory, runtimeDir: mesh.runtimeDir, stateDir, cacheDir: join(stateDir, "cache"), logLevel: "error", strict: false, allowEmpty: false, workloadLifetimeMs: undefined, allowFetchFrom: [], plainRegistries: [],
     xdsAddress: { address: "127.0.0.1", port }, adminAddress: { address: "127.0.0.1", port: adminPort },
   }, {
     logger: createLogger("error", process.stderr), clock: createSystemClock(), metrics: createMetrics(), installation: installationOf(join(root, "controlplane/cli/scrim.mjs")), random: Math.random,

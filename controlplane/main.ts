@@ -25,11 +25,12 @@ import type { Logger } from "./telemetry/logger.ts";
 import type { Registry } from "./telemetry/metrics.ts";
 import { gatewayCredentials } from "./translate/gateway-credentials.ts";
 import type { PluginModules } from "./translate/ir/modules.ts";
-import type { ProxyClass } from "./translate/ir/proxy-class.ts";
+import { classKeyOf, type ProxyClass } from "./translate/ir/proxy-class.ts";
 import { proxyClassOfNode, proxyClassOfPod, type UndescribedProxy } from "./translate/proxy-class.ts";
 import { emitProxy, resolveProxy } from "./translate/translate.ts";
 import { type BuiltinModules, loadBuiltinModules } from "./wasm/builtin-modules.ts";
 import { createPluginFetcher, type PluginFetcher } from "./wasm/plugin-fetcher.ts";
+import type { PluginSurroundings } from "./wasm/plugin-source.ts";
 import { createProcessChecker } from "./wasm/process-checker.ts";
 import { createIdentityFile } from "./xds/identities.ts";
 import type { Proxy } from "./xds/node.ts";
@@ -90,7 +91,7 @@ export function createControlPlane(settings: ServeSettings, deps: ControlPlaneDe
       running.builtins = await loadBuiltinModules(deps.installation.filtersDir);
       for (const source of sources) await source.start((batch) => store.apply(batch));
       const secrets = openCa(settings, store.world().mesh.trustDomain, deps);
-      plugins.update(store.world().list("WasmPlugin"));
+      plugins.update(store.world().list("WasmPlugin"), surroundingsOf(store.world()));
       await Promise.race([plugins.settled(), clock.sleep(PLUGINS_AT_START_MS, ending.signal)]);
       running.xds = createXds(settings, { snapshots, secrets, published: () => running.published, deps });
       measure(deps.metrics, store, view);
@@ -118,14 +119,20 @@ function createSources({ directory, runtimeDir, allowEmpty }: ServeSettings, clo
   return runtimeDir === undefined ? [mesh] : [mesh, createFileSource({ directory: runtimeDir, name: "runtime", clock, allowEmpty: true, include: (path) => path.endsWith(".yaml") })];
 }
 
-function createPlugins({ cacheDir, stateDir, runtimeDir }: ServeSettings, { clock, logger, installation }: ControlPlaneDeps): PluginFetcher {
+function createPlugins({ cacheDir, stateDir, allowFetchFrom, plainRegistries }: ServeSettings, { clock, logger, installation }: ControlPlaneDeps): PluginFetcher {
   const checker = createProcessChecker({ script: installation.pluginCheckScript });
-  return createPluginFetcher({ cacheDir, stateDir, clock, log: logger, checker, addresses: runtimeDir === undefined ? "public" : "any" });
+  return createPluginFetcher({ cacheDir, stateDir, clock, log: logger, checker, allowFetchFrom, plainRegistries });
+}
+
+/** What of the mesh a plugin's module depends on beside its own object. */
+function surroundingsOf(world: World): PluginSurroundings {
+  return { secret: (namespace, name) => world.get("Secret", namespace, name), pluginTrust: world.mesh.pluginTrust };
 }
 
 function createSnapshots(logger: Logger): ClassSnapshots<Inputs, ProxyClass> {
   return createClassSnapshots<Inputs, ProxyClass>({
     translate: ({ world, modules }, proxy) => emitProxy(resolveProxy(world, proxy, modules)),
+    keyOf: classKeyOf,
     encoder: createResourceEncoder(),
     isBootstrapCluster: (name) => name === "xds-grpc",
     log: logger,
@@ -179,11 +186,14 @@ function createXds(settings: ServeSettings, { snapshots, secrets, published, dep
     return proxyClass && snapshots.resourcesOf(proxyClass);
   };
   return createXdsServer({
-    host: settings.xdsAddress.address,
-    port: settings.xdsAddress.port,
-    certificate: secrets.issueServerCertificate(),
-    authenticate: createIdentityFile(identitiesFile(settings), (problem) => deps.logger.warn({}, problem)),
+    secure: {
+      host: settings.xdsAddress.address,
+      port: settings.xdsAddress.port,
+      certificate: secrets.issueServerCertificate(),
+      authenticate: createIdentityFile(identitiesFile(settings), (problem) => deps.logger.warn({}, problem)),
+    },
     resourcesFor,
+    revision: () => published()?.revision ?? 0,
     secretsFor(proxy) {
       const world = published();
       const { namespace, serviceAccount } = proxy.identity;
@@ -235,7 +245,7 @@ function followChanges({ store, view, plugins, accepted, publish, deps }: Follow
   store.subscribe(({ world, worldChanged }) => {
     tell();
     if (!worldChanged) return;
-    plugins.update(world.list("WasmPlugin"));
+    plugins.update(world.list("WasmPlugin"), surroundingsOf(world));
     keep(world);
     publish();
   });
@@ -244,7 +254,7 @@ function followChanges({ store, view, plugins, accepted, publish, deps }: Follow
     publish();
   });
   // The mesh may have changed while the start waited for its plugins.
-  plugins.update(store.world().list("WasmPlugin"));
+  plugins.update(store.world().list("WasmPlugin"), surroundingsOf(store.world()));
   tell();
   keep(store.world());
 }

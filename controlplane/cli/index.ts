@@ -72,6 +72,9 @@ export function createProgram(context: CommandContext): Command {
   return program;
 }
 
+const allowFetchOption = () => new Option("--allow-fetch-from <cidr>", "a range of addresses, beside public ones, that plugins may be fetched from; may be repeated").argParser(collect).default([], "none");
+const plainRegistryOption = () => new Option("--plain-registry <host:port>", "a registry that is spoken to without TLS; may be repeated").argParser(collect).default([], "those of this machine");
+
 function addUp(program: Command, context: CommandContext): void {
   program.command("up").description("run a mesh directory on this machine: control plane, workloads, sidecars, gateways").argument("<directory>", "the directory with the mesh's YAML files")
     .option("--gateway-port <port>", "port for the Gateway's first HTTP port; 0 picks a free one (default: 8080 for port 80, or the next free one)")
@@ -80,6 +83,7 @@ function addUp(program: Command, context: CommandContext): void {
     .option("--strict", "refuse deprecated spellings instead of warning")
     .option("--allow-empty", "when the directory becomes empty, remove everything")
     .option("--certificate-lifetime <duration>", "how long a workload's certificate is valid, as in 24h or 10m (default: 24h)")
+    .addOption(allowFetchOption()).addOption(plainRegistryOption())
     .addHelpText("after", "\nExamples:\n  scrim up deploy/demo/bookinfo\n  scrim up mesh --gateway-port 0 --admin-port 0 --state-dir mesh-state")
     .action((directory: string, options) => up(directory, options, context));
 }
@@ -93,6 +97,7 @@ function addServe(program: Command, context: CommandContext): void {
     .option("--strict", "refuse deprecated spellings instead of warning")
     .option("--allow-empty", "when the directory becomes empty, remove everything")
     .option("--certificate-lifetime <duration>", "how long a workload's certificate is valid, as in 24h or 10m (default: 24h)")
+    .addOption(allowFetchOption()).addOption(plainRegistryOption())
     .addHelpText("after", "\nExample:\n  scrim serve mesh --xds-address 127.0.0.1:15012")
     .action((directory: string, options) => serve(directory, options, context));
 }

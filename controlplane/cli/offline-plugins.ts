@@ -18,12 +18,13 @@ export interface OfflinePlugins {
 
 /** Reads and tries the modules that stand in files; plugins of other places count as being on their way. */
 export async function readOfflinePlugins(world: World, { installation, clock }: Pick<CommandContext, "installation" | "clock">): Promise<OfflinePlugins> {
-  const inFiles = world.list("WasmPlugin").filter((plugin) => pluginSource(plugin).location.kind !== "http");
+  const around = { secret: (namespace: string, name: string) => world.get("Secret", namespace, name), pluginTrust: world.mesh.pluginTrust };
+  const inFiles = world.list("WasmPlugin").filter((plugin) => ["file", "unsupported"].includes(pluginSource(plugin, around).location.kind));
   const cacheDir = await mkdtemp(join(tmpdir(), "scrim-translate-"));
   const silent = { info: () => undefined, warn: () => undefined };
   const fetcher = createPluginFetcher({ cacheDir, clock, log: silent, checker: createProcessChecker({ script: installation.pluginCheckScript }) });
   try {
-    fetcher.update(inFiles);
+    fetcher.update(inFiles, around);
     await fetcher.settled();
     const states = new Map(inFiles.map(({ metadata: { namespace, name } }) => [`${namespace}/${name}`, fetcher.plugin(namespace, name)]));
     return {

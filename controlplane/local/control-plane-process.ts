@@ -69,6 +69,8 @@ function serveArguments({ settings, runtimeDir, xds, admin }: ControlPlaneOption
     "serve", settings.directory, "--runtime", runtimeDir, "--state-dir", settings.stateDir, "--xds-address", formatAddress(xds), "--admin-address", formatAddress(admin),
     ...(settings.strict ? ["--strict"] : []), ...(settings.allowEmpty ? ["--allow-empty"] : []),
     ...(settings.certificateLifetime === undefined ? [] : ["--certificate-lifetime", settings.certificateLifetime]),
+    ...(settings.fetch.allowFetchFrom ?? []).flatMap((range) => ["--allow-fetch-from", range]),
+    ...(settings.fetch.plainRegistry ?? []).flatMap((registry) => ["--plain-registry", registry]),
   ];
 }
 

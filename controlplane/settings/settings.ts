@@ -6,12 +6,13 @@ import { parseDurationMs } from "../model/duration.ts";
 import type { LogLevel } from "../telemetry/logger.ts";
 import { formatAddress, parseAddress, type SocketAddress } from "./address.ts";
 import type { Environment } from "./environment.ts";
+import { type FetchOptions, type FetchSettings, readFetchOptions } from "./fetch-options.ts";
 
 export const DEFAULT_ADMIN_PORT = 15_014;
 export const DEFAULT_XDS_PORT = 15_012;
 
 /** What the control plane is started with. */
-export interface ServeSettings {
+export interface ServeSettings extends FetchSettings {
   readonly directory: string;
   /** Where `scrim up` keeps the pods and identities it made; undefined when the control plane runs alone. */
   readonly runtimeDir: string | undefined;
@@ -38,12 +39,14 @@ export interface UpSettings {
   readonly allowEmpty: boolean;
   /** As given, for the control plane to read. */
   readonly certificateLifetime: string | undefined;
+  /** As given, for the control plane to read. */
+  readonly fetch: FetchOptions;
   readonly environment: Environment;
 }
 
 export type SettingsResult<T> = { readonly kind: "settings"; readonly settings: T } | { readonly kind: "refused"; readonly message: string };
 
-export interface ServeOptions {
+export interface ServeOptions extends FetchOptions {
   readonly runtime?: string;
   readonly stateDir?: string;
   readonly xdsAddress?: string;
@@ -62,6 +65,8 @@ export function readServeSettings(directory: string, options: ServeOptions, envi
   if (!adminAddress) return { kind: "refused", message: `--admin-address ${adminText} is not an address: write HOST:PORT.` };
   const workloadLifetimeMs = readLifetime(options.certificateLifetime);
   if (workloadLifetimeMs === "refused") return refuseLifetime(options.certificateLifetime);
+  const fetch = readFetchOptions(options, options.runtime !== undefined);
+  if (fetch.kind === "refused") return fetch;
   return {
     kind: "settings",
     settings: Object.freeze({
@@ -70,12 +75,12 @@ export function readServeSettings(directory: string, options: ServeOptions, envi
       stateDir: stateDirectory(directory, options.stateDir),
       xdsAddress, adminAddress,
       strict: options.strict ?? false, allowEmpty: options.allowEmpty ?? false,
-      workloadLifetimeMs, cacheDir: environment.cacheDir, logLevel: environment.logLevel,
+      ...fetch.settings, workloadLifetimeMs, cacheDir: environment.cacheDir, logLevel: environment.logLevel,
     }),
   };
 }
 
-export interface UpOptions {
+export interface UpOptions extends FetchOptions {
   readonly gatewayPort?: string;
   readonly adminPort?: string;
   readonly stateDir?: string;
@@ -90,6 +95,8 @@ export function readUpSettings(directory: string, options: UpOptions, environmen
     if (text !== undefined && parsePort(text) === undefined) return { kind: "refused", message: `${name} ${text} is not a port: write a number from 0 (any free port) to 65535.` };
   }
   if (readLifetime(options.certificateLifetime) === "refused") return refuseLifetime(options.certificateLifetime);
+  const fetch = readFetchOptions(options, true);
+  if (fetch.kind === "refused") return fetch;
   return {
     kind: "settings",
     settings: Object.freeze({
@@ -98,7 +105,7 @@ export function readUpSettings(directory: string, options: UpOptions, environmen
       gatewayPort: options.gatewayPort === undefined ? undefined : parsePort(options.gatewayPort),
       adminPort: options.adminPort === undefined ? undefined : parsePort(options.adminPort),
       strict: options.strict ?? false, allowEmpty: options.allowEmpty ?? false,
-      certificateLifetime: options.certificateLifetime, environment,
+      certificateLifetime: options.certificateLifetime, fetch: { allowFetchFrom: options.allowFetchFrom ?? [], plainRegistry: options.plainRegistry ?? [] }, environment,
     }),
   };
 }

@@ -1,6 +1,7 @@
 // What the rest of the control plane sees of the mesh: one immutable state of every accepted object.
 import { allKinds, type Kind } from "../model/kinds.ts";
 import { compareByAge, type MeshObject } from "../model/object.ts";
+import type { PluginTrustRule } from "../model/plugin-trust.ts";
 
 /** What becomes of requests when a function's module fails: they pass, or they are refused until it was started anew. */
 export type FailStrategy = "FAIL_OPEN" | "FAIL_CLOSE";
@@ -20,6 +21,8 @@ export interface MeshConfig {
   readonly defaultConcurrency?: number;
   /** Whether policies run in the Wasm filters or in Envoy's native ones. */
   readonly engine: "wasm" | "native";
+  /** Whose plugins may run, and what they may use. */
+  readonly pluginTrust: readonly PluginTrustRule[];
   readonly failStrategies: Readonly<Record<"authorization" | "rateLimit" | "router" | "telemetry", FailStrategy>>;
 }
 
@@ -34,6 +37,7 @@ export const defaultMeshConfig: MeshConfig = Object.freeze({
   enableAutoMtls: true,
   connectTimeoutMs: 10_000,
   engine: "wasm",
+  pluginTrust: Object.freeze([]),
   // Whoever may not come in must not come in by a crash, nor be sent astray; limits and metrics that fail are no reason to refuse.
   failStrategies: Object.freeze({ authorization: "FAIL_CLOSE", rateLimit: "FAIL_OPEN", router: "FAIL_CLOSE", telemetry: "FAIL_OPEN" }),
 });

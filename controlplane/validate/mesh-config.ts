@@ -5,6 +5,7 @@ import { type MeshConfigDocument, meshConfigSchema } from "../model/kinds/mesh-c
 import { documentOf, parsePiece } from "../model/yaml.ts";
 import type { Loose } from "./checks.ts";
 import { dnsLabelFault } from "./names.ts";
+import { checkPluginTrust } from "./plugin-trust.ts";
 import { checkShape } from "./shape.ts";
 import type { Findings } from "./violation.ts";
 
@@ -34,5 +35,6 @@ export function readMeshConfig(text: string, at: FieldPath, findings: Findings):
   if (config.trustDomain !== undefined && !isTrustDomain(config.trustDomain)) inner.error(["trustDomain"], "must be a domain in lower case, without port");
   const namespaceFault = config.rootNamespace === undefined ? undefined : dnsLabelFault(config.rootNamespace);
   if (namespaceFault !== undefined) inner.error(["rootNamespace"], namespaceFault);
+  checkPluginTrust(config.pluginTrust, ["pluginTrust"], inner);
   return config;
 }

@@ -1,5 +1,5 @@
 // The child process of process-checker.ts: tries one module with its settings as a proxy would start and call it, says what came of it, and ends.
-import { startHost } from "../../test/host/host.ts";
+import { type HostOptions, startHost } from "../../test/host/host.ts";
 import { type CheckRequest, type CheckResult, READY_LINE, STARTED_LINE } from "./process-checker.ts";
 import { trialCalls } from "./trial-calls.ts";
 
@@ -15,7 +15,7 @@ process.stdin.on("end", () => {
 });
 
 function tryModule(module: Uint8Array, settings: CheckRequest["settings"]): CheckResult {
-  const result = startHost({ module, configuration: settings.configuration, rootId: settings.rootId });
+  const result = startHost({ module, configuration: settings.configuration, rootId: settings.rootId, ...restricted(settings) });
   if (!result.ok) return { kind: "bad", reason: `${result.stage}: ${result.reason}` };
   process.stdout.write(`${STARTED_LINE}\n`);
   return { kind: "good", warnings: trialCalls(result.host, exportsOf(module)) };
@@ -23,4 +23,11 @@ function tryModule(module: Uint8Array, settings: CheckRequest["settings"]): Chec
 
 function exportsOf(module: Uint8Array): ReadonlySet<string> {
   return new Set(WebAssembly.Module.exports(new WebAssembly.Module(module)).map(({ name }) => name));
+}
+
+/** As Envoy answers a function that the module may not use: WasmResult::InternalFailure, or WASI's ENOTCAPABLE. */
+function restricted({ capabilities }: CheckRequest["settings"]): Pick<HostOptions, "intercept"> {
+  if (capabilities === undefined) return {};
+  const allowed = new Set(capabilities);
+  return { intercept: ({ name }) => (allowed.has(name) ? undefined : name.startsWith("proxy_") ? 10 : 76) };
 }

@@ -9,6 +9,8 @@ import { digestOf } from "./module-cache.ts";
 export interface GoodPlugin {
   readonly module: WasmModule;
   readonly settings: PluginSettings;
+  /** Groups of capabilities it wants; undefined: it was kept before anybody looked. */
+  readonly wants?: readonly string[];
 }
 
 export interface GoodPlugins {
@@ -26,11 +28,11 @@ export function createGoodPlugins(directory: string): GoodPlugins {
   };
   return {
     forget,
-    async keep(plugin, { module, settings }) {
+    async keep(plugin, { module, settings, wants }) {
       try {
         await mkdir(directory, { recursive: true, mode: 0o700 });
         await writeAtomically(path(plugin, "wasm"), module.bytes);
-        await writeAtomically(path(plugin, "json"), JSON.stringify({ plugin, sha256: module.sha256, settings }));
+        await writeAtomically(path(plugin, "json"), JSON.stringify({ plugin, sha256: module.sha256, settings, wants }));
       } catch {
         await forget(plugin);
       }
@@ -39,7 +41,8 @@ export function createGoodPlugins(directory: string): GoodPlugins {
       try {
         const bytes = await readFile(path(plugin, "wasm"));
         const record: unknown = JSON.parse(await readFile(path(plugin, "json"), "utf8"));
-        return isRecord(record) && record.plugin === plugin && record.sha256 === digestOf(bytes) ? { module: { sha256: record.sha256, bytes }, settings: record.settings } : undefined;
+        if (!isRecord(record) || record.plugin !== plugin || record.sha256 !== digestOf(bytes)) return undefined;
+        return { module: { sha256: record.sha256, bytes }, settings: record.settings, ...(record.wants !== undefined && { wants: record.wants }) };
       } catch {
         return undefined;
       }
@@ -52,8 +55,9 @@ async function writeAtomically(path: string, content: Uint8Array | string): Prom
   await rename(`${path}.new`, path);
 }
 
-function isRecord(value: unknown): value is { plugin: string; sha256: string; settings: PluginSettings } {
+function isRecord(value: unknown): value is { plugin: string; sha256: string; settings: PluginSettings; wants?: readonly string[] } {
   if (typeof value !== "object" || value === null || !("settings" in value)) return false;
   const { settings } = value;
+  if ("wants" in value && !Array.isArray(value.wants)) return false;
   return typeof settings === "object" && settings !== null && "configuration" in settings && "environment" in settings && "hostEnvironment" in settings && "rootId" in settings;
 }

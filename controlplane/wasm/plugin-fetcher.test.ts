@@ -40,7 +40,7 @@ function plugin(name: string, spec: WasmPluginSpec): MeshObject<"WasmPlugin"> {
 
 function fetcher(options: Partial<PluginFetcherOptions> = {}): PluginFetcher {
   const made = createPluginFetcher({
-    cacheDir: join(root, "cache"), stateDir: join(root, "state"), clock: createSystemClock(), log: { info: () => {}, warn: () => {} }, checker, addresses: "any", ...options,
+    cacheDir: join(root, "cache"), stateDir: join(root, "state"), clock: createSystemClock(), log: { info: () => {}, warn: () => {} }, checker, allowFetchFrom: ["127.0.0.0/8"], ...options,
   });
   open.push(made);
   return made;
@@ -205,7 +205,7 @@ describe("plugins from servers", () => {
 
   it("are not looked for on this machine unless that is allowed", async () => {
     const url = await serve((_, response) => void response.end("one"));
-    const plugins = fetcher({ addresses: "public" });
+    const plugins = fetcher({ allowFetchFrom: [] });
     plugins.update([plugin("a", { url }), plugin("b", { url: url.replace("127.0.0.1", "localhost") }), plugin("c", { url: url.replace("127.0.0.1", "[::ffff:127.0.0.1]") })]);
     await until(() => plugins.problems().length === 3);
     for (const problem of plugins.problems()) expect(problem.message).toContain("loopback");

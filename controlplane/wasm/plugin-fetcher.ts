@@ -5,9 +5,12 @@ import type { MeshObject } from "../model/object.ts";
 import type { Clock } from "../telemetry/clock.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { PluginState } from "../translate/ir/modules.ts";
-import type { AddressPolicy } from "./address-policy.ts";
+import { createModuleAcquirer, type ModuleAcquirer } from "./acquire-module.ts";
+import { createAddressPolicy } from "./fetch/address-policy.ts";
+import { createHttpClient } from "./fetch/http-client.ts";
 import { createGoodPlugins, type GoodPlugins } from "./good-plugins.ts";
 import { createModuleCache } from "./module-cache.ts";
+import { noSurroundings, type PluginSurroundings } from "./plugin-source.ts";
 import { followPlugin, type PluginWork, type WorkContext } from "./plugin-work.ts";
 import type { PluginChecker } from "./process-checker.ts";
 import { join } from "node:path";
@@ -20,15 +23,18 @@ export interface PluginFetcherOptions {
   readonly clock: Clock;
   readonly log: Pick<Logger, "info" | "warn">;
   readonly checker: PluginChecker;
-  /** `any` lets URLs lead to loopback addresses: for meshes on one machine. Default `public`. */
-  readonly addresses?: AddressPolicy;
+  /** Address ranges (`127.0.0.0/8`) that URLs may lead to beside public addresses. */
+  readonly allowFetchFrom?: readonly string[];
+  /** Registries (`registry.internal:5000`) spoken to without TLS, beside those of this machine. */
+  readonly plainRegistries?: readonly string[];
   readonly maxModuleBytes?: number;
   readonly downloadTimeoutMs?: number;
+  readonly maxCacheBytes?: number;
 }
 
-/** What is wrong with a plugin, in the shape of the admin page's violations. */
+/** What is wrong with a plugin, or noteworthy, in the shape of the admin page's violations. */
 export interface PluginProblem {
-  readonly severity: "error";
+  readonly severity: "error" | "warning";
   readonly file: string;
   readonly line: number;
   readonly column: number;
@@ -40,7 +46,7 @@ export interface PluginProblem {
 
 export interface PluginFetcher {
   /** Follows these plugins, and no others from now on. The first call's plugins hold the place of what ran before a restart: until they are had they count as unavailable. */
-  update(plugins: readonly MeshObject<"WasmPlugin">[]): void;
+  update(plugins: readonly MeshObject<"WasmPlugin">[], around?: PluginSurroundings): void;
   plugin(namespace: string, name: string): PluginState;
   /** What is wrong now, by object. */
   problems(): readonly PluginProblem[];
@@ -66,11 +72,14 @@ export function createPluginFetcher(options: PluginFetcherOptions): PluginFetche
   const entries = new Map<string, Entry>();
   const listeners = new Set<() => void>();
   const goods = options.stateDir === undefined ? nowhere : createGoodPlugins(join(options.stateDir, "plugins"));
-  const context = workContext(options, goods, () => listeners.forEach((listener) => listener()));
+  const served = () => new Set([...entries.values()].flatMap(({ work: { state } }) => (state.good === undefined ? [] : [state.good.module.sha256])));
+  const context = workContext(options, goods, served, () => listeners.forEach((listener) => listener()));
   let updates = 0;
+  let surroundings = noSurroundings;
   return {
-    update(plugins) {
+    update(plugins, around = noSurroundings) {
       updates++;
+      surroundings = around;
       const names = new Set(plugins.map(nameOf));
       for (const [name, entry] of entries) {
         if (names.has(name)) continue;
@@ -80,10 +89,11 @@ export function createPluginFetcher(options: PluginFetcherOptions): PluginFetche
       }
       for (const plugin of plugins) {
         const entry = entries.get(nameOf(plugin));
-        if (entry === undefined) entries.set(nameOf(plugin), { object: plugin, work: followPlugin(nameOf(plugin), plugin, context), atStart: updates === 1 });
-        else if (entry.object !== plugin) {
+        if (entry === undefined) entries.set(nameOf(plugin), { object: plugin, work: followPlugin(nameOf(plugin), plugin, around, context), atStart: updates === 1 });
+        else {
+          const why = entry.object === plugin ? "surroundings" : "object";
           entry.object = plugin;
-          entry.work.ask(plugin);
+          entry.work.ask(plugin, around, why);
         }
       }
     },
@@ -99,7 +109,7 @@ export function createPluginFetcher(options: PluginFetcherOptions): PluginFetche
     },
     refetch(namespace, name) {
       const entry = entries.get(`${namespace}/${name}`);
-      entry?.work.ask(entry.object, true);
+      entry?.work.ask(entry.object, surroundings, "refetch");
       return entry !== undefined;
     },
     settled: async () => void await Promise.all([...entries.values()].map((entry) => entry.work.tried())),
@@ -111,12 +121,19 @@ export function createPluginFetcher(options: PluginFetcherOptions): PluginFetche
   };
 }
 
-function workContext(options: PluginFetcherOptions, goods: GoodPlugins, changed: () => void): WorkContext {
-  const { cacheDir, clock, log, checker, addresses = "public", maxModuleBytes = 64 * 1024 * 1024, downloadTimeoutMs = 30_000 } = options;
-  return {
-    acquire: { cache: createModuleCache(join(cacheDir, "plugins")), limits: { maxBytes: maxModuleBytes, timeoutMs: downloadTimeoutMs, maxRedirects: 5, addresses } },
-    goods, clock, log, checker, changed,
-  };
+function workContext(options: PluginFetcherOptions, goods: GoodPlugins, inUse: () => ReadonlySet<string>, changed: () => void): WorkContext {
+  const { clock, log, checker } = options;
+  return { acquirer: createAcquirerFor(options, inUse), goods, clock, log, checker, changed };
+}
+
+/** Returns what fetches modules within the options' limits, for the control plane and for commands alike. */
+export function createAcquirerFor(options: Pick<PluginFetcherOptions, "cacheDir" | "clock" | "allowFetchFrom" | "plainRegistries" | "maxModuleBytes" | "downloadTimeoutMs" | "maxCacheBytes">, inUse?: () => ReadonlySet<string>): ModuleAcquirer {
+  const { cacheDir, clock, allowFetchFrom = [], plainRegistries = [], maxModuleBytes = 64 * 1024 * 1024, downloadTimeoutMs = 30_000, maxCacheBytes } = options;
+  return createModuleAcquirer({
+    cache: createModuleCache({ directory: join(cacheDir, "plugins"), nowMs: clock.nowMs, ...(maxCacheBytes !== undefined && { maxBytes: maxCacheBytes }), ...(inUse !== undefined && { inUse }) }),
+    http: createHttpClient({ addresses: createAddressPolicy(allowFetchFrom), maxRedirects: 5 }),
+    maxBytes: maxModuleBytes, timeoutMs: downloadTimeoutMs, plainRegistries,
+  });
 }
 
 function stateOf({ work, atStart }: Entry): PluginState {
@@ -128,10 +145,13 @@ function stateOf({ work, atStart }: Entry): PluginState {
 }
 
 function problemOf({ object, work }: Entry): readonly PluginProblem[] {
-  const { good, problem } = work.state;
-  if (problem === undefined) return [];
+  const { good, problem, notice } = work.state;
   const { file, line, column } = object.location;
-  return [{ severity: "error", file, line, column, object: `WasmPlugin/${nameOf(object)}`, ...problem, servingLastGood: good !== undefined }];
+  const place = { file, line, column, object: `WasmPlugin/${nameOf(object)}` };
+  return [
+    ...(problem === undefined ? [] : [{ severity: "error" as const, ...place, ...problem, servingLastGood: good !== undefined }]),
+    ...(notice === undefined ? [] : [{ severity: "warning" as const, ...place, ...notice, servingLastGood: false }]),
+  ];
 }
 
 function nameOf(plugin: MeshObject<"WasmPlugin">): string {

@@ -1,31 +1,59 @@
 // What a WasmPlugin asks for, in the terms of fetching: where the bytes are, how they are verified, what they start with.
-import { resolve as resolvePath, dirname } from "node:path";
-import { fileURLToPath } from "node:url";
+import { dirname, resolve as resolvePath } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { parseDurationMs } from "../model/duration.ts";
 import type { MeshObject } from "../model/object.ts";
+import type { PluginTrustRule } from "../model/plugin-trust.ts";
 import type { PluginSettings } from "../translate/ir/modules.ts";
+import { formatImageReference, type ImageReference, parseImageReference } from "./oci/reference.ts";
+import type { RegistryCredential } from "./oci/credentials.ts";
+import { readPullSecret } from "./oci/pull-secret.ts";
+import { type ModuleTrust, trustOf } from "./trust/module-trust.ts";
 
 export type PluginLocation =
   | { readonly kind: "file"; readonly path: string }
   | { readonly kind: "http"; readonly url: string }
-  | { readonly kind: "unsupported"; readonly reason: string };
+  | { readonly kind: "image"; readonly reference: ImageReference; readonly credential?: RegistryCredential }
+  | { readonly kind: "unsupported"; readonly field: string; readonly reason: string };
 
 export interface PluginSource {
   readonly location: PluginLocation;
-  /** Lower-case hexadecimal digest that the bytes must have; undefined: any. */
+  /** Lower-case hexadecimal digest, of the bytes, or of the image; undefined: any. */
   readonly sha256?: string;
-  /** Bytes of the same URL that were fetched before will do. */
+  /** What the same URL gave before will do. */
   readonly reuse: boolean;
+  /** After this time it is asked whether the URL gives something else now; undefined: never. */
+  readonly pollMs?: number;
+  readonly trust: ModuleTrust;
   readonly settings: PluginSettings;
 }
 
+/** What else of the mesh a plugin's source depends on. */
+export interface PluginSurroundings {
+  secret(namespace: string, name: string): MeshObject<"Secret"> | undefined;
+  readonly pluginTrust: readonly PluginTrustRule[];
+}
+
+export const noSurroundings: PluginSurroundings = { secret: () => undefined, pluginTrust: [] };
+
+/** On a WasmPlugin: how often a tag or URL is asked for again, as in `5m`. */
+export const POLL_ANNOTATION = "scrim.mesh/poll-interval";
+const SHORTEST_POLL_MS = 1_000;
+
 /** Returns what a plugin asks for. A file's path is relative to the file that holds the object. */
-export function pluginSource(plugin: MeshObject<"WasmPlugin">): PluginSource {
-  const { url, sha256, imagePullPolicy, pluginConfig, pluginName, vmConfig } = plugin.spec;
+export function pluginSource(plugin: MeshObject<"WasmPlugin">, around: PluginSurroundings = noSurroundings): PluginSource {
+  const { sha256, imagePullPolicy, pluginConfig, pluginName, vmConfig } = plugin.spec;
   const variables = vmConfig?.env ?? [];
+  const location = pluginLocation(plugin, around);
+  const pollMs = pollIntervalOf(plugin);
+  const isLatest = location.kind === "image" && location.reference.digest === undefined && location.reference.tag === "latest";
+  const policy = imagePullPolicy === undefined || imagePullPolicy === "UNSPECIFIED_POLICY" ? (isLatest ? "Always" : "IfNotPresent") : imagePullPolicy;
   return {
-    location: pluginLocation(url, plugin.location.file),
+    location: pollMs === "wrong" ? { kind: "unsupported", field: `metadata.annotations["${POLL_ANNOTATION}"]`, reason: `is no duration of a second or more: ${JSON.stringify(plugin.metadata.annotations[POLL_ANNOTATION])}` } : location,
     ...(sha256 !== undefined && sha256 !== "" && { sha256: sha256.toLowerCase().replace(/^sha256:/, "") }),
-    reuse: imagePullPolicy !== "Always",
+    reuse: policy !== "Always",
+    ...(typeof pollMs === "number" && { pollMs }),
+    trust: trustOf(plugin, addressOf(location), around.pluginTrust),
     settings: {
       configuration: pluginConfig === undefined ? "" : JSON.stringify(pluginConfig),
       rootId: pluginName ?? "",
@@ -35,18 +63,50 @@ export function pluginSource(plugin: MeshObject<"WasmPlugin">): PluginSource {
   };
 }
 
-function pluginLocation(url: string, yamlFile: string): PluginLocation {
-  if (url.startsWith("file://")) return fileLocation(url, yamlFile);
-  if (url.startsWith("http://") || url.startsWith("https://")) {
-    return URL.canParse(url) ? { kind: "http", url: new URL(url).href } : { kind: "unsupported", reason: `${JSON.stringify(url)} is no URL` };
+/** What patterns of `pluginTrust` are held against. */
+function addressOf(location: PluginLocation): string {
+  switch (location.kind) {
+    case "file": return pathToFileURL(location.path).href;
+    case "http": return location.url;
+    case "image": return formatImageReference(location.reference).replace(/(?:@sha256:[0-9a-f]{64}|:[^:/]+)$/, "");
+    case "unsupported": return "";
   }
-  return { kind: "unsupported", reason: `cannot fetch ${JSON.stringify(url)}: write a file://, http:// or https:// URL` };
+}
+
+function pollIntervalOf({ metadata: { annotations } }: MeshObject<"WasmPlugin">): number | undefined | "wrong" {
+  const text = Object.hasOwn(annotations, POLL_ANNOTATION) ? annotations[POLL_ANNOTATION] : undefined;
+  if (text === undefined || text === "") return undefined;
+  const pollMs = parseDurationMs(text);
+  return pollMs === undefined || pollMs < SHORTEST_POLL_MS ? "wrong" : pollMs;
+}
+
+function pluginLocation(plugin: MeshObject<"WasmPlugin">, around: PluginSurroundings): PluginLocation {
+  const { url } = plugin.spec;
+  if (url.startsWith("file://")) return fileLocation(url, plugin.location.file);
+  if (url.startsWith("http://") || url.startsWith("https://")) {
+    return URL.canParse(url) ? { kind: "http", url: new URL(url).href } : unsupported("spec.url", `${JSON.stringify(url)} is no URL`);
+  }
+  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(url) && !url.startsWith("oci://")) return unsupported("spec.url", `cannot fetch ${JSON.stringify(url)}: write an oci://, https://, http:// or file:// URL`);
+  const reference = parseImageReference(url);
+  return reference === undefined ? unsupported("spec.url", `${JSON.stringify(url)} is no image: write oci://REGISTRY/REPOSITORY:TAG or …@sha256:DIGEST`) : imageLocation(reference, plugin, around);
+}
+
+/** A pull secret is of the plugin's own namespace: others cannot be named. */
+function imageLocation(reference: ImageReference, { metadata: { namespace }, spec: { imagePullSecret } }: MeshObject<"WasmPlugin">, around: PluginSurroundings): PluginLocation {
+  if (imagePullSecret === undefined || imagePullSecret === "") return { kind: "image", reference };
+  const secret = readPullSecret(around.secret(namespace, imagePullSecret), reference);
+  if (!secret.ok) return unsupported("spec.imagePullSecret", `the Secret ${namespace}/${imagePullSecret} ${secret.message}`);
+  return { kind: "image", reference, credential: secret.credential };
+}
+
+function unsupported(field: string, reason: string): PluginLocation {
+  return { kind: "unsupported", field, reason };
 }
 
 /** `file:///a/x.wasm` is absolute; `file://./x.wasm`, `file://../x.wasm` and `file://x.wasm` begin at the YAML file. */
 function fileLocation(url: string, yamlFile: string): PluginLocation {
   const path = url.slice("file://".length);
-  if (path === "") return { kind: "unsupported", reason: "the file:// URL names no file" };
+  if (path === "") return unsupported("spec.url", "the file:// URL names no file");
   return { kind: "file", path: path.startsWith("/") ? absolutePath(url) ?? path : resolvePath(dirname(yamlFile), path) };
 }
 

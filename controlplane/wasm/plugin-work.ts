@@ -1,17 +1,18 @@
-// What is done for one plugin: acquire, check, publish; again when its object, its file or luck changes.
+// What is done for one plugin: acquire → verify → check → publish; again when its object, its file, its tag or luck changes.
 import type { MeshObject } from "../model/object.ts";
 import type { Clock } from "../telemetry/clock.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { WasmModule } from "../translate/ir/filters.ts";
 import type { PluginSettings } from "../translate/ir/modules.ts";
-import { type AcquireOptions, acquireModule } from "./acquire-module.ts";
+import type { AcquiredModule, ModuleAcquirer } from "./acquire-module.ts";
 import { fileMark, nextMark } from "./file-changes.ts";
 import type { GoodPlugin, GoodPlugins } from "./good-plugins.ts";
-import { type PluginSource, pluginSource } from "./plugin-source.ts";
+import { type PluginSource, type PluginSurroundings, pluginSource } from "./plugin-source.ts";
 import type { PluginChecker } from "./process-checker.ts";
+import { verifyModule } from "./trust/verify-module.ts";
 
 export interface WorkContext {
-  readonly acquire: AcquireOptions;
+  readonly acquirer: ModuleAcquirer;
   readonly goods: GoodPlugins;
   readonly checker: PluginChecker;
   readonly clock: Clock;
@@ -23,6 +24,8 @@ export interface WorkContext {
 export interface WorkState {
   good?: GoodPlugin;
   problem?: { readonly field: string; readonly message: string };
+  /** What people should know of the version that runs or is about to. */
+  notice?: { readonly field: string; readonly message: string };
 }
 
 export interface PluginWork {
@@ -31,8 +34,8 @@ export interface PluginWork {
   readonly busy: boolean;
   /** Resolves when what was asked for last was tried once, whatever came of it, or at the end. */
   tried(): Promise<void>;
-  /** What the object asks for now. Does nothing when that is what is being done. */
-  ask(plugin: MeshObject<"WasmPlugin">, fresh?: boolean): void;
+  /** What the object asks for now. Does nothing when that is what is being done. `why`: the object is another, only what it refers to may be, or it is to be fetched again whatever its pull policy. */
+  ask(plugin: MeshObject<"WasmPlugin">, around: PluginSurroundings, why: "object" | "surroundings" | "refetch"): void;
   end(): void;
 }
 
@@ -43,9 +46,9 @@ const FIRST_RETRY_MS = 1_000;
 const LAST_RETRY_MS = 60_000;
 
 /** Starts to follow one plugin; `name` is `<namespace>/<name>`. */
-export function followPlugin(name: string, plugin: MeshObject<"WasmPlugin">, context: WorkContext): PluginWork {
+export function followPlugin(name: string, plugin: MeshObject<"WasmPlugin">, around: PluginSurroundings, context: WorkContext): PluginWork {
   const state: WorkState = {};
-  let source = pluginSource(plugin);
+  let source = pluginSource(plugin, around);
   let asked = new AbortController();
   let busy = false;
   const waiting = new Set<() => void>();
@@ -69,14 +72,15 @@ export function followPlugin(name: string, plugin: MeshObject<"WasmPlugin">, con
       return busy;
     },
     tried: () => new Promise((resolve) => void (busy ? waiting.add(resolve) : resolve())),
-    ask(now, fresh = false) {
-      const next = pluginSource(now);
+    ask(now, surroundings, why) {
+      const next = pluginSource(now, surroundings);
       // Under `Always` any change of the object is a reason to fetch again.
-      if (!fresh && next.reuse && JSON.stringify(next) === JSON.stringify(source)) return;
+      const again = why === "refetch" || (why === "object" && !next.reuse);
+      if (!again && JSON.stringify(next) === JSON.stringify(source)) return;
       source = next;
       asked.abort();
       asked = new AbortController();
-      start(fresh);
+      start(why === "refetch");
     },
     end() {
       asked.abort();
@@ -96,54 +100,84 @@ interface Following {
 
 async function follow(following: Following, fresh: boolean): Promise<void> {
   const { source, context, signal } = following;
-  for (let failures = 0; !signal.aborted;) {
+  let failures = 0;
+  for (let tries = 0; !signal.aborted; tries++) {
     const mark = source.location.kind === "file" ? await fileMark(source.location.path) : "";
-    const outcome = await tryOnce(following, fresh || failures > 0);
+    const outcome = await tryOnce(following, fresh || tries > 0);
     following.tried();
     if (source.location.kind === "file") {
       // Whatever came of it: what the file holds next may be better. A check of ours that failed is tried again too.
       await nextMark(source.location.path, mark, context.clock, signal);
       continue;
     }
-    if (outcome === "good" || source.location.kind === "unsupported") return;
-    await context.clock.sleep(Math.min(FIRST_RETRY_MS * 2 ** failures++, LAST_RETRY_MS), signal);
+    if (source.location.kind === "unsupported" || (outcome === "good" && source.pollMs === undefined)) return;
+    if (outcome === "good") failures = 0;
+    await context.clock.sleep(outcome === "good" ? source.pollMs ?? 0 : Math.min(FIRST_RETRY_MS * 2 ** failures++, LAST_RETRY_MS), signal);
   }
 }
 
 async function tryOnce(following: Following, fresh: boolean): Promise<Try> {
-  const { source, state, context, signal } = following;
-  const acquired = await acquireModule(source, context.acquire, fresh);
+  const { source, context, signal } = following;
+  const got = await context.acquirer.acquire(source, fresh);
   if (signal.aborted) return "bad";
-  if (!acquired.ok) return failWith(following, acquired.field, acquired.message);
-  const { module, stale } = acquired;
-  if (!isSame(state.good, module, source.settings)) {
-    const checked = await checkTwice(following, module);
-    if (signal.aborted) return "bad";
-    if (checked.kind !== "good") {
-      const field = state.good?.module.sha256 === module.sha256 ? "spec.pluginConfig" : "spec.url";
-      return failWith(following, field, checked.kind === "bad" ? checked.reason : `could not be checked: ${checked.reason}`);
-    }
-  }
-  await publish(following, module);
-  return stale === undefined ? "good" : failWith(following, "spec.url", `${stale}; what was fetched before is used`);
+  if (!got.ok) return failWith(following, got.field, got.message);
+  const { acquired } = got;
+  const verified = await verifyModule(acquired, source.trust);
+  if (signal.aborted) return "bad";
+  if (!verified.ok) return failWith(following, verified.field, verified.message);
+  const version: GoodPlugin = { module: acquired.module, settings: withCapabilities(source.settings, verified.capabilities), wants: verified.wants };
+  const refusal = await refusedByCheck(following, version);
+  if (signal.aborted) return "bad";
+  if (refusal !== undefined) return failWith(following, refusal.field, refusal.message);
+  await publish(following, version, acquired);
+  return acquired.stale === undefined ? "good" : failWith(following, "spec.url", `${acquired.stale}; what was fetched before is used`);
+}
+
+function withCapabilities(settings: PluginSettings, capabilities: readonly string[] | undefined): PluginSettings {
+  return capabilities === undefined ? settings : { ...settings, capabilities };
+}
+
+async function refusedByCheck(following: Following, { module, settings }: GoodPlugin): Promise<{ readonly field: string; readonly message: string } | undefined> {
+  const { state } = following;
+  if (isSame(state.good, module, settings)) return undefined;
+  const checked = await checkTwice(following, module, settings);
+  if (checked.kind === "good") return undefined;
+  const field = state.good?.module.sha256 === module.sha256 ? "spec.pluginConfig" : "spec.url";
+  return { field, message: checked.kind === "bad" ? checked.reason : `could not be checked: ${checked.reason}` };
 }
 
 /** A check that could not be done says nothing of the module. */
-async function checkTwice({ source, context, signal }: Following, module: WasmModule) {
-  const first = await context.checker.check(module.bytes, source.settings);
-  return first.kind === "failed" && !signal.aborted ? context.checker.check(module.bytes, source.settings) : first;
+async function checkTwice({ context, signal }: Following, module: WasmModule, settings: PluginSettings) {
+  const first = await context.checker.check(module.bytes, settings);
+  return first.kind === "failed" && !signal.aborted ? context.checker.check(module.bytes, settings) : first;
 }
 
-async function publish({ name, source, state, context }: Following, module: WasmModule): Promise<void> {
-  const same = isSame(state.good, module, source.settings);
+async function publish(following: Following, version: GoodPlugin, { image }: AcquiredModule): Promise<void> {
+  const { name, state, context, signal } = following;
+  const same = isSame(state.good, version.module, version.settings);
   const recovered = state.problem !== undefined;
+  if (!same) await tellOfWants(following, version);
+  if (signal.aborted) return;
   delete state.problem;
   if (same) return void (recovered && context.changed());
   const replaced = state.good !== undefined;
-  state.good = { module, settings: source.settings };
-  context.log.info({ plugin: name, sha256: module.sha256 }, replaced ? "plugin has a new version" : "plugin is ready");
+  state.good = version;
+  context.log.info({ plugin: name, sha256: version.module.sha256, ...(image !== undefined && { image: image.digest }) }, replaced ? "plugin has a new version" : "plugin is ready");
   context.changed();
-  await context.goods.keep(name, state.good);
+  await context.goods.keep(name, version);
+}
+
+/** A version that wants more than the one before says so before any proxy has it. */
+async function tellOfWants({ name, state, context }: Following, { module, wants = [] }: GoodPlugin): Promise<void> {
+  const before = state.good ?? await context.goods.read(name);
+  if (before?.wants === undefined || before.module.sha256 === module.sha256) return;
+  const known = new Set(before.wants);
+  const more = wants.filter((group) => !known.has(group));
+  if (more.length === 0) return void delete state.notice;
+  const message = `the new version wants ${more.join(", ")}, which the one before (sha256:${before.module.sha256.slice(0, 12)}) did not: the annotation scrim.mesh/capabilities can hold versions to a list`;
+  state.notice = { field: "spec.url", message };
+  context.log.warn({ plugin: name, sha256: module.sha256, wants: more }, message);
+  context.changed();
 }
 
 async function failWith(following: Following, field: string, message: string): Promise<Try> {

@@ -1,11 +1,11 @@
 // MeshConfig: settings of the whole mesh, in ConfigMap `istio` of the root namespace, key `mesh`.
 // Field facts: https://istio.io/latest/docs/reference/config/istio.mesh.v1alpha1/
-import { anyText, choice, duration, fields, flag, integer, opt, type SpecFrom, text } from "../schema.ts";
+import { anyText, choice, duration, fields, flag, integer, listOf, opt, type SpecFrom, text } from "../schema.ts";
 
 const failStrategy = choice(["FAIL_CLOSE", "FAIL_OPEN"]);
 
 /**
- * The schema of the MeshConfig document. Ours are `engine`: whether policies run in Wasm filters or in Envoy's own, and `failStrategies`: what becomes of
+ * The schema of the MeshConfig document. Ours are `pluginTrust`: whose modules may run, and what they may use (model/plugin-trust.ts), `engine`: whether policies run in Wasm filters or in Envoy's own, and `failStrategies`: what becomes of
  * requests when a filter's module fails (functions that stand side by side share a module only where these agree).
  */
 export const meshConfigSchema = fields({
@@ -25,6 +25,7 @@ export const meshConfigSchema = fields({
       "availabilityZone", "fileFlushInterval", "fileFlushMinSizeKb", "statsCompression"],
   })),
   engine: opt(choice(["wasm", "native"])),
+  pluginTrust: opt(listOf(fields({ match: opt(listOf(text())), keys: opt(listOf(text())), capabilities: opt(listOf(text())) }, { notEmpty: true }))),
   failStrategies: opt(fields({ authorization: opt(failStrategy), rateLimit: opt(failStrategy), router: opt(failStrategy), telemetry: opt(failStrategy) })),
 }, {
   noEffect: ["proxyListenPort", "proxyInboundListenPort", "proxyHttpPort", "tcpKeepalive", "ingressClass", "ingressService", "ingressControllerMode", "ingressSelector",

@@ -16,6 +16,8 @@ export const wasmPluginSchema = fields({
   url: text(),
   sha256: opt(text()),
   imagePullPolicy: opt(choice(["UNSPECIFIED_POLICY", "IfNotPresent", "Always"])),
+  imagePullSecret: opt(text()),
+  verificationKey: opt(text()),
   match: opt(listOf(trafficSelector)),
   pluginConfig: opt(struct()),
   pluginName: opt(text()),
@@ -24,7 +26,7 @@ export const wasmPluginSchema = fields({
   priority: opt(integer(-2_147_483_648, 2_147_483_647)),
   vmConfig: opt(fields({ env: opt(listOf(environmentVariable)) })),
   type: opt(choice(["UNSPECIFIED_PLUGIN_TYPE", "HTTP"], { notYet: ["NETWORK"] })),
-}, { notYet: ["targetRefs", "targetRef", "imagePullSecret", "verificationKey"] });
+}, { notYet: ["targetRefs", "targetRef"] });
 
 export type WasmPluginSpec = SpecFrom<typeof wasmPluginSchema>;
 export type TrafficSelectorSpec = SpecFrom<typeof trafficSelector>;

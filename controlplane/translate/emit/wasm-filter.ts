@@ -42,6 +42,7 @@ function wasmConfig(filter: WasmFilter, module: WasmModule): TypedExtensionConfi
       // Of all types only a StringValue (or BytesValue) reaches the module unwrapped.
       ...(filter.configuration !== "" && { configuration: packAny("StringValue", filter.configuration) }),
       failurePolicy: failurePolicies[filter.failureMode],
+      ...(filter.capabilities !== undefined && { capabilityRestrictionConfig: { allowedCapabilities: Object.fromEntries(filter.capabilities.map((name) => [name, {}])) } }),
       ...(filter.failureMode === "reload" && { reloadConfig: { backoff: { baseInterval: { seconds: 1 }, maxInterval: { seconds: 10 } } } }),
     },
   });

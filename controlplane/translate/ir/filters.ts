@@ -29,6 +29,8 @@ export interface WasmFilter {
   readonly environment: Readonly<Record<string, string>>;
   /** Names of variables that are handed over from the proxy's own environment. */
   readonly hostEnvironment: readonly string[];
+  /** Host functions and callbacks the module may use, as in `proxy_http_call`; undefined: all. */
+  readonly capabilities?: readonly string[];
   readonly failureMode: FailureMode;
 }
 

@@ -5,7 +5,7 @@ import type { FunctionName, WasmFilter, WasmModule } from "./filters.ts";
 export type BuiltinFilter = FunctionName | "mesh";
 
 /** What a module starts with. A module and its settings are checked together and change together. */
-export type PluginSettings = Pick<WasmFilter, "configuration" | "rootId" | "environment" | "hostEnvironment">;
+export type PluginSettings = Pick<WasmFilter, "configuration" | "rootId" | "environment" | "hostEnvironment" | "capabilities">;
 
 /** What became of a WasmPlugin. */
 export type PluginState =

@@ -236,8 +236,9 @@ describe("WasmPlugin, quotas and limits", () => {
   const limit = (fields: string) => `{limits: [{name: a, requests: 1, per: 1s, ${fields}}]}`;
   refuses([
     ["WasmPlugin", "{}", "url: is required"],
-    ["WasmPlugin", "{url: 'oci://a/b'}", "are not supported yet"],
-    ["WasmPlugin", "{url: a/b}", "are not supported yet"],
+    ["WasmPlugin", "{url: 'oci://a/b@sha256:12'}", "names no image"],
+    ["WasmPlugin", `{url: 'oci://a.io/b@sha256:${"a1".repeat(32)}', sha256: ${"b2".repeat(32)}}`, "is not the digest that the url names"],
+    ["WasmPlugin", "{url: 'oci://a.io/b', verificationKey: 'my key'}", "must be public keys in PEM"],
     ["WasmPlugin", "{url: 'ftp://a/b'}", "must begin with"],
     ["WasmPlugin", "{url: 'http://'}", "is not a URL"],
     ["WasmPlugin", "{url: 'file://a', sha256: abc}", "must be 64 hexadecimal digits"],
@@ -265,6 +266,8 @@ describe("WasmPlugin, quotas and limits", () => {
   accepts([
     ["WasmPlugin", "{url: 'file://./a.wasm', phase: AUTHN, priority: -5, pluginConfig: {a: [1, null, {b: c}]}, vmConfig: {env: [{name: A, value: ''}, {name: B, valueFrom: HOST}]}}"],
     ["WasmPlugin", "{url: 'file://a', failStrategy: FAIL_RELOAD}"],
+    ["WasmPlugin", "{url: 'oci://a.io/b:v1', imagePullSecret: s}"],
+    ["WasmPlugin", "{url: a/b}"],
     ["WasmPlugin", `{url: 'http://127.0.0.1:1/a.wasm', sha256: ${"a1".repeat(32)}}`],
     ["RateLimitPolicy", limit("key: [{header: x}, {source: principal}, {path: true}], burst: 5, overrides: [{principals: [a], requests: 5}]")],
   ]);

@@ -1,0 +1,27 @@
+// From where plugins may be fetched: options of `scrim serve`, `scrim up` and `scrim plugin`.
+import { LOOPBACK_RANGES, parseRange } from "../model/address-range.ts";
+
+/** As commander gives them. */
+export interface FetchOptions {
+  readonly allowFetchFrom?: readonly string[];
+  readonly plainRegistry?: readonly string[];
+}
+
+export interface FetchSettings {
+  /** Ranges of addresses that plugins may come from beside public addresses. */
+  readonly allowFetchFrom: readonly string[];
+  /** Registries that are spoken to without TLS, beside those of this machine. */
+  readonly plainRegistries: readonly string[];
+}
+
+export type FetchSettingsResult = { readonly kind: "settings"; readonly settings: FetchSettings } | { readonly kind: "refused"; readonly message: string };
+
+/** Returns what the options mean. `local`: the mesh runs on this machine, whose own addresses are then allowed. */
+export function readFetchOptions({ allowFetchFrom = [], plainRegistry = [] }: FetchOptions, local: boolean): FetchSettingsResult {
+  const wrong = allowFetchFrom.find((text) => parseRange(text) === undefined);
+  if (wrong !== undefined) return { kind: "refused", message: `--allow-fetch-from ${wrong} is no range of addresses: write one as in 10.0.0.0/8.` };
+  const noHost = plainRegistry.find((text) => !/^[A-Za-z0-9.-]+(?::\d{1,5})?$/.test(text));
+  if (noHost !== undefined) return { kind: "refused", message: `--plain-registry ${noHost} is no registry: write HOST or HOST:PORT.` };
+  const ranges = allowFetchFrom.map((text) => parseRange(text) ?? text);
+  return { kind: "settings", settings: { allowFetchFrom: [...ranges, ...(local ? LOOPBACK_RANGES : [])], plainRegistries: plainRegistry } };
+}

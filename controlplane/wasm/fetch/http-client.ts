@@ -1,0 +1,128 @@
+// HTTP requests to servers that a URL of the mesh's users names: guarded where they connect, bounded in bytes, time and redirects.
+import { lookup as dnsLookup } from "node:dns";
+import http from "node:http";
+import https from "node:https";
+import { isIP, type LookupFunction } from "node:net";
+import type { AddressPolicy } from "./address-policy.ts";
+
+export interface HttpRequest {
+  readonly method?: "GET" | "HEAD" | "POST" | "PUT" | "PATCH";
+  readonly url: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array;
+  /** An answer with more than this is given up. */
+  readonly maxBytes: number;
+  /** Ends the request, redirects included. */
+  readonly deadline: AbortSignal;
+}
+
+export interface HttpAnswer {
+  readonly kind: "answer";
+  readonly status: number;
+  readonly headers: http.IncomingHttpHeaders;
+  readonly bytes: Buffer;
+  /** Where the answer came from after redirects. */
+  readonly url: string;
+}
+
+export type HttpResult = HttpAnswer | { readonly kind: "failed"; readonly message: string };
+
+export interface HttpClient {
+  /** Returns the answer, whatever its status; redirects of GET and HEAD are followed, with credentials only to the server they were meant for. */
+  request(request: HttpRequest): Promise<HttpResult>;
+}
+
+export interface HttpClientOptions {
+  readonly addresses: AddressPolicy;
+  readonly maxRedirects: number;
+}
+
+type Hop = HttpResult | { readonly kind: "redirect"; readonly location: string };
+
+/** Returns a client. Every address is judged when it is connected to, so neither a redirect nor a second DNS answer leads elsewhere. */
+export function createHttpClient({ addresses, maxRedirects }: HttpClientOptions): HttpClient {
+  return {
+    async request(request) {
+      let { url, headers = {} } = request;
+      for (let hops = 0; hops <= maxRedirects; hops++) {
+        const hop = await send({ ...request, url, headers }, addresses);
+        if (hop.kind === "failed") return { kind: "failed", message: `${withoutQuery(url)}: ${hop.message}` };
+        if (hop.kind === "answer") return hop;
+        const next = redirectTarget(url, hop.location);
+        if (next === undefined) return { kind: "failed", message: `${withoutQuery(url)}: redirects to ${JSON.stringify(withoutQuery(hop.location))}, which is not followed` };
+        if (new URL(next).origin !== new URL(url).origin) headers = withoutCredentials(headers);
+        url = next;
+      }
+      return { kind: "failed", message: `${withoutQuery(request.url)}: more than ${maxRedirects} redirects` };
+    },
+  };
+}
+
+/** Queries of redirects may hold signatures that open something: not for logs. */
+function withoutQuery(url: string): string {
+  return url.split("?")[0] ?? "";
+}
+
+function withoutCredentials(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !["authorization", "cookie"].includes(name.toLowerCase())));
+}
+
+/** What began encrypted stays encrypted. */
+function redirectTarget(from: string, to: string): string | undefined {
+  if (!URL.canParse(to, from)) return undefined;
+  const target = new URL(to, from);
+  const allowed = from.startsWith("https:") ? ["https:"] : ["http:", "https:"];
+  return allowed.includes(target.protocol) && target.username === "" && target.password === "" ? target.href : undefined;
+}
+
+function send(request: HttpRequest, addresses: AddressPolicy): Promise<Hop> {
+  const target = new URL(request.url);
+  const literal = target.hostname.replace(/^\[|\]$/g, "");
+  // A literal address is never looked up, so the lookup below would not see it.
+  const refused = isIP(literal) === 0 ? undefined : addresses(literal);
+  if (refused !== undefined) return Promise.resolve({ kind: "failed", message: refused });
+  const { method = "GET", headers, body, deadline } = request;
+  return new Promise((resolve) => {
+    const fail = (error: Error) => resolve({ kind: "failed", message: deadline.aborted ? "no complete answer in time" : error.message });
+    const client = target.protocol === "https:" ? https : http;
+    const options = {
+      method, agent: false as const, signal: deadline, lookup: guardedLookup(addresses),
+      headers: { "user-agent": "scrim", ...headers, ...(body !== undefined && { "content-length": String(body.length) }) },
+    };
+    const sent = client.request(target, options, (response) => receive(request, response, resolve, () => sent.destroy()));
+    sent.on("error", fail);
+    sent.end(body);
+  });
+}
+
+function receive({ method = "GET", url, maxBytes }: HttpRequest, response: http.IncomingMessage, resolve: (hop: Hop) => void, abandon: () => void): void {
+  const { statusCode: status = 0, headers } = response;
+  if (status >= 300 && status < 400 && headers.location !== undefined && (method === "GET" || method === "HEAD")) {
+    resolve({ kind: "redirect", location: headers.location });
+    return abandon();
+  }
+  const chunks: Buffer[] = [];
+  let size = 0;
+  response.on("data", (chunk: Buffer) => {
+    size += chunk.length;
+    chunks.push(chunk);
+    if (size <= maxBytes) return;
+    resolve({ kind: "failed", message: `larger than ${maxBytes} bytes` });
+    abandon();
+  });
+  response.on("end", () => resolve({ kind: "answer", status, headers, bytes: Buffer.concat(chunks), url }));
+  response.on("error", (error) => resolve({ kind: "failed", message: error.message === "aborted" ? "the answer broke off" : error.message }));
+}
+
+function guardedLookup(addresses: AddressPolicy): LookupFunction {
+  return (hostname, options, callback) => {
+    dnsLookup(hostname, { ...options, all: true }, (error, found) => {
+      if (error !== null) return callback(error, "", 0);
+      const refused = found.map(({ address }) => addresses(address)).find((reason) => reason !== undefined);
+      const [first] = found;
+      if (refused !== undefined || first === undefined) return callback(new Error(`${hostname}: ${refused ?? "has no address"}`), "", 0);
+      if (options.all === true) return callback(null, found);
+      callback(null, first.address, first.family);
+    });
+  };
+}

@@ -1,0 +1,64 @@
+// What the author of a module says of it: an annotation of its image, or a custom section of the module itself.
+//   {"name": "add-header", "version": "1.2.0", "capabilities": ["headers-write", "http-calls"], "configSchema": {…}}
+import { parseCapabilities } from "../../model/wasm-capabilities.ts";
+import type { ModuleSections } from "./sections.ts";
+
+/** The annotation of an image's manifest, and the name of the custom section. */
+export const MANIFEST_ANNOTATION = "mesh.scrim.plugin.manifest";
+export const MANIFEST_SECTION = "scrim.manifest";
+
+export interface PluginManifest {
+  readonly name?: string;
+  readonly version?: string;
+  /** Everything the module may use; undefined: it does not say, so nothing is taken from it. */
+  readonly capabilities?: readonly string[];
+  /** A JSON Schema of the plugin's configuration. */
+  readonly configSchema?: Readonly<Record<string, unknown>>;
+}
+
+export type ManifestResult = { readonly ok: true; readonly manifest: PluginManifest | undefined } | { readonly ok: false; readonly message: string };
+
+const MAX_BYTES = 256 * 1_024;
+
+/** Returns the manifest of a module: of its image where that has one, else its own; undefined where there is neither. */
+export function findManifest({ custom }: Pick<ModuleSections, "custom">, annotations: Readonly<Record<string, string>> = {}): ManifestResult {
+  const annotation = Object.hasOwn(annotations, MANIFEST_ANNOTATION) ? annotations[MANIFEST_ANNOTATION] : undefined;
+  if (annotation !== undefined) return parseManifestText(annotation, "its image's manifest annotation");
+  const own = custom.filter(({ name }) => name === MANIFEST_SECTION);
+  if (own.length > 1) return { ok: false, message: `the module has ${own.length} sections ${MANIFEST_SECTION}: which one counts is not said` };
+  return own[0] === undefined ? { ok: true, manifest: undefined } : parseManifestText(Buffer.from(own[0].bytes).toString("utf8"), `its section ${MANIFEST_SECTION}`);
+}
+
+/** Returns the manifest in a JSON text; `where` begins the sentence of a failure. Fields that are not known are left out. */
+export function parseManifestText(text: string, where: string): ManifestResult {
+  const fail = (what: string): ManifestResult => ({ ok: false, message: `${where} ${what}` });
+  if (Buffer.byteLength(text) > MAX_BYTES) return fail(`is larger than ${MAX_BYTES} bytes`);
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return fail("is not JSON");
+  }
+  if (!isRecord(value)) return fail("is no JSON object");
+  const { name, version, capabilities, configSchema } = value;
+  for (const [field, given] of Object.entries({ name, version })) if (given !== undefined && typeof given !== "string") return fail(`has a ${field} that is no text`);
+  if (configSchema !== undefined && !isRecord(configSchema)) return fail("has a configSchema that is no JSON object");
+  if (capabilities !== undefined && !isTextList(capabilities)) return fail("has capabilities that are no list of names");
+  const known = capabilities === undefined ? undefined : parseCapabilities(capabilities);
+  if (known?.ok === false) return fail(`is not understood: ${known.message}`);
+  return {
+    ok: true,
+    manifest: {
+      ...(typeof name === "string" && { name }), ...(typeof version === "string" && { version }),
+      ...(known !== undefined && { capabilities: known.names }), ...(isRecord(configSchema) && { configSchema }),
+    },
+  };
+}
+
+function isTextList(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((each) => typeof each === "string");
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

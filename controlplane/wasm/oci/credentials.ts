@@ -1,0 +1,82 @@
+// Who one is to a registry: from a pull secret, in the form that Docker's client writes.
+// Form: https://kubernetes.io/docs/concepts/containers/images/#config-json (names of registries, with globs and paths).
+import { createHash } from "node:crypto";
+import type { ImageReference } from "./reference.ts";
+
+export type RegistryCredential =
+  | { readonly kind: "password"; readonly username: string; readonly password: string }
+  /** Traded for an access token where the registry says. */
+  | { readonly kind: "identity-token"; readonly token: string }
+  /** Sent as it is. */
+  | { readonly kind: "registry-token"; readonly token: string };
+
+export interface DockerConfig {
+  readonly entries: readonly { readonly name: string; readonly credential: RegistryCredential }[];
+}
+
+export type DockerConfigResult = { readonly ok: true; readonly config: DockerConfig } | { readonly ok: false; readonly message: string };
+
+/** Returns the credentials in the text of a `config.json` (`{"auths": {…}}`) or of the older `.dockercfg` (the map alone). Messages hold none of it. */
+export function parseDockerConfig(text: string): DockerConfigResult {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return { ok: false, message: "is not JSON" };
+  }
+  if (!isRecord(value)) return { ok: false, message: "is no JSON object" };
+  const auths = isRecord(value["auths"]) ? value["auths"] : "auths" in value || "credsStore" in value || "credHelpers" in value ? {} : value;
+  const entries = Object.entries(auths).flatMap(([name, entry]) => {
+    const credential = isRecord(entry) ? credentialOf(entry) : undefined;
+    return credential === undefined ? [] : [{ name, credential }];
+  });
+  return { ok: true, config: { entries } };
+}
+
+function credentialOf({ username, password, auth, identitytoken, registrytoken }: Record<string, unknown>): RegistryCredential | undefined {
+  if (typeof registrytoken === "string" && registrytoken !== "") return { kind: "registry-token", token: registrytoken };
+  if (typeof identitytoken === "string" && identitytoken !== "") return { kind: "identity-token", token: identitytoken };
+  if (typeof username === "string" && typeof password === "string") return { kind: "password", username, password };
+  const decoded = typeof auth === "string" ? Buffer.from(auth, "base64").toString("utf8") : "";
+  const colon = decoded.indexOf(":");
+  return colon < 0 ? undefined : { kind: "password", username: decoded.slice(0, colon), password: decoded.slice(colon + 1) };
+}
+
+/** Returns the credential for an image: of the entry that names the registry and most of the repository's path. */
+export function credentialFor({ entries }: DockerConfig, { registry, repository }: ImageReference): RegistryCredential | undefined {
+  const matching = entries.flatMap(({ name, credential }) => {
+    const { host, path } = splitName(name);
+    const isHost = hostMatches(host, registry) || (registry === "docker.io" && ["docker.io", "index.docker.io", "registry-1.docker.io"].includes(host));
+    const isPath = path === "" || repository === path || repository.startsWith(`${path}/`);
+    return isHost && isPath ? [{ credential, length: path.length }] : [];
+  });
+  return matching.sort((a, b) => b.length - a.length)[0]?.credential;
+}
+
+function splitName(name: string): { readonly host: string; readonly path: string } {
+  const [host = "", ...rest] = name.replace(/^https?:\/\//, "").replace(/\/+$/, "").split("/");
+  const path = rest.join("/");
+  return { host, path: /^v[12]$/.test(path) ? "" : path.replace(/^v[12]\//, "") };
+}
+
+/** `*.example.com` stands for one label, as Kubernetes reads it. */
+function hostMatches(pattern: string, registry: string): boolean {
+  const [wanted, given] = [pattern.split("."), registry.split(".")];
+  return wanted.length === given.length && wanted.every((label, index) => labelMatches(label, given[index] ?? ""));
+}
+
+function labelMatches(pattern: string, label: string): boolean {
+  const [head = "", ...rest] = pattern.split("*");
+  const tail = rest.at(-1);
+  if (tail === undefined) return pattern === label;
+  return rest.length === 1 && label.length >= head.length + tail.length && label.startsWith(head) && label.endsWith(tail);
+}
+
+/** Returns what stands for a credential in names of cached things: equal for equal ones, and nothing of it can be had back. */
+export function credentialFingerprint(credential: RegistryCredential | undefined): string {
+  return credential === undefined ? "anonymous" : createHash("sha256").update(JSON.stringify(["scrim pull credential", ...Object.values(credential)])).digest("hex");
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

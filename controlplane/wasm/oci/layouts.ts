@@ -1,0 +1,72 @@
+// The ways in which images hold a module, and how the module comes out of each.
+import { gunzip } from "node:zlib";
+import type { Descriptor, ImageManifest } from "./manifest.ts";
+import { findInTar } from "./tar.ts";
+
+/**
+ * `compat`: the last layer's tar holds `plugin.wasm`; `artifact`: a layer that is the module
+ * (both: https://github.com/solo-io/wasm/blob/master/spec/spec-compat.md, the two forms Istio reads).
+ * `cncf`: a layer `application/wasm` (https://tag-runtime.cncf.io/wgs/wasm/deliverables/wasm-oci-artifact/).
+ */
+export type ImageLayout = "compat" | "artifact" | "cncf";
+
+export const imageLayouts: readonly ImageLayout[] = ["compat", "artifact", "cncf"];
+
+/** The file in a compat layer. */
+export const MODULE_FILE = "plugin.wasm";
+
+export const LAYER_TYPES = {
+  ociTarGzip: "application/vnd.oci.image.layer.v1.tar+gzip",
+  module: "application/vnd.module.wasm.content.layer.v1+wasm",
+  cncf: "application/wasm",
+  /** As older tools wrote it. */
+  olderModule: "application/vnd.wasm.content.layer.v1+wasm",
+} as const;
+
+const TAR_LAYERS: readonly string[] = [LAYER_TYPES.ociTarGzip, "application/vnd.oci.image.layer.v1.tar", "application/vnd.docker.image.rootfs.diff.tar.gzip"];
+
+export type ModuleLayer = { readonly ok: true; readonly layout: ImageLayout; readonly layer: Descriptor } | { readonly ok: false; readonly message: string };
+
+/** Returns the layer that holds the module. */
+export function moduleLayer({ layers }: ImageManifest): ModuleLayer {
+  const raw = layers.filter(({ mediaType }) => layoutOfRaw(mediaType) !== undefined);
+  const [only] = raw;
+  if (raw.length > 1) return { ok: false, message: `the image holds ${raw.length} modules, and which one is meant is not said` };
+  if (only !== undefined) return { ok: true, layout: layoutOfRaw(only.mediaType) ?? "artifact", layer: only };
+  const last = layers.at(-1);
+  if (last !== undefined && TAR_LAYERS.includes(last.mediaType)) return { ok: true, layout: "compat", layer: last };
+  const found = layers.map(({ mediaType }) => mediaType).join(", ") || "none";
+  return { ok: false, message: `the image holds no Wasm module: none of its layers (${found}) is one, and the last is no tar archive, plain or gzip` };
+}
+
+function layoutOfRaw(mediaType: string): ImageLayout | undefined {
+  if (mediaType === LAYER_TYPES.cncf) return "cncf";
+  return mediaType === LAYER_TYPES.module || mediaType === LAYER_TYPES.olderModule ? "artifact" : undefined;
+}
+
+export type ModuleBytes = { readonly ok: true; readonly bytes: Uint8Array } | { readonly ok: false; readonly message: string };
+
+/** Returns the module out of its layer's bytes, of at most `maxBytes`; what a layer unpacks to beside the module is bounded too. */
+export async function moduleOfLayer(layout: ImageLayout, blob: Uint8Array, maxBytes: number): Promise<ModuleBytes> {
+  if (layout !== "compat") return blob.length > maxBytes ? tooLarge(maxBytes) : { ok: true, bytes: blob };
+  const isGzip = blob[0] === 0x1f && blob[1] === 0x8b;
+  const archive = isGzip ? await unzip(blob, 2 * maxBytes) : { ok: true as const, bytes: blob };
+  if (!archive.ok) return archive;
+  const file = findInTar(archive.bytes, MODULE_FILE);
+  if (!file.ok) return { ok: false, message: `the image's last layer ${file.message}` };
+  if (file.bytes === undefined) return { ok: false, message: `the image's last layer holds no ${MODULE_FILE}` };
+  // A copy: the archive around it need not be kept in memory.
+  return file.bytes.length > maxBytes ? tooLarge(maxBytes) : { ok: true, bytes: Uint8Array.from(file.bytes) };
+}
+
+function tooLarge(maxBytes: number): ModuleBytes {
+  return { ok: false, message: `the module is larger than ${maxBytes} bytes` };
+}
+
+function unzip(blob: Uint8Array, maxBytes: number): Promise<ModuleBytes> {
+  return new Promise((resolve) => gunzip(blob, { maxOutputLength: maxBytes }, (error, bytes) => {
+    if (error === null) return resolve({ ok: true, bytes });
+    const isBomb = "code" in error && error.code === "ERR_BUFFER_TOO_LARGE";
+    resolve({ ok: false, message: isBomb ? `the image's last layer unpacks to more than ${maxBytes} bytes` : `the image's last layer does not unpack (${error.message})` });
+  }));
+}
