@@ -143,7 +143,7 @@ describe("fields", () => {
     const host = start([{ name: "n/d", action: "DENY", rules: [{ to: [{ paths: ["/x"] }] }, { from: [{ principals: ["no"] }, { principals: ["*"] }], to: [{ paths: ["/y"] }, { paths: ["/z"] }] }] }]);
     expect(decide(host, { ":path": "/z" }, mtls(ORDERS))).toBe(refused("n/d", 1));
     expect(decide(host, { ":path": "/z" })).toBe("allowed");
-    expect(host.logged("debug").at(-2)).toBe("authz: denied by n/d[1]");
+    expect(host.logged("debug").at(-2)).toBe("authz: denied by n/d[1] (rules looked at: 2 of 2)");
     expect(host.metrics.counter("scrim_authz_denied_total")).toBe(1);
     expect(host.metrics.counter("scrim_authz_allowed_total")).toBe(1);
   });
@@ -240,15 +240,19 @@ describe("configuration", () => {
     ["", "not JSON"],
     [[], "configuration: expected an object"],
     [{ policy: [] }, "policy: unknown field"],
-    [{ policies: [{ name: "a", action: "AUDIT" }] }, "policies[0].action: expected ALLOW or DENY"],
+    [{ policies: [{ name: "a", action: "CUSTOM" }] }, "policies[0].action: expected ALLOW, DENY or AUDIT"],
+    [{ policies: [{ name: "a", action: "AUDIT", dryRun: true }] }, "policies[0].dryRun: expected false for AUDIT"],
     [{ policies: [{ action: "DENY" }] }, "policies[0].name: expected a string"],
     [{ policies: [{ name: "a", action: "DENY", rules: [{ form: [] }] }] }, "policies[0].rules[0].form: unknown field"],
-    [{ policies: [{ name: "a", action: "DENY", rules: [{ from: [{ requestPrincipals: ["*"] }] }] }] }, "policies[0].rules[0].from[0].requestPrincipals: unknown field"],
+    [{ policies: [{ name: "a", action: "DENY", rules: [{ from: [{ users: ["*"] }] }] }] }, "policies[0].rules[0].from[0].users: unknown field"],
     [{ policies: [{ name: "a", action: "DENY", rules: [{ from: [{ ipBlocks: ["10.0.0.0/99"] }] }] }] }, "policies[0].rules[0].from[0].ipBlocks[0]: expected an address or block"],
     [{ policies: [{ name: "a", action: "DENY", rules: [{ from: [{ serviceAccounts: ["x"] }] }] }] }, "serviceAccounts[0]: expected namespace/name"],
     [{ policies: [{ name: "a", action: "DENY", rules: [{ to: [{ ports: ["http"] }] }] }] }, "ports[0]: expected a port"],
     [{ policies: [{ name: "a", action: "DENY", rules: [{ to: [{ paths: ["/{**}/{*}"] }] }] }] }, "paths[0]: nothing but literal segments may follow {**}"],
-    [{ policies: [{ name: "a", action: "DENY", rules: [{ when: [{ key: "request.auth.claims[x]", values: ["y"] }] }] }] }, "when[0].key: expected one of request.headers"],
+    [{ policies: [{ name: "a", action: "DENY", rules: [{ when: [{ key: "request.auth.claims", values: ["y"] }] }] }] }, "when[0].key: a claim is written [name] or [name][inner name]"],
+    [{ policies: [{ name: "a", action: "DENY", rules: [{ when: [{ key: "request.auth.claims[a][]", values: ["y"] }] }] }] }, "when[0].key: a claim's name cannot be empty"],
+    [{ policies: [{ name: "a", action: "DENY", rules: [{ when: [{ key: "request.size", values: ["y"] }] }] }] }, "when[0].key: expected one of request.headers"],
+    [{ policies: [{ name: "a", action: "DENY", rules: [{ when: [{ key: "experimental.envoy.filters.x", values: ["y"] }] }] }] }, "when[0].key: expected one of request.headers"],
     [{ policies: [{ name: "a", action: "DENY", rules: [{ when: [{ key: "source.ip" }] }] }] }, "when[0]: expected values or notValues"],
     [{ policies: [{ name: "a", action: "DENY", rules: [{ to: [{ paths: [1] }] }] }] }, "paths[0]: expected a string"],
   ])("%j is refused: %s", (configuration, message) => {

@@ -2,39 +2,49 @@
 // produces: compiled policies, or the first mistake with its path (kept in the document)
 // never does: skip what it does not understand: that would be a rule not enforced
 import { Json } from "as-proxy-wasm-sdk";
-import { Clause, Condition, Policy, PolicySet, Rule, Subject } from "../policy/authorization";
+import { Policies, Policy, PolicyList, PolicySet, Rule } from "../policy/authorization";
+import { Clause, Condition } from "../policy/authorization-condition";
+import { Subject } from "../policy/authorization-request";
 import { parseDecimal, utf8, viewOf } from "../policy/bytes";
 import { parseCidr } from "../policy/cidr";
-import { createWildcardMatch, MatchKind, StringMatch } from "../policy/string-match";
+import { createWildcardMatch } from "../policy/string-match";
+import { parseConditionKey } from "./condition-key";
 
 const NO_NAME = new StaticArray<u8>(0);
 
 const SOURCE_FIELDS: string[] = [
-  "principals", "notPrincipals", "namespaces", "notNamespaces", "serviceAccounts", "notServiceAccounts", "ipBlocks", "notIpBlocks",
-  "remoteIpBlocks", "notRemoteIpBlocks",
+  "principals", "notPrincipals", "requestPrincipals", "notRequestPrincipals", "namespaces", "notNamespaces", "serviceAccounts", "notServiceAccounts",
+  "ipBlocks", "notIpBlocks", "remoteIpBlocks", "notRemoteIpBlocks",
 ];
 const OPERATION_FIELDS: string[] = ["hosts", "notHosts", "ports", "notPorts", "methods", "notMethods", "paths", "notPaths"];
-const CONDITION_KEYS = "request.headers[NAME], source.ip, remote.ip, source.namespace, source.principal, source.serviceAccount, destination.ip, destination.port, connection.sni";
 
 /** Returns the policies of a configuration. Look at its document's `error` before using them. */
-export function parsePolicies(configuration: Json): PolicySet {
-  const set = new PolicySet();
+export function parsePolicies(configuration: Json): Policies {
+  const policies = new Policies();
   const root = configuration.object().only(["policies"]);
   const list = root.get("policies").list();
   for (let i = 0; i < list.length; i++) {
-    const policy = parsePolicy(list.at(i));
-    if (policy.deny) set.denies.push(policy);
-    else set.allows.push(policy);
+    const json = list.at(i).object().only(["name", "action", "dryRun", "rules"]);
+    const set = json.get("dryRun").booleanOr(false) ? policies.trial : policies.enforced;
+    listFor(json, policies, set).add(parsePolicy(json));
   }
-  return set;
+  policies.seal();
+  return policies;
+}
+
+/** AUDIT refuses nothing, so on trial it is as good as none. */
+function listFor(json: Json, policies: Policies, set: PolicySet): PolicyList {
+  const action = json.get("action");
+  const text = action.string();
+  if (text == "DENY") return set.denies;
+  if (text == "ALLOW") return set.allows;
+  if (text != "AUDIT") action.fail("ALLOW, DENY or AUDIT");
+  else if (set === policies.trial) json.get("dryRun").fail("false for AUDIT");
+  return policies.audits;
 }
 
 function parsePolicy(json: Json): Policy {
-  json.object().only(["name", "action", "rules"]);
-  const action = json.get("action");
-  const text = action.string();
-  if (text != "ALLOW" && text != "DENY") action.fail("ALLOW or DENY");
-  const policy = new Policy(json.get("name").string(), text == "DENY");
+  const policy = new Policy(json.get("name").string());
   const rules = json.get("rules").list();
   for (let i = 0; i < rules.length; i++) policy.rules.push(parseRule(rules.at(i)));
   return policy;
@@ -56,6 +66,7 @@ function parseSource(json: Json): Clause {
   json.object().only(SOURCE_FIELDS);
   const clause = new Clause();
   addPair(clause, json, Subject.Principal, "principals", "notPrincipals");
+  addPair(clause, json, Subject.RequestPrincipal, "requestPrincipals", "notRequestPrincipals");
   addPair(clause, json, Subject.Namespace, "namespaces", "notNamespaces");
   addPair(clause, json, Subject.ServiceAccount, "serviceAccounts", "notServiceAccounts");
   addPair(clause, json, Subject.PeerIp, "ipBlocks", "notIpBlocks");
@@ -75,25 +86,12 @@ function parseOperation(json: Json): Clause {
 
 function parseWhen(json: Json, clause: Clause): void {
   json.object().only(["key", "values", "notValues"]);
-  const key = json.get("key").string();
-  let name = NO_NAME;
-  let subject = Subject.Header;
-  if (key.startsWith("request.headers[") && key.endsWith("]") && key.length > 17) {
-    name = utf8(key.substring(16, key.length - 1).toLowerCase());
-  } else if (key == "source.ip") subject = Subject.PeerIp;
-  else if (key == "remote.ip") subject = Subject.RemoteIp;
-  else if (key == "source.namespace") subject = Subject.Namespace;
-  else if (key == "source.principal") subject = Subject.Principal;
-  else if (key == "source.serviceAccount") subject = Subject.ServiceAccount;
-  else if (key == "destination.ip") subject = Subject.DestinationIp;
-  else if (key == "destination.port") subject = Subject.DestinationPort;
-  else if (key == "connection.sni") subject = Subject.ServerName;
-  else json.get("key").fail("one of " + CONDITION_KEYS);
+  const key = parseConditionKey(json.get("key"));
   const values = json.get("values").list();
   const notValues = json.get("notValues").list();
   if (values.length + notValues.length == 0) json.fail("values or notValues");
-  addCondition(clause, values, new Condition(subject, false, name));
-  addCondition(clause, notValues, new Condition(subject, true, name));
+  addCondition(clause, values, key.condition(false));
+  addCondition(clause, notValues, key.condition(true));
 }
 
 function addPair(clause: Clause, json: Json, subject: Subject, field: string, notField: string): void {
@@ -105,6 +103,7 @@ function addPair(clause: Clause, json: Json, subject: Subject, field: string, no
 function addCondition(clause: Clause, list: Json, condition: Condition): void {
   if (list.length == 0) return;
   for (let i = 0; i < list.length; i++) addValue(condition, list.at(i));
+  condition.seal();
   clause.conditions.push(condition);
 }
 
@@ -132,14 +131,13 @@ function addValue(condition: Condition, json: Json): void {
     }
     case Subject.ServiceAccount:
       return addServiceAccount(condition, json, value);
-    case Subject.Header:
-    case Subject.Host:
-    case Subject.Method:
-      if (value == "*") condition.strings.push(new StringMatch(MatchKind.Present, "", false, null));
-      else condition.strings.push(createWildcardMatch(value, condition.subject == Subject.Host));
+    case Subject.Metadata:
+      // As Istio: a value in brackets is meant for the elements of a list.
+      if (value.length > 2 && value.startsWith("[") && value.endsWith("]")) condition.elements.push(createWildcardMatch(value.substring(1, value.length - 1), false));
+      else condition.addText(value);
       return;
     default:
-      condition.strings.push(createWildcardMatch(value, false));
+      condition.addText(value);
   }
 }
 
@@ -147,6 +145,7 @@ function addValue(condition: Condition, json: Json): void {
 function addServiceAccount(condition: Condition, json: Json, value: string): void {
   const slash = value.indexOf("/");
   if (slash <= 0 || slash == value.length - 1 || value.indexOf("/", slash + 1) >= 0) json.fail("namespace/name");
+  condition.patterns.push(value);
   condition.strings.push(createWildcardMatch(value.substring(0, slash), false));
   condition.strings.push(createWildcardMatch(value.substring(slash + 1), false));
 }

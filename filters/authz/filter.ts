@@ -1,33 +1,33 @@
-// consumes: a request's headers and its connection's attributes
-// produces: nothing, or 403 with the policy that denied in the response code details
+// consumes: a request's headers, its connection's attributes, the claims of its token
+// produces: nothing, or 403 with the policy that denied in the response code details; what policies on trial and AUDIT say as filter state
 // never does: name a policy in the body; let a request pass that it could not look at
 import {
-  Bytes, BytesWriter, defineMetric, FilterHeadersStatus, HttpContext, incrementMetric, isLogged, Json, JsonDocument, literal, logBytes, LogLevel, MetricType,
-  RootContext, sendLocalReply,
+  Bytes, defineMetric, FilterHeadersStatus, HttpContext, incrementMetric, isLogged, Json, JsonDocument, literal, logBytes, LogLevel, MetricType, RootContext,
+  sendLocalReply, setProperty,
 } from "as-proxy-wasm-sdk";
-import { PolicySet } from "../policy/authorization";
+import { Policies, Verdict } from "../policy/authorization";
 import { parsePolicies } from "./config";
+import { auditLine, auditText, decisionLine, refusalDetails, trialLine, trialText } from "./messages";
 import { hostRequest as request } from "./request";
 
 const BODY = literal("RBAC: access denied");
-const DETAILS = literal("rbac_access_denied_matched_policy[");
-const NONE = literal("none");
-const NOT_ALLOWED = literal(",not_allowed_by[");
-const MORE = literal(",...");
-const NAMES_AT_MOST = 8;
-const LOG_ALLOWED = literal("authz: allowed by ");
-const LOG_DENIED = literal("authz: denied by ");
 const ALLOWED_TOTAL = literal("scrim_authz_allowed_total");
 const DENIED_TOTAL = literal("scrim_authz_denied_total");
-
-/** Messages and details are put together here; both are handed over before the next use. */
-const text = new BytesWriter(512);
+const TRIAL_ALLOWED_TOTAL = literal("scrim_authz_dry_run_allowed_total");
+const TRIAL_DENIED_TOTAL = literal("scrim_authz_dry_run_denied_total");
+const AUDITED_TOTAL = literal("scrim_authz_audited_total");
+/** Filter state of the stream, `wasm.` and these: an access log shows them by %FILTER_STATE(wasm.scrim.authz.audit:PLAIN)%. */
+const TRIAL_STATE = literal("scrim.authz.dry_run");
+const AUDIT_STATE = literal("scrim.authz.audit");
 
 /** One configured set of policies. */
 export class Authorization extends RootContext {
-  private policies: PolicySet = new PolicySet();
+  private policies: Policies = new Policies();
   private allowedMetric: u32 = 0;
   private deniedMetric: u32 = 0;
+  private trialAllowedMetric: u32 = 0;
+  private trialDeniedMetric: u32 = 0;
+  private auditedMetric: u32 = 0;
 
   override onConfigure(configuration: Bytes): bool {
     return this.configureFrom(new JsonDocument(configuration, this.region).root);
@@ -41,6 +41,11 @@ export class Authorization extends RootContext {
     this.policies = policies;
     this.allowedMetric = defineMetric(MetricType.Counter, ALLOWED_TOTAL);
     this.deniedMetric = defineMetric(MetricType.Counter, DENIED_TOTAL);
+    if (!policies.trial.isEmpty) {
+      this.trialAllowedMetric = defineMetric(MetricType.Counter, TRIAL_ALLOWED_TOTAL);
+      this.trialDeniedMetric = defineMetric(MetricType.Counter, TRIAL_DENIED_TOTAL);
+    }
+    if (policies.audits.policies.length > 0) this.auditedMetric = defineMetric(MetricType.Counter, AUDITED_TOTAL);
     return true;
   }
 
@@ -51,54 +56,38 @@ export class Authorization extends RootContext {
   /** Decides the current request; returns whether it may pass. */
   decide(): bool {
     request.begin();
-    let allowed = this.policies.decide(request);
+    this.audit();
+    this.tryOut();
+    const set = this.policies.enforced;
+    let verdict = set.decide(request);
     if (request.headersMissing) {
-      allowed = false;
-      this.policies.policy = -1;
+      set.denies.policy = -1;
+      verdict = Verdict.NotAllowed;
     }
+    const allowed = verdict == Verdict.Allowed;
     incrementMetric(allowed ? this.allowedMetric : this.deniedMetric);
-    if (!allowed) sendLocalReply(403, this.details(), BODY);
-    if (isLogged(LogLevel.Debug)) this.logDecision(allowed);
+    if (!allowed) sendLocalReply(403, refusalDetails(set), BODY);
+    if (isLogged(LogLevel.Debug)) logBytes(LogLevel.Debug, decisionLine(set, verdict));
     return allowed;
   }
 
-  /**
-   * `rbac_access_denied_matched_policy[<namespace>/<name>[<rule>]]`, or `…[none],not_allowed_by[<namespace>/<name>,…]` with the
-   * ALLOW policies of which none matched: who reads the log must know where to look.
-   */
-  private details(): Bytes {
-    text.clear().bytes(DETAILS);
-    this.writeMatch(false);
-    text.byte(0x5d);
-    if (this.policies.policy < 0) this.writeAllows();
-    return text.result;
+  /** Tells which AUDIT policy matches, whatever is decided. */
+  private audit(): void {
+    const audits = this.policies.audits;
+    if (audits.policies.length == 0 || !audits.firstOf(request)) return;
+    incrementMetric(this.auditedMetric);
+    setProperty(AUDIT_STATE, auditText(audits));
+    if (isLogged(LogLevel.Info)) logBytes(LogLevel.Info, auditLine(audits));
   }
 
-  /** Appends the names of the ALLOW policies, as many as an access log should hold. */
-  private writeAllows(): void {
-    const allows = this.policies.allows;
-    if (allows.length == 0) return;
-    text.bytes(NOT_ALLOWED);
-    for (let i = 0; i < min(allows.length, NAMES_AT_MOST); i++) {
-      if (i > 0) text.byte(0x2c);
-      text.text(allows[i].name);
-    }
-    if (allows.length > NAMES_AT_MOST) text.bytes(MORE);
-    text.byte(0x5d);
-  }
-
-  private logDecision(allowed: bool): void {
-    text.clear().bytes(allowed ? LOG_ALLOWED : LOG_DENIED);
-    this.writeMatch(allowed);
-    logBytes(LogLevel.Debug, text.result);
-  }
-
-  /** Appends `<namespace>/<name>[<rule>]` of what decided, or `none`. */
-  private writeMatch(allowed: bool): void {
-    const set = this.policies;
-    const policies = allowed ? set.allows : set.denies;
-    if (set.policy < 0 || set.policy >= policies.length) text.bytes(NONE);
-    else text.text(policies[set.policy].name).byte(0x5b).integer(set.rule).byte(0x5d);
+  /** Tells what policies on trial would decide if they were the only ones. */
+  private tryOut(): void {
+    const set = this.policies.trial;
+    if (set.isEmpty) return;
+    const verdict = set.decide(request);
+    incrementMetric(verdict == Verdict.Allowed ? this.trialAllowedMetric : this.trialDeniedMetric);
+    setProperty(TRIAL_STATE, trialText(set, verdict));
+    if (isLogged(LogLevel.Debug)) logBytes(LogLevel.Debug, trialLine(set, verdict));
   }
 }
 

@@ -5,11 +5,14 @@ import {
   Bytes, callbackSerial, CONNECTION_MTLS, CONNECTION_PEER_URI_SAN, CONNECTION_REQUESTED_SERVER_NAME, DESTINATION_ADDRESS, DESTINATION_PORT, getBooleanProperty,
   getIntegerProperty, getProperty, HeaderPairs, literal, propertyPath, requestHeaders, SOURCE_ADDRESS,
 } from "as-proxy-wasm-sdk";
-import { AuthorizationRequest, SpanList } from "../policy/authorization";
+import { AuthorizationRequest } from "../policy/authorization-request";
 import { ABSENT, addressOf, lengthOf, Span, spanOf } from "../policy/bytes";
 import { IpAddress } from "../policy/cidr";
+import { ClaimPath, ClaimValue, requestPrincipal } from "../policy/jwt-claims";
 import { Principal } from "../policy/principal";
 import { hasLenientReading, lenientPath, pathOf } from "../policy/request-text";
+import { SpanList } from "../policy/span-list";
+import { hostMetadata } from "./host-metadata";
 
 const METHOD = literal(":method");
 const PATH = literal(":path");
@@ -41,6 +44,8 @@ export class HostRequest extends AuthorizationRequest {
   private lenientBytes: StaticArray<u8> = new StaticArray<u8>(256);
   private principalRead: bool = false;
   private readonly principalValue: Principal = new Principal();
+  private requestPrincipalRead: bool = false;
+  private requestPrincipalValue: Span = ABSENT;
   private peerIpRead: bool = false;
   private readonly peerIpValue: IpAddress = new IpAddress();
   private remoteIpRead: bool = false;
@@ -57,6 +62,7 @@ export class HostRequest extends AuthorizationRequest {
     this.pathRead = false;
     this.lenientRead = false;
     this.principalRead = false;
+    this.requestPrincipalRead = false;
     this.peerIpRead = false;
     this.remoteIpRead = false;
   }
@@ -97,6 +103,18 @@ export class HostRequest extends AuthorizationRequest {
       if (getBooleanProperty(CONNECTION_MTLS)) this.principalValue.read(spanOfBytes(getProperty(CONNECTION_PEER_URI_SAN)));
     }
     return this.principalValue;
+  }
+
+  override requestPrincipal(): Span {
+    if (!this.requestPrincipalRead) {
+      this.requestPrincipalRead = true;
+      this.requestPrincipalValue = requestPrincipal(hostMetadata);
+    }
+    return this.requestPrincipalValue;
+  }
+
+  override metadata(path: ClaimPath, value: ClaimValue): void {
+    path.read(hostMetadata, value);
   }
 
   override peerIp(): IpAddress {

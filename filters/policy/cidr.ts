@@ -110,10 +110,12 @@ const GROUPS_READER = new V6Groups();
 /** A block of addresses. */
 export class Cidr {
   constructor(
-    private readonly high: u64,
-    private readonly low: u64,
+    readonly high: u64,
+    readonly low: u64,
     private readonly maskHigh: u64,
     private readonly maskLow: u64,
+    /** Length of the prefix among the 128 bits of `IpAddress`. */
+    readonly prefix: i32,
   ) {}
 
   /** Returns whether the address lies in the block; an address that is not valid lies in none. */
@@ -139,7 +141,7 @@ export function parseCidr(text: string): Cidr | null {
   if (v4) prefix += 96;
   const maskHigh = prefix >= 64 ? u64.MAX_VALUE : prefix == 0 ? 0 : u64.MAX_VALUE << (64 - prefix);
   const maskLow = prefix <= 64 ? 0 : prefix == 128 ? u64.MAX_VALUE : u64.MAX_VALUE << (128 - prefix);
-  return new Cidr(address.high & maskHigh, address.low & maskLow, maskHigh, maskLow);
+  return new Cidr(address.high & maskHigh, address.low & maskLow, maskHigh, maskLow, prefix);
 }
 
 // @ts-ignore: decorator

@@ -30,6 +30,8 @@ export enum ClaimKind {
   Boolean,
   /** A list; elements that are no texts are left out. */
   List,
+  /** A text with NUL in it, which no list, map or number looks like. */
+  Odd,
 }
 
 /** One claim as it was read; views are valid until the callback ends. One object can be read into again and again. */
@@ -95,7 +97,7 @@ export class ClaimPath {
     } else if (length == 8) {
       value.kind = ClaimKind.Number;
       value.number = load<f64>(addressOf(raw));
-    }
+    } else if (!isPairs(raw)) value.kind = ClaimKind.Odd;
     if (value.kind != ClaimKind.List) value.items.count = 0;
   }
 
@@ -177,22 +179,32 @@ function hasNul(value: Span): bool {
   return false;
 }
 
-/** Puts the elements of a serialized list into `items`; false when the bytes are not exactly one. */
-function readList(raw: Span, items: SpanList): bool {
-  items.count = 0;
+/** Whether the bytes are exactly a serialized map or list. */
+function isPairs(raw: Span): bool {
   const length = lengthOf(raw);
   const base = addressOf(raw);
   if (length < 4) return false;
-  const count = load<u32>(base);
-  if (u64(count) * 10 + 4 > u64(length)) return false;
-  let at: u64 = 4 + u64(count) * 8;
-  for (let i: u32 = 0; i < count; i++) {
-    const size = load<u32>(base + 4 + usize(i) * 8);
-    if (load<u32>(base + 8 + usize(i) * 8) != 0 || at + u64(size) + 2 > u64(length)) return false;
-    items.push(cut(raw, i32(at), i32(at + u64(size))));
-    at += u64(size) + 2;
+  const count = u64(load<u32>(base));
+  if (count * 10 + 4 > u64(length)) return false;
+  let size = 4 + count * 10;
+  for (let i: usize = 0; i < usize(count) * 2; i++) size += u64(load<u32>(base + 4 + i * 4));
+  return size == u64(length);
+}
+
+/** Puts the elements of a serialized list into `items`; false when the bytes are not exactly one. */
+function readList(raw: Span, items: SpanList): bool {
+  items.count = 0;
+  if (!isPairs(raw)) return false;
+  const base = addressOf(raw);
+  const count = load<i32>(base);
+  let at = 4 + count * 8;
+  for (let i = 0; i < count; i++) {
+    const size = load<i32>(base + 4 + usize(i) * 8);
+    if (load<u32>(base + 8 + usize(i) * 8) != 0) return false;
+    items.push(cut(raw, at, at + size));
+    at += size + 2;
   }
-  return at == u64(length);
+  return true;
 }
 
 /** Leaves out the elements that are no texts. */

@@ -206,6 +206,7 @@ export function claim(key: string, whole: ArrayBuffer, first: ArrayBuffer, hasFi
       for (let i = 0; i < claimValue.items.count; i++) items.push(textOf(claimValue.items.at(i)));
       return "list " + items.join("|");
     }
+    case ClaimKind.Odd: return "odd";
     default: return "absent";
   }
 }

@@ -1,0 +1,285 @@
+// consumes: one field of a rule and what is known of a request
+// produces: whether the field holds
+// never does: let an ambiguity decide in the client's favour; read an attribute that the field does not ask for; allocate while deciding
+import { AuthorizationRequest, Subject } from "./authorization-request";
+import { ABSENT, cut, indexOf, lengthOf, Span, trim, utf8, viewOf } from "./bytes";
+import { Cidr, IpAddress } from "./cidr";
+import { ClaimKind, ClaimPath, ClaimValue } from "./jwt-claims";
+import { compileTemplate, isTemplate, PathTemplate } from "./path-template";
+import { Principal } from "./principal";
+import { beforePort, hostOf, isAmbiguousHost, lenientText, withoutUser } from "./request-text";
+import { SpanList } from "./span-list";
+import { createWildcardMatch, MatchKind, StringMatch } from "./string-match";
+import { TextSet } from "./text-set";
+
+const values = new SpanList();
+const claim = new ClaimValue();
+const TRUE = utf8("true");
+const FALSE = utf8("false");
+
+/** From so many exact values on they are looked up instead of compared one after the other. */
+const MANY = 8;
+
+/**
+ * One field of a rule: the subject is one of the listed ones, or with `negated` none of them.
+ *
+ * Where a request can be read in two ways (repeated or comma-joined headers, a host with a port or trailing dot), `strict` matching
+ * asks that every reading matches and loose matching that any does. Rules that let requests in are matched strictly, rules that keep
+ * them out loosely, and negation turns that round: so no spelling slips past a DENY or into an ALLOW.
+ */
+export class Condition {
+  strings: StringMatch[] = [];
+  /** The patterns as they were written (`addText`, `addPath`), for the index; service accounts as `namespace/name`. */
+  patterns: string[] = [];
+  templates: PathTemplate[] = [];
+  /** Path patterns with `%` or `;` in them, in the form that lenient paths have. */
+  lenient: StringMatch[] = [];
+  /** Patterns of a list's elements, for Subject.Metadata. */
+  elements: StringMatch[] = [];
+  blocks: Cidr[] = [];
+  ports: i32[] = [];
+  /** Where the claim or metadata stands, for Subject.Claim and Subject.Metadata. */
+  claim: ClaimPath | null = null;
+  /** The exact ones of many `strings`, which are not in that list then. */
+  private exact: TextSet | null = null;
+  /** Those of the patterns that are numbers. */
+  private numbers: f64[] = [];
+
+  constructor(
+    readonly subject: Subject,
+    readonly negated: bool,
+    /** The header's name in lower case, for Subject.Header. */
+    readonly name: StaticArray<u8>,
+  ) {}
+
+  /** Returns whether the condition holds; `permits` tells whether its holding lets a request in. */
+  holds(request: AuthorizationRequest, permits: bool): bool {
+    return this.matches(request, permits != this.negated) != this.negated;
+  }
+
+  private matches(request: AuthorizationRequest, strict: bool): bool {
+    switch (this.subject) {
+      case Subject.Principal:
+        return this.anyString(request.principal().name);
+      case Subject.Namespace:
+        return this.anyString(request.principal().namespace);
+      case Subject.ServiceAccount:
+        return this.serviceAccount(request.principal());
+      case Subject.RequestPrincipal:
+        return this.anyString(request.requestPrincipal());
+      case Subject.PeerIp:
+        return this.anyBlock(request.peerIp());
+      case Subject.RemoteIp:
+        return this.anyBlock(request.remoteIp());
+      case Subject.DestinationIp:
+        return this.anyBlock(request.destinationIp());
+      case Subject.DestinationPort:
+        return this.ports.includes(request.destinationPort());
+      case Subject.Host:
+        return strict ? !isAmbiguousHost(request.authority()) && this.anyString(request.authority()) : this.someHost(request.authority());
+      case Subject.Method:
+        return this.anyString(request.method());
+      case Subject.Path:
+        return this.anyString(request.path()) || this.anyTemplate(request.path()) || (!strict && this.somePath(request));
+      case Subject.Header:
+        return strict ? this.everyHeaderValue(request) : this.someHeaderValue(request);
+      case Subject.Claim:
+      case Subject.Metadata:
+        return this.claimMatches(request, strict);
+      default:
+        return this.anyString(request.serverName());
+    }
+  }
+
+  /** Adds a pattern as Istio writes values. Configuration time only. */
+  addText(pattern: string): void {
+    const anyAtAll = pattern == "*" && (this.subject == Subject.Header || this.subject == Subject.Host || this.subject == Subject.Method);
+    this.strings.push(anyAtAll ? new StringMatch(MatchKind.Present, "", false, null) : createWildcardMatch(pattern, this.subject == Subject.Host));
+    this.patterns.push(pattern);
+    if (this.subject != Subject.Claim) return;
+    const number = parseFloat(pattern);
+    if (isFinite(number) && isNumber(pattern)) this.numbers.push(number);
+  }
+
+  /** Adds a path pattern; returns what is wrong with it, or "". Configuration time only. */
+  addPath(pattern: string): string {
+    this.patterns.push(pattern);
+    if (isTemplate(pattern)) {
+      const result = compileTemplate(pattern);
+      const template = result.template;
+      if (template != null) this.templates.push(template);
+      return result.error;
+    }
+    this.strings.push(createWildcardMatch(pattern, false));
+    if (pattern.includes("%") || pattern.includes(";")) this.lenient.push(createWildcardMatch(lenientText(pattern), false));
+    return "";
+  }
+
+  /** Ends the configuration: many exact values become a set. */
+  seal(): void {
+    if (this.strings.length != this.patterns.length || this.strings.length <= MANY) return;
+    const exact: string[] = [];
+    const others: StringMatch[] = [];
+    for (let i = 0; i < this.strings.length; i++) {
+      if (this.strings[i].kind == MatchKind.Exact) exact.push(this.patterns[i]);
+      else others.push(this.strings[i]);
+    }
+    if (exact.length <= MANY) return;
+    this.exact = new TextSet(exact, this.subject == Subject.Host);
+    this.strings = others;
+  }
+
+  /** Some pattern matches the path as a lenient application reads it: `/a%3ab` is `/a:b` then, and `/a;x` is `/a`. */
+  private somePath(request: AuthorizationRequest): bool {
+    const path = request.lenientPath();
+    for (let i = 0; i < this.lenient.length; i++) {
+      if (unchecked(this.lenient[i]).matches(path)) return true;
+    }
+    return path != request.path() && (this.anyString(path) || this.anyTemplate(path));
+  }
+
+  /** Some pattern matches the authority, or what an application may take for the host in it. */
+  private someHost(authority: Span): bool {
+    if (this.anyString(authority)) return true;
+    let at = 0;
+    while (authority != ABSENT && at <= lengthOf(authority)) {
+      const comma = indexOf(authority, 0x2c, at);
+      const end = comma < 0 ? lengthOf(authority) : comma;
+      const host = withoutUser(trim(cut(authority, at, end)));
+      if (this.anyString(hostOf(host)) || this.anyString(beforePort(host))) return true;
+      at = end + 1;
+    }
+    return false;
+  }
+
+  private anyString(value: Span): bool {
+    if (value == ABSENT) return false;
+    const exact = this.exact;
+    if (exact != null && exact.has(value)) return true;
+    for (let i = 0; i < this.strings.length; i++) {
+      if (unchecked(this.strings[i]).matches(value)) return true;
+    }
+    return false;
+  }
+
+  private anyTemplate(path: Span): bool {
+    if (path == ABSENT) return false;
+    for (let i = 0; i < this.templates.length; i++) {
+      if (unchecked(this.templates[i]).matches(path)) return true;
+    }
+    return false;
+  }
+
+  private anyBlock(address: IpAddress): bool {
+    for (let i = 0; i < this.blocks.length; i++) {
+      if (unchecked(this.blocks[i]).contains(address)) return true;
+    }
+    return false;
+  }
+
+  /** Patterns come in pairs: namespace, then name. */
+  private serviceAccount(principal: Principal): bool {
+    if (principal.serviceAccount == ABSENT) return false;
+    for (let i = 0; i + 1 < this.strings.length; i += 2) {
+      if (unchecked(this.strings[i]).matches(principal.namespace) && unchecked(this.strings[i + 1]).matches(principal.serviceAccount)) return true;
+    }
+    return false;
+  }
+
+  /**
+   * A claim matches as a text or by any element of a list, as Istio documents; loosely also as a number or as true or false, and as a text
+   * with NUL: an issuer's change of a claim's type opens nothing.
+   */
+  private claimMatches(request: AuthorizationRequest, strict: bool): bool {
+    const path = this.claim;
+    if (path == null) return false;
+    request.metadata(path, claim);
+    switch (claim.kind) {
+      case ClaimKind.Text:
+        return this.anyString(claim.text);
+      case ClaimKind.List:
+        for (let i = 0; i < claim.items.count; i++) {
+          if (this.subject == Subject.Claim ? this.anyString(claim.items.at(i)) : this.anyElement(claim.items.at(i))) return true;
+        }
+        return false;
+      case ClaimKind.Number:
+        return !strict && this.numbers.includes(claim.number);
+      case ClaimKind.Boolean:
+        return !strict && this.anyString(viewOf(claim.flag ? TRUE : FALSE));
+      case ClaimKind.Odd:
+        return !strict && this.anyString(claim.raw);
+      default:
+        return false;
+    }
+  }
+
+  private anyElement(value: Span): bool {
+    for (let i = 0; i < this.elements.length; i++) {
+      if (unchecked(this.elements[i]).matches(value)) return true;
+    }
+    return false;
+  }
+
+  /** One pattern matches the joined value and each single one. */
+  private everyHeaderValue(request: AuthorizationRequest): bool {
+    const joined = request.joinedHeader(viewOf(this.name));
+    if (joined == ABSENT) return false;
+    values.count = 0;
+    request.headerValues(viewOf(this.name), values);
+    const exact = this.exact;
+    if (exact != null && values.count == 1 && exact.has(joined)) return true;
+    for (let i = 0; i < this.strings.length; i++) {
+      const pattern = unchecked(this.strings[i]);
+      let all = pattern.matches(joined);
+      for (let j = 0; all && j < values.count; j++) all = pattern.matches(values.at(j));
+      if (all) return true;
+    }
+    return false;
+  }
+
+  /** Some pattern matches the joined value, a single one, or an element of a comma-separated one. */
+  private someHeaderValue(request: AuthorizationRequest): bool {
+    const joined = request.joinedHeader(viewOf(this.name));
+    if (joined == ABSENT) return false;
+    if (this.anyString(joined)) return true;
+    values.count = 0;
+    request.headerValues(viewOf(this.name), values);
+    for (let j = 0; j < values.count; j++) {
+      if (this.anyString(values.at(j)) || this.someElement(values.at(j))) return true;
+    }
+    return false;
+  }
+
+  private someElement(value: Span): bool {
+    let at = 0;
+    while (at <= lengthOf(value)) {
+      const comma = indexOf(value, 0x2c, at);
+      const end = comma < 0 ? lengthOf(value) : comma;
+      if (this.anyString(trim(cut(value, at, end)))) return true;
+      at = end + 1;
+    }
+    return false;
+  }
+}
+
+/** Whether a pattern is a number as JSON writes them, without exponent: `parseFloat` takes what only begins like one. */
+function isNumber(pattern: string): bool {
+  for (let i = 0; i < pattern.length; i++) {
+    const unit = pattern.charCodeAt(i);
+    if (!((unit >= 0x30 && unit <= 0x39) || unit == 0x2e || (unit == 0x2d && i == 0))) return false;
+  }
+  return true;
+}
+
+/** One entry of `from` or `to`: all of its conditions must hold; without any it always does. */
+export class Clause {
+  conditions: Condition[] = [];
+
+  /** Returns whether every condition holds. */
+  holds(request: AuthorizationRequest, permits: bool): bool {
+    for (let i = 0; i < this.conditions.length; i++) {
+      if (!unchecked(this.conditions[i]).holds(request, permits)) return false;
+    }
+    return true;
+  }
+}

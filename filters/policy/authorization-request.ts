@@ -1,0 +1,57 @@
+// What authorization asks of a request.
+import { Span } from "./bytes";
+import { IpAddress } from "./cidr";
+import { ClaimPath, ClaimValue } from "./jwt-claims";
+import { Principal } from "./principal";
+import { SpanList } from "./span-list";
+
+/** What a condition looks at. */
+export enum Subject {
+  Principal,
+  Namespace,
+  ServiceAccount,
+  RequestPrincipal,
+  PeerIp,
+  RemoteIp,
+  DestinationIp,
+  DestinationPort,
+  Host,
+  Method,
+  Path,
+  Header,
+  ServerName,
+  /** A claim of the verified token: a text, or a list of which any element counts. */
+  Claim,
+  /** A filter's dynamic metadata: texts and lists have patterns of their own. */
+  Metadata,
+}
+
+/** What a decision reads of a request; implementations look things up when first asked. */
+export abstract class AuthorizationRequest {
+  /** `:method`. */
+  abstract method(): Span;
+  /** `:path` without query and fragment, as Envoy normalized it. */
+  abstract path(): Span;
+  /** The path as a lenient application may read it (`lenientPath`); the same view as `path` where there is nothing to read in two ways. */
+  abstract lenientPath(): Span;
+  /** `:authority`. */
+  abstract authority(): Span;
+  /** The authenticated peer; all parts absent without mutual TLS. */
+  abstract principal(): Principal;
+  /** `<issuer>/<subject>` of the verified token, or ABSENT. */
+  abstract requestPrincipal(): Span;
+  /** The address at the other end of the connection. */
+  abstract peerIp(): IpAddress;
+  /** The client's address as forwarding headers tell, to the degree Envoy is configured to believe them. */
+  abstract remoteIp(): IpAddress;
+  abstract destinationIp(): IpAddress;
+  abstract destinationPort(): i32;
+  /** The SNI, or ABSENT. */
+  abstract serverName(): Span;
+  /** Puts every value of a header (one per line it stood on) into `values`. */
+  abstract headerValues(name: Span, values: SpanList): void;
+  /** Returns all values joined with ",", as Envoy's own matching sees them; ABSENT when there is none. */
+  abstract joinedHeader(name: Span): Span;
+  /** Reads a claim, or another value of dynamic metadata. */
+  abstract metadata(path: ClaimPath, value: ClaimValue): void;
+}

@@ -1,0 +1,214 @@
+// consumes: conditions of rules (when configured) and a request (when one is decided)
+// produces: keys such that a condition that holds for a request shares one with it
+// never does: decide: a shared key says "look", not "matches"
+import { Condition } from "./authorization-condition";
+import { AuthorizationRequest, Subject } from "./authorization-request";
+import { ABSENT, addressOf, cut, indexOf, lengthOf, Span, trim, utf8, viewOf } from "./bytes";
+import { IpAddress } from "./cidr";
+import { ClaimKind, ClaimPath, ClaimValue } from "./jwt-claims";
+import { isTemplate } from "./path-template";
+import { beforePort, hostOf, lenientText, withoutUser } from "./request-text";
+import { SpanList } from "./span-list";
+import { hashByte, TEXT_HASH, textHash } from "./text-set";
+
+/** Longer prefixes are told apart by this many bytes only. */
+const LONGEST_PREFIX = 128;
+const SLASH: u8 = 0x2f;
+
+const values = new SpanList();
+const claim = new ClaimValue();
+
+/** Whoever takes the keys of a request. */
+export abstract class KeyTaker {
+  abstract take(key: u64): void;
+}
+
+/** One thing that rules are found by: a subject, and for headers and claims its name. */
+export class Dimension {
+  /** Whether some rule is found by it. */
+  used: bool = false;
+  private readonly seed: u64;
+  /** Longer values are none of the keys. */
+  private longest: i32 = 0;
+  /** Lengths of prefixes (paths, addresses) among the keys. */
+  private readonly lengths: StaticArray<bool> = new StaticArray<bool>(LONGEST_PREFIX + 1);
+  private longestPrefix: i32 = -1;
+
+  constructor(
+    readonly number: i32,
+    readonly subject: Subject,
+    readonly name: StaticArray<u8>,
+    readonly claim: ClaimPath | null,
+    /** Whether the rules let in: then a request is read in one way only. */
+    private readonly permits: bool,
+  ) {
+    this.seed = hashByte(hashByte(TEXT_HASH, u8(number)), 0xff);
+  }
+
+  /** Returns the keys of a condition: none (null) where it may hold for a request that has no such key. Configuration time only. */
+  keysOf(condition: Condition): u64[] | null {
+    const keys: u64[] = [];
+    if (condition.negated) return null;
+    for (let i = 0; i < condition.ports.length; i++) keys.push(this.numberKey(u64(condition.ports[i])));
+    for (let i = 0; i < condition.blocks.length; i++) {
+      const block = condition.blocks[i];
+      keys.push(this.addressKey(block.prefix, block.high, block.low));
+    }
+    for (let i = 0; i < condition.patterns.length; i++) {
+      if (!this.addPattern(condition.patterns[i], keys)) return null;
+    }
+    return keys.length > 0 ? keys : null;
+  }
+
+  /** Gives away every key of a request under which a rule could have been put that matches it. */
+  collect(request: AuthorizationRequest, taker: KeyTaker): void {
+    switch (this.subject) {
+      case Subject.Principal: return this.text(request.principal().name, taker);
+      case Subject.Namespace: return this.text(request.principal().namespace, taker);
+      case Subject.ServiceAccount: return this.account(request, taker);
+      case Subject.RequestPrincipal: return this.text(request.requestPrincipal(), taker);
+      case Subject.PeerIp: return this.address(request.peerIp(), taker);
+      case Subject.RemoteIp: return this.address(request.remoteIp(), taker);
+      case Subject.DestinationIp: return this.address(request.destinationIp(), taker);
+      case Subject.DestinationPort: return taker.take(this.numberKey(u64(request.destinationPort())));
+      case Subject.Host: return this.hosts(request.authority(), taker);
+      case Subject.Method: return this.text(request.method(), taker);
+      case Subject.Path: return this.paths(request, taker);
+      case Subject.Header: return this.header(request, taker);
+      case Subject.Claim: return this.claims(request, taker);
+      case Subject.ServerName: return this.text(request.serverName(), taker);
+      default: return;
+    }
+  }
+
+  private addPattern(pattern: string, keys: u64[]): bool {
+    if (this.subject == Subject.Path) return this.addPath(pattern, keys);
+    if (pattern.includes("*")) return false;
+    if (this.subject == Subject.Claim && !this.permits && (pattern == "true" || pattern == "false" || isFinite(parseFloat(pattern)))) return false;
+    keys.push(this.textKey(pattern));
+    return true;
+  }
+
+  /** Of a template the literal beginning counts. A refusal is also found by what a lenient application reads. */
+  private addPath(pattern: string, keys: u64[]): bool {
+    if (pattern.startsWith("*")) return false;
+    if (!this.permits && (pattern.includes("%") || pattern.includes(";"))) {
+      const lenient = lenientText(pattern);
+      if (lenient != pattern && !this.addPath(lenient, keys)) return false;
+    }
+    const end = isTemplate(pattern) ? pattern.indexOf("{") : pattern.endsWith("*") ? pattern.length - 1 : -1;
+    if (end < 0) keys.push(this.textKey(pattern));
+    else if (end < 2) return false;
+    else keys.push(this.prefixKey(pattern.substring(0, end)));
+    return true;
+  }
+
+  private textKey(text: string): u64 {
+    const bytes = utf8(text);
+    this.longest = max(this.longest, bytes.length);
+    return textHash(viewOf(bytes), this.seed, this.subject == Subject.Host);
+  }
+
+  /** The key of all that begins so: the state of the hash there, turned so that it is no exact one's. */
+  private prefixKey(text: string): u64 {
+    const bytes = utf8(text);
+    const length = min(bytes.length, LONGEST_PREFIX);
+    this.lengths[length] = true;
+    this.longestPrefix = max(this.longestPrefix, length);
+    return ~textHash(cut(viewOf(bytes), 0, length), this.seed, false);
+  }
+
+  private numberKey(value: u64): u64 {
+    return (this.seed ^ value) * 0x9e3779b97f4a7c15;
+  }
+
+  private addressKey(prefix: i32, high: u64, low: u64): u64 {
+    this.lengths[prefix] = true;
+    return this.hashAddress(prefix, high, low);
+  }
+
+  private hashAddress(prefix: i32, high: u64, low: u64): u64 {
+    return (((this.seed ^ u64(prefix)) * 0x9e3779b97f4a7c15) ^ rotl(high, 17)) * 0xc2b2ae3d27d4eb4f ^ low * 0x9e3779b185ebca87;
+  }
+
+  private text(value: Span, taker: KeyTaker): void {
+    if (value != ABSENT && lengthOf(value) <= this.longest) taker.take(textHash(value, this.seed, this.subject == Subject.Host));
+  }
+
+  private account(request: AuthorizationRequest, taker: KeyTaker): void {
+    const principal = request.principal();
+    if (principal.serviceAccount == ABSENT) return;
+    taker.take(textHash(principal.serviceAccount, hashByte(textHash(principal.namespace, this.seed, false), SLASH), false));
+  }
+
+  private address(address: IpAddress, taker: KeyTaker): void {
+    if (!address.valid) return;
+    for (let prefix = 0; prefix <= 128; prefix++) {
+      if (!unchecked(this.lengths[prefix])) continue;
+      const high = prefix >= 64 ? address.high : prefix == 0 ? 0 : address.high & (u64.MAX_VALUE << (64 - prefix));
+      const low = prefix <= 64 ? 0 : prefix == 128 ? address.low : address.low & (u64.MAX_VALUE << (128 - prefix));
+      taker.take(this.hashAddress(prefix, high, low));
+    }
+  }
+
+  private paths(request: AuthorizationRequest, taker: KeyTaker): void {
+    this.path(request.path(), taker);
+    if (!this.permits && request.lenientPath() != request.path()) this.path(request.lenientPath(), taker);
+  }
+
+  private path(path: Span, taker: KeyTaker): void {
+    this.text(path, taker);
+    const length = min(lengthOf(path), this.longestPrefix);
+    const at = addressOf(path);
+    let state = this.seed;
+    for (let i = 0; i < length; i++) {
+      state = hashByte(state, load<u8>(at + i));
+      if (unchecked(this.lengths[i + 1])) taker.take(~state);
+    }
+  }
+
+  /** As `Condition` reads hosts. */
+  private hosts(authority: Span, taker: KeyTaker): void {
+    this.text(authority, taker);
+    let at = 0;
+    while (!this.permits && authority != ABSENT && at <= lengthOf(authority)) {
+      const comma = indexOf(authority, 0x2c, at);
+      const end = comma < 0 ? lengthOf(authority) : comma;
+      const host = withoutUser(trim(cut(authority, at, end)));
+      this.text(hostOf(host), taker);
+      this.text(beforePort(host), taker);
+      at = end + 1;
+    }
+  }
+
+  /** As `Condition` reads headers. */
+  private header(request: AuthorizationRequest, taker: KeyTaker): void {
+    this.text(request.joinedHeader(viewOf(this.name)), taker);
+    if (this.permits) return;
+    values.count = 0;
+    request.headerValues(viewOf(this.name), values);
+    for (let i = 0; i < values.count; i++) {
+      this.text(values.at(i), taker);
+      this.elements(values.at(i), taker);
+    }
+  }
+
+  private elements(value: Span, taker: KeyTaker): void {
+    let at = 0;
+    while (at <= lengthOf(value)) {
+      const comma = indexOf(value, 0x2c, at);
+      const end = comma < 0 ? lengthOf(value) : comma;
+      this.text(trim(cut(value, at, end)), taker);
+      at = end + 1;
+    }
+  }
+
+  private claims(request: AuthorizationRequest, taker: KeyTaker): void {
+    const path = this.claim;
+    if (path == null) return;
+    request.metadata(path, claim);
+    if (claim.kind == ClaimKind.Text) this.text(claim.text, taker);
+    else if (claim.kind == ClaimKind.List) for (let i = 0; i < claim.items.count; i++) this.text(claim.items.at(i), taker);
+    else if (claim.kind == ClaimKind.Odd && !this.permits) this.text(claim.raw, taker);
+  }
+}
