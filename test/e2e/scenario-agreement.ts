@@ -24,14 +24,30 @@ function differences(host: Observation, envoy: Observation): string[] {
     ["callouts", callouts(host.callouts), callouts(envoy.callouts)],
     ["filter state", JSON.stringify(Object.keys(envoy.filterState).map((name) => host.filterState[name])), JSON.stringify(Object.values(envoy.filterState))],
   ];
-  return views.filter(([, one, other]) => one !== other).map(([what, one, other]) => `${what}: the host has ${JSON.stringify(one)}, Envoy ${JSON.stringify(other)}`);
+  return views.filter(([, one, other]) => one !== other).map(([what, one, other]) => {
+    const [here, there] = onlyDifferent(one.split("\n"), other.split("\n"));
+    return `${what}: the host has ${JSON.stringify(here)}, Envoy ${JSON.stringify(there)}`;
+  });
+}
+
+/** The lines that only one of two texts has, in a row; of texts with the same lines, all. */
+function onlyDifferent(one: readonly string[], other: readonly string[]): [string, string] {
+  const [here, there] = [one.filter((line) => !other.includes(line)), other.filter((line) => !one.includes(line))];
+  return here.length + there.length === 0 ? [one.join("\n"), other.join("\n")] : [here.join("\n"), there.join("\n")];
 }
 
 /** Where the host and Envoy differ over a scenario, also in what its table leaves open; empty if nowhere. */
 export function disagreements(scenario: Scenario, host: ScenarioOutcome, envoy: ScenarioOutcome): string[] {
   if (host.kind === "refused" || envoy.kind === "refused") return host.kind === envoy.kind ? [] : [`the host ${host.kind === "ran" ? "accepted" : "refused"} the configuration, Envoy did not`];
-  return scenario.exchanges.flatMap((exchange, i) => {
+  const said = scenario.comparesLogs ? lineDifferences(host.logs, envoy.logs) : [];
+  return said.concat(scenario.exchanges.flatMap((exchange, i) => {
     const [one, other] = [host.observations[i], envoy.observations[i]];
     return one && other ? differences(one, other).map((difference) => `${exchangeName(exchange)}: ${difference}`) : [`${exchangeName(exchange)}: it did not run in both`];
-  });
+  }));
+}
+
+/** Lines that only one of the two has; Envoy has those of starting more than once. */
+function lineDifferences(host: readonly string[], envoy: readonly string[]): string[] {
+  const only = (who: string, some: readonly string[], others: readonly string[]): string[] => [...new Set(some)].filter((line) => !others.includes(line) && !line.startsWith("date: ")).map((line) => `only ${who} has the line ${JSON.stringify(line)}`);
+  return [...only("the host", host, envoy), ...only("Envoy", envoy, host)];
 }

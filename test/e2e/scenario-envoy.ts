@@ -3,12 +3,11 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Exchange, exchangeName, nextAnswer, type Observation, type Scenario, type ScenarioOutcome, type ScenarioRunner, type SeenCallout } from "proxy-wasm-host";
+import { encodeStructValue, type Exchange, exchangeName, nextAnswer, type Observation, type Scenario, type ScenarioOutcome, type ScenarioRunner, type SeenCallout } from "proxy-wasm-host";
 import { envoyPath } from "./probe-envoy.ts";
 import { metadataHeader, metadataKeys, type ScenarioPlaces, scenarioBootstrap, scenarioListener, stateNames } from "./scenario-bootstrap.ts";
 import { sendExchange } from "./scenario-client.ts";
 import { CalloutCluster, ScenarioUpstream } from "./scenario-upstream.ts";
-import { encodeStructValue } from "./struct-value.ts";
 import { TestIdentities } from "./test-identities.ts";
 
 const DEADLINE_MS = 20_000;
@@ -140,12 +139,13 @@ export class EnvoyScenarios implements ScenarioRunner {
     this.#upstream.exchange = exchange;
     this.#upstream.seen = undefined;
     this.#seen = [];
+    const begin = this.#read("access").length;
     const values = metadataKeys(scenario).map(([namespace, name], i) => [metadataHeader(i), exchange.metadata?.[namespace]?.[name]] as const).filter(([, value]) => value !== undefined);
     const carried = Object.fromEntries(values.map(([header, value]) => [header, encodeStructValue(value ?? null).toString("base64")]));
     const answer = await sendExchange(port, { ...exchange, headers: { ...exchange.headers, ...carried } }, this.#identities, DEADLINE_MS).catch((error: Error) => {
       throw new Error(`${scenario.name}, ${exchangeName(exchange)}: ${error.message}\n${this.log().slice(-2000)}`);
     });
-    const line = await until(() => this.#accessLine(answer.from));
+    const line = await until(() => this.#accessLine(answer.from, begin));
     const states = stateNames(scenario).map((name, i) => [name, line?.[`state${i}`]] as const).filter((pair): pair is [string, string] => typeof pair[1] === "string");
     const reset = answer.status === 0;
     return {
@@ -154,8 +154,9 @@ export class EnvoyScenarios implements ScenarioRunner {
     };
   }
 
-  #accessLine(from: string): Record<string, string | null> | undefined {
-    const line = this.#read("access").split("\n").findLast((one) => one.includes(`"${from}"`));
+  /** The log's line for a connection, from `begin` on: addresses come again. */
+  #accessLine(from: string, begin: number): Record<string, string | null> | undefined {
+    const line = this.#read("access").slice(begin).split("\n").find((one) => one.endsWith("}") && one.includes(`"${from}"`));
     return line === undefined ? undefined : (JSON.parse(line) as Record<string, string | null>);
   }
 
@@ -177,7 +178,14 @@ export class EnvoyScenarios implements ScenarioRunner {
       const lines = read();
       return (scenario.logged ?? []).every((wanted) => lines.some((line) => (wanted instanceof RegExp ? wanted.test(line) : line.includes(wanted)))) ? lines : undefined;
     };
-    return (scenario.logged ? await until(all) : undefined) ?? read();
+    if (scenario.logged) await until(all);
+    if (scenario.logged || scenario.comparesLogs) await this.#untilQuiet();
+    return read();
+  }
+
+  /** Envoy writes its log with a delay. */
+  async #untilQuiet(): Promise<void> {
+    for (let size = -1; size !== this.log().length; await new Promise((resolve) => setTimeout(resolve, 50))) size = this.log().length;
   }
 
   /** What the scenario's module logged; Envoy names the plugin, and in streams also its vm_id. */

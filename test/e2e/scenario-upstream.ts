@@ -46,6 +46,7 @@ export class ScenarioUpstream {
     const pieces = body === undefined ? [] : Array.isArray(body) ? body.map((piece: string | Uint8Array) => bytes(piece)) : [bytes(body as string | Uint8Array)];
     const framing = pieces.length > 1 ? [] : ["content-length", String(pieces[0]?.length ?? 0)];
     response.sendDate = false;
+    response.removeHeader("connection");
     response.writeHead(status, [...framing, ...headerPairs(headers).flatMap(([name, value]) => [name, Buffer.from(value).toString("latin1")])]);
     for (const [i, piece] of pieces.entries()) {
       if (i > 0) await new Promise((resolve) => setTimeout(resolve, GAP_MS));

@@ -2,6 +2,7 @@ import { HostError } from "./errors.ts";
 import type { HeaderMap } from "./header-map.ts";
 import { encodePairs, toBytes } from "./pairs.ts";
 import { Status } from "./status.ts";
+import { encodeMetadata } from "./struct-value.ts";
 
 /**
  * Envoy's attributes as a test writes them: `{ source: { address: "10.0.0.1:5" }, connection: { mtls: true } }`.
@@ -46,16 +47,36 @@ export function encodeAttribute(value: AttributeValue, inStruct: boolean): Prope
  * Walks `steps` through the trees and encodes what the first tree that knows the path holds. A name set to `undefined` hides what later
  * trees say.
  */
-export function readAttribute(trees: readonly AttributeTree[], steps: readonly string[]): PropertyResult {
+export function readAttribute(trees: readonly AttributeTree[], path: readonly string[]): PropertyResult {
+  const steps = inLowerCase(path);
+  if (steps.length === 1 && WHOLE.has(steps[0] ?? "")) return { status: Status.SerializationFailure };
   for (const tree of trees) {
     const found = walk(tree, steps);
     if (found === HIDDEN) return { status: Status.NotFound };
-    if (found !== undefined) return encodeAttribute(found, steps.slice(0, -1).some((step) => /(^|_)metadata$/.test(step)));
+    if (found !== undefined && METADATA.test(steps.at(-1) ?? "") && isTree(found)) return wholeMetadata(trees, steps);
+    if (found !== undefined) return encodeAttribute(found, steps.slice(0, -1).some((step) => METADATA.test(step)));
   }
   return { status: Status.NotFound };
 }
 
 const HIDDEN = Symbol("hidden");
+const METADATA = /(^|_)metadata$/;
+
+/** What Envoy has as a whole, but does not hand out as one. */
+const WHOLE = new Set(["request", "response", "connection", "upstream", "source", "destination", "xds"]);
+
+/** Header names are looked up without case. */
+function inLowerCase(path: readonly string[]): readonly string[] {
+  const [of, kind, name, ...rest] = path;
+  return name !== undefined && (of === "request" || of === "response") && (kind === "headers" || kind === "trailers") ? [of, kind, name.toLowerCase(), ...rest] : path;
+}
+
+/** Metadata as a whole are an encoded envoy.config.core.v3.Metadata; of a node, a Struct, they are pairs. */
+function wholeMetadata(trees: readonly AttributeTree[], steps: readonly string[]): PropertyResult {
+  const found = trees.map((tree) => walk(tree, steps)).find((one) => one !== undefined) as AttributeTree;
+  if (steps.at(-2) === "node") return encodeAttribute(found, true);
+  return { status: Status.Ok, bytes: encodeMetadata((found["filter_metadata"] ?? {}) as Parameters<typeof encodeMetadata>[0]) };
+}
 
 function walk(tree: AttributeTree, steps: readonly string[]): AttributeValue | undefined | typeof HIDDEN {
   let value: AttributeValue = tree;

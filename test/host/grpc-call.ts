@@ -53,7 +53,7 @@ export class GrpcCall {
 
   /** First metadata of a stream's answers. (Of a call, Envoy tells the module only its message.) */
   sendMetadata(headers: HeadersInput): void {
-    const map = new HeaderMap(headers);
+    const map = new HeaderMap(headers, "response");
     if (this.isPending && this.kind === "stream") this.#deliver("proxy_on_grpc_receive_initial_metadata", { initialMetadata: map }, map.size);
   }
 
@@ -72,7 +72,7 @@ export class GrpcCall {
   close(status = 0, message = "", { trailers = [], details = "via_upstream" }: { readonly trailers?: HeadersInput; readonly details?: string } = {}): void {
     const statusMessage = message === "" ? details : `${message}{${details}}`;
     if (!this.isPending) return;
-    const map = new HeaderMap(trailers);
+    const map = new HeaderMap(trailers, "trailers");
     if (this.kind === "stream") this.#deliver("proxy_on_grpc_receive_trailing_metadata", { trailingMetadata: map }, map.size);
     if (!this.isPending) return;
     this.#deliver("proxy_on_grpc_close", { status, statusMessage }, status);

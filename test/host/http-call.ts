@@ -30,7 +30,7 @@ export class HttpCall {
 
   /** Answers the call; nothing happens if it has been answered. */
   respond(answer: { readonly headers: HeadersInput; readonly body?: string | Uint8Array; readonly trailers?: HeadersInput }): void {
-    this.#settle({ headers: new HeaderMap(answer.headers), body: toBytes(answer.body ?? ""), trailers: answer.trailers && new HeaderMap(answer.trailers) });
+    this.#settle({ headers: new HeaderMap(answer.headers, "response"), body: toBytes(answer.body ?? ""), trailers: answer.trailers && new HeaderMap(answer.trailers, "trailers") });
   }
 
   /** Lets the call fail (reset); the module sees an answer with zero headers. */

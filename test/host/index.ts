@@ -12,10 +12,11 @@ export type { HttpCall } from "./http-call.ts";
 export type { LocalReply } from "./local-reply.ts";
 export type { FailurePolicy } from "./plugin.ts";
 export {
-  type CalloutAnswer, configurationText, type Exchange, exchangeName, type Expectation, type FilterMetadata, headerOf, type JsonValue, type Observation, type Peer, type Scenario,
+  type CalloutAnswer, configurationText, type Exchange, exchangeName, type Expectation, type FilterMetadata, headerOf, type Observation, type Peer, type Scenario,
   type ScenarioHeaders, type ScenarioOutcome, scenarioProblems, type ScenarioRunner, type SeenCallout, type Wanted,
 } from "./scenario.ts";
 export { clusterName, createHostRunner, headerPairs, nextAnswer, runInHost } from "./scenario-host.ts";
 export { type LogEntry, type LogLevel, Status } from "./status.ts";
 export type { StrictLimits } from "./strict.ts";
+export { encodeStructValue, type JsonValue } from "./struct-value.ts";
 export type { HttpStream, Outcome, StreamOptions } from "./stream.ts";

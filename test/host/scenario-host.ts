@@ -1,6 +1,7 @@
 // Runs scenarios (scenario.ts) in this host. What a real proxy does around the filter (TLS, addresses, upstream's and callouts' answers)
 // is played from the scenario's data, so that the filter sees what it would see on Envoy.
 import { readFileSync } from "node:fs";
+import { isIP } from "node:net";
 import type { AttributeTree } from "./attributes.ts";
 import { HeaderMap } from "./header-map.ts";
 import { createHost, type Host, startHost } from "./host.ts";
@@ -52,7 +53,7 @@ function proxyAttributes(scenario: Scenario): AttributeTree {
   return {
     xds: {
       node: { id: "scenario-node", cluster: "scenario-cluster", metadata: scenario.nodeMetadata ?? {} },
-      cluster_name: clusterName(scenario), cluster_metadata: inMetadata(scenario.cluster?.metadata), upstream_host_metadata: inMetadata(scenario.cluster?.endpointMetadata),
+      cluster_name: clusterName(scenario), cluster_metadata: inMetadata(scenario.cluster?.metadata),
       route_name: scenario.route?.name ?? "", route_metadata: inMetadata(scenario.route?.metadata),
       virtual_host_name: scenario.virtualHost?.name ?? "all", virtual_host_metadata: inMetadata(scenario.virtualHost?.metadata),
       listener_direction: 0,
@@ -65,13 +66,19 @@ const withPort = (address: string, port: number): string => (address.includes(":
 /** The client's address as Envoy's connection manager determines it. */
 function sourceOf(scenario: Scenario, exchange: Exchange): { readonly address: string; readonly port: number } {
   const forwarded = new HeaderMap(headerPairs(exchange.headers ?? {})).get("x-forwarded-for")?.split(",").at(-1)?.trim();
-  if (forwarded && !scenario.useRemoteAddress) return { address: forwarded, port: 0 };
+  if (forwarded && isIP(forwarded) && !scenario.useRemoteAddress) return { address: forwarded, port: 0 };
   return { address: exchange.peer?.address ?? "127.0.0.1", port: exchange.peer?.port ?? 50_000 };
 }
 
+const SERVER = "spiffe://cluster.local/ns/default/sa/scenario";
+const subject = (uri: string): string => `CN=${uri.slice(0, 64)}`; // as scenarios' certificates have it
+
 function connectionAttributes(peer: Peer): AttributeTree {
   if (peer.identity === undefined && peer.sni === undefined) return { mtls: false };
-  return { mtls: peer.identity !== undefined, uri_san_peer_certificate: peer.identity, uri_san_local_certificate: "spiffe://cluster.local/ns/default/sa/scenario", requested_server_name: peer.sni ?? "", tls_version: "TLSv1.3" };
+  return {
+    mtls: peer.identity !== undefined, requested_server_name: peer.sni ?? "", tls_version: "TLSv1.3", uri_san_local_certificate: SERVER, subject_local_certificate: subject(SERVER),
+    uri_san_peer_certificate: peer.identity, subject_peer_certificate: peer.identity === undefined ? "" : subject(peer.identity),
+  };
 }
 
 function streamAttributes(scenario: Scenario, exchange: Exchange): AttributeTree {
@@ -89,13 +96,15 @@ function streamAttributes(scenario: Scenario, exchange: Exchange): AttributeTree
 
 /** The request's headers as a filter on Envoy sees them. */
 function requestHeaders(exchange: Exchange): [string, Uint8Array][] {
-  const scheme = exchange.peer?.identity !== undefined || exchange.peer?.sni !== undefined ? "https" : "http";
   const given = headerPairs(exchange.headers ?? {});
-  const defaults: [string, string][] = [[":authority", "example.com"], [":path", exchange.path ?? "/"], [":method", exchange.method ?? "GET"], [":scheme", scheme], ["x-forwarded-proto", scheme]];
-  const missing = defaults.filter(([name]) => !given.some(([key]) => key === name)).map(([name, value]) => [name, Buffer.from(value, "latin1")] as [string, Uint8Array]);
+  const forwarded = given.find(([name]) => name === "x-forwarded-proto")?.[1];
+  const scheme = forwarded ? latin1(forwarded) : exchange.peer?.identity !== undefined || exchange.peer?.sni !== undefined ? "https" : "http";
+  const defaults: [string, string][] = [[":authority", "example.com"], [":path", exchange.path ?? "/"], [":method", exchange.method ?? "GET"], [":scheme", scheme]];
+  const pseudo = defaults.map(([name, value]) => [name, given.find(([key]) => key === name)?.[1] ?? Buffer.from(value, "latin1")] as [string, Uint8Array]);
   const body = pieces(exchange.body);
-  const framing: [string, Uint8Array][] = body.length === 0 ? [] : body.length === 1 ? [["content-length", Buffer.from(String(body[0]?.length))]] : [["transfer-encoding", Buffer.from("chunked")]];
-  return [...missing, ...given, ...framing];
+  const framing: [string, Uint8Array][] = body.length === 0 ? [] : body.length === 1 ? [["content-length", Buffer.from(String(body[0]?.length))]] : [];
+  const added: [string, Uint8Array][] = forwarded ? [] : [["x-forwarded-proto", Buffer.from(scheme)]];
+  return [...pseudo, ...given.filter(([name]) => !name.startsWith(":")), ...framing, ...added];
 }
 
 function exchangeInHost(host: Host, scenario: Scenario, exchange: Exchange, answered: Map<string, number>): Observation {
@@ -111,7 +120,7 @@ function exchangeInHost(host: Host, scenario: Scenario, exchange: Exchange, answ
   });
   const reached = stream.outcome.kind === "continue";
   const upstream = reached ? { headers: stream.requestHeaders.entries(), body: latin1(stream.requestBody) } : undefined;
-  if (reached) respond(stream, exchange, serve);
+  if (reached) respond(stream, scenario, exchange, serve);
   const { status, details } = answerOf(stream);
   stream.end();
   serve();
@@ -132,8 +141,9 @@ function answerOf(stream: HttpStream): { readonly status: number; readonly detai
   return { status: Number(stream.responseHeaders?.get(":status")), details: stream.reply?.details ?? "via_upstream" };
 }
 
-function respond(stream: HttpStream, exchange: Exchange, serve: () => void): void {
+function respond(stream: HttpStream, scenario: Scenario, exchange: Exchange, serve: () => void): void {
   const body = pieces(exchange.upstream?.body);
+  stream.setAttributes({ xds: { upstream_host_metadata: inMetadata(scenario.cluster?.endpointMetadata) } });
   const framing = body.length === 1 ? { "content-length": String(body[0]?.length) } : body.length === 0 ? { "content-length": "0" } : {};
   stream.sendResponseHeaders([[":status", String(exchange.upstream?.status ?? 200)], ...Object.entries(framing), ...headerPairs(exchange.upstream?.headers ?? {})], { endOfStream: body.length === 0 });
   serve();

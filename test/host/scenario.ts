@@ -1,11 +1,10 @@
 // A scenario is data: a module, its configuration, what comes in and what is expected to come out. The same scenario runs in this host
 // (scenario-host.ts) and on a real Envoy (test/e2e/scenario-envoy.ts); `scenarioProblems` says where an outcome is not what was expected.
 import type { FailurePolicy } from "./plugin.ts";
+import type { JsonValue } from "./struct-value.ts";
 
 /** One value, or several for a repeated header. Strings are Latin-1: one character, one byte. */
 export type ScenarioHeaders = Readonly<Record<string, string | Uint8Array | readonly (string | Uint8Array)[]>>;
-
-export type JsonValue = string | number | boolean | null | readonly JsonValue[] | { readonly [name: string]: JsonValue };
 
 /** `filter_metadata`: namespace → name → value. */
 export type FilterMetadata = Readonly<Record<string, Readonly<Record<string, JsonValue>>>>;
@@ -109,6 +108,8 @@ export interface Scenario {
   readonly samples?: Readonly<Record<string, number>>;
   /** Each must be in some line that the module logged (at debug level or above). */
   readonly logged?: readonly (string | RegExp)[];
+  /** Host and Envoy must log the very same lines; leave it out where a line holds a time or an address. */
+  readonly comparesLogs?: boolean;
 }
 
 /** What came of one exchange. */

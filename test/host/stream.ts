@@ -3,7 +3,7 @@ import { Body } from "./body.ts";
 import type { BodyBuffer, Context, StreamAccess } from "./context.ts";
 import { HostError } from "./errors.ts";
 import { HeaderMap, type HeadersInput } from "./header-map.ts";
-import { buildReply, type LocalReply, type ReplyRequest } from "./local-reply.ts";
+import { buildReply, grpcStatusOf, type LocalReply, type ReplyRequest } from "./local-reply.ts";
 import { latin1, toBytes } from "./pairs.ts";
 import type { PluginInstance } from "./plugin.ts";
 import { MapType } from "./status.ts";
@@ -131,14 +131,14 @@ export class HttpStream {
   }
 
   sendRequestTrailers(trailers: HeadersInput): Outcome {
-    this.#whenFree(this.#request, () => this.#trailers(this.#request, "proxy_on_request_trailers", new HeaderMap(trailers)));
+    this.#whenFree(this.#request, () => this.#trailers(this.#request, "proxy_on_request_trailers", new HeaderMap(trailers, "trailers")));
     return this.outcome;
   }
 
   /** Upstream answers. Default: 200 without a body. */
   sendResponseHeaders(headers: HeadersInput = { ":status": "200" }, { endOfStream = true }: { readonly endOfStream?: boolean } = {}): Outcome {
     if (this.outcome.kind !== "continue") throw new HostError("WRONG_ORDER", `upstream cannot answer: the stream is ${this.outcome.kind}`);
-    this.responseHeaders = new HeaderMap(headers);
+    this.responseHeaders = new HeaderMap(headers, "response");
     if (!this.responseHeaders.has(":status")) throw new HostError("WRONG_ORDER", "response headers need :status");
     this.#headers(this.#response, "proxy_on_response_headers", this.responseHeaders, endOfStream);
     return this.outcome;
@@ -150,7 +150,7 @@ export class HttpStream {
   }
 
   sendResponseTrailers(trailers: HeadersInput): Outcome {
-    this.#whenFree(this.#response, () => this.#trailers(this.#response, "proxy_on_response_trailers", new HeaderMap(trailers)));
+    this.#whenFree(this.#response, () => this.#trailers(this.#response, "proxy_on_response_trailers", new HeaderMap(trailers, "trailers")));
     return this.outcome;
   }
 
@@ -282,23 +282,34 @@ export class HttpStream {
     const trees: AttributeTree[] = [this.#attributes, environment.attributes];
     if (this.#request.map || this.#isLogging) trees.push(requestAttributes(this.requestHeaders));
     if (this.responseHeaders && (this.#response.map || this.#isLogging)) trees.push(responseAttributes(this.responseHeaders));
-    const [requestSize, responseSize] = [this.#request.body.sent.length, this.#response.body.sent.length];
+    const [received, responseSize] = [this.#request.body.sent.length, this.#response.body.sent.length];
+    const announced = this.#request.map || this.#isLogging ? Number(this.requestHeaders.get("content-length") ?? Number.NaN) : Number.NaN;
+    const requestSize = Number.isInteger(announced) ? announced : received;
     trees.push({
       request: {
-        size: requestSize, total_size: requestSize + this.requestHeaders.byteSize(), protocol: "HTTP/1.1", time: this.#startedWallNs,
+        size: requestSize, total_size: received + this.requestHeaders.byteSize(), protocol: "HTTP/1.1", time: this.#startedWallNs,
         ...(this.#isLogging && { duration: environment.clock.monotonicNs - this.#startedNs }),
       },
       response: {
-        ...(this.responseHeaders && { code: Number(this.responseHeaders.get(":status")), code_details: this.#reply?.details ?? "via_upstream" }),
+        ...(this.responseHeaders && { code: Number(this.responseHeaders.get(":status")), code_details: this.#reply?.details ?? "via_upstream", grpc_status: this.#grpcStatus(this.responseHeaders) }),
         flags: 0, size: responseSize, total_size: responseSize + (this.responseHeaders?.byteSize() ?? 0),
       },
       source: { address: "127.0.0.1:50000", port: 50000 },
       destination: { address: "127.0.0.1:10000", port: 10000 },
-      connection: { mtls: false, id: this.#id },
+      connection: { mtls: false, requested_server_name: "", id: this.#id },
+      xds: { filter_chain_name: "" },
+      ...(this.responseHeaders && !this.#reply && { upstream: { transport_failure_reason: "" } }),
       connection_id: this.#id,
       filter_state: Object.fromEntries(this.#filterState),
+      metadata: { filter_metadata: {} },
     });
     return trees;
+  }
+
+  /** Envoy derives one from the HTTP status where upstream gives none. */
+  #grpcStatus(headers: HeaderMap): number {
+    const given = this.#response.sentTrailers?.get("grpc-status") ?? headers.get("grpc-status");
+    return given === undefined ? grpcStatusOf(Number(headers.get(":status"))) : Number(given);
   }
 
   #access(): StreamAccess {
