@@ -25,7 +25,7 @@ import type { Logger } from "./telemetry/logger.ts";
 import type { Registry } from "./telemetry/metrics.ts";
 import { gatewayCredentials } from "./translate/gateway-credentials.ts";
 import type { PluginModules } from "./translate/ir/modules.ts";
-import { classKeyOf, type ProxyClass } from "./translate/ir/proxy-class.ts";
+import type { ProxyClass } from "./translate/ir/proxy-class.ts";
 import { proxyClassOfNode, proxyClassOfPod, type UndescribedProxy } from "./translate/proxy-class.ts";
 import { emitProxy, resolveProxy } from "./translate/translate.ts";
 import { type BuiltinModules, loadBuiltinModules } from "./wasm/builtin-modules.ts";
@@ -132,7 +132,6 @@ function surroundingsOf(world: World): PluginSurroundings {
 function createSnapshots(logger: Logger): ClassSnapshots<Inputs, ProxyClass> {
   return createClassSnapshots<Inputs, ProxyClass>({
     translate: ({ world, modules }, proxy) => emitProxy(resolveProxy(world, proxy, modules)),
-    keyOf: classKeyOf,
     encoder: createResourceEncoder(),
     isBootstrapCluster: (name) => name === "xds-grpc",
     log: logger,
@@ -186,14 +185,11 @@ function createXds(settings: ServeSettings, { snapshots, secrets, published, dep
     return proxyClass && snapshots.resourcesOf(proxyClass);
   };
   return createXdsServer({
-    secure: {
-      host: settings.xdsAddress.address,
-      port: settings.xdsAddress.port,
-      certificate: secrets.issueServerCertificate(),
-      authenticate: createIdentityFile(identitiesFile(settings), (problem) => deps.logger.warn({}, problem)),
-    },
+    host: settings.xdsAddress.address,
+    port: settings.xdsAddress.port,
+    certificate: secrets.issueServerCertificate(),
+    authenticate: createIdentityFile(identitiesFile(settings), (problem) => deps.logger.warn({}, problem)),
     resourcesFor,
-    revision: () => published()?.revision ?? 0,
     secretsFor(proxy) {
       const world = published();
       const { namespace, serviceAccount } = proxy.identity;
