@@ -185,11 +185,14 @@ function createXds(settings: ServeSettings, { snapshots, secrets, published, dep
     return proxyClass && snapshots.resourcesOf(proxyClass);
   };
   return createXdsServer({
-    host: settings.xdsAddress.address,
-    port: settings.xdsAddress.port,
-    certificate: secrets.issueServerCertificate(),
-    authenticate: createIdentityFile(identitiesFile(settings), (problem) => deps.logger.warn({}, problem)),
+    secure: {
+      host: settings.xdsAddress.address,
+      port: settings.xdsAddress.port,
+      certificate: secrets.issueServerCertificate(),
+      authenticate: createIdentityFile(identitiesFile(settings), (problem) => deps.logger.warn({}, problem)),
+    },
     resourcesFor,
+    revision: () => published()?.revision ?? 0,
     secretsFor(proxy) {
       const world = published();
       const { namespace, serviceAccount } = proxy.identity;

@@ -39,9 +39,8 @@ export async function startResourceServer(first: EnvoyResources): Promise<Resour
   let encoded = encoder.encodeResources("bench", first);
   const { chainPem, keyPem } = authority.issueServerCertificate({ dnsNames: [CONTROL_PLANE_SERVER_NAME], ipAddresses: ["127.0.0.1"] });
   const server = createXdsServer({
-    host: "127.0.0.1", port: 0, encoder, clock, log: silent,
-    certificate: { certificate: chainPem, key: keyPem },
-    authenticate: (token) => (token === TOKEN ? POD : undefined),
+    encoder, clock, log: silent,
+    secure: { host: "127.0.0.1", port: 0, certificate: { certificate: chainPem, key: keyPem }, authenticate: (token) => (token === TOKEN ? POD : undefined) },
     resourcesFor: () => encoded,
     secretsFor: ({ identity }) => secrets.secretsFor(spiffeId("cluster.local", identity.namespace, identity.serviceAccount)),
   });

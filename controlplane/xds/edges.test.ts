@@ -3,10 +3,7 @@ import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { createResourceEncoder, type EncodedResource, type EncodedResources } from "../snapshot/encode.ts";
-import { emptyResources } from "../translate/emit/resources.ts";
 import { createAdmissionRate } from "./admission-rate.ts";
-import { createClassBook } from "./classes.ts";
 import { createIdentityFile } from "./identities.ts";
 import { admitNode } from "./node.ts";
 
@@ -78,52 +75,5 @@ describe("the admission rate", () => {
     const rate = createAdmissionRate(10, 3);
     expect([0, 0, 0, 0, 0].map(rate)).toEqual([0, 0, 0, 100, 200]);
     expect(rate(10_000)).toBe(0);
-  });
-});
-
-describe("quarantine", () => {
-  const encoder = createResourceEncoder();
-  const published = (value: string, classKey = "c"): EncodedResources => {
-    const resources = emptyResources();
-    resources.clusters.set("a", { name: "a", altStatName: value });
-    resources.clusters.set("b", { name: "b" });
-    return encoder.encodeResources(classKey, resources);
-  };
-  const cluster = (resources: EncodedResources): EncodedResource => resources.maps.clusters.get("a")!;
-
-  it("serves the last accepted content instead, to new proxies of the class too, until the content changes", () => {
-    const book = createClassBook();
-    const [good, bad, better] = [published("good"), published("bad"), published("better")];
-    book.noteAccepted("c", [cluster(good)]);
-    expect(book.noteRefused("c", cluster(bad), "no")).toBe(true);
-    expect(cluster(book.servedOf(bad))).toBe(cluster(good));
-    expect(book.servedOf(bad).maps.clusters.get("b")).toBe(bad.maps.clusters.get("b"));
-    expect(book.quarantinedIn(bad)).toMatchObject([{ resource: { name: "a" }, reason: "no" }]);
-    expect(book.servedOf(better)).toBe(better);
-    expect(book.quarantinedIn(better)).toEqual([]);
-    expect(cluster(book.servedOf(bad))).toBe(cluster(good));
-  });
-
-  it("leaves other classes alone", () => {
-    const book = createClassBook();
-    book.noteAccepted("c", [cluster(published("good"))]);
-    book.noteRefused("c", cluster(published("bad")), "no");
-    const other = published("bad", "d");
-    expect(book.servedOf(other)).toBe(other);
-  });
-
-  it("does not hold a content back from all that one proxy accepted and another rejects", () => {
-    const book = createClassBook();
-    const same = published("good");
-    book.noteAccepted("c", [cluster(same)]);
-    expect(book.noteRefused("c", cluster(same), "address in use")).toBe(false);
-    expect(book.servedOf(same)).toBe(same);
-  });
-
-  it("without a last good content the class is served what was published: a new proxy may fare better", () => {
-    const book = createClassBook();
-    const bad = published("bad");
-    expect(book.noteRefused("c", cluster(bad), "no")).toBe(false);
-    expect(book.servedOf(bad)).toBe(bad);
   });
 });

@@ -16,8 +16,8 @@ export interface ProxyNode {
   readonly envoyVersion: string;
 }
 
-/** A proxy with an open stream. */
-export interface Proxy { readonly identity: ProxyIdentity; readonly node: ProxyNode }
+/** A proxy with an open stream. `isProven` is false on the plaintext port: then the identity, too, is only what the node says. */
+export interface Proxy { readonly identity: ProxyIdentity; readonly node: ProxyNode; readonly isProven: boolean }
 
 export type Admission = { readonly kind: "admitted"; readonly proxy: Proxy } | { readonly kind: "refused"; readonly reason: string };
 
@@ -31,7 +31,21 @@ export function admitNode(identity: ProxyIdentity, node: Node | undefined): Admi
   const metadata = node?.metadata ?? {};
   const claims = [[pod, identity.pod], [namespace, identity.namespace], [metadata["NAME"], identity.pod], [metadata["NAMESPACE"], identity.namespace], [metadata["SERVICE_ACCOUNT"], identity.serviceAccount]];
   if (claims.some(([claimed, proven]) => claimed !== undefined && claimed !== proven)) return { kind: "refused", reason: `the credential does not belong to the node ${id}` };
-  return { kind: "admitted", proxy: { identity, node: { id, kind: kind as "sidecar" | "router", ip, pod, namespace, metadata, envoyVersion: versionOf(node) } } };
+  return { kind: "admitted", proxy: { identity, isProven: true, node: { id, kind: kind as "sidecar" | "router", ip, pod, namespace, metadata, envoyVersion: versionOf(node) } } };
+}
+
+/** The proxy as its node describes it, whatever form its id has: for who is nobody's secret keeper (the plaintext port). */
+export function describeNode(node: Node | undefined): Proxy {
+  const id = node?.id ?? "";
+  const [, kind = "sidecar", ip, pod, namespace] = NODE_ID.exec(id) ?? [];
+  const metadata = node?.metadata ?? {};
+  const said = (key: string): string | undefined => {
+    const value = metadata[key];
+    return typeof value === "string" && value !== "" ? value : undefined;
+  };
+  const identity = { namespace: said("NAMESPACE") ?? namespace ?? "default", serviceAccount: said("SERVICE_ACCOUNT") ?? "default", pod: said("NAME") ?? pod ?? id };
+  const address = ip ?? said("INSTANCE_IPS")?.split(",")[0] ?? "127.0.0.1";
+  return { identity, isProven: false, node: { id, kind: kind === "router" ? "router" : "sidecar", ip: address, pod: identity.pod, namespace: identity.namespace, metadata, envoyVersion: versionOf(node) } };
 }
 
 function versionOf(node: Node | undefined): string {

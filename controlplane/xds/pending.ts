@@ -1,6 +1,7 @@
 // What a type still has to send, and what becomes of a response that was answered.
 import type { EncodedResource } from "../snapshot/encode.ts";
-import { type Flight, HOLDS_NOTHING, isSubscribed, MUST_ANSWER, type TypeState } from "./type-state.ts";
+import { heldAfter } from "./full-state.ts";
+import { type Flight, type Held, HOLDS_NOTHING, isFullState, isSubscribed, MUST_ANSWER, type TypeState } from "./type-state.ts";
 
 /** What could be sent at this moment. Answers that say "not there" count as updates: nothing may hold them up. */
 export interface Pending { readonly updates: readonly EncodedResource[]; readonly absent: readonly string[]; readonly removals: readonly string[]; readonly settled: readonly string[] }
@@ -13,17 +14,22 @@ export function pendingOf(state: TypeState): Pending {
   const group = state.suspects.length === 0 ? undefined : new Set(state.suspects[0]);
   const pending = { updates: [] as EncodedResource[], absent: [] as string[], removals: [] as string[], settled: [] as string[] };
   for (const [name, held] of state.dirty) {
-    if (group !== undefined && !group.has(name)) continue;
-    if (!isSubscribed(state, name)) continue;
+    if (state.examined.has(name) || group?.has(name) === false || !isSubscribed(state, name)) continue;
     const target = state.basis.get(name);
     if (target !== undefined) {
       if (target.version === held) pending.settled.push(name);
       else if (state.refused.get(name) !== target.version) pending.updates.push(target);
-    } else if (held === HOLDS_NOTHING || (held !== MUST_ANSWER && leavesWithItsListener(state))) pending.settled.push(name);
-    else if (held === MUST_ANSWER) pending.absent.push(name);
+    } else if (isLeftUnsaid(state, held)) pending.settled.push(name);
+    else if (held === MUST_ANSWER && !state.held.has(name)) pending.absent.push(name);
     else pending.removals.push(name);
   }
   return pending;
+}
+
+/** Absence is not told to who has nothing, and cannot be told by a partial state of the world: such a client hears of a name when it appears. */
+function isLeftUnsaid(state: TypeState, held: Held): boolean {
+  if (held === HOLDS_NOTHING || (state.dialect === "sotw" && !isFullState(state))) return true;
+  return held !== MUST_ANSWER && leavesWithItsListener(state);
 }
 
 /**
@@ -58,39 +64,68 @@ function settleGroups(state: TypeState): TypeState {
 
 /** The state with a response on its way. */
 export function sendOff(state: TypeState, flight: Flight): TypeState {
-  const dirty = new Map(state.dirty);
-  for (const name of flight.updates.keys()) dirty.delete(name);
-  for (const name of flight.removed) dirty.delete(name);
-  return { ...state, dirty, flight, owesAnswer: false, sentBasis: state.basis };
+  const isAll = flight.updates.size + flight.removed.length === state.dirty.size;
+  const dirty = new Map(isAll ? [] : state.dirty);
+  if (!isAll) {
+    for (const name of flight.updates.keys()) dirty.delete(name);
+    for (const name of flight.removed) dirty.delete(name);
+  }
+  return { ...state, dirty, flight, owesAnswer: false, sentBasis: state.basis, lastNonce: flight.nonce };
 }
 
 /** The state after the client accepted what was on its way. */
 export function accept(state: TypeState): TypeState {
   const { flight } = state;
   if (flight === undefined) return state;
-  return { ...state, flight: undefined, suspects: state.suspects.slice(1) };
+  return { ...state, flight: undefined, suspects: state.suspects.slice(1), held: isFullState(state) ? heldAfter(state) : state.held };
 }
 
 export interface Refusal { readonly resource: EncodedResource; readonly reason: string }
 
+export interface Rejected {
+  readonly state: TypeState;
+  /** The contents found guilty. */
+  readonly refusals: readonly Refusal[];
+  /** Contents of which one at least is guilty, and nobody knows which. They wait for a verdict. */
+  readonly unclear: readonly EncodedResource[];
+}
+
 /**
- * The state after the client rejected what was on its way, and the contents found guilty. Envoy may have applied a part, so all of
- * the response counts as unknown; what is not guilty is sent again. Where the culprit cannot be told the response is split.
+ * The state after the client rejected what was on its way. Envoy may have applied a part, so all of the response counts as unknown; what is not
+ * guilty is sent again. Where the culprit cannot be told the contents wait for a verdict.
  */
-export function reject(state: TypeState, reason: string, atMs: number): { readonly state: TypeState; readonly refusals: readonly Refusal[] } {
+export function reject(state: TypeState, reason: string, atMs: number): Rejected {
   const { flight } = state;
-  if (flight === undefined) return { state, refusals: [] };
+  if (flight === undefined) return { state, refusals: [], unclear: [] };
   const dirty = new Map(state.dirty);
   for (const name of flight.updates.keys()) dirty.set(name, MUST_ANSWER);
   // A removal by itself has nothing that could be wrong: said once more only after what it came with.
   if (flight.updates.size > 0) for (const name of flight.removed) dirty.set(name, MUST_ANSWER);
   const culprits = findCulprits(state, flight, reason);
+  const unclear = culprits.length > 0 ? [] : [...flight.updates.values()];
+  const suspects = state.suspects.slice(1);
+  const examined = unclear.length === 0 ? state.examined : new Set([...state.examined, ...flight.updates.keys()]);
+  const rejected = { ...state, flight: undefined, dirty, suspects, examined, rejection: { reason, names: [], atMs } };
+  return { state: refuse(rejected, culprits), refusals: culprits.map((resource) => ({ resource, reason })), unclear };
+}
+
+/** The state with these contents never sent to this client again. */
+function refuse(state: TypeState, culprits: readonly EncodedResource[]): TypeState {
   const refused = new Map([...state.refused].filter(([name]) => state.basis.has(name)));
   for (const culprit of culprits) refused.set(culprit.name, culprit.version);
-  const rest = state.suspects.slice(1);
-  const suspects = culprits.length > 0 || flight.updates.size === 0 ? rest : [...halves([...flight.updates.keys()]), ...rest];
-  const rejection = { reason, names: culprits.map(({ name }) => name), atMs };
-  return { state: { ...state, flight: undefined, dirty, refused, suspects, rejection }, refusals: culprits.map((resource) => ({ resource, reason })) };
+  const rejection = state.rejection && { ...state.rejection, names: culprits.map(({ name }) => name) };
+  return { ...state, refused, rejection };
+}
+
+export interface Verdict { readonly unclear: readonly EncodedResource[]; readonly culprits: readonly EncodedResource[] }
+
+/** The state after a verdict. Without culprits the contents are tried on the client itself, in two halves and so on: nobody else knows. */
+export function judge(state: TypeState, { unclear, culprits }: Verdict): TypeState {
+  const examined = new Set(state.examined);
+  for (const { name } of unclear) examined.delete(name);
+  const names = unclear.map(({ name }) => name);
+  const suspects = culprits.length > 0 ? state.suspects : [...halves(names), ...state.suspects];
+  return refuse({ ...state, examined, suspects }, culprits);
 }
 
 /** Envoy writes `Error adding/updating listener(s) <name>: <why>` (and clusters alike); of a single resource there is no doubt. */
@@ -103,5 +138,5 @@ function findCulprits(state: TypeState, flight: Flight, reason: string): Encoded
 
 function halves(names: readonly string[]): string[][] {
   const middle = Math.ceil(names.length / 2);
-  return [names.slice(0, middle), names.slice(middle)];
+  return [names.slice(0, middle), names.slice(middle)].filter((half) => half.length > 0);
 }

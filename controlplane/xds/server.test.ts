@@ -38,9 +38,12 @@ beforeEach(async () => {
   failures.length = 0;
   let last = encoder.encodeResources("c", resources);
   server = createXdsServer({
-    host: "127.0.0.1", port: 0, encoder, clock, log: silent, limits: { stallMs: 500 },
-    certificate: { certificate: chainPem, key: keyPem },
-    authenticate: (token) => (token.startsWith("token of ") ? { namespace: "default", serviceAccount: "web", pod: token.slice(9) } : undefined),
+    encoder, clock, log: silent, limits: { stallMs: 500 },
+    secure: {
+      host: "127.0.0.1", port: 0,
+      certificate: { certificate: chainPem, key: keyPem },
+      authenticate: (token) => (token.startsWith("token of ") ? { namespace: "default", serviceAccount: "web", pod: token.slice(9) } : undefined),
+    },
     resourcesFor: () => (isSynced ? (last = encoder.encodeResources("c", resources, last)) : undefined),
     secretsFor: () => new Map(),
   });

@@ -1,10 +1,9 @@
 // What a stream's state says about its proxy, in the words of proxy-status.
-import { createHash } from "node:crypto";
-import type { EncodedMap, EncodedResource } from "../snapshot/encode.ts";
 import { type ResourceShortName, resourceKinds, resourceTypes } from "../snapshot/type-urls.ts";
+import type { Withheld } from "./acceptance.ts";
 import { hasUpdates, pendingOf } from "./pending.ts";
 import type { StreamState } from "./stream-state.ts";
-import type { TypeState } from "./type-state.ts";
+import { fingerprint, type TypeState } from "./type-state.ts";
 
 /** Istio's words, but for ERROR, which stands where a rejected content is still the wanted one. */
 export type SyncState = "SYNCED" | "STALE" | "NOT SENT" | "ERROR" | "IGNORED";
@@ -19,9 +18,6 @@ export interface TypeStatus {
 
 export interface TypeRejection { readonly type: ResourceShortName; readonly resources: readonly string[]; readonly message: string; readonly atMs: number }
 
-/** A content that some proxy rejected and that is withheld. */
-export interface Withheld { readonly resource: EncodedResource; readonly reason: string }
-
 /** The status of every type, by its short name. `withheld` are the class's quarantined contents. */
 export function typeStatuses(state: StreamState, withheld: readonly Withheld[]): Record<ResourceShortName, TypeStatus> {
   const entries = resourceKinds.map((kind) => {
@@ -34,7 +30,7 @@ export function typeStatuses(state: StreamState, withheld: readonly Withheld[]):
 
 function typeStatus(type: TypeState | undefined, isWithheld: boolean): TypeStatus {
   if (type === undefined) return { state: "IGNORED", sentVersion: undefined, ackedVersion: undefined, ackedAtMs: undefined };
-  return { state: syncState(type, isWithheld), sentVersion: fingerprint(type.sentBasis), ackedVersion: fingerprint(type.ackedBasis), ackedAtMs: type.ackedAtMs };
+  return { state: syncState(type, isWithheld), sentVersion: type.sentBasis && fingerprint(type.sentBasis), ackedVersion: type.ackedBasis && fingerprint(type.ackedBasis), ackedAtMs: type.ackedAtMs };
 }
 
 function syncState(type: TypeState, isWithheld: boolean): SyncState {
@@ -51,7 +47,7 @@ function isMoving(type: TypeState): boolean {
 
 /** Whether a content that this stream's client rejected is the wanted one still. */
 function isRefusing(type: TypeState): boolean {
-  return type.suspects.length > 0 || [...type.refused].some(([name, version]) => type.basis.get(name)?.version === version);
+  return type.suspects.length + type.examined.size > 0 || [...type.refused].some(([name, version]) => type.basis.get(name)?.version === version);
 }
 
 /** What the proxy rejected, or its class did, as far as it is still wanted. */
@@ -61,21 +57,14 @@ export function rejectionsOf(state: StreamState, withheld: readonly Withheld[]):
     const { typeUrl, short } = resourceTypes[kind];
     const type = state.types.get(typeUrl);
     if (type?.rejection !== undefined && isRefusing(type)) rejections.push({ type: short, resources: type.rejection.names, message: type.rejection.reason, atMs: type.rejection.atMs });
-    else for (const { resource, reason } of withheld) if (resource.kind === kind) rejections.push({ type: short, resources: [resource.name], message: reason, atMs: type?.rejection?.atMs ?? 0 });
+    else for (const { resource, reason, atMs } of withheld) if (resource.kind === kind) rejections.push({ type: short, resources: [resource.name], message: reason, atMs });
   }
   return rejections;
 }
 
-const fingerprints = new WeakMap<EncodedMap, string>();
-
-/** A version of a whole map: 12 hex digits over all names and versions. */
-export function fingerprint(map: EncodedMap | undefined): string | undefined {
-  if (map === undefined) return undefined;
-  let known = fingerprints.get(map);
-  if (known === undefined) {
-    const hash = createHash("sha256");
-    for (const { name, version } of map.values()) hash.update(`${name}\0${version}\0`);
-    fingerprints.set(map, (known = hash.digest("hex").slice(0, 12)));
-  }
-  return known;
+/** Whether nothing is on its way or left to send, of any type. */
+export function isQuiet(state: StreamState): boolean {
+  if (state.content === undefined) return false;
+  for (const type of state.types.values()) if (type.ackedBasis !== type.basis || type.flight !== undefined) return false;
+  return true;
 }

@@ -1,12 +1,18 @@
-// All open streams: which content each is due, what their proxies accepted and rejected, their status.
+// All open streams: what each is due, what their proxies accepted and rejected, their status.
 import type { status as GrpcStatus } from "@grpc/grpc-js";
-import type { Secret } from "../../protos/build/envoy.ts";
-import type { EncodedMap, EncodedResource, EncodedResources, ResourceEncoder } from "../snapshot/encode.ts";
+import type { EncodedMap, EncodedResource } from "../snapshot/encode.ts";
+import type { ResourceKind } from "../snapshot/resources.ts";
 import { kindOf, type ResourceShortName, resourceTypes } from "../snapshot/type-urls.ts";
-import { type ClassBook, createClassBook } from "./classes.ts";
-import type { Proxy } from "./node.ts";
-import { rejectionsOf, type TypeRejection, type TypeStatus, typeStatuses } from "./status.ts";
-import type { AdsStream, StreamHost } from "./stream.ts";
+import { type AcceptanceBook, createAcceptanceBook, type Withheld } from "./acceptance.ts";
+import { type HeldOfType, heldBy, holds, type ResourceReach, reachOf } from "./distribution.ts";
+import type { Proxy, ProxyIdentity } from "./node.ts";
+import { acceptanceKey, contentOf, type ContentSource, createRefresher, type Refresher } from "./refresher.ts";
+import { isQuiet, rejectionsOf, type TypeRejection, type TypeStatus, typeStatuses } from "./status.ts";
+import type { Answer, StreamHost, XdsStream } from "./stream.ts";
+import { createTrials, type Risk, type Trials } from "./trials.ts";
+import { createResponseEncoder } from "./wire.ts";
+import { createWriteBudget } from "./write-budget.ts";
+import type { XdsObserver } from "./observer.ts";
 
 /** One proxy with an open stream. */
 export interface ProxyStatus {
@@ -17,6 +23,14 @@ export interface ProxyStatus {
   readonly serviceAccount: string;
   readonly envoyVersion: string;
   readonly connectedAtMs: number;
+  /** Unique among the streams of this server; `peer` as in `127.0.0.1:51234`. */
+  readonly connectionId: string;
+  readonly peer: string;
+  /** False for one that came by the plaintext port: who it is is only what its node says. */
+  readonly isProven: boolean;
+  /** The class whose content it is served, "" before there is any, and the state of the mesh (World.revision) that the content is up to date with. */
+  readonly classKey: string;
+  readonly revision: number;
   readonly types: Readonly<Record<ResourceShortName, TypeStatus>>;
   readonly rejections: readonly TypeRejection[];
   /** Every type it subscribes is SYNCED, and it has content at all. */
@@ -25,41 +39,58 @@ export interface ProxyStatus {
 
 /** What a StreamSet needs; see XdsServerOptions. */
 export interface StreamSetOptions {
-  readonly resourcesFor: (proxy: Proxy) => EncodedResources | undefined;
-  readonly secretsFor: (proxy: Proxy) => ReadonlyMap<string, Secret>;
-  readonly encoder: ResourceEncoder;
+  readonly source: ContentSource;
   readonly clock: { nowMs(): number };
   readonly log: Record<"info" | "warn" | "error", (fields: object, message: string) => void>;
   readonly stallMs: number;
+  readonly budgetBytes: number;
+  readonly controlPlane: string;
+  readonly risk: Risk;
+  readonly trialMs: number;
+  readonly examine: (resources: readonly EncodedResource[], reason: string) => Promise<readonly EncodedResource[]>;
+  readonly answer: (typeUrl: string, names: readonly string[], asker: ProxyIdentity | undefined) => Promise<Answer>;
+  readonly observer: XdsObserver;
+  /** Whether what this proxy rejects may be kept from the others. */
+  readonly believesRefusal: (proxy: Proxy | undefined) => boolean;
 }
 
 export interface StreamSet {
   readonly host: StreamHost;
-  add(stream: AdsStream): void;
+  add(stream: XdsStream): void;
   /** Every stream is looked at again, some at a time. */
   notify(): void;
   status(): ProxyStatus[];
+  /** What a proxy's streams hold by type; undefined for one without a stream. */
+  held(nodeId: string): Partial<Record<ResourceShortName, HeldOfType>> | undefined;
+  reach(kind: ResourceKind, name: string): ResourceReach;
   endAll(code: GrpcStatus, details: string): void;
 }
 
-/** Streams looked at before other work gets its turn. */
-const STREAMS_PER_TURN = 50;
+/** What belongs together behind a StreamSet. */
+interface Parts { readonly options: StreamSetOptions; readonly streams: Set<XdsStream>; readonly book: AcceptanceBook; readonly trials: Trials<XdsStream>; readonly refresher: Refresher }
 
 /** A set without streams. */
 export function createStreamSet(options: StreamSetOptions): StreamSet {
-  const streams = new Set<AdsStream>();
-  const book = createClassBook();
-  const refresher = createRefresher(options, book);
+  const parts = createParts(options);
+  const { streams, refresher, book } = parts;
   return {
-    host: createHost(options, streams, book, refresher),
+    host: createHost(parts),
     add: (stream) => void streams.add(stream),
     notify: () => refresher.markStale(streams),
     status() {
       // What was announced and not looked at yet must not pass for synced.
       refresher.refreshAll();
-      const byPod = new Map<string, ProxyStatus>();
-      for (const stream of streams) if (stream.proxy !== undefined) byPod.set(`${stream.proxy.node.namespace}/${stream.proxy.node.pod}`, statusOf(stream, stream.proxy, book));
-      return [...byPod.values()];
+      return [...byNodeId(streams).values()].map((own) => statusOf(own, book));
+    },
+    held(nodeId) {
+      refresher.refreshAll();
+      const nodes = byNodeId(streams);
+      const own = nodes.get(nodeId) ?? nodes.get(`said/${nodeId}`);
+      return own === undefined ? undefined : Object.assign({}, ...own.map(heldBy)) as Partial<Record<ResourceShortName, HeldOfType>>;
+    },
+    reach(kind, name) {
+      refresher.refreshAll();
+      return reachOf(kind, name, { streams: [...byNodeId(streams).values()].flat(), withheldFrom: (stream) => withheldFrom(stream, book) });
     },
     endAll(code, details) {
       for (const stream of [...streams]) stream.end(code, details);
@@ -67,94 +98,123 @@ export function createStreamSet(options: StreamSetOptions): StreamSet {
   };
 }
 
-interface Refresher {
-  refresh(stream: AdsStream): void;
-  refreshAll(): void;
-  markStale(streams: Iterable<AdsStream>): void;
-  forget(stream: AdsStream): void;
+function createParts(options: StreamSetOptions): Parts {
+  const streams = new Set<XdsStream>();
+  const book = createAcceptanceBook();
+  const trials = createTrials<XdsStream>({
+    risk: options.risk,
+    patienceMs: options.trialMs,
+    proceed: (clients) => refresher.markStale(clients),
+    setTimer(callback, ms) {
+      const timer = setTimeout(callback, ms);
+      return () => clearTimeout(timer);
+    },
+  });
+  const refresher = createRefresher({
+    source: options.source, book, trials, nowMs: () => options.clock.nowMs(),
+    failed: (stream, error) => options.log.error({ node: stream.proxy?.node.id, err: error }, "content for a proxy could not be made"),
+  });
+  return { options, streams, book, trials, refresher };
 }
 
-/** Asks for the content of streams: one at once, or all in slices, so that a thousand of them do not hold up the others' answers. */
-function createRefresher({ resourcesFor, secretsFor, encoder, log }: StreamSetOptions, book: ClassBook): Refresher {
-  const stale = new Set<AdsStream>();
-  const secretsOf = new WeakMap<AdsStream, EncodedMap>();
-  let isTurnPlanned = false;
-  const refresh = (stream: AdsStream): void => {
-    stale.delete(stream);
-    try {
-      bringUpToDate(stream);
-    } catch (error) {
-      // A bug in one class's translation must not reach the other classes; this proxy keeps what it has.
-      log.error({ node: stream.proxy?.node.id, err: error }, "content for a proxy could not be made");
-    }
-  };
-  const bringUpToDate = (stream: AdsStream): void => {
-    const published = stream.proxy === undefined ? undefined : resourcesFor(stream.proxy);
-    if (published === undefined || stream.proxy === undefined) return;
-    const secrets = encoder.encodeMap("secrets", secretsFor(stream.proxy), secretsOf.get(stream));
-    secretsOf.set(stream, secrets);
-    stream.published = published;
-    stream.setContent(book.servedOf(published), secrets);
-  };
-  const planTurn = (): void => {
-    if (isTurnPlanned || stale.size === 0) return;
-    isTurnPlanned = true;
-    setImmediate(() => {
-      isTurnPlanned = false;
-      for (const stream of [...stale].slice(0, STREAMS_PER_TURN)) refresh(stream);
-      planTurn();
-    });
-  };
-  return {
-    refresh,
-    refreshAll() {
-      for (const stream of [...stale]) refresh(stream);
-    },
-    markStale(streams) {
-      for (const stream of streams) stale.add(stream);
-      planTurn();
-    },
-    forget: (stream) => void stale.delete(stream),
-  };
+/** Who only says that it is a node does not stand for one that proved it. */
+function nodeKey({ node, isProven }: Proxy): string {
+  return isProven ? node.id : `said/${node.id}`;
 }
 
-function createHost({ clock, log, stallMs }: StreamSetOptions, streams: Set<AdsStream>, book: ClassBook, refresher: Refresher): StreamHost {
+/** Each node's streams: its newest aggregated one, or one for each type. A stream that an older connection left open does not count. */
+function byNodeId(streams: ReadonlySet<XdsStream>): Map<string, XdsStream[]> {
+  const found = new Map<string, Map<string, XdsStream>>();
+  for (const stream of streams) {
+    if (stream.proxy === undefined) continue;
+    const key = nodeKey(stream.proxy);
+    const own = found.get(key) ?? new Map<string, XdsStream>();
+    if (stream.kind.only === undefined) own.clear();
+    own.set(stream.kind.only ?? "", stream);
+    found.set(key, own);
+  }
+  return new Map([...found].map(([nodeId, own]) => [nodeId, [...own.values()]]));
+}
+
+function createHost({ options, streams, book, trials, refresher }: Parts): StreamHost {
+  const { clock, log, observer } = options;
+  const nowMs = (): number => clock.nowMs();
+  const shortOf = (typeUrl: string): string => {
+    const kind = kindOf(typeUrl);
+    return kind === undefined ? typeUrl : resourceTypes[kind].short;
+  };
   return {
-    nowMs: () => clock.nowMs(),
-    stallMs,
+    nowMs, stallMs: options.stallMs, examine: options.examine, answer: options.answer,
+    budget: createWriteBudget(options.budgetBytes),
+    responses: createResponseEncoder(options.controlPlane),
     admitted(stream) {
       log.info({ node: stream.proxy?.node.id }, "proxy connected");
       refresher.refresh(stream);
     },
-    accepted(stream, resources: Iterable<EncodedResource>) {
-      if (stream.published !== undefined) book.noteAccepted(stream.published.classKey, resources);
+    sent: (_stream, { typeUrl, updates }, bytes) => observer.sent(shortOf(typeUrl), updates.length, bytes),
+    accepted(_stream, resources) {
+      trials.accepted(resources);
+      if (book.noteAccepted(resources)) refresher.markStale(streams);
+    },
+    settled(stream, kind, basis) {
+      book.noteSettled(acceptanceKey(stream), kind, basis);
+      if (stream.changedAtMs === undefined || !isQuiet(stream.state())) return;
+      observer.converged(nowMs() - stream.changedAtMs);
+      stream.changedAtMs = undefined;
     },
     refused(stream, resource, reason) {
-      const classKey = stream.published?.classKey;
-      if (classKey === undefined || !book.noteRefused(classKey, resource, reason)) return;
+      trials.refused(resource);
+      // What another proxy holds is not bad in itself: only this stream goes without. Nor is it what somebody unknown says.
+      if (!options.believesRefusal(stream.proxy) || isHeldByAnother(streams, stream, resource) || !book.noteRefused(acceptanceKey(stream), resource, reason, nowMs())) return;
       log.warn({ type: resourceTypes[resource.kind].short, resource: resource.name, version: resource.version }, "quarantined; the last accepted content is served");
-      refresher.markStale([...streams].filter((other) => other.published?.classKey === classKey));
+      refresher.markStale(streams);
     },
     rejected(stream, typeUrl, reason) {
-      const kind = kindOf(typeUrl);
-      log.warn({ node: stream.proxy?.node.id, type: kind === undefined ? typeUrl : resourceTypes[kind].short, reason }, "proxy rejected its configuration");
+      observer.rejected(shortOf(typeUrl), stream.proxy?.node.id ?? "", reason);
+      log.warn({ node: stream.proxy?.node.id, type: shortOf(typeUrl), reason }, "proxy rejected its configuration");
     },
-    failed(stream, error) {
-      log.error({ node: stream.proxy?.node.id, err: error }, "serving a proxy failed");
-    },
+    stale: (_stream, typeUrl) => observer.stale(shortOf(typeUrl)),
+    failed: (stream, error) => log.error({ node: stream.proxy?.node.id, err: error }, "serving a proxy failed"),
     closed(stream) {
       streams.delete(stream);
       refresher.forget(stream);
+      trials.forget(stream);
       if (stream.proxy !== undefined) log.info({ node: stream.proxy.node.id }, "proxy disconnected");
     },
   };
 }
 
-function statusOf(stream: AdsStream, { node, identity }: Proxy, book: ClassBook): ProxyStatus {
-  const withheld = stream.published === undefined ? [] : book.quarantinedIn(stream.published);
-  const types = typeStatuses(stream.state(), withheld);
+function isHeldByAnother(streams: ReadonlySet<XdsStream>, self: XdsStream, resource: EncodedResource): boolean {
+  const { typeUrl } = resourceTypes[resource.kind];
+  for (const stream of streams) {
+    const type = stream === self ? undefined : stream.state().types.get(typeUrl);
+    if (type !== undefined && holds(type, resource)) return true;
+  }
+  return false;
+}
+
+const NO_SECRETS: EncodedMap = new Map();
+
+function withheldFrom(stream: XdsStream, book: AcceptanceBook): readonly Withheld[] {
+  return stream.published === undefined ? [] : book.withheldIn(contentOf(stream, stream.published, NO_SECRETS));
+}
+
+/** One proxy's, from its aggregated stream or from those of its types together. */
+function statusOf(streams: readonly XdsStream[], book: AcceptanceBook): ProxyStatus {
+  const newest = streams.at(-1)!;
+  const { node, identity, isProven } = newest.proxy as Proxy;
+  const each = streams.map((stream) => ({ stream, types: typeStatuses(stream.state(), withheldFrom(stream, book)) }));
+  const types = Object.fromEntries(Object.keys(each[0]!.types).map((short) => {
+    const own = each.map((one) => one.types[short as ResourceShortName]);
+    return [short, own.find(({ state }) => state !== "IGNORED") ?? own[0]!];
+  })) as Record<ResourceShortName, TypeStatus>;
   const asked = Object.values(types).filter(({ state }) => state !== "IGNORED");
-  const synced = asked.length > 0 && stream.state().content !== undefined && asked.every(({ state }) => state === "SYNCED");
   const { id: nodeId, kind, pod, namespace, envoyVersion } = node;
-  return { nodeId, kind, pod, namespace, serviceAccount: identity.serviceAccount, envoyVersion, connectedAtMs: stream.connectedAtMs, types, rejections: rejectionsOf(stream.state(), withheld), synced };
+  return {
+    nodeId, kind, pod, namespace, serviceAccount: identity.serviceAccount, envoyVersion, isProven,
+    connectedAtMs: newest.connectedAtMs, connectionId: newest.id, peer: newest.peer, classKey: newest.published?.classKey ?? "", revision: newest.revision,
+    types,
+    rejections: each.flatMap(({ stream }) => rejectionsOf(stream.state(), withheldFrom(stream, book))),
+    synced: asked.length > 0 && streams.every((stream) => stream.state().content !== undefined) && asked.every(({ state }) => state === "SYNCED"),
+  };
 }

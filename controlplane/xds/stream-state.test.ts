@@ -325,7 +325,22 @@ describe("12: before the sources have synced", () => {
 });
 
 describe("15: a NACK that names no resource", () => {
-  it("the response is split until the culprit is found; the others arrive", () => {
+  it("waits for a verdict, and then only the culprit stays behind", () => {
+    const stream = started();
+    stream.ask("routes", { subscribe: ["r"] });
+    stream.ask("virtualHosts");
+    stream.ackAll();
+    stream.content({ virtualHosts: { "r/x": "2", "r/bad": "1", "r/z": "1" } });
+    stream.heard();
+    stream.nack("virtualHosts", "one of them is bad");
+    expect(stream.heard()).toEqual([]);
+    expect(stateOf(stream, "vhds")).toBe("ERROR");
+    stream.judge("virtualHosts", ["r/bad"]);
+    expect(stream.ackAll()[0]).toEqual({ type: "virtualHosts", updates: ["r/x", "r/z"], removed: [] });
+    expect(stream.effects().filter(({ kind }) => kind === "refused")).toMatchObject([{ resource: { name: "r/bad" }, reason: "one of them is bad" }]);
+  });
+
+  it("without a verdict the response is split until the culprit is found; the others arrive", () => {
     const stream = started();
     stream.ask("routes", { subscribe: ["r"] });
     stream.ask("virtualHosts");
@@ -334,8 +349,10 @@ describe("15: a NACK that names no resource", () => {
     const accepted: string[] = [];
     let rounds = 0;
     for (let [response] = stream.heard(); response !== undefined && rounds < 20; [response] = stream.heard(), rounds++) {
-      if (response.updates.includes("r/bad")) stream.nack("virtualHosts", "one of them is bad");
-      else {
+      if (response.updates.includes("r/bad")) {
+        stream.nack("virtualHosts", "one of them is bad");
+        if (response.updates.length > 1) stream.judge("virtualHosts", []);
+      } else {
         accepted.push(...response.updates);
         stream.ack("virtualHosts");
       }

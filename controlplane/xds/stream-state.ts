@@ -1,54 +1,24 @@
-// consumes: requests of one delta ADS stream, new content, pressure of its socket
-// produces: the next state and effects (send, accepted, refused, wait, close)
+// consumes: requests of one stream (delta or state of the world, of all types or of one), new content, pressure of its socket
+// produces: the next state and effects (send, accepted, refused, examine, ask, wait, settled, close)
 // never does: I/O, clocks, encoding; the same events give the same effects
 import type { EncodedMap, EncodedResource } from "../snapshot/encode.ts";
 import type { ResourceKind } from "../snapshot/resources.ts";
 import { kindOf, resourceKinds, resourceTypes } from "../snapshot/type-urls.ts";
-import { accept, hasUpdates, type Pending, pendingOf, reject, sendOff, settle } from "./pending.ts";
-import { askAgain, changeBasis, changeScope, changeSubscription, newTypeState, type TypeState } from "./type-state.ts";
+import { versionOf, wholeState } from "./full-state.ts";
+import { accept, hasUpdates, judge, type Pending, pendingOf, reject, sendOff, settle } from "./pending.ts";
+import { type ContentMaps, DELTA_ADS, isQuestion, type StreamEffect, type StreamEvent, type StreamKind, type StreamRequest } from "./stream-events.ts";
+import { changeSubscription, replaceSubscription } from "./subscription.ts";
+import { askAgain, changeBasis, changeScope, isFullState, newTypeState, type TypeState } from "./type-state.ts";
 
-export type ContentMaps = Readonly<Record<ResourceKind, EncodedMap>>;
-
-/** A DeltaDiscoveryRequest with everything present. */
-export interface StreamRequest {
-  readonly typeUrl: string;
-  readonly subscribe: readonly string[];
-  readonly unsubscribe: readonly string[];
-  readonly initialVersions: Readonly<Record<string, string>>;
-  readonly nonce: string;
-  /** Set in a NACK. */
-  readonly error: string | undefined;
-}
-
-export type StreamEvent =
-  | { readonly kind: "request"; readonly request: StreamRequest; readonly nowMs: number }
-  | { readonly kind: "content"; readonly maps: ContentMaps; readonly nowMs: number }
-  /** The socket's buffer is full, or has room again. */
-  | { readonly kind: "pressure"; readonly isFull: boolean; readonly nowMs: number }
-  /** The time after a `wait` effect is over. */
-  | { readonly kind: "waited"; readonly nowMs: number };
-
-export interface SendEffect { readonly kind: "send"; readonly typeUrl: string; readonly nonce: string; readonly updates: readonly EncodedResource[]; readonly removed: readonly string[] }
-
-export type StreamEffect =
-  | SendEffect
-  /** The client holds these now. */
-  | { readonly kind: "accepted"; readonly resources: Iterable<EncodedResource> }
-  /** The client rejected this content, and no other can be to blame. */
-  | { readonly kind: "refused"; readonly resource: EncodedResource; readonly reason: string }
-  /** The client rejected something; for the log, as it said it. */
-  | { readonly kind: "rejected"; readonly typeUrl: string; readonly reason: string }
-  /** Give a `waited` event some seconds from now: a cluster's endpoints have not been asked for yet. */
-  | { readonly kind: "wait" }
-  | { readonly kind: "close"; readonly message: string };
-
-export interface StreamState {
+export interface StreamState extends StreamKind {
   readonly types: ReadonlyMap<string, TypeState>;
   readonly content: ContentMaps | undefined;
   readonly nextNonce: number;
   readonly isFull: boolean;
   /** Endpoints of clusters just sent that the client has yet to ask for: what refers to those clusters waits. */
   readonly awaited: ReadonlySet<string>;
+  /** Of questions: the nonce of the last answer, by type URL. */
+  readonly told: ReadonlyMap<string, string>;
 }
 
 export interface Step { readonly state: StreamState; readonly effects: readonly StreamEffect[] }
@@ -62,8 +32,8 @@ const ROUTES = resourceTypes.routes.typeUrl;
 const VIRTUAL_HOSTS = resourceTypes.virtualHosts.typeUrl;
 
 /** The state of a stream that has just been opened. Nothing is sent before the first `content`. */
-export function newStreamState(): StreamState {
-  return { types: new Map(), content: undefined, nextNonce: 1, isFull: false, awaited: new Set() };
+export function newStreamState(kind: StreamKind = DELTA_ADS): StreamState {
+  return { ...kind, types: new Map(), content: undefined, nextNonce: 1, isFull: false, awaited: new Set(), told: new Map() };
 }
 
 /** What an event does to a stream. */
@@ -79,7 +49,22 @@ function applyEvent(state: StreamState, event: StreamEvent, effects: StreamEffec
     case "content": return applyContent(state, event.maps);
     case "pressure": return { ...state, isFull: event.isFull };
     case "waited": return { ...state, awaited: new Set() };
+    case "verdict": return applyVerdict(state, event, effects);
+    case "told": return applyTold(state, event, effects);
   }
+}
+
+function applyVerdict(state: StreamState, { typeUrl, verdict, reason }: Extract<StreamEvent, { kind: "verdict" }>, effects: StreamEffect[]): StreamState {
+  const type = state.types.get(typeUrl);
+  if (type === undefined) return state;
+  for (const resource of verdict.culprits) effects.push({ kind: "refused", resource, reason });
+  return withType(state, typeUrl, judge(type, verdict));
+}
+
+function applyTold(state: StreamState, { typeUrl, resources }: Extract<StreamEvent, { kind: "told" }>, effects: StreamEffect[]): StreamState {
+  const nonce = String(state.nextNonce);
+  effects.push({ kind: "send", typeUrl, nonce, version: nonce, updates: resources, removed: [] });
+  return { ...state, nextNonce: state.nextNonce + 1, told: new Map(state.told).set(typeUrl, nonce) };
 }
 
 function applyContent(state: StreamState, maps: ContentMaps): StreamState {
@@ -88,28 +73,56 @@ function applyContent(state: StreamState, maps: ContentMaps): StreamState {
 }
 
 function applyRequest(state: StreamState, request: StreamRequest, nowMs: number, effects: StreamEffect[]): StreamState {
-  const { typeUrl } = request;
+  const typeUrl = request.typeUrl === "" ? (state.only ?? "") : request.typeUrl;
   const known = state.types.get(typeUrl);
-  const problem = typeUrl === "" ? "an ADS request needs a type URL" : known === undefined && state.types.size >= MAX_TYPES ? "too many resource types" : undefined;
+  const problem = findProblem(state, typeUrl, known);
   if (problem !== undefined) {
     effects.push({ kind: "close", message: problem });
     return state;
   }
-  const answered = applyAnswer(known ?? openType(state, typeUrl), request, nowMs, effects);
-  const subscribed = changeSubscription(answered, { ...request, isFirst: known === undefined });
+  if (isQuestion(typeUrl)) return applyQuestion(state, typeUrl, request, effects);
+  // In delta a request without a nonce is a change of subscription; of the state of the world its list of names may be as old as the nonce.
+  if (known !== undefined && request.nonce !== known.lastNonce && (request.dialect === "sotw" || request.nonce !== "")) {
+    effects.push({ kind: "stale", typeUrl });
+    if (request.dialect === "sotw") return state;
+  }
+  const answered = applyAnswer(known ?? openType(state, typeUrl), { ...request, typeUrl }, nowMs, effects);
+  const subscribed = subscribe(state, answered, request, known === undefined);
   const next = withType(state, typeUrl, subscribed);
-  if (typeUrl === ROUTES) return followRoutes(next, request.subscribe);
+  if (typeUrl === ROUTES) return followRoutes(next, request.dialect === "delta" ? request.subscribe : request.names);
   if (typeUrl === ENDPOINTS && next.awaited.size > 0) return { ...next, awaited: new Set([...next.awaited].filter((name) => !subscribed.subscription.names.has(name))) };
   return next;
 }
 
-function openType(state: StreamState, typeUrl: string): TypeState {
-  const kind = kindOf(typeUrl);
-  const type = newTypeState(kind, kind === undefined ? NO_MAP : (state.content?.[kind] ?? NO_MAP));
-  return kind === "virtualHosts" ? { ...type, scope: state.types.get(ROUTES)?.subscription.names ?? new Set() } : type;
+function findProblem(state: StreamState, typeUrl: string, known: TypeState | undefined): string | undefined {
+  if (typeUrl === "") return "an ADS request needs a type URL";
+  if (state.only !== undefined && state.only !== typeUrl) return `this stream is for ${state.only} only`;
+  if (known === undefined && state.types.size + state.told.size >= MAX_TYPES) return "too many resource types";
+  return undefined;
 }
 
-/** An answer counts only for what is on its way; a stale nonce is a plain change of subscription. */
+/** Each request is answered once; one with the nonce of the last answer only says that it arrived. */
+function applyQuestion(state: StreamState, typeUrl: string, request: StreamRequest, effects: StreamEffect[]): StreamState {
+  if (request.nonce !== "" || request.error !== undefined) return state;
+  effects.push({ kind: "ask", typeUrl, names: request.dialect === "delta" ? request.subscribe : request.names });
+  return state.told.has(typeUrl) ? state : { ...state, told: new Map(state.told).set(typeUrl, "") };
+}
+
+function subscribe(state: StreamState, type: TypeState, request: StreamRequest, isFirst: boolean): TypeState {
+  if (request.dialect === "delta") return changeSubscription(type, { ...request, isFirst });
+  return replaceSubscription(type, { names: request.names, version: request.version, isFirst, hasContent: state.content !== undefined });
+}
+
+function openType(state: StreamState, typeUrl: string): TypeState {
+  const served = kindOf(typeUrl);
+  // Virtual hosts of their own exist in the delta dialect only.
+  const isServed = served !== undefined && !state.without.includes(served) && !(served === "virtualHosts" && state.dialect === "sotw");
+  const kind = isServed ? served : undefined;
+  const type = newTypeState(kind, state.dialect, kind === undefined ? NO_MAP : (state.content?.[kind] ?? NO_MAP));
+  return kind === "virtualHosts" && state.only === undefined ? { ...type, scope: state.types.get(ROUTES)?.subscription.names ?? new Set() } : type;
+}
+
+/** An answer counts only for what is on its way; in delta a stale nonce is a plain change of subscription. */
 function applyAnswer(type: TypeState, request: StreamRequest, nowMs: number, effects: StreamEffect[]): TypeState {
   const { flight } = type;
   if (flight === undefined || request.nonce !== flight.nonce) return type;
@@ -117,9 +130,11 @@ function applyAnswer(type: TypeState, request: StreamRequest, nowMs: number, eff
     effects.push({ kind: "accepted", resources: flight.updates.values() });
     return accept(type);
   }
-  effects.push({ kind: "rejected", typeUrl: request.typeUrl, reason: request.error });
-  const { state, refusals } = reject(type, request.error, nowMs);
+  const { typeUrl, error: reason } = request;
+  effects.push({ kind: "rejected", typeUrl, reason });
+  const { state, refusals, unclear } = reject(type, reason, nowMs);
   for (const refusal of refusals) effects.push({ kind: "refused", ...refusal });
+  if (unclear.length > 0) effects.push({ kind: "examine", typeUrl, resources: unclear, reason });
   return state;
 }
 
@@ -147,7 +162,7 @@ function emit(state: StreamState, nowMs: number, effects: StreamEffect[]): Strea
   for (const kind of resourceKinds) sendUpdates(run, resourceTypes[kind].typeUrl, effects);
   for (const [typeUrl, type] of run.state.types) if (type.kind === undefined) sendUpdates(run, typeUrl, effects);
   for (const kind of REMOVAL_ORDER) if (!sendRemovals(run, kind, effects)) break;
-  return noteQuiet(run, nowMs);
+  return noteQuiet(run, nowMs, effects);
 }
 
 interface Run { state: StreamState; readonly pending: Map<string, Pending> }
@@ -181,9 +196,12 @@ function isMoving(run: Run, ...typeUrls: readonly string[]): boolean {
 function send(run: Run, typeUrl: string, type: TypeState, updates: readonly EncodedResource[], removed: readonly string[], effects: StreamEffect[]): void {
   const nonce = String(run.state.nextNonce);
   const flight = { nonce, updates: new Map(updates.map((resource) => [resource.name, resource])), removed };
+  const isRemoval = updates.length === 0 && removed.length > 0;
+  const said = isFullState(type) ? wholeState(type, isRemoval) : updates;
   run.state = { ...withType(run.state, typeUrl, sendOff(type, flight)), nextNonce: run.state.nextNonce + 1 };
   run.pending.set(typeUrl, { updates: [], absent: [], removals: run.pending.get(typeUrl)!.removals, settled: [] });
-  effects.push({ kind: "send", typeUrl, nonce, updates, removed });
+  if (type.dialect === "delta") effects.push({ kind: "send", typeUrl, nonce, version: "", updates, removed });
+  else effects.push({ kind: "send", typeUrl, nonce, version: versionOf(type, said as readonly EncodedResource[]), updates: said, removed: [] });
 }
 
 /** A cluster that changes warms until its endpoints arrive: known ones are sent again, new ones are waited for. */
@@ -197,14 +215,15 @@ function announceEndpoints(run: Run, before: TypeState, clusters: readonly Encod
     run.pending.set(ENDPOINTS, pendingOf(again));
   }
   // At its start a client asks for listeners only after its clusters are complete: nothing to wait for.
-  if (before.sentBasis === undefined || names.length === known.length) return;
+  if (before.sentBasis === undefined || names.length === known.length || run.state.only !== undefined) return;
   run.state = { ...run.state, awaited: new Set([...run.state.awaited, ...names.filter((name) => !known.includes(name))]) };
   effects.push({ kind: "wait" });
 }
 
 /** Sends what is to be removed of one kind; false while something before it is under way. */
 function sendRemovals(run: Run, kind: ResourceKind, effects: StreamEffect[]): boolean {
-  if (run.state.awaited.size > 0 || isMoving(run, ...run.state.types.keys())) return false;
+  const isExamined = [...run.state.types.values()].some(({ examined }) => examined.size > 0);
+  if (isExamined || run.state.awaited.size > 0 || isMoving(run, ...run.state.types.keys())) return false;
   const { typeUrl } = resourceTypes[kind];
   const type = run.state.types.get(typeUrl);
   const removals = run.pending.get(typeUrl)?.removals ?? [];
@@ -215,12 +234,14 @@ function sendRemovals(run: Run, kind: ResourceKind, effects: StreamEffect[]): bo
 }
 
 /** A type with nothing to send and nothing on its way is what its basis is, but for contents that were refused. */
-function noteQuiet(run: Run, nowMs: number): StreamState {
+function noteQuiet(run: Run, nowMs: number, effects: StreamEffect[]): StreamState {
   let { state } = run;
   for (const [typeUrl, type] of state.types) {
-    if (type.ackedBasis === type.basis || type.flight !== undefined) continue;
+    if (type.ackedBasis === type.basis || type.flight !== undefined || type.examined.size > 0) continue;
     const { updates, absent, removals } = run.pending.get(typeUrl)!;
-    if (updates.length + absent.length + removals.length === 0 && !type.owesAnswer) state = withType(state, typeUrl, { ...type, ackedBasis: type.basis, ackedAtMs: nowMs });
+    if (updates.length + absent.length + removals.length > 0 || type.owesAnswer) continue;
+    state = withType(state, typeUrl, { ...type, ackedBasis: type.basis, ackedAtMs: nowMs });
+    if (type.kind !== undefined) effects.push({ kind: "settled", resourceKind: type.kind, basis: type.basis });
   }
   return state;
 }

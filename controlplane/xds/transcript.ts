@@ -2,7 +2,8 @@
 import { createResourceEncoder, type EncodedMap, noResources } from "../snapshot/encode.ts";
 import type { ResourceKind, ResourceMessages } from "../snapshot/resources.ts";
 import { kindOf, resourceTypes } from "../snapshot/type-urls.ts";
-import { type ContentMaps, newStreamState, type SendEffect, step, type StreamEffect, type StreamEvent, type StreamRequest, type StreamState } from "./stream-state.ts";
+import { type ContentMaps, DELTA_ADS, type SendEffect, type StreamEffect, type StreamEvent, type StreamKind, type StreamRequest } from "./stream-events.ts";
+import { newStreamState, step, type StreamState } from "./stream-state.ts";
 
 /** A response as a test reads it: names that were sent and removed. */
 export interface Heard { readonly type: string; readonly updates: readonly string[]; readonly removed: readonly string[] }
@@ -13,15 +14,17 @@ export interface Transcript {
   heard(): Heard[];
   /** The same, as the machine gave it. */
   sends(): readonly SendEffect[];
-  /** Effects other than sends since the last look. */
+  /** Effects other than sends since the last look, without what is only for the books (settled). */
   effects(): StreamEffect[];
   /** New content; kinds that are left out stay as they were. Values are what is in the resource: another value, another version. */
   content(content: Partial<Record<ResourceKind, Readonly<Record<string, string>>>>): void;
-  /** A request for a kind, or for a type URL. */
-  ask(kind: ResourceKind | string, request?: Partial<StreamRequest>): void;
-  /** Accepts the last response of a kind. */
+  /** A request for a kind, or for a type URL, in the stream's dialect. */
+  ask(kind: ResourceKind | string, request?: Partial<AskedRequest>): void;
+  /** Accepts the last response of a kind; in the state of the world the names asked for last are said again. */
   ack(kind: ResourceKind): void;
   nack(kind: ResourceKind, error: string): void;
+  /** Tells the culprits among what was given to be examined last. */
+  judge(kind: ResourceKind, culprits: readonly string[]): void;
   /** Accepts everything until nothing more comes; what was heard meanwhile. */
   ackAll(): Heard[];
   give(event: StreamEvent): void;
@@ -29,11 +32,14 @@ export interface Transcript {
   version(kind: ResourceKind, name: string): string;
 }
 
+type Requests<D> = D extends "delta" ? Extract<StreamRequest, { dialect: "delta" }> : Extract<StreamRequest, { dialect: "sotw" }>;
+type AskedRequest = Omit<Requests<"delta">, "dialect"> & Omit<Requests<"sotw">, "dialect">;
+
 const encoder = createResourceEncoder();
 
 /** A stream that has just been opened. */
-export function startTranscript(): Transcript {
-  let state = newStreamState();
+export function startTranscript(kind: StreamKind = DELTA_ADS): Transcript {
+  let state = newStreamState(kind);
   let maps: ContentMaps = { ...noResources("test").maps, secrets: new Map() };
   const lastNonce = new Map<string, string>();
   let sends: SendEffect[] = [];
@@ -52,8 +58,16 @@ export function startTranscript(): Transcript {
     }
   };
   const urlOf = (kind: string): string => (kind in resourceTypes ? resourceTypes[kind as ResourceKind].typeUrl : kind);
-  const ask: Transcript["ask"] = (kind, request) =>
-    give({ kind: "request", nowMs: nowMs++, request: { typeUrl: urlOf(kind), subscribe: [], unsubscribe: [], initialVersions: {}, nonce: "", error: undefined, ...request } });
+  const lastNames = new Map<string, readonly string[]>();
+  const ask: Transcript["ask"] = (asked, request = {}) => {
+    const typeUrl = urlOf(asked);
+    const common = { typeUrl, nonce: request.nonce ?? "", error: request.error };
+    const names = request.names ?? lastNames.get(typeUrl) ?? [];
+    lastNames.set(typeUrl, names);
+    const { subscribe = [], unsubscribe = [], initialVersions = {}, version = "" } = request;
+    const full: StreamRequest = kind.dialect === "delta" ? { ...common, dialect: "delta", subscribe, unsubscribe, initialVersions } : { ...common, dialect: "sotw", names, version };
+    give({ kind: "request", nowMs: nowMs++, request: full });
+  };
   const takeSends = (): SendEffect[] => {
     const list = sends;
     sends = [];
@@ -66,7 +80,7 @@ export function startTranscript(): Transcript {
     heard,
     sends: takeSends,
     effects() {
-      const list = others;
+      const list = others.filter(({ kind: of }) => of !== "settled");
       others = [];
       return list;
     },
@@ -78,6 +92,12 @@ export function startTranscript(): Transcript {
     ask,
     ack: (kind) => ask(kind, { nonce: lastNonce.get(urlOf(kind)) }),
     nack: (kind, error) => ask(kind, { nonce: lastNonce.get(urlOf(kind)), error }),
+    judge(kind, names) {
+      const examined = others.findLast((effect) => effect.kind === "examine");
+      if (examined?.kind !== "examine") throw new Error("nothing was given to be examined");
+      const verdict = { unclear: examined.resources, culprits: examined.resources.filter(({ name }) => names.includes(name)) };
+      give({ kind: "verdict", typeUrl: urlOf(kind), verdict, reason: examined.reason, nowMs: nowMs++ });
+    },
     ackAll() {
       const list: Heard[] = [];
       while (sends.length > 0) {

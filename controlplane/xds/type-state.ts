@@ -1,10 +1,14 @@
 // What one stream knows about one resource type: subscription, what the client holds, what is on its way.
+import { createHash } from "node:crypto";
 import { routeConfigurationOf } from "../snapshot/consistency.ts";
 import type { EncodedMap, EncodedResource } from "../snapshot/encode.ts";
 import type { ResourceKind } from "../snapshot/resources.ts";
 
-/** The client wants all resources (`wildcard`), or these by name. In delta xDS a legacy wildcard is one like any other. */
-export interface Subscription { readonly wildcard: boolean; readonly names: ReadonlySet<string> }
+/** How a client speaks: what changed, or the state of the world. */
+export type Dialect = "delta" | "sotw";
+
+/** The client wants all resources (`wildcard`), or these by name. A legacy wildcard is one like any other; `named`: a name was named once, so that nothing asked for means nothing. */
+export interface Subscription { readonly wildcard: boolean; readonly names: ReadonlySet<string>; readonly named: boolean }
 
 /** The version of what the client holds under a name, HOLDS_NOTHING, or MUST_ANSWER. */
 export type Held = string;
@@ -24,6 +28,7 @@ export interface Rejection { readonly reason: string; readonly names: readonly s
  */
 export interface TypeState {
   readonly kind: ResourceKind | undefined;
+  readonly dialect: Dialect;
   readonly subscription: Subscription;
   /** Shared with the class; what this stream is being brought to. */
   readonly basis: EncodedMap;
@@ -32,12 +37,20 @@ export interface TypeState {
   readonly flight: Flight | undefined;
   /** Name → version that this client rejected; never sent to it again. */
   readonly refused: ReadonlyMap<string, string>;
-  /** Groups of names to be tried one response at a time, after a rejection that named no resource. */
+  /** Groups of names to be tried one response at a time, after a rejection that named no resource and of which nobody knew the culprit. */
   readonly suspects: readonly (readonly string[])[];
+  /** Names of a rejected response whose culprit is being looked for elsewhere: not sent before the verdict. */
+  readonly examined: ReadonlySet<string>;
   /** A first wildcard request is answered even if there is nothing. */
   readonly owesAnswer: boolean;
   /** Of RDS: whose virtual hosts VHDS pushes. Set on the virtual hosts' state only. */
   readonly scope: ReadonlySet<string> | undefined;
+  /** Of the last response; "" before the first. */
+  readonly lastNonce: string;
+  /** The version with which a client of the state of the world came back; cleared by the first content. */
+  readonly resumeVersion: string;
+  /** Full state only: what the client holds of names in `dirty`, to be said again beside what changes. */
+  readonly held: EncodedMap;
   readonly sentBasis: EncodedMap | undefined;
   readonly ackedBasis: EncodedMap | undefined;
   readonly ackedAtMs: number | undefined;
@@ -47,13 +60,18 @@ export interface TypeState {
 const NO_NAMES: ReadonlySet<string> = new Set();
 
 /** The state of a type before its first request. */
-export function newTypeState(kind: ResourceKind | undefined, basis: EncodedMap): TypeState {
+export function newTypeState(kind: ResourceKind | undefined, dialect: Dialect, basis: EncodedMap): TypeState {
   return {
-    kind, basis,
-    subscription: { wildcard: false, names: NO_NAMES },
-    dirty: new Map(), flight: undefined, refused: new Map(), suspects: [], owesAnswer: false, scope: undefined,
-    sentBasis: undefined, ackedBasis: undefined, ackedAtMs: undefined, rejection: undefined,
+    kind, dialect, basis,
+    subscription: { wildcard: false, names: NO_NAMES, named: false },
+    dirty: new Map(), flight: undefined, refused: new Map(), suspects: [], examined: NO_NAMES, owesAnswer: false, scope: undefined,
+    lastNonce: "", resumeVersion: "", held: new Map(), sentBasis: undefined, ackedBasis: undefined, ackedAtMs: undefined, rejection: undefined,
   };
+}
+
+/** Whether each response has to be the whole state: what is missing in it is deleted by the client. */
+export function isFullState({ kind, dialect }: Pick<TypeState, "kind" | "dialect">): boolean {
+  return dialect === "sotw" && (kind === "clusters" || kind === "listeners");
 }
 
 /** Whether the client is to hold what stands under this name. */
@@ -62,58 +80,29 @@ export function isSubscribed(state: TypeState, name: string): boolean {
   return state.subscription.wildcard && (state.scope === undefined || state.scope.has(routeConfigurationOf(name)));
 }
 
-export interface SubscriptionChange { readonly subscribe: readonly string[]; readonly unsubscribe: readonly string[]; readonly initialVersions: Readonly<Record<string, string>>; readonly isFirst: boolean }
-
-/** The state after a request's names; `*` and an empty first request of a wildcard type subscribe to everything. */
-export function changeSubscription(state: TypeState, change: SubscriptionChange): TypeState {
-  const { subscribe, unsubscribe, initialVersions, isFirst } = change;
-  if (!isFirst && subscribe.length === 0 && unsubscribe.length === 0) return state;
-  const names = new Set(state.subscription.names);
-  const dirty = new Map(state.dirty);
-  const versions = new Map(Object.entries(initialVersions));
-  let { wildcard } = state.subscription;
-  const isLegacy = isFirst && subscribe.length === 0 && isWildcardKind(state.kind);
-  if (isLegacy || subscribe.includes("*")) {
-    wildcard = true;
-    for (const name of state.basis.keys()) if (!dirty.has(name)) dirty.set(name, HOLDS_NOTHING);
-    for (const [name, version] of versions) dirty.set(name, version);
-  }
-  for (const name of subscribe) {
-    if (name === "*") continue;
-    names.add(name);
-    dirty.set(name, versions.get(name) ?? MUST_ANSWER);
-  }
-  for (const name of unsubscribe) {
-    if (name === "*") wildcard = false;
-    else if (wildcard) dirty.set(name, MUST_ANSWER);
-    names.delete(name);
-  }
-  // Only an empty client is owed an empty answer; one that comes back with resources is told what changed.
-  const owesAnswer = state.owesAnswer || (wildcard && !state.subscription.wildcard && versions.size === 0);
-  return withoutUnsubscribed({ ...state, subscription: { wildcard, names }, dirty, owesAnswer });
-}
-
-/** Virtual hosts count too: their request names nothing. */
-function isWildcardKind(kind: ResourceKind | undefined): boolean {
-  return kind === "clusters" || kind === "listeners" || kind === "virtualHosts";
-}
-
-function withoutUnsubscribed(state: TypeState): TypeState {
-  if (state.scope !== undefined) return state;
-  const dirty = new Map([...state.dirty].filter(([name]) => isSubscribed(state, name)));
-  return { ...state, dirty };
-}
-
 /** The state with new content to be brought to; only what differs is looked at. */
 export function changeBasis(state: TypeState, next: EncodedMap): TypeState {
   if (next === state.basis) return state;
+  if (state.resumeVersion !== "") return resume(state, next);
   let dirty: Map<string, Held> | undefined;
+  let held: Map<string, EncodedResource> | undefined;
   for (const name of changedNames(state.basis, next)) {
     if (!isSubscribed(state, name) || state.dirty.has(name)) continue;
     dirty ??= new Map(state.dirty);
     dirty.set(name, heldNow(state, name));
+    const before = state.basis.get(name);
+    if (!isFullState(state) || before === undefined || state.flight?.updates.has(name) === true) continue;
+    held ??= new Map(state.held);
+    held.set(name, before);
   }
-  return { ...state, basis: next, dirty: dirty ?? state.dirty };
+  return { ...state, basis: next, dirty: dirty ?? state.dirty, held: held ?? state.held };
+}
+
+/** A client that comes back with the version of what there is has all of it. */
+function resume(state: TypeState, basis: EncodedMap): TypeState {
+  const fresh = { ...state, resumeVersion: "", basis };
+  if (fingerprint(basis) === state.resumeVersion) return { ...fresh, dirty: new Map(), owesAnswer: false };
+  return { ...fresh, dirty: new Map([...state.dirty, ...[...basis.keys()].map((name) => [name, HOLDS_NOTHING] as const)]), owesAnswer: true };
 }
 
 /** What the client holds of a name that is not dirty, trusting that it accepts what is on its way. */
@@ -157,4 +146,17 @@ function compare(before: EncodedMap, after: EncodedMap): string[] {
   for (const [name, resource] of after) if (before.get(name)?.version !== resource.version) names.push(name);
   for (const name of before.keys()) if (!after.has(name)) names.push(name);
   return names;
+}
+
+const fingerprints = new WeakMap<EncodedMap, string>();
+
+/** A version of a whole map: 12 hex digits over all names and versions. */
+export function fingerprint(map: EncodedMap): string {
+  let known = fingerprints.get(map);
+  if (known === undefined) {
+    const hash = createHash("sha256");
+    for (const { name, version } of map.values()) hash.update(`${name}\0${version}\0`);
+    fingerprints.set(map, (known = hash.digest("hex").slice(0, 12)));
+  }
+  return known;
 }

@@ -54,9 +54,8 @@ export async function startAdsWorld(workloadLifetimeMs?: number): Promise<AdsWor
     let last = encoder.encodeResources("web", emptyResources());
     const { chainPem, keyPem } = authority.issueServerCertificate({ dnsNames: ["istiod.istio-system.svc"], ipAddresses: ["127.0.0.1"] });
     const server = createXdsServer({
-      host: "127.0.0.1", port, encoder, clock, log: silent,
-      certificate: { certificate: chainPem, key: keyPem },
-      authenticate: createIdentityFile(identitiesPath, () => undefined),
+      encoder, clock, log: silent,
+      secure: { host: "127.0.0.1", port, certificate: { certificate: chainPem, key: keyPem }, authenticate: createIdentityFile(identitiesPath, () => undefined) },
       resourcesFor: () => (last = encoder.encodeResources("web", world.resources, last)),
       secretsFor: ({ identity }) => secrets.secretsFor(spiffeId("cluster.local", identity.namespace, identity.serviceAccount)),
     });

@@ -1,0 +1,85 @@
+// Route configurations with their virtual hosts inside, for clients that do not get virtual hosts one by one.
+import { createHash } from "node:crypto";
+import protobuf from "protobufjs/light.js";
+import { routeConfigurationOf } from "../snapshot/consistency.ts";
+import type { EncodedMap, EncodedResource } from "../snapshot/encode.ts";
+import type { Reference } from "../snapshot/references.ts";
+import { resourceTypes } from "../snapshot/type-urls.ts";
+import { payloadOf } from "./wire.ts";
+
+const tag = (field: number): number => (field << 3) | 2;
+// Of google.protobuf.Any, RouteConfiguration, VirtualHost, Resource.
+const ANY_TYPE_URL = tag(1), ANY_VALUE = tag(2), ROUTE_VIRTUAL_HOSTS = tag(2), ROUTE_VHDS = tag(9), HOST_NAME = tag(1), RESOURCE_VERSION = tag(1), RESOURCE_PAYLOAD = tag(2), RESOURCE_NAME = tag(3);
+
+const made = new WeakMap<EncodedMap, WeakMap<EncodedMap, EncodedMap>>();
+
+/** The routes as one resource each; made once for each pair of maps, and without decoding what was encoded. The routes given come back where no virtual host stands apart. */
+export function plainRoutes(routes: EncodedMap, virtualHosts: EncodedMap): EncodedMap {
+  if (virtualHosts.size === 0) return routes;
+  let byHosts = made.get(routes);
+  if (byHosts === undefined) made.set(routes, (byHosts = new WeakMap()));
+  let plain = byHosts.get(virtualHosts);
+  if (plain === undefined) byHosts.set(virtualHosts, (plain = inline(routes, virtualHosts)));
+  return plain;
+}
+
+function inline(routes: EncodedMap, virtualHosts: EncodedMap): EncodedMap {
+  const hostsOf = new Map<string, EncodedResource[]>();
+  for (const host of virtualHosts.values()) {
+    const route = routeConfigurationOf(host.name);
+    const hosts = hostsOf.get(route);
+    if (hosts === undefined) hostsOf.set(route, [host]);
+    else hosts.push(host);
+  }
+  return new Map([...routes].map(([name, route]) => [name, inlineOne(route, hostsOf.get(name))]));
+}
+
+function inlineOne(route: EncodedResource, hosts: readonly EncodedResource[] | undefined): EncodedResource {
+  if (hosts === undefined) return route;
+  const hash = createHash("sha256").update(route.version);
+  for (const { version } of hosts) hash.update(version);
+  const version = hash.digest("hex").slice(0, 24);
+  const own = fieldsOf(valueOf(route)).filter((field) => field.tag !== ROUTE_VHDS).map(({ raw }) => raw);
+  const inside = protobuf.Writer.create();
+  for (const host of hosts) inside.uint32(ROUTE_VIRTUAL_HOSTS).bytes(withOwnName(host));
+  const message = Buffer.concat([...own, inside.finish()]);
+  const packed = protobuf.Writer.create().uint32(ANY_TYPE_URL).string(resourceTypes.routes.typeUrl).uint32(ANY_VALUE).bytes(message).finish();
+  const bytes = protobuf.Writer.create().uint32(RESOURCE_VERSION).string(version).uint32(RESOURCE_NAME).string(route.name).uint32(RESOURCE_PAYLOAD).bytes(packed).finish();
+  return { ...route, version, bytes, references: mergeReferences([route, ...hosts]) };
+}
+
+/** Called `80/reviews:9080` when it travels alone and `reviews:9080` inside: of a field that stands twice the last counts. */
+function withOwnName(host: EncodedResource): Uint8Array {
+  const name = protobuf.Writer.create().uint32(HOST_NAME).string(host.name.slice(routeConfigurationOf(host.name).length + 1)).finish();
+  return Buffer.concat([valueOf(host), name]);
+}
+
+function mergeReferences(resources: readonly EncodedResource[]): readonly Reference[] {
+  return [...new Map(resources.flatMap(({ references }) => references.map((reference) => [`${reference.kind}/${reference.name}`, reference] as const))).values()];
+}
+
+/** The packed message's own bytes. */
+function valueOf(resource: EncodedResource): Uint8Array {
+  const value = fieldsOf(payloadOf(resource)).find((field) => field.tag === ANY_VALUE);
+  return value?.content ?? new Uint8Array();
+}
+
+interface RawField { readonly tag: number; readonly content: Uint8Array; readonly raw: Uint8Array }
+
+/** The fields of a message as they stand in its bytes; `content` of those that have a length. */
+function fieldsOf(bytes: Uint8Array): RawField[] {
+  const reader = protobuf.Reader.create(bytes);
+  const fields: RawField[] = [];
+  while (reader.pos < reader.len) {
+    const start = reader.pos;
+    const fieldTag = reader.uint32();
+    let content = bytes.subarray(0, 0);
+    if ((fieldTag & 7) === 2) {
+      const length = reader.uint32();
+      content = bytes.subarray(reader.pos, reader.pos + length);
+      reader.pos += length;
+    } else reader.skipType(fieldTag & 7);
+    fields.push({ tag: fieldTag, content, raw: bytes.subarray(start, reader.pos) });
+  }
+  return fields;
+}

@@ -1,0 +1,111 @@
+// Brings streams to the content that is due to them: one at once, or all in slices, so that a thousand of them do not hold up the others' answers.
+import type { Secret } from "../../protos/build/envoy.ts";
+import type { EncodedMap, EncodedResources, ResourceEncoder } from "../snapshot/encode.ts";
+import type { AcceptanceBook } from "./acceptance.ts";
+import type { Proxy } from "./node.ts";
+import { plainRoutes } from "./plain-routes.ts";
+import { isQuiet } from "./status.ts";
+import type { ContentMaps } from "./stream-events.ts";
+import type { XdsStream } from "./stream.ts";
+import type { Trials } from "./trials.ts";
+
+/** Where content comes from; see XdsServerOptions. */
+export interface ContentSource {
+  readonly resourcesFor: (proxy: Proxy) => EncodedResources | undefined;
+  readonly secretsFor: (proxy: Proxy) => ReadonlyMap<string, Secret>;
+  readonly encoder: ResourceEncoder;
+  readonly revision: () => number;
+}
+
+export interface RefresherParts {
+  readonly source: ContentSource;
+  readonly book: AcceptanceBook;
+  readonly trials: Trials<XdsStream>;
+  readonly nowMs: () => number;
+  /** A bug in one class's translation must not reach the other classes; its proxy keeps what it has. */
+  readonly failed: (stream: XdsStream, error: unknown) => void;
+}
+
+export interface Refresher {
+  refresh(stream: XdsStream): void;
+  refreshAll(): void;
+  /** They are looked at again soon, some at a time. */
+  markStale(streams: Iterable<XdsStream>): void;
+  forget(stream: XdsStream): void;
+}
+
+/** Streams looked at before other work gets its turn. */
+const STREAMS_PER_TURN = 50;
+const NOTHING: EncodedMap = new Map();
+
+/** A refresher of no streams yet. */
+export function createRefresher(parts: RefresherParts): Refresher {
+  /** With when it was announced. */
+  const stale = new Map<XdsStream, number>();
+  const bringUpToDate = createUpdate(parts);
+  let isTurnPlanned = false;
+  const refresh = (stream: XdsStream): void => {
+    const announcedAtMs = stale.get(stream) ?? parts.nowMs();
+    stale.delete(stream);
+    try {
+      bringUpToDate(stream);
+      if (!isQuiet(stream.state())) stream.changedAtMs ??= announcedAtMs;
+    } catch (error) {
+      parts.failed(stream, error);
+    }
+  };
+  const planTurn = (): void => {
+    if (isTurnPlanned || stale.size === 0) return;
+    isTurnPlanned = true;
+    setImmediate(() => {
+      isTurnPlanned = false;
+      let left = STREAMS_PER_TURN;
+      for (const stream of stale.keys()) {
+        if (left-- === 0) break;
+        refresh(stream);
+      }
+      planTurn();
+    });
+  };
+  return {
+    refresh,
+    refreshAll() {
+      for (const stream of [...stale.keys()]) refresh(stream);
+    },
+    markStale(streams) {
+      const nowMs = parts.nowMs();
+      for (const stream of streams) if (!stale.has(stream)) stale.set(stream, nowMs);
+      planTurn();
+    },
+    forget: (stream) => void stale.delete(stream),
+  };
+}
+
+function createUpdate({ source, book, trials }: RefresherParts): (stream: XdsStream) => void {
+  const secretsOf = new WeakMap<XdsStream, EncodedMap>();
+  return (stream) => {
+    const { proxy } = stream;
+    const published = proxy === undefined ? undefined : source.resourcesFor(proxy);
+    if (published === undefined || proxy === undefined) return;
+    stream.published = published;
+    stream.revision = source.revision();
+    // Secrets are for who proved who it is; on the other port nothing is even looked up.
+    const secrets = proxy.isProven ? source.encoder.encodeMap("secrets", source.secretsFor(proxy), secretsOf.get(stream)) : NOTHING;
+    secretsOf.set(stream, secrets);
+    const classKey = acceptanceKey(stream);
+    const wanted = contentOf(stream, published, secrets);
+    const held = trials.heldFrom(stream, wanted, (resource) => book.goodInsteadOf(classKey, resource) !== undefined);
+    stream.setContent(book.servedOf(classKey, wanted, held));
+  };
+}
+
+/** Under what a stream's acceptances are noted: a route with its hosts inside is another content than one without. */
+export function acceptanceKey({ published, kind }: Pick<XdsStream, "published" | "kind">): string {
+  return `${kind.dialect}/${published?.classKey ?? ""}`;
+}
+
+/** What a stream of its kind is to have. */
+export function contentOf({ kind }: Pick<XdsStream, "kind">, { maps }: EncodedResources, secrets: EncodedMap): ContentMaps {
+  if (kind.dialect === "delta") return { ...maps, secrets };
+  return { ...maps, routes: plainRoutes(maps.routes, maps.virtualHosts), virtualHosts: NOTHING, secrets };
+}
