@@ -25,7 +25,7 @@ import type { Logger } from "./telemetry/logger.ts";
 import type { Registry } from "./telemetry/metrics.ts";
 import { gatewayCredentials } from "./translate/gateway-credentials.ts";
 import type { PluginModules } from "./translate/ir/modules.ts";
-import type { ProxyClass } from "./translate/ir/proxy-class.ts";
+import { classKeyOf, type ProxyClass } from "./translate/ir/proxy-class.ts";
 import { proxyClassOfNode, proxyClassOfPod, type UndescribedProxy } from "./translate/proxy-class.ts";
 import { emitProxy, resolveProxy } from "./translate/translate.ts";
 import { type BuiltinModules, loadBuiltinModules } from "./wasm/builtin-modules.ts";
@@ -132,6 +132,7 @@ function surroundingsOf(world: World): PluginSurroundings {
 function createSnapshots(logger: Logger): ClassSnapshots<Inputs, ProxyClass> {
   return createClassSnapshots<Inputs, ProxyClass>({
     translate: ({ world, modules }, proxy) => emitProxy(resolveProxy(world, proxy, modules)),
+    keyOf: classKeyOf,
     encoder: createResourceEncoder(),
     isBootstrapCluster: (name) => name === "xds-grpc",
     log: logger,

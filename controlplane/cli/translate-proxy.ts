@@ -2,7 +2,7 @@
 // Produces: what that workload's proxy would be told.
 // Never does: I/O.
 import type { MeshObject } from "../model/object.ts";
-import type { EnvoyResources } from "../translate/emit/resources.ts";
+import type { EmittedResources } from "../translate/emit/resources.ts";
 import type { World } from "../store/world.ts";
 import type { PluginModules } from "../translate/ir/modules.ts";
 import type { ProxyIr } from "../translate/ir/proxy.ts";
@@ -18,7 +18,7 @@ export type Translation =
       readonly kind: "translated";
       readonly proxy: ProxyClass;
       readonly ir: ProxyIr;
-      readonly resources: EnvoyResources;
+      readonly resources: EmittedResources;
       /** What a reader should know, one sentence each. */
       readonly notes: readonly string[];
     }

@@ -1,6 +1,6 @@
 // `scrim translate`: what a proxy would be told, from files alone.
 import { toProto3Json } from "../../protos/codec.ts";
-import type { EnvoyResources } from "../translate/emit/resources.ts";
+import type { EmittedResources } from "../translate/emit/resources.ts";
 import { loadFiles } from "../store/load.ts";
 import type { PluginModules } from "../translate/ir/modules.ts";
 import { loadBuiltinModules } from "../wasm/builtin-modules.ts";
@@ -11,7 +11,7 @@ import { readOfflinePlugins } from "./offline-plugins.ts";
 import { renderValue } from "./output.ts";
 import { translateProxy } from "./translate-proxy.ts";
 
-/** What `--type` may name, and the part of EnvoyResources with its message. */
+/** What `--type` may name, and the part of EmittedResources with its message. */
 const parts = {
   cluster: { field: "clusters", message: "Cluster" },
   listener: { field: "listeners", message: "Listener" },
@@ -51,7 +51,7 @@ export async function translateCommand(options: TranslateOptions, context: Comma
 }
 
 /** Returns the resources as plain JSON: a list for one type, an object of lists for all. */
-function selectResources(resources: EnvoyResources, type: string | undefined): unknown {
+function selectResources(resources: EmittedResources, type: string | undefined): unknown {
   const lists = Object.entries(parts).map(([name, { field, message }]) => [name, [...resources[field].values()].map((resource) => toProto3Json(message, resource))] as const);
   if (type === undefined) return Object.fromEntries(lists);
   const list = lists.find(([name]) => name === type)?.[1] ?? [];

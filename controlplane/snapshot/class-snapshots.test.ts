@@ -16,7 +16,7 @@ function setUp() {
     if (inputs.dangling === true) resources.clusters.set("eds", { name: "eds", type: "EDS", edsClusterConfig: { edsConfig: { ads: {} } } });
     return resources;
   };
-  const snapshots = createClassSnapshots<Inputs, string>({ translate, encoder: createResourceEncoder(), isBootstrapCluster: () => false, log: { error: (_, message) => void errors.push(message) } });
+  const snapshots = createClassSnapshots<Inputs, string>({ translate, keyOf: (name) => name, encoder: createResourceEncoder(), isBootstrapCluster: () => false, log: { error: (_, message) => void errors.push(message) } });
   return { snapshots, errors, translations: () => translations };
 }
 

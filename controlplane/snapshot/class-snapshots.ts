@@ -3,11 +3,13 @@
 // never does: publish resources with a dangling reference, or nothing where there was something
 import { describeProblem, findProblems } from "./consistency.ts";
 import type { EncodedResources, ResourceEncoder } from "./encode.ts";
-import type { EnvoyResources } from "../translate/emit/resources.ts";
+import type { EmittedResources } from "../translate/emit/resources.ts";
 
 export interface ClassSnapshotOptions<Inputs, ProxyClass> {
   /** Pure translation; what it throws is a bug, which costs this class its update and nothing else. */
-  readonly translate: (inputs: Inputs, proxyClass: ProxyClass) => EnvoyResources;
+  readonly translate: (inputs: Inputs, proxyClass: ProxyClass) => EmittedResources;
+  /** Text that is equal exactly for equal classes. */
+  readonly keyOf: (proxyClass: ProxyClass) => string;
   readonly encoder: ResourceEncoder;
   /** Clusters that every bootstrap brings along. */
   readonly isBootstrapCluster: (name: string) => boolean;
@@ -29,7 +31,7 @@ interface Entry<Inputs> {
 /** Classes that nobody asked for during this many inputs are forgotten. */
 const FORGOTTEN_AFTER = 50;
 
-/** Snapshots with nothing in them. Classes are equal when their JSON is. */
+/** Snapshots with nothing in them. */
 export function createClassSnapshots<Inputs extends object, ProxyClass>(options: ClassSnapshotOptions<Inputs, ProxyClass>): ClassSnapshots<Inputs, ProxyClass> {
   const entries = new Map<string, Entry<Inputs>>();
   const idle = new Map<string, number>();
@@ -39,7 +41,7 @@ export function createClassSnapshots<Inputs extends object, ProxyClass>(options:
     try {
       const encoded = options.encoder.encodeResources(classKey, options.translate(inputs, proxyClass), before, { lasting: true });
       if (encoded === before) return before;
-      const problems = findProblems(encoded, options.isBootstrapCluster, () => true, before);
+      const problems = findProblems(encoded, options.isBootstrapCluster, () => true);
       if (problems.length === 0) return encoded;
       options.log.error({ problems: problems.map(describeProblem) }, "a translation does not hold together; what was served before is served on");
     } catch (error) {
@@ -62,7 +64,7 @@ export function createClassSnapshots<Inputs extends object, ProxyClass>(options:
     },
     resourcesOf(proxyClass) {
       if (current === undefined) return undefined;
-      const classKey = JSON.stringify(proxyClass);
+      const classKey = options.keyOf(proxyClass);
       idle.set(classKey, 0);
       const known = entries.get(classKey);
       if (known?.inputs === current) return known.encoded;

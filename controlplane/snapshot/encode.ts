@@ -6,7 +6,8 @@ import { encode, packAny } from "../../protos/codec.ts";
 import type { MessageByName } from "../../protos/build/envoy.ts";
 import { collectReferences, type Reference } from "./references.ts";
 import type { ResourceKind, ResourceMessages } from "./resources.ts";
-import type { EnvoyResources } from "../translate/emit/resources.ts";
+import { layered, layersOf } from "../translate/emit/layered-map.ts";
+import type { EmittedResources } from "../translate/emit/resources.ts";
 import { resourceKinds, resourceTypes } from "./type-urls.ts";
 
 /** One resource as it goes on the wire. */
@@ -43,7 +44,7 @@ export interface ResourceEncoder {
   /** The encoded map; the one given as `before` comes back when nothing in it differs. */
   encodeMap<K extends ResourceKind>(kind: K, messages: ReadonlyMap<string, ResourceMessages[K]>, before?: EncodedMap): EncodedMap;
   /** A class's resources; maps that are equal to those of `before` are shared with it, and `before` itself comes back when all are. */
-  encodeResources(classKey: string, resources: EnvoyResources, before?: EncodedResources, options?: EncodeOptions): EncodedResources;
+  encodeResources(classKey: string, resources: EmittedResources, before?: EncodedResources, options?: EncodeOptions): EncodedResources;
   /** How many contents are remembered at present. */
   size(): number;
 }
@@ -75,8 +76,10 @@ export function createResourceEncoder(): ResourceEncoder {
     return before !== undefined && isSameMap(before, encoded) ? before : encoded;
   };
 
-  /** As encodeMap, for a map that never changes again: encoded once, however many classes hold it. */
+  /** As encodeMap, for a map that never changes again: encoded once, however many classes hold it, and its layers each for itself. */
   const encodeLasting: ResourceEncoder["encodeMap"] = (kind, messages, before) => {
+    const layers = layersOf(messages), layersBefore = before && layersOf(before);
+    if (layers !== undefined) return layered(encodeLasting(kind, layers.shared, layersBefore?.shared), encodeLasting(kind, layers.own, layersBefore?.own));
     const known = byMap.get(messages);
     if (known !== undefined) return known;
     const encoded = encodeMap(kind, messages, before);

@@ -3,10 +3,11 @@ import { type Labels, labelsMatch, selectsAll } from "../model/labels.ts";
 import type { MeshObject } from "../model/object.ts";
 import type { World } from "../store/world.ts";
 import type { ProxyClass } from "./ir/proxy-class.ts";
+import { memoByObject } from "./resolve/memo.ts";
 import { workloadOf } from "./resolve/workload.ts";
 
-/** Returns the class of the proxy that stands beside (or is) this pod; undefined for pods without one. */
-export function proxyClassOfPod(pod: MeshObject<"Pod">): ProxyClass | undefined {
+/** Returns the class of the proxy that stands beside (or is) this pod, the same object each time; undefined for pods without one. */
+export const proxyClassOfPod = memoByObject((pod: MeshObject<"Pod">): ProxyClass | undefined => {
   const workload = workloadOf(pod);
   if (workload.proxy === "none") return undefined;
   return {
@@ -19,7 +20,7 @@ export function proxyClassOfPod(pod: MeshObject<"Pod">): ProxyClass | undefined 
     listens: workload.listens,
     ...(workload.outbound && { outbound: workload.outbound }),
   };
-}
+});
 
 /** A proxy whose pod no document describes. Namespace and service account are proven; the rest is what its node says. */
 export interface UndescribedProxy {

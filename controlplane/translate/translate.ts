@@ -1,8 +1,11 @@
 // consumes: a World, a class of proxies, the filter modules at hand
 // produces: the IR of that class, and from it the Envoy messages
 // never does: I/O; know which proxies are connected or what they were sent before
-import { emptyResources, type EnvoyResources } from "./emit/resources.ts";
+import { isDeepStrictEqual } from "node:util";
+import { derived, sameEntries } from "../store/derive.ts";
 import type { World } from "../store/world.ts";
+import { layered } from "./emit/layered-map.ts";
+import type { EmittedResources } from "./emit/resources.ts";
 import { buildCluster } from "./emit/cluster.ts";
 import { guardForwards } from "./emit/dynamic-forward.ts";
 import { buildLoadAssignment } from "./emit/endpoint.ts";
@@ -15,78 +18,92 @@ import { buildRouteConfiguration, buildVirtualHosts } from "./emit/route-table.t
 import { buildBlackHoleCluster, buildConnectCluster, buildPassthroughCluster } from "./emit/special-clusters.ts";
 import { buildWasmExtension } from "./emit/wasm-filter.ts";
 import { memoByContent } from "./emit/content-memo.ts";
-import type { Cluster, ClusterLoadAssignment, Listener, VirtualHost } from "../../protos/build/envoy.ts";
+import type { Cluster, ClusterLoadAssignment, Listener, RouteConfiguration, TypedExtensionConfig, VirtualHost } from "../../protos/build/envoy.ts";
 import { upstreamName } from "./emit/names.ts";
 import type { RouteTable } from "./ir/routes.ts";
 import type { Upstream } from "./ir/upstream.ts";
 import { memoByObject, memoByOwner } from "./resolve/memo.ts";
-import type { HttpFilters } from "./ir/filters.ts";
+import type { WasmFilter } from "./ir/filters.ts";
 import type { PluginModules } from "./ir/modules.ts";
-import type { ProxyIr } from "./ir/proxy.ts";
-import type { ProxyClass } from "./ir/proxy-class.ts";
+import type { AccessLog, OutboundProxy, ProxyIr, SocketAddress } from "./ir/proxy.ts";
+import { classKeyOf, type ProxyClass } from "./ir/proxy-class.ts";
 import { resolveAccessLog } from "./resolve/access-log.ts";
 import { resolveGateway } from "./resolve/gateway.ts";
 import { resolveHttpFilters } from "./resolve/http-filters.ts";
 import { resolveInbound } from "./resolve/inbound.ts";
-import { resolveOutbound } from "./resolve/outbound.ts";
+import { modulesBeside, withModules } from "./resolve/modules.ts";
+import { OUTBOUND_TABLE, resolveOutbound } from "./resolve/outbound.ts";
 
-/** Returns all that a class of proxies needs. Replicas of one workload share what does not depend on their own addresses, by reference. */
+/** Returns all that a class of proxies needs. What does not differ from an earlier answer is the same object, for this class and for others. */
 export function resolveProxy(world: World, proxy: ProxyClass, modules: PluginModules): ProxyIr {
-  const accessLog = resolveAccessLog(world.mesh);
+  return proxyIr(withModules(world, modules), proxy);
+}
+
+const byClass = { keyOf: (proxy: ProxyClass) => classKeyOf(proxy) };
+
+const proxyIr = derived((world: World, proxy: ProxyClass): ProxyIr => {
+  const accessLog = accessLogOf(world);
   const common = { ...(accessLog && { accessLog }), trustDomain: world.mesh.trustDomain };
   if (proxy.kind === "router") {
-    const { ports, tables, upstreams, notes } = resolveGateway(world, proxy, modules);
+    const { ports, tables, upstreams, notes } = gatewayOf(world, proxy);
     return { ...common, upstreams, routeTables: tables, inbound: [], gatewayPorts: ports, notes };
   }
-  const inbound = resolveInbound(world, proxy, modules);
-  if (proxy.outbound === undefined) return { ...common, upstreams: [], routeTables: [], inbound, gatewayPorts: [], notes: [] };
-  const { table, upstreams, unknownHosts } = resolveOutbound(world, proxy.namespace, proxy.labels);
-  const needsRouter = table.virtualHosts.some((host) => host.decidedBy === "filter");
-  const filters = resolveHttpFilters(world, proxy, "outbound", modules, needsRouter);
-  return { ...common, upstreams, routeTables: [table], outbound: { bind: proxy.outbound, routeTable: table.name, filters, unknownHosts }, inbound, gatewayPorts: [], notes: [] };
-}
+  const inbound = inboundOf(world, proxy);
+  if (proxy.outbound === undefined) return { ...common, upstreams: NOTHING, routeTables: NOTHING, inbound, gatewayPorts: NOTHING, notes: NOTHING };
+  const { table, upstreams } = resolveOutbound(world, proxy.namespace, proxy.labels);
+  return { ...common, upstreams, routeTables: [table], outbound: outboundOf(world, proxy, proxy.outbound), inbound, gatewayPorts: NOTHING, notes: NOTHING };
+}, byClass);
 
-/** Returns the Envoy messages of an IR, every kind by resource name. */
-export function emitProxy(ir: ProxyIr): EnvoyResources {
-  const resources = emptyResources();
-  resources.clusters = clustersOf(ir);
-  resources.endpoints = endpointMap(ir.upstreams);
-  resources.listeners = listenersFor(ir);
-  for (const table of ir.routeTables) {
-    const routes = buildRouteConfiguration(table, ir.outbound?.unknownHosts);
-    resources.routes.set(table.name, { ...routes, ...(routes.virtualHosts && { virtualHosts: routes.virtualHosts.map((host) => guardForwards(host, isForward(resources.clusters))) }) });
-  }
-  resources.virtualHosts = virtualHostsOf(ir, resources.clusters);
-  const chainsOf = (direction: HttpChain["direction"], places: readonly { readonly filters: HttpFilters }[]): readonly HttpChain[] => places.map(({ filters }) => ({ direction, filters }));
-  const chains = [...chainsOf("outbound", ir.outbound ? [ir.outbound] : []), ...chainsOf("inbound", ir.inbound), ...chainsOf("gateway", ir.gatewayPorts)];
-  for (const filter of chains.flatMap(wasmFiltersOf)) if (!resources.extensionConfigs.has(filter.name)) resources.extensionConfigs.set(filter.name, buildWasmExtension(filter));
-  return { ...resources, routes: sorted(resources.routes), extensionConfigs: sorted(resources.extensionConfigs) };
-}
+const NOTHING: readonly never[] = [];
+
+const accessLogOf = derived((world: World): AccessLog | undefined => resolveAccessLog(world.mesh), { same: isDeepStrictEqual });
+
+const gatewayOf = derived((world: World, proxy: ProxyClass) => resolveGateway(world, proxy, modulesBeside(world)), byClass);
+
+const inboundOf = derived((world: World, proxy: ProxyClass) => resolveInbound(world, proxy, modulesBeside(world)), { ...byClass, same: isDeepStrictEqual });
+
+const outboundOf = derived((world: World, proxy: ProxyClass, bind: SocketAddress): OutboundProxy => {
+  const { needsRouter, unknownHosts } = outboundTraits(world, proxy);
+  const filters = resolveHttpFilters(world, proxy, "outbound", modulesBeside(world), needsRouter);
+  return { bind, routeTable: OUTBOUND_TABLE, filters, unknownHosts };
+}, { ...byClass, same: isDeepStrictEqual });
+
+/** All of a client's routes that its listeners are made from. */
+const outboundTraits = derived((world: World, proxy: ProxyClass) => {
+  const { table, unknownHosts } = resolveOutbound(world, proxy.namespace, proxy.labels);
+  return { needsRouter: needsRouter(table), unknownHosts };
+}, { ...byClass, same: isDeepStrictEqual });
+
+const needsRouter = memoByObject((table: RouteTable) => table.virtualHosts.some((host) => host.decidedBy === "filter"));
+
+/** Returns the Envoy messages of an IR, every kind by resource name; the same maps for the same parts. */
+export const emitProxy = memoByObject((ir: ProxyIr): EmittedResources => {
+  const clusters = clustersOf(ir);
+  return {
+    clusters,
+    endpoints: endpointMap(ir.upstreams),
+    listeners: listenersFor(ir),
+    routes: routesOf(ir, isForward(clusters)),
+    virtualHosts: virtualHostsOf(ir, isForward(clusters)),
+    extensionConfigs: extensionsOf(ir),
+  };
+});
 
 const isForward = (clusters: ReadonlyMap<string, Cluster>) => (name: string): boolean => clusters.get(name)?.clusterType !== undefined;
 
 /** Maps of the last states of the mesh: one that is equal to an earlier one is that one, so that what is made from it is made once. */
-function stableMaps<V extends object>(): (map: Map<string, V>) => Map<string, V> {
-  const last: Map<string, V>[] = [];
+function stableMaps<V extends object>(): (map: ReadonlyMap<string, V>) => ReadonlyMap<string, V> {
+  const last: ReadonlyMap<string, V>[] = [];
   return (map) => {
-    const known = last.find((other) => isSame(other, map));
-    if (known !== undefined) return known;
-    last.unshift(map);
-    if (last.length > 16) last.pop();
-    return map;
+    const known = last.findIndex((other) => sameEntries(other, map));
+    const [kept = map] = known < 0 ? [] : last.splice(known, 1);
+    last.unshift(kept);
+    if (last.length > STATES_KEPT) last.pop();
+    return kept;
   };
 }
 
-function isSame<V>(left: Map<string, V>, right: Map<string, V>): boolean {
-  if (left.size !== right.size) return false;
-  const others = right.entries();
-  for (const [name, value] of left) {
-    const [otherName, other] = others.next().value!;
-    if (name !== otherName || value !== other) return false;
-  }
-  return true;
-}
-
+const STATES_KEPT = 64;
 const stableClusters = stableMaps<Cluster>(), stableEndpoints = stableMaps<ClusterLoadAssignment>(), stableHosts = stableMaps<VirtualHost>();
 
 const upstreamClusters = memoByOwner((trustDomain: string) => trustDomain, (upstreams: readonly Upstream[], trustDomain: string) =>
@@ -95,35 +112,57 @@ const upstreamClusters = memoByOwner((trustDomain: string) => trustDomain, (upst
 const endpointMap = memoByObject((upstreams: readonly Upstream[]) =>
   stableEndpoints(sorted(new Map(upstreams.filter((upstream) => upstream.discovery.kind === "endpoints").map((upstream) => [upstreamName(upstream.id), buildLoadAssignment(upstream)])))));
 
-const withOwn = memoByOwner((own: readonly Cluster[]) => JSON.stringify(own), (shared: Map<string, Cluster>, own: readonly Cluster[]) =>
-  sorted(new Map([...shared, ...own.map((cluster) => [cluster.name ?? "", cluster] as const)])));
-
-function clustersOf(ir: ProxyIr): Map<string, Cluster> {
-  return withOwn(upstreamClusters(ir.upstreams, ir.trustDomain), [
-    ...ir.inbound.map(buildInboundCluster),
+/** Clusters of a proxy's own: few, and the same for proxies whose applications have the same addresses. */
+const ownClusters = memoByContent(({ inbound, outbound }: Pick<ProxyIr, "inbound" | "outbound">) => [inbound.map(({ filters: _, ...port }) => port), outbound?.unknownHosts], ({ inbound, outbound }): ReadonlyMap<string, Cluster> => {
+  const clusters = [
+    ...inbound.map(buildInboundCluster),
     buildBlackHoleCluster(),
-    ...(ir.outbound ? [buildConnectCluster()] : []),
-    ...(ir.outbound?.unknownHosts === "forward" ? [buildPassthroughCluster()] : []),
-  ]);
+    ...(outbound ? [buildConnectCluster()] : []),
+    ...(outbound?.unknownHosts === "forward" ? [buildPassthroughCluster()] : []),
+  ];
+  return sorted(new Map(clusters.map((cluster) => [cluster.name ?? "", cluster])));
+});
+
+const ownClustersOf = memoByOwner((outbound: OutboundProxy | undefined) => String(outbound?.unknownHosts), (inbound: ProxyIr["inbound"], outbound: OutboundProxy | undefined) =>
+  ownClusters({ inbound, ...(outbound && { outbound }) }, ""));
+
+function clustersOf({ upstreams, trustDomain, inbound, outbound }: ProxyIr): ReadonlyMap<string, Cluster> {
+  return layered(upstreamClusters(upstreams, trustDomain), ownClustersOf(inbound, outbound));
 }
 
-/** Hosts depend on the clusters only by which of them forward, and those are the upstreams' and the one for unknown hosts. */
-const hostsOfTable = memoByOwner((_clusters: ReadonlyMap<string, Cluster>, key: string) => key, (table: RouteTable, clusters: ReadonlyMap<string, Cluster>) =>
-  stableHosts(sorted(new Map([...buildVirtualHosts(table)].map(([name, host]) => [name, guardForwards(host, isForward(clusters))])))));
+const routesOfTable = memoByOwner((key: string, ..._rest: unknown[]) => key, (table: RouteTable, _key: string, unknownHosts: OutboundProxy["unknownHosts"] | undefined, forwards: (name: string) => boolean): RouteConfiguration => {
+  const routes = buildRouteConfiguration(table, unknownHosts);
+  return { ...routes, ...(routes.virtualHosts && { virtualHosts: routes.virtualHosts.map((host) => guardForwards(host, forwards)) }) };
+});
 
-function virtualHostsOf(ir: ProxyIr, clusters: ReadonlyMap<string, Cluster>): Map<string, VirtualHost> {
-  const maps = ir.routeTables.map((table) => hostsOfTable(table, clusters, ir.outbound?.unknownHosts ?? "none"));
-  return maps.length === 1 && maps[0] !== undefined ? maps[0] : sorted(new Map(maps.flatMap((map) => [...map])));
+/** Route configurations are small, and equal for all clients that reach the unknown alike. */
+function routesOf({ routeTables, outbound }: ProxyIr, forwards: (name: string) => boolean): ReadonlyMap<string, RouteConfiguration> {
+  return stableRoutes(sorted(new Map(routeTables.map((table) => [table.name, stableRoute(routesOfTable(table, outbound?.unknownHosts ?? "none", outbound?.unknownHosts, forwards), "")]))));
+}
+
+const stableRoutes = stableMaps<RouteConfiguration>();
+const stableRoute = memoByContent((route: RouteConfiguration) => route, (route): RouteConfiguration => route);
+
+const guarded = memoByOwner((_forwards: (name: string) => boolean, forwarding: string) => forwarding, (host: VirtualHost, forwards: (name: string) => boolean): VirtualHost => guardForwards(host, forwards));
+
+/** Hosts depend on the clusters only by which of them forward, and those are the upstreams' and the one for unknown hosts. */
+const hostsOfTable = memoByOwner((_forwards: (name: string) => boolean, key: string) => key, (table: RouteTable, forwards: (name: string) => boolean, key: string) =>
+  stableHosts(sorted(new Map([...buildVirtualHosts(table)].map(([name, host]) => [name, guarded(host, forwards, key)])))));
+
+function virtualHostsOf({ routeTables, upstreams, outbound }: ProxyIr, forwards: (name: string) => boolean): ReadonlyMap<string, VirtualHost> {
+  const forwarding = `${outbound?.unknownHosts ?? "none"} ${forwardingOf(upstreams)}`;
+  const maps = routeTables.map((table) => hostsOfTable(table, forwards, forwarding));
+  return maps.length === 1 && maps[0] !== undefined ? maps[0] : stableHosts(sorted(new Map(maps.flatMap((map) => [...map]))));
 }
 
 /** The parts of an IR that listeners are made of. */
 type ListenerParts = Pick<ProxyIr, "outbound" | "inbound" | "gatewayPorts" | "accessLog" | "trustDomain"> & { readonly forwards: boolean };
 
-/** Listeners name their modules, which come apart: of a module only its hash counts. */
-const contentOf = (parts: ListenerParts): string => JSON.stringify(parts, (_key, value: unknown) => (typeof value === "object" && value !== null && "sha256" in value ? value.sha256 : value));
+/** Filters come apart from what names them: of a module only its hash counts. */
+const withoutBytes = (parts: object): string => JSON.stringify(parts, (_key, value: unknown) => (typeof value === "object" && value !== null && "sha256" in value ? value.sha256 : value));
 
 /** The listeners by name; the same map for the same content. */
-const listenersOf = memoByContent(contentOf, ({ outbound, inbound, gatewayPorts, accessLog, trustDomain, forwards }: ListenerParts): Map<string, Listener> => {
+const listenersOf = memoByContent(withoutBytes, ({ outbound, inbound, gatewayPorts, accessLog, trustDomain, forwards }: ListenerParts): ReadonlyMap<string, Listener> => {
   const settings = { accessLog, forwards };
   const all = [
     ...(outbound ? [buildConnectListener(outbound, settings), buildOutboundListener(outbound, settings)] : []),
@@ -133,14 +172,46 @@ const listenersOf = memoByContent(contentOf, ({ outbound, inbound, gatewayPorts,
   return sorted(new Map(all.map((listener) => [listener.name ?? "", listener])));
 });
 
-const anyForwards = memoByObject((upstreams: readonly Upstream[]) => upstreams.some((upstream) => upstream.discovery.kind === "forward"));
+const listenersByParts = memoByOwner((_parts: ListenerParts, key: string) => key, (_inbound: ProxyIr["inbound"], parts: ListenerParts, _key: string) => listenersOf(parts, ""));
 
-function listenersFor({ outbound, inbound, gatewayPorts, accessLog, trustDomain, upstreams }: ProxyIr): Map<string, Listener> {
-  const forwards = outbound?.unknownHosts === "forward" || anyForwards(upstreams);
-  return listenersOf({ outbound, inbound, gatewayPorts, accessLog, trustDomain, forwards }, "");
+const forwardingOf = memoByObject((upstreams: readonly Upstream[]) => upstreams.filter((upstream) => upstream.discovery.kind === "forward").map(({ id }) => upstreamName(id)).sort().join(" "));
+
+function listenersFor({ outbound, inbound, gatewayPorts, accessLog, trustDomain, upstreams }: ProxyIr): ReadonlyMap<string, Listener> {
+  const forwards = outbound?.unknownHosts === "forward" || forwardingOf(upstreams) !== "";
+  // Of these parts the same objects make the same listeners: content is looked at only where one is another object.
+  const key = [outbound, gatewayPorts, accessLog].map((part) => part === undefined ? 0 : numberOf(part)).join(" ");
+  return listenersByParts(inbound, { outbound, inbound, gatewayPorts, accessLog, trustDomain, forwards }, `${key} ${trustDomain} ${forwards}`);
+}
+
+/** A number for each object, never given twice. */
+const numberOf = memoByObject((_object: object) => ++lastNumber);
+let lastNumber = 0;
+
+const extension = memoByContent(withoutBytes, buildWasmExtension);
+
+const extensionsByParts = memoByOwner((_ir: ProxyIr, key: string) => key, (_inbound: ProxyIr["inbound"], ir: ProxyIr, _key: string): ReadonlyMap<string, TypedExtensionConfig> => {
+  const found = new Map<string, TypedExtensionConfig>();
+  for (const filter of wasmFilters(ir)) if (!found.has(filter.name)) found.set(filter.name, extension(filter, ""));
+  return stableExtensions(sorted(found));
+});
+
+const stableExtensions = stableMaps<TypedExtensionConfig>();
+
+function extensionsOf(ir: ProxyIr): ReadonlyMap<string, TypedExtensionConfig> {
+  const key = [ir.outbound, ir.gatewayPorts].map((part) => part === undefined ? 0 : numberOf(part)).join(" ");
+  return extensionsByParts(ir.inbound, ir, key);
+}
+
+function wasmFilters({ outbound, inbound, gatewayPorts }: ProxyIr): readonly WasmFilter[] {
+  const chains: readonly HttpChain[] = [
+    ...(outbound ? [{ direction: "outbound", filters: outbound.filters } as const] : []),
+    ...inbound.map(({ filters }) => ({ direction: "inbound", filters }) as const),
+    ...gatewayPorts.map(({ filters }) => ({ direction: "gateway", filters }) as const),
+  ];
+  return chains.flatMap(wasmFiltersOf);
 }
 
 /** By name, so that nothing depends on the order in which things were found. */
-function sorted<V>(map: ReadonlyMap<string, V>): Map<string, V> {
+function sorted<V>(map: ReadonlyMap<string, V>): ReadonlyMap<string, V> {
   return new Map([...map].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)));
 }

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { stringify } from "yaml";
 import { translateProxy } from "../../controlplane/cli/translate-proxy.ts";
 import type { ResourceKind } from "../../controlplane/snapshot/resources.ts";
-import type { EnvoyResources } from "../../controlplane/translate/emit/resources.ts";
+import type { EmittedResources } from "../../controlplane/translate/emit/resources.ts";
 import { loadText } from "../../controlplane/store/load.ts";
 import type { PluginModules } from "../../controlplane/translate/ir/modules.ts";
 import { type MessageName, toProto3Json } from "../../protos/codec.ts";
@@ -66,7 +66,7 @@ export function renderScenario(directory: string, options: ScenarioOptions = {})
 }
 
 /** Envoy's messages as strict proto3 JSON, one document each. */
-function documents(resources: EnvoyResources, kind: OutputKind, message: MessageName): string {
+function documents(resources: EmittedResources, kind: OutputKind, message: MessageName): string {
   const messages: ReadonlyMap<string, object> = resources[kind];
   return [...messages].map(([name, value]) => `# ${name}\n${yaml(withoutBytes(toProto3Json(message, value as never)))}`).join("---\n");
 }

@@ -1,5 +1,5 @@
 // What a proxy would be told over xDS, as one bootstrap that holds it all: for `envoy --mode validate` and for tests without a control plane.
-import type { EnvoyResources } from "../../controlplane/translate/emit/resources.ts";
+import type { EmittedResources } from "../../controlplane/translate/emit/resources.ts";
 import { toProto3Json } from "../../protos/codec.ts";
 import { CERTIFICATE, KEY } from "./tls-material.ts";
 
@@ -15,7 +15,7 @@ export interface StaticOptions {
 }
 
 /** Returns a bootstrap in proto3 JSON: route tables, virtual hosts and endpoints stand where they are used. */
-export function buildStaticBootstrap(resources: EnvoyResources, options: StaticOptions): JsonObject {
+export function buildStaticBootstrap(resources: EmittedResources, options: StaticOptions): JsonObject {
   const clusters = [...resources.clusters].map(([name, cluster]) => staticCluster(object(inlined(toProto3Json("Cluster", cluster) as Json, resources, options)), resources, name));
   const listeners = [...resources.listeners].map(([, listener]) => inlined(toProto3Json("Listener", listener) as Json, resources, options));
   return {
@@ -41,14 +41,14 @@ const controlPlaneCluster: JsonObject = {
   },
 };
 
-function staticCluster(cluster: JsonObject, resources: EnvoyResources, name: string): JsonObject {
+function staticCluster(cluster: JsonObject, resources: EmittedResources, name: string): JsonObject {
   const { edsClusterConfig, ...rest } = cluster;
   const assignment = resources.endpoints.get(name);
   if (edsClusterConfig === undefined || assignment === undefined) return cluster;
   return { ...rest, type: "STATIC", loadAssignment: toProto3Json("ClusterLoadAssignment", assignment) as Json };
 }
 
-function inlined(json: Json, resources: EnvoyResources, options: StaticOptions): Json {
+function inlined(json: Json, resources: EmittedResources, options: StaticOptions): Json {
   if (Array.isArray(json)) return json.map((item: Json) => inlined(item, resources, options));
   if (typeof json !== "object" || json === null) return json;
   const fields = Object.fromEntries(Object.entries(json).map(([key, value]) => [key, inlined(value, resources, options)]));
@@ -67,7 +67,7 @@ function withInlineSecrets(context: JsonObject): JsonObject {
   };
 }
 
-function withInlineRoutes(manager: JsonObject, resources: EnvoyResources, options: StaticOptions): JsonObject {
+function withInlineRoutes(manager: JsonObject, resources: EmittedResources, options: StaticOptions): JsonObject {
   const filters = (manager["httpFilters"] ?? []) as readonly JsonObject[];
   const httpFilters = options.deliveredFilters === "keep" ? filters : filters.filter((filter) => filter["configDiscovery"] === undefined);
   const { rds, ...rest } = manager;
@@ -75,7 +75,7 @@ function withInlineRoutes(manager: JsonObject, resources: EnvoyResources, option
   return { ...rest, httpFilters, routeConfig: routeConfiguration(String(object(rds)["routeConfigName"]), resources) };
 }
 
-function routeConfiguration(name: string, resources: EnvoyResources): JsonObject {
+function routeConfiguration(name: string, resources: EmittedResources): JsonObject {
   const table = resources.routes.get(name);
   if (table === undefined) throw new Error(`no route configuration ${name}`);
   const { vhds: _, ...rest } = object(toProto3Json("RouteConfiguration", table) as Json);

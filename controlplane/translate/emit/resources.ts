@@ -2,14 +2,17 @@
 import type { Cluster, ClusterLoadAssignment, Listener, RouteConfiguration, TypedExtensionConfig, VirtualHost } from "../../../protos/build/envoy.ts";
 
 /** One class's Envoy messages. Keys are resource names; those of virtual hosts are `<route configuration>/<virtual host>`, and become the hosts' names on the wire. Order is kept. */
-export interface EnvoyResources {
-  clusters: Map<string, Cluster>;
-  endpoints: Map<string, ClusterLoadAssignment>;
-  listeners: Map<string, Listener>;
-  routes: Map<string, RouteConfiguration>;
-  virtualHosts: Map<string, VirtualHost>;
-  extensionConfigs: Map<string, TypedExtensionConfig>;
+export interface EmittedResources {
+  readonly clusters: ReadonlyMap<string, Cluster>;
+  readonly endpoints: ReadonlyMap<string, ClusterLoadAssignment>;
+  readonly listeners: ReadonlyMap<string, Listener>;
+  readonly routes: ReadonlyMap<string, RouteConfiguration>;
+  readonly virtualHosts: ReadonlyMap<string, VirtualHost>;
+  readonly extensionConfigs: ReadonlyMap<string, TypedExtensionConfig>;
 }
+
+/** The same while it is put together. */
+export type EnvoyResources = { [Kind in keyof EmittedResources]: EmittedResources[Kind] extends ReadonlyMap<string, infer Message> ? Map<string, Message> : never };
 
 /** EnvoyResources with nothing in them. */
 export function emptyResources(): EnvoyResources {

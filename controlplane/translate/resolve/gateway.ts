@@ -38,8 +38,10 @@ export function resolveGateway(world: World, proxy: ProxyClass, modules: PluginM
     for (const spec of gateway.spec.servers ?? []) byPort.set(spec.port.number, [...byPort.get(spec.port.number) ?? [], { gateway, spec }]);
   }
   const resolved = [...byPort].sort(([a], [b]) => a - b).flatMap(([port, servers]) => resolvePort(gathering, port, servers));
+  // The router's resource is one for all ports of the proxy.
+  const needed = resolved.some(({ tables }) => tables.some(needsRouter));
   return {
-    ports: resolved.map(({ tables, ...port }) => ({ ...port, filters: resolveHttpFilters(world, proxy, "gateway", modules, tables.some(needsRouter), port.port) })),
+    ports: resolved.map(({ tables, ...port }) => ({ ...port, filters: resolveHttpFilters(world, proxy, "gateway", modules, needed, port.port) })),
     tables: resolved.flatMap(({ tables }) => tables),
     upstreams: [...gathering.destinations.used],
     notes: gathering.notes.sort(),

@@ -1,7 +1,6 @@
 // What comes in at a sidecar: one entry for each port of its workload.
 import type { ServicePortSpec } from "../../model/kinds/service.ts";
 import { serviceHost } from "../../model/hosts.ts";
-import { labelsMatch, selectsAll } from "../../model/labels.ts";
 import type { World } from "../../store/world.ts";
 import type { PluginModules } from "../ir/modules.ts";
 import type { InboundPort } from "../ir/proxy.ts";
@@ -9,6 +8,7 @@ import type { ListenPort, ProxyClass } from "../ir/proxy-class.ts";
 import type { ServiceRef } from "../ir/upstream.ts";
 import { resolveAuthorization, withoutHttp } from "./authorization-policy.ts";
 import { resolveHttpFilters } from "./http-filters.ts";
+import { selectorIndex } from "./label-index.ts";
 import { resolveMtlsMode } from "./peer-authentication.ts";
 import { isHttp, protocolOfServicePort } from "./protocol.ts";
 import { resolvePlugins } from "./wasm-plugin.ts";
@@ -37,10 +37,12 @@ export function resolveInbound(world: World, proxy: ProxyClass, modules: PluginM
   });
 }
 
+/** The Services of a namespace whose selector (not an empty one) matches a workload's labels, oldest first. */
+const servicesSelecting = selectorIndex("Service", ({ spec }) => spec.selector);
+
 /** The oldest service that leads to this port says what is spoken there and gives telemetry its name. */
 function serviceOf(world: World, proxy: ProxyClass, listen: ListenPort): { service: ServiceRef; port: ServicePortSpec } | undefined {
-  for (const { metadata, spec } of world.list("Service")) {
-    if (metadata.namespace !== proxy.namespace || selectsAll(spec.selector) || !labelsMatch(spec.selector, proxy.labels)) continue;
+  for (const { metadata, spec } of servicesSelecting(world, proxy.namespace, proxy.labels)) {
     const port = (spec.ports ?? []).find((candidate) => leadsTo(candidate, listen));
     if (port !== undefined) return { port, service: { host: serviceHost(metadata.name, metadata.namespace), name: metadata.name, namespace: metadata.namespace } };
   }

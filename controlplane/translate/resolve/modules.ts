@@ -1,0 +1,38 @@
+// The modules at hand as a part of what answers are made from: each plugin is an input of its own.
+import { isDeepStrictEqual } from "node:util";
+import { derived } from "../../store/derive.ts";
+import { withCompanion, type World } from "../../store/world.ts";
+import type { WasmModule } from "../ir/filters.ts";
+import type { BuiltinFilter, PluginModules, PluginState } from "../ir/modules.ts";
+
+const combined = new WeakMap<World, World>();
+
+/** Returns the World with these modules beside it. Modules that may have changed must be another object. */
+export function withModules(world: World, modules: PluginModules): World {
+  if (world.companion === modules) return world;
+  let both = combined.get(world);
+  if (both?.companion !== modules) combined.set(world, both = withCompanion(world, modules));
+  return both;
+}
+
+/** Returns the modules beside a World; an answer that asks them for one plugin depends on that plugin only. */
+export function modulesBeside(world: World): PluginModules {
+  return { builtin: (name) => builtinModule(world, name), plugin: (namespace, name) => pluginState(world, namespace, name) };
+}
+
+const builtinModule = derived((world: World, name: BuiltinFilter): WasmModule => companionOf(world).builtin(name));
+
+const pluginState = derived((world: World, namespace: string, name: string): PluginState => companionOf(world).plugin(namespace, name), { same: isSameState });
+
+/** A module is the same while its object is: its bytes are not looked at. */
+function isSameState(before: PluginState, after: PluginState): boolean {
+  if (before.kind === "module") return after.kind === "module" && before.module === after.module && isDeepStrictEqual(before.settings, after.settings);
+  return isDeepStrictEqual(before, after);
+}
+
+function companionOf(world: World): PluginModules {
+  const { companion } = world;
+  if (companion === undefined) throw new RangeError("this World has no modules beside it");
+  // Only withModules puts one there.
+  return companion as PluginModules;
+}
