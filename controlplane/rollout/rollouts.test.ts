@@ -1,0 +1,159 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { loadText } from "../store/load.ts";
+import type { PluginState } from "../translate/ir/modules.ts";
+import { createGoodPlugins } from "../wasm/good-plugins.ts";
+import { digestOf } from "../wasm/module-cache.ts";
+import { createRollouts, type Rollouts, type WatchedProxy } from "./rollouts.ts";
+
+const PROXIES: readonly WatchedProxy[] = Array.from({ length: 20 }, (_, i) => ({ name: `web-${i}`, address: `10.0.0.${i}`, envoyAdmin: `10.0.0.${i}:15000` }));
+
+function pluginObject(rollout = "{steps: [{percent: 25, pause: 10s}, {percent: 50, pause: 10s}]}") {
+  const annotations = rollout === "" ? "" : `, annotations: { scrim.mesh/rollout: "${rollout}" }`;
+  const { world, violations } = loadText(`apiVersion: extensions.istio.io/v1alpha1
+kind: WasmPlugin
+metadata: { name: header, namespace: shop${annotations} }
+spec: { url: "http://plugins.example/header.wasm" }
+`);
+  return world.list("WasmPlugin")[0] ?? expect.fail(JSON.stringify(violations));
+}
+
+function moduleState(text: string): PluginState {
+  const bytes = Buffer.from(text);
+  return { kind: "module", module: { sha256: digestOf(bytes), bytes }, settings: { configuration: "", rootId: "", environment: {}, hostEnvironment: [] } };
+}
+
+let directory: string;
+let ending: AbortController;
+let nowMs: number;
+let newest: PluginState;
+let refusal: string | undefined;
+let serverErrors: number;
+let requests: number;
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "scrim-rollout-"));
+  ending = new AbortController();
+  [nowMs, newest, refusal, serverErrors, requests] = [0, moduleState("one"), undefined, 0, 0];
+});
+afterEach(() => {
+  ending.abort();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+function rolloutsHere(): Rollouts {
+  return createRollouts({
+    newest: () => newest, versions: createGoodPlugins(join(directory, "versions")), stateFile: join(directory, "rollouts.json"), proxiesOf: () => PROXIES, refusalOf: () => refusal,
+    // Each look a proxy has answered more; those with the new version with as many errors as the test wants.
+    readPage: (address) => {
+      requests += 10;
+      const first = rollouts?.isFirst("shop", "header", address.split(":")[0] ?? "");
+      return Promise.resolve(`envoy_http_downstream_rq_completed{} ${requests}\nenvoy_http_downstream_rq_xx{envoy_response_code_class="5"} ${first ? (serverErrors += serverErrors === 0 ? 0 : 10) : 0}\n`);
+    },
+    clock: { nowMs: () => nowMs, monotonicMs: () => nowMs, sleep: (_, signal) => new Promise((resolve, reject) => void (signal?.aborted ? reject(new Error("ended")) : setTimeout(resolve, 1))) },
+    log: { info: () => undefined, warn: () => undefined },
+  });
+}
+
+let rollouts: Rollouts | undefined;
+
+async function until(what: () => boolean): Promise<void> {
+  for (let i = 0; i < 2_000 && !what(); i++) await new Promise((resolve) => setTimeout(resolve, 1));
+  expect(what()).toBe(true);
+}
+
+/** What each proxy runs, and how many of them run it. */
+function served(): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { address } of PROXIES) {
+    const state = rollouts?.plugin("shop", "header", address);
+    const text = state?.kind === "module" ? Buffer.from(state.module.bytes).toString() : (state?.kind ?? "nothing");
+    counts[text] = (counts[text] ?? 0) + 1;
+  }
+  return counts;
+}
+
+async function begun(object = pluginObject()) {
+  rollouts = rolloutsHere();
+  await rollouts.load();
+  rollouts.update([object]);
+  newest = moduleState("two");
+  rollouts.update([object]);
+  void rollouts.watch(ending.signal);
+  return object;
+}
+
+describe("rollouts", () => {
+  it("give a new version to the first share of the proxies, then to more, then to all", async () => {
+    await begun();
+    const first = served()["two"] ?? 0;
+    expect(first).toBeGreaterThan(0);
+    expect(first).toBeLessThan(PROXIES.length / 2);
+    nowMs = 10_000;
+    await until(() => rollouts?.status()[0]?.sharePercent === 50);
+    nowMs = 20_000;
+    await until(() => served()["two"] === PROXIES.length && rollouts?.status()[0]?.candidate === undefined);
+    expect(rollouts?.status()[0]).toMatchObject({ plugin: "shop/header", sharePercent: 0, history: [{ outcome: "serving" }, { outcome: "promoted" }] });
+  });
+
+  it("take a version back that a proxy refuses", async () => {
+    await begun();
+    refusal = "web-3.shop refused it: no such import";
+    await until(() => served()["one"] === PROXIES.length);
+    expect(rollouts?.status()[0]?.history.at(-1)).toMatchObject({ outcome: "rolled back", why: refusal });
+  });
+
+  it("take a version back whose proxies answer with more errors", async () => {
+    await begun();
+    serverErrors = 1;
+    await until(() => served()["one"] === PROXIES.length);
+    expect(rollouts?.status()[0]?.history.at(-1)?.why).toMatch(/% of its answers are 5xx/);
+  });
+
+  it("go on where they were after a restart, also where a version was taken back", async () => {
+    const object = await begun();
+    const before = served();
+    ending.abort();
+    await until(() => (rollouts?.status()[0]?.candidate) !== undefined);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    rollouts = rolloutsHere();
+    await rollouts.load();
+    rollouts.update([object]);
+    expect(served()).toEqual(before);
+    expect(rollouts.act("shop/header", "abort")).toBeUndefined();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    rollouts = rolloutsHere();
+    await rollouts.load();
+    rollouts.update([object]);
+    expect(served()).toEqual({ one: PROXIES.length });
+  });
+
+  it("undo in one command, and say why one cannot", async () => {
+    const object = await begun(pluginObject(""));
+    expect(served()).toEqual({ two: PROXIES.length });
+    expect(rollouts?.act("shop/header", "undo")).toBeUndefined();
+    rollouts?.update([object]);
+    expect(served()).toEqual({ one: PROXIES.length });
+    expect(rollouts?.act("shop/header", "undo")).toMatch(/no version before/);
+    expect(rollouts?.act("shop/other", "undo")).toMatch(/no WasmPlugin/);
+  });
+
+  it("hold a new version back when the plan cannot be read, and say so", async () => {
+    await begun(pluginObject("{steps: 5}"));
+    expect(served()).toEqual({ one: PROXIES.length });
+    expect(rollouts?.problems()[0]?.message).toMatch(/^steps: expected a list/);
+    expect(rollouts?.act("shop/header", "promote")).toBeUndefined();
+    expect(served()).toEqual({ two: PROXIES.length });
+  });
+
+  it("pass on what is not a module, and forget a plugin that is gone", async () => {
+    rollouts = rolloutsHere();
+    newest = { kind: "unavailable", reason: "no" };
+    rollouts.update([pluginObject()]);
+    expect(served()).toEqual({ unavailable: PROXIES.length });
+    rollouts.update([]);
+    expect(rollouts.status()).toEqual([]);
+  });
+});

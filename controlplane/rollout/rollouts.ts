@@ -1,0 +1,249 @@
+// Consumes: the plugins of each World with their newest good modules, the counts of their proxies, and what people ask for.
+// Produces: for each plugin and proxy the version it gets; state and old versions on disk, so that a restart goes on where it was.
+// Never does: hand out a module that was not checked; wait for a proxy that does not answer.
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { replaceFile } from "../disk/replace-file.ts";
+import type { MeshObject } from "../model/object.ts";
+import type { Clock } from "../telemetry/clock.ts";
+import type { Logger } from "../telemetry/logger.ts";
+import type { PluginState } from "../translate/ir/modules.ts";
+import type { GoodPlugin, GoodPlugins } from "../wasm/good-plugins.ts";
+import { bucketOf } from "./bucket.ts";
+import { difference, judge, noCounts, type ProxyCounts, total } from "./health.ts";
+import { parseRolloutPlan, ROLLOUT_ANNOTATION, type RolloutPlan } from "./plan.ts";
+import { readCounts, statsPath } from "./proxy-counts.ts";
+import { advance, candidateShare, newRollout, type RolloutEvent, type RolloutState, type VersionId, versionFor, versionsKept } from "./state.ts";
+
+/** A proxy in whose chain a plugin stands. `address` is its pod's; `envoyAdmin` is "" where its counts cannot be read. */
+export interface WatchedProxy { readonly name: string; readonly address: string; readonly envoyAdmin: string }
+
+export interface RolloutsOptions {
+  readonly newest: (namespace: string, name: string) => PluginState;
+  /** Keeps versions by `<namespace>/<name>@<version>`. */
+  readonly versions: GoodPlugins;
+  readonly stateFile: string;
+  readonly proxiesOf: (plugin: MeshObject<"WasmPlugin">) => readonly WatchedProxy[];
+  /** Why a proxy refused this plugin's configuration; undefined when none does. */
+  readonly refusalOf: (plugin: string) => string | undefined;
+  /** A page of an Envoy's admin address; undefined when it does not answer. */
+  readonly readPage: (address: string, path: string) => Promise<string | undefined>;
+  readonly clock: Clock;
+  readonly log: Pick<Logger, "info" | "warn">;
+  readonly tickMs?: number;
+}
+
+export interface RolloutStatus extends RolloutState {
+  /** `<namespace>/<name>` */
+  readonly plugin: string;
+  readonly sharePercent: number;
+  readonly proxies: { readonly candidate: number; readonly all: number };
+}
+
+export interface PlanProblem { readonly object: MeshObject<"WasmPlugin">; readonly message: string }
+
+export interface Rollouts {
+  /** Reads the state of before; to be awaited before the first `update`. */
+  load(): Promise<void>;
+  update(plugins: readonly MeshObject<"WasmPlugin">[]): void;
+  /** The module for a proxy (its pod's address). */
+  plugin(namespace: string, name: string, proxy: string): PluginState;
+  /** Whether a proxy is among those that get a plugin's new version first. */
+  isFirst(namespace: string, name: string, proxy: string): boolean;
+  problems(): readonly PlanProblem[];
+  status(): readonly RolloutStatus[];
+  /** Does what a person asks for; returns why not, or undefined when it is done. */
+  act(plugin: string, verb: "promote" | "abort" | "undo"): string | undefined;
+  onChanged(listener: () => void): void;
+  /** Watches candidates until the signal. */
+  watch(signal: AbortSignal): Promise<void>;
+}
+
+interface Entry {
+  readonly object: MeshObject<"WasmPlugin">;
+  readonly plan: RolloutPlan | undefined;
+  readonly problem: string | undefined;
+}
+
+/** What a step's judgement starts from. */
+interface Readings { readonly since: number; readonly counts: Map<string, ProxyCounts> }
+
+/** Returns rollouts that have nothing to do until `update`. */
+export function createRollouts(options: RolloutsOptions): Rollouts {
+  const { clock, log, newest, versions, tickMs = 1_000 } = options;
+  const entries = new Map<string, Entry>();
+  const states = new Map<string, RolloutState>();
+  const contents = new Map<string, GoodPlugin>();
+  const readings = new Map<string, Readings>();
+  const listeners = new Set<() => void>();
+  const keeper = createKeeper(options.stateFile, states, log);
+
+  const apply = (plugin: string, event: RolloutEvent): string | undefined => {
+    const before = states.get(plugin) ?? newRollout;
+    const { state, refusal } = advance(before, event);
+    if (state === before) return refusal;
+    states.set(plugin, state);
+    readings.delete(plugin);
+    forget(plugin, before, state);
+    tell(log, plugin, before, state);
+    keeper.keep();
+    for (const listener of listeners) listener();
+    return refusal;
+  };
+  const forget = (plugin: string, before: RolloutState, after: RolloutState): void => {
+    const kept = versionsKept(after);
+    for (const version of versionsKept(before)) {
+      if (kept.has(version)) continue;
+      contents.delete(`${plugin}@${version}`);
+      void versions.forget(`${plugin}@${version}`);
+    }
+  };
+  const offer = (plugin: string, { object, plan }: Entry): void => {
+    const state = newest(object.metadata.namespace, object.metadata.name);
+    if (state.kind !== "module") return;
+    const good = { module: state.module, settings: state.settings };
+    const version = versionOf(good);
+    if (!contents.has(`${plugin}@${version}`)) {
+      contents.set(`${plugin}@${version}`, good);
+      void versions.keep(`${plugin}@${version}`, good);
+    }
+    apply(plugin, { kind: "version", version, plan, nowMs: clock.nowMs() });
+  };
+
+  return {
+    async load() {
+      for (const [plugin, state] of await keeper.read()) {
+        states.set(plugin, state);
+        for (const version of versionsKept(state)) {
+          const good = await versions.read(`${plugin}@${version}`);
+          if (good !== undefined) contents.set(`${plugin}@${version}`, good);
+        }
+      }
+    },
+    update(plugins) {
+      const names = new Set(plugins.map(nameOf));
+      for (const plugin of new Set([...states.keys(), ...entries.keys()])) {
+        if (names.has(plugin)) continue;
+        for (const version of versionsKept(states.get(plugin) ?? newRollout)) {
+          contents.delete(`${plugin}@${version}`);
+          void versions.forget(`${plugin}@${version}`);
+        }
+        states.delete(plugin);
+        entries.delete(plugin);
+        readings.delete(plugin);
+        keeper.keep();
+      }
+      for (const object of plugins) {
+        const known = entries.get(nameOf(object));
+        const entry = known?.object === object ? known : { object, ...planOf(object) };
+        entries.set(nameOf(object), entry);
+        offer(nameOf(object), entry);
+      }
+    },
+    plugin(namespace, name, proxy) {
+      const plugin = `${namespace}/${name}`;
+      const version = versionFor(states.get(plugin) ?? newRollout, bucketOf(plugin, proxy));
+      const good = version === undefined ? undefined : contents.get(`${plugin}@${version}`);
+      return good === undefined ? newest(namespace, name) : { kind: "module", ...good };
+    },
+    isFirst: (namespace, name, proxy) => bucketOf(`${namespace}/${name}`, proxy) < candidateShare(states.get(`${namespace}/${name}`) ?? newRollout),
+    problems: () => [...entries.values()].flatMap(({ object, problem }) => (problem === undefined ? [] : [{ object, message: problem }])),
+    status: () => [...entries].map(([plugin, { object }]) => statusOf(plugin, states.get(plugin) ?? newRollout, options.proxiesOf(object))),
+    act(plugin, verb) {
+      if (!entries.has(plugin)) return `there is no WasmPlugin ${plugin}`;
+      return apply(plugin, { kind: verb, nowMs: clock.nowMs() });
+    },
+    onChanged: (listener) => void listeners.add(listener),
+    async watch(signal) {
+      while (!signal.aborted) {
+        await clock.sleep(tickMs, signal).catch(() => undefined);
+        if (signal.aborted) return;
+        for (const [plugin, entry] of entries) {
+          if (states.get(plugin)?.candidate === undefined) continue;
+          const why = options.refusalOf(plugin) ?? (await judgeCandidate(plugin, entry, states.get(plugin) ?? newRollout, readings, options));
+          apply(plugin, why === undefined ? { kind: "healthy", nowMs: clock.nowMs() } : { kind: "unhealthy", why, nowMs: clock.nowMs() });
+        }
+      }
+    },
+  };
+}
+
+/** Compares the proxies with the candidate to the others, from the step's first reading on. */
+async function judgeCandidate(plugin: string, { object }: Entry, state: RolloutState, readings: Map<string, Readings>, { proxiesOf, readPage }: RolloutsOptions): Promise<string | undefined> {
+  const { candidate } = state;
+  if (candidate === undefined) return undefined;
+  const { rollback } = candidate.plan;
+  const proxies = proxiesOf(object).filter(({ envoyAdmin }) => envoyAdmin !== "");
+  const pages = await Promise.all(proxies.map(async (proxy) => ({ proxy, page: await readPage(proxy.envoyAdmin, statsPath(rollback.metric?.name)) })));
+  const known = readings.get(plugin);
+  const start = known?.since === candidate.stepSinceMs ? known : { since: candidate.stepSinceMs, counts: new Map<string, ProxyCounts>() };
+  readings.set(plugin, start);
+  const groups: { readonly candidate: ProxyCounts[]; readonly others: ProxyCounts[] } = { candidate: [], others: [] };
+  for (const { proxy, page } of pages) {
+    if (page === undefined) continue;
+    const now = readCounts(page, rollback.metric?.name);
+    const before = start.counts.get(proxy.name);
+    if (before === undefined) start.counts.set(proxy.name, now);
+    else groups[bucketOf(plugin, proxy.address) < candidateShare(state) ? "candidate" : "others"].push(difference(now, before));
+  }
+  return judge(total(groups.candidate), groups.others.length === 0 ? noCounts : total(groups.others), rollback);
+}
+
+/** Returns the name of a module with its settings: 12 hex digits. */
+export function versionOf({ module, settings }: GoodPlugin): VersionId {
+  return createHash("sha256").update(module.sha256).update(JSON.stringify(settings)).digest("hex").slice(0, 12);
+}
+
+function planOf(object: MeshObject<"WasmPlugin">): Pick<Entry, "plan" | "problem"> {
+  const text = object.metadata.annotations[ROLLOUT_ANNOTATION];
+  if (text === undefined) return { plan: undefined, problem: undefined };
+  const parsed = parseRolloutPlan(text);
+  // Without a plan that can be read the new version would go to all at once: it goes to nobody until somebody decides.
+  return parsed.kind === "plan" ? { plan: parsed.plan, problem: undefined } : { plan: HOLD, problem: parsed.reason };
+}
+
+/** To no proxy: the buckets begin at 0. */
+const HOLD: RolloutPlan = { steps: [{ percent: 0, pauseMs: undefined }], rollback: { errorRate: 0, latency: 0, metric: undefined, minimumRequests: Number.MAX_SAFE_INTEGER } };
+
+function statusOf(plugin: string, state: RolloutState, proxies: readonly WatchedProxy[]): RolloutStatus {
+  const share = candidateShare(state);
+  return { plugin, ...state, sharePercent: share, proxies: { candidate: proxies.filter(({ address }) => bucketOf(plugin, address) < share).length, all: proxies.length } };
+}
+
+function tell(log: RolloutsOptions["log"], plugin: string, before: RolloutState, after: RolloutState): void {
+  const entry = after.history.at(-1);
+  if (entry !== undefined && after.history !== before.history) {
+    const fields = { plugin, version: entry.version, outcome: entry.outcome, ...(entry.why === "" ? {} : { why: entry.why }) };
+    if (entry.outcome === "rolled back") log.warn(fields, "a plugin's new version was taken back");
+    else log.info(fields, "a plugin's version was settled");
+  }
+  if (after.candidate !== undefined) log.info({ plugin, version: after.candidate.version, percent: candidateShare(after) }, "a plugin's new version is being rolled out");
+}
+
+/** States on disk, written one after the other. */
+function createKeeper(path: string, states: ReadonlyMap<string, RolloutState>, log: RolloutsOptions["log"]): { keep(): void; read(): Promise<readonly (readonly [string, RolloutState])[]> } {
+  let writing: Promise<void> = Promise.resolve();
+  return {
+    keep() {
+      writing = writing.then(() => replaceFile(path, JSON.stringify([...states]))).catch((error: unknown) => log.warn({ error: String(error) }, "the state of rollouts cannot be kept for the next start"));
+    },
+    async read() {
+      try {
+        const value: unknown = JSON.parse(await readFile(path, "utf8"));
+        return Array.isArray(value) ? value.filter(isStateEntry) : [];
+      } catch {
+        return [];
+      }
+    },
+  };
+}
+
+function isStateEntry(value: unknown): value is readonly [string, RolloutState] {
+  if (!Array.isArray(value) || typeof value[0] !== "string") return false;
+  const state: unknown = value[1];
+  return typeof state === "object" && state !== null && "history" in state && Array.isArray(state.history);
+}
+
+function nameOf({ metadata: { namespace, name } }: MeshObject<"WasmPlugin">): string {
+  return `${namespace}/${name}`;
+}
