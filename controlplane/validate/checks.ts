@@ -18,6 +18,7 @@ export interface CheckContext {
   readonly name: string;
   readonly namespace: string;
   readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
 }
 
 /** Checks what the fields of one kind mean together. Paths begin with the kind's payload. */

@@ -123,7 +123,7 @@ function validateObject(document: SourceDocument, value: Fields, kind: Kind, opt
   checkTopLevel(value, kind, definition, findings);
   const metadata = readMetadata(value["metadata"], kind, findings);
   const spec = checkShape(definition.schema, rewritten.spec, payload.at, kind, findings);
-  if (isFields(spec)) checkKind(kind, spec, payload.at, findings, { name: about.name ?? "", namespace: about.namespace ?? "", labels: metadata?.labels ?? {} });
+  if (isFields(spec)) checkKind(kind, spec, payload.at, findings, { name: about.name ?? "", namespace: about.namespace ?? "", labels: metadata?.labels ?? {}, annotations: metadata?.annotations ?? {} });
   if (metadata === undefined || findings.violations.some((violation) => violation.severity === "error")) {
     return { outcome: "refused", about: metadata === undefined ? { ...about, name: undefined } : about, violations: findings.violations };
   }

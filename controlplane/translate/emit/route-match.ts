@@ -1,5 +1,5 @@
 // Conditions on requests in Envoy's words.
-import type { HeaderMatcher, QueryParameterMatcher, RouteMatch, StringMatcher } from "../../../protos/build/envoy.ts";
+import type { HeaderMatcher, MetadataMatcher, QueryParameterMatcher, RouteMatch, StringMatcher, ValueMatcher } from "../../../protos/build/envoy.ts";
 import type { NamedMatch, RequestMatch, Route, StringMatch } from "../ir/routes.ts";
 
 /** Filter state under which the router filter leaves the key of the route it chose. */
@@ -15,7 +15,13 @@ export function buildNativeMatch(match: RequestMatch): RouteMatch {
     ...match.withoutHeaders.map(absentMatcher),
   ];
   const queryParameters = match.queryParameters.map(queryMatcher);
-  return { ...pathMatch(match), ...(headers.length > 0 && { headers }), ...(queryParameters.length > 0 && { queryParameters }) };
+  const dynamicMetadata = [...(match.claims ?? []).map((claim) => claimMatcher(claim, false)), ...(match.withoutClaims ?? []).map((claim) => claimMatcher(claim, true))];
+  return {
+    ...pathMatch(match),
+    ...(headers.length > 0 && { headers }),
+    ...(queryParameters.length > 0 && { queryParameters }),
+    ...(dynamicMetadata.length > 0 && { dynamicMetadata }),
+  };
 }
 
 /** Returns the match of a route that the router filter has chosen or not. The path stands beside it because a rewrite replaces what it matched. */
@@ -42,6 +48,14 @@ function headerMatcher({ name, match }: NamedMatch): HeaderMatcher {
 /** `withoutHeaders`: a header that is not there does not match the rule, and so the request does. */
 function absentMatcher(header: NamedMatch): HeaderMatcher {
   return { ...headerMatcher(header), invertMatch: true, ...(!isPresence(header.match) && { treatMissingHeaderAsEmpty: true }) };
+}
+
+/** What jwt_authn left of the token; of a list one element that matches is enough. */
+function claimMatcher({ name, match }: NamedMatch, invert: boolean): MetadataMatcher {
+  const path = ["payload", ...name.slice(1, -1).split("][")].map((key) => ({ key }));
+  const text: ValueMatcher = { stringMatch: stringMatcher(match) };
+  const value: ValueMatcher = isPresence(match) ? { presentMatch: true } : { orMatch: { valueMatchers: [text, { listMatch: { oneOf: text } }] } };
+  return { filter: "envoy.filters.http.jwt_authn", path, value, ...(invert && { invert }) };
 }
 
 function queryMatcher({ name, match }: NamedMatch): QueryParameterMatcher {

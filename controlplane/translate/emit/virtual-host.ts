@@ -8,7 +8,7 @@ import { buildFault, FAULT_FILTER } from "./fault.ts";
 import { ALLOW_ANY_HOST, BLOCK_ALL_HOST, BLACK_HOLE_CLUSTER, configPath, CONNECT_NAME, PASSTHROUGH_CLUSTER, upstreamName, virtualHostName } from "./names.ts";
 import { buildAction } from "./route-action.ts";
 import { buildChosenMatch, buildNativeMatch } from "./route-match.ts";
-import { buildRouterRules, ROUTER_METADATA } from "./router-rules.ts";
+import { buildRouterRules, choosableRoutes, ROUTER_METADATA } from "./router-rules.ts";
 
 /**
  * Returns the virtual host as it is delivered for a route table; the same object for equal hosts. Its own `name` is its resource name:
@@ -45,7 +45,7 @@ function body(host: VirtualHost): Omit<EnvoyVirtualHost, "name"> {
  */
 function decidedRoutes({ routes, decidedBy }: VirtualHost): readonly EnvoyRoute[] {
   const native = routes.map((route) => buildRoute(route, "native"));
-  return decidedBy === "filter" ? [...routes.map((route) => buildRoute(route, "filter")), ...native] : native;
+  return decidedBy === "filter" ? [...choosableRoutes(routes).map((route) => buildRoute(route, "filter")), ...native] : native;
 }
 
 function buildRoute(route: Route, decidedBy: VirtualHost["decidedBy"]): EnvoyRoute {

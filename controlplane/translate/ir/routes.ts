@@ -1,4 +1,5 @@
 // How a request finds its upstream: IR of route tables (Envoy's route configurations), virtual hosts and routes.
+import type { StickyBy } from "../../model/sticky.ts";
 import type { HashKey, UpstreamId } from "./upstream.ts";
 
 export type StringMatch =
@@ -24,6 +25,9 @@ export interface RequestMatch {
   readonly headers: readonly NamedMatch[];
   readonly withoutHeaders: readonly NamedMatch[];
   readonly queryParameters: readonly NamedMatch[];
+  /** Claims of a verified token, named `[a][b]`. */
+  readonly claims?: readonly NamedMatch[];
+  readonly withoutClaims?: readonly NamedMatch[];
 }
 
 export interface HeaderChanges {
@@ -100,6 +104,8 @@ export interface Route {
   readonly match: RequestMatch;
   readonly action: RouteAction;
   readonly fault?: Fault;
+  /** A request's target follows from a key of the request, not from chance. Only with several targets. */
+  readonly sticky?: { readonly by: StickyBy; readonly salt: string };
   readonly requestHeaders: HeaderChanges;
   readonly responseHeaders: HeaderChanges;
   /** `<namespace>/<name>` of the VirtualService it came from. */

@@ -1,5 +1,6 @@
 // The http routes of a VirtualService, for one client and port, in the IR's words.
 import type { HttpRouteSpec } from "../../model/kinds/virtual-service.ts";
+import { parseSticky, STICKY_ANNOTATION } from "../../model/sticky.ts";
 import type { Route } from "../ir/routes.ts";
 import type { DestinationResolver } from "./destination.ts";
 import { resolveFault } from "./fault.ts";
@@ -33,11 +34,21 @@ function routeTemplate(spec: HttpRouteSpec, origin: string, service: VirtualServ
   let made: Omit<Route, "name" | "key" | "match"> | undefined;
   return () => made ??= {
     action: resolveAction(spec, service.metadata.namespace, context.port, destinations),
+    ...resolveSticky(spec, service),
     ...resolveFault(spec.fault),
     requestHeaders: resolveHeaderChanges(spec.headers?.request),
     responseHeaders: resolveHeaderChanges(spec.headers?.response),
     origin,
   };
+}
+
+/** The salt is the VirtualService's own unless it gives one: who is early for one service is not for every other. */
+function resolveSticky(spec: HttpRouteSpec, service: VirtualServiceObject): Pick<Route, "sticky"> {
+  const { name, namespace, annotations } = service.metadata;
+  const text = annotations[STICKY_ANNOTATION];
+  if (text === undefined || (spec.route ?? []).filter((entry) => (entry.weight ?? 0) > 0).length < 2) return {};
+  const parsed = parseSticky(text);
+  return parsed.kind === "wrong" ? {} : { sticky: { by: parsed.by, salt: parsed.salt ?? `${namespace}/${name}` } };
 }
 
 /** Istio names a route by its own name and its match's, if there is one. */

@@ -135,8 +135,12 @@ const ruledNames = derived((world: World, namespace: string, labels: Labels): re
 
 const httpPorts = derived((world: World, namespace: string, labels: Labels): readonly number[] => httpPortNumbers(servicesInScope(world, namespace, labels)), { ...byClient, same: sameItems });
 
-/** Returns how the routes of a host are decided: by the router filter if one of them looks at headers, unless the mesh wants native matching. */
+/**
+ * Returns how the routes of a host are decided: by the router filter if one of them looks at headers, unless the mesh wants native matching; and always
+ * if requests are to be kept with their share, which Envoy cannot do so that a share grows without losing anyone.
+ */
 export function decisionOf(world: World, routes: readonly Route[]): VirtualHost["decidedBy"] {
+  if (routes.some((route) => route.sticky !== undefined)) return "filter";
   return world.mesh.engine === "wasm" && routes.some((route) => looksAtHeaders(route.match)) ? "filter" : "native";
 }
 

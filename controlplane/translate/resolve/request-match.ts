@@ -2,6 +2,7 @@
 import type { HttpMatchSpec } from "../../model/kinds/virtual-service.ts";
 import { type Labels, labelsMatch } from "../../model/labels.ts";
 import type { StringMatch as StringMatchSpec } from "../../model/schema.ts";
+import { claimHeader } from "../../model/sticky.ts";
 import type { NamedMatch, PathMatch, RequestMatch, StringMatch } from "../ir/routes.ts";
 
 /** Who routes, and for which port. */
@@ -37,6 +38,8 @@ export function qualifyGateway(name: string, owner: string): string {
 /** Returns the conditions on requests; names of headers in lower case, every list by name. */
 export function resolveRequestMatch(spec: HttpMatchSpec): RequestMatch {
   const path = spec.uri && pathMatch(spec.uri);
+  const claims = claimMatches(spec.headers);
+  const withoutClaims = claimMatches(spec.withoutHeaders);
   return {
     ...(path && { path }),
     ignoreCase: spec.ignoreUriCase === true,
@@ -46,6 +49,8 @@ export function resolveRequestMatch(spec: HttpMatchSpec): RequestMatch {
     headers: namedMatches(spec.headers, true),
     withoutHeaders: namedMatches(spec.withoutHeaders, true),
     queryParameters: namedMatches(spec.queryParams, false),
+    ...(claims.length > 0 && { claims }),
+    ...(withoutClaims.length > 0 && { withoutClaims }),
   };
 }
 
@@ -54,18 +59,27 @@ export function isCatchAll(match: RequestMatch): boolean {
   const { path } = match;
   const anyPath = path === undefined || (path.kind === "prefix" && (path.value === "/" || path.value === "")) || (path.kind === "regex" && (path.value === ".*" || path.value === "*"));
   return anyPath && match.method === undefined && match.authority === undefined && match.scheme === undefined
-    && match.headers.length === 0 && match.withoutHeaders.length === 0 && match.queryParameters.length === 0;
+    && !looksAtHeaders(match) && match.queryParameters.length === 0;
 }
 
-/** Returns whether a match looks at headers or cookies, for which the router filter is there. */
+/** Returns whether a match looks at headers, cookies or claims, for which the router filter is there. */
 export function looksAtHeaders(match: RequestMatch): boolean {
-  return match.headers.length > 0 || match.withoutHeaders.length > 0;
+  return match.headers.length > 0 || match.withoutHeaders.length > 0 || match.claims !== undefined || match.withoutClaims !== undefined;
 }
 
 function namedMatches(specs: Readonly<Record<string, StringMatchSpec>> | undefined, lowerCase: boolean): readonly NamedMatch[] {
   return Object.entries(specs ?? {})
+    .filter(([name]) => !lowerCase || claimHeader(name) === undefined)
     .map(([name, spec]) => ({ name: lowerCase ? name.toLowerCase() : name, match: stringMatch(spec) }))
     .sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+}
+
+/** Names of claims have case, unlike those of headers. */
+function claimMatches(specs: Readonly<Record<string, StringMatchSpec>> | undefined): readonly NamedMatch[] {
+  return Object.entries(specs ?? {}).flatMap(([name, spec]) => {
+    const meant = claimHeader(name);
+    return typeof meant === "object" ? [{ name: meant.claim, match: stringMatch(spec) }] : [];
+  }).sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 function pathMatch(spec: StringMatchSpec): PathMatch | undefined {

@@ -1,6 +1,7 @@
 // What a VirtualService must mean.
 import type { FieldPath } from "../../model/document.ts";
 import type { DestinationSpec, HttpMatchSpec, HttpRouteSpec, VirtualServiceSpec } from "../../model/kinds/virtual-service.ts";
+import { claimHeader, parseSticky, STICKY_ANNOTATION } from "../../model/sticky.ts";
 import { type CheckContext, checkExportTo, each, eachEntry, exactHostFault, hostPatternFault, type Loose, noDuplicates, report } from "../checks.ts";
 import { quote } from "../formats.ts";
 import { dnsLabelFault, tokenFault } from "../names.ts";
@@ -8,7 +9,8 @@ import type { Findings } from "../violation.ts";
 import { checkFault, checkHeaderOperations, checkRedirect, checkRetries } from "./http-actions.ts";
 
 /** Checks a VirtualService. */
-export function checkVirtualService(spec: Loose<VirtualServiceSpec>, at: FieldPath, findings: Findings, _context: CheckContext): void {
+export function checkVirtualService(spec: Loose<VirtualServiceSpec>, at: FieldPath, findings: Findings, context: CheckContext): void {
+  checkSticky(spec, context.annotations[STICKY_ANNOTATION], findings);
   const meshBound = spec.gateways === undefined || spec.gateways.length === 0 || spec.gateways.includes("mesh");
   each(spec.hosts, [...at, "hosts"], (host, path) => {
     report(findings, path, hostPatternFault(host));
@@ -20,6 +22,15 @@ export function checkVirtualService(spec: Loose<VirtualServiceSpec>, at: FieldPa
   if (spec.http === undefined || spec.http.length === 0) findings.error([...at, "http"], "is required: a VirtualService without routes routes nothing");
   each(spec.http, [...at, "http"], (route, path) => checkRoute(route, path, findings));
   warnUnreachable(spec.http, [...at, "http"], findings);
+}
+
+function checkSticky(spec: Loose<VirtualServiceSpec>, text: string | undefined, findings: Findings): void {
+  if (text === undefined) return;
+  const at = ["metadata", "annotations", STICKY_ANNOTATION];
+  const parsed = parseSticky(text);
+  if (parsed.kind === "wrong") return findings.error(at, parsed.reason);
+  const weighted = spec.http?.some((route) => (route?.route ?? []).filter((target) => (target?.weight ?? 0) > 0).length > 1) ?? false;
+  if (!weighted) findings.warn(at, "has no effect: no route has several destinations with weights");
 }
 
 function gatewayNameFault(text: string): string | undefined {
@@ -59,6 +70,7 @@ function checkMatch(match: Loose<HttpMatchSpec>, at: FieldPath, findings: Findin
   }
   for (const field of ["headers", "withoutHeaders", "queryParams"] as const) {
     eachEntry(match[field], [...at, field], (name, value, path) => {
+      if (field !== "queryParams" && name.startsWith("@")) return checkClaim(name, path, findings);
       if (field !== "queryParams") report(findings, path, name.startsWith(":") ? `pseudo header ${quote(name)} cannot be matched here: use uri, method, authority or scheme` : tokenFault(name));
       if (name === "") findings.error(path, "must have a name");
       if (value.prefix === "") findings.error([...path, "prefix"], "must not be empty");
@@ -66,6 +78,12 @@ function checkMatch(match: Loose<HttpMatchSpec>, at: FieldPath, findings: Findin
   }
   each(match.gateways, [...at, "gateways"], (gateway, path) => report(findings, path, gatewayNameFault(gateway)));
   if (match.sourceNamespace !== undefined) report(findings, [...at, "sourceNamespace"], dnsLabelFault(match.sourceNamespace));
+}
+
+function checkClaim(name: string, at: FieldPath, findings: Findings): void {
+  const meant = claimHeader(name);
+  if (typeof meant !== "object") return findings.error(at, `must be @request.auth.claims.NAME or @request.auth.claims[NAME], not ${quote(name)}`);
+  findings.warn(at, "is known only where a filter has verified the request's token: RequestAuthentication is not supported yet, so the claim counts as missing");
 }
 
 function checkDestinations(route: Loose<HttpRouteSpec>, at: FieldPath, findings: Findings): void {
