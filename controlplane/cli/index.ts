@@ -13,6 +13,7 @@ import { CommandFailure, exitCodes } from "./exit-codes.ts";
 import { newFilter } from "./filter-new.ts";
 import { type OutputFormat, renderValue } from "./output.ts";
 import { type ConfigKind, configKinds, proxyConfig } from "./proxy-config/command.ts";
+import { addPlugin } from "./plugin/command.ts";
 import { proxyStatus } from "./proxy-status.ts";
 import { serve } from "./serve.ts";
 import { createTerminal } from "./terminal.ts";
@@ -71,6 +72,7 @@ export function createProgram(context: CommandContext): Command {
   addVersion(program, context);
   return program;
 }
+  addPlugin(program, context);
 
 const allowFetchOption = () => new Option("--allow-fetch-from <cidr>", "a range of addresses, beside public ones, that plugins may be fetched from; may be repeated").argParser(collect).default([], "none");
 const plainRegistryOption = () => new Option("--plain-registry <host:port>", "a registry that is spoken to without TLS; may be repeated").argParser(collect).default([], "those of this machine");

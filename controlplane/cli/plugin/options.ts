@@ -1,0 +1,52 @@
+// What the `scrim plugin` commands have in common: credentials, registries, limits.
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Environment } from "../../settings/environment.ts";
+import { readFetchOptions } from "../../settings/fetch-options.ts";
+import { credentialFor, parseDockerConfig, type RegistryCredential } from "../../wasm/oci/credentials.ts";
+import type { ImageReference } from "../../wasm/oci/reference.ts";
+import { CommandFailure, exitCodes } from "../exit-codes.ts";
+
+/** As commander gives them. */
+export interface RegistryOptions {
+  readonly dockerConfig?: string;
+  readonly username?: string;
+  readonly passwordStdin?: boolean;
+  readonly plainRegistry?: readonly string[];
+}
+
+/** Whoever types a command decides where it goes: only metadata services stay closed. */
+export const EVERYWHERE: readonly string[] = ["0.0.0.0/0", "::/0"];
+export const MAX_MODULE_BYTES = 64 * 1_024 * 1_024;
+export const TIMEOUT_MS = 60_000;
+
+/** Returns the registries without TLS. Throws CommandFailure. */
+export function plainRegistriesOf(options: RegistryOptions): readonly string[] {
+  const read = readFetchOptions({ plainRegistry: options.plainRegistry ?? [] }, true);
+  if (read.kind === "refused") throw new CommandFailure(exitCodes.usage, read.message);
+  return read.settings.plainRegistries;
+}
+
+/** Returns the credential for an image: from the options, else from Docker's configuration file; undefined if there is none. Throws CommandFailure. */
+export async function credentialOf(reference: ImageReference, options: RegistryOptions, environment: Environment): Promise<RegistryCredential | undefined> {
+  if (options.username !== undefined) {
+    if (options.passwordStdin !== true) throw new CommandFailure(exitCodes.usage, "--username needs --password-stdin: a password on the command line can be read by others.");
+    return { kind: "password", username: options.username, password: (await readStdin()).replace(/\r?\n$/, "") };
+  }
+  const { DOCKER_CONFIG: folder, HOME: home } = environment.variables;
+  const file = options.dockerConfig ?? (folder === undefined ? join(home ?? "", ".docker", "config.json") : join(folder, "config.json"));
+  const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (options.dockerConfig === undefined && error.code === "ENOENT") return undefined;
+    throw new CommandFailure(exitCodes.failed, `${file} cannot be read: ${error.message}.`);
+  });
+  if (text === undefined) return undefined;
+  const config = parseDockerConfig(text);
+  if (!config.ok) throw new CommandFailure(exitCodes.failed, `${file} ${config.message}.`);
+  return credentialFor(config.config, reference);
+}
+
+async function readStdin(): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks).toString("utf8");
+}

@@ -1,0 +1,64 @@
+// `scrim plugin push`: a module as an image in a registry.
+import { readFile } from "node:fs/promises";
+import { basename } from "node:path";
+import { undeclaredImports } from "../../model/wasm-capabilities.ts";
+import { createAddressPolicy } from "../../wasm/fetch/address-policy.ts";
+import { createHttpClient } from "../../wasm/fetch/http-client.ts";
+import { parseManifestText, type PluginManifest } from "../../wasm/module/plugin-manifest.ts";
+import { type ModuleSections, readSections } from "../../wasm/module/sections.ts";
+import type { ImageLayout } from "../../wasm/oci/layouts.ts";
+import { packImage } from "../../wasm/oci/pack-image.ts";
+import { pushImage } from "../../wasm/oci/push-image.ts";
+import { formatImageReference } from "../../wasm/oci/reference.ts";
+import { createRegistryClient } from "../../wasm/oci/registry-client.ts";
+import type { CommandContext } from "../context.ts";
+import { CommandFailure, exitCodes } from "../exit-codes.ts";
+import { renderValue } from "../output.ts";
+import { credentialOf, EVERYWHERE, plainRegistriesOf, type RegistryOptions, TIMEOUT_MS } from "./options.ts";
+import { requireImage } from "./read-module.ts";
+
+export interface PushOptions extends RegistryOptions {
+  readonly layout: ImageLayout;
+  readonly manifest?: string;
+  readonly output: "text" | "json";
+}
+
+/** Packs the module of `file`, pushes it and prints its name by digest. */
+export async function pushPlugin(file: string, image: string, options: PushOptions, context: CommandContext): Promise<void> {
+  const reference = requireImage(image);
+  if (reference.digest !== undefined) throw new CommandFailure(exitCodes.usage, `${image} names a digest: give a tag to push to, the digest follows from the module.`);
+  const module = await read(file);
+  const sections = readSections(module);
+  if (!sections.ok) throw new CommandFailure(exitCodes.failed, `${file} ${sections.message}.`);
+  const { text, manifest } = await readManifest(options.manifest);
+  warnOfUndeclared(sections.sections, manifest, context);
+  const packed = packImage(module, { layout: options.layout, manifestText: text, title: manifest?.name ?? basename(file), ...(manifest?.version !== undefined && { version: manifest.version }) });
+  const client = createRegistryClient({
+    http: createHttpClient({ addresses: createAddressPolicy(EVERYWHERE), maxRedirects: 5 }), image: reference, credential: await credentialOf(reference, options, context.environment),
+    plainRegistries: plainRegistriesOf(options), deadline: AbortSignal.timeout(TIMEOUT_MS), actions: "pull,push",
+  });
+  const pushed = await pushImage(client, packed, reference.tag);
+  if (!pushed.ok) throw new CommandFailure(exitCodes.failed, `${image} was not pushed: ${pushed.message}.`);
+  const byDigest = formatImageReference({ ...reference, digest: packed.digest });
+  const result = { image: formatImageReference(reference), digest: packed.digest, byDigest, layout: options.layout, bytes: module.length };
+  context.terminal.out(options.output === "json" ? renderValue(result, "json") : `pushed ${result.image} (${options.layout}, ${module.length} bytes)\n${byDigest}\n`);
+}
+
+async function read(file: string): Promise<Buffer> {
+  return readFile(file).catch((error: unknown) => {
+    throw new CommandFailure(exitCodes.failed, `${file} cannot be read: ${error instanceof Error ? error.message : String(error)}.`);
+  });
+}
+
+async function readManifest(file: string | undefined): Promise<{ readonly text: string; readonly manifest: PluginManifest | undefined }> {
+  if (file === undefined) return { text: "", manifest: undefined };
+  const content = (await read(file)).toString("utf8");
+  const parsed = parseManifestText(content, file);
+  if (!parsed.ok) throw new CommandFailure(exitCodes.failed, `${parsed.message}.`);
+  return { text: JSON.stringify(JSON.parse(content)), manifest: parsed.manifest };
+}
+
+function warnOfUndeclared(sections: ModuleSections, manifest: PluginManifest | undefined, { terminal }: CommandContext): void {
+  const refused = manifest?.capabilities === undefined ? [] : undeclaredImports(sections, manifest.capabilities);
+  if (refused.length > 0) terminal.err(`scrim: the module imports ${refused.join(", ")}, which its manifest does not declare: proxies will refuse these calls\n`);
+}

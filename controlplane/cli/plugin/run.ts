@@ -1,0 +1,131 @@
+// `scrim plugin run`: one module in one stock Envoy on this machine, until it is asked to stop.
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Child, describeExit, startChild } from "../../local/child-process.ts";
+import { httpCall } from "../../local/http-call.ts";
+import { parseAddress } from "../../settings/address.ts";
+import type { PluginSettings } from "../../translate/ir/modules.ts";
+import { createProcessChecker } from "../../wasm/process-checker.ts";
+import { verifyModule } from "../../wasm/trust/verify-module.ts";
+import type { CommandContext } from "../context.ts";
+import { CommandFailure, exitCodes } from "../exit-codes.ts";
+import { listenForStop } from "../stop-signals.ts";
+import { findEnvoy } from "../up.ts";
+import type { RegistryOptions } from "./options.ts";
+import { readModule } from "./read-module.ts";
+import { buildTrialBootstrap, listenerAddress, type TrialFacts } from "./trial-envoy.ts";
+
+export interface RunOptions extends RegistryOptions {
+  readonly config?: string;
+  readonly rootId: string;
+  readonly upstream?: string;
+  readonly port: string;
+  readonly logLevel: string;
+}
+
+const START_MS = 30_000;
+const POLL_MS = 50;
+
+/** Runs the module as a proxy of the mesh would, with what its manifest allows; prints the address to send requests to. */
+export async function runPlugin(source: string, options: RunOptions, context: CommandContext): Promise<void> {
+  const { terminal, environment, clock } = context;
+  const port = readPort(options.port);
+  const asked = options.upstream === undefined ? undefined : readUpstream(options.upstream);
+  const { bytes, settings } = await checkedModule(source, options, context);
+  const envoy = await findEnvoy(environment, (line) => terminal.err(`scrim: ${line}\n`));
+  const stop = listenForStop({ followParent: environment.startedByNpm, clock });
+  const echo = asked === undefined ? await startEcho() : undefined;
+  const folder = await mkdtemp(join(tmpdir(), "scrim-plugin-"));
+  const upstream = asked ?? { host: "127.0.0.1", port: (echo?.address() as AddressInfo).port, tls: false };
+  const facts: TrialFacts = { moduleFile: join(folder, "plugin.wasm"), configuration: settings.configuration, rootId: settings.rootId, capabilities: settings.capabilities, port, upstream };
+  let child: Child | undefined;
+  try {
+    await writeFile(facts.moduleFile, bytes);
+    await writeFile(join(folder, "envoy.json"), JSON.stringify(buildTrialBootstrap(facts)));
+    child = startTrial(envoy.path, folder, options.logLevel, environment.variables);
+    const address = await Promise.race([waitForAddress(folder, child, clock), stop.whenAsked]);
+    if (typeof address !== "string") return;
+    terminal.out(`${address} → ${options.upstream ?? "an echo of what arrives"} (Envoy ${envoy.version}; Ctrl-C ends it)\n`);
+    const ended = await Promise.race([child.exited, stop.whenAsked]);
+    if (ended !== undefined) throw new CommandFailure(exitCodes.failed, `Envoy ${describeExit(ended)}: what it said is above.`);
+  } finally {
+    await child?.stop(2_000);
+    echo?.close();
+    echo?.closeAllConnections();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** What would not start in a proxy is told before there is one. */
+async function checkedModule(source: string, options: RunOptions, context: CommandContext): Promise<{ readonly bytes: Uint8Array; readonly settings: PluginSettings }> {
+  const acquired = await readModule(source, options, context);
+  const configuration = await readConfiguration(options.config);
+  const verified = await verifyModule(acquired, { demands: [], grants: [] });
+  if (!verified.ok) throw new CommandFailure(exitCodes.failed, `${source}: ${verified.message}.`);
+  const { capabilities } = verified;
+  const settings: PluginSettings = { configuration, rootId: options.rootId, environment: {}, hostEnvironment: [], ...(capabilities !== undefined && { capabilities }) };
+  const checked = await createProcessChecker({ script: context.installation.pluginCheckScript }).check(acquired.module.bytes, settings);
+  if (checked.kind !== "good") throw new CommandFailure(exitCodes.failed, `${source} does not start: ${checked.reason}.`);
+  return { bytes: acquired.module.bytes, settings };
+}
+
+/** `--config` is JSON, or `@FILE` that holds it. */
+async function readConfiguration(text: string | undefined): Promise<string> {
+  if (text === undefined || !text.startsWith("@")) return text ?? "";
+  return readFile(text.slice(1), "utf8").catch((error: unknown) => {
+    throw new CommandFailure(exitCodes.failed, `--config ${text}: the file cannot be read (${error instanceof Error ? error.message : String(error)}).`);
+  });
+}
+
+function readPort(text: string): number {
+  if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535) throw new CommandFailure(exitCodes.usage, `--port ${text} is no port: write a number from 0 (any free port) to 65535.`);
+  return Number(text);
+}
+
+function readUpstream(text: string): TrialFacts["upstream"] {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || !["http:", "https:"].includes(url.protocol) || url.hostname === "") throw new CommandFailure(exitCodes.usage, `--upstream ${text} is no address: write http://HOST:PORT or https://HOST:PORT.`);
+  const tls = url.protocol === "https:";
+  return { host: url.hostname.replace(/^\[|\]$/g, ""), port: Number(url.port) || (tls ? 443 : 80), tls };
+}
+
+/** An upstream that answers what it was sent, as JSON. */
+function startEcho(): Promise<Server> {
+  const server = createServer((request, response) => {
+    const chunks: Buffer[] = [];
+    request.on("data", (chunk: Buffer) => chunks.push(chunk));
+    request.on("end", () => {
+      const { method, url, headers } = request;
+      response.writeHead(200, { "content-type": "application/json" });
+      response.end(`${JSON.stringify({ method, path: url, headers, body: Buffer.concat(chunks).toString("utf8") }, undefined, 2)}\n`);
+    });
+  });
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(0, "127.0.0.1", () => resolve(server));
+  });
+}
+
+function startTrial(binary: string, folder: string, logLevel: string, env: Readonly<Record<string, string>>): Child {
+  return startChild({
+    command: binary, cwd: folder, env, stdout: "inherit", stderr: "inherit",
+    args: ["-c", join(folder, "envoy.json"), "--admin-address-path", join(folder, "admin"), "--concurrency", "1", "--disable-hot-restart", "--log-level", "error", "--component-log-level", `wasm:${logLevel}`],
+  });
+}
+
+async function waitForAddress(folder: string, child: Child, clock: CommandContext["clock"]): Promise<string> {
+  let ended: string | undefined;
+  void child.exited.then((exit) => (ended = describeExit(exit)));
+  const deadline = clock.monotonicMs() + START_MS;
+  while (ended === undefined && clock.monotonicMs() < deadline) {
+    const admin = parseAddress((await readFile(join(folder, "admin"), "utf8").catch(() => "")).trim());
+    const answer = admin === undefined ? undefined : await httpCall({ host: admin.address, port: admin.port, path: "/listeners?format=json", timeoutMs: 1_000 });
+    const address = answer?.status === 200 ? listenerAddress(answer.body) : undefined;
+    if (address !== undefined) return address;
+    await clock.sleep(POLL_MS);
+  }
+  throw new CommandFailure(exitCodes.failed, ended === undefined ? "Envoy did not open its listener in time." : `Envoy ${ended}: what it said is above.`);
+}
