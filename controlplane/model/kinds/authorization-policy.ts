@@ -8,6 +8,8 @@ const blocks = () => opt(listOf(ipBlock()));
 const source = fields({
   principals: names(),
   notPrincipals: names(),
+  requestPrincipals: names(),
+  notRequestPrincipals: names(),
   namespaces: names(),
   notNamespaces: names(),
   serviceAccounts: names(),
@@ -16,7 +18,7 @@ const source = fields({
   notIpBlocks: blocks(),
   remoteIpBlocks: blocks(),
   notRemoteIpBlocks: blocks(),
-}, { notYet: ["requestPrincipals", "notRequestPrincipals"], notEmpty: true });
+}, { notEmpty: true });
 
 const operation = fields({
   hosts: names(),
@@ -40,9 +42,12 @@ const rule = fields({
 /** The schema of an AuthorizationPolicy's spec. No action means ALLOW. */
 export const authorizationPolicySchema = fields({
   selector: opt(matchLabelsSelector),
-  action: opt(choice(["ALLOW", "DENY"], { notYet: ["AUDIT", "CUSTOM"] })),
+  action: opt(choice(["ALLOW", "DENY", "AUDIT"], { notYet: ["CUSTOM"] })),
   rules: opt(listOf(rule)),
 }, { notYet: ["targetRefs", "targetRef", "provider"] });
+
+/** Istio's annotation of a policy on trial: its decision is told and has no effect. */
+export const DRY_RUN_ANNOTATION = "istio.io/dry-run";
 
 export type AuthorizationPolicySpec = SpecFrom<typeof authorizationPolicySchema>;
 export type AuthorizationRuleSpec = SpecFrom<typeof rule>;

@@ -4,6 +4,9 @@
 export interface AuthorizationSource {
   readonly principals?: readonly string[];
   readonly notPrincipals?: readonly string[];
+  /** `<issuer>/<subject>` of a verified token */
+  readonly requestPrincipals?: readonly string[];
+  readonly notRequestPrincipals?: readonly string[];
   readonly namespaces?: readonly string[];
   readonly notNamespaces?: readonly string[];
   /** `<namespace>/<service account>` */
@@ -39,9 +42,14 @@ export interface AuthorizationRule {
   readonly when?: readonly AuthorizationCondition[];
 }
 
+export type AuthorizationAction = "ALLOW" | "DENY" | "AUDIT";
+
 export interface Authorization {
   /** `<namespace>/<name>` of the policy. */
   readonly name: string;
-  readonly action: "ALLOW" | "DENY";
+  /** AUDIT only tells that it matches. */
+  readonly action: AuthorizationAction;
+  /** On trial: what an ALLOW or DENY would decide is told and has no effect. */
+  readonly dryRun?: true;
   readonly rules: readonly AuthorizationRule[];
 }

@@ -1,20 +1,22 @@
 // Which AuthorizationPolicies stand before a workload, in the form that the authorization filter takes.
-import type { AuthorizationOperationSpec, AuthorizationRuleSpec, AuthorizationSourceSpec } from "../../model/kinds/authorization-policy.ts";
+import { type AuthorizationOperationSpec, type AuthorizationRuleSpec, type AuthorizationSourceSpec, DRY_RUN_ANNOTATION } from "../../model/kinds/authorization-policy.ts";
 import type { MeshObject } from "../../model/object.ts";
 import type { World } from "../../store/world.ts";
-import type { Authorization, AuthorizationOperation, AuthorizationRule, AuthorizationSource } from "../ir/authorization.ts";
+import type { Authorization, AuthorizationAction, AuthorizationCondition, AuthorizationOperation, AuthorizationRule, AuthorizationSource } from "../ir/authorization.ts";
 import type { ProxyClass } from "../ir/proxy-class.ts";
 import { selectPolicies } from "./workload-selector.ts";
 
 type PolicyProxy = Pick<ProxyClass, "namespace" | "labels" | "listens">;
 
+const ORDER: readonly AuthorizationAction[] = ["AUDIT", "DENY", "ALLOW"];
+
 /**
- * Returns the policies that select the proxy, DENY before ALLOW, oldest first within an action. Ports are completed by the ports the proxy binds
+ * Returns the policies that select the proxy: AUDIT, then DENY, then ALLOW, oldest first within an action. Ports are completed by the ports the proxy binds
  * in their place (a gateway's port 80 may be open at 8080), since a filter sees only the latter.
  */
 export function resolveAuthorization(world: World, proxy: PolicyProxy): readonly Authorization[] {
   const policies = selectPolicies(world, "AuthorizationPolicy", proxy).map((policy) => authorizationOf(policy, proxy));
-  return [...policies.filter((policy) => policy.action === "DENY"), ...policies.filter((policy) => policy.action === "ALLOW")];
+  return ORDER.flatMap((action) => policies.filter((policy) => policy.action === action));
 }
 
 /** Returns the authorization filter's JSON configuration; see filters/authz/config.schema.json. */
@@ -24,22 +26,29 @@ export function authorizationConfiguration(policies: readonly Authorization[]): 
 
 /**
  * Returns what the policies mean for a connection that is not HTTP: an ALLOW rule with a field that only HTTP has is dropped (it could never be
- * checked), a DENY rule is kept without that field, and so is wider (https://istio.io/latest/docs/concepts/security/#using-istio-authorization-on-plain-tcp-protocols).
+ * checked), a DENY or AUDIT rule is kept without that field, and so is wider (https://istio.io/latest/docs/concepts/security/#using-istio-authorization-on-plain-tcp-protocols).
  */
 export function withoutHttp(policies: readonly Authorization[]): readonly Authorization[] {
   return policies.map((policy) => {
-    const rules = policy.action === "DENY" ? policy.rules : policy.rules.filter((rule) => !needsHttp(rule));
+    const rules = policy.action !== "ALLOW" ? policy.rules : policy.rules.filter((rule) => !needsHttp(rule));
     return { ...policy, rules: rules.map(networkPartOf) };
   });
 }
 
 function authorizationOf(policy: MeshObject<"AuthorizationPolicy">, proxy: PolicyProxy): Authorization {
-  const { name, namespace } = policy.metadata;
+  const { name, namespace, annotations } = policy.metadata;
+  const action = policy.spec.action ?? "ALLOW";
   return {
     name: `${namespace}/${name}`,
-    action: policy.spec.action ?? "ALLOW",
+    action,
+    ...(action !== "AUDIT" && isTrue(annotations[DRY_RUN_ANNOTATION]) && { dryRun: true }),
     rules: (policy.spec.rules ?? []).map((rule) => ruleOf(rule, namespace, proxy)),
   };
+}
+
+/** As Go reads booleans, which is how Istio reads the annotation. */
+function isTrue(text: string | undefined): boolean {
+  return text !== undefined && ["1", "t", "T", "true", "TRUE", "True"].includes(text);
 }
 
 function ruleOf(rule: AuthorizationRuleSpec, policyNamespace: string, proxy: PolicyProxy): AuthorizationRule {
@@ -86,11 +95,13 @@ function boundPorts(values: readonly string[], proxy: PolicyProxy): readonly str
   return [...new Set([...values, ...bound])];
 }
 
+const httpSourceFields = ["requestPrincipals", "notRequestPrincipals"] as const;
 const httpOperationFields = ["hosts", "notHosts", "methods", "notMethods", "paths", "notPaths"] as const;
 
 function needsHttp(rule: AuthorizationRule): boolean {
-  return (rule.to ?? []).some((operation) => httpOperationFields.some((field) => (operation[field]?.length ?? 0) > 0))
-    || (rule.when ?? []).some((condition) => !networkConditions.has(condition.key));
+  return (rule.from ?? []).some((source) => httpSourceFields.some((field) => (source[field]?.length ?? 0) > 0))
+    || (rule.to ?? []).some((operation) => httpOperationFields.some((field) => (operation[field]?.length ?? 0) > 0))
+    || (rule.when ?? []).some((condition) => !isNetworkCondition(condition));
 }
 
 /** Keys of conditions that a connection can be checked for, HTTP or not. */
@@ -98,10 +109,15 @@ const networkConditions: ReadonlySet<string> = new Set([
   "source.ip", "remote.ip", "source.namespace", "source.principal", "source.serviceAccount", "destination.ip", "destination.port", "connection.sni",
 ]);
 
+/** Network filters have metadata too. */
+function isNetworkCondition({ key }: AuthorizationCondition): boolean {
+  return networkConditions.has(key) || key.startsWith("experimental.envoy.filters.");
+}
+
 function networkPartOf(rule: AuthorizationRule): AuthorizationRule {
-  const when = rule.when?.filter((condition) => networkConditions.has(condition.key));
+  const when = rule.when?.filter(isNetworkCondition);
   return {
-    ...(rule.from && { from: rule.from }),
+    ...(rule.from && { from: rule.from.map(({ requestPrincipals: _only, notRequestPrincipals: _http, ...source }) => source) }),
     ...(rule.to && { to: rule.to.map(({ ports, notPorts }) => ({ ...(ports && { ports }), ...(notPorts && { notPorts }) })) }),
     ...(when && when.length > 0 && { when }),
   };

@@ -7,8 +7,10 @@ import { tokenFault } from "../names.ts";
 import { didYouMean } from "../suggest.ts";
 import type { Findings } from "../violation.ts";
 
-const CONDITION_KEYS = ["source.ip", "remote.ip", "source.namespace", "source.principal", "source.serviceAccount", "destination.ip", "destination.port", "connection.sni"];
-const CONDITION_KEYS_NOT_YET = ["request.auth.principal", "request.auth.audiences", "request.auth.presenter"];
+const CONDITION_KEYS = [
+  "source.ip", "remote.ip", "source.namespace", "source.principal", "source.serviceAccount", "destination.ip", "destination.port", "connection.sni", "request.auth.principal",
+  "request.auth.audiences", "request.auth.presenter",
+];
 
 /** Checks an AuthorizationPolicy. */
 export function checkAuthorizationPolicy(spec: Loose<AuthorizationPolicySpec>, at: FieldPath, findings: Findings): void {
@@ -46,7 +48,7 @@ function checkSource(source: Loose<AuthorizationSourceSpec>, at: FieldPath, find
       else report(findings, path, wildcardFault(value));
     });
   }
-  for (const field of ["namespaces", "notNamespaces"] as const) each(source[field], [...at, field], (value, path) => report(findings, path, wildcardFault(value)));
+  for (const field of ["requestPrincipals", "notRequestPrincipals", "namespaces", "notNamespaces"] as const) each(source[field], [...at, field], (value, path) => report(findings, path, wildcardFault(value)));
   for (const field of ["serviceAccounts", "notServiceAccounts"] as const) {
     each(source[field], [...at, field], (value, path) => {
       report(findings, path, serviceAccountFault(value));
@@ -101,8 +103,6 @@ function conditionKeyFault(key: string): string | undefined {
   if (CONDITION_KEYS.includes(key)) return undefined;
   const header = /^request\.headers\[(.*)\]$/.exec(key)?.[1];
   if (header !== undefined) return tokenFault(header);
-  if (CONDITION_KEYS_NOT_YET.includes(key) || key.startsWith("request.auth.claims[") || key.startsWith("experimental.envoy.filters.")) {
-    return `${quote(key)} is not supported yet`;
-  }
-  return `${quote(key)} is no condition key${didYouMean(key, [...CONDITION_KEYS, ...CONDITION_KEYS_NOT_YET, "request.headers[name]"])}`;
+  if (/^request\.auth\.claims(?:\[[^[\]]+\])+$/.test(key) || /^experimental\.envoy\.filters\.[^[\]]+\[.+\]$/.test(key)) return undefined;
+  return `${quote(key)} is no condition key${didYouMean(key, [...CONDITION_KEYS, "request.headers[name]", "request.auth.claims[name]", "experimental.envoy.filters.name[key]"])}`;
 }

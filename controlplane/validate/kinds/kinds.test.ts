@@ -192,8 +192,7 @@ describe("AuthorizationPolicy", () => {
   const when = (fields: string) => `{rules: [{when: [{${fields}}]}]}`;
   refuses([
     ["AuthorizationPolicy", "{action: CUSTOM, provider: {name: x}}", "CUSTOM is not supported yet"],
-    ["AuthorizationPolicy", "{action: AUDIT}", "AUDIT is not supported yet"],
-    ["AuthorizationPolicy", "{action: PERMIT}", "must be one of ALLOW, DENY"],
+    ["AuthorizationPolicy", "{action: PERMIT}", "must be one of ALLOW, DENY, AUDIT"],
     ["AuthorizationPolicy", "{rules: [{from: []}]}", "from: must not be an empty list"],
     ["AuthorizationPolicy", "{rules: [{from: [{}]}]}", "source: is required"],
     ["AuthorizationPolicy", source(""), "source: must have at least one field"],
@@ -201,7 +200,7 @@ describe("AuthorizationPolicy", () => {
     ["AuthorizationPolicy", source("principals: ['']"), "principals[0]: must not be empty"],
     ["AuthorizationPolicy", source("principals: ['spiffe://a/ns/b/sa/c']"), "is written without its scheme"],
     ["AuthorizationPolicy", source("principals: ['a*b']"), "can have one *"],
-    ["AuthorizationPolicy", source("requestPrincipals: ['*']"), "requestPrincipals is not supported yet"],
+    ["AuthorizationPolicy", source("requestPrincipals: ['a*b']"), "can have one *"],
     ["AuthorizationPolicy", source("ipBlocks: [1.2.3]"), "is not an IP address or CIDR range"],
     ["AuthorizationPolicy", source("ipBlocks: [1.2.3.4/x]"), "has no valid prefix length"],
     ["AuthorizationPolicy", source("serviceAccounts: ['ns/*']"), "without wildcards"],
@@ -215,7 +214,9 @@ describe("AuthorizationPolicy", () => {
     ["AuthorizationPolicy", operation("metods: [GET]"), 'did you mean "methods"?'],
     ["AuthorizationPolicy", when("key: source.ip"), "values or notValues is required"],
     ["AuthorizationPolicy", when("key: source.ip, values: [x]"), "is not an IP address"],
-    ["AuthorizationPolicy", when("key: 'request.auth.claims[iss]', values: [x]"), "is not supported yet"],
+    ["AuthorizationPolicy", when("key: 'request.auth.claims', values: [x]"), "is no condition key"],
+    ["AuthorizationPolicy", when("key: 'request.auth.claims[a][]', values: [x]"), "is no condition key"],
+    ["AuthorizationPolicy", when("key: experimental.envoy.filters.a, values: [x]"), "is no condition key"],
     ["AuthorizationPolicy", when("key: request.header, values: [x]"), "is no condition key"],
     ["AuthorizationPolicy", when("key: 'request.headers[a b]', values: [x]"), "is not a name HTTP allows"],
     ["AuthorizationPolicy", when("key: destination.port, values: ['0']"), "must be a port"],
@@ -225,6 +226,11 @@ describe("AuthorizationPolicy", () => {
     ["AuthorizationPolicy", "{rules: [{}]}"],
     ["AuthorizationPolicy", source("principals: ['*', 'cluster.local/ns/default/sa/a', '*/sa/b'], notIpBlocks: [10.0.0.0/8, '::1/128']")],
     ["AuthorizationPolicy", operation("methods: [GET], paths: ['/a', '/a*', '*.html', '*', '/a/{*}/b', '/a/{**}'], ports: ['80'], hosts: ['*.a.com']")],
+    ["AuthorizationPolicy", "{action: AUDIT, rules: [{}]}"],
+    ["AuthorizationPolicy", source("requestPrincipals: ['*', 'https://a/b'], notRequestPrincipals: ['*/c']")],
+    ["AuthorizationPolicy", when("key: 'request.auth.claims[a][b]', values: [x, 'y*']")],
+    ["AuthorizationPolicy", when("key: request.auth.audiences, notValues: [x]")],
+    ["AuthorizationPolicy", when("key: 'experimental.envoy.filters.network.mysql_proxy[db.table]', values: ['[update]']")],
     ["AuthorizationPolicy", when("key: 'request.headers[x-role]', notValues: [admin, 'a*']")],
   ]);
   it("warns of a DENY policy that never denies", () => {

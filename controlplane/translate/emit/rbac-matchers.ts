@@ -1,0 +1,128 @@
+// Single fields of authorization rules as Envoy's RBAC asks for them: principals (who) and permissions (what).
+import type { CidrRange, Permission, Principal, StringMatcher, ValueMatcher } from "../../../protos/build/envoy.ts";
+import { escaped, headerMatcher, hostMatcher, pathMatchers, plainMatcher, type Reading, regexMatcher } from "./rbac-patterns.ts";
+
+const JWT_FILTER = "envoy.filters.http.jwt_authn";
+const present: StringMatcher = regexMatcher(".+");
+
+/** A peer by its SPIFFE id, written without scheme; one without a certificate has no name and matches nothing. */
+export function principalNamed(pattern: string): Principal {
+  if (pattern === "*") return named(regexMatcher("spiffe://.+"));
+  if (pattern.startsWith("*")) return named(regexMatcher(`spiffe://.*${escaped(pattern.slice(1))}`));
+  return named(pattern.endsWith("*") ? { prefix: `spiffe://${pattern.slice(0, -1)}` } : { exact: `spiffe://${pattern}` });
+}
+
+export function inNamespace(pattern: string): Principal {
+  return named(regexMatcher(`spiffe://[^/]+/ns/${segmentRegex(pattern)}/sa/[^/]+`));
+}
+
+/** `<namespace>/<service account>` */
+export function withServiceAccount(pattern: string): Principal {
+  const [namespace = "", account = ""] = pattern.split("/");
+  return named(regexMatcher(`spiffe://[^/]+/ns/${segmentRegex(namespace)}/sa/${segmentRegex(account)}`));
+}
+
+export function fromDirectIp(block: string): Principal {
+  return { directRemoteIp: cidrOf(block) };
+}
+
+export function fromRemoteIp(block: string): Principal {
+  return { remoteIp: cidrOf(block) };
+}
+
+/**
+ * `<issuer>/<subject>` of the verified token. Envoy knows the two apart, and both may hold slashes: every place where the pattern could be cut
+ * is a way to match.
+ */
+export function requestPrincipalNamed(pattern: string): Principal {
+  const literal = pattern.replace(/^\*|\*$/, "");
+  const kind = pattern.startsWith("*") ? "suffix" : pattern.endsWith("*") ? "prefix" : "exact";
+  const cuts = [...literal].flatMap((character, at) => (character === "/" ? [{ issuer: literal.slice(0, at), subject: literal.slice(at + 1) }] : []));
+  const ways = cuts.flatMap(({ issuer, subject }): readonly Principal[] => {
+    if ((issuer === "" && kind !== "suffix") || (subject === "" && kind !== "prefix")) return [];
+    const issuerMatch = kind !== "suffix" ? { exact: issuer } : issuer === "" ? present : { suffix: issuer };
+    const subjectMatch = kind !== "prefix" ? { exact: subject } : subject === "" ? present : { prefix: subject };
+    return [ofToken(issuerMatch, subjectMatch)];
+  });
+  if (kind === "prefix") ways.push(ofToken({ prefix: literal }, present));
+  if (kind === "suffix") ways.push(ofToken(present, literal === "" ? present : { suffix: literal }));
+  return ways.length === 0 ? nobody : anyPrincipal(ways);
+}
+
+/** A claim that is a text, or a list with such an element; what keeps out also counts numbers and booleans. */
+export function claimMatches(names: readonly string[], pattern: string, reading: Reading): Principal {
+  const text = { stringMatch: plainMatcher(pattern) };
+  const others: ValueMatcher[] = reading === "strict" ? [] : [
+    ...(/^-?\d+(?:\.\d+)?$/.test(pattern) ? [{ doubleMatch: { exact: Number(pattern) } }] : []),
+    ...["true", "false"].filter((name) => matchesPlain(pattern, name)).map((name) => ({ boolMatch: name === "true" })),
+  ];
+  return metadataPrincipal(JWT_FILTER, ["payload", ...names], { orMatch: { valueMatchers: [text, { listMatch: { oneOf: text } }, ...others] } });
+}
+
+/** A value of a filter's dynamic metadata; in brackets it is meant for the elements of a list. */
+export function metadataMatches(filter: string, key: string, pattern: string): Principal {
+  const inList = /^\[(.+)\]$/.exec(pattern)?.[1];
+  return metadataPrincipal(filter, [key], inList === undefined ? { stringMatch: plainMatcher(pattern) } : { listMatch: { oneOf: { stringMatch: plainMatcher(inList) } } });
+}
+
+export function toPort(value: string): Permission {
+  return { destinationPort: Number(value) };
+}
+
+export function toIp(block: string): Permission {
+  return { destinationIp: cidrOf(block) };
+}
+
+export function toServerName(pattern: string): Permission {
+  return { requestedServerName: plainMatcher(pattern) };
+}
+
+export function withHeader(name: string, pattern: string, reading: Reading): Permission {
+  return { header: { name, ...(pattern === "*" ? { presentMatch: true } : { stringMatch: headerMatcher(pattern, reading) }) } };
+}
+
+export function withMethod(pattern: string): Permission {
+  return { header: { name: ":method", ...(pattern === "*" ? { presentMatch: true } : { stringMatch: plainMatcher(pattern) }) } };
+}
+
+export function toHost(pattern: string, reading: Reading): Permission {
+  return { header: { name: ":authority", stringMatch: hostMatcher(pattern, reading) } };
+}
+
+export function toPath(pattern: string, reading: Reading): Permission {
+  const rules = pathMatchers(pattern, reading).map((path) => ({ urlPath: { path } }));
+  return rules.length === 1 && rules[0] !== undefined ? rules[0] : { orRules: { rules } };
+}
+
+const nobody: Principal = { notId: { any: true } };
+
+function anyPrincipal(ids: readonly Principal[]): Principal {
+  return ids.length === 1 && ids[0] !== undefined ? ids[0] : { orIds: { ids } };
+}
+
+function ofToken(issuer: StringMatcher, subject: StringMatcher): Principal {
+  const claim = (name: string, stringMatch: StringMatcher) => metadataPrincipal(JWT_FILTER, ["payload", name], { stringMatch });
+  return { andIds: { ids: [claim("iss", issuer), claim("sub", subject)] } };
+}
+
+function metadataPrincipal(filter: string, keys: readonly string[], value: ValueMatcher): Principal {
+  return { metadata: { filter, path: keys.map((key) => ({ key })), value } };
+}
+
+function named(principalName: StringMatcher): Principal {
+  return { authenticated: { principalName } };
+}
+
+function matchesPlain(pattern: string, text: string): boolean {
+  return pattern === "*" || pattern === text || (pattern.startsWith("*") ? text.endsWith(pattern.slice(1)) : pattern.endsWith("*") && text.startsWith(pattern.slice(0, -1)));
+}
+
+/** One segment of an identity's path; dots and the like stand for themselves. */
+function segmentRegex(pattern: string): string {
+  return pattern === "*" ? "[^/]+" : pattern.split("*").map(escaped).join("[^/]*");
+}
+
+function cidrOf(block: string): CidrRange {
+  const [addressPrefix = "", length] = block.split("/");
+  return { addressPrefix, prefixLen: length === undefined ? (addressPrefix.includes(":") ? 128 : 32) : Number(length) };
+}

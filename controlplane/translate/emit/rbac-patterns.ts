@@ -1,0 +1,118 @@
+// consumes: values as Istio's policies write them (exact, `prefix*`, `*suffix`, `*`, path templates)
+// produces: Envoy's string matchers that mean what the authorization filter means by them, strictly (ALLOW) or loosely (DENY)
+// never does: let in by a reading that the filter does not take; where it must be wider than the filter, only a refusal is
+import type { StringMatcher } from "../../../protos/build/envoy.ts";
+
+/** How a request that can be read in two ways is matched: in every way it can be read (what lets in), or in any (what keeps out). */
+export type Reading = "strict" | "loose";
+
+interface Pattern {
+  readonly kind: "exact" | "prefix" | "suffix" | "any";
+  readonly literal: string;
+}
+
+/** Returns the matcher of a value that can be read in one way only; `*` is any that is not empty. */
+export function plainMatcher(value: string): StringMatcher {
+  const { kind, literal } = patternOf(value);
+  switch (kind) {
+    case "any": return regexMatcher(".+");
+    case "exact": return { exact: literal };
+    case "prefix": return { prefix: literal };
+    case "suffix": return { suffix: literal };
+  }
+}
+
+/** Returns the matcher of a header, whose lines Envoy joins by commas. Strictly only `exact` values can be told from several lines (`isOneReading`). */
+export function headerMatcher(value: string, reading: Reading): StringMatcher {
+  if (reading === "strict") return plainMatcher(value);
+  return regexMatcher(`(?:.*,)?[ \\t]*${textRegex(value, ".*")}[ \\t]*(?:,.*)?`);
+}
+
+/** Whether joined lines of a header cannot pass for this value: then Envoy's matching of the joined value is strict. */
+export function isOneReading(value: string): boolean {
+  return value === "*" || (patternOf(value).kind === "exact" && !value.includes(","));
+}
+
+/** Returns the matcher of `:authority`, ASCII case aside: loosely also one of several hosts, behind a user, with a port or trailing dots. */
+export function hostMatcher(value: string, reading: Reading): StringMatcher {
+  const { kind } = patternOf(value);
+  if (reading === "strict") return regexMatcher(`(?i)${textRegex(value, "[^,@]*")}`);
+  const before = kind === "suffix" || kind === "any" ? "" : "(?:.*[,@])?[ \\t]*";
+  return regexMatcher(`(?i)${before}${textRegex(value, ".*")}\\.*(?::[^,@]*)?[ \\t]*(?:,.*)?`);
+}
+
+/** Returns the matchers of a path without query, any of which may match: a refusal also counts what a lenient application reads. */
+export function pathMatchers(value: string, reading: Reading): readonly StringMatcher[] {
+  const plain = isTemplate(value) ? regexMatcher(templateRegex(value, escaped, "[A-Za-z0-9._~%!$&'()+,;:@=-]")) : plainMatcher(value);
+  return reading === "strict" ? [plain] : [plain, regexMatcher(lenientRegex(value))];
+}
+
+/** Returns the regular expression of a path for matching `:path`, query and all. */
+export function pathLineRegex(value: string): string {
+  const plain = isTemplate(value) ? templateRegex(value, escaped, "[A-Za-z0-9._~%!$&'()+,;:@=-]") : textRegex(value, "[^?#]*");
+  return `(?:${plain}|${lenientRegex(value)})(?:[?#].*)?`;
+}
+
+/** Returns a matcher of the whole text. */
+export function regexMatcher(regex: string): StringMatcher {
+  return { safeRegex: { regex: `(?s)${regex}` } };
+}
+
+/** Returns the text with every character standing for itself. */
+export function escaped(text: string): string {
+  return text.replace(/[^A-Za-z0-9_-]/gu, (character) => (character.codePointAt(0)! < 0x80 ? `\\${character}` : character));
+}
+
+function patternOf(value: string): Pattern {
+  if (value === "*") return { kind: "any", literal: "" };
+  if (value.startsWith("*")) return { kind: "suffix", literal: value.slice(1) };
+  return value.endsWith("*") ? { kind: "prefix", literal: value.slice(0, -1) } : { kind: "exact", literal: value };
+}
+
+function textRegex(value: string, rest: string): string {
+  const { kind, literal } = patternOf(value);
+  return `${kind === "suffix" || kind === "any" ? rest : ""}${escaped(literal)}${kind === "prefix" ? rest : ""}`;
+}
+
+function isTemplate(value: string): boolean {
+  return value.includes("{*}") || value.includes("{**}");
+}
+
+function templateRegex(template: string, literal: (text: string) => string, segmentByte: string): string {
+  return template.split(/(\{\*\*?\})/).map((piece) => (piece === "{*}" ? `${segmentByte}+` : piece === "{**}" ? `(?:${segmentByte}|/)*` : literal(piece))).join("");
+}
+
+// The lenient reading of filters/policy/request-text.ts: percent-encoding undone, parameters (`;x`) dropped, ended by an encoded `?`, `#` or NUL, blanks
+// at the end cut. What `..;` climbs out of cannot be counted here, so behind it any path counts.
+
+const SEMICOLON = "(?:;|%3[bB])";
+const PARAMETERS = `(?:${SEMICOLON}[^/]*)?`;
+const DOT = "(?:\\.|%2[eE])";
+const CLIMBED = `(?:.*/${DOT}${DOT}${SEMICOLON}[^/]*)?`;
+const SLASH = `${PARAMETERS}(?:/|%2[fF])(?:${DOT}?${PARAMETERS}/)*`;
+const END = `(?:${DOT}?${SEMICOLON}[^/]*)?(?: |%(?:[01][0-9a-fA-F]|20))*(?:%(?:00|23|3[fF]).*)?`;
+
+function lenientRegex(value: string): string {
+  if (isTemplate(value)) return `${CLIMBED}${templateRegex(value, lenientLiteral, "[^/]")}${END}`;
+  const { kind, literal } = patternOf(value);
+  switch (kind) {
+    case "any": return ".+";
+    case "suffix": return `.*${lenientLiteral(literal)}${END}`;
+    case "prefix": return `${CLIMBED}${lenientLiteral(literal)}.*`;
+    case "exact": return `${CLIMBED}${lenientLiteral(literal)}${END}`;
+  }
+}
+
+/** Each character of the text, itself decoded, as it is or encoded. */
+function lenientLiteral(text: string): string {
+  return [...decoded(text)].map((character) => (character === "/" ? SLASH : `(?:${escaped(character)}|${percentEncoded(character)})`)).join("");
+}
+
+function percentEncoded(character: string): string {
+  return [...Buffer.from(character)].map((byte) => `%${[...byte.toString(16).padStart(2, "0")].map((digit) => (/\d/.test(digit) ? digit : `[${digit}${digit.toUpperCase()}]`)).join("")}`).join("");
+}
+
+/** Percent-encoding undone where it stands for text. */
+function decoded(text: string): string {
+  return text.replace(/;[^/]*/g, "").replace(/(?:%[0-9a-fA-F]{2})+/g, (run) => Buffer.from(run.replaceAll("%", ""), "hex").toString());
+}
