@@ -69,10 +69,10 @@ export function createProgram(context: CommandContext): Command {
   addBootstrap(program, context);
   addEnvoy(program, context);
   addFilter(program, context);
+  addPlugin(program, context);
   addVersion(program, context);
   return program;
 }
-  addPlugin(program, context);
 
 const allowFetchOption = () => new Option("--allow-fetch-from <cidr>", "a range of addresses, beside public ones, that plugins may be fetched from; may be repeated").argParser(collect).default([], "none");
 const plainRegistryOption = () => new Option("--plain-registry <host:port>", "a registry that is spoken to without TLS; may be repeated").argParser(collect).default([], "those of this machine");
