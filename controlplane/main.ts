@@ -1,20 +1,24 @@
 // The control plane: its stages in the order of the data, as one list.
 //   source (files) → store → wasm (plugins) → translate → snapshot → xds
 // with the certificate authority and the admin pages beside them.
+import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import type { ControlPlane, ControlPlaneView } from "./admin/contract.ts";
 import { createComplaints } from "./admin/complaints.ts";
 import { createAdminServer } from "./admin/server.ts";
-import { createControlPlaneView, debugSources } from "./admin/view.ts";
+import { createControlPlaneView, debugAnswers, debugSources } from "./admin/view.ts";
 import { openAuthority } from "./ca/authority.ts";
 import { createWorkloadSecrets, type WorkloadSecrets } from "./ca/workload-secrets.ts";
-import { spiffeId } from "./model/spiffe.ts";
+import { replaceFile } from "./disk/replace-file.ts";
+import { createPluginRollouts, createPlugins, surroundingsOf } from "./plugin-stage.ts";
+import type { Rollouts } from "./rollout/rollouts.ts";
+import { type Inputs, identitiesFile, serveProxies } from "./serve-proxies.ts";
 import type { Installation } from "./settings/installation.ts";
 import type { ServeSettings } from "./settings/settings.ts";
 import { StartError } from "./settings/start-error.ts";
 import { type ClassSnapshots, createClassSnapshots } from "./snapshot/class-snapshots.ts";
 import { coalesce } from "./snapshot/coalesce.ts";
-import { createResourceEncoder, type EncodedMap, type EncodedResources } from "./snapshot/encode.ts";
+import { createResourceEncoder } from "./snapshot/encode.ts";
 import { createFileSource, type FileSource } from "./source/files/file-source.ts";
 import { ACCEPTED_OBJECTS_FILE, type AcceptedObjects, createAcceptedObjects } from "./store/accepted-objects.ts";
 import { createStore, type Store } from "./store/store.ts";
@@ -23,18 +27,12 @@ import type { Clock } from "./telemetry/clock.ts";
 import { registerControlPlaneMetrics } from "./telemetry/control-plane-metrics.ts";
 import type { Logger } from "./telemetry/logger.ts";
 import type { Registry } from "./telemetry/metrics.ts";
-import { gatewayCredentials } from "./translate/gateway-credentials.ts";
-import type { PluginModules } from "./translate/ir/modules.ts";
 import { classKeyOf, type ProxyClass } from "./translate/ir/proxy-class.ts";
-import { proxyClassOfNode, proxyClassOfPod, type UndescribedProxy } from "./translate/proxy-class.ts";
 import { emitProxy, resolveProxy } from "./translate/translate.ts";
 import { type BuiltinModules, loadBuiltinModules } from "./wasm/builtin-modules.ts";
-import { createPluginFetcher, type PluginFetcher } from "./wasm/plugin-fetcher.ts";
-import type { PluginSurroundings } from "./wasm/plugin-source.ts";
-import { createProcessChecker } from "./wasm/process-checker.ts";
+import type { PluginFetcher } from "./wasm/plugin-fetcher.ts";
 import { createIdentityFile } from "./xds/identities.ts";
-import type { Proxy } from "./xds/node.ts";
-import { createXdsServer, type ServerCertificate, type XdsServer } from "./xds/server.ts";
+import type { ServerCertificate, XdsServer } from "./xds/server.ts";
 
 export interface ControlPlaneDeps {
   readonly logger: Logger;
@@ -45,12 +43,6 @@ export interface ControlPlaneDeps {
   readonly random: () => number;
   /** Tells people what is wrong with their documents, a line each. */
   readonly complain: (line: string) => void;
-}
-
-/** What every resource is made from: one state of the mesh and the plugins at hand then. */
-interface Inputs {
-  readonly world: World;
-  readonly modules: PluginModules;
 }
 
 const SERVER_NAMES = { dnsNames: ["istiod.istio-system.svc", "scrim.local"], ipAddresses: ["127.0.0.1"] };
@@ -68,6 +60,7 @@ export function createControlPlane(settings: ServeSettings, deps: ControlPlaneDe
   const accepted = createAcceptedObjects(join(settings.stateDir, ACCEPTED_OBJECTS_FILE), ({ kind }) => kind !== "Pod");
   const store = createStore({ strict: settings.strict, remembered: accepted.read(), ...(settings.allowEmpty ? {} : { keeps: { name: "mesh", directory: settings.directory } }) });
   const plugins = createPlugins(settings, deps);
+  const rollouts = createPluginRollouts(settings, deps, { plugins, world: () => store.world(), proxies: () => running.xds?.status() ?? [] });
   const snapshots = createSnapshots(logger);
   const ending = new AbortController();
   const running: { xds?: XdsServer; builtins?: BuiltinModules; published?: World } = {};
@@ -76,28 +69,38 @@ export function createControlPlane(settings: ServeSettings, deps: ControlPlaneDe
     const { builtins } = running;
     if (builtins === undefined) return;
     running.published = store.world();
-    snapshots.setInputs({ world: running.published, modules: { builtin: (name) => builtins[name], plugin: plugins.plugin } });
+    snapshots.setInputs({ world: running.published, modules: { builtin: (name) => builtins[name], plugin: rollouts.plugin, differsByProxy: rollouts.differsByProxy } });
     running.xds?.notify();
   }, { quietMs: QUIET_MS, atMostMs: PUBLISH_AT_MOST_MS, clock });
 
-  const view = createControlPlaneView({ store, plugins, published: () => running.published, isPending: publish.isPending, xds: () => running.xds });
+  const view = createControlPlaneView({ store, plugins, rollouts, published: () => running.published, isPending: publish.isPending, xds: () => running.xds });
+  const debug = debugSources(view, () => running.xds);
   const authenticate = createIdentityFile(identitiesFile(settings), (problem) => logger.warn({}, problem));
-  const admin = createAdminServer({ view, metrics: deps.metrics, address: settings.adminAddress, runsLocally: settings.runtimeDir !== undefined, debug: debugSources(view), authenticate });
+  const changes = { tokenFile: join(settings.stateDir, "admin-token"), token: randomBytes(32).toString("hex"), rollout: rollouts.act };
+  const admin = createAdminServer({
+    view, metrics: deps.metrics, address: settings.adminAddress, runsLocally: settings.runtimeDir !== undefined, debug, authenticate, rollouts: rollouts.status, changes,
+  });
 
   return {
     view,
     async start() {
+      await replaceFile(changes.tokenFile, `${changes.token}\n`).catch((cause: unknown) => {
+        throw new StartError(`The state directory ${settings.stateDir} cannot be written: ${String(cause)}`);
+      });
       await admin.start();
       running.builtins = await loadBuiltinModules(deps.installation.filtersDir);
       for (const source of sources) await source.start((batch) => store.apply(batch));
       const secrets = openCa(settings, store.world().mesh.trustDomain, deps);
       plugins.update(store.world().list("WasmPlugin"), surroundingsOf(store.world()));
+      await rollouts.load();
       await Promise.race([plugins.settled(), clock.sleep(PLUGINS_AT_START_MS, ending.signal)]);
-      running.xds = createXds(settings, { snapshots, secrets, published: () => running.published, deps });
+      rollouts.update(store.world().list("WasmPlugin"));
+      running.xds = serveProxies(settings, { snapshots, secrets, published: () => running.published, debug: debugAnswers(debug), clock, logger });
       measure(deps.metrics, store, view);
       await running.xds.listen();
-      followChanges({ store, view, plugins, accepted, publish: publish.ask, deps });
+      followChanges({ store, view, plugins, rollouts, accepted, publish: publish.ask, deps });
       publish.ask();
+      void rollouts.watch(ending.signal);
       void secrets.watch(() => running.xds?.notify(), ending.signal);
       void renewServerCertificate(running.xds, secrets, clock, ending.signal);
     },
@@ -117,16 +120,6 @@ function createSources({ directory, runtimeDir, allowEmpty }: ServeSettings, clo
   const mesh = createFileSource({ directory, name: "mesh", clock, allowEmpty });
   // Pods come and go by `scrim up`'s own word: when it says that there are none, there are none.
   return runtimeDir === undefined ? [mesh] : [mesh, createFileSource({ directory: runtimeDir, name: "runtime", clock, allowEmpty: true, include: (path) => path.endsWith(".yaml") })];
-}
-
-function createPlugins({ cacheDir, stateDir, allowFetchFrom, plainRegistries }: ServeSettings, { clock, logger, installation }: ControlPlaneDeps): PluginFetcher {
-  const checker = createProcessChecker({ script: installation.pluginCheckScript });
-  return createPluginFetcher({ cacheDir, stateDir, clock, log: logger, checker, allowFetchFrom, plainRegistries });
-}
-
-/** What of the mesh a plugin's module depends on beside its own object. */
-function surroundingsOf(world: World): PluginSurroundings {
-  return { secret: (namespace, name) => world.get("Secret", namespace, name), pluginTrust: world.mesh.pluginTrust };
 }
 
 function createSnapshots(logger: Logger): ClassSnapshots<Inputs, ProxyClass> {
@@ -161,64 +154,6 @@ async function renewServerCertificate(xds: XdsServer, secrets: ReturnType<typeof
   }
 }
 
-interface XdsParts {
-  readonly snapshots: ClassSnapshots<Inputs, ProxyClass>;
-  readonly secrets: ReturnType<typeof openCa>;
-  readonly published: () => World | undefined;
-  readonly deps: ControlPlaneDeps;
-}
-
-/** Where the tokens of proxies and of whoever reads the debug pages are known. */
-function identitiesFile({ runtimeDir, stateDir }: ServeSettings): string {
-  return join(runtimeDir ?? stateDir, "identities.json");
-}
-
-/** Serves each proxy what the pod it proved to be needs. */
-function createXds(settings: ServeSettings, { snapshots, secrets, published, deps }: XdsParts): XdsServer {
-  const encoder = createResourceEncoder();
-  const podOf = ({ identity }: Proxy) => published()?.get("Pod", identity.namespace, identity.pod);
-  const resourcesFor = (proxy: Proxy): EncodedResources | undefined => {
-    const world = published();
-    const pod = podOf(proxy);
-    // Under `scrim up` every pod is described; one that is not is on its way or gone.
-    const undescribed = world !== undefined && pod === undefined && settings.runtimeDir === undefined;
-    const proxyClass = undescribed ? proxyClassOfNode(world, undescribedProxy(proxy)) : pod && proxyClassOfPod(pod);
-    return proxyClass && snapshots.resourcesOf(proxyClass);
-  };
-  return createXdsServer({
-    secure: {
-      host: settings.xdsAddress.address,
-      port: settings.xdsAddress.port,
-      certificate: secrets.issueServerCertificate(),
-      authenticate: createIdentityFile(identitiesFile(settings), (problem) => deps.logger.warn({}, problem)),
-    },
-    resourcesFor,
-    revision: () => published()?.revision ?? 0,
-    secretsFor(proxy) {
-      const world = published();
-      const { namespace, serviceAccount } = proxy.identity;
-      const own = secrets.secretsFor(spiffeId(world?.mesh.trustDomain ?? "cluster.local", namespace, serviceAccount));
-      const listeners = proxy.node.kind === "router" ? resourcesFor(proxy)?.maps.listeners : undefined;
-      return world === undefined || listeners === undefined ? own : new Map([...gatewayCredentials(world, namespace, secretsNamedBy(listeners)), ...own]);
-    },
-    encoder,
-    clock: deps.clock,
-    log: deps.logger,
-  });
-}
-
-function undescribedProxy({ identity, node }: Proxy): UndescribedProxy {
-  const { namespace, serviceAccount, pod } = identity;
-  const said = node.metadata["LABELS"];
-  const labels = typeof said === "object" && said !== null ? Object.entries(said).filter((entry): entry is [string, string] => typeof entry[1] === "string") : [];
-  const workload = node.metadata["WORKLOAD_NAME"];
-  return { kind: node.kind, namespace, serviceAccount, workload: typeof workload === "string" ? workload : pod, labels: Object.fromEntries(labels), ip: node.ip };
-}
-
-function secretsNamedBy(listeners: EncodedMap): readonly string[] {
-  return [...listeners.values()].flatMap(({ references }) => references.filter(({ kind }) => kind === "secrets").map(({ name }) => name));
-}
-
 function measure(metrics: Registry, store: Store, view: ControlPlaneView): void {
   registerControlPlaneMetrics(metrics, {
     proxies: () => ({ connected: view.proxies().length, rejecting: view.proxies().filter(({ rejections }) => rejections.length > 0).length }),
@@ -232,13 +167,14 @@ interface Followed {
   readonly store: Store;
   readonly view: ControlPlaneView;
   readonly plugins: PluginFetcher;
+  readonly rollouts: Rollouts;
   readonly accepted: AcceptedObjects;
   readonly publish: () => void;
   readonly deps: ControlPlaneDeps;
 }
 
 /** From here on, what changes at one stage moves the next. */
-function followChanges({ store, view, plugins, accepted, publish, deps }: Followed): void {
+function followChanges({ store, view, plugins, rollouts, accepted, publish, deps }: Followed): void {
   const keep = (world: World): void => void accepted.keep(world).catch((error: unknown) => deps.logger.error({ err: error }, "the accepted objects cannot be kept for the next start"));
   const complaints = createComplaints(deps.complain);
   const tell = (): void => complaints(view.violations());
@@ -246,15 +182,19 @@ function followChanges({ store, view, plugins, accepted, publish, deps }: Follow
     tell();
     if (!worldChanged) return;
     plugins.update(world.list("WasmPlugin"), surroundingsOf(world));
+    rollouts.update(world.list("WasmPlugin"));
     keep(world);
     publish();
   });
   plugins.onChanged(() => {
+    rollouts.update(store.world().list("WasmPlugin"));
     tell();
     publish();
   });
+  rollouts.onChanged(publish);
   // The mesh may have changed while the start waited for its plugins.
   plugins.update(store.world().list("WasmPlugin"), surroundingsOf(store.world()));
+  rollouts.update(store.world().list("WasmPlugin"));
   tell();
   keep(store.world());
 }

@@ -81,11 +81,14 @@ describe("createAdminServer", () => {
   const debug: DebugSources = { world: () => undefined, connections: () => [], violations: () => [], rejections: () => [] };
   const authenticate = (token: string) => ({ shop: { namespace: "shop" }, root: { namespace: "istio-system" } })[token];
 
-  async function ask(path: string, { view = viewOf(), host, method = "GET", token }: { view?: ControlPlaneView; host?: string; method?: string; token?: string } = {}): Promise<{ status: number; body: string }> {
-    server = createAdminServer({ view, metrics: createMetrics(), address: { address: "127.0.0.1", port: 0 }, runsLocally: true, debug, authenticate });
+  const asked: string[] = [];
+  const changes = { tokenFile: "/state/admin-token", token: "secret", rollout: (plugin: string, verb: string) => (plugin === "shop/header" ? void asked.push(verb) : `there is no WasmPlugin ${plugin}`) };
+
+  async function ask(path: string, { view = viewOf(), host, method = "GET", token, origin }: { view?: ControlPlaneView; host?: string; method?: string; token?: string; origin?: string } = {}): Promise<{ status: number; body: string }> {
+    server = createAdminServer({ view, metrics: createMetrics(), address: { address: "127.0.0.1", port: 0 }, runsLocally: true, debug, authenticate, rollouts: () => [], changes });
     const { address, port } = await server.start();
     return new Promise((resolve, reject) => {
-      const call = request({ host: address, port, path, method, headers: { host: host ?? `${address}:${port}`, ...(token === undefined ? {} : { authorization: `Bearer ${token}` }) } }, (response) => {
+      const call = request({ host: address, port, path, method, headers: { host: host ?? `${address}:${port}`, ...(token === undefined ? {} : { authorization: `Bearer ${token}` }), ...(origin === undefined ? {} : { origin }) } }, (response) => {
         let body = "";
         response.on("data", (chunk: Buffer) => (body += chunk.toString()));
         response.on("end", () => resolve({ status: response.statusCode ?? 0, body }));
@@ -112,7 +115,19 @@ describe("createAdminServer", () => {
   });
   it("shows a workload its own namespace's proxies", async () => expect(await ask("/debug/syncz", { host: "scrim.example:15014", token: "shop" })).toMatchObject({ status: 200, body: "[]\n" }));
   it("takes a token that proves nothing for none", async () => expect((await ask("/debug/syncz", { host: "scrim.example:15014", token: "guess" })).status).toBe(403));
-  it("changes nothing: only GET is answered", async () => expect((await ask("/ready", { method: "POST" })).status).toBe(405));
+  it("changes a rollout for whoever has the token", async () => {
+    expect((await ask("/rollouts/shop/header/undo", { method: "POST", token: "secret" })).status).toBe(200);
+    expect(asked).toEqual(["undo"]);
+  });
+  it.each([
+    [401, "/rollouts/shop/header/undo", {}], [401, "/rollouts/shop/header/undo", { token: "secre" }], [401, "/rollouts/shop/header/undo", { token: "shop" }], [404, "/rollouts/shop/header/delete", { token: "secret" }], [404, "/ready", { token: "secret" }],
+    [403, "/rollouts/shop/header/undo", { token: "secret", host: "scrim.example" }], [403, "/rollouts/shop/header/undo", { token: "secret", origin: "http://evil.example" }], [409, "/rollouts/shop/other/undo", { token: "secret" }],
+  ])("answers %d to POST %s with %o and changes nothing", async (status, path, how) => {
+    const before = asked.length;
+    expect((await ask(path, { method: "POST", ...how })).status).toBe(status);
+    expect(asked.length).toBe(before);
+  });
+  it("answers to no other method", async () => expect((await ask("/ready", { method: "PUT" })).status).toBe(405));
 });
 
 describe("isLocalHost", () => {

@@ -1,9 +1,11 @@
 // Consumes: the control plane's view of itself.
 // Produces: the admin pages: /ready and /metrics for all, /synced and /debug/… for this machine and for whoever proves who it is.
-// Never does: change anything, or answer a browser that was led here by another site's name.
+// Never does: change anything for whoever has not the token of the state directory, or answer a browser that was led here by another site's name.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { formatAddress, isLoopback, type SocketAddress } from "../settings/address.ts";
+import type { RolloutStatus } from "../rollout/rollouts.ts";
 import type { Registry } from "../telemetry/metrics.ts";
+import { type AdminChanges, answerChange } from "./changes.ts";
 import type { ControlPlaneView } from "./contract.ts";
 import { type DebugCaller, type DebugScope, scopeOf } from "./debug/access.ts";
 import { debugHelp, debugPage, type DebugSources } from "./debug/pages.ts";
@@ -21,6 +23,8 @@ export interface AdminServerOptions {
   readonly debug: DebugSources;
   /** The namespace of the workload that a bearer token belongs to; undefined for a token that proves nothing. */
   readonly authenticate: (token: string) => { readonly namespace: string } | undefined;
+  readonly rollouts: () => readonly RolloutStatus[];
+  readonly changes: AdminChanges;
 }
 
 export interface AdminServer {
@@ -51,7 +55,7 @@ export function createAdminServer(options: AdminServerOptions): AdminServer {
 }
 
 /** The pages by path; each is cheap and changes nothing. */
-function createPages({ view, metrics, runsLocally, debug }: AdminServerOptions): ReadonlyMap<string, Page> {
+function createPages({ view, metrics, runsLocally, debug, rollouts, changes }: AdminServerOptions): ReadonlyMap<string, Page> {
   const inIstiosForm = debugHelp().map(({ name, help }) => [`/debug/${name}`, { for: "namespace", help, answer: (query, scope) => debugAnswer(name, query, scope, debug) }] as const satisfies readonly [string, Page]);
   return new Map<string, Page>([
     ["/ready", { for: "all", help: "200 once the sources are read", answer: () => (view.isReady() ? text(200, "ready\n") : text(503, "not ready: the sources are being read\n")) }],
@@ -62,6 +66,7 @@ function createPages({ view, metrics, runsLocally, debug }: AdminServerOptions):
     } }],
     ["/debug/violations", { for: "mesh", help: "what is wrong with the documents", answer: () => json(200, view.violations()) }],
     ["/debug/proxies", { for: "mesh", help: "every proxy with its addresses and how far it is in sync", answer: () => json(200, buildProxyStatus(view)) }],
+    ["/debug/rollouts", { for: "mesh", help: "which versions of each plugin are served, and where the token for changes is", answer: () => json(200, { tokenFile: changes.tokenFile, rollouts: rollouts() }) }],
     ["/debug/distribution", { for: "mesh", help: "how far an object has got; ?object=KIND/NAMESPACE/NAME", answer: (query) => {
       const distribution = distributionOf(view, query.get("object") ?? "");
       return distribution === undefined ? text(400, "give the object: ?object=KIND/NAMESPACE/NAME, as in VirtualService/default/reviews\n") : json(200, distribution);
@@ -77,8 +82,13 @@ function debugAnswer(name: string, query: URLSearchParams, scope: DebugScope, de
 }
 
 async function answerRequest(request: IncomingMessage, pages: ReadonlyMap<string, Page>, options: AdminServerOptions): Promise<Answer> {
-  if (request.method !== "GET" && request.method !== "HEAD") return text(405, "only GET is answered here\n");
   const [path = "/", query = ""] = (request.url ?? "/").split("?", 2);
+  if (request.method === "POST") {
+    if (!isLocalHost(request.headers.host)) return text(403, "changes are taken only under a loopback host name\n");
+    const { status, message } = answerChange(path, request.headers, isLocalOrigin, options.changes);
+    return text(status, `${message}\n`);
+  }
+  if (request.method !== "GET" && request.method !== "HEAD") return text(405, "only GET is answered here\n");
   const page = pages.get(path);
   const caller = callerOf(request, options.authenticate);
   if (page?.for === "all" && !isLedHere(request)) return page.answer(new URLSearchParams(), { kind: "mesh" });
@@ -87,6 +97,10 @@ async function answerRequest(request: IncomingMessage, pages: ReadonlyMap<string
   const scope = scopeOf(caller, options.view.world()?.mesh.rootNamespace ?? "istio-system");
   if (scope.kind === "namespace" && page.for === "mesh") return text(403, "this page shows the whole mesh: ask with an identity of the mesh's root namespace\n");
   return page.answer(new URLSearchParams(query), scope);
+}
+
+function isLocalOrigin(origin: string): boolean {
+  return isLocalHost(/^https?:\/\/([^/]+)$/.exec(origin)?.[1]);
 }
 
 /** Who asks; undefined when nothing proves it. On this machine nobody is asked for more than a loopback name. */

@@ -4,13 +4,22 @@ import { analyzeWorld } from "../store/analyze-world.ts";
 import type { Store } from "../store/store.ts";
 import type { World } from "../store/world.ts";
 import type { PluginFetcher } from "../wasm/plugin-fetcher.ts";
-import type { ProxyStatus, XdsServer } from "../xds/server.ts";
+import { status as grpcStatus } from "@grpc/grpc-js";
+import { encode } from "../../protos/codec.ts";
+import { ROLLOUT_ANNOTATION } from "../rollout/plan.ts";
+import type { PlanProblem, Rollouts } from "../rollout/rollouts.ts";
+import { resourceKinds, resourceTypes } from "../snapshot/type-urls.ts";
+import type { ProxyStatus, XdsServer, XdsServerOptions } from "../xds/server.ts";
+import { payloadOf } from "../xds/wire.ts";
 import { type ConnectedProxy, type ControlPlaneView, type SyncState, type SyncType, syncTypes, type ViolationReport } from "./contract.ts";
+import type { DebugConnection } from "./debug/connection.ts";
+import { debugResources } from "./debug/over-ads.ts";
 import type { DebugSources } from "./debug/pages.ts";
 
 export interface ViewedStages {
   readonly store: Pick<Store, "world" | "violations">;
   readonly plugins: Pick<PluginFetcher, "problems" | "waiting">;
+  readonly rollouts: Pick<Rollouts, "problems">;
   /** The state that was published last; undefined before the first. */
   readonly published: () => World | undefined;
   /** True while a change waits for its publication. */
@@ -19,7 +28,7 @@ export interface ViewedStages {
 }
 
 /** The view of these stages. */
-export function createControlPlaneView({ store, plugins, published, isPending, xds }: ViewedStages): ControlPlaneView {
+export function createControlPlaneView({ store, plugins, rollouts, published, isPending, xds }: ViewedStages): ControlPlaneView {
   const warningsOf = createWarnings();
   return {
     isReady: () => published() !== undefined,
@@ -27,13 +36,42 @@ export function createControlPlaneView({ store, plugins, published, isPending, x
     hasUnpublishedChange: () => isPending() || published() !== store.world(),
     proxies: () => (xds()?.status() ?? []).map((status) => connectedProxy(status, published()?.mesh.trustDomain ?? "cluster.local")),
     untriedPlugins: plugins.waiting,
-    violations: () => [...store.violations(), ...warningsOf(store.world()), ...plugins.problems()],
+    violations: () => [...store.violations(), ...warningsOf(store.world()), ...plugins.problems(), ...rollouts.problems().map(planViolation)],
   };
 }
 
 /** What the debug pages read of the same stages. */
-export function debugSources(view: ControlPlaneView): DebugSources {
-  return { world: () => view.world(), connections: () => [], violations: () => view.violations(), rejections: () => view.proxies() };
+export function debugSources(view: ControlPlaneView, xds: () => Pick<XdsServer, "status" | "held"> | undefined): DebugSources {
+  const connections = () => (xds()?.status() ?? []).map((status) => debugConnection(status, () => xds()?.held(status.nodeId)));
+  return { world: () => view.world(), connections, violations: () => view.violations(), rejections: () => view.proxies() };
+}
+
+function debugConnection(status: ProxyStatus, held: () => ReturnType<XdsServer["held"]>): DebugConnection {
+  const { connectionId, connectedAtMs, peer, nodeId, pod, namespace, envoyVersion, metadata, types } = status;
+  const asked = resourceKinds.filter((kind) => types[resourceTypes[kind].short].state !== "IGNORED");
+  return {
+    connectionId, connectedAtMs, peerAddress: peer, nodeId, pod, namespace, envoyVersion, metadata,
+    kinds: new Map(asked.map((kind) => {
+      const { short } = resourceTypes[kind];
+      const { state, sentVersion, ackedVersion } = types[short];
+      return [kind, { state, sent: sentVersion, acked: ackedVersion, get watched() { return watchedNames(held()?.[short]?.watched); } }];
+    })),
+    held: (kind) => (kind === "secrets" ? [] : (held()?.[resourceTypes[kind].short]?.resources ?? [])),
+  };
+}
+
+function watchedNames(watched: readonly string[] | "*" | undefined): readonly string[] {
+  return watched === undefined || watched === "*" ? [] : watched;
+}
+
+/** The debug pages as the xDS server asks for them. A caller without identity came by the port that is open on this machine only. */
+export function debugAnswers(sources: DebugSources): NonNullable<XdsServerOptions["debugResources"]> {
+  return (typeUrl, names, asker) => {
+    const answer = debugResources(typeUrl, names, asker === undefined ? { kind: "local" } : { kind: "workload", namespace: asker.namespace }, sources);
+    if (answer === undefined) return { kind: "answer", resources: [] };
+    if (answer.kind === "refused") return { kind: "refused", code: grpcStatus.PERMISSION_DENIED, message: answer.reason };
+    return { kind: "answer", resources: answer.resources.map(({ name, resource }) => ({ name, bytes: payloadOf({ bytes: encode("Resource", { name, resource }) }) })) };
+  };
 }
 
 /** What is wrong between objects, found once per state of the mesh. */
@@ -43,6 +81,12 @@ function createWarnings(): (world: World) => readonly ViolationReport[] {
     if (last?.world !== world) last = { world, warnings: analyzeWorld(world).map((warning) => ({ ...warning, servingLastGood: false })) };
     return last.warnings;
   };
+}
+
+function planViolation({ object, message }: PlanProblem): ViolationReport {
+  const { file, line, column } = object.location;
+  const { namespace, name } = object.metadata;
+  return { file, line, column, object: `WasmPlugin/${namespace}/${name}`, field: `metadata.annotations["${ROLLOUT_ANNOTATION}"]`, message: `${message}; a new version is held back until somebody promotes it`, servingLastGood: true, severity: "error" };
 }
 
 function connectedProxy({ nodeId, pod, namespace, serviceAccount, envoyVersion, types, rejections }: ProxyStatus, trustDomain: string): ConnectedProxy {

@@ -1,6 +1,7 @@
 // Asks a running mesh: the control plane's admin address, and the admin page of one proxy's Envoy.
 import type { Distribution, ProxyStatus } from "../admin/contract.ts";
-import { httpCall } from "../local/http-call.ts";
+import { type HttpAnswer, httpCall } from "../local/http-call.ts";
+import type { RolloutStatus } from "../rollout/rollouts.ts";
 import { parseAddress } from "../settings/address.ts";
 import { CommandFailure, exitCodes } from "./exit-codes.ts";
 
@@ -15,6 +16,19 @@ export async function fetchProxies(adminUrl: string): Promise<readonly ProxyStat
 /** Returns how far an object (`Kind/namespace/name`) has got. Throws CommandFailure. */
 export async function fetchDistribution(adminUrl: string, object: string): Promise<Distribution> {
   return JSON.parse(await fetchText(adminUrl, `/debug/distribution?object=${encodeURIComponent(object)}`, whenMeshIsSilent(adminUrl))) as Distribution;
+}
+
+/** Returns the plugins' versions, and where the token for changes is. Throws CommandFailure. */
+export async function fetchRollouts(adminUrl: string): Promise<{ readonly tokenFile: string; readonly rollouts: readonly RolloutStatus[] }> {
+  return JSON.parse(await fetchText(adminUrl, "/debug/rollouts", whenMeshIsSilent(adminUrl))) as { tokenFile: string; rollouts: RolloutStatus[] };
+}
+
+/** Asks for a change; returns the answer. Throws CommandFailure when there is none. */
+export async function postChange(adminUrl: string, path: string, token: string): Promise<HttpAnswer> {
+  const url = parseUrl(adminUrl);
+  const answer = await httpCall({ host: url.address, port: url.port, path, method: "POST", timeoutMs: TIMEOUT_MS, headers: { host: `${url.address}:${url.port}`, authorization: `Bearer ${token}` } });
+  if (answer.status === 0) throw new CommandFailure(exitCodes.unreachable, `${whenMeshIsSilent(adminUrl)}.`);
+  return answer;
 }
 
 function whenMeshIsSilent(adminUrl: string): string {

@@ -4,6 +4,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { readEnvironment } from "../settings/environment.ts";
 import { installationOf } from "../settings/installation.ts";
+import { SCRIM_VERSION } from "../settings/version.ts";
 import { createSystemClock } from "../telemetry/clock.ts";
 import { DEFAULT_ADMIN_URL } from "./admin-client.ts";
 import { type BootstrapOptions, bootstrapCommand } from "./bootstrap.ts";
@@ -12,14 +13,15 @@ import { envoyCommand } from "./envoy.ts";
 import { CommandFailure, exitCodes } from "./exit-codes.ts";
 import { newFilter } from "./filter-new.ts";
 import { type OutputFormat, renderValue } from "./output.ts";
-import { type ConfigKind, configKinds, proxyConfig } from "./proxy-config/command.ts";
 import { addPlugin } from "./plugin/command.ts";
+import { type ConfigKind, configKinds, proxyConfig } from "./proxy-config/command.ts";
 import { proxyStatus } from "./proxy-status.ts";
+import { changeRollout, rolloutStatus, rolloutVerbs } from "./rollout.ts";
 import { serve } from "./serve.ts";
 import { createTerminal } from "./terminal.ts";
 import { translateCommand, type TranslateOptions, translateTypes } from "./translate.ts";
 import { up } from "./up.ts";
-import { describeVersion, scrimVersion } from "./version.ts";
+import { describeVersion } from "./version.ts";
 import { waitCommand, type WaitOptions } from "./wait.ts";
 
 const EXIT_CODES_HELP = `
@@ -58,13 +60,14 @@ export async function main(argv: readonly string[], launcher: string): Promise<n
 
 /** Returns the whole command tree. */
 export function createProgram(context: CommandContext): Command {
-  const program = new Command("scrim").description("A service mesh: Istio's API on stock Envoy, run from a directory of YAML.").version(scrimVersion, "-V, --version");
+  const program = new Command("scrim").description("A service mesh: Istio's API on stock Envoy, run from a directory of YAML.").version(SCRIM_VERSION, "-V, --version");
   program.exitOverride().configureOutput({ writeOut: context.terminal.out, writeErr: context.terminal.err }).showHelpAfterError("(--help shows what there is)").addHelpText("after", EXIT_CODES_HELP);
   addUp(program, context);
   addServe(program, context);
   addProxyStatus(program, context);
   addProxyConfig(program, context);
   addWait(program, context);
+  addRollout(program, context);
   addTranslate(program, context);
   addBootstrap(program, context);
   addEnvoy(program, context);
@@ -131,6 +134,18 @@ function addWait(program: Command, context: CommandContext): void {
     .addOption(adminOption()).addOption(new Option("-o, --output <format>", "how to print").choices(["table", "json", "yaml"]).default("table"))
     .addHelpText("after", "\nExamples:\n  scrim wait --for=distribution mesh/reviews.yaml\n  scrim wait --for=distribution mesh --timeout 2m")
     .action((files: readonly string[], options: WaitOptions) => waitCommand(files, options, context));
+}
+
+function addRollout(program: Command, context: CommandContext): void {
+  const parent = program.command("rollout").description("which version of a plugin its proxies get")
+    .addHelpText("after", "\nA plugin is named NAME or NAMESPACE/NAME. How a new version is rolled out stands in the WasmPlugin's annotation scrim.mesh/rollout.\n\nExamples:\n  scrim rollout status\n  scrim rollout status shop/header -o json\n  scrim rollout undo header");
+  parent.command("status").description("the versions of all plugins, or of one with its history").argument("[plugin]", "NAME or NAMESPACE/NAME").addOption(adminOption()).addOption(outputOption())
+    .action((plugin: string | undefined, options: { admin: string; output: OutputFormat }) => rolloutStatus(plugin, options, context.terminal));
+  const descriptions = { promote: "give the new version to all proxies now", abort: "take the new version back", undo: "go back to the version before" } as const;
+  for (const verb of rolloutVerbs) {
+    parent.command(verb).description(descriptions[verb]).argument("<plugin>", "NAME or NAMESPACE/NAME").addOption(adminOption())
+      .action((plugin: string, options: { admin: string }) => changeRollout(verb, plugin, options, context.terminal));
+  }
 }
 
 function collect(value: string, before: readonly string[]): readonly string[] {

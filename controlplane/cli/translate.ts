@@ -40,7 +40,7 @@ export async function translateCommand(options: TranslateOptions, context: Comma
   const violations = [...loaded.violations, ...plugins.problems];
   for (const violation of violations) terminal.err(`${formatViolation(violation)}\n`);
   const builtins = await loadBuiltinModules(installation.filtersDir);
-  const modules: PluginModules = { builtin: (name) => builtins[name], plugin: plugins.plugin };
+  const modules: PluginModules = { builtin: (name) => builtins[name], plugin: plugins.plugin, differsByProxy: () => false };
   const translation = translateProxy(world, options.proxy, modules);
   if (translation.kind === "refused") throw new CommandFailure(exitCodes.notFound, `Nothing was translated: ${translation.reason}.`);
   for (const name of plugins.notFetched) terminal.err(`note: WasmPlugin ${name}: left out, only a running control plane fetches its module\n`);

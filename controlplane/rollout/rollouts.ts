@@ -48,6 +48,8 @@ export interface Rollouts {
   update(plugins: readonly MeshObject<"WasmPlugin">[]): void;
   /** The module for a proxy (its pod's address). */
   plugin(namespace: string, name: string, proxy: string): PluginState;
+  /** Whether proxies get different versions at present. */
+  differsByProxy(namespace: string, name: string): boolean;
   /** Whether a proxy is among those that get a plugin's new version first. */
   isFirst(namespace: string, name: string, proxy: string): boolean;
   problems(): readonly PlanProblem[];
@@ -146,6 +148,7 @@ export function createRollouts(options: RolloutsOptions): Rollouts {
       const good = version === undefined ? undefined : contents.get(`${plugin}@${version}`);
       return good === undefined ? newest(namespace, name) : { kind: "module", ...good };
     },
+    differsByProxy: (namespace, name) => states.get(`${namespace}/${name}`)?.candidate !== undefined,
     isFirst: (namespace, name, proxy) => bucketOf(`${namespace}/${name}`, proxy) < candidateShare(states.get(`${namespace}/${name}`) ?? newRollout),
     problems: () => [...entries.values()].flatMap(({ object, problem }) => (problem === undefined ? [] : [{ object, message: problem }])),
     status: () => [...entries].map(([plugin, { object }]) => statusOf(plugin, states.get(plugin) ?? newRollout, options.proxiesOf(object))),

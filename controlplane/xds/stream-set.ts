@@ -1,5 +1,6 @@
 // All open streams: what each is due, what their proxies accepted and rejected, their status.
 import type { status as GrpcStatus } from "@grpc/grpc-js";
+import type { JsonObject } from "../../protos/build/envoy.ts";
 import type { EncodedMap, EncodedResource } from "../snapshot/encode.ts";
 import type { ResourceKind } from "../snapshot/resources.ts";
 import { kindOf, type ResourceShortName, resourceTypes } from "../snapshot/type-urls.ts";
@@ -22,6 +23,8 @@ export interface ProxyStatus {
   readonly namespace: string;
   readonly serviceAccount: string;
   readonly envoyVersion: string;
+  /** What its node says of itself. */
+  readonly metadata: JsonObject;
   readonly connectedAtMs: number;
   /** Unique among the streams of this server; `peer` as in `127.0.0.1:51234`. */
   readonly connectionId: string;
@@ -209,9 +212,9 @@ function statusOf(streams: readonly XdsStream[], book: AcceptanceBook): ProxySta
     return [short, own.find(({ state }) => state !== "IGNORED") ?? own[0]!];
   })) as Record<ResourceShortName, TypeStatus>;
   const asked = Object.values(types).filter(({ state }) => state !== "IGNORED");
-  const { id: nodeId, kind, pod, namespace, envoyVersion } = node;
+  const { id: nodeId, kind, pod, namespace, envoyVersion, metadata } = node;
   return {
-    nodeId, kind, pod, namespace, serviceAccount: identity.serviceAccount, envoyVersion, isProven,
+    nodeId, kind, pod, namespace, serviceAccount: identity.serviceAccount, envoyVersion, metadata, isProven,
     connectedAtMs: newest.connectedAtMs, connectionId: newest.id, peer: newest.peer, classKey: newest.published?.classKey ?? "", revision: newest.revision,
     types,
     rejections: each.flatMap(({ stream }) => rejectionsOf(stream.state(), withheldFrom(stream, book))),

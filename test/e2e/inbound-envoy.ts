@@ -142,7 +142,7 @@ export class InboundEnvoy {
     const { world, violations } = loadText(yaml);
     const errors = violations.filter((violation) => violation.severity === "error");
     if (errors.length > 0) throw new Error(errors.map((violation) => `${violation.object} ${violation.field}: ${violation.message}`).join("\n"));
-    const inbound = resolveInbound(world, this.#proxy(), { builtin: builtinModule, plugin: () => ({ kind: "pending" }) });
+    const inbound = resolveInbound(world, this.#proxy(), { builtin: builtinModule, plugin: () => ({ kind: "pending" }), differsByProxy: () => false });
     const filters = new Map(inbound.flatMap((port) => wasmFiltersOf({ direction: "inbound", filters: port.filters })).map((filter) => [filter.name, filter]));
     for (const [name, filter] of filters) {
       const extension = toProto3Json("TypedExtensionConfig", buildWasmExtension(filter));

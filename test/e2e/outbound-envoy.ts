@@ -10,7 +10,7 @@ import type { PluginModules } from "../../controlplane/translate/ir/modules.ts";
 import { buildStaticBootstrap } from "../golden/static-bootstrap.ts";
 import { envoyPath } from "./probe-envoy.ts";
 
-const modules: PluginModules = { builtin: () => ({ sha256: "none", bytes: new Uint8Array() }), plugin: () => ({ kind: "pending" }) };
+const modules: PluginModules = { builtin: () => ({ sha256: "none", bytes: new Uint8Array() }), plugin: () => ({ kind: "pending" }), differsByProxy: () => false };
 
 /** A running Envoy; `stop` ends it. */
 export interface OutboundEnvoy {

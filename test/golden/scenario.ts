@@ -29,6 +29,7 @@ export const INPUTS: ReadonlySet<string> = new Set(["input.yaml", "proxy.txt", "
 /** Module bytes are other tests' matter: every module is four bytes here. */
 const modules: PluginModules = {
   builtin: (name) => ({ sha256: `sha256-of-${name}`, bytes: Uint8Array.of(0, 0x61, 0x73, 0x6d) }),
+  differsByProxy: () => false,
   plugin: (namespace, name) => ({ kind: "unavailable", reason: `golden scenarios fetch nothing, ${namespace}/${name} neither` }),
 };
 

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { decode, unpackAny } from "../../../protos/codec.ts";
+import { unpackAny } from "../../../protos/codec.ts";
 import { createResourceEncoder } from "../../snapshot/encode.ts";
 import type { ResourceKind } from "../../snapshot/resources.ts";
 import { loadText } from "../../store/load.ts";
 import type { DebugConnection, WatchedKind } from "./connection.ts";
-import { controlPlaneIdentifier, debugResources, encodeDebugResponse } from "./over-ads.ts";
+import { controlPlaneIdentifier, debugResources } from "./over-ads.ts";
 import { debugPage, debugPageNames, type DebugSources } from "./pages.ts";
 
 const MESH = `
@@ -135,9 +135,8 @@ describe("the same over ADS", () => {
     const answer = ask("istio.io/debug", ["edsz?proxyID=reviews-0.shop"]);
     if (answer?.kind !== "resources") throw new Error("refused");
     expect(answer.resources[0]).toMatchObject({ name: "edsz?proxyID=reviews-0.shop", resource: { typeUrl: "istio.io/debug" } });
-    const response = decode("DiscoveryResponse", encodeDebugResponse("istio.io/debug", answer.resources, "1", controlPlaneIdentifier("scrim-1", "0.1.0")));
-    expect(JSON.parse(new TextDecoder().decode(response.resources?.[0]?.value))).toMatchObject([{ clusterName: expect.stringContaining("reviews") as string }]);
-    expect(JSON.parse(response.controlPlane?.identifier ?? "")).toMatchObject({ Component: "istiod", Info: { version: "0.1.0" } });
+    expect(JSON.parse(new TextDecoder().decode(answer.resources[0]?.resource.value))).toMatchObject([{ clusterName: expect.stringContaining("reviews") as string }]);
+    expect(JSON.parse(controlPlaneIdentifier("scrim-1", "0.1.0"))).toMatchObject({ Component: "istiod", Info: { version: "0.1.0" } });
   });
   it("refuses a workload what is not its namespace's, and what is no page", () => {
     expect(ask("istio.io/debug", ["configz"], "shop")).toMatchObject({ kind: "refused" });

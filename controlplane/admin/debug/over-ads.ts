@@ -1,5 +1,5 @@
 // The debug pages as resources of the `istio.io/…` types, which istioctl asks for over ADS on the secured port.
-import { encode, packAny } from "../../../protos/codec.ts";
+import { packAny } from "../../../protos/codec.ts";
 import type { AnyMessage } from "../../../protos/build/envoy.ts";
 import { type DebugCaller, scopeOf } from "./access.ts";
 import { configDump } from "./config-dump.ts";
@@ -47,9 +47,4 @@ function dumpOf(names: readonly string[], connections: readonly DebugConnection[
 /** Returns `control_plane.identifier` of xDS responses as istioctl reads it: who answers, in which version. */
 export function controlPlaneIdentifier(id: string, version: string): string {
   return JSON.stringify({ Component: "istiod", ID: id, Info: { version, revision: "unknown", golang_version: "", status: "Clean", tag: version } });
-}
-
-/** The bytes of a DiscoveryResponse of these. */
-export function encodeDebugResponse(typeUrl: string, resources: readonly DebugResource[], nonce: string, identifier: string): Uint8Array {
-  return encode("DiscoveryResponse", { typeUrl, versionInfo: nonce, nonce, resources: resources.map(({ resource }) => resource), controlPlane: { identifier } });
 }

@@ -19,5 +19,8 @@ export type PluginState =
 export interface PluginModules {
   /** The module of one of Scrim's own filters. */
   builtin(name: BuiltinFilter): WasmModule;
-  plugin(namespace: string, name: string): PluginState;
+  /** The plugin as a proxy gets it (its pod's address): while a new version is rolled out they do not all get the same. */
+  plugin(namespace: string, name: string, proxy: string): PluginState;
+  /** Whether it depends on the proxy at present. */
+  differsByProxy(namespace: string, name: string): boolean;
 }

@@ -17,12 +17,19 @@ export function withModules(world: World, modules: PluginModules): World {
 
 /** Returns the modules beside a World; an answer that asks them for one plugin depends on that plugin only. */
 export function modulesBeside(world: World): PluginModules {
-  return { builtin: (name) => builtinModule(world, name), plugin: (namespace, name) => pluginState(world, namespace, name) };
+  return {
+    builtin: (name) => builtinModule(world, name),
+    // Proxies share the answer unless this plugin is being rolled out.
+    plugin: (namespace, name, proxy) => pluginState(world, namespace, name, differsByProxy(world, namespace, name) ? proxy : ""),
+    differsByProxy: (namespace, name) => differsByProxy(world, namespace, name),
+  };
 }
 
 const builtinModule = derived((world: World, name: BuiltinFilter): WasmModule => companionOf(world).builtin(name));
 
-const pluginState = derived((world: World, namespace: string, name: string): PluginState => companionOf(world).plugin(namespace, name), { same: isSameState });
+const differsByProxy = derived((world: World, namespace: string, name: string): boolean => companionOf(world).differsByProxy(namespace, name));
+
+const pluginState = derived((world: World, namespace: string, name: string, proxy: string): PluginState => companionOf(world).plugin(namespace, name, proxy), { same: isSameState });
 
 /** A module is the same while its object is: its bytes are not looked at. */
 function isSameState(before: PluginState, after: PluginState): boolean {

@@ -32,6 +32,7 @@ export function sidecar(changes: Partial<ProxyClass> = {}): ProxyClass {
 export function modulesOf(plugins: Readonly<Record<string, PluginState>> = {}): PluginModules {
   return {
     builtin: (name) => moduleNamed(name),
+    differsByProxy: () => false,
     plugin: (namespace, name) => plugins[`${namespace}/${name}`] ?? { kind: "module", module: moduleNamed(`${namespace}/${name}`), settings: { configuration: "", rootId: "", environment: {}, hostEnvironment: [] } },
   };
 }

@@ -23,12 +23,12 @@ export interface ChainPlace {
  * one, then age and name. A plugin without traffic selectors stands in every chain of its workloads, inbound and outbound, as in Istio
  * (https://istio.io/latest/docs/reference/config/proxy_extensions/wasm-plugin/).
  */
-export function resolvePlugins(world: World, proxy: Pick<ProxyClass, "namespace" | "labels">, place: ChainPlace, modules: Pick<PluginModules, "plugin">): PluginSlots {
+export function resolvePlugins(world: World, proxy: Pick<ProxyClass, "namespace" | "labels" | "podIp">, place: ChainPlace, modules: Pick<PluginModules, "plugin">): PluginSlots {
   const plugins = selectPolicies(world, "WasmPlugin", proxy)
     .filter((plugin) => standsAt(plugin.spec.match, place))
     .sort((a, b) => comparePlugins(a, b, proxy.namespace));
   const slot = (...phases: readonly WasmPluginSpec["phase"][]) =>
-    plugins.filter((plugin) => phases.includes(plugin.spec.phase)).flatMap((plugin) => pluginFilter(plugin, modules));
+    plugins.filter((plugin) => phases.includes(plugin.spec.phase)).flatMap((plugin) => pluginFilter(plugin, proxy.podIp, modules));
   return {
     pluginsAuthn: slot("AUTHN"),
     pluginsAuthz: slot("AUTHZ"),
@@ -55,9 +55,9 @@ function comparePlugins(a: MeshObject<"WasmPlugin">, b: MeshObject<"WasmPlugin">
 }
 
 /** A plugin that is still on its way leaves the chain as it was. */
-function pluginFilter(plugin: MeshObject<"WasmPlugin">, modules: Pick<PluginModules, "plugin">): readonly WasmFilter[] {
+function pluginFilter(plugin: MeshObject<"WasmPlugin">, proxy: string, modules: Pick<PluginModules, "plugin">): readonly WasmFilter[] {
   const { name, namespace } = plugin.metadata;
-  const state = modules.plugin(namespace, name);
+  const state = modules.plugin(namespace, name, proxy);
   if (state.kind === "pending") return [];
   return [{
     name: pluginFilterName(namespace, name),

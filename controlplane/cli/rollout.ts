@@ -1,0 +1,45 @@
+// `scrim rollout`: which versions of the plugins are served to which share of their proxies, and the commands that decide.
+import { readFile } from "node:fs/promises";
+import type { RolloutStatus } from "../rollout/rollouts.ts";
+import { fetchRollouts, postChange } from "./admin-client.ts";
+import { CommandFailure, exitCodes } from "./exit-codes.ts";
+import { type OutputFormat, renderTable, renderValue } from "./output.ts";
+import type { Terminal } from "./terminal.ts";
+
+export const rolloutVerbs = ["promote", "abort", "undo"] as const;
+export type RolloutVerb = (typeof rolloutVerbs)[number];
+
+const DONE: Readonly<Record<RolloutVerb, string>> = { promote: "its new version goes to all proxies now", abort: "its new version is taken back", undo: "the version before serves again" };
+
+/** Prints the plugins' versions; one plugin with its history. */
+export async function rolloutStatus(plugin: string | undefined, options: { readonly admin: string; readonly output: OutputFormat }, terminal: Terminal): Promise<void> {
+  const { rollouts } = await fetchRollouts(options.admin);
+  const shown = plugin === undefined ? rollouts : [find(rollouts, plugin)];
+  if (options.output !== "table") return terminal.out(renderValue(plugin === undefined ? shown : shown[0], options.output));
+  terminal.out(renderTable(["PLUGIN", "SERVING", "NEW VERSION", "SHARE", "PROXIES"], shown.map((rollout) => [
+    rollout.plugin, rollout.stable ?? "-", rollout.candidate?.version ?? "-", rollout.candidate === undefined ? "-" : `${rollout.sharePercent} %`, rollout.candidate === undefined ? `${rollout.proxies.all}` : `${rollout.proxies.candidate} of ${rollout.proxies.all}`,
+  ])));
+  if (plugin === undefined) return;
+  const history = shown[0]?.history ?? [];
+  terminal.out(`\n${renderTable(["WHEN", "VERSION", "OUTCOME", "WHY"], history.map(({ atMs, version, outcome, why }) => [new Date(atMs).toISOString(), version, outcome, why || "-"]))}`);
+}
+
+/** Does what was asked for, or throws CommandFailure with the reason. */
+export async function changeRollout(verb: RolloutVerb, plugin: string, { admin }: { readonly admin: string }, terminal: Terminal): Promise<void> {
+  const { tokenFile, rollouts } = await fetchRollouts(admin);
+  const found = find(rollouts, plugin);
+  const token = await readFile(tokenFile, "utf8").catch((cause: unknown) => {
+    throw new CommandFailure(exitCodes.failed, `The token for changes cannot be read (${tokenFile}): run this as the user who runs the mesh.`, { cause });
+  });
+  const { status, body } = await postChange(admin, `/rollouts/${found.plugin}/${verb}`, token.trim());
+  if (status !== 200) throw new CommandFailure(exitCodes.failed, `${found.plugin} was left as it is: ${body.trim()}.`);
+  terminal.out(`${found.plugin}: ${DONE[verb]}\n`);
+}
+
+function find(rollouts: readonly RolloutStatus[], name: string): RolloutStatus {
+  const matches = rollouts.filter(({ plugin }) => plugin === name || plugin.split("/")[1] === name);
+  const [found, other] = matches;
+  if (found === undefined) throw new CommandFailure(exitCodes.notFound, `There is no WasmPlugin ${name}; there are: ${rollouts.map(({ plugin }) => plugin).join(", ") || "none"}.`);
+  if (other !== undefined) throw new CommandFailure(exitCodes.usage, `${name} is in several namespaces (${matches.map(({ plugin }) => plugin).join(", ")}): write NAMESPACE/NAME.`);
+  return found;
+}

@@ -1,0 +1,85 @@
+// Consumes: the WasmPlugins of the mesh.
+// Produces: their checked modules, and which proxy gets which version of them.
+// Never does: more than wiring: fetching is in wasm/, versions are in rollout/.
+import { join } from "node:path";
+import { runtimePods } from "./admin/runtime-pods.ts";
+import { pluginFilterName } from "./translate/resolve/wasm-plugin.ts";
+import { httpCall } from "./local/http-call.ts";
+import type { MeshObject } from "./model/object.ts";
+import { createRollouts, type Rollouts, type WatchedProxy } from "./rollout/rollouts.ts";
+import { parseAddress } from "./settings/address.ts";
+import type { Installation } from "./settings/installation.ts";
+import type { ServeSettings } from "./settings/settings.ts";
+import type { World } from "./store/world.ts";
+import type { Clock } from "./telemetry/clock.ts";
+import type { Logger } from "./telemetry/logger.ts";
+import { proxyClassOfPod } from "./translate/proxy-class.ts";
+import { selectPolicies } from "./translate/resolve/workload-selector.ts";
+import { createGoodPlugins } from "./wasm/good-plugins.ts";
+import { createPluginFetcher, type PluginFetcher } from "./wasm/plugin-fetcher.ts";
+import type { PluginSurroundings } from "./wasm/plugin-source.ts";
+import { createProcessChecker } from "./wasm/process-checker.ts";
+import type { ProxyStatus } from "./xds/server.ts";
+
+interface PluginDeps { readonly clock: Clock; readonly logger: Logger; readonly installation: Installation }
+
+const STATS_TIMEOUT_MS = 2_000;
+
+/** Fetches and tries the modules. */
+export function createPlugins({ cacheDir, stateDir, allowFetchFrom, plainRegistries }: ServeSettings, { clock, logger, installation }: PluginDeps): PluginFetcher {
+  const checker = createProcessChecker({ script: installation.pluginCheckScript });
+  return createPluginFetcher({ cacheDir, stateDir, clock, log: logger, checker, allowFetchFrom, plainRegistries });
+}
+
+/** What of the mesh a plugin's module depends on beside its own object. */
+export function surroundingsOf(world: World): PluginSurroundings {
+  return { secret: (namespace, name) => world.get("Secret", namespace, name), pluginTrust: world.mesh.pluginTrust };
+}
+
+export interface RolloutParts {
+  readonly plugins: Pick<PluginFetcher, "plugin">;
+  readonly world: () => World;
+  readonly proxies: () => readonly ProxyStatus[];
+}
+
+/** Decides versions by what the mesh's own proxies count and refuse. */
+export function createPluginRollouts({ stateDir }: ServeSettings, { clock, logger }: Omit<PluginDeps, "installation">, { plugins, world, proxies }: RolloutParts): Rollouts {
+  return createRollouts({
+    newest: plugins.plugin,
+    versions: createGoodPlugins(join(stateDir, "plugin-versions")),
+    stateFile: join(stateDir, "rollouts.json"),
+    proxiesOf: (plugin) => proxiesOf(world(), plugin),
+    refusalOf: (plugin) => refusalOf(plugin, proxies()),
+    readPage,
+    clock,
+    log: logger,
+  });
+}
+
+/** The proxies whose workloads a plugin selects. Their counts can be read where the runner says how. */
+function proxiesOf(world: World, plugin: MeshObject<"WasmPlugin">): readonly WatchedProxy[] {
+  const admins = new Map(runtimePods(world).map(({ namespace, name, envoyAdmin }) => [`${namespace}/${name}`, envoyAdmin]));
+  return world.list("Pod").flatMap((pod) => {
+    const proxy = proxyClassOfPod(pod);
+    if (proxy === undefined || !selectPolicies(world, "WasmPlugin", proxy).some(({ metadata }) => metadata.name === plugin.metadata.name && metadata.namespace === plugin.metadata.namespace)) return [];
+    const { namespace, name } = pod.metadata;
+    return [{ name: `${name}.${namespace}`, address: proxy.podIp, envoyAdmin: admins.get(`${namespace}/${name}`) ?? "" }];
+  });
+}
+
+function refusalOf(plugin: string, proxies: readonly ProxyStatus[]): string | undefined {
+  const [namespace = "", name = ""] = plugin.split("/");
+  const resource = pluginFilterName(namespace, name);
+  for (const proxy of proxies) {
+    const refusal = proxy.rejections.find(({ resources }) => resources.includes(resource));
+    if (refusal !== undefined) return `${proxy.pod}.${proxy.namespace} refused it: ${refusal.message}`;
+  }
+  return undefined;
+}
+
+async function readPage(address: string, path: string): Promise<string | undefined> {
+  const at = parseAddress(address);
+  if (at === undefined) return undefined;
+  const { status, body } = await httpCall({ host: at.address, port: at.port, path, timeoutMs: STATS_TIMEOUT_MS });
+  return status === 200 ? body : undefined;
+}

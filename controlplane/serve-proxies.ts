@@ -1,0 +1,90 @@
+// Consumes: the published state of the mesh, its snapshots and its authority.
+// Produces: the xDS server, each proxy getting what the pod it proved to be needs.
+// Never does: believe a node where a pod says otherwise.
+import { join } from "node:path";
+import { controlPlaneIdentifier } from "./admin/debug/over-ads.ts";
+import type { WorkloadSecrets } from "./ca/workload-secrets.ts";
+import { spiffeId } from "./model/spiffe.ts";
+import type { ServeSettings } from "./settings/settings.ts";
+import { SCRIM_VERSION } from "./settings/version.ts";
+import type { ClassSnapshots } from "./snapshot/class-snapshots.ts";
+import { createResourceEncoder, type EncodedMap, type EncodedResources } from "./snapshot/encode.ts";
+import type { World } from "./store/world.ts";
+import type { Clock } from "./telemetry/clock.ts";
+import type { Logger } from "./telemetry/logger.ts";
+import { gatewayCredentials } from "./translate/gateway-credentials.ts";
+import type { PluginModules } from "./translate/ir/modules.ts";
+import type { ProxyClass } from "./translate/ir/proxy-class.ts";
+import { proxyClassOfNode, proxyClassOfPod, type UndescribedProxy } from "./translate/proxy-class.ts";
+import { createIdentityFile } from "./xds/identities.ts";
+import type { Proxy } from "./xds/node.ts";
+import { createXdsServer, type ServerCertificate, type XdsServer, type XdsServerOptions } from "./xds/server.ts";
+
+/** What every resource is made from: one state of the mesh and the plugins at hand then. */
+export interface Inputs {
+  readonly world: World;
+  readonly modules: PluginModules;
+}
+
+export interface ProxyServing {
+  readonly snapshots: ClassSnapshots<Inputs, ProxyClass>;
+  readonly secrets: WorkloadSecrets & { issueServerCertificate(): ServerCertificate };
+  readonly published: () => World | undefined;
+  /** Answers istio.io/… types. */
+  readonly debug: NonNullable<XdsServerOptions["debugResources"]>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** Where the tokens of proxies and of whoever reads the debug pages are known. */
+export function identitiesFile({ runtimeDir, stateDir }: ServeSettings): string {
+  return join(runtimeDir ?? stateDir, "identities.json");
+}
+
+/** Serves each proxy what the pod it proved to be needs. */
+export function serveProxies(settings: ServeSettings, { snapshots, secrets, published, debug, clock, logger }: ProxyServing): XdsServer {
+  const encoder = createResourceEncoder();
+  const podOf = ({ identity }: Proxy) => published()?.get("Pod", identity.namespace, identity.pod);
+  const resourcesFor = (proxy: Proxy): EncodedResources | undefined => {
+    const world = published();
+    const pod = podOf(proxy);
+    // Under `scrim up` every pod is described; one that is not is on its way or gone.
+    const undescribed = world !== undefined && pod === undefined && settings.runtimeDir === undefined;
+    const proxyClass = undescribed ? proxyClassOfNode(world, undescribedProxy(proxy)) : pod && proxyClassOfPod(pod);
+    return proxyClass && snapshots.resourcesOf(proxyClass);
+  };
+  return createXdsServer({
+    secure: {
+      host: settings.xdsAddress.address,
+      port: settings.xdsAddress.port,
+      certificate: secrets.issueServerCertificate(),
+      authenticate: createIdentityFile(identitiesFile(settings), (problem) => logger.warn({}, problem)),
+    },
+    resourcesFor,
+    revision: () => published()?.revision ?? 0,
+    secretsFor(proxy) {
+      const world = published();
+      const { namespace, serviceAccount } = proxy.identity;
+      const own = secrets.secretsFor(spiffeId(world?.mesh.trustDomain ?? "cluster.local", namespace, serviceAccount));
+      const listeners = proxy.node.kind === "router" ? resourcesFor(proxy)?.maps.listeners : undefined;
+      return world === undefined || listeners === undefined ? own : new Map([...gatewayCredentials(world, namespace, secretsNamedBy(listeners)), ...own]);
+    },
+    encoder,
+    clock,
+    log: logger,
+    debugResources: debug,
+    controlPlane: controlPlaneIdentifier(`scrim-${process.pid}`, SCRIM_VERSION),
+  });
+}
+
+function undescribedProxy({ identity, node }: Proxy): UndescribedProxy {
+  const { namespace, serviceAccount, pod } = identity;
+  const said = node.metadata["LABELS"];
+  const labels = typeof said === "object" && said !== null ? Object.entries(said).filter((entry): entry is [string, string] => typeof entry[1] === "string") : [];
+  const workload = node.metadata["WORKLOAD_NAME"];
+  return { kind: node.kind, namespace, serviceAccount, workload: typeof workload === "string" ? workload : pod, labels: Object.fromEntries(labels), ip: node.ip };
+}
+
+function secretsNamedBy(listeners: EncodedMap): readonly string[] {
+  return [...listeners.values()].flatMap(({ references }) => references.filter(({ kind }) => kind === "secrets").map(({ name }) => name));
+}
