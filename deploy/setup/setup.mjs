@@ -12,6 +12,7 @@ import { EnvoyUnavailable, locateEnvoy } from "../../controlplane/envoy/install.
 import { withFileLock } from "../../controlplane/envoy/file-lock.mjs";
 import { buildControlPlane, buildDemo, buildFilters, buildProtos, installDependencies, linkCommand } from "./steps.mjs";
 import { checkMachine, SetupError } from "./machine.mjs";
+import { buildRustModules } from "./rust-modules.mjs";
 import { buildTestServers } from "./test-servers.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
@@ -45,7 +46,7 @@ function stepsFor(flags, say) {
   ];
   if (flags.has("--build-only")) return builds;
   const whole = [...builds, ["Envoy", ensureEnvoy]];
-  return flags.has("--for-tests") && !flags.has("--without-test-servers") ? [...whole, ["test servers", ensureTestServers]] : whole;
+  return flags.has("--for-tests") && !flags.has("--without-test-servers") ? [...whole, ["test servers", ensureTestServers], ["modules of the Rust SDK", ensureRustModules]] : whole;
 }
 
 function cacheDirectory() {
@@ -55,6 +56,10 @@ function cacheDirectory() {
 
 async function ensureTestServers({ begin, report }) {
   return buildTestServers({ cacheDir: cacheDirectory(), begin, report });
+}
+
+async function ensureRustModules({ root, begin, report }) {
+  return buildRustModules({ root, cacheDir: cacheDirectory(), begin, report });
 }
 
 async function ensureEnvoy({ report, begin }) {

@@ -1,0 +1,1 @@
+export declare function buildRustModules(context: { root: string; cacheDir: string; begin(): void; report(line: string): void }): Promise<boolean>;
