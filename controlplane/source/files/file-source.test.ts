@@ -139,6 +139,36 @@ describe("what a file source sees change", () => {
     expect([...seen].every((state) => /^a=\d+$/.test(state))).toBe(true);
   });
 
+  it("waits for quiet where a file is written in place, and not where a whole one is put in its place", async () => {
+    await write("a.yaml", account("a"));
+    await write("b.yaml", account("b"));
+    let nowMs = 1_000_000;
+    await begin({ clock: { ...clock, monotonicMs: () => nowMs } });
+    await write("b.yaml", account("b", "2"));
+    await write("a.new", account("a", "2"));
+    await rename(join(directory, "a.new"), join(directory, "a.yaml"));
+    // For the source no time passes: it tells nothing that it has to wait for.
+    await until(() => accounts() === "a=2 b=1");
+    await pause(50);
+    expect(accounts()).toBe("a=2 b=1");
+    nowMs += 100;
+    await write("c.yaml", "");
+    await until(() => accounts() === "a=2 b=2");
+  });
+
+  it("sees a file that a link leads to change", async () => {
+    const elsewhere = await mkdtemp(join(tmpdir(), "file-source-elsewhere-"));
+    try {
+      await writeFile(join(elsewhere, "real.yaml"), account("a"));
+      await symlink(join(elsewhere, "real.yaml"), join(directory, "link.yaml"));
+      await begin();
+      await writeFile(join(elsewhere, "real.yaml"), account("a", "2"));
+      await until(() => accounts() === "a=2");
+    } finally {
+      await rm(elsewhere, { recursive: true, force: true });
+    }
+  });
+
   it("sees a ConfigMap mount's links swapped", async () => {
     await mkdir(join(directory, "..v1"));
     await mkdir(join(directory, "..v2"));

@@ -2,11 +2,13 @@
 // Produces: batches of what each changed file holds, in the order of paths.
 // Never does: judge documents, tell half-written text, or tell that everything is gone unless that is allowed.
 import type { FileSnapshot, SourceBatch, SyntaxProblem } from "../../model/document.ts";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { compareText } from "../../model/object.ts";
+import { createHints } from "./hints.ts";
 import { readStable } from "./read-stable.ts";
-import { scanDirectory, type Scan } from "./scan.ts";
+import { type FileSignature, isLeaf, type Scan, scanDirectory, signatureAt } from "./scan.ts";
 import { MAX_WAIT_MS, observe, QUIET_UNFINISHED_MS, readDueMs, settleDueMs, snapshotOfFailure, snapshotOfText, trackFile, type TrackedFile } from "./tracked-file.ts";
-import { createDirectoryWatch } from "./watch-directories.ts";
+import { createDirectoryWatch, type HintKind } from "./watch-directories.ts";
 
 /** The part of time that the source needs; controlplane/telemetry's Clock is one. */
 export interface SourceClock {
@@ -23,7 +25,7 @@ export interface FileSourceOptions {
   readonly allowEmpty?: boolean;
   /** Which of the YAML and JSON files are read, by path joined to the directory; all unless given. */
   readonly include?: (path: string) => boolean;
-  /** How often the directory is looked at without a hint; 250 ms unless given, less often where looking takes long. */
+  /** How often what cannot be watched (links, directories for which there is no watch) is looked at; 250 ms unless given. The rest: EVERYTHING_AFTER times less often. */
   readonly rescanMs?: number;
 }
 
@@ -50,14 +52,44 @@ export function createFileSource(options: FileSourceOptions): FileSource {
   let holding = false;
   let wake: () => void = () => {};
   let running: Promise<void> = Promise.resolve();
-  const watch = createDirectoryWatch(() => wake());
+  const hints = createHints();
+  const watch = createDirectoryWatch((path, kind) => {
+    hints.note(path, kind);
+    wake();
+  });
+  let scan: Scan = { files: new Map(), links: new Set(), directories: new Map(), unreadable: [], rootMissing: false };
+  /** When everything is looked at again, hint or no hint. */
+  let scanDueMs = -Infinity;
+
+  /** Looks at everything, or only at what was hinted at and what cannot be watched. */
+  async function look(): Promise<void> {
+    const hinted = hints.take();
+    const startedMs = clock.monotonicMs();
+    const isAnywhere = hinted.anything || [...hinted.others].some((path) => scan.directories.has(path) || !isLeaf(path));
+    if (!isAnywhere && startedMs < scanDueMs) return lookAtDocuments(hinted.documents);
+    scan = await scanDirectory(directory);
+    if (ending.signal.aborted) return;
+    // What changed before a directory was watched was not hinted at.
+    const isNew = watch.follow(scan.directories);
+    observeAll(files, scan, include, hinted.documents, clock.monotonicMs());
+    const everythingMs = watch.isComplete() && !isNew ? EVERYTHING_AFTER * rescanMs : rescanMs;
+    // Looking at a large tree must not become the process's main work.
+    scanDueMs = startedMs + Math.max(everythingMs, 20 * (clock.monotonicMs() - startedMs));
+  }
+
+  function lookAtDocuments(documents: ReadonlyMap<string, HintKind>): void {
+    for (const path of new Set([...documents.keys(), ...scan.links])) {
+      if (!include(path)) continue;
+      const signature = signatureAt(path);
+      if (signature === "unknown") scanDueMs = -Infinity;
+      else observePath(files, path, signature, documents.get(path) === "put", clock.monotonicMs());
+    }
+  }
 
   async function round(tell: (batch: SourceBatch) => void, first: boolean): Promise<void> {
-    const scan = await scanDirectory(directory);
+    await look();
     if (ending.signal.aborted) return;
-    watch.follow(scan.directories);
-    observeAll(files, scan, include, clock.monotonicMs());
-    const changes = await dueChanges(files, first, () => clock.monotonicMs());
+    const changes = await dueChanges(files, { first, now: () => clock.monotonicMs(), wasWritten: hints.wasWritten });
     holding = !emptyAllowed && emptiesAll(files, changes);
     const notices = noticesOf(scan, directory, holding ? countDocuments(files) : 0);
     const noticed = JSON.stringify(notices);
@@ -71,18 +103,17 @@ export function createFileSource(options: FileSourceOptions): FileSource {
   async function watchOn(tell: (batch: SourceBatch) => void): Promise<void> {
     while (!ending.signal.aborted) {
       const hinted = new Promise<void>((resolve) => { wake = resolve; });
-      const startedMs = clock.monotonicMs();
+      if (!hints.isEmpty()) wake();
       await round(tell, false);
-      const tookMs = clock.monotonicMs() - startedMs;
-      // Looking at a large tree must not become the process's main work.
-      const waitMs = Math.min(Math.max(rescanMs, 10 * tookMs), holding ? Infinity : nextDueMs(files, clock.monotonicMs()));
-      await sleepUnlessHinted(waitMs, hinted);
+      const nowMs = clock.monotonicMs();
+      const lookDueMs = scan.links.size > 0 ? Math.min(rescanMs, scanDueMs - nowMs) : scanDueMs - nowMs;
+      await sleepUnlessHinted(Math.min(lookDueMs, holding ? Infinity : nextDueMs(files, nowMs)), hinted);
     }
   }
 
   async function sleepUnlessHinted(ms: number, hinted: Promise<void>): Promise<void> {
     const over = new AbortController();
-    const slept = clock.sleep(Math.max(ms, 10), AbortSignal.any([ending.signal, over.signal])).catch(() => undefined);
+    const slept = clock.sleep(Math.max(ms, 5), AbortSignal.any([ending.signal, over.signal])).catch(() => undefined);
     await Promise.race([slept, hinted]);
     over.abort();
   }
@@ -105,17 +136,22 @@ export function createFileSource(options: FileSourceOptions): FileSource {
   };
 }
 
-function observeAll(files: Map<string, TrackedFile>, scan: Scan, include: (path: string) => boolean, nowMs: number): void {
-  for (const [path, signature] of scan.files) {
-    if (!include(path)) continue;
-    let file = files.get(path);
-    if (file === undefined) files.set(path, file = trackFile(path, nowMs));
-    observe(file, signature, nowMs);
-  }
+/** Everything is looked at so many times less often than what cannot be watched: watches may miss something, but hardly ever do. */
+const EVERYTHING_AFTER = 8;
+
+function observeAll(files: Map<string, TrackedFile>, scan: Scan, include: (path: string) => boolean, hinted: ReadonlyMap<string, HintKind>, nowMs: number): void {
+  for (const [path, signature] of scan.files) if (include(path)) observePath(files, path, signature, hinted.get(path) === "put", nowMs);
   for (const file of files.values()) {
     const hidden = scan.unreadable.some(({ path }) => file.path === path || file.path.startsWith(`${path}/`));
     if (!scan.files.has(file.path) && !hidden) observe(file, undefined, nowMs);
   }
+}
+
+function observePath(files: Map<string, TrackedFile>, path: string, signature: FileSignature | undefined, whole: boolean, nowMs: number): void {
+  let file = files.get(path);
+  if (file === undefined && signature === undefined) return;
+  if (file === undefined) files.set(path, file = trackFile(path, nowMs));
+  observe(file, signature, nowMs, whole);
 }
 
 /** A snapshot that is due to be told, with what to remember once it is. */
@@ -123,11 +159,20 @@ interface Change extends FileSnapshot {
   readonly gone: boolean;
 }
 
-async function dueChanges(files: ReadonlyMap<string, TrackedFile>, first: boolean, now: () => number): Promise<readonly Change[]> {
+/** What reading goes by. */
+interface ReadContext {
+  readonly first: boolean;
+  readonly now: () => number;
+  readonly wasWritten: (path: string) => boolean;
+}
+
+async function dueChanges(files: ReadonlyMap<string, TrackedFile>, context: ReadContext): Promise<readonly Change[]> {
+  const { first, now } = context;
   const changes: Change[] = [];
-  for (const file of [...files.values()].sort((a, b) => compareText(a.path, b.path))) {
+  const waiting = [...files.values()].filter((file) => file.next !== undefined || readDueMs(file) !== undefined || settleDueMs(file) !== undefined);
+  for (const file of waiting.sort((a, b) => compareText(a.path, b.path))) {
     const readDue = readDueMs(file);
-    if (readDue !== undefined && (first || readDue <= now())) await read(file, first, now);
+    if (readDue !== undefined && (first || readDue <= now())) await read(file, context);
     const settleDue = settleDueMs(file);
     if (file.next !== undefined) changes.push({ ...file.next, gone: false });
     else if (settleDue !== undefined && settleDue <= now()) changes.push(settledChange(file));
@@ -136,8 +181,17 @@ async function dueChanges(files: ReadonlyMap<string, TrackedFile>, first: boolea
 }
 
 /** Reads the file into `next`, unless it is being written to. */
-async function read(file: TrackedFile, first: boolean, now: () => number): Promise<void> {
+async function read(file: TrackedFile, { first, now, wasWritten }: ReadContext): Promise<void> {
   const result = await readStable(file.path);
+  if (file.whole) {
+    // Whoever writes to it in place was hinted at before the bytes could be seen here; the hint may stand in the queue of this turn.
+    await nextTurn();
+    file.whole = !wasWritten(file.path);
+    if (!file.whole) {
+      file.sinceMs = now();
+      return;
+    }
+  }
   if (result.outcome === "unstable") {
     file.sinceMs = now();
     return;

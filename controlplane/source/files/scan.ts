@@ -1,7 +1,8 @@
 // Which files a directory holds now, and what they look like from outside.
-import type { BigIntStats } from "node:fs";
+import { type BigIntStats, type Dirent, lstatSync, statSync } from "node:fs";
 import { readdir, realpath, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { compareText } from "../../model/object.ts";
 
 /** What changes when a file's content may have changed, even if size and time stay. */
@@ -11,6 +12,8 @@ export type FileSignature = string;
 export interface Scan {
   /** Path (as joined to the root) → signature, by path. */
   readonly files: ReadonlyMap<string, FileSignature>;
+  /** Those of `files` that are links: what they lead to may change without anything's changing here. */
+  readonly links: ReadonlySet<string>;
   /** Path → what tells it from another directory that takes its name. */
   readonly directories: ReadonlyMap<string, string>;
   /** Places that could not be looked at: nothing is known of the files under them. */
@@ -35,12 +38,17 @@ export function signatureOf(stats: BigIntStats): FileSignature {
   return `${stats.dev}:${stats.ino}:${stats.size}:${stats.mtimeNs}:${stats.ctimeNs}`;
 }
 
+/** Files looked at before other work gets its turn: a look is a few microseconds where it need not go by way of another thread. */
+const LOOKS_PER_TURN = 64;
+
 /** Returns what stands under `root`, links followed, hidden names and node_modules left out. Rejects only for bugs. */
 export async function scanDirectory(root: string): Promise<Scan> {
   const found = new Map<string, FileSignature>();
+  const links = new Set<string>();
   const directories = new Map<string, string>();
   const unreadable: { path: string; reason: string }[] = [];
   let rootMissing = false;
+  let looks = 0;
 
   const visit = async (directory: string, depth: number, above: ReadonlySet<string>): Promise<void> => {
     try {
@@ -48,19 +56,22 @@ export async function scanDirectory(root: string): Promise<Scan> {
       if (above.has(real) || depth > MAX_DEPTH) return;
       const { dev, ino } = await stat(directory, { bigint: true });
       directories.set(directory, `${dev}:${ino}`);
-      const names = await readdir(directory);
-      await Promise.all(names.map((name) => look(name, join(directory, name), depth, new Set([...above, real]))));
+      for (const entry of await readdir(directory, { withFileTypes: true })) await look(entry, join(directory, entry.name), depth, new Set([...above, real]));
     } catch (error) {
       if (!isMissing(error)) unreadable.push({ path: directory, reason: reasonOf(error) });
       else if (depth === 0) rootMissing = true;
     }
   };
-  const look = async (name: string, path: string, depth: number, above: ReadonlySet<string>): Promise<void> => {
-    if (name.startsWith(".") || name === "node_modules") return;
+  const look = async (entry: Dirent, path: string, depth: number, above: ReadonlySet<string>): Promise<void> => {
+    const { name } = entry;
+    if (name.startsWith(".") || name === "node_modules" || (entry.isFile() && !isDocumentName(name))) return;
+    if (++looks % LOOKS_PER_TURN === 0) await nextTurn();
     try {
-      const stats = await stat(path, { bigint: true });
-      if (stats.isDirectory()) await visit(path, depth + 1, above);
-      else if (stats.isFile() && isDocumentName(name)) found.set(path, signatureOf(stats));
+      const stats = statSync(path, { bigint: true });
+      if (stats.isDirectory()) return await visit(path, depth + 1, above);
+      if (!stats.isFile() || !isDocumentName(name)) return;
+      found.set(path, signatureOf(stats));
+      if (!entry.isFile()) links.add(path);
     } catch (error) {
       // A name that vanished between two calls, or a link to nowhere, is a file that is not there.
       if (!isMissing(error)) unreadable.push({ path, reason: reasonOf(error) });
@@ -69,7 +80,26 @@ export async function scanDirectory(root: string): Promise<Scan> {
 
   await visit(root, 0, new Set());
   const files = new Map([...found].sort(([a], [b]) => compareText(a, b)));
-  return { files, directories, unreadable: unreadable.sort((a, b) => compareText(a.path, b.path)), rootMissing };
+  return { files, links, directories, unreadable: unreadable.sort((a, b) => compareText(a.path, b.path)), rootMissing };
+}
+
+/** Returns what a document looks like now; undefined if there is none at its path, "unknown" if that cannot be told. */
+export function signatureAt(path: string): FileSignature | undefined | "unknown" {
+  try {
+    const stats = statSync(path, { bigint: true });
+    return stats.isFile() ? signatureOf(stats) : "unknown";
+  } catch (error) {
+    return isMissing(error) ? undefined : "unknown";
+  }
+}
+
+/** Returns whether what stands at a path is a plain file or nothing: what is neither a directory nor a link has nothing below it. */
+export function isLeaf(path: string): boolean {
+  try {
+    return lstatSync(path).isFile();
+  } catch (error) {
+    return isMissing(error);
+  }
 }
 
 /** Returns whether the error says that there is nothing at that path. */

@@ -28,6 +28,8 @@ export interface TrackedFile {
   /** The text last read, and what it says. */
   text: string | undefined;
   parsed: ParsedFile | undefined;
+  /** True if it was put there as a whole, and not written to since: there is nothing to wait for. */
+  whole: boolean;
   /** True if the text now there was read and does not end with a line break. */
   unfinished: boolean;
   /** What was read and is still to be told. */
@@ -40,13 +42,14 @@ export interface TrackedFile {
 export function trackFile(path: string, nowMs: number): TrackedFile {
   return {
     path, signature: undefined, sinceMs: nowMs, untoldSinceMs: nowMs, readSignature: undefined, text: undefined, parsed: undefined,
-    unfinished: false, next: undefined, told: undefined,
+    whole: false, unfinished: false, next: undefined, told: undefined,
   };
 }
 
-/** Takes note of what the file looks like now (undefined: it is gone). */
-export function observe(file: TrackedFile, signature: FileSignature | undefined, nowMs: number): void {
+/** Takes note of what the file looks like now (undefined: it is gone). `whole`: it was put there as it is, by renaming. */
+export function observe(file: TrackedFile, signature: FileSignature | undefined, nowMs: number, whole = false): void {
   if (signature === file.signature) return;
+  file.whole = whole;
   if (file.signature === undefined || file.signature === file.readSignature) file.untoldSinceMs = nowMs;
   file.signature = signature;
   file.sinceMs = nowMs;
@@ -57,7 +60,8 @@ export function observe(file: TrackedFile, signature: FileSignature | undefined,
 /** Returns when the file should be read, or undefined if there is nothing new to read. */
 export function readDueMs(file: TrackedFile): number | undefined {
   if (file.signature === undefined || file.signature === file.readSignature) return undefined;
-  return Math.min(file.sinceMs + (file.unfinished ? QUIET_UNFINISHED_MS : QUIET_MS), file.untoldSinceMs + MAX_WAIT_MS);
+  const quietMs = file.unfinished ? QUIET_UNFINISHED_MS : file.whole ? 0 : QUIET_MS;
+  return Math.min(file.sinceMs + quietMs, file.untoldSinceMs + MAX_WAIT_MS);
 }
 
 /** Returns when what vanished should be believed to be gone, or undefined if nothing is waiting for it. */
