@@ -50,7 +50,8 @@ function debugConnection(status: ProxyStatus, held: () => ReturnType<XdsServer["
   const { connectionId, connectedAtMs, peer, nodeId, pod, namespace, envoyVersion, metadata, types } = status;
   const asked = resourceKinds.filter((kind) => types[resourceTypes[kind].short].state !== "IGNORED");
   return {
-    connectionId, connectedAtMs, peerAddress: peer, nodeId, pod, namespace, envoyVersion, metadata,
+    // Istio's form: the node, and which of the server's streams it is.
+    connectionId: `${nodeId}-${connectionId}`, connectedAtMs, peerAddress: peer, nodeId, pod, namespace, envoyVersion, metadata,
     kinds: new Map(asked.map((kind) => {
       const { short } = resourceTypes[kind];
       const { state, sentVersion, ackedVersion } = types[short];
