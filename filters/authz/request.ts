@@ -2,8 +2,8 @@
 // produces: what authorization asks of a request, each looked up when first asked and once per request
 // never does: take a header's word for who the caller is
 import {
-  Bytes, callbackSerial, CONNECTION_MTLS, CONNECTION_PEER_URI_SAN, CONNECTION_REQUESTED_SERVER_NAME, DESTINATION_ADDRESS, DESTINATION_PORT, getBooleanProperty,
-  getIntegerProperty, getProperty, HeaderPairs, literal, propertyPath, requestHeaders, SOURCE_ADDRESS,
+  Bytes, callbackSerial, CONNECTION_PEER_URI_SAN, CONNECTION_REQUESTED_SERVER_NAME, DESTINATION_ADDRESS, DESTINATION_PORT,
+  getIntegerProperty, getProperty, HeaderPairs, isMutualTls, literal, propertyPath, requestHeaders, SOURCE_ADDRESS,
 } from "as-proxy-wasm-sdk";
 import { AuthorizationRequest } from "../policy/authorization-request";
 import { ABSENT, addressOf, lengthOf, Span, spanOf } from "../policy/bytes";
@@ -100,7 +100,7 @@ export class HostRequest extends AuthorizationRequest {
     if (!this.principalRead) {
       this.principalRead = true;
       this.principalValue.clear();
-      if (getBooleanProperty(CONNECTION_MTLS)) this.principalValue.read(spanOfBytes(getProperty(CONNECTION_PEER_URI_SAN)));
+      if (isMutualTls()) this.principalValue.read(spanOfBytes(getProperty(CONNECTION_PEER_URI_SAN)));
     }
     return this.principalValue;
   }

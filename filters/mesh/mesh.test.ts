@@ -60,12 +60,12 @@ const separate = (configurations: Configurations): Host[] =>
   FUNCTIONS.filter((name) => configurations[name] !== undefined).map((name) => createHost({ module: modules[name], configuration: JSON.stringify(configurations[name]), attributes: node }));
 const fused = (configurations: Configurations): Host => createHost({ module: modules.mesh, configuration: JSON.stringify(configurations), attributes: node });
 
-/** Counters by name, without those that are 0; a refused request's response code is for the host to say, so labels of it are left out. */
+/** Counters by name, without those that are 0; the status of a refused request is for the host to say, so labels of it are left out. */
 function counters(chain: readonly Host[]): Record<string, number> {
   const all: Record<string, number> = {};
   for (const host of chain) {
     for (const name of host.metrics.names("counter")) {
-      const key = name.replace(/;response_code=\d+/, "");
+      const key = name.replace(/;(response_code|grpc_response_status)=\d*/g, "");
       if (host.metrics.counter(name) > 0) all[key] = (all[key] ?? 0) + host.metrics.counter(name);
     }
   }

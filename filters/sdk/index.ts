@@ -7,6 +7,7 @@ export { BytesMap } from "./bytes-map";
 export { BytesWriter } from "./bytes-writer";
 export { callbackSerial, collectLater } from "./callbacks";
 export * from "./clock";
+export * from "./connection";
 export { registerRoot } from "./contexts";
 export * from "./foreign";
 export * from "./grpc";

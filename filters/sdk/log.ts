@@ -2,6 +2,7 @@ import { out } from "./abi/arena";
 import { proxy_get_log_level, proxy_log } from "./abi/imports";
 import { note } from "./abi/status";
 import { Bytes } from "./bytes";
+import { callbackSerial } from "./callbacks";
 
 /** Levels, as the host orders them. */
 export const enum LogLevel {
@@ -13,9 +14,20 @@ export const enum LogLevel {
   Critical = 5,
 }
 
-/** Whether Envoy writes messages of `level` now. Ask before building a message: `if (isLogged(LogLevel.Debug)) log(…)`. */
+let askedIn: u64 = 0;
+let least: i32 = i32.MAX_VALUE;
+
+/**
+ * Whether Envoy writes messages of `level` (asked of it once per callback). Ask before building a message:
+ * `if (isLogged(LogLevel.Debug)) log(…)`.
+ */
 export function isLogged(level: LogLevel): bool {
-  return note(proxy_get_log_level(out)) == 0 && load<i32>(out) <= level;
+  const now = callbackSerial();
+  if (askedIn != now) {
+    askedIn = now;
+    least = note(proxy_get_log_level(out)) == 0 ? load<i32>(out) : i32.MAX_VALUE;
+  }
+  return least <= level;
 }
 
 /** Writes `message` to Envoy's log. */

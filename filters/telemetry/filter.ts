@@ -2,8 +2,8 @@
 // produces: Istio's standard metrics; at the source the peer metadata headers
 // never does: believe a header that did not come over mutual TLS; let peer metadata leave the mesh; do on the request path what can wait for the log
 import {
-  Bytes, BytesWriter, collectLater, CONNECTION_MTLS, FilterHeadersStatus, getBooleanProperty, getIntegerProperty, getProperty, HeaderPairs, HttpContext,
-  isLogged, Json, JsonDocument, literal, logBytes, LogLevel, propertyPath, requestHeaders, RESPONSE_CODE, RootContext,
+  Bytes, BytesWriter, collectLater, FilterHeadersStatus, getIntegerProperty, getProperty, HeaderPairs, HttpContext,
+  isLogged, isMutualTls, Json, JsonDocument, literal, logBytes, LogLevel, propertyPath, requestHeaders, RESPONSE_CODE, RootContext,
 } from "as-proxy-wasm-sdk";
 import { addressOf, equals, lengthOf, Span, spanOf, startsWith, utf8, viewOf } from "../policy/bytes";
 import { MetricSets } from "./metric-sets";
@@ -94,7 +94,7 @@ export class Telemetry extends RootContext {
       else if (cursor.nameIs(PEER_METADATA_ID)) present = true;
       else if (cursor.nameIs(PEER_METADATA)) {
         present = true;
-        if (stream.peer == null && getBooleanProperty(CONNECTION_MTLS)) stream.peer = this.peers.find(spanOf(cursor.valuePtr, cursor.valueLength), scratch);
+        if (stream.peer == null && isMutualTls()) stream.peer = this.peers.find(spanOf(cursor.valuePtr, cursor.valueLength), scratch);
       }
     }
     return present;
