@@ -1,47 +1,121 @@
-// One set of objects out of what all files contribute. Pure.
+// One set of objects out of what all files contribute, brought up to date file by file. No I/O.
 import { compareText, haveSameContent, type MeshObject } from "../model/object.ts";
 import type { Violation } from "../validate/violation.ts";
 import type { FileEntry } from "./file-entry.ts";
+import type { ObjectChange } from "./world.ts";
 
 /** A violation with whether an earlier version of what it is about is in force. */
 export interface StoreViolation extends Violation {
   readonly servingLastGood: boolean;
 }
 
-/** The objects in force, by key, and everything wrong with the files. */
-export interface Merged {
-  readonly objects: ReadonlyMap<string, MeshObject>;
-  readonly violations: readonly StoreViolation[];
-}
-
 /**
- * Returns the merge of all entries (by source, then by file). Where files define the same object, the first by source and
- * path counts and others that say something else are reported; what is only held gives way to what is defined anywhere.
+ * All entries (by source, then by file) as one. Where files define the same object, the first by source and path counts and others that say
+ * something else are reported; what is only held gives way to what is defined anywhere.
  */
-export function mergeEntries(entries: ReadonlyMap<string, ReadonlyMap<string, FileEntry>>): Merged {
-  const objects = new Map<string, MeshObject>();
-  const violations: StoreViolation[] = [];
-  const ordered = inOrder(entries);
-  for (const entry of ordered) {
-    for (const [key, object] of entry.defined) {
-      const first = objects.get(key);
-      if (first === undefined) objects.set(key, object);
-      else if (!haveSameContent(first, object)) violations.push(duplicate(key, object, first));
-    }
-  }
-  const defined = new Set(objects.keys());
-  for (const entry of ordered) {
-    for (const [key, object] of entry.held) if (!objects.has(key)) objects.set(key, object);
-  }
-  for (const entry of ordered) {
-    for (const violation of entry.violations) violations.push({ ...violation, servingLastGood: servesLastGood(violation, entry, defined) });
-  }
-  return { objects, violations };
+export interface MergedEntries {
+  /** What a file contributes from now on, in the place of what it did; undefined: nothing. */
+  put(source: string, file: string, entry: FileEntry | undefined): void;
+  /** Returns which objects in force are others since the last call; takes time in proportion to what was put. */
+  takeChanges(): readonly ObjectChange[];
+  /** The objects in force by key, as of the last `takeChanges`: changes with it. */
+  readonly objects: ReadonlyMap<string, MeshObject>;
+  /** Everything wrong with the files. */
+  violations(): readonly StoreViolation[];
 }
 
-function inOrder(entries: ReadonlyMap<string, ReadonlyMap<string, FileEntry>>): readonly FileEntry[] {
-  const sources = [...entries].sort(([a], [b]) => compareText(a, b));
-  return sources.flatMap(([, files]) => [...files.values()].sort((a, b) => compareText(a.file, b.file)));
+/** One file's contribution at its place in the order. */
+interface Placed {
+  readonly source: string;
+  readonly entry: FileEntry;
+}
+
+/** Returns a merge of nothing. */
+export function createMergedEntries(): MergedEntries {
+  const placed = new Map<string, Placed>();
+  const definers = createOwners(), holders = createOwners();
+  /** Files with something wrong: few. */
+  const complaining = new Set<Placed>();
+  const touched = new Set<string>();
+  const objects = new Map<string, MeshObject>();
+
+  const each = (one: Placed, what: (owners: Owners, key: string, one: Placed) => void): void => {
+    for (const key of one.entry.defined.keys()) what(definers, key, one);
+    for (const key of one.entry.held.keys()) what(holders, key, one);
+  };
+  const inForce = (key: string): MeshObject | undefined => definers.first(key)?.entry.defined.get(key) ?? holders.first(key)?.entry.held.get(key);
+
+  return {
+    objects,
+    put(source, file, entry) {
+      const place = `${source}\0${file}`;
+      const before = placed.get(place);
+      if (before !== undefined) {
+        each(before, (owners, key) => (owners.remove(key, before), touched.add(key)));
+        complaining.delete(before);
+        placed.delete(place);
+      }
+      if (entry === undefined) return;
+      const now: Placed = { source, entry };
+      each(now, (owners, key) => (owners.add(key, now), touched.add(key)));
+      if (entry.violations.length > 0) complaining.add(now);
+      placed.set(place, now);
+    },
+    takeChanges() {
+      const changes: ObjectChange[] = [];
+      for (const key of touched) {
+        const before = objects.get(key), now = inForce(key);
+        if (before === now) continue;
+        changes.push({ before, now });
+        if (now === undefined) objects.delete(key);
+        else objects.set(key, now);
+      }
+      touched.clear();
+      return changes;
+    },
+    violations() {
+      const isDefined = (key: string): boolean => definers.first(key) !== undefined;
+      const ofFiles = [...complaining].sort(comparePlaces).flatMap(({ entry }) => entry.violations.map((violation) => ({ ...violation, servingLastGood: servesLastGood(violation, entry, isDefined) })));
+      return [...[...definers.contested].flatMap((key) => rivalsOf(key, definers.all(key))), ...ofFiles];
+    },
+  };
+}
+
+/** For each key the files that have it, in their order. */
+interface Owners {
+  add(key: string, one: Placed): void;
+  remove(key: string, one: Placed): void;
+  first(key: string): Placed | undefined;
+  all(key: string): readonly Placed[];
+  /** Keys that more than one file has. */
+  readonly contested: ReadonlySet<string>;
+}
+
+function createOwners(): Owners {
+  const byKey = new Map<string, readonly Placed[]>();
+  const contested = new Set<string>();
+  const set = (key: string, owners: readonly Placed[]): void => {
+    if (owners.length === 0) byKey.delete(key);
+    else byKey.set(key, owners);
+    if (owners.length > 1) contested.add(key);
+    else contested.delete(key);
+  };
+  const all = (key: string): readonly Placed[] => byKey.get(key) ?? [];
+  return {
+    all, contested,
+    add: (key, one) => set(key, [...all(key), one].sort(comparePlaces)),
+    remove: (key, one) => set(key, all(key).filter((other) => other !== one)),
+    first: (key) => byKey.get(key)?.[0],
+  };
+}
+
+function comparePlaces(a: Placed, b: Placed): number {
+  return compareText(a.source, b.source) || compareText(a.entry.file, b.entry.file);
+}
+
+function rivalsOf(key: string, owners: readonly Placed[]): readonly StoreViolation[] {
+  const [first, ...others] = owners.flatMap(({ entry }) => entry.defined.get(key) ?? []);
+  return first === undefined ? [] : others.filter((other) => !haveSameContent(first, other)).map((other) => duplicate(key, other, first));
 }
 
 function duplicate(key: string, object: MeshObject, first: MeshObject): StoreViolation {
@@ -50,9 +124,9 @@ function duplicate(key: string, object: MeshObject, first: MeshObject): StoreVio
   return { severity: "error", file, line, column, object: key, field: "metadata.name", message, servingLastGood: false };
 }
 
-function servesLastGood(violation: Violation, entry: FileEntry, defined: ReadonlySet<string>): boolean {
+function servesLastGood(violation: Violation, entry: FileEntry, isDefined: (key: string) => boolean): boolean {
   if (violation.severity === "warning") return false;
   const isNamed = violation.object !== "" && !violation.object.split("/").includes("?");
-  if (isNamed) return entry.held.has(violation.object) && !defined.has(violation.object);
-  return [...entry.held.keys()].some((key) => !defined.has(key));
+  if (isNamed) return entry.held.has(violation.object) && !isDefined(violation.object);
+  return [...entry.held.keys()].some((key) => !isDefined(key));
 }

@@ -6,9 +6,9 @@ import { type MeshObject, objectKey, refOf } from "../model/object.ts";
 import { compareViolations } from "../validate/violation.ts";
 import { createEmptiedSource, type KeptSource } from "./emptied-source.ts";
 import { type FileEntry, readFileEntry } from "./file-entry.ts";
-import { mergeEntries, type StoreViolation } from "./merge.ts";
+import { createMergedEntries, type StoreViolation } from "./merge.ts";
 import { meshConfigOf } from "./mesh-config.ts";
-import { createWorld, type World } from "./world.ts";
+import { changeWorld, createWorld, type World } from "./world.ts";
 
 /** What listeners are told after a batch. */
 export interface StoreUpdate {
@@ -42,39 +42,48 @@ export interface StoreOptions {
 export function createStore(options: StoreOptions): Store {
   /** By source, then by file. */
   const entries = new Map<string, Map<string, FileEntry>>();
+  const merged = createMergedEntries();
   const notices = new Map<string, readonly StoreViolation[]>();
   const listeners = new Set<(update: StoreUpdate) => void>();
   const remembered = rememberByFile(options.remembered ?? []);
   const emptied = createEmptiedSource(options.keeps);
   /** What broken documents fall back to; from the first publication on, what is in force. */
   let lastGood: ReadonlyMap<string, MeshObject> = new Map(options.remembered?.map((object) => [objectKey(refOf(object)), object]));
-  let accepted: ReadonlyMap<string, MeshObject> = new Map();
   let world = createWorld([], undefined, 0);
   let violations: readonly StoreViolation[] = [];
 
   function takeIn(batch: SourceBatch): void {
-    let files = entries.get(batch.source);
-    if (files === undefined) entries.set(batch.source, files = new Map(emptied.hold(batch, remembered)));
-    for (const [file, entry] of emptied.release(batch)) if (files.get(file) === entry) files.delete(file);
+    const known = filesOf(batch);
+    const put = (file: string, entry: FileEntry | undefined): void => {
+      if (entry === undefined) known.delete(file);
+      else known.set(file, entry);
+      merged.put(batch.source, file, entry);
+    };
+    for (const [file, entry] of emptied.release(batch)) if (known.get(file) === entry) put(file, undefined);
     for (const snapshot of batch.source === options.keeps?.name && emptied.isHolding() ? [] : batch.files) {
-      const entry = readFileEntry(snapshot, { before: files.get(snapshot.file) ?? remembered.get(snapshot.file), lastGood, strict: options.strict });
-      if (entry === undefined) files.delete(snapshot.file);
-      else files.set(snapshot.file, entry);
+      put(snapshot.file, readFileEntry(snapshot, { before: known.get(snapshot.file) ?? remembered.get(snapshot.file), lastGood, strict: options.strict }));
       remembered.delete(snapshot.file);
     }
     notices.set(batch.source, batch.notices.map((notice) => ({ ...notice, severity: "error", object: "", field: "", servingLastGood: true })));
   }
 
-  function publish(): void {
-    const merged = mergeEntries(entries);
-    const next = [...merged.violations, ...[...notices.values()].flat(), ...emptied.violations()].sort(compareViolations);
-    const worldChanged = !sameObjects(accepted, merged.objects);
-    const violationsChanged = JSON.stringify(next) !== JSON.stringify(violations);
-    if (worldChanged) {
-      accepted = merged.objects;
-      world = createWorld(accepted.values(), meshConfigOf(accepted, world.mesh), world.revision + 1, world);
+  /** What the source's files contribute; at its first word, what is held of an earlier run. */
+  function filesOf(batch: SourceBatch): Map<string, FileEntry> {
+    let files = entries.get(batch.source);
+    if (files === undefined) {
+      entries.set(batch.source, files = new Map(emptied.hold(batch, remembered)));
+      for (const [file, entry] of files) merged.put(batch.source, file, entry);
     }
-    lastGood = accepted;
+    return files;
+  }
+
+  function publish(): void {
+    const changes = merged.takeChanges();
+    const next = [...merged.violations(), ...[...notices.values()].flat(), ...emptied.violations()].sort(compareViolations);
+    const worldChanged = changes.length > 0;
+    const violationsChanged = JSON.stringify(next) !== JSON.stringify(violations);
+    if (worldChanged) world = changeWorld(world, changes, meshConfigOf(merged.objects, world.mesh));
+    lastGood = merged.objects;
     violations = next;
     if (!worldChanged && !violationsChanged) return;
     for (const listener of [...listeners]) listener({ world, worldChanged, violations });
@@ -103,10 +112,4 @@ function rememberByFile(objects: readonly MeshObject[]): Map<string, FileEntry> 
     entries.set(file, { file, judged: [], defined, held: new Map(), violations: [] });
   }
   return entries;
-}
-
-function sameObjects(a: ReadonlyMap<string, MeshObject>, b: ReadonlyMap<string, MeshObject>): boolean {
-  if (a.size !== b.size) return false;
-  for (const [key, object] of a) if (b.get(key) !== object) return false;
-  return true;
 }
