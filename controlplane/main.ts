@@ -49,6 +49,11 @@ const SERVER_NAMES = { dnsNames: ["istiod.istio-system.svc", "scrim.local"], ipA
 /** A burst of changes is published once: after this quiet time, and at the latest after the bound. */
 const QUIET_MS = 10;
 const PUBLISH_AT_MOST_MS = 100;
+/** However often something changes, nothing is published more often than this: ten times a second. */
+const PUBLISH_APART_MS = 100;
+/** What people are told, and what is kept for the next start, may be a little late. */
+const TELL = { quietMs: 100, atMostMs: 1_000 };
+const KEEP_AFTER_MS = 1_000;
 /** How long a start waits for plugins; for those that are missing then, something stands in. */
 const PLUGINS_AT_START_MS = 5_000;
 const WEEK_MS = 7 * 24 * 3_600_000;
@@ -57,7 +62,7 @@ const WEEK_MS = 7 * 24 * 3_600_000;
 export function createControlPlane(settings: ServeSettings, deps: ControlPlaneDeps): ControlPlane {
   const { logger, clock } = deps;
   const sources = createSources(settings, clock);
-  const accepted = createAcceptedObjects(join(settings.stateDir, ACCEPTED_OBJECTS_FILE), ({ kind }) => kind !== "Pod");
+  const accepted = createAcceptedObjects(join(settings.stateDir, ACCEPTED_OBJECTS_FILE), ({ kind }) => kind !== "Pod", (signal) => clock.sleep(KEEP_AFTER_MS, signal));
   const store = createStore({ strict: settings.strict, remembered: accepted.read(), ...(settings.allowEmpty ? {} : { keeps: { name: "mesh", directory: settings.directory } }) });
   const plugins = createPlugins(settings, deps);
   const rollouts = createPluginRollouts(settings, deps, { plugins, world: () => store.world(), proxies: () => running.xds?.status() ?? [] });
@@ -71,7 +76,7 @@ export function createControlPlane(settings: ServeSettings, deps: ControlPlaneDe
     running.published = store.world();
     snapshots.setInputs({ world: running.published, modules: { builtin: (name) => builtins[name], plugin: rollouts.plugin, differsByProxy: rollouts.differsByProxy } });
     running.xds?.notify();
-  }, { quietMs: QUIET_MS, atMostMs: PUBLISH_AT_MOST_MS, clock });
+  }, { quietMs: QUIET_MS, atMostMs: PUBLISH_AT_MOST_MS, apartMs: PUBLISH_APART_MS, clock });
 
   const view = createControlPlaneView({ store, plugins, rollouts, published: () => running.published, isPending: publish.isPending, xds: () => running.xds });
   const debug = debugSources(view, () => running.xds);
@@ -109,6 +114,7 @@ export function createControlPlane(settings: ServeSettings, deps: ControlPlaneDe
       publish.cancel();
       plugins.close();
       await Promise.all(sources.map((source) => source.stop()));
+      await accepted.flush().catch((error: unknown) => logger.error({ err: error }, "the accepted objects cannot be kept for the next start"));
       await running.xds?.close();
       await admin.stop();
     },
@@ -177,9 +183,10 @@ interface Followed {
 function followChanges({ store, view, plugins, rollouts, accepted, publish, deps }: Followed): void {
   const keep = (world: World): void => void accepted.keep(world).catch((error: unknown) => deps.logger.error({ err: error }, "the accepted objects cannot be kept for the next start"));
   const complaints = createComplaints(deps.complain);
-  const tell = (): void => complaints(view.violations());
+  const tellNow = (): void => complaints(view.violations());
+  const tell = coalesce(tellNow, { ...TELL, clock: deps.clock });
   store.subscribe(({ world, worldChanged }) => {
-    tell();
+    tell.ask();
     if (!worldChanged) return;
     plugins.update(world.list("WasmPlugin"), surroundingsOf(world));
     rollouts.update(world.list("WasmPlugin"));
@@ -188,13 +195,13 @@ function followChanges({ store, view, plugins, rollouts, accepted, publish, deps
   });
   plugins.onChanged(() => {
     rollouts.update(store.world().list("WasmPlugin"));
-    tell();
+    tell.ask();
     publish();
   });
   rollouts.onChanged(publish);
   // The mesh may have changed while the start waited for its plugins.
   plugins.update(store.world().list("WasmPlugin"), surroundingsOf(store.world()));
   rollouts.update(store.world().list("WasmPlugin"));
-  tell();
+  tellNow();
   keep(store.world());
 }

@@ -28,6 +28,22 @@ describe("coalesce", () => {
     expect(action.mock.calls.length).toBe(3);
   });
 
+  it("does what comes alone after the quiet time, and what never ends at most so often", () => {
+    const action = vi.fn();
+    const trigger = coalesce(action, { quietMs: 10, atMostMs: 100, apartMs: 100, clock });
+    trigger.ask();
+    vi.advanceTimersByTime(10);
+    expect(action.mock.calls.length).toBe(1);
+    // A hundred times a second, with quiet times in between.
+    for (let elapsed = 0; elapsed < 1000; elapsed += 10) {
+      vi.advanceTimersByTime(10);
+      trigger.ask();
+    }
+    vi.advanceTimersByTime(200);
+    expect(action.mock.calls.length).toBeGreaterThan(8);
+    expect(action.mock.calls.length).toBeLessThan(13);
+  });
+
   it("does nothing after it was cancelled", () => {
     const action = vi.fn();
     const trigger = coalesce(action, { quietMs: 20, atMostMs: 100, clock });

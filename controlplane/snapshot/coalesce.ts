@@ -1,8 +1,10 @@
-// Many changes in a row become one: after a quiet time, but never later than an upper bound.
+// Many changes in a row become one: after a quiet time, but never later than an upper bound, and never too soon after the last one.
 
 export interface CoalesceOptions {
   readonly quietMs: number;
   readonly atMostMs: number;
+  /** From one action to the next at least; 0 unless given. Not more than atMostMs, which goes before it. */
+  readonly apartMs?: number;
   readonly clock: { monotonicMs(): number };
 }
 
@@ -16,10 +18,12 @@ export interface Coalesced {
 }
 
 /** Returns a trigger that runs `action` once for each burst of asks. */
-export function coalesce(action: () => void, { quietMs, atMostMs, clock }: CoalesceOptions): Coalesced {
+export function coalesce(action: () => void, { quietMs, atMostMs, apartMs = 0, clock }: CoalesceOptions): Coalesced {
   let firstAskedMs: number | undefined;
   let timer: NodeJS.Timeout | undefined;
+  let lastMs = -Infinity;
   const run = (): void => {
+    lastMs = clock.monotonicMs();
     firstAskedMs = undefined;
     timer = undefined;
     action();
@@ -29,7 +33,7 @@ export function coalesce(action: () => void, { quietMs, atMostMs, clock }: Coale
       const nowMs = clock.monotonicMs();
       firstAskedMs ??= nowMs;
       clearTimeout(timer);
-      timer = setTimeout(run, Math.max(0, Math.min(quietMs, firstAskedMs + atMostMs - nowMs)));
+      timer = setTimeout(run, Math.max(0, Math.min(Math.max(quietMs, lastMs + apartMs - nowMs), firstAskedMs + atMostMs - nowMs)));
     },
     isPending: () => firstAskedMs !== undefined,
     cancel() {

@@ -20,24 +20,36 @@ interface Kept {
 export interface AcceptedObjects {
   /** What was in force when the last run ended; nothing if it cannot be read. */
   read(): readonly MeshObject[];
-  /** Keeps the objects of a state. Calls may overlap: the newest state wins. Rejects when the file cannot be written. */
+  /** Keeps the objects of a state, after a pause where one is given. Calls may overlap: the newest state wins. Rejects when the file cannot be written. */
   keep(world: World): Promise<void>;
+  /** Resolves when what is to be kept is kept, without a pause. */
+  flush(): Promise<void>;
 }
 
+/** Waits before each writing, so that a burst of changes is one. */
+export type Pause = (signal: AbortSignal) => Promise<void>;
+
 /** The file at `path`, which only its owner may read: Secrets are among the objects. `include` picks the objects worth keeping. */
-export function createAcceptedObjects(path: string, include: (object: MeshObject) => boolean): AcceptedObjects {
+export function createAcceptedObjects(path: string, include: (object: MeshObject) => boolean, pause: Pause = async () => {}): AcceptedObjects {
   let next: World | undefined;
   let writing: Promise<void> | undefined;
+  let hurry = new AbortController();
   const write = async (): Promise<void> => {
     while (next !== undefined) {
+      await pause(hurry.signal).catch(() => undefined);
       const world = next;
       next = undefined;
-      const kept: Kept = { format: FORMAT, objects: allKinds.flatMap((kind) => world.list(kind) as readonly MeshObject[]).filter(include) };
-      await writeFile(`${path}.new`, JSON.stringify(kept), { mode: 0o600 });
+      const texts = allKinds.flatMap((kind) => world.list(kind) as readonly MeshObject[]).filter(include).map(textOf);
+      await writeFile(`${path}.new`, `{"format":${FORMAT},"objects":[${texts.join(",")}]}`, { mode: 0o600 });
       await rename(`${path}.new`, path);
     }
   };
   return {
+    async flush() {
+      hurry.abort();
+      await writing;
+      hurry = new AbortController();
+    },
     read() {
       try {
         const kept = JSON.parse(readFileSync(path, "utf8")) as Kept;
@@ -52,4 +64,17 @@ export function createAcceptedObjects(path: string, include: (object: MeshObject
       return writing;
     },
   };
+}
+
+const texts = new WeakMap<MeshObject, { readonly text: string; readonly place: string }>();
+
+/** Objects hardly ever change: their text is made once, and again where they moved. */
+function textOf(object: MeshObject): string {
+  const { file, line, column } = object.location;
+  const place = `${file}:${line}:${column}`;
+  const known = texts.get(object);
+  if (known?.place === place) return known.text;
+  const text = JSON.stringify(object);
+  texts.set(object, { text, place });
+  return text;
 }

@@ -108,4 +108,18 @@ describe("objects remembered across a restart", () => {
     writeFileSync(path, '{"format": 99, "objects": []}');
     expect(createAcceptedObjects(path, () => true).read()).toEqual([]);
   });
+
+  it("are written once for a burst of changes, and at once before the end", async () => {
+    const path = join(directory, "accepted.json");
+    let pauses = 0;
+    const accepted = createAcceptedObjects(path, () => true, (signal) => new Promise((resolve) => (pauses++, signal.addEventListener("abort", () => resolve()))));
+    const store = createStore({ strict: false });
+    tell(store, good);
+    void accepted.keep(store.world());
+    tell(store, good.replace("name: reviews", "name: ratings"));
+    void accepted.keep(store.world());
+    expect(createAcceptedObjects(path, () => true).read()).toEqual([]);
+    await accepted.flush();
+    expect([createAcceptedObjects(path, () => true).read().map(({ metadata }) => metadata.name), pauses]).toEqual([["ratings"], 1]);
+  });
 });
