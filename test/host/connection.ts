@@ -1,12 +1,13 @@
 import { type AttributeTree, checkedAttributes } from "./attributes.ts";
 import type { BodyBuffer, Context, StreamAccess } from "./context.ts";
+import type { Attributes } from "./known-attributes.ts";
 import { toBytes } from "./pairs.ts";
 import type { PluginInstance } from "./plugin.ts";
 
 /** A connection as a test describes it. */
 export interface ConnectionOptions {
   /** On top of the host's attributes. */
-  readonly attributes?: AttributeTree;
+  readonly attributes?: Attributes;
   /** Index of the worker that serves it, default 0. */
   readonly worker?: number;
 }

@@ -1,4 +1,5 @@
 import type { AttributeTree } from "./attributes.ts";
+import type { FaultPlan } from "./faults.ts";
 import type { GrpcCall } from "./grpc-call.ts";
 import type { HttpCall } from "./http-call.ts";
 import { Metrics } from "./metrics.ts";
@@ -39,6 +40,10 @@ export interface Environment {
   readonly vmConfiguration: Uint8Array;
   /** Called before each host call; a status it returns is answered instead of doing the call. */
   readonly intercept: ((call: HostCall) => number | undefined) | undefined;
+  /** Faults that are injected, after `intercept`. */
+  readonly faults: FaultPlan;
+  /** What WASI's environ_get gives. */
+  readonly environmentVariables: Readonly<Record<string, string>>;
   logLevel: LogLevel;
   readonly strict: StrictLimits | undefined;
   /** What went beyond the strict limits, each once. */

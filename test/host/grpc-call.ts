@@ -19,6 +19,8 @@ const UNAVAILABLE = 14;
 export class GrpcCall {
   readonly kind: "call" | "stream";
   readonly token: number;
+  /** Id of the context that made it: a stream's (`HttpStream.id`) or a root's. */
+  readonly contextId: number;
   readonly cluster: string;
   readonly service: string;
   readonly method: string;
@@ -38,9 +40,10 @@ export class GrpcCall {
   readonly #deliver: GrpcDelivery;
   readonly #forget: () => void;
 
-  constructor(call: Pick<GrpcCall, "kind" | "token" | "cluster" | "service" | "method" | "metadata" | "timeoutMs" | "deadlineNs">, deliver: GrpcDelivery, forget: () => void) {
+  constructor(call: Pick<GrpcCall, "kind" | "token" | "contextId" | "cluster" | "service" | "method" | "metadata" | "timeoutMs" | "deadlineNs">, deliver: GrpcDelivery, forget: () => void) {
     this.kind = call.kind;
     this.token = call.token;
+    this.contextId = call.contextId;
     this.cluster = call.cluster;
     this.service = call.service;
     this.method = call.method;

@@ -1,10 +1,12 @@
-import { type AttributeTree, checkedAttributes } from "./attributes.ts";
+import { checkedAttributes } from "./attributes.ts";
 import { type ConnectionOptions, TcpConnection } from "./connection.ts";
 import { Clock, type Environment, type ForeignFunction, type HostCall } from "./environment.ts";
 import { HostError } from "./errors.ts";
+import { type Fault, planFaults } from "./faults.ts";
 import type { GrpcCall } from "./grpc-call.ts";
 import type { HttpCall } from "./http-call.ts";
 import { Metrics } from "./metrics.ts";
+import type { Attributes } from "./known-attributes.ts";
 import { loadModule } from "./module.ts";
 import { toBytes } from "./pairs.ts";
 import { type FailurePolicy, PluginInstance } from "./plugin.ts";
@@ -28,18 +30,24 @@ export interface HostOptions {
   /** Number of workers, default 1. Each has a VM of its own; shared data and metrics are common. */
   readonly workers?: number;
   /** Attributes of every stream: connection, xds … Roots see only `xds.node` of them, as in Envoy. */
-  readonly attributes?: AttributeTree;
+  readonly attributes?: Attributes;
   /** Clusters callouts may name; default: any. */
   readonly clusters?: readonly string[];
   /** Default "trace": everything is kept. */
   readonly logLevel?: LogLevel;
-  /** Default "closed", as in Envoy. "reload": a stream that comes a second or more after the VM was loaded gets a new one. */
+  /** Default "closed", as in Envoy. "reload": a stream that comes late enough after the VM was loaded (`reload`) gets a new one. */
   readonly failurePolicy?: FailurePolicy;
+  /** When a dead VM is replaced under "reload". */
+  readonly reload?: ReloadOptions;
+  /** `environment_variables.key_values` of the VM. */
+  readonly environmentVariables?: Readonly<Record<string, string>>;
+  /** Faults to inject: any host call or the module's allocator, each or the n-th time, any status or a trap. */
+  readonly faults?: readonly Fault[];
   /** Budgets of stream callbacks; `verify()` reports what went beyond. */
   readonly strict?: StrictLimits;
   /** More foreign functions, or others in place of the host's. */
   readonly foreignFunctions?: Readonly<Record<string, ForeignFunction>>;
-  /** Fault injection: called before each host call; the status it returns is answered instead of doing the call. */
+  /** For faults that `faults` cannot say, and to watch: called before each host call; the status it returns is answered instead of doing the call. */
   readonly intercept?: (call: HostCall) => number | undefined;
 }
 
@@ -48,8 +56,15 @@ export type StartStage = "compile" | "abi" | "imports" | "exports" | "start" | "
 export type StartResult = { readonly ok: true; readonly host: Host } | { readonly ok: false; readonly stage: StartStage; readonly reason: string };
 export type ChangeResult = { readonly ok: true } | { readonly ok: false; readonly stage: StartStage; readonly reason: string };
 
-/** Envoy waits about a second (with jitter) between a VM's load and its reload. */
-const RELOAD_BACKOFF_NS = 1_000_000_000n;
+/** Envoy's `reload_config`: a VM lives at least `baseMs` and at most 1.5 × `baseMs` before it is replaced; drawn anew for each stream. */
+export interface ReloadOptions {
+  /** `backoff.base_interval`, default 1,000. Milliseconds. */
+  readonly baseMs?: number;
+  /** Chance, 0 ≤ x < 1, where Envoy's is random; default: always 0, so that tests can be exact. */
+  readonly random?: () => number;
+}
+
+const RELOAD_BASE_MS = 1000;
 
 /** A running simulated proxy. */
 export class Host {
@@ -68,7 +83,7 @@ export class Host {
     this.#environment = {
       clock: new Clock(), metrics: new Metrics(), sharedData: new SharedData(), queues: new SharedQueues(), logs: [], attributes: checkedAttributes(options.attributes ?? {}),
       clusters: options.clusters && new Set(options.clusters), foreignFunctions: options.foreignFunctions ?? {}, vmId: options.vmId ?? "",
-      vmConfiguration: toBytes(options.vmConfiguration ?? ""), intercept: options.intercept, strict: options.strict, violations: new Set(), logLevel: options.logLevel ?? "trace", httpCalls: [], grpcCalls: [],
+      vmConfiguration: toBytes(options.vmConfiguration ?? ""), intercept: options.intercept, faults: planFaults(options.faults ?? []), environmentVariables: options.environmentVariables ?? {}, strict: options.strict, violations: new Set(), logLevel: options.logLevel ?? "trace", httpCalls: [], grpcCalls: [],
     };
     this.clock = this.#environment.clock;
     this.metrics = this.#environment.metrics;
@@ -193,14 +208,18 @@ export class Host {
   /** The worker's plugin for a new stream: under "reload" a dead VM is replaced, unless it was loaded just now. */
   #serving(index: number): PluginInstance {
     const current = this.#worker(index);
-    const ageNs = this.clock.monotonicNs - current.loadedNs;
-    if (!current.vm.failure || current.failurePolicy !== "reload" || ageNs < RELOAD_BACKOFF_NS) return current;
+    if (!current.vm.failure || current.failurePolicy !== "reload" || this.clock.monotonicNs - current.loadedNs < this.#reloadDelayNs()) return current;
     const loaded = loadModule(this.#options.module);
     if (!loaded.ok) return current;
     const instance = new PluginInstance(new Vm(loaded.module, loaded.exports, this.#environment, index), current);
     if (instance.start(true)) return current;
     this.#workers[index] = instance;
     return instance;
+  }
+
+  #reloadDelayNs(): bigint {
+    const { baseMs = RELOAD_BASE_MS, random = () => 0 } = this.#options.reload ?? {};
+    return BigInt(Math.round(baseMs * (1 + random() / 2) * 1e6));
   }
 
   #worker(index: number): PluginInstance {

@@ -9,6 +9,8 @@ export class HttpCall {
   /** Whether it still waits for its answer. */
   isPending = true;
   readonly token: number;
+  /** Id of the context that made it: a stream's (`HttpStream.id`) or a root's. */
+  readonly contextId: number;
   readonly cluster: string;
   readonly headers: HeaderMap;
   readonly body: Uint8Array;
@@ -18,8 +20,9 @@ export class HttpCall {
   readonly deadlineNs: bigint | undefined;
   readonly #deliver: (answer: HttpCallAnswer) => void;
 
-  constructor(call: Pick<HttpCall, "token" | "cluster" | "headers" | "body" | "timeoutMs" | "deadlineNs">, deliver: (answer: HttpCallAnswer) => void) {
+  constructor(call: Pick<HttpCall, "token" | "contextId" | "cluster" | "headers" | "body" | "timeoutMs" | "deadlineNs">, deliver: (answer: HttpCallAnswer) => void) {
     this.token = call.token;
+    this.contextId = call.contextId;
     this.cluster = call.cluster;
     this.headers = call.headers;
     this.body = call.body;

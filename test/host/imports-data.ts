@@ -76,7 +76,7 @@ function makeHttpCall(vm: Vm, cluster: string, headers: HeaderMap, body: Uint8Ar
   const environment = vm.environment;
   const token = vm.nextCallToken();
   const deadlineNs = timeoutMs > 0 ? environment.clock.monotonicNs + BigInt(timeoutMs) * 1_000_000n : undefined;
-  const call = new HttpCall({ token, cluster, headers, body, timeoutMs, deadlineNs }, (answer) => {
+  const call = new HttpCall({ token, contextId: vm.context.id, cluster, headers, body, timeoutMs, deadlineNs }, (answer) => {
     environment.httpCalls.splice(environment.httpCalls.indexOf(call), 1);
     if (context.root.isGone) return;
     context.root.answer = answer;

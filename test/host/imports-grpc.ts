@@ -42,7 +42,7 @@ function begin(vm: Vm, wanted: Wanted): GrpcCall | number {
     return Status.InternalFailure;
   }
   const deadlineNs = timeoutMs > 0 ? environment.clock.monotonicNs + BigInt(timeoutMs) * 1_000_000n : undefined;
-  const call: GrpcCall = new GrpcCall({ kind, token, cluster: cluster.name, service, method, metadata: HeaderMap.decode(metadata), timeoutMs, deadlineNs }, deliver, () => {
+  const call: GrpcCall = new GrpcCall({ kind, token, contextId: vm.context.id, cluster: cluster.name, service, method, metadata: HeaderMap.decode(metadata), timeoutMs, deadlineNs }, deliver, () => {
     environment.grpcCalls.splice(environment.grpcCalls.indexOf(call), 1);
   });
   environment.grpcCalls.push(call);

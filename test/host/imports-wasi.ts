@@ -4,6 +4,8 @@ import type { Vm } from "./vm.ts";
 const SUCCESS = 0;
 const EBADF = 8;
 const EFAULT = 21;
+const EINVAL = 28;
+const ENOENT = 44;
 const ENOTSUP = 58;
 
 function fdWrite(vm: Vm, fd: number, vectors: number, count: number, writtenOut: number): number {
@@ -22,6 +24,25 @@ function fdWrite(vm: Vm, fd: number, vectors: number, count: number, writtenOut:
   return vm.writeU32(writtenOut, bytes.length) ? SUCCESS : EFAULT;
 }
 
+const MOST_RANDOM_BYTES = 65_536;
+
+/** `KEY=value NUL` of each environment variable. */
+function environment(vm: Vm): Uint8Array[] {
+  return Object.entries(vm.environment.environmentVariables).map(([name, value]) => Buffer.from(`${name}=${value}\0`));
+}
+
+function environGet(vm: Vm, pointers: number, buffer: number): number {
+  let [slot, at] = [pointers, buffer];
+  for (const entry of environment(vm)) {
+    const target = vm.read(at, entry.length);
+    if (!target || !vm.writeU32(slot, at)) return EFAULT;
+    target.set(entry);
+    slot += 4;
+    at += entry.length;
+  }
+  return SUCCESS;
+}
+
 function twoZeros(vm: Vm, first: number, second: number): number {
   return vm.writeU32(first, 0) && vm.writeU32(second, 0) ? SUCCESS : EFAULT;
 }
@@ -35,6 +56,7 @@ export function wasiImports(vm: Vm): Readonly<Record<string, HostFunction>> {
       return vm.writeU64(out, id === 0 ? clock.wallNs : clock.monotonicNs) ? SUCCESS : EFAULT;
     },
     random_get(ptr: number, length: number): number {
+      if (length >>> 0 > MOST_RANDOM_BYTES) return EINVAL;
       const target = vm.read(ptr, length);
       if (!target) return EFAULT;
       target.forEach((_, i) => (target[i] = (i * 167 + 13) & 0xff)); // the same bytes in every run
@@ -42,15 +64,18 @@ export function wasiImports(vm: Vm): Readonly<Record<string, HostFunction>> {
     },
     fd_write: (fd: number, vectors: number, count: number, out: number): number => fdWrite(vm, fd, vectors, count, out),
     fd_prestat_get: (): number => EBADF,
-    fd_prestat_dir_name: (): number => EBADF,
     fd_seek: (): number => SUCCESS,
     fd_close: (): number => SUCCESS,
     fd_fdstat_get(fd: number, out: number): number {
       if (fd !== 1 && fd !== 2) return EBADF;
       return vm.writeU64(out, 0n) && vm.writeU64(out + 8, 64n) && vm.writeU64(out + 16, 0n) ? SUCCESS : EFAULT;
     },
-    environ_get: (): number => SUCCESS,
-    environ_sizes_get: (a: number, b: number): number => twoZeros(vm, a, b),
+    environ_get: (pointers: number, buffer: number): number => environGet(vm, pointers, buffer),
+    environ_sizes_get(countOut: number, sizeOut: number): number {
+      const entries = environment(vm);
+      return vm.writeU32(countOut, entries.length) && vm.writeU32(sizeOut, Buffer.concat(entries).length) ? SUCCESS : EFAULT;
+    },
+    path_open: (): number => ENOENT,
     args_get: (): number => SUCCESS,
     args_sizes_get: (a: number, b: number): number => twoZeros(vm, a, b),
     sched_yield: (): number => SUCCESS,

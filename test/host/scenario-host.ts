@@ -2,7 +2,7 @@
 // is played from the scenario's data, so that the filter sees what it would see on Envoy.
 import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
-import type { AttributeTree } from "./attributes.ts";
+import type { Attributes } from "./known-attributes.ts";
 import { HeaderMap } from "./header-map.ts";
 import { createHost, type Host, startHost } from "./host.ts";
 import { latin1 } from "./pairs.ts";
@@ -47,9 +47,9 @@ export function clusterName(scenario: Scenario): string {
   return scenario.cluster?.name ?? `cluster of ${scenario.name}`;
 }
 
-const inMetadata = (metadata: FilterMetadata | undefined): AttributeTree => ({ filter_metadata: metadata ?? {} });
+const inMetadata = (metadata: FilterMetadata | undefined): NonNullable<Attributes["metadata"]> => ({ filter_metadata: metadata ?? {} });
 
-function proxyAttributes(scenario: Scenario): AttributeTree {
+function proxyAttributes(scenario: Scenario): Attributes {
   return {
     xds: {
       node: { id: "scenario-node", cluster: "scenario-cluster", metadata: scenario.nodeMetadata ?? {} },
@@ -73,7 +73,7 @@ function sourceOf(scenario: Scenario, exchange: Exchange): { readonly address: s
 const SERVER = "spiffe://cluster.local/ns/default/sa/scenario";
 const subject = (uri: string): string => `CN=${uri.slice(0, 64)}`; // as scenarios' certificates have it
 
-function connectionAttributes(peer: Peer): AttributeTree {
+function connectionAttributes(peer: Peer): Attributes["connection"] {
   if (peer.identity === undefined && peer.sni === undefined) return { mtls: false };
   return {
     mtls: peer.identity !== undefined, requested_server_name: peer.sni ?? "", tls_version: "TLSv1.3", uri_san_local_certificate: SERVER, subject_local_certificate: subject(SERVER),
@@ -81,7 +81,7 @@ function connectionAttributes(peer: Peer): AttributeTree {
   };
 }
 
-function streamAttributes(scenario: Scenario, exchange: Exchange): AttributeTree {
+function streamAttributes(scenario: Scenario, exchange: Exchange): Attributes {
   const peer = exchange.peer ?? {};
   const source = sourceOf(scenario, exchange);
   const destination = peer.destination ?? { address: "127.0.0.1", port: 80 };

@@ -3,6 +3,7 @@ import { Body } from "./body.ts";
 import type { BodyBuffer, Context, StreamAccess } from "./context.ts";
 import { HostError } from "./errors.ts";
 import { HeaderMap, type HeadersInput } from "./header-map.ts";
+import type { Attributes } from "./known-attributes.ts";
 import { buildReply, grpcStatusOf, type LocalReply, type ReplyRequest } from "./local-reply.ts";
 import { latin1, toBytes } from "./pairs.ts";
 import type { PluginInstance } from "./plugin.ts";
@@ -16,7 +17,7 @@ export interface StreamOptions {
   /** Default: GET / on example.com over http. */
   readonly headers?: HeadersInput;
   /** On top of the host's attributes. */
-  readonly attributes?: AttributeTree;
+  readonly attributes?: Attributes;
   /** Index of the worker that serves it, default 0. */
   readonly worker?: number;
 }
@@ -71,6 +72,11 @@ export class HttpStream {
     plugin.opened();
   }
 
+  /** The context's id, as the module knows it. */
+  get id(): number {
+    return this.#id;
+  }
+
   /** Where the stream stands. */
   get outcome(): Outcome {
     if (this.#reset) return { kind: "reset" };
@@ -115,7 +121,7 @@ export class HttpStream {
   }
 
   /** Adds to (or overrides) what the stream's attributes are from now on. */
-  setAttributes(attributes: AttributeTree): void {
+  setAttributes(attributes: Attributes): void {
     this.#attributes = mergeAttributes(this.#attributes, checkedAttributes(attributes));
   }
 

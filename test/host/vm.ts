@@ -170,6 +170,7 @@ export class Vm {
     if (bytes.length > 0) {
       this.#cost.allocations++;
       this.#cost.allocatedBytes += bytes.length;
+      if (this.#faultIn("allocator") !== undefined) return false;
       const allocate = this.exports.has("malloc") ? "malloc" : "proxy_on_memory_allocate";
       ptr = (this.#instance.exports[allocate] as Callback)(bytes.length) ?? 0;
       const target = ptr === 0 ? undefined : this.read(ptr, bytes.length);
@@ -203,6 +204,13 @@ export class Vm {
     }
   }
 
+  /** The status to answer instead; throws where the fault is a trap. */
+  #faultIn(name: string): number | undefined {
+    const fault = this.environment.faults({ name, callback: this.#callback, worker: this.worker });
+    if (fault === "trap") throw new Error(`a trap was injected into ${name}`);
+    return fault;
+  }
+
   #checkCost(callback: string): void {
     const { strict, violations } = this.environment;
     if (strict) for (const problem of costProblems(strict, callback, this.worker, this.#cost, this.#recent)) violations.add(problem);
@@ -221,7 +229,7 @@ export class Vm {
   #hostCall(name: string, implementation: ((...args: never[]) => number | void) | undefined, args: never[]): number | void {
     if (this.#starting && !ALLOWED_AT_START.has(name)) throw new Error(`restricted_callback: ${name} may not be called while the module starts`);
     this.#cost.hostCalls++;
-    const injected = this.environment.intercept?.({ name, callback: this.#callback, worker: this.worker });
+    const injected = this.environment.intercept?.({ name, callback: this.#callback, worker: this.worker }) ?? this.#faultIn(name);
     const status = injected ?? (implementation ? implementation(...args) : 52); // WASI's ENOSYS
     if (this.#recent.length === REMEMBERED_CALLS) this.#recent.shift();
     this.#recent.push(`${name} → ${statusName(status ?? 0)}`);
