@@ -21,29 +21,34 @@ export interface ImageFetcherOptions {
 
 export type ImageLocation = Extract<PluginLocation, { kind: "image" }>;
 
-type Fetched = { readonly ok: true; readonly entry: CachedModule } | { readonly ok: false; readonly message: string };
+type Fetched = { readonly ok: true; readonly entry: CachedModule; readonly stale?: string } | { readonly ok: false; readonly message: string };
 
-/** Returns what gets modules out of images. */
+/** Returns what gets modules out of images; those who ask for the same at the same time share one fetch. */
 export function createImageFetcher(options: ImageFetcherOptions): { acquire(location: ImageLocation, source: PluginSource, fresh: boolean): Promise<Acquired> } {
   const running = new Map<string, Promise<Fetched>>();
   return {
     async acquire(location, source, fresh) {
       const { reference } = location;
-      const key = keyOf(reference, location);
-      // A digest says exactly which bytes are meant; a tag may say something else tomorrow.
       const digest = reference.digest ?? (source.sha256 === undefined ? undefined : `sha256:${source.sha256}`);
-      const known = digest === undefined ? undefined : await options.cache.read(keyOf({ ...reference, digest }, location));
-      if (known !== undefined) return digestChecked(known, location, source, options);
-      const before = await options.cache.read(key);
-      if (before !== undefined && source.reuse && !fresh) return digestChecked(before, location, source, options);
-      const fetching = running.get(key) ?? fetchImage(location, options).finally(() => running.delete(key));
-      running.set(key, fetching);
+      const mustFetch = fresh || !source.reuse;
+      const asked = `${keyOf(reference, location)} ${digest} ${mustFetch}`;
+      const fetching = running.get(asked) ?? fromCacheOrRegistry(location, digest, mustFetch, options).finally(() => running.delete(asked));
+      running.set(asked, fetching);
       const fetched = await fetching;
-      if (fetched.ok) return digestChecked(fetched.entry, location, source, options);
-      const usable = before === undefined ? undefined : digestChecked(before, location, source, options);
-      return usable?.ok === true ? { ok: true, acquired: { ...usable.acquired, stale: fetched.message } } : { ok: false, field: "spec.url", message: fetched.message };
+      return fetched.ok ? digestChecked(fetched, location, source, options) : { ok: false, field: "spec.url", message: fetched.message };
     },
   };
+}
+
+async function fromCacheOrRegistry(location: ImageLocation, digest: string | undefined, mustFetch: boolean, options: ImageFetcherOptions): Promise<Fetched> {
+  const { reference } = location;
+  // A digest says exactly which bytes are meant; a tag may say something else tomorrow.
+  const known = digest === undefined ? undefined : await options.cache.read(keyOf({ ...reference, digest }, location));
+  if (known !== undefined) return { ok: true, entry: known };
+  const before = await options.cache.read(keyOf(reference, location));
+  if (before !== undefined && !mustFetch) return { ok: true, entry: before };
+  const fetched = await fetchImage(location, options);
+  return fetched.ok || before === undefined ? fetched : { ok: true, entry: before, stale: fetched.message };
 }
 
 /** What one may fetch depends on who one is: so does where it is kept. */
@@ -80,13 +85,15 @@ async function fetchImage(location: ImageLocation, options: ImageFetcherOptions)
 }
 
 /** For images `sha256` is the digest of the image: what its name leads to, or, under an index, the manifest taken. */
-function digestChecked(entry: CachedModule, location: ImageLocation, source: PluginSource, options: ImageFetcherOptions): Acquired {
+function digestChecked({ entry, stale }: Extract<Fetched, { ok: true }>, location: ImageLocation, source: PluginSource, options: ImageFetcherOptions): Acquired {
   const { image, module, signatures } = entry;
   const digests = [image?.digest, image?.manifestDigest];
   if (source.sha256 !== undefined && !digests.includes(`sha256:${source.sha256}`)) {
+    // What is there instead of an answer of the registry is no answer to the question.
+    if (stale !== undefined) return { ok: false, field: "spec.url", message: stale };
     return { ok: false, field: "spec.sha256", message: `the image's digest is ${image?.digest ?? "not known"}, not sha256:${source.sha256}` };
   }
-  const acquired: AcquiredModule = { module, signatures: { known: signatures, fetch: () => fetchKept(entry, location, options) }, ...(image !== undefined && { image }) };
+  const acquired: AcquiredModule = { module, signatures: { known: signatures, fetch: () => fetchKept(entry, location, options) }, ...(image !== undefined && { image }), ...(stale !== undefined && { stale }) };
   return { ok: true, acquired };
 }
 

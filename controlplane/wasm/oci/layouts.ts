@@ -23,6 +23,9 @@ export const LAYER_TYPES = {
   olderModule: "application/vnd.wasm.content.layer.v1+wasm",
 } as const;
 
+/** Headers and padding of an archive around a small module. */
+const ARCHIVE_BYTES = 64 * 1_024;
+
 const TAR_LAYERS: readonly string[] = [LAYER_TYPES.ociTarGzip, "application/vnd.oci.image.layer.v1.tar", "application/vnd.docker.image.rootfs.diff.tar.gzip"];
 
 export type ModuleLayer = { readonly ok: true; readonly layout: ImageLayout; readonly layer: Descriptor } | { readonly ok: false; readonly message: string };
@@ -50,7 +53,7 @@ export type ModuleBytes = { readonly ok: true; readonly bytes: Uint8Array } | { 
 export async function moduleOfLayer(layout: ImageLayout, blob: Uint8Array, maxBytes: number): Promise<ModuleBytes> {
   if (layout !== "compat") return blob.length > maxBytes ? tooLarge(maxBytes) : { ok: true, bytes: blob };
   const isGzip = blob[0] === 0x1f && blob[1] === 0x8b;
-  const archive = isGzip ? await unzip(blob, 2 * maxBytes) : { ok: true as const, bytes: blob };
+  const archive = isGzip ? await unzip(blob, 2 * maxBytes + ARCHIVE_BYTES) : { ok: true as const, bytes: blob };
   if (!archive.ok) return archive;
   const file = findInTar(archive.bytes, MODULE_FILE);
   if (!file.ok) return { ok: false, message: `the image's last layer ${file.message}` };
