@@ -18,6 +18,7 @@ interface PodDraft {
   readonly workload: string;
   readonly namespace: string;
   readonly labels: Labels;
+  readonly annotations?: Labels;
   readonly serviceAccount: string;
   readonly proxy: "sidecar" | "router" | "none";
   readonly ports: readonly { readonly name: string; readonly port: number }[];
@@ -51,6 +52,7 @@ function deploymentDrafts(world: World): readonly PodDraft[] {
       workload: metadata.name,
       namespace: metadata.namespace,
       labels,
+      annotations: spec.template.metadata?.annotations ?? {},
       serviceAccount: spec.template.spec?.serviceAccountName || spec.template.spec?.serviceAccount || "default",
       proxy: refused ? "none" : "sidecar",
       ports: servedPorts(world, metadata.namespace, labels, declared),
@@ -95,6 +97,7 @@ function podFrom(draft: PodDraft, ip: string): MeshObject<"Pod"> {
       namespace: draft.namespace,
       labels: draft.labels,
       annotations: {
+        ...draft.annotations,
         [WORKLOAD_ANNOTATION]: draft.workload,
         ...(draft.proxy !== "none" && { [PROXY_ANNOTATION]: draft.proxy, [LISTEN_ANNOTATION]: JSON.stringify(listens.map(listenText)) }),
         ...(draft.proxy === "sidecar" && { [OUTBOUND_ANNOTATION]: `${ip}:${OUTBOUND_PORT}` }),

@@ -33,6 +33,7 @@ function podDocument({ pod, ready, deletionTimestamp, envoyPid }: PodSnapshot): 
       namespace: pod.namespace,
       labels: pod.labels,
       annotations: {
+        ...pod.annotations,
         "scrim.mesh/workload": pod.workload,
         "scrim.mesh/proxy": pod.kind,
         "scrim.mesh/listen": JSON.stringify(listen),

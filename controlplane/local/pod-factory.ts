@@ -39,7 +39,7 @@ export function createPodFactory(block: AddressBlock, context: PodContext, rando
       held.set(name, { ip, ports });
       return createLocalPod({
         kind: "sidecar", name, namespace: plan.namespace, workload: plan.name, ordinal, labels: { ...plan.labels, "pod-template-hash": plan.templateHash },
-        serviceAccount: plan.serviceAccount, templateHash: plan.templateHash, ip, ports: sidecarPorts(ip, plan.ports, ports.map(({ port }) => port)), token: token(),
+        annotations: plan.annotations, serviceAccount: plan.serviceAccount, templateHash: plan.templateHash, ip, ports: sidecarPorts(ip, plan.ports, ports.map(({ port }) => port)), token: token(),
       }, plan, context);
     },
     createRouter(plan, ports) {

@@ -16,6 +16,8 @@ export interface PodRecord {
   readonly workload: string;
   readonly ordinal: number;
   readonly labels: Readonly<Record<string, string>>;
+  /** Of its template. */
+  readonly annotations?: Readonly<Record<string, string>> | undefined;
   readonly serviceAccount: string;
   readonly templateHash: string;
   readonly ip: string;

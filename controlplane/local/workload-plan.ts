@@ -19,6 +19,8 @@ export interface WorkloadPlan {
   readonly namespace: string;
   readonly replicas: number;
   readonly labels: Readonly<Record<string, string>>;
+  /** The template's: what a workload asks of the mesh, as in `scrim.mesh/engine`. */
+  readonly annotations?: Readonly<Record<string, string>> | undefined;
   readonly serviceAccount: string;
   readonly command: string;
   readonly folder: string;
@@ -81,7 +83,7 @@ function planWorkload(world: World, deployment: MeshObject<"Deployment">, comman
     graceMs: (template.spec?.terminationGracePeriodSeconds ?? DEFAULT_GRACE_SECONDS) * 1_000,
   };
   const templateHash = createHash("sha256").update(JSON.stringify([started, template.metadata?.annotations])).digest("hex").slice(0, 10);
-  return { ...started, replicas: replicas ?? 1, templateHash };
+  return { ...started, annotations: template.metadata?.annotations ?? {}, replicas: replicas ?? 1, templateHash };
 }
 
 function portsOf(container: ContainerSpec): ContainerPort[] {

@@ -19,6 +19,7 @@ export const proxyClassOfPod = memoByObject((pod: MeshObject<"Pod">): ProxyClass
     podIp: workload.ip,
     listens: workload.listens,
     ...(workload.outbound && { outbound: workload.outbound }),
+    ...(workload.engine && { engine: workload.engine }),
   };
 });
 

@@ -29,6 +29,8 @@ import type { AccessLog, OutboundProxy, ProxyIr, SocketAddress } from "./ir/prox
 import { classKeyOf, type ProxyClass } from "./ir/proxy-class.ts";
 import { resolveAccessLog } from "./resolve/access-log.ts";
 import { resolveGateway } from "./resolve/gateway.ts";
+import { engineOf, withEngine } from "./resolve/engine.ts";
+import { resolveGuardNotes } from "./resolve/guards.ts";
 import { resolveHttpFilters } from "./resolve/http-filters.ts";
 import { resolveInbound } from "./resolve/inbound.ts";
 import { modulesBeside, withModules } from "./resolve/modules.ts";
@@ -46,12 +48,13 @@ const proxyIr = derived((world: World, proxy: ProxyClass): ProxyIr => {
   const common = { ...(accessLog && { accessLog }), trustDomain: world.mesh.trustDomain };
   if (proxy.kind === "router") {
     const { ports, tables, upstreams, notes } = gatewayOf(world, proxy);
-    return { ...common, upstreams, routeTables: tables, inbound: [], gatewayPorts: ports, notes };
+    return { ...common, upstreams, routeTables: tables, inbound: [], gatewayPorts: ports, notes: [...notes, ...guardNotesOf(world, proxy)] };
   }
   const inbound = inboundOf(world, proxy);
-  if (proxy.outbound === undefined) return { ...common, upstreams: NOTHING, routeTables: NOTHING, inbound, gatewayPorts: NOTHING, notes: NOTHING };
+  const notes = guardNotesOf(world, proxy);
+  if (proxy.outbound === undefined) return { ...common, upstreams: NOTHING, routeTables: NOTHING, inbound, gatewayPorts: NOTHING, notes };
   const { table, upstreams } = resolveOutbound(world, proxy.namespace, proxy.labels);
-  return { ...common, upstreams, routeTables: [table], outbound: outboundOf(world, proxy, proxy.outbound), inbound, gatewayPorts: NOTHING, notes: NOTHING };
+  return { ...common, upstreams, routeTables: [withEngine(table, engineOf(world, proxy))], outbound: outboundOf(world, proxy, proxy.outbound), inbound, gatewayPorts: NOTHING, notes };
 }, byClass);
 
 const NOTHING: readonly never[] = [];
@@ -59,6 +62,8 @@ const NOTHING: readonly never[] = [];
 const accessLogOf = derived((world: World): AccessLog | undefined => resolveAccessLog(world.mesh), { same: isDeepStrictEqual });
 
 const gatewayOf = derived((world: World, proxy: ProxyClass) => resolveGateway(world, proxy, modulesBeside(world)), byClass);
+
+const guardNotesOf = derived((world: World, proxy: ProxyClass) => resolveGuardNotes(world, proxy), { ...byClass, same: isDeepStrictEqual });
 
 const inboundOf = derived((world: World, proxy: ProxyClass) => resolveInbound(world, proxy, modulesBeside(world)), { ...byClass, same: isDeepStrictEqual });
 
@@ -71,7 +76,7 @@ const outboundOf = derived((world: World, proxy: ProxyClass, bind: SocketAddress
 /** All of a client's routes that its listeners are made from. */
 const outboundTraits = derived((world: World, proxy: ProxyClass) => {
   const { table, unknownHosts } = resolveOutbound(world, proxy.namespace, proxy.labels);
-  return { needsRouter: needsRouter(table), unknownHosts };
+  return { needsRouter: needsRouter(withEngine(table, engineOf(world, proxy))), unknownHosts };
 }, { ...byClass, same: isDeepStrictEqual });
 
 const needsRouter = memoByObject((table: RouteTable) => table.virtualHosts.some((host) => host.decidedBy === "filter"));

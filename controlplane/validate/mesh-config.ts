@@ -31,7 +31,6 @@ export function readMeshConfig(text: string, at: FieldPath, findings: Findings):
     failedUnder: () => false,
   };
   const config = (checkShape(meshConfigSchema, document?.value ?? {}, [], "MeshConfig", inner) ?? {}) as Loose<MeshConfigDocument>;
-  if (config.engine === "native") inner.warn(["engine"], "native takes effect for header routing; authorization and rate limits still run in the Wasm filters");
   if (config.trustDomain !== undefined && !isTrustDomain(config.trustDomain)) inner.error(["trustDomain"], "must be a domain in lower case, without port");
   const namespaceFault = config.rootNamespace === undefined ? undefined : dnsLabelFault(config.rootNamespace);
   if (namespaceFault !== undefined) inner.error(["rootNamespace"], namespaceFault);

@@ -1,7 +1,7 @@
 // Rules about the caller's token: what Envoy's jwt_authn verified and left in dynamic metadata.
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
-import { type AttributeValue, createHost, type Host } from "proxy-wasm-host";
+import { type AttributeTree, type AttributeValue, createHost, type Host } from "proxy-wasm-host";
 import { describe, expect, it } from "vitest";
 
 const module = readFileSync(new URL("../build/authz.wasm", import.meta.url));
@@ -9,14 +9,14 @@ type Claims = Readonly<Record<string, AttributeValue>>;
 
 const start = (action: "ALLOW" | "DENY", rule: object): Host => createHost({ module, configuration: JSON.stringify({ policies: [{ name: "n/p", action, rules: [rule] }] }) });
 
-function isAllowed(host: Host, metadata: Readonly<Record<string, AttributeValue>> = {}): boolean {
+function isAllowed(host: Host, metadata: Readonly<Record<string, AttributeTree>> = {}): boolean {
   const stream = host.newStream({ headers: { ":method": "GET", ":path": "/", ":authority": "a.test" }, attributes: { metadata: { filter_metadata: metadata } } });
   const outcome = stream.sendRequestHeaders();
   stream.end();
   return outcome.kind === "continue";
 }
 
-const tokenOf = (claims: Claims) => ({ "envoy.filters.http.jwt_authn": { payload: claims } });
+const tokenOf = (claims: Claims): Readonly<Record<string, AttributeTree>> => ({ "envoy.filters.http.jwt_authn": { payload: claims } });
 /** Whether a rule lets in as an ALLOW, and whether it keeps out as a DENY. */
 const outcomes = (rule: object, claims?: Claims): [boolean, boolean] => {
   const metadata = claims ? tokenOf(claims) : {};
@@ -111,7 +111,7 @@ describe("claims", () => {
 
 describe("metadata of other filters", () => {
   const key = "experimental.envoy.filters.http.x[db.table]";
-  const of = (value: AttributeValue) => ({ "envoy.filters.http.x": { "db.table": value } });
+  const of = (value: AttributeValue): Readonly<Record<string, AttributeTree>> => ({ "envoy.filters.http.x": { "db.table": value } });
   it.each<[string, string, AttributeValue | undefined, boolean]>([
     ["text", "update", "update", true],
     ["prefix", "up*", "update", true],

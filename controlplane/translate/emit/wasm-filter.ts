@@ -3,6 +3,7 @@ import type { FailurePolicy, HttpFilter, TypedExtensionConfig, VmConfig } from "
 import { packAny, typeUrlOf } from "../../../protos/codec.ts";
 import type { FailureMode, WasmFilter, WasmModule } from "../ir/filters.ts";
 import { adsSource } from "./config-source.ts";
+import { buildNativeGuard } from "./native-guard.ts";
 
 const failurePolicies: Readonly<Record<FailureMode, FailurePolicy>> = { open: "FAIL_OPEN", closed: "FAIL_CLOSED", reload: "FAIL_RELOAD" };
 
@@ -10,8 +11,14 @@ const failurePolicies: Readonly<Record<FailureMode, FailurePolicy>> = { open: "F
 export function buildWasmPlace(filter: WasmFilter): HttpFilter {
   return {
     name: filter.name,
-    configDiscovery: { configSource: adsSource(), typeUrls: [typeUrlOf("Wasm"), typeUrlOf("HttpRbac")] },
+    configDiscovery: { configSource: adsSource(), typeUrls: typesOf(filter).map(typeUrlOf) },
   };
+}
+
+/** What may be delivered: the place stays the same whatever there is to do. */
+function typesOf({ module }: WasmFilter): readonly ("Wasm" | "HttpRbac" | "LocalRateLimit")[] {
+  if (module.kind !== "native") return ["Wasm", "HttpRbac"];
+  return module.guard.kind === "rateLimit" ? ["LocalRateLimit", "HttpRbac"] : ["HttpRbac"];
 }
 
 /** Returns what is delivered to a filter's place: the module with its configuration, or what stands in for it. */
@@ -20,6 +27,7 @@ export function buildWasmExtension(filter: WasmFilter): TypedExtensionConfig {
   switch (module.kind) {
     case "module": return { name, typedConfig: wasmConfig(filter, module.module) };
     case "idle": return { name, typedConfig: letPass };
+    case "native": return { name, typedConfig: buildNativeGuard(module.guard) };
     // Envoy refuses a module that does not load even where it may fail open.
     case "unavailable": return { name, typedConfig: failureMode === "open" ? letPass : refuse };
   }

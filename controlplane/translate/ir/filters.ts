@@ -1,10 +1,17 @@
 // Which functions and plugins stand in a proxy's HTTP filter chains: IR of filter instances.
+import type { Authorization, AuthorizationAction } from "./authorization.ts";
+import type { RateLimit } from "./rate-limit.ts";
 
 /** Bytes of a module that was fetched, verified and checked; shared by reference. */
 export interface WasmModule {
   readonly sha256: string;
   readonly bytes: Uint8Array;
 }
+
+/** What Envoy's own filters do in place of a module (engine: native). */
+export type NativeGuard =
+  | { readonly kind: "authorization"; readonly action: AuthorizationAction; readonly policies: readonly Authorization[] }
+  | { readonly kind: "rateLimit"; readonly limits: readonly RateLimit[] };
 
 /** What happens to requests when the module fails: let them pass, refuse them (503), or refuse and start the module anew. */
 export type FailureMode = "open" | "closed" | "reload";
@@ -14,7 +21,9 @@ export type FilterModule =
   /** It cannot be had: what stands in for it lets everything pass or refuses everything. */
   | { readonly kind: "unavailable"; readonly reason: string }
   /** Nothing to do for now: requests pass. Its place is kept, since a change of the chain would not reach connections that are already open. */
-  | { readonly kind: "idle" };
+  | { readonly kind: "idle" }
+  /** No module: Envoy itself does it. */
+  | { readonly kind: "native"; readonly guard: NativeGuard };
 
 /** One configured module. Delivered apart from the listener that names it. */
 export interface WasmFilter {
@@ -46,7 +55,11 @@ export interface FunctionFilter extends WasmFilter {
 export interface HttpFilters {
   readonly pluginsAuthn: readonly WasmFilter[];
   readonly pluginsAuthz: readonly WasmFilter[];
+  /** Policies that Envoy's own RBAC decides, one place for each action. */
+  readonly nativeAuthorization?: readonly WasmFilter[];
   readonly authorization?: FunctionFilter;
+  /** Limits that Envoy's own local rate limit keeps. */
+  readonly nativeRateLimit?: WasmFilter;
   readonly rateLimit?: FunctionFilter;
   readonly pluginsStats: readonly WasmFilter[];
   readonly pluginsUnspecified: readonly WasmFilter[];

@@ -21,6 +21,8 @@ export interface ProxyClass {
   readonly listens: readonly ListenPort[];
   /** The explicit-proxy listener; sidecars only. */
   readonly outbound?: SocketAddress;
+  /** The workload's own choice of what enforces policies; the mesh's where there is none. */
+  readonly engine?: "wasm" | "native";
 }
 
 const keys = new WeakMap<ProxyClass, string>();

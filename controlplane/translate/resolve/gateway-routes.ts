@@ -7,7 +7,7 @@ import type { ProxyClass } from "../ir/proxy-class.ts";
 import type { Route, RouteTable, VirtualHost } from "../ir/routes.ts";
 import type { DestinationResolver } from "./destination.ts";
 import { resolveHttpRoutes } from "./http-route.ts";
-import { decisionOf } from "./outbound.ts";
+import { decisionOf, type Engine, engineOf } from "./engine.ts";
 import { isCatchAll } from "./request-match.ts";
 import { hostsOf, type VirtualServiceObject, virtualServicesFor } from "./virtual-service.ts";
 
@@ -45,7 +45,7 @@ export function resolveGatewayTable(world: World, proxy: ProxyClass, name: strin
       }
     }
   }
-  const virtualHosts = [...hosts].sort(([a], [b]) => compareText(a, b)).map(([host, building]) => virtualHost(world, host, port, building));
+  const virtualHosts = [...hosts].sort(([a], [b]) => compareText(a, b)).map(([host, building]) => virtualHost(engineOf(world, proxy), host, port, building));
   return { name, virtualHosts, ignorePort: true };
 }
 
@@ -55,11 +55,11 @@ function buildingOf(hosts: Map<string, HostBuilding>, host: string): HostBuildin
   return building;
 }
 
-function virtualHost(world: World, host: string, port: number, building: HostBuilding): VirtualHost {
+function virtualHost(engine: Engine, host: string, port: number, building: HostBuilding): VirtualHost {
   const lists = [...building.routes.values()].filter((list) => list.length > 0);
   const all = lists.length === 1 ? lists.flat() : lists.flatMap((list, index) => list.map((route) => ({ ...route, key: `${index}.${route.key}` })));
   const routes = [...all.filter((route) => !isCatchAll(route.match)), ...all.filter((route) => isCatchAll(route.match)).slice(0, 1)];
-  return { name: `${host}:${port}`, domains: [host], routes, decidedBy: decisionOf(world, routes), requireTls: building.requireTls };
+  return { name: `${host}:${port}`, domains: [host], routes, decidedBy: decisionOf(engine, routes), requireTls: building.requireTls };
 }
 
 /** A server that only redirects needs no VirtualService to do so. */

@@ -5,9 +5,8 @@ import type { World } from "../../store/world.ts";
 import type { HttpFilters } from "../ir/filters.ts";
 import type { PluginModules } from "../ir/modules.ts";
 import type { ProxyClass } from "../ir/proxy-class.ts";
-import { authorizationConfiguration, resolveAuthorization } from "./authorization-policy.ts";
 import { builtinFilter } from "./builtin-filter.ts";
-import { rateLimitConfiguration, resolveRateLimits } from "./rate-limit.ts";
+import { resolveGuards } from "./guards.ts";
 import { resolveTelemetry } from "./telemetry.ts";
 import { type ChainDirection, resolvePlugins } from "./wasm-plugin.ts";
 
@@ -26,12 +25,3 @@ export function resolveHttpFilters(world: World, proxy: ProxyClass, direction: C
   };
 }
 
-function resolveGuards(world: World, proxy: ProxyClass, modules: PluginModules): Pick<HttpFilters, "authorization" | "rateLimit"> {
-  const policies = resolveAuthorization(world, proxy);
-  const rateLimits = resolveRateLimits(world, proxy);
-  const { failStrategies } = world.mesh;
-  return {
-    authorization: builtinFilter(modules, "authz", "scrim.authz", policies.length > 0 ? authorizationConfiguration(policies) : undefined, failStrategies.authorization),
-    rateLimit: builtinFilter(modules, "ratelimit", "scrim.ratelimit", rateLimits.limits.length > 0 ? rateLimitConfiguration(rateLimits) : undefined, failStrategies.rateLimit),
-  };
-}

@@ -10,6 +10,7 @@ import type { World } from "../../store/world.ts";
 import type { Route, RouteTable, VirtualHost } from "../ir/routes.ts";
 import type { Upstream } from "../ir/upstream.ts";
 import { createDestinations, type DestinationResolver } from "./destination.ts";
+import { decisionOf } from "./engine.ts";
 import { noHeaderChanges } from "./header-changes.ts";
 import { DEFAULT_PORT, shortNames, withPort } from "./host-domains.ts";
 import { resolveHttpRoutes } from "./http-route.ts";
@@ -17,7 +18,7 @@ import { labelsKey, memoByObject, memoByOwner } from "./memo.ts";
 import { isHttp } from "./protocol.ts";
 import type { MeshPort, MeshService } from "./mesh-service.ts";
 import { httpPortNumbers, visibleHost, visibleHosts } from "./registry.ts";
-import { looksAtHeaders, matchAll, type RouteContext } from "./request-match.ts";
+import { matchAll, type RouteContext } from "./request-match.ts";
 import { forwardAction } from "./route-action.ts";
 import { type EgressScope, resolveEgressScope, scopeHasService, scopeHasVirtualService } from "./sidecar.ts";
 import { serviceUpstreams } from "./upstream.ts";
@@ -135,15 +136,6 @@ const ruledNames = derived((world: World, namespace: string, labels: Labels): re
 
 const httpPorts = derived((world: World, namespace: string, labels: Labels): readonly number[] => httpPortNumbers(servicesInScope(world, namespace, labels)), { ...byClient, same: sameItems });
 
-/**
- * Returns how the routes of a host are decided: by the router filter if one of them looks at headers, unless the mesh wants native matching; and always
- * if requests are to be kept with their share, which Envoy cannot do so that a share grows without losing anyone.
- */
-export function decisionOf(world: World, routes: readonly Route[]): VirtualHost["decidedBy"] {
-  if (routes.some((route) => route.sticky !== undefined)) return "filter";
-  return world.mesh.engine === "wasm" && routes.some((route) => looksAtHeaders(route.match)) ? "filter" : "native";
-}
-
 function serviceHosts(client: Client, service: MeshService): readonly VirtualHost[] {
   return service.ports.map((port) => (isHttp(port.protocol) ? httpHost(client, service, port) : opaqueHost(client, service, port)));
 }
@@ -198,7 +190,7 @@ function virtualHost(client: Client, host: string, ports: readonly number[], add
     name: `${host}:${ports[0]}`,
     domains: ports.flatMap((port) => spellings.flatMap((spelling) => withPort(spelling, port))),
     routes,
-    decidedBy: decisionOf(client.world, routes),
+    decidedBy: decisionOf(client.world.mesh.engine, routes),
     requireTls: false,
     connect,
   };

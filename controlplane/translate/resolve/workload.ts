@@ -12,6 +12,8 @@ export const WORKLOAD_ANNOTATION = "scrim.mesh/workload";
 export const PROXY_ANNOTATION = "scrim.mesh/proxy";
 export const LISTEN_ANNOTATION = "scrim.mesh/listen";
 export const OUTBOUND_ANNOTATION = "scrim.mesh/outbound";
+/** Users write this one: `native` or `wasm` for this workload, whatever MeshConfig says. */
+export const ENGINE_ANNOTATION = "scrim.mesh/engine";
 
 /** The name by which this cluster appears in telemetry, Istio's default. */
 export const CLUSTER_ID = "Kubernetes";
@@ -27,6 +29,7 @@ export interface Workload {
   readonly proxy: "sidecar" | "router" | "none";
   readonly listens: readonly ListenPort[];
   readonly outbound?: SocketAddress;
+  readonly engine?: "wasm" | "native";
   readonly containerPorts: readonly { readonly name: string; readonly port: number }[];
   readonly ready: boolean;
   readonly draining: boolean;
@@ -49,6 +52,7 @@ export const workloadOf = memoByObject((pod: MeshObject<"Pod">): Workload => {
     proxy,
     listens: parseListens(metadata.annotations[LISTEN_ANNOTATION] ?? ""),
     ...(outbound && { outbound }),
+    ...engineOf(metadata.annotations[ENGINE_ANNOTATION]),
     containerPorts: (spec.containers ?? []).flatMap((container) => container.ports ?? []).map((port) => ({ name: port.name ?? "", port: port.containerPort })),
     ready: (spec.status?.conditions ?? []).some((condition) => condition.type === "Ready" && condition.status === "True"),
     draining: metadata.deletionTimestamp !== undefined,
@@ -89,6 +93,10 @@ function workloadName(pod: MeshObject<"Pod">): string {
   const hash = pod.metadata.labels["pod-template-hash"];
   const at = hash === undefined ? -1 : pod.metadata.name.lastIndexOf(`-${hash}-`);
   return at > 0 ? pod.metadata.name.slice(0, at) : pod.metadata.name;
+}
+
+function engineOf(annotation: string | undefined): Pick<Workload, "engine"> {
+  return annotation === "wasm" || annotation === "native" ? { engine: annotation } : {};
 }
 
 function proxyOf(pod: MeshObject<"Pod">): Workload["proxy"] {
