@@ -28,8 +28,19 @@ export interface HeldOfType {
   readonly underWay: readonly string[];
 }
 
-/** What a proxy holds, by type, of the types it asked for. */
-export function heldBy(stream: XdsStream): Partial<Record<ResourceShortName, HeldOfType>> {
+/** What a proxy holds, by type, of the types it asked for on any of its streams. */
+export function heldOnAll(streams: readonly XdsStream[]): Partial<Record<ResourceShortName, HeldOfType>> {
+  const all: Partial<Record<ResourceShortName, HeldOfType>> = {};
+  for (const held of streams.map(heldBy)) {
+    for (const [short, { watched, resources, underWay }] of Object.entries(held) as [ResourceShortName, HeldOfType][]) {
+      const other = all[short];
+      all[short] = other === undefined ? held[short] : { watched: other.watched === "*" || watched === "*" ? "*" : [...other.watched, ...watched], resources: [...other.resources, ...resources], underWay: [...other.underWay, ...underWay] };
+    }
+  }
+  return all;
+}
+
+function heldBy(stream: XdsStream): Partial<Record<ResourceShortName, HeldOfType>> {
   const held: Partial<Record<ResourceShortName, HeldOfType>> = {};
   for (const kind of resourceKinds) {
     const { typeUrl, short } = resourceTypes[kind];

@@ -50,13 +50,21 @@ function isRefusing(type: TypeState): boolean {
   return type.suspects.length + type.examined.size > 0 || [...type.refused].some(([name, version]) => type.basis.get(name)?.version === version);
 }
 
+const WORST_FIRST: readonly SyncState[] = ["ERROR", "STALE", "NOT SENT", "SYNCED", "IGNORED"];
+
+/** The status of a type that a proxy asks for on several streams: the worst of them. */
+export function worstOf(statuses: readonly TypeStatus[]): TypeStatus {
+  return statuses.reduce((worst, status) => (WORST_FIRST.indexOf(status.state) < WORST_FIRST.indexOf(worst.state) ? status : worst));
+}
+
 /** What the proxy rejected, or its class did, as far as it is still wanted. */
 export function rejectionsOf(state: StreamState, withheld: readonly Withheld[]): TypeRejection[] {
   const rejections: TypeRejection[] = [];
   for (const kind of resourceKinds) {
     const { typeUrl, short } = resourceTypes[kind];
     const type = state.types.get(typeUrl);
-    if (type?.rejection !== undefined && isRefusing(type)) rejections.push({ type: short, resources: type.rejection.names, message: type.rejection.reason, atMs: type.rejection.atMs });
+    if (type === undefined) continue;
+    if (type.rejection !== undefined && isRefusing(type)) rejections.push({ type: short, resources: type.rejection.names, message: type.rejection.reason, atMs: type.rejection.atMs });
     else for (const { resource, reason, atMs } of withheld) if (resource.kind === kind) rejections.push({ type: short, resources: [resource.name], message: reason, atMs });
   }
   return rejections;

@@ -5,10 +5,10 @@ import type { EncodedMap, EncodedResource } from "../snapshot/encode.ts";
 import type { ResourceKind } from "../snapshot/resources.ts";
 import { kindOf, type ResourceShortName, resourceTypes } from "../snapshot/type-urls.ts";
 import { type AcceptanceBook, createAcceptanceBook, type Withheld } from "./acceptance.ts";
-import { type HeldOfType, heldBy, holds, type ResourceReach, reachOf } from "./distribution.ts";
+import { type HeldOfType, heldOnAll, holds, type ResourceReach, reachOf } from "./distribution.ts";
 import type { Proxy, ProxyIdentity } from "./node.ts";
 import { acceptanceKey, contentOf, type ContentSource, createRefresher, type Refresher } from "./refresher.ts";
-import { isQuiet, rejectionsOf, type TypeRejection, type TypeStatus, typeStatuses } from "./status.ts";
+import { isQuiet, rejectionsOf, type TypeRejection, type TypeStatus, typeStatuses, worstOf } from "./status.ts";
 import type { Answer, StreamHost, XdsStream } from "./stream.ts";
 import { createTrials, type Risk, type Trials } from "./trials.ts";
 import { createResponseEncoder } from "./wire.ts";
@@ -89,7 +89,7 @@ export function createStreamSet(options: StreamSetOptions): StreamSet {
       refresher.refreshAll();
       const nodes = byNodeId(streams);
       const own = nodes.get(nodeId) ?? nodes.get(`said/${nodeId}`);
-      return own === undefined ? undefined : Object.assign({}, ...own.map(heldBy)) as Partial<Record<ResourceShortName, HeldOfType>>;
+      return own === undefined ? undefined : heldOnAll(own);
     },
     reach(kind, name) {
       refresher.refreshAll();
@@ -125,18 +125,16 @@ function nodeKey({ node, isProven }: Proxy): string {
   return isProven ? node.id : `said/${node.id}`;
 }
 
-/** Each node's streams: its newest aggregated one, or one for each type. A stream that an older connection left open does not count. */
+/** Each node's streams: its newest aggregated one, or all that are for one type. An aggregated one that an older connection left open does not count. */
 function byNodeId(streams: ReadonlySet<XdsStream>): Map<string, XdsStream[]> {
-  const found = new Map<string, Map<string, XdsStream>>();
+  const found = new Map<string, XdsStream[]>();
   for (const stream of streams) {
     if (stream.proxy === undefined) continue;
     const key = nodeKey(stream.proxy);
-    const own = found.get(key) ?? new Map<string, XdsStream>();
-    if (stream.kind.only === undefined) own.clear();
-    own.set(stream.kind.only ?? "", stream);
-    found.set(key, own);
+    const own = found.get(key) ?? [];
+    found.set(key, stream.kind.only === undefined ? [stream] : [...own, stream]);
   }
-  return new Map([...found].map(([nodeId, own]) => [nodeId, [...own.values()]]));
+  return found;
 }
 
 function createHost({ options, streams, book, trials, refresher }: Parts): StreamHost {
@@ -207,10 +205,8 @@ function statusOf(streams: readonly XdsStream[], book: AcceptanceBook): ProxySta
   const newest = streams.at(-1)!;
   const { node, identity, isProven } = newest.proxy as Proxy;
   const each = streams.map((stream) => ({ stream, types: typeStatuses(stream.state(), withheldFrom(stream, book)) }));
-  const types = Object.fromEntries(Object.keys(each[0]!.types).map((short) => {
-    const own = each.map((one) => one.types[short as ResourceShortName]);
-    return [short, own.find(({ state }) => state !== "IGNORED") ?? own[0]!];
-  })) as Record<ResourceShortName, TypeStatus>;
+  const shorts = Object.keys(each[0]!.types) as ResourceShortName[];
+  const types = Object.fromEntries(shorts.map((short) => [short, worstOf(each.map((one) => one.types[short]))])) as Record<ResourceShortName, TypeStatus>;
   const asked = Object.values(types).filter(({ state }) => state !== "IGNORED");
   const { id: nodeId, kind, pod, namespace, envoyVersion, metadata } = node;
   return {

@@ -34,12 +34,17 @@ function envoyPath(): string {
   return path;
 }
 
-/** An Envoy that was started; it may not have connected yet. */
-export async function startEnvoy(options: EnvoyOptions): Promise<EnvoyProcess> {
+/** An Envoy that was started, for delta ADS over TLS; it may not have connected yet. */
+export function startEnvoy(options: EnvoyOptions): Promise<EnvoyProcess> {
+  return startEnvoyWith(bootstrap(options));
+}
+
+/** An Envoy that was started with a bootstrap of one's own (proto3 JSON). */
+export async function startEnvoyWith(config: unknown): Promise<EnvoyProcess> {
   const directory = mkdtempSync(join(tmpdir(), "scrim-envoy-"));
   const configPath = join(directory, "bootstrap.json");
   const addressPath = join(directory, "admin-address");
-  writeFileSync(configPath, JSON.stringify(bootstrap(options)));
+  writeFileSync(configPath, JSON.stringify(config));
   const args = ["-c", configPath, "--use-dynamic-base-id", "--concurrency", "1", "--admin-address-path", addressPath, "-l", "info"];
   const child = spawn(envoyPath(), args, { stdio: ["ignore", "ignore", "pipe"] });
   let log = "";
