@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { buildRust, compileRaw, initialMemoryOf } from "../modules/compile.ts";
 import { root } from "../places.ts";
-import { authzExample, ratelimitExample, routerExample, telemetryExample } from "./examples.ts";
+import { authzExample, meshExample, ratelimitExample, routerExample, telemetryExample } from "./examples.ts";
 
 export interface WasmPart {
   readonly path: string;
@@ -46,13 +46,14 @@ export async function allCases(): Promise<Cases> {
     one("ratelimit", "scrim", [ratelimit]),
     one("router", "scrim", [router], true),
     one("telemetry", "scrim", [telemetry]),
-    one("all four, separate", "scrim", [telemetry, authz, ratelimit, router], true),
+    one("all four separate", "scrim", [telemetry, authz, ratelimit, router], true),
+    one("all four fused", "scrim", [ours("mesh", meshExample())], true),
     { name: "native RBAC", group: "native", wasm: [], native: nativeRbac },
     { name: "native local_ratelimit", group: "native", wasm: [], native: [nativeLimit] },
     { name: "native RBAC + local_ratelimit", group: "native", wasm: [], native: [...nativeRbac, nativeLimit] },
     one("authz by hand", "by hand", [await byHand("authz")]),
     one("ratelimit by hand", "by hand", [await byHand("ratelimit")]),
-    one("all four by hand, one module", "by hand", [await byHand("four")], true),
+    one("all four by hand", "by hand", [await byHand("four")], true),
     ...(rust.kind === "built" ? [one("Rust SDK, a bucket per header", "Rust SDK", [{ path: rust.path, configuration: "" }])] : []),
   ];
   return { cases, absent: rust.kind === "absent" ? [`Rust SDK: ${rust.reason}`] : [] };

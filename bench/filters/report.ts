@@ -70,7 +70,7 @@ export function renderCases(results: readonly CaseResult[]): string {
 const RATIOS: readonly (readonly [string, string, number])[] = [
   ["authz", "authz by hand", 1.25],
   ["ratelimit", "ratelimit by hand", 1.25],
-  ["all four, separate", "all four by hand, one module", 1.25],
+  ["all four fused", "all four by hand", 1.25],
   ["authz", "Rust SDK, a bucket per header", 0.5],
   ["ratelimit", "Rust SDK, a bucket per header", 0.5],
 ];

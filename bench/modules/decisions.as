@@ -3,21 +3,28 @@ import { findHeader, hostGetShared, hostSetShared, monotonicNs, out, property, T
 
 const path = new Text(":path"), method = new Text(":method"), role = new Text("x-role"), user = new Text("x-user");
 const admin = new Text("/admin"), banned = new Text("banned"), get = new Text("GET"), post = new Text("POST"), reviews = new Text("/reviews/");
+let caller: bool = false;
+const identity = new Text("connection\0uri_san_peer_certificate"), orders = new Text("spiffe://cluster.local/ns/default/sa/orderservice-sa");
 const mtls = new Text("connection\0mtls"), peer = new Text("filter_state\0scrim.peer_address"), loopback = new Text("127.");
 
-let authenticated: bool = false;
+export let authenticated: bool = false;
 
-function readCaller(): void {
+export function readCaller(): void {
   authenticated = property(mtls) && load<u8>(load<u32>(out)) != 0;
+  // Whoever is authenticated is told apart by the certificate's URI.
+  if (authenticated && property(identity)) caller = load<u32>(out + 4) == u32(orders.length) && memory.compare(load<u32>(out), orders.at, orders.length) == 0;
+  else caller = false;
 }
 
 export function isAllowed(): bool {
   if (findHeader(path) && valueBegins(admin)) return false;
   if (findHeader(role) && valueIs(banned)) return false;
   readCaller();
-  if (!property(peer)) return false;
-  const address = load<u32>(out), length = load<u32>(out + 4);
-  if (length < 4 || memory.compare(address, loopback.at, 4) != 0) return false;
+  if (!caller) {
+    if (!property(peer)) return false;
+    const address = load<u32>(out), length = load<u32>(out + 4);
+    if (length < 4 || memory.compare(address, loopback.at, 4) != 0) return false;
+  }
   if (!findHeader(method) || !(valueIs(get) || valueIs(post))) return false;
   return findHeader(path) && valueBegins(reviews);
 }

@@ -1,22 +1,20 @@
 // The work of all four filters in one module: the VM is entered once on the request and once at log, headers are read once.
-import { allocate, defineMetric, findHeader, forget, hostForeign, hostIncrement, hostRecord, hostReply, hostSetProperty, numberOf, out, property, readHeaders, Text, valueBegins } from "./raw";
+import { allocate, defineMetric, findHeader, forget, hostForeign, hostIncrement, hostReply, hostSetProperty, out, property, readHeaders, Text, valueBegins } from "./raw";
 import { hasToken, isAllowed } from "./decisions";
+import { count, exchangePeer } from "./telemetry";
 export function proxy_abi_version_0_2_1(): void {}
 export function malloc(size: usize): usize { return allocate(size); }
 export function proxy_on_context_create(id: u32, parent: u32): void {}
 const metrics = memory.data(64, 16);
 const body = new Text("refused");
 const rulesId = new Text("xds\0virtual_host_metadata\0filter_metadata\0scrim.router\0id"), choice = new Text("scrim.route"), chosen = new Text("1.0");
-const clear = new Text("clear_route_cache"), endUser = new Text("end-user"), cookie = new Text("cookie"), contentType = new Text("content-type");
-const mtls = new Text("connection\0mtls"), code = new Text("response\0code"), flags = new Text("response\0flags");
-const service = new Text("xds\0cluster_metadata\0filter_metadata\0scrim\0service"), cluster = new Text("xds\0cluster_name");
-const duration = new Text("request\0duration"), requestSize = new Text("request\0total_size"), responseSize = new Text("response\0total_size");
+const clear = new Text("clear_route_cache"), endUser = new Text("end-user"), cookie = new Text("cookie");
 export function proxy_on_configure(id: u32, size: u32): u32 {
-  const names: string[] = ["raw_allowed", "raw_admitted", "raw_routed", "raw_requests", "raw_duration", "raw_request_bytes", "raw_response_bytes"];
-  for (let i = 0; i < names.length; i++) store<i32>(metrics + i * 4, defineMetric(i < 4 ? 0 : 2, names[i]));
+  const names: string[] = ["raw_allowed", "raw_admitted", "raw_routed"];
+  for (let i = 0; i < names.length; i++) store<i32>(metrics + i * 4, defineMetric(0, names[i]));
   return 1;
 }
-export function proxy_on_request_headers(id: u32, count: u32, end: u32): i32 {
+export function proxy_on_request_headers(id: u32, size: u32, end: u32): i32 {
   forget();
   readHeaders();
   if (!isAllowed() || !hasToken(true)) {
@@ -32,18 +30,10 @@ export function proxy_on_request_headers(id: u32, count: u32, end: u32): i32 {
     hostForeign(clear.at, clear.length, 0, 0, out, out + 4);
     hostIncrement(load<i32>(metrics + 8), 1);
   }
-  findHeader(contentType);
+  exchangePeer();
   return 0;
 }
 export function proxy_on_log(id: u32): void {
   forget();
-  property(mtls);
-  numberOf(code);
-  numberOf(flags);
-  if (!property(service)) property(cluster);
-  const ms = numberOf(duration) / 1000000;
-  hostIncrement(load<i32>(metrics + 12), 1);
-  hostRecord(load<i32>(metrics + 16), ms);
-  hostRecord(load<i32>(metrics + 20), numberOf(requestSize));
-  hostRecord(load<i32>(metrics + 24), numberOf(responseSize));
+  count();
 }

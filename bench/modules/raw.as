@@ -1,6 +1,7 @@
 // What every hand-written module here needs: host functions, memory for what the host returns, a walk over header pairs.
 @external("env", "proxy_get_header_map_pairs") export declare function hostPairs(map: i32, at: usize, length: usize): i32;
 @external("env", "proxy_add_header_map_value") export declare function hostAddHeader(map: i32, name: usize, nameLength: usize, value: usize, valueLength: usize): i32;
+@external("env", "proxy_remove_header_map_value") export declare function hostRemoveHeader(map: i32, name: usize, nameLength: usize): i32;
 @external("env", "proxy_get_property") export declare function hostProperty(path: usize, pathLength: usize, at: usize, length: usize): i32;
 @external("env", "proxy_set_property") export declare function hostSetProperty(path: usize, pathLength: usize, value: usize, valueLength: usize): i32;
 @external("env", "proxy_get_shared_data") export declare function hostGetShared(key: usize, keyLength: usize, at: usize, length: usize, version: usize): i32;
@@ -86,8 +87,16 @@ export function numberOf(path: Text): i64 {
 
 export function defineMetric(kind: i32, name: string): i32 {
   const text = new Text(name);
-  hostDefineMetric(kind, text.at, text.length, out);
+  return defineMetricAt(kind, text.at, text.length);
+}
+
+export function defineMetricAt(kind: i32, at: usize, length: i32): i32 {
+  hostDefineMetric(kind, at, length, out);
   return load<i32>(out);
+}
+
+export function removeHeader(name: Text): void {
+  hostRemoveHeader(0, name.at, name.length);
 }
 
 export function monotonicNs(): i64 {
