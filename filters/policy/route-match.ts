@@ -1,12 +1,14 @@
 // consumes: one virtual host's match list, compiled, and a request
 // produces: the first rule that matches
 // never does: decide out of order, allocate while deciding
-import { ABSENT, emptySpan, equals, Span, viewOf } from "./bytes";
-import { ClaimKind, ClaimPath, ClaimValue, MetadataReader } from "./jwt-claims";
+import { ABSENT, equals, Span, viewOf } from "./bytes";
+import { ClaimPath, ClaimValue, MetadataReader } from "./jwt-claims";
 import { queryParameter } from "./request-text";
+import { ClaimMatch, NamedMatch } from "./route-condition";
 import { addLines, IndexedBy, ValueIndex } from "./route-index";
+import { SpanList } from "./span-list";
 import { StickyKey, StickySplit } from "./sticky";
-import { MatchKind, StringMatch } from "./string-match";
+import { StringMatch } from "./string-match";
 
 /** What a decision reads of a request. */
 export abstract class RouteRequest {
@@ -18,8 +20,8 @@ export abstract class RouteRequest {
   authority: Span = ABSENT;
   scheme: Span = ABSENT;
 
-  /** Returns all values of a header joined with ",", as Envoy's route matching sees them, or ABSENT. */
-  abstract header(name: Span): Span;
+  /** Appends every value of a header: Envoy 1.40's route matching looks at each value alone. */
+  abstract header(name: Span, to: SpanList): void;
 
   /** Returns the value of the first cookie of that name, or ABSENT. */
   abstract cookie(name: Span): Span;
@@ -29,53 +31,6 @@ export abstract class RouteRequest {
 
   /** Where verified claims stand. */
   abstract get metadata(): MetadataReader;
-}
-
-/** A condition on a header or query parameter. */
-export class NamedMatch {
-  constructor(
-    /** Index into the table's header names; for query parameters into its parameters' names. */
-    readonly index: i32,
-    readonly name: StaticArray<u8>,
-    readonly match: StringMatch,
-    /** For `withoutHeaders`: a missing header counts as empty, then the outcome is turned round (Istio sets treat_missing_header_as_empty). */
-    readonly without: bool,
-    /** The match is about presence alone. */
-    readonly presence: bool,
-  ) {}
-
-  /** Returns whether the value satisfies the condition. */
-  holds(value: Span): bool {
-    if (!this.without) return this.match.matches(value);
-    if (this.presence) return value == ABSENT;
-    return !this.match.matches(value == ABSENT ? emptySpan() : value);
-  }
-}
-
-/** A condition on a claim of the verified token: of a list, one element that matches is enough. */
-export class ClaimMatch {
-  constructor(
-    /** Index into the table's claims. */
-    readonly index: i32,
-    readonly match: StringMatch,
-    /** The outcome is turned round: a claim that is not there does not match. */
-    readonly without: bool,
-  ) {}
-
-  /** Returns whether the claim satisfies the condition. */
-  holds(value: ClaimValue): bool {
-    return this.matches(value) != this.without;
-  }
-
-  private matches(value: ClaimValue): bool {
-    if (this.match.kind == MatchKind.Present) return value.raw != ABSENT;
-    if (value.kind == ClaimKind.Text) return this.match.matches(value.text);
-    if (value.kind != ClaimKind.List) return false;
-    for (let i = 0; i < value.items.count; i++) {
-      if (this.match.matches(value.items.at(i))) return true;
-    }
-    return false;
-  }
 }
 
 /** One rule: every condition must hold. */
@@ -116,21 +71,26 @@ export class RouteTable {
   tried: i32 = 0;
 
   private readonly claimKeys: string[] = [];
-  private values: Array<Span> = [];
-  private known: Array<bool> = [];
+  /** Values of the headers that were asked for; per header where they begin and how many there are (-1: not asked for yet). */
+  private readonly values: SpanList = new SpanList();
+  private readonly firsts: i32[] = [];
+  private readonly counts: i32[] = [];
   private claimValues: ClaimValue[] = [];
   private claimKnown: Array<bool> = [];
   /** Rules whose one exact condition is in an index are found there, the others are asked one after the other. */
   private readonly indexes: ValueIndex[] = [];
+  /** Where the decision is in each list of rules that it found: a header with several values has several. */
+  private readonly lists: ValueIndex[] = [];
   private readonly entries: i32[] = [];
+  private found: i32 = 0;
   private readonly plain: i32[] = [];
 
   /** Returns the index of a header name among `headers`, adding it if it is new. Configuration time only. */
   internHeader(name: StaticArray<u8>): i32 {
     const index = intern(this.headers, name);
-    if (index == this.values.length) {
-      this.values.push(ABSENT);
-      this.known.push(false);
+    if (index == this.firsts.length) {
+      this.firsts.push(0);
+      this.counts.push(-1);
     }
     return index;
   }
@@ -160,7 +120,6 @@ export class RouteTable {
     if (index == null) {
       index = new ValueIndex(by, name);
       this.indexes.push(index);
-      this.entries.push(-1);
     }
     if (lines) addLines(index, values, number);
     else index.add(values, number);
@@ -173,12 +132,11 @@ export class RouteTable {
 
   /** Returns the first rule that matches, or null; `key` is what it chose. */
   decide(request: RouteRequest): RouteRule | null {
-    for (let i = 0; i < this.known.length; i++) unchecked((this.known[i] = false));
+    this.values.count = 0;
+    for (let i = 0; i < this.counts.length; i++) unchecked((this.counts[i] = -1));
     for (let i = 0; i < this.claimKnown.length; i++) unchecked((this.claimKnown[i] = false));
-    for (let i = 0; i < this.indexes.length; i++) {
-      const index = unchecked(this.indexes[i]);
-      unchecked((this.entries[i] = index.first(this.indexedValue(index, request))));
-    }
+    this.found = 0;
+    for (let i = 0; i < this.indexes.length; i++) this.lookUp(unchecked(this.indexes[i]), request);
     this.tried = 0;
     let plain = 0;
     for (;;) {
@@ -195,33 +153,42 @@ export class RouteTable {
     return null;
   }
 
-  /** The lowest rule number among the next plain rule and the next of each index; takes it out of its index. */
+  /** The lowest rule number among the next plain rule and the next of each list; takes it out of the lists. */
   private nextRule(plain: i32): i32 {
     let least = plain < this.plain.length ? unchecked(this.plain[plain]) : -1;
-    let from = -1;
-    for (let i = 0; i < this.entries.length; i++) {
+    for (let i = 0; i < this.found; i++) {
       const entry = unchecked(this.entries[i]);
       if (entry < 0) continue;
-      const number = unchecked(this.indexes[i]).ruleAt(entry);
-      if (least >= 0 && number > least) continue;
-      least = number;
-      from = i;
+      const number = unchecked(this.lists[i]).ruleAt(entry);
+      if (least < 0 || number < least) least = number;
     }
-    if (from >= 0) unchecked((this.entries[from] = unchecked(this.indexes[from]).next(unchecked(this.entries[from]))));
+    for (let i = 0; i < this.found; i++) {
+      const entry = unchecked(this.entries[i]);
+      if (entry >= 0 && unchecked(this.lists[i]).ruleAt(entry) == least) unchecked((this.entries[i] = unchecked(this.lists[i]).next(entry)));
+    }
     return least;
   }
 
-  private indexedValue(index: ValueIndex, request: RouteRequest): Span {
-    switch (index.by) {
-      case IndexedBy.Header:
-        return this.headerValue(index.name, request);
-      case IndexedBy.Query:
-        return queryParameter(request.query, viewOf(unchecked(this.parameters[index.name])));
-      case IndexedBy.Path:
-        return request.path;
-      default:
-        return request.authority;
+  private lookUp(index: ValueIndex, request: RouteRequest): void {
+    if (index.by == IndexedBy.Header) {
+      this.readHeader(index.name, request);
+      const from = unchecked(this.firsts[index.name]);
+      for (let i = from; i < from + unchecked(this.counts[index.name]); i++) this.addList(index, this.values.at(i));
+    } else if (index.by == IndexedBy.Query) this.addList(index, queryParameter(request.query, viewOf(unchecked(this.parameters[index.name]))));
+    else this.addList(index, index.by == IndexedBy.Path ? request.path : request.authority);
+  }
+
+  private addList(index: ValueIndex, value: Span): void {
+    const entry = index.first(value);
+    if (entry < 0) return;
+    if (this.found == this.lists.length) {
+      this.lists.push(index);
+      this.entries.push(entry);
+    } else {
+      unchecked((this.lists[this.found] = index));
+      unchecked((this.entries[this.found] = entry));
     }
+    this.found++;
   }
 
   private matches(rule: RouteRule, request: RouteRequest): bool {
@@ -229,7 +196,8 @@ export class RouteTable {
     if (!optional(rule.authority, request.authority) || !optional(rule.scheme, request.scheme)) return false;
     for (let i = 0; i < rule.headers.length; i++) {
       const condition = unchecked(rule.headers[i]);
-      if (!condition.holds(this.headerValue(condition.index, request))) return false;
+      this.readHeader(condition.index, request);
+      if (!condition.holdsForAll(this.values, unchecked(this.firsts[condition.index]), unchecked(this.counts[condition.index]))) return false;
     }
     for (let i = 0; i < rule.queryParams.length; i++) {
       const condition = unchecked(rule.queryParams[i]);
@@ -252,7 +220,8 @@ export class RouteTable {
   private splitKey(rule: RouteRule, request: RouteRequest): Span {
     switch (rule.splitBy) {
       case StickyKey.Header:
-        return this.headerValue(rule.splitIndex, request);
+        this.readHeader(rule.splitIndex, request);
+        return unchecked(this.counts[rule.splitIndex]) > 0 ? this.values.at(unchecked(this.firsts[rule.splitIndex])) : ABSENT;
       case StickyKey.Cookie:
         return request.cookie(viewOf(rule.splitName));
       case StickyKey.Query:
@@ -264,13 +233,13 @@ export class RouteTable {
     }
   }
 
-  /** Joins a header's values at most once per request, however many rules ask. */
-  private headerValue(index: i32, request: RouteRequest): Span {
-    if (!unchecked(this.known[index])) {
-      unchecked((this.values[index] = request.header(viewOf(unchecked(this.headers[index])))));
-      unchecked((this.known[index] = true));
-    }
-    return unchecked(this.values[index]);
+  /** Collects a header's values at most once per request, however many rules ask. */
+  private readHeader(index: i32, request: RouteRequest): void {
+    if (unchecked(this.counts[index]) >= 0) return;
+    const before = this.values.count;
+    request.header(viewOf(unchecked(this.headers[index])), this.values);
+    unchecked((this.firsts[index] = before));
+    unchecked((this.counts[index] = this.values.count - before));
   }
 
   private claimValue(index: i32, request: RouteRequest): ClaimValue {

@@ -2,8 +2,9 @@
 // produces: an index for every attribute that many rules compare with exact values, and the list of the rules that are in none
 // never does: change what matches: an indexed condition is taken out of its rule because being found by it is its proof
 import { viewOf } from "./bytes";
+import { NamedMatch } from "./route-condition";
 import { countLines, IndexedBy, LEAST_INDEXED } from "./route-index";
-import { NamedMatch, RouteRule, RouteTable } from "./route-match";
+import { RouteRule, RouteTable } from "./route-match";
 import { MatchKind, StringMatch } from "./string-match";
 
 /** How many values the rules compare an attribute with. */

@@ -4,7 +4,8 @@
 import { Json, JsonDocument } from "as-proxy-wasm-sdk";
 import { spanOf, utf8, viewOf } from "../policy/bytes";
 import { parseClaimKey } from "../policy/jwt-claims";
-import { ClaimMatch, NamedMatch, RouteRule, RouteTable } from "../policy/route-match";
+import { ClaimMatch, NamedMatch } from "../policy/route-condition";
+import { RouteRule, RouteTable } from "../policy/route-match";
 import { planIndexes } from "../policy/route-plan";
 import { StickyKey, StickyShare, StickySplit } from "../policy/sticky";
 import { createLinesMatch, createRegexMatch, MatchKind, StringMatch } from "../policy/string-match";

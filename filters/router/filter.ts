@@ -10,6 +10,7 @@ import { hostMetadata } from "../authz/host-metadata";
 import { MetadataReader } from "../policy/jwt-claims";
 import { cookieValue, hostOf, pathOf, queryOf } from "../policy/request-text";
 import { RouteRequest } from "../policy/route-match";
+import { SpanList } from "../policy/span-list";
 import { RouteTables } from "./tables";
 
 const RULES_ID = propertyPath("xds\0virtual_host_metadata\0filter_metadata\0scrim.router\0id");
@@ -19,6 +20,7 @@ const NONE = literal("none");
 const LOG = literal("router: ");
 const CHOSEN_TOTAL = literal("scrim_router_matched_total");
 const UNMATCHED_TOTAL = literal("scrim_router_unmatched_total");
+const REFUSED_TOTAL = literal("scrim_router_refused_total");
 const METHOD = literal(":method");
 const PATH = literal(":path");
 const AUTHORITY = literal(":authority");
@@ -55,9 +57,10 @@ class HostRouteRequest extends RouteRequest {
     }
   }
 
-  override header(name: Span): Span {
-    const joined = this.pairs.joined(Bytes.view(addressOf(name), lengthOf(name)));
-    return joined == null ? ABSENT : spanOf(joined.ptr, joined.length);
+  override header(name: Span, to: SpanList): void {
+    const cursor = this.pairs.begin();
+    const wanted = Bytes.view(addressOf(name), lengthOf(name));
+    while (cursor.nextNamed(wanted)) to.push(spanOf(cursor.valuePtr, cursor.valueLength));
   }
 
   override cookie(name: Span): Span {
@@ -115,6 +118,7 @@ export class Router extends RootContext {
   private defineMetrics(): void {
     this.matchedMetric = defineMetric(MetricType.Counter, CHOSEN_TOTAL);
     this.unmatchedMetric = defineMetric(MetricType.Counter, UNMATCHED_TOTAL);
+    this.tables.refusedMetric = defineMetric(MetricType.Counter, REFUSED_TOTAL);
   }
 
   override createHttpContext(): HttpContext {

@@ -1,8 +1,10 @@
 import { readFileSync } from "node:fs";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import fc from "fast-check";
-import { createHost, type Host, startHost } from "proxy-wasm-host";
+import { createHost, createHostRunner, type Host, scenarioProblems, startHost } from "proxy-wasm-host";
 import { describe, expect, it } from "vitest";
+import { modulePath } from "../module-path.ts";
+import { scenarios } from "./router.scenarios.ts";
 
 const file = (name: string): Buffer => readFileSync(new URL(name, import.meta.url));
 const module = file("../build/router.wasm");
@@ -24,6 +26,13 @@ function choose(rules: unknown, headers: Headers = {}, on: Host = host, id?: str
 
 const only = (match: object): unknown => ({ routes: [{ key: "yes", match }] });
 
+describe("scenarios", () => {
+  const runner = createHostRunner(modulePath);
+  it.each(scenarios.map((scenario) => [scenario.name, scenario] as const))("%s", async (_name, scenario) => {
+    expect(scenarioProblems(scenario, await runner.run(scenario))).toEqual([]);
+  });
+});
+
 describe("one condition", () => {
   it.each<[string, object, Headers, boolean]>([
     ["no condition", {}, {}, true],
@@ -44,8 +53,10 @@ describe("one condition", () => {
     ["header of other case", { headers: { "end-user": { exact: "jason" } } }, { "end-user": "Jason" }, false],
     ["header absent", { headers: { "end-user": { exact: "" } } }, {}, false],
     ["header empty", { headers: { "end-user": { exact: "" } } }, { "end-user": "" }, true],
-    ["header repeated is joined", { headers: { x: { exact: "a,b" } } }, { x: ["a", "b"] }, true],
-    ["header repeated is not its first value", { headers: { x: { exact: "a" } } }, { x: ["a", "b"] }, false],
+    ["header repeated, one of its values", { headers: { x: { exact: "b" } } }, { x: ["a", "b"] }, true],
+    ["header repeated is not joined", { headers: { x: { exact: "a,b" } } }, { x: ["a", "b"] }, false],
+    ["withoutHeaders, one of several values", { withoutHeaders: { x: { exact: "b" } } }, { x: ["a", "b"] }, false],
+    ["withoutHeaders, none of several values", { withoutHeaders: { x: { exact: "c" } } }, { x: ["a", "b"] }, true],
     ["header present", { headers: { x: {} } }, { x: "" }, true],
     ["header present, said so", { headers: { x: { present: true } } }, {}, false],
     ["header with an empty prefix is presence", { headers: { x: { prefix: "" } } }, { x: "y" }, true],
@@ -109,6 +120,7 @@ describe("the choice", () => {
     expect(choose(rules, {}, fresh, "bad")).toBe("none");
     expect(choose(rules, {}, fresh, "bad")).toBe("none");
     expect(fresh.logged("error").filter((line) => line.includes(message))).toHaveLength(1);
+    expect(fresh.metrics.counter("scrim_router_refused_total")).toBe(1);
   });
 
   it("refuses a plugin configuration that is not empty", () => {
@@ -247,13 +259,13 @@ describe("large tables", () => {
     const value = fc.constantFrom("a", "b", "c", "d", "e", "f", "g", "h", "i", "j");
     const condition = fc.oneof(value.map((exact) => ({ exact })), fc.array(value, { minLength: 1, maxLength: 4 }).map((values) => ({ lines: values.join("\n") })), value.map((prefix) => ({ prefix })), fc.constant({ present: true }));
     const rule = fc.record({ headers: fc.dictionary(fc.constantFrom("x", "y"), condition), queryParams: fc.dictionary(fc.constantFrom("q"), condition), uri: fc.option(value.map((exact) => ({ exact: `/${exact}` })), { nil: undefined }) }, { requiredKeys: [] });
-    const request = fc.record({ x: fc.option(value), y: fc.option(value), q: fc.option(value), path: value });
+    const request = fc.record({ x: fc.option(fc.array(value, { minLength: 1, maxLength: 3 })), y: fc.option(value), q: fc.option(value), path: value });
     fc.assert(
       fc.property(fc.array(rule, { maxLength: 60 }), fc.array(request, { minLength: 8, maxLength: 8 }), (matches, requests) => {
         const rules = { routes: matches.map((match, i) => ({ key: `k${i}`, match: JSON.parse(JSON.stringify(match)) as object })) };
         for (const { x, y, q, path } of requests) {
           const headers: Headers = { ":path": `/${path}${q === null ? "" : `?q=${q}`}`, ...(x !== null && { x }), ...(y !== null && { y }) };
-          const expected = matches.findIndex((match) => holdsAll(match, { x, y }, { q }, `/${path}`));
+          const expected = matches.findIndex((match) => holdsAll(match, { x, y: y === null ? null : [y] }, { q: q === null ? null : [q] }, `/${path}`));
           expect(choose(rules, headers)).toBe(expected < 0 ? "none" : `k${expected}`);
         }
       }),
@@ -270,14 +282,12 @@ interface Conditions {
 type Condition = { readonly exact?: string; readonly lines?: string; readonly prefix?: string; readonly present?: boolean };
 
 /** What the rules say, asked one after the other. */
-function holdsAll(match: Conditions, headers: Record<string, string | null>, query: Record<string, string | null>, path: string): boolean {
-  const holds = (conditions: Record<string, Condition> = {}, values: Record<string, string | null>): boolean => Object.entries(conditions).every(([name, condition]) => {
-    const value = values[name] ?? null;
-    if (value === null) return false;
+function holdsAll(match: Conditions, headers: Record<string, string[] | null>, query: Record<string, string[] | null>, path: string): boolean {
+  const holds = (conditions: Record<string, Condition> = {}, values: Record<string, string[] | null>): boolean => Object.entries(conditions).every(([name, condition]) => (values[name] ?? []).some((value) => {
     if (condition.exact !== undefined) return value === condition.exact;
     if (condition.lines !== undefined) return condition.lines.split("\n").includes(value);
     return condition.prefix === undefined || value.startsWith(condition.prefix);
-  });
+  }));
   return holds(match.headers, headers) && holds(match.queryParams, query) && (match.uri === undefined || match.uri.exact === path);
 }
 

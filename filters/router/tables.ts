@@ -1,7 +1,7 @@
 // consumes: the id and the text of a virtual host's rules
 // produces: its compiled table, made once per id
 // never does: grow without bound: past either limit everything is forgotten and made again when asked for
-import { Bytes, collectLater, JsonDocument, log, LogLevel, Region } from "as-proxy-wasm-sdk";
+import { Bytes, collectLater, incrementMetric, JsonDocument, log, LogLevel, Region } from "as-proxy-wasm-sdk";
 import { copyOf, equals, hash, HASH_SEED, Span, viewOf } from "../policy/bytes";
 import { RouteTable } from "../policy/route-match";
 import { parseRoutes } from "./config";
@@ -22,6 +22,8 @@ class CachedTable {
 export class RouteTables {
   private cache: Map<u64, CachedTable> = new Map<u64, CachedTable>();
   private bytes: i32 = 0;
+  /** Counts lists with a mistake. */
+  refusedMetric: u32 = 0;
 
   /** Returns the table made for `id`, or null when there is none. */
   find(id: Span): RouteTable | null {
@@ -39,6 +41,7 @@ export class RouteTables {
     let table = parseRoutes(document);
     region.free();
     if (!document.ok) {
+      incrementMetric(this.refusedMetric);
       log(LogLevel.Error, "router: rules refused, nothing matches: " + document.error);
       table = new RouteTable();
     }
