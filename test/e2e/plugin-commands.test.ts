@@ -1,0 +1,146 @@
+// `scrim plugin` against real registries, beside cosign.
+import { spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { run, runScrim } from "./command.ts";
+import { eventually, repository, request, scrim } from "./mesh.ts";
+import { type Registry, startRegistry, USER } from "./registry.ts";
+import { testServer } from "./test-servers.ts";
+
+const registryBinary = testServer("registry");
+const cosignBinary = testServer("cosign");
+const MODULE = join(repository, "filters/build/examples/add-header.wasm");
+const OTHER = join(repository, "filters/build/examples/http-authz.wasm");
+
+let folder: string;
+beforeAll(() => void (folder = mkdtempSync(join(tmpdir(), "scrim-plugin-commands-"))));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+function file(name: string, content: string): string {
+  writeFileSync(join(folder, name), content);
+  return join(folder, name);
+}
+
+describe.runIf(registryBinary)("an open registry", () => {
+  let registry: Registry;
+  beforeAll(async () => void (registry = await startRegistry(registryBinary ?? "")));
+  afterAll(() => registry?.close());
+
+  it.each(["compat", "artifact", "cncf"])("gives back what was pushed, as %s", async (layout) => {
+    const image = `oci://${registry.host}/team/${layout}:v1`;
+    const pushed = await runScrim(["plugin", "push", MODULE, image, "--layout", layout, "-o", "json"]);
+    const { digest, byDigest } = JSON.parse(pushed.stdout) as { digest: string; byDigest: string };
+    const again = await runScrim(["plugin", "push", MODULE, image, "--layout", layout]);
+    expect(again.stdout).toContain(digest); // the same module is the same image
+    for (const name of [image, byDigest]) {
+      const target = join(folder, "pulled.wasm");
+      expect((await runScrim(["plugin", "pull", name, "-f", target])).stdout).toContain(digest);
+      expect(readFileSync(target).equals(readFileSync(MODULE))).toBe(true);
+    }
+  });
+
+  it("shows what is in an image, and what it wants that another does not", async () => {
+    const manifest = file("manifest.json", JSON.stringify({ name: "authz", version: "2.0.0", capabilities: ["headers", "http-calls", "local-reply"], configSchema: { properties: { cluster: {} } } }));
+    await runScrim(["plugin", "push", MODULE, `oci://${registry.host}/team/look:v1`]);
+    await runScrim(["plugin", "push", OTHER, `oci://${registry.host}/team/look:v2`, "--manifest", manifest]);
+    const { stdout } = await runScrim(["plugin", "inspect", `oci://${registry.host}/team/look:v2`, "--against", `oci://${registry.host}/team/look:v1`, "-o", "json"]);
+    expect(JSON.parse(stdout)).toMatchObject({
+      abiVersion: "0.2.1", sdk: "AssemblyScript", manifest: { name: "authz", version: "2.0.0", configSchema: { properties: { cluster: {} } } }, image: { layout: "artifact" },
+      imports: expect.arrayContaining(["env.proxy_http_call"]), callbacks: expect.arrayContaining(["proxy_on_request_headers"]),
+      capabilities: { declared: true, wants: ["headers-read", "headers-write", "http-calls", "local-reply"] }, signatures: { found: 0, byKey: null },
+      against: { wantsMore: ["headers-read", "http-calls", "local-reply"], wantsLess: [] },
+    });
+  });
+
+  it("warns of calls that a manifest does not declare", async () => {
+    const manifest = file("little.json", '{"capabilities": ["metrics"]}');
+    const pushed = await runScrim(["plugin", "push", MODULE, `oci://${registry.host}/team/little:v1`, "--manifest", manifest]);
+    expect(pushed).toMatchObject({ code: 0, stderr: expect.stringContaining("the module imports proxy_replace_header_map_value, which its manifest does not declare") });
+  });
+
+  it("says in a sentence what went wrong", async () => {
+    const gone = `oci://${registry.host}/team/gone:v1`;
+    const cases: readonly (readonly [readonly string[], number, string])[] = [
+      [["pull", gone], 1, "has no such image"], [["pull", "oci://127.0.0.1:1/a:b"], 1, "ECONNREFUSED"], [["pull", "oci://A B"], 2, "names no image"], [["inspect", join(folder, "none.wasm")], 1, "there is no such file"],
+      [["push", join(folder, "none.wasm"), gone], 1, "cannot be read"], [["push", file("text.wasm", "text"), gone], 1, "is no WebAssembly module"], [["push", MODULE, `${gone}@sha256:${"0".repeat(64)}`], 2, "names a digest"],
+      [["push", MODULE, gone, "--manifest", file("bad.json", '{"capabilities":["all"]}')], 1, '"all" is no capability'], [["push", MODULE, gone, "--username", "me"], 2, "--password-stdin"], [["run", MODULE, "--config", '{"unknown":1}'], 1, "unknown field"],
+      [["run", MODULE, "--port", "many"], 2, "is no port"], [["run", MODULE, "--upstream", "nowhere"], 2, "is no address"],
+    ];
+    for (const [args, code, message] of cases) {
+      const ended = await runScrim(["plugin", ...args]);
+      expect([ended.code, ended.stderr.split("\n").length]).toEqual([code, 2]);
+      expect(ended.stderr).toContain(message);
+    }
+  });
+
+  it("gives a module to an Envoy of one's own, which ends cleanly", async () => {
+    const image = `oci://${registry.host}/team/run:v1`;
+    await runScrim(["plugin", "push", MODULE, image]);
+    const child = spawn(process.execPath, [scrim, "plugin", "run", image, "--config", '{"name": "x-hello", "value": "world"}']);
+    let output = "";
+    for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk: Buffer) => (output += chunk.toString("utf8")));
+    const ended = new Promise<number | null>((resolve) => child.once("exit", resolve));
+    const address = await eventually("the address", () => /^(http:\/\/127\.0\.0\.1:\d+) → an echo/m.exec(output)?.[1]);
+    const answer = await request(`${address}/path`, { method: "POST", body: "hello" });
+    expect([answer.status, answer.headers["x-hello"], JSON.parse(answer.body)]).toEqual([200, "world", expect.objectContaining({ method: "POST", path: "/path", body: "hello" })]);
+    child.kill("SIGINT");
+    expect(await ended).toBe(0);
+    await expect(request(address)).rejects.toThrow();
+  });
+
+  it.runIf(cosignBinary)("holds images and signatures of other tools", async () => {
+    const cosign = (...args: readonly string[]) => run(cosignBinary ?? "", args, { env: { COSIGN_PASSWORD: "", HOME: folder } });
+    const key = join(folder, "cosign");
+    await cosign("generate-key-pair", "--output-key-prefix", key);
+    await cosign("generate-key-pair", "--output-key-prefix", `${key}-other`);
+    const look = async (name: string, ownKey = `${key}.pub`): Promise<unknown> => {
+      const { stdout } = await runScrim(["plugin", "inspect", `oci://${registry.host}/${name}`, "--key", ownKey, "-o", "json"]);
+      return (JSON.parse(stdout) as { signatures: unknown }).signatures;
+    };
+    await cosign("upload", "wasm", "-f", MODULE, `${registry.host}/team/theirs:v1`);
+    const pulled = await runScrim(["plugin", "pull", `oci://${registry.host}/team/theirs:v1`, "-f", join(folder, "theirs.wasm")]);
+    expect(pulled.code).toBe(0);
+    expect(readFileSync(join(folder, "theirs.wasm")).equals(readFileSync(MODULE))).toBe(true);
+
+    for (const [name, form] of [["team/tagged", []], ["team/bundled", ["--new-bundle-format"]]] as const) {
+      const { stdout } = await runScrim(["plugin", "push", MODULE, `oci://${registry.host}/${name}:v1`, "-o", "json"]);
+      const { digest } = JSON.parse(stdout) as { digest: string };
+      expect(await look(`${name}:v1`)).toEqual({ found: 0, byKey: false });
+      const signed = await cosign("sign", "--key", `${key}.key`, "--tlog-upload=false", ...form, "-y", `${registry.host}/${name}@${digest}`);
+      expect(signed.stderr).not.toContain("Error");
+      expect(await look(`${name}:v1`)).toEqual({ found: 1, byKey: true });
+      expect(await look(`${name}:v1`, `${key}-other.pub`)).toEqual({ found: 1, byKey: false });
+    }
+    // What we push is an image to them.
+    expect(await cosign("verify", "--key", `${key}.pub`, "--insecure-ignore-tlog", `${registry.host}/team/tagged:v1`)).toMatchObject({ code: 0 });
+    const blob = join(folder, "blob.wasm");
+    writeFileSync(blob, readFileSync(MODULE));
+    await cosign("sign-blob", "--key", `${key}.key`, "--tlog-upload=false", "-y", "--output-signature", `${blob}.sig`, blob);
+    const { stdout } = await runScrim(["plugin", "inspect", blob, "--key", `${key}.pub`]);
+    expect(stdout).toContain("1, one by the key given");
+  });
+});
+
+describe.runIf(registryBinary).each(["htpasswd", "token"] as const)("a registry that asks who one is (%s)", (auth) => {
+  let registry: Registry;
+  beforeAll(async () => void (registry = await startRegistry(registryBinary ?? "", auth)));
+  afterAll(() => registry?.close());
+  const asUser = ["--username", USER.username, "--password-stdin"];
+
+  it("lets in who proves it, from standard input and from Docker's configuration, and nobody else", async () => {
+    const image = `oci://${registry.host}/team/private:v1`;
+    const target = join(folder, "private.wasm");
+    const anonymous = await runScrim(["plugin", "push", MODULE, image]);
+    expect([anonymous.code, anonymous.stderr]).toEqual([1, expect.stringMatching(/refuses access|gave no token/)]);
+    expect(await runScrim(["plugin", "push", MODULE, image, ...asUser], { input: `${USER.password}\n` })).toMatchObject({ code: 0 });
+    const wrong = await runScrim(["plugin", "pull", image, "-f", target, ...asUser], { input: "wrong" });
+    expect([wrong.code, wrong.stderr]).toEqual([1, expect.stringMatching(/refuses access|gave no token/)]);
+    expect(wrong.stderr).not.toContain("wrong");
+    const config = file("config.json", JSON.stringify({ auths: { [registry.host]: { auth: Buffer.from(`${USER.username}:${USER.password}`).toString("base64") } } }));
+    expect(await runScrim(["plugin", "pull", image, "-f", target, "--docker-config", config])).toMatchObject({ code: 0 });
+    expect(await runScrim(["plugin", "pull", image, "-f", target], { env: { DOCKER_CONFIG: folder } })).toMatchObject({ code: 0 });
+    expect(readFileSync(target).equals(readFileSync(MODULE))).toBe(true);
+  });
+});
