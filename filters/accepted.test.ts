@@ -65,12 +65,21 @@ describe("what the control plane accepts, the filter takes", () => {
   it("limits of RateLimitPolicy", () => {
     const number = fc.oneof(fc.integer({ min: 1, max: 100 }), fc.constantFrom(1_000_000, 2_147_483_647, 10 ** 12, 2 ** 53 - 1));
     const duration = fc.constantFrom("1s", "1ms", "0s", "0.0001s", "0.5ms", "24h", "8760h", "87600h", "1ns", "1.5h");
-    const limit = fc.record({
-      name: value, requests: number, per: duration, burst: number,
-      match: fc.record({ paths: values(fc.oneof(path, value)), hosts: values(value), methods: values(fc.constantFrom("GET", "get", "*", "A*")) }, { requiredKeys: [] }),
-      key: fc.array(fc.oneof(value.map((header) => ({ header })), fc.constantFrom({ path: true }, { source: "ip" })), { maxLength: 2 }),
-      overrides: fc.array(fc.record({ principals: values(value), requests: number, per: duration, burst: number }, { requiredKeys: ["principals", "requests"] }), { maxLength: 2 }),
-    }, { requiredKeys: ["name", "requests", "per"] });
+    const bound = fc.constantFrom(0, 1, 2, 100, 2_147_483_647);
+    const keyPart = fc.oneof(
+      value.map((header) => ({ header })), fc.constantFrom({ path: true }, { route: true }, { source: "ip" }, { source: "remoteIp" }, { source: "serviceAccount" }),
+      values(fc.oneof(path, value)).map((pathTemplate) => ({ pathTemplate })), fc.oneof(path, value).map((pathCapture) => ({ pathCapture })), values(value).map((claim) => ({ claim })), value.map((as) => ({ path: true, as })),
+    );
+    const override = fc.record({ name: value, principals: values(value), values: values(value), perKey: fc.boolean(), requests: number, per: duration, burst: number }, { requiredKeys: ["requests"] });
+    const cost = fc.oneof(number.map((requests) => ({ requests })), fc.record({ header: value, default: bound, min: bound, max: bound }, { requiredKeys: ["header"] }));
+    const global = fc.record({
+      host: fc.constantFrom("rls", "rls.infra.svc.cluster.local"), port: fc.constantFrom(1, 65_535), domain: value, descriptor: fc.array(fc.record({ key: value, value: fc.oneof(fc.constant(""), value) }), { maxLength: 2 }),
+      timeout: duration, staleness: duration, lease: bound, failure: fc.constantFrom("open", "closed", "local"),
+    }, { requiredKeys: ["host", "domain", "failure"] });
+    const common = { match: fc.record({ paths: values(fc.oneof(path, value)), hosts: values(value), methods: values(fc.constantFrom("GET", "get", "*", "A*")) }, { requiredKeys: [] }), key: fc.array(keyPart, { maxLength: 2 }) };
+    const own = fc.record({ ...common, name: value, requests: number, per: duration, burst: number, cost, overrides: fc.array(override, { maxLength: 2 }) }, { requiredKeys: ["name", "requests", "per"] });
+    const shared = fc.record({ ...common, name: value, requests: number, per: duration, cost, global }, { requiredKeys: ["name", "global"] });
+    const limit = fc.oneof(own, shared);
     fc.assert(fc.property(fc.array(limit, { minLength: 1, maxLength: 2 }), (limits) => void expect(refusal(ratelimit, limitsOf(limits))).toBeUndefined()), { numRuns: 1500 });
   });
 

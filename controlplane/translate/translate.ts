@@ -35,6 +35,7 @@ import { resolveHttpFilters } from "./resolve/http-filters.ts";
 import { resolveInbound } from "./resolve/inbound.ts";
 import { modulesBeside, withModules } from "./resolve/modules.ts";
 import { OUTBOUND_TABLE, resolveOutbound } from "./resolve/outbound.ts";
+import { rateLimitUpstreams } from "./resolve/rate-limit.ts";
 
 /** Returns all that a class of proxies needs. What does not differ from an earlier answer is the same object, for this class and for others. */
 export function resolveProxy(world: World, proxy: ProxyClass, modules: PluginModules): ProxyIr {
@@ -48,16 +49,24 @@ const proxyIr = derived((world: World, proxy: ProxyClass): ProxyIr => {
   const common = { ...(accessLog && { accessLog }), trustDomain: world.mesh.trustDomain };
   if (proxy.kind === "router") {
     const { ports, tables, upstreams, notes } = gatewayOf(world, proxy);
-    return { ...common, upstreams, routeTables: tables, inbound: [], gatewayPorts: ports, notes: [...notes, ...guardNotesOf(world, proxy)] };
+    return { ...common, upstreams: withRateLimits(world, proxy, upstreams), routeTables: tables, inbound: [], gatewayPorts: ports, notes: [...notes, ...guardNotesOf(world, proxy)] };
   }
   const inbound = inboundOf(world, proxy);
   const notes = guardNotesOf(world, proxy);
-  if (proxy.outbound === undefined) return { ...common, upstreams: NOTHING, routeTables: NOTHING, inbound, gatewayPorts: NOTHING, notes };
+  if (proxy.outbound === undefined) return { ...common, upstreams: withRateLimits(world, proxy, NOTHING), routeTables: NOTHING, inbound, gatewayPorts: NOTHING, notes };
   const { table, upstreams } = resolveOutbound(world, proxy.namespace, proxy.labels);
-  return { ...common, upstreams, routeTables: [withEngine(table, engineOf(world, proxy))], outbound: outboundOf(world, proxy, proxy.outbound), inbound, gatewayPorts: NOTHING, notes };
+  return { ...common, upstreams: withRateLimits(world, proxy, upstreams), routeTables: [withEngine(table, engineOf(world, proxy))], outbound: outboundOf(world, proxy, proxy.outbound), inbound, gatewayPorts: NOTHING, notes };
 }, byClass);
 
 const NOTHING: readonly never[] = [];
+
+/** What the proxy's routes lead to, and the rate limit services that its filters ask; the same list where that adds nothing. */
+function withRateLimits(world: World, proxy: ProxyClass, upstreams: readonly Upstream[]): readonly Upstream[] {
+  const services = rateLimitUpstreams(world, proxy.namespace, proxy.labels, proxy.workload);
+  return services.every((service) => upstreams.includes(service)) ? upstreams : joinedWith(upstreams, services);
+}
+
+const joinedWith = memoByOwner((services: readonly Upstream[]) => services.map(numberOf).join(" "), (upstreams: readonly Upstream[], services: readonly Upstream[]) => [...new Set([...upstreams, ...services])]);
 
 const accessLogOf = derived((world: World): AccessLog | undefined => resolveAccessLog(world.mesh), { same: isDeepStrictEqual });
 

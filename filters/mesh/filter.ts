@@ -138,6 +138,11 @@ class MeshStream extends HttpContext {
     return observed.onRequestHeaders(headers, endOfStream);
   }
 
+  override onResponseHeaders(headers: u32, endOfStream: bool): FilterHeadersStatus {
+    const limited = this.limited;
+    return limited != null ? limited.onResponseHeaders(headers, endOfStream) : FilterHeadersStatus.Continue;
+  }
+
   override onHttpCallResponse(token: u32, headers: u32, bodySize: u32, trailers: u32): void {
     const limited = this.limited;
     if (limited != null) limited.onHttpCallResponse(token, headers, bodySize, trailers);

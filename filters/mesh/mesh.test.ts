@@ -31,14 +31,16 @@ function pass(chain: readonly Host[], { headers, attributes }: Sent): Seen {
   let current: Record<string, string> = { ":method": "GET", ":path": "/", ":authority": "a.test", ...headers };
   let refusal = "";
   let choice: string | undefined;
+  let grpcStatus: string | undefined;
   const streams = [];
   for (const host of chain) {
-    const response = { code: refusal === "" ? 200 : Number(refusal.split(" ")[0]), flags: 0, total_size: 30 };
+    const response = { code: refusal === "" ? 200 : Number(refusal.split(" ")[0]), flags: 0, total_size: 30, ...(grpcStatus !== undefined && { grpc_status: Number(grpcStatus) }) };
     const stream = host.newStream({ headers: current, attributes: { response, request: { total_size: 12, duration: 1_000_000 }, ...attributes } as never });
     streams.push(stream);
     if (refusal !== "") continue;
     const outcome = stream.sendRequestHeaders();
     if (outcome.kind === "replied") {
+      grpcStatus = outcome.reply.headers.get("grpc-status") as string | undefined;
       refusal = `${outcome.reply.status} ${outcome.reply.details} ${Buffer.from(outcome.reply.body).toString()} ${String(outcome.reply.headers.get("retry-after"))}`;
       continue;
     }

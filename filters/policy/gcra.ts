@@ -12,6 +12,9 @@
 /** Times are kept in sixteenths of a nanosecond, so that T need not be whole nanoseconds; 2^63 of them are 18 years. */
 const SCALE: i64 = 16;
 
+/** A worker's share is burst / SHARES: what idle workers sit on stays under 2 % of the bucket for up to ten of them. */
+const SHARES: i64 = 512;
+
 /** The largest interval × burst / tokens a limit may have, in nanoseconds: one year. */
 export const LONGEST_FILL_NS: i64 = 365 * 86_400_000_000_000;
 
@@ -21,6 +24,8 @@ export class Rate {
   readonly step: i64;
   /** How far ahead `fullAt` may lie: burst × T. */
   readonly depth: i64;
+  /** What a worker keeps for itself while there is plenty, in tokens: its share when swaps are lost to other workers. */
+  readonly share: i64;
 
   constructor(
     readonly tokens: i64,
@@ -29,6 +34,7 @@ export class Rate {
   ) {
     this.step = max<i64>(1, (intervalNs * SCALE + tokens - 1) / tokens);
     this.depth = this.step * burst;
+    this.share = burst / SHARES;
   }
 
   /** Returns whether the numbers are usable: all positive, intervals up to a year, and the bucket full again within a year. */
@@ -86,53 +92,25 @@ export function settledState(rate: Rate, fullAt: i64, now: i64): i64 {
 }
 
 /**
- * Returns how many tokens a worker may take at once for itself, `cost` of them needed now: only the cost while the bucket is less than half
- * full, else up to an eighth of what is left and at most what 10 ms regain.
+ * Returns the state of a bucket in the terms of `rate` when it was left by a limit with another step: as many tokens are missing as before
+ * (at most all of them), whatever the new size and pace are. So a larger bucket gains what it is larger by, and a faster one does not start empty.
  */
-export function leaseSize(rate: Rate, fullAt: i64, now: i64, cost: i64): i64 {
-  const left = tokensLeft(rate, fullAt, now);
-  if (left * 2 < rate.burst) return cost;
-  const tenMs = scaled(10_000_000) / rate.step;
-  return max(cost, min(left / 8, tenMs));
+export function rescaled(rate: Rate, fullAt: i64, now: i64, step: i64): i64 {
+  if (step == rate.step || step < 1 || fullAt <= now) return fullAt;
+  const ahead = Math.ceil((f64(fullAt - now) * f64(rate.step)) / f64(step));
+  return ahead >= f64(rate.depth) ? now + rate.depth : now + i64(ahead);
 }
 
-/**
- * Tokens a worker holds for itself. They were deducted from the bucket when they were taken. They keep their worth until the instant at
- * which the bucket would have been full without that, and from then on fade at the rate the bucket refills: so at any time bucket and
- * reserves together hold at most `burst`, and no window of time ever admits more than burst + rate × time, however long a worker sits on its reserve.
- *
- *   bucket + reserves:  burst ┤          ╭──────────  (from here the reserve loses what the bucket regains)
- *                             │      ╱
- *                             ┼──────┼───┼──────────→ time
- *                                  taken  full, had nothing been taken
- */
-export class Reserve {
-  /** Worth of the tokens, in scaled time, as if nothing had faded. */
-  private amount: i64 = 0;
-  private fadesFrom: i64 = 0;
+/** Returns a step in 16 bits: its highest bit's place and the ten bits after it, good to 0.1 %. */
+export function codeOfStep(step: i64): u16 {
+  const bit = 63 - i32(clz(step));
+  const below = bit >= 10 ? step >> (bit - 10) : step << (10 - bit);
+  return u16((bit << 10) | (i32(below) & 1023));
+}
 
-  /** Spends `count` tokens; returns whether the reserve had them. */
-  spend(rate: Rate, now: i64, count: i64): bool {
-    if (count > rate.burst || this.worth(now) < rate.step * count) return false;
-    this.amount -= rate.step * count;
-    return true;
-  }
-
-  /** Adds tokens just deducted from the bucket, whose state before that was `fullAtBefore`. */
-  add(rate: Rate, now: i64, count: i64, fullAtBefore: i64): void {
-    if (count <= 0) return;
-    const kept = this.worth(now);
-    const from = max(now, fullAtBefore);
-    this.fadesFrom = kept > 0 ? min(from, max(now, this.fadesFrom)) : from;
-    this.amount = min(kept, rate.depth) + rate.step * count;
-  }
-
-  /** Returns the whole tokens left. */
-  left(rate: Rate, now: i64): i64 {
-    return this.worth(now) / rate.step;
-  }
-
-  private worth(now: i64): i64 {
-    return max<i64>(0, this.amount - max<i64>(0, now - this.fadesFrom));
-  }
+/** Returns the step (about) that a code stands for. */
+export function stepOfCode(code: u16): i64 {
+  const bit = i32(code) >> 10;
+  const value = i64(1024 | (i32(code) & 1023));
+  return bit >= 10 ? value << (bit - 10) : value >> (10 - bit);
 }

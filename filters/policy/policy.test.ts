@@ -214,11 +214,38 @@ describe("token bucket", () => {
     policy.bucketStart(100n, 60n * SECOND, 100n, 1);
     const now = 1000n * SECOND;
     while (policy.bucketAdmit(0, now, 1n));
-    policy.bucketChange(200n, 60n * SECOND, 200n);
-    expect(policy.bucketAdmit(0, now, 1n)).toBe(false);
-    policy.bucketChange(10n, SECOND, 1n);
+    policy.bucketChange(200n, 60n * SECOND, 200n, now);
+    expect(policy.bucketLeft(now)).toBe(100n); // what it is larger by
+    while (policy.bucketAdmit(0, now, 1n));
+    policy.bucketChange(10n, SECOND, 1n, now);
     expect(policy.bucketAdmit(0, now, 1n)).toBe(false);
     expect(policy.bucketAdmit(0, now + SECOND, 1n)).toBe(true);
+  });
+
+  it("has as many tokens missing after a change as before, at most all", () => {
+    const number = fc.integer({ min: 1, max: 10_000 });
+    fc.assert(
+      fc.property(number, number, number, number, number, number, (tokens, burst, taken, tokensAfter, burstAfter, seconds) => {
+        const now = 1000n * SECOND;
+        policy.bucketStart(BigInt(tokens), SECOND, BigInt(burst), 1);
+        let left = BigInt(burst);
+        if (taken <= burst && policy.bucketAdmit(0, now, BigInt(taken))) left = policy.bucketLeft(now);
+        policy.bucketChange(BigInt(tokensAfter), BigInt(seconds) * SECOND, BigInt(burstAfter), now);
+        const expected = BigInt(burstAfter) - (BigInt(burst) - left);
+        const got = policy.bucketLeft(now);
+        expect(got).toBeLessThanOrEqual(expected < 0n ? 0n : expected);
+        expect(got).toBeGreaterThanOrEqual((expected < 0n ? 0n : expected) - 1n); // rounding never gives tokens away
+      }),
+    );
+  });
+
+  it("knows a step again from 16 bits, to a thousandth", () => {
+    fc.assert(
+      fc.property(fc.bigInt({ min: 1n, max: 2n ** 59n }), (step) => {
+        const coded = policy.stepCoded(step);
+        expect(Math.abs(Number(coded - step)) / Number(step)).toBeLessThan(0.001);
+      }),
+    );
   });
 
   it.each<[bigint, bigint, bigint, boolean]>([
@@ -275,11 +302,13 @@ describe("token bucket", () => {
     }
   });
 
-  it("leases only while there is plenty", () => {
+  it("leases what 5 ms regain while there is plenty, and always keeps a share of a large bucket", () => {
     policy.bucketStart(10_000n, SECOND, 10_000n, 1);
     policy.bucketAdmit(0, SECOND, 1n);
-    expect(policy.bucketReserve(0, SECOND)).toBe(99n);
-    expect(policy.bucketReserve(0, SECOND + 5_000_000n)).toBe(49n);
+    expect(policy.bucketReserve(0, SECOND)).toBe(49n + 19n);
+    expect(policy.bucketReserve(0, SECOND + 5_000_000n)).toBe(18n); // the bucket was full: what is held fades as it refills
+    while (policy.bucketLeft(SECOND) > 100n) policy.bucketAdmit(0, SECOND, 1n);
+    expect(policy.bucketReserve(0, SECOND)).toBe(19n);
     policy.bucketStart(10n, SECOND, 10n, 1);
     policy.bucketAdmit(0, SECOND, 1n);
     expect(policy.bucketReserve(0, SECOND)).toBe(0n);
@@ -287,23 +316,41 @@ describe("token bucket", () => {
 });
 
 describe("slots", () => {
-  it("gives a key its entry back, fills free ones, and takes over the one that is fullest", () => {
-    let slot: Uint8Array = new Uint8Array(32);
-    const claim = (fingerprint: bigint, now: bigint): number => {
-      const { outcome, slot: after } = policy.slotClaim(slot, fingerprint, now);
-      slot = after;
-      return outcome;
+  const claimer = (size: number) => {
+    let slot: Uint8Array = new Uint8Array(256);
+    let used = size;
+    return {
+      /** Claims an entry; answers its place, with "!" when a bucket in use was forgotten. */
+      claim: (key: number, now: bigint): string => {
+        const { outcome, slot: after } = policy.slotClaim(slot, used, BigInt(key) << 16n, now);
+        slot = after;
+        const at = outcome % 1000;
+        used = Math.max(used, at + 16);
+        return `${at / 16}${outcome >= 1000 ? "!" : ""}`;
+      },
+      setFullAt: (entry: number, value: bigint): void => new DataView(slot.buffer, slot.byteOffset).setBigInt64(entry * 16 + 8, value, true),
     };
-    const setFullAt = (offset: number, value: bigint): void => new DataView(slot.buffer, slot.byteOffset).setBigInt64(offset + 8, value, true);
-    expect(claim(7n, 100n)).toBe(0);
+  };
+
+  it("gives a key its entry back, takes over one that is full, grows else", () => {
+    const { claim, setFullAt } = claimer(0);
+    expect(claim(7, 100n)).toBe("0");
     setFullAt(0, 500n);
-    expect(claim(8n, 100n)).toBe(16);
-    setFullAt(16, 300n);
-    expect(claim(7n, 100n)).toBe(0);
-    expect(claim(9n, 100n)).toBe(1016); // 8 was in use, but fuller than 7
-    expect(claim(9n, 100n)).toBe(16);
-    setFullAt(16, 50n);
-    expect(claim(10n, 100n)).toBe(16); // 9's bucket was full: nothing lost
+    expect(claim(8, 100n)).toBe("1");
+    setFullAt(1, 300n);
+    expect(claim(7, 100n)).toBe("0");
+    expect(claim(8, 100n)).toBe("1");
+    expect(claim(9, 400n)).toBe("1"); // 8's bucket was full by then
+  });
+
+  it("forgets, when there is no room, the bucket that will be full soonest", () => {
+    const { claim, setFullAt } = claimer(0);
+    for (let i = 0; i < 16; i++) {
+      expect(claim(i + 1, 100n)).toBe(String(i));
+      setFullAt(i, 1000n - BigInt(i));
+    }
+    expect(claim(99, 100n)).toBe("15!");
+    expect(claim(99, 100n)).toBe("15");
   });
 });
 

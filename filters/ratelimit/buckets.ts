@@ -1,23 +1,29 @@
 // consumes: a bucket (by name, or by the hash of a key) and a cost
 // produces: whether the proxy as a whole may admit it, by compare-and-swap on data all workers share
 // never does: admit what was not deducted first; wait; keep more keys than SLOTS × WAYS
-import { Bytes, CREATE, getShared, setShared, sharedVersion, Status } from "as-proxy-wasm-sdk";
-import { leaseSize, returnTokens, settledState, takeTokens, waitNs } from "../policy/gcra";
-import { claimEntry, fingerprintOf, lastEvictionLost, SLOT_SIZE } from "../policy/slots";
-import { Bucket } from "./config";
+import { ANY_VERSION, Bytes, CREATE, getShared, literal, monotonicNanoseconds, setShared, sharedVersion, Status, wallNanoseconds } from "as-proxy-wasm-sdk";
+import { codeOfStep, Rate, rescaled, settledState, stepOfCode, takeTokens, tokensLeft, waitNs } from "../policy/gcra";
+import { leaseSize } from "../policy/reserve";
+import { claimEntry, ENTRY_SIZE, fingerprintOf, lastEvictionLost, SLOT_SIZE } from "../policy/slots";
+import { Held, heldOf, isLeasable } from "./held";
+import { Bucket } from "./limit";
 
-/** How often a swap is tried again. Each failure is another worker's success, so this many in a row means dozens of workers on one key. */
-const ATTEMPTS = 64;
-/** Slots of the table of keyed buckets: with 8 entries each, room for 131,072 keys in about 2 MiB of shared data. */
+/**
+ * How often a swap is tried again. Each failure is another worker's success: while a bucket is smaller than this, so many failures in a row
+ * mean that it was emptied; where it is larger, each worker has a share of its own to fall back on (Rate.share).
+ */
+const ATTEMPTS = 512;
+/** Slots of the table of keyed buckets: with 16 entries each, room for 262,144 keys in 4 MiB of values. */
 const SLOT_BITS = 14;
 
-const VALUE: usize = memory.data(128, 8);
+const VALUE: usize = memory.data(256, 8);
 
 //   slot key: 'scrim.ratelimit/slot/' │ u16 slot number
 const SLOT_KEY = memory.data<u8>([
   0x73, 0x63, 0x72, 0x69, 0x6d, 0x2e, 0x72, 0x61, 0x74, 0x65, 0x6c, 0x69, 0x6d, 0x69, 0x74, 0x2f, 0x73, 0x6c, 0x6f, 0x74, 0x2f, 0, 0,
 ]);
 const SLOT_KEY_LENGTH = 23;
+const SECRET = literal("scrim.ratelimit/secret");
 
 /** How many times a worker ran out of attempts, and how many buckets in use had to give way; read and reset by the filter. */
 export class BucketEvents {
@@ -28,104 +34,170 @@ export class BucketEvents {
 /** What happened beside the decisions. */
 export const events = new BucketEvents();
 
+enum Swap {
+  Done,
+  /** The bucket has not as many tokens. */
+  Empty,
+  /** Another worker was faster. */
+  Lost,
+}
+
 let wait: i64 = 0;
+let left: i64 = 0;
+let fillsIn: i64 = 0;
 
 /** Returns the nanoseconds until the bucket that refused last would have had the tokens. */
 export function lastWaitNs(): i64 {
   return wait;
 }
 
-/** Returns whether the bucket has `cost` tokens, which are gone then. `now` is scaled time. */
-export function admitSingle(bucket: Bucket, now: i64, cost: i64): bool {
+/** Returns the tokens that were left, as far as this worker knows, after the last `lookAt`. */
+export function lastLeft(): i64 {
+  return left;
+}
+
+/** Returns the nanoseconds until the bucket of the last `lookAt` would be full. */
+export function lastFillNs(): i64 {
+  return fillsIn;
+}
+
+/** Returns a number that all workers know and no client does, so that nobody can choose keys which share a slot. Configuration time only. */
+export function sharedSecret(): u64 {
+  const found = getShared(SECRET);
+  if (found != null && found.length == 8) return load<u64>(found.ptr);
+  store<i64>(VALUE, wallNanoseconds() * 0x9e3779b97f4a7c15 + (monotonicNanoseconds() << 20));
+  setShared(SECRET, Bytes.view(VALUE, 8), found == null ? CREATE : ANY_VERSION);
+  const agreed = getShared(SECRET);
+  return agreed != null && agreed.length == 8 ? load<u64>(agreed.ptr) : 0;
+}
+
+/** Returns whether the bucket has `cost` tokens, which are gone then. `key`: the hash of the key, for a bucket that is a family. `now` is scaled time. */
+export function admit(bucket: Bucket, key: u64, now: i64, cost: i64): bool {
   const rate = bucket.rate;
-  if (bucket.reserve.spend(rate, now, cost)) return true;
+  const held = heldBy(bucket, key, now);
+  held.touch(rate, now);
+  if (held.spend(rate, now, cost, rate.share)) return true;
+  if (takeTokens(rate, held.seen, now, missing(held, rate, now, cost)) < 0) return fallBack(held, rate, now, cost);
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const found = getShared(bucket.sharedKey);
-    const version = found == null ? CREATE : sharedVersion();
-    const fullAt = found == null || found.length != 8 ? 0 : load<i64>(found.ptr);
-    const lease = leaseSize(rate, fullAt, now, cost);
-    const next = takeTokens(rate, fullAt, now, lease);
-    if (next < 0) {
-      wait = waitNs(rate, fullAt, now, cost);
-      const settled = settledState(rate, fullAt, now);
-      if (settled != fullAt) write(bucket.sharedKey, settled, version);
-      return false;
-    }
-    if (write(bucket.sharedKey, next, version)) {
-      bucket.reserve.add(rate, now, lease - cost, fullAt);
-      return true;
-    }
+    const swap = bucket.keyed ? swapInSlot(rate, key, held, now, cost) : swapSingle(rate, bucket.sharedKey, held, now, cost);
+    if (swap == Swap.Done) return true;
+    if (swap == Swap.Empty) return fallBack(held, rate, now, cost);
   }
-  return giveUp();
-}
-
-/** Returns whether the bucket of `key` has `cost` tokens, which are gone then. */
-export function admitKeyed(bucket: Bucket, key: u64, now: i64, cost: i64): bool {
-  const rate = bucket.rate;
-  const fingerprint = fingerprintOf(key);
-  const slot = slotKey(key);
-  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const version = readSlot(slot);
-    const at = VALUE + claimEntry(VALUE, SLOT_SIZE, fingerprint, now);
-    const evicted = lastEvictionLost();
-    const fullAt = load<i64>(at, 8);
-    const next = takeTokens(rate, fullAt, now, cost);
-    if (next < 0) {
-      wait = waitNs(rate, fullAt, now, cost);
-      const settled = settledState(rate, fullAt, now);
-      store<i64>(at, settled, 8);
-      if (settled != fullAt) setShared(slot, Bytes.view(VALUE, SLOT_SIZE), version);
-      return false;
-    }
-    store<i64>(at, next, 8);
-    if (setShared(slot, Bytes.view(VALUE, SLOT_SIZE), version) == Status.Ok) {
-      if (evicted) events.evicted++;
-      return true;
-    }
-  }
-  return giveUp();
-}
-
-/** Gives back what a keyed bucket admitted: another limit refused the request. */
-export function returnKeyed(bucket: Bucket, key: u64, now: i64, cost: i64): void {
-  const slot = slotKey(key);
-  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const version = readSlot(slot);
-    const at = VALUE + claimEntry(VALUE, SLOT_SIZE, fingerprintOf(key), now);
-    store<i64>(at, returnTokens(bucket.rate, load<i64>(at, 8), now, cost), 8);
-    if (setShared(slot, Bytes.view(VALUE, SLOT_SIZE), version) == Status.Ok) return;
-  }
-}
-
-/** Gives back what a single bucket admitted: it stays with this worker, and fades there like any reserve. */
-export function returnSingle(bucket: Bucket, now: i64, cost: i64): void {
-  bucket.reserve.add(bucket.rate, now, cost, now);
-}
-
-function giveUp(): bool {
+  if (held.spend(rate, now, cost, 0)) return true;
   events.contended++;
   wait = 0;
   return false;
 }
 
-/** Copies the slot's bytes to VALUE (zeros when there are none) and returns their version. */
-function readSlot(slot: Bytes): u32 {
-  const found = getShared(slot);
-  if (found == null || found.length != SLOT_SIZE) {
-    memory.fill(VALUE, 0, SLOT_SIZE);
-    return found == null ? CREATE : sharedVersion();
+/** Gives back what a bucket admitted: it stays with this worker, and fades there like any reserve. */
+export function giveBack(bucket: Bucket, key: u64, now: i64, cost: i64): void {
+  const held = heldBy(bucket, key, now);
+  if (bucket.keyed && !isLeasable(held)) return;
+  held.touch(bucket.rate, now);
+  held.add(bucket.rate, now, cost, held.seen - bucket.rate.step * cost);
+}
+
+/** Looks at a bucket that was just asked: `lastLeft` and `lastFillNs` tell what was seen. No host call. */
+export function lookAt(bucket: Bucket, key: u64, now: i64): void {
+  const rate = bucket.rate;
+  const held = heldBy(bucket, key, now);
+  left = min(rate.burst, tokensLeft(rate, held.seen, now) + held.left(rate, now));
+  fillsIn = waitNs(rate, held.seen, now, rate.burst);
+}
+
+// @ts-ignore: decorator
+@inline
+function heldBy(bucket: Bucket, key: u64, now: i64): Held {
+  return bucket.keyed ? heldOf(key, now) : bucket.held;
+}
+
+/** What the bucket must give when the worker adds all it holds. */
+// @ts-ignore: decorator
+@inline
+function missing(held: Held, rate: Rate, now: i64, cost: i64): i64 {
+  return max<i64>(0, cost - held.left(rate, now));
+}
+
+/** What to take out of a bucket: cost and lease while it has the cost; else what the worker's own tokens are short of. */
+// @ts-ignore: decorator
+@inline
+function drawn(held: Held, rate: Rate, state: i64, now: i64, cost: i64, isLeasing: bool): i64 {
+  if (tokensLeft(rate, state, now) < cost) return missing(held, rate, now, cost);
+  return isLeasing ? leaseSize(rate, state, now, cost, held.left(rate, now)) : cost;
+}
+
+/** The tokens are the worker's now: `cost` of them, with its own where they do not suffice, are spent. */
+function settle(held: Held, rate: Rate, now: i64, drawn: i64, cost: i64, stateBefore: i64): Swap {
+  if (drawn < cost) held.spend(rate, now, cost - drawn, 0);
+  else held.add(rate, now, drawn - cost, stateBefore);
+  return Swap.Done;
+}
+
+/** The bucket is empty: what the worker kept for itself is the last there is. */
+function fallBack(held: Held, rate: Rate, now: i64, cost: i64): bool {
+  if (held.spend(rate, now, cost, 0)) return true;
+  wait = waitNs(rate, held.seen, now, missing(held, rate, now, cost));
+  return false;
+}
+
+/** One try to take `cost` tokens, and a lease with them, out of a bucket that is a value of its own: i64 fullAt │ i64 step of the limit that left it. */
+function swapSingle(rate: Rate, key: Bytes, held: Held, now: i64, cost: i64): Swap {
+  const found = getShared(key);
+  const version = found == null ? CREATE : sharedVersion();
+  let fullAt: i64 = 0;
+  let step = rate.step;
+  if (found != null && found.length == 16) {
+    fullAt = load<i64>(found.ptr);
+    step = load<i64>(found.ptr, 8);
   }
-  memory.copy(VALUE, found.ptr, SLOT_SIZE);
-  return sharedVersion();
+  const state = rescaled(rate, fullAt, now, step);
+  const count = drawn(held, rate, state, now, cost, true);
+  const next = takeTokens(rate, state, now, count);
+  const after = next < 0 ? settledState(rate, state, now) : next;
+  if (next >= 0 || after != fullAt || step != rate.step) {
+    store<i64>(VALUE, after);
+    store<i64>(VALUE, rate.step, 8);
+    if (setShared(key, Bytes.view(VALUE, 16), version) != Status.Ok && next >= 0) return Swap.Lost;
+  }
+  held.seen = after;
+  if (next < 0) return Swap.Empty;
+  return settle(held, rate, now, count, cost, state);
+}
+
+/** One try to take `cost` tokens, and a lease with them, out of the bucket of `key`. */
+function swapInSlot(rate: Rate, key: u64, held: Held, now: i64, cost: i64): Swap {
+  const slot = slotKey(key);
+  const found = getShared(slot);
+  const version = found == null ? CREATE : sharedVersion();
+  let size = 0;
+  if (found != null && found.length <= SLOT_SIZE) {
+    size = found.length & ~(ENTRY_SIZE - 1);
+    memory.copy(VALUE, found.ptr, size);
+  }
+  const offset = claimEntry(VALUE, size, fingerprintOf(key), now);
+  const evicted = lastEvictionLost();
+  const at = VALUE + offset;
+  const fullAt = load<i64>(at, 8);
+  const writtenBy = load<u16>(at);
+  const code = codeOfStep(rate.step);
+  const state = writtenBy == code ? fullAt : rescaled(rate, fullAt, now, stepOfCode(writtenBy));
+  const count = drawn(held, rate, state, now, cost, isLeasable(held));
+  const next = takeTokens(rate, state, now, count);
+  const after = next < 0 ? settledState(rate, state, now) : next;
+  if (next >= 0 || after != fullAt || writtenBy != code) {
+    store<u16>(at, code);
+    store<i64>(at, after, 8);
+    const written = setShared(slot, Bytes.view(VALUE, max(size, offset + ENTRY_SIZE)), version);
+    if (written != Status.Ok && next >= 0) return Swap.Lost;
+  }
+  held.seen = after;
+  if (next < 0) return Swap.Empty;
+  if (evicted) events.evicted++;
+  return settle(held, rate, now, count, cost, state);
 }
 
 function slotKey(key: u64): Bytes {
-  // other bits than the fingerprint's low ones, so that keys of one slot differ in all of them
+  // other bits than the fingerprint's, so that keys of one slot differ in all of them
   store<u16>(SLOT_KEY + SLOT_KEY_LENGTH - 2, u16((key * 0x9e3779b97f4a7c15) >> (64 - SLOT_BITS)));
   return Bytes.view(SLOT_KEY, SLOT_KEY_LENGTH);
-}
-
-function write(key: Bytes, value: i64, version: u32): bool {
-  store<i64>(VALUE, value);
-  return setShared(key, Bytes.view(VALUE, 8), version) == Status.Ok;
 }

@@ -1,5 +1,7 @@
 import { rewind } from "./abi/arena";
 import { enterPhase } from "./abi/abort";
+import { proxy_set_effective_context } from "./abi/imports";
+import { note } from "./abi/status";
 
 // What every exported callback does before and after the filter's own code.
 
@@ -35,6 +37,15 @@ export function leave(): void {
     rewind();
     if (collectWanted) collect();
   }
+}
+
+/**
+ * Makes stream `id` the one that host calls are about, until the callback ends or another is named; false if it is gone. For callbacks of a root (a timer,
+ * a callout's answer) that have something to do for streams. What was read of the last one under `callbackSerial` counts no more.
+ */
+export function enterStream(id: u32): bool {
+  serial++;
+  return note(proxy_set_effective_context(id)) == 0;
 }
 
 function collect(): void {

@@ -5,7 +5,7 @@ export * from "./buffers";
 export { Bytes, EMPTY } from "./bytes";
 export { BytesMap } from "./bytes-map";
 export { BytesWriter } from "./bytes-writer";
-export { callbackSerial, collectLater } from "./callbacks";
+export { callbackSerial, collectLater, enterStream } from "./callbacks";
 export * from "./clock";
 export * from "./connection";
 export { registerRoot } from "./contexts";

@@ -158,7 +158,11 @@ export function describeFilters(modules: FilterModules): void {
       expect(admitted(answers)).toBe(50);
       const refused = answers.find(({ status }) => status === 429) as Answer;
       expect(Number(refused.headers["retry-after"])).toBeGreaterThanOrEqual(1);
-      expect(refused.headers["ratelimit-limit"]).toBe("50");
+      expect(refused.headers["ratelimit-policy"]).toBe('"default/shared/all";q=50;w=600');
+      expect(refused.headers["ratelimit"]).toMatch(/^"default\/shared\/all";r=0;t=\d+$/);
+      expect(refused.headers["x-envoy-ratelimited"]).toBe("true");
+      const admittedOne = answers.find(({ status }) => status === 200) as Answer;
+      expect(admittedOne.headers["ratelimit"]).toMatch(/^"default\/shared\/all";r=\d+;t=\d+$/);
       await send({ port: envoy.ports.limited, path: "/all", headers: { "x-case": "limited" } });
       expect(await details("limited")).toBe("429 scrim_rate_limited[default/shared/all]");
     });

@@ -1,6 +1,6 @@
 // Names of Envoy resources, all of them, in Istio's forms.
 import type { SocketAddress } from "../ir/proxy.ts";
-import type { UpstreamId } from "../ir/upstream.ts";
+import { type UpstreamId, upstreamText } from "../ir/upstream.ts";
 
 /** Where requests for hosts that nobody declared go. */
 export const PASSTHROUGH_CLUSTER = "PassthroughCluster";
@@ -14,7 +14,7 @@ export const BLOCK_ALL_HOST = "block_all";
 
 /** Returns a cluster's name: `outbound|80|v1|reviews.default.svc.cluster.local`, `inbound|9080||`. */
 export function upstreamName(id: UpstreamId): string {
-  return `${id.direction}|${id.port}|${id.subset}|${id.host}`;
+  return upstreamText(id);
 }
 
 /** Returns a listener's name: `127.10.4.7_15001`; a gateway's carries the port of its Gateway, not the one it is opened at: `127.10.4.9_80`. */

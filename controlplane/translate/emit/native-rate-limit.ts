@@ -1,7 +1,7 @@
 // Rate limits as Envoy's own local rate limit keeps them: a descriptor with a bucket for each.
 import type { HeaderMatcher, LocalRateLimit, LocalRateLimitDescriptor, RateLimit as RateLimitActions, RuntimeFractionalPercent, TokenBucket } from "../../../protos/build/envoy.ts";
 import { durationFromMs } from "../../../protos/codec.ts";
-import type { RateLimit, RateLimitMatch } from "../ir/rate-limit.ts";
+import type { LocalRateLimit as ProxyRateLimit, RateLimitMatch } from "../ir/rate-limit.ts";
 import { escaped, hostMatcher, pathLineRegex, regexMatcher } from "./rbac-patterns.ts";
 
 const always: RuntimeFractionalPercent = { defaultValue: { numerator: 100, denominator: "HUNDRED" } };
@@ -10,7 +10,7 @@ const LIMIT = "limit";
 const unlimited: TokenBucket = { maxTokens: 4_294_967_295, tokensPerFill: 4_294_967_295, fillInterval: durationFromMs(50) };
 
 /** Returns the filter's configuration. Each limit is asked about each request that its match fits; all of them must admit it. */
-export function buildNativeRateLimit(limits: readonly RateLimit[]): LocalRateLimit {
+export function buildNativeRateLimit(limits: readonly ProxyRateLimit[]): LocalRateLimit {
   return {
     statPrefix: "scrim_ratelimit",
     tokenBucket: unlimited,
@@ -23,11 +23,11 @@ export function buildNativeRateLimit(limits: readonly RateLimit[]): LocalRateLim
   };
 }
 
-function descriptorOf({ name, tokens, burst, intervalMs }: RateLimit): LocalRateLimitDescriptor {
+function descriptorOf({ name, tokens, burst, intervalMs }: ProxyRateLimit): LocalRateLimitDescriptor {
   return { entries: [{ key: LIMIT, value: name }], tokenBucket: { maxTokens: burst, tokensPerFill: tokens, fillInterval: durationFromMs(intervalMs) } };
 }
 
-function actionsOf({ name, match }: RateLimit): RateLimitActions {
+function actionsOf({ name, match }: ProxyRateLimit): RateLimitActions {
   return { actions: [{ headerValueMatch: { descriptorKey: LIMIT, descriptorValue: name, expectMatch: true, headers: headersOf(match ?? {}) } }] };
 }
 

@@ -1,6 +1,6 @@
 // Which functions and plugins stand in a proxy's HTTP filter chains: IR of filter instances.
 import type { Authorization, AuthorizationAction } from "./authorization.ts";
-import type { RateLimit } from "./rate-limit.ts";
+import type { LocalRateLimit } from "./rate-limit.ts";
 
 /** Bytes of a module that was fetched, verified and checked; shared by reference. */
 export interface WasmModule {
@@ -11,7 +11,7 @@ export interface WasmModule {
 /** What Envoy's own filters do in place of a module (engine: native). */
 export type NativeGuard =
   | { readonly kind: "authorization"; readonly action: AuthorizationAction; readonly policies: readonly Authorization[] }
-  | { readonly kind: "rateLimit"; readonly limits: readonly RateLimit[] };
+  | { readonly kind: "rateLimit"; readonly limits: readonly LocalRateLimit[] };
 
 /** What happens to requests when the module fails: let them pass, refuse them (503), or refuse and start the module anew. */
 export type FailureMode = "open" | "closed" | "reload";

@@ -11,6 +11,11 @@ export interface UpstreamId {
   readonly host: string;
 }
 
+/** Returns the one text that stands for an upstream, also where a filter's configuration names it: `outbound|80|v1|reviews.default.svc.cluster.local`, `inbound|9080||`. */
+export function upstreamText(id: UpstreamId): string {
+  return `${id.direction}|${id.port}|${id.subset}|${id.host}`;
+}
+
 /** A service as telemetry and policies name it. */
 export interface ServiceRef {
   readonly host: string;

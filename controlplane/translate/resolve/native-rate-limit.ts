@@ -1,12 +1,12 @@
 // consumes: the rate limits of a workload that wants Envoy's own local rate limit
 // produces: those that Envoy admits as the filter would, those that stay in the filter, and a note for each that stays
 // never does: give up a meaning to make a limit fit
-import type { RateLimit } from "../ir/rate-limit.ts";
+import type { LocalRateLimit, RateLimit } from "../ir/rate-limit.ts";
 import type { RateLimits } from "./rate-limit.ts";
 
 /** Limits by the engine that keeps them. */
 export interface RateLimitSplit {
-  readonly native: readonly RateLimit[];
+  readonly native: readonly LocalRateLimit[];
   readonly wasm: RateLimits;
   /** One sentence for each limit that stays in the Wasm filter. */
   readonly notes: readonly string[];
@@ -26,13 +26,14 @@ export function splitRateLimits({ limits, ...others }: RateLimits): RateLimitSpl
     return reason === undefined ? [] : [[limit, reason] as const];
   }));
   return {
-    native: limits.filter((limit) => !reasons.has(limit)),
+    native: limits.flatMap((limit) => (limit.global !== undefined || reasons.has(limit) ? [] : [limit])),
     wasm: { ...others, limits: limits.filter((limit) => reasons.has(limit)) },
     notes: [...reasons].map(([{ name }, reason]) => `rate limit ${name}: ${reason}, so it runs in the Wasm filter (engine: native)`),
   };
 }
 
 function whyNotNative(limit: RateLimit): string | undefined {
+  if (limit.global !== undefined) return "a rate limit service decides it";
   const unknown = [...unknownFields(limit, NATIVE_FIELDS), ...unknownFields(limit.match ?? {}, NATIVE_MATCH_FIELDS).map((field) => `match.${field}`)];
   if (unknown.length > 0) return `Envoy's own local rate limit has no ${unknown.join(", ")}`;
   if (limit.key.length > 0) return "it has a key, and Envoy's own keeps no bucket for each client that survives its neighbours";

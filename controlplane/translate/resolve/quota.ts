@@ -4,14 +4,14 @@ import { labelsMatch, selectsAll } from "../../model/labels.ts";
 import type { MeshObject } from "../../model/object.ts";
 import type { World } from "../../store/world.ts";
 import type { ProxyClass } from "../ir/proxy-class.ts";
-import type { RateLimit, RateLimitOverride } from "../ir/rate-limit.ts";
+import type { LocalRateLimit, RateLimitOverride } from "../ir/rate-limit.ts";
 import { intervalMs } from "./interval.ts";
 import { principalsOfWorkload } from "./workload-identity.ts";
 
 type QuotaProxy = Pick<ProxyClass, "namespace" | "labels" | "workload">;
 
 /** Returns the limits of the quotas whose binding names a service that the proxy's workload stands behind, each quota once, bindings oldest first. */
-export function resolveQuotas(world: World, proxy: QuotaProxy): readonly RateLimit[] {
+export function resolveQuotas(world: World, proxy: QuotaProxy): readonly LocalRateLimit[] {
   const specs = new Set<MeshObject<"QuotaSpec">>();
   for (const binding of world.list("QuotaSpecBinding")) {
     const own = binding.metadata.namespace;
@@ -32,7 +32,7 @@ function standsBehind(world: World, proxy: QuotaProxy, namespace: string, servic
   return !selectsAll(declared.spec.selector) && labelsMatch(declared.spec.selector, proxy.labels);
 }
 
-function limitsOf(world: World, spec: MeshObject<"QuotaSpec">, proxy: QuotaProxy): readonly RateLimit[] {
+function limitsOf(world: World, spec: MeshObject<"QuotaSpec">, proxy: QuotaProxy): readonly LocalRateLimit[] {
   const { name, namespace } = spec.metadata;
   return spec.spec.rules
     .filter((rule) => ruleApplies(rule, proxy))
@@ -44,7 +44,7 @@ function ruleApplies(rule: QuotaSpecSpec["rules"][number], proxy: QuotaProxy): b
 }
 
 /** The bucket holds maxAmount and regains it per interval. A charge that no bucket could ever hold is one that empties it. */
-function limitOf(world: World, quota: QuotaSpec, name: string, namespace: string): RateLimit {
+function limitOf(world: World, quota: QuotaSpec, name: string, namespace: string): LocalRateLimit {
   const overrides = (quota.overrides ?? []).flatMap((override) => overrideOf(world, override, quota, namespace));
   const cost = Math.min(quota.charge ?? 1, quota.maxAmount, ...overrides.map((override) => override.burst));
   return { name, key: [], tokens: quota.maxAmount, intervalMs: intervalMs(quota.interval), burst: quota.maxAmount, overrides, ...(cost !== 1 && { cost }) };

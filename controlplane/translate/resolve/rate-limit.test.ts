@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { resolveRateLimits } from "./rate-limit.ts";
+import { rateLimitConfiguration, rateLimitUpstreams, resolveRateLimits } from "./rate-limit.ts";
 import { sidecar, worldOf } from "./testing.ts";
 
 const product = sidecar({ workload: "productservice", labels: { app: "productservice" } });
@@ -91,6 +91,49 @@ describe("rate limit policies", () => {
         { name: "default/reviews-per-user/per-user", match: { methods: ["GET"], paths: ["/reviews/{*}"] }, key: [{ header: "x-user" }, { source: "principal" }], tokens: 10, intervalMs: 1_000, burst: 20, overrides: [] },
         { name: "default/reviews-per-user/everyone", key: [], tokens: 1_000, intervalMs: 60_000, burst: 1_000, shadow: true, overrides: [{ name: "cluster.local/ns/default/sa/a", principals: ["cluster.local/ns/default/sa/a"], tokens: 5_000, intervalMs: 60_000, burst: 5_000 }] },
       ],
+    });
+  });
+
+  it("take every kind of key, cost and override; overrides never share a bucket", () => {
+    const world = worldOf(policy("default", "p", `
+  limits:
+  - name: l
+    key: [{claim: [realm, tier]}, {route: true}, {pathTemplate: [/a]}, {pathCapture: "/t/{*}", as: tenant}]
+    cost: {header: X-Cost, min: 0, max: 5}
+    requests: 10
+    per: 1s
+    overrides:
+    - {principals: [a], requests: 20}
+    - {principals: [a], values: ["*", "*", "*", gold], perKey: true, requests: 30, per: 1m}`));
+    expect(resolveRateLimits(world, sidecar()).limits).toEqual([{
+      name: "default/p/l",
+      key: [{ claim: ["realm", "tier"] }, { route: true }, { pathTemplate: ["/a"] }, { pathCapture: "/t/{*}", as: "tenant" }],
+      tokens: 10, intervalMs: 1_000, burst: 10, cost: { header: "x-cost", min: 0, max: 5 },
+      overrides: [
+        { name: "a", principals: ["a"], tokens: 20, intervalMs: 1_000, burst: 20 },
+        { name: "a#2", principals: ["a"], values: ["*", "*", "*", "gold"], perKey: true, tokens: 30, intervalMs: 60_000, burst: 30 },
+      ],
+    }]);
+  });
+
+  describe("that a service decides", () => {
+    const asking = policy("default", "p", "{limits: [{name: l, key: [{header: X-User, as: user}], global: {host: ratelimit, domain: shop, timeout: 50ms, failure: closed}}]}");
+    const there = "---\napiVersion: v1\nkind: Service\nmetadata: {name: ratelimit}\nspec: {selector: {app: ratelimit}, ports: [{name: grpc, port: 8082}]}\n";
+
+    it("name it by its only port, and give the proxy its upstream", () => {
+      const world = worldOf(asking + there);
+      const [limit] = resolveRateLimits(world, sidecar()).limits;
+      const id = { direction: "outbound", port: 8082, subset: "", host: "ratelimit.default.svc.cluster.local" };
+      expect(limit).toEqual({ name: "default/p/l", key: [{ header: "x-user", as: "user" }], overrides: [], global: { service: id, domain: "shop", descriptor: [], timeoutMs: 50, failure: "closed" } });
+      expect(JSON.parse(rateLimitConfiguration(resolveRateLimits(world, sidecar())))).toEqual({
+        headers: "none",
+        limits: [{ name: "default/p/l", key: [{ header: "x-user", as: "user" }], overrides: [], global: { cluster: "outbound|8082||ratelimit.default.svc.cluster.local", domain: "shop", descriptor: [], timeoutMs: 50, failure: "closed" } }],
+      });
+      expect(rateLimitUpstreams(world, "default", sidecar().labels, "w").map(({ id: found, protocol }) => [found, protocol])).toEqual([[id, "http2"]]);
+    });
+
+    it("ask an upstream without addresses where nobody declared it", () => {
+      expect(rateLimitUpstreams(worldOf(asking), "default", sidecar().labels, "w")).toMatchObject([{ id: { host: "ratelimit.default.svc.cluster.local", port: 8081 }, discovery: { kind: "none" } }]);
     });
   });
 

@@ -26,7 +26,8 @@ export interface PolicyModule {
   hash(value: Uint8Array): bigint;
   rateFits(tokens: bigint, intervalNs: bigint, burst: bigint): boolean;
   bucketStart(tokens: bigint, intervalNs: bigint, burst: bigint, workers: number): void;
-  bucketChange(tokens: bigint, intervalNs: bigint, burst: bigint): void;
+  bucketChange(tokens: bigint, intervalNs: bigint, burst: bigint, nowNs: bigint): void;
+  stepCoded(step: bigint): bigint;
   bucketAdmit(worker: number, nowNs: bigint, cost: bigint): boolean;
   bucketLeft(nowNs: bigint): bigint;
   bucketReserve(worker: number, nowNs: bigint): bigint;
@@ -38,7 +39,7 @@ export interface PolicyModule {
   peer(header: Uint8Array): string;
   peerEncode(workload: string, namespace: string, app: string): string;
   /** Works on a copy of the slot: returns the outcome and the slot afterwards. */
-  slotClaim(slot: Uint8Array, fingerprint: bigint, now: bigint): { outcome: number; slot: Uint8Array };
+  slotClaim(slot: Uint8Array, size: number, fingerprint: bigint, now: bigint): { outcome: number; slot: Uint8Array };
 }
 
 const RETURNS_BOOLEAN = new Set(["regexMatches", "wildcard", "templateMatches", "rateFits", "bucketAdmit"]);

@@ -2,7 +2,8 @@
 import { ABSENT, hash as hashOf, HASH_SEED, Span, spanOf, textOf, utf8, viewOf } from "../bytes";
 import { IpAddress, parseCidr } from "../cidr";
 import { ClaimKind, ClaimValue, MetadataReader, parseClaimKey, requestPrincipal } from "../jwt-claims";
-import { leaseSize, Rate, Reserve, returnTokens, scaled, settledState, takeTokens, tokensLeft, waitNs } from "../gcra";
+import { codeOfStep, Rate, rescaled, returnTokens, scaled, settledState, stepOfCode, takeTokens, tokensLeft, waitNs } from "../gcra";
+import { leaseSize, Reserve } from "../reserve";
 import { compileTemplate } from "../path-template";
 import { PeerMetadata, StructWriter } from "../peer-metadata";
 import { Principal } from "../principal";
@@ -114,22 +115,31 @@ export function bucketStart(tokens: i64, intervalNs: i64, burst: i64, workers: i
   for (let i = 0; i < workers; i++) reserves.push(new Reserve());
 }
 
-/** A change of the limit; the bucket's state and the reserves stay. */
-export function bucketChange(tokens: i64, intervalNs: i64, burst: i64): void {
+/** A change of the limit; the bucket's state stays, in the terms of the new one. */
+export function bucketChange(tokens: i64, intervalNs: i64, burst: i64, nowNs: i64): void {
+  const before = rate.step;
   rate = new Rate(tokens, intervalNs, burst);
+  fullAt = rescaled(rate, fullAt, scaled(nowNs), before);
+  for (let i = 0; i < reserves.length; i++) reserves[i].drop();
+}
+
+/** A step through its 16-bit code and back. */
+export function stepCoded(step: i64): i64 {
+  return stepOfCode(codeOfStep(step));
 }
 
 /** One request of `cost` at a worker, with leases as the filter takes them. */
 export function bucketAdmit(worker: i32, nowNs: i64, cost: i64): bool {
   const now = scaled(nowNs);
-  if (reserves[worker].spend(rate, now, cost)) return true;
-  const lease = leaseSize(rate, fullAt, now, cost);
+  const reserve = reserves[worker];
+  if (reserve.spend(rate, now, cost, rate.share)) return true;
+  const lease = leaseSize(rate, fullAt, now, cost, reserve.left(rate, now));
   const next = takeTokens(rate, fullAt, now, lease);
   if (next < 0) {
     fullAt = settledState(rate, fullAt, now);
-    return false;
+    return reserve.spend(rate, now, cost, 0);
   }
-  reserves[worker].add(rate, now, lease - cost, fullAt);
+  reserve.add(rate, now, lease - cost, fullAt);
   fullAt = next;
   return true;
 }
@@ -150,9 +160,9 @@ export function bucketWait(nowNs: i64, count: i64): i64 {
   return waitNs(rate, fullAt, scaled(nowNs), count);
 }
 
-/** Claims an entry in the slot's bytes; returns its offset, plus 1000 when a bucket in use was forgotten. */
-export function slotClaim(slot: ArrayBuffer, fingerprint: u64, now: i64): i32 {
-  const at = claimEntry(changetype<usize>(slot), slot.byteLength, fingerprint, now);
+/** Claims an entry in the slot, of which `size` bytes are used (of 256); returns its offset, plus 1000 when a bucket in use was forgotten. */
+export function slotClaim(slot: ArrayBuffer, size: i32, fingerprint: u64, now: i64): i32 {
+  const at = claimEntry(changetype<usize>(slot), size, fingerprint, now);
   return lastEvictionLost() ? at + 1000 : at;
 }
 
