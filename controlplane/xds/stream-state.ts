@@ -207,6 +207,7 @@ function send(run: Run, typeUrl: string, type: TypeState, updates: readonly Enco
 /** A cluster that changes warms until its endpoints arrive: known ones are sent again, new ones are waited for. */
 function announceEndpoints(run: Run, before: TypeState, clusters: readonly EncodedResource[], effects: StreamEffect[]): void {
   const endpoints = run.state.types.get(ENDPOINTS);
+  if (endpoints === undefined && before.sentBasis === undefined) return;
   const names = clusters.flatMap(({ references }) => references.filter(({ kind }) => kind === "endpoints").map(({ name }) => name));
   const known = names.filter((name) => endpoints?.subscription.names.has(name));
   if (endpoints !== undefined && known.length > 0) {

@@ -6,10 +6,10 @@ import type { Admission, Proxy, ProxyIdentity } from "./node.ts";
 import type { Node } from "../../protos/build/envoy.ts";
 import { type ContentMaps, isQuestion, type SendEffect, type StreamEffect, type StreamEvent, type StreamKind } from "./stream-events.ts";
 import { newStreamState, type StreamState, step } from "./stream-state.ts";
-import { type DecodedRequest, decodeRequest, type EncodedResponse, type ResponseEncoder, wrapAny } from "./wire.ts";
+import { type DecodedRequest, decodeRequest, type ResponseEncoder, type UnwrittenResponse, wrapAny } from "./wire.ts";
 import type { WriteBudget } from "./write-budget.ts";
 
-export type Call = ServerDuplexStream<Uint8Array, EncodedResponse>;
+export type Call = ServerDuplexStream<Uint8Array, UnwrittenResponse>;
 
 /** What a stream needs from the server around it. */
 export interface StreamHost {
@@ -165,11 +165,10 @@ export function serveStream(call: Call, kind: StreamKind, caller: Caller, host: 
   /** Until the transport has taken a response, changes merge in the state instead of queueing up. */
   const send = (effect: SendEffect): void => {
     const response = host.responses.encodeResponse(kind.dialect, effect);
-    const size = response.length + response.own.length;
     if (writing.unwritten++ === 0) timers.stall = setTimeout(() => stream.end(grpcStatus.RESOURCE_EXHAUSTED, "the stream is not read"), host.stallMs);
-    const giveBack = lend(host.budget, size);
+    const giveBack = lend(host.budget, response.length);
     state = step(state, { kind: "pressure", isFull: true, nowMs: host.nowMs() }).state;
-    host.sent(stream, effect, size);
+    host.sent(stream, effect, response.length);
     call.write(response, () => {
       writing.unwritten--;
       giveBack();

@@ -1,4 +1,4 @@
-// Bytes of discovery messages. Resources were encoded once, responses are encoded once per content; a stream adds its nonce.
+// Bytes of discovery messages. Resources were encoded once per content; a response only strings them together, in the moment in which it is written.
 import protobuf from "protobufjs/light.js";
 import { decode } from "../../protos/codec.ts";
 import type { Node } from "../../protos/build/envoy.ts";
@@ -10,72 +10,69 @@ const TAG = { sotwVersion: (1 << 3) | 2, resources: (2 << 3) | 2, typeUrl: (4 <<
 /** Of Resource. */
 const RESOURCE_PAYLOAD = (2 << 3) | 2, RESOURCE_NAME = (3 << 3) | 2;
 
-/** A response's bytes: what streams share, and this stream's nonce. */
-export interface EncodedResponse {
-  /** The shared part; behind its `length` bytes there is room for what is a stream's own. */
-  readonly shared: Uint8Array;
+/** A response that has yet to become bytes: that happens when the transport takes it. */
+export interface UnwrittenResponse {
+  /** Of the message. */
   readonly length: number;
-  readonly own: Uint8Array;
+  /** Writes the message to the beginning of a buffer that is long enough. */
+  writeTo(buffer: Uint8Array): void;
 }
 
-/** Room for a nonce of up to 16 digits, its tag and length. */
-const OWN_ROOM = 18;
-
-/** The message. It stands in the shared bytes and holds until the next stream's is joined: copy it before. */
-export function joinResponse({ shared, length, own }: EncodedResponse): Uint8Array {
-  shared.set(own, length);
-  return shared.subarray(0, length + own.length);
-}
-
-/** Encodes responses; the shared part of the last few is remembered, so that many streams that are sent the same share its bytes. */
+/** Strings encoded resources together; every response carries this identifier of the control plane. */
 export interface ResponseEncoder {
-  encodeResponse(dialect: Dialect, response: SendEffect): EncodedResponse;
+  encodeResponse(dialect: Dialect, response: SendEffect): UnwrittenResponse;
 }
 
-interface Remembered { readonly dialect: Dialect; readonly response: SendEffect; readonly shared: Uint8Array }
-
-/** Bodies of this many responses are remembered: streams of one class come by turns, type after type. */
-const REMEMBERED = 16;
-
-/** An encoder whose every response carries this identifier of the control plane. */
+/** An encoder for one control plane. */
 export function createResponseEncoder(controlPlane: string): ResponseEncoder {
-  const last: Remembered[] = [];
   const identifier = protobuf.Writer.create().uint32((1 << 3) | 2).string(controlPlane).finish();
   return {
     encodeResponse(dialect, response) {
-      const known = last.findIndex((other) => other.dialect === dialect && isSameBody(other.response, response));
-      const [found] = known < 0 ? [] : last.splice(known, 1);
-      const body = found ?? { dialect, response, shared: withRoom(encodeShared(dialect, response, identifier)) };
-      last.unshift(body);
-      if (last.length > REMEMBERED) last.pop();
-      return { shared: body.shared, length: body.shared.length - OWN_ROOM, own: protobuf.Writer.create().uint32(TAG.nonce).string(response.nonce).finish() };
+      const contents = response.updates.map(dialect === "sotw" ? payloadOf : bytesOf);
+      const rest = encodeRest(dialect, response, identifier);
+      let length = rest.length;
+      for (const { length: size } of contents) length += 1 + varintSize(size) + size;
+      return { length, writeTo: (buffer) => writeMessage(buffer, contents, rest) };
     },
   };
 }
 
-function withRoom(bytes: Uint8Array): Uint8Array {
-  const roomy = Buffer.allocUnsafeSlow(bytes.length + OWN_ROOM);
-  roomy.set(bytes);
-  return roomy;
-}
+const bytesOf = ({ bytes }: WireResource): Uint8Array => bytes;
 
-/** Resources are interned: equal content is the same object. */
-function isSameBody(left: SendEffect, right: SendEffect): boolean {
-  if (left.typeUrl !== right.typeUrl || left.version !== right.version || left.updates.length !== right.updates.length || left.removed.length !== right.removed.length) return false;
-  return left.updates.every((resource, index) => resource === right.updates[index]) && left.removed.every((name, index) => name === right.removed[index]);
-}
-
-function encodeShared(dialect: Dialect, { updates, removed, typeUrl, version }: SendEffect, identifier: Uint8Array): Uint8Array {
+/** All of a response but its resources. Fields may stand in any order. */
+function encodeRest(dialect: Dialect, { removed, typeUrl, version, nonce }: SendEffect, identifier: Uint8Array): Uint8Array {
   const writer = protobuf.Writer.create();
-  if (dialect === "sotw") {
-    writer.uint32(TAG.sotwVersion).string(version);
-    for (const resource of updates) writer.uint32(TAG.resources).bytes(payloadOf(resource));
-    return writer.uint32(TAG.typeUrl).string(typeUrl).uint32(TAG.sotwControlPlane).bytes(identifier).finish();
-  }
-  for (const { bytes } of updates) writer.uint32(TAG.resources).bytes(bytes);
-  writer.uint32(TAG.typeUrl).string(typeUrl);
+  if (dialect === "sotw") return writer.uint32(TAG.sotwVersion).string(version).uint32(TAG.typeUrl).string(typeUrl).uint32(TAG.nonce).string(nonce).uint32(TAG.sotwControlPlane).bytes(identifier).finish();
+  writer.uint32(TAG.typeUrl).string(typeUrl).uint32(TAG.nonce).string(nonce);
   for (const name of removed) writer.uint32(TAG.removed).string(name);
   return writer.uint32(TAG.deltaControlPlane).bytes(identifier).finish();
+}
+
+function varintSize(value: number): number {
+  return value < 0x80 ? 1 : value < 0x4000 ? 2 : value < 0x200000 ? 3 : value < 0x10000000 ? 4 : 5;
+}
+
+function writeMessage(buffer: Uint8Array, contents: readonly Uint8Array[], rest: Uint8Array): void {
+  let at = 0;
+  for (const bytes of contents) {
+    buffer[at++] = TAG.resources;
+    let size = bytes.length;
+    for (; size >= 0x80; size >>>= 7) buffer[at++] = (size & 0x7f) | 0x80;
+    buffer[at++] = size;
+    buffer.set(bytes, at);
+    at += bytes.length;
+  }
+  buffer.set(rest, at);
+}
+
+/** Returns a function that writes responses, one after the other, into the same memory: what it returns holds until its next call, so copy it before. */
+export function createResponseWriter(): (response: UnwrittenResponse) => Uint8Array {
+  let scratch = Buffer.allocUnsafeSlow(64 * 1024);
+  return (response) => {
+    if (scratch.length < response.length) scratch = Buffer.allocUnsafeSlow(response.length + (response.length >>> 3));
+    response.writeTo(scratch);
+    return scratch.subarray(0, response.length);
+  };
 }
 
 /** The Any inside the bytes of a Resource, without a copy: what the state of the world sends of it. */
