@@ -41,7 +41,7 @@ function wasm(scenario: Scenario, file: string): unknown {
       config: {
         name: scenario.name, failure_policy: FAILURE_POLICIES[scenario.failurePolicy ?? "closed"],
         configuration: { "@type": type("google.protobuf.StringValue"), value: configurationText(scenario) },
-        vm_config: { runtime: "envoy.wasm.runtime.v8", vm_id: scenario.vmId ?? scenario.name, code: { local: { filename: file } } },
+        vm_config: { runtime: "envoy.wasm.runtime.v8", vm_id: scenario.vmId ?? scenario.name, code: { local: { filename: file } }, environment_variables: { key_values: scenario.environmentVariables ?? {} } },
       },
     },
   };
@@ -141,6 +141,8 @@ export function scenarioBootstrap(scenarios: readonly Scenario[], places: Scenar
     node: { id: "scenario-node", cluster: "scenario-cluster", metadata: scenarios[0]?.nodeMetadata ?? {} },
     admin: { address: address(0) },
     stats_flush_interval: "0.2s",
+    // As the mesh's own bootstrap.
+    layered_runtime: { layers: [{ name: "static", static_layer: { "re2.max_program_size.error_level": 32_768 } }] },
     dynamic_resources: { lds_config: { path_config_source: { path: places.listeners } } },
     static_resources: { clusters: clusters(scenarios, places) },
   };

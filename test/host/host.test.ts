@@ -42,7 +42,7 @@ describe("a module is refused as Envoy refuses it", () => {
   });
   it.each([
     ["a function that does not exist", "proxy_clear_route_cache", "(): i32", "f()", "Failed to load Wasm module due to a missing import: env.proxy_clear_route_cache"],
-    ["another type", "proxy_log", "(a: i32, b: i64): i32", "f(0, 0)", "Failed to load Wasm module due to an import type mismatch for function env.proxy_log, want: iI:i, but host exports: iii:i"],
+    ["another type", "proxy_log", "(a: i32, b: i64): i32", "f(0, 0)", "Failed to load Wasm module due to an import type mismatch: env.proxy_log, want: i32 i64 -> i32, but host exports: i32 i32 i32 -> i32"],
   ])("when it imports %s", async (_what, name, type, call, reason) => {
     const module = await raw(`${MALLOC}@external("env", "${name}") declare function f${type};\nexport function proxy_on_tick(a: i32): void { ${call}; }`);
     expect(checkModule(module)).toEqual({ ok: false, stage: "imports", reason });

@@ -101,18 +101,30 @@ class SectionReader {
   }
 }
 
+// What tells the two apart is one function: 0.2.0 has no proxy_get_log_level.
+const ABI_VERSIONS = ["proxy_abi_version_0_2_1", "proxy_abi_version_0_2_0"];
+
 function abiProblem(exports: ReadonlyMap<string, string>): string | undefined {
   const versions = [...exports.keys()].filter((name) => name.startsWith("proxy_abi_version_"));
-  if (versions.includes("proxy_abi_version_0_2_1")) return undefined;
-  return versions.length === 0 ? "Missing or unknown Proxy-Wasm ABI version" : `this host runs ABI 0.2.1 only, the module has ${versions.join(", ")}`;
+  if (versions.some((name) => ABI_VERSIONS.includes(name))) return undefined;
+  return versions.length === 0 ? "Missing or unknown Proxy-Wasm ABI version" : `this host runs ABI 0.2.0 and 0.2.1 only, the module has ${versions.join(", ")}`;
 }
 
-function importProblem(imports: ReadonlyMap<string, string>): string | undefined {
+const TYPE_NAMES: Readonly<Record<string, string>> = { i: "i32", I: "i64", f: "f32", F: "f64" };
+
+/** A signature as Envoy writes it: `i32 i64 -> i32`. */
+function shown(signature: string): string {
+  const names = (letters = ""): string => [...letters].map((letter) => TYPE_NAMES[letter] ?? letter).join(" ") || "void";
+  const [parameters, results] = signature.split(":");
+  return `${names(parameters)} -> ${names(results)}`;
+}
+
+function importProblem({ imports, exports }: Shape): string | undefined {
   for (const [name, signature] of imports) {
     const known = IMPORT_SIGNATURES.get(name);
-    if (known === undefined) return `Failed to load Wasm module due to a missing import: ${name}`;
+    if (known === undefined || (name === "env.proxy_get_log_level" && !exports.has("proxy_abi_version_0_2_1"))) return `Failed to load Wasm module due to a missing import: ${name}`;
     if (known !== signature) {
-      return `Failed to load Wasm module due to an import type mismatch for function ${name}, want: ${signature}, but host exports: ${known}`;
+      return `Failed to load Wasm module due to an import type mismatch: ${name}, want: ${shown(signature)}, but host exports: ${shown(known)}`;
     }
   }
   return undefined;
@@ -138,7 +150,7 @@ export function loadModule(bytes: Uint8Array): LoadResult {
   const shape: Shape = new SectionReader(bytes);
   const abi = abiProblem(shape.exports);
   if (abi !== undefined) return { ok: false, stage: "abi", reason: abi };
-  const imports = importProblem(shape.imports);
+  const imports = importProblem(shape);
   if (imports !== undefined) return { ok: false, stage: "imports", reason: imports };
   const exports = exportProblem(shape.exports);
   if (exports !== undefined) return { ok: false, stage: "exports", reason: exports };

@@ -25,7 +25,7 @@ export function createHostRunner(modulePath: (module: string) => string): Scenar
 /** What comes of `scenario` in this host. Throws a HostError for a stream that nothing would ever continue. */
 export function runInHost(scenario: Scenario, module: Uint8Array): ScenarioOutcome {
   const options = {
-    module, configuration: configurationText(scenario), pluginName: scenario.name, vmId: scenario.vmId ?? scenario.name, failurePolicy: scenario.failurePolicy, logLevel: "debug" as const,
+    module, configuration: configurationText(scenario), pluginName: scenario.name, vmId: scenario.vmId ?? scenario.name, failurePolicy: scenario.failurePolicy, environmentVariables: scenario.environmentVariables, logLevel: "debug" as const,
     clusters: [clusterName(scenario), ...Object.keys(scenario.callouts ?? {})], attributes: proxyAttributes(scenario),
   };
   const started = startHost(options);
@@ -94,6 +94,9 @@ function streamAttributes(scenario: Scenario, exchange: Exchange): Attributes {
   };
 }
 
+/** What Envoy's connection manager takes out of a request before any filter. */
+const REMOVED = new Set(["x-forwarded-client-cert", "connection", "transfer-encoding"]);
+
 /** The request's headers as a filter on Envoy sees them. */
 function requestHeaders(exchange: Exchange): [string, Uint8Array][] {
   const given = headerPairs(exchange.headers ?? {});
@@ -104,7 +107,7 @@ function requestHeaders(exchange: Exchange): [string, Uint8Array][] {
   const body = pieces(exchange.body);
   const framing: [string, Uint8Array][] = body.length === 0 ? [] : body.length === 1 ? [["content-length", Buffer.from(String(body[0]?.length))]] : [];
   const added: [string, Uint8Array][] = forwarded ? [] : [["x-forwarded-proto", Buffer.from(scheme)]];
-  return [...pseudo, ...given.filter(([name]) => !name.startsWith(":")), ...framing, ...added];
+  return [...pseudo, ...given.filter(([name]) => !name.startsWith(":") && !REMOVED.has(name)), ...framing, ...added];
 }
 
 function exchangeInHost(host: Host, scenario: Scenario, exchange: Exchange, answered: Map<string, number>): Observation {

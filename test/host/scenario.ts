@@ -87,6 +87,8 @@ export interface Scenario {
   /** Default: a VM and shared data of its own. Scenarios of stateless filters that name the same one start faster on Envoy. */
   readonly vmId?: string;
   readonly failurePolicy?: FailurePolicy;
+  /** The VM's environment variables. */
+  readonly environmentVariables?: Readonly<Record<string, string>>;
   /** Metadata of the node; its id is `scenario-node`, its cluster `scenario-cluster`. Each different one needs an Envoy of its own. */
   readonly nodeMetadata?: Readonly<Record<string, JsonValue>>;
   readonly virtualHost?: { readonly name?: string; readonly metadata?: FilterMetadata };

@@ -16,14 +16,15 @@ const ENV: Readonly<Record<string, string>> = {
   pthread_equal: "ii:i", emscripten_notify_memory_growth: "i:",
 };
 
+// As Envoy has them: path_link and path_symlink lack a parameter of the specification.
 const WASI: Readonly<Record<string, string>> = {
   args_get: "ii:i", args_sizes_get: "ii:i", environ_get: "ii:i", environ_sizes_get: "ii:i", clock_res_get: "ii:i", clock_time_get: "iIi:i",
   fd_advise: "iIIi:i", fd_allocate: "iII:i", fd_close: "i:i", fd_datasync: "i:i", fd_fdstat_get: "ii:i", fd_fdstat_set_flags: "ii:i",
   fd_fdstat_set_rights: "iII:i", fd_filestat_get: "ii:i", fd_filestat_set_size: "iI:i", fd_filestat_set_times: "iIIi:i", fd_pread: "iiiIi:i",
   fd_prestat_dir_name: "iii:i", fd_prestat_get: "ii:i", fd_pwrite: "iiiIi:i", fd_read: "iiii:i", fd_readdir: "iiiIi:i", fd_renumber: "ii:i",
   fd_seek: "iIii:i", fd_sync: "i:i", fd_tell: "ii:i", fd_write: "iiii:i", path_create_directory: "iii:i", path_filestat_get: "iiiii:i",
-  path_filestat_set_times: "iiiiIIi:i", path_link: "iiiiiii:i", path_open: "iiiiiIIii:i", path_readlink: "iiiiii:i", path_remove_directory: "iii:i",
-  path_rename: "iiiiii:i", path_symlink: "iiiii:i", path_unlink_file: "iii:i", poll_oneoff: "iiii:i", proc_exit: "i:", random_get: "ii:i",
+  path_filestat_set_times: "iiiiIIi:i", path_link: "iiiiii:i", path_open: "iiiiiIIii:i", path_readlink: "iiiiii:i", path_remove_directory: "iii:i",
+  path_rename: "iiiiii:i", path_symlink: "iiii:i", path_unlink_file: "iii:i", poll_oneoff: "iiii:i", proc_exit: "i:", random_get: "ii:i",
   sched_yield: ":i", sock_accept: "iii:i", sock_recv: "iiiiii:i", sock_send: "iiiii:i", sock_shutdown: "ii:i",
 };
 
@@ -48,8 +49,8 @@ export const CALLBACK_SIGNATURES: ReadonlyMap<string, string> = new Map(
   }),
 );
 
+// Besides WASI's (files that cannot be opened, moved in, or closed): seen on Envoy 1.40, one function after the other.
+const FORBIDDEN_WASI = new Set(["fd_read", "fd_seek", "fd_close", "path_open", "sched_yield", "proc_exit"]);
+
 /** What a module may call while it starts (`_initialize`, `_start`), before it has a context: anything else traps. */
-export const ALLOWED_AT_START: ReadonlySet<string> = new Set([
-  "proxy_log", "fd_write", "args_sizes_get", "args_get", "environ_sizes_get", "environ_get", "fd_prestat_get", "fd_prestat_dir_name", "clock_time_get", "random_get",
-  "pthread_equal", "emscripten_notify_memory_growth",
-]);
+export const ALLOWED_AT_START: ReadonlySet<string> = new Set(["proxy_log", "emscripten_notify_memory_growth", ...Object.keys(WASI).filter((name) => !FORBIDDEN_WASI.has(name))]);
