@@ -15,12 +15,13 @@ export function readCounts(page: string, metric: string | undefined): ProxyCount
     const [, name, labels = "", number] = /^([A-Za-z_:][\w:]*)(?:\{(.*)\})? ([\d.eE+-]+|NaN)$/.exec(line) ?? [];
     const value = Number(number);
     if (name === undefined || !Number.isFinite(value) || labels.includes('envoy_http_conn_manager_prefix="admin"')) continue;
-    if (name === "envoy_http_downstream_rq_completed") requests += value;
-    else if (name === "envoy_http_downstream_rq_xx" && labels.includes('envoy_response_code_class="5"')) serverErrors += value;
-    else if (name === "envoy_http_downstream_rq_time_bucket") {
+    // Between prefix and name stands what Envoy could not take for a label.
+    if (/^envoy_http_.*downstream_rq_completed$/.test(name)) requests += value;
+    else if (/^envoy_http_.*downstream_rq_xx$/.test(name) && labels.includes('envoy_response_code_class="5"')) serverErrors += value;
+    else if (/^envoy_http_.*downstream_rq_time_bucket$/.test(name)) {
       const bound = Number(/le="([^"]+)"/.exec(labels)?.[1]?.replace("+Inf", "Infinity"));
       if (Number.isFinite(bound)) latency.set(bound, (latency.get(bound) ?? 0) + value);
-    } else if (/vm_reload_(failure|success|backoff)$/.test(name)) vmFailures += value;
+    } else if (/^envoy_wasm_.*vm_reload_(failure|success|backoff)$/.test(name)) vmFailures += value;
     else if (metric !== undefined && (name === metric || name === `envoy_${metric}` || name === metric.replace(/\./g, "_"))) own += value;
   }
   return { requests, serverErrors, vmFailures, metric: own, latency: [...latency].sort(([a], [b]) => a - b).map(([upToMs, count]) => ({ upToMs, count })) };

@@ -29,7 +29,8 @@ type Hardening = Partial<HttpConnectionManager>;
 export function buildHttpConnectionManager(listening: HttpListening): HttpConnectionManager {
   const { routes, direction } = listening;
   return {
-    statPrefix: listening.statPrefix,
+    // Envoy takes what stands before the first dot for a label of its own.
+    statPrefix: listening.statPrefix.replaceAll(".", "_"),
     ...("rds" in routes ? { rds: { routeConfigName: routes.rds, configSource: adsSource() } } : { routeConfig: routes.inline }),
     httpFilters: buildHttpFilters(listening),
     accessLog: buildAccessLogs(listening.accessLog),
