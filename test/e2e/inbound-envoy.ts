@@ -162,6 +162,7 @@ export class InboundEnvoy {
     const settings = { trustDomain: "cluster.local", accessLog: { path: this.#at("access"), encoding: "TEXT" as const } };
     const resources = {
       node: { id: "sidecar~127.0.0.1~reviews.default~default.svc.cluster.local", cluster: "reviews", metadata: { NAME: "reviews", NAMESPACE: "default", WORKLOAD_NAME: "reviews-v1" } },
+      layeredRuntime: { layers: [{ name: "static", staticLayer: { "re2.max_program_size.error_level": 32_768 } }] },
       staticResources: {
         listeners: inbound.map((port) => toProto3Json("Listener", buildInboundListener(port, settings))),
         clusters: inbound.map((port) => toProto3Json("Cluster", buildInboundCluster(port))),

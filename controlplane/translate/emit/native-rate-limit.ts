@@ -2,7 +2,7 @@
 import type { HeaderMatcher, LocalRateLimit, LocalRateLimitDescriptor, RateLimit as RateLimitActions, RuntimeFractionalPercent, TokenBucket } from "../../../protos/build/envoy.ts";
 import { durationFromMs } from "../../../protos/codec.ts";
 import type { LocalRateLimit as ProxyRateLimit, RateLimitMatch } from "../ir/rate-limit.ts";
-import { escaped, hostMatcher, pathLineRegex, regexMatcher } from "./rbac-patterns.ts";
+import { ANYTHING, escaped, hostMatcher, pathLineRegex, regexMatcher } from "./rbac-patterns.ts";
 
 const always: RuntimeFractionalPercent = { defaultValue: { numerator: 100, denominator: "HUNDRED" } };
 const LIMIT = "limit";
@@ -42,7 +42,7 @@ function headersOf({ methods = [], paths = [], hosts = [] }: RateLimitMatch): re
 }
 
 function methodRegex(value: string): string {
-  return value.split("*").map(escaped).join(".*");
+  return value.split("*").map(escaped).join(ANYTHING);
 }
 
 function anyOf(regexes: readonly string[]): HeaderMatcher["stringMatch"] {

@@ -1,14 +1,14 @@
 // Single fields of authorization rules as Envoy's RBAC asks for them: principals (who) and permissions (what).
 import type { CidrRange, Permission, Principal, StringMatcher, ValueMatcher } from "../../../protos/build/envoy.ts";
-import { escaped, headerMatcher, hostMatcher, pathMatchers, plainMatcher, type Reading, regexMatcher } from "./rbac-patterns.ts";
+import { ANY_BYTE, ANYTHING, differentFrom, escaped, hostMatcher, looseHeaderMatcher, pathMatchers, plainMatcher, type Reading, regexMatcher } from "./rbac-patterns.ts";
 
 const JWT_FILTER = "envoy.filters.http.jwt_authn";
-const present: StringMatcher = regexMatcher(".+");
+const present: StringMatcher = regexMatcher(`${ANY_BYTE}+`);
 
 /** A peer by its SPIFFE id, written without scheme; one without a certificate has no name and matches nothing. */
 export function principalNamed(pattern: string): Principal {
-  if (pattern === "*") return named(regexMatcher("spiffe://.+"));
-  if (pattern.startsWith("*")) return named(regexMatcher(`spiffe://.*${escaped(pattern.slice(1))}`));
+  if (pattern === "*") return named(regexMatcher(`spiffe://${ANY_BYTE}+`));
+  if (pattern.startsWith("*")) return named(regexMatcher(`spiffe://${ANYTHING}${escaped(pattern.slice(1))}`));
   return named(pattern.endsWith("*") ? { prefix: `spiffe://${pattern.slice(0, -1)}` } : { exact: `spiffe://${pattern}` });
 }
 
@@ -77,8 +77,14 @@ export function toServerName(pattern: string): Permission {
   return { requestedServerName: plainMatcher(pattern) };
 }
 
+/**
+ * Envoy (since the runtime guard rbac_match_headers_individually) matches when one line of a repeated header does; before, it joined the lines. What lets in
+ * must hold for every line: some line is the value, and none differs. (Patterns with * and values with commas stay in the Wasm filter.)
+ */
 export function withHeader(name: string, pattern: string, reading: Reading): Permission {
-  return { header: { name, ...(pattern === "*" ? { presentMatch: true } : { stringMatch: headerMatcher(pattern, reading) }) } };
+  if (pattern === "*") return { header: { name, presentMatch: true } };
+  if (reading === "loose") return { header: { name, stringMatch: looseHeaderMatcher(pattern) } };
+  return { andRules: { rules: [{ header: { name, stringMatch: plainMatcher(pattern) } }, { notRule: { header: { name, stringMatch: differentFrom(pattern) } } }] } };
 }
 
 export function withMethod(pattern: string): Permission {

@@ -6,6 +6,10 @@ import type { StringMatcher } from "../../../protos/build/envoy.ts";
 /** How a request that can be read in two ways is matched: in every way it can be read (what lets in), or in any (what keeps out). */
 export type Reading = "strict" | "loose";
 
+/** Any byte: `.` matches no byte that is not UTF-8, and a header may hold such. */
+export const ANY_BYTE = "\\C";
+export const ANYTHING = `${ANY_BYTE}*`;
+
 interface Pattern {
   readonly kind: "exact" | "prefix" | "suffix" | "any";
   readonly literal: string;
@@ -15,30 +19,35 @@ interface Pattern {
 export function plainMatcher(value: string): StringMatcher {
   const { kind, literal } = patternOf(value);
   switch (kind) {
-    case "any": return regexMatcher(".+");
+    case "any": return regexMatcher(`${ANY_BYTE}+`);
     case "exact": return { exact: literal };
     case "prefix": return { prefix: literal };
     case "suffix": return { suffix: literal };
   }
 }
 
-/** Returns the matcher of a header, whose lines Envoy joins by commas. Strictly only `exact` values can be told from several lines (`isOneReading`). */
-export function headerMatcher(value: string, reading: Reading): StringMatcher {
-  if (reading === "strict") return plainMatcher(value);
-  return regexMatcher(`(?:.*,)?[ \\t]*${textRegex(value, ".*")}[ \\t]*(?:,.*)?`);
+/** Returns the loose matcher of a header's line, or of its lines joined by commas: as a whole, or some element of it. */
+export function looseHeaderMatcher(value: string): StringMatcher {
+  return regexMatcher(`(?:${ANYTHING},)?[ \\t]*${textRegex(value, ANYTHING)}[ \\t]*(?:,${ANYTHING})?`);
 }
 
-/** Whether joined lines of a header cannot pass for this value: then Envoy's matching of the joined value is strict. */
-export function isOneReading(value: string): boolean {
-  return value === "*" || (patternOf(value).kind === "exact" && !value.includes(","));
+/**
+ * Returns the matcher of everything but one text. What is as long as the text and differs from it only in bytes that are not UTF-8 is left out: such a line
+ * says nothing that whoever put the other line there could mean.
+ */
+export function differentFrom(text: string): StringMatcher {
+  const length = Buffer.byteLength(text);
+  const characters = [...text];
+  const differsAt = characters.map((character, at) => `${escaped(characters.slice(0, at).join(""))}[^${character === "^" || character === "\\" || character === "]" ? `\\${character}` : character}]${ANYTHING}`);
+  return regexMatcher([...(length > 0 ? [`${ANY_BYTE}{0,${length - 1}}`] : []), `${ANY_BYTE}{${length + 1}}${ANYTHING}`, ...differsAt].join("|"));
 }
 
 /** Returns the matcher of `:authority`, ASCII case aside: loosely also one of several hosts, behind a user, with a port or trailing dots. */
 export function hostMatcher(value: string, reading: Reading): StringMatcher {
   const { kind } = patternOf(value);
   if (reading === "strict") return regexMatcher(`(?i)${textRegex(value, "[^,@]*")}`);
-  const before = kind === "suffix" || kind === "any" ? "" : "(?:.*[,@])?[ \\t]*";
-  return regexMatcher(`(?i)${before}${textRegex(value, ".*")}\\.*(?::[^,@]*)?[ \\t]*(?:,.*)?`);
+  const before = kind === "suffix" || kind === "any" ? "" : `(?:${ANYTHING}[,@])?[ \\t]*`;
+  return regexMatcher(`(?i)${before}${textRegex(value, ANYTHING)}\\.*(?::[^,@]*)?[ \\t]*(?:,${ANYTHING})?`);
 }
 
 /** Returns the matchers of a path without query, any of which may match: a refusal also counts what a lenient application reads. */
@@ -55,7 +64,7 @@ export function pathLineRegex(value: string): string {
 
 /** Returns a matcher of the whole text. */
 export function regexMatcher(regex: string): StringMatcher {
-  return { safeRegex: { regex: `(?s)${regex}` } };
+  return { safeRegex: { regex } };
 }
 
 /** Returns the text with every character standing for itself. */
@@ -88,17 +97,17 @@ function templateRegex(template: string, literal: (text: string) => string, segm
 const SEMICOLON = "(?:;|%3[bB])";
 const PARAMETERS = `(?:${SEMICOLON}[^/]*)?`;
 const DOT = "(?:\\.|%2[eE])";
-const CLIMBED = `(?:.*/${DOT}${DOT}${SEMICOLON}[^/]*)?`;
+const CLIMBED = `(?:${ANYTHING}/${DOT}${DOT}${SEMICOLON}[^/]*)?`;
 const SLASH = `${PARAMETERS}(?:/|%2[fF])(?:${DOT}?${PARAMETERS}/)*`;
-const END = `(?:${DOT}?${SEMICOLON}[^/]*)?(?: |%(?:[01][0-9a-fA-F]|20))*(?:%(?:00|23|3[fF]).*)?`;
+const END = `(?:${DOT}?${SEMICOLON}[^/]*)?(?: |%(?:[01][0-9a-fA-F]|20))*(?:%(?:00|23|3[fF])${ANYTHING})?`;
 
 function lenientRegex(value: string): string {
   if (isTemplate(value)) return `${CLIMBED}${templateRegex(value, lenientLiteral, "[^/]")}${END}`;
   const { kind, literal } = patternOf(value);
   switch (kind) {
-    case "any": return ".+";
-    case "suffix": return `.*${lenientLiteral(literal)}${END}`;
-    case "prefix": return `${CLIMBED}${lenientLiteral(literal)}.*`;
+    case "any": return `${ANY_BYTE}+`;
+    case "suffix": return `${ANYTHING}${lenientLiteral(literal)}${END}`;
+    case "prefix": return `${CLIMBED}${lenientLiteral(literal)}${ANYTHING}`;
     case "exact": return `${CLIMBED}${lenientLiteral(literal)}${END}`;
   }
 }

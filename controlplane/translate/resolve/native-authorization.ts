@@ -30,8 +30,8 @@ export function splitAuthorization(policies: readonly Authorization[]): Authoriz
 }
 
 /**
- * Returns why Envoy's RBAC could not decide as the filter does. Envoy joins the lines of a repeated header before it matches: strictly (what lets
- * in) only exact values without a comma, and presence, cannot be met by a line that was added.
+ * Returns why Envoy's RBAC could not decide as the filter does. Envoy joins the lines of a repeated header before it matches, or matches one of them,
+ * by its version: strictly (what lets in) only exact values without a comma, and presence, can be asked so that no line that was added meets them.
  */
 function whyNotNative({ action, rules }: Authorization): string | undefined {
   const permits = action === "ALLOW";
@@ -42,11 +42,14 @@ function whyNotNative({ action, rules }: Authorization): string | undefined {
   return undefined;
 }
 
+/** RE2 counts repetitions up to 1,000. */
+const LONGEST_VALUE = 200;
+
 function strictHeaderValues(rule: AuthorizationRule, permits: boolean): readonly string[] {
   const headers = (rule.when ?? []).filter(({ key }) => key.startsWith("request.headers["));
   return headers.flatMap(({ values, notValues }) => (permits ? values : notValues) ?? []);
 }
 
 function hasOneReading(value: string): boolean {
-  return value === "*" || (!value.startsWith("*") && !value.endsWith("*") && !value.includes(","));
+  return value === "*" || (!value.startsWith("*") && !value.endsWith("*") && !value.includes(",") && value.length <= LONGEST_VALUE);
 }
