@@ -5,6 +5,7 @@ import { readFile, stat } from "node:fs/promises";
 import type { WasmModule } from "../translate/ir/filters.ts";
 import { createImageFetcher, type ImageFetcherOptions } from "./acquire-image.ts";
 import { download } from "./fetch/download.ts";
+import { shownUrl } from "./fetch/http-client.ts";
 import { digestOf, type ImageFacts } from "./module-cache.ts";
 import type { PluginSource } from "./plugin-source.ts";
 import type { Signature } from "./trust/signature.ts";
@@ -55,7 +56,7 @@ async function fromFile(path: string, source: PluginSource, { maxBytes }: Acquir
 
 async function fromServer(url: string, source: PluginSource, fresh: boolean, options: AcquirerOptions, downloads: Map<string, ReturnType<typeof download>>): Promise<Acquired> {
   const { cache, http, maxBytes, timeoutMs } = options;
-  const signatures = async () => detached(await download(http, withSuffix(url, ".sig"), { maxBytes: MAX_SIGNATURE_BYTES, timeoutMs }), withSuffix(url, ".sig"));
+  const signatures = async () => detached(await download(http, withSuffix(url, ".sig"), { maxBytes: MAX_SIGNATURE_BYTES, timeoutMs }), shownUrl(withSuffix(url, ".sig")));
   // A digest says exactly which bytes are meant: who gave them does not matter.
   const known = source.sha256 === undefined ? undefined : await cache.read(digestKey(source.sha256));
   if (known !== undefined) return { ok: true, acquired: { module: known.module, signatures: { known: [], fetch: signatures } } };

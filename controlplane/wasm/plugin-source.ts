@@ -67,10 +67,20 @@ export function pluginSource(plugin: MeshObject<"WasmPlugin">, around: PluginSur
 function addressOf(location: PluginLocation): string {
   switch (location.kind) {
     case "file": return pathToFileURL(location.path).href;
-    case "http": return location.url;
+    case "http": return canonicalUrl(location.url);
     case "image": return formatImageReference(location.reference).replace(/(?:@sha256:[0-9a-f]{64}|:[^:/]+)$/, "");
     case "unsupported": return "";
   }
+}
+
+/** Without what a server may read in several ways: who asks, doubled slashes, letters written as %61. */
+function canonicalUrl(url: string): string {
+  const { protocol, host, pathname, search } = new URL(url);
+  const path = pathname.replaceAll(/%([0-9a-f]{2})/gi, (code, hex: string) => {
+    const character = String.fromCharCode(Number.parseInt(hex, 16));
+    return /[A-Za-z0-9._~-]/.test(character) ? character : code.toUpperCase();
+  }).replaceAll(/\/{2,}/g, "/");
+  return `${protocol}//${host}${path}${search}`;
 }
 
 function pollIntervalOf({ metadata: { annotations } }: MeshObject<"WasmPlugin">): number | undefined | "wrong" {

@@ -170,10 +170,10 @@ async function publish(following: Following, version: GoodPlugin, { image }: Acq
 /** A version that wants more than the one before says so before any proxy has it. */
 async function tellOfWants({ name, state, context }: Following, { module, wants = [] }: GoodPlugin): Promise<void> {
   const before = state.good ?? await context.goods.read(name);
-  if (before?.wants === undefined || before.module.sha256 === module.sha256) return;
+  if (before?.wants === undefined) return;
   const known = new Set(before.wants);
   const more = wants.filter((group) => !known.has(group));
-  if (more.length === 0) return void delete state.notice;
+  if (more.length === 0) return void (before.module.sha256 !== module.sha256 && delete state.notice);
   const message = `the new version wants ${more.join(", ")}, which the one before (sha256:${before.module.sha256.slice(0, 12)}) did not: the annotation scrim.mesh/capabilities can hold versions to a list`;
   state.notice = { field: "spec.url", message };
   context.log.warn({ plugin: name, sha256: module.sha256, wants: more }, message);

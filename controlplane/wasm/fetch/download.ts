@@ -1,5 +1,5 @@
 // Bytes from an HTTP or HTTPS URL.
-import type { HttpClient } from "./http-client.ts";
+import { type HttpClient, shownUrl } from "./http-client.ts";
 
 export type Download = { readonly ok: true; readonly bytes: Uint8Array } | { readonly ok: false; readonly message: string };
 
@@ -8,5 +8,5 @@ export async function download(http: HttpClient, url: string, { maxBytes, timeou
   const deadline = AbortSignal.timeout(timeoutMs);
   const answer = await http.request({ url, maxBytes, deadline, headers: { accept: "application/wasm, */*" } });
   if (answer.kind === "failed") return { ok: false, message: deadline.aborted ? `${answer.message} (${timeoutMs} ms)` : answer.message };
-  return answer.status === 200 ? { ok: true, bytes: answer.bytes } : { ok: false, message: `${url}: answered ${answer.status}` };
+  return answer.status === 200 ? { ok: true, bytes: answer.bytes } : { ok: false, message: `${shownUrl(url)}: answered ${answer.status}` };
 }

@@ -46,21 +46,21 @@ export function createHttpClient({ addresses, maxRedirects }: HttpClientOptions)
       let { url, headers = {} } = request;
       for (let hops = 0; hops <= maxRedirects; hops++) {
         const hop = await send({ ...request, url, headers }, addresses);
-        if (hop.kind === "failed") return { kind: "failed", message: `${withoutQuery(url)}: ${hop.message}` };
+        if (hop.kind === "failed") return { kind: "failed", message: `${shownUrl(url)}: ${hop.message}` };
         if (hop.kind === "answer") return hop;
         const next = redirectTarget(url, hop.location);
-        if (next === undefined) return { kind: "failed", message: `${withoutQuery(url)}: redirects to ${JSON.stringify(withoutQuery(hop.location))}, which is not followed` };
+        if (next === undefined) return { kind: "failed", message: `${shownUrl(url)}: redirects to ${JSON.stringify(shownUrl(hop.location))}, which is not followed` };
         if (new URL(next).origin !== new URL(url).origin) headers = withoutCredentials(headers);
         url = next;
       }
-      return { kind: "failed", message: `${withoutQuery(request.url)}: more than ${maxRedirects} redirects` };
+      return { kind: "failed", message: `${shownUrl(request.url)}: more than ${maxRedirects} redirects` };
     },
   };
 }
 
-/** Queries of redirects may hold signatures that open something: not for logs. */
-function withoutQuery(url: string): string {
-  return url.split("?")[0] ?? "";
+/** Returns a URL as logs may hold it: queries of redirects may hold signatures that open something, the part before the host a password. */
+export function shownUrl(url: string): string {
+  return (url.split("?")[0] ?? "").replace(/^([a-z]+:\/\/)[^/@]*@/i, "$1");
 }
 
 function withoutCredentials(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {

@@ -16,6 +16,8 @@ describe("names of images", () => {
     ["registry.example.com:5000/filter", "oci://registry.example.com:5000/filter:latest"],
     ["oci://localhost/filter", "oci://localhost/filter:latest"],
     ["oci://[::1]:5000/a/b:1", "oci://[::1]:5000/a/b:1"],
+    ["oci://Registry.EXAMPLE.com:443/filter:V1", "oci://registry.example.com/filter:V1"],
+    ["oci://index.docker.io/library/filter", "oci://docker.io/library/filter:latest"],
     ["filter", "oci://docker.io/library/filter:latest"],
     ["team/filter:v1", "oci://docker.io/team/filter:v1"],
     [`oci://a.io/b:v1@sha256:${hex}`, `oci://a.io/b@sha256:${hex}`],

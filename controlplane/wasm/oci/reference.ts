@@ -2,7 +2,7 @@
 // Grammar: https://github.com/opencontainers/distribution-spec/blob/v1.1.0/spec.md#pulling-manifests, defaults as Docker has them.
 
 export interface ImageReference {
-  /** As written, with a port where one was: `registry.example.com:5000`; `docker.io` where none was. */
+  /** In small letters, with a port where one was that is not the usual: `registry.example.com:5000`; `docker.io` where none was named. */
   readonly registry: string;
   /** `team/filter` */
   readonly repository: string;
@@ -25,11 +25,18 @@ export function parseImageReference(url: string): ImageReference | undefined {
   const first = slash < 0 ? "" : path.slice(0, slash);
   // As Docker tells a registry from the first part of a repository.
   const isRegistry = /[.:[]/.test(first) || first === "localhost";
-  const [rest, registry] = isRegistry ? [path.slice(slash + 1), first] : [path, "docker.io"];
+  // One registry has one name: rules of trust are held against it.
+  const [rest, registry] = isRegistry ? [path.slice(slash + 1), canonicalRegistry(first)] : [path, "docker.io"];
   const [, repository = "", tag] = /^([^:]*)(?::(.*))?$/.exec(rest) ?? [];
   const whole = registry === "docker.io" && !repository.includes("/") ? `library/${repository}` : repository;
   if (!REGISTRY.test(registry) || !REPOSITORY.test(whole) || whole.length > 255 || (tag !== undefined && !TAG.test(tag))) return undefined;
   return { registry, repository: whole, tag: tag ?? "latest", ...(digest !== undefined && { digest }) };
+}
+
+function canonicalRegistry(name: string): string {
+  const lower = name.toLowerCase();
+  const bare = isLocalRegistry(lower) ? lower : lower.replace(/:443$/, "");
+  return ["index.docker.io", "registry-1.docker.io"].includes(bare) ? "docker.io" : bare;
 }
 
 /** Returns the reference as text that `parseImageReference` reads. */
