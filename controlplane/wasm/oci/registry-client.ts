@@ -3,7 +3,7 @@
 import type { HttpAnswer, HttpClient, HttpRequest, HttpResult } from "../fetch/http-client.ts";
 import { type Challenge, parseChallenge } from "./challenge.ts";
 import type { RegistryCredential } from "./credentials.ts";
-import { type ImageReference, registryApi } from "./reference.ts";
+import { type ImageReference, isLocalRegistry, registryApi } from "./reference.ts";
 
 export interface RegistryOptions {
   readonly http: HttpClient;
@@ -30,28 +30,47 @@ const MAX_TOKEN_BYTES = 256 * 1_024;
 /** Returns a client that keeps the token it got for its next requests. */
 export function createRegistryClient(options: RegistryOptions): RegistryClient {
   const { http, image, credential, deadline } = options;
-  const base = `${registryApi(image.registry, options.plainRegistries)}/${image.repository}`;
-  let authorization: string | undefined;
+  const state = { api: registryApi(image.registry, options.plainRegistries), authorization: undefined as string | undefined };
+  const ask = ({ path, headers = {}, ...rest }: RegistryRequest): Promise<HttpResult> => {
+    const url = urlOf(state.api, image.repository, path);
+    const { authorization } = state;
+    return http.request({ ...rest, url, deadline, headers: { ...headers, ...(authorization !== undefined && isSameServer(url, state.api) && { authorization }) } });
+  };
   return {
-    async request({ path, headers = {}, ...rest }) {
-      const url = path.startsWith("/") ? `${base}${path}` : path;
-      const ask = () => http.request({ ...rest, url, deadline, headers: { ...headers, ...(authorization !== undefined && new URL(url).origin === new URL(base).origin && { authorization }) } });
-      const first = await ask();
-      const challenge = challengeOf(first, url);
+    async request(request) {
+      let first = await ask(request);
+      if (speaksTls(first) && isLocalRegistry(image.registry)) {
+        state.api = state.api.replace(/^http:/, "https:");
+        first = await ask(request);
+      }
+      const challenge = challengeOf(first, urlOf(state.api, image.repository, request.path));
       if (first.kind === "failed" || challenge === undefined) return first;
-      const proof = await prove(challenge, options);
+      const proof = await prove(challenge, options, state.api);
       if (proof.kind === "failed") return proof;
-      if (proof.authorization === undefined || proof.authorization === authorization) return refused(first, credential);
-      ({ authorization } = proof);
-      const second = await ask();
+      if (proof.authorization === undefined || proof.authorization === state.authorization) return refused(first, credential);
+      state.authorization = proof.authorization;
+      const second = await ask(request);
       return second.kind === "answer" && (second.status === 401 || second.status === 403) ? refused(second, credential) : second;
     },
   };
 }
 
+function urlOf(api: string, repository: string, path: string): string {
+  return path.startsWith("/") ? `${api}/${repository}${path}` : path;
+}
+
+function isSameServer(url: string, other: string): boolean {
+  return new URL(url).origin === new URL(other).origin;
+}
+
+/** How servers that only speak TLS answer those that do not: one on this machine is tried without TLS first. */
+function speaksTls(result: HttpResult): boolean {
+  return result.kind === "answer" && result.status === 400 && result.url.startsWith("http:") && result.bytes.includes("HTTPS server");
+}
+
 /** Only the registry itself may ask who we are, not where it redirected to. */
 function challengeOf(result: HttpResult, url: string): Challenge | undefined {
-  if (result.kind !== "answer" || result.status !== 401 || new URL(result.url).origin !== new URL(url).origin) return undefined;
+  if (result.kind !== "answer" || result.status !== 401 || !isSameServer(result.url, url)) return undefined;
   return parseChallenge(result.headers["www-authenticate"]);
 }
 
@@ -62,20 +81,20 @@ function refused({ status, url }: HttpAnswer, credential: RegistryCredential | u
 
 type Proof = { readonly kind: "proof"; readonly authorization: string | undefined } | { readonly kind: "failed"; readonly message: string };
 
-async function prove(challenge: Challenge, options: RegistryOptions): Promise<Proof> {
+async function prove(challenge: Challenge, options: RegistryOptions, api: string): Promise<Proof> {
   const { credential } = options;
   if (credential?.kind === "registry-token") return { kind: "proof", authorization: `Bearer ${credential.token}` };
   if (challenge.kind === "basic") return { kind: "proof", authorization: credential?.kind === "password" ? basic(credential.username, credential.password) : undefined };
-  return fetchToken(challenge, options);
+  return fetchToken(challenge, options, api);
 }
 
 function basic(username: string, password: string): string {
   return `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
 }
 
-async function fetchToken({ realm, service, scope }: Extract<Challenge, { kind: "bearer" }>, options: RegistryOptions): Promise<Proof> {
+async function fetchToken({ realm, service, scope }: Extract<Challenge, { kind: "bearer" }>, options: RegistryOptions, api: string): Promise<Proof> {
   const { http, image, credential, deadline, actions } = options;
-  const encrypted = registryApi(image.registry, options.plainRegistries).startsWith("https:");
+  const encrypted = api.startsWith("https:");
   if (!URL.canParse(realm) || !(encrypted ? ["https:"] : ["http:", "https:"]).includes(new URL(realm).protocol)) {
     return { kind: "failed", message: `${image.registry} sends for a token to ${JSON.stringify(realm)}, which is no ${encrypted ? "https" : "http"} URL` };
   }
