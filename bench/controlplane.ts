@@ -12,10 +12,11 @@ import { installationOf } from "../controlplane/settings/installation.ts";
 import { createSystemClock } from "../controlplane/telemetry/clock.ts";
 import { createLogger } from "../controlplane/telemetry/logger.ts";
 import { createMetrics } from "../controlplane/telemetry/metrics.ts";
-import { scratchDirectory } from "./children.ts";
+import { scratchDirectory, startChild } from "./children.ts";
 import { type MeshFiles, writeMesh } from "./controlplane/mesh.ts";
 import type { Arrivals } from "./controlplane/messages.ts";
 import { type SimulatedProxies, startProxies } from "./controlplane/proxies.ts";
+import { judge, judgeMemory, type Measured, type PhaseName, sizes } from "./controlplane/targets.ts";
 import { machineMs } from "./load/messages.ts";
 import type { BenchOptions } from "./options.ts";
 import { root } from "./places.ts";
@@ -29,7 +30,7 @@ const LOOP_RESOLUTION_MS = 10;
 
 /** One thing that happened, at all proxies. */
 interface Phase {
-  readonly name: string;
+  readonly name: PhaseName;
   readonly times: readonly Cost[];
 }
 
@@ -41,11 +42,32 @@ interface Cost {
   readonly loopDelayP99Ms: number;
 }
 
-/** Runs the bench and returns its results for the JSON file. */
+/** Runs the bench, at one size or at all that have targets, and returns its results for the JSON file. */
 export async function benchControlplane(options: BenchOptions, print: (line: string) => void): Promise<object> {
-  const proxyCount = options.proxies ?? (options.quick ? 20 : 100);
-  const services = options.services ?? (options.quick ? 50 : 500);
-  const changes = options.changes ?? (options.quick ? 3 : 10);
+  const { proxies, services, quick } = options;
+  const changes = options.changes ?? (quick ? 3 : 10);
+  if (quick || proxies !== undefined || services !== undefined) return benchSize({ proxies: proxies ?? (quick ? 20 : 100), services: services ?? (quick ? 50 : 500) }, changes, print);
+  const results: unknown[] = [];
+  for (const size of sizes) results.push(await benchSizeApart(size, changes));
+  return { sizes: results };
+}
+
+/** In a process of its own: the peak of memory is that of one size. */
+async function benchSizeApart({ proxies, services }: Size, changes: number): Promise<unknown> {
+  const file = join(scratchDirectory(), "results.json");
+  const args = ["controlplane", "--proxies", proxies, "--services", services, "--changes", changes, "--json", file].map(String);
+  const child = startChild(process.execPath, [join(root, "bench/run.mjs"), ...args], { stdio: "inherit" });
+  const code = await new Promise<number | null>((resolve) => child.once("exit", resolve));
+  if (code !== 0) throw new Error(`the run with ${proxies} proxies failed`);
+  return JSON.parse(readFileSync(file, "utf8"));
+}
+
+interface Size {
+  readonly proxies: number;
+  readonly services: number;
+}
+
+async function benchSize({ proxies: proxyCount, services }: Size, changes: number, print: (line: string) => void): Promise<object> {
   const mesh = writeMesh(scratchDirectory(), services, proxyCount);
   const proxies = startProxies();
   const started = machineMs();
@@ -67,7 +89,7 @@ export async function benchControlplane(options: BenchOptions, print: (line: str
   }
 }
 
-async function changeRepeatedly(name: string, count: number, proxies: SimulatedProxies, at: (time: number) => { resource: string; change: () => void }): Promise<Phase> {
+async function changeRepeatedly(name: PhaseName, count: number, proxies: SimulatedProxies, at: (time: number) => { resource: string; change: () => void }): Promise<Phase> {
   const times: Cost[] = [];
   for (let time = 0; time < count; time++) {
     const { resource, change } = at(time);
@@ -125,12 +147,15 @@ interface Outcome {
 
 function report({ proxyCount, services, startMs, phases, peakBytes }: Outcome, print: (line: string) => void): void {
   print(`${services} services with 2 subsets and a VirtualService each, ${proxyCount} proxies, one stream each over TLS; mesh files and control plane as in \`scrim serve\`\n`);
+  const size = { proxies: proxyCount, services };
   const rows = phases.map(({ name, times }) => {
     const arrivals = times.flatMap(({ arrivalsMs }) => arrivalsMs).sort((a, b) => a - b);
     const median = (pick: (cost: Cost) => number): number => summarize(times.map(pick)).median;
-    const loop = Math.max(...times.map(({ loopDelayP99Ms }) => loopDelayP99Ms));
-    return [name, String(times.length), ...[0.5, 0.99, 1].map((q) => quantile(arrivals, q).toFixed(0)), median(({ cpuMs }) => cpuMs).toFixed(0), (median(({ bytes }) => bytes) / 1e6).toFixed(3), loop.toFixed(0)];
+    const [p50Ms, p99Ms, lastMs] = [0.5, 0.99, 1].map((q) => quantile(arrivals, q)) as [number, number, number];
+    const measured: Measured = { p99Ms, lastMs, cpuMs: median(({ cpuMs }) => cpuMs), bytes: median(({ bytes }) => bytes), loopDelayP99Ms: Math.max(...times.map(({ loopDelayP99Ms }) => loopDelayP99Ms)) };
+    const numbers = [p50Ms, p99Ms, lastMs, measured.cpuMs].map((ms) => ms.toFixed(0));
+    return [name, String(times.length), ...numbers, (measured.bytes / 1e6).toFixed(3), measured.loopDelayP99Ms.toFixed(0), judge(size, name, measured)];
   });
-  print(renderTable(["change", "times", "p50 ms", "p99 ms", "last ms", "CPU ms", "MB sent", "loop p99 ms"], rows));
-  print(`\nstart ${startMs.toFixed(0)} ms; peak memory ${(peakBytes / 2 ** 20).toFixed(0)} MiB; CPU of the control plane's process, its median over the times; loop: the worst time's p99`);
+  print(renderTable(["change", "times", "p50 ms", "p99 ms", "last ms", "CPU ms", "MB sent", "loop p99 ms", "targets"], rows));
+  print(`\nstart ${startMs.toFixed(0)} ms; peak memory ${(peakBytes / 1e6).toFixed(0)} MB${judgeMemory(size, peakBytes)}; CPU of the control plane's process, its median over the times; loop: the worst time's p99\n`);
 }

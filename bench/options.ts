@@ -41,6 +41,7 @@ export const HELP = `npm run bench -- BENCH [options]
       --streams N       open streams, half of each kind (1000)
   controlplane  the whole control plane, from files to gRPC over TLS, and delta clients in a process of their own:
                 connect all, change one VirtualService, change one endpoint
+                at 100 and 500 proxies with 500 services, and at 1,000 with 1,000, unless one size is asked for:
       --proxies N       clients (100)                         --services M    services, each with 2 subsets (500)
       --changes N       how often each change is measured (10)
 
