@@ -4,9 +4,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { selfSigned } from "./certificate.ts";
 import { run, runScrim } from "./command.ts";
 import { eventually, repository, request, scrim } from "./mesh.ts";
-import { type Registry, startRegistry, USER } from "./registry.ts";
+import { freePort, type Registry, startRegistry, USER } from "./registry.ts";
 import { testServer } from "./test-servers.ts";
 
 const registryBinary = testServer("registry");
@@ -143,4 +144,57 @@ describe.runIf(registryBinary).each(["htpasswd", "token"] as const)("a registry 
     expect(await runScrim(["plugin", "pull", image, "-f", target], { env: { DOCKER_CONFIG: folder } })).toMatchObject({ code: 0 });
     expect(readFileSync(target).equals(readFileSync(MODULE))).toBe(true);
   });
+});
+
+describe.runIf(registryBinary)("a registry that speaks TLS", () => {
+  it("is spoken to so, if its certificate is trusted, and with a credential", async () => {
+    const { certificate, key } = selfSigned(["localhost"]);
+    const authority = file("tls.pem", certificate);
+    const registry = await startRegistry(registryBinary ?? "", "htpasswd", { certificate: authority, key: file("tls.key", key) });
+    try {
+      const image = `oci://localhost:${registry.host.split(":")[1]}/team/tls:v1`;
+      const args = ["plugin", "push", MODULE, image, "--username", USER.username, "--password-stdin"];
+      expect(await runScrim(args, { input: USER.password, env: { NODE_EXTRA_CA_CERTS: authority } })).toMatchObject({ code: 0 });
+      const strange = await runScrim(args, { input: USER.password });
+      expect([strange.code, strange.stderr]).toEqual([1, expect.stringContaining("self-signed certificate")]);
+    } finally {
+      await registry.close();
+    }
+  });
+});
+
+describe.runIf(registryBinary)("a control plane that runs alone", () => {
+  it("fetches from this machine only where it was told that it may", async () => {
+    const registry = await startRegistry(registryBinary ?? "");
+    const mesh = mkdtempSync(join(folder, "mesh-"));
+    try {
+      await runScrim(["plugin", "push", MODULE, `oci://${registry.host}/team/alone:v1`]);
+      writeFileSync(join(mesh, "plugin.yaml"), `apiVersion: extensions.istio.io/v1alpha1\nkind: WasmPlugin\nmetadata: {name: alone}\nspec: {url: "oci://${registry.host}/team/alone:v1", pluginConfig: {name: a, value: b}}\n`);
+      expect(await complaintsOf(mesh)).toContain("127.0.0.1 is a loopback address, from which plugins are fetched only if --allow-fetch-from names it");
+      expect(await complaintsOf(mesh, "--allow-fetch-from", "127.0.0.0/8")).toBe("");
+      expect(await runScrim(["serve", mesh, "--allow-fetch-from", "home"])).toMatchObject({ code: 2, stderr: expect.stringContaining("is no range of addresses") });
+    } finally {
+      await registry.close();
+    }
+  });
+
+  /** What a control plane says of its plugins once it has tried them. */
+  async function complaintsOf(mesh: string, ...args: readonly string[]): Promise<string> {
+    const [admin, xds] = [await freePort(), await freePort()];
+    const child = spawn(process.execPath, [scrim, "serve", mesh, "--state-dir", mkdtempSync(join(folder, "state-")), "--admin-address", `127.0.0.1:${admin}`, "--xds-address", `127.0.0.1:${xds}`, ...args], {
+      env: { ...process.env, SCRIM_CACHE_DIR: mkdtempSync(join(folder, "cache-")) }, stdio: "ignore",
+    });
+    const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+    try {
+      await eventually("plugins that were tried", async () => {
+        const waiting = (JSON.parse((await request(`http://127.0.0.1:${admin}/synced`)).body) as { waiting: readonly { who: string }[] }).waiting;
+        return waiting.some(({ who }) => who.startsWith("WasmPlugin") || who === "control plane") ? undefined : true;
+      });
+      const violations = JSON.parse((await request(`http://127.0.0.1:${admin}/debug/violations`)).body) as readonly { message: string }[];
+      return violations.map(({ message }) => message).join("\n");
+    } finally {
+      child.kill("SIGTERM");
+      await ended;
+    }
+  }
 });

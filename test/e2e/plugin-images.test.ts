@@ -2,7 +2,9 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type FakeRegistry, startFakeRegistry } from "../fakes/fake-registry.ts";
 import { run, runScrim } from "./command.ts";
 import { type Load, startLoad } from "./load.ts";
 import { eventually, type Mesh, repository, request, startMesh } from "./mesh.ts";
@@ -162,6 +164,26 @@ describe.runIf(registryBinary !== undefined && cosignBinary !== undefined)("plug
     const found = await violation("a refusal", ({ severity, message }) => severity === "error" && message.includes("wants"));
     expect(found).toMatchObject({ servingLastGood: true, message: expect.stringContaining("http-calls") });
     expect(await header()).toBe("again");
+  });
+
+  it.each([
+    ["another layer than promised", (request, response) => (request.url?.includes("/blobs/") ? void response.end("other") : false), /layer.*(bytes, not|digest is)/],
+    ["half a layer", (request, response) => (request.url?.includes("/blobs/") ? void response.writeHead(200, { "content-length": "100" }).end("half", () => response.destroy()) : false), /http:\/\/127/],
+    ["a bomb", () => false, /unpacks to more than/],
+    ["a redirect to where clouds keep credentials", (request, response) => (request.url?.includes("/blobs/") ? void response.writeHead(307, { location: "http://169.254.169.254/latest/meta-data" }).end() : false), /metadata service/],
+  ] as readonly (readonly [string, Parameters<FakeRegistry["answer"]>[0], RegExp])[])("that give %s change nothing", async (_, answer, reason) => {
+    const liar = await startFakeRegistry();
+    try {
+      const layer = liar.putBlob("team/x", "application/vnd.oci.image.layer.v1.tar+gzip", gzipSync(Buffer.alloc(200_000_000)));
+      const config = liar.putBlob("team/x", "application/vnd.oci.image.config.v1+json", Buffer.from("{}"));
+      liar.putManifest("team/x", "v1", { schemaVersion: 2, config, layers: [layer] });
+      liar.answer(answer);
+      mesh.write("plugin.yaml", plugin({ image: "team/x:v1", value: "lie" }).replace(`oci://${registry.host}`, `oci://${liar.host}`).replace("imagePullSecret: pull, ", ""));
+      expect(await violation("a refusal", ({ message }) => reason.test(message))).toMatchObject({ servingLastGood: true });
+      expect(await header()).toBe("again");
+    } finally {
+      liar.close();
+    }
   });
 
   it("follow their tag when they are told to poll, and stay when the registry goes away", async () => {

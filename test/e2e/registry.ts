@@ -22,8 +22,14 @@ export interface Registry {
   close(): Promise<void>;
 }
 
+/** Files of a certificate and its key: then the registry speaks TLS. */
+export interface RegistryTls {
+  readonly certificate: string;
+  readonly key: string;
+}
+
 /** Starts the registry of `binary`. */
-export async function startRegistry(binary: string, auth: "none" | "htpasswd" | "token" = "none"): Promise<Registry> {
+export async function startRegistry(binary: string, auth: "none" | "htpasswd" | "token" = "none", tls?: RegistryTls): Promise<Registry> {
   const folder = mkdtempSync(join(tmpdir(), "scrim-registry-"));
   const port = await freePort();
   const tokens = auth === "token" ? await startTokenServer(folder) : undefined;
@@ -31,7 +37,7 @@ export async function startRegistry(binary: string, auth: "none" | "htpasswd" | 
   const authentication = { none: {}, htpasswd: { htpasswd: { realm: "test", path: join(folder, "htpasswd") } }, token: { token: tokens?.settings } }[auth];
   writeFileSync(join(folder, "config.yml"), JSON.stringify({
     version: "0.1", log: { level: "error", accesslog: { disabled: true } }, storage: { filesystem: { rootdirectory: join(folder, "data") } },
-    http: { addr: `127.0.0.1:${port}`, secret: "test" }, ...(auth !== "none" && { auth: authentication }),
+    http: { addr: `127.0.0.1:${port}`, secret: "test", ...(tls !== undefined && { tls }) }, ...(auth !== "none" && { auth: authentication }),
   }));
   let running: { readonly child: ReturnType<typeof spawn>; readonly ended: Promise<void> } | undefined;
   const registry: Registry = {
@@ -43,7 +49,8 @@ export async function startRegistry(binary: string, auth: "none" | "htpasswd" | 
       running = { child, ended: new Promise((resolve) => child.once("exit", () => resolve())) };
       await eventually("the registry", async () => {
         if (child.exitCode !== null) throw new Error(said);
-        return [200, 401].includes((await request(`http://127.0.0.1:${port}/v2/`)).status) ? true : undefined;
+        // 400: it speaks TLS.
+        return [200, 400, 401].includes((await request(`http://127.0.0.1:${port}/v2/`)).status) ? true : undefined;
       });
     },
     async stop() {
@@ -86,7 +93,8 @@ async function startTokenServer(folder: string): Promise<{ readonly settings: ob
   };
 }
 
-function freePort(): Promise<number> {
+/** Returns a port that is free now. */
+export function freePort(): Promise<number> {
   return new Promise((resolve) => {
     const server = createServer().listen(0, "127.0.0.1", () => {
       const { port } = server.address() as AddressInfo;
