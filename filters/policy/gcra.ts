@@ -54,9 +54,12 @@ export function scaled(nowNs: i64): i64 {
  * clamped to the new depth, so that a smaller bucket is at most empty.
  */
 export function takeTokens(rate: Rate, fullAt: i64, now: i64, count: i64): i64 {
-  if (count > rate.burst) return -1;
-  const from = clampState(rate, fullAt, now);
-  const next = from + rate.step * count;
+  return count > rate.burst ? -1 : takeWorth(rate, fullAt, now, rate.step * count);
+}
+
+/** As `takeTokens`, for parts of tokens too: `worth` is tokens × step, at most the depth. */
+export function takeWorth(rate: Rate, fullAt: i64, now: i64, worth: i64): i64 {
+  const next = clampState(rate, fullAt, now) + worth;
   return next - now <= rate.depth ? next : -1;
 }
 
@@ -72,8 +75,12 @@ export function returnTokens(rate: Rate, fullAt: i64, now: i64, count: i64): i64
 
 /** Returns the nanoseconds until `count` tokens will be there; -1 when the bucket can never hold as many. */
 export function waitNs(rate: Rate, fullAt: i64, now: i64, count: i64): i64 {
-  if (count > rate.burst) return -1;
-  const missing = clampState(rate, fullAt, now) + rate.step * count - now - rate.depth;
+  return count > rate.burst ? -1 : waitForWorthNs(rate, fullAt, now, rate.step * count);
+}
+
+/** As `waitNs`, for parts of tokens too. */
+export function waitForWorthNs(rate: Rate, fullAt: i64, now: i64, worth: i64): i64 {
+  const missing = clampState(rate, fullAt, now) + worth - now - rate.depth;
   return missing <= 0 ? 0 : (missing + SCALE - 1) / SCALE;
 }
 

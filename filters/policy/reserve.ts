@@ -37,14 +37,17 @@ export class Reserve {
 
   /** Spends `count` tokens if `kept` more stay; returns whether it did. */
   spend(rate: Rate, now: i64, count: i64, kept: i64): bool {
-    const first = worthOf(this.older, this.olderFadesFrom, now);
-    const all = first + worthOf(this.newer, this.newerFadesFrom, now);
     // first: tokens × step is only sure to fit up to the burst
-    if (count > rate.burst || all < rate.step * (count + kept)) return false;
-    const price = rate.step * count;
-    this.older -= min(price, first);
-    this.newer -= max<i64>(0, price - first);
+    if (count > rate.burst || this.worth(now) < rate.step * (count + kept)) return false;
+    this.pay(now, rate.step * count);
     return true;
+  }
+
+  /** Spends worth (tokens × step), the older lot's first; all there is when it is not as much. */
+  pay(now: i64, worth: i64): void {
+    const first = worthOf(this.older, this.olderFadesFrom, now);
+    this.older -= min(worth, first);
+    this.newer -= max<i64>(0, worth - first);
   }
 
   /** Adds tokens just deducted from the bucket, whose state before that was `fullAtBefore` (or later: then they fade early). */

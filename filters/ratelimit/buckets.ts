@@ -2,7 +2,7 @@
 // produces: whether the proxy as a whole may admit it, by compare-and-swap on data all workers share
 // never does: admit what was not deducted first; wait; keep more keys than SLOTS × WAYS
 import { ANY_VERSION, Bytes, CREATE, getShared, literal, monotonicNanoseconds, setShared, sharedVersion, Status, wallNanoseconds } from "as-proxy-wasm-sdk";
-import { codeOfStep, Rate, rescaled, settledState, stepOfCode, takeTokens, tokensLeft, waitNs } from "../policy/gcra";
+import { codeOfStep, Rate, rescaled, settledState, stepOfCode, takeWorth, tokensLeft, waitForWorthNs, waitNs } from "../policy/gcra";
 import { leaseSize } from "../policy/reserve";
 import { claimEntry, ENTRY_SIZE, fingerprintOf, lastEvictionLost, SLOT_SIZE } from "../policy/slots";
 import { Held, heldOf, isLeasable } from "./held";
@@ -77,7 +77,7 @@ export function admit(bucket: Bucket, key: u64, now: i64, cost: i64): bool {
   const held = heldBy(bucket, key, now);
   held.touch(rate, now);
   if (held.spend(rate, now, cost, rate.share)) return true;
-  if (takeTokens(rate, held.seen, now, missing(held, rate, now, cost)) < 0) return fallBack(held, rate, now, cost);
+  if (isKnownEmpty(held, rate, now, cost)) return fallBack(held, rate, now, cost);
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const swap = bucket.keyed ? swapInSlot(rate, key, held, now, cost) : swapSingle(rate, bucket.sharedKey, held, now, cost);
     if (swap == Swap.Done) return true;
@@ -101,7 +101,7 @@ export function giveBack(bucket: Bucket, key: u64, now: i64, cost: i64): void {
 export function lookAt(bucket: Bucket, key: u64, now: i64): void {
   const rate = bucket.rate;
   const held = heldBy(bucket, key, now);
-  left = min(rate.burst, tokensLeft(rate, held.seen, now) + held.left(rate, now));
+  left = min(rate.burst, tokensLeft(rate, held.seen - held.worth(now), now));
   fillsIn = waitNs(rate, held.seen, now, rate.burst);
 }
 
@@ -111,32 +111,45 @@ function heldBy(bucket: Bucket, key: u64, now: i64): Held {
   return bucket.keyed ? heldOf(key, now) : bucket.held;
 }
 
-/** What the bucket must give when the worker adds all it holds. */
+/**
+ * What the bucket must give when the worker adds all it holds, as tokens × step: what the worker holds may have faded to parts of tokens, which the bucket
+ * has regained.
+ */
 // @ts-ignore: decorator
 @inline
 function missing(held: Held, rate: Rate, now: i64, cost: i64): i64 {
-  return max<i64>(0, cost - held.left(rate, now));
+  return max<i64>(0, rate.step * cost - held.worth(now));
 }
 
-/** What to take out of a bucket: cost and lease while it has the cost; else what the worker's own tokens are short of. */
+/** Whether the bucket, as it was seen last, can add nothing that would help. */
+// @ts-ignore: decorator
+@inline
+function isKnownEmpty(held: Held, rate: Rate, now: i64, cost: i64): bool {
+  if (takeWorth(rate, held.seen, now, rate.step * cost) >= 0) return false;
+  const short = missing(held, rate, now, cost);
+  return short == 0 || takeWorth(rate, held.seen, now, short) < 0;
+}
+
+/** What to take out of a bucket, as tokens × step: cost and lease while it has the cost; else what the worker's own tokens are short of; 0 when these suffice. */
 // @ts-ignore: decorator
 @inline
 function drawn(held: Held, rate: Rate, state: i64, now: i64, cost: i64, isLeasing: bool): i64 {
   if (tokensLeft(rate, state, now) < cost) return missing(held, rate, now, cost);
-  return isLeasing ? leaseSize(rate, state, now, cost, held.left(rate, now)) : cost;
+  return rate.step * (isLeasing ? leaseSize(rate, state, now, cost, held.left(rate, now)) : cost);
 }
 
-/** The tokens are the worker's now: `cost` of them, with its own where they do not suffice, are spent. */
+/** What was drawn is the worker's now, and `cost` tokens are spent. */
 function settle(held: Held, rate: Rate, now: i64, drawn: i64, cost: i64, stateBefore: i64): Swap {
-  if (drawn < cost) held.spend(rate, now, cost - drawn, 0);
-  else held.add(rate, now, drawn - cost, stateBefore);
+  const price = rate.step * cost;
+  if (drawn < price) held.pay(now, price - drawn);
+  else held.add(rate, now, (drawn - price) / rate.step, stateBefore);
   return Swap.Done;
 }
 
 /** The bucket is empty: what the worker kept for itself is the last there is. */
 function fallBack(held: Held, rate: Rate, now: i64, cost: i64): bool {
   if (held.spend(rate, now, cost, 0)) return true;
-  wait = waitNs(rate, held.seen, now, missing(held, rate, now, cost));
+  wait = waitForWorthNs(rate, held.seen, now, missing(held, rate, now, cost));
   return false;
 }
 
@@ -151,8 +164,8 @@ function swapSingle(rate: Rate, key: Bytes, held: Held, now: i64, cost: i64): Sw
     step = load<i64>(found.ptr, 8);
   }
   const state = rescaled(rate, fullAt, now, step);
-  const count = drawn(held, rate, state, now, cost, true);
-  const next = takeTokens(rate, state, now, count);
+  const worth = drawn(held, rate, state, now, cost, true);
+  const next = worth == 0 ? -1 : takeWorth(rate, state, now, worth);
   const after = next < 0 ? settledState(rate, state, now) : next;
   if (next >= 0 || after != fullAt || step != rate.step) {
     store<i64>(VALUE, after);
@@ -161,7 +174,7 @@ function swapSingle(rate: Rate, key: Bytes, held: Held, now: i64, cost: i64): Sw
   }
   held.seen = after;
   if (next < 0) return Swap.Empty;
-  return settle(held, rate, now, count, cost, state);
+  return settle(held, rate, now, worth, cost, state);
 }
 
 /** One try to take `cost` tokens, and a lease with them, out of the bucket of `key`. */
@@ -181,8 +194,8 @@ function swapInSlot(rate: Rate, key: u64, held: Held, now: i64, cost: i64): Swap
   const writtenBy = load<u16>(at);
   const code = codeOfStep(rate.step);
   const state = writtenBy == code ? fullAt : rescaled(rate, fullAt, now, stepOfCode(writtenBy));
-  const count = drawn(held, rate, state, now, cost, isLeasable(held));
-  const next = takeTokens(rate, state, now, count);
+  const worth = drawn(held, rate, state, now, cost, isLeasable(held));
+  const next = worth == 0 ? -1 : takeWorth(rate, state, now, worth);
   const after = next < 0 ? settledState(rate, state, now) : next;
   if (next >= 0 || after != fullAt || writtenBy != code) {
     store<u16>(at, code);
@@ -193,7 +206,7 @@ function swapInSlot(rate: Rate, key: u64, held: Held, now: i64, cost: i64): Swap
   held.seen = after;
   if (next < 0) return Swap.Empty;
   if (evicted) events.evicted++;
-  return settle(held, rate, now, count, cost, state);
+  return settle(held, rate, now, worth, cost, state);
 }
 
 function slotKey(key: u64): Bytes {

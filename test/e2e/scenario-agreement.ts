@@ -1,7 +1,7 @@
 import { exchangeName, type Observation, type Scenario, type ScenarioOutcome } from "proxy-wasm-host";
 
 // What Envoy's codecs and connection manager add or take away around the filter, on which a Wasm host has no say.
-const NOT_COMPARED = new Set(["date", "server", "connection", "transfer-encoding", "content-length", "x-forwarded-proto", "x-request-id", "keep-alive", ":scheme", "x-envoy-expected-rq-timeout-ms", "te", "x-forwarded-for", "x-envoy-internal"]);
+const NOT_COMPARED = new Set(["date", "server", "connection", "transfer-encoding", "content-length", "x-forwarded-proto", "x-request-id", "keep-alive", ":scheme", "x-envoy-expected-rq-timeout-ms", "te", "x-forwarded-for", "x-envoy-internal", "retry-after"]);
 
 type Pairs = readonly (readonly [string, string])[];
 
