@@ -59,6 +59,12 @@ export function readAttribute(trees: readonly AttributeTree[], path: readonly st
   return { status: Status.NotFound };
 }
 
+/** What the first tree that knows the path holds, as it was given; undefined if none does. */
+export function findAttribute(trees: readonly AttributeTree[], path: readonly string[]): AttributeValue | undefined {
+  const found = trees.map((tree) => walk(tree, inLowerCase(path))).find((one) => one !== undefined);
+  return found === HIDDEN ? undefined : (found as AttributeValue | undefined);
+}
+
 const HIDDEN = Symbol("hidden");
 const METADATA = /(^|_)metadata$/;
 

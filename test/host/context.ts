@@ -1,5 +1,6 @@
 import type { HeaderMap } from "./header-map.ts";
 import type { AttributeTree } from "./attributes.ts";
+import type { ForeignState } from "./foreign.ts";
 import type { GrpcEvent } from "./grpc-call.ts";
 import type { HttpCallAnswer } from "./http-call.ts";
 
@@ -43,6 +44,8 @@ export interface Root {
   answer: HttpCallAnswer;
   /** What is being told of a gRPC callout. */
   grpcEvent: GrpcEvent | undefined;
+  /** What foreign functions keep for it. */
+  readonly foreign: ForeignState;
   /** What `proxy_done` does. */
   finish: () => boolean;
   isGone: boolean;

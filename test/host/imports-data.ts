@@ -1,3 +1,4 @@
+import { callForeignFunction } from "./foreign.ts";
 import { HeaderMap } from "./header-map.ts";
 import { HttpCall } from "./http-call.ts";
 import type { HostFunction } from "./imports.ts";
@@ -107,9 +108,7 @@ function calloutImports(vm: Vm): Readonly<Record<string, HostFunction>> {
       const [name, argument] = [vm.readText(namePtr, nameLength), vm.read(argPtr, argLength)];
       if (name === undefined || !argument) return Status.InvalidMemoryAccess;
       const own = vm.environment.foreignFunctions[name];
-      if (!own && name !== "clear_route_cache") return Status.NotFound;
-      if (name === "clear_route_cache") vm.context.stream?.clearRouteCache();
-      const result = own ? own(argument.slice()) : new Uint8Array();
+      const result = own ? own(argument.slice()) : callForeignFunction(vm, name, argument.slice());
       if (typeof result === "number") return result;
       return vm.give(result, resultOut, lengthOut) ? Status.Ok : Status.InvalidMemoryAccess;
     },

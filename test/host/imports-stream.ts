@@ -68,6 +68,7 @@ export function streamImports(vm: Vm): Readonly<Record<string, HostFunction>> {
       if (path === undefined || !value) return Status.InvalidMemoryAccess;
       const stream = vm.context.stream;
       if (!stream || stream.isLogging) return Status.NotFound;
+      if (vm.context.root.foreign.declared.get(path) === true && stream.filterState.has(`wasm.${path}`)) return Status.BadArgument;
       stream.filterState.set(`wasm.${path}`, value.slice());
       return Status.Ok;
     },

@@ -1,4 +1,5 @@
 import type { Context, Root } from "./context.ts";
+import { newForeignState } from "./foreign.ts";
 import type { GrpcEvent } from "./grpc-call.ts";
 import type { HttpCallAnswer } from "./http-call.ts";
 import type { Vm } from "./vm.ts";
@@ -20,6 +21,7 @@ export class PluginInstance implements Root {
   readonly configuration: Uint8Array;
   readonly failurePolicy: FailurePolicy;
   readonly context: Context;
+  readonly foreign = newForeignState();
   /** When its VM took it, on the virtual monotonic clock. */
   readonly loadedNs: bigint;
   isConfiguring = false;
