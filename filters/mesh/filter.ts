@@ -139,8 +139,10 @@ class MeshStream extends HttpContext {
   }
 
   override onResponseHeaders(headers: u32, endOfStream: bool): FilterHeadersStatus {
-    const limited = this.limited;
-    return limited != null ? limited.onResponseHeaders(headers, endOfStream) : FilterHeadersStatus.Continue;
+    const limited = this.limited, observed = this.observed;
+    // Neither of the two ever holds a response.
+    if (limited != null) limited.onResponseHeaders(headers, endOfStream);
+    return observed != null ? observed.onResponseHeaders(headers, endOfStream) : FilterHeadersStatus.Continue;
   }
 
   override onHttpCallResponse(token: u32, headers: u32, bodySize: u32, trailers: u32): void {

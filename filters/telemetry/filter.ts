@@ -1,13 +1,14 @@
-// consumes: request headers (peers' metadata), and at log Envoy's attributes
-// produces: Istio's standard metrics; at the source the peer metadata headers
+// consumes: request and response headers (peers' metadata), and at log Envoy's attributes
+// produces: Istio's standard metrics; the peer metadata headers, each way
 // never does: believe a header that did not come over mutual TLS; let peer metadata leave the mesh; do on the request path what can wait for the log
 import {
-  Bytes, BytesWriter, collectLater, FilterHeadersStatus, getIntegerProperty, getProperty, HeaderPairs, HttpContext,
-  isLogged, isMutualTls, Json, JsonDocument, literal, logBytes, LogLevel, propertyPath, requestHeaders, RESPONSE_CODE, RootContext,
+  Bytes, BytesWriter, FilterHeadersStatus, getProperty, HeaderMap, HeaderPairs, HttpContext, isMutualTls, Json, JsonDocument, literal, propertyPath,
+  requestHeaders, responseHeaders, RootContext, UPSTREAM_PEER_URI_SAN,
 } from "as-proxy-wasm-sdk";
 import { addressOf, equals, lengthOf, Span, spanOf, startsWith, utf8, viewOf } from "../policy/bytes";
-import { MetricSets } from "./metric-sets";
-import { Observation } from "./observation";
+import { readSettings, Reporter } from "./config";
+import { Counter } from "./counter";
+import { Traffic } from "./observation";
 import { OwnNode, Peer, PeerCache } from "./workload";
 
 const PEER_METADATA = literal("x-envoy-peer-metadata");
@@ -16,16 +17,8 @@ const CONTENT_TYPE = literal("content-type");
 const GRPC = utf8("application/grpc");
 const MESH = propertyPath("xds\0cluster_metadata\0filter_metadata\0scrim\0mesh");
 const INTERNAL = utf8("internal");
-const LOG = literal("telemetry: counted in label set ");
 
 const scratch = new BytesWriter(2048);
-const observation = new Observation();
-
-/** Which end of the connection this filter counts at. */
-export enum Reporter {
-  Source,
-  Destination,
-}
 
 /** Where a stream is bound for, as far as metadata may go with it. */
 export enum Destination {
@@ -40,7 +33,7 @@ export class Telemetry extends RootContext {
   reporter: Reporter = Reporter.Source;
   private readonly node: OwnNode = new OwnNode();
   private readonly peers: PeerCache = new PeerCache();
-  private readonly sets: MetricSets = new MetricSets();
+  protected counter: Counter | null = null;
   private ownId: Bytes = PEER_METADATA_ID;
   private ownMetadata: Bytes = PEER_METADATA;
 
@@ -51,15 +44,22 @@ export class Telemetry extends RootContext {
   /** Takes a configuration that may be a part of a larger one; false refuses it, and the log says why. */
   configureFrom(configuration: Json): bool {
     const document = configuration.document!;
-    const field = configuration.object().only(["reporter"]).get("reporter");
-    const reporter = field.string();
-    if (reporter != "source" && reporter != "destination") field.fail("source or destination");
+    const settings = readSettings(configuration);
     if (!document.ok) return this.reject(document.error);
-    this.reporter = reporter == "source" ? Reporter.Source : Reporter.Destination;
+    this.reporter = settings.reporter;
+    this.peers.side = settings.reporter == Reporter.Source ? "destination" : "source";
     this.node.read();
     this.ownId = keepSpan(this, viewOf(this.node.id));
     this.ownMetadata = keepSpan(this, viewOf(this.node.encoded));
+    const counter = new Counter(settings, this.node);
+    this.counter = counter;
+    if (settings.tcp) return this.countConnections(counter);
     return true;
+  }
+
+  /** Prepares for counting connections; false refuses to. */
+  protected countConnections(counter: Counter): bool {
+    return this.reject("protocol: tcp is for the module of telemetry alone");
   }
 
   override createHttpContext(): HttpContext {
@@ -77,12 +77,34 @@ export class Telemetry extends RootContext {
     if (isInside(stream.destination)) {
       requestHeaders.replace(PEER_METADATA_ID, this.ownId);
       requestHeaders.replace(PEER_METADATA, this.ownMetadata);
-    } else if (present) removeMetadata();
+    } else if (present) removeMetadata(requestHeaders);
   }
 
   /** At the destination: learns who the peer is if it is authenticated, and keeps its metadata from the application. */
   receiveMetadata(stream: ObservedStream): void {
-    if (this.readMetadata(stream, requestHeaders.pairs())) removeMetadata();
+    if (!this.readMetadata(stream, requestHeaders.pairs())) return;
+    removeMetadata(requestHeaders);
+    stream.answers = isMutualTls();
+  }
+
+  /** At the destination: a peer of the mesh that said who it is learns who answers; nobody else does, and the application has no say. */
+  answerMetadata(stream: ObservedStream): void {
+    if (stream.answers) {
+      responseHeaders.replace(PEER_METADATA_ID, this.ownId);
+      responseHeaders.replace(PEER_METADATA, this.ownMetadata);
+    } else if (responseHeaders.get(PEER_METADATA_ID) != null || responseHeaders.get(PEER_METADATA) != null) removeMetadata(responseHeaders);
+  }
+
+  /** At the source: learns who answered, if it is authenticated, and keeps that from whoever asked. */
+  takeAnswer(stream: ObservedStream): void {
+    const metadata = responseHeaders.get(PEER_METADATA);
+    if (metadata == null) {
+      if (responseHeaders.get(PEER_METADATA_ID) != null) removeMetadata(responseHeaders);
+      return;
+    }
+    const identity = getProperty(UPSTREAM_PEER_URI_SAN);
+    if (identity != null && identity.length > 0) stream.peer = this.peers.find(spanOf(metadata.ptr, metadata.length), scratch);
+    removeMetadata(responseHeaders);
   }
 
   /** Returns whether there was any peer metadata, believed or not. */
@@ -103,26 +125,10 @@ export class Telemetry extends RootContext {
   /** Counts a finished stream. One that was answered before it came here still has its headers at log. */
   count(stream: ObservedStream): void {
     if (!stream.seen) this.readMetadata(stream, requestHeaders.pairs());
-    const source = this.reporter == Reporter.Source;
-    observation.read(source, source ? null : stream.peer, stream.grpc);
-    let set = this.sets.find(observation.key);
-    if (set < 0) set = this.define();
-    observation.record(this.sets, set);
-    if (isLogged(LogLevel.Debug)) logBytes(LogLevel.Debug, scratch.clear().bytes(LOG).integer(set).byte(0x20).integer(getIntegerProperty(RESPONSE_CODE)).result);
-  }
-
-  private define(): i32 {
-    collectLater();
-    const overflow = this.sets.full;
-    if (overflow && this.sets.overflow >= 0) return this.sets.overflow;
-    observation.writeLabels(labels.clear(), this.node.workload, overflow);
-    const set = this.sets.define(observation.key, labels.result, scratch);
-    if (overflow) this.sets.overflow = set;
-    return set;
+    const counter = this.counter;
+    if (counter != null) counter.countRequest(stream.grpc ? Traffic.Grpc : Traffic.Http, stream.peer);
   }
 }
-
-const labels = new BytesWriter(2048);
 
 function keepSpan(root: RootContext, span: Span): Bytes {
   return root.keep(Bytes.view(addressOf(span), lengthOf(span)));
@@ -134,9 +140,9 @@ function isInside(destination: Destination): bool {
   return mesh != null && equals(spanOf(mesh.ptr, mesh.length), viewOf(INTERNAL));
 }
 
-function removeMetadata(): void {
-  requestHeaders.remove(PEER_METADATA);
-  requestHeaders.remove(PEER_METADATA_ID);
+function removeMetadata(from: HeaderMap): void {
+  from.remove(PEER_METADATA);
+  from.remove(PEER_METADATA_ID);
 }
 
 /** gRPC's content type: application/grpc, alone or followed by + or ;. */
@@ -151,6 +157,8 @@ export class ObservedStream extends HttpContext {
   peer: Peer | null = null;
   grpc: bool = false;
   seen: bool = false;
+  /** Whether the client is to learn who answers. */
+  answers: bool = false;
   /** Set by who knows better than Envoy does at that moment. */
   destination: Destination = Destination.Cluster;
 
@@ -162,6 +170,7 @@ export class ObservedStream extends HttpContext {
     this.peer = null;
     this.grpc = false;
     this.seen = false;
+    this.answers = false;
     this.destination = Destination.Cluster;
   }
 
@@ -169,6 +178,12 @@ export class ObservedStream extends HttpContext {
     this.seen = true;
     if (this.root.reporter == Reporter.Source) this.root.sendMetadata(this);
     else this.root.receiveMetadata(this);
+    return FilterHeadersStatus.Continue;
+  }
+
+  override onResponseHeaders(headers: u32, endOfStream: bool): FilterHeadersStatus {
+    if (this.root.reporter == Reporter.Source) this.root.takeAnswer(this);
+    else this.root.answerMetadata(this);
     return FilterHeadersStatus.Continue;
   }
 

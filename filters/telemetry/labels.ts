@@ -31,5 +31,23 @@ export const LABELS: string[] = [
   "connection_security_policy",
 ];
 
-/** The counter of requests, then the three histograms. */
-export const METRICS: string[] = ["istio_requests_total", "istio_request_duration_milliseconds", "istio_request_bytes", "istio_response_bytes"];
+/** What is counted of requests: a counter, three histograms, and for gRPC two counters of messages. */
+export const METRICS: string[] = [
+  "istio_requests_total",
+  "istio_request_duration_milliseconds",
+  "istio_request_bytes",
+  "istio_response_bytes",
+  "istio_request_messages_total",
+  "istio_response_messages_total",
+];
+
+/** What is counted of connections; all counters. */
+export const TCP_METRICS: string[] = [
+  "istio_tcp_connections_opened_total",
+  "istio_tcp_connections_closed_total",
+  "istio_tcp_received_bytes_total",
+  "istio_tcp_sent_bytes_total",
+];
+
+/** Labels that connections have not. */
+export const REQUEST_LABELS: string[] = ["response_code", "grpc_response_status"];

@@ -1,19 +1,32 @@
 // consumes: what distinguishes one label set from another, and how to write its labels
-// produces: the ids of its four metrics, defined when the set is first seen
-// never does: define more than MOST_SETS sets and one more for all that come after
-import { Bytes, BytesMap, BytesWriter, defineMetric, incrementMetric, MetricType, recordMetric } from "as-proxy-wasm-sdk";
-import { METRICS } from "./labels";
+// produces: the ids of its metrics, defined when the set is first seen
+// never does: define more sets than were configured, and one more for all that come after
+import { Bytes, BytesMap, BytesWriter, defineMetric, incrementMetric, literal, MetricType, recordMetric } from "as-proxy-wasm-sdk";
+import { Span, spanOf } from "../policy/bytes";
+import { MetricPlans } from "./metric-plan";
 
-/** The most label sets of one configured filter. */
-export const MOST_SETS: i32 = 2000;
+const SETS = literal("scrim_telemetry_label_sets");
+const OVERFLOWED = literal("scrim_telemetry_overflowed_total");
 
 /** The metrics of every label set seen so far. */
 export class MetricSets {
-  private readonly known: BytesMap = new BytesMap(MOST_SETS);
-  private ids: StaticArray<u32> = new StaticArray<u32>(64 * 4);
+  private readonly known: BytesMap;
+  private readonly width: i32;
+  private ids: StaticArray<u32> = new StaticArray<u32>(0);
   private count: i32 = 0;
+  private readonly setsGauge: u32 = defineMetric(MetricType.Gauge, SETS);
+  private readonly overflowedMetric: u32 = defineMetric(MetricType.Counter, OVERFLOWED);
   /** The set that takes what comes after the last one, once it is defined; else -1. */
   overflow: i32 = -1;
+
+  constructor(
+    private readonly most: i32,
+    private readonly plans: MetricPlans,
+  ) {
+    this.known = new BytesMap(most + 1);
+    this.width = plans.plans.length;
+    this.ids = new StaticArray<u32>(64 * this.width);
+  }
 
   /** Returns the set's number, or -1 when it is new. */
   // @ts-ignore: decorator
@@ -24,31 +37,47 @@ export class MetricSets {
 
   /** Whether no new set can be had. */
   get full(): bool {
-    return this.count >= MOST_SETS;
+    return this.count >= this.most;
   }
 
-  /** Defines the four metrics whose names end with `labels`, and returns the set's number. */
-  define(key: Bytes, labels: Bytes, scratch: BytesWriter): i32 {
+  /** Notes that a stream is counted in the set for all that there is no room for. */
+  overflowed(): void {
+    incrementMetric(this.overflowedMetric);
+  }
+
+  /** Defines the metrics below `applicable` with these standard labels and values of expressions, and returns the set's number. */
+  define(key: Bytes, labels: Bytes, values: Span[], applicable: i32, scratch: BytesWriter): i32 {
     const index = this.count++;
-    if ((index + 1) * 4 > this.ids.length) {
+    if ((index + 1) * this.width > this.ids.length) {
       const larger = new StaticArray<u32>(this.ids.length * 2);
       memory.copy(changetype<usize>(larger), changetype<usize>(this.ids), this.ids.length * sizeof<u32>());
       this.ids = larger;
     }
-    for (let i = 0; i < 4; i++) {
-      scratch.clear().text(METRICS[i]).bytes(labels);
-      this.ids[index * 4 + i] = defineMetric(i == 0 ? MetricType.Counter : MetricType.Histogram, scratch.result);
+    for (let i = 0; i < applicable; i++) {
+      const plan = this.plans.plans[i];
+      if (plan.disabled) continue;
+      plan.writeName(scratch.clear(), spanOf(labels.ptr, labels.length), values);
+      const histogram = plan.name == "istio_request_duration_milliseconds" || plan.name.endsWith("_bytes");
+      this.ids[index * this.width + i] = defineMetric(histogram ? MetricType.Histogram : MetricType.Counter, scratch.result);
     }
     this.known.set(key, index);
+    incrementMetric(this.setsGauge);
     return index;
   }
 
-  /** Counts one request. */
-  record(set: i32, durationMs: u64, requestBytes: u64, responseBytes: u64): void {
-    const at = set * 4;
-    incrementMetric(unchecked(this.ids[at]));
-    recordMetric(unchecked(this.ids[at + 1]), durationMs);
-    recordMetric(unchecked(this.ids[at + 2]), requestBytes);
-    recordMetric(unchecked(this.ids[at + 3]), responseBytes);
+  /** Adds to the set's metric, which is a counter; nothing where it is not counted. */
+  // @ts-ignore: decorator
+  @inline
+  add(set: i32, metric: i32, by: i64): void {
+    const id = unchecked(this.ids[set * this.width + metric]);
+    if (id != 0) incrementMetric(id, by);
+  }
+
+  /** Adds a sample to the set's metric, which is a histogram; nothing where it is not counted. */
+  // @ts-ignore: decorator
+  @inline
+  sample(set: i32, metric: i32, value: u64): void {
+    const id = unchecked(this.ids[set * this.width + metric]);
+    if (id != 0) recordMetric(id, value);
   }
 }

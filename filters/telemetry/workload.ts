@@ -136,7 +136,7 @@ function add(struct: StructWriter, key: string, path: string): void {
 export class Peer {
   constructor(
     readonly header: StaticArray<u8>,
-    /** The block of source labels. */
+    /** The block of the other side's labels. */
     readonly block: StaticArray<u8>,
   ) {}
 }
@@ -148,6 +148,8 @@ export class Peer {
 export class PeerCache {
   private peers: Map<u64, Peer> = new Map<u64, Peer>();
   private bytes: i32 = 0;
+  /** The side whose labels peers fill: source or destination. */
+  side: string = "source";
 
   /** Returns the peer that sent this header, or null when the header is not peer metadata. */
   find(header: Span, scratch: BytesWriter): Peer | null {
@@ -166,7 +168,7 @@ export class PeerCache {
     const workload = new Workload();
     workload.readPeer(metadata);
     scratch.clear();
-    writeWorkload(scratch, "source", workload);
+    writeWorkload(scratch, this.side, workload);
     const block = scratch.result;
     const peer = new Peer(copyOf(header), copyOf(spanOf(block.ptr, block.length)));
     if (this.peers.size >= 512 || this.bytes + lengthOf(header) > 1 << 20) {
