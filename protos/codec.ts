@@ -25,15 +25,22 @@ export function decode<N extends MessageName>(name: N, bytes: Uint8Array): Messa
   return raiseMessage(type, type.decode(bytes) as unknown as Record<string, unknown>) as MessageByName[N];
 }
 
-/** A message encoded into an Any, as `typedConfig` fields take it. */
+/** What was packed here, for as long as someone holds the Any: whoever looks into it need not read its bytes again. */
+const packed = new WeakMap<AnyMessage, UnpackedAny>();
+
+/** A message encoded into an Any, as `typedConfig` fields take it. The message must not change afterwards. */
 export function packAny<N extends MessageName>(name: N, message: MessageByName[N]): AnyMessage {
-  return { typeUrl: typeUrlOf(name), value: encode(name, message) };
+  const any: AnyMessage = { typeUrl: typeUrlOf(name), value: encode(name, message) };
+  packed.set(any, { name, message } as UnpackedAny);
+  return any;
 }
 
 export type UnpackedAny = { [N in MessageName]: { readonly name: N; readonly message: MessageByName[N] } }[MessageName] | { readonly name: undefined; readonly typeUrl: string };
 
-/** The message in an Any under its name; a type the built API does not have comes back as `name: undefined`. */
+/** The message in an Any under its name (the one that was packed, if it was packed here); a type the built API does not have comes back as `name: undefined`. */
 export function unpackAny(any: AnyMessage): UnpackedAny {
+  const known = packed.get(any);
+  if (known !== undefined) return known;
   const name = nameOfTypeUrl(any.typeUrl);
   if (name === undefined) return { name, typeUrl: any.typeUrl };
   return { name, message: decode(name, any.value) } as UnpackedAny;
