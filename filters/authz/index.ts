@@ -1,8 +1,7 @@
-// The authorization filter's module: which callbacks Envoy may call.
+// The authorization filter's module: which callbacks Envoy may call. It decides and is done with a stream.
 import { registerRoot } from "as-proxy-wasm-sdk";
 import { Authorization } from "./filter";
-export {
-  malloc, proxy_abi_version_0_2_1, proxy_on_configure, proxy_on_context_create, proxy_on_delete, proxy_on_request_headers,
-} from "as-proxy-wasm-sdk/exports";
+export { malloc, proxy_abi_version_0_2_1, proxy_on_configure } from "as-proxy-wasm-sdk/exports";
+export { proxy_on_context_create, proxy_on_request_headers } from "as-proxy-wasm-sdk/exports-once";
 
 registerRoot(() => new Authorization());

@@ -8,6 +8,7 @@ import { note } from "./abi/status";
 let depth: i32 = 0;
 let collectWanted: bool = false;
 let serial: u64 = 0;
+let begun: u64 = 0;
 
 /**
  * A number that only this callback has: what was read under it may be kept and used again under the same number. Callbacks that the host makes
@@ -19,10 +20,27 @@ export function callbackSerial(): u64 {
   return serial;
 }
 
+/** A number that changes with every callback but those on a response and at the end: enough for what need not be asked twice for one request. */
+// @ts-ignore: decorator
+@inline
+export function requestSerial(): u64 {
+  return begun;
+}
+
+/** As `enter`, for callbacks on the response and at the end of a stream. */
+// @ts-ignore: decorator
+@inline
+export function enterEnd(phase: string): void {
+  depth++;
+  serial++;
+  enterPhase(phase);
+}
+
 /** Called when the host enters the module. For the SDK's own use. */
 // @ts-ignore: decorator
 @inline
 export function enter(phase: string): void {
+  begun++;
   depth++;
   serial++;
   enterPhase(phase);

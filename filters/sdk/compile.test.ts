@@ -55,3 +55,26 @@ registerRoot(() => new Root());`;
     expect(built).toMatchObject({ ok: false, errors: expect.stringMatching(/Cannot find name 'Missing'[^]*filter\.ts\(1,10\)/) });
   }, 60_000);
 });
+
+describe("how a stream ends", () => {
+  const root = "  override createHttpContext(): HttpContext { return new Stream(); }\n}\nregisterRoot(() => new Root());";
+  const filter = (callbacks: string): string => `import { FilterHeadersStatus, HttpContext, registerRoot, RootContext } from "as-proxy-wasm-sdk";\nclass Stream extends HttpContext {\n${callbacks}\n}\nclass Root extends RootContext {\n${root}`;
+  const onRequest = "  override onRequestHeaders(headers: u32, end: bool): FilterHeadersStatus { return FilterHeadersStatus.Continue; }";
+  const onLog = "  override onLog(): void {}";
+  const common = 'import "./filter";\nexport { malloc, proxy_abi_version_0_2_1, proxy_on_configure';
+  const build = async (callbacks: string, index: string) => {
+    const result = await buildSources({ "index.ts": index, "filter.ts": filter(callbacks) });
+    return result.ok ? "ok" : result.errors;
+  };
+
+  it.each([
+    ["told by delete", onRequest, `${common}, proxy_on_context_create, proxy_on_delete, proxy_on_request_headers } from "as-proxy-wasm-sdk/exports";`, "ok"],
+    ["never told", onRequest, `${common}, proxy_on_context_create, proxy_on_request_headers } from "as-proxy-wasm-sdk/exports";`, "index.ts must export proxy_on_delete"],
+    ["done at once", onRequest, `${common} } from "as-proxy-wasm-sdk/exports";\nexport { proxy_on_context_create, proxy_on_request_headers } from "as-proxy-wasm-sdk/exports-once";`, "ok"],
+    ["done at once, but with more to do", `${onRequest}\n${onLog}`, `${common}, proxy_on_log } from "as-proxy-wasm-sdk/exports";\nexport { proxy_on_context_create, proxy_on_request_headers } from "as-proxy-wasm-sdk/exports-once";`, "Stream.onLog cannot be together with exports-once"],
+    ["done at the log", `${onRequest}\n${onLog}`, `${common}, proxy_on_request_headers } from "as-proxy-wasm-sdk/exports";\nexport { proxy_on_context_create, proxy_on_log } from "as-proxy-wasm-sdk/exports-last";`, "ok"],
+    ["done at the log, half said", `${onRequest}\n${onLog}`, `${common}, proxy_on_context_create, proxy_on_request_headers } from "as-proxy-wasm-sdk/exports";\nexport { proxy_on_log } from "as-proxy-wasm-sdk/exports-last";`, "must take proxy_on_context_create from exports-last too"],
+  ])("%s", async (_name, callbacks, index, said) => {
+    expect(await build(callbacks, index)).toContain(said);
+  });
+});

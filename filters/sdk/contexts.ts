@@ -1,3 +1,5 @@
+import { proxy_set_effective_context } from "./abi/imports";
+import { collectLater } from "./callbacks";
 import { RootContext } from "./root-context";
 import { StreamContext } from "./stream-context";
 
@@ -62,6 +64,54 @@ function probe(id: u32): StreamContext | null {
     at = (at + 1) & mask;
   }
   return unchecked(objects[at]);
+}
+
+/** Whether the host still has context `id`; host calls are about that one afterwards. */
+// @ts-ignore: decorator
+@inline
+function isAlive(id: u32): bool {
+  return proxy_set_effective_context(id) == 0;
+}
+
+/** Forgets roots that the host has no more, in modules it does not tell. `current` is the context being created. */
+export function freeDeadRoots(current: u32): void {
+  for (let i = roots.length - 1; i >= 0; i--) {
+    if (isAlive(roots[i].id)) continue;
+    roots[i].region.free();
+    roots.splice(i, 1);
+    collectLater();
+  }
+  isAlive(current);
+}
+
+/** Ends streams that the host has no more, in modules it does not tell; only when the table of streams would have to grow. */
+// @ts-ignore: decorator
+@inline
+export function freeDeadStreams(current: u32): void {
+  if ((count + 1) * 2 > mask) sweep(current);
+}
+
+function sweep(current: u32): void {
+  // What is moved back into a slot already looked at waits for the next sweep.
+  for (let i = 0; i <= mask; i++) {
+    const id = ids[i];
+    if (id != 0 && !isAlive(id)) closeStreamObject(id);
+  }
+  isAlive(current);
+}
+
+/** The one object that serves all streams of `root`, in modules that are done with a stream before the next begins. */
+// @ts-ignore: decorator
+@inline
+export function objectOf(root: RootContext, id: u32): StreamContext {
+  let stream = root.free;
+  if (stream === null) {
+    stream = makeStream(root);
+    stream.owner = root;
+    root.free = stream;
+  }
+  stream.id = id;
+  return stream;
 }
 
 function makeStream(root: RootContext): StreamContext {

@@ -12,7 +12,9 @@ const EXPORT_OF = new Map(Object.entries({
   onNewConnection: "proxy_on_new_connection", onDownstreamData: "proxy_on_downstream_data", onUpstreamData: "proxy_on_upstream_data",
   onDownstreamClose: "proxy_on_downstream_connection_close", onUpstreamClose: "proxy_on_upstream_connection_close",
 }));
-const ALWAYS = ["proxy_abi_version_0_2_1", "proxy_on_context_create", "proxy_on_configure", "proxy_on_delete"];
+const ALWAYS = ["proxy_abi_version_0_2_1", "proxy_on_context_create", "proxy_on_configure"];
+/** The callbacks that a filter with exports of `exports-once` may implement. */
+const ONCE = new Set(["onVmStart", "onConfigure", "onRequestHeaders"]);
 
 function basesOf(prototype) {
   const names = [];
@@ -45,11 +47,24 @@ function overriddenCallbacks(program) {
   return found;
 }
 
+/** What is wrong with how a filter's streams end: by proxy_on_delete, or by exports that make it needless. */
+function endProblems(program, exported) {
+  const takes = (file, names) => [...program.filesByName.values()].some((one) => one.source.sourceKind === 1 && names.some((name) => one.exports?.get(name)?.declaration.range.source.internalPath === `${SDK}${file}`));
+  if (takes("exports-once", ["proxy_on_request_headers"])) {
+    const more = [...overriddenCallbacks(program)].filter(([callback]) => !ONCE.has(callback)).map(([callback, owner]) => `${owner}.${callback}`);
+    if (more.length > 0) return [`${more.join(", ")} cannot be together with exports-once: take all exports from "as-proxy-wasm-sdk/exports"`];
+    return takes("exports-once", ["proxy_on_context_create"]) ? [] : ["index.ts must take proxy_on_context_create from exports-once too"];
+  }
+  if (takes("exports-last", ["proxy_on_log", "proxy_on_response_headers"])) return takes("exports-last", ["proxy_on_context_create"]) ? [] : ["index.ts must take proxy_on_context_create from exports-last too"];
+  return exported.has("proxy_on_delete") ? [] : ["index.ts must export proxy_on_delete"];
+}
+
 export const exportsCheck = {
   afterInitialize(program) {
     const exported = exportedNames(program);
     const missing = ALWAYS.filter((name) => !exported.has(name)).map((name) => `index.ts must export ${name}`);
     if (!exported.has("malloc") && !exported.has("proxy_on_memory_allocate")) missing.push("index.ts must export malloc");
+    missing.push(...endProblems(program, exported));
     for (const [callback, owner] of overriddenCallbacks(program)) {
       const name = EXPORT_OF.get(callback);
       if (!exported.has(name) && !ALWAYS.includes(name)) missing.push(`${owner}.${callback} is implemented but index.ts does not export ${name}`);

@@ -7,7 +7,7 @@ import { allocate } from "./abi/arena";
 import { proxy_set_effective_context } from "./abi/imports";
 import { note } from "./abi/status";
 import { BufferType, readBuffer } from "./buffers";
-import { collectLater, enter, leave } from "./callbacks";
+import { collectLater, enter, enterEnd, leave } from "./callbacks";
 import { callerOf, takeCaller } from "./callouts";
 import { closeRoot, closeStreamObject, findRoot, findStream, openRoot, openStream } from "./contexts";
 import { HttpContext } from "./http-context";
@@ -105,7 +105,7 @@ export function proxy_on_request_trailers(id: u32, trailers: u32): u32 {
 }
 
 export function proxy_on_response_headers(id: u32, headers: u32, endOfStream: u32): u32 {
-  enter("response_headers");
+  enterEnd("response_headers");
   const status = streamOf(id).onResponseHeaders(headers, endOfStream != 0);
   leave();
   return status;
@@ -127,7 +127,7 @@ export function proxy_on_response_trailers(id: u32, trailers: u32): u32 {
 
 /** Also announces roots to be logged; those are ignored. */
 export function proxy_on_log(id: u32): void {
-  enter("log");
+  enterEnd("log");
   const stream = findStream(id);
   if (stream !== null) stream.onLog();
   leave();

@@ -2,7 +2,7 @@ import { out } from "./abi/arena";
 import { proxy_get_log_level, proxy_log } from "./abi/imports";
 import { note } from "./abi/status";
 import { Bytes } from "./bytes";
-import { callbackSerial } from "./callbacks";
+import { requestSerial } from "./callbacks";
 
 /** Levels, as the host orders them. */
 export const enum LogLevel {
@@ -14,15 +14,15 @@ export const enum LogLevel {
   Critical = 5,
 }
 
-let askedIn: u64 = 0;
+let askedIn: u64 = u64.MAX_VALUE;
 let least: i32 = i32.MAX_VALUE;
 
 /**
- * Whether Envoy writes messages of `level` (asked of it once per callback). Ask before building a message:
+ * Whether Envoy writes messages of `level` (asked of it at most once per callback, and not again for the response and the log of what was just asked for). Ask before building a message:
  * `if (isLogged(LogLevel.Debug)) log(…)`.
  */
 export function isLogged(level: LogLevel): bool {
-  const now = callbackSerial();
+  const now = requestSerial();
   if (askedIn != now) {
     askedIn = now;
     least = note(proxy_get_log_level(out)) == 0 ? load<i32>(out) : i32.MAX_VALUE;
