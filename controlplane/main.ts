@@ -27,6 +27,7 @@ import type { Clock } from "./telemetry/clock.ts";
 import { registerControlPlaneMetrics } from "./telemetry/control-plane-metrics.ts";
 import type { Logger } from "./telemetry/logger.ts";
 import type { Registry } from "./telemetry/metrics.ts";
+import { registerPushMetrics, registerXdsMetrics } from "./telemetry/xds-metrics.ts";
 import { classKeyOf, type ProxyClass } from "./translate/ir/proxy-class.ts";
 import { emitProxy, resolveProxy } from "./translate/translate.ts";
 import { type BuiltinModules, loadBuiltinModules } from "./wasm/builtin-modules.ts";
@@ -70,13 +71,20 @@ export function createControlPlane(settings: ServeSettings, deps: ControlPlaneDe
   const ending = new AbortController();
   const running: { xds?: XdsServer; builtins?: BuiltinModules; published?: World } = {};
 
+  const pushes = registerPushMetrics(deps.metrics, clock);
   const publish = coalesce(() => {
     const { builtins } = running;
     if (builtins === undefined) return;
     running.published = store.world();
     snapshots.setInputs({ world: running.published, modules: { builtin: (name) => builtins[name], plugin: rollouts.plugin, differsByProxy: rollouts.differsByProxy } });
+    pushes.pushed();
     running.xds?.notify();
   }, { quietMs: QUIET_MS, atMostMs: PUBLISH_AT_MOST_MS, apartMs: PUBLISH_APART_MS, clock });
+
+  const publishFor = (why: string): void => {
+    pushes.triggered(why);
+    publish.ask();
+  };
 
   const view = createControlPlaneView({ store, plugins, rollouts, published: () => running.published, isPending: publish.isPending, xds: () => running.xds });
   const debug = debugSources(view, () => running.xds);
@@ -100,11 +108,13 @@ export function createControlPlane(settings: ServeSettings, deps: ControlPlaneDe
       await rollouts.load();
       await Promise.race([plugins.settled(), clock.sleep(PLUGINS_AT_START_MS, ending.signal)]);
       rollouts.update(store.world().list("WasmPlugin"));
-      running.xds = serveProxies(settings, { snapshots, secrets, published: () => running.published, debug: debugAnswers(debug), clock, logger });
+      running.xds = serveProxies(settings, { snapshots, secrets, published: () => running.published, debug: debugAnswers(debug), metrics: registerXdsMetrics(deps.metrics), clock, logger });
       measure(deps.metrics, store, view);
-      await running.xds.listen();
-      followChanges({ store, view, plugins, rollouts, accepted, publish: publish.ask, deps });
-      publish.ask();
+      await running.xds.listen().catch((cause: unknown) => {
+        throw new StartError(cause instanceof Error ? cause.message : String(cause));
+      });
+      followChanges({ store, view, plugins, rollouts, accepted, publish: publishFor, deps });
+      publishFor("global");
       void rollouts.watch(ending.signal);
       void secrets.watch(() => running.xds?.notify(), ending.signal);
       void renewServerCertificate(running.xds, secrets, clock, ending.signal);
@@ -175,7 +185,8 @@ interface Followed {
   readonly plugins: PluginFetcher;
   readonly rollouts: Rollouts;
   readonly accepted: AcceptedObjects;
-  readonly publish: () => void;
+  /** Why, in the words of pilot_push_triggers. */
+  readonly publish: (why: string) => void;
   readonly deps: ControlPlaneDeps;
 }
 
@@ -191,14 +202,14 @@ function followChanges({ store, view, plugins, rollouts, accepted, publish, deps
     plugins.update(world.list("WasmPlugin"), surroundingsOf(world));
     rollouts.update(world.list("WasmPlugin"));
     keep(world);
-    publish();
+    publish("config");
   });
   plugins.onChanged(() => {
     rollouts.update(store.world().list("WasmPlugin"));
     tell.ask();
-    publish();
+    publish("plugin");
   });
-  rollouts.onChanged(publish);
+  rollouts.onChanged(() => publish("plugin"));
   // The mesh may have changed while the start waited for its plugins.
   plugins.update(store.world().list("WasmPlugin"), surroundingsOf(store.world()));
   rollouts.update(store.world().list("WasmPlugin"));

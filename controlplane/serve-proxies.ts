@@ -4,20 +4,23 @@
 import { join } from "node:path";
 import { controlPlaneIdentifier } from "./admin/debug/over-ads.ts";
 import type { WorkloadSecrets } from "./ca/workload-secrets.ts";
+import { locateEnvoy } from "./envoy/install.mjs";
 import { spiffeId } from "./model/spiffe.ts";
-import type { ServeSettings } from "./settings/settings.ts";
+import type { EnvoySearch, ServeSettings } from "./settings/settings.ts";
 import { SCRIM_VERSION } from "./settings/version.ts";
 import type { ClassSnapshots } from "./snapshot/class-snapshots.ts";
 import { createResourceEncoder, type EncodedMap, type EncodedResources } from "./snapshot/encode.ts";
 import type { World } from "./store/world.ts";
 import type { Clock } from "./telemetry/clock.ts";
 import type { Logger } from "./telemetry/logger.ts";
+import type { XdsMetrics } from "./telemetry/xds-metrics.ts";
 import { gatewayCredentials } from "./translate/gateway-credentials.ts";
 import type { PluginModules } from "./translate/ir/modules.ts";
 import type { ProxyClass } from "./translate/ir/proxy-class.ts";
 import { proxyClassOfNode, proxyClassOfPod, type UndescribedProxy } from "./translate/proxy-class.ts";
 import { createIdentityFile } from "./xds/identities.ts";
 import type { Proxy } from "./xds/node.ts";
+import { createScratchEnvoy } from "./xds/scratch-envoy.ts";
 import { createXdsServer, type ServerCertificate, type XdsServer, type XdsServerOptions } from "./xds/server.ts";
 
 /** What every resource is made from: one state of the mesh and the plugins at hand then. */
@@ -32,6 +35,7 @@ export interface ProxyServing {
   readonly published: () => World | undefined;
   /** Answers istio.io/… types. */
   readonly debug: NonNullable<XdsServerOptions["debugResources"]>;
+  readonly metrics: XdsMetrics;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -42,18 +46,21 @@ export function identitiesFile({ runtimeDir, stateDir }: ServeSettings): string 
 }
 
 /** Serves each proxy what the pod it proved to be needs. */
-export function serveProxies(settings: ServeSettings, { snapshots, secrets, published, debug, clock, logger }: ProxyServing): XdsServer {
+export function serveProxies(settings: ServeSettings, { snapshots, secrets, published, debug, metrics, clock, logger }: ProxyServing): XdsServer {
   const encoder = createResourceEncoder();
   const podOf = ({ identity }: Proxy) => published()?.get("Pod", identity.namespace, identity.pod);
   const resourcesFor = (proxy: Proxy): EncodedResources | undefined => {
     const world = published();
     const pod = podOf(proxy);
-    // Under `scrim up` every pod is described; one that is not is on its way or gone.
-    const undescribed = world !== undefined && pod === undefined && settings.runtimeDir === undefined;
+    // Under `scrim up` every pod is described; one that is not is on its way or gone. On the plaintext port anybody may come.
+    const undescribed = world !== undefined && pod === undefined && (settings.runtimeDir === undefined || !proxy.isProven);
     const proxyClass = undescribed ? proxyClassOfNode(world, undescribedProxy(proxy)) : pod && proxyClassOfPod(pod);
     return proxyClass && snapshots.resourcesOf(proxyClass);
   };
   return createXdsServer({
+    ...(settings.plaintextXdsPort !== undefined && { plaintext: { host: "127.0.0.1", port: settings.plaintextXdsPort } }),
+    ...(settings.envoySearch && { examine: createScratchEnvoy({ findBinary: envoyFinder(settings.envoySearch, logger) }) }),
+    observer: metrics,
     secure: {
       host: settings.xdsAddress.address,
       port: settings.xdsAddress.port,
@@ -75,6 +82,18 @@ export function serveProxies(settings: ServeSettings, { snapshots, secrets, publ
     debugResources: debug,
     controlPlane: controlPlaneIdentifier(`scrim-${process.pid}`, SCRIM_VERSION),
   });
+}
+
+/** An Envoy that is here already; nothing is fetched for an examination. */
+function envoyFinder(search: EnvoySearch, logger: Logger): () => Promise<string | undefined> {
+  return async () => {
+    try {
+      return (await locateEnvoy({ ...search, arch: process.arch, fetch: false })).path;
+    } catch (error) {
+      logger.warn({ err: error }, "no Envoy is here to try rejected contents with; they are tried on the proxy that rejected them");
+      return undefined;
+    }
+  };
 }
 
 function undescribedProxy({ identity, node }: Proxy): UndescribedProxy {

@@ -67,6 +67,7 @@ export function startControlPlane(options: ControlPlaneOptions): ControlPlanePro
 function serveArguments({ settings, runtimeDir, xds, admin }: ControlPlaneOptions): string[] {
   return [
     "serve", settings.directory, "--runtime", runtimeDir, "--state-dir", settings.stateDir, "--xds-address", formatAddress(xds), "--admin-address", formatAddress(admin),
+    ...(settings.plaintextXdsPort === undefined ? [] : ["--xds-port", String(settings.plaintextXdsPort)]),
     ...(settings.strict ? ["--strict"] : []), ...(settings.allowEmpty ? ["--allow-empty"] : []),
     ...(settings.certificateLifetime === undefined ? [] : ["--certificate-lifetime", settings.certificateLifetime]),
     ...(settings.fetch.allowFetchFrom ?? []).flatMap((range) => ["--allow-fetch-from", range]),

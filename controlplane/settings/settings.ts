@@ -27,6 +27,17 @@ export interface ServeSettings extends FetchSettings {
   readonly workloadLifetimeMs: number | undefined;
   readonly cacheDir: string;
   readonly logLevel: LogLevel;
+  /** Port of plaintext xDS on 127.0.0.1; undefined: there is none. */
+  readonly plaintextXdsPort?: number | undefined;
+  /** Where an Envoy is looked for that tries what proxies rejected; undefined: nowhere. */
+  readonly envoySearch?: EnvoySearch | undefined;
+}
+
+/** The operator's word on which Envoy to use: `ENVOY_PATH`, then `PATH`, then the cache. */
+export interface EnvoySearch {
+  readonly envoyPath: string | undefined;
+  readonly searchPath: string | undefined;
+  readonly cacheDir: string;
 }
 
 /** What `scrim up` is started with. A port is undefined when it was not asked for: then a default gives way. */
@@ -35,6 +46,8 @@ export interface UpSettings {
   readonly stateDir: string;
   readonly gatewayPort: number | undefined;
   readonly adminPort: number | undefined;
+  /** Of plaintext xDS on 127.0.0.1; undefined: there is none. */
+  readonly plaintextXdsPort: number | undefined;
   readonly strict: boolean;
   readonly allowEmpty: boolean;
   /** As given, for the control plane to read. */
@@ -50,6 +63,7 @@ export interface ServeOptions extends FetchOptions {
   readonly runtime?: string;
   readonly stateDir?: string;
   readonly xdsAddress?: string;
+  readonly xdsPort?: string;
   readonly adminAddress?: string;
   readonly strict?: boolean;
   readonly allowEmpty?: boolean;
@@ -63,6 +77,8 @@ export function readServeSettings(directory: string, options: ServeOptions, envi
   const [xdsAddress, adminAddress] = [parseAddress(xdsText), parseAddress(adminText)];
   if (!xdsAddress) return { kind: "refused", message: `--xds-address ${xdsText} is not an address: write HOST:PORT.` };
   if (!adminAddress) return { kind: "refused", message: `--admin-address ${adminText} is not an address: write HOST:PORT.` };
+  const refusedPort = refusePort("--xds-port", options.xdsPort);
+  if (refusedPort) return refusedPort;
   const workloadLifetimeMs = readLifetime(options.certificateLifetime);
   if (workloadLifetimeMs === "refused") return refuseLifetime(options.certificateLifetime);
   const fetch = readFetchOptions(options, options.runtime !== undefined);
@@ -76,6 +92,8 @@ export function readServeSettings(directory: string, options: ServeOptions, envi
       xdsAddress, adminAddress,
       strict: options.strict ?? false, allowEmpty: options.allowEmpty ?? false,
       ...fetch.settings, workloadLifetimeMs, cacheDir: environment.cacheDir, logLevel: environment.logLevel,
+      plaintextXdsPort: options.xdsPort === undefined ? undefined : parsePort(options.xdsPort),
+      envoySearch: { envoyPath: environment.envoyPath, searchPath: environment.searchPath, cacheDir: environment.cacheDir },
     }),
   };
 }
@@ -83,6 +101,7 @@ export function readServeSettings(directory: string, options: ServeOptions, envi
 export interface UpOptions extends FetchOptions {
   readonly gatewayPort?: string;
   readonly adminPort?: string;
+  readonly xdsPort?: string;
   readonly stateDir?: string;
   readonly strict?: boolean;
   readonly allowEmpty?: boolean;
@@ -91,8 +110,9 @@ export interface UpOptions extends FetchOptions {
 
 /** Returns the settings of `scrim up DIRECTORY`. */
 export function readUpSettings(directory: string, options: UpOptions, environment: Environment): SettingsResult<UpSettings> {
-  for (const [name, text] of [["--gateway-port", options.gatewayPort], ["--admin-port", options.adminPort]] as const) {
-    if (text !== undefined && parsePort(text) === undefined) return { kind: "refused", message: `${name} ${text} is not a port: write a number from 0 (any free port) to 65535.` };
+  for (const [name, text] of [["--gateway-port", options.gatewayPort], ["--admin-port", options.adminPort], ["--xds-port", options.xdsPort]] as const) {
+    const refused = refusePort(name, text);
+    if (refused) return refused;
   }
   if (readLifetime(options.certificateLifetime) === "refused") return refuseLifetime(options.certificateLifetime);
   const fetch = readFetchOptions(options, true);
@@ -104,10 +124,16 @@ export function readUpSettings(directory: string, options: UpOptions, environmen
       stateDir: stateDirectory(directory, options.stateDir),
       gatewayPort: options.gatewayPort === undefined ? undefined : parsePort(options.gatewayPort),
       adminPort: options.adminPort === undefined ? undefined : parsePort(options.adminPort),
+      plaintextXdsPort: options.xdsPort === undefined ? undefined : parsePort(options.xdsPort),
       strict: options.strict ?? false, allowEmpty: options.allowEmpty ?? false,
       certificateLifetime: options.certificateLifetime, fetch: { allowFetchFrom: options.allowFetchFrom ?? [], plainRegistry: options.plainRegistry ?? [] }, environment,
     }),
   };
+}
+
+function refusePort(name: string, text: string | undefined): { readonly kind: "refused"; readonly message: string } | undefined {
+  if (text === undefined || parsePort(text) !== undefined) return undefined;
+  return { kind: "refused", message: `${name} ${text} is not a port: write a number from 0 (any free port) to 65535.` };
 }
 
 function parsePort(text: string): number | undefined {

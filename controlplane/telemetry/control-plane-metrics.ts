@@ -3,7 +3,7 @@ import { Gauge } from "prom-client";
 import type { Registry } from "./metrics.ts";
 
 export interface MeasuredStages {
-  /** Connected proxies by whether they are in sync. */
+  /** Connected proxies, and how many of them reject something that is still wanted. */
   readonly proxies: () => { readonly connected: number; readonly rejecting: number };
   readonly services: () => number;
   readonly virtualServices: () => number;
@@ -16,7 +16,7 @@ export function registerControlPlaneMetrics(registry: Registry, { proxies, servi
     new Gauge({ name, help, registers: [registry], collect() { this.set(read()); } });
   };
   gauge("pilot_xds", "Proxies with an open xDS stream.", () => proxies().connected);
-  gauge("pilot_total_xds_rejects", "Proxies that reject a part of their configuration now.", () => proxies().rejecting);
+  gauge("scrim_rejecting_proxies", "Proxies that reject a part of their configuration now.", () => proxies().rejecting);
   gauge("pilot_services", "Services known to the mesh.", services);
   gauge("pilot_virt_services", "VirtualServices known to the mesh.", virtualServices);
   gauge("scrim_violations", "Problems in the mesh's documents and plugins.", violations);

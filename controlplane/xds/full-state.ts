@@ -4,10 +4,10 @@ import type { EncodedResource } from "../snapshot/encode.ts";
 import { fingerprint, isSubscribed, type TypeState } from "./type-state.ts";
 
 /**
- * All that the client is to have after a full-state response. What is to be removed is in it still, unless `withoutRemoved`: something may lead there until
- * the other types have followed. Contents that the client refused, or that wait for a verdict, are replaced by what it holds.
+ * All that the client is to have after a full-state response that removes these names. What else is to be removed is in it still: something may lead there
+ * until the other types have followed. Contents that the client refused, or that wait for a verdict, are replaced by what it holds.
  */
-export function wholeState(state: TypeState, withoutRemoved: boolean): EncodedResource[] {
+export function wholeState(state: TypeState, removed: readonly string[]): EncodedResource[] {
   const all: EncodedResource[] = [];
   const group = state.suspects.length === 0 ? undefined : new Set(state.suspects[0]);
   for (const [name, resource] of state.basis) {
@@ -16,8 +16,8 @@ export function wholeState(state: TypeState, withoutRemoved: boolean): EncodedRe
     const said = isHeldBack ? state.held.get(name) : resource;
     if (said !== undefined) all.push(said);
   }
-  if (withoutRemoved) return all;
-  for (const [name, resource] of state.held) if (!state.basis.has(name) && isSubscribed(state, name)) all.push(resource);
+  const gone = new Set(removed);
+  for (const [name, resource] of state.held) if (!state.basis.has(name) && !gone.has(name) && isSubscribed(state, name)) all.push(resource);
   return all;
 }
 

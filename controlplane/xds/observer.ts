@@ -1,8 +1,8 @@
 // What the server tells of its work, for metrics.
 
 export interface XdsObserver {
-  /** A response of a type (short name, as `cds`) was written. */
-  sent(type: string, resources: number, bytes: number): void;
+  /** A response of a type (short name, as `cds`) was written, so long after its change was announced; 0 when the proxy asked for it. */
+  sent(type: string, resources: number, bytes: number, sinceChangeMs: number): void;
   /** A proxy has acknowledged all of a change this long after it was announced. */
   converged(ms: number): void;
   rejected(type: string, nodeId: string, reason: string): void;

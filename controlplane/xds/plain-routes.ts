@@ -5,7 +5,7 @@ import { routeConfigurationOf } from "../snapshot/consistency.ts";
 import type { EncodedMap, EncodedResource } from "../snapshot/encode.ts";
 import type { Reference } from "../snapshot/references.ts";
 import { resourceTypes } from "../snapshot/type-urls.ts";
-import { payloadOf } from "./wire.ts";
+import { messageOf } from "./wire.ts";
 
 const tag = (field: number): number => (field << 3) | 2;
 // Of google.protobuf.Any, RouteConfiguration, VirtualHost, Resource.
@@ -39,7 +39,7 @@ function inlineOne(route: EncodedResource, hosts: readonly EncodedResource[] | u
   const hash = createHash("sha256").update(route.version);
   for (const { version } of hosts) hash.update(version);
   const version = hash.digest("hex").slice(0, 24);
-  const own = fieldsOf(valueOf(route)).filter((field) => field.tag !== ROUTE_VHDS).map(({ raw }) => raw);
+  const own = fieldsOf(messageOf(route)).filter((field) => field.tag !== ROUTE_VHDS).map(({ raw }) => raw);
   const inside = protobuf.Writer.create();
   for (const host of hosts) inside.uint32(ROUTE_VIRTUAL_HOSTS).bytes(withOwnName(host));
   const message = Buffer.concat([...own, inside.finish()]);
@@ -51,35 +51,24 @@ function inlineOne(route: EncodedResource, hosts: readonly EncodedResource[] | u
 /** Called `80/reviews:9080` when it travels alone and `reviews:9080` inside: of a field that stands twice the last counts. */
 function withOwnName(host: EncodedResource): Uint8Array {
   const name = protobuf.Writer.create().uint32(HOST_NAME).string(host.name.slice(routeConfigurationOf(host.name).length + 1)).finish();
-  return Buffer.concat([valueOf(host), name]);
+  return Buffer.concat([messageOf(host), name]);
 }
 
 function mergeReferences(resources: readonly EncodedResource[]): readonly Reference[] {
   return [...new Map(resources.flatMap(({ references }) => references.map((reference) => [`${reference.kind}/${reference.name}`, reference] as const))).values()];
 }
 
-/** The packed message's own bytes. */
-function valueOf(resource: EncodedResource): Uint8Array {
-  const value = fieldsOf(payloadOf(resource)).find((field) => field.tag === ANY_VALUE);
-  return value?.content ?? new Uint8Array();
-}
+interface RawField { readonly tag: number; readonly raw: Uint8Array }
 
-interface RawField { readonly tag: number; readonly content: Uint8Array; readonly raw: Uint8Array }
-
-/** The fields of a message as they stand in its bytes; `content` of those that have a length. */
+/** The fields of a message as they stand in its bytes. */
 function fieldsOf(bytes: Uint8Array): RawField[] {
   const reader = protobuf.Reader.create(bytes);
   const fields: RawField[] = [];
   while (reader.pos < reader.len) {
     const start = reader.pos;
     const fieldTag = reader.uint32();
-    let content = bytes.subarray(0, 0);
-    if ((fieldTag & 7) === 2) {
-      const length = reader.uint32();
-      content = bytes.subarray(reader.pos, reader.pos + length);
-      reader.pos += length;
-    } else reader.skipType(fieldTag & 7);
-    fields.push({ tag: fieldTag, content, raw: bytes.subarray(start, reader.pos) });
+    reader.skipType(fieldTag & 7);
+    fields.push({ tag: fieldTag, raw: bytes.subarray(start, reader.pos) });
   }
   return fields;
 }

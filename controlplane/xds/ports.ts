@@ -60,9 +60,10 @@ function openPort(server: Server, event: "connection" | "secureConnection", { ho
   return {
     address: () => ({ host, port: (server.address() as AddressInfo).port }),
     listen: () => new Promise((resolve, reject) => {
-      server.once("error", reject);
+      const fail = (cause: Error): void => reject(new Error(`Proxies cannot be served at ${host}:${port}: ${cause.message}.`, { cause }));
+      server.once("error", fail);
       server.listen(port, host, () => {
-        server.removeListener("error", reject);
+        server.removeListener("error", fail);
         resolve();
       });
     }),

@@ -48,8 +48,9 @@ export function createRefresher(parts: RefresherParts): Refresher {
     const announcedAtMs = stale.get(stream) ?? parts.nowMs();
     stale.delete(stream);
     try {
+      stream.changedAtMs ??= announcedAtMs;
       bringUpToDate(stream);
-      if (!isQuiet(stream.state())) stream.changedAtMs ??= announcedAtMs;
+      if (isQuiet(stream.state())) stream.changedAtMs = undefined;
     } catch (error) {
       parts.failed(stream, error);
     }

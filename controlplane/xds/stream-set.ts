@@ -152,7 +152,10 @@ function createHost({ options, streams, book, trials, refresher }: Parts): Strea
       log.info({ node: stream.proxy?.node.id }, "proxy connected");
       refresher.refresh(stream);
     },
-    sent: (_stream, { typeUrl, updates }, bytes) => observer.sent(shortOf(typeUrl), updates.length, bytes),
+    sent(stream, { typeUrl, updates }, bytes) {
+      stream.sentAtMs = nowMs();
+      observer.sent(shortOf(typeUrl), updates.length, bytes, stream.sentAtMs - (stream.changedAtMs ?? stream.sentAtMs));
+    },
     accepted(_stream, resources) {
       trials.accepted(resources);
       if (book.noteAccepted(resources)) refresher.markStale(streams);
@@ -160,7 +163,8 @@ function createHost({ options, streams, book, trials, refresher }: Parts): Strea
     settled(stream, kind, basis) {
       book.noteSettled(acceptanceKey(stream), kind, basis);
       if (stream.changedAtMs === undefined || !isQuiet(stream.state())) return;
-      observer.converged(nowMs() - stream.changedAtMs);
+      // Who was sent nothing had nothing to acknowledge.
+      if (stream.sentAtMs !== undefined && stream.sentAtMs >= stream.changedAtMs) observer.converged(nowMs() - stream.changedAtMs);
       stream.changedAtMs = undefined;
     },
     refused(stream, resource, reason) {

@@ -196,8 +196,7 @@ function isMoving(run: Run, ...typeUrls: readonly string[]): boolean {
 function send(run: Run, typeUrl: string, type: TypeState, updates: readonly EncodedResource[], removed: readonly string[], effects: StreamEffect[]): void {
   const nonce = String(run.state.nextNonce);
   const flight = { nonce, updates: new Map(updates.map((resource) => [resource.name, resource])), removed };
-  const isRemoval = updates.length === 0 && removed.length > 0;
-  const said = isFullState(type) ? wholeState(type, isRemoval) : updates;
+  const said = isFullState(type) ? wholeState(type, removed) : updates;
   run.state = { ...withType(run.state, typeUrl, sendOff(type, flight)), nextNonce: run.state.nextNonce + 1 };
   run.pending.set(typeUrl, { updates: [], absent: [], removals: run.pending.get(typeUrl)!.removals, settled: [] });
   if (type.dialect === "delta") effects.push({ kind: "send", typeUrl, nonce, version: "", updates, removed });

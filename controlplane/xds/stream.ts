@@ -59,8 +59,9 @@ export interface XdsStream {
   state(): StreamState;
   /** What the class publishes, before quarantine; undefined while the proxy is unknown to the mesh. */
   published: EncodedResources | undefined;
-  /** When the change was announced that this stream has not wholly acknowledged yet. */
+  /** When the change was announced that this stream has not wholly acknowledged yet, and when something was sent last. */
   changedAtMs: number | undefined;
+  sentAtMs: number | undefined;
   /** The state of the mesh that `published` was made from or found unchanged in. */
   revision: number;
   setContent(maps: ContentMaps): void;
@@ -94,6 +95,7 @@ export function serveStream(call: Call, kind: StreamKind, caller: Caller, host: 
     state: () => state,
     published: undefined,
     changedAtMs: undefined,
+    sentAtMs: undefined,
     revision: 0,
     setContent(maps) {
       const before = state.content;

@@ -7,6 +7,8 @@ import type { Dialect } from "./type-state.ts";
 
 // Tags of envoy.service.discovery.v3.DeltaDiscoveryResponse and DiscoveryResponse, all length-delimited: field number << 3 | 2.
 const TAG = { sotwVersion: (1 << 3) | 2, resources: (2 << 3) | 2, typeUrl: (4 << 3) | 2, nonce: (5 << 3) | 2, sotwControlPlane: (6 << 3) | 2, removed: (6 << 3) | 2, deltaControlPlane: (7 << 3) | 2 };
+/** Of Any. */
+const ANY_VALUE = (2 << 3) | 2;
 /** Of Resource. */
 const RESOURCE_PAYLOAD = (2 << 3) | 2, RESOURCE_NAME = (3 << 3) | 2;
 
@@ -88,6 +90,21 @@ export function payloadOf({ bytes }: Pick<WireResource, "bytes">): Uint8Array {
     return bytes.subarray(reader.pos, reader.pos + length);
   }
   return bytes.subarray(0, 0);
+}
+
+/** The bytes of the message itself. */
+export function messageOf(resource: Pick<WireResource, "bytes">): Uint8Array {
+  const any = payloadOf(resource);
+  const reader = protobuf.Reader.create(any);
+  while (reader.pos < reader.len) {
+    const tag = reader.uint32();
+    if (tag !== ANY_VALUE) reader.skipType(tag & 7);
+    else {
+      const length = reader.uint32();
+      return any.subarray(reader.pos, reader.pos + length);
+    }
+  }
+  return any.subarray(0, 0);
 }
 
 /** A resource whose payload is already an Any's bytes. */
