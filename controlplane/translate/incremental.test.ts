@@ -10,6 +10,7 @@ import { allKinds } from "../model/kinds.ts";
 import type { MeshObject } from "../model/object.ts";
 import { createClassSnapshots } from "../snapshot/class-snapshots.ts";
 import { createResourceEncoder, type EncodedResources } from "../snapshot/encode.ts";
+import { analyzeWorld } from "../store/analyze-world.ts";
 import { loadText } from "../store/load.ts";
 import { createWorld, type World } from "../store/world.ts";
 import type { EmittedResources } from "./emit/resources.ts";
@@ -120,7 +121,9 @@ describe("after any edits of a mesh", () => {
         mesh.apply(edit);
         if (mesh.pluginRound() !== before) modules = modulesAt(mesh.pluginRound());
         const world = mesh.world(), proxies = classesOf(world, 4), others = [...proxies].reverse();
-        expectSame(allSaid(here, world, proxies, modules), allSaid(here, scratch(world), others, modules));
+        const anew = scratch(world);
+        expectSame(allSaid(here, world, proxies, modules), allSaid(here, anew, others, modules));
+        expect(analyzeWorld(world)).toEqual(analyzeWorld(anew));
         if (index % 5 === 0) for (const proxy of proxies) {
           kept.snapshots.setInputs({ world, modules });
           kept.snapshots.resourcesOf(proxy);
