@@ -68,7 +68,7 @@ const operations: readonly Field[] = [
 
 const conditions: readonly Field[] = [
   when("request.headers[X-Role]", { values: ["admin", "ops"] }, [
-    [roles("admin"), true], [roles("ops"), true], [roles("user"), false], [roles(), false], [roles("admin", "user"), false, true], [roles("user", "admin"), false, true], [roles("user,admin"), false, true], [roles("user , admin ,x"), false, true],
+    [roles("admin"), true], [roles("ops"), true], [roles("user"), false], [roles(), false], [roles("admin", "user"), false, true], [roles("user", "admin"), false, true], [roles("user,admin"), false, true], [roles("user , admin ,x"), false, true], [roles("admin", "admin"), true], [roles("admin", "ops"), false, true],
     [roles("\xff", "admin"), false, true], [roles("\xff,admin"), false, true], [roles("\xffadmin"), false],
     [{ name: "x_role", headers: { x_role: "admin" } }, false],
   ]),

@@ -2,7 +2,7 @@
 // produces: whether the field holds
 // never does: let an ambiguity decide in the client's favour; read an attribute that the field does not ask for; allocate while deciding
 import { AuthorizationRequest, Subject } from "./authorization-request";
-import { ABSENT, cut, indexOf, lengthOf, Span, trim, utf8, viewOf } from "./bytes";
+import { ABSENT, cut, equals, indexOf, lengthOf, Span, trim, utf8, viewOf } from "./bytes";
 import { Cidr, IpAddress } from "./cidr";
 import { ClaimKind, ClaimPath, ClaimValue } from "./jwt-claims";
 import { compileTemplate, isTemplate, PathTemplate } from "./path-template";
@@ -220,17 +220,16 @@ export class Condition {
     return false;
   }
 
-  /** One pattern matches the joined value and each single one. */
+  /** One pattern matches every line of the header. */
   private everyHeaderValue(request: AuthorizationRequest): bool {
-    const joined = request.joinedHeader(viewOf(this.name));
-    if (joined == ABSENT) return false;
     values.count = 0;
     request.headerValues(viewOf(this.name), values);
+    if (values.count == 0) return false;
     const exact = this.exact;
-    if (exact != null && values.count == 1 && exact.has(joined)) return true;
+    if (exact != null && exact.has(values.at(0)) && areEqual(values)) return true;
     for (let i = 0; i < this.strings.length; i++) {
       const pattern = unchecked(this.strings[i]);
-      let all = pattern.matches(joined);
+      let all = true;
       for (let j = 0; all && j < values.count; j++) all = pattern.matches(values.at(j));
       if (all) return true;
     }
@@ -260,6 +259,11 @@ export class Condition {
     }
     return false;
   }
+}
+
+function areEqual(list: SpanList): bool {
+  for (let i = 1; i < list.count; i++) if (!equals(list.at(i), list.at(0))) return false;
+  return true;
 }
 
 /** Whether a pattern is a number as JSON writes them, without exponent: `parseFloat` takes what only begins like one. */

@@ -183,10 +183,12 @@ export class Dimension {
 
   /** As `Condition` reads headers. */
   private header(request: AuthorizationRequest, taker: KeyTaker): void {
-    this.text(request.joinedHeader(viewOf(this.name)), taker);
-    if (this.permits) return;
     values.count = 0;
     request.headerValues(viewOf(this.name), values);
+    if (values.count == 0) return;
+    // What lets in must match every line, so the first one too.
+    if (this.permits) return this.text(values.at(0), taker);
+    this.text(request.joinedHeader(viewOf(this.name)), taker);
     for (let i = 0; i < values.count; i++) {
       this.text(values.at(i), taker);
       this.elements(values.at(i), taker);

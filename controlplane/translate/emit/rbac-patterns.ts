@@ -92,23 +92,25 @@ function templateRegex(template: string, literal: (text: string) => string, segm
 }
 
 // The lenient reading of filters/policy/request-text.ts: percent-encoding undone, parameters (`;x`) dropped, ended by an encoded `?`, `#` or NUL, blanks
-// at the end cut. What `..;` climbs out of cannot be counted here, so behind it any path counts.
+// at the end cut. What `..` climbs out of cannot be counted here (Envoy has resolved the
+// plain ones, but `..;` is none), so around it any path counts.
 
 const SEMICOLON = "(?:;|%3[bB])";
 const PARAMETERS = `(?:${SEMICOLON}[^/]*)?`;
 const DOT = "(?:\\.|%2[eE])";
-const CLIMBED = `(?:${ANYTHING}/${DOT}${DOT}${SEMICOLON}[^/]*)?`;
-const SLASH = `${PARAMETERS}(?:/|%2[fF])(?:${DOT}?${PARAMETERS}/)*`;
-const END = `(?:${DOT}?${SEMICOLON}[^/]*)?(?: |%(?:[01][0-9a-fA-F]|20))*(?:%(?:00|23|3[fF])${ANYTHING})?`;
+const ONE_SLASH = "(?:/|%2[fF])";
+const CLIMB = `(?:${ANYTHING}${ONE_SLASH})?${DOT}${DOT}${PARAMETERS}`;
+const SLASH = `${PARAMETERS}(?:${ONE_SLASH}${CLIMB})?${ONE_SLASH}(?:${DOT}?${PARAMETERS}${ONE_SLASH})*`;
+const END = `(?:${DOT}?${SEMICOLON}[^/]*|${CLIMB})?(?: |%(?:[01][0-9a-fA-F]|20))*(?:%(?:00|23|3[fF])${ANYTHING})?`;
 
 function lenientRegex(value: string): string {
-  if (isTemplate(value)) return `${CLIMBED}${templateRegex(value, lenientLiteral, "[^/]")}${END}`;
+  if (isTemplate(value)) return `${templateRegex(value, lenientLiteral, "[^/]")}${END}`;
   const { kind, literal } = patternOf(value);
   switch (kind) {
     case "any": return `${ANY_BYTE}+`;
     case "suffix": return `${ANYTHING}${lenientLiteral(literal)}${END}`;
-    case "prefix": return `${CLIMBED}${lenientLiteral(literal)}${ANYTHING}`;
-    case "exact": return `${CLIMBED}${lenientLiteral(literal)}${END}`;
+    case "prefix": return `${lenientLiteral(literal)}${ANYTHING}`;
+    case "exact": return `${lenientLiteral(literal)}${END}`;
   }
 }
 
