@@ -31,6 +31,7 @@ import { registerPushMetrics, registerXdsMetrics } from "./telemetry/xds-metrics
 import { classKeyOf, type ProxyClass } from "./translate/ir/proxy-class.ts";
 import { emitProxy, resolveProxy } from "./translate/translate.ts";
 import { type BuiltinModules, loadBuiltinModules } from "./wasm/builtin-modules.ts";
+import { withBudget } from "./wasm/meter/metered-module.ts";
 import type { PluginFetcher } from "./wasm/plugin-fetcher.ts";
 import { createIdentityFile } from "./xds/identities.ts";
 import type { ServerCertificate, XdsServer } from "./xds/server.ts";
@@ -76,7 +77,7 @@ export function createControlPlane(settings: ServeSettings, deps: ControlPlaneDe
     const { builtins } = running;
     if (builtins === undefined) return;
     running.published = store.world();
-    snapshots.setInputs({ world: running.published, modules: { builtin: (name) => builtins[name], plugin: rollouts.plugin, differsByProxy: rollouts.differsByProxy } });
+    snapshots.setInputs({ world: running.published, modules: { builtin: (name) => builtins[name], plugin: (...plugin) => withBudget(rollouts.plugin(...plugin)), differsByProxy: rollouts.differsByProxy } });
     pushes.pushed();
     running.xds?.notify();
   }, { quietMs: QUIET_MS, atMostMs: PUBLISH_AT_MOST_MS, apartMs: PUBLISH_APART_MS, clock });

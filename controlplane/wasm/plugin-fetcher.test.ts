@@ -25,7 +25,7 @@ afterEach(() => {
 
 /** Finds bytes bad that begin with "bad", and configurations that ask to be refused. */
 const checker: PluginChecker = {
-  check: async (bytes, settings) => Buffer.from(bytes).toString().startsWith("bad") || settings.configuration.includes("refuse") ? { kind: "bad", reason: "configure: refused" } : { kind: "good" },
+  check: async ({ bytes }, settings) => Buffer.from(bytes).toString().startsWith("bad") || settings.configuration.includes("refuse") ? { kind: "bad", reason: "configure: refused" } : { kind: "good" },
 };
 
 function plugin(name: string, spec: WasmPluginSpec): MeshObject<"WasmPlugin"> {

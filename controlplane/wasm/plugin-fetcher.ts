@@ -27,6 +27,8 @@ export interface PluginFetcherOptions {
   readonly allowFetchFrom?: readonly string[];
   /** Registries (`registry.internal:5000`) spoken to without TLS, beside those of this machine. */
   readonly plainRegistries?: readonly string[];
+  /** Refuse versions that only trial calls found wanting; else it is said of them. */
+  readonly strict?: boolean;
   readonly maxModuleBytes?: number;
   readonly downloadTimeoutMs?: number;
   readonly maxCacheBytes?: number;
@@ -122,8 +124,8 @@ export function createPluginFetcher(options: PluginFetcherOptions): PluginFetche
 }
 
 function workContext(options: PluginFetcherOptions, goods: GoodPlugins, inUse: () => ReadonlySet<string>, changed: () => void): WorkContext {
-  const { clock, log, checker } = options;
-  return { acquirer: createAcquirerFor(options, inUse), goods, clock, log, checker, changed };
+  const { clock, log, checker, strict = false } = options;
+  return { acquirer: createAcquirerFor(options, inUse), goods, clock, log, checker, strict, changed };
 }
 
 /** Returns what fetches modules within the options' limits, for the control plane and for commands alike. */
@@ -145,12 +147,12 @@ function stateOf({ work, atStart }: Entry): PluginState {
 }
 
 function problemOf({ object, work }: Entry): readonly PluginProblem[] {
-  const { good, problem, notice } = work.state;
+  const { good, problem, notice, trial } = work.state;
   const { file, line, column } = object.location;
   const place = { file, line, column, object: `WasmPlugin/${nameOf(object)}` };
   return [
     ...(problem === undefined ? [] : [{ severity: "error" as const, ...place, ...problem, servingLastGood: good !== undefined }]),
-    ...(notice === undefined ? [] : [{ severity: "warning" as const, ...place, ...notice, servingLastGood: false }]),
+    ...[notice, trial].flatMap((said) => (said === undefined ? [] : [{ severity: "warning" as const, ...place, ...said, servingLastGood: false }])),
   ];
 }
 

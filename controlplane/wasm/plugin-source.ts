@@ -4,7 +4,8 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { parseDurationMs } from "../model/duration.ts";
 import type { MeshObject } from "../model/object.ts";
 import type { PluginTrustRule } from "../model/plugin-trust.ts";
-import type { PluginSettings } from "../translate/ir/modules.ts";
+import type { PluginBudget, PluginSettings } from "../translate/ir/modules.ts";
+import { budgetOf, DEFAULT_BUDGET } from "./meter/metered-module.ts";
 import { formatImageReference, type ImageReference, parseImageReference } from "./oci/reference.ts";
 import type { RegistryCredential } from "./oci/credentials.ts";
 import { readPullSecret } from "./oci/pull-secret.ts";
@@ -44,10 +45,12 @@ const SHORTEST_POLL_MS = 1_000;
 export function pluginSource(plugin: MeshObject<"WasmPlugin">, around: PluginSurroundings = noSurroundings): PluginSource {
   const { sha256, imagePullPolicy, pluginConfig, pluginName, vmConfig } = plugin.spec;
   const variables = vmConfig?.env ?? [];
-  const location = pluginLocation(plugin, around);
+  let location = pluginLocation(plugin, around);
   const pollMs = pollIntervalOf(plugin);
   const isLatest = location.kind === "image" && location.reference.digest === undefined && location.reference.tag === "latest";
   const policy = imagePullPolicy === undefined || imagePullPolicy === "UNSPECIFIED_POLICY" ? (isLatest ? "Always" : "IfNotPresent") : imagePullPolicy;
+  const budget = budgetOf(plugin);
+  if (budget.kind === "refused") location = unsupported(budget.field, budget.reason);
   return {
     location: pollMs === "wrong" ? { kind: "unsupported", field: `metadata.annotations["${POLL_ANNOTATION}"]`, reason: `is no duration of a second or more: ${JSON.stringify(plugin.metadata.annotations[POLL_ANNOTATION])}` } : location,
     ...(sha256 !== undefined && sha256 !== "" && { sha256: sha256.toLowerCase().replace(/^sha256:/, "") }),
@@ -59,8 +62,13 @@ export function pluginSource(plugin: MeshObject<"WasmPlugin">, around: PluginSur
       rootId: pluginName ?? "",
       environment: Object.fromEntries(variables.filter((variable) => variable.valueFrom !== "HOST").map((variable) => [variable.name, variable.value ?? ""])),
       hostEnvironment: variables.filter((variable) => variable.valueFrom === "HOST").map((variable) => variable.name),
+      ...(budget.kind === "budget" && isUnusual(budget.budget) && { budget: budget.budget }),
     },
   };
+}
+
+function isUnusual({ turns, memoryPages }: PluginBudget): boolean {
+  return turns !== DEFAULT_BUDGET.turns || memoryPages !== DEFAULT_BUDGET.memoryPages;
 }
 
 /** What patterns of `pluginTrust` are held against. */

@@ -15,6 +15,8 @@ export interface WorkContext {
   readonly acquirer: ModuleAcquirer;
   readonly goods: GoodPlugins;
   readonly checker: PluginChecker;
+  /** Refuse versions that only trial calls found wanting. */
+  readonly strict: boolean;
   readonly clock: Clock;
   readonly log: Pick<Logger, "info" | "warn">;
   /** Called when a plugin's good version or its problem became another. */
@@ -26,6 +28,8 @@ export interface WorkState {
   problem?: { readonly field: string; readonly message: string };
   /** What people should know of the version that runs or is about to. */
   notice?: { readonly field: string; readonly message: string };
+  /** What the version that runs did wrong in its trial calls. */
+  trial?: { readonly field: string; readonly message: string };
 }
 
 export interface PluginWork {
@@ -141,15 +145,25 @@ async function refusedByCheck(following: Following, { module, settings }: GoodPl
   const { state } = following;
   if (isSame(state.good, module, settings)) return undefined;
   const checked = await checkTwice(following, module, settings);
-  if (checked.kind === "good") return undefined;
+  if (checked.kind === "good") return judgeTrial(following, checked.warnings ?? []);
   const field = state.good?.module.sha256 === module.sha256 ? "spec.pluginConfig" : "spec.url";
   return { field, message: checked.kind === "bad" ? checked.reason : `could not be checked: ${checked.reason}` };
 }
 
+/** What it does wrong when it is called keeps a version from proxies only where the mesh is strict; otherwise it is said. */
+function judgeTrial({ name, state, context }: Following, warnings: readonly string[]): { readonly field: string; readonly message: string } | undefined {
+  const [first] = warnings;
+  if (first === undefined) return void delete state.trial;
+  if (context.strict) return { field: "spec.url", message: first };
+  state.trial = { field: "spec.url", message: first };
+  context.log.warn({ plugin: name }, first);
+  return undefined;
+}
+
 /** A check that could not be done says nothing of the module. */
 async function checkTwice({ context, signal }: Following, module: WasmModule, settings: PluginSettings) {
-  const first = await context.checker.check(module.bytes, settings);
-  return first.kind === "failed" && !signal.aborted ? context.checker.check(module.bytes, settings) : first;
+  const first = await context.checker.check(module, settings);
+  return first.kind === "failed" && !signal.aborted ? context.checker.check(module, settings) : first;
 }
 
 async function publish(following: Following, version: GoodPlugin, { image }: AcquiredModule): Promise<void> {

@@ -1,7 +1,9 @@
 // Whether a module starts with its configuration: tried in a child process, which can be killed when it hangs or eats memory.
 import { spawn } from "node:child_process";
 import { readFile } from "node:fs/promises";
+import type { WasmModule } from "../translate/ir/filters.ts";
 import type { PluginSettings } from "../translate/ir/modules.ts";
+import { meteredModule } from "./meter/metered-module.ts";
 
 export type CheckResult =
   /** It starts. `warnings` are what it did wrong when it was called. */
@@ -12,7 +14,8 @@ export type CheckResult =
   | { readonly kind: "failed"; readonly reason: string };
 
 export interface PluginChecker {
-  check(bytes: Uint8Array, settings: PluginSettings): Promise<CheckResult>;
+  /** Tries the module as proxies get it: with its budget. */
+  check(module: WasmModule, settings: PluginSettings): Promise<CheckResult>;
 }
 
 export interface ProcessCheckerOptions {
@@ -40,11 +43,13 @@ export function createProcessChecker(options: ProcessCheckerOptions): PluginChec
   const waiting: (() => void)[] = [];
   let running = 0;
   return {
-    async check(bytes, settings) {
+    async check(module, settings) {
+      const metered = meteredModule(module, settings.budget);
+      if (metered.kind === "refused") return { kind: "bad", reason: metered.reason };
       if (running >= MAX_CHILDREN) await new Promise<void>((resolve) => waiting.push(resolve));
       else running++;
       try {
-        return await runChild(bytes, settings, options);
+        return await runChild(metered.module.bytes, settings, options);
       } finally {
         const next = waiting.shift();
         if (next === undefined) running--;

@@ -9,6 +9,7 @@ import { httpCall } from "../../local/http-call.ts";
 import { parseAddress } from "../../settings/address.ts";
 import type { PluginSettings } from "../../translate/ir/modules.ts";
 import { createProcessChecker } from "../../wasm/process-checker.ts";
+import { meteredModule } from "../../wasm/meter/metered-module.ts";
 import { verifyModule } from "../../wasm/trust/verify-module.ts";
 import type { CommandContext } from "../context.ts";
 import { CommandFailure, exitCodes } from "../exit-codes.ts";
@@ -67,9 +68,12 @@ async function checkedModule(source: string, options: RunOptions, context: Comma
   if (!verified.ok) throw new CommandFailure(exitCodes.failed, `${source}: ${verified.message}.`);
   const { capabilities } = verified;
   const settings: PluginSettings = { configuration, rootId: options.rootId, environment: {}, hostEnvironment: [], ...(capabilities !== undefined && { capabilities }) };
-  const checked = await createProcessChecker({ script: context.installation.pluginCheckScript }).check(acquired.module.bytes, settings);
+  const checked = await createProcessChecker({ script: context.installation.pluginCheckScript }).check(acquired.module, settings);
   if (checked.kind !== "good") throw new CommandFailure(exitCodes.failed, `${source} does not start: ${checked.reason}.`);
-  return { bytes: acquired.module.bytes, settings };
+  for (const warning of checked.warnings ?? []) context.terminal.err(`note: ${warning}\n`);
+  const metered = meteredModule(acquired.module);
+  if (metered.kind === "refused") throw new CommandFailure(exitCodes.failed, `${source}: ${metered.reason}.`);
+  return { bytes: metered.module.bytes, settings };
 }
 
 /** `--config` is JSON, or `@FILE` that holds it. */

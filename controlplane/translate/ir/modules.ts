@@ -4,8 +4,19 @@ import type { FunctionName, WasmFilter, WasmModule } from "./filters.ts";
 /** A function's own module, or the one that holds them all. */
 export type BuiltinFilter = FunctionName | "mesh";
 
+/** What one callback of a plugin may take, and to what its memory may grow: compiled into its module. */
+export interface PluginBudget {
+  /** Turns of loops and calls of functions. */
+  readonly turns: number;
+  /** Pages of 64 KiB. */
+  readonly memoryPages: number;
+}
+
 /** What a module starts with. A module and its settings are checked together and change together. */
-export type PluginSettings = Pick<WasmFilter, "configuration" | "rootId" | "environment" | "hostEnvironment" | "capabilities">;
+export interface PluginSettings extends Pick<WasmFilter, "configuration" | "rootId" | "environment" | "hostEnvironment" | "capabilities"> {
+  /** Undefined: what every plugin may take. */
+  readonly budget?: PluginBudget;
+}
 
 /** What became of a WasmPlugin. */
 export type PluginState =

@@ -1,0 +1,64 @@
+// The budget a plugin asks for, and its module with that budget compiled in, made once for each.
+import type { MeshObject } from "../../model/object.ts";
+import type { WasmModule } from "../../translate/ir/filters.ts";
+import type { PluginBudget, PluginState } from "../../translate/ir/modules.ts";
+import { meterModule } from "./meter.ts";
+
+/** On a WasmPlugin: turns of loops and calls that one callback may take; `off`: as many as it likes. */
+export const TURNS_ANNOTATION = "scrim.mesh/turns";
+/** On a WasmPlugin: to what its memory may grow, as in `64Mi`. */
+export const MEMORY_ANNOTATION = "scrim.mesh/memory";
+
+/** About 50 ms of a worker's time, and 64 MiB for each worker. */
+export const DEFAULT_BUDGET: PluginBudget = { turns: 20_000_000, memoryPages: 1_024 };
+const UNLIMITED_TURNS = Number.MAX_SAFE_INTEGER;
+const PAGES_PER_MEBIBYTE = 16;
+/** 4 GiB. */
+const MOST_PAGES = 65_536;
+
+export type BudgetReading = { readonly kind: "budget"; readonly budget: PluginBudget } | { readonly kind: "refused"; readonly field: string; readonly reason: string };
+
+/** Returns the budget that a plugin's annotations ask for, or which of them means nothing. */
+export function budgetOf({ metadata: { annotations } }: MeshObject<"WasmPlugin">): BudgetReading {
+  const read = (key: string): string | undefined => (Object.hasOwn(annotations, key) ? annotations[key] : undefined);
+  const [turnsText, memoryText] = [read(TURNS_ANNOTATION), read(MEMORY_ANNOTATION)];
+  const turns = turnsText === undefined ? DEFAULT_BUDGET.turns : turnsText === "off" ? UNLIMITED_TURNS : wholeNumber(turnsText);
+  if (turns === undefined) return refused(TURNS_ANNOTATION, `is neither a number of turns nor off: ${JSON.stringify(turnsText)}`);
+  const mebibytes = memoryText === undefined ? undefined : wholeNumber(/^(\d+)Mi$/.exec(memoryText)?.[1] ?? "");
+  if (memoryText !== undefined && (mebibytes === undefined || mebibytes * PAGES_PER_MEBIBYTE > MOST_PAGES)) return refused(MEMORY_ANNOTATION, `is no amount of memory such as 64Mi (at most 4096Mi): ${JSON.stringify(memoryText)}`);
+  return { kind: "budget", budget: { turns, memoryPages: mebibytes === undefined ? DEFAULT_BUDGET.memoryPages : mebibytes * PAGES_PER_MEBIBYTE } };
+}
+
+const made = new WeakMap<WasmModule, Map<string, MeteredModule>>();
+
+export type MeteredModule = { readonly kind: "module"; readonly module: WasmModule } | { readonly kind: "refused"; readonly reason: string };
+
+/** Returns the module with the budget in it (DEFAULT_BUDGET unless given); its digest is still that of the module as it was fetched. */
+export function meteredModule(module: WasmModule, budget: PluginBudget = DEFAULT_BUDGET): MeteredModule {
+  let byBudget = made.get(module);
+  if (byBudget === undefined) made.set(module, byBudget = new Map());
+  const key = `${budget.turns}/${budget.memoryPages}`;
+  let known = byBudget.get(key);
+  if (known === undefined) {
+    const metering = meterModule(module.bytes, budget);
+    known = metering.kind === "metered" ? { kind: "module", module: { sha256: module.sha256, bytes: metering.bytes } } : { kind: "refused", reason: `no budget can be given to it: ${metering.reason}` };
+    byBudget.set(key, known);
+  }
+  return known;
+}
+
+/** Returns what proxies get of a plugin: its module with its budget. */
+export function withBudget(state: PluginState): PluginState {
+  if (state.kind !== "module") return state;
+  const metered = meteredModule(state.module, state.settings.budget);
+  return metered.kind === "module" ? { ...state, module: metered.module } : { kind: "unavailable", reason: metered.reason };
+}
+
+function wholeNumber(text: string): number | undefined {
+  const value = Number(text);
+  return /^\d{1,15}$/.test(text) && value > 0 ? value : undefined;
+}
+
+function refused(annotation: string, reason: string): BudgetReading {
+  return { kind: "refused", field: `metadata.annotations["${annotation}"]`, reason };
+}
