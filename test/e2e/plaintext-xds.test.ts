@@ -1,0 +1,148 @@
+// `scrim serve --xds-port`: xDS without TLS and without a credential, on this machine only, for whoever says what it is; and what the metrics say of it.
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import { type AddressInfo, createServer as createTcpServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { resourceTypes } from "../../controlplane/snapshot/type-urls.ts";
+import { discoveryMethods } from "../../controlplane/xds/services.ts";
+import { decode } from "../../protos/codec.ts";
+import { type EnvoyProcess, startEnvoyWith } from "../conformance/envoy-process.ts";
+import { openRawClient } from "../conformance/raw-client.ts";
+import { eventually, request, scrim } from "./mesh.ts";
+
+const root = mkdtempSync(join(tmpdir(), "scrim-plain-"));
+const byte = () => 2 + Math.floor(Math.random() * 250);
+const podIp = `127.${byte()}.${byte()}.3`;
+const node = { id: `sidecar~${podIp}~guest-0.default~default.svc.cluster.local`, cluster: "guest", metadata: { NAMESPACE: "default", LABELS: { app: "guest" } } };
+const urlOf = (kind: keyof typeof resourceTypes): string => resourceTypes[kind].typeUrl;
+const pathOf = (name: string): string => discoveryMethods.find((method) => method.name === name)!.path;
+let controlPlane: ChildProcess;
+let application: Server;
+let admin = "";
+let xdsPort = 0;
+
+async function freePort(): Promise<number> {
+  const server = createTcpServer();
+  await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => void server.close(resolve));
+  return port;
+}
+
+function writeService(host: string): void {
+  writeFileSync(join(root, "mesh/web.yaml"), `apiVersion: v1
+kind: Service
+metadata: {name: ${host}, namespace: default}
+spec:
+  ports: [{name: http, port: 80}]
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: ${host}-1, namespace: default, labels: {kubernetes.io/service-name: ${host}}}
+addressType: IPv4
+ports: [{name: http, port: ${(application.address() as AddressInfo).port}}]
+endpoints: [{addresses: [127.0.0.1]}]
+`);
+}
+
+beforeAll(async () => {
+  application = createServer((incoming, response) => response.end(`web saw ${incoming.headers.host}`));
+  await new Promise<void>((resolve) => void application.listen(0, "127.0.0.1", resolve));
+  mkdirSync(join(root, "mesh"));
+  writeService("web");
+  const [secure, adminPort] = [await freePort(), await freePort()];
+  xdsPort = await freePort();
+  admin = `http://127.0.0.1:${adminPort}`;
+  controlPlane = spawn(process.execPath, [scrim, "serve", join(root, "mesh"), "--state-dir", join(root, "state"), "--xds-address", `127.0.0.1:${secure}`, "--admin-address", `127.0.0.1:${adminPort}`, "--xds-port", String(xdsPort)], { stdio: "ignore" });
+  await eventually("ready", async () => ((await request(`${admin}/ready`)).status === 200 ? true : undefined));
+});
+afterAll(() => {
+  controlPlane.kill("SIGKILL");
+  application.close();
+  rmSync(root, { recursive: true, force: true });
+});
+
+describe("a client that proves nothing", () => {
+  it("gets the mesh as its node describes it, in each dialect, and no secret", async () => {
+    const address = { host: "127.0.0.1", port: xdsPort };
+    const delta = openRawClient("delta", pathOf("DeltaAggregatedResources"), address);
+    const world = openRawClient("sotw", pathOf("StreamAggregatedResources"), address);
+    try {
+      delta.send({ node, typeUrl: urlOf("clusters") });
+      expect((await delta.next()).resources.map(({ name }) => name)).toContain("outbound|80||web.default.svc.cluster.local");
+      delta.send({ typeUrl: urlOf("secrets"), resourceNamesSubscribe: ["default", "ROOTCA"] });
+      expect(await delta.next()).toMatchObject({ resources: [], removed: ["default", "ROOTCA"] });
+      world.send({ node: { ...node, id: node.id.replace("guest-0", "guest-1") }, typeUrl: urlOf("secrets"), resourceNames: ["default"] });
+      expect((await world.next()).resources).toEqual([]);
+      world.send({ typeUrl: urlOf("routes"), resourceNames: ["80"] });
+      const { virtualHosts, vhds } = decode("RouteConfiguration", (await world.next()).resources[0]!.value);
+      expect(virtualHosts?.map(({ name }) => name)).toContain("web.default.svc.cluster.local:80");
+      expect(vhds).toBeUndefined();
+    } finally {
+      delta.close();
+      world.close();
+    }
+  });
+});
+
+describe("an Envoy without TLS and without secrets", () => {
+  let envoy: EnvoyProcess;
+  beforeAll(async () => {
+    const grpc = { api_type: "DELTA_GRPC", transport_api_version: "V3", grpc_services: [{ envoy_grpc: { cluster_name: "xds" } }] };
+    const ads = { ads: {}, resource_api_version: "V3" };
+    envoy = await startEnvoyWith({
+      node, admin: { address: { socket_address: { address: "127.0.0.1", port_value: 0 } } },
+      dynamic_resources: { lds_config: ads, cds_config: ads, ads_config: grpc },
+      bootstrap_extensions: [{ name: "envoy.bootstrap.internal_listener", typed_config: { "@type": "type.googleapis.com/envoy.extensions.bootstrap.internal_listener.v3.InternalListener" } }],
+      static_resources: {
+        clusters: [{
+          name: "xds", type: "STATIC",
+          load_assignment: { cluster_name: "xds", endpoints: [{ lb_endpoints: [{ endpoint: { address: { socket_address: { address: "127.0.0.1", port_value: xdsPort } } } }] }] },
+          typed_extension_protocol_options: { "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": { "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions", explicit_http_config: { http2_protocol_options: {} } } },
+        }],
+      },
+    });
+  });
+  afterAll(() => envoy.stop());
+
+  it("serves the mesh's services, and follows its changes", async () => {
+    const through = async (host: string): Promise<string> => {
+      const { status, body } = await request(`http://${host}/`, { proxy: `http://${podIp}:15001` });
+      return `${status} ${body}`;
+    };
+    await eventually("an answer", async () => ((await through("web")) === "200 web saw web" ? true : undefined)).catch((error: unknown) => {
+      throw new Error(`${String(error)}\n${envoy.log().slice(-3_000)}`);
+    });
+    writeService("shop");
+    await eventually("the new service", async () => ((await through("shop")) === "200 web saw shop" ? true : undefined));
+    await eventually("the old one's end", async () => ((await through("web")).startsWith("200 web") ? undefined : true));
+  });
+
+  it("is seen in the metrics, under the names that Istio has for them", async () => {
+    const { body } = await request(`${admin}/metrics`);
+    for (const type of ["cds", "lds", "eds", "rds"]) expect(body).toMatch(new RegExp(`^pilot_xds_pushes\\{type="${type}"\\} [1-9]`, "m"));
+    expect(body).toMatch(/^pilot_proxy_convergence_time_count [1-9]/m);
+    expect(body).toMatch(/^pilot_xds_config_size_bytes_sum\{type="cds"\} [1-9]/m);
+    expect(body).toMatch(/^pilot_xds_push_time_count\{type="cds"\} [1-9]/m);
+    expect(body).toMatch(/^pilot_push_triggers\{type="config"\} [1-9]/m);
+    expect(body).toMatch(/^pilot_debounce_time_count [1-9]/m);
+    expect(body).toMatch(/^pilot_xds 1$/m);
+    expect(body).toMatch(/^pilot_services 1$/m);
+    expect(body).toMatch(/^pilot_virt_services 0$/m);
+  });
+});
+
+describe("the port", () => {
+  it("is not there unless asked for, and says what is wrong with a bad one", () => {
+    const { status, stderr } = spawnSync(process.execPath, [scrim, "serve", join(root, "mesh"), "--xds-port", "none"], { encoding: "utf8" });
+    expect([status, stderr.trim()]).toEqual([2, "scrim: --xds-port none is not a port: write a number from 0 (any free port) to 65535."]);
+  });
+
+  it("that is taken ends the start with a sentence", async () => {
+    const child = spawnSync(process.execPath, [scrim, "serve", join(root, "mesh"), "--state-dir", join(root, "other-state"), "--xds-address", "127.0.0.1:0", "--admin-address", "127.0.0.1:0", "--xds-port", String(xdsPort)], { encoding: "utf8", timeout: 60_000, env: { ...process.env, SCRIM_LOG_LEVEL: "silent" } });
+    expect([child.status, child.stderr.trim()]).toEqual([1, expect.stringMatching(/^scrim: Proxies cannot be served at 127\.0\.0\.1:\d+: .*EADDRINUSE/)]);
+  });
+});
