@@ -1,7 +1,7 @@
 // consumes: a bucket (by name, or by the hash of a key) and a cost
 // produces: whether the proxy as a whole may admit it, by compare-and-swap on data all workers share
 // never does: admit what was not deducted first; wait; keep more keys than SLOTS × WAYS
-import { ANY_VERSION, Bytes, CREATE, getShared, literal, monotonicNanoseconds, setShared, sharedVersion, Status, wallNanoseconds } from "as-proxy-wasm-sdk";
+import { Bytes, CREATE, getShared, literal, monotonicNanoseconds, setShared, sharedVersion, Status, wallNanoseconds } from "as-proxy-wasm-sdk";
 import { codeOfStep, Rate, rescaled, settledState, stepOfCode, takeWorth, tokensLeft, waitForWorthNs, waitNs } from "../policy/gcra";
 import { leaseSize } from "../policy/reserve";
 import { claimEntry, ENTRY_SIZE, fingerprintOf, lastEvictionLost, SLOT_SIZE } from "../policy/slots";
@@ -63,12 +63,13 @@ export function lastFillNs(): i64 {
 
 /** Returns a number that all workers know and no client does, so that nobody can choose keys which share a slot. Configuration time only. */
 export function sharedSecret(): u64 {
-  const found = getShared(SECRET);
-  if (found != null && found.length == 8) return load<u64>(found.ptr);
-  store<i64>(VALUE, wallNanoseconds() * 0x9e3779b97f4a7c15 + (monotonicNanoseconds() << 20));
-  setShared(SECRET, Bytes.view(VALUE, 8), found == null ? CREATE : ANY_VERSION);
-  const agreed = getShared(SECRET);
-  return agreed != null && agreed.length == 8 ? load<u64>(agreed.ptr) : 0;
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const found = getShared(SECRET);
+    if (found != null && found.length == 8) return load<u64>(found.ptr);
+    store<i64>(VALUE, wallNanoseconds() * 0x9e3779b97f4a7c15 + (monotonicNanoseconds() << 20));
+    setShared(SECRET, Bytes.view(VALUE, 8), sharedVersion());
+  }
+  return 0;
 }
 
 /** Returns whether the bucket has `cost` tokens, which are gone then. `key`: the hash of the key, for a bucket that is a family. `now` is scaled time. */

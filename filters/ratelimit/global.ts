@@ -250,15 +250,19 @@ export class GlobalTier {
   private settle(lease: Lease, now: i64): void {
     for (let place = lease.first; place != null; place = lease.first) {
       const stream = place.stream;
-      if (stream != null) {
-        const verdict = this.decide(lease, place.cost, now, null);
-        if (verdict == Verdict.Wait) {
-          if (this.ask(lease, place.cost, now, null)) return;
-          continue; // nobody to ask any more: the next decision says so
-        }
+      // a stream that is gone may not have said so yet: what it wanted is for the others
+      if (stream == null || !enterStream(place.streamId)) {
         this.remove(lease, place);
-        if (enterStream(place.streamId)) stream.onVerdict(place.index, verdict, lease, now);
-      } else this.remove(lease, place);
+        continue;
+      }
+      const verdict = this.decide(lease, place.cost, now, null);
+      if (verdict == Verdict.Wait) {
+        if (this.ask(lease, place.cost, now, null)) return;
+        continue; // nobody to ask any more: the next decision says so
+      }
+      const index = place.index;
+      this.remove(lease, place);
+      stream.onVerdict(index, verdict, lease, now);
     }
     this.rest(lease);
   }
