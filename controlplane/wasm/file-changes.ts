@@ -4,8 +4,13 @@ import type { Clock } from "../telemetry/clock.ts";
 
 const POLL_MS = 200;
 
-/** Returns what tells one state of a file from another; "" when there is none. */
+/** Returns what tells one state of a module's file and its signature's (`x.wasm.sig`) from another; "" when there is no module. */
 export async function fileMark(path: string): Promise<string> {
+  const [module, signature] = await Promise.all([markOf(path), markOf(`${path}.sig`)]);
+  return module === "" ? "" : `${module}, ${signature}`;
+}
+
+async function markOf(path: string): Promise<string> {
   try {
     const { ino, size, mtimeMs, ctimeMs } = await stat(path);
     return [ino, size, mtimeMs, ctimeMs].join(" ");

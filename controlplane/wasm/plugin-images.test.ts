@@ -1,5 +1,5 @@
 import { generateKeyPairSync, sign } from "node:crypto";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -198,6 +198,17 @@ describe("trust in plugins", () => {
     after.update([plugin({ verificationKey })]);
     await after.settled();
     expect(served(after)).toBe("one");
+  });
+
+  it("comes to a file with the signature beside it, as soon as that is there", async () => {
+    const path = join(root, "x.wasm");
+    writeFileSync(path, one);
+    const plugins = fetcher();
+    plugins.update([plugin({ url: `file://${path}`, verificationKey })]);
+    await until(() => plugins.problems().length > 0);
+    expect(plugins.problems()[0]?.message).toContain(`its signature is looked for in ${path}.sig: ${path}.sig: there is no such file`);
+    writeFileSync(`${path}.sig`, sign("sha256", one, privateKey).toString("base64"));
+    await until(() => served(plugins) === "one");
   });
 
   it("is demanded by the mesh too; a version without it does not replace one that has it", async () => {
