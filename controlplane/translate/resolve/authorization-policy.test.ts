@@ -27,6 +27,18 @@ describe("policies before a workload", () => {
     ]);
   });
 
+  it("are on trial where Istio's annotation says so; AUDIT comes first and is never on trial", () => {
+    const annotated = (name: string, value: string, spec: string) => policy("default", name, spec).replace(`name: ${name},`, `name: ${name}, annotations: {istio.io/dry-run: "${value}"},`);
+    const world = worldOf(annotated("a", "true", `{rules: [${rule}]}`) + annotated("b", "false", `{rules: [${rule}]}`) + annotated("c", "TRUE", `{action: DENY, rules: [${rule}]}`) + annotated("d", "true", `{action: AUDIT, rules: [${rule}]}`));
+    expect(resolveAuthorization(world, sidecar()).map(({ name, action, dryRun = false }) => `${action} ${name} ${dryRun}`)).toEqual(["AUDIT default/d false", "DENY default/c true", "ALLOW default/a true", "ALLOW default/b false"]);
+  });
+
+  it("keep tokens, claims and metadata of filters as they are written", () => {
+    const whole = '{from: [{source: {requestPrincipals: ["https://a/*"], notRequestPrincipals: ["*/b"]}}], when: [{key: "request.auth.claims[a][b]", values: [c]}, {key: "experimental.envoy.filters.http.x[y]", notValues: ["[z]"]}]}';
+    const [only] = resolveAuthorization(worldOf(policy("default", "p", `{rules: [${whole}]}`)), sidecar());
+    expect(only?.rules).toEqual([{ from: [{ requestPrincipals: ["https://a/*"], notRequestPrincipals: ["*/b"] }], when: [{ key: "request.auth.claims[a][b]", values: ["c"] }, { key: "experimental.envoy.filters.http.x[y]", notValues: ["[z]"] }] }]);
+  });
+
   it("complete service accounts by the policy's namespace", () => {
     const world = worldOf(policy("default", "p", "{rules: [{from: [{source: {serviceAccounts: [orders, pay/clerk]}}]}]}"));
     expect(resolveAuthorization(world, sidecar())[0]?.rules[0]?.from).toEqual([{ serviceAccounts: ["default/orders", "pay/clerk"] }]);
@@ -46,6 +58,7 @@ describe("policies before a port that is not HTTP", () => {
     { to: [{ methods: ["GET"], ports: ["3306"] }] },
     { from: [{ principals: ["*"] }], when: [{ key: "request.headers[x]", values: ["y"] }, { key: "source.ip", values: ["10.0.0.1"] }] },
     { from: [{ namespaces: ["default"] }], to: [{ ports: ["3306"] }] },
+    { from: [{ namespaces: ["default"], requestPrincipals: ["*"] }], when: [{ key: "request.auth.claims[a]", values: ["b"] }, { key: "experimental.envoy.filters.network.x[y]", values: ["z"] }] },
   ];
   const policies = (action: Authorization["action"]): readonly Authorization[] => [{ name: "default/p", action, rules }];
 
@@ -58,6 +71,7 @@ describe("policies before a port that is not HTTP", () => {
       { to: [{ ports: ["3306"] }] },
       { from: [{ principals: ["*"] }], when: [{ key: "source.ip", values: ["10.0.0.1"] }] },
       rules[2],
+      { from: [{ namespaces: ["default"] }], when: [{ key: "experimental.envoy.filters.network.x[y]", values: ["z"] }] },
     ]);
   });
 });
