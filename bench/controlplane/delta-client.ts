@@ -16,7 +16,8 @@ const FILTERS = type("config.core.v3.TypedExtensionConfig");
 const SECRETS = type("extensions.transport_sockets.tls.v3.Secret");
 const ALL_TYPES = [CLUSTERS, ENDPOINTS, LISTENERS, ROUTES, HOSTS, FILTERS, SECRETS];
 
-const FILTER_NAMES = ["scrim.authz", "scrim.ratelimit", "scrim.router", "scrim.telemetry.inbound", "scrim.telemetry.outbound"];
+/** Names of filter configurations as they stand in listeners; names of other things are answered as not there. */
+const FILTER_NAME = /scrim\.[a-z][a-z.+]*/g;
 
 export interface ClientOptions {
   readonly port: number;
@@ -56,7 +57,7 @@ export function openDeltaClient({ port, rootPem, serverName, proxy, ...events }:
     }
     if (response.typeUrl === LISTENERS && isFirst) {
       send(ROUTES, { resourceNamesSubscribe: ["80"] });
-      send(FILTERS, { resourceNamesSubscribe: FILTER_NAMES });
+      send(FILTERS, { resourceNamesSubscribe: [...new Set(bytes.toString("latin1").match(FILTER_NAME))] });
       send(SECRETS, { resourceNamesSubscribe: ["default", "ROOTCA"] });
     }
     // As Envoy: what hosts a route configuration has is not named, they are pushed.

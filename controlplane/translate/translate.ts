@@ -103,18 +103,31 @@ export const emitProxy = memoByObject((ir: ProxyIr): EmittedResources => {
   };
 });
 
+/** A number for each object, never given twice. */
+const numberOf = memoByObject((_object: object) => ++lastNumber);
+let lastNumber = 0;
+
 const isForward = (clusters: ReadonlyMap<string, Cluster>) => (name: string): boolean => clusters.get(name)?.clusterType !== undefined;
 
 /** Maps of the last states of the mesh: one that is equal to an earlier one is that one, so that what is made from it is made once. */
 function stableMaps<V extends object>(): (map: ReadonlyMap<string, V>) => ReadonlyMap<string, V> {
-  const last: ReadonlyMap<string, V>[] = [];
+  const last = new Map<number, ReadonlyMap<string, V>>();
   return (map) => {
-    const known = last.findIndex((other) => sameEntries(other, map));
-    const [kept = map] = known < 0 ? [] : last.splice(known, 1);
-    last.unshift(kept);
-    if (last.length > STATES_KEPT) last.pop();
+    const mark = markOf(map);
+    const known = last.get(mark);
+    const kept = known !== undefined && sameEntries(known, map) ? known : map;
+    last.delete(mark);
+    last.set(mark, kept);
+    if (last.size > STATES_KEPT) last.delete(last.keys().next().value!);
     return kept;
   };
+/** Equal for equal maps, and hardly ever for others. */
+function markOf(map: ReadonlyMap<string, object>): number {
+  let mark = map.size;
+  for (const value of map.values()) mark = (Math.imul(mark, 31) + numberOf(value)) | 0;
+  return mark;
+}
+
 }
 
 const STATES_KEPT = 64;
@@ -196,10 +209,6 @@ function listenersFor({ outbound, inbound, gatewayPorts, accessLog, trustDomain,
   const key = [outbound, gatewayPorts, accessLog].map((part) => part === undefined ? 0 : numberOf(part)).join(" ");
   return listenersByParts(inbound, { outbound, inbound, gatewayPorts, accessLog, trustDomain, forwards }, `${key} ${trustDomain} ${forwards}`);
 }
-
-/** A number for each object, never given twice. */
-const numberOf = memoByObject((_object: object) => ++lastNumber);
-let lastNumber = 0;
 
 const extension = memoByContent(withoutBytes, buildWasmExtension);
 
