@@ -99,12 +99,19 @@ const MAX_SIZE = 1 << 20;
 
 /**
  * Writes name-value pairs in the form the host reads (for local replies, HTTP callouts, `setPairs`):
- * `new PairsWriter().add(NAME, value).finish()`. Build constant lists once, at configure time, and keep the result.
+ * `new PairsWriter().add(NAME, value).finish()`. Build constant lists once, at configure time, and keep the result; for lists that differ
+ * by request make one writer per module and `clear()` it, so that requests leave no garbage.
  */
 // @ts-ignore: decorator
 @final
 export class PairsWriter {
   private names: Array<usize> = [];
+
+  /** Forgets the pairs. */
+  clear(): PairsWriter {
+    this.names.length = 0;
+    return this;
+  }
 
   /** Appends a pair; the views must stay valid until `finish()`. */
   add(name: Bytes, value: Bytes): PairsWriter {

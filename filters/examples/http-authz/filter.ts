@@ -5,6 +5,8 @@ import {
   RootContext, sendLocalReply,
 } from "as-proxy-wasm-sdk";
 
+const CALL = new PairsWriter(); // one per module: requests leave no garbage
+
 class HttpAuthz extends RootContext {
   cluster: Bytes = EMPTY;
   path: Bytes = EMPTY;
@@ -35,7 +37,7 @@ class HttpAuthzStream extends HttpContext {
     const root = this.root;
     const credential = requestHeaders.pairs().joined(root.header); // every value: the service must not see less than upstream will
     const path = requestHeaders.get(literal(":path"));
-    const call = new PairsWriter().add(literal(":method"), literal("GET")).add(literal(":path"), root.path).add(literal(":authority"), root.cluster);
+    const call = CALL.clear().add(literal(":method"), literal("GET")).add(literal(":path"), root.path).add(literal(":authority"), root.cluster);
     if (credential !== null) call.add(root.header, credential);
     if (path !== null) call.add(literal("x-original-path"), path);
     if (httpCall(this.id, root.cluster, call.finish(), root.timeoutMs) == 0) sendLocalReply(503, literal("authz_unavailable"));
