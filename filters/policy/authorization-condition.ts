@@ -238,18 +238,19 @@ export class Condition {
 
   /** Some pattern matches the joined value, a single one, or an element of a comma-separated one. */
   private someHeaderValue(request: AuthorizationRequest): bool {
-    const joined = request.joinedHeader(viewOf(this.name));
-    if (joined == ABSENT) return false;
-    if (this.anyString(joined)) return true;
     values.count = 0;
     request.headerValues(viewOf(this.name), values);
+    if (values.count == 0) return false;
+    if (values.count > 1 && this.anyString(request.joinedHeader(viewOf(this.name)))) return true;
     for (let j = 0; j < values.count; j++) {
       if (this.anyString(values.at(j)) || this.someElement(values.at(j))) return true;
     }
     return false;
   }
 
+  /** As a whole the value was looked at already. */
   private someElement(value: Span): bool {
+    if (indexOf(value, 0x2c, 0) < 0 && trim(value) == value) return false;
     let at = 0;
     while (at <= lengthOf(value)) {
       const comma = indexOf(value, 0x2c, at);
