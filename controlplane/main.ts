@@ -13,6 +13,7 @@ import { replaceFile } from "./disk/replace-file.ts";
 import { createPluginRollouts, createPlugins, surroundingsOf } from "./plugin-stage.ts";
 import type { Rollouts } from "./rollout/rollouts.ts";
 import { type Inputs, identitiesFile, serveProxies } from "./serve-proxies.ts";
+import { createConcerns } from "./concerned-proxies.ts";
 import type { Installation } from "./settings/installation.ts";
 import type { ServeSettings } from "./settings/settings.ts";
 import { StartError } from "./settings/start-error.ts";
@@ -70,14 +71,15 @@ export function createControlPlane(settings: ServeSettings, deps: ControlPlaneDe
   const rollouts = createPluginRollouts(settings, deps, { plugins, world: () => store.world(), proxies: () => running.xds?.status() ?? [] });
   const snapshots = createSnapshots(logger);
   const ending = new AbortController();
-  const running: { xds?: XdsServer; builtins?: BuiltinModules; published?: World } = {};
+  const running: { xds?: XdsServer; builtins?: BuiltinModules; published?: World; inputs?: Inputs } = {};
 
   const pushes = registerPushMetrics(deps.metrics, clock);
   const publish = coalesce(() => {
     const { builtins } = running;
     if (builtins === undefined) return;
     running.published = store.world();
-    snapshots.setInputs({ world: running.published, modules: { builtin: (name) => builtins[name], plugin: (...plugin) => withBudget(rollouts.plugin(...plugin)), differsByProxy: rollouts.differsByProxy } });
+    running.inputs = { world: running.published, modules: { builtin: (name) => builtins[name], plugin: (...plugin) => withBudget(rollouts.plugin(...plugin)), differsByProxy: rollouts.differsByProxy } };
+    snapshots.setInputs(running.inputs);
     pushes.pushed();
     running.xds?.notify();
   }, { quietMs: QUIET_MS, atMostMs: PUBLISH_AT_MOST_MS, apartMs: PUBLISH_APART_MS, clock });
@@ -92,7 +94,7 @@ export function createControlPlane(settings: ServeSettings, deps: ControlPlaneDe
   const authenticate = createIdentityFile(identitiesFile(settings), (problem) => logger.warn({}, problem));
   const changes = { tokenFile: join(settings.stateDir, "admin-token"), token: randomBytes(32).toString("hex"), rollout: rollouts.act };
   const admin = createAdminServer({
-    view, metrics: deps.metrics, address: settings.adminAddress, runsLocally: settings.runtimeDir !== undefined, debug, authenticate, rollouts: rollouts.status, changes,
+    view, metrics: deps.metrics, address: settings.adminAddress, runsLocally: settings.runtimeDir !== undefined, debug, authenticate, rollouts: rollouts.status, changes, concerns: createConcerns(() => running.inputs),
   });
 
   return {

@@ -85,7 +85,7 @@ describe("createAdminServer", () => {
   const changes = { tokenFile: "/state/admin-token", token: "secret", rollout: (plugin: string, verb: string) => (plugin === "shop/header" ? void asked.push(verb) : `there is no WasmPlugin ${plugin}`) };
 
   async function ask(path: string, { view = viewOf(), host, method = "GET", token, origin }: { view?: ControlPlaneView; host?: string; method?: string; token?: string; origin?: string } = {}): Promise<{ status: number; body: string }> {
-    server = createAdminServer({ view, metrics: createMetrics(), address: { address: "127.0.0.1", port: 0 }, runsLocally: true, debug, authenticate, rollouts: () => [], changes });
+    server = createAdminServer({ view, metrics: createMetrics(), address: { address: "127.0.0.1", port: 0 }, runsLocally: true, debug, authenticate, rollouts: () => [], changes, concerns: () => undefined });
     const { address, port } = await server.start();
     return new Promise((resolve, reject) => {
       const call = request({ host: address, port, path, method, headers: { host: host ?? `${address}:${port}`, ...(token === undefined ? {} : { authorization: `Bearer ${token}` }), ...(origin === undefined ? {} : { origin }) } }, (response) => {

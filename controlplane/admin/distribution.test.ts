@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { contentHash } from "../model/content-hash.ts";
 import { loadText } from "../store/load.ts";
 import { type ConnectedProxy, type ControlPlaneView, type SyncState, syncTypes } from "./contract.ts";
-import { distributionOf } from "./distribution.ts";
+import { type Concerns, distributionOf as distribution } from "./distribution.ts";
 
 const yaml = (host: string) => `apiVersion: networking.istio.io/v1
 kind: VirtualService
@@ -19,6 +19,7 @@ function proxy(pod: string, states: Partial<Record<string, SyncState>> = {}, rej
 function view(proxies: readonly ConnectedProxy[], changes: Partial<ControlPlaneView> = {}): ControlPlaneView {
   return { isReady: () => true, world: () => world, hasUnpublishedChange: () => false, proxies: () => proxies, untriedPlugins: () => [], violations: () => [], ...changes };
 }
+const distributionOf = (seen: ControlPlaneView, object: string, concerns: Concerns = () => undefined) => distribution(seen, object, concerns);
 const OBJECT = "VirtualService/shop/reviews";
 
 describe("distributionOf", () => {

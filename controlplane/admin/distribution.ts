@@ -9,7 +9,7 @@ import { type ConnectedProxy, type ControlPlaneView, type Distribution, syncType
 export type Concerns = (proxy: ConnectedProxy, kind: Kind, namespace: string, name: string) => boolean | undefined;
 
 /** Returns how far `Kind/namespace/name` (or `Kind/name`) has got; undefined for a text that names no kind of the mesh. */
-export function distributionOf(view: ControlPlaneView, object: string, concerns: Concerns = () => undefined): Distribution | undefined {
+export function distributionOf(view: ControlPlaneView, object: string, concerns: Concerns): Distribution | undefined {
   const [kind = "", ...rest] = object.split("/");
   const [namespace, name] = rest.length === 1 ? ["", rest[0]] : rest;
   if (!isKind(kind) || name === undefined || namespace === undefined || rest.length > 2) return undefined;

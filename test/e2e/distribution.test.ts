@@ -46,9 +46,13 @@ describe("scrim wait --for=distribution", () => {
       mesh.write("fault.yaml", fault(550 + i));
       const { code, out, err } = await waitFor("fault.yaml");
       expect([code, err]).toEqual([0, ""]);
-      expect(out).toMatch(/VirtualService\/default\/web\s+(\d+) of \1 proxies/);
+      expect(out).toMatch(/VirtualService\/default\/web\s+2 of 2 proxies/);
       expect((await mesh.from("client", "http://web/")).status).toBe(550 + i);
     }
+  });
+  it("asks only the proxies that a change concerns", async () => {
+    mesh.write("guard.yaml", "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: guard, namespace: default}\nspec: {selector: {matchLabels: {app: web}}, rules: [{}]}\n");
+    expect((await waitFor("guard.yaml")).out).toMatch(/AuthorizationPolicy\/default\/guard\s+1 of 1 proxies/);
   });
   it("says what is wrong with a file that the mesh will not take", async () => {
     mesh.write("fault.yaml", fault(9));
