@@ -74,4 +74,24 @@ export const scenarios: readonly Scenario[] = [
     configuration: { ...CALLOUT, cluster: "no such cluster" },
     exchanges: [{ expect: { status: 503, upstream: null, callouts: [] } }],
   },
+  {
+    name: "replace-text",
+    module: "examples/replace-text",
+    configuration: { find: "Istio", replace: "a longer name" },
+    exchanges: [
+      { upstream: { body: "Istio, Istio" }, expect: { body: "a longer name, a longer name", headers: { "content-length": null } } },
+      { name: "over pieces", upstream: { body: ["say I", "st", "io: Ist", "ill, Is"] }, expect: { body: "say a longer name: Istill, Is" } },
+      { name: "a piece that is all held", upstream: { body: ["Ist", "i", "c Isti", "o"] }, expect: { body: "Istic a longer name" } },
+      { name: "nothing to replace", upstream: { body: "\xff\x00plain" }, expect: { body: "\xff\x00plain" } },
+      { name: "compressed", upstream: { headers: { "content-encoding": "gzip" }, body: "Istio" }, expect: { body: "Istio", headers: { "content-length": "5" } } },
+      { name: "no body", upstream: { status: 204 }, expect: { status: 204, body: "" } },
+    ],
+  },
+  {
+    name: "replace-text by nothing",
+    module: "examples/replace-text",
+    configuration: { find: "x", replace: "" },
+    exchanges: [{ upstream: { body: "xxaxx" }, expect: { body: "a" } }, { name: "nothing left", upstream: { body: ["xx", "x"] }, expect: { status: 200, body: "" } }],
+  },
+  { name: "replace-text names a mistake", module: "examples/replace-text", configuration: { find: "", replace: "a" }, refused: /configuration refused: find: expected 1 to 256 bytes/, exchanges: [] },
 ];
