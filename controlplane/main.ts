@@ -3,6 +3,7 @@
 // with the certificate authority and the admin pages beside them.
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { ControlPlane, ControlPlaneView } from "./admin/contract.ts";
 import { createComplaints } from "./admin/complaints.ts";
 import { createAdminServer } from "./admin/server.ts";
@@ -30,6 +31,7 @@ import type { Logger } from "./telemetry/logger.ts";
 import type { Registry } from "./telemetry/metrics.ts";
 import { registerPushMetrics, registerXdsMetrics } from "./telemetry/xds-metrics.ts";
 import { classKeyOf, type ProxyClass } from "./translate/ir/proxy-class.ts";
+import { proxyClassOfPod } from "./translate/proxy-class.ts";
 import { emitProxy, resolveProxy } from "./translate/translate.ts";
 import { type BuiltinModules, loadBuiltinModules } from "./wasm/builtin-modules.ts";
 import { withBudget } from "./wasm/meter/metered-module.ts";
@@ -74,11 +76,15 @@ export function createControlPlane(settings: ServeSettings, deps: ControlPlaneDe
   const running: { xds?: XdsServer; builtins?: BuiltinModules; published?: World; inputs?: Inputs } = {};
 
   const pushes = registerPushMetrics(deps.metrics, clock);
+  const inputsWith = (builtins: BuiltinModules): Inputs => ({
+    world: store.world(),
+    modules: { builtin: (name) => builtins[name], plugin: (...plugin) => withBudget(rollouts.plugin(...plugin)), differsByProxy: rollouts.differsByProxy },
+  });
   const publish = coalesce(() => {
     const { builtins } = running;
     if (builtins === undefined) return;
-    running.published = store.world();
-    running.inputs = { world: running.published, modules: { builtin: (name) => builtins[name], plugin: (...plugin) => withBudget(rollouts.plugin(...plugin)), differsByProxy: rollouts.differsByProxy } };
+    running.inputs = inputsWith(builtins);
+    running.published = running.inputs.world;
     snapshots.setInputs(running.inputs);
     pushes.pushed();
     running.xds?.notify();
@@ -113,6 +119,7 @@ export function createControlPlane(settings: ServeSettings, deps: ControlPlaneDe
       rollouts.update(store.world().list("WasmPlugin"));
       running.xds = serveProxies(settings, { snapshots, secrets, published: () => running.published, debug: debugAnswers(debug), metrics: registerXdsMetrics(deps.metrics), clock, logger });
       measure(deps.metrics, store, view);
+      await makeShared(snapshots, inputsWith(running.builtins));
       await running.xds.listen().catch((cause: unknown) => {
         throw new StartError(cause instanceof Error ? cause.message : String(cause));
       });
@@ -132,6 +139,20 @@ export function createControlPlane(settings: ServeSettings, deps: ControlPlaneDe
       await admin.stop();
     },
   };
+}
+
+/** Makes what proxies of each namespace share before one of them can ask: it takes long, and then nobody is kept waiting. */
+async function makeShared(snapshots: ClassSnapshots<Inputs, ProxyClass>, inputs: Inputs): Promise<void> {
+  snapshots.setInputs(inputs);
+  const made = new Set<string>();
+  for (const pod of inputs.world.list("Pod")) {
+    const proxyClass = proxyClassOfPod(pod);
+    const key = `${proxyClass?.kind} ${pod.metadata.namespace}`;
+    if (proxyClass === undefined || made.has(key)) continue;
+    made.add(key);
+    snapshots.resourcesOf(proxyClass);
+    await nextTurn();
+  }
 }
 
 /** The mesh directory, and beside it what `scrim up` says of the pods it runs. */
