@@ -32,6 +32,7 @@ export class BytesWriter {
     return this;
   }
 
+  /** Appends bytes. */
   bytes(value: Bytes): BytesWriter {
     const length = value.length;
     const at = this.reserve(length);
@@ -39,6 +40,7 @@ export class BytesWriter {
     return this;
   }
 
+  /** Appends one byte. */
   byte(value: u8): BytesWriter {
     store<u8>(this.reserve(1), value);
     return this;

@@ -58,6 +58,7 @@ export class Bytes {
     return <u32>index < <u32>this.length ? load<u8>(this.ptr + index) : 0;
   }
 
+  /** Whether there is no byte. */
   // @ts-ignore: decorator
   @inline
   get isEmpty(): bool {
@@ -76,16 +77,19 @@ export class Bytes {
     return sameIgnoringCase(this.ptr, other.ptr, n);
   }
 
+  /** Whether the first bytes are these; every value starts with no bytes. */
   startsWith(prefix: Bytes): bool {
     const n = prefix.length;
     return this.length >= n && memory.compare(this.ptr, prefix.ptr, n) == 0;
   }
 
+  /** As `startsWith`, ASCII letters compared without case. */
   startsWithIgnoreCase(prefix: Bytes): bool {
     const n = prefix.length;
     return this.length >= n && sameIgnoringCase(this.ptr, prefix.ptr, n);
   }
 
+  /** Whether the last bytes are these. */
   endsWith(suffix: Bytes): bool {
     const n = suffix.length;
     return this.length >= n && memory.compare(this.ptr + this.length - n, suffix.ptr, n) == 0;

@@ -143,10 +143,12 @@ export class HeaderCursor {
     return this.namePtr + this.nameLength + 1;
   }
 
+  /** The name reached, in small letters; a view that lives until the callback ends. */
   get name(): Bytes {
     return Bytes.view(this.namePtr, this.nameLength);
   }
 
+  /** The value reached; a view that lives until the callback ends. */
   get value(): Bytes {
     return Bytes.view(this.valuePtr, this.valueLength);
   }

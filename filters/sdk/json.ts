@@ -65,24 +65,31 @@ export class Json {
   text: Bytes = EMPTY;
   numeric: f64 = 0;
 
+  /** Whether reading found nothing there. */
   get isMissing(): bool {
     return this.kind == JsonKind.Missing;
   }
+  /** Whether it is `null`. */
   get isNull(): bool {
     return this.kind == JsonKind.Null;
   }
+  /** Whether it is a string. */
   get isString(): bool {
     return this.kind == JsonKind.String;
   }
+  /** Whether it is a number. */
   get isNumber(): bool {
     return this.kind == JsonKind.Number;
   }
+  /** Whether it is `true` or `false`. */
   get isBoolean(): bool {
     return this.kind == JsonKind.Boolean;
   }
+  /** Whether it is a list. */
   get isArray(): bool {
     return this.kind == JsonKind.Array;
   }
+  /** Whether it is an object. */
   get isObject(): bool {
     return this.kind == JsonKind.Object;
   }
