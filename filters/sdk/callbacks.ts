@@ -30,20 +30,20 @@ export function requestSerial(): u64 {
 /** As `enter`, for callbacks on the response and at the end of a stream. */
 // @ts-ignore: decorator
 @inline
-export function enterEnd(phase: string): void {
+export function enterEnd(phase: string, context: u32): void {
   depth++;
   serial++;
-  enterPhase(phase);
+  enterPhase(phase, context);
 }
 
 /** Called when the host enters the module. For the SDK's own use. */
 // @ts-ignore: decorator
 @inline
-export function enter(phase: string): void {
+export function enter(phase: string, context: u32): void {
   begun++;
   depth++;
   serial++;
-  enterPhase(phase);
+  enterPhase(phase, context);
 }
 
 /** Called before the host gets control back: rewinds the arena when the outermost callback ends. For the SDK's own use. */

@@ -8,7 +8,7 @@ let connection: Uint8Array;
 beforeAll(async () => {
   callouts = await buildFixture("callouts");
   connection = await buildFixture("connection");
-}, 60_000);
+}, 180_000);
 
 const host = (): Host => createHost({ module: callouts, clusters: ["inventory", "nobody"], vmId: "one" });
 

@@ -10,7 +10,7 @@ import { closeStreamObject, findRoot, findStream, freeDeadRoots, freeDeadStreams
 import { HttpContext } from "./http-context";
 
 export function proxy_on_context_create(id: u32, parent: u32): void {
-  enter("context_create");
+  enter("context_create", id);
   if (parent == 0) {
     freeDeadRoots(id);
     openRoot(id);
@@ -25,7 +25,7 @@ export function proxy_on_context_create(id: u32, parent: u32): void {
 }
 
 export function proxy_on_log(id: u32): void {
-  enterEnd("log");
+  enterEnd("log", id);
   const stream = findStream(id);
   if (stream !== null) {
     stream.onLog();
@@ -35,7 +35,7 @@ export function proxy_on_log(id: u32): void {
 }
 
 export function proxy_on_response_headers(id: u32, headers: u32, endOfStream: u32): u32 {
-  enterEnd("response_headers");
+  enterEnd("response_headers", id);
   const stream = changetype<HttpContext>(findStream(id)!);
   const status = stream.onResponseHeaders(headers, endOfStream != 0);
   closeStreamObject(id);

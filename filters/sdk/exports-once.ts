@@ -16,7 +16,7 @@ const owners: StaticArray<RootContext | null> = new StaticArray<RootContext | nu
 
 export function proxy_on_context_create(id: u32, parent: u32): void {
   if (parent == 0) {
-    enter("context_create");
+    enter("context_create", id);
     freeDeadRoots(id);
     openRoot(id);
     leave();
@@ -29,7 +29,7 @@ export function proxy_on_context_create(id: u32, parent: u32): void {
 
 /** As the one of "exports"; traps for a stream that was not among the last created, which fails closed. */
 export function proxy_on_request_headers(id: u32, headers: u32, endOfStream: u32): u32 {
-  enter("request_headers");
+  enter("request_headers", id);
   const at = id & (RECENT - 1);
   const stream = changetype<HttpContext>(objectOf(unchecked(ids[at]) == id ? unchecked(owners[at])! : unreachable(), id));
   stream.onStart();

@@ -30,7 +30,7 @@ export function proxy_on_memory_allocate(size: usize): usize {
 }
 
 export function proxy_on_context_create(id: u32, parent: u32): void {
-  enter("context_create");
+  enter("context_create", id);
   if (parent == 0) {
     openRoot(id);
   } else {
@@ -43,7 +43,7 @@ export function proxy_on_context_create(id: u32, parent: u32): void {
 export function proxy_on_vm_start(id: u32, size: u32): u32 {
   const root = findRoot(id);
   if (root === null) return 1;
-  enter("vm_start");
+  enter("vm_start", id);
   const ok = root.onVmStart(readBuffer(BufferType.VmConfiguration, 0, size));
   leave();
   return ok ? 1 : 0;
@@ -52,7 +52,7 @@ export function proxy_on_vm_start(id: u32, size: u32): u32 {
 export function proxy_on_configure(id: u32, size: u32): u32 {
   const root = findRoot(id);
   if (root === null) return 0;
-  enter("configure");
+  enter("configure", id);
   const ok = root.onConfigure(readBuffer(BufferType.PluginConfiguration, 0, size));
   collectLater();
   leave();
@@ -62,7 +62,7 @@ export function proxy_on_configure(id: u32, size: u32): u32 {
 export function proxy_on_tick(id: u32): void {
   const root = findRoot(id);
   if (root === null) return;
-  enter("tick");
+  enter("tick", id);
   root.onTick();
   leave();
 }
@@ -70,7 +70,7 @@ export function proxy_on_tick(id: u32): void {
 export function proxy_on_queue_ready(id: u32, queue: u32): void {
   const root = findRoot(id);
   if (root === null) return;
-  enter("queue_ready");
+  enter("queue_ready", id);
   root.onQueueReady(queue);
   leave();
 }
@@ -84,42 +84,42 @@ function streamOf(id: u32): HttpContext {
 }
 
 export function proxy_on_request_headers(id: u32, headers: u32, endOfStream: u32): u32 {
-  enter("request_headers");
+  enter("request_headers", id);
   const status = streamOf(id).onRequestHeaders(headers, endOfStream != 0);
   leave();
   return status;
 }
 
 export function proxy_on_request_body(id: u32, size: u32, endOfStream: u32): u32 {
-  enter("request_body");
+  enter("request_body", id);
   const status = streamOf(id).onRequestBody(size, endOfStream != 0);
   leave();
   return status;
 }
 
 export function proxy_on_request_trailers(id: u32, trailers: u32): u32 {
-  enter("request_trailers");
+  enter("request_trailers", id);
   const status = streamOf(id).onRequestTrailers(trailers);
   leave();
   return status;
 }
 
 export function proxy_on_response_headers(id: u32, headers: u32, endOfStream: u32): u32 {
-  enterEnd("response_headers");
+  enterEnd("response_headers", id);
   const status = streamOf(id).onResponseHeaders(headers, endOfStream != 0);
   leave();
   return status;
 }
 
 export function proxy_on_response_body(id: u32, size: u32, endOfStream: u32): u32 {
-  enter("response_body");
+  enter("response_body", id);
   const status = streamOf(id).onResponseBody(size, endOfStream != 0);
   leave();
   return status;
 }
 
 export function proxy_on_response_trailers(id: u32, trailers: u32): u32 {
-  enter("response_trailers");
+  enter("response_trailers", id);
   const status = streamOf(id).onResponseTrailers(trailers);
   leave();
   return status;
@@ -127,7 +127,7 @@ export function proxy_on_response_trailers(id: u32, trailers: u32): u32 {
 
 /** Also announces roots to be logged; those are ignored. */
 export function proxy_on_log(id: u32): void {
-  enterEnd("log");
+  enterEnd("log", id);
   const stream = findStream(id);
   if (stream !== null) stream.onLog();
   leave();
@@ -140,7 +140,7 @@ function listening(caller: u32): StreamContext | null {
 }
 
 export function proxy_on_http_call_response(rootId: u32, token: u32, headers: u32, bodySize: u32, trailers: u32): void {
-  enter("http_call_response");
+  enter("http_call_response", rootId);
   const caller = takeCaller(token);
   if (caller == 0) {
     const root = findRoot(rootId);
@@ -153,7 +153,7 @@ export function proxy_on_http_call_response(rootId: u32, token: u32, headers: u3
 }
 
 export function proxy_on_grpc_receive_initial_metadata(rootId: u32, token: u32, headers: u32): void {
-  enter("grpc_receive_initial_metadata");
+  enter("grpc_receive_initial_metadata", rootId);
   const caller = callerOf(token);
   if (caller == 0) {
     const root = findRoot(rootId);
@@ -167,7 +167,7 @@ export function proxy_on_grpc_receive_initial_metadata(rootId: u32, token: u32, 
 
 /** A message; the two low bits of a token are 1 for a call, whose only message it is. */
 export function proxy_on_grpc_receive(rootId: u32, token: u32, size: u32): void {
-  enter("grpc_receive");
+  enter("grpc_receive", rootId);
   const caller = (token & 3) == 1 ? takeCaller(token) : callerOf(token);
   if (caller == 0) {
     const root = findRoot(rootId);
@@ -180,7 +180,7 @@ export function proxy_on_grpc_receive(rootId: u32, token: u32, size: u32): void 
 }
 
 export function proxy_on_grpc_receive_trailing_metadata(rootId: u32, token: u32, trailers: u32): void {
-  enter("grpc_receive_trailing_metadata");
+  enter("grpc_receive_trailing_metadata", rootId);
   const caller = callerOf(token);
   if (caller == 0) {
     const root = findRoot(rootId);
@@ -193,7 +193,7 @@ export function proxy_on_grpc_receive_trailing_metadata(rootId: u32, token: u32,
 }
 
 export function proxy_on_grpc_close(rootId: u32, token: u32, status: u32): void {
-  enter("grpc_close");
+  enter("grpc_close", rootId);
   const caller = takeCaller(token);
   if (caller == 0) {
     const root = findRoot(rootId);
@@ -215,7 +215,7 @@ function connectionOf(id: u32): NetworkContext | null {
 export function proxy_on_new_connection(id: u32): u32 {
   const connection = connectionOf(id);
   if (connection === null) return 0;
-  enter("new_connection");
+  enter("new_connection", id);
   const status = connection.onNewConnection();
   leave();
   return status;
@@ -224,7 +224,7 @@ export function proxy_on_new_connection(id: u32): u32 {
 export function proxy_on_downstream_data(id: u32, size: u32, endOfStream: u32): u32 {
   const connection = connectionOf(id);
   if (connection === null) return 0;
-  enter("downstream_data");
+  enter("downstream_data", id);
   const status = connection.onDownstreamData(size, endOfStream != 0);
   leave();
   return status;
@@ -233,7 +233,7 @@ export function proxy_on_downstream_data(id: u32, size: u32, endOfStream: u32): 
 export function proxy_on_upstream_data(id: u32, size: u32, endOfStream: u32): u32 {
   const connection = connectionOf(id);
   if (connection === null) return 0;
-  enter("upstream_data");
+  enter("upstream_data", id);
   const status = connection.onUpstreamData(size, endOfStream != 0);
   leave();
   return status;
@@ -242,7 +242,7 @@ export function proxy_on_upstream_data(id: u32, size: u32, endOfStream: u32): u3
 export function proxy_on_downstream_connection_close(id: u32, peer: u32): void {
   const connection = connectionOf(id);
   if (connection === null) return;
-  enter("downstream_connection_close");
+  enter("downstream_connection_close", id);
   connection.onDownstreamClose(peer);
   leave();
 }
@@ -250,7 +250,7 @@ export function proxy_on_downstream_connection_close(id: u32, peer: u32): void {
 export function proxy_on_upstream_connection_close(id: u32, peer: u32): void {
   const connection = connectionOf(id);
   if (connection === null) return;
-  enter("upstream_connection_close");
+  enter("upstream_connection_close", id);
   connection.onUpstreamClose(peer);
   leave();
 }
@@ -258,14 +258,14 @@ export function proxy_on_upstream_connection_close(id: u32, peer: u32): void {
 export function proxy_on_done(id: u32): u32 {
   const root = findRoot(id);
   if (root === null) return 1;
-  enter("done");
+  enter("done", id);
   const done = root.onDone();
   leave();
   return done ? 1 : 0;
 }
 
 export function proxy_on_delete(id: u32): void {
-  enter("delete");
+  enter("delete", id);
   if (closeRoot(id)) collectLater();
   else closeStreamObject(id);
   leave();

@@ -5,7 +5,7 @@ import { buildFixture } from "./testing/build.ts";
 let sample: Uint8Array;
 beforeAll(async () => {
   sample = await buildFixture("sample");
-}, 60_000);
+}, 180_000);
 
 /** What configuring says: "" if accepted. */
 function problem(configuration: string | Uint8Array): string {

@@ -10,7 +10,7 @@ describe("scenarios in the host", () => {
   beforeAll(async () => {
     await attributes.prepare();
     await foreign.prepare();
-  }, 60_000);
+  }, 180_000);
   it.each([...attributes.scenarios, ...foreign.scenarios].map((scenario) => [scenario.name, scenario] as const))("%s", async (_name, scenario) => {
     expect(scenarioProblems(scenario, await runner.run(scenario))).toEqual([]);
   });

@@ -8,7 +8,7 @@ let convenient: Uint8Array;
 beforeAll(async () => {
   sample = await buildFixture("sample");
   convenient = await buildFixture("sample", "convenient");
-}, 60_000);
+}, 180_000);
 
 function host(options: Partial<HostOptions> = {}): Host {
   return createHost({ module: sample, configuration: "{}", ...options });
@@ -157,11 +157,11 @@ describe("memory", () => {
 });
 
 describe("failing", () => {
-  it("logs callback, message, file and line of an abort, and answers 503", () => {
+  it("logs callback, context, message, file and line of an abort, and answers 503", () => {
     const one = host();
     const stream = one.run({ headers: { "x-action": "abort" } });
     expect(stream.reply).toMatchObject({ status: 503, details: "wasm_fail_stream", isFailure: true });
-    expect(one.logged("critical")[0]).toMatch(/^filter aborted in request_headers: as asked \(.*sample\/filter\.ts:\d+:\d+\)$/);
+    expect(one.logged("critical")[0]).toMatch(/^filter aborted in request_headers of context 2: as asked \(.*sample\/filter\.ts:\d+:\d+\)$/);
     expect(one.run().reply?.status).toBe(503);
   });
 

@@ -5,7 +5,7 @@ import { buildFixture } from "../../filters/sdk/testing/build.ts";
 let sample: Uint8Array;
 beforeAll(async () => {
   sample = await buildFixture("sample");
-}, 60_000);
+}, 180_000);
 
 const host = (faults: readonly Fault[], options: Partial<HostOptions> = {}): Host => createHost({ module: sample, configuration: "{}", faults, ...options });
 const seen = (one: Host): string | undefined => one.run({ headers: { "x-key": "k" } }).requestHeaders.get("x-seen");

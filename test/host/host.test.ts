@@ -29,7 +29,7 @@ beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), "scrim-host-"));
   probe = await buildFixture("probe");
   sample = await buildFixture("sample");
-}, 60_000);
+}, 180_000);
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
 describe("a module is refused as Envoy refuses it", () => {

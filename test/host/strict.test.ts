@@ -8,7 +8,7 @@ let callouts: Uint8Array;
 beforeAll(async () => {
   sample = await buildFixture("sample");
   callouts = await buildFixture("callouts");
-}, 60_000);
+}, 180_000);
 
 const host = (options: Partial<HostOptions> = {}): Host => createHost({ module: sample, configuration: "{}", logLevel: "warn", ...options });
 

@@ -8,12 +8,15 @@ import { proxy_log } from "./imports";
 @lazy let at: usize = 0;
 // @ts-ignore: decorator
 @lazy let phase: string = "start";
+// @ts-ignore: decorator
+@lazy let context: u32 = 0;
 
-/** Names the callback that is running, for the abort message. For the SDK's own use. */
+/** Names the callback that is running and the context it is for, for the abort message. For the SDK's own use. */
 // @ts-ignore: decorator
 @inline
-export function enterPhase(name: string): void {
+export function enterPhase(name: string, contextId: u32): void {
   phase = name;
+  context = contextId;
 }
 
 function put(text: string | null): void {
@@ -29,11 +32,15 @@ function putNumber(value: u32): void {
   if (at < 510) store<u8>(line + at++, 0x30 + (value % 10));
 }
 
-/** Logs the failure at critical level with callback, file, line and column, then traps (Envoy disables the VM). */
+/** Logs the failure at critical level with callback, context, file, line and column, then traps (Envoy disables the VM). */
 export function abort(message: string | null, file: string | null, lineNumber: u32, column: u32): void {
   at = 0;
   put("filter aborted in ");
   put(phase);
+  if (context != 0) {
+    put(" of context ");
+    putNumber(context);
+  }
   put(": ");
   put(message);
   put(" (");
