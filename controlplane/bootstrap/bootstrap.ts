@@ -21,6 +21,8 @@ export interface NodeFacts {
   readonly token: string | undefined;
   /** The labels of Istio's metrics, which become stats tags. */
   readonly metricLabels: readonly string[];
+  /** Labels beyond Istio's that this mesh wants declared; the proxy says in its metadata which it has. */
+  readonly extraStatTags?: readonly string[];
 }
 
 export interface SocketAddress { readonly address: string; readonly port: number }
@@ -56,7 +58,7 @@ export function buildBootstrap(facts: NodeFacts): Record<string, unknown> {
     // A peer on this machine sees where a connection comes from: the pod, not 127.0.0.1.
     cluster_manager: { upstream_bind_config: { source_address: { address: facts.podIp, port_value: 0 } } },
     bootstrap_extensions: [{ name: "envoy.bootstrap.internal_listener", typed_config: { "@type": "type.googleapis.com/envoy.extensions.bootstrap.internal_listener.v3.InternalListener" } }],
-    stats_config: buildStatsConfig(facts.metricLabels),
+    stats_config: buildStatsConfig([...facts.metricLabels, ...(facts.extraStatTags ?? [])]),
     layered_runtime: buildRuntime(),
     overload_manager: buildOverload(),
   };
@@ -76,6 +78,7 @@ function buildNode(facts: NodeFacts): Record<string, unknown> {
       CLUSTER_ID: facts.clusterId,
       MESH_ID: facts.trustDomain,
       INSTANCE_IPS: facts.podIp,
+      ...(facts.extraStatTags && { EXTRA_STAT_TAGS: facts.extraStatTags.join(",") }),
     },
   };
 }

@@ -15,6 +15,8 @@ export interface BootstrapOptions {
   readonly ip: string;
   readonly serviceAccount: string;
   readonly label: readonly string[];
+  /** Labels that the mesh's MeshConfig names under defaultConfig.extraStatTags. */
+  readonly statTag: readonly string[];
   readonly xdsAddress: string;
   readonly adminPort: string;
   readonly rootCert?: string;
@@ -46,7 +48,7 @@ function factsOf(options: BootstrapOptions): NodeFacts {
     kind, namespace: namespace ?? "", podName: name ?? "", workload: name ?? "", serviceAccount: options.serviceAccount, labels, podIp: options.ip,
     trustDomain: options.trustDomain, clusterId: "Kubernetes", admin: { address: "127.0.0.1", port: Number(options.adminPort) || 15_000 },
     controlPlane: { ...xds, rootCertificateFile: options.rootCert ?? join(options.stateDir, "ca", "root-cert.pem"), serverName: CONTROL_PLANE_SERVER_NAME },
-    token: options.token, metricLabels: LABELS,
+    token: options.token, metricLabels: LABELS, extraStatTags: options.statTag,
   };
 }
 

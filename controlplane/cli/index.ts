@@ -172,6 +172,7 @@ function addBootstrap(program: Command, context: CommandContext): void {
     .option("--ip <address>", "the pod's address", "127.0.0.1")
     .option("--service-account <name>", "its service account", "default")
     .option("--label <name=value>", "a label of the pod; may be repeated", collect, [])
+    .option("--stat-tag <name>", "a label of metrics beyond the standard ones; may be repeated", collect, [])
     .option("--xds-address <host:port>", "the control plane", "127.0.0.1:15012")
     .option("--admin-port <port>", "Envoy's admin page, on 127.0.0.1", "15000")
     .option("--state-dir <directory>", "the control plane's state directory, for its root certificate", ".scrim")

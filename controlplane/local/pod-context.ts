@@ -10,6 +10,7 @@ export interface PodContext {
   readonly controlPlane: ControlPlaneAddress;
   readonly trustDomain: string;
   readonly metricLabels: readonly string[];
+  readonly extraStatTags: readonly string[];
   /** The runner's own environment. */
   readonly variables: Readonly<Record<string, string>>;
   readonly clock: Clock;

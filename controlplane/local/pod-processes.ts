@@ -75,11 +75,11 @@ function startApp(workload: WorkloadPlan, pod: PodRecord, logDir: string, contex
   });
 }
 
-async function writeBootstrap(pod: PodRecord, { controlPlane, trustDomain, metricLabels, stateDir }: PodContext): Promise<string> {
+async function writeBootstrap(pod: PodRecord, { controlPlane, trustDomain, metricLabels, extraStatTags, stateDir }: PodContext): Promise<string> {
   const path = join(stateDir, "runtime", `${pod.name}.bootstrap.json`);
   const facts = {
     kind: pod.kind, podName: pod.name, namespace: pod.namespace, workload: pod.workload, serviceAccount: pod.serviceAccount, labels: pod.labels, podIp: pod.ip,
-    trustDomain, clusterId: CLUSTER_ID, admin: { address: pod.ip, port: ENVOY_ADMIN_PORT }, controlPlane, token: pod.token, metricLabels,
+    trustDomain, clusterId: CLUSTER_ID, admin: { address: pod.ip, port: ENVOY_ADMIN_PORT }, controlPlane, token: pod.token, metricLabels, extraStatTags,
   };
   await writeAtomically(path, `${JSON.stringify(buildBootstrap(facts), undefined, 2)}\n`);
   return path;

@@ -117,7 +117,7 @@ function createFactory(world: World, settings: UpSettings, deps: RunnerDeps, por
   const controlPlane = { ...ports.xds, rootCertificateFile: join(settings.stateDir, "ca", "root-cert.pem"), serverName: CONTROL_PLANE_SERVER_NAME };
   return createPodFactory(block, {
     envoyBinary, concurrency: world.mesh.defaultConcurrency ?? 1, stateDir: settings.stateDir, controlPlane, trustDomain: world.mesh.trustDomain,
-    metricLabels, variables: settings.environment.variables, clock, say, onChange,
+    metricLabels, extraStatTags: world.mesh.extraStatTags, variables: settings.environment.variables, clock, say, onChange,
   }, deps.random);
 }
 

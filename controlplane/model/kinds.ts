@@ -11,6 +11,7 @@ import { rateLimitPolicySchema, type RateLimitPolicySpec } from "./kinds/rate-li
 import { endpointSliceSchema, type EndpointSliceSpec, serviceSchema, type ServiceSpec } from "./kinds/service.ts";
 import { serviceEntrySchema, type ServiceEntrySpec } from "./kinds/service-entry.ts";
 import { sidecarSchema, type SidecarSpec } from "./kinds/sidecar.ts";
+import { telemetrySchema, type TelemetrySpec } from "./kinds/telemetry.ts";
 import { virtualServiceSchema, type VirtualServiceSpec } from "./kinds/virtual-service.ts";
 import { wasmPluginSchema, type WasmPluginSpec } from "./kinds/wasm-plugin.ts";
 
@@ -35,6 +36,7 @@ export interface SpecByKind {
   QuotaSpec: QuotaSpecSpec;
   QuotaSpecBinding: QuotaSpecBindingSpec;
   RateLimitPolicy: RateLimitPolicySpec;
+  Telemetry: TelemetrySpec;
 }
 
 export type Kind = keyof SpecByKind;
@@ -79,6 +81,7 @@ export const kindDefinitions: Readonly<Record<Kind, KindDefinition>> = {
   QuotaSpec: define(QUOTA, quotaSpecSchema),
   QuotaSpecBinding: define(QUOTA, quotaSpecBindingSchema),
   RateLimitPolicy: define(["policy.scrim.mesh/v1alpha1"], rateLimitPolicySchema),
+  Telemetry: define(["telemetry.istio.io/v1", "telemetry.istio.io/v1alpha1"], telemetrySchema),
 };
 
 /** Every kind, in a fixed order. */

@@ -4,6 +4,7 @@ import { CLUSTER_DOMAIN, resolveHost } from "../model/hosts.ts";
 import { type MeshObject, objectKey, refOf } from "../model/object.ts";
 import type { Violation } from "../validate/violation.ts";
 import { derived } from "./derive.ts";
+import { analyzeTelemetry } from "./analyze-telemetry.ts";
 import type { World } from "./world.ts";
 
 /** Something wrong with an object, without its place: objects move while they stay the same. */
@@ -18,7 +19,7 @@ export function analyzeWorld(world: World): readonly Violation[] {
   return findings(world).map(({ object, path, message }) => ({ severity: "warning", ...object.location, object: objectKey(refOf(object)), field: formatPath(path), message }));
 }
 
-const findings = derived((world: World): readonly Finding[] => [...analyzeGateways(world), ...analyzeSubsets(world), ...analyzeRivals(world), ...analyzeBindings(world)]);
+const findings = derived((world: World): readonly Finding[] => [...analyzeGateways(world), ...analyzeTelemetry(world), ...analyzeSubsets(world), ...analyzeRivals(world), ...analyzeBindings(world)]);
 
 function analyzeGateways(world: World): readonly Finding[] {
   return world.list("VirtualService").flatMap(({ metadata }) => gatewaysMissing(world, metadata.namespace, metadata.name));

@@ -24,6 +24,7 @@ export function meshConfigFrom(text: string): MeshConfig {
     failStrategies: { ...defaultMeshConfig.failStrategies, ...Object.fromEntries(Object.entries(failStrategies ?? {}).filter(([, value]) => value !== undefined)) },
     ...(outboundTrafficPolicy?.mode !== undefined && { outboundTrafficPolicy: outboundTrafficPolicy.mode }),
     ...(connectTimeout !== undefined && { connectTimeoutMs: parseDurationMs(connectTimeout) ?? defaultMeshConfig.connectTimeoutMs }),
+    ...(defaultConfig?.extraStatTags !== undefined && { extraStatTags: [...new Set(defaultConfig.extraStatTags.filter((name) => name !== undefined))].sort() }),
     ...(defaultConfig?.concurrency !== undefined && { defaultConcurrency: defaultConfig.concurrency }),
   };
 }

@@ -19,6 +19,8 @@ export interface MeshConfig {
   readonly enableAutoMtls: boolean;
   readonly connectTimeoutMs: number;
   readonly defaultConcurrency?: number;
+  /** Labels beyond Istio's standard ones that proxies' bootstraps declare. */
+  readonly extraStatTags: readonly string[];
   /** Whether policies run in the Wasm filters or in Envoy's native ones. */
   readonly engine: "wasm" | "native";
   /** Whose plugins may run, and what they may use. */
@@ -36,6 +38,7 @@ export const defaultMeshConfig: MeshConfig = Object.freeze({
   accessLogEncoding: "TEXT",
   enableAutoMtls: true,
   connectTimeoutMs: 10_000,
+  extraStatTags: Object.freeze([]),
   engine: "wasm",
   pluginTrust: Object.freeze([]),
   // Whoever may not come in must not come in by a crash, nor be sent astray; limits and metrics that fail are no reason to refuse.

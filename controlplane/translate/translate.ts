@@ -25,7 +25,7 @@ import type { Upstream } from "./ir/upstream.ts";
 import { memoByObject, memoByOwner } from "./resolve/memo.ts";
 import type { WasmFilter } from "./ir/filters.ts";
 import type { PluginModules } from "./ir/modules.ts";
-import type { AccessLog, OutboundProxy, ProxyIr, SocketAddress } from "./ir/proxy.ts";
+import type { OutboundProxy, ProxyIr, SocketAddress } from "./ir/proxy.ts";
 import { classKeyOf, type ProxyClass } from "./ir/proxy-class.ts";
 import { resolveAccessLog } from "./resolve/access-log.ts";
 import { resolveGateway } from "./resolve/gateway.ts";
@@ -45,7 +45,7 @@ export function resolveProxy(world: World, proxy: ProxyClass, modules: PluginMod
 const byClass = { keyOf: (proxy: ProxyClass) => classKeyOf(proxy) };
 
 const proxyIr = derived((world: World, proxy: ProxyClass): ProxyIr => {
-  const accessLog = accessLogOf(world);
+  const accessLog = resolveAccessLog(world, proxy.namespace, proxy.labels);
   const common = { ...(accessLog && { accessLog }), trustDomain: world.mesh.trustDomain };
   if (proxy.kind === "router") {
     const { ports, tables, upstreams, notes } = gatewayOf(world, proxy);
@@ -67,8 +67,6 @@ function withRateLimits(world: World, proxy: ProxyClass, upstreams: readonly Ups
 }
 
 const joinedWith = memoByOwner((services: readonly Upstream[]) => services.map(numberOf).join(" "), (upstreams: readonly Upstream[], services: readonly Upstream[]) => [...new Set([...upstreams, ...services])]);
-
-const accessLogOf = derived((world: World): AccessLog | undefined => resolveAccessLog(world.mesh), { same: isDeepStrictEqual });
 
 const gatewayOf = derived((world: World, proxy: ProxyClass) => resolveGateway(world, proxy, modulesBeside(world)), byClass);
 
@@ -103,11 +101,11 @@ export const emitProxy = memoByObject((ir: ProxyIr): EmittedResources => {
   };
 });
 
+const isForward = (clusters: ReadonlyMap<string, Cluster>) => (name: string): boolean => clusters.get(name)?.clusterType !== undefined;
+
 /** A number for each object, never given twice. */
 const numberOf = memoByObject((_object: object) => ++lastNumber);
 let lastNumber = 0;
-
-const isForward = (clusters: ReadonlyMap<string, Cluster>) => (name: string): boolean => clusters.get(name)?.clusterType !== undefined;
 
 /** Maps of the last states of the mesh: one that is equal to an earlier one is that one, so that what is made from it is made once. */
 function stableMaps<V extends object>(): (map: ReadonlyMap<string, V>) => ReadonlyMap<string, V> {
@@ -121,13 +119,13 @@ function stableMaps<V extends object>(): (map: ReadonlyMap<string, V>) => Readon
     if (last.size > STATES_KEPT) last.delete(last.keys().next().value!);
     return kept;
   };
+}
+
 /** Equal for equal maps, and hardly ever for others. */
 function markOf(map: ReadonlyMap<string, object>): number {
   let mark = map.size;
   for (const value of map.values()) mark = (Math.imul(mark, 31) + numberOf(value)) | 0;
   return mark;
-}
-
 }
 
 const STATES_KEPT = 64;

@@ -13,6 +13,7 @@ import { checkRateLimitPolicy } from "./kinds/rate-limit-policy.ts";
 import { checkEndpointSlice, checkService } from "./kinds/service.ts";
 import { checkServiceEntry } from "./kinds/service-entry.ts";
 import { checkSidecar } from "./kinds/sidecar.ts";
+import { checkTelemetry } from "./kinds/telemetry.ts";
 import { checkVirtualService } from "./kinds/virtual-service.ts";
 import { checkWasmPlugin } from "./kinds/wasm-plugin.ts";
 import type { Findings } from "./violation.ts";
@@ -32,6 +33,7 @@ const checks: { readonly [K in Kind]?: KindCheck<SpecByKind[K]> } = {
   Service: checkService,
   ServiceEntry: checkServiceEntry,
   Sidecar: checkSidecar,
+  Telemetry: checkTelemetry,
   VirtualService: checkVirtualService,
   WasmPlugin: checkWasmPlugin,
 };

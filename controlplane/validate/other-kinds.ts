@@ -2,7 +2,7 @@
 
 /** Kinds of Istio that Scrim does not implement yet. */
 export const istioKindsNotYet: ReadonlySet<string> = new Set([
-  "WorkloadEntry", "WorkloadGroup", "ProxyConfig", "EnvoyFilter", "RequestAuthentication", "Telemetry", "TrafficExtension",
+  "WorkloadEntry", "WorkloadGroup", "ProxyConfig", "EnvoyFilter", "RequestAuthentication", "TrafficExtension",
 ]);
 
 /** Kinds of Kubernetes, and of what usually stands beside it, that do not concern the mesh. */

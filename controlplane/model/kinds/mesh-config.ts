@@ -17,10 +17,10 @@ export const meshConfigSchema = fields({
   accessLogEncoding: opt(choice(["TEXT", "JSON"])),
   enableAutoMtls: opt(flag()),
   connectTimeout: opt(duration()),
-  defaultConfig: opt(fields({ concurrency: opt(integer(0, 1_024)) }, {
+  defaultConfig: opt(fields({ concurrency: opt(integer(0, 1_024)), extraStatTags: opt(listOf(text())) }, {
     noEffect: ["configPath", "binaryPath", "serviceCluster", "drainDuration", "discoveryAddress", "zipkinAddress", "statsdUdpAddress", "proxyAdminPort",
       "controlPlaneAuthPolicy", "customConfigFile", "statNameLength", "proxyBootstrapTemplatePath", "interceptionMode", "tracing", "sds", "envoyAccessLogService",
-      "envoyMetricsService", "proxyMetadata", "runtimeValues", "statusPort", "extraStatTags", "gatewayTopology", "terminationDrainDuration", "meshId",
+      "envoyMetricsService", "proxyMetadata", "runtimeValues", "statusPort", "gatewayTopology", "terminationDrainDuration", "meshId",
       "readinessProbe", "proxyStatsMatcher", "holdApplicationUntilProxyStarts", "caCertificatesPem", "image", "privateKeyProvider", "proxyHeaders",
       "availabilityZone", "fileFlushInterval", "fileFlushMinSizeKb", "statsCompression"],
   })),

@@ -34,15 +34,25 @@ const fields = {
 /** Fields between quotes in the text line, where a client's own words may hold spaces. */
 const quoted: ReadonlySet<string> = new Set(["upstream_transport_failure_reason", "x_forwarded_for", "user_agent", "request_id", "authority", "upstream_host"]);
 
+/** The side of a proxy on which something is logged: what it serves, or what it asks for. */
+export type LogSide = "client" | "server";
+
 /** Returns the access loggers of a listener or a filter; none when nothing is logged. `filter` narrows what is logged. */
-export function buildAccessLogs(log: AccessLog | undefined, filter?: AccessLogFilter): readonly EnvoyAccessLog[] {
-  if (log === undefined) return [];
-  return [{ ...sinkOf(log), ...(filter && { filter }) }];
+export function buildAccessLogs(log: AccessLog | undefined, side: LogSide, filter?: AccessLogFilter): readonly EnvoyAccessLog[] {
+  const rule = log?.rules?.[side];
+  if (log === undefined || rule?.kind === "none") return [];
+  const filters = [...(filter ? [filter] : []), ...(rule?.kind === "some" ? [expressionFilter(rule.expression)] : [])];
+  const [first, ...others] = filters;
+  return [{ ...sinkOf(log), ...(first && { filter: others.length === 0 ? first : { andFilter: { filters } } }) }];
+}
+
+function expressionFilter(expression: string): AccessLogFilter {
+  return { extensionFilter: { name: "envoy.access_loggers.extension_filters.cel", typedConfig: packAny("ExpressionFilter", { expression }) } };
 }
 
 /** Returns the access loggers of a listener: connections that no filter chain took, such as plaintext at a port that wants mutual TLS. */
 export function buildRefusedConnectionLogs(log: AccessLog | undefined): readonly EnvoyAccessLog[] {
-  return buildAccessLogs(log, { responseFlagFilter: { flags: ["NR"] } });
+  return buildAccessLogs(log, "server", { responseFlagFilter: { flags: ["NR"] } });
 }
 
 function sinkOf(log: AccessLog): EnvoyAccessLog {

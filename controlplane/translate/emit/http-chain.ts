@@ -34,6 +34,7 @@ function placesOf({ direction, filters, unknownHosts }: HttpChain): readonly Cha
   const inbound = direction === "inbound";
   const first = inbound && filters.pluginsAuthn.length + filters.pluginsAuthz.length > 0;
   const order: readonly (ChainEntry | undefined)[] = [
+    filters.telemetry && native(grpcStatsFilter()),
     first ? runs(filters.telemetry) : undefined,
     ...filters.pluginsAuthn.map(plugin),
     ...filters.pluginsAuthz.map(plugin),
@@ -49,6 +50,11 @@ function placesOf({ direction, filters, unknownHosts }: HttpChain): readonly Cha
     ...(unknownHosts === "forward" ? buildForwardFilters().map(native) : []),
   ];
   return shareModules(order.filter((entry) => entry !== undefined), filters.meshModule);
+}
+
+/** Counts the messages of gRPC streams into filter state, where telemetry finds them at the end; other streams it leaves alone. */
+function grpcStatsFilter(): HttpFilter {
+  return { name: "envoy.filters.http.grpc_stats", typedConfig: packAny("GrpcStatsFilterConfig", { emitFilterState: true, statsForAllMethods: false }) };
 }
 
 /** Returns Envoy's own router, the end of every chain. */

@@ -33,7 +33,7 @@ export function buildHttpConnectionManager(listening: HttpListening): HttpConnec
     statPrefix: listening.statPrefix.replaceAll(".", "_"),
     ...("rds" in routes ? { rds: { routeConfigName: routes.rds, configSource: adsSource() } } : { routeConfig: routes.inline }),
     httpFilters: buildHttpFilters(listening),
-    accessLog: buildAccessLogs(listening.accessLog),
+    accessLog: buildAccessLogs(listening.accessLog, direction === "inbound" ? "server" : "client"),
     ...common,
     ...byDirection[direction],
     useRemoteAddress: listening.useRemoteAddress ?? direction === "gateway",

@@ -90,7 +90,7 @@ function tcpFilters(port: InboundPort, settings: InboundSettings): readonly Filt
   const cluster = inboundClusterName(port);
   return [
     ...buildNetworkAuthorization(port.tcpAuthorization ?? []),
-    { name: "envoy.filters.network.tcp_proxy", typedConfig: packAny("TcpProxy", { statPrefix: cluster, cluster, accessLog: buildAccessLogs(settings.accessLog) }) },
+    { name: "envoy.filters.network.tcp_proxy", typedConfig: packAny("TcpProxy", { statPrefix: cluster, cluster, accessLog: buildAccessLogs(settings.accessLog, "server") }) },
   ];
 }
 

@@ -55,6 +55,6 @@ function routed(statPrefix: string, outbound: OutboundProxy, settings: OutboundS
 
 /** The tunnel's route has said where opaque bytes go (emit/connect-target.ts); should it not have, they go nowhere. */
 function opaqueFilters(settings: OutboundSettings): readonly Filter[] {
-  const proxy = { statPrefix: `${CONNECT_NAME}_tls`, cluster: BLACK_HOLE_CLUSTER, accessLog: buildAccessLogs(settings.accessLog) };
+  const proxy = { statPrefix: `${CONNECT_NAME}_tls`, cluster: BLACK_HOLE_CLUSTER, accessLog: buildAccessLogs(settings.accessLog, "client") };
   return [{ name: "envoy.filters.network.tcp_proxy", typedConfig: packAny("TcpProxy", proxy) }];
 }

@@ -59,7 +59,12 @@ export interface AccessLog {
   readonly encoding: "TEXT" | "JSON";
   /** The user's own format; undefined means the default one. */
   readonly format?: string;
+  /** What of it each side writes; undefined: everything. */
+  readonly rules?: { readonly client: AccessLogRule; readonly server: AccessLogRule };
 }
+
+/** `some`: requests for which a CEL expression over the proxy's attributes holds. */
+export type AccessLogRule = { readonly kind: "all" | "none" } | { readonly kind: "some"; readonly expression: string };
 
 export interface ProxyIr {
   readonly upstreams: readonly Upstream[];

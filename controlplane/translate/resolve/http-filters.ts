@@ -20,7 +20,7 @@ export function resolveHttpFilters(world: World, proxy: ProxyClass, direction: C
     ...resolvePlugins(world, proxy, { direction, port }, modules),
     ...(direction !== "outbound" && resolveGuards(world, proxy, modules)),
     ...(direction !== "inbound" && { router: builtinFilter(modules, "router", "scrim.router", needsRouter ? "{}" : undefined, world.mesh.failStrategies.router) }),
-    telemetry: resolveTelemetry(modules, direction === "inbound" ? "inbound" : "outbound", world.mesh.failStrategies.telemetry),
+    telemetry: resolveTelemetry(world, proxy, modules, direction === "inbound" ? "inbound" : "outbound"),
     meshModule: modules.builtin("mesh"),
   };
 }

@@ -9,7 +9,7 @@ import { objectsIn } from "./label-index.ts";
 import { labelsKey } from "./memo.ts";
 
 /** The kinds whose spec has an optional `selector.matchLabels`. */
-export type SelectingKind = "AuthorizationPolicy" | "WasmPlugin" | "RateLimitPolicy" | "PeerAuthentication";
+export type SelectingKind = "AuthorizationPolicy" | "WasmPlugin" | "RateLimitPolicy" | "PeerAuthentication" | "Telemetry";
 
 /** What of a proxy a selector looks at. */
 export type SelectedProxy = Pick<ProxyClass, "namespace" | "labels">;
