@@ -257,6 +257,16 @@ describe("an emptied directory", () => {
     await until(() => accounts() === "" && store.violations().length === 0, () => store.violations());
   });
 
+  it("is seen again after the directory was away", async () => {
+    await write("a.yaml", account("a"));
+    await begin();
+    await rename(directory, `${directory}-away`);
+    await until(() => batches.at(-1)?.notices.length === 1, () => batches.at(-1));
+    await rename(`${directory}-away`, directory);
+    await until(() => batches.at(-1)?.notices.length === 0, () => batches.at(-1));
+    expect(accounts()).toBe("a=1");
+  });
+
   it("lets go of an emptied file when that is allowed afterwards", async () => {
     await write("a.yaml", account("a"));
     await begin();

@@ -72,7 +72,8 @@ export function createFileSource(options: FileSourceOptions): FileSource {
     // What changed before a directory was watched was not hinted at.
     const isNew = watch.follow(scan.directories);
     observeAll(files, scan, include, hinted.documents, clock.monotonicMs());
-    const everythingMs = watch.isComplete() && !isNew ? EVERYTHING_AFTER * rescanMs : rescanMs;
+    const isWatched = watch.isComplete() && !isNew && !scan.rootMissing && scan.unreadable.length === 0;
+    const everythingMs = isWatched ? EVERYTHING_AFTER * rescanMs : rescanMs;
     // Looking at a large tree must not become the process's main work.
     scanDueMs = startedMs + Math.max(everythingMs, 20 * (clock.monotonicMs() - startedMs));
   }
