@@ -1,5 +1,6 @@
 // `scrim plugin` against real registries, beside cosign.
 import { spawn } from "node:child_process";
+import { generateKeyPairSync } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -22,6 +23,20 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 function file(name: string, content: string): string {
   writeFileSync(join(folder, name), content);
   return join(folder, name);
+}
+
+/** Runs cosign, with keys that have no password. */
+const cosign = (...args: readonly string[]) => run(cosignBinary ?? "", args, { env: { COSIGN_PASSWORD: "", HOME: folder } });
+
+/** What `inspect` says of an image's signatures. */
+async function signaturesOf(image: string, key: string): Promise<unknown> {
+  const { stdout } = await runScrim(["plugin", "inspect", `oci://${image}`, "--key", key, "-o", "json"]);
+  return (JSON.parse(stdout) as { signatures: unknown }).signatures;
+}
+
+/** Pushes the module and returns the image's digest. */
+async function pushed(image: string): Promise<string> {
+  return (JSON.parse((await runScrim(["plugin", "push", MODULE, `oci://${image}`, "-o", "json"])).stdout) as { digest: string }).digest;
 }
 
 describe.runIf(registryBinary)("an open registry", () => {
@@ -92,27 +107,22 @@ describe.runIf(registryBinary)("an open registry", () => {
   });
 
   it.runIf(cosignBinary)("holds images and signatures of other tools", async () => {
-    const cosign = (...args: readonly string[]) => run(cosignBinary ?? "", args, { env: { COSIGN_PASSWORD: "", HOME: folder } });
     const key = join(folder, "cosign");
     await cosign("generate-key-pair", "--output-key-prefix", key);
     await cosign("generate-key-pair", "--output-key-prefix", `${key}-other`);
-    const look = async (name: string, ownKey = `${key}.pub`): Promise<unknown> => {
-      const { stdout } = await runScrim(["plugin", "inspect", `oci://${registry.host}/${name}`, "--key", ownKey, "-o", "json"]);
-      return (JSON.parse(stdout) as { signatures: unknown }).signatures;
-    };
     await cosign("upload", "wasm", "-f", MODULE, `${registry.host}/team/theirs:v1`);
     const pulled = await runScrim(["plugin", "pull", `oci://${registry.host}/team/theirs:v1`, "-f", join(folder, "theirs.wasm")]);
     expect(pulled.code).toBe(0);
     expect(readFileSync(join(folder, "theirs.wasm")).equals(readFileSync(MODULE))).toBe(true);
 
     for (const [name, form] of [["team/tagged", []], ["team/bundled", ["--new-bundle-format"]]] as const) {
-      const { stdout } = await runScrim(["plugin", "push", MODULE, `oci://${registry.host}/${name}:v1`, "-o", "json"]);
-      const { digest } = JSON.parse(stdout) as { digest: string };
-      expect(await look(`${name}:v1`)).toEqual({ found: 0, byKey: false });
+      const image = `${registry.host}/${name}:v1`;
+      const digest = await pushed(image);
+      expect(await signaturesOf(image, `${key}.pub`)).toEqual({ found: 0, byKey: false });
       const signed = await cosign("sign", "--key", `${key}.key`, "--tlog-upload=false", ...form, "-y", `${registry.host}/${name}@${digest}`);
       expect(signed.stderr).not.toContain("Error");
-      expect(await look(`${name}:v1`)).toEqual({ found: 1, byKey: true });
-      expect(await look(`${name}:v1`, `${key}-other.pub`)).toEqual({ found: 1, byKey: false });
+      expect(await signaturesOf(image, `${key}.pub`)).toEqual({ found: 1, byKey: true });
+      expect(await signaturesOf(image, `${key}-other.pub`)).toEqual({ found: 1, byKey: false });
     }
     // What we push is an image to them.
     expect(await cosign("verify", "--key", `${key}.pub`, "--insecure-ignore-tlog", `${registry.host}/team/tagged:v1`)).toMatchObject({ code: 0 });
@@ -121,6 +131,19 @@ describe.runIf(registryBinary)("an open registry", () => {
     await cosign("sign-blob", "--key", `${key}.key`, "--tlog-upload=false", "-y", "--output-signature", `${blob}.sig`, blob);
     const { stdout } = await runScrim(["plugin", "inspect", blob, "--key", `${key}.pub`]);
     expect(stdout).toContain("1, one by the key given");
+  });
+
+  it.runIf(cosignBinary).each(["rsa", "ed25519"])("holds what cosign signs with %s keys", async (kind) => {
+    const pair = kind === "rsa" ? generateKeyPairSync("rsa", { modulusLength: 2_048 }) : generateKeyPairSync("ed25519");
+    const own = join(folder, `own-${kind}`);
+    writeFileSync(`${own}.pem`, pair.privateKey.export({ type: "pkcs8", format: "pem" }));
+    await cosign("import-key-pair", "--key", `${own}.pem`, "--output-key-prefix", own, "-y");
+    for (const form of [[], ["--new-bundle-format"]]) {
+      const image = `${registry.host}/team/${kind}${form.join("")}`;
+      const digest = await pushed(`${image}:v1`);
+      await cosign("sign", "--key", `${own}.key`, "--tlog-upload=false", ...form, "-y", `${image}@${digest}`);
+      expect(await signaturesOf(`${image}:v1`, `${own}.pub`)).toEqual({ found: 1, byKey: true });
+    }
   });
 });
 
@@ -143,6 +166,8 @@ describe.runIf(registryBinary).each(["htpasswd", "token"] as const)("a registry 
     expect(await runScrim(["plugin", "pull", image, "-f", target, "--docker-config", config])).toMatchObject({ code: 0 });
     expect(await runScrim(["plugin", "pull", image, "-f", target], { env: { DOCKER_CONFIG: folder } })).toMatchObject({ code: 0 });
     expect(readFileSync(target).equals(readFileSync(MODULE))).toBe(true);
+    const both = await runScrim(["plugin", "inspect", image, "--against", image, ...asUser, "-o", "json"], { input: USER.password });
+    expect(JSON.parse(both.stdout)).toMatchObject({ against: { wantsMore: [] } });
   });
 });
 

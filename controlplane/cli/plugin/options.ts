@@ -31,7 +31,7 @@ export function plainRegistriesOf(options: RegistryOptions): readonly string[] {
 export async function credentialOf(reference: ImageReference, options: RegistryOptions, environment: Environment): Promise<RegistryCredential | undefined> {
   if (options.username !== undefined) {
     if (options.passwordStdin !== true) throw new CommandFailure(exitCodes.usage, "--username needs --password-stdin: a password on the command line can be read by others.");
-    return { kind: "password", username: options.username, password: (await readStdin()).replace(/\r?\n$/, "") };
+    return { kind: "password", username: options.username, password: await passwordOf(options) };
   }
   const { DOCKER_CONFIG: folder, HOME: home } = environment.variables;
   const file = options.dockerConfig ?? (folder === undefined ? join(home ?? "", ".docker", "config.json") : join(folder, "config.json"));
@@ -45,8 +45,17 @@ export async function credentialOf(reference: ImageReference, options: RegistryO
   return credentialFor(config.config, reference);
 }
 
+const passwords = new WeakMap<RegistryOptions, Promise<string>>();
+
+/** Standard input can be read once; two images of one command have one password. */
+function passwordOf(options: RegistryOptions): Promise<string> {
+  const password = passwords.get(options) ?? readStdin();
+  passwords.set(options, password);
+  return password;
+}
+
 async function readStdin(): Promise<string> {
   const chunks: Buffer[] = [];
   for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks).toString("utf8");
+  return Buffer.concat(chunks).toString("utf8").replace(/\r?\n$/, "");
 }

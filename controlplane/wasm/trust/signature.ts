@@ -1,5 +1,6 @@
 // Whether somebody signed an image or a file. Pure.
 import { type KeyObject, verify } from "node:crypto";
+import { verifyEd25519ph } from "./ed25519ph.ts";
 
 /** A signature as it was found beside an image; texts are base64 where they are not said to be otherwise. */
 export type Signature =
@@ -31,10 +32,13 @@ export function isSignatureBy(signature: Signature, { bytes, imageDigests }: Sig
   return named.some((digest) => imageDigests.includes(digest));
 }
 
-/** Returns whether `signature` (base64) is one of these keys' over `bytes`. ECDSA and RSA (PKCS #1 v1.5) sign a SHA-256, ECDSA of larger curves also the hash of their size. */
+/**
+ * Returns whether `signature` (base64) is one of these keys' over `bytes`. ECDSA and RSA (PKCS #1 v1.5) sign a SHA-256, ECDSA of larger curves also the hash of
+ * their size; Ed25519 signs the bytes, or, as cosign does for images, their SHA-512.
+ */
 export function isSignedBy(bytes: Uint8Array, signature: string, keys: readonly KeyObject[]): boolean {
   const raw = Buffer.from(signature, "base64");
-  return keys.some((key) => hashesOf(key).some((hash) => verifies(hash, bytes, key, raw)));
+  return keys.some((key) => hashesOf(key).some((hash) => verifies(hash, bytes, key, raw)) || verifyEd25519ph(bytes, key, raw));
 }
 
 function hashesOf(key: KeyObject): readonly (string | null)[] {
