@@ -21,6 +21,18 @@ describe("compiling a filter", () => {
     expect(hashes[0]).toBe(hashes[1]);
   }, 60_000);
 
+  it("takes the memory profile from a line of index.ts", async () => {
+    const exported = index(`${FIRST}, proxy_on_request_headers, proxy_on_log`);
+    const build = async (line: string): Promise<string> => {
+      const built = await buildSources({ "index.ts": `${line}${exported}`, "filter.ts": FILTER });
+      return built.ok ? createHash("sha256").update(built.binary).digest("hex") : built.errors;
+    };
+    const [unsaid, fast, convenient, mistaken] = [await build(""), await build("// memory: fast\n"), await build("// memory: convenient\n"), await build("// memory: large\n")];
+    expect(fast).toBe(unsaid);
+    expect(convenient).not.toBe(unsaid);
+    expect(mistaken).toContain('index.ts: expected "// memory: fast" or "// memory: convenient"');
+  }, 180_000);
+
   it("exports the callbacks that index.ts names, and nothing else", async () => {
     const built = await buildSources({ "index.ts": index(`${FIRST}, proxy_on_request_headers, proxy_on_log`), "filter.ts": FILTER });
     if (!built.ok) throw new Error(built.errors);

@@ -47,6 +47,7 @@ export class JsonParser {
     this.at++;
     this.blanks();
     if (this.take(0x7d)) return;
+    value.children = [];
     while (this.problem.length == 0) {
       this.blanks();
       if (this.source.at(this.at) != 0x22) return this.expected("a field name in quotes");
@@ -68,6 +69,7 @@ export class JsonParser {
     this.at++;
     this.blanks();
     if (this.take(0x5d)) return;
+    value.children = [];
     while (this.problem.length == 0) {
       const child = this.value(value, depth + 1);
       child.index = value.children.length;

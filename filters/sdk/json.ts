@@ -48,6 +48,9 @@ export class JsonDocument {
   }
 }
 
+/** Shared by all values without any: most have none, and nothing is collected while a configuration is read. */
+const NO_CHILDREN: Array<Json> = [];
+
 /** A value in a document. Accessors that say "expected" record an error with this value's path when it is something else. */
 // @ts-ignore: decorator
 @final
@@ -60,7 +63,7 @@ export class Json {
   /** Index within an array, or -1. */
   index: i32 = -1;
   /** Elements of an array, values of an object. */
-  children: Array<Json> = [];
+  children: Array<Json> = NO_CHILDREN;
   /** A string's bytes without escapes, as a view that ends with the callback; a number's text. */
   text: Bytes = EMPTY;
   numeric: f64 = 0;
