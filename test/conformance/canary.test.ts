@@ -1,0 +1,76 @@
+// A new plugin goes to one proxy first: the others get it when that one has taken it, and never when it has not.
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { resourceTypes } from "../../controlplane/snapshot/type-urls.ts";
+import { createSystemClock } from "../../controlplane/telemetry/clock.ts";
+import { createResourceCache } from "../../controlplane/xds/resource-cache.ts";
+import { createXdsServer, type XdsServer } from "../../controlplane/xds/server.ts";
+import { discoveryMethods } from "../../controlplane/xds/services.ts";
+import { until } from "./envoy-process.ts";
+import { openRawClient, type RawClient, type RawResponse } from "./raw-client.ts";
+
+const silent = { info: () => undefined, warn: () => undefined, error: (fields: object) => console.error(fields) };
+const PLUGINS = resourceTypes.extensionConfigs.typeUrl;
+const cache = createResourceCache();
+const group = cache.group("all");
+const setPlugin = (version: string): void => {
+  group.set("extensionConfigs", "plugin", { name: "plugin", typedConfig: { typeUrl: version, value: new Uint8Array() } });
+  cache.publish();
+};
+let server: XdsServer;
+let clients: RawClient<"delta">[];
+
+const accept = (client: RawClient<"delta">, { nonce }: RawResponse): void => client.send({ typeUrl: PLUGINS, responseNonce: nonce });
+const reject = (client: RawClient<"delta">, { nonce }: RawResponse): void => client.send({ typeUrl: PLUGINS, responseNonce: nonce, errorDetail: { code: 3, message: "it does not load" } });
+/** Who has been sent something beyond so many responses. */
+const told = (count: number): RawClient<"delta">[] => clients.filter(({ responses }) => responses.length > count);
+const synced = () => until(() => server.status().every((proxy) => proxy.synced), "all synced", () => JSON.stringify(server.status()));
+
+beforeAll(async () => {
+  setPlugin("first");
+  // A trial that ends by itself would hide that it waits for its proxy's word.
+  server = createXdsServer({ ...cache.source(() => "all"), plaintext: { host: "127.0.0.1", port: 0 }, clock: createSystemClock(), log: silent, limits: { trialMs: 20_000 } });
+  cache.onPublish(server.notify);
+  await server.listen();
+  clients = [];
+  for (let index = 0; index < 5; index++) {
+    const client = openRawClient("delta", discoveryMethods[0]!.path, server.plaintextAddress()!);
+    clients.push(client);
+    client.send({ node: { id: `p-${index}` }, typeUrl: PLUGINS, resourceNamesSubscribe: ["plugin"] });
+    accept(client, await client.next());
+  }
+  await synced();
+});
+afterAll(async () => {
+  for (const client of clients) client.close();
+  await server.close();
+});
+
+describe("a new plugin", () => {
+  it("is sent to one proxy, and to the others when that one has accepted it", async () => {
+    setPlugin("second");
+    await until(() => told(1).length > 0, "the first");
+    expect(server.reach("extensionConfigs", "plugin")).toMatchObject({ of: 5, reached: 0 });
+    expect(told(1)).toHaveLength(1);
+    const [canary] = told(1);
+    accept(canary!, await canary!.next());
+    await until(() => told(1).length === 5, "the others");
+    for (const client of clients) if (client !== canary) accept(client, await client.next());
+    await synced();
+    expect(server.reach("extensionConfigs", "plugin")).toEqual({ of: 5, reached: 5, waiting: [], refused: [] });
+  });
+
+  it("that it rejects reaches nobody else; the one before stays, for new proxies too, and status says why", async () => {
+    setPlugin("bad");
+    await until(() => told(2).length > 0, "the first");
+    const [canary] = told(2);
+    reject(canary!, await canary!.next());
+    await until(() => server.reach("extensionConfigs", "plugin").refused.length === 5, "the quarantine");
+    const late = openRawClient("delta", discoveryMethods[0]!.path, server.plaintextAddress()!);
+    late.send({ node: { id: "late" }, typeUrl: PLUGINS, resourceNamesSubscribe: ["plugin"] });
+    const [held] = server.held("p-4")!.ecds!.resources;
+    expect((await late.next()).resources).toMatchObject([{ name: "plugin", version: held!.version }]);
+    late.close();
+    for (const client of told(2).filter((one) => one !== canary)) expect(client.responses.at(-1)!.resources[0]!.version).toBe(held!.version);
+    expect(server.status().find(({ nodeId }) => nodeId === "p-4")?.rejections).toMatchObject([{ type: "ecds", resources: ["plugin"], message: "it does not load" }]);
+  });
+});
