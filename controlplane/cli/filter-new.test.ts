@@ -23,7 +23,7 @@ describe("scrim filter new", () => {
     newFilter("my-first-filter", { dir: "filters" }, cwd, terminal);
     const folder = join(cwd, "filters/my-first-filter");
     const names = readdirSync(folder).sort();
-    expect(names).toEqual(["README.md", "config.schema.json", "example.json", "filter.ts", "index.ts", "my-first-filter.test.ts"]);
+    expect(names).toEqual(["README.md", "config.schema.json", "example.json", "filter.ts", "index.ts", "my-first-filter.scenarios.ts", "my-first-filter.test.ts"]);
     for (const name of names) expect(said).toContain(`filters/my-first-filter/${name}\n`);
 
     const text = (name: string): string => readFileSync(join(folder, name), "utf8");
@@ -33,6 +33,7 @@ describe("scrim filter new", () => {
     const host = createHost({ module: built.binary, configuration: text("example.json") });
     expect(host.run().responseHeaders?.get("x-hello")).toBe("world");
     expect(host.metrics.counter("my_first_filter_responses")).toBe(1);
+    expect(text("my-first-filter.scenarios.ts")).toContain('const module = "my-first-filter"');
     expect(text("my-first-filter.test.ts")).toContain('entry: "filters/my-first-filter/index.ts"');
   });
 

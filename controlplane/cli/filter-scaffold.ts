@@ -61,11 +61,33 @@ const schema = (name: string): string => `${JSON.stringify({
 
 const example = '{ "header": "x-hello", "value": "world" }\n';
 
+/** What the filter does, as data: its test runs them in the Wasm host, test/e2e/scenarios-on-envoy.test.ts on a real Envoy. */
+const scenarios = (name: string, entry: string): string => `// What the filter does, as data: run in the Wasm host by ${name}.test.ts and on a real Envoy by test/e2e/scenarios-on-envoy.test.ts.
+import type { Scenario } from "proxy-wasm-host";
+
+const module = "${entry.replace(/^filters\//, "")}";
+
+export const scenarios: readonly Scenario[] = [
+  {
+    name: "${name}",
+    module,
+    configuration: { header: "x-hello", value: "world" },
+    exchanges: [
+      { expect: { status: 200, headers: { "x-hello": "world" } } },
+      { name: "replaces upstream's", upstream: { status: 404, headers: { "x-hello": ["a", "b"] } }, expect: { status: 404, headers: { "x-hello": "world" } } },
+    ],
+    metrics: { ${name.replaceAll("-", "_")}_responses: 2 },
+  },
+  { name: "${name} names a mistake", module, configuration: { header: "x-hello" }, refused: /value: expected a string/, exchanges: [] },
+];
+`;
+
 const test = (name: string, entry: string): string => `import { readFileSync } from "node:fs";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { compileFilter } from "as-proxy-wasm-sdk/compile.mjs";
-import { createHost, startHost } from "proxy-wasm-host";
+import { createHost, runInHost, scenarioProblems } from "proxy-wasm-host";
 import { beforeAll, describe, expect, it } from "vitest";
+import { scenarios } from "./${name}.scenarios.ts";
 
 const text = (file: string): string => readFileSync(new URL(file, import.meta.url), "utf8");
 const configuration = text("example.json");
@@ -75,18 +97,17 @@ beforeAll(async () => {
   const built = await compileFilter({ entry: "${entry}/index.ts" });
   if (!built.ok) throw new Error(built.errors);
   module = built.binary;
-}, 60_000);
+}, 180_000);
 
 describe("${name}", () => {
-  it("sets the header on every response, and counts them", () => {
-    const host = createHost({ module, configuration });
-    const stream = host.run({ headers: { ":path": "/" } });
-    expect(stream.responseHeaders?.get("x-hello")).toBe("world");
-    expect(host.metrics.counter("${name.replaceAll("-", "_")}_responses")).toBe(1);
+  it.each(scenarios.map((scenario) => [scenario.name, scenario] as const))("%s", (_name, scenario) => {
+    expect(scenarioProblems(scenario, runInHost(scenario, module))).toEqual([]);
   });
 
-  it("says what is wrong with a configuration", () => {
-    expect(startHost({ module, configuration: '{"header":"x-hello"}' })).toMatchObject({ ok: false, stage: "configure", reason: expect.stringContaining("value: expected a string") });
+  it("asks little of the host: one header, one counter", () => {
+    const host = createHost({ module, configuration, strict: { hostCalls: 2, allocations: 0 } });
+    host.run();
+    host.verify();
   });
 
   it("has a schema that takes the example", () => {
@@ -116,10 +137,12 @@ Sets one header on every response and counts them (\`wasmcustom.${name.replaceAl
 | \`filter.ts\` | the filter: configuration, then one object per stream |
 | \`index.ts\` | which callbacks the module exports |
 | \`config.schema.json\`, \`example.json\` | its configuration |
-| \`${name}.test.ts\` | runs the module itself, as Envoy would |
+| \`${name}.scenarios.ts\` | what it does, as data: requests and what is expected of them |
+| \`${name}.test.ts\` | runs the scenarios, and more, on the module itself in the Wasm host |
 
     npx vitest run --project filters ${entry}    # test
     node filters/build.mjs                        # build every filter into filters/build
+    npx vitest run --project e2e test/e2e/scenarios-on-envoy.test.ts -t "${name}"    # the scenarios on a real Envoy
 
 The guide: docs/writing-filters.md. The SDK: filters/sdk/README.md.
 `;
@@ -128,6 +151,6 @@ The guide: docs/writing-filters.md. The SDK: filters/sdk/README.md.
 export function scaffoldFilter(name: string, entry: string): ReadonlyMap<string, string> {
   return new Map([
     ["index.ts", index], ["filter.ts", filter(name)], ["config.schema.json", schema(name)], ["example.json", example],
-    [`${name}.test.ts`, test(name, entry)], ["README.md", readme(name, entry)],
+    [`${name}.scenarios.ts`, scenarios(name, entry)], [`${name}.test.ts`, test(name, entry)], ["README.md", readme(name, entry)],
   ]);
 }
