@@ -1,14 +1,14 @@
 // A plugin's new version on its way: to some proxies, watched, to all or taken back; and what the commands say of it.
 import { execFile } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import asc from "assemblyscript/asc";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { bucketOf } from "../../controlplane/rollout/bucket.ts";
 import { startLoad } from "./load.ts";
 import { eventually, type Mesh, type ProxyStatus, repository, request, scrim, startMesh } from "./mesh.ts";
+import { writeRawModule } from "./raw-module.ts";
 import { documents, echoDeployment, service } from "./workloads.ts";
 
 const PLUGIN = "default/stamp";
@@ -17,27 +17,6 @@ const run = promisify(execFile);
 let mesh: Mesh;
 let modules: string;
 let pods: readonly ProxyStatus[];
-
-/** A filter in the raw ABI, so that it can do what no SDK would. */
-async function compile(name: string, onRequest: string): Promise<string> {
-  const source = `
-@external("env", "proxy_send_local_response") declare function reply(code: i32, details: usize, detailsLength: i32, body: usize, bodyLength: i32, headers: usize, headersLength: i32, grpc: i32): i32;
-let kept: usize = 0;
-export function proxy_abi_version_0_2_1(): void {}
-export function proxy_on_memory_allocate(size: usize): usize { return heap.alloc(size); }
-export function proxy_on_context_create(id: u32, parent: u32): void {}
-export function proxy_on_vm_start(id: u32, size: u32): u32 { return 1; }
-export function proxy_on_configure(id: u32, size: u32): u32 { return 1; }
-export function proxy_on_request_headers(id: u32, n: u32, e: u32): u32 { ${onRequest} }`;
-  const files: Record<string, Uint8Array> = {};
-  const { error, stderr } = await asc.main(["m.ts", "--runtime", "stub", "-O", "--outFile", "m.wasm", "--use", "abort="], {
-    readFile: (file) => (file === "m.ts" ? source : null), writeFile: (file, data) => void (files[file] = data as Uint8Array), listFiles: () => [],
-  });
-  if (error !== null) throw new Error(stderr.toString());
-  const path = join(modules, `${name}.wasm`);
-  writeFileSync(path, files["m.wasm"] ?? new Uint8Array());
-  return `file://${path}`;
-}
 
 const stampModule = `file://${join(repository, "filters/build/examples/add-header.wasm")}`;
 
@@ -130,7 +109,7 @@ describe("a rollout", () => {
   });
 
   it("takes back a version that answers with errors, by itself", async () => {
-    const sick = await compile("sick", "reply(503, 0, 0, 0, 0, 0, 0, -1); return 1;");
+    const sick = (await writeRawModule(join(modules, "sick.wasm"), "reply(503, 0, 0, 0, 0, 0, 0, -1); return 1;")).url;
     const share = someShare();
     const load = startLoad({ url: "http://web/", proxy: (await mesh.proxy("client")).outbound, isGood: ({ status }) => status === 200 || status === 503 });
     mesh.write("plugin.yaml", plugin({ url: sick, plan: `{steps: [{percent: ${share}, pause: 60s}]}` }));
@@ -144,7 +123,7 @@ describe("a rollout", () => {
   });
 
   it("takes back a version whose callback never ends, and neighbours go on", async () => {
-    const endless = await compile("endless", "while (true) { kept++; }");
+    const endless = (await writeRawModule(join(modules, "endless.wasm"), "while (true) { kept++; }")).url;
     const share = someShare();
     mesh.write("plugin.yaml", plugin({ url: endless, plan: `{steps: [{percent: ${share}, pause: 60s}], rollback: {minimumRequests: 5}}` }));
     const others = pods.filter((pod) => !isIn(share)(pod));
