@@ -12,6 +12,9 @@ import { parseConditionKey } from "./condition-key";
 
 const NO_NAME = new StaticArray<u8>(0);
 
+const POLICY_FIELDS: string[] = ["name", "action", "dryRun", "rules"];
+const RULE_FIELDS: string[] = ["from", "to", "when"];
+const CONDITION_FIELDS: string[] = ["key", "values", "notValues"];
 const SOURCE_FIELDS: string[] = [
   "principals", "notPrincipals", "requestPrincipals", "notRequestPrincipals", "namespaces", "notNamespaces", "serviceAccounts", "notServiceAccounts",
   "ipBlocks", "notIpBlocks", "remoteIpBlocks", "notRemoteIpBlocks",
@@ -24,7 +27,7 @@ export function parsePolicies(configuration: Json): Policies {
   const root = configuration.object().only(["policies"]);
   const list = root.get("policies").list();
   for (let i = 0; i < list.length; i++) {
-    const json = list.at(i).object().only(["name", "action", "dryRun", "rules"]);
+    const json = list.at(i).object().only(POLICY_FIELDS);
     const set = json.get("dryRun").booleanOr(false) ? policies.trial : policies.enforced;
     listFor(json, policies, set).add(parsePolicy(json));
   }
@@ -51,11 +54,13 @@ function parsePolicy(json: Json): Policy {
 }
 
 function parseRule(json: Json): Rule {
-  json.object().only(["from", "to", "when"]);
+  json.object().only(RULE_FIELDS);
   const rule = new Rule();
   const from = json.get("from").list();
+  if (from.length > 0) rule.from = [];
   for (let i = 0; i < from.length; i++) rule.from.push(parseSource(from.at(i)));
   const to = json.get("to").list();
+  if (to.length > 0) rule.to = [];
   for (let i = 0; i < to.length; i++) rule.to.push(parseOperation(to.at(i)));
   const when = json.get("when").list();
   for (let i = 0; i < when.length; i++) parseWhen(when.at(i), rule.when);
@@ -85,7 +90,7 @@ function parseOperation(json: Json): Clause {
 }
 
 function parseWhen(json: Json, clause: Clause): void {
-  json.object().only(["key", "values", "notValues"]);
+  json.object().only(CONDITION_FIELDS);
   const key = parseConditionKey(json.get("key"));
   const values = json.get("values").list();
   const notValues = json.get("notValues").list();
@@ -94,9 +99,13 @@ function parseWhen(json: Json, clause: Clause): void {
   addCondition(clause, notValues, key.condition(true));
 }
 
+/** Many rules have few fields: nothing is made for those that are not there. */
 function addPair(clause: Clause, json: Json, subject: Subject, field: string, notField: string): void {
-  addCondition(clause, json.get(field).list(), new Condition(subject, false, NO_NAME));
-  addCondition(clause, json.get(notField).list(), new Condition(subject, true, NO_NAME));
+  for (let i = 0; i < json.length; i++) {
+    const child = json.at(i);
+    const negated = child.name == notField;
+    if (negated || child.name == field) addCondition(clause, child.list(), new Condition(subject, negated, NO_NAME));
+  }
 }
 
 /** Adds a condition if its list has values. */
@@ -115,13 +124,13 @@ function addValue(condition: Condition, json: Json): void {
     case Subject.DestinationIp: {
       const block = parseCidr(value);
       if (block == null) json.fail("an address or block such as 10.0.0.0/8");
-      else condition.blocks.push(block);
+      else condition.addBlock(block);
       return;
     }
     case Subject.DestinationPort: {
       const port = parseDecimal(viewOf(utf8(value)));
       if (port < 1 || port > 65535) json.fail("a port from 1 to 65535 as a string");
-      condition.ports.push(port);
+      condition.addPort(port);
       return;
     }
     case Subject.Path: {
@@ -133,7 +142,7 @@ function addValue(condition: Condition, json: Json): void {
       return addServiceAccount(condition, json, value);
     case Subject.Metadata:
       // As Istio: a value in brackets is meant for the elements of a list.
-      if (value.length > 2 && value.startsWith("[") && value.endsWith("]")) condition.elements.push(createWildcardMatch(value.substring(1, value.length - 1), false));
+      if (value.length > 2 && value.startsWith("[") && value.endsWith("]")) condition.addElement(value.substring(1, value.length - 1));
       else condition.addText(value);
       return;
     default:

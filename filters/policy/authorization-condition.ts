@@ -17,6 +17,13 @@ const claim = new ClaimValue();
 const TRUE = utf8("true");
 const FALSE = utf8("false");
 
+// A condition has few of its lists, and there may be many conditions: what stays empty is shared.
+const NO_TEMPLATES: PathTemplate[] = [];
+const NO_STRINGS: StringMatch[] = [];
+const NO_BLOCKS: Cidr[] = [];
+const NO_PORTS: i32[] = [];
+const NO_NUMBERS: f64[] = [];
+
 /** From so many exact values on they are looked up instead of compared one after the other. */
 const MANY = 8;
 
@@ -31,19 +38,19 @@ export class Condition {
   strings: StringMatch[] = [];
   /** The patterns as they were written (`addText`, `addPath`), for the index; service accounts as `namespace/name`. */
   patterns: string[] = [];
-  templates: PathTemplate[] = [];
+  private templates: PathTemplate[] = NO_TEMPLATES;
   /** Path patterns with `%` or `;` in them, in the form that lenient paths have. */
-  lenient: StringMatch[] = [];
+  private lenient: StringMatch[] = NO_STRINGS;
   /** Patterns of a list's elements, for Subject.Metadata. */
-  elements: StringMatch[] = [];
-  blocks: Cidr[] = [];
-  ports: i32[] = [];
+  private elements: StringMatch[] = NO_STRINGS;
+  blocks: Cidr[] = NO_BLOCKS;
+  ports: i32[] = NO_PORTS;
   /** Where the claim or metadata stands, for Subject.Claim and Subject.Metadata. */
   claim: ClaimPath | null = null;
   /** The exact ones of many `strings`, which are not in that list then. */
   private exact: TextSet | null = null;
   /** Those of the patterns that are numbers. */
-  private numbers: f64[] = [];
+  private numbers: f64[] = NO_NUMBERS;
 
   constructor(
     readonly subject: Subject,
@@ -98,7 +105,27 @@ export class Condition {
     this.patterns.push(pattern);
     if (this.subject != Subject.Claim) return;
     const number = parseFloat(pattern);
-    if (isFinite(number) && isNumber(pattern)) this.numbers.push(number);
+    if (!isFinite(number) || !isNumber(pattern)) return;
+    if (this.numbers === NO_NUMBERS) this.numbers = [];
+    this.numbers.push(number);
+  }
+
+  /** Adds a block of addresses. Configuration time only. */
+  addBlock(block: Cidr): void {
+    if (this.blocks === NO_BLOCKS) this.blocks = [];
+    this.blocks.push(block);
+  }
+
+  /** Adds a port. Configuration time only. */
+  addPort(port: i32): void {
+    if (this.ports === NO_PORTS) this.ports = [];
+    this.ports.push(port);
+  }
+
+  /** Adds a pattern for the elements of a list. Configuration time only. */
+  addElement(pattern: string): void {
+    if (this.elements === NO_STRINGS) this.elements = [];
+    this.elements.push(createWildcardMatch(pattern, false));
   }
 
   /** Adds a path pattern; returns what is wrong with it, or "". Configuration time only. */
@@ -107,11 +134,14 @@ export class Condition {
     if (isTemplate(pattern)) {
       const result = compileTemplate(pattern);
       const template = result.template;
+      if (this.templates === NO_TEMPLATES) this.templates = [];
       if (template != null) this.templates.push(template);
       return result.error;
     }
     this.strings.push(createWildcardMatch(pattern, false));
-    if (pattern.includes("%") || pattern.includes(";")) this.lenient.push(createWildcardMatch(lenientText(pattern), false));
+    if (!pattern.includes("%") && !pattern.includes(";")) return "";
+    if (this.lenient === NO_STRINGS) this.lenient = [];
+    this.lenient.push(createWildcardMatch(lenientText(pattern), false));
     return "";
   }
 

@@ -5,17 +5,16 @@ import { Clause } from "./authorization-condition";
 import { AuthorizationRequest } from "./authorization-request";
 import { RuleIndex } from "./rule-index";
 
-// Where these stood before; filters/ratelimit still asks here.
-export { Clause, Condition } from "./authorization-condition";
-export { Subject } from "./authorization-request";
-
 /** From so many rules on an index finds those worth a look; fewer are looked at one after the other. */
 const INDEXED_FROM = 17;
 
+/** Shared by all rules that have none. */
+const NO_CLAUSES: Clause[] = [];
+
 /** A rule: any of `from` (if there are), any of `to` (if there are), and all of `when`. */
 export class Rule {
-  from: Clause[] = [];
-  to: Clause[] = [];
+  from: Clause[] = NO_CLAUSES;
+  to: Clause[] = NO_CLAUSES;
   when: Clause = new Clause();
 
   /** Returns whether the rule matches. */

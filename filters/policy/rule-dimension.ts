@@ -3,7 +3,7 @@
 // never does: decide: a shared key says "look", not "matches"
 import { Condition } from "./authorization-condition";
 import { AuthorizationRequest, Subject } from "./authorization-request";
-import { ABSENT, addressOf, cut, indexOf, lengthOf, Span, trim, utf8, viewOf } from "./bytes";
+import { ABSENT, addressOf, cut, indexOf, lengthOf, Span, spanOf, trim, viewOf } from "./bytes";
 import { IpAddress } from "./cidr";
 import { ClaimKind, ClaimPath, ClaimValue } from "./jwt-claims";
 import { isTemplate } from "./path-template";
@@ -17,6 +17,36 @@ const SLASH: u8 = 0x2f;
 
 const values = new SpanList();
 const claim = new ClaimValue();
+
+let buffer: StaticArray<u8> = new StaticArray<u8>(256);
+
+/** Returns the UTF-8 bytes of a text, valid until the next call: nothing is collected while a configuration is read. */
+function encoded(text: string): Span {
+  const length = String.UTF8.byteLength(text);
+  if (buffer.length < length) buffer = new StaticArray<u8>(length * 2);
+  String.UTF8.encodeUnsafe(changetype<usize>(text), text.length, changetype<usize>(buffer));
+  return spanOf(changetype<usize>(buffer), length);
+}
+
+/** Keys, in memory that is used again. */
+export class KeyList {
+  count: i32 = 0;
+  private items: StaticArray<u64> = new StaticArray<u64>(64);
+
+  push(key: u64): void {
+    if (this.count == this.items.length) {
+      const larger = new StaticArray<u64>(this.count * 2);
+      memory.copy(changetype<usize>(larger), changetype<usize>(this.items), this.count * sizeof<u64>());
+      this.items = larger;
+    }
+    unchecked((this.items[this.count++] = key));
+  }
+
+  /** Returns the key at `index`, which must be below `count`. */
+  at(index: i32): u64 {
+    return unchecked(this.items[index]);
+  }
+}
 
 /** Whoever takes the keys of a request. */
 export abstract class KeyTaker {
@@ -45,19 +75,19 @@ export class Dimension {
     this.seed = hashByte(hashByte(TEXT_HASH, u8(number)), 0xff);
   }
 
-  /** Returns the keys of a condition: none (null) where it may hold for a request that has no such key. Configuration time only. */
-  keysOf(condition: Condition): u64[] | null {
-    const keys: u64[] = [];
-    if (condition.negated) return null;
+  /** Adds the keys of a condition; false where it may hold for a request that has no such key. Configuration time only. */
+  addKeysOf(condition: Condition, keys: KeyList): bool {
+    const before = keys.count;
+    if (condition.negated) return false;
     for (let i = 0; i < condition.ports.length; i++) keys.push(this.numberKey(u64(condition.ports[i])));
     for (let i = 0; i < condition.blocks.length; i++) {
       const block = condition.blocks[i];
       keys.push(this.addressKey(block.prefix, block.high, block.low));
     }
     for (let i = 0; i < condition.patterns.length; i++) {
-      if (!this.addPattern(condition.patterns[i], keys)) return null;
+      if (!this.addPattern(condition.patterns[i], keys)) return false;
     }
-    return keys.length > 0 ? keys : null;
+    return keys.count > before;
   }
 
   /** Gives away every key of a request under which a rule could have been put that matches it. */
@@ -81,7 +111,7 @@ export class Dimension {
     }
   }
 
-  private addPattern(pattern: string, keys: u64[]): bool {
+  private addPattern(pattern: string, keys: KeyList): bool {
     if (this.subject == Subject.Path) return this.addPath(pattern, keys);
     if (pattern.includes("*")) return false;
     if (this.subject == Subject.Claim && !this.permits && (pattern == "true" || pattern == "false" || isFinite(parseFloat(pattern)))) return false;
@@ -90,7 +120,7 @@ export class Dimension {
   }
 
   /** Of a template the literal beginning counts. A refusal is also found by what a lenient application reads. */
-  private addPath(pattern: string, keys: u64[]): bool {
+  private addPath(pattern: string, keys: KeyList): bool {
     if (pattern.startsWith("*")) return false;
     if (!this.permits && (pattern.includes("%") || pattern.includes(";"))) {
       const lenient = lenientText(pattern);
@@ -104,18 +134,18 @@ export class Dimension {
   }
 
   private textKey(text: string): u64 {
-    const bytes = utf8(text);
-    this.longest = max(this.longest, bytes.length);
-    return textHash(viewOf(bytes), this.seed, this.subject == Subject.Host);
+    const bytes = encoded(text);
+    this.longest = max(this.longest, lengthOf(bytes));
+    return textHash(bytes, this.seed, this.subject == Subject.Host);
   }
 
   /** The key of all that begins so: the state of the hash there, turned so that it is no exact one's. */
   private prefixKey(text: string): u64 {
-    const bytes = utf8(text);
-    const length = min(bytes.length, LONGEST_PREFIX);
+    const bytes = encoded(text);
+    const length = min(lengthOf(bytes), LONGEST_PREFIX);
     this.lengths[length] = true;
     this.longestPrefix = max(this.longestPrefix, length);
-    return ~textHash(cut(viewOf(bytes), 0, length), this.seed, false);
+    return ~textHash(cut(bytes, 0, length), this.seed, false);
   }
 
   private numberKey(value: u64): u64 {

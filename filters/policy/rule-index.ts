@@ -1,21 +1,53 @@
 // consumes: the rules of all policies of one action
 // produces: the few of them that a request could match, in their order
 // never does: leave out a rule that matches (rules that no key finds are always looked at)
+import { Rule } from "./authorization";
 import { Clause, Condition } from "./authorization-condition";
 import { AuthorizationRequest, Subject } from "./authorization-request";
 import { equals, viewOf } from "./bytes";
-import { Rule } from "./authorization";
-import { Dimension, KeyTaker } from "./rule-dimension";
+import { KeyTable } from "./key-table";
+import { Dimension, KeyList, KeyTaker } from "./rule-dimension";
 import { RuleMarks } from "./rule-marks";
-import { mix } from "./text-set";
 
 /** So many headers, claims and other subjects are worth looking up for each request; rules on others are always looked at. */
 const DIMENSIONS_AT_MOST = 32;
 
-/** Keys of which every request has one that the rule matches. */
-class Facet {
-  keys: u64[] = [];
-  dimensions: Dimension[] = [];
+/** What a rule could be found by, one way after the other: keys, where each way's end, and its dimensions as bits. Used again for every rule. */
+class Facets {
+  readonly keys: KeyList = new KeyList();
+  count: i32 = 0;
+  private ends: KeyList = new KeyList();
+  private dimensions: KeyList = new KeyList();
+
+  clear(): void {
+    this.count = 0;
+    this.keys.count = 0;
+    this.ends.count = 0;
+    this.dimensions.count = 0;
+  }
+
+  /** Ends a way that began at `start`: kept, or taken back. */
+  end(start: i32, dimensions: u32, kept: bool): void {
+    if (!kept) {
+      this.keys.count = start;
+      return;
+    }
+    this.count++;
+    this.ends.push(u64(this.keys.count));
+    this.dimensions.push(u64(dimensions));
+  }
+
+  startOf(facet: i32): i32 {
+    return facet == 0 ? 0 : i32(this.ends.at(facet - 1));
+  }
+
+  endOf(facet: i32): i32 {
+    return i32(this.ends.at(facet));
+  }
+
+  dimensionsOf(facet: i32): u32 {
+    return u32(this.dimensions.at(facet));
+  }
 }
 
 /** An index over rules, which are known by their numbers. */
@@ -24,24 +56,26 @@ export class RuleIndex extends KeyTaker {
   private readonly marks: RuleMarks;
   /** Rules that no key finds. */
   private always: i32[] = [];
-  /** Open addressing: keys (0 is free), and where each one's rules stand in `rules`, behind their count. */
-  private keys: StaticArray<u64> = new StaticArray<u64>(0);
-  private starts: StaticArray<i32> = new StaticArray<i32>(0);
-  private rules: i32[] = [];
+  /** Where in `postings` the rules of a key stand, behind their count. */
+  private readonly starts: KeyTable = new KeyTable();
+  private postings: StaticArray<i32> = new StaticArray<i32>(0);
 
   constructor(rules: Rule[], private readonly permits: bool) {
     super();
     this.marks = new RuleMarks(rules.length);
-    const facets: Facet[][] = [];
-    const counts = new Map<u64, i32>();
+    const facets = new Facets();
+    const counts = new KeyTable();
     for (let i = 0; i < rules.length; i++) {
-      const found = this.facetsOf(rules[i]);
-      facets.push(found);
-      for (let j = 0; j < found.length; j++) count(found[j].keys, counts);
+      this.findFacets(rules[i], facets);
+      for (let j = 0; j < facets.keys.count; j++) counts.set(facets.keys.at(j), counts.get(facets.keys.at(j)) + 1);
     }
-    const buckets = new Map<u64, i32[]>();
-    for (let i = 0; i < rules.length; i++) this.place(i, facets[i], counts, buckets);
-    this.lay(buckets);
+    const keys = new KeyList();
+    const owners = new KeyList();
+    for (let i = 0; i < rules.length; i++) {
+      this.findFacets(rules[i], facets);
+      this.place(i, facets, counts, keys, owners);
+    }
+    this.lay(keys, owners);
   }
 
   /** Marks the rules that a request could match; `next` gives them. Ends what was left of the last request. */
@@ -60,60 +94,61 @@ export class RuleIndex extends KeyTaker {
   }
 
   override take(key: u64): void {
-    const mask = this.keys.length - 1;
-    const wanted = key == 0 ? 1 : key;
-    let place = i32(mix(wanted)) & mask;
-    while (true) {
-      const found = unchecked(this.keys[place]);
-      if (found == 0) return;
-      if (found == wanted) break;
-      place = (place + 1) & mask;
-    }
-    const start = unchecked(this.starts[place]);
-    const end = start + unchecked(this.rules[start]);
-    for (let i = start + 1; i <= end; i++) this.marks.add(unchecked(this.rules[i]));
+    const start = this.starts.get(key);
+    if (start == 0) return;
+    const end = start + unchecked(this.postings[start]);
+    for (let i = start + 1; i <= end; i++) this.marks.add(unchecked(this.postings[i]));
   }
 
   /** What the rule could be found by: each condition of `when`, and each subject that all entries of `from` (or `to`) ask for. */
-  private facetsOf(rule: Rule): Facet[] {
-    const facets: Facet[] = [];
+  private findFacets(rule: Rule, facets: Facets): void {
+    facets.clear();
     this.addFacets(rule.from, facets);
     this.addFacets(rule.to, facets);
     for (let i = 0; i < rule.when.conditions.length; i++) {
-      const facet = new Facet();
-      if (this.extend(facet, rule.when.conditions[i])) facets.push(facet);
+      const start = facets.keys.count;
+      const dimensions = this.extend(rule.when.conditions[i], facets.keys);
+      facets.end(start, dimensions, dimensions != 0);
     }
-    return facets;
   }
 
-  private addFacets(clauses: Clause[], facets: Facet[]): void {
+  private addFacets(clauses: Clause[], facets: Facets): void {
     if (clauses.length == 0) return;
     const first = clauses[0].conditions;
     for (let i = 0; i < first.length; i++) {
-      const facet = new Facet();
+      const start = facets.keys.count;
+      let dimensions: u32 = 0;
       let whole = true;
-      for (let j = 0; whole && j < clauses.length; j++) whole = this.extendBy(facet, clauses[j], first[i].subject);
-      if (whole) facets.push(facet);
+      for (let j = 0; whole && j < clauses.length; j++) {
+        const found = this.extendBy(clauses[j], first[i].subject, facets.keys);
+        dimensions |= found;
+        whole = found != 0;
+      }
+      facets.end(start, dimensions, whole);
     }
   }
 
-  /** Adds the keys of the clause's condition on `subject`, else those of whichever has some; false when none has. */
-  private extendBy(facet: Facet, clause: Clause, subject: Subject): bool {
+  /** Adds the keys of the clause's condition on `subject`, else those of whichever has some; returns the dimension's bit, 0 when none has. */
+  private extendBy(clause: Clause, subject: Subject, keys: KeyList): u32 {
     for (let i = 0; i < clause.conditions.length; i++) {
-      if (clause.conditions[i].subject == subject && this.extend(facet, clause.conditions[i])) return true;
+      if (clause.conditions[i].subject != subject) continue;
+      const found = this.extend(clause.conditions[i], keys);
+      if (found != 0) return found;
     }
-    for (let i = 0; i < clause.conditions.length; i++) if (this.extend(facet, clause.conditions[i])) return true;
-    return false;
+    for (let i = 0; i < clause.conditions.length; i++) {
+      const found = this.extend(clause.conditions[i], keys);
+      if (found != 0) return found;
+    }
+    return 0;
   }
 
-  private extend(facet: Facet, condition: Condition): bool {
+  private extend(condition: Condition, keys: KeyList): u32 {
     const dimension = this.dimensionOf(condition);
-    if (dimension == null) return false;
-    const keys = dimension.keysOf(condition);
-    if (keys == null) return false;
-    for (let i = 0; i < keys.length; i++) facet.keys.push(keys[i]);
-    facet.dimensions.push(dimension);
-    return true;
+    if (dimension == null) return 0;
+    const before = keys.count;
+    if (dimension.addKeysOf(condition, keys)) return u32(1) << dimension.number;
+    keys.count = before;
+    return 0;
   }
 
   private dimensionOf(condition: Condition): Dimension | null {
@@ -129,11 +164,12 @@ export class RuleIndex extends KeyTaker {
   }
 
   /** Puts a rule under the keys of the facet whose fullest key is the emptiest. */
-  private place(rule: i32, facets: Facet[], counts: Map<u64, i32>, buckets: Map<u64, i32[]>): void {
+  private place(rule: i32, facets: Facets, counts: KeyTable, keys: KeyList, owners: KeyList): void {
     let best = -1;
     let fewest = i32.MAX_VALUE;
-    for (let i = 0; i < facets.length; i++) {
-      const fullest = fullestOf(facets[i].keys, counts);
+    for (let i = 0; i < facets.count; i++) {
+      let fullest = 0;
+      for (let j = facets.startOf(i); j < facets.endOf(i); j++) fullest = max(fullest, counts.get(facets.keys.at(j)));
       if (fullest >= fewest) continue;
       best = i;
       fewest = fullest;
@@ -142,41 +178,30 @@ export class RuleIndex extends KeyTaker {
       this.always.push(rule);
       return;
     }
-    const facet = facets[best];
-    for (let i = 0; i < facet.dimensions.length; i++) facet.dimensions[i].used = true;
-    for (let i = 0; i < facet.keys.length; i++) {
-      const key = facet.keys[i];
-      if (!buckets.has(key)) buckets.set(key, []);
-      const bucket = buckets.get(key);
-      if (bucket.length == 0 || bucket[bucket.length - 1] != rule) bucket.push(rule);
+    for (let i = 0; i < this.dimensions.length; i++) if ((facets.dimensionsOf(best) & (u32(1) << i)) != 0) this.dimensions[i].used = true;
+    for (let i = facets.startOf(best); i < facets.endOf(best); i++) {
+      keys.push(facets.keys.at(i));
+      owners.push(u64(rule));
     }
   }
 
-  private lay(buckets: Map<u64, i32[]>): void {
-    let size = 16;
-    while (size < buckets.size * 2) size *= 2;
-    this.keys = new StaticArray<u64>(size);
-    this.starts = new StaticArray<i32>(size);
-    const keys = buckets.keys();
-    for (let i = 0; i < keys.length; i++) {
-      const key = keys[i] == 0 ? 1 : keys[i];
-      let place = i32(mix(key)) & (size - 1);
-      while (this.keys[place] != 0) place = (place + 1) & (size - 1);
-      this.keys[place] = key;
-      this.starts[place] = this.rules.length;
-      const bucket = buckets.get(keys[i]);
-      this.rules.push(bucket.length);
-      for (let j = 0; j < bucket.length; j++) this.rules.push(bucket[j]);
+  /** Lays the rules of each key side by side: counted first, then put in, in the order of their numbers. Places begin at 1: 0 is "no such key". */
+  private lay(keys: KeyList, owners: KeyList): void {
+    for (let i = 0; i < keys.count; i++) this.starts.set(keys.at(i), this.starts.get(keys.at(i)) + 1);
+    const sizes = this.starts;
+    let next = 1;
+    const places = new KeyTable();
+    for (let i = 0; i < keys.count; i++) {
+      if (places.get(keys.at(i)) != 0) continue;
+      places.set(keys.at(i), next);
+      next += sizes.get(keys.at(i)) + 1;
     }
+    this.postings = new StaticArray<i32>(next);
+    for (let i = 0; i < keys.count; i++) {
+      const start = places.get(keys.at(i));
+      const count = ++this.postings[start];
+      this.postings[start + count] = i32(owners.at(i));
+    }
+    for (let i = 0; i < keys.count; i++) this.starts.set(keys.at(i), places.get(keys.at(i)));
   }
-}
-
-function count(keys: u64[], counts: Map<u64, i32>): void {
-  for (let i = 0; i < keys.length; i++) counts.set(keys[i], counts.has(keys[i]) ? counts.get(keys[i]) + 1 : 1);
-}
-
-function fullestOf(keys: u64[], counts: Map<u64, i32>): i32 {
-  let fullest = 0;
-  for (let i = 0; i < keys.length; i++) fullest = max(fullest, counts.get(keys[i]));
-  return fullest;
 }
