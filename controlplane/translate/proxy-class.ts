@@ -1,8 +1,11 @@
 // From a pod to the class of proxies it belongs to.
-import { type Labels, labelsMatch, selectsAll } from "../model/labels.ts";
+import { isDeepStrictEqual } from "node:util";
+import { type Labels, labelsMatch } from "../model/labels.ts";
 import type { MeshObject } from "../model/object.ts";
+import { derived } from "../store/derive.ts";
 import type { World } from "../store/world.ts";
 import type { ProxyClass } from "./ir/proxy-class.ts";
+import { servicesSelecting } from "./resolve/inbound.ts";
 import { memoByObject } from "./resolve/memo.ts";
 import { workloadOf } from "./resolve/workload.ts";
 
@@ -38,21 +41,21 @@ const OUTBOUND_PORT = 15_001;
 
 /**
  * Returns the class of such a proxy. It listens on its own address: a sidecar on the target ports of the Services that select it (the
- * application is expected on the same port of 127.0.0.1), a router on the ports of the Gateways that select it.
+ * application is expected on the same port of 127.0.0.1), a router on the ports of the Gateways that select it. The same object while it says the same.
  */
-export function proxyClassOfNode(world: World, { kind, namespace, serviceAccount, workload, labels, ip }: UndescribedProxy): ProxyClass {
+export const proxyClassOfNode = derived((world: World, { kind, namespace, serviceAccount, workload, labels, ip }: UndescribedProxy): ProxyClass => {
   const own = { kind, namespace, serviceAccount, workload, labels, podIp: ip };
   if (kind === "router") return { ...own, listens: gatewayPorts(world, labels).map(({ number, name }) => ({ port: number, name, bind: { address: ip, port: number } })) };
   const ports = targetPorts(world, namespace, labels);
   const listens = ports.map(({ number, name }) => ({ port: number, name, bind: { address: ip, port: number }, application: { address: "127.0.0.1", port: number } }));
   return { ...own, listens, outbound: { address: ip, port: OUTBOUND_PORT } };
-}
+}, { keyOf: (node) => JSON.stringify(node), same: isDeepStrictEqual });
 
 interface NumberedPort { readonly number: number; readonly name: string }
 
 /** Named target ports need a pod to say what they mean, and are left out. */
 function targetPorts(world: World, namespace: string, labels: Labels): readonly NumberedPort[] {
-  const services = world.list("Service").filter(({ metadata, spec }) => metadata.namespace === namespace && !selectsAll(spec.selector) && labelsMatch(spec.selector, labels));
+  const services = servicesSelecting(world, namespace, labels);
   return byNumber(services.flatMap(({ spec }) => spec.ports ?? []).map(({ port, targetPort, name = "" }) => ({ number: Number(targetPort ?? port), name })));
 }
 

@@ -13,7 +13,7 @@ import { buildGatewayListener } from "./emit/gateway-listener.ts";
 import { type HttpChain, wasmFiltersOf } from "./emit/http-chain.ts";
 import { buildInboundCluster } from "./emit/inbound-cluster.ts";
 import { buildInboundListener } from "./emit/inbound-listener.ts";
-import { buildConnectListener, buildOutboundListener } from "./emit/outbound-listener.ts";
+import { buildConnectListener, buildOutboundListener, type OutboundSettings } from "./emit/outbound-listener.ts";
 import { buildRouteConfiguration, buildVirtualHosts } from "./emit/route-table.ts";
 import { buildBlackHoleCluster, buildConnectCluster, buildPassthroughCluster } from "./emit/special-clusters.ts";
 import { buildWasmExtension } from "./emit/wasm-filter.ts";
@@ -186,11 +186,15 @@ type ListenerParts = Pick<ProxyIr, "outbound" | "inbound" | "gatewayPorts" | "ac
 /** Filters come apart from what names them: of a module only its hash counts. */
 const withoutBytes = (parts: object): string => JSON.stringify(parts, (_key, value: unknown) => (typeof value === "object" && value !== null && "sha256" in value ? value.sha256 : value));
 
+/** It has no address of its own: proxies with equal filters share it. */
+const connectListener = memoByContent(({ outbound: { bind: _, ...outbound }, settings }: { readonly outbound: OutboundProxy; readonly settings: OutboundSettings }) => withoutBytes({ outbound, settings }),
+  ({ outbound, settings }) => buildConnectListener(outbound, settings));
+
 /** The listeners by name; the same map for the same content. */
 const listenersOf = memoByContent(withoutBytes, ({ outbound, inbound, gatewayPorts, accessLog, trustDomain, forwards }: ListenerParts): ReadonlyMap<string, Listener> => {
   const settings = { accessLog, forwards };
   const all = [
-    ...(outbound ? [buildConnectListener(outbound, settings), buildOutboundListener(outbound, settings)] : []),
+    ...(outbound ? [connectListener({ outbound, settings }, ""), buildOutboundListener(outbound, settings)] : []),
     ...inbound.map((port) => buildInboundListener(port, { trustDomain, accessLog })),
     ...gatewayPorts.map((port) => buildGatewayListener(port, settings)),
   ];

@@ -37,8 +37,8 @@ export function resolveInbound(world: World, proxy: ProxyClass, modules: PluginM
   });
 }
 
-/** The Services of a namespace whose selector (not an empty one) matches a workload's labels, oldest first. */
-const servicesSelecting = selectorIndex("Service", ({ spec }) => spec.selector);
+/** Returns the Services of a namespace whose selector (not an empty one) matches a workload's labels, oldest first. */
+export const servicesSelecting = selectorIndex("Service", ({ spec }) => spec.selector);
 
 /** The oldest service that leads to this port says what is spoken there and gives telemetry its name. */
 function serviceOf(world: World, proxy: ProxyClass, listen: ListenPort): { service: ServiceRef; port: ServicePortSpec } | undefined {
