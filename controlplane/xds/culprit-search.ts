@@ -10,12 +10,14 @@ const MAX_QUESTIONS = 24;
 export async function findCulprits<T>(items: readonly T[], isGood: Question<T>): Promise<readonly T[]> {
   let questions = 0;
   const ask = async (set: readonly T[]): Promise<boolean> => (++questions > MAX_QUESTIONS ? true : ((await isGood(set)) ?? true));
-  const search = async (bad: readonly T[]): Promise<readonly T[]> => {
-    if (bad.length === 1) return bad;
+  /** Of a set that is bad; `isSeen`: it was asked about, and not only told from its other half being good. */
+  const search = async (bad: readonly T[], isSeen: boolean): Promise<readonly T[]> => {
+    if (bad.length === 1) return isSeen || !(await ask(bad)) ? bad : [];
     const middle = Math.ceil(bad.length / 2);
-    const found: T[] = [];
-    for (const half of [bad.slice(0, middle), bad.slice(middle)]) if (!(await ask(half))) found.push(...(await search(half)));
-    return found;
+    const [first, second] = [bad.slice(0, middle), bad.slice(middle)];
+    if (await ask(first)) return search(second, false);
+    const found = await search(first, true);
+    return (await ask(second)) ? found : [...found, ...(await search(second, true))];
   };
-  return items.length === 0 || (await ask(items)) ? [] : search(items);
+  return items.length === 0 || (await ask(items)) ? [] : search(items, true);
 }
