@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { endChild, startChild } from "../children.ts";
 import type { Arrivals, FromClients, ToClients } from "./messages.ts";
 
-const PATIENCE_MS = 120_000;
+const PATIENCE_MS = 600_000;
 
 export interface SimulatedProxies {
   /** Connects all; resolves when each has everything. Rejects when a stream ends or it takes too long. */
