@@ -233,7 +233,7 @@ function wasmFilters({ outbound, inbound, gatewayPorts }: ProxyIr): readonly Was
     ...inbound.map(({ filters }) => ({ direction: "inbound", filters }) as const),
     ...gatewayPorts.map(({ filters }) => ({ direction: "gateway", filters }) as const),
   ];
-  return chains.flatMap(wasmFiltersOf);
+  return [...chains.flatMap(wasmFiltersOf), ...inbound.flatMap(({ tcpTelemetry }) => tcpTelemetry ?? [])];
 }
 
 /** By name, so that nothing depends on the order in which things were found. */

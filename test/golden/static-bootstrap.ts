@@ -49,11 +49,16 @@ function staticCluster(cluster: JsonObject, resources: EmittedResources, name: s
 }
 
 function inlined(json: Json, resources: EmittedResources, options: StaticOptions): Json {
-  if (Array.isArray(json)) return json.map((item: Json) => inlined(item, resources, options));
+  if (Array.isArray(json)) return json.filter((item: Json) => options.deliveredFilters === "keep" || !isDelivered(item)).map((item: Json) => inlined(item, resources, options));
   if (typeof json !== "object" || json === null) return json;
   const fields = Object.fromEntries(Object.entries(json).map(([key, value]) => [key, inlined(value, resources, options)]));
   if (fields["tlsCertificateSdsSecretConfigs"] !== undefined) return withInlineSecrets(fields);
   return fields["@type"] === HTTP_CONNECTION_MANAGER ? withInlineRoutes(fields, resources, options) : fields;
+}
+
+/** A filter of requests or of connections whose configuration comes apart. */
+function isDelivered(item: Json): boolean {
+  return typeof item === "object" && item !== null && "configDiscovery" in item;
 }
 
 /** Envoy does not validate what it would have to fetch (it crashes on secrets over ADS): something of the kind stands there instead. */
@@ -68,8 +73,7 @@ function withInlineSecrets(context: JsonObject): JsonObject {
 }
 
 function withInlineRoutes(manager: JsonObject, resources: EmittedResources, options: StaticOptions): JsonObject {
-  const filters = (manager["httpFilters"] ?? []) as readonly JsonObject[];
-  const httpFilters = options.deliveredFilters === "keep" ? filters : filters.filter((filter) => filter["configDiscovery"] === undefined);
+  const httpFilters = (manager["httpFilters"] ?? []) as readonly JsonObject[];
   const { rds, ...rest } = manager;
   if (rds === undefined) return { ...manager, httpFilters };
   return { ...rest, httpFilters, routeConfig: routeConfiguration(String(object(rds)["routeConfigName"]), resources) };

@@ -8,6 +8,7 @@ import { inboundClusterName } from "./inbound-cluster.ts";
 import { buildNetworkAuthorization } from "./network-authorization.ts";
 import { buildPeerAddressFilter } from "./peer-address.ts";
 import { buildDownstreamMeshTls, meshAlpn } from "./tls.ts";
+import { buildWasmPlace } from "./wasm-filter.ts";
 
 /** What all listeners of a proxy share. */
 export interface InboundSettings {
@@ -89,6 +90,7 @@ function httpFilters(port: InboundPort, settings: InboundSettings, authenticated
 function tcpFilters(port: InboundPort, settings: InboundSettings): readonly Filter[] {
   const cluster = inboundClusterName(port);
   return [
+    ...(port.tcpTelemetry ? [buildWasmPlace(port.tcpTelemetry)] : []),
     ...buildNetworkAuthorization(port.tcpAuthorization ?? []),
     { name: "envoy.filters.network.tcp_proxy", typedConfig: packAny("TcpProxy", { statPrefix: cluster, cluster, accessLog: buildAccessLogs(settings.accessLog, "server") }) },
   ];

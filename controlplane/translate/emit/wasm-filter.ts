@@ -1,7 +1,7 @@
 // One configured Wasm module: its place in a filter chain, and what is delivered to that place.
 import type { FailurePolicy, HttpFilter, TypedExtensionConfig, VmConfig } from "../../../protos/build/envoy.ts";
 import { packAny, typeUrlOf } from "../../../protos/codec.ts";
-import type { FailureMode, WasmFilter, WasmModule } from "../ir/filters.ts";
+import type { FailureMode, FilterModule, WasmFilter, WasmModule } from "../ir/filters.ts";
 import { adsSource } from "./config-source.ts";
 import { buildNativeGuard } from "./native-guard.ts";
 
@@ -16,8 +16,9 @@ export function buildWasmPlace(filter: WasmFilter): HttpFilter {
 }
 
 /** What may be delivered: the place stays the same whatever there is to do. */
-function typesOf({ module }: WasmFilter): readonly ("Wasm" | "HttpRbac" | "LocalRateLimit")[] {
-  if (module.kind !== "native") return ["Wasm", "HttpRbac"];
+function typesOf({ module, network, mayBeSplit }: WasmFilter): readonly ("Wasm" | "HttpRbac" | "LocalRateLimit" | "NetworkWasm" | "NetworkRbac" | "ExtensionWithMatcher" | "Composite")[] {
+  if (network === true) return ["NetworkWasm", "NetworkRbac"];
+  if (module.kind !== "native") return mayBeSplit === true ? ["Wasm", "HttpRbac", "ExtensionWithMatcher", "Composite"] : ["Wasm", "HttpRbac"];
   return module.guard.kind === "rateLimit" ? ["LocalRateLimit", "HttpRbac"] : ["HttpRbac"];
 }
 
@@ -26,11 +27,29 @@ export function buildWasmExtension(filter: WasmFilter): TypedExtensionConfig {
   const { name, module, failureMode } = filter;
   switch (module.kind) {
     case "module": return { name, typedConfig: wasmConfig(filter, module.module) };
-    case "idle": return { name, typedConfig: letPass };
+    case "split": return { name, typedConfig: splitRequests(module) };
+    case "idle": return { name, typedConfig: filter.network === true ? letConnect : letPass };
     case "native": return { name, typedConfig: buildNativeGuard(module.guard) };
     // Envoy refuses a module that does not load even where it may fail open.
-    case "unavailable": return { name, typedConfig: failureMode === "open" ? letPass : refuse };
+    case "unavailable": return { name, typedConfig: filter.network === true ? (failureMode === "open" ? letConnect : refuseConnection) : failureMode === "open" ? letPass : refuse };
   }
+}
+
+/**
+ * Envoy's composite filter takes one filter or the other for each request, by a hash of its id: retries and hops of one request agree.
+ * https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_filters/composite_filter
+ */
+function splitRequests({ percent, seed, first, rest }: Extract<FilterModule, { kind: "split" }>): TypedExtensionConfig["typedConfig"] {
+  const take = (filter: WasmFilter) => ({ action: { name: "take", typedConfig: packAny("ExecuteFilterAction", { typedConfig: buildWasmExtension(filter) }) } });
+  const input = { name: "request-id", typedConfig: packAny("HttpRequestHeaderMatchInput", { headerName: "x-request-id" }) };
+  const fraction = packAny("RuntimeFraction", { runtimeFraction: { defaultValue: { numerator: percent } }, seed });
+  return packAny("ExtensionWithMatcher", {
+    extensionConfig: { name: "composite", typedConfig: packAny("Composite", {}) },
+    xdsMatcher: {
+      matcherList: { matchers: [{ predicate: { singlePredicate: { input, customMatch: { name: "fraction", typedConfig: fraction } } }, onMatch: take(first) }] },
+      onNoMatch: take(rest),
+    },
+  });
 }
 
 function wasmConfig(filter: WasmFilter, module: WasmModule): TypedExtensionConfig["typedConfig"] {
@@ -42,7 +61,7 @@ function wasmConfig(filter: WasmFilter, module: WasmModule): TypedExtensionConfi
       environmentVariables: { keyValues: filter.environment, hostEnvKeys: filter.hostEnvironment },
     }),
   };
-  return packAny("Wasm", {
+  return packAny(filter.network === true ? "NetworkWasm" : "Wasm", {
     config: {
       name: filter.name,
       ...(filter.rootId !== "" && { rootId: filter.rootId }),
@@ -58,5 +77,7 @@ function wasmConfig(filter: WasmFilter, module: WasmModule): TypedExtensionConfi
 
 /** RBAC without rules looks at nothing. */
 const letPass = packAny("HttpRbac", {});
+const letConnect = packAny("NetworkRbac", { statPrefix: "idle" });
 /** RBAC in which no policy allows anything. */
 const refuse = packAny("HttpRbac", { rules: { action: "ALLOW", policies: {} } });
+const refuseConnection = packAny("NetworkRbac", { statPrefix: "unavailable", rules: { action: "ALLOW", policies: {} } });

@@ -22,6 +22,8 @@ export type FilterModule =
   | { readonly kind: "unavailable"; readonly reason: string }
   /** Nothing to do for now: requests pass. Its place is kept, since a change of the chain would not reach connections that are already open. */
   | { readonly kind: "idle" }
+  /** Some of the requests take one filter, the rest another: a new version on its way. Neither is split again. */
+  | { readonly kind: "split"; /** Of the requests, by their id. */ readonly percent: number; readonly seed: number; readonly first: WasmFilter; readonly rest: WasmFilter }
   /** No module: Envoy itself does it. */
   | { readonly kind: "native"; readonly guard: NativeGuard };
 
@@ -30,6 +32,8 @@ export interface WasmFilter {
   /** Resource name of the delivered configuration, unique in a proxy. */
   readonly name: string;
   readonly module: FilterModule;
+  /** True for what may become a split: its place says so from the beginning. */
+  readonly mayBeSplit?: boolean;
   /** JSON text, or the empty string. */
   readonly configuration: string;
   /** Shared data lives as long as one VM of this id: constant across versions of a module. */
@@ -41,6 +45,8 @@ export interface WasmFilter {
   /** Host functions and callbacks the module may use, as in `proxy_http_call`; undefined: all. */
   readonly capabilities?: readonly string[];
   readonly failureMode: FailureMode;
+  /** Stands among a connection's filters, not a request's. */
+  readonly network?: true;
 }
 
 /** One of Scrim's own functions. */

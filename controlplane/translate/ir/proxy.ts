@@ -1,6 +1,6 @@
 // All that one class of proxies needs, ready to be written in Envoy's words.
 import type { Authorization } from "./authorization.ts";
-import type { HttpFilters } from "./filters.ts";
+import type { HttpFilters, WasmFilter } from "./filters.ts";
 import type { RouteTable } from "./routes.ts";
 import type { ServiceRef, Upstream } from "./upstream.ts";
 
@@ -30,6 +30,8 @@ export interface InboundPort {
   readonly mtls: "STRICT" | "PERMISSIVE" | "DISABLE";
   readonly service?: ServiceRef;
   readonly filters: HttpFilters;
+  /** What counts tcp connections; HTTP's telemetry is among `filters`. */
+  readonly tcpTelemetry?: WasmFilter;
   /** Authorization of tcp connections: what is left of the policies without what only HTTP has; undefined when no policy selects the workload. */
   readonly tcpAuthorization?: readonly Authorization[];
 }

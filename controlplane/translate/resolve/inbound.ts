@@ -11,6 +11,7 @@ import { resolveHttpFilters } from "./http-filters.ts";
 import { selectorIndex } from "./label-index.ts";
 import { resolveMtlsMode } from "./peer-authentication.ts";
 import { isHttp, protocolOfServicePort } from "./protocol.ts";
+import { resolveTcpTelemetry } from "./telemetry.ts";
 import { resolvePlugins } from "./wasm-plugin.ts";
 
 /** Returns the inbound ports of a sidecar, in the order in which it listens; none for gateways. */
@@ -32,6 +33,7 @@ export function resolveInbound(world: World, proxy: ProxyClass, modules: PluginM
       mtls: resolveMtlsMode(world, proxy, listen.port),
       ...(served && { service: served.service }),
       filters: { ...filters, ...resolvePlugins(world, proxy, { direction: "inbound", port: listen.port }, modules) },
+      ...(!http && { tcpTelemetry: resolveTcpTelemetry(world, proxy, modules) }),
       ...(!http && policies.length > 0 && { tcpAuthorization: withoutHttp(policies) }),
     }];
   });

@@ -2,7 +2,7 @@
 import { LABELS } from "../../../filters/telemetry/labels.ts";
 import { METRIC_NAMES, type MetricOverrideSpec } from "../../model/kinds/telemetry.ts";
 import type { World } from "../../store/world.ts";
-import type { FunctionFilter } from "../ir/filters.ts";
+import type { FunctionFilter, WasmFilter } from "../ir/filters.ts";
 import type { PluginModules } from "../ir/modules.ts";
 import { builtinFilter } from "./builtin-filter.ts";
 import { isForSide, telemetryLevels } from "./telemetry-levels.ts";
@@ -20,6 +20,12 @@ interface MetricChange {
 export function resolveTelemetry(world: World, proxy: SelectedProxy, modules: PluginModules, side: "inbound" | "outbound"): FunctionFilter {
   const configuration = telemetryConfiguration(world, proxy, side === "inbound" ? "server" : "client");
   return builtinFilter(modules, "telemetry", `scrim.telemetry.${side}`, JSON.stringify(configuration), world.mesh.failStrategies.telemetry);
+}
+
+/** Returns what counts the connections of a workload's tcp ports. */
+export function resolveTcpTelemetry(world: World, proxy: SelectedProxy, modules: PluginModules): WasmFilter {
+  const configuration = { ...telemetryConfiguration(world, proxy, "server"), protocol: "tcp" };
+  return { ...builtinFilter(modules, "telemetry", "scrim.telemetry.tcp", JSON.stringify(configuration), world.mesh.failStrategies.telemetry), network: true };
 }
 
 /** Returns what the filter of one side is told: the changes of the mesh, then of the namespace, then of the workload. */
