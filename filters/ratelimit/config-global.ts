@@ -1,5 +1,5 @@
 // Whom to ask about a limit that all proxies share, as the configuration writes it.
-import { Bytes, BytesWriter, Json } from "as-proxy-wasm-sdk";
+import { Bytes, BytesWriter, EMPTY, Json } from "as-proxy-wasm-sdk";
 import { utf8, viewOf } from "../policy/bytes";
 import { scaled } from "../policy/gcra";
 import { FailureMode, GlobalQuota } from "./limit";
@@ -14,7 +14,7 @@ const MOST_MS: i64 = 3_600_000;
 export function parseGlobal(json: Json, limitName: string, hasNoKey: bool): GlobalQuota | null {
   if (json.isMissing) return null;
   const document = json.document!;
-  json.object().only(["cluster", "domain", "descriptor", "timeoutMs", "stalenessMs", "lease", "failure"]);
+  json.object().only(["cluster", "authority", "domain", "descriptor", "timeoutMs", "stalenessMs", "lease", "failure"]);
   const constants = new BytesWriter(64);
   const descriptor = json.get("descriptor").list();
   for (let i = 0; i < descriptor.length; i++) {
@@ -25,6 +25,7 @@ export function parseGlobal(json: Json, limitName: string, hasNoKey: bool): Glob
   }
   if (descriptor.length == 0 && hasNoKey) writeEntry(constants, viewOf(utf8("generic_key")), viewOf(utf8(limitName)));
   const quota = new GlobalQuota(notEmpty(json.get("domain")), notEmpty(json.get("cluster")), document.keepIn.keep(constants.result));
+  quota.authority = json.get("authority").bytesOr(EMPTY);
   quota.timeoutMs = u32(json.get("timeoutMs").integerOr(100, 1, MOST_MS));
   quota.staleness = scaled(json.get("stalenessMs").integerOr(1000, 1, MOST_MS) * 1_000_000);
   quota.lease = json.get("lease").integerOr(100, 1, 1_000_000_000);

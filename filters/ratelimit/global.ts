@@ -1,7 +1,7 @@
 // consumes: keys and costs of limits that all proxies share, the rate limit service's answers
 // produces: verdicts, at once from tokens that were taken ahead, or when the service has answered
 // never does: ask for every request; ask twice at once for one key; believe an answer for longer than the limit's staleness; keep more than HEADS × WAYS keys
-import { BufferType, BytesWriter, enterStream, grpcCall, HttpContext, literal, monotonicNanoseconds, readBuffer } from "as-proxy-wasm-sdk";
+import { BufferType, BytesWriter, EMPTY, enterStream, grpcCall, HttpContext, literal, monotonicNanoseconds, readBuffer } from "as-proxy-wasm-sdk";
 import { viewOf } from "../policy/bytes";
 import { scaled } from "../policy/gcra";
 import { GlobalQuota, Limit } from "./limit";
@@ -152,7 +152,7 @@ export class GlobalTier {
     const hits = this.hitsFor(lease, cost, now);
     writeRequest(message, quota.domain, lease.descriptor!.result, u32(hits));
     this.calls++;
-    const token = grpcCall(0, quota.cluster, SERVICE, METHOD, message.result, quota.timeoutMs);
+    const token = grpcCall(0, quota.cluster, SERVICE, METHOD, message.result, quota.timeoutMs, EMPTY, quota.authority);
     if (token == 0) {
       this.fail(lease, now);
       this.rest(lease);

@@ -1,5 +1,5 @@
 // A compiled configuration: limits, the buckets they have, what keys and costs are taken from.
-import { Bytes, Region } from "as-proxy-wasm-sdk";
+import { Bytes, EMPTY, Region } from "as-proxy-wasm-sdk";
 import { Clause, Condition } from "../policy/authorization-condition";
 import { hash, HASH_SEED, spanOf } from "../policy/bytes";
 import { Rate } from "../policy/gcra";
@@ -94,6 +94,8 @@ export class Override {
 export class GlobalQuota {
   domain: Bytes;
   cluster: Bytes;
+  /** What calls to it say in `:authority`; empty: the cluster's name. */
+  authority: Bytes = EMPTY;
   timeoutMs: u32 = 0;
   /** How long an answer counts, in scaled time. */
   staleness: i64 = 0;

@@ -11,16 +11,25 @@ export const grpcInitialMetadata = new HeaderMap(MapType.GrpcReceiveInitialMetad
 export const grpcTrailingMetadata = new HeaderMap(MapType.GrpcReceiveTrailingMetadata);
 
 // The host takes an encoded envoy.config.core.v3.GrpcService, or else a cluster's name. Names that happen to be valid protobuf ("inventory" is)
-// would be misread, so the message is always written: field 1 (envoy_grpc) holding field 1 (cluster_name).
-function encodeService(cluster: Bytes): Bytes {
-  const inner = 1 + varintSize(cluster.length) + cluster.length;
+// would be misread, so the message is always written: field 1 (envoy_grpc) holding field 1 (cluster_name) and, if it differs, field 2 (authority).
+function encodeService(cluster: Bytes, authority: Bytes): Bytes {
+  const inner = fieldSize(cluster) + (authority.length > 0 ? fieldSize(authority) : 0);
   const base = allocate(1 + varintSize(inner) + inner);
   store<u8>(base, 0x0a);
-  let at = putVarint(base + 1, inner);
-  store<u8>(at, 0x0a);
-  at = putVarint(at + 1, cluster.length);
-  memory.copy(at, cluster.ptr, cluster.length);
-  return Bytes.view(base, <i32>(at - base) + cluster.length);
+  let at = putField(putVarint(base + 1, inner), 0x0a, cluster);
+  if (authority.length > 0) at = putField(at, 0x12, authority);
+  return Bytes.view(base, <i32>(at - base));
+}
+
+function fieldSize(value: Bytes): i32 {
+  return 1 + varintSize(value.length) + value.length;
+}
+
+function putField(at: usize, tag: u8, value: Bytes): usize {
+  store<u8>(at, tag);
+  at = putVarint(at + 1, value.length);
+  memory.copy(at, value.ptr, value.length);
+  return at + value.length;
 }
 
 function varintSize(value: u32): i32 {
@@ -43,10 +52,11 @@ function putVarint(at: usize, value: u32): usize {
  * @param message the request, encoded
  * @param timeoutMilliseconds 0: none
  * @param metadata pairs from a `PairsWriter`
+ * @param authority what the service is called in `:authority`, default the cluster's name: needed where that is no name a server takes (`outbound|80||a.b`)
  * @returns the call's token, 0 if the host refused it (see `lastStatus`)
  */
-export function grpcCall(from: u32, cluster: Bytes, service: Bytes, method: Bytes, message: Bytes, timeoutMilliseconds: u32, metadata: Bytes = EMPTY): u32 {
-  const target = encodeService(cluster);
+export function grpcCall(from: u32, cluster: Bytes, service: Bytes, method: Bytes, message: Bytes, timeoutMilliseconds: u32, metadata: Bytes = EMPTY, authority: Bytes = EMPTY): u32 {
+  const target = encodeService(cluster, authority);
   const status = note(proxy_grpc_call(
     target.ptr, target.length, service.ptr, service.length, method.ptr, method.length, metadata.ptr, metadata.length, message.ptr, message.length, timeoutMilliseconds, out,
   ));
@@ -55,11 +65,11 @@ export function grpcCall(from: u32, cluster: Bytes, service: Bytes, method: Byte
 
 /**
  * Opens a gRPC stream; messages come as `onGrpcMessage`, the end as `onGrpcClose`, to stream `from` or to the root if `from` is 0.
- * A stream outlives the HTTP stream that opened it unless `onEnd` cancels it; what comes too late is dropped.
+ * A stream outlives the HTTP stream that opened it unless `onEnd` cancels it; what comes too late is dropped. `authority`: as for `grpcCall`.
  * @returns the stream's token, 0 if the host refused it (see `lastStatus`)
  */
-export function grpcStream(from: u32, cluster: Bytes, service: Bytes, method: Bytes, metadata: Bytes = EMPTY): u32 {
-  const target = encodeService(cluster);
+export function grpcStream(from: u32, cluster: Bytes, service: Bytes, method: Bytes, metadata: Bytes = EMPTY, authority: Bytes = EMPTY): u32 {
+  const target = encodeService(cluster, authority);
   const status = note(proxy_grpc_stream(target.ptr, target.length, service.ptr, service.length, method.ptr, method.length, metadata.ptr, metadata.length, out));
   return status == Status.Ok ? remembered(from) : 0;
 }

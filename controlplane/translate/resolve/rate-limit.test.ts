@@ -127,7 +127,7 @@ describe("rate limit policies", () => {
       expect(limit).toEqual({ name: "default/p/l", key: [{ header: "x-user", as: "user" }], overrides: [], global: { service: id, domain: "shop", descriptor: [], timeoutMs: 50, failure: "closed" } });
       expect(JSON.parse(rateLimitConfiguration(resolveRateLimits(world, sidecar())))).toEqual({
         headers: "none",
-        limits: [{ name: "default/p/l", key: [{ header: "x-user", as: "user" }], overrides: [], global: { cluster: "outbound|8082||ratelimit.default.svc.cluster.local", domain: "shop", descriptor: [], timeoutMs: 50, failure: "closed" } }],
+        limits: [{ name: "default/p/l", key: [{ header: "x-user", as: "user" }], overrides: [], global: { cluster: "outbound|8082||ratelimit.default.svc.cluster.local", authority: "ratelimit.default.svc.cluster.local", domain: "shop", descriptor: [], timeoutMs: 50, failure: "closed" } }],
       });
       expect(rateLimitUpstreams(world, "default", sidecar().labels, "w").map(({ id: found, protocol }) => [found, protocol])).toEqual([[id, "http2"]]);
     });

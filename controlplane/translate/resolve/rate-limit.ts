@@ -37,7 +37,8 @@ export function rateLimitConfiguration({ limits, headers }: RateLimits): string 
 }
 
 function globalConfiguration({ service, ...rest }: GlobalRateLimit): object {
-  return { cluster: upstreamText(service), ...rest };
+  // An upstream's name is no :authority that a server would take.
+  return { cluster: upstreamText(service), authority: service.host, ...rest };
 }
 
 /** Returns the upstreams of the services that a proxy's limits ask: it needs them even where its workload may not call them. */
