@@ -40,8 +40,12 @@ function noEmptyLists(fields: Readonly<Record<string, readonly unknown[] | undef
   }
 }
 
+/** Said wherever a policy asks for a token: a DENY that could never match must not look as if it guarded something. */
+const NO_TOKENS = "asks for a verified token, but RequestAuthentication is not supported yet: unless a filter of your own puts jwt_authn's metadata there, no request has one";
+
 function checkSource(source: Loose<AuthorizationSourceSpec>, at: FieldPath, findings: Findings): void {
   noEmptyLists(source, at, findings);
+  for (const field of ["requestPrincipals", "notRequestPrincipals"] as const) if (source[field] !== undefined) findings.warn([...at, field], NO_TOKENS);
   for (const field of ["principals", "notPrincipals"] as const) {
     each(source[field], [...at, field], (value, path) => {
       if (value.startsWith("spiffe://")) findings.error(path, `is written without its scheme: ${quote(value.slice("spiffe://".length))}`);
@@ -88,6 +92,7 @@ function checkCondition(condition: Loose<AuthorizationConditionSpec>, at: FieldP
   if (key === undefined) return;
   const fault = conditionKeyFault(key);
   if (fault !== undefined) return findings.error([...at, "key"], fault);
+  if (key.startsWith("request.auth.")) findings.warn([...at, "key"], NO_TOKENS);
   for (const field of ["values", "notValues"] as const) {
     if (condition[field]?.length === 0) findings.error([...at, field], "must not be an empty list");
     each(condition[field], [...at, field], (value, path) => {

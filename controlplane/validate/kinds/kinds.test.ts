@@ -238,6 +238,8 @@ describe("AuthorizationPolicy", () => {
     ["AuthorizationPolicy", when("key: 'request.headers[x-role]', notValues: [admin, 'a*']")],
   ]);
   it("warns of a DENY policy that never denies", () => {
+    expect(faults("AuthorizationPolicy", `spec: ${source("requestPrincipals: ['*']")}`, "warning")).toEqual([expect.stringContaining("RequestAuthentication is not supported yet")]);
+    expect(faults("AuthorizationPolicy", `spec: ${when("key: 'request.auth.claims[a]', values: [b]")}`, "warning")).toEqual([expect.stringContaining("RequestAuthentication is not supported yet")]);
     expect(faults("AuthorizationPolicy", "spec: {action: DENY}", "warning")).toEqual(["rules: a DENY policy without rules never denies anything"]);
   });
 });
