@@ -62,7 +62,12 @@ function expandAll(names: readonly string[]): ReadonlySet<string> {
  */
 export function wantedGroups({ imports }: Pick<ModuleSurface, "imports">, declared: readonly string[] | undefined): readonly string[] {
   const named = declared === undefined ? imports.map(({ name }) => name) : [...expandAll(declared)];
-  return [...new Set(named.flatMap((name) => groupOf.get(name) ?? []))].sort();
+  return groupsOf(named);
+}
+
+/** Returns the groups to which functions belong, sorted; those in none are every module's. */
+export function groupsOf(names: readonly string[]): readonly string[] {
+  return [...new Set(names.flatMap((name) => groupOf.get(name) ?? []))].sort();
 }
 
 /** Returns the groups that are wanted and not granted. */

@@ -73,7 +73,7 @@ describe.runIf(registryBinary)("an open registry", () => {
   it("warns of calls that a manifest does not declare", async () => {
     const manifest = file("little.json", '{"capabilities": ["metrics"]}');
     const pushed = await runScrim(["plugin", "push", MODULE, `oci://${registry.host}/team/little:v1`, "--manifest", manifest]);
-    expect(pushed).toMatchObject({ code: 0, stderr: expect.stringContaining("the module imports proxy_replace_header_map_value, which its manifest does not declare") });
+    expect(pushed).toMatchObject({ code: 0, stderr: expect.stringContaining("the module imports functions of headers-write that its manifest does not declare") });
   });
 
   it("says in a sentence what went wrong", async () => {

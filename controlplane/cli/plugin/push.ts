@@ -1,7 +1,7 @@
 // `scrim plugin push`: a module as an image in a registry.
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
-import { undeclaredImports } from "../../model/wasm-capabilities.ts";
+import { groupsOf, undeclaredImports } from "../../model/wasm-capabilities.ts";
 import { createAddressPolicy } from "../../wasm/fetch/address-policy.ts";
 import { createHttpClient } from "../../wasm/fetch/http-client.ts";
 import { parseManifestText, type PluginManifest } from "../../wasm/module/plugin-manifest.ts";
@@ -59,6 +59,6 @@ async function readManifest(file: string | undefined): Promise<{ readonly text: 
 }
 
 function warnOfUndeclared(sections: ModuleSections, manifest: PluginManifest | undefined, { terminal }: CommandContext): void {
-  const refused = manifest?.capabilities === undefined ? [] : undeclaredImports(sections, manifest.capabilities);
-  if (refused.length > 0) terminal.err(`scrim: the module imports ${refused.join(", ")}, which its manifest does not declare: proxies will refuse these calls\n`);
+  const refused = manifest?.capabilities === undefined ? [] : groupsOf(undeclaredImports(sections, manifest.capabilities));
+  if (refused.length > 0) terminal.err(`scrim: the module imports functions of ${refused.join(", ")} that its manifest does not declare: proxies will refuse these calls\n`);
 }
