@@ -1,4 +1,5 @@
 // What a filter can read of a request, as data: run in the Wasm host and on a real Envoy, which must answer alike.
+import { readFileSync } from "node:fs";
 import type { Exchange, FilterMetadata, Scenario } from "proxy-wasm-host";
 import { buildFixture } from "./testing/build.ts";
 
@@ -76,9 +77,18 @@ const answered: readonly Exchange[] = [
   { name: "gRPC", method: "POST", headers: { "content-type": "application/grpc" }, upstream: { headers: { "grpc-status": "7", "grpc-message": "no" } }, expect: { status: 200 } },
 ];
 
+// Attributes that need what scenarios do not have: TLS with upstream, certificates with DNS names, connections that fail.
+const ELSEWHERE = /^upstream\/(tls_version|.*_(san|subject)_)|^upstream\/.*_certificate|dns_san|termination_details|connection\/transport_failure_reason/;
+/** The attributes that the SDK has names for. */
+const NAMED = [...readFileSync(new URL("attributes.ts", import.meta.url), "utf8").matchAll(/= propertyPath\("([^"]+)"\)/g)].map((match) => match[1] ?? "").filter((path) => !ELSEWHERE.test(path));
+
 export const scenarios: readonly Scenario[] = [
   scenario("connection attributes", { phase: "request", properties: CONNECTION }),
   scenario("request attributes", { phase: "request", properties: REQUEST, headers: true }),
+  scenario("every attribute with a name in the SDK", { phase: "log", properties: NAMED }, {
+    exchanges: [{ path: "/a?b", headers: { referer: "r", "user-agent": "u", "x-request-id": "i" }, peer: { identity: ORDERS, sni: "a.test" }, upstream: { body: "x" }, expect: { status: 200 } }],
+    logged: NAMED.map((path) => new RegExp(`^${path}=(?!\\(status)`)),
+  }),
   scenario("repeated headers", { phase: "request", properties: [], headers: true }, { exchanges: [{ headers: Object.fromEntries(REPEATED.map((name) => [name, ["1", "2"]])), expect: { status: 200 } }] }),
   scenario("repeated response headers", { phase: "response", properties: [], headers: true }, { comparesLogs: true, exchanges: [{ upstream: { headers: Object.fromEntries(REPEATED_BY_UPSTREAM.map((name) => [name, ["1", "2"]])) }, expect: { status: 200 } }] }),
   scenario("what the proxy knows", { phase: "request", properties: XDS }),

@@ -22,7 +22,8 @@ export const scenarios: readonly Scenario[] = [
         body: new RegExp(
           [
             "smaller=1", "uncompressed=a{63}", "uncompressed nonsense=\\(status 3\\)", "route cache=0", "signature=256", "verified=1", "of another text=0", "by another hash=0", "has a reason=1", "with a key that is none=0",
-            "has a reason=1", "signed by none=0", "declared=0", "declared again=2", "set once=0", "set twice=2", "declared property=first", "set what has no factory=1", "set a cluster=0", "broken expression=2",
+            "has a reason=1", "signed by none=0", "declared=0", "declared again=2", "set once=0", "set twice=2", "declared property=first", "set what has no factory=1", "set a cluster=0",
+            "port is there=0", "absent=-1", "status=1", "of another type=-1", "status=4", "of another type=1", "status=4", "broken expression=2",
             `admin=${path === "/other" ? 0 : 1}`, "",
           ].join("\n"),
         ),

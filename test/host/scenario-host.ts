@@ -1,5 +1,6 @@
 // Runs scenarios (scenario.ts) in this host. What a real proxy does around the filter (TLS, addresses, upstream's and callouts' answers)
 // is played from the scenario's data, so that the filter sees what it would see on Envoy.
+import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import type { Attributes } from "./known-attributes.ts";
@@ -78,6 +79,7 @@ function connectionAttributes(peer: Peer): Attributes["connection"] {
   return {
     mtls: peer.identity !== undefined, requested_server_name: peer.sni ?? "", tls_version: "TLSv1.3", uri_san_local_certificate: SERVER, subject_local_certificate: subject(SERVER),
     uri_san_peer_certificate: peer.identity, subject_peer_certificate: peer.identity === undefined ? "" : subject(peer.identity),
+    sha256_peer_certificate_digest: peer.identity === undefined ? "" : createHash("sha256").update(peer.identity).digest("hex"),
   };
 }
 
@@ -146,7 +148,10 @@ function answerOf(stream: HttpStream): { readonly status: number; readonly detai
 
 function respond(stream: HttpStream, scenario: Scenario, exchange: Exchange, serve: () => void): void {
   const body = pieces(exchange.upstream?.body);
-  stream.setAttributes({ xds: { upstream_host_metadata: inMetadata(scenario.cluster?.endpointMetadata) } });
+  stream.setAttributes({
+    xds: { upstream_host_metadata: inMetadata(scenario.cluster?.endpointMetadata) },
+    upstream: { address: "127.0.0.1:8000", port: 8000, local_address: "127.0.0.1:40000", request_attempt_count: 1 },
+  });
   const framing = body.length === 1 ? { "content-length": String(body[0]?.length) } : body.length === 0 ? { "content-length": "0" } : {};
   stream.sendResponseHeaders([[":status", String(exchange.upstream?.status ?? 200)], ...Object.entries(framing), ...headerPairs(exchange.upstream?.headers ?? {})], { endOfStream: body.length === 0 });
   serve();

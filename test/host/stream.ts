@@ -298,6 +298,7 @@ export class HttpStream {
       },
       response: {
         ...(this.responseHeaders && { code: Number(this.responseHeaders.get(":status")), code_details: this.#reply?.details ?? "via_upstream", grpc_status: this.#grpcStatus(this.responseHeaders) }),
+        ...(this.responseHeaders && !this.#reply && { backend_latency: 0n }),
         flags: 0, size: responseSize, total_size: responseSize + (this.responseHeaders?.byteSize() ?? 0),
       },
       source: { address: "127.0.0.1:50000", port: 50000 },

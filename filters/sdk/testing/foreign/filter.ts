@@ -1,7 +1,7 @@
 // Calls every one of Envoy's foreign functions and replies with what came of it. Configuration: {"publicKey", "privateKey"} (PEM).
 import {
-  Bytes, BytesWriter, clearRouteCache, compress, declareProperty, EMPTY, Expression, FilterHeadersStatus, getProperty, HttpContext, JsonDocument, KeyForm, lastStatus, LifeSpan, literal, propertyPath, PropertyType, registerRoot,
-  RootContext, sendLocalReply, setFilterState, setProperty, sign, signatureProblem, uncompress, verifySignature,
+  Bytes, BytesWriter, clearRouteCache, compress, declareProperty, EMPTY, Expression, FilterHeadersStatus, getBooleanProperty, getIntegerProperty, getProperty, HttpContext, JsonDocument, KeyForm, lastStatus, LifeSpan, literal, propertyPath, PropertyType, registerRoot, REQUEST_METHOD, RESPONSE_CODE,
+  RootContext, sendLocalReply, setFilterState, setProperty, sign, signatureProblem, SOURCE_PORT, uncompress, verifySignature,
 } from "as-proxy-wasm-sdk";
 
 const OUT = new BytesWriter(4096);
@@ -71,6 +71,17 @@ class ForeignStream extends HttpContext {
     number("set a cluster", setFilterState(literal("envoy.tcp_proxy.cluster"), literal("some cluster"), LifeSpan.Request));
   }
 
+  /** The three outcomes of a property: a value, none, one of another type. */
+  private outcomes(): void {
+    number("port is there", getIntegerProperty(SOURCE_PORT, -1) > 0 ? lastStatus() : -1);
+    number("absent", getIntegerProperty(RESPONSE_CODE, -1));
+    number("status", lastStatus());
+    number("of another type", getIntegerProperty(REQUEST_METHOD, -1));
+    number("status", lastStatus());
+    number("of another type", getBooleanProperty(REQUEST_METHOD, true) ? 1 : 0);
+    number("status", lastStatus());
+  }
+
   override onRequestHeaders(headers: u32, endOfStream: bool): FilterHeadersStatus {
     OUT.clear();
     const packed = compress(literal("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"));
@@ -80,6 +91,7 @@ class ForeignStream extends HttpContext {
     number("route cache", clearRouteCache());
     this.keys();
     this.state();
+    this.outcomes();
     number("broken expression", this.root.broken);
     const expression = this.root.expression;
     if (expression === null) number("no expression", 1);
