@@ -143,7 +143,7 @@ export class InboundEnvoy {
     const errors = violations.filter((violation) => violation.severity === "error");
     if (errors.length > 0) throw new Error(errors.map((violation) => `${violation.object} ${violation.field}: ${violation.message}`).join("\n"));
     const inbound = resolveInbound(world, this.#proxy(), { builtin: builtinModule, plugin: () => ({ kind: "pending" }), differsByProxy: () => false });
-    const filters = new Map(inbound.flatMap((port) => wasmFiltersOf({ direction: "inbound", filters: port.filters })).map((filter) => [filter.name, filter]));
+    const filters = new Map(inbound.flatMap((port) => [...wasmFiltersOf({ direction: "inbound", filters: port.filters }), ...(port.tcpTelemetry ? [port.tcpTelemetry] : [])]).map((filter) => [filter.name, filter]));
     for (const [name, filter] of filters) {
       const extension = toProto3Json("TypedExtensionConfig", buildWasmExtension(filter));
       writeFileSync(this.#at("new"), JSON.stringify({ resources: [{ "@type": "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig", ...(extension as object) }] }));
