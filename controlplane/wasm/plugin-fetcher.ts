@@ -82,13 +82,7 @@ export function createPluginFetcher(options: PluginFetcherOptions): PluginFetche
     update(plugins, around = noSurroundings) {
       updates++;
       surroundings = around;
-      const names = new Set(plugins.map(nameOf));
-      for (const [name, entry] of entries) {
-        if (names.has(name)) continue;
-        entry.work.end();
-        entries.delete(name);
-        void goods.forget(name);
-      }
+      dropOthers(entries, plugins, (name) => void goods.forget(name));
       for (const plugin of plugins) {
         const entry = entries.get(nameOf(plugin));
         if (entry === undefined) entries.set(nameOf(plugin), { object: plugin, work: followPlugin(nameOf(plugin), plugin, around, context), atStart: updates === 1 });
@@ -123,16 +117,30 @@ export function createPluginFetcher(options: PluginFetcherOptions): PluginFetche
   };
 }
 
+/** Ends the work for plugins that are no more. */
+function dropOthers(entries: Map<string, Entry>, plugins: readonly MeshObject<"WasmPlugin">[], forget: (name: string) => void): void {
+  const names = new Set(plugins.map(nameOf));
+  for (const [name, entry] of entries) {
+    if (names.has(name)) continue;
+    entry.work.end();
+    entries.delete(name);
+    forget(name);
+  }
+}
+
 function workContext(options: PluginFetcherOptions, goods: GoodPlugins, inUse: () => ReadonlySet<string>, changed: () => void): WorkContext {
   const { clock, log, checker, strict = false } = options;
   return { acquirer: createAcquirerFor(options, inUse), goods, clock, log, checker, strict, changed };
 }
 
+type AcquirerLimits = Pick<PluginFetcherOptions, "cacheDir" | "clock" | "allowFetchFrom" | "plainRegistries" | "maxModuleBytes" | "downloadTimeoutMs" | "maxCacheBytes">;
+
 /** Returns what fetches modules within the options' limits, for the control plane and for commands alike. */
-export function createAcquirerFor(options: Pick<PluginFetcherOptions, "cacheDir" | "clock" | "allowFetchFrom" | "plainRegistries" | "maxModuleBytes" | "downloadTimeoutMs" | "maxCacheBytes">, inUse?: () => ReadonlySet<string>): ModuleAcquirer {
+export function createAcquirerFor(options: AcquirerLimits, inUse?: () => ReadonlySet<string>): ModuleAcquirer {
   const { cacheDir, clock, allowFetchFrom = [], plainRegistries = [], maxModuleBytes = 64 * 1024 * 1024, downloadTimeoutMs = 30_000, maxCacheBytes } = options;
+  const directory = join(cacheDir, "plugins");
   return createModuleAcquirer({
-    cache: createModuleCache({ directory: join(cacheDir, "plugins"), nowMs: clock.nowMs, ...(maxCacheBytes !== undefined && { maxBytes: maxCacheBytes }), ...(inUse !== undefined && { inUse }) }),
+    cache: createModuleCache({ directory, nowMs: clock.nowMs, ...(maxCacheBytes !== undefined && { maxBytes: maxCacheBytes }), ...(inUse !== undefined && { inUse }) }),
     http: createHttpClient({ addresses: createAddressPolicy(allowFetchFrom), maxRedirects: 5 }),
     maxBytes: maxModuleBytes, timeoutMs: downloadTimeoutMs, plainRegistries,
   });
