@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { layered } from "../translate/emit/layered-map.ts";
-import { changesBetween } from "./changes.ts";
+import { changesBetween, fingerprintOf } from "./changes.ts";
 import type { EncodedMap, EncodedResource } from "./encode.ts";
 
 const resource = (name: string, version: string): EncodedResource => ({ kind: "clusters", name, version, bytes: new Uint8Array(), references: [] });
@@ -14,7 +14,7 @@ const differing = (before: EncodedMap, after: EncodedMap): string[] => ["a", "b"
 describe("what differs between two maps", () => {
   it("is every name whose content is not the same, whatever the layers", () => {
     fc.assert(fc.property(layers, ([one, two, three, four]) => {
-      for (const [before, after] of [[one!, two!], [layered(one!, two!), layered(three!, four!)], [layered(one!, two!), layered(one!, four!)], [layered(one!, two!), three!]] as const) {
+      for (const [before, after] of [[one!, two!], [layered(one!, two!), layered(three!, four!)], [layered(one!, two!), layered(one!, four!)], [layered(one!, two!), three!], [new Map(), layered(one!, two!)], [three!, layered(one!, two!)]] as const) {
         expect([...changesBetween(before, after)].sort()).toEqual(differing(before, after));
       }
     }));
@@ -25,5 +25,13 @@ describe("what differs between two maps", () => {
     expect(changesBetween(before, after)).toEqual(["a"]);
     expect(changesBetween(before, after)).toBe(changesBetween(before, after));
     expect(changesBetween(before, before)).toEqual([]);
+  });
+
+  it("has a fingerprint that is equal for equal layers, and another for another name or version", () => {
+    const shared = new Map([["a", resource("a", "1")]]), own = new Map([["b", resource("b", "1")]]);
+    const again = layered(new Map(shared), new Map(own));
+    expect(fingerprintOf(again)).toBe(fingerprintOf(layered(shared, own)));
+    const others = [layered(new Map([["a", resource("a", "2")]]), own), layered(shared, new Map([["c", resource("c", "1")]])), shared];
+    expect(new Set([again, ...others].map(fingerprintOf)).size).toBe(4);
   });
 });

@@ -1,7 +1,8 @@
 // The state of the world as one response has it: for clusters and listeners everything, for the others what changed.
 import { createHash } from "node:crypto";
+import { fingerprintOf } from "../snapshot/changes.ts";
 import type { EncodedResource } from "../snapshot/encode.ts";
-import { fingerprint, isSubscribed, type TypeState } from "./type-state.ts";
+import { isSubscribed, type TypeState } from "./type-state.ts";
 
 /**
  * All that the client is to have after a full-state response that removes these names. What else is to be removed is in it still: something may lead there
@@ -23,7 +24,7 @@ export function wholeState(state: TypeState, removed: readonly string[]): Encode
 
 /** The version_info of a response: of all that the class has where the client gets just that, else of what is sent. */
 export function versionOf(state: TypeState, sent: readonly EncodedResource[]): string {
-  if (state.held.size === 0 && state.refused.size === 0 && state.subscription.wildcard) return fingerprint(state.basis);
+  if (state.held.size === 0 && state.refused.size === 0 && state.subscription.wildcard) return fingerprintOf(state.basis);
   const hash = createHash("sha256");
   for (const { name, version } of sent) hash.update(`${name}\0${version}\0`);
   return hash.digest("hex").slice(0, 12);

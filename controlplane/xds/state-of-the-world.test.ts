@@ -4,7 +4,7 @@ import { resourceTypes } from "../snapshot/type-urls.ts";
 import { typeStatuses } from "./status.ts";
 import { DELTA_ADS, type StreamKind } from "./stream-events.ts";
 import { startTranscript, type Transcript } from "./transcript.ts";
-import { fingerprint } from "./type-state.ts";
+import { fingerprintOf } from "../snapshot/changes.ts";
 
 const SOTW: StreamKind = { ...DELTA_ADS, dialect: "sotw" };
 
@@ -170,7 +170,7 @@ describe("7: missing resources", () => {
 describe("8: a client that comes back", () => {
   it("with the version of what there is, is sent no clusters again; endpoints and routes it is", () => {
     const before = started();
-    const version = fingerprint(before.state().content!.clusters);
+    const version = fingerprintOf(before.state().content!.clusters);
     const stream = startTranscript(SOTW);
     stream.ask("clusters", { version });
     stream.ask("endpoints", { names: ["a"], version: "any" });

@@ -1,9 +1,10 @@
 // What a stream's state says about its proxy, in the words of proxy-status.
+import { fingerprintOf } from "../snapshot/changes.ts";
 import { type ResourceShortName, resourceKinds, resourceTypes } from "../snapshot/type-urls.ts";
 import type { Withheld } from "./acceptance.ts";
 import { hasUpdates, pendingOf } from "./pending.ts";
 import type { StreamState } from "./stream-state.ts";
-import { fingerprint, type TypeState } from "./type-state.ts";
+import type { TypeState } from "./type-state.ts";
 
 /** Istio's words, but for ERROR, which stands where a rejected content is still the wanted one. */
 export type SyncState = "SYNCED" | "STALE" | "NOT SENT" | "ERROR" | "IGNORED";
@@ -30,7 +31,7 @@ export function typeStatuses(state: StreamState, withheld: readonly Withheld[]):
 
 function typeStatus(type: TypeState | undefined, isWithheld: boolean): TypeStatus {
   if (type === undefined) return { state: "IGNORED", sentVersion: undefined, ackedVersion: undefined, ackedAtMs: undefined };
-  return { state: syncState(type, isWithheld), sentVersion: type.sentBasis && fingerprint(type.sentBasis), ackedVersion: type.ackedBasis && fingerprint(type.ackedBasis), ackedAtMs: type.ackedAtMs };
+  return { state: syncState(type, isWithheld), sentVersion: type.sentBasis && fingerprintOf(type.sentBasis), ackedVersion: type.ackedBasis && fingerprintOf(type.ackedBasis), ackedAtMs: type.ackedAtMs };
 }
 
 function syncState(type: TypeState, isWithheld: boolean): SyncState {

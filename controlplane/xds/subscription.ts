@@ -1,5 +1,6 @@
 // What a request's names do to a type's subscription: by difference (delta), or the whole list anew (state of the world).
-import { fingerprint, type Held, HOLDS_NOTHING, isFullState, isSubscribed, MUST_ANSWER, type TypeState } from "./type-state.ts";
+import { fingerprintOf } from "../snapshot/changes.ts";
+import { type Held, HOLDS_NOTHING, isFullState, isSubscribed, MUST_ANSWER, type TypeState } from "./type-state.ts";
 
 export interface SubscriptionChange { readonly subscribe: readonly string[]; readonly unsubscribe: readonly string[]; readonly initialVersions: Readonly<Record<string, string>>; readonly isFirst: boolean }
 
@@ -46,7 +47,7 @@ export function replaceSubscription(state: TypeState, { names: list, version, is
   const isNewWildcard = wildcard && !before.wildcard;
   if (isFirst && isLegacy && version !== "" && isFullState(state)) {
     if (!hasContent) return { ...state, subscription, resumeVersion: version };
-    if (fingerprint(state.basis) === version) return { ...state, subscription };
+    if (fingerprintOf(state.basis) === version) return { ...state, subscription };
   }
   const dirty = new Map(state.dirty);
   if (isNewWildcard) addAll(dirty, state);

@@ -1,5 +1,5 @@
 // What one stream knows about one resource type: subscription, what the client holds, what is on its way.
-import { createHash } from "node:crypto";
+import { changesBetween, fingerprintOf } from "../snapshot/changes.ts";
 import { routeConfigurationOf } from "../snapshot/consistency.ts";
 import type { EncodedMap, EncodedResource } from "../snapshot/encode.ts";
 import type { ResourceKind } from "../snapshot/resources.ts";
@@ -86,7 +86,7 @@ export function changeBasis(state: TypeState, next: EncodedMap): TypeState {
   if (state.resumeVersion !== "") return resume(state, next);
   let dirty: Map<string, Held> | undefined;
   let held: Map<string, EncodedResource> | undefined;
-  for (const name of changedNames(state.basis, next)) {
+  for (const name of changesBetween(state.basis, next)) {
     if (!isSubscribed(state, name) || state.dirty.has(name)) continue;
     dirty ??= new Map(state.dirty);
     dirty.set(name, heldNow(state, name));
@@ -101,7 +101,7 @@ export function changeBasis(state: TypeState, next: EncodedMap): TypeState {
 /** A client that comes back with the version of what there is has all of it. */
 function resume(state: TypeState, basis: EncodedMap): TypeState {
   const fresh = { ...state, resumeVersion: "", basis };
-  if (fingerprint(basis) === state.resumeVersion) return { ...fresh, dirty: new Map(), owesAnswer: false };
+  if (fingerprintOf(basis) === state.resumeVersion) return { ...fresh, dirty: new Map(), owesAnswer: false };
   return { ...fresh, dirty: new Map([...state.dirty, ...[...basis.keys()].map((name) => [name, HOLDS_NOTHING] as const)]), owesAnswer: true };
 }
 
@@ -128,35 +128,4 @@ export function changeScope(state: TypeState, scope: ReadonlySet<string>, again:
     if (state.scope?.has(route) && !scope.has(route)) dirty.delete(name);
   }
   return { ...state, scope, dirty };
-}
-
-const differences = new WeakMap<EncodedMap, WeakMap<EncodedMap, readonly string[]>>();
-
-/** Names whose content differs, computed once for all streams that go from one to the other. */
-export function changedNames(before: EncodedMap, after: EncodedMap): readonly string[] {
-  let known = differences.get(before);
-  if (known === undefined) differences.set(before, (known = new WeakMap()));
-  let names = known.get(after);
-  if (names === undefined) known.set(after, (names = compare(before, after)));
-  return names;
-}
-
-function compare(before: EncodedMap, after: EncodedMap): string[] {
-  const names: string[] = [];
-  for (const [name, resource] of after) if (before.get(name)?.version !== resource.version) names.push(name);
-  for (const name of before.keys()) if (!after.has(name)) names.push(name);
-  return names;
-}
-
-const fingerprints = new WeakMap<EncodedMap, string>();
-
-/** A version of a whole map: 12 hex digits over all names and versions. */
-export function fingerprint(map: EncodedMap): string {
-  let known = fingerprints.get(map);
-  if (known === undefined) {
-    const hash = createHash("sha256");
-    for (const { name, version } of map.values()) hash.update(`${name}\0${version}\0`);
-    fingerprints.set(map, (known = hash.digest("hex").slice(0, 12)));
-  }
-  return known;
 }
