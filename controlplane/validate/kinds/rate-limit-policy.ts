@@ -26,7 +26,7 @@ function checkLimit(limit: Loose<RateLimitSpec>, at: FieldPath, findings: Findin
 }
 
 /** A limit of the proxy's own needs its numbers; one that only a service knows must have none, since nothing would come of them. */
-function checkNumbers({ requests, per, burst = requests, global, overrides }: Loose<RateLimitSpec>, at: FieldPath, findings: Findings): void {
+function checkNumbers({ requests, per, burst, global, overrides }: Loose<RateLimitSpec>, at: FieldPath, findings: Findings): void {
   if (global?.failure === "open" || global?.failure === "closed") {
     for (const [field, value] of Object.entries({ requests, per, burst, overrides })) {
       if (value !== undefined) findings.error([...at, field], "is decided by the rate limit service: leave it out, or set global.failure to local");
@@ -36,7 +36,7 @@ function checkNumbers({ requests, per, burst = requests, global, overrides }: Lo
   for (const [field, value] of Object.entries({ requests, per })) {
     if (value === undefined) findings.error([...at, field], global === undefined ? "is required" : "is required where global.failure is local");
   }
-  if (requests !== undefined && burst !== undefined && per !== undefined) report(findings, [...at, "requests"], bucketFault(requests, burst, per));
+  if (requests !== undefined && per !== undefined) report(findings, [...at, "requests"], bucketFault(requests, burst ?? requests, per));
 }
 
 function checkKeyPart(part: Loose<RateLimitKeyPartSpec>, at: FieldPath, findings: Findings): void {
