@@ -82,7 +82,7 @@ describe.runIf(registryBinary)("an open registry", () => {
       [["pull", gone], 1, "has no such image"], [["pull", "oci://127.0.0.1:1/a:b"], 1, "ECONNREFUSED"], [["pull", "oci://A B"], 2, "names no image"], [["inspect", join(folder, "none.wasm")], 1, "there is no such file"],
       [["push", join(folder, "none.wasm"), gone], 1, "cannot be read"], [["push", file("text.wasm", "text"), gone], 1, "is no WebAssembly module"], [["push", MODULE, `${gone}@sha256:${"0".repeat(64)}`], 2, "names a digest"],
       [["push", MODULE, gone, "--manifest", file("bad.json", '{"capabilities":["all"]}')], 1, '"all" is no capability'], [["push", MODULE, gone, "--username", "me"], 2, "--password-stdin"], [["run", MODULE, "--config", '{"unknown":1}'], 1, "unknown field"],
-      [["run", MODULE, "--port", "many"], 2, "is no port"], [["run", MODULE, "--upstream", "nowhere"], 2, "is no address"],
+      [["pull", `${registry.host}/team/x:v1`], 1, `an image is written oci://${registry.host}/team/x:v1`], [["run", MODULE, "--port", "many"], 2, "is no port"], [["run", MODULE, "--upstream", "nowhere"], 2, "is no address"],
     ];
     for (const [args, code, message] of cases) {
       const ended = await runScrim(["plugin", ...args]);
@@ -126,6 +126,7 @@ describe.runIf(registryBinary)("an open registry", () => {
     }
     // What we push is an image to them.
     expect(await cosign("verify", "--key", `${key}.pub`, "--insecure-ignore-tlog", `${registry.host}/team/tagged:v1`)).toMatchObject({ code: 0 });
+    expect(await runScrim(["plugin", "inspect", `oci://${registry.host}/team/tagged:v1`, "--key", `${key}-other.pub`])).toMatchObject({ code: 1, stderr: expect.stringContaining("carries no signature by a key of") });
     const blob = join(folder, "blob.wasm");
     writeFileSync(blob, readFileSync(MODULE));
     await cosign("sign-blob", "--key", `${key}.key`, "--tlog-upload=false", "-y", "--output-signature", `${blob}.sig`, blob);

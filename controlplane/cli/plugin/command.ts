@@ -50,7 +50,7 @@ function addPull(parent: Command, context: CommandContext): void {
 function addInspect(parent: Command, context: CommandContext): void {
   withRegistry(parent.command("inspect").description("what is in a module: imports, exports, size, SDK, what it wants, who signed it").argument("<source>", SOURCE))
     .option("--against <source>", "another version: say what this one wants that the other does not")
-    .option("--key <file>", "public keys in PEM: say whether one of them signed it")
+    .option("--key <file>", "public keys in PEM: say whether one of them signed it, and fail if none did")
     .addOption(new Option("-o, --output <format>", "how to print").choices(["text", "json", "yaml"]).default("text"))
     .addHelpText("after", `${CREDENTIALS}\n\nExamples:\n  scrim plugin inspect greeting.wasm\n  scrim plugin inspect oci://registry.example.com/team/greeting:v2 --against oci://registry.example.com/team/greeting:v1 --key cosign.pub`)
     .action((source: string, options: InspectOptions) => inspectPlugin(source, options, context));

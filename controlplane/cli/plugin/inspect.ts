@@ -36,17 +36,20 @@ export interface PluginReport {
   readonly otherExports: readonly string[];
   readonly manifest: PluginManifest | null;
   readonly capabilities: { readonly wants: readonly string[]; readonly declared: boolean; readonly importedButNotDeclared: readonly string[] };
-  readonly signatures: { readonly found: number; readonly byKey: boolean | null };
+  /** `problem`: why they could not be looked for. */
+  readonly signatures: { readonly found: number; readonly byKey: boolean | null; readonly problem?: string };
   readonly against?: { readonly source: string; readonly sha256: string; readonly wantsMore: readonly string[]; readonly wantsLess: readonly string[] };
 }
 
-/** Prints what is in the module; with `--against`, what it wants that the other does not. */
+/** Prints what is in the module; with `--against`, what it wants that the other does not. Throws CommandFailure when it is not signed by `--key`. */
 export async function inspectPlugin(source: string, options: InspectOptions, context: CommandContext): Promise<void> {
   const keys = await readKeys(options.key);
   const report = await reportOn(source, await readModule(source, options, context), keys);
   const other = options.against === undefined ? undefined : await reportOn(options.against, await readModule(options.against, options, context), undefined);
   const whole = other === undefined ? report : { ...report, against: compare(report, other) };
   context.terminal.out(options.output === "text" ? renderReport(whole) : renderValue(whole, options.output));
+  // Who asks by a script reads no report.
+  if (report.signatures.byKey === false) throw new CommandFailure(exitCodes.failed, `${source} carries no signature by a key of ${options.key}${report.signatures.problem === undefined ? "" : `: ${report.signatures.problem}`}.`);
 }
 
 async function readKeys(file: string | undefined): Promise<readonly KeyObject[] | undefined> {
@@ -83,7 +86,7 @@ async function reportOn(source: string, { module, image, signatures }: AcquiredM
       wants: wantedGroups(sections, manifest?.capabilities), declared: manifest?.capabilities !== undefined,
       importedButNotDeclared: manifest?.capabilities === undefined ? [] : undeclaredImports(sections, manifest.capabilities),
     },
-    signatures: { found: signed.length, byKey: keys === undefined ? null : signed.some((signature) => isSignatureBy(signature, thing, keys)) },
+    signatures: { found: signed.length, byKey: keys === undefined ? null : signed.some((signature) => isSignatureBy(signature, thing, keys)), ...(!fetched.ok && (image !== undefined || keys !== undefined) && { problem: fetched.message }) },
   };
 }
 

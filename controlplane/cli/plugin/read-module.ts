@@ -19,7 +19,8 @@ export async function readModule(source: string, options: RegistryOptions, { env
   // What was fetched before will not do: somebody asked for what is there now.
   if (got.ok && got.acquired.stale === undefined) return got.acquired;
   const failure = got.ok ? got.acquired.stale ?? "" : got.message;
-  throw new CommandFailure(exitCodes.failed, failure.startsWith(source) ? `${failure}.` : `${source} cannot be had: ${failure}.`);
+  const hint = location.kind === "file" && parseImageReference(source)?.registry.includes(":") === true ? `; an image is written oci://${source}` : "";
+  throw new CommandFailure(exitCodes.failed, `${failure.startsWith(source) ? failure : `${source} cannot be had: ${failure}`}${hint}.`);
 }
 
 async function locationOf(source: string, options: RegistryOptions, { environment }: Pick<CommandContext, "environment">): Promise<PluginLocation> {
