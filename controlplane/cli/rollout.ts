@@ -17,7 +17,7 @@ export async function rolloutStatus(plugin: string | undefined, options: { reado
   const shown = plugin === undefined ? rollouts : [find(rollouts, plugin)];
   if (options.output !== "table") return terminal.out(renderValue(plugin === undefined ? shown : shown[0], options.output));
   terminal.out(renderTable(["PLUGIN", "SERVING", "NEW VERSION", "SHARE", "PROXIES"], shown.map((rollout) => [
-    rollout.plugin, rollout.stable ?? "-", rollout.candidate?.version ?? "-", rollout.candidate === undefined ? "-" : `${rollout.sharePercent} %`, rollout.candidate === undefined ? `${rollout.proxies.all}` : `${rollout.proxies.candidate} of ${rollout.proxies.all}`,
+    rollout.plugin, rollout.stable ?? "-", rollout.candidate?.version ?? "-", rollout.candidate === undefined ? "-" : `${rollout.sharePercent} %${rollout.candidate.plan.of === "requests" ? " of requests" : ""}`, rollout.candidate === undefined ? `${rollout.proxies.all}` : `${rollout.proxies.candidate} of ${rollout.proxies.all}`,
   ])));
   if (plugin === undefined) return;
   const history = shown[0]?.history ?? [];

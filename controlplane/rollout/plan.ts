@@ -5,7 +5,7 @@ import { parseDurationMs } from "../model/duration.ts";
 export const ROLLOUT_ANNOTATION = "scrim.mesh/rollout";
 
 export interface RolloutStep {
-  /** Of the plugin's proxies, from 1 to 100. */
+  /** Of the plugin's proxies or requests, from 1 to 100. */
   readonly percent: number;
   /** How long the step is watched before the next; undefined: until somebody promotes. */
   readonly pauseMs: number | undefined;
@@ -23,7 +23,10 @@ export interface RollbackLimits {
   readonly minimumRequests: number;
 }
 
-export interface RolloutPlan { readonly steps: readonly RolloutStep[]; readonly rollback: RollbackLimits }
+/** Whether a step's percent is a share of the plugin's proxies, or of the requests in each of them. */
+export type RolloutUnit = "proxies" | "requests";
+
+export interface RolloutPlan { readonly of: RolloutUnit; readonly steps: readonly RolloutStep[]; readonly rollback: RollbackLimits }
 
 export type ParsedPlan = { readonly kind: "plan"; readonly plan: RolloutPlan } | { readonly kind: "refused"; readonly reason: string };
 
@@ -33,8 +36,8 @@ const DEFAULTS: RollbackLimits = { errorRate: 1, latency: 50, metric: undefined,
 export function parseRolloutPlan(text: string): ParsedPlan {
   try {
     const value: unknown = parse(text, { maxAliasCount: 0 });
-    const root = record(value, "the plan", ["steps", "rollback"]);
-    return { kind: "plan", plan: { steps: readSteps(root["steps"]), rollback: readLimits(root["rollback"]) } };
+    const root = record(value, "the plan", ["steps", "of", "rollback"]);
+    return { kind: "plan", plan: { of: readUnit(root["of"]), steps: readSteps(root["steps"]), rollback: readLimits(root["rollback"]) } };
   } catch (error) {
     if (error instanceof PlanError) return { kind: "refused", reason: error.message };
     return { kind: "refused", reason: "it is not YAML" };
@@ -54,6 +57,12 @@ function readSteps(value: unknown): readonly RolloutStep[] {
     if (percent <= (steps[index - 1]?.percent ?? 0)) throw new PlanError(`steps[${index}].percent: expected more than the step before`);
   });
   return steps.at(-1)?.percent === 100 ? steps : [...steps, { percent: 100, pauseMs: 0 }];
+}
+
+function readUnit(value: unknown): RolloutUnit {
+  if (value === undefined || value === "proxies") return "proxies";
+  if (value === "requests") return "requests";
+  throw new PlanError("of: expected proxies or requests");
 }
 
 function readLimits(value: unknown): RollbackLimits {

@@ -144,11 +144,16 @@ export function createRollouts(options: RolloutsOptions): Rollouts {
     },
     plugin(namespace, name, proxy) {
       const plugin = `${namespace}/${name}`;
-      const version = versionFor(states.get(plugin) ?? newRollout, bucketOf(plugin, proxy));
-      const good = version === undefined ? undefined : contents.get(`${plugin}@${version}`);
+      const state = states.get(plugin) ?? newRollout;
+      const contentOf = (version: VersionId | undefined): GoodPlugin | undefined => (version === undefined ? undefined : contents.get(`${plugin}@${version}`));
+      if (isSplit(state)) {
+        const [first, rest] = [contentOf(state.candidate?.version), contentOf(state.stable)];
+        if (first !== undefined && rest !== undefined) return { kind: "split", percent: candidateShare(state), first, rest };
+      }
+      const good = contentOf(versionFor(state, bucketOf(plugin, proxy)));
       return good === undefined ? newest(namespace, name) : { kind: "module", ...good };
     },
-    differsByProxy: (namespace, name) => states.get(`${namespace}/${name}`)?.candidate !== undefined,
+    differsByProxy: (namespace, name) => states.get(`${namespace}/${name}`)?.candidate?.plan.of === "proxies",
     isFirst: (namespace, name, proxy) => bucketOf(`${namespace}/${name}`, proxy) < candidateShare(states.get(`${namespace}/${name}`) ?? newRollout),
     problems: () => [...entries.values()].flatMap(({ object, problem }) => (problem === undefined ? [] : [{ object, message: problem }])),
     status: () => [...entries].map(([plugin, { object }]) => statusOf(plugin, states.get(plugin) ?? newRollout, options.proxiesOf(object))),
@@ -179,6 +184,7 @@ async function judgeCandidate(plugin: string, { object }: Entry, state: RolloutS
   const proxies = proxiesOf(object).filter(({ envoyAdmin }) => envoyAdmin !== "");
   const pages = await Promise.all(proxies.map(async (proxy) => ({ proxy, page: await readPage(proxy.envoyAdmin, statsPath(rollback.metric?.name)) })));
   const known = readings.get(plugin);
+  const splits = isSplit(state);
   const start = known?.since === candidate.stepSinceMs ? known : { since: candidate.stepSinceMs, counts: new Map<string, ProxyCounts>() };
   readings.set(plugin, start);
   const groups: { readonly candidate: ProxyCounts[]; readonly others: ProxyCounts[] } = { candidate: [], others: [] };
@@ -187,9 +193,18 @@ async function judgeCandidate(plugin: string, { object }: Entry, state: RolloutS
     const now = readCounts(page, rollback.metric?.name);
     const before = start.counts.get(proxy.name);
     if (before === undefined) start.counts.set(proxy.name, now);
-    else groups[bucketOf(plugin, proxy.address) < candidateShare(state) ? "candidate" : "others"].push(difference(now, before));
+    else if (splits) {
+      // Every proxy has both versions: what it counts now is held against what it counted in all its time before.
+      groups.candidate.push(difference(now, before));
+      groups.others.push(before);
+    } else groups[bucketOf(plugin, proxy.address) < candidateShare(state) ? "candidate" : "others"].push(difference(now, before));
   }
   return judge(total(groups.candidate), groups.others.length === 0 ? noCounts : total(groups.others), rollback);
+}
+
+/** Whether each proxy gives a share of its requests to the candidate. A share of all of them needs no splitting. */
+function isSplit(state: RolloutState): boolean {
+  return state.candidate?.plan.of === "requests" && candidateShare(state) < 100;
 }
 
 /** Returns the name of a module with its settings: 12 hex digits. */
@@ -206,10 +221,11 @@ function planOf(object: MeshObject<"WasmPlugin">): Pick<Entry, "plan" | "problem
 }
 
 /** To no proxy: the buckets begin at 0. */
-const HOLD: RolloutPlan = { steps: [{ percent: 0, pauseMs: undefined }], rollback: { errorRate: 0, latency: 0, metric: undefined, minimumRequests: Number.MAX_SAFE_INTEGER } };
+const HOLD: RolloutPlan = { of: "proxies", steps: [{ percent: 0, pauseMs: undefined }], rollback: { errorRate: 0, latency: 0, metric: undefined, minimumRequests: Number.MAX_SAFE_INTEGER } };
 
 function statusOf(plugin: string, state: RolloutState, proxies: readonly WatchedProxy[]): RolloutStatus {
   const share = candidateShare(state);
+  if (isSplit(state)) return { plugin, ...state, sharePercent: share, proxies: { candidate: proxies.length, all: proxies.length } };
   return { plugin, ...state, sharePercent: share, proxies: { candidate: proxies.filter(({ address }) => bucketOf(plugin, address) < share).length, all: proxies.length } };
 }
 

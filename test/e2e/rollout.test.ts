@@ -1,5 +1,6 @@
 // A plugin's new version on its way: to some proxies, watched, to all or taken back; and what the commands say of it.
 import { execFile } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -106,6 +107,26 @@ describe("a rollout", () => {
     expect(failed).toEqual([]);
     expect(sent).toBeGreaterThan(100);
     await eventually("the end of the rollout", async () => ((await command("rollout", "status", "stamp", "-o", "json")).out.includes('"all steps passed"') ? true : undefined));
+  });
+
+  it("gives a share of every proxy's requests to the new version, the same to each request however often it is asked", async () => {
+    mesh.write("plugin.yaml", plugin({ value: "split", plan: "{of: requests, steps: [{percent: 40}]}" }));
+    await eventually("the split", async () => ((await command("rollout", "status", "stamp")).out.includes("40 % of requests") ? true : undefined));
+    const [pod] = pods;
+    const ask = async (id: string) => String((await request(`http://${pod?.ports[0]?.address}/`, { headers: { "x-request-id": id } })).headers["x-stamp"]);
+    await eventually("the first new answer", async () => ((await ask(randomUUID())) === "split" ? true : undefined));
+    const ids = Array.from({ length: 400 }, () => randomUUID());
+    const first = [];
+    for (const id of ids) first.push(await ask(id));
+    const share = first.filter((stamp) => stamp === "split").length / ids.length;
+    expect(new Set(first)).toEqual(new Set(["split", "three"]));
+    expect(share).toBeGreaterThan(0.28);
+    expect(share).toBeLessThan(0.52);
+    const again = [];
+    for (const id of ids.slice(0, 50)) again.push(await ask(id));
+    expect(again).toEqual(first.slice(0, 50));
+    expect((await command("rollout", "abort", "stamp")).code).toBe(0);
+    await untilStamped(pods.map(() => "three"));
   });
 
   it("takes back a version that answers with errors, by itself", async () => {

@@ -18,10 +18,15 @@ export interface PluginSettings extends Pick<WasmFilter, "configuration" | "root
   readonly budget?: PluginBudget;
 }
 
+/** A module with the settings it was checked with. */
+export interface PluginVersion { readonly module: WasmModule; readonly settings: PluginSettings }
+
 /** What became of a WasmPlugin. */
 export type PluginState =
   /** The last good module with the settings it was checked with: not always those that the plugin asks for now. */
   | { readonly kind: "module"; readonly module: WasmModule; readonly settings: PluginSettings }
+  /** Two of them: `percent` of the requests take `first`. */
+  | { readonly kind: "split"; readonly percent: number; readonly first: PluginVersion; readonly rest: PluginVersion }
   /** There is none: its failStrategy decides what happens to requests. */
   | { readonly kind: "unavailable"; readonly reason: string }
   /** New, and on its way: requests go on as before it was created. */

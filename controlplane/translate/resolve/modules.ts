@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 import { derived } from "../../store/derive.ts";
 import { withCompanion, type World } from "../../store/world.ts";
 import type { WasmModule } from "../ir/filters.ts";
-import type { BuiltinFilter, PluginModules, PluginState } from "../ir/modules.ts";
+import type { BuiltinFilter, PluginModules, PluginState, PluginVersion } from "../ir/modules.ts";
 
 const combined = new WeakMap<World, World>();
 
@@ -33,8 +33,13 @@ const pluginState = derived((world: World, namespace: string, name: string, prox
 
 /** A module is the same while its object is: its bytes are not looked at. */
 function isSameState(before: PluginState, after: PluginState): boolean {
-  if (before.kind === "module") return after.kind === "module" && before.module === after.module && isDeepStrictEqual(before.settings, after.settings);
+  if (before.kind === "module") return after.kind === "module" && isSameVersion(before, after);
+  if (before.kind === "split") return after.kind === "split" && before.percent === after.percent && isSameVersion(before.first, after.first) && isSameVersion(before.rest, after.rest);
   return isDeepStrictEqual(before, after);
+}
+
+function isSameVersion(before: PluginVersion, after: PluginVersion): boolean {
+  return before.module === after.module && isDeepStrictEqual(before.settings, after.settings);
 }
 
 function companionOf(world: World): PluginModules {

@@ -43,7 +43,7 @@ describe("plugins of a chain", () => {
     const settings = { configuration: '{"old":true}', rootId: "r", environment: { A: "1" }, hostEnvironment: ["HOME"] };
     const module = { sha256: "x", bytes: new Uint8Array([1]) };
     const [filter] = slots(plugin("default", "a", ", failStrategy: FAIL_OPEN, pluginConfig: {new: true}"), modulesOf({ "default/a": { kind: "module", module, settings } })).pluginsUnspecified;
-    expect(filter).toEqual({ name: "extensions.istio.io/wasmplugin/default.a", vmId: "default.a", failureMode: "open", module: { kind: "module", module }, ...settings });
+    expect(filter).toEqual({ name: "extensions.istio.io/wasmplugin/default.a", vmId: "default.a", failureMode: "open", mayBeSplit: true, module: { kind: "module", module }, ...settings });
   });
 
   it("leave the chain alone while they are on their way, and hold their place when they cannot be had", () => {

@@ -3,7 +3,7 @@ import type { TrafficSelectorSpec, WasmPluginSpec } from "../../model/kinds/wasm
 import { compareByAge, type MeshObject } from "../../model/object.ts";
 import type { World } from "../../store/world.ts";
 import type { FailureMode, HttpFilters, WasmFilter } from "../ir/filters.ts";
-import type { PluginModules, PluginSettings } from "../ir/modules.ts";
+import type { PluginModules, PluginSettings, PluginVersion } from "../ir/modules.ts";
 import type { ProxyClass } from "../ir/proxy-class.ts";
 import { selectPolicies } from "./workload-selector.ts";
 
@@ -59,12 +59,18 @@ function pluginFilter(plugin: MeshObject<"WasmPlugin">, proxy: string, modules: 
   const { name, namespace } = plugin.metadata;
   const state = modules.plugin(namespace, name, proxy);
   if (state.kind === "pending") return [];
-  return [{
-    name: pluginFilterName(namespace, name),
-    vmId: `${namespace}.${name}`,
-    failureMode: failureModeOf(plugin.spec.failStrategy),
-    ...(state.kind === "module" ? { module: { kind: state.kind, module: state.module }, ...state.settings } : { module: state, ...noSettings }),
-  }];
+  const common = { name: pluginFilterName(namespace, name), vmId: `${namespace}.${name}`, failureMode: failureModeOf(plugin.spec.failStrategy), mayBeSplit: true };
+  const versionFilter = ({ module, settings }: PluginVersion): WasmFilter => ({ ...common, module: { kind: "module", module }, ...settings });
+  switch (state.kind) {
+    case "module": return [versionFilter(state)];
+    case "split": return [{ ...common, ...noSettings, module: { kind: "split", percent: state.percent, seed: seedOf(common.name), first: versionFilter(state.first), rest: versionFilter(state.rest) } }];
+    case "unavailable": return [{ ...common, ...noSettings, module: state }];
+  }
+}
+
+/** Plugins split their requests independently of one another. */
+function seedOf(name: string): number {
+  return [...name].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0)) % 2_147_483_647, 7);
 }
 
 const noSettings: PluginSettings = { configuration: "", rootId: "", environment: {}, hostEnvironment: [] };

@@ -1,7 +1,7 @@
 // The budget a plugin asks for, and its module with that budget compiled in, made once for each.
 import type { MeshObject } from "../../model/object.ts";
 import type { WasmModule } from "../../translate/ir/filters.ts";
-import type { PluginBudget, PluginState } from "../../translate/ir/modules.ts";
+import type { PluginBudget, PluginState, PluginVersion } from "../../translate/ir/modules.ts";
 import { meterModule } from "./meter.ts";
 
 /** On a WasmPlugin: turns of loops and calls that one callback may take; `off`: as many as it likes. */
@@ -49,9 +49,16 @@ export function meteredModule(module: WasmModule, budget: PluginBudget = DEFAULT
 
 /** Returns what proxies get of a plugin: its module with its budget. */
 export function withBudget(state: PluginState): PluginState {
-  if (state.kind !== "module") return state;
-  const metered = meteredModule(state.module, state.settings.budget);
-  return metered.kind === "module" ? { ...state, module: metered.module } : { kind: "unavailable", reason: metered.reason };
+  if (state.kind === "module") return ofVersion(state);
+  if (state.kind !== "split") return state;
+  const [first, rest] = [ofVersion(state.first), ofVersion(state.rest)];
+  // What cannot be given a budget was never served, and its check found it bad.
+  return first.kind === "module" && rest.kind === "module" ? { ...state, first, rest } : rest;
+}
+
+function ofVersion({ module, settings }: PluginVersion): Extract<PluginState, { kind: "module" | "unavailable" }> {
+  const metered = meteredModule(module, settings.budget);
+  return metered.kind === "module" ? { kind: "module", module: metered.module, settings } : { kind: "unavailable", reason: metered.reason };
 }
 
 function wholeNumber(text: string): number | undefined {
