@@ -97,6 +97,7 @@ function readTag(json: Json, plans: MetricPlans, first: i32, last: i32, declared
     }
   }
   for (let i = max(first, 0); i <= last; i++) plans.plans[i].change(label, expression);
+  if (LABELS.includes(label)) plans.leavesOut = true;
 }
 
 /** A proxy that says which extra labels its bootstrap declares is believed: one that started before a label was declared goes without it. */

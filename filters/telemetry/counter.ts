@@ -42,17 +42,24 @@ export class Counter {
     if (isLogged(LogLevel.Debug)) logBytes(LogLevel.Debug, scratch.clear().bytes(LOG).integer(set).byte(0x20).integer(getIntegerProperty(RESPONSE_CODE)).result);
   }
 
+  /** The set of a key that is not known: a new one, one of the same names, or the one for all that there is no room for. */
   private define(): i32 {
     collectLater();
-    const overflow = this.sets.full;
-    if (overflow && this.sets.overflow >= 0) return this.sets.overflow;
-    observation.writeLabels(labels.clear(), this.node.workload, overflow);
+    const full = this.sets.full;
+    if (!full || this.settings.plans.leavesOut) {
+      observation.writeLabels(labels.clear(), this.node.workload, false);
+      const set = this.sets.define(observation.key, labels.result, observation.values, observation.applicable, false, scratch);
+      if (set >= 0) return set;
+    }
+    if (this.sets.overflow < 0) this.sets.overflow = this.defineOverflow();
+    return this.sets.overflow;
+  }
+
+  private defineOverflow(): i32 {
+    observation.writeLabels(labels.clear(), this.node.workload, true);
     const values = observation.values;
-    if (overflow) for (let i = 0; i < values.length; i++) values[i] = viewOf(OVERFLOW);
-    const applicable = overflow ? this.settings.plans.plans.length : observation.applicable;
-    const set = this.sets.define(overflow ? NO_KEY : observation.key, labels.result, values, applicable, scratch);
-    if (overflow) this.sets.overflow = set;
-    return set;
+    for (let i = 0; i < values.length; i++) values[i] = viewOf(OVERFLOW);
+    return this.sets.define(NO_KEY, labels.result, values, this.settings.plans.plans.length, true, scratch);
   }
 }
 

@@ -65,6 +65,8 @@ export class MetricPlan {
 export class MetricPlans {
   readonly plans: MetricPlan[] = [];
   readonly expressions: Expression[] = [];
+  /** Some label of some metric is left out or takes another value: streams of different keys may have the same names. */
+  leavesOut: bool = false;
   private readonly texts: string[] = [];
 
   constructor(names: string[]) {

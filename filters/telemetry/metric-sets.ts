@@ -11,6 +11,9 @@ const OVERFLOWED = literal("scrim_telemetry_overflowed_total");
 /** The metrics of every label set seen so far. */
 export class MetricSets {
   private readonly known: BytesMap;
+  /** Sets by the names of their metrics: streams that differ only in labels that are left out share one. */
+  private readonly byNames: BytesMap;
+  private readonly names: BytesWriter = new BytesWriter(256);
   private readonly width: i32;
   private ids: StaticArray<u32> = new StaticArray<u32>(0);
   private count: i32 = 0;
@@ -23,7 +26,8 @@ export class MetricSets {
     private readonly most: i32,
     private readonly plans: MetricPlans,
   ) {
-    this.known = new BytesMap(most + 1);
+    this.known = new BytesMap(plans.leavesOut ? most * 2 : most + 1);
+    this.byNames = new BytesMap(plans.leavesOut ? most + 1 : 1);
     this.width = plans.plans.length;
     this.ids = new StaticArray<u32>(64 * this.width);
   }
@@ -45,14 +49,22 @@ export class MetricSets {
     incrementMetric(this.overflowedMetric);
   }
 
-  /** Defines the metrics below `applicable` with these standard labels and values of expressions, and returns the set's number. */
-  define(key: Bytes, labels: Bytes, values: Span[], applicable: i32, scratch: BytesWriter): i32 {
-    const index = this.count++;
-    if ((index + 1) * this.width > this.ids.length) {
-      const larger = new StaticArray<u32>(this.ids.length * 2);
-      memory.copy(changetype<usize>(larger), changetype<usize>(this.ids), this.ids.length * sizeof<u32>());
-      this.ids = larger;
+  /**
+   * Defines the metrics below `applicable` with these standard labels and values of expressions, and returns the set's number: of one that has the very
+   * same names, or of a new one; -1 when there is no room for it (`isOverflow`: the set for which there always is).
+   */
+  define(key: Bytes, labels: Bytes, values: Span[], applicable: i32, isOverflow: bool, scratch: BytesWriter): i32 {
+    if (this.plans.leavesOut) {
+      this.names.clear();
+      for (let i = 0; i < applicable; i++) if (!this.plans.plans[i].disabled) this.plans.plans[i].writeName(this.names, spanOf(labels.ptr, labels.length), values);
+      const same = this.byNames.get(this.names.result, u64.MAX_VALUE);
+      if (same != u64.MAX_VALUE) {
+        this.known.set(key, same);
+        return i32(same);
+      }
+      if (this.full && !isOverflow) return -1;
     }
+    const index = this.reserve();
     for (let i = 0; i < applicable; i++) {
       const plan = this.plans.plans[i];
       if (plan.disabled) continue;
@@ -61,7 +73,18 @@ export class MetricSets {
       this.ids[index * this.width + i] = defineMetric(histogram ? MetricType.Histogram : MetricType.Counter, scratch.result);
     }
     this.known.set(key, index);
+    if (this.plans.leavesOut) this.byNames.set(this.names.result, index);
     incrementMetric(this.setsGauge);
+    return index;
+  }
+
+  private reserve(): i32 {
+    const index = this.count++;
+    if ((index + 1) * this.width > this.ids.length) {
+      const larger = new StaticArray<u32>(this.ids.length * 2);
+      memory.copy(changetype<usize>(larger), changetype<usize>(this.ids), this.ids.length * sizeof<u32>());
+      this.ids = larger;
+    }
     return index;
   }
 

@@ -315,6 +315,16 @@ describe("bounds", () => {
     expect(host.metrics.names("gauge")).toContain("scrim_telemetry_label_sets");
   });
 
+  it("count what is different when labels are left out, not what was", () => {
+    const host = start("source", "productpage-v1", { maxLabelSets: 2, metrics: [{ tags: { destination_workload: { remove: true } } }] });
+    const workload = (name: string, service: string): Tree => ({ xds: { node: node("productpage-v1"), cluster_metadata: { filter_metadata: { scrim: { service: `${service};${service};default` } } }, upstream_host_metadata: { filter_metadata: { istio: { workload: `${name};default;c;v;K` } } } } });
+    for (let i = 0; i < 20; i++) send(host, {}, workload(`w${i}`, "a"));
+    for (let i = 0; i < 5; i++) send(host, {}, workload(`w${i}`, "b"));
+    for (let i = 0; i < 3; i++) send(host, {}, workload(`w${i}`, "c"));
+    expect(counted(host).map((set) => [set["destination_service_name"], set["count"]])).toEqual([["a", "20"], ["b", "5"], ["overflow", "3"]]);
+    expect(host.metrics.counter("scrim_telemetry_overflowed_total")).toBe(3);
+  });
+
   it("puts what comes after 2,000 label sets into one", () => {
     const host = start("source", "productpage-v1");
     host.setLogLevel("warn");
