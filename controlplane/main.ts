@@ -4,6 +4,7 @@
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { allKinds } from "./model/kinds.ts";
 import type { ControlPlane, ControlPlaneView } from "./admin/contract.ts";
 import { createComplaints } from "./admin/complaints.ts";
 import { createAdminServer } from "./admin/server.ts";
@@ -53,6 +54,8 @@ export interface ControlPlaneDeps {
 const SERVER_NAMES = { dnsNames: ["istiod.istio-system.svc", "scrim.local"], ipAddresses: ["127.0.0.1"] };
 /** A burst of changes is published once: after this quiet time, and at the latest after the bound. */
 const QUIET_MS = 10;
+/** Where only addresses came or went: they make small changes, and requests fail meanwhile. */
+const ENDPOINT_QUIET_MS = 2;
 const PUBLISH_AT_MOST_MS = 100;
 /** However often something changes, nothing is published more often than this: ten times a second. */
 const PUBLISH_APART_MS = 100;
@@ -92,7 +95,7 @@ export function createControlPlane(settings: ServeSettings, deps: ControlPlaneDe
 
   const publishFor = (why: string): void => {
     pushes.triggered(why);
-    publish.ask();
+    publish.ask(why === "endpoint" ? ENDPOINT_QUIET_MS : QUIET_MS);
   };
 
   const view = createControlPlaneView({ store, plugins, rollouts, published: () => running.published, isPending: publish.isPending, xds: () => running.xds });
@@ -220,13 +223,15 @@ function followChanges({ store, view, plugins, rollouts, accepted, publish, deps
   const complaints = createComplaints(deps.complain);
   const tellNow = (): void => complaints(view.violations());
   const tell = coalesce(tellNow, { ...TELL, clock: deps.clock });
+  let last = store.world();
   store.subscribe(({ world, worldChanged }) => {
     tell.ask();
     if (!worldChanged) return;
     plugins.update(world.list("WasmPlugin"), surroundingsOf(world));
     rollouts.update(world.list("WasmPlugin"));
     keep(world);
-    publish("config");
+    publish(isOnlyAddresses(last, world) ? "endpoint" : "config");
+    last = world;
   });
   plugins.onChanged(() => {
     rollouts.update(store.world().list("WasmPlugin"));
@@ -239,4 +244,8 @@ function followChanges({ store, view, plugins, rollouts, accepted, publish, deps
   rollouts.update(store.world().list("WasmPlugin"));
   tellNow();
   keep(store.world());
+}
+
+function isOnlyAddresses(before: World, after: World): boolean {
+  return before.mesh === after.mesh && allKinds.every((kind) => kind === "EndpointSlice" || kind === "Pod" || before.list(kind) === after.list(kind));
 }

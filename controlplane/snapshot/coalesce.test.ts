@@ -44,6 +44,20 @@ describe("coalesce", () => {
     expect(action.mock.calls.length).toBeLessThan(13);
   });
 
+  it("waits as long as the one who wants the most quiet", () => {
+    const action = vi.fn();
+    const trigger = coalesce(action, { quietMs: 20, atMostMs: 100, clock });
+    trigger.ask(5);
+    vi.advanceTimersByTime(5);
+    expect(action.mock.calls.length).toBe(1);
+    trigger.ask();
+    trigger.ask(5);
+    vi.advanceTimersByTime(15);
+    expect(action.mock.calls.length).toBe(1);
+    vi.advanceTimersByTime(5);
+    expect(action.mock.calls.length).toBe(2);
+  });
+
   it("does nothing after it was cancelled", () => {
     const action = vi.fn();
     const trigger = coalesce(action, { quietMs: 20, atMostMs: 100, clock });

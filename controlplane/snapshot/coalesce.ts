@@ -9,8 +9,8 @@ export interface CoalesceOptions {
 }
 
 export interface Coalesced {
-  /** Asks for the action; asked again within the quiet time, it waits on. */
-  ask(): void;
+  /** Asks for the action; asked again within the quiet time, it waits on. For this time another quiet time may be given. */
+  ask(quietMs?: number): void;
   /** True from an ask until the action has been done. */
   isPending(): boolean;
   /** Drops what was asked for. */
@@ -22,6 +22,7 @@ export function coalesce(action: () => void, { quietMs, atMostMs, apartMs = 0, c
   let firstAskedMs: number | undefined;
   let timer: NodeJS.Timeout | undefined;
   let lastMs = -Infinity;
+  let quietUntilMs = -Infinity;
   const run = (): void => {
     lastMs = clock.monotonicMs();
     firstAskedMs = undefined;
@@ -29,11 +30,13 @@ export function coalesce(action: () => void, { quietMs, atMostMs, apartMs = 0, c
     action();
   };
   return {
-    ask() {
+    ask(ownQuietMs = quietMs) {
       const nowMs = clock.monotonicMs();
       firstAskedMs ??= nowMs;
+      // What asked before and wants more quiet gets it.
+      quietUntilMs = Math.max(quietUntilMs, nowMs + ownQuietMs);
       clearTimeout(timer);
-      timer = setTimeout(run, Math.max(0, Math.min(Math.max(quietMs, lastMs + apartMs - nowMs), firstAskedMs + atMostMs - nowMs)));
+      timer = setTimeout(run, Math.max(0, Math.min(Math.max(quietUntilMs, lastMs + apartMs) - nowMs, firstAskedMs + atMostMs - nowMs)));
     },
     isPending: () => firstAskedMs !== undefined,
     cancel() {
