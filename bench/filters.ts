@@ -8,6 +8,7 @@ import { startEnvoy } from "./envoy.ts";
 import { casesBootstrap } from "./filters/bootstrap.ts";
 import { allCases, EMPTY } from "./filters/cases.ts";
 import { CHANGES_TO_EXAMPLES } from "./filters/examples.ts";
+import { guestCostOf } from "./filters/guest.ts";
 import { measureCases, type Plan } from "./filters/measure.ts";
 import { renderCases, renderPicture, renderRatios, summarizeCases } from "./filters/report.ts";
 import { startGenerator } from "./load/load.ts";
@@ -32,9 +33,9 @@ export async function benchFilters(options: BenchOptions, print: (line: string) 
   const generator = startGenerator();
   try {
     const measured = await measureCases(envoy, cases, generator, plan);
-    const results = summarizeCases(cases, measured);
+    const results = summarizeCases(cases, measured, cases.map(({ wasm }) => guestCostOf(wasm)));
     const how = `Envoy ${envoy.version}, one worker, ${plan.connections} connections, ${plan.rounds} rounds of ${plan.seconds} s, ${plan.wrk === undefined ? "own generator" : "wrk"}`;
-    print(`${how}\nadded: over the empty chain of the same round; ±: half of the middle half of the rounds; p50, p99: at 70 % of the throughput\n`);
+    print(`${how}\nadded: over the empty chain of the same round; ±: half of the middle half of the rounds; p50, p99: at 70 % of the throughput\nentries, calls, own ns: per request, into the VM, out of it, and in the module itself on a host that does nothing\n`);
     print(renderCases(results));
     print(["", ...renderRatios(results), ...absent.map((line) => `not measured: ${line}`), CHANGES_TO_EXAMPLES].join("\n"));
     const svg = options.svg ?? join(out, "filters.svg");

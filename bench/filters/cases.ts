@@ -54,10 +54,15 @@ export async function allCases(): Promise<Cases> {
     one("authz by hand", "by hand", [await byHand("authz")]),
     one("ratelimit by hand", "by hand", [await byHand("ratelimit")]),
     one("all four by hand", "by hand", [await byHand("four")], true),
-    ...(rust.kind === "built" ? [one("Rust SDK, a bucket per header", "Rust SDK", [{ path: rust.path, configuration: "" }])] : []),
+    ...(rust.kind === "built"
+      ? [inRust("Rust SDK authz", "authz"), inRust("Rust SDK ratelimit", "ratelimit"), inRust("Rust SDK bucket", "")].map(({ name, configuration }) => one(name, "Rust SDK", [{ path: rust.path, configuration }]))
+      : []),
   ];
   return { cases, absent: rust.kind === "absent" ? [`Rust SDK: ${rust.reason}`] : [] };
 }
+
+/** One job of the Rust SDK's module. */
+const inRust = (name: string, configuration: string): { readonly name: string; readonly configuration: string } => ({ name, configuration });
 
 /** Returns the linear memory of a case's modules at start, in KiB, for one worker. */
 export function linearMemoryKiB({ wasm }: Case): number {

@@ -23,10 +23,12 @@ export interface CaseResult {
   /** Growth of Envoy's resident memory over all rounds but the first, bytes per request. */
   readonly grownBytesPerRequest: number;
   readonly failed: number;
+  /** Per request, on a host that does nothing: entries into VMs, calls out of them, and nanoseconds of the modules' own code; undefined without modules. */
+  readonly guest?: { readonly entries: number; readonly calls: number; readonly nanoseconds: number };
 }
 
 /** Returns the results by case; the first case is the empty chain. */
-export function summarizeCases(cases: readonly Case[], measured: readonly (readonly Measurement[])[]): readonly CaseResult[] {
+export function summarizeCases(cases: readonly Case[], measured: readonly (readonly Measurement[])[], guests: readonly (CaseResult["guest"])[] = []): readonly CaseResult[] {
   const empty = measured[cases.findIndex(({ name }) => name === EMPTY)] ?? [];
   return cases.map((one, index) => {
     const rounds = measured[index] ?? [];
@@ -44,12 +46,13 @@ export function summarizeCases(cases: readonly Case[], measured: readonly (reado
       requestsPerSecond: summarize(of(({ requestsPerSecond }) => requestsPerSecond)),
       linearMemoryKiB: linearMemoryKiB(one),
       grownBytesPerRequest: sum(({ grownBytes }) => grownBytes) / sum(({ requests }) => requests),
+      ...(guests[index] && { guest: guests[index] }),
       failed: of(({ failed }) => failed).reduce((total, count) => total + count, 0),
     };
   });
 }
 
-const HEAD = ["chain", "CPU µs", "added µs", "p50 ms", "p99 ms", "req/s", "VM KiB", "growth B/req", "failed"];
+const HEAD = ["chain", "CPU µs", "added µs", "p50 ms", "p99 ms", "req/s", "entries", "calls", "own ns", "VM KiB", "growth B/req", "failed"];
 
 /** Returns the table. */
 export function renderCases(results: readonly CaseResult[]): string {
@@ -60,6 +63,7 @@ export function renderCases(results: readonly CaseResult[]): string {
     one.p50Ms.median.toFixed(3),
     one.keptUp ? one.p99Ms.median.toFixed(3) : `${one.p99Ms.median.toFixed(3)} !`,
     one.requestsPerSecond.median.toFixed(0),
+    ...(one.guest === undefined ? ["", "", ""] : [String(one.guest.entries), String(one.guest.calls), one.guest.nanoseconds.toFixed(0)]),
     one.linearMemoryKiB === 0 ? "" : one.linearMemoryKiB.toFixed(0),
     one.grownBytesPerRequest.toFixed(2),
     String(one.failed),
@@ -71,8 +75,8 @@ const RATIOS: readonly (readonly [string, string, number])[] = [
   ["authz", "authz by hand", 1.25],
   ["ratelimit", "ratelimit by hand", 1.25],
   ["all four fused", "all four by hand", 1.25],
-  ["authz", "Rust SDK, a bucket per header", 0.5],
-  ["ratelimit", "Rust SDK, a bucket per header", 0.5],
+  ["authz", "Rust SDK authz", 0.5],
+  ["ratelimit", "Rust SDK ratelimit", 0.5],
 ];
 
 /** Returns the ratios of added CPU, round by round, that were aimed at, a line each; and how far numbers can be trusted. */
@@ -83,7 +87,8 @@ export function renderRatios(results: readonly CaseResult[]): readonly string[] 
     if (one === undefined || other === undefined) return [];
     if (isNoise(one.addedUs) || isNoise(other.addedUs)) return [`${left} : ${right}: the spread is larger than the difference, no ratio`];
     const ratio = summarize(one.addedUs.values.map((value, round) => value / (other.addedUs.values[round] ?? NaN)));
-    return [`${left} : ${right} = ${withSpread(ratio, 2)} (target ≤ ${wanted}: ${verdict(ratio, wanted)})`];
+    const medians = one.addedUs.median / other.addedUs.median;
+    return [`${left} : ${right} = ${withSpread(ratio, 2)}, of the medians ${medians.toFixed(2)} (target ≤ ${wanted}: ${verdict(ratio, wanted)})`];
   });
   const noisy = results.filter((one) => one.name !== EMPTY && isNoise(one.addedUs)).map(({ name }) => name);
   if (results.some(({ keptUp }) => !keptUp)) lines.push("! the pace was not kept: something else kept the machine busy, and the latencies say that only");

@@ -6,6 +6,7 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import asc from "assemblyscript/asc";
+import { findRustToolchain, RUST_TARGET } from "../../deploy/setup/rust-toolchain.mjs";
 import { out, root } from "../places.ts";
 
 export type RawModule = "noop" | "authz" | "ratelimit" | "four" | "version";
@@ -36,18 +37,18 @@ export async function compileRaw(name: RawModule): Promise<string> {
 
 export type RustModule = { readonly kind: "built"; readonly path: string } | { readonly kind: "absent"; readonly reason: string };
 
-const TARGET = "wasm32-wasip1";
-const BUILD_AT_MOST_MS = 180_000;
+/** A toolchain without the target's standard library compiles that first. */
+const BUILD_AT_MOST_MS = 900_000;
 
 /** Returns the Rust SDK's filter, or why there is none. Never throws. */
 export async function buildRust(): Promise<RustModule> {
-  const libraries = await run("rustc", ["--print", "target-libdir", "--target", TARGET]);
-  if (libraries.kind === "failed") return { kind: "absent", reason: "no Rust toolchain" };
-  if (!existsSync(libraries.output.trim())) return { kind: "absent", reason: `the Rust toolchain has no target ${TARGET}` };
+  const toolchain = await findRustToolchain();
+  if (toolchain.kind === "absent") return toolchain;
   const target = join(out, "rust");
-  const built = await run("cargo", ["build", "--release", "--quiet", "--target", TARGET, "--manifest-path", join(sources, "rust/Cargo.toml"), "--target-dir", target]);
+  const settings = Object.entries(toolchain.env).map(([name, value]) => `${name}=${value}`);
+  const built = await run("env", [...settings, "cargo", "build", "--release", "--quiet", ...toolchain.args, "--manifest-path", join(sources, "rust/Cargo.toml"), "--target-dir", target]);
   if (built.kind === "failed") return { kind: "absent", reason: `cargo build failed: ${built.output.trim().split("\n").at(-1) ?? ""}` };
-  return { kind: "built", path: join(target, TARGET, "release/bucket.wasm") };
+  return { kind: "built", path: join(target, RUST_TARGET, "release/bucket.wasm") };
 }
 
 function run(file: string, args: readonly string[]): Promise<{ readonly kind: "done" | "failed"; readonly output: string }> {

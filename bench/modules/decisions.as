@@ -34,31 +34,43 @@ const SLOT_SIZE = 128;
 const slot: usize = memory.data(128, 16);
 const NS_PER_TOKEN: i64 = 100, BURST_NS: i64 = 1_000_000_000;
 
-// The bucket for everyone is this worker's own reserve nearly always, as with a lease.
+// Both buckets are leased from: this worker's own tokens nearly always, those of all workers (shared data) when they are used up.
+const LEASE: i64 = 1000;
+const leases: usize = memory.data(64 * 16, 16); // u64 hash of the key, i64 tokens left
 let reserve: i64 = 0, reserveAt: i64 = 0;
 
-export function hasToken(knowsCaller: bool): bool {
-  const now = monotonicNs();
-  if (!findHeader(method) || !valueIs(get) || !findHeader(path) || !valueBegins(reviews)) return true;
-  let hash: u32 = 0x811c9dc5;
-  if (findHeader(user)) for (let i: u32 = 0; i < valueLength; i++) hash = (hash ^ load<u8>(valueAt + i)) * 0x01000193;
+function lease(hash: u32, now: i64): bool {
   store<u8>(slotKey.at + 11, 0x40 + (hash & 63));
   store<u8>(slotKey.at + 12, 0x40 + ((hash >> 6) & 63));
-  let admitted = false;
   for (let attempt = 0; attempt < 64; attempt++) {
     const known = hostGetShared(slotKey.at, slotKey.length, out, out + 4, out + 8) == 0 && load<u32>(out + 4) == SLOT_SIZE;
     if (known) memory.copy(slot, load<u32>(out), SLOT_SIZE);
     else memory.fill(slot, 0, SLOT_SIZE);
     const entry = slot + (hash >> 29) * 16;
     store<u64>(entry, hash);
-    const fullAt = max(load<i64>(entry, 8), now) + NS_PER_TOKEN;
+    const fullAt = max(load<i64>(entry, 8), now) + NS_PER_TOKEN * LEASE;
     if (fullAt - now > BURST_NS) return false;
     store<i64>(entry, fullAt, 8);
-    admitted = hostSetShared(slotKey.at, slotKey.length, slot, SLOT_SIZE, known ? load<u32>(out + 8) : 0xffffffff) == 0;
-    if (admitted) break;
+    if (hostSetShared(slotKey.at, slotKey.length, slot, SLOT_SIZE, known ? load<u32>(out + 8) : 0xffffffff) == 0) return true;
+  }
+  return false;
+}
+
+export function hasToken(knowsCaller: bool): bool {
+  const now = monotonicNs();
+  if (findHeader(method) && valueIs(get) && findHeader(path) && valueBegins(reviews)) {
+    let hash: u32 = 0x811c9dc5;
+    if (findHeader(user)) for (let i: u32 = 0; i < valueLength; i++) hash = (hash ^ load<u8>(valueAt + i)) * 0x01000193;
+    const own = leases + (hash & 63) * 16;
+    if (load<u64>(own) != hash || load<i64>(own, 8) <= 0) {
+      if (!lease(hash, now)) return false;
+      store<u64>(own, hash);
+      store<i64>(own, LEASE, 8);
+    }
+    store<i64>(own, load<i64>(own, 8) - 1, 8);
   }
   if (!knowsCaller) readCaller();
   reserve = min(reserve + (now - reserveAt), BURST_NS) - NS_PER_TOKEN;
   reserveAt = now;
-  return admitted && reserve >= 0;
+  return reserve >= 0;
 }

@@ -1,6 +1,9 @@
 import { describe, expect, it } from "vitest";
+import { guestCost } from "../../bench/filters/guest.ts";
+import { type HotswapResult, verdicts } from "../../bench/hotswap/report.ts";
 import { Histogram } from "../../bench/load/histogram.ts";
 import { parseWrk } from "../../bench/load/wrk.ts";
+import { compileRaw } from "../../bench/modules/compile.ts";
 import { parseOptions } from "../../bench/options.ts";
 import { isNoise, pairedDifference, quantile, summarize, withSpread } from "../../bench/statistics.ts";
 import { renderBars } from "../../bench/svg.ts";
@@ -93,3 +96,36 @@ describe("the command line", () => {
     expect(parseOptions(["filters", "--help"])).toEqual({ kind: "help" });
   });
 });
+
+describe("what the swaps are held against", () => {
+  const good: HotswapResult = {
+    envoy: "1.40.0", workers: 2, betweenMs: 200, swaps: 2, more: 0, times: [{ both: false, firstNewMs: 10, lastOldMs: 12 }, { both: true, firstNewMs: 20, lastOldMs: 30 }],
+    load: { requests: 50_000, seconds: 2, failures: {}, p50Ms: 1, p99Ms: 2, maxMs: 3, seen: {} }, unversioned: 0, streams: { opened: { grpc: 1, webSocket: 1 }, messages: 5, lost: 0, broken: {} },
+    quota: { tokens: 10, asked: 20, admitted: 10, otherFailures: {} }, bytes: { before: 0, after: 0, afterMore: 0 }, rejections: [],
+  };
+  const missed = (changes: Partial<HotswapResult>, perSecond = 25_000): readonly string[] => verdicts({ ...good, ...changes }, perSecond).filter((line) => line.includes("missed"));
+
+  it("is met by a run without a flaw", () => {
+    expect(missed({})).toEqual([]);
+  });
+
+  it.each<[string, Partial<HotswapResult>, number]>([
+    ["requests/s", {}, 19_999],
+    ["failed request", { load: { ...good.load, failures: { 503: 1 } } }, 25_000],
+    ["broken stream", { streams: { ...good.streams, broken: { "gRPC closed (8)": 1 } } }, 25_000],
+    ["lost message", { streams: { ...good.streams, lost: 1 } }, 25_000],
+    ["last worker", { times: [{ both: false, firstNewMs: 10, lastOldMs: 101 }] }, 25_000],
+    ["quota", { quota: { ...good.quota, admitted: 11 } }, 25_000],
+    ["quota", { quota: { ...good.quota, admitted: 9 } }, 25_000],
+  ])("is missed by %s", (what, changes, perSecond) => {
+    expect(missed(changes, perSecond).join()).toContain(what);
+  });
+});
+
+it("a module's own cost is told by what it calls", async () => {
+  const noop = guestCost({ path: await compileRaw("noop"), configuration: "" }, 10);
+  expect(noop.entries).toEqual({ proxy_on_context_create: 1, proxy_on_request_headers: 1 });
+  expect(noop.calls).toEqual({});
+  const authz = guestCost({ path: await compileRaw("authz"), configuration: "" }, 10);
+  expect(authz.calls).toEqual({ proxy_get_header_map_pairs: 1, proxy_get_property: 2, proxy_increment_metric: 1 });
+}, 60_000);

@@ -1,64 +1,54 @@
-// One header, the clock, a token bucket per value in a map: the usual filter written with the Rust SDK.
+// The jobs of authz and ratelimit's examples as one would write them with the Rust SDK, and the usual small filter: one header, the clock, a bucket in a map.
+// The plugin's configuration says which: "authz", "ratelimit" or "".
+mod authz;
+mod bucket;
+mod ratelimit;
+
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
-use proxy_wasm::types::{Action, ContextType, LogLevel};
-use std::cell::RefCell;
-use std::collections::HashMap;
-use std::time::UNIX_EPOCH;
-
-const TOKENS_PER_SECOND: f64 = 10_000_000.0;
-const BURST: f64 = 20_000_000.0;
-
-struct Bucket {
-    tokens: f64,
-    refilled: f64,
-}
-
-thread_local! {
-    static BUCKETS: RefCell<HashMap<String, Bucket>> = RefCell::new(HashMap::new());
-}
+use proxy_wasm::types::{ContextType, LogLevel, MetricType};
 
 proxy_wasm::main! {{
     proxy_wasm::set_log_level(LogLevel::Warn);
-    proxy_wasm::set_root_context(|_| Box::new(Root));
+    proxy_wasm::set_root_context(|_| Box::new(Root { job: Job::Bucket, allowed: 0, denied: 0 }));
 }}
 
-struct Root;
+#[derive(Clone, Copy)]
+enum Job {
+    Authz,
+    RateLimit,
+    Bucket,
+}
+
+struct Root {
+    job: Job,
+    allowed: u32,
+    denied: u32,
+}
 
 impl Context for Root {}
 
 impl RootContext for Root {
+    fn on_configure(&mut self, _: usize) -> bool {
+        self.job = match self.get_plugin_configuration().as_deref() {
+            Some(b"authz") => Job::Authz,
+            Some(b"ratelimit") => Job::RateLimit,
+            _ => Job::Bucket,
+        };
+        self.allowed = proxy_wasm::hostcalls::define_metric(MetricType::Counter, "rust_allowed").unwrap_or(0);
+        self.denied = proxy_wasm::hostcalls::define_metric(MetricType::Counter, "rust_denied").unwrap_or(0);
+        true
+    }
+
     fn get_type(&self) -> Option<ContextType> {
         Some(ContextType::HttpContext)
     }
 
     fn create_http_context(&self, _: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(Stream))
-    }
-}
-
-struct Stream;
-
-impl Context for Stream {}
-
-impl HttpContext for Stream {
-    fn on_http_request_headers(&mut self, _: usize, _: bool) -> Action {
-        let user = self.get_http_request_header("x-user").unwrap_or_default();
-        let now = self.get_current_time().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
-        let admitted = BUCKETS.with(|buckets| {
-            let mut buckets = buckets.borrow_mut();
-            let bucket = buckets.entry(user).or_insert(Bucket { tokens: BURST, refilled: now });
-            bucket.tokens = (bucket.tokens + (now - bucket.refilled) * TOKENS_PER_SECOND).min(BURST);
-            bucket.refilled = now;
-            let admitted = bucket.tokens >= 1.0;
-            if admitted {
-                bucket.tokens -= 1.0;
-            }
-            admitted
-        });
-        if admitted {
-            return Action::Continue;
-        }
-        self.send_http_response(429, vec![], Some(b"limited"));
-        Action::Pause
+        let (allowed, denied) = (self.allowed, self.denied);
+        Some(match self.job {
+            Job::Authz => Box::new(authz::Stream { allowed, denied }),
+            Job::RateLimit => Box::new(ratelimit::Stream { allowed, denied }),
+            Job::Bucket => Box::new(bucket::Stream),
+        })
     }
 }
