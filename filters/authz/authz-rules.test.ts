@@ -136,6 +136,19 @@ describe("an index over rules", () => {
     expect(decide(host, { ...plain, path: "/x10000" }).outcome).toBe("denied by none");
   });
 
+  it("finds one of 10,000 blocks of one rule, of whatever length", () => {
+    const blocks = [...Array.from({ length: COUNT }, (_, index) => `20.${index >> 8}.${index & 255}.0/24`), "2001:db8::/33", "30.0.0.0/7", "::1", "40.1.2.3", "fe80::/10"];
+    const hosts = (["ALLOW", "DENY"] as const).map((action) => createHost({ module, configuration: JSON.stringify({ policies: [{ name: "n/p", action, rules: [{ from: [{ ipBlocks: blocks }] }] }] }) }));
+    const isIn = (address: string): boolean[] => hosts.map((host, index) => {
+      const stream = host.newStream({ headers: { ":path": "/" }, attributes: { source: { address } } });
+      const { kind } = stream.sendRequestHeaders();
+      stream.end();
+      return (kind === "continue") === (index === 0);
+    });
+    for (const address of ["20.0.0.1:5", "20.39.15.255:5", "[2001:db8:7fff::1]:5", "31.255.255.255:1", "[::1]:1", "40.1.2.3:1", "[febf::1]:1"]) expect(isIn(address), address).toEqual([true, true]);
+    for (const address of ["20.39.16.0:5", "21.0.0.1:5", "[2001:db8:8000::1]:5", "32.0.0.0:1", "[::2]:1", "40.1.2.4:1", "[fec0::1]:1", "nonsense"]) expect(isIn(address), address).toEqual([false, false]);
+  });
+
   it("is not led astray by readings that only a refusal counts", () => {
     const host = createHost({ module, configuration: JSON.stringify({ policies: many((index) => (index % 2 ? { to: [{ paths: [`/x${index}`, `/p${index}/*`] }] } : { to: [{ hosts: [`h${index}.test`] }] }), "DENY") }) });
     for (const path of ["/x7777;a", "/x7777%3bb", "/x%37777", "/a/..;/x7777", "/p7777/;x", "/p%37777/a"]) expect(decide(host, { ...plain, path }), path).toMatchObject({ outcome: "denied by n/p[7777]", looked: 1 });

@@ -2,9 +2,10 @@
 // produces: whether the field holds
 // never does: let an ambiguity decide in the client's favour; read an attribute that the field does not ask for; allocate while deciding
 import { AuthorizationRequest, Subject } from "./authorization-request";
-import { ABSENT, cut, equals, indexOf, lengthOf, Span, trim, utf8, viewOf } from "./bytes";
+import { ABSENT, cut, indexOf, lengthOf, Span, trim, utf8, viewOf } from "./bytes";
 import { Cidr, IpAddress } from "./cidr";
-import { ClaimKind, ClaimPath, ClaimValue } from "./jwt-claims";
+import { CidrSet } from "./cidr-set";
+import { ClaimKind, ClaimPath, ClaimValue, numberOf } from "./jwt-claims";
 import { compileTemplate, isTemplate, PathTemplate } from "./path-template";
 import { Principal } from "./principal";
 import { beforePort, hostOf, isAmbiguousHost, lenientText, withoutUser } from "./request-text";
@@ -49,6 +50,8 @@ export class Condition {
   claim: ClaimPath | null = null;
   /** The exact ones of many `strings`, which are not in that list then. */
   private exact: TextSet | null = null;
+  /** Finds one of many `blocks`. */
+  private blockSet: CidrSet | null = null;
   /** Those of the patterns that are numbers. */
   private numbers: f64[] = NO_NUMBERS;
 
@@ -104,8 +107,8 @@ export class Condition {
     this.strings.push(anyAtAll ? new StringMatch(MatchKind.Present, "", false, null) : createWildcardMatch(pattern, this.subject == Subject.Host));
     this.patterns.push(pattern);
     if (this.subject != Subject.Claim) return;
-    const number = parseFloat(pattern);
-    if (!isFinite(number) || !isNumber(pattern)) return;
+    const number = numberOf(pattern);
+    if (!isFinite(number)) return;
     if (this.numbers === NO_NUMBERS) this.numbers = [];
     this.numbers.push(number);
   }
@@ -145,8 +148,9 @@ export class Condition {
     return "";
   }
 
-  /** Ends the configuration: many exact values become a set. */
+  /** Ends the configuration: many exact values, or blocks, become a set. */
   seal(): void {
+    if (this.blocks.length > MANY) this.blockSet = new CidrSet(this.blocks);
     if (this.strings.length != this.patterns.length || this.strings.length <= MANY) return;
     const exact: string[] = [];
     const others: StringMatch[] = [];
@@ -201,6 +205,8 @@ export class Condition {
   }
 
   private anyBlock(address: IpAddress): bool {
+    const set = this.blockSet;
+    if (set != null) return set.contains(address);
     for (let i = 0; i < this.blocks.length; i++) {
       if (unchecked(this.blocks[i]).contains(address)) return true;
     }
@@ -256,7 +262,7 @@ export class Condition {
     request.headerValues(viewOf(this.name), values);
     if (values.count == 0) return false;
     const exact = this.exact;
-    if (exact != null && exact.has(values.at(0)) && areEqual(values)) return true;
+    if (exact != null && exact.has(values.at(0)) && values.areEqual()) return true;
     for (let i = 0; i < this.strings.length; i++) {
       const pattern = unchecked(this.strings[i]);
       let all = true;
@@ -290,20 +296,6 @@ export class Condition {
     }
     return false;
   }
-}
-
-function areEqual(list: SpanList): bool {
-  for (let i = 1; i < list.count; i++) if (!equals(list.at(i), list.at(0))) return false;
-  return true;
-}
-
-/** Whether a pattern is a number as JSON writes them, without exponent: `parseFloat` takes what only begins like one. */
-function isNumber(pattern: string): bool {
-  for (let i = 0; i < pattern.length; i++) {
-    const unit = pattern.charCodeAt(i);
-    if (!((unit >= 0x30 && unit <= 0x39) || unit == 0x2e || (unit == 0x2d && i == 0))) return false;
-  }
-  return true;
 }
 
 /** One entry of `from` or `to`: all of its conditions must hold; without any it always does. */

@@ -151,6 +151,15 @@ export function requestPrincipal(reader: MetadataReader): Span {
   return spanOf(at, size);
 }
 
+/** Returns the number that a pattern writes as JSON does, without exponent; NaN when it writes none (`parseFloat` takes what only begins like one). */
+export function numberOf(pattern: string): f64 {
+  for (let i = 0; i < pattern.length; i++) {
+    const unit = pattern.charCodeAt(i);
+    if (!((unit >= 0x30 && unit <= 0x39) || unit == 0x2e || (unit == 0x2d && i == 0))) return NaN;
+  }
+  return parseFloat(pattern);
+}
+
 /** Eight bytes with a control character or that are not UTF-8 are no text that a person wrote: a double nearly always has one. */
 function isDouble(raw: Span): bool {
   if (lengthOf(raw) != 8) return false;

@@ -1,5 +1,5 @@
 // A list of views that is kept between requests.
-import { Span } from "./bytes";
+import { equals, Span } from "./bytes";
 
 /** A growing list of views that is reused between requests. */
 export class SpanList {
@@ -14,6 +14,12 @@ export class SpanList {
       this.items = larger;
     }
     unchecked((this.items[this.count++] = value));
+  }
+
+  /** Returns whether all views hold the same bytes. */
+  areEqual(): bool {
+    for (let i = 1; i < this.count; i++) if (!equals(this.at(i), this.at(0))) return false;
+    return true;
   }
 
   /** Returns the view at `index`, which must be below `count`. */

@@ -14,6 +14,8 @@ beforeAll(async () => {
         echoDeployment({ name: "client", app: "client" }), withEngine(echoDeployment({ name: "native-client", app: "native-client" }), "native"),
       ),
       "policies.yaml": documents(
+        'apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: tried, namespace: default, annotations: {istio.io/dry-run: "true"}}\nspec: {action: DENY, rules: [{to: [{operation: {paths: [/tried]}}]}]}\n',
+        "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: watched, namespace: default}\nspec: {action: AUDIT, rules: [{to: [{operation: {paths: [/watched]}}]}]}\n",
         "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: no-admin, namespace: default}\nspec: {action: DENY, rules: [{to: [{operation: {paths: [/admin*]}}]}]}\n",
         "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: members, namespace: default}\nspec: {rules: [{from: [{source: {principals: [\"*\"]}}], when: [{key: \"request.headers[x-role]\", values: [member]}]}]}\n",
         "apiVersion: policy.scrim.mesh/v1alpha1\nkind: RateLimitPolicy\nmetadata: {name: few, namespace: default}\nspec: {limits: [{name: few, requests: 2, per: 3600s, match: {paths: [/limited]}}]}\n",
@@ -43,6 +45,16 @@ describe.each(["wasm", "native"])("a server with engine: %s", (server) => {
     const dump = await filtersOf(`${server}-v1`);
     // The Wasm filter gets the policies as JSON, Envoy's own as RBAC rules.
     expect([dump.includes("default/no-admin[0]"), dump.includes("LocalRateLimit"), dump.includes('\\"name\\":\\"default/no-admin\\"')]).toEqual(server === "native" ? [true, true, false] : [false, false, true]);
+  });
+
+  it("only counts what is on trial or to be audited", async () => {
+    expect([await ask("/tried"), await ask("/watched")]).toEqual([200, 200]);
+    const { envoyAdmin } = await mesh.proxy(`${server}-v1`);
+    const count = async (name: string) => Number(new RegExp(`${name}: (\\d+)`).exec((await request(`http://${envoyAdmin}/stats?filter=${name}`)).body)?.[1] ?? 0);
+    // Envoy's RBAC logs by dynamic metadata alone: it has no count of its own for that.
+    for (const name of server === "native" ? ["istio_dry_run_deny_.shadow_denied"] : ["scrim_authz_dry_run_denied_total", "scrim_authz_audited_total"]) {
+      await eventually(name, async () => (await count(name)) > 0 || undefined);
+    }
   });
 
   it("obeys a change", async () => {
