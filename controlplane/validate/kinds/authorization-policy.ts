@@ -1,7 +1,7 @@
 // What an AuthorizationPolicy must mean.
 import type { FieldPath } from "../../model/document.ts";
-import type { AuthorizationConditionSpec, AuthorizationOperationSpec, AuthorizationPolicySpec, AuthorizationRuleSpec, AuthorizationSourceSpec } from "../../model/kinds/authorization-policy.ts";
-import { each, type Loose, report } from "../checks.ts";
+import { type AuthorizationConditionSpec, type AuthorizationOperationSpec, type AuthorizationPolicySpec, type AuthorizationRuleSpec, type AuthorizationSourceSpec, DRY_RUN_ANNOTATION } from "../../model/kinds/authorization-policy.ts";
+import { type CheckContext, each, type Loose, report } from "../checks.ts";
 import { ipBlockFault, pathTemplateFault, quote } from "../formats.ts";
 import { tokenFault } from "../names.ts";
 import { didYouMean } from "../suggest.ts";
@@ -13,9 +13,18 @@ const CONDITION_KEYS = [
 ];
 
 /** Checks an AuthorizationPolicy. */
-export function checkAuthorizationPolicy(spec: Loose<AuthorizationPolicySpec>, at: FieldPath, findings: Findings): void {
+export function checkAuthorizationPolicy(spec: Loose<AuthorizationPolicySpec>, at: FieldPath, findings: Findings, context: CheckContext): void {
+  checkDryRun(spec.action, context.annotations[DRY_RUN_ANNOTATION], findings);
   each(spec.rules, [...at, "rules"], (rule, path) => checkRule(rule, path, findings));
   if (spec.action === "DENY" && (spec.rules?.length ?? 0) === 0) findings.warn([...at, "rules"], "a DENY policy without rules never denies anything");
+}
+
+/** As Istio: who wants a trial and mistypes it must not get a policy that is enforced without knowing. */
+function checkDryRun(action: AuthorizationPolicySpec["action"], value: string | undefined, findings: Findings): void {
+  const at = ["metadata", "annotations", DRY_RUN_ANNOTATION];
+  if (value === undefined) return;
+  if (!/^(?:1|0|t|f|T|F|true|false|TRUE|FALSE|True|False)$/.test(value)) findings.error(at, `must be "true" or "false", not ${quote(value)}`);
+  else if (action === "AUDIT") findings.warn(at, "changes nothing: an AUDIT policy refuses nothing anyway");
 }
 
 function checkRule(rule: Loose<AuthorizationRuleSpec>, at: FieldPath, findings: Findings): void {

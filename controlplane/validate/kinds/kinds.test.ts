@@ -240,6 +240,10 @@ describe("AuthorizationPolicy", () => {
   it("warns of a DENY policy that never denies", () => {
     expect(faults("AuthorizationPolicy", `spec: ${source("requestPrincipals: ['*']")}`, "warning")).toEqual([expect.stringContaining("RequestAuthentication is not supported yet")]);
     expect(faults("AuthorizationPolicy", `spec: ${when("key: 'request.auth.claims[a]', values: [b]")}`, "warning")).toEqual([expect.stringContaining("RequestAuthentication is not supported yet")]);
+    const annotated = (value: string) => `x, annotations: {istio.io/dry-run: "${value}"}`;
+    expect(faults("AuthorizationPolicy", "spec: {rules: [{}]}", "error", annotated("yes"))).toEqual([expect.stringContaining('must be "true" or "false", not "yes"')]);
+    expect(faults("AuthorizationPolicy", "spec: {rules: [{}]}", "error", annotated("TRUE"))).toEqual([]);
+    expect(faults("AuthorizationPolicy", "spec: {action: AUDIT, rules: [{}]}", "warning", annotated("true"))).toEqual([expect.stringContaining("an AUDIT policy refuses nothing anyway")]);
     expect(faults("AuthorizationPolicy", "spec: {action: DENY}", "warning")).toEqual(["rules: a DENY policy without rules never denies anything"]);
   });
 });
@@ -317,6 +321,7 @@ describe("Kubernetes kinds", () => {
     ["Deployment", "{replicas: -1, template: {}}", "replicas: must be between 0 and 100000"],
     ["Deployment", "{selector: {matchLabels: {app: a}}, template: {metadata: {labels: {app: b}}}}", "does not match the labels of the pod template"],
     ["Deployment", "{template: {metadata: {annotations: {scrim.mesh/local-command: ' '}}}}", "must not be empty"],
+    ["Deployment", "{template: {metadata: {annotations: {scrim.mesh/engine: nativ}}}}", 'must be wasm or native, not "nativ"'],
     ["Deployment", "{template: {spec: {containers: [{env: [{name: A, value: 1}]}]}}}", "env[0].value: must be text"],
     ["Deployment", "{template: {spec: {containers: [{ports: [{containerPort: 80}, {containerPort: 80}]}]}}}", "is given twice"],
   ]);

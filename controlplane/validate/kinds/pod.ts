@@ -3,10 +3,13 @@ import { isIP } from "node:net";
 import type { FieldPath } from "../../model/document.ts";
 import type { ContainerSpec, DeploymentSpec, PodSpec } from "../../model/kinds/pod.ts";
 import { labelsMatch } from "../../model/labels.ts";
-import { each, type Loose, noDuplicates, report } from "../checks.ts";
+import { type CheckContext, each, type Loose, noDuplicates, report } from "../checks.ts";
 import { quote } from "../formats.ts";
 import { objectNameFault } from "../names.ts";
 import type { Findings } from "../violation.ts";
+
+/** The annotation by which a workload chooses its engine; translate/resolve/workload.ts reads it. */
+const ENGINE_ANNOTATION = "scrim.mesh/engine";
 
 /** Checks a Deployment. */
 export function checkDeployment(spec: Loose<DeploymentSpec>, at: FieldPath, findings: Findings): void {
@@ -15,12 +18,18 @@ export function checkDeployment(spec: Loose<DeploymentSpec>, at: FieldPath, find
   if (!labelsMatch(compact(spec.selector?.matchLabels), labels)) findings.error([...at, "selector", "matchLabels"], "does not match the labels of the pod template");
   const command = template?.metadata?.annotations?.["scrim.mesh/local-command"];
   if (command?.trim() === "") findings.error([...at, "template", "metadata", "annotations", "scrim.mesh/local-command"], "must not be empty");
+  checkEngine(template?.metadata?.annotations?.[ENGINE_ANNOTATION], [...at, "template", "metadata", "annotations", ENGINE_ANNOTATION], findings);
   if (template?.spec !== undefined) checkContainers(template.spec, [...at, "template", "spec"], findings);
 }
 
+function checkEngine(engine: string | undefined, at: FieldPath, findings: Findings): void {
+  if (engine !== undefined && engine !== "wasm" && engine !== "native") findings.error(at, `must be wasm or native, not ${quote(engine)}`);
+}
+
 /** Checks a Pod. */
-export function checkPod(spec: Loose<PodSpec>, at: FieldPath, findings: Findings): void {
+export function checkPod(spec: Loose<PodSpec>, at: FieldPath, findings: Findings, context: CheckContext): void {
   checkContainers(spec, at, findings);
+  checkEngine(context.annotations[ENGINE_ANNOTATION], ["metadata", "annotations", ENGINE_ANNOTATION], findings);
   const address = spec.status?.podIP;
   if (address !== undefined && address !== "" && isIP(address) === 0) findings.error(["status", "podIP"], `is not an IP address: ${quote(address)}`);
 }
