@@ -1,8 +1,10 @@
 import { readFileSync } from "node:fs";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import fc from "fast-check";
-import { createHost, type Host, startHost } from "proxy-wasm-host";
+import { createHost, createHostRunner, type Host, scenarioProblems, startHost } from "proxy-wasm-host";
 import { describe, expect, it } from "vitest";
+import { modulePath } from "../module-path.ts";
+import { scenarios } from "./mesh.scenarios.ts";
 
 const file = (name: string): Buffer => readFileSync(new URL(name, import.meta.url));
 const FUNCTIONS = ["authz", "ratelimit", "router", "telemetry"] as const;
@@ -203,4 +205,11 @@ it("needs no more memory after 20,000 requests, and at most 1 MiB", () => {
   for (let i = 0; i < 20_000; i++) send(i);
   expect(host.memoryBytes()).toBe(before);
   expect(before).toBeLessThanOrEqual(1 << 20);
+});
+
+describe("as in modules of their own", () => {
+  const host = createHostRunner(modulePath);
+  it.each(scenarios.map((scenario) => [scenario.name, scenario] as const))("%s", async (_name, scenario) => {
+    expect(scenarioProblems(scenario, await host.run(scenario))).toEqual([]);
+  });
 });
