@@ -1,8 +1,7 @@
 // consumes: the telemetry filter's JSON (config.schema.json)
 // produces: what is counted, on which side, and how
 // never does: take a label that the bootstrap did not declare: Envoy would show it as a part of the metric's name
-import { getProperty, Json, log, LogLevel, propertyPath } from "as-proxy-wasm-sdk";
-import { compileExpression } from "./expressions";
+import { Bytes, Expression, getProperty, Json, log, LogLevel, propertyPath } from "as-proxy-wasm-sdk";
 import { LABELS, METRICS, TCP_METRICS } from "./labels";
 import { MetricPlans } from "./metric-plan";
 
@@ -91,7 +90,7 @@ function readTag(json: Json, plans: MetricPlans, first: i32, last: i32, declared
   } else {
     expression = plans.indexOf(value.string());
     if (expression < 0) {
-      const compiled = compileExpression(value.string());
+      const compiled = Expression.create(Bytes.of(value.string()));
       if (compiled == null) return value.failWith("Envoy does not understand this expression");
       expression = plans.add(value.string(), compiled);
     }

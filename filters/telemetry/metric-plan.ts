@@ -1,9 +1,8 @@
 // consumes: what a configuration wants changed of the standard metrics
 // produces: for every metric whether it is counted, and its name with its labels out of the standard ones
 // never does: use a label that the bootstrap does not cut out of names
-import { BytesWriter } from "as-proxy-wasm-sdk";
+import { BytesWriter, Expression } from "as-proxy-wasm-sdk";
 import { addressOf, cut, indexOf, lengthOf, Span, startsWith, utf8, viewOf } from "../policy/bytes";
-import { Expression } from "./expressions";
 import { writeLabel } from "./workload";
 
 /** What becomes of one label of one metric. */

@@ -6,6 +6,7 @@ import {
   REQUEST_DURATION, REQUEST_TOTAL_SIZE, RESPONSE_CODE, RESPONSE_FLAGS, RESPONSE_GRPC_STATUS, RESPONSE_TOTAL_SIZE, UPSTREAM_PEER_URI_SAN, wallNanoseconds,
 } from "as-proxy-wasm-sdk";
 import { ABSENT, addressOf, cut, equals, indexOf, lengthOf, parseDecimal, Span, spanOf, utf8, viewOf } from "../policy/bytes";
+import { evaluateText } from "./expressions";
 import { REQUEST_LABELS } from "./labels";
 import { MetricPlans } from "./metric-plan";
 import { MetricSets } from "./metric-sets";
@@ -79,7 +80,7 @@ export class Observation {
 
   private evaluate(plans: MetricPlans): void {
     for (let i = 0; i < plans.expressions.length; i++) {
-      const value = unchecked(plans.expressions[i]).evaluate();
+      const value = evaluateText(unchecked(plans.expressions[i]));
       if (i < this.values.length) unchecked((this.values[i] = value));
       else this.values.push(value);
     }

@@ -41,5 +41,10 @@ export const scenarios: readonly Scenario[] = [
     configuration: { reporter: "destination", maxLabelSets: 1, metrics: [{ name: "istio_requests_total", tags: { response_flags: { remove: true }, source_principal: { remove: true } } }, { name: "istio_request_bytes", disabled: true }] },
     metrics: { [`istio_requests_total${unknownCaller(200).replace(";response_flags=-", "").replace(";source_principal=unknown", "")}`]: 1 },
   }),
+  destination("labels by expression", [{ expect: { status: 200 } }], {
+    configuration: { reporter: "destination", declaredTags: ["request_host", "code", "nothing"], metrics: [{ name: "istio_requests_total", tags: { request_host: { value: "request.host" }, code: { value: "response.code" }, nothing: { value: "request.headers['x-absent']" } } }] },
+    metrics: { [`istio_requests_total${unknownCaller(200)};request_host=example.com;code=200;nothing=unknown`]: 1 },
+  }),
+  { name: "an expression Envoy does not understand", module, configuration: { reporter: "source", metrics: [{ tags: { reporter: { value: "request.(" } } }] }, refused: /metrics\[0\].tags.reporter.value: Envoy does not understand this expression/, exchanges: [] },
   { name: "a label nobody declared", module, configuration: { reporter: "source", metrics: [{ tags: { request_host: { value: "request.host" } } }] }, refused: /label request_host is not among declaredTags/, exchanges: [] },
 ];
