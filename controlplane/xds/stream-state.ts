@@ -158,11 +158,18 @@ const AFTER_CLUSTERS: ReadonlySet<ResourceKind> = new Set(["listeners", "routes"
 function emit(state: StreamState, nowMs: number, effects: StreamEffect[]): StreamState {
   if (state.content === undefined || state.isFull) return state;
   const run = { state, pending: new Map<string, Pending>() };
+  // Most events are acknowledgements, and room in a socket: then there is nothing to look for.
+  if (!hasWork(state)) return noteQuiet(run, nowMs, effects);
   for (const [typeUrl, type] of state.types) lookAt(run, typeUrl, type);
   for (const kind of resourceKinds) sendUpdates(run, resourceTypes[kind].typeUrl, effects);
   for (const [typeUrl, type] of run.state.types) if (type.kind === undefined) sendUpdates(run, typeUrl, effects);
   for (const kind of REMOVAL_ORDER) if (!sendRemovals(run, kind, effects)) break;
   return noteQuiet(run, nowMs, effects);
+}
+
+function hasWork(state: StreamState): boolean {
+  for (const { dirty, owesAnswer, suspects } of state.types.values()) if (dirty.size > 0 || owesAnswer || suspects.length > 0) return true;
+  return false;
 }
 
 interface Run { state: StreamState; readonly pending: Map<string, Pending> }
@@ -238,8 +245,8 @@ function noteQuiet(run: Run, nowMs: number, effects: StreamEffect[]): StreamStat
   let { state } = run;
   for (const [typeUrl, type] of state.types) {
     if (type.ackedBasis === type.basis || type.flight !== undefined || type.examined.size > 0) continue;
-    const { updates, absent, removals } = run.pending.get(typeUrl)!;
-    if (updates.length + absent.length + removals.length > 0 || type.owesAnswer) continue;
+    const pending = run.pending.get(typeUrl);
+    if (type.owesAnswer || (pending !== undefined && pending.updates.length + pending.absent.length + pending.removals.length > 0)) continue;
     state = withType(state, typeUrl, { ...type, ackedBasis: type.basis, ackedAtMs: nowMs });
     if (type.kind !== undefined) effects.push({ kind: "settled", resourceKind: type.kind, basis: type.basis });
   }

@@ -123,20 +123,71 @@ export function decodeRequest(dialect: Dialect, bytes: Uint8Array): DecodedReque
   }
 }
 
+/** Read by hand: a thousand proxies acknowledge every change, and all but the node are a few strings. */
 function decodeDelta(bytes: Uint8Array): DecodedRequest {
-  const message = decode("DeltaDiscoveryRequest", bytes);
-  const names = { dialect: "delta", subscribe: message.resourceNamesSubscribe ?? [], unsubscribe: message.resourceNamesUnsubscribe ?? [], initialVersions: message.initialResourceVersions ?? {} } as const;
-  return { request: { ...names, ...answerOf(message) }, node: message.node };
+  const request = { dialect: "delta" as const, typeUrl: "", nonce: "", error: undefined as string | undefined, subscribe: [] as string[], unsubscribe: [] as string[], initialVersions: {} as Record<string, string> };
+  let node: Node | undefined;
+  readFields(bytes, (reader, field) => {
+    switch (field) {
+      case 1: return void (node = decode("Node", reader.bytes()));
+      case 2: return void (request.typeUrl = reader.string());
+      case 3: return void request.subscribe.push(reader.string());
+      case 4: return void request.unsubscribe.push(reader.string());
+      case 5: {
+        const [name, version] = readPair(reader.bytes());
+        return void Object.defineProperty(request.initialVersions, name, { value: version, enumerable: true, configurable: true });
+      }
+      case 6: return void (request.nonce = reader.string());
+      case 7: return void (request.error = readReason(reader.bytes()));
+      default: return false;
+    }
+  });
+  return { request, node };
 }
 
 function decodeStateOfTheWorld(bytes: Uint8Array): DecodedRequest {
-  const message = decode("DiscoveryRequest", bytes);
-  const names = { dialect: "sotw", names: message.resourceNames ?? [], version: message.versionInfo ?? "" } as const;
-  return { request: { ...names, ...answerOf(message) }, node: message.node };
+  const request = { dialect: "sotw" as const, typeUrl: "", nonce: "", error: undefined as string | undefined, names: [] as string[], version: "" };
+  let node: Node | undefined;
+  readFields(bytes, (reader, field) => {
+    switch (field) {
+      case 1: return void (request.version = reader.string());
+      case 2: return void (node = decode("Node", reader.bytes()));
+      case 3: return void request.names.push(reader.string());
+      case 4: return void (request.typeUrl = reader.string());
+      case 5: return void (request.nonce = reader.string());
+      case 6: return void (request.error = readReason(reader.bytes()));
+      default: return false;
+    }
+  });
+  return { request, node };
 }
 
-interface Answer { readonly typeUrl?: string; readonly responseNonce?: string; readonly errorDetail?: { readonly message?: string } }
+const LENGTH_DELIMITED = 2;
 
-function answerOf({ typeUrl = "", responseNonce = "", errorDetail }: Answer): Pick<StreamRequest, "typeUrl" | "nonce" | "error"> {
-  return { typeUrl, nonce: responseNonce, error: errorDetail === undefined ? undefined : (errorDetail.message ?? "rejected without a reason") };
+/** Calls for each field that has a length; what `read` does not want (false) and all others are skipped. Throws for bytes that are no message. */
+function readFields(bytes: Uint8Array, read: (reader: protobuf.Reader, field: number) => false | void): void {
+  const reader = protobuf.Reader.create(bytes);
+  while (reader.pos < reader.len) {
+    const tag = reader.uint32();
+    if ((tag & 7) !== LENGTH_DELIMITED || read(reader, tag >>> 3) === false) reader.skipType(tag & 7);
+  }
+}
+
+/** A map's entry: its key in field 1, its value in field 2. */
+function readPair(bytes: Uint8Array): readonly [string, string] {
+  let key = "", value = "";
+  readFields(bytes, (reader, field) => {
+    if (field === 1) key = reader.string();
+    else if (field === 2) value = reader.string();
+    else return false;
+    return undefined;
+  });
+  return [key, value];
+}
+
+/** The message (field 2) of a google.rpc.Status. */
+function readReason(bytes: Uint8Array): string {
+  let reason = "";
+  readFields(bytes, (reader, field) => (field === 2 ? void (reason = reader.string()) : false));
+  return reason === "" ? "rejected without a reason" : reason;
 }
