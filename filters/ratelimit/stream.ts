@@ -4,7 +4,7 @@ import { hostRequest as request } from "../authz/request";
 import { scaled } from "../policy/gcra";
 import { admit, giveBack, lastFillNs, lastLeft, lastWaitNs, lookAt } from "./buckets";
 import { Count, RateLimit } from "./filter";
-import { Lease, Verdict, Waiter } from "./global";
+import { Lease, Verdict, Waiter } from "./lease";
 import { Bucket, FailureMode, Limit, LimitHeaders } from "./limit";
 import { refusalHeaders, secondsUp, Standing, tellStanding } from "./reply";
 import { chooseBucket, costOf, keyHash, keyIn } from "./request-key";
@@ -43,6 +43,8 @@ export class LimitedStream extends Waiter {
   private readonly parts: StaticArray<Part>;
   private readonly buckets: StaticArray<Bucket | null>;
   private readonly leases: StaticArray<Lease | null>;
+  /** Of which key the leases were: one that gave its tokens may be another key's by the time they are given back. */
+  private readonly leaseKeys: StaticArray<u64>;
   private readonly keys: StaticArray<u64>;
   private readonly costs: StaticArray<i64>;
   private readonly standing: Standing = new Standing();
@@ -53,6 +55,7 @@ export class LimitedStream extends Waiter {
     this.parts = new StaticArray<Part>(count);
     this.buckets = new StaticArray<Bucket | null>(count);
     this.leases = new StaticArray<Lease | null>(root.limits.hasGlobal ? count : 0);
+    this.leaseKeys = new StaticArray<u64>(root.limits.hasGlobal ? count : 0);
     this.keys = new StaticArray<u64>(count);
     this.costs = new StaticArray<i64>(count);
   }
@@ -196,6 +199,7 @@ export class LimitedStream extends Waiter {
     if (verdict == Verdict.Admit) {
       unchecked((this.parts[index] = Part.TookLease));
       unchecked((this.leases[index] = lease));
+      unchecked((this.leaseKeys[index] = lease.key));
       if (isTold) this.standing.narrow(limit.bucket.label, lease.limit, max<i64>(0, lease.room) + lease.tokens, lease.unitSeconds, resetSeconds);
       return true;
     }
@@ -221,6 +225,7 @@ export class LimitedStream extends Waiter {
     this.giveBackAll(now);
     this.standing.clear();
     this.root.increment(Count.Denied);
+    this.root.countEvents();
     sendLocalReply(503, UNAVAILABLE_DETAILS, UNAVAILABLE_BODY, EMPTY, GRPC_UNAVAILABLE);
     return false;
   }
@@ -248,7 +253,10 @@ export class LimitedStream extends Waiter {
     for (let i = 0; i < this.parts.length; i++) {
       const part = unchecked(this.parts[i]);
       if (part == Part.Took) giveBack(unchecked(this.buckets[i])!, unchecked(this.keys[i]), now, unchecked(this.costs[i]));
-      else if (part == Part.TookLease) unchecked(this.leases[i])!.tokens += unchecked(this.costs[i]);
+      else if (part == Part.TookLease) {
+        const lease = unchecked(this.leases[i])!;
+        if (lease.key == unchecked(this.leaseKeys[i])) lease.tokens += unchecked(this.costs[i]);
+      }
       if (part != Part.Waits) unchecked((this.parts[i] = Part.None));
     }
   }
