@@ -10,6 +10,9 @@ const tell = (message: FromClients): void => void process.send?.(message);
 /** What is waited for now; "" stands for being complete. */
 const waiting = { resource: "", proxies: 0, atMs: new Map<number, number>(), bytes: 0 };
 
+/** Proxies that are connecting at the same time: more than this one process can read for would seem to the control plane not to read at all. */
+const AT_ONCE = 100;
+
 function arrive(index: number): void {
   if (waiting.atMs.has(index)) return;
   waiting.atMs.set(index, machineMs());
@@ -30,15 +33,24 @@ process.on("message", (message: ToClients) => {
   const { proxies, ...where } = message;
   expect("");
   waiting.proxies = proxies.length;
-  proxies.forEach((proxy, index) => openDeltaClient({
-    ...where,
-    proxy,
-    received(names, bytes) {
-      waiting.bytes += bytes;
-      if (waiting.resource !== "" && names.includes(waiting.resource)) arrive(index);
-    },
-    complete: () => arrive(index),
-    failed: (reason) => tell({ kind: "failed", reason }),
-  }));
+  let next = 0;
+  const openNext = (): void => {
+    const index = next++, proxy = proxies[index];
+    if (proxy === undefined) return;
+    openDeltaClient({
+      ...where,
+      proxy,
+      received(names, bytes) {
+        waiting.bytes += bytes;
+        if (waiting.resource !== "" && names.includes(waiting.resource)) arrive(index);
+      },
+      complete() {
+        arrive(index);
+        openNext();
+      },
+      failed: (reason) => tell({ kind: "failed", reason }),
+    });
+  };
+  for (let opened = 0; opened < AT_ONCE; opened++) openNext();
 });
 process.on("disconnect", () => process.exit(0));
