@@ -11,8 +11,10 @@ import { openAuthority } from "../ca/authority.ts";
 import { createResourceEncoder } from "../snapshot/encode.ts";
 import { emptyResources, type EnvoyResources } from "../translate/emit/resources.ts";
 import { resourceTypes } from "../snapshot/type-urls.ts";
+import { createResourceCache } from "./resource-cache.ts";
 import { createXdsServer, type XdsServer } from "./server.ts";
 
+const ADS_PATH = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources";
 const CDS = resourceTypes.clusters.typeUrl;
 const clock = { nowMs: () => Date.now(), monotonicMs: () => performance.now() };
 const failures: object[] = [];
@@ -135,6 +137,50 @@ describe("the secure port", () => {
     untyped.call.write({ node: nodeOf("web-1") });
     expect(await untyped.ended).toBe(status.INVALID_ARGUMENT);
     expect(server.status()).toEqual([]);
+  });
+});
+
+describe("connections", () => {
+  it("end at their age, and the client comes back by itself with what it has", async () => {
+    await server.close();
+    const cache = createResourceCache();
+    cache.group("all").set("clusters", "a", { name: "a" });
+    cache.publish();
+    server = createXdsServer({ ...cache.source(() => "all"), plaintext: { host: "127.0.0.1", port: 0 }, clock, log: silent, limits: { maxConnectionAgeMs: 200, maxConnectionAgeGraceMs: 100 } });
+    await server.listen();
+    const client = new Client(`127.0.0.1:${server.plaintextAddress()!.port}`, credentials.createInsecure());
+    clients.push(client);
+    const connections = new Set<string>();
+    for (let round = 0; round < 3; round++) {
+      const call = client.makeBidiStreamRequest(ADS_PATH, (request: DeltaDiscoveryRequest) => Buffer.from(encode("DeltaDiscoveryRequest", request)), (bytes: Buffer) => decode("DeltaDiscoveryResponse", bytes));
+      const over = new Promise<number>((resolve) => call.on("error", () => undefined).on("status", ({ code }) => resolve(code)));
+      call.on("data", (response: DeltaDiscoveryResponse) => connections.add(`${server.status()[0]?.peer} ${response.resources?.length}`));
+      call.write({ node: nodeOf("web-1"), typeUrl: CDS });
+      expect([status.UNAVAILABLE, status.CANCELLED, status.INTERNAL]).toContain(await over);
+      await until(() => server.status().length === 0);
+    }
+    expect(connections.size).toBe(3);
+  });
+
+  it("that come too fast are let in one after the other, and all are served", async () => {
+    await server.close();
+    const cache = createResourceCache();
+    cache.group("all").set("clusters", "a", { name: "a" });
+    cache.publish();
+    server = createXdsServer({ ...cache.source(() => "all"), plaintext: { host: "127.0.0.1", port: 0 }, clock, log: silent, limits: { streamsPerSecond: 50, streamBurst: 1 } });
+    await server.listen();
+    const client = new Client(`127.0.0.1:${server.plaintextAddress()!.port}`, credentials.createInsecure());
+    clients.push(client);
+    for (let index = 0; index < 20; index++) {
+      const call = client.makeBidiStreamRequest(ADS_PATH, (request: DeltaDiscoveryRequest) => Buffer.from(encode("DeltaDiscoveryRequest", request)), (bytes: Buffer) => decode("DeltaDiscoveryResponse", bytes));
+      call.on("error", () => undefined);
+      call.on("data", (response: DeltaDiscoveryResponse) => void call.write({ typeUrl: response.typeUrl, responseNonce: response.nonce }));
+      call.write({ node: nodeOf(`web-${index}`), typeUrl: CDS });
+    }
+    await until(() => server.status().filter(({ synced }) => synced).length === 20);
+    // The last of them waited for nineteen others, 20 ms each: never less.
+    const times = server.status().map(({ connectedAtMs }) => connectedAtMs);
+    expect(Math.max(...times) - Math.min(...times)).toBeGreaterThanOrEqual(350);
   });
 });
 
