@@ -22,10 +22,15 @@ export function trialCalls(host: Host, exported: ReadonlySet<string>): readonly 
   exchange(host);
   answerCallouts(host);
   if (trap() === undefined) host.advance(TIMERS_MS);
-  if (trap() === undefined && exported.has("proxy_on_new_connection")) connection(host);
+  if (trap() === undefined && servesConnectionsOnly(exported)) connection(host);
   const failure = trap();
   if (failure !== undefined) return [`${failure.callback} trapped in a trial call: ${failure.message}`];
   return growth(host);
+}
+
+/** Modules of some SDKs export every callback there is; one that serves requests is never asked for connections. */
+function servesConnectionsOnly(exported: ReadonlySet<string>): boolean {
+  return exported.has("proxy_on_new_connection") && !["proxy_on_request_headers", "proxy_on_response_headers", "proxy_on_log"].some((name) => exported.has(name));
 }
 
 function exchange(host: Host): void {

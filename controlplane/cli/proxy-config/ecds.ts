@@ -1,4 +1,6 @@
 import { createHash } from "node:crypto";
+import { ORIGIN_SECTION } from "../../wasm/meter/meter.ts";
+import { readSections } from "../../wasm/module/sections.ts";
 import { asList, asObject, asText, at, type Json, sections } from "./dump.ts";
 
 /** A filter configuration that came by ECDS: `sha256` is the module's; "" where Envoy holds no module bytes. */
@@ -23,7 +25,7 @@ function toEntry(filter: Json): EcdsEntry {
 
 function moduleDigest(code: Json): string {
   const inline = asText(at(code, "local", "inline_bytes"));
-  if (inline !== "") return createHash("sha256").update(Buffer.from(inline, "base64")).digest("hex");
+  if (inline !== "") return digestOfOrigin(Buffer.from(inline, "base64"));
   return asText(at(code, "remote", "sha256"));
 }
 
@@ -32,4 +34,11 @@ export const ECDS_HEADER = ["NAME", "VERSION", "SHA256", "STATUS"];
 /** Returns the table's cells for a filter configuration. */
 export function ecdsRow({ name, version, sha256, status }: EcdsEntry): string[] {
   return [name, version || "-", sha256 || "-", status];
+}
+
+/** The digest of the module as its author made it: a plugin's budget was compiled in since. */
+function digestOfOrigin(module: Uint8Array): string {
+  const read = readSections(module);
+  const origin = read.ok ? read.sections.custom.findLast(({ name }) => name === ORIGIN_SECTION) : undefined;
+  return origin === undefined ? createHash("sha256").update(module).digest("hex") : Buffer.from(origin.bytes).toString("utf8");
 }

@@ -31,11 +31,12 @@ interface Added { readonly budget: number; readonly depth: number; readonly firs
 
 /**
  * Returns the module with its budget. The budget is renewed when the host calls a `proxy_on_…` export from outside the module, not when
- * the module's own host calls lead back into it. Refused: what is not a module, and instructions or imports that are not known.
+ * the module's own host calls lead back into it. `digest`, if given, stands in a custom section: it names what the module was made from. Refused: what is not a module, and instructions or imports that are not known.
  */
-export function meterModule(module: Uint8Array, limits: MeterLimits): Metering {
+export function meterModule(module: Uint8Array, limits: MeterLimits, digest = ""): Metering {
   try {
-    return { kind: "metered", bytes: meter(module, limits) };
+    const bytes = meter(module, limits);
+    return { kind: "metered", bytes: digest === "" ? bytes : withOrigin(bytes, digest) };
   } catch (error) {
     if (error instanceof ModuleFormatError) return { kind: "refused", reason: error.message };
     throw error;
@@ -65,6 +66,15 @@ function meter(module: Uint8Array, limits: MeterLimits): Uint8Array {
     [section.code, withBudget(bodyOf(section.code), added, wrapped.map((index, place) => wrapper(index, parameters[typeOf(index)] ?? 0, added, limits.turns, place)))],
   ]);
   return writeSections(module.subarray(0, HEADER_BYTES), sections, rewritten);
+}
+
+/** The custom section in which a metered module names the digest of the one it was made from. */
+export const ORIGIN_SECTION = "scrim.origin";
+
+function withOrigin(module: Uint8Array, digest: string): Uint8Array {
+  const text = new TextEncoder();
+  const body = new Writer().addSized(text.encode(ORIGIN_SECTION)).add(text.encode(digest)).bytes;
+  return new Writer().add(module).add([section.custom]).addSized(body).bytes;
 }
 
 function readSections(module: Uint8Array): readonly Section[] {

@@ -40,7 +40,7 @@ export function meteredModule(module: WasmModule, budget: PluginBudget = DEFAULT
   const key = `${budget.turns}/${budget.memoryPages}`;
   let known = byBudget.get(key);
   if (known === undefined) {
-    const metering = meterModule(module.bytes, budget);
+    const metering = meterModule(module.bytes, budget, module.sha256);
     known = metering.kind === "metered" ? { kind: "module", module: { sha256: module.sha256, bytes: metering.bytes } } : { kind: "refused", reason: `no budget can be given to it: ${metering.reason}` };
     byBudget.set(key, known);
   }
