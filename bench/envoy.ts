@@ -2,6 +2,7 @@
 // produces: a running Envoy of its own, with its admin page and its costs
 // never does: leave it running
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { locateEnvoy } from "../controlplane/envoy/install.mjs";
@@ -19,6 +20,16 @@ export interface BenchEnvoy {
   port(listener: string): Promise<number>;
   log(): string;
   stop(): Promise<void>;
+}
+
+/** Whether somebody takes connections there: a listener that still waits for its filters is listed already. */
+function isOpen(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ port, host: "127.0.0.1" });
+    socket.once("connect", () => resolve(true));
+    socket.once("error", () => resolve(false));
+    socket.on("connect", () => socket.destroy());
+  });
 }
 
 /** Starts an Envoy with so many workers; throws with its log when it does not get ready. The bootstrap's admin address is given here. */
@@ -53,7 +64,7 @@ export async function startEnvoy(bootstrap: object, concurrency: number): Promis
       await until(`the listener ${listener}`, async () => {
         const line = (await admin("/listeners").catch(() => "")).split("\n").find((text) => text.startsWith(`${listener}::`));
         port = Number(line?.split(":").at(-1) ?? 0);
-        return port > 0;
+        return port > 0 && (await isOpen(port));
       });
       return port;
     },

@@ -8,6 +8,7 @@ import { startEnvoy } from "./envoy.ts";
 import { casesBootstrap } from "./filters/bootstrap.ts";
 import { allCases, EMPTY } from "./filters/cases.ts";
 import { CHANGES_TO_EXAMPLES } from "./filters/examples.ts";
+import { measureGrowth, renderGrowth } from "./filters/growth.ts";
 import { guestCostOf } from "./filters/guest.ts";
 import { measureCases, type Plan } from "./filters/measure.ts";
 import { renderCases, renderPicture, renderRatios, summarizeCases } from "./filters/report.ts";
@@ -37,12 +38,14 @@ export async function benchFilters(options: BenchOptions, print: (line: string) 
     const how = `Envoy ${envoy.version}, one worker, ${plan.connections} connections, ${plan.rounds} rounds of ${plan.seconds} s, ${plan.wrk === undefined ? "own generator" : "wrk"}`;
     print(`${how}\nadded: over the empty chain of the same round; ±: half of the middle half of the rounds; p50, p99: at 70 % of the throughput\nentries, calls, own ns: per request, into the VM, out of it, and in the module itself on a host that does nothing\n`);
     print(renderCases(results));
+    const growths = options.growth === 0 ? [] : await measureGrowth(cases, options.growth ?? (options.quick ? 100_000 : 10_000_000));
+    print(`\n${renderGrowth(growths)}`);
     print(["", ...renderRatios(results), ...absent.map((line) => `not measured: ${line}`), CHANGES_TO_EXAMPLES].join("\n"));
     const svg = options.svg ?? join(out, "filters.svg");
     mkdirSync(dirname(svg), { recursive: true });
     writeFileSync(svg, renderPicture(results, `Envoy ${envoy.version}, one worker`));
     print(`picture: ${svg}`);
-    return { how, absent, results, measured: Object.fromEntries(cases.map(({ name }, index) => [name, measured[index]])) };
+    return { how, absent, results, growths, measured: Object.fromEntries(cases.map(({ name }, index) => [name, measured[index]])) };
   } finally {
     await generator.close();
     await envoy.stop();

@@ -15,6 +15,7 @@ export interface BenchOptions {
   readonly connections: number | undefined;
   readonly swaps: number | undefined;
   readonly streams: number | undefined;
+  readonly growth: number | undefined;
   readonly proxies: number | undefined;
   readonly services: number | undefined;
   readonly changes: number | undefined;
@@ -24,7 +25,7 @@ export type OptionsResult = { readonly kind: "options"; readonly options: BenchO
 
 /** Bounds of the numbers: a bench ends, whatever it was asked for. */
 const NUMBERS: Readonly<Record<string, readonly [number, number]>> = {
-  rounds: [1, 100], seconds: [0.2, 60], connections: [1, 512], swaps: [1, 2000], streams: [0, 4000], proxies: [1, 2000], services: [1, 2000], changes: [1, 200],
+  rounds: [1, 100], seconds: [0.2, 60], connections: [1, 512], swaps: [1, 2000], streams: [0, 4000], growth: [0, 1_000_000_000], proxies: [1, 2000], services: [1, 2000], changes: [1, 200],
 };
 const TEXTS = ["json", "svg", "only"];
 
@@ -35,6 +36,7 @@ export const HELP = `npm run bench -- BENCH [options]
       --rounds N        rounds over all cases (5)             --seconds S     length of one measurement (2)
       --connections N   open connections (16)                 --only A,B      only these cases (the empty chain is always there)
       --svg FILE        where the picture goes (build/bench/filters.svg)
+      --growth N        requests after which memory is looked at, without Envoy (10,000,000; 0: not at all)
   hotswap       new versions of a Wasm module by ECDS on a live Envoy under load: failed requests, time until the last old answer
                 also on open gRPC and WebSocket streams, quota kept across versions of the rate limit, memory after 1,000 swaps
       --swaps N         how many (100)                        --connections N open connections (16)
@@ -71,8 +73,8 @@ export function parseOptions(args: readonly string[]): OptionsResult {
     if (problem !== undefined) return { kind: "refused", message: problem };
   }
   const only = texts["only"] === undefined ? [] : texts["only"].split(",");
-  const { rounds, seconds, connections, swaps, streams, proxies, services, changes } = numbers;
-  return { kind: "options", options: { bench, quick, json: texts["json"], svg: texts["svg"], only, rounds, seconds, connections, swaps, streams, proxies, services, changes } };
+  const { rounds, seconds, connections, swaps, streams, growth, proxies, services, changes } = numbers;
+  return { kind: "options", options: { bench, quick, json: texts["json"], svg: texts["svg"], only, rounds, seconds, connections, swaps, streams, growth, proxies, services, changes } };
 }
 
 function take(name: string, value: string | undefined, numbers: Record<string, number>, texts: Record<string, string>): string | undefined {

@@ -12,6 +12,8 @@ export interface GuestCost {
   readonly calls: Readonly<Record<string, number>>;
   /** Nanoseconds per request in the module's code and in crossing to this trivial host and back. */
   readonly nanoseconds: number;
+  /** Linear memory once it serves. */
+  readonly memoryBytes: number;
 }
 
 type Entry = (...args: number[]) => number;
@@ -27,12 +29,12 @@ const SLICES = 400;
 const ENTRIES = ["proxy_on_context_create", "proxy_on_request_headers", "proxy_on_response_headers", "proxy_on_response_body", "proxy_on_log", "proxy_on_done", "proxy_on_delete"] as const;
 
 /** Returns what one request costs all modules of a chain together; undefined where there are none. */
-export function guestCostOf(parts: readonly WasmPart[]): { readonly entries: number; readonly calls: number; readonly nanoseconds: number } | undefined {
+export function guestCostOf(parts: readonly WasmPart[]): { readonly entries: number; readonly calls: number; readonly nanoseconds: number; readonly memoryBytes: number } | undefined {
   if (parts.length === 0) return undefined;
   const costs = parts.map((part) => guestCost(part));
   const sum = (pick: (cost: GuestCost) => number): number => costs.reduce((total, cost) => total + pick(cost), 0);
   const countOf = (counts: Readonly<Record<string, number>>): number => Object.values(counts).reduce((total, count) => total + count, 0);
-  return { entries: sum(({ entries }) => countOf(entries)), calls: sum(({ calls }) => countOf(calls)), nanoseconds: sum(({ nanoseconds }) => nanoseconds) };
+  return { entries: sum(({ entries }) => countOf(entries)), calls: sum(({ calls }) => countOf(calls)), nanoseconds: sum(({ nanoseconds }) => nanoseconds), memoryBytes: sum(({ memoryBytes }) => memoryBytes) };
 }
 
 /** Returns what one request costs. `turns`: how many requests are timed. */
@@ -50,7 +52,17 @@ export function guestCost(part: WasmPart, turns = REQUESTS): GuestCost {
     for (let i = 0; i < turns; i++) guest.request();
     nanoseconds = Math.min(nanoseconds, Number(process.hrtime.bigint() - started) / turns);
   }
-  return { entries: Object.fromEntries(guest.entries.map(([name]) => [name, 1])), calls, nanoseconds };
+  return { entries: Object.fromEntries(guest.entries.map(([name]) => [name, 1])), calls, nanoseconds, memoryBytes: guest.memoryBytes };
+}
+
+/** Returns a module's linear memory after `requests` requests, and how much of it came after the first ones. */
+export function memoryGrowth(part: WasmPart, requests: number): { readonly bytes: number; readonly grown: number } {
+  const guest = new Guest(part);
+  guest.counts = false;
+  for (let i = 0; i < Math.min(WARM_UP, requests); i++) guest.request();
+  const before = guest.memoryBytes;
+  for (let i = 0; i < requests; i++) guest.request();
+  return { bytes: guest.memoryBytes, grown: guest.memoryBytes - before };
 }
 
 class Guest {
@@ -87,6 +99,10 @@ class Guest {
     this.#allocate = (this.#exports["malloc"] ?? this.#exports["proxy_on_memory_allocate"]) as Entry;
     this.#start();
     this.entries = ENTRIES.flatMap((name) => (typeof this.#exports[name] === "function" ? [[name, this.#exports[name] as Entry] as const] : []));
+  }
+
+  get memoryBytes(): number {
+    return (this.#exports["memory"] as Memory).buffer.byteLength;
   }
 
   request(): void {

@@ -18,13 +18,13 @@ export interface CaseResult {
   /** Whether the pace of p50 and p99 was kept in most rounds. */
   readonly keptUp: boolean;
   readonly requestsPerSecond: Summary;
-  /** Linear memory of the modules at start, for one worker. */
+  /** Linear memory of the modules for one worker, once they serve (at start, where that is not known). */
   readonly linearMemoryKiB: number;
   /** Growth of Envoy's resident memory over all rounds but the first, bytes per request. */
   readonly grownBytesPerRequest: number;
   readonly failed: number;
   /** Per request, on a host that does nothing: entries into VMs, calls out of them, and nanoseconds of the modules' own code; undefined without modules. */
-  readonly guest?: { readonly entries: number; readonly calls: number; readonly nanoseconds: number };
+  readonly guest?: { readonly entries: number; readonly calls: number; readonly nanoseconds: number; readonly memoryBytes: number };
 }
 
 /** Returns the results by case; the first case is the empty chain. */
@@ -44,7 +44,7 @@ export function summarizeCases(cases: readonly Case[], measured: readonly (reado
       p99Ms: summarize(of(({ p99Ms }) => p99Ms)),
       keptUp: rounds.filter(({ keptUp }) => keptUp).length * 2 > rounds.length,
       requestsPerSecond: summarize(of(({ requestsPerSecond }) => requestsPerSecond)),
-      linearMemoryKiB: linearMemoryKiB(one),
+      linearMemoryKiB: guests[index] === undefined ? linearMemoryKiB(one) : guests[index].memoryBytes / 1024,
       grownBytesPerRequest: sum(({ grownBytes }) => grownBytes) / sum(({ requests }) => requests),
       ...(guests[index] && { guest: guests[index] }),
       failed: of(({ failed }) => failed).reduce((total, count) => total + count, 0),
