@@ -37,8 +37,11 @@ function nativeFilters(scenario: Scenario): readonly unknown[] {
   return (["DENY", "ALLOW"] as const).map((action: AuthorizationAction) => toProto3Json("HttpFilter", { name: action, typedConfig: buildNativeGuard({ kind: "authorization", action, policies: native.filter((policy) => policy.action === action) }) }));
 }
 
-/** Around `..` Envoy's RBAC cannot count what is climbed out of: it refuses more there. */
-const isDocumented = ({ path: text = "" }: Exchange): boolean => text.includes("..");
+/**
+ * Around `..` Envoy's RBAC cannot count what is climbed out of: it refuses more there. And it reads `//` and `/./` leniently where the filter leaves that to
+ * Envoy, which has normalized them in a mesh (here it has not, so that more gets through to both).
+ */
+const isDocumented = ({ path: text = "" }: Exchange): boolean => text.includes("..") || /\/\.?\//.test(text);
 
 describe(`the engines, seed ${SEED}`, () => {
   let native: EnvoyScenarios, wasm: EnvoyScenarios;
