@@ -1,7 +1,7 @@
 // Where an instruction ends: https://webassembly.github.io/spec/core/binary/instructions.html (3.0, without garbage collection).
 import { ModuleFormatError, type Reader } from "./binary.ts";
 
-export const opcodes = { unreachable: 0x00, block: 0x02, loop: 0x03, if: 0x04, end: 0x0b, return: 0x0f, call: 0x10, localGet: 0x20, globalGet: 0x23, globalSet: 0x24, i32Const: 0x41, i64Const: 0x42, i32Eqz: 0x45, i64LtS: 0x53, i32Add: 0x6a, i32Sub: 0x6b, i64Sub: 0x7d } as const;
+export const opcodes = { unreachable: 0x00, block: 0x02, loop: 0x03, if: 0x04, end: 0x0b, return: 0x0f, call: 0x10, localGet: 0x20, globalGet: 0x23, globalSet: 0x24, refFunc: 0xd2, i32Const: 0x41, i64Const: 0x42, i32Eqz: 0x45, i64LtS: 0x53, i32Add: 0x6a, i32Sub: 0x6b, i64Sub: 0x7d } as const;
 
 const NO_RESULT = 0x40;
 /** Block types as bytes. */

@@ -103,7 +103,9 @@ describe("meterModule", () => {
       changed[at] = byte;
       for (const bytes of [module.slice(0, at), changed]) {
         const result = meterModule(bytes, { turns: 10, memoryPages: 16 });
-        if (isValid(bytes)) expect(result.kind === "metered" && isValid(result.bytes)).toBe(true);
+        if (!isValid(bytes)) continue;
+        if (result.kind === "refused") expect(result.reason).toContain("pages of memory at its start");
+        else expect(isValid(result.bytes)).toBe(true);
       }
     }), { numRuns: 500 });
   });

@@ -58,12 +58,13 @@ function meter(module: Uint8Array, limits: MeterLimits): Uint8Array {
     return type;
   };
   const parameters = readParameterCounts(bodyOf(1));
+  const code = withBudget(bodyOf(section.code), added, wrapped.map((index, place) => wrapper(index, parameters[typeOf(index)] ?? 0, added, limits.turns, place)));
   const rewritten = new Map<number, Uint8Array>([
     [section.function, withMore(bodyOf(section.function), wrapped.map((index) => unsigned(typeOf(index))))],
     [section.memory, withCeiling(bodyOf(section.memory), limits.memoryPages)],
     [section.global, withMore(bodyOf(section.global), [[I64, 1, opcodes.i64Const, ...signed(limits.turns), opcodes.end], [I32, 1, opcodes.i32Const, 0, opcodes.end]])],
-    [section.export, withWrappers(bodyOf(section.export), added)],
-    [section.code, withBudget(bodyOf(section.code), added, wrapped.map((index, place) => wrapper(index, parameters[typeOf(index)] ?? 0, added, limits.turns, place)))],
+    [section.export, withWrappers(bodyOf(section.export), added, code.refersToFunctions)],
+    [section.code, code.bytes],
   ]);
   return writeSections(module.subarray(0, HEADER_BYTES), sections, rewritten);
 }
@@ -152,9 +153,12 @@ function readExports(body: Uint8Array): readonly { readonly name: string; readon
   return Array.from({ length: reader.u32() }, () => ({ name: reader.name(), kind: reader.byte(), index: reader.u32() }));
 }
 
-function withWrappers(body: Uint8Array, { firstWrapper, wrapped }: Added): Uint8Array {
+/** A function that code refers to must be declared somewhere, and its export may have been its only declaration: then it keeps one. */
+function withWrappers(body: Uint8Array, { firstWrapper, wrapped }: Added, keepsDeclarations: boolean): Uint8Array {
   const exports = readExports(body);
-  const written = new Writer().add(unsigned(exports.length));
+  const kept = keepsDeclarations ? wrapped : [];
+  const written = new Writer().add(unsigned(exports.length + kept.length));
+  for (const index of kept) written.addSized(new TextEncoder().encode(`scrim.callback.${index}`)).add([kinds.function, ...unsigned(index)]);
   for (const { name, kind, index } of exports) {
     const target = isCallback(name, kind) ? firstWrapper + wrapped.indexOf(index) : index;
     written.addSized(new TextEncoder().encode(name)).add([kind, ...unsigned(target)]);
@@ -187,22 +191,23 @@ function withCeiling(body: Uint8Array, pages: number): Uint8Array {
 }
 
 /** The bodies of all functions, each paying at its start and at each turn of a loop, and the wrappers behind them. */
-function withBudget(body: Uint8Array, added: Added, wrappers: readonly Uint8Array[]): Uint8Array {
+function withBudget(body: Uint8Array, added: Added, wrappers: readonly Uint8Array[]): { readonly bytes: Uint8Array; readonly refersToFunctions: boolean } {
   const reader = new Reader(body);
   const count = reader.u32();
   const toll = Uint8Array.from(tollOf(added));
   const written = new Writer().add(unsigned(count + wrappers.length));
+  let refersToFunctions = false;
   for (let left = count; left > 0; left--) {
     const size = reader.u32();
     const start = reader.offset;
     reader.skip(size);
-    written.addSized(withTolls(body, start, start + size, toll));
+    written.addSized(withTolls(body, start, start + size, toll, (opcode) => (refersToFunctions ||= opcode === opcodes.refFunc)));
   }
   for (const each of wrappers) written.addSized(each);
-  return written.bytes;
+  return { bytes: written.bytes, refersToFunctions };
 }
 
-function withTolls(bytes: Uint8Array, start: number, end: number, toll: Uint8Array): Uint8Array {
+function withTolls(bytes: Uint8Array, start: number, end: number, toll: Uint8Array, seen: (opcode: number) => void): Uint8Array {
   const reader = new Reader(bytes, start, end);
   for (let groups = reader.u32(); groups > 0; groups--) {
     reader.u32();
@@ -211,7 +216,9 @@ function withTolls(bytes: Uint8Array, start: number, end: number, toll: Uint8Arr
   const written = new Writer().add(bytes.subarray(start, reader.offset)).add(toll);
   let copied = reader.offset;
   while (!reader.isAtEnd) {
-    if (passInstruction(reader) !== opcodes.loop) continue;
+    const opcode = passInstruction(reader);
+    seen(opcode);
+    if (opcode !== opcodes.loop) continue;
     written.add(bytes.subarray(copied, reader.offset)).add(toll);
     copied = reader.offset;
   }
