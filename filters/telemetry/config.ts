@@ -23,6 +23,19 @@ export class Settings {
   tcp: bool = false;
   mostSets: i32 = DEFAULT_SETS;
   plans: MetricPlans = new MetricPlans(METRICS);
+
+  /** Returns the same settings for connections. */
+  forTunnels(): Settings {
+    const other = new Settings();
+    other.reporter = this.reporter;
+    other.tcp = true;
+    other.mostSets = this.mostSets;
+    other.plans = this.tunnelPlans;
+    return other;
+  }
+
+  /** What is counted of tunnels, which are connections inside a request. */
+  tunnelPlans: MetricPlans = new MetricPlans(TCP_METRICS);
 }
 
 /** Returns what a configuration says. */
@@ -42,7 +55,10 @@ export function readSettings(json: Json): Settings {
   settings.mostSets = i32(json.get("maxLabelSets").integerOr(DEFAULT_SETS, 1, 100_000));
   const declared = declaredTags(json.get("declaredTags"));
   const overrides = json.get("metrics").list();
-  for (let i = 0; i < overrides.length; i++) readOverride(overrides.at(i), settings.plans, declared);
+  for (let i = 0; i < overrides.length; i++) {
+    readOverride(overrides.at(i), settings.plans, declared);
+    if (!settings.tcp && settings.reporter == Reporter.Source) readOverride(overrides.at(i), settings.tunnelPlans, declared);
+  }
   return settings;
 }
 

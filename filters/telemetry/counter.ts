@@ -9,6 +9,7 @@ import { Observation, Traffic } from "./observation";
 import { OwnNode, Peer } from "./workload";
 
 const LOG = literal("telemetry: counted in label set ");
+const TUNNEL_LOG = literal("telemetry: counted a tunnel in label set ");
 const OVERFLOW = utf8("overflow");
 
 const labels = new BytesWriter(2048);
@@ -40,6 +41,13 @@ export class Counter {
     const set = this.setOf(traffic, peer);
     observation.recordRequest(this.sets, set);
     if (isLogged(LogLevel.Debug)) logBytes(LogLevel.Debug, scratch.clear().bytes(LOG).integer(set).byte(0x20).integer(getIntegerProperty(RESPONSE_CODE)).result);
+  }
+
+  /** Counts a tunnel that is over. */
+  countTunnel(): void {
+    const set = this.setOf(Traffic.Tcp, null);
+    observation.recordTunnel(this.sets, set);
+    if (isLogged(LogLevel.Debug)) logBytes(LogLevel.Debug, scratch.clear().bytes(TUNNEL_LOG).integer(set).result);
   }
 
   /** The set of a key that is not known: a new one, one of the same names, or the one for all that there is no room for. */

@@ -6,7 +6,7 @@ import {
   requestHeaders, responseHeaders, RootContext, UPSTREAM_PEER_URI_SAN,
 } from "as-proxy-wasm-sdk";
 import { addressOf, equals, lengthOf, Span, spanOf, startsWith, utf8, viewOf } from "../policy/bytes";
-import { readSettings, Reporter } from "./config";
+import { readSettings, Reporter, Settings } from "./config";
 import { Counter } from "./counter";
 import { Traffic } from "./observation";
 import { OwnNode, Peer, PeerCache } from "./workload";
@@ -16,6 +16,9 @@ const PEER_METADATA_ID = literal("x-envoy-peer-metadata-id");
 const CONTENT_TYPE = literal("content-type");
 const GRPC = utf8("application/grpc");
 const MESH = propertyPath("xds\0cluster_metadata\0filter_metadata\0scrim\0mesh");
+const SERVICE = propertyPath("xds\0cluster_metadata\0filter_metadata\0scrim\0service");
+const METHOD = literal(":method");
+const CONNECT = utf8("CONNECT");
 const INTERNAL = utf8("internal");
 
 const scratch = new BytesWriter(2048);
@@ -34,6 +37,9 @@ export class Telemetry extends RootContext {
   private readonly node: OwnNode = new OwnNode();
   private readonly peers: PeerCache = new PeerCache();
   protected counter: Counter | null = null;
+  private settings: Settings = new Settings();
+  /** Counts tunnels, once there is one. */
+  private tunnels: Counter | null = null;
   private ownId: Bytes = PEER_METADATA_ID;
   private ownMetadata: Bytes = PEER_METADATA;
 
@@ -47,6 +53,7 @@ export class Telemetry extends RootContext {
     const settings = readSettings(configuration);
     if (!document.ok) return this.reject(document.error);
     this.reporter = settings.reporter;
+    this.settings = settings;
     this.peers.side = settings.reporter == Reporter.Source ? "destination" : "source";
     this.node.read();
     this.ownId = keepSpan(this, viewOf(this.node.id));
@@ -73,7 +80,10 @@ export class Telemetry extends RootContext {
     while (cursor.next()) {
       if (cursor.nameIs(CONTENT_TYPE)) stream.grpc = isGrpc(spanOf(cursor.valuePtr, cursor.valueLength));
       else if (cursor.nameIs(PEER_METADATA) || cursor.nameIs(PEER_METADATA_ID)) present = true;
+      else if (cursor.nameIs(METHOD) && equals(spanOf(cursor.valuePtr, cursor.valueLength), viewOf(CONNECT))) stream.tunnel = true;
     }
+    // A tunnel's headers end here: what goes on is bytes.
+    if (stream.tunnel) return;
     if (isInside(stream.destination)) {
       requestHeaders.replace(PEER_METADATA_ID, this.ownId);
       requestHeaders.replace(PEER_METADATA, this.ownMetadata);
@@ -125,8 +135,20 @@ export class Telemetry extends RootContext {
   /** Counts a finished stream. One that was answered before it came here still has its headers at log. */
   count(stream: ObservedStream): void {
     if (!stream.seen) this.readMetadata(stream, requestHeaders.pairs());
+    if (stream.tunnel) return this.countTunnel();
     const counter = this.counter;
     if (counter != null) counter.countRequest(stream.grpc ? Traffic.Grpc : Traffic.Http, stream.peer);
+  }
+
+  /** A tunnel that leads back into this proxy, where its requests are counted, has no service. */
+  private countTunnel(): void {
+    if (getProperty(SERVICE) == null) return;
+    let tunnels = this.tunnels;
+    if (tunnels == null) {
+      tunnels = new Counter(this.settings.forTunnels(), this.node);
+      this.tunnels = tunnels;
+    }
+    tunnels.countTunnel();
   }
 }
 
@@ -157,6 +179,8 @@ export class ObservedStream extends HttpContext {
   peer: Peer | null = null;
   grpc: bool = false;
   seen: bool = false;
+  /** A client's way to a port that speaks no HTTP. */
+  tunnel: bool = false;
   /** Whether the client is to learn who answers. */
   answers: bool = false;
   /** Set by who knows better than Envoy does at that moment. */
@@ -170,6 +194,7 @@ export class ObservedStream extends HttpContext {
     this.peer = null;
     this.grpc = false;
     this.seen = false;
+    this.tunnel = false;
     this.answers = false;
     this.destination = Destination.Cluster;
   }

@@ -3,7 +3,7 @@
 // never does: write labels for a set that is known already
 import {
   Bytes, BytesWriter, CLUSTER_NAME, CONNECTION_MTLS, CONNECTION_PEER_URI_SAN, getBooleanProperty, getIntegerProperty, getProperty, propertyPath,
-  REQUEST_DURATION, REQUEST_TOTAL_SIZE, RESPONSE_CODE, RESPONSE_FLAGS, RESPONSE_GRPC_STATUS, RESPONSE_TOTAL_SIZE, UPSTREAM_PEER_URI_SAN, wallNanoseconds,
+  REQUEST_DURATION, REQUEST_SIZE, REQUEST_TOTAL_SIZE, RESPONSE_CODE, RESPONSE_FLAGS, RESPONSE_GRPC_STATUS, RESPONSE_SIZE, RESPONSE_TOTAL_SIZE, UPSTREAM_PEER_URI_SAN, wallNanoseconds,
 } from "as-proxy-wasm-sdk";
 import { ABSENT, addressOf, cut, equals, indexOf, lengthOf, parseDecimal, Span, spanOf, utf8, viewOf } from "../policy/bytes";
 import { evaluateText } from "./expressions";
@@ -96,6 +96,14 @@ export class Observation {
     sets.sample(set, 2, size(REQUEST_TOTAL_SIZE));
     sets.sample(set, 3, size(RESPONSE_TOTAL_SIZE));
     if (this.traffic == Traffic.Grpc) recordMessages(sets, set);
+  }
+
+  /** Adds a tunnel that is over to the metrics of its set: a connection that was opened and closed, and its bytes. */
+  recordTunnel(sets: MetricSets, set: i32): void {
+    sets.add(set, 0, 1);
+    sets.add(set, 1, 1);
+    sets.add(set, 2, i64(size(REQUEST_SIZE)));
+    sets.add(set, 3, i64(size(RESPONSE_SIZE)));
   }
 
   /**

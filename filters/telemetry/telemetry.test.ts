@@ -254,6 +254,30 @@ describe("connections", () => {
   }, 60_000);
 });
 
+describe("tunnels at the source", () => {
+  const through = (host: Host, service: Tree): void => {
+    const stream = host.newStream({ headers: { ":method": "CONNECT", ":authority": "db:5000" }, attributes: { request: { size: 7 }, response: { code: 200, size: 9, flags: 0 }, xds: { node: node("web-v1"), cluster_metadata: { filter_metadata: service } } } as never });
+    stream.sendRequestHeaders();
+    expect(stream.requestHeaders.get("x-envoy-peer-metadata")).toBeUndefined();
+    stream.sendResponseHeaders();
+    stream.end();
+  };
+
+  it("are connections, not requests", () => {
+    const host = start("source", "web-v1", { metrics: [{ name: "istio_tcp_sent_bytes_total", disabled: true }] });
+    for (let i = 0; i < 2; i++) through(host, service);
+    const counters = host.metrics.names("counter").filter((name) => name.startsWith("istio_")).map((name) => [name.slice(0, name.indexOf(";")), host.metrics.counter(name)]);
+    expect(counters).toEqual([["istio_tcp_connections_opened_total", 2], ["istio_tcp_connections_closed_total", 2], ["istio_tcp_received_bytes_total", 14]]);
+    expect(host.metrics.names("counter").find((name) => name.startsWith("istio_tcp"))).toContain(";request_protocol=tcp;response_flags=");
+  });
+
+  it("that lead back into the proxy are not counted", () => {
+    const host = start("source", "web-v1");
+    through(host, {});
+    expect(host.metrics.names("counter").filter((name) => name.startsWith("istio_"))).toEqual([]);
+  });
+});
+
 describe("changed metrics", () => {
   /** As Envoy answers: texts as they are, numbers in eight bytes, and nothing for what cannot be computed. */
   const values: Record<string, Uint8Array | undefined> = { "request.host": Buffer.from("a;b"), "response.code": new Uint8Array(new BigInt64Array([200n]).buffer), "connection.mtls": new Uint8Array([1]), nothing: undefined };

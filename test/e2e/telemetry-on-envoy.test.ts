@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { eventually, type Mesh, request, type RequestOptions, startMesh } from "./mesh.ts";
+import { tunnelled } from "./tunnel.ts";
 import { documents, echoDeployment, service } from "./workloads.ts";
 
 let mesh: Mesh;
@@ -46,9 +47,9 @@ async function samples(workload: string, metric: string): Promise<readonly (read
   });
 }
 
-/** The one sample of a metric that has these labels, once it is there. */
+/** The one sample of a metric that has these labels, once something was counted. */
 const sample = (workload: string, metric: string, wanted: Labels): Promise<readonly [Labels, number]> => eventually(`${metric} of ${workload}`, async () =>
-  (await samples(workload, metric)).find(([labels]) => Object.entries(wanted).every(([name, value]) => labels[name] === value)), 15_000);
+  (await samples(workload, metric)).find(([labels, value]) => value > 0 && Object.entries(wanted).every(([name, value]) => labels[name] === value)), 15_000);
 
 const ask = (path: string, options: RequestOptions = {}) => mesh.from("client", `http://web${path}`, options);
 
@@ -83,6 +84,16 @@ describe("gRPC and connections", () => {
     const [labels] = await sample("db-v1", "istio_tcp_connections_opened_total", { reporter: "destination", request_protocol: "tcp" });
     expect(labels).toMatchObject({ destination_workload: "db-v1", destination_service_name: "db", source_principal: "spiffe://cluster.local/ns/default/sa/client", connection_security_policy: "mutual_tls" });
     for (const metric of ["istio_tcp_received_bytes_total", "istio_tcp_sent_bytes_total"]) expect((await sample("db-v1", metric, { request_protocol: "tcp" }))[1]).toBeGreaterThan(100);
+  }, 40_000);
+
+  it("counts a tunnel to such a port at the client, and none that only leads back to HTTP", async () => {
+    const { outbound } = await mesh.proxy("client");
+    expect((await tunnelled(outbound, "http://web:80/in-a-tunnel")).status).toBe(200);
+    expect((await tunnelled(outbound, "http://db:5000/in-a-tunnel")).status).toBe(200);
+    const wanted = { reporter: "source", request_protocol: "tcp", source_workload: "client", destination_workload: "db-v1", destination_service_name: "db", destination_principal: "spiffe://cluster.local/ns/default/sa/db" };
+    for (const metric of ["istio_tcp_connections_opened_total", "istio_tcp_connections_closed_total"]) expect((await sample("client", metric, wanted))[1]).toBe(1);
+    for (const metric of ["istio_tcp_received_bytes_total", "istio_tcp_sent_bytes_total"]) expect((await sample("client", metric, wanted))[1]).toBeGreaterThan(30);
+    expect((await samples("client", "istio_tcp_connections_opened_total")).map(([labels]) => labels["destination_service_name"])).toEqual(["db"]);
   }, 40_000);
 });
 

@@ -8,6 +8,7 @@ import { adsSource } from "./config-source.ts";
 import { buildConnectTargetFilter } from "./connect-target.ts";
 import { buildForwardFilters } from "./dynamic-forward.ts";
 import { buildHttpFilters, routerFilter } from "./http-chain.ts";
+import { buildWasmPlace } from "./wasm-filter.ts";
 
 /** What differs from listener to listener. */
 export interface HttpListening {
@@ -100,7 +101,8 @@ const byDirection: Readonly<Record<HttpListening["direction"], Hardening>> = {
 function upgradesOf(listening: HttpListening): readonly HttpConnectionManager_UpgradeConfig[] {
   const websocket: HttpConnectionManager_UpgradeConfig = { upgradeType: "websocket" };
   if (listening.connect !== true) return [websocket];
-  // A tunnel's bytes are no requests: no filter of the mesh looks at them but the refusal of local addresses.
-  const filters = [buildConnectTargetFilter(), ...(listening.unknownHosts === "forward" ? buildForwardFilters() : []), routerFilter()];
+  // A tunnel's bytes are no requests: of the mesh's filters only telemetry is there, which counts connections, and the refusal of local addresses.
+  const { telemetry } = listening.filters;
+  const filters = [buildConnectTargetFilter(), ...(telemetry ? [buildWasmPlace(telemetry)] : []), ...(listening.unknownHosts === "forward" ? buildForwardFilters() : []), routerFilter()];
   return [{ upgradeType: "CONNECT", filters }, websocket];
 }
