@@ -1,7 +1,7 @@
 // Credentials for proxies of a control plane that runs alone: whoever may write its state directory may give them out.
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
-import { writeAtomically } from "../local/runtime-directory.ts";
+import { replaceFile } from "../disk/replace-file.ts";
 import { CommandFailure, exitCodes } from "./exit-codes.ts";
 
 /** Whom a token proves. */
@@ -18,7 +18,7 @@ export async function issueToken(path: string, token: string, holder: TokenHolde
   const others = (await readEntries(path)).filter(({ namespace, pod }) => namespace !== holder.namespace || pod !== holder.pod);
   const entry: Entry = { tokenSha256: createHash("sha256").update(token).digest("hex"), ...holder };
   try {
-    await writeAtomically(path, `${JSON.stringify([...others, entry], null, 1)}\n`);
+    await replaceFile(path, `${JSON.stringify([...others, entry], null, 1)}\n`);
   } catch (error) {
     throw new CommandFailure(exitCodes.failed, `${path} cannot be written: start the control plane with \`scrim serve\` first, and name its --state-dir.`, { cause: error });
   }

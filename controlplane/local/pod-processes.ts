@@ -10,7 +10,7 @@ import { lastLineOf } from "./last-line.ts";
 import type { PodContext } from "./pod-context.ts";
 import { buildPodEnvironment } from "./pod-environment.ts";
 import { ENVOY_ADMIN_PORT, type PodRecord } from "./pod-record.ts";
-import { writeAtomically } from "./runtime-directory.ts";
+import { replaceFile } from "../disk/replace-file.ts";
 import type { RunProbe } from "./readiness.ts";
 import { supervise } from "./supervise.ts";
 import type { WorkloadPlan } from "./workload-plan.ts";
@@ -81,6 +81,6 @@ async function writeBootstrap(pod: PodRecord, { controlPlane, trustDomain, metri
     kind: pod.kind, podName: pod.name, namespace: pod.namespace, workload: pod.workload, serviceAccount: pod.serviceAccount, labels: pod.labels, podIp: pod.ip,
     trustDomain, clusterId: CLUSTER_ID, admin: { address: pod.ip, port: ENVOY_ADMIN_PORT }, controlPlane, token: pod.token, metricLabels, extraStatTags,
   };
-  await writeAtomically(path, `${JSON.stringify(buildBootstrap(facts), undefined, 2)}\n`);
+  await replaceFile(path, `${JSON.stringify(buildBootstrap(facts), undefined, 2)}\n`);
   return path;
 }

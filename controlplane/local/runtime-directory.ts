@@ -1,5 +1,6 @@
-import { mkdir, open, rename } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { replaceFile } from "../disk/replace-file.ts";
 import { type PodSnapshot, renderIdentities, renderPods } from "./pod-documents.ts";
 
 /** The directory in which the control plane reads of the pods that run. */
@@ -22,8 +23,8 @@ export async function createRuntimeDirectory(stateDir: string, snapshot: () => r
     revision += 1;
     const written = revision;
     // Identities first: a pod must not be known before its credential is.
-    await writeAtomically(join(path, "identities.json"), renderIdentities(pods.map(({ pod }) => pod)));
-    await writeAtomically(join(path, "pods.yaml"), renderPods(pods, written));
+    await replaceFile(join(path, "identities.json"), renderIdentities(pods.map(({ pod }) => pod)));
+    await replaceFile(join(path, "pods.yaml"), renderPods(pods, written));
     return written;
   }
 
@@ -40,17 +41,4 @@ export async function createRuntimeDirectory(stateDir: string, snapshot: () => r
     return queued;
   }
   return { path, publish };
-}
-
-/** Writes a file so that readers see the old text or the new, never a part; mode 0600. */
-export async function writeAtomically(path: string, text: string): Promise<void> {
-  const temporary = `${path}.new`;
-  const file = await open(temporary, "w", 0o600);
-  try {
-    await file.writeFile(text);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(temporary, path);
 }

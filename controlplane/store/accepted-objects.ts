@@ -1,7 +1,7 @@
 // The last good version of every object, kept across restarts: a file that is broken while the control plane starts anew must
 // not cost what it held before.
 import { readFileSync } from "node:fs";
-import { rename, writeFile } from "node:fs/promises";
+import { replaceFile } from "../disk/replace-file.ts";
 import { allKinds } from "../model/kinds.ts";
 import type { MeshObject } from "../model/object.ts";
 import type { World } from "./world.ts";
@@ -40,8 +40,7 @@ export function createAcceptedObjects(path: string, include: (object: MeshObject
       const world = next;
       next = undefined;
       const texts = allKinds.flatMap((kind) => world.list(kind) as readonly MeshObject[]).filter(include).map(textOf);
-      await writeFile(`${path}.new`, `{"format":${FORMAT},"objects":[${texts.join(",")}]}`, { mode: 0o600 });
-      await rename(`${path}.new`, path);
+      await replaceFile(path, `{"format":${FORMAT},"objects":[${texts.join(",")}]}`);
     }
   };
   return {

@@ -1,6 +1,7 @@
 // Which module and settings each plugin last ran with, on disk: a restart must not lose the last good version to a bad new one.
-import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { replaceFile } from "../disk/replace-file.ts";
 import type { WasmModule } from "../translate/ir/filters.ts";
 import type { PluginSettings } from "../translate/ir/modules.ts";
 import { digestOf } from "./module-cache.ts";
@@ -30,9 +31,8 @@ export function createGoodPlugins(directory: string): GoodPlugins {
     forget,
     async keep(plugin, { module, settings, wants }) {
       try {
-        await mkdir(directory, { recursive: true, mode: 0o700 });
-        await writeAtomically(path(plugin, "wasm"), module.bytes);
-        await writeAtomically(path(plugin, "json"), JSON.stringify({ plugin, sha256: module.sha256, settings, wants }));
+        await replaceFile(path(plugin, "wasm"), module.bytes);
+        await replaceFile(path(plugin, "json"), JSON.stringify({ plugin, sha256: module.sha256, settings, wants }));
       } catch {
         await forget(plugin);
       }
@@ -48,11 +48,6 @@ export function createGoodPlugins(directory: string): GoodPlugins {
       }
     },
   };
-}
-
-async function writeAtomically(path: string, content: Uint8Array | string): Promise<void> {
-  await writeFile(`${path}.new`, content, { mode: 0o600 });
-  await rename(`${path}.new`, path);
 }
 
 function isRecord(value: unknown): value is { plugin: string; sha256: string; settings: PluginSettings; wants?: readonly string[] } {

@@ -10,10 +10,11 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 const allowed: Readonly<Record<string, readonly string[]>> = {
   model: [],
   telemetry: [],
+  disk: [],
   settings: ["model", "telemetry"],
   source: ["model"],
   validate: ["model"],
-  store: ["model", "validate", "source"],
+  store: ["model", "validate", "source", "disk"],
   "translate/ir": ["model"],
   "translate/resolve": ["model", "store", "translate/ir"],
   "translate/emit": ["model", "translate/ir"],
@@ -21,7 +22,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   snapshot: ["model", "translate/emit", "telemetry"],
   xds: ["model", "snapshot", "telemetry"],
   ca: ["model", "telemetry"],
-  wasm: ["model", "translate/ir", "telemetry"],
+  wasm: ["model", "translate/ir", "telemetry", "disk"],
+  rollout: ["model", "translate/ir", "wasm", "telemetry", "disk"],
   bootstrap: ["model"],
 };
 
