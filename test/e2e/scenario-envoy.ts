@@ -11,6 +11,8 @@ import { CalloutCluster, ScenarioUpstream } from "./scenario-upstream.ts";
 import { TestIdentities } from "./test-identities.ts";
 
 const DEADLINE_MS = 20_000;
+const QUIET_MS = 40;
+const QUIET_READS = 3;
 
 /** What `EnvoyScenarios.start` is told. */
 export interface EnvoyScenarioOptions {
@@ -183,9 +185,14 @@ export class EnvoyScenarios implements ScenarioRunner {
     return read();
   }
 
-  /** Envoy writes its log with a delay. */
+  /** Envoy writes its log with a delay, longer on a busy machine. */
   async #untilQuiet(): Promise<void> {
-    for (let size = -1; size !== this.log().length; await new Promise((resolve) => setTimeout(resolve, 50))) size = this.log().length;
+    let size = -1;
+    for (let same = 0; same < QUIET_READS; await new Promise((resolve) => setTimeout(resolve, QUIET_MS))) {
+      const now = this.log().length;
+      same = now === size ? same + 1 : 0;
+      size = now;
+    }
   }
 
   /** What the scenario's module logged; Envoy names the plugin, and in streams also its vm_id. */

@@ -7,6 +7,8 @@ export const DataStatus = { Continue: 0, StopIterationAndBuffer: 1, StopIteratio
 export class Body {
   /** Readable by the module: the piece at hand, or everything held while buffering; undefined between pieces. */
   visible: BodyBuffer | undefined;
+  /** Bytes that came so far, whatever the filter made of them. */
+  arrivedBytes = 0;
   #held: BodyBuffer | undefined;
   #isBuffering = false;
   #sent: Uint8Array[] = [];
@@ -23,6 +25,7 @@ export class Body {
 
   /** A piece arrives; returns how many bytes the module is told of. */
   arrive(data: Uint8Array): number {
+    this.arrivedBytes += data.length;
     if (this.#isBuffering && this.#held) {
       this.#held.data = Buffer.concat([this.#held.data, data]);
       this.visible = this.#held;

@@ -112,7 +112,7 @@ export class TcpConnection {
 
   #access(): StreamAccess {
     const self = this;
-    const none = { requestMap: undefined, requestTrailerMap: undefined, responseMap: undefined, responseTrailerMap: undefined, requestBuffer: undefined, responseBuffer: undefined };
+    const none = { isHttp: false, requestMap: undefined, requestTrailerMap: undefined, responseMap: undefined, changeable: () => undefined, createTrailers: () => undefined, responseTrailerMap: undefined, requestBuffer: undefined, responseBuffer: undefined };
     return {
       ...none,
       get downstreamBuffer() { return self.#downstream; },

@@ -15,15 +15,21 @@ export interface StreamAccess {
   readonly requestTrailerMap: HeaderMap | undefined;
   readonly responseMap: HeaderMap | undefined;
   readonly responseTrailerMap: HeaderMap | undefined;
+  /** Of a TCP connection there are no bodies. */
+  readonly isHttp: boolean;
   readonly requestBuffer: BodyBuffer | undefined;
   readonly responseBuffer: BodyBuffer | undefined;
   /** A TCP connection's data at hand. */
   readonly downstreamBuffer: BodyBuffer | undefined;
   readonly upstreamBuffer: BodyBuffer | undefined;
-  /** In the log phase maps can be read, not changed, and an absent one is NotFound. */
+  /** In the log phase maps can be read, and an absent one is NotFound. */
   readonly isLogging: boolean;
   readonly attributeTrees: readonly AttributeTree[];
   readonly filterState: Map<string, Uint8Array>;
+  /** The map a module may change: one it holds, also in the log; undefined after it let the headers go. */
+  changeable(type: number): HeaderMap | undefined;
+  /** The trailers of a direction (a map type), made where Envoy would make them; undefined elsewhere. */
+  createTrailers(type: number): HeaderMap | undefined;
   headersModified(map: number): void;
   clearRouteCache(): void;
   sendLocalReply(reply: { status: number; details: string; body: Uint8Array; headers: [Uint8Array, Uint8Array][]; grpcStatus: number }): void;

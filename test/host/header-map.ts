@@ -34,7 +34,6 @@ export class HeaderMap {
     this.#joined = JOINED[kind];
     const pairs = Array.isArray(input) ? (input as readonly (readonly [string, string | Uint8Array])[]) : flatten(input as Record<string, string>);
     for (const [name, value] of pairs) this.add(name, value);
-    this.#entries.sort((a, b) => Number(b[0].startsWith(":")) - Number(a[0].startsWith(":")));
   }
 
   /** A map with the pairs a module sent. */
@@ -72,16 +71,19 @@ export class HeaderMap {
     const key = name.toLowerCase();
     const existing = this.#joined.has(key) ? this.#entries.find(([entry]) => entry === key) : undefined;
     if (existing) existing[1] = Buffer.concat([existing[1], Buffer.from(","), toBytes(value)]);
-    else this.#entries.push([key, toBytes(value).slice()]);
+    else this.#entries.splice(this.#placeOf(key), 0, [key, toBytes(value).slice()]);
   }
 
+  /** Sets the one value; it comes last (of the pseudo headers, or of all), as in Envoy. */
   replace(name: string, value: string | Uint8Array): void {
-    const key = name.toLowerCase();
-    const existing = this.#entries.find(([entry]) => entry === key);
-    if (existing) {
-      existing[1] = toBytes(value).slice();
-      this.#entries = this.#entries.filter((entry) => entry === existing || entry[0] !== key);
-    } else this.#entries.push([key, toBytes(value).slice()]);
+    this.remove(name);
+    this.add(name, value);
+  }
+
+  /** Where a new entry goes: pseudo headers stand before the others. */
+  #placeOf(key: string): number {
+    const others = key.startsWith(":") ? this.#entries.findIndex(([entry]) => !entry.startsWith(":")) : -1;
+    return others < 0 ? this.#entries.length : others;
   }
 
   remove(name: string): void {

@@ -28,9 +28,11 @@ function readable(vm: Vm, type: number): HeaderMap | undefined {
   }
 }
 
+const TRAILERS = new Set<number>([MapType.RequestTrailers, MapType.ResponseTrailers]);
+
 function change(vm: Vm, type: number, work: (map: HeaderMap) => void): number {
   const stream = vm.context.stream;
-  const map = type <= MapType.ResponseTrailers && !stream?.isLogging ? readable(vm, type) : undefined;
+  const map = type <= MapType.ResponseTrailers ? (stream?.changeable(type) ?? (TRAILERS.has(type) ? stream?.createTrailers(type) : undefined)) : undefined;
   if (!map) return Status.BadArgument;
   work(map);
   stream?.headersModified(type);

@@ -5,13 +5,16 @@ import { decodePairs } from "./pairs.ts";
 import { BufferType, Status } from "./status.ts";
 import type { Vm } from "./vm.ts";
 
+/** A stream always has its bodies' buffers: between pieces they are empty, and cannot be written. */
+const NO_BODY: BodyBuffer = Object.freeze({ data: new Uint8Array() });
+
 function bufferOf(vm: Vm, type: number): BodyBuffer | undefined {
   const { stream, root } = vm.context;
   switch (type) {
     case BufferType.HttpRequestBody:
-      return stream?.requestBuffer;
+      return stream?.isHttp ? (stream.requestBuffer ?? NO_BODY) : undefined;
     case BufferType.HttpResponseBody:
-      return stream?.responseBuffer;
+      return stream?.isHttp ? (stream.responseBuffer ?? NO_BODY) : undefined;
     case BufferType.NetworkDownstreamData:
       return stream?.downstreamBuffer;
     case BufferType.NetworkUpstreamData:
@@ -29,10 +32,9 @@ function bufferOf(vm: Vm, type: number): BodyBuffer | undefined {
   }
 }
 
-/** Envoy's rule: prepend, replace all, or append; nothing in between. */
+/** Envoy's rule: replace the first bytes (none, some, all), or append; nothing in between. */
 function writeBody(buffer: BodyBuffer, start: number, length: number, data: Uint8Array): number {
-  if (start === 0 && length === 0) buffer.data = Buffer.concat([data, buffer.data]);
-  else if (start === 0 && length >= buffer.data.length) buffer.data = data.slice();
+  if (start === 0) buffer.data = Buffer.concat([data, buffer.data.subarray(Math.min(length, buffer.data.length))]);
   else if (start >= buffer.data.length) buffer.data = Buffer.concat([buffer.data, data]);
   else return Status.BadArgument;
   return Status.Ok;
@@ -67,7 +69,7 @@ export function streamImports(vm: Vm): Readonly<Record<string, HostFunction>> {
       const value = vm.read(valuePtr, valueLength);
       if (path === undefined || !value) return Status.InvalidMemoryAccess;
       const stream = vm.context.stream;
-      if (!stream || stream.isLogging) return Status.NotFound;
+      if (!stream) return Status.NotFound;
       if (vm.context.root.foreign.declared.get(path) === true && stream.filterState.has(`wasm.${path}`)) return Status.BadArgument;
       stream.filterState.set(`wasm.${path}`, value.slice());
       return Status.Ok;
@@ -116,7 +118,7 @@ export function streamImports(vm: Vm): Readonly<Record<string, HostFunction>> {
       if (!buffer) return Status.NotFound;
       const data = vm.read(dataPtr, dataLength);
       if (!data) return Status.InvalidMemoryAccess;
-      return type <= BufferType.NetworkUpstreamData ? writeBody(buffer, start >>> 0, length >>> 0, data.slice()) : Status.BadArgument;
+      return type <= BufferType.NetworkUpstreamData && buffer !== NO_BODY ? writeBody(buffer, start >>> 0, length >>> 0, data.slice()) : Status.BadArgument;
     },
     proxy_set_effective_context: (id: number): number => (vm.setEffectiveContext(id >>> 0) ? Status.Ok : Status.BadArgument),
     proxy_done: (): number => (vm.context.root.finish() ? Status.Ok : Status.NotFound),

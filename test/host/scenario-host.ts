@@ -13,6 +13,9 @@ import type { HttpStream } from "./stream.ts";
 const bytes = (value: string | Uint8Array): Uint8Array => (typeof value === "string" ? Buffer.from(value, "latin1") : value);
 const pieces = (body: Exchange["body"]): Uint8Array[] => (body === undefined ? [] : Array.isArray(body) ? body.map(bytes) : [bytes(body as string)]);
 
+/** As Envoy's HTTP/1.1 codec tells of a body: its pieces, then its end as an empty one. */
+const ended = (body: readonly Uint8Array[]): Uint8Array[] => (body.length === 0 ? [] : [...body.filter((piece) => piece.length > 0), new Uint8Array()]);
+
 /** Header pairs in bytes, one for each value. */
 export function headerPairs(headers: ScenarioHeaders): [string, Uint8Array][] {
   return Object.entries(headers).flatMap(([name, value]) => (Array.isArray(value) ? value : [value as string]).map((one) => [name.toLowerCase(), bytes(one)] as [string, Uint8Array]));
@@ -119,10 +122,10 @@ function exchangeInHost(host: Host, scenario: Scenario, exchange: Exchange, answ
   const body = pieces(exchange.body);
   stream.sendRequestHeaders({ endOfStream: body.length === 0 });
   serve();
-  body.forEach((piece, i) => {
-    stream.sendRequestBody(piece, { endOfStream: i === body.length - 1 });
+  for (const piece of ended(body)) {
+    stream.sendRequestBody(piece, { endOfStream: piece.length === 0 });
     serve();
-  });
+  }
   const reached = stream.outcome.kind === "continue";
   const upstream = reached ? { headers: stream.requestHeaders.entries(), body: latin1(stream.requestBody) } : undefined;
   if (reached) respond(stream, scenario, exchange, serve);
@@ -152,13 +155,15 @@ function respond(stream: HttpStream, scenario: Scenario, exchange: Exchange, ser
     xds: { upstream_host_metadata: inMetadata(scenario.cluster?.endpointMetadata) },
     upstream: { address: "127.0.0.1:8000", port: 8000, local_address: "127.0.0.1:40000", request_attempt_count: 1 },
   });
-  const framing = body.length === 1 ? { "content-length": String(body[0]?.length) } : body.length === 0 ? { "content-length": "0" } : {};
-  stream.sendResponseHeaders([[":status", String(exchange.upstream?.status ?? 200)], ...Object.entries(framing), ...headerPairs(exchange.upstream?.headers ?? {})], { endOfStream: body.length === 0 });
+  // Where upstream's server puts them: the length first, the encoding last.
+  const length: [string, string][] = body.length < 2 ? [["content-length", String(body[0]?.length ?? 0)]] : [];
+  const encoding: [string, string][] = body.length < 2 ? [] : [["transfer-encoding", "chunked"]];
+  stream.sendResponseHeaders([[":status", String(exchange.upstream?.status ?? 200)], ...length, ...headerPairs(exchange.upstream?.headers ?? {}), ...encoding], { endOfStream: body.length === 0 });
   serve();
-  body.forEach((piece, i) => {
-    stream.sendResponseBody(piece, { endOfStream: i === body.length - 1 });
+  for (const piece of ended(body)) {
+    stream.sendResponseBody(piece, { endOfStream: piece.length === 0 });
     serve();
-  });
+  }
 }
 
 /** The next answer of a cluster. */

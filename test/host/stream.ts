@@ -30,12 +30,14 @@ interface Side {
   trailers: HeaderMap | undefined;
   sentTrailers: HeaderMap | undefined;
   paused: boolean;
+  /** The callback that is running tells of the body's end. */
+  isEnding: boolean;
   readonly body: Body;
   /** What waits until the filter continues. */
   readonly waiting: (() => void)[];
 }
 
-const newSide = (): Side => ({ map: undefined, trailers: undefined, sentTrailers: undefined, paused: false, body: new Body(), waiting: [] });
+const newSide = (): Side => ({ map: undefined, trailers: undefined, sentTrailers: undefined, paused: false, isEnding: false, body: new Body(), waiting: [] });
 
 /** One HTTP stream through the filter, driven step by step by a test: request headers, body, trailers, response …, `end()`. */
 export class HttpStream {
@@ -221,7 +223,9 @@ export class HttpStream {
     if (!this.#isAlive()) return;
     const vm = this.#plugin.vm;
     const size = side.body.arrive(data);
+    side.isEnding = endOfStream;
     const result = vm.call(this.#context, callback, this.#id, size, Number(endOfStream)) ?? 0;
+    side.isEnding = false;
     const status = vm.stopped ? 3 : Math.min(result, 3);
     if (!this.#isAlive()) return vm.settle();
     side.body.answered(status);
@@ -288,18 +292,18 @@ export class HttpStream {
     const trees: AttributeTree[] = [this.#attributes, environment.attributes];
     if (this.#request.map || this.#isLogging) trees.push(requestAttributes(this.requestHeaders));
     if (this.responseHeaders && (this.#response.map || this.#isLogging)) trees.push(responseAttributes(this.responseHeaders));
-    const [received, responseSize] = [this.#request.body.sent.length, this.#response.body.sent.length];
+    const [received, responseSize] = [this.#request.body.arrivedBytes, this.#response.body.sent.length];
     const announced = this.#request.map || this.#isLogging ? Number(this.requestHeaders.get("content-length") ?? Number.NaN) : Number.NaN;
     const requestSize = Number.isInteger(announced) ? announced : received;
     trees.push({
       request: {
-        size: requestSize, total_size: received + this.requestHeaders.byteSize(), protocol: "HTTP/1.1", time: this.#startedWallNs,
+        size: requestSize, total_size: received + (this.#request.map || this.#isLogging ? this.requestHeaders.byteSize() : 0), protocol: "HTTP/1.1", time: this.#startedWallNs,
         ...(this.#isLogging && { duration: environment.clock.monotonicNs - this.#startedNs }),
       },
       response: {
         ...(this.responseHeaders && { code: Number(this.responseHeaders.get(":status")), code_details: this.#reply?.details ?? "via_upstream", grpc_status: this.#grpcStatus(this.responseHeaders) }),
         ...(this.responseHeaders && !this.#reply && { backend_latency: 0n }),
-        flags: 0, size: responseSize, total_size: responseSize + (this.responseHeaders?.byteSize() ?? 0),
+        flags: 0, size: responseSize, total_size: responseSize + (this.#response.map || this.#isLogging ? (this.responseHeaders?.byteSize() ?? 0) : 0),
       },
       source: { address: "127.0.0.1:50000", port: 50000 },
       destination: { address: "127.0.0.1:10000", port: 10000 },
@@ -319,6 +323,14 @@ export class HttpStream {
     return given === undefined ? grpcStatusOf(Number(headers.get(":status"))) : Number(given);
   }
 
+  /** At the end of a body a filter may add trailers where there are none. */
+  #createTrailers(side: Side): HeaderMap | undefined {
+    if (!side.isEnding) return undefined;
+    side.trailers ??= new HeaderMap([], "trailers");
+    side.sentTrailers = side.trailers;
+    return side.trailers;
+  }
+
   #access(): StreamAccess {
     const self = this;
     return {
@@ -326,6 +338,9 @@ export class HttpStream {
       get requestTrailerMap() { return self.#isLogging ? undefined : self.#request.trailers; },
       get responseMap() { return self.#isLogging ? self.responseHeaders : self.#response.map; },
       get responseTrailerMap() { return self.#response.trailers; },
+      isHttp: true,
+      changeable: (type) => [self.#request.map, self.#request.trailers, self.#response.map, self.#response.trailers][type],
+      createTrailers: (type) => self.#createTrailers(type === MapType.RequestTrailers ? self.#request : self.#response),
       get requestBuffer(): BodyBuffer | undefined { return self.#request.body.visible; },
       get responseBuffer(): BodyBuffer | undefined { return self.#response.body.visible; },
       downstreamBuffer: undefined,
