@@ -224,8 +224,10 @@ function followChanges({ store, view, plugins, rollouts, accepted, publish, deps
   const tellNow = (): void => complaints(view.violations());
   const tell = coalesce(tellNow, { ...TELL, clock: deps.clock });
   let last = store.world();
-  store.subscribe(({ world, worldChanged }) => {
-    tell.ask();
+  store.subscribe(({ world, worldChanged, violations }) => {
+    // Whoever just made a mistake waits for a word; what is wrong between objects may come a little later.
+    if (violations.length > 0) tellNow();
+    else tell.ask();
     if (!worldChanged) return;
     plugins.update(world.list("WasmPlugin"), surroundingsOf(world));
     rollouts.update(world.list("WasmPlugin"));
