@@ -40,7 +40,7 @@ beforeEach(async () => {
   failures.length = 0;
   let last = encoder.encodeResources("c", resources);
   server = createXdsServer({
-    encoder, clock, log: silent, limits: { stallMs: 500 },
+    encoder, clock, log: silent, limits: { stallMs: 3_000 },
     secure: {
       host: "127.0.0.1", port: 0,
       certificate: { certificate: chainPem, key: keyPem },

@@ -79,140 +79,165 @@ let streamCount = 0;
 
 /** Serves a call from here on. */
 export function serveStream(call: Call, kind: StreamKind, caller: Caller, host: StreamHost): XdsStream {
-  const streamKind = { ...kind, without: caller.without };
-  let state = newStreamState(streamKind);
-  let proxy: Proxy | undefined;
-  let isOver = false;
-  const writing = { unwritten: 0, stopWaiting: undefined as (() => void) | undefined };
-  const timers: { patience?: NodeJS.Timeout; stall?: NodeJS.Timeout } = {};
+  return new LiveStream(call, { ...kind, without: caller.without }, caller, host);
+}
 
-  const stream: XdsStream = {
-    id: `${++streamCount}`,
-    peer: call.getPeer(),
-    kind: streamKind,
-    get proxy() { return proxy; },
-    connectedAtMs: host.nowMs(),
-    state: () => state,
-    published: undefined,
-    changedAtMs: undefined,
-    sentAtMs: undefined,
-    revision: 0,
-    setContent(maps) {
-      const before = state.content;
-      if (before !== undefined && Object.keys(maps).every((of) => before[of as ResourceKind] === maps[of as ResourceKind])) return;
-      apply({ kind: "content", maps, nowMs: host.nowMs() });
-    },
-    end(code, details) {
-      if (!isOver) call.emit("error", { code, details });
-      finish();
-    },
-  };
+class LiveStream implements XdsStream {
+  readonly id = `${++streamCount}`;
+  readonly peer: string;
+  readonly kind: StreamKind;
+  readonly connectedAtMs: number;
+  proxy: Proxy | undefined;
+  published: EncodedResources | undefined;
+  changedAtMs: number | undefined;
+  sentAtMs: number | undefined;
+  revision = 0;
+  readonly #call: Call;
+  readonly #caller: Caller;
+  readonly #host: StreamHost;
+  #state: StreamState;
+  #isOver = false;
+  #unwritten = 0;
+  #stopWaiting: (() => void) | undefined;
+  #patience: NodeJS.Timeout | undefined;
+  #stall: NodeJS.Timeout | undefined;
 
-  const finish = (): void => {
-    if (isOver) return;
-    isOver = true;
-    clearTimeout(timers.patience);
-    clearTimeout(timers.stall);
-    writing.stopWaiting?.();
-    host.closed(stream);
-  };
-
-  const apply = (event: StreamEvent): void => {
-    if (isOver) return;
-    const wantsToWrite = event.kind === "pressure" ? !event.isFull : !state.isFull;
-    if (wantsToWrite && !host.budget.hasRoom()) waitForRoom();
-    const result = step(state, event.kind === "pressure" && writing.stopWaiting !== undefined ? { ...event, isFull: true } : event);
-    state = result.state;
-    for (const effect of result.effects) carryOut(effect);
-  };
-
-  const waitForRoom = (): void => {
-    state = step(state, { kind: "pressure", isFull: true, nowMs: host.nowMs() }).state;
-    writing.stopWaiting ??= host.budget.whenRoom(() => {
-      writing.stopWaiting = undefined;
-      if (writing.unwritten === 0) apply({ kind: "pressure", isFull: false, nowMs: host.nowMs() });
+  constructor(call: Call, kind: StreamKind, caller: Caller, host: StreamHost) {
+    this.#call = call;
+    this.#caller = caller;
+    this.#host = host;
+    this.#state = newStreamState(kind);
+    this.kind = kind;
+    this.peer = call.getPeer();
+    this.connectedAtMs = host.nowMs();
+    call.on("data", (bytes: Uint8Array) => this.#read(bytes));
+    call.on("end", () => {
+      if (!this.#isOver) call.end();
+      this.#finish();
     });
-  };
+    for (const event of ["cancelled", "close", "error"]) call.on(event, () => this.#finish());
+  }
 
-  const carryOut = (effect: StreamEffect): void => {
-    switch (effect.kind) {
-      case "send": return send(effect);
-      case "accepted": return host.accepted(stream, effect.resources);
-      case "settled": return host.settled(stream, effect.resourceKind, effect.basis);
-      case "refused": return host.refused(stream, effect.resource, effect.reason);
-      case "rejected": return host.rejected(stream, effect.typeUrl, effect.reason);
-      case "stale": return host.stale(stream, effect.typeUrl);
-      case "close": return stream.end(grpcStatus.INVALID_ARGUMENT, effect.message);
-      case "examine": return void examine(effect);
-      case "ask": return void ask(effect);
-      case "wait":
-        timers.patience ??= setTimeout(() => {
-          delete timers.patience;
-          apply({ kind: "waited", nowMs: host.nowMs() });
-        }, ENDPOINTS_PATIENCE_MS);
-    }
-  };
+  state(): StreamState {
+    return this.#state;
+  }
 
-  const examine = async ({ typeUrl, resources, reason }: Extract<StreamEffect, { kind: "examine" }>): Promise<void> => {
-    const culprits = await host.examine(resources, reason);
-    apply({ kind: "verdict", typeUrl, verdict: { unclear: resources, culprits }, reason, nowMs: host.nowMs() });
-  };
+  setContent(maps: ContentMaps): void {
+    const before = this.#state.content;
+    if (before !== undefined && Object.keys(maps).every((of) => before[of as ResourceKind] === maps[of as ResourceKind])) return;
+    this.#apply({ kind: "content", maps, nowMs: this.#host.nowMs() });
+  }
 
-  const ask = async ({ typeUrl, names }: Extract<StreamEffect, { kind: "ask" }>): Promise<void> => {
-    const answer = await host.answer(typeUrl, names, caller.identity);
-    if (answer.kind === "refused") return stream.end(answer.code, answer.message);
-    apply({ kind: "told", typeUrl, resources: answer.resources.map(wrapAny), nowMs: host.nowMs() });
-  };
+  end(code: grpcStatus, details: string): void {
+    if (!this.#isOver) this.#call.emit("error", { code, details });
+    this.#finish();
+  }
 
-  /** Until the transport has taken a response, changes merge in the state instead of queueing up. */
-  const send = (effect: SendEffect): void => {
-    const response = host.responses.encodeResponse(kind.dialect, effect);
-    if (writing.unwritten++ === 0) timers.stall = setTimeout(() => stream.end(grpcStatus.RESOURCE_EXHAUSTED, "the stream is not read"), host.stallMs);
-    const giveBack = lend(host.budget, response.length);
-    state = step(state, { kind: "pressure", isFull: true, nowMs: host.nowMs() }).state;
-    host.sent(stream, effect, response.length);
-    call.write(response, () => {
-      writing.unwritten--;
-      giveBack();
-      if (writing.unwritten > 0) return;
-      clearTimeout(timers.stall);
-      apply({ kind: "pressure", isFull: false, nowMs: host.nowMs() });
-    });
-  };
+  #finish(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    clearTimeout(this.#patience);
+    clearTimeout(this.#stall);
+    this.#stopWaiting?.();
+    this.#host.closed(this);
+  }
 
-  const receive = ({ request, node }: DecodedRequest): void => {
-    if (isOver) return;
-    if (proxy === undefined && isQuestion(request.typeUrl)) return apply({ kind: "request", request, nowMs: host.nowMs() });
-    if (proxy === undefined) {
-      const admission = caller.admit(node);
-      if (admission.kind === "refused") return stream.end(grpcStatus.PERMISSION_DENIED, admission.reason);
-      proxy = admission.proxy;
-      apply({ kind: "request", request, nowMs: host.nowMs() });
-      return host.admitted(stream);
-    }
-    if (node?.id !== undefined && node.id !== proxy.node.id) return stream.end(grpcStatus.INVALID_ARGUMENT, "the node of a stream does not change");
-    apply({ kind: "request", request, nowMs: host.nowMs() });
-  };
-
-  call.on("data", (bytes: Uint8Array) => {
-    const decoded = decodeRequest(kind.dialect, bytes);
-    if (decoded === undefined) return stream.end(grpcStatus.INVALID_ARGUMENT, `not a ${kind.dialect === "delta" ? "DeltaDiscoveryRequest" : "DiscoveryRequest"}`);
+  #read(bytes: Uint8Array): void {
+    const { dialect } = this.kind;
+    const decoded = decodeRequest(dialect, bytes);
+    if (decoded === undefined) return this.end(grpcStatus.INVALID_ARGUMENT, `not a ${dialect === "delta" ? "DeltaDiscoveryRequest" : "DiscoveryRequest"}`);
     try {
-      receive(decoded);
+      this.#receive(decoded);
     } catch (error) {
       // One proxy's content that cannot be made must not take the others' server down.
-      host.failed(stream, error);
-      stream.end(grpcStatus.INTERNAL, "internal error");
+      this.#host.failed(this, error);
+      this.end(grpcStatus.INTERNAL, "internal error");
     }
-  });
-  call.on("end", () => {
-    if (!isOver) call.end();
-    finish();
-  });
-  call.on("cancelled", finish);
-  call.on("close", finish);
-  call.on("error", finish);
-  return stream;
+  }
+
+  #receive({ request, node }: DecodedRequest): void {
+    if (this.#isOver) return;
+    const event = { kind: "request", request, nowMs: this.#host.nowMs() } as const;
+    if (this.proxy !== undefined) {
+      if (node?.id !== undefined && node.id !== this.proxy.node.id) return this.end(grpcStatus.INVALID_ARGUMENT, "the node of a stream does not change");
+      return this.#apply(event);
+    }
+    if (isQuestion(request.typeUrl)) return this.#apply(event);
+    const admission = this.#caller.admit(node);
+    if (admission.kind === "refused") return this.end(grpcStatus.PERMISSION_DENIED, admission.reason);
+    this.proxy = admission.proxy;
+    this.#apply(event);
+    this.#host.admitted(this);
+  }
+
+  #apply(event: StreamEvent): void {
+    if (this.#isOver) return;
+    const wantsToWrite = event.kind === "pressure" ? !event.isFull : !this.#state.isFull;
+    if (wantsToWrite && !this.#host.budget.hasRoom()) this.#waitForRoom();
+    const result = step(this.#state, event.kind === "pressure" && this.#stopWaiting !== undefined ? { ...event, isFull: true } : event);
+    this.#state = result.state;
+    for (const effect of result.effects) this.#carryOut(effect);
+  }
+
+  #setFull(isFull: boolean): void {
+    this.#apply({ kind: "pressure", isFull, nowMs: this.#host.nowMs() });
+  }
+
+  #waitForRoom(): void {
+    this.#state = step(this.#state, { kind: "pressure", isFull: true, nowMs: this.#host.nowMs() }).state;
+    this.#stopWaiting ??= this.#host.budget.whenRoom(() => {
+      this.#stopWaiting = undefined;
+      if (this.#unwritten === 0) this.#setFull(false);
+    });
+  }
+
+  #carryOut(effect: StreamEffect): void {
+    const host = this.#host;
+    switch (effect.kind) {
+      case "send": return this.#send(effect);
+      case "accepted": return host.accepted(this, effect.resources);
+      case "settled": return host.settled(this, effect.resourceKind, effect.basis);
+      case "refused": return host.refused(this, effect.resource, effect.reason);
+      case "rejected": return host.rejected(this, effect.typeUrl, effect.reason);
+      case "stale": return host.stale(this, effect.typeUrl);
+      case "close": return this.end(grpcStatus.INVALID_ARGUMENT, effect.message);
+      case "examine": return void this.#examine(effect);
+      case "ask": return void this.#ask(effect);
+      case "wait":
+        this.#patience ??= setTimeout(() => {
+          this.#patience = undefined;
+          this.#apply({ kind: "waited", nowMs: host.nowMs() });
+        }, ENDPOINTS_PATIENCE_MS);
+    }
+  }
+
+  async #examine({ typeUrl, resources, reason }: Extract<StreamEffect, { kind: "examine" }>): Promise<void> {
+    const culprits = await this.#host.examine(resources, reason);
+    this.#apply({ kind: "verdict", typeUrl, verdict: { unclear: resources, culprits }, reason, nowMs: this.#host.nowMs() });
+  }
+
+  async #ask({ typeUrl, names }: Extract<StreamEffect, { kind: "ask" }>): Promise<void> {
+    const answer = await this.#host.answer(typeUrl, names, this.#caller.identity);
+    if (answer.kind === "refused") return this.end(answer.code, answer.message);
+    this.#apply({ kind: "told", typeUrl, resources: answer.resources.map(wrapAny), nowMs: this.#host.nowMs() });
+  }
+
+  /** Until the transport has taken a response, changes merge in the state instead of queueing up. */
+  #send(effect: SendEffect): void {
+    const { budget, responses, stallMs, nowMs } = this.#host;
+    const response = responses.encodeResponse(this.kind.dialect, effect);
+    if (this.#unwritten++ === 0) this.#stall = setTimeout(() => this.end(grpcStatus.RESOURCE_EXHAUSTED, "the stream is not read"), stallMs);
+    const giveBack = lend(budget, response.length);
+    this.#state = step(this.#state, { kind: "pressure", isFull: true, nowMs: nowMs() }).state;
+    this.#host.sent(this, effect, response.length);
+    this.#call.write(response, () => {
+      this.#unwritten--;
+      giveBack();
+      if (this.#unwritten > 0) return;
+      clearTimeout(this.#stall);
+      this.#setFull(false);
+    });
+  }
 }
 
 /** Takes bytes from the budget; what is returned gives them back, once, and so does time. */
