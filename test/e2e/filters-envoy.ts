@@ -1,12 +1,11 @@
 // One real Envoy for the four filters: an inbound listener (mutual TLS and plaintext), an outbound one with header routes, a limited one.
 import { type ChildProcess, spawn } from "node:child_process";
-import { generateKeyPairSync } from "node:crypto";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import forge from "node-forge";
 import { LABELS } from "../../filters/telemetry/labels.ts";
 import { envoyPath, freePort } from "./probe-envoy.ts";
+import { TestIdentities, type TestKeyPair } from "./test-identities.ts";
 
 const type = (name: string): string => `type.googleapis.com/${name}`;
 const FILTERS = new URL("../../filters/build/", import.meta.url).pathname;
@@ -33,42 +32,7 @@ export interface FilterPorts {
   readonly limited: number;
 }
 
-interface KeyPair {
-  readonly certificate: string;
-  readonly key: string;
-}
-
-function sign(uri: string, issuer?: { certificate: forge.pki.Certificate; key: forge.pki.rsa.PrivateKey }): KeyPair & { readonly issuer: { certificate: forge.pki.Certificate; key: forge.pki.rsa.PrivateKey } } {
-  const pair = generateKeyPairSync("rsa", { modulusLength: 2048, privateKeyEncoding: { type: "pkcs1", format: "pem" }, publicKeyEncoding: { type: "spki", format: "pem" } });
-  const key = forge.pki.privateKeyFromPem(pair.privateKey);
-  const certificate = forge.pki.createCertificate();
-  certificate.publicKey = forge.pki.publicKeyFromPem(pair.publicKey);
-  certificate.serialNumber = `01${Math.floor(Math.random() * 1e12).toString(16).padStart(12, "0")}`;
-  certificate.validity.notBefore = new Date(Date.now() - 3_600_000);
-  certificate.validity.notAfter = new Date(Date.now() + 86_400_000);
-  const name = [{ name: "commonName", value: uri }];
-  certificate.setSubject(name);
-  certificate.setIssuer(issuer ? issuer.certificate.subject.attributes : name);
-  certificate.setExtensions(issuer ? [{ name: "subjectAltName", altNames: [{ type: 6, value: uri }] }] : [{ name: "basicConstraints", cA: true }]);
-  certificate.sign(issuer ? issuer.key : key, forge.md.sha256.create());
-  return { certificate: forge.pki.certificateToPem(certificate), key: pair.privateKey, issuer: issuer ?? { certificate, key } };
-}
-
-/** The mesh's certificates: one authority, one identity per name. */
-export class TestIdentities {
-  readonly #root = sign("test-root");
-
-  get rootPem(): string {
-    return this.#root.certificate;
-  }
-
-  /** A certificate for `spiffe://cluster.local/ns/default/sa/<name>`. */
-  of(name: string): KeyPair {
-    return sign(`spiffe://cluster.local/ns/default/sa/${name}`, this.#root.issuer);
-  }
-}
-
-const tlsContext = (identities: TestIdentities, own: KeyPair): unknown => ({
+const tlsContext = (identities: TestIdentities, own: TestKeyPair): unknown => ({
   tls_certificates: [{ certificate_chain: { inline_string: own.certificate }, private_key: { inline_string: own.key } }],
   validation_context: { trusted_ca: { inline_string: identities.rootPem } },
 });
