@@ -40,7 +40,7 @@ export function guestCostOf(parts: readonly WasmPart[]): { readonly entries: num
 /** Returns what one request costs. `turns`: how many requests are timed. */
 export function guestCost(part: WasmPart, turns = REQUESTS): GuestCost {
   const guest = new Guest(part);
-  for (let i = 0; i < Math.min(WARM_UP, turns); i++) guest.request();
+  for (let i = 0; i < (turns < REQUESTS ? turns : WARM_UP); i++) guest.request();
   guest.calls.clear();
   guest.request();
   const calls = Object.fromEntries([...guest.calls].sort(([a], [b]) => a.localeCompare(b)));
