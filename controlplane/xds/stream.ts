@@ -5,6 +5,7 @@ import type { ResourceKind } from "../snapshot/resources.ts";
 import type { Admission, Proxy, ProxyIdentity } from "./node.ts";
 import type { Node } from "../../protos/build/envoy.ts";
 import { type ContentMaps, isQuestion, type SendEffect, type StreamEffect, type StreamEvent, type StreamKind } from "./stream-events.ts";
+import { isQuiet } from "./status.ts";
 import { newStreamState, type StreamState, step } from "./stream-state.ts";
 import { type DecodedRequest, decodeRequest, type ResponseEncoder, type UnwrittenResponse, wrapAny } from "./wire.ts";
 import type { WriteBudget } from "./write-budget.ts";
@@ -97,6 +98,7 @@ class LiveStream implements XdsStream {
   readonly #host: StreamHost;
   #state: StreamState;
   #isOver = false;
+  #hadAll = false;
   #unwritten = 0;
   #stopWaiting: (() => void) | undefined;
   #patience: NodeJS.Timeout | undefined;
@@ -173,7 +175,8 @@ class LiveStream implements XdsStream {
   #apply(event: StreamEvent): void {
     if (this.#isOver) return;
     const wantsToWrite = event.kind === "pressure" ? !event.isFull : !this.#state.isFull;
-    if (wantsToWrite && !this.#host.budget.hasRoom()) this.#waitForRoom();
+    // Only who comes with nothing wants much: those that have had everything once wait for nobody's reading but their own.
+    if (wantsToWrite && !this.#hadAll && !this.#host.budget.hasRoom()) this.#waitForRoom();
     const result = step(this.#state, event.kind === "pressure" && this.#stopWaiting !== undefined ? { ...event, isFull: true } : event);
     this.#state = result.state;
     for (const effect of result.effects) this.#carryOut(effect);
@@ -196,7 +199,9 @@ class LiveStream implements XdsStream {
     switch (effect.kind) {
       case "send": return this.#send(effect);
       case "accepted": return host.accepted(this, effect.resources);
-      case "settled": return host.settled(this, effect.resourceKind, effect.basis);
+      case "settled":
+        this.#hadAll ||= isQuiet(this.#state);
+        return host.settled(this, effect.resourceKind, effect.basis);
       case "refused": return host.refused(this, effect.resource, effect.reason);
       case "rejected": return host.rejected(this, effect.typeUrl, effect.reason);
       case "stale": return host.stale(this, effect.typeUrl);
