@@ -1,13 +1,14 @@
-import { type AttributeTree, checkedAttributes, mergeAttributes, requestAttributes, responseAttributes } from "./attributes.ts";
+import { type AttributeTree, checkedAttributes, mergeAttributes } from "./attributes.ts";
 import { Body } from "./body.ts";
 import type { BodyBuffer, Context, StreamAccess } from "./context.ts";
 import { HostError } from "./errors.ts";
 import { HeaderMap, type HeadersInput } from "./header-map.ts";
 import type { Attributes } from "./known-attributes.ts";
-import { buildReply, grpcStatusOf, type LocalReply, type ReplyRequest } from "./local-reply.ts";
+import { buildReply, type LocalReply, type ReplyRequest } from "./local-reply.ts";
 import { latin1, toBytes } from "./pairs.ts";
 import type { PluginInstance } from "./plugin.ts";
 import { MapType } from "./status.ts";
+import { derivedAttributes } from "./stream-attributes.ts";
 
 /** Where a stream stands. `paused`: held by the filter until it continues. `reset`: closed by the filter. */
 export type Outcome = { readonly kind: "continue" } | { readonly kind: "paused" } | { readonly kind: "replied"; readonly reply: LocalReply } | { readonly kind: "reset" };
@@ -289,38 +290,13 @@ export class HttpStream {
 
   #attributeTrees(): AttributeTree[] {
     const environment = this.#plugin.vm.environment;
-    const trees: AttributeTree[] = [this.#attributes, environment.attributes];
-    if (this.#request.map || this.#isLogging) trees.push(requestAttributes(this.requestHeaders));
-    if (this.responseHeaders && (this.#response.map || this.#isLogging)) trees.push(responseAttributes(this.responseHeaders));
-    const [received, responseSize] = [this.#request.body.arrivedBytes, this.#response.body.sent.length];
-    const announced = this.#request.map || this.#isLogging ? Number(this.requestHeaders.get("content-length") ?? Number.NaN) : Number.NaN;
-    const requestSize = Number.isInteger(announced) ? announced : received;
-    trees.push({
-      request: {
-        size: requestSize, total_size: received + (this.#request.map || this.#isLogging ? this.requestHeaders.byteSize() : 0), protocol: "HTTP/1.1", time: this.#startedWallNs,
-        ...(this.#isLogging && { duration: environment.clock.monotonicNs - this.#startedNs }),
-      },
-      response: {
-        ...(this.responseHeaders && { code: Number(this.responseHeaders.get(":status")), code_details: this.#reply?.details ?? "via_upstream", grpc_status: this.#grpcStatus(this.responseHeaders) }),
-        ...(this.responseHeaders && !this.#reply && { backend_latency: 0n }),
-        flags: 0, size: responseSize, total_size: responseSize + (this.#response.map || this.#isLogging ? (this.responseHeaders?.byteSize() ?? 0) : 0),
-      },
-      source: { address: "127.0.0.1:50000", port: 50000 },
-      destination: { address: "127.0.0.1:10000", port: 10000 },
-      connection: { mtls: false, requested_server_name: "", id: this.#id },
-      xds: { filter_chain_name: "" },
-      ...(this.responseHeaders && !this.#reply && { upstream: { transport_failure_reason: "" } }),
-      connection_id: this.#id,
-      filter_state: Object.fromEntries(this.#filterState),
-      metadata: { filter_metadata: {} },
+    const derived = derivedAttributes({
+      id: this.#id, requestHeaders: this.requestHeaders, responseHeaders: this.responseHeaders, responseTrailers: this.#response.sentTrailers,
+      hasRequestHeaders: this.#request.map !== undefined || this.#isLogging, hasResponseHeaders: this.#response.map !== undefined || this.#isLogging,
+      requestBytes: this.#request.body.arrivedBytes, responseBytes: this.#response.body.sent.length, replyDetails: this.#reply?.details,
+      startedWallNs: this.#startedWallNs, durationNs: this.#isLogging ? environment.clock.monotonicNs - this.#startedNs : undefined, filterState: this.#filterState,
     });
-    return trees;
-  }
-
-  /** Envoy derives one from the HTTP status where upstream gives none. */
-  #grpcStatus(headers: HeaderMap): number {
-    const given = this.#response.sentTrailers?.get("grpc-status") ?? headers.get("grpc-status");
-    return given === undefined ? grpcStatusOf(Number(headers.get(":status"))) : Number(given);
+    return [this.#attributes, environment.attributes, ...derived];
   }
 
   /** At the end of a body a filter may add trailers where there are none. */
