@@ -39,7 +39,7 @@ export async function benchFilters(options: BenchOptions, print: (line: string) 
     print(`${how}\nadded: over the empty chain of the same round; ±: half of the middle half of the rounds; p50, p99: at 70 % of the throughput\nentries, calls, own ns: per request, into the VM, out of it, and in the module itself on a host that does nothing\n`);
     print(renderCases(results));
     const growths = options.growth === 0 ? [] : await measureGrowth(cases, options.growth ?? (options.quick ? 100_000 : 10_000_000));
-    print(`\n${renderGrowth(growths)}`);
+    if (growths.length > 0) print(`\n${renderGrowth(growths)}`);
     print(["", ...renderRatios(results), ...absent.map((line) => `not measured: ${line}`), CHANGES_TO_EXAMPLES].join("\n"));
     const svg = options.svg ?? join(out, "filters.svg");
     mkdirSync(dirname(svg), { recursive: true });
