@@ -56,7 +56,8 @@ const operations: readonly Field[] = [
     [path("/;x/admin"), false, true], [path("/x/..;/admin"), false, true], [path("/a%3ab"), false, true], [path("/a%3Ab"), false, true], [path("/%2561dmin"), false], [path("/admin%"), false], [path("/x;/admin"), false], [path("/admin/x"), false],
   ]),
   to("a path that is not to be", { notPaths: ["/admin"] }, [[path("/x"), true], [path("/admin"), false], [path("/admin;x"), false, true], [path("/%61dmin"), false, true]]),
-  to("a template that can be read in two ways", { paths: ["/admin/{*}"] }, [[path("/admin/x"), true], [path("/admin;a/x;b"), false, true], [path("/admin/x%2fy"), true]]),
+  to("a template that can be read in two ways", { paths: ["/admin/{*}"] }, [[path("/admin/x"), true], [path("/admin;a/x;b"), false, true], [path("/admin/x%2fy"), true], [path("/admin/a*b"), false, true], [path("/admin/[x]"), false, true], [path("/admin/"), false], [path("/admin/*/x"), false]]),
+  to("a template's rest that can be read in two ways", { paths: ["/r/{**}", "/s/{**}/end"] }, [[path("/r/x/y"), true], [path("/r/*"), false, true], [path("/r/x/[y]"), false, true], [path("/s/*/end"), false, true], [path("/s/*/y"), false]]),
   to("a prefix that can be read in two ways", { paths: ["/admin/*"] }, [[path("/admin/x"), true], [path("/x/..;/admin/y"), false, true], [path("/;/admin/y"), false, true], [path("/admi%6e/y"), false, true], [path("/administrator"), false]]),
   to("hosts", { hosts: ["a.test", "*.b.test", "c*"] }, [
     [host("a.test"), true], [host("A.TEST"), true], [host("x.b.test"), true], [host("c.test"), true], [host("d.test"), false],

@@ -90,7 +90,7 @@ export class Condition {
       case Subject.Method:
         return this.anyString(request.method());
       case Subject.Path:
-        return this.anyString(request.path()) || this.anyTemplate(request.path()) || (!strict && this.somePath(request));
+        return this.anyString(request.path()) || this.anyTemplate(request.path(), !strict) || (!strict && this.somePath(request));
       case Subject.Header:
         return strict ? this.everyHeaderValue(request) : this.someHeaderValue(request);
       case Subject.Claim:
@@ -169,7 +169,7 @@ export class Condition {
     for (let i = 0; i < this.lenient.length; i++) {
       if (unchecked(this.lenient[i]).matches(path)) return true;
     }
-    return path != request.path() && (this.anyString(path) || this.anyTemplate(path));
+    return path != request.path() && (this.anyString(path) || this.anyTemplate(path, true));
   }
 
   /** Some pattern matches the authority, or what an application may take for the host in it. */
@@ -196,10 +196,10 @@ export class Condition {
     return false;
   }
 
-  private anyTemplate(path: Span): bool {
+  private anyTemplate(path: Span, loosely: bool): bool {
     if (path == ABSENT) return false;
     for (let i = 0; i < this.templates.length; i++) {
-      if (unchecked(this.templates[i]).matches(path)) return true;
+      if (unchecked(this.templates[i]).matches(path, loosely)) return true;
     }
     return false;
   }

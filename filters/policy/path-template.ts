@@ -17,16 +17,16 @@ export class PathTemplate {
   kinds: Piece[] = [];
   literals: StaticArray<u8>[] = [];
 
-  /** Returns whether the whole path matches. */
-  matches(path: Span): bool {
+  /** Returns whether the whole path matches. Loosely an operator matches any bytes, not only those that Envoy's does: a `*` or `[` in a path is no way past a refusal. */
+  matches(path: Span, loosely: bool = false): bool {
     const end = addressOf(path) + lengthOf(path);
     let at = addressOf(path);
     for (let i = 0; i < this.kinds.length; i++) {
       const kind = unchecked(this.kinds[i]);
-      if (kind == Piece.Rest) return this.endsWithRest(i + 1, at, end);
+      if (kind == Piece.Rest) return this.endsWithRest(i + 1, at, end, loosely);
       if (kind == Piece.One) {
         const start = at;
-        while (at < end && isPathByte(load<u8>(at))) at++;
+        while (at < end && (loosely ? load<u8>(at) != 0x2f : isPathByte(load<u8>(at)))) at++;
         if (at == start) return false;
         continue;
       }
@@ -38,7 +38,7 @@ export class PathTemplate {
   }
 
   /** Only literals can follow `{**}`: they must be the path's end, and what is before them must be path characters. */
-  private endsWithRest(next: i32, at: usize, end: usize): bool {
+  private endsWithRest(next: i32, at: usize, end: usize, loosely: bool): bool {
     let tail = end;
     for (let i = this.kinds.length - 1; i >= next; i--) {
       const literal = unchecked(this.literals[i]);
@@ -46,7 +46,7 @@ export class PathTemplate {
       tail -= literal.length;
       if (!hasLiteral(literal, tail, end)) return false;
     }
-    for (let i = at; i < tail; i++) {
+    for (let i = at; !loosely && i < tail; i++) {
       const byte = load<u8>(i);
       if (byte != 0x2f && !isPathByte(byte)) return false;
     }
