@@ -7,8 +7,9 @@ export function statsPath(metric: string | undefined): string {
   return `/stats/prometheus?filter=${encodeURIComponent(`(${names.join("|")})`)}`;
 }
 
-/** Returns the counts on a page of GET /stats/prometheus. Envoy's own admin listener is not counted. */
-export function readCounts(page: string, metric: string | undefined): ProxyCounts {
+/** Returns the counts on a page of GET /stats/prometheus, VM failures of the plugin (`<namespace>/<name>`) alone. Envoy's own admin listener is not counted. */
+export function readCounts(page: string, metric: string | undefined, plugin: string): ProxyCounts {
+  const ownVm = `_wasmplugin_${plugin.replace(/\W/g, "_")}_vm_reload_`;
   const latency = new Map<number, number>();
   let [requests, serverErrors, vmFailures, own] = [0, 0, 0, 0];
   for (const line of page.split("\n")) {
@@ -21,7 +22,7 @@ export function readCounts(page: string, metric: string | undefined): ProxyCount
     else if (/^envoy_http_.*downstream_rq_time_bucket$/.test(name)) {
       const bound = Number(/le="([^"]+)"/.exec(labels)?.[1]?.replace("+Inf", "Infinity"));
       if (Number.isFinite(bound)) latency.set(bound, (latency.get(bound) ?? 0) + value);
-    } else if (/^envoy_wasm_.*vm_reload_(failure|success|backoff)$/.test(name)) vmFailures += value;
+    } else if (/^envoy_wasm_.*vm_reload_(failure|success|backoff)$/.test(name) && name.includes(ownVm)) vmFailures += value;
     else if (metric !== undefined && (name === metric || name === `envoy_${metric}` || name === metric.replace(/\./g, "_"))) own += value;
   }
   return { requests, serverErrors, vmFailures, metric: own, latency: [...latency].sort(([a], [b]) => a - b).map(([upToMs, count]) => ({ upToMs, count })) };

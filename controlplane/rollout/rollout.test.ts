@@ -62,6 +62,19 @@ describe("a rollout", () => {
   });
   it("serves at once where there is no plan", () => expect(play(first, { ...second, plan: undefined } as RolloutEvent)).toMatchObject({ stable: "v2", candidate: undefined }));
 
+  it("takes a plan that says the same as no change, however often it is asked", () => {
+    const state = play(first, second);
+    expect(advance(state, { ...second, plan: planOf("{steps: [{percent: 10, pause: 60s}, {percent: 50, pause: 60s}]}"), nowMs: 9_000 }).state).toBe(state);
+  });
+  it("never widens a share because its plan was edited, and begins the step anew where the share is another", () => {
+    const half = play(first, second, { kind: "healthy", nowMs: 61_000 });
+    const edited = (text: string) => advance(half, { ...second, plan: planOf(text), nowMs: 70_000 }).state;
+    expect(edited("{steps: [{percent: 5}]}").candidate).toMatchObject({ step: 0, stepSinceMs: 70_000 });
+    expect(candidateShare(edited("{steps: [{percent: 5}]}"))).toBe(5);
+    expect(candidateShare(edited("{steps: [{percent: 5}, {percent: 40}, {percent: 60}]}"))).toBe(40);
+    expect(edited("{steps: [{percent: 50, pause: 9s}]}").candidate).toMatchObject({ step: 0, stepSinceMs: 61_000 });
+  });
+
   it("always has a version for everybody once it had one, and never more candidates than its share", () => {
     const event = fc.oneof(
       fc.record({ kind: fc.constant("version" as const), version: fc.constantFrom("v1", "v2", "v3", "v4"), plan: fc.constantFrom(plan, undefined), nowMs: fc.nat(1e6) }),
@@ -125,9 +138,11 @@ envoy_http_downstream_rq_xx{envoy_response_code_class="2",envoy_http_conn_manage
 envoy_http_downstream_rq_time_bucket{envoy_http_conn_manager_prefix="inbound_9080",le="5"} 6
 envoy_http_downstream_rq_time_bucket{envoy_http_conn_manager_prefix="inbound_9080",le="+Inf"} 7
 bad_total{} 3
-envoy_wasm_vm_reload_success{} 1
+envoy_wasm_extensions_istio_io_wasmplugin_shop_a_header_vm_reload_success{} 1
+envoy_wasm_extensions_istio_io_wasmplugin_shop_other_vm_reload_success{} 4
+envoy_wasm_scrim_telemetry_outbound_vm_reload_failure{} 4
 `;
-    expect(readCounts(page, "bad_total")).toEqual({ requests: 7, serverErrors: 2, vmFailures: 1, metric: 3, latency: [{ upToMs: 5, count: 6 }] });
+    expect(readCounts(page, "bad_total", "shop/a-header")).toEqual({ requests: 7, serverErrors: 2, vmFailures: 1, metric: 3, latency: [{ upToMs: 5, count: 6 }] });
     expect(statsPath("bad_total")).toContain("bad_total");
   });
 });

@@ -32,11 +32,15 @@ let newest: PluginState;
 let refusal: string | undefined;
 let serverErrors: number;
 let requests: number;
+/** Errors that proxies answer with whatever version they have, of 10 requests. */
+let usualErrors: number;
+/** Called while a proxy's page is read. */
+let whileRead: () => void;
 
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), "scrim-rollout-"));
   ending = new AbortController();
-  [nowMs, newest, refusal, serverErrors, requests] = [0, moduleState("one"), undefined, 0, 0];
+  [nowMs, newest, refusal, serverErrors, requests, usualErrors, whileRead] = [0, moduleState("one"), undefined, 0, 0, 0, () => undefined];
 });
 afterEach(() => {
   ending.abort();
@@ -49,8 +53,9 @@ function rolloutsHere(): Rollouts {
     // Each look a proxy has answered more; those with the new version with as many errors as the test wants.
     readPage: (address) => {
       requests += 10;
+      whileRead();
       const first = rollouts?.isFirst("shop", "header", address.split(":")[0] ?? "");
-      return Promise.resolve(`envoy_http_downstream_rq_completed{} ${requests}\nenvoy_http_downstream_rq_xx{envoy_response_code_class="5"} ${first ? (serverErrors += serverErrors === 0 ? 0 : 10) : 0}\n`);
+      return Promise.resolve(`envoy_http_downstream_rq_completed{} ${requests}\nenvoy_http_downstream_rq_xx{envoy_response_code_class="5"} ${first && usualErrors === 0 ? (serverErrors += serverErrors === 0 ? 0 : 10) : requests * usualErrors / 10}\n`);
     },
     clock: { nowMs: () => nowMs, monotonicMs: () => nowMs, sleep: (_, signal) => new Promise((resolve, reject) => void (signal?.aborted ? reject(new Error("ended")) : setTimeout(resolve, 1))) },
     log: { info: () => undefined, warn: () => undefined },
@@ -110,6 +115,35 @@ describe("rollouts", () => {
     serverErrors = 1;
     await until(() => served()["one"] === PROXIES.length);
     expect(rollouts?.status()[0]?.history.at(-1)?.why).toMatch(/% of its answers are 5xx/);
+  });
+
+  it("take it back as well while the mesh changes all the time", async () => {
+    const object = await begun();
+    serverErrors = 1;
+    whileRead = () => rollouts?.update([object]);
+    await until(() => rollouts?.status()[0]?.history.at(-1)?.outcome === "rolled back");
+  });
+
+  it("blame no version that all proxies have for what they answered before it came, but for more than that", async () => {
+    usualErrors = 5;
+    await begun(pluginObject("{steps: [{percent: 100, pause: 10s}]}"));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(rollouts?.status()[0]).toMatchObject({ sharePercent: 100, history: [{ outcome: "serving" }] });
+    usualErrors = 9;
+    await until(() => rollouts?.status()[0]?.history.at(-1)?.outcome === "rolled back");
+  });
+
+  it("blame no version for what was counted of the one before it", async () => {
+    const object = await begun();
+    serverErrors = 1;
+    whileRead = () => {
+      newest = moduleState("three");
+      serverErrors = 0;
+      rollouts?.update([object]);
+    };
+    await until(() => rollouts?.status()[0]?.candidate !== undefined && rollouts.status()[0]?.history.at(-1)?.outcome === "aborted");
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(rollouts?.status()[0]?.history.map(({ outcome }) => outcome)).toEqual(["serving", "aborted"]);
   });
 
   it("go on where they were after a restart, also where a version was taken back", async () => {

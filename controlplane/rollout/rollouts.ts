@@ -67,8 +67,8 @@ interface Entry {
   readonly problem: string | undefined;
 }
 
-/** What a step's judgement starts from. */
-interface Readings { readonly since: number; readonly counts: Map<string, ProxyCounts> }
+/** What proxies had counted when a candidate was first looked at, and what when its present step was. */
+interface Readings { readonly since: number; readonly before: Map<string, ProxyCounts>; readonly counts: Map<string, ProxyCounts> }
 
 /** Returns rollouts that have nothing to do until `update`. */
 export function createRollouts(options: RolloutsOptions): Rollouts {
@@ -85,7 +85,7 @@ export function createRollouts(options: RolloutsOptions): Rollouts {
     const { state, refusal } = advance(before, event);
     if (state === before) return refusal;
     states.set(plugin, state);
-    readings.delete(plugin);
+    if (state.candidate?.version !== before.candidate?.version) readings.delete(plugin);
     forget(plugin, before, state);
     tell(log, plugin, before, state);
     keeper.keep();
@@ -167,8 +167,11 @@ export function createRollouts(options: RolloutsOptions): Rollouts {
         await clock.sleep(tickMs, signal).catch(() => undefined);
         if (signal.aborted) return;
         for (const [plugin, entry] of entries) {
-          if (states.get(plugin)?.candidate === undefined) continue;
-          const why = options.refusalOf(plugin) ?? (await judgeCandidate(plugin, entry, states.get(plugin) ?? newRollout, readings, options));
+          const state = states.get(plugin);
+          if (state?.candidate === undefined) continue;
+          const why = options.refusalOf(plugin) ?? (await judgeCandidate(plugin, entry, state, readings, options));
+          // Meanwhile it may have become another's turn: what was counted says nothing of that one.
+          if (states.get(plugin)?.candidate?.version !== state.candidate.version) continue;
           apply(plugin, why === undefined ? { kind: "healthy", nowMs: clock.nowMs() } : { kind: "unhealthy", why, nowMs: clock.nowMs() });
         }
       }
@@ -176,7 +179,7 @@ export function createRollouts(options: RolloutsOptions): Rollouts {
   };
 }
 
-/** Compares the proxies with the candidate to the others, from the step's first reading on. */
+/** Compares what the proxies with the candidate count from the step's first reading on to the others, or to what they counted before the candidate came. */
 async function judgeCandidate(plugin: string, { object }: Entry, state: RolloutState, readings: Map<string, Readings>, { proxiesOf, readPage }: RolloutsOptions): Promise<string | undefined> {
   const { candidate } = state;
   if (candidate === undefined) return undefined;
@@ -184,22 +187,25 @@ async function judgeCandidate(plugin: string, { object }: Entry, state: RolloutS
   const proxies = proxiesOf(object).filter(({ envoyAdmin }) => envoyAdmin !== "");
   const pages = await Promise.all(proxies.map(async (proxy) => ({ proxy, page: await readPage(proxy.envoyAdmin, statsPath(rollback.metric?.name)) })));
   const known = readings.get(plugin);
-  const splits = isSplit(state);
-  const start = known?.since === candidate.stepSinceMs ? known : { since: candidate.stepSinceMs, counts: new Map<string, ProxyCounts>() };
+  const start: Readings = known?.since === candidate.stepSinceMs ? known : { since: candidate.stepSinceMs, before: known?.before ?? new Map<string, ProxyCounts>(), counts: new Map<string, ProxyCounts>() };
   readings.set(plugin, start);
-  const groups: { readonly candidate: ProxyCounts[]; readonly others: ProxyCounts[] } = { candidate: [], others: [] };
+  const groups: Record<"candidate" | "others" | "before", ProxyCounts[]> = { candidate: [], others: [], before: [] };
   for (const { proxy, page } of pages) {
     if (page === undefined) continue;
-    const now = readCounts(page, rollback.metric?.name);
-    const before = start.counts.get(proxy.name);
-    if (before === undefined) start.counts.set(proxy.name, now);
-    else if (splits) {
-      // Every proxy has both versions: what it counts now is held against what it counted in all its time before.
-      groups.candidate.push(difference(now, before));
-      groups.others.push(before);
-    } else groups[bucketOf(plugin, proxy.address) < candidateShare(state) ? "candidate" : "others"].push(difference(now, before));
+    const now = readCounts(page, rollback.metric?.name, plugin);
+    if (!start.before.has(proxy.name)) start.before.set(proxy.name, now);
+    const atStep = start.counts.get(proxy.name);
+    if (atStep === undefined) {
+      start.counts.set(proxy.name, now);
+      continue;
+    }
+    const isFirst = isSplit(state) || bucketOf(plugin, proxy.address) < candidateShare(state);
+    groups[isFirst ? "candidate" : "others"].push(difference(now, atStep));
+    if (isFirst) groups.before.push(start.before.get(proxy.name) ?? noCounts);
   }
-  return judge(total(groups.candidate), groups.others.length === 0 ? noCounts : total(groups.others), rollback);
+  const others = total(groups.others);
+  // Nobody else, or nobody who is asked: then what they counted themselves before it came.
+  return judge(total(groups.candidate), others.requests >= rollback.minimumRequests ? others : { ...total(groups.before), vmFailures: others.vmFailures }, rollback);
 }
 
 /** Whether each proxy gives a share of its requests to the candidate. A share of all of them needs no splitting. */

@@ -75,11 +75,20 @@ export function versionsKept({ stable, candidate, history }: RolloutState): Read
 function offer(state: RolloutState, { version, plan, nowMs }: Extract<RolloutEvent, { kind: "version" }>): RolloutState {
   if (version === state.stable) return state.candidate === undefined && state.refused === undefined ? state : { ...withdrawn(state, "aborted", "the plugin asks for the version before again", nowMs), refused: undefined };
   if (version === state.refused) return state;
-  if (version === state.candidate?.version) return plan === undefined ? settle(state, version, "promoted", "its rollout plan was removed", nowMs) : { ...state, candidate: { ...state.candidate, plan, step: Math.min(state.candidate.step, plan.steps.length - 1) } };
+  if (version === state.candidate?.version) return plan === undefined ? settle(state, version, "promoted", "its rollout plan was removed", nowMs) : goOnBy(plan, state, state.candidate, nowMs);
   const before = withdrawn(state, "aborted", "a newer version came", nowMs);
   // The very first version has nothing to be compared with.
   if (plan === undefined || state.stable === undefined) return settle({ ...before, refused: undefined }, version, "serving", "", nowMs);
   return { ...before, refused: undefined, candidate: { version, plan, step: 0, stepSinceMs: nowMs } };
+}
+
+/** An edited plan never widens a share by itself: it goes on from its last step that reaches no farther than the present one, or from its first. */
+function goOnBy(plan: RolloutPlan, state: RolloutState, candidate: Candidate, nowMs: number): RolloutState {
+  if (JSON.stringify(plan) === JSON.stringify(candidate.plan)) return state;
+  const share = candidateShare(state);
+  const step = Math.max(0, plan.steps.findLastIndex(({ percent }) => percent <= share));
+  const isSameShare = plan.of === candidate.plan.of && plan.steps[step]?.percent === share;
+  return { ...state, candidate: { ...candidate, plan, step, stepSinceMs: isSameShare ? candidate.stepSinceMs : nowMs } };
 }
 
 function goOn(state: RolloutState, nowMs: number): RolloutState {
