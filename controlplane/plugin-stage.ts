@@ -49,6 +49,7 @@ export function createPluginRollouts({ stateDir }: ServeSettings, { clock, logge
     versions: createGoodPlugins(join(stateDir, "plugin-versions")),
     stateFile: join(stateDir, "rollouts.json"),
     proxiesOf: (plugin) => proxiesOf(world(), plugin),
+    running: () => runningPods(world(), proxies()),
     refusalOf: (plugin) => refusalOf(plugin, proxies()),
     readPage,
     clock,
@@ -65,6 +66,10 @@ function proxiesOf(world: World, plugin: MeshObject<"WasmPlugin">): readonly Wat
     const { namespace, name } = pod.metadata;
     return [{ name: `${name}.${namespace}`, address: proxy.podIp, envoyAdmin: admins.get(`${namespace}/${name}`) ?? "" }];
   });
+}
+
+function runningPods(world: World, proxies: readonly ProxyStatus[]): ReadonlySet<string> {
+  return new Set(proxies.flatMap(({ namespace, pod }) => world.get("Pod", namespace, pod)?.spec.status?.podIP ?? []));
 }
 
 function refusalOf(plugin: string, proxies: readonly ProxyStatus[]): string | undefined {

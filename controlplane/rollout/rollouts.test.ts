@@ -49,7 +49,7 @@ afterEach(() => {
 
 function rolloutsHere(): Rollouts {
   return createRollouts({
-    newest: () => newest, versions: createGoodPlugins(join(directory, "versions")), stateFile: join(directory, "rollouts.json"), proxiesOf: () => PROXIES, refusalOf: () => refusal,
+    newest: () => newest, versions: createGoodPlugins(join(directory, "versions")), stateFile: join(directory, "rollouts.json"), proxiesOf: () => PROXIES, running: () => new Set(running), refusalOf: () => refusal,
     // Each look a proxy has answered more; those with the new version with as many errors as the test wants.
     readPage: (address) => {
       requests += 10;
@@ -63,6 +63,7 @@ function rolloutsHere(): Rollouts {
 }
 
 let rollouts: Rollouts | undefined;
+let running: readonly string[] = [];
 
 async function until(what: () => boolean): Promise<void> {
   for (let i = 0; i < 2_000 && !what(); i++) await new Promise((resolve) => setTimeout(resolve, 1));
@@ -180,6 +181,21 @@ describe("rollouts", () => {
     expect(rollouts?.problems()[0]?.message).toMatch(/^steps: expected a list/);
     expect(rollouts?.act("shop/header", "promote")).toBeUndefined();
     expect(served()).toEqual({ two: PROXIES.length });
+  });
+
+  it("leave proxies alone that were there before a plugin that is on its way, and no other", async () => {
+    rollouts = rolloutsHere();
+    newest = { kind: "pending" };
+    running = PROXIES.slice(0, 15).map(({ address }) => address);
+    rollouts.update([pluginObject()]);
+    running = PROXIES.map(({ address }) => address);
+    rollouts.update([pluginObject()]);
+    expect(served()).toEqual({ pending: 15, unavailable: 5 });
+    expect(rollouts.differsByProxy("shop", "header")).toBe(true);
+    newest = moduleState("one");
+    rollouts.update([pluginObject()]);
+    expect(served()).toEqual({ one: PROXIES.length });
+    expect(rollouts.differsByProxy("shop", "header")).toBe(false);
   });
 
   it("pass on what is not a module, and forget a plugin that is gone", async () => {

@@ -24,6 +24,8 @@ export interface RolloutsOptions {
   readonly versions: GoodPlugins;
   readonly stateFile: string;
   readonly proxiesOf: (plugin: MeshObject<"WasmPlugin">) => readonly WatchedProxy[];
+  /** Addresses of the pods whose proxies are there: they may have been serving for long. */
+  readonly running: () => ReadonlySet<string>;
   /** Why a proxy refused this plugin's configuration; undefined when none does. */
   readonly refusalOf: (plugin: string) => string | undefined;
   /** A page of an Envoy's admin address; undefined when it does not answer. */
@@ -65,6 +67,8 @@ interface Entry {
   readonly object: MeshObject<"WasmPlugin">;
   readonly plan: RolloutPlan | undefined;
   readonly problem: string | undefined;
+  /** The proxies that were there when the plugin came: they go on as before until its module is had. To others it is missing. */
+  readonly there: ReadonlySet<string>;
 }
 
 /** What proxies had counted when a candidate was first looked at, and what when its present step was. */
@@ -137,7 +141,7 @@ export function createRollouts(options: RolloutsOptions): Rollouts {
       }
       for (const object of plugins) {
         const known = entries.get(nameOf(object));
-        const entry = known?.object === object ? known : { object, ...planOf(object) };
+        const entry = known?.object === object ? known : { object, ...planOf(object), there: known?.there ?? options.running() };
         entries.set(nameOf(object), entry);
         offer(nameOf(object), entry);
       }
@@ -151,9 +155,11 @@ export function createRollouts(options: RolloutsOptions): Rollouts {
         if (first !== undefined && rest !== undefined) return { kind: "split", percent: candidateShare(state), first, rest };
       }
       const good = contentOf(versionFor(state, bucketOf(plugin, proxy)));
-      return good === undefined ? newest(namespace, name) : { kind: "module", ...good };
+      if (good !== undefined) return { kind: "module", ...good };
+      const newestState = newest(namespace, name);
+      return newestState.kind === "pending" && entries.get(plugin)?.there.has(proxy) !== true ? MISSING : newestState;
     },
-    differsByProxy: (namespace, name) => states.get(`${namespace}/${name}`)?.candidate?.plan.of === "proxies",
+    differsByProxy: (namespace, name) => states.get(`${namespace}/${name}`)?.candidate?.plan.of === "proxies" || newest(namespace, name).kind === "pending",
     isFirst: (namespace, name, proxy) => bucketOf(`${namespace}/${name}`, proxy) < candidateShare(states.get(`${namespace}/${name}`) ?? newRollout),
     problems: () => [...entries.values()].flatMap(({ object, problem }) => (problem === undefined ? [] : [{ object, message: problem }])),
     status: () => [...entries].map(([plugin, { object }]) => statusOf(plugin, states.get(plugin) ?? newRollout, options.proxiesOf(object))),
@@ -178,6 +184,9 @@ export function createRollouts(options: RolloutsOptions): Rollouts {
     },
   };
 }
+
+/** A proxy never serves without a filter that was asked for before it started: its failStrategy decides. */
+const MISSING: PluginState = { kind: "unavailable", reason: "has not been fetched yet" };
 
 /** Compares what the proxies with the candidate count from the step's first reading on to the others, or to what they counted before the candidate came. */
 async function judgeCandidate(plugin: string, { object }: Entry, state: RolloutState, readings: Map<string, Readings>, { proxiesOf, readPage }: RolloutsOptions): Promise<string | undefined> {

@@ -100,7 +100,10 @@ function detached(read: Read, where: string): FoundSignatures {
 
 async function readBounded(path: string, maxBytes: number): Promise<Read> {
   try {
-    const { size } = await stat(path);
+    const file = await stat(path);
+    // A device or a pipe need not have an end.
+    if (!file.isFile()) return { ok: false, message: `${path}: this is no regular file` };
+    const { size } = file;
     if (size > maxBytes) return { ok: false, message: `${path}: larger than ${maxBytes} bytes` };
     return { ok: true, bytes: await readFile(path) };
   } catch (error) {

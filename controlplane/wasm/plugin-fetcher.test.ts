@@ -140,6 +140,13 @@ describe("plugins from files", () => {
     await until(() => served(plugins) === "one");
   });
 
+  it("are not read from what need not end", async () => {
+    const plugins = fetcher();
+    plugins.update([plugin("p", { url: "file:///dev/zero" }), plugin("q", { url: "file://." })]);
+    await plugins.settled();
+    expect(plugins.problems().map(({ message }) => message)).toEqual(["/dev/zero: this is no regular file", `${join(root, "mesh")}: this is no regular file`]);
+  });
+
   it("leave the chain alone while a plugin is new and on its way", async () => {
     let release = () => {};
     const slow: PluginChecker = { check: () => new Promise((resolve) => (release = () => resolve({ kind: "good" }))) };
