@@ -134,6 +134,17 @@ describe("rollouts", () => {
     await until(() => rollouts?.status()[0]?.history.at(-1)?.outcome === "rolled back");
   });
 
+  it("read what proxies counted before a new version in the moment it comes", () => {
+    rollouts = rolloutsHere();
+    rollouts.update([pluginObject()]);
+    expect(requests).toBe(0);
+    newest = moduleState("two");
+    rollouts.update([pluginObject()]);
+    expect(requests).toBe(10 * PROXIES.length);
+    rollouts.update([pluginObject()]);
+    expect(requests).toBe(10 * PROXIES.length);
+  });
+
   it("blame no version for what was counted of the one before it", async () => {
     const object = await begun();
     serverErrors = 1;

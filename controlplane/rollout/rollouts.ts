@@ -104,7 +104,8 @@ export function createRollouts(options: RolloutsOptions): Rollouts {
       void versions.forget(`${plugin}@${version}`);
     }
   };
-  const offer = (plugin: string, { object, plan }: Entry): void => {
+  const offer = (plugin: string, entry: Entry): void => {
+    const { object, plan } = entry;
     const state = newest(object.metadata.namespace, object.metadata.name);
     if (state.kind !== "module") return;
     const good = { module: state.module, settings: state.settings };
@@ -113,7 +114,11 @@ export function createRollouts(options: RolloutsOptions): Rollouts {
       contents.set(`${plugin}@${version}`, good);
       void versions.keep(`${plugin}@${version}`, good);
     }
+    const before = states.get(plugin)?.candidate;
     apply(plugin, { kind: "version", version, plan, nowMs: clock.nowMs() });
+    const now = states.get(plugin);
+    // At once, not at the next tick: later its own requests would stand among those from before it.
+    if (now?.candidate !== undefined && now.candidate.version !== before?.version) void judgeCandidate(plugin, entry, now, readings, options);
   };
 
   return {

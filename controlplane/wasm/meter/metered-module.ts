@@ -41,7 +41,7 @@ export function meteredModule(module: WasmModule, budget: PluginBudget = DEFAULT
   let known = byBudget.get(key);
   if (known === undefined) {
     const metering = meterModule(module.bytes, budget, module.sha256);
-    known = metering.kind === "metered" ? { kind: "module", module: { sha256: module.sha256, bytes: metering.bytes } } : { kind: "refused", reason: `no budget can be given to it: ${metering.reason}` };
+    known = metering.kind === "metered" ? { kind: "module", module: { sha256: module.sha256, bytes: metering.bytes } } : { kind: "refused", reason: `${metering.reason} (no budget can be given to it)` };
     byBudget.set(key, known);
   }
   return known;
