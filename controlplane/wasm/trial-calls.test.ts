@@ -40,6 +40,9 @@ describe("trialCalls", () => {
   ])("says that %s traps", async (name, body) => {
     expect((await warnings(`export function ${name}${body}`))[0]).toMatch(new RegExp(`^${name} trapped in a trial call: `));
   });
+  it("calls nothing that a proxy would not: no response of a request that the module holds", async () => {
+    expect(await warnings("export function proxy_on_request_headers(id: u32, n: u32, e: u32): u32 { return 1; } export function proxy_on_response_body(id: u32, n: u32, e: u32): u32 { unreachable(); return 0; }")).toEqual([]);
+  });
   it("says that memory grows with each request", async () => {
     expect(await warnings("export function proxy_on_request_headers(id: u32, n: u32, e: u32): u32 { heap.alloc(4096); return 0; }")).toEqual([expect.stringMatching(/^its memory grew by \d+ KiB over 200 trial requests/)]);
   });

@@ -40,8 +40,8 @@ function exchange(host: Host): void {
     () => stream.sendRequestBody(BODY, { endOfStream: false }),
     () => stream.sendRequestTrailers(TRAILERS),
     () => answer(stream),
-    () => stream.sendResponseBody(BODY, { endOfStream: false }),
-    () => stream.sendResponseTrailers(TRAILERS),
+    () => stream.responseHeaders && stream.sendResponseBody(BODY, { endOfStream: false }),
+    () => stream.responseHeaders && stream.sendResponseTrailers(TRAILERS),
   ];
   for (const step of steps) {
     // Whoever waits for a callout gets its answer before the next step.
@@ -52,7 +52,7 @@ function exchange(host: Host): void {
   stream.end();
 }
 
-/** Upstream answers only requests that reach it. */
+/** Upstream answers only requests that reach it, and says nothing more of the others. */
 function answer(stream: HttpStream): void {
   if (stream.outcome.kind === "continue") stream.sendResponseHeaders({ ":status": "200", "content-type": "application/json" }, { endOfStream: false });
 }

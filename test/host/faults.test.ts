@@ -38,6 +38,16 @@ describe("injected faults", () => {
     expect(one.failure()).toMatchObject({ callback: "proxy_on_request_headers", message: expect.stringContaining("a trap was injected into proxy_get_header_map_pairs") });
     expect(startHost({ module: sample, configuration: "{}", faults: [{ call: "proxy_define_metric", worker: 0, answer: "trap" }] })).toMatchObject({ ok: false, stage: "configure" });
   });
+
+  it("that could never happen are refused, and those that did not are named", () => {
+    expect(() => host([{ call: "proxy_get_header", answer: "trap" }])).toThrow("faults[0].call: there is no host function proxy_get_header");
+    expect(() => host([{ call: "fd_write", callback: "onLog", answer: 8 }])).toThrow("faults[0].callback: there is no callback onLog");
+    const one = host([{ call: "proxy_get_header_map_pairs", nth: 2, answer: Status.NotFound }]);
+    one.run();
+    expect(() => one.verify()).toThrow("faults[0]: expected a fault in proxy_get_header_map_pairs, it never came (such calls: 1)");
+    one.run();
+    expect(() => one.verify()).not.toThrow();
+  });
 });
 
 describe("a VM that is reloaded", () => {

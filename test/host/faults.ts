@@ -1,4 +1,6 @@
 import type { HostCall } from "./environment.ts";
+import { HostError } from "./errors.ts";
+import { CALLBACK_SIGNATURES, IMPORT_SIGNATURES } from "./signatures.ts";
 
 /** A fault to inject. It applies to the calls that all given fields describe. */
 export interface Fault {
@@ -17,16 +19,33 @@ export interface Fault {
 /** What is to happen in place of a call: a status, "trap", or undefined for the call itself. */
 export type FaultPlan = (call: HostCall) => number | "trap" | undefined;
 
-/** A plan that counts calls and injects the faults; the first one that applies wins. */
-export function planFaults(faults: readonly Fault[]): FaultPlan {
+/** Faults that are counted; `missed` has a sentence for each that has not happened. */
+export interface PlannedFaults {
+  readonly plan: FaultPlan;
+  readonly missed: () => readonly string[];
+}
+
+const HOST_CALLS: ReadonlySet<string> = new Set(["allocator", ...[...IMPORT_SIGNATURES.keys()].map((name) => name.slice(name.indexOf(".") + 1))]);
+
+/** Counts calls and injects the faults; the first one that applies wins. Throws a HostError (`UNKNOWN_CALL`) for names that no call and no callback has. */
+export function planFaults(faults: readonly Fault[]): PlannedFaults {
   const counts = faults.map(() => 0);
-  return (call) => {
+  const happened = faults.map(() => false);
+  faults.forEach(({ call, callback }, i) => {
+    if (!HOST_CALLS.has(call)) throw new HostError("UNKNOWN_CALL", `faults[${i}].call: there is no host function ${call}`);
+    if (callback !== undefined && !CALLBACK_SIGNATURES.has(callback)) throw new HostError("UNKNOWN_CALL", `faults[${i}].callback: there is no callback ${callback}`);
+  });
+  const plan: FaultPlan = (call) => {
     let answer: number | "trap" | undefined;
     faults.forEach((fault, i) => {
       if (fault.call !== call.name || (fault.callback ?? call.callback) !== call.callback || (fault.worker ?? call.worker) !== call.worker) return;
       const count = (counts[i] = (counts[i] ?? 0) + 1);
-      if (answer === undefined && (fault.nth ?? count) === count) answer = fault.answer;
+      if (answer !== undefined || (fault.nth ?? count) !== count) return;
+      answer = fault.answer;
+      happened[i] = true;
     });
     return answer;
   };
+  const missed = (): readonly string[] => faults.flatMap(({ call }, i) => (happened[i] ? [] : [`faults[${i}]: expected a fault in ${call}, it never came (such calls: ${counts[i]})`]));
+  return { plan, missed };
 }

@@ -112,6 +112,19 @@ describe("a running host", () => {
     expect(host.metrics.counter("probe_counter")).toBe(2);
   });
 
+  it("refuses what no proxy would send", () => {
+    const stream = createHost({ module: sample, configuration: "{}" }).newStream();
+    expect(() => stream.sendRequestBody("x")).toThrow("the request's body cannot come before its headers");
+    stream.sendRequestHeaders();
+    expect(() => stream.sendRequestHeaders()).toThrow("the request's headers have been sent already");
+    expect(() => stream.sendRequestBody("x")).toThrow("the request's body cannot come: the request is over, say { endOfStream: false } of what came before");
+    stream.sendResponseHeaders({ ":status": "200" }, { endOfStream: false });
+    stream.sendResponseTrailers({ a: "b" });
+    expect(() => stream.sendResponseBody("x")).toThrow("the response's body cannot come: the response is over");
+    stream.end();
+    expect(() => stream.sendResponseTrailers({})).toThrow("the stream has ended");
+  });
+
   it("injects faults into host calls", () => {
     const calls: string[] = [];
     const host = createHost({

@@ -2,7 +2,7 @@ import { checkedAttributes } from "./attributes.ts";
 import { type ConnectionOptions, TcpConnection } from "./connection.ts";
 import { Clock, type Environment, type ForeignFunction, type HostCall } from "./environment.ts";
 import { HostError } from "./errors.ts";
-import { type Fault, planFaults } from "./faults.ts";
+import { type Fault, planFaults, type PlannedFaults } from "./faults.ts";
 import type { GrpcCall } from "./grpc-call.ts";
 import type { HttpCall } from "./http-call.ts";
 import { Metrics } from "./metrics.ts";
@@ -74,16 +74,18 @@ export class Host {
   /** Everything the module logged, oldest first. */
   readonly logs: LogEntry[];
   readonly #environment: Environment;
+  readonly #faults: PlannedFaults;
   #options: HostOptions;
   #workers: PluginInstance[] = [];
   #retired: PluginInstance[] = [];
 
   constructor(options: HostOptions) {
     this.#options = options;
+    this.#faults = planFaults(options.faults ?? []);
     this.#environment = {
       clock: new Clock(), metrics: new Metrics(), sharedData: new SharedData(), queues: new SharedQueues(), logs: [], attributes: checkedAttributes(options.attributes ?? {}),
       clusters: options.clusters && new Set(options.clusters), foreignFunctions: options.foreignFunctions ?? {}, vmId: options.vmId ?? "",
-      vmConfiguration: toBytes(options.vmConfiguration ?? ""), intercept: options.intercept, faults: planFaults(options.faults ?? []), environmentVariables: options.environmentVariables ?? {}, strict: options.strict, violations: new Set(), logLevel: options.logLevel ?? "trace", httpCalls: [], grpcCalls: [],
+      vmConfiguration: toBytes(options.vmConfiguration ?? ""), intercept: options.intercept, faults: this.#faults.plan, environmentVariables: options.environmentVariables ?? {}, strict: options.strict, violations: new Set(), logLevel: options.logLevel ?? "trace", httpCalls: [], grpcCalls: [],
     };
     this.clock = this.#environment.clock;
     this.metrics = this.#environment.metrics;
@@ -131,10 +133,10 @@ export class Host {
 
   /**
    * Throws a HostError (`NOT_CLEAN`) that lists every callback beyond the strict limits, streams that never ended, callouts nobody waits for
-   * the end of, roots that stayed behind, and memory that grew after the warm-up. Call it at a test's end, when all streams have ended.
+   * the end of, roots that stayed behind, faults that never happened, and memory that grew after the warm-up. Call it at a test's end, when all streams have ended.
    */
   verify(): void {
-    const problems = [...this.#environment.violations];
+    const problems = [...this.#environment.violations, ...this.#faults.missed()];
     const instances = [...this.#workers, ...this.#retired.filter((instance) => !instance.isGone)];
     for (const { openStreams, vm } of instances) if (openStreams > 0) problems.push(`contexts of worker ${vm.worker}: expected every stream to have ended, ${openStreams} did not`);
     for (const { openStreams, vm, name } of this.#retired.filter((instance) => !instance.isGone)) if (openStreams === 0) problems.push(`contexts of worker ${vm.worker}: a former root of ${name} answered false to proxy_on_done and never called proxy_done`);

@@ -9,6 +9,7 @@ import { latin1, toBytes } from "./pairs.ts";
 import type { PluginInstance } from "./plugin.ts";
 import { MapType } from "./status.ts";
 import { derivedAttributes } from "./stream-attributes.ts";
+import { StreamOrder } from "./stream-order.ts";
 
 /** Where a stream stands. `paused`: held by the filter until it continues. `reset`: closed by the filter. */
 export type Outcome = { readonly kind: "continue" } | { readonly kind: "paused" } | { readonly kind: "replied"; readonly reply: LocalReply } | { readonly kind: "reset" };
@@ -55,6 +56,8 @@ export class HttpStream {
   readonly #id: number;
   #request = newSide();
   #response = newSide();
+  readonly #requestOrder = new StreamOrder("request");
+  readonly #responseOrder = new StreamOrder("response");
   #created = false;
   #ended = false;
   #isLogging = false;
@@ -129,17 +132,20 @@ export class HttpStream {
   }
 
   sendRequestHeaders({ endOfStream = true }: { readonly endOfStream?: boolean } = {}): Outcome {
+    this.#take(this.#requestOrder, "headers", endOfStream);
     this.#create();
     this.#headers(this.#request, "proxy_on_request_headers", this.requestHeaders, endOfStream);
     return this.outcome;
   }
 
   sendRequestBody(data: string | Uint8Array, { endOfStream = true }: { readonly endOfStream?: boolean } = {}): Outcome {
+    this.#take(this.#requestOrder, "body", endOfStream);
     this.#whenFree(this.#request, () => this.#data(this.#request, "proxy_on_request_body", toBytes(data), endOfStream));
     return this.outcome;
   }
 
   sendRequestTrailers(trailers: HeadersInput): Outcome {
+    this.#take(this.#requestOrder, "trailers", true);
     this.#whenFree(this.#request, () => this.#trailers(this.#request, "proxy_on_request_trailers", new HeaderMap(trailers, "trailers")));
     return this.outcome;
   }
@@ -149,16 +155,19 @@ export class HttpStream {
     if (this.outcome.kind !== "continue") throw new HostError("WRONG_ORDER", `upstream cannot answer: the stream is ${this.outcome.kind}`);
     this.responseHeaders = new HeaderMap(headers, "response");
     if (!this.responseHeaders.has(":status")) throw new HostError("WRONG_ORDER", "response headers need :status");
+    this.#take(this.#responseOrder, "headers", endOfStream);
     this.#headers(this.#response, "proxy_on_response_headers", this.responseHeaders, endOfStream);
     return this.outcome;
   }
 
   sendResponseBody(data: string | Uint8Array, { endOfStream = true }: { readonly endOfStream?: boolean } = {}): Outcome {
+    this.#take(this.#responseOrder, "body", endOfStream);
     this.#whenFree(this.#response, () => this.#data(this.#response, "proxy_on_response_body", toBytes(data), endOfStream));
     return this.outcome;
   }
 
   sendResponseTrailers(trailers: HeadersInput): Outcome {
+    this.#take(this.#responseOrder, "trailers", true);
     this.#whenFree(this.#response, () => this.#trailers(this.#response, "proxy_on_response_trailers", new HeaderMap(trailers, "trailers")));
     return this.outcome;
   }
@@ -199,6 +208,12 @@ export class HttpStream {
     if (this.#created) return;
     this.#created = true;
     this.#plugin.vm.invoke(this.#context, "proxy_on_context_create", this.#id, this.#plugin.context.id);
+  }
+
+  /** What a client or upstream sends once the stream has ended, or out of order, is a mistake of the test. */
+  #take(order: StreamOrder, part: "headers" | "body" | "trailers", isLast: boolean): void {
+    if (this.#ended) throw new HostError("WRONG_ORDER", "the stream has ended: nothing can be sent on it any more");
+    if (!this.#reply && !this.#reset) order.take(part, isLast);
   }
 
   /** Whether the module is to be called; a dead VM answers for itself. */
