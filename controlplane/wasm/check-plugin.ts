@@ -15,7 +15,7 @@ process.stdin.on("end", () => {
 });
 
 function tryModule(module: Uint8Array, settings: CheckRequest["settings"]): CheckResult {
-  const result = startHost({ module, configuration: settings.configuration, rootId: settings.rootId, ...restricted(settings) });
+  const result = startHost({ module, configuration: settings.configuration, rootId: settings.rootId, environmentVariables: environmentOf(settings), ...restricted(settings) });
   if (!result.ok) return { kind: "bad", reason: `${result.stage}: ${result.reason}` };
   process.stdout.write(`${STARTED_LINE}\n`);
   const warnings = trialCalls(result.host, exportsOf(module));
@@ -26,6 +26,11 @@ function tryModule(module: Uint8Array, settings: CheckRequest["settings"]): Chec
 
 function exportsOf(module: Uint8Array): ReadonlySet<string> {
   return new Set(WebAssembly.Module.exports(new WebAssembly.Module(module)).map(({ name }) => name));
+}
+
+/** What a proxy's own environment gives is not known here: such a variable is there, and empty. */
+function environmentOf({ environment, hostEnvironment }: CheckRequest["settings"]): Readonly<Record<string, string>> {
+  return { ...Object.fromEntries(hostEnvironment.map((name) => [name, ""])), ...environment };
 }
 
 /** As Envoy answers a function that the module may not use: WasmResult::InternalFailure, or WASI's ENOTCAPABLE. */

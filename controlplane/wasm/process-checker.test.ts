@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import asc from "assemblyscript/asc";
 import { build } from "esbuild";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { tinyModule } from "../../test/fakes/tiny-module.ts";
@@ -17,6 +18,23 @@ beforeAll(async () => {
   await build({ entryPoints: [fileURLToPath(new URL("check-plugin.ts", import.meta.url))], outfile: script, bundle: true, platform: "node", format: "esm", logLevel: "error" });
 });
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+/** A module that takes its configuration where WASI's environ_sizes_get tells of this many variables. */
+async function countingModule(variables: number): Promise<Uint8Array> {
+  const source = `
+@external("wasi_snapshot_preview1", "environ_sizes_get") declare function sizes(count: usize, bytes: usize): i32;
+export function proxy_abi_version_0_2_1(): void {}
+export function proxy_on_memory_allocate(size: usize): usize { return heap.alloc(size); }
+export function proxy_on_context_create(id: u32, parent: u32): void {}
+export function proxy_on_vm_start(id: u32, size: u32): u32 { return 1; }
+export function proxy_on_configure(id: u32, size: u32): u32 { const out = heap.alloc(8); return sizes(out, out + 4) == 0 && load<u32>(out) == ${variables} ? 1 : 0; }`;
+  const files: Record<string, Uint8Array> = {};
+  const { error, stderr } = await asc.main(["m.ts", "--runtime", "stub", "--outFile", "m.wasm", "--use", "abort="], {
+    readFile: (file) => (file === "m.ts" ? source : null), writeFile: (file, data) => void (files[file] = data as Uint8Array), listFiles: () => [],
+  });
+  if (error !== null) throw new Error(stderr.toString());
+  return files["m.wasm"] ?? new Uint8Array();
+}
 
 describe("checking a module in a child process", () => {
   it("lets a module through that starts", async () => {
@@ -35,6 +53,13 @@ describe("checking a module in a child process", () => {
     const checker = createProcessChecker({ script });
     expect(await checker.check(moduleOf(tinyModule("accept-if-configured")), settings)).toEqual({ kind: "good", warnings: [] });
     expect(await checker.check(moduleOf(tinyModule("accept-if-configured")), { ...settings, configuration: "" })).toMatchObject({ kind: "bad" });
+  });
+
+  it("gives it the variables that its WasmPlugin names, and those of the proxy empty", async () => {
+    const checker = createProcessChecker({ script });
+    const named = { ...settings, environment: { A: "x" }, hostEnvironment: ["B"] };
+    expect(await checker.check(moduleOf(await countingModule(2)), named)).toEqual({ kind: "good", warnings: [] });
+    expect(await checker.check(moduleOf(await countingModule(2)), settings)).toMatchObject({ kind: "bad" });
   });
 
   it("ends a module that never returns when its budget is used up", async () => {
