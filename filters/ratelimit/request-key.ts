@@ -106,7 +106,7 @@ function templateValue(part: KeyPart): Span {
   const path = request.path();
   if (path == ABSENT) return ABSENT;
   for (let i = 0; i < part.templates.length; i++) {
-    if (unchecked(part.templates[i]).matches(path)) return viewOf(unchecked(part.templateTexts[i]));
+    if (unchecked(part.templates[i]).matches(path, true)) return viewOf(unchecked(part.templateTexts[i]));
   }
   return ABSENT;
 }
@@ -115,7 +115,7 @@ function templateValue(part: KeyPart): Span {
 function captureValue(part: KeyPart): Span {
   const path = request.path();
   const template = unchecked(part.templates[0]);
-  if (path == ABSENT || !template.matches(path)) return ABSENT;
+  if (path == ABSENT || !template.matches(path, true)) return ABSENT;
   const start = unchecked(template.literals[0]).length;
   const slash = indexOf(path, 0x2f, start);
   return cut(path, start, slash < 0 ? lengthOf(path) : slash);
