@@ -57,6 +57,13 @@ describe("a rollout", () => {
     expect(once.stable).toBe("v2");
     expect(advance(once, { kind: "undo", nowMs: 2 }).state.stable).toBe("v1");
   });
+  it("can go back however often something newer was tried in vain", () => {
+    const attempts = Array.from({ length: 25 }, (_, i): readonly RolloutEvent[] => [{ kind: "version", version: `bad-${i}`, plan, nowMs: i }, { kind: "unhealthy", why: "5xx", nowMs: i }]).flat();
+    const state = play(first, { ...second, plan: undefined } as RolloutEvent, ...attempts);
+    expect(state.history).toHaveLength(10);
+    expect(state.history.at(-1)).toMatchObject({ version: "bad-24" });
+    expect(advance(state, { kind: "undo", nowMs: 99 }).state.stable).toBe("v1");
+  });
   it("says what cannot be done", () => {
     for (const kind of ["promote", "abort", "undo"] as const) expect(advance(play(first), { kind, nowMs: 1 }).refusal).toBeDefined();
   });

@@ -111,6 +111,14 @@ describe("rollouts", () => {
     expect(rollouts?.status()[0]?.history.at(-1)).toMatchObject({ outcome: "rolled back", why: refusal });
   });
 
+  it("say that proxies refuse a version that went to all at once", () => {
+    rollouts = rolloutsHere();
+    rollouts.update([pluginObject("")]);
+    expect(rollouts.status()[0]).not.toHaveProperty("refusal");
+    refusal = "web-3.shop refused it: no such import";
+    expect(rollouts.status()[0]).toMatchObject({ refusal });
+  });
+
   it("take a version back whose proxies answer with more errors", async () => {
     await begun();
     serverErrors = 1;

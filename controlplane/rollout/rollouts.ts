@@ -40,6 +40,8 @@ export interface RolloutStatus extends RolloutState {
   readonly plugin: string;
   readonly sharePercent: number;
   readonly proxies: { readonly candidate: number; readonly all: number };
+  /** Why a proxy would not have what it was given, and stayed with what it had. */
+  readonly refusal?: string;
 }
 
 export interface PlanProblem { readonly object: MeshObject<"WasmPlugin">; readonly message: string }
@@ -167,7 +169,7 @@ export function createRollouts(options: RolloutsOptions): Rollouts {
     differsByProxy: (namespace, name) => states.get(`${namespace}/${name}`)?.candidate?.plan.of === "proxies" || newest(namespace, name).kind === "pending",
     isFirst: (namespace, name, proxy) => bucketOf(`${namespace}/${name}`, proxy) < candidateShare(states.get(`${namespace}/${name}`) ?? newRollout),
     problems: () => [...entries.values()].flatMap(({ object, problem }) => (problem === undefined ? [] : [{ object, message: problem }])),
-    status: () => [...entries].map(([plugin, { object }]) => statusOf(plugin, states.get(plugin) ?? newRollout, options.proxiesOf(object))),
+    status: () => [...entries].map(([plugin, { object }]) => statusOf(plugin, states.get(plugin) ?? newRollout, options.proxiesOf(object), options.refusalOf(plugin))),
     act(plugin, verb) {
       if (!entries.has(plugin)) return `there is no WasmPlugin ${plugin}`;
       return apply(plugin, { kind: verb, nowMs: clock.nowMs() });
@@ -243,10 +245,10 @@ function planOf(object: MeshObject<"WasmPlugin">): Pick<Entry, "plan" | "problem
 /** To no proxy: the buckets begin at 0. */
 const HOLD: RolloutPlan = { of: "proxies", steps: [{ percent: 0, pauseMs: undefined }], rollback: { errorRate: 0, latency: 0, metric: undefined, minimumRequests: Number.MAX_SAFE_INTEGER } };
 
-function statusOf(plugin: string, state: RolloutState, proxies: readonly WatchedProxy[]): RolloutStatus {
+function statusOf(plugin: string, state: RolloutState, proxies: readonly WatchedProxy[], refusal: string | undefined): RolloutStatus {
   const share = candidateShare(state);
-  if (isSplit(state)) return { plugin, ...state, sharePercent: share, proxies: { candidate: proxies.length, all: proxies.length } };
-  return { plugin, ...state, sharePercent: share, proxies: { candidate: proxies.filter(({ address }) => bucketOf(plugin, address) < share).length, all: proxies.length } };
+  const first = isSplit(state) ? proxies : proxies.filter(({ address }) => bucketOf(plugin, address) < share);
+  return { plugin, ...state, sharePercent: share, proxies: { candidate: first.length, all: proxies.length }, ...(refusal !== undefined && { refusal }) };
 }
 
 function tell(log: RolloutsOptions["log"], plugin: string, before: RolloutState, after: RolloutState): void {

@@ -131,6 +131,10 @@ function servedBefore({ history, stable }: RolloutState): VersionId | undefined 
   return served.findLast((version) => version !== stable);
 }
 
+/** Attempts that came to nothing go first: they must not push out what one may go back to. */
 function remember({ history }: RolloutState, entry: HistoryEntry): readonly HistoryEntry[] {
-  return [...history, entry].slice(-HISTORY);
+  const all = [...history, entry];
+  if (all.length <= HISTORY) return all;
+  const failed = history.findIndex(({ outcome }) => outcome === "rolled back" || outcome === "aborted");
+  return all.toSpliced(Math.max(0, failed), 1);
 }
