@@ -1,5 +1,6 @@
 // What a type still has to send, and what becomes of a response that was answered.
 import type { EncodedResource } from "../snapshot/encode.ts";
+import { allNew, contentsOf, routesOfHosts } from "../snapshot/whole-maps.ts";
 import { heldAfter } from "./full-state.ts";
 import { type Flight, type Held, HOLDS_NOTHING, isFullState, isSubscribed, MUST_ANSWER, type TypeState } from "./type-state.ts";
 
@@ -11,6 +12,26 @@ const NOTHING: Pending = { updates: [], absent: [], removals: [], settled: [] };
 /** What is to be sent of a type; `settled` names need no more attention. Contents that the client refused are left out. */
 export function pendingOf(state: TypeState): Pending {
   if (state.dirty.size === 0) return NOTHING;
+  if (state.examined.size + state.suspects.length + state.refused.size + state.held.size > 0) return lookThrough(state);
+  if (takesAll(state)) return { ...NOTHING, updates: contentsOf(state.basis) };
+  const last = seen.get(state.dirty);
+  if (last !== undefined && last.basis === state.basis && last.subscription.names === state.subscription.names && last.subscription.wildcard === state.subscription.wildcard && last.scope === state.scope && last.kind === state.kind && last.dialect === state.dialect) return last.pending;
+  const pending = lookThrough(state);
+  const { basis, subscription, scope, kind, dialect } = state;
+  seen.set(state.dirty, { basis, subscription, scope, kind, dialect, pending });
+  return pending;
+}
+
+/** For each set of names, what was found last: it is looked at at every event until it is sent, and streams that come share it. */
+const seen = new WeakMap<TypeState["dirty"], Pick<TypeState, "basis" | "subscription" | "scope" | "kind" | "dialect"> & { readonly pending: Pending }>();
+
+/** Whether the client wants everything and has nothing of it. */
+function takesAll({ dirty, basis, subscription, scope }: TypeState): boolean {
+  if (!subscription.wildcard || dirty !== allNew(basis)) return false;
+  return scope === undefined || [...routesOfHosts(basis)].every((route) => scope.has(route));
+}
+
+function lookThrough(state: TypeState): Pending {
   const group = state.suspects.length === 0 ? undefined : new Set(state.suspects[0]);
   const pending = { updates: [] as EncodedResource[], absent: [] as string[], removals: [] as string[], settled: [] as string[] };
   for (const [name, held] of state.dirty) {
@@ -65,12 +86,12 @@ function settleGroups(state: TypeState): TypeState {
 /** The state with a response on its way. */
 export function sendOff(state: TypeState, flight: Flight): TypeState {
   const isAll = flight.updates.size + flight.removed.length === state.dirty.size;
-  const dirty = new Map(isAll ? [] : state.dirty);
-  if (!isAll) {
-    for (const name of flight.updates.keys()) dirty.delete(name);
-    for (const name of flight.removed) dirty.delete(name);
-  }
-  return { ...state, dirty, flight, owesAnswer: false, sentBasis: state.basis, lastNonce: flight.nonce };
+  const rest = { ...state, flight, owesAnswer: false, sentBasis: state.basis, lastNonce: flight.nonce };
+  if (isAll) return { ...rest, dirty: new Map() };
+  const dirty = new Map(state.dirty);
+  for (const name of flight.updates.keys()) dirty.delete(name);
+  for (const name of flight.removed) dirty.delete(name);
+  return { ...rest, dirty };
 }
 
 /** The state after the client accepted what was on its way. */

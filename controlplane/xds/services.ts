@@ -2,7 +2,7 @@
 import type { MethodDefinition, ServiceDefinition } from "@grpc/grpc-js";
 import { resourceTypes } from "../snapshot/type-urls.ts";
 import { DELTA_ADS, type StreamKind } from "./stream-events.ts";
-import { createResponseWriter, type UnwrittenResponse } from "./wire.ts";
+import type { UnwrittenResponse } from "./wire.ts";
 
 /** One method, its path, and what its streams are for. */
 export interface DiscoveryMethod { readonly name: string; readonly path: string; readonly stream: StreamKind }
@@ -34,16 +34,15 @@ export const discoveryMethods: readonly DiscoveryMethod[] = [
   }),
 ];
 
-/** The methods as grpc-js wants them. Requests stay bytes; a response becomes bytes when grpc-js takes it, which copies them at once behind its own header. */
+/** The methods as grpc-js wants them. Requests stay bytes; a response becomes bytes when grpc-js copies it behind its own header. */
 export function serviceDefinition(): ServiceDefinition {
-  const write = createResponseWriter();
-  return Object.fromEntries(discoveryMethods.map(({ name, path }) => [name, bytesMethod(path, write)]));
+  return Object.fromEntries(discoveryMethods.map(({ name, path }) => [name, bytesMethod(path)]));
 }
 
-function bytesMethod(path: string, write: (response: UnwrittenResponse) => Uint8Array): MethodDefinition<Uint8Array, UnwrittenResponse> {
+function bytesMethod(path: string): MethodDefinition<Uint8Array, UnwrittenResponse> {
   const asTheyAre = (bytes: Uint8Array): Buffer => bytes as Buffer;
   const notDecoded = (): never => {
     throw new Error("a server reads no responses");
   };
-  return { path, requestStream: true, responseStream: true, requestSerialize: asTheyAre, requestDeserialize: asTheyAre, responseSerialize: (response) => write(response) as Buffer, responseDeserialize: notDecoded };
+  return { path, requestStream: true, responseStream: true, requestSerialize: asTheyAre, requestDeserialize: asTheyAre, responseSerialize: (response) => response as unknown as Buffer, responseDeserialize: notDecoded };
 }

@@ -4,6 +4,7 @@
 import type { EncodedMap, EncodedResource } from "../snapshot/encode.ts";
 import type { ResourceKind } from "../snapshot/resources.ts";
 import { kindOf, resourceKinds, resourceTypes } from "../snapshot/type-urls.ts";
+import { contentsOf } from "../snapshot/whole-maps.ts";
 import { versionOf, wholeState } from "./full-state.ts";
 import { accept, hasUpdates, judge, type Pending, pendingOf, reject, sendOff, settle } from "./pending.ts";
 import { type ContentMaps, DELTA_ADS, isQuestion, type StreamEffect, type StreamEvent, type StreamKind, type StreamRequest } from "./stream-events.ts";
@@ -127,7 +128,7 @@ function applyAnswer(type: TypeState, request: StreamRequest, nowMs: number, eff
   const { flight } = type;
   if (flight === undefined || request.nonce !== flight.nonce) return type;
   if (request.error === undefined) {
-    effects.push({ kind: "accepted", resources: flight.updates.values() });
+    effects.push({ kind: "accepted", resources: contentsOf(flight.updates) });
     return accept(type);
   }
   const { typeUrl, error: reason } = request;
@@ -202,12 +203,17 @@ function isMoving(run: Run, ...typeUrls: readonly string[]): boolean {
 
 function send(run: Run, typeUrl: string, type: TypeState, updates: readonly EncodedResource[], removed: readonly string[], effects: StreamEffect[]): void {
   const nonce = String(run.state.nextNonce);
-  const flight = { nonce, updates: new Map(updates.map((resource) => [resource.name, resource])), removed };
+  const flight = { nonce, updates: byName(type, updates), removed };
   const said = isFullState(type) ? wholeState(type, removed) : updates;
   run.state = { ...withType(run.state, typeUrl, sendOff(type, flight)), nextNonce: run.state.nextNonce + 1 };
   run.pending.set(typeUrl, { updates: [], absent: [], removals: run.pending.get(typeUrl)!.removals, settled: [] });
   if (type.dialect === "delta") effects.push({ kind: "send", typeUrl, nonce, version: "", updates, removed });
   else effects.push({ kind: "send", typeUrl, nonce, version: versionOf(type, said as readonly EncodedResource[]), updates: said, removed: [] });
+}
+
+/** Where everything is sent, that is what the class has. */
+function byName({ basis }: TypeState, updates: readonly EncodedResource[]): EncodedMap {
+  return updates.length === basis.size ? basis : new Map(updates.map((resource) => [resource.name, resource]));
 }
 
 /** A cluster that changes warms until its endpoints arrive: known ones are sent again, new ones are waited for. */

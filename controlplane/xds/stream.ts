@@ -232,9 +232,9 @@ class LiveStream implements XdsStream {
     const { budget, responses, stallMs, nowMs } = this.#host;
     const response = responses.encodeResponse(this.kind.dialect, effect);
     if (this.#unwritten++ === 0) this.#stall = setTimeout(() => this.end(grpcStatus.RESOURCE_EXHAUSTED, "the stream is not read"), stallMs);
-    const giveBack = lend(budget, response.length);
+    const giveBack = lend(budget, response.byteLength);
     this.#state = step(this.#state, { kind: "pressure", isFull: true, nowMs: nowMs() }).state;
-    this.#host.sent(this, effect, response.length);
+    this.#host.sent(this, effect, response.byteLength);
     this.#call.write(response, () => {
       this.#unwritten--;
       giveBack();

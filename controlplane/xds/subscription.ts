@@ -1,5 +1,7 @@
 // What a request's names do to a type's subscription: by difference (delta), or the whole list anew (state of the world).
 import { fingerprintOf } from "../snapshot/changes.ts";
+import { allNew } from "../snapshot/whole-maps.ts";
+import { askedTogether } from "./shared-names.ts";
 import { type Held, HOLDS_NOTHING, isFullState, isSubscribed, MUST_ANSWER, type TypeState } from "./type-state.ts";
 
 export interface SubscriptionChange { readonly subscribe: readonly string[]; readonly unsubscribe: readonly string[]; readonly initialVersions: Readonly<Record<string, string>>; readonly isFirst: boolean }
@@ -8,9 +10,13 @@ export interface SubscriptionChange { readonly subscribe: readonly string[]; rea
 export function changeSubscription(state: TypeState, change: SubscriptionChange): TypeState {
   const { subscribe, unsubscribe, initialVersions, isFirst } = change;
   if (!isFirst && subscribe.length === 0 && unsubscribe.length === 0) return state;
+  const versions = new Map(Object.entries(initialVersions));
+  if (isNew(state) && versions.size + unsubscribe.length === 0) {
+    const begun = beginWith(state, subscribe, isFirst);
+    if (begun !== undefined) return begun;
+  }
   const names = new Set(state.subscription.names);
   const dirty = new Map(state.dirty);
-  const versions = new Map(Object.entries(initialVersions));
   let { wildcard } = state.subscription;
   const isLegacy = isFirst && subscribe.length === 0 && isWildcardKind(state);
   if (isLegacy || subscribe.includes("*")) {
@@ -31,7 +37,19 @@ export function changeSubscription(state: TypeState, change: SubscriptionChange)
   // Only an empty client is owed an empty answer; one that comes back with resources is told what changed.
   const isAnswered = (wildcard && !state.subscription.wildcard && versions.size === 0) || isUnknownAsked(state, isFirst);
   const subscription = { wildcard, names, named: state.subscription.named || names.size > 0 };
-  return withoutUnsubscribed({ ...state, subscription, dirty, owesAnswer: state.owesAnswer || isAnswered });
+  const changed = { ...state, subscription, dirty, owesAnswer: state.owesAnswer || isAnswered };
+  return unsubscribe.length === 0 ? changed : withoutUnsubscribed(changed);
+}
+
+function isNew({ subscription, dirty }: TypeState): boolean {
+  return !subscription.wildcard && subscription.names.size + dirty.size === 0;
+}
+
+/** The state of a client that comes with nothing and asks for everything, or for many names at once: what others who came so have is shared with it. */
+function beginWith(state: TypeState, subscribe: readonly string[], isFirst: boolean): TypeState | undefined {
+  if (isFirst && subscribe.length === 0 && isWildcardKind(state)) return { ...state, subscription: { ...state.subscription, wildcard: true }, dirty: allNew(state.basis), owesAnswer: true };
+  const together = subscribe.includes("*") ? undefined : askedTogether(subscribe);
+  return together && { ...state, subscription: { wildcard: false, names: together.names, named: true }, dirty: together.asked, owesAnswer: state.owesAnswer || isUnknownAsked(state, isFirst) };
 }
 
 export interface SubscriptionList { readonly names: readonly string[]; readonly version: string; readonly isFirst: boolean; readonly hasContent: boolean }

@@ -3,6 +3,7 @@ import { changesBetween, fingerprintOf } from "../snapshot/changes.ts";
 import { routeConfigurationOf } from "../snapshot/consistency.ts";
 import type { EncodedMap, EncodedResource } from "../snapshot/encode.ts";
 import type { ResourceKind } from "../snapshot/resources.ts";
+import { allNew } from "../snapshot/whole-maps.ts";
 
 /** How a client speaks: what changed, or the state of the world. */
 export type Dialect = "delta" | "sotw";
@@ -84,6 +85,7 @@ export function isSubscribed(state: TypeState, name: string): boolean {
 export function changeBasis(state: TypeState, next: EncodedMap): TypeState {
   if (next === state.basis) return state;
   if (state.resumeVersion !== "") return resume(state, next);
+  if (state.basis.size === 0 && state.dirty.size === 0 && state.flight === undefined && state.subscription.wildcard && state.scope === undefined) return { ...state, basis: next, dirty: allNew(next) };
   let dirty: Map<string, Held> | undefined;
   let held: Map<string, EncodedResource> | undefined;
   for (const name of changesBetween(state.basis, next)) {
@@ -120,8 +122,9 @@ export function askAgain(state: TypeState, names: Iterable<string>): TypeState {
 
 /** The virtual hosts' state when the stream's route configurations are these. Hosts of a new one are sent, those of one that left forgotten. */
 export function changeScope(state: TypeState, scope: ReadonlySet<string>, again: readonly string[]): TypeState {
-  const dirty = new Map(state.dirty);
   const fresh = new Set([...scope].filter((route) => !state.scope?.has(route) || again.includes(route)));
+  if (fresh.size === 0 && [...(state.scope ?? [])].every((route) => scope.has(route))) return { ...state, scope };
+  const dirty = new Map(state.dirty);
   for (const name of state.basis.keys()) if (!dirty.has(name) && fresh.has(routeConfigurationOf(name))) dirty.set(name, HOLDS_NOTHING);
   for (const name of state.dirty.keys()) {
     const route = routeConfigurationOf(name);

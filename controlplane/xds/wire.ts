@@ -12,12 +12,12 @@ const ANY_VALUE = (2 << 3) | 2;
 /** Of Resource. */
 const RESOURCE_PAYLOAD = (2 << 3) | 2, RESOURCE_NAME = (3 << 3) | 2;
 
-/** A response that has yet to become bytes: that happens when the transport takes it. */
+/** A response that has yet to become bytes: that happens when the transport takes it. To grpc-js it passes for a Buffer, of which this is all that is asked. */
 export interface UnwrittenResponse {
   /** Of the message. */
-  readonly length: number;
-  /** Writes the message to the beginning of a buffer that is long enough. */
-  writeTo(buffer: Uint8Array): void;
+  readonly byteLength: number;
+  /** Writes the message into a buffer that is long enough, from this place on. */
+  copy(target: Uint8Array, at: number): void;
 }
 
 /** Strings encoded resources together; every response carries this identifier of the control plane. */
@@ -34,7 +34,7 @@ export function createResponseEncoder(controlPlane: string): ResponseEncoder {
       const rest = encodeRest(dialect, response, identifier);
       let length = rest.length;
       for (const { length: size } of contents) length += 1 + varintSize(size) + size;
-      return { length, writeTo: (buffer) => writeMessage(buffer, contents, rest) };
+      return { byteLength: length, copy: (target, at) => writeMessage(target, at, contents, rest) };
     },
   };
 }
@@ -54,8 +54,8 @@ function varintSize(value: number): number {
   return value < 0x80 ? 1 : value < 0x4000 ? 2 : value < 0x200000 ? 3 : value < 0x10000000 ? 4 : 5;
 }
 
-function writeMessage(buffer: Uint8Array, contents: readonly Uint8Array[], rest: Uint8Array): void {
-  let at = 0;
+function writeMessage(buffer: Uint8Array, start: number, contents: readonly Uint8Array[], rest: Uint8Array): void {
+  let at = start;
   for (const bytes of contents) {
     buffer[at++] = TAG.resources;
     let size = bytes.length;
@@ -65,16 +65,6 @@ function writeMessage(buffer: Uint8Array, contents: readonly Uint8Array[], rest:
     at += bytes.length;
   }
   buffer.set(rest, at);
-}
-
-/** Returns a function that writes responses, one after the other, into the same memory: what it returns holds until its next call, so copy it before. */
-export function createResponseWriter(): (response: UnwrittenResponse) => Uint8Array {
-  let scratch = Buffer.allocUnsafeSlow(64 * 1024);
-  return (response) => {
-    if (scratch.length < response.length) scratch = Buffer.allocUnsafeSlow(response.length + (response.length >>> 3));
-    response.writeTo(scratch);
-    return scratch.subarray(0, response.length);
-  };
 }
 
 /** The Any inside the bytes of a Resource, without a copy: what the state of the world sends of it. */
