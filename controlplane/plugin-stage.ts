@@ -50,7 +50,7 @@ export function createPluginRollouts({ stateDir }: ServeSettings, { clock, logge
     stateFile: join(stateDir, "rollouts.json"),
     proxiesOf: (plugin) => proxiesOf(world(), plugin),
     running: () => runningPods(world(), proxies()),
-    refusalOf: (plugin) => refusalOf(plugin, proxies()),
+    refusalOf: (plugin, sinceMs) => refusalOf(plugin, sinceMs, proxies()),
     readPage,
     clock,
     log: logger,
@@ -72,11 +72,11 @@ function runningPods(world: World, proxies: readonly ProxyStatus[]): ReadonlySet
   return new Set(proxies.flatMap(({ namespace, pod }) => world.get("Pod", namespace, pod)?.spec.status?.podIP ?? []));
 }
 
-function refusalOf(plugin: string, proxies: readonly ProxyStatus[]): string | undefined {
+function refusalOf(plugin: string, sinceMs: number, proxies: readonly ProxyStatus[]): string | undefined {
   const [namespace = "", name = ""] = plugin.split("/");
   const resource = pluginFilterName(namespace, name);
   for (const proxy of proxies) {
-    const refusal = proxy.rejections.find(({ resources }) => resources.includes(resource));
+    const refusal = proxy.rejections.find(({ resources, atMs }) => atMs >= sinceMs && resources.includes(resource));
     if (refusal !== undefined) return `${proxy.pod}.${proxy.namespace} refused it: ${refusal.message}`;
   }
   return undefined;

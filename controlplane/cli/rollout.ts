@@ -19,7 +19,7 @@ export async function rolloutStatus(plugin: string | undefined, options: { reado
   terminal.out(renderTable(["PLUGIN", "SERVING", "NEW VERSION", "SHARE", "PROXIES"], shown.map((rollout) => [
     rollout.plugin, rollout.stable ?? "-", rollout.candidate?.version ?? "-", rollout.candidate === undefined ? "-" : `${rollout.sharePercent} %${rollout.candidate.plan.of === "requests" ? " of requests" : ""}`, rollout.candidate === undefined ? `${rollout.proxies.all}` : `${rollout.proxies.candidate} of ${rollout.proxies.all}`,
   ])));
-  for (const { plugin: name, refusal } of shown) if (refusal !== undefined) terminal.out(`\n${name}: ${refusal}; it stays with the version it had\n`);
+  for (const { plugin: name, refusal } of shown) if (refusal !== undefined) terminal.out(`\n${name}: ${refusal}\n`);
   if (plugin === undefined) return;
   const history = shown[0]?.history ?? [];
   terminal.out(`\n${renderTable(["WHEN", "VERSION", "OUTCOME", "WHY"], history.map(({ atMs, version, outcome, why }) => [new Date(atMs).toISOString(), version, outcome, why || "-"]))}`);

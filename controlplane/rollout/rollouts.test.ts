@@ -119,6 +119,33 @@ describe("rollouts", () => {
     expect(rollouts.status()[0]).toMatchObject({ refusal });
   });
 
+  it("go back to the version before one that proxies refuse, also without a plan, and stay there", async () => {
+    const object = await begun(pluginObject(""));
+    expect(served()).toEqual({ two: PROXIES.length });
+    refusal = "web-3.shop refused it: no such import";
+    await until(() => served()["one"] === PROXIES.length);
+    refusal = undefined;
+    rollouts?.update([object]);
+    expect(served()).toEqual({ one: PROXIES.length });
+    expect(rollouts?.status()[0]?.history.at(-1)).toMatchObject({ outcome: "undone", why: "web-3.shop refused it: no such import" });
+  });
+
+  it("let something stand in for a version that proxies refuse where there is none before it, until another comes", async () => {
+    const object = pluginObject("");
+    rollouts = rolloutsHere();
+    rollouts.update([object]);
+    void rollouts.watch(ending.signal);
+    refusal = "web-3.shop refused it: no such import";
+    await until(() => served()["unavailable"] === PROXIES.length);
+    refusal = undefined;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(served()).toEqual({ unavailable: PROXIES.length });
+    expect(rollouts.status()[0]?.refusal).toMatch(/no such import/);
+    newest = moduleState("two");
+    rollouts.update([object]);
+    expect(served()).toEqual({ two: PROXIES.length });
+  });
+
   it("take a version back whose proxies answer with more errors", async () => {
     await begun();
     serverErrors = 1;

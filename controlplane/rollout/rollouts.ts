@@ -2,8 +2,6 @@
 // Produces: for each plugin and proxy the version it gets; state and old versions on disk, so that a restart goes on where it was.
 // Never does: hand out a module that was not checked; wait for a proxy that does not answer.
 import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
-import { replaceFile } from "../disk/replace-file.ts";
 import type { MeshObject } from "../model/object.ts";
 import type { Clock } from "../telemetry/clock.ts";
 import type { Logger } from "../telemetry/logger.ts";
@@ -11,9 +9,10 @@ import type { PluginState } from "../translate/ir/modules.ts";
 import type { GoodPlugin, GoodPlugins } from "../wasm/good-plugins.ts";
 import { bucketOf } from "./bucket.ts";
 import { difference, judge, noCounts, type ProxyCounts, total } from "./health.ts";
+import { createKeeper } from "./kept-states.ts";
 import { parseRolloutPlan, ROLLOUT_ANNOTATION, type RolloutPlan } from "./plan.ts";
 import { readCounts, statsPath } from "./proxy-counts.ts";
-import { advance, candidateShare, newRollout, type RolloutEvent, type RolloutState, type VersionId, versionFor, versionsKept } from "./state.ts";
+import { advance, ASKED_FOR, candidateShare, changedAtMs, newRollout, type RolloutEvent, type RolloutState, type VersionId, versionFor, versionsKept } from "./state.ts";
 
 /** A proxy in whose chain a plugin stands. `address` is its pod's; `envoyAdmin` is "" where its counts cannot be read. */
 export interface WatchedProxy { readonly name: string; readonly address: string; readonly envoyAdmin: string }
@@ -26,8 +25,8 @@ export interface RolloutsOptions {
   readonly proxiesOf: (plugin: MeshObject<"WasmPlugin">) => readonly WatchedProxy[];
   /** Addresses of the pods whose proxies are there: they may have been serving for long. */
   readonly running: () => ReadonlySet<string>;
-  /** Why a proxy refused this plugin's configuration; undefined when none does. */
-  readonly refusalOf: (plugin: string) => string | undefined;
+  /** Why a proxy refused this plugin's configuration at that time or later; undefined when none did. */
+  readonly refusalOf: (plugin: string, sinceMs: number) => string | undefined;
   /** A page of an Envoy's admin address; undefined when it does not answer. */
   readonly readPage: (address: string, path: string) => Promise<string | undefined>;
   readonly clock: Clock;
@@ -83,6 +82,8 @@ export function createRollouts(options: RolloutsOptions): Rollouts {
   const states = new Map<string, RolloutState>();
   const contents = new Map<string, GoodPlugin>();
   const readings = new Map<string, Readings>();
+  /** Versions that proxies would not load where there is none to go back to: something stands in for them. */
+  const unloadable = new Map<string, { readonly version: VersionId | undefined; readonly why: string }>();
   const listeners = new Set<() => void>();
   const keeper = createKeeper(options.stateFile, states, log);
 
@@ -92,6 +93,7 @@ export function createRollouts(options: RolloutsOptions): Rollouts {
     if (state === before) return refusal;
     states.set(plugin, state);
     if (state.candidate?.version !== before.candidate?.version) readings.delete(plugin);
+    if (state.stable !== before.stable) unloadable.delete(plugin);
     forget(plugin, before, state);
     tell(log, plugin, before, state);
     keeper.keep();
@@ -123,6 +125,18 @@ export function createRollouts(options: RolloutsOptions): Rollouts {
     if (now?.candidate !== undefined && now.candidate.version !== before?.version) void judgeCandidate(plugin, entry, now, readings, options);
   };
 
+  const refusalNow = (plugin: string, state: RolloutState): string | undefined => {
+    const sinceMs = changedAtMs(state);
+    return options.refusalOf(plugin, clock.nowMs() - sinceMs > ANSWERED_AFTER_MS ? 0 : sinceMs);
+  };
+  const noteRefusal = (plugin: string, state: RolloutState, why: string): void => {
+    const refusal = apply(plugin, { kind: "refused", why, nowMs: clock.nowMs() });
+    if (refusal === undefined || unloadable.get(plugin)?.version === state.stable) return;
+    unloadable.set(plugin, { version: state.stable, why });
+    log.warn({ plugin, version: state.stable, why }, "proxies would not load a plugin, and there is no version before it: its failStrategy says what happens to requests");
+    for (const listener of listeners) listener();
+  };
+
   return {
     async load() {
       for (const [plugin, state] of await keeper.read()) {
@@ -144,6 +158,7 @@ export function createRollouts(options: RolloutsOptions): Rollouts {
         states.delete(plugin);
         entries.delete(plugin);
         readings.delete(plugin);
+        unloadable.delete(plugin);
         keeper.keep();
       }
       for (const object of plugins) {
@@ -157,11 +172,14 @@ export function createRollouts(options: RolloutsOptions): Rollouts {
       const plugin = `${namespace}/${name}`;
       const state = states.get(plugin) ?? newRollout;
       const contentOf = (version: VersionId | undefined): GoodPlugin | undefined => (version === undefined ? undefined : contents.get(`${plugin}@${version}`));
+      const missing = unloadable.get(plugin);
+      const version = versionFor(state, bucketOf(plugin, proxy));
+      if (missing !== undefined && missing.version === version) return { kind: "unavailable", reason: missing.why };
       if (isSplit(state)) {
         const [first, rest] = [contentOf(state.candidate?.version), contentOf(state.stable)];
         if (first !== undefined && rest !== undefined) return { kind: "split", percent: candidateShare(state), first, rest };
       }
-      const good = contentOf(versionFor(state, bucketOf(plugin, proxy)));
+      const good = contentOf(version);
       if (good !== undefined) return { kind: "module", ...good };
       const newestState = newest(namespace, name);
       return newestState.kind === "pending" && entries.get(plugin)?.there.has(proxy) !== true ? MISSING : newestState;
@@ -169,7 +187,7 @@ export function createRollouts(options: RolloutsOptions): Rollouts {
     differsByProxy: (namespace, name) => states.get(`${namespace}/${name}`)?.candidate?.plan.of === "proxies" || newest(namespace, name).kind === "pending",
     isFirst: (namespace, name, proxy) => bucketOf(`${namespace}/${name}`, proxy) < candidateShare(states.get(`${namespace}/${name}`) ?? newRollout),
     problems: () => [...entries.values()].flatMap(({ object, problem }) => (problem === undefined ? [] : [{ object, message: problem }])),
-    status: () => [...entries].map(([plugin, { object }]) => statusOf(plugin, states.get(plugin) ?? newRollout, options.proxiesOf(object), options.refusalOf(plugin))),
+    status: () => [...entries].map(([plugin, { object }]) => statusOf(plugin, states.get(plugin) ?? newRollout, options.proxiesOf(object), refusalNow(plugin, states.get(plugin) ?? newRollout) ?? unloadable.get(plugin)?.why)),
     act(plugin, verb) {
       if (!entries.has(plugin)) return `there is no WasmPlugin ${plugin}`;
       return apply(plugin, { kind: verb, nowMs: clock.nowMs() });
@@ -180,9 +198,11 @@ export function createRollouts(options: RolloutsOptions): Rollouts {
         await clock.sleep(tickMs, signal).catch(() => undefined);
         if (signal.aborted) return;
         for (const [plugin, entry] of entries) {
-          const state = states.get(plugin);
-          if (state?.candidate === undefined) continue;
-          const why = options.refusalOf(plugin) ?? (await judgeCandidate(plugin, entry, state, readings, options));
+          const state = states.get(plugin) ?? newRollout;
+          const refusal = refusalNow(plugin, state);
+          if (refusal !== undefined) noteRefusal(plugin, state, refusal);
+          if (refusal !== undefined || state.candidate === undefined) continue;
+          const why = await judgeCandidate(plugin, entry, state, readings, options);
           // Meanwhile it may have become another's turn: what was counted says nothing of that one.
           if (states.get(plugin)?.candidate?.version !== state.candidate.version) continue;
           apply(plugin, why === undefined ? { kind: "healthy", nowMs: clock.nowMs() } : { kind: "unhealthy", why, nowMs: clock.nowMs() });
@@ -191,6 +211,9 @@ export function createRollouts(options: RolloutsOptions): Rollouts {
     },
   };
 }
+
+/** What proxies refused before the last change they have taken back by then, unless it is what they refuse now. */
+const ANSWERED_AFTER_MS = 3_000;
 
 /** A proxy never serves without a filter that was asked for before it started: its failStrategy decides. */
 const MISSING: PluginState = { kind: "unavailable", reason: "has not been fetched yet" };
@@ -255,34 +278,10 @@ function tell(log: RolloutsOptions["log"], plugin: string, before: RolloutState,
   const entry = after.history.at(-1);
   if (entry !== undefined && after.history !== before.history) {
     const fields = { plugin, version: entry.version, outcome: entry.outcome, ...(entry.why === "" ? {} : { why: entry.why }) };
-    if (entry.outcome === "rolled back") log.warn(fields, "a plugin's new version was taken back");
+    if (entry.outcome === "rolled back" || (entry.outcome === "undone" && entry.why !== ASKED_FOR)) log.warn(fields, "a plugin's new version was taken back");
     else log.info(fields, "a plugin's version was settled");
   }
   if (after.candidate !== undefined) log.info({ plugin, version: after.candidate.version, percent: candidateShare(after) }, "a plugin's new version is being rolled out");
-}
-
-/** States on disk, written one after the other. */
-function createKeeper(path: string, states: ReadonlyMap<string, RolloutState>, log: RolloutsOptions["log"]): { keep(): void; read(): Promise<readonly (readonly [string, RolloutState])[]> } {
-  let writing: Promise<void> = Promise.resolve();
-  return {
-    keep() {
-      writing = writing.then(() => replaceFile(path, JSON.stringify([...states]))).catch((error: unknown) => log.warn({ error: String(error) }, "the state of rollouts cannot be kept for the next start"));
-    },
-    async read() {
-      try {
-        const value: unknown = JSON.parse(await readFile(path, "utf8"));
-        return Array.isArray(value) ? value.filter(isStateEntry) : [];
-      } catch {
-        return [];
-      }
-    },
-  };
-}
-
-function isStateEntry(value: unknown): value is readonly [string, RolloutState] {
-  if (!Array.isArray(value) || typeof value[0] !== "string") return false;
-  const state: unknown = value[1];
-  return typeof state === "object" && state !== null && "history" in state && Array.isArray(state.history);
 }
 
 function nameOf({ metadata: { namespace, name } }: MeshObject<"WasmPlugin">): string {

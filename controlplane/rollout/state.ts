@@ -34,7 +34,9 @@ export type RolloutEvent =
   | { readonly kind: "version"; readonly version: VersionId; readonly plan: RolloutPlan | undefined; readonly nowMs: number }
   /** Time goes on, and the candidate was well until now. */
   | { readonly kind: "healthy"; readonly nowMs: number }
-  /** A proxy refused the candidate, or it did worse than the version before. */
+  /** A proxy would not load the candidate, or, without one, what all are to have. */
+  | { readonly kind: "refused"; readonly why: string; readonly nowMs: number }
+  /** The candidate did worse than the version before. */
   | { readonly kind: "unhealthy"; readonly why: string; readonly nowMs: number }
   | { readonly kind: "promote" | "abort" | "undo"; readonly nowMs: number };
 
@@ -42,18 +44,26 @@ export type RolloutEvent =
 export interface RolloutStep { readonly state: RolloutState; readonly refusal?: string }
 
 export const HISTORY = 10;
+/** Why, where a person decided. */
+export const ASKED_FOR = "asked for";
 
 export const newRollout: RolloutState = { stable: undefined, candidate: undefined, refused: undefined, history: [] };
+
+/** Since when proxies get what they get now; 0 before the first version. */
+export function changedAtMs({ candidate, history }: RolloutState): number {
+  return candidate?.stepSinceMs ?? history.at(-1)?.atMs ?? 0;
+}
 
 /** What an event makes of a state. */
 export function advance(state: RolloutState, event: RolloutEvent): RolloutStep {
   switch (event.kind) {
     case "version": return { state: offer(state, event) };
     case "healthy": return { state: goOn(state, event.nowMs) };
+    case "refused": return state.candidate === undefined ? undo(state, event.why, event.nowMs) : { state: withdraw(state, "rolled back", event.why, event.nowMs) };
     case "unhealthy": return { state: withdraw(state, "rolled back", event.why, event.nowMs) };
-    case "promote": return state.candidate === undefined ? { state, refusal: "no version is being rolled out" } : { state: settle(state, state.candidate.version, "promoted", "asked for", event.nowMs) };
-    case "abort": return state.candidate === undefined ? { state, refusal: "no version is being rolled out" } : { state: withdraw(state, "aborted", "asked for", event.nowMs) };
-    case "undo": return undo(state, event.nowMs);
+    case "promote": return state.candidate === undefined ? { state, refusal: "no version is being rolled out" } : { state: settle(state, state.candidate.version, "promoted", ASKED_FOR, event.nowMs) };
+    case "abort": return state.candidate === undefined ? { state, refusal: "no version is being rolled out" } : { state: withdraw(state, "aborted", ASKED_FOR, event.nowMs) };
+    case "undo": return undo(state, ASKED_FOR, event.nowMs);
   }
 }
 
@@ -113,12 +123,12 @@ function withdrawn(state: RolloutState, outcome: Outcome, why: string, nowMs: nu
 }
 
 /** Back to the version that served before the present one. */
-function undo(state: RolloutState, nowMs: number): RolloutStep {
-  if (state.candidate !== undefined) return { state: withdraw(state, "undone", "asked for", nowMs) };
+function undo(state: RolloutState, why: string, nowMs: number): RolloutStep {
+  if (state.candidate !== undefined) return { state: withdraw(state, "undone", why, nowMs) };
   const { stable } = state;
   const before = servedBefore(state);
   if (stable === undefined || before === undefined) return { state, refusal: "there is no version before this one" };
-  return { state: { stable: before, candidate: undefined, refused: stable, history: remember(state, { version: stable, atMs: nowMs, outcome: "undone", why: "asked for" }) } };
+  return { state: { stable: before, candidate: undefined, refused: stable, history: remember(state, { version: stable, atMs: nowMs, outcome: "undone", why }) } };
 }
 
 /** What served all before the present version did, and was not undone itself. */

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { bucketOf } from "../../controlplane/rollout/bucket.ts";
 import { startLoad } from "./load.ts";
 import { eventually, type Mesh, type ProxyStatus, repository, request, scrim, startMesh } from "./mesh.ts";
-import { writeRawModule } from "./raw-module.ts";
+import { REFUSED_BY_ENVOY, writeRawModule } from "./raw-module.ts";
 import { documents, echoDeployment, service } from "./workloads.ts";
 
 const PLUGIN = "default/stamp";
@@ -159,6 +159,25 @@ describe("a rollout", () => {
       return out.split('"rolled back"').length > 2 || mesh.output().includes("stamp") && (await request(`${mesh.admin}/debug/violations`)).body.includes("trial") ? true : undefined;
     }, 60_000);
     await untilStamped(pods.map(() => "three"));
+  });
+
+  it("goes back from a version that only Envoys refuse, also without a plan", async () => {
+    const { url } = await writeRawModule(join(modules, "refused.wasm"), "return 0;", REFUSED_BY_ENVOY);
+    mesh.write("plugin.yaml", plugin({ url }));
+    await eventually("undone", async () => ((await command("rollout", "status", "stamp")).out.match(/undone\s+\S+ refused it: /) === null ? undefined : true));
+    await untilStamped(pods.map(() => "three"));
+    await mesh.synced();
+  });
+
+  it("lets a failStrategy answer where Envoys refuse the only version there is", async () => {
+    const { url } = await writeRawModule(join(modules, "refused.wasm"), "return 0;", REFUSED_BY_ENVOY);
+    const alone = (name: string, failStrategy: string) => documents(service(name), echoDeployment({ name, app: name }), plugin({ url, failStrategy }).replace("name: stamp", `name: ${name}`).replace("app: web", `app: ${name}`));
+    mesh.write("alone.yaml", documents(alone("open", "FAIL_OPEN"), alone("closed", "FAIL_CLOSE")));
+    for (const [name, status] of [["open", 200], ["closed", 403]] as const) {
+      await eventually(name, async () => ((await request(`http://${(await mesh.proxy(name)).ports[0]?.address}/`)).status === status ? true : undefined));
+    }
+    mesh.remove("alone.yaml");
+    await mesh.synced();
   });
 
   it("holds a new version back when its plan cannot be read, and says so", async () => {
