@@ -40,7 +40,7 @@ describe("order of policies", () => {
     ["DENY without rules refuses nothing", [{ name: "n/d", action: "DENY" }], "allowed"],
     ["DENY before ALLOW, in whatever order they stand", [allow, deny], refused("n/deny", 0)],
     ["one ALLOW of several is enough", [{ name: "n/a", action: "ALLOW" }, allow], "allowed"],
-    ["empty from and to are no conditions", [{ name: "n/a", action: "ALLOW", rules: [{ from: [], to: [] }] }], "allowed"],
+    ["a rule without from and to has no conditions", [{ name: "n/a", action: "ALLOW", rules: [{}] }], "allowed"],
   ])("%s", (_name, policies, expected) => {
     expect(decide(start(policies))).toBe(expected);
   });
@@ -255,6 +255,9 @@ describe("configuration", () => {
     [{ policies: [{ name: "a", action: "DENY", rules: [{ when: [{ key: "experimental.envoy.filters.x", values: ["y"] }] }] }] }, "when[0].key: expected one of request.headers"],
     [{ policies: [{ name: "a", action: "DENY", rules: [{ when: [{ key: "source.ip" }] }] }] }, "when[0]: expected values or notValues"],
     [{ policies: [{ name: "a", action: "DENY", rules: [{ to: [{ paths: [1] }] }] }] }, "paths[0]: expected a string"],
+    ...[{ from: [] }, { to: [] }, { when: [] }, { from: [{ principals: [] }] }, { to: [{ notPaths: [] }] }, { when: [{ key: "source.ip", values: [] }] }, { when: [{ key: "source.ip", values: ["10.0.0.1"], notValues: [] }] }]
+      .map((rule): [unknown, string] => [{ policies: [{ name: "a", action: "ALLOW", rules: [rule] }] }, "expected at least one entry: leave it out to match everything"]),
+    [{ policies: [{ name: "a", action: "DENY", rules: [{ when: [{ key: "request.headers[ x-role ]", values: ["y"] }] }] }] }, "when[0].key: expected a header's name as HTTP allows it"],
   ])("%j is refused: %s", (configuration, message) => {
     const result = startHost({ module, configuration: configuration === "" ? "" : JSON.stringify(configuration) });
     expect(result.ok ? "accepted" : result.reason).toContain(message);
@@ -264,6 +267,8 @@ describe("configuration", () => {
     const example = JSON.parse(file("example.json").toString()) as unknown;
     expect(schema(example)).toBe(true);
     expect(schema({ policies: [{ name: "a", action: "LOG" }] })).toBe(false);
+    for (const rule of [{ from: [] }, { to: [{ paths: [] }] }, { when: [{ key: "request.headers[ x ]", values: ["y"] }] }]) expect(schema({ policies: [{ name: "a", action: "ALLOW", rules: [rule] }] })).toBe(false);
+    expect(schema({ policies: [{ name: "a", action: "ALLOW", rules: [{}, { when: [{ key: "request.headers[:method]", values: ["y"] }] }] }] })).toBe(true);
     expect(decide(createHost({ module, configuration: JSON.stringify(example) }), { ":path": "/payments/1" }, mtls("spiffe://cluster.local/ns/default/sa/orderservice-sa"))).toBe("allowed");
   });
 });

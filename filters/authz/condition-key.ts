@@ -37,7 +37,9 @@ export class ConditionKey {
 export function parseConditionKey(json: Json): ConditionKey {
   const key = json.string();
   if (key.startsWith(HEADER) && key.endsWith("]") && key.length > HEADER.length + 1) {
-    return new ConditionKey(Subject.Header, key.substring(HEADER.length, key.length - 1).toLowerCase(), null);
+    const name = key.substring(HEADER.length, key.length - 1).toLowerCase();
+    if (!isHeaderName(name)) json.fail("a header's name as HTTP allows it in request.headers[NAME]");
+    return new ConditionKey(Subject.Header, name, null);
   }
   if (key.startsWith(CLAIMS)) return claimKey(json, key);
   if (key.startsWith(EXPERIMENTAL)) return metadataKey(json, key);
@@ -45,6 +47,17 @@ export function parseConditionKey(json: Json): ConditionKey {
   if (key == "request.auth.audiences") return new ConditionKey(Subject.Claim, "[aud]", ClaimPath.claim(["aud"]));
   if (key == "request.auth.presenter") return new ConditionKey(Subject.Claim, "[azp]", ClaimPath.claim(["azp"]));
   return new ConditionKey(subjectOf(json, key), NO_NAME, null);
+}
+
+/** A token, or one with `:` before it (https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2): no request has a header of another name, so a condition on it would say nothing. */
+function isHeaderName(name: string): bool {
+  const start = i32(name.startsWith(":"));
+  for (let i = start; i < name.length; i++) {
+    const unit = name.charCodeAt(i);
+    const isLetterOrDigit = (unit >= 0x30 && unit <= 0x39) || (unit >= 0x61 && unit <= 0x7a);
+    if (!isLetterOrDigit && !"!#$%&'*+-.^_`|~".includes(String.fromCharCode(unit))) return false;
+  }
+  return name.length > start;
 }
 
 function subjectOf(json: Json, key: string): Subject {

@@ -56,15 +56,21 @@ function parsePolicy(json: Json): Policy {
 function parseRule(json: Json): Rule {
   json.object().only(RULE_FIELDS);
   const rule = new Rule();
-  const from = json.get("from").list();
+  const from = filled(json.get("from"));
   if (from.length > 0) rule.from = [];
   for (let i = 0; i < from.length; i++) rule.from.push(parseSource(from.at(i)));
-  const to = json.get("to").list();
+  const to = filled(json.get("to"));
   if (to.length > 0) rule.to = [];
   for (let i = 0; i < to.length; i++) rule.to.push(parseOperation(to.at(i)));
-  const when = json.get("when").list();
+  const when = filled(json.get("when"));
   for (let i = 0; i < when.length; i++) parseWhen(when.at(i), rule.when);
   return rule;
+}
+
+/** A list that is there must hold something: an empty one would mean everybody where its author listed nobody. */
+function filled(json: Json): Json {
+  if (!json.isMissing && json.list().length == 0) json.fail("at least one entry: leave it out to match everything");
+  return json;
 }
 
 function parseSource(json: Json): Clause {
@@ -92,8 +98,8 @@ function parseOperation(json: Json): Clause {
 function parseWhen(json: Json, clause: Clause): void {
   json.object().only(CONDITION_FIELDS);
   const key = parseConditionKey(json.get("key"));
-  const values = json.get("values").list();
-  const notValues = json.get("notValues").list();
+  const values = filled(json.get("values"));
+  const notValues = filled(json.get("notValues"));
   if (values.length + notValues.length == 0) json.fail("values or notValues");
   addCondition(clause, values, key.condition(false));
   addCondition(clause, notValues, key.condition(true));
@@ -104,7 +110,7 @@ function addPair(clause: Clause, json: Json, subject: Subject, field: string, no
   for (let i = 0; i < json.length; i++) {
     const child = json.at(i);
     const negated = child.name == notField;
-    if (negated || child.name == field) addCondition(clause, child.list(), new Condition(subject, negated, NO_NAME));
+    if (negated || child.name == field) addCondition(clause, filled(child), new Condition(subject, negated, NO_NAME));
   }
 }
 
