@@ -39,9 +39,10 @@ function nativeFilters(scenario: Scenario): readonly unknown[] {
 
 /**
  * Around `..` Envoy's RBAC cannot count what is climbed out of: it refuses more there. And it reads `//` and `/./` leniently where the filter leaves that to
- * Envoy, which has normalized them in a mesh (here it has not, so that more gets through to both).
+ * Envoy, which has normalized them in a mesh (here it has not, so that more gets through to both). Nor can it tell where a template's segment ends that has an
+ * encoded slash in it, which Envoy has decoded in a mesh.
  */
-const isDocumented = ({ path: text = "" }: Exchange): boolean => text.includes("..") || /\/\.?\//.test(text);
+const isDocumented = ({ path: text = "" }: Exchange): boolean => text.includes("..") || /\/\.?\/|%2f/i.test(text);
 
 describe(`the engines, seed ${SEED}`, () => {
   let native: EnvoyScenarios, wasm: EnvoyScenarios;
