@@ -36,20 +36,31 @@ export function total(counts: readonly ProxyCounts[]): ProxyCounts {
   }), noCounts);
 }
 
-/** Why the candidate is to be taken back; undefined while it does well, or while there is too little to tell. */
-export function judge(candidate: ProxyCounts, baseline: ProxyCounts, limits: RollbackLimits): string | undefined {
+/**
+ * Why the candidate is to be taken back; undefined while it does well, or while there is too little to tell. `share` is the part of the requests counted
+ * that were the candidate's own (1: all): what it does wrong shows in the counts as that part only.
+ */
+export function judge(candidate: ProxyCounts, baseline: ProxyCounts, limits: RollbackLimits, share = 1): string | undefined {
   if (candidate.vmFailures > baseline.vmFailures) return `its VM failed ${candidate.vmFailures} times (${baseline.vmFailures} at the version before)`;
   if (candidate.requests < limits.minimumRequests) return undefined;
   const [errors, usual] = [percent(candidate.serverErrors, candidate.requests), percent(baseline.serverErrors, baseline.requests)];
-  if (errors > usual + limits.errorRate) return `${errors.toFixed(1)} % of its answers are 5xx (${usual.toFixed(1)} % at the version before, ${limits.errorRate} more are allowed)`;
+  if (errors > usual + limits.errorRate * share + chance(candidate, baseline)) return `${errors.toFixed(1)} % of ${share < 1 ? "all" : "its"} answers are 5xx (${usual.toFixed(1)} % at the version before, ${limits.errorRate} more are allowed)`;
   const { metric } = limits;
-  if (metric !== undefined && candidate.metric * 1_000 > metric.perThousand * candidate.requests) {
+  const usualMetric = share < 1 ? percent(baseline.metric, baseline.requests) * 10 : 0;
+  if (metric !== undefined && candidate.metric * 1_000 > (metric.perThousand * share + usualMetric) * candidate.requests) {
     return `${metric.name} rose by ${candidate.metric} in ${candidate.requests} requests (${metric.perThousand} per 1,000 are allowed)`;
   }
   if (baseline.requests < limits.minimumRequests) return undefined;
   const [slow, before] = [quantile(candidate, 0.99), quantile(baseline, 0.99)];
   if (slow > before * (1 + limits.latency / 100) && slow - before > SMALLEST_MS) return `its p99 is ${slow} ms (${before} ms at the version before, ${limits.latency} % more are allowed)`;
   return undefined;
+}
+
+/** By how many percentage points two shares of errors may differ by chance: three standard errors. Without it, few requests of a service that fails now and then would tell of nothing. */
+function chance(candidate: ProxyCounts, baseline: ProxyCounts): number {
+  const pooled = (candidate.serverErrors + baseline.serverErrors) / (candidate.requests + baseline.requests);
+  const perRequest = 1 / candidate.requests + (baseline.requests === 0 ? 0 : 1 / baseline.requests);
+  return 300 * Math.sqrt(pooled * Math.max(0, 1 - pooled) * perRequest);
 }
 
 /** Differences below this are the grain of the histograms. */

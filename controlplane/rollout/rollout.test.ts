@@ -124,6 +124,18 @@ describe("judge", () => {
     ["answers with errors", { serverErrors: 30 }], ["lets its VM fail", { vmFailures: 1 }], ["is slow", { latency: [{ upToMs: 10, count: 500 }, { upToMs: 100, count: 1_000 }] }], ["counts what it should not", { metric: 6 }],
   ])("takes one back that %s", (_, changes) => expect(judge(counts(changes), counts(), limits)).toBeDefined());
   it("forgives what the version before did too", () => expect(judge(counts({ serverErrors: 300 }), counts({ serverErrors: 300 }), limits)).toBeUndefined());
+  it("blames no version for what is chance: one error more among few requests", () => {
+    expect(judge(counts({ requests: 60, serverErrors: 4 }), counts({ requests: 200, serverErrors: 8 }), limits)).toBeUndefined();
+    expect(judge(counts({ requests: 6_000, serverErrors: 400 }), counts({ requests: 20_000, serverErrors: 800 }), limits)).toMatch(/6.7 % of its answers are 5xx/);
+    expect(judge(counts({ requests: 60, serverErrors: 60 }), noCounts, limits)).toBeDefined();
+  });
+  it("sees what a share of the requests does wrong among all of them", () => {
+    const mixed = counts({ requests: 4_000, serverErrors: 40 });
+    expect(judge(mixed, counts({ requests: 50_000 }), limits)).toBeUndefined();
+    expect(judge(mixed, counts({ requests: 50_000 }), limits, 0.1)).toMatch(/1.0 % of all answers are 5xx/);
+    expect(judge(counts({ requests: 4_000, metric: 8 }), counts({ requests: 50_000, metric: 50 }), limits, 0.1)).toMatch(/bad_total rose by 8/);
+    expect(judge(counts({ requests: 4_000, metric: 5 }), counts({ requests: 50_000, metric: 50 }), limits, 0.1)).toBeUndefined();
+  });
   it("says nothing of a few requests, unless the VM fails", () => {
     expect(judge(counts({ requests: 10, serverErrors: 10 }), counts(), limits)).toBeUndefined();
     expect(judge(counts({ requests: 0, vmFailures: 2 }), counts(), limits)).toBeDefined();

@@ -44,7 +44,8 @@ beforeEach(() => {
 });
 afterEach(() => {
   ending.abort();
-  rmSync(directory, { recursive: true, force: true });
+  // States and versions are still being written, each after the other.
+  rmSync(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 10 });
 });
 
 function rolloutsHere(): Rollouts {

@@ -244,7 +244,7 @@ async function judgeCandidate(plugin: string, { object }: Entry, state: RolloutS
   }
   const others = total(groups.others);
   // Nobody else, or nobody who is asked: then what they counted themselves before it came.
-  return judge(total(groups.candidate), others.requests >= rollback.minimumRequests ? others : { ...total(groups.before), vmFailures: others.vmFailures }, rollback);
+  return judge(total(groups.candidate), others.requests >= rollback.minimumRequests ? others : { ...total(groups.before), vmFailures: others.vmFailures }, rollback, isSplit(state) ? candidateShare(state) / 100 : 1);
 }
 
 /** Whether each proxy gives a share of its requests to the candidate. A share of all of them needs no splitting. */
