@@ -26,9 +26,13 @@ describe("the JSON reader", () => {
     ['{"limits":[{"name":"a","per":13}]}', "limits[0].per: expected a lucky number"],
     ['{"limits":[{"name":"a"}]}', "limits[0].per: expected a whole number from 1 to 60, but it is missing"],
     ['{"limits":[{"name":7,"per":1}]}', "limits[0].name: expected a string"],
+    ...["60", "s", "", "1.5s", "1 s", "-1s", "1d", "9".repeat(30) + "h", "1s "].map((text) => [`{"pause":"${text}"}`, "pause: expected a duration such as 60s"]),
+    ['{"pause":60}', "pause: expected a duration such as 60s"],
+    ['{"pause":"2m"}', "pause: expected a duration from 1ms to 90000ms"],
+    ['{"pause":"0s"}', "pause: expected a duration from 1ms to 90000ms"],
     ['{"limits":[3]}', "limits[0]: expected an object"],
     ['{"limits":{}}', "limits: expected a list"],
-    ['{"limit":[]}', "limit: unknown field (known: greeting, limits, on, tickMs, ratio)"],
+    ['{"limit":[]}', "limit: unknown field (known: greeting, limits, on, tickMs, ratio, pause)"],
     ['{"on":"true"}', "on: expected true or false"],
     ['{"on":null}', "on: expected true or false"],
     ["[]", "configuration: expected an object"],
@@ -70,6 +74,12 @@ describe("the JSON reader", () => {
     if (!result.ok) throw new Error(result.reason);
     const logged = result.host.logged("info").at(-1) ?? "";
     expect(Number(logged.replace("ratio ", ""))).toBeCloseTo(Number(text), 10);
+  });
+
+  it.each([["250ms", "250"], ["60s", "60000"], ["1m30s", "90000"], ["1s5ms", "1005"], ["0h1s", "1000"]])("reads the duration %s", (text, expected) => {
+    const result = startHost({ module: sample, configuration: `{"pause":"${text}"}` });
+    if (!result.ok) throw new Error(result.reason);
+    expect(result.host.logged("info").at(-1)).toBe(`pause ${expected}`);
   });
 
   it("survives any bytes", () => {

@@ -1,5 +1,6 @@
 import { Bytes, EMPTY } from "./bytes";
 import { collectLater } from "./callbacks";
+import { millisecondsOf } from "./duration";
 import { JsonParser } from "./json-parser";
 import { Region } from "./region";
 
@@ -191,6 +192,20 @@ export class Json {
   /** As `integer`, but `otherwise` if missing. */
   integerOr(otherwise: i64, least: i64, most: i64): i64 {
     return this.kind == JsonKind.Missing ? otherwise : this.integer(least, most);
+  }
+
+  /** Expects a duration such as "60s", "250ms" or "1h30m", from `least` to `most` milliseconds; returns its milliseconds, `least` otherwise. */
+  duration(least: i64, most: i64): i64 {
+    const value = this.kind == JsonKind.String ? millisecondsOf(this.text.toString()) : -1;
+    if (value < 0) this.fail("a duration such as 60s");
+    else if (value >= least && value <= most) return value;
+    else this.fail("a duration from " + least.toString() + "ms to " + most.toString() + "ms");
+    return least;
+  }
+
+  /** As `duration`, but `otherwise` if missing. */
+  durationOr(otherwise: i64, least: i64, most: i64): i64 {
+    return this.kind == JsonKind.Missing ? otherwise : this.duration(least, most);
   }
 
   /** Expects a number; 0 otherwise. */

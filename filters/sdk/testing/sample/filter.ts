@@ -18,7 +18,7 @@ class Sample extends RootContext {
   ticks: u32 = 0;
   override onConfigure(configuration: Bytes): bool {
     const doc = new JsonDocument(configuration, this.region);
-    const root = doc.root.object().only(["greeting", "limits", "on", "tickMs", "ratio"]);
+    const root = doc.root.object().only(["greeting", "limits", "on", "tickMs", "ratio", "pause"]);
     this.greeting = root.get("greeting").bytesOr(EMPTY);
     const limits = root.get("limits").list();
     for (let i = 0; i < limits.length; i++) {
@@ -29,6 +29,8 @@ class Sample extends RootContext {
     }
     root.get("on").booleanOr(false);
     if (root.get("ratio").isPresent) log(LogLevel.Info, "ratio " + root.get("ratio").number().toString());
+    const pause = root.get("pause").durationOr(0, 1, 90_000);
+    if (pause > 0) log(LogLevel.Info, "pause " + pause.toString());
     const tickMs = <u32>root.get("tickMs").integerOr(0, 0, 60000);
     if (!doc.ok) return this.reject(doc.error);
     if (tickMs > 0) setTickPeriod(tickMs);
