@@ -68,7 +68,7 @@ function buildTbs(template: CertificateTemplate, issuer: Issuer): Asn1 {
     name(issuer.commonName),
     sequence(time(template.notBeforeMs), time(template.notAfterMs)),
     name(template.commonName),
-    asn1.fromDer(spki(template.publicKey)),
+    asn1.fromDer(spki(template.publicKey).toString("latin1")),
     asn1.create(asn1.Class.CONTEXT_SPECIFIC, 3, true, [sequence(...buildExtensions(template, issuer))]),
   );
 }
@@ -100,13 +100,18 @@ function randomSerial(): string {
   return bytes.toString("latin1", start);
 }
 
-function spki(key: KeyObject): string {
-  return key.export({ type: "spki", format: "der" }).toString("latin1");
+const exported = new WeakMap<KeyObject, Buffer>();
+
+/** The SubjectPublicKeyInfo; a key is exported once, which is what costs most of a certificate. */
+function spki(key: KeyObject): Buffer {
+  let bytes = exported.get(key);
+  if (bytes === undefined) exported.set(key, (bytes = key.export({ type: "spki", format: "der" })));
+  return bytes;
 }
 
 /** RFC 5280 §4.2.1.2, method 1 over the whole SubjectPublicKeyInfo: unique is all it has to be. */
 function keyHash(key: KeyObject): string {
-  return createHash("sha256").update(key.export({ type: "spki", format: "der" })).digest().subarray(0, 20).toString("latin1");
+  return createHash("sha256").update(spki(key)).digest().subarray(0, 20).toString("latin1");
 }
 
 function time(ms: number): Asn1 {

@@ -18,12 +18,18 @@ export function allNew(basis: EncodedMap): ReadonlyMap<string, string> {
   return names;
 }
 
+/** Returns the layers of a map that has two and no name in both, else the map. */
+export function disjointParts(map: EncodedMap): readonly EncodedMap[] {
+  const layers = layersOf(map);
+  return layers !== undefined && layers.shared.size + layers.own.size === map.size ? [layers.shared, layers.own] : [map];
+}
+
 const contents = new WeakMap<EncodedMap, readonly EncodedResource[]>();
 
 /** Returns all resources of a map, in no order that counts. */
 export function contentsOf(basis: EncodedMap): readonly EncodedResource[] {
-  const layers = layersOf(basis);
-  if (layers !== undefined && layers.shared.size + layers.own.size === basis.size) return contentsOf(layers.shared).concat(contentsOf(layers.own));
+  const [shared, own] = disjointParts(basis);
+  if (shared !== undefined && own !== undefined) return contentsOf(shared).concat(contentsOf(own));
   let all = contents.get(basis);
   if (all === undefined) contents.set(basis, (all = [...basis.values()]));
   return all;

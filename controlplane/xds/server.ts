@@ -15,6 +15,7 @@ import { type PlaintextPort, type Port, openPlaintextPort, openSecurePort, type 
 import { discoveryMethods, serviceDefinition } from "./services.ts";
 import type { StreamKind } from "./stream-events.ts";
 import { type Answer, type Call, type Caller, serveStream } from "./stream.ts";
+import { withoutCopies } from "./uncopied-calls.ts";
 import { createStreamSet, type ProxyStatus, type StreamSet } from "./stream-set.ts";
 import { PLUGIN_RISK, type Risk } from "./trials.ts";
 
@@ -179,6 +180,7 @@ function createInjector(limits: XdsLimits, credentials: ServerCredentials, handl
     "grpc.max_connection_age_grace_ms": limits.maxConnectionAgeGraceMs,
     "grpc.max_receive_message_length": MAX_REQUEST_BYTES,
     "grpc.enable_channelz": 0,
+    interceptors: [withoutCopies],
   });
   const handlers = discoveryMethods.map(({ name, stream }) => [name, ((call: Call) => handle(call, stream)) as unknown as UntypedHandleCall] as const);
   server.addService(serviceDefinition(), Object.fromEntries(handlers));

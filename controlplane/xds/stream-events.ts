@@ -41,6 +41,8 @@ export interface SendEffect {
   /** State of the world only: the version_info. */
   readonly version: string;
   readonly updates: readonly WireResource[];
+  /** Where `updates` are all that the class has. */
+  readonly whole?: EncodedMap;
   readonly removed: readonly string[];
 }
 

@@ -203,17 +203,13 @@ function isMoving(run: Run, ...typeUrls: readonly string[]): boolean {
 
 function send(run: Run, typeUrl: string, type: TypeState, updates: readonly EncodedResource[], removed: readonly string[], effects: StreamEffect[]): void {
   const nonce = String(run.state.nextNonce);
-  const flight = { nonce, updates: byName(type, updates), removed };
+  const whole = updates.length === type.basis.size ? type.basis : undefined;
+  const flight = { nonce, updates: whole ?? new Map(updates.map((resource) => [resource.name, resource])), removed };
   const said = isFullState(type) ? wholeState(type, removed) : updates;
   run.state = { ...withType(run.state, typeUrl, sendOff(type, flight)), nextNonce: run.state.nextNonce + 1 };
   run.pending.set(typeUrl, { updates: [], absent: [], removals: run.pending.get(typeUrl)!.removals, settled: [] });
-  if (type.dialect === "delta") effects.push({ kind: "send", typeUrl, nonce, version: "", updates, removed });
+  if (type.dialect === "delta") effects.push({ kind: "send", typeUrl, nonce, version: "", updates, removed, ...(whole && { whole }) });
   else effects.push({ kind: "send", typeUrl, nonce, version: versionOf(type, said as readonly EncodedResource[]), updates: said, removed: [] });
-}
-
-/** Where everything is sent, that is what the class has. */
-function byName({ basis }: TypeState, updates: readonly EncodedResource[]): EncodedMap {
-  return updates.length === basis.size ? basis : new Map(updates.map((resource) => [resource.name, resource]));
 }
 
 /** A cluster that changes warms until its endpoints arrive: known ones are sent again, new ones are waited for. */

@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { decode, encode } from "../../protos/codec.ts";
-import { createResourceEncoder } from "../snapshot/encode.ts";
+import { createResourceEncoder, type EncodedMap } from "../snapshot/encode.ts";
+import { layered } from "../translate/emit/layered-map.ts";
 import { createResponseEncoder, decodeRequest, messageOf, type UnwrittenResponse, wrapAny } from "./wire.ts";
 
 const text = fc.string({ unit: "grapheme" });
@@ -72,6 +73,20 @@ describe("responses", () => {
     });
     expect(with0!.subarray(1, -1).equals(with255!.subarray(1, -1))).toBe(true);
     expect([with255![0], with255!.at(-1)]).toEqual([255, 255]);
+  });
+
+  it.each([[3, 1], [40, 0], [40, 3]])("of a whole map of %i shared and %i own resources are the same in pieces", (shared, own) => {
+    const mapOf = (count: number, name: string): EncodedMap => new Map(Array.from({ length: count }, (_, at) => `${name}${10 + at}`).map((each) => [each, encoder.encodeResource("clusters", each, { name: each })]));
+    const whole = own === 0 ? mapOf(shared, "s") : layered(mapOf(shared, "s"), mapOf(own, "o"));
+    const response = (nonce: string) => responses.encodeResponse("delta", { kind: "send", typeUrl: "t", nonce, version: "", updates: [...whole.values()], whole, removed: [] });
+    for (const nonce of ["1", "22"]) {
+      const bytes = Buffer.concat(response(nonce).pieces() ?? []);
+      expect(bytes.length).toBe(response(nonce).byteLength);
+      const { resources, ...rest } = decode("DeltaDiscoveryResponse", bytes);
+      expect(rest).toEqual({ typeUrl: "t", nonce, controlPlane: { identifier: "us" } });
+      expect(resources?.map(({ name, version }) => [name, version]).sort()).toEqual([...whole.values()].map(({ name, version }) => [name, version]));
+    }
+    expect(response("1").pieces()?.find(({ length }) => length > 500)).toBe(response("2").pieces()?.find(({ length }) => length > 500));
   });
 
   it("hold what was packed by others as it is", () => {

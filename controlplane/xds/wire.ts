@@ -3,10 +3,11 @@ import protobuf from "protobufjs/light.js";
 import { decode } from "../../protos/codec.ts";
 import type { Node } from "../../protos/build/envoy.ts";
 import type { SendEffect, StreamRequest, WireResource } from "./stream-events.ts";
+import { fieldSize, piecesOf, writeField } from "./shared-bytes.ts";
 import type { Dialect } from "./type-state.ts";
 
 // Tags of envoy.service.discovery.v3.DeltaDiscoveryResponse and DiscoveryResponse, all length-delimited: field number << 3 | 2.
-const TAG = { sotwVersion: (1 << 3) | 2, resources: (2 << 3) | 2, typeUrl: (4 << 3) | 2, nonce: (5 << 3) | 2, sotwControlPlane: (6 << 3) | 2, removed: (6 << 3) | 2, deltaControlPlane: (7 << 3) | 2 };
+const TAG = { sotwVersion: (1 << 3) | 2, typeUrl: (4 << 3) | 2, nonce: (5 << 3) | 2, sotwControlPlane: (6 << 3) | 2, removed: (6 << 3) | 2, deltaControlPlane: (7 << 3) | 2 };
 /** Of Any. */
 const ANY_VALUE = (2 << 3) | 2;
 /** Of Resource. */
@@ -18,6 +19,8 @@ export interface UnwrittenResponse {
   readonly byteLength: number;
   /** Writes the message into a buffer that is long enough, from this place on. */
   copy(target: Uint8Array, at: number): void;
+  /** The message in pieces that other responses share; undefined where it has none worth that. */
+  pieces(): readonly Uint8Array[] | undefined;
 }
 
 /** Strings encoded resources together; every response carries this identifier of the control plane. */
@@ -30,11 +33,15 @@ export function createResponseEncoder(controlPlane: string): ResponseEncoder {
   const identifier = protobuf.Writer.create().uint32((1 << 3) | 2).string(controlPlane).finish();
   return {
     encodeResponse(dialect, response) {
-      const contents = response.updates.map(dialect === "sotw" ? payloadOf : bytesOf);
       const rest = encodeRest(dialect, response, identifier);
-      let length = rest.length;
-      for (const { length: size } of contents) length += 1 + varintSize(size) + size;
-      return { byteLength: length, copy: (target, at) => writeMessage(target, at, contents, rest) };
+      const { whole } = response;
+      const contents = response.updates.map(dialect === "sotw" ? payloadOf : bytesOf);
+      const byteLength = contents.reduce((sum, { length }) => sum + fieldSize(length), rest.length);
+      return {
+        byteLength,
+        copy: (target, at) => target.set(rest, contents.reduce((place, bytes) => writeField(target, place, bytes), at)),
+        pieces: () => dialect === "delta" && whole !== undefined ? [...piecesOf(whole), rest] : undefined,
+      };
     },
   };
 }
@@ -48,23 +55,6 @@ function encodeRest(dialect: Dialect, { removed, typeUrl, version, nonce }: Send
   writer.uint32(TAG.typeUrl).string(typeUrl).uint32(TAG.nonce).string(nonce);
   for (const name of removed) writer.uint32(TAG.removed).string(name);
   return writer.uint32(TAG.deltaControlPlane).bytes(identifier).finish();
-}
-
-function varintSize(value: number): number {
-  return value < 0x80 ? 1 : value < 0x4000 ? 2 : value < 0x200000 ? 3 : value < 0x10000000 ? 4 : 5;
-}
-
-function writeMessage(buffer: Uint8Array, start: number, contents: readonly Uint8Array[], rest: Uint8Array): void {
-  let at = start;
-  for (const bytes of contents) {
-    buffer[at++] = TAG.resources;
-    let size = bytes.length;
-    for (; size >= 0x80; size >>>= 7) buffer[at++] = (size & 0x7f) | 0x80;
-    buffer[at++] = size;
-    buffer.set(bytes, at);
-    at += bytes.length;
-  }
-  buffer.set(rest, at);
 }
 
 /** The Any inside the bytes of a Resource, without a copy: what the state of the world sends of it. */
