@@ -33,7 +33,8 @@ const MANY = 8;
  *
  * Where a request can be read in two ways (repeated or comma-joined headers, a host with a port or trailing dot), `strict` matching
  * asks that every reading matches and loose matching that any does. Rules that let requests in are matched strictly, rules that keep
- * them out loosely, and negation turns that round: so no spelling slips past a DENY or into an ALLOW.
+ * them out loosely, and negation turns that round: so no spelling slips past a DENY or into an ALLOW. But paths are read leniently only where that keeps out:
+ * what lets in goes by Envoy's reading, also of `/public/%2e%2e;/x`.
  */
 export class Condition {
   strings: StringMatch[] = [];
