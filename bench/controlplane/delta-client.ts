@@ -19,6 +19,9 @@ const ALL_TYPES = [CLUSTERS, ENDPOINTS, LISTENERS, ROUTES, HOSTS, FILTERS, SECRE
 /** Names of filter configurations as they stand in listeners; names of other things are answered as not there. */
 const FILTER_NAME = /scrim\.[a-z][a-z.+]*/g;
 
+/** Bytes that Envoy lets a server send before it says that it has read some (initial_stream_window_size, its default). */
+const ENVOYS_WINDOW = 16 * 1024 * 1024;
+
 export interface ClientOptions {
   readonly port: number;
   readonly rootPem: string;
@@ -35,6 +38,7 @@ export interface ClientOptions {
 export function openDeltaClient({ port, rootPem, serverName, proxy, ...events }: ClientOptions): void {
   const client = new Client(`127.0.0.1:${port}`, credentials.createSsl(Buffer.from(rootPem)), {
     "grpc.ssl_target_name_override": serverName, "grpc.use_local_subchannel_pool": 1, "grpc.max_receive_message_length": -1, "grpc.enable_channelz": 0,
+    "grpc-node.flow_control_window": ENVOYS_WINDOW,
   });
   const metadata = new Metadata();
   metadata.set("authorization", `Bearer ${proxy.token}`);

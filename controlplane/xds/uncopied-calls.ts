@@ -5,6 +5,8 @@ import type { UnwrittenResponse } from "./wire.ts";
 
 /** A smaller response is copied. */
 const LARGE = 32 * 1024;
+/** Written at once. What the transport was given it encrypts and keeps, twice, until it is read: a thousand clients that come together read slowly. */
+const SLICE = 256 * 1024;
 
 /**
  * An interceptor for calls that answer with UnwrittenResponses. It needs the HTTP/2 stream of a call, which grpc-js has and does not offer: where that is
@@ -30,9 +32,35 @@ export const withoutCopies: ServerInterceptor = (_method, call) => {
 function writeFrame(stream: ServerHttp2Stream, length: number, pieces: readonly Uint8Array[], written: (error: Error | null | undefined) => void): void {
   const head = Buffer.alloc(5);
   head.writeUInt32BE(length, 1);
-  stream.cork();
-  stream.write(head);
-  for (const piece of pieces.slice(0, -1)) stream.write(piece);
-  stream.write(pieces.at(-1), written);
-  stream.uncork();
+  const slices = slicesOf([head, ...pieces]);
+  const writeNext = (error?: Error | null): void => {
+    if (error || slices.length === 0) return written(error);
+    // Who went away in the middle of a message is told no more.
+    if (stream.destroyed || stream.writableEnded) return;
+    const slice = slices.shift()!;
+    stream.cork();
+    for (const part of slice.slice(0, -1)) stream.write(part);
+    stream.write(slice.at(-1), writeNext);
+    stream.uncork();
+  };
+  writeNext();
+}
+
+/** The pieces in groups, and cut, so that no group is longer than a slice. */
+function slicesOf(pieces: readonly Uint8Array[]): Uint8Array[][] {
+  const slices: Uint8Array[][] = [];
+  let room = 0;
+  for (const piece of pieces) {
+    for (let at = 0; at < piece.length;) {
+      if (room === 0) {
+        slices.push([]);
+        room = SLICE;
+      }
+      const part = piece.subarray(at, at + room);
+      slices.at(-1)!.push(part);
+      at += part.length;
+      room -= part.length;
+    }
+  }
+  return slices;
 }
