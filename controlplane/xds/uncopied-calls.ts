@@ -6,7 +6,7 @@ import type { UnwrittenResponse } from "./wire.ts";
 /** A smaller response is copied. */
 const LARGE = 32 * 1024;
 /** Written at once. What the transport was given it encrypts and keeps, twice, until it is read: a thousand clients that come together read slowly. */
-const SLICE = 256 * 1024;
+const SLICE = 64 * 1024;
 
 /**
  * An interceptor for calls that answer with UnwrittenResponses. It needs the HTTP/2 stream of a call, which grpc-js has and does not offer: where that is
