@@ -19,7 +19,7 @@ const ALL_TYPES = [CLUSTERS, ENDPOINTS, LISTENERS, ROUTES, HOSTS, FILTERS, SECRE
 /** Names of filter configurations as they stand in listeners; names of other things are answered as not there. */
 const FILTER_NAME = /scrim\.[a-z][a-z.+]*/g;
 
-/** Bytes that Envoy lets a server send before it says that it has read some (initial_stream_window_size, its default). */
+/** Bytes that a server may send before we say that we have read some. Envoy allows as much or more where it is not told otherwise (initial_stream_window_size). */
 const ENVOYS_WINDOW = 16 * 1024 * 1024;
 
 export interface ClientOptions {
