@@ -14,7 +14,7 @@ import { createWorkloadSecrets, type WorkloadSecrets } from "./ca/workload-secre
 import { replaceFile } from "./disk/replace-file.ts";
 import { createPluginRollouts, createPlugins, surroundingsOf } from "./plugin-stage.ts";
 import type { Rollouts } from "./rollout/rollouts.ts";
-import { type Inputs, identitiesFile, serveProxies } from "./serve-proxies.ts";
+import { type Inputs, serveProxies } from "./serve-proxies.ts";
 import { createConcerns } from "./concerned-proxies.ts";
 import type { Installation } from "./settings/installation.ts";
 import type { ServeSettings } from "./settings/settings.ts";
@@ -100,7 +100,8 @@ export function createControlPlane(settings: ServeSettings, deps: ControlPlaneDe
 
   const view = createControlPlaneView({ store, plugins, rollouts, published: () => running.published, isPending: publish.isPending, xds: () => running.xds });
   const debug = debugSources(view, () => running.xds);
-  const authenticate = createIdentityFile(identitiesFile(settings), (problem) => logger.warn({}, problem));
+  // The tokens of proxies, and of whoever reads the debug pages.
+  const authenticate = createIdentityFile(join(settings.runtimeDir ?? settings.stateDir, "identities.json"), (problem) => logger.warn({}, problem));
   const changes = { tokenFile: join(settings.stateDir, "admin-token"), token: randomBytes(32).toString("hex"), rollout: rollouts.act };
   const admin = createAdminServer({
     view, metrics: deps.metrics, address: settings.adminAddress, runsLocally: settings.runtimeDir !== undefined, debug, authenticate, rollouts: rollouts.status, changes, concerns: createConcerns(() => running.inputs),
@@ -120,7 +121,7 @@ export function createControlPlane(settings: ServeSettings, deps: ControlPlaneDe
       await rollouts.load();
       await Promise.race([plugins.settled(), clock.sleep(PLUGINS_AT_START_MS, ending.signal)]);
       rollouts.update(store.world().list("WasmPlugin"));
-      running.xds = serveProxies(settings, { snapshots, secrets, published: () => running.published, debug: debugAnswers(debug), metrics: registerXdsMetrics(deps.metrics), clock, logger });
+      running.xds = serveProxies(settings, { snapshots, secrets, authenticate, published: () => running.published, debug: debugAnswers(debug), metrics: registerXdsMetrics(deps.metrics), clock, logger });
       measure(deps.metrics, store, view);
       await makeShared(snapshots, inputsWith(running.builtins));
       await running.xds.listen().catch((cause: unknown) => {

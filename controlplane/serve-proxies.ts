@@ -1,7 +1,6 @@
 // Consumes: the published state of the mesh, its snapshots and its authority.
 // Produces: the xDS server, each proxy getting what the pod it proved to be needs.
 // Never does: believe a node where a pod says otherwise.
-import { join } from "node:path";
 import { controlPlaneIdentifier } from "./admin/debug/over-ads.ts";
 import type { WorkloadSecrets } from "./ca/workload-secrets.ts";
 import { locateEnvoy } from "./envoy/install.mjs";
@@ -18,7 +17,7 @@ import { gatewayCredentials } from "./translate/gateway-credentials.ts";
 import type { PluginModules } from "./translate/ir/modules.ts";
 import type { ProxyClass } from "./translate/ir/proxy-class.ts";
 import { proxyClassOfNode, proxyClassOfPod, type UndescribedProxy } from "./translate/proxy-class.ts";
-import { createIdentityFile } from "./xds/identities.ts";
+import type { Authenticate } from "./xds/identities.ts";
 import type { Proxy } from "./xds/node.ts";
 import { createScratchEnvoy } from "./xds/scratch-envoy.ts";
 import { createXdsServer, type ServerCertificate, type XdsServer, type XdsServerOptions } from "./xds/server.ts";
@@ -32,6 +31,7 @@ export interface Inputs {
 export interface ProxyServing {
   readonly snapshots: ClassSnapshots<Inputs, ProxyClass>;
   readonly secrets: WorkloadSecrets & { issueServerCertificate(): ServerCertificate };
+  readonly authenticate: Authenticate;
   readonly published: () => World | undefined;
   /** Answers istio.io/… types. */
   readonly debug: NonNullable<XdsServerOptions["debugResources"]>;
@@ -40,13 +40,8 @@ export interface ProxyServing {
   readonly logger: Logger;
 }
 
-/** Where the tokens of proxies and of whoever reads the debug pages are known. */
-export function identitiesFile({ runtimeDir, stateDir }: ServeSettings): string {
-  return join(runtimeDir ?? stateDir, "identities.json");
-}
-
 /** Serves each proxy what the pod it proved to be needs. */
-export function serveProxies(settings: ServeSettings, { snapshots, secrets, published, debug, metrics, clock, logger }: ProxyServing): XdsServer {
+export function serveProxies(settings: ServeSettings, { snapshots, secrets, authenticate, published, debug, metrics, clock, logger }: ProxyServing): XdsServer {
   const encoder = createResourceEncoder();
   const podOf = ({ identity }: Proxy) => published()?.get("Pod", identity.namespace, identity.pod);
   const resourcesFor = (proxy: Proxy): EncodedResources | undefined => {
@@ -65,7 +60,7 @@ export function serveProxies(settings: ServeSettings, { snapshots, secrets, publ
       host: settings.xdsAddress.address,
       port: settings.xdsAddress.port,
       certificate: secrets.issueServerCertificate(),
-      authenticate: createIdentityFile(identitiesFile(settings), (problem) => logger.warn({}, problem)),
+      authenticate,
     },
     resourcesFor,
     revision: () => published()?.revision ?? 0,

@@ -48,6 +48,9 @@ export function debugSources(view: ControlPlaneView, xds: () => Pick<XdsServer, 
 
 function debugConnection(status: ProxyStatus, held: () => ReturnType<XdsServer["held"]>): DebugConnection {
   const { connectionId, connectedAtMs, peer, nodeId, pod, namespace, envoyVersion, metadata, types } = status;
+  let known: ReturnType<typeof held>;
+  // All that a proxy holds is looked up once for a page, however many kinds the page shows.
+  const heldOnce = () => (known ??= held());
   const asked = resourceKinds.filter((kind) => types[resourceTypes[kind].short].state !== "IGNORED");
   return {
     // Istio's form: the node, and which of the server's streams it is.
@@ -55,9 +58,9 @@ function debugConnection(status: ProxyStatus, held: () => ReturnType<XdsServer["
     kinds: new Map(asked.map((kind) => {
       const { short } = resourceTypes[kind];
       const { state, sentVersion, ackedVersion } = types[short];
-      return [kind, { state, sent: sentVersion, acked: ackedVersion, get watched() { return watchedNames(held()?.[short]?.watched); } }];
+      return [kind, { state, sent: sentVersion, acked: ackedVersion, get watched() { return watchedNames(heldOnce()?.[short]?.watched); } }];
     })),
-    held: (kind) => (kind === "secrets" ? [] : (held()?.[resourceTypes[kind].short]?.resources ?? [])),
+    held: (kind) => (kind === "secrets" ? [] : (heldOnce()?.[resourceTypes[kind].short]?.resources ?? [])),
   };
 }
 

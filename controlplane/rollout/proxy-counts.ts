@@ -1,7 +1,7 @@
 // From an Envoy's Prometheus page to what health.ts compares.
 import type { ProxyCounts } from "./health.ts";
 
-/** The pages' filter: only what is read below, and the counter that the plan names. */
+/** The pages' filter: only what is read below, and the counter that the plan names. It is held against Envoy's own names: `rq_xx` on the page is `rq_5xx` there. */
 export function statsPath(metric: string | undefined): string {
   const names = ["downstream_rq_completed", "downstream_rq_5xx", "downstream_rq_xx", "downstream_rq_time", "vm_reload_failure", "vm_reload_success", "vm_reload_backoff", ...(metric === undefined ? [] : [metric.replace(/[.]/g, "[._]")])];
   return `/stats/prometheus?filter=${encodeURIComponent(`(${names.join("|")})`)}`;

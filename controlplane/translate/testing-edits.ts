@@ -58,13 +58,13 @@ export function createEditedMesh(objects: readonly MeshObject[], donors: readonl
       if (object === undefined) return;
       if (what === "remove") return put(object, undefined);
       const { metadata } = object;
-      const donor = pick(ofKind(object.kind), other) ?? object, any = pick([...objects, ...donors], other) ?? object;
+      const donor = pick(ofKind(object.kind), other) ?? object, anyone = pick([...objects, ...donors], other) ?? object;
       if (what === "spec") return put(object, { ...object, spec: donor.spec });
-      if (what === "labels") return put(object, { ...object, metadata: { ...metadata, labels: any.metadata.labels } });
+      if (what === "labels") return put(object, { ...object, metadata: { ...metadata, labels: anyone.metadata.labels } });
       if (what === "annotations") return put(object, { ...object, metadata: { ...metadata, annotations: donor.metadata.annotations } });
       if (what === "age") return put(object, { ...object, metadata: { ...metadata, creationTimestamp: `20${10 + (other % 10)}-01-01T00:00:00Z` } });
       put(object, undefined);
-      putNamed({ ...object, metadata: { ...metadata, namespace: any.metadata.namespace } });
+      putNamed({ ...object, metadata: { ...metadata, namespace: anyone.metadata.namespace } });
     },
   };
 }
