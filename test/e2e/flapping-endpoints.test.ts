@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startLoad } from "./load.ts";
 import { eventually, type Mesh, request, startMesh } from "./mesh.ts";
-import { documents, echoDeployment, service } from "./workloads.ts";
+import { documents, echoDeployment, service, serviceAt } from "./workloads.ts";
 
 let mesh: Mesh;
 
@@ -13,19 +13,7 @@ afterAll(() => mesh?.stop());
 
 describe("endpoints that flap", () => {
   it("a hundred times a second are told ten times a second at most, fail nobody who calls another service, and the last ones hold", async () => {
-    const slice = (last: number): string => `apiVersion: v1
-kind: Service
-metadata: {name: flapping, namespace: default}
-spec:
-  ports: [{name: http, port: 80}]
----
-apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-metadata: {name: flapping-1, namespace: default, labels: {kubernetes.io/service-name: flapping}}
-addressType: IPv4
-ports: [{name: http, port: 8080}]
-endpoints: [{addresses: [10.9.8.${last}]}]
-`;
+    const slice = (last: number): string => serviceAt("flapping", `10.9.8.${last}`, 8080);
     const pushes = async (): Promise<number> => Number(/^pilot_debounce_time_count (\d+)/m.exec((await request(`${mesh.admin}/metrics`)).body)?.[1] ?? 0);
     mesh.write("flapping.yaml", slice(1));
     await mesh.synced();

@@ -3,13 +3,15 @@ import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
-import { type AddressInfo, createServer as createTcpServer } from "node:net";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startLoad } from "./load.ts";
 import { eventually, request, scrim } from "./mesh.ts";
+import { freePort } from "./probe-envoy.ts";
+import { documents, serviceAt } from "./workloads.ts";
 
 const root = mkdtempSync(join(tmpdir(), "scrim-killed-"));
 const state = join(root, "state");
@@ -22,30 +24,9 @@ let xds = 0;
 let adminPort = 0;
 let envoyAdmin = 0;
 
-async function freePort(): Promise<number> {
-  const server = createTcpServer();
-  await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => void server.close(resolve));
-  return port;
-}
-
 function writeMesh(round: number): void {
   const path = join(root, "mesh/web.yaml");
-  writeFileSync(`${path}.new`, `apiVersion: v1
-kind: Service
-metadata: {name: web, namespace: default}
-spec:
-  ports: [{name: http, port: 80}]
----
-apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-metadata: {name: web-1, namespace: default, labels: {kubernetes.io/service-name: web}}
-addressType: IPv4
-ports: [{name: http, port: ${(application.address() as AddressInfo).port}}]
-endpoints: [{addresses: [127.0.0.1]}]
----
-apiVersion: networking.istio.io/v1
+  writeFileSync(`${path}.new`, documents(serviceAt("web", "127.0.0.1", (application.address() as AddressInfo).port), `apiVersion: networking.istio.io/v1
 kind: VirtualService
 metadata: {name: web, namespace: default}
 spec:
@@ -53,7 +34,7 @@ spec:
   http:
   - route: [{destination: {host: web}}]
     headers: {response: {set: {x-round: "${round}"}}}
-`);
+`));
   renameSync(`${path}.new`, path);
 }
 

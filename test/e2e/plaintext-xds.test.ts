@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
-import { type AddressInfo, createServer as createTcpServer } from "node:net";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -12,6 +12,8 @@ import { decode } from "../../protos/codec.ts";
 import { type EnvoyProcess, startEnvoyWith } from "../conformance/envoy-process.ts";
 import { openRawClient } from "../conformance/raw-client.ts";
 import { eventually, request, scrim } from "./mesh.ts";
+import { freePort } from "./probe-envoy.ts";
+import { serviceAt } from "./workloads.ts";
 
 const root = mkdtempSync(join(tmpdir(), "scrim-plain-"));
 const byte = () => 2 + Math.floor(Math.random() * 250);
@@ -24,28 +26,8 @@ let application: Server;
 let admin = "";
 let xdsPort = 0;
 
-async function freePort(): Promise<number> {
-  const server = createTcpServer();
-  await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => void server.close(resolve));
-  return port;
-}
-
 function writeService(host: string): void {
-  writeFileSync(join(root, "mesh/web.yaml"), `apiVersion: v1
-kind: Service
-metadata: {name: ${host}, namespace: default}
-spec:
-  ports: [{name: http, port: 80}]
----
-apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-metadata: {name: ${host}-1, namespace: default, labels: {kubernetes.io/service-name: ${host}}}
-addressType: IPv4
-ports: [{name: http, port: ${(application.address() as AddressInfo).port}}]
-endpoints: [{addresses: [127.0.0.1]}]
-`);
+  writeFileSync(join(root, "mesh/web.yaml"), serviceAt(host, "127.0.0.1", (application.address() as AddressInfo).port));
 }
 
 beforeAll(async () => {

@@ -8,7 +8,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { selfSigned } from "./certificate.ts";
 import { run, runScrim } from "./command.ts";
 import { eventually, repository, request, scrim } from "./mesh.ts";
-import { freePort, type Registry, startRegistry, USER } from "./registry.ts";
+import { freePort } from "./probe-envoy.ts";
+import { type Registry, startRegistry, USER } from "./registry.ts";
 import { testServer } from "./test-servers.ts";
 
 const registryBinary = testServer("registry");

@@ -3,10 +3,11 @@ import { spawn } from "node:child_process";
 import { generateKeyPairSync, randomUUID, sign } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import http from "node:http";
-import { createServer, type AddressInfo } from "node:net";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { eventually, request } from "./mesh.ts";
+import { freePort } from "./probe-envoy.ts";
 
 /** Who may push and pull where somebody must prove who they are. */
 export const USER = { username: "tester", password: "scrim-test-password" };
@@ -91,14 +92,4 @@ async function startTokenServer(folder: string): Promise<{ readonly settings: ob
       server.closeAllConnections();
     },
   };
-}
-
-/** Returns a port that is free now. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
 }

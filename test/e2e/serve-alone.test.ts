@@ -3,11 +3,12 @@ import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { createServer as createTcpServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { eventually, request, scrim } from "./mesh.ts";
+import { freePort } from "./probe-envoy.ts";
+import { serviceAt } from "./workloads.ts";
 
 const envoy = execFileSync(process.execPath, [scrim, "envoy", "path"], { encoding: "utf8" }).trim().split("\n").at(-1) ?? "";
 const root = mkdtempSync(join(tmpdir(), "scrim-serve-"));
@@ -17,14 +18,6 @@ const podIp = `127.${byte()}.${byte()}.2`;
 const children: ChildProcess[] = [];
 let application: Server;
 let admin = "";
-
-async function freePort(): Promise<number> {
-  const server = createTcpServer();
-  await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => void server.close(resolve));
-  return port;
-}
 
 function start(command: string, ...args: string[]): ChildProcess {
   const child = spawn(command, args, { stdio: "ignore" });
@@ -36,19 +29,7 @@ beforeAll(async () => {
   application = createServer((incoming, response) => response.end(`web saw ${incoming.headers.host}`));
   await new Promise<void>((resolve) => void application.listen(0, "127.0.0.1", resolve));
   mkdirSync(join(root, "mesh"));
-  writeFileSync(join(root, "mesh/web.yaml"), `apiVersion: v1
-kind: Service
-metadata: {name: web, namespace: default}
-spec:
-  ports: [{name: http, port: 80}]
----
-apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-metadata: {name: web-1, namespace: default, labels: {kubernetes.io/service-name: web}}
-addressType: IPv4
-ports: [{name: http, port: ${(application.address() as AddressInfo).port}}]
-endpoints: [{addresses: [127.0.0.1]}]
-`);
+  writeFileSync(join(root, "mesh/web.yaml"), serviceAt("web", "127.0.0.1", (application.address() as AddressInfo).port));
   const [xds, adminPort, envoyAdmin] = [await freePort(), await freePort(), await freePort()];
   admin = `http://127.0.0.1:${adminPort}`;
   start(process.execPath, scrim, "serve", join(root, "mesh"), "--state-dir", state, "--xds-address", `127.0.0.1:${xds}`, "--admin-address", `127.0.0.1:${adminPort}`);

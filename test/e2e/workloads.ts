@@ -44,6 +44,23 @@ spec:
 `;
 }
 
+/** A Service without a selector, port 80, and its one address. */
+export function serviceAt(name: string, address: string, port: number): string {
+  return `apiVersion: v1
+kind: Service
+metadata: {name: ${name}, namespace: default}
+spec:
+  ports: [{name: http, port: 80}]
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: ${name}-1, namespace: default, labels: {kubernetes.io/service-name: ${name}}}
+addressType: IPv4
+ports: [{name: http, port: ${port}}]
+endpoints: [{addresses: [${address}]}]
+`;
+}
+
 export function documents(...texts: readonly string[]): string {
   return texts.join("---\n");
 }
