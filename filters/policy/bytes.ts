@@ -143,6 +143,25 @@ function isBlank(byte: u8): bool {
   return byte == 0x20 || byte == 0x09;
 }
 
+/** Returns whether the bytes are UTF-8: no overlong forms, surrogates or code points above U+10FFFF. */
+export function isUtf8(value: Span): bool {
+  const at = addressOf(value);
+  const length = lengthOf(value);
+  let i = 0;
+  while (i < length) {
+    const lead = load<u8>(at + i);
+    const more = lead < 0x80 ? 0 : lead < 0xc2 ? -1 : lead < 0xe0 ? 1 : lead < 0xf0 ? 2 : lead < 0xf5 ? 3 : -1;
+    if (more < 0 || i + more >= length) return false;
+    for (let j = 1; j <= more; j++) if ((load<u8>(at + i + j) & 0xc0) != 0x80) return false;
+    if (more >= 2) {
+      const next = load<u8>(at + i + 1);
+      if ((lead == 0xe0 && next < 0xa0) || (lead == 0xed && next > 0x9f) || (lead == 0xf0 && next < 0x90) || (lead == 0xf4 && next > 0x8f)) return false;
+    }
+    i += more + 1;
+  }
+  return true;
+}
+
 /** Returns the value of 1 to 10 ASCII digits, or -1 when the bytes are anything else or exceed 2^31-1. */
 export function parseDecimal(value: Span): i32 {
   const length = lengthOf(value);

@@ -36,6 +36,8 @@ describe("a claim", () => {
     ["empty text", nothing, undefined, "text "],
     ["text of eight letters", utf8("abcdefgh"), undefined, "text abcdefgh"],
     ["text of eight bytes beyond ASCII", utf8("äöüß"), undefined, "text äöüß"],
+    ["text of eight bytes up to U+10FFFF", utf8("abcd\u{10ffff}"), undefined, "text abcd\u{10ffff}"],
+    ["text of eight bytes around the surrogates", utf8("\ud7ff\ue000ab"), undefined, "text \ud7ff\ue000ab"],
     ["number", double(5), undefined, "number 5.0"],
     ["number with a fraction", double(0.1), undefined, "number 0.1"],
     ["true", Uint8Array.of(1), undefined, "true"],
@@ -51,6 +53,15 @@ describe("a claim", () => {
     ["list that says it is longer", new Uint8Array([255, 255, 255, 255, 0, 0, 0, 0]), nothing, "number 2.1219957905e-314"],
   ])("that is %s", (_name, whole, first, expected) => {
     expect(read(whole, first)).toBe(expected);
+  });
+
+  it.each([
+    ["an overlong form of three bytes", [0x61, 0x62, 0xe0, 0x80, 0xaf, 0x63, 0x64, 0x65]],
+    ["an overlong form of four bytes", [0x61, 0x62, 0xf0, 0x80, 0x80, 0xaf, 0x63, 0x64]],
+    ["a surrogate", [0x61, 0x62, 0xed, 0xa0, 0x80, 0x63, 0x64, 0x65]],
+    ["a code point above U+10FFFF", [0x61, 0x62, 0xf4, 0x90, 0x80, 0x80, 0x63, 0x64]],
+  ])("of eight bytes with %s in them is a number: no text holds that", (_what, bytes) => {
+    expect(read(Uint8Array.from(bytes))).toMatch(/^number /);
   });
 
   it("is named by its path", () => {

@@ -8,7 +8,7 @@
 //
 // and its first element can be asked for as step "0"; numbers are 8 bytes of a double, booleans one byte. A text that holds a NUL is none here:
 // no claim that a policy could name has one, and everything that is not a text has.
-import { ABSENT, addressOf, cut, equals, lengthOf, Span, spanOf, utf8, viewOf } from "./bytes";
+import { ABSENT, addressOf, cut, equals, isUtf8, lengthOf, Span, spanOf, utf8, viewOf } from "./bytes";
 import { SpanList } from "./span-list";
 
 /** Where jwt_authn puts the claims when `payload_in_metadata` is "payload". */
@@ -166,20 +166,6 @@ function isDouble(raw: Span): bool {
   const at = addressOf(raw);
   for (let i = 0; i < 8; i++) if (load<u8>(at + i) < 0x20) return true;
   return !isUtf8(raw);
-}
-
-function isUtf8(value: Span): bool {
-  const at = addressOf(value);
-  const length = lengthOf(value);
-  let i = 0;
-  while (i < length) {
-    const lead = load<u8>(at + i);
-    const more = lead < 0x80 ? 0 : lead < 0xc2 ? -1 : lead < 0xe0 ? 1 : lead < 0xf0 ? 2 : lead < 0xf5 ? 3 : -1;
-    if (more < 0 || i + more >= length) return false;
-    for (let j = 1; j <= more; j++) if ((load<u8>(at + i + j) & 0xc0) != 0x80) return false;
-    i += more + 1;
-  }
-  return true;
 }
 
 function hasNul(value: Span): bool {

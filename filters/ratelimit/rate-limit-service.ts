@@ -3,7 +3,7 @@
 // never does: trap on an answer's bytes; send text that is not UTF-8
 // (https://www.envoyproxy.io/docs/envoy/v1.40.0/api-v3/service/ratelimit/v3/rls.proto)
 import { Bytes, BytesWriter } from "as-proxy-wasm-sdk";
-import { ABSENT, addressOf, hash, HASH_SEED, lengthOf, Span } from "../policy/bytes";
+import { ABSENT, addressOf, hash, HASH_SEED, isUtf8, lengthOf, Span } from "../policy/bytes";
 
 /** Longest value in a descriptor as it is; longer ones are cut, and told apart by a hash. */
 const LONGEST = 256;
@@ -177,7 +177,7 @@ function cleanText(value: Span): Bytes {
   if (value == ABSENT) return cleaned.result;
   const whole = lengthOf(value);
   const length = whole > LONGEST ? LONGEST - 32 : whole;
-  const escape = whole > LONGEST || !isUtf8(addressOf(value), length);
+  const escape = whole > LONGEST || !isUtf8(value);
   for (let i = 0; i < length; i++) {
     const byte = load<u8>(addressOf(value) + i);
     if (escape && byte >= 0x80) cleaned.byte(0x25).byte(load<u8>(HEX + (byte >> 4))).byte(load<u8>(HEX + (byte & 15)));
@@ -189,21 +189,4 @@ function cleanText(value: Span): Bytes {
     for (let i = 0; i < 16; i++, rest = rotl(rest, 4)) cleaned.byte(load<u8>(HEX + usize(rest >> 60)));
   }
   return cleaned.result;
-}
-
-/** Whether the bytes are UTF-8: no overlong forms, surrogates or code points above U+10FFFF. */
-function isUtf8(at: usize, length: i32): bool {
-  let i = 0;
-  while (i < length) {
-    const lead = load<u8>(at + i);
-    const more = lead < 0x80 ? 0 : lead < 0xc2 ? -1 : lead < 0xe0 ? 1 : lead < 0xf0 ? 2 : lead < 0xf5 ? 3 : -1;
-    if (more < 0 || i + more >= length) return false;
-    for (let j = 1; j <= more; j++) if ((load<u8>(at + i + j) & 0xc0) != 0x80) return false;
-    if (more >= 2) {
-      const next = load<u8>(at + i + 1);
-      if ((lead == 0xe0 && next < 0xa0) || (lead == 0xed && next > 0x9f) || (lead == 0xf0 && next < 0x90) || (lead == 0xf4 && next > 0x8f)) return false;
-    }
-    i += more + 1;
-  }
-  return true;
 }
