@@ -2,7 +2,8 @@
 // produces: compiled policies, or the first mistake with its path (kept in the document)
 // never does: skip what it does not understand: that would be a rule not enforced
 import { Json } from "as-proxy-wasm-sdk";
-import { Policies, Policy, PolicyList, PolicySet, Rule } from "../policy/authorization";
+import { Policies, Policy, PolicyList, PolicySet } from "../policy/authorization";
+import { Rule } from "../policy/authorization-rule";
 import { Clause, Condition } from "../policy/authorization-condition";
 import { Subject } from "../policy/authorization-request";
 import { parseDecimal, utf8, viewOf } from "../policy/bytes";

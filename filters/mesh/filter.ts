@@ -3,7 +3,8 @@
 // never does: decide anything itself; run a function that is not configured
 import { Bytes, continueRequest, FilterHeadersStatus, HttpContext, JsonDocument, RootContext, StreamContext } from "as-proxy-wasm-sdk";
 import { Authorization, AuthorizedStream } from "../authz/filter";
-import { LimitedStream, RateLimit } from "../ratelimit/filter";
+import { RateLimit } from "../ratelimit/filter";
+import { LimitedStream } from "../ratelimit/stream";
 import { RoutedStream, RouteChoice, Router } from "../router/filter";
 import { Destination, ObservedStream, Telemetry } from "../telemetry/filter";
 

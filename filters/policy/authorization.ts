@@ -1,35 +1,12 @@
 // consumes: compiled AuthorizationPolicies and what is known of a request
 // produces: allowed, or denied and by which policy's which rule; what would be denied by policies on trial; what is to be audited
 // never does: let an ambiguity decide in the client's favour; read an attribute no rule asks for; allocate while deciding
-import { Clause } from "./authorization-condition";
 import { AuthorizationRequest } from "./authorization-request";
+import { Rule } from "./authorization-rule";
 import { RuleIndex } from "./rule-index";
 
 /** From so many rules on an index finds those worth a look; fewer are looked at one after the other. */
 const INDEXED_FROM = 17;
-
-/** Shared by all rules that have none. */
-const NO_CLAUSES: Clause[] = [];
-
-/** A rule: any of `from` (if there are), any of `to` (if there are), and all of `when`. */
-export class Rule {
-  from: Clause[] = NO_CLAUSES;
-  to: Clause[] = NO_CLAUSES;
-  when: Clause = new Clause();
-
-  /** Returns whether the rule matches. */
-  matches(request: AuthorizationRequest, permits: bool): bool {
-    return anyClause(this.to, request, permits) && anyClause(this.from, request, permits) && this.when.holds(request, permits);
-  }
-}
-
-function anyClause(clauses: Clause[], request: AuthorizationRequest, permits: bool): bool {
-  if (clauses.length == 0) return true;
-  for (let i = 0; i < clauses.length; i++) {
-    if (unchecked(clauses[i]).holds(request, permits)) return true;
-  }
-  return false;
-}
 
 /** A policy: it matches when any of its rules does, so never without rules. */
 export class Policy {

@@ -1,9 +1,9 @@
 // consumes: the rules of all policies of one action
 // produces: the few of them that a request could match, in their order
 // never does: leave out a rule that matches (rules that no key finds are always looked at)
-import { Rule } from "./authorization";
 import { Clause, Condition } from "./authorization-condition";
 import { AuthorizationRequest, Subject } from "./authorization-request";
+import { Rule } from "./authorization-rule";
 import { equals, viewOf } from "./bytes";
 import { KeyTable } from "./key-table";
 import { Dimension, KeyList, KeyTaker } from "./rule-dimension";

@@ -3,9 +3,9 @@ import { Bytes, continueRequest, EMPTY, FilterHeadersStatus, literal, monotonicN
 import { hostRequest as request } from "../authz/request";
 import { scaled } from "../policy/gcra";
 import { admit, giveBack, lastFillNs, lastLeft, lastWaitNs, lookAt } from "./buckets";
-import { Count, RateLimit } from "./filter";
 import { Lease, Verdict, Waiter } from "./lease";
 import { Bucket, FailureMode, Limit, LimitHeaders } from "./limit";
+import { Count, Limiter } from "./limiter";
 import { refusalHeaders, secondsUp, Standing, tellStanding } from "./reply";
 import { chooseBucket, costOf, keyHash, keyIn } from "./request-key";
 
@@ -49,7 +49,7 @@ export class LimitedStream extends Waiter {
   private readonly costs: StaticArray<i64>;
   private readonly standing: Standing = new Standing();
 
-  constructor(private readonly root: RateLimit) {
+  constructor(private readonly root: Limiter) {
     super();
     const count = root.limits.list.length;
     this.parts = new StaticArray<Part>(count);
