@@ -4,6 +4,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { benchControlplane } from "./controlplane.ts";
+import { benchEndurance } from "./endurance.ts";
 import { benchFilters } from "./filters.ts";
 import { benchHotswap } from "./hotswap.ts";
 import { type Bench, type BenchOptions, HELP, parseOptions } from "./options.ts";
@@ -12,6 +13,7 @@ const benches: Readonly<Record<Bench, (options: BenchOptions, print: (line: stri
   filters: benchFilters,
   hotswap: benchHotswap,
   controlplane: benchControlplane,
+  endurance: benchEndurance,
 };
 
 /** Runs what the arguments ask for and returns the exit code: 0, 1 when the bench failed, 2 when the arguments are wrong. */

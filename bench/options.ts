@@ -1,6 +1,6 @@
 // The command line of the benches, as one typed value.
 
-export const BENCHES = ["filters", "hotswap", "controlplane"] as const;
+export const BENCHES = ["filters", "hotswap", "controlplane", "endurance"] as const;
 export type Bench = (typeof BENCHES)[number];
 
 /** What was asked for. Undefined numbers mean the bench's own default. */
@@ -19,6 +19,8 @@ export interface BenchOptions {
   readonly proxies: number | undefined;
   readonly services: number | undefined;
   readonly changes: number | undefined;
+  readonly partitionMinutes: number | undefined;
+  readonly hours: number | undefined;
 }
 
 export type OptionsResult = { readonly kind: "options"; readonly options: BenchOptions } | { readonly kind: "help" } | { readonly kind: "refused"; readonly message: string };
@@ -26,7 +28,12 @@ export type OptionsResult = { readonly kind: "options"; readonly options: BenchO
 /** Bounds of the numbers: a bench ends, whatever it was asked for. */
 const NUMBERS: Readonly<Record<string, readonly [number, number]>> = {
   rounds: [1, 100], seconds: [0.2, 60], connections: [1, 512], swaps: [1, 2000], streams: [0, 4000], growth: [0, 1_000_000_000], proxies: [1, 2000], services: [1, 2000], changes: [1, 200],
+  "partition-minutes": [0, 1440], hours: [0, 168],
 };
+/** Where one bench means something else by a number. */
+const OWN_NUMBERS: Partial<Record<Bench, typeof NUMBERS>> = { endurance: { changes: [0, 1_000_000] } };
+/** These need not be whole. */
+const FRACTIONS = ["seconds", "partition-minutes", "hours"];
 const TEXTS = ["json", "svg", "only"];
 
 export const HELP = `npm run bench -- BENCH [options]
@@ -46,6 +53,9 @@ export const HELP = `npm run bench -- BENCH [options]
                 at 100 and 500 proxies with 500 services, and at 1,000 with 1,000, unless one size is asked for:
       --proxies N       clients (100)                         --services M    services, each with 2 subsets (500)
       --changes N       how often each change is measured (10)
+  endurance     a mesh of real Envoys and its control plane, for long: first xDS is cut without anybody being told, while the
+                mesh's files change
+      --partition-minutes N   how long xDS is cut (60)
 
   --json FILE   the results with every single measurement
   --quick       short and coarse: does it work?
@@ -69,16 +79,16 @@ export function parseOptions(args: readonly string[]): OptionsResult {
       continue;
     }
     const value = attached ?? rest[++at];
-    const problem = take(name, value, numbers, texts);
+    const problem = take(name, value, { ...NUMBERS, ...OWN_NUMBERS[bench] }, numbers, texts);
     if (problem !== undefined) return { kind: "refused", message: problem };
   }
   const only = texts["only"] === undefined ? [] : texts["only"].split(",");
-  const { rounds, seconds, connections, swaps, streams, growth, proxies, services, changes } = numbers;
-  return { kind: "options", options: { bench, quick, json: texts["json"], svg: texts["svg"], only, rounds, seconds, connections, swaps, streams, growth, proxies, services, changes } };
+  const { rounds, seconds, connections, swaps, streams, growth, proxies, services, changes, hours, "partition-minutes": partitionMinutes } = numbers;
+  return { kind: "options", options: { bench, quick, json: texts["json"], svg: texts["svg"], only, rounds, seconds, connections, swaps, streams, growth, proxies, services, changes, partitionMinutes, hours } };
 }
 
-function take(name: string, value: string | undefined, numbers: Record<string, number>, texts: Record<string, string>): string | undefined {
-  const bounds = NUMBERS[name];
+function take(name: string, value: string | undefined, allowed: typeof NUMBERS, numbers: Record<string, number>, texts: Record<string, string>): string | undefined {
+  const bounds = allowed[name];
   if (bounds === undefined && !TEXTS.includes(name)) return `unknown option --${name}: see --help`;
   if (value === undefined || value === "") return `--${name} needs a value`;
   if (bounds === undefined) {
@@ -87,7 +97,7 @@ function take(name: string, value: string | undefined, numbers: Record<string, n
   }
   const number = Number(value);
   const [least, most] = bounds;
-  if (!(number >= least && number <= most) || (name !== "seconds" && !Number.isInteger(number))) return `--${name} must be ${name === "seconds" ? "a number" : "a whole number"} from ${least} to ${most}`;
+  if (!(number >= least && number <= most) || (!FRACTIONS.includes(name) && !Number.isInteger(number))) return `--${name} must be ${FRACTIONS.includes(name) ? "a number" : "a whole number"} from ${least} to ${most}`;
   numbers[name] = number;
   return undefined;
 }

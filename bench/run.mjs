@@ -9,7 +9,7 @@ const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 
 async function bundle() {
   const { build } = await import("esbuild");
-  const entries = { main: "bench/main.ts", generator: "bench/load/generator.ts", streams: "bench/hotswap/streams-process.ts", clients: "bench/controlplane/clients.ts" };
+  const entries = { main: "bench/main.ts", generator: "bench/load/generator.ts", streams: "bench/hotswap/streams-process.ts", clients: "bench/controlplane/clients.ts", "endurance-control-plane": "bench/endurance/control-plane-process.ts" };
   await build({
     entryPoints: Object.entries(entries).map(([out, file]) => ({ in: join(root, file), out })),
     outdir: join(root, "build/bench"), outExtension: { ".js": ".mjs" }, bundle: true, platform: "node", format: "esm", target: "node20", sourcemap: "inline",

@@ -1,0 +1,179 @@
+// consumes: where proxies reach their control plane
+// produces: a small mesh: its files, its applications in this process, and a real Envoy beside each
+// never does: run the control plane
+import { randomBytes, randomInt } from "node:crypto";
+import { copyFileSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import { dirname, join } from "node:path";
+import { buildBootstrap, CONTROL_PLANE_SERVER_NAME } from "../../controlplane/bootstrap/bootstrap.ts";
+import { renderIdentities, renderPods } from "../../controlplane/local/pod-documents.ts";
+import { OUTBOUND_PORT, type PodRecord } from "../../controlplane/local/pod-record.ts";
+import { scratchDirectory } from "../children.ts";
+import { type BenchEnvoy, startEnvoy } from "../envoy.ts";
+import { root } from "../places.ts";
+
+const INBOUND_PORT = 8080;
+const PLUGIN = join(root, "filters/build/examples/add-header.wasm");
+
+/** What the mesh's files say, by numbers that changes count up. */
+export interface MeshState {
+  /** The VirtualService of web sets it as `x-route` on answers. */
+  readonly route: number;
+  /** The plugin of web sets it as `x-plugin`; each number is a module of its own bytes. */
+  readonly plugin: number;
+  /** Which of two addresses the service `outside` has. */
+  readonly endpoint: 0 | 1;
+  /** Services that came one after the other; the newest has a route. */
+  readonly services: number;
+}
+
+export interface World {
+  readonly directories: { readonly mesh: string; readonly runtime: string; readonly state: string; readonly cache: string };
+  readonly pods: readonly PodRecord[];
+  /** Where the client's sidecar takes requests, as HOST:PORT. */
+  readonly outbound: string;
+  /** The newest state that was written. */
+  state(): MeshState;
+  /** Writes what differs from the state before, each file by renaming. */
+  change(to: Partial<MeshState>): void;
+  /** Starts the Envoys; the control plane must have made its root certificate. */
+  startEnvoys(xdsPort: number): Promise<readonly BenchEnvoy[]>;
+  /** The Envoys that are running, in the order of the pods. */
+  envoys(): readonly BenchEnvoy[];
+  close(): Promise<void>;
+}
+
+/** Writes the mesh and starts its applications. */
+export async function createWorld(): Promise<World> {
+  const base = scratchDirectory();
+  const directories = { mesh: join(base, "mesh"), runtime: join(base, "runtime"), state: join(base, "state"), cache: join(base, "cache") };
+  for (const directory of Object.values(directories)) mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const applications = await Promise.all(["web", "a", "b", "late"].map(startApplication));
+  const [web = 0, a = 0, b = 0, late = 0] = applications.map(portOf);
+  const pods = podsOf(web);
+  writeFileSync(join(directories.runtime, "identities.json"), renderIdentities(pods), { mode: 0o600 });
+  writeFileSync(join(directories.runtime, "pods.yaml"), renderPods(pods.map((pod) => ({ pod, ready: true, deletionTimestamp: undefined, envoyPid: undefined })), 1));
+  let state: MeshState = { route: 0, plugin: 0, endpoint: 0, services: 0 };
+  const files = (of: MeshState): Readonly<Record<string, string>> => ({
+    "services.yaml": [selecting("web"), selecting("client")].join("---\n"), "route.yaml": routeOf(of.route), "plugin.yaml": pluginOf(moduleOf(base, of.plugin), of.plugin),
+    "outside.yaml": serviceAt("outside", of.endpoint === 0 ? a : b), "late.yaml": of.services === 0 ? "" : serviceAt(`late-${of.services}`, late),
+  });
+  const write = (name: string, text: string): void => {
+    const path = join(directories.mesh, name);
+    writeFileSync(`${path}.new`, text);
+    renameSync(`${path}.new`, path);
+  };
+  for (const [name, text] of Object.entries(files(state))) write(name, text);
+  let envoys: readonly BenchEnvoy[] = [];
+  return {
+    directories, pods,
+    outbound: `${pods[0]?.ip}:${OUTBOUND_PORT}`,
+    state: () => state,
+    change(to) {
+      const before = files(state);
+      state = { ...state, ...to };
+      for (const [name, text] of Object.entries(files(state))) if (before[name] !== text) write(name, text);
+    },
+    async startEnvoys(xdsPort) {
+      envoys = await Promise.all(pods.map((pod) => startEnvoy(bootstrapOf(pod, xdsPort, directories.state), 1)));
+      return envoys;
+    },
+    envoys: () => envoys,
+    async close() {
+      await Promise.all(envoys.map((envoy) => envoy.stop()));
+      for (const application of applications) application.close().closeAllConnections();
+    },
+  };
+}
+
+function startApplication(name: string): Promise<Server> {
+  return new Promise((resolve, reject) => {
+    const server = createServer((_request, response) => response.end(name)).once("error", reject);
+    server.listen(0, "127.0.0.1", () => resolve(server));
+  });
+}
+
+function portOf(server: Server): number {
+  const address = server.address();
+  return typeof address === "object" && address !== null ? address.port : 0;
+}
+
+/** A client and two versions of web, on addresses of their own. */
+function podsOf(appPort: number): readonly PodRecord[] {
+  const prefix = `127.${randomInt(30, 250)}.${randomInt(1, 250)}`;
+  const pod = (app: string, version: string, last: number): PodRecord => {
+    const ip = `${prefix}.${last}`;
+    const ports = [{ name: "http", port: INBOUND_PORT, address: `${ip}:${INBOUND_PORT}`, app: { address: "127.0.0.1", port: appPort } }];
+    return { kind: "sidecar", name: `${app}-${version}-0`, namespace: "default", workload: `${app}-${version}`, ordinal: 0, labels: { app, version }, serviceAccount: app, templateHash: "", ip, ports, token: randomBytes(32).toString("hex") };
+  };
+  return [pod("client", "v1", 2), pod("web", "v1", 3), pod("web", "v2", 4)];
+}
+
+function bootstrapOf(pod: PodRecord, xdsPort: number, stateDir: string): object {
+  return buildBootstrap({
+    kind: pod.kind, podName: pod.name, namespace: pod.namespace, workload: pod.workload, serviceAccount: pod.serviceAccount, labels: pod.labels, podIp: pod.ip,
+    trustDomain: "cluster.local", clusterId: "Kubernetes", admin: { address: "127.0.0.1", port: 0 }, token: pod.token, metricLabels: [],
+    controlPlane: { address: "127.0.0.1", port: xdsPort, rootCertificateFile: join(stateDir, "ca", "root-cert.pem"), serverName: CONTROL_PLANE_SERVER_NAME },
+  });
+}
+
+function selecting(app: string): string {
+  return `apiVersion: v1
+kind: Service
+metadata: {name: ${app}, namespace: default}
+spec:
+  selector: {app: ${app}}
+  ports: [{name: http, port: 80, targetPort: ${INBOUND_PORT}}]
+`;
+}
+
+function serviceAt(name: string, port: number): string {
+  return `apiVersion: v1
+kind: Service
+metadata: {name: ${name}, namespace: default}
+spec:
+  ports: [{name: http, port: 80}]
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: ${name}-1, namespace: default, labels: {kubernetes.io/service-name: ${name}}}
+addressType: IPv4
+ports: [{name: http, port: ${port}}]
+endpoints: [{addresses: [127.0.0.1]}]
+`;
+}
+
+function routeOf(round: number): string {
+  return `apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: web, namespace: default}
+spec:
+  hosts: [web]
+  http:
+  - route: [{destination: {host: web}}]
+    headers: {response: {set: {x-route: "${round}"}}}
+`;
+}
+
+function pluginOf(url: string, version: number): string {
+  return `apiVersion: extensions.istio.io/v1alpha1
+kind: WasmPlugin
+metadata: {name: stamp, namespace: default}
+spec:
+  selector: {matchLabels: {app: web}}
+  url: ${url}
+  failStrategy: FAIL_CLOSE
+  pluginConfig: {name: x-plugin, value: "${version}"}
+`;
+}
+
+/** Returns the URL of a module that differs from those before by a custom section, which no engine runs. */
+function moduleOf(base: string, version: number): string {
+  const path = join(base, "modules", `stamp-${version}.wasm`);
+  mkdirSync(dirname(path), { recursive: true });
+  copyFileSync(PLUGIN, path);
+  const name = Buffer.from("version"), content = Buffer.from(String(version).padStart(8, "0"));
+  const section = Buffer.concat([Buffer.from([name.length]), name, content]);
+  writeFileSync(path, Buffer.concat([readFileSync(PLUGIN), Buffer.from([0, section.length]), section]));
+  return `file://${path}`;
+}
