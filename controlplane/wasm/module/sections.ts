@@ -1,5 +1,6 @@
 // What a module says of itself without being run: imports, exports, custom sections. Reads bytes of strangers: bounded, never throws.
 // Form: https://webassembly.github.io/spec/core/binary/modules.html
+import { ModuleFormatError, Reader } from "../meter/binary.ts";
 
 export interface ModuleImport {
   readonly module: string;
@@ -28,99 +29,58 @@ const KINDS = ["function", "table", "memory", "global", "tag"] as const;
 const HEADER = [0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
 const MOST_ENTRIES = 100_000;
 
-class Malformed extends Error {}
-
 /** Returns the sections of a module; a failure says in a few words what is wrong. */
 export function readSections(bytes: Uint8Array): SectionsResult {
   if (!HEADER.every((byte, index) => bytes[index] === byte)) return { ok: false, message: "is no WebAssembly module" };
   const sections = { imports: [] as ModuleImport[], exports: [] as ModuleExport[], custom: [] as { name: string; bytes: Uint8Array }[], codeBytes: 0, dataBytes: 0 };
   try {
-    const reader = new Reader(bytes.subarray(HEADER.length));
-    while (!reader.atEnd) {
+    const reader = new Reader(bytes, HEADER.length);
+    while (!reader.isAtEnd) {
       const id = reader.byte();
-      const content = reader.bytes(reader.number());
+      const content = reader.take(reader.u32());
       const inner = new Reader(content);
-      if (id === 0) sections.custom.push({ name: inner.text(), bytes: inner.rest() });
-      else if (id === 2) sections.imports.push(...inner.list(readImport));
-      else if (id === 7) sections.exports.push(...inner.list(readExport));
+      if (id === 0) sections.custom.push({ name: inner.name(), bytes: content.subarray(inner.offset) });
+      else if (id === 2) sections.imports.push(...readList(inner, readImport));
+      else if (id === 7) sections.exports.push(...readList(inner, readExport));
       else if (id === 10) sections.codeBytes += content.length;
       else if (id === 11) sections.dataBytes += content.length;
     }
   } catch (error) {
-    if (error instanceof Malformed) return { ok: false, message: "is a WebAssembly module that ends too soon or is malformed" };
+    if (error instanceof ModuleFormatError) return { ok: false, message: "is a WebAssembly module that ends too soon or is malformed" };
     throw error;
   }
   return { ok: true, sections };
 }
 
+function readList<T>(reader: Reader, each: (reader: Reader) => T): readonly T[] {
+  const count = reader.u32();
+  if (count > MOST_ENTRIES) throw new ModuleFormatError(`it has more than ${MOST_ENTRIES} imports or exports`);
+  return Array.from({ length: count }, () => each(reader));
+}
+
 function readImport(reader: Reader): ModuleImport {
-  const [module, name, kind] = [reader.text(), reader.text(), reader.byte()];
-  if (kind === 0) reader.number();
+  const [module, name, kind] = [reader.name(), reader.name(), reader.byte()];
+  if (kind === 0) reader.u32();
   else if (kind === 1) {
+    reader.skipValueType();
+    skipLimits(reader);
+  } else if (kind === 2) skipLimits(reader);
+  else if (kind === 3) {
+    reader.skipValueType();
     reader.byte();
-    reader.limits();
-  } else if (kind === 2) reader.limits();
-  else reader.bytes(2);
+  } else reader.skip(2);
   return { module, name, kind: KINDS[kind] ?? "unknown" };
 }
 
 function readExport(reader: Reader): ModuleExport {
-  const [name, kind] = [reader.text(), reader.byte()];
-  reader.number();
+  const [name, kind] = [reader.name(), reader.byte()];
+  reader.u32();
   return { name, kind: KINDS[kind] ?? "unknown" };
 }
 
-class Reader {
-  #at = 0;
-  readonly #bytes: Uint8Array;
-
-  constructor(bytes: Uint8Array) {
-    this.#bytes = bytes;
-  }
-
-  get atEnd(): boolean {
-    return this.#at >= this.#bytes.length;
-  }
-
-  byte(): number {
-    const value = this.#bytes[this.#at++];
-    if (value === undefined) throw new Malformed();
-    return value;
-  }
-
-  /** Unsigned LEB128 of at most 64 bits. */
-  number(): number {
-    let value = 0;
-    for (let shift = 0; shift < 64; shift += 7) {
-      const byte = this.byte();
-      value += (byte & 0x7f) * 2 ** shift;
-      if (byte < 0x80) return value;
-    }
-    throw new Malformed();
-  }
-
-  bytes(length: number): Uint8Array {
-    if (length > this.#bytes.length - this.#at) throw new Malformed();
-    return this.#bytes.subarray(this.#at, this.#at += length);
-  }
-
-  rest(): Uint8Array {
-    return this.#bytes.subarray(this.#at);
-  }
-
-  text(): string {
-    return Buffer.from(this.bytes(this.number())).toString("utf8");
-  }
-
-  limits(): void {
-    const flags = this.byte();
-    this.number();
-    if ((flags & 1) !== 0) this.number();
-  }
-
-  list<T>(each: (reader: Reader) => T): T[] {
-    const count = this.number();
-    if (count > MOST_ENTRIES) throw new Malformed();
-    return Array.from({ length: count }, () => each(this));
-  }
+/** Of memories that are addressed by 64 bits, too. */
+function skipLimits(reader: Reader): void {
+  const flags = reader.byte();
+  reader.skipNumber(64);
+  if ((flags & 1) !== 0) reader.skipNumber(64);
 }

@@ -151,5 +151,10 @@ describe("modules that are not run", () => {
     void readSections(bytes);
     void readSections(new Uint8Array([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, ...bytes]));
   })));
+  it("do not run under a bound when what they want cannot be read", async () => {
+    const cut = acquired(plain.subarray(0, plain.length - 1), []);
+    expect(await verifyModule(cut, { demands: [], grants: [{ by: "rule", capabilities: ["headers"] }] })).toMatchObject({ ok: false, message: "the module's wants cannot be known: it is a WebAssembly module that ends too soon or is malformed" });
+    expect(await verifyModule(cut, { demands: [], grants: [] })).toMatchObject({ ok: true });
+  });
   it("and end too soon are said to", () => expect(readSections(plain.subarray(0, plain.length - 1))).toMatchObject({ ok: false }));
 });

@@ -49,8 +49,10 @@ async function missingSignature({ module, image, signatures }: AcquiredModule, {
 
 function bounded({ module, image }: AcquiredModule, { grants }: ModuleTrust): Verified {
   const read = readSections(module.bytes);
-  // What is no module is refused by the check, in more words.
-  if (!read.ok) return { ok: true, capabilities: undefined, wants: [] };
+  if (!read.ok) {
+    // Where it is bounded what a module may want, nothing starts of which that is not known. Else the check refuses it, in more words.
+    return grants.length === 0 ? { ok: true, capabilities: undefined, wants: [] } : { ok: false, field: "spec.url", message: `the module's wants cannot be known: it ${read.message}` };
+  }
   const found = findManifest(read.sections, image?.annotations);
   if (!found.ok) return { ok: false, field: "spec.url", message: found.message };
   const declared = found.manifest?.capabilities;
