@@ -1,6 +1,6 @@
 // Modules from images: by tag or digest, with the plugin's own credential, through the cache.
 import type { HttpClient } from "./fetch/http-client.ts";
-import type { Acquired, AcquiredModule, FoundSignatures } from "./acquire-module.ts";
+import type { Acquired, AcquiredModule, FoundSignatures } from "./acquired-module.ts";
 import { type CachedModule, digestOf, type ModuleCache } from "./module-cache.ts";
 import { credentialFingerprint } from "./oci/credentials.ts";
 import { fetchSignatures } from "./oci/fetch-signatures.ts";

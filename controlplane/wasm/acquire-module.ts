@@ -2,26 +2,12 @@
 // produces: the bytes of its module, of the digest asked for, from its file, from the cache or from its server; and where its signatures are
 // never does: judge whether a module may be trusted or run
 import { readFile, stat } from "node:fs/promises";
-import type { WasmModule } from "../translate/ir/filters.ts";
 import { createImageFetcher, type ImageFetcherOptions } from "./acquire-image.ts";
+import type { Acquired, FoundSignatures } from "./acquired-module.ts";
 import { download } from "./fetch/download.ts";
 import { shownUrl } from "./fetch/http-client.ts";
-import { digestOf, type ImageFacts } from "./module-cache.ts";
+import { digestOf } from "./module-cache.ts";
 import type { PluginSource } from "./plugin-source.ts";
-import type { Signature } from "./trust/signature.ts";
-
-export interface AcquiredModule {
-  readonly module: WasmModule;
-  readonly image?: ImageFacts;
-  /** Signatures that are at hand, and those that its server has now. */
-  readonly signatures: { readonly known: readonly Signature[]; readonly fetch: () => Promise<FoundSignatures> };
-  /** Why these are not the bytes asked for but those that the URL gave before. */
-  readonly stale?: string;
-}
-
-export type FoundSignatures = { readonly ok: true; readonly signatures: readonly Signature[] } | { readonly ok: false; readonly message: string };
-
-export type Acquired = { readonly ok: true; readonly acquired: AcquiredModule } | { readonly ok: false; readonly field: string; readonly message: string };
 
 export interface ModuleAcquirer {
   /** Returns the module that a source asks for. `fresh`: what was fetched before will not do, whatever the pull policy. */

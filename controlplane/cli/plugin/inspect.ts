@@ -3,7 +3,7 @@ import type { KeyObject } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { parsePublicKeys } from "../../model/public-key.ts";
 import { undeclaredImports, wantedGroups } from "../../model/wasm-capabilities.ts";
-import type { AcquiredModule } from "../../wasm/acquire-module.ts";
+import type { AcquiredModule } from "../../wasm/acquired-module.ts";
 import { describeOrigin } from "../../wasm/module/describe-sdk.ts";
 import { findManifest, type PluginManifest } from "../../wasm/module/plugin-manifest.ts";
 import { readSections } from "../../wasm/module/sections.ts";

@@ -1,6 +1,6 @@
 // A module that a command names: a file, a URL or an image.
 import { resolve } from "node:path";
-import type { AcquiredModule } from "../../wasm/acquire-module.ts";
+import type { AcquiredModule } from "../../wasm/acquired-module.ts";
 import { parseImageReference } from "../../wasm/oci/reference.ts";
 import { createAcquirerFor } from "../../wasm/plugin-fetcher.ts";
 import type { PluginLocation } from "../../wasm/plugin-source.ts";

@@ -13,15 +13,17 @@ export interface MeterLimits {
 
 export type Metering = { readonly kind: "metered"; readonly bytes: Uint8Array } | { readonly kind: "refused"; readonly reason: string };
 
-const HEADER_BYTES = 8;
-const section = { custom: 0, import: 2, function: 3, memory: 5, global: 6, export: 7, code: 10 } as const;
+/** Of a module, before its first section. */
+export const WASM_HEADER_BYTES = 8;
+/** Sections by their kind. */
+export const section = { custom: 0, import: 2, function: 3, memory: 5, global: 6, export: 7, code: 10 } as const;
 /** The order in which sections must stand; data count (12) comes before code, tags (13) before globals. */
 const SECTION_ORDER = [1, 2, 3, 4, 5, 13, 6, 7, 8, 9, 12, 10, 11];
 const kinds = { function: 0, table: 1, memory: 2, global: 3, tag: 4 } as const;
 const I32 = 0x7f;
 const I64 = 0x7e;
 
-interface Section { readonly id: number; readonly body: Uint8Array }
+export interface Section { readonly id: number; readonly body: Uint8Array }
 
 /** What is imported stands before what is defined in every index space. */
 interface Imported { readonly functions: number; readonly functionTypes: readonly number[]; readonly globals: number }
@@ -66,7 +68,7 @@ function meter(module: Uint8Array, limits: MeterLimits): Uint8Array {
     [section.export, withWrappers(bodyOf(section.export), added, code.refersToFunctions)],
     [section.code, code.bytes],
   ]);
-  return writeSections(module.subarray(0, HEADER_BYTES), sections, rewritten);
+  return writeSections(module.subarray(0, WASM_HEADER_BYTES), sections, rewritten);
 }
 
 /** The custom section in which a metered module names the digest of the one it was made from. */
@@ -78,9 +80,10 @@ function withOrigin(module: Uint8Array, digest: string): Uint8Array {
   return new Writer().add(module).add([section.custom]).addSized(body).bytes;
 }
 
-function readSections(module: Uint8Array): readonly Section[] {
-  if (module.length < HEADER_BYTES || module.subarray(0, HEADER_BYTES).join() !== "0,97,115,109,1,0,0,0") throw new ModuleFormatError("it is not a WebAssembly module of version 1");
-  const reader = new Reader(module, HEADER_BYTES);
+/** Returns a module's sections in their order. Throws ModuleFormatError for what is not a module. */
+export function readSections(module: Uint8Array): readonly Section[] {
+  if (module.length < WASM_HEADER_BYTES || module.subarray(0, WASM_HEADER_BYTES).join() !== "0,97,115,109,1,0,0,0") throw new ModuleFormatError("it is not a WebAssembly module of version 1");
+  const reader = new Reader(module, WASM_HEADER_BYTES);
   const sections: Section[] = [];
   while (!reader.isAtEnd) {
     const id = reader.byte();
@@ -100,6 +103,13 @@ function writeSections(header: Uint8Array, sections: readonly Section[], rewritt
   }
   for (const { id, body } of sections) if (id === section.custom && !new Reader(body).name().startsWith("precompiled_")) whole.add([id]).addSized(body);
   return whole.bytes;
+}
+
+/** Returns how many functions a module imports, and how many it has with those: the indices of its own come after. Throws ModuleFormatError. */
+export function countFunctions(sections: readonly Section[]): { readonly imported: number; readonly all: number } {
+  const bodyOf = (id: number): Uint8Array => sections.find((each) => each.id === id)?.body ?? Uint8Array.of(0);
+  const imported = readImports(bodyOf(section.import)).functions;
+  return { imported, all: imported + new Reader(bodyOf(section.function)).u32() };
 }
 
 function readImports(body: Uint8Array): Imported {

@@ -5,7 +5,7 @@ import { wasmModule } from "../../../test/fakes/wasm-module.ts";
 import type { MeshObject } from "../../model/object.ts";
 import { addressMatches } from "../../model/plugin-trust.ts";
 import { parsePublicKeys } from "../../model/public-key.ts";
-import type { AcquiredModule } from "../acquire-module.ts";
+import type { AcquiredModule } from "../acquired-module.ts";
 import { digestOf } from "../module-cache.ts";
 import { readSections } from "../module/sections.ts";
 import { type ModuleTrust, trustOf } from "./module-trust.ts";

@@ -3,7 +3,7 @@
 // never does: run anything of it
 import type { KeyObject } from "node:crypto";
 import { parsePublicKeys } from "../../model/public-key.ts";
-import type { AcquiredModule } from "../acquire-module.ts";
+import type { AcquiredModule } from "../acquired-module.ts";
 import { envoyCapabilities, notGranted, wantedGroups } from "../../model/wasm-capabilities.ts";
 import { findManifest } from "../module/plugin-manifest.ts";
 import { readSections } from "../module/sections.ts";
