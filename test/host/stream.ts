@@ -1,5 +1,4 @@
 import { type AttributeTree, checkedAttributes, mergeAttributes } from "./attributes.ts";
-import { Body } from "./body.ts";
 import type { BodyBuffer, Context, StreamAccess } from "./context.ts";
 import { HostError } from "./errors.ts";
 import { HeaderMap, type HeadersInput } from "./header-map.ts";
@@ -10,6 +9,7 @@ import type { PluginInstance } from "./plugin.ts";
 import { MapType } from "./status.ts";
 import { derivedAttributes } from "./stream-attributes.ts";
 import { StreamOrder } from "./stream-order.ts";
+import { type ModuleCaller, StreamSide } from "./stream-side.ts";
 
 /** Where a stream stands. `paused`: held by the filter until it continues. `reset`: closed by the filter. */
 export type Outcome = { readonly kind: "continue" } | { readonly kind: "paused" } | { readonly kind: "replied"; readonly reply: LocalReply } | { readonly kind: "reset" };
@@ -26,21 +26,6 @@ export interface StreamOptions {
 
 const DEFAULT_HEADERS = { ":method": "GET", ":path": "/", ":authority": "example.com", ":scheme": "http" };
 
-/** One direction of a stream. */
-interface Side {
-  map: HeaderMap | undefined;
-  trailers: HeaderMap | undefined;
-  sentTrailers: HeaderMap | undefined;
-  paused: boolean;
-  /** The callback that is running tells of the body's end. */
-  isEnding: boolean;
-  readonly body: Body;
-  /** What waits until the filter continues. */
-  readonly waiting: (() => void)[];
-}
-
-const newSide = (): Side => ({ map: undefined, trailers: undefined, sentTrailers: undefined, paused: false, isEnding: false, body: new Body(), waiting: [] });
-
 /** One HTTP stream through the filter, driven step by step by a test: request headers, body, trailers, response …, `end()`. */
 export class HttpStream {
   /** The request's headers as they are now: after the filter continued, what upstream gets. */
@@ -54,8 +39,9 @@ export class HttpStream {
   #attributes: AttributeTree;
   readonly #plugin: PluginInstance;
   readonly #id: number;
-  #request = newSide();
-  #response = newSide();
+  readonly #module: ModuleCaller;
+  readonly #request: StreamSide;
+  #response: StreamSide;
   readonly #requestOrder = new StreamOrder("request");
   readonly #responseOrder = new StreamOrder("response");
   #created = false;
@@ -69,6 +55,9 @@ export class HttpStream {
   constructor(plugin: PluginInstance, options: StreamOptions) {
     this.#plugin = plugin;
     this.#id = plugin.vm.allocateContextId();
+    this.#module = this.#caller();
+    this.#request = new StreamSide(this.#module);
+    this.#response = new StreamSide(this.#module);
     const given = new HeaderMap(options.headers ?? []);
     const missing = Object.entries(DEFAULT_HEADERS).filter(([name]) => !given.has(name));
     this.requestHeaders = new HeaderMap([...missing, ...given.byteEntries()]);
@@ -134,19 +123,19 @@ export class HttpStream {
   sendRequestHeaders({ endOfStream = true }: { readonly endOfStream?: boolean } = {}): Outcome {
     this.#take(this.#requestOrder, "headers", endOfStream);
     this.#create();
-    this.#headers(this.#request, "proxy_on_request_headers", this.requestHeaders, endOfStream);
+    this.#request.tellHeaders("proxy_on_request_headers", this.requestHeaders, endOfStream);
     return this.outcome;
   }
 
   sendRequestBody(data: string | Uint8Array, { endOfStream = true }: { readonly endOfStream?: boolean } = {}): Outcome {
     this.#take(this.#requestOrder, "body", endOfStream);
-    this.#whenFree(this.#request, () => this.#data(this.#request, "proxy_on_request_body", toBytes(data), endOfStream));
+    this.#whenFree(this.#request, () => this.#request.tellData("proxy_on_request_body", toBytes(data), endOfStream));
     return this.outcome;
   }
 
   sendRequestTrailers(trailers: HeadersInput): Outcome {
     this.#take(this.#requestOrder, "trailers", true);
-    this.#whenFree(this.#request, () => this.#trailers(this.#request, "proxy_on_request_trailers", new HeaderMap(trailers, "trailers")));
+    this.#whenFree(this.#request, () => this.#request.tellTrailers("proxy_on_request_trailers", new HeaderMap(trailers, "trailers")));
     return this.outcome;
   }
 
@@ -156,19 +145,19 @@ export class HttpStream {
     this.responseHeaders = new HeaderMap(headers, "response");
     if (!this.responseHeaders.has(":status")) throw new HostError("WRONG_ORDER", "response headers need :status");
     this.#take(this.#responseOrder, "headers", endOfStream);
-    this.#headers(this.#response, "proxy_on_response_headers", this.responseHeaders, endOfStream);
+    this.#response.tellHeaders("proxy_on_response_headers", this.responseHeaders, endOfStream);
     return this.outcome;
   }
 
   sendResponseBody(data: string | Uint8Array, { endOfStream = true }: { readonly endOfStream?: boolean } = {}): Outcome {
     this.#take(this.#responseOrder, "body", endOfStream);
-    this.#whenFree(this.#response, () => this.#data(this.#response, "proxy_on_response_body", toBytes(data), endOfStream));
+    this.#whenFree(this.#response, () => this.#response.tellData("proxy_on_response_body", toBytes(data), endOfStream));
     return this.outcome;
   }
 
   sendResponseTrailers(trailers: HeadersInput): Outcome {
     this.#take(this.#responseOrder, "trailers", true);
-    this.#whenFree(this.#response, () => this.#trailers(this.#response, "proxy_on_response_trailers", new HeaderMap(trailers, "trailers")));
+    this.#whenFree(this.#response, () => this.#response.tellTrailers("proxy_on_response_trailers", new HeaderMap(trailers, "trailers")));
     return this.outcome;
   }
 
@@ -216,70 +205,28 @@ export class HttpStream {
     if (!this.#reply && !this.#reset) order.take(part, isLast);
   }
 
-  /** Whether the module is to be called; a dead VM answers for itself. */
-  #isAlive(): boolean {
-    if (!this.#plugin.vm.failure) return true;
-    if (this.#plugin.failurePolicy !== "open") this.#fail();
-    return false;
+  #caller(): ModuleCaller {
+    const self = this;
+    return {
+      call(callback, ...rest) {
+        const status = self.#plugin.vm.call(self.#context, callback, self.#id, ...rest) ?? 0;
+        return { status, stopped: self.#plugin.vm.stopped };
+      },
+      isAlive() {
+        if (!self.#plugin.vm.failure) return true;
+        if (self.#plugin.failurePolicy !== "open") self.#fail();
+        return false;
+      },
+      settle: () => self.#plugin.vm.settle(),
+    };
   }
 
-  #headers(side: Side, callback: string, map: HeaderMap, endOfStream: boolean): void {
-    if (!this.#isAlive()) return;
-    const vm = this.#plugin.vm;
-    side.map = map;
-    const result = vm.call(this.#context, callback, this.#id, map.size, Number(endOfStream)) ?? 0;
-    const isStopped = vm.stopped || result !== 0;
-    if (!isStopped) side.map = undefined;
-    if (!this.#isAlive()) return vm.settle();
-    side.paused = isStopped && !(result === 2);
-    vm.settle();
+  #whenFree(side: StreamSide, work: () => void): void {
+    if (!this.#reply && !this.#reset) side.whenFree(work);
   }
 
-  #data(side: Side, callback: string, data: Uint8Array, endOfStream: boolean): void {
-    if (!this.#isAlive()) return;
-    const vm = this.#plugin.vm;
-    const size = side.body.arrive(data);
-    side.isEnding = endOfStream;
-    const result = vm.call(this.#context, callback, this.#id, size, Number(endOfStream)) ?? 0;
-    side.isEnding = false;
-    const status = vm.stopped ? 3 : Math.min(result, 3);
-    if (!this.#isAlive()) return vm.settle();
-    side.body.answered(status);
-    side.paused = status !== 0 && endOfStream;
-    vm.settle();
-  }
-
-  #trailers(side: Side, callback: string, map: HeaderMap): void {
-    if (!this.#isAlive()) return;
-    const vm = this.#plugin.vm;
-    side.trailers = map;
-    side.sentTrailers = map;
-    const result = vm.call(this.#context, callback, this.#id, map.size) ?? 0;
-    const isStopped = vm.stopped || result !== 0;
-    if (!this.#isAlive()) return vm.settle();
-    if (!isStopped) {
-      side.trailers = undefined;
-      side.body.release();
-    }
-    side.paused = isStopped;
-    vm.settle();
-  }
-
-  #whenFree(side: Side, work: () => void): void {
-    if (this.#reply || this.#reset) return;
-    if (side.paused) side.waiting.push(work);
-    else work();
-  }
-
-  #resume(side: Side): void {
-    if (!side.paused || this.#reply) return;
-    side.paused = false;
-    side.body.release();
-    while (!side.paused) {
-      const work = side.waiting.shift();
-      if (!work) return;
-      work();
-    }
+  #resume(side: StreamSide): void {
+    if (!this.#reply) side.resume();
   }
 
   #fail(): void {
@@ -293,13 +240,13 @@ export class HttpStream {
     const { headers, body } = buildReply(request, this.requestHeaders.get("content-type")?.startsWith("application/grpc") ?? false);
     this.responseHeaders = headers;
     this.#request.paused = false;
-    this.#response = newSide();
+    this.#response = new StreamSide(this.#module);
     const reply = { status: request.status, details: request.details, body: latin1(body), headers, isFailure };
     this.#reply = reply;
     if (isFailure || !this.#created) return;
-    this.#headers(this.#response, "proxy_on_response_headers", headers, body.length === 0);
+    this.#response.tellHeaders("proxy_on_response_headers", headers, body.length === 0);
     if (body.length === 0) return;
-    this.#data(this.#response, "proxy_on_response_body", body, true);
+    this.#response.tellData("proxy_on_response_body", body, true);
     this.#reply = { ...reply, body: latin1(this.#response.body.sent) };
   }
 
@@ -315,7 +262,7 @@ export class HttpStream {
   }
 
   /** At the end of a body a filter may add trailers where there are none. */
-  #createTrailers(side: Side): HeaderMap | undefined {
+  #createTrailers(side: StreamSide): HeaderMap | undefined {
     if (!side.isEnding) return undefined;
     side.trailers ??= new HeaderMap([], "trailers");
     side.sentTrailers = side.trailers;
