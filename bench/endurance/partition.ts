@@ -4,15 +4,15 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { BenchEnvoy } from "../envoy.ts";
 import { machineMs } from "../load/messages.ts";
+import { arrived, until } from "./arrival.ts";
 import { freePorts, type RunningControlPlane, startControlPlane } from "./control-plane.ts";
 import { type Passed, type Relay, startRelay } from "./relay.ts";
-import { ask, startTraffic, type Traffic } from "./traffic.ts";
+import { startTraffic, type Traffic } from "./traffic.ts";
 import { createWorld, type World } from "./world.ts";
 
 const REQUESTS_PER_SECOND = 4;
 /** How long it is looked at afterwards: a storm would show. */
 const AFTERWARDS_MS = 60_000;
-const CONVERGED_WITHIN_MS = 60_000;
 const CHANGES = 12;
 
 export interface PartitionResult {
@@ -59,7 +59,7 @@ export async function partition(minutes: number, print: (line: string) => void):
   const relay = await startRelay(ports.xds);
   try {
     await world.startEnvoys(relay.port);
-    await converged(world);
+    await arrived(world);
     await acknowledged(controlPlane, world.pods.length);
     const traffic = startTraffic(world.outbound, () => ["web", "outside"], REQUESTS_PER_SECOND);
     const result = await cutAndHeal(minutes, { world, relay, controlPlane, traffic, print });
@@ -85,7 +85,7 @@ async function cutAndHeal(minutes: number, stage: Stage): Promise<Omit<Partition
   const healedMs = machineMs();
   relay.heal();
   print(`${new Date().toISOString()} healed`);
-  const convergedMs = { ...(await converged(world, healedMs)), acknowledged: (await acknowledged(controlPlane, world.pods.length)) - healedMs };
+  const convergedMs = { ...(await arrived(world, healedMs)), acknowledged: (await acknowledged(controlPlane, world.pods.length)) - healedMs };
   const healing = relay.take();
   await delay(Math.min(AFTERWARDS_MS, minutes * 60_000));
   const after = { counters: await counters(world), memory: await memory(stage), serials: await serials(world) };
@@ -113,21 +113,6 @@ async function changeMeanwhile(minutes: number, { world, traffic, print }: Stage
   await delay((minutes * 60_000) / (CHANGES + 1));
 }
 
-/** Resolves when requests show the newest state, with the time each part took from then on. */
-async function converged(world: World, sinceMs = machineMs()): Promise<Readonly<Record<string, number>>> {
-  const { route, plugin, endpoint, services } = world.state();
-  const shown = (host: string, isNew: (seen: Awaited<ReturnType<typeof ask>>) => boolean) => async (): Promise<boolean> => ask(world.outbound, host).then((seen) => seen.status === 200 && isNew(seen), () => false);
-  const parts: Readonly<Record<string, () => Promise<boolean>>> = {
-    "VirtualService": shown("web", ({ headers }) => headers["x-route"] === String(route)),
-    "endpoint": shown("outside", ({ body }) => body === (endpoint === 0 ? "a" : "b")),
-    // Both pods of web in turn.
-    "plugin": async () => (await Promise.all([1, 2, 3, 4].map(() => shown("web", ({ headers }) => headers["x-plugin"] === String(plugin))()))).every(Boolean),
-    ...(services > 0 && { "new service": shown(`late-${services}`, ({ body }) => body === "late") }),
-  };
-  const times = await Promise.all(Object.entries(parts).map(async ([name, isThere]) => [name, (await until(name, isThere)) - sinceMs] as const));
-  return Object.fromEntries(times);
-}
-
 async function acknowledged(controlPlane: RunningControlPlane, proxies: number): Promise<number> {
   return until("every acknowledgement", async () => {
     const report = JSON.parse(await controlPlane.page("/debug/syncz")) as object[];
@@ -137,15 +122,6 @@ async function acknowledged(controlPlane: RunningControlPlane, proxies: number):
 
 async function fetchStatus(controlPlane: RunningControlPlane): Promise<number> {
   return (JSON.parse(await controlPlane.page("/synced")) as { synced: boolean }).synced ? 200 : 503;
-}
-
-async function until(what: string, holds: () => Promise<boolean>): Promise<number> {
-  const end = machineMs() + CONVERGED_WITHIN_MS;
-  while (machineMs() < end) {
-    if (await holds()) return machineMs();
-    await delay(20);
-  }
-  throw new Error(`${what} did not come in ${CONVERGED_WITHIN_MS / 1000} s`);
 }
 
 /** What the proxies did because of xDS. */

@@ -37,7 +37,7 @@ export interface World {
   /** Writes what differs from the state before, each file by renaming. */
   change(to: Partial<MeshState>): void;
   /** Starts the Envoys; the control plane must have made its root certificate. */
-  startEnvoys(xdsPort: number): Promise<readonly BenchEnvoy[]>;
+  startEnvoys(xdsPort: number, adjust?: (bootstrap: object) => object): Promise<readonly BenchEnvoy[]>;
   /** The Envoys that are running, in the order of the pods. */
   envoys(): readonly BenchEnvoy[];
   close(): Promise<void>;
@@ -74,8 +74,8 @@ export async function createWorld(): Promise<World> {
       state = { ...state, ...to };
       for (const [name, text] of Object.entries(files(state))) if (before[name] !== text) write(name, text);
     },
-    async startEnvoys(xdsPort) {
-      envoys = await Promise.all(pods.map((pod) => startEnvoy(bootstrapOf(pod, xdsPort, directories.state), 1)));
+    async startEnvoys(xdsPort, adjust = (bootstrap) => bootstrap) {
+      envoys = await Promise.all(pods.map((pod) => startEnvoy(adjust(bootstrapOf(pod, xdsPort, directories.state)), 1)));
       return envoys;
     },
     envoys: () => envoys,
