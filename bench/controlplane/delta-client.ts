@@ -1,9 +1,9 @@
 // consumes: the address of a control plane, a proxy's identity
 // produces: a delta ADS client that asks for what an Envoy of the mesh asks for, and acknowledges everything
 // never does: look into resources further than their names
-import { Client, credentials, Metadata } from "@grpc/grpc-js";
-import protobuf from "protobufjs/light.js";
+import { connect, constants } from "node:http2";
 import { encode } from "../../protos/codec.ts";
+import { framed, messagesFrom, type Pieces } from "./grpc-messages.ts";
 import type { ProxyClient } from "./messages.ts";
 
 const type = (name: string): string => `type.googleapis.com/envoy.${name}`;
@@ -36,22 +36,21 @@ export interface ClientOptions {
 
 /** Opens the stream; it stays open until the process ends. */
 export function openDeltaClient({ port, rootPem, serverName, proxy, ...events }: ClientOptions): void {
-  const client = new Client(`127.0.0.1:${port}`, credentials.createSsl(Buffer.from(rootPem)), {
-    "grpc.ssl_target_name_override": serverName, "grpc.use_local_subchannel_pool": 1, "grpc.max_receive_message_length": -1, "grpc.enable_channelz": 0,
-    "grpc-node.flow_control_window": ENVOYS_WINDOW,
+  const session = connect(`https://127.0.0.1:${port}`, { ca: rootPem, servername: serverName, settings: { initialWindowSize: ENVOYS_WINDOW } });
+  session.once("connect", () => session.setLocalWindowSize(ENVOYS_WINDOW));
+  const call = session.request({
+    [constants.HTTP2_HEADER_METHOD]: "POST", [constants.HTTP2_HEADER_PATH]: "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources",
+    "content-type": "application/grpc", te: "trailers", authorization: `Bearer ${proxy.token}`,
   });
-  const metadata = new Metadata();
-  metadata.set("authorization", `Bearer ${proxy.token}`);
-  const asItIs = (bytes: Buffer): Buffer => bytes;
-  const call = client.makeBidiStreamRequest("/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources", asItIs, asItIs, metadata);
   const send = (typeUrl: string, more: { resourceNamesSubscribe?: string[]; responseNonce?: string; node?: object } = {}): void =>
-    void call.write(Buffer.from(encode("DeltaDiscoveryRequest", { typeUrl, ...more })));
+    void call.write(framed(encode("DeltaDiscoveryRequest", { typeUrl, ...more })));
   const missing = new Set(ALL_TYPES);
   const awaited = new Set<string>();
   let isComplete = false;
 
-  call.on("data", (bytes: Buffer) => {
-    const response = scanResponse(bytes);
+  call.on("data", messagesFrom((message, bytes) => {
+    const unread = message.copy();
+    const response = scanResponse(message);
     send(response.typeUrl, { responseNonce: response.nonce });
     const isFirst = missing.delete(response.typeUrl);
     if (response.typeUrl === CLUSTERS) {
@@ -61,19 +60,24 @@ export function openDeltaClient({ port, rootPem, serverName, proxy, ...events }:
     }
     if (response.typeUrl === LISTENERS && isFirst) {
       send(ROUTES, { resourceNamesSubscribe: ["80"] });
-      send(FILTERS, { resourceNamesSubscribe: [...new Set(bytes.toString("latin1").match(FILTER_NAME))] });
+      send(FILTERS, { resourceNamesSubscribe: [...new Set(unread.joined().toString("latin1").match(FILTER_NAME))] });
       send(SECRETS, { resourceNamesSubscribe: ["default", "ROOTCA"] });
     }
     // As Envoy: what hosts a route configuration has is not named, they are pushed.
     if (response.typeUrl === ROUTES && isFirst) send(HOSTS);
     if (response.typeUrl === ENDPOINTS) for (const name of response.names) awaited.delete(name);
-    events.received(response.names, bytes.length);
+    events.received(response.names, bytes);
     if (!isComplete && missing.size === 0 && awaited.size === 0) {
       isComplete = true;
       events.complete();
     }
+  }));
+  call.once("response", (headers) => {
+    if (headers["grpc-status"] !== undefined) events.failed(`${proxy.name}: ${String(headers["grpc-message"])}`);
   });
-  call.on("error", (error) => events.failed(`${proxy.name}: ${error.message}${isComplete ? "" : `; not answered: ${[...missing].join(" ")}, endpoints missing: ${awaited.size}`}`));
+  const ended = (why: string): void => events.failed(`${proxy.name}: ${why}${isComplete ? "" : `; not answered: ${[...missing].join(" ")}, endpoints missing: ${awaited.size}`}`);
+  for (const one of [session, call]) one.on("error", (error: Error) => ended(error.message));
+  call.once("trailers", (trailers) => ended(String(trailers["grpc-message"])));
   const { name, namespace, serviceAccount } = proxy;
   const node = { id: proxy.nodeId, cluster: "bench", metadata: { NAME: name, NAMESPACE: namespace, SERVICE_ACCOUNT: serviceAccount } };
   send(CLUSTERS, { node });
@@ -82,35 +86,33 @@ export function openDeltaClient({ port, rootPem, serverName, proxy, ...events }:
 
 interface Scanned { readonly typeUrl: string; readonly nonce: string; readonly names: readonly string[] }
 
-// Fields of envoy.service.discovery.v3.DeltaDiscoveryResponse.
+// Fields of envoy.service.discovery.v3.DeltaDiscoveryResponse; all of them have a length.
 const RESOURCES = 2, TYPE_URL = 4, NONCE = 5;
 // A field of Resource.
 const NAME = 3;
 
-function scanResponse(bytes: Uint8Array): Scanned {
-  const reader = protobuf.Reader.create(bytes);
+function scanResponse(message: Pieces): Scanned {
   const names: string[] = [];
   let typeUrl = "", nonce = "";
-  while (reader.pos < reader.len) {
-    const tag = reader.uint32();
-    const field = tag >>> 3;
-    if (field === RESOURCES) names.push(scanName(reader));
-    else if (field === TYPE_URL) typeUrl = reader.string();
-    else if (field === NONCE) nonce = reader.string();
-    else reader.skipType(tag & 7);
+  while (message.length > 0) {
+    const tag = message.varint();
+    const field = tag >>> 3, length = message.varint();
+    if (field === RESOURCES) names.push(scanName(message, length));
+    else if (field === TYPE_URL) typeUrl = message.text(length);
+    else if (field === NONCE) nonce = message.text(length);
+    else message.skip(length);
   }
   return { typeUrl, nonce, names };
 }
 
-/** Returns the name of the Resource that begins here, and moves behind it. */
-function scanName(reader: protobuf.Reader): string {
-  const length = reader.uint32();
-  const end = reader.pos + length;
+/** Returns the name of the Resource of so many bytes that begins here, and moves behind it. All its fields that are sent have a length. */
+function scanName(message: Pieces, length: number): string {
+  const end = message.length - length;
   let name = "";
-  while (reader.pos < end) {
-    const tag = reader.uint32();
-    if (tag >>> 3 === NAME) name = reader.string();
-    else reader.skipType(tag & 7);
+  while (message.length > end) {
+    const field = message.varint() >>> 3, size = message.varint();
+    if (field === NAME) name = message.text(size);
+    else message.skip(size);
   }
   return name;
 }

@@ -17,7 +17,7 @@ export interface SimulatedProxies {
 
 /** Starts the process. */
 export function startProxies(): SimulatedProxies {
-  const child = startChild(process.execPath, ["--max-old-space-size=4096", fileURLToPath(new URL("./clients.mjs", import.meta.url))], { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+  const child = startChild(process.execPath, ["--max-old-space-size=4096", "--max-semi-space-size=64", fileURLToPath(new URL("./clients.mjs", import.meta.url))], { stdio: ["ignore", "inherit", "inherit", "ipc"] });
   const tell = (message: ToClients): void => void child.send(message);
   const next = (kind: "armed" | "arrived"): Promise<FromClients> => new Promise((resolve, reject) => {
     const timer = setTimeout(() => settle(new Error("the proxies did not all get what they should")), PATIENCE_MS);

@@ -12,7 +12,8 @@ export interface Measured {
   readonly loopDelayP99Ms: number;
 }
 
-export type PhaseName = "connect all" | "one VirtualService" | "one endpoint";
+export type ChangeName = "one VirtualService" | "one endpoint";
+export type PhaseName = "connect all" | ChangeName | `${ChangeName}, at first`;
 
 type Limits = Partial<Measured>;
 
