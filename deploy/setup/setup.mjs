@@ -12,7 +12,7 @@ import { EnvoyUnavailable, locateEnvoy } from "../../controlplane/envoy/install.
 import { withFileLock } from "../../controlplane/envoy/file-lock.mjs";
 import { buildControlPlane, buildDemo, buildFilters, buildProtos, installDependencies, linkCommand } from "./steps.mjs";
 import { checkMachine, SetupError } from "./machine.mjs";
-import { buildGoModule } from "./go-module.mjs";
+import { buildGoPrograms } from "./go-programs.mjs";
 import { buildRustModules } from "./rust-modules.mjs";
 import { buildTestServers } from "./test-servers.mjs";
 
@@ -47,7 +47,7 @@ function stepsFor(flags, say) {
   ];
   if (flags.has("--build-only")) return builds;
   const whole = [...builds, ["Envoy", ensureEnvoy]];
-  return flags.has("--for-tests") && !flags.has("--without-test-servers") ? [...whole, ["test servers", ensureTestServers], ["modules of the Rust SDK", ensureRustModules], ["the module of the Go SDK", buildGoModule]] : whole;
+  return flags.has("--for-tests") && !flags.has("--without-test-servers") ? [...whole, ["test servers", ensureTestServers], ["modules of the Rust SDK", ensureRustModules], ["programs in Go", buildGoPrograms]] : whole;
 }
 
 function cacheDirectory() {
