@@ -3,7 +3,6 @@
 // with the certificate authority and the admin pages beside them.
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
-import { setImmediate as nextTurn } from "node:timers/promises";
 import { allKinds } from "./model/kinds.ts";
 import type { ControlPlane, ControlPlaneView } from "./admin/contract.ts";
 import { createComplaints } from "./admin/complaints.ts";
@@ -22,6 +21,7 @@ import { StartError } from "./settings/start-error.ts";
 import { type ClassSnapshots, createClassSnapshots } from "./snapshot/class-snapshots.ts";
 import { coalesce } from "./snapshot/coalesce.ts";
 import { createResourceEncoder } from "./snapshot/encode.ts";
+import { createPublisher, publishAwaited } from "./snapshot/publisher.ts";
 import { createFileSource, type FileSource } from "./source/files/file-source.ts";
 import { ACCEPTED_OBJECTS_FILE, type AcceptedObjects, createAcceptedObjects } from "./store/accepted-objects.ts";
 import { createStore, type Store } from "./store/store.ts";
@@ -33,7 +33,7 @@ import type { Registry } from "./telemetry/metrics.ts";
 import { registerPushMetrics, registerXdsMetrics } from "./telemetry/xds-metrics.ts";
 import { classKeyOf, type ProxyClass } from "./translate/ir/proxy-class.ts";
 import { proxyClassOfPod } from "./translate/proxy-class.ts";
-import { emitProxy, resolveProxy } from "./translate/translate.ts";
+import { emitProxy, keepOnlyWhatIsServed, resolveProxy } from "./translate/translate.ts";
 import { type BuiltinModules, loadBuiltinModules } from "./wasm/builtin-modules.ts";
 import { withBudget } from "./wasm/meter/metered-module.ts";
 import type { PluginFetcher } from "./wasm/plugin-fetcher.ts";
@@ -83,22 +83,25 @@ export function createControlPlane(settings: ServeSettings, deps: ControlPlaneDe
     world: store.world(),
     modules: { builtin: (name) => builtins[name], plugin: (...plugin) => withBudget(rollouts.plugin(...plugin)), differsByProxy: rollouts.differsByProxy },
   });
-  const publish = coalesce(() => {
-    const { builtins } = running;
-    if (builtins === undefined) return;
-    running.inputs = inputsWith(builtins);
-    running.published = running.inputs.world;
-    snapshots.setInputs(running.inputs);
-    pushes.pushed();
-    running.xds?.notify();
-  }, { quietMs: QUIET_MS, atMostMs: PUBLISH_AT_MOST_MS, apartMs: PUBLISH_APART_MS, clock });
+  const publisher = createPublisher<Inputs, ProxyClass>({
+    snapshots, clock,
+    inputs: () => running.builtins && inputsWith(running.builtins),
+    published(inputs) {
+      running.inputs = inputs;
+      running.published = inputs.world;
+      keepOnlyWhatIsServed(inputs.world, inputs.modules);
+      pushes.pushed();
+      running.xds?.notify();
+    },
+  });
+  const publish = coalesce(() => publisher.publish(), { quietMs: QUIET_MS, atMostMs: PUBLISH_AT_MOST_MS, apartMs: PUBLISH_APART_MS, clock });
 
   const publishFor = (why: string): void => {
     pushes.triggered(why);
     publish.ask(why === "endpoint" ? ENDPOINT_QUIET_MS : QUIET_MS);
   };
 
-  const view = createControlPlaneView({ store, plugins, rollouts, published: () => running.published, isPending: publish.isPending, xds: () => running.xds });
+  const view = createControlPlaneView({ store, plugins, rollouts, published: () => running.published, isPending: () => publish.isPending() || publisher.isBusy(), xds: () => running.xds });
   const debug = debugSources(view, () => running.xds);
   // The tokens of proxies, and of whoever reads the debug pages.
   const authenticate = createIdentityFile(join(settings.runtimeDir ?? settings.stateDir, "identities.json"), (problem) => logger.warn({}, problem));
@@ -123,7 +126,7 @@ export function createControlPlane(settings: ServeSettings, deps: ControlPlaneDe
       rollouts.update(store.world().list("WasmPlugin"));
       running.xds = serveProxies(settings, { snapshots, secrets, authenticate, published: () => running.published, debug: debugAnswers(debug), metrics: registerXdsMetrics(deps.metrics), clock, logger });
       measure(deps.metrics, store, view);
-      await makeShared(snapshots, inputsWith(running.builtins));
+      await makeShared(snapshots, inputsWith(running.builtins), clock);
       await running.xds.listen().catch((cause: unknown) => {
         throw new StartError(cause instanceof Error ? cause.message : String(cause));
       });
@@ -136,6 +139,7 @@ export function createControlPlane(settings: ServeSettings, deps: ControlPlaneDe
     async stop() {
       ending.abort();
       publish.cancel();
+      publisher.cancel();
       plugins.close();
       await Promise.all(sources.map((source) => source.stop()));
       await accepted.flush().catch((error: unknown) => logger.error({ err: error }, "the accepted objects cannot be kept for the next start"));
@@ -146,17 +150,10 @@ export function createControlPlane(settings: ServeSettings, deps: ControlPlaneDe
 }
 
 /** Makes what proxies of each namespace share before one of them can ask: it takes long, and then nobody is kept waiting. */
-async function makeShared(snapshots: ClassSnapshots<Inputs, ProxyClass>, inputs: Inputs): Promise<void> {
-  snapshots.setInputs(inputs);
-  const made = new Set<string>();
-  for (const pod of inputs.world.list("Pod")) {
-    const proxyClass = proxyClassOfPod(pod);
-    const key = `${proxyClass?.kind} ${pod.metadata.namespace}`;
-    if (proxyClass === undefined || made.has(key)) continue;
-    made.add(key);
-    snapshots.resourcesOf(proxyClass);
-    await nextTurn();
-  }
+async function makeShared(snapshots: ClassSnapshots<Inputs, ProxyClass>, inputs: Inputs, clock: Clock): Promise<void> {
+  const classes = inputs.world.list("Pod").flatMap((pod) => proxyClassOfPod(pod) ?? []);
+  const one = new Map(classes.map((proxyClass) => [`${proxyClass.kind} ${proxyClass.namespace}`, proxyClass]));
+  await publishAwaited(snapshots.prepare(inputs, [...one.values()]), clock);
 }
 
 /** The mesh directory, and beside it what `scrim up` says of the pods it runs. */

@@ -4,6 +4,7 @@
 import { createHash } from "node:crypto";
 import { encode, packAny } from "../../protos/codec.ts";
 import type { MessageByName } from "../../protos/build/envoy.ts";
+import { inSlice } from "../model/time-slice.ts";
 import { collectReferences, type Reference } from "./references.ts";
 import type { ResourceKind, ResourceMessages } from "./resources.ts";
 import { layered, layersOf } from "../translate/emit/layered-map.ts";
@@ -61,7 +62,7 @@ export function createResourceEncoder(): ResourceEncoder {
   const encodeResource: ResourceEncoder["encodeResource"] = (kind, name, message) => {
     const known = byMessage.get(message);
     if (known !== undefined && known.name === name && known.kind === kind) return known;
-    const fresh = encodeContent(kind, name, message, (version) => byVersion.get(version)?.deref());
+    const fresh = inSlice(() => encodeContent(kind, name, message, (version) => byVersion.get(version)?.deref()));
     if (byVersion.get(fresh.version)?.deref() !== fresh) {
       byVersion.set(fresh.version, new WeakRef(fresh));
       dropped.register(fresh, fresh.version);

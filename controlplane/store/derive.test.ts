@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { Kind } from "../model/kinds.ts";
 import type { MeshObject } from "../model/object.ts";
-import { derived, sameItems } from "./derive.ts";
+import { runSlice } from "../model/time-slice.ts";
+import { derived, keepOnlyAnswersOf, sameItems } from "./derive.ts";
 import { changeWorld, createWorld, defaultMeshConfig, withCompanion, type World } from "./world.ts";
 
 function object(kind: Kind, name: string, label = ""): MeshObject {
@@ -79,7 +80,35 @@ describe("an answer that is kept", () => {
     expect(ask(changeWorld(first, [], { ...defaultMeshConfig, trustDomain: "other" }))).toEqual(["other", 0, undefined]);
     const beside = {};
     expect(ask(withCompanion(first, beside))[2]).toBe(beside);
-    expect([trust.calls.length, none.calls.length]).toEqual([3, 1]);
+    expect([trust.calls.length, none.calls.length]).toEqual([2, 1]);
+  });
+
+  it("stands for the state that is served while others are asked about, until that one is served no longer", () => {
+    const label = counted((world: World) => world.get("Service", "ns", "a")?.metadata.labels["label"]);
+    const labelOf = derived(label.compute);
+    const served = createWorld([service("a", "served")]), next = change(served, service("a", "next")), newest = change(next, service("a", "newest"));
+    expect([served, next, served, newest, served, newest].map((world) => labelOf(world))).toEqual(["served", "next", "served", "newest", "served", "newest"]);
+    expect(label.calls).toHaveLength(3);
+    keepOnlyAnswersOf(newest);
+    expect(labelOf(newest)).toBe("newest");
+    expect(label.calls).toHaveLength(3);
+    expect(labelOf(served)).toBe("served");
+    expect(label.calls).toHaveLength(4);
+  });
+
+  it("is made in as many slices as it takes, and nothing of it is made twice", () => {
+    const one = counted((world: World, name: string) => `${name}${world.get("Service", "ns", name)?.metadata.labels["label"]}`);
+    const oneOf = derived(one.compute);
+    const allOf = derived((world: World) => world.list("Service").map(({ metadata }) => oneOf(world, metadata.name)).join(" "));
+    const world = createWorld(["a", "b", "c", "d"].map((name) => service(name, "1")));
+    let nowMs = 0;
+    // Every look at the clock finds that a millisecond has passed.
+    const slice = () => runSlice({ budgetMs: 0, nowMs: () => nowMs++ }, () => allOf(world));
+    const outcomes = [slice()];
+    while (outcomes.at(-1)?.kind === "over" && outcomes.length < 10) outcomes.push(slice());
+    expect(outcomes.at(-1)).toEqual({ kind: "done", value: "a1 b1 c1 d1" });
+    expect(outcomes.length).toBeGreaterThan(2);
+    expect(one.calls.map(([name]) => name)).toEqual(["a", "b", "c", "d"]);
   });
 
   it("keeps nothing of a computation that threw, and computes again", () => {

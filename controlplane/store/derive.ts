@@ -3,6 +3,7 @@
 // never does: guess what an answer depends on: what it read while it was made is what it depends on
 import type { Kind } from "../model/kinds.ts";
 import type { MeshObject } from "../model/object.ts";
+import { inSlice } from "../model/time-slice.ts";
 import { COMPANION_AT, MESH_AT, stampPlace, type World, type WorldState } from "./world.ts";
 
 // An answer is kept with its trace: every list, object and other answer it read, in order, with what it was told.
@@ -31,12 +32,22 @@ export function derived<A extends readonly unknown[], R>(compute: (world: World,
     const asker = world instanceof Reading ? world : undefined;
     const state = asker?.state ?? world as WorldState;
     const answers = answersOf(state.lineage);
-    const answer = answers.find(question, keyOf(...args), () => new Answer((from) => compute(from, ...args), same));
+    const answer = answers.find(question, keyOf(...args), () => new Answer((from) => compute(from, ...args), same, answers));
     const value = answer.in(state) as R;
     if (asker === undefined) answers.noteUse(answer);
     else asker.note(new AnswerRead(answer, value), answer.reads);
     return value;
   };
+}
+
+/**
+ * Lets go of answers that do not hold in this World. Until this is said each question keeps the answer that it had when this was said last, beside the
+ * one it was given last: one World can be made ready while another is asked about, and neither costs the other its answers.
+ */
+export function keepOnlyAnswersOf(world: World): void {
+  // A Reading is given to answers only.
+  const state = world as WorldState;
+  answersOf(state.lineage).keepOnly(state);
 }
 
 /** Whether two lists hold the same items: for `same`. */
@@ -133,50 +144,85 @@ function differences(before: readonly number[], after: readonly number[]): numbe
   return bits;
 }
 
-/** What one question was answered last. */
+/** One answer, and the states for which it is known to hold: the last of them, and the one before, so that who goes to and fro need not look twice. */
+interface Made {
+  readonly value: unknown;
+  readonly trace: readonly Read[];
+  reads: number;
+  stamp: readonly number[];
+  stampBefore: readonly number[];
+}
+
+/** What one question was answered last; while a state is being made ready, also what it was answered in the one that is served. */
 class Answer {
-  reads = 0;
-  trace: readonly Read[] = [];
-  /** The stamp of the state for which the answer is known to hold; undefined before the first. */
-  private stamp: readonly number[] | undefined;
-  private value: unknown;
+  private latest: Made | undefined;
+  private served: Made | undefined;
+  /** What the last asker was told. */
+  private told: Made | undefined;
   private isBeingMade = false;
   usedInSweep = -1;
   markedInSweep = -1;
 
-  constructor(private readonly compute: (world: World) => unknown, private readonly same: (before: unknown, after: unknown) => boolean) {}
+  constructor(private readonly compute: (world: World) => unknown, private readonly same: (before: unknown, after: unknown) => boolean, private readonly answers: Answers) {}
+
+  /** What the answer that was given last depends on. */
+  get reads(): number { return this.told?.reads ?? 0; }
 
   in(state: WorldState): unknown {
-    if (this.stamp === state.stamp || (this.stamp !== undefined && this.holdsIn(state, this.stamp))) {
-      this.stamp = state.stamp;
-      return this.value;
-    }
+    this.told = known(this.latest, state) ?? known(this.served, state) ?? stillHolding(this.latest, state) ?? stillHolding(this.served, state) ?? inSlice(() => this.make(state));
+    return this.told.value;
+  }
+
+  private make(state: WorldState): Made {
     if (this.isBeingMade) throw new RangeError("an answer cannot depend on itself");
     this.isBeingMade = true;
     try {
       const reading = new Reading(state);
       const value = this.compute(reading);
-      if (this.stamp === undefined || !this.same(this.value, value)) this.value = value;
-      this.trace = reading.trace;
-      this.reads = reading.reads;
-      this.stamp = state.stamp;
+      const { latest, served } = this;
+      if (latest !== undefined && served === undefined) {
+        this.served = latest;
+        this.answers.noteTwo(this);
+      }
+      const said = [latest, served].find((made) => made !== undefined && this.same(made.value, value));
+      return this.latest = { value: said === undefined ? value : said.value, trace: reading.trace, reads: reading.reads, stamp: state.stamp, stampBefore: state.stamp };
     } finally {
       this.isBeingMade = false;
     }
-    return this.value;
   }
 
-  private holdsIn(state: WorldState, stamp: readonly number[]): boolean {
-    if ((differences(stamp, state.stamp) & this.reads) === 0) return true;
-    let { reads } = this;
-    for (const read of this.trace) {
-      if (!read.holdsIn(state)) return false;
-      // An answer that came out as it was may have read other things on the way.
-      if (read instanceof AnswerRead) reads |= read.answer.reads;
-    }
-    this.reads = reads;
-    return true;
+  /** Keeps one answer: the one that holds in this state. */
+  keepOne(state: WorldState): void {
+    this.latest = known(this.latest, state) ?? known(this.served, state) ?? this.latest;
+    this.served = undefined;
+    this.told = this.latest;
   }
+
+  *answersRead(): Iterable<Answer> {
+    for (const made of [this.latest, this.served]) for (const read of made?.trace ?? []) if (read instanceof AnswerRead) yield read.answer;
+  }
+}
+
+function known(made: Made | undefined, { stamp }: WorldState): Made | undefined {
+  return made?.stamp === stamp || made?.stampBefore === stamp ? made : undefined;
+}
+
+function stillHolding(made: Made | undefined, state: WorldState): Made | undefined {
+  if (made === undefined || !holdsIn(made, state)) return undefined;
+  [made.stampBefore, made.stamp] = [made.stamp, state.stamp];
+  return made;
+}
+
+function holdsIn(made: Made, state: WorldState): boolean {
+  if ((differences(made.stamp, state.stamp) & made.reads) === 0) return true;
+  let { reads } = made;
+  for (const read of made.trace) {
+    if (!read.holdsIn(state)) return false;
+    // An answer that came out as it was may have read other things on the way.
+    if (read instanceof AnswerRead) reads |= read.answer.reads;
+  }
+  made.reads = reads;
+  return true;
 }
 
 /** Questions from outside are counted; every so many, answers that none of the last ones led to are forgotten. */
@@ -185,6 +231,8 @@ const SWEEP_AFTER = 20_000;
 /** All answers of the states that follow from one another. */
 class Answers {
   private readonly byQuestion = new Map<object, Map<string, Answer>>();
+  /** Those that hold an answer for another state beside the latest. */
+  private two: Answer[] = [];
   private uses = 0;
   private sweep = 0;
 
@@ -194,6 +242,15 @@ class Answers {
     let answer = byKey.get(key);
     if (answer === undefined) byKey.set(key, answer = make());
     return answer;
+  }
+
+  noteTwo(answer: Answer): void {
+    this.two.push(answer);
+  }
+
+  keepOnly(state: WorldState): void {
+    for (const answer of this.two) answer.keepOne(state);
+    this.two = [];
   }
 
   noteUse(answer: Answer): void {
@@ -208,7 +265,7 @@ class Answers {
     for (let answer = open.pop(); answer !== undefined; answer = open.pop()) {
       if (answer.markedInSweep === this.sweep) continue;
       answer.markedInSweep = this.sweep;
-      for (const read of answer.trace) if (read instanceof AnswerRead) open.push(read.answer);
+      open.push(...answer.answersRead());
     }
     for (const byKey of this.byQuestion.values()) for (const [key, answer] of byKey) if (answer.markedInSweep !== this.sweep) byKey.delete(key);
     this.sweep++;

@@ -2,7 +2,7 @@
 // produces: the IR of that class, and from it the Envoy messages
 // never does: I/O; know which proxies are connected or what they were sent before
 import { isDeepStrictEqual } from "node:util";
-import { derived, sameEntries } from "../store/derive.ts";
+import { derived, keepOnlyAnswersOf, sameEntries } from "../store/derive.ts";
 import type { World } from "../store/world.ts";
 import { layered } from "./emit/layered-map.ts";
 import type { EmittedResources } from "./emit/resources.ts";
@@ -40,6 +40,11 @@ import { rateLimitUpstreams } from "./resolve/rate-limit.ts";
 /** Returns all that a class of proxies needs. What does not differ from an earlier answer is the same object, for this class and for others. */
 export function resolveProxy(world: World, proxy: ProxyClass, modules: PluginModules): ProxyIr {
   return proxyIr(withModules(world, modules), proxy);
+}
+
+/** Lets go of what was kept for other states, now that this one is what proxies are served. */
+export function keepOnlyWhatIsServed(world: World, modules: PluginModules): void {
+  keepOnlyAnswersOf(withModules(world, modules));
 }
 
 const byClass = { keyOf: (proxy: ProxyClass) => classKeyOf(proxy) };

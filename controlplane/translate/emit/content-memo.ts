@@ -1,5 +1,6 @@
 // Messages kept by what they are made of: equal content gives the same object, from one state of the mesh to the next and from one class of
 // proxies to another, so that nothing is encoded twice.
+import { inSlice } from "../../model/time-slice.ts";
 
 /**
  * Returns `make` with its results shared. `contentOf` gives all of an input that the result depends on, as plain data; `context` is the
@@ -24,7 +25,7 @@ export function memoByContent<I extends object, R extends object>(contentOf: (in
     let ofInput = byInput.get(input);
     if (ofInput === undefined) byInput.set(input, ofInput = new Map());
     let result = ofInput.get(context);
-    if (result === undefined) ofInput.set(context, result = find(input, context));
+    if (result === undefined) ofInput.set(context, result = inSlice(() => find(input, context)));
     return result;
   };
 }

@@ -1,4 +1,5 @@
 // Answers kept for as long as the object they were made from. Answers that are made from a World are kept by store/derive.ts.
+import { inSlice } from "../../model/time-slice.ts";
 
 /** Returns `compute` with its answers kept per `owner` and key; answers go when their owner does. */
 export function memoByOwner<O extends object, A extends readonly unknown[], R>(keyOf: (...args: A) => string, compute: (owner: O, ...args: A) => R): (owner: O, ...args: A) => R {
@@ -7,7 +8,7 @@ export function memoByOwner<O extends object, A extends readonly unknown[], R>(k
     let ofOwner = answers.get(owner);
     if (ofOwner === undefined) answers.set(owner, ofOwner = new Map());
     const key = keyOf(...args);
-    if (!ofOwner.has(key)) ofOwner.set(key, compute(owner, ...args));
+    if (!ofOwner.has(key)) ofOwner.set(key, inSlice(() => compute(owner, ...args)));
     return ofOwner.get(key) as R;
   };
 }
@@ -17,7 +18,7 @@ export function memoByObject<O extends object, R>(compute: (object: O) => R): (o
   const answers = new WeakMap<O, { readonly answer: R }>();
   return (object) => {
     let kept = answers.get(object);
-    if (kept === undefined) answers.set(object, kept = { answer: compute(object) });
+    if (kept === undefined) answers.set(object, kept = { answer: inSlice(() => compute(object)) });
     return kept.answer;
   };
 }
