@@ -10,9 +10,10 @@ import { accept, hasUpdates, judge, type Pending, pendingOf, reject, sendOff, se
 import { type ContentMaps, DELTA_ADS, isQuestion, type StreamEffect, type StreamEvent, type StreamKind, type StreamRequest } from "./stream-events.ts";
 import { changeSubscription, replaceSubscription } from "./subscription.ts";
 import { askAgain, changeBasis, changeScope, isFullState, newTypeState, type TypeState } from "./type-state.ts";
+import { TypeTable } from "./type-table.ts";
 
 export interface StreamState extends StreamKind {
-  readonly types: ReadonlyMap<string, TypeState>;
+  readonly types: TypeTable;
   readonly content: ContentMaps | undefined;
   readonly nextNonce: number;
   readonly isFull: boolean;
@@ -34,7 +35,7 @@ const VIRTUAL_HOSTS = resourceTypes.virtualHosts.typeUrl;
 
 /** The state of a stream that has just been opened. Nothing is sent before the first `content`. */
 export function newStreamState(kind: StreamKind = DELTA_ADS): StreamState {
-  return { ...kind, types: new Map(), content: undefined, nextNonce: 1, isFull: false, awaited: new Set(), told: new Map() };
+  return { ...kind, types: TypeTable.empty, content: undefined, nextNonce: 1, isFull: false, awaited: new Set(), told: new Map() };
 }
 
 /** What an event does to a stream. */
@@ -69,8 +70,7 @@ function applyTold(state: StreamState, { typeUrl, resources }: Extract<StreamEve
 }
 
 function applyContent(state: StreamState, maps: ContentMaps): StreamState {
-  const types = new Map([...state.types].map(([typeUrl, type]) => [typeUrl, type.kind === undefined ? type : changeBasis(type, maps[type.kind])]));
-  return { ...state, types, content: maps };
+  return { ...state, types: state.types.map((type) => type.kind === undefined ? type : changeBasis(type, maps[type.kind])), content: maps };
 }
 
 function applyRequest(state: StreamState, request: StreamRequest, nowMs: number, effects: StreamEffect[]): StreamState {
@@ -148,7 +148,7 @@ function followRoutes(state: StreamState, again: readonly string[]): StreamState
 }
 
 function withType(state: StreamState, typeUrl: string, type: TypeState): StreamState {
-  return { ...state, types: new Map(state.types).set(typeUrl, type) };
+  return { ...state, types: state.types.with(typeUrl, type) };
 }
 
 /** Removals go last and the other way round: routes leave before the clusters they named. */
@@ -158,12 +158,12 @@ const AFTER_CLUSTERS: ReadonlySet<ResourceKind> = new Set(["listeners", "routes"
 
 function emit(state: StreamState, nowMs: number, effects: StreamEffect[]): StreamState {
   if (state.content === undefined || state.isFull) return state;
-  const run = { state, pending: new Map<string, Pending>() };
   // Most events are acknowledgements, and room in a socket: then there is nothing to look for.
-  if (!hasWork(state)) return noteQuiet(run, nowMs, effects);
-  for (const [typeUrl, type] of state.types) lookAt(run, typeUrl, type);
+  if (!hasWork(state)) return noteQuiet({ state, pending: NONE_PENDING }, nowMs, effects);
+  const run = { state, pending: new Map<string, Pending>() };
+  for (const typeUrl of state.types.keys()) lookAt(run, typeUrl, state.types.get(typeUrl)!);
   for (const kind of resourceKinds) sendUpdates(run, resourceTypes[kind].typeUrl, effects);
-  for (const [typeUrl, type] of run.state.types) if (type.kind === undefined) sendUpdates(run, typeUrl, effects);
+  for (const typeUrl of state.types.keys()) if (kindOf(typeUrl) === undefined) sendUpdates(run, typeUrl, effects);
   for (const kind of REMOVAL_ORDER) if (!sendRemovals(run, kind, effects)) break;
   return noteQuiet(run, nowMs, effects);
 }
@@ -174,6 +174,7 @@ function hasWork(state: StreamState): boolean {
 }
 
 interface Run { state: StreamState; readonly pending: Map<string, Pending> }
+const NONE_PENDING: ReadonlyMap<string, Pending> = new Map();
 
 function lookAt(run: Run, typeUrl: string, type: TypeState): void {
   const pending = pendingOf(type);
@@ -231,7 +232,7 @@ function announceEndpoints(run: Run, before: TypeState, clusters: readonly Encod
 
 /** Sends what is to be removed of one kind; false while something before it is under way. */
 function sendRemovals(run: Run, kind: ResourceKind, effects: StreamEffect[]): boolean {
-  const isExamined = [...run.state.types.values()].some(({ examined }) => examined.size > 0);
+  const isExamined = run.state.types.values().some(({ examined }) => examined.size > 0);
   if (isExamined || run.state.awaited.size > 0 || isMoving(run, ...run.state.types.keys())) return false;
   const { typeUrl } = resourceTypes[kind];
   const type = run.state.types.get(typeUrl);
@@ -243,11 +244,12 @@ function sendRemovals(run: Run, kind: ResourceKind, effects: StreamEffect[]): bo
 }
 
 /** A type with nothing to send and nothing on its way is what its basis is, but for contents that were refused. */
-function noteQuiet(run: Run, nowMs: number, effects: StreamEffect[]): StreamState {
-  let { state } = run;
-  for (const [typeUrl, type] of state.types) {
+function noteQuiet({ state: before, pending: allPending }: { readonly state: StreamState; readonly pending: ReadonlyMap<string, Pending> }, nowMs: number, effects: StreamEffect[]): StreamState {
+  let state = before;
+  for (const typeUrl of state.types.keys()) {
+    const type = state.types.get(typeUrl)!;
     if (type.ackedBasis === type.basis || type.flight !== undefined || type.examined.size > 0) continue;
-    const pending = run.pending.get(typeUrl);
+    const pending = allPending.get(typeUrl);
     if (type.owesAnswer || (pending !== undefined && pending.updates.length + pending.absent.length + pending.removals.length > 0)) continue;
     state = withType(state, typeUrl, { ...type, ackedBasis: type.basis, ackedAtMs: nowMs });
     if (type.kind !== undefined) effects.push({ kind: "settled", resourceKind: type.kind, basis: type.basis });
