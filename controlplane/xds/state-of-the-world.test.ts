@@ -313,6 +313,21 @@ describe("questions about the control plane", () => {
     stream.ask("istio.io/debug/syncz");
     expect(stream.effects()).toHaveLength(1);
   });
+  it("are answered also where the first has a nonce of the client's own, as istioctl's has; and no acknowledgement is, however late", () => {
+    const stream = startTranscript(SOTW);
+    const tell = () => {
+      stream.give({ kind: "told", typeUrl: "istio.io/connections", resources: [], nowMs: 0 });
+      return stream.sends()[0]!.nonce;
+    };
+    stream.ask("istio.io/connections", { nonce: "2026-11-21 17:31:06.083926 +0000 UTC m=+0.069" });
+    expect(stream.effects()).toHaveLength(1);
+    const first = tell();
+    stream.ask("istio.io/connections", { nonce: "2026-11-21 17:31:07.083926 +0000 UTC m=+1.069" });
+    expect(stream.effects()).toHaveLength(1);
+    tell();
+    stream.ask("istio.io/connections", { nonce: first });
+    expect(stream.effects()).toEqual([]);
+  });
 });
 
 describe("any history", () => {

@@ -102,11 +102,16 @@ function findProblem(state: StreamState, typeUrl: string, known: TypeState | und
   return undefined;
 }
 
-/** Each request is answered once; one with the nonce of the last answer only says that it arrived. */
+/** Each request is answered once; one with the nonce of an answer only says that it arrived. istioctl's first request has the time as its nonce, which is of no answer. */
 function applyQuestion(state: StreamState, typeUrl: string, request: StreamRequest, effects: StreamEffect[]): StreamState {
-  if (request.nonce !== "" || request.error !== undefined) return state;
+  if (isOfThisStream(request.nonce, state) || request.error !== undefined) return state;
   effects.push({ kind: "ask", typeUrl, names: request.dialect === "delta" ? request.subscribe : request.names });
   return state.told.has(typeUrl) ? state : { ...state, told: new Map(state.told).set(typeUrl, "") };
+}
+
+function isOfThisStream(nonce: string, { nextNonce }: StreamState): boolean {
+  const given = Number(nonce);
+  return Number.isInteger(given) && given > 0 && given < nextNonce;
 }
 
 function subscribe(state: StreamState, type: TypeState, request: StreamRequest, isFirst: boolean): TypeState {
