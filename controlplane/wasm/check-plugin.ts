@@ -1,6 +1,7 @@
 // The child process of process-checker.ts: tries one module with its settings as a proxy would start and call it, says what came of it, and ends.
 import { type HostOptions, startHost } from "../../test/host/host.ts";
-import { type CheckRequest, type CheckResult, READY_LINE, STARTED_LINE } from "./process-checker.ts";
+import { fitConfiguration } from "./module/config-schema.ts";
+import { type CheckRequest, type CheckResult, FITS_LINE, READY_LINE, STARTED_LINE } from "./process-checker.ts";
 import { trialCalls } from "./trial-calls.ts";
 
 const chunks: Buffer[] = [];
@@ -8,11 +9,20 @@ process.stdin.on("data", (chunk: Buffer) => chunks.push(chunk));
 process.stdin.on("end", () => {
   const input = Buffer.concat(chunks);
   const end = input.indexOf("\n");
-  const { settings } = JSON.parse(input.subarray(0, end).toString("utf8")) as CheckRequest;
+  const request = JSON.parse(input.subarray(0, end).toString("utf8")) as CheckRequest;
   process.stdout.write(`${READY_LINE}\n`);
-  const answer = tryModule(input.subarray(end + 1), settings);
+  const answer = check(input.subarray(end + 1), request);
   process.stdout.write(`${JSON.stringify(answer)}\n`, () => process.exit(0));
 });
+
+function check(module: Uint8Array, { settings, configSchema }: CheckRequest): CheckResult {
+  const fit = configSchema === undefined ? { kind: "fits" as const } : fitConfiguration(settings.configuration, configSchema);
+  if (fit.kind === "misfit") return { kind: "bad", field: fit.field, reason: fit.reason };
+  process.stdout.write(`${FITS_LINE}\n`);
+  const tried = tryModule(module, settings);
+  // The module has the last word on its configuration: a schema that cannot be applied only warns.
+  return fit.kind === "unusable" && tried.kind === "good" ? { kind: "good", warnings: [`its manifest's configSchema ${fit.reason}`, ...tried.warnings ?? []] } : tried;
+}
 
 function tryModule(module: Uint8Array, settings: CheckRequest["settings"]): CheckResult {
   const result = startHost({ module, configuration: settings.configuration, rootId: settings.rootId, environmentVariables: environmentOf(settings), ...restricted(settings) });

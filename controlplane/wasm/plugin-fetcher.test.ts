@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { wasmModule } from "../../test/fakes/wasm-module.ts";
 import type { WasmPluginSpec } from "../model/kinds/wasm-plugin.ts";
 import type { MeshObject } from "../model/object.ts";
 import { createSystemClock } from "../telemetry/clock.ts";
@@ -111,6 +112,26 @@ describe("plugins from files", () => {
     expect(told).toBe(1);
     expect(served(plugins)).toBe('one {"a":1}');
     expect(plugins.problems()[0]).toMatchObject({ field: "spec.pluginConfig", servingLastGood: true });
+  });
+
+  it("keep the configuration that fits where the next one does not, and say where: the schema of the manifest goes to the check", async () => {
+    const schemaIn = (type: string) => wasmModule([], [], { "scrim.manifest": JSON.stringify({ configSchema: { properties: { level: { type } } } }) });
+    const asked: unknown[] = [];
+    const holding: PluginChecker = {
+      async check(_module, { configuration }, configSchema) {
+        asked.push(configSchema);
+        return configuration.includes("high") ? { kind: "bad", field: "spec.pluginConfig.level", reason: "must be integer" } : { kind: "good" };
+      },
+    };
+    writeFileSync(join(root, "mesh", "x.wasm"), schemaIn("integer"));
+    const plugins = fetcher({ checker: holding });
+    plugins.update([plugin("p", { url: "file://x.wasm", pluginConfig: { level: 1 } })]);
+    await plugins.settled();
+    plugins.update([plugin("p", { url: "file://x.wasm", pluginConfig: { level: "high" } })]);
+    await plugins.settled();
+    expect(asked).toEqual([{ properties: { level: { type: "integer" } } }, { properties: { level: { type: "integer" } } }]);
+    expect(plugins.plugin("default", "p")).toMatchObject({ kind: "module", settings: { configuration: '{"level":1}' } });
+    expect(plugins.problems()).toMatchObject([{ field: "spec.pluginConfig.level", message: "must be integer", servingLastGood: true }]);
   });
 
   it("are served as they were last good after a restart with a bad file", async () => {

@@ -9,7 +9,7 @@ import type { AcquiredModule } from "./acquired-module.ts";
 import { fileMark, nextMark } from "./file-changes.ts";
 import type { GoodPlugin, GoodPlugins } from "./good-plugins.ts";
 import { type PluginSource, type PluginSurroundings, pluginSource } from "./plugin-source.ts";
-import type { PluginChecker } from "./process-checker.ts";
+import type { ConfigSchema, PluginChecker } from "./process-checker.ts";
 import { verifyModule } from "./trust/verify-module.ts";
 
 export interface WorkContext {
@@ -29,6 +29,8 @@ export interface WorkState {
   problem?: { readonly field: string; readonly message: string };
   /** What people should know of the version that runs or is about to. */
   notice?: { readonly field: string; readonly message: string };
+  /** What the version that runs was checked against beside its settings, as JSON. */
+  schema?: string | undefined;
   /** What the version that runs did wrong in its trial calls. */
   trial?: { readonly field: string; readonly message: string };
 }
@@ -131,7 +133,7 @@ async function tryOnce(following: Following, fresh: boolean): Promise<Try> {
   if (signal.aborted) return "bad";
   if (!verified.ok) return failWith(following, verified.field, verified.message);
   const version: GoodPlugin = { module: acquired.module, settings: withCapabilities(source.settings, verified.capabilities), wants: verified.wants };
-  const refusal = await refusedByCheck(following, version);
+  const refusal = await refusedByCheck(following, version, verified.configSchema);
   if (signal.aborted) return "bad";
   if (refusal !== undefined) return failWith(following, refusal.field, refusal.message);
   await publish(following, version, acquired);
@@ -142,11 +144,16 @@ function withCapabilities(settings: PluginSettings, capabilities: readonly strin
   return capabilities === undefined ? settings : { ...settings, capabilities };
 }
 
-async function refusedByCheck(following: Following, { module, settings }: GoodPlugin): Promise<{ readonly field: string; readonly message: string } | undefined> {
+async function refusedByCheck(following: Following, { module, settings }: GoodPlugin, configSchema: ConfigSchema | undefined): Promise<{ readonly field: string; readonly message: string } | undefined> {
   const { state } = following;
-  if (isSame(state.good, module, settings)) return undefined;
-  const checked = await checkTwice(following, module, settings);
-  if (checked.kind === "good") return judgeTrial(following, checked.warnings ?? []);
+  const schema = configSchema === undefined ? undefined : JSON.stringify(configSchema);
+  if (isSame(state.good, module, settings) && state.schema === schema) return undefined;
+  const checked = await checkTwice(following, module, settings, configSchema);
+  if (checked.kind === "good") {
+    state.schema = schema;
+    return judgeTrial(following, checked.warnings ?? []);
+  }
+  if (checked.kind === "bad" && checked.field !== undefined) return { field: checked.field, message: checked.reason };
   const field = state.good?.module.sha256 === module.sha256 ? "spec.pluginConfig" : "spec.url";
   return { field, message: checked.kind === "bad" ? checked.reason : `could not be checked: ${checked.reason}` };
 }
@@ -162,9 +169,9 @@ function judgeTrial({ name, state, context }: Following, warnings: readonly stri
 }
 
 /** A check that could not be done says nothing of the module. */
-async function checkTwice({ context, signal }: Following, module: WasmModule, settings: PluginSettings) {
-  const first = await context.checker.check(module, settings);
-  return first.kind === "failed" && !signal.aborted ? context.checker.check(module, settings) : first;
+async function checkTwice({ context, signal }: Following, module: WasmModule, settings: PluginSettings, configSchema: ConfigSchema | undefined) {
+  const first = await context.checker.check(module, settings, configSchema);
+  return first.kind === "failed" && !signal.aborted ? context.checker.check(module, settings, configSchema) : first;
 }
 
 async function publish(following: Following, version: GoodPlugin, { image }: AcquiredModule): Promise<void> {

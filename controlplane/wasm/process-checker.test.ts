@@ -62,6 +62,28 @@ describe("checking a module in a child process", () => {
     expect(await checker.check(moduleOf(await countingModule(2)), settings)).toMatchObject({ kind: "bad" });
   });
 
+  describe("with the schema of its manifest", () => {
+    const check = (configSchema: Record<string, unknown>, configuration = '{"level": 3}') => createProcessChecker({ script, timeoutMs: 2_500 }).check(moduleOf(tinyModule("accept")), { ...settings, configuration }, configSchema);
+    /** Of a few hundred bytes, and 2 to the power of 60 steps. */
+    const endless = { $ref: "#/$defs/d0", $defs: Object.fromEntries(Array.from({ length: 61 }, (_, i) => [`d${i}`, i === 60 ? {} : { allOf: [{ $ref: `#/$defs/d${i + 1}` }, { $ref: `#/$defs/d${i + 1}` }] }])) };
+
+    it("lets a configuration through that fits", async () => {
+      expect(await check({ properties: { level: { type: "integer" } } })).toEqual({ kind: "good", warnings: [] });
+    });
+
+    it("says where one does not", async () => {
+      expect(await check({ properties: { level: { maximum: 2 } } })).toEqual({ kind: "bad", field: "spec.pluginConfig.level", reason: "must be <= 2, as its module's manifest says by configSchema" });
+    });
+
+    it("warns of a schema that cannot be applied: the module has the last word", async () => {
+      expect(await check({ $ref: "https://example.com/x" })).toMatchObject({ kind: "good", warnings: [expect.stringContaining("its manifest's configSchema cannot be applied: can't resolve reference")] });
+    });
+
+    it("is not held up by one that takes forever", async () => {
+      expect(await check(endless)).toEqual({ kind: "bad", reason: "its manifest's configSchema could not be applied within 2.5 s" });
+    });
+  });
+
   it("ends a module that never returns when its budget is used up", async () => {
     expect(await createProcessChecker({ script }).check(moduleOf(tinyModule("hang")), settings)).toMatchObject({ kind: "bad", reason: expect.stringContaining("unreachable") as string });
   });

@@ -4,18 +4,22 @@ import { readFile } from "node:fs/promises";
 import type { WasmModule } from "../translate/ir/filters.ts";
 import type { PluginSettings } from "../translate/ir/modules.ts";
 import { meteredModule } from "./meter/metered-module.ts";
+import type { PluginManifest } from "./module/plugin-manifest.ts";
 
 export type CheckResult =
   /** It starts. `warnings` are what it did wrong when it was called. */
   | { readonly kind: "good"; readonly warnings?: readonly string[] }
-  /** The module's own fault: it will not get better by asking again. */
-  | { readonly kind: "bad"; readonly reason: string }
+  /** The module's own fault, or its configuration's (then `field` says where): it will not get better by asking again. */
+  | { readonly kind: "bad"; readonly reason: string; readonly field?: string }
   /** Ours: the check itself could not be done. */
   | { readonly kind: "failed"; readonly reason: string };
 
+/** A JSON Schema that a module's manifest gives for its configuration. */
+export type ConfigSchema = NonNullable<PluginManifest["configSchema"]>;
+
 export interface PluginChecker {
-  /** Tries the module as proxies get it: with its budget. */
-  check(module: WasmModule, settings: PluginSettings): Promise<CheckResult>;
+  /** Holds the configuration against the schema, if there is one, and tries the module as proxies get it: with its budget. */
+  check(module: WasmModule, settings: PluginSettings, configSchema?: ConfigSchema): Promise<CheckResult>;
 }
 
 export interface ProcessCheckerOptions {
@@ -26,12 +30,15 @@ export interface ProcessCheckerOptions {
   readonly maxMemoryBytes?: number;
 }
 
-/** What the child reads: one line of JSON, then the module's bytes. It answers one line when it is ready to begin, one when the module has started, and one CheckResult. */
+/** What the child reads: one line of JSON, then the module's bytes. It answers a line at each of the stages below, and one CheckResult. */
 export interface CheckRequest {
   readonly settings: PluginSettings;
+  readonly configSchema?: ConfigSchema | undefined;
 }
 
 export const READY_LINE = '{"ready":true}';
+/** Printed when the configuration was held against the schema. */
+export const FITS_LINE = '{"fits":true}';
 /** Printed between the start of the module and its trial calls. */
 export const STARTED_LINE = '{"started":true}';
 
@@ -43,13 +50,13 @@ export function createProcessChecker(options: ProcessCheckerOptions): PluginChec
   const waiting: (() => void)[] = [];
   let running = 0;
   return {
-    async check(module, settings) {
+    async check(module, settings, configSchema) {
       const metered = meteredModule(module, settings.budget);
       if (metered.kind === "refused") return { kind: "bad", reason: metered.reason };
       if (running >= MAX_CHILDREN) await new Promise<void>((resolve) => waiting.push(resolve));
       else running++;
       try {
-        return await runChild(metered.module.bytes, settings, options);
+        return await runChild(metered.module.bytes, { settings, configSchema }, options);
       } finally {
         const next = waiting.shift();
         if (next === undefined) running--;
@@ -59,7 +66,7 @@ export function createProcessChecker(options: ProcessCheckerOptions): PluginChec
   };
 }
 
-function runChild(bytes: Uint8Array, settings: PluginSettings, options: ProcessCheckerOptions): Promise<CheckResult> {
+function runChild(bytes: Uint8Array, request: CheckRequest, options: ProcessCheckerOptions): Promise<CheckResult> {
   const { timeoutMs = 15_000, maxMemoryBytes = 768 * 1024 * 1024 } = options;
   return new Promise((resolve) => {
     // Nothing of our environment: the module's code is a stranger's.
@@ -84,7 +91,6 @@ function runChild(bytes: Uint8Array, settings: PluginSettings, options: ProcessC
     child.on("close", (code, signal) => end(killedFor === undefined ? parseAnswer(output, code, signal) : killed(killedFor, output)));
     // A child that is gone already has said why by its end.
     child.stdin.on("error", () => undefined);
-    const request: CheckRequest = { settings };
     child.stdin.write(`${JSON.stringify(request)}\n`);
     child.stdin.end(bytes);
   });
@@ -92,7 +98,9 @@ function runChild(bytes: Uint8Array, settings: PluginSettings, options: ProcessC
 
 /** A module that starts and then runs on in a trial call is a bad one too: a proxy would stand still. */
 function killed(reason: string, output: string): CheckResult {
-  return { kind: "bad", reason: output.includes(STARTED_LINE) ? `the module ${reason.replace("did not start", "did not end its trial calls").replace("while it started", "in its trial calls")}` : `the module ${reason}` };
+  if (output.includes(STARTED_LINE)) return { kind: "bad", reason: `the module ${reason.replace("did not start", "did not end its trial calls").replace("while it started", "in its trial calls")}` };
+  if (output.includes(FITS_LINE)) return { kind: "bad", reason: `the module ${reason}` };
+  return { kind: "bad", reason: `its manifest's configSchema ${reason.replace("did not start", "could not be applied").replace("while it started", "while it was applied")}` };
 }
 
 function parseAnswer(output: string, code: number | null, signal: NodeJS.Signals | null): CheckResult {
@@ -100,7 +108,7 @@ function parseAnswer(output: string, code: number | null, signal: NodeJS.Signals
     const answer: unknown = JSON.parse(output.trim().split("\n").at(-1) ?? "");
     if (typeof answer === "object" && answer !== null && "kind" in answer) {
       if (answer.kind === "good") return { kind: "good", warnings: "warnings" in answer && Array.isArray(answer.warnings) ? answer.warnings.map(String) : [] };
-      if (answer.kind === "bad") return { kind: "bad", reason: "reason" in answer ? String(answer.reason) : "the module does not start" };
+      if (answer.kind === "bad") return { kind: "bad", reason: "reason" in answer ? String(answer.reason) : "the module does not start", ...("field" in answer && { field: String(answer.field) }) };
     }
   } catch {
     // Said below.

@@ -79,17 +79,21 @@ describe.runIf(registryBinary)("an open registry", () => {
 
   it("says in a sentence what went wrong", async () => {
     const gone = `oci://${registry.host}/team/gone:v1`;
+    const schema = file("schema.json", '{"configSchema":{"properties":{"name":{"minLength":3}}}}');
+    await runScrim(["plugin", "push", MODULE, `oci://${registry.host}/team/schema:v1`, "--manifest", schema]);
     const cases: readonly (readonly [readonly string[], number, string])[] = [
+      [["run", `oci://${registry.host}/team/schema:v1`, "--config", '{"name":"x"}'], 1, "--config.name must not have fewer than 3 characters"],
+      [["push", MODULE, gone, "--manifest", file("remote.json", '{"configSchema":{"$ref":"https://example.com/x"}}')], 1, "has a configSchema that cannot be applied"],
       [["pull", gone], 1, "has no such image"], [["pull", "oci://127.0.0.1:1/a:b"], 1, "ECONNREFUSED"], [["pull", "oci://A B"], 2, "names no image"], [["inspect", join(folder, "none.wasm")], 1, "there is no such file"],
       [["push", join(folder, "none.wasm"), gone], 1, "cannot be read"], [["push", file("text.wasm", "text"), gone], 1, "is no WebAssembly module"], [["push", MODULE, `${gone}@sha256:${"0".repeat(64)}`], 2, "names a digest"],
       [["push", MODULE, gone, "--manifest", file("bad.json", '{"capabilities":["all"]}')], 1, '"all" is no capability'], [["push", MODULE, gone, "--username", "me"], 2, "--password-stdin"], [["run", MODULE, "--config", '{"unknown":1}'], 1, "unknown field"],
       [["pull", `${registry.host}/team/x:v1`], 1, `an image is written oci://${registry.host}/team/x:v1`], [["run", MODULE, "--port", "many"], 2, "is no port"], [["run", MODULE, "--upstream", "nowhere"], 2, "is no address"],
     ];
-    for (const [args, code, message] of cases) {
+    await Promise.all(cases.map(async ([args, code, message]) => {
       const ended = await runScrim(["plugin", ...args]);
       expect([ended.code, ended.stderr.split("\n").length]).toEqual([code, 2]);
       expect(ended.stderr).toContain(message);
-    }
+    }));
   });
 
   it("gives a module to an Envoy of one's own, which ends cleanly", async () => {

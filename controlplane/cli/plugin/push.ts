@@ -4,6 +4,7 @@ import { basename } from "node:path";
 import { groupsOf, undeclaredImports } from "../../model/wasm-capabilities.ts";
 import { createAddressPolicy } from "../../wasm/fetch/address-policy.ts";
 import { createHttpClient } from "../../wasm/fetch/http-client.ts";
+import { schemaFault } from "../../wasm/module/config-schema.ts";
 import { parseManifestText, type PluginManifest } from "../../wasm/module/plugin-manifest.ts";
 import { type ModuleSections, readSections } from "../../wasm/module/sections.ts";
 import type { ImageLayout } from "../../wasm/oci/layouts.ts";
@@ -55,6 +56,8 @@ async function readManifest(file: string | undefined): Promise<{ readonly text: 
   const content = (await read(file)).toString("utf8");
   const parsed = parseManifestText(content, file);
   if (!parsed.ok) throw new CommandFailure(exitCodes.failed, `${parsed.message}.`);
+  const fault = parsed.manifest?.configSchema === undefined ? undefined : schemaFault(parsed.manifest.configSchema);
+  if (fault !== undefined) throw new CommandFailure(exitCodes.failed, `${file} has a configSchema that ${fault}.`);
   return { text: JSON.stringify(JSON.parse(content)), manifest: parsed.manifest };
 }
 

@@ -66,9 +66,10 @@ async function checkedModule(source: string, options: RunOptions, context: Comma
   const configuration = await readConfiguration(options.config);
   const verified = await verifyModule(acquired, { demands: [], grants: [] });
   if (!verified.ok) throw new CommandFailure(exitCodes.failed, `${source}: ${verified.message}.`);
-  const { capabilities } = verified;
+  const { capabilities, configSchema } = verified;
   const settings: PluginSettings = { configuration, rootId: options.rootId, environment: {}, hostEnvironment: [], ...(capabilities !== undefined && { capabilities }) };
-  const checked = await createProcessChecker({ script: context.installation.pluginCheckScript }).check(acquired.module, settings);
+  const checked = await createProcessChecker({ script: context.installation.pluginCheckScript }).check(acquired.module, settings, configSchema);
+  if (checked.kind === "bad" && checked.field !== undefined) throw new CommandFailure(exitCodes.failed, `--config${checked.field.replace("spec.pluginConfig", "")} ${checked.reason}.`);
   if (checked.kind !== "good") throw new CommandFailure(exitCodes.failed, `${source} does not start: ${checked.reason}.`);
   for (const warning of checked.warnings ?? []) context.terminal.err(`note: ${warning}\n`);
   const metered = meteredModule(acquired.module);

@@ -5,7 +5,7 @@ import type { KeyObject } from "node:crypto";
 import { parsePublicKeys } from "../../model/public-key.ts";
 import type { AcquiredModule } from "../acquired-module.ts";
 import { envoyCapabilities, notGranted, wantedGroups } from "../../model/wasm-capabilities.ts";
-import { findManifest } from "../module/plugin-manifest.ts";
+import { findManifest, type PluginManifest } from "../module/plugin-manifest.ts";
 import { readSections } from "../module/sections.ts";
 import type { ModuleTrust } from "./module-trust.ts";
 import { isSignatureBy, type Signature } from "./signature.ts";
@@ -17,6 +17,8 @@ export type Verified =
     readonly capabilities: readonly string[] | undefined;
     /** Groups of them, for people and for comparing versions. */
     readonly wants: readonly string[];
+    /** What its manifest says of its configuration. */
+    readonly configSchema?: PluginManifest["configSchema"];
   }
   | { readonly ok: false; readonly field: string; readonly message: string };
 
@@ -55,12 +57,12 @@ function bounded({ module, image }: AcquiredModule, { grants }: ModuleTrust): Ve
   }
   const found = findManifest(read.sections, image?.annotations);
   if (!found.ok) return { ok: false, field: "spec.url", message: found.message };
-  const declared = found.manifest?.capabilities;
+  const { capabilities: declared, configSchema } = found.manifest ?? {};
   const wants = wantedGroups(read.sections, declared);
   for (const { by, capabilities } of grants) {
     const missing = notGranted(wants, capabilities);
     if (missing.length > 0) return { ok: false, field: "spec.url", message: `the module wants ${missing.join(", ")}, which the ${by} does not grant` };
   }
   const allowed = declared ?? grants[0]?.capabilities;
-  return { ok: true, wants, capabilities: allowed === undefined ? undefined : envoyCapabilities(read.sections, allowed) };
+  return { ok: true, wants, capabilities: allowed === undefined ? undefined : envoyCapabilities(read.sections, allowed), ...(configSchema !== undefined && { configSchema }) };
 }
