@@ -54,7 +54,7 @@ export function serveProxies(settings: ServeSettings, { snapshots, secrets, auth
   };
   return createXdsServer({
     ...(settings.plaintextXdsPort !== undefined && { plaintext: { host: "127.0.0.1", port: settings.plaintextXdsPort } }),
-    ...(settings.envoySearch && { examine: createScratchEnvoy({ findBinary: envoyFinder(settings.envoySearch, logger) }) }),
+    ...(settings.envoySearch && createScratchEnvoy({ findBinary: envoyFinder(settings.envoySearch, logger) })),
     observer: metrics,
     secure: {
       host: settings.xdsAddress.address,

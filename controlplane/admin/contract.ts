@@ -30,6 +30,11 @@ export interface Rejection {
   /** The culprits' resource names, where they are known. */
   readonly resources: readonly string[];
   readonly message: string;
+  /**
+   * "content": an Envoy that serves nobody cannot load it either; "repeated": two proxies rejected it and none has it (both: kept from all). "proxy": it
+   * loads elsewhere; "unconfirmed": nobody else could tell (both: kept from this proxy only). "examined": kept from all for a moment, until that is known.
+   */
+  readonly blame?: "examined" | "content" | "repeated" | "proxy" | "unconfirmed";
 }
 
 /** An entry of GET /debug/violations. `line` and `column` count from 1. */

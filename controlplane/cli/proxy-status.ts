@@ -1,4 +1,4 @@
-import { type ProxyStatus, type SyncType, syncTypes } from "../admin/contract.ts";
+import { type ProxyStatus, type Rejection, type SyncType, syncTypes } from "../admin/contract.ts";
 import { fetchProxies } from "./admin-client.ts";
 import { type OutputFormat, renderTable, renderValue } from "./output.ts";
 import type { Terminal } from "./terminal.ts";
@@ -24,10 +24,22 @@ export function renderProxyTable(proxies: readonly ProxyStatus[]): string {
 
 /** Returns what was rejected, one line each; "" when nothing was. */
 export function renderRejections(proxies: readonly ProxyStatus[]): string {
-  const lines = proxies.flatMap((proxy) => proxy.rejections.map(({ type, resources, message }) =>
-    `${proxy.name}.${proxy.namespace} rejected ${type}${resources.length > 0 ? ` ${resources.join(", ")}` : ""}: ${message}\n`));
+  const lines = proxies.flatMap((proxy) => proxy.rejections.map(({ type, resources, message, blame }) =>
+    `${proxy.name}.${proxy.namespace} ${verbs[blame ?? "unconfirmed"]} ${type}${resources.length > 0 ? ` ${resources.join(", ")}` : ""}: ${message}${endings[blame ?? "unconfirmed"]}\n`));
   return lines.length === 0 ? "" : `\n${lines.join("")}`;
 }
+
+type Blame = NonNullable<Rejection["blame"]>;
+
+/** Of what is kept from all, each proxy is told of as one that goes without. */
+const verbs: Readonly<Record<Blame, string>> = { examined: "is without", content: "is without", repeated: "is without", proxy: "rejected", unconfirmed: "rejected" };
+const endings: Readonly<Record<Blame, string>> = {
+  examined: " (one proxy rejected it; whether others would is being found out)",
+  content: " (no Envoy loads it; all proxies keep the one before)",
+  repeated: " (more than one proxy rejected it; all keep the one before)",
+  proxy: " (it loads elsewhere; only this proxy keeps the one before)",
+  unconfirmed: "",
+};
 
 function toEntry(proxy: ProxyStatus): object {
   const { name, kind, workload, namespace, identity, podIp, outbound, envoyAdmin, pid, envoyVersion, ports, sync, rejections } = proxy;

@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { createResourceEncoder, type EncodedResource } from "../snapshot/encode.ts";
 import { emptyResources } from "../translate/emit/resources.ts";
-import { createAcceptanceBook } from "./acceptance.ts";
+import { type AcceptanceBook, createAcceptanceBook } from "./acceptance.ts";
 import type { ContentMaps } from "./stream-events.ts";
+import type { Refusal } from "./suspicions.ts";
 
 const encoder = createResourceEncoder();
 
@@ -15,61 +16,150 @@ function published(value: string): ContentMaps {
 
 const cluster = (maps: ContentMaps): EncodedResource => maps.clusters.get("a")!;
 const [good, bad, better] = [published("good"), published("bad"), published("better")];
+const inClass = (classKey: string, pod = "p") => ({ classKey, pod });
+const refusal = (change: Partial<Refusal> = {}): Refusal => ({ classKey: "c", pod: "p", reason: "no", atMs: 7, isBelieved: true, isHeldByAnother: false, ...change });
 
-describe("quarantine", () => {
-  it("serves the last accepted content instead, to new proxies too, until the content changes", () => {
-    const book = createAcceptanceBook();
-    book.noteSettled("c", "clusters", good.clusters);
-    expect(book.noteRefused("c", cluster(bad), "no", 7)).toBe(true);
-    expect(cluster(book.servedOf("c", bad))).toBe(cluster(good));
-    expect(book.servedOf("c", bad).clusters.get("b")).toBe(bad.clusters.get("b"));
-    expect(book.withheldIn(bad)).toMatchObject([{ resource: { name: "a" }, reason: "no", atMs: 7 }]);
-    expect(book.servedOf("c", better)).toEqual(better);
-    expect(book.withheldIn(better)).toEqual([]);
-    expect(cluster(book.servedOf("c", bad))).toBe(cluster(good));
+/** A book in which class c had `good`, and a proxy of it rejected `bad`. */
+function afterRefusal(change: Partial<Refusal> = {}): AcceptanceBook {
+  const book = createAcceptanceBook();
+  book.noteSettled("c", "clusters", good.clusters);
+  book.noteRefused(cluster(bad), refusal(change));
+  return book;
+}
+
+describe("a content that cannot be loaded", () => {
+  it("is replaced by the last accepted one, for new proxies too, until the content changes", () => {
+    const book = afterRefusal();
+    expect(book.noteJudged(cluster(bad).version, false)).toEqual({ before: "examined", after: "content" });
+    expect(cluster(book.servedOf(inClass("c", "new"), bad))).toBe(cluster(good));
+    expect(book.servedOf(inClass("c"), bad).clusters.get("b")).toBe(bad.clusters.get("b"));
+    expect(book.withheldFrom(inClass("c"), bad)).toMatchObject([{ resource: { name: "a" }, reason: "no", atMs: 7, blame: "content" }]);
+    expect(book.servedOf(inClass("c"), better)).toEqual(better);
+    expect(book.withheldFrom(inClass("c"), better)).toEqual([]);
+    expect(cluster(book.servedOf(inClass("c"), bad))).toBe(cluster(good));
   });
 
-  it("keeps a content from proxies of other classes too, which get what the first ones had", () => {
-    const book = createAcceptanceBook();
-    book.noteSettled("c", "clusters", good.clusters);
-    book.noteRefused("c", cluster(bad), "no", 0);
-    expect(cluster(book.servedOf("d", bad))).toBe(cluster(good));
+  it("is kept from proxies of other classes too, which get what the first ones had", () => {
+    const book = afterRefusal();
+    expect(cluster(book.servedOf(inClass("d", "q"), bad))).toBe(cluster(good));
     book.noteSettled("e", "clusters", better.clusters);
-    expect(cluster(book.servedOf("e", bad))).toBe(cluster(better));
+    expect(cluster(book.servedOf(inClass("e", "r"), bad))).toBe(cluster(better));
   });
 
-  it("gives classes with the same map the same map", () => {
-    const book = createAcceptanceBook();
-    book.noteSettled("c", "clusters", good.clusters);
-    book.noteRefused("c", cluster(bad), "no", 0);
-    expect(book.servedOf("d", bad).clusters).toBe(book.servedOf("c", bad).clusters);
-    expect(book.servedOf("d", bad).listeners).toBe(bad.listeners);
+  it("is the same map for classes with the same map", () => {
+    const book = afterRefusal();
+    expect(book.servedOf(inClass("d", "q"), bad).clusters).toBe(book.servedOf(inClass("c"), bad).clusters);
+    expect(book.servedOf(inClass("d", "q"), bad).listeners).toBe(bad.listeners);
   });
 
-  it("ends when another proxy accepts the content after all", () => {
+  it("without a last good content is served: a new proxy may fare better", () => {
     const book = createAcceptanceBook();
-    book.noteSettled("c", "clusters", good.clusters);
-    book.noteRefused("c", cluster(bad), "address in use", 0);
-    expect(book.noteAccepted([cluster(bad)])).toBe(true);
-    expect(book.servedOf("c", bad)).toBe(bad);
+    book.noteRefused(cluster(bad), refusal());
+    expect(book.servedOf(inClass("c"), bad)).toBe(bad);
   });
 
-  it("without a last good content serves what was published: a new proxy may fare better", () => {
-    const book = createAcceptanceBook();
-    expect(book.noteRefused("c", cluster(bad), "no", 0)).toBe(false);
-    expect(book.servedOf("c", bad)).toBe(bad);
-  });
-
-  it("remembers what was good before, also when its proxy settled beside the bad content", () => {
-    const book = createAcceptanceBook();
-    book.noteSettled("c", "clusters", good.clusters);
-    book.noteRefused("c", cluster(bad), "no", 0);
+  it("is not what was good, also when its proxy settled beside it", () => {
+    const book = afterRefusal();
     book.noteSettled("c", "clusters", bad.clusters);
-    expect(cluster(book.servedOf("c", bad))).toBe(cluster(good));
+    expect(cluster(book.servedOf(inClass("c"), bad))).toBe(cluster(good));
   });
 
-  it("never holds back secrets, which belong to one identity", () => {
+  it("is never a secret, which belongs to one identity: there is nobody to keep it from", () => {
     const secret = encoder.encodeResource("secrets", "default", { name: "default" });
-    expect(createAcceptanceBook().noteRefused("c", secret, "no", 0)).toBe(false);
+    const book = createAcceptanceBook();
+    const maps = { ...bad, secrets: new Map([["default", secret]]) };
+    expect(book.servedOf(inClass("c"), maps)).toBe(maps);
+  });
+});
+
+describe("a content that is rejected again", () => {
+  it("is replaced by what was accepted last, in the classes of others too, and has the last reason and time", () => {
+    const book = afterRefusal();
+    book.noteJudged(cluster(bad).version, false);
+    book.noteSettled("c", "clusters", better.clusters);
+    expect(cluster(book.servedOf(inClass("d", "q"), bad))).toBe(cluster(better));
+    book.noteRefused(cluster(bad), refusal({ reason: "still no", atMs: 9 }));
+    expect(cluster(book.servedOf(inClass("c"), bad))).toBe(cluster(better));
+    expect(cluster(book.servedOf(inClass("d", "q"), bad))).toBe(cluster(better));
+    expect(book.withheldFrom(inClass("c"), bad)).toMatchObject([{ reason: "still no", atMs: 9 }]);
+  });
+
+  it("is replaced by the last good one also after its proxy settled beside it twice", () => {
+    const book = afterRefusal();
+    book.noteSettled("c", "clusters", bad.clusters);
+    book.noteSettled("c", "clusters", better.clusters);
+    book.noteRefused(cluster(bad), refusal());
+    book.noteSettled("c", "clusters", bad.clusters);
+    expect(cluster(book.servedOf(inClass("c"), bad))).toBe(cluster(better));
+  });
+
+  it("in another class has that class's last good one, where a third class has none", () => {
+    const book = afterRefusal();
+    book.noteSettled("e", "clusters", better.clusters);
+    book.noteRefused(cluster(bad), refusal({ ...inClass("e", "r") }));
+    expect(cluster(book.servedOf(inClass("d", "q"), bad))).toBe(cluster(better));
+    expect(cluster(book.servedOf(inClass("c"), bad))).toBe(cluster(good));
+  });
+});
+
+describe("one proxy's word", () => {
+  const blameFor = (book: AcceptanceBook, pod: string) => book.withheldFrom(inClass("c", pod), bad).map(({ blame }) => blame);
+
+  it("holds others back while it is examined, and no longer when nobody could tell", () => {
+    const book = afterRefusal();
+    expect(blameFor(book, "q")).toEqual(["examined"]);
+    expect(book.noteJudged(cluster(bad).version, undefined)).toEqual({ before: "examined", after: "unconfirmed" });
+    expect(book.servedOf(inClass("c", "q"), bad)).toBe(bad);
+    expect(cluster(book.servedOf(inClass("c", "p"), bad))).toBe(cluster(good));
+    expect([blameFor(book, "p"), blameFor(book, "q")]).toEqual([["unconfirmed"], []]);
+    // The judgement that comes late counts.
+    expect(book.noteJudged(cluster(bad).version, false)).toEqual({ before: "unconfirmed", after: "content" });
+    expect(blameFor(book, "q")).toEqual(["content"]);
+  });
+
+  it("is its own affair where the content loads elsewhere; it is not offered the content again", () => {
+    const book = afterRefusal();
+    expect(book.noteJudged(cluster(bad).version, true)).toEqual({ before: "examined", after: "proxy" });
+    expect(book.servedOf(inClass("c", "q"), bad)).toBe(bad);
+    expect(cluster(book.servedOf(inClass("c", "p"), bad))).toBe(cluster(good));
+    expect(book.noteRefused(cluster(bad), refusal())).toEqual({ before: "proxy", after: "proxy" });
+  });
+
+  it("said again and again holds nobody back again", () => {
+    const book = afterRefusal();
+    book.noteJudged(cluster(bad).version, undefined);
+    for (let round = 0; round < 3; round++) expect(book.noteRefused(cluster(bad), refusal()).after).toBe("unconfirmed");
+  });
+
+  it("repeated by a second proxy holds the content back, until a third has taken it", () => {
+    const book = afterRefusal();
+    book.noteJudged(cluster(bad).version, true);
+    expect(book.noteRefused(cluster(bad), refusal({ pod: "q" }))).toEqual({ before: "proxy", after: "repeated" });
+    expect(cluster(book.servedOf(inClass("c", "r"), bad))).toBe(cluster(good));
+    expect(book.noteAccepted([cluster(bad)])).toBe(true);
+    expect(book.servedOf(inClass("c", "r"), bad)).toBe(bad);
+    expect(cluster(book.servedOf(inClass("c", "q"), bad))).toBe(cluster(good));
+  });
+
+  it("counts for nothing against a content that another holds", () => {
+    const book = afterRefusal({ isHeldByAnother: true });
+    expect(book.servedOf(inClass("c", "q"), bad)).toBe(bad);
+    book.noteSettled("c", "clusters", bad.clusters);
+    expect(blameFor(book, "p")).toEqual(["proxy"]);
+  });
+
+  it("without a proof is heard for nobody else, and takes away no other's", () => {
+    const book = afterRefusal({ isBelieved: false, pod: "said/p" });
+    expect(book.servedOf(inClass("c", "q"), bad)).toBe(bad);
+    expect(book.noteRefused(cluster(bad), refusal({ pod: "q", reason: "q's" })).after).toBe("examined");
+    expect(book.noteRefused(cluster(bad), refusal({ pod: "said/r", isBelieved: false, reason: "r's" })).after).toBe("examined");
+    expect(book.withheldFrom(inClass("c", "q"), bad)).toMatchObject([{ reason: "q's" }]);
+  });
+
+  it("about a thousand contents does not push out what is bad for all", () => {
+    const book = afterRefusal();
+    book.noteJudged(cluster(bad).version, false);
+    for (let index = 0; index < 1_500; index++) book.noteRefused(cluster(published(`fine ${index}`)), refusal({ isHeldByAnother: true }));
+    expect(cluster(book.servedOf(inClass("c", "q"), bad))).toBe(cluster(good));
   });
 });

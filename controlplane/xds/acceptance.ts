@@ -1,48 +1,50 @@
-// What proxies accepted and what they rejected: contents that nobody could load are replaced by the last ones that were, for all whose content they are.
+// What proxies accepted and what they rejected: contents that nobody can load are replaced by the last good ones for all whose content they are, others for who rejected them.
 import type { EncodedMap, EncodedResource } from "../snapshot/encode.ts";
 import type { ResourceKind } from "../snapshot/resources.ts";
 import { resourceKinds } from "../snapshot/type-urls.ts";
 import type { ContentMaps } from "./stream-events.ts";
+import { type Blame, createSuspicions, isHeldBack, type Refusal, type Suspicion } from "./suspicions.ts";
 
-/** A content that some proxy rejected and that is withheld. */
-export interface Withheld {
-  readonly resource: EncodedResource;
-  readonly reason: string;
-  readonly atMs: number;
-  /** What was accepted before it, where it was rejected first; others may have an own last good one. */
-  readonly standIn: EncodedResource | undefined;
-}
+/** A content that some proxy rejected and that is kept from others, or from that proxy alone. */
+export interface Withheld extends Pick<Suspicion, "resource" | "reason" | "atMs" | "blame"> {}
+
+/** For whom something is looked up: the class whose content it is served, and the pod (`namespace/name`). */
+export interface Recipient { readonly classKey: string; readonly pod: string }
+
+/** What a rejection, a judgement or an acceptance did: the blame before and after it. */
+export interface BlameChange { readonly before: Blame | undefined; readonly after: Blame }
 
 export interface AcceptanceBook {
   /** What is really served of what was published to a class; `alsoHeld` are contents that are not to be served yet. */
-  servedOf(classKey: string, published: ContentMaps, alsoHeld?: readonly EncodedResource[]): ContentMaps;
-  /** A proxy of the class has all of a kind as it is here. */
+  servedOf(recipient: Recipient, published: ContentMaps, alsoHeld?: readonly EncodedResource[]): ContentMaps;
+  /** A proxy has all of a kind as it is here, but for what it rejected. */
   noteSettled(classKey: string, kind: ResourceKind, basis: EncodedMap): void;
-  /** Some proxy accepted these. One that another rejected is not bad in itself: it is withheld no longer. True when that changes what is served. */
+  /** Some proxy accepted these. One that another rejected is not bad in itself: it is kept from others no longer. True when that changes what is served. */
   noteAccepted(resources: Iterable<EncodedResource>): boolean;
-  /** A proxy of the class rejected this, and no other proxy holds it; true when this changes what is served. */
-  noteRefused(classKey: string, resource: EncodedResource, reason: string, atMs: number): boolean;
+  /** A proxy rejected this. After "examined" somebody is to be asked, and `noteJudged` told. */
+  noteRefused(resource: EncodedResource, refusal: Refusal): BlameChange;
+  /** An Envoy that serves nobody loads this content, or does not; undefined: that could not be found out in time. Undefined when nobody asks any more. */
+  noteJudged(version: string, loads: boolean | undefined): BlameChange | undefined;
   /** The last content under the name that proxies of the class accepted, other than this one. */
   goodInsteadOf(classKey: string, resource: EncodedResource): EncodedResource | undefined;
-  /** The withheld contents of what was published. */
-  withheldIn(published: ContentMaps): readonly Withheld[];
+  /** The contents of what was published that this recipient does not get. */
+  withheldFrom(recipient: Recipient, published: ContentMaps): readonly Withheld[];
 }
 
 interface ClassRecord {
   /** By kind, all that a proxy of the class had at last. */
   readonly good: Map<ResourceKind, EncodedMap>;
-  /** Where a content in `good` turned out bad: the one before. By address. */
+  /** Where a content in `good` was rejected by some proxy: the one before. By address. */
   readonly earlier: Map<string, EncodedResource>;
 }
 
 /** Classes without a proxy are kept, so that a new one gets last good content too; the oldest leave above this number. */
 const MAX_CLASSES = 2_048;
-const MAX_WITHHELD = 1_000;
 
 /** An empty book. */
 export function createAcceptanceBook(): AcceptanceBook {
   const classes = new Map<string, ClassRecord>();
-  const withheld = new Map<string, Withheld>();
+  const suspicions = createSuspicions();
   const overlays = createOverlays();
   const recordOf = (classKey: string): ClassRecord => {
     const record = classes.get(classKey) ?? { good: new Map(), earlier: new Map() };
@@ -50,21 +52,29 @@ export function createAcceptanceBook(): AcceptanceBook {
     classes.set(classKey, record);
     return record;
   };
+  /** A content that was rejected and that nobody has taken is nobody's last good one. */
+  const isDoubtful = ({ version }: EncodedResource): boolean => suspicions.of(version)?.isAccepted === false;
   const goodInsteadOf: AcceptanceBook["goodInsteadOf"] = (classKey, { kind, name, version }) => {
     const record = classes.get(classKey);
     const good = record?.good.get(kind)?.get(name);
-    return good !== undefined && good.version !== version && !withheld.has(good.version) ? good : record?.earlier.get(addressOf(kind, name));
+    return good !== undefined && good.version !== version && !isDoubtful(good) ? good : record?.earlier.get(addressOf(kind, name));
   };
-  const withheldIn = (published: ContentMaps): Withheld[] => [...withheld.values()].filter(({ resource }) => contentOf(published, resource)?.version === resource.version);
+  const withheldFrom = ({ pod }: Pick<Recipient, "pod">, published: ContentMaps): Suspicion[] => {
+    const found: Suspicion[] = [];
+    if (suspicions.size > 0) for (const suspicion of suspicions.all()) if ((isHeldBack(suspicion.blame) || suspicion.refusedBy.has(pod)) && isPublished(published, suspicion.resource)) found.push(suspicion);
+    return found;
+  };
   return {
-    servedOf(classKey, published, alsoHeld = []) {
-      if (withheld.size === 0 && alsoHeld.length === 0) return published;
-      const held = [...withheldIn(published), ...alsoHeld.map((resource) => ({ resource, standIn: undefined }))];
-      return overlays.replace(published, held.flatMap(({ resource, standIn }) => goodInsteadOf(classKey, resource) ?? standIn ?? []));
+    servedOf({ classKey, pod }, published, alsoHeld = []) {
+      if (suspicions.size === 0 && alsoHeld.length === 0) return published;
+      // A class that never had another content gets what those had who rejected this one.
+      const instead = withheldFrom({ pod }, published).map(({ resource, classKey: theirs }) => goodInsteadOf(classKey, resource) ?? goodInsteadOf(theirs, resource));
+      return overlays.replace(published, [...instead, ...alsoHeld.map((resource) => goodInsteadOf(classKey, resource))].filter((good) => good !== undefined));
     },
     noteSettled(classKey, kind, basis) {
       const record = recordOf(classKey);
-      for (const { resource } of withheld.values()) {
+      keepEarlier(record, kind, basis, ({ version }) => suspicions.of(version) !== undefined);
+      for (const { resource } of suspicions.all()) {
         if (resource.kind !== kind || basis.get(resource.name)?.version !== resource.version) continue;
         const good = goodInsteadOf(classKey, resource);
         if (good !== undefined) record.earlier.set(addressOf(kind, resource.name), good);
@@ -72,30 +82,42 @@ export function createAcceptanceBook(): AcceptanceBook {
       record.good.set(kind, basis);
     },
     noteAccepted(resources) {
-      if (withheld.size === 0) return false;
+      if (suspicions.size === 0) return false;
       let isChanged = false;
-      for (const { version } of resources) isChanged = withheld.delete(version) || isChanged;
+      for (const { version } of resources) {
+        const before = suspicions.of(version)?.blame;
+        if (before !== undefined) isChanged = isHeldBack(before) !== isHeldBack(suspicions.accept(version)?.blame) || isChanged;
+      }
       return isChanged;
     },
-    noteRefused(classKey, resource, reason, atMs) {
-      if (resource.kind === "secrets") return false;
-      const known = withheld.get(resource.version);
-      const standIn = known?.standIn ?? goodInsteadOf(classKey, resource);
-      withheld.set(resource.version, { resource, reason: known?.reason ?? reason, atMs: known?.atMs ?? atMs, standIn });
-      if (withheld.size > MAX_WITHHELD) withheld.delete(withheld.keys().next().value!);
-      return standIn !== known?.standIn;
+    noteRefused(resource, refusal) {
+      const before = suspicions.of(resource.version)?.blame;
+      return { before, after: suspicions.refuse(resource, refusal).blame };
+    },
+    noteJudged(version, loads) {
+      const before = suspicions.of(version)?.blame;
+      const after = suspicions.judge(version, loads)?.blame;
+      return after && { before, after };
     },
     goodInsteadOf,
-    withheldIn,
+    withheldFrom,
   };
+}
+
+/** What stands in `earlier` is replaced by what the class has accepted under that name since, and nobody rejected. */
+function keepEarlier({ earlier }: ClassRecord, kind: ResourceKind, basis: EncodedMap, isSuspected: (resource: EncodedResource) => boolean): void {
+  for (const [address, { kind: of, name }] of earlier) {
+    const now = of === kind ? basis.get(name) : undefined;
+    if (now !== undefined && !isSuspected(now)) earlier.set(address, now);
+  }
 }
 
 function addressOf(kind: ResourceKind, name: string): string {
   return `${kind}/${name}`;
 }
 
-function contentOf(published: ContentMaps, { kind, name }: EncodedResource): EncodedResource | undefined {
-  return published[kind].get(name);
+function isPublished(published: ContentMaps, { kind, name, version }: EncodedResource): boolean {
+  return published[kind].get(name)?.version === version;
 }
 
 interface Overlays {

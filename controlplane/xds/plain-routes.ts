@@ -5,11 +5,12 @@ import { routeConfigurationOf } from "../snapshot/consistency.ts";
 import type { EncodedMap, EncodedResource } from "../snapshot/encode.ts";
 import type { Reference } from "../snapshot/references.ts";
 import { resourceTypes } from "../snapshot/type-urls.ts";
+import { fieldsOf } from "./raw-fields.ts";
 import { messageOf } from "./wire.ts";
 
-const tag = (field: number): number => (field << 3) | 2;
+const tagOf = (field: number): number => (field << 3) | 2;
 // Of google.protobuf.Any, RouteConfiguration, VirtualHost, Resource.
-const ANY_TYPE_URL = tag(1), ANY_VALUE = tag(2), ROUTE_VIRTUAL_HOSTS = tag(2), ROUTE_VHDS = tag(9), HOST_NAME = tag(1), RESOURCE_VERSION = tag(1), RESOURCE_PAYLOAD = tag(2), RESOURCE_NAME = tag(3);
+const ANY_TYPE_URL = tagOf(1), ANY_VALUE = tagOf(2), ROUTE_VIRTUAL_HOSTS = tagOf(2), ROUTE_VHDS = tagOf(9), HOST_NAME = tagOf(1), RESOURCE_VERSION = tagOf(1), RESOURCE_PAYLOAD = tagOf(2), RESOURCE_NAME = tagOf(3);
 
 const made = new WeakMap<EncodedMap, WeakMap<EncodedMap, EncodedMap>>();
 
@@ -39,7 +40,7 @@ function inlineOne(route: EncodedResource, hosts: readonly EncodedResource[] | u
   const hash = createHash("sha256").update(route.version);
   for (const { version } of hosts) hash.update(version);
   const version = hash.digest("hex").slice(0, 24);
-  const own = fieldsOf(messageOf(route)).filter((field) => field.tag !== ROUTE_VHDS).map(({ raw }) => raw);
+  const own = fieldsOf(messageOf(route)).filter(({ tag }) => tag !== ROUTE_VHDS).map(({ raw }) => raw);
   const inside = protobuf.Writer.create();
   for (const host of hosts) inside.uint32(ROUTE_VIRTUAL_HOSTS).bytes(withOwnName(host));
   const message = Buffer.concat([...own, inside.finish()]);
@@ -56,19 +57,4 @@ function withOwnName(host: EncodedResource): Uint8Array {
 
 function mergeReferences(resources: readonly EncodedResource[]): readonly Reference[] {
   return [...new Map(resources.flatMap(({ references }) => references.map((reference) => [`${reference.kind}/${reference.name}`, reference] as const))).values()];
-}
-
-interface RawField { readonly tag: number; readonly raw: Uint8Array }
-
-/** The fields of a message as they stand in its bytes. */
-function fieldsOf(bytes: Uint8Array): RawField[] {
-  const reader = protobuf.Reader.create(bytes);
-  const fields: RawField[] = [];
-  while (reader.pos < reader.len) {
-    const start = reader.pos;
-    const fieldTag = reader.uint32();
-    reader.skipType(fieldTag & 7);
-    fields.push({ tag: fieldTag, raw: bytes.subarray(start, reader.pos) });
-  }
-  return fields;
 }

@@ -1,7 +1,7 @@
 // Brings streams to the content that is due to them: one at once, or all in slices, so that a thousand of them do not hold up the others' answers.
 import type { Secret } from "../../protos/build/envoy.ts";
 import type { EncodedMap, EncodedResources, ResourceEncoder } from "../snapshot/encode.ts";
-import type { AcceptanceBook } from "./acceptance.ts";
+import type { AcceptanceBook, Recipient } from "./acceptance.ts";
 import type { Proxy } from "./node.ts";
 import { plainRoutes } from "./plain-routes.ts";
 import { isQuiet } from "./status.ts";
@@ -93,16 +93,21 @@ function createUpdate({ source, book, trials }: RefresherParts): (stream: XdsStr
     // Secrets are for who proved who it is; on the other port nothing is even looked up.
     const secrets = proxy.isProven ? source.encoder.encodeMap("secrets", source.secretsFor(proxy), secretsOf.get(stream)) : NOTHING;
     secretsOf.set(stream, secrets);
-    const classKey = acceptanceKey(stream);
+    const recipient = recipientOf(stream);
     const wanted = contentOf(stream, published, secrets);
-    const held = trials.heldFrom(stream, wanted, (resource) => book.goodInsteadOf(classKey, resource) !== undefined);
-    stream.setContent(book.servedOf(classKey, wanted, held));
+    const held = trials.heldFrom(stream, wanted, (resource) => book.goodInsteadOf(recipient.classKey, resource) !== undefined);
+    stream.setContent(book.servedOf(recipient, wanted, held));
   };
 }
 
 /** Under what a stream's acceptances are noted: a route with its hosts inside is another content than one without. */
-export function acceptanceKey({ published, kind }: Pick<XdsStream, "published" | "kind">): string {
-  return `${kind.dialect}/${published?.classKey ?? ""}`;
+export function recipientOf({ published, kind, proxy }: Pick<XdsStream, "published" | "kind" | "proxy">): Recipient {
+  return { classKey: `${kind.dialect}/${published?.classKey ?? ""}`, pod: proxy === undefined ? "" : podOf(proxy) };
+}
+
+/** Text that stands for a proxy's pod; who only says that it is one is not that one. */
+export function podOf({ identity, isProven }: Proxy): string {
+  return `${isProven ? "" : "said/"}${identity.namespace}/${identity.pod}`;
 }
 
 /** What a stream of its kind is to have. */

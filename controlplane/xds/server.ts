@@ -42,6 +42,11 @@ export interface XdsServerOptions {
   readonly debugResources?: (typeUrl: string, names: readonly string[], asker: ProxyIdentity | undefined) => Answer | Promise<Answer>;
   /** Finds which of these contents a proxy cannot load, where its rejection named none. Left out or without result, they are tried on the proxy in ever smaller parts. */
   readonly examine?: (resources: readonly EncodedResource[], reason: string) => Promise<readonly EncodedResource[]>;
+  /**
+   * Whether an Envoy that serves nobody loads a content that one proxy rejected (and `good`, which was accepted before it, to know that it can tell);
+   * undefined when it cannot. Left out, one proxy's rejection is its own until a second one repeats it. `asker` is the pod that rejected it.
+   */
+  readonly judge?: (resource: EncodedResource, good: EncodedResource | undefined, asker: string) => Promise<boolean | undefined>;
   /** What is tried on one proxy before the others get it. */
   readonly risk?: Risk;
   /** Said of ourselves in every response (control_plane.identifier). */
@@ -66,10 +71,12 @@ export interface XdsLimits {
   readonly bytesUnderWay: number;
   /** How long a risky content is tried on one proxy before the others get it without its word. */
   readonly trialMs: number;
+  /** How long a content that one proxy rejected is kept from the others while nobody has said whether it loads. */
+  readonly judgementMs: number;
 }
 
 const DEFAULT_LIMITS: XdsLimits = {
-  streamsPerSecond: 200, streamBurst: 200, keepaliveMs: 30_000, stallMs: 30_000, maxConnectionAgeMs: 30 * 60_000, maxConnectionAgeGraceMs: 5_000, bytesUnderWay: 32 * 1024 * 1024, trialMs: 100,
+  streamsPerSecond: 200, streamBurst: 200, keepaliveMs: 30_000, stallMs: 30_000, maxConnectionAgeMs: 30 * 60_000, maxConnectionAgeGraceMs: 5_000, bytesUnderWay: 32 * 1024 * 1024, trialMs: 100, judgementMs: 5_000,
 };
 const MAX_REQUEST_BYTES = 16 * 1024 * 1024;
 
@@ -131,18 +138,26 @@ function createStreams(options: XdsServerOptions, limits: XdsLimits): StreamSet 
   const { resourcesFor, encoder, clock, log } = options;
   return createStreamSet({
     source: { resourcesFor, secretsFor: options.secretsFor ?? (() => new Map()), encoder, revision: options.revision ?? (() => 0) },
-    clock, log, stallMs: limits.stallMs, budgetBytes: limits.bytesUnderWay, trialMs: limits.trialMs,
+    clock, log, stallMs: limits.stallMs, budgetBytes: limits.bytesUnderWay, trialMs: limits.trialMs, judgementMs: limits.judgementMs,
     controlPlane: options.controlPlane ?? "scrim",
     risk: options.risk ?? PLUGIN_RISK,
     observer: options.observer ?? NO_OBSERVER,
     // Where there is a port for the proven, the word of the others counts for themselves only.
-    believesRefusal: (proxy) => proxy !== undefined && (proxy.isProven || options.secure === undefined),
+    believes: (proxy) => proxy !== undefined && (proxy.isProven || options.secure === undefined),
     async examine(resources, reason) {
       try {
         return (await options.examine?.(resources, reason)) ?? [];
       } catch (error) {
         log.error({ err: error }, "rejected contents could not be examined");
         return [];
+      }
+    },
+    async judge(resource, good, asker) {
+      try {
+        return await options.judge?.(resource, good, asker);
+      } catch (error) {
+        log.error({ err: error }, "a rejected content could not be judged");
+        return undefined;
       }
     },
     async answer(typeUrl, names, asker) {

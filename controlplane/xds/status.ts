@@ -4,6 +4,7 @@ import { type ResourceShortName, resourceKinds, resourceTypes } from "../snapsho
 import type { Withheld } from "./acceptance.ts";
 import { hasUpdates, pendingOf } from "./pending.ts";
 import type { StreamState } from "./stream-state.ts";
+import type { Blame } from "./suspicions.ts";
 import type { TypeState } from "./type-state.ts";
 
 /** Istio's words, but for ERROR, which stands where a rejected content is still the wanted one. */
@@ -17,9 +18,16 @@ export interface TypeStatus {
   readonly ackedAtMs: number | undefined;
 }
 
-export interface TypeRejection { readonly type: ResourceShortName; readonly resources: readonly string[]; readonly message: string; readonly atMs: number }
+export interface TypeRejection {
+  readonly type: ResourceShortName;
+  readonly resources: readonly string[];
+  readonly message: string;
+  readonly atMs: number;
+  /** Whether the content is bad for everybody, or the refusal that proxy's own. */
+  readonly blame: Blame;
+}
 
-/** The status of every type, by its short name. `withheld` are the class's quarantined contents. */
+/** The status of every type, by its short name. `withheld` are the contents that are kept from the proxy. */
 export function typeStatuses(state: StreamState, withheld: readonly Withheld[]): Record<ResourceShortName, TypeStatus> {
   const entries = resourceKinds.map((kind) => {
     const { typeUrl, short } = resourceTypes[kind];
@@ -65,8 +73,11 @@ export function rejectionsOf(state: StreamState, withheld: readonly Withheld[]):
     const { typeUrl, short } = resourceTypes[kind];
     const type = state.types.get(typeUrl);
     if (type === undefined) continue;
-    if (type.rejection !== undefined && isRefusing(type)) rejections.push({ type: short, resources: type.rejection.names, message: type.rejection.reason, atMs: type.rejection.atMs });
-    else for (const { resource, reason, atMs } of withheld) if (resource.kind === kind) rejections.push({ type: short, resources: [resource.name], message: reason, atMs });
+    const own = withheld.filter(({ resource }) => resource.kind === kind);
+    for (const { resource, reason, atMs, blame } of own) rejections.push({ type: short, resources: [resource.name], message: reason, atMs, blame });
+    if (own.length > 0 || type.rejection === undefined || !isRefusing(type)) continue;
+    const { names, reason, atMs } = type.rejection;
+    rejections.push({ type: short, resources: names, message: reason, atMs, blame: names.length === 0 ? "examined" : "proxy" });
   }
   return rejections;
 }

@@ -5,11 +5,12 @@ import type { EncodedMap, EncodedResource } from "../snapshot/encode.ts";
 import type { ResourceKind } from "../snapshot/resources.ts";
 import { kindOf, type ResourceShortName, resourceTypes } from "../snapshot/type-urls.ts";
 import { type AcceptanceBook, createAcceptanceBook, type Withheld } from "./acceptance.ts";
-import { type HeldOfType, heldOnAll, holds, type ResourceReach, reachOf } from "./distribution.ts";
+import { type HeldOfType, heldOnAll, type ResourceReach, reachOf } from "./distribution.ts";
 import type { Proxy, ProxyIdentity } from "./node.ts";
-import { acceptanceKey, contentOf, type ContentSource, createRefresher, type Refresher } from "./refresher.ts";
+import { contentOf, type ContentSource, createRefresher, recipientOf, type Refresher } from "./refresher.ts";
 import { isQuiet, rejectionsOf, type TypeRejection, type TypeStatus, typeStatuses, worstOf } from "./status.ts";
 import type { Answer, StreamHost, XdsStream } from "./stream.ts";
+import { createQuarantine } from "./quarantine.ts";
 import { createTrials, type Risk, type Trials } from "./trials.ts";
 import { createResponseEncoder } from "./wire.ts";
 import { createWriteBudget } from "./write-budget.ts";
@@ -53,8 +54,12 @@ export interface StreamSetOptions {
   readonly examine: (resources: readonly EncodedResource[], reason: string) => Promise<readonly EncodedResource[]>;
   readonly answer: (typeUrl: string, names: readonly string[], asker: ProxyIdentity | undefined) => Promise<Answer>;
   readonly observer: XdsObserver;
-  /** Whether what this proxy rejects may be kept from the others. */
-  readonly believesRefusal: (proxy: Proxy | undefined) => boolean;
+  /** Whether what this proxy says of a content counts for the others. */
+  readonly believes: (proxy: Proxy | undefined) => boolean;
+  /** Whether an Envoy that serves nobody loads this content, as it loads `good`; undefined when that cannot be told. Never rejects. */
+  readonly judge: (resource: EncodedResource, good: EncodedResource | undefined, asker: string) => Promise<boolean | undefined>;
+  /** How long a content that one proxy rejected is kept from the others without such a judgement. */
+  readonly judgementMs: number;
 }
 
 export interface StreamSet {
@@ -137,7 +142,9 @@ function byNodeId(streams: ReadonlySet<XdsStream>): Map<string, XdsStream[]> {
   return found;
 }
 
-function createHost({ options, streams, book, trials, refresher }: Parts): StreamHost {
+function createHost(parts: Parts): StreamHost {
+  const { options, streams, book, trials, refresher } = parts;
+  const quarantine = createQuarantine(parts);
   const { clock, log, observer } = options;
   const nowMs = (): number => clock.nowMs();
   const shortOf = (typeUrl: string): string => {
@@ -156,12 +163,13 @@ function createHost({ options, streams, book, trials, refresher }: Parts): Strea
       stream.sentAtMs = nowMs();
       observer.sent(shortOf(typeUrl), updates.length, bytes, stream.sentAtMs - (stream.changedAtMs ?? stream.sentAtMs));
     },
-    accepted(_stream, resources) {
+    accepted(stream, resources) {
+      if (!options.believes(stream.proxy)) return;
       trials.accepted(resources);
       if (book.noteAccepted(resources)) refresher.markStale(streams);
     },
     settled(stream, kind, basis) {
-      book.noteSettled(acceptanceKey(stream), kind, basis);
+      book.noteSettled(recipientOf(stream).classKey, kind, basis);
       if (stream.changedAtMs === undefined || !isQuiet(stream.state())) return;
       // Who was sent nothing had nothing to acknowledge.
       if (stream.sentAtMs !== undefined && stream.sentAtMs >= stream.changedAtMs) observer.converged(nowMs() - stream.changedAtMs);
@@ -169,10 +177,7 @@ function createHost({ options, streams, book, trials, refresher }: Parts): Strea
     },
     refused(stream, resource, reason) {
       trials.refused(resource);
-      // What another proxy holds is not bad in itself: only this stream goes without. Nor is it what somebody unknown says.
-      if (!options.believesRefusal(stream.proxy) || isHeldByAnother(streams, stream, resource) || !book.noteRefused(acceptanceKey(stream), resource, reason, nowMs())) return;
-      log.warn({ type: resourceTypes[resource.kind].short, resource: resource.name, version: resource.version }, "quarantined; the last accepted content is served");
-      refresher.markStale(streams);
+      quarantine.refused(stream, resource, reason);
     },
     rejected(stream, typeUrl, reason) {
       observer.rejected(shortOf(typeUrl), stream.proxy?.node.id ?? "", reason);
@@ -189,19 +194,10 @@ function createHost({ options, streams, book, trials, refresher }: Parts): Strea
   };
 }
 
-function isHeldByAnother(streams: ReadonlySet<XdsStream>, self: XdsStream, resource: EncodedResource): boolean {
-  const { typeUrl } = resourceTypes[resource.kind];
-  for (const stream of streams) {
-    const type = stream === self ? undefined : stream.state().types.get(typeUrl);
-    if (type !== undefined && holds(type, resource)) return true;
-  }
-  return false;
-}
-
 const NO_SECRETS: EncodedMap = new Map();
 
 function withheldFrom(stream: XdsStream, book: AcceptanceBook): readonly Withheld[] {
-  return stream.published === undefined ? [] : book.withheldIn(contentOf(stream, stream.published, NO_SECRETS));
+  return stream.published === undefined ? [] : book.withheldFrom(recipientOf(stream), contentOf(stream, stream.published, NO_SECRETS));
 }
 
 /** One proxy's, from its aggregated stream or from those of its types together. */

@@ -28,7 +28,7 @@ const endpoint = (address: string) => ({ lbEndpoints: [{ endpoint: { address: { 
 const mutation = packAny("HeaderMutation", { mutations: { responseMutations: [{ append: { header: { key: "x", value: "y" } } }] } });
 
 describe("an Envoy that serves nobody", () => {
-  const examine = createScratchEnvoy({ findBinary: () => Promise.resolve(binary) });
+  const { examine } = createScratchEnvoy({ findBinary: () => Promise.resolve(binary) });
 
   it.each([
     ["virtual hosts", encodeAll("virtualHosts", { "80/a": direct("a"), "80/bad": { name: "bad", domains: ["x", "x"] }, "80/c": direct("c"), "80/d": { name: "d", domains: ["d"], routes: [{ match: { prefix: "/" }, route: { cluster: "not here" } }] } }), ["80/bad"]],
@@ -37,13 +37,13 @@ describe("an Envoy that serves nobody", () => {
     ["filters", encodeAll("extensionConfigs", { a: { name: "a", typedConfig: mutation }, bad: { name: "bad", typedConfig: packAny("Wasm", { config: { vmConfig: { runtime: "none" } } }) } }), ["bad"]],
     ["nothing bad", encodeAll("virtualHosts", { "80/a": direct("a"), "80/b": direct("b") }), []],
   ] as const)("finds the culprit among %s", async (_what, resources, culprits) => {
-    expect(names(await examine(resources))).toEqual(culprits);
+    expect(names(await examine(resources, ""))).toEqual(culprits);
   });
 
   it("does not look into secrets, and accuses nobody when there is no Envoy", async () => {
-    expect(await examine(encodeAll("secrets", { a: { name: "a" }, b: { name: "b" } }))).toEqual([]);
-    const without = createScratchEnvoy({ findBinary: () => Promise.resolve(undefined) });
-    expect(await without(encodeAll("virtualHosts", { "80/bad": { name: "bad", domains: ["x", "x"] }, "80/c": direct("c") }))).toEqual([]);
+    expect(await examine(encodeAll("secrets", { a: { name: "a" }, b: { name: "b" } }), "")).toEqual([]);
+    const { examine: without } = createScratchEnvoy({ findBinary: () => Promise.resolve(undefined) });
+    expect(await without(encodeAll("virtualHosts", { "80/bad": { name: "bad", domains: ["x", "x"] }, "80/c": direct("c") }), "")).toEqual([]);
   });
 });
 
@@ -56,7 +56,7 @@ describe("a proxy that rejects several virtual hosts at once", () => {
   beforeAll(async () => {
     group.set("routes", "80", { name: "80", vhds: { configSource: { ads: {} } } });
     cache.publish();
-    server = createXdsServer({ ...cache.source(() => "all"), plaintext: { host: "127.0.0.1", port: 0 }, clock: createSystemClock(), log: silent, examine: createScratchEnvoy({ findBinary: () => Promise.resolve(binary) }) });
+    server = createXdsServer({ ...cache.source(() => "all"), plaintext: { host: "127.0.0.1", port: 0 }, clock: createSystemClock(), log: silent, ...createScratchEnvoy({ findBinary: () => Promise.resolve(binary) }) });
     cache.onPublish(server.notify);
     await server.listen();
     client = openRawClient("delta", discoveryMethods[0]!.path, server.plaintextAddress()!);

@@ -1,0 +1,104 @@
+// Contents that some proxy rejected, and whose fault that is as far as anybody knows: the content's, or that proxy's own.
+import type { EncodedResource } from "../snapshot/encode.ts";
+
+/**
+ * "examined": for a moment nobody else is sent it, while an Envoy that serves nobody tries it. "content": that Envoy could not load it either.
+ * "repeated": two proxies rejected it. "proxy": it loads elsewhere, so the refusal is that proxy's own. "unconfirmed": nobody could tell, and nobody
+ * else rejected it.
+ */
+export type Blame = "examined" | "content" | "repeated" | "proxy" | "unconfirmed";
+
+/** Whether a content with this blame is kept from proxies that did not reject it themselves. */
+export function isHeldBack(blame: Blame | undefined): boolean {
+  return blame === "examined" || blame === "content" || blame === "repeated";
+}
+
+export interface Suspicion {
+  readonly resource: EncodedResource;
+  /** Of the last proxy that rejected it, what it said, and when. */
+  readonly classKey: string;
+  readonly reason: string;
+  readonly atMs: number;
+  readonly blame: Blame;
+  /** Some proxy has taken it. */
+  readonly isAccepted: boolean;
+  /** Pods (`namespace/name`) that rejected it: it is not offered to them again. */
+  readonly refusedBy: ReadonlySet<string>;
+  /** Those of them whose word counts for others. */
+  readonly witnesses: ReadonlySet<string>;
+}
+
+/** A rejection by a proxy of a class. */
+export interface Refusal {
+  readonly classKey: string;
+  readonly pod: string;
+  readonly reason: string;
+  readonly atMs: number;
+  /** Its word counts for others: it proved who it is, or nobody here has to. */
+  readonly isBelieved: boolean;
+  readonly isHeldByAnother: boolean;
+}
+
+export interface Suspicions {
+  readonly size: number;
+  of(version: string): Suspicion | undefined;
+  all(): Iterable<Suspicion>;
+  /** The suspicion after a rejection. */
+  refuse(resource: EncodedResource, refusal: Refusal): Suspicion;
+  /** Another Envoy has said whether it loads the content; undefined: that could not be found out in time. */
+  judge(version: string, loads: boolean | undefined): Suspicion | undefined;
+  /** A proxy has taken the content. */
+  accept(version: string): Suspicion | undefined;
+}
+
+const MAX_SUSPICIONS = 1_000;
+const NOBODY: ReadonlySet<string> = new Set();
+
+/** None yet. */
+export function createSuspicions(): Suspicions {
+  const known = new Map<string, Suspicion>();
+  const put = (suspicion: Suspicion): Suspicion => {
+    known.set(suspicion.resource.version, suspicion);
+    if (known.size > MAX_SUSPICIONS) known.delete(leastWanted(known, suspicion));
+    return suspicion;
+  };
+  return {
+    get size() { return known.size; },
+    of: (version) => known.get(version),
+    all: () => known.values(),
+    refuse(resource, { pod, isBelieved, isHeldByAnother, classKey, reason, atMs }) {
+      const before = known.get(resource.version);
+      const witnesses = isBelieved ? new Set(before?.witnesses).add(pod) : (before?.witnesses ?? NOBODY);
+      const blame = blameAfter(before, witnesses, isBelieved, isHeldByAnother);
+      // What somebody unknown says takes no other's word away.
+      const said = isBelieved || before === undefined ? { classKey, reason, atMs } : before;
+      return put({ resource, classKey: said.classKey, reason: said.reason, atMs: said.atMs, blame, witnesses, refusedBy: new Set(before?.refusedBy).add(pod), isAccepted: isHeldByAnother || before?.isAccepted === true });
+    },
+    judge(version, loads) {
+      const before = known.get(version);
+      if (before === undefined || before.isAccepted) return before;
+      if (loads === false) return put({ ...before, blame: "content" });
+      if (loads === true) return before.blame === "repeated" ? before : put({ ...before, blame: "proxy" });
+      return before.blame === "examined" ? put({ ...before, blame: "unconfirmed" }) : before;
+    },
+    accept(version) {
+      const before = known.get(version);
+      return before && (before.isAccepted && before.blame === "proxy" ? before : put({ ...before, blame: "proxy", isAccepted: true }));
+    },
+  };
+}
+
+function blameAfter(before: Suspicion | undefined, witnesses: ReadonlySet<string>, isBelieved: boolean, isHeldByAnother: boolean): Blame {
+  // What another proxy holds is not bad in itself, whatever one says of it.
+  if (isHeldByAnother) return "proxy";
+  if (before?.blame === "content") return "content";
+  if (witnesses.size > 1) return "repeated";
+  if (before !== undefined && (before.blame !== "unconfirmed" || before.witnesses.size === witnesses.size)) return before.blame;
+  return isBelieved ? "examined" : "unconfirmed";
+}
+
+/** One that holds nothing back for others goes before one that does: who rejects everything is not to push out what is bad. */
+function leastWanted(known: ReadonlyMap<string, Suspicion>, newest: Suspicion): string {
+  for (const [version, { blame }] of known) if (!isHeldBack(blame) && version !== newest.resource.version) return version;
+  return known.keys().next().value!;
+}
