@@ -12,7 +12,7 @@ import { openAuthority } from "./ca/authority.ts";
 import { createWorkloadSecrets, type WorkloadSecrets } from "./ca/workload-secrets.ts";
 import { replaceFile } from "./disk/replace-file.ts";
 import { createPluginRollouts, createPlugins, surroundingsOf } from "./plugin-stage.ts";
-import type { Rollouts } from "./rollout/rollouts.ts";
+import { markOfVersion, type Rollouts } from "./rollout/rollouts.ts";
 import { type Inputs, serveProxies } from "./serve-proxies.ts";
 import { createConcerns } from "./concerned-proxies.ts";
 import type { Installation } from "./settings/installation.ts";
@@ -81,7 +81,7 @@ export function createControlPlane(settings: ServeSettings, deps: ControlPlaneDe
   const pushes = registerPushMetrics(deps.metrics, clock);
   const inputsWith = (builtins: BuiltinModules): Inputs => ({
     world: store.world(),
-    modules: { builtin: (name) => builtins[name], plugin: (...plugin) => withBudget(rollouts.plugin(...plugin)), differsByProxy: rollouts.differsByProxy },
+    modules: { builtin: (name) => builtins[name], plugin: (namespace, name, proxy) => withBudget(rollouts.plugin(namespace, name, proxy), (version) => markOfVersion(`${namespace}/${name}`, version)), differsByProxy: rollouts.differsByProxy },
   });
   const publisher = createPublisher<Inputs, ProxyClass>({
     snapshots, clock,
@@ -234,14 +234,18 @@ function followChanges({ store, view, plugins, rollouts, accepted, publish, deps
     last = world;
   });
   plugins.onChanged(() => {
-    rollouts.update(store.world().list("WasmPlugin"));
+    rollouts.fetched();
     tell.ask();
     publish("plugin");
   });
-  rollouts.onChanged(() => publish("plugin"));
+  rollouts.onChanged(() => {
+    tell.ask();
+    publish("plugin");
+  });
   // The mesh may have changed while the start waited for its plugins.
   plugins.update(store.world().list("WasmPlugin"), surroundingsOf(store.world()));
   rollouts.update(store.world().list("WasmPlugin"));
+  rollouts.fetched();
   tellNow();
   keep(store.world());
 }

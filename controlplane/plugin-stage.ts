@@ -6,13 +6,17 @@ import { runtimePods } from "./admin/runtime-pods.ts";
 import { pluginFilterName } from "./translate/resolve/wasm-plugin.ts";
 import { httpCall } from "./local/http-call.ts";
 import type { MeshObject } from "./model/object.ts";
-import { createRollouts, type Rollouts, type WatchedProxy } from "./rollout/rollouts.ts";
+import type { WatchedProxy } from "./rollout/judgement.ts";
+import { createRollouts, type Rollouts, type RolloutsOptions } from "./rollout/rollouts.ts";
+import { createTrapLog } from "./rollout/trap-log.ts";
 import { parseAddress } from "./settings/address.ts";
 import type { Installation } from "./settings/installation.ts";
 import type { ServeSettings } from "./settings/settings.ts";
 import type { World } from "./store/world.ts";
 import type { Clock } from "./telemetry/clock.ts";
+import { registerTrapMetric } from "./telemetry/control-plane-metrics.ts";
 import type { Logger } from "./telemetry/logger.ts";
+import type { Registry } from "./telemetry/metrics.ts";
 import { proxyClassOfPod } from "./translate/proxy-class.ts";
 import { selectPolicies } from "./translate/resolve/workload-selector.ts";
 import { createGoodPlugins } from "./wasm/good-plugins.ts";
@@ -42,8 +46,8 @@ export interface RolloutParts {
   readonly proxies: () => readonly ProxyStatus[];
 }
 
-/** Decides versions by what the mesh's own proxies count and refuse. */
-export function createPluginRollouts({ stateDir }: ServeSettings, { clock, logger }: Omit<PluginDeps, "installation">, { plugins, world, proxies }: RolloutParts): Rollouts {
+/** Decides versions by what the mesh's own proxies count, refuse and log. */
+export function createPluginRollouts({ stateDir, runtimeDir }: ServeSettings, { clock, logger, metrics }: Omit<PluginDeps, "installation"> & { readonly metrics: Registry }, { plugins, world, proxies }: RolloutParts): Rollouts {
   return createRollouts({
     newest: plugins.plugin,
     versions: createGoodPlugins(join(stateDir, "plugin-versions")),
@@ -52,6 +56,8 @@ export function createPluginRollouts({ stateDir }: ServeSettings, { clock, logge
     running: () => runningPods(world(), proxies()),
     refusalOf: (plugin, sinceMs) => refusalOf(plugin, sinceMs, proxies()),
     readPage,
+    newTraps: runtimeDir === undefined ? async () => [] : trapsInLogs(join(stateDir, "logs"), world),
+    onTrap: registerTrapMetric(metrics),
     clock,
     log: logger,
   });
@@ -66,6 +72,15 @@ function proxiesOf(world: World, plugin: MeshObject<"WasmPlugin">): readonly Wat
     const { namespace, name } = pod.metadata;
     return [{ name: `${name}.${namespace}`, address: proxy.podIp, envoyAdmin: admins.get(`${namespace}/${name}`) ?? "" }];
   });
+}
+
+/** `scrim up` lets each pod's Envoy log into a directory of its own. */
+function trapsInLogs(directory: string, world: () => World): RolloutsOptions["newTraps"] {
+  const log = createTrapLog();
+  return async () => {
+    const proxies = new Map(runtimePods(world()).map(({ namespace, name }) => [join(directory, name, "envoy.log"), `${name}.${namespace}`]));
+    return (await log.read([...proxies.keys()])).map(({ path, trap }) => ({ proxy: proxies.get(path) ?? "", trap }));
+  };
 }
 
 function runningPods(world: World, proxies: readonly ProxyStatus[]): ReadonlySet<string> {

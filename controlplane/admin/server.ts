@@ -3,7 +3,7 @@
 // Never does: change anything for whoever has not the token of the state directory, or answer a browser that was led here by another site's name.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { formatAddress, isLoopback, type SocketAddress } from "../settings/address.ts";
-import type { RolloutStatus } from "../rollout/rollouts.ts";
+import type { RolloutStatus } from "../rollout/status.ts";
 import type { Registry } from "../telemetry/metrics.ts";
 import { type AdminChanges, answerChange } from "./changes.ts";
 import type { ControlPlaneView } from "./contract.ts";

@@ -7,7 +7,8 @@ import type { PluginFetcher } from "../wasm/plugin-fetcher.ts";
 import { status as grpcStatus } from "@grpc/grpc-js";
 import { encode } from "../../protos/codec.ts";
 import { ROLLOUT_ANNOTATION } from "../rollout/plan.ts";
-import type { PlanProblem, Rollouts } from "../rollout/rollouts.ts";
+import type { Rollouts } from "../rollout/rollouts.ts";
+import type { RolloutProblem } from "../rollout/status.ts";
 import { resourceKinds, resourceTypes } from "../snapshot/type-urls.ts";
 import type { ProxyStatus, XdsServer, XdsServerOptions } from "../xds/server.ts";
 import { payloadOf } from "../xds/wire.ts";
@@ -36,7 +37,7 @@ export function createControlPlaneView({ store, plugins, rollouts, published, is
     hasUnpublishedChange: () => isPending() || published() !== store.world(),
     proxies: () => (xds()?.status() ?? []).map((status) => connectedProxy(status, published()?.mesh.trustDomain ?? "cluster.local")),
     untriedPlugins: plugins.waiting,
-    violations: () => [...store.violations(), ...warningsOf(store.world()), ...plugins.problems(), ...rollouts.problems().map(planViolation)],
+    violations: () => [...store.violations(), ...warningsOf(store.world()), ...plugins.problems(), ...rollouts.problems().map(rolloutViolation)],
   };
 }
 
@@ -87,10 +88,12 @@ function createWarnings(): (world: World) => readonly ViolationReport[] {
   };
 }
 
-function planViolation({ object, message }: PlanProblem): ViolationReport {
+function rolloutViolation({ kind, object, message }: RolloutProblem): ViolationReport {
   const { file, line, column } = object.location;
   const { namespace, name } = object.metadata;
-  return { file, line, column, object: `WasmPlugin/${namespace}/${name}`, field: `metadata.annotations["${ROLLOUT_ANNOTATION}"]`, message: `${message}; a new version is held back until somebody promotes it`, servingLastGood: true, severity: "error" };
+  const place = { file, line, column, object: `WasmPlugin/${namespace}/${name}` };
+  if (kind === "trap") return { ...place, field: "spec.url", message, servingLastGood: false, severity: "warning" };
+  return { ...place, field: `metadata.annotations["${ROLLOUT_ANNOTATION}"]`, message: `${message}; a new version is held back until somebody promotes it`, servingLastGood: true, severity: "error" };
 }
 
 function connectedProxy({ nodeId, pod, namespace, serviceAccount, envoyVersion, types, rejections }: ProxyStatus, trustDomain: string): ConnectedProxy {

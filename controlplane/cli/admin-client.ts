@@ -1,7 +1,7 @@
 // Asks a running mesh: the control plane's admin address, and the admin page of one proxy's Envoy.
 import type { Distribution, ProxyStatus } from "../admin/contract.ts";
 import { type HttpAnswer, httpCall } from "../local/http-call.ts";
-import type { RolloutStatus } from "../rollout/rollouts.ts";
+import type { RolloutStatus } from "../rollout/status.ts";
 import { parseAddress } from "../settings/address.ts";
 import { CommandFailure, exitCodes } from "./exit-codes.ts";
 

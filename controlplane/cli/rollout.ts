@@ -1,6 +1,6 @@
 // `scrim rollout`: which versions of the plugins are served to which share of their proxies, and the commands that decide.
 import { readFile } from "node:fs/promises";
-import type { RolloutStatus } from "../rollout/rollouts.ts";
+import type { RolloutStatus } from "../rollout/status.ts";
 import { fetchRollouts, postChange } from "./admin-client.ts";
 import { CommandFailure, exitCodes } from "./exit-codes.ts";
 import { type OutputFormat, renderTable, renderValue } from "./output.ts";
@@ -17,12 +17,25 @@ export async function rolloutStatus(plugin: string | undefined, options: { reado
   const shown = plugin === undefined ? rollouts : [find(rollouts, plugin)];
   if (options.output !== "table") return terminal.out(renderValue(plugin === undefined ? shown : shown[0], options.output));
   terminal.out(renderTable(["PLUGIN", "SERVING", "NEW VERSION", "SHARE", "PROXIES"], shown.map((rollout) => [
-    rollout.plugin, rollout.stable ?? "-", rollout.candidate?.version ?? "-", rollout.candidate === undefined ? "-" : `${rollout.sharePercent} %${rollout.candidate.plan.of === "requests" ? " of requests" : ""}`, rollout.candidate === undefined ? `${rollout.proxies.all}` : `${rollout.proxies.candidate} of ${rollout.proxies.all}`,
+    rollout.plugin, rollout.stable ?? "-", rollout.candidate?.version ?? "-", rollout.candidate === undefined ? "-" : shareOf(rollout), rollout.candidate === undefined ? `${rollout.proxies.all}` : `${rollout.proxies.candidate} of ${rollout.proxies.all}`,
   ])));
-  for (const { plugin: name, refusal } of shown) if (refusal !== undefined) terminal.out(`\n${name}: ${refusal}\n`);
+  for (const rollout of shown) for (const line of remarksOn(rollout)) terminal.out(`\n${rollout.plugin}: ${line}\n`);
   if (plugin === undefined) return;
   const history = shown[0]?.history ?? [];
   terminal.out(`\n${renderTable(["WHEN", "VERSION", "OUTCOME", "WHY"], history.map(({ atMs, version, outcome, why }) => [new Date(atMs).toISOString(), version, outcome, why || "-"]))}`);
+}
+
+function shareOf({ sharePercent, candidate }: RolloutStatus): string {
+  if (candidate?.waits === true) return "waits";
+  return `${sharePercent} %${candidate?.plan.of === "requests" ? " of requests" : ""}`;
+}
+
+function remarksOn({ refusal, candidate, waitsFor, traps }: RolloutStatus): readonly string[] {
+  return [
+    ...(refusal === undefined ? [] : [refusal]),
+    ...(candidate?.waits === true ? [`${candidate.version} waits for the rollout of ${waitsFor.join(", ") || "another plugin"} on the same proxies`] : []),
+    ...traps.map(({ version, count, callback, proxy, message, atMs }) => `${version} trapped ${count === 1 ? "once" : `${count} times`}, last in ${callback} on ${proxy} (${new Date(atMs).toISOString()}): ${message}`),
+  ];
 }
 
 /** Does what was asked for, or throws CommandFailure with the reason. */

@@ -16,8 +16,8 @@ const plan = planOf("{steps: [{percent: 10, pause: 60s}, {percent: 50, pause: 60
 function play(...events: readonly RolloutEvent[]): RolloutState {
   return events.reduce((state, event) => advance(state, event).state, newRollout);
 }
-const first: RolloutEvent = { kind: "version", version: "v1", plan, nowMs: 0 };
-const second: RolloutEvent = { kind: "version", version: "v2", plan, nowMs: 1_000 };
+const first: RolloutEvent = { kind: "version", version: "v1", plan, waits: false, nowMs: 0 };
+const second = { kind: "version", version: "v2", plan, waits: false, nowMs: 1_000 } satisfies RolloutEvent;
 
 describe("a rollout", () => {
   it("serves the first version to all at once", () => expect(play(first)).toMatchObject({ stable: "v1", candidate: undefined }));
@@ -34,7 +34,7 @@ describe("a rollout", () => {
   });
   it("waits for somebody in a step without an end", () => {
     const open = planOf("{steps: [{percent: 5}]}");
-    const state = play(first, { ...second, plan: open } as RolloutEvent, { kind: "healthy", nowMs: 1e12 });
+    const state = play(first, { ...second, plan: open }, { kind: "healthy", nowMs: 1e12 });
     expect(candidateShare(state)).toBe(5);
     expect(advance(state, { kind: "promote", nowMs: 2e12 }).state.stable).toBe("v2");
   });
@@ -43,7 +43,7 @@ describe("a rollout", () => {
     expect(state).toMatchObject({ stable: "v1", candidate: undefined, refused: "v2" });
     expect(state.history.at(-1)).toMatchObject({ version: "v2", outcome: "rolled back", why: "5xx" });
   });
-  it("tries a newer one after that", () => expect(play(first, second, { kind: "unhealthy", why: "", nowMs: 2_000 }, { ...second, version: "v3" } as RolloutEvent).candidate?.version).toBe("v3"));
+  it("tries a newer one after that", () => expect(play(first, second, { kind: "unhealthy", why: "", nowMs: 2_000 }, { ...second, version: "v3" }).candidate?.version).toBe("v3"));
   it("aborts, promotes and undoes when asked to", () => {
     expect(play(first, second, { kind: "abort", nowMs: 5 })).toMatchObject({ stable: "v1", refused: "v2" });
     const undone = play(first, second, { kind: "promote", nowMs: 5 }, { kind: "undo", nowMs: 6 });
@@ -51,15 +51,15 @@ describe("a rollout", () => {
     expect(play(first, second, { kind: "promote", nowMs: 5 }, { kind: "undo", nowMs: 6 }, { ...second, nowMs: 7 }).stable).toBe("v1");
   });
   it("undoes one version after the other", () => {
-    const simple = (version: string): RolloutEvent => ({ kind: "version", version, plan: undefined, nowMs: 0 });
+    const simple = (version: string): RolloutEvent => ({ kind: "version", version, plan: undefined, waits: false, nowMs: 0 });
     const three = play(simple("v1"), simple("v2"), simple("v3"));
     const once = advance(three, { kind: "undo", nowMs: 1 }).state;
     expect(once.stable).toBe("v2");
     expect(advance(once, { kind: "undo", nowMs: 2 }).state.stable).toBe("v1");
   });
   it("can go back however often something newer was tried in vain", () => {
-    const attempts = Array.from({ length: 25 }, (_, i): readonly RolloutEvent[] => [{ kind: "version", version: `bad-${i}`, plan, nowMs: i }, { kind: "unhealthy", why: "5xx", nowMs: i }]).flat();
-    const state = play(first, { ...second, plan: undefined } as RolloutEvent, ...attempts);
+    const attempts = Array.from({ length: 25 }, (_, i): readonly RolloutEvent[] => [{ kind: "version", version: `bad-${i}`, plan, waits: false, nowMs: i }, { kind: "unhealthy", why: "5xx", nowMs: i }]).flat();
+    const state = play(first, { ...second, plan: undefined }, ...attempts);
     expect(state.history).toHaveLength(10);
     expect(state.history.at(-1)).toMatchObject({ version: "bad-24" });
     expect(advance(state, { kind: "undo", nowMs: 99 }).state.stable).toBe("v1");
@@ -67,7 +67,7 @@ describe("a rollout", () => {
   it("says what cannot be done", () => {
     for (const kind of ["promote", "abort", "undo"] as const) expect(advance(play(first), { kind, nowMs: 1 }).refusal).toBeDefined();
   });
-  it("serves at once where there is no plan", () => expect(play(first, { ...second, plan: undefined } as RolloutEvent)).toMatchObject({ stable: "v2", candidate: undefined }));
+  it("serves at once where there is no plan", () => expect(play(first, { ...second, plan: undefined })).toMatchObject({ stable: "v2", candidate: undefined }));
 
   it("takes a plan that says the same as no change, however often it is asked", () => {
     const state = play(first, second);
@@ -84,8 +84,8 @@ describe("a rollout", () => {
 
   it("always has a version for everybody once it had one, and never more candidates than its share", () => {
     const event = fc.oneof(
-      fc.record({ kind: fc.constant("version" as const), version: fc.constantFrom("v1", "v2", "v3", "v4"), plan: fc.constantFrom(plan, undefined), nowMs: fc.nat(1e6) }),
-      fc.record({ kind: fc.constantFrom("healthy" as const, "promote" as const, "abort" as const, "undo" as const), nowMs: fc.nat(1e6) }),
+      fc.record({ kind: fc.constant("version" as const), version: fc.constantFrom("v1", "v2", "v3", "v4"), plan: fc.constantFrom(plan, undefined), waits: fc.boolean(), nowMs: fc.nat(1e6) }),
+      fc.record({ kind: fc.constantFrom("healthy" as const, "begin" as const, "promote" as const, "abort" as const, "undo" as const), nowMs: fc.nat(1e6) }),
       fc.record({ kind: fc.constant("unhealthy" as const), why: fc.constant("x"), nowMs: fc.nat(1e6) }),
     );
     fc.assert(fc.property(fc.array(event, { maxLength: 30 }), (events) => {

@@ -6,7 +6,8 @@ import { loadText } from "../store/load.ts";
 import type { PluginState } from "../translate/ir/modules.ts";
 import { createGoodPlugins } from "../wasm/good-plugins.ts";
 import { digestOf } from "../wasm/module-cache.ts";
-import { createRollouts, type Rollouts, type WatchedProxy } from "./rollouts.ts";
+import type { WatchedProxy } from "./judgement.ts";
+import { createRollouts, type Rollouts } from "./rollouts.ts";
 
 const PROXIES: readonly WatchedProxy[] = Array.from({ length: 20 }, (_, i) => ({ name: `web-${i}`, address: `10.0.0.${i}`, envoyAdmin: `10.0.0.${i}:15000` }));
 
@@ -50,7 +51,7 @@ afterEach(() => {
 
 function rolloutsHere(): Rollouts {
   return createRollouts({
-    newest: () => newest, versions: createGoodPlugins(join(directory, "versions")), stateFile: join(directory, "rollouts.json"), proxiesOf: () => PROXIES, running: () => new Set(running), refusalOf: () => refusal,
+    newest: () => newest, versions: createGoodPlugins(join(directory, "versions")), stateFile: join(directory, "rollouts.json"), proxiesOf: () => PROXIES, running: () => new Set(running), refusalOf: () => refusal, newTraps: () => Promise.resolve([]),
     // Each look a proxy has answered more; those with the new version with as many errors as the test wants.
     readPage: (address) => {
       requests += 10;

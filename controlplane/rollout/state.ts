@@ -17,6 +17,10 @@ export interface Candidate {
   /** Of `plan.steps`. */
   readonly step: number;
   readonly stepSinceMs: number;
+  /** When it was first given to somebody. */
+  readonly sinceMs: number;
+  /** Nobody has it yet: on some of its proxies another rollout is under way, and what both do together would say nothing of either. */
+  readonly waits: boolean;
 }
 
 export interface RolloutState {
@@ -30,8 +34,10 @@ export interface RolloutState {
 }
 
 export type RolloutEvent =
-  /** The plugin asks for this version; `plan` when it has a rollout annotation. */
-  | { readonly kind: "version"; readonly version: VersionId; readonly plan: RolloutPlan | undefined; readonly nowMs: number }
+  /** The plugin asks for this version; `plan` when it has a rollout annotation, `waits` when another rollout is in its way. */
+  | { readonly kind: "version"; readonly version: VersionId; readonly plan: RolloutPlan | undefined; readonly waits: boolean; readonly nowMs: number }
+  /** No other rollout is in the way any more. */
+  | { readonly kind: "begin"; readonly nowMs: number }
   /** Time goes on, and the candidate was well until now. */
   | { readonly kind: "healthy"; readonly nowMs: number }
   /** A proxy would not load the candidate, or, without one, what all are to have. */
@@ -58,6 +64,7 @@ export function changedAtMs({ candidate, history }: RolloutState): number {
 export function advance(state: RolloutState, event: RolloutEvent): RolloutStep {
   switch (event.kind) {
     case "version": return { state: offer(state, event) };
+    case "begin": return { state: state.candidate?.waits === true ? { ...state, candidate: { ...state.candidate, waits: false, stepSinceMs: event.nowMs, sinceMs: event.nowMs } } : state };
     case "healthy": return { state: goOn(state, event.nowMs) };
     case "refused": return state.candidate === undefined ? undo(state, event.why, event.nowMs) : { state: withdraw(state, "rolled back", event.why, event.nowMs) };
     case "unhealthy": return { state: withdraw(state, "rolled back", event.why, event.nowMs) };
@@ -67,9 +74,15 @@ export function advance(state: RolloutState, event: RolloutEvent): RolloutStep {
   }
 }
 
-/** The share of proxies, in percent, that get the candidate; 0 without one. */
+/** The share of proxies, in percent, that get the candidate; 0 without one, and while it waits. */
 export function candidateShare({ candidate }: RolloutState): number {
-  return candidate?.plan.steps[candidate.step]?.percent ?? 0;
+  return candidate === undefined || candidate.waits ? 0 : (candidate.plan.steps[candidate.step]?.percent ?? 0);
+}
+
+/** Whether each proxy gives a share of its requests to the candidate. A share of all of them needs no splitting. */
+export function isSplit(state: RolloutState): boolean {
+  const share = candidateShare(state);
+  return state.candidate?.plan.of === "requests" && share > 0 && share < 100;
 }
 
 /** The version for a proxy in this bucket (0 to 99). */
@@ -82,29 +95,31 @@ export function versionsKept({ stable, candidate, history }: RolloutState): Read
   return new Set([stable, candidate?.version, ...history.map(({ version }) => version)].filter((version) => version !== undefined));
 }
 
-function offer(state: RolloutState, { version, plan, nowMs }: Extract<RolloutEvent, { kind: "version" }>): RolloutState {
+function offer(state: RolloutState, { version, plan, waits, nowMs }: Extract<RolloutEvent, { kind: "version" }>): RolloutState {
   if (version === state.stable) return state.candidate === undefined && state.refused === undefined ? state : { ...withdrawn(state, "aborted", "the plugin asks for the version before again", nowMs), refused: undefined };
   if (version === state.refused) return state;
-  if (version === state.candidate?.version) return plan === undefined ? settle(state, version, "promoted", "its rollout plan was removed", nowMs) : goOnBy(plan, state, state.candidate, nowMs);
+  if (version === state.candidate?.version) return plan === undefined ? settle(state, version, "promoted", "its rollout plan was removed", nowMs) : goOnBy(plan, state, state.candidate, { waits, nowMs });
   const before = withdrawn(state, "aborted", "a newer version came", nowMs);
   // The very first version has nothing to be compared with.
   if (plan === undefined || state.stable === undefined) return settle({ ...before, refused: undefined }, version, "serving", "", nowMs);
-  return { ...before, refused: undefined, candidate: { version, plan, step: 0, stepSinceMs: nowMs } };
+  return { ...before, refused: undefined, candidate: { version, plan, step: 0, stepSinceMs: nowMs, sinceMs: nowMs, waits } };
 }
 
 /** An edited plan never widens a share by itself: it goes on from its last step that reaches no farther than the present one, or from its first. */
-function goOnBy(plan: RolloutPlan, state: RolloutState, candidate: Candidate, nowMs: number): RolloutState {
+function goOnBy(plan: RolloutPlan, state: RolloutState, candidate: Candidate, { waits, nowMs }: { readonly waits: boolean; readonly nowMs: number }): RolloutState {
   if (JSON.stringify(plan) === JSON.stringify(candidate.plan)) return state;
   const share = candidateShare(state);
   const step = Math.max(0, plan.steps.findLastIndex(({ percent }) => percent <= share));
   const isSameShare = plan.of === candidate.plan.of && plan.steps[step]?.percent === share;
-  return { ...state, candidate: { ...candidate, plan, step, stepSinceMs: isSameShare ? candidate.stepSinceMs : nowMs } };
+  // Until now nobody had it: then it may have to wait as any other.
+  const begins = share === 0 ? { waits: candidate.waits || waits, sinceMs: nowMs } : {};
+  return { ...state, candidate: { ...candidate, plan, step, stepSinceMs: isSameShare ? candidate.stepSinceMs : nowMs, ...begins } };
 }
 
 function goOn(state: RolloutState, nowMs: number): RolloutState {
   const { candidate } = state;
   const step = candidate?.plan.steps[candidate.step];
-  if (candidate === undefined || step?.pauseMs === undefined || nowMs - candidate.stepSinceMs < step.pauseMs) return state;
+  if (candidate === undefined || candidate.waits || step?.pauseMs === undefined || nowMs - candidate.stepSinceMs < step.pauseMs) return state;
   if (candidate.step === candidate.plan.steps.length - 1) return settle(state, candidate.version, "promoted", "all steps passed", nowMs);
   return { ...state, candidate: { ...candidate, step: candidate.step + 1, stepSinceMs: nowMs } };
 }

@@ -1,5 +1,5 @@
 // The control plane's own metrics, under the names that Istio's users know.
-import { Gauge } from "prom-client";
+import { Counter, Gauge } from "prom-client";
 import type { Registry } from "./metrics.ts";
 
 export interface MeasuredStages {
@@ -20,4 +20,10 @@ export function registerControlPlaneMetrics(registry: Registry, { proxies, servi
   gauge("pilot_services", "Services known to the mesh.", services);
   gauge("pilot_virt_services", "VirtualServices known to the mesh.", virtualServices);
   gauge("scrim_violations", "Problems in the mesh's documents and plugins.", violations);
+}
+
+/** Registers a counter of the plugins' traps; returns what counts one of `<namespace>/<name>`. */
+export function registerTrapMetric(registry: Registry): (plugin: string) => void {
+  const traps = new Counter({ name: "scrim_plugin_traps_total", help: "Callbacks of plugins that ended in a trap, as their proxies logged them.", labelNames: ["plugin"], registers: [registry] });
+  return (plugin) => traps.inc({ plugin });
 }

@@ -29,7 +29,7 @@ describe("meteredModule", () => {
   });
   it("takes a plugin out of service that cannot have one", () => {
     const settings = { configuration: "", rootId: "", environment: {}, hostEnvironment: [] };
-    expect(withBudget({ kind: "module", module: { sha256: "x", bytes: Uint8Array.of(1, 2, 3) }, settings })).toMatchObject({ kind: "unavailable", reason: expect.stringContaining("no budget can be given to it") as string });
-    expect(withBudget({ kind: "pending" })).toEqual({ kind: "pending" });
+    expect(withBudget({ kind: "module", module: { sha256: "x", bytes: Uint8Array.of(1, 2, 3) }, settings }, () => "mark")).toMatchObject({ kind: "unavailable", reason: expect.stringContaining("no budget can be given to it") as string });
+    expect(withBudget({ kind: "pending" }, () => "mark")).toEqual({ kind: "pending" });
   });
 });

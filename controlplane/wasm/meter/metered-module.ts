@@ -1,7 +1,8 @@
 // The budget a plugin asks for, and its module with that budget compiled in, made once for each.
 import type { MeshObject } from "../../model/object.ts";
 import type { WasmModule } from "../../translate/ir/filters.ts";
-import type { PluginBudget, PluginState, PluginVersion } from "../../translate/ir/modules.ts";
+import type { PluginBudget, PluginSettings, PluginState, PluginVersion } from "../../translate/ir/modules.ts";
+import { withMark } from "./function-names.ts";
 import { meterModule } from "./meter.ts";
 
 /** On a WasmPlugin: turns of loops and calls that one callback may take; `off`: as many as it likes. */
@@ -47,18 +48,26 @@ export function meteredModule(module: WasmModule, budget: PluginBudget = DEFAULT
   return known;
 }
 
-/** Returns what proxies get of a plugin: its module with its budget. */
-export function withBudget(state: PluginState): PluginState {
-  if (state.kind === "module") return ofVersion(state);
+/** Returns what proxies get of a plugin: its module with its budget, and with the name by which `markOf` knows this version in their logs. */
+export function withBudget(state: PluginState, markOf: (version: PluginVersion) => string): PluginState {
+  if (state.kind === "module") return ofVersion(state, markOf);
   if (state.kind !== "split") return state;
-  const [first, rest] = [ofVersion(state.first), ofVersion(state.rest)];
+  const [first, rest] = [ofVersion(state.first, markOf), ofVersion(state.rest, markOf)];
   // What cannot be given a budget was never served, and its check found it bad.
   return first.kind === "module" && rest.kind === "module" ? { ...state, first, rest } : rest;
 }
 
-function ofVersion({ module, settings }: PluginVersion): Extract<PluginState, { kind: "module" | "unavailable" }> {
+/** By settings: a version is a module with its settings, and the copy must not outlive it. */
+const marked = new WeakMap<PluginSettings, { readonly of: WasmModule; readonly mark: string; readonly module: WasmModule }>();
+
+function ofVersion(version: PluginVersion, markOf: (version: PluginVersion) => string): Extract<PluginState, { kind: "module" | "unavailable" }> {
+  const { module, settings } = version;
   const metered = meteredModule(module, settings.budget);
-  return metered.kind === "module" ? { kind: "module", module: metered.module, settings } : { kind: "unavailable", reason: metered.reason };
+  if (metered.kind === "refused") return { kind: "unavailable", reason: metered.reason };
+  const mark = markOf(version);
+  let known = marked.get(settings);
+  if (known?.of !== metered.module || known.mark !== mark) marked.set(settings, known = { of: metered.module, mark, module: { sha256: module.sha256, bytes: withMark(metered.module.bytes, mark) } });
+  return { kind: "module", module: known.module, settings };
 }
 
 function wholeNumber(text: string): number | undefined {

@@ -1,0 +1,84 @@
+// What a candidate's proxies did since a step began, held against those with the version before.
+import type { MeshObject } from "../model/object.ts";
+import { bucketOf } from "./bucket.ts";
+import { difference, judge, noCounts, type ProxyCounts, total } from "./health.ts";
+import { readCounts, statsPath } from "./proxy-counts.ts";
+import { type Candidate, candidateShare, isSplit, type RolloutState } from "./state.ts";
+import type { TrapCounts } from "./trap-counts.ts";
+
+/** A proxy in whose chain a plugin stands. `address` is its pod's; `envoyAdmin` is "" where its counts cannot be read. */
+export interface WatchedProxy { readonly name: string; readonly address: string; readonly envoyAdmin: string }
+
+/** What proxies had counted when a candidate was first looked at, and what when its present step was. */
+interface Readings { readonly candidate: Pick<Candidate, "version" | "sinceMs">; readonly since: number; readonly before: Map<string, ProxyCounts>; readonly counts: Map<string, ProxyCounts> }
+
+export interface JudgeOptions {
+  readonly proxiesOf: (plugin: MeshObject<"WasmPlugin">) => readonly WatchedProxy[];
+  /** A page of an Envoy's admin address; undefined when it does not answer. */
+  readonly readPage: (address: string, path: string) => Promise<string | undefined>;
+}
+
+export interface Judge {
+  /** Reads the counts of a candidate's proxies; returns why it is to be taken back, undefined while it does well. The first reading of a step is what the next ones are held against. */
+  look(plugin: string, object: MeshObject<"WasmPlugin">, state: RolloutState): Promise<string | undefined>;
+  /** The plugin is gone. */
+  forget(plugin: string): void;
+}
+
+/** Returns a judge that has not read anything yet; `traps` are noted by others. */
+export function createJudge({ proxiesOf, readPage }: JudgeOptions, traps: Pick<TrapCounts, "of" | "since">): Judge {
+  const readings = new Map<string, Readings>();
+  return {
+    forget: (plugin) => void readings.delete(plugin),
+    async look(plugin, object, state) {
+      const { candidate } = state;
+      if (candidate === undefined || candidate.waits) return undefined;
+      const { rollback } = candidate.plan;
+      const proxies = proxiesOf(object).filter(({ envoyAdmin }) => envoyAdmin !== "");
+      const pages = await Promise.all(proxies.map(async (proxy) => ({ proxy, page: await readPage(proxy.envoyAdmin, statsPath(rollback.metric?.name)) })));
+      const last = readings.get(plugin);
+      // While the pages were read another one may have come: what they say is not its own.
+      if (last !== undefined && last.candidate.sinceMs > candidate.sinceMs) return undefined;
+      const known = last?.candidate.version === candidate.version && last.candidate.sinceMs === candidate.sinceMs ? last : undefined;
+      const start: Readings = known?.since === candidate.stepSinceMs ? known : { candidate, since: candidate.stepSinceMs, before: known?.before ?? new Map<string, ProxyCounts>(), counts: new Map<string, ProxyCounts>() };
+      readings.set(plugin, start);
+      const trapped = judgeTraps(plugin, state, traps);
+      if (trapped !== undefined) return trapped;
+      const { groups, before } = group(plugin, state, start, pages);
+      const others = total(groups.others);
+      // Nobody else, or nobody who is asked: then what they counted themselves before it came.
+      return judge(total(groups.candidate), others.requests >= rollback.minimumRequests ? others : { ...total(before), vmFailures: others.vmFailures }, rollback, isSplit(state) ? candidateShare(state) / 100 : 1);
+    },
+  };
+}
+
+type Pages = readonly { readonly proxy: WatchedProxy; readonly page: string | undefined }[];
+
+/** What was counted since the step began by those with the candidate and by the others, and what the first ones had counted before it came. */
+function group(plugin: string, state: RolloutState, start: Readings, pages: Pages): { readonly groups: Record<"candidate" | "others", ProxyCounts[]>; readonly before: readonly ProxyCounts[] } {
+  const groups: Record<"candidate" | "others", ProxyCounts[]> = { candidate: [], others: [] };
+  const before: ProxyCounts[] = [];
+  for (const { proxy, page } of pages) {
+    if (page === undefined) continue;
+    const now = readCounts(page, state.candidate?.plan.rollback.metric?.name, plugin);
+    if (!start.before.has(proxy.name)) start.before.set(proxy.name, now);
+    const atStep = start.counts.get(proxy.name);
+    if (atStep === undefined) {
+      start.counts.set(proxy.name, now);
+      continue;
+    }
+    const isFirst = isSplit(state) || bucketOf(plugin, proxy.address) < candidateShare(state);
+    groups[isFirst ? "candidate" : "others"].push(difference(now, atStep));
+    if (isFirst) before.push(start.before.get(proxy.name) ?? noCounts);
+  }
+  return { groups, before };
+}
+
+/** A trap is the version's own, whoever else is on the proxy. Those of the version before in the same time excuse as many. */
+function judgeTraps(plugin: string, { candidate, stable }: RolloutState, traps: Pick<TrapCounts, "of" | "since">): string | undefined {
+  if (candidate === undefined) return undefined;
+  const [count, usual] = [candidate.version, stable].map((version) => traps.since(plugin, version, candidate.sinceMs));
+  const last = traps.of(plugin, candidate.version);
+  if (count === undefined || usual === undefined || last === undefined || count <= usual) return undefined;
+  return `it trapped ${count === 1 ? "once" : `${count} times`}, last in ${last.callback} on ${last.proxy}: ${last.message} (${usual} times at the version before)`;
+}

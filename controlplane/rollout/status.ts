@@ -1,0 +1,57 @@
+// What is said of a plugin's versions: to whoever asks, and to the log when something became of one.
+import type { MeshObject } from "../model/object.ts";
+import type { Logger } from "../telemetry/logger.ts";
+import { bucketOf } from "./bucket.ts";
+import type { WatchedProxy } from "./judgement.ts";
+import { ASKED_FOR, candidateShare, isSplit, type RolloutState } from "./state.ts";
+import type { TrapSummary } from "./trap-counts.ts";
+
+export interface RolloutStatus extends RolloutState {
+  /** `<namespace>/<name>` */
+  readonly plugin: string;
+  readonly sharePercent: number;
+  readonly proxies: { readonly candidate: number; readonly all: number };
+  /** The plugins whose rollouts a waiting version waits for. */
+  readonly waitsFor: readonly string[];
+  /** Why a proxy would not have what it was given, and stayed with what it had. */
+  readonly refusal?: string;
+  /** Of the version that serves and of the new one. */
+  readonly traps: readonly TrapSummary[];
+}
+
+/** What an operator is to know of a plugin: `plan` is an error, `trap` a warning. */
+export interface RolloutProblem { readonly kind: "plan" | "trap"; readonly object: MeshObject<"WasmPlugin">; readonly message: string }
+
+/** What status is made of, beside the state itself. */
+export type StatusParts = Pick<RolloutStatus, "waitsFor" | "traps"> & { readonly refusal: string | undefined; readonly proxies: readonly WatchedProxy[] };
+
+/** Returns the status of one plugin. */
+export function statusOf(plugin: string, state: RolloutState, { proxies, waitsFor, traps, refusal }: StatusParts): RolloutStatus {
+  const share = candidateShare(state);
+  const first = isSplit(state) ? proxies : proxies.filter(({ address }) => bucketOf(plugin, address) < share);
+  return { plugin, ...state, sharePercent: share, proxies: { candidate: first.length, all: proxies.length }, waitsFor, traps, ...(refusal !== undefined && { refusal }) };
+}
+
+/** Returns the sentence that tells of a version's traps; the same however many there are. */
+export function trapSentence({ version, callback, proxy, message }: TrapSummary): string {
+  return `the version ${version} trapped in ${callback}, the first time on ${proxy}: ${message}; failStrategy says what happens to requests there, and \`scrim rollout status\` counts`;
+}
+
+type Log = Pick<Logger, "info" | "warn">;
+
+/** Logs what an event made of a plugin's versions. */
+export function tell(log: Log, plugin: string, before: RolloutState, after: RolloutState): void {
+  const entry = after.history.at(-1);
+  if (entry !== undefined && after.history !== before.history) {
+    const fields = { plugin, version: entry.version, outcome: entry.outcome, ...(entry.why === "" ? {} : { why: entry.why }) };
+    if (entry.outcome === "rolled back" || (entry.outcome === "undone" && entry.why !== ASKED_FOR)) log.warn(fields, "a plugin's new version was taken back");
+    else log.info(fields, "a plugin's version was settled");
+  }
+  if (after.candidate?.waits === true) log.info({ plugin, version: after.candidate.version }, "a plugin's new version waits for the rollout of another plugin on the same proxies");
+  else if (after.candidate !== undefined) log.info({ plugin, version: after.candidate.version, percent: candidateShare(after) }, "a plugin's new version is being rolled out");
+}
+
+/** Logs a trap: the first of a version, the tenth, the hundredth and so on. */
+export function tellTrap(log: Log, plugin: string, { version, count, callback, proxy, message }: TrapSummary): void {
+  if (/^10*$/.test(String(count))) log.warn({ plugin, version, count, callback, proxy, trap: message }, "a plugin trapped");
+}
