@@ -12,9 +12,13 @@ let servers: (Server | TcpServer)[] = [];
 let envoy: OutboundEnvoy;
 let proxy = 0;
 let webPort = 0;
+/** What the upstream has seen of each path. */
+const attempts = new Map<string, number>();
 
 beforeAll(async () => {
   webPort = await listening(createHttpServer((incoming, response) => {
+    attempts.set(incoming.url ?? "", (attempts.get(incoming.url ?? "") ?? 0) + 1);
+    if (incoming.url?.startsWith("/fail/")) return response.writeHead(Number(incoming.url.slice(-3))).end();
     // Whoever asks for /late never gets an answer.
     if (incoming.url !== "/late") response.end(`web ${incoming.method} ${incoming.url} ${incoming.headers.host} ${incoming.headers["x-ruled"] ?? "-"}`);
   }));
@@ -79,6 +83,13 @@ describe("the explicit proxy", () => {
     }
   });
 
+  it("retries as most routes of a host do, as a route says for itself, or not at all", async () => {
+    for (const [path, expected] of [["/fail/default/503", 3], ["/fail/too/503", 3], ["/fail/default/500", 1], ["/fail/own/500", 4], ["/fail/own/503", 1], ["/fail/off/503", 1]] as const) {
+      expect((await absolute(`http://web${path}`)).status, path).toBe(Number(path.slice(-3)));
+      expect(attempts.get(path), path).toBe(expected);
+    }
+  });
+
   it("injects faults and limits time", async () => {
     expect((await absolute("http://web/abort")).status).toBe(418);
     expect((await absolute("http://web/late")).status).toBe(504);
@@ -135,6 +146,14 @@ spec:
     route: [{destination: {host: web}}]
   - match: [{uri: {exact: /late}}]
     timeout: 0.2s
+    route: [{destination: {host: web}}]
+  - match: [{uri: {prefix: /fail/own/}}]
+    retries: {attempts: 3, retryOn: "500"}
+    route: [{destination: {host: web}}]
+  - match: [{uri: {prefix: /fail/off/}}]
+    retries: {attempts: 0}
+    route: [{destination: {host: web}}]
+  - match: [{uri: {prefix: /fail/too/}}]
     route: [{destination: {host: web}}]
   - headers: {request: {set: {x-ruled: "yes"}}}
     route: [{destination: {host: web}}]

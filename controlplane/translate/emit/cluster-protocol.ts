@@ -19,15 +19,12 @@ export function meshAlpnOf(protocol: UpstreamProtocol): readonly string[] {
   return ALPN[protocol];
 }
 
-/** Returns the HTTP options of a cluster; undefined where its bytes are opaque. */
+/** Returns the HTTP options of a cluster; undefined where its bytes are opaque, and where they are what Envoy speaks unasked: HTTP/1.1. */
 export function buildHttpProtocolOptions(upstream: Upstream): HttpProtocolOptions | undefined {
   if (upstream.protocol === "tcp") return undefined;
   const common = commonOptions(upstream);
-  return {
-    ...versionOptions(upstream),
-    ...(Object.keys(common).length > 0 && { commonHttpProtocolOptions: common }),
-    ...namesFromRequest(upstream),
-  };
+  const more: HttpProtocolOptions = { ...(Object.keys(common).length > 0 && { commonHttpProtocolOptions: common }), ...namesFromRequest(upstream) };
+  return upstream.protocol === "http1" && Object.keys(more).length === 0 ? undefined : { ...versionOptions(upstream), ...more };
 }
 
 function versionOptions({ protocol, limits }: Upstream): HttpProtocolOptions {

@@ -19,18 +19,12 @@ export function buildClusterTls(upstream: Upstream, trustDomain: string): Cluste
     case "mesh":
       return { transportSocket: buildUpstreamMeshTls(tls.identities, tls.sni, meshAlpnOf(protocol), trustDomain) };
     case "auto":
-      return {
-        transportSocketMatches: [
-          { name: "tlsMode-istio", match: { tlsMode: "istio" }, transportSocket: buildUpstreamMeshTls(tls.identities, tls.sni, meshAlpnOf(protocol), trustDomain) },
-          { name: "tlsMode-disabled", match: {}, transportSocket: plaintext },
-        ],
-      };
+      // Endpoints that say nothing of the kind are spoken to as a cluster is that says nothing: in plaintext.
+      return { transportSocketMatches: [{ name: "tlsMode-istio", match: { tlsMode: "istio" }, transportSocket: buildUpstreamMeshTls(tls.identities, tls.sni, meshAlpnOf(protocol), trustDomain) }] };
     case "tls":
       return { transportSocket: serverTls(tls, protocol, upstream.id.host) };
   }
 }
-
-const plaintext: TransportSocket = { name: "envoy.transport_sockets.raw_buffer", typedConfig: packAny("RawBuffer", {}) };
 
 function serverTls(tls: Extract<UpstreamTls, { mode: "tls" }>, protocol: UpstreamProtocol, host: string): TransportSocket {
   const alpn = protocol === "http2" ? ["h2"] : protocol === "http1" ? ["http/1.1"] : [];

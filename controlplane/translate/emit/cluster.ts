@@ -32,7 +32,7 @@ function makeCluster(upstream: Upstream, trustDomain: string): Cluster {
   const outlierDetection = upstream.outlier && buildOutlierDetection(upstream.outlier);
   return {
     name,
-    ...discovery(upstream, name),
+    ...discovery(upstream),
     connectTimeout: durationFromMs(upstream.limits.connectTimeoutMs),
     ...buildLoadBalancing(upstream),
     ...buildLimits(upstream.limits),
@@ -46,10 +46,11 @@ function makeCluster(upstream: Upstream, trustDomain: string): Cluster {
 }
 
 /** Endpoints that the control plane knows travel apart from the cluster, so that their coming and going never touches it. */
-function discovery(upstream: Upstream, name: string): Cluster {
+function discovery(upstream: Upstream): Cluster {
   switch (upstream.discovery.kind) {
     case "endpoints":
-      return { type: "EDS", edsClusterConfig: { edsConfig: adsSource(), serviceName: name } };
+      // Their name is the cluster's.
+      return { type: "EDS", edsClusterConfig: { edsConfig: adsSource() } };
     case "dns":
       return {
         type: upstream.discovery.roundRobin ? "LOGICAL_DNS" : "STRICT_DNS",
@@ -84,7 +85,6 @@ function metadataOf({ id, service, internal, origin }: Upstream): Metadata["filt
   return {
     istio: {
       services: [{ host, name, namespace }],
-      default_original_port: id.port,
       ...(id.subset !== "" && { subset: id.subset }),
       ...(origin !== undefined && { config: configPath("destination-rule", origin) }),
     },

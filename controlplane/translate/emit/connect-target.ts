@@ -1,16 +1,31 @@
-// Where the bytes of a tunnel go that turn out to be no HTTP: noted when the tunnel is asked for, read by the listener inside the proxy.
-import type { AnyMessage, HttpFilter } from "../../../protos/build/envoy.ts";
+// Where the bytes of a tunnel go that turn out to be no HTTP: said by the tunnel's route, read by the listener inside the proxy.
+import type { HttpFilter, Metadata } from "../../../protos/build/envoy.ts";
 import { packAny } from "../../../protos/codec.ts";
 
-const FILTER = "envoy.filters.http.set_filter_state";
+/** Metadata namespace and key under which a CONNECT route says it. */
+const [NAMESPACE, KEY] = ["scrim", "opaque"];
 
-/** Returns the filter that must stand in the chain of CONNECT; without a route's own configuration it does nothing. */
+/** Returns the filter that must stand in the chain of CONNECT. The state's name is the one by which Envoy's TCP proxy finds its cluster. */
 export function buildConnectTargetFilter(): HttpFilter {
-  return { name: FILTER, typedConfig: packAny("SetFilterState", {}) };
+  return {
+    name: "envoy.filters.http.set_filter_state",
+    typedConfig: packAny("SetFilterState", {
+      onRequestHeaders: [{
+        objectKey: "envoy.tcp_proxy.cluster",
+        formatString: {
+          textFormatSource: { inlineString: `%METADATA(ROUTE:${NAMESPACE}:${KEY})%` },
+          omitEmptyValues: true,
+          formatters: [{ name: "envoy.formatter.metadata", typedConfig: packAny("MetadataFormatter", {}) }],
+        },
+        // Routes of other tunnels lead straight to where their bytes go.
+        skipIfEmpty: true,
+        sharedWithUpstream: "ONCE",
+      }],
+    }),
+  };
 }
 
-/** Returns a CONNECT route's configuration of that filter. The state's name is the one by which Envoy's TCP proxy finds its cluster. */
-export function buildConnectTarget(cluster: string): Readonly<Record<string, AnyMessage>> {
-  const value = { objectKey: "envoy.tcp_proxy.cluster", formatString: { textFormatSource: { inlineString: cluster } }, sharedWithUpstream: "ONCE" } as const;
-  return { [FILTER]: packAny("SetFilterState", { onRequestHeaders: [value] }) };
+/** Returns what a CONNECT route says of it, as metadata. */
+export function buildConnectTarget(cluster: string): Metadata["filterMetadata"] {
+  return { [NAMESPACE]: { [KEY]: cluster } };
 }

@@ -37,7 +37,8 @@ function lbEndpoint(endpoint: Endpoint): LbEndpoint {
   const filterMetadata = metadataOf(endpoint);
   return {
     endpoint: { address: { socketAddress: { address: endpoint.address, portValue: endpoint.port } } },
-    loadBalancingWeight: endpoint.weight,
+    // One is what Envoy takes where nobody says.
+    ...(endpoint.weight !== 1 && { loadBalancingWeight: endpoint.weight }),
     ...(Object.keys(filterMetadata ?? {}).length > 0 && { metadata: { filterMetadata } }),
   };
 }

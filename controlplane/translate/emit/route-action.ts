@@ -1,11 +1,12 @@
 // What a route does, in Envoy's words.
-import type { RedirectAction_RedirectResponseCode, RetryPolicy, Route as EnvoyRoute, RouteAction as EnvoyRouteAction, RouteAction_HashPolicy, RouteAction_RequestMirrorPolicy, WeightedCluster_ClusterWeight } from "../../../protos/build/envoy.ts";
-import { durationFromMs, packAny } from "../../../protos/codec.ts";
-import type { Mirror, Retries, Route, RouteAction, Target } from "../ir/routes.ts";
+import type { RedirectAction_RedirectResponseCode, Route as EnvoyRoute, RouteAction as EnvoyRouteAction, RouteAction_HashPolicy, RouteAction_RequestMirrorPolicy, WeightedCluster_ClusterWeight } from "../../../protos/build/envoy.ts";
+import { durationFromMs } from "../../../protos/codec.ts";
+import type { Mirror, Route, RouteAction, Target } from "../ir/routes.ts";
 import type { HashKey } from "../ir/upstream.ts";
 import { fractionOf } from "./fault.ts";
 import { buildHeaderFields } from "./header-options.ts";
 import { upstreamName } from "./names.ts";
+import { buildRetryPolicy } from "./retries.ts";
 
 type Forward = Extract<RouteAction, { kind: "forward" }>;
 type Redirect = Extract<RouteAction, { kind: "redirect" }>;
@@ -13,8 +14,6 @@ type Redirect = Extract<RouteAction, { kind: "redirect" }>;
 const REDIRECT_CODES: Readonly<Record<Redirect["code"], RedirectAction_RedirectResponseCode>> = {
   301: "MOVED_PERMANENTLY", 302: "FOUND", 303: "SEE_OTHER", 307: "TEMPORARY_REDIRECT", 308: "PERMANENT_REDIRECT",
 };
-/** How often another host is asked for before one that was tried is taken after all. */
-const OTHER_HOST_ATTEMPTS = 5;
 
 /** Returns the action and header fields of a route. */
 export function buildAction(route: Route): EnvoyRoute {
@@ -43,7 +42,7 @@ function forward(action: Forward): EnvoyRouteAction {
     ...(first !== undefined && others.length === 0 ? { cluster: upstreamName(first.upstream) } : { weightedClusters: { clusters: action.targets.map(weighted) } }),
     // Zero is Envoy's word for "no timeout".
     timeout: durationFromMs(action.timeoutMs ?? 0),
-    ...(action.retries && { retryPolicy: retryPolicy(action.retries) }),
+    ...(action.retries && { retryPolicy: buildRetryPolicy(action.retries) }),
     ...(action.rewrite?.path !== undefined && { prefixRewrite: action.rewrite.path }),
     ...(action.rewrite?.pathRegex && { regexRewrite: { pattern: { regex: action.rewrite.pathRegex.match }, substitution: action.rewrite.pathRegex.rewrite } }),
     ...(authority !== undefined && { hostRewriteLiteral: authority }),
@@ -58,20 +57,6 @@ function weighted(target: Target): WeightedCluster_ClusterWeight {
     weight: target.weight,
     ...(target.authority !== undefined && { hostRewriteLiteral: target.authority }),
     ...buildHeaderFields([target.requestHeaders], [target.responseHeaders]),
-  };
-}
-
-function retryPolicy(retries: Retries): RetryPolicy {
-  return {
-    retryOn: retries.conditions.join(","),
-    numRetries: retries.attempts,
-    ...(retries.statusCodes.length > 0 && { retriableStatusCodes: retries.statusCodes }),
-    ...(retries.perTryTimeoutMs !== undefined && { perTryTimeout: durationFromMs(retries.perTryTimeoutMs) }),
-    ...(retries.backoffMs !== undefined && { retryBackOff: { baseInterval: durationFromMs(retries.backoffMs) } }),
-    ...(retries.otherHosts && {
-      retryHostPredicate: [{ name: "envoy.retry_host_predicates.previous_hosts", typedConfig: packAny("PreviousHostsPredicate", {}) }],
-      hostSelectionRetryMaxAttempts: OTHER_HOST_ATTEMPTS,
-    }),
   };
 }
 

@@ -7,7 +7,10 @@ import { secretSource } from "./config-source.ts";
 /** ALPN by which sidecars tell each other that the certificates of the connection are the mesh's; a PERMISSIVE port tells by it who is to show one. */
 export const meshAlpn: readonly string[] = ["istio", "istio-peer-exchange", "istio-http/1.0", "istio-http/1.1", "istio-h2"];
 
-/** Forward secrecy and authenticated encryption only, as Istio's default; TLS 1.3 has no others. */
+/**
+ * What a port of the mesh takes: forward secrecy and authenticated encryption only, as Istio's default; TLS 1.3 has no others. The side that connects says
+ * nothing of it, as in Istio: what Envoy offers by itself (TLS 1.2, no other kinds of ciphers) is for the port to choose from.
+ */
 const meshParameters: TlsParameters = {
   tlsMinimumProtocolVersion: "TLSv1_2",
   cipherSuites: ["ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-RSA-AES256-GCM-SHA384", "ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-RSA-AES128-GCM-SHA256"],
@@ -32,7 +35,7 @@ export function buildUpstreamMeshTls(identities: readonly string[], sni: string,
 export function buildDownstreamMeshTls(trustDomain: string, alpn: readonly string[]): TransportSocket {
   return {
     name: "envoy.transport_sockets.tls",
-    typedConfig: packAny("DownstreamTlsContext", { commonTlsContext: meshContext([anyOf(trustDomain)], alpn), requireClientCertificate: true }),
+    typedConfig: packAny("DownstreamTlsContext", { commonTlsContext: { ...meshContext([anyOf(trustDomain)], alpn), tlsParams: meshParameters }, requireClientCertificate: true }),
   };
 }
 
@@ -59,7 +62,6 @@ export function buildGatewayTls(tls: Pick<GatewayTls, "secretName" | "minVersion
 function meshContext(names: readonly SubjectAltNameMatcher[], alpn: readonly string[]): CommonTlsContext {
   return {
     ...(alpn.length > 0 && { alpnProtocols: alpn }),
-    tlsParams: meshParameters,
     tlsCertificateSdsSecretConfigs: [secretSource("default")],
     combinedValidationContext: {
       defaultValidationContext: { matchTypedSubjectAltNames: names },

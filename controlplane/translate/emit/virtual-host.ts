@@ -6,6 +6,7 @@ import { buildConnectTarget } from "./connect-target.ts";
 import { memoByContent } from "./content-memo.ts";
 import { buildFault, FAULT_FILTER } from "./fault.ts";
 import { ALLOW_ANY_HOST, BLOCK_ALL_HOST, BLACK_HOLE_CLUSTER, configPath, CONNECT_NAME, PASSTHROUGH_CLUSTER, upstreamName, virtualHostName } from "./names.ts";
+import { shareRetries } from "./retries.ts";
 import { buildAction } from "./route-action.ts";
 import { buildChosenMatch, buildNativeMatch } from "./route-match.ts";
 import { buildRouterRules, choosableRoutes, ROUTER_METADATA } from "./router-rules.ts";
@@ -32,7 +33,7 @@ export function buildFallbackHost(unknownHosts: "forward" | "refuse"): EnvoyVirt
 function body(host: VirtualHost): Omit<EnvoyVirtualHost, "name"> {
   return {
     domains: host.domains,
-    routes: [...connectRoutes(host), ...decidedRoutes(host)],
+    ...shareRetries([...connectRoutes(host), ...decidedRoutes(host)]),
     includeRequestAttemptCount: true,
     ...(host.requireTls && { requireTls: "ALL" }),
     ...(host.decidedBy === "filter" && { metadata: { filterMetadata: { [ROUTER_METADATA]: buildRouterRules(host.routes) } } }),
@@ -71,6 +72,6 @@ function tunnelRoute(name: string, cluster: string, opaque?: string): EnvoyRoute
     name,
     match: { connectMatcher: {} },
     route: { cluster, timeout: { seconds: 0 }, upgradeConfigs: [{ upgradeType: "CONNECT", connectConfig: {} }] },
-    ...(opaque !== undefined && { typedPerFilterConfig: buildConnectTarget(opaque) }),
+    ...(opaque !== undefined && { metadata: { filterMetadata: buildConnectTarget(opaque) } }),
   };
 }
