@@ -30,9 +30,9 @@ interface PluginDeps { readonly clock: Clock; readonly logger: Logger; readonly 
 const STATS_TIMEOUT_MS = 2_000;
 
 /** Fetches and tries the modules. */
-export function createPlugins({ cacheDir, stateDir, allowFetchFrom, plainRegistries, strict }: ServeSettings, { clock, logger, installation }: PluginDeps): PluginFetcher {
+export function createPlugins({ cacheDir, stateDir, allowFetchFrom, plainRegistries, proxies, strict }: ServeSettings, { clock, logger, installation }: PluginDeps): PluginFetcher {
   const checker = createProcessChecker({ script: installation.pluginCheckScript });
-  return createPluginFetcher({ cacheDir, stateDir, clock, log: logger, checker, allowFetchFrom, plainRegistries, strict });
+  return createPluginFetcher({ cacheDir, stateDir, clock, log: logger, checker, allowFetchFrom, plainRegistries, proxies, strict });
 }
 
 /** What of the mesh a plugin's module depends on beside its own object. */

@@ -1,5 +1,6 @@
 // From where plugins may be fetched: options of `scrim serve`, `scrim up` and `scrim plugin`.
 import { LOOPBACK_RANGES, parseRange } from "../model/address-range.ts";
+import type { OutboundProxies } from "../model/outbound-proxy.ts";
 
 /** As commander gives them. */
 export interface FetchOptions {
@@ -12,6 +13,8 @@ export interface FetchSettings {
   readonly allowFetchFrom: readonly string[];
   /** Registries that are spoken to without TLS, beside those of this machine. */
   readonly plainRegistries: readonly string[];
+  /** Proxies that lead out of this network; undefined: none. */
+  readonly proxies?: OutboundProxies;
 }
 
 export type FetchSettingsResult = { readonly kind: "settings"; readonly settings: FetchSettings } | { readonly kind: "refused"; readonly message: string };

@@ -3,6 +3,7 @@
 // Never does: I/O.
 import { resolve } from "node:path";
 import { parseDurationMs } from "../model/duration.ts";
+import { readOutboundProxies } from "../model/outbound-proxy.ts";
 import type { LogLevel } from "../telemetry/logger.ts";
 import { formatAddress, parseAddress, type SocketAddress } from "./address.ts";
 import type { Environment } from "./environment.ts";
@@ -91,7 +92,7 @@ export function readServeSettings(directory: string, options: ServeOptions, envi
       stateDir: stateDirectory(directory, options.stateDir),
       xdsAddress, adminAddress,
       strict: options.strict ?? false, allowEmpty: options.allowEmpty ?? false,
-      ...fetch.settings, workloadLifetimeMs, cacheDir: environment.cacheDir, logLevel: environment.logLevel,
+      ...fetch.settings, proxies: readOutboundProxies(environment.variables), workloadLifetimeMs, cacheDir: environment.cacheDir, logLevel: environment.logLevel,
       plaintextXdsPort: options.xdsPort === undefined ? undefined : parsePort(options.xdsPort),
       envoySearch: { envoyPath: environment.envoyPath, searchPath: environment.searchPath, cacheDir: environment.cacheDir },
     }),

@@ -2,6 +2,7 @@
 // produces: for each plugin its last good module with the settings it was checked with, and what is wrong
 // never does: hand out a module that was not seen to start with its settings
 import type { MeshObject } from "../model/object.ts";
+import type { OutboundProxies } from "../model/outbound-proxy.ts";
 import type { Clock } from "../telemetry/clock.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { PluginState } from "../translate/ir/modules.ts";
@@ -27,6 +28,8 @@ export interface PluginFetcherOptions {
   readonly allowFetchFrom?: readonly string[];
   /** Registries (`registry.internal:5000`) spoken to without TLS, beside those of this machine. */
   readonly plainRegistries?: readonly string[];
+  /** Proxies that lead out of this network. */
+  readonly proxies?: OutboundProxies | undefined;
   /** Refuse versions that only trial calls found wanting; else it is said of them. */
   readonly strict?: boolean;
   readonly maxModuleBytes?: number;
@@ -133,15 +136,15 @@ function workContext(options: PluginFetcherOptions, goods: GoodPlugins, inUse: (
   return { acquirer: createAcquirerFor(options, inUse), goods, clock, log, checker, strict, changed };
 }
 
-type AcquirerLimits = Pick<PluginFetcherOptions, "cacheDir" | "clock" | "allowFetchFrom" | "plainRegistries" | "maxModuleBytes" | "downloadTimeoutMs" | "maxCacheBytes">;
+type AcquirerLimits = Pick<PluginFetcherOptions, "cacheDir" | "clock" | "allowFetchFrom" | "plainRegistries" | "proxies" | "maxModuleBytes" | "downloadTimeoutMs" | "maxCacheBytes">;
 
 /** Returns what fetches modules within the options' limits, for the control plane and for commands alike. */
 export function createAcquirerFor(options: AcquirerLimits, inUse?: () => ReadonlySet<string>): ModuleAcquirer {
-  const { cacheDir, clock, allowFetchFrom = [], plainRegistries = [], maxModuleBytes = 64 * 1024 * 1024, downloadTimeoutMs = 30_000, maxCacheBytes } = options;
+  const { cacheDir, clock, allowFetchFrom = [], plainRegistries = [], maxModuleBytes = 64 * 1024 * 1024, downloadTimeoutMs = 30_000, maxCacheBytes, proxies } = options;
   const directory = join(cacheDir, "plugins");
   return createModuleAcquirer({
     cache: createModuleCache({ directory, nowMs: clock.nowMs, ...(maxCacheBytes !== undefined && { maxBytes: maxCacheBytes }), ...(inUse !== undefined && { inUse }) }),
-    http: createHttpClient({ addresses: createAddressPolicy(allowFetchFrom), maxRedirects: 5 }),
+    http: createHttpClient({ addresses: createAddressPolicy(allowFetchFrom), maxRedirects: 5, proxies }),
     maxBytes: maxModuleBytes, timeoutMs: downloadTimeoutMs, plainRegistries,
   });
 }

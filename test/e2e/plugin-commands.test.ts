@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { startForwardProxy } from "../fakes/forward-proxy.ts";
 import { selfSigned } from "./certificate.ts";
 import { run, runScrim } from "./command.ts";
 import { eventually, repository, request, scrim } from "./mesh.ts";
@@ -189,6 +190,26 @@ describe.runIf(registryBinary)("a registry that speaks TLS", () => {
       const strange = await runScrim(args, { input: USER.password });
       expect([strange.code, strange.stderr]).toEqual([1, expect.stringContaining("self-signed certificate")]);
     } finally {
+      await registry.close();
+    }
+  });
+});
+
+describe.runIf(registryBinary)("a registry behind a proxy", () => {
+  it("is reached through it, name, certificate and credential included", async () => {
+    const { certificate, key } = selfSigned(["registry.test"]);
+    const authority = file("behind.pem", certificate);
+    const registry = await startRegistry(registryBinary ?? "", "htpasswd", { certificate: authority, key: file("behind.key", key) });
+    const proxy = await startForwardProxy({ "registry.test": Number(registry.host.split(":")[1]) });
+    try {
+      const env = { NODE_EXTRA_CA_CERTS: authority, HTTPS_PROXY: `http://127.0.0.1:${proxy.port}`, DOCKER_CONFIG: folder };
+      const asUser = ["--username", USER.username, "--password-stdin"];
+      expect(await runScrim(["plugin", "push", MODULE, "oci://registry.test/team/far:v1", ...asUser], { input: USER.password, env })).toMatchObject({ code: 0, stderr: "" });
+      expect(await runScrim(["plugin", "pull", "oci://registry.test/team/far:v1", "-f", join(folder, "far.wasm"), ...asUser], { input: USER.password, env })).toMatchObject({ code: 0, stderr: "" });
+      expect(readFileSync(join(folder, "far.wasm")).equals(readFileSync(MODULE))).toBe(true);
+      expect(new Set(proxy.asked)).toEqual(new Set(["CONNECT registry.test:443"]));
+    } finally {
+      proxy.close();
       await registry.close();
     }
   });

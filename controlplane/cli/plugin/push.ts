@@ -1,6 +1,7 @@
 // `scrim plugin push`: a module as an image in a registry.
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
+import { readOutboundProxies } from "../../model/outbound-proxy.ts";
 import { groupsOf, undeclaredImports } from "../../model/wasm-capabilities.ts";
 import { createAddressPolicy } from "../../wasm/fetch/address-policy.ts";
 import { createHttpClient } from "../../wasm/fetch/http-client.ts";
@@ -35,7 +36,7 @@ export async function pushPlugin(file: string, image: string, options: PushOptio
   warnOfUndeclared(sections.sections, manifest, context);
   const packed = packImage(module, { layout: options.layout, manifestText: text, title: manifest?.name ?? basename(file), ...(manifest?.version !== undefined && { version: manifest.version }) });
   const client = createRegistryClient({
-    http: createHttpClient({ addresses: createAddressPolicy(EVERYWHERE), maxRedirects: 5 }), image: reference, credential: await credentialOf(reference, options, context.environment),
+    http: createHttpClient({ addresses: createAddressPolicy(EVERYWHERE), maxRedirects: 5, proxies: readOutboundProxies(context.environment.variables) }), image: reference, credential: await credentialOf(reference, options, context.environment),
     plainRegistries: plainRegistriesOf(options), deadline: AbortSignal.timeout(TIMEOUT_MS), actions: "pull,push",
   });
   const pushed = await pushImage(client, packed, reference.tag);

@@ -1,5 +1,6 @@
 // A module that a command names: a file, a URL or an image.
 import { resolve } from "node:path";
+import { readOutboundProxies } from "../../model/outbound-proxy.ts";
 import type { AcquiredModule } from "../../wasm/acquired-module.ts";
 import { parseImageReference } from "../../wasm/oci/reference.ts";
 import { createAcquirerFor } from "../../wasm/plugin-fetcher.ts";
@@ -12,7 +13,7 @@ import { credentialOf, EVERYWHERE, MAX_MODULE_BYTES, plainRegistriesOf, type Reg
 export async function readModule(source: string, options: RegistryOptions, { environment, clock }: Pick<CommandContext, "environment" | "clock">): Promise<AcquiredModule> {
   const location = await locationOf(source, options, { environment });
   const acquirer = createAcquirerFor({
-    cacheDir: environment.cacheDir, clock, allowFetchFrom: EVERYWHERE, plainRegistries: plainRegistriesOf(options), maxModuleBytes: MAX_MODULE_BYTES, downloadTimeoutMs: TIMEOUT_MS,
+    cacheDir: environment.cacheDir, clock, allowFetchFrom: EVERYWHERE, plainRegistries: plainRegistriesOf(options), proxies: readOutboundProxies(environment.variables), maxModuleBytes: MAX_MODULE_BYTES, downloadTimeoutMs: TIMEOUT_MS,
   });
   const settings = { configuration: "", rootId: "", environment: {}, hostEnvironment: [] };
   const got = await acquirer.acquire({ location, reuse: false, settings, trust: { demands: [], grants: [] } }, true);

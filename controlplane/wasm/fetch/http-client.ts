@@ -1,9 +1,8 @@
 // HTTP requests to servers that a URL of the mesh's users names: guarded where they connect, bounded in bytes, time and redirects.
-import { lookup as dnsLookup } from "node:dns";
-import http from "node:http";
-import https from "node:https";
-import { isIP, type LookupFunction } from "node:net";
+import type http from "node:http";
+import { type OutboundProxies, wayTo } from "../../model/outbound-proxy.ts";
 import type { AddressPolicy } from "./address-policy.ts";
+import { type Dialled, directly, refusedLiteral, throughProxy } from "./dial.ts";
 
 export interface HttpRequest {
   readonly method?: "GET" | "HEAD" | "POST" | "PUT" | "PATCH";
@@ -35,17 +34,22 @@ export interface HttpClient {
 export interface HttpClientOptions {
   readonly addresses: AddressPolicy;
   readonly maxRedirects: number;
+  /** Proxies that lead out of this network; what a name leads to behind one is the proxy's to judge. */
+  readonly proxies?: OutboundProxies | undefined;
 }
+
+const NO_PROXIES: OutboundProxies = { except: [] };
 
 type Hop = HttpResult | { readonly kind: "redirect"; readonly location: string };
 
 /** Returns a client. Every address is judged when it is connected to, so neither a redirect nor a second DNS answer leads elsewhere. */
-export function createHttpClient({ addresses, maxRedirects }: HttpClientOptions): HttpClient {
+export function createHttpClient(options: HttpClientOptions): HttpClient {
+  const { maxRedirects } = options;
   return {
     async request(request) {
       let { url, headers = {} } = request;
       for (let hops = 0; hops <= maxRedirects; hops++) {
-        const hop = await send({ ...request, url, headers }, addresses);
+        const hop = await send({ ...request, url, headers }, options);
         if (hop.kind === "failed") return { kind: "failed", message: `${shownUrl(url)}: ${hop.message}` };
         if (hop.kind === "answer") return hop;
         const next = redirectTarget(url, hop.location);
@@ -75,21 +79,26 @@ function redirectTarget(from: string, to: string): string | undefined {
   return allowed.includes(target.protocol) && target.username === "" && target.password === "" ? target.href : undefined;
 }
 
-function send(request: HttpRequest, addresses: AddressPolicy): Promise<Hop> {
+async function send(request: HttpRequest, options: HttpClientOptions): Promise<Hop> {
+  const { addresses, proxies = NO_PROXIES } = options;
   const target = new URL(request.url);
-  const literal = target.hostname.replace(/^\[|\]$/g, "");
-  // A literal address is never looked up, so the lookup below would not see it.
-  const refused = isIP(literal) === 0 ? undefined : addresses(literal);
-  if (refused !== undefined) return Promise.resolve({ kind: "failed", message: refused });
+  // A literal address is never looked up, so no lookup would see it; behind a proxy nobody here looks up anything.
+  const refused = refusedLiteral(target.hostname, addresses);
+  if (refused !== undefined) return { kind: "failed", message: refused };
+  const way = wayTo(target, proxies);
+  if (way.kind === "unusable") return { kind: "failed", message: way.reason };
+  const dialled = way.kind === "direct" ? directly(target, addresses) : await throughProxy(target, way.server, addresses, request.deadline);
+  return dialled.kind === "failed" ? dialled : exchange(request, dialled);
+}
+
+function exchange(request: HttpRequest, { client, to, options, headers: added }: Dialled): Promise<Hop> {
   const { method = "GET", headers, body, deadline } = request;
   return new Promise((resolve) => {
     const fail = (error: Error) => resolve({ kind: "failed", message: deadline.aborted ? "no complete answer in time" : error.message });
-    const client = target.protocol === "https:" ? https : http;
-    const options = {
-      method, agent: false as const, signal: deadline, lookup: guardedLookup(addresses),
-      headers: { "user-agent": "scrim", ...headers, ...(body !== undefined && { "content-length": String(body.length) }) },
-    };
-    const sent = client.request(target, options, (response) => receive(request, response, resolve, () => sent.destroy()));
+    const sent = client.request(to, {
+      method, signal: deadline, ...options,
+      headers: { "user-agent": "scrim", ...headers, ...added, ...(body !== undefined && { "content-length": String(body.length) }) },
+    }, (response) => receive(request, response, resolve, () => sent.destroy()));
     sent.on("error", fail);
     sent.end(body);
   });
@@ -112,17 +121,4 @@ function receive({ method = "GET", url, maxBytes }: HttpRequest, response: http.
   });
   response.on("end", () => resolve({ kind: "answer", status, headers, bytes: Buffer.concat(chunks), url }));
   response.on("error", (error) => resolve({ kind: "failed", message: error.message === "aborted" ? "the answer broke off" : error.message }));
-}
-
-function guardedLookup(addresses: AddressPolicy): LookupFunction {
-  return (hostname, options, callback) => {
-    dnsLookup(hostname, { ...options, all: true }, (error, found) => {
-      if (error !== null) return callback(error, "", 0);
-      const refused = found.map(({ address }) => addresses(address)).find((reason) => reason !== undefined);
-      const [first] = found;
-      if (refused !== undefined || first === undefined) return callback(new Error(`${hostname}: ${refused ?? "has no address"}`), "", 0);
-      if (options.all === true) return callback(null, found);
-      callback(null, first.address, first.family);
-    });
-  };
 }
