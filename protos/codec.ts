@@ -2,6 +2,7 @@
 // produces: bytes, messages, Any values, strict proto3 JSON
 // never does: drop a field it does not know; a misspelt one throws MessageShapeError with its path
 import { fromJson, toJson } from "protobufjs/ext/protojson.js";
+import protobuf from "protobufjs/light.js";
 import type { AnyMessage, Duration, JsonValue, MessageByName } from "./build/envoy.ts";
 import { lowerMessage, raiseMessage } from "./convert.ts";
 import { type MessageName, nameOfTypeUrl, typeOf, typeUrlOf } from "./schema.ts";
@@ -16,8 +17,18 @@ export { type MessageName, nameOfTypeUrl, typeUrlOf } from "./schema.ts";
  */
 export function encode<N extends MessageName>(name: N, message: MessageByName[N]): Uint8Array {
   const type = typeOf(name);
-  return type.encode(lowerMessage(type, message, name)).finish();
+  const lowered = lowerMessage(type, message, name);
+  const own = writer ?? protobuf.Writer.create();
+  writer = undefined;
+  const bytes = type.encode(lowered, own.reset()).finish();
+  // One that threw half-way is not used again, and a large one is not kept.
+  if (own.buf.length <= LARGEST_KEPT) writer = own;
+  return bytes;
 }
+
+/** What bytes are written to before their number is known: kept, so that it need not grow from nothing for each message. */
+let writer: protobuf.Writer | undefined;
+const LARGEST_KEPT = 1 << 20;
 
 /** The message in bytes; fields that are not set are absent. Throws on bytes that are no such message. */
 export function decode<N extends MessageName>(name: N, bytes: Uint8Array): MessageByName[N] {

@@ -1,6 +1,6 @@
 // Between the form that translators write (enums as words, wrappers and Struct as values) and the one protobufjs encodes.
 import type protobuf from "protobufjs/light.js";
-import { fieldsOf, type FieldPlan, type ValueKind } from "./schema.ts";
+import { fieldsOf, type FieldPlan, fullNameOf, type ValueKind } from "./schema.ts";
 
 type Plain = Record<string, unknown>;
 
@@ -27,7 +27,7 @@ const conversions = new Map<string, Conversion>([
 
 /** The protobufjs form of a message; unknown fields, wrong kinds of values and two members of a oneof throw MessageShapeError. */
 export function lowerMessage(type: protobuf.Type, message: unknown, path: string): Plain {
-  const conversion = conversions.get(type.fullName);
+  const conversion = conversions.get(fullNameOf(type));
   if (conversion !== undefined) return conversion.lower(message, path);
   if (typeof message !== "object" || message === null || Array.isArray(message)) throw new MessageShapeError(path, `${type.name} must be an object`);
   const fields = fieldsOf(type);
@@ -114,10 +114,10 @@ function lowerJson(value: unknown, path: string): Plain {
 
 /** Our form of a decoded message: only what is set, enums as words (numbers that have none stay numbers). */
 export function raiseMessage(type: protobuf.Type, message: Plain): unknown {
-  const conversion = conversions.get(type.fullName);
+  const conversion = conversions.get(fullNameOf(type));
   if (conversion !== undefined) return conversion.raise(message);
   // Both fields always, as AnyMessage has them: of an empty message no bytes are on the wire.
-  if (type.fullName === ".google.protobuf.Any") return { typeUrl: message["typeUrl"], value: message["value"] };
+  if (fullNameOf(type) === ".google.protobuf.Any") return { typeUrl: message["typeUrl"], value: message["value"] };
   const out: Plain = {};
   for (const field of fieldsOf(type).values()) {
     if (!Object.hasOwn(message, field.name)) continue;

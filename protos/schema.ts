@@ -16,15 +16,28 @@ export interface FieldPlan { readonly name: string; readonly shape: "single" | "
 
 const root = protobuf.Root.fromJSON(descriptor.root as protobuf.INamespace).resolveAll();
 const nameByFullName = new Map(Object.entries(descriptor.names).map(([name, fullName]) => [fullName, name as MessageName]));
+const typeByName = new Map<MessageName, protobuf.Type>();
+const fullNames = new WeakMap<protobuf.Type, string>();
 const plans = new WeakMap<protobuf.Type, ReadonlyMap<string, FieldPlan>>();
 
 const LONG = /^(u?int64|s?fixed64|sint64)$/;
 
 /** The reflected type of a message name; throws for a name the built API does not have. */
 export function typeOf(name: MessageName): protobuf.Type {
+  const known = typeByName.get(name);
+  if (known !== undefined) return known;
   const fullName = descriptor.names[name];
   if (fullName === undefined) throw new Error(`the built Envoy API has no message ${name}: add it to protos/roots.json`);
-  return root.lookupType(fullName);
+  const type = root.lookupType(fullName);
+  typeByName.set(name, type);
+  return type;
+}
+
+/** The full name of a type with its leading dot, as in `.google.protobuf.Any`. The library puts it together anew each time it is asked. */
+export function fullNameOf(type: protobuf.Type): string {
+  let name = fullNames.get(type);
+  if (name === undefined) fullNames.set(type, name = type.fullName);
+  return name;
 }
 
 /** The type URL of a message, as in `type.googleapis.com/envoy.config.cluster.v3.Cluster`. */

@@ -1,7 +1,7 @@
 // What an Envoy message refers to by name: clusters, endpoints, route configurations, secrets, filter configurations.
 import { type AnyMessage, type MessageByName } from "../../protos/build/envoy.ts";
 import { type MessageName, unpackAny } from "../../protos/codec.ts";
-import { fieldsOf, typeOf } from "../../protos/schema.ts";
+import { type FieldPlan, fieldsOf, fullNameOf, typeOf } from "../../protos/schema.ts";
 import type { ResourceKind } from "./resources.ts";
 
 /** One name that must resolve for the message to work. */
@@ -46,16 +46,54 @@ export function collectReferences<N extends MessageName>(name: N, message: Messa
 
 function visit(type: ReturnType<typeof typeOf>, message: unknown, add: (kind: ResourceKind, name: unknown) => void): void {
   if (typeof message !== "object" || message === null) return;
-  if (type.fullName === ".google.protobuf.Any") return visitAny(message as AnyMessage, add);
-  COLLECTORS[type.fullName]?.(message as Plain, add);
-  const fields = fieldsOf(type);
-  for (const [key, value] of Object.entries(message)) {
-    const field = fields.get(key);
-    if (field === undefined || field.value.kind !== "message" || value === undefined) continue;
-    const inner = field.value.type;
-    if (field.shape === "single") visit(inner, value, add);
+  if (fullNameOf(type) === ANY) return visitAny(message as AnyMessage, add);
+  const { collect, fields } = planOf(type);
+  collect?.(message as Plain, add);
+  for (const { name, shape, type: inner } of fields) {
+    const value = (message as Plain)[name];
+    if (value === undefined) continue;
+    if (shape === "single") visit(inner, value, add);
     else for (const item of Object.values(value as object)) visit(inner, item, add);
   }
+}
+
+const ANY = ".google.protobuf.Any";
+
+type Type = ReturnType<typeof typeOf>;
+
+/** Of a type what may lead to a name: its collector, and the fields under which one may stand. */
+interface Plan {
+  readonly collect: Collector | undefined;
+  readonly fields: readonly { readonly name: string; readonly shape: FieldPlan["shape"]; readonly type: Type }[];
+}
+
+const plans = new WeakMap<Type, Plan>();
+
+function planOf(type: Type): Plan {
+  let plan = plans.get(type);
+  if (plan === undefined) {
+    const fields = innerFields(type).filter((field) => leadsToNames(field.type));
+    plans.set(type, plan = { collect: COLLECTORS[fullNameOf(type)], fields });
+  }
+  return plan;
+}
+
+function innerFields(type: Type): Plan["fields"] {
+  return [...fieldsOf(type).values()].flatMap(({ name, shape, value }) => (value.kind === "message" ? [{ name, shape, type: value.type }] : []));
+}
+
+const leading = new WeakMap<Type, boolean>();
+
+/** Whether a message of this type may name something, at any depth. Types may hold themselves. */
+function leadsToNames(from: Type): boolean {
+  let leads = leading.get(from);
+  if (leads === undefined) {
+    const reached = new Set([from]);
+    for (const type of reached) for (const field of innerFields(type)) reached.add(field.type);
+    leads = [...reached].some((type) => fullNameOf(type) === ANY || COLLECTORS[fullNameOf(type)] !== undefined);
+    leading.set(from, leads);
+  }
+  return leads;
 }
 
 function visitAny(any: AnyMessage, add: (kind: ResourceKind, name: unknown) => void): void {
