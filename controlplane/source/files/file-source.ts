@@ -114,7 +114,8 @@ export function createFileSource(options: FileSourceOptions): FileSource {
 
   async function sleepUnlessHinted(ms: number, hinted: Promise<void>): Promise<void> {
     const over = new AbortController();
-    const slept = clock.sleep(Math.max(ms, 5), AbortSignal.any([ending.signal, over.signal])).catch(() => undefined);
+    // `stop` wakes. A signal that depended on `ending` would be known to it for as long as the source lives: AbortSignal.any forgets none.
+    const slept = clock.sleep(Math.max(ms, 5), over.signal).catch(() => undefined);
     await Promise.race([slept, hinted]);
     over.abort();
   }
