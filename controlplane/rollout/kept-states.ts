@@ -2,7 +2,8 @@
 import { readFile } from "node:fs/promises";
 import { replaceFile } from "../disk/replace-file.ts";
 import type { Logger } from "../telemetry/logger.ts";
-import type { RolloutState } from "./state.ts";
+import type { RolloutPlan } from "./plan.ts";
+import type { Candidate, HistoryEntry, RolloutState } from "./state.ts";
 
 export interface StateKeeper {
   /** Writes the states as they are by then; a disk that cannot be written costs what a restart would have known. */
@@ -14,14 +15,22 @@ export interface StateKeeper {
 /** Returns the states' keeper: it writes one after the other. */
 export function createKeeper(path: string, states: ReadonlyMap<string, RolloutState>, log: Pick<Logger, "warn">): StateKeeper {
   let writing: Promise<void> = Promise.resolve();
+  let isWaiting = false;
+  const write = (): Promise<void> => {
+    isWaiting = false;
+    return replaceFile(path, JSON.stringify([...states]));
+  };
   return {
     keep() {
-      writing = writing.then(() => replaceFile(path, JSON.stringify([...states]))).catch((error: unknown) => log.warn({ error: String(error) }, "the state of rollouts cannot be kept for the next start"));
+      // What waits for its turn will write this too.
+      if (isWaiting) return;
+      isWaiting = true;
+      writing = writing.then(write).catch((error: unknown) => log.warn({ error: String(error) }, "the state of rollouts cannot be kept for the next start"));
     },
     async read() {
       try {
         const value: unknown = JSON.parse(await readFile(path, "utf8"));
-        return Array.isArray(value) ? value.filter(isStateEntry) : [];
+        return Array.isArray(value) ? value.flatMap(readEntry) : [];
       } catch {
         return [];
       }
@@ -29,8 +38,35 @@ export function createKeeper(path: string, states: ReadonlyMap<string, RolloutSt
   };
 }
 
-function isStateEntry(value: unknown): value is readonly [string, RolloutState] {
-  if (!Array.isArray(value) || typeof value[0] !== "string") return false;
-  const state: unknown = value[1];
-  return typeof state === "object" && state !== null && "history" in state && Array.isArray(state.history);
+function readEntry(value: unknown): readonly (readonly [string, RolloutState])[] {
+  if (!Array.isArray(value) || typeof value[0] !== "string" || !isRecord(value[1])) return [];
+  const { stable, candidate, refused, history } = value[1];
+  if (!Array.isArray(history)) return [];
+  return [[value[0], { stable: text(stable), candidate: readCandidate(candidate), refused: text(refused), history: history.filter(isHistoryEntry) }]];
+}
+
+/** A candidate that cannot be read begins anew: its plugin asks for it again. */
+function readCandidate(value: unknown): Candidate | undefined {
+  if (!isRecord(value)) return undefined;
+  const { version, plan, step, stepSinceMs, sinceMs, waits } = value;
+  if (typeof version !== "string" || typeof stepSinceMs !== "number" || typeof step !== "number" || !isPlan(plan) || plan.steps[step] === undefined) return undefined;
+  return { version, plan, step, stepSinceMs, sinceMs: typeof sinceMs === "number" ? sinceMs : stepSinceMs, waits: waits === true };
+}
+
+function isPlan(value: unknown): value is RolloutPlan {
+  if (!isRecord(value) || (value["of"] !== "proxies" && value["of"] !== "requests") || !Array.isArray(value["steps"]) || !isRecord(value["rollback"])) return false;
+  const { errorRate, latency, minimumRequests } = value["rollback"];
+  return [errorRate, latency, minimumRequests].every((limit) => typeof limit === "number") && value["steps"].every((step: unknown) => isRecord(step) && typeof step["percent"] === "number");
+}
+
+function isHistoryEntry(value: unknown): value is HistoryEntry {
+  return isRecord(value) && typeof value["version"] === "string" && typeof value["atMs"] === "number" && typeof value["outcome"] === "string" && typeof value["why"] === "string";
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === "string" ? value : undefined;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

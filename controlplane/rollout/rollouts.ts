@@ -7,13 +7,14 @@ import type { Logger } from "../telemetry/logger.ts";
 import type { PluginState, PluginVersion } from "../translate/ir/modules.ts";
 import type { GoodPlugins } from "../wasm/good-plugins.ts";
 import { bucketOf } from "./bucket.ts";
+import { type Followed, followPlugin, nameOf } from "./followed.ts";
 import { createJudge, type JudgeOptions } from "./judgement.ts";
 import { inTheWay } from "./overlap.ts";
-import { parseRolloutPlan, ROLLOUT_ANNOTATION, type RolloutPlan } from "./plan.ts";
 import { candidateShare, changedAtMs, isSplit, type RolloutState, type VersionId, versionFor, versionsKept } from "./state.ts";
-import { type RolloutProblem, type RolloutStatus, statusOf, tell, tellTrap, trapSentence } from "./status.ts";
+import { type RolloutProblem, type RolloutStatus, statusOf, tell, trapSentence } from "./status.ts";
+import { createTick, type TickParts } from "./tick.ts";
 import { createTrapCounts, type TrapSummary } from "./trap-counts.ts";
-import { markOf, type Trap } from "./traps.ts";
+import { markOf } from "./traps.ts";
 import { createVersions, versionOf } from "./versions.ts";
 
 export interface RolloutsOptions extends JudgeOptions {
@@ -25,8 +26,8 @@ export interface RolloutsOptions extends JudgeOptions {
   readonly running: () => ReadonlySet<string>;
   /** Why a proxy refused this plugin's configuration at that time or later; undefined when none did. */
   readonly refusalOf: (plugin: string, sinceMs: number) => string | undefined;
-  /** The traps that proxies (`<pod>.<namespace>`) told of since this was last called; at first all that are known. */
-  readonly newTraps: () => Promise<readonly { readonly proxy: string; readonly trap: Trap }[]>;
+  /** As in TickParts. */
+  readonly newTraps: TickParts["newTraps"];
   /** Called for each trap of a plugin. */
   readonly onTrap?: (plugin: string) => void;
   readonly clock: Clock;
@@ -57,20 +58,10 @@ export interface Rollouts {
   watch(signal: AbortSignal): Promise<void>;
 }
 
-interface Entry {
-  readonly object: MeshObject<"WasmPlugin">;
-  readonly plan: RolloutPlan | undefined;
-  readonly problem: string | undefined;
-  /** The proxies that were there when the plugin came: they go on as before until its module is had. To others it is missing. */
-  readonly there: ReadonlySet<string>;
-  /** What was offered last under this plan. */
-  offered?: PluginVersion;
-}
-
 /** Returns rollouts that have nothing to do until `update`. */
 export function createRollouts(options: RolloutsOptions): Rollouts {
   const { clock, log, newest, tickMs = 1_000 } = options;
-  const entries = new Map<string, Entry>();
+  const entries = new Map<string, Followed>();
   /** Versions that proxies would not load where there is none to go back to: something stands in for them. */
   const unloadable = new Map<string, { readonly version: VersionId | undefined; readonly why: string }>();
   const listeners = new Set<() => void>();
@@ -92,24 +83,24 @@ export function createRollouts(options: RolloutsOptions): Rollouts {
     const sinceMs = changedAtMs(versions.of(plugin));
     return options.refusalOf(plugin, clock.nowMs() - sinceMs > ANSWERED_AFTER_MS ? 0 : sinceMs);
   };
-  const blockersOf = (plugin: string, { object }: Entry): readonly string[] => {
+  const blockersOf = (plugin: string): readonly string[] => {
+    const object = entries.get(plugin)?.object;
     const underWay = [...entries].filter(([other]) => other !== plugin && candidateShare(versions.of(other)) > 0);
-    return underWay.length === 0 ? [] : inTheWay(plugin, options.proxiesOf(object), underWay.map(([other, entry]) => ({ plugin: other, proxies: options.proxiesOf(entry.object) })));
+    return object === undefined || underWay.length === 0 ? [] : inTheWay(plugin, options.proxiesOf(object), underWay.map(([other, entry]) => ({ plugin: other, proxies: options.proxiesOf(entry.object) })));
   };
-  /** At once, not at the next tick: later a version's own requests would stand among those from before it. */
-  const lookFirst = (plugin: string, { object }: Entry): void => void judge.look(plugin, object, versions.of(plugin));
   const trapsOf = (plugin: string, { stable, candidate }: RolloutState): readonly TrapSummary[] => [stable, candidate?.version].flatMap((version) => traps.of(plugin, version) ?? []);
 
-  const offer = (plugin: string, entry: Entry): void => {
+  const offer = (plugin: string, entry: Followed): void => {
     const { object: { metadata: { namespace, name } }, plan } = entry;
     const state = newest(namespace, name);
     if (state.kind !== "module" || (entry.offered?.module === state.module && entry.offered.settings === state.settings)) return;
     entry.offered = { module: state.module, settings: state.settings };
     const before = versions.of(plugin).candidate;
     const version = versions.keep(plugin, state);
-    const waits = plan !== undefined && (plan.steps[0]?.percent ?? 0) > 0 && candidateShare(versions.of(plugin)) === 0 && blockersOf(plugin, entry).length > 0;
+    const waits = plan !== undefined && (plan.steps[0]?.percent ?? 0) > 0 && candidateShare(versions.of(plugin)) === 0 && blockersOf(plugin).length > 0;
     versions.apply(plugin, { kind: "version", version, plan, waits, nowMs: clock.nowMs() });
-    if (versions.of(plugin).candidate?.version !== before?.version) lookFirst(plugin, entry);
+    // At once, not at the next tick: later its own requests would stand among those from before it.
+    if (versions.of(plugin).candidate?.version !== before?.version) void judge.look(plugin, entry.object, versions.of(plugin));
   };
   const noteRefusal = (plugin: string, why: string): void => {
     const { stable } = versions.of(plugin);
@@ -119,36 +110,13 @@ export function createRollouts(options: RolloutsOptions): Rollouts {
     log.warn({ plugin, version: stable, why }, "proxies would not load a plugin, and there is no version before it: its failStrategy says what happens to requests");
     notify();
   };
-  const noteTraps = async (): Promise<void> => {
-    for (const { proxy, trap } of entries.size === 0 ? [] : await options.newTraps()) {
-      const whose = versions.marked(trap.mark);
-      if (whose === undefined) continue;
-      const summary = traps.note(whose.plugin, whose.version, trap, proxy);
-      options.onTrap?.(whose.plugin);
-      tellTrap(log, whose.plugin, summary);
-      if (summary.count === 1) notify();
-    }
-  };
-  /** Who came first begins first. */
-  const beginWaiting = (): void => {
-    const waiting = [...entries].filter(([plugin]) => versions.of(plugin).candidate?.waits === true);
-    for (const [plugin, entry] of waiting.sort(([a], [b]) => (versions.of(a).candidate?.sinceMs ?? 0) - (versions.of(b).candidate?.sinceMs ?? 0))) {
-      if (blockersOf(plugin, entry).length > 0) continue;
-      versions.apply(plugin, { kind: "begin", nowMs: clock.nowMs() });
-      lookFirst(plugin, entry);
-    }
-  };
-  const watchOne = async (plugin: string, entry: Entry): Promise<void> => {
-    const { candidate } = versions.of(plugin);
-    if (candidate?.waits === true) return;
-    const refusal = refusalNow(plugin);
-    if (refusal !== undefined) return noteRefusal(plugin, refusal);
-    if (candidate === undefined) return;
-    const why = await judge.look(plugin, entry.object, versions.of(plugin));
-    // Meanwhile it may have become another's turn: what was counted says nothing of that one.
-    if (versions.of(plugin).candidate?.version !== candidate.version) return;
-    versions.apply(plugin, why === undefined ? { kind: "healthy", nowMs: clock.nowMs() } : { kind: "unhealthy", why, nowMs: clock.nowMs() });
-  };
+  const tick = createTick({
+    ...options, entries, versions, traps, judge, inTheWayOf: blockersOf, refusalOf: refusalNow, refused: noteRefusal,
+    onTrap(plugin, isFirst) {
+      options.onTrap?.(plugin);
+      if (isFirst) notify();
+    },
+  });
 
   return {
     load: versions.load,
@@ -166,7 +134,7 @@ export function createRollouts(options: RolloutsOptions): Rollouts {
       }
       for (const object of plugins) {
         const known = entries.get(nameOf(object));
-        const entry = known?.object === object ? known : { object, ...planOf(object), there: known?.there ?? options.running() };
+        const entry = known?.object === object ? known : followPlugin(object, known?.there ?? options.running());
         entries.set(nameOf(object), entry);
         offer(nameOf(object), entry);
       }
@@ -200,7 +168,7 @@ export function createRollouts(options: RolloutsOptions): Rollouts {
     ]),
     status: () => [...entries].map(([plugin, entry]) => {
       const state = versions.of(plugin);
-      const waitsFor = state.candidate?.waits === true ? blockersOf(plugin, entry) : [];
+      const waitsFor = state.candidate?.waits === true ? blockersOf(plugin) : [];
       return statusOf(plugin, state, { proxies: options.proxiesOf(entry.object), waitsFor, traps: trapsOf(plugin, state), refusal: refusalNow(plugin) ?? unloadable.get(plugin)?.why });
     }),
     act(plugin, verb) {
@@ -212,9 +180,7 @@ export function createRollouts(options: RolloutsOptions): Rollouts {
       while (!signal.aborted) {
         await clock.sleep(tickMs, signal).catch(() => undefined);
         if (signal.aborted) return;
-        await noteTraps();
-        beginWaiting();
-        for (const [plugin, entry] of entries) await watchOne(plugin, entry);
+        await tick();
       }
     },
   };
@@ -229,19 +195,4 @@ const MISSING: PluginState = { kind: "unavailable", reason: "has not been fetche
 /** Returns by what name proxies' logs know a plugin's version. */
 export function markOfVersion(plugin: string, version: PluginVersion): string {
   return markOf(plugin, versionOf(version));
-}
-
-function planOf(object: MeshObject<"WasmPlugin">): Pick<Entry, "plan" | "problem"> {
-  const text = object.metadata.annotations[ROLLOUT_ANNOTATION];
-  if (text === undefined) return { plan: undefined, problem: undefined };
-  const parsed = parseRolloutPlan(text);
-  // Without a plan that can be read the new version would go to all at once: it goes to nobody until somebody decides.
-  return parsed.kind === "plan" ? { plan: parsed.plan, problem: undefined } : { plan: HOLD, problem: parsed.reason };
-}
-
-/** To no proxy: the buckets begin at 0. */
-const HOLD: RolloutPlan = { of: "proxies", steps: [{ percent: 0, pauseMs: undefined }], rollback: { errorRate: 0, latency: 0, metric: undefined, minimumRequests: Number.MAX_SAFE_INTEGER } };
-
-function nameOf({ metadata: { namespace, name } }: MeshObject<"WasmPlugin">): string {
-  return `${namespace}/${name}`;
 }

@@ -1,0 +1,73 @@
+// What is done again and again while plugins are there: their traps are told of, waiting versions begin, and candidates are judged.
+import type { MeshObject } from "../model/object.ts";
+import type { Clock } from "../telemetry/clock.ts";
+import type { Logger } from "../telemetry/logger.ts";
+import type { Judge } from "./judgement.ts";
+import { tellTrap } from "./status.ts";
+import type { TrapCounts } from "./trap-counts.ts";
+import type { Trap } from "./traps.ts";
+import type { Versions } from "./versions.ts";
+
+export interface TickParts {
+  readonly entries: ReadonlyMap<string, { readonly object: MeshObject<"WasmPlugin"> }>;
+  readonly versions: Versions;
+  readonly traps: TrapCounts;
+  readonly judge: Judge;
+  /** The plugins whose rollouts share a proxy with this one. */
+  readonly inTheWayOf: (plugin: string) => readonly string[];
+  /** Why proxies will not have what they were given of this plugin, now. */
+  readonly refusalOf: (plugin: string) => string | undefined;
+  readonly refused: (plugin: string, why: string) => void;
+  /** The traps that proxies (`<pod>.<namespace>`) told of since this was last called; at first all that are known. */
+  readonly newTraps: () => Promise<readonly { readonly proxy: string; readonly trap: Trap }[]>;
+  /** Called for each trap of a plugin; `isFirst`: of its version. */
+  readonly onTrap: (plugin: string, isFirst: boolean) => void;
+  readonly clock: Clock;
+  readonly log: Pick<Logger, "info" | "warn">;
+}
+
+/** Returns what is to be called again and again, once the last call has ended. */
+export function createTick(parts: TickParts): () => Promise<void> {
+  return async () => {
+    if (parts.entries.size === 0) return;
+    await noteTraps(parts);
+    beginWaiting(parts);
+    for (const [plugin, { object }] of parts.entries) await watchOne(plugin, object, parts);
+  };
+}
+
+async function noteTraps({ versions, traps, newTraps, onTrap, log }: TickParts): Promise<void> {
+  for (const { proxy, trap } of await newTraps()) {
+    const whose = versions.marked(trap.mark);
+    if (whose === undefined) continue;
+    const summary = traps.note(whose.plugin, whose.version, trap, proxy);
+    tellTrap(log, whose.plugin, summary);
+    onTrap(whose.plugin, summary.count === 1);
+  }
+}
+
+/** Who came first begins first. Nobody waits for one that waits itself, so somebody can always begin. */
+function beginWaiting({ entries, versions, judge, inTheWayOf, clock }: TickParts): void {
+  const sinceOf = (plugin: string): number => versions.of(plugin).candidate?.sinceMs ?? 0;
+  const waiting = [...entries.keys()].filter((plugin) => versions.of(plugin).candidate?.waits === true).sort((a, b) => sinceOf(a) - sinceOf(b) || (a < b ? -1 : 1));
+  for (const plugin of waiting) {
+    const object = entries.get(plugin)?.object;
+    if (object === undefined || inTheWayOf(plugin).length > 0) continue;
+    versions.apply(plugin, { kind: "begin", nowMs: clock.nowMs() });
+    // At once, not at the next tick: later its own requests would stand among those from before it.
+    void judge.look(plugin, object, versions.of(plugin));
+  }
+}
+
+async function watchOne(plugin: string, object: MeshObject<"WasmPlugin">, { versions, judge, refusalOf, refused, clock }: TickParts): Promise<void> {
+  const { candidate } = versions.of(plugin);
+  // What proxies refuse while it waits is not what it brings.
+  if (candidate?.waits === true) return;
+  const refusal = refusalOf(plugin);
+  if (refusal !== undefined) return refused(plugin, refusal);
+  if (candidate === undefined) return;
+  const why = await judge.look(plugin, object, versions.of(plugin));
+  // Meanwhile it may have become another's turn: what was counted says nothing of that one.
+  if (versions.of(plugin).candidate?.version !== candidate.version) return;
+  versions.apply(plugin, why === undefined ? { kind: "healthy", nowMs: clock.nowMs() } : { kind: "unhealthy", why, nowMs: clock.nowMs() });
+}
