@@ -173,6 +173,14 @@ describe.runIf(registryBinary).each(["htpasswd", "token"] as const)("a registry 
     expect(await runScrim(["plugin", "pull", image, "-f", target, "--docker-config", config])).toMatchObject({ code: 0 });
     expect(await runScrim(["plugin", "pull", image, "-f", target], { env: { DOCKER_CONFIG: folder } })).toMatchObject({ code: 0 });
     expect(readFileSync(target).equals(readFileSync(MODULE))).toBe(true);
+    // A program that keeps it knows the registry by its name, and nothing of others.
+    const bin = mkdtempSync(join(folder, "bin-"));
+    writeFileSync(join(bin, "docker-credential-test"), `#!/bin/sh\nread server\n[ "$1 $server" = "get ${registry.host}" ] && printf '{"Username":"${USER.username}","Secret":"${USER.password}"}' && exit 0\necho 'credentials not found in native keychain'\nexit 1\n`, { mode: 0o755 });
+    const keeper = (helper: string) => ["--docker-config", file(`${helper}.json`, JSON.stringify({ auths: { [registry.host]: {} }, credsStore: helper }))];
+    const env = { PATH: `${bin}:${process.env["PATH"]}` };
+    expect(await runScrim(["plugin", "pull", image, "-f", target, ...keeper("test")], { env })).toMatchObject({ code: 0, stderr: "" });
+    const keeperless = await runScrim(["plugin", "pull", image, "-f", target, ...keeper("none")], { env });
+    expect([keeperless.code, keeperless.stderr]).toEqual([1, expect.stringMatching(/docker-credential-none cannot be asked: there is no such program on PATH .*: going on without it\n.*(refuses access|gave no token)/)]);
     const both = await runScrim(["plugin", "inspect", image, "--against", image, ...asUser, "-o", "json"], { input: USER.password });
     expect(JSON.parse(both.stdout)).toMatchObject({ against: { wantsMore: [] } });
   });

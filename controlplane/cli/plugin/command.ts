@@ -8,7 +8,7 @@ import { pushPlugin, type PushOptions } from "./push.ts";
 import { runPlugin, type RunOptions } from "./run.ts";
 
 const SOURCE = "oci://REGISTRY/REPOSITORY:TAG, …@sha256:DIGEST, an http(s) URL or a file";
-const CREDENTIALS = "\nCredentials come from Docker's configuration (auths in $DOCKER_CONFIG/config.json or ~/.docker/config.json), or from --username with --password-stdin.";
+const CREDENTIALS = "\nCredentials come from Docker's configuration ($DOCKER_CONFIG/config.json or ~/.docker/config.json, with the helpers it names), or from --username with --password-stdin.";
 
 /** Adds the commands. */
 export function addPlugin(program: Command, context: CommandContext): void {

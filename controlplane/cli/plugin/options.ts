@@ -1,11 +1,12 @@
 // What the `scrim plugin` commands have in common: credentials, registries, limits.
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Environment } from "../../settings/environment.ts";
 import { readFetchOptions } from "../../settings/fetch-options.ts";
-import { credentialFor, parseDockerConfig, type RegistryCredential } from "../../wasm/oci/credentials.ts";
+import { credentialFor, helperFor, parseDockerConfig, type RegistryCredential } from "../../wasm/oci/credentials.ts";
 import type { ImageReference } from "../../wasm/oci/reference.ts";
+import type { CommandContext } from "../context.ts";
 import { CommandFailure, exitCodes } from "../exit-codes.ts";
+import { askCredentialHelper } from "./credential-helper.ts";
 
 /** As commander gives them. */
 export interface RegistryOptions {
@@ -27,8 +28,8 @@ export function plainRegistriesOf(options: RegistryOptions): readonly string[] {
   return read.settings.plainRegistries;
 }
 
-/** Returns the credential for an image: from the options, else from Docker's configuration file; undefined if there is none. Throws CommandFailure. */
-export async function credentialOf(reference: ImageReference, options: RegistryOptions, environment: Environment): Promise<RegistryCredential | undefined> {
+/** Returns the credential for an image: from the options, else from Docker's configuration file or the helper that it names; undefined if there is none. Throws CommandFailure. */
+export async function credentialOf(reference: ImageReference, options: RegistryOptions, { environment, terminal }: Pick<CommandContext, "environment" | "terminal">): Promise<RegistryCredential | undefined> {
   if (options.username !== undefined) {
     if (options.passwordStdin !== true) throw new CommandFailure(exitCodes.usage, "--username needs --password-stdin: a password on the command line can be read by others.");
     return { kind: "password", username: options.username, password: await passwordOf(options) };
@@ -42,6 +43,11 @@ export async function credentialOf(reference: ImageReference, options: RegistryO
   if (text === undefined) return undefined;
   const config = parseDockerConfig(text);
   if (!config.ok) throw new CommandFailure(exitCodes.failed, `${file} ${config.message}.`);
+  const helper = helperFor(config.config, reference);
+  const kept = helper === undefined ? undefined : await askCredentialHelper(helper, environment.variables);
+  if (kept?.kind === "credential") return kept.credential;
+  // What is public can be had without it.
+  if (kept?.kind === "failed") terminal.err(`scrim: ${kept.message} (it is named in ${file}): going on without it\n`);
   return credentialFor(config.config, reference);
 }
 

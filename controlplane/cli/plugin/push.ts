@@ -36,7 +36,7 @@ export async function pushPlugin(file: string, image: string, options: PushOptio
   warnOfUndeclared(sections.sections, manifest, context);
   const packed = packImage(module, { layout: options.layout, manifestText: text, title: manifest?.name ?? basename(file), ...(manifest?.version !== undefined && { version: manifest.version }) });
   const client = createRegistryClient({
-    http: createHttpClient({ addresses: createAddressPolicy(EVERYWHERE), maxRedirects: 5, proxies: readOutboundProxies(context.environment.variables) }), image: reference, credential: await credentialOf(reference, options, context.environment),
+    http: createHttpClient({ addresses: createAddressPolicy(EVERYWHERE), maxRedirects: 5, proxies: readOutboundProxies(context.environment.variables) }), image: reference, credential: await credentialOf(reference, options, context),
     plainRegistries: plainRegistriesOf(options), deadline: AbortSignal.timeout(TIMEOUT_MS), actions: "pull,push",
   });
   const pushed = await pushImage(client, packed, reference.tag);

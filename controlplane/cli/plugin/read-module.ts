@@ -9,9 +9,12 @@ import type { CommandContext } from "../context.ts";
 import { CommandFailure, exitCodes } from "../exit-codes.ts";
 import { credentialOf, EVERYWHERE, MAX_MODULE_BYTES, plainRegistriesOf, type RegistryOptions, TIMEOUT_MS } from "./options.ts";
 
+type ReadContext = Pick<CommandContext, "environment" | "clock" | "terminal">;
+
 /** Returns the module that `source` names now. Throws CommandFailure. */
-export async function readModule(source: string, options: RegistryOptions, { environment, clock }: Pick<CommandContext, "environment" | "clock">): Promise<AcquiredModule> {
-  const location = await locationOf(source, options, { environment });
+export async function readModule(source: string, options: RegistryOptions, context: ReadContext): Promise<AcquiredModule> {
+  const { environment, clock } = context;
+  const location = await locationOf(source, options, context);
   const acquirer = createAcquirerFor({
     cacheDir: environment.cacheDir, clock, allowFetchFrom: EVERYWHERE, plainRegistries: plainRegistriesOf(options), proxies: readOutboundProxies(environment.variables), maxModuleBytes: MAX_MODULE_BYTES, downloadTimeoutMs: TIMEOUT_MS,
   });
@@ -24,14 +27,14 @@ export async function readModule(source: string, options: RegistryOptions, { env
   throw new CommandFailure(exitCodes.failed, `${failure.startsWith(source) ? failure : `${source} cannot be had: ${failure}`}${hint}.`);
 }
 
-async function locationOf(source: string, options: RegistryOptions, { environment }: Pick<CommandContext, "environment">): Promise<PluginLocation> {
+async function locationOf(source: string, options: RegistryOptions, context: ReadContext): Promise<PluginLocation> {
   if (/^https?:\/\//.test(source)) {
     if (!URL.canParse(source)) throw new CommandFailure(exitCodes.usage, `${source} is no URL.`);
     return { kind: "http", url: new URL(source).href };
   }
   if (!source.startsWith("oci://")) return { kind: "file", path: resolve(source.replace(/^file:\/\//, "")) };
   const reference = requireImage(source);
-  const credential = await credentialOf(reference, options, environment);
+  const credential = await credentialOf(reference, options, context);
   return { kind: "image", reference, ...(credential !== undefined && { credential }) };
 }
 

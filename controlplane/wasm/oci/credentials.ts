@@ -10,8 +10,14 @@ export type RegistryCredential =
   /** Sent as it is. */
   | { readonly kind: "registry-token"; readonly token: string };
 
+/** As Docker's client calls its own registry. */
+const DOCKER_HUB = "https://index.docker.io/v1/";
+
 export interface DockerConfig {
   readonly entries: readonly { readonly name: string; readonly credential: RegistryCredential }[];
+  /** Programs `docker-credential-<helper>` that keep credentials elsewhere: one for all registries, others for some. */
+  readonly store: string | undefined;
+  readonly helpers: Readonly<Record<string, string>>;
 }
 
 export type DockerConfigResult = { readonly ok: true; readonly config: DockerConfig } | { readonly ok: false; readonly message: string };
@@ -30,7 +36,22 @@ export function parseDockerConfig(text: string): DockerConfigResult {
     const credential = isRecord(entry) ? credentialOf(entry) : undefined;
     return credential === undefined ? [] : [{ name, credential }];
   });
-  return { ok: true, config: { entries } };
+  const { credsStore, credHelpers } = value;
+  const helpers = Object.entries(isRecord(credHelpers) ? credHelpers : {}).filter((entry): entry is [string, string] => isHelper(entry[1]));
+  return { ok: true, config: { entries, store: isHelper(credsStore) ? credsStore : undefined, helpers: Object.fromEntries(helpers) } };
+}
+
+/** A name, not a way to some other program. */
+function isHelper(value: unknown): value is string {
+  return typeof value === "string" && /^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(value);
+}
+
+/** Returns the helper that knows the credential for an image, and the name it knows the registry by; undefined if none is named. */
+export function helperFor({ store, helpers }: DockerConfig, { registry }: ImageReference): { readonly helper: string; readonly server: string } | undefined {
+  const names = registry === "docker.io" ? [DOCKER_HUB, "index.docker.io", "docker.io"] : [registry, `https://${registry}`];
+  const server = names.find((name) => Object.hasOwn(helpers, name));
+  const helper = server === undefined ? store : helpers[server];
+  return helper === undefined ? undefined : { helper, server: server ?? names[0] ?? registry };
 }
 
 function credentialOf({ username, password, auth, identitytoken, registrytoken }: Record<string, unknown>): RegistryCredential | undefined {

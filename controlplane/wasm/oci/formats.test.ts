@@ -2,7 +2,7 @@ import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { parseChallenge } from "./challenge.ts";
-import { credentialFingerprint, credentialFor, parseDockerConfig } from "./credentials.ts";
+import { credentialFingerprint, credentialFor, helperFor, parseDockerConfig } from "./credentials.ts";
 import { moduleLayer, moduleOfLayer } from "./layouts.ts";
 import { chooseEntry, parseManifest } from "./manifest.ts";
 import { formatImageReference, parseImageReference, registryApi } from "./reference.ts";
@@ -71,6 +71,18 @@ describe("pull secrets", () => {
     const parsed = parseDockerConfig(text);
     if (parsed.ok) expect(parsed.config.entries).toEqual([]);
   });
+});
+
+describe("credentials that a program keeps", () => {
+  const asked = (text: string, image: string) => {
+    const [config, reference] = [parseDockerConfig(text), parseImageReference(image)];
+    return config.ok && reference !== undefined ? helperFor(config.config, reference) : undefined;
+  };
+  const some = '{"credsStore": "desktop", "credHelpers": {"a.io": "ecr-login", "https://index.docker.io/v1/": "hub", "b.io": "../../bin/evil", "c.io": ""}}';
+  it.each([
+    ["a.io/x", { helper: "ecr-login", server: "a.io" }], ["library/x", { helper: "hub", server: "https://index.docker.io/v1/" }], ["d.io:5000/x", { helper: "desktop", server: "d.io:5000" }], ["b.io/x", { helper: "desktop", server: "b.io" }],
+  ])("are asked for %s", (image, expected) => expect(asked(some, image)).toEqual(expected));
+  it.each(["{}", '{"credsStore": "a/b"}', '{"credsStore": "-x"}', '{"credHelpers": 5}', '{"credHelpers": {"__proto__": "x"}}'])("are not asked for by %s", (text) => expect(asked(text, "a.io/x")).toBeUndefined());
 });
 
 describe("challenges", () => {
