@@ -2,19 +2,20 @@
 import { compareText } from "../../model/object.ts";
 import { resourceTypes } from "../../snapshot/type-urls.ts";
 import type { DebugConnection } from "./connection.ts";
+import { istiosMetadata, labelsOf } from "./node-metadata.ts";
 
 /** Returns Istio's AdsClients: id, time, address, labels, metadata and watches of every stream, by id. */
 export function adsClients(connections: readonly DebugConnection[]): object {
-  return list(connections, ({ metadata, kinds }) => ({
-    labels: metadata["LABELS"] ?? {},
-    metadata,
-    watches: Object.fromEntries([...kinds].map(([kind, { watched }]) => [resourceTypes[kind].typeUrl, watched])),
+  return list(connections, (connection) => ({
+    labels: labelsOf(connection),
+    metadata: istiosMetadata(connection),
+    watches: Object.fromEntries([...connection.kinds].map(([kind, { watched }]) => [resourceTypes[kind].typeUrl, watched])),
   }));
 }
 
 /** Returns Istio's short list: id, time and address of every stream. */
 export function connectionList(connections: readonly DebugConnection[]): object {
-  return list(connections, () => ({ labels: null }));
+  return list(connections, () => ({}));
 }
 
 function list(connections: readonly DebugConnection[], more: (connection: DebugConnection) => object): object {

@@ -1,47 +1,73 @@
 // What a proxy was told, in the form of Envoy's own config dump, so that the two can be compared.
-import type { AnyMessage, ConfigDump, JsonValue } from "../../../protos/build/envoy.ts";
-import { decode, packAny, toProto3Json } from "../../../protos/codec.ts";
+import protobuf from "protobufjs/light.js";
+import type { AnyMessage, ConfigDump } from "../../../protos/build/envoy.ts";
+import { decode, packAny, typeUrlOf, unpackAny } from "../../../protos/codec.ts";
+import { routeConfigurationOf } from "../../snapshot/consistency.ts";
 import type { EncodedResource } from "../../snapshot/encode.ts";
 import type { ResourceKind } from "../../snapshot/resources.ts";
+import { kindOf, resourceKinds, resourceTypes } from "../../snapshot/type-urls.ts";
 import type { DebugConnection } from "./connection.ts";
+
+/** The tag of RouteConfiguration.virtual_hosts, a message each. */
+const ROUTE_VIRTUAL_HOSTS = (2 << 3) | 2;
 
 interface Named { readonly name: string; readonly version: string; readonly resource: AnyMessage }
 
-/** Returns the ConfigDump of a proxy: dynamic clusters, listeners and routes (and endpoints if asked for). Secrets are left out; filters are on the ecdsz page. */
+/** Returns the ConfigDump of a proxy, its sections in Istio's order: dynamic clusters, endpoints if asked for, listeners, routes with their virtual hosts, filters. Secrets and modules' bytes are left out. */
 export function configDump(connection: DebugConnection, includeEndpoints = false): ConfigDump {
-  const of = (kind: ResourceKind): Named[] => connection.held(kind).map(unwrap);
+  const of = (kind: ResourceKind): readonly Named[] => resourcesOf(connection, kind);
   const clusters = packAny("ClustersConfigDump", { dynamicActiveClusters: of("clusters").map(({ version, resource }) => ({ versionInfo: version, cluster: resource })) });
-  const endpoints = packAny("EndpointsConfigDump", { dynamicEndpointConfigs: of("endpoints").map(({ version, resource }) => ({ versionInfo: version, endpointConfig: resource })) });
+  const endpoints = includeEndpoints ? [packAny("EndpointsConfigDump", { dynamicEndpointConfigs: of("endpoints").map(({ version, resource }) => ({ versionInfo: version, endpointConfig: resource })) })] : [];
   const listeners = packAny("ListenersConfigDump", {
     dynamicListeners: of("listeners").map(({ name, version, resource }) => ({ name, activeState: { versionInfo: version, listener: resource } })),
   });
   const routes = packAny("RoutesConfigDump", { dynamicRouteConfigs: of("routes").map(({ version, resource }) => ({ versionInfo: version, routeConfig: resource })) });
-  return {
-    configs: [packAny("BootstrapConfigDump", {}), clusters, ...(includeEndpoints ? [endpoints] : []), listeners, packAny("ScopedRoutesConfigDump", {}), routes, packAny("SecretsConfigDump", {})],
-  };
+  const filters = packAny("EcdsConfigDump", { ecdsFilters: of("extensionConfigs").map(({ version, resource }) => ({ versionInfo: version, ecdsFilter: resource })) });
+  return { configs: [packAny("BootstrapConfigDump", {}), clusters, ...endpoints, listeners, packAny("ScopedRoutesConfigDump", {}), routes, packAny("SecretsConfigDump", {}), filters] };
 }
 
-/** Returns the ConfigDump as Envoy's and Istio's pages print it: proto3 JSON. */
-export function configDumpJson(connection: DebugConnection, includeEndpoints: boolean): JsonValue {
-  return toProto3Json("ConfigDump", configDump(connection, includeEndpoints));
+/** Returns the resources of these types and nothing around them, as Istio's `?types=` does: short names or type URLs with commas between; unknown ones add nothing. */
+export function typedDump(connection: DebugConnection, types: string): ConfigDump {
+  const asked = new Set(types.split(",").map((type) => kindOf(type) ?? resourceKinds.find((kind) => resourceTypes[kind].short === type.toLowerCase())));
+  return { configs: [...asked].flatMap((kind) => (kind === undefined ? [] : resourcesOf(connection, kind).map(({ resource }) => resource))) };
 }
 
-/** Returns the proxy's endpoints as Istio's /debug/edsz prints them: a list of ClusterLoadAssignments. */
-export function endpointAssignments(connection: DebugConnection): JsonValue {
-  return connection.held("endpoints").map((resource) => toProto3Json("ClusterLoadAssignment", unwrap(resource).resource.value));
+function resourcesOf(connection: DebugConnection, kind: ResourceKind): readonly Named[] {
+  const held = connection.held(kind).map(unwrap);
+  if (kind === "extensionConfigs") return held.map(({ resource, ...named }) => ({ ...named, resource: filterOf(resource) }));
+  return kind === "routes" ? withVirtualHosts(held, connection.held("virtualHosts")) : held;
 }
 
-/** Returns the filter configurations the proxy was told by ECDS; module bytes are left out. */
-export function extensionConfigs(connection: DebugConnection): JsonValue {
-  return connection.held("extensionConfigs").map((resource) => withoutCode(toProto3Json("TypedExtensionConfig", unwrap(resource).resource.value)));
+/** A proxy that got its virtual hosts one by one shows them inside its routes, under the names they came by. */
+function withVirtualHosts(routes: readonly Named[], virtualHosts: readonly EncodedResource[]): readonly Named[] {
+  if (virtualHosts.length === 0) return routes;
+  const hostsOf = new Map(routes.map(({ name }) => [name, protobuf.Writer.create()]));
+  for (const host of virtualHosts) hostsOf.get(routeConfigurationOf(host.name))?.uint32(ROUTE_VIRTUAL_HOSTS).bytes(unwrap(host).resource.value);
+  return routes.map(({ resource, ...route }) => ({ ...route, resource: { ...resource, value: Buffer.concat([resource.value, hostsOf.get(route.name)!.finish()]) } }));
 }
 
-/** A module of hundreds of kilobytes in base64 helps no reader. */
-export function withoutCode(value: JsonValue): JsonValue {
-  if (Array.isArray(value)) return value.map(withoutCode);
-  if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) =>
-    [key, key === "inlineBytes" && typeof inner === "string" ? `[${Math.floor(inner.length * 3 / 4)} bytes]` : withoutCode(inner as JsonValue)]));
+/** Istio shows a Wasm filter as itself, any other in its wrapping. */
+function filterOf(packed: AnyMessage): AnyMessage {
+  const { typedConfig } = decode("TypedExtensionConfig", packed.value);
+  return withoutCode(typedConfig?.typeUrl === typeUrlOf("Wasm") ? typedConfig : packed);
+}
+
+/** The message with the length of each module where its bytes were: hundreds of kilobytes help no reader. */
+function withoutCode(packed: AnyMessage): AnyMessage {
+  const unpacked = unpackAny(packed);
+  return unpacked.name === undefined ? packed : packAny(unpacked.name, cleaned(unpacked.message) as never);
+}
+
+function cleaned(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(cleaned);
+  if (typeof value !== "object" || value === null || value instanceof Uint8Array) return value;
+  if (isAny(value)) return withoutCode({ typeUrl: value.typeUrl, value: Uint8Array.from(value.value ?? []) });
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, key === "inlineBytes" && inner instanceof Uint8Array ? Buffer.from(`[${inner.length} bytes]`) : cleaned(inner)]));
+}
+
+/** An Any has bytes, or none at all where its message is empty; a TypedStruct has an object there. */
+function isAny(value: { readonly typeUrl?: unknown; readonly value?: unknown }): value is { readonly typeUrl: string; readonly value?: Uint8Array | readonly never[] } {
+  return typeof value.typeUrl === "string" && (value.value === undefined || value.value instanceof Uint8Array || Array.isArray(value.value));
 }
 
 function unwrap({ name, version, bytes }: EncodedResource): Named {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { unpackAny } from "../../../protos/codec.ts";
+import { packAny, unpackAny } from "../../../protos/codec.ts";
 import { createResourceEncoder } from "../../snapshot/encode.ts";
 import type { ResourceKind } from "../../snapshot/resources.ts";
 import { loadText } from "../../store/load.ts";
@@ -30,6 +30,7 @@ metadata: { name: reviews, namespace: shop }
 spec: { hosts: [reviews], http: [{ route: [{ destination: { host: reviews } }] }] }
 `;
 
+const wasm = packAny("Wasm", { config: { name: "stamp", vmConfig: { code: { local: { inlineBytes: Uint8Array.of(0, 97, 115, 109) } } } } });
 const { world } = loadText(MESH, { file: "/mesh/all.yaml" });
 const encoder = createResourceEncoder();
 
@@ -39,6 +40,12 @@ function connection(pod: string, namespace: string, states: Partial<Record<Resou
   const held: Partial<Record<ResourceKind, readonly ReturnType<typeof encoder.encodeResource>[]>> = {
     clusters: [encoder.encodeResource("clusters", name, { name })],
     endpoints: [encoder.encodeResource("endpoints", name, { clusterName: name })],
+    routes: ["80", "81", "82"].map((route) => encoder.encodeResource("routes", route, { name: route, ...(route === "81" ? { virtualHosts: [{ name: "own", domains: ["own"] }] } : {}) })),
+    virtualHosts: ["80/reviews:80", "81/one", "81/two", "99/none"].map((host) => encoder.encodeResource("virtualHosts", host, { name: host, domains: ["reviews"], typedPerFilterConfig: { router: packAny("Router", {}) } })),
+    extensionConfigs: [
+      encoder.encodeResource("extensionConfigs", "stamp", { name: "stamp", typedConfig: wasm }),
+      encoder.encodeResource("extensionConfigs", "choice", { name: "choice", typedConfig: packAny("HttpConnectionManager", { httpFilters: [{ name: "stamp", typedConfig: wasm }, { name: "router", typedConfig: packAny("Router", {}) }] }) }),
+    ],
   };
   return {
     connectionId: `sidecar~10.0.0.7~${pod}.${namespace}~d-3`, connectedAtMs: 1_700_000_000_000, peerAddress: "10.0.0.7:4444",
@@ -69,8 +76,9 @@ describe("the debug pages, in Istio's format", () => {
   it("syncz gives what was sent and acknowledged under Istio's names", () => {
     expect(value("syncz")).toMatchObject([
       { cluster_id: "Kubernetes", proxy: two[0]?.nodeId, proxy_type: "sidecar", proxy_version: "1.40.0", cluster_sent: "v2", cluster_acked: "v2", endpoint_sent: "v2", endpoint_acked: "v2" },
-      { cluster_sent: "v2", cluster_acked: "v1" },
+      { cluster_sent: "v2", cluster_acked: "v1", resources: { "type.googleapis.com/envoy.config.cluster.v3.Cluster": { sent: "v2", acked: "v1" } } },
     ]);
+    expect(value("syncz?namespace=bank")).toHaveLength(1);
     expect(Object.keys((value("syncz") as object[])[0] ?? {})).not.toContain("route_sent");
   });
   it("adsz names watches by type URL", () => {
@@ -81,11 +89,29 @@ describe("the debug pages, in Istio's format", () => {
   });
   it("config_dump has the form of Envoy's own, without endpoints unless asked for", () => {
     const dump = value("config_dump?proxyID=reviews-0.shop") as { configs: Record<string, unknown>[] };
-    expect(dump.configs.map((config) => String(config["@type"]).split(".").at(-1))).toEqual(["BootstrapConfigDump", "ClustersConfigDump", "ListenersConfigDump", "ScopedRoutesConfigDump", "RoutesConfigDump", "SecretsConfigDump"]);
+    expect(dump.configs.map((config) => String(config["@type"]).split(".").at(-1))).toEqual(["BootstrapConfigDump", "ClustersConfigDump", "ListenersConfigDump", "ScopedRoutesConfigDump", "RoutesConfigDump", "SecretsConfigDump", "EcdsConfigDump"]);
     expect(dump.configs[1]).toMatchObject({ dynamicActiveClusters: [{ cluster: { "@type": "type.googleapis.com/envoy.config.cluster.v3.Cluster", name: "outbound|9080||reviews.shop.svc.cluster.local" } }] });
     expect(JSON.stringify(value("config_dump?proxyID=reviews-0.shop&include_eds=true"))).toContain("EndpointsConfigDump");
   });
-  it("edsz lists the proxy's assignments", () => expect(value("edsz?proxyID=reviews-0.shop")).toEqual([{ clusterName: "outbound|9080||reviews.shop.svc.cluster.local" }]));
+  it("shows virtual hosts that came one by one inside their routes, as Envoy does", () => {
+    const dump = value("config_dump?proxyID=reviews-0.shop") as { configs: Record<string, unknown>[] };
+    expect(dump.configs[4]).toMatchObject({ dynamicRouteConfigs: [
+      { routeConfig: { name: "80", virtualHosts: [{ name: "80/reviews:80", domains: ["reviews"] }] } },
+      { routeConfig: { name: "81", virtualHosts: [{ name: "own" }, { name: "81/one" }, { name: "81/two" }] } },
+      { routeConfig: { name: "82" } },
+    ] });
+  });
+  it("edsz and types give the resources alone, Wasm filters as themselves and without their code", () => {
+    const endpoints = { configs: [{ "@type": "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment", clusterName: "outbound|9080||reviews.shop.svc.cluster.local" }] };
+    for (const page of ["edsz?proxyID=reviews-0.shop", "config_dump?types=EDS&proxyID=reviews-0.shop", "config_dump?types=nds,eds,type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment&proxyID=reviews-0.shop"]) expect(value(page)).toEqual(endpoints);
+    const code = Buffer.from("[4 bytes]").toString("base64");
+    expect(value("ecdsz?proxyID=reviews-0.shop")).toEqual({ configs: [
+      { "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm", config: { name: "stamp", vmConfig: { code: { local: { inlineBytes: code } } } } },
+      expect.objectContaining({ "@type": "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig", name: "choice" }),
+    ] });
+    expect(JSON.stringify(value("ecdsz?proxyID=reviews-0.shop"))).not.toContain(Buffer.from([0, 97, 115, 109]).toString("base64"));
+    for (const types of ["sds", "none", ","]) expect(value(`config_dump?proxyID=reviews-0.shop&types=${types}`)).toEqual({});
+  });
   it("registryz lists services with Istio's attribute names", () => {
     expect(value("registryz")).toMatchObject([{ Attributes: { ServiceRegistry: "Kubernetes", Name: "reviews", Namespace: "shop", LabelSelectors: { app: "reviews" } }, hostname: "reviews.shop.svc.cluster.local", ports: [{ name: "http", port: 9080, protocol: "HTTP" }], Resolution: 0, MeshExternal: false }]);
   });
@@ -135,13 +161,30 @@ describe("the same over ADS", () => {
     const answer = ask("istio.io/debug", ["edsz?proxyID=reviews-0.shop"]);
     if (answer?.kind !== "resources") throw new Error("refused");
     expect(answer.resources[0]).toMatchObject({ name: "edsz?proxyID=reviews-0.shop", resource: { typeUrl: "istio.io/debug" } });
-    expect(JSON.parse(new TextDecoder().decode(answer.resources[0]?.resource.value))).toMatchObject([{ clusterName: expect.stringContaining("reviews") as string }]);
+    expect(JSON.parse(new TextDecoder().decode(answer.resources[0]?.resource.value))).toMatchObject({ configs: [{ clusterName: expect.stringContaining("reviews") as string }] });
     expect(JSON.parse(controlPlaneIdentifier("scrim-1", "0.1.0"))).toMatchObject({ Component: "istiod", Info: { version: "0.1.0" } });
   });
-  it("refuses a workload what is not its namespace's, and what is no page", () => {
+  it("says what is wrong with a question in the words that istioctl looks for", () => {
+    const text = (name: string) => {
+      const answer = ask("istio.io/debug", [name]);
+      return answer?.kind === "resources" ? new TextDecoder().decode(answer.resources[0]?.resource.value) : undefined;
+    };
+    expect(text("nothing")).toBe("404 page not found\n");
+    expect(text("config_dump")).toContain("You must provide a proxyID in the query string");
+    expect(text("edsz?proxyID=nobody")).toContain("Proxy not connected to this Pilot instance. It may be connected to another instance.");
+    expect(ask("istio.io/debug/config_dump", ["nobody.shop"])).toEqual({ kind: "resources", resources: [] });
+  });
+  it("gives each node what istioctl tells a proxy by, whatever the node says", () => {
+    const hostile = { ...connection("odd-0", "shop"), metadata: { LABELS: { app: 1, version: "v1" }, ANNOTATIONS: "none", NAMESPACE: ["shop"], ISTIO_VERSION: 1, PROXY_CONFIG: "x", CLUSTER_ID: "here", DNS_CAPTURE: "perhaps" } };
+    const answer = debugResources("istio.io/connections", [], { kind: "local" }, { ...sources, connections: () => [hostile] });
+    if (answer?.kind !== "resources") throw new Error("refused");
+    const node = unpackAny(answer.resources[0]!.resource);
+    expect(node).toMatchObject({ message: { metadata: { LABELS: { version: "v1" }, ANNOTATIONS: {}, CLUSTER_ID: "here", ISTIO_VERSION: "envoy 1.40.0", PROXY_CONFIG: {} } } });
+    expect(Object.keys((node.name === "Node" && node.message.metadata) || {}).sort()).toEqual(["ANNOTATIONS", "CLUSTER_ID", "ISTIO_VERSION", "LABELS", "PROXY_CONFIG"]);
+  });
+  it("refuses a workload what is not its namespace's, and a question without a page", () => {
     expect(ask("istio.io/debug", ["configz"], "shop")).toMatchObject({ kind: "refused" });
-    expect(ask("istio.io/debug/config_dump", ["till-0.bank"], "shop")).toMatchObject({ kind: "refused" });
-    expect(ask("istio.io/debug", ["nothing"])).toMatchObject({ kind: "refused" });
+    expect(ask("istio.io/debug/config_dump", ["till-0.bank"], "shop")).toEqual({ kind: "resources", resources: [] });
     expect(ask("istio.io/debug", [])).toMatchObject({ kind: "refused" });
     expect(ask("envoy.unknown", [])).toBeUndefined();
   });

@@ -4,7 +4,8 @@ import type { AnyMessage } from "../../../protos/build/envoy.ts";
 import { type DebugCaller, scopeOf } from "./access.ts";
 import { configDump } from "./config-dump.ts";
 import { type DebugConnection, findConnection } from "./connection.ts";
-import { type DebugSources, debugPage } from "./pages.ts";
+import { istiosMetadata } from "./node-metadata.ts";
+import { type DebugAnswer, type DebugSources, debugPage } from "./pages.ts";
 import { clientConfig } from "./syncz.ts";
 
 export interface DebugResource { readonly name: string; readonly resource: AnyMessage }
@@ -17,19 +18,24 @@ export function debugResources(typeUrl: string, names: readonly string[], caller
   switch (typeUrl) {
     case "istio.io/debug/syncz": return answer(connections().map((connection) => ({ name: connection.nodeId, resource: packAny("ClientConfig", clientConfig(connection)) })));
     case "istio.io/connections":
-    case "istio.io/connect": return answer(connections().map(({ nodeId, metadata }) => ({ name: nodeId, resource: packAny("Node", { id: nodeId, metadata }) })));
+    case "istio.io/connect": return answer(connections().map((connection) => ({ name: connection.nodeId, resource: packAny("Node", { id: connection.nodeId, metadata: istiosMetadata(connection) }) })));
     case "istio.io/debug/config_dump": return dumpOf(names, connections());
     case "istio.io/debug": {
       const [name] = names;
       if (name === undefined || names.length !== 1) return { kind: "refused", reason: "ask for one debug page at a time" };
       const [page = "", query = ""] = name.split("?", 2);
       const shown = debugPage(page, new URLSearchParams(query), scope, sources);
-      if (shown === undefined) return { kind: "refused", reason: `there is no debug page ${page}` };
-      if (shown.status !== 200) return { kind: "refused", reason: shown.message };
-      return answer([{ name, resource: { typeUrl: "istio.io/debug", value: new TextEncoder().encode(JSON.stringify(shown.value)) } }]);
+      if (shown?.status === 403) return { kind: "refused", reason: shown.message };
+      return answer([{ name, resource: { typeUrl: "istio.io/debug", value: new TextEncoder().encode(textOf(shown)) } }]);
     }
     default: return undefined;
   }
+}
+
+/** A page's text, or what is wrong with the question: istioctl reads its sentences, and at the last of these asks for the list of pages. */
+function textOf(shown: DebugAnswer | undefined): string {
+  if (shown === undefined) return "404 page not found\n";
+  return shown.status === 200 ? JSON.stringify(shown.value) : `${shown.message}\n`;
 }
 
 function answer(resources: readonly DebugResource[]): DebugResources {
@@ -40,7 +46,8 @@ function dumpOf(names: readonly string[], connections: readonly DebugConnection[
   const [proxyId] = names;
   if (proxyId === undefined || names.length !== 1) return { kind: "refused", reason: "ask for the config dump of one proxy: its id as the only resource name" };
   const connection = findConnection(connections, proxyId);
-  if (connection === undefined) return { kind: "refused", reason: `the proxy ${proxyId} is not connected` };
+  // With nothing in it: istioctl then asks the next control plane.
+  if (connection === undefined) return answer([]);
   return answer((configDump(connection).configs ?? []).map((resource) => ({ name: "", resource })));
 }
 

@@ -1,11 +1,13 @@
 // Consumes: the open streams, the state of the mesh, and who asks.
 // Produces: the debug pages in Istio's format, for HTTP and for ADS alike.
 // Never does: show a secret, a module's bytes, or another namespace's proxies to a caller of one namespace.
+import type { ConfigDump } from "../../../protos/build/envoy.ts";
+import { toProto3Json } from "../../../protos/codec.ts";
 import { allKinds } from "../../model/kinds.ts";
 import type { World } from "../../store/world.ts";
 import { adsClients, connectionList } from "./adsz.ts";
 import type { DebugScope } from "./access.ts";
-import { configDumpJson, endpointAssignments, extensionConfigs } from "./config-dump.ts";
+import { configDump, typedDump } from "./config-dump.ts";
 import { configuration, meshSettings } from "./configz.ts";
 import { type DebugConnection, findConnection } from "./connection.ts";
 import { pushStatus, type PushSources } from "./push-status.ts";
@@ -25,12 +27,12 @@ interface Asked { readonly sources: DebugSources; readonly query: URLSearchParam
 interface Page { readonly help: string; /** Shown to callers of one namespace, about its own proxies. */ readonly perProxy: boolean; readonly answer: (asked: Asked) => DebugAnswer }
 
 const pages: Readonly<Record<string, Page>> = {
-  syncz: { help: "how far every connected proxy is in sync", perProxy: true, answer: ({ connections }) => ok(connections.map(syncStatus)) },
+  syncz: { help: "how far every connected proxy is in sync; ?namespace=NAMESPACE for some", perProxy: true, answer: ({ query, connections }) => ok(connections.filter(({ namespace }) => (query.get("namespace") || namespace) === namespace).map(syncStatus)) },
   connections: { help: "the connected xDS clients", perProxy: true, answer: ({ connections }) => ok(connectionList(connections)) },
   adsz: { help: "the connected xDS clients with what they watch; ?proxyID=POD.NAMESPACE for one", perProxy: true, answer: adsz },
-  config_dump: { help: "what a proxy was told, as Envoy's config dump; ?proxyID=POD.NAMESPACE[&include_eds=true]", perProxy: true, answer: ofProxy(configDump) },
-  edsz: { help: "a proxy's endpoints; ?proxyID=POD.NAMESPACE", perProxy: true, answer: ofProxy((connection) => ok(endpointAssignments(connection))) },
-  ecdsz: { help: "a proxy's filter configurations; ?proxyID=POD.NAMESPACE", perProxy: true, answer: ofProxy((connection) => ok(extensionConfigs(connection))) },
+  config_dump: { help: "what a proxy was told, as Envoy's config dump; ?proxyID=POD.NAMESPACE[&include_eds][&types=cds,lds,…]", perProxy: true, answer: ofProxy(dumpOf) },
+  edsz: { help: "a proxy's endpoints; ?proxyID=POD.NAMESPACE", perProxy: true, answer: ofProxy((connection) => asJson(typedDump(connection, "eds"))) },
+  ecdsz: { help: "a proxy's filter configurations; ?proxyID=POD.NAMESPACE", perProxy: true, answer: ofProxy((connection) => asJson(typedDump(connection, "ecds"))) },
   registryz: { help: "every service of the mesh", perProxy: false, answer: ofWorld(registry) },
   endpointz: { help: "every endpoint, by host and namespace", perProxy: false, answer: ofWorld(endpointShards) },
   endpointShardz: { help: "the same as endpointz", perProxy: false, answer: ofWorld(endpointShards) },
@@ -72,9 +74,10 @@ function ofWorld(show: (world: World) => unknown): Page["answer"] {
 function ofProxy(show: (connection: DebugConnection, query: URLSearchParams) => DebugAnswer): Page["answer"] {
   return ({ query, connections }) => {
     const proxyId = query.get("proxyID") ?? "";
-    if (proxyId === "") return { status: 400, message: "give the proxy: ?proxyID=POD.NAMESPACE" };
+    // istioctl looks for both sentences.
+    if (proxyId === "") return { status: 400, message: "You must provide a proxyID in the query string, as in ?proxyID=POD.NAMESPACE" };
     const connection = findConnection(connections, proxyId);
-    return connection === undefined ? { status: 404, message: `the proxy ${proxyId} is not connected` } : show(connection, query);
+    return connection === undefined ? { status: 404, message: "Proxy not connected to this Pilot instance. It may be connected to another instance." } : show(connection, query);
   };
 }
 
@@ -84,6 +87,11 @@ function adsz(asked: Asked): DebugAnswer {
   return ofProxy((connection) => ok(adsClients([connection])))(asked);
 }
 
-function configDump(connection: DebugConnection, query: URLSearchParams): DebugAnswer {
-  return ok(configDumpJson(connection, query.get("include_eds") === "true"));
+function dumpOf(connection: DebugConnection, query: URLSearchParams): DebugAnswer {
+  const types = query.get("types") ?? "";
+  return asJson(types === "" ? configDump(connection, query.has("include_eds")) : typedDump(connection, types));
+}
+
+function asJson(dump: ConfigDump): DebugAnswer {
+  return ok(toProto3Json("ConfigDump", dump));
 }

@@ -3,37 +3,39 @@ import type { ClientConfig } from "../../../protos/build/envoy.ts";
 import type { ResourceKind } from "../../snapshot/resources.ts";
 import { resourceTypes } from "../../snapshot/type-urls.ts";
 import type { DebugConnection, WatchedKind } from "./connection.ts";
+import { istiosMetadata } from "./node-metadata.ts";
 
 const SYNCZ_KINDS = ["listeners", "routes", "endpoints", "clusters", "extensionConfigs"] as const satisfies readonly ResourceKind[];
 
 /** Istio's name for each kind, the prefix of `…_sent` and `…_acked`. */
 const PREFIX = { clusters: "cluster", listeners: "listener", routes: "route", endpoints: "endpoint", extensionConfigs: "extensionconfig" } as const;
 
-/** Returns Istio's SyncStatus: versions that are equal where the proxy acknowledged what was sent, left out where nothing was. */
-export function syncStatus(connection: DebugConnection): Readonly<Record<string, string>> {
-  const { nodeId, envoyVersion, metadata } = connection;
-  const cluster = metadata["CLUSTER_ID"];
-  const version = metadata["ISTIO_VERSION"];
+/** Returns Istio's SyncStatus: versions that are equal where the proxy acknowledged what was sent, left out where nothing was. `resources` has every type that was asked for. */
+export function syncStatus(connection: DebugConnection): Readonly<Record<string, unknown>> {
+  const { nodeId, envoyVersion, kinds } = connection;
+  const metadata = istiosMetadata(connection);
   return {
-    cluster_id: typeof cluster === "string" ? cluster : "Kubernetes",
+    cluster_id: metadata["CLUSTER_ID"],
     proxy: nodeId,
     ...(nodeId.startsWith("router~") || nodeId.startsWith("sidecar~") ? { proxy_type: nodeId.slice(0, nodeId.indexOf("~")) } : {}),
     ...(envoyVersion === "" ? {} : { proxy_version: envoyVersion }),
-    istio_version: typeof version === "string" ? version : `envoy ${envoyVersion}`,
-    ...Object.fromEntries(Object.entries(PREFIX).flatMap(([kind, prefix]) => versionsOf(prefix, connection.kinds.get(kind as ResourceKind)))),
+    istio_version: metadata["ISTIO_VERSION"],
+    ...Object.fromEntries(Object.entries(PREFIX).flatMap(([kind, prefix]) => Object.entries(versionsOf(kinds.get(kind as ResourceKind))).map(([what, version]) => [`${prefix}_${what}`, version]))),
+    resources: Object.fromEntries([...kinds].map(([kind, watched]) => [resourceTypes[kind].typeUrl, versionsOf(watched)])),
   };
 }
 
-function versionsOf(prefix: string, kind: WatchedKind | undefined): [string, string][] {
-  if (kind?.sent === undefined) return [];
+function versionsOf(kind: WatchedKind | undefined): { readonly sent?: string; readonly acked?: string } {
+  if (kind?.sent === undefined) return {};
   const acked = kind.state === "SYNCED" ? kind.sent : kind.acked === kind.sent ? "" : kind.acked;
-  return acked === undefined || acked === "" ? [[`${prefix}_sent`, kind.sent]] : [[`${prefix}_sent`, kind.sent], [`${prefix}_acked`, acked]];
+  return { sent: kind.sent, ...(acked === undefined || acked === "" ? {} : { acked }) };
 }
 
 /** Returns the proxy's envoy.service.status.v3.ClientConfig, as `istioctl proxy-status` asks for it over ADS. */
-export function clientConfig({ nodeId, metadata, kinds }: DebugConnection): ClientConfig {
+export function clientConfig(connection: DebugConnection): ClientConfig {
+  const { nodeId, kinds } = connection;
   return {
-    node: { id: nodeId, metadata },
+    node: { id: nodeId, metadata: istiosMetadata(connection) },
     genericXdsConfigs: SYNCZ_KINDS.map((kind) => ({ typeUrl: resourceTypes[kind].typeUrl, configStatus: configStatus(kinds.get(kind)) })),
   };
 }
