@@ -1,4 +1,4 @@
-import { gzipSync } from "node:zlib";
+import zlib, { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { parseChallenge } from "./challenge.ts";
@@ -124,17 +124,29 @@ describe("layers", () => {
 
   it.each([
     [["application/vnd.oci.image.layer.v1.tar+gzip", "application/vnd.docker.image.rootfs.diff.tar.gzip"], "compat"],
+    [["application/vnd.oci.image.layer.v1.tar+zstd"], "compat"],
     [["text/plain", "application/vnd.module.wasm.content.layer.v1+wasm"], "artifact"],
     [["application/vnd.wasm.content.layer.v1+wasm"], "artifact"],
     [["application/wasm"], "cncf"],
   ])("%j are %s", (types, layout) => expect(moduleLayer(manifest(...types))).toMatchObject({ ok: true, layout }));
-  it.each([[[]], [["text/plain"]], [["application/vnd.oci.image.layer.v1.tar+zstd"]], [["application/wasm", "application/wasm"]]])("%j hold no module that is meant", (types) => expect(moduleLayer(manifest(...types)).ok).toBe(false));
+  it.each([[[]], [["text/plain"]], [["application/wasm", "application/wasm"]]])("%j hold no module that is meant", (types) => expect(moduleLayer(manifest(...types)).ok).toBe(false));
 
   it("give the module back, packed or not", async () => {
     for (const blob of [gzipSync(tarOfFile("plugin.wasm", module)), tarOfFile("./plugin.wasm", module)]) {
       const found = await moduleOfLayer("compat", blob, 1_000);
       expect(found.ok && Buffer.from(found.bytes).toString()).toBe("the module");
     }
+  });
+
+  it("give it back out of zstd where Node has it, and say so where it has not", async () => {
+    // What `zstd` makes of an archive of the module.
+    const packed = Buffer.from("KLUv/WQABzUCAKIDDBCg7bC+R18/VNW/c5NyVT9TRoye1wBS07+jmZL6wETs977F/vcY5f/dpKnBrUQZDAcgcB/y/X6OOmDyhEsEhlOTSwL1uK2g", "base64");
+    // Beside the module an archive may have 64 KiB: with a limit below zero that is less than the archive.
+    const [found, short, bomb] = await Promise.all([moduleOfLayer("compat", packed, 1_000), moduleOfLayer("compat", packed.subarray(0, 60), 1_000), moduleOfLayer("compat", packed, -32_000)]);
+    if ("zstdDecompress" in zlib) {
+      expect(found.ok && Buffer.from(found.bytes).toString()).toBe("the module");
+      expect([short, bomb]).toMatchObject([{ message: expect.stringContaining("does not unpack") as string }, { message: expect.stringContaining("unpacks to more than") as string }]);
+    } else expect(found).toMatchObject({ ok: false, message: expect.stringContaining("packed with zstd, which Node") as string });
   });
 
   it.each([

@@ -1,5 +1,5 @@
 // The ways in which images hold a module, and how the module comes out of each.
-import { gunzip } from "node:zlib";
+import * as zlib from "node:zlib";
 import type { Descriptor, ImageManifest } from "./manifest.ts";
 import { findInTar } from "./tar.ts";
 
@@ -26,7 +26,17 @@ export const LAYER_TYPES = {
 /** Headers and padding of an archive around a small module. */
 const ARCHIVE_BYTES = 64 * 1_024;
 
-const TAR_LAYERS: readonly string[] = [LAYER_TYPES.ociTarGzip, "application/vnd.oci.image.layer.v1.tar", "application/vnd.docker.image.rootfs.diff.tar.gzip"];
+const TAR_LAYERS: readonly string[] = [
+  LAYER_TYPES.ociTarGzip, "application/vnd.oci.image.layer.v1.tar", "application/vnd.oci.image.layer.v1.tar+zstd", "application/vnd.docker.image.rootfs.diff.tar.gzip", "application/vnd.docker.image.rootfs.diff.tar.zstd",
+];
+
+type Unpack = (packed: Uint8Array, options: { readonly maxOutputLength: number }, done: (error: Error | null, bytes: Buffer) => void) => void;
+
+/** By the first bytes of what they unpack. Node knows zstd from 22.15 on. */
+const PACKINGS: readonly { readonly name: string; readonly magic: readonly number[]; readonly unpack: Unpack | undefined }[] = [
+  { name: "gzip", magic: [0x1f, 0x8b], unpack: zlib.gunzip },
+  { name: "zstd", magic: [0x28, 0xb5, 0x2f, 0xfd], unpack: (zlib as { readonly zstdDecompress?: Unpack }).zstdDecompress },
+];
 
 export type ModuleLayer = { readonly ok: true; readonly layout: ImageLayout; readonly layer: Descriptor } | { readonly ok: false; readonly message: string };
 
@@ -39,7 +49,7 @@ export function moduleLayer({ layers }: ImageManifest): ModuleLayer {
   const last = layers.at(-1);
   if (last !== undefined && TAR_LAYERS.includes(last.mediaType)) return { ok: true, layout: "compat", layer: last };
   const found = layers.map(({ mediaType }) => mediaType).join(", ") || "none";
-  return { ok: false, message: `the image holds no Wasm module: none of its layers (${found}) is one, and the last is no tar archive, plain or gzip` };
+  return { ok: false, message: `the image holds no Wasm module: none of its layers (${found}) is one, and the last is no tar archive, plain, gzip or zstd` };
 }
 
 function layoutOfRaw(mediaType: string): ImageLayout | undefined {
@@ -52,8 +62,7 @@ export type ModuleBytes = { readonly ok: true; readonly bytes: Uint8Array } | { 
 /** Returns the module out of its layer's bytes, of at most `maxBytes`; what a layer unpacks to beside the module is bounded too. */
 export async function moduleOfLayer(layout: ImageLayout, blob: Uint8Array, maxBytes: number): Promise<ModuleBytes> {
   if (layout !== "compat") return blob.length > maxBytes ? tooLarge(maxBytes) : { ok: true, bytes: blob };
-  const isGzip = blob[0] === 0x1f && blob[1] === 0x8b;
-  const archive = isGzip ? await unzip(blob, 2 * maxBytes + ARCHIVE_BYTES) : { ok: true as const, bytes: blob };
+  const archive = await unpacked(blob, 2 * maxBytes + ARCHIVE_BYTES);
   if (!archive.ok) return archive;
   const file = findInTar(archive.bytes, MODULE_FILE);
   if (!file.ok) return { ok: false, message: `the image's last layer ${file.message}` };
@@ -66,8 +75,12 @@ function tooLarge(maxBytes: number): ModuleBytes {
   return { ok: false, message: `the module is larger than ${maxBytes} bytes` };
 }
 
-function unzip(blob: Uint8Array, maxBytes: number): Promise<ModuleBytes> {
-  return new Promise((resolve) => gunzip(blob, { maxOutputLength: maxBytes }, (error, bytes) => {
+function unpacked(blob: Uint8Array, maxBytes: number): Promise<ModuleBytes> {
+  const packing = PACKINGS.find(({ magic }) => magic.every((byte, index) => blob[index] === byte));
+  if (packing === undefined) return Promise.resolve({ ok: true, bytes: blob });
+  const { name, unpack } = packing;
+  if (unpack === undefined) return Promise.resolve({ ok: false, message: `the image's last layer is packed with ${name}, which Node ${process.versions.node} cannot unpack: run Scrim with Node 22.15 or newer, or push the image with gzip` });
+  return new Promise((resolve) => unpack(blob, { maxOutputLength: maxBytes }, (error, bytes) => {
     if (error === null) return resolve({ ok: true, bytes });
     const isBomb = "code" in error && error.code === "ERR_BUFFER_TOO_LARGE";
     resolve({ ok: false, message: isBomb ? `the image's last layer unpacks to more than ${maxBytes} bytes` : `the image's last layer does not unpack (${error.message})` });
