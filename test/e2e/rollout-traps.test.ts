@@ -1,6 +1,7 @@
 // What no statistic of Envoy's tells: a version that traps under FAIL_OPEN is found by its proxies' logs; and rollouts on the same proxies come one after the other.
 import { execFile } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -77,5 +78,28 @@ describe("a version that traps only after hundreds of requests, under FAIL_OPEN"
     await load.stop();
     expect((await run(process.execPath, [scrim, "rollout", "status", "--admin", mesh.admin])).stdout).toMatch(/default\/trap: \w{12} trapped (once|\d+ times), last in proxy_on_request_headers on web-/);
     expect((await request(`${mesh.admin}/metrics`)).body).toMatch(/scrim_plugin_traps_total\{plugin="default\/trap"\} [1-9]/);
+  });
+});
+
+describe("two rollouts on the same proxies", () => {
+  it("come one after the other, also where the control plane was killed meanwhile", async () => {
+    const stamps = async () => {
+      const [pod] = (await mesh.proxies()).filter(({ workload }) => workload === "web");
+      const { headers } = await request(`http://${pod?.ports[0]?.address}/`);
+      return [headers["x-a"], headers["x-b"]].join();
+    };
+    const plan = "{steps: [{percent: 100}]}";
+    mesh.write("a.yaml", plugin({ name: "a", value: "two", plan }));
+    await eventually("the first", async () => ((await stamps()) === "two,one" ? true : undefined));
+    mesh.write("b.yaml", plugin({ name: "b", value: "two", plan }));
+    await eventually("the second waits", async () => ((await status("b")).candidate?.waits === true ? true : undefined));
+    const child = (await readFile(`/proc/${mesh.process.pid}/task/${mesh.process.pid}/children`, "utf8")).split(" ").find((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("\0serve\0"));
+    process.kill(Number(child), "SIGKILL");
+    await eventually("a control plane again, which still waits", async () => ((await status("b")).waitsFor.join() === "default/a" ? true : undefined));
+    expect((await run(process.execPath, [scrim, "rollout", "status", "--admin", mesh.admin])).stdout).toMatch(/default\/b\s+\w{12}\s+\w{12}\s+waits\s+0 of 2\n/);
+    expect(await stamps()).toBe("two,one");
+    await run(process.execPath, [scrim, "rollout", "promote", "a", "--admin", mesh.admin]);
+    await eventually("the second", async () => ((await stamps()) === "two,two" ? true : undefined));
+    expect((await status("b")).candidate).toMatchObject({ waits: false });
   });
 });
