@@ -6,13 +6,20 @@ import { LOOPBACK_RANGES, parseRange } from "../../model/address-range.ts";
 export type AddressPolicy = (address: string) => string | undefined;
 
 /** Where clouds keep the machine's own credentials. A range that merely contains them does not open them: only their own address does. */
-const metadataServices = ["169.254.169.254", "169.254.170.2", "100.100.100.200", "168.63.129.16", "192.0.0.192", "fd00:ec2::254"];
+const metadataServices = [
+  "169.254.169.254", "169.254.170.2", "169.254.170.23", "169.254.0.23", "100.100.100.200", "168.63.129.16", "192.0.0.192",
+  "fd00:ec2::254", "fd00:ec2::23", "fd20:ce::254", "fd00:c1::a9fe:a9fe",
+];
 
 const notPublic: readonly (readonly [what: string, ranges: readonly string[]])[] = [
   ["a loopback address", [...LOOPBACK_RANGES, "0.0.0.0/8", "::/128"]],
   ["a link-local address", ["169.254.0.0/16", "fe80::/10"]],
   ["a private address", ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7", "fec0::/10"]],
-  ["a reserved address", ["192.0.0.0/24", "192.0.2.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4", "ff00::/8", "2001:db8::/32"]],
+  ["a reserved address", [
+    "192.0.0.0/24", "192.0.2.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4", "ff00::/8", "2001:db8::/32",
+    // What translators and tunnels of one's own network turn into any IPv4 address.
+    "64:ff9b:1::/48", "::ffff:0:0:0/96", "2001::/32", "192.88.99.0/24",
+  ]],
 ];
 
 /** Returns the policy that allows public addresses and the ranges named (`10.0.0.0/8`, `fd00::/8`; see `parseRange`). IPv4 addresses inside IPv6 ones are judged as what they are. */

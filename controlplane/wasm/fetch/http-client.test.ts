@@ -45,6 +45,17 @@ describe("downloads", () => {
     expect(await get(url)).toMatchObject({ ok: false, message: expect.stringContaining("--allow-fetch-from") });
   });
 
+  it.each([
+    "http://127.0.0.1", "http://2130706433", "http://0x7f000001", "http://017700000001", "http://0177.0.0.1", "http://127.1", "http://127.0.0.1.", "http://%31%32%37.0.0.1", "http://１２７.0.0.1", "http://0.0.0.0", "http://0",
+    "http://[::]", "http://[::1]", "http://[::ffff:127.0.0.1]", "http://[0:0:0:0:0:ffff:7f00:1]", "http://LOCALHOST", "http://localhost.",
+  ])("connect to nothing at %s, however this machine is written", async (host) => {
+    let connections = 0;
+    const url = new URL(await serve((_, response) => void (connections++, response.end("secret"))));
+    const client = createHttpClient({ addresses: createAddressPolicy([]), maxRedirects: 2 });
+    expect(await get(`${host}:${url.port}/`, 10_000, client)).toMatchObject({ ok: false });
+    expect(connections).toBe(0);
+  });
+
   it("judge an address when it is connected to: a name that leads to this machine is refused", async () => {
     const url = await serve((_, response) => response.end("secret"));
     const client = createHttpClient({ addresses: createAddressPolicy([]), maxRedirects: 2 });
@@ -89,7 +100,7 @@ describe("addresses", () => {
   const policy = createAddressPolicy([]);
   it.each([
     "127.0.0.1", "127.9.9.9", "0.0.0.0", "::1", "::", "169.254.169.254", "fe80::1", "fe80::1%eth0", "10.1.2.3", "172.31.0.1", "192.168.0.1", "100.64.0.1", "fd12::1", "168.63.129.16", "224.0.0.1",
-    "::ffff:127.0.0.1", "::ffff:7f00:1", "::ffff:a9fe:a9fe", "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "2002:7f00:1::", "::127.0.0.1", "255.255.255.255",
+    "::ffff:127.0.0.1", "::ffff:7f00:1", "::ffff:a9fe:a9fe", "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "2002:7f00:1::", "::127.0.0.1", "255.255.255.255", "64:ff9b:1::7f00:1", "::ffff:0:127.0.0.1", "2001:0:7f00:1::1", "fd20:ce::254",
   ])("refuse %s", (address) => expect(policy(address)).toContain(address));
   it.each(["93.184.216.34", "172.32.0.1", "2606:2800:220:1::1", "::ffff:93.184.216.34", "64:ff9b::5db8:d822"])("allow %s", (address) => expect(policy(address)).toBeUndefined());
 
