@@ -43,7 +43,20 @@ function withVirtualHosts(routes: readonly Named[], virtualHosts: readonly Encod
   if (virtualHosts.length === 0) return routes;
   const hostsOf = new Map(routes.map(({ name }) => [name, protobuf.Writer.create()]));
   for (const host of virtualHosts) hostsOf.get(routeConfigurationOf(host.name))?.uint32(ROUTE_VIRTUAL_HOSTS).bytes(unwrap(host).resource.value);
-  return routes.map(({ resource, ...route }) => ({ ...route, resource: { ...resource, value: Buffer.concat([resource.value, hostsOf.get(route.name)!.finish()]) } }));
+  return routes.map(({ resource, ...route }) => ({ ...route, resource: { ...resource, value: insertHosts(resource.value, hostsOf.get(route.name)!.finish()) } }));
+}
+
+/** In their place: what is encoded anew, as for JSON, has its fields in order. */
+function insertHosts(route: Uint8Array, hosts: Uint8Array): Uint8Array {
+  const reader = protobuf.Reader.create(route);
+  let place = 0;
+  while (reader.pos < reader.len) {
+    const tag = reader.uint32();
+    if (tag > ROUTE_VIRTUAL_HOSTS) break;
+    reader.skipType(tag & 7);
+    place = reader.pos;
+  }
+  return Buffer.concat([route.subarray(0, place), hosts, route.subarray(place)]);
 }
 
 /** Istio shows a Wasm filter as itself, any other in its wrapping. */

@@ -40,7 +40,7 @@ function connection(pod: string, namespace: string, states: Partial<Record<Resou
   const held: Partial<Record<ResourceKind, readonly ReturnType<typeof encoder.encodeResource>[]>> = {
     clusters: [encoder.encodeResource("clusters", name, { name })],
     endpoints: [encoder.encodeResource("endpoints", name, { clusterName: name })],
-    routes: ["80", "81", "82"].map((route) => encoder.encodeResource("routes", route, { name: route, ...(route === "81" ? { virtualHosts: [{ name: "own", domains: ["own"] }] } : {}) })),
+    routes: ["80", "81", "82"].map((route) => encoder.encodeResource("routes", route, { name: route, vhds: { configSource: { ads: {} } }, maxDirectResponseBodySizeBytes: 9, ...(route === "81" ? { virtualHosts: [{ name: "own", domains: ["own"] }] } : {}) })),
     virtualHosts: ["80/reviews:80", "81/one", "81/two", "99/none"].map((host) => encoder.encodeResource("virtualHosts", host, { name: host, domains: ["reviews"], typedPerFilterConfig: { router: packAny("Router", {}) } })),
     extensionConfigs: [
       encoder.encodeResource("extensionConfigs", "stamp", { name: "stamp", typedConfig: wasm }),
