@@ -10,7 +10,7 @@ import { createAdminServer } from "./admin/server.ts";
 import { createControlPlaneView, debugAnswers, debugSources } from "./admin/view.ts";
 import { openAuthority } from "./ca/authority.ts";
 import { createWorkloadSecrets, type WorkloadSecrets } from "./ca/workload-secrets.ts";
-import { replaceFile } from "./disk/replace-file.ts";
+import { createDiskNews, createKeptFile } from "./disk/kept-file.ts";
 import { createPluginRollouts, createPlugins, surroundingsOf } from "./plugin-stage.ts";
 import { markOfVersion, type Rollouts } from "./rollout/rollouts.ts";
 import { type Inputs, serveProxies } from "./serve-proxies.ts";
@@ -70,7 +70,8 @@ const WEEK_MS = 7 * 24 * 3_600_000;
 export function createControlPlane(settings: ServeSettings, deps: ControlPlaneDeps): ControlPlane {
   const { logger, clock } = deps;
   const sources = createSources(settings, clock);
-  const accepted = createAcceptedObjects(join(settings.stateDir, ACCEPTED_OBJECTS_FILE), ({ kind }) => kind !== "Pod", (signal) => clock.sleep(KEEP_AFTER_MS, signal));
+  const keeping = { news: createDiskNews(settings.stateDir, deps.complain), sleep: (ms: number, signal: AbortSignal) => clock.sleep(ms, signal) };
+  const accepted = createAcceptedObjects(join(settings.stateDir, ACCEPTED_OBJECTS_FILE), ({ kind }) => kind !== "Pod", { ...keeping, quietMs: KEEP_AFTER_MS });
   const store = createStore({ strict: settings.strict, remembered: accepted.read(), ...(settings.allowEmpty ? {} : { keeps: { name: "mesh", directory: settings.directory } }) });
   const plugins = createPlugins(settings, deps);
   const rollouts = createPluginRollouts(settings, deps, { plugins, world: () => store.world(), proxies: () => running.xds?.status() ?? [] });
@@ -106,6 +107,7 @@ export function createControlPlane(settings: ServeSettings, deps: ControlPlaneDe
   // The tokens of proxies, and of whoever reads the debug pages.
   const authenticate = createIdentityFile(join(settings.runtimeDir ?? settings.stateDir, "identities.json"), (problem) => logger.warn({}, problem));
   const changes = { tokenFile: join(settings.stateDir, "admin-token"), token: randomBytes(32).toString("hex"), rollout: rollouts.act };
+  const tokenFile = createKeptFile({ path: changes.tokenFile, content: () => `${changes.token}\n`, ...keeping, quietMs: 0 });
   const admin = createAdminServer({
     view, metrics: deps.metrics, address: settings.adminAddress, runsLocally: settings.runtimeDir !== undefined, debug, authenticate, rollouts: rollouts.status, changes, concerns: createConcerns(() => running.inputs),
   });
@@ -113,13 +115,11 @@ export function createControlPlane(settings: ServeSettings, deps: ControlPlaneDe
   return {
     view,
     async start() {
-      await replaceFile(changes.tokenFile, `${changes.token}\n`).catch((cause: unknown) => {
-        throw new StartError(`The state directory ${settings.stateDir} cannot be written: ${String(cause)}`);
-      });
       await admin.start();
       running.builtins = await loadBuiltinModules(deps.installation.filtersDir);
       for (const source of sources) await source.start((batch) => store.apply(batch));
       const secrets = openCa(settings, store.world().mesh.trustDomain, deps);
+      tokenFile.changed();
       plugins.update(store.world().list("WasmPlugin"), surroundingsOf(store.world()));
       await rollouts.load();
       await Promise.race([plugins.settled(), clock.sleep(PLUGINS_AT_START_MS, ending.signal)]);
@@ -142,7 +142,7 @@ export function createControlPlane(settings: ServeSettings, deps: ControlPlaneDe
       publisher.cancel();
       plugins.close();
       await Promise.all(sources.map((source) => source.stop()));
-      await accepted.flush().catch((error: unknown) => logger.error({ err: error }, "the accepted objects cannot be kept for the next start"));
+      await Promise.all([accepted.flush(), tokenFile.flush()]);
       await running.xds?.close();
       await admin.stop();
     },
@@ -217,7 +217,6 @@ interface Followed {
 
 /** From here on, what changes at one stage moves the next. */
 function followChanges({ store, view, plugins, rollouts, accepted, publish, deps }: Followed): void {
-  const keep = (world: World): void => void accepted.keep(world).catch((error: unknown) => deps.logger.error({ err: error }, "the accepted objects cannot be kept for the next start"));
   const complaints = createComplaints(deps.complain);
   const tellNow = (): void => complaints(view.violations());
   const tell = coalesce(tellNow, { ...TELL, clock: deps.clock });
@@ -229,7 +228,7 @@ function followChanges({ store, view, plugins, rollouts, accepted, publish, deps
     if (!worldChanged) return;
     plugins.update(world.list("WasmPlugin"), surroundingsOf(world));
     rollouts.update(world.list("WasmPlugin"));
-    keep(world);
+    accepted.keep(world);
     publish(isOnlyAddresses(last, world) ? "endpoint" : "config");
     last = world;
   });
@@ -247,7 +246,7 @@ function followChanges({ store, view, plugins, rollouts, accepted, publish, deps
   rollouts.update(store.world().list("WasmPlugin"));
   rollouts.fetched();
   tellNow();
-  keep(store.world());
+  accepted.keep(store.world());
 }
 
 function isOnlyAddresses(before: World, after: World): boolean {

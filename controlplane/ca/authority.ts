@@ -58,9 +58,13 @@ export function openAuthority(options: AuthorityOptions): AuthorityOpening {
   const { directory, clock } = options;
   const rootPath = join(directory, "root-cert.pem");
   const keyPath = join(directory, "ca-key.pem");
-  ensurePrivateDirectory(directory);
-  if (!existsSync(rootPath)) createRoot(rootPath, keyPath, options.trustDomain, clock.nowMs());
-  else if (!existsSync(keyPath)) return refused(`${keyPath} is missing beside ${rootPath}: put the key back, or remove the root to start a new trust`);
+  try {
+    ensurePrivateDirectory(directory);
+    if (!existsSync(rootPath)) createRoot(rootPath, keyPath, options.trustDomain, clock.nowMs());
+  } catch (error) {
+    return refused(`${directory} cannot be written (${error instanceof Error ? error.message : String(error)}): make room there, or make it writable`);
+  }
+  if (!existsSync(keyPath)) return refused(`${keyPath} is missing beside ${rootPath}: put the key back, or remove the root to start a new trust`);
   const rootPem = readFileSync(rootPath, "utf8");
   const key = readKey(keyPath);
   const root = readRoot(rootPem);

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { parseFile } from "../source/files/parse-file.ts";
-import { createAcceptedObjects } from "./accepted-objects.ts";
+import { createAcceptedObjects, readAcceptedObjects } from "./accepted-objects.ts";
 import { createStore, type Store } from "./store.ts";
 
 const file = "mesh/reviews.yaml";
@@ -23,6 +23,8 @@ function tell(store: Store, text: string | undefined, path = file): void {
 
 const names = (store: Store) => store.world().list("VirtualService").map(({ metadata }) => metadata.name);
 
+const news = { failed: (path: string, error: unknown) => expect.fail(`${path}: ${String(error)}`), written: () => undefined };
+
 describe("objects remembered across a restart", () => {
   let directory: string;
   beforeEach(() => void (directory = mkdtempSync(join(tmpdir(), "scrim-accepted-"))));
@@ -32,9 +34,11 @@ describe("objects remembered across a restart", () => {
     const before = createStore({ strict: false });
     tell(before, good);
     const path = join(directory, "accepted.json");
-    await createAcceptedObjects(path, () => true).keep(before.world());
+    const accepted = createAcceptedObjects(path, () => true, { news, sleep: async () => {}, quietMs: 0 });
+    accepted.keep(before.world());
+    await accepted.flush();
     expect(statSync(path).mode & 0o777).toBe(0o600);
-    return createStore({ strict: false, remembered: createAcceptedObjects(path, () => true).read() });
+    return createStore({ strict: false, remembered: readAcceptedObjects(path) });
   }
 
   it("are nothing by themselves: only files say what there is", async () => {
@@ -75,7 +79,7 @@ describe("objects remembered across a restart", () => {
   });
 
   it("stay in force while the directory holds nothing at all, and a notice says so", async () => {
-    const remembered = (await restarted()) && createAcceptedObjects(join(directory, "accepted.json"), () => true).read();
+    const remembered = (await restarted()) && readAcceptedObjects(join(directory, "accepted.json"));
     const store = createStore({ strict: false, remembered, keeps: { name: "mesh", directory: "mesh" } });
     store.apply({ source: "mesh", files: [], notices: [] });
     store.apply({ source: "runtime", files: [], notices: [] });
@@ -92,7 +96,7 @@ describe("objects remembered across a restart", () => {
   });
 
   it("do not stay for another directory's sake, nor when another source is silent", async () => {
-    const remembered = (await restarted()) && createAcceptedObjects(join(directory, "accepted.json"), () => true).read();
+    const remembered = (await restarted()) && readAcceptedObjects(join(directory, "accepted.json"));
     const elsewhere = createStore({ strict: false, remembered, keeps: { name: "mesh", directory: "mes" } });
     elsewhere.apply({ source: "mesh", files: [], notices: [] });
     expect(names(elsewhere)).toEqual([]);
@@ -104,22 +108,22 @@ describe("objects remembered across a restart", () => {
   it("are nothing when the kept file is not readable as such", () => {
     const path = join(directory, "accepted.json");
     writeFileSync(path, '{"format": 1, "obj');
-    expect(createAcceptedObjects(path, () => true).read()).toEqual([]);
+    expect(readAcceptedObjects(path)).toEqual([]);
     writeFileSync(path, '{"format": 99, "objects": []}');
-    expect(createAcceptedObjects(path, () => true).read()).toEqual([]);
+    expect(readAcceptedObjects(path)).toEqual([]);
   });
 
   it("are written once for a burst of changes, and at once before the end", async () => {
     const path = join(directory, "accepted.json");
     let pauses = 0;
-    const accepted = createAcceptedObjects(path, () => true, (signal) => new Promise((resolve) => (pauses++, signal.addEventListener("abort", () => resolve()))));
+    const accepted = createAcceptedObjects(path, () => true, { news, quietMs: 1, sleep: (_, signal) => new Promise((resolve) => (pauses++, signal.addEventListener("abort", () => resolve()))) });
     const store = createStore({ strict: false });
     tell(store, good);
-    void accepted.keep(store.world());
+    accepted.keep(store.world());
     tell(store, good.replace("name: reviews", "name: ratings"));
-    void accepted.keep(store.world());
-    expect(createAcceptedObjects(path, () => true).read()).toEqual([]);
+    accepted.keep(store.world());
+    expect(readAcceptedObjects(path)).toEqual([]);
     await accepted.flush();
-    expect([createAcceptedObjects(path, () => true).read().map(({ metadata }) => metadata.name), pauses]).toEqual([["ratings"], 1]);
+    expect([readAcceptedObjects(path).map(({ metadata }) => metadata.name), pauses]).toEqual([["ratings"], 1]);
   });
 });
