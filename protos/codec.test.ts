@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Cluster } from "./build/envoy.ts";
-import { decode, durationFromMs, encode, fromProto3Json, packAny, toProto3Json, unpackAny } from "./codec.ts";
+import { decode, durationFromMs, encode, fromProto3Json, joinAny, packAny, toProto3Json, unpackAny } from "./codec.ts";
 
 const cluster: Cluster = {
   name: "outbound|80|v1|reviews.default.svc.cluster.local",
@@ -23,6 +23,15 @@ describe("codec", () => {
     const reordered = { metadata: { filterMetadata: { istio: { services: [{ yes: true, none: null, port: 80, host: "reviews" }] } } } };
     const { metadata } = cluster;
     expect(encode("Cluster", reordered)).toEqual(encode("Cluster", { metadata }));
+  });
+
+  it("joins parts to what their message is as one, and refuses parts that say the same field", () => {
+    const [own, shared] = [packAny("Cluster", { name: "a" }), packAny("Cluster", { connectTimeout: { seconds: 1 }, metadata: { filterMetadata: { scrim: { mesh: "internal" } } } })];
+    const whole = { name: "a", connectTimeout: { seconds: 1 }, metadata: { filterMetadata: { scrim: { mesh: "internal" } } } };
+    expect(decode("Cluster", joinAny(own, shared).value)).toEqual(whole);
+    expect(unpackAny(joinAny(own, shared))).toEqual({ name: "Cluster", message: whole });
+    expect(() => joinAny(own, packAny("Cluster", { name: "b" }))).toThrow("Cluster.name stands in both parts");
+    expect(() => joinAny(own, packAny("Listener", { name: "b" }))).toThrow("packed under one name");
   });
 
   it("writes strict proto3 JSON with every Any expanded", () => {

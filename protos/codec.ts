@@ -46,6 +46,29 @@ export function packAny<N extends MessageName>(name: N, message: MessageByName[N
   return any;
 }
 
+/**
+ * One message of parts that were packed here under one name and have no field in common: what protobuf makes of their bytes one after another. What many
+ * messages share is so encoded once for all of them. Throws for other parts.
+ */
+export function joinAny(first: AnyMessage, second: AnyMessage): AnyMessage {
+  const [one, other] = [packed.get(first), packed.get(second)];
+  if (one?.name === undefined || one.name !== other?.name) throw new TypeError("only what was packed under one name can be joined");
+  const [left, right] = [one.message as object, other.message as object];
+  const twice = Object.keys(right).find((key) => key in left);
+  if (twice !== undefined) throw new TypeError(`${one.name}.${twice} stands in both parts`);
+  const any: AnyMessage = { typeUrl: first.typeUrl, value: Buffer.concat([first.value, second.value]) };
+  packed.set(any, { name: one.name, message: { ...left, ...right } } as UnpackedAny);
+  joined.set(any, [first, second]);
+  return any;
+}
+
+const joined = new WeakMap<AnyMessage, readonly AnyMessage[]>();
+
+/** The parts that a message was joined of; undefined for any other. */
+export function partsOf(any: AnyMessage): readonly AnyMessage[] | undefined {
+  return joined.get(any);
+}
+
 export type UnpackedAny = { [N in MessageName]: { readonly name: N; readonly message: MessageByName[N] } }[MessageName] | { readonly name: undefined; readonly typeUrl: string };
 
 /** The message in an Any under its name (the one that was packed, if it was packed here); a type the built API does not have comes back as `name: undefined`. */

@@ -1,6 +1,6 @@
 // What an Envoy message refers to by name: clusters, endpoints, route configurations, secrets, filter configurations.
 import { type AnyMessage, type MessageByName } from "../../protos/build/envoy.ts";
-import { type MessageName, unpackAny } from "../../protos/codec.ts";
+import { type MessageName, partsOf, unpackAny } from "../../protos/codec.ts";
 import { type FieldPlan, fieldsOf, fullNameOf, typeOf } from "../../protos/schema.ts";
 import type { ResourceKind } from "./resources.ts";
 
@@ -96,7 +96,16 @@ function leadsToNames(from: Type): boolean {
   return leads;
 }
 
+const withinAny = new WeakMap<AnyMessage, readonly Reference[]>();
+
+/** Many messages hold the same packed one. */
 function visitAny(any: AnyMessage, add: (kind: ResourceKind, name: unknown) => void): void {
-  const unpacked = unpackAny(any);
-  if (unpacked.name !== undefined) visit(typeOf(unpacked.name), unpacked.message, add);
+  const parts = partsOf(any);
+  if (parts !== undefined) return parts.forEach((part) => visitAny(part, add));
+  let within = withinAny.get(any);
+  if (within === undefined) {
+    const unpacked = unpackAny(any);
+    withinAny.set(any, within = unpacked.name === undefined ? [] : collectReferences(unpacked.name, unpacked.message));
+  }
+  for (const { kind, name } of within) add(kind, name);
 }

@@ -16,6 +16,7 @@ import { buildInboundListener } from "./emit/inbound-listener.ts";
 import { buildConnectListener, buildOutboundListener, type OutboundSettings } from "./emit/outbound-listener.ts";
 import { buildRouteConfiguration, buildVirtualHosts } from "./emit/route-table.ts";
 import { buildBlackHoleCluster, buildConnectCluster, buildPassthroughCluster } from "./emit/special-clusters.ts";
+import { withNumberedFilters, withoutBytes } from "./emit/shared-filters.ts";
 import { buildWasmExtension } from "./emit/wasm-filter.ts";
 import { memoByContent } from "./emit/content-memo.ts";
 import type { Cluster, ClusterLoadAssignment, Listener, RouteConfiguration, TypedExtensionConfig, VirtualHost } from "../../protos/build/envoy.ts";
@@ -188,15 +189,12 @@ function virtualHostsOf({ routeTables, upstreams, outbound }: ProxyIr, forwards:
 /** The parts of an IR that listeners are made of. */
 type ListenerParts = Pick<ProxyIr, "outbound" | "inbound" | "gatewayPorts" | "accessLog" | "trustDomain"> & { readonly forwards: boolean };
 
-/** Filters come apart from what names them: of a module only its hash counts. */
-const withoutBytes = (parts: object): string => JSON.stringify(parts, (_key, value: unknown) => (typeof value === "object" && value !== null && "sha256" in value ? value.sha256 : value));
-
 /** It has no address of its own: proxies with equal filters share it. */
-const connectListener = memoByContent(({ outbound: { bind: _, ...outbound }, settings }: { readonly outbound: OutboundProxy; readonly settings: OutboundSettings }) => withoutBytes({ outbound, settings }),
+const connectListener = memoByContent(({ outbound: { bind: _, ...outbound }, settings }: { readonly outbound: OutboundProxy; readonly settings: OutboundSettings }) => withNumberedFilters({ outbound, settings }),
   ({ outbound, settings }) => buildConnectListener(outbound, settings));
 
 /** The listeners by name; the same map for the same content. */
-const listenersOf = memoByContent(withoutBytes, ({ outbound, inbound, gatewayPorts, accessLog, trustDomain, forwards }: ListenerParts): ReadonlyMap<string, Listener> => {
+const listenersOf = memoByContent(withNumberedFilters, ({ outbound, inbound, gatewayPorts, accessLog, trustDomain, forwards }: ListenerParts): ReadonlyMap<string, Listener> => {
   const settings = { accessLog, forwards };
   const all = [
     ...(outbound ? [connectListener({ outbound, settings }, ""), buildOutboundListener(outbound, settings)] : []),
@@ -219,11 +217,19 @@ function listenersFor({ outbound, inbound, gatewayPorts, accessLog, trustDomain,
 
 const extension = memoByContent(withoutBytes, buildWasmExtension);
 
-const extensionsByParts = memoByOwner((_ir: ProxyIr, key: string) => key, (_inbound: ProxyIr["inbound"], ir: ProxyIr, _key: string): ReadonlyMap<string, TypedExtensionConfig> => {
+type Chains = Pick<ProxyIr, "outbound" | "inbound" | "gatewayPorts">;
+
+const chainsContent = ({ outbound, inbound, gatewayPorts }: Chains): string =>
+  withNumberedFilters([outbound?.filters, inbound.map(({ filters, tcpTelemetry }) => [filters, tcpTelemetry]), gatewayPorts.map(({ filters }) => filters)]);
+
+const extensions = memoByContent(chainsContent, (ir: Chains): ReadonlyMap<string, TypedExtensionConfig> => {
   const found = new Map<string, TypedExtensionConfig>();
   for (const filter of wasmFilters(ir)) if (!found.has(filter.name)) found.set(filter.name, extension(filter, ""));
   return stableExtensions(sorted(found));
 });
+
+const extensionsByParts = memoByOwner((_ir: ProxyIr, key: string) => key, (_inbound: ProxyIr["inbound"], { outbound, inbound, gatewayPorts }: ProxyIr, _key: string) =>
+  extensions({ ...(outbound && { outbound }), inbound, gatewayPorts }, ""));
 
 const stableExtensions = stableMaps<TypedExtensionConfig>();
 
@@ -232,7 +238,7 @@ function extensionsOf(ir: ProxyIr): ReadonlyMap<string, TypedExtensionConfig> {
   return extensionsByParts(ir.inbound, ir, key);
 }
 
-function wasmFilters({ outbound, inbound, gatewayPorts }: ProxyIr): readonly WasmFilter[] {
+function wasmFilters({ outbound, inbound, gatewayPorts }: Chains): readonly WasmFilter[] {
   const chains: readonly HttpChain[] = [
     ...(outbound ? [{ direction: "outbound", filters: outbound.filters } as const] : []),
     ...inbound.map(({ filters }) => ({ direction: "inbound", filters }) as const),

@@ -2,6 +2,7 @@
 import type { AccessLog as EnvoyAccessLog, AccessLogFilter, SubstitutionFormatString } from "../../../protos/build/envoy.ts";
 import { packAny } from "../../../protos/codec.ts";
 import type { AccessLog } from "../ir/proxy.ts";
+import { memoByContent } from "./content-memo.ts";
 
 /** Operators by the field names of Istio's JSON access log (https://istio.io/latest/docs/tasks/observability/logs/access-log/), in the order of its text line. */
 const fields = {
@@ -37,14 +38,21 @@ const quoted: ReadonlySet<string> = new Set(["upstream_transport_failure_reason"
 /** The side of a proxy on which something is logged: what it serves, or what it asks for. */
 export type LogSide = "client" | "server";
 
-/** Returns the access loggers of a listener or a filter; none when nothing is logged. `filter` narrows what is logged. */
-export function buildAccessLogs(log: AccessLog | undefined, side: LogSide, filter?: AccessLogFilter): readonly EnvoyAccessLog[] {
-  const rule = log?.rules?.[side];
-  if (log === undefined || rule?.kind === "none") return [];
-  const filters = [...(filter ? [filter] : []), ...(rule?.kind === "some" ? [expressionFilter(rule.expression)] : [])];
+/** Returns the access loggers of a listener or a filter; none when nothing is logged. */
+export function buildAccessLogs(log: AccessLog | undefined, side: LogSide): readonly EnvoyAccessLog[] {
+  return log === undefined ? [] : loggers(log, side);
+}
+
+const loggers = memoByContent((log: AccessLog) => log, (log, what): readonly EnvoyAccessLog[] => {
+  const side: LogSide = what === "client" ? "client" : "server";
+  const rule = log.rules?.[side];
+  if (rule?.kind === "none") return [];
+  const filters = [...(what === REFUSED ? [{ responseFlagFilter: { flags: ["NR"] } }] : []), ...(rule?.kind === "some" ? [expressionFilter(rule.expression)] : [])];
   const [first, ...others] = filters;
   return [{ ...sinkOf(log), ...(first && { filter: others.length === 0 ? first : { andFilter: { filters } } }) }];
-}
+});
+
+const REFUSED = "refused";
 
 function expressionFilter(expression: string): AccessLogFilter {
   return { extensionFilter: { name: "envoy.access_loggers.extension_filters.cel", typedConfig: packAny("ExpressionFilter", { expression }) } };
@@ -52,7 +60,7 @@ function expressionFilter(expression: string): AccessLogFilter {
 
 /** Returns the access loggers of a listener: connections that no filter chain took, such as plaintext at a port that wants mutual TLS. */
 export function buildRefusedConnectionLogs(log: AccessLog | undefined): readonly EnvoyAccessLog[] {
-  return buildAccessLogs(log, "server", { responseFlagFilter: { flags: ["NR"] } });
+  return log === undefined ? [] : loggers(log, REFUSED);
 }
 
 function sinkOf(log: AccessLog): EnvoyAccessLog {

@@ -1,11 +1,10 @@
 // One port of a gateway proxy: plain HTTP, or HTTPS with a filter chain for each certificate.
 import type { Filter, FilterChain, Listener } from "../../../protos/build/envoy.ts";
-import { packAny } from "../../../protos/codec.ts";
 import type { AccessLog, GatewayPort, GatewayTls } from "../ir/proxy.ts";
-import { buildHttpConnectionManager, httpConnectionManagerFilter } from "./http-connection-manager.ts";
+import { buildHttpConnectionManager } from "./http-connection-manager.ts";
 import { listenerName } from "./names.ts";
-import { buildPeerAddressFilter } from "./peer-address.ts";
-import { buildGatewayTls } from "./tls.ts";
+import { peerAddressFilter } from "./peer-address.ts";
+import { buildGatewayTls, tlsInspector } from "./tls.ts";
 
 /** Envoy's recommendation for proxies that strangers speak to. */
 const BUFFER_BYTES = 32_768;
@@ -28,31 +27,31 @@ export function buildGatewayListener(port: GatewayPort, settings: GatewaySetting
     enableReusePort: false,
     trafficDirection: "OUTBOUND",
     perConnectionBufferLimitBytes: BUFFER_BYTES,
-    ...(https && { listenerFilters: [{ name: "envoy.filters.listener.tls_inspector", typedConfig: packAny("TlsInspector", {}) }] }),
+    ...(https && { listenerFilters: [tlsInspector] }),
     filterChains: port.kind.protocol === "HTTP"
-      ? [{ name: port.kind.routeTable, filters: httpFilters(name, port.kind.routeTable, port, settings) }]
-      : port.kind.servers.map((server) => tlsChain(name, server, port, settings)),
+      ? [{ name: port.kind.routeTable, filters: httpFilters(port.kind.routeTable, port, settings) }]
+      : port.kind.servers.map((server) => tlsChain(server, port, settings)),
   };
 }
 
-function tlsChain(name: string, server: GatewayTls, port: GatewayPort, settings: GatewaySettings): FilterChain {
+function tlsChain(server: GatewayTls, port: GatewayPort, settings: GatewaySettings): FilterChain {
   const serverNames = server.serverNames.length > 0 ? { serverNames: server.serverNames } : {};
   return {
     name: `${server.routeTable}~${server.serverNames.join(",")}`,
     filterChainMatch: { transportProtocol: "tls", ...serverNames },
     transportSocket: buildGatewayTls(server),
-    filters: httpFilters(name, server.routeTable, port, settings),
+    filters: httpFilters(server.routeTable, port, settings),
   };
 }
 
-function httpFilters(name: string, routeTable: string, port: GatewayPort, settings: GatewaySettings): readonly Filter[] {
+function httpFilters(routeTable: string, port: GatewayPort, settings: GatewaySettings): readonly Filter[] {
   const manager = buildHttpConnectionManager({
-    statPrefix: `outbound_${name}`,
+    statPrefix: `outbound_${port.port}`,
     routes: { rds: routeTable },
     filters: port.filters,
     direction: "gateway",
     unknownHosts: settings.forwards ? "forward" : "refuse",
     accessLog: settings.accessLog,
   });
-  return [buildPeerAddressFilter(), httpConnectionManagerFilter(manager)];
+  return [peerAddressFilter, manager];
 }

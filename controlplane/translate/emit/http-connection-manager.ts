@@ -1,13 +1,15 @@
 // HTTP as every listener of the mesh takes it: one place for what is hardened, per direction.
-import type { Filter, HttpConnectionManager, HttpConnectionManager_UpgradeConfig, RouteConfiguration } from "../../../protos/build/envoy.ts";
-import { durationFromMs, packAny } from "../../../protos/codec.ts";
+import type { AnyMessage, Filter, HttpConnectionManager, HttpConnectionManager_UpgradeConfig, RouteConfiguration } from "../../../protos/build/envoy.ts";
+import { durationFromMs, joinAny, packAny } from "../../../protos/codec.ts";
 import type { HttpFilters } from "../ir/filters.ts";
 import type { AccessLog } from "../ir/proxy.ts";
 import { buildAccessLogs } from "./access-log.ts";
 import { adsSource } from "./config-source.ts";
 import { buildConnectTargetFilter } from "./connect-target.ts";
+import { memoByContent } from "./content-memo.ts";
 import { buildForwardFilters } from "./dynamic-forward.ts";
 import { buildHttpFilters, routerFilter } from "./http-chain.ts";
+import { numberOfFilters } from "./shared-filters.ts";
 import { buildWasmPlace } from "./wasm-filter.ts";
 
 /** What differs from listener to listener. */
@@ -26,26 +28,27 @@ export interface HttpListening {
 
 type Hardening = Partial<HttpConnectionManager>;
 
-/** Returns the connection manager of one listener or filter chain. */
-export function buildHttpConnectionManager(listening: HttpListening): HttpConnectionManager {
-  const { routes, direction } = listening;
-  return {
-    // Envoy takes what stands before the first dot for a label of its own.
-    statPrefix: listening.statPrefix.replaceAll(".", "_"),
-    ...("rds" in routes ? { rds: { routeConfigName: routes.rds, configSource: adsSource() } } : { routeConfig: routes.inline }),
-    httpFilters: buildHttpFilters(listening),
-    accessLog: buildAccessLogs(listening.accessLog, direction === "inbound" ? "server" : "client"),
-    ...common,
-    ...byDirection[direction],
-    useRemoteAddress: listening.useRemoteAddress ?? direction === "gateway",
-    upgradeConfigs: upgradesOf(listening),
-  };
+/** Returns the connection manager of one listener or filter chain as a network filter. */
+export function buildHttpConnectionManager(listening: HttpListening): Filter {
+  return { name: "envoy.filters.network.http_connection_manager", typedConfig: joinAny(ownPart(listening.routes, listening.statPrefix), sharedPart(listening, "")) };
 }
 
-/** Returns the connection manager as a network filter. */
-export function httpConnectionManagerFilter(manager: HttpConnectionManager): Filter {
-  return { name: "envoy.filters.network.http_connection_manager", typedConfig: packAny("HttpConnectionManager", manager) };
-}
+/** What a listener has for itself. */
+const ownPart = memoByContent((routes: HttpListening["routes"]) => routes, (routes, statPrefix): AnyMessage => packAny("HttpConnectionManager", {
+  // Envoy takes what stands before the first dot for a label of its own.
+  statPrefix: statPrefix.replaceAll(".", "_"),
+  ...("rds" in routes ? { rds: { routeConfigName: routes.rds, configSource: adsSource() } } : { routeConfig: routes.inline }),
+}));
+
+/** The rest, which is most of it: encoded once for all listeners that have the same filters and settings, whichever proxy's they are. */
+const sharedPart = memoByContent(({ statPrefix: _name, routes: _routes, filters, ...settings }: HttpListening) => [numberOfFilters(filters), settings], (listening): AnyMessage => packAny("HttpConnectionManager", {
+  httpFilters: buildHttpFilters(listening),
+  accessLog: buildAccessLogs(listening.accessLog, listening.direction === "inbound" ? "server" : "client"),
+  ...common,
+  ...byDirection[listening.direction],
+  useRemoteAddress: listening.useRemoteAddress ?? listening.direction === "gateway",
+  upgradeConfigs: upgradesOf(listening),
+}));
 
 const common: Hardening = {
   // Dots and %-encoded letters never tell two spellings of one path apart.

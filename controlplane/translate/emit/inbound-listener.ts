@@ -3,11 +3,12 @@ import type { Filter, FilterChain, Listener, RouteConfiguration } from "../../..
 import { durationFromMs, packAny } from "../../../protos/codec.ts";
 import type { AccessLog, InboundPort } from "../ir/proxy.ts";
 import { buildAccessLogs, buildRefusedConnectionLogs } from "./access-log.ts";
-import { buildHttpConnectionManager, httpConnectionManagerFilter } from "./http-connection-manager.ts";
+import { buildHttpConnectionManager } from "./http-connection-manager.ts";
+import { memoByContent } from "./content-memo.ts";
 import { inboundClusterName } from "./inbound-cluster.ts";
 import { buildNetworkAuthorization } from "./network-authorization.ts";
-import { buildPeerAddressFilter } from "./peer-address.ts";
-import { buildDownstreamMeshTls, meshAlpn } from "./tls.ts";
+import { peerAddressFilter } from "./peer-address.ts";
+import { buildDownstreamMeshTls, meshAlpn, tlsInspector } from "./tls.ts";
 import { buildWasmPlace } from "./wasm-filter.ts";
 
 /** What all listeners of a proxy share. */
@@ -35,7 +36,7 @@ export function buildInboundListener(port: InboundPort, settings: InboundSetting
     trafficDirection: "INBOUND",
     accessLog: buildRefusedConnectionLogs(settings.accessLog),
     ...(inspected && {
-      listenerFilters: [{ name: "envoy.filters.listener.tls_inspector", typedConfig: packAny("TlsInspector", {}) }],
+      listenerFilters: [tlsInspector],
       ...(port.mtls === "PERMISSIVE" && port.protocol === "tcp" && waitForServerFirst),
     }),
     filterChains: filterChains(port, settings),
@@ -76,15 +77,15 @@ function networkFilters(port: InboundPort, settings: InboundSettings, authentica
 
 function httpFilters(port: InboundPort, settings: InboundSettings, authenticated: boolean): readonly Filter[] {
   const manager = buildHttpConnectionManager({
-    statPrefix: `inbound_${port.bind.address}_${port.port}`,
-    routes: { inline: inboundRoutes(port) },
+    statPrefix: `inbound_${port.port}`,
+    routes: inboundRoutes(port, ""),
     filters: port.filters,
     direction: "inbound",
     accessLog: settings.accessLog,
     // A mesh peer (a gateway) may say whom it speaks for; someone in plaintext may not.
     useRemoteAddress: !authenticated,
   });
-  return [buildPeerAddressFilter(), httpConnectionManagerFilter(manager)];
+  return [peerAddressFilter, manager];
 }
 
 function tcpFilters(port: InboundPort, settings: InboundSettings): readonly Filter[] {
@@ -97,10 +98,10 @@ function tcpFilters(port: InboundPort, settings: InboundSettings): readonly Filt
 }
 
 /** Timeouts and retries are the caller's; here only what the application never got to see is sent again. */
-function inboundRoutes(port: InboundPort): RouteConfiguration {
+const inboundRoutes = memoByContent(({ port, service }: InboundPort) => [port, service?.host], (port): { readonly inline: RouteConfiguration } => {
   const cluster = inboundClusterName(port);
   const service = port.service?.host ?? "*";
-  return {
+  return { inline: {
     name: cluster,
     validateClusters: false,
     virtualHosts: [{
@@ -118,5 +119,5 @@ function inboundRoutes(port: InboundPort): RouteConfiguration {
         },
       }],
     }],
-  };
-}
+  } };
+});

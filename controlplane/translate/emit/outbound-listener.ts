@@ -3,8 +3,9 @@ import type { Filter, FilterChain, Listener } from "../../../protos/build/envoy.
 import { packAny } from "../../../protos/codec.ts";
 import type { AccessLog, OutboundProxy } from "../ir/proxy.ts";
 import { buildAccessLogs } from "./access-log.ts";
-import { buildHttpConnectionManager, httpConnectionManagerFilter } from "./http-connection-manager.ts";
+import { buildHttpConnectionManager } from "./http-connection-manager.ts";
 import { BLACK_HOLE_CLUSTER, CONNECT_NAME, listenerName } from "./names.ts";
+import { tlsInspector } from "./tls.ts";
 
 /** What the two listeners share. */
 export interface OutboundSettings {
@@ -21,7 +22,7 @@ export function buildOutboundListener(outbound: OutboundProxy, settings: Outboun
     // Two proxies at one address would share requests in silence: the second is to fail.
     enableReusePort: false,
     trafficDirection: "OUTBOUND",
-    filterChains: [{ name: "http", filters: [routed(`outbound_${listenerName(outbound.bind)}`, outbound, settings, true)] }],
+    filterChains: [{ name: "http", filters: [routed(`outbound_${outbound.bind.port}`, outbound, settings, true)] }],
   };
 }
 
@@ -36,13 +37,13 @@ export function buildConnectListener(outbound: OutboundProxy, settings: Outbound
     name: CONNECT_NAME,
     internalListener: {},
     trafficDirection: "OUTBOUND",
-    listenerFilters: [{ name: "envoy.filters.listener.tls_inspector", typedConfig: packAny("TlsInspector", {}) }],
+    listenerFilters: [tlsInspector],
     filterChains: [plaintext, opaque],
   };
 }
 
 function routed(statPrefix: string, outbound: OutboundProxy, settings: OutboundSettings, connect: boolean): Filter {
-  return httpConnectionManagerFilter(buildHttpConnectionManager({
+  return buildHttpConnectionManager({
     statPrefix,
     routes: { rds: outbound.routeTable },
     filters: outbound.filters,
@@ -50,7 +51,7 @@ function routed(statPrefix: string, outbound: OutboundProxy, settings: OutboundS
     unknownHosts: settings.forwards ? "forward" : "refuse",
     accessLog: settings.accessLog,
     connect,
-  }));
+  });
 }
 
 /** The tunnel's route has said where opaque bytes go (emit/connect-target.ts); should it not have, they go nowhere. */

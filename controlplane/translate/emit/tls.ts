@@ -1,8 +1,9 @@
 // What is spoken below HTTP and TCP: mesh mutual TLS on both sides, and a gateway's own certificates.
-import type { CommonTlsContext, SubjectAltNameMatcher, TlsParameters, TlsParameters_TlsProtocol, TransportSocket } from "../../../protos/build/envoy.ts";
+import type { CommonTlsContext, ListenerFilter, SubjectAltNameMatcher, TlsParameters, TlsParameters_TlsProtocol, TransportSocket } from "../../../protos/build/envoy.ts";
 import { packAny } from "../../../protos/codec.ts";
 import type { GatewayTls } from "../ir/proxy.ts";
 import { secretSource } from "./config-source.ts";
+import { memoByContent } from "./content-memo.ts";
 
 /** ALPN by which sidecars tell each other that the certificates of the connection are the mesh's; a PERMISSIVE port tells by it who is to show one. */
 export const meshAlpn: readonly string[] = ["istio", "istio-peer-exchange", "istio-http/1.0", "istio-http/1.1", "istio-h2"];
@@ -15,6 +16,9 @@ const meshParameters: TlsParameters = {
   tlsMinimumProtocolVersion: "TLSv1_2",
   cipherSuites: ["ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-RSA-AES256-GCM-SHA384", "ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-RSA-AES128-GCM-SHA256"],
 };
+
+/** Finds out whether a connection begins with TLS, and what it offers. */
+export const tlsInspector: ListenerFilter = { name: "envoy.filters.listener.tls_inspector", typedConfig: packAny("TlsInspector", {}) };
 
 /**
  * Returns the transport socket towards a sidecar: our certificate, and theirs signed by the mesh's roots for one of `identities`
@@ -33,11 +37,13 @@ export function buildUpstreamMeshTls(identities: readonly string[], sni: string,
  * behind it may be negotiated to. It names no `istio-…`: Envoy would take any name but `h2` for HTTP/1.1, while without one it looks at the first bytes.
  */
 export function buildDownstreamMeshTls(trustDomain: string, alpn: readonly string[]): TransportSocket {
-  return {
-    name: "envoy.transport_sockets.tls",
-    typedConfig: packAny("DownstreamTlsContext", { commonTlsContext: { ...meshContext([anyOf(trustDomain)], alpn), tlsParams: meshParameters }, requireClientCertificate: true }),
-  };
+  return downstream({ alpn }, trustDomain);
 }
+
+const downstream = memoByContent(({ alpn }: { readonly alpn: readonly string[] }) => alpn, ({ alpn }, trustDomain): TransportSocket => ({
+  name: "envoy.transport_sockets.tls",
+  typedConfig: packAny("DownstreamTlsContext", { commonTlsContext: { ...meshContext([anyOf(trustDomain)], alpn), tlsParams: meshParameters }, requireClientCertificate: true }),
+}));
 
 /** Returns the transport socket of one TLS face of a gateway: its certificate from its secret, no client certificate, HTTP/2 and HTTP/1.1. */
 export function buildGatewayTls(tls: Pick<GatewayTls, "secretName" | "minVersion" | "maxVersion" | "cipherSuites">): TransportSocket {
