@@ -16,7 +16,7 @@ import type { XdsMetrics } from "./telemetry/xds-metrics.ts";
 import { gatewayCredentials } from "./translate/gateway-credentials.ts";
 import type { PluginModules } from "./translate/ir/modules.ts";
 import type { ProxyClass } from "./translate/ir/proxy-class.ts";
-import { proxyClassOfNode, proxyClassOfPod, type UndescribedProxy } from "./translate/proxy-class.ts";
+import { proxyClassOfNode, proxyClassOfPod, type UndescribedProxy, withoutIdentityOf } from "./translate/proxy-class.ts";
 import type { Authenticate } from "./xds/identities.ts";
 import type { Proxy } from "./xds/node.ts";
 import { createScratchEnvoy } from "./xds/scratch-envoy.ts";
@@ -50,7 +50,7 @@ export function serveProxies(settings: ServeSettings, { snapshots, secrets, auth
     // Under `scrim up` every pod is described; one that is not is on its way or gone. On the plaintext port anybody may come.
     const undescribed = world !== undefined && pod === undefined && (settings.runtimeDir === undefined || !proxy.isProven);
     const proxyClass = undescribed ? proxyClassOfNode(world, undescribedProxy(proxy)) : pod && proxyClassOfPod(pod);
-    return proxyClass && snapshots.resourcesOf(proxyClass);
+    return proxyClass && snapshots.resourcesOf(proxy.isProven ? proxyClass : withoutIdentityOf(proxyClass));
   };
   return createXdsServer({
     ...(settings.plaintextXdsPort !== undefined && { plaintext: { host: "127.0.0.1", port: settings.plaintextXdsPort } }),

@@ -26,6 +26,9 @@ export const proxyClassOfPod = memoByObject((pod: MeshObject<"Pod">): ProxyClass
   };
 });
 
+/** Returns the class of a proxy like this one that proved nothing and is given no certificate; the same object each time. */
+export const withoutIdentityOf = memoByObject((proxy: ProxyClass): ProxyClass => ({ ...proxy, identity: "none" }));
+
 /** A proxy whose pod no document describes. Namespace and service account are proven; the rest is what its node says. */
 export interface UndescribedProxy {
   readonly kind: "sidecar" | "router";

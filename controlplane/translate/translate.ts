@@ -37,10 +37,12 @@ import { resolveInbound } from "./resolve/inbound.ts";
 import { modulesBeside, withModules } from "./resolve/modules.ts";
 import { OUTBOUND_TABLE, resolveOutbound } from "./resolve/outbound.ts";
 import { rateLimitUpstreams } from "./resolve/rate-limit.ts";
+import { withoutIdentity } from "./resolve/without-identity.ts";
 
 /** Returns all that a class of proxies needs. What does not differ from an earlier answer is the same object, for this class and for others. */
 export function resolveProxy(world: World, proxy: ProxyClass, modules: PluginModules): ProxyIr {
-  return proxyIr(withModules(world, modules), proxy);
+  const ir = proxyIr(withModules(world, modules), proxy);
+  return proxy.identity === "none" ? withoutIdentity(ir) : ir;
 }
 
 /** Lets go of what was kept for other states, now that this one is what proxies are served. */

@@ -35,6 +35,23 @@ beforeAll(async () => {
   await new Promise<void>((resolve) => void application.listen(0, "127.0.0.1", resolve));
   mkdirSync(join(root, "mesh"));
   writeService("web");
+  const { port } = application.address() as AddressInfo;
+  // The guests have a port of their own, which takes mutual TLS where it can be had; and one service is reached by mutual TLS only.
+  writeFileSync(join(root, "mesh/guest.yaml"), `apiVersion: v1
+kind: Service
+metadata: {name: guest, namespace: default}
+spec:
+  selector: {app: guest}
+  ports: [{name: http, port: 80, targetPort: ${port}}]
+---
+${serviceAt("locked", "127.0.0.1", port)}---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: locked, namespace: default}
+spec:
+  host: locked
+  trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}
+`);
   const [secure, adminPort] = [await freePort(), await freePort()];
   xdsPort = await freePort();
   admin = `http://127.0.0.1:${adminPort}`;
@@ -70,14 +87,22 @@ describe("a client that proves nothing", () => {
   });
 });
 
-describe("an Envoy without TLS and without secrets", () => {
+const variants = [
+  { name: "delta, aggregated", apiType: "DELTA_GRPC", isAggregated: true, host: 3 },
+  { name: "delta, clusters and listeners on streams of their own", apiType: "DELTA_GRPC", isAggregated: false, host: 4 },
+  { name: "state of the world, aggregated", apiType: "GRPC", isAggregated: true, host: 5 },
+  { name: "state of the world, clusters and listeners on streams of their own", apiType: "GRPC", isAggregated: false, host: 6 },
+] as const;
+
+describe.each(variants)("an Envoy without TLS and without secrets: $name", ({ apiType, isAggregated, host }) => {
+  const ownIp = podIp.replace(/3$/, String(host));
   let envoy: EnvoyProcess;
   beforeAll(async () => {
-    const grpc = { api_type: "DELTA_GRPC", transport_api_version: "V3", grpc_services: [{ envoy_grpc: { cluster_name: "xds" } }] };
-    const ads = { ads: {}, resource_api_version: "V3" };
+    const grpc = { api_type: apiType, transport_api_version: "V3", grpc_services: [{ envoy_grpc: { cluster_name: "xds" } }] };
+    const source = { ...(isAggregated ? { ads: {} } : { api_config_source: grpc }), resource_api_version: "V3" };
     envoy = await startEnvoyWith({
-      node, admin: { address: { socket_address: { address: "127.0.0.1", port_value: 0 } } },
-      dynamic_resources: { lds_config: ads, cds_config: ads, ads_config: grpc },
+      node: { ...node, id: node.id.replace(podIp, ownIp).replace("guest-0", `guest-${host}`) }, admin: { address: { socket_address: { address: "127.0.0.1", port_value: 0 } } },
+      dynamic_resources: { lds_config: source, cds_config: source, ads_config: grpc },
       bootstrap_extensions: [{ name: "envoy.bootstrap.internal_listener", typed_config: { "@type": "type.googleapis.com/envoy.extensions.bootstrap.internal_listener.v3.InternalListener" } }],
       static_resources: {
         clusters: [{
@@ -90,20 +115,34 @@ describe("an Envoy without TLS and without secrets", () => {
   });
   afterAll(() => envoy.stop());
 
+  const through = async (name: string): Promise<string> => {
+    const { status, body } = await request(`http://${name}/`, { proxy: `http://${ownIp}:15001` });
+    return `${status} ${body}`;
+  };
+  const becomes = (name: string, answer: string) => eventually(answer, async () => ((await through(name)) === answer ? true : undefined)).catch((error: unknown) => {
+    throw new Error(`${String(error)}\n${envoy.log().slice(-3_000)}`);
+  });
+
   it("serves the mesh's services, and follows its changes", async () => {
-    const through = async (host: string): Promise<string> => {
-      const { status, body } = await request(`http://${host}/`, { proxy: `http://${podIp}:15001` });
-      return `${status} ${body}`;
-    };
-    await eventually("an answer", async () => ((await through("web")) === "200 web saw web" ? true : undefined)).catch((error: unknown) => {
-      throw new Error(`${String(error)}\n${envoy.log().slice(-3_000)}`);
-    });
+    writeService("web");
+    await becomes("web", "200 web saw web");
     writeService("shop");
-    await eventually("the new service", async () => ((await through("shop")) === "200 web saw shop" ? true : undefined));
+    await becomes("shop", "200 web saw shop");
     await eventually("the old one's end", async () => ((await through("web")).startsWith("200 web") ? undefined : true));
   });
 
-  it("is seen in the metrics, under the names that Istio has for them", async () => {
+  it("serves its own application, and waits for no secret; what must be encrypted it does not reach", async () => {
+    const { port } = application.address() as AddressInfo;
+    expect((await request(`http://${ownIp}:${port}/`)).body).toBe(`web saw ${ownIp}:${port}`);
+    expect(await through("locked")).toMatch(/^503 /);
+    expect(await envoy.stat("listener_manager.total_listeners_warming")).toBe(0);
+    expect(await envoy.stat("cluster_manager.warming_clusters")).toBe(0);
+    expect(await envoy.admin("/config_dump")).not.toContain("sds_config");
+  });
+});
+
+describe("the metrics", () => {
+  it("show what was sent, under the names that Istio has for it", async () => {
     const { body } = await request(`${admin}/metrics`);
     for (const type of ["cds", "lds", "eds", "rds"]) expect(body).toMatch(new RegExp(`^pilot_xds_pushes\\{type="${type}"\\} [1-9]`, "m"));
     expect(body).toMatch(/^pilot_proxy_convergence_time_count [1-9]/m);
@@ -111,8 +150,8 @@ describe("an Envoy without TLS and without secrets", () => {
     expect(body).toMatch(/^pilot_xds_push_time_count\{type="cds"\} [1-9]/m);
     expect(body).toMatch(/^pilot_push_triggers\{type="config"\} [1-9]/m);
     expect(body).toMatch(/^pilot_debounce_time_count [1-9]/m);
-    expect(body).toMatch(/^pilot_xds 1$/m);
-    expect(body).toMatch(/^pilot_services 1$/m);
+    expect(body).toMatch(/^pilot_xds [0-9]/m);
+    expect(body).toMatch(/^pilot_services 3$/m);
     expect(body).toMatch(/^pilot_virt_services 0$/m);
   });
 });

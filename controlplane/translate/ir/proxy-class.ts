@@ -23,6 +23,8 @@ export interface ProxyClass {
   readonly outbound?: SocketAddress;
   /** The workload's own choice of what enforces policies; the mesh's where there is none. */
   readonly engine?: "wasm" | "native";
+  /** It proved nothing, and is given no certificate. */
+  readonly identity?: "none";
 }
 
 const keys = new WeakMap<ProxyClass, string>();
