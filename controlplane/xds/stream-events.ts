@@ -44,6 +44,8 @@ export interface SendEffect {
   /** Where `updates` are all that the class has. */
   readonly whole?: EncodedMap;
   readonly removed: readonly string[];
+  /** Virtual hosts that were asked for by name and do not exist: resources without content. To a removal Envoy would wait on with the request that needs the host. */
+  readonly unresolved?: readonly string[];
 }
 
 export type StreamEffect =

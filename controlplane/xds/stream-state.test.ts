@@ -2,7 +2,8 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { resourceKinds, resourceTypes } from "../snapshot/type-urls.ts";
 import { typeStatuses } from "./status.ts";
-import { startTranscript, type Transcript } from "./transcript.ts";
+import { DELTA_ADS } from "./stream-events.ts";
+import { type Heard, startTranscript, type Transcript } from "./transcript.ts";
 
 /** A stream that has content and has asked for clusters and listeners, all accepted. */
 function started(): Transcript {
@@ -15,7 +16,7 @@ function started(): Transcript {
   return stream;
 }
 
-const stateOf = (stream: Transcript, type: "cds" | "vhds" | "lds") => typeStatuses(stream.state(), [])[type].state;
+const stateOf = (stream: Transcript, type: "cds" | "vhds" | "lds") => typeStatuses(stream.state(), { withheld: [], isStale: false })[type].state;
 
 describe("1: the first request", () => {
   it("ADS needs a type URL", () => {
@@ -267,6 +268,62 @@ describe("9: order", () => {
     expect(stream.ackAll()).toEqual([]);
     stream.ask("routes", { subscribe: ["r"] });
     expect(stream.ackAll()).toEqual([{ type: "routes", updates: ["r"], removed: [] }, { type: "virtualHosts", updates: ["r/x"], removed: [] }]);
+  });
+});
+
+describe("virtual hosts that are asked for by name", () => {
+  const hosts = (updates: string[], rest: Partial<Heard> = {}): Heard => ({ type: "virtualHosts", updates, removed: [], ...rest });
+  const asking = (): Transcript => {
+    const stream = started();
+    stream.ask("routes", { subscribe: ["r"] });
+    stream.ask("virtualHosts");
+    stream.ackAll();
+    return stream;
+  };
+
+  it("and do not exist are answered as such, each time, and sent when they appear; one that goes is removed", () => {
+    const stream = asking();
+    stream.ask("virtualHosts", { subscribe: ["r/later"] });
+    expect(stream.ackAll()).toEqual([hosts([], { unresolved: ["r/later"] })]);
+    stream.ask("virtualHosts", { subscribe: ["r/later", "r/x", "r/never"] });
+    expect(stream.ackAll()).toEqual([hosts(["r/x"], { unresolved: ["r/later", "r/never"] })]);
+    stream.content({ virtualHosts: { "r/x": "1", "r/y": "1", "r/later": "1" } });
+    expect(stream.ackAll()).toEqual([hosts(["r/later"])]);
+    stream.content({ virtualHosts: { "r/x": "1", "r/y": "1" } });
+    expect(stream.ackAll()).toEqual([hosts([], { removed: ["r/later"] })]);
+    expect(stateOf(stream, "vhds")).toBe("SYNCED");
+  });
+
+  it("and do not exist are answered again after a rejection", () => {
+    const stream = asking();
+    stream.ask("virtualHosts", { subscribe: ["r/x", "r/never"] });
+    stream.heard();
+    stream.nack("virtualHosts", "no");
+    expect(stream.ackAll()[0]).toEqual(hosts([], { unresolved: ["r/never"] }));
+  });
+
+  it("are all that a client gets that never asked for all; what it unsubscribes it hears of no more", () => {
+    const stream = startTranscript({ ...DELTA_ADS, only: resourceTypes.virtualHosts.typeUrl });
+    stream.content({ virtualHosts: { "r/x": "1", "r/y": "1", "s/x": "1" } });
+    stream.ask("virtualHosts", { subscribe: ["r/x"] });
+    expect(stream.ackAll()).toEqual([hosts(["r/x"])]);
+    stream.content({ virtualHosts: { "r/x": "2", "r/y": "2", "s/x": "1" } });
+    expect(stream.ackAll()).toEqual([hosts(["r/x"])]);
+    stream.ask("virtualHosts", { unsubscribe: ["r/x"] });
+    stream.content({ virtualHosts: { "r/x": "3", "r/y": "3", "s/x": "1" } });
+    expect(stream.ackAll()).toEqual([]);
+  });
+
+  it("come beside all others on a stream of their own, whose first request names nothing", () => {
+    const stream = startTranscript({ ...DELTA_ADS, only: resourceTypes.virtualHosts.typeUrl });
+    stream.content({ virtualHosts: { "r/x": "1", "s/x": "1" } });
+    stream.ask("virtualHosts");
+    expect(stream.ackAll()).toEqual([hosts(["r/x", "s/x"])]);
+    stream.ask("virtualHosts", { subscribe: ["r/never"] });
+    expect(stream.ackAll()).toEqual([hosts([], { unresolved: ["r/never"] })]);
+    stream.ask("virtualHosts", { unsubscribe: ["*"] });
+    stream.content({ virtualHosts: { "r/x": "2", "s/x": "2", "r/never": "1" } });
+    expect(stream.ackAll()).toEqual([hosts(["r/never"])]);
   });
 });
 

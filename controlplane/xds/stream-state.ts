@@ -194,7 +194,8 @@ function sendUpdates(run: Run, typeUrl: string, effects: StreamEffect[]): void {
   if (type === undefined || pending === undefined || type.flight !== undefined || !hasUpdates(pending, type)) return;
   if (type.kind !== undefined && AFTER_CLUSTERS.has(type.kind) && isMoving(run, CLUSTERS, ENDPOINTS)) return;
   if (type.kind === "virtualHosts" && isMoving(run, ROUTES)) return;
-  send(run, typeUrl, type, pending.updates, pending.absent, effects);
+  const isUnresolved = (name: string): boolean => type.kind === "virtualHosts" && type.subscription.names.has(name);
+  send(run, typeUrl, type, pending.updates, pending.absent.filter((name) => !isUnresolved(name)), effects, pending.absent.filter(isUnresolved));
   if (typeUrl === CLUSTERS) announceEndpoints(run, type, pending.updates, effects);
 }
 
@@ -207,14 +208,14 @@ function isMoving(run: Run, ...typeUrls: readonly string[]): boolean {
   });
 }
 
-function send(run: Run, typeUrl: string, type: TypeState, updates: readonly EncodedResource[], removed: readonly string[], effects: StreamEffect[]): void {
+function send(run: Run, typeUrl: string, type: TypeState, updates: readonly EncodedResource[], removed: readonly string[], effects: StreamEffect[], unresolved: readonly string[] = []): void {
   const nonce = String(run.state.nextNonce);
   const whole = updates.length === type.basis.size ? type.basis : undefined;
-  const flight = { nonce, updates: whole ?? new Map(updates.map((resource) => [resource.name, resource])), removed };
+  const flight = { nonce, updates: whole ?? new Map(updates.map((resource) => [resource.name, resource])), removed: [...removed, ...unresolved] };
   const said = isFullState(type) ? wholeState(type, removed) : updates;
   run.state = { ...withType(run.state, typeUrl, sendOff(type, flight)), nextNonce: run.state.nextNonce + 1 };
   run.pending.set(typeUrl, { updates: [], absent: [], removals: run.pending.get(typeUrl)!.removals, settled: [] });
-  if (type.dialect === "delta") effects.push({ kind: "send", typeUrl, nonce, version: "", updates, removed, ...(whole && { whole }) });
+  if (type.dialect === "delta") effects.push({ kind: "send", typeUrl, nonce, version: "", updates, removed, ...(unresolved.length > 0 && { unresolved }), ...(whole && { whole }) });
   else effects.push({ kind: "send", typeUrl, nonce, version: versionOf(type, said as readonly EncodedResource[]), updates: said, removed: [] });
 }
 

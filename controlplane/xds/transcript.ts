@@ -5,8 +5,8 @@ import { kindOf, resourceTypes } from "../snapshot/type-urls.ts";
 import { type ContentMaps, DELTA_ADS, type SendEffect, type StreamEffect, type StreamEvent, type StreamKind, type StreamRequest } from "./stream-events.ts";
 import { newStreamState, step, type StreamState } from "./stream-state.ts";
 
-/** A response as a test reads it: names that were sent and removed. */
-export interface Heard { readonly type: string; readonly updates: readonly string[]; readonly removed: readonly string[] }
+/** A response as a test reads it: names that were sent and removed, and virtual hosts that do not exist, where there are any. */
+export interface Heard { readonly type: string; readonly updates: readonly string[]; readonly removed: readonly string[]; readonly unresolved?: readonly string[] }
 
 export interface Transcript {
   state(): StreamState;
@@ -73,7 +73,7 @@ export function startTranscript(kind: StreamKind = DELTA_ADS): Transcript {
     sends = [];
     return list;
   };
-  const heard = (): Heard[] => takeSends().map(({ typeUrl, updates, removed }) => ({ type: kindOf(typeUrl) ?? typeUrl, updates: updates.map(({ name }) => name), removed }));
+  const heard = (): Heard[] => takeSends().map(({ typeUrl, updates, removed, unresolved }) => ({ type: kindOf(typeUrl) ?? typeUrl, updates: updates.map(({ name }) => name), removed, ...(unresolved && { unresolved }) }));
 
   return {
     state: () => state,

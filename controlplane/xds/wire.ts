@@ -11,7 +11,9 @@ const TAG = { sotwVersion: (1 << 3) | 2, typeUrl: (4 << 3) | 2, nonce: (5 << 3) 
 /** Of Any. */
 const ANY_VALUE = (2 << 3) | 2;
 /** Of Resource. */
-const RESOURCE_PAYLOAD = (2 << 3) | 2, RESOURCE_NAME = (3 << 3) | 2;
+const RESOURCE_PAYLOAD = (2 << 3) | 2, RESOURCE_NAME = (3 << 3) | 2, RESOURCE_ALIASES = (4 << 3) | 2;
+/** Of DeltaDiscoveryResponse. */
+const RESOURCES = (2 << 3) | 2;
 
 /** A response that has yet to become bytes: that happens when the transport takes it. To grpc-js it passes for a Buffer, of which this is all that is asked. */
 export interface UnwrittenResponse {
@@ -49,11 +51,12 @@ export function createResponseEncoder(controlPlane: string): ResponseEncoder {
 const bytesOf = ({ bytes }: WireResource): Uint8Array => bytes;
 
 /** All of a response but its resources. Fields may stand in any order. */
-function encodeRest(dialect: Dialect, { removed, typeUrl, version, nonce }: SendEffect, identifier: Uint8Array): Uint8Array {
+function encodeRest(dialect: Dialect, { removed, unresolved = [], typeUrl, version, nonce }: SendEffect, identifier: Uint8Array): Uint8Array {
   const writer = protobuf.Writer.create();
   if (dialect === "sotw") return writer.uint32(TAG.sotwVersion).string(version).uint32(TAG.typeUrl).string(typeUrl).uint32(TAG.nonce).string(nonce).uint32(TAG.sotwControlPlane).bytes(identifier).finish();
   writer.uint32(TAG.typeUrl).string(typeUrl).uint32(TAG.nonce).string(nonce);
   for (const name of removed) writer.uint32(TAG.removed).string(name);
+  for (const name of unresolved) writer.uint32(RESOURCES).fork().uint32(RESOURCE_NAME).string(name).uint32(RESOURCE_ALIASES).string(name).ldelim();
   return writer.uint32(TAG.deltaControlPlane).bytes(identifier).finish();
 }
 
