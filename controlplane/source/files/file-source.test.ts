@@ -183,6 +183,21 @@ describe("what a file source sees change", () => {
     await until(() => accounts() === "a=2");
   });
 
+  it("keeps what a link led to while it leads nowhere, says so, and lets go of it with the link", async () => {
+    await write("b.yaml", account("b", "1"));
+    await mkdir(join(directory, "..v1"));
+    await write("..v1/a.yaml", account("a", "1"));
+    await symlink("..v1/a.yaml", join(directory, "a.yaml"));
+    await begin();
+    expect(accounts()).toBe("a=1 b=1");
+    await rm(join(directory, "..v1"), { recursive: true });
+    await until(() => batches.at(-1)?.notices.length === 1);
+    expect(batches.at(-1)?.notices).toMatchObject([{ file: join(directory, "a.yaml"), message: "cannot be read (the link leads nowhere): its last objects are kept" }]);
+    expect(accounts()).toBe("a=1 b=1");
+    await unlink(join(directory, "a.yaml"));
+    await until(() => accounts() === "b=1" && batches.at(-1)?.notices.length === 0);
+  });
+
   it("sees a change behind a linked directory", async () => {
     const outside = await mkdtemp(join(tmpdir(), "file-source-outside-"));
     await writeFile(join(outside, "a.yaml"), account("a", "1"));

@@ -73,8 +73,9 @@ export async function scanDirectory(root: string): Promise<Scan> {
       found.set(path, signatureOf(stats));
       if (!entry.isFile()) links.add(path);
     } catch (error) {
-      // A name that vanished between two calls, or a link to nowhere, is a file that is not there.
+      // A name that vanished between two calls is a file that is not there. A link that leads nowhere was not taken away: what it led to is on its way, as in a mounted volume.
       if (!isMissing(error)) unreadable.push({ path, reason: reasonOf(error) });
+      else if (isLink(path)) unreadable.push({ path, reason: "the link leads nowhere" });
     }
   };
 
@@ -83,14 +84,18 @@ export async function scanDirectory(root: string): Promise<Scan> {
   return { files, links, directories, unreadable: unreadable.sort((a, b) => compareText(a.path, b.path)), rootMissing };
 }
 
-/** Returns what a document looks like now; undefined if there is none at its path, "unknown" if that cannot be told. */
+/** Returns what a document looks like now; undefined if there is none at its path, "unknown" if that cannot be told, as of a link that leads nowhere. */
 export function signatureAt(path: string): FileSignature | undefined | "unknown" {
   try {
     const stats = statSync(path, { bigint: true });
     return stats.isFile() ? signatureOf(stats) : "unknown";
   } catch (error) {
-    return isMissing(error) ? undefined : "unknown";
+    return isMissing(error) && !isLink(path) ? undefined : "unknown";
   }
+}
+
+function isLink(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true;
 }
 
 /** Returns whether what stands at a path is a plain file or nothing: what is neither a directory nor a link has nothing below it. */
