@@ -23,6 +23,8 @@ import { coalesce } from "./snapshot/coalesce.ts";
 import { createResourceEncoder } from "./snapshot/encode.ts";
 import { createPublisher, publishAwaited } from "./snapshot/publisher.ts";
 import { createFileSource, type FileSource } from "./source/files/file-source.ts";
+import type { ParseAside } from "./source/files/parse-ahead.ts";
+import { createYamlThread } from "./source/files/yaml-thread.ts";
 import { ACCEPTED_OBJECTS_FILE, type AcceptedObjects, createAcceptedObjects } from "./store/accepted-objects.ts";
 import { createStore, type Store } from "./store/store.ts";
 import type { World } from "./store/world.ts";
@@ -69,7 +71,8 @@ const WEEK_MS = 7 * 24 * 3_600_000;
 /** The control plane of one mesh directory, not yet started. */
 export function createControlPlane(settings: ServeSettings, deps: ControlPlaneDeps): ControlPlane {
   const { logger, clock } = deps;
-  const sources = createSources(settings, clock);
+  const yaml = createYamlThread({ script: deps.installation.yamlThreadScript });
+  const sources = createSources(settings, clock, yaml.parse);
   const keeping = { news: createDiskNews(settings.stateDir, deps.complain), sleep: (ms: number, signal: AbortSignal) => clock.sleep(ms, signal) };
   const accepted = createAcceptedObjects(join(settings.stateDir, ACCEPTED_OBJECTS_FILE), ({ kind }) => kind !== "Pod", { ...keeping, quietMs: KEEP_AFTER_MS });
   const store = createStore({ strict: settings.strict, remembered: accepted.read(), ...(settings.allowEmpty ? {} : { keeps: { name: "mesh", directory: settings.directory } }) });
@@ -141,6 +144,7 @@ export function createControlPlane(settings: ServeSettings, deps: ControlPlaneDe
       publish.cancel();
       publisher.cancel();
       plugins.close();
+      yaml.close();
       await Promise.all(sources.map((source) => source.stop()));
       await Promise.all([accepted.flush(), tokenFile.flush()]);
       await running.xds?.close();
@@ -157,10 +161,10 @@ async function makeShared(snapshots: ClassSnapshots<Inputs, ProxyClass>, inputs:
 }
 
 /** The mesh directory, and beside it what `scrim up` says of the pods it runs. */
-function createSources({ directory, runtimeDir, allowEmpty }: ServeSettings, clock: Clock): readonly FileSource[] {
-  const mesh = createFileSource({ directory, name: "mesh", clock, allowEmpty });
+function createSources({ directory, runtimeDir, allowEmpty }: ServeSettings, clock: Clock, parseAside: ParseAside): readonly FileSource[] {
+  const mesh = createFileSource({ directory, name: "mesh", clock, allowEmpty, parseAside });
   // Pods come and go by `scrim up`'s own word: when it says that there are none, there are none.
-  return runtimeDir === undefined ? [mesh] : [mesh, createFileSource({ directory: runtimeDir, name: "runtime", clock, allowEmpty: true, include: (path) => path.endsWith(".yaml") })];
+  return runtimeDir === undefined ? [mesh] : [mesh, createFileSource({ directory: runtimeDir, name: "runtime", clock, allowEmpty: true, parseAside, include: (path) => path.endsWith(".yaml") })];
 }
 
 function createSnapshots(logger: Logger): ClassSnapshots<Inputs, ProxyClass> {

@@ -123,11 +123,11 @@ spec: {hosts: ["*"], gateways: [g], http: [{match: [{uri: {prefix: /api}}, {uri:
 describe("the command tree", () => {
   const printed: string[] = [];
   const terminal = { out: (text: string) => void printed.push(text), err: (text: string) => void printed.push(text) };
-  const program = createProgram({ environment: readEnvironment({}), installation: { launcher: "", filtersDir: "", pluginCheckScript: "" }, terminal, clock: createSystemClock() });
+  const program = createProgram({ environment: readEnvironment({}), installation: { launcher: "", filtersDir: "", pluginCheckScript: "", yamlThreadScript: "" }, terminal, clock: createSystemClock() });
 
   it.each([["up"], ["serve"], ["proxy-status"], ["proxy-config"], ["proxy-config", "ecds"], ["translate"], ["bootstrap"], ["envoy"], ["plugin"], ["plugin", "push"], ["plugin", "run"], ["version"]])("has --help for %s", async (...names) => {
     printed.length = 0;
-    await expect(createProgram({ environment: readEnvironment({}), installation: { launcher: "", filtersDir: "", pluginCheckScript: "" }, terminal, clock: createSystemClock() }).parseAsync([...names, "--help"], { from: "user" })).rejects.toMatchObject({ exitCode: 0 });
+    await expect(createProgram({ environment: readEnvironment({}), installation: { launcher: "", filtersDir: "", pluginCheckScript: "", yamlThreadScript: "" }, terminal, clock: createSystemClock() }).parseAsync([...names, "--help"], { from: "user" })).rejects.toMatchObject({ exitCode: 0 });
     expect(printed.join("")).toContain("Usage: scrim");
   });
   it("refuses a bootstrap without a namespace", async () => {

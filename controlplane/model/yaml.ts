@@ -1,7 +1,8 @@
 // YAML text to documents with places. Pure: text in, documents or problems out.
-import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument, type YAMLMap } from "yaml";
+import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
 import type { FieldPath, PlaceInText, SourceDocument, SyntaxProblem } from "./document.ts";
 import type { SourceLocation } from "./object.ts";
+import { findPlace, type FoundPlace, placeAt, type Places, placesOf } from "./yaml-places.ts";
 
 /** Largest file that is read, in characters: bigger ones are refused before any parsing. */
 export const MAX_TEXT_LENGTH = 4 * 1024 * 1024;
@@ -21,7 +22,8 @@ export interface TextPiece {
 /** What one piece of text says, without its place in the file, so that it can be kept while the text around it moves. */
 export type ParsedPiece =
   | { readonly kind: "empty" }
-  | { readonly kind: "document"; readonly value: unknown; readonly line: number; readonly column: number }
+  /** `places`: of its fields; left out where they are cheaply found when somebody asks. */
+  | { readonly kind: "document"; readonly value: unknown; readonly line: number; readonly column: number; readonly places?: Places }
   | { readonly kind: "broken"; readonly problems: readonly Place[] };
 
 /** A problem's place inside its piece, both from 1. */
@@ -64,8 +66,8 @@ function hasContentIn(text: string, at: number, end: number): boolean {
   return rest !== "" && !rest.startsWith("#") && !rest.startsWith("%") && rest !== "\uFEFF";
 }
 
-/** Returns what one piece says. Never throws, whatever the text. */
-export function parsePiece(text: string): ParsedPiece {
+/** Returns what one piece says; with the places of its fields where these are asked for. Never throws, whatever the text. */
+export function parsePiece(text: string, options: { readonly withPlaces?: boolean } = {}): ParsedPiece {
   try {
     const lines = new LineCounter();
     const document = parseTree(text, lines);
@@ -80,7 +82,7 @@ export function parsePiece(text: string): ParsedPiece {
     const value: unknown = document.toJS({ maxAliasCount: MAX_ALIASES });
     const place = placeAt(lines, document.contents.range?.[0] ?? 0);
     if (deeperThan(value, MAX_DEPTH)) return { kind: "broken", problems: [{ ...place, message: `nested deeper than ${MAX_DEPTH} levels` }] };
-    return { kind: "document", value, ...place };
+    return { kind: "document", value, ...place, ...(options.withPlaces === true && { places: placesOf(document, lines) }) };
   } catch (error) {
     // A RangeError of the stack and the alias limit's ReferenceError: both mean a document made to exhaust us.
     return { kind: "broken", problems: [{ line: 1, column: 1, message: readable(error instanceof Error ? error.message : String(error)) }] };
@@ -101,19 +103,19 @@ function readable(message: string): string {
 
 /** Returns the document of a parsed piece, at its place in `file`. */
 export function documentOf(parsed: ParsedPiece & { kind: "document" }, piece: TextPiece, file: string): SourceDocument {
-  let tree: { readonly document: Document; readonly lines: LineCounter } | undefined;
+  let { places } = parsed;
   return {
     file,
     value: parsed.value,
     locate(path, inside) {
       if (path.length === 0) return { file, line: parsed.line + piece.linesBefore, column: parsed.column };
-      // Only documents with something to report are parsed again: trees of all others would be kept for nothing.
-      if (tree === undefined) {
+      // Only documents with something to report are parsed again: places of all others would be kept for nothing.
+      if (places === undefined) {
         const lines = new LineCounter();
-        tree = { document: parseTree(piece.text, lines), lines };
+        places = placesOf(parseTree(piece.text, lines), lines);
       }
-      const found = find(tree.document, path);
-      const place = (inside && placeInBlock(found.node, inside, piece.text, tree.lines)) ?? placeAt(tree.lines, found.offset);
+      const found = findPlace(places, path);
+      const place = (inside && placeInBlock(found, inside, piece.text)) ?? found;
       return { file, line: place.line + piece.linesBefore, column: place.column };
     },
   };
@@ -158,65 +160,16 @@ function faultOfTree(document: Document): { readonly offset: number; readonly me
   return undefined;
 }
 
-function placeAt(lines: LineCounter, offset: number): { line: number; column: number } {
-  const { line, col } = lines.linePos(offset);
-  return { line: Math.max(line, 1), column: Math.max(col, 1) };
-}
-
 function firstLine(message: string): string {
   return message.split("\n", 1)[0] ?? message;
 }
 
-/** Returns the place of a line and column of a literal block's text; undefined if the node is written in another way. */
-function placeInBlock(node: Node | null, inside: PlaceInText, text: string, lines: LineCounter): PlaceInText | undefined {
-  if (!isScalar(node) || node.type !== "BLOCK_LITERAL" || node.range == null) return undefined;
-  const header = placeAt(lines, node.range[0]).line;
-  const content = text.split("\n").slice(header);
+/** Returns the place of a line and column of a literal block's text; undefined if the value is written in another way. */
+function placeInBlock({ literalLine }: FoundPlace, inside: PlaceInText, text: string): PlaceInText | undefined {
+  if (literalLine === undefined) return undefined;
+  const content = text.split("\n").slice(literalLine);
   const indent = /^ */.exec(content.find((line) => line.trim() !== "") ?? "")?.[0].length ?? 0;
-  return { line: header + inside.line, column: indent + inside.column };
-}
-
-/** Returns the deepest part of `path` that exists, with its offset: a field's key, a list's item. */
-function find(document: Document, path: FieldPath): { readonly offset: number; readonly node: Node | null } {
-  let node: Node | null = resolved(document, document.contents);
-  let offset = node?.range?.[0] ?? 0;
-  for (const part of path) {
-    const step = isMap(node) ? stepIntoMap(document, node, part) : isSeq(node) && typeof part === "number" ? stepIntoItem(node.items[part]) : undefined;
-    if (step === undefined) break;
-    offset = step.offset ?? offset;
-    node = resolved(document, step.node);
-  }
-  return { offset, node };
-}
-
-interface Step {
-  readonly offset: number | undefined;
-  readonly node: unknown;
-}
-
-function stepIntoItem(item: unknown): Step | undefined {
-  return item === undefined ? undefined : { offset: (item as Node).range?.[0], node: item };
-}
-
-function stepIntoMap(document: Document, map: YAMLMap, part: string | number): Step | undefined {
-  const pairs = map.items as Pair<unknown, unknown>[];
-  const pair = pairs.find(({ key }) => isScalar(key) && String(key.value) === String(part));
-  if (pair !== undefined) return { offset: (pair.key as Node).range?.[0], node: pair.value };
-  for (const { key, value } of pairs) {
-    if (!isScalar(key) || (key.value !== "<<" && typeof key.value !== "symbol")) continue;
-    const merged = resolved(document, value);
-    for (const source of isSeq(merged) ? merged.items : [merged]) {
-      const from = resolved(document, source);
-      const step = isMap(from) ? stepIntoMap(document, from, part) : undefined;
-      if (step !== undefined) return step;
-    }
-  }
-  return undefined;
-}
-
-function resolved(document: Document, node: unknown): Node | null {
-  if (isAlias(node)) return (node.resolve(document) as Node | undefined) ?? null;
-  return (node as Node | null | undefined) ?? null;
+  return { line: literalLine + inside.line, column: indent + inside.column };
 }
 
 function deeperThan(value: unknown, levels: number): boolean {

@@ -6,6 +6,8 @@ export interface Installation {
   readonly launcher: string;
   /** `filters/build`, the four modules. */
   readonly filtersDir: string;
+  /** The built thread that parses large YAML documents. */
+  readonly yamlThreadScript: string;
   /** The built child process that tries plugins. */
   readonly pluginCheckScript: string;
 }
@@ -13,5 +15,6 @@ export interface Installation {
 /** Returns the installation whose launcher is `<root>/controlplane/cli/scrim.mjs`. */
 export function installationOf(launcher: string): Installation {
   const root = join(dirname(launcher), "../..");
-  return { launcher, filtersDir: join(root, "filters/build"), pluginCheckScript: join(root, "controlplane/build/check-plugin.mjs") };
+  const built = join(root, "controlplane/build");
+  return { launcher, filtersDir: join(root, "filters/build"), yamlThreadScript: join(built, "parse-yaml.mjs"), pluginCheckScript: join(built, "check-plugin.mjs") };
 }

@@ -14,11 +14,18 @@ export function isMeshConfigMap(namespace: string, name: string): boolean {
   return namespace === "istio-system" && name === "istio";
 }
 
+/** It is parsed where everybody waits. */
+const MAX_LENGTH = 64 * 1024;
+
 /**
  * Returns the settings written in `text`, as far as they are right. `at` is the string's own place: findings are put
  * at their lines of it, with the path inside the string in their message.
  */
 export function readMeshConfig(text: string, at: FieldPath, findings: Findings): Loose<MeshConfigDocument> {
+  if (text.length > MAX_LENGTH) {
+    findings.error(at, `is larger than ${MAX_LENGTH / 1024} KiB: nothing that it may say takes so much`);
+    return {};
+  }
   const parsed = parsePiece(text);
   if (parsed.kind === "broken") {
     for (const problem of parsed.problems) findings.error(at, problem.message, problem);

@@ -44,10 +44,11 @@ export async function buildControlPlane({ root, begin }) {
     bundle(root, { entries: CONTROL_PLANE_ENTRIES.map((entry) => ({ in: join(root, entry.in), out: entry.out })), outdir: "controlplane/build" }));
 }
 
-// The second entry is a process of its own, so that a plugin under test can be killed.
+// The second entry is a process of its own, so that a plugin under test can be killed; the third a thread, so that nobody waits for a large document.
 const CONTROL_PLANE_ENTRIES = [
   { out: "scrim", in: "controlplane/cli/index.ts" },
   { out: "check-plugin", in: "controlplane/wasm/check-plugin.ts" },
+  { out: "parse-yaml", in: "controlplane/source/files/parse-yaml.ts" },
 ];
 
 const DEMO_SERVICES = ["productpage", "details", "reviews", "ratings"];

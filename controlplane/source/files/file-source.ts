@@ -5,7 +5,8 @@ import type { FileSnapshot, SourceBatch, SyntaxProblem } from "../../model/docum
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { compareText } from "../../model/object.ts";
 import { createHints } from "./hints.ts";
-import { readStable } from "./read-stable.ts";
+import { isLong, type ParseAside, parseAhead } from "./parse-ahead.ts";
+import { readStable, type StableText } from "./read-stable.ts";
 import { type FileSignature, isLeaf, type Scan, scanDirectory, signatureAt } from "./scan.ts";
 import { MAX_WAIT_MS, observe, QUIET_UNFINISHED_MS, readDueMs, settleDueMs, snapshotOfFailure, snapshotOfText, trackFile, type TrackedFile } from "./tracked-file.ts";
 import { createDirectoryWatch, type HintKind } from "./watch-directories.ts";
@@ -27,6 +28,8 @@ export interface FileSourceOptions {
   readonly include?: (path: string) => boolean;
   /** How often what cannot be watched (links, directories for which there is no watch) is looked at; 250 ms unless given. The rest: EVERYTHING_AFTER times less often. */
   readonly rescanMs?: number;
+  /** Parses large documents somewhere else; here, where others wait meanwhile, unless given. */
+  readonly parseAside?: ParseAside;
 }
 
 /** A directory that tells what it holds. */
@@ -90,7 +93,7 @@ export function createFileSource(options: FileSourceOptions): FileSource {
   async function round(tell: (batch: SourceBatch) => void, first: boolean): Promise<void> {
     await look();
     if (ending.signal.aborted) return;
-    const changes = await dueChanges(files, { first, now: () => clock.monotonicMs(), wasWritten: hints.wasWritten });
+    const changes = await dueChanges(files, { first, now: () => clock.monotonicMs(), wasWritten: hints.wasWritten, parseAside: options.parseAside, parsed: () => wake() });
     holding = !emptyAllowed && emptiesAll(files, changes);
     const notices = noticesOf(scan, directory, holding ? countDocuments(files) : 0);
     const noticed = JSON.stringify(notices);
@@ -166,6 +169,9 @@ interface ReadContext {
   readonly first: boolean;
   readonly now: () => number;
   readonly wasWritten: (path: string) => boolean;
+  readonly parseAside: ParseAside | undefined;
+  /** A file that was being parsed can be looked at. */
+  readonly parsed: () => void;
 }
 
 async function dueChanges(files: ReadonlyMap<string, TrackedFile>, context: ReadContext): Promise<readonly Change[]> {
@@ -183,7 +189,8 @@ async function dueChanges(files: ReadonlyMap<string, TrackedFile>, context: Read
 }
 
 /** Reads the file into `next`, unless it is being written to. */
-async function read(file: TrackedFile, { first, now, wasWritten }: ReadContext): Promise<void> {
+async function read(file: TrackedFile, context: ReadContext): Promise<void> {
+  const { first, now, wasWritten } = context;
   const result = await readStable(file.path);
   if (file.whole) {
     // Whoever writes to it in place was hinted at before the bytes could be seen here; the hint may stand in the queue of this turn.
@@ -206,8 +213,24 @@ async function read(file: TrackedFile, { first, now, wasWritten }: ReadContext):
     file.unfinished = true;
     if (now() - file.sinceMs < QUIET_UNFINISHED_MS && now() - file.untoldSinceMs < MAX_WAIT_MS) return;
   }
-  file.signature = file.readSignature = result.signature;
-  file.next = snapshotOfText(file, result.text) ?? file.next;
+  await takeText(file, result, context);
+}
+
+/** Makes of a text what is to be told; a long one is parsed first, while other files go on. */
+async function takeText(file: TrackedFile, { text, signature }: StableText, { first, now, parseAside, parsed }: ReadContext): Promise<void> {
+  if (file.ahead?.text !== text) file.ahead = undefined;
+  if (file.ahead === undefined && isLong(text, file.parsed)) {
+    const ahead: NonNullable<TrackedFile["ahead"]> = file.ahead = { text, signature, outcome: undefined };
+    file.signature = signature;
+    const done = parseAhead(text, file.parsed, parseAside).then((outcome) => void (ahead.outcome = outcome));
+    if (first) await done;
+    else void done.then(parsed);
+  }
+  const outcome = file.ahead?.outcome;
+  if (file.ahead !== undefined && outcome === undefined) return;
+  file.ahead = undefined;
+  file.next = (outcome?.kind === "failed" ? snapshotOfFailure(file, outcome.reason, now()) : snapshotOfText(file, text, outcome)) ?? file.next;
+  file.signature = file.readSignature = signature;
 }
 
 /** Returns the change that lets go of what vanished, after the quiet time. */

@@ -15,8 +15,8 @@ export interface ParsedFile {
 /** Most documents a file may hold. */
 const MAX_DOCUMENTS = 50_000;
 
-/** Returns the documents of a YAML or JSON text, in order. `before` is what the file's last parse returned. Never throws. */
-export function parseFile(text: string, file: string, before?: ParsedFile): ParsedFile {
+/** Returns the documents of a YAML or JSON text, in order. `before` is what the file's last parse returned, or what was parsed ahead. Never throws. */
+export function parseFile(text: string, file: string, before?: Pick<ParsedFile, "pieces">): ParsedFile {
   if (text.length > MAX_TEXT_LENGTH) {
     return { documents: [], problems: [{ file, line: 1, column: 1, message: `is larger than ${MAX_TEXT_LENGTH / 1024 / 1024} MiB: split it` }], pieces: new Map() };
   }

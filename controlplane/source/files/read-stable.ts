@@ -3,9 +3,12 @@ import { open } from "node:fs/promises";
 import { MAX_TEXT_LENGTH } from "../../model/yaml.ts";
 import { type FileSignature, isMissing, reasonOf, signatureOf } from "./scan.ts";
 
+/** A file's text, with what the file looked like then. */
+export interface StableText { readonly text: string; readonly signature: FileSignature }
+
 /** What came of reading a file. */
 export type StableRead =
-  | { readonly outcome: "read"; readonly text: string; readonly signature: FileSignature }
+  | { readonly outcome: "read" } & StableText
   /** It was written to while it was read, or is gone: look again. */
   | { readonly outcome: "unstable" }
   | { readonly outcome: "failed"; readonly reason: string; readonly signature: FileSignature | undefined };

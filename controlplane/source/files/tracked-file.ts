@@ -1,5 +1,6 @@
 // One file as the source remembers it: what was last seen of it, what was last told about it, and what is due when. Pure.
 import type { FileSnapshot, SourceDocument } from "../../model/document.ts";
+import type { ParsedAhead } from "./parse-ahead.ts";
 import { type ParsedFile, parseFile } from "./parse-file.ts";
 import type { FileSignature } from "./scan.ts";
 
@@ -28,6 +29,8 @@ export interface TrackedFile {
   /** The text last read, and what it says. */
   text: string | undefined;
   parsed: ParsedFile | undefined;
+  /** A long text that was read, and what it says as soon as that is known. */
+  ahead: { readonly text: string; readonly signature: FileSignature; outcome: ParsedAhead | undefined } | undefined;
   /** True if it was put there as a whole, and not written to since: there is nothing to wait for. */
   whole: boolean;
   /** True if the text now there was read and does not end with a line break. */
@@ -41,7 +44,7 @@ export interface TrackedFile {
 /** Returns a file of which nothing is known. */
 export function trackFile(path: string, nowMs: number): TrackedFile {
   return {
-    path, signature: undefined, sinceMs: nowMs, untoldSinceMs: nowMs, readSignature: undefined, text: undefined, parsed: undefined,
+    path, signature: undefined, sinceMs: nowMs, untoldSinceMs: nowMs, readSignature: undefined, text: undefined, parsed: undefined, ahead: undefined,
     whole: false, unfinished: false, next: undefined, told: undefined,
   };
 }
@@ -60,6 +63,8 @@ export function observe(file: TrackedFile, signature: FileSignature | undefined,
 /** Returns when the file should be read, or undefined if there is nothing new to read. */
 export function readDueMs(file: TrackedFile): number | undefined {
   if (file.signature === undefined || file.signature === file.readSignature) return undefined;
+  // It is being parsed: until that is done there is nothing to look at.
+  if (file.ahead !== undefined && file.ahead.outcome === undefined && file.ahead.signature === file.signature) return undefined;
   const quietMs = file.unfinished ? QUIET_UNFINISHED_MS : file.whole ? 0 : QUIET_MS;
   return Math.min(file.sinceMs + quietMs, file.untoldSinceMs + MAX_WAIT_MS);
 }
@@ -78,10 +83,10 @@ export function snapshotOfFailure(file: TrackedFile, reason: string, nowMs: numb
   return { file: file.path, documents: [], problems: [{ file: file.path, line: 1, column: 1, message: reason }], settled: true };
 }
 
-/** Returns what to tell after `text` was read; undefined if it says what was told already. */
-export function snapshotOfText(file: TrackedFile, text: string): FileSnapshot | undefined {
+/** Returns what to tell after `text` was read, some of which may have been parsed `ahead`; undefined if it says what was told already. */
+export function snapshotOfText(file: TrackedFile, text: string, ahead?: Pick<ParsedFile, "pieces">): FileSnapshot | undefined {
   if (text === file.text && file.told !== undefined) return undefined;
-  const parsed = parseFile(text, file.path, file.parsed);
+  const parsed = parseFile(text, file.path, ahead ?? file.parsed);
   file.text = text;
   file.parsed = parsed;
   const { told } = file;

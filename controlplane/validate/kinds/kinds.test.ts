@@ -365,6 +365,7 @@ describe("MeshConfig", () => {
     expect(config("trustDomian: a.b")).toEqual(['data.mesh: trustDomian: unknown field "trustDomian"; did you mean "trustDomain"?']);
     expect(config("trustDomain: A:80")).toEqual(["data.mesh: trustDomain: must be a domain in lower case, without port"]);
     expect(config("a: [")[0]).toContain("data.mesh: Flow sequence");
+    expect(config(`# ${"x".repeat(70_000)}\ntrustDomain: a.b`)).toEqual(["data.mesh: is larger than 64 KiB: nothing that it may say takes so much"]);
     expect(config("enableTracing: true", "warning")).toEqual(["data.mesh: enableTracing: MeshConfig.enableTracing is not supported yet and has no effect"]);
   });
   it("is not looked for elsewhere", () => {
