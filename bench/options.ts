@@ -52,10 +52,11 @@ export const HELP = `npm run bench -- BENCH [options]
                 connect all, change one VirtualService, change one endpoint
                 at 100 and 500 proxies with 500 services, and at 1,000 with 1,000, unless one size is asked for:
       --proxies N       clients (100)                         --services M    services, each with 2 subsets (500)
-      --changes N       how often each change is measured (10)
+      --changes N       how often each change is measured, after 15 that are told apart (20)
   endurance     a mesh of real Envoys and its control plane, for long: first xDS is cut without anybody being told, while the
-                mesh's files change
-      --partition-minutes N   how long xDS is cut (60)
+                mesh's files change; then a day's changes, reconnects and rejections, and whether anything grows with them
+      --partition-minutes N   how long xDS is cut (60; 0: not at all)
+      --changes N       how many changes (10,000; 0: none)    --hours N       over so many hours (0: as fast as they go)
 
   --json FILE   the results with every single measurement
   --quick       short and coarse: does it work?

@@ -18,7 +18,7 @@ import type { FromControlPlane, ProcessSample, ToControlPlane } from "./messages
 setFlagsFromString("--expose-gc");
 const collectGarbage = runInNewContext("gc") as () => void;
 const tell = (message: FromControlPlane): void => void process.send?.(message);
-const counted = { Map, Set, Array, Promise, AbortController, Uint8Array, Function } as const;
+const counted = { Map, Set, Promise, AbortController } as const;
 
 async function start(settings: ServeSettings): Promise<void> {
   const controlPlane = createControlPlane(settings, {

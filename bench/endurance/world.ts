@@ -36,6 +36,12 @@ export interface World {
   state(): MeshState;
   /** Writes what differs from the state before, each file by renaming. */
   change(to: Partial<MeshState>): void;
+  /** Writes any file of the mesh by renaming. */
+  write(name: string, text: string): void;
+  /** Pods that are known to the mesh and have no Envoy: whoever has their token may be their proxy. */
+  guests(): readonly PodRecord[];
+  /** Another pod, of another name and address, comes in the place of one. */
+  replaceGuest(index: number): void;
   /** Starts the Envoys; the control plane must have made its root certificate. */
   startEnvoys(xdsPort: number, adjust?: (bootstrap: object) => object): Promise<readonly BenchEnvoy[]>;
   /** The Envoys that are running, in the order of the pods. */
@@ -43,26 +49,29 @@ export interface World {
   close(): Promise<void>;
 }
 
-/** Writes the mesh and starts its applications. */
-export async function createWorld(): Promise<World> {
+/** Writes the mesh, with so many pods beside those that get an Envoy, and starts its applications. */
+export async function createWorld(guestCount = 0): Promise<World> {
   const base = scratchDirectory();
   const directories = { mesh: join(base, "mesh"), runtime: join(base, "runtime"), state: join(base, "state"), cache: join(base, "cache") };
   for (const directory of Object.values(directories)) mkdirSync(directory, { recursive: true, mode: 0o700 });
   const applications = await Promise.all(["web", "a", "b", "late"].map(startApplication));
   const [web = 0, a = 0, b = 0, late = 0] = applications.map(portOf);
   const pods = podsOf(web);
-  writeFileSync(join(directories.runtime, "identities.json"), renderIdentities(pods), { mode: 0o600 });
-  writeFileSync(join(directories.runtime, "pods.yaml"), renderPods(pods.map((pod) => ({ pod, ready: true, deletionTimestamp: undefined, envoyPid: undefined })), 1));
+  let guestNumber = 0;
+  const guests = Array.from({ length: guestCount }, () => guestOf(guestNumber++));
+  let revision = 0;
+  const writePods = (): void => {
+    const all = [...pods, ...guests];
+    replace(join(directories.runtime, "identities.json"), renderIdentities(all));
+    replace(join(directories.runtime, "pods.yaml"), renderPods(all.map((pod) => ({ pod, ready: true, deletionTimestamp: undefined, envoyPid: undefined })), ++revision));
+  };
+  writePods();
   let state: MeshState = { route: 0, plugin: 0, endpoint: 0, services: 0 };
   const files = (of: MeshState): Readonly<Record<string, string>> => ({
     "services.yaml": [selecting("web"), selecting("client")].join("---\n"), "route.yaml": routeOf(of.route), "plugin.yaml": pluginOf(moduleOf(base, of.plugin), of.plugin),
     "outside.yaml": serviceAt("outside", of.endpoint === 0 ? a : b), "late.yaml": of.services === 0 ? "" : serviceAt(`late-${of.services}`, late),
   });
-  const write = (name: string, text: string): void => {
-    const path = join(directories.mesh, name);
-    writeFileSync(`${path}.new`, text);
-    renameSync(`${path}.new`, path);
-  };
+  const write = (name: string, text: string): void => replace(join(directories.mesh, name), text);
   for (const [name, text] of Object.entries(files(state))) write(name, text);
   let envoys: readonly BenchEnvoy[] = [];
   return {
@@ -74,6 +83,12 @@ export async function createWorld(): Promise<World> {
       state = { ...state, ...to };
       for (const [name, text] of Object.entries(files(state))) if (before[name] !== text) write(name, text);
     },
+    write,
+    guests: () => guests,
+    replaceGuest(index) {
+      guests[index] = guestOf(guestNumber++);
+      writePods();
+    },
     async startEnvoys(xdsPort, adjust = (bootstrap) => bootstrap) {
       envoys = await Promise.all(pods.map((pod) => startEnvoy(adjust(bootstrapOf(pod, xdsPort, directories.state)), 1)));
       return envoys;
@@ -84,6 +99,19 @@ export async function createWorld(): Promise<World> {
       for (const application of applications) application.close().closeAllConnections();
     },
   };
+}
+
+function replace(path: string, text: string): void {
+  writeFileSync(`${path}.new`, text, { mode: 0o600 });
+  renameSync(`${path}.new`, path);
+}
+
+/** Each has a name, an address and, every second one, a service account of its own. */
+function guestOf(number: number): PodRecord {
+  const name = `guest-${number}`;
+  const ip = `10.77.${number >> 8}.${number & 255}`;
+  const ports = [{ name: "http", port: INBOUND_PORT, address: `${ip}:${INBOUND_PORT}`, app: { address: "127.0.0.1", port: INBOUND_PORT } }];
+  return { kind: "sidecar", name, namespace: "guests", workload: "guest", ordinal: number, labels: { app: "guest" }, serviceAccount: number % 2 === 0 ? name : "guest", templateHash: "", ip, ports, token: randomBytes(32).toString("hex") };
 }
 
 function startApplication(name: string): Promise<Server> {
