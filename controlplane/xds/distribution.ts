@@ -61,17 +61,19 @@ export function holds(type: TypeState, { name, version }: EncodedResource): bool
 
 export interface ReachOptions {
   readonly streams: Iterable<XdsStream>;
+  /** Something newer was announced to it, which its state does not know yet: nothing can be said to have reached it. */
+  readonly isStale: (stream: XdsStream) => boolean;
   readonly withheldFrom: (stream: XdsStream) => readonly Withheld[];
 }
 
 /** How far the content under a name has come that each proxy is to have; a name that is nowhere published any more has reached who dropped it. */
-export function reachOf(kind: ResourceKind, name: string, { streams, withheldFrom }: ReachOptions): ResourceReach {
+export function reachOf(kind: ResourceKind, name: string, { streams, isStale, withheldFrom }: ReachOptions): ResourceReach {
   const waiting: string[] = [];
   const refused: { nodeId: string; reason: string }[] = [];
   let of = 0, reached = 0;
   for (const stream of streams) {
     const nodeId = stream.proxy?.node.id;
-    const outcome = nodeId === undefined ? undefined : outcomeAt(stream, kind, name, withheldFrom(stream));
+    const outcome = nodeId === undefined ? undefined : isStale(stream) ? "waiting" : outcomeAt(stream, kind, name, withheldFrom(stream));
     if (nodeId === undefined || outcome === undefined) continue;
     of++;
     if (outcome === "reached") reached++;

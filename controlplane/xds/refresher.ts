@@ -21,21 +21,22 @@ export interface RefresherParts {
   readonly source: ContentSource;
   readonly book: AcceptanceBook;
   readonly trials: Trials<XdsStream>;
-  readonly nowMs: () => number;
+  readonly clock: { nowMs(): number; monotonicMs(): number };
   /** A bug in one class's translation must not reach the other classes; its proxy keeps what it has. */
   readonly failed: (stream: XdsStream, error: unknown) => void;
 }
 
 export interface Refresher {
   refresh(stream: XdsStream): void;
-  refreshAll(): void;
+  /** Whether it was announced that this stream is due something else, and it has not been looked at since. */
+  isStale(stream: XdsStream): boolean;
   /** They are looked at again soon, some at a time. */
   markStale(streams: Iterable<XdsStream>): void;
   forget(stream: XdsStream): void;
 }
 
-/** Streams looked at before other work gets its turn. */
-const STREAMS_PER_TURN = 50;
+/** How long streams are looked at before other work gets its turn: of a small change that is hundreds of them, of one that concerns everything a few. */
+const TURN_MS = 10;
 const NOTHING: EncodedMap = new Map();
 
 /** A refresher of no streams yet. */
@@ -45,7 +46,7 @@ export function createRefresher(parts: RefresherParts): Refresher {
   const bringUpToDate = createUpdate(parts);
   let isTurnPlanned = false;
   const refresh = (stream: XdsStream): void => {
-    const announcedAtMs = stale.get(stream) ?? parts.nowMs();
+    const announcedAtMs = stale.get(stream) ?? parts.clock.nowMs();
     stale.delete(stream);
     try {
       stream.changedAtMs ??= announcedAtMs;
@@ -60,21 +61,19 @@ export function createRefresher(parts: RefresherParts): Refresher {
     isTurnPlanned = true;
     setImmediate(() => {
       isTurnPlanned = false;
-      let left = STREAMS_PER_TURN;
+      const endMs = parts.clock.monotonicMs() + TURN_MS;
       for (const stream of stale.keys()) {
-        if (left-- === 0) break;
         refresh(stream);
+        if (parts.clock.monotonicMs() >= endMs) break;
       }
       planTurn();
     });
   };
   return {
     refresh,
-    refreshAll() {
-      for (const stream of [...stale.keys()]) refresh(stream);
-    },
+    isStale: (stream) => stale.has(stream),
     markStale(streams) {
-      const nowMs = parts.nowMs();
+      const nowMs = parts.clock.nowMs();
       for (const stream of streams) if (!stale.has(stream)) stale.set(stream, nowMs);
       planTurn();
     },

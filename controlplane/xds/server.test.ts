@@ -243,8 +243,8 @@ describe("streams", () => {
     await until(() => server.status()[0]?.synced === true);
     resources.clusters.set("b", { nmae: "misspelt" } as never);
     server.notify();
-    expect(server.status()[0]).toMatchObject({ pod: "web-1" });
-    expect(failures).toHaveLength(1);
+    expect(server.status()[0]).toMatchObject({ pod: "web-1", synced: false });
+    await until(() => failures.length === 1);
     resources.clusters.delete("b");
     setCluster("c", "1");
     server.notify();

@@ -1,6 +1,7 @@
 // Bytes that many responses have in common: all resources of a map, as the fields of a response, are strung together once for all proxies that are sent them.
 import type { EncodedMap } from "../snapshot/encode.ts";
 import { contentsOf, disjointParts } from "../snapshot/whole-maps.ts";
+import type { WireResource } from "./stream-events.ts";
 
 /** The tag of `resources` in DeltaDiscoveryResponse and DiscoveryResponse: field 2, length-delimited. */
 const RESOURCES = (2 << 3) | 2;
@@ -10,9 +11,19 @@ const MANY = 16;
 const COPIES_KEPT = 8;
 const copies = new Map<EncodedMap, Uint8Array>();
 
-/** Returns all resources of a map as fields of a response, in pieces; they must not be written to. */
-export function piecesOf(map: EncodedMap): readonly Uint8Array[] {
-  return disjointParts(map).flatMap((part) => part.size >= MANY ? [copyOf(part)] : contentsOf(part).flatMap(({ bytes }) => [fieldHead(bytes.length), bytes]));
+/**
+ * Returns these resources of a map as fields of a response, in pieces; they must not be written to. Layers of the map all of which is among them come as one
+ * piece each, which others are sent too; undefined where there is no such layer.
+ */
+export function piecesOf(updates: readonly WireResource[], basis: EncodedMap): readonly Uint8Array[] | undefined {
+  const whole = disjointParts(basis).filter((part) => part.size >= MANY && isWithin(part, updates));
+  if (whole.length === 0) return undefined;
+  const others = updates.filter(({ name }) => !whole.some((part) => part.has(name)));
+  return [...whole.map(copyOf), ...others.flatMap(({ bytes }) => [fieldHead(bytes.length), bytes])];
+}
+
+function isWithin(part: EncodedMap, updates: readonly WireResource[]): boolean {
+  return part.size <= updates.length && updates.reduce((found, { name }) => (part.has(name) ? found + 1 : found), 0) === part.size;
 }
 
 function copyOf(map: EncodedMap): Uint8Array {

@@ -19,7 +19,7 @@ function started(): Transcript {
   return stream;
 }
 
-const stateOf = (stream: Transcript, type: "cds" | "lds" | "eds" | "rds") => typeStatuses(stream.state(), [])[type].state;
+const stateOf = (stream: Transcript, type: "cds" | "lds" | "eds" | "rds") => typeStatuses(stream.state(), { withheld: [], isStale: false })[type].state;
 
 describe("2: versions and NACKs", () => {
   it("every response has a version, the same for the same content, and a nonce of its own", () => {

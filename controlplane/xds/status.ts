@@ -27,12 +27,21 @@ export interface TypeRejection {
   readonly blame: Blame;
 }
 
-/** The status of every type, by its short name. `withheld` are the contents that are kept from the proxy. */
-export function typeStatuses(state: StreamState, withheld: readonly Withheld[]): Record<ResourceShortName, TypeStatus> {
+/** What the status of a stream's types depends on besides its state. */
+export interface StatusContext {
+  /** The contents that are kept from the proxy. */
+  readonly withheld: readonly Withheld[];
+  /** There may be something newer for it than the state knows. */
+  readonly isStale: boolean;
+}
+
+/** The status of every type, by its short name. */
+export function typeStatuses(state: StreamState, { withheld, isStale }: StatusContext): Record<ResourceShortName, TypeStatus> {
   const entries = resourceKinds.map((kind) => {
     const { typeUrl, short } = resourceTypes[kind];
     const isWithheld = withheld.some(({ resource }) => resource.kind === kind);
-    return [short, typeStatus(state.types.get(typeUrl), isWithheld)] as const;
+    const status = typeStatus(state.types.get(typeUrl), isWithheld);
+    return [short, isStale && status.state === "SYNCED" ? { ...status, state: "STALE" as const } : status] as const;
   });
   return Object.fromEntries(entries) as Record<ResourceShortName, TypeStatus>;
 }

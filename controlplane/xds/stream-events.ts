@@ -41,8 +41,8 @@ export interface SendEffect {
   /** State of the world only: the version_info. */
   readonly version: string;
   readonly updates: readonly WireResource[];
-  /** Where `updates` are all that the class has. */
-  readonly whole?: EncodedMap;
+  /** Delta only: what the class has, of which `updates` are some or all. */
+  readonly basis?: EncodedMap;
   readonly removed: readonly string[];
   /** Virtual hosts that were asked for by name and do not exist: resources without content. To a removal Envoy would wait on with the request that needs the host. */
   readonly unresolved?: readonly string[];

@@ -44,7 +44,7 @@ export interface ProxyStatus {
 /** What a StreamSet needs; see XdsServerOptions. */
 export interface StreamSetOptions {
   readonly source: ContentSource;
-  readonly clock: { nowMs(): number };
+  readonly clock: { nowMs(): number; monotonicMs(): number };
   readonly log: Record<"info" | "warn" | "error", (fields: object, message: string) => void>;
   readonly stallMs: number;
   readonly budgetBytes: number;
@@ -85,21 +85,13 @@ export function createStreamSet(options: StreamSetOptions): StreamSet {
     host: createHost(parts),
     add: (stream) => void streams.add(stream),
     notify: () => refresher.markStale(streams),
-    status() {
-      // What was announced and not looked at yet must not pass for synced.
-      refresher.refreshAll();
-      return [...byNodeId(streams).values()].map((own) => statusOf(own, book));
-    },
+    status: () => [...byNodeId(streams).values()].map((own) => statusOf(own, parts)),
     held(nodeId) {
-      refresher.refreshAll();
       const nodes = byNodeId(streams);
       const own = nodes.get(nodeId) ?? nodes.get(`said/${nodeId}`);
       return own === undefined ? undefined : heldOnAll(own);
     },
-    reach(kind, name) {
-      refresher.refreshAll();
-      return reachOf(kind, name, { streams: [...byNodeId(streams).values()].flat(), withheldFrom: (stream) => withheldFrom(stream, book) });
-    },
+    reach: (kind, name) => reachOf(kind, name, { streams: [...byNodeId(streams).values()].flat(), isStale: refresher.isStale, withheldFrom: (stream) => withheldFrom(stream, book) }),
     endAll(code, details) {
       for (const stream of [...streams]) stream.end(code, details);
     },
@@ -119,7 +111,7 @@ function createParts(options: StreamSetOptions): Parts {
     },
   });
   const refresher = createRefresher({
-    source: options.source, book, trials, nowMs: () => options.clock.nowMs(),
+    source: options.source, book, trials, clock: options.clock,
     failed: (stream, error) => options.log.error({ node: stream.proxy?.node.id, err: error }, "content for a proxy could not be made"),
   });
   return { options, streams, book, trials, refresher };
@@ -200,11 +192,11 @@ function withheldFrom(stream: XdsStream, book: AcceptanceBook): readonly Withhel
   return stream.published === undefined ? [] : book.withheldFrom(recipientOf(stream), contentOf(stream, stream.published, NO_SECRETS));
 }
 
-/** One proxy's, from its aggregated stream or from those of its types together. */
-function statusOf(streams: readonly XdsStream[], book: AcceptanceBook): ProxyStatus {
+/** One proxy's, from its aggregated stream or from those of its types together. What was announced and not looked at yet does not pass for synced. */
+function statusOf(streams: readonly XdsStream[], { book, refresher }: Pick<Parts, "book" | "refresher">): ProxyStatus {
   const newest = streams.at(-1)!;
   const { node, identity, isProven } = newest.proxy as Proxy;
-  const each = streams.map((stream) => ({ stream, types: typeStatuses(stream.state(), withheldFrom(stream, book)) }));
+  const each = streams.map((stream) => ({ stream, types: typeStatuses(stream.state(), { withheld: withheldFrom(stream, book), isStale: refresher.isStale(stream) }) }));
   const shorts = Object.keys(each[0]!.types) as ResourceShortName[];
   const types = Object.fromEntries(shorts.map((short) => [short, worstOf(each.map((one) => one.types[short]))])) as Record<ResourceShortName, TypeStatus>;
   const asked = Object.values(types).filter(({ state }) => state !== "IGNORED");

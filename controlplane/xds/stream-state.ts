@@ -28,6 +28,12 @@ export interface Step { readonly state: StreamState; readonly effects: readonly 
 const NO_MAP: EncodedMap = new Map();
 /** Types of ours, and some room for what else a client may ask (istio.io/debug, …). */
 const MAX_TYPES = 32;
+/** What one type of a stream may hold of names that are not there, and how long a name (of a resource, of a type) may be. */
+const MAX_STRANGE_NAMES = 50_000, MAX_NAME_LENGTH = 1_024;
+/** Of what a client says of a rejection; Envoy says as much at most. */
+const MAX_REASON_LENGTH = 4_096;
+/** Questions whose answers have not left yet. */
+const MAX_QUESTIONS = 16;
 const CLUSTERS = resourceTypes.clusters.typeUrl;
 const ENDPOINTS = resourceTypes.endpoints.typeUrl;
 const ROUTES = resourceTypes.routes.typeUrl;
@@ -76,7 +82,7 @@ function applyContent(state: StreamState, maps: ContentMaps): StreamState {
 function applyRequest(state: StreamState, request: StreamRequest, nowMs: number, effects: StreamEffect[]): StreamState {
   const typeUrl = request.typeUrl === "" ? (state.only ?? "") : request.typeUrl;
   const known = state.types.get(typeUrl);
-  const problem = findProblem(state, typeUrl, known);
+  const problem = findProblem(state, { ...request, typeUrl }, known);
   if (problem !== undefined) {
     effects.push({ kind: "close", message: problem });
     return state;
@@ -89,17 +95,31 @@ function applyRequest(state: StreamState, request: StreamRequest, nowMs: number,
   }
   const answered = applyAnswer(known ?? openType(state, typeUrl), { ...request, typeUrl }, nowMs, effects);
   const subscribed = subscribe(state, answered, request, known === undefined);
+  if (hasTooMany(subscribed)) {
+    effects.push({ kind: "close", message: `more than ${MAX_STRANGE_NAMES} names that are not there` });
+    return state;
+  }
   const next = withType(state, typeUrl, subscribed);
   if (typeUrl === ROUTES) return followRoutes(next, request.dialect === "delta" ? request.subscribe : request.names);
   if (typeUrl === ENDPOINTS && next.awaited.size > 0) return { ...next, awaited: new Set([...next.awaited].filter((name) => !subscribed.subscription.names.has(name))) };
   return next;
 }
 
-function findProblem(state: StreamState, typeUrl: string, known: TypeState | undefined): string | undefined {
+function findProblem(state: StreamState, request: StreamRequest, known: TypeState | undefined): string | undefined {
+  const { typeUrl } = request;
   if (typeUrl === "") return "an ADS request needs a type URL";
+  if (typeUrl.length > MAX_NAME_LENGTH || namesIn(request).some((names) => names.some(({ length }) => length > MAX_NAME_LENGTH))) return `a name is longer than ${MAX_NAME_LENGTH} characters`;
   if (state.only !== undefined && state.only !== typeUrl) return `this stream is for ${state.only} only`;
   if (known === undefined && state.types.size + state.told.size >= MAX_TYPES) return "too many resource types";
   return undefined;
+}
+
+function namesIn(request: StreamRequest): readonly (readonly string[])[] {
+  return request.dialect === "sotw" ? [request.names] : [request.subscribe, request.unsubscribe, Object.keys(request.initialVersions)];
+}
+
+function hasTooMany({ subscription, dirty, basis }: TypeState): boolean {
+  return Math.max(subscription.names.size, dirty.size) > MAX_STRANGE_NAMES + basis.size;
 }
 
 /** Each request is answered once; one with the nonce of an answer only says that it arrived. istioctl's first request has the time as its nonce, which is of no answer. */
@@ -136,7 +156,8 @@ function applyAnswer(type: TypeState, request: StreamRequest, nowMs: number, eff
     effects.push({ kind: "accepted", resources: contentsOf(flight.updates) });
     return accept(type);
   }
-  const { typeUrl, error: reason } = request;
+  const { typeUrl } = request;
+  const reason = request.error.slice(0, MAX_REASON_LENGTH);
   effects.push({ kind: "rejected", typeUrl, reason });
   const { state, refusals, unclear } = reject(type, reason, nowMs);
   for (const refusal of refusals) effects.push({ kind: "refused", ...refusal });
@@ -210,12 +231,12 @@ function isMoving(run: Run, ...typeUrls: readonly string[]): boolean {
 
 function send(run: Run, typeUrl: string, type: TypeState, updates: readonly EncodedResource[], removed: readonly string[], effects: StreamEffect[], unresolved: readonly string[] = []): void {
   const nonce = String(run.state.nextNonce);
-  const whole = updates.length === type.basis.size ? type.basis : undefined;
-  const flight = { nonce, updates: whole ?? new Map(updates.map((resource) => [resource.name, resource])), removed: [...removed, ...unresolved] };
+  const { basis } = type;
+  const flight = { nonce, updates: updates.length === basis.size ? basis : new Map(updates.map((resource) => [resource.name, resource])), removed: [...removed, ...unresolved] };
   const said = isFullState(type) ? wholeState(type, removed) : updates;
   run.state = { ...withType(run.state, typeUrl, sendOff(type, flight)), nextNonce: run.state.nextNonce + 1 };
   run.pending.set(typeUrl, { updates: [], absent: [], removals: run.pending.get(typeUrl)!.removals, settled: [] });
-  if (type.dialect === "delta") effects.push({ kind: "send", typeUrl, nonce, version: "", updates, removed, ...(unresolved.length > 0 && { unresolved }), ...(whole && { whole }) });
+  if (type.dialect === "delta") effects.push({ kind: "send", typeUrl, nonce, version: "", updates, removed, ...(unresolved.length > 0 && { unresolved }), basis });
   else effects.push({ kind: "send", typeUrl, nonce, version: versionOf(type, said as readonly EncodedResource[]), updates: said, removed: [] });
 }
 
@@ -224,7 +245,8 @@ function announceEndpoints(run: Run, before: TypeState, clusters: readonly Encod
   const endpoints = run.state.types.get(ENDPOINTS);
   if (endpoints === undefined && before.sentBasis === undefined) return;
   const names = clusters.flatMap(({ references }) => references.filter(({ kind }) => kind === "endpoints").map(({ name }) => name));
-  const known = names.filter((name) => endpoints?.subscription.names.has(name));
+  const isKnown = (name: string): boolean => endpoints?.subscription.names.has(name) === true;
+  const known = names.filter(isKnown);
   if (endpoints !== undefined && known.length > 0) {
     const again = askAgain(endpoints, known);
     run.state = withType(run.state, ENDPOINTS, again);
@@ -232,7 +254,7 @@ function announceEndpoints(run: Run, before: TypeState, clusters: readonly Encod
   }
   // At its start a client asks for listeners only after its clusters are complete: nothing to wait for.
   if (before.sentBasis === undefined || names.length === known.length || run.state.only !== undefined) return;
-  run.state = { ...run.state, awaited: new Set([...run.state.awaited, ...names.filter((name) => !known.includes(name))]) };
+  run.state = { ...run.state, awaited: new Set([...run.state.awaited, ...names.filter((name) => !isKnown(name))]) };
   effects.push({ kind: "wait" });
 }
 

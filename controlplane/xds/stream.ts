@@ -83,6 +83,8 @@ export function serveStream(call: Call, kind: StreamKind, caller: Caller, host: 
   return new LiveStream(call, { ...kind, without: caller.without }, caller, host);
 }
 
+interface Unsent { readonly effect: SendEffect; readonly response: UnwrittenResponse }
+
 class LiveStream implements XdsStream {
   readonly id = `${++streamCount}`;
   readonly peer: string;
@@ -99,7 +101,9 @@ class LiveStream implements XdsStream {
   #state: StreamState;
   #isOver = false;
   #hadAll = false;
+  /** Responses that the transport has not taken, or was not given yet. */
   #unwritten = 0;
+  readonly #outbox: Unsent[] = [];
   #stopWaiting: (() => void) | undefined;
   #patience: NodeJS.Timeout | undefined;
   #stall: NodeJS.Timeout | undefined;
@@ -188,8 +192,13 @@ class LiveStream implements XdsStream {
 
   #waitForRoom(): void {
     this.#state = step(this.#state, { kind: "pressure", isFull: true, nowMs: this.#host.nowMs() }).state;
+    this.#standInLine();
+  }
+
+  #standInLine(): void {
     this.#stopWaiting ??= this.#host.budget.whenRoom(() => {
       this.#stopWaiting = undefined;
+      this.#writeOutbox();
       if (this.#unwritten === 0) this.#setFull(false);
     });
   }
@@ -229,17 +238,33 @@ class LiveStream implements XdsStream {
 
   /** Until the transport has taken a response, changes merge in the state instead of queueing up. */
   #send(effect: SendEffect): void {
-    const { budget, responses, stallMs, nowMs } = this.#host;
-    const response = responses.encodeResponse(this.kind.dialect, effect);
-    if (this.#unwritten++ === 0) this.#stall = setTimeout(() => this.end(grpcStatus.RESOURCE_EXHAUSTED, "the stream is not read"), stallMs);
-    const giveBack = lend(budget, response.byteLength);
+    const { responses, nowMs } = this.#host;
+    this.#unwritten++;
     this.#state = step(this.#state, { kind: "pressure", isFull: true, nowMs: nowMs() }).state;
+    this.#outbox.push({ effect, response: responses.encodeResponse(this.kind.dialect, effect) });
+    this.#writeOutbox();
+  }
+
+  /** In order. A large response waits for room in the budget, also that of a stream which had everything once: a change of everything is large for all of them. */
+  #writeOutbox(): void {
+    for (let next = this.#outbox[0]; next !== undefined && !this.#isOver; next = this.#outbox[0]) {
+      if (next.response.byteLength >= COUNTED_BYTES && !this.#host.budget.hasRoom()) return this.#standInLine();
+      this.#outbox.shift();
+      this.#write(next);
+    }
+  }
+
+  #write({ effect, response }: Unsent): void {
+    const { budget, stallMs } = this.#host;
+    this.#stall ??= setTimeout(() => this.end(grpcStatus.RESOURCE_EXHAUSTED, "the stream is not read"), stallMs);
+    const giveBack = lend(budget, response.byteLength);
     this.#host.sent(this, effect, response.byteLength);
     this.#call.write(response, () => {
       this.#unwritten--;
       giveBack();
       if (this.#unwritten > 0) return;
       clearTimeout(this.#stall);
+      this.#stall = undefined;
       this.#setFull(false);
     });
   }

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { decode, encode } from "../../protos/codec.ts";
-import { createResourceEncoder, type EncodedMap } from "../snapshot/encode.ts";
+import { createResourceEncoder, type EncodedMap, type EncodedResource } from "../snapshot/encode.ts";
 import { layered } from "../translate/emit/layered-map.ts";
 import { createResponseEncoder, decodeRequest, messageOf, type UnwrittenResponse, wrapAny } from "./wire.ts";
 
@@ -75,18 +75,26 @@ describe("responses", () => {
     expect([with255![0], with255!.at(-1)]).toEqual([255, 255]);
   });
 
-  it.each([[3, 1], [40, 0], [40, 3]])("of a whole map of %i shared and %i own resources are the same in pieces", (shared, own) => {
-    const mapOf = (count: number, name: string): EncodedMap => new Map(Array.from({ length: count }, (_, at) => `${name}${10 + at}`).map((each) => [each, encoder.encodeResource("clusters", each, { name: each })]));
-    const whole = own === 0 ? mapOf(shared, "s") : layered(mapOf(shared, "s"), mapOf(own, "o"));
-    const response = (nonce: string) => responses.encodeResponse("delta", { kind: "send", typeUrl: "t", nonce, version: "", updates: [...whole.values()], whole, removed: [] });
+  const mapOf = (count: number, name: string): EncodedMap => new Map(Array.from({ length: count }, (_, at) => `${name}${10 + at}`).map((each) => [each, encoder.encodeResource("clusters", each, { name: each })]));
+  const responseOf = (updates: readonly EncodedResource[], basis: EncodedMap) => (nonce: string) => responses.encodeResponse("delta", { kind: "send", typeUrl: "t", nonce, version: "", updates, basis, removed: [] });
+
+  it.each([[40, 0, 0], [40, 3, 3], [40, 3, 1], [40, 3, 0]])("of all %i shared and %i own resources, of these %i, share the bytes of what is shared", (shared, own, changed) => {
+    const basis = own === 0 ? mapOf(shared, "s") : layered(mapOf(shared, "s"), mapOf(own, "o"));
+    const updates = [...basis.values()].slice(own - changed);
+    const response = responseOf(updates, basis);
     for (const nonce of ["1", "22"]) {
       const bytes = Buffer.concat(response(nonce).pieces() ?? []);
       expect(bytes.length).toBe(response(nonce).byteLength);
       const { resources, ...rest } = decode("DeltaDiscoveryResponse", bytes);
       expect(rest).toEqual({ typeUrl: "t", nonce, controlPlane: { identifier: "us" } });
-      expect(resources?.map(({ name, version }) => [name, version]).sort()).toEqual([...whole.values()].map(({ name, version }) => [name, version]));
+      expect(resources?.map(({ name, version }) => [name, version]).sort()).toEqual(updates.map(({ name, version }) => [name, version]));
     }
     expect(response("1").pieces()?.find(({ length }) => length > 500)).toBe(response("2").pieces()?.find(({ length }) => length > 500));
+  });
+
+  it("of less than a layer are not in pieces", () => {
+    const basis = layered(mapOf(40, "s"), mapOf(3, "o"));
+    expect(responseOf([...basis.values()].slice(0, -1), basis)("1").pieces()).toBeUndefined();
   });
 
   it("hold what was packed by others as it is", () => {

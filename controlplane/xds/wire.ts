@@ -36,13 +36,16 @@ export function createResponseEncoder(controlPlane: string): ResponseEncoder {
   return {
     encodeResponse(dialect, response) {
       const rest = encodeRest(dialect, response, identifier);
-      const { whole } = response;
-      const contents = response.updates.map(dialect === "sotw" ? payloadOf : bytesOf);
+      const { updates, basis } = response;
+      const contents = updates.map(dialect === "sotw" ? payloadOf : bytesOf);
       const byteLength = contents.reduce((sum, { length }) => sum + fieldSize(length), rest.length);
       return {
         byteLength,
         copy: (target, at) => target.set(rest, contents.reduce((place, bytes) => writeField(target, place, bytes), at)),
-        pieces: () => dialect === "delta" && whole !== undefined ? [...piecesOf(whole), rest] : undefined,
+        pieces() {
+          const pieces = dialect === "delta" && basis !== undefined ? piecesOf(updates, basis) : undefined;
+          return pieces && [...pieces, rest];
+        },
       };
     },
   };
