@@ -3,26 +3,14 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { Server, ServerCredentials, type sendUnaryData, type ServerUnaryCall } from "@grpc/grpc-js";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createSystemClock } from "../../controlplane/telemetry/clock.ts";
-import { createResourceCache, type ResourceGroup } from "../../controlplane/xds/resource-cache.ts";
+import { createResourceCache } from "../../controlplane/xds/resource-cache.ts";
 import { createXdsServer, type XdsServer } from "../../controlplane/xds/server.ts";
-import { durationFromMs, packAny } from "../../protos/codec.ts";
 import { until } from "./envoy-process.ts";
+import { type Backend, routeTo, setBackend, setGreeter, startBackend } from "./proxyless-world.ts";
 
 const silent = { info: () => undefined, warn: () => undefined, error: (fields: object) => console.error(fields) };
-const ads = { ads: {}, resourceApiVersion: "V3" } as const;
-
-/** A gRPC server that answers with its name. */
-async function startBackend(name: string): Promise<{ readonly port: number; stop(): void }> {
-  const server = new Server();
-  const asItIs = (bytes: Buffer): Buffer => bytes;
-  const say = { path: "/test.Echo/Say", requestStream: false, responseStream: false, requestSerialize: asItIs, requestDeserialize: asItIs, responseSerialize: asItIs, responseDeserialize: asItIs } as const;
-  server.addService({ say }, { say: (call: ServerUnaryCall<Buffer, Buffer>, done: sendUnaryData<Buffer>) => done(null, Buffer.from(`${name} heard ${call.request.toString()}`)) });
-  const port = await new Promise<number>((resolve, reject) => server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, bound) => (error === null ? resolve(bound) : reject(error))));
-  return { port, stop: () => server.forceShutdown() };
-}
 
 class Application {
   readonly #child: ChildProcess;
@@ -50,21 +38,9 @@ class Application {
   }
 }
 
-function setBackend(group: ResourceGroup, cluster: string, port: number): void {
-  group.set("clusters", cluster, { name: cluster, type: "EDS", lbPolicy: "ROUND_ROBIN", edsClusterConfig: { edsConfig: ads } });
-  group.set("endpoints", cluster, {
-    clusterName: cluster,
-    endpoints: [{ locality: { region: "here" }, loadBalancingWeight: 1, lbEndpoints: [{ healthStatus: "HEALTHY", endpoint: { address: { socketAddress: { address: "127.0.0.1", portValue: port } } } }] }],
-  });
-}
-
-function routeTo(group: ResourceGroup, cluster: string): void {
-  group.set("virtualHosts", "greetings/any", { name: "any", domains: ["*"], routes: [{ match: { prefix: "" }, route: { cluster } }] });
-}
-
 describe("an application without a proxy", () => {
-  let one: Awaited<ReturnType<typeof startBackend>>;
-  let two: Awaited<ReturnType<typeof startBackend>>;
+  let one: Backend;
+  let two: Backend;
   let server: XdsServer;
   let application: Application;
   const cache = createResourceCache();
@@ -72,10 +48,7 @@ describe("an application without a proxy", () => {
 
   beforeAll(async () => {
     [one, two] = await Promise.all([startBackend("one"), startBackend("two")]);
-    const router = { name: "router", typedConfig: packAny("Router", {}) };
-    const manager = packAny("HttpConnectionManager", { statPrefix: "x", rds: { routeConfigName: "greetings", configSource: ads }, httpFilters: [router], commonHttpProtocolOptions: { maxStreamDuration: durationFromMs(10_000) } });
-    group.set("listeners", "greeter", { name: "greeter", apiListener: { apiListener: manager } });
-    group.set("routes", "greetings", { name: "greetings", vhds: { configSource: ads } });
+    setGreeter(group);
     setBackend(group, "one", one.port);
     routeTo(group, "one");
     cache.publish();

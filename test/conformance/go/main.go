@@ -1,5 +1,5 @@
 // Clients of the control plane that are not ours: gRPC's for Go, the stubs and checks that Envoy's API is published with, and requests as istioctl makes them.
-// Consumes: flags. Produces: one JSON document on standard output (proxyless: a line for each call).
+// Consumes: flags and standard input. Produces: one JSON document on standard output (proxyless: a line for each call).
 // Never does: decides what is right of the mesh; the tests beside it do.
 package main
 
