@@ -30,10 +30,12 @@ function shareOf({ sharePercent, candidate }: RolloutStatus): string {
   return `${sharePercent} %${candidate?.plan.of === "requests" ? " of requests" : ""}`;
 }
 
-function remarksOn({ refusal, candidate, waitsFor, traps }: RolloutStatus): readonly string[] {
+function remarksOn({ refusal, refused, candidate, waitsFor, missingMetric, traps, history }: RolloutStatus): readonly string[] {
   return [
     ...(refusal === undefined ? [] : [refusal]),
     ...(candidate?.waits === true ? [`${candidate.version} waits for the rollout of ${waitsFor.join(", ") || "another plugin"} on the same proxies`] : []),
+    ...(missingMetric === undefined ? [] : [`no proxy with the new version counts ${missingMetric}: rollback.metric watches nothing`]),
+    ...(refused === undefined ? [] : [`${refused} was ${history.findLast(({ version }) => version === refused)?.outcome ?? "taken back"}, and is not tried again until the plugin asks for another version`]),
     ...traps.map(({ version, count, callback, proxy, message, atMs }) => `${version} trapped ${count === 1 ? "once" : `${count} times`}, last in ${callback} on ${proxy} (${new Date(atMs).toISOString()}): ${message}`),
   ];
 }

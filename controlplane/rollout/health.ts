@@ -9,11 +9,12 @@ export interface ProxyCounts {
   readonly latency: readonly { readonly upToMs: number; readonly count: number }[];
   /** How often a module's VM had to be started anew, or could not be. */
   readonly vmFailures: number;
-  /** The counter that the plan names. */
+  /** The counter that the plan names; 0 where there is none. */
   readonly metric: number;
+  readonly hasMetric: boolean;
 }
 
-export const noCounts: ProxyCounts = { requests: 0, serverErrors: 0, latency: [], vmFailures: 0, metric: 0 };
+export const noCounts: ProxyCounts = { requests: 0, serverErrors: 0, latency: [], vmFailures: 0, metric: 0, hasMetric: false };
 
 /** What was counted between two readings of one proxy; a proxy that was started anew counts from zero. */
 export function difference(after: ProxyCounts, before: ProxyCounts): ProxyCounts {
@@ -25,13 +26,14 @@ export function difference(after: ProxyCounts, before: ProxyCounts): ProxyCounts
     latency: after.latency.map(({ upToMs, count }) => ({ upToMs, count: Math.max(0, count - (earlier.get(upToMs) ?? 0)) })),
     vmFailures: Math.max(0, after.vmFailures - before.vmFailures),
     metric: Math.max(0, after.metric - before.metric),
+    hasMetric: after.hasMetric,
   };
 }
 
 /** The counts of several proxies together. */
 export function total(counts: readonly ProxyCounts[]): ProxyCounts {
   return counts.reduce((sum, one) => ({
-    requests: sum.requests + one.requests, serverErrors: sum.serverErrors + one.serverErrors, vmFailures: sum.vmFailures + one.vmFailures, metric: sum.metric + one.metric,
+    requests: sum.requests + one.requests, serverErrors: sum.serverErrors + one.serverErrors, vmFailures: sum.vmFailures + one.vmFailures, metric: sum.metric + one.metric, hasMetric: sum.hasMetric || one.hasMetric,
     latency: one.latency.map(({ upToMs, count }) => ({ upToMs, count: count + (sum.latency.find((bucket) => bucket.upToMs === upToMs)?.count ?? 0) })),
   }), noCounts);
 }

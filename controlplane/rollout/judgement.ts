@@ -21,6 +21,8 @@ export interface JudgeOptions {
 export interface Judge {
   /** Reads the counts of a candidate's proxies; returns why it is to be taken back, undefined while it does well. The first reading of a step is what the next ones are held against. */
   look(plugin: string, object: MeshObject<"WasmPlugin">, state: RolloutState): Promise<string | undefined>;
+  /** The counter that a plan names and that none of the candidate's proxies has, after requests enough to tell; undefined while there is nothing to say. */
+  missingMetric(plugin: string): string | undefined;
   /** The plugin is gone. */
   forget(plugin: string): void;
 }
@@ -28,8 +30,13 @@ export interface Judge {
 /** Returns a judge that has not read anything yet; `traps` are noted by others. */
 export function createJudge({ proxiesOf, readPage }: JudgeOptions, traps: Pick<TrapCounts, "of" | "since">): Judge {
   const readings = new Map<string, Readings>();
+  const missing = new Map<string, string>();
   return {
-    forget: (plugin) => void readings.delete(plugin),
+    missingMetric: (plugin) => missing.get(plugin),
+    forget(plugin) {
+      readings.delete(plugin);
+      missing.delete(plugin);
+    },
     async look(plugin, object, state) {
       const { candidate } = state;
       if (candidate === undefined || candidate.waits) return undefined;
@@ -45,9 +52,11 @@ export function createJudge({ proxiesOf, readPage }: JudgeOptions, traps: Pick<T
       const trapped = judgeTraps(plugin, state, traps);
       if (trapped !== undefined) return trapped;
       const { groups, before } = group(plugin, state, start, pages);
-      const others = total(groups.others);
+      const [own, others] = [total(groups.candidate), total(groups.others)];
+      if (rollback.metric !== undefined && own.requests >= rollback.minimumRequests && own.requests > 0 && !own.hasMetric) missing.set(plugin, rollback.metric.name);
+      else missing.delete(plugin);
       // Nobody else, or nobody who is asked: then what they counted themselves before it came.
-      return judge(total(groups.candidate), others.requests >= rollback.minimumRequests ? others : { ...total(before), vmFailures: others.vmFailures }, rollback, isSplit(state) ? candidateShare(state) / 100 : 1);
+      return judge(own, others.requests >= rollback.minimumRequests ? others : { ...total(before), vmFailures: others.vmFailures }, rollback, isSplit(state) ? candidateShare(state) / 100 : 1);
     },
   };
 }

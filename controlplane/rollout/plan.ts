@@ -97,6 +97,6 @@ function duration(value: unknown, path: string): number {
 
 function amount(value: unknown, otherwise: number, path: string): number {
   if (value === undefined) return otherwise;
-  if (typeof value !== "number" || !(value >= 0 && value <= Number.MAX_SAFE_INTEGER)) throw new PlanError(`${path}: expected a number that is not negative`);
+  if (typeof value !== "number" || !(value >= 0 && value <= Number.MAX_SAFE_INTEGER)) throw new PlanError(`${path}: expected a number from 0 on`);
   return value;
 }

@@ -12,6 +12,7 @@ export function readCounts(page: string, metric: string | undefined, plugin: str
   const ownVm = `_wasmplugin_${plugin.replace(/\W/g, "_")}_vm_reload_`;
   const latency = new Map<number, number>();
   let [requests, serverErrors, vmFailures, own] = [0, 0, 0, 0];
+  let hasMetric = false;
   for (const line of page.split("\n")) {
     const [, name, labels = "", number] = /^([A-Za-z_:][\w:]*)(?:\{(.*)\})? ([\d.eE+-]+|NaN)$/.exec(line) ?? [];
     const value = Number(number);
@@ -23,7 +24,10 @@ export function readCounts(page: string, metric: string | undefined, plugin: str
       const bound = Number(/le="([^"]+)"/.exec(labels)?.[1]?.replace("+Inf", "Infinity"));
       if (Number.isFinite(bound)) latency.set(bound, (latency.get(bound) ?? 0) + value);
     } else if (/^envoy_wasm_.*vm_reload_(failure|success|backoff)$/.test(name) && name.includes(ownVm)) vmFailures += value;
-    else if (metric !== undefined && (name === metric || name === `envoy_${metric}` || name === metric.replace(/\./g, "_"))) own += value;
+    else if (metric !== undefined && (name === metric || name === `envoy_${metric}` || name === metric.replace(/\./g, "_"))) {
+      own += value;
+      hasMetric = true;
+    }
   }
-  return { requests, serverErrors, vmFailures, metric: own, latency: [...latency].sort(([a], [b]) => a - b).map(([upToMs, count]) => ({ upToMs, count })) };
+  return { requests, serverErrors, vmFailures, metric: own, hasMetric, latency: [...latency].sort(([a], [b]) => a - b).map(([upToMs, count]) => ({ upToMs, count })) };
 }

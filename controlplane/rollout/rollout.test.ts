@@ -101,7 +101,7 @@ describe("parseRolloutPlan", () => {
   it.each([
     ["", "the plan: expected fields such as steps"], ["steps: []", "steps: expected a list of 1 to 20 steps such as {percent: 10, pause: 1m}"], ["steps: [{percent: 0}]", "steps[0].percent: expected a whole number from 1 to 100"],
     ["steps: [{percent: 10, pause: soon}]", "steps[0].pause: expected a duration such as 60s"], ["steps: [{percent: 20}, {percent: 10}]", "steps[1].percent: expected more than the step before"],
-    ["{steps: [{percent: 1}], rollback: {errors: 1}}", "rollback: there is no field errors; there are errorRate, latency, metric, minimumRequests"], ["{steps: [{percent: 1}], rollback: {latency: -1}}", "rollback.latency: expected a number that is not negative"],
+    ["{steps: [{percent: 1}], rollback: {errors: 1}}", "rollback: there is no field errors; there are errorRate, latency, metric, minimumRequests"], ["{steps: [{percent: 1}], rollback: {latency: -1}}", "rollback.latency: expected a number from 0 on"], ["{steps: [{percent: 1}], rollback: {latency: .inf}}", "rollback.latency: expected a number from 0 on"],
     ["{", "it is not YAML"], ["steps: [&a {percent: 1}, *a]", "it is not YAML"],
   ])("refuses %s", (text, reason) => expect(parseRolloutPlan(text)).toEqual({ kind: "refused", reason }));
 });
@@ -118,7 +118,7 @@ describe("bucketOf", () => {
 
 describe("judge", () => {
   const limits = planOf("{steps: [{percent: 10}], rollback: {metric: {name: bad_total, perThousand: 5}}}").rollback;
-  const counts = (changes: Partial<ProxyCounts> = {}): ProxyCounts => ({ requests: 1_000, serverErrors: 0, vmFailures: 0, metric: 0, latency: [{ upToMs: 10, count: 1_000 }, { upToMs: 100, count: 1_000 }], ...changes });
+  const counts = (changes: Partial<ProxyCounts> = {}): ProxyCounts => ({ requests: 1_000, serverErrors: 0, vmFailures: 0, metric: 0, hasMetric: true, latency: [{ upToMs: 10, count: 1_000 }, { upToMs: 100, count: 1_000 }], ...changes });
   it("is content with a version that does as the one before", () => expect(judge(counts(), counts(), limits)).toBeUndefined());
   it.each<[string, Partial<ProxyCounts>]>([
     ["answers with errors", { serverErrors: 30 }], ["lets its VM fail", { vmFailures: 1 }], ["is slow", { latency: [{ upToMs: 10, count: 500 }, { upToMs: 100, count: 1_000 }] }], ["counts what it should not", { metric: 6 }],
@@ -161,7 +161,8 @@ envoy_wasm_extensions_istio_io_wasmplugin_shop_a_header_vm_reload_success{} 1
 envoy_wasm_extensions_istio_io_wasmplugin_shop_other_vm_reload_success{} 4
 envoy_wasm_scrim_telemetry_outbound_vm_reload_failure{} 4
 `;
-    expect(readCounts(page, "bad_total", "shop/a-header")).toEqual({ requests: 7, serverErrors: 2, vmFailures: 1, metric: 3, latency: [{ upToMs: 5, count: 6 }] });
+    expect(readCounts(page, "bad_total", "shop/a-header")).toEqual({ requests: 7, serverErrors: 2, vmFailures: 1, metric: 3, hasMetric: true, latency: [{ upToMs: 5, count: 6 }] });
+    expect(readCounts(page, "good_total", "shop/a-header")).toMatchObject({ metric: 0, hasMetric: false });
     expect(statsPath("bad_total")).toContain("bad_total");
   });
 });

@@ -1,5 +1,6 @@
 // Several plugins at once: whose turn it is, whose trap it was, and what a change costs.
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -32,6 +33,7 @@ let ending: AbortController;
 let nowMs: number;
 let newest: Record<string, PluginState>;
 let asked: number;
+let requests: number;
 /** By plugin: its proxies' numbers. */
 let proxies: Record<string, readonly number[]>;
 let told: Awaited<ReturnType<RolloutsOptions["newTraps"]>>;
@@ -40,15 +42,15 @@ let rollouts: Rollouts;
 
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), "scrim-rollout-"));
-  [nowMs, asked, told, warnings] = [1_000, 0, [], []];
+  [nowMs, asked, requests, told, warnings] = [1_000, 0, 0, [], []];
   kept = new Map();
   newest = { a: moduleOf("a1"), b: moduleOf("b1"), c: moduleOf("c1") };
   proxies = { a: [1, 2, 3, 4], b: [4, 5, 6, 7], c: [8, 9] };
   ending = new AbortController();
 });
-afterEach(() => {
+afterEach(async () => {
   ending.abort();
-  rmSync(directory, { recursive: true, force: true, maxRetries: 50, retryDelay: 10 });
+  await rm(directory, { recursive: true, force: true, maxRetries: 50, retryDelay: 10 });
 });
 
 const watched = (plugin: string): readonly WatchedProxy[] => (proxies[plugin] ?? []).map((i) => ({ name: `web-${i}.shop`, address: `10.0.0.${i}`, envoyAdmin: `10.0.0.${i}:15000` }));
@@ -67,7 +69,7 @@ async function started(): Promise<void> {
       told = [];
       return Promise.resolve(now);
     },
-    readPage: () => Promise.resolve("envoy_http_downstream_rq_completed{} 100\n"),
+    readPage: () => Promise.resolve(`envoy_http_downstream_rq_completed{} ${(requests += 10)}\n`),
     clock: { nowMs: () => nowMs, monotonicMs: () => nowMs, sleep: (_, signal) => new Promise((resolve, reject) => void (signal?.aborted ? reject(new Error("ended")) : setTimeout(resolve, 1))) },
     log: { info: () => undefined, warn: (said: object) => void ("trap" in said && warnings.push(said)) },
   });
@@ -140,7 +142,7 @@ describe("rollouts on the same proxies", () => {
   it("go on waiting after a restart, and begin when it is their turn", async () => {
     const objects = ["a", "b", "c"].map((name) => pluginObject(name));
     await allAtOnce(objects);
-    await ticks();
+    await until(() => existsSync(join(directory, "rollouts.json")) && readFileSync(join(directory, "rollouts.json"), "utf8").split('"candidate":{').length === 4);
     await started();
     rollouts.update(objects);
     void rollouts.watch(ending.signal);
@@ -156,6 +158,13 @@ describe("rollouts on the same proxies", () => {
     expect(status("b")).toMatchObject({ sharePercent: 0, waitsFor: [] });
     rollouts.update(broken.with(1, pluginObject("b")));
     expect(status("b")).toMatchObject({ candidate: { waits: true }, waitsFor: ["shop/a"] });
+  });
+
+  it("say when no proxy counts what the plan watches", async () => {
+    const object = pluginObject("a", "{steps: [{percent: 50}], rollback: {metric: {name: nobody_total}, minimumRequests: 1}}");
+    await allAtOnce([object]);
+    void rollouts.watch(ending.signal);
+    await until(() => status("a").missingMetric === "nobody_total");
   });
 
   it("are no reason to wait for a version without a plan", async () => {

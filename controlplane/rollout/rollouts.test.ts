@@ -1,4 +1,5 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -43,10 +44,10 @@ beforeEach(() => {
   ending = new AbortController();
   [nowMs, newest, refusal, serverErrors, requests, usualErrors, whileRead] = [0, moduleState("one"), undefined, 0, 0, 0, () => undefined];
 });
-afterEach(() => {
+afterEach(async () => {
   ending.abort();
   // States and versions are still being written, each after the other.
-  rmSync(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 10 });
+  await rm(directory, { recursive: true, force: true, maxRetries: 50, retryDelay: 10 });
 });
 
 function rolloutsHere(): Rollouts {
@@ -81,6 +82,15 @@ function served(): Record<string, number> {
     counts[text] = (counts[text] ?? 0) + 1;
   }
   return counts;
+}
+
+/** Whether the disk has both versions, and a state that says this. */
+function isKept(text: string): boolean {
+  try {
+    return readFileSync(join(directory, "rollouts.json"), "utf8").includes(text) && readdirSync(join(directory, "versions")).filter((file) => file.endsWith(".json")).length === 2;
+  } catch {
+    return false;
+  }
 }
 
 async function begun(object = pluginObject()) {
@@ -199,14 +209,13 @@ describe("rollouts", () => {
     const object = await begun();
     const before = served();
     ending.abort();
-    await until(() => (rollouts?.status()[0]?.candidate) !== undefined);
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await until(() => isKept('"candidate":{'));
     rollouts = rolloutsHere();
     await rollouts.load();
     rollouts.update([object]);
     expect(served()).toEqual(before);
     expect(rollouts.act("shop/header", "abort")).toBeUndefined();
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await until(() => isKept('"outcome":"aborted"'));
     rollouts = rolloutsHere();
     await rollouts.load();
     rollouts.update([object]);

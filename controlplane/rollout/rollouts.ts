@@ -169,7 +169,7 @@ export function createRollouts(options: RolloutsOptions): Rollouts {
     status: () => [...entries].map(([plugin, entry]) => {
       const state = versions.of(plugin);
       const waitsFor = state.candidate?.waits === true ? blockersOf(plugin) : [];
-      return statusOf(plugin, state, { proxies: options.proxiesOf(entry.object), waitsFor, traps: trapsOf(plugin, state), refusal: refusalNow(plugin) ?? unloadable.get(plugin)?.why });
+      return statusOf(plugin, state, { proxies: options.proxiesOf(entry.object), waitsFor, traps: trapsOf(plugin, state), missingMetric: state.candidate === undefined ? undefined : judge.missingMetric(plugin), refusal: refusalNow(plugin) ?? unloadable.get(plugin)?.why });
     }),
     act(plugin, verb) {
       if (!entries.has(plugin)) return `there is no WasmPlugin ${plugin}`;

@@ -15,6 +15,8 @@ export interface RolloutStatus extends RolloutState {
   readonly waitsFor: readonly string[];
   /** Why a proxy would not have what it was given, and stayed with what it had. */
   readonly refusal?: string;
+  /** A counter that the plan names and that no proxy with the new version has: it watches nothing. */
+  readonly missingMetric?: string;
   /** Of the version that serves and of the new one. */
   readonly traps: readonly TrapSummary[];
 }
@@ -23,13 +25,13 @@ export interface RolloutStatus extends RolloutState {
 export interface RolloutProblem { readonly kind: "plan" | "trap"; readonly object: MeshObject<"WasmPlugin">; readonly message: string }
 
 /** What status is made of, beside the state itself. */
-export type StatusParts = Pick<RolloutStatus, "waitsFor" | "traps"> & { readonly refusal: string | undefined; readonly proxies: readonly WatchedProxy[] };
+export type StatusParts = Pick<RolloutStatus, "waitsFor" | "traps"> & { readonly refusal: string | undefined; readonly missingMetric: string | undefined; readonly proxies: readonly WatchedProxy[] };
 
 /** Returns the status of one plugin. */
-export function statusOf(plugin: string, state: RolloutState, { proxies, waitsFor, traps, refusal }: StatusParts): RolloutStatus {
+export function statusOf(plugin: string, state: RolloutState, { proxies, waitsFor, traps, refusal, missingMetric }: StatusParts): RolloutStatus {
   const share = candidateShare(state);
   const first = isSplit(state) ? proxies : proxies.filter(({ address }) => bucketOf(plugin, address) < share);
-  return { plugin, ...state, sharePercent: share, proxies: { candidate: first.length, all: proxies.length }, waitsFor, traps, ...(refusal !== undefined && { refusal }) };
+  return { plugin, ...state, sharePercent: share, proxies: { candidate: first.length, all: proxies.length }, waitsFor, traps, ...(refusal !== undefined && { refusal }), ...(missingMetric !== undefined && { missingMetric }) };
 }
 
 /** Returns the sentence that tells of a version's traps; the same however many there are. */
