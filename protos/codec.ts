@@ -47,21 +47,27 @@ export function packAny<N extends MessageName>(name: N, message: MessageByName[N
 }
 
 /**
- * One message of parts that were packed here under one name and have no field in common: what protobuf makes of their bytes one after another. What many
- * messages share is so encoded once for all of them. Throws for other parts.
+ * One message of two parts that were packed here under one name and have no field in common: what protobuf makes of their bytes one after another. What many
+ * messages share is so encoded once for all of them. The same Any for the same parts. Throws for other parts.
  */
 export function joinAny(first: AnyMessage, second: AnyMessage): AnyMessage {
-  const [one, other] = [packed.get(first), packed.get(second)];
-  if (one?.name === undefined || one.name !== other?.name) throw new TypeError("only what was packed under one name can be joined");
-  const [left, right] = [one.message as object, other.message as object];
-  const twice = Object.keys(right).find((key) => key in left);
-  if (twice !== undefined) throw new TypeError(`${one.name}.${twice} stands in both parts`);
-  const any: AnyMessage = { typeUrl: first.typeUrl, value: Buffer.concat([first.value, second.value]) };
-  packed.set(any, { name: one.name, message: { ...left, ...right } } as UnpackedAny);
-  joined.set(any, [first, second]);
+  let withFirst = joins.get(first);
+  if (withFirst === undefined) joins.set(first, withFirst = new WeakMap());
+  let any = withFirst.get(second);
+  if (any === undefined) {
+    const [one, other] = [packed.get(first), packed.get(second)];
+    if (one?.name === undefined || one.name !== other?.name) throw new TypeError("only what was packed under one name can be joined");
+    const [left, right] = [one.message as object, other.message as object];
+    const twice = Object.keys(right).find((key) => key in left);
+    if (twice !== undefined) throw new TypeError(`${one.name}.${twice} stands in both parts`);
+    withFirst.set(second, any = { typeUrl: first.typeUrl, value: Buffer.concat([first.value, second.value]) });
+    packed.set(any, { name: one.name, message: { ...left, ...right } } as UnpackedAny);
+    joined.set(any, [first, second]);
+  }
   return any;
 }
 
+const joins = new WeakMap<AnyMessage, WeakMap<AnyMessage, AnyMessage>>();
 const joined = new WeakMap<AnyMessage, readonly AnyMessage[]>();
 
 /** The parts that a message was joined of; undefined for any other. */

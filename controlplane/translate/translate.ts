@@ -15,7 +15,7 @@ import { buildInboundCluster } from "./emit/inbound-cluster.ts";
 import { buildInboundListener } from "./emit/inbound-listener.ts";
 import { buildConnectListener, buildOutboundListener, type OutboundSettings } from "./emit/outbound-listener.ts";
 import { buildRouteConfiguration, buildVirtualHosts } from "./emit/route-table.ts";
-import { buildBlackHoleCluster, buildConnectCluster, buildPassthroughCluster } from "./emit/special-clusters.ts";
+import { blackHoleCluster, connectCluster, passthroughCluster } from "./emit/special-clusters.ts";
 import { withNumberedFilters, withoutBytes } from "./emit/shared-filters.ts";
 import { buildWasmExtension } from "./emit/wasm-filter.ts";
 import { memoByContent } from "./emit/content-memo.ts";
@@ -149,9 +149,9 @@ const endpointMap = memoByObject((upstreams: readonly Upstream[]) =>
 const ownClusters = memoByContent(({ inbound, outbound }: Pick<ProxyIr, "inbound" | "outbound">) => [inbound.map(({ filters: _, ...port }) => port), outbound?.unknownHosts], ({ inbound, outbound }): ReadonlyMap<string, Cluster> => {
   const clusters = [
     ...inbound.map(buildInboundCluster),
-    buildBlackHoleCluster(),
-    ...(outbound ? [buildConnectCluster()] : []),
-    ...(outbound?.unknownHosts === "forward" ? [buildPassthroughCluster()] : []),
+    blackHoleCluster,
+    ...(outbound ? [connectCluster] : []),
+    ...(outbound?.unknownHosts === "forward" ? [passthroughCluster] : []),
   ];
   return sorted(new Map(clusters.map((cluster) => [cluster.name ?? "", cluster])));
 });

@@ -7,39 +7,33 @@ import { BLACK_HOLE_CLUSTER, CONNECT_NAME, PASSTHROUGH_CLUSTER } from "./names.t
 
 const CONNECT_TIMEOUT_MS = 10_000;
 
-/** Returns the cluster that resolves each request's own host. */
-export function buildPassthroughCluster(): Cluster {
-  return {
-    name: PASSTHROUGH_CLUSTER,
-    ...forwardDiscovery(),
-    connectTimeout: durationFromMs(CONNECT_TIMEOUT_MS),
-    ...buildLimits({ connectTimeoutMs: CONNECT_TIMEOUT_MS }),
-    typedExtensionProtocolOptions: {
-      "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": packAny("HttpProtocolOptions", { useDownstreamProtocolConfig: { httpProtocolOptions: {}, http2ProtocolOptions: {} } }),
-    },
-    upstreamBindConfig: anySourceAddress,
-    metadata: { filterMetadata: { scrim: { mesh: "external" } } },
-  };
-}
+/** The cluster that resolves each request's own host. */
+export const passthroughCluster: Cluster = {
+  name: PASSTHROUGH_CLUSTER,
+  ...forwardDiscovery(),
+  connectTimeout: durationFromMs(CONNECT_TIMEOUT_MS),
+  ...buildLimits({ connectTimeoutMs: CONNECT_TIMEOUT_MS }),
+  typedExtensionProtocolOptions: {
+    "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": packAny("HttpProtocolOptions", { useDownstreamProtocolConfig: { httpProtocolOptions: {}, http2ProtocolOptions: {} } }),
+  },
+  upstreamBindConfig: anySourceAddress,
+  metadata: { filterMetadata: { scrim: { mesh: "external" } } },
+};
 
-/** Returns the cluster that has no address. */
-export function buildBlackHoleCluster(): Cluster {
-  return { name: BLACK_HOLE_CLUSTER, type: "STATIC", connectTimeout: durationFromMs(CONNECT_TIMEOUT_MS) };
-}
+/** The cluster that has no address. */
+export const blackHoleCluster: Cluster = { name: BLACK_HOLE_CLUSTER, type: "STATIC", connectTimeout: durationFromMs(CONNECT_TIMEOUT_MS) };
 
-/** Returns the cluster that leads into the proxy's own listener for what comes through tunnels. */
-export function buildConnectCluster(): Cluster {
-  return {
-    name: CONNECT_NAME,
-    type: "STATIC",
-    connectTimeout: durationFromMs(CONNECT_TIMEOUT_MS),
-    ...buildLimits({ connectTimeoutMs: CONNECT_TIMEOUT_MS }),
-    loadAssignment: { clusterName: CONNECT_NAME, endpoints: [{ lbEndpoints: [{ endpoint: { address: { envoyInternalAddress: { serverListenerName: CONNECT_NAME } } } }] }] },
-    transportSocket: {
-      name: "envoy.transport_sockets.internal_upstream",
-      typedConfig: packAny("InternalUpstreamTransport", {
-        transportSocket: { name: "envoy.transport_sockets.raw_buffer", typedConfig: packAny("RawBuffer", {}) },
-      }),
-    },
-  };
-}
+/** The cluster that leads into the proxy's own listener for what comes through tunnels. */
+export const connectCluster: Cluster = {
+  name: CONNECT_NAME,
+  type: "STATIC",
+  connectTimeout: durationFromMs(CONNECT_TIMEOUT_MS),
+  ...buildLimits({ connectTimeoutMs: CONNECT_TIMEOUT_MS }),
+  loadAssignment: { clusterName: CONNECT_NAME, endpoints: [{ lbEndpoints: [{ endpoint: { address: { envoyInternalAddress: { serverListenerName: CONNECT_NAME } } } }] }] },
+  transportSocket: {
+    name: "envoy.transport_sockets.internal_upstream",
+    typedConfig: packAny("InternalUpstreamTransport", {
+      transportSocket: { name: "envoy.transport_sockets.raw_buffer", typedConfig: packAny("RawBuffer", {}) },
+    }),
+  },
+};
