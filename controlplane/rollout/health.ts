@@ -54,7 +54,8 @@ export function judge(candidate: ProxyCounts, baseline: ProxyCounts, limits: Rol
   }
   if (baseline.requests < limits.minimumRequests) return undefined;
   const [slow, before] = [quantile(candidate, 0.99), quantile(baseline, 0.99)];
-  if (slow > before * (1 + limits.latency / 100) && slow - before > SMALLEST_MS) return `its p99 is ${slow} ms (${before} ms at the version before, ${limits.latency} % more are allowed)`;
+  const limit = before * (1 + limits.latency / 100);
+  if (slow > limit && slow - before > SMALLEST_MS && isSlowBeyondChance(candidate, limit)) return `its p99 is ${slow} ms (${before} ms at the version before, ${limits.latency} % more are allowed)`;
   return undefined;
 }
 
@@ -63,6 +64,13 @@ function chance(candidate: ProxyCounts, baseline: ProxyCounts): number {
   const pooled = (candidate.serverErrors + baseline.serverErrors) / (candidate.requests + baseline.requests);
   const perRequest = 1 / candidate.requests + (baseline.requests === 0 ? 0 : 1 / baseline.requests);
   return 300 * Math.sqrt(pooled * Math.max(0, 1 - pooled) * perRequest);
+}
+
+/** Of few requests p99 is the slowest one, whatever that waited for: more must be slow than three standard errors above the one in a hundred that may be. */
+function isSlowBeyondChance({ latency }: ProxyCounts, limitMs: number): boolean {
+  const all = latency.at(-1)?.count ?? 0;
+  const slow = all - (latency.findLast(({ upToMs }) => upToMs <= limitMs)?.count ?? 0);
+  return slow > all * 0.01 + 3 * Math.sqrt(all * 0.01 * 0.99);
 }
 
 /** Differences below this are the grain of the histograms. */

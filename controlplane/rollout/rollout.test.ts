@@ -129,6 +129,14 @@ describe("judge", () => {
     expect(judge(counts({ requests: 6_000, serverErrors: 400 }), counts({ requests: 20_000, serverErrors: 800 }), limits)).toMatch(/6.7 % of its answers are 5xx/);
     expect(judge(counts({ requests: 60, serverErrors: 60 }), noCounts, limits)).toBeDefined();
   });
+  it("blames no version for the slowest of few requests, but for more than that", () => {
+    const withSlow = (requests: number, slow: number) => counts({ requests, latency: [{ upToMs: 10, count: requests - slow }, { upToMs: 100, count: requests }] });
+    const quick = withSlow(1_000, 0);
+    expect(judge(withSlow(60, 2), quick, limits)).toBeUndefined();
+    expect(judge(withSlow(60, 3), quick, limits)).toMatch(/its p99 is 100 ms \(10 ms at the version before/);
+    expect(judge(withSlow(10_000, 120), quick, limits)).toBeUndefined();
+    expect(judge(withSlow(10_000, 140), quick, limits)).toBeDefined();
+  });
   it("sees what a share of the requests does wrong among all of them", () => {
     const mixed = counts({ requests: 4_000, serverErrors: 40 });
     expect(judge(mixed, counts({ requests: 50_000 }), limits)).toBeUndefined();
