@@ -2,6 +2,7 @@
 // produces: what time does to a mesh: a partition of its control plane, and a day's changes
 // never does: leave a process behind
 import { type PartitionResult, partition } from "./endurance/partition.ts";
+import { restart, type RestartResult } from "./endurance/restart.ts";
 import { grows, slopeOf } from "./endurance/slope.ts";
 import { wear, type WearResult, type WearSample } from "./endurance/wear.ts";
 import type { BenchOptions } from "./options.ts";
@@ -11,12 +12,14 @@ import { renderTable } from "./table.ts";
 const BEARABLE_BYTES = 2e6;
 
 /** Runs the bench and returns its results for the JSON file. */
-export async function benchEndurance({ quick, partitionMinutes = quick ? 0.5 : 60, changes = quick ? 200 : 10_000, hours = 0 }: BenchOptions, print: (line: string) => void): Promise<object> {
+export async function benchEndurance({ quick, partitionMinutes = quick ? 0.5 : 60, changes = quick ? 200 : 10_000, hours = 0, proxies = quick ? 50 : 1_000 }: BenchOptions, print: (line: string) => void): Promise<object> {
   const partitioned = partitionMinutes === 0 ? undefined : await partition(partitionMinutes, print);
   if (partitioned !== undefined) reportPartition(partitioned, print);
+  const restarted = proxies === 0 ? undefined : await restart(proxies, print);
+  if (restarted !== undefined) reportRestart(restarted, print);
   const worn = changes === 0 ? undefined : await wear(changes, hours, print);
   if (worn !== undefined) reportWear(worn, print);
-  return { partition: partitioned, wear: worn };
+  return { partition: partitioned, restart: restarted, wear: worn };
 }
 
 function reportPartition({ minutes, requests, failures, changes, first, during, streamsAtTheEnd, convergedMs, healing, afterwards, proxies, certificatesRenewed, bytes }: PartitionResult, print: (line: string) => void): void {
@@ -27,6 +30,13 @@ function reportPartition({ minutes, requests, failures, changes, first, during, 
   print(renderTable(["xDS on the wire", "kB to proxies", "kB from proxies", "connections"], [row("first start", first), row("cut", during), row("healing", healing), row("the minute after", afterwards)]));
   print(`what each proxy did since the cut: ${proxies.map((each) => JSON.stringify(Object.fromEntries(Object.entries(each).filter(([, value]) => value !== 0)))).join(" ")}`);
   print(`memory before and after (MB): control plane's heap ${mb(bytes.before.controlPlaneHeap)} → ${mb(bytes.after.controlPlaneHeap)}, resident ${mb(bytes.before.controlPlane)} → ${mb(bytes.after.controlPlane)}; Envoys ${bytes.before.envoys.map(mb).join(", ")} → ${bytes.after.envoys.map(mb).join(", ")}`);
+}
+
+function reportRestart({ proxies, services, first, again, afterwards }: RestartResult, print: (line: string) => void): void {
+  print(`\nrestart with ${proxies} proxies on ${services} services: ${again.startMs.toFixed(0)} ms until it served; from then on all were back with what had changed after p50 ${again.p50Ms.toFixed(0)} ms, p99 ${again.p99Ms.toFixed(0)} ms, last ${again.lastMs.toFixed(0)} ms, at most ${again.mostPerSecond} in a second`);
+  print(`streams lost: ${again.lossesWhileDown} while it was down (each try counts), ${again.lossesAfterwards} since it served`);
+  const row = (name: string, { connects, bytes, resources, cpuMs, loopDelayMs }: typeof first): readonly string[] => [name, String(connects), mb(bytes), String(resources), cpuMs.toFixed(0), loopDelayMs.p99.toFixed(0), loopDelayMs.max.toFixed(0)];
+  print(renderTable(["", "tries to connect", "MB sent", "resources", "CPU ms of the process so far", "loop p99 ms", "loop max ms"], [row("connect for the first time", first), row("come back", again), row("the 15 s after", afterwards)]));
 }
 
 const mb = (value: number): string => (value / 1e6).toFixed(1);

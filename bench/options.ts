@@ -31,7 +31,7 @@ const NUMBERS: Readonly<Record<string, readonly [number, number]>> = {
   "partition-minutes": [0, 1440], hours: [0, 168],
 };
 /** Where one bench means something else by a number. */
-const OWN_NUMBERS: Partial<Record<Bench, typeof NUMBERS>> = { endurance: { changes: [0, 1_000_000] } };
+const OWN_NUMBERS: Partial<Record<Bench, typeof NUMBERS>> = { endurance: { changes: [0, 1_000_000], proxies: [0, 2000] } };
 /** These need not be whole. */
 const FRACTIONS = ["seconds", "partition-minutes", "hours"];
 const TEXTS = ["json", "svg", "only"];
@@ -54,8 +54,10 @@ export const HELP = `npm run bench -- BENCH [options]
       --proxies N       clients (100)                         --services M    services, each with 2 subsets (500)
       --changes N       how often each change is measured, after 15 that are told apart (20)
   endurance     a mesh of real Envoys and its control plane, for long: first xDS is cut without anybody being told, while the
-                mesh's files change; then a day's changes, reconnects and rejections, and whether anything grows with them
+                mesh's files change; then the control plane is killed and all its proxies come back at once; then a day's changes,
+                reconnects and rejections, and whether anything grows with them
       --partition-minutes N   how long xDS is cut (60; 0: not at all)
+      --proxies N       how many come back (1,000; 0: none)
       --changes N       how many changes (10,000; 0: none)    --hours N       over so many hours (0: as fast as they go)
 
   --json FILE   the results with every single measurement

@@ -9,31 +9,41 @@ import { decode, encode } from "../../protos/codec.ts";
 
 const type = (name: string): string => `type.googleapis.com/envoy.${name}`;
 const CLUSTERS = type("config.cluster.v3.Cluster");
-const ENDPOINTS = type("config.endpoint.v3.ClusterLoadAssignment");
+export const ENDPOINTS = type("config.endpoint.v3.ClusterLoadAssignment");
 const LISTENERS = type("config.listener.v3.Listener");
 const ROUTES = type("config.route.v3.RouteConfiguration");
-const HOSTS = type("config.route.v3.VirtualHost");
+export const HOSTS = type("config.route.v3.VirtualHost");
 const SECRETS = type("extensions.transport_sockets.tls.v3.Secret");
 
 export interface DeltaProxyCounts {
   connects: number;
+  /** Streams that ended without our doing. */
+  losses: number;
   responses: number;
   resources: number;
   rejections: number;
   bytes: number;
 }
 
-/** One simulated proxy; its counts are those of all that share the object. */
+/** As the bootstrap tells Envoy. */
+const BACKOFF_MS = 200;
+const LONGEST_BACKOFF_MS = 2_000;
+
+/** One simulated proxy; its counts are those of all that share the object. It comes back when its stream ends, as an Envoy does, until it is told to disconnect. */
 export class DeltaProxy {
   readonly #held = new Map<string, Map<string, string>>();
   #call: ClientDuplexStream<DeltaDiscoveryRequest, DeltaDiscoveryResponse> | undefined;
   #client: Client | undefined;
   #rejectNext = false;
+  #isWanted = false;
+  #losses = 0;
+  #again: NodeJS.Timeout | undefined;
 
-  constructor(readonly pod: PodRecord, readonly where: { readonly port: number; readonly rootPem: string }, readonly counts: DeltaProxyCounts) {}
+  constructor(readonly pod: Pick<PodRecord, "name" | "namespace" | "serviceAccount" | "ip" | "token">, readonly where: { readonly port: number; readonly rootPem: string }, readonly counts: DeltaProxyCounts) {}
 
   /** Opens the stream, saying what is held. */
   connect(): void {
+    this.#isWanted = true;
     this.counts.connects++;
     const client = new Client(`127.0.0.1:${this.where.port}`, credentials.createSsl(Buffer.from(this.where.rootPem)), {
       "grpc.ssl_target_name_override": CONTROL_PLANE_SERVER_NAME, "grpc.use_local_subchannel_pool": 1, "grpc.max_receive_message_length": -1, "grpc.enable_channelz": 0,
@@ -46,7 +56,7 @@ export class DeltaProxy {
         return decode("DeltaDiscoveryResponse", bytes);
       }, metadata);
     [this.#client, this.#call] = [client, call];
-    call.on("error", () => undefined);
+    call.on("error", () => this.#lose(client));
     call.on("data", (response: DeltaDiscoveryResponse) => this.#receive(call, response));
     const { namespace, name, serviceAccount, ip } = this.pod;
     const node = { id: nodeId({ kind: "sidecar", podIp: ip, podName: name, namespace }), cluster: "endurance", metadata: { NAME: name, NAMESPACE: namespace, SERVICE_ACCOUNT: serviceAccount } };
@@ -65,8 +75,23 @@ export class DeltaProxy {
   }
 
   disconnect(): void {
+    this.#isWanted = false;
+    clearTimeout(this.#again);
     this.#call?.cancel();
     this.#client?.close();
+  }
+
+  /** The version that it holds of a resource; undefined where it has none. */
+  versionOf(typeUrl: string, name: string): string | undefined {
+    return this.#held.get(typeUrl)?.get(name);
+  }
+
+  #lose(client: Client): void {
+    if (!this.#isWanted || client !== this.#client) return;
+    this.counts.losses++;
+    client.close();
+    const upTo = Math.min(LONGEST_BACKOFF_MS, BACKOFF_MS * 2 ** this.#losses++);
+    this.#again = setTimeout(() => this.connect(), Math.random() * upTo);
   }
 
   #of(typeUrl: string): Map<string, string> {
@@ -80,6 +105,7 @@ export class DeltaProxy {
   }
 
   #receive(call: ClientDuplexStream<DeltaDiscoveryRequest, DeltaDiscoveryResponse>, { typeUrl = "", nonce = "", resources = [], removedResources = [] }: DeltaDiscoveryResponse): void {
+    this.#losses = 0;
     this.counts.responses++;
     this.counts.resources += resources.length;
     if (this.#rejectNext && resources.length > 0) {

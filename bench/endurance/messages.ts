@@ -20,6 +20,9 @@ export interface ProcessSample {
   /** What keeps the event loop alive, by kind: sockets, timers, … */
   readonly resources: Readonly<Record<string, number>>;
   readonly fileDescriptors: number;
+  /** Of the event loop since the sample before. */
+  readonly loopDelayMs: { readonly p99: number; readonly max: number };
+  readonly cpuMs: number;
   /** How many objects of these classes are alive. */
   readonly objects: Readonly<Record<string, number>>;
 }

@@ -57,7 +57,7 @@ export async function wear(changes: number, hours: number, print: (line: string)
   const world = await createWorld(SIMULATED);
   const ports = await freePorts();
   const controlPlane = await startControlPlane(world, ports, CERTIFICATE_LIFETIME_MS);
-  const counts: DeltaProxyCounts = { connects: 0, responses: 0, resources: 0, rejections: 0, bytes: 0 };
+  const counts: DeltaProxyCounts = { connects: 0, losses: 0, responses: 0, resources: 0, rejections: 0, bytes: 0 };
   const where = { port: ports.xds, rootPem: readFileSync(join(world.directories.state, "ca", "root-cert.pem"), "utf8") };
   const open = (index: number): DeltaProxy => {
     const pod = world.guests()[index];

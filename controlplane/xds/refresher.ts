@@ -21,7 +21,7 @@ export interface RefresherParts {
   readonly source: ContentSource;
   readonly book: AcceptanceBook;
   readonly trials: Trials<XdsStream>;
-  readonly clock: { nowMs(): number; monotonicMs(): number };
+  readonly clock: { monotonicMs(): number };
   /** A bug in one class's translation must not reach the other classes; its proxy keeps what it has. */
   readonly failed: (stream: XdsStream, error: unknown) => void;
 }
@@ -46,7 +46,7 @@ export function createRefresher(parts: RefresherParts): Refresher {
   const bringUpToDate = createUpdate(parts);
   let isTurnPlanned = false;
   const refresh = (stream: XdsStream): void => {
-    const announcedAtMs = stale.get(stream) ?? parts.clock.nowMs();
+    const announcedAtMs = stale.get(stream) ?? parts.clock.monotonicMs();
     stale.delete(stream);
     try {
       stream.changedAtMs ??= announcedAtMs;
@@ -73,7 +73,7 @@ export function createRefresher(parts: RefresherParts): Refresher {
     refresh,
     isStale: (stream) => stale.has(stream),
     markStale(streams) {
-      const nowMs = parts.clock.nowMs();
+      const nowMs = parts.clock.monotonicMs();
       for (const stream of streams) if (!stale.has(stream)) stale.set(stream, nowMs);
       planTurn();
     },

@@ -152,7 +152,7 @@ function createHost(parts: Parts): StreamHost {
       refresher.refresh(stream);
     },
     sent(stream, { typeUrl, updates }, bytes) {
-      stream.sentAtMs = nowMs();
+      stream.sentAtMs = clock.monotonicMs();
       observer.sent(shortOf(typeUrl), updates.length, bytes, stream.sentAtMs - (stream.changedAtMs ?? stream.sentAtMs));
     },
     accepted(stream, resources) {
@@ -164,7 +164,7 @@ function createHost(parts: Parts): StreamHost {
       book.noteSettled(recipientOf(stream).classKey, kind, basis);
       if (stream.changedAtMs === undefined || !isQuiet(stream.state())) return;
       // Who was sent nothing had nothing to acknowledge.
-      if (stream.sentAtMs !== undefined && stream.sentAtMs >= stream.changedAtMs) observer.converged(nowMs() - stream.changedAtMs);
+      if (stream.sentAtMs !== undefined && stream.sentAtMs >= stream.changedAtMs) observer.converged(clock.monotonicMs() - stream.changedAtMs);
       stream.changedAtMs = undefined;
     },
     refused(stream, resource, reason) {

@@ -60,7 +60,7 @@ export interface XdsStream {
   state(): StreamState;
   /** What the class publishes, before quarantine; undefined while the proxy is unknown to the mesh. */
   published: EncodedResources | undefined;
-  /** When the change was announced that this stream has not wholly acknowledged yet, and when something was sent last. */
+  /** When the change was announced that this stream has not wholly acknowledged yet, and when something was sent last; by the clock that never goes back. */
   changedAtMs: number | undefined;
   sentAtMs: number | undefined;
   /** The state of the mesh that `published` was made from or found unchanged in. */
