@@ -1,8 +1,12 @@
 // The child process of process-checker.ts: tries one module with its settings as a proxy would start and call it, says what came of it, and ends.
+import { Worker } from "node:worker_threads";
 import { type HostOptions, startHost } from "../../test/host/host.ts";
 import { fitConfiguration } from "./module/config-schema.ts";
 import { type CheckRequest, type CheckResult, FITS_LINE, READY_LINE, STARTED_LINE } from "./process-checker.ts";
 import { trialCalls } from "./trial-calls.ts";
+
+// Who could kill this process may be killed itself, and a module that never returns leaves this thread no time to notice.
+new Worker(`setInterval(() => process.ppid === ${process.ppid} || process.kill(process.pid, "SIGKILL"), 500)`, { eval: true }).unref();
 
 const chunks: Buffer[] = [];
 process.stdin.on("data", (chunk: Buffer) => chunks.push(chunk));

@@ -168,6 +168,14 @@ describe("plugins from files", () => {
     expect(plugins.problems().map(({ message }) => message)).toEqual(["/dev/zero: this is no regular file", `${join(root, "mesh")}: this is no regular file`]);
   });
 
+  it("are not waited for in silence when something of ours fails", async () => {
+    put("x.wasm", "one");
+    const plugins = fetcher({ checker: { check: () => Promise.reject(new TypeError("ours")) } });
+    plugins.update([plugin("p", { url: "file://x.wasm" })]);
+    await plugins.settled();
+    expect(plugins.problems()).toMatchObject([{ field: "spec.url", message: "could not be tried: TypeError: ours", servingLastGood: false }]);
+  });
+
   it("leave the chain alone while a plugin is new and on its way", async () => {
     let release = () => {};
     const slow: PluginChecker = { check: () => new Promise((resolve) => (release = () => resolve({ kind: "good" }))) };

@@ -110,7 +110,7 @@ async function follow(following: Following, fresh: boolean): Promise<void> {
   let failures = 0;
   for (let tries = 0; !signal.aborted; tries++) {
     const mark = source.location.kind === "file" ? await fileMark(source.location.path) : "";
-    const outcome = await tryOnce(following, fresh || tries > 0);
+    const outcome = await tryOnce(following, fresh || tries > 0).catch((error: unknown) => failWith(following, "spec.url", `could not be tried: ${String(error)}`));
     following.tried();
     if (source.location.kind === "file") {
       // Whatever came of it: what the file holds next may be better. A check of ours that failed is tried again too.

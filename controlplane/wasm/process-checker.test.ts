@@ -1,4 +1,5 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -20,20 +21,32 @@ beforeAll(async () => {
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
 /** A module that takes its configuration where WASI's environ_sizes_get tells of this many variables. */
-async function countingModule(variables: number): Promise<Uint8Array> {
+const countingModule = (variables: number) => configuredBy("const out = heap.alloc(8); return sizes(out, out + 4) == 0 && load<u32>(out) == COUNT ? 1 : 0;".replace("COUNT", String(variables)));
+
+/** A module that does this when it is configured. */
+async function configuredBy(body: string): Promise<Uint8Array> {
   const source = `
 @external("wasi_snapshot_preview1", "environ_sizes_get") declare function sizes(count: usize, bytes: usize): i32;
 export function proxy_abi_version_0_2_1(): void {}
 export function proxy_on_memory_allocate(size: usize): usize { return heap.alloc(size); }
 export function proxy_on_context_create(id: u32, parent: u32): void {}
 export function proxy_on_vm_start(id: u32, size: u32): u32 { return 1; }
-export function proxy_on_configure(id: u32, size: u32): u32 { const out = heap.alloc(8); return sizes(out, out + 4) == 0 && load<u32>(out) == ${variables} ? 1 : 0; }`;
+export function proxy_on_configure(id: u32, size: u32): u32 { ${body} }`;
   const files: Record<string, Uint8Array> = {};
   const { error, stderr } = await asc.main(["m.ts", "--runtime", "stub", "--outFile", "m.wasm", "--use", "abort="], {
     readFile: (file) => (file === "m.ts" ? source : null), writeFile: (file, data) => void (files[file] = data as Uint8Array), listFiles: () => [],
   });
   if (error !== null) throw new Error(stderr.toString());
   return files["m.wasm"] ?? new Uint8Array();
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    // One that ended and that nobody waited for is there, and does not run.
+    return process.kill(pid, 0) && !readFileSync(`/proc/${pid}/stat`, "utf8").includes(") Z ");
+  } catch {
+    return false;
+  }
 }
 
 describe("checking a module in a child process", () => {
@@ -91,6 +104,24 @@ describe("checking a module in a child process", () => {
   it("ends one that may take as long as it likes when the time is over", async () => {
     const unlimited = { ...settings, budget: { turns: Number.MAX_SAFE_INTEGER, memoryPages: 1_024 } };
     expect(await createProcessChecker({ script, timeoutMs: 1_500 }).check(moduleOf(tinyModule("hang")), unlimited)).toEqual({ kind: "bad", reason: "the module did not start within 1.5 s" });
+  });
+
+  it("ends one that eats memory beyond the cap", async () => {
+    const eating = moduleOf(await configuredBy("memory.grow(6_000); memory.fill(100_000, 1, 380_000_000); while (size != 0xffff_ffff) size += load<u8>(0); return 1;"));
+    const large = { ...settings, budget: { turns: Number.MAX_SAFE_INTEGER, memoryPages: 8_192 } };
+    expect(await createProcessChecker({ script, maxMemoryBytes: 256 * 1_024 * 1_024 }).check(eating, large)).toEqual({ kind: "bad", reason: "the module took more than 256 MiB of memory while it started" });
+  });
+
+  it("ends with whoever asked for it, however that ended", async () => {
+    const request = JSON.stringify({ settings });
+    writeFileSync(join(directory, "hang.input"), Buffer.concat([Buffer.from(`${request}\n`), tinyModule("hang")]));
+    const asking = `const { spawn } = require("node:child_process"); const child = spawn(process.execPath, [${JSON.stringify(script)}], { stdio: [require("node:fs").openSync(${JSON.stringify(join(directory, "hang.input"))}), "pipe", "ignore"] });
+      child.stdout.once("data", () => console.log(child.pid)); setInterval(() => 0, 1000);`;
+    const parent = spawn(process.execPath, ["-e", asking], { stdio: ["ignore", "pipe", "inherit"] });
+    const pid = Number(await new Promise<string>((resolve) => parent.stdout.once("data", (chunk: Buffer) => resolve(chunk.toString()))));
+    expect(isRunning(pid)).toBe(true);
+    parent.kill("SIGKILL");
+    while (isRunning(pid)) await new Promise((resolve) => setTimeout(resolve, 50));
   });
 
   it("does not blame the module when the check cannot run", async () => {

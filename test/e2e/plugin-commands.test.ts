@@ -1,9 +1,9 @@
 // `scrim plugin` against real registries, beside cosign.
 import { spawn } from "node:child_process";
 import { generateKeyPairSync } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startForwardProxy } from "../fakes/forward-proxy.ts";
 import { selfSigned } from "./certificate.ts";
@@ -86,7 +86,8 @@ describe.runIf(registryBinary)("an open registry", () => {
       [["run", `oci://${registry.host}/team/schema:v1`, "--config", '{"name":"x"}'], 1, "--config.name must not have fewer than 3 characters"],
       [["push", MODULE, gone, "--manifest", file("remote.json", '{"configSchema":{"$ref":"https://example.com/x"}}')], 1, "has a configSchema that cannot be applied"],
       [["pull", gone], 1, "has no such image"], [["pull", "oci://127.0.0.1:1/a:b"], 1, "ECONNREFUSED"], [["pull", "oci://A B"], 2, "names no image"], [["inspect", join(folder, "none.wasm")], 1, "there is no such file"],
-      [["push", join(folder, "none.wasm"), gone], 1, "cannot be read"], [["push", file("text.wasm", "text"), gone], 1, "is no WebAssembly module"], [["push", MODULE, `${gone}@sha256:${"0".repeat(64)}`], 2, "names a digest"],
+      [["push", join(folder, "none.wasm"), gone], 1, "there is no such file"], [["push", folder, gone], 1, "this is no regular file"], [["pull", file("page.html", "<html>")], 1, "is no WebAssembly module"], [["pull", MODULE, "-f", folder], 1, "it is a folder"], [["pull", "ftp://a.io/x"], 2, "cannot be fetched: write oci://"],
+      [["push", file("empty.wasm", "\0asm\x01\0\0\0"), gone], 1, "is no plugin"], [["pull", "oci://127.0.0.1:99999/a:b"], 2, "names no image"], [["run", MODULE, "--config", "@none"], 1, "there is no such file or folder"], [["run", MODULE, "--port", registry.host.split(":")[1] ?? ""], 1, "name another, or 0 for any free one"], [["push", file("text.wasm", "text"), gone], 1, "is no WebAssembly module"], [["push", MODULE, `${gone}@sha256:${"0".repeat(64)}`], 2, "names a digest"],
       [["push", MODULE, gone, "--manifest", file("bad.json", '{"capabilities":["all"]}')], 1, '"all" is no capability'], [["push", MODULE, gone, "--username", "me"], 2, "--password-stdin"], [["run", MODULE, "--config", '{"unknown":1}'], 1, "unknown field"],
       [["pull", `${registry.host}/team/x:v1`], 1, `an image is written oci://${registry.host}/team/x:v1`], [["run", MODULE, "--port", "many"], 2, "is no port"], [["run", MODULE, "--upstream", "nowhere"], 2, "is no address"],
     ];
@@ -95,6 +96,7 @@ describe.runIf(registryBinary)("an open registry", () => {
       expect([ended.code, ended.stderr.split("\n").length]).toEqual([code, 2]);
       expect(ended.stderr).toContain(message);
     }));
+    expect(readdirSync(join(folder, "..")).filter((name) => name.startsWith(basename(folder)))).toEqual([basename(folder)]); // nothing half-written beside what could not be
   });
 
   it("gives a module to an Envoy of one's own, which ends cleanly", async () => {

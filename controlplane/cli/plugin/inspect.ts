@@ -1,6 +1,5 @@
 // `scrim plugin inspect`: what is in a module, and what it may do, without running it.
 import type { KeyObject } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import { parsePublicKeys } from "../../model/public-key.ts";
 import { undeclaredImports, wantedGroups } from "../../model/wasm-capabilities.ts";
 import type { AcquiredModule } from "../../wasm/acquired-module.ts";
@@ -12,6 +11,7 @@ import type { CommandContext } from "../context.ts";
 import { CommandFailure, exitCodes } from "../exit-codes.ts";
 import { renderValue } from "../output.ts";
 import type { RegistryOptions } from "./options.ts";
+import { readNamedFile } from "./read-file.ts";
 import { readModule } from "./read-module.ts";
 
 export interface InspectOptions extends RegistryOptions {
@@ -54,9 +54,7 @@ export async function inspectPlugin(source: string, options: InspectOptions, con
 
 async function readKeys(file: string | undefined): Promise<readonly KeyObject[] | undefined> {
   if (file === undefined) return undefined;
-  const text = await readFile(file, "utf8").catch((error: unknown) => {
-    throw new CommandFailure(exitCodes.failed, `--key ${file} cannot be read: ${error instanceof Error ? error.message : String(error)}.`);
-  });
+  const text = await readNamedFile(`--key ${file}`, file);
   const keys = parsePublicKeys(text);
   if (!keys.ok) throw new CommandFailure(exitCodes.failed, `--key ${file} ${keys.message}.`);
   return keys.keys;

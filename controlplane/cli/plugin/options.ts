@@ -1,5 +1,5 @@
 // What the `scrim plugin` commands have in common: credentials, registries, limits.
-import { readFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { readFetchOptions } from "../../settings/fetch-options.ts";
 import { credentialFor, helperFor, parseDockerConfig, type RegistryCredential } from "../../wasm/oci/credentials.ts";
@@ -7,6 +7,7 @@ import type { ImageReference } from "../../wasm/oci/reference.ts";
 import type { CommandContext } from "../context.ts";
 import { CommandFailure, exitCodes } from "../exit-codes.ts";
 import { askCredentialHelper } from "./credential-helper.ts";
+import { readNamedFile } from "./read-file.ts";
 
 /** As commander gives them. */
 export interface RegistryOptions {
@@ -36,11 +37,8 @@ export async function credentialOf(reference: ImageReference, options: RegistryO
   }
   const { DOCKER_CONFIG: folder, HOME: home } = environment.variables;
   const file = options.dockerConfig ?? (folder === undefined ? join(home ?? "", ".docker", "config.json") : join(folder, "config.json"));
-  const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
-    if (options.dockerConfig === undefined && error.code === "ENOENT") return undefined;
-    throw new CommandFailure(exitCodes.failed, `${file} cannot be read: ${error.message}.`);
-  });
-  if (text === undefined) return undefined;
+  if (options.dockerConfig === undefined && !existsSync(file)) return undefined;
+  const text = await readNamedFile(file, file);
   const config = parseDockerConfig(text);
   if (!config.ok) throw new CommandFailure(exitCodes.failed, `${file} ${config.message}.`);
   const helper = helperFor(config.config, reference);

@@ -1,9 +1,13 @@
 // `scrim plugin pull`: a module out of an image (or from a URL) into a file.
-import { rename, writeFile } from "node:fs/promises";
+import { stat, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
+import { replaceFile } from "../../disk/replace-file.ts";
+import { readSections } from "../../wasm/module/sections.ts";
 import type { CommandContext } from "../context.ts";
 import { CommandFailure, exitCodes } from "../exit-codes.ts";
 import { renderValue } from "../output.ts";
 import type { RegistryOptions } from "./options.ts";
+import { describeFileError } from "./read-file.ts";
 import { readModule } from "./read-module.ts";
 
 export interface PullOptions extends RegistryOptions {
@@ -14,12 +18,22 @@ export interface PullOptions extends RegistryOptions {
 /** Writes the module and prints what it is. */
 export async function pullPlugin(source: string, options: PullOptions, context: CommandContext): Promise<void> {
   const { module, image } = await readModule(source, options, context);
-  try {
-    await writeFile(`${options.file}.new`, module.bytes);
-    await rename(`${options.file}.new`, options.file);
-  } catch (error) {
-    throw new CommandFailure(exitCodes.failed, `${options.file} cannot be written: ${error instanceof Error ? error.message : String(error)}.`, { cause: error });
-  }
+  const sections = readSections(module.bytes);
+  if (!sections.ok) throw new CommandFailure(exitCodes.failed, `${source} ${sections.message}.`);
+  await write(options.file, module.bytes);
   const result = { file: options.file, bytes: module.bytes.length, sha256: module.sha256, ...(image !== undefined && { image: image.digest, layout: image.layout }) };
   context.terminal.out(options.output === "json" ? renderValue(result, "json") : `${options.file}: ${result.bytes} bytes, sha256:${module.sha256}${image === undefined ? "" : `\nimage ${image.digest} (${image.layout})`}\n`);
+}
+
+/** Whole or not at all. A folder that is not there is more likely a slip than a wish. */
+async function write(file: string, bytes: Uint8Array): Promise<void> {
+  try {
+    await stat(dirname(file));
+    const there = await stat(file).catch(() => undefined);
+    // What is no file (a device, a pipe) is written to, not replaced by one.
+    if (there !== undefined && !there.isFile()) await writeFile(file, bytes);
+    else await replaceFile(file, bytes, 0o644);
+  } catch (error) {
+    throw new CommandFailure(exitCodes.failed, `${file} cannot be written: ${describeFileError(error)}.`, { cause: error });
+  }
 }

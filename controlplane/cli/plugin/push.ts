@@ -1,11 +1,11 @@
 // `scrim plugin push`: a module as an image in a registry.
-import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { readOutboundProxies } from "../../model/outbound-proxy.ts";
 import { groupsOf, undeclaredImports } from "../../model/wasm-capabilities.ts";
 import { createAddressPolicy } from "../../wasm/fetch/address-policy.ts";
 import { createHttpClient } from "../../wasm/fetch/http-client.ts";
 import { schemaFault } from "../../wasm/module/config-schema.ts";
+import { describeOrigin } from "../../wasm/module/describe-sdk.ts";
 import { parseManifestText, type PluginManifest } from "../../wasm/module/plugin-manifest.ts";
 import { type ModuleSections, readSections } from "../../wasm/module/sections.ts";
 import type { ImageLayout } from "../../wasm/oci/layouts.ts";
@@ -17,7 +17,8 @@ import type { CommandContext } from "../context.ts";
 import { CommandFailure, exitCodes } from "../exit-codes.ts";
 import { renderValue } from "../output.ts";
 import { credentialOf, EVERYWHERE, plainRegistriesOf, type RegistryOptions, TIMEOUT_MS } from "./options.ts";
-import { requireImage } from "./read-module.ts";
+import { readNamedFile } from "./read-file.ts";
+import { readModuleFile, requireImage } from "./read-module.ts";
 
 export interface PushOptions extends RegistryOptions {
   readonly layout: ImageLayout;
@@ -29,9 +30,10 @@ export interface PushOptions extends RegistryOptions {
 export async function pushPlugin(file: string, image: string, options: PushOptions, context: CommandContext): Promise<void> {
   const reference = requireImage(image);
   if (reference.digest !== undefined) throw new CommandFailure(exitCodes.usage, `${image} names a digest: give a tag to push to, the digest follows from the module.`);
-  const module = await read(file);
+  const { module: { bytes: module } } = await readModuleFile(file, context);
   const sections = readSections(module);
   if (!sections.ok) throw new CommandFailure(exitCodes.failed, `${file} ${sections.message}.`);
+  if (describeOrigin(sections.sections, module).abiVersion === undefined) throw new CommandFailure(exitCodes.failed, `${file} is no plugin: it exports no proxy_abi_version_…, as every module for Envoy does.`);
   const { text, manifest } = await readManifest(options.manifest);
   warnOfUndeclared(sections.sections, manifest, context);
   const packed = packImage(module, { layout: options.layout, manifestText: text, title: manifest?.name ?? basename(file), ...(manifest?.version !== undefined && { version: manifest.version }) });
@@ -46,15 +48,9 @@ export async function pushPlugin(file: string, image: string, options: PushOptio
   context.terminal.out(options.output === "json" ? renderValue(result, "json") : `pushed ${result.image} (${options.layout}, ${module.length} bytes)\n${byDigest}\n`);
 }
 
-async function read(file: string): Promise<Buffer> {
-  return readFile(file).catch((error: unknown) => {
-    throw new CommandFailure(exitCodes.failed, `${file} cannot be read: ${error instanceof Error ? error.message : String(error)}.`);
-  });
-}
-
 async function readManifest(file: string | undefined): Promise<{ readonly text: string; readonly manifest: PluginManifest | undefined }> {
   if (file === undefined) return { text: "", manifest: undefined };
-  const content = (await read(file)).toString("utf8");
+  const content = await readNamedFile(file, file);
   const parsed = parseManifestText(content, file);
   if (!parsed.ok) throw new CommandFailure(exitCodes.failed, `${parsed.message}.`);
   const fault = parsed.manifest?.configSchema === undefined ? undefined : schemaFault(parsed.manifest.configSchema);

@@ -13,8 +13,15 @@ type ReadContext = Pick<CommandContext, "environment" | "clock" | "terminal">;
 
 /** Returns the module that `source` names now. Throws CommandFailure. */
 export async function readModule(source: string, options: RegistryOptions, context: ReadContext): Promise<AcquiredModule> {
-  const { environment, clock } = context;
-  const location = await locationOf(source, options, context);
+  return acquire(source, await locationOf(source, options, context), options, context);
+}
+
+/** Returns the module in a file. Throws CommandFailure. */
+export async function readModuleFile(file: string, context: ReadContext): Promise<AcquiredModule> {
+  return acquire(file, { kind: "file", path: resolve(file) }, {}, context);
+}
+
+async function acquire(source: string, location: PluginLocation, options: RegistryOptions, { environment, clock }: ReadContext): Promise<AcquiredModule> {
   const acquirer = createAcquirerFor({
     cacheDir: environment.cacheDir, clock, allowFetchFrom: EVERYWHERE, plainRegistries: plainRegistriesOf(options), proxies: readOutboundProxies(environment.variables), maxModuleBytes: MAX_MODULE_BYTES, downloadTimeoutMs: TIMEOUT_MS,
   });
@@ -22,25 +29,36 @@ export async function readModule(source: string, options: RegistryOptions, conte
   const got = await acquirer.acquire({ location, reuse: false, settings, trust: { demands: [], grants: [] } }, true);
   // What was fetched before will not do: somebody asked for what is there now.
   if (got.ok && got.acquired.stale === undefined) return got.acquired;
-  const failure = got.ok ? got.acquired.stale ?? "" : got.message;
-  const hint = location.kind === "file" && parseImageReference(source)?.registry.includes(":") === true ? `; an image is written oci://${source}` : "";
-  throw new CommandFailure(exitCodes.failed, `${failure.startsWith(source) ? failure : `${source} cannot be had: ${failure}`}${hint}.`);
+  // Commands have no such option: all they may not reach are services of the cloud's own.
+  const failure = (got.ok ? got.acquired.stale ?? "" : got.message).replace(/, from which plugins are fetched only if .*$/, ", from which nothing is fetched");
+  throw new CommandFailure(exitCodes.failed, `${failure.startsWith(source) ? failure : `${source} cannot be had: ${failure}`}${location.kind === "file" ? hintAt(source) : ""}.`);
+}
+
+/** Who leaves out the scheme of an image names a file. */
+function hintAt(source: string): string {
+  const isLikeImage = /^[^./][^/]*[.:][^/]*\/|:[\w.-]+$/.test(source) && parseImageReference(source) !== undefined;
+  return isLikeImage ? `; an image is written oci://${source}` : "";
 }
 
 async function locationOf(source: string, options: RegistryOptions, context: ReadContext): Promise<PluginLocation> {
-  if (/^https?:\/\//.test(source)) {
-    if (!URL.canParse(source)) throw new CommandFailure(exitCodes.usage, `${source} is no URL.`);
-    return { kind: "http", url: new URL(source).href };
+  const [, scheme] = /^([a-z][a-z0-9+.-]*):\/\//i.exec(source) ?? [];
+  switch (scheme?.toLowerCase()) {
+    case undefined: case "file": return { kind: "file", path: resolve(source.replace(/^file:\/\//i, "")) };
+    case "http": case "https":
+      if (!URL.canParse(source)) throw new CommandFailure(exitCodes.usage, `${source} is no URL.`);
+      return { kind: "http", url: new URL(source).href };
+    case "oci": {
+      const reference = requireImage(source);
+      const credential = await credentialOf(reference, options, context);
+      return { kind: "image", reference, ...(credential !== undefined && { credential }) };
+    }
+    default: throw new CommandFailure(exitCodes.usage, `${source} cannot be fetched: write oci://REGISTRY/REPOSITORY:TAG, an http(s) URL or a file.`);
   }
-  if (!source.startsWith("oci://")) return { kind: "file", path: resolve(source.replace(/^file:\/\//, "")) };
-  const reference = requireImage(source);
-  const credential = await credentialOf(reference, options, context);
-  return { kind: "image", reference, ...(credential !== undefined && { credential }) };
 }
 
 /** Returns the image's reference. Throws CommandFailure. */
 export function requireImage(text: string): NonNullable<ReturnType<typeof parseImageReference>> {
-  const reference = parseImageReference(text);
+  const reference = parseImageReference(text.replace(/^oci:\/\//i, "oci://"));
   if (reference === undefined) throw new CommandFailure(exitCodes.usage, `${text} names no image: write oci://REGISTRY/REPOSITORY:TAG.`);
   return reference;
 }

@@ -16,6 +16,7 @@ import { CommandFailure, exitCodes } from "../exit-codes.ts";
 import { listenForStop } from "../stop-signals.ts";
 import { findEnvoy } from "../up.ts";
 import type { RegistryOptions } from "./options.ts";
+import { readNamedFile } from "./read-file.ts";
 import { readModule } from "./read-module.ts";
 import { buildTrialBootstrap, listenerAddress, type TrialFacts } from "./trial-envoy.ts";
 
@@ -33,7 +34,7 @@ const POLL_MS = 50;
 /** Runs the module as a proxy of the mesh would, with what its manifest allows; prints the address to send requests to. */
 export async function runPlugin(source: string, options: RunOptions, context: CommandContext): Promise<void> {
   const { terminal, environment, clock } = context;
-  const port = readPort(options.port);
+  const port = await readPort(options.port);
   const asked = options.upstream === undefined ? undefined : readUpstream(options.upstream);
   const { bytes, settings } = await checkedModule(source, options, context);
   const envoy = await findEnvoy(environment, (line) => terminal.err(`scrim: ${line}\n`));
@@ -80,13 +81,16 @@ async function checkedModule(source: string, options: RunOptions, context: Comma
 /** `--config` is JSON, or `@FILE` that holds it. */
 async function readConfiguration(text: string | undefined): Promise<string> {
   if (text === undefined || !text.startsWith("@")) return text ?? "";
-  return readFile(text.slice(1), "utf8").catch((error: unknown) => {
-    throw new CommandFailure(exitCodes.failed, `--config ${text}: the file cannot be read (${error instanceof Error ? error.message : String(error)}).`);
-  });
+  return readNamedFile(`the file of --config ${text}`, text.slice(1));
 }
 
-function readPort(text: string): number {
+async function readPort(text: string): Promise<number> {
   if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535) throw new CommandFailure(exitCodes.usage, `--port ${text} is no port: write a number from 0 (any free port) to 65535.`);
+  const probe = createServer();
+  await new Promise<void>((resolve, reject) => probe.once("error", reject).listen(Number(text), "127.0.0.1", resolve)).catch((error: unknown) => {
+    throw new CommandFailure(exitCodes.failed, `--port ${text} cannot be had (${error instanceof Error ? error.message : String(error)}): name another, or 0 for any free one.`);
+  });
+  await new Promise<void>((resolve) => probe.close(() => resolve()));
   return Number(text);
 }
 

@@ -57,7 +57,7 @@ describe("through a proxy", () => {
     const proxy = await proxyTo({}, "Basic none");
     const at = `127.0.0.1:${proxy.port}`;
     expect(await get("https://secure.test/", { https_proxy: at })).toMatchObject({ kind: "failed", message: `https://secure.test/: the proxy ${at}: it answered 407: name a user and a password for it in HTTPS_PROXY` });
-    expect(await get("https://secure.test/", { https_proxy: "127.0.0.1:1" })).toMatchObject({ kind: "failed", message: expect.stringContaining("the proxy 127.0.0.1:1: connect ECONNREFUSED") as string });
+    expect(await get("https://secure.test/", { https_proxy: "127.0.0.1:1" })).toMatchObject({ kind: "failed", message: expect.stringContaining("the proxy 127.0.0.1:1: nothing listens there (connect ECONNREFUSED 127.0.0.1:1)") as string });
     expect(await get("https://secure.test/", { https_proxy: "socks5://127.0.0.1:1" })).toMatchObject({ kind: "failed", message: expect.stringContaining("HTTPS_PROXY names no proxy that is spoken to") as string });
   });
 

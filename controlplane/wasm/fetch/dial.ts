@@ -6,6 +6,7 @@ import { isIP, type LookupFunction, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import type { ProxyServer } from "../../model/outbound-proxy.ts";
 import type { AddressPolicy } from "./address-policy.ts";
+import { describeNetworkError } from "./network-error.ts";
 
 /** What a request is sent by. */
 export interface Dialled {
@@ -61,7 +62,7 @@ function openTunnel(client: typeof http | typeof https, options: http.RequestOpt
       socket.destroy();
       resolve(`it answered ${statusCode}${statusCode === 407 ? ": name a user and a password for it in HTTPS_PROXY" : ""}`);
     });
-    asked.on("error", (error) => resolve(error.message));
+    asked.on("error", (error) => resolve(describeNetworkError(error)));
     asked.end();
   });
 }

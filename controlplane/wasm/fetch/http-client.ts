@@ -3,6 +3,7 @@ import type http from "node:http";
 import { type OutboundProxies, wayTo } from "../../model/outbound-proxy.ts";
 import type { AddressPolicy } from "./address-policy.ts";
 import { type Dialled, directly, refusedLiteral, throughProxy } from "./dial.ts";
+import { describeNetworkError } from "./network-error.ts";
 
 export interface HttpRequest {
   readonly method?: "GET" | "HEAD" | "POST" | "PUT" | "PATCH";
@@ -94,7 +95,7 @@ async function send(request: HttpRequest, options: HttpClientOptions): Promise<H
 function exchange(request: HttpRequest, { client, to, options, headers: added }: Dialled): Promise<Hop> {
   const { method = "GET", headers, body, deadline } = request;
   return new Promise((resolve) => {
-    const fail = (error: Error) => resolve({ kind: "failed", message: deadline.aborted ? "no complete answer in time" : error.message });
+    const fail = (error: Error) => resolve({ kind: "failed", message: deadline.aborted ? "no complete answer in time" : describeNetworkError(error) });
     const sent = client.request(to, {
       method, signal: deadline, ...options,
       headers: { "user-agent": "scrim", ...headers, ...added, ...(body !== undefined && { "content-length": String(body.length) }) },

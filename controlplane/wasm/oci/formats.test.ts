@@ -30,6 +30,11 @@ describe("names of images", () => {
     expect(parseImageReference(text)).toBeUndefined();
   });
 
+  it.each([
+    ["oci://0x7f.1:5000/a", "127.0.0.1:5000"], ["oci://2130706433:5000/a", "127.0.0.1:5000"], ["oci://[0:0::1]:5000/a", "[::1]:5000"], ["oci://A.IO:0443/a", "a.io"], ["oci://127.0.0.1:443/a", "127.0.0.1:443"], ["oci://a.io:05000/a", "a.io:5000"],
+  ])("have one name for a registry, however %s writes it", (url, registry) => expect(parseImageReference(url)).toMatchObject({ registry }));
+  it.each(["oci://127.0.0.1:99999/a:b", "oci://1.2.3.4.5/a", "oci://256.1.1.1/a", "oci://xn--a.io/b", "oci://a..b:c/d"])("have no registry that no URL could have: %s", (url) => expect(parseImageReference(url)).toBeUndefined());
+
   it("are spoken to without TLS only on this machine, and where that was said", () => {
     expect(["localhost:5000", "127.0.0.1:5000", "[::1]:5000", "10.0.0.1:5000", "r.internal:5000", "docker.io", "127.0.0.1.example.com"].map((registry) => registryApi(registry, ["r.internal:5000"]))).toEqual([
       "http://localhost:5000/v2", "http://127.0.0.1:5000/v2", "http://[::1]:5000/v2", "https://10.0.0.1:5000/v2", "http://r.internal:5000/v2", "https://registry-1.docker.io/v2", "https://127.0.0.1.example.com/v2",

@@ -29,13 +29,16 @@ export function parseImageReference(url: string): ImageReference | undefined {
   const [rest, registry] = isRegistry ? [path.slice(slash + 1), canonicalRegistry(first)] : [path, "docker.io"];
   const [, repository = "", tag] = /^([^:]*)(?::(.*))?$/.exec(rest) ?? [];
   const whole = registry === "docker.io" && !repository.includes("/") ? `library/${repository}` : repository;
-  if (!REGISTRY.test(registry) || !REPOSITORY.test(whole) || whole.length > 255 || (tag !== undefined && !TAG.test(tag))) return undefined;
+  if (registry === undefined || !REGISTRY.test(registry) || !REPOSITORY.test(whole) || whole.length > 255 || (tag !== undefined && !TAG.test(tag))) return undefined;
   return { registry, repository: whole, tag: tag ?? "latest", ...(digest !== undefined && { digest }) };
 }
 
-function canonicalRegistry(name: string): string {
-  const lower = name.toLowerCase();
-  const bare = isLocalRegistry(lower) ? lower : lower.replace(/:443$/, "");
+/** As a URL has it: in small letters, an address in its usual form however it was written. */
+function canonicalRegistry(name: string): string | undefined {
+  if (!REGISTRY.test(name) || !URL.canParse(`https://${name}`)) return undefined;
+  const { hostname, host } = new URL(`https://${name}`);
+  // Registries of this machine are spoken to without TLS: its port does not go without saying there.
+  const bare = isLocalRegistry(hostname) && /:0*443$/.test(name) ? `${hostname}:443` : host;
   return ["index.docker.io", "registry-1.docker.io"].includes(bare) ? "docker.io" : bare;
 }
 
