@@ -26,6 +26,7 @@ import { createFileSource, type FileSource } from "./source/files/file-source.ts
 import type { ParseAside } from "./source/files/parse-ahead.ts";
 import { createYamlThread } from "./source/files/yaml-thread.ts";
 import { ACCEPTED_OBJECTS_FILE, type AcceptedObjects, createAcceptedObjects } from "./store/accepted-objects.ts";
+import { createIntake } from "./store/intake.ts";
 import { createStore, type Store } from "./store/store.ts";
 import type { World } from "./store/world.ts";
 import type { Clock } from "./telemetry/clock.ts";
@@ -76,6 +77,7 @@ export function createControlPlane(settings: ServeSettings, deps: ControlPlaneDe
   const keeping = { news: createDiskNews(settings.stateDir, deps.complain), sleep: (ms: number, signal: AbortSignal) => clock.sleep(ms, signal) };
   const accepted = createAcceptedObjects(join(settings.stateDir, ACCEPTED_OBJECTS_FILE), ({ kind }) => kind !== "Pod", { ...keeping, quietMs: KEEP_AFTER_MS });
   const store = createStore({ strict: settings.strict, remembered: accepted.read(), ...(settings.allowEmpty ? {} : { keeps: { name: "mesh", directory: settings.directory } }) });
+  const intake = createIntake({ store, clock });
   const plugins = createPlugins(settings, deps);
   const rollouts = createPluginRollouts(settings, deps, { plugins, world: () => store.world(), proxies: () => running.xds?.status() ?? [] });
   const snapshots = createSnapshots(logger);
@@ -120,7 +122,8 @@ export function createControlPlane(settings: ServeSettings, deps: ControlPlaneDe
     async start() {
       await admin.start();
       running.builtins = await loadBuiltinModules(deps.installation.filtersDir);
-      for (const source of sources) await source.start((batch) => store.apply(batch));
+      for (const source of sources) await source.start(intake.take);
+      await intake.settled();
       const secrets = openCa(settings, store.world().mesh.trustDomain, deps);
       tokenFile.changed();
       plugins.update(store.world().list("WasmPlugin"), surroundingsOf(store.world()));

@@ -27,7 +27,12 @@ export interface EntryContext {
   /** Every object in force, by key. */
   readonly lastGood: ReadonlyMap<string, MeshObject>;
   readonly strict: boolean;
+  /** What was found of documents before they are read. */
+  readonly verdicts: Verdicts;
 }
+
+/** What validation made of documents, by document. */
+export type Verdicts = WeakMap<SourceDocument, Validated>;
 
 /** Returns what a file contributes now; undefined if it contributes and says nothing. */
 export function readFileEntry(snapshot: FileSnapshot, context: EntryContext): FileEntry | undefined {
@@ -48,14 +53,24 @@ export function readFileEntry(snapshot: FileSnapshot, context: EntryContext): Fi
 }
 
 /** Documents whose text and place did not change keep their verdict. */
-function judgeDocuments(documents: readonly SourceDocument[], context: EntryContext): readonly JudgedDocument[] {
+function judgeDocuments(documents: readonly SourceDocument[], { before, strict, verdicts }: EntryContext): readonly JudgedDocument[] {
+  const known = unchangedIn(before);
+  return documents.map((document) => known(document) ?? { document, validated: verdicts.get(document) ?? validateDocument(document, { strict }) });
+}
+
+/** Returns the documents of a file that are to be judged anew, each as a task that puts what it finds into the verdicts. */
+export function judgments(documents: readonly SourceDocument[], { before, strict, verdicts }: Pick<EntryContext, "before" | "strict" | "verdicts">): readonly (() => void)[] {
+  const known = unchangedIn(before);
+  return documents.filter((document) => known(document) === undefined).map((document) => () => void verdicts.set(document, validateDocument(document, { strict })));
+}
+
+function unchangedIn(before: FileEntry | undefined): (document: SourceDocument) => JudgedDocument | undefined {
   const known = new Map<unknown, JudgedDocument>();
-  for (const judged of context.before?.judged ?? []) known.set(judged.document.value, judged);
-  return documents.map((document) => {
+  for (const judged of before?.judged ?? []) known.set(judged.document.value, judged);
+  return (document) => {
     const same = typeof document.value === "object" ? known.get(document.value) : undefined;
-    if (same !== undefined && samePlace(same.document.locate([]), document.locate([]))) return same;
-    return { document, validated: validateDocument(document, { strict: context.strict }) };
-  });
+    return same !== undefined && samePlace(same.document.locate([]), document.locate([])) ? same : undefined;
+  };
 }
 
 function samePlace(a: SourceLocation, b: SourceLocation): boolean {

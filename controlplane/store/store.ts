@@ -5,7 +5,7 @@ import type { SourceBatch } from "../model/document.ts";
 import { type MeshObject, objectKey, refOf } from "../model/object.ts";
 import { compareViolations } from "../validate/violation.ts";
 import { createEmptiedSource, type KeptSource } from "./emptied-source.ts";
-import { type FileEntry, readFileEntry } from "./file-entry.ts";
+import { type FileEntry, judgments, readFileEntry, type Verdicts } from "./file-entry.ts";
 import { createMergedEntries, type StoreViolation } from "./merge.ts";
 import { meshConfigOf } from "./mesh-config.ts";
 import { changeWorld, createWorld, type World } from "./world.ts";
@@ -22,6 +22,8 @@ export interface StoreUpdate {
 export interface Store {
   /** Takes a batch in; listeners are called at most once, before it returns. */
   apply(batch: SourceBatch): void;
+  /** Returns most of the work that `apply` will have with this batch as tasks that can be done before, in any number: nothing is different after them. */
+  ahead(batch: SourceBatch): readonly (() => void)[];
   world(): World;
   /** Everything wrong now, by file and line. */
   violations(): readonly StoreViolation[];
@@ -47,6 +49,7 @@ export function createStore(options: StoreOptions): Store {
   const listeners = new Set<(update: StoreUpdate) => void>();
   const remembered = rememberByFile(options.remembered ?? []);
   const emptied = createEmptiedSource(options.keeps);
+  const verdicts: Verdicts = new WeakMap();
   /** What broken documents fall back to; from the first publication on, what is in force. */
   let lastGood: ReadonlyMap<string, MeshObject> = new Map(options.remembered?.map((object) => [objectKey(refOf(object)), object]));
   let world = createWorld([], undefined, 0);
@@ -61,7 +64,7 @@ export function createStore(options: StoreOptions): Store {
     };
     for (const [file, entry] of emptied.release(batch)) if (known.get(file) === entry) put(file, undefined);
     for (const snapshot of batch.source === options.keeps?.name && emptied.isHolding() ? [] : batch.files) {
-      put(snapshot.file, readFileEntry(snapshot, { before: known.get(snapshot.file) ?? remembered.get(snapshot.file), lastGood, strict: options.strict }));
+      put(snapshot.file, readFileEntry(snapshot, { before: known.get(snapshot.file) ?? remembered.get(snapshot.file), lastGood, strict: options.strict, verdicts }));
       remembered.delete(snapshot.file);
     }
     notices.set(batch.source, batch.notices.map((notice) => ({ ...notice, severity: "error", object: "", field: "", servingLastGood: true })));
@@ -94,6 +97,7 @@ export function createStore(options: StoreOptions): Store {
       takeIn(batch);
       publish();
     },
+    ahead: (batch) => batch.files.flatMap(({ file, documents }) => judgments(documents, { before: entries.get(batch.source)?.get(file), strict: options.strict, verdicts })),
     world: () => world,
     violations: () => violations,
     subscribe(listener) {
