@@ -45,6 +45,8 @@ export interface MeshFiles {
   changeVirtualService(service: number, weight: number): string;
   /** Gives a service another endpoint; returns the name of the resource that must arrive. */
   changeEndpoint(service: number, last: number): string;
+  /** Gives all clusters of all proxies another timeout. */
+  changeMeshConfig(connectTimeoutSeconds: number): void;
 }
 
 /** Writes the mesh under a directory: two files for each service, and the pods as \`scrim up\` would write them. */
@@ -62,6 +64,8 @@ export function writeMesh(under: string, services: number, proxies: number): Mes
     writeService(service, 90);
     writeSlice(service, 2);
   }
+  const writeMeshConfig = (seconds: number): void => write(join(directory, "istio.yaml"), [{ apiVersion: "v1", kind: "ConfigMap", metadata: { name: "istio", namespace: "istio-system" }, data: { mesh: `connectTimeout: ${seconds}s\n` } }]);
+  writeMeshConfig(10);
   const clients = Array.from({ length: proxies }, (_, index) => clientOf(index, services));
   write(join(runtimeDir, "pods.yaml"), clients.map((client, index) => podDocument(client, index, services)));
   const identities = clients.map(({ token, namespace, serviceAccount, name }) => ({ tokenSha256: createHash("sha256").update(token).digest("hex"), namespace, serviceAccount, pod: name }));
@@ -76,6 +80,7 @@ export function writeMesh(under: string, services: number, proxies: number): Mes
       writeSlice(service, last);
       return `outbound|80||${host(service)}`;
     },
+    changeMeshConfig: writeMeshConfig,
   };
 }
 

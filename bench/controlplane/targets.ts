@@ -12,7 +12,7 @@ export interface Measured {
   readonly loopDelayP99Ms: number;
 }
 
-export type ChangeName = "one VirtualService" | "one endpoint";
+export type ChangeName = "one VirtualService" | "one endpoint" | "MeshConfig";
 export type PhaseName = "connect all" | ChangeName | `${ChangeName}, at first`;
 
 type Limits = Partial<Measured>;
