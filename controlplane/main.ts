@@ -17,6 +17,7 @@ import { type Inputs, serveProxies } from "./serve-proxies.ts";
 import { createConcerns } from "./concerned-proxies.ts";
 import type { Installation } from "./settings/installation.ts";
 import type { ServeSettings } from "./settings/settings.ts";
+import { SCRIM_VERSION } from "./settings/version.ts";
 import { StartError } from "./settings/start-error.ts";
 import { type ClassSnapshots, createClassSnapshots } from "./snapshot/class-snapshots.ts";
 import { coalesce } from "./snapshot/coalesce.ts";
@@ -30,7 +31,7 @@ import { createIntake } from "./store/intake.ts";
 import { createStore, type Store } from "./store/store.ts";
 import type { World } from "./store/world.ts";
 import type { Clock } from "./telemetry/clock.ts";
-import { registerControlPlaneMetrics } from "./telemetry/control-plane-metrics.ts";
+import { registerBuild, registerControlPlaneMetrics, registerRootExpiry } from "./telemetry/control-plane-metrics.ts";
 import type { Logger } from "./telemetry/logger.ts";
 import type { Registry } from "./telemetry/metrics.ts";
 import { registerPushMetrics, registerXdsMetrics } from "./telemetry/xds-metrics.ts";
@@ -100,7 +101,11 @@ export function createControlPlane(settings: ServeSettings, deps: ControlPlaneDe
       running.xds?.notify();
     },
   });
-  const publish = coalesce(() => publisher.publish(), { quietMs: QUIET_MS, atMostMs: PUBLISH_AT_MOST_MS, apartMs: PUBLISH_APART_MS, clock });
+  const take = (): void => {
+    pushes.began();
+    publisher.publish();
+  };
+  const publish = coalesce(take, { quietMs: QUIET_MS, atMostMs: PUBLISH_AT_MOST_MS, apartMs: PUBLISH_APART_MS, clock });
 
   const publishFor = (why: string): void => {
     pushes.triggered(why);
@@ -181,10 +186,11 @@ function createSnapshots(logger: Logger): ClassSnapshots<Inputs, ProxyClass> {
 }
 
 /** Without its key the mesh has no identities to give, and says so instead of making a second root. */
-function openCa({ stateDir, workloadLifetimeMs }: ServeSettings, trustDomain: string, { clock, random }: ControlPlaneDeps): WorkloadSecrets & { issueServerCertificate(): ServerCertificate } {
+function openCa({ stateDir, workloadLifetimeMs }: ServeSettings, trustDomain: string, { clock, random, metrics }: ControlPlaneDeps): WorkloadSecrets & { issueServerCertificate(): ServerCertificate } {
   const opening = openAuthority({ directory: join(stateDir, "ca"), trustDomain, clock, ...(workloadLifetimeMs === undefined ? {} : { workloadLifetimeMs }) });
   if (opening.kind === "refused") throw new StartError(`The certificate authority cannot start: ${opening.reason}`);
   const { authority } = opening;
+  registerRootExpiry(metrics, authority.rootPem, clock);
   return {
     ...createWorkloadSecrets({ authority, clock, random }),
     issueServerCertificate() {
@@ -203,8 +209,9 @@ async function renewServerCertificate(xds: XdsServer, secrets: ReturnType<typeof
 }
 
 function measure(metrics: Registry, store: Store, view: ControlPlaneView): void {
+  registerBuild(metrics, SCRIM_VERSION);
   registerControlPlaneMetrics(metrics, {
-    proxies: () => ({ connected: view.proxies().length, rejecting: view.proxies().filter(({ rejections }) => rejections.length > 0).length }),
+    proxies: () => view.proxies(),
     services: () => store.world().list("Service").length + store.world().list("ServiceEntry").length,
     virtualServices: () => store.world().list("VirtualService").length,
     violations: () => view.violations().length,

@@ -73,7 +73,15 @@ export function serveProxies(settings: ServeSettings, { snapshots, secrets, auth
     },
     encoder,
     clock,
-    log: logger,
+    log: {
+      info: (fields, message) => logger.info(fields, message),
+      warn: (fields, message) => logger.warn(fields, message),
+      // What the server takes for an error is always one of its own.
+      error(fields, message) {
+        metrics.failed();
+        logger.error(fields, message);
+      },
+    },
     debugResources: debug,
     controlPlane: controlPlaneIdentifier(`scrim-${process.pid}`, SCRIM_VERSION),
   });

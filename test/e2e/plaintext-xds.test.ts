@@ -150,7 +150,11 @@ describe("the metrics", () => {
     expect(body).toMatch(/^pilot_xds_push_time_count\{type="cds"\} [1-9]/m);
     expect(body).toMatch(/^pilot_push_triggers\{type="config"\} [1-9]/m);
     expect(body).toMatch(/^pilot_debounce_time_count [1-9]/m);
-    expect(body).toMatch(/^pilot_xds [0-9]/m);
+    expect(body).toMatch(/^# TYPE pilot_xds gauge$/m);
+    expect(body).toMatch(/^istio_build\{component="pilot",tag="[0-9.]+"\} 1$/m);
+    expect(body).toMatch(/^pilot_pushcontext_init_seconds_count [1-9]/m);
+    expect(body).toMatch(/^pilot_total_xds_internal_errors 0$/m);
+    expect(body).toMatch(/^citadel_server_root_cert_expiry_timestamp [1-9]/m);
     expect(body).toMatch(/^pilot_services 3$/m);
     expect(body).toMatch(/^pilot_virt_services 0$/m);
   });
