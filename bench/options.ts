@@ -49,7 +49,7 @@ export const HELP = `npm run bench -- BENCH [options]
       --swaps N         how many (100)                        --connections N open connections (16)
       --streams N       open streams, half of each kind (1000)
   controlplane  the whole control plane, from files to gRPC over TLS, and delta clients in a process of their own:
-                connect all, change one VirtualService, change one endpoint
+                connect all, change one VirtualService, one endpoint, the MeshConfig
                 at 100 and 500 proxies with 500 services, and at 1,000 with 1,000, unless one size is asked for:
       --proxies N       clients (100)                         --services M    services, each with 2 subsets (500)
       --changes N       how often each change is measured, after 15 that are told apart (20)
