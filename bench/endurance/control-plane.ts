@@ -51,7 +51,8 @@ export async function startControlPlane({ directories }: Pick<World, "directorie
       if (taken.kind !== "sampled") throw new Error("the control plane gave no sample");
       return taken.sample;
     },
-    page: async (path) => (await fetch(`http://127.0.0.1:${ports.admin}${path}`)).text(),
+    // A connection of its own: one that was kept might be closed by the other side just when it is used again.
+    page: async (path) => (await fetch(`http://127.0.0.1:${ports.admin}${path}`, { headers: { connection: "close" } })).text(),
     log: () => readFileSync(logFile, "utf8"),
     kill: () => endChild(child),
   };

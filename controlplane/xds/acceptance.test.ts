@@ -19,9 +19,12 @@ const [good, bad, better] = [published("good"), published("bad"), published("bet
 const inClass = (classKey: string, pod = "p") => ({ classKey, pod });
 const refusal = (change: Partial<Refusal> = {}): Refusal => ({ classKey: "c", pod: "p", reason: "no", atMs: 7, isBelieved: true, isHeldByAnother: false, ...change });
 
+const clock = { atMs: 0, monotonicMs: () => clock.atMs };
+const MINUTE_MS = 60_000;
+
 /** A book in which class c had `good`, and a proxy of it rejected `bad`. */
 function afterRefusal(change: Partial<Refusal> = {}): AcceptanceBook {
-  const book = createAcceptanceBook();
+  const book = createAcceptanceBook(clock);
   book.noteSettled("c", "clusters", good.clusters);
   book.noteRefused(cluster(bad), refusal(change));
   return book;
@@ -53,7 +56,7 @@ describe("a content that cannot be loaded", () => {
   });
 
   it("without a last good content is served: a new proxy may fare better", () => {
-    const book = createAcceptanceBook();
+    const book = createAcceptanceBook(clock);
     book.noteRefused(cluster(bad), refusal());
     expect(book.servedOf(inClass("c"), bad)).toBe(bad);
   });
@@ -66,9 +69,40 @@ describe("a content that cannot be loaded", () => {
 
   it("is never a secret, which belongs to one identity: there is nobody to keep it from", () => {
     const secret = encoder.encodeResource("secrets", "default", { name: "default" });
-    const book = createAcceptanceBook();
+    const book = createAcceptanceBook(clock);
     const maps = { ...bad, secrets: new Map([["default", secret]]) };
     expect(book.servedOf(inClass("c"), maps)).toBe(maps);
+  });
+});
+
+describe("what a class had", () => {
+  /** Lets so many minutes pass in which proxies of these classes are there. */
+  const pass = (book: AcceptanceBook, minutes: number, here: readonly string[]): void => {
+    for (let minute = 0; minute < minutes; minute++) {
+      clock.atMs += MINUTE_MS;
+      book.noteClosed(() => new Set(here));
+    }
+  };
+  const hasGood = (book: AcceptanceBook): boolean => book.goodInsteadOf("c", cluster(better)) !== undefined;
+
+  it("is there when it comes back within ten minutes, and forgotten when it does not: pods that are gone for ever cost nothing", () => {
+    const book = createAcceptanceBook(clock);
+    book.noteSettled("c", "clusters", good.clusters);
+    pass(book, 30, ["c"]);
+    pass(book, 8, []);
+    expect(hasGood(book)).toBe(true);
+    pass(book, 1, ["c"]);
+    pass(book, 9, []);
+    expect(hasGood(book)).toBe(true);
+    pass(book, 3, []);
+    expect(hasGood(book)).toBe(false);
+  });
+
+  it("stays while others get it in the place of a content that cannot be loaded", () => {
+    const book = afterRefusal();
+    book.noteJudged(cluster(bad).version, false);
+    pass(book, 30, []);
+    expect(cluster(book.servedOf(inClass("d", "q"), bad))).toBe(cluster(good));
   });
 });
 

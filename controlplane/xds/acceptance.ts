@@ -27,6 +27,8 @@ export interface AcceptanceBook {
   noteJudged(version: string, loads: boolean | undefined): BlameChange | undefined;
   /** The last content under the name that proxies of the class accepted, other than this one. */
   goodInsteadOf(classKey: string, resource: EncodedResource): EncodedResource | undefined;
+  /** Some proxy left. What classes had of which none was `here` for a while is forgotten: theirs may have been pods that are gone for ever. */
+  noteClosed(here: () => ReadonlySet<string>): void;
   /** The contents of what was published that this recipient does not get. */
   withheldFrom(recipient: Recipient, published: ContentMaps): readonly Withheld[];
 }
@@ -36,18 +38,23 @@ interface ClassRecord {
   readonly good: Map<ResourceKind, EncodedMap>;
   /** Where a content in `good` was rejected by some proxy: the one before. By address. */
   readonly earlier: Map<string, EncodedResource>;
+  /** When it was found that no proxy of the class is here. */
+  goneSinceMs: number | undefined;
 }
 
-/** Classes without a proxy are kept, so that a new one gets last good content too; the oldest leave above this number. */
+/** Classes without a proxy are kept for so long, so that one that comes back gets last good content too; the oldest leave above this number. */
+const GONE_KEPT_MS = 10 * 60_000;
+const LOOKED_EVERY_MS = 60_000;
 const MAX_CLASSES = 2_048;
 
 /** An empty book. */
-export function createAcceptanceBook(): AcceptanceBook {
+export function createAcceptanceBook({ monotonicMs }: { monotonicMs(): number }): AcceptanceBook {
   const classes = new Map<string, ClassRecord>();
+  let lookedMs = -Infinity;
   const suspicions = createSuspicions();
   const overlays = createOverlays();
   const recordOf = (classKey: string): ClassRecord => {
-    const record = classes.get(classKey) ?? { good: new Map(), earlier: new Map() };
+    const record = classes.get(classKey) ?? { good: new Map(), earlier: new Map(), goneSinceMs: undefined };
     if (!classes.has(classKey) && classes.size >= MAX_CLASSES) classes.delete(classes.keys().next().value!);
     classes.set(classKey, record);
     return record;
@@ -100,6 +107,17 @@ export function createAcceptanceBook(): AcceptanceBook {
       return after && { before, after };
     },
     goodInsteadOf,
+    noteClosed(here) {
+      const nowMs = monotonicMs();
+      if (nowMs - lookedMs < LOOKED_EVERY_MS) return;
+      lookedMs = nowMs;
+      // What others get in the place of a content that was rejected may be what a class had that is gone.
+      const kept = new Set([...here(), ...[...suspicions.all()].filter(({ blame }) => isHeldBack(blame)).map(({ classKey }) => classKey)]);
+      for (const [classKey, record] of classes) {
+        record.goneSinceMs = kept.has(classKey) ? undefined : (record.goneSinceMs ?? nowMs);
+        if (record.goneSinceMs !== undefined && nowMs - record.goneSinceMs > GONE_KEPT_MS) classes.delete(classKey);
+      }
+    },
     withheldFrom,
   };
 }

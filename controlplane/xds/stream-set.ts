@@ -100,7 +100,7 @@ export function createStreamSet(options: StreamSetOptions): StreamSet {
 
 function createParts(options: StreamSetOptions): Parts {
   const streams = new Set<XdsStream>();
-  const book = createAcceptanceBook();
+  const book = createAcceptanceBook(options.clock);
   const trials = createTrials<XdsStream>({
     risk: options.risk,
     patienceMs: options.trialMs,
@@ -181,6 +181,7 @@ function createHost(parts: Parts): StreamHost {
       streams.delete(stream);
       refresher.forget(stream);
       trials.forget(stream);
+      book.noteClosed(() => new Set([...streams].map((other) => recipientOf(other).classKey)));
       if (stream.proxy !== undefined) log.info({ node: stream.proxy.node.id }, "proxy disconnected");
     },
   };
