@@ -128,6 +128,7 @@ describe("a storm of rejections", () => {
     // Each is told of a bad content once at most, and once of the good one that stays in its place.
     expect(messages).toBeLessThanOrEqual(200 * 20 * 2);
     for (const { held } of proxies) expect(held).toEqual(good);
+    await until(() => server.reach("clusters", "c-3").waiting.length === 0, "the last of them to be looked at again");
     expect(server.reach("clusters", "c-3")).toMatchObject({ of: 200, reached: 0, waiting: [] });
     const late = new Proxy("late", proxies[0]!.rejects);
     connectAll([late]);
