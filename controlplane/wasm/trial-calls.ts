@@ -10,18 +10,27 @@ const WARM_UP = 50;
 const COUNTED = 200;
 /** A page and a little more over the counted streams is no leak. */
 const GROWTH_ALLOWED = 128 * 1_024;
+const GRPC_UNAVAILABLE = 14;
 /** Time for timers to fire. */
 const TIMERS_MS = 2_000;
 
+/** How callouts come back: a service that is there, and one that is not. */
+type Answers = "answered" | "failed";
+
 /**
- * Calls an HTTP exchange with bodies and trailers, a TCP connection if the module serves those, and its timers; answers its callouts.
+ * Calls HTTP exchanges with bodies and trailers, a TCP connection if the module serves those, its timers and queues; its callouts are answered
+ * once and fail once.
  * @returns a sentence for each thing that a proxy's user would suffer from: a trap, or memory that grows with each request
  */
 export function trialCalls(host: Host, exported: ReadonlySet<string>): readonly string[] {
   const trap = () => host.failure(0);
-  exchange(host);
-  answerCallouts(host);
+  for (const answers of ["answered", "failed"] as const) {
+    if (trap() === undefined) exchange(host, answers);
+    endCallouts(host, answers);
+  }
+  if (trap() === undefined) host.enqueueToAll(BODY);
   if (trap() === undefined) host.advance(TIMERS_MS);
+  endCallouts(host, "answered");
   if (trap() === undefined && servesConnectionsOnly(exported)) connection(host);
   const failure = trap();
   if (failure !== undefined) return [`${failure.callback} trapped in a trial call: ${failure.message}`];
@@ -33,7 +42,7 @@ function servesConnectionsOnly(exported: ReadonlySet<string>): boolean {
   return exported.has("proxy_on_new_connection") && !["proxy_on_request_headers", "proxy_on_response_headers", "proxy_on_log"].some((name) => exported.has(name));
 }
 
-function exchange(host: Host): void {
+function exchange(host: Host, answers: Answers): void {
   const stream = host.newStream({ headers: HEADERS });
   const steps: readonly (() => unknown)[] = [
     () => stream.sendRequestHeaders({ endOfStream: false }),
@@ -45,7 +54,7 @@ function exchange(host: Host): void {
   ];
   for (const step of steps) {
     // Whoever waits for a callout gets its answer before the next step.
-    answerCallouts(host);
+    endCallouts(host, answers);
     if (stream.outcome.kind === "replied" || stream.outcome.kind === "reset" || host.failure(0) !== undefined) break;
     step();
   }
@@ -57,9 +66,18 @@ function answer(stream: HttpStream): void {
   if (stream.outcome.kind === "continue") stream.sendResponseHeaders({ ":status": "200", "content-type": "application/json" }, { endOfStream: false });
 }
 
-function answerCallouts(host: Host): void {
-  for (const call of host.httpCalls) call.respond({ headers: { ":status": "200" }, body: "{}" });
-  for (const call of host.grpcCalls) call.close(14, "trial");
+function endCallouts(host: Host, answers: Answers): void {
+  for (const call of host.httpCalls) {
+    if (answers === "answered") call.respond({ headers: { ":status": "200" }, body: "{}" });
+    else call.fail();
+  }
+  for (const call of host.grpcCalls) {
+    if (answers === "answered") {
+      call.sendMetadata({});
+      call.sendMessage("");
+    }
+    call.close(answers === "answered" ? 0 : GRPC_UNAVAILABLE, "trial");
+  }
 }
 
 function connection(host: Host): void {
@@ -70,9 +88,9 @@ function connection(host: Host): void {
 }
 
 function growth(host: Host): readonly string[] {
-  for (let i = 0; i < WARM_UP; i++) exchange(host);
+  for (let i = 0; i < WARM_UP; i++) exchange(host, "answered");
   const before = host.memoryBytes(0);
-  for (let i = 0; i < COUNTED; i++) exchange(host);
+  for (let i = 0; i < COUNTED; i++) exchange(host, "answered");
   const grown = host.memoryBytes(0) - before;
   return grown > GROWTH_ALLOWED ? [`its memory grew by ${Math.round(grown / 1_024)} KiB over ${COUNTED} trial requests: it seems to keep something of each`] : [];
 }

@@ -120,6 +120,11 @@ export class Host {
     return [...this.#environment.grpcCalls];
   }
 
+  /** Somebody puts a message into every shared queue that the module registered. */
+  enqueueToAll(message: string | Uint8Array): void {
+    this.#environment.queues.enqueueToAll(toBytes(message));
+  }
+
   /** Moves time on; timers fire and callouts time out on the way, each at its moment. */
   advance(milliseconds: number): void {
     const clock = this.#environment.clock;

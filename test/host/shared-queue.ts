@@ -33,6 +33,11 @@ export class SharedQueues {
     return true;
   }
 
+  /** Puts a message into every queue there is and tells the readers. */
+  enqueueToAll(message: Uint8Array): void {
+    for (const token of [...this.#queues.keys()]) this.enqueue(token, message, (work) => work());
+  }
+
   /** The oldest message, "empty", or undefined if there is no such queue. */
   dequeue(token: number): Uint8Array | "empty" | undefined {
     const queue = this.#queues.get(token);
