@@ -36,7 +36,7 @@ function remarksOn({ refusal, refused, candidate, waitsFor, missingMetric, traps
     ...(candidate?.waits === true ? [`${candidate.version} waits for the rollout of ${waitsFor.join(", ") || "another plugin"} on the same proxies`] : []),
     ...(missingMetric === undefined ? [] : [`no proxy with the new version counts ${missingMetric}: rollback.metric watches nothing`]),
     ...(refused === undefined ? [] : [`${refused} was ${history.findLast(({ version }) => version === refused)?.outcome ?? "taken back"}, and is not tried again until the plugin asks for another version`]),
-    ...traps.map(({ version, count, callback, proxy, message, atMs }) => `${version} trapped ${count === 1 ? "once" : `${count} times`}, last in ${callback} on ${proxy} (${new Date(atMs).toISOString()}): ${message}`),
+    ...traps.map(({ version, count, last: { callback, proxy, message, atMs } }) => `${version} trapped ${count === 1 ? "once" : `${count} times`}, last in ${callback} on ${proxy} (${new Date(atMs).toISOString()}): ${message}`),
   ];
 }
 

@@ -1,6 +1,5 @@
 // What a candidate's proxies did since a step began, held against those with the version before.
 import type { MeshObject } from "../model/object.ts";
-import { bucketOf } from "./bucket.ts";
 import { difference, judge, noCounts, type ProxyCounts, total } from "./health.ts";
 import { readCounts, statsPath } from "./proxy-counts.ts";
 import { type Candidate, candidateShare, isSplit, type RolloutState } from "./state.ts";
@@ -18,21 +17,32 @@ export interface JudgeOptions {
   readonly readPage: (address: string, path: string) => Promise<string | undefined>;
 }
 
+export interface JudgeKnowledge {
+  readonly traps: Pick<TrapCounts, "of" | "since">;
+  /** Whether a proxy (its address) is among those that have the candidate. */
+  readonly isFirst: (plugin: string, address: string) => boolean;
+}
+
 export interface Judge {
   /** Reads the counts of a candidate's proxies; returns why it is to be taken back, undefined while it does well. The first reading of a step is what the next ones are held against. */
   look(plugin: string, object: MeshObject<"WasmPlugin">, state: RolloutState): Promise<string | undefined>;
   /** The counter that a plan names and that none of the candidate's proxies has, after requests enough to tell; undefined while there is nothing to say. */
   missingMetric(plugin: string): string | undefined;
+  /** The clock by which candidates' times are told was set. */
+  clockMoved(byMs: number): void;
   /** The plugin is gone. */
   forget(plugin: string): void;
 }
 
-/** Returns a judge that has not read anything yet; `traps` are noted by others. */
-export function createJudge({ proxiesOf, readPage }: JudgeOptions, traps: Pick<TrapCounts, "of" | "since">): Judge {
+/** Returns a judge that has not read anything yet. */
+export function createJudge({ proxiesOf, readPage }: JudgeOptions, { traps, isFirst }: JudgeKnowledge): Judge {
   const readings = new Map<string, Readings>();
   const missing = new Map<string, string>();
   return {
     missingMetric: (plugin) => missing.get(plugin),
+    clockMoved(byMs) {
+      for (const [plugin, { candidate, ...reading }] of readings) readings.set(plugin, { ...reading, since: reading.since + byMs, candidate: { version: candidate.version, sinceMs: candidate.sinceMs + byMs } });
+    },
     forget(plugin) {
       readings.delete(plugin);
       missing.delete(plugin);
@@ -42,7 +52,10 @@ export function createJudge({ proxiesOf, readPage }: JudgeOptions, traps: Pick<T
       if (candidate === undefined || candidate.waits) return undefined;
       const { rollback } = candidate.plan;
       const proxies = proxiesOf(object).filter(({ envoyAdmin }) => envoyAdmin !== "");
-      const pages = await Promise.all(proxies.map(async (proxy) => ({ proxy, page: await readPage(proxy.envoyAdmin, statsPath(rollback.metric?.name)) })));
+      const pages = await Promise.all(proxies.map(async (proxy) => {
+        const page = await readPage(proxy.envoyAdmin, statsPath(rollback.metric?.name));
+        return { proxy, now: page === undefined ? undefined : readCounts(page, rollback.metric?.name, plugin) };
+      }));
       const last = readings.get(plugin);
       // While the pages were read another one may have come: what they say is not its own.
       if (last !== undefined && last.candidate.sinceMs > candidate.sinceMs) return undefined;
@@ -51,7 +64,7 @@ export function createJudge({ proxiesOf, readPage }: JudgeOptions, traps: Pick<T
       readings.set(plugin, start);
       const trapped = judgeTraps(plugin, state, traps);
       if (trapped !== undefined) return trapped;
-      const { groups, before } = group(plugin, state, start, pages);
+      const { groups, before } = group(state, start, pages, (address) => isSplit(state) || isFirst(plugin, address));
       const [own, others] = [total(groups.candidate), total(groups.others)];
       if (rollback.metric !== undefined && own.requests >= rollback.minimumRequests && own.requests > 0 && !own.hasMetric) missing.set(plugin, rollback.metric.name);
       else missing.delete(plugin);
@@ -61,24 +74,23 @@ export function createJudge({ proxiesOf, readPage }: JudgeOptions, traps: Pick<T
   };
 }
 
-type Pages = readonly { readonly proxy: WatchedProxy; readonly page: string | undefined }[];
+type Pages = readonly { readonly proxy: WatchedProxy; readonly now: ProxyCounts | undefined }[];
 
 /** What was counted since the step began by those with the candidate and by the others, and what the first ones had counted before it came. */
-function group(plugin: string, state: RolloutState, start: Readings, pages: Pages): { readonly groups: Record<"candidate" | "others", ProxyCounts[]>; readonly before: readonly ProxyCounts[] } {
+function group(state: RolloutState, start: Readings, pages: Pages, isFirst: (address: string) => boolean): { readonly groups: Record<"candidate" | "others", ProxyCounts[]>; readonly before: readonly ProxyCounts[] } {
   const groups: Record<"candidate" | "others", ProxyCounts[]> = { candidate: [], others: [] };
   const before: ProxyCounts[] = [];
-  for (const { proxy, page } of pages) {
-    if (page === undefined) continue;
-    const now = readCounts(page, state.candidate?.plan.rollback.metric?.name, plugin);
+  for (const { proxy, now } of pages) {
+    if (now === undefined) continue;
     if (!start.before.has(proxy.name)) start.before.set(proxy.name, now);
     const atStep = start.counts.get(proxy.name);
     if (atStep === undefined) {
       start.counts.set(proxy.name, now);
       continue;
     }
-    const isFirst = isSplit(state) || bucketOf(plugin, proxy.address) < candidateShare(state);
-    groups[isFirst ? "candidate" : "others"].push(difference(now, atStep));
-    if (isFirst) before.push(start.before.get(proxy.name) ?? noCounts);
+    const has = isFirst(proxy.address);
+    groups[has ? "candidate" : "others"].push(difference(now, atStep));
+    if (has) before.push(start.before.get(proxy.name) ?? noCounts);
   }
   return { groups, before };
 }
@@ -87,7 +99,8 @@ function group(plugin: string, state: RolloutState, start: Readings, pages: Page
 function judgeTraps(plugin: string, { candidate, stable }: RolloutState, traps: Pick<TrapCounts, "of" | "since">): string | undefined {
   if (candidate === undefined) return undefined;
   const [count, usual] = [candidate.version, stable].map((version) => traps.since(plugin, version, candidate.sinceMs));
-  const last = traps.of(plugin, candidate.version);
-  if (count === undefined || usual === undefined || last === undefined || count <= usual) return undefined;
+  const summary = traps.of(plugin, candidate.version);
+  if (count === undefined || usual === undefined || summary === undefined || count <= usual) return undefined;
+  const { last } = summary;
   return `it trapped ${count === 1 ? "once" : `${count} times`}, last in ${last.callback} on ${last.proxy}: ${last.message} (${usual} times at the version before)`;
 }

@@ -4,6 +4,7 @@ import { bucketOf } from "./bucket.ts";
 import { difference, judge, noCounts, type ProxyCounts, total } from "./health.ts";
 import { parseRolloutPlan, type RolloutPlan } from "./plan.ts";
 import { readCounts, statsPath } from "./proxy-counts.ts";
+import { reachOf } from "./reach.ts";
 import { advance, candidateShare, newRollout, type RolloutEvent, type RolloutState, versionFor, versionsKept } from "./state.ts";
 
 function planOf(text: string): RolloutPlan {
@@ -23,7 +24,7 @@ describe("a rollout", () => {
   it("serves the first version to all at once", () => expect(play(first)).toMatchObject({ stable: "v1", candidate: undefined }));
   it("gives a new version to the first step's share", () => {
     const state = play(first, second);
-    expect([candidateShare(state), versionFor(state, 9), versionFor(state, 10)]).toEqual([10, "v2", "v1"]);
+    expect([candidateShare(state), versionFor(state, 9, 10), versionFor(state, 10, 10)]).toEqual([10, "v2", "v1"]);
   });
   it("goes on when a step's time has passed in health, and ends with all", () => {
     expect(candidateShare(play(first, second, { kind: "healthy", nowMs: 60_999 }))).toBe(10);
@@ -56,6 +57,14 @@ describe("a rollout", () => {
     const once = advance(three, { kind: "undo", nowMs: 1 }).state;
     expect(once.stable).toBe("v2");
     expect(advance(once, { kind: "undo", nowMs: 2 }).state.stable).toBe("v1");
+  });
+  it("moves with the machine's clock, and is watched again after a restart", () => {
+    const moved = (byMs: number) => advance(play(first, second), { kind: "clock", byMs }).state;
+    expect(moved(3_600_000).candidate).toMatchObject({ stepSinceMs: 3_601_000, sinceMs: 3_601_000 });
+    expect(candidateShare(advance(moved(-500), { kind: "healthy", nowMs: 60_500 }).state)).toBe(50);
+    const resumed = (nowMs: number) => advance(play(first, second), { kind: "resumed", nowMs }).state.candidate?.stepSinceMs;
+    expect([resumed(20_000), resumed(3_600_000)]).toEqual([1_000, 3_570_000]);
+    expect(play(first, { kind: "resumed", nowMs: 5 }, { kind: "clock", byMs: 5 })).toEqual(play(first));
   });
   it("can go back however often something newer was tried in vain", () => {
     const attempts = Array.from({ length: 25 }, (_, i): readonly RolloutEvent[] => [{ kind: "version", version: `bad-${i}`, plan, waits: false, nowMs: i }, { kind: "unhealthy", why: "5xx", nowMs: i }]).flat();
@@ -90,7 +99,7 @@ describe("a rollout", () => {
     );
     fc.assert(fc.property(fc.array(event, { maxLength: 30 }), (events) => {
       const state = play(first, ...events);
-      for (let bucket = 0; bucket < 100; bucket++) expect(versionsKept(state)).toContain(versionFor(state, bucket));
+      for (let bucket = 0; bucket < 100; bucket++) expect(versionsKept(state)).toContain(versionFor(state, bucket, candidateShare(state)));
       expect(state.candidate?.version === state.stable).toBe(false);
     }));
   });
@@ -113,6 +122,25 @@ describe("bucketOf", () => {
     expect(share).toBeGreaterThan(0.09);
     expect(share).toBeLessThan(0.11);
     expect(bucketOf("default/header", "10.0.0.7")).toBe(buckets[7]);
+  });
+});
+
+describe("reachOf", () => {
+  it("is the share itself where proxies lie on both sides of it, and of all or none of them", () => {
+    expect([reachOf([3, 40, 90], 50), reachOf([3, 40, 90], 100), reachOf([3, 40], 0), reachOf([], 20)]).toEqual([50, 100, 0, 20]);
+  });
+  it("always has one in, and one out where there are two: of few proxies a share may be none", () => {
+    fc.assert(fc.property(fc.array(fc.nat(99), { minLength: 1, maxLength: 8 }), fc.integer({ min: 1, max: 99 }), (buckets, percent) => {
+      const reach = reachOf(buckets, percent);
+      const isIn = buckets.filter((bucket) => bucket < reach).length;
+      expect(isIn).toBeGreaterThan(0);
+      if (new Set(buckets).size > 1) expect(isIn).toBeLessThan(buckets.length);
+    }));
+  });
+  it("only grows with the share", () => {
+    fc.assert(fc.property(fc.array(fc.nat(99), { maxLength: 8 }), fc.nat(99), (buckets, percent) => {
+      expect(reachOf(buckets, percent + 1)).toBeGreaterThanOrEqual(reachOf(buckets, percent));
+    }));
   });
 });
 

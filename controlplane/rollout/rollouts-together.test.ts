@@ -31,6 +31,7 @@ let directory: string;
 let kept: Map<string, GoodPlugin>;
 let ending: AbortController;
 let nowMs: number;
+let monotonicMs: number;
 let newest: Record<string, PluginState>;
 let asked: number;
 let requests: number;
@@ -42,7 +43,7 @@ let rollouts: Rollouts;
 
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), "scrim-rollout-"));
-  [nowMs, asked, requests, told, warnings] = [1_000, 0, 0, [], []];
+  [nowMs, monotonicMs, asked, requests, told, warnings] = [1_000, 0, 0, 0, [], []];
   kept = new Map();
   newest = { a: moduleOf("a1"), b: moduleOf("b1"), c: moduleOf("c1") };
   proxies = { a: [1, 2, 3, 4], b: [4, 5, 6, 7], c: [8, 9] };
@@ -70,7 +71,7 @@ async function started(): Promise<void> {
       return Promise.resolve(now);
     },
     readPage: () => Promise.resolve(`envoy_http_downstream_rq_completed{} ${(requests += 10)}\n`),
-    clock: { nowMs: () => nowMs, monotonicMs: () => nowMs, sleep: (_, signal) => new Promise((resolve, reject) => void (signal?.aborted ? reject(new Error("ended")) : setTimeout(resolve, 1))) },
+    clock: { nowMs: () => nowMs, monotonicMs: () => monotonicMs, sleep: (_, signal) => new Promise((resolve, reject) => void (signal?.aborted ? reject(new Error("ended")) : setTimeout(resolve, 1))) },
     log: { info: () => undefined, warn: (said: object) => void ("trap" in said && warnings.push(said)) },
   });
   await rollouts.load();
@@ -90,7 +91,7 @@ async function allAtOnce(objects: readonly Plugin[] = ["a", "b", "c"].map((name)
   rollouts.update(objects);
   for (const name of ["a", "b", "c"]) {
     newest[name] = moduleOf(`${name}2`);
-    nowMs++;
+    [nowMs, monotonicMs] = [nowMs + 1, monotonicMs + 1];
     rollouts.fetched();
   }
 }
@@ -113,7 +114,7 @@ describe("rollouts on the same proxies", () => {
     await allAtOnce();
     void rollouts.watch(ending.signal);
     for (let i = 0; i < 20; i++) {
-      nowMs += 10_000;
+      [nowMs, monotonicMs] = [nowMs + 10_000, monotonicMs + 10_000];
       await ticks();
       expect(rollouts.status().filter(({ sharePercent }) => sharePercent > 0).length).toBeLessThan(2);
     }
@@ -170,6 +171,19 @@ describe("rollouts on the same proxies", () => {
   it("are no reason to wait for a version without a plan", async () => {
     await allAtOnce(["a", "b", "c"].map((name) => pluginObject(name, name === "b" ? "" : PLAN)));
     expect(status("b").candidate).toBeUndefined();
+  });
+});
+
+describe("the machine's clock", () => {
+  it("ends no pause when it is set forward, and makes none longer when it is set back", async () => {
+    await allAtOnce();
+    void rollouts.watch(ending.signal);
+    await ticks();
+    nowMs += 3_600_000;
+    await ticks();
+    expect(status("a")).toMatchObject({ sharePercent: 50, candidate: { sinceMs: nowMs - 2 } });
+    [nowMs, monotonicMs] = [nowMs + 10_000, monotonicMs + 10_000];
+    await until(() => status("a").history.at(-1)?.outcome === "promoted");
   });
 });
 

@@ -8,8 +8,9 @@ import type { PluginState, PluginVersion } from "../translate/ir/modules.ts";
 import type { GoodPlugins } from "../wasm/good-plugins.ts";
 import { bucketOf } from "./bucket.ts";
 import { type Followed, followPlugin, nameOf } from "./followed.ts";
-import { createJudge, type JudgeOptions } from "./judgement.ts";
+import { createJudge, type JudgeOptions, type WatchedProxy } from "./judgement.ts";
 import { inTheWay } from "./overlap.ts";
+import { createReaches } from "./reach.ts";
 import { candidateShare, changedAtMs, isSplit, type RolloutState, type VersionId, versionFor, versionsKept } from "./state.ts";
 import { type RolloutProblem, type RolloutStatus, statusOf, tell, trapSentence } from "./status.ts";
 import { createTick, type TickParts } from "./tick.ts";
@@ -67,16 +68,23 @@ export function createRollouts(options: RolloutsOptions): Rollouts {
   const listeners = new Set<() => void>();
   const notify = (): void => listeners.forEach((listener) => listener());
   const traps = createTrapCounts();
-  const judge = createJudge(options, traps);
   const versions = createVersions({
     ...options,
     onChanged(plugin, before, after) {
+      reaches.forget(plugin);
       if (after.stable !== before.stable) unloadable.delete(plugin);
       traps.keepOnly(plugin, versionsKept(after));
       tell(log, plugin, before, after);
       notify();
     },
   });
+  const proxiesOf = (plugin: string): readonly WatchedProxy[] => {
+    const object = entries.get(plugin)?.object;
+    return object === undefined ? [] : options.proxiesOf(object);
+  };
+  const reaches = createReaches({ stateOf: versions.of, bucketsOf: (plugin) => proxiesOf(plugin).map(({ address }) => bucketOf(plugin, address)) });
+  const isFirst = (plugin: string, address: string): boolean => bucketOf(plugin, address) < reaches.of(plugin);
+  const judge = createJudge(options, { traps, isFirst });
   let followed: readonly MeshObject<"WasmPlugin">[] | undefined;
 
   const refusalNow = (plugin: string): string | undefined => {
@@ -84,9 +92,8 @@ export function createRollouts(options: RolloutsOptions): Rollouts {
     return options.refusalOf(plugin, clock.nowMs() - sinceMs > ANSWERED_AFTER_MS ? 0 : sinceMs);
   };
   const blockersOf = (plugin: string): readonly string[] => {
-    const object = entries.get(plugin)?.object;
-    const underWay = [...entries].filter(([other]) => other !== plugin && candidateShare(versions.of(other)) > 0);
-    return object === undefined || underWay.length === 0 ? [] : inTheWay(plugin, options.proxiesOf(object), underWay.map(([other, entry]) => ({ plugin: other, proxies: options.proxiesOf(entry.object) })));
+    const underWay = [...entries.keys()].filter((other) => other !== plugin && candidateShare(versions.of(other)) > 0);
+    return underWay.length === 0 ? [] : inTheWay(plugin, proxiesOf(plugin), underWay.map((other) => ({ plugin: other, proxies: proxiesOf(other) })));
   };
   const trapsOf = (plugin: string, { stable, candidate }: RolloutState): readonly TrapSummary[] => [stable, candidate?.version].flatMap((version) => traps.of(plugin, version) ?? []);
 
@@ -112,14 +119,17 @@ export function createRollouts(options: RolloutsOptions): Rollouts {
   };
   const tick = createTick({
     ...options, entries, versions, traps, judge, inTheWayOf: blockersOf, refusalOf: refusalNow, refused: noteRefusal,
-    onTrap(plugin, isFirst) {
+    onTrap(plugin, isNews) {
       options.onTrap?.(plugin);
-      if (isFirst) notify();
+      if (isNews) notify();
     },
   });
 
   return {
-    load: versions.load,
+    async load() {
+      await versions.load();
+      for (const plugin of versions.plugins()) versions.apply(plugin, { kind: "resumed", nowMs: clock.nowMs() });
+    },
     update(plugins) {
       if (plugins === followed) return;
       followed = plugins;
@@ -128,6 +138,7 @@ export function createRollouts(options: RolloutsOptions): Rollouts {
         if (names.has(plugin)) continue;
         versions.drop(plugin);
         entries.delete(plugin);
+        reaches.forget(plugin);
         judge.forget(plugin);
         traps.keepOnly(plugin, new Set());
         unloadable.delete(plugin);
@@ -146,7 +157,7 @@ export function createRollouts(options: RolloutsOptions): Rollouts {
       const plugin = `${namespace}/${name}`;
       const state = versions.of(plugin);
       const missing = unloadable.get(plugin);
-      const version = versionFor(state, bucketOf(plugin, proxy));
+      const version = versionFor(state, bucketOf(plugin, proxy), reaches.of(plugin));
       if (missing !== undefined && missing.version === version) return { kind: "unavailable", reason: missing.why };
       if (isSplit(state)) {
         const [first, rest] = [versions.content(plugin, state.candidate?.version), versions.content(plugin, state.stable)];
@@ -161,15 +172,15 @@ export function createRollouts(options: RolloutsOptions): Rollouts {
       const state = versions.of(`${namespace}/${name}`);
       return (state.candidate?.plan.of === "proxies" && candidateShare(state) > 0) || newest(namespace, name).kind === "pending";
     },
-    isFirst: (namespace, name, proxy) => bucketOf(`${namespace}/${name}`, proxy) < candidateShare(versions.of(`${namespace}/${name}`)),
+    isFirst: (namespace, name, proxy) => isFirst(`${namespace}/${name}`, proxy),
     problems: () => [...entries].flatMap(([plugin, { object, problem }]) => [
       ...(problem === undefined ? [] : [{ kind: "plan" as const, object, message: problem }]),
       ...trapsOf(plugin, versions.of(plugin)).map((summary) => ({ kind: "trap" as const, object, message: trapSentence(summary) })),
     ]),
-    status: () => [...entries].map(([plugin, entry]) => {
+    status: () => [...entries.keys()].map((plugin) => {
       const state = versions.of(plugin);
       const waitsFor = state.candidate?.waits === true ? blockersOf(plugin) : [];
-      return statusOf(plugin, state, { proxies: options.proxiesOf(entry.object), waitsFor, traps: trapsOf(plugin, state), missingMetric: state.candidate === undefined ? undefined : judge.missingMetric(plugin), refusal: refusalNow(plugin) ?? unloadable.get(plugin)?.why });
+      return statusOf(plugin, state, { proxies: proxiesOf(plugin), isFirst: (address) => isFirst(plugin, address), waitsFor, traps: trapsOf(plugin, state), missingMetric: state.candidate === undefined ? undefined : judge.missingMetric(plugin), refusal: refusalNow(plugin) ?? unloadable.get(plugin)?.why });
     }),
     act(plugin, verb) {
       if (!entries.has(plugin)) return `there is no WasmPlugin ${plugin}`;
@@ -180,6 +191,7 @@ export function createRollouts(options: RolloutsOptions): Rollouts {
       while (!signal.aborted) {
         await clock.sleep(tickMs, signal).catch(() => undefined);
         if (signal.aborted) return;
+        if (reaches.renew()) notify();
         await tick();
       }
     },

@@ -38,6 +38,10 @@ export type RolloutEvent =
   | { readonly kind: "version"; readonly version: VersionId; readonly plan: RolloutPlan | undefined; readonly waits: boolean; readonly nowMs: number }
   /** No other rollout is in the way any more. */
   | { readonly kind: "begin"; readonly nowMs: number }
+  /** The machine's clock was set, or the machine slept: what was measured by it moves along. */
+  | { readonly kind: "clock"; readonly byMs: number }
+  /** The control plane was started again: what the candidate did meanwhile nobody saw. */
+  | { readonly kind: "resumed"; readonly nowMs: number }
   /** Time goes on, and the candidate was well until now. */
   | { readonly kind: "healthy"; readonly nowMs: number }
   /** A proxy would not load the candidate, or, without one, what all are to have. */
@@ -65,6 +69,8 @@ export function advance(state: RolloutState, event: RolloutEvent): RolloutStep {
   switch (event.kind) {
     case "version": return { state: offer(state, event) };
     case "begin": return { state: state.candidate?.waits === true ? { ...state, candidate: { ...state.candidate, waits: false, stepSinceMs: event.nowMs, sinceMs: event.nowMs } } : state };
+    case "clock": return { state: moved(state, event.byMs) };
+    case "resumed": return { state: resumed(state, event.nowMs) };
     case "healthy": return { state: goOn(state, event.nowMs) };
     case "refused": return state.candidate === undefined ? undo(state, event.why, event.nowMs) : { state: withdraw(state, "rolled back", event.why, event.nowMs) };
     case "unhealthy": return { state: withdraw(state, "rolled back", event.why, event.nowMs) };
@@ -85,9 +91,9 @@ export function isSplit(state: RolloutState): boolean {
   return state.candidate?.plan.of === "requests" && share > 0 && share < 100;
 }
 
-/** The version for a proxy in this bucket (0 to 99). */
-export function versionFor(state: RolloutState, bucket: number): VersionId | undefined {
-  return state.candidate !== undefined && bucket < candidateShare(state) ? state.candidate.version : state.stable;
+/** The version for a proxy in this bucket (0 to 99), where the candidate's share reaches so far. */
+export function versionFor(state: RolloutState, bucket: number, reach: number): VersionId | undefined {
+  return state.candidate !== undefined && bucket < reach ? state.candidate.version : state.stable;
 }
 
 /** Every version that may be asked for again. */
@@ -122,6 +128,22 @@ function goOn(state: RolloutState, nowMs: number): RolloutState {
   if (candidate === undefined || candidate.waits || step?.pauseMs === undefined || nowMs - candidate.stepSinceMs < step.pauseMs) return state;
   if (candidate.step === candidate.plan.steps.length - 1) return settle(state, candidate.version, "promoted", "all steps passed", nowMs);
   return { ...state, candidate: { ...candidate, step: candidate.step + 1, stepSinceMs: nowMs } };
+}
+
+function moved(state: RolloutState, byMs: number): RolloutState {
+  const { candidate } = state;
+  return candidate === undefined ? state : { ...state, candidate: { ...candidate, stepSinceMs: candidate.stepSinceMs + byMs, sinceMs: candidate.sinceMs + byMs } };
+}
+
+/** However long it was not watched: at least so much of the pause must still be. */
+const WATCHED_AGAIN_MS = 30_000;
+
+function resumed(state: RolloutState, nowMs: number): RolloutState {
+  const { candidate } = state;
+  const pauseMs = candidate?.plan.steps[candidate.step]?.pauseMs;
+  if (candidate === undefined || pauseMs === undefined) return state;
+  const latest = nowMs - Math.max(0, pauseMs - WATCHED_AGAIN_MS);
+  return candidate.stepSinceMs >= latest ? state : { ...state, candidate: { ...candidate, stepSinceMs: latest } };
 }
 
 function settle(state: RolloutState, version: VersionId, outcome: Outcome, why: string, nowMs: number): RolloutState {

@@ -1,7 +1,6 @@
 // What is said of a plugin's versions: to whoever asks, and to the log when something became of one.
 import type { MeshObject } from "../model/object.ts";
 import type { Logger } from "../telemetry/logger.ts";
-import { bucketOf } from "./bucket.ts";
 import type { WatchedProxy } from "./judgement.ts";
 import { ASKED_FOR, candidateShare, isSplit, type RolloutState } from "./state.ts";
 import type { TrapSummary } from "./trap-counts.ts";
@@ -25,18 +24,17 @@ export interface RolloutStatus extends RolloutState {
 export interface RolloutProblem { readonly kind: "plan" | "trap"; readonly object: MeshObject<"WasmPlugin">; readonly message: string }
 
 /** What status is made of, beside the state itself. */
-export type StatusParts = Pick<RolloutStatus, "waitsFor" | "traps"> & { readonly refusal: string | undefined; readonly missingMetric: string | undefined; readonly proxies: readonly WatchedProxy[] };
+export type StatusParts = Pick<RolloutStatus, "waitsFor" | "traps"> & { readonly refusal: string | undefined; readonly missingMetric: string | undefined; readonly proxies: readonly WatchedProxy[]; readonly isFirst: (address: string) => boolean };
 
 /** Returns the status of one plugin. */
-export function statusOf(plugin: string, state: RolloutState, { proxies, waitsFor, traps, refusal, missingMetric }: StatusParts): RolloutStatus {
-  const share = candidateShare(state);
-  const first = isSplit(state) ? proxies : proxies.filter(({ address }) => bucketOf(plugin, address) < share);
-  return { plugin, ...state, sharePercent: share, proxies: { candidate: first.length, all: proxies.length }, waitsFor, traps, ...(refusal !== undefined && { refusal }), ...(missingMetric !== undefined && { missingMetric }) };
+export function statusOf(plugin: string, state: RolloutState, { proxies, isFirst, waitsFor, traps, refusal, missingMetric }: StatusParts): RolloutStatus {
+  const first = isSplit(state) ? proxies : proxies.filter(({ address }) => isFirst(address));
+  return { plugin, ...state, sharePercent: candidateShare(state), proxies: { candidate: first.length, all: proxies.length }, waitsFor, traps, ...(refusal !== undefined && { refusal }), ...(missingMetric !== undefined && { missingMetric }) };
 }
 
 /** Returns the sentence that tells of a version's traps; the same however many there are. */
-export function trapSentence({ version, callback, proxy, message }: TrapSummary): string {
-  return `the version ${version} trapped in ${callback}, the first time on ${proxy}: ${message}; failStrategy says what happens to requests there, and \`scrim rollout status\` counts`;
+export function trapSentence({ version, first: { callback, proxy, message } }: TrapSummary): string {
+  return `the version ${version} trapped in ${callback}, the first time on ${proxy}: ${message}; failStrategy says what happens to requests, \`scrim rollout status\` how often it was`;
 }
 
 type Log = Pick<Logger, "info" | "warn">;
@@ -54,6 +52,6 @@ export function tell(log: Log, plugin: string, before: RolloutState, after: Roll
 }
 
 /** Logs a trap: the first of a version, the tenth, the hundredth and so on. */
-export function tellTrap(log: Log, plugin: string, { version, count, callback, proxy, message }: TrapSummary): void {
+export function tellTrap(log: Log, plugin: string, { version, count, last: { callback, proxy, message } }: TrapSummary): void {
   if (/^10*$/.test(String(count))) log.warn({ plugin, version, count, callback, proxy, trap: message }, "a plugin trapped");
 }

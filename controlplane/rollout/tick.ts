@@ -26,14 +26,31 @@ export interface TickParts {
   readonly log: Pick<Logger, "info" | "warn">;
 }
 
+/** Smaller ones are none that matter to a pause. */
+const JUMP_MS = 5_000;
+
 /** Returns what is to be called again and again, once the last call has ended. */
 export function createTick(parts: TickParts): () => Promise<void> {
+  const { clock } = parts;
+  let aheadMs = clock.nowMs() - clock.monotonicMs();
+  /** The wall clock as it was when it was last looked at, gone on evenly: a jump in the midst of a tick ends no pause. */
+  const evenNowMs = (): number => Math.round(clock.monotonicMs() + aheadMs);
   return async () => {
+    const jumpMs = clock.nowMs() - clock.monotonicMs() - aheadMs;
+    if (Math.abs(jumpMs) > JUMP_MS) {
+      aheadMs += jumpMs;
+      moveClock(jumpMs, parts);
+    }
     if (parts.entries.size === 0) return;
     await noteTraps(parts);
-    beginWaiting(parts);
-    for (const [plugin, { object }] of parts.entries) await watchOne(plugin, object, parts);
+    beginWaiting(parts, evenNowMs);
+    for (const [plugin, { object }] of parts.entries) await watchOne(plugin, object, parts, evenNowMs);
   };
+}
+
+function moveClock(byMs: number, { entries, versions, judge }: TickParts): void {
+  judge.clockMoved(byMs);
+  for (const plugin of entries.keys()) versions.apply(plugin, { kind: "clock", byMs });
 }
 
 async function noteTraps({ versions, traps, newTraps, onTrap, log }: TickParts): Promise<void> {
@@ -47,19 +64,19 @@ async function noteTraps({ versions, traps, newTraps, onTrap, log }: TickParts):
 }
 
 /** Who came first begins first. Nobody waits for one that waits itself, so somebody can always begin. */
-function beginWaiting({ entries, versions, judge, inTheWayOf, clock }: TickParts): void {
+function beginWaiting({ entries, versions, judge, inTheWayOf }: TickParts, nowMs: () => number): void {
   const sinceOf = (plugin: string): number => versions.of(plugin).candidate?.sinceMs ?? 0;
   const waiting = [...entries.keys()].filter((plugin) => versions.of(plugin).candidate?.waits === true).sort((a, b) => sinceOf(a) - sinceOf(b) || (a < b ? -1 : 1));
   for (const plugin of waiting) {
     const object = entries.get(plugin)?.object;
     if (object === undefined || inTheWayOf(plugin).length > 0) continue;
-    versions.apply(plugin, { kind: "begin", nowMs: clock.nowMs() });
+    versions.apply(plugin, { kind: "begin", nowMs: nowMs() });
     // At once, not at the next tick: later its own requests would stand among those from before it.
     void judge.look(plugin, object, versions.of(plugin));
   }
 }
 
-async function watchOne(plugin: string, object: MeshObject<"WasmPlugin">, { versions, judge, refusalOf, refused, clock }: TickParts): Promise<void> {
+async function watchOne(plugin: string, object: MeshObject<"WasmPlugin">, { versions, judge, refusalOf, refused }: TickParts, nowMs: () => number): Promise<void> {
   const { candidate } = versions.of(plugin);
   // What proxies refuse while it waits is not what it brings.
   if (candidate?.waits === true) return;
@@ -69,5 +86,5 @@ async function watchOne(plugin: string, object: MeshObject<"WasmPlugin">, { vers
   const why = await judge.look(plugin, object, versions.of(plugin));
   // Meanwhile it may have become another's turn: what was counted says nothing of that one.
   if (versions.of(plugin).candidate?.version !== candidate.version) return;
-  versions.apply(plugin, why === undefined ? { kind: "healthy", nowMs: clock.nowMs() } : { kind: "unhealthy", why, nowMs: clock.nowMs() });
+  versions.apply(plugin, why === undefined ? { kind: "healthy", nowMs: nowMs() } : { kind: "unhealthy", why, nowMs: nowMs() });
 }

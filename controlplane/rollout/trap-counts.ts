@@ -2,13 +2,11 @@
 import type { VersionId } from "./state.ts";
 import type { Trap } from "./traps.ts";
 
+/** One trap. `proxy`: `<pod>.<namespace>` */
+export interface TrapPlace extends Pick<Trap, "callback" | "message" | "atMs"> { readonly proxy: string }
+
 /** The traps of one version since `scrim up` was started. */
-export interface TrapSummary extends Pick<Trap, "callback" | "message" | "atMs"> {
-  readonly version: VersionId;
-  readonly count: number;
-  /** Where the last one was: `<pod>.<namespace>`. */
-  readonly proxy: string;
-}
+export interface TrapSummary { readonly version: VersionId; readonly count: number; readonly first: TrapPlace; readonly last: TrapPlace }
 
 export interface TrapCounts {
   /** Returns the version's traps with this one. */
@@ -30,8 +28,9 @@ export function createTrapCounts(): TrapCounts {
     note(plugin, version, { callback, message, atMs }, proxy) {
       let versions = byPlugin.get(plugin);
       if (versions === undefined) byPlugin.set(plugin, versions = new Map());
-      const known = versions.get(version) ?? { summary: { version, count: 0, callback, message, atMs, proxy }, times: [] };
-      known.summary = { version, count: known.summary.count + 1, callback, message, atMs, proxy };
+      const last = { callback, message, atMs, proxy };
+      const known = versions.get(version) ?? { summary: { version, count: 0, first: last, last }, times: [] };
+      known.summary = { ...known.summary, count: known.summary.count + 1, last };
       known.times.push(atMs);
       if (known.times.length > LATEST) known.times.shift();
       versions.set(version, known);
