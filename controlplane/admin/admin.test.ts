@@ -84,11 +84,11 @@ describe("createAdminServer", () => {
   const asked: string[] = [];
   const changes = { tokenFile: "/state/admin-token", token: "secret", rollout: (plugin: string, verb: string) => (plugin === "shop/header" ? void asked.push(verb) : `there is no WasmPlugin ${plugin}`) };
 
-  async function ask(path: string, { view = viewOf(), host, method = "GET", token, origin }: { view?: ControlPlaneView; host?: string; method?: string; token?: string; origin?: string } = {}): Promise<{ status: number; body: string }> {
+  async function ask(path: string, { view = viewOf(), host, method = "GET", token, origin, site }: { view?: ControlPlaneView; host?: string; method?: string; token?: string; origin?: string; site?: string } = {}): Promise<{ status: number; body: string }> {
     server = createAdminServer({ view, metrics: createMetrics(), address: { address: "127.0.0.1", port: 0 }, runsLocally: true, debug, authenticate, rollouts: () => [], changes, concerns: () => undefined });
     const { address, port } = await server.start();
     return new Promise((resolve, reject) => {
-      const call = request({ host: address, port, path, method, headers: { host: host ?? `${address}:${port}`, ...(token === undefined ? {} : { authorization: `Bearer ${token}` }), ...(origin === undefined ? {} : { origin }) } }, (response) => {
+      const call = request({ host: address, port, path, method, headers: { host: host ?? `${address}:${port}`, ...(token === undefined ? {} : { authorization: `Bearer ${token}` }), ...(origin === undefined ? {} : { origin }), ...(site === undefined ? {} : { "sec-fetch-site": site }) } }, (response) => {
         let body = "";
         response.on("data", (chunk: Buffer) => (body += chunk.toString()));
         response.on("end", () => resolve({ status: response.statusCode ?? 0, body }));
@@ -108,6 +108,26 @@ describe("createAdminServer", () => {
   it("shows the process's metrics", async () => expect((await ask("/metrics")).body).toContain("process_cpu_seconds_total"));
   it("lists its pages for an unknown one", async () => expect(await ask("/nothing")).toMatchObject({ status: 404, body: expect.stringContaining("/debug/violations") }));
   it("refuses a name that is not this machine's", async () => expect((await ask("/debug/proxies", { host: "evil.example:15014" })).status).toBe(403));
+  it.each([
+    { origin: "http://evil.example" }, { origin: "null" }, { site: "cross-site" }, { host: "evil.example:15014" }, { host: "127.0.0.1.evil.example" }, { host: "localhost@evil.example" }, { host: "0.0.0.0:15014" },
+    { host: "evil.example", token: "guess" }, { origin: "http://evil.example", token: "root" },
+  ])("shows nothing to a page of another site, by whatever name it came: %o", async (how) => {
+    for (const path of ["/debug/syncz", "/debug/config_dump?proxyID=sidecar", "/synced", "/nothing"]) {
+      expect([path, (await ask(path, how)).status]).toEqual([path, 403]);
+      await server?.stop();
+    }
+  });
+  it.each([{}, { site: "none" }, { site: "same-origin" }, { origin: "http://localhost:15014" }, { host: "LOCALHOST:15014" }, { host: "[::1]:15014" }])("shows it to a page of its own and to a person: %o", async (how) => expect((await ask("/debug/syncz", how)).status).toBe(200));
+  it.each(["OPTIONS", "PUT", "DELETE", "PATCH", "TRACE"])("answers 405 to %s of a debug page", async (method) => expect((await ask("/debug/syncz", { method })).status).toBe(405));
+  it("answers HEAD without a body, and POST as a change that there is not", async () => {
+    expect(await ask("/debug/syncz", { method: "HEAD" })).toEqual({ status: 200, body: "" });
+    await server?.stop();
+    expect((await ask("/debug/syncz", { method: "POST" })).status).toBe(404);
+  });
+  it.each([
+    [404, "/debug/../debug/syncz"], [404, "//debug/syncz"], [404, "/debug/syncz/"], [404, "/debug/%73yncz"], [404, "/debug/__proto__"], [404, "/debug/toString"], [404, "http://evil.example/debug/syncz"],
+    [400, "/debug/config_dump"], [400, "/debug/config_dump?proxyID="], [404, "/debug/config_dump?proxyID=../..&types=cds"], [404, "/debug/edsz?proxyID=%ff%00%"], [200, "/debug/syncz?namespace=%zz"], [431, `/debug/syncz?namespace=${"x".repeat(20_000)}`],
+  ])("answers %d to %s", async (status, path) => expect((await ask(path)).status).toBe(status));
   it.each(["/debug/configz", "/debug/registryz", "/debug/push_status", "/debug/proxies", "/debug/violations", "/synced"])("shows %s of the whole mesh to no workload outside the root namespace", async (path) => {
     expect((await ask(path, { host: "scrim.example:15014", token: "shop" })).status).toBe(403);
     await server?.stop();

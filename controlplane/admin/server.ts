@@ -93,11 +93,17 @@ async function answerRequest(request: IncomingMessage, pages: ReadonlyMap<string
   const page = pages.get(path);
   const caller = callerOf(request, options.authenticate);
   if (page?.for === "all" && !isLedHere(request)) return page.answer(new URLSearchParams(), { kind: "mesh" });
+  if (isOfOtherSite(request)) return text(403, "this page does not answer to other sites' pages\n");
   if (caller === undefined) return isLedHere(request) ? text(403, "this page answers only to a loopback host name\n") : text(401, "say who you are: Authorization: Bearer TOKEN, with a workload's token\n");
   if (page === undefined) return text(404, `there is no such page; there are:\n${[...pages].map(([path, { help }]) => `  ${path.padEnd(24)} ${help}\n`).join("")}`);
   const scope = scopeOf(caller, options.view.world()?.mesh.rootNamespace ?? "istio-system");
   if (scope.kind === "namespace" && page.for === "mesh") return text(403, "this page shows the whole mesh: ask with an identity of the mesh's root namespace\n");
   return page.answer(new URLSearchParams(query), scope);
+}
+
+/** Nobody could read the answer there, but making it costs something. */
+function isOfOtherSite({ headers }: IncomingMessage): boolean {
+  return headers["sec-fetch-site"] === "cross-site" || (headers.origin !== undefined && !isLocalOrigin(headers.origin));
 }
 
 function isLocalOrigin(origin: string): boolean {

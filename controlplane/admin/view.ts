@@ -74,7 +74,7 @@ export function debugAnswers(sources: DebugSources): NonNullable<XdsServerOption
   return (typeUrl, names, asker) => {
     const answer = debugResources(typeUrl, names, asker === undefined ? { kind: "local" } : { kind: "workload", namespace: asker.namespace }, sources);
     if (answer === undefined) return { kind: "answer", resources: [] };
-    if (answer.kind === "refused") return { kind: "refused", code: grpcStatus.PERMISSION_DENIED, message: answer.reason };
+    if (answer.kind === "refused") return { kind: "refused", code: answer.because === "denied" ? grpcStatus.PERMISSION_DENIED : grpcStatus.INVALID_ARGUMENT, message: answer.reason };
     return { kind: "answer", resources: answer.resources.map(({ name, resource }) => ({ name, bytes: payloadOf({ bytes: encode("Resource", { name, resource }) }) })) };
   };
 }

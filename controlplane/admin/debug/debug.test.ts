@@ -139,6 +139,12 @@ describe("across namespaces", () => {
     expect(page("config_dump?proxyID=reviews-0.shop", bank)).toMatchObject({ status: 404 });
     expect(page("adsz?proxyID=sidecar~10.0.0.7", bank)).toMatchObject({ value: { totalClients: 1 } });
   });
+  it("lets no query name, widen or hide a namespace", () => {
+    for (const path of ["config_dump?proxyID=../bank/../shop", "edsz?proxyID=reviews-0.shop%00", "config_dump?proxyID=reviews-0.shop&proxyID=till-0.bank", "config_dump?proxyID=reviews-0.shop&types=cds", "ecdsz?proxyID=sidecar~10.0.0.7~reviews-0"]) expect([path, page(path, bank)?.status]).toEqual([path, 404]);
+    expect(page("syncz?namespace=shop", bank)).toMatchObject({ status: 200, value: [] });
+    expect(page("connections?namespace=shop&proxyID=reviews-0.shop", bank)).toMatchObject({ value: { totalClients: 1 } });
+    for (const path of ["__proto__", "constructor", "syncz/../configz", "SYNCZ", "", "debug/syncz"]) expect([path, page(path, bank)]).toEqual([path, undefined]);
+  });
   it.each(["registryz", "configz", "endpointz", "mesh", "push_status"])("refuses %s", (name) => expect(page(name, bank)).toMatchObject({ status: 403 }));
 });
 
@@ -183,9 +189,10 @@ describe("the same over ADS", () => {
     expect(Object.keys((node.name === "Node" && node.message.metadata) || {}).sort()).toEqual(["ANNOTATIONS", "CLUSTER_ID", "ISTIO_VERSION", "LABELS", "PROXY_CONFIG"]);
   });
   it("refuses a workload what is not its namespace's, and a question without a page", () => {
-    expect(ask("istio.io/debug", ["configz"], "shop")).toMatchObject({ kind: "refused" });
+    expect(ask("istio.io/debug", ["configz"], "shop")).toMatchObject({ kind: "refused", because: "denied" });
+    for (const names of [[], ["syncz", "adsz"], [`config_dump?proxyID=reviews-0.shop&types=${"x,".repeat(1_000_000)}`]]) expect(ask("istio.io/debug", names)).toMatchObject({ kind: "refused", because: "malformed" });
+    for (const names of [[], ["a", "b"]]) expect(ask("istio.io/debug/config_dump", names)).toMatchObject({ kind: "refused", because: "malformed" });
     expect(ask("istio.io/debug/config_dump", ["till-0.bank"], "shop")).toEqual({ kind: "resources", resources: [] });
-    expect(ask("istio.io/debug", [])).toMatchObject({ kind: "refused" });
     expect(ask("envoy.unknown", [])).toBeUndefined();
   });
 });

@@ -9,7 +9,10 @@ import { type DebugAnswer, type DebugSources, debugPage } from "./pages.ts";
 import { clientConfig } from "./syncz.ts";
 
 export interface DebugResource { readonly name: string; readonly resource: AnyMessage }
-export type DebugResources = { readonly kind: "resources"; readonly resources: readonly DebugResource[] } | { readonly kind: "refused"; readonly reason: string };
+export type DebugResources = { readonly kind: "resources"; readonly resources: readonly DebugResource[] } | { readonly kind: "refused"; readonly because: "denied" | "malformed"; readonly reason: string };
+
+/** As long as a query may be that comes by HTTP, about. */
+const MAX_NAME_CHARACTERS = 16 * 1_024;
 
 /** Returns what an `istio.io/…` type and these names mean for a caller; undefined for a type that is none of these. */
 export function debugResources(typeUrl: string, names: readonly string[], caller: DebugCaller, sources: DebugSources): DebugResources | undefined {
@@ -22,10 +25,11 @@ export function debugResources(typeUrl: string, names: readonly string[], caller
     case "istio.io/debug/config_dump": return dumpOf(names, connections());
     case "istio.io/debug": {
       const [name] = names;
-      if (name === undefined || names.length !== 1) return { kind: "refused", reason: "ask for one debug page at a time" };
+      if (name === undefined || names.length !== 1) return malformed("ask for one debug page at a time");
+      if (name.length > MAX_NAME_CHARACTERS) return malformed(`the name of a debug page has ${MAX_NAME_CHARACTERS} characters at most`);
       const [page = "", query = ""] = name.split("?", 2);
       const shown = debugPage(page, new URLSearchParams(query), scope, sources);
-      if (shown?.status === 403) return { kind: "refused", reason: shown.message };
+      if (shown?.status === 403) return { kind: "refused", because: "denied", reason: shown.message };
       return answer([{ name, resource: { typeUrl: "istio.io/debug", value: new TextEncoder().encode(textOf(shown)) } }]);
     }
     default: return undefined;
@@ -38,13 +42,17 @@ function textOf(shown: DebugAnswer | undefined): string {
   return shown.status === 200 ? JSON.stringify(shown.value) : `${shown.message}\n`;
 }
 
+function malformed(reason: string): DebugResources {
+  return { kind: "refused", because: "malformed", reason };
+}
+
 function answer(resources: readonly DebugResource[]): DebugResources {
   return { kind: "resources", resources };
 }
 
 function dumpOf(names: readonly string[], connections: readonly DebugConnection[]): DebugResources {
   const [proxyId] = names;
-  if (proxyId === undefined || names.length !== 1) return { kind: "refused", reason: "ask for the config dump of one proxy: its id as the only resource name" };
+  if (proxyId === undefined || names.length !== 1) return malformed("ask for the config dump of one proxy: its id as the only resource name");
   const connection = findConnection(connections, proxyId);
   // With nothing in it: istioctl then asks the next control plane.
   if (connection === undefined) return answer([]);
