@@ -18,7 +18,7 @@ const outside = selfSigned(["outside.example.com"]);
 let ports: Record<"stream" | "tls" | "dead", number>;
 
 beforeAll(async () => {
-  ports = { stream: await listening(http.createServer(streaming)), tls: await listening(https.createServer({ cert: outside.certificate, key: outside.key }, secured)), dead: await listening(createTcpServer()) };
+  ports = { stream: await listening(http.createServer(streaming)), tls: await listening(https.createServer({ cert: outside.certificate, key: outside.key, minVersion: "TLSv1.3" }, secured)), dead: await listening(createTcpServer()) };
   servers.pop()?.close();
   mesh = await startMesh({ files: { "workloads.yaml": workloads(), "entries.yaml": entries() } });
   writeFileSync(join(mesh.directory, "ca.pem"), outside.certificate);

@@ -36,6 +36,8 @@ function serverTls(tls: Extract<UpstreamTls, { mode: "tls" }>, protocol: Upstrea
   const context: UpstreamTlsContext = {
     ...(sni !== "" && { sni }),
     commonTlsContext: {
+      // By itself Envoy's client stops at TLS 1.2, which some servers do not speak any more.
+      tlsParams: { tlsMaximumProtocolVersion: "TLSv1_3" },
       ...(alpn.length > 0 && { alpnProtocols: alpn }),
       ...(certificate.length > 0 && { tlsCertificates: certificate }),
       ...(!tls.insecureSkipVerify && { validationContext: validation(tls, implied) }),
