@@ -112,7 +112,7 @@ function ofToken(issuer: StringMatcher, subject: StringMatcher): Principal {
 }
 
 function metadataPrincipal(filter: string, keys: readonly string[], value: ValueMatcher): Principal {
-  return { metadata: { filter, path: keys.map((key) => ({ key })), value } };
+  return { sourcedMetadata: { metadataMatcher: { filter, path: keys.map((key) => ({ key })), value } } };
 }
 
 function named(principalName: StringMatcher): Principal {

@@ -17,11 +17,11 @@ function resourcesOf(scenario: string): string {
 }
 
 describe.skipIf(withoutGo !== undefined)(`what is emitted, in the eyes of Go${withoutGo === undefined ? "" : `: left out, ${withoutGo}`}`, () => {
-  it("has no field that Envoy's schema does not know, no value that its rules refuse, and three deprecated ones that Envoy 1.40 still reads", async () => {
+  it("has no field that Envoy's schema does not know, no value that its rules refuse, and two deprecated ones that Envoy 1.40 still reads", async () => {
     const names = scenarioNames(goldens);
     const { problems, deprecated, messages } = await runGoClient<Opinion>(["inspect"], names.map(resourcesOf).join(""));
     expect(problems).toEqual([]);
-    expect(deprecated).toEqual(["envoy.config.cluster.v3.Cluster.dns_refresh_rate", "envoy.config.cluster.v3.Cluster.respect_dns_ttl", "envoy.config.rbac.v3.Principal.metadata"]);
+    expect(deprecated).toEqual(["envoy.config.cluster.v3.Cluster.dns_refresh_rate", "envoy.config.cluster.v3.Cluster.respect_dns_ttl"]);
     expect(messages["envoy.config.listener.v3.Listener"]).toBeGreaterThanOrEqual(names.length);
   });
 
