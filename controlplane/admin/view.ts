@@ -43,12 +43,17 @@ export function createControlPlaneView({ store, plugins, rollouts, published, is
 
 /** What the debug pages read of the same stages. */
 export function debugSources(view: ControlPlaneView, xds: () => Pick<XdsServer, "status" | "held"> | undefined): DebugSources {
-  const connections = () => (xds()?.status() ?? []).map((status) => debugConnection(status, () => xds()?.held(status.nodeId)));
+  const connections = (): DebugConnection[] => {
+    const all = xds()?.status() ?? [];
+    const proven = new Set(all.filter(({ isProven }) => isProven).map(({ nodeId }) => nodeId));
+    // What is held under a node id is the proven proxy's, whatever namespace somebody else claims who says that he is that node.
+    return all.map((status) => debugConnection(status, () => (status.isProven || !proven.has(status.nodeId) ? xds()?.held(status.nodeId) : undefined)));
+  };
   return { world: () => view.world(), connections, violations: () => view.violations(), rejections: () => view.proxies() };
 }
 
 function debugConnection(status: ProxyStatus, held: () => ReturnType<XdsServer["held"]>): DebugConnection {
-  const { connectionId, connectedAtMs, peer, nodeId, pod, namespace, envoyVersion, metadata, types } = status;
+  const { connectionId, connectedAtMs, peer, nodeId, pod, namespace, envoyVersion, metadata, types, rejections } = status;
   let known: ReturnType<typeof held>;
   // All that a proxy holds is looked up once for a page, however many kinds the page shows.
   const heldOnce = () => (known ??= held());
@@ -58,8 +63,9 @@ function debugConnection(status: ProxyStatus, held: () => ReturnType<XdsServer["
     connectionId: `${nodeId}-${connectionId}`, connectedAtMs, peerAddress: peer, nodeId, pod, namespace, envoyVersion, metadata,
     kinds: new Map(asked.map((kind) => {
       const { short } = resourceTypes[kind];
-      const { state, sentVersion, ackedVersion } = types[short];
-      return [kind, { state, sent: sentVersion, acked: ackedVersion, get watched() { return watchedNames(heldOnce()?.[short]?.watched); } }];
+      const { state, sentVersion, ackedVersion, ackedAtMs } = types[short];
+      const error = rejections.filter(({ type }) => type === short).map(({ message }) => message).join("; ");
+      return [kind, { state, sent: sentVersion, acked: ackedVersion, ackedAtMs, error: error === "" ? undefined : error, get watched() { return watchedNames(heldOnce()?.[short]?.watched); } }];
     })),
     held: (kind) => (kind === "secrets" ? [] : (heldOnce()?.[resourceTypes[kind].short]?.resources ?? [])),
   };

@@ -12,6 +12,10 @@ export interface WatchedKind {
   /** Versions of the whole kind; undefined before the first. */
   readonly sent: string | undefined;
   readonly acked: string | undefined;
+  /** When the proxy acknowledged last; milliseconds since 1970. */
+  readonly ackedAtMs?: number | undefined;
+  /** What it says of what it refuses now. */
+  readonly error?: string | undefined;
 }
 
 export interface DebugConnection {

@@ -1,5 +1,5 @@
 // How far every proxy is in sync, in Istio's two forms: the JSON of /debug/syncz, and a ClientConfig for each proxy over ADS.
-import type { ClientConfig } from "../../../protos/build/envoy.ts";
+import type { ClientConfig, ClientConfig_GenericXdsConfig } from "../../../protos/build/envoy.ts";
 import type { ResourceKind } from "../../snapshot/resources.ts";
 import { resourceTypes } from "../../snapshot/type-urls.ts";
 import type { DebugConnection, WatchedKind } from "./connection.ts";
@@ -21,7 +21,7 @@ export function syncStatus(connection: DebugConnection): Readonly<Record<string,
     ...(envoyVersion === "" ? {} : { proxy_version: envoyVersion }),
     istio_version: metadata["ISTIO_VERSION"],
     ...Object.fromEntries(Object.entries(PREFIX).flatMap(([kind, prefix]) => Object.entries(versionsOf(kinds.get(kind as ResourceKind))).map(([what, version]) => [`${prefix}_${what}`, version]))),
-    resources: Object.fromEntries([...kinds].map(([kind, watched]) => [resourceTypes[kind].typeUrl, versionsOf(watched)])),
+    resources: Object.fromEntries([...kinds].map(([kind, watched]) => [resourceTypes[kind].typeUrl, { ...versionsOf(watched), ...(watched.error === undefined ? {} : { lastError: watched.error }) }])),
   };
 }
 
@@ -36,7 +36,15 @@ export function clientConfig(connection: DebugConnection): ClientConfig {
   const { nodeId, kinds } = connection;
   return {
     node: { id: nodeId, metadata: istiosMetadata(connection) },
-    genericXdsConfigs: SYNCZ_KINDS.map((kind) => ({ typeUrl: resourceTypes[kind].typeUrl, configStatus: configStatus(kinds.get(kind)) })),
+    genericXdsConfigs: SYNCZ_KINDS.map((kind) => ({ typeUrl: resourceTypes[kind].typeUrl, configStatus: configStatus(kinds.get(kind)), ...detailsOf(kinds.get(kind)) })),
+  };
+}
+
+/** istioctl shows how long ago that was. */
+function detailsOf(kind: WatchedKind | undefined): Pick<ClientConfig_GenericXdsConfig, "lastUpdated" | "errorState"> {
+  return {
+    ...(kind?.ackedAtMs === undefined ? {} : { lastUpdated: { seconds: Math.floor(kind.ackedAtMs / 1_000), nanos: Math.floor(kind.ackedAtMs % 1_000) * 1_000_000 } }),
+    ...(kind?.error === undefined ? {} : { errorState: { details: kind.error } }),
   };
 }
 
