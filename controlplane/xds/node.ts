@@ -21,6 +21,18 @@ export interface Proxy { readonly identity: ProxyIdentity; readonly node: ProxyN
 
 export type Admission = { readonly kind: "admitted"; readonly proxy: Proxy } | { readonly kind: "refused"; readonly reason: string };
 
+/** More than this of a node is kept for nobody: Envoy's own are of some kilobytes. */
+const MAX_NODE_LENGTH = 256 * 1024;
+
+/** Whether what a node says of itself is short enough to be kept as long as its stream. */
+export function isModestNode(node: Node | undefined): boolean {
+  try {
+    return JSON.stringify([node?.id, node?.metadata]).length <= MAX_NODE_LENGTH;
+  } catch {
+    return false;
+  }
+}
+
 const NODE_ID = /^(sidecar|router)~([^~]+)~([^~.]+)\.([^~.]+)~[^~]+$/;
 
 /** The proxy, if its node is well-formed (`sidecar~IP~POD.NAMESPACE~DOMAIN`) and is the pod that the identity names. */

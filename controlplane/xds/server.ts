@@ -6,15 +6,16 @@ import type { Secret } from "../../protos/build/envoy.ts";
 import type { EncodedResource, EncodedResources, ResourceEncoder } from "../snapshot/encode.ts";
 import type { ResourceKind } from "../snapshot/resources.ts";
 import type { ResourceShortName } from "../snapshot/type-urls.ts";
-import { createAdmissionRate } from "./admission-rate.ts";
+import { type Admission, createAdmission } from "./admission.ts";
+import { type CallGuard, createCallGuard } from "./call-limits.ts";
 import type { HeldOfType, ResourceReach } from "./distribution.ts";
 import type { Authenticate } from "./identities.ts";
-import { admitNode, describeNode, type Proxy, type ProxyIdentity } from "./node.ts";
+import { type Admission as NodeAdmission, admitNode, describeNode, isModestNode, type Proxy, type ProxyIdentity } from "./node.ts";
 import { NO_OBSERVER, type XdsObserver } from "./observer.ts";
 import { type PlaintextPort, type Port, openPlaintextPort, openSecurePort, type SecurePort, type ServerCertificate } from "./ports.ts";
 import { discoveryMethods, serviceDefinition } from "./services.ts";
 import type { StreamKind } from "./stream-events.ts";
-import { type Answer, type Call, type Caller, serveStream } from "./stream.ts";
+import { type Answer, type Call, type Caller, serveStream, type XdsStream } from "./stream.ts";
 import { withoutCopies } from "./uncopied-calls.ts";
 import { createStreamSet, type ProxyStatus, type StreamSet } from "./stream-set.ts";
 import { PLUGIN_RISK, type Risk } from "./trials.ts";
@@ -61,6 +62,8 @@ export interface XdsServerOptions {
 export interface XdsLimits {
   readonly streamsPerSecond: number;
   readonly streamBurst: number;
+  /** Open streams of one pod, or of one connection on the plaintext port. */
+  readonly streamsPerOrigin: number;
   readonly keepaliveMs: number;
   /** A proxy that does not read for so long is dropped; its pending changes are one merged set all the while. */
   readonly stallMs: number;
@@ -76,7 +79,7 @@ export interface XdsLimits {
 }
 
 const DEFAULT_LIMITS: XdsLimits = {
-  streamsPerSecond: 200, streamBurst: 200, keepaliveMs: 30_000, stallMs: 30_000, maxConnectionAgeMs: 30 * 60_000, maxConnectionAgeGraceMs: 5_000, bytesUnderWay: 32 * 1024 * 1024, trialMs: 100, judgementMs: 5_000,
+  streamsPerSecond: 200, streamBurst: 200, streamsPerOrigin: 5_000, keepaliveMs: 30_000, stallMs: 30_000, maxConnectionAgeMs: 30 * 60_000, maxConnectionAgeGraceMs: 5_000, bytesUnderWay: 32 * 1024 * 1024, trialMs: 100, judgementMs: 5_000,
 };
 const MAX_REQUEST_BYTES = 16 * 1024 * 1024;
 
@@ -105,16 +108,19 @@ export interface XdsServer {
 export function createXdsServer(options: XdsServerOptions): XdsServer {
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const streams = createStreams(options, limits);
-  const admissionRate = createAdmissionRate(limits.streamsPerSecond, limits.streamBurst);
-  const open = (call: Call, kind: StreamKind, caller: Caller): void => admit(call, admissionRate(options.clock.monotonicMs()), () => streams.add(serveStream(call, kind, caller, streams.host)));
+  const open = createDoor(options, limits, (call, kind, caller) => {
+    const stream = serveStream(call, kind, caller, streams.host);
+    streams.add(stream);
+    return stream;
+  });
   const secure = options.secure && openSecurePort(options.secure, (credentials) => createInjector(limits, credentials, (call, kind) => {
     const identity = identityOf(call, options.secure!.authenticate);
-    if (identity !== undefined) return open(call, kind, { identity, admit: (node) => admitNode(identity, node), without: [] });
+    if (identity !== undefined) return open(call, kind, { identity, admit: (node) => admitNode(identity, node), without: [] }, `${identity.namespace}/${identity.pod}`);
     options.log.warn({ peer: call.getPeer() }, "refused an xDS stream without a valid token");
     call.emit("error", { code: grpcStatus.UNAUTHENTICATED, details: "a valid token is needed" });
   }));
   const plaintext = options.plaintext && openPlaintextPort(options.plaintext, (credentials) => createInjector(limits, credentials, (call, kind) =>
-    open(call, kind, { identity: undefined, admit: (node) => ({ kind: "admitted", proxy: describeNode(node) }), without: ["secrets"] })));
+    open(call, kind, { identity: undefined, admit: (node) => ({ kind: "admitted", proxy: describeNode(node) }), without: ["secrets"] }, call.getPeer())));
   const ports = [secure, plaintext].filter((port): port is Port => port !== undefined);
   return {
     address: () => secure?.address() ?? { host: "", port: 0 },
@@ -178,12 +184,24 @@ function identityOf(call: Call, authenticate: Authenticate): ProxyIdentity | und
   return token === "" ? undefined : authenticate(token);
 }
 
-/** What comes too fast waits, unread. */
-function admit(call: Call, delayMs: number, begin: () => void): void {
-  if (delayMs === 0) return begin();
-  setTimeout(() => {
-    if (!call.cancelled) begin();
-  }, delayMs);
+const TOO_LONG: NodeAdmission = { kind: "refused", reason: "the node's metadata are too long" };
+
+type Open = (call: Call, kind: StreamKind, caller: Caller, from: string) => void;
+
+/** Lets calls in: what comes too fast waits, unread, and `from` (a pod, or a connection) has only its share. */
+function createDoor({ clock }: XdsServerOptions, limits: XdsLimits, serve: (call: Call, kind: StreamKind, caller: Caller) => XdsStream): Open {
+  const nowMs = (): number => clock.monotonicMs();
+  const admission: Admission = createAdmission({ perSecond: limits.streamsPerSecond, burst: limits.streamBurst, nowMs, setTimer: (callback, ms) => void setTimeout(callback, ms) });
+  const guard: CallGuard = createCallGuard({ streamsPerOrigin: limits.streamsPerOrigin, silenceMs: limits.stallMs, nowMs });
+  return (call, kind, caller, from) => {
+    if (!guard.enter(call, from)) return void call.emit("error", { code: grpcStatus.RESOURCE_EXHAUSTED, details: "too many streams" });
+    const begin = (): void => {
+      let stream: XdsStream | undefined;
+      const silent = (): void => stream?.end(grpcStatus.DEADLINE_EXCEEDED, "nothing was asked for");
+      guard.watch(call, from, silent, () => (stream = serve(call, kind, { ...caller, admit: (node) => (isModestNode(node) ? caller.admit(node) : TOO_LONG) })));
+    };
+    admission({ from, begin, isGone: () => call.cancelled });
+  };
 }
 
 /** A gRPC server of all methods, without a port of its own. */

@@ -19,8 +19,10 @@ export interface StreamState extends StreamKind {
   readonly isFull: boolean;
   /** Endpoints of clusters just sent that the client has yet to ask for: what refers to those clusters waits. */
   readonly awaited: ReadonlySet<string>;
-  /** Of questions: the nonce of the last answer, by type URL. */
+  /** Of questions: the nonce of the last answer, by type URL; how many are not answered yet; and answers for which the socket has no room. */
   readonly told: ReadonlyMap<string, string>;
+  readonly asking: number;
+  readonly answers: readonly Told[];
 }
 
 export interface Step { readonly state: StreamState; readonly effects: readonly StreamEffect[] }
@@ -41,13 +43,13 @@ const VIRTUAL_HOSTS = resourceTypes.virtualHosts.typeUrl;
 
 /** The state of a stream that has just been opened. Nothing is sent before the first `content`. */
 export function newStreamState(kind: StreamKind = DELTA_ADS): StreamState {
-  return { ...kind, types: TypeTable.empty, content: undefined, nextNonce: 1, isFull: false, awaited: new Set(), told: new Map() };
+  return { ...kind, types: TypeTable.empty, content: undefined, nextNonce: 1, isFull: false, awaited: new Set(), told: new Map(), asking: 0, answers: [] };
 }
 
 /** What an event does to a stream. */
 export function step(state: StreamState, event: StreamEvent): Step {
   const effects: StreamEffect[] = [];
-  const changed = applyEvent(state, event, effects);
+  const changed = answer(applyEvent(state, event, effects), effects);
   return { state: emit(changed, event.nowMs, effects), effects };
 }
 
@@ -58,7 +60,7 @@ function applyEvent(state: StreamState, event: StreamEvent, effects: StreamEffec
     case "pressure": return { ...state, isFull: event.isFull };
     case "waited": return { ...state, awaited: new Set() };
     case "verdict": return applyVerdict(state, event, effects);
-    case "told": return applyTold(state, event, effects);
+    case "told": return { ...state, asking: state.asking - 1, answers: [...state.answers, event] };
   }
 }
 
@@ -69,10 +71,15 @@ function applyVerdict(state: StreamState, { typeUrl, verdict, reason }: Extract<
   return withType(state, typeUrl, judge(type, verdict));
 }
 
-function applyTold(state: StreamState, { typeUrl, resources }: Extract<StreamEvent, { kind: "told" }>, effects: StreamEffect[]): StreamState {
+type Told = Pick<Extract<StreamEvent, { kind: "told" }>, "typeUrl" | "resources">;
+
+/** Gives one answer, if there is room: when that has left there is room for the next. */
+function answer(state: StreamState, effects: StreamEffect[]): StreamState {
+  const [first, ...answers] = state.answers;
+  if (first === undefined || state.isFull) return state;
   const nonce = String(state.nextNonce);
-  effects.push({ kind: "send", typeUrl, nonce, version: nonce, updates: resources, removed: [] });
-  return { ...state, nextNonce: state.nextNonce + 1, told: new Map(state.told).set(typeUrl, nonce) };
+  effects.push({ kind: "send", typeUrl: first.typeUrl, nonce, version: nonce, updates: first.resources, removed: [] });
+  return { ...state, nextNonce: state.nextNonce + 1, told: new Map(state.told).set(first.typeUrl, nonce), answers };
 }
 
 function applyContent(state: StreamState, maps: ContentMaps): StreamState {
@@ -95,7 +102,7 @@ function applyRequest(state: StreamState, request: StreamRequest, nowMs: number,
   }
   const answered = applyAnswer(known ?? openType(state, typeUrl), { ...request, typeUrl }, nowMs, effects);
   const subscribed = subscribe(state, answered, request, known === undefined);
-  if (hasTooMany(subscribed)) {
+  if (hasTooMany(subscribed, answered)) {
     effects.push({ kind: "close", message: `more than ${MAX_STRANGE_NAMES} names that are not there` });
     return state;
   }
@@ -118,15 +125,22 @@ function namesIn(request: StreamRequest): readonly (readonly string[])[] {
   return request.dialect === "sotw" ? [request.names] : [request.subscribe, request.unsubscribe, Object.keys(request.initialVersions)];
 }
 
-function hasTooMany({ subscription, dirty, basis }: TypeState): boolean {
-  return Math.max(subscription.names.size, dirty.size) > MAX_STRANGE_NAMES + basis.size;
+/** Whether a request brings more names than there could be. What went away since is not its doing. */
+function hasTooMany({ subscription: { names }, dirty, basis }: TypeState, before: TypeState): boolean {
+  const most = MAX_STRANGE_NAMES + basis.size;
+  return (names.size > most && names.size > before.subscription.names.size) || (dirty.size > most && dirty.size > before.dirty.size);
 }
 
 /** Each request is answered once; one with the nonce of an answer only says that it arrived. istioctl's first request has the time as its nonce, which is of no answer. */
 function applyQuestion(state: StreamState, typeUrl: string, request: StreamRequest, effects: StreamEffect[]): StreamState {
   if (isOfThisStream(request.nonce, state) || request.error !== undefined) return state;
+  if (state.asking + state.answers.length >= MAX_QUESTIONS) {
+    effects.push({ kind: "close", message: "too many questions at once" });
+    return state;
+  }
   effects.push({ kind: "ask", typeUrl, names: request.dialect === "delta" ? request.subscribe : request.names });
-  return state.told.has(typeUrl) ? state : { ...state, told: new Map(state.told).set(typeUrl, "") };
+  const told = state.told.has(typeUrl) ? state.told : new Map(state.told).set(typeUrl, "");
+  return { ...state, told, asking: state.asking + 1 };
 }
 
 function isOfThisStream(nonce: string, { nextNonce }: StreamState): boolean {
