@@ -80,7 +80,7 @@ export function createControlPlane(settings: ServeSettings, deps: ControlPlaneDe
   const store = createStore({ strict: settings.strict, remembered: accepted.read(), ...(settings.allowEmpty ? {} : { keeps: { name: "mesh", directory: settings.directory } }) });
   const intake = createIntake({ store, clock });
   const plugins = createPlugins(settings, deps);
-  const rollouts = createPluginRollouts(settings, deps, { plugins, world: () => store.world(), proxies: () => running.xds?.status() ?? [] });
+  const rollouts = createPluginRollouts(settings, deps, { plugins, news: keeping.news, world: () => store.world(), proxies: () => running.xds?.status() ?? [] });
   const snapshots = createSnapshots(logger);
   const ending = new AbortController();
   const running: { xds?: XdsServer; builtins?: BuiltinModules; published?: World; inputs?: Inputs } = {};
@@ -154,7 +154,7 @@ export function createControlPlane(settings: ServeSettings, deps: ControlPlaneDe
       plugins.close();
       yaml.close();
       await Promise.all(sources.map((source) => source.stop()));
-      await Promise.all([accepted.flush(), tokenFile.flush()]);
+      await Promise.all([accepted.flush(), tokenFile.flush(), rollouts.flush()]);
       await running.xds?.close();
       await admin.stop();
     },

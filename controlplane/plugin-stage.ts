@@ -3,6 +3,7 @@
 // Never does: more than wiring: fetching is in wasm/, versions are in rollout/.
 import { join } from "node:path";
 import { runtimePods } from "./admin/runtime-pods.ts";
+import type { DiskNews } from "./disk/kept-file.ts";
 import { pluginFilterName } from "./translate/resolve/wasm-plugin.ts";
 import { httpCall } from "./local/http-call.ts";
 import type { MeshObject } from "./model/object.ts";
@@ -41,17 +42,19 @@ export function surroundingsOf(world: World): PluginSurroundings {
 }
 
 export interface RolloutParts {
+  readonly news: DiskNews;
   readonly plugins: Pick<PluginFetcher, "plugin">;
   readonly world: () => World;
   readonly proxies: () => readonly ProxyStatus[];
 }
 
 /** Decides versions by what the mesh's own proxies count, refuse and log. */
-export function createPluginRollouts({ stateDir, runtimeDir }: ServeSettings, { clock, logger, metrics }: Omit<PluginDeps, "installation"> & { readonly metrics: Registry }, { plugins, world, proxies }: RolloutParts): Rollouts {
+export function createPluginRollouts({ stateDir, runtimeDir }: ServeSettings, { clock, logger, metrics }: Omit<PluginDeps, "installation"> & { readonly metrics: Registry }, { plugins, world, proxies, news }: RolloutParts): Rollouts {
   return createRollouts({
     newest: plugins.plugin,
     versions: createGoodPlugins(join(stateDir, "plugin-versions")),
     stateFile: join(stateDir, "rollouts.json"),
+    news,
     proxiesOf: (plugin) => proxiesOf(world(), plugin),
     running: () => runningPods(world(), proxies()),
     refusalOf: (plugin, sinceMs) => refusalOf(plugin, sinceMs, proxies()),

@@ -10,7 +10,7 @@ export interface Slope {
 }
 
 /** Returns the slope of `values` over `steps`, leaving out the first share (0…1) of the steps, in which caches fill; NaN for fewer than three values. */
-export function slopeOf(steps: readonly number[], values: readonly number[], warmUp = 0.3): Slope {
+export function slopeOf(steps: readonly number[], values: readonly number[], warmUp = 0.5): Slope {
   const from = (steps.at(-1) ?? 0) * warmUp;
   const points = steps.map((step, index) => [step, values[index] ?? NaN] as const).filter(([step]) => step >= from);
   const mean = (pick: 0 | 1): number => points.reduce((sum, point) => sum + point[pick], 0) / points.length;

@@ -1,35 +1,25 @@
 // The states of rollouts on disk, so that a restart goes on where it was.
 import { readFile } from "node:fs/promises";
-import { replaceFile } from "../disk/replace-file.ts";
-import type { Logger } from "../telemetry/logger.ts";
+import { createKeptFile, type KeptFile, type KeptFileOptions } from "../disk/kept-file.ts";
 import type { RolloutPlan } from "./plan.ts";
 import type { Candidate, HistoryEntry, RolloutState } from "./state.ts";
 
-export interface StateKeeper {
-  /** Writes the states as they are by then; a disk that cannot be written costs what a restart would have known. */
+export interface StateKeeper extends Pick<KeptFile, "flush"> {
+  /** Writes the states as they are by then, again and again until the disk takes them; meanwhile that costs what a restart would have known. */
   keep(): void;
   /** Returns what was kept; nothing where there is nothing that can be read. */
   read(): Promise<readonly (readonly [string, RolloutState])[]>;
 }
 
 /** Returns the states' keeper: it writes one after the other. */
-export function createKeeper(path: string, states: ReadonlyMap<string, RolloutState>, log: Pick<Logger, "warn">): StateKeeper {
-  let writing: Promise<void> = Promise.resolve();
-  let isWaiting = false;
-  const write = (): Promise<void> => {
-    isWaiting = false;
-    return replaceFile(path, JSON.stringify([...states]));
-  };
+export function createKeeper(how: Pick<KeptFileOptions, "path" | "news" | "sleep">, states: ReadonlyMap<string, RolloutState>): StateKeeper {
+  const file = createKeptFile({ ...how, content: () => JSON.stringify([...states]), quietMs: 0 });
   return {
-    keep() {
-      // What waits for its turn will write this too.
-      if (isWaiting) return;
-      isWaiting = true;
-      writing = writing.then(write).catch((error: unknown) => log.warn({ error: String(error) }, "the state of rollouts cannot be kept for the next start"));
-    },
+    keep: () => file.changed(),
+    flush: () => file.flush(),
     async read() {
       try {
-        const value: unknown = JSON.parse(await readFile(path, "utf8"));
+        const value: unknown = JSON.parse(await readFile(how.path, "utf8"));
         return Array.isArray(value) ? value.flatMap(readEntry) : [];
       } catch {
         return [];

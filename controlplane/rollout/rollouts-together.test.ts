@@ -64,7 +64,7 @@ async function started(): Promise<void> {
       asked++;
       return newest[name] ?? { kind: "pending" };
     },
-    versions: { keep: (name, good) => Promise.resolve(void kept.set(name, good)), read: (name) => Promise.resolve(kept.get(name)), forget: (name) => Promise.resolve(void kept.delete(name)) }, stateFile: join(directory, "rollouts.json"), proxiesOf: ({ metadata }) => watched(metadata.name), running: () => new Set(), refusalOf: () => undefined,
+    versions: { keep: (name, good) => Promise.resolve(void kept.set(name, good)), read: (name) => Promise.resolve(kept.get(name)), forget: (name) => Promise.resolve(void kept.delete(name)) }, stateFile: join(directory, "rollouts.json"), news: { failed: () => undefined, written: () => undefined }, proxiesOf: ({ metadata }) => watched(metadata.name), running: () => new Set(), refusalOf: () => undefined,
     newTraps: () => {
       const now = told;
       told = [];

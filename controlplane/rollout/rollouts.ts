@@ -1,6 +1,7 @@
 // Consumes: the plugins of each World with their newest good modules, the counts of their proxies, and what people ask for.
 // Produces: for each plugin and proxy the version it gets; state and old versions on disk, so that a restart goes on where it was.
 // Never does: hand out a module that was not checked; wait for a proxy that does not answer.
+import type { DiskNews } from "../disk/kept-file.ts";
 import type { MeshObject } from "../model/object.ts";
 import type { Clock } from "../telemetry/clock.ts";
 import type { Logger } from "../telemetry/logger.ts";
@@ -23,6 +24,7 @@ export interface RolloutsOptions extends JudgeOptions {
   /** As in VersionsOptions. */
   readonly versions: GoodPlugins;
   readonly stateFile: string;
+  readonly news: DiskNews;
   /** Addresses of the pods whose proxies are there: they may have been serving for long. */
   readonly running: () => ReadonlySet<string>;
   /** Why a proxy refused this plugin's configuration at that time or later; undefined when none did. */
@@ -39,6 +41,8 @@ export interface RolloutsOptions extends JudgeOptions {
 export interface Rollouts {
   /** Reads the state of before; to be awaited before the first `update`. */
   load(): Promise<void>;
+  /** Resolves when the states are on disk, or the disk would not take them. */
+  flush(): Promise<void>;
   /** The mesh's plugins; the same list again costs nothing. */
   update(plugins: readonly MeshObject<"WasmPlugin">[]): void;
   /** What `newest` answers may be another module now. */
@@ -126,6 +130,7 @@ export function createRollouts(options: RolloutsOptions): Rollouts {
   });
 
   return {
+    flush: () => versions.flush(),
     async load() {
       await versions.load();
       for (const plugin of versions.plugins()) versions.apply(plugin, { kind: "resumed", nowMs: clock.nowMs() });

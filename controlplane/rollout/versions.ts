@@ -1,6 +1,7 @@
 // The state of each plugin's versions, and the modules of those that may be asked for again: in memory, and on disk for the next start.
 import { createHash } from "node:crypto";
-import type { Logger } from "../telemetry/logger.ts";
+import type { DiskNews } from "../disk/kept-file.ts";
+import type { Clock } from "../telemetry/clock.ts";
 import type { PluginSettings, PluginVersion } from "../translate/ir/modules.ts";
 import type { GoodPlugin, GoodPlugins } from "../wasm/good-plugins.ts";
 import { createKeeper } from "./kept-states.ts";
@@ -11,13 +12,17 @@ export interface VersionsOptions {
   /** Keeps versions by `<namespace>/<name>@<version>`. */
   readonly versions: GoodPlugins;
   readonly stateFile: string;
-  readonly log: Pick<Logger, "warn">;
+  /** Told of every attempt to write it. */
+  readonly news: DiskNews;
+  readonly clock: Pick<Clock, "sleep">;
   readonly onChanged: (plugin: string, before: RolloutState, after: RolloutState) => void;
 }
 
 export interface Versions {
   /** Reads what was kept before a restart. */
   load(): Promise<void>;
+  /** Resolves when the states are on disk, or the disk would not take them. */
+  flush(): Promise<void>;
   /** Plugins of which something is known. */
   plugins(): readonly string[];
   of(plugin: string): RolloutState;
@@ -33,18 +38,19 @@ export interface Versions {
 }
 
 /** Returns versions of which nothing is known until `load`. */
-export function createVersions({ versions, stateFile, log, onChanged }: VersionsOptions): Versions {
+export function createVersions({ versions, stateFile, news, clock, onChanged }: VersionsOptions): Versions {
   const states = new Map<string, RolloutState>();
   const contents = new Map<string, GoodPlugin>();
   /** Of `marked`: traps may come by the thousand. */
   const owners = new Map<string, ReturnType<Versions["marked"]>>();
-  const keeper = createKeeper(stateFile, states, log);
+  const keeper = createKeeper({ path: stateFile, news, sleep: (ms, signal) => clock.sleep(ms, signal) }, states);
   const of = (plugin: string): RolloutState => states.get(plugin) ?? newRollout;
   const forget = (plugin: string, version: VersionId): void => {
     contents.delete(keyOf(plugin, version));
     void versions.forget(keyOf(plugin, version));
   };
   return {
+    flush: () => keeper.flush(),
     plugins: () => [...states.keys()],
     of,
     async load() {
