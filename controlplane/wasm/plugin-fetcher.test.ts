@@ -168,6 +168,21 @@ describe("plugins from files", () => {
     expect(plugins.problems().map(({ message }) => message)).toEqual(["/dev/zero: this is no regular file", `${join(root, "mesh")}: this is no regular file`]);
   });
 
+  it("that only trial calls found wanting run with a warning; where the mesh is strict the last good one stays", async () => {
+    const wanting: PluginChecker = { check: async ({ bytes }) => ({ kind: "good", warnings: Buffer.from(bytes).toString() === "one" ? [] : ["proxy_on_log trapped in a trial call", "it seems to keep something"] }) };
+    for (const strict of [false, true]) {
+      put("x.wasm", "one");
+      const plugins = fetcher({ checker: wanting, strict, stateDir: undefined });
+      plugins.update([plugin("p", { url: "file://x.wasm" })]);
+      await plugins.settled();
+      put("x.wasm", "two");
+      await until(() => plugins.problems().length > 0);
+      const message = "proxy_on_log trapped in a trial call; it seems to keep something";
+      await until(() => served(plugins) === (strict ? "one" : "two"));
+      expect(plugins.problems()).toMatchObject([strict ? { severity: "error", message, servingLastGood: true } : { severity: "warning", message, servingLastGood: false }]);
+    }
+  });
+
   it("are not waited for in silence when something of ours fails", async () => {
     put("x.wasm", "one");
     const plugins = fetcher({ checker: { check: () => Promise.reject(new TypeError("ours")) } });

@@ -160,11 +160,11 @@ async function refusedByCheck(following: Following, { module, settings }: GoodPl
 
 /** What it does wrong when it is called keeps a version from proxies only where the mesh is strict; otherwise it is said. */
 function judgeTrial({ name, state, context }: Following, warnings: readonly string[]): { readonly field: string; readonly message: string } | undefined {
-  const [first] = warnings;
-  if (first === undefined) return void delete state.trial;
-  if (context.strict) return { field: "spec.url", message: first };
-  state.trial = { field: "spec.url", message: first };
-  context.log.warn({ plugin: name }, first);
+  if (warnings.length === 0) return void delete state.trial;
+  const found = { field: "spec.url", message: warnings.join("; ") };
+  if (context.strict) return found;
+  state.trial = found;
+  context.log.warn({ plugin: name }, found.message);
   return undefined;
 }
 
