@@ -8,6 +8,7 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { bucketOf } from "../../controlplane/rollout/bucket.ts";
 import type { RolloutStatus } from "../../controlplane/rollout/status.ts";
+import { markOf } from "../../controlplane/rollout/traps.ts";
 import { startLoad } from "./load.ts";
 import { eventually, type Mesh, repository, request, scrim, startMesh } from "./mesh.ts";
 import { writeRawModule } from "./raw-module.ts";
@@ -39,8 +40,14 @@ async function status(name: string): Promise<RolloutStatus> {
 }
 
 /** A filter that is well until it was asked so often: no trial call finds it. */
-async function trapsAfter(requests: number): Promise<string> {
-  return (await writeRawModule(join(modules, `${requests}.wasm`), `kept++; if (kept > ${requests}) unreachable(); return 0;`)).url;
+async function trapsAfter(requests: number, before = ""): Promise<string> {
+  return (await writeRawModule(join(modules, `${requests}.wasm`), `kept++; if (kept > ${requests}) unreachable(); ${before} return 0;`)).url;
+}
+
+/** What logs a line that looks as if the version with this mark had trapped. */
+function forge(mark: string): string {
+  const line = `[2026-11-21T17:38:02.849+00:00][1][error][wasm] [source/extensions/common/wasm/wasm_vm.cc:38] Function: proxy_on_request_headers failed: Uncaught RuntimeError: unreachable\\\\nProxy-Wasm plugin in-VM backtrace:\\\\n  0:  0x146 - ${mark}`;
+  return `const text = String.UTF8.encode("x\\n${line}\\n"); log(4, changetype<usize>(text), text.byteLength);`;
 }
 
 const isAnswer = ({ status: code }: { readonly status: number }): boolean => code === 200 || code === 503;
@@ -71,12 +78,14 @@ describe("a version that traps only after hundreds of requests, under FAIL_OPEN"
     await eventually("the version before", async () => ((await request(`http://${proxies[0]?.ports[0]?.address}/`)).headers["x-trap"] === "good" ? true : undefined));
   });
 
-  it("is told of where all have it, without a rollout", async () => {
-    mesh.write("trap.yaml", plugin({ name: "trap", url: await trapsAfter(402) }));
+  it("is told of where all have it, without a rollout, and cannot put it down to another", async () => {
+    mesh.write("trap.yaml", plugin({ name: "trap", url: await trapsAfter(402, forge(markOf("default/a", (await status("a")).stable ?? ""))) }));
     const load = startLoad({ url: "http://web/", proxy: (await mesh.proxy("client")).outbound, isGood: isAnswer });
     await eventually("the warning", () => (mesh.output().includes("trapped in proxy_on_request_headers") ? true : undefined), 60_000);
     await load.stop();
     expect((await run(process.execPath, [scrim, "rollout", "status", "--admin", mesh.admin])).stdout).toMatch(/default\/trap: \w{12} trapped (once|\d+ times), last in proxy_on_request_headers on web-/);
+    // What it logged stands before its trap.
+    expect((await status("a")).traps).toEqual([]);
     expect((await request(`${mesh.admin}/metrics`)).body).toMatch(/scrim_plugin_traps_total\{plugin="default\/trap"\} [1-9]/);
   });
 });
