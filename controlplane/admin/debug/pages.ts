@@ -2,7 +2,7 @@
 // Produces: the debug pages in Istio's format, for HTTP and for ADS alike.
 // Never does: show a secret, a module's bytes, or another namespace's proxies to a caller of one namespace.
 import type { ConfigDump } from "../../../protos/build/envoy.ts";
-import { toProto3Json } from "../../../protos/codec.ts";
+import { proto3JsonOf } from "../../../protos/codec.ts";
 import { allKinds } from "../../model/kinds.ts";
 import type { World } from "../../store/world.ts";
 import { adsClients, connectionList } from "./adsz.ts";
@@ -93,5 +93,5 @@ function dumpOf(connection: DebugConnection, query: URLSearchParams): DebugAnswe
 }
 
 function asJson(dump: ConfigDump): DebugAnswer {
-  return ok(toProto3Json("ConfigDump", dump));
+  return ok(proto3JsonOf("ConfigDump", dump));
 }
