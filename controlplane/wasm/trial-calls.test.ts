@@ -49,7 +49,7 @@ describe("trialCalls", () => {
     ["proxy_on_log", "(id: u32): void { unreachable(); }"],
     ["proxy_on_delete", "(id: u32): void { unreachable(); }"],
     ["proxy_on_new_connection", "(id: u32): u32 { unreachable(); return 0; }"],
-    ["proxy_on_downstream_data", "(id: u32, n: u32, e: u32): u32 { unreachable(); return 0; } export function proxy_on_new_connection(id: u32): u32 { return 0; }"],
+    ["proxy_on_downstream_data", "(id: u32, n: u32, e: u32): u32 { unreachable(); return 0; }"],
     ["proxy_on_upstream_data", "(id: u32, n: u32, e: u32): u32 { unreachable(); return 0; } export function proxy_on_new_connection(id: u32): u32 { return 0; }"],
     ["proxy_on_tick", `(id: u32): void { unreachable(); } @external("env", "proxy_set_tick_period_milliseconds") declare function period(ms: u32): u32; export function proxy_on_request_headers(id: u32, n: u32, e: u32): u32 { period(100); return 0; }`],
     ["proxy_on_queue_ready", `(id: u32, token: u32): void { unreachable(); } @external("env", "proxy_register_shared_queue") declare function register(name: usize, size: usize, token: usize): u32; export function proxy_on_request_headers(id: u32, n: u32, e: u32): u32 { register(0, 1, 8); return 0; }`],

@@ -37,9 +37,9 @@ export function trialCalls(host: Host, exported: ReadonlySet<string>): readonly 
   return growth(host);
 }
 
-/** Modules of some SDKs export every callback there is; one that serves requests is never asked for connections. */
-function servesConnectionsOnly(exported: ReadonlySet<string>): boolean {
-  return exported.has("proxy_on_new_connection") && !["proxy_on_request_headers", "proxy_on_response_headers", "proxy_on_log"].some((name) => exported.has(name));
+/** Returns whether a module serves connections and no requests. Those of some SDKs export every callback there is: one that serves requests is never asked for connections. */
+export function servesConnectionsOnly(exported: ReadonlySet<string>): boolean {
+  return ["proxy_on_new_connection", "proxy_on_downstream_data", "proxy_on_upstream_data"].some((name) => exported.has(name)) && !["proxy_on_request_headers", "proxy_on_response_headers", "proxy_on_log"].some((name) => exported.has(name));
 }
 
 function exchange(host: Host, answers: Answers): void {

@@ -114,6 +114,18 @@ describe.runIf(registryBinary)("an open registry", () => {
     await expect(request(address)).rejects.toThrow();
   });
 
+  it("gives it connections where it serves those", async () => {
+    const child = spawn(process.execPath, [scrim, "plugin", "run", join(repository, "filters/build/examples/preface-gate.wasm"), "--config", '{"preface": "POST /"}']);
+    let output = "";
+    for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk: Buffer) => (output += chunk.toString("utf8")));
+    const ended = new Promise<number | null>((resolve) => child.once("exit", resolve));
+    const address = await eventually("the address", () => /^(http:\/\/127\.0\.0\.1:\d+) → an echo/m.exec(output)?.[1]);
+    expect((await request(address, { method: "POST", body: "hello", headers: { connection: "close" } })).status).toBe(200);
+    await expect(request(address)).rejects.toThrow();
+    child.kill("SIGINT");
+    expect(await ended).toBe(0);
+  });
+
   it.runIf(cosignBinary)("holds images and signatures of other tools", async () => {
     const key = join(folder, "cosign");
     await cosign("generate-key-pair", "--output-key-prefix", key);

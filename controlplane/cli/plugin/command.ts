@@ -61,6 +61,7 @@ function addRun(parent: Command, context: CommandContext): void {
     .option("--config <json>", "the plugin's configuration, or @FILE")
     .option("--root-id <id>", "the root context's id (a WasmPlugin's pluginName)", "")
     .option("--upstream <url>", "where requests go (default: an echo of what arrives)")
+    .option("--network", "the module serves TCP connections, not requests (told from its exports where they tell)")
     .option("--port <port>", "where requests are taken, on 127.0.0.1; 0 picks a free one", "0")
     .addOption(new Option("--log-level <level>", "what the module logs is shown from this level on").choices(["trace", "debug", "info", "warning", "error", "critical"]).default("info"))
     .addHelpText("after", `${CREDENTIALS}\n\nExample:\n  scrim plugin run greeting.wasm --config '{"greeting": "hello"}' --upstream http://127.0.0.1:8080`)

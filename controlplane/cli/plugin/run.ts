@@ -10,6 +10,8 @@ import { parseAddress } from "../../settings/address.ts";
 import type { PluginSettings } from "../../translate/ir/modules.ts";
 import { createProcessChecker } from "../../wasm/process-checker.ts";
 import { meteredModule } from "../../wasm/meter/metered-module.ts";
+import { readSections } from "../../wasm/module/sections.ts";
+import { servesConnectionsOnly } from "../../wasm/trial-calls.ts";
 import { verifyModule } from "../../wasm/trust/verify-module.ts";
 import type { CommandContext } from "../context.ts";
 import { CommandFailure, exitCodes } from "../exit-codes.ts";
@@ -24,6 +26,8 @@ export interface RunOptions extends RegistryOptions {
   readonly config?: string;
   readonly rootId: string;
   readonly upstream?: string;
+  /** The module serves connections; undefined: as its exports tell. */
+  readonly network?: boolean;
   readonly port: string;
   readonly logLevel: string;
 }
@@ -36,13 +40,13 @@ export async function runPlugin(source: string, options: RunOptions, context: Co
   const { terminal, environment, clock } = context;
   const port = await readPort(options.port);
   const asked = options.upstream === undefined ? undefined : readUpstream(options.upstream);
-  const { bytes, settings } = await checkedModule(source, options, context);
+  const { bytes, settings, exported } = await checkedModule(source, options, context);
   const envoy = await findEnvoy(environment, (line) => terminal.err(`scrim: ${line}\n`));
   const stop = listenForStop({ followParent: environment.startedByNpm, clock });
   const echo = asked === undefined ? await startEcho() : undefined;
   const folder = await mkdtemp(join(tmpdir(), "scrim-plugin-"));
   const upstream = asked ?? { host: "127.0.0.1", port: (echo?.address() as AddressInfo).port, tls: false };
-  const facts: TrialFacts = { moduleFile: join(folder, "plugin.wasm"), configuration: settings.configuration, rootId: settings.rootId, capabilities: settings.capabilities, port, upstream };
+  const facts: TrialFacts = { moduleFile: join(folder, "plugin.wasm"), configuration: settings.configuration, rootId: settings.rootId, capabilities: settings.capabilities, network: options.network ?? servesConnectionsOnly(exported), port, upstream };
   let child: Child | undefined;
   try {
     await writeFile(facts.moduleFile, bytes);
@@ -61,8 +65,14 @@ export async function runPlugin(source: string, options: RunOptions, context: Co
   }
 }
 
+interface Checked {
+  readonly bytes: Uint8Array;
+  readonly settings: PluginSettings;
+  readonly exported: ReadonlySet<string>;
+}
+
 /** What would not start in a proxy is told before there is one. */
-async function checkedModule(source: string, options: RunOptions, context: CommandContext): Promise<{ readonly bytes: Uint8Array; readonly settings: PluginSettings }> {
+async function checkedModule(source: string, options: RunOptions, context: CommandContext): Promise<Checked> {
   const acquired = await readModule(source, options, context);
   const configuration = await readConfiguration(options.config);
   const verified = await verifyModule(acquired, { demands: [], grants: [] });
@@ -75,7 +85,8 @@ async function checkedModule(source: string, options: RunOptions, context: Comma
   for (const warning of checked.warnings ?? []) context.terminal.err(`note: ${warning}\n`);
   const metered = meteredModule(acquired.module);
   if (metered.kind === "refused") throw new CommandFailure(exitCodes.failed, `${source}: ${metered.reason}.`);
-  return { bytes: metered.module.bytes, settings };
+  const read = readSections(acquired.module.bytes);
+  return { bytes: metered.module.bytes, settings, exported: new Set(read.ok ? read.sections.exports.map(({ name }) => name) : []) };
 }
 
 /** `--config` is JSON, or `@FILE` that holds it. */

@@ -8,6 +8,8 @@ export interface TrialFacts {
   readonly configuration: string;
   readonly rootId: string;
   readonly capabilities: readonly string[] | undefined;
+  /** The module serves connections, not requests. */
+  readonly network: boolean;
   /** 0: any free one. */
   readonly port: number;
   readonly upstream: { readonly host: string; readonly port: number; readonly tls: boolean };
@@ -25,27 +27,31 @@ export function buildTrialBootstrap(facts: TrialFacts): Record<string, unknown> 
 }
 
 function listener(facts: TrialFacts): Record<string, unknown> {
-  const rewrite = facts.upstream.tls ? { host_rewrite_literal: facts.upstream.host } : {};
   return {
     name: LISTENER, enable_reuse_port: false, address: { socket_address: { address: "127.0.0.1", port_value: facts.port } },
-    filter_chains: [{
-      filters: [{
-        name: "envoy.filters.network.http_connection_manager",
-        typed_config: {
-          "@type": type("envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"), stat_prefix: LISTENER,
-          route_config: { virtual_hosts: [{ name: LISTENER, domains: ["*"], routes: [{ match: { prefix: "/" }, route: { cluster: "upstream", ...rewrite } }] }] },
-          http_filters: [wasm(facts), { name: "envoy.filters.http.router", typed_config: { "@type": type("envoy.extensions.filters.http.router.v3.Router") } }],
-        },
-      }],
-    }],
+    filter_chains: [{ filters: facts.network ? [wasm(facts), tcpProxy] : [connectionManager(facts)] }],
   };
 }
 
-function wasm({ moduleFile, configuration, rootId, capabilities }: TrialFacts): Record<string, unknown> {
+const tcpProxy = { name: "envoy.filters.network.tcp_proxy", typed_config: { "@type": type("envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy"), stat_prefix: LISTENER, cluster: "upstream" } };
+
+function connectionManager(facts: TrialFacts): Record<string, unknown> {
+  const rewrite = facts.upstream.tls ? { host_rewrite_literal: facts.upstream.host } : {};
+  return {
+    name: "envoy.filters.network.http_connection_manager",
+    typed_config: {
+      "@type": type("envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"), stat_prefix: LISTENER,
+      route_config: { virtual_hosts: [{ name: LISTENER, domains: ["*"], routes: [{ match: { prefix: "/" }, route: { cluster: "upstream", ...rewrite } }] }] },
+      http_filters: [wasm(facts), { name: "envoy.filters.http.router", typed_config: { "@type": type("envoy.extensions.filters.http.router.v3.Router") } }],
+    },
+  };
+}
+
+function wasm({ moduleFile, configuration, rootId, capabilities, network }: TrialFacts): Record<string, unknown> {
   return {
     name: "plugin",
     typed_config: {
-      "@type": type("envoy.extensions.filters.http.wasm.v3.Wasm"),
+      "@type": type(`envoy.extensions.filters.${network ? "network" : "http"}.wasm.v3.Wasm`),
       config: {
         name: "plugin", root_id: rootId, vm_config: { vm_id: "plugin", runtime: "envoy.wasm.runtime.v8", code: { local: { filename: moduleFile } } },
         ...(configuration !== "" && { configuration: { "@type": type("google.protobuf.StringValue"), value: configuration } }),
