@@ -135,7 +135,7 @@ export function createControlPlane(settings: ServeSettings, deps: ControlPlaneDe
       await rollouts.load();
       await Promise.race([plugins.settled(), clock.sleep(PLUGINS_AT_START_MS, ending.signal)]);
       rollouts.update(store.world().list("WasmPlugin"));
-      running.xds = serveProxies(settings, { snapshots, secrets, authenticate, published: () => running.published, debug: debugAnswers(debug), metrics: registerXdsMetrics(deps.metrics), clock, logger });
+      running.xds = serveProxies(settings, { snapshots, secrets, authenticate, published: () => running.published, debug: debugAnswers(debug, clock), metrics: registerXdsMetrics(deps.metrics), clock, logger });
       measure(deps.metrics, store, view);
       await makeShared(snapshots, inputsWith(running.builtins), clock);
       await running.xds.listen().catch((cause: unknown) => {

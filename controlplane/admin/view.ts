@@ -10,12 +10,14 @@ import { ROLLOUT_ANNOTATION } from "../rollout/plan.ts";
 import type { Rollouts } from "../rollout/rollouts.ts";
 import type { RolloutProblem } from "../rollout/status.ts";
 import { resourceKinds, resourceTypes } from "../snapshot/type-urls.ts";
-import type { ProxyStatus, XdsServer, XdsServerOptions } from "../xds/server.ts";
+import type { Answer, ProxyStatus, XdsServer, XdsServerOptions } from "../xds/server.ts";
 import { payloadOf } from "../xds/wire.ts";
 import { type ConnectedProxy, type ControlPlaneView, type SyncState, type SyncType, syncTypes, type ViolationReport } from "./contract.ts";
 import type { DebugConnection } from "./debug/connection.ts";
-import { debugResources } from "./debug/over-ads.ts";
+import type { DebugCaller } from "./debug/access.ts";
+import { type DebugResources, debugResources } from "./debug/over-ads.ts";
 import type { DebugSources } from "./debug/pages.ts";
+import { createQuestionPace, type PaceClock } from "./debug/question-pace.ts";
 
 export interface ViewedStages {
   readonly store: Pick<Store, "world" | "violations">;
@@ -75,14 +77,20 @@ function watchedNames(watched: readonly string[] | "*" | undefined): readonly st
   return watched === undefined || watched === "*" ? [] : watched;
 }
 
-/** The debug pages as the xDS server asks for them. A caller without identity came by the port that is open on this machine only. */
-export function debugAnswers(sources: DebugSources): NonNullable<XdsServerOptions["debugResources"]> {
-  return (typeUrl, names, asker) => {
-    const answer = debugResources(typeUrl, names, asker === undefined ? { kind: "local" } : { kind: "workload", namespace: asker.namespace }, sources);
-    if (answer === undefined) return { kind: "answer", resources: [] };
-    if (answer.kind === "refused") return { kind: "refused", code: answer.because === "denied" ? grpcStatus.PERMISSION_DENIED : grpcStatus.INVALID_ARGUMENT, message: answer.reason };
-    return { kind: "answer", resources: answer.resources.map(({ name, resource }) => ({ name, bytes: payloadOf({ bytes: encode("Resource", { name, resource }) }) })) };
+/** The debug pages as the xDS server asks for them, at a pace that leaves most of the time to proxies. A caller without identity came by the port that is open on this machine only. */
+export function debugAnswers(sources: DebugSources, clock: PaceClock): NonNullable<XdsServerOptions["debugResources"]> {
+  const atPace = createQuestionPace(clock);
+  return async (typeUrl, names, asker) => {
+    const caller: DebugCaller = asker === undefined ? { kind: "local" } : { kind: "workload", namespace: asker.namespace };
+    const answer = await atPace(asker === undefined ? "" : `${asker.namespace}/${asker.pod}`, () => answerOf(debugResources(typeUrl, names, caller, sources)));
+    return answer ?? { kind: "refused", code: grpcStatus.RESOURCE_EXHAUSTED, message: "too many questions are waiting: ask again when these are answered" };
   };
+}
+
+function answerOf(answer: DebugResources | undefined): Answer {
+  if (answer === undefined) return { kind: "answer", resources: [] };
+  if (answer.kind === "refused") return { kind: "refused", code: answer.because === "denied" ? grpcStatus.PERMISSION_DENIED : grpcStatus.INVALID_ARGUMENT, message: answer.reason };
+  return { kind: "answer", resources: answer.resources.map(({ name, resource }) => ({ name, bytes: payloadOf({ bytes: encode("Resource", { name, resource }) }) })) };
 }
 
 /** What is wrong between objects, found once per state of the mesh. */
