@@ -115,17 +115,22 @@ const isForward = (clusters: ReadonlyMap<string, Cluster>) => (name: string): bo
 const numberOf = memoByObject((_object: object) => ++lastNumber);
 let lastNumber = 0;
 
-/** Maps of the last states of the mesh: one that is equal to an earlier one is that one, so that what is made from it is made once. */
+/**
+ * Maps that somebody uses: one that is equal to one of them is that one, so that what is made from it is made once. Those of earlier states are let go of
+ * with their last user: a plugin's module stands in them, which may have megabytes.
+ */
 function stableMaps<V extends object>(): (map: ReadonlyMap<string, V>) => ReadonlyMap<string, V> {
-  const last = new Map<number, ReadonlyMap<string, V>>();
+  const used = new Map<number, WeakRef<ReadonlyMap<string, V>>>();
+  const forgotten = new FinalizationRegistry<number>((mark) => {
+    if (used.get(mark)?.deref() === undefined) used.delete(mark);
+  });
   return (map) => {
     const mark = markOf(map);
-    const known = last.get(mark);
-    const kept = known !== undefined && sameEntries(known, map) ? known : map;
-    last.delete(mark);
-    last.set(mark, kept);
-    if (last.size > STATES_KEPT) last.delete(last.keys().next().value!);
-    return kept;
+    const known = used.get(mark)?.deref();
+    if (known !== undefined && sameEntries(known, map)) return known;
+    used.set(mark, new WeakRef(map));
+    forgotten.register(map, mark);
+    return map;
   };
 }
 
@@ -136,7 +141,6 @@ function markOf(map: ReadonlyMap<string, object>): number {
   return mark;
 }
 
-const STATES_KEPT = 64;
 const stableClusters = stableMaps<Cluster>(), stableEndpoints = stableMaps<ClusterLoadAssignment>(), stableHosts = stableMaps<VirtualHost>();
 
 const upstreamClusters = memoByOwner((trustDomain: string) => trustDomain, (upstreams: readonly Upstream[], trustDomain: string) =>
