@@ -36,6 +36,7 @@ Exit codes:
 Environment:
   ENVOY_PATH        the Envoy to run; else an \`envoy\` on PATH, else the pinned one
   SCRIM_CACHE_DIR   where fetched things are kept (default ~/.cache/scrim)
+  HTTPS_PROXY       through what plugins are fetched; also HTTP_PROXY, NO_PROXY
   SCRIM_LOG_LEVEL   trace, debug, info, warn, error or silent (default info)`;
 
 /** Runs a command line; resolves to the exit code. `launcher` is the script that started this process. */

@@ -156,6 +156,17 @@ describe.runIf(registryBinary !== undefined && cosignBinary !== undefined)("plug
     expect((await mesh.from("client", "http://web/")).status).toBe(200);
   });
 
+  it("get no configuration that their manifest's schema does not know", async () => {
+    writeFileSync(join(folder, "schema.json"), '{"configSchema": {"properties": {"value": {"enum": ["high", "low"]}}}}');
+    await push(ADD_HEADER, "team/header:schema", "--manifest", join(folder, "schema.json"));
+    mesh.write("plugin.yaml", plugin({ image: "team/header:schema", value: "high" }));
+    await shows("high");
+    mesh.write("plugin.yaml", plugin({ image: "team/header:schema", value: "hihg" }));
+    const found = await violation("a refusal", ({ field }) => field === "spec.pluginConfig.value");
+    expect(found).toMatchObject({ servingLastGood: true, message: 'must be one of ["high","low"], as its module\'s manifest says by configSchema' });
+    expect(await header()).toBe("high");
+  });
+
   it("say what they want more than before, and are held back where that was not granted", async () => {
     mesh.write("plugin.yaml", plugin({ image: "team/header:enough", value: "again", annotations: '"scrim.mesh/capabilities": "headers"' }));
     await shows("again");

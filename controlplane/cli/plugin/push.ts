@@ -4,7 +4,6 @@ import { readOutboundProxies } from "../../model/outbound-proxy.ts";
 import { groupsOf, undeclaredImports } from "../../model/wasm-capabilities.ts";
 import { createAddressPolicy } from "../../wasm/fetch/address-policy.ts";
 import { createHttpClient } from "../../wasm/fetch/http-client.ts";
-import { schemaFault } from "../../wasm/module/config-schema.ts";
 import { describeOrigin } from "../../wasm/module/describe-sdk.ts";
 import { parseManifestText, type PluginManifest } from "../../wasm/module/plugin-manifest.ts";
 import { type ModuleSections, readSections } from "../../wasm/module/sections.ts";
@@ -53,6 +52,8 @@ async function readManifest(file: string | undefined): Promise<{ readonly text: 
   const content = await readNamedFile(file, file);
   const parsed = parseManifestText(content, file);
   if (!parsed.ok) throw new CommandFailure(exitCodes.failed, `${parsed.message}.`);
+  // Loaded here: every other command would wait for it.
+  const { schemaFault } = await import("../../wasm/module/config-schema.ts");
   const fault = parsed.manifest?.configSchema === undefined ? undefined : schemaFault(parsed.manifest.configSchema);
   if (fault !== undefined) throw new CommandFailure(exitCodes.failed, `${file} has a configSchema that ${fault}.`);
   return { text: JSON.stringify(JSON.parse(content)), manifest: parsed.manifest };
