@@ -21,7 +21,7 @@ interface Answer {
 
 interface Comparison { readonly same: readonly string[]; readonly differ: readonly string[]; readonly onlyPilot: readonly string[]; readonly onlyEnvoy: readonly string[]; readonly example: readonly string[] }
 
-interface Known { readonly status: ProxyStatus; readonly node: string; readonly secure: Target }
+interface Known { readonly status: ProxyStatus; readonly bootstrap: string; readonly node: string; readonly secure: Target }
 
 const typeOf = (kind: string): string => `type.googleapis.com/envoy.${kind}`;
 const variants = ["delta-ads", "world-ads", "delta", "world"];
@@ -38,7 +38,7 @@ describe.skipIf(withoutGo !== undefined)(`bookinfo, by clients in Go${withoutGo 
     const { node, static_resources: { clusters } } = JSON.parse(text) as Bootstrap;
     const { address, port_value: port } = clusters.find(({ name }) => name === "xds-grpc")!.load_assignment!.endpoints[0]!.lb_endpoints[0]!.endpoint.address.socket_address;
     const token = /Bearer ([0-9a-f]{64})/.exec(text)![1]!;
-    return { status, node: JSON.stringify(node), secure: { address: `${address}:${port}`, root: join(mesh.stateDirectory, "ca/root-cert.pem"), token } };
+    return { status, bootstrap: text, node: JSON.stringify(node), secure: { address: `${address}:${port}`, root: join(mesh.stateDirectory, "ca/root-cert.pem"), token } };
   }
 
   beforeAll(async () => {
@@ -66,6 +66,10 @@ describe.skipIf(withoutGo !== undefined)(`bookinfo, by clients in Go${withoutGo 
         expect(counts[typeOf("extensions.transport_sockets.tls.v3.Secret")] ?? 0).toBe(port === "secure" ? 2 : 0);
       }
     });
+  });
+
+  it("starts Envoys on bootstraps with nothing unknown or refused in them", async () => {
+    for (const { bootstrap } of [productpage, gateway]) expect(await runGoClient<Opinion>(["bootstrap"], bootstrap)).toMatchObject({ problems: [], deprecated: [], messages: { "envoy.config.bootstrap.v3.Bootstrap": 1 } });
   });
 
   describe("istioctl", () => {

@@ -13,6 +13,7 @@ import (
 var commands = map[string]func(arguments []string) error{
 	"resources": resourcesCommand,
 	"inspect":   inspectCommand,
+	"bootstrap": bootstrapCommand,
 	"istioctl":  istioctlCommand,
 	"compare":   compareCommand,
 	"pages":     pagesCommand,
@@ -21,7 +22,7 @@ var commands = map[string]func(arguments []string) error{
 
 func main() {
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "say what to do: resources, inspect, istioctl, compare, pages or proxyless")
+		fmt.Fprintln(os.Stderr, "say what to do: resources, inspect, bootstrap, istioctl, compare, pages or proxyless")
 		os.Exit(2)
 	}
 	if err := commands[os.Args[1]](os.Args[2:]); err != nil {

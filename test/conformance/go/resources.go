@@ -7,10 +7,12 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"sort"
 	"time"
 
+	bootstrapv3 "github.com/envoyproxy/go-control-plane/envoy/config/bootstrap/v3"
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
@@ -95,26 +97,27 @@ func resourcesCommand(arguments []string) error {
 	defer conn.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	from, err := newClient(ctx, conn, variant, node)
+	said := newOpinion()
+	from, err := newClient(ctx, conn, variant, node, said)
 	if err != nil {
 		return err
 	}
-	return inspectAll(from, variant)
+	return inspectAll(from, variant, said)
 }
 
-func newClient(ctx context.Context, conn *grpc.ClientConn, variant string, node *corev3.Node) (client, error) {
+func newClient(ctx context.Context, conn *grpc.ClientConn, variant string, node *corev3.Node, said *opinion) (client, error) {
+	heard := &manners{said: said, nonces: map[string]bool{}}
 	switch variant {
 	case "delta-ads", "delta":
-		return &deltaClient{ctx: ctx, conn: conn, node: node, aggregated: variant == "delta-ads", streams: map[string]deltaStream{}, waiting: map[string][]*deltaResponse{}}, nil
+		return &deltaClient{manners: heard, ctx: ctx, conn: conn, node: node, aggregated: variant == "delta-ads", streams: map[string]deltaStream{}, waiting: map[string][]*deltaResponse{}}, nil
 	case "world-ads", "world":
-		return &worldClient{ctx: ctx, conn: conn, node: node, aggregated: variant == "world-ads", streams: map[string]worldStream{}, waiting: map[string][]*worldResponse{}}, nil
+		return &worldClient{manners: heard, ctx: ctx, conn: conn, node: node, aggregated: variant == "world-ads", streams: map[string]worldStream{}, waiting: map[string][]*worldResponse{}}, nil
 	}
 	return nil, fmt.Errorf("there is no variant %s", variant)
 }
 
 // inspectAll asks in the order in which an Envoy does: what refers before what is referred to.
-func inspectAll(from client, variant string) error {
-	said := newOpinion()
+func inspectAll(from client, variant string, said *opinion) error {
 	refers := references{}
 	counts := map[string]int{}
 	order := []string{clusterType, endpointType, listenerType, routeType, virtualHostType, extensionType, secretType}
@@ -143,6 +146,25 @@ func inspectAll(from client, variant string) error {
 		*opinion
 		Counts map[string]int `json:"counts"`
 	}{said, counts})
+}
+
+// bootstrapCommand gives its opinion on an Envoy's bootstrap that stands on standard input as JSON.
+func bootstrapCommand([]string) error {
+	text, err := io.ReadAll(os.Stdin)
+	if err != nil {
+		return err
+	}
+	message := &bootstrapv3.Bootstrap{}
+	if err := protojson.Unmarshal(text, message); err != nil {
+		return err
+	}
+	said := newOpinion()
+	packed, err := anypb.New(message)
+	if err != nil {
+		return err
+	}
+	said.inspectAny("bootstrap", packed, func(proto.Message) {})
+	return print(said)
 }
 
 // inspectCommand gives its opinion on resources that stand on standard input, one JSON object {name, typeUrl, value} a line.

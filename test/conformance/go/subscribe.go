@@ -14,7 +14,43 @@ import (
 type deltaResponse = discovery.DeltaDiscoveryResponse
 type worldResponse = discovery.DiscoveryResponse
 
+// manners notes what every response must have: who says it, and a nonce that its stream never gave before.
+type manners struct {
+	said   *opinion
+	nonces map[string]bool
+}
+
+func (m *manners) hear(stream, typeURL, nonce string, from *corev3.ControlPlane) {
+	if from.GetIdentifier() == "" {
+		m.said.Problems = append(m.said.Problems, typeURL+": a response that does not say who answers")
+	}
+	if key := stream + " " + nonce; nonce == "" || m.nonces[key] {
+		m.said.Problems = append(m.said.Problems, fmt.Sprintf("%s: the nonce %q again", typeURL, nonce))
+	} else {
+		m.nonces[key] = true
+	}
+}
+
+// check notes a resource whose wrapping and message disagree about its name.
+func (m *manners) check(resource *discovery.Resource) {
+	message, err := resource.GetResource().UnmarshalNew()
+	if err != nil {
+		return
+	}
+	own := ""
+	switch found := message.(type) {
+	case interface{ GetClusterName() string }:
+		own = found.GetClusterName()
+	case interface{ GetName() string }:
+		own = found.GetName()
+	}
+	if own != resource.Name || resource.Version == "" {
+		m.said.Problems = append(m.said.Problems, fmt.Sprintf("the resource %q of version %q calls itself %q", resource.Name, resource.Version, own))
+	}
+}
+
 type deltaClient struct {
+	*manners
 	ctx        context.Context
 	conn       *grpc.ClientConn
 	node       *corev3.Node
@@ -48,9 +84,7 @@ func (c *deltaClient) fetch(typeURL string, names []string) ([]*anypb.Any, error
 			return nil, fmt.Errorf("without %v: %w", missing, err)
 		}
 		for _, resource := range response.Resources {
-			if resource.Name == "" || resource.Version == "" {
-				return nil, fmt.Errorf("a resource without a name or version: %q %q", resource.Name, resource.Version)
-			}
+			c.check(resource)
 			delete(missing, resource.Name)
 			resources = append(resources, resource.Resource)
 		}
@@ -67,6 +101,7 @@ func (c *deltaClient) next(stream deltaStream, typeURL string) (*deltaResponse, 
 		if err != nil {
 			return nil, err
 		}
+		c.hear(c.key(typeURL), response.TypeUrl, response.Nonce, response.ControlPlane)
 		if err := stream.Send(&discovery.DeltaDiscoveryRequest{TypeUrl: response.TypeUrl, ResponseNonce: response.Nonce}); err != nil {
 			return nil, err
 		}
@@ -77,11 +112,16 @@ func (c *deltaClient) next(stream deltaStream, typeURL string) (*deltaResponse, 
 	return response, nil
 }
 
-func (c *deltaClient) stream(typeURL string) (deltaStream, bool, error) {
-	key := typeURL
+// key tells streams apart: one for all types, or one for each.
+func (c *deltaClient) key(typeURL string) string {
 	if c.aggregated {
-		key = ""
+		return ""
 	}
+	return typeURL
+}
+
+func (c *deltaClient) stream(typeURL string) (deltaStream, bool, error) {
+	key := c.key(typeURL)
 	if open, ok := c.streams[key]; ok {
 		return open, false, nil
 	}
@@ -91,6 +131,7 @@ func (c *deltaClient) stream(typeURL string) (deltaStream, bool, error) {
 }
 
 type worldClient struct {
+	*manners
 	ctx        context.Context
 	conn       *grpc.ClientConn
 	node       *corev3.Node
@@ -122,12 +163,13 @@ func (c *worldClient) fetch(typeURL string, names []string) ([]*anypb.Any, error
 		if err != nil {
 			return nil, err
 		}
+		c.hear(key, response.TypeUrl, response.Nonce, response.ControlPlane)
 		c.waiting[response.TypeUrl] = append(c.waiting[response.TypeUrl], response)
 	}
 	response := c.waiting[typeURL][0]
 	c.waiting[typeURL] = c.waiting[typeURL][1:]
-	if response.VersionInfo == "" || response.Nonce == "" {
-		return nil, fmt.Errorf("a response without version or nonce: %q %q", response.VersionInfo, response.Nonce)
+	if response.VersionInfo == "" {
+		c.said.Problems = append(c.said.Problems, typeURL+": a state of the world without a version")
 	}
 	ack := &discovery.DiscoveryRequest{TypeUrl: typeURL, ResourceNames: names, VersionInfo: response.VersionInfo, ResponseNonce: response.Nonce}
 	return response.Resources, stream.Send(ack)
