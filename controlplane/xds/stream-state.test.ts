@@ -214,6 +214,35 @@ describe("8: a client that comes back", () => {
   });
 });
 
+describe("8: a cluster that changed while its client was away", () => {
+  it("warms until its endpoints are sent, although the client has them", () => {
+    const before = startTranscript();
+    before.content({ clusters: { a: "eds", b: "eds" }, endpoints: { a: "1", b: "1" } });
+    const stream = startTranscript();
+    stream.content({ clusters: { a: "eds2", b: "eds" }, endpoints: { a: "1", b: "1" } });
+    stream.ask("clusters", { initialVersions: { a: before.version("clusters", "a"), b: before.version("clusters", "b") } });
+    stream.ask("endpoints", { subscribe: ["a", "b"], initialVersions: { a: before.version("endpoints", "a"), b: before.version("endpoints", "b") } });
+    expect(stream.ackAll()).toEqual([{ type: "clusters", updates: ["a"], removed: [] }, { type: "endpoints", updates: ["a"], removed: [] }]);
+  });
+
+  it("also when it has acknowledged the cluster before it asks for endpoints, or content comes only then", () => {
+    const before = startTranscript();
+    before.content({ clusters: { a: "eds" }, endpoints: { a: "1" } });
+    const has = { subscribe: ["a"], initialVersions: { a: before.version("endpoints", "a") } };
+    const late = startTranscript();
+    late.content({ clusters: { a: "eds2" }, endpoints: { a: "1" } });
+    late.ask("clusters", { initialVersions: { a: before.version("clusters", "a") } });
+    expect(late.ackAll()).toEqual([{ type: "clusters", updates: ["a"], removed: [] }]);
+    late.ask("endpoints", has);
+    expect(late.ackAll()).toEqual([{ type: "endpoints", updates: ["a"], removed: [] }]);
+    const early = startTranscript();
+    early.ask("clusters", { initialVersions: { a: before.version("clusters", "a") } });
+    early.ask("endpoints", has);
+    early.content({ clusters: { a: "eds2" }, endpoints: { a: "1" } });
+    expect(early.ackAll()).toEqual([{ type: "clusters", updates: ["a"], removed: [] }, { type: "endpoints", updates: ["a"], removed: [] }]);
+  });
+});
+
 describe("9: order", () => {
   it("clusters and their endpoints arrive before what leads to them; removals go last, the other way round", () => {
     const stream = started();

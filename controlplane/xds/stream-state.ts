@@ -7,6 +7,7 @@ import { kindOf, resourceKinds, resourceTypes } from "../snapshot/type-urls.ts";
 import { contentsOf } from "../snapshot/whole-maps.ts";
 import { versionOf, wholeState } from "./full-state.ts";
 import { accept, hasUpdates, judge, type Pending, pendingOf, reject, sendOff, settle } from "./pending.ts";
+import { excessOf, problemOf, shortReason } from "./request-limits.ts";
 import { type ContentMaps, DELTA_ADS, isQuestion, type StreamEffect, type StreamEvent, type StreamKind, type StreamRequest } from "./stream-events.ts";
 import { changeSubscription, replaceSubscription } from "./subscription.ts";
 import { askAgain, changeBasis, changeScope, isFullState, newTypeState, type TypeState } from "./type-state.ts";
@@ -19,6 +20,8 @@ export interface StreamState extends StreamKind {
   readonly isFull: boolean;
   /** Endpoints of clusters just sent that the client has yet to ask for: what refers to those clusters waits. */
   readonly awaited: ReadonlySet<string>;
+  /** Clusters that were sent before any endpoints were asked for. */
+  readonly warming: readonly (readonly EncodedResource[])[];
   /** Of questions: the nonce of the last answer, by type URL; how many are not answered yet; and answers for which the socket has no room. */
   readonly told: ReadonlyMap<string, string>;
   readonly asking: number;
@@ -28,14 +31,6 @@ export interface StreamState extends StreamKind {
 export interface Step { readonly state: StreamState; readonly effects: readonly StreamEffect[] }
 
 const NO_MAP: EncodedMap = new Map();
-/** Types of ours, and some room for what else a client may ask (istio.io/debug, …). */
-const MAX_TYPES = 32;
-/** What one type of a stream may hold of names that are not there, and how long a name (of a resource, of a type) may be. */
-const MAX_STRANGE_NAMES = 50_000, MAX_NAME_LENGTH = 1_024;
-/** Of what a client says of a rejection; Envoy says as much at most. */
-const MAX_REASON_LENGTH = 4_096;
-/** Questions whose answers have not left yet. */
-const MAX_QUESTIONS = 16;
 const CLUSTERS = resourceTypes.clusters.typeUrl;
 const ENDPOINTS = resourceTypes.endpoints.typeUrl;
 const ROUTES = resourceTypes.routes.typeUrl;
@@ -43,7 +38,7 @@ const VIRTUAL_HOSTS = resourceTypes.virtualHosts.typeUrl;
 
 /** The state of a stream that has just been opened. Nothing is sent before the first `content`. */
 export function newStreamState(kind: StreamKind = DELTA_ADS): StreamState {
-  return { ...kind, types: TypeTable.empty, content: undefined, nextNonce: 1, isFull: false, awaited: new Set(), told: new Map(), asking: 0, answers: [] };
+  return { ...kind, types: TypeTable.empty, content: undefined, nextNonce: 1, isFull: false, awaited: new Set(), warming: [], told: new Map(), asking: 0, answers: [] };
 }
 
 /** What an event does to a stream. */
@@ -89,7 +84,7 @@ function applyContent(state: StreamState, maps: ContentMaps): StreamState {
 function applyRequest(state: StreamState, request: StreamRequest, nowMs: number, effects: StreamEffect[]): StreamState {
   const typeUrl = request.typeUrl === "" ? (state.only ?? "") : request.typeUrl;
   const known = state.types.get(typeUrl);
-  const problem = findProblem(state, { ...request, typeUrl }, known);
+  const problem = problemOf(state, { ...request, typeUrl });
   if (problem !== undefined) {
     effects.push({ kind: "close", message: problem });
     return state;
@@ -101,43 +96,22 @@ function applyRequest(state: StreamState, request: StreamRequest, nowMs: number,
     if (request.dialect === "sotw") return state;
   }
   const answered = applyAnswer(known ?? openType(state, typeUrl), { ...request, typeUrl }, nowMs, effects);
-  const subscribed = subscribe(state, answered, request, known === undefined);
-  if (hasTooMany(subscribed, answered)) {
-    effects.push({ kind: "close", message: `more than ${MAX_STRANGE_NAMES} names that are not there` });
+  const isFirstOfEndpoints = known === undefined && typeUrl === ENDPOINTS;
+  const subscribed = subscribe(state, answered, isFirstOfEndpoints ? withoutWarming(request, state.warming) : request, known === undefined);
+  const excess = excessOf(subscribed, answered);
+  if (excess !== undefined) {
+    effects.push({ kind: "close", message: excess });
     return state;
   }
-  const next = withType(state, typeUrl, subscribed);
+  const next = withType(isFirstOfEndpoints ? { ...state, warming: [] } : state, typeUrl, subscribed);
   if (typeUrl === ROUTES) return followRoutes(next, request.dialect === "delta" ? request.subscribe : request.names);
   if (typeUrl === ENDPOINTS && next.awaited.size > 0) return { ...next, awaited: new Set([...next.awaited].filter((name) => !subscribed.subscription.names.has(name))) };
   return next;
 }
 
-function findProblem(state: StreamState, request: StreamRequest, known: TypeState | undefined): string | undefined {
-  const { typeUrl } = request;
-  if (typeUrl === "") return "an ADS request needs a type URL";
-  if (typeUrl.length > MAX_NAME_LENGTH || namesIn(request).some((names) => names.some(({ length }) => length > MAX_NAME_LENGTH))) return `a name is longer than ${MAX_NAME_LENGTH} characters`;
-  if (state.only !== undefined && state.only !== typeUrl) return `this stream is for ${state.only} only`;
-  if (known === undefined && state.types.size + state.told.size >= MAX_TYPES) return "too many resource types";
-  return undefined;
-}
-
-function namesIn(request: StreamRequest): readonly (readonly string[])[] {
-  return request.dialect === "sotw" ? [request.names] : [request.subscribe, request.unsubscribe, Object.keys(request.initialVersions)];
-}
-
-/** Whether a request brings more names than there could be. What went away since is not its doing. */
-function hasTooMany({ subscription: { names }, dirty, basis }: TypeState, before: TypeState): boolean {
-  const most = MAX_STRANGE_NAMES + basis.size;
-  return (names.size > most && names.size > before.subscription.names.size) || (dirty.size > most && dirty.size > before.dirty.size);
-}
-
 /** Each request is answered once; one with the nonce of an answer only says that it arrived. istioctl's first request has the time as its nonce, which is of no answer. */
 function applyQuestion(state: StreamState, typeUrl: string, request: StreamRequest, effects: StreamEffect[]): StreamState {
   if (isOfThisStream(request.nonce, state) || request.error !== undefined) return state;
-  if (state.asking + state.answers.length >= MAX_QUESTIONS) {
-    effects.push({ kind: "close", message: "too many questions at once" });
-    return state;
-  }
   effects.push({ kind: "ask", typeUrl, names: request.dialect === "delta" ? request.subscribe : request.names });
   const told = state.told.has(typeUrl) ? state.told : new Map(state.told).set(typeUrl, "");
   return { ...state, told, asking: state.asking + 1 };
@@ -146,6 +120,14 @@ function applyQuestion(state: StreamState, typeUrl: string, request: StreamReque
 function isOfThisStream(nonce: string, { nextNonce }: StreamState): boolean {
   const given = Number(nonce);
   return Number.isInteger(given) && given > 0 && given < nextNonce;
+}
+
+/** A client that comes back has endpoints, but not for the clusters that changed meanwhile: these warm until theirs are sent, whatever it says it has. */
+function withoutWarming(request: StreamRequest, warming: StreamState["warming"]): StreamRequest {
+  const versions = request.dialect === "delta" ? Object.entries(request.initialVersions) : [];
+  if (request.dialect !== "delta" || versions.length === 0) return request;
+  const names = new Set(warming.flat().flatMap(({ references }) => references.filter(({ kind }) => kind === "endpoints").map(({ name }) => name)));
+  return { ...request, initialVersions: Object.fromEntries(versions.filter(([name]) => !names.has(name))) };
 }
 
 function subscribe(state: StreamState, type: TypeState, request: StreamRequest, isFirst: boolean): TypeState {
@@ -171,7 +153,7 @@ function applyAnswer(type: TypeState, request: StreamRequest, nowMs: number, eff
     return accept(type);
   }
   const { typeUrl } = request;
-  const reason = request.error.slice(0, MAX_REASON_LENGTH);
+  const reason = shortReason(request.error);
   effects.push({ kind: "rejected", typeUrl, reason });
   const { state, refusals, unclear } = reject(type, reason, nowMs);
   for (const refusal of refusals) effects.push({ kind: "refused", ...refusal });
@@ -257,6 +239,7 @@ function send(run: Run, typeUrl: string, type: TypeState, updates: readonly Enco
 /** A cluster that changes warms until its endpoints arrive: known ones are sent again, new ones are waited for. */
 function announceEndpoints(run: Run, before: TypeState, clusters: readonly EncodedResource[], effects: StreamEffect[]): void {
   const endpoints = run.state.types.get(ENDPOINTS);
+  if (endpoints === undefined) run.state = { ...run.state, warming: [...run.state.warming, clusters] };
   if (endpoints === undefined && before.sentBasis === undefined) return;
   const names = clusters.flatMap(({ references }) => references.filter(({ kind }) => kind === "endpoints").map(({ name }) => name));
   const isKnown = (name: string): boolean => endpoints?.subscription.names.has(name) === true;

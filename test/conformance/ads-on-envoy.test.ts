@@ -183,6 +183,17 @@ describe("a server that was restarted", () => {
     await answers("direct.test", "200 after");
   });
 
+  it("sends a cluster that changed meanwhile with its endpoints, so that it does not hang in warming", async () => {
+    const cluster = world.resources.clusters.get("up")!;
+    // As our clusters have it: what is late is waited for, never given up.
+    const edsConfig = { ads: {}, resourceApiVersion: "V3", initialFetchTimeout: { seconds: 0 } } as const;
+    world.resources.clusters.set("up", { ...cluster, altStatName: "changed-meanwhile", edsClusterConfig: { edsConfig } });
+    await world.restart();
+    await until(async () => (await envoy.stat("cluster.changed-meanwhile.membership_total")) === 1, "the new cluster with its endpoint", () => `${JSON.stringify(world.status())}\n${envoy.log()}`);
+    expect(await envoy.stat("cluster_manager.warming_clusters")).toBe(0);
+    await answers("up.test", "200 upstream up.test");
+  });
+
   it("removes what vanished meanwhile", async () => {
     world.resources.virtualHosts.delete("80/direct.test");
     await world.restart();
