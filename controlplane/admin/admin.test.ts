@@ -1,4 +1,5 @@
 import { request } from "node:http";
+import { connect } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
 import { loadText } from "../store/load.ts";
 import { renderPods } from "../local/pod-documents.ts";
@@ -128,6 +129,19 @@ describe("createAdminServer", () => {
     [404, "/debug/../debug/syncz"], [404, "//debug/syncz"], [404, "/debug/syncz/"], [404, "/debug/%73yncz"], [404, "/debug/__proto__"], [404, "/debug/toString"], [404, "http://evil.example/debug/syncz"],
     [400, "/debug/config_dump"], [400, "/debug/config_dump?proxyID="], [404, "/debug/config_dump?proxyID=../..&types=cds"], [404, "/debug/edsz?proxyID=%ff%00%"], [200, "/debug/syncz?namespace=%zz"], [431, `/debug/syncz?namespace=${"x".repeat(20_000)}`],
   ])("answers %d to %s", async (status, path) => expect((await ask(path)).status).toBe(status));
+  it.each([
+    [403, "GET /debug/syncz HTTP/1.0"], [400, "GET /debug/syncz HTTP/1.1"], [400, "GET /debug/syncz HTTP/1.1\r\nHost: 127.0.0.1\r\nHost: evil.example"], [400, "GET /metrics HTTP/1.1\r\nHost: evil.example\r\nHost: 127.0.0.1"],
+    [400, "GET /debug/syncz HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 5"], [405, "OPTIONS * HTTP/1.1\r\nHost: 127.0.0.1"], [400, "PRI * HTTP/2.0"],
+  ])("answers %d to what no browser sends: %j", async (status, head) => {
+    server = createAdminServer({ view: viewOf(), metrics: createMetrics(), address: { address: "127.0.0.1", port: 0 }, runsLocally: true, debug, authenticate, rollouts: () => [], changes, concerns: () => undefined });
+    const { address, port } = await server.start();
+    const answer = await new Promise<string>((resolve, reject) => {
+      const socket = connect(port, address, () => socket.write(`${head}\r\nConnection: close\r\n\r\n`));
+      socket.once("data", (chunk: Buffer) => resolve(chunk.toString()));
+      socket.once("error", reject);
+    });
+    expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+  });
   it.each(["/debug/configz", "/debug/registryz", "/debug/push_status", "/debug/proxies", "/debug/violations", "/synced"])("shows %s of the whole mesh to no workload outside the root namespace", async (path) => {
     expect((await ask(path, { host: "scrim.example:15014", token: "shop" })).status).toBe(403);
     await server?.stop();

@@ -83,6 +83,8 @@ function debugAnswer(name: string, query: URLSearchParams, scope: DebugScope, de
 }
 
 async function answerRequest(request: IncomingMessage, pages: ReadonlyMap<string, Page>, options: AdminServerOptions): Promise<Answer> {
+  // Of several the first would be believed, whoever put it there.
+  if ((request.headersDistinct["host"] ?? []).length > 1) return text(400, "a request has one Host header\n");
   const [path = "/", query = ""] = (request.url ?? "/").split("?", 2);
   if (request.method === "POST") {
     if (!isLocalHost(request.headers.host)) return text(403, "changes are taken only under a loopback host name\n");
