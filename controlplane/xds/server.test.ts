@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { type ClientHttp2Session, connect as http2Connect } from "node:http2";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { type AddressInfo, connect as tcpConnect, createServer as createTcpServer } from "node:net";
 import { connect as tlsConnect } from "node:tls";
 import { Client, type ClientDuplexStream, credentials, Metadata, status } from "@grpc/grpc-js";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -160,6 +161,35 @@ describe("connections", () => {
       await until(() => server.status().length === 0);
     }
     expect(connections.size).toBe(3);
+  });
+
+  it("that answer no more are closed, and their streams with them", async () => {
+    await server.close();
+    const cache = createResourceCache();
+    server = createXdsServer({ ...cache.source(() => undefined), plaintext: { host: "127.0.0.1", port: 0 }, clock, log: silent, limits: { keepaliveMs: 100, keepaliveTimeoutMs: 100 } });
+    await server.listen();
+    // What an HTTP/2 client would answer to a PING this one does not: it has sent its settings and a stream's first request, and then its machine is gone.
+    const { port } = server.plaintextAddress()!;
+    const frames: Buffer[] = [];
+    const recorder = createTcpServer((socket) => socket.on("data", (bytes: Buffer) => frames.push(bytes)).on("error", () => undefined)).listen(0, "127.0.0.1");
+    await new Promise((resolve) => recorder.once("listening", resolve));
+    const client = http2Connect(`http://127.0.0.1:${(recorder.address() as AddressInfo).port}`);
+    client.on("error", () => undefined);
+    const request = client.request({ ":method": "POST", ":path": ADS_PATH, "content-type": "application/grpc", te: "trailers" });
+    request.on("error", () => undefined);
+    const message = encode("DeltaDiscoveryRequest", { node: nodeOf("gone"), typeUrl: CDS });
+    const head = Buffer.alloc(5);
+    head.writeUInt32BE(message.length, 1);
+    request.write(Buffer.concat([head, message]));
+    await until(() => Buffer.concat(frames).includes("gone.default"));
+    client.destroy();
+    recorder.close();
+    const socket = tcpConnect(port, "127.0.0.1", () => socket.write(Buffer.concat(frames)));
+    const isClosed = new Promise((resolve) => socket.on("error", () => undefined).on("close", resolve));
+    socket.resume();
+    await until(() => server.status().length === 1);
+    await isClosed;
+    await until(() => server.status().length === 0);
   });
 
   it("that come too fast are let in one after the other, and all are served", async () => {

@@ -64,7 +64,9 @@ export interface XdsLimits {
   readonly streamBurst: number;
   /** Open streams of one pod, or of one connection on the plaintext port. */
   readonly streamsPerOrigin: number;
+  /** How often a connection is asked whether it is still there, and for how long an answer is waited for: a machine that vanished says no goodbye. */
   readonly keepaliveMs: number;
+  readonly keepaliveTimeoutMs: number;
   /** A proxy that does not read for so long is dropped; its pending changes are one merged set all the while. */
   readonly stallMs: number;
   /** Give or take a tenth, so that proxies that came together do not come back together (grpc-js does so by itself). */
@@ -79,7 +81,7 @@ export interface XdsLimits {
 }
 
 const DEFAULT_LIMITS: XdsLimits = {
-  streamsPerSecond: 200, streamBurst: 200, streamsPerOrigin: 5_000, keepaliveMs: 30_000, stallMs: 30_000, maxConnectionAgeMs: 30 * 60_000, maxConnectionAgeGraceMs: 5_000, bytesUnderWay: 32 * 1024 * 1024, trialMs: 100, judgementMs: 5_000,
+  streamsPerSecond: 200, streamBurst: 200, streamsPerOrigin: 5_000, keepaliveMs: 30_000, keepaliveTimeoutMs: 10_000, stallMs: 30_000, maxConnectionAgeMs: 30 * 60_000, maxConnectionAgeGraceMs: 5_000, bytesUnderWay: 32 * 1024 * 1024, trialMs: 100, judgementMs: 5_000,
 };
 const MAX_REQUEST_BYTES = 16 * 1024 * 1024;
 
@@ -208,7 +210,7 @@ function createDoor({ clock }: XdsServerOptions, limits: XdsLimits, serve: (call
 function createInjector(limits: XdsLimits, credentials: ServerCredentials, handle: (call: Call, kind: StreamKind) => void) {
   const server = new Server({
     "grpc.keepalive_time_ms": limits.keepaliveMs,
-    "grpc.keepalive_timeout_ms": 10_000,
+    "grpc.keepalive_timeout_ms": limits.keepaliveTimeoutMs,
     "grpc.max_connection_age_ms": limits.maxConnectionAgeMs,
     "grpc.max_connection_age_grace_ms": limits.maxConnectionAgeGraceMs,
     "grpc.max_receive_message_length": MAX_REQUEST_BYTES,
