@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { WasmPluginSpec } from "../model/kinds/wasm-plugin.ts";
 import type { MeshObject } from "../model/object.ts";
@@ -12,11 +13,18 @@ describe("rules of trust", () => {
 
   it.each([
     ["oci://a.io/team/**", "oci://A.io:443/team/x:v1"], ["oci://a.io/team/*", `a.io/team/x@sha256:${"ab".repeat(32)}`], ["oci://docker.io/library/*", "x:v2"], ["oci://docker.io/library/*", "oci://registry-1.docker.io/library/x"],
-    ["https://a.io/team/**", "https://A.io:443/team/x.wasm"], ["https://a.io/team/**", "https://a.io/%74eam/x.wasm"], ["https://a.io/team/**", "https://a.io//team/x.wasm"], ["https://a.io/team/**", "https://a.io/other/../team/x.wasm"],
+    ["https://a.io/team/**", "https://A.io:443/team/x.wasm"], ["https://a.io/team/**", "https://a.io./team/x.wasm"], ["http://127.0.0.1:8080/**", "http://0x7f.1:8080/x"], ["oci://127.0.0.1:5000/**", "oci://0x7f.1:5000/x"], ["https://a.io/team/**", "https://a.io/%74eam/x.wasm"], ["https://a.io/team/**", "https://a.io//team/x.wasm"], ["https://a.io/team/**", "https://a.io/other/../team/x.wasm"],
     ["https://a.io/team/**", "https://me:secret@a.io/team/x.wasm"], ["file:///mesh/x.wasm", "file://./x.wasm"], ["file:///mesh/**", "file:///mesh/other/../x.wasm"], ["**", "https://a.io/%ff%e2%80%af"],
   ])("%s hold for %s", (match, url) => expect(demands(url, match)).toBe(1));
 
   it.each([["oci://a.io/team/**", "oci://a.io/teams/x"], ["oci://a.io/**", "oci://a.io.b.io/x"], ["https://a.io/team/**", "https://a.io/team%2Fx.wasm"], ["https://a.io/**", "http://a.io/x"]])("%s do not hold for %s", (match, url) => expect(demands(url, match)).toBe(0));
+});
+
+describe("a source", () => {
+  it("is found or not for any URL, without throwing", () => {
+    const urls = fc.oneof(fc.string(), ...["oci://", "https://", "http://a/", "file://", "oci://a:"].map((scheme) => fc.string().map((rest) => `${scheme}${rest}`)), fc.stringMatching(/^oci:\/\/[a-z0-9.:[\]x-]{1,20}\/[a-z]{1,3}(:[a-z0-9.]{1,4})?$/));
+    fc.assert(fc.property(urls, (url) => void pluginSource(plugin({ url }))), { numRuns: 1_000 });
+  });
 });
 
 describe("a password in a URL", () => {

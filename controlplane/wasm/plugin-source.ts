@@ -81,14 +81,14 @@ function addressOf(location: PluginLocation): string {
   }
 }
 
-/** Without what a server may read in several ways: who asks, doubled slashes, letters written as %61. */
+/** Without what a server may read in several ways: who asks, the dot at the end of a name, doubled slashes, letters written as %61. */
 function canonicalUrl(url: string): string {
   const { protocol, host, pathname, search } = new URL(url);
   const path = pathname.replaceAll(/%([0-9a-f]{2})/gi, (code, hex: string) => {
     const character = String.fromCharCode(Number.parseInt(hex, 16));
     return /[A-Za-z0-9._~-]/.test(character) ? character : code.toUpperCase();
   }).replaceAll(/\/{2,}/g, "/");
-  return `${protocol}//${host}${path}${search}`;
+  return `${protocol}//${host.replace(/\.(?=:|$)/, "")}${path}${search}`;
 }
 
 function pollIntervalOf({ metadata: { annotations } }: MeshObject<"WasmPlugin">): number | undefined | "wrong" {
