@@ -2,6 +2,8 @@
 // Produces: the admin pages: /ready and /metrics for all, /synced and /debug/… for this machine and for whoever proves who it is.
 // Never does: change anything for whoever has not the token of the state directory, or answer a browser that was led here by another site's name.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import { formatAddress, isLoopback, type SocketAddress } from "../settings/address.ts";
 import type { RolloutStatus } from "../rollout/status.ts";
 import type { Registry } from "../telemetry/metrics.ts";
@@ -10,6 +12,7 @@ import type { ControlPlaneView } from "./contract.ts";
 import { type DebugCaller, type DebugScope, scopeOf } from "./debug/access.ts";
 import { debugHelp, debugPage, type DebugSources } from "./debug/pages.ts";
 import { type Concerns, distributionOf } from "./distribution.ts";
+import { inTurns, jsonPieces } from "./json-pieces.ts";
 import { buildProxyStatus } from "./proxy-status.ts";
 import { buildSyncReport } from "./sync-report.ts";
 
@@ -34,7 +37,8 @@ export interface AdminServer {
   stop(): Promise<void>;
 }
 
-interface Answer { readonly status: number; readonly type: string; readonly body: string }
+/** A body in pieces is made while it is written. */
+interface Answer { readonly status: number; readonly type: string; readonly body: string | AsyncIterable<string> }
 
 interface Page {
   /** `all`: no secret of the mesh. `mesh`: callers that see the whole mesh. `namespace`: callers of one namespace too, who see their part. */
@@ -50,7 +54,7 @@ const REQUEST_TIMEOUT_MS = 10_000;
 export function createAdminServer(options: AdminServerOptions): AdminServer {
   const pages = createPages(options);
   const server = createServer({ maxHeaderSize: MAX_HEADER_BYTES, requestTimeout: REQUEST_TIMEOUT_MS }, (request, response) => {
-    answerRequest(request, pages, options).then((answer) => send(response, answer), () => send(response, text(500, "internal error\n")));
+    answerRequest(request, pages, options).catch(() => text(500, "internal error\n")).then((answer) => send(response, answer)).catch(() => void response.destroy());
   });
   return { start: () => listen(server, options.address), stop: () => close(server) };
 }
@@ -136,10 +140,16 @@ export function isLocalHost(host: string | undefined): boolean {
   return name !== undefined && (name === "localhost" || isLoopback(name));
 }
 
-function send(response: ServerResponse, { status, type, body }: Answer): void {
-  const bytes = Buffer.from(body);
-  response.writeHead(status, { "content-type": type, "content-length": bytes.length, "cache-control": "no-store", "x-content-type-options": "nosniff" });
-  response.end(bytes);
+async function send(response: ServerResponse, { status, type, body }: Answer): Promise<void> {
+  const headers = { "content-type": type, "cache-control": "no-store", "x-content-type-options": "nosniff" };
+  if (typeof body === "string") {
+    const bytes = Buffer.from(body);
+    response.writeHead(status, { ...headers, "content-length": bytes.length }).end(bytes);
+    return;
+  }
+  response.writeHead(status, headers);
+  // Waits for slow readers, and ends with those that went away.
+  await pipeline(Readable.from(body, { objectMode: false }), response);
 }
 
 function text(status: number, body: string): Answer {
@@ -147,7 +157,12 @@ function text(status: number, body: string): Answer {
 }
 
 function json(status: number, value: unknown): Answer {
-  return { status, type: "application/json; charset=utf-8", body: `${JSON.stringify(value, undefined, 2)}\n` };
+  return { status, type: "application/json; charset=utf-8", body: inTurns(withLineBreak(jsonPieces(value)), () => performance.now()) };
+}
+
+function* withLineBreak(pieces: Iterable<string>): Iterable<string> {
+  yield* pieces;
+  yield "\n";
 }
 
 function listen(server: Server, address: SocketAddress): Promise<SocketAddress> {

@@ -1,6 +1,7 @@
 // Who is connected, in the form of Istio's /debug/adsz and /debug/connections.
 import { compareText } from "../../model/object.ts";
 import { resourceTypes } from "../../snapshot/type-urls.ts";
+import { LazyList } from "../json-pieces.ts";
 import type { DebugConnection } from "./connection.ts";
 import { istiosMetadata, labelsOf } from "./node-metadata.ts";
 
@@ -19,8 +20,7 @@ export function connectionList(connections: readonly DebugConnection[]): object 
 }
 
 function list(connections: readonly DebugConnection[], more: (connection: DebugConnection) => object): object {
-  const clients = [...connections]
-    .sort((a, b) => compareText(a.connectionId, b.connectionId))
-    .map((connection) => ({ connectionId: connection.connectionId, connectedAt: new Date(connection.connectedAtMs).toISOString(), address: connection.peerAddress, ...more(connection) }));
-  return { totalClients: clients.length, ...(clients.length === 0 ? {} : { clients }) };
+  const sorted = [...connections].sort((a, b) => compareText(a.connectionId, b.connectionId));
+  const clients = new LazyList(sorted, (connection) => ({ connectionId: connection.connectionId, connectedAt: new Date(connection.connectedAtMs).toISOString(), address: connection.peerAddress, ...more(connection) }));
+  return { totalClients: sorted.length, ...(sorted.length === 0 ? {} : { clients }) };
 }

@@ -2,7 +2,6 @@
 // Produces: the debug pages in Istio's format, for HTTP and for ADS alike.
 // Never does: show a secret, a module's bytes, or another namespace's proxies to a caller of one namespace.
 import type { ConfigDump } from "../../../protos/build/envoy.ts";
-import { proto3JsonOf } from "../../../protos/codec.ts";
 import { allKinds } from "../../model/kinds.ts";
 import type { World } from "../../store/world.ts";
 import { adsClients, connectionList } from "./adsz.ts";
@@ -10,6 +9,7 @@ import type { DebugScope } from "./access.ts";
 import { configDump, typedDump } from "./config-dump.ts";
 import { configuration, meshSettings } from "./configz.ts";
 import { type DebugConnection, findConnection } from "./connection.ts";
+import { lazyJsonOfDump } from "./lazy-json.ts";
 import { pushStatus, type PushSources } from "./push-status.ts";
 import { endpointShards, registry } from "./registryz.ts";
 import { syncStatus } from "./syncz.ts";
@@ -93,5 +93,5 @@ function dumpOf(connection: DebugConnection, query: URLSearchParams): DebugAnswe
 }
 
 function asJson(dump: ConfigDump): DebugAnswer {
-  return ok(proto3JsonOf("ConfigDump", dump));
+  return ok(lazyJsonOfDump(dump));
 }
