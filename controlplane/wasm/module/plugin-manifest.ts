@@ -1,5 +1,6 @@
 // What the author of a module says of it: an annotation of its image, or a custom section of the module itself.
 //   {"name": "add-header", "version": "1.2.0", "capabilities": ["headers-write", "http-calls"], "configSchema": {…}}
+import { isJsonObject } from "../../model/json-object.ts";
 import { parseCapabilities } from "../../model/wasm-capabilities.ts";
 import type { ModuleSections } from "./sections.ts";
 
@@ -39,10 +40,10 @@ export function parseManifestText(text: string, where: string): ManifestResult {
   } catch {
     return fail("is not JSON");
   }
-  if (!isRecord(value)) return fail("is no JSON object");
+  if (!isJsonObject(value)) return fail("is no JSON object");
   const { name, version, capabilities, configSchema } = value;
   for (const [field, given] of Object.entries({ name, version })) if (given !== undefined && typeof given !== "string") return fail(`has a ${field} that is no text`);
-  if (configSchema !== undefined && !isRecord(configSchema)) return fail("has a configSchema that is no JSON object");
+  if (configSchema !== undefined && !isJsonObject(configSchema)) return fail("has a configSchema that is no JSON object");
   if (capabilities !== undefined && !isTextList(capabilities)) return fail("has capabilities that are no list of names");
   const known = capabilities === undefined ? undefined : parseCapabilities(capabilities);
   if (known?.ok === false) return fail(`is not understood: ${known.message}`);
@@ -50,15 +51,11 @@ export function parseManifestText(text: string, where: string): ManifestResult {
     ok: true,
     manifest: {
       ...(typeof name === "string" && { name }), ...(typeof version === "string" && { version }),
-      ...(known !== undefined && { capabilities: known.names }), ...(isRecord(configSchema) && { configSchema }),
+      ...(known !== undefined && { capabilities: known.names }), ...(isJsonObject(configSchema) && { configSchema }),
     },
   };
 }
 
 function isTextList(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.every((each) => typeof each === "string");
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

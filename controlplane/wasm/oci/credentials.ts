@@ -1,6 +1,7 @@
 // Who one is to a registry: from a pull secret, in the form that Docker's client writes.
 // Form: https://kubernetes.io/docs/concepts/containers/images/#config-json (names of registries, with globs and paths).
 import { createHash } from "node:crypto";
+import { isJsonObject } from "../../model/json-object.ts";
 import type { ImageReference } from "./reference.ts";
 
 export type RegistryCredential =
@@ -30,14 +31,14 @@ export function parseDockerConfig(text: string): DockerConfigResult {
   } catch {
     return { ok: false, message: "is not JSON" };
   }
-  if (!isRecord(value)) return { ok: false, message: "is no JSON object" };
-  const auths = isRecord(value["auths"]) ? value["auths"] : "auths" in value || "credsStore" in value || "credHelpers" in value ? {} : value;
+  if (!isJsonObject(value)) return { ok: false, message: "is no JSON object" };
+  const auths = isJsonObject(value["auths"]) ? value["auths"] : "auths" in value || "credsStore" in value || "credHelpers" in value ? {} : value;
   const entries = Object.entries(auths).flatMap(([name, entry]) => {
-    const credential = isRecord(entry) ? credentialOf(entry) : undefined;
+    const credential = isJsonObject(entry) ? credentialOf(entry) : undefined;
     return credential === undefined ? [] : [{ name, credential }];
   });
   const { credsStore, credHelpers } = value;
-  const helpers = Object.entries(isRecord(credHelpers) ? credHelpers : {}).filter((entry): entry is [string, string] => isHelper(entry[1]));
+  const helpers = Object.entries(isJsonObject(credHelpers) ? credHelpers : {}).filter((entry): entry is [string, string] => isHelper(entry[1]));
   return { ok: true, config: { entries, store: isHelper(credsStore) ? credsStore : undefined, helpers: Object.fromEntries(helpers) } };
 }
 
@@ -96,8 +97,4 @@ function labelMatches(pattern: string, label: string): boolean {
 /** Returns what stands for a credential in names of cached things: equal for equal ones, and nothing of it can be had back. */
 export function credentialFingerprint(credential: RegistryCredential | undefined): string {
   return credential === undefined ? "anonymous" : createHash("sha256").update(JSON.stringify(["scrim pull credential", ...Object.values(credential)])).digest("hex");
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -1,4 +1,5 @@
 // Manifests and indexes of images, as far as a module needs them. Form: https://github.com/opencontainers/image-spec/blob/v1.1.0/manifest.md
+import { isJsonObject } from "../../model/json-object.ts";
 
 export interface Descriptor {
   readonly mediaType: string;
@@ -44,7 +45,7 @@ export function parseManifest(bytes: Uint8Array): ManifestResult {
   } catch {
     return { ok: false, message: "the manifest is not JSON" };
   }
-  if (!isRecord(value)) return { ok: false, message: "the manifest is no JSON object" };
+  if (!isJsonObject(value)) return { ok: false, message: "the manifest is no JSON object" };
   if (value["schemaVersion"] !== 2) return { ok: false, message: `the manifest's schema version ${JSON.stringify(value["schemaVersion"])} is not supported: push the image again with a newer tool` };
   const { layers, manifests, config } = value;
   // Both at once would be read as one thing by some and as the other by others.
@@ -65,7 +66,7 @@ function descriptors(values: readonly unknown[]): readonly Descriptor[] | undefi
 }
 
 function descriptorOf(value: unknown): Descriptor | undefined {
-  if (!isRecord(value)) return undefined;
+  if (!isJsonObject(value)) return undefined;
   const { mediaType, digest, size } = value;
   if (typeof mediaType !== "string" || typeof digest !== "string" || !DIGEST.test(digest) || typeof size !== "number" || !Number.isSafeInteger(size) || size < 0) return undefined;
   return { mediaType, digest, size, annotations: annotationsOf(value) };
@@ -73,11 +74,11 @@ function descriptorOf(value: unknown): Descriptor | undefined {
 
 function annotationsOf(value: Record<string, unknown>): Readonly<Record<string, string>> {
   const { annotations } = value;
-  return isRecord(annotations) ? Object.fromEntries(Object.entries(annotations).filter((entry): entry is [string, string] => typeof entry[1] === "string")) : {};
+  return isJsonObject(annotations) ? Object.fromEntries(Object.entries(annotations).filter((entry): entry is [string, string] => typeof entry[1] === "string")) : {};
 }
 
 function platformOf(value: unknown): Pick<IndexEntry, "os" | "architecture"> {
-  const platform = isRecord(value) && isRecord(value["platform"]) ? value["platform"] : {};
+  const platform = isJsonObject(value) && isJsonObject(value["platform"]) ? value["platform"] : {};
   const { os, architecture } = platform;
   return { os: typeof os === "string" ? os : "", architecture: typeof architecture === "string" ? architecture : "" };
 }
@@ -90,8 +91,4 @@ export function chooseEntry({ manifests }: ImageIndex): IndexEntry | undefined {
   const images = manifests.filter(({ os, architecture }) => os !== "unknown" && architecture !== "unknown");
   const wasm = images.filter(({ architecture }) => architecture.startsWith("wasm"));
   return wasm.find(({ os }) => os === "wasip1" || os === "wasi") ?? wasm[0] ?? images.find(({ os, architecture }) => os === "linux" && architecture === "amd64") ?? images[0];
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
