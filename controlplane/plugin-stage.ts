@@ -8,7 +8,7 @@ import { pluginFilterName } from "./translate/resolve/wasm-plugin.ts";
 import { httpCall } from "./local/http-call.ts";
 import type { MeshObject } from "./model/object.ts";
 import type { WatchedProxy } from "./rollout/judgement.ts";
-import { createRollouts, type Rollouts, type RolloutsOptions } from "./rollout/rollouts.ts";
+import { createRollouts, type Refusals, type Rollouts, type RolloutsOptions } from "./rollout/rollouts.ts";
 import { createTrapLog } from "./rollout/trap-log.ts";
 import { parseAddress } from "./settings/address.ts";
 import type { Installation } from "./settings/installation.ts";
@@ -57,7 +57,7 @@ export function createPluginRollouts({ stateDir, runtimeDir }: ServeSettings, { 
     news,
     proxiesOf: (plugin) => proxiesOf(world(), plugin),
     running: () => runningPods(world(), proxies()),
-    refusalOf: (plugin, sinceMs) => refusalOf(plugin, sinceMs, proxies()),
+    refusals: () => refusalsOf(proxies()),
     readPage,
     newTraps: runtimeDir === undefined ? async () => [] : trapsInLogs(join(stateDir, "logs"), world),
     onTrap: registerTrapMetric(metrics),
@@ -90,14 +90,18 @@ function runningPods(world: World, proxies: readonly ProxyStatus[]): ReadonlySet
   return new Set(proxies.flatMap(({ namespace, pod }) => world.get("Pod", namespace, pod)?.spec.status?.podIP ?? []));
 }
 
-function refusalOf(plugin: string, sinceMs: number, proxies: readonly ProxyStatus[]): string | undefined {
-  const [namespace = "", name = ""] = plugin.split("/");
-  const resource = pluginFilterName(namespace, name);
-  for (const proxy of proxies) {
-    const refusal = proxy.rejections.find(({ resources, atMs }) => atMs >= sinceMs && resources.includes(resource));
-    if (refusal !== undefined) return `${proxy.pod}.${proxy.namespace} refused it: ${refusal.message}`;
-  }
-  return undefined;
+function refusalsOf(proxies: readonly ProxyStatus[]): Refusals {
+  const refusing = proxies.filter(({ rejections }) => rejections.length > 0);
+  return (plugin, sinceMs) => {
+    if (refusing.length === 0) return undefined;
+    const [namespace = "", name = ""] = plugin.split("/");
+    const resource = pluginFilterName(namespace, name);
+    for (const proxy of refusing) {
+      const refusal = proxy.rejections.find(({ resources, atMs }) => atMs >= sinceMs && resources.includes(resource));
+      if (refusal !== undefined) return `${proxy.pod}.${proxy.namespace} refused it: ${refusal.message}`;
+    }
+    return undefined;
+  };
 }
 
 async function readPage(address: string, path: string): Promise<string | undefined> {

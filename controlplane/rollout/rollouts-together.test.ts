@@ -34,6 +34,7 @@ let nowMs: number;
 let monotonicMs: number;
 let newest: Record<string, PluginState>;
 let asked: number;
+let lookedThrough: number;
 let requests: number;
 /** By plugin: its proxies' numbers. */
 let proxies: Record<string, readonly number[]>;
@@ -43,7 +44,7 @@ let rollouts: Rollouts;
 
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), "scrim-rollout-"));
-  [nowMs, monotonicMs, asked, requests, told, warnings] = [1_000, 0, 0, 0, [], []];
+  [nowMs, monotonicMs, lookedThrough, asked, requests, told, warnings] = [1_000, 0, 0, 0, 0, [], []];
   kept = new Map();
   newest = { a: moduleOf("a1"), b: moduleOf("b1"), c: moduleOf("c1") };
   proxies = { a: [1, 2, 3, 4], b: [4, 5, 6, 7], c: [8, 9] };
@@ -64,7 +65,10 @@ async function started(): Promise<void> {
       asked++;
       return newest[name] ?? { kind: "pending" };
     },
-    versions: { keep: (name, good) => Promise.resolve(void kept.set(name, good)), read: (name) => Promise.resolve(kept.get(name)), forget: (name) => Promise.resolve(void kept.delete(name)) }, stateFile: join(directory, "rollouts.json"), news: { failed: () => undefined, written: () => undefined }, proxiesOf: ({ metadata }) => watched(metadata.name), running: () => new Set(), refusalOf: () => undefined,
+    versions: { keep: (name, good) => Promise.resolve(void kept.set(name, good)), read: (name) => Promise.resolve(kept.get(name)), forget: (name) => Promise.resolve(void kept.delete(name)) }, stateFile: join(directory, "rollouts.json"), news: { failed: () => undefined, written: () => undefined }, proxiesOf: ({ metadata }) => watched(metadata.name), running: () => new Set(), refusals: () => {
+      lookedThrough++;
+      return () => undefined;
+    },
     newTraps: () => {
       const now = told;
       told = [];
@@ -237,6 +241,13 @@ describe("a change", () => {
     const before = rollouts.status().map(({ history }) => history);
     rollouts.fetched();
     expect(rollouts.status().map(({ history }) => history)).toEqual(before);
+  });
+  it("of some plugins looks through the proxies once for all of them", async () => {
+    await started();
+    rollouts.update(["a", "b", "c"].map((name) => pluginObject(name)));
+    const before = lookedThrough;
+    rollouts.status();
+    expect(lookedThrough - before).toBe(1);
   });
 });
 

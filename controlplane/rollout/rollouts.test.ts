@@ -52,7 +52,7 @@ afterEach(async () => {
 
 function rolloutsHere(): Rollouts {
   return createRollouts({
-    newest: () => newest, versions: createGoodPlugins(join(directory, "versions")), stateFile: join(directory, "rollouts.json"), news: { failed: () => undefined, written: () => undefined }, proxiesOf: () => PROXIES, running: () => new Set(running), refusalOf: () => refusal, newTraps: () => Promise.resolve([]),
+    newest: () => newest, versions: createGoodPlugins(join(directory, "versions")), stateFile: join(directory, "rollouts.json"), news: { failed: () => undefined, written: () => undefined }, proxiesOf: () => PROXIES, running: () => new Set(running), refusals: () => () => refusal, newTraps: () => Promise.resolve([]),
     // Each look a proxy has answered more; those with the new version with as many errors as the test wants.
     readPage: (address) => {
       requests += 10;

@@ -19,6 +19,9 @@ import { createTrapCounts, type TrapSummary } from "./trap-counts.ts";
 import { markOf } from "./traps.ts";
 import { createVersions, versionOf } from "./versions.ts";
 
+/** Why a proxy refused a plugin's configuration at that time or later; undefined when none did. */
+export type Refusals = (plugin: string, sinceMs: number) => string | undefined;
+
 export interface RolloutsOptions extends JudgeOptions {
   readonly newest: (namespace: string, name: string) => PluginState;
   /** As in VersionsOptions. */
@@ -27,8 +30,8 @@ export interface RolloutsOptions extends JudgeOptions {
   readonly news: DiskNews;
   /** Addresses of the pods whose proxies are there: they may have been serving for long. */
   readonly running: () => ReadonlySet<string>;
-  /** Why a proxy refused this plugin's configuration at that time or later; undefined when none did. */
-  readonly refusalOf: (plugin: string, sinceMs: number) => string | undefined;
+  /** What proxies refuse now. */
+  readonly refusals: () => Refusals;
   /** As in TickParts. */
   readonly newTraps: TickParts["newTraps"];
   /** Called for each trap of a plugin. */
@@ -91,9 +94,9 @@ export function createRollouts(options: RolloutsOptions): Rollouts {
   const judge = createJudge(options, { traps, isFirst });
   let followed: readonly MeshObject<"WasmPlugin">[] | undefined;
 
-  const refusalNow = (plugin: string): string | undefined => {
+  const refusalIn = (refusals: Refusals, plugin: string): string | undefined => {
     const sinceMs = changedAtMs(versions.of(plugin));
-    return options.refusalOf(plugin, clock.nowMs() - sinceMs > ANSWERED_AFTER_MS ? 0 : sinceMs);
+    return refusals(plugin, clock.nowMs() - sinceMs > ANSWERED_AFTER_MS ? 0 : sinceMs);
   };
   const blockersOf = (plugin: string): readonly string[] => {
     const underWay = [...entries.keys()].filter((other) => other !== plugin && candidateShare(versions.of(other)) > 0);
@@ -122,12 +125,24 @@ export function createRollouts(options: RolloutsOptions): Rollouts {
     notify();
   };
   const tick = createTick({
-    ...options, entries, versions, traps, judge, inTheWayOf: blockersOf, refusalOf: refusalNow, refused: noteRefusal,
+    ...options, entries, versions, traps, judge, inTheWayOf: blockersOf, refused: noteRefusal,
+    refusals() {
+      const refusals = options.refusals();
+      return (plugin) => refusalIn(refusals, plugin);
+    },
     onTrap(plugin, isNews) {
       options.onTrap?.(plugin);
       if (isNews) notify();
     },
   });
+
+  const statusNow = (plugin: string, refusals: Refusals): RolloutStatus => {
+    const state = versions.of(plugin);
+    return statusOf(plugin, state, {
+      proxies: proxiesOf(plugin), isFirst: (address) => isFirst(plugin, address), waitsFor: state.candidate?.waits === true ? blockersOf(plugin) : [], traps: trapsOf(plugin, state),
+      missingMetric: state.candidate === undefined ? undefined : judge.missingMetric(plugin), refusal: refusalIn(refusals, plugin) ?? unloadable.get(plugin)?.why,
+    });
+  };
 
   return {
     flush: () => versions.flush(),
@@ -182,11 +197,10 @@ export function createRollouts(options: RolloutsOptions): Rollouts {
       ...(problem === undefined ? [] : [{ kind: "plan" as const, object, message: problem }]),
       ...trapsOf(plugin, versions.of(plugin)).map((summary) => ({ kind: "trap" as const, object, message: trapSentence(summary) })),
     ]),
-    status: () => [...entries.keys()].map((plugin) => {
-      const state = versions.of(plugin);
-      const waitsFor = state.candidate?.waits === true ? blockersOf(plugin) : [];
-      return statusOf(plugin, state, { proxies: proxiesOf(plugin), isFirst: (address) => isFirst(plugin, address), waitsFor, traps: trapsOf(plugin, state), missingMetric: state.candidate === undefined ? undefined : judge.missingMetric(plugin), refusal: refusalNow(plugin) ?? unloadable.get(plugin)?.why });
-    }),
+    status() {
+      const refusals = options.refusals();
+      return [...entries.keys()].map((plugin) => statusNow(plugin, refusals));
+    },
     act(plugin, verb) {
       if (!entries.has(plugin)) return `there is no WasmPlugin ${plugin}`;
       return versions.apply(plugin, { kind: verb, nowMs: clock.nowMs() });

@@ -15,8 +15,8 @@ export interface TickParts {
   readonly judge: Judge;
   /** The plugins whose rollouts share a proxy with this one. */
   readonly inTheWayOf: (plugin: string) => readonly string[];
-  /** Why proxies will not have what they were given of this plugin, now. */
-  readonly refusalOf: (plugin: string) => string | undefined;
+  /** Why proxies will not have what they were given of a plugin, as they say now: all of them are looked through, once for all plugins. */
+  readonly refusals: () => (plugin: string) => string | undefined;
   readonly refused: (plugin: string, why: string) => void;
   /** The traps that proxies (`<pod>.<namespace>`) told of since this was last called; at first all that are known. */
   readonly newTraps: () => Promise<readonly { readonly proxy: string; readonly trap: Trap }[]>;
@@ -44,7 +44,15 @@ export function createTick(parts: TickParts): () => Promise<void> {
     if (parts.entries.size === 0) return;
     await noteTraps(parts);
     beginWaiting(parts, evenNowMs);
-    for (const [plugin, { object }] of parts.entries) await watchOne(plugin, object, parts, evenNowMs);
+    const refusalOf = parts.refusals();
+    for (const [plugin, { object }] of parts.entries) {
+      const { candidate } = parts.versions.of(plugin);
+      // What proxies refuse while it waits is not what it brings.
+      if (candidate?.waits === true) continue;
+      const refusal = refusalOf(plugin);
+      if (refusal !== undefined) parts.refused(plugin, refusal);
+      else if (candidate !== undefined) await judgeOne(plugin, object, parts, evenNowMs);
+    }
   };
 }
 
@@ -76,15 +84,10 @@ function beginWaiting({ entries, versions, judge, inTheWayOf }: TickParts, nowMs
   }
 }
 
-async function watchOne(plugin: string, object: MeshObject<"WasmPlugin">, { versions, judge, refusalOf, refused }: TickParts, nowMs: () => number): Promise<void> {
-  const { candidate } = versions.of(plugin);
-  // What proxies refuse while it waits is not what it brings.
-  if (candidate?.waits === true) return;
-  const refusal = refusalOf(plugin);
-  if (refusal !== undefined) return refused(plugin, refusal);
-  if (candidate === undefined) return;
-  const why = await judge.look(plugin, object, versions.of(plugin));
+async function judgeOne(plugin: string, object: MeshObject<"WasmPlugin">, { versions, judge }: TickParts, nowMs: () => number): Promise<void> {
+  const judged = versions.of(plugin);
+  const why = await judge.look(plugin, object, judged);
   // Meanwhile it may have become another's turn: what was counted says nothing of that one.
-  if (versions.of(plugin).candidate?.version !== candidate.version) return;
+  if (versions.of(plugin).candidate?.version !== judged.candidate?.version) return;
   versions.apply(plugin, why === undefined ? { kind: "healthy", nowMs: nowMs() } : { kind: "unhealthy", why, nowMs: nowMs() });
 }
