@@ -1,5 +1,4 @@
 import type { AttributeTree } from "./attributes.ts";
-import type { FaultPlan } from "./faults.ts";
 import type { GrpcCall } from "./grpc-call.ts";
 import type { HttpCall } from "./http-call.ts";
 import { Metrics } from "./metrics.ts";
@@ -61,3 +60,6 @@ export interface HostCall {
   /** Index of the worker, -1 for the throw-away configuration VM. */
   readonly worker: number;
 }
+
+/** What is to happen in place of a call: a status, "trap", or undefined for the call itself. */
+export type FaultPlan = (call: HostCall) => number | "trap" | undefined;

@@ -1,4 +1,4 @@
-import type { HostCall } from "./environment.ts";
+import type { FaultPlan } from "./environment.ts";
 import { HostError } from "./errors.ts";
 import { CALLBACK_SIGNATURES, IMPORT_SIGNATURES } from "./signatures.ts";
 
@@ -15,9 +15,6 @@ export interface Fault {
   /** The status to answer (of the allocator anything means "no memory"), or "trap". */
   readonly answer: number | "trap";
 }
-
-/** What is to happen in place of a call: a status, "trap", or undefined for the call itself. */
-export type FaultPlan = (call: HostCall) => number | "trap" | undefined;
 
 /** Faults that are counted; `missed` has a sentence for each that has not happened. */
 export interface PlannedFaults {
