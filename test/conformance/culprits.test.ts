@@ -1,6 +1,10 @@
 // A rejection that names nothing: the culprit is found on an Envoy that serves nobody, and the one that serves is told of it no second time.
-import { homedir } from "node:os";
+import { execFile } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createResourceEncoder, type EncodedResource } from "../../controlplane/snapshot/encode.ts";
 import type { ResourceKind, ResourceMessages } from "../../controlplane/snapshot/resources.ts";
@@ -11,10 +15,13 @@ import { createXdsServer, type XdsServer } from "../../controlplane/xds/server.t
 import { packAny } from "../../protos/codec.ts";
 import { resourceTypes } from "../../controlplane/snapshot/type-urls.ts";
 import { discoveryMethods } from "../../controlplane/xds/services.ts";
+import { scenarioNames, translateScenario } from "../golden/scenario.ts";
+import { buildTrialBootstrap } from "../../controlplane/xds/trial-bootstrap.ts";
 import { until } from "./envoy-process.ts";
 import { openRawClient, type RawClient } from "./raw-client.ts";
 
 const binary = process.env["ENVOY_PATH"] ?? join(process.env["SCRIM_CACHE_DIR"] ?? join(homedir(), ".cache", "scrim"), "envoy", "1.40.0", "envoy");
+const run = promisify(execFile);
 const encoder = createResourceEncoder();
 const silent = { info: () => undefined, warn: () => undefined, error: (fields: object) => console.error(fields) };
 
@@ -44,6 +51,45 @@ describe("an Envoy that serves nobody", () => {
     expect(await examine(encodeAll("secrets", { a: { name: "a" }, b: { name: "b" } }), "")).toEqual([]);
     const { examine: without } = createScratchEnvoy({ findBinary: () => Promise.resolve(undefined) });
     expect(await without(encodeAll("virtualHosts", { "80/bad": { name: "bad", domains: ["x", "x"] }, "80/c": direct("c") }), "")).toEqual([]);
+  });
+});
+
+describe("what our translation makes", () => {
+  const goldens = fileURLToPath(new URL("../golden", import.meta.url));
+  const directory = mkdtempSync(join(tmpdir(), "scrim-trials-"));
+  afterAll(() => rmSync(directory, { recursive: true }));
+
+  // What it named as bad although it is good would be kept from all proxies as soon as one of them says so too.
+  it.each(scenarioNames(goldens))("is loaded by an Envoy that serves nobody: %s", async (scenario) => {
+    const { maps } = encoder.encodeResources(scenario, translateScenario(join(goldens, scenario)).resources);
+    for (const kind of ["clusters", "listeners"] as const) {
+      const path = join(directory, `${scenario}-${kind}.pb`);
+      if (maps[kind].size === 0) continue;
+      writeFileSync(path, buildTrialBootstrap([...maps[kind].values()])!);
+      await run(binary, ["--mode", "validate", "-c", path, "--use-dynamic-base-id", "--concurrency", "1", "--log-level", "error"]);
+    }
+  });
+});
+
+describe("a judgement", () => {
+  const { judge } = createScratchEnvoy({ findBinary: () => Promise.resolve(binary) });
+  const [fine, worse, alike] = encodeAll("virtualHosts", { fine: direct("fine"), worse: { name: "worse", domains: ["x", "x"] }, alike: { name: "alike", domains: ["y", "y"] } }) as [EncodedResource, EncodedResource, EncodedResource];
+  const missing = (file: string) => encoder.encodeResource("clusters", "c", { name: "c", transportSocket: { name: "tls", typedConfig: packAny("UpstreamTlsContext", { commonTlsContext: { validationContext: { trustedCa: { filename: file } } } }) } });
+
+  it("says whether a content is loaded", async () => {
+    expect([await judge(fine, undefined, "p"), await judge(worse, fine, "p"), await judge(worse, undefined, "p")]).toEqual([true, false, false]);
+  });
+
+  it("is none where what a proxy has cannot be loaded here either: its files, say, are not here", async () => {
+    expect(await judge(worse, alike, "p")).toBeUndefined();
+    expect(await judge(missing("/not/here/new.pem"), missing("/not/here/old.pem"), "p")).toBeUndefined();
+  });
+
+  it("is none for who has too many waiting, and there is one for others all the same", async () => {
+    const many = encodeAll("virtualHosts", Object.fromEntries(Array.from({ length: 8 }, (_, index) => [`m${index}`, direct(`m${index}`)])));
+    const greedy = many.map((resource) => judge(resource, undefined, "greedy"));
+    expect(await judge(encodeAll("virtualHosts", { own: direct("own") })[0]!, undefined, "other")).toBe(true);
+    expect(await Promise.all(greedy)).toEqual([true, true, true, true, undefined, undefined, undefined, undefined]);
   });
 });
 
