@@ -11,7 +11,7 @@ export async function withFileLock(path, report, work) {
   let told = false;
   while (!(await tryLock(path))) {
     if (await isStale(path)) {
-      await rm(path, { force: true });
+      await removeStale(path);
       continue;
     }
     if (!told) report("another set-up is at work: waiting for it");
@@ -34,6 +34,20 @@ async function tryLock(path) {
   } catch (error) {
     if (error.code === "EEXIST") return false;
     throw error;
+  }
+}
+
+/** One at a time, and after another look: the lock that was found stale may be another's fresh one by now. */
+async function removeStale(path) {
+  const guard = `${path}.removal`;
+  if (!(await tryLock(guard))) {
+    if (await isStale(guard)) await rm(guard, { force: true });
+    return sleep(10);
+  }
+  try {
+    if (await isStale(path)) await rm(path, { force: true });
+  } finally {
+    await rm(guard, { force: true });
   }
 }
 
