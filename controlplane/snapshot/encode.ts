@@ -128,7 +128,7 @@ function encodeContent<K extends ResourceKind>(kind: K, name: string, message: R
   const typed = (kind === "virtualHosts" ? { ...message, name } : message) as MessageByName[typeof messageName];
   const packed = packAny(messageName, typed);
   const hash = createHash("sha256").update(`${typeUrl}\0${name}\0`).update(packed.value);
-  const version = hash.digest("hex").slice(0, 24);
+  const version = hash.digest("base64url").slice(0, 16);
   const known = find(version);
   if (known !== undefined) return known;
   const bytes = encode("Resource", { name, version, resource: packed });

@@ -39,7 +39,7 @@ function inlineOne(route: EncodedResource, hosts: readonly EncodedResource[] | u
   if (hosts === undefined) return route;
   const hash = createHash("sha256").update(route.version);
   for (const { version } of hosts) hash.update(version);
-  const version = hash.digest("hex").slice(0, 24);
+  const version = hash.digest("base64url").slice(0, 16);
   const own = fieldsOf(messageOf(route)).filter(({ tag }) => tag !== ROUTE_VHDS).map(({ raw }) => raw);
   const inside = protobuf.Writer.create();
   for (const host of hosts) inside.uint32(ROUTE_VIRTUAL_HOSTS).bytes(withOwnName(host));
