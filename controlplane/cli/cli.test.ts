@@ -9,7 +9,7 @@ import { createProgram } from "./index.ts";
 import { renderTable, renderValue } from "./output.ts";
 import { viewOf } from "./proxy-config/command.ts";
 import { readEndpoints } from "./proxy-config/endpoints.ts";
-import { renderProxyTable } from "./proxy-status.ts";
+import { renderProxyTable, renderRejections } from "./proxy-status.ts";
 import { gatewayUrls, renderMesh } from "./up-report.ts";
 
 const proxy = (changes: Partial<ProxyStatus> = {}): ProxyStatus => ({
@@ -35,6 +35,20 @@ describe("proxy-status", () => {
       ["reviews-v1-0-x2b9f.default", "Kubernetes", "SYNCED", "SYNCED", "STALE", "SYNCED", "SYNCED", "IGNORED", "SYNCED", "1.40.0"],
       [""],
     ]);
+  });
+
+  it("says of what was rejected whose fault it is and who goes without", () => {
+    const rejections = (["content", "repeated", "proxy", "unconfirmed", "examined"] as const).map((blame) => ({ type: "lds", resources: ["main"], message: "no", blame }) as const);
+    expect(renderRejections([proxy({ name: "web", rejections })]).split("\n")).toEqual([
+      "",
+      "web.default is without lds main: no (no Envoy loads it; all proxies keep the one before)",
+      "web.default is without lds main: no (more than one proxy rejected it; all keep the one before)",
+      "web.default rejected lds main: no (it loads elsewhere; only this proxy keeps the one before)",
+      "web.default rejected lds main: no",
+      "web.default is without lds main: no (one proxy rejected it; whether others would is being found out)",
+      "",
+    ]);
+    expect(renderRejections([proxy()])).toBe("");
   });
 });
 

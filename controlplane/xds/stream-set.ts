@@ -122,15 +122,17 @@ function nodeKey({ node, isProven }: Proxy): string {
   return isProven ? node.id : `said/${node.id}`;
 }
 
-/** Each node's streams: its newest aggregated one, or all that are for one type. An aggregated one that an older connection left open does not count. */
+/** Each node's streams: those that are for one type, and its newest aggregated one. An aggregated one that an older connection left open does not count. */
 function byNodeId(streams: ReadonlySet<XdsStream>): Map<string, XdsStream[]> {
   const found = new Map<string, XdsStream[]>();
+  const aggregated = new Map<string, XdsStream>();
   for (const stream of streams) {
     if (stream.proxy === undefined) continue;
     const key = nodeKey(stream.proxy);
-    const own = found.get(key) ?? [];
-    found.set(key, stream.kind.only === undefined ? [stream] : [...own, stream]);
+    if (stream.kind.only === undefined) aggregated.set(key, stream);
+    else if (!found.get(key)?.push(stream)) found.set(key, [stream]);
   }
+  for (const [key, stream] of aggregated) if (!found.get(key)?.push(stream)) found.set(key, [stream]);
   return found;
 }
 

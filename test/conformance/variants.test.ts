@@ -162,6 +162,20 @@ describe("questions", () => {
 });
 
 describe("who has what", () => {
+  it("is told of a proxy with some types on streams of their own and the others on one for all, in whatever order they were opened", async () => {
+    const own = { ...node, id: "mixed" };
+    for (const [method, kind] of [["DeltaClusters", "clusters"], ["DeltaAggregatedResources", "endpoints"], ["DeltaListeners", "listeners"]] as const) {
+      const client = open("delta", method);
+      client.send({ node: own, typeUrl: urlOf(kind), resourceNamesSubscribe: kind === "endpoints" ? ["a"] : [] });
+      const { nonce } = await client.next();
+      client.send({ typeUrl: urlOf(kind), responseNonce: nonce });
+    }
+    const mixed = () => server.status().find(({ nodeId }) => nodeId === "mixed");
+    await until(() => mixed()?.synced === true, "a synced proxy");
+    expect(mixed()!.types).toMatchObject({ cds: { state: "SYNCED" }, eds: { state: "SYNCED" }, lds: { state: "SYNCED" } });
+    expect(Object.keys(server.held("mixed")!).sort()).toEqual(["cds", "eds", "lds"]);
+  });
+
   it("is told by proxy and by resource", async () => {
     const client = open("delta", "DeltaAggregatedResources");
     client.send({ node: { ...node, id: "holder" }, typeUrl: urlOf("clusters") });
