@@ -12,7 +12,8 @@ import { type Followed, followPlugin, nameOf } from "./followed.ts";
 import { createJudge, type JudgeOptions, type WatchedProxy } from "./judgement.ts";
 import { inTheWay } from "./overlap.ts";
 import { createReaches } from "./reach.ts";
-import { candidateShare, changedAtMs, isSplit, type RolloutState, type VersionId, versionFor, versionsKept } from "./state.ts";
+import { createStandIns } from "./stand-ins.ts";
+import { candidateShare, changedAtMs, isSplit, type RolloutState, versionFor, versionsKept } from "./state.ts";
 import { type RolloutProblem, type RolloutStatus, statusOf, tell, trapSentence } from "./status.ts";
 import { createTick, type TickParts } from "./tick.ts";
 import { createTrapCounts, type TrapSummary } from "./trap-counts.ts";
@@ -70,8 +71,6 @@ export interface Rollouts {
 export function createRollouts(options: RolloutsOptions): Rollouts {
   const { clock, log, newest, tickMs = 1_000 } = options;
   const entries = new Map<string, Followed>();
-  /** Versions that proxies would not load where there is none to go back to: something stands in for them. */
-  const unloadable = new Map<string, { readonly version: VersionId | undefined; readonly why: string }>();
   const listeners = new Set<() => void>();
   const notify = (): void => listeners.forEach((listener) => listener());
   const traps = createTrapCounts();
@@ -79,12 +78,13 @@ export function createRollouts(options: RolloutsOptions): Rollouts {
     ...options,
     onChanged(plugin, before, after) {
       reaches.forget(plugin);
-      if (after.stable !== before.stable) unloadable.delete(plugin);
+      if (after.stable !== before.stable) standIns.forget(plugin);
       traps.keepOnly(plugin, versionsKept(after));
       tell(log, plugin, before, after);
       notify();
     },
   });
+  const standIns = createStandIns(versions, log);
   const proxiesOf = (plugin: string): readonly WatchedProxy[] => {
     const object = entries.get(plugin)?.object;
     return object === undefined ? [] : options.proxiesOf(object);
@@ -116,16 +116,11 @@ export function createRollouts(options: RolloutsOptions): Rollouts {
     // At once, not at the next tick: later its own requests would stand among those from before it.
     if (versions.of(plugin).candidate?.version !== before?.version) void judge.look(plugin, entry.object, versions.of(plugin));
   };
-  const noteRefusal = (plugin: string, why: string): void => {
-    const { stable } = versions.of(plugin);
-    const refusal = versions.apply(plugin, { kind: "refused", why, nowMs: clock.nowMs() });
-    if (refusal === undefined || unloadable.get(plugin)?.version === stable) return;
-    unloadable.set(plugin, { version: stable, why });
-    log.warn({ plugin, version: stable, why }, "proxies would not load a plugin, and there is no version before it: its failStrategy says what happens to requests");
-    notify();
-  };
   const tick = createTick({
-    ...options, entries, versions, traps, judge, inTheWayOf: blockersOf, refused: noteRefusal,
+    ...options, entries, versions, traps, judge, inTheWayOf: blockersOf,
+    refused(plugin, why) {
+      if (standIns.refused(plugin, why, clock.nowMs())) notify();
+    },
     refusals() {
       const refusals = options.refusals();
       return (plugin) => refusalIn(refusals, plugin);
@@ -140,7 +135,7 @@ export function createRollouts(options: RolloutsOptions): Rollouts {
     const state = versions.of(plugin);
     return statusOf(plugin, state, {
       proxies: proxiesOf(plugin), isFirst: (address) => isFirst(plugin, address), waitsFor: state.candidate?.waits === true ? blockersOf(plugin) : [], traps: trapsOf(plugin, state),
-      missingMetric: state.candidate === undefined ? undefined : judge.missingMetric(plugin), refusal: refusalIn(refusals, plugin) ?? unloadable.get(plugin)?.why,
+      missingMetric: state.candidate === undefined ? undefined : judge.missingMetric(plugin), refusal: refusalIn(refusals, plugin) ?? standIns.for(plugin, state.stable),
     });
   };
 
@@ -161,7 +156,7 @@ export function createRollouts(options: RolloutsOptions): Rollouts {
         reaches.forget(plugin);
         judge.forget(plugin);
         traps.keepOnly(plugin, new Set());
-        unloadable.delete(plugin);
+        standIns.forget(plugin);
       }
       for (const object of plugins) {
         const known = entries.get(nameOf(object));
@@ -176,9 +171,9 @@ export function createRollouts(options: RolloutsOptions): Rollouts {
     plugin(namespace, name, proxy) {
       const plugin = `${namespace}/${name}`;
       const state = versions.of(plugin);
-      const missing = unloadable.get(plugin);
       const version = versionFor(state, bucketOf(plugin, proxy), reaches.of(plugin));
-      if (missing !== undefined && missing.version === version) return { kind: "unavailable", reason: missing.why };
+      const missing = standIns.for(plugin, version);
+      if (missing !== undefined) return { kind: "unavailable", reason: missing };
       if (isSplit(state)) {
         const [first, rest] = [versions.content(plugin, state.candidate?.version), versions.content(plugin, state.stable)];
         if (first !== undefined && rest !== undefined) return { kind: "split", percent: candidateShare(state), first, rest };
