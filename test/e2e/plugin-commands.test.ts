@@ -66,7 +66,7 @@ describe.runIf(registryBinary)("an open registry", () => {
     const { stdout } = await runScrim(["plugin", "inspect", `oci://${registry.host}/team/look:v2`, "--against", `oci://${registry.host}/team/look:v1`, "-o", "json"]);
     expect(JSON.parse(stdout)).toMatchObject({
       abiVersion: "0.2.1", sdk: "AssemblyScript", manifest: { name: "authz", version: "2.0.0", configSchema: { properties: { cluster: {} } } }, image: { layout: "artifact" },
-      imports: expect.arrayContaining(["env.proxy_http_call"]), callbacks: expect.arrayContaining(["proxy_on_request_headers"]),
+      imports: expect.arrayContaining(["env.proxy_http_call"]), callbacks: expect.arrayContaining(["proxy_on_request_headers"]), otherExports: expect.arrayContaining(["malloc", "memory"]),
       capabilities: { declared: true, wants: ["headers-read", "headers-write", "http-calls", "local-reply"] }, signatures: { found: 0, byKey: null },
       against: { wantsMore: ["headers-read", "http-calls", "local-reply"], wantsLess: [] },
     });

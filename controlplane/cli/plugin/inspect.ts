@@ -105,6 +105,7 @@ export function renderReport(report: PluginReport): string {
     ["sdk", report.sdk ?? "not known"],
     ["imports", list(report.imports)],
     ["callbacks", list(report.callbacks)],
+    ["exports", list(report.otherExports)],
     ["wants", `${list(capabilities.wants)}${capabilities.declared ? " (as its manifest says)" : " (by its imports: it declares nothing)"}`],
     ...(capabilities.importedButNotDeclared.length === 0 ? [] : [["refused", `${list(capabilities.importedButNotDeclared)} (imported and not declared)`] as const]),
     ...(manifest === null ? [] : [["manifest", [manifest.name, manifest.version].filter((each) => each !== undefined).join(" ") || "without a name"] as const]),
