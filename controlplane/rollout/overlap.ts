@@ -3,8 +3,8 @@
 /** A plugin of which a new version is with some proxies now. */
 export interface UnderWay { readonly plugin: string; readonly proxies: readonly { readonly name: string }[] }
 
-/** Returns the plugins whose rollouts share a proxy with these, by name. */
+/** Returns the plugins whose rollouts share a proxy with these, by name. Where none are there yet nobody knows: then all are in the way. */
 export function inTheWay(plugin: string, proxies: readonly { readonly name: string }[], underWay: readonly UnderWay[]): readonly string[] {
   const names = new Set(proxies.map(({ name }) => name));
-  return underWay.filter((other) => other.plugin !== plugin && other.proxies.some(({ name }) => names.has(name))).map((other) => other.plugin).sort();
+  return underWay.filter((other) => other.plugin !== plugin && (names.size === 0 || other.proxies.some(({ name }) => names.has(name)))).map((other) => other.plugin).sort();
 }

@@ -157,6 +157,17 @@ describe("rollouts on the same proxies", () => {
     await until(() => status("b").sharePercent === 50);
   });
 
+  it("wait until it is known which proxies they concern: as the mesh starts none are there", async () => {
+    proxies = { a: [], b: [], c: [] };
+    await allAtOnce();
+    void rollouts.watch(ending.signal);
+    await ticks();
+    expect(status("b").waitsFor).toEqual(["shop/a"]);
+    proxies = { a: [1], b: [2], c: [1] };
+    await until(() => status("b").sharePercent === 50);
+    expect(status("c").waitsFor).toEqual(["shop/a"]);
+  });
+
   it("wait where a plan is mended that could not be read before", async () => {
     const broken = ["a", "b", "c"].map((name) => pluginObject(name, name === "b" ? "{steps: 5}" : PLAN));
     await allAtOnce(broken);
@@ -214,6 +225,20 @@ describe("a trap", () => {
     await ticks();
     expect(status("a")).toMatchObject({ sharePercent: 50, traps: [{ version: stable, count: 1 }, { version: candidate?.version, count: 2 }] });
     told = [trapOf("a", candidate?.version)];
+    await until(() => status("a").history.at(-1)?.outcome === "rolled back");
+  });
+
+  it("that came while the control plane was down takes its version back as well", async () => {
+    const objects = ["a", "b", "c"].map((name) => pluginObject(name));
+    await allAtOnce(objects);
+    const { candidate } = status("a");
+    await until(() => existsSync(join(directory, "rollouts.json")) && readFileSync(join(directory, "rollouts.json"), "utf8").includes(`"version":"${candidate?.version ?? ""}"`));
+    const whileDown = trapOf("a", candidate?.version, nowMs + 1_000);
+    [nowMs, monotonicMs] = [nowMs + 60_000, 0];
+    await started();
+    told = [whileDown];
+    rollouts.update(objects);
+    void rollouts.watch(ending.signal);
     await until(() => status("a").history.at(-1)?.outcome === "rolled back");
   });
 

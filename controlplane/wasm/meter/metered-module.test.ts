@@ -27,6 +27,16 @@ describe("meteredModule", () => {
     expect(first).not.toBe(other);
     expect(first.kind === "module" && first.module).toMatchObject({ sha256: "digest" });
   });
+  it("bears the name of its version where it is served, and is made once for it", () => {
+    const settings = { configuration: "", rootId: "", environment: {}, hostEnvironment: [] };
+    const served = (mark: string) => {
+      const state = withBudget({ kind: "module", module, settings }, () => mark);
+      return state.kind === "module" ? state.module : expect.fail(state.kind);
+    };
+    const [first, again] = [served("81c73599681ea3f"), served("81c73599681ea3f")];
+    expect(again).toBe(first);
+    expect([first.sha256, Buffer.from(first.bytes).includes("81c73599681ea3f"), Buffer.from(served("0123456789abcde").bytes).includes("81c73599681ea3f")]).toEqual(["digest", true, false]);
+  });
   it("takes a plugin out of service that cannot have one", () => {
     const settings = { configuration: "", rootId: "", environment: {}, hostEnvironment: [] };
     expect(withBudget({ kind: "module", module: { sha256: "x", bytes: Uint8Array.of(1, 2, 3) }, settings }, () => "mark")).toMatchObject({ kind: "unavailable", reason: expect.stringContaining("no budget can be given to it") as string });
