@@ -16,6 +16,12 @@ function status(changes: Partial<ProxyStatus>): ProxyStatus {
 }
 
 describe("what the debug pages read", () => {
+  it("is in the order of the streams' names, as istiod's is", () => {
+    const statuses = ["b", "a", "c"].map((pod) => status({ nodeId: `sidecar~10.0.0.7~${pod}.bank~d`, pod, connectionId: "1" }));
+    const sources = debugSources(view, () => ({ status: () => statuses, held: () => undefined }));
+    expect(sources.connections().map(({ pod }) => pod)).toEqual(["a", "b", "c"]);
+  });
+
   it("shows what a proven proxy holds under its own name only, whoever else says to be that node", () => {
     const cluster = createResourceEncoder().encodeResource("clusters", "vault", { name: "vault" });
     const statuses = [status({}), status({ isProven: false, namespace: "shop", metadata: { NAMESPACE: "shop" }, connectionId: "2" })];

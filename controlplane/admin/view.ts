@@ -1,4 +1,5 @@
 // What the admin pages show, read from the running stages when it is asked for.
+import { compareText } from "../model/object.ts";
 import { spiffeId } from "../model/spiffe.ts";
 import { analyzeWorld } from "../store/analyze-world.ts";
 import type { Store } from "../store/store.ts";
@@ -49,7 +50,7 @@ export function debugSources(view: ControlPlaneView, xds: () => Pick<XdsServer, 
     const all = xds()?.status() ?? [];
     const proven = new Set(all.filter(({ isProven }) => isProven).map(({ nodeId }) => nodeId));
     // What is held under a node id is the proven proxy's, whatever namespace somebody else claims who says that he is that node.
-    return all.map((status) => debugConnection(status, () => (status.isProven || !proven.has(status.nodeId) ? xds()?.held(status.nodeId) : undefined)));
+    return all.map((status) => debugConnection(status, () => (status.isProven || !proven.has(status.nodeId) ? xds()?.held(status.nodeId) : undefined))).sort((a, b) => compareText(a.connectionId, b.connectionId));
   };
   return { world: () => view.world(), connections, violations: () => view.violations(), rejections: () => view.proxies() };
 }
