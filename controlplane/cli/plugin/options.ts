@@ -35,6 +35,7 @@ export async function credentialOf(reference: ImageReference, options: RegistryO
     if (options.passwordStdin !== true) throw new CommandFailure(exitCodes.usage, "--username needs --password-stdin: a password on the command line can be read by others.");
     return { kind: "password", username: options.username, password: await passwordOf(options) };
   }
+  if (options.passwordStdin === true) throw new CommandFailure(exitCodes.usage, "--password-stdin needs --username: whose password is it?");
   const { DOCKER_CONFIG: folder, HOME: home } = environment.variables;
   const file = options.dockerConfig ?? (folder === undefined ? join(home ?? "", ".docker", "config.json") : join(folder, "config.json"));
   if (options.dockerConfig === undefined && !existsSync(file)) return undefined;
@@ -61,5 +62,7 @@ function passwordOf(options: RegistryOptions): Promise<string> {
 async function readStdin(): Promise<string> {
   const chunks: Buffer[] = [];
   for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks).toString("utf8").replace(/\r?\n$/, "");
+  const password = Buffer.concat(chunks).toString("utf8").replace(/\r?\n$/, "");
+  if (password === "") throw new CommandFailure(exitCodes.failed, "No password came on standard input: pipe it in, as in: scrim plugin … --password-stdin < password.txt");
+  return password;
 }
