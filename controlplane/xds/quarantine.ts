@@ -6,12 +6,24 @@ import { resourceTypes } from "../snapshot/type-urls.ts";
 import type { AcceptanceBook, BlameChange } from "./acceptance.ts";
 import { holds } from "./distribution.ts";
 import { podOf, recipientOf, type Refresher } from "./refresher.ts";
-import type { StreamSetOptions } from "./stream-set.ts";
+import type { Proxy } from "./node.ts";
 import type { XdsStream } from "./stream.ts";
 import { type Blame, isHeldBack } from "./suspicions.ts";
 
+/** What a quarantine needs of the server around it. */
+export interface QuarantineOptions {
+  readonly clock: { nowMs(): number };
+  readonly log: Record<"warn", (fields: object, message: string) => void>;
+  /** Whether what this proxy says of a content counts for the others. */
+  readonly believes: (proxy: Proxy | undefined) => boolean;
+  /** Whether an Envoy that serves nobody loads this content, as it loads `good`; undefined when that cannot be told. Never rejects. */
+  readonly judge: (resource: EncodedResource, good: EncodedResource | undefined, asker: string) => Promise<boolean | undefined>;
+  /** How long a content that one proxy rejected is kept from the others without such a judgement. */
+  readonly judgementMs: number;
+}
+
 export interface QuarantineParts {
-  readonly options: Pick<StreamSetOptions, "believes" | "clock" | "judge" | "judgementMs" | "log">;
+  readonly options: QuarantineOptions;
   readonly streams: ReadonlySet<XdsStream>;
   readonly book: AcceptanceBook;
   readonly refresher: Pick<Refresher, "markStale">;

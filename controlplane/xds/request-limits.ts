@@ -1,7 +1,18 @@
 // What a stream does not take from its client: requests that name nothing known, or too much.
 import { isQuestion, type StreamRequest } from "./stream-events.ts";
-import type { StreamState } from "./stream-state.ts";
 import type { TypeState } from "./type-state.ts";
+import type { TypeTable } from "./type-table.ts";
+
+/** What a stream has taken on already. */
+export interface Burden {
+  /** The one type that it is for. */
+  readonly only: string | undefined;
+  readonly types: Pick<TypeTable, "get" | "size">;
+  /** By type URL, questions that were asked; how many of them are not answered yet; and answers that have not left. */
+  readonly told: ReadonlyMap<string, string>;
+  readonly asking: number;
+  readonly answers: readonly unknown[];
+}
 
 /** Types of ours, and some room for what else a client may ask (istio.io/debug, …). */
 const MAX_TYPES = 32;
@@ -15,7 +26,7 @@ const MAX_REASON_LENGTH = 4_096;
 const MAX_QUESTIONS = 16;
 
 /** Why a stream ends at this request; undefined when it goes on. */
-export function problemOf(state: StreamState, request: StreamRequest): string | undefined {
+export function problemOf(state: Burden, request: StreamRequest): string | undefined {
   const { typeUrl } = request;
   if (typeUrl === "") return "an ADS request needs a type URL";
   if (typeUrl.length > MAX_NAME_LENGTH || namesIn(request).some((names) => names.some(({ length }) => length > MAX_NAME_LENGTH))) return `a name is longer than ${MAX_NAME_LENGTH} characters`;

@@ -10,7 +10,7 @@ import type { Proxy, ProxyIdentity } from "./node.ts";
 import { contentOf, type ContentSource, createRefresher, recipientOf, type Refresher } from "./refresher.ts";
 import { isQuiet, rejectionsOf, type TypeRejection, type TypeStatus, typeStatuses, worstOf } from "./status.ts";
 import type { Answer, StreamHost, XdsStream } from "./stream.ts";
-import { createQuarantine } from "./quarantine.ts";
+import { createQuarantine, type QuarantineOptions } from "./quarantine.ts";
 import { createTrials, type Risk, type Trials } from "./trials.ts";
 import { createResponseEncoder } from "./wire.ts";
 import { createWriteBudget } from "./write-budget.ts";
@@ -42,7 +42,7 @@ export interface ProxyStatus {
 }
 
 /** What a StreamSet needs; see XdsServerOptions. */
-export interface StreamSetOptions {
+export interface StreamSetOptions extends QuarantineOptions {
   readonly source: ContentSource;
   readonly clock: { nowMs(): number; monotonicMs(): number };
   readonly log: Record<"info" | "warn" | "error", (fields: object, message: string) => void>;
@@ -54,12 +54,6 @@ export interface StreamSetOptions {
   readonly examine: (resources: readonly EncodedResource[], reason: string) => Promise<readonly EncodedResource[]>;
   readonly answer: (typeUrl: string, names: readonly string[], asker: ProxyIdentity | undefined) => Promise<Answer>;
   readonly observer: XdsObserver;
-  /** Whether what this proxy says of a content counts for the others. */
-  readonly believes: (proxy: Proxy | undefined) => boolean;
-  /** Whether an Envoy that serves nobody loads this content, as it loads `good`; undefined when that cannot be told. Never rejects. */
-  readonly judge: (resource: EncodedResource, good: EncodedResource | undefined, asker: string) => Promise<boolean | undefined>;
-  /** How long a content that one proxy rejected is kept from the others without such a judgement. */
-  readonly judgementMs: number;
 }
 
 export interface StreamSet {
