@@ -42,8 +42,6 @@ Environment:
 /** Runs a command line; resolves to the exit code. `launcher` is the script that started this process. */
 export async function main(argv: readonly string[], launcher: string): Promise<number> {
   const terminal = createTerminal();
-  // Whoever reads our output may stop reading: `scrim ps | head -1`.
-  process.stdout.on("error", () => undefined);
   const program = createProgram({ environment: readEnvironment(), installation: installationOf(launcher), terminal, clock: createSystemClock() });
   try {
     await program.parseAsync([...argv], { from: "user" });

@@ -11,7 +11,7 @@ if (existsSync(bundle)) {
   const exitCode = await main(process.argv.slice(2), fileURLToPath(import.meta.url));
   // A pipe takes in what was written only as fast as its reader reads.
   for (const stream of [process.stdout, process.stderr]) await new Promise((resolve) => stream.write("", resolve));
-  process.exit(exitCode);
+  process.exit(exitCode || process.exitCode);
 } else {
   process.stderr.write("scrim: it is not built yet: run `npm run setup` in the repository.\n");
   process.exitCode = 1;

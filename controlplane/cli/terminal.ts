@@ -1,10 +1,38 @@
+import { fstatSync, writeFileSync } from "node:fs";
+
 /** Where commands write; passed in, so that tests can read it. */
 export interface Terminal {
   out(text: string): void;
   err(text: string): void;
 }
 
-/** Returns the process's own standard streams. */
+/**
+ * Returns the process's own standard streams. What a full disk does not take is lost: a mesh goes on without. A command whose output was lost ends with
+ * code 1.
+ */
 export function createTerminal(): Terminal {
-  return { out: (text) => void process.stdout.write(text), err: (text) => void process.stderr.write(text) };
+  return { out: writerTo(process.stdout, () => void (process.exitCode = 1)), err: writerTo(process.stderr, () => undefined) };
+}
+
+function writerTo(stream: NodeJS.WriteStream & { readonly fd: number }, lost: () => void): (text: string) => void {
+  // Whoever reads our output may stop reading: `scrim ps | head -1`.
+  stream.on("error", () => undefined);
+  if (stream.isTTY || !isOnDisk(stream.fd)) return (text) => void stream.write(text);
+  // Each text by itself: a stream that failed once takes nothing any more, also when there is room again.
+  return (text) => {
+    try {
+      writeFileSync(stream.fd, text);
+    } catch {
+      lost();
+    }
+  };
+}
+
+function isOnDisk(fd: number): boolean {
+  try {
+    const stats = fstatSync(fd);
+    return stats.isFile() || stats.isCharacterDevice();
+  } catch {
+    return false;
+  }
 }

@@ -1,8 +1,8 @@
 // Directories of the control plane that cannot be written, while requests flow and the mesh changes. What stands in the way here is a directory
 // in a file's place: that stops whoever runs the tests, root too, as a full or read-only disk does.
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { arrived } from "../../bench/endurance/arrival.ts";
@@ -18,11 +18,12 @@ let ports: ControlPlanePorts;
 let controlPlane: ChildProcess;
 let output = "";
 
-async function start(): Promise<void> {
+/** `log`: where its output goes; a pipe that is read here unless given. */
+async function start(log: number | "pipe" = "pipe"): Promise<void> {
   const { mesh, runtime, state, cache } = world.directories;
   const args = ["serve", mesh, "--runtime", runtime, "--state-dir", state, "--xds-address", `127.0.0.1:${ports.xds}`, "--admin-address", `127.0.0.1:${ports.admin}`];
   output = "";
-  controlPlane = spawn(process.execPath, [scrim, ...args], { stdio: ["ignore", "ignore", "pipe"], env: { ...process.env, SCRIM_CACHE_DIR: cache, SCRIM_LOG_LEVEL: "error" } });
+  controlPlane = spawn(process.execPath, [scrim, ...args], { stdio: ["ignore", log === "pipe" ? "ignore" : log, log], env: { ...process.env, SCRIM_CACHE_DIR: cache, SCRIM_LOG_LEVEL: "debug" } });
   controlPlane.stderr?.on("data", (chunk: Buffer) => (output += chunk.toString("utf8")));
   await eventually("ready", async () => ((await request(`http://127.0.0.1:${ports.admin}/ready`)).status === 200 ? true : undefined));
 }
@@ -73,5 +74,19 @@ describe("a state directory that cannot be written", () => {
     await eventually("the good news", () => (output.includes("can be written again, and everything is kept.") ? true : undefined));
     await traffic.stop();
     expect(traffic.totals().failures).toEqual([]);
+  });
+});
+
+describe("a log on a full disk", () => {
+  it("stops nothing, and a command that cannot tell its answer says so by its code", async () => {
+    await end("SIGTERM");
+    const full = openSync("/dev/full", "w");
+    await start(full);
+    world.write("broken.yaml", "kind: VirtualService\napiVersion: networking.istio.io/v1\nmetadata: {name: broken}\nspec: {hosts: 7}\n");
+    world.change({ route: 4, endpoint: 0 });
+    await arrived(world);
+    expect([controlPlane.exitCode, controlPlane.signalCode]).toEqual([null, null]);
+    expect(spawnSync(process.execPath, [scrim, "version"], { stdio: ["ignore", full, full] }).status).toBe(1);
+    closeSync(full);
   });
 });
