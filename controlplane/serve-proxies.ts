@@ -16,7 +16,8 @@ import type { XdsMetrics } from "./telemetry/xds-metrics.ts";
 import { gatewayCredentials } from "./translate/gateway-credentials.ts";
 import type { PluginModules } from "./translate/ir/modules.ts";
 import type { ProxyClass } from "./translate/ir/proxy-class.ts";
-import { proxyClassOfNode, proxyClassOfPod, type UndescribedProxy, withoutIdentityOf } from "./translate/proxy-class.ts";
+import { proxyClassOfNode, proxyClassOfPod, withoutIdentityOf } from "./translate/proxy-class.ts";
+import { createUndescribedProxies } from "./undescribed-proxies.ts";
 import type { Authenticate } from "./xds/identities.ts";
 import type { Proxy } from "./xds/node.ts";
 import { createScratchEnvoy } from "./xds/scratch-envoy.ts";
@@ -43,13 +44,15 @@ export interface ProxyServing {
 /** Serves each proxy what the pod it proved to be needs. */
 export function serveProxies(settings: ServeSettings, { snapshots, secrets, authenticate, published, debug, metrics, clock, logger }: ProxyServing): XdsServer {
   const encoder = createResourceEncoder();
+  const undescribedProxy = createUndescribedProxies((problem) => logger.warn({}, problem));
   const podOf = ({ identity }: Proxy) => published()?.get("Pod", identity.namespace, identity.pod);
   const resourcesFor = (proxy: Proxy): EncodedResources | undefined => {
     const world = published();
     const pod = podOf(proxy);
     // Under `scrim up` every pod is described; one that is not is on its way or gone. On the plaintext port anybody may come.
-    const undescribed = world !== undefined && pod === undefined && (settings.runtimeDir === undefined || !proxy.isProven);
-    const proxyClass = undescribed ? proxyClassOfNode(world, undescribedProxy(proxy)) : pod && proxyClassOfPod(pod);
+    const isUndescribed = pod === undefined && (settings.runtimeDir === undefined || !proxy.isProven);
+    const described = isUndescribed ? undescribedProxy(proxy) : undefined;
+    const proxyClass = world !== undefined && described !== undefined ? proxyClassOfNode(world, described) : pod && proxyClassOfPod(pod);
     return proxyClass && snapshots.resourcesOf(proxy.isProven ? proxyClass : withoutIdentityOf(proxyClass));
   };
   return createXdsServer({
@@ -97,14 +100,6 @@ function envoyFinder(search: EnvoySearch, logger: Logger): () => Promise<string 
       return undefined;
     }
   };
-}
-
-function undescribedProxy({ identity, node }: Proxy): UndescribedProxy {
-  const { namespace, serviceAccount, pod } = identity;
-  const said = node.metadata["LABELS"];
-  const labels = typeof said === "object" && said !== null ? Object.entries(said).filter((entry): entry is [string, string] => typeof entry[1] === "string") : [];
-  const workload = node.metadata["WORKLOAD_NAME"];
-  return { kind: node.kind, namespace, serviceAccount, workload: typeof workload === "string" ? workload : pod, labels: Object.fromEntries(labels), ip: node.ip };
 }
 
 function secretsNamedBy(listeners: EncodedMap): readonly string[] {

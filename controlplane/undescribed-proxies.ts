@@ -1,0 +1,58 @@
+// consumes: what proxies say of themselves whose pods no document describes
+// produces: what they are taken for, at most so many different things
+// never does: believe where they are from; that is proven, or the plaintext port's
+import { createHash } from "node:crypto";
+import type { UndescribedProxy } from "./translate/proxy-class.ts";
+import type { Proxy } from "./xds/node.ts";
+
+/** What a pod may say of itself, one thing after another, before it is taken for what it said last: each is a class of its own, with content of its own. */
+const MOST_OF_A_POD = 16;
+/** And all that come by the plaintext port together, where anybody may be anything. */
+const MOST_UNPROVEN = 1_000;
+/** Labels of more than this are nobody's. */
+const MAX_LABELS_LENGTH = 16 * 1024;
+
+/** Returns what such a proxy is taken for, for as long as its stream lasts; undefined for one thing too many, of which `warn` is told once. */
+export function createUndescribedProxies(warn: (problem: string) => void): (proxy: Proxy) => UndescribedProxy | undefined {
+  const known = new WeakMap<Proxy, { readonly answer: UndescribedProxy | undefined }>();
+  const pods = new Map<string, { readonly said: Set<string>; last: UndescribedProxy }>();
+  const unproven = new Set<string>();
+  let isWarned = false;
+  const heard = (proxy: Proxy): UndescribedProxy | undefined => {
+    const now = describe(proxy);
+    if (now === undefined) return undefined;
+    const text = createHash("sha256").update(JSON.stringify(now)).digest("base64");
+    if (!proxy.isProven) return take(unproven, text, MOST_UNPROVEN) ? now : undefined;
+    const key = `${now.namespace}/${proxy.identity.pod}`;
+    const pod = pods.get(key) ?? { said: new Set<string>(), last: now };
+    pods.set(key, pod);
+    if (take(pod.said, text, MOST_OF_A_POD)) pod.last = now;
+    return pod.last;
+  };
+  return (proxy) => {
+    let kept = known.get(proxy);
+    if (kept === undefined) known.set(proxy, kept = { answer: heard(proxy) });
+    if (kept.answer === undefined && !isWarned) {
+      isWarned = true;
+      warn(`${proxy.node.id} is not served: its labels are longer than ${MAX_LABELS_LENGTH} characters, or more than ${MOST_UNPROVEN} different proxies came by the plaintext port; restart the control plane to begin anew.`);
+    }
+    return kept.answer;
+  };
+}
+
+/** Whether the text is one of so many. */
+function take(texts: Set<string>, text: string, most: number): boolean {
+  if (texts.has(text)) return true;
+  if (texts.size >= most) return false;
+  texts.add(text);
+  return true;
+}
+
+function describe({ identity, node }: Proxy): UndescribedProxy | undefined {
+  const { namespace, serviceAccount, pod } = identity;
+  const said = node.metadata["LABELS"];
+  const labels = typeof said === "object" && said !== null ? Object.fromEntries(Object.entries(said).filter((entry): entry is [string, string] => typeof entry[1] === "string")) : {};
+  if (JSON.stringify(labels).length > MAX_LABELS_LENGTH) return undefined;
+  const workload = node.metadata["WORKLOAD_NAME"];
+  return { kind: node.kind, namespace, serviceAccount, workload: typeof workload === "string" ? workload : pod, labels, ip: node.ip };
+}
