@@ -3,7 +3,7 @@ import type { EncodedMap, EncodedResource } from "../snapshot/encode.ts";
 import type { ResourceKind } from "../snapshot/resources.ts";
 import { resourceKinds } from "../snapshot/type-urls.ts";
 import type { ContentMaps } from "./stream-events.ts";
-import { type Blame, createSuspicions, isHeldBack, type Refusal, type Suspicion } from "./suspicions.ts";
+import { type Blame, createSuspicions, isHeldBack, type NamedContent, type Refusal, type Suspicion } from "./suspicions.ts";
 
 /** A content that some proxy rejected and that is kept from others, or from that proxy alone. */
 export interface Withheld extends Pick<Suspicion, "resource" | "reason" | "atMs" | "blame"> {}
@@ -26,7 +26,7 @@ export interface AcceptanceBook {
   /** An Envoy that serves nobody loads this content, or does not; undefined: that could not be found out in time. Undefined when nobody asks any more. */
   noteJudged(version: string, loads: boolean | undefined): BlameChange | undefined;
   /** The last content under the name that proxies of the class accepted, other than this one. */
-  goodInsteadOf(classKey: string, resource: EncodedResource): EncodedResource | undefined;
+  goodInsteadOf(classKey: string, resource: NamedContent): EncodedResource | undefined;
   /** Some proxy left. What classes had of which none was `here` for a while is forgotten: theirs may have been pods that are gone for ever. */
   noteClosed(here: () => ReadonlySet<string>): void;
   /** The contents of what was published that this recipient does not get. */
@@ -60,7 +60,7 @@ export function createAcceptanceBook({ monotonicMs }: { monotonicMs(): number })
     return record;
   };
   /** A content that was rejected and that nobody has taken is nobody's last good one. */
-  const isDoubtful = ({ version }: EncodedResource): boolean => suspicions.of(version)?.isAccepted === false;
+  const isDoubtful = ({ version }: NamedContent): boolean => suspicions.of(version)?.isAccepted === false;
   const goodInsteadOf: AcceptanceBook["goodInsteadOf"] = (classKey, { kind, name, version }) => {
     const record = classes.get(classKey);
     const good = record?.good.get(kind)?.get(name);
@@ -122,11 +122,13 @@ export function createAcceptanceBook({ monotonicMs }: { monotonicMs(): number })
   };
 }
 
-/** What stands in `earlier` is replaced by what the class has accepted under that name since, and nobody rejected. */
+/** What stands in `earlier` is replaced by what the class has accepted under that name since, and nobody rejected; with the name it goes. */
 function keepEarlier({ earlier }: ClassRecord, kind: ResourceKind, basis: EncodedMap, isSuspected: (resource: EncodedResource) => boolean): void {
   for (const [address, { kind: of, name }] of earlier) {
-    const now = of === kind ? basis.get(name) : undefined;
-    if (now !== undefined && !isSuspected(now)) earlier.set(address, now);
+    if (of !== kind) continue;
+    const now = basis.get(name);
+    if (now === undefined) earlier.delete(address);
+    else if (!isSuspected(now)) earlier.set(address, now);
   }
 }
 
@@ -134,7 +136,7 @@ function addressOf(kind: ResourceKind, name: string): string {
   return `${kind}/${name}`;
 }
 
-function isPublished(published: ContentMaps, { kind, name, version }: EncodedResource): boolean {
+function isPublished(published: ContentMaps, { kind, name, version }: NamedContent): boolean {
   return published[kind].get(name)?.version === version;
 }
 

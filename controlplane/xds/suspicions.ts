@@ -13,8 +13,11 @@ export function isHeldBack(blame: Blame | undefined): boolean {
   return blame === "examined" || blame === "content" || blame === "repeated";
 }
 
+/** A content, told without its bytes: what nobody has any more is not to be held for having been rejected once. */
+export type NamedContent = Pick<EncodedResource, "kind" | "name" | "version">;
+
 export interface Suspicion {
-  readonly resource: EncodedResource;
+  readonly resource: NamedContent;
   /** Of the last proxy that rejected it, what it said, and when. */
   readonly classKey: string;
   readonly reason: string;
@@ -44,7 +47,7 @@ export interface Suspicions {
   of(version: string): Suspicion | undefined;
   all(): Iterable<Suspicion>;
   /** The suspicion after a rejection. */
-  refuse(resource: EncodedResource, refusal: Refusal): Suspicion;
+  refuse(resource: NamedContent, refusal: Refusal): Suspicion;
   /** Another Envoy has said whether it loads the content; undefined: that could not be found out in time. */
   judge(version: string, loads: boolean | undefined): Suspicion | undefined;
   /** A proxy has taken the content. */
@@ -66,13 +69,13 @@ export function createSuspicions(): Suspicions {
     get size() { return known.size; },
     of: (version) => known.get(version),
     all: () => known.values(),
-    refuse(resource, { pod, isBelieved, isHeldByAnother, classKey, reason, atMs }) {
-      const before = known.get(resource.version);
+    refuse({ kind, name, version }, { pod, isBelieved, isHeldByAnother, classKey, reason, atMs }) {
+      const before = known.get(version);
       const witnesses = isBelieved ? new Set(before?.witnesses).add(pod) : (before?.witnesses ?? NOBODY);
       const blame = blameAfter(before, witnesses, isBelieved, isHeldByAnother);
       // What somebody unknown says takes no other's word away.
       const said = isBelieved || before === undefined ? { classKey, reason, atMs } : before;
-      return put({ resource, classKey: said.classKey, reason: said.reason, atMs: said.atMs, blame, witnesses, refusedBy: new Set(before?.refusedBy).add(pod), isAccepted: isHeldByAnother || before?.isAccepted === true });
+      return put({ resource: { kind, name, version }, classKey: said.classKey, reason: said.reason, atMs: said.atMs, blame, witnesses, refusedBy: new Set(before?.refusedBy).add(pod), isAccepted: isHeldByAnother || before?.isAccepted === true });
     },
     judge(version, loads) {
       const before = known.get(version);
