@@ -14,7 +14,7 @@ import { createDiskNews, createKeptFile } from "./disk/kept-file.ts";
 import { createPluginRollouts, createPlugins, surroundingsOf } from "./plugin-stage.ts";
 import { markOfVersion, type Rollouts } from "./rollout/rollouts.ts";
 import { type Inputs, serveProxies } from "./serve-proxies.ts";
-import { createConcerns } from "./concerned-proxies.ts";
+import { createConcernedProxies } from "./concerned-proxies.ts";
 import type { Installation } from "./settings/installation.ts";
 import type { ServeSettings } from "./settings/settings.ts";
 import { SCRIM_VERSION } from "./settings/version.ts";
@@ -119,7 +119,7 @@ export function createControlPlane(settings: ServeSettings, deps: ControlPlaneDe
   const changes = { tokenFile: join(settings.stateDir, "admin-token"), token: randomBytes(32).toString("hex"), rollout: rollouts.act };
   const tokenFile = createKeptFile({ path: changes.tokenFile, content: () => `${changes.token}\n`, ...keeping, quietMs: 0 });
   const admin = createAdminServer({
-    view, metrics: deps.metrics, address: settings.adminAddress, runsLocally: settings.runtimeDir !== undefined, debug, authenticate, rollouts: rollouts.status, changes, concerns: createConcerns(() => running.inputs),
+    view, metrics: deps.metrics, address: settings.adminAddress, runsLocally: settings.runtimeDir !== undefined, debug, authenticate, rollouts: rollouts.status, changes, concerned: createConcernedProxies(() => running.inputs, clock),
   });
 
   return {

@@ -86,7 +86,7 @@ describe("createAdminServer", () => {
   const changes = { tokenFile: "/state/admin-token", token: "secret", rollout: (plugin: string, verb: string) => (plugin === "shop/header" ? void asked.push(verb) : `there is no WasmPlugin ${plugin}`) };
 
   async function ask(path: string, { view = viewOf(), host, method = "GET", token, origin, site }: { view?: ControlPlaneView; host?: string; method?: string; token?: string; origin?: string; site?: string } = {}): Promise<{ status: number; body: string }> {
-    server = createAdminServer({ view, metrics: createMetrics(), address: { address: "127.0.0.1", port: 0 }, runsLocally: true, debug, authenticate, rollouts: () => [], changes, concerns: () => undefined });
+    server = createAdminServer({ view, metrics: createMetrics(), address: { address: "127.0.0.1", port: 0 }, runsLocally: true, debug, authenticate, rollouts: () => [], changes, concerned: { concerns: () => undefined, find: async () => undefined } });
     const { address, port } = await server.start();
     return new Promise((resolve, reject) => {
       const call = request({ host: address, port, path, method, headers: { host: host ?? `${address}:${port}`, ...(token === undefined ? {} : { authorization: `Bearer ${token}` }), ...(origin === undefined ? {} : { origin }), ...(site === undefined ? {} : { "sec-fetch-site": site }) } }, (response) => {
@@ -133,7 +133,7 @@ describe("createAdminServer", () => {
     [403, "GET /debug/syncz HTTP/1.0"], [400, "GET /debug/syncz HTTP/1.1"], [400, "GET /debug/syncz HTTP/1.1\r\nHost: 127.0.0.1\r\nHost: evil.example"], [400, "GET /metrics HTTP/1.1\r\nHost: evil.example\r\nHost: 127.0.0.1"],
     [400, "GET /debug/syncz HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 5"], [405, "OPTIONS * HTTP/1.1\r\nHost: 127.0.0.1"], [400, "PRI * HTTP/2.0"],
   ])("answers %d to what no browser sends: %j", async (status, head) => {
-    server = createAdminServer({ view: viewOf(), metrics: createMetrics(), address: { address: "127.0.0.1", port: 0 }, runsLocally: true, debug, authenticate, rollouts: () => [], changes, concerns: () => undefined });
+    server = createAdminServer({ view: viewOf(), metrics: createMetrics(), address: { address: "127.0.0.1", port: 0 }, runsLocally: true, debug, authenticate, rollouts: () => [], changes, concerned: { concerns: () => undefined, find: async () => undefined } });
     const { address, port } = await server.start();
     const answer = await new Promise<string>((resolve, reject) => {
       const socket = connect(port, address, () => socket.write(`${head}\r\nConnection: close\r\n\r\n`));

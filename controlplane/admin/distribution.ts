@@ -2,7 +2,7 @@
 import { contentHash } from "../model/content-hash.ts";
 import type { Kind } from "../model/kinds.ts";
 import { isKind } from "../model/kinds.ts";
-import { objectKey } from "../model/object.ts";
+import { objectKey, type ObjectRef } from "../model/object.ts";
 import { type ConnectedProxy, type ControlPlaneView, type Distribution, syncTypes } from "./contract.ts";
 
 /** Whether the content a proxy was made from read an object; undefined where that is not known, and then it counts as concerned. */
@@ -10,9 +10,9 @@ export type Concerns = (proxy: ConnectedProxy, kind: Kind, namespace: string, na
 
 /** Returns how far `Kind/namespace/name` (or `Kind/name`) has got; undefined for a text that names no kind of the mesh. */
 export function distributionOf(view: ControlPlaneView, object: string, concerns: Concerns): Distribution | undefined {
-  const [kind = "", ...rest] = object.split("/");
-  const [namespace, name] = rest.length === 1 ? ["", rest[0]] : rest;
-  if (!isKind(kind) || name === undefined || namespace === undefined || rest.length > 2) return undefined;
+  const named = namedObject(object);
+  if (named === undefined) return undefined;
+  const { kind, namespace, name } = named;
   const key = objectKey({ kind, namespace, name });
   const found = view.world()?.get(kind, namespace, name);
   const problem = view.violations().find((violation) => violation.object === key && violation.severity !== "warning");
@@ -28,6 +28,13 @@ export function distributionOf(view: ControlPlaneView, object: string, concerns:
     reached: concerned.length - waiting.length,
     waiting,
   };
+}
+
+/** Returns the object that such a text names. */
+export function namedObject(text: string): ObjectRef | undefined {
+  const [kind = "", ...rest] = text.split("/");
+  const [namespace, name] = rest.length === 1 ? ["", rest[0]] : rest;
+  return !isKind(kind) || name === undefined || namespace === undefined || rest.length > 2 ? undefined : { kind, namespace, name };
 }
 
 /** Why a proxy has not got there; nothing when it has. */

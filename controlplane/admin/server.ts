@@ -11,7 +11,8 @@ import { type AdminChanges, answerChange } from "./changes.ts";
 import type { ControlPlaneView } from "./contract.ts";
 import { type DebugCaller, type DebugScope, scopeOf } from "./debug/access.ts";
 import { debugHelp, debugPage, type DebugSources } from "./debug/pages.ts";
-import { type Concerns, distributionOf } from "./distribution.ts";
+import type { ObjectRef } from "../model/object.ts";
+import { type Concerns, distributionOf, namedObject } from "./distribution.ts";
 import { inTurns, jsonPieces } from "./json-pieces.ts";
 import { buildProxyStatus } from "./proxy-status.ts";
 import { buildSyncReport } from "./sync-report.ts";
@@ -28,7 +29,7 @@ export interface AdminServerOptions {
   readonly authenticate: (token: string) => { readonly namespace: string } | undefined;
   readonly rollouts: () => readonly RolloutStatus[];
   readonly changes: AdminChanges;
-  readonly concerns: Concerns;
+  readonly concerned: { readonly concerns: Concerns; find(object: ObjectRef): Promise<void> };
 }
 
 export interface AdminServer {
@@ -60,7 +61,7 @@ export function createAdminServer(options: AdminServerOptions): AdminServer {
 }
 
 /** The pages by path; each is cheap and changes nothing. */
-function createPages({ view, metrics, runsLocally, debug, rollouts, changes, concerns }: AdminServerOptions): ReadonlyMap<string, Page> {
+function createPages({ view, metrics, runsLocally, debug, rollouts, changes, concerned }: AdminServerOptions): ReadonlyMap<string, Page> {
   const inIstiosForm = debugHelp().map(({ name, help }) => [`/debug/${name}`, { for: "namespace", help, answer: (query, scope) => debugAnswer(name, query, scope, debug) }] as const satisfies readonly [string, Page]);
   return new Map<string, Page>([
     ["/ready", { for: "all", help: "200 once the sources are read", answer: () => (view.isReady() ? text(200, "ready\n") : text(503, "not ready: the sources are being read\n")) }],
@@ -72,8 +73,10 @@ function createPages({ view, metrics, runsLocally, debug, rollouts, changes, con
     ["/debug/violations", { for: "mesh", help: "what is wrong with the documents", answer: () => json(200, view.violations()) }],
     ["/debug/proxies", { for: "mesh", help: "every proxy with its addresses and how far it is in sync", answer: () => json(200, buildProxyStatus(view)) }],
     ["/debug/rollouts", { for: "mesh", help: "which versions of each plugin are served, and where the token for changes is", answer: () => json(200, { tokenFile: changes.tokenFile, rollouts: rollouts() }) }],
-    ["/debug/distribution", { for: "mesh", help: "how far an object has got; ?object=KIND/NAMESPACE/NAME", answer: (query) => {
-      const distribution = distributionOf(view, query.get("object") ?? "", concerns);
+    ["/debug/distribution", { for: "mesh", help: "how far an object has got; ?object=KIND/NAMESPACE/NAME", answer: async (query) => {
+      const object = query.get("object") ?? "", named = namedObject(object);
+      if (named !== undefined) await concerned.find(named);
+      const distribution = distributionOf(view, object, concerned.concerns);
       return distribution === undefined ? text(400, "give the object: ?object=KIND/NAMESPACE/NAME, as in VirtualService/default/reviews\n") : json(200, distribution);
     } }],
     ...inIstiosForm,

@@ -56,7 +56,7 @@ export function createPublisher<Inputs, ProxyClass>({ snapshots, inputs, publish
     callOff = undefined;
     begin();
     if (making === undefined) return;
-    if (making.preparation.advance(budgetOf(making.slices++, clock))) {
+    if (making.preparation.advance(sliceBudget(making.slices++, clock))) {
       const { preparation, inputs: made } = making;
       making = undefined;
       preparation.publish();
@@ -83,11 +83,12 @@ export function createPublisher<Inputs, ProxyClass>({ snapshots, inputs, publish
 
 /** Publishes what is prepared, in slices too; resolves when it is handed out. For the first, which nobody is served yet. */
 export async function publishAwaited(preparation: Preparation, clock: { monotonicMs(): number }): Promise<void> {
-  for (let slices = 0; !preparation.advance(budgetOf(slices, clock)); slices++) await new Promise<void>((resolve) => afterImmediate(resolve));
+  for (let slices = 0; !preparation.advance(sliceBudget(slices, clock)); slices++) await new Promise<void>((resolve) => afterImmediate(resolve));
   preparation.publish();
 }
 
-function budgetOf(slices: number, clock: { monotonicMs(): number }): SliceBudget {
+/** How long the next slice of some work may take, after so many. */
+export function sliceBudget(slices: number, clock: { monotonicMs(): number }): SliceBudget {
   return { budgetMs: SLICE_MS * (1 + LONGER_BY * slices), nowMs: () => clock.monotonicMs() };
 }
 
