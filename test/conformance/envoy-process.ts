@@ -81,6 +81,16 @@ export async function until(condition: () => boolean | Promise<boolean>, what: s
   throw new Error(`waited in vain for ${what}\n${evidence().slice(-4_000)}`);
 }
 
+/** The bootstrap's cluster `xds`, for a control plane on a plaintext port of this machine. */
+export function plaintextXdsCluster(port: number): unknown {
+  const http2 = { "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions", explicit_http_config: { http2_protocol_options: {} } };
+  return {
+    name: "xds", type: "STATIC",
+    load_assignment: { cluster_name: "xds", endpoints: [{ lb_endpoints: [{ endpoint: { address: { socket_address: { address: "127.0.0.1", port_value: port } } } }] }] },
+    typed_extension_protocol_options: { "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": http2 },
+  };
+}
+
 function bootstrap({ xds, rootPem, token, nodeId, metadata }: EnvoyOptions): unknown {
   const tls = {
     "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",

@@ -7,7 +7,7 @@ import { createSystemClock } from "../../controlplane/telemetry/clock.ts";
 import { createResourceCache } from "../../controlplane/xds/resource-cache.ts";
 import { createXdsServer, type XdsServer } from "../../controlplane/xds/server.ts";
 import { durationFromMs, packAny } from "../../protos/codec.ts";
-import { type EnvoyProcess, startEnvoyWith, until } from "./envoy-process.ts";
+import { type EnvoyProcess, plaintextXdsCluster, startEnvoyWith, until } from "./envoy-process.ts";
 
 const silent = { info: () => undefined, warn: () => undefined, error: (fields: object) => console.error(fields) };
 
@@ -34,13 +34,7 @@ function bootstrapFor({ apiType, isAggregated }: Variant, port: number): unknown
     node: { id: `sidecar~127.0.0.1~${apiType}-${isAggregated}.shop~shop.svc`, cluster: "test" },
     admin: { address: { socket_address: { address: "127.0.0.1", port_value: 0 } } },
     dynamic_resources: { lds_config: source, cds_config: source, ...(isAggregated && { ads_config: grpc }) },
-    static_resources: {
-      clusters: [{
-        name: "xds", type: "STATIC",
-        load_assignment: { cluster_name: "xds", endpoints: [{ lb_endpoints: [{ endpoint: { address: { socket_address: { address: "127.0.0.1", port_value: port } } } }] }] },
-        typed_extension_protocol_options: { "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": { "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions", explicit_http_config: { http2_protocol_options: {} } } },
-      }],
-    },
+    static_resources: { clusters: [plaintextXdsCluster(port)] },
   };
 }
 

@@ -11,7 +11,7 @@ import { createScratchEnvoy } from "../../controlplane/xds/scratch-envoy.ts";
 import { createXdsServer, type XdsServer } from "../../controlplane/xds/server.ts";
 import { discoveryMethods } from "../../controlplane/xds/services.ts";
 import { packAny } from "../../protos/codec.ts";
-import { type EnvoyProcess, startEnvoyWith, until } from "./envoy-process.ts";
+import { type EnvoyProcess, plaintextXdsCluster, startEnvoyWith, until } from "./envoy-process.ts";
 import { openRawClient, type RawClient } from "./raw-client.ts";
 
 const binary = process.env["ENVOY_PATH"] ?? join(process.env["SCRIM_CACHE_DIR"] ?? join(homedir(), ".cache", "scrim"), "envoy", "1.40.0", "envoy");
@@ -66,13 +66,7 @@ async function startProxy(name: string): Promise<EnvoyProcess> {
       lds_config: { ads: {}, resource_api_version: "V3" }, cds_config: { ads: {}, resource_api_version: "V3" },
       ads_config: { api_type: "DELTA_GRPC", transport_api_version: "V3", grpc_services: [{ envoy_grpc: { cluster_name: "xds" } }] },
     },
-    static_resources: {
-      clusters: [{
-        name: "xds", type: "STATIC",
-        load_assignment: { cluster_name: "xds", endpoints: [{ lb_endpoints: [{ endpoint: { address: { socket_address: { address: "127.0.0.1", port_value: server.plaintextAddress()!.port } } } }] }] },
-        typed_extension_protocol_options: { "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": { "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions", explicit_http_config: { http2_protocol_options: {} } } },
-      }],
-    },
+    static_resources: { clusters: [plaintextXdsCluster(server.plaintextAddress()!.port)] },
   });
   envoys.push(envoy);
   return envoy;

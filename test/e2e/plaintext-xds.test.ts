@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { resourceTypes } from "../../controlplane/snapshot/type-urls.ts";
 import { discoveryMethods } from "../../controlplane/xds/services.ts";
 import { decode } from "../../protos/codec.ts";
-import { type EnvoyProcess, startEnvoyWith } from "../conformance/envoy-process.ts";
+import { type EnvoyProcess, plaintextXdsCluster, startEnvoyWith } from "../conformance/envoy-process.ts";
 import { openRawClient } from "../conformance/raw-client.ts";
 import { eventually, request, scrim } from "./mesh.ts";
 import { freePort } from "./probe-envoy.ts";
@@ -104,13 +104,7 @@ describe.each(variants)("an Envoy without TLS and without secrets: $name", ({ ap
       node: { ...node, id: node.id.replace(podIp, ownIp).replace("guest-0", `guest-${host}`) }, admin: { address: { socket_address: { address: "127.0.0.1", port_value: 0 } } },
       dynamic_resources: { lds_config: source, cds_config: source, ads_config: grpc },
       bootstrap_extensions: [{ name: "envoy.bootstrap.internal_listener", typed_config: { "@type": "type.googleapis.com/envoy.extensions.bootstrap.internal_listener.v3.InternalListener" } }],
-      static_resources: {
-        clusters: [{
-          name: "xds", type: "STATIC",
-          load_assignment: { cluster_name: "xds", endpoints: [{ lb_endpoints: [{ endpoint: { address: { socket_address: { address: "127.0.0.1", port_value: xdsPort } } } }] }] },
-          typed_extension_protocol_options: { "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": { "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions", explicit_http_config: { http2_protocol_options: {} } } },
-        }],
-      },
+      static_resources: { clusters: [plaintextXdsCluster(xdsPort)] },
     });
   });
   afterAll(() => envoy.stop());
