@@ -114,7 +114,7 @@ describe("a proxy that rejects what is good", () => {
     const proxy = await startProxy("proxy");
     await until(() => server.status().length === 2 && server.status().every(({ synced }) => synced), "both", proxy.log);
     const address = (await proxy.listener("main"))!;
-    expect(await markAt(address)).toBe("1");
+    await until(async () => (await markAt(address).catch(() => null)) === "1", "the listener to listen", proxy.log);
     setMark("2");
     publish();
     expect(await answer(liar, "I do not like it")).not.toEqual([first]);
