@@ -90,14 +90,15 @@ function runningPods(world: World, proxies: readonly ProxyStatus[]): ReadonlySet
   return new Set(proxies.flatMap(({ namespace, pod }) => world.get("Pod", namespace, pod)?.spec.status?.podIP ?? []));
 }
 
-function refusalsOf(proxies: readonly ProxyStatus[]): Refusals {
+/** Why proxies do not take a plugin's version, where it is the version's fault or nobody could tell; what one proxy alone rejects, or is being looked into, takes nothing back. */
+export function refusalsOf(proxies: readonly ProxyStatus[]): Refusals {
   const refusing = proxies.filter(({ rejections }) => rejections.length > 0);
   return (plugin, sinceMs) => {
     if (refusing.length === 0) return undefined;
     const [namespace = "", name = ""] = plugin.split("/");
     const resource = pluginFilterName(namespace, name);
     for (const proxy of refusing) {
-      const refusal = proxy.rejections.find(({ resources, atMs }) => atMs >= sinceMs && resources.includes(resource));
+      const refusal = proxy.rejections.find(({ resources, atMs, blame }) => atMs >= sinceMs && blame !== "proxy" && blame !== "examined" && resources.includes(resource));
       if (refusal !== undefined) return `${proxy.pod}.${proxy.namespace} refused it: ${refusal.message}`;
     }
     return undefined;

@@ -1,0 +1,20 @@
+import { expect, it } from "vitest";
+import { refusalsOf } from "./plugin-stage.ts";
+import { pluginFilterName } from "./translate/resolve/wasm-plugin.ts";
+import type { ProxyStatus } from "./xds/stream-set.ts";
+
+const refusing = (blame: ProxyStatus["rejections"][number]["blame"], atMs = 5): ProxyStatus =>
+  ({ pod: "web-1", namespace: "shop", rejections: [{ type: "ecds", resources: [pluginFilterName("shop", "stamp")], message: "no such import", atMs, blame }] }) as unknown as ProxyStatus;
+
+it.each(["content", "repeated", "unconfirmed"] as const)("a rejection that is %s takes a version back", (blame) => {
+  expect(refusalsOf([refusing(blame)])("shop/stamp", 5)).toBe("web-1.shop refused it: no such import");
+});
+
+it.each(["proxy", "examined"] as const)("one proxy's word that is %s takes nothing back from the others", (blame) => {
+  expect(refusalsOf([refusing(blame)])("shop/stamp", 0)).toBeUndefined();
+});
+
+it("what another plugin or an earlier version was rejected for takes nothing back", () => {
+  expect(refusalsOf([refusing("content")])("shop/other", 0)).toBeUndefined();
+  expect(refusalsOf([refusing("content")])("shop/stamp", 6)).toBeUndefined();
+});
