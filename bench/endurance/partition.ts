@@ -81,7 +81,7 @@ async function cutAndHeal(minutes: number, stage: Stage): Promise<Omit<Partition
   relay.fallSilent();
   await changeMeanwhile(minutes, stage);
   const during = relay.take();
-  const streamsAtTheEnd = (JSON.parse(await controlPlane.page("/debug/proxies")) as { sync: Record<string, string> }[]).filter(({ sync }) => Object.values(sync).some((state) => state !== "NOT SENT")).length;
+  const streamsAtTheEnd = (JSON.parse(await controlPlane.page("/debug/syncz")) as unknown[]).length;
   const healedMs = machineMs();
   relay.heal();
   print(`${new Date().toISOString()} healed`);
