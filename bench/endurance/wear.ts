@@ -104,7 +104,7 @@ async function passTime(changes: number, apartMs: number, stage: Stage, print: (
 
 /** One change, and what else its number says. */
 async function happen(change: number, stage: Stage): Promise<void> {
-  const { world, proxies, happened, open } = stage;
+  const { world, happened } = stage;
   const isDue = (what: keyof typeof EVERY): boolean => {
     if (change % EVERY[what] !== 0) return false;
     happened[what] = (happened[what] ?? 0) + 1;
@@ -119,19 +119,27 @@ async function happen(change: number, stage: Stage): Promise<void> {
   if (change % EVERY.brokenFile === EVERY.brokenFile / 2) world.write("broken.yaml", "");
   if (isDue("badPlugin")) world.write("bad-plugin.yaml", badPlugin(world, change));
   if (change % EVERY.badPlugin === EVERY.badPlugin / 2) world.write("bad-plugin.yaml", "");
-  if (isDue("pod")) {
-    const index = (change / EVERY.pod) % proxies.length;
+  move(change, stage, isDue);
+  if (isDue("page")) await stage.controlPlane.page(PAGES[(change / EVERY.page) % PAGES.length] ?? "/metrics");
+}
+
+/** Proxies go for ever, come back, or reject what they are sent next. */
+function move(change: number, { world, proxies, open }: Stage, isDue: (what: keyof typeof EVERY) => boolean): void {
+  const chosen = (every: number): number => Math.floor(change / every) % proxies.length;
+  const isReplaced = isDue("pod");
+  if (isReplaced) {
+    const index = chosen(EVERY.pod);
     proxies[index]?.disconnect();
     world.replaceGuest(index);
     proxies[index] = open(index);
   }
-  if (isDue("reconnect")) {
-    const proxy = proxies[(change / EVERY.reconnect) % proxies.length];
+  // Not both at once: a client of grpc-js that is closed while it connects leaves its connection open.
+  if (!isReplaced && isDue("reconnect")) {
+    const proxy = proxies[chosen(EVERY.reconnect)];
     proxy?.disconnect();
     proxy?.connect();
   }
-  if (isDue("rejection")) proxies[(change / EVERY.rejection) % proxies.length]?.rejectNext();
-  if (isDue("page")) await stage.controlPlane.page(PAGES[(change / EVERY.page) % PAGES.length] ?? "/metrics");
+  if (isDue("rejection")) proxies[chosen(EVERY.rejection)]?.rejectNext();
 }
 
 /** A module that is none, under a name that was never there before. */

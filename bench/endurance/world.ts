@@ -2,7 +2,7 @@
 // produces: a small mesh: its files, its applications in this process, and a real Envoy beside each
 // never does: run the control plane
 import { randomBytes, randomInt } from "node:crypto";
-import { copyFileSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import { dirname, join } from "node:path";
 import { buildBootstrap, CONTROL_PLANE_SERVER_NAME } from "../../controlplane/bootstrap/bootstrap.ts";
@@ -198,8 +198,8 @@ spec:
 /** Returns the URL of a module that differs from those before by a custom section, which no engine runs. */
 function moduleOf(base: string, version: number): string {
   const path = join(base, "modules", `stamp-${version}.wasm`);
+  if (existsSync(path)) return `file://${path}`;
   mkdirSync(dirname(path), { recursive: true });
-  copyFileSync(PLUGIN, path);
   const name = Buffer.from("version"), content = Buffer.from(String(version).padStart(8, "0"));
   const section = Buffer.concat([Buffer.from([name.length]), name, content]);
   writeFileSync(path, Buffer.concat([readFileSync(PLUGIN), Buffer.from([0, section.length]), section]));
