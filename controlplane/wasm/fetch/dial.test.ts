@@ -1,6 +1,8 @@
 import http from "node:http";
+import https from "node:https";
 import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
+import { TestIdentities } from "../../../test/e2e/test-identities.ts";
 import { type ForwardProxy, startForwardProxy } from "../../../test/fakes/forward-proxy.ts";
 import { readOutboundProxies } from "../../model/outbound-proxy.ts";
 import { createAddressPolicy } from "./address-policy.ts";
@@ -70,6 +72,17 @@ describe("through a proxy", () => {
     for (const url of ["http://10.0.0.1/", "http://169.254.169.254/", "http://0xa9fea9fe/", "http://[::ffff:10.0.0.1]/", "https://167772161/"]) expect(await get(url, variables)).toMatchObject({ kind: "failed", message: expect.stringContaining("--allow-fetch-from") as string });
     expect(await get(`http://127.0.0.1:${port}/`, variables)).toMatchObject({ kind: "answer", status: 200 });
     expect(proxy.asked).toEqual([]);
+  });
+
+  it("a proxy that is spoken to by TLS has to prove its own name, not that of the server behind it", async () => {
+    const { certificate, key } = new TestIdentities().ofUri("spiffe://a/stranger");
+    const names: string[] = [];
+    const server = https.createServer({ cert: certificate, key, SNICallback: (name, done) => void (names.push(name), done(null)) });
+    open.push({ close: () => void (server.close(), server.closeAllConnections()) });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const proxy = `https://localhost:${(server.address() as AddressInfo).port}`;
+    for (const url of ["http://plugins.test/", "https://plugins.test/"]) expect(await get(url, { http_proxy: proxy, https_proxy: proxy }, ["127.0.0.0/8", "::1"])).toMatchObject({ kind: "failed", message: expect.stringContaining("certificate") as string });
+    expect(names).toEqual(["localhost", "localhost"]);
   });
 
   it("an answer of the tunnel that never comes ends with the deadline", async () => {

@@ -39,7 +39,9 @@ export async function throughProxy(target: URL, proxy: ProxyServer, addresses: A
   const refused = refusedLiteral(proxy.host, addresses);
   if (refused !== undefined) return { kind: "failed", message: `${at}: ${refused}` };
   const client = proxy.tls ? https : http;
-  const hop = { agent: false as const, hostname: proxy.host, port: proxy.port, lookup: guardedLookup(addresses) };
+  // Left to itself, Node takes the Host header for the name that the proxy has to prove.
+  const servername = isIP(proxy.host) === 0 ? proxy.host : "";
+  const hop = { agent: false as const, hostname: proxy.host, port: proxy.port, servername, lookup: guardedLookup(addresses) };
   const headers: Record<string, string> = proxy.authorization === undefined ? {} : { "proxy-authorization": proxy.authorization };
   if (target.protocol === "http:") {
     const { href, hash } = target;
@@ -54,7 +56,7 @@ export async function throughProxy(target: URL, proxy: ProxyServer, addresses: A
 }
 
 /** Returns the socket behind which the server is, or why there is none. */
-function openTunnel(client: typeof http | typeof https, options: http.RequestOptions): Promise<Socket | string> {
+function openTunnel(client: typeof http | typeof https, options: https.RequestOptions): Promise<Socket | string> {
   return new Promise((resolve) => {
     const asked = client.request(options);
     asked.on("connect", ({ statusCode = 0 }, socket: Socket) => {
