@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { createDiskNews, createKeptFile, type KeptFile } from "./kept-file.ts";
 
 describe("a kept file", () => {
@@ -52,6 +52,22 @@ describe("a kept file", () => {
     expect(readFileSync(path, "utf8")).toBe("one");
     expect(said[0]).toMatch(/^The state directory \/state cannot be written \(.+\): proxies are served on, .+ make room there, or make it writable\.$/);
     expect(said[1]).toBe("The state directory /state can be written again, and everything is kept.");
+  });
+
+  it("is written again for a change that comes just when it was written", async () => {
+    let isChanged = false;
+    const written = (): void => {
+      if (isChanged) return;
+      isChanged = true;
+      // Two steps on: whoever wrote has seen that nothing is due, and has not said yet that it is done.
+      queueMicrotask(() => queueMicrotask(() => {
+        content = "two";
+        late.changed();
+      }));
+    };
+    const late = createKeptFile({ path, content: () => content, news: { failed: () => undefined, written }, sleep: async () => undefined, quietMs: 0 });
+    late.changed();
+    await vi.waitFor(() => expect(readFileSync(path, "utf8")).toBe("two"), { timeout: 10_000 });
   });
 
   it("keeps nobody from ending, and is written at the end when it could not be before", async () => {

@@ -52,11 +52,13 @@ export function createKeptFile({ path, content, news, sleep, quietMs, againMs = 
       await sleep(waitMs, hurry.signal).catch(() => undefined);
       const isLast = hurry.signal.aborted;
       const isWritten = await write();
-      if (isLast && !isWritten) return;
+      if (isLast && !isWritten) break;
       waitMs = isWritten ? quietMs : againMs;
     }
+    // Here and not when it has resolved: a change between the two would start nothing.
+    running = undefined;
   };
-  const start = (): void => void (running ??= run().finally(() => (running = undefined)));
+  const start = (): void => void (running ??= run());
   return {
     changed() {
       isDue = true;
