@@ -1,5 +1,5 @@
 import { EventEmitter } from "node:events";
-import { expect, it } from "vitest";
+import { afterEach, expect, it, vi } from "vitest";
 import { decode, encode } from "../../protos/codec.ts";
 import { createResourceEncoder, noResources } from "../snapshot/encode.ts";
 import { resourceTypes } from "../snapshot/type-urls.ts";
@@ -9,9 +9,10 @@ import { DELTA_ADS } from "./stream-events.ts";
 import { createResponseEncoder, type UnwrittenResponse } from "./wire.ts";
 import { createWriteBudget, type WriteBudget } from "./write-budget.ts";
 
-const CDS = resourceTypes.clusters.typeUrl;
+const CDS = resourceTypes.clusters.typeUrl, EDS = resourceTypes.endpoints.typeUrl;
 const encoder = createResourceEncoder();
 const nothing = (): undefined => undefined;
+afterEach(() => void vi.useRealTimers());
 
 function hostWith(budget: WriteBudget): StreamHost {
   return {
@@ -56,6 +57,12 @@ function open(host: StreamHost) {
   };
 }
 
+function nonceOf(response: UnwrittenResponse): string {
+  const bytes = new Uint8Array(response.byteLength);
+  response.copy(bytes, 0);
+  return decode("DeltaDiscoveryResponse", bytes).nonce!;
+}
+
 const contentWith = (clusters: Record<string, number>): ContentMaps => {
   const messages = new Map(Object.entries(clusters).map(([name, length]) => [name, { name, altStatName: "x".repeat(length) }]));
   return { ...noResources("c").maps, secrets: new Map(), clusters: encoder.encodeMap("clusters", messages) };
@@ -96,4 +103,32 @@ it("who leaves while it waits holds up nobody", () => {
   budget.give(5000);
   expect(one.call.written).toEqual([]);
   expect(other.accept()).toEqual(["a"]);
+});
+
+it("who has read all that it was given is not ended for what waits for room, and is for what it does not read", () => {
+  vi.useFakeTimers();
+  const budget = createWriteBudget(1000);
+  const { stream, call, ask, accept } = open(hostWith(budget));
+  const ended: unknown[] = [];
+  call.on("error", (error) => ended.push(error));
+  const contentOf = (length: number): ContentMaps => ({ ...contentWith({ a: length % 100 }), endpoints: encoder.encodeMap("endpoints", new Map([["a", { clusterName: "a", endpoints: [{ locality: { region: "x".repeat(length) } }] }]])) });
+  ask({ node: { id: "sidecar~1~a.b~b.svc" } });
+  ask({ typeUrl: EDS, resourceNamesSubscribe: ["a"] });
+  stream.setContent(contentOf(1));
+  for (const typeUrl of [CDS, EDS]) {
+    call.written[0]!.taken();
+    ask({ typeUrl, responseNonce: nonceOf(call.written.shift()!.response) });
+  }
+
+  budget.take(5000);
+  stream.setContent(contentOf(40_002));
+  expect(call.written.length).toBe(1);
+  expect(accept()).toEqual(["a"]);
+  vi.advanceTimersByTime(60_001);
+  expect(ended).toEqual([]);
+
+  budget.give(5000);
+  expect(call.written.length).toBe(1);
+  vi.advanceTimersByTime(60_001);
+  expect(ended).toEqual([expect.objectContaining({ details: "the stream is not read" })]);
 });

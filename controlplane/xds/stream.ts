@@ -262,10 +262,11 @@ class LiveStream implements XdsStream {
     this.#call.write(response, () => {
       this.#unwritten--;
       giveBack();
-      if (this.#unwritten > 0) return;
+      // What waits for room is not for the client to read.
+      if (this.#unwritten > this.#outbox.length) return;
       clearTimeout(this.#stall);
       this.#stall = undefined;
-      this.#setFull(false);
+      if (this.#unwritten === 0) this.#setFull(false);
     });
   }
 }
