@@ -215,6 +215,20 @@ describe("8: a client that comes back", () => {
 });
 
 describe("8: a cluster that changed while its client was away", () => {
+  it("is remembered as warming for as long as it is there: a client that asks for no endpoints holds no clusters of before", () => {
+    for (const only of [undefined, "type.googleapis.com/envoy.config.cluster.v3.Cluster"]) {
+      const stream = startTranscript({ dialect: "delta", only, without: [] });
+      stream.content({ clusters: { a: "0", b: "0", c: "0" } });
+      stream.ask("clusters");
+      stream.ackAll();
+      for (let change = 1; change <= 20; change++) {
+        stream.content({ clusters: { a: `${change}`, b: "0" } });
+        stream.ackAll();
+      }
+      expect(stream.state().warming.flat().map(({ name }) => name).sort()).toEqual(only === undefined ? ["a", "b"] : []);
+    }
+  });
+
   it("warms until its endpoints are sent, although the client has them", () => {
     const before = startTranscript();
     before.content({ clusters: { a: "eds", b: "eds" }, endpoints: { a: "1", b: "1" } });

@@ -130,6 +130,11 @@ function withoutWarming(request: StreamRequest, warming: StreamState["warming"])
   return { ...request, initialVersions: Object.fromEntries(versions.filter(([name]) => !names.has(name))) };
 }
 
+/** A client that never asks for endpoints has what changed since on no list. */
+function stillIn(basis: EncodedMap, warming: StreamState["warming"]): StreamState["warming"] {
+  return warming.map((clusters) => clusters.filter((cluster) => basis.get(cluster.name) === cluster)).filter(({ length }) => length > 0);
+}
+
 function subscribe(state: StreamState, type: TypeState, request: StreamRequest, isFirst: boolean): TypeState {
   if (request.dialect === "delta") return changeSubscription(type, { ...request, isFirst });
   return replaceSubscription(type, { names: request.names, version: request.version, isFirst, hasContent: state.content !== undefined });
@@ -239,7 +244,7 @@ function send(run: Run, typeUrl: string, type: TypeState, updates: readonly Enco
 /** A cluster that changes warms until its endpoints arrive: known ones are sent again, new ones are waited for. */
 function announceEndpoints(run: Run, before: TypeState, clusters: readonly EncodedResource[], effects: StreamEffect[]): void {
   const endpoints = run.state.types.get(ENDPOINTS);
-  if (endpoints === undefined) run.state = { ...run.state, warming: [...run.state.warming, clusters] };
+  if (endpoints === undefined && run.state.only === undefined) run.state = { ...run.state, warming: [...stillIn(before.basis, run.state.warming), clusters] };
   if (endpoints === undefined && before.sentBasis === undefined) return;
   const names = clusters.flatMap(({ references }) => references.filter(({ kind }) => kind === "endpoints").map(({ name }) => name));
   const isKnown = (name: string): boolean => endpoints?.subscription.names.has(name) === true;
