@@ -29,12 +29,19 @@ export function createCallGuard({ streamsPerOrigin, silenceMs, nowMs }: CallLimi
   const open = new Map<string, number>();
   /** When the time that an origin has taken would be used up at its share. */
   const spentUntil = new Map<string, number>();
+  const gone = new Set<string>();
   const restOf = (from: string): number => Math.min((spentUntil.get(from) ?? 0) - nowMs() - AHEAD_MS, LONGEST_REST_MS);
   const leave = (from: string): void => {
     const left = (open.get(from) ?? 1) - 1;
     if (left > 0) return void open.set(from, left);
     open.delete(from);
-    if ((spentUntil.get(from) ?? 0) <= nowMs()) spentUntil.delete(from);
+    // Who leaves and comes again has no time anew; who does not is forgotten when a later one leaves.
+    if (spentUntil.has(from)) gone.add(from);
+    for (const each of gone) {
+      const isBack = open.has(each), isEven = (spentUntil.get(each) ?? 0) <= nowMs();
+      if (isEven && !isBack) spentUntil.delete(each);
+      if (isEven || isBack) gone.delete(each);
+    }
   };
   return {
     enter(call, from) {
