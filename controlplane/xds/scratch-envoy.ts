@@ -40,6 +40,7 @@ export function createScratchEnvoy({ findBinary, timeoutMs = TIMEOUT_MS }: Scrat
     examine(resources) {
       const key = keyOf(resources);
       const found = examinations.get(key) ?? findCulprits(resources, isLoadable);
+      found.catch(() => examinations.delete(key));
       return remember(examinations, key, found, MAX_EXAMINATIONS);
     },
     async judge(resource, good, asker) {
@@ -77,7 +78,8 @@ function createTrial(findBinary: () => Promise<string | undefined>, timeoutMs: n
     const known = answers.get(key);
     if (known !== undefined) return known;
     const answer = last.then(() => run(set));
-    last = answer.catch(() => undefined);
+    // A disk that was full says nothing of the set.
+    last = answer.catch(() => answers.delete(key));
     return remember(answers, key, answer, MAX_ANSWERS);
   };
 }

@@ -5,7 +5,7 @@ import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { createResourceEncoder, type EncodedResource } from "../../controlplane/snapshot/encode.ts";
 import type { ResourceKind, ResourceMessages } from "../../controlplane/snapshot/resources.ts";
 import { createSystemClock } from "../../controlplane/telemetry/clock.ts";
@@ -52,6 +52,17 @@ describe("an Envoy that serves nobody", () => {
     const { examine: without } = createScratchEnvoy({ findBinary: () => Promise.resolve(undefined) });
     expect(await without(encodeAll("virtualHosts", { "80/bad": { name: "bad", domains: ["x", "x"] }, "80/c": direct("c") }), "")).toEqual([]);
   });
+});
+
+it("an Envoy for whose trial the disk had no room is asked again", async () => {
+  const { examine, judge } = createScratchEnvoy({ findBinary: () => Promise.resolve(binary) });
+  const [bad, fine] = encodeAll("virtualHosts", { "80/bad": { name: "bad", domains: ["x", "x"] }, "80/c": direct("c") });
+  vi.stubEnv("TMPDIR", "/no/such/folder");
+  await expect(judge(bad!, undefined, "b/a")).rejects.toThrow("ENOENT");
+  await expect(examine([bad!, fine!], "")).rejects.toThrow("ENOENT");
+  vi.unstubAllEnvs();
+  expect(await judge(bad!, undefined, "b/a")).toBe(false);
+  expect(names(await examine([bad!, fine!], ""))).toEqual(["80/bad"]);
 });
 
 describe("what our translation makes", () => {
