@@ -79,6 +79,9 @@ describe("a thread that parses", () => {
     thread.close();
     expect(await parsed).toMatchObject({ kind: "failed" });
     expect(await threadOf({ script: join(directory, "missing.mjs") }).parse("a: 1")).toMatchObject({ kind: "failed" });
+    // What makes the start itself throw, as a machine without a thread to give would.
+    const unstartable = threadOf({ script: "no path at all" });
+    for (const text of ["a: 1", "b: 2"]) expect(await unstartable.parse(text)).toMatchObject({ kind: "failed" });
   });
 });
 

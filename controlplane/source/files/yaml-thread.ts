@@ -49,7 +49,12 @@ export function createYamlThread({ script, limitMs = LIMIT_MS, limitMiB = LIMIT_
   const parse = async (text: string): Promise<ParsedAside> => {
     if (isClosed) return { kind: "failed", reason: "the control plane is stopping" };
     clearTimeout(idle);
-    worker ??= start();
+    try {
+      worker ??= start();
+    } catch (error) {
+      // The machine has no thread to give: perhaps it has one for the next text.
+      return { kind: "failed", reason: `cannot be parsed (${error instanceof Error ? error.message : String(error)})` };
+    }
     const parsed = await answerOf(worker, text, limitMs);
     if (parsed.kind === "failed") end();
     idle = setTimeout(end, IDLE_MS).unref();
