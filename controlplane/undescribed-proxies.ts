@@ -7,6 +7,8 @@ import type { Proxy } from "./xds/node.ts";
 
 /** What a pod may say of itself, one thing after another, before it is taken for what it said last: each is a class of its own, with content of its own. */
 const MOST_OF_A_POD = 16;
+/** Pods that are remembered, the newest: their names come and go for as long as the control plane runs. */
+const MOST_PODS = 10_000;
 /** And all that come by the plaintext port together, where anybody may be anything. */
 const MOST_UNPROVEN = 1_000;
 /** Labels of more than this are nobody's. */
@@ -25,7 +27,9 @@ export function createUndescribedProxies(warn: (problem: string) => void): (prox
     if (!proxy.isProven) return take(unproven, text, MOST_UNPROVEN) ? now : undefined;
     const key = `${now.namespace}/${proxy.identity.pod}`;
     const pod = pods.get(key) ?? { said: new Set<string>(), last: now };
+    pods.delete(key);
     pods.set(key, pod);
+    if (pods.size > MOST_PODS) pods.delete(pods.keys().next().value!);
     if (take(pod.said, text, MOST_OF_A_POD)) pod.last = now;
     return pod.last;
   };
