@@ -165,7 +165,8 @@ function undo(state: RolloutState, why: string, nowMs: number): RolloutStep {
   const { stable } = state;
   const before = servedBefore(state);
   if (stable === undefined || before === undefined) return { state, refusal: "there is no version before this one" };
-  return { state: { stable: before, candidate: undefined, refused: stable, history: remember(state, { version: stable, atMs: nowMs, outcome: "undone", why }) } };
+  // The plugin may still ask for one that was undone before: a restart must not bring that back.
+  return { state: { stable: before, candidate: undefined, refused: state.refused ?? stable, history: remember(state, { version: stable, atMs: nowMs, outcome: "undone", why }) } };
 }
 
 /** What served all before the present version did, and was not undone itself. */
