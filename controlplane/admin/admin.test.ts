@@ -25,7 +25,7 @@ function viewOf({ ready = true, terminating = false, hash, proxies = [connected(
   const pod = podOf({ name: "web-0", workload: "web", serviceAccount: "web-sa", templateHash });
   const runtime = renderPods(pods ? [{ pod, ready, deletionTimestamp: terminating ? "2026-01-01T00:00:00Z" : undefined, envoyPid: 42 }] : [], 17);
   const { world } = loadText(`${mesh}---\n${runtime}`, { file: "/mesh/input.yaml" });
-  return { isReady: () => true, world: () => world, hasUnpublishedChange: () => unpublished, proxies: () => proxies, untriedPlugins: () => untried, violations: () => [] };
+  return { isReady: () => true, world: () => world, hasUnpublishedChange: () => unpublished, proxies: () => proxies, untriedPlugins: () => untried, heldBack: () => undefined, violations: () => [] };
 }
 
 const who = (situation: Situation) => buildSyncReport(viewOf(situation), true).waiting.map(({ who: name, why }) => `${name}: ${why}`);

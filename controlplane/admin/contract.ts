@@ -63,6 +63,8 @@ export interface ControlPlaneView {
   proxies(): readonly ConnectedProxy[];
   /** The WasmPlugins (`namespace/name`) whose newest module or settings were not tried yet. */
   untriedPlugins(): readonly string[];
+  /** Why not every proxy has what a WasmPlugin (`namespace/name`) asks for, though they acknowledged all they were told: its module cannot be had, is being rolled out, was taken back or would not load. */
+  heldBack(plugin: string): string | undefined;
   violations(): readonly ViolationReport[];
 }
 
@@ -115,6 +117,8 @@ export interface Distribution {
   readonly content?: string;
   /** Why its newest version is not accepted. */
   readonly problem?: string;
+  /** Why proxies that acknowledged all they were told do not have what it says: only plugins are held back so. */
+  readonly held?: string;
   /** True once nothing accepted waits for its publication. */
   readonly published: boolean;
   /** The proxies whose configuration depends on it, and how many of them acknowledged theirs. */

@@ -17,7 +17,7 @@ function proxy(pod: string, states: Partial<Record<string, SyncState>> = {}, rej
 }
 
 function view(proxies: readonly ConnectedProxy[], changes: Partial<ControlPlaneView> = {}): ControlPlaneView {
-  return { isReady: () => true, world: () => world, hasUnpublishedChange: () => false, proxies: () => proxies, untriedPlugins: () => [], violations: () => [], ...changes };
+  return { isReady: () => true, world: () => world, hasUnpublishedChange: () => false, proxies: () => proxies, untriedPlugins: () => [], heldBack: () => undefined, violations: () => [], ...changes };
 }
 const distributionOf = (seen: ControlPlaneView, object: string, concerns: Concerns = () => undefined) => distribution(seen, object, concerns);
 const OBJECT = "VirtualService/shop/reviews";
@@ -32,6 +32,13 @@ describe("distributionOf", () => {
   });
   it("waits for the publication", () => {
     expect(distributionOf(view([proxy("a")], { hasUnpublishedChange: () => true }), OBJECT)).toMatchObject({ published: false, reached: 0 });
+  });
+  it("says why proxies do not have the plugin that they acknowledged", () => {
+    const { world: withPlugin } = loadText("apiVersion: extensions.istio.io/v1alpha1\nkind: WasmPlugin\nmetadata: {name: stamp, namespace: shop}\nspec: {url: file:///x.wasm}\n");
+    const held = (changes: Partial<ControlPlaneView>) => distributionOf(view([proxy("a")], { world: () => withPlugin, ...changes }), "WasmPlugin/shop/stamp")?.held;
+    expect(held({})).toBeUndefined();
+    expect(held({ heldBack: (plugin) => `${plugin} is being rolled out` })).toBe("shop/stamp is being rolled out");
+    expect(held({ untriedPlugins: () => ["shop/stamp"] })).toBe("its module is being fetched and tried");
   });
   it("says why the newest version is not accepted", () => {
     const violations = () => [{ file: "a.yaml", line: 3, column: 1, object: OBJECT, field: "spec.hosts", message: "must not be empty", servingLastGood: true }];

@@ -18,16 +18,23 @@ export function distributionOf(view: ControlPlaneView, object: string, concerns:
   const problem = view.violations().find((violation) => violation.object === key && violation.severity !== "warning");
   const concerned = found === undefined ? [] : view.proxies().filter((proxy) => concerns(proxy, kind, namespace, name) ?? true);
   const isPublished = found !== undefined && !view.hasUnpublishedChange();
+  const held = kind === "WasmPlugin" && found !== undefined ? heldOf(view, `${namespace}/${name}`) : undefined;
   const waiting = concerned.flatMap((proxy) => late(proxy, isPublished));
   return {
     object: key,
     ...(found === undefined ? {} : { content: contentHash(found) }),
     ...(problem === undefined ? {} : { problem: `${problem.file}:${problem.line}: ${problem.field === "" ? "" : `${problem.field}: `}${problem.message}` }),
+    ...(held === undefined ? {} : { held }),
     published: isPublished,
     concerned: concerned.length,
     reached: concerned.length - waiting.length,
     waiting,
   };
+}
+
+/** Proxies acknowledge the version before, or what stands in for a plugin, as well as the plugin itself. */
+function heldOf(view: ControlPlaneView, plugin: string): string | undefined {
+  return view.untriedPlugins().includes(plugin) ? "its module is being fetched and tried" : view.heldBack(plugin);
 }
 
 /** Returns the object that such a text names. */

@@ -7,7 +7,7 @@ import { debugPage } from "./debug/pages.ts";
 import { debugSources } from "./view.ts";
 
 const nodeId = "sidecar~10.0.0.7~till-0.bank~bank.svc.cluster.local";
-const view: ControlPlaneView = { isReady: () => true, world: () => undefined, hasUnpublishedChange: () => false, proxies: () => [], untriedPlugins: () => [], violations: () => [] };
+const view: ControlPlaneView = { isReady: () => true, world: () => undefined, hasUnpublishedChange: () => false, proxies: () => [], untriedPlugins: () => [], heldBack: () => undefined, violations: () => [] };
 
 function status(changes: Partial<ProxyStatus>): ProxyStatus {
   const synced = { state: "SYNCED", sentVersion: "1", ackedVersion: "1", ackedAtMs: 0 } as const;

@@ -23,7 +23,7 @@ import { createQuestionPace, type PaceClock } from "./debug/question-pace.ts";
 export interface ViewedStages {
   readonly store: Pick<Store, "world" | "violations">;
   readonly plugins: Pick<PluginFetcher, "problems" | "waiting">;
-  readonly rollouts: Pick<Rollouts, "problems">;
+  readonly rollouts: Pick<Rollouts, "problems" | "heldBack">;
   /** The state that was published last; undefined before the first. */
   readonly published: () => World | undefined;
   /** True while a change waits for its publication. */
@@ -40,6 +40,7 @@ export function createControlPlaneView({ store, plugins, rollouts, published, is
     hasUnpublishedChange: () => isPending() || published() !== store.world(),
     proxies: () => (xds()?.status() ?? []).map((status) => connectedProxy(status, published()?.mesh.trustDomain ?? "cluster.local")),
     untriedPlugins: plugins.waiting,
+    heldBack: (plugin) => plugins.problems().find(({ severity, object }) => severity === "error" && object === `WasmPlugin/${plugin}`)?.message ?? rollouts.heldBack(plugin),
     violations: () => [...store.violations(), ...warningsOf(store.world()), ...plugins.problems(), ...rollouts.problems().map(rolloutViolation)],
   };
 }
@@ -108,6 +109,7 @@ function rolloutViolation({ kind, object, message }: RolloutProblem): ViolationR
   const { namespace, name } = object.metadata;
   const place = { file, line, column, object: `WasmPlugin/${namespace}/${name}` };
   if (kind === "trap") return { ...place, field: "spec.url", message, servingLastGood: false, severity: "warning" };
+  if (kind !== "plan") return { ...place, field: "spec.url", message, servingLastGood: kind === "taken back", severity: "error" };
   return { ...place, field: `metadata.annotations["${ROLLOUT_ANNOTATION}"]`, message: `${message}; a new version is held back until somebody promotes it`, servingLastGood: true, severity: "error" };
 }
 

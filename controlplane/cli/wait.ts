@@ -58,12 +58,13 @@ async function readWanted(files: readonly string[], complain: (text: string) => 
 function missingOf(wanted: Wanted, states: ReadonlyMap<string, Distribution>): readonly string[] {
   const state = states.get(wanted.object);
   if (state === undefined) return [`${wanted.object}: not asked for yet`];
-  const { object, content, problem, published, waiting, concerned, reached } = state;
+  const { object, content, problem, held, published, waiting, concerned, reached } = state;
   if (content !== wanted.content) {
     const because = problem === undefined ? "" : ` (${problem})`;
     return [content === undefined ? `${object}: the mesh does not have it${because}` : `${object}: the mesh has another version of it${because}`];
   }
   if (waiting.length > 0) return waiting.map(({ proxy, why }) => `${object}: reached ${reached} of ${concerned} proxies; ${proxy} ${why}`);
+  if (held !== undefined) return [`${object}: ${held}`];
   return published ? [] : [`${object}: accepted, not published yet`];
 }
 

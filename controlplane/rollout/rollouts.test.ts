@@ -121,6 +121,8 @@ describe("rollouts", () => {
     refusal = "web-3.shop refused it: no such import";
     await until(() => served()["one"] === PROXIES.length);
     expect(rollouts?.status()[0]?.history.at(-1)).toMatchObject({ outcome: "rolled back", why: refusal });
+    expect(rollouts?.problems()).toMatchObject([{ kind: "taken back", message: expect.stringContaining(refusal) as string }]);
+    expect(rollouts?.heldBack("shop/header")).toContain("was taken back");
   });
 
   it("say that proxies refuse a version that went to all at once", () => {

@@ -14,7 +14,7 @@ import { inTheWay } from "./overlap.ts";
 import { createReaches } from "./reach.ts";
 import { createStandIns } from "./stand-ins.ts";
 import { candidateShare, changedAtMs, isSplit, type RolloutState, versionFor, versionsKept } from "./state.ts";
-import { type RolloutProblem, type RolloutStatus, statusOf, tell, trapSentence } from "./status.ts";
+import { type RolloutProblem, type RolloutStatus, heldBack, refusedSentence, statusOf, takenBack, tell, trapSentence } from "./status.ts";
 import { createTick, type TickParts } from "./tick.ts";
 import { createTrapCounts, type TrapSummary } from "./trap-counts.ts";
 import { markOf } from "./traps.ts";
@@ -58,6 +58,8 @@ export interface Rollouts {
   /** Whether a proxy is among those that get a plugin's new version first. */
   isFirst(namespace: string, name: string, proxy: string): boolean;
   problems(): readonly RolloutProblem[];
+  /** Why not every proxy has what a plugin (`<namespace>/<name>`) asks for, as far as versions are the reason. */
+  heldBack(plugin: string): string | undefined;
   status(): readonly RolloutStatus[];
   /** Does what a person asks for; returns why not, or undefined when it is done. */
   act(plugin: string, verb: "promote" | "abort" | "undo"): string | undefined;
@@ -188,10 +190,20 @@ export function createRollouts(options: RolloutsOptions): Rollouts {
       return (state.candidate?.plan.of === "proxies" && candidateShare(state) > 0) || newest(namespace, name).kind === "pending";
     },
     isFirst: (namespace, name, proxy) => isFirst(`${namespace}/${name}`, proxy),
-    problems: () => [...entries].flatMap(([plugin, { object, problem }]) => [
-      ...(problem === undefined ? [] : [{ kind: "plan" as const, object, message: problem }]),
-      ...trapsOf(plugin, versions.of(plugin)).map((summary) => ({ kind: "trap" as const, object, message: trapSentence(summary) })),
-    ]),
+    problems: () => [...entries].flatMap(([plugin, { object, problem }]) => {
+      const state = versions.of(plugin);
+      const [refusal, back] = [standIns.for(plugin, state.stable), takenBack(state)];
+      return [
+        ...(problem === undefined ? [] : [{ kind: "plan" as const, object, message: problem }]),
+        ...(refusal === undefined ? [] : [{ kind: "refused" as const, object, message: refusedSentence(refusal) }]),
+        ...(back === undefined ? [] : [{ kind: "taken back" as const, object, message: back }]),
+        ...trapsOf(plugin, state).map((summary) => ({ kind: "trap" as const, object, message: trapSentence(summary) })),
+      ];
+    }),
+    heldBack(plugin) {
+      const state = versions.of(plugin);
+      return heldBack(state, standIns.for(plugin, state.stable));
+    },
     status() {
       const refusals = options.refusals();
       return [...entries.keys()].map((plugin) => statusNow(plugin, refusals));

@@ -20,8 +20,8 @@ export interface RolloutStatus extends RolloutState {
   readonly traps: readonly TrapSummary[];
 }
 
-/** What an operator is to know of a plugin: `plan` is an error, `trap` a warning. */
-export interface RolloutProblem { readonly kind: "plan" | "trap"; readonly object: MeshObject<"WasmPlugin">; readonly message: string }
+/** What an operator is to know of a plugin: `plan`, `refused` (nothing serves in its place) and `taken back` (the version before does) are errors, `trap` a warning. */
+export interface RolloutProblem { readonly kind: "plan" | "refused" | "taken back" | "trap"; readonly object: MeshObject<"WasmPlugin">; readonly message: string }
 
 /** What status is made of, beside the state itself. */
 export type StatusParts = Pick<RolloutStatus, "waitsFor" | "traps"> & { readonly refusal: string | undefined; readonly missingMetric: string | undefined; readonly proxies: readonly WatchedProxy[]; readonly isFirst: (address: string) => boolean };
@@ -35,6 +35,27 @@ export function statusOf(plugin: string, state: RolloutState, { proxies, isFirst
 /** Returns the sentence that tells of a version's traps; the same however many there are. */
 export function trapSentence({ version, first: { callback, proxy, message } }: TrapSummary): string {
   return `the version ${version} trapped in ${callback}, the first time on ${proxy}: ${message}; failStrategy says what happens to requests, \`scrim rollout status\` how often it was`;
+}
+
+/** Returns why the version that a plugin asked for last was taken back without anybody asking for that; undefined when it was not. */
+export function takenBack({ refused, history }: RolloutState): string | undefined {
+  const entry = history.findLast(({ version }) => version === refused);
+  const isByItself = entry?.outcome === "rolled back" || (entry?.outcome === "undone" && entry.why !== ASKED_FOR);
+  return refused === undefined || entry === undefined || !isByItself ? undefined : `the version ${refused} was taken back: ${entry.why}; it is not tried again until the plugin asks for another`;
+}
+
+/** Returns why not every proxy has what its plugin asks for, as far as versions are the reason; undefined when all may have it. */
+export function heldBack(state: RolloutState, standIn: string | undefined): string | undefined {
+  const { candidate, refused, history } = state;
+  if (candidate?.waits === true) return `the new version ${candidate.version} waits for another plugin's rollout`;
+  if (candidate !== undefined) return `the new version ${candidate.version} is being rolled out, now to ${candidateShare(state)} % of the ${candidate.plan.of}`;
+  if (refused !== undefined) return takenBack(state) ?? `the version ${refused} was ${history.findLast(({ version }) => version === refused)?.outcome ?? "taken back"}, and is not tried again until the plugin asks for another`;
+  return standIn === undefined ? undefined : refusedSentence(standIn);
+}
+
+/** Returns the sentence that tells of a version which proxies would not load where there is none to go back to. */
+export function refusedSentence(why: string): string {
+  return `${why}; there is no version to go back to, failStrategy says what happens to requests`;
 }
 
 type Log = Pick<Logger, "info" | "warn">;

@@ -3,7 +3,7 @@ import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Mesh, request, scrim, startMesh } from "./mesh.ts";
+import { type Mesh, repository, request, scrim, startMesh } from "./mesh.ts";
 import { documents, echoDeployment, service } from "./workloads.ts";
 
 const run = promisify(execFile);
@@ -53,6 +53,15 @@ describe("scrim wait --for=distribution", () => {
   it("asks only the proxies that a change concerns", async () => {
     mesh.write("guard.yaml", "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: guard, namespace: default}\nspec: {selector: {matchLabels: {app: web}}, rules: [{}]}\n");
     expect((await waitFor("guard.yaml")).out).toMatch(/AuthorizationPolicy\/default\/guard\s+1 of 1 proxies/);
+  });
+  it("does not take what stands in for a plugin for the plugin", async () => {
+    const plugin = (path: string) => `apiVersion: extensions.istio.io/v1alpha1\nkind: WasmPlugin\nmetadata: {name: stamp, namespace: default}\nspec: {selector: {matchLabels: {app: web}}, url: "file://${path}", failStrategy: FAIL_OPEN, pluginConfig: {name: x-stamp, value: here}}\n`;
+    mesh.write("plugin.yaml", plugin(join(mesh.directory, "nowhere.wasm")));
+    expect(await waitFor("plugin.yaml", "1s")).toMatchObject({ code: 1, err: expect.stringMatching(/WasmPlugin\/default\/stamp: .*there is no such file/) as string });
+    mesh.write("plugin.yaml", plugin(join(repository, "filters/build/examples/add-header.wasm")));
+    expect((await waitFor("plugin.yaml")).out).toMatch(/WasmPlugin\/default\/stamp\s+1 of 1 proxies/);
+    expect((await request(`http://${(await mesh.proxy("web")).ports[0]?.address}/`)).headers["x-stamp"]).toBe("here");
+    mesh.remove("plugin.yaml");
   });
   it("says what is wrong with a file that the mesh will not take", async () => {
     mesh.write("fault.yaml", fault(9));
