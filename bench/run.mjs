@@ -25,4 +25,5 @@ for (const needed of ["node_modules/esbuild", "filters/build/authz.wasm", "proto
 }
 await bundle();
 const { main } = await import(pathToFileURL(join(root, "build/bench/main.mjs")).href);
-process.exitCode = await main(process.argv.slice(2));
+// Not by itself: a bench that failed may have left traffic or servers that would keep it here for ever.
+process.exit(await main(process.argv.slice(2)));
