@@ -29,7 +29,9 @@ export type StreamEvent =
   /** The answer to an `examine` effect. */
   | { readonly kind: "verdict"; readonly typeUrl: string; readonly verdict: Verdict; readonly reason: string; readonly nowMs: number }
   /** The answer to an `ask` effect. */
-  | { readonly kind: "told"; readonly typeUrl: string; readonly resources: readonly WireResource[]; readonly nowMs: number };
+  | { readonly kind: "told"; readonly typeUrl: string; readonly resources: readonly WireResource[]; readonly nowMs: number }
+  /** The client took these clusters on another stream: they warm until their endpoints are sent on this one. */
+  | { readonly kind: "warming"; readonly clusters: readonly EncodedResource[]; readonly nowMs: number };
 
 /** What a response needs of a resource. */
 export type WireResource = Pick<EncodedResource, "name" | "version" | "bytes">;

@@ -10,6 +10,7 @@ import type { Proxy, ProxyIdentity } from "./node.ts";
 import { contentOf, type ContentSource, createRefresher, recipientOf, type Refresher } from "./refresher.ts";
 import { isQuiet, rejectionsOf, type TypeRejection, type TypeStatus, typeStatuses, worstOf } from "./status.ts";
 import type { Answer, StreamHost, XdsStream } from "./stream.ts";
+import { nodeKey, warmElsewhere, warmFromElsewhere } from "./sibling-streams.ts";
 import { createQuarantine, type QuarantineOptions } from "./quarantine.ts";
 import { createTrials, type Risk, type Trials } from "./trials.ts";
 import { createResponseEncoder } from "./wire.ts";
@@ -111,11 +112,6 @@ function createParts(options: StreamSetOptions): Parts {
   return { options, streams, book, trials, refresher };
 }
 
-/** Who only says that it is a node does not stand for one that proved it. */
-function nodeKey({ node, isProven }: Proxy): string {
-  return isProven ? node.id : `said/${node.id}`;
-}
-
 /** Each node's streams: those that are for one type, and its newest aggregated one. An aggregated one that an older connection left open does not count. */
 function byNodeId(streams: ReadonlySet<XdsStream>): Map<string, XdsStream[]> {
   const found = new Map<string, XdsStream[]>();
@@ -145,6 +141,7 @@ function createHost(parts: Parts): StreamHost {
     responses: createResponseEncoder(options.controlPlane),
     admitted(stream) {
       log.info({ node: stream.proxy?.node.id }, "proxy connected");
+      warmFromElsewhere(stream, streams);
       refresher.refresh(stream);
     },
     sent(stream, { typeUrl, updates }, bytes) {
@@ -152,6 +149,7 @@ function createHost(parts: Parts): StreamHost {
       observer.sent(shortOf(typeUrl), updates.length, bytes, stream.sentAtMs - (stream.changedAtMs ?? stream.sentAtMs));
     },
     accepted(stream, resources) {
+      warmElsewhere(stream, resources, streams);
       if (!options.believes(stream.proxy)) return;
       trials.accepted(resources);
       if (book.noteAccepted(resources)) refresher.markStale(streams);

@@ -257,6 +257,33 @@ describe("8: a cluster that changed while its client was away", () => {
   });
 });
 
+describe("8: clusters that a client took on another stream", () => {
+  const ofClusters = (...names: string[]) => {
+    const other = startTranscript({ ...DELTA_ADS, only: "type.googleapis.com/envoy.config.cluster.v3.Cluster" });
+    other.content({ clusters: Object.fromEntries(names.map((name) => [name, "eds"])) });
+    other.ask("clusters");
+    return { kind: "warming", clusters: [...other.state().content!.clusters.values()], nowMs: 0 } as const;
+  };
+
+  it.each(["delta", "sotw"] as const)("have their endpoints sent again, which the client has: %s", (dialect) => {
+    const stream = startTranscript({ ...DELTA_ADS, dialect });
+    stream.content({ clusters: { a: "eds", b: "eds" }, endpoints: { a: "1", b: "1" } });
+    stream.ask("endpoints", { subscribe: ["a", "b"], names: ["a", "b"] });
+    stream.ackAll();
+    stream.give(ofClusters("a", "unasked"));
+    expect(stream.ackAll()).toEqual([{ type: "endpoints", updates: ["a"], removed: [] }]);
+  });
+
+  it("also where the client asks only then, and says that it has them", () => {
+    const stream = startTranscript();
+    stream.content({ clusters: { a: "eds", b: "eds" }, endpoints: { a: "1", b: "1" } });
+    stream.give(ofClusters("a"));
+    const has = { a: stream.version("endpoints", "a"), b: stream.version("endpoints", "b") };
+    stream.ask("endpoints", { subscribe: ["a", "b"], initialVersions: has });
+    expect(stream.ackAll()).toEqual([{ type: "endpoints", updates: ["a"], removed: [] }]);
+  });
+});
+
 describe("9: order", () => {
   it("clusters and their endpoints arrive before what leads to them; removals go last, the other way round", () => {
     const stream = started();

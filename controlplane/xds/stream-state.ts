@@ -56,6 +56,7 @@ function applyEvent(state: StreamState, event: StreamEvent, effects: StreamEffec
     case "waited": return { ...state, awaited: new Set() };
     case "verdict": return applyVerdict(state, event, effects);
     case "told": return { ...state, asking: state.asking - 1, answers: [...state.answers, event] };
+    case "warming": return warm(state, event.clusters);
   }
 }
 
@@ -126,8 +127,19 @@ function isOfThisStream(nonce: string, { nextNonce }: StreamState): boolean {
 function withoutWarming(request: StreamRequest, warming: StreamState["warming"]): StreamRequest {
   const versions = request.dialect === "delta" ? Object.entries(request.initialVersions) : [];
   if (request.dialect !== "delta" || versions.length === 0) return request;
-  const names = new Set(warming.flat().flatMap(({ references }) => references.filter(({ kind }) => kind === "endpoints").map(({ name }) => name)));
+  const names = new Set(endpointsOf(warming.flat()));
   return { ...request, initialVersions: Object.fromEntries(versions.filter(([name]) => !names.has(name))) };
+}
+
+/** Endpoints of clusters that came on another stream: this one cannot know when, so they are sent when the client has said that it took the clusters. */
+function warm(state: StreamState, clusters: readonly EncodedResource[]): StreamState {
+  const endpoints = state.types.get(ENDPOINTS);
+  if (endpoints === undefined) return { ...state, warming: [...stillIn(state.content?.clusters ?? NO_MAP, state.warming), clusters] };
+  return withType(state, ENDPOINTS, askAgain(endpoints, endpointsOf(clusters)));
+}
+
+function endpointsOf(clusters: readonly EncodedResource[]): string[] {
+  return clusters.flatMap(({ references }) => references.filter(({ kind }) => kind === "endpoints").map(({ name }) => name));
 }
 
 /** A client that never asks for endpoints has what changed since on no list. */
@@ -246,7 +258,7 @@ function announceEndpoints(run: Run, before: TypeState, clusters: readonly Encod
   const endpoints = run.state.types.get(ENDPOINTS);
   if (endpoints === undefined && run.state.only === undefined) run.state = { ...run.state, warming: [...stillIn(before.basis, run.state.warming), clusters] };
   if (endpoints === undefined && before.sentBasis === undefined) return;
-  const names = clusters.flatMap(({ references }) => references.filter(({ kind }) => kind === "endpoints").map(({ name }) => name));
+  const names = endpointsOf(clusters);
   const isKnown = (name: string): boolean => endpoints?.subscription.names.has(name) === true;
   const known = names.filter(isKnown);
   if (endpoints !== undefined && known.length > 0) {

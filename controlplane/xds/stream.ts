@@ -66,6 +66,8 @@ export interface XdsStream {
   /** The state of the mesh that `published` was made from or found unchanged in. */
   revision: number;
   setContent(maps: ContentMaps): void;
+  /** Its client took these clusters on another stream, and now waits for their endpoints. */
+  warm(clusters: readonly EncodedResource[]): void;
   end(code: grpcStatus, details: string): void;
 }
 
@@ -132,6 +134,10 @@ class LiveStream implements XdsStream {
     const before = this.#state.content;
     if (before !== undefined && Object.keys(maps).every((of) => before[of as ResourceKind] === maps[of as ResourceKind])) return;
     this.#apply({ kind: "content", maps, nowMs: this.#host.nowMs() });
+  }
+
+  warm(clusters: readonly EncodedResource[]): void {
+    this.#apply({ kind: "warming", clusters, nowMs: this.#host.nowMs() });
   }
 
   end(code: grpcStatus, details: string): void {

@@ -125,6 +125,20 @@ describe.each(variants)("an Envoy without TLS and without secrets: $name", ({ ap
     await eventually("the old one's end", async () => ((await through("web")).startsWith("200 web") ? undefined : true));
   });
 
+  it("takes a change of its clusters, whose endpoints it has", async () => {
+    const connectTimeouts = async () => {
+      const { configs = [] } = JSON.parse(await envoy.admin("/config_dump?resource=dynamic_active_clusters")) as { configs?: { cluster: { name: string; connect_timeout: string } }[] };
+      return configs.filter(({ cluster }) => cluster.name.startsWith("outbound|80||shop")).map(({ cluster }) => cluster.connect_timeout);
+    };
+    const seconds = String(100 + host);
+    writeFileSync(join(root, "mesh/istio.yaml"), `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\ndata:\n  mesh: |\n    connectTimeout: ${seconds}s\n`);
+    await eventually("the new cluster in use", async () => ((await connectTimeouts()).includes(`${seconds}s`) ? true : undefined)).catch(async (error: unknown) => {
+      throw new Error(`${String(error)}: ${(await connectTimeouts()).join()}; warming: ${await envoy.stat("cluster_manager.warming_clusters")}`);
+    });
+    expect(await envoy.stat("cluster_manager.warming_clusters")).toBe(0);
+    expect(await through("shop")).toBe("200 web saw shop");
+  });
+
   it("serves its own application, and waits for no secret; what must be encrypted it does not reach", async () => {
     const { port } = application.address() as AddressInfo;
     expect((await request(`http://${ownIp}:${port}/`)).body).toBe(`web saw ${ownIp}:${port}`);
