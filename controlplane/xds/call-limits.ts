@@ -27,21 +27,12 @@ export interface CallGuard {
 /** A guard that has seen nobody. */
 export function createCallGuard({ streamsPerOrigin, silenceMs, nowMs }: CallLimits): CallGuard {
   const open = new Map<string, number>();
-  /** When the time that an origin has taken would be used up at its share. */
-  const spentUntil = new Map<string, number>();
-  const gone = new Set<string>();
-  const restOf = (from: string): number => Math.min((spentUntil.get(from) ?? 0) - nowMs() - AHEAD_MS, LONGEST_REST_MS);
+  const accounts = createAccounts(nowMs, (from) => open.has(from));
   const leave = (from: string): void => {
     const left = (open.get(from) ?? 1) - 1;
     if (left > 0) return void open.set(from, left);
     open.delete(from);
-    // Who leaves and comes again has no time anew; who does not is forgotten when a later one leaves.
-    if (spentUntil.has(from)) gone.add(from);
-    for (const each of gone) {
-      const isBack = open.has(each), isEven = (spentUntil.get(each) ?? 0) <= nowMs();
-      if (isEven && !isBack) spentUntil.delete(each);
-      if (isEven || isBack) gone.delete(each);
-    }
+    accounts.leave(from);
   };
   return {
     enter(call, from) {
@@ -59,7 +50,7 @@ export function createCallGuard({ streamsPerOrigin, silenceMs, nowMs }: CallLimi
       let beganMs = 0;
       const silence = setTimeout(silent, silenceMs);
       const resume = (): void => {
-        const restMs = restOf(from);
+        const restMs = accounts.restOf(from);
         if (restMs <= 0) return void call.resume();
         call.pause();
         setTimeout(resume, restMs);
@@ -69,10 +60,33 @@ export function createCallGuard({ streamsPerOrigin, silenceMs, nowMs }: CallLimi
       call.on("data", () => (beganMs = nowMs()));
       serve();
       call.on("data", () => {
-        const now = nowMs();
-        spentUntil.set(from, Math.max(spentUntil.get(from) ?? 0, now) + (now - beganMs) * SHARE);
-        if (restOf(from) > 0) resume();
+        accounts.charge(from, beganMs);
+        if (accounts.restOf(from) > 0) resume();
       });
+    },
+  };
+}
+
+/** The time that each origin has taken. */
+function createAccounts(nowMs: () => number, isHere: (from: string) => boolean) {
+  /** When that would be used up at the origin's share. */
+  const spentUntil = new Map<string, number>();
+  const gone = new Set<string>();
+  const isEven = (from: string): boolean => (spentUntil.get(from) ?? 0) <= nowMs();
+  return {
+    restOf: (from: string): number => Math.min((spentUntil.get(from) ?? 0) - nowMs() - AHEAD_MS, LONGEST_REST_MS),
+    charge(from: string, beganMs: number): void {
+      const now = nowMs();
+      spentUntil.set(from, Math.max(spentUntil.get(from) ?? 0, now) + (now - beganMs) * SHARE);
+    },
+    /** Who comes again has no time anew; who does not is forgotten when a later one leaves. */
+    leave(from: string): void {
+      if (spentUntil.has(from)) gone.add(from);
+      for (const each of gone) {
+        if (!isHere(each) && !isEven(each)) continue;
+        gone.delete(each);
+        if (!isHere(each)) spentUntil.delete(each);
+      }
     },
   };
 }
