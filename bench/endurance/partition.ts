@@ -57,16 +57,18 @@ export async function partition(minutes: number, print: (line: string) => void):
   // Certificates reach half of their life while nobody can be told: they are renewed then, and must come afterwards.
   const controlPlane = await startControlPlane(world, ports, Math.max(60_000, minutes * 1.5 * 60_000));
   const relay = await startRelay(ports.xds);
+  let traffic: Traffic | undefined;
   try {
     await world.startEnvoys(relay.port);
     await arrived(world);
     await acknowledged(controlPlane, world.pods.length);
-    const traffic = startTraffic(world.outbound, () => ["web", "outside"], REQUESTS_PER_SECOND);
+    traffic = startTraffic(world.outbound, () => ["web", "outside"], REQUESTS_PER_SECOND);
     const result = await cutAndHeal(minutes, { world, relay, controlPlane, traffic, print });
     await traffic.stop();
     const { sent, failures } = traffic.totals();
     return { ...result, requests: sent, failures };
   } finally {
+    await traffic?.stop();
     await world.close();
     await controlPlane.kill();
     await relay.close();

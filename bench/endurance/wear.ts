@@ -8,7 +8,7 @@ import { freePorts, type RunningControlPlane, startControlPlane } from "./contro
 import { DeltaProxy, type DeltaProxyCounts } from "./delta-proxy.ts";
 import type { ProcessSample } from "./messages.ts";
 import { arrived } from "./arrival.ts";
-import { startTraffic } from "./traffic.ts";
+import { startTraffic, type Traffic } from "./traffic.ts";
 import { createWorld, type World } from "./world.ts";
 
 /** A mesh publishes ten times a second at most: changes that come faster are one. */
@@ -67,11 +67,12 @@ export async function wear(changes: number, hours: number, print: (line: string)
     return proxy;
   };
   const stage: Stage = { world, controlPlane, counts, happened: {}, open, proxies: [] };
+  let traffic: Traffic | undefined;
   try {
     await world.startEnvoys(ports.xds);
     await arrived(world);
     for (let index = 0; index < SIMULATED; index++) stage.proxies.push(open(index));
-    const traffic = startTraffic(world.outbound, () => ["web", "outside"], REQUESTS_PER_SECOND);
+    traffic = startTraffic(world.outbound, () => ["web", "outside"], REQUESTS_PER_SECOND);
     const started = performance.now();
     const samples = await passTime(changes, Math.max(APART_MS, (hours * 3_600_000) / changes), stage, print);
     await arrived(world);
@@ -80,6 +81,7 @@ export async function wear(changes: number, hours: number, print: (line: string)
     const { sent, failures } = traffic.totals();
     return { changes, seconds, happened: { ...stage.happened, ...counts }, requests: sent, failures, samples, logged: loggedBy(controlPlane) };
   } finally {
+    await traffic?.stop();
     for (const proxy of stage.proxies) proxy.disconnect();
     await world.close();
     await controlPlane.kill();
