@@ -30,6 +30,12 @@ describe("distributionOf", () => {
   it("counts only the proxies it concerns", () => {
     expect(distributionOf(view([proxy("a"), proxy("b", { vhds: "STALE" })]), OBJECT, ({ pod }) => pod === "a")).toMatchObject({ concerned: 1, reached: 1, waiting: [] });
   });
+  it("waits for the runner's proxies that are not here, as after a restart of the control plane", () => {
+    const pod = (name: string) => `---\napiVersion: v1\nkind: Pod\nmetadata: {name: ${name}, namespace: shop, annotations: {scrim.mesh/proxy: sidecar}}\nspec: {}\n`;
+    const { world: withPods } = loadText(`${yaml("reviews")}${pod("a")}${pod("b")}${pod("c")}`);
+    const seen = distributionOf(view([proxy("a")], { world: () => withPods }), OBJECT, ({ pod: name }) => name !== "c");
+    expect(seen).toMatchObject({ concerned: 2, reached: 1, waiting: [{ proxy: "b.shop", why: "is not connected" }] });
+  });
   it("waits for the publication", () => {
     expect(distributionOf(view([proxy("a")], { hasUnpublishedChange: () => true }), OBJECT)).toMatchObject({ published: false, reached: 0 });
   });

@@ -4,9 +4,10 @@ import type { Kind } from "../model/kinds.ts";
 import { isKind } from "../model/kinds.ts";
 import { objectKey, type ObjectRef } from "../model/object.ts";
 import { type ConnectedProxy, type ControlPlaneView, type Distribution, syncTypes } from "./contract.ts";
+import { runtimePods } from "./runtime-pods.ts";
 
 /** Whether the content a proxy was made from read an object; undefined where that is not known, and then it counts as concerned. */
-export type Concerns = (proxy: ConnectedProxy, kind: Kind, namespace: string, name: string) => boolean | undefined;
+export type Concerns = (proxy: Pick<ConnectedProxy, "pod" | "namespace">, kind: Kind, namespace: string, name: string) => boolean | undefined;
 
 /** Returns how far `Kind/namespace/name` (or `Kind/name`) has got; undefined for a text that names no kind of the mesh. */
 export function distributionOf(view: ControlPlaneView, object: string, concerns: Concerns): Distribution | undefined {
@@ -19,15 +20,16 @@ export function distributionOf(view: ControlPlaneView, object: string, concerns:
   const concerned = found === undefined ? [] : view.proxies().filter((proxy) => concerns(proxy, kind, namespace, name) ?? true);
   const isPublished = found !== undefined && !view.hasUnpublishedChange();
   const held = kind === "WasmPlugin" && found !== undefined ? heldOf(view, `${namespace}/${name}`) : undefined;
-  const waiting = concerned.flatMap((proxy) => late(proxy, isPublished));
+  const away = found === undefined ? [] : unconnected(view).filter((proxy) => concerns(proxy, kind, namespace, name) ?? true);
+  const waiting = [...concerned.flatMap((proxy) => late(proxy, isPublished)), ...away.map((proxy) => ({ proxy: `${proxy.pod}.${proxy.namespace}`, why: "is not connected" }))];
   return {
     object: key,
     ...(found === undefined ? {} : { content: contentHash(found) }),
     ...(problem === undefined ? {} : { problem: `${problem.file}:${problem.line}: ${problem.field === "" ? "" : `${problem.field}: `}${problem.message}` }),
     ...(held === undefined ? {} : { held }),
     published: isPublished,
-    concerned: concerned.length,
-    reached: concerned.length - waiting.length,
+    concerned: concerned.length + away.length,
+    reached: concerned.length + away.length - waiting.length,
     waiting,
   };
 }
@@ -42,6 +44,13 @@ export function namedObject(text: string): ObjectRef | undefined {
   const [kind = "", ...rest] = text.split("/");
   const [namespace, name] = rest.length === 1 ? ["", rest[0]] : rest;
   return !isKind(kind) || name === undefined || namespace === undefined || rest.length > 2 ? undefined : { kind, namespace, name };
+}
+
+/** The runner's proxies that are not here: they start, or have not come back since the control plane did. */
+function unconnected(view: ControlPlaneView): readonly Pick<ConnectedProxy, "pod" | "namespace">[] {
+  const world = view.world();
+  const here = new Set(view.proxies().map(({ pod, namespace }) => `${namespace}/${pod}`));
+  return world === undefined ? [] : runtimePods(world).filter(({ name, namespace, terminating }) => !terminating && !here.has(`${namespace}/${name}`)).map(({ name, namespace }) => ({ pod: name, namespace }));
 }
 
 /** Why a proxy has not got there; nothing when it has. */

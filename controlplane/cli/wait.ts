@@ -31,10 +31,11 @@ export async function waitCommand(files: readonly string[], options: WaitOptions
   const deadline = clock.nowMs() + timeoutMs;
   const states = new Map<string, Distribution>();
   for (let open = wanted; ; ) {
-    for (const { object } of open) states.set(object, await fetchDistribution(options.admin, object));
+    const silence = await lookAt(open, options.admin, states);
     // Those that got there are not asked for again.
     open = open.filter((one) => missingOf(one, states).length > 0);
     const missing = open.flatMap((one) => missingOf(one, states));
+    if (silence !== undefined && clock.nowMs() >= deadline) throw silence;
     if (open.length === 0) return terminal.out(render([...states.values()], options.output));
     if (clock.nowMs() >= deadline) {
       if (options.output !== "table") terminal.out(render([...states.values()], options.output));
@@ -42,6 +43,19 @@ export async function waitCommand(files: readonly string[], options: WaitOptions
     }
     await clock.sleep(POLL_MS);
   }
+}
+
+/** Brings the states up to date. A control plane that answered before is being started again when it is silent: returns that; throws what else is wrong. */
+async function lookAt(wanted: readonly Wanted[], admin: string, states: Map<string, Distribution>): Promise<CommandFailure | undefined> {
+  for (const { object } of wanted) {
+    try {
+      states.set(object, await fetchDistribution(admin, object));
+    } catch (error) {
+      if (!(error instanceof CommandFailure) || error.exitCode !== exitCodes.unreachable || states.size === 0) throw error;
+      return error;
+    }
+  }
+  return undefined;
 }
 
 async function readWanted(files: readonly string[], complain: (text: string) => void): Promise<readonly Wanted[]> {
