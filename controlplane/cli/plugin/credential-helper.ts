@@ -11,6 +11,8 @@ export type KeptCredential =
 
 /** Long enough to unlock a keychain by hand. */
 const TIMEOUT_MS = 60_000;
+/** What it wrote is here long before that, once it has ended. */
+const LAST_WORDS_MS = 1_000;
 const MAX_ANSWER = 64 * 1_024;
 /** In the place of a user: the secret is a token. */
 const TOKEN_USER = "<token>";
@@ -46,6 +48,8 @@ function runToEnd(program: string, input: string, env: Readonly<Record<string, s
       if (output.length > MAX_ANSWER) child.kill();
     });
     child.on("error", (error: NodeJS.ErrnoException) => resolve(error.code === "ENOENT" ? "there is no such program on PATH" : error.message));
+    // What it leaves running (an agent that remembers a passphrase) may keep its output open for ever.
+    child.on("exit", () => void setTimeout(() => child.stdout.destroy(), LAST_WORDS_MS).unref());
     child.on("close", (code, signal) => resolve(signal === null ? { code, output } : `it was ended (${signal})`));
     child.stdin.on("error", () => undefined);
     child.stdin.end(input);
