@@ -45,6 +45,13 @@ export interface ProxyServing {
 export function serveProxies(settings: ServeSettings, { snapshots, secrets, authenticate, published, debug, metrics, clock, logger }: ProxyServing): XdsServer {
   const encoder = createResourceEncoder();
   const undescribedProxy = createUndescribedProxies((problem) => logger.warn({}, problem));
+  const unexpected = new WeakSet<Proxy>();
+  /** Its Envoy waits: without a word nobody would know for what. */
+  const noteUnexpected = (proxy: Proxy): void => {
+    if (unexpected.has(proxy)) return;
+    unexpected.add(proxy);
+    logger.warn({}, `${proxy.node.id} is not served: the document of its pod says nothing of a proxy; add the annotation scrim.mesh/proxy: ${proxy.node.kind} to it, or take the document away.`);
+  };
   const podOf = ({ identity }: Proxy) => published()?.get("Pod", identity.namespace, identity.pod);
   const resourcesFor = (proxy: Proxy): EncodedResources | undefined => {
     const world = published();
@@ -53,6 +60,7 @@ export function serveProxies(settings: ServeSettings, { snapshots, secrets, auth
     const isUndescribed = pod === undefined && (settings.runtimeDir === undefined || !proxy.isProven);
     const described = isUndescribed ? undescribedProxy(proxy) : undefined;
     const proxyClass = world !== undefined && described !== undefined ? proxyClassOfNode(world, described) : pod && proxyClassOfPod(pod);
+    if (pod !== undefined && proxyClass === undefined) noteUnexpected(proxy);
     return proxyClass && snapshots.resourcesOf(proxy.isProven ? proxyClass : withoutIdentityOf(proxyClass));
   };
   return createXdsServer({

@@ -24,6 +24,7 @@ const pathOf = (name: string): string => discoveryMethods.find((method) => metho
 let controlPlane: ChildProcess;
 let application: Server;
 let admin = "";
+let log = "";
 let xdsPort = 0;
 
 function writeService(host: string): void {
@@ -55,7 +56,8 @@ spec:
   const [secure, adminPort] = [await freePort(), await freePort()];
   xdsPort = await freePort();
   admin = `http://127.0.0.1:${adminPort}`;
-  controlPlane = spawn(process.execPath, [scrim, "serve", join(root, "mesh"), "--state-dir", join(root, "state"), "--xds-address", `127.0.0.1:${secure}`, "--admin-address", `127.0.0.1:${adminPort}`, "--xds-port", String(xdsPort)], { stdio: "ignore" });
+  controlPlane = spawn(process.execPath, [scrim, "serve", join(root, "mesh"), "--state-dir", join(root, "state"), "--xds-address", `127.0.0.1:${secure}`, "--admin-address", `127.0.0.1:${adminPort}`, "--xds-port", String(xdsPort)], { stdio: ["ignore", "pipe", "ignore"] });
+  controlPlane.stdout?.setEncoding("utf8").on("data", (text: string) => (log += text));
   await eventually("ready", async () => ((await request(`${admin}/ready`)).status === 200 ? true : undefined));
 });
 afterAll(() => {
@@ -84,6 +86,18 @@ describe("a client that proves nothing", () => {
       delta.close();
       world.close();
     }
+  });
+});
+
+describe("a proxy whose pod is described as one without a proxy", () => {
+  it("is not served, and the log says why and what to do", async () => {
+    writeFileSync(join(root, "mesh/pod.yaml"), `apiVersion: v1\nkind: Pod\nmetadata: {name: plain-0, namespace: default}\nspec: {containers: [{name: plain}]}\nstatus: {podIP: ${podIp}}\n`);
+    await eventually("the pod", async () => ((await request(`${admin}/debug/distribution?object=Pod/default/plain-0`)).body.includes('"published": true') ? true : undefined));
+    const client = openRawClient("delta", pathOf("DeltaAggregatedResources"), { host: "127.0.0.1", port: xdsPort });
+    client.send({ node: { ...node, id: node.id.replace("guest-0", "plain-0") }, typeUrl: urlOf("clusters") });
+    await eventually("a word", () => (log.includes("the document of its pod says nothing of a proxy; add the annotation scrim.mesh/proxy: sidecar") ? true : undefined));
+    expect(client.responses).toEqual([]);
+    client.close();
   });
 });
 
