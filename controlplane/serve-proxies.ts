@@ -44,7 +44,7 @@ export interface ProxyServing {
 /** Serves each proxy what the pod it proved to be needs. */
 export function serveProxies(settings: ServeSettings, { snapshots, secrets, authenticate, published, debug, metrics, clock, logger }: ProxyServing): XdsServer {
   const encoder = createResourceEncoder();
-  const undescribedProxy = createUndescribedProxies((problem) => logger.warn({}, problem));
+  const undescribedProxy = createUndescribedProxies((problem) => logger.warn({}, problem), clock);
   const unexpected = new WeakSet<Proxy>();
   /** Its Envoy waits: without a word nobody would know for what. */
   const noteUnexpected = (proxy: Proxy): void => {

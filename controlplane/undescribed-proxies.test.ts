@@ -9,7 +9,8 @@ const proxy = (pod: string, labels: Record<string, unknown>, isProven = true): P
 
 function setUp() {
   const warned: string[] = [];
-  return { describe: createUndescribedProxies((problem) => void warned.push(problem)), warned };
+  const clock = { ms: 0, monotonicMs: () => clock.ms };
+  return { describe: createUndescribedProxies((problem) => void warned.push(problem), clock), warned, clock };
 }
 
 describe("a proxy whose pod nobody described", () => {
@@ -25,13 +26,15 @@ describe("a proxy whose pod nobody described", () => {
     expect(describe(proxy("web-2", { app: "other" }))?.labels).toEqual({ app: "other" });
   });
 
-  it("by the plaintext port is one of a thousand; who comes then is not served, and a sentence says so once", () => {
-    const { describe, warned } = setUp();
+  it("by the plaintext port is one of a thousand within an hour; who comes then is not served, and a sentence says so once", () => {
+    const { describe, warned, clock } = setUp();
     const served = Array.from({ length: 1_500 }, (_, index) => describe(proxy(`guest-${index}`, {}, false))).filter((one) => one !== undefined);
     expect(served).toHaveLength(1_000);
     expect(describe(proxy("guest-3", {}, false))).toBeDefined();
     expect(describe(proxy("web-1", {}))).toBeDefined();
-    expect(warned).toEqual([expect.stringMatching(/^sidecar~10\.0\.0\.1~guest-1000\.shop~x is not served: .*restart the control plane to begin anew\.$/)]);
+    expect(warned).toEqual([expect.stringMatching(/^sidecar~10\.0\.0\.1~guest-1000\.shop~x is not served: .*it may come again later\.$/)]);
+    clock.ms = 3_600_000;
+    expect(describe(proxy("guest-2000", {}, false))).toBeDefined();
   });
 
   it("with labels without end is not served", () => {

@@ -9,22 +9,35 @@ import type { Proxy } from "./xds/node.ts";
 const MOST_OF_A_POD = 16;
 /** Pods that are remembered, the newest: their names come and go for as long as the control plane runs. */
 const MOST_PODS = 10_000;
-/** And all that come by the plaintext port together, where anybody may be anything. */
+/** And all that come by the plaintext port within an hour, where anybody may be anything. */
 const MOST_UNPROVEN = 1_000;
+const HOUR_MS = 3_600_000;
 /** Labels of more than this are nobody's. */
 const MAX_LABELS_LENGTH = 16 * 1024;
 
 /** Returns what such a proxy is taken for, for as long as its stream lasts; undefined for one thing too many, of which `warn` is told once. */
-export function createUndescribedProxies(warn: (problem: string) => void): (proxy: Proxy) => UndescribedProxy | undefined {
+export function createUndescribedProxies(warn: (problem: string) => void, clock: { monotonicMs(): number }): (proxy: Proxy) => UndescribedProxy | undefined {
   const known = new WeakMap<Proxy, { readonly answer: UndescribedProxy | undefined }>();
   const pods = new Map<string, { readonly said: Set<string>; last: UndescribedProxy }>();
-  const unproven = new Set<string>();
+  /** With when they came last, who came last at the end. */
+  const unproven = new Map<string, number>();
   let isWarned = false;
+  const isAdmitted = (text: string): boolean => {
+    const nowMs = clock.monotonicMs();
+    for (const [one, atMs] of unproven) {
+      if (nowMs - atMs < HOUR_MS) break;
+      unproven.delete(one);
+      isWarned = false;
+    }
+    if (!unproven.delete(text) && unproven.size >= MOST_UNPROVEN) return false;
+    unproven.set(text, nowMs);
+    return true;
+  };
   const heard = (proxy: Proxy): UndescribedProxy | undefined => {
     const now = describe(proxy);
     if (now === undefined) return undefined;
     const text = createHash("sha256").update(JSON.stringify(now)).digest("base64");
-    if (!proxy.isProven) return take(unproven, text, MOST_UNPROVEN) ? now : undefined;
+    if (!proxy.isProven) return isAdmitted(text) ? now : undefined;
     const key = `${now.namespace}/${proxy.identity.pod}`;
     const pod = pods.get(key) ?? { said: new Set<string>(), last: now };
     pods.delete(key);
@@ -38,7 +51,7 @@ export function createUndescribedProxies(warn: (problem: string) => void): (prox
     if (kept === undefined) known.set(proxy, kept = { answer: heard(proxy) });
     if (kept.answer === undefined && !isWarned) {
       isWarned = true;
-      warn(`${proxy.node.id} is not served: its labels are longer than ${MAX_LABELS_LENGTH} characters, or more than ${MOST_UNPROVEN} different proxies came by the plaintext port; restart the control plane to begin anew.`);
+      warn(`${proxy.node.id} is not served: its labels are longer than ${MAX_LABELS_LENGTH} characters, or more than ${MOST_UNPROVEN} different proxies came by the plaintext port within an hour; it may come again later.`);
     }
     return kept.answer;
   };
