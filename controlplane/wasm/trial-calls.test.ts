@@ -65,6 +65,11 @@ describe("trialCalls", () => {
   it("calls nothing that a proxy would not: no response of a request that the module holds", async () => {
     expect(await warnings("export function proxy_on_request_headers(id: u32, n: u32, e: u32): u32 { return 1; } export function proxy_on_response_body(id: u32, n: u32, e: u32): u32 { unreachable(); return 0; }")).toEqual([]);
   });
+  it("says that a later request traps, as where memory grows so fast that it is used up before it is looked at", async () => {
+    const [said, ...rest] = await warnings("let kept = 0; export function proxy_on_request_headers(id: u32, n: u32, e: u32): u32 { heap.alloc(1 << 20); if (++kept > 9) unreachable(); return 0; }");
+    expect(said).toMatch(/^proxy_on_request_headers trapped within \d+ trial requests, its memory having grown by \d{4,} KiB: /);
+    expect(rest).toEqual([]);
+  });
   it("says that memory grows with each request", async () => {
     expect(await warnings("export function proxy_on_request_headers(id: u32, n: u32, e: u32): u32 { heap.alloc(4096); return 0; }")).toEqual([expect.stringMatching(/^its memory grew by \d+ KiB over 200 trial requests/)]);
   });

@@ -88,9 +88,13 @@ function connection(host: Host): void {
 }
 
 function growth(host: Host): readonly string[] {
+  const begun = host.memoryBytes(0);
   for (let i = 0; i < WARM_UP; i++) exchange(host, "answered");
   const before = host.memoryBytes(0);
   for (let i = 0; i < COUNTED; i++) exchange(host, "answered");
+  const failure = host.failure(0);
+  // What traps grows no more: what grew so much that its ceiling was there soon did so before.
+  if (failure !== undefined) return [`${failure.callback} trapped within ${WARM_UP + COUNTED} trial requests, its memory having grown by ${Math.round((host.memoryBytes(0) - begun) / 1_024)} KiB: ${failure.message}`];
   const grown = host.memoryBytes(0) - before;
   return grown > GROWTH_ALLOWED ? [`its memory grew by ${Math.round(grown / 1_024)} KiB over ${COUNTED} trial requests: it seems to keep something of each`] : [];
 }
