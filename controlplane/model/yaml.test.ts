@@ -77,3 +77,13 @@ describe("locate", () => {
     expect(document.locate(path)).toEqual({ file: "f.yaml", line, column });
   });
 });
+
+describe("a text nested deeper than the parser's stack", () => {
+  it.each([["brackets", "["], ["braces", "{a: "], ["lists in a line", "- "], ["keys", "? "], ["lists as keys", "[[]: "]])("of %s is refused in words, and no recursion is begun", (_what, level) => {
+    expect(parsePiece(level.repeat(20_000))).toEqual({ kind: "broken", problems: [{ line: 1, column: 1, message: "nested deeper than 64 levels" }] });
+  });
+  it("is told from one that is only long", () => {
+    expect(parsePiece(`a: [${"[], ".repeat(20_000)}]`).kind).toBe("document");
+    expect(parsePiece(`a: ${"[".repeat(60)}${"]".repeat(60)}`).kind).toBe("document");
+  });
+});

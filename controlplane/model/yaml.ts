@@ -1,5 +1,5 @@
 // YAML text to documents with places. Pure: text in, documents or problems out.
-import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
+import { Composer, type CST, type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, Parser, YAMLParseError } from "yaml";
 import type { FieldPath, PlaceInText, SourceDocument, SyntaxProblem } from "./document.ts";
 import type { SourceLocation } from "./object.ts";
 import { findPlace, type FoundPlace, placeAt, type Places, placesOf } from "./yaml-places.ts";
@@ -133,7 +133,33 @@ export function nestedDocument(outer: SourceDocument, prefix: FieldPath, value: 
 
 function parseTree(text: string, lineCounter: LineCounter): Document {
   // The parser compares each key of a map with all before it: a map of 200,000 keys would take minutes. faultOfTree looks for repeated ones.
-  return parseDocument(text, { version: "1.2", schema: "core", merge: true, uniqueKeys: false, strict: true, prettyErrors: false, logLevel: "error", lineCounter });
+  const composer = new Composer({ version: "1.2", schema: "core", merge: true, uniqueKeys: false, strict: true, prettyErrors: false, logLevel: "error" });
+  const [document, another] = composer.compose(notTooDeep(new Parser(lineCounter.addNewLine).parse(text)), true, text.length);
+  if (document === undefined) throw new RangeError("holds no document");
+  if (another !== undefined) document.errors.push(new YAMLParseError([another.range[0], another.range[1]], "MULTIPLE_DOCS", "holds more than one document"));
+  return document as Document;
+}
+
+/** Passes tokens on. The composer calls itself for each level, and where it is out of stack at the wrong moment (in a regular expression) all of Node aborts, whoever catches what. */
+function* notTooDeep(tokens: Iterable<CST.Token>): Iterable<CST.Token> {
+  for (const token of tokens) {
+    if (isTokenDeeperThan(token, 2 * MAX_DEPTH)) throw new RangeError(`nested deeper than ${MAX_DEPTH} levels`);
+    yield token;
+  }
+}
+
+function isTokenDeeperThan(outermost: CST.Token, levels: number): boolean {
+  const open: { readonly token: CST.Token; readonly depth: number }[] = [{ token: outermost, depth: 0 }];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    const { token, depth } = next;
+    if (depth > levels) return true;
+    if (token.type === "document") {
+      if (token.value !== undefined) open.push({ token: token.value, depth });
+    } else if ("items" in token) {
+      for (const { key, value } of token.items) for (const inner of [key, value]) if (inner !== undefined && inner !== null && "items" in inner) open.push({ token: inner, depth: depth + 1 });
+    }
+  }
+  return false;
 }
 
 /** Returns a key that a map has twice (`1` and `"1"` are one key), or the alias that is one too many. Takes time in proportion to the nodes. */
