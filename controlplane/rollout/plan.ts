@@ -1,6 +1,6 @@
 // How a plugin's new version is to be rolled out: the text of its annotation `scrim.mesh/rollout`.
-import { parse } from "yaml";
 import { parseDurationMs } from "../model/duration.ts";
+import { parsePiece } from "../model/yaml.ts";
 
 export const ROLLOUT_ANNOTATION = "scrim.mesh/rollout";
 
@@ -35,8 +35,9 @@ const DEFAULTS: RollbackLimits = { errorRate: 1, latency: 50, metric: undefined,
 /** Returns the plan that an annotation's YAML means, or what is wrong with it. A last step of 100 percent is implied. */
 export function parseRolloutPlan(text: string): ParsedPlan {
   try {
-    const value: unknown = parse(text, { maxAliasCount: 0 });
-    const root = record(value, "the plan", ["steps", "of", "rollback"]);
+    const parsed = parsePiece(text);
+    if (parsed.kind === "broken") return { kind: "refused", reason: "it is not YAML" };
+    const root = record(parsed.kind === "empty" ? null : parsed.value, "the plan", ["steps", "of", "rollback"]);
     return { kind: "plan", plan: { of: readUnit(root["of"]), steps: readSteps(root["steps"]), rollback: readLimits(root["rollback"]) } };
   } catch (error) {
     if (error instanceof PlanError) return { kind: "refused", reason: error.message };

@@ -115,8 +115,9 @@ describe("parseRolloutPlan", () => {
     ["", "the plan: expected fields such as steps"], ["steps: []", "steps: expected a list of 1 to 20 steps such as {percent: 10, pause: 1m}"], ["steps: [{percent: 0}]", "steps[0].percent: expected a whole number from 1 to 100"],
     ["steps: [{percent: 10, pause: soon}]", "steps[0].pause: expected a duration such as 60s"], ["steps: [{percent: 20}, {percent: 10}]", "steps[1].percent: expected more than the step before"],
     ["{steps: [{percent: 1}], rollback: {errors: 1}}", "rollback: there is no field errors; there are errorRate, latency, metric, minimumRequests"], ["{steps: [{percent: 1}], rollback: {latency: -1}}", "rollback.latency: expected a number from 0 on"], ["{steps: [{percent: 1}], rollback: {latency: .inf}}", "rollback.latency: expected a number from 0 on"],
-    ["{", "it is not YAML"], ["steps: [&a {percent: 1}, *a]", "it is not YAML"],
+    ["{", "it is not YAML"], ["steps: [&a {percent: 1}, *a]", "steps[1].percent: expected more than the step before"],
   ])("refuses %s", (text, reason) => expect(parseRolloutPlan(text)).toEqual({ kind: "refused", reason }));
+  it("refuses brackets without end", () => expect(parseRolloutPlan("[".repeat(60_000))).toEqual({ kind: "refused", reason: "it is not YAML" }));
 });
 
 describe("bucketOf", () => {
