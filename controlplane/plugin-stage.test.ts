@@ -14,6 +14,10 @@ it.each(["proxy", "examined"] as const)("one proxy's word that is %s takes nothi
   expect(refusalsOf([refusing(blame)])("shop/stamp", 0)).toBeUndefined();
 });
 
+it("what two proxies reject each by itself takes a version back", () => {
+  expect(refusalsOf([refusing("proxy"), { ...refusing("proxy"), pod: "web-2" }])("shop/stamp", 5)).toBe("web-1.shop refused it: no such import");
+});
+
 it("what another plugin or an earlier version was rejected for takes nothing back", () => {
   expect(refusalsOf([refusing("content")])("shop/other", 0)).toBeUndefined();
   expect(refusalsOf([refusing("content")])("shop/stamp", 6)).toBeUndefined();

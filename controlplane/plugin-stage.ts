@@ -90,18 +90,22 @@ function runningPods(world: World, proxies: readonly ProxyStatus[]): ReadonlySet
   return new Set(proxies.flatMap(({ namespace, pod }) => world.get("Pod", namespace, pod)?.spec.status?.podIP ?? []));
 }
 
-/** Why proxies do not take a plugin's version, where it is the version's fault or nobody could tell; what one proxy alone rejects, or is being looked into, takes nothing back. */
+/** What two proxies reject that loads elsewhere may be the fault of both; one alone takes nothing back from the others. */
+const ENOUGH_BY_THEMSELVES = 2;
+
+/** Why proxies do not take a plugin's version, where it is the version's fault, or nobody could tell, or several say so. What is being looked into takes nothing back. */
 export function refusalsOf(proxies: readonly ProxyStatus[]): Refusals {
   const refusing = proxies.filter(({ rejections }) => rejections.length > 0);
   return (plugin, sinceMs) => {
     if (refusing.length === 0) return undefined;
     const [namespace = "", name = ""] = plugin.split("/");
     const resource = pluginFilterName(namespace, name);
-    for (const proxy of refusing) {
-      const refusal = proxy.rejections.find(({ resources, atMs, blame }) => atMs >= sinceMs && blame !== "proxy" && blame !== "examined" && resources.includes(resource));
-      if (refusal !== undefined) return `${proxy.pod}.${proxy.namespace} refused it: ${refusal.message}`;
-    }
-    return undefined;
+    const found = refusing.flatMap((proxy) => {
+      const refusal = proxy.rejections.find(({ resources, atMs, blame }) => atMs >= sinceMs && blame !== "examined" && resources.includes(resource));
+      return refusal === undefined ? [] : [{ why: `${proxy.pod}.${proxy.namespace} refused it: ${refusal.message}`, isItsOwn: refusal.blame === "proxy" }];
+    });
+    const [first] = found.length >= ENOUGH_BY_THEMSELVES ? found : found.filter(({ isItsOwn }) => !isItsOwn);
+    return first?.why;
   };
 }
 

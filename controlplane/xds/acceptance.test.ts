@@ -165,14 +165,24 @@ describe("one proxy's word", () => {
     for (let round = 0; round < 3; round++) expect(book.noteRefused(cluster(bad), refusal()).after).toBe("unconfirmed");
   });
 
-  it("repeated by a second proxy holds the content back, until a third has taken it", () => {
+  it("repeated by a second proxy holds the content back where nobody could tell, until a third has taken it", () => {
     const book = afterRefusal();
-    book.noteJudged(cluster(bad).version, true);
-    expect(book.noteRefused(cluster(bad), refusal({ pod: "q" }))).toEqual({ before: "proxy", after: "repeated" });
+    book.noteJudged(cluster(bad).version, undefined);
+    expect(book.noteRefused(cluster(bad), refusal({ pod: "q" }))).toEqual({ before: "unconfirmed", after: "repeated" });
     expect(cluster(book.servedOf(inClass("c", "r"), bad))).toBe(cluster(good));
     expect(book.noteAccepted([cluster(bad)])).toBe(true);
     expect(book.servedOf(inClass("c", "r"), bad)).toBe(bad);
     expect(cluster(book.servedOf(inClass("c", "q"), bad))).toBe(cluster(good));
+  });
+
+  it.each(["before", "after"])("repeated %s it was found to load elsewhere is each one's own affair: two in bad faith hold nobody back", (when) => {
+    const book = afterRefusal();
+    const judge = (): unknown => book.noteJudged(cluster(bad).version, true);
+    if (when === "after") judge();
+    book.noteRefused(cluster(bad), refusal({ pod: "q" }));
+    if (when === "before") judge();
+    expect(book.servedOf(inClass("c", "r"), bad)).toBe(bad);
+    for (const pod of ["p", "q"]) expect(cluster(book.servedOf(inClass("c", pod), bad))).toBe(cluster(good));
   });
 
   it("counts for nothing against a content that another holds", () => {

@@ -33,7 +33,7 @@ export interface QuarantineParts {
 const WORDS: Readonly<Record<Blame, string>> = {
   examined: "rejected by one proxy; held back for a moment while an Envoy of the control plane's own tries it",
   content: "quarantined: an Envoy of the control plane's own cannot load it either; the last accepted content is served",
-  repeated: "quarantined: two proxies rejected it and none has taken it; the last accepted content is served",
+  repeated: "quarantined: two proxies rejected it, none has taken it, and nobody else could tell; the last accepted content is served",
   proxy: "the rejection is that proxy's own: the content loads elsewhere, and the others are served it",
   unconfirmed: "rejected by one proxy, and nobody else could tell: the others are served it",
 };

@@ -3,8 +3,8 @@ import type { EncodedResource } from "../snapshot/encode.ts";
 
 /**
  * "examined": for a moment nobody else is sent it, while an Envoy that serves nobody tries it. "content": that Envoy could not load it either.
- * "repeated": two proxies rejected it. "proxy": it loads elsewhere, so the refusal is that proxy's own. "unconfirmed": nobody could tell, and nobody
- * else rejected it.
+ * "proxy": it loads elsewhere, so each refusal is that proxy's own, however many there are. Where nobody could tell: "repeated" when two proxies
+ * rejected it, else "unconfirmed".
  */
 export type Blame = "examined" | "content" | "repeated" | "proxy" | "unconfirmed";
 
@@ -81,7 +81,7 @@ export function createSuspicions(): Suspicions {
       const before = known.get(version);
       if (before === undefined || before.isAccepted) return before;
       if (loads === false) return put({ ...before, blame: "content" });
-      if (loads === true) return before.blame === "repeated" ? before : put({ ...before, blame: "proxy" });
+      if (loads === true) return put({ ...before, blame: "proxy" });
       return before.blame === "examined" ? put({ ...before, blame: "unconfirmed" }) : before;
     },
     accept(version) {
@@ -94,7 +94,7 @@ export function createSuspicions(): Suspicions {
 function blameAfter(before: Suspicion | undefined, witnesses: ReadonlySet<string>, isBelieved: boolean, isHeldByAnother: boolean): Blame {
   // What another proxy holds is not bad in itself, whatever one says of it.
   if (isHeldByAnother) return "proxy";
-  if (before?.blame === "content") return "content";
+  if (before?.blame === "content" || before?.blame === "proxy") return before.blame;
   if (witnesses.size > 1) return "repeated";
   if (before !== undefined && (before.blame !== "unconfirmed" || before.witnesses.size === witnesses.size)) return before.blame;
   return isBelieved ? "examined" : "unconfirmed";
