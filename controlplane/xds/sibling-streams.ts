@@ -11,24 +11,39 @@ export function nodeKey({ node, isProven }: Proxy): string {
   return isProven ? node.id : `said/${node.id}`;
 }
 
-/** A stream's client took these: where they are clusters on a stream of their own, their endpoints are sent again on the client's other streams. */
-export function warmElsewhere(stream: XdsStream, resources: Iterable<EncodedResource>, streams: Iterable<XdsStream>): void {
-  if (stream.kind.only !== CLUSTERS) return;
-  const clusters = [...resources];
-  for (const other of ofSameNode(stream, streams)) if (mayHaveEndpoints(other)) other.warm(clusters);
+/** The streams of each node. Those whose proxy is not known yet are nobody's. */
+export interface Siblings {
+  /** A stream's proxy is known now. Its client may have taken clusters on another stream: it may say that it has their endpoints, and need them all the same. */
+  joined(stream: XdsStream): void;
+  /** A stream's client took these: where they are clusters on a stream of their own, their endpoints are sent again on the client's other streams. */
+  accepted(stream: XdsStream, resources: Iterable<EncodedResource>): void;
+  left(stream: XdsStream): void;
 }
 
-/** A stream that was just opened, after its client took clusters on another: it may say that it has endpoints, and need them all the same. */
-export function warmFromElsewhere(stream: XdsStream, streams: Iterable<XdsStream>): void {
-  if (!mayHaveEndpoints(stream)) return;
-  for (const other of ofSameNode(stream, streams)) if (other.kind.only === CLUSTERS) stream.warm([...(other.state().content?.clusters.values() ?? [])]);
+/** No streams yet. */
+export function createSiblings(): Siblings {
+  const byNode = new Map<string, Set<XdsStream>>();
+  const ofNode = ({ proxy }: XdsStream): Set<XdsStream> | undefined => proxy && byNode.get(nodeKey(proxy));
+  return {
+    joined(stream) {
+      if (stream.proxy === undefined) return;
+      const own = ofNode(stream) ?? new Set();
+      byNode.set(nodeKey(stream.proxy), own.add(stream));
+      if (mayHaveEndpoints(stream)) for (const other of own) if (other.kind.only === CLUSTERS) stream.warm([...(other.state().content?.clusters.values() ?? [])]);
+    },
+    accepted(stream, resources) {
+      if (stream.kind.only !== CLUSTERS) return;
+      const clusters = [...resources];
+      for (const other of ofNode(stream) ?? []) if (mayHaveEndpoints(other)) other.warm(clusters);
+    },
+    left(stream) {
+      const own = ofNode(stream);
+      own?.delete(stream);
+      if (own?.size === 0) byNode.delete(nodeKey(stream.proxy!));
+    },
+  };
 }
 
 function mayHaveEndpoints({ kind: { only } }: XdsStream): boolean {
   return only === undefined || kindOf(only) === "endpoints";
-}
-
-function* ofSameNode(stream: XdsStream, streams: Iterable<XdsStream>): Iterable<XdsStream> {
-  const { proxy } = stream;
-  if (proxy !== undefined) for (const other of streams) if (other !== stream && other.proxy !== undefined && nodeKey(other.proxy) === nodeKey(proxy)) yield other;
 }

@@ -10,7 +10,7 @@ import type { Proxy, ProxyIdentity } from "./node.ts";
 import { contentOf, type ContentSource, createRefresher, recipientOf, type Refresher } from "./refresher.ts";
 import { isQuiet, rejectionsOf, type TypeRejection, type TypeStatus, typeStatuses, worstOf } from "./status.ts";
 import type { Answer, StreamHost, XdsStream } from "./stream.ts";
-import { nodeKey, warmElsewhere, warmFromElsewhere } from "./sibling-streams.ts";
+import { createSiblings, nodeKey } from "./sibling-streams.ts";
 import { createQuarantine, type QuarantineOptions } from "./quarantine.ts";
 import { createTrials, type Risk, type Trials } from "./trials.ts";
 import { createResponseEncoder } from "./wire.ts";
@@ -129,6 +129,7 @@ function byNodeId(streams: ReadonlySet<XdsStream>): Map<string, XdsStream[]> {
 function createHost(parts: Parts): StreamHost {
   const { options, streams, book, trials, refresher } = parts;
   const quarantine = createQuarantine(parts);
+  const siblings = createSiblings();
   const { clock, log, observer } = options;
   const nowMs = (): number => clock.nowMs();
   const shortOf = (typeUrl: string): string => {
@@ -141,7 +142,7 @@ function createHost(parts: Parts): StreamHost {
     responses: createResponseEncoder(options.controlPlane),
     admitted(stream) {
       log.info({ node: stream.proxy?.node.id }, "proxy connected");
-      warmFromElsewhere(stream, streams);
+      siblings.joined(stream);
       refresher.refresh(stream);
     },
     sent(stream, { typeUrl, updates }, bytes) {
@@ -149,7 +150,7 @@ function createHost(parts: Parts): StreamHost {
       observer.sent(shortOf(typeUrl), updates.length, bytes, stream.sentAtMs - (stream.changedAtMs ?? stream.sentAtMs));
     },
     accepted(stream, resources) {
-      warmElsewhere(stream, resources, streams);
+      siblings.accepted(stream, resources);
       if (!options.believes(stream.proxy)) return;
       trials.accepted(resources);
       if (book.noteAccepted(resources)) refresher.markStale(streams);
@@ -173,6 +174,7 @@ function createHost(parts: Parts): StreamHost {
     failed: (stream, error) => log.error({ node: stream.proxy?.node.id, err: error }, "serving a proxy failed"),
     closed(stream) {
       streams.delete(stream);
+      siblings.left(stream);
       refresher.forget(stream);
       trials.forget(stream);
       book.noteClosed(() => new Set([...streams].map((other) => recipientOf(other).classKey)));

@@ -179,7 +179,7 @@ class LiveStream implements XdsStream {
     if (admission.kind === "refused") return this.end(grpcStatus.PERMISSION_DENIED, admission.reason);
     this.proxy = admission.proxy;
     this.#apply(event);
-    this.#host.admitted(this);
+    if (!this.#isOver) this.#host.admitted(this);
   }
 
   #apply(event: StreamEvent): void {
