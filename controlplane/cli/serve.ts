@@ -1,3 +1,4 @@
+import { sep } from "node:path";
 import { createControlPlane } from "../main.ts";
 import { readServeSettings, type ServeOptions } from "../settings/settings.ts";
 import { StartError } from "../settings/start-error.ts";
@@ -17,7 +18,7 @@ export async function serve(directory: string, options: ServeOptions, { environm
   const stop = listenForStop({ followParent: false, clock });
   const logger = createLogger(environment.logLevel);
   const controlPlane = createControlPlane(read.settings, {
-    logger, clock, metrics: createMetrics(), random: Math.random, installation, complain: (line) => terminal.err(`${line}\n`),
+    logger, clock, metrics: createMetrics(), random: Math.random, installation, complain: (line) => terminal.err(`${fromHere(line)}\n`),
   });
   try {
     await controlPlane.start();
@@ -27,4 +28,10 @@ export async function serve(directory: string, options: ServeOptions, { environm
   }
   await stop.whenAsked;
   await controlPlane.stop();
+}
+
+/** A line that begins with a file below the folder that people are in names the file from there, as they do. */
+function fromHere(line: string): string {
+  const here = `${process.cwd()}${sep}`;
+  return line.startsWith(here) ? line.slice(here.length) : line;
 }
