@@ -54,7 +54,8 @@ export function judge(candidate: ProxyCounts, baseline: ProxyCounts, limits: Rol
   }
   if (baseline.requests < limits.minimumRequests) return undefined;
   const [slow, before] = [quantile(candidate, 0.99), quantile(baseline, 0.99)];
-  const limit = before * (1 + limits.latency / 100);
+  // Below a millisecond Envoy tells no difference.
+  const limit = Math.max(before, 1) * (1 + limits.latency / 100);
   if (slow > limit && slow - before > SMALLEST_MS && isSlowBeyondChance(candidate, limit)) return `its p99 is ${slow} ms (${before} ms at the version before, ${limits.latency} % more are allowed)`;
   return undefined;
 }

@@ -170,6 +170,13 @@ describe("judge", () => {
     expect(judge(withSlow(10_000, 120), quick, limits)).toBeUndefined();
     expect(judge(withSlow(10_000, 140), quick, limits)).toBeDefined();
   });
+
+  it("blames no version for some milliseconds where the one before took none that Envoy tells", () => {
+    const within = (upToMs: number) => counts({ requests: 1_000, latency: [{ upToMs, count: 1_000 }] });
+    expect(judge(within(10), within(0), { ...limits, latency: 1_000 })).toBeUndefined();
+    expect(judge(within(25), within(0), { ...limits, latency: 1_000 })).toMatch(/its p99 is 25 ms/);
+  });
+
   it("sees what a share of the requests does wrong among all of them", () => {
     const mixed = counts({ requests: 4_000, serverErrors: 40 });
     expect(judge(mixed, counts({ requests: 50_000 }), limits)).toBeUndefined();
