@@ -100,9 +100,17 @@ function createUpdate({ source, book, trials }: RefresherParts): (stream: XdsStr
 }
 
 /** Under what a stream's acceptances are noted: a route with its hosts inside is another content than one without. */
-export function recipientOf({ published, kind, proxy }: Pick<XdsStream, "published" | "kind" | "proxy">): Recipient {
-  return { classKey: `${kind.dialect}/${published?.classKey ?? ""}`, pod: proxy === undefined ? "" : podOf(proxy) };
+export function recipientOf(stream: XdsStream): Recipient {
+  const { published, kind, proxy } = stream;
+  const known = recipients.get(stream);
+  if (known !== undefined && known.proxy === proxy && known.of === published?.classKey) return known.recipient;
+  const recipient = { classKey: `${kind.dialect}/${published?.classKey ?? ""}`, pod: proxy === undefined ? "" : podOf(proxy) };
+  recipients.set(stream, { proxy, of: published?.classKey, recipient });
+  return recipient;
 }
+
+/** Long texts that are looked up by at every change and acknowledgement of each stream. */
+const recipients = new WeakMap<XdsStream, { readonly proxy: Proxy | undefined; readonly of: string | undefined; readonly recipient: Recipient }>();
 
 /** Text that stands for a proxy's pod; who only says that it is one is not that one. */
 export function podOf({ identity, isProven }: Proxy): string {
