@@ -1,7 +1,8 @@
 import { availableParallelism } from "node:os";
 import { configDefaults, defineConfig } from "vitest/config";
 
-// Four projects: `unit` needs nothing but Node, `filters` needs the built modules, `long` holds what takes those tens of seconds, `e2e` starts real Envoys.
+// Four projects: `unit` needs nothing but Node, `filters` needs the built modules, `long` holds what takes those tens
+// of seconds, `e2e` starts real Envoys.
 const LONG = "**/*.long.test.ts";
 
 export default defineConfig({
@@ -9,10 +10,39 @@ export default defineConfig({
     // One core less than there are is vitest's own choice: on two cores nothing would run side by side.
     maxWorkers: Math.max(2, availableParallelism() - 1),
     projects: [
-      { test: { name: "unit", testTimeout: 30_000, exclude: [...configDefaults.exclude, LONG], include: ["controlplane/**/*.test.ts", "protos/**/*.test.ts", "deploy/**/*.test.ts", "test/golden/**/*.test.ts", "test/structure/**/*.test.ts", "test/bench/**/*.test.ts"] } },
-      { test: { name: "filters", testTimeout: 60_000, exclude: [...configDefaults.exclude, LONG], include: ["filters/**/*.test.ts", "test/host/**/*.test.ts"] } },
+      {
+        test: {
+          name: "unit",
+          testTimeout: 30_000,
+          exclude: [...configDefaults.exclude, LONG],
+          include: [
+            "controlplane/**/*.test.ts",
+            "protos/**/*.test.ts",
+            "deploy/**/*.test.ts",
+            "test/golden/**/*.test.ts",
+            "test/structure/**/*.test.ts",
+            "test/bench/**/*.test.ts",
+          ],
+        },
+      },
+      {
+        test: {
+          name: "filters",
+          testTimeout: 60_000,
+          exclude: [...configDefaults.exclude, LONG],
+          include: ["filters/**/*.test.ts", "test/host/**/*.test.ts"],
+        },
+      },
       { test: { name: "long", testTimeout: 120_000, include: [`controlplane/${LONG}`, `filters/${LONG}`] } },
-      { test: { name: "e2e", include: ["test/e2e/**/*.test.ts", "test/conformance/**/*.test.ts"], fileParallelism: false, testTimeout: 120_000, hookTimeout: 180_000 } },
+      {
+        test: {
+          name: "e2e",
+          include: ["test/e2e/**/*.test.ts", "test/conformance/**/*.test.ts"],
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 180_000,
+        },
+      },
     ],
   },
 });

@@ -1,5 +1,6 @@
 // consumes: a mesh written to files, and simulated proxies in a process of their own
-// produces: how fast and at what cost the control plane (all its stages, in this process) connects them and tells them of changes
+// produces: how fast and at what cost the control plane (all its stages, in this process) connects them and tells them
+// of changes
 // never does: measure the simulated proxies' own work as the control plane's
 import { readFileSync } from "node:fs";
 import { createServer } from "node:net";
@@ -27,7 +28,10 @@ import { renderTable } from "./table.ts";
 /** After the last arrival acknowledgements are still on their way: their cost belongs to the change. */
 const SETTLE_MS = 300;
 const LOOP_RESOLUTION_MS = 10;
-/** Changes of a kind after which the process is as it stays for months: until then its code is being compiled. They are told apart from the others. */
+/**
+ * Changes of a kind after which the process is as it stays for months: until then its code is being compiled. They are
+ * told apart from the others.
+ */
 const FIRST_CHANGES = 15;
 
 /** Each makes all clusters of all proxies another. */
@@ -52,7 +56,12 @@ interface Cost {
 export async function benchControlplane(options: BenchOptions, print: (line: string) => void): Promise<object> {
   const { proxies, services, quick } = options;
   const changes = { first: quick ? 2 : FIRST_CHANGES, later: options.changes ?? (quick ? 3 : 20) };
-  if (quick || proxies !== undefined || services !== undefined) return benchSize({ proxies: proxies ?? (quick ? 20 : 100), services: services ?? (quick ? 50 : 500) }, changes, print);
+  if (quick || proxies !== undefined || services !== undefined)
+    return benchSize(
+      { proxies: proxies ?? (quick ? 20 : 100), services: services ?? (quick ? 50 : 500) },
+      changes,
+      print,
+    );
   const results: unknown[] = [];
   for (const size of sizes) results.push(await benchSizeApart(size, changes.later));
   return { sizes: results };
@@ -61,7 +70,9 @@ export async function benchControlplane(options: BenchOptions, print: (line: str
 /** In a process of its own: the peak of memory is that of one size. */
 async function benchSizeApart({ proxies, services }: Size, changes: number): Promise<unknown> {
   const file = join(scratchDirectory(), "results.json");
-  const args = ["controlplane", "--proxies", proxies, "--services", services, "--changes", changes, "--json", file].map(String);
+  const args = ["controlplane", "--proxies", proxies, "--services", services, "--changes", changes, "--json", file].map(
+    String,
+  );
   const child = startChild(process.execPath, [join(root, "bench/run.mjs"), ...args], { stdio: "inherit" });
   const code = await new Promise<number | null>((resolve) => child.once("exit", resolve));
   if (code !== 0) throw new Error(`the run with ${proxies} proxies failed`);
@@ -74,23 +85,47 @@ interface Size {
 }
 
 /** Changes of a kind, before the process is warm and then. */
-interface Changes { readonly first: number; readonly later: number }
+interface Changes {
+  readonly first: number;
+  readonly later: number;
+}
 
-async function benchSize({ proxies: proxyCount, services }: Size, changes: Changes, print: (line: string) => void): Promise<object> {
+async function benchSize(
+  { proxies: proxyCount, services }: Size,
+  changes: Changes,
+  print: (line: string) => void,
+): Promise<object> {
   const mesh = writeMesh(scratchDirectory(), services, proxyCount);
   const proxies = startProxies();
   const started = machineMs();
   const { controlPlane, port, rootPem } = await startControlPlane(mesh);
   try {
     const startMs = machineMs() - started;
-    const connected = await measure(() => proxies.connect({ port, rootPem, serverName: CONTROL_PLANE_SERVER_NAME, proxies: mesh.proxies }));
+    const connected = await measure(() =>
+      proxies.connect({ port, rootPem, serverName: CONTROL_PLANE_SERVER_NAME, proxies: mesh.proxies }),
+    );
     const peakBytes = peakResidentBytesOf(process.pid);
     await delay(1000);
     const phases: Phase[] = [{ name: "connect all", times: [connected] }];
     const target = Math.floor(services / 2);
-    phases.push(...await changeRepeatedly("one VirtualService", changes, proxies, (time) => ({ resource: `80/svc-${target}.default.svc.cluster.local:80`, change: () => mesh.changeVirtualService(target, 10 + (time % 80)) })));
-    phases.push(...await changeRepeatedly("one endpoint", changes, proxies, (time) => ({ resource: `outbound|80||svc-${target}.default.svc.cluster.local`, change: () => mesh.changeEndpoint(target, 10 + (time % 200)) })));
-    phases.push(...await changeRepeatedly("MeshConfig", { first: 0, later: MESH_CONFIGS }, proxies, (time) => ({ resource: `outbound|80||svc-${target}.default.svc.cluster.local`, change: () => mesh.changeMeshConfig(11 + time) })));
+    phases.push(
+      ...(await changeRepeatedly("one VirtualService", changes, proxies, (time) => ({
+        resource: `80/svc-${target}.default.svc.cluster.local:80`,
+        change: () => mesh.changeVirtualService(target, 10 + (time % 80)),
+      }))),
+    );
+    phases.push(
+      ...(await changeRepeatedly("one endpoint", changes, proxies, (time) => ({
+        resource: `outbound|80||svc-${target}.default.svc.cluster.local`,
+        change: () => mesh.changeEndpoint(target, 10 + (time % 200)),
+      }))),
+    );
+    phases.push(
+      ...(await changeRepeatedly("MeshConfig", { first: 0, later: MESH_CONFIGS }, proxies, (time) => ({
+        resource: `outbound|80||svc-${target}.default.svc.cluster.local`,
+        change: () => mesh.changeMeshConfig(11 + time),
+      }))),
+    );
     const peakAtLastBytes = peakResidentBytesOf(process.pid);
     report({ proxyCount, services, startMs, phases, peakBytes, peakAtLastBytes }, print);
     return { proxies: proxyCount, services, startMs, peakBytes, peakAtLastBytes, phases };
@@ -101,16 +136,27 @@ async function benchSize({ proxies: proxyCount, services }: Size, changes: Chang
 }
 
 /** Two phases: the first changes, and so many more. */
-async function changeRepeatedly(name: ChangeName, { first, later }: Changes, proxies: SimulatedProxies, at: (time: number) => { resource: string; change: () => void }): Promise<readonly Phase[]> {
+async function changeRepeatedly(
+  name: ChangeName,
+  { first, later }: Changes,
+  proxies: SimulatedProxies,
+  at: (time: number) => { resource: string; change: () => void },
+): Promise<readonly Phase[]> {
   const times: Cost[] = [];
   for (let time = 0; time < first + later; time++) {
     const { resource, change } = at(time);
     times.push(await measure((ours) => proxies.after(resource, () => ours(change))));
   }
-  return [...(first > 0 ? [{ name: `${name}, at first` as const, times: times.slice(0, first) }] : []), { name, times: times.slice(first) }];
+  return [
+    ...(first > 0 ? [{ name: `${name}, at first` as const, times: times.slice(0, first) }] : []),
+    { name, times: times.slice(first) },
+  ];
 }
 
-/** What it costs this process, which is the control plane, until all proxies have it; what is done inside `ours` is the bench's and does not count. */
+/**
+ * What it costs this process, which is the control plane, until all proxies have it; what is done inside `ours` is the
+ * bench's and does not count.
+ */
 async function measure(happen: (ours: (work: () => void) => void) => Promise<Arrivals>): Promise<Cost> {
   const loop = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS });
   loop.enable();
@@ -126,7 +172,13 @@ async function measure(happen: (ours: (work: () => void) => void) => Promise<Arr
   const cpuMs = milliseconds(process.cpuUsage(cpuBefore)) - oursMs;
   loop.disable();
   const delayMs = (nanoseconds: number): number => Math.max(0, nanoseconds / 1e6 - LOOP_RESOLUTION_MS);
-  return { arrivalsMs: atMs.map((ms) => ms - startMs), cpuMs, bytes, loopDelayP99Ms: delayMs(loop.percentile(99)), loopDelayMaxMs: delayMs(loop.max) };
+  return {
+    arrivalsMs: atMs.map((ms) => ms - startMs),
+    cpuMs,
+    bytes,
+    loopDelayP99Ms: delayMs(loop.percentile(99)),
+    loopDelayMaxMs: delayMs(loop.max),
+  };
 }
 
 function milliseconds({ user, system }: NodeJS.CpuUsage): number {
@@ -137,13 +189,30 @@ function milliseconds({ user, system }: NodeJS.CpuUsage): number {
 async function startControlPlane(mesh: MeshFiles) {
   const [port, adminPort] = [await freePort(), await freePort()];
   const stateDir = join(mesh.runtimeDir, "..");
-  const controlPlane = createControlPlane({
-    directory: mesh.directory, runtimeDir: mesh.runtimeDir, stateDir, cacheDir: join(stateDir, "cache"), logLevel: "error", strict: false, allowEmpty: false, workloadLifetimeMs: undefined, allowFetchFrom: [], plainRegistries: [],
-    xdsAddress: { address: "127.0.0.1", port }, adminAddress: { address: "127.0.0.1", port: adminPort },
-  }, {
-    logger: createLogger("error", process.stderr), clock: createSystemClock(), metrics: createMetrics(), installation: installationOf(join(root, "controlplane/cli/scrim.mjs")), random: Math.random,
-    complain: (line) => process.stderr.write(`${line}\n`),
-  });
+  const controlPlane = createControlPlane(
+    {
+      directory: mesh.directory,
+      runtimeDir: mesh.runtimeDir,
+      stateDir,
+      cacheDir: join(stateDir, "cache"),
+      logLevel: "error",
+      strict: false,
+      allowEmpty: false,
+      workloadLifetimeMs: undefined,
+      allowFetchFrom: [],
+      plainRegistries: [],
+      xdsAddress: { address: "127.0.0.1", port },
+      adminAddress: { address: "127.0.0.1", port: adminPort },
+    },
+    {
+      logger: createLogger("error", process.stderr),
+      clock: createSystemClock(),
+      metrics: createMetrics(),
+      installation: installationOf(join(root, "controlplane/cli/scrim.mjs")),
+      random: Math.random,
+      complain: (line) => process.stderr.write(`${line}\n`),
+    },
+  );
   await controlPlane.start();
   while (!controlPlane.view.isReady()) await delay(10);
   return { controlPlane, port, rootPem: readFileSync(join(stateDir, "ca", "root-cert.pem"), "utf8") };
@@ -151,10 +220,12 @@ async function startControlPlane(mesh: MeshFiles) {
 
 function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
-    const server = createServer().once("error", reject).listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
-    });
+    const server = createServer()
+      .once("error", reject)
+      .listen(0, "127.0.0.1", () => {
+        const address = server.address();
+        server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
+      });
   });
 }
 
@@ -167,17 +238,43 @@ interface Outcome {
   readonly peakAtLastBytes: number;
 }
 
-function report({ proxyCount, services, startMs, phases, peakBytes, peakAtLastBytes }: Outcome, print: (line: string) => void): void {
-  print(`${services} services with 2 subsets and a VirtualService each, ${proxyCount} proxies, one stream each over TLS; mesh files and control plane as in \`scrim serve\`\n`);
+function report(
+  { proxyCount, services, startMs, phases, peakBytes, peakAtLastBytes }: Outcome,
+  print: (line: string) => void,
+): void {
+  print(
+    `${services} services with 2 subsets and a VirtualService each, ${proxyCount} proxies, one stream each over TLS; mesh files and control plane as in \`scrim serve\`\n`,
+  );
   const size = { proxies: proxyCount, services };
   const rows = phases.map(({ name, times }) => {
     const arrivals = times.flatMap(({ arrivalsMs }) => arrivalsMs).sort((a, b) => a - b);
     const median = (pick: (cost: Cost) => number): number => summarize(times.map(pick)).median;
     const [p50Ms, p99Ms, lastMs] = [0.5, 0.99, 1].map((q) => quantile(arrivals, q)) as [number, number, number];
-    const measured: Measured = { p99Ms, lastMs, cpuMs: median(({ cpuMs }) => cpuMs), bytes: median(({ bytes }) => bytes), loopDelayP99Ms: Math.max(...times.map(({ loopDelayP99Ms }) => loopDelayP99Ms)) };
+    const measured: Measured = {
+      p99Ms,
+      lastMs,
+      cpuMs: median(({ cpuMs }) => cpuMs),
+      bytes: median(({ bytes }) => bytes),
+      loopDelayP99Ms: Math.max(...times.map(({ loopDelayP99Ms }) => loopDelayP99Ms)),
+    };
     const numbers = [p50Ms, p99Ms, lastMs, measured.cpuMs].map((ms) => ms.toFixed(0));
-    return [name, String(times.length), ...numbers, (measured.bytes / 1e6).toFixed(3), measured.loopDelayP99Ms.toFixed(0), Math.max(...times.map(({ loopDelayMaxMs }) => loopDelayMaxMs)).toFixed(0), judge(size, name, measured)];
+    return [
+      name,
+      String(times.length),
+      ...numbers,
+      (measured.bytes / 1e6).toFixed(3),
+      measured.loopDelayP99Ms.toFixed(0),
+      Math.max(...times.map(({ loopDelayMaxMs }) => loopDelayMaxMs)).toFixed(0),
+      judge(size, name, measured),
+    ];
   });
-  print(renderTable(["change", "times", "p50 ms", "p99 ms", "last ms", "CPU ms", "MB sent", "loop p99 ms", "max ms", "targets"], rows));
-  print(`\nstart ${startMs.toFixed(0)} ms; peak memory when all were connected ${(peakBytes / 1e6).toFixed(0)} MB${judgeMemory(size, peakBytes)}, in the end ${(peakAtLastBytes / 1e6).toFixed(0)} MB; CPU of the control plane's process, its median over the times; loop: how late it was, of the worst time\n`);
+  print(
+    renderTable(
+      ["change", "times", "p50 ms", "p99 ms", "last ms", "CPU ms", "MB sent", "loop p99 ms", "max ms", "targets"],
+      rows,
+    ),
+  );
+  print(
+    `\nstart ${startMs.toFixed(0)} ms; peak memory when all were connected ${(peakBytes / 1e6).toFixed(0)} MB${judgeMemory(size, peakBytes)}, in the end ${(peakAtLastBytes / 1e6).toFixed(0)} MB; CPU of the control plane's process, its median over the times; loop: how late it was, of the worst time\n`,
+  );
 }

@@ -32,14 +32,36 @@ function isOpen(port: number): Promise<boolean> {
   });
 }
 
-/** Starts an Envoy with so many workers; throws with its log when it does not get ready. The bootstrap's admin address is given here. */
+/**
+ * Starts an Envoy with so many workers; throws with its log when it does not get ready. The bootstrap's admin address
+ * is given here.
+ */
 export async function startEnvoy(bootstrap: object, concurrency: number): Promise<BenchEnvoy> {
   const { envoyPath, searchPath, cacheDir } = readEnvironment();
   const located = await locateEnvoy({ envoyPath, searchPath, cacheDir, arch: process.arch, fetch: false });
   const directory = scratchDirectory();
-  const paths = { config: join(directory, "bootstrap.json"), admin: join(directory, "admin"), log: join(directory, "log") };
-  writeFileSync(paths.config, JSON.stringify({ ...bootstrap, admin: { address: { socket_address: { address: "127.0.0.1", port_value: 0 } } } }));
-  const args = ["-c", paths.config, "--use-dynamic-base-id", "--concurrency", String(concurrency), "--admin-address-path", paths.admin, "-l", "warning", "--log-path", paths.log];
+  const paths = {
+    config: join(directory, "bootstrap.json"),
+    admin: join(directory, "admin"),
+    log: join(directory, "log"),
+  };
+  writeFileSync(
+    paths.config,
+    JSON.stringify({ ...bootstrap, admin: { address: { socket_address: { address: "127.0.0.1", port_value: 0 } } } }),
+  );
+  const args = [
+    "-c",
+    paths.config,
+    "--use-dynamic-base-id",
+    "--concurrency",
+    String(concurrency),
+    "--admin-address-path",
+    paths.admin,
+    "-l",
+    "warning",
+    "--log-path",
+    paths.log,
+  ];
   const child = startChild(located.path, args, { stdio: "ignore" });
   const log = (): string => (existsSync(paths.log) ? readFileSync(paths.log, "utf8") : "");
   const until = async (what: string, holds: () => Promise<boolean>): Promise<void> => {
@@ -62,7 +84,9 @@ export async function startEnvoy(bootstrap: object, concurrency: number): Promis
     async port(listener) {
       let port = 0;
       await until(`the listener ${listener}`, async () => {
-        const line = (await admin("/listeners").catch(() => "")).split("\n").find((text) => text.startsWith(`${listener}::`));
+        const line = (await admin("/listeners").catch(() => ""))
+          .split("\n")
+          .find((text) => text.startsWith(`${listener}::`));
         port = Number(line?.split(":").at(-1) ?? 0);
         return port > 0 && (await isOpen(port));
       });

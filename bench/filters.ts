@@ -21,7 +21,8 @@ import { out } from "./places.ts";
 export async function benchFilters(options: BenchOptions, print: (line: string) => void): Promise<object> {
   const { cases: known, absent } = await allCases();
   const unknown = options.only.filter((name) => !known.some((one) => one.name === name));
-  if (unknown.length > 0) throw new Error(`no case ${unknown.join(", ")}; there are ${known.map(({ name }) => name).join(", ")}`);
+  if (unknown.length > 0)
+    throw new Error(`no case ${unknown.join(", ")}; there are ${known.map(({ name }) => name).join(", ")}`);
   const cases = known.filter(({ name }) => options.only.length === 0 || name === EMPTY || options.only.includes(name));
   const plan: Plan = {
     rounds: options.rounds ?? (options.quick ? 3 : 5),
@@ -34,18 +35,33 @@ export async function benchFilters(options: BenchOptions, print: (line: string) 
   const generator = startGenerator();
   try {
     const measured = await measureCases(envoy, cases, generator, plan);
-    const results = summarizeCases(cases, measured, cases.map(({ wasm }) => guestCostOf(wasm)));
+    const results = summarizeCases(
+      cases,
+      measured,
+      cases.map(({ wasm }) => guestCostOf(wasm)),
+    );
     const how = `Envoy ${envoy.version}, one worker, ${plan.connections} connections, ${plan.rounds} rounds of ${plan.seconds} s, ${plan.wrk === undefined ? "own generator" : "wrk"}`;
-    print(`${how}\nadded: over the empty chain of the same round; ±: half of the middle half of the rounds; p50, p99: at 70 % of the throughput\nentries, calls, own ns: per request, into the VM, out of it, and in the module itself on a host that does nothing\n`);
+    print(
+      `${how}\nadded: over the empty chain of the same round; ±: half of the middle half of the rounds; p50, p99: at 70 % of the throughput\nentries, calls, own ns: per request, into the VM, out of it, and in the module itself on a host that does nothing\n`,
+    );
     print(renderCases(results));
-    const growths = options.growth === 0 ? [] : await measureGrowth(cases, options.growth ?? (options.quick ? 100_000 : 10_000_000));
+    const growths =
+      options.growth === 0 ? [] : await measureGrowth(cases, options.growth ?? (options.quick ? 100_000 : 10_000_000));
     if (growths.length > 0) print(`\n${renderGrowth(growths)}`);
-    print(["", ...renderRatios(results), ...absent.map((line) => `not measured: ${line}`), CHANGES_TO_EXAMPLES].join("\n"));
+    print(
+      ["", ...renderRatios(results), ...absent.map((line) => `not measured: ${line}`), CHANGES_TO_EXAMPLES].join("\n"),
+    );
     const svg = options.svg ?? join(out, "filters.svg");
     mkdirSync(dirname(svg), { recursive: true });
     writeFileSync(svg, renderPicture(results, `Envoy ${envoy.version}, one worker`));
     print(`picture: ${svg}`);
-    return { how, absent, results, growths, measured: Object.fromEntries(cases.map(({ name }, index) => [name, measured[index]])) };
+    return {
+      how,
+      absent,
+      results,
+      growths,
+      measured: Object.fromEntries(cases.map(({ name }, index) => [name, measured[index]])),
+    };
   } finally {
     await generator.close();
     await envoy.stop();

@@ -1,5 +1,7 @@
-// consumes: a hand-written module that puts its version into every response, the rate limit filter, and the project's xDS server
-// produces: what swapping both on a live Envoy under load cost: failed requests, broken streams, time until the last old answer, lost quota, memory
+// consumes: a hand-written module that puts its version into every response, the rate limit filter, and the project's
+// xDS server
+// produces: what swapping both on a live Envoy under load cost: failed requests, broken streams, time until the last
+// old answer, lost quota, memory
 // never does: count a swap that nobody was asked during
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -38,7 +40,14 @@ function planOf({ quick, swaps: asked, streams, connections }: BenchOptions): Pl
   const swaps = asked ?? (quick ? 10 : 100);
   const seconds = (swaps * BETWEEN_MS) / 1000;
   const quota = Math.max(20, Math.round(seconds * 10));
-  return { swaps, more: quick ? 40 : Math.max(0, 1000 - swaps), streams: streams ?? (quick ? 200 : 1000), connections: connections ?? 16, quota, askPerSecond: (quota * 2) / seconds };
+  return {
+    swaps,
+    more: quick ? 40 : Math.max(0, 1000 - swaps),
+    streams: streams ?? (quick ? 200 : 1000),
+    connections: connections ?? 16,
+    quota,
+    askPerSecond: (quota * 2) / seconds,
+  };
 }
 
 interface Stage {
@@ -54,8 +63,11 @@ export async function benchHotswap(options: BenchOptions, print: (line: string) 
   const plan = planOf(options);
   const streams = await startStreams();
   const parts: Swapped = {
-    versionModule: await readFile(await compileRaw("version")), ratelimitModule: await readFile(join(root, "filters/build/ratelimit.wasm")), quota: plan.quota,
-    grpcPort: streams.grpcPort, webSocketPort: streams.webSocketPort,
+    versionModule: await readFile(await compileRaw("version")),
+    ratelimitModule: await readFile(join(root, "filters/build/ratelimit.wasm")),
+    quota: plan.quota,
+    grpcPort: streams.grpcPort,
+    webSocketPort: streams.webSocketPort,
   };
   const server = await startResourceServer(resourcesOf(parts, 0));
   const generators = [startGenerator(), startGenerator()] as const;
@@ -72,12 +84,29 @@ export async function benchHotswap(options: BenchOptions, print: (line: string) 
   }
 }
 
-async function swapUnderLoad(envoy: BenchEnvoy, { plan, parts, server, streams, generators: [main, side] }: Stage): Promise<HotswapResult> {
+async function swapUnderLoad(
+  envoy: BenchEnvoy,
+  { plan, parts, server, streams, generators: [main, side] }: Stage,
+): Promise<HotswapResult> {
   const port = await envoy.port(LISTENER);
   await streams.open({ port, count: plan.streams, everyMs: STREAMS_BEAT_MS });
-  const load = main.start({ port, path: "/", headers: {}, connections: plan.connections, durationMs: undefined, watch: "x-version" });
+  const load = main.start({
+    port,
+    path: "/",
+    headers: {},
+    connections: plan.connections,
+    durationMs: undefined,
+    watch: "x-version",
+  });
   await delay(WARM_UP_MS);
-  const asking = side.start({ port, path: QUOTA_PATH, headers: {}, connections: 2, durationMs: undefined, ratePerSecond: plan.askPerSecond });
+  const asking = side.start({
+    port,
+    path: QUOTA_PATH,
+    headers: {},
+    connections: 2,
+    durationMs: undefined,
+    ratePerSecond: plan.askPerSecond,
+  });
   const bytesBefore = envoy.residentBytes();
   const publishedMs = await swap({ server, parts }, 1, plan.swaps, BETWEEN_MS);
   await delay(WARM_UP_MS);
@@ -88,15 +117,33 @@ async function swapUnderLoad(envoy: BenchEnvoy, { plan, parts, server, streams, 
   const bytesAfterMore = await moreSwaps(envoy, port, { server, parts, main, plan });
   const held = await streams.finish();
   return {
-    envoy: envoy.version, workers: WORKERS, betweenMs: BETWEEN_MS, swaps: plan.swaps, more: plan.more, times: publishedMs.map((startMs, index) => timesOf(loaded, index + 1, startMs)),
-    load: { ...loaded, seen: {} }, unversioned: loaded.seen[""]?.answers ?? 0,
-    streams: held, quota: { tokens: plan.quota, asked: asked.requests, admitted: asked.requests - (asked.failures["429"] ?? 0), otherFailures: { ...asked.failures, 429: 0 } },
-    bytes: { before: bytesBefore, after: bytesAfter, afterMore: bytesAfterMore }, rejections: server.rejections(),
+    envoy: envoy.version,
+    workers: WORKERS,
+    betweenMs: BETWEEN_MS,
+    swaps: plan.swaps,
+    more: plan.more,
+    times: publishedMs.map((startMs, index) => timesOf(loaded, index + 1, startMs)),
+    load: { ...loaded, seen: {} },
+    unversioned: loaded.seen[""]?.answers ?? 0,
+    streams: held,
+    quota: {
+      tokens: plan.quota,
+      asked: asked.requests,
+      admitted: asked.requests - (asked.failures["429"] ?? 0),
+      otherFailures: { ...asked.failures, 429: 0 },
+    },
+    bytes: { before: bytesBefore, after: bytesAfter, afterMore: bytesAfterMore },
+    rejections: server.rejections(),
   };
 }
 
 /** Publishes versions `first` to `last`, one after the other, and returns when. */
-async function swap({ server, parts }: Pick<Stage, "server" | "parts">, first: number, last: number, betweenMs: number): Promise<readonly number[]> {
+async function swap(
+  { server, parts }: Pick<Stage, "server" | "parts">,
+  first: number,
+  last: number,
+  betweenMs: number,
+): Promise<readonly number[]> {
   const publishedMs: number[] = [];
   for (let number = first; number <= last; number++) {
     publishedMs.push(machineMs());
@@ -106,7 +153,11 @@ async function swap({ server, parts }: Pick<Stage, "server" | "parts">, first: n
   return publishedMs;
 }
 
-async function moreSwaps(envoy: BenchEnvoy, port: number, { server, parts, main, plan }: Pick<Stage, "server" | "parts" | "plan"> & { readonly main: Generator }): Promise<number> {
+async function moreSwaps(
+  envoy: BenchEnvoy,
+  port: number,
+  { server, parts, main, plan }: Pick<Stage, "server" | "parts" | "plan"> & { readonly main: Generator },
+): Promise<number> {
   if (plan.more === 0) return envoy.residentBytes();
   const load = main.start({ port, path: "/", headers: {}, connections: 4, durationMs: undefined, ratePerSecond: 500 });
   await swap({ server, parts }, plan.swaps + 1, plan.swaps + plan.more, BETWEEN_MORE_MS);
@@ -118,5 +169,9 @@ async function moreSwaps(envoy: BenchEnvoy, port: number, { server, parts, main,
 
 /** A version that was never seen has NaN: it was replaced before anyone was served by it. */
 function timesOf({ seen }: LoadResult, number: number, startMs: number): SwapTimes {
-  return { both: changesLimit(number), firstNewMs: (seen[`v${number}`]?.firstMs ?? NaN) - startMs, lastOldMs: Math.max(0, (seen[`v${number - 1}`]?.lastMs ?? NaN) - startMs) };
+  return {
+    both: changesLimit(number),
+    firstNewMs: (seen[`v${number}`]?.firstMs ?? NaN) - startMs,
+    lastOldMs: Math.max(0, (seen[`v${number - 1}`]?.lastMs ?? NaN) - startMs),
+  };
 }

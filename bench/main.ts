@@ -16,7 +16,10 @@ const benches: Readonly<Record<Bench, (options: BenchOptions, print: (line: stri
   endurance: benchEndurance,
 };
 
-/** Runs what the arguments ask for and returns the exit code: 0, 1 when the bench failed, 2 when the arguments are wrong. */
+/**
+ * Runs what the arguments ask for and returns the exit code: 0, 1 when the bench failed, 2 when the arguments are
+ * wrong.
+ */
 export async function main(args: readonly string[]): Promise<number> {
   const parsed = parseOptions(args);
   const print = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -37,7 +40,9 @@ export async function main(args: readonly string[]): Promise<number> {
     }
     return 0;
   } catch (error) {
-    process.stderr.write(`bench ${parsed.options.bench} failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+    process.stderr.write(
+      `bench ${parsed.options.bench} failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+    );
     return 1;
   }
 }

@@ -23,15 +23,29 @@ export interface BenchOptions {
   readonly hours: number | undefined;
 }
 
-export type OptionsResult = { readonly kind: "options"; readonly options: BenchOptions } | { readonly kind: "help" } | { readonly kind: "refused"; readonly message: string };
+export type OptionsResult =
+  | { readonly kind: "options"; readonly options: BenchOptions }
+  | { readonly kind: "help" }
+  | { readonly kind: "refused"; readonly message: string };
 
 /** Bounds of the numbers: a bench ends, whatever it was asked for. */
 const NUMBERS: Readonly<Record<string, readonly [number, number]>> = {
-  rounds: [1, 100], seconds: [0.2, 60], connections: [1, 512], swaps: [1, 2000], streams: [0, 4000], growth: [0, 1_000_000_000], proxies: [1, 2000], services: [1, 2000], changes: [1, 200],
-  "partition-minutes": [0, 1440], hours: [0, 168],
+  rounds: [1, 100],
+  seconds: [0.2, 60],
+  connections: [1, 512],
+  swaps: [1, 2000],
+  streams: [0, 4000],
+  growth: [0, 1_000_000_000],
+  proxies: [1, 2000],
+  services: [1, 2000],
+  changes: [1, 200],
+  "partition-minutes": [0, 1440],
+  hours: [0, 168],
 };
 /** Where one bench means something else by a number. */
-const OWN_NUMBERS: Partial<Record<Bench, typeof NUMBERS>> = { endurance: { changes: [0, 1_000_000], proxies: [0, 2000] } };
+const OWN_NUMBERS: Partial<Record<Bench, typeof NUMBERS>> = {
+  endurance: { changes: [0, 1_000_000], proxies: [0, 2000] },
+};
 /** These need not be whole. */
 const FRACTIONS = ["seconds", "partition-minutes", "hours"];
 const TEXTS = ["json", "svg", "only"];
@@ -71,7 +85,8 @@ the spread that is printed says how quiet the machine was.
 export function parseOptions(args: readonly string[]): OptionsResult {
   if (args.length === 0 || args.includes("--help") || args.includes("-h")) return { kind: "help" };
   const [bench, ...rest] = args;
-  if (!isBench(bench)) return { kind: "refused", message: `no bench ${String(bench)}: there are ${BENCHES.join(", ")}` };
+  if (!isBench(bench))
+    return { kind: "refused", message: `no bench ${String(bench)}: there are ${BENCHES.join(", ")}` };
   const numbers: Record<string, number> = {};
   const texts: Record<string, string> = {};
   let quick = false;
@@ -86,11 +101,49 @@ export function parseOptions(args: readonly string[]): OptionsResult {
     if (problem !== undefined) return { kind: "refused", message: problem };
   }
   const only = texts["only"] === undefined ? [] : texts["only"].split(",");
-  const { rounds, seconds, connections, swaps, streams, growth, proxies, services, changes, hours, "partition-minutes": partitionMinutes } = numbers;
-  return { kind: "options", options: { bench, quick, json: texts["json"], svg: texts["svg"], only, rounds, seconds, connections, swaps, streams, growth, proxies, services, changes, partitionMinutes, hours } };
+  const {
+    rounds,
+    seconds,
+    connections,
+    swaps,
+    streams,
+    growth,
+    proxies,
+    services,
+    changes,
+    hours,
+    "partition-minutes": partitionMinutes,
+  } = numbers;
+  return {
+    kind: "options",
+    options: {
+      bench,
+      quick,
+      json: texts["json"],
+      svg: texts["svg"],
+      only,
+      rounds,
+      seconds,
+      connections,
+      swaps,
+      streams,
+      growth,
+      proxies,
+      services,
+      changes,
+      partitionMinutes,
+      hours,
+    },
+  };
 }
 
-function take(name: string, value: string | undefined, allowed: typeof NUMBERS, numbers: Record<string, number>, texts: Record<string, string>): string | undefined {
+function take(
+  name: string,
+  value: string | undefined,
+  allowed: typeof NUMBERS,
+  numbers: Record<string, number>,
+  texts: Record<string, string>,
+): string | undefined {
   const bounds = allowed[name];
   if (bounds === undefined && !TEXTS.includes(name)) return `unknown option --${name}: see --help`;
   if (value === undefined || value === "") return `--${name} needs a value`;
@@ -100,7 +153,8 @@ function take(name: string, value: string | undefined, allowed: typeof NUMBERS, 
   }
   const number = Number(value);
   const [least, most] = bounds;
-  if (!(number >= least && number <= most) || (!FRACTIONS.includes(name) && !Number.isInteger(number))) return `--${name} must be ${FRACTIONS.includes(name) ? "a number" : "a whole number"} from ${least} to ${most}`;
+  if (!(number >= least && number <= most) || (!FRACTIONS.includes(name) && !Number.isInteger(number)))
+    return `--${name} must be ${FRACTIONS.includes(name) ? "a number" : "a whole number"} from ${least} to ${most}`;
   numbers[name] = number;
   return undefined;
 }

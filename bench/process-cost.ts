@@ -4,11 +4,15 @@ import { readdirSync, readFileSync } from "node:fs";
 /** Ticks per second of /proc/PID/stat; 100 on every Linux that Node runs on. */
 const TICKS_PER_SECOND = 100;
 
-/** Returns the CPU seconds of a process with all its threads: in nanosecond steps where the kernel tells (schedstat), else in ticks. */
+/**
+ * Returns the CPU seconds of a process with all its threads: in nanosecond steps where the kernel tells (schedstat),
+ * else in ticks.
+ */
 export function cpuSecondsOf(pid: number): number {
   try {
     let nanoseconds = 0;
-    for (const thread of readdirSync(`/proc/${pid}/task`)) nanoseconds += Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8").split(" ")[0]);
+    for (const thread of readdirSync(`/proc/${pid}/task`))
+      nanoseconds += Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8").split(" ")[0]);
     if (nanoseconds > 0) return nanoseconds / 1e9;
   } catch {
     // A thread ended meanwhile, or the kernel was built without these: the ticks are always there.

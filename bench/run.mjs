@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-// Consumes: the command line. Produces: build/bench/*.mjs, bundled from the TypeScript sources, and runs the command there.
+// Consumes: the command line. Produces: build/bench/*.mjs, bundled from the TypeScript sources, and runs the command
+// there.
 // Never does: set the project up; `npm run setup` comes first.
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -9,12 +10,28 @@ const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 
 async function bundle() {
   const { build } = await import("esbuild");
-  const entries = { main: "bench/main.ts", generator: "bench/load/generator.ts", streams: "bench/hotswap/streams-process.ts", clients: "bench/controlplane/clients.ts", "endurance-control-plane": "bench/endurance/control-plane-process.ts" };
+  const entries = {
+    main: "bench/main.ts",
+    generator: "bench/load/generator.ts",
+    streams: "bench/hotswap/streams-process.ts",
+    clients: "bench/controlplane/clients.ts",
+    "endurance-control-plane": "bench/endurance/control-plane-process.ts",
+  };
   await build({
     entryPoints: Object.entries(entries).map(([out, file]) => ({ in: join(root, file), out })),
-    outdir: join(root, "build/bench"), outExtension: { ".js": ".mjs" }, bundle: true, platform: "node", format: "esm", target: "node20", sourcemap: "inline",
-    logLevel: "error", loader: { ".proto": "text" }, external: ["esbuild", "assemblyscript", "@assemblyscript/loader"],
-    banner: { js: 'import { createRequire as scrimCreateRequire } from "node:module"; const require = scrimCreateRequire(import.meta.url);' },
+    outdir: join(root, "build/bench"),
+    outExtension: { ".js": ".mjs" },
+    bundle: true,
+    platform: "node",
+    format: "esm",
+    target: "node20",
+    sourcemap: "inline",
+    logLevel: "error",
+    loader: { ".proto": "text" },
+    external: ["esbuild", "assemblyscript", "@assemblyscript/loader"],
+    banner: {
+      js: 'import { createRequire as scrimCreateRequire } from "node:module"; const require = scrimCreateRequire(import.meta.url);',
+    },
   });
 }
 

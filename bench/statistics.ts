@@ -20,7 +20,12 @@ export function quantile(sorted: readonly number[], q: number): number {
 export function summarize(values: readonly number[]): Summary {
   const sorted = [...values].sort((a, b) => a - b);
   const whole = sorted.length < 4;
-  return { median: quantile(sorted, 0.5), low: quantile(sorted, whole ? 0 : 0.25), high: quantile(sorted, whole ? 1 : 0.75), values };
+  return {
+    median: quantile(sorted, 0.5),
+    low: quantile(sorted, whole ? 0 : 0.25),
+    high: quantile(sorted, whole ? 1 : 0.75),
+    values,
+  };
 }
 
 /** Returns `left - right` of each round, summarized: what changes slowly on the machine cancels out. */

@@ -19,7 +19,14 @@ export function renderBars(title: string, unit: string, bars: readonly Bar[]): s
   const x = (value: number): number => LEFT + (Math.max(0, value) / largest) * WIDTH;
   const groups = [...new Set(bars.map(({ group }) => group))];
   const height = 70 + bars.length * ROW;
-  const rows = bars.map((bar, index) => renderBar(bar, { y: 50 + index * ROW, x, unit, colour: COLOURS[groups.indexOf(bar.group) % COLOURS.length] ?? "#000" }));
+  const rows = bars.map((bar, index) =>
+    renderBar(bar, {
+      y: 50 + index * ROW,
+      x,
+      unit,
+      colour: COLOURS[groups.indexOf(bar.group) % COLOURS.length] ?? "#000",
+    }),
+  );
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${LEFT + WIDTH + 130} ${height}" font-family="system-ui, sans-serif" font-size="13">`,
     `<rect width="100%" height="100%" fill="#fff"/>`,

@@ -14,14 +14,20 @@ import { proxyClassOfPod } from "./translate/proxy-class.ts";
 const NOT_TRANSLATED = new Set(["ConfigMap", "Secret"]);
 
 export interface ConcernedProxies {
-  /** Answers for what is published now; undefined for proxies whose pods no document describes, and for objects that are not translated. */
+  /**
+   * Answers for what is published now; undefined for proxies whose pods no document describes, and for objects that are
+   * not translated.
+   */
   readonly concerns: Concerns;
   /** Finds out whom an object concerns, a slice of time after the other; then `concerns` need only look it up. */
   find(object: ObjectRef): Promise<void>;
 }
 
 /** Returns answers for what is published then. */
-export function createConcernedProxies(published: () => Inputs | undefined, clock: { monotonicMs(): number }): ConcernedProxies {
+export function createConcernedProxies(
+  published: () => Inputs | undefined,
+  clock: { monotonicMs(): number },
+): ConcernedProxies {
   let known: { readonly inputs: Inputs; readonly byObject: Map<string, ReadonlySet<string>> } | undefined;
   const podsOf = (inputs: Inputs, object: ObjectRef): ReadonlySet<string> => {
     if (known?.inputs !== inputs) known = { inputs, byObject: new Map() };
@@ -33,7 +39,8 @@ export function createConcernedProxies(published: () => Inputs | undefined, cloc
   return {
     concerns({ pod, namespace: podNamespace }, kind, namespace, name) {
       const inputs = published();
-      if (inputs === undefined || NOT_TRANSLATED.has(kind) || inputs.world.get("Pod", podNamespace, pod) === undefined) return undefined;
+      if (inputs === undefined || NOT_TRANSLATED.has(kind) || inputs.world.get("Pod", podNamespace, pod) === undefined)
+        return undefined;
       return podsOf(inputs, { kind, namespace, name }).has(`${podNamespace}/${pod}`);
     },
     async find(object) {
@@ -53,6 +60,11 @@ function podsConcernedBy({ world, modules }: Inputs, ref: ObjectRef): ReadonlySe
     const proxy = proxyClassOfPod(pod);
     return proxy === undefined ? [] : [{ key: `${pod.metadata.namespace}/${pod.metadata.name}`, proxy }];
   });
-  const concerned = concernedBy(world, modules, classes.map(({ proxy }) => proxy), ref);
+  const concerned = concernedBy(
+    world,
+    modules,
+    classes.map(({ proxy }) => proxy),
+    ref,
+  );
   return new Set(classes.filter(({ proxy }) => concerned.has(proxy)).map(({ key }) => key));
 }

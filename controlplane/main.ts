@@ -75,12 +75,27 @@ export function createControlPlane(settings: ServeSettings, deps: ControlPlaneDe
   const { logger, clock } = deps;
   const yaml = createYamlThread({ script: deps.installation.yamlThreadScript });
   const sources = createSources(settings, clock, yaml.parse);
-  const keeping = { news: createDiskNews(settings.stateDir, deps.complain), sleep: (ms: number, signal: AbortSignal) => clock.sleep(ms, signal) };
-  const accepted = createAcceptedObjects(join(settings.stateDir, ACCEPTED_OBJECTS_FILE), ({ kind }) => kind !== "Pod", { ...keeping, quietMs: KEEP_AFTER_MS });
-  const store = createStore({ strict: settings.strict, remembered: accepted.read(), ...(settings.allowEmpty ? {} : { keeps: { name: "mesh", directory: settings.directory } }) });
+  const keeping = {
+    news: createDiskNews(settings.stateDir, deps.complain),
+    sleep: (ms: number, signal: AbortSignal) => clock.sleep(ms, signal),
+  };
+  const accepted = createAcceptedObjects(join(settings.stateDir, ACCEPTED_OBJECTS_FILE), ({ kind }) => kind !== "Pod", {
+    ...keeping,
+    quietMs: KEEP_AFTER_MS,
+  });
+  const store = createStore({
+    strict: settings.strict,
+    remembered: accepted.read(),
+    ...(settings.allowEmpty ? {} : { keeps: { name: "mesh", directory: settings.directory } }),
+  });
   const intake = createIntake({ store, clock });
   const plugins = createPlugins(settings, deps);
-  const rollouts = createPluginRollouts(settings, deps, { plugins, news: keeping.news, world: () => store.world(), proxies: () => running.xds?.status() ?? [] });
+  const rollouts = createPluginRollouts(settings, deps, {
+    plugins,
+    news: keeping.news,
+    world: () => store.world(),
+    proxies: () => running.xds?.status() ?? [],
+  });
   const snapshots = createSnapshots(logger);
   const ending = new AbortController();
   const running: { xds?: XdsServer; builtins?: BuiltinModules; published?: World; inputs?: Inputs } = {};
@@ -88,10 +103,18 @@ export function createControlPlane(settings: ServeSettings, deps: ControlPlaneDe
   const pushes = registerPushMetrics(deps.metrics, clock);
   const inputsWith = (builtins: BuiltinModules): Inputs => ({
     world: store.world(),
-    modules: { builtin: (name) => builtins[name], plugin: (namespace, name, proxy) => withBudget(rollouts.plugin(namespace, name, proxy), (version) => markOfVersion(`${namespace}/${name}`, version)), differsByProxy: rollouts.differsByProxy },
+    modules: {
+      builtin: (name) => builtins[name],
+      plugin: (namespace, name, proxy) =>
+        withBudget(rollouts.plugin(namespace, name, proxy), (version) =>
+          markOfVersion(`${namespace}/${name}`, version),
+        ),
+      differsByProxy: rollouts.differsByProxy,
+    },
   });
   const publisher = createPublisher<Inputs, ProxyClass>({
-    snapshots, clock,
+    snapshots,
+    clock,
     inputs: () => running.builtins && inputsWith(running.builtins),
     published(inputs) {
       running.inputs = inputs;
@@ -112,14 +135,41 @@ export function createControlPlane(settings: ServeSettings, deps: ControlPlaneDe
     publish.ask(why === "endpoint" ? ENDPOINT_QUIET_MS : QUIET_MS);
   };
 
-  const view = createControlPlaneView({ store, plugins, rollouts, published: () => running.published, isPending: () => publish.isPending() || publisher.isBusy(), xds: () => running.xds });
+  const view = createControlPlaneView({
+    store,
+    plugins,
+    rollouts,
+    published: () => running.published,
+    isPending: () => publish.isPending() || publisher.isBusy(),
+    xds: () => running.xds,
+  });
   const debug = debugSources(view, () => running.xds);
   // The tokens of proxies, and of whoever reads the debug pages.
-  const authenticate = createIdentityFile(join(settings.runtimeDir ?? settings.stateDir, "identities.json"), (problem) => logger.warn({}, problem));
-  const changes = { tokenFile: join(settings.stateDir, "admin-token"), token: randomBytes(32).toString("hex"), rollout: rollouts.act };
-  const tokenFile = createKeptFile({ path: changes.tokenFile, content: () => `${changes.token}\n`, ...keeping, quietMs: 0 });
+  const authenticate = createIdentityFile(
+    join(settings.runtimeDir ?? settings.stateDir, "identities.json"),
+    (problem) => logger.warn({}, problem),
+  );
+  const changes = {
+    tokenFile: join(settings.stateDir, "admin-token"),
+    token: randomBytes(32).toString("hex"),
+    rollout: rollouts.act,
+  };
+  const tokenFile = createKeptFile({
+    path: changes.tokenFile,
+    content: () => `${changes.token}\n`,
+    ...keeping,
+    quietMs: 0,
+  });
   const admin = createAdminServer({
-    view, metrics: deps.metrics, address: settings.adminAddress, runsLocally: settings.runtimeDir !== undefined, debug, authenticate, rollouts: rollouts.status, changes, concerned: createConcernedProxies(() => running.inputs, clock),
+    view,
+    metrics: deps.metrics,
+    address: settings.adminAddress,
+    runsLocally: settings.runtimeDir !== undefined,
+    debug,
+    authenticate,
+    rollouts: rollouts.status,
+    changes,
+    concerned: createConcernedProxies(() => running.inputs, clock),
   });
 
   return {
@@ -135,7 +185,16 @@ export function createControlPlane(settings: ServeSettings, deps: ControlPlaneDe
       await rollouts.load();
       await Promise.race([plugins.settled(), clock.sleep(PLUGINS_AT_START_MS, ending.signal)]);
       rollouts.update(store.world().list("WasmPlugin"));
-      running.xds = serveProxies(settings, { snapshots, secrets, authenticate, published: () => running.published, debug: debugAnswers(debug, clock), metrics: registerXdsMetrics(deps.metrics), clock, logger });
+      running.xds = serveProxies(settings, {
+        snapshots,
+        secrets,
+        authenticate,
+        published: () => running.published,
+        debug: debugAnswers(debug, clock),
+        metrics: registerXdsMetrics(deps.metrics),
+        clock,
+        logger,
+      });
       measure(deps.metrics, store, view);
       await makeShared(snapshots, inputsWith(running.builtins), clock);
       await running.xds.listen().catch((cause: unknown) => {
@@ -161,7 +220,10 @@ export function createControlPlane(settings: ServeSettings, deps: ControlPlaneDe
   };
 }
 
-/** Makes what proxies of each namespace share before one of them can ask: it takes long, and then nobody is kept waiting. */
+/**
+ * Makes what proxies of each namespace share before one of them can ask: it takes long, and then nobody is kept
+ * waiting.
+ */
 async function makeShared(snapshots: ClassSnapshots<Inputs, ProxyClass>, inputs: Inputs, clock: Clock): Promise<void> {
   const classes = inputs.world.list("Pod").flatMap((pod) => proxyClassOfPod(pod) ?? []);
   const one = new Map(classes.map((proxyClass) => [`${proxyClass.kind} ${proxyClass.namespace}`, proxyClass]));
@@ -169,10 +231,26 @@ async function makeShared(snapshots: ClassSnapshots<Inputs, ProxyClass>, inputs:
 }
 
 /** The mesh directory, and beside it what `scrim up` says of the pods it runs. */
-function createSources({ directory, runtimeDir, allowEmpty }: ServeSettings, clock: Clock, parseAside: ParseAside): readonly FileSource[] {
+function createSources(
+  { directory, runtimeDir, allowEmpty }: ServeSettings,
+  clock: Clock,
+  parseAside: ParseAside,
+): readonly FileSource[] {
   const mesh = createFileSource({ directory, name: "mesh", clock, allowEmpty, parseAside });
   // Pods come and go by `scrim up`'s own word: when it says that there are none, there are none.
-  return runtimeDir === undefined ? [mesh] : [mesh, createFileSource({ directory: runtimeDir, name: "runtime", clock, allowEmpty: true, parseAside, include: (path) => path.endsWith(".yaml") })];
+  return runtimeDir === undefined
+    ? [mesh]
+    : [
+        mesh,
+        createFileSource({
+          directory: runtimeDir,
+          name: "runtime",
+          clock,
+          allowEmpty: true,
+          parseAside,
+          include: (path) => path.endsWith(".yaml"),
+        }),
+      ];
 }
 
 function createSnapshots(logger: Logger): ClassSnapshots<Inputs, ProxyClass> {
@@ -186,8 +264,17 @@ function createSnapshots(logger: Logger): ClassSnapshots<Inputs, ProxyClass> {
 }
 
 /** Without its key the mesh has no identities to give, and says so instead of making a second root. */
-function openCa({ stateDir, workloadLifetimeMs }: ServeSettings, trustDomain: string, { clock, random, metrics }: ControlPlaneDeps): WorkloadSecrets & { issueServerCertificate(): ServerCertificate } {
-  const opening = openAuthority({ directory: join(stateDir, "ca"), trustDomain, clock, ...(workloadLifetimeMs === undefined ? {} : { workloadLifetimeMs }) });
+function openCa(
+  { stateDir, workloadLifetimeMs }: ServeSettings,
+  trustDomain: string,
+  { clock, random, metrics }: ControlPlaneDeps,
+): WorkloadSecrets & { issueServerCertificate(): ServerCertificate } {
+  const opening = openAuthority({
+    directory: join(stateDir, "ca"),
+    trustDomain,
+    clock,
+    ...(workloadLifetimeMs === undefined ? {} : { workloadLifetimeMs }),
+  });
   if (opening.kind === "refused") throw new StartError(`The certificate authority cannot start: ${opening.reason}`);
   const { authority } = opening;
   registerRootExpiry(metrics, authority.rootPem, clock);
@@ -201,7 +288,12 @@ function openCa({ stateDir, workloadLifetimeMs }: ServeSettings, trustDomain: st
 }
 
 /** It holds for a year; renewed every week it is never near its end, however long the control plane runs. */
-async function renewServerCertificate(xds: XdsServer, secrets: ReturnType<typeof openCa>, clock: Clock, signal: AbortSignal): Promise<void> {
+async function renewServerCertificate(
+  xds: XdsServer,
+  secrets: ReturnType<typeof openCa>,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<void> {
   while (!signal.aborted) {
     await clock.sleep(WEEK_MS, signal).catch(() => undefined);
     if (!signal.aborted) xds.setCertificate(secrets.issueServerCertificate());
@@ -264,5 +356,8 @@ function followChanges({ store, view, plugins, rollouts, accepted, publish, deps
 }
 
 function isOnlyAddresses(before: World, after: World): boolean {
-  return before.mesh === after.mesh && allKinds.every((kind) => kind === "EndpointSlice" || kind === "Pod" || before.list(kind) === after.list(kind));
+  return (
+    before.mesh === after.mesh &&
+    allKinds.every((kind) => kind === "EndpointSlice" || kind === "Pod" || before.list(kind) === after.list(kind))
+  );
 }

@@ -4,7 +4,13 @@ import { pluginFilterName } from "./translate/resolve/wasm-plugin.ts";
 import type { ProxyStatus } from "./xds/stream-set.ts";
 
 const refusing = (blame: ProxyStatus["rejections"][number]["blame"], atMs = 5): ProxyStatus =>
-  ({ pod: "web-1", namespace: "shop", rejections: [{ type: "ecds", resources: [pluginFilterName("shop", "stamp")], message: "no such import", atMs, blame }] }) as unknown as ProxyStatus;
+  ({
+    pod: "web-1",
+    namespace: "shop",
+    rejections: [
+      { type: "ecds", resources: [pluginFilterName("shop", "stamp")], message: "no such import", atMs, blame },
+    ],
+  }) as unknown as ProxyStatus;
 
 it.each(["content", "repeated", "unconfirmed"] as const)("a rejection that is %s takes a version back", (blame) => {
   expect(refusalsOf([refusing(blame)])("shop/stamp", 5)).toBe("web-1.shop refused it: no such import");
@@ -15,7 +21,9 @@ it.each(["proxy", "examined"] as const)("one proxy's word that is %s takes nothi
 });
 
 it("what two proxies reject each by itself takes a version back", () => {
-  expect(refusalsOf([refusing("proxy"), { ...refusing("proxy"), pod: "web-2" }])("shop/stamp", 5)).toBe("web-1.shop refused it: no such import");
+  expect(refusalsOf([refusing("proxy"), { ...refusing("proxy"), pod: "web-2" }])("shop/stamp", 5)).toBe(
+    "web-1.shop refused it: no such import",
+  );
 });
 
 it("what another plugin or an earlier version was rejected for takes nothing back", () => {

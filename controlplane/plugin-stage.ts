@@ -26,14 +26,31 @@ import type { PluginSurroundings } from "./wasm/plugin-source.ts";
 import { createProcessChecker } from "./wasm/process-checker.ts";
 import type { ProxyStatus } from "./xds/server.ts";
 
-interface PluginDeps { readonly clock: Clock; readonly logger: Logger; readonly installation: Installation }
+interface PluginDeps {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly installation: Installation;
+}
 
 const STATS_TIMEOUT_MS = 2_000;
 
 /** Fetches and tries the modules. */
-export function createPlugins({ cacheDir, stateDir, allowFetchFrom, plainRegistries, proxies, strict }: ServeSettings, { clock, logger, installation }: PluginDeps): PluginFetcher {
+export function createPlugins(
+  { cacheDir, stateDir, allowFetchFrom, plainRegistries, proxies, strict }: ServeSettings,
+  { clock, logger, installation }: PluginDeps,
+): PluginFetcher {
   const checker = createProcessChecker({ script: installation.pluginCheckScript });
-  return createPluginFetcher({ cacheDir, stateDir, clock, log: logger, checker, allowFetchFrom, plainRegistries, proxies, strict });
+  return createPluginFetcher({
+    cacheDir,
+    stateDir,
+    clock,
+    log: logger,
+    checker,
+    allowFetchFrom,
+    plainRegistries,
+    proxies,
+    strict,
+  });
 }
 
 /** What of the mesh a plugin's module depends on beside its own object. */
@@ -49,7 +66,11 @@ export interface RolloutParts {
 }
 
 /** Decides versions by what the mesh's own proxies count, refuse and log. */
-export function createPluginRollouts({ stateDir, runtimeDir }: ServeSettings, { clock, logger, metrics }: Omit<PluginDeps, "installation"> & { readonly metrics: Registry }, { plugins, world, proxies, news }: RolloutParts): Rollouts {
+export function createPluginRollouts(
+  { stateDir, runtimeDir }: ServeSettings,
+  { clock, logger, metrics }: Omit<PluginDeps, "installation"> & { readonly metrics: Registry },
+  { plugins, world, proxies, news }: RolloutParts,
+): Rollouts {
   return createRollouts({
     newest: plugins.plugin,
     versions: createGoodPlugins(join(stateDir, "plugin-versions")),
@@ -68,12 +89,22 @@ export function createPluginRollouts({ stateDir, runtimeDir }: ServeSettings, { 
 
 /** The proxies whose workloads a plugin selects. Their counts can be read where the runner says how. */
 function proxiesOf(world: World, plugin: MeshObject<"WasmPlugin">): readonly WatchedProxy[] {
-  const admins = new Map(runtimePods(world).map(({ namespace, name, envoyAdmin }) => [`${namespace}/${name}`, envoyAdmin]));
+  const admins = new Map(
+    runtimePods(world).map(({ namespace, name, envoyAdmin }) => [`${namespace}/${name}`, envoyAdmin]),
+  );
   return world.list("Pod").flatMap((pod) => {
     const proxy = proxyClassOfPod(pod);
-    if (proxy === undefined || !selectPolicies(world, "WasmPlugin", proxy).some(({ metadata }) => metadata.name === plugin.metadata.name && metadata.namespace === plugin.metadata.namespace)) return [];
+    if (
+      proxy === undefined ||
+      !selectPolicies(world, "WasmPlugin", proxy).some(
+        ({ metadata }) => metadata.name === plugin.metadata.name && metadata.namespace === plugin.metadata.namespace,
+      )
+    )
+      return [];
     const { namespace, name } = pod.metadata;
-    return [{ name: `${name}.${namespace}`, address: proxy.podIp, envoyAdmin: admins.get(`${namespace}/${name}`) ?? "" }];
+    return [
+      { name: `${name}.${namespace}`, address: proxy.podIp, envoyAdmin: admins.get(`${namespace}/${name}`) ?? "" },
+    ];
   });
 }
 
@@ -81,7 +112,9 @@ function proxiesOf(world: World, plugin: MeshObject<"WasmPlugin">): readonly Wat
 function trapsInLogs(directory: string, world: () => World): RolloutsOptions["newTraps"] {
   const log = createTrapLog();
   return async () => {
-    const proxies = new Map(runtimePods(world()).map(({ namespace, name }) => [join(directory, name, "envoy.log"), `${name}.${namespace}`]));
+    const proxies = new Map(
+      runtimePods(world()).map(({ namespace, name }) => [join(directory, name, "envoy.log"), `${name}.${namespace}`]),
+    );
     return (await log.read([...proxies.keys()])).map(({ path, trap }) => ({ proxy: proxies.get(path) ?? "", trap }));
   };
 }
@@ -90,10 +123,15 @@ function runningPods(world: World, proxies: readonly ProxyStatus[]): ReadonlySet
   return new Set(proxies.flatMap(({ namespace, pod }) => world.get("Pod", namespace, pod)?.spec.status?.podIP ?? []));
 }
 
-/** What two proxies reject that loads elsewhere may be the fault of both; one alone takes nothing back from the others. */
+/**
+ * What two proxies reject that loads elsewhere may be the fault of both; one alone takes nothing back from the others.
+ */
 const ENOUGH_BY_THEMSELVES = 2;
 
-/** Why proxies do not take a plugin's version, where it is the version's fault, or nobody could tell, or several say so. What is being looked into takes nothing back. */
+/**
+ * Why proxies do not take a plugin's version, where it is the version's fault, or nobody could tell, or several say so.
+ * What is being looked into takes nothing back.
+ */
 export function refusalsOf(proxies: readonly ProxyStatus[]): Refusals {
   const refusing = proxies.filter(({ rejections }) => rejections.length > 0);
   return (plugin, sinceMs) => {
@@ -101,8 +139,17 @@ export function refusalsOf(proxies: readonly ProxyStatus[]): Refusals {
     const [namespace = "", name = ""] = plugin.split("/");
     const resource = pluginFilterName(namespace, name);
     const found = refusing.flatMap((proxy) => {
-      const refusal = proxy.rejections.find(({ resources, atMs, blame }) => atMs >= sinceMs && blame !== "examined" && resources.includes(resource));
-      return refusal === undefined ? [] : [{ why: `${proxy.pod}.${proxy.namespace} refused it: ${refusal.message}`, isItsOwn: refusal.blame === "proxy" }];
+      const refusal = proxy.rejections.find(
+        ({ resources, atMs, blame }) => atMs >= sinceMs && blame !== "examined" && resources.includes(resource),
+      );
+      return refusal === undefined
+        ? []
+        : [
+            {
+              why: `${proxy.pod}.${proxy.namespace} refused it: ${refusal.message}`,
+              isItsOwn: refusal.blame === "proxy",
+            },
+          ];
     });
     const [first] = found.length >= ENOUGH_BY_THEMSELVES ? found : found.filter(({ isItsOwn }) => !isItsOwn);
     return first?.why;

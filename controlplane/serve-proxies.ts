@@ -42,7 +42,10 @@ export interface ProxyServing {
 }
 
 /** Serves each proxy what the pod it proved to be needs. */
-export function serveProxies(settings: ServeSettings, { snapshots, secrets, authenticate, published, debug, metrics, clock, logger }: ProxyServing): XdsServer {
+export function serveProxies(
+  settings: ServeSettings,
+  { snapshots, secrets, authenticate, published, debug, metrics, clock, logger }: ProxyServing,
+): XdsServer {
   const encoder = createResourceEncoder();
   const undescribedProxy = createUndescribedProxies((problem) => logger.warn({}, problem), clock);
   const unexpected = new WeakSet<Proxy>();
@@ -50,21 +53,28 @@ export function serveProxies(settings: ServeSettings, { snapshots, secrets, auth
   const noteUnexpected = (proxy: Proxy): void => {
     if (unexpected.has(proxy)) return;
     unexpected.add(proxy);
-    logger.warn({}, `${proxy.node.id} is not served: the document of its pod says nothing of a proxy; add the annotation scrim.mesh/proxy: ${proxy.node.kind} to it, or take the document away.`);
+    logger.warn(
+      {},
+      `${proxy.node.id} is not served: the document of its pod says nothing of a proxy; add the annotation scrim.mesh/proxy: ${proxy.node.kind} to it, or take the document away.`,
+    );
   };
   const podOf = ({ identity }: Proxy) => published()?.get("Pod", identity.namespace, identity.pod);
   const resourcesFor = (proxy: Proxy): EncodedResources | undefined => {
     const world = published();
     const pod = podOf(proxy);
-    // Under `scrim up` every pod is described; one that is not is on its way or gone. On the plaintext port anybody may come.
+    // Under `scrim up` every pod is described; one that is not is on its way or gone. On the plaintext port anybody may
+    // come.
     const isUndescribed = pod === undefined && (settings.runtimeDir === undefined || !proxy.isProven);
     const described = isUndescribed ? undescribedProxy(proxy) : undefined;
-    const proxyClass = world !== undefined && described !== undefined ? proxyClassOfNode(world, described) : pod && proxyClassOfPod(pod);
+    const proxyClass =
+      world !== undefined && described !== undefined ? proxyClassOfNode(world, described) : pod && proxyClassOfPod(pod);
     if (pod !== undefined && proxyClass === undefined) noteUnexpected(proxy);
     return proxyClass && snapshots.resourcesOf(proxy.isProven ? proxyClass : withoutIdentityOf(proxyClass));
   };
   return createXdsServer({
-    ...(settings.plaintextXdsPort !== undefined && { plaintext: { host: "127.0.0.1", port: settings.plaintextXdsPort } }),
+    ...(settings.plaintextXdsPort !== undefined && {
+      plaintext: { host: "127.0.0.1", port: settings.plaintextXdsPort },
+    }),
     ...(settings.envoySearch && createScratchEnvoy({ findBinary: envoyFinder(settings.envoySearch, logger) })),
     observer: metrics,
     secure: {
@@ -80,7 +90,9 @@ export function serveProxies(settings: ServeSettings, { snapshots, secrets, auth
       const { namespace, serviceAccount } = proxy.identity;
       const own = secrets.secretsFor(spiffeId(world?.mesh.trustDomain ?? "cluster.local", namespace, serviceAccount));
       const listeners = proxy.node.kind === "router" ? resourcesFor(proxy)?.maps.listeners : undefined;
-      return world === undefined || listeners === undefined ? own : new Map([...gatewayCredentials(world, namespace, secretsNamedBy(listeners)), ...own]);
+      return world === undefined || listeners === undefined
+        ? own
+        : new Map([...gatewayCredentials(world, namespace, secretsNamedBy(listeners)), ...own]);
     },
     encoder,
     clock,
@@ -104,12 +116,17 @@ function envoyFinder(search: EnvoySearch, logger: Logger): () => Promise<string 
     try {
       return (await locateEnvoy({ ...search, arch: process.arch, fetch: false })).path;
     } catch (error) {
-      logger.warn({ err: error }, "no Envoy is here to try rejected contents with; they are tried on the proxy that rejected them");
+      logger.warn(
+        { err: error },
+        "no Envoy is here to try rejected contents with; they are tried on the proxy that rejected them",
+      );
       return undefined;
     }
   };
 }
 
 function secretsNamedBy(listeners: EncodedMap): readonly string[] {
-  return [...listeners.values()].flatMap(({ references }) => references.filter(({ kind }) => kind === "secrets").map(({ name }) => name));
+  return [...listeners.values()].flatMap(({ references }) =>
+    references.filter(({ kind }) => kind === "secrets").map(({ name }) => name),
+  );
 }

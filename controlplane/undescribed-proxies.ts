@@ -5,7 +5,10 @@ import { createHash } from "node:crypto";
 import type { UndescribedProxy } from "./translate/proxy-class.ts";
 import type { Proxy } from "./xds/node.ts";
 
-/** What a pod may say of itself, one thing after another, before it is taken for what it said last: each is a class of its own, with content of its own. */
+/**
+ * What a pod may say of itself, one thing after another, before it is taken for what it said last: each is a class of
+ * its own, with content of its own.
+ */
 const MOST_OF_A_POD = 16;
 /** Pods that are remembered, the newest: their names come and go for as long as the control plane runs. */
 const MOST_PODS = 10_000;
@@ -15,8 +18,14 @@ const HOUR_MS = 3_600_000;
 /** Labels of more than this are nobody's. */
 const MAX_LABELS_LENGTH = 16 * 1024;
 
-/** Returns what such a proxy is taken for, for as long as its stream lasts; undefined for one thing too many, of which `warn` is told once. */
-export function createUndescribedProxies(warn: (problem: string) => void, clock: { monotonicMs(): number }): (proxy: Proxy) => UndescribedProxy | undefined {
+/**
+ * Returns what such a proxy is taken for, for as long as its stream lasts; undefined for one thing too many, of which
+ * `warn` is told once.
+ */
+export function createUndescribedProxies(
+  warn: (problem: string) => void,
+  clock: { monotonicMs(): number },
+): (proxy: Proxy) => UndescribedProxy | undefined {
   const known = new WeakMap<Proxy, { readonly answer: UndescribedProxy | undefined }>();
   const pods = new Map<string, { readonly said: Set<string>; last: UndescribedProxy }>();
   /** With when they came last, who came last at the end. */
@@ -48,10 +57,12 @@ export function createUndescribedProxies(warn: (problem: string) => void, clock:
   };
   return (proxy) => {
     let kept = known.get(proxy);
-    if (kept === undefined) known.set(proxy, kept = { answer: heard(proxy) });
+    if (kept === undefined) known.set(proxy, (kept = { answer: heard(proxy) }));
     if (kept.answer === undefined && !isWarned) {
       isWarned = true;
-      warn(`${proxy.node.id} is not served: its labels are longer than ${MAX_LABELS_LENGTH} characters, or more than ${MOST_UNPROVEN} different proxies came by the plaintext port within an hour; it may come again later.`);
+      warn(
+        `${proxy.node.id} is not served: its labels are longer than ${MAX_LABELS_LENGTH} characters, or more than ${MOST_UNPROVEN} different proxies came by the plaintext port within an hour; it may come again later.`,
+      );
     }
     return kept.answer;
   };
@@ -68,8 +79,20 @@ function take(texts: Set<string>, text: string, most: number): boolean {
 function describe({ identity, node }: Proxy): UndescribedProxy | undefined {
   const { namespace, serviceAccount, pod } = identity;
   const said = node.metadata["LABELS"];
-  const labels = typeof said === "object" && said !== null ? Object.fromEntries(Object.entries(said).filter((entry): entry is [string, string] => typeof entry[1] === "string")) : {};
+  const labels =
+    typeof said === "object" && said !== null
+      ? Object.fromEntries(
+          Object.entries(said).filter((entry): entry is [string, string] => typeof entry[1] === "string"),
+        )
+      : {};
   if (JSON.stringify(labels).length > MAX_LABELS_LENGTH) return undefined;
   const workload = node.metadata["WORKLOAD_NAME"];
-  return { kind: node.kind, namespace, serviceAccount, workload: typeof workload === "string" ? workload : pod, labels, ip: node.ip };
+  return {
+    kind: node.kind,
+    namespace,
+    serviceAccount,
+    workload: typeof workload === "string" ? workload : pod,
+    labels,
+    ip: node.ip,
+  };
 }

@@ -18,14 +18,26 @@ const sha256 = (content) => createHash("sha256").update(content).digest("hex");
 
 /** Paths, below filters/, of the folders that hold a filter. */
 function filterNames() {
-  const foldersIn = (folder) => readdirSync(join(filters, folder), { withFileTypes: true }).filter((entry) => entry.isDirectory()).map((entry) => join(folder, entry.name));
-  return [...foldersIn("").filter((name) => !NOT_FILTERS.has(name)), ...foldersIn("examples")].filter((name) => existsSync(join(filters, name, "index.ts"))).sort();
+  const foldersIn = (folder) =>
+    readdirSync(join(filters, folder), { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map((entry) => join(folder, entry.name));
+  return [...foldersIn("").filter((name) => !NOT_FILTERS.has(name)), ...foldersIn("examples")]
+    .filter((name) => existsSync(join(filters, name, "index.ts")))
+    .sort();
 }
 
 /** What every build depends on besides the filter's own sources: the compiler and how it is called. */
 function toolHash() {
   const compiler = JSON.parse(readFileSync(join(root, "node_modules/assemblyscript/package.json"), "utf8")).version;
-  return sha256([compiler, ...["sdk/compile.mjs", "sdk/exports-check.mjs", "sdk/asconfig.json"].map((file) => readFileSync(join(filters, file), "utf8"))].join("\0"));
+  return sha256(
+    [
+      compiler,
+      ...["sdk/compile.mjs", "sdk/exports-check.mjs", "sdk/asconfig.json"].map((file) =>
+        readFileSync(join(filters, file), "utf8"),
+      ),
+    ].join("\0"),
+  );
 }
 
 function write(file, content) {
@@ -53,8 +65,13 @@ async function build(name, tools) {
   }
   const inputs = Object.fromEntries([...result.inputs].map(([file, content]) => [file, sha256(content)]).sort());
   write(join(out, `${name}.wasm`), result.binary);
-  write(join(out, `${name}.inputs.json`), `${JSON.stringify({ sha256: sha256(result.binary), tools, inputs }, null, 1)}\n`);
-  console.log(`filters/build/${name}.wasm: ${(result.binary.length / 1024).toFixed(1)} KiB in ${((Date.now() - started) / 1000).toFixed(1)} s`);
+  write(
+    join(out, `${name}.inputs.json`),
+    `${JSON.stringify({ sha256: sha256(result.binary), tools, inputs }, null, 1)}\n`,
+  );
+  console.log(
+    `filters/build/${name}.wasm: ${(result.binary.length / 1024).toFixed(1)} KiB in ${((Date.now() - started) / 1000).toFixed(1)} s`,
+  );
   return true;
 }
 
@@ -64,7 +81,9 @@ async function main(argv) {
   const known = filterNames();
   const unknown = asked.filter((name) => !known.includes(name));
   if (unknown.length > 0) {
-    console.error(`No filter ${unknown.join(", ")} in ${relative(process.cwd(), filters) || "."} (there are: ${known.join(", ")})`);
+    console.error(
+      `No filter ${unknown.join(", ")} in ${relative(process.cwd(), filters) || "."} (there are: ${known.join(", ")})`,
+    );
     return 2;
   }
   mkdirSync(join(out, "examples"), { recursive: true });

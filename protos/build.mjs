@@ -10,7 +10,15 @@ import { toTypeScript } from "./types.mjs";
 import { fetchWheel, readZip } from "./wheel.mjs";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
-const INPUTS = ["requirements.txt", "roots.json", "build.mjs", "descriptors.mjs", "prune.mjs", "types.mjs", "wheel.mjs"];
+const INPUTS = [
+  "requirements.txt",
+  "roots.json",
+  "build.mjs",
+  "descriptors.mjs",
+  "prune.mjs",
+  "types.mjs",
+  "wheel.mjs",
+];
 const OUTPUTS = ["envoy-descriptor.mjs", "envoy-descriptor.d.mts", "envoy.ts"];
 
 /** A hash over everything the outputs depend on. */
@@ -43,8 +51,14 @@ function build(stamp) {
   const messageNames = Object.fromEntries([...names].filter(([, fullName]) => kept.get(fullName).kind === "message"));
   mkdirSync(`${here}build`, { recursive: true });
   const json = JSON.stringify({ root: toDescriptorJson(kept), names: messageNames });
-  write("envoy-descriptor.mjs", `// Made by protos/build.mjs; parsed from a string, which starts faster than an object literal.\nexport const descriptor = JSON.parse(${JSON.stringify(json)});\n`);
-  write("envoy-descriptor.d.mts", "export declare const descriptor: { readonly root: Record<string, unknown>; readonly names: Readonly<Record<string, string>> };\n");
+  write(
+    "envoy-descriptor.mjs",
+    `// Made by protos/build.mjs; parsed from a string, which starts faster than an object literal.\nexport const descriptor = JSON.parse(${JSON.stringify(json)});\n`,
+  );
+  write(
+    "envoy-descriptor.d.mts",
+    "export declare const descriptor: { readonly root: Record<string, unknown>; readonly names: Readonly<Record<string, string>> };\n",
+  );
   write("envoy.ts", toTypeScript(kept, names));
   write("stamp", stamp);
   return names.size;

@@ -1,10 +1,13 @@
-// Between the form that translators write (enums as words, wrappers and Struct as values) and the one protobufjs encodes.
+// Between the form that translators write (enums as words, wrappers and Struct as values) and the one protobufjs
+// encodes.
 import type protobuf from "protobufjs/light.js";
 import { fieldsOf, type FieldPlan, fullNameOf, type ValueKind } from "./schema.ts";
 
 type Plain = Record<string, unknown>;
 
-/** A message that cannot be encoded as written; `path` leads to the value, as in `Cluster.edsClusterConfig.serviceName`. */
+/**
+ * A message that cannot be encoded as written; `path` leads to the value, as in `Cluster.edsClusterConfig.serviceName`.
+ */
 export class MessageShapeError extends Error {
   readonly code = "MESSAGE_SHAPE";
   readonly path: string;
@@ -14,22 +17,42 @@ export class MessageShapeError extends Error {
   }
 }
 
-interface Conversion { readonly lower: (value: unknown, path: string) => Plain; readonly raise: (message: Plain) => unknown }
+interface Conversion {
+  readonly lower: (value: unknown, path: string) => Plain;
+  readonly raise: (message: Plain) => unknown;
+}
 
-const TYPE_OF_WRAPPED = { Double: "number", Float: "number", Int32: "number", Int64: "number", UInt32: "number", UInt64: "number", Bool: "boolean", String: "string", Bytes: "object" };
+const TYPE_OF_WRAPPED = {
+  Double: "number",
+  Float: "number",
+  Int32: "number",
+  Int64: "number",
+  UInt32: "number",
+  UInt64: "number",
+  Bool: "boolean",
+  String: "string",
+  Bytes: "object",
+};
 
 const conversions = new Map<string, Conversion>([
-  ...Object.entries(TYPE_OF_WRAPPED).map(([word, type]): [string, Conversion] => [`.google.protobuf.${word}Value`, wrapperConversion(type)]),
+  ...Object.entries(TYPE_OF_WRAPPED).map(([word, type]): [string, Conversion] => [
+    `.google.protobuf.${word}Value`,
+    wrapperConversion(type),
+  ]),
   [".google.protobuf.Struct", { lower: lowerStruct, raise: raiseStruct }],
   [".google.protobuf.Value", { lower: lowerJson, raise: raiseJson }],
   [".google.protobuf.ListValue", { lower: lowerList, raise: raiseList }],
 ]);
 
-/** The protobufjs form of a message; unknown fields, wrong kinds of values and two members of a oneof throw MessageShapeError. */
+/**
+ * The protobufjs form of a message; unknown fields, wrong kinds of values and two members of a oneof throw
+ * MessageShapeError.
+ */
 export function lowerMessage(type: protobuf.Type, message: unknown, path: string): Plain {
   const conversion = conversions.get(fullNameOf(type));
   if (conversion !== undefined) return conversion.lower(message, path);
-  if (typeof message !== "object" || message === null || Array.isArray(message)) throw new MessageShapeError(path, `${type.name} must be an object`);
+  if (typeof message !== "object" || message === null || Array.isArray(message))
+    throw new MessageShapeError(path, `${type.name} must be an object`);
   const fields = fieldsOf(type);
   const out: Plain = {};
   let oneofs: Map<string, string> | undefined;
@@ -46,7 +69,8 @@ export function lowerMessage(type: protobuf.Type, message: unknown, path: string
 
 function claimOneof(oneofs: Map<string, string>, oneof: string, key: string, path: string): void {
   const other = oneofs.get(oneof);
-  if (other !== undefined) throw new MessageShapeError(`${path}.${key}`, `${other} is set already, and only one of ${oneof} can be`);
+  if (other !== undefined)
+    throw new MessageShapeError(`${path}.${key}`, `${other} is set already, and only one of ${oneof} can be`);
   oneofs.set(oneof, key);
 }
 
@@ -56,7 +80,8 @@ function lowerField(field: FieldPlan, value: unknown, path: string): unknown {
     if (!Array.isArray(value)) throw new MessageShapeError(path, "must be an array");
     return value.map((item, index) => lowerValue(field, item, `${path}[${index}]`));
   }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new MessageShapeError(path, "must be an object of keys and values");
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw new MessageShapeError(path, "must be an object of keys and values");
   // Sorted, so that equal content is equal bytes whatever order it was put together in.
   const keys = Object.keys(value).sort();
   return Object.fromEntries(keys.map((key) => [key, lowerValue(field, (value as Plain)[key], `${path}[${key}]`)]));
@@ -67,7 +92,8 @@ function lowerValue(field: FieldPlan, value: unknown, path: string): unknown {
   if (kind.kind === "message") return lowerMessage(kind.type, value, path);
   if (kind.kind === "enum") {
     const number = typeof value === "string" && Object.hasOwn(kind.values, value) ? kind.values[value] : undefined;
-    if (number === undefined) throw new MessageShapeError(path, `${String(value)} is not one of ${Object.keys(kind.values).join(", ")}`);
+    if (number === undefined)
+      throw new MessageShapeError(path, `${String(value)} is not one of ${Object.keys(kind.values).join(", ")}`);
     return number;
   }
   if (!isScalar(field.scalar, value)) throw new MessageShapeError(path, `must be a ${field.scalar}`);
@@ -78,7 +104,9 @@ function isScalar(scalar: string, value: unknown): boolean {
   if (scalar === "string") return typeof value === "string";
   if (scalar === "bool") return typeof value === "boolean";
   if (scalar === "bytes") return value instanceof Uint8Array;
-  return scalar === "double" || scalar === "float" ? typeof value === "number" && !Number.isNaN(value) : Number.isSafeInteger(value);
+  return scalar === "double" || scalar === "float"
+    ? typeof value === "number" && !Number.isNaN(value)
+    : Number.isSafeInteger(value);
 }
 
 function wrapperConversion(type: string): Conversion {
@@ -92,7 +120,8 @@ function wrapperConversion(type: string): Conversion {
 }
 
 function lowerStruct(value: unknown, path: string): Plain {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new MessageShapeError(path, "must be an object");
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw new MessageShapeError(path, "must be an object");
   const keys = Object.keys(value).sort();
   return { fields: Object.fromEntries(keys.map((key) => [key, lowerJson((value as Plain)[key], `${path}.${key}`)])) };
 }
@@ -124,7 +153,10 @@ export function raiseMessage(type: protobuf.Type, message: Plain): unknown {
     const value = message[field.name];
     if (field.shape !== "single" && Object.keys(value as object).length === 0) continue;
     if (field.shape === "list") out[field.name] = (value as unknown[]).map((item) => raiseValue(field.value, item));
-    else if (field.shape === "map") out[field.name] = Object.fromEntries(Object.entries(value as Plain).map(([key, item]) => [key, raiseValue(field.value, item)]));
+    else if (field.shape === "map")
+      out[field.name] = Object.fromEntries(
+        Object.entries(value as Plain).map(([key, item]) => [key, raiseValue(field.value, item)]),
+      );
     else out[field.name] = raiseValue(field.value, value);
   }
   return out;
@@ -146,7 +178,8 @@ function raiseStruct(message: Plain): Plain {
   const fields = (message["fields"] ?? {}) as Record<string, Plain>;
   const out: Plain = {};
   // Defined, not assigned: a key `__proto__` from the wire must stay an ordinary key.
-  for (const [key, value] of Object.entries(fields)) Object.defineProperty(out, key, { value: raiseJson(value), enumerable: true, writable: true, configurable: true });
+  for (const [key, value] of Object.entries(fields))
+    Object.defineProperty(out, key, { value: raiseJson(value), enumerable: true, writable: true, configurable: true });
   return out;
 }
 

@@ -2,7 +2,27 @@
 import protobuf from "protobufjs";
 import descriptor from "protobufjs/ext/descriptor.js";
 
-const SCALARS = [, "double", "float", "int64", "uint64", "int32", "fixed64", "fixed32", "bool", "string", , , "bytes", "uint32", , "sfixed32", "sfixed64", "sint32", "sint64"];
+const SCALARS = [
+  ,
+  "double",
+  "float",
+  "int64",
+  "uint64",
+  "int32",
+  "fixed64",
+  "fixed32",
+  "bool",
+  "string",
+  ,
+  ,
+  "bytes",
+  "uint32",
+  ,
+  "sfixed32",
+  "sfixed64",
+  "sint32",
+  "sint64",
+];
 const MESSAGE = 11;
 const ENUM = 14;
 const REPEATED = 3;
@@ -40,7 +60,8 @@ function readEscape(python, at, bytes) {
 
 /**
  * A table full name → message or enum:
- * message `{ kind, fullName, package, path: string[], fields: [{ name, protoName, id, type, reference?, repeated, keyType?, oneof? }] }`,
+ * message `{ kind, fullName, package, path: string[], fields: [{ name, protoName, id, type, reference?, repeated,
+ * keyType?, oneof? }] }`,
  * enum `{ kind, fullName, package, path, values: { NAME: number } }`. Map entries are folded into their field.
  */
 export function readDescriptors(files) {
@@ -64,7 +85,11 @@ function addEnum(table, packageName, outer, type) {
 function addMessage(table, packageName, outer, message) {
   const path = [...outer, message.name];
   const fullName = [packageName, ...path].join(".");
-  const entries = new Map(message.nestedType.filter((nested) => nested.options?.mapEntry).map((nested) => [`.${fullName}.${nested.name}`, nested]));
+  const entries = new Map(
+    message.nestedType
+      .filter((nested) => nested.options?.mapEntry)
+      .map((nested) => [`.${fullName}.${nested.name}`, nested]),
+  );
   for (const nested of message.nestedType) if (!nested.options?.mapEntry) addMessage(table, packageName, path, nested);
   for (const type of message.enumType) addEnum(table, packageName, path, type);
   const fields = message.field.map((field) => readField(field, entries, message.oneofDecl));
@@ -76,7 +101,12 @@ function readField(field, entries, oneofs) {
   const entry = entries.get(field.typeName);
   const value = entry === undefined ? field : entry.field.find((candidate) => candidate.number === 2);
   const common = { name: protobuf.util.jsonName(protoName), protoName, id: field.number, ...readType(value) };
-  if (entry !== undefined) return { ...common, repeated: false, keyType: SCALARS[entry.field.find((candidate) => candidate.number === 1).type] };
+  if (entry !== undefined)
+    return {
+      ...common,
+      repeated: false,
+      keyType: SCALARS[entry.field.find((candidate) => candidate.number === 1).type],
+    };
   const isOneof = Object.hasOwn(field, "oneofIndex") && !field.proto3Optional;
   return { ...common, repeated: field.label === REPEATED, oneof: isOneof ? oneofs[field.oneofIndex].name : undefined };
 }
@@ -99,7 +129,9 @@ function addWellKnown(table) {
 function wellKnown(local, json) {
   const common = { fullName: `google.protobuf.${local}`, package: "google.protobuf", path: [local] };
   if (json.values !== undefined) return { kind: "enum", ...common, values: json.values };
-  const oneofs = Object.entries(json.oneofs ?? {}).flatMap(([name, group]) => group.oneof.map((member) => [member, name]));
+  const oneofs = Object.entries(json.oneofs ?? {}).flatMap(([name, group]) =>
+    group.oneof.map((member) => [member, name]),
+  );
   const fields = Object.entries(json.fields ?? {}).map(([name, field]) => ({
     name: protobuf.util.jsonName(field.protoName ?? name),
     protoName: field.protoName ?? name,

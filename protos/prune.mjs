@@ -12,14 +12,16 @@ export function prune(table, roots) {
     kept.set(fullName, type);
     for (const field of type.fields ?? []) {
       if (field.reference !== undefined) waiting.push(field.reference);
-      else if (field.type === undefined) throw new Error(`${fullName}.${field.name} has a type that proto3 does not know`);
+      else if (field.type === undefined)
+        throw new Error(`${fullName}.${field.name} has a type that proto3 does not know`);
     }
   }
   return new Map([...kept].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 /**
- * TypeScript name → full name, sorted. A type is called by its own name, nested ones with `_` (`Cluster_DiscoveryType`). Where
+ * TypeScript name → full name, sorted. A type is called by its own name, nested ones with `_`
+ * (`Cluster_DiscoveryType`). Where
  * several packages have one of the same name, `given` (full name → name, for nested types too) must tell them apart.
  */
 export function nameTypes(kept, given) {
@@ -27,7 +29,8 @@ export function nameTypes(kept, given) {
   for (const type of kept.values()) {
     const [outer, ...nested] = type.path;
     const name = [given[`${type.package}.${outer}`] ?? outer, ...nested].join("_");
-    if (names.has(name)) throw new Error(`${type.fullName} and ${names.get(name)} are both called ${name}: name one in protos/roots.json`);
+    if (names.has(name))
+      throw new Error(`${type.fullName} and ${names.get(name)} are both called ${name}: name one in protos/roots.json`);
     names.set(name, type.fullName);
   }
   return new Map([...names].sort(([a], [b]) => (a < b ? -1 : 1)));
@@ -44,7 +47,10 @@ export function toDescriptorJson(kept) {
     }
     scope.nested ??= {};
     const name = type.path.at(-1);
-    scope.nested[name] = { ...scope.nested[name], ...(type.kind === "enum" ? { values: type.values } : messageJson(type)) };
+    scope.nested[name] = {
+      ...scope.nested[name],
+      ...(type.kind === "enum" ? { values: type.values } : messageJson(type)),
+    };
   }
   return root;
 }

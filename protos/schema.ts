@@ -9,13 +9,25 @@ export type MessageName = keyof MessageByName;
 export type ValueKind =
   | { readonly kind: "plain" }
   | { readonly kind: "long"; readonly unsigned: boolean }
-  | { readonly kind: "enum"; readonly values: Readonly<Record<string, number>>; readonly names: Readonly<Record<number, string>> }
+  | {
+      readonly kind: "enum";
+      readonly values: Readonly<Record<string, number>>;
+      readonly names: Readonly<Record<number, string>>;
+    }
   | { readonly kind: "message"; readonly type: protobuf.Type };
 
-export interface FieldPlan { readonly name: string; readonly shape: "single" | "list" | "map"; readonly value: ValueKind; readonly scalar: string; readonly oneof: string | undefined }
+export interface FieldPlan {
+  readonly name: string;
+  readonly shape: "single" | "list" | "map";
+  readonly value: ValueKind;
+  readonly scalar: string;
+  readonly oneof: string | undefined;
+}
 
 const root = protobuf.Root.fromJSON(descriptor.root as protobuf.INamespace).resolveAll();
-const nameByFullName = new Map(Object.entries(descriptor.names).map(([name, fullName]) => [fullName, name as MessageName]));
+const nameByFullName = new Map(
+  Object.entries(descriptor.names).map(([name, fullName]) => [fullName, name as MessageName]),
+);
 const typeByName = new Map<MessageName, protobuf.Type>();
 const fullNames = new WeakMap<protobuf.Type, string>();
 const plans = new WeakMap<protobuf.Type, ReadonlyMap<string, FieldPlan>>();
@@ -27,16 +39,20 @@ export function typeOf(name: MessageName): protobuf.Type {
   const known = typeByName.get(name);
   if (known !== undefined) return known;
   const fullName = descriptor.names[name];
-  if (fullName === undefined) throw new Error(`the built Envoy API has no message ${name}: add it to protos/roots.json`);
+  if (fullName === undefined)
+    throw new Error(`the built Envoy API has no message ${name}: add it to protos/roots.json`);
   const type = root.lookupType(fullName);
   typeByName.set(name, type);
   return type;
 }
 
-/** The full name of a type with its leading dot, as in `.google.protobuf.Any`. The library puts it together anew each time it is asked. */
+/**
+ * The full name of a type with its leading dot, as in `.google.protobuf.Any`. The library puts it together anew each
+ * time it is asked.
+ */
 export function fullNameOf(type: protobuf.Type): string {
   let name = fullNames.get(type);
-  if (name === undefined) fullNames.set(type, name = type.fullName);
+  if (name === undefined) fullNames.set(type, (name = type.fullName));
   return name;
 }
 
@@ -63,7 +79,13 @@ export function fieldsOf(type: protobuf.Type): ReadonlyMap<string, FieldPlan> {
 function planField(field: protobuf.Field): FieldPlan {
   const { resolvedType } = field.resolve();
   const shape = field.map ? "map" : field.repeated ? "list" : "single";
-  return { name: field.name, shape, value: planValue(field.type, resolvedType), scalar: field.type, oneof: field.partOf?.name };
+  return {
+    name: field.name,
+    shape,
+    value: planValue(field.type, resolvedType),
+    scalar: field.type,
+    oneof: field.partOf?.name,
+  };
 }
 
 function planValue(type: string, resolved: protobuf.Type | protobuf.Enum | null): ValueKind {

@@ -11,7 +11,10 @@ const CONVERTED = new Map([
   ["google.protobuf.BoolValue", "boolean"],
   ["google.protobuf.BytesValue", "Uint8Array"],
   ["google.protobuf.StringValue", "string"],
-  ...["Double", "Float", "Int32", "Int64", "UInt32", "UInt64"].map((word) => [`google.protobuf.${word}Value`, "number"]),
+  ...["Double", "Float", "Int32", "Int64", "UInt32", "UInt64"].map((word) => [
+    `google.protobuf.${word}Value`,
+    "number",
+  ]),
 ]);
 
 const HEAD = `// Made by protos/build.mjs from the pinned Envoy API; not committed, not edited.
@@ -33,23 +36,36 @@ export function toTypeScript(kept, names) {
     if (CONVERTED.has(fullName)) continue;
     parts.push(`/** ${fullName} */\n${type.kind === "enum" ? enumType(name, type) : messageType(name, type, nameOf)}`);
   }
-  const rows = [...names].filter(([, fullName]) => kept.get(fullName).kind === "message").map(([name, fullName]) => `  ${name}: ${CONVERTED.get(fullName) ?? name};`);
-  parts.push(`/** Every message by the name that the codec takes. */\nexport interface MessageByName {\n${rows.join("\n")}\n}\n`);
+  const rows = [...names]
+    .filter(([, fullName]) => kept.get(fullName).kind === "message")
+    .map(([name, fullName]) => `  ${name}: ${CONVERTED.get(fullName) ?? name};`);
+  parts.push(
+    `/** Every message by the name that the codec takes. */\nexport interface MessageByName {\n${rows.join("\n")}\n}\n`,
+  );
   return parts.join("\n");
 }
 
 function enumType(name, type) {
-  return `export type ${name} = ${Object.keys(type.values).map((value) => JSON.stringify(value)).join(" | ")};\n`;
+  return `export type ${name} = ${Object.keys(type.values)
+    .map((value) => JSON.stringify(value))
+    .join(" | ")};\n`;
 }
 
 function messageType(name, type, nameOf) {
-  const lines = type.fields.map((field) => `  ${field.name}?: ${fieldType(field, nameOf)};${field.oneof === undefined ? "" : ` // one of ${field.oneof}`}`);
+  const lines = type.fields.map(
+    (field) =>
+      `  ${field.name}?: ${fieldType(field, nameOf)};${field.oneof === undefined ? "" : ` // one of ${field.oneof}`}`,
+  );
   return `export interface ${name} {\n${lines.join("\n")}${lines.length === 0 ? "" : "\n"}}\n`;
 }
 
 function fieldType(field, nameOf) {
-  const value = field.reference === undefined ? (SCALAR_TYPES[field.type] ?? "number") : (CONVERTED.get(field.reference) ?? nameOf.get(field.reference));
-  if (field.keyType !== undefined) return `Readonly<Record<${field.keyType === "string" ? "string" : "number"}, ${value}>>`;
+  const value =
+    field.reference === undefined
+      ? (SCALAR_TYPES[field.type] ?? "number")
+      : (CONVERTED.get(field.reference) ?? nameOf.get(field.reference));
+  if (field.keyType !== undefined)
+    return `Readonly<Record<${field.keyType === "string" ? "string" : "number"}, ${value}>>`;
   if (!field.repeated) return value;
   return /[ |]/.test(value) ? `readonly (${value})[]` : `readonly ${value}[]`;
 }

@@ -34,11 +34,20 @@ function download(directory) {
   mkdirSync(directory, { recursive: true });
   const args = ["-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--require-hashes"];
   try {
-    execFileSync("python3", [...args, "--dest", directory, "-r", requirementsPath.pathname], { stdio: ["ignore", "ignore", "pipe"] });
+    execFileSync("python3", [...args, "--dest", directory, "-r", requirementsPath.pathname], {
+      stdio: ["ignore", "ignore", "pipe"],
+    });
   } catch (error) {
-    if (error.code === "ENOENT") throw new Error("python3 is needed to fetch the Envoy API: install Python 3 with pip", { cause: error });
-    const said = String(error.stderr ?? "").trim().split("\n").at(-1);
-    throw new Error(`pip could not fetch the Envoy API (${said}): check that python3 has pip and that its package index answers`, { cause: error });
+    if (error.code === "ENOENT")
+      throw new Error("python3 is needed to fetch the Envoy API: install Python 3 with pip", { cause: error });
+    const said = String(error.stderr ?? "")
+      .trim()
+      .split("\n")
+      .at(-1);
+    throw new Error(
+      `pip could not fetch the Envoy API (${said}): check that python3 has pip and that its package index answers`,
+      { cause: error },
+    );
   }
 }
 
@@ -50,7 +59,8 @@ export function* readZip(zip, accepts) {
   for (let left = zip.readUInt16LE(end + 10); left > 0; left--) {
     const nameLength = zip.readUInt16LE(at + 28);
     const name = zip.toString("utf8", at + 46, at + 46 + nameLength);
-    if (accepts(name)) yield [name, readEntry(zip, zip.readUInt32LE(at + 42), zip.readUInt16LE(at + 10), zip.readUInt32LE(at + 20))];
+    if (accepts(name))
+      yield [name, readEntry(zip, zip.readUInt32LE(at + 42), zip.readUInt16LE(at + 10), zip.readUInt32LE(at + 20))];
     at += 46 + nameLength + zip.readUInt16LE(at + 30) + zip.readUInt16LE(at + 32);
   }
 }

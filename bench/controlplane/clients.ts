@@ -10,13 +10,17 @@ const tell = (message: FromClients): void => void process.send?.(message);
 /** What is waited for now; "" stands for being complete. */
 const waiting = { resource: "", proxies: 0, atMs: new Map<number, number>(), bytes: 0 };
 
-/** Proxies that are connecting at the same time: more than this one process can read for would seem to the control plane not to read at all. */
+/**
+ * Proxies that are connecting at the same time: more than this one process can read for would seem to the control plane
+ * not to read at all.
+ */
 const AT_ONCE = 100;
 
 function arrive(index: number): void {
   if (waiting.atMs.has(index)) return;
   waiting.atMs.set(index, machineMs());
-  if (waiting.atMs.size === waiting.proxies) tell({ kind: "arrived", arrivals: { atMs: [...waiting.atMs.values()], bytes: waiting.bytes } });
+  if (waiting.atMs.size === waiting.proxies)
+    tell({ kind: "arrived", arrivals: { atMs: [...waiting.atMs.values()], bytes: waiting.bytes } });
 }
 
 function expect(resource: string): void {
@@ -35,7 +39,8 @@ process.on("message", (message: ToClients) => {
   waiting.proxies = proxies.length;
   let next = 0;
   const openNext = (): void => {
-    const index = next++, proxy = proxies[index];
+    const index = next++,
+      proxy = proxies[index];
     if (proxy === undefined) return;
     openDeltaClient({
       ...where,

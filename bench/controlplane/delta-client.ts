@@ -19,7 +19,10 @@ const ALL_TYPES = [CLUSTERS, ENDPOINTS, LISTENERS, ROUTES, HOSTS, FILTERS, SECRE
 /** Names of filter configurations as they stand in listeners; names of other things are answered as not there. */
 const FILTER_NAME = /scrim\.[a-z][a-z.+]*/g;
 
-/** Bytes that a server may send before we say that we have read some. Envoy allows as much or more where it is not told otherwise (initial_stream_window_size). */
+/**
+ * Bytes that a server may send before we say that we have read some. Envoy allows as much or more where it is not told
+ * otherwise (initial_stream_window_size).
+ */
 const ENVOYS_WINDOW = 16 * 1024 * 1024;
 
 export interface ClientOptions {
@@ -36,67 +39,94 @@ export interface ClientOptions {
 
 /** Opens the stream; it stays open until the process ends. */
 export function openDeltaClient({ port, rootPem, serverName, proxy, ...events }: ClientOptions): void {
-  const session = connect(`https://127.0.0.1:${port}`, { ca: rootPem, servername: serverName, settings: { initialWindowSize: ENVOYS_WINDOW } });
+  const session = connect(`https://127.0.0.1:${port}`, {
+    ca: rootPem,
+    servername: serverName,
+    settings: { initialWindowSize: ENVOYS_WINDOW },
+  });
   session.once("connect", () => session.setLocalWindowSize(ENVOYS_WINDOW));
   const call = session.request({
-    [constants.HTTP2_HEADER_METHOD]: "POST", [constants.HTTP2_HEADER_PATH]: "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources",
-    "content-type": "application/grpc", te: "trailers", authorization: `Bearer ${proxy.token}`,
+    [constants.HTTP2_HEADER_METHOD]: "POST",
+    [constants.HTTP2_HEADER_PATH]: "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources",
+    "content-type": "application/grpc",
+    te: "trailers",
+    authorization: `Bearer ${proxy.token}`,
   });
-  const send = (typeUrl: string, more: { resourceNamesSubscribe?: string[]; responseNonce?: string; node?: object } = {}): void =>
-    void call.write(framed(encode("DeltaDiscoveryRequest", { typeUrl, ...more })));
+  const send = (
+    typeUrl: string,
+    more: { resourceNamesSubscribe?: string[]; responseNonce?: string; node?: object } = {},
+  ): void => void call.write(framed(encode("DeltaDiscoveryRequest", { typeUrl, ...more })));
   const missing = new Set(ALL_TYPES);
   const awaited = new Set<string>();
   let isComplete = false;
 
-  call.on("data", messagesFrom((message, bytes) => {
-    const unread = message.copy();
-    const response = scanResponse(message);
-    send(response.typeUrl, { responseNonce: response.nonce });
-    const isFirst = missing.delete(response.typeUrl);
-    if (response.typeUrl === CLUSTERS) {
-      const names = response.names.filter((name) => name.startsWith("outbound|"));
-      for (const name of names) awaited.add(name);
-      if (names.length > 0) send(ENDPOINTS, { resourceNamesSubscribe: names });
-    }
-    if (response.typeUrl === LISTENERS && isFirst) {
-      send(ROUTES, { resourceNamesSubscribe: ["80"] });
-      send(FILTERS, { resourceNamesSubscribe: [...new Set(unread.joined().toString("latin1").match(FILTER_NAME))] });
-      send(SECRETS, { resourceNamesSubscribe: ["default", "ROOTCA"] });
-    }
-    // As Envoy: what hosts a route configuration has is not named, they are pushed.
-    if (response.typeUrl === ROUTES && isFirst) send(HOSTS);
-    if (response.typeUrl === ENDPOINTS) for (const name of response.names) awaited.delete(name);
-    events.received(response.names, bytes);
-    if (!isComplete && missing.size === 0 && awaited.size === 0) {
-      isComplete = true;
-      events.complete();
-    }
-  }));
+  call.on(
+    "data",
+    messagesFrom((message, bytes) => {
+      const unread = message.copy();
+      const response = scanResponse(message);
+      send(response.typeUrl, { responseNonce: response.nonce });
+      const isFirst = missing.delete(response.typeUrl);
+      if (response.typeUrl === CLUSTERS) {
+        const names = response.names.filter((name) => name.startsWith("outbound|"));
+        for (const name of names) awaited.add(name);
+        if (names.length > 0) send(ENDPOINTS, { resourceNamesSubscribe: names });
+      }
+      if (response.typeUrl === LISTENERS && isFirst) {
+        send(ROUTES, { resourceNamesSubscribe: ["80"] });
+        send(FILTERS, { resourceNamesSubscribe: [...new Set(unread.joined().toString("latin1").match(FILTER_NAME))] });
+        send(SECRETS, { resourceNamesSubscribe: ["default", "ROOTCA"] });
+      }
+      // As Envoy: what hosts a route configuration has is not named, they are pushed.
+      if (response.typeUrl === ROUTES && isFirst) send(HOSTS);
+      if (response.typeUrl === ENDPOINTS) for (const name of response.names) awaited.delete(name);
+      events.received(response.names, bytes);
+      if (!isComplete && missing.size === 0 && awaited.size === 0) {
+        isComplete = true;
+        events.complete();
+      }
+    }),
+  );
   call.once("response", (headers) => {
     if (headers["grpc-status"] !== undefined) events.failed(`${proxy.name}: ${String(headers["grpc-message"])}`);
   });
-  const ended = (why: string): void => events.failed(`${proxy.name}: ${why}${isComplete ? "" : `; not answered: ${[...missing].join(" ")}, endpoints missing: ${awaited.size}`}`);
+  const ended = (why: string): void =>
+    events.failed(
+      `${proxy.name}: ${why}${isComplete ? "" : `; not answered: ${[...missing].join(" ")}, endpoints missing: ${awaited.size}`}`,
+    );
   for (const one of [session, call]) one.on("error", (error: Error) => ended(error.message));
   call.once("trailers", (trailers) => ended(String(trailers["grpc-message"])));
   const { name, namespace, serviceAccount } = proxy;
-  const node = { id: proxy.nodeId, cluster: "bench", metadata: { NAME: name, NAMESPACE: namespace, SERVICE_ACCOUNT: serviceAccount } };
+  const node = {
+    id: proxy.nodeId,
+    cluster: "bench",
+    metadata: { NAME: name, NAMESPACE: namespace, SERVICE_ACCOUNT: serviceAccount },
+  };
   send(CLUSTERS, { node });
   send(LISTENERS);
 }
 
-interface Scanned { readonly typeUrl: string; readonly nonce: string; readonly names: readonly string[] }
+interface Scanned {
+  readonly typeUrl: string;
+  readonly nonce: string;
+  readonly names: readonly string[];
+}
 
 // Fields of envoy.service.discovery.v3.DeltaDiscoveryResponse; all of them have a length.
-const RESOURCES = 2, TYPE_URL = 4, NONCE = 5;
+const RESOURCES = 2,
+  TYPE_URL = 4,
+  NONCE = 5;
 // A field of Resource.
 const NAME = 3;
 
 function scanResponse(message: Pieces): Scanned {
   const names: string[] = [];
-  let typeUrl = "", nonce = "";
+  let typeUrl = "",
+    nonce = "";
   while (message.length > 0) {
     const tag = message.varint();
-    const field = tag >>> 3, length = message.varint();
+    const field = tag >>> 3,
+      length = message.varint();
     if (field === RESOURCES) names.push(scanName(message, length));
     else if (field === TYPE_URL) typeUrl = message.text(length);
     else if (field === NONCE) nonce = message.text(length);
@@ -105,12 +135,16 @@ function scanResponse(message: Pieces): Scanned {
   return { typeUrl, nonce, names };
 }
 
-/** Returns the name of the Resource of so many bytes that begins here, and moves behind it. All its fields that are sent have a length. */
+/**
+ * Returns the name of the Resource of so many bytes that begins here, and moves behind it. All its fields that are sent
+ * have a length.
+ */
 function scanName(message: Pieces, length: number): string {
   const end = message.length - length;
   let name = "";
   while (message.length > end) {
-    const field = message.varint() >>> 3, size = message.varint();
+    const field = message.varint() >>> 3,
+      size = message.varint();
     if (field === NAME) name = message.text(size);
     else message.skip(size);
   }

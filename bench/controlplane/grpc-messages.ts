@@ -1,4 +1,5 @@
-// gRPC messages as they come in pieces, without stringing the pieces together: a client that reads gigabytes would pay for that more than the server for sending them.
+// gRPC messages as they come in pieces, without stringing the pieces together: a client that reads gigabytes would pay
+// for that more than the server for sending them.
 
 /** Bytes that lie in several pieces, read from the front. */
 export class Pieces {
@@ -79,7 +80,9 @@ export class Pieces {
 
   /** All that is left, in one piece. */
   joined(): Buffer {
-    return Buffer.concat(this.#pieces.slice(this.#first).map((piece, index) => index === 0 ? piece.subarray(this.#at) : piece));
+    return Buffer.concat(
+      this.#pieces.slice(this.#first).map((piece, index) => (index === 0 ? piece.subarray(this.#at) : piece)),
+    );
   }
 
   #move(count: number): void {
@@ -106,7 +109,8 @@ export function messagesFrom(received: (message: Pieces, bytes: number) => void)
         length = waiting.take(HEAD).joined().readUInt32BE(1);
       }
       if (waiting.length < length) return;
-      const message = waiting.take(length), bytes = length;
+      const message = waiting.take(length),
+        bytes = length;
       length = undefined;
       received(message, bytes);
     }

@@ -8,22 +8,36 @@ import type { ProxyClient } from "./messages.ts";
 const NAMESPACE = "default";
 
 const host = (service: number): string => `svc-${service}.${NAMESPACE}.svc.cluster.local`;
-const document = (apiVersion: string, kind: string, name: string, rest: object, labels: Record<string, string> = {}): object =>
-  ({ apiVersion, kind, metadata: { name, namespace: NAMESPACE, labels }, ...rest });
+const document = (
+  apiVersion: string,
+  kind: string,
+  name: string,
+  rest: object,
+  labels: Record<string, string> = {},
+): object => ({ apiVersion, kind, metadata: { name, namespace: NAMESPACE, labels }, ...rest });
 
 /** Returns a service with two subsets and a VirtualService: a header match, and the rest split by weight. */
 function serviceDocuments(service: number, weight: number): readonly object[] {
   const name = `svc-${service}`;
   const to = (subset: string): object => ({ host: host(service), subset });
   return [
-    document("v1", "Service", name, { spec: { selector: { app: name }, ports: [{ name: "http", port: 80, targetPort: 8080 }] } }),
-    document("networking.istio.io/v1", "DestinationRule", name, { spec: { host: host(service), subsets: ["v1", "v2"].map((version) => ({ name: version, labels: { version } })) } }),
+    document("v1", "Service", name, {
+      spec: { selector: { app: name }, ports: [{ name: "http", port: 80, targetPort: 8080 }] },
+    }),
+    document("networking.istio.io/v1", "DestinationRule", name, {
+      spec: { host: host(service), subsets: ["v1", "v2"].map((version) => ({ name: version, labels: { version } })) },
+    }),
     document("networking.istio.io/v1", "VirtualService", name, {
       spec: {
         hosts: [host(service)],
         http: [
           { match: [{ headers: { "end-user": { exact: "jason" } } }], route: [{ destination: to("v2") }] },
-          { route: [{ destination: to("v1"), weight }, { destination: to("v2"), weight: 100 - weight }] },
+          {
+            route: [
+              { destination: to("v1"), weight },
+              { destination: to("v2"), weight: 100 - weight },
+            ],
+          },
         ],
       },
     }),
@@ -33,7 +47,17 @@ function serviceDocuments(service: number, weight: number): readonly object[] {
 function sliceDocument(service: number, last: number): object {
   const addresses = [1, last].map((number) => `10.${100 + (service >> 8)}.${service & 255}.${number}`);
   const labels = { "kubernetes.io/service-name": `svc-${service}` };
-  return document("discovery.k8s.io/v1", "EndpointSlice", `svc-${service}-a`, { addressType: "IPv4", ports: [{ name: "http", port: 8080 }], endpoints: addresses.map((address) => ({ addresses: [address] })) }, labels);
+  return document(
+    "discovery.k8s.io/v1",
+    "EndpointSlice",
+    `svc-${service}-a`,
+    {
+      addressType: "IPv4",
+      ports: [{ name: "http", port: 8080 }],
+      endpoints: addresses.map((address) => ({ addresses: [address] })),
+    },
+    labels,
+  );
 }
 
 /** A mesh on disk. */
@@ -58,20 +82,40 @@ export function writeMesh(under: string, services: number, proxies: number): Mes
     writeFileSync(`${path}.new`, documents.map((one) => stringify(one)).join("---\n"));
     renameSync(`${path}.new`, path);
   };
-  const writeService = (service: number, weight: number): void => write(join(directory, `svc-${service}.yaml`), serviceDocuments(service, weight));
-  const writeSlice = (service: number, last: number): void => write(join(directory, `endpoints-${service}.yaml`), [sliceDocument(service, last)]);
+  const writeService = (service: number, weight: number): void =>
+    write(join(directory, `svc-${service}.yaml`), serviceDocuments(service, weight));
+  const writeSlice = (service: number, last: number): void =>
+    write(join(directory, `endpoints-${service}.yaml`), [sliceDocument(service, last)]);
   for (let service = 0; service < services; service++) {
     writeService(service, 90);
     writeSlice(service, 2);
   }
-  const writeMeshConfig = (seconds: number): void => write(join(directory, "istio.yaml"), [{ apiVersion: "v1", kind: "ConfigMap", metadata: { name: "istio", namespace: "istio-system" }, data: { mesh: `connectTimeout: ${seconds}s\n` } }]);
+  const writeMeshConfig = (seconds: number): void =>
+    write(join(directory, "istio.yaml"), [
+      {
+        apiVersion: "v1",
+        kind: "ConfigMap",
+        metadata: { name: "istio", namespace: "istio-system" },
+        data: { mesh: `connectTimeout: ${seconds}s\n` },
+      },
+    ]);
   writeMeshConfig(10);
   const clients = Array.from({ length: proxies }, (_, index) => clientOf(index, services));
-  write(join(runtimeDir, "pods.yaml"), clients.map((client, index) => podDocument(client, index, services)));
-  const identities = clients.map(({ token, namespace, serviceAccount, name }) => ({ tokenSha256: createHash("sha256").update(token).digest("hex"), namespace, serviceAccount, pod: name }));
+  write(
+    join(runtimeDir, "pods.yaml"),
+    clients.map((client, index) => podDocument(client, index, services)),
+  );
+  const identities = clients.map(({ token, namespace, serviceAccount, name }) => ({
+    tokenSha256: createHash("sha256").update(token).digest("hex"),
+    namespace,
+    serviceAccount,
+    pod: name,
+  }));
   writeFileSync(join(runtimeDir, "identities.json"), JSON.stringify(identities), { mode: 0o600 });
   return {
-    directory, runtimeDir, proxies: clients,
+    directory,
+    runtimeDir,
+    proxies: clients,
     changeVirtualService(service, weight) {
       writeService(service, weight);
       return `80/${host(service)}:80`;
@@ -84,11 +128,17 @@ export function writeMesh(under: string, services: number, proxies: number): Mes
   };
 }
 
-const addressOf = (index: number): string => `127.20.${index >> 8}.${(index & 255) || 255}`;
+const addressOf = (index: number): string => `127.20.${index >> 8}.${index & 255 || 255}`;
 
 function clientOf(index: number, services: number): ProxyClient {
   const name = `svc-${index % services}-${index}`;
-  return { nodeId: `sidecar~${addressOf(index)}~${name}.${NAMESPACE}~${NAMESPACE}.svc.cluster.local`, name, namespace: NAMESPACE, serviceAccount: `svc-${index % services}`, token: `token of ${name}` };
+  return {
+    nodeId: `sidecar~${addressOf(index)}~${name}.${NAMESPACE}~${NAMESPACE}.svc.cluster.local`,
+    name,
+    namespace: NAMESPACE,
+    serviceAccount: `svc-${index % services}`,
+    token: `token of ${name}`,
+  };
 }
 
 function podDocument({ name, serviceAccount }: ProxyClient, index: number, services: number): object {
@@ -96,12 +146,21 @@ function podDocument({ name, serviceAccount }: ProxyClient, index: number, servi
   const ip = addressOf(index);
   const version = index % 2 === 0 ? "v1" : "v2";
   const annotations = {
-    "scrim.mesh/workload": `${app}-${version}`, "scrim.mesh/proxy": "sidecar", "scrim.mesh/outbound": `${ip}:15001`,
-    "scrim.mesh/listen": JSON.stringify([{ port: 8080, name: "http", address: `${ip}:8080`, app: `127.0.0.1:${20_000 + index}` }]),
+    "scrim.mesh/workload": `${app}-${version}`,
+    "scrim.mesh/proxy": "sidecar",
+    "scrim.mesh/outbound": `${ip}:15001`,
+    "scrim.mesh/listen": JSON.stringify([
+      { port: 8080, name: "http", address: `${ip}:8080`, app: `127.0.0.1:${20_000 + index}` },
+    ]),
   };
   return {
-    apiVersion: "v1", kind: "Pod", metadata: { name, namespace: NAMESPACE, labels: { app, version }, annotations },
-    spec: { serviceAccountName: serviceAccount, containers: [{ name: "app", ports: [{ containerPort: 8080, name: "http" }] }] },
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name, namespace: NAMESPACE, labels: { app, version }, annotations },
+    spec: {
+      serviceAccountName: serviceAccount,
+      containers: [{ name: "app", ports: [{ containerPort: 8080, name: "http" }] }],
+    },
     status: { podIP: ip, phase: "Running", conditions: [{ type: "Ready", status: "True" }] },
   };
 }

@@ -10,7 +10,13 @@ export interface ProxyClient {
 
 export type ToClients =
   /** Connect all of them at once. */
-  | { readonly kind: "connect"; readonly port: number; readonly rootPem: string; readonly serverName: string; readonly proxies: readonly ProxyClient[] }
+  | {
+      readonly kind: "connect";
+      readonly port: number;
+      readonly rootPem: string;
+      readonly serverName: string;
+      readonly proxies: readonly ProxyClient[];
+    }
   /** Tell when this resource arrives, at each. */
   | { readonly kind: "expect"; readonly resource: string };
 
@@ -19,7 +25,10 @@ export type FromClients =
   | { readonly kind: "arrived"; readonly arrivals: Arrivals }
   | { readonly kind: "failed"; readonly reason: string };
 
-/** When each proxy had what was waited for, in milliseconds of the machine's monotonic clock, and the bytes of all gRPC messages until then. */
+/**
+ * When each proxy had what was waited for, in milliseconds of the machine's monotonic clock, and the bytes of all gRPC
+ * messages until then.
+ */
 export interface Arrivals {
   readonly atMs: readonly number[];
   readonly bytes: number;

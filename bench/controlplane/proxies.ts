@@ -17,25 +17,30 @@ export interface SimulatedProxies {
 
 /** Starts the process. */
 export function startProxies(): SimulatedProxies {
-  const child = startChild(process.execPath, ["--max-old-space-size=4096", "--max-semi-space-size=64", fileURLToPath(new URL("./clients.mjs", import.meta.url))], { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+  const child = startChild(
+    process.execPath,
+    ["--max-old-space-size=4096", "--max-semi-space-size=64", fileURLToPath(new URL("./clients.mjs", import.meta.url))],
+    { stdio: ["ignore", "inherit", "inherit", "ipc"] },
+  );
   const tell = (message: ToClients): void => void child.send(message);
-  const next = (kind: "armed" | "arrived"): Promise<FromClients> => new Promise((resolve, reject) => {
-    const timer = setTimeout(() => settle(new Error("the proxies did not all get what they should")), PATIENCE_MS);
-    const settle = (outcome: FromClients | Error): void => {
-      clearTimeout(timer);
-      child.off("message", onMessage);
-      child.off("exit", onExit);
-      if (outcome instanceof Error) reject(outcome);
-      else resolve(outcome);
-    };
-    const onExit = (): void => settle(new Error("the process of the proxies ended"));
-    const onMessage = (message: FromClients): void => {
-      if (message.kind === "failed") settle(new Error(message.reason));
-      else if (message.kind === kind) settle(message);
-    };
-    child.on("message", onMessage);
-    child.once("exit", onExit);
-  });
+  const next = (kind: "armed" | "arrived"): Promise<FromClients> =>
+    new Promise((resolve, reject) => {
+      const timer = setTimeout(() => settle(new Error("the proxies did not all get what they should")), PATIENCE_MS);
+      const settle = (outcome: FromClients | Error): void => {
+        clearTimeout(timer);
+        child.off("message", onMessage);
+        child.off("exit", onExit);
+        if (outcome instanceof Error) reject(outcome);
+        else resolve(outcome);
+      };
+      const onExit = (): void => settle(new Error("the process of the proxies ended"));
+      const onMessage = (message: FromClients): void => {
+        if (message.kind === "failed") settle(new Error(message.reason));
+        else if (message.kind === kind) settle(message);
+      };
+      child.on("message", onMessage);
+      child.once("exit", onExit);
+    });
   const arrivals = async (): Promise<Arrivals> => {
     const message = await next("arrived");
     if (message.kind !== "arrived") throw new Error("not what was waited for");

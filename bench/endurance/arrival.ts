@@ -9,15 +9,27 @@ const WITHIN_MS = 60_000;
 /** Resolves when requests show the newest state, with the time each part took from then on. */
 export async function arrived(world: World, sinceMs = machineMs()): Promise<Readonly<Record<string, number>>> {
   const { route, plugin, endpoint, services } = world.state();
-  const shown = (host: string, isNew: (seen: Awaited<ReturnType<typeof ask>>) => boolean) => async (): Promise<boolean> => ask(world.outbound, host).then((seen) => seen.status === 200 && isNew(seen), () => false);
+  const shown =
+    (host: string, isNew: (seen: Awaited<ReturnType<typeof ask>>) => boolean) => async (): Promise<boolean> =>
+      ask(world.outbound, host).then(
+        (seen) => seen.status === 200 && isNew(seen),
+        () => false,
+      );
   const parts: Readonly<Record<string, () => Promise<boolean>>> = {
-    "VirtualService": shown("web", ({ headers }) => headers["x-route"] === String(route)),
-    "endpoint": shown("outside", ({ body }) => body === (endpoint === 0 ? "a" : "b")),
+    VirtualService: shown("web", ({ headers }) => headers["x-route"] === String(route)),
+    endpoint: shown("outside", ({ body }) => body === (endpoint === 0 ? "a" : "b")),
     // Both pods of web in turn.
-    "plugin": async () => (await Promise.all([1, 2, 3, 4].map(() => shown("web", ({ headers }) => headers["x-plugin"] === String(plugin))()))).every(Boolean),
+    plugin: async () =>
+      (
+        await Promise.all(
+          [1, 2, 3, 4].map(() => shown("web", ({ headers }) => headers["x-plugin"] === String(plugin))()),
+        )
+      ).every(Boolean),
     ...(services > 0 && { "new service": shown(`late-${services}`, ({ body }) => body === "late") }),
   };
-  const times = await Promise.all(Object.entries(parts).map(async ([name, isThere]) => [name, (await until(name, isThere)) - sinceMs] as const));
+  const times = await Promise.all(
+    Object.entries(parts).map(async ([name, isThere]) => [name, (await until(name, isThere)) - sinceMs] as const),
+  );
   return Object.fromEntries(times);
 }
 

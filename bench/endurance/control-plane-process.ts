@@ -26,15 +26,21 @@ const counted = { Map, Set, Promise, AbortController } as const;
 
 async function start(settings: ServeSettings): Promise<void> {
   const controlPlane = createControlPlane(settings, {
-    logger: createLogger(settings.logLevel, process.stderr), clock: createSystemClock(), metrics: createMetrics(), installation: installationOf(join(root, "controlplane/cli/scrim.mjs")),
-    random: Math.random, complain: (line) => void process.stderr.write(`${line}\n`),
+    logger: createLogger(settings.logLevel, process.stderr),
+    clock: createSystemClock(),
+    metrics: createMetrics(),
+    installation: installationOf(join(root, "controlplane/cli/scrim.mjs")),
+    random: Math.random,
+    complain: (line) => void process.stderr.write(`${line}\n`),
   });
   await controlPlane.start();
   while (!controlPlane.view.isReady()) await delay(10);
 }
 
 async function sample(): Promise<ProcessSample> {
-  const [p99, max] = [loop.percentile(99), loop.max].map((nanoseconds) => Math.max(0, nanoseconds / 1e6 - LOOP_RESOLUTION_MS)) as [number, number];
+  const [p99, max] = [loop.percentile(99), loop.max].map((nanoseconds) =>
+    Math.max(0, nanoseconds / 1e6 - LOOP_RESOLUTION_MS),
+  ) as [number, number];
   const { user, system } = process.cpuUsage();
   // What one collection finds dead may be held by what the next one finds; finalizers run between.
   for (let time = 0; time < 3; time++) {
@@ -46,14 +52,27 @@ async function sample(): Promise<ProcessSample> {
   const resources: Record<string, number> = {};
   for (const name of process.getActiveResourcesInfo()) resources[name] = (resources[name] ?? 0) + 1;
   return {
-    loopDelayMs: { p99, max }, cpuMs: (user + system) / 1000,
-    heapBytes: heapUsed, externalBytes: external, residentBytes: rss, resources, fileDescriptors: readdirSync("/proc/self/fd").length,
-    objects: Object.fromEntries(Object.entries(counted).map(([name, constructor]) => [name, Number(queryObjects(constructor, { format: "count" }))])),
+    loopDelayMs: { p99, max },
+    cpuMs: (user + system) / 1000,
+    heapBytes: heapUsed,
+    externalBytes: external,
+    residentBytes: rss,
+    resources,
+    fileDescriptors: readdirSync("/proc/self/fd").length,
+    objects: Object.fromEntries(
+      Object.entries(counted).map(([name, constructor]) => [
+        name,
+        Number(queryObjects(constructor, { format: "count" })),
+      ]),
+    ),
   };
 }
 
 process.on("message", (message: ToControlPlane) => {
   if (message.kind === "sample") return void sample().then((taken) => tell({ kind: "sampled", sample: taken }));
-  start(message.settings).then(() => tell({ kind: "ready" }), (error: unknown) => tell({ kind: "failed", reason: String(error) }));
+  start(message.settings).then(
+    () => tell({ kind: "ready" }),
+    (error: unknown) => tell({ kind: "failed", reason: String(error) }),
+  );
 });
 process.on("disconnect", () => process.exit(0));

@@ -25,24 +25,47 @@ export interface ControlPlanePorts {
 }
 
 /** Starts it and resolves when it serves; rejects with its reason. */
-export async function startControlPlane({ directories }: Pick<World, "directories">, ports: ControlPlanePorts, workloadLifetimeMs?: number): Promise<RunningControlPlane> {
+export async function startControlPlane(
+  { directories }: Pick<World, "directories">,
+  ports: ControlPlanePorts,
+  workloadLifetimeMs?: number,
+): Promise<RunningControlPlane> {
   const logFile = join(directories.state, "..", "control-plane.log");
   const log = openSync(logFile, "a");
-  const child = startChild(process.execPath, ["--no-warnings", fileURLToPath(new URL("./endurance-control-plane.mjs", import.meta.url))], { stdio: ["ignore", log, log, "ipc"] });
+  const child = startChild(
+    process.execPath,
+    ["--no-warnings", fileURLToPath(new URL("./endurance-control-plane.mjs", import.meta.url))],
+    { stdio: ["ignore", log, log, "ipc"] },
+  );
   closeSync(log);
-  const ask = (message: ToControlPlane): Promise<FromControlPlane> => new Promise((resolve, reject) => {
-    const ended = (): void => reject(new Error(`the control plane ended:\n${readFileSync(logFile, "utf8").slice(-4000)}`));
-    child.once("exit", ended);
-    child.once("message", (answer: FromControlPlane) => {
-      child.off("exit", ended);
-      resolve(answer);
+  const ask = (message: ToControlPlane): Promise<FromControlPlane> =>
+    new Promise((resolve, reject) => {
+      const ended = (): void =>
+        reject(new Error(`the control plane ended:\n${readFileSync(logFile, "utf8").slice(-4000)}`));
+      child.once("exit", ended);
+      child.once("message", (answer: FromControlPlane) => {
+        child.off("exit", ended);
+        resolve(answer);
+      });
+      child.send(message);
     });
-    child.send(message);
+  const answer = await ask({
+    kind: "start",
+    settings: {
+      directory: directories.mesh,
+      runtimeDir: directories.runtime,
+      stateDir: directories.state,
+      cacheDir: directories.cache,
+      logLevel: "warn",
+      strict: false,
+      allowEmpty: false,
+      workloadLifetimeMs,
+      allowFetchFrom: [],
+      plainRegistries: [],
+      xdsAddress: { address: "127.0.0.1", port: ports.xds },
+      adminAddress: { address: "127.0.0.1", port: ports.admin },
+    },
   });
-  const answer = await ask({ kind: "start", settings: {
-    directory: directories.mesh, runtimeDir: directories.runtime, stateDir: directories.state, cacheDir: directories.cache, logLevel: "warn", strict: false, allowEmpty: false, workloadLifetimeMs,
-    allowFetchFrom: [], plainRegistries: [], xdsAddress: { address: "127.0.0.1", port: ports.xds }, adminAddress: { address: "127.0.0.1", port: ports.admin },
-  } });
   if (answer.kind === "failed") throw new Error(answer.reason);
   return {
     pid: child.pid ?? 0,
@@ -52,7 +75,8 @@ export async function startControlPlane({ directories }: Pick<World, "directorie
       return taken.sample;
     },
     // A connection of its own: one that was kept might be closed by the other side just when it is used again.
-    page: async (path) => (await fetch(`http://127.0.0.1:${ports.admin}${path}`, { headers: { connection: "close" } })).text(),
+    page: async (path) =>
+      (await fetch(`http://127.0.0.1:${ports.admin}${path}`, { headers: { connection: "close" } })).text(),
     log: () => readFileSync(logFile, "utf8"),
     kill: () => endChild(child),
   };
@@ -66,9 +90,11 @@ export async function freePorts(): Promise<ControlPlanePorts> {
 
 function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
-    const server = createServer().once("error", reject).listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
-    });
+    const server = createServer()
+      .once("error", reject)
+      .listen(0, "127.0.0.1", () => {
+        const address = server.address();
+        server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
+      });
   });
 }

@@ -29,7 +29,10 @@ export interface DeltaProxyCounts {
 const BACKOFF_MS = 200;
 const LONGEST_BACKOFF_MS = 2_000;
 
-/** One simulated proxy; its counts are those of all that share the object. It comes back when its stream ends, as an Envoy does, until it is told to disconnect. */
+/**
+ * One simulated proxy; its counts are those of all that share the object. It comes back when its stream ends, as an
+ * Envoy does, until it is told to disconnect.
+ */
 export class DeltaProxy {
   readonly #held = new Map<string, Map<string, string>>();
   #call: ClientDuplexStream<DeltaDiscoveryRequest, DeltaDiscoveryResponse> | undefined;
@@ -39,32 +42,51 @@ export class DeltaProxy {
   #losses = 0;
   #again: NodeJS.Timeout | undefined;
 
-  constructor(readonly pod: Pick<PodRecord, "name" | "namespace" | "serviceAccount" | "ip" | "token">, readonly where: { readonly port: number; readonly rootPem: string }, readonly counts: DeltaProxyCounts) {}
+  constructor(
+    readonly pod: Pick<PodRecord, "name" | "namespace" | "serviceAccount" | "ip" | "token">,
+    readonly where: { readonly port: number; readonly rootPem: string },
+    readonly counts: DeltaProxyCounts,
+  ) {}
 
   /** Opens the stream, saying what is held. */
   connect(): void {
     this.#isWanted = true;
     this.counts.connects++;
     const client = new Client(`127.0.0.1:${this.where.port}`, credentials.createSsl(Buffer.from(this.where.rootPem)), {
-      "grpc.ssl_target_name_override": CONTROL_PLANE_SERVER_NAME, "grpc.use_local_subchannel_pool": 1, "grpc.max_receive_message_length": -1, "grpc.enable_channelz": 0,
+      "grpc.ssl_target_name_override": CONTROL_PLANE_SERVER_NAME,
+      "grpc.use_local_subchannel_pool": 1,
+      "grpc.max_receive_message_length": -1,
+      "grpc.enable_channelz": 0,
     });
     const metadata = new Metadata();
     metadata.set("authorization", `Bearer ${this.pod.token}`);
-    const call = client.makeBidiStreamRequest("/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources",
-      (request: DeltaDiscoveryRequest) => Buffer.from(encode("DeltaDiscoveryRequest", request)), (bytes: Buffer) => {
+    const call = client.makeBidiStreamRequest(
+      "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources",
+      (request: DeltaDiscoveryRequest) => Buffer.from(encode("DeltaDiscoveryRequest", request)),
+      (bytes: Buffer) => {
         this.counts.bytes += bytes.length;
         return decode("DeltaDiscoveryResponse", bytes);
-      }, metadata);
+      },
+      metadata,
+    );
     [this.#client, this.#call] = [client, call];
     call.on("error", () => this.#lose(client));
     call.on("data", (response: DeltaDiscoveryResponse) => this.#receive(call, response));
     const { namespace, name, serviceAccount, ip } = this.pod;
-    const node = { id: nodeId({ kind: "sidecar", podIp: ip, podName: name, namespace }), cluster: "endurance", metadata: { NAME: name, NAMESPACE: namespace, SERVICE_ACCOUNT: serviceAccount } };
+    const node = {
+      id: nodeId({ kind: "sidecar", podIp: ip, podName: name, namespace }),
+      cluster: "endurance",
+      metadata: { NAME: name, NAMESPACE: namespace, SERVICE_ACCOUNT: serviceAccount },
+    };
     call.write({ node, ...this.#asked(CLUSTERS) });
     call.write(this.#asked(LISTENERS));
     // As Envoy: what hosts a route configuration has is not named, they are pushed.
     call.write(this.#asked(HOSTS));
-    for (const [typeUrl, names] of [[ROUTES, ["80"]], [SECRETS, ["default", "ROOTCA"]], [ENDPOINTS, [...this.#of(ENDPOINTS).keys()]]] as const) {
+    for (const [typeUrl, names] of [
+      [ROUTES, ["80"]],
+      [SECRETS, ["default", "ROOTCA"]],
+      [ENDPOINTS, [...this.#of(ENDPOINTS).keys()]],
+    ] as const) {
       if (names.length > 0) call.write({ ...this.#asked(typeUrl), resourceNamesSubscribe: names });
     }
   }
@@ -104,14 +126,21 @@ export class DeltaProxy {
     return { typeUrl, initialResourceVersions: Object.fromEntries(this.#of(typeUrl)) };
   }
 
-  #receive(call: ClientDuplexStream<DeltaDiscoveryRequest, DeltaDiscoveryResponse>, { typeUrl = "", nonce = "", resources = [], removedResources = [] }: DeltaDiscoveryResponse): void {
+  #receive(
+    call: ClientDuplexStream<DeltaDiscoveryRequest, DeltaDiscoveryResponse>,
+    { typeUrl = "", nonce = "", resources = [], removedResources = [] }: DeltaDiscoveryResponse,
+  ): void {
     this.#losses = 0;
     this.counts.responses++;
     this.counts.resources += resources.length;
     if (this.#rejectNext && resources.length > 0) {
       this.#rejectNext = false;
       this.counts.rejections++;
-      return void call.write({ typeUrl, responseNonce: nonce, errorDetail: { code: 3, message: `endurance rejects ${this.counts.rejections}` } });
+      return void call.write({
+        typeUrl,
+        responseNonce: nonce,
+        errorDetail: { code: 3, message: `endurance rejects ${this.counts.rejections}` },
+      });
     }
     const held = this.#of(typeUrl);
     const isNew = resources.map(({ name = "" }) => name).filter((name) => !held.has(name));
@@ -121,6 +150,7 @@ export class DeltaProxy {
     if (typeUrl !== CLUSTERS) return;
     const gone = removedResources.filter((name) => this.#of(ENDPOINTS).delete(name));
     const wanted = isNew.filter((name) => name.startsWith("outbound|"));
-    if (wanted.length + gone.length > 0) call.write({ typeUrl: ENDPOINTS, resourceNamesSubscribe: wanted, resourceNamesUnsubscribe: gone });
+    if (wanted.length + gone.length > 0)
+      call.write({ typeUrl: ENDPOINTS, resourceNamesSubscribe: wanted, resourceNamesUnsubscribe: gone });
   }
 }

@@ -1,5 +1,6 @@
 // consumes: for how long xDS is cut
-// produces: what requests and proxies made of it: failures, tries to connect, when each proxy was up to date again, and what was sent for that
+// produces: what requests and proxies made of it: failures, tries to connect, when each proxy was up to date again, and
+// what was sent for that
 // never does: tell either side that the other one is gone
 import { setTimeout as delay } from "node:timers/promises";
 import type { BenchEnvoy } from "../envoy.ts";
@@ -87,13 +88,27 @@ async function cutAndHeal(minutes: number, stage: Stage): Promise<Omit<Partition
   const healedMs = machineMs();
   relay.heal();
   print(`${new Date().toISOString()} healed`);
-  const convergedMs = { ...(await arrived(world, healedMs)), acknowledged: (await acknowledged(controlPlane, world.pods.length)) - healedMs };
+  const convergedMs = {
+    ...(await arrived(world, healedMs)),
+    acknowledged: (await acknowledged(controlPlane, world.pods.length)) - healedMs,
+  };
   const healing = relay.take();
   await delay(Math.min(AFTERWARDS_MS, minutes * 60_000));
   const after = { counters: await counters(world), memory: await memory(stage), serials: await serials(world) };
   return {
-    minutes, changes: CHANGES, first, during, streamsAtTheEnd, convergedMs, healing, afterwards: relay.take(),
-    proxies: after.counters.map((each, index) => Object.fromEntries(Object.entries(each).map(([name, value]) => [name, value - (before.counters[index]?.[name] ?? 0)]))),
+    minutes,
+    changes: CHANGES,
+    first,
+    during,
+    streamsAtTheEnd,
+    convergedMs,
+    healing,
+    afterwards: relay.take(),
+    proxies: after.counters.map((each, index) =>
+      Object.fromEntries(
+        Object.entries(each).map(([name, value]) => [name, value - (before.counters[index]?.[name] ?? 0)]),
+      ),
+    ),
     certificatesRenewed: after.serials.filter((serial, index) => serial !== before.serials[index]).length,
     bytes: { before: before.memory, after: after.memory },
   };
@@ -102,15 +117,19 @@ async function cutAndHeal(minutes: number, stage: Stage): Promise<Omit<Partition
 /** Spreads the changes over the time; requests must go on as before, since nobody hears of them. */
 async function changeMeanwhile(minutes: number, { world, traffic, print }: Stage): Promise<void> {
   const kinds = [
-    () => world.change({ route: world.state().route + 1 }), () => world.change({ endpoint: world.state().endpoint === 0 ? 1 : 0 }),
-    () => world.change({ plugin: world.state().plugin + 1 }), () => world.change({ services: world.state().services + 1 }),
+    () => world.change({ route: world.state().route + 1 }),
+    () => world.change({ endpoint: world.state().endpoint === 0 ? 1 : 0 }),
+    () => world.change({ plugin: world.state().plugin + 1 }),
+    () => world.change({ services: world.state().services + 1 }),
   ];
   for (let change = 0; change < CHANGES; change++) {
     await delay((minutes * 60_000) / (CHANGES + 1));
     // The endpoint changes an odd number of times: it is another one at the end.
     kinds[change % kinds.length]?.();
     const { sent, failures } = traffic.totals();
-    print(`${new Date().toISOString()} change ${change + 1} of ${CHANGES}; ${sent} requests, ${failures.length} failed`);
+    print(
+      `${new Date().toISOString()} change ${change + 1} of ${CHANGES}; ${sent} requests, ${failures.length} failed`,
+    );
   }
   await delay((minutes * 60_000) / (CHANGES + 1));
 }
@@ -127,17 +146,44 @@ async function fetchStatus(controlPlane: RunningControlPlane): Promise<number> {
 }
 
 /** What the proxies did because of xDS. */
-const COUNTERS = /^(cluster_manager\.(?:cluster_added|cluster_modified|cluster_removed)|listener_manager\.(?:listener_added|listener_modified|listener_removed)|(?:cluster_manager\.cds|listener_manager\.lds)\.(?:update_rejected|update_attempt)): (\d+)$/gm;
+const COUNTERS =
+  /^(cluster_manager\.(?:cluster_added|cluster_modified|cluster_removed)|listener_manager\.(?:listener_added|listener_modified|listener_removed)|(?:cluster_manager\.cds|listener_manager\.lds)\.(?:update_rejected|update_attempt)): (\d+)$/gm;
 
 async function counters(world: World): Promise<readonly Readonly<Record<string, number>>[]> {
-  return Promise.all(world.envoys().map(async (envoy) => Object.fromEntries([...(await envoy.admin("/stats")).matchAll(COUNTERS)].map(([, name = "", value]) => [name, Number(value)]))));
+  return Promise.all(
+    world
+      .envoys()
+      .map(async (envoy) =>
+        Object.fromEntries(
+          [...(await envoy.admin("/stats")).matchAll(COUNTERS)].map(([, name = "", value]) => [name, Number(value)]),
+        ),
+      ),
+  );
 }
 
 async function serials(world: World): Promise<readonly string[]> {
-  return Promise.all(world.envoys().map(async (envoy: BenchEnvoy) => [...new Set([...(await envoy.admin("/certs")).matchAll(/"serial_number":\s*"([0-9a-f]+)"/g)].map(([, serial]) => serial))].sort().join()));
+  return Promise.all(
+    world
+      .envoys()
+      .map(async (envoy: BenchEnvoy) =>
+        [
+          ...new Set(
+            [...(await envoy.admin("/certs")).matchAll(/"serial_number":\s*"([0-9a-f]+)"/g)].map(
+              ([, serial]) => serial,
+            ),
+          ),
+        ]
+          .sort()
+          .join(),
+      ),
+  );
 }
 
 async function memory({ world, controlPlane }: Stage): Promise<Memory> {
   const { heapBytes, residentBytes } = await controlPlane.sample();
-  return { controlPlaneHeap: heapBytes, controlPlane: residentBytes, envoys: world.envoys().map((envoy) => envoy.residentBytes()) };
+  return {
+    controlPlaneHeap: heapBytes,
+    controlPlane: residentBytes,
+    envoys: world.envoys().map((envoy) => envoy.residentBytes()),
+  };
 }

@@ -1,4 +1,5 @@
-// A TCP relay that can fall silent, as a network does that loses every packet: nothing arrives, and nobody is told that it does not.
+// A TCP relay that can fall silent, as a network does that loses every packet: nothing arrives, and nobody is told that
+// it does not.
 import { connect, createServer, type Socket } from "node:net";
 
 /** What passed since the last time it was asked. */
@@ -30,7 +31,11 @@ export async function startRelay(targetPort: number): Promise<Relay> {
   /** A connection that is tried meanwhile: what it says is lost, and it gets no word. */
   function lose(socket: Socket): void {
     lost.add(socket);
-    socket.resume().once("end", () => socket.destroy()).once("close", () => lost.delete(socket)).on("error", () => undefined);
+    socket
+      .resume()
+      .once("end", () => socket.destroy())
+      .once("close", () => lost.delete(socket))
+      .on("error", () => undefined);
   }
 
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (near) => {
@@ -74,7 +79,10 @@ export async function startRelay(targetPort: number): Promise<Relay> {
 
 /** What one says the other hears, and the end of one is the end of both. */
 function join(near: Socket, far: Socket, gone: () => void): void {
-  for (const [one, other] of [[near, far], [far, near]] as const) {
+  for (const [one, other] of [
+    [near, far],
+    [far, near],
+  ] as const) {
     one.on("error", () => undefined);
     one.once("close", () => {
       gone();

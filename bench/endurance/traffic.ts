@@ -26,7 +26,10 @@ export function startTraffic(outbound: string, hosts: () => readonly string[], p
   const one = async (number: number): Promise<void> => {
     const all = hosts();
     const host = all[number % all.length] ?? "web";
-    const problem = await ask(outbound, host, number % 10 === 0 ? undefined : agent).then(({ status, body }) => (status === 200 ? undefined : `${status} ${body.slice(0, 120)}`), String);
+    const problem = await ask(outbound, host, number % 10 === 0 ? undefined : agent).then(
+      ({ status, body }) => (status === 200 ? undefined : `${status} ${body.slice(0, 120)}`),
+      String,
+    );
     if (problem !== undefined) failures.push(`${new Date().toISOString()} ${host}: ${problem}`);
   };
   const loop = (async () => {
@@ -51,12 +54,28 @@ export function startTraffic(outbound: string, hosts: () => readonly string[], p
 export function ask(outbound: string, host: string, agent?: http.Agent): Promise<Seen> {
   const [address, port] = outbound.split(":");
   return new Promise((resolve, reject) => {
-    const request = http.get({ host: address, port, path: `http://${host}/`, headers: { host }, timeout: PATIENCE_MS, ...(agent === undefined ? { agent: false } : { agent }) }, (response) => {
-      const chunks: Buffer[] = [];
-      response.on("data", (chunk: Buffer) => chunks.push(chunk));
-      response.on("end", () => resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks).toString("utf8") }));
-      response.on("error", reject);
-    });
+    const request = http.get(
+      {
+        host: address,
+        port,
+        path: `http://${host}/`,
+        headers: { host },
+        timeout: PATIENCE_MS,
+        ...(agent === undefined ? { agent: false } : { agent }),
+      },
+      (response) => {
+        const chunks: Buffer[] = [];
+        response.on("data", (chunk: Buffer) => chunks.push(chunk));
+        response.on("end", () =>
+          resolve({
+            status: response.statusCode ?? 0,
+            headers: response.headers,
+            body: Buffer.concat(chunks).toString("utf8"),
+          }),
+        );
+        response.on("error", reject);
+      },
+    );
     request.on("timeout", () => request.destroy(new Error(`no answer in ${PATIENCE_MS / 1000} s`)));
     request.on("error", reject);
   });

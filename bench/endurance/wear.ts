@@ -1,5 +1,6 @@
 // consumes: how many changes, and over how long
-// produces: samples of what the control plane and the Envoys hold while a day's changes, reconnects, rejections, plugin versions, pods and page reads pass
+// produces: samples of what the control plane and the Envoys hold while a day's changes, reconnects, rejections, plugin
+// versions, pods and page reads pass
 // never does: let names come back: what is kept by name shows
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
@@ -18,10 +19,33 @@ const SIMULATED = 20;
 const REQUESTS_PER_SECOND = 5;
 /** Renewed at half of it: some hundred renewals in twenty minutes. */
 const CERTIFICATE_LIFETIME_MS = 120_000;
-const PAGES = ["/metrics", "/debug/syncz", "/debug/adsz", "/debug/config_dump?proxyID=web-v1-0.default", "/debug/configz", "/debug/endpointz", "/debug/registryz", "/debug/push_status", "/synced", "/debug/proxies", "/debug/rollouts", "/debug/violations"];
+const PAGES = [
+  "/metrics",
+  "/debug/syncz",
+  "/debug/adsz",
+  "/debug/config_dump?proxyID=web-v1-0.default",
+  "/debug/configz",
+  "/debug/endpointz",
+  "/debug/registryz",
+  "/debug/push_status",
+  "/synced",
+  "/debug/proxies",
+  "/debug/rollouts",
+  "/debug/violations",
+];
 
 /** What happens every so many changes, beside a flapping endpoint. */
-const EVERY = { route: 10, service: 20, plugin: 100, brokenFile: 200, badPlugin: 500, pod: 50, reconnect: 4, rejection: 25, page: 10 } as const;
+const EVERY = {
+  route: 10,
+  service: 20,
+  plugin: 100,
+  brokenFile: 200,
+  badPlugin: 500,
+  pod: 50,
+  reconnect: 4,
+  rejection: 25,
+  page: 10,
+} as const;
 
 export interface WearSample extends ProcessSample {
   readonly changes: number;
@@ -58,7 +82,10 @@ export async function wear(changes: number, hours: number, print: (line: string)
   const ports = await freePorts();
   const controlPlane = await startControlPlane(world, ports, CERTIFICATE_LIFETIME_MS);
   const counts: DeltaProxyCounts = { connects: 0, losses: 0, responses: 0, resources: 0, rejections: 0, bytes: 0 };
-  const where = { port: ports.xds, rootPem: readFileSync(join(world.directories.state, "ca", "root-cert.pem"), "utf8") };
+  const where = {
+    port: ports.xds,
+    rootPem: readFileSync(join(world.directories.state, "ca", "root-cert.pem"), "utf8"),
+  };
   const open = (index: number): DeltaProxy => {
     const pod = world.guests()[index];
     if (pod === undefined) throw new Error(`there is no guest ${index}`);
@@ -79,7 +106,15 @@ export async function wear(changes: number, hours: number, print: (line: string)
     const seconds = (performance.now() - started) / 1000;
     await traffic.stop();
     const { sent, failures } = traffic.totals();
-    return { changes, seconds, happened: { ...stage.happened, ...counts }, requests: sent, failures, samples, logged: loggedBy(controlPlane) };
+    return {
+      changes,
+      seconds,
+      happened: { ...stage.happened, ...counts },
+      requests: sent,
+      failures,
+      samples,
+      logged: loggedBy(controlPlane),
+    };
   } finally {
     await traffic?.stop();
     for (const proxy of stage.proxies) proxy.disconnect();
@@ -88,7 +123,12 @@ export async function wear(changes: number, hours: number, print: (line: string)
   }
 }
 
-async function passTime(changes: number, apartMs: number, stage: Stage, print: (line: string) => void): Promise<readonly WearSample[]> {
+async function passTime(
+  changes: number,
+  apartMs: number,
+  stage: Stage,
+  print: (line: string) => void,
+): Promise<readonly WearSample[]> {
   const samples = [await sampleOf(stage, 0)];
   const each = Math.max(1, Math.floor(changes / SAMPLES));
   for (let change = 1; change <= changes; change++) {
@@ -97,7 +137,9 @@ async function passTime(changes: number, apartMs: number, stage: Stage, print: (
     if (change % each === 0) {
       const sample = await sampleOf(stage, change);
       samples.push(sample);
-      print(`${new Date().toISOString()} ${change} changes: heap ${(sample.heapBytes / 1e6).toFixed(2)} MB, resident ${(sample.residentBytes / 1e6).toFixed(0)} MB, ${sample.fileDescriptors} descriptors, Envoys ${sample.envoyBytes.map((bytes) => (bytes / 1e6).toFixed(2)).join(" ")} MB`);
+      print(
+        `${new Date().toISOString()} ${change} changes: heap ${(sample.heapBytes / 1e6).toFixed(2)} MB, resident ${(sample.residentBytes / 1e6).toFixed(0)} MB, ${sample.fileDescriptors} descriptors, Envoys ${sample.envoyBytes.map((bytes) => (bytes / 1e6).toFixed(2)).join(" ")} MB`,
+      );
     }
     await delay(Math.max(0, apartMs - (performance.now() - started)));
   }
@@ -117,7 +159,11 @@ async function happen(change: number, stage: Stage): Promise<void> {
   if (isDue("route")) world.change({ route: route + 1 });
   if (isDue("plugin")) world.change({ plugin: plugin + 1 });
   if (isDue("service")) world.change({ services: services + 1 });
-  if (isDue("brokenFile")) world.write("broken.yaml", `apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: broken-${change}, namespace: default}\nspec: {hosts: [`);
+  if (isDue("brokenFile"))
+    world.write(
+      "broken.yaml",
+      `apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: broken-${change}, namespace: default}\nspec: {hosts: [`,
+    );
   if (change % EVERY.brokenFile === EVERY.brokenFile / 2) world.write("broken.yaml", "");
   if (isDue("badPlugin")) world.write("bad-plugin.yaml", badPlugin(world, change));
   if (change % EVERY.badPlugin === EVERY.badPlugin / 2) world.write("bad-plugin.yaml", "");
@@ -161,9 +207,25 @@ async function sampleOf({ world, controlPlane }: Stage, changes: number): Promis
   // What is under way is not what is kept.
   await delay(500);
   const sample = await controlPlane.sample();
-  const kept = [world.directories.state, world.directories.cache].flatMap((directory) => readdirSync(directory, { recursive: true, encoding: "utf8" }).map((name) => statSync(join(directory, name), { throwIfNoEntry: false })));
-  const envoyBytes = await Promise.all(world.envoys().map(async (envoy) => Number((JSON.parse(await envoy.admin("/memory")) as { allocated: string }).allocated)));
-  return { ...sample, changes, envoyBytes, envoyResidentBytes: world.envoys().map((envoy) => envoy.residentBytes()), files: kept.length, fileBytes: kept.reduce((sum, info) => sum + (info?.size ?? 0), 0), metricsBytes };
+  const kept = [world.directories.state, world.directories.cache].flatMap((directory) =>
+    readdirSync(directory, { recursive: true, encoding: "utf8" }).map((name) =>
+      statSync(join(directory, name), { throwIfNoEntry: false }),
+    ),
+  );
+  const envoyBytes = await Promise.all(
+    world
+      .envoys()
+      .map(async (envoy) => Number((JSON.parse(await envoy.admin("/memory")) as { allocated: string }).allocated)),
+  );
+  return {
+    ...sample,
+    changes,
+    envoyBytes,
+    envoyResidentBytes: world.envoys().map((envoy) => envoy.residentBytes()),
+    files: kept.length,
+    fileBytes: kept.reduce((sum, info) => sum + (info?.size ?? 0), 0),
+    metricsBytes,
+  };
 }
 
 function loggedBy(controlPlane: RunningControlPlane): Readonly<Record<string, number>> {

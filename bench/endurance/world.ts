@@ -28,7 +28,12 @@ export interface MeshState {
 }
 
 export interface World {
-  readonly directories: { readonly mesh: string; readonly runtime: string; readonly state: string; readonly cache: string };
+  readonly directories: {
+    readonly mesh: string;
+    readonly runtime: string;
+    readonly state: string;
+    readonly cache: string;
+  };
   readonly pods: readonly PodRecord[];
   /** Where the client's sidecar takes requests, as HOST:PORT. */
   readonly outbound: string;
@@ -52,7 +57,12 @@ export interface World {
 /** Writes the mesh, with so many pods beside those that get an Envoy, and starts its applications. */
 export async function createWorld(guestCount = 0): Promise<World> {
   const base = scratchDirectory();
-  const directories = { mesh: join(base, "mesh"), runtime: join(base, "runtime"), state: join(base, "state"), cache: join(base, "cache") };
+  const directories = {
+    mesh: join(base, "mesh"),
+    runtime: join(base, "runtime"),
+    state: join(base, "state"),
+    cache: join(base, "cache"),
+  };
   for (const directory of Object.values(directories)) mkdirSync(directory, { recursive: true, mode: 0o700 });
   const applications = await Promise.all(["web", "a", "b", "late"].map(startApplication));
   const [web = 0, a = 0, b = 0, late = 0] = applications.map(portOf);
@@ -63,19 +73,29 @@ export async function createWorld(guestCount = 0): Promise<World> {
   const writePods = (): void => {
     const all = [...pods, ...guests];
     replace(join(directories.runtime, "identities.json"), renderIdentities(all));
-    replace(join(directories.runtime, "pods.yaml"), renderPods(all.map((pod) => ({ pod, ready: true, deletionTimestamp: undefined, envoyPid: undefined })), ++revision));
+    replace(
+      join(directories.runtime, "pods.yaml"),
+      renderPods(
+        all.map((pod) => ({ pod, ready: true, deletionTimestamp: undefined, envoyPid: undefined })),
+        ++revision,
+      ),
+    );
   };
   writePods();
   let state: MeshState = { route: 0, plugin: 0, endpoint: 0, services: 0 };
   const files = (of: MeshState): Readonly<Record<string, string>> => ({
-    "services.yaml": [selecting("web"), selecting("client")].join("---\n"), "route.yaml": routeOf(of.route), "plugin.yaml": pluginOf(moduleOf(base, of.plugin), of.plugin),
-    "outside.yaml": serviceAt("outside", of.endpoint === 0 ? a : b), "late.yaml": of.services === 0 ? "" : serviceAt(`late-${of.services}`, late),
+    "services.yaml": [selecting("web"), selecting("client")].join("---\n"),
+    "route.yaml": routeOf(of.route),
+    "plugin.yaml": pluginOf(moduleOf(base, of.plugin), of.plugin),
+    "outside.yaml": serviceAt("outside", of.endpoint === 0 ? a : b),
+    "late.yaml": of.services === 0 ? "" : serviceAt(`late-${of.services}`, late),
   });
   const write = (name: string, text: string): void => replace(join(directories.mesh, name), text);
   for (const [name, text] of Object.entries(files(state))) write(name, text);
   let envoys: readonly BenchEnvoy[] = [];
   return {
-    directories, pods,
+    directories,
+    pods,
     outbound: `${pods[0]?.ip}:${OUTBOUND_PORT}`,
     state: () => state,
     change(to) {
@@ -90,7 +110,9 @@ export async function createWorld(guestCount = 0): Promise<World> {
       writePods();
     },
     async startEnvoys(xdsPort, adjust = (bootstrap) => bootstrap) {
-      envoys = await Promise.all(pods.map((pod) => startEnvoy(adjust(bootstrapOf(pod, xdsPort, directories.state)), 1)));
+      envoys = await Promise.all(
+        pods.map((pod) => startEnvoy(adjust(bootstrapOf(pod, xdsPort, directories.state)), 1)),
+      );
       return envoys;
     },
     envoys: () => envoys,
@@ -110,8 +132,27 @@ function replace(path: string, text: string): void {
 function guestOf(number: number): PodRecord {
   const name = `guest-${number}`;
   const ip = `10.77.${number >> 8}.${number & 255}`;
-  const ports = [{ name: "http", port: INBOUND_PORT, address: `${ip}:${INBOUND_PORT}`, app: { address: "127.0.0.1", port: INBOUND_PORT } }];
-  return { kind: "sidecar", name, namespace: "guests", workload: "guest", ordinal: number, labels: { app: "guest" }, serviceAccount: number % 2 === 0 ? name : "guest", templateHash: "", ip, ports, token: randomBytes(32).toString("hex") };
+  const ports = [
+    {
+      name: "http",
+      port: INBOUND_PORT,
+      address: `${ip}:${INBOUND_PORT}`,
+      app: { address: "127.0.0.1", port: INBOUND_PORT },
+    },
+  ];
+  return {
+    kind: "sidecar",
+    name,
+    namespace: "guests",
+    workload: "guest",
+    ordinal: number,
+    labels: { app: "guest" },
+    serviceAccount: number % 2 === 0 ? name : "guest",
+    templateHash: "",
+    ip,
+    ports,
+    token: randomBytes(32).toString("hex"),
+  };
 }
 
 function startApplication(name: string): Promise<Server> {
@@ -131,17 +172,51 @@ function podsOf(appPort: number): readonly PodRecord[] {
   const prefix = `127.${randomInt(30, 250)}.${randomInt(1, 250)}`;
   const pod = (app: string, version: string, last: number): PodRecord => {
     const ip = `${prefix}.${last}`;
-    const ports = [{ name: "http", port: INBOUND_PORT, address: `${ip}:${INBOUND_PORT}`, app: { address: "127.0.0.1", port: appPort } }];
-    return { kind: "sidecar", name: `${app}-${version}-0`, namespace: "default", workload: `${app}-${version}`, ordinal: 0, labels: { app, version }, serviceAccount: app, templateHash: "", ip, ports, token: randomBytes(32).toString("hex") };
+    const ports = [
+      {
+        name: "http",
+        port: INBOUND_PORT,
+        address: `${ip}:${INBOUND_PORT}`,
+        app: { address: "127.0.0.1", port: appPort },
+      },
+    ];
+    return {
+      kind: "sidecar",
+      name: `${app}-${version}-0`,
+      namespace: "default",
+      workload: `${app}-${version}`,
+      ordinal: 0,
+      labels: { app, version },
+      serviceAccount: app,
+      templateHash: "",
+      ip,
+      ports,
+      token: randomBytes(32).toString("hex"),
+    };
   };
   return [pod("client", "v1", 2), pod("web", "v1", 3), pod("web", "v2", 4)];
 }
 
 function bootstrapOf(pod: PodRecord, xdsPort: number, stateDir: string): object {
   return buildBootstrap({
-    kind: pod.kind, podName: pod.name, namespace: pod.namespace, workload: pod.workload, serviceAccount: pod.serviceAccount, labels: pod.labels, podIp: pod.ip,
-    trustDomain: "cluster.local", clusterId: "Kubernetes", admin: { address: "127.0.0.1", port: 0 }, token: pod.token, metricLabels: [],
-    controlPlane: { address: "127.0.0.1", port: xdsPort, rootCertificateFile: join(stateDir, "ca", "root-cert.pem"), serverName: CONTROL_PLANE_SERVER_NAME },
+    kind: pod.kind,
+    podName: pod.name,
+    namespace: pod.namespace,
+    workload: pod.workload,
+    serviceAccount: pod.serviceAccount,
+    labels: pod.labels,
+    podIp: pod.ip,
+    trustDomain: "cluster.local",
+    clusterId: "Kubernetes",
+    admin: { address: "127.0.0.1", port: 0 },
+    token: pod.token,
+    metricLabels: [],
+    controlPlane: {
+      address: "127.0.0.1",
+      port: xdsPort,
+      rootCertificateFile: join(stateDir, "ca", "root-cert.pem"),
+      serverName: CONTROL_PLANE_SERVER_NAME,
+    },
   });
 }
 
@@ -200,7 +275,8 @@ function moduleOf(base: string, version: number): string {
   const path = join(base, "modules", `stamp-${version}.wasm`);
   if (existsSync(path)) return `file://${path}`;
   mkdirSync(dirname(path), { recursive: true });
-  const name = Buffer.from("version"), content = Buffer.from(String(version).padStart(8, "0"));
+  const name = Buffer.from("version"),
+    content = Buffer.from(String(version).padStart(8, "0"));
   const section = Buffer.concat([Buffer.from([name.length]), name, content]);
   writeFileSync(path, Buffer.concat([readFileSync(PLUGIN), Buffer.from([0, section.length]), section]));
   return `file://${path}`;

@@ -4,10 +4,23 @@ import { routerRules } from "./examples.ts";
 
 const type = (name: string): string => `type.googleapis.com/${name}`;
 
-/** Returns the bootstrap, without an admin address. Listener `case-<i>` serves the case at that index; all ports are free ones. */
+/**
+ * Returns the bootstrap, without an admin address. Listener `case-<i>` serves the case at that index; all ports are
+ * free ones.
+ */
 export function casesBootstrap(cases: readonly Case[]): object {
   return {
-    node: { id: "bench", cluster: "bench", metadata: { NAME: "bench-0", NAMESPACE: "default", WORKLOAD_NAME: "bench", CLUSTER_ID: "Kubernetes", LABELS: { app: "bench", version: "v1" } } },
+    node: {
+      id: "bench",
+      cluster: "bench",
+      metadata: {
+        NAME: "bench-0",
+        NAMESPACE: "default",
+        WORKLOAD_NAME: "bench",
+        CLUSTER_ID: "Kubernetes",
+        LABELS: { app: "bench", version: "v1" },
+      },
+    },
     static_resources: { listeners: cases.map(listener) },
   };
 }
@@ -27,28 +40,42 @@ const peerAddress = {
   name: "peer-address",
   typed_config: {
     "@type": type("envoy.extensions.filters.network.set_filter_state.v3.Config"),
-    on_new_connection: [{ object_key: "scrim.peer_address", factory_key: "envoy.string", format_string: { text_format_source: { inline_string: "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%" } } }],
+    on_new_connection: [
+      {
+        object_key: "scrim.peer_address",
+        factory_key: "envoy.string",
+        format_string: { text_format_source: { inline_string: "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%" } },
+      },
+    ],
   },
 };
 
 function connectionManager(filters: readonly object[], hasRules: boolean): object {
   const answer = { direct_response: { status: 200, body: { inline_string: "ok" } } };
   const { rules, keys } = routerRules();
-  const chosen = keys.map((key) => ({ match: { filter_state: [{ key: "wasm.scrim.route", string_match: { exact: key } }], prefix: "/" }, ...answer }));
+  const chosen = keys.map((key) => ({
+    match: { filter_state: [{ key: "wasm.scrim.route", string_match: { exact: key } }], prefix: "/" },
+    ...answer,
+  }));
   return {
     name: "hcm",
     typed_config: {
       "@type": type("envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"),
       stat_prefix: "bench",
       generate_request_id: false,
-      http_filters: [...filters, { name: "router", typed_config: { "@type": type("envoy.extensions.filters.http.router.v3.Router") } }],
+      http_filters: [
+        ...filters,
+        { name: "router", typed_config: { "@type": type("envoy.extensions.filters.http.router.v3.Router") } },
+      ],
       route_config: {
-        virtual_hosts: [{
-          name: "reviews",
-          domains: ["*"],
-          ...(hasRules && { metadata: { filter_metadata: { "scrim.router": { id: "bench", rules } } } }),
-          routes: [...(hasRules ? chosen : []), { match: { prefix: "/" }, ...answer }],
-        }],
+        virtual_hosts: [
+          {
+            name: "reviews",
+            domains: ["*"],
+            ...(hasRules && { metadata: { filter_metadata: { "scrim.router": { id: "bench", rules } } } }),
+            routes: [...(hasRules ? chosen : []), { match: { prefix: "/" }, ...answer }],
+          },
+        ],
       },
     },
   };

@@ -32,10 +32,27 @@ export const EMPTY = "empty chain";
 
 /** Returns every case this machine can run. */
 export async function allCases(): Promise<Cases> {
-  const ours = (name: string, configuration: string): WasmPart => ({ path: join(root, "filters/build", `${name}.wasm`), configuration });
-  const byHand = async (name: "noop" | "authz" | "ratelimit" | "four"): Promise<WasmPart> => ({ path: await compileRaw(name), configuration: "" });
-  const [authz, ratelimit, router, telemetry] = [ours("authz", authzExample()), ours("ratelimit", ratelimitExample()), ours("router", routerExample()), ours("telemetry", telemetryExample())];
-  const one = (name: string, group: Case["group"], wasm: readonly WasmPart[], hasRules = false): Case => ({ name, group, wasm, native: [], hasRules });
+  const ours = (name: string, configuration: string): WasmPart => ({
+    path: join(root, "filters/build", `${name}.wasm`),
+    configuration,
+  });
+  const byHand = async (name: "noop" | "authz" | "ratelimit" | "four"): Promise<WasmPart> => ({
+    path: await compileRaw(name),
+    configuration: "",
+  });
+  const [authz, ratelimit, router, telemetry] = [
+    ours("authz", authzExample()),
+    ours("ratelimit", ratelimitExample()),
+    ours("router", routerExample()),
+    ours("telemetry", telemetryExample()),
+  ];
+  const one = (name: string, group: Case["group"], wasm: readonly WasmPart[], hasRules = false): Case => ({
+    name,
+    group,
+    wasm,
+    native: [],
+    hasRules,
+  });
   const noop = await byHand("noop");
   const rust = await buildRust();
   const cases: Case[] = [
@@ -55,14 +72,21 @@ export async function allCases(): Promise<Cases> {
     one("ratelimit by hand", "by hand", [await byHand("ratelimit")]),
     one("all four by hand", "by hand", [await byHand("four")], true),
     ...(rust.kind === "built"
-      ? [inRust("Rust SDK authz", "authz"), inRust("Rust SDK ratelimit", "ratelimit"), inRust("Rust SDK bucket", "")].map(({ name, configuration }) => one(name, "Rust SDK", [{ path: rust.path, configuration }]))
+      ? [
+          inRust("Rust SDK authz", "authz"),
+          inRust("Rust SDK ratelimit", "ratelimit"),
+          inRust("Rust SDK bucket", ""),
+        ].map(({ name, configuration }) => one(name, "Rust SDK", [{ path: rust.path, configuration }]))
       : []),
   ];
   return { cases, absent: rust.kind === "absent" ? [`Rust SDK: ${rust.reason}`] : [] };
 }
 
 /** One job of the Rust SDK's module. */
-const inRust = (name: string, configuration: string): { readonly name: string; readonly configuration: string } => ({ name, configuration });
+const inRust = (name: string, configuration: string): { readonly name: string; readonly configuration: string } => ({
+  name,
+  configuration,
+});
 
 /** Returns the linear memory of a case's modules at start, in KiB, for one worker. */
 export function linearMemoryKiB({ wasm }: Case): number {
@@ -75,7 +99,21 @@ const headerIs = (name: string, value: string): object => ({ header: { name, str
 
 /** authz's example in Envoy's own words: what denies, then what allows. */
 const nativeRbac: readonly object[] = [
-  { name: "deny", typed_config: { "@type": rbacType, rules: { action: "DENY", policies: { "no-admin": { permissions: [path({ prefix: "/admin" }), headerIs("x-role", "banned")], principals: [{ any: true }] } } } } },
+  {
+    name: "deny",
+    typed_config: {
+      "@type": rbacType,
+      rules: {
+        action: "DENY",
+        policies: {
+          "no-admin": {
+            permissions: [path({ prefix: "/admin" }), headerIs("x-role", "banned")],
+            principals: [{ any: true }],
+          },
+        },
+      },
+    },
+  },
   {
     name: "allow",
     typed_config: {
@@ -84,8 +122,20 @@ const nativeRbac: readonly object[] = [
         action: "ALLOW",
         policies: {
           orders: {
-            permissions: [{ and_rules: { rules: [{ or_rules: { rules: [headerIs(":method", "GET"), headerIs(":method", "POST")] } }, path({ safe_regex: { regex: "/reviews/[^/]+" } })] } }],
-            principals: [{ authenticated: { principal_name: { exact: "spiffe://cluster.local/ns/default/sa/orderservice-sa" } } }, { direct_remote_ip: { address_prefix: "127.0.0.0", prefix_len: 8 } }],
+            permissions: [
+              {
+                and_rules: {
+                  rules: [
+                    { or_rules: { rules: [headerIs(":method", "GET"), headerIs(":method", "POST")] } },
+                    path({ safe_regex: { regex: "/reviews/[^/]+" } }),
+                  ],
+                },
+              },
+            ],
+            principals: [
+              { authenticated: { principal_name: { exact: "spiffe://cluster.local/ns/default/sa/orderservice-sa" } } },
+              { direct_remote_ip: { address_prefix: "127.0.0.0", prefix_len: 8 } },
+            ],
           },
         },
       },

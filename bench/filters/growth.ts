@@ -18,8 +18,15 @@ export interface Growth {
 
 /** Returns the growth of every module of ours after so many requests each. */
 export async function measureGrowth(cases: readonly Case[], requests: number): Promise<readonly Growth[]> {
-  const ours = cases.filter(({ group, wasm }) => group === "scrim" && wasm.length === 1).map(({ name, wasm }) => ({ module: name, part: wasm[0] as WasmPart }));
-  const fixtures = await Promise.all((["fast", "convenient"] as const).map(async (memory) => ({ module: `SDK, ${memory} memory`, part: { path: await steady(memory), configuration: "" } })));
+  const ours = cases
+    .filter(({ group, wasm }) => group === "scrim" && wasm.length === 1)
+    .map(({ name, wasm }) => ({ module: name, part: wasm[0] as WasmPart }));
+  const fixtures = await Promise.all(
+    (["fast", "convenient"] as const).map(async (memory) => ({
+      module: `SDK, ${memory} memory`,
+      part: { path: await steady(memory), configuration: "" },
+    })),
+  );
   return [...ours, ...fixtures].map(({ module, part }) => ({ module, requests, ...memoryGrowth(part, requests) }));
 }
 
@@ -28,12 +35,19 @@ export function renderGrowth(growths: readonly Growth[]): string {
   const [first] = growths;
   if (first === undefined) return "";
   const grown = growths.filter((one) => one.grown > 0);
-  const said = grown.length === 0 ? "no byte of growth" : `GROWN: ${grown.map((one) => `${one.module} by ${one.grown} bytes`).join(", ")}`;
+  const said =
+    grown.length === 0
+      ? "no byte of growth"
+      : `GROWN: ${grown.map((one) => `${one.module} by ${one.grown} bytes`).join(", ")}`;
   return `linear memory after ${first.requests} requests (${growths.map(({ module, bytes }) => `${module} ${bytes / 1024} KiB`).join(", ")}): ${said}`;
 }
 
 interface Compiler {
-  compileFilter(options: { readonly entry: string; readonly baseDir: string; readonly memory: string }): Promise<{ readonly ok: true; readonly binary: Uint8Array } | { readonly ok: false; readonly errors: string }>;
+  compileFilter(options: {
+    readonly entry: string;
+    readonly baseDir: string;
+    readonly memory: string;
+  }): Promise<{ readonly ok: true; readonly binary: Uint8Array } | { readonly ok: false; readonly errors: string }>;
 }
 
 async function steady(memory: "fast" | "convenient"): Promise<string> {

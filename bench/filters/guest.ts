@@ -17,24 +17,46 @@ export interface GuestCost {
 }
 
 type Entry = (...args: number[]) => number;
-interface Memory { readonly buffer: ArrayBuffer }
+interface Memory {
+  readonly buffer: ArrayBuffer;
+}
 declare const WebAssembly: {
-  readonly Module: (new (bytes: Uint8Array) => object) & { imports(module: object): { module: string; name: string }[] };
+  readonly Module: (new (
+    bytes: Uint8Array,
+  ) => object) & { imports(module: object): { module: string; name: string }[] };
   readonly Instance: new (module: object, imports: object) => { readonly exports: Record<string, unknown> };
 };
 
 const WARM_UP = 20_123;
 const REQUESTS = 1000;
 const SLICES = 400;
-const ENTRIES = ["proxy_on_context_create", "proxy_on_request_headers", "proxy_on_response_headers", "proxy_on_response_body", "proxy_on_log", "proxy_on_done", "proxy_on_delete"] as const;
+const ENTRIES = [
+  "proxy_on_context_create",
+  "proxy_on_request_headers",
+  "proxy_on_response_headers",
+  "proxy_on_response_body",
+  "proxy_on_log",
+  "proxy_on_done",
+  "proxy_on_delete",
+] as const;
 
 /** Returns what one request costs all modules of a chain together; undefined where there are none. */
-export function guestCostOf(parts: readonly WasmPart[]): { readonly entries: number; readonly calls: number; readonly nanoseconds: number; readonly memoryBytes: number } | undefined {
+export function guestCostOf(
+  parts: readonly WasmPart[],
+):
+  | { readonly entries: number; readonly calls: number; readonly nanoseconds: number; readonly memoryBytes: number }
+  | undefined {
   if (parts.length === 0) return undefined;
   const costs = parts.map((part) => guestCost(part));
   const sum = (pick: (cost: GuestCost) => number): number => costs.reduce((total, cost) => total + pick(cost), 0);
-  const countOf = (counts: Readonly<Record<string, number>>): number => Object.values(counts).reduce((total, count) => total + count, 0);
-  return { entries: sum(({ entries }) => countOf(entries)), calls: sum(({ calls }) => countOf(calls)), nanoseconds: sum(({ nanoseconds }) => nanoseconds), memoryBytes: sum(({ memoryBytes }) => memoryBytes) };
+  const countOf = (counts: Readonly<Record<string, number>>): number =>
+    Object.values(counts).reduce((total, count) => total + count, 0);
+  return {
+    entries: sum(({ entries }) => countOf(entries)),
+    calls: sum(({ calls }) => countOf(calls)),
+    nanoseconds: sum(({ nanoseconds }) => nanoseconds),
+    memoryBytes: sum(({ memoryBytes }) => memoryBytes),
+  };
 }
 
 /** Returns what one request costs. `turns`: how many requests are timed. */
@@ -52,7 +74,12 @@ export function guestCost(part: WasmPart, turns = REQUESTS): GuestCost {
     for (let i = 0; i < turns; i++) guest.request();
     nanoseconds = Math.min(nanoseconds, Number(process.hrtime.bigint() - started) / turns);
   }
-  return { entries: Object.fromEntries(guest.entries.map(([name]) => [name, 1])), calls, nanoseconds, memoryBytes: guest.memoryBytes };
+  return {
+    entries: Object.fromEntries(guest.entries.map(([name]) => [name, 1])),
+    calls,
+    nanoseconds,
+    memoryBytes: guest.memoryBytes,
+  };
 }
 
 /** Returns a module's linear memory after `requests` requests, and how much of it came after the first ones. */
@@ -86,19 +113,29 @@ class Guest {
   constructor({ path, configuration }: WasmPart) {
     this.#configuration = Buffer.from(configuration);
     for (const [name, value] of Object.entries(PROPERTIES)) this.#properties.set(name.replaceAll("/", "\0"), value);
-    const headers: readonly (readonly [string, string])[] = [[":authority", "reviews"], [":path", REQUEST.path], [":method", "GET"], [":scheme", "http"], ...Object.entries(REQUEST.headers), ["x-forwarded-proto", "http"]];
+    const headers: readonly (readonly [string, string])[] = [
+      [":authority", "reviews"],
+      [":path", REQUEST.path],
+      [":method", "GET"],
+      [":scheme", "http"],
+      ...Object.entries(REQUEST.headers),
+      ["x-forwarded-proto", "http"],
+    ];
     this.#pairs = encodePairs(headers);
     for (const [name, value] of headers) this.#headers.set(name, Buffer.from(value));
     const module = new WebAssembly.Module(readFileSync(path));
     const imports: Record<string, Record<string, Entry>> = {};
-    for (const { module: from, name } of WebAssembly.Module.imports(module)) (imports[from] ??= {})[name] = this.#hostFunction(name);
+    for (const { module: from, name } of WebAssembly.Module.imports(module))
+      (imports[from] ??= {})[name] = this.#hostFunction(name);
     this.#exports = new WebAssembly.Instance(module, imports).exports;
     const buffer = (this.#exports["memory"] as Memory).buffer;
     this.#view = new DataView(buffer);
     this.#bytes = new Uint8Array(buffer);
     this.#allocate = (this.#exports["malloc"] ?? this.#exports["proxy_on_memory_allocate"]) as Entry;
     this.#start();
-    this.entries = ENTRIES.flatMap((name) => (typeof this.#exports[name] === "function" ? [[name, this.#exports[name] as Entry] as const] : []));
+    this.entries = ENTRIES.flatMap((name) =>
+      typeof this.#exports[name] === "function" ? [[name, this.#exports[name] as Entry] as const] : [],
+    );
   }
 
   get memoryBytes(): number {
@@ -115,11 +152,13 @@ class Guest {
   }
 
   #start(): void {
-    const call = (name: string, ...args: number[]): number => (typeof this.#exports[name] === "function" ? (this.#exports[name] as Entry)(...args) : 1);
+    const call = (name: string, ...args: number[]): number =>
+      typeof this.#exports[name] === "function" ? (this.#exports[name] as Entry)(...args) : 1;
     call("_initialize");
     call("proxy_on_context_create", 1, 0);
     call("proxy_on_vm_start", 1, 0);
-    if (call("proxy_on_configure", 1, this.#configuration.length) === 0) throw new Error("the module refused its configuration");
+    if (call("proxy_on_configure", 1, this.#configuration.length) === 0)
+      throw new Error("the module refused its configuration");
   }
 
   #memory(): DataView {
@@ -166,8 +205,11 @@ class Guest {
       const value = this.#properties.get(this.#text(path, length));
       return value === undefined ? 1 : this.#give(value, at, lengthAt);
     },
-    proxy_get_buffer_bytes: (_kind = 0, _start = 0, _most = 0, at = 0, lengthAt = 0) => this.#give(this.#configuration, at, lengthAt),
-    proxy_define_metric: (_kind = 0, _name = 0, _length = 0, at = 0) => (this.#memory().setUint32(at, ++this.#metrics, true), 0),
+    proxy_get_buffer_bytes: (_kind = 0, _start = 0, _most = 0, at = 0, lengthAt = 0) =>
+      this.#give(this.#configuration, at, lengthAt),
+    proxy_define_metric: (_kind = 0, _name = 0, _length = 0, at = 0) => (
+      this.#memory().setUint32(at, ++this.#metrics, true), 0
+    ),
     proxy_get_shared_data: (key = 0, length = 0, at = 0, lengthAt = 0, versionAt = 0) => {
       const found = this.#shared.get(this.#text(key, length));
       if (found === undefined) return 1;
@@ -176,10 +218,15 @@ class Guest {
     },
     proxy_set_shared_data: (key = 0, length = 0, at = 0, valueLength = 0) => {
       const name = this.#text(key, length);
-      this.#shared.set(name, { value: this.#bytes.slice(at, at + valueLength), version: (this.#shared.get(name)?.version ?? 0) + 1 });
+      this.#shared.set(name, {
+        value: this.#bytes.slice(at, at + valueLength),
+        version: (this.#shared.get(name)?.version ?? 0) + 1,
+      });
       return 0;
     },
-    clock_time_get: (_clock = 0, _precision = 0, at = 0) => (this.#memory().setBigInt64(at, (this.#now += 20_000n), true), 0),
+    clock_time_get: (_clock = 0, _precision = 0, at = 0) => (
+      this.#memory().setBigInt64(at, (this.#now += 20_000n), true), 0
+    ),
   };
 }
 

@@ -36,33 +36,60 @@ export interface Plan {
 const LATENCY_LOAD = 0.7;
 
 /** Returns the measurements by case, in the order of the rounds; every case is warmed up before the first. */
-export async function measureCases(envoy: BenchEnvoy, cases: readonly Case[], generator: Generator, plan: Plan): Promise<readonly (readonly Measurement[])[]> {
+export async function measureCases(
+  envoy: BenchEnvoy,
+  cases: readonly Case[],
+  generator: Generator,
+  plan: Plan,
+): Promise<readonly (readonly Measurement[])[]> {
   const ports = await Promise.all(cases.map((_, index) => envoy.port(`case-${index}`)));
   const results: Measurement[][] = cases.map(() => []);
   // Warms up, and tells what our own generator can bear, which keeps the pace for latencies whoever made the full load.
   const bearable: number[] = [];
   for (const port of ports) {
-    const { requests, seconds } = await closedLoop(generator, { ...plan, wrk: undefined }, port, Math.max(0.3, plan.seconds / 2));
+    const { requests, seconds } = await closedLoop(
+      generator,
+      { ...plan, wrk: undefined },
+      port,
+      Math.max(0.3, plan.seconds / 2),
+    );
     bearable.push(requests / seconds);
   }
   for (let round = 0; round < plan.rounds; round++) {
     plan.report(`round ${round + 1} of ${plan.rounds}`);
     // Every other round goes backwards, so that no case always follows the same one.
     const order = cases.map((_, index) => (round % 2 === 0 ? index : cases.length - 1 - index));
-    for (const index of order) results[index]?.push(await measure(envoy, generator, plan, { port: ports[index] ?? 0, bearable: bearable[index] ?? 0 }));
+    for (const index of order)
+      results[index]?.push(
+        await measure(envoy, generator, plan, { port: ports[index] ?? 0, bearable: bearable[index] ?? 0 }),
+      );
   }
   return results;
 }
 
-interface Place { readonly port: number; readonly bearable: number }
+interface Place {
+  readonly port: number;
+  readonly bearable: number;
+}
 
-async function measure(envoy: BenchEnvoy, generator: Generator, plan: Plan, { port, bearable }: Place): Promise<Measurement> {
+async function measure(
+  envoy: BenchEnvoy,
+  generator: Generator,
+  plan: Plan,
+  { port, bearable }: Place,
+): Promise<Measurement> {
   const bytesBefore = envoy.residentBytes();
   const cpuBefore = envoy.cpuSeconds();
   const busy = await closedLoop(generator, plan, port, plan.seconds);
   const cpu = envoy.cpuSeconds() - cpuBefore;
   const requestsPerSecond = busy.requests / busy.seconds;
-  const load = { port, ...REQUEST, connections: plan.connections, durationMs: (plan.seconds / 2) * 1000, ratePerSecond: Math.min(requestsPerSecond, bearable) * LATENCY_LOAD };
+  const load = {
+    port,
+    ...REQUEST,
+    connections: plan.connections,
+    durationMs: (plan.seconds / 2) * 1000,
+    ratePerSecond: Math.min(requestsPerSecond, bearable) * LATENCY_LOAD,
+  };
   const paced = await generator.start(load).result;
   return {
     cpuUs: (cpu / busy.requests) * 1e6,
@@ -76,7 +103,12 @@ async function measure(envoy: BenchEnvoy, generator: Generator, plan: Plan, { po
   };
 }
 
-function closedLoop(generator: Generator, { wrk, connections }: Plan, port: number, seconds: number): Promise<LoadResult> {
+function closedLoop(
+  generator: Generator,
+  { wrk, connections }: Plan,
+  port: number,
+  seconds: number,
+): Promise<LoadResult> {
   const load = { port, ...REQUEST, connections, durationMs: seconds * 1000 };
   return wrk === undefined ? generator.start(load).result : runWrk(wrk, load);
 }

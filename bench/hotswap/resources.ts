@@ -1,4 +1,5 @@
-// What the live Envoy of the swaps is served: one listener whose filters come by ECDS, as the mesh delivers plugins and its own functions.
+// What the live Envoy of the swaps is served: one listener whose filters come by ECDS, as the mesh delivers plugins and
+// its own functions.
 import { createHash } from "node:crypto";
 import { emptyResources, type EnvoyResources } from "../../controlplane/translate/emit/resources.ts";
 import { buildWasmExtension, buildWasmPlace } from "../../controlplane/translate/emit/wasm-filter.ts";
@@ -27,14 +28,19 @@ const LIMIT_EVERY = 5;
 /** Whether version `number` is one of both filters. */
 export const changesLimit = (number: number): boolean => number % LIMIT_EVERY === 0;
 
-/** Returns the resources of version `number`: other bytes for each filter that changes, and for the plugin another configuration. */
+/**
+ * Returns the resources of version `number`: other bytes for each filter that changes, and for the plugin another
+ * configuration.
+ */
 export function resourcesOf(parts: Swapped, number: number): EnvoyResources {
   const filters = [limitOf(parts, `v${number - (number % LIMIT_EVERY)}`), pluginOf(parts.versionModule, `v${number}`)];
   const resources = emptyResources();
   resources.listeners.set(LISTENER, {
     name: LISTENER,
     address: { socketAddress: { address: "127.0.0.1", portValue: 0 } },
-    filterChains: [{ filters: [{ name: "envoy.filters.network.http_connection_manager", typedConfig: managerOf(filters) }] }],
+    filterChains: [
+      { filters: [{ name: "envoy.filters.network.http_connection_manager", typedConfig: managerOf(filters) }] },
+    ],
   });
   for (const filter of filters) resources.extensionConfigs.set(filter.name, buildWasmExtension(filter));
   resources.clusters.set("grpc", upstreamOf("grpc", parts.grpcPort, true));
@@ -54,7 +60,10 @@ function managerOf(filters: readonly WasmFilter[]) {
     generateRequestId: false,
     upgradeConfigs: [{ upgradeType: "websocket" }],
     routeConfig: { name: "bench", virtualHosts: [{ name: "all", domains: ["*"], routes }] },
-    httpFilters: [...filters.map(buildWasmPlace), { name: "envoy.filters.http.router", typedConfig: packAny("Router", {}) }],
+    httpFilters: [
+      ...filters.map(buildWasmPlace),
+      { name: "envoy.filters.http.router", typedConfig: packAny("Router", {}) },
+    ],
   });
 }
 
@@ -62,22 +71,51 @@ function upstreamOf(name: string, portValue: number, http2: boolean) {
   return {
     name,
     type: "STATIC" as const,
-    loadAssignment: { clusterName: name, endpoints: [{ lbEndpoints: [{ endpoint: { address: { socketAddress: { address: "127.0.0.1", portValue } } } }] }] },
+    loadAssignment: {
+      clusterName: name,
+      endpoints: [{ lbEndpoints: [{ endpoint: { address: { socketAddress: { address: "127.0.0.1", portValue } } } }] }],
+    },
     circuitBreakers: { thresholds: [{ maxConnections: 10_000, maxRequests: 10_000, maxPendingRequests: 10_000 }] },
-    ...(http2 && { typedExtensionProtocolOptions: { "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": packAny("HttpProtocolOptions", { explicitHttpConfig: { http2ProtocolOptions: {} } }) } }),
+    ...(http2 && {
+      typedExtensionProtocolOptions: {
+        "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": packAny("HttpProtocolOptions", {
+          explicitHttpConfig: { http2ProtocolOptions: {} },
+        }),
+      },
+    }),
   };
 }
 
 const common = { environment: {}, hostEnvironment: [] } as const;
 
 function pluginOf(module: Uint8Array, version: string): WasmFilter {
-  return { ...common, name: PLUGIN, rootId: "", vmId: "", configuration: version, failureMode: "closed", module: { kind: "module", module: versioned(module, version) } };
+  return {
+    ...common,
+    name: PLUGIN,
+    rootId: "",
+    vmId: "",
+    configuration: version,
+    failureMode: "closed",
+    module: { kind: "module", module: versioned(module, version) },
+  };
 }
 
 /** The rate limit as the mesh has it: its VM's id is the same in all versions, so its buckets are too. */
 function limitOf({ ratelimitModule, quota }: Swapped, version: string): WasmFilter {
-  const configuration = JSON.stringify({ limits: [{ name: "quota", match: { paths: [QUOTA_PATH] }, tokens: quota, intervalMs: 86_400_000 * 30, burst: quota }] });
-  return { ...common, name: LIMIT, rootId: LIMIT, vmId: LIMIT, configuration, failureMode: "closed", module: { kind: "module", module: versioned(ratelimitModule, version) } };
+  const configuration = JSON.stringify({
+    limits: [
+      { name: "quota", match: { paths: [QUOTA_PATH] }, tokens: quota, intervalMs: 86_400_000 * 30, burst: quota },
+    ],
+  });
+  return {
+    ...common,
+    name: LIMIT,
+    rootId: LIMIT,
+    vmId: LIMIT,
+    configuration,
+    failureMode: "closed",
+    module: { kind: "module", module: versioned(ratelimitModule, version) },
+  };
 }
 
 /** The module with one more custom section: the same code, and yet another module to everyone who loads it. */

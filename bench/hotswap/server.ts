@@ -25,7 +25,11 @@ export interface ResourceServer {
 
 const POD = { namespace: "default", pod: "bench-0", serviceAccount: "bench" };
 const TOKEN = "the token of bench-0";
-const silent = { info: () => undefined, warn: () => undefined, error: (fields: object, message: string) => console.error(message, fields) };
+const silent = {
+  info: () => undefined,
+  warn: () => undefined,
+  error: (fields: object, message: string) => console.error(message, fields),
+};
 
 /** Starts a server on a free port of the loopback interface. */
 export async function startResourceServer(first: EnvoyResources): Promise<ResourceServer> {
@@ -37,21 +41,47 @@ export async function startResourceServer(first: EnvoyResources): Promise<Resour
   const secrets = createWorkloadSecrets({ authority, clock, random: Math.random });
   const encoder = createResourceEncoder();
   let encoded = encoder.encodeResources("bench", first);
-  const { chainPem, keyPem } = authority.issueServerCertificate({ dnsNames: [CONTROL_PLANE_SERVER_NAME], ipAddresses: ["127.0.0.1"] });
+  const { chainPem, keyPem } = authority.issueServerCertificate({
+    dnsNames: [CONTROL_PLANE_SERVER_NAME],
+    ipAddresses: ["127.0.0.1"],
+  });
   const server = createXdsServer({
-    encoder, clock, log: silent,
-    secure: { host: "127.0.0.1", port: 0, certificate: { certificate: chainPem, key: keyPem }, authenticate: (token) => (token === TOKEN ? POD : undefined) },
+    encoder,
+    clock,
+    log: silent,
+    secure: {
+      host: "127.0.0.1",
+      port: 0,
+      certificate: { certificate: chainPem, key: keyPem },
+      authenticate: (token) => (token === TOKEN ? POD : undefined),
+    },
     resourcesFor: () => encoded,
-    secretsFor: ({ identity }) => secrets.secretsFor(spiffeId("cluster.local", identity.namespace, identity.serviceAccount)),
+    secretsFor: ({ identity }) =>
+      secrets.secretsFor(spiffeId("cluster.local", identity.namespace, identity.serviceAccount)),
   });
   await server.listen();
   const rootCertificateFile = join(directory, "root.pem");
   writeFileSync(rootCertificateFile, authority.rootPem);
   return {
     bootstrap: buildBootstrap({
-      kind: "sidecar", podName: POD.pod, namespace: POD.namespace, workload: "bench", serviceAccount: POD.serviceAccount, labels: { app: "bench" }, podIp: "127.0.0.1",
-      trustDomain: "cluster.local", clusterId: "Kubernetes", admin: { address: "127.0.0.1", port: 0 }, token: TOKEN, metricLabels: [],
-      controlPlane: { address: "127.0.0.1", port: server.address().port, rootCertificateFile, serverName: CONTROL_PLANE_SERVER_NAME },
+      kind: "sidecar",
+      podName: POD.pod,
+      namespace: POD.namespace,
+      workload: "bench",
+      serviceAccount: POD.serviceAccount,
+      labels: { app: "bench" },
+      podIp: "127.0.0.1",
+      trustDomain: "cluster.local",
+      clusterId: "Kubernetes",
+      admin: { address: "127.0.0.1", port: 0 },
+      token: TOKEN,
+      metricLabels: [],
+      controlPlane: {
+        address: "127.0.0.1",
+        port: server.address().port,
+        rootCertificateFile,
+        serverName: CONTROL_PLANE_SERVER_NAME,
+      },
     }),
     publish(resources) {
       encoded = encoder.encodeResources("bench", resources, encoded);

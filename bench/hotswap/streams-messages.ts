@@ -18,4 +18,7 @@ export interface StreamsResult {
 }
 
 export type ToStreams = { readonly kind: "open"; readonly request: StreamsRequest } | { readonly kind: "close" };
-export type FromStreams = { readonly kind: "serving"; readonly grpcPort: number; readonly webSocketPort: number } | { readonly kind: "open" } | { readonly kind: "result"; readonly result: StreamsResult };
+export type FromStreams =
+  | { readonly kind: "serving"; readonly grpcPort: number; readonly webSocketPort: number }
+  | { readonly kind: "open" }
+  | { readonly kind: "result"; readonly result: StreamsResult };

@@ -2,7 +2,13 @@
 // produces: gRPC and WebSocket streams that send messages to echo servers of this same process, and which of them broke
 // never does: open a broken stream again, or outlive its parent
 import { createServer as createPlainServer } from "node:http";
-import { type ClientHttp2Session, type ClientHttp2Stream, connect as connectHttp2, constants, createServer as createHttp2Server } from "node:http2";
+import {
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  connect as connectHttp2,
+  constants,
+  createServer as createHttp2Server,
+} from "node:http2";
 import { type AddressInfo, connect, type Server, type Socket } from "node:net";
 import type { FromStreams, StreamsRequest, ToStreams } from "./streams-messages.ts";
 
@@ -21,13 +27,18 @@ function echoServers(): { readonly grpc: Server; readonly webSocket: Server } {
   const webSocket = createPlainServer();
   webSocket.on("upgrade", (_request, socket) => {
     socket.on("error", () => undefined);
-    socket.write("HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n");
+    socket.write(
+      "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n",
+    );
     socket.pipe(socket);
   });
   return { grpc, webSocket };
 }
 
-interface Wire { write(bytes: Buffer): void; end(): void }
+interface Wire {
+  write(bytes: Buffer): void;
+  end(): void;
+}
 
 /** One open stream: what it sent last, and whether that came back. */
 class OpenStream {
@@ -43,7 +54,8 @@ class OpenStream {
     if (this.wire === undefined) return;
     if (this.#waiting !== undefined) this.book.lost++;
     const message = Buffer.alloc(MESSAGE_BYTES);
-    // Five bytes before each gRPC message: not compressed, its length. A WebSocket does not mind what its bytes are here.
+    // Five bytes before each gRPC message: not compressed, its length. A WebSocket does not mind what its bytes are
+    // here.
     message.writeUInt32BE(MESSAGE_BYTES - 5, 1);
     message.writeUInt32BE(++this.#number, 8);
     this.#waiting = message;
@@ -81,15 +93,23 @@ const book = new Book();
 let timer: NodeJS.Timeout | undefined;
 
 function openGrpc(session: ClientHttp2Session): Promise<void> {
-  const stream: ClientHttp2Stream = session.request({ ":method": "POST", ":path": "/grpc/bench.Echo/Echo", "content-type": "application/grpc", te: "trailers" });
+  const stream: ClientHttp2Stream = session.request({
+    ":method": "POST",
+    ":path": "/grpc/bench.Echo/Echo",
+    "content-type": "application/grpc",
+    te: "trailers",
+  });
   const open = new OpenStream(book);
   book.streams.push(open);
   stream.on("data", (bytes: Buffer) => open.received(bytes));
   stream.on("error", (error: NodeJS.ErrnoException) => open.ended(`gRPC ${error.code ?? error.message}`));
-  stream.on("close", () => open.ended(`gRPC closed (${stream.rstCode === constants.NGHTTP2_NO_ERROR ? "no error" : stream.rstCode})`));
+  stream.on("close", () =>
+    open.ended(`gRPC closed (${stream.rstCode === constants.NGHTTP2_NO_ERROR ? "no error" : stream.rstCode})`),
+  );
   return new Promise((resolve, reject) => {
     stream.once("response", (headers) => {
-      if (headers[":status"] !== 200) return reject(new Error(`a gRPC stream was answered with ${String(headers[":status"])}`));
+      if (headers[":status"] !== 200)
+        return reject(new Error(`a gRPC stream was answered with ${String(headers[":status"])}`));
       open.wire = { write: (bytes) => void stream.write(bytes), end: () => stream.close() };
       book.opened.grpc++;
       resolve();
@@ -104,12 +124,17 @@ function openWebSocket(port: number): Promise<void> {
   book.streams.push(open);
   let head = "";
   return new Promise((resolve, reject) => {
-    socket.on("connect", () => socket.write("GET /ws HTTP/1.1\r\nhost: reviews\r\nupgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13\r\n\r\n"));
+    socket.on("connect", () =>
+      socket.write(
+        "GET /ws HTTP/1.1\r\nhost: reviews\r\nupgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13\r\n\r\n",
+      ),
+    );
     socket.on("data", (bytes) => {
       if (open.wire !== undefined) return open.received(bytes);
       head += bytes.toString("latin1");
       if (!head.includes("\r\n\r\n")) return;
-      if (!head.startsWith("HTTP/1.1 101")) return reject(new Error(`a WebSocket was answered with ${head.slice(0, 20)}`));
+      if (!head.startsWith("HTTP/1.1 101"))
+        return reject(new Error(`a WebSocket was answered with ${head.slice(0, 20)}`));
       open.wire = { write: (sent) => void socket.write(sent), end: () => socket.destroy() };
       book.opened.webSocket++;
       resolve();
@@ -131,7 +156,9 @@ async function openAll({ port, count, everyMs }: StreamsRequest): Promise<void> 
     await Promise.all(Array.from({ length: Math.min(STREAMS_PER_CONNECTION, half - opened) }, () => openGrpc(session)));
   }
   for (let opened = 0; opened < count - half; opened += STREAMS_PER_CONNECTION) {
-    await Promise.all(Array.from({ length: Math.min(STREAMS_PER_CONNECTION, count - half - opened) }, () => openWebSocket(port)));
+    await Promise.all(
+      Array.from({ length: Math.min(STREAMS_PER_CONNECTION, count - half - opened) }, () => openWebSocket(port)),
+    );
   }
   // Evenly over the period, so that at every moment some stream is in the middle of a message.
   const SLICES = 20;
@@ -147,7 +174,10 @@ function closeAll(): void {
   // What is on its way may still come back.
   setTimeout(() => {
     book.closing = true;
-    tell({ kind: "result", result: { opened: book.opened, messages: book.messages, lost: book.lost, broken: book.broken } });
+    tell({
+      kind: "result",
+      result: { opened: book.opened, messages: book.messages, lost: book.lost, broken: book.broken },
+    });
     for (const stream of book.streams) stream.wire?.end();
     for (const session of book.sessions) session.destroy();
   }, 500);
@@ -155,13 +185,20 @@ function closeAll(): void {
 
 process.on("message", (message: ToStreams) => {
   if (message.kind === "close") return closeAll();
-  openAll(message.request).then(() => tell({ kind: "open" }), (error: Error) => {
-    process.stderr.write(`${error.message}\n`);
-    process.exit(1);
-  });
+  openAll(message.request).then(
+    () => tell({ kind: "open" }),
+    (error: Error) => {
+      process.stderr.write(`${error.message}\n`);
+      process.exit(1);
+    },
+  );
 });
 process.on("disconnect", () => process.exit(0));
 
 const { grpc, webSocket } = echoServers();
 const portOf = (server: Server): number => (server.address() as AddressInfo).port;
-grpc.listen(0, "127.0.0.1", () => webSocket.listen(0, "127.0.0.1", () => tell({ kind: "serving", grpcPort: portOf(grpc), webSocketPort: portOf(webSocket) })));
+grpc.listen(0, "127.0.0.1", () =>
+  webSocket.listen(0, "127.0.0.1", () =>
+    tell({ kind: "serving", grpcPort: portOf(grpc), webSocketPort: portOf(webSocket) }),
+  ),
+);

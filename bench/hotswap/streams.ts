@@ -18,7 +18,9 @@ export interface StreamsProcess {
 
 /** Starts the process and its two echo servers. */
 export async function startStreams(): Promise<StreamsProcess> {
-  const child = startChild(process.execPath, [fileURLToPath(new URL("./streams.mjs", import.meta.url))], { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+  const child = startChild(process.execPath, [fileURLToPath(new URL("./streams.mjs", import.meta.url))], {
+    stdio: ["ignore", "inherit", "inherit", "ipc"],
+  });
   const tell = (message: ToStreams): void => void child.send(message);
   const next = <K extends FromStreams["kind"]>(kind: K): Promise<Extract<FromStreams, { kind: K }>> =>
     new Promise((resolve, reject) => {

@@ -3,7 +3,14 @@
 // never does: pipeline, or outlive its parent
 import { connect, type Socket } from "node:net";
 import { Histogram } from "./histogram.ts";
-import { type FromGenerator, type LoadRequest, type LoadResult, machineMs, type SeenValue, type ToGenerator } from "./messages.ts";
+import {
+  type FromGenerator,
+  type LoadRequest,
+  type LoadResult,
+  machineMs,
+  type SeenValue,
+  type ToGenerator,
+} from "./messages.ts";
 
 const END_OF_HEADERS = Buffer.from("\r\n\r\n");
 
@@ -20,8 +27,13 @@ class Load {
   #isOver = false;
   #open = 0;
 
-  constructor(readonly load: LoadRequest, readonly finished: (result: LoadResult) => void) {
-    const headers = Object.entries(load.headers).map(([name, value]) => `${name}: ${value}\r\n`).join("");
+  constructor(
+    readonly load: LoadRequest,
+    readonly finished: (result: LoadResult) => void,
+  ) {
+    const headers = Object.entries(load.headers)
+      .map(([name, value]) => `${name}: ${value}\r\n`)
+      .join("");
     this.#request = Buffer.from(`GET ${load.path} HTTP/1.1\r\nhost: reviews\r\n${headers}\r\n`);
     this.#watched = load.watch && `\r\n${load.watch}: `;
     for (let i = 0; i < load.connections; i++) this.#connect();
@@ -100,7 +112,15 @@ class Load {
     const seen: Record<string, SeenValue> = Object.fromEntries(this.#seen);
     const seconds = (machineMs() - this.#startedMs) / 1000;
     const { maxMs } = this.#histogram;
-    return { requests: this.#answers, seconds, failures: this.#failures, p50Ms: this.#histogram.quantileMs(0.5), p99Ms: this.#histogram.quantileMs(0.99), maxMs, seen };
+    return {
+      requests: this.#answers,
+      seconds,
+      failures: this.#failures,
+      p50Ms: this.#histogram.quantileMs(0.5),
+      p99Ms: this.#histogram.quantileMs(0.99),
+      maxMs,
+      seen,
+    };
   }
 }
 
@@ -111,7 +131,10 @@ class Connection {
   #error = "closed";
   #rest: Buffer | undefined;
 
-  constructor(port: number, readonly load: Load) {
+  constructor(
+    port: number,
+    readonly load: Load,
+  ) {
     this.#socket = connect({ port, host: "127.0.0.1", noDelay: true });
     this.#socket.on("connect", () => load.ready(this));
     this.#socket.on("data", (bytes) => this.#read(bytes));

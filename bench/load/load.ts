@@ -20,7 +20,9 @@ export interface Generator {
 
 /** Starts the generator's process. */
 export function startGenerator(): Generator {
-  const child = startChild(process.execPath, [fileURLToPath(new URL("./generator.mjs", import.meta.url))], { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+  const child = startChild(process.execPath, [fileURLToPath(new URL("./generator.mjs", import.meta.url))], {
+    stdio: ["ignore", "inherit", "inherit", "ipc"],
+  });
   const tell = (message: ToGenerator): void => void child.send(message);
   return {
     start(load) {

@@ -15,7 +15,11 @@ export interface LoadRequest {
 }
 
 /** When a value of the watched header was seen, in milliseconds of the machine's monotonic clock. */
-export interface SeenValue { readonly firstMs: number; readonly lastMs: number; readonly answers: number }
+export interface SeenValue {
+  readonly firstMs: number;
+  readonly lastMs: number;
+  readonly answers: number;
+}
 
 export interface LoadResult {
   readonly requests: number;

@@ -8,7 +8,13 @@ import type { LoadRequest, LoadResult } from "./messages.ts";
 export async function findWrk(searchPath: string | undefined): Promise<string | undefined> {
   for (const directory of (searchPath ?? "").split(delimiter).filter(Boolean)) {
     const path = join(directory, "wrk");
-    if (await access(path, constants.X_OK).then(() => true, () => false)) return path;
+    if (
+      await access(path, constants.X_OK).then(
+        () => true,
+        () => false,
+      )
+    )
+      return path;
   }
   return undefined;
 }
@@ -17,8 +23,19 @@ export async function findWrk(searchPath: string | undefined): Promise<string | 
 export async function runWrk(path: string, load: LoadRequest): Promise<LoadResult> {
   const seconds = Math.max(1, Math.round((load.durationMs ?? 1000) / 1000));
   const headers = Object.entries(load.headers).flatMap(([name, value]) => ["-H", `${name}: ${value}`]);
-  const args = ["-t1", `-c${load.connections}`, `-d${seconds}s`, "--latency", "-H", "host: reviews", ...headers, `http://127.0.0.1:${load.port}${load.path}`];
-  const output = await new Promise<string>((resolve, reject) => execFile(path, args, (error, stdout) => (error ? reject(error) : resolve(stdout))));
+  const args = [
+    "-t1",
+    `-c${load.connections}`,
+    `-d${seconds}s`,
+    "--latency",
+    "-H",
+    "host: reviews",
+    ...headers,
+    `http://127.0.0.1:${load.port}${load.path}`,
+  ];
+  const output = await new Promise<string>((resolve, reject) =>
+    execFile(path, args, (error, stdout) => (error ? reject(error) : resolve(stdout))),
+  );
   return parseWrk(output);
 }
 
@@ -31,9 +48,18 @@ export function parseWrk(output: string): LoadResult {
   const broken = errors ? errors.slice(1).reduce((sum, count) => sum + Number(count), 0) : 0;
   if (broken > 0) failures["socket"] = broken;
   const total = /(\d+) requests in ([\d.]+)(us|ms|s|m)/.exec(output);
-  const latency = (share: string): number => inMs(new RegExp(`^\\s+${share}%\\s+([\\d.]+)(us|ms|s|m)`, "m").exec(output));
+  const latency = (share: string): number =>
+    inMs(new RegExp(`^\\s+${share}%\\s+([\\d.]+)(us|ms|s|m)`, "m").exec(output));
   const longest = inMs(/Latency\s+\S+\s+\S+\s+([\d.]+)(us|ms|s|m)/.exec(output));
-  return { requests: Number(total?.[1] ?? NaN), seconds: inMs(total && [total[0], total[2] ?? "", total[3] ?? ""]) / 1000, failures, p50Ms: latency("50"), p99Ms: latency("99"), maxMs: longest, seen: {} };
+  return {
+    requests: Number(total?.[1] ?? NaN),
+    seconds: inMs(total && [total[0], total[2] ?? "", total[3] ?? ""]) / 1000,
+    failures,
+    p50Ms: latency("50"),
+    p99Ms: latency("99"),
+    maxMs: longest,
+    seen: {},
+  };
 }
 
 function inMs(match: readonly string[] | null): number {

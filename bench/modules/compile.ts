@@ -15,13 +15,33 @@ const sources = join(root, "bench/modules");
 
 /** Returns the path of the built module; throws with the compiler's words when it does not compile. */
 export async function compileRaw(name: RawModule): Promise<string> {
-  const texts = new Map(readdirSync(sources).filter((file) => file.endsWith(".as")).map((file) => [`${file.slice(0, -3)}.ts`, readFileSync(join(sources, file), "utf8")]));
-  const hash = createHash("sha256").update(JSON.stringify([name, ...texts])).digest("hex").slice(0, 16);
+  const texts = new Map(
+    readdirSync(sources)
+      .filter((file) => file.endsWith(".as"))
+      .map((file) => [`${file.slice(0, -3)}.ts`, readFileSync(join(sources, file), "utf8")]),
+  );
+  const hash = createHash("sha256")
+    .update(JSON.stringify([name, ...texts]))
+    .digest("hex")
+    .slice(0, 16);
   const path = join(out, `raw-${name}-${hash}.wasm`);
   if (existsSync(path)) return path;
   let binary: Uint8Array | undefined;
   const stderr = asc.createMemoryStream();
-  const args = [`${name}.ts`, "--outFile", "module.wasm", "--config", "none", "-O3", "--runtime", "stub", "--exportStart", "_initialize", "--use", "abort=raw/abort"];
+  const args = [
+    `${name}.ts`,
+    "--outFile",
+    "module.wasm",
+    "--config",
+    "none",
+    "-O3",
+    "--runtime",
+    "stub",
+    "--exportStart",
+    "_initialize",
+    "--use",
+    "abort=raw/abort",
+  ];
   const { error } = await asc.main(args, {
     stdout: asc.createMemoryStream(),
     stderr,
@@ -35,7 +55,9 @@ export async function compileRaw(name: RawModule): Promise<string> {
   return path;
 }
 
-export type RustModule = { readonly kind: "built"; readonly path: string } | { readonly kind: "absent"; readonly reason: string };
+export type RustModule =
+  | { readonly kind: "built"; readonly path: string }
+  | { readonly kind: "absent"; readonly reason: string };
 
 /** A toolchain without the target's standard library compiles that first. */
 const BUILD_AT_MOST_MS = 900_000;
@@ -46,14 +68,31 @@ export async function buildRust(): Promise<RustModule> {
   if (toolchain.kind === "absent") return toolchain;
   const target = join(out, "rust");
   const settings = Object.entries(toolchain.env).map(([name, value]) => `${name}=${value}`);
-  const built = await run("env", [...settings, "cargo", "build", "--release", "--quiet", ...toolchain.args, "--manifest-path", join(sources, "rust/Cargo.toml"), "--target-dir", target]);
-  if (built.kind === "failed") return { kind: "absent", reason: `cargo build failed: ${built.output.trim().split("\n").at(-1) ?? ""}` };
+  const built = await run("env", [
+    ...settings,
+    "cargo",
+    "build",
+    "--release",
+    "--quiet",
+    ...toolchain.args,
+    "--manifest-path",
+    join(sources, "rust/Cargo.toml"),
+    "--target-dir",
+    target,
+  ]);
+  if (built.kind === "failed")
+    return { kind: "absent", reason: `cargo build failed: ${built.output.trim().split("\n").at(-1) ?? ""}` };
   return { kind: "built", path: join(target, RUST_TARGET, "release/bucket.wasm") };
 }
 
-function run(file: string, args: readonly string[]): Promise<{ readonly kind: "done" | "failed"; readonly output: string }> {
+function run(
+  file: string,
+  args: readonly string[],
+): Promise<{ readonly kind: "done" | "failed"; readonly output: string }> {
   return new Promise((resolve) => {
-    execFile(file, args, { timeout: BUILD_AT_MOST_MS }, (error, stdout, stderr) => resolve(error === null ? { kind: "done", output: stdout } : { kind: "failed", output: stderr || error.message }));
+    execFile(file, args, { timeout: BUILD_AT_MOST_MS }, (error, stdout, stderr) =>
+      resolve(error === null ? { kind: "done", output: stdout } : { kind: "failed", output: stderr || error.message }),
+    );
   });
 }
 

@@ -1,4 +1,5 @@
-// What may be changed over the admin address, and by whom: only with the token in the state directory, which only this user can read.
+// What may be changed over the admin address, and by whom: only with the token in the state directory, which only this
+// user can read.
 import { timingSafeEqual } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
 
@@ -15,12 +16,19 @@ export type ChangeAnswer = { readonly status: 200 | 401 | 403 | 404 | 409; reado
 const ROLLOUT_PATH = /^\/rollouts\/([^/]+)\/([^/]+)\/(promote|abort|undo)$/;
 
 /** Answers a POST. Host was checked before; a page of another site is told by its Origin. */
-export function answerChange(path: string, headers: IncomingHttpHeaders, isLocalOrigin: (origin: string) => boolean, changes: AdminChanges): ChangeAnswer {
+export function answerChange(
+  path: string,
+  headers: IncomingHttpHeaders,
+  isLocalOrigin: (origin: string) => boolean,
+  changes: AdminChanges,
+): ChangeAnswer {
   const { origin } = headers;
-  if (origin !== undefined && !isLocalOrigin(origin)) return { status: 403, message: "changes are not taken from other sites' pages" };
+  if (origin !== undefined && !isLocalOrigin(origin))
+    return { status: 403, message: "changes are not taken from other sites' pages" };
   const [, namespace, name, verb] = ROLLOUT_PATH.exec(path) ?? [];
   if (namespace === undefined || name === undefined) return { status: 404, message: "there is nothing to change here" };
-  if (!isToken(headers.authorization, changes.token)) return { status: 401, message: `changes need the token in ${changes.tokenFile}: Authorization: Bearer TOKEN` };
+  if (!isToken(headers.authorization, changes.token))
+    return { status: 401, message: `changes need the token in ${changes.tokenFile}: Authorization: Bearer TOKEN` };
   const refusal = changes.rollout(`${namespace}/${name}`, verb as "promote" | "abort" | "undo");
   return refusal === undefined ? { status: 200, message: "done" } : { status: 409, message: refusal };
 }

@@ -2,7 +2,10 @@
 import { formatViolation } from "../validate/violation.ts";
 import type { ViolationReport } from "./contract.ts";
 
-/** Returns what says each problem once, in one line, when it is there for the first time; one that went and came back is said again. */
+/**
+ * Returns what says each problem once, in one line, when it is there for the first time; one that went and came back is
+ * said again.
+ */
 export function createComplaints(say: (line: string) => void): (problems: readonly ViolationReport[]) => void {
   let told: ReadonlySet<string> = new Set();
   return (problems) => {

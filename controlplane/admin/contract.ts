@@ -1,4 +1,5 @@
-// What the control plane shows to its admin server, and what the admin server answers to the CLI and to the runner of `scrim up`.
+// What the control plane shows to its admin server, and what the admin server answers to the CLI and to the runner of
+// `scrim up`.
 import type { World } from "../store/world.ts";
 
 /** The resource types proxy-status speaks of, in its order. */
@@ -6,7 +7,8 @@ export const syncTypes = ["cds", "lds", "eds", "rds", "vhds", "ecds", "sds"] as 
 export type SyncType = (typeof syncTypes)[number];
 
 /**
- * SYNCED: everything sent was acknowledged and is current. STALE: sent, or about to be, and not acknowledged. NOT SENT: asked
+ * SYNCED: everything sent was acknowledged and is current. STALE: sent, or about to be, and not acknowledged. NOT SENT:
+ * asked
  * for, nothing there. ERROR: the last answer was a rejection. IGNORED: the proxy did not ask for this type.
  */
 export type SyncState = "SYNCED" | "STALE" | "NOT SENT" | "ERROR" | "IGNORED";
@@ -31,8 +33,10 @@ export interface Rejection {
   readonly resources: readonly string[];
   readonly message: string;
   /**
-   * "content": an Envoy that serves nobody cannot load it either; "repeated": two proxies rejected it and none has it (both: kept from all). "proxy": it
-   * loads elsewhere; "unconfirmed": nobody else could tell (both: kept from this proxy only). "examined": kept from all for a moment, until that is known.
+   * "content": an Envoy that serves nobody cannot load it either; "repeated": two proxies rejected it and none has it
+   * (both: kept from all). "proxy": it
+   * loads elsewhere; "unconfirmed": nobody else could tell (both: kept from this proxy only). "examined": kept from all
+   * for a moment, until that is known.
    */
   readonly blame?: "examined" | "content" | "repeated" | "proxy" | "unconfirmed";
 }
@@ -63,7 +67,10 @@ export interface ControlPlaneView {
   proxies(): readonly ConnectedProxy[];
   /** The WasmPlugins (`namespace/name`) whose newest module or settings were not tried yet. */
   untriedPlugins(): readonly string[];
-  /** Why not every proxy has what a WasmPlugin (`namespace/name`) asks for, though they acknowledged all they were told: its module cannot be had, is being rolled out, was taken back or would not load. */
+  /**
+   * Why not every proxy has what a WasmPlugin (`namespace/name`) asks for, though they acknowledged all they were told:
+   * its module cannot be had, is being rolled out, was taken back or would not load.
+   */
   heldBack(plugin: string): string | undefined;
   violations(): readonly ViolationReport[];
 }
@@ -105,7 +112,9 @@ export interface SyncReport {
   readonly waiting: readonly { readonly who: string; readonly why: string }[];
   /** The revision of the runtime directory that the published configuration was made from; 0 without one. */
   readonly runtimeRevision: number;
-  /** True when every connected proxy has acknowledged the published configuration and nothing accepted is unpublished. */
+  /**
+   * True when every connected proxy has acknowledged the published configuration and nothing accepted is unpublished.
+   */
   readonly acknowledged: boolean;
 }
 

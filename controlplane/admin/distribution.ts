@@ -1,4 +1,5 @@
-// How far one object has got: is this content published, which proxies does it concern, and which of them have acknowledged it.
+// How far one object has got: is this content published, which proxies does it concern, and which of them have
+// acknowledged it.
 import { contentHash } from "../model/content-hash.ts";
 import type { Kind } from "../model/kinds.ts";
 import { isKind } from "../model/kinds.ts";
@@ -6,10 +7,20 @@ import { objectKey, type ObjectRef } from "../model/object.ts";
 import { type ConnectedProxy, type ControlPlaneView, type Distribution, syncTypes } from "./contract.ts";
 import { runtimePods } from "./runtime-pods.ts";
 
-/** Whether the content a proxy was made from read an object; undefined where that is not known, and then it counts as concerned. */
-export type Concerns = (proxy: Pick<ConnectedProxy, "pod" | "namespace">, kind: Kind, namespace: string, name: string) => boolean | undefined;
+/**
+ * Whether the content a proxy was made from read an object; undefined where that is not known, and then it counts as
+ * concerned.
+ */
+export type Concerns = (
+  proxy: Pick<ConnectedProxy, "pod" | "namespace">,
+  kind: Kind,
+  namespace: string,
+  name: string,
+) => boolean | undefined;
 
-/** Returns how far `Kind/namespace/name` (or `Kind/name`) has got; undefined for a text that names no kind of the mesh. */
+/**
+ * Returns how far `Kind/namespace/name` (or `Kind/name`) has got; undefined for a text that names no kind of the mesh.
+ */
 export function distributionOf(view: ControlPlaneView, object: string, concerns: Concerns): Distribution | undefined {
   const named = namedObject(object);
   if (named === undefined) return undefined;
@@ -17,15 +28,24 @@ export function distributionOf(view: ControlPlaneView, object: string, concerns:
   const key = objectKey({ kind, namespace, name });
   const found = view.world()?.get(kind, namespace, name);
   const problem = view.violations().find((violation) => violation.object === key && violation.severity !== "warning");
-  const concerned = found === undefined ? [] : view.proxies().filter((proxy) => concerns(proxy, kind, namespace, name) ?? true);
+  const concerned =
+    found === undefined ? [] : view.proxies().filter((proxy) => concerns(proxy, kind, namespace, name) ?? true);
   const isPublished = found !== undefined && !view.hasUnpublishedChange();
   const held = kind === "WasmPlugin" && found !== undefined ? heldOf(view, `${namespace}/${name}`) : undefined;
-  const away = found === undefined ? [] : unconnected(view).filter((proxy) => concerns(proxy, kind, namespace, name) ?? true);
-  const waiting = [...concerned.flatMap((proxy) => late(proxy, isPublished)), ...away.map((proxy) => ({ proxy: `${proxy.pod}.${proxy.namespace}`, why: "is not connected" }))];
+  const away =
+    found === undefined ? [] : unconnected(view).filter((proxy) => concerns(proxy, kind, namespace, name) ?? true);
+  const waiting = [
+    ...concerned.flatMap((proxy) => late(proxy, isPublished)),
+    ...away.map((proxy) => ({ proxy: `${proxy.pod}.${proxy.namespace}`, why: "is not connected" })),
+  ];
   return {
     object: key,
     ...(found === undefined ? {} : { content: contentHash(found) }),
-    ...(problem === undefined ? {} : { problem: `${problem.file}:${problem.line}: ${problem.field === "" ? "" : `${problem.field}: `}${problem.message}` }),
+    ...(problem === undefined
+      ? {}
+      : {
+          problem: `${problem.file}:${problem.line}: ${problem.field === "" ? "" : `${problem.field}: `}${problem.message}`,
+        }),
     ...(held === undefined ? {} : { held }),
     published: isPublished,
     concerned: concerned.length + away.length,
@@ -43,21 +63,33 @@ function heldOf(view: ControlPlaneView, plugin: string): string | undefined {
 export function namedObject(text: string): ObjectRef | undefined {
   const [kind = "", ...rest] = text.split("/");
   const [namespace, name] = rest.length === 1 ? ["", rest[0]] : rest;
-  return !isKind(kind) || name === undefined || namespace === undefined || rest.length > 2 ? undefined : { kind, namespace, name };
+  return !isKind(kind) || name === undefined || namespace === undefined || rest.length > 2
+    ? undefined
+    : { kind, namespace, name };
 }
 
 /** The runner's proxies that are not here: they start, or have not come back since the control plane did. */
 function unconnected(view: ControlPlaneView): readonly Pick<ConnectedProxy, "pod" | "namespace">[] {
   const world = view.world();
   const here = new Set(view.proxies().map(({ pod, namespace }) => `${namespace}/${pod}`));
-  return world === undefined ? [] : runtimePods(world).filter(({ name, namespace, terminating }) => !terminating && !here.has(`${namespace}/${name}`)).map(({ name, namespace }) => ({ pod: name, namespace }));
+  return world === undefined
+    ? []
+    : runtimePods(world)
+        .filter(({ name, namespace, terminating }) => !terminating && !here.has(`${namespace}/${name}`))
+        .map(({ name, namespace }) => ({ pod: name, namespace }));
 }
 
 /** Why a proxy has not got there; nothing when it has. */
 function late({ pod, namespace, sync, rejections }: ConnectedProxy, isPublished: boolean): Distribution["waiting"] {
   const proxy = `${pod}.${namespace}`;
   const [rejection] = rejections;
-  if (rejection !== undefined) return [{ proxy, why: `rejected ${rejection.type}${rejection.resources.length === 0 ? "" : ` ${rejection.resources.join(", ")}`}: ${rejection.message}` }];
+  if (rejection !== undefined)
+    return [
+      {
+        proxy,
+        why: `rejected ${rejection.type}${rejection.resources.length === 0 ? "" : ` ${rejection.resources.join(", ")}`}: ${rejection.message}`,
+      },
+    ];
   const stale = syncTypes.filter((type) => sync[type] === "STALE");
   if (stale.length > 0) return [{ proxy, why: `has not acknowledged ${stale.join(", ")}` }];
   return isPublished ? [] : [{ proxy, why: "the change is not published yet" }];

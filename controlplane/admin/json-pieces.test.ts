@@ -6,18 +6,22 @@ import { inTurns, jsonPieces, LazyList, LazyRecord } from "./json-pieces.ts";
 function lazily(value: unknown): unknown {
   if (Array.isArray(value)) return new LazyList(value, lazily);
   if (typeof value !== "object" || value === null) return value;
-  return new LazyRecord(() => Object.entries(value).flatMap(([name, inner]) => [undefined, [name, lazily(inner)] as const]));
+  return new LazyRecord(() =>
+    Object.entries(value).flatMap(([name, inner]) => [undefined, [name, lazily(inner)] as const]),
+  );
 }
 
 describe("JSON in pieces", () => {
   it("is JSON in one piece, indented, lazy or not", () => {
-    fc.assert(fc.property(fc.jsonValue({ maxDepth: 6 }), (value) => {
-      const whole = JSON.stringify(value, undefined, 2);
-      expect([...jsonPieces(value)].join("")).toBe(whole);
-      // JSON.parse has made __proto__ a field, which is what is compared here.
-      expect([...jsonPieces(lazily(value))].join("")).toBe(whole);
-      expect(JSON.stringify(lazily(value))).toBe(JSON.stringify(value));
-    }));
+    fc.assert(
+      fc.property(fc.jsonValue({ maxDepth: 6 }), (value) => {
+        const whole = JSON.stringify(value, undefined, 2);
+        expect([...jsonPieces(value)].join("")).toBe(whole);
+        // JSON.parse has made __proto__ a field, which is what is compared here.
+        expect([...jsonPieces(lazily(value))].join("")).toBe(whole);
+        expect(JSON.stringify(lazily(value))).toBe(JSON.stringify(value));
+      }),
+    );
   });
 
   it("leaves out what JSON leaves out", () => {
@@ -27,8 +31,10 @@ describe("JSON in pieces", () => {
 
   it("makes an item only when those before it were taken", () => {
     const made: number[] = [];
-    const pieces = jsonPieces({ list: new LazyList([1, 2, 3], (item) => (made.push(item), { item })) })[Symbol.iterator]();
-    for (let text = ""; !text.includes('"item": 1');) text += String(pieces.next().value);
+    const pieces = jsonPieces({ list: new LazyList([1, 2, 3], (item) => (made.push(item), { item })) })[
+      Symbol.iterator
+    ]();
+    for (let text = ""; !text.includes('"item": 1'); ) text += String(pieces.next().value);
     expect(made).toEqual([1]);
   });
 
@@ -41,7 +47,7 @@ describe("JSON in pieces", () => {
       yield ["found", "x".repeat(200_000)];
     });
     const chunks: string[] = [];
-    for await (const chunk of inTurns(jsonPieces(searched), () => nowMs += 5)) chunks.push(chunk);
+    for await (const chunk of inTurns(jsonPieces(searched), () => (nowMs += 5))) chunks.push(chunk);
     clearInterval(counting);
     expect(chunks.join("")).toBe(JSON.stringify(searched, undefined, 2));
     expect(turns).toBeGreaterThan(1);

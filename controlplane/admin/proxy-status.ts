@@ -3,7 +3,10 @@ import type { World } from "../store/world.ts";
 import { type ConnectedProxy, type ControlPlaneView, type ProxyStatus, type SyncType, syncTypes } from "./contract.ts";
 import { type RuntimePod, runtimePods } from "./runtime-pods.ts";
 
-/** Returns every proxy there is or should be: the runner's pods, and whoever else is connected; sorted by namespace and name. */
+/**
+ * Returns every proxy there is or should be: the runner's pods, and whoever else is connected; sorted by namespace and
+ * name.
+ */
 export function buildProxyStatus(view: Pick<ControlPlaneView, "world" | "proxies">): readonly ProxyStatus[] {
   const world = view.world();
   const connected = new Map(view.proxies().map((proxy) => [`${proxy.namespace}/${proxy.pod}`, proxy]));
@@ -13,15 +16,29 @@ export function buildProxyStatus(view: Pick<ControlPlaneView, "world" | "proxies
     connected.delete(`${pod.namespace}/${pod.name}`);
     return fromPod(pod, proxy, world);
   });
-  return [...known, ...[...connected.values()].map(fromConnection)].sort((a, b) => compare(`${a.namespace}/${a.name}`, `${b.namespace}/${b.name}`));
+  return [...known, ...[...connected.values()].map(fromConnection)].sort((a, b) =>
+    compare(`${a.namespace}/${a.name}`, `${b.namespace}/${b.name}`),
+  );
 }
 
 function fromPod(pod: RuntimePod, proxy: ConnectedProxy | undefined, world: World | undefined): ProxyStatus {
   return {
-    name: pod.name, kind: pod.kind, workload: pod.workload, namespace: pod.namespace,
-    identity: proxy?.identity ?? spiffeId(world?.mesh.trustDomain ?? "cluster.local", pod.namespace, pod.serviceAccount),
-    podIp: pod.ip, outbound: pod.outbound, envoyAdmin: pod.envoyAdmin, pid: pod.pid, envoyVersion: proxy?.envoyVersion ?? "",
-    ports: pod.ports, sync: proxy?.sync ?? notConnected(), rejections: proxy?.rejections ?? [], ready: pod.ready, terminating: pod.terminating,
+    name: pod.name,
+    kind: pod.kind,
+    workload: pod.workload,
+    namespace: pod.namespace,
+    identity:
+      proxy?.identity ?? spiffeId(world?.mesh.trustDomain ?? "cluster.local", pod.namespace, pod.serviceAccount),
+    podIp: pod.ip,
+    outbound: pod.outbound,
+    envoyAdmin: pod.envoyAdmin,
+    pid: pod.pid,
+    envoyVersion: proxy?.envoyVersion ?? "",
+    ports: pod.ports,
+    sync: proxy?.sync ?? notConnected(),
+    rejections: proxy?.rejections ?? [],
+    ready: pod.ready,
+    terminating: pod.terminating,
   };
 }
 
@@ -29,9 +46,21 @@ function fromPod(pod: RuntimePod, proxy: ConnectedProxy | undefined, world: Worl
 function fromConnection(proxy: ConnectedProxy): ProxyStatus {
   const [kind, ip] = proxy.nodeId.split("~");
   return {
-    name: proxy.pod, kind: kind === "router" ? "router" : "sidecar", workload: "", namespace: proxy.namespace, identity: proxy.identity,
-    podIp: ip ?? "", outbound: "", envoyAdmin: "", pid: null, envoyVersion: proxy.envoyVersion, ports: [], sync: proxy.sync, rejections: proxy.rejections,
-    ready: true, terminating: false,
+    name: proxy.pod,
+    kind: kind === "router" ? "router" : "sidecar",
+    workload: "",
+    namespace: proxy.namespace,
+    identity: proxy.identity,
+    podIp: ip ?? "",
+    outbound: "",
+    envoyAdmin: "",
+    pid: null,
+    envoyVersion: proxy.envoyVersion,
+    ports: [],
+    sync: proxy.sync,
+    rejections: proxy.rejections,
+    ready: true,
+    terminating: false,
   };
 }
 

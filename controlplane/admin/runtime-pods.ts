@@ -39,7 +39,10 @@ function readPod(pod: MeshObject<"Pod">, kind: "sidecar" | "router"): RuntimePod
   const { name, namespace, annotations, labels, deletionTimestamp } = pod.metadata;
   const annotation = (key: string) => annotations[`scrim.mesh/${key}`] ?? "";
   return {
-    name, namespace, kind, labels,
+    name,
+    namespace,
+    kind,
+    labels,
     workload: annotation("workload"),
     serviceAccount: pod.spec.serviceAccountName || "default",
     ip: pod.spec.status?.podIP ?? "",
@@ -58,7 +61,10 @@ function readPorts(text: string): { port: number; address: string }[] {
     const list: unknown = JSON.parse(text);
     if (!Array.isArray(list)) return [];
     return list.flatMap((entry: { port?: unknown; address?: unknown }) =>
-      typeof entry?.port === "number" && typeof entry.address === "string" ? [{ port: entry.port, address: entry.address }] : []);
+      typeof entry?.port === "number" && typeof entry.address === "string"
+        ? [{ port: entry.port, address: entry.address }]
+        : [],
+    );
   } catch {
     return [];
   }

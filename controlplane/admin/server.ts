@@ -1,6 +1,8 @@
 // Consumes: the control plane's view of itself.
-// Produces: the admin pages: /ready and /metrics for all, /synced and /debug/… for this machine and for whoever proves who it is.
-// Never does: change anything for whoever has not the token of the state directory, or answer a browser that was led here by another site's name.
+// Produces: the admin pages: /ready and /metrics for all, /synced and /debug/… for this machine and for whoever proves
+// who it is.
+// Never does: change anything for whoever has not the token of the state directory, or answer a browser that was led
+// here by another site's name.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -39,10 +41,17 @@ export interface AdminServer {
 }
 
 /** A body in pieces is made while it is written. */
-interface Answer { readonly status: number; readonly type: string; readonly body: string | AsyncIterable<string> }
+interface Answer {
+  readonly status: number;
+  readonly type: string;
+  readonly body: string | AsyncIterable<string>;
+}
 
 interface Page {
-  /** `all`: no secret of the mesh. `mesh`: callers that see the whole mesh. `namespace`: callers of one namespace too, who see their part. */
+  /**
+   * `all`: no secret of the mesh. `mesh`: callers that see the whole mesh. `namespace`: callers of one namespace too,
+   * who see their part.
+   */
   readonly for: "all" | "mesh" | "namespace";
   readonly help: string;
   readonly answer: (query: URLSearchParams, scope: DebugScope) => Answer | Promise<Answer>;
@@ -54,31 +63,99 @@ const REQUEST_TIMEOUT_MS = 10_000;
 /** Returns the admin server, not yet listening. */
 export function createAdminServer(options: AdminServerOptions): AdminServer {
   const pages = createPages(options);
-  const server = createServer({ maxHeaderSize: MAX_HEADER_BYTES, requestTimeout: REQUEST_TIMEOUT_MS }, (request, response) => {
-    answerRequest(request, pages, options).catch(() => text(500, "internal error\n")).then((answer) => send(response, answer)).catch(() => void response.destroy());
-  });
+  const server = createServer(
+    { maxHeaderSize: MAX_HEADER_BYTES, requestTimeout: REQUEST_TIMEOUT_MS },
+    (request, response) => {
+      answerRequest(request, pages, options)
+        .catch(() => text(500, "internal error\n"))
+        .then((answer) => send(response, answer))
+        .catch(() => void response.destroy());
+    },
+  );
   return { start: () => listen(server, options.address), stop: () => close(server) };
 }
 
 /** The pages by path; each is cheap and changes nothing. */
-function createPages({ view, metrics, runsLocally, debug, rollouts, changes, concerned }: AdminServerOptions): ReadonlyMap<string, Page> {
-  const inIstiosForm = debugHelp().map(({ name, help }) => [`/debug/${name}`, { for: "namespace", help, answer: (query, scope) => debugAnswer(name, query, scope, debug) }] as const satisfies readonly [string, Page]);
+function createPages({
+  view,
+  metrics,
+  runsLocally,
+  debug,
+  rollouts,
+  changes,
+  concerned,
+}: AdminServerOptions): ReadonlyMap<string, Page> {
+  const inIstiosForm = debugHelp().map(
+    ({ name, help }) =>
+      [
+        `/debug/${name}`,
+        { for: "namespace", help, answer: (query, scope) => debugAnswer(name, query, scope, debug) },
+      ] as const satisfies readonly [string, Page],
+  );
   return new Map<string, Page>([
-    ["/ready", { for: "all", help: "200 once the sources are read", answer: () => (view.isReady() ? text(200, "ready\n") : text(503, "not ready: the sources are being read\n")) }],
-    ["/metrics", { for: "all", help: "Prometheus metrics", answer: async () => ({ status: 200, type: metrics.contentType, body: await metrics.metrics() }) }],
-    ["/synced", { for: "mesh", help: "200 once every workload answers and every proxy is in sync", answer: () => {
-      const report = buildSyncReport(view, runsLocally);
-      return json(report.synced ? 200 : 503, report);
-    } }],
-    ["/debug/violations", { for: "mesh", help: "what is wrong with the documents", answer: () => json(200, view.violations()) }],
-    ["/debug/proxies", { for: "mesh", help: "every proxy with its addresses and how far it is in sync", answer: () => json(200, buildProxyStatus(view)) }],
-    ["/debug/rollouts", { for: "mesh", help: "which versions of each plugin are served, and where the token for changes is", answer: () => json(200, { tokenFile: changes.tokenFile, rollouts: rollouts() }) }],
-    ["/debug/distribution", { for: "mesh", help: "how far an object has got; ?object=KIND/NAMESPACE/NAME", answer: async (query) => {
-      const object = query.get("object") ?? "", named = namedObject(object);
-      if (named !== undefined) await concerned.find(named);
-      const distribution = distributionOf(view, object, concerned.concerns);
-      return distribution === undefined ? text(400, "give the object: ?object=KIND/NAMESPACE/NAME, as in VirtualService/default/reviews\n") : json(200, distribution);
-    } }],
+    [
+      "/ready",
+      {
+        for: "all",
+        help: "200 once the sources are read",
+        answer: () => (view.isReady() ? text(200, "ready\n") : text(503, "not ready: the sources are being read\n")),
+      },
+    ],
+    [
+      "/metrics",
+      {
+        for: "all",
+        help: "Prometheus metrics",
+        answer: async () => ({ status: 200, type: metrics.contentType, body: await metrics.metrics() }),
+      },
+    ],
+    [
+      "/synced",
+      {
+        for: "mesh",
+        help: "200 once every workload answers and every proxy is in sync",
+        answer: () => {
+          const report = buildSyncReport(view, runsLocally);
+          return json(report.synced ? 200 : 503, report);
+        },
+      },
+    ],
+    [
+      "/debug/violations",
+      { for: "mesh", help: "what is wrong with the documents", answer: () => json(200, view.violations()) },
+    ],
+    [
+      "/debug/proxies",
+      {
+        for: "mesh",
+        help: "every proxy with its addresses and how far it is in sync",
+        answer: () => json(200, buildProxyStatus(view)),
+      },
+    ],
+    [
+      "/debug/rollouts",
+      {
+        for: "mesh",
+        help: "which versions of each plugin are served, and where the token for changes is",
+        answer: () => json(200, { tokenFile: changes.tokenFile, rollouts: rollouts() }),
+      },
+    ],
+    [
+      "/debug/distribution",
+      {
+        for: "mesh",
+        help: "how far an object has got; ?object=KIND/NAMESPACE/NAME",
+        answer: async (query) => {
+          const object = query.get("object") ?? "",
+            named = namedObject(object);
+          if (named !== undefined) await concerned.find(named);
+          const distribution = distributionOf(view, object, concerned.concerns);
+          return distribution === undefined
+            ? text(400, "give the object: ?object=KIND/NAMESPACE/NAME, as in VirtualService/default/reviews\n")
+            : json(200, distribution);
+        },
+      },
+    ],
     ...inIstiosForm,
   ]);
 }
@@ -89,7 +166,11 @@ function debugAnswer(name: string, query: URLSearchParams, scope: DebugScope, de
   return answer.status === 200 ? json(200, answer.value) : text(answer.status, `${answer.message}\n`);
 }
 
-async function answerRequest(request: IncomingMessage, pages: ReadonlyMap<string, Page>, options: AdminServerOptions): Promise<Answer> {
+async function answerRequest(
+  request: IncomingMessage,
+  pages: ReadonlyMap<string, Page>,
+  options: AdminServerOptions,
+): Promise<Answer> {
   // Of several the first would be believed, whoever put it there.
   if ((request.headersDistinct["host"] ?? []).length > 1) return text(400, "a request has one Host header\n");
   const [path = "/", query = ""] = (request.url ?? "/").split("?", 2);
@@ -103,10 +184,18 @@ async function answerRequest(request: IncomingMessage, pages: ReadonlyMap<string
   const caller = callerOf(request, options.authenticate);
   if (page?.for === "all" && !isLedHere(request)) return page.answer(new URLSearchParams(), { kind: "mesh" });
   if (isOfOtherSite(request)) return text(403, "this page does not answer to other sites' pages\n");
-  if (caller === undefined) return isLedHere(request) ? text(403, "this page answers only to a loopback host name\n") : text(401, "say who you are: Authorization: Bearer TOKEN, with a workload's token\n");
-  if (page === undefined) return text(404, `there is no such page; there are:\n${[...pages].map(([path, { help }]) => `  ${path.padEnd(24)} ${help}\n`).join("")}`);
+  if (caller === undefined)
+    return isLedHere(request)
+      ? text(403, "this page answers only to a loopback host name\n")
+      : text(401, "say who you are: Authorization: Bearer TOKEN, with a workload's token\n");
+  if (page === undefined)
+    return text(
+      404,
+      `there is no such page; there are:\n${[...pages].map(([path, { help }]) => `  ${path.padEnd(24)} ${help}\n`).join("")}`,
+    );
   const scope = scopeOf(caller, options.view.world()?.mesh.rootNamespace ?? "istio-system");
-  if (scope.kind === "namespace" && page.for === "mesh") return text(403, "this page shows the whole mesh: ask with an identity of the mesh's root namespace\n");
+  if (scope.kind === "namespace" && page.for === "mesh")
+    return text(403, "this page shows the whole mesh: ask with an identity of the mesh's root namespace\n");
   return page.answer(new URLSearchParams(query), scope);
 }
 
@@ -139,7 +228,10 @@ function isFromLoopback({ socket }: IncomingMessage): boolean {
 
 /** Returns true for `localhost`, `127.0.0.1:15014`, `[::1]:15014` and the like. */
 export function isLocalHost(host: string | undefined): boolean {
-  const name = /^(\[[^\]]+\]|[^:]+)(?::\d{1,5})?$/.exec(host ?? "")?.[1]?.replace(/^\[|\]$/g, "").toLowerCase();
+  const name = /^(\[[^\]]+\]|[^:]+)(?::\d{1,5})?$/
+    .exec(host ?? "")?.[1]
+    ?.replace(/^\[|\]$/g, "")
+    .toLowerCase();
   return name !== undefined && (name === "localhost" || isLoopback(name));
 }
 
@@ -160,7 +252,11 @@ function text(status: number, body: string): Answer {
 }
 
 function json(status: number, value: unknown): Answer {
-  return { status, type: "application/json; charset=utf-8", body: inTurns(withLineBreak(jsonPieces(value)), () => performance.now()) };
+  return {
+    status,
+    type: "application/json; charset=utf-8",
+    body: inTurns(withLineBreak(jsonPieces(value)), () => performance.now()),
+  };
 }
 
 function* withLineBreak(pieces: Iterable<string>): Iterable<string> {
@@ -170,10 +266,15 @@ function* withLineBreak(pieces: Iterable<string>): Iterable<string> {
 
 function listen(server: Server, address: SocketAddress): Promise<SocketAddress> {
   return new Promise((resolve, reject) => {
-    server.once("error", (cause) => reject(new Error(`the admin address ${formatAddress(address)} cannot be opened: ${cause.message}`, { cause })));
+    server.once("error", (cause) =>
+      reject(new Error(`the admin address ${formatAddress(address)} cannot be opened: ${cause.message}`, { cause })),
+    );
     server.listen({ host: address.address, port: address.port }, () => {
       const bound = server.address();
-      resolve({ address: address.address, port: typeof bound === "object" && bound !== null ? bound.port : address.port });
+      resolve({
+        address: address.address,
+        port: typeof bound === "object" && bound !== null ? bound.port : address.port,
+      });
     });
   });
 }

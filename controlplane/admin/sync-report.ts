@@ -1,5 +1,6 @@
 // Consumes: what the control plane shows.
-// Produces: the answer of GET /synced: is every workload answering and every proxy up to date, and if not, who is missing.
+// Produces: the answer of GET /synced: is every workload answering and every proxy up to date, and if not, who is
+// missing.
 // Never does: wait.
 import { planRouters } from "../local/router-plan.ts";
 import { keyOf, planWorkloads } from "../local/workload-plan.ts";
@@ -9,20 +10,45 @@ import { type RuntimePod, runtimePods, runtimeRevision } from "./runtime-pods.ts
 
 type Waiting = SyncReport["waiting"][number];
 
-/** Returns the report. `runsLocally`: the control plane has a runtime directory, so Deployments with a local command should have pods. */
+/**
+ * Returns the report. `runsLocally`: the control plane has a runtime directory, so Deployments with a local command
+ * should have pods.
+ */
 export function buildSyncReport(view: ControlPlaneView, runsLocally: boolean): SyncReport {
   const world = view.world();
   if (!view.isReady() || world === undefined) {
-    return { synced: false, waiting: [{ who: "control plane", why: "has not read its sources yet" }], runtimeRevision: 0, acknowledged: false };
+    return {
+      synced: false,
+      waiting: [{ who: "control plane", why: "has not read its sources yet" }],
+      runtimeRevision: 0,
+      acknowledged: false,
+    };
   }
-  const unpublished: Waiting[] = view.hasUnpublishedChange() ? [{ who: "control plane", why: "a change is accepted and not yet published" }] : [];
-  const untried = view.untriedPlugins().map((who) => ({ who: `WasmPlugin ${who}`, why: "its module is being fetched and tried" }));
+  const unpublished: Waiting[] = view.hasUnpublishedChange()
+    ? [{ who: "control plane", why: "a change is accepted and not yet published" }]
+    : [];
+  const untried = view
+    .untriedPlugins()
+    .map((who) => ({ who: `WasmPlugin ${who}`, why: "its module is being fetched and tried" }));
   const stale = view.proxies().flatMap((proxy) => inState(proxy, "STALE", "has not acknowledged"));
   const rejecting = view.proxies().flatMap((proxy) => inState(proxy, "ERROR", "has rejected"));
   const pods = runtimePods(world);
   const missing = runsLocally ? [...missingPods(world, pods), ...missingRouters(world, pods)] : [];
-  const waiting = [...unpublished, ...untried, ...missing, ...unconnected(pods, view.proxies()), ...unready(pods), ...stale, ...rejecting];
-  return { synced: waiting.length === 0, waiting, runtimeRevision: runtimeRevision(world), acknowledged: unpublished.length === 0 && stale.length === 0 };
+  const waiting = [
+    ...unpublished,
+    ...untried,
+    ...missing,
+    ...unconnected(pods, view.proxies()),
+    ...unready(pods),
+    ...stale,
+    ...rejecting,
+  ];
+  return {
+    synced: waiting.length === 0,
+    waiting,
+    runtimeRevision: runtimeRevision(world),
+    acknowledged: unpublished.length === 0 && stale.length === 0,
+  };
 }
 
 function inState({ pod, namespace, sync }: ConnectedProxy, state: SyncState, what: string): Waiting[] {
@@ -38,26 +64,47 @@ function unconnected(pods: readonly RuntimePod[], proxies: readonly ConnectedPro
 }
 
 function unready(pods: readonly RuntimePod[]): Waiting[] {
-  return pods.filter((pod) => !pod.terminating && !pod.ready).map((pod) => ({ who: `${pod.name}.${pod.namespace}`, why: "does not answer yet" }));
+  return pods
+    .filter((pod) => !pod.terminating && !pod.ready)
+    .map((pod) => ({ who: `${pod.name}.${pod.namespace}`, why: "does not answer yet" }));
 }
 
 /** A Deployment that was just accepted has no pods yet: that too is somebody missing. */
 function missingPods(world: World, pods: readonly RuntimePod[]): Waiting[] {
   const { workloads, problems } = planWorkloads(world);
   const missing = workloads.flatMap((plan): Waiting[] => {
-    const own = pods.filter((pod) => pod.kind === "sidecar" && pod.workload === plan.name && pod.namespace === plan.namespace && !pod.terminating);
+    const own = pods.filter(
+      (pod) =>
+        pod.kind === "sidecar" && pod.workload === plan.name && pod.namespace === plan.namespace && !pod.terminating,
+    );
     const current = own.filter((pod) => pod.templateHash === plan.templateHash).length;
     if (current === plan.replicas && own.length === current) return [];
-    return [{ who: keyOf(plan), why: `${current} of ${plan.replicas} pods of the current template are there${own.length > current ? `, ${own.length - current} of an older one` : ""}` }];
+    return [
+      {
+        who: keyOf(plan),
+        why: `${current} of ${plan.replicas} pods of the current template are there${own.length > current ? `, ${own.length - current} of an older one` : ""}`,
+      },
+    ];
   });
   return [...missing, ...problems.map(({ workload, message }) => ({ who: workload, why: message }))];
 }
 
 function missingRouters(world: World, pods: readonly RuntimePod[]): Waiting[] {
   return planRouters(world).flatMap((plan): Waiting[] => {
-    const router = pods.find((pod) => pod.kind === "router" && pod.workload === plan.name && pod.namespace === plan.namespace && !pod.terminating);
+    const router = pods.find(
+      (pod) =>
+        pod.kind === "router" && pod.workload === plan.name && pod.namespace === plan.namespace && !pod.terminating,
+    );
     const without = plan.ports.filter(({ port }) => !router?.ports.some((open) => open.port === port));
     if (router !== undefined && without.length === 0) return [];
-    return [{ who: keyOf(plan), why: router === undefined ? "the gateway proxy is not there yet" : `the gateway proxy has no port ${without.map(({ port }) => port).join(", ")} yet` }];
+    return [
+      {
+        who: keyOf(plan),
+        why:
+          router === undefined
+            ? "the gateway proxy is not there yet"
+            : `the gateway proxy has no port ${without.map(({ port }) => port).join(", ")} yet`,
+      },
+    ];
   });
 }

@@ -7,26 +7,65 @@ import { debugPage } from "./debug/pages.ts";
 import { debugSources } from "./view.ts";
 
 const nodeId = "sidecar~10.0.0.7~till-0.bank~bank.svc.cluster.local";
-const view: ControlPlaneView = { isReady: () => true, world: () => undefined, hasUnpublishedChange: () => false, proxies: () => [], untriedPlugins: () => [], heldBack: () => undefined, violations: () => [] };
+const view: ControlPlaneView = {
+  isReady: () => true,
+  world: () => undefined,
+  hasUnpublishedChange: () => false,
+  proxies: () => [],
+  untriedPlugins: () => [],
+  heldBack: () => undefined,
+  violations: () => [],
+};
 
 function status(changes: Partial<ProxyStatus>): ProxyStatus {
   const synced = { state: "SYNCED", sentVersion: "1", ackedVersion: "1", ackedAtMs: 0 } as const;
-  const types = Object.fromEntries(resourceKinds.map((kind) => [resourceTypes[kind].short, synced])) as ProxyStatus["types"];
-  return { nodeId, kind: "sidecar", pod: "till-0", namespace: "bank", serviceAccount: "till", envoyVersion: "1.40.0", metadata: {}, connectedAtMs: 0, connectionId: "1", peer: "", isProven: true, classKey: "", revision: 0, types, rejections: [], synced: true, ...changes };
+  const types = Object.fromEntries(
+    resourceKinds.map((kind) => [resourceTypes[kind].short, synced]),
+  ) as ProxyStatus["types"];
+  return {
+    nodeId,
+    kind: "sidecar",
+    pod: "till-0",
+    namespace: "bank",
+    serviceAccount: "till",
+    envoyVersion: "1.40.0",
+    metadata: {},
+    connectedAtMs: 0,
+    connectionId: "1",
+    peer: "",
+    isProven: true,
+    classKey: "",
+    revision: 0,
+    types,
+    rejections: [],
+    synced: true,
+    ...changes,
+  };
 }
 
 describe("what the debug pages read", () => {
   it("is in the order of the streams' names, as istiod's is", () => {
-    const statuses = ["b", "a", "c"].map((pod) => status({ nodeId: `sidecar~10.0.0.7~${pod}.bank~d`, pod, connectionId: "1" }));
+    const statuses = ["b", "a", "c"].map((pod) =>
+      status({ nodeId: `sidecar~10.0.0.7~${pod}.bank~d`, pod, connectionId: "1" }),
+    );
     const sources = debugSources(view, () => ({ status: () => statuses, held: () => undefined }));
     expect(sources.connections().map(({ pod }) => pod)).toEqual(["a", "b", "c"]);
   });
 
   it("shows what a proven proxy holds under its own name only, whoever else says to be that node", () => {
     const cluster = createResourceEncoder().encodeResource("clusters", "vault", { name: "vault" });
-    const statuses = [status({}), status({ isProven: false, namespace: "shop", metadata: { NAMESPACE: "shop" }, connectionId: "2" })];
-    const sources = debugSources(view, () => ({ status: () => statuses, held: () => ({ cds: { watched: "*", resources: [cluster], underWay: [] } }) }));
-    const seen = (namespace: string) => JSON.stringify(debugPage("config_dump", new URLSearchParams({ proxyID: nodeId }), { kind: "namespace", namespace }, sources));
+    const statuses = [
+      status({}),
+      status({ isProven: false, namespace: "shop", metadata: { NAMESPACE: "shop" }, connectionId: "2" }),
+    ];
+    const sources = debugSources(view, () => ({
+      status: () => statuses,
+      held: () => ({ cds: { watched: "*", resources: [cluster], underWay: [] } }),
+    }));
+    const seen = (namespace: string) =>
+      JSON.stringify(
+        debugPage("config_dump", new URLSearchParams({ proxyID: nodeId }), { kind: "namespace", namespace }, sources),
+      );
     expect(seen("bank")).toContain("vault");
     expect(seen("shop")).not.toContain("vault");
     expect(seen("shop")).toContain('"status":200');

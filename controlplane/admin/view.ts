@@ -13,7 +13,14 @@ import type { RolloutProblem } from "../rollout/status.ts";
 import { resourceKinds, resourceTypes } from "../snapshot/type-urls.ts";
 import type { Answer, ProxyStatus, XdsServer, XdsServerOptions } from "../xds/server.ts";
 import { payloadOf } from "../xds/wire.ts";
-import { type ConnectedProxy, type ControlPlaneView, type SyncState, type SyncType, syncTypes, type ViolationReport } from "./contract.ts";
+import {
+  type ConnectedProxy,
+  type ControlPlaneView,
+  type SyncState,
+  type SyncType,
+  syncTypes,
+  type ViolationReport,
+} from "./contract.ts";
 import type { DebugConnection } from "./debug/connection.ts";
 import type { DebugCaller } from "./debug/access.ts";
 import { type DebugResources, debugResources } from "./debug/over-ads.ts";
@@ -32,45 +39,100 @@ export interface ViewedStages {
 }
 
 /** The view of these stages. */
-export function createControlPlaneView({ store, plugins, rollouts, published, isPending, xds }: ViewedStages): ControlPlaneView {
+export function createControlPlaneView({
+  store,
+  plugins,
+  rollouts,
+  published,
+  isPending,
+  xds,
+}: ViewedStages): ControlPlaneView {
   const warningsOf = createWarnings();
   return {
     isReady: () => published() !== undefined,
     world: published,
     hasUnpublishedChange: () => isPending() || published() !== store.world(),
-    proxies: () => (xds()?.status() ?? []).map((status) => connectedProxy(status, published()?.mesh.trustDomain ?? "cluster.local")),
+    proxies: () =>
+      (xds()?.status() ?? []).map((status) => connectedProxy(status, published()?.mesh.trustDomain ?? "cluster.local")),
     untriedPlugins: plugins.waiting,
-    heldBack: (plugin) => plugins.problems().find(({ severity, object }) => severity === "error" && object === `WasmPlugin/${plugin}`)?.message ?? rollouts.heldBack(plugin),
-    violations: () => [...store.violations(), ...warningsOf(store.world()), ...plugins.problems(), ...rollouts.problems().map(rolloutViolation)],
+    heldBack: (plugin) =>
+      plugins.problems().find(({ severity, object }) => severity === "error" && object === `WasmPlugin/${plugin}`)
+        ?.message ?? rollouts.heldBack(plugin),
+    violations: () => [
+      ...store.violations(),
+      ...warningsOf(store.world()),
+      ...plugins.problems(),
+      ...rollouts.problems().map(rolloutViolation),
+    ],
   };
 }
 
 /** What the debug pages read of the same stages. */
-export function debugSources(view: ControlPlaneView, xds: () => Pick<XdsServer, "status" | "held"> | undefined): DebugSources {
+export function debugSources(
+  view: ControlPlaneView,
+  xds: () => Pick<XdsServer, "status" | "held"> | undefined,
+): DebugSources {
   const connections = (): DebugConnection[] => {
     const all = xds()?.status() ?? [];
     const proven = new Set(all.filter(({ isProven }) => isProven).map(({ nodeId }) => nodeId));
-    // What is held under a node id is the proven proxy's, whatever namespace somebody else claims who says that he is that node.
-    return all.map((status) => debugConnection(status, () => (status.isProven || !proven.has(status.nodeId) ? xds()?.held(status.nodeId) : undefined))).sort((a, b) => compareText(a.connectionId, b.connectionId));
+    // What is held under a node id is the proven proxy's, whatever namespace somebody else claims who says that he is
+    // that node.
+    return all
+      .map((status) =>
+        debugConnection(status, () =>
+          status.isProven || !proven.has(status.nodeId) ? xds()?.held(status.nodeId) : undefined,
+        ),
+      )
+      .sort((a, b) => compareText(a.connectionId, b.connectionId));
   };
-  return { world: () => view.world(), connections, violations: () => view.violations(), rejections: () => view.proxies() };
+  return {
+    world: () => view.world(),
+    connections,
+    violations: () => view.violations(),
+    rejections: () => view.proxies(),
+  };
 }
 
 function debugConnection(status: ProxyStatus, held: () => ReturnType<XdsServer["held"]>): DebugConnection {
-  const { connectionId, connectedAtMs, peer, nodeId, pod, namespace, envoyVersion, metadata, types, rejections } = status;
+  const { connectionId, connectedAtMs, peer, nodeId, pod, namespace, envoyVersion, metadata, types, rejections } =
+    status;
   let known: ReturnType<typeof held>;
   // All that a proxy holds is looked up once for a page, however many kinds the page shows.
   const heldOnce = () => (known ??= held());
   const asked = resourceKinds.filter((kind) => types[resourceTypes[kind].short].state !== "IGNORED");
   return {
     // Istio's form: the node, and which of the server's streams it is.
-    connectionId: `${nodeId}-${connectionId}`, connectedAtMs, peerAddress: peer, nodeId, pod, namespace, envoyVersion, metadata,
-    kinds: new Map(asked.map((kind) => {
-      const { short } = resourceTypes[kind];
-      const { state, sentVersion, ackedVersion, ackedAtMs } = types[short];
-      const error = rejections.filter(({ type }) => type === short).map(({ message }) => message).join("; ");
-      return [kind, { state, sent: sentVersion, acked: ackedVersion, ackedAtMs, error: error === "" ? undefined : error, get watched() { return watchedNames(heldOnce()?.[short]?.watched); } }];
-    })),
+    connectionId: `${nodeId}-${connectionId}`,
+    connectedAtMs,
+    peerAddress: peer,
+    nodeId,
+    pod,
+    namespace,
+    envoyVersion,
+    metadata,
+    kinds: new Map(
+      asked.map((kind) => {
+        const { short } = resourceTypes[kind];
+        const { state, sentVersion, ackedVersion, ackedAtMs } = types[short];
+        const error = rejections
+          .filter(({ type }) => type === short)
+          .map(({ message }) => message)
+          .join("; ");
+        return [
+          kind,
+          {
+            state,
+            sent: sentVersion,
+            acked: ackedVersion,
+            ackedAtMs,
+            error: error === "" ? undefined : error,
+            get watched() {
+              return watchedNames(heldOnce()?.[short]?.watched);
+            },
+          },
+        ];
+      }),
+    ),
     held: (kind) => (kind === "secrets" ? [] : (heldOnce()?.[resourceTypes[kind].short]?.resources ?? [])),
   };
 }
@@ -79,27 +141,51 @@ function watchedNames(watched: readonly string[] | "*" | undefined): readonly st
   return watched === undefined || watched === "*" ? [] : watched;
 }
 
-/** The debug pages as the xDS server asks for them, at a pace that leaves most of the time to proxies. A caller without identity came by the port that is open on this machine only. */
+/**
+ * The debug pages as the xDS server asks for them, at a pace that leaves most of the time to proxies. A caller without
+ * identity came by the port that is open on this machine only.
+ */
 export function debugAnswers(sources: DebugSources, clock: PaceClock): NonNullable<XdsServerOptions["debugResources"]> {
   const atPace = createQuestionPace(clock);
   return async (typeUrl, names, asker) => {
-    const caller: DebugCaller = asker === undefined ? { kind: "local" } : { kind: "workload", namespace: asker.namespace };
-    const answer = await atPace(asker === undefined ? "" : `${asker.namespace}/${asker.pod}`, () => answerOf(debugResources(typeUrl, names, caller, sources)));
-    return answer ?? { kind: "refused", code: grpcStatus.RESOURCE_EXHAUSTED, message: "too many questions are waiting: ask again when these are answered" };
+    const caller: DebugCaller =
+      asker === undefined ? { kind: "local" } : { kind: "workload", namespace: asker.namespace };
+    const answer = await atPace(asker === undefined ? "" : `${asker.namespace}/${asker.pod}`, () =>
+      answerOf(debugResources(typeUrl, names, caller, sources)),
+    );
+    return (
+      answer ?? {
+        kind: "refused",
+        code: grpcStatus.RESOURCE_EXHAUSTED,
+        message: "too many questions are waiting: ask again when these are answered",
+      }
+    );
   };
 }
 
 function answerOf(answer: DebugResources | undefined): Answer {
   if (answer === undefined) return { kind: "answer", resources: [] };
-  if (answer.kind === "refused") return { kind: "refused", code: answer.because === "denied" ? grpcStatus.PERMISSION_DENIED : grpcStatus.INVALID_ARGUMENT, message: answer.reason };
-  return { kind: "answer", resources: answer.resources.map(({ name, resource }) => ({ name, bytes: payloadOf({ bytes: encode("Resource", { name, resource }) }) })) };
+  if (answer.kind === "refused")
+    return {
+      kind: "refused",
+      code: answer.because === "denied" ? grpcStatus.PERMISSION_DENIED : grpcStatus.INVALID_ARGUMENT,
+      message: answer.reason,
+    };
+  return {
+    kind: "answer",
+    resources: answer.resources.map(({ name, resource }) => ({
+      name,
+      bytes: payloadOf({ bytes: encode("Resource", { name, resource }) }),
+    })),
+  };
 }
 
 /** What is wrong between objects, found once per state of the mesh. */
 function createWarnings(): (world: World) => readonly ViolationReport[] {
   let last: { readonly world: World; readonly warnings: readonly ViolationReport[] } | undefined;
   return (world) => {
-    if (last?.world !== world) last = { world, warnings: analyzeWorld(world).map((warning) => ({ ...warning, servingLastGood: false })) };
+    if (last?.world !== world)
+      last = { world, warnings: analyzeWorld(world).map((warning) => ({ ...warning, servingLastGood: false })) };
     return last.warnings;
   };
 }
@@ -109,11 +195,29 @@ function rolloutViolation({ kind, object, message }: RolloutProblem): ViolationR
   const { namespace, name } = object.metadata;
   const place = { file, line, column, object: `WasmPlugin/${namespace}/${name}` };
   if (kind === "trap") return { ...place, field: "spec.url", message, servingLastGood: false, severity: "warning" };
-  if (kind !== "plan") return { ...place, field: "spec.url", message, servingLastGood: kind === "taken back", severity: "error" };
-  return { ...place, field: `metadata.annotations["${ROLLOUT_ANNOTATION}"]`, message: `${message}; a new version is held back until somebody promotes it`, servingLastGood: true, severity: "error" };
+  if (kind !== "plan")
+    return { ...place, field: "spec.url", message, servingLastGood: kind === "taken back", severity: "error" };
+  return {
+    ...place,
+    field: `metadata.annotations["${ROLLOUT_ANNOTATION}"]`,
+    message: `${message}; a new version is held back until somebody promotes it`,
+    servingLastGood: true,
+    severity: "error",
+  };
 }
 
-function connectedProxy({ nodeId, pod, namespace, serviceAccount, envoyVersion, types, rejections }: ProxyStatus, trustDomain: string): ConnectedProxy {
+function connectedProxy(
+  { nodeId, pod, namespace, serviceAccount, envoyVersion, types, rejections }: ProxyStatus,
+  trustDomain: string,
+): ConnectedProxy {
   const sync = Object.fromEntries(syncTypes.map((type) => [type, types[type].state])) as Record<SyncType, SyncState>;
-  return { nodeId, pod, namespace, identity: spiffeId(trustDomain, namespace, serviceAccount), envoyVersion, sync, rejections };
+  return {
+    nodeId,
+    pod,
+    namespace,
+    identity: spiffeId(trustDomain, namespace, serviceAccount),
+    envoyVersion,
+    sync,
+    rejections,
+  };
 }

@@ -3,11 +3,24 @@ import { buildBootstrap, nodeId, type NodeFacts } from "./bootstrap.ts";
 import { labelPattern } from "./stats.ts";
 
 const facts: NodeFacts = {
-  kind: "sidecar", podName: "reviews-v1-0-x2b9f", namespace: "default", workload: "reviews-v1", serviceAccount: "bookinfo-reviews",
-  labels: { app: "reviews", version: "v1" }, podIp: "127.10.4.7", trustDomain: "cluster.local", clusterId: "Kubernetes",
+  kind: "sidecar",
+  podName: "reviews-v1-0-x2b9f",
+  namespace: "default",
+  workload: "reviews-v1",
+  serviceAccount: "bookinfo-reviews",
+  labels: { app: "reviews", version: "v1" },
+  podIp: "127.10.4.7",
+  trustDomain: "cluster.local",
+  clusterId: "Kubernetes",
   admin: { address: "127.10.4.7", port: 15000 },
-  controlPlane: { address: "127.0.0.1", port: 15012, rootCertificateFile: "/state/ca/root-cert.pem", serverName: "istiod.istio-system.svc" },
-  token: "secret", metricLabels: ["reporter", "response_code"],
+  controlPlane: {
+    address: "127.0.0.1",
+    port: 15012,
+    rootCertificateFile: "/state/ca/root-cert.pem",
+    serverName: "istiod.istio-system.svc",
+  },
+  token: "secret",
+  metricLabels: ["reporter", "response_code"],
 };
 
 describe("buildBootstrap", () => {
@@ -15,13 +28,23 @@ describe("buildBootstrap", () => {
     expect(nodeId(facts)).toBe("sidecar~127.10.4.7~reviews-v1-0-x2b9f.default~default.svc.cluster.local");
     expect(buildBootstrap(facts)["node"]).toMatchObject({
       cluster: "reviews.default",
-      metadata: { NAME: "reviews-v1-0-x2b9f", NAMESPACE: "default", SERVICE_ACCOUNT: "bookinfo-reviews", WORKLOAD_NAME: "reviews-v1", LABELS: { app: "reviews", version: "v1" }, CLUSTER_ID: "Kubernetes", MESH_ID: "cluster.local" },
+      metadata: {
+        NAME: "reviews-v1-0-x2b9f",
+        NAMESPACE: "default",
+        SERVICE_ACCOUNT: "bookinfo-reviews",
+        WORKLOAD_NAME: "reviews-v1",
+        LABELS: { app: "reviews", version: "v1" },
+        CLUSTER_ID: "Kubernetes",
+        MESH_ID: "cluster.local",
+      },
     });
   });
 
   it("carries the token only when there is one, and only where Envoy's admin page does not show it: in a secret", () => {
     const bootstrap = buildBootstrap(facts);
-    expect(bootstrap["static_resources"]).toMatchObject({ secrets: [{ name: "xds-token", generic_secret: { secret: { inline_string: "Bearer secret" } } }] });
+    expect(bootstrap["static_resources"]).toMatchObject({
+      secrets: [{ name: "xds-token", generic_secret: { secret: { inline_string: "Bearer secret" } } }],
+    });
     expect(JSON.stringify(bootstrap).split("Bearer secret")).toHaveLength(2);
     expect(JSON.stringify(bootstrap)).toContain("credential_injector");
     expect(JSON.stringify(buildBootstrap({ ...facts, token: undefined }))).not.toMatch(/xds-token|credential_injector/);
@@ -35,13 +58,19 @@ describe("buildBootstrap", () => {
   });
 
   it("connects from the pod's address", () => {
-    expect(buildBootstrap(facts)["cluster_manager"]).toEqual({ upstream_bind_config: { source_address: { address: "127.10.4.7", port_value: 0 } } });
+    expect(buildBootstrap(facts)["cluster_manager"]).toEqual({
+      upstream_bind_config: { source_address: { address: "127.10.4.7", port_value: 0 } },
+    });
   });
 });
 
 describe("labelPattern", () => {
   const name = "wasmcustom.istio_requests_total;reporter=source;source_workload=a.b;response_code=200;";
-  it.each([["reporter", ";reporter=source", "source"], ["source_workload", ";source_workload=a.b", "a.b"], ["response_code", ";response_code=200;", "200"]])("cuts %s out of the name", (label, cut, value) => {
+  it.each([
+    ["reporter", ";reporter=source", "source"],
+    ["source_workload", ";source_workload=a.b", "a.b"],
+    ["response_code", ";response_code=200;", "200"],
+  ])("cuts %s out of the name", (label, cut, value) => {
     const match = new RegExp(labelPattern(label)).exec(name);
     expect(match?.[1]).toBe(cut);
     expect(match?.[2]).toBe(value);

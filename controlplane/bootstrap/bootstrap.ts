@@ -25,7 +25,10 @@ export interface NodeFacts {
   readonly extraStatTags?: readonly string[];
 }
 
-export interface SocketAddress { readonly address: string; readonly port: number }
+export interface SocketAddress {
+  readonly address: string;
+  readonly port: number;
+}
 
 /** Where xDS is served, and how the proxy knows that it is the right server. */
 export interface ControlPlaneAddress extends SocketAddress {
@@ -40,7 +43,9 @@ const XDS_CLUSTER = "xds-grpc";
 const TOKEN_SECRET = "xds-token";
 const MAX_DOWNSTREAM_CONNECTIONS = 50_000;
 
-/** Returns the node id in Istio's form, as in `sidecar~127.10.4.7~reviews-v1-0-x2b9f.default~default.svc.cluster.local`. */
+/**
+ * Returns the node id in Istio's form, as in `sidecar~127.10.4.7~reviews-v1-0-x2b9f.default~default.svc.cluster.local`.
+ */
 export function nodeId(facts: Pick<NodeFacts, "kind" | "podIp" | "podName" | "namespace">): string {
   return `${facts.kind}~${facts.podIp}~${facts.podName}.${facts.namespace}~${facts.namespace}.svc.cluster.local`;
 }
@@ -53,11 +58,20 @@ export function buildBootstrap(facts: NodeFacts): Record<string, unknown> {
     dynamic_resources: buildDynamicResources(),
     static_resources: {
       clusters: [buildXdsCluster(facts.controlPlane, facts.token !== undefined)],
-      ...(facts.token !== undefined && { secrets: [{ name: TOKEN_SECRET, generic_secret: { secret: { inline_string: `Bearer ${facts.token}` } } }] }),
+      ...(facts.token !== undefined && {
+        secrets: [{ name: TOKEN_SECRET, generic_secret: { secret: { inline_string: `Bearer ${facts.token}` } } }],
+      }),
     },
     // A peer on this machine sees where a connection comes from: the pod, not 127.0.0.1.
     cluster_manager: { upstream_bind_config: { source_address: { address: facts.podIp, port_value: 0 } } },
-    bootstrap_extensions: [{ name: "envoy.bootstrap.internal_listener", typed_config: { "@type": "type.googleapis.com/envoy.extensions.bootstrap.internal_listener.v3.InternalListener" } }],
+    bootstrap_extensions: [
+      {
+        name: "envoy.bootstrap.internal_listener",
+        typed_config: {
+          "@type": "type.googleapis.com/envoy.extensions.bootstrap.internal_listener.v3.InternalListener",
+        },
+      },
+    ],
     stats_config: buildStatsConfig([...facts.metricLabels, ...(facts.extraStatTags ?? [])]),
     layered_runtime: buildRuntime(),
     overload_manager: buildOverload(),
@@ -93,13 +107,15 @@ function buildDynamicResources(): Record<string, unknown> {
       api_type: "DELTA_GRPC",
       transport_api_version: "V3",
       set_node_on_first_message_only: true,
-      grpc_services: [{
-        envoy_grpc: {
-          cluster_name: XDS_CLUSTER,
-          // A control plane that comes back is found again within about a second.
-          retry_policy: { retry_back_off: { base_interval: "0.2s", max_interval: "2s" } },
+      grpc_services: [
+        {
+          envoy_grpc: {
+            cluster_name: XDS_CLUSTER,
+            // A control plane that comes back is found again within about a second.
+            retry_policy: { retry_back_off: { base_interval: "0.2s", max_interval: "2s" } },
+          },
         },
-      }],
+      ],
     },
   };
 }
@@ -109,7 +125,10 @@ function buildXdsCluster(to: ControlPlaneAddress, hasToken: boolean): Record<str
     name: XDS_CLUSTER,
     type: "STATIC",
     connect_timeout: "1s",
-    load_assignment: { cluster_name: XDS_CLUSTER, endpoints: [{ lb_endpoints: [{ endpoint: { address: socketAddress(to) } }] }] },
+    load_assignment: {
+      cluster_name: XDS_CLUSTER,
+      endpoints: [{ lb_endpoints: [{ endpoint: { address: socketAddress(to) } }] }],
+    },
     typed_extension_protocol_options: {
       "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
         "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
@@ -117,7 +136,9 @@ function buildXdsCluster(to: ControlPlaneAddress, hasToken: boolean): Record<str
         ...(hasToken && { http_filters: tokenFilters() }),
       },
     },
-    circuit_breakers: { thresholds: [{ max_connections: 100_000, max_pending_requests: 100_000, max_requests: 100_000 }] },
+    circuit_breakers: {
+      thresholds: [{ max_connections: 100_000, max_pending_requests: 100_000, max_requests: 100_000 }],
+    },
     transport_socket: {
       name: "envoy.transport_sockets.tls",
       typed_config: {
@@ -136,7 +157,10 @@ function buildXdsCluster(to: ControlPlaneAddress, hasToken: boolean): Record<str
   };
 }
 
-/** The token goes from a secret into each stream's metadata: Envoy's admin page shows secrets to nobody, but initial_metadata to everybody who asks. */
+/**
+ * The token goes from a secret into each stream's metadata: Envoy's admin page shows secrets to nobody, but
+ * initial_metadata to everybody who asks.
+ */
 function tokenFilters(): readonly Record<string, unknown>[] {
   return [
     {
@@ -146,11 +170,17 @@ function tokenFilters(): readonly Record<string, unknown>[] {
         overwrite: true,
         credential: {
           name: "envoy.http.injected_credentials.generic",
-          typed_config: { "@type": "type.googleapis.com/envoy.extensions.http.injected_credentials.generic.v3.Generic", credential: { name: TOKEN_SECRET } },
+          typed_config: {
+            "@type": "type.googleapis.com/envoy.extensions.http.injected_credentials.generic.v3.Generic",
+            credential: { name: TOKEN_SECRET },
+          },
         },
       },
     },
-    { name: "envoy.filters.http.upstream_codec", typed_config: { "@type": "type.googleapis.com/envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec" } },
+    {
+      name: "envoy.filters.http.upstream_codec",
+      typed_config: { "@type": "type.googleapis.com/envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec" },
+    },
   ];
 }
 
@@ -175,13 +205,16 @@ function buildRuntime(): Record<string, unknown> {
 
 function buildOverload(): Record<string, unknown> {
   return {
-    resource_monitors: [{
-      name: "envoy.resource_monitors.global_downstream_max_connections",
-      typed_config: {
-        "@type": "type.googleapis.com/envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
-        max_active_downstream_connections: MAX_DOWNSTREAM_CONNECTIONS,
+    resource_monitors: [
+      {
+        name: "envoy.resource_monitors.global_downstream_max_connections",
+        typed_config: {
+          "@type":
+            "type.googleapis.com/envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
+          max_active_downstream_connections: MAX_DOWNSTREAM_CONNECTIONS,
+        },
       },
-    }],
+    ],
   };
 }
 

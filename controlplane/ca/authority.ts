@@ -25,7 +25,10 @@ export interface Authority {
   /** An X.509-SVID with a fresh key. Throws RangeError for an id outside the trust domain. */
   issueWorkloadCertificate(id: SpiffeId): IssuedCertificate;
   /** A certificate for ports of the control plane. */
-  issueServerCertificate(names: { readonly dnsNames: readonly string[]; readonly ipAddresses: readonly string[] }): IssuedCertificate;
+  issueServerCertificate(names: {
+    readonly dnsNames: readonly string[];
+    readonly ipAddresses: readonly string[];
+  }): IssuedCertificate;
 }
 
 export interface AuthorityOptions {
@@ -51,7 +54,8 @@ const MAX_WORKLOAD_LIFETIME_MS = 7 * DAY_MS;
 const BACKDATED_MS = 120_000;
 
 /**
- * The authority in a directory; made on first use. Refuses a root whose key is missing, unreadable or another's, and an expired
+ * The authority in a directory; made on first use. Refuses a root whose key is missing, unreadable or another's, and an
+ * expired
  * root: minting a new one would cut off every workload that trusts the old one.
  */
 export function openAuthority(options: AuthorityOptions): AuthorityOpening {
@@ -62,9 +66,14 @@ export function openAuthority(options: AuthorityOptions): AuthorityOpening {
     ensurePrivateDirectory(directory);
     if (!existsSync(rootPath)) createRoot(rootPath, keyPath, options.trustDomain, clock.nowMs());
   } catch (error) {
-    return refused(`${directory} cannot be written (${error instanceof Error ? error.message : String(error)}): make room there, or make it writable`);
+    return refused(
+      `${directory} cannot be written (${error instanceof Error ? error.message : String(error)}): make room there, or make it writable`,
+    );
   }
-  if (!existsSync(keyPath)) return refused(`${keyPath} is missing beside ${rootPath}: put the key back, or remove the root to start a new trust`);
+  if (!existsSync(keyPath))
+    return refused(
+      `${keyPath} is missing beside ${rootPath}: put the key back, or remove the root to start a new trust`,
+    );
   const rootPem = readFileSync(rootPath, "utf8");
   const key = readKey(keyPath);
   const root = readRoot(rootPem);
@@ -72,7 +81,8 @@ export function openAuthority(options: AuthorityOptions): AuthorityOpening {
   if (root === undefined) return refused(`${rootPath} is not a certificate in PEM`);
   if (!root.checkPrivateKey(key)) return refused(`${keyPath} is not the key of ${rootPath}`);
   if (validityOf(root).notAfterMs <= clock.nowMs()) return refused(`${rootPath} expired on ${root.validTo}`);
-  if (!rootUris(root).includes(`spiffe://${options.trustDomain}`)) return refused(`${rootPath} is of another trust domain than ${options.trustDomain}`);
+  if (!rootUris(root).includes(`spiffe://${options.trustDomain}`))
+    return refused(`${rootPath} is of another trust domain than ${options.trustDomain}`);
   return { kind: "open", authority: createAuthority(options, root, rootPem, key) };
 }
 
@@ -80,7 +90,10 @@ function refused(reason: string): AuthorityOpening {
   return { kind: "refused", reason };
 }
 
-/** The key is durable before the root is: a kill between the two leaves a key that nothing depends on yet, which is used. */
+/**
+ * The key is durable before the root is: a kill between the two leaves a key that nothing depends on yet, which is
+ * used.
+ */
 function createRoot(rootPath: string, keyPath: string, trustDomain: string, nowMs: number): void {
   if (!existsSync(keyPath)) {
     const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
@@ -89,7 +102,16 @@ function createRoot(rootPath: string, keyPath: string, trustDomain: string, nowM
   const privateKey = createPrivateKey(readFileSync(keyPath, "utf8"));
   const publicKey = createPublicKey(privateKey);
   const commonName = rootName(trustDomain);
-  const template = { publicKey, commonName, isAuthority: true, uris: [`spiffe://${trustDomain}`], dnsNames: [], ipAddresses: [], notBeforeMs: nowMs - BACKDATED_MS, notAfterMs: nowMs + ROOT_LIFETIME_MS };
+  const template = {
+    publicKey,
+    commonName,
+    isAuthority: true,
+    uris: [`spiffe://${trustDomain}`],
+    dnsNames: [],
+    ipAddresses: [],
+    notBeforeMs: nowMs - BACKDATED_MS,
+    notAfterMs: nowMs + ROOT_LIFETIME_MS,
+  };
   writeDurably(rootPath, signCertificate(template, { commonName, publicKey, privateKey }), 0o644);
 }
 
@@ -114,23 +136,45 @@ function readRoot(pem: string): X509Certificate | undefined {
 }
 
 function rootUris(root: X509Certificate): string[] {
-  return (root.subjectAltName ?? "").split(", ").filter((name) => name.startsWith("URI:")).map((name) => name.slice(4));
+  return (root.subjectAltName ?? "")
+    .split(", ")
+    .filter((name) => name.startsWith("URI:"))
+    .map((name) => name.slice(4));
 }
 
-function createAuthority(options: AuthorityOptions, root: X509Certificate, rootPem: string, privateKey: KeyObject): Authority {
+function createAuthority(
+  options: AuthorityOptions,
+  root: X509Certificate,
+  rootPem: string,
+  privateKey: KeyObject,
+): Authority {
   const { trustDomain, clock } = options;
   const issuer: Issuer = { commonName: rootName(trustDomain), publicKey: root.publicKey, privateKey };
   const rootValidity = validityOf(root);
   const workloadLifetimeMs = Math.min(options.workloadLifetimeMs ?? DAY_MS, MAX_WORKLOAD_LIFETIME_MS);
-  const issue = (names: Pick<CertificateTemplate, "commonName" | "uris" | "dnsNames" | "ipAddresses">, lifetimeMs: number): IssuedCertificate => {
+  const issue = (
+    names: Pick<CertificateTemplate, "commonName" | "uris" | "dnsNames" | "ipAddresses">,
+    lifetimeMs: number,
+  ): IssuedCertificate => {
     const nowMs = clock.nowMs();
     const { publicKey, privateKey: leafKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
     // Certificates count in whole seconds.
     const notAfterMs = Math.floor(Math.min(nowMs + lifetimeMs, rootValidity.notAfterMs) / 1000) * 1000;
-    const template = { ...names, publicKey, isAuthority: false, notBeforeMs: Math.max(nowMs - BACKDATED_MS, rootValidity.notBeforeMs), notAfterMs };
+    const template = {
+      ...names,
+      publicKey,
+      isAuthority: false,
+      notBeforeMs: Math.max(nowMs - BACKDATED_MS, rootValidity.notBeforeMs),
+      notAfterMs,
+    };
     const chainPem = signCertificate(template, issuer);
     checkSigned(new X509Certificate(chainPem), template, root, leafKey);
-    return { chainPem, keyPem: leafKey.export({ type: "pkcs8", format: "pem" }) as string, notBeforeMs: template.notBeforeMs, expiresAtMs: notAfterMs };
+    return {
+      chainPem,
+      keyPem: leafKey.export({ type: "pkcs8", format: "pem" }) as string,
+      notBeforeMs: template.notBeforeMs,
+      expiresAtMs: notAfterMs,
+    };
   };
   return {
     trustDomain,
@@ -138,17 +182,33 @@ function createAuthority(options: AuthorityOptions, root: X509Certificate, rootP
     workloadLifetimeMs,
     issueWorkloadCertificate(id) {
       const identity = parseSpiffeId(id);
-      if (identity === undefined || identity.trustDomain !== trustDomain) throw new RangeError(`${id} is no identity of ${trustDomain}`);
+      if (identity === undefined || identity.trustDomain !== trustDomain)
+        throw new RangeError(`${id} is no identity of ${trustDomain}`);
       return issue({ commonName: undefined, uris: [id], dnsNames: [], ipAddresses: [] }, workloadLifetimeMs);
     },
-    issueServerCertificate: ({ dnsNames, ipAddresses }) => issue({ commonName: dnsNames[0], uris: [], dnsNames, ipAddresses }, SERVER_LIFETIME_MS),
+    issueServerCertificate: ({ dnsNames, ipAddresses }) =>
+      issue({ commonName: dnsNames[0], uris: [], dnsNames, ipAddresses }, SERVER_LIFETIME_MS),
   };
 }
 
 /** What was signed must be what was meant; anything else is a bug that must not leave this process. */
-function checkSigned(certificate: X509Certificate, template: CertificateTemplate, root: X509Certificate, key: KeyObject): void {
-  const names = [...template.uris.map((uri) => `URI:${uri}`), ...template.dnsNames.map((dns) => `DNS:${dns}`), ...template.ipAddresses.map((ip) => `IP Address:${ip}`)].join(", ");
-  const isRight = certificate.verify(root.publicKey) && certificate.checkIssued(root) && certificate.checkPrivateKey(key) && !certificate.ca && certificate.subjectAltName === names;
+function checkSigned(
+  certificate: X509Certificate,
+  template: CertificateTemplate,
+  root: X509Certificate,
+  key: KeyObject,
+): void {
+  const names = [
+    ...template.uris.map((uri) => `URI:${uri}`),
+    ...template.dnsNames.map((dns) => `DNS:${dns}`),
+    ...template.ipAddresses.map((ip) => `IP Address:${ip}`),
+  ].join(", ");
+  const isRight =
+    certificate.verify(root.publicKey) &&
+    certificate.checkIssued(root) &&
+    certificate.checkPrivateKey(key) &&
+    !certificate.ca &&
+    certificate.subjectAltName === names;
   const isInTime = validityOf(certificate).notAfterMs <= Math.min(validityOf(root).notAfterMs, template.notAfterMs);
   if (!isRight || !isInTime) throw new Error("the certificate that was signed is not the one that was meant");
 }

@@ -35,12 +35,21 @@ function reopen(): AuthorityOpening {
 
 /** The extensions of a certificate by OID: whether critical, and the DER inside as latin1. */
 function extensionsOf(pem: string): Map<string, { critical: boolean; der: string }> {
-  const tbs = (forge.asn1.fromDer(forge.pem.decode(pem)[0]!.body).value as forge.asn1.Asn1[])[0]!.value as forge.asn1.Asn1[];
-  const list = (tbs.find(({ type, tagClass }) => type === (3 as forge.asn1.Type) && tagClass === forge.asn1.Class.CONTEXT_SPECIFIC)!.value as forge.asn1.Asn1[])[0]!.value as forge.asn1.Asn1[];
-  return new Map(list.map((item) => {
-    const parts = item.value as forge.asn1.Asn1[];
-    return [forge.asn1.derToOid(forge.util.createBuffer(parts[0]!.value as string)), { critical: parts.length === 3, der: parts.at(-1)!.value as string }];
-  }));
+  const tbs = (forge.asn1.fromDer(forge.pem.decode(pem)[0]!.body).value as forge.asn1.Asn1[])[0]!
+    .value as forge.asn1.Asn1[];
+  const list = (
+    tbs.find(({ type, tagClass }) => type === (3 as forge.asn1.Type) && tagClass === forge.asn1.Class.CONTEXT_SPECIFIC)!
+      .value as forge.asn1.Asn1[]
+  )[0]!.value as forge.asn1.Asn1[];
+  return new Map(
+    list.map((item) => {
+      const parts = item.value as forge.asn1.Asn1[];
+      return [
+        forge.asn1.derToOid(forge.util.createBuffer(parts[0]!.value as string)),
+        { critical: parts.length === 3, der: parts.at(-1)!.value as string },
+      ];
+    }),
+  );
 }
 
 describe("the authority's files", () => {
@@ -64,13 +73,24 @@ describe("the authority's files", () => {
   it("a missing key beside a root is refused, and no new root is made", () => {
     const { rootPem } = open();
     rmSync(join(directory, "ca-key.pem"));
-    expect(reopen()).toMatchObject({ kind: "refused", reason: expect.stringContaining("ca-key.pem is missing beside") });
+    expect(reopen()).toMatchObject({
+      kind: "refused",
+      reason: expect.stringContaining("ca-key.pem is missing beside"),
+    });
     expect(readdirSync(directory)).toEqual(["root-cert.pem"]);
     expect(rootPem).toContain("BEGIN CERTIFICATE");
   });
 
   it.each([
-    ["another's key", () => generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey.export({ type: "pkcs8", format: "pem" }) as string, "is not the key of"],
+    [
+      "another's key",
+      () =>
+        generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey.export({
+          type: "pkcs8",
+          format: "pem",
+        }) as string,
+      "is not the key of",
+    ],
     ["a torn key", () => "-----BEGIN PRIVATE KEY-----\nMIG", "is not a private key"],
   ])("%s is refused", (_name, key, reason) => {
     open();
@@ -80,7 +100,10 @@ describe("the authority's files", () => {
 
   it("an expired root, and one of another trust domain, are refused", () => {
     open();
-    expect(openAuthority({ directory, trustDomain: "example.org", clock })).toMatchObject({ kind: "refused", reason: expect.stringContaining("another trust domain") });
+    expect(openAuthority({ directory, trustDomain: "example.org", clock })).toMatchObject({
+      kind: "refused",
+      reason: expect.stringContaining("another trust domain"),
+    });
     nowMs += 11 * 365 * 24 * HOUR_MS;
     expect(reopen()).toMatchObject({ kind: "refused", reason: expect.stringContaining("expired") });
   });
@@ -134,19 +157,32 @@ describe("an X.509-SVID", () => {
 
   it("has a serial of its own, positive and at most 127 bits", () => {
     const authority = open();
-    const serials = Array.from({ length: 20 }, () => new X509Certificate(authority.issueWorkloadCertificate(reviews).chainPem).serialNumber);
+    const serials = Array.from(
+      { length: 20 },
+      () => new X509Certificate(authority.issueWorkloadCertificate(reviews).chainPem).serialNumber,
+    );
     expect(new Set(serials).size).toBe(20);
     for (const serial of serials) expect(BigInt(`0x${serial}`) < 2n ** 127n).toBe(true);
   });
 
-  it.each(["spiffe://other.domain/ns/a/sa/b", "spiffe://cluster.local/ns/a/sa/../b", "spiffe://cluster.local/ns/%61/sa/b", "spiffe://cluster.local:80/ns/a/sa/b", "spiffe://cluster.local/ns//sa/b", "spiffe://cluster.local/ns/a/sa/b?x"])("is not issued for %s", (id) => {
+  it.each([
+    "spiffe://other.domain/ns/a/sa/b",
+    "spiffe://cluster.local/ns/a/sa/../b",
+    "spiffe://cluster.local/ns/%61/sa/b",
+    "spiffe://cluster.local:80/ns/a/sa/b",
+    "spiffe://cluster.local/ns//sa/b",
+    "spiffe://cluster.local/ns/a/sa/b?x",
+  ])("is not issued for %s", (id) => {
     expect(() => open().issueWorkloadCertificate(id as SpiffeId)).toThrow(RangeError);
   });
 });
 
 describe("the control plane's certificate", () => {
   it("has its DNS names and addresses", () => {
-    const { chainPem } = open().issueServerCertificate({ dnsNames: ["istiod.istio-system.svc", "scrim.local"], ipAddresses: ["127.0.0.1"] });
+    const { chainPem } = open().issueServerCertificate({
+      dnsNames: ["istiod.istio-system.svc", "scrim.local"],
+      ipAddresses: ["127.0.0.1"],
+    });
     const certificate = new X509Certificate(chainPem);
     expect(certificate.subjectAltName).toBe("DNS:istiod.istio-system.svc, DNS:scrim.local, IP Address:127.0.0.1");
     expect(certificate.checkHost("istiod.istio-system.svc")).toBe("istiod.istio-system.svc");
@@ -154,7 +190,8 @@ describe("the control plane's certificate", () => {
 });
 
 describe("workload secrets", () => {
-  const certificateIn = (secrets: ReturnType<ReturnType<typeof createWorkloadSecrets>["secretsFor"]>) => secrets.get("default")?.tlsCertificate?.certificateChain?.inlineString;
+  const certificateIn = (secrets: ReturnType<ReturnType<typeof createWorkloadSecrets>["secretsFor"]>) =>
+    secrets.get("default")?.tlsCertificate?.certificateChain?.inlineString;
 
   it("are default and ROOTCA, the same until due", () => {
     const authority = open();
@@ -167,7 +204,11 @@ describe("workload secrets", () => {
     expect(secrets.secretsFor(reviews)).toBe(first);
   });
 
-  it.each([[0, 0.4], [0.5, 0.5], [0.999, 0.5998]])("are renewed at half life, a tenth earlier to later: random %d gives %d of the life", (random, share) => {
+  it.each([
+    [0, 0.4],
+    [0.5, 0.5],
+    [0.999, 0.5998],
+  ])("are renewed at half life, a tenth earlier to later: random %d gives %d of the life", (random, share) => {
     const secrets = createWorkloadSecrets({ authority: open(), clock, random: () => random });
     const first = secrets.secretsFor(reviews);
     nowMs = startMs + share * 24 * HOUR_MS - 1_000;

@@ -25,7 +25,10 @@ export interface WorkloadSecretsOptions {
   readonly random: () => number;
 }
 
-interface Entry { readonly secrets: Secrets; readonly dueAtMs: number }
+interface Entry {
+  readonly secrets: Secrets;
+  readonly dueAtMs: number;
+}
 
 const MIN_CHECK_MS = 50;
 const MAX_CHECK_MS = 30_000;
@@ -33,15 +36,27 @@ const MAX_CHECK_MS = 30_000;
 /** Secrets with nothing issued yet. */
 export function createWorkloadSecrets({ authority, clock, random }: WorkloadSecretsOptions): WorkloadSecrets {
   const entries = new Map<SpiffeId, Entry>();
-  const root: Secret = { name: ROOT_CERTIFICATE, validationContext: { trustedCa: { inlineString: authority.rootPem } } };
+  const root: Secret = {
+    name: ROOT_CERTIFICATE,
+    validationContext: { trustedCa: { inlineString: authority.rootPem } },
+  };
 
   const issue = (id: SpiffeId): Entry => {
     const { chainPem, keyPem, expiresAtMs } = authority.issueWorkloadCertificate(id);
     const nowMs = clock.nowMs();
-    const own: Secret = { name: WORKLOAD_CERTIFICATE, tlsCertificate: { certificateChain: { inlineString: chainPem }, privateKey: { inlineString: keyPem } } };
+    const own: Secret = {
+      name: WORKLOAD_CERTIFICATE,
+      tlsCertificate: { certificateChain: { inlineString: chainPem }, privateKey: { inlineString: keyPem } },
+    };
     // Half life, and up to a tenth of the life earlier or later, so that a mesh started at once does not renew at once.
     const share = 0.5 + (random() - 0.5) * 0.2;
-    return { secrets: new Map([[WORKLOAD_CERTIFICATE, own], [ROOT_CERTIFICATE, root]]), dueAtMs: nowMs + (expiresAtMs - nowMs) * share };
+    return {
+      secrets: new Map([
+        [WORKLOAD_CERTIFICATE, own],
+        [ROOT_CERTIFICATE, root],
+      ]),
+      dueAtMs: nowMs + (expiresAtMs - nowMs) * share,
+    };
   };
 
   const dropDue = (): boolean => {

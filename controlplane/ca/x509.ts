@@ -20,7 +20,11 @@ export interface CertificateTemplate {
 }
 
 /** Who signs: the issuer's name and key. */
-export interface Issuer { readonly commonName: string; readonly publicKey: KeyObject; readonly privateKey: KeyObject }
+export interface Issuer {
+  readonly commonName: string;
+  readonly publicKey: KeyObject;
+  readonly privateKey: KeyObject;
+}
 
 const OIDS = {
   commonName: "2.5.4.3",
@@ -52,7 +56,10 @@ export function signCertificate(template: CertificateTemplate, issuer: Issuer): 
 }
 
 /** From when to when a certificate holds, in milliseconds since 1970. */
-export function validityOf(certificate: X509Certificate): { readonly notBeforeMs: number; readonly notAfterMs: number } {
+export function validityOf(certificate: X509Certificate): {
+  readonly notBeforeMs: number;
+  readonly notAfterMs: number;
+} {
   return { notBeforeMs: Date.parse(certificate.validFrom), notAfterMs: Date.parse(certificate.validTo) };
 }
 
@@ -81,13 +88,15 @@ function buildExtensions(template: CertificateTemplate, issuer: Issuer): Asn1[] 
     extension(OIDS.subjectKeyIdentifier, false, octets(keyHash(template.publicKey))),
     extension(OIDS.authorityKeyIdentifier, false, sequence(keyIdentifier)),
   ];
-  if (!template.isAuthority) extensions.push(extension(OIDS.extendedKeyUsage, false, sequence(oid(OIDS.serverAuth), oid(OIDS.clientAuth))));
+  if (!template.isAuthority)
+    extensions.push(extension(OIDS.extendedKeyUsage, false, sequence(oid(OIDS.serverAuth), oid(OIDS.clientAuth))));
   const names = [
     ...template.uris.map((uri) => generalName(URI_NAME, uri)),
     ...template.dnsNames.map((dns) => generalName(DNS_NAME, dns)),
     ...template.ipAddresses.map((ip) => generalName(IP_NAME, String.fromCharCode(...ip.split(".").map(Number)))),
   ];
-  if (names.length > 0) extensions.push(extension(OIDS.subjectAltName, template.commonName === undefined, sequence(...names)));
+  if (names.length > 0)
+    extensions.push(extension(OIDS.subjectAltName, template.commonName === undefined, sequence(...names)));
   return extensions;
 }
 

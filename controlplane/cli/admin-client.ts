@@ -15,18 +15,32 @@ export async function fetchProxies(adminUrl: string): Promise<readonly ProxyStat
 
 /** Returns how far an object (`Kind/namespace/name`) has got. Throws CommandFailure. */
 export async function fetchDistribution(adminUrl: string, object: string): Promise<Distribution> {
-  return JSON.parse(await fetchText(adminUrl, `/debug/distribution?object=${encodeURIComponent(object)}`, whenMeshIsSilent(adminUrl))) as Distribution;
+  return JSON.parse(
+    await fetchText(adminUrl, `/debug/distribution?object=${encodeURIComponent(object)}`, whenMeshIsSilent(adminUrl)),
+  ) as Distribution;
 }
 
 /** Returns the plugins' versions, and where the token for changes is. Throws CommandFailure. */
-export async function fetchRollouts(adminUrl: string): Promise<{ readonly tokenFile: string; readonly rollouts: readonly RolloutStatus[] }> {
-  return JSON.parse(await fetchText(adminUrl, "/debug/rollouts", whenMeshIsSilent(adminUrl))) as { tokenFile: string; rollouts: RolloutStatus[] };
+export async function fetchRollouts(
+  adminUrl: string,
+): Promise<{ readonly tokenFile: string; readonly rollouts: readonly RolloutStatus[] }> {
+  return JSON.parse(await fetchText(adminUrl, "/debug/rollouts", whenMeshIsSilent(adminUrl))) as {
+    tokenFile: string;
+    rollouts: RolloutStatus[];
+  };
 }
 
 /** Asks for a change; returns the answer. Throws CommandFailure when there is none. */
 export async function postChange(adminUrl: string, path: string, token: string): Promise<HttpAnswer> {
   const url = parseUrl(adminUrl);
-  const answer = await httpCall({ host: url.address, port: url.port, path, method: "POST", timeoutMs: TIMEOUT_MS, headers: { host: `${url.address}:${url.port}`, authorization: `Bearer ${token}` } });
+  const answer = await httpCall({
+    host: url.address,
+    port: url.port,
+    path,
+    method: "POST",
+    timeoutMs: TIMEOUT_MS,
+    headers: { host: `${url.address}:${url.port}`, authorization: `Bearer ${token}` },
+  });
   if (answer.status === 0) throw new CommandFailure(exitCodes.unreachable, `${whenMeshIsSilent(adminUrl)}.`);
   return answer;
 }
@@ -37,42 +51,67 @@ function whenMeshIsSilent(adminUrl: string): string {
 
 /** Returns a page of a proxy's Envoy, as text. */
 export async function fetchFromEnvoy(proxy: ProxyStatus, path: string): Promise<string> {
-  if (proxy.envoyAdmin === "") throw new CommandFailure(exitCodes.unreachable, `The mesh does not know where the admin page of ${proxy.name}.${proxy.namespace} is: its Envoy was not started by \`scrim up\`.`);
-  return fetchText(`http://${proxy.envoyAdmin}`, path, `the Envoy of ${proxy.name}.${proxy.namespace} does not answer at ${proxy.envoyAdmin}`);
+  if (proxy.envoyAdmin === "")
+    throw new CommandFailure(
+      exitCodes.unreachable,
+      `The mesh does not know where the admin page of ${proxy.name}.${proxy.namespace} is: its Envoy was not started by \`scrim up\`.`,
+    );
+  return fetchText(
+    `http://${proxy.envoyAdmin}`,
+    path,
+    `the Envoy of ${proxy.name}.${proxy.namespace} does not answer at ${proxy.envoyAdmin}`,
+  );
 }
 
 async function fetchText(base: string, path: string, whenSilent: string): Promise<string> {
   const url = parseUrl(base);
-  const { status, body } = await httpCall({ host: url.address, port: url.port, path, timeoutMs: TIMEOUT_MS, headers: { host: `${url.address}:${url.port}` } });
-  if (status === 0) throw new CommandFailure(exitCodes.unreachable, `${whenSilent[0]?.toUpperCase()}${whenSilent.slice(1)}.`);
-  if (status !== 200) throw new CommandFailure(exitCodes.failed, `${base}${path} answered ${status}: ${body.trim().slice(0, 200)}`);
+  const { status, body } = await httpCall({
+    host: url.address,
+    port: url.port,
+    path,
+    timeoutMs: TIMEOUT_MS,
+    headers: { host: `${url.address}:${url.port}` },
+  });
+  if (status === 0)
+    throw new CommandFailure(exitCodes.unreachable, `${whenSilent[0]?.toUpperCase()}${whenSilent.slice(1)}.`);
+  if (status !== 200)
+    throw new CommandFailure(exitCodes.failed, `${base}${path} answered ${status}: ${body.trim().slice(0, 200)}`);
   return body;
 }
 
 function parseUrl(text: string): { address: string; port: number } {
   const authority = text.replace(/^http:\/\//, "").replace(/\/$/, "");
   const address = parseAddress(authority) ?? parseAddress(`${authority}:80`);
-  if (address === undefined) throw new CommandFailure(exitCodes.usage, `${text} is not an address: write http://HOST:PORT.`);
+  if (address === undefined)
+    throw new CommandFailure(exitCodes.usage, `${text} is not an address: write http://HOST:PORT.`);
   return address;
 }
 
 /**
- * Returns the proxy a person means: a pod (`reviews-v1-0-x2b9f`, with `.default` or `default/` if need be) or a workload
+ * Returns the proxy a person means: a pod (`reviews-v1-0-x2b9f`, with `.default` or `default/` if need be) or a
+ * workload
  * (`reviews-v1`, `default/reviews-v1`, `deploy/reviews-v1`), whose first serving pod is taken. Throws CommandFailure.
  */
 export function findProxy(proxies: readonly ProxyStatus[], wanted: string): ProxyStatus {
   const name = wanted.replace(/^(deploy|deployment|deployments|pod|pods)\//, "");
   const matches = proxies.filter((proxy) => namesOf(proxy).includes(name));
-  const found = matches.find((proxy) => proxy.name === name) ?? matches.find((proxy) => !proxy.terminating) ?? matches[0];
+  const found =
+    matches.find((proxy) => proxy.name === name) ?? matches.find((proxy) => !proxy.terminating) ?? matches[0];
   if (found === undefined) {
     const known = proxies.map((proxy) => `${proxy.name}.${proxy.namespace}`).join(", ") || "none";
     throw new CommandFailure(exitCodes.notFound, `There is no proxy ${wanted}; there are: ${known}.`);
   }
   const namespaces = new Set(matches.map(({ namespace }) => namespace));
-  if (namespaces.size > 1) throw new CommandFailure(exitCodes.usage, `${wanted} is in several namespaces (${[...namespaces].join(", ")}): write NAMESPACE/${name}.`);
+  if (namespaces.size > 1)
+    throw new CommandFailure(
+      exitCodes.usage,
+      `${wanted} is in several namespaces (${[...namespaces].join(", ")}): write NAMESPACE/${name}.`,
+    );
   return found;
 }
 
 function namesOf({ name, workload, namespace }: ProxyStatus): string[] {
-  return [name, workload].filter((each) => each !== "").flatMap((each) => [each, `${each}.${namespace}`, `${namespace}/${each}`]);
+  return [name, workload]
+    .filter((each) => each !== "")
+    .flatMap((each) => [each, `${each}.${namespace}`, `${namespace}/${each}`]);
 }

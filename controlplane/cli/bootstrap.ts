@@ -27,28 +27,55 @@ export interface BootstrapOptions {
   readonly output: "json" | "yaml";
 }
 
-/** Prints the bootstrap of the proxy that the options describe; with `--issue-token` it makes the proxy's credential first. */
+/**
+ * Prints the bootstrap of the proxy that the options describe; with `--issue-token` it makes the proxy's credential
+ * first.
+ */
 export async function bootstrapCommand(options: BootstrapOptions, { terminal }: CommandContext): Promise<void> {
   const facts = factsOf(options);
   if (options.issueToken !== true) return terminal.out(renderValue(buildBootstrap(facts), options.output));
   const token = randomBytes(32).toString("hex");
-  await issueToken(join(options.stateDir, "identities.json"), token, { namespace: facts.namespace, serviceAccount: facts.serviceAccount, pod: facts.podName });
+  await issueToken(join(options.stateDir, "identities.json"), token, {
+    namespace: facts.namespace,
+    serviceAccount: facts.serviceAccount,
+    pod: facts.podName,
+  });
   terminal.out(renderValue(buildBootstrap({ ...facts, token }), options.output));
 }
 
 function factsOf(options: BootstrapOptions): NodeFacts {
-  const [, namespace, name] = /^([^/]+)\/([^/]+)$/.exec(options.proxy) ?? usage(`--proxy ${options.proxy}: write NAMESPACE/NAME.`);
+  const [, namespace, name] =
+    /^([^/]+)\/([^/]+)$/.exec(options.proxy) ?? usage(`--proxy ${options.proxy}: write NAMESPACE/NAME.`);
   const xds = parseAddress(options.xdsAddress) ?? usage(`--xds-address ${options.xdsAddress}: write HOST:PORT.`);
-  const kind = options.kind === "sidecar" || options.kind === "router" ? options.kind : usage(`--kind ${options.kind}: write sidecar or router.`);
-  const labels = Object.fromEntries(options.label.map((text) => {
-    const [, key = "", value = ""] = /^([^=]+)=(.*)$/.exec(text) ?? usage(`--label ${text}: write NAME=VALUE.`);
-    return [key, value];
-  }));
+  const kind =
+    options.kind === "sidecar" || options.kind === "router"
+      ? options.kind
+      : usage(`--kind ${options.kind}: write sidecar or router.`);
+  const labels = Object.fromEntries(
+    options.label.map((text) => {
+      const [, key = "", value = ""] = /^([^=]+)=(.*)$/.exec(text) ?? usage(`--label ${text}: write NAME=VALUE.`);
+      return [key, value];
+    }),
+  );
   return {
-    kind, namespace: namespace ?? "", podName: name ?? "", workload: name ?? "", serviceAccount: options.serviceAccount, labels, podIp: options.ip,
-    trustDomain: options.trustDomain, clusterId: "Kubernetes", admin: { address: "127.0.0.1", port: Number(options.adminPort) || 15_000 },
-    controlPlane: { ...xds, rootCertificateFile: options.rootCert ?? join(options.stateDir, "ca", "root-cert.pem"), serverName: CONTROL_PLANE_SERVER_NAME },
-    token: options.token, metricLabels: LABELS, extraStatTags: options.statTag,
+    kind,
+    namespace: namespace ?? "",
+    podName: name ?? "",
+    workload: name ?? "",
+    serviceAccount: options.serviceAccount,
+    labels,
+    podIp: options.ip,
+    trustDomain: options.trustDomain,
+    clusterId: "Kubernetes",
+    admin: { address: "127.0.0.1", port: Number(options.adminPort) || 15_000 },
+    controlPlane: {
+      ...xds,
+      rootCertificateFile: options.rootCert ?? join(options.stateDir, "ca", "root-cert.pem"),
+      serverName: CONTROL_PLANE_SERVER_NAME,
+    },
+    token: options.token,
+    metricLabels: LABELS,
+    extraStatTags: options.statTag,
   };
 }
 

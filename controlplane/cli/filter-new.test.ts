@@ -23,11 +23,22 @@ describe("scrim filter new", () => {
     newFilter("my-first-filter", { dir: "filters" }, cwd, terminal);
     const folder = join(cwd, "filters/my-first-filter");
     const names = readdirSync(folder).sort();
-    expect(names).toEqual(["README.md", "config.schema.json", "example.json", "filter.ts", "index.ts", "my-first-filter.scenarios.ts", "my-first-filter.test.ts"]);
+    expect(names).toEqual([
+      "README.md",
+      "config.schema.json",
+      "example.json",
+      "filter.ts",
+      "index.ts",
+      "my-first-filter.scenarios.ts",
+      "my-first-filter.test.ts",
+    ]);
     for (const name of names) expect(said).toContain(`filters/my-first-filter/${name}\n`);
 
     const text = (name: string): string => readFileSync(join(folder, name), "utf8");
-    const sources = { "filters/my-first-filter/index.ts": text("index.ts"), "filters/my-first-filter/filter.ts": text("filter.ts") };
+    const sources = {
+      "filters/my-first-filter/index.ts": text("index.ts"),
+      "filters/my-first-filter/filter.ts": text("filter.ts"),
+    };
     const built = await compileFilter({ entry: "filters/my-first-filter/index.ts", baseDir: ROOT, sources });
     if (!built.ok) throw new Error(built.errors);
     const host = createHost({ module: built.binary, configuration: text("example.json") });
@@ -39,7 +50,9 @@ describe("scrim filter new", () => {
 
   it("overwrites nothing", () => {
     newFilter("twice", { dir: "." }, cwd, terminal);
-    expect(() => newFilter("twice", { dir: "." }, cwd, terminal)).toThrow(expect.objectContaining({ exitCode: 1, message: "twice exists; nothing was written." }));
+    expect(() => newFilter("twice", { dir: "." }, cwd, terminal)).toThrow(
+      expect.objectContaining({ exitCode: 1, message: "twice exists; nothing was written." }),
+    );
   });
 
   it.each(["Upper", "a_b", "-a", "a--b", "../x", "", "sdk"])("refuses the name %j", (name) => {

@@ -1,9 +1,14 @@
 // The text of a new filter: small, whole, and shaped like the filters of this repository.
 
-const pascal = (name: string): string => name.split("-").map((part) => part.charAt(0).toUpperCase() + part.slice(1)).join("");
+const pascal = (name: string): string =>
+  name
+    .split("-")
+    .map((part) => part.charAt(0).toUpperCase() + part.slice(1))
+    .join("");
 
 const index = `import "./filter";
-// Name the callbacks filter.ts implements, and only those: each one costs an entry into the VM. A forgotten one is a build error.
+// Name the callbacks filter.ts implements, and only those: each one costs an entry into the VM. A forgotten one is a
+// build error.
 export { malloc, proxy_abi_version_0_2_1, proxy_on_configure, proxy_on_context_create, proxy_on_delete, proxy_on_response_headers } from "as-proxy-wasm-sdk/exports";
 `;
 
@@ -47,22 +52,33 @@ class ${pascal(name)}Stream extends HttpContext {
 registerRoot(() => new ${pascal(name)}());
 `;
 
-const schema = (name: string): string => `${JSON.stringify({
-  $schema: "https://json-schema.org/draft/2020-12/schema",
-  title: `${name} filter`,
-  type: "object",
-  additionalProperties: false,
-  required: ["header", "value"],
-  properties: {
-    header: { type: "string", minLength: 1, description: "The response header to set." },
-    value: { type: "string", description: "Its value." },
-  },
-}, null, 2)}\n`;
+const schema = (name: string): string =>
+  `${JSON.stringify(
+    {
+      $schema: "https://json-schema.org/draft/2020-12/schema",
+      title: `${name} filter`,
+      type: "object",
+      additionalProperties: false,
+      required: ["header", "value"],
+      properties: {
+        header: { type: "string", minLength: 1, description: "The response header to set." },
+        value: { type: "string", description: "Its value." },
+      },
+    },
+    null,
+    2,
+  )}\n`;
 
 const example = '{ "header": "x-hello", "value": "world" }\n';
 
-/** What the filter does, as data: its test runs them in the Wasm host, test/e2e/scenarios-on-envoy.test.ts on a real Envoy. */
-const scenarios = (name: string, entry: string): string => `// What the filter does, as data: run in the Wasm host by ${name}.test.ts and on a real Envoy by test/e2e/scenarios-on-envoy.test.ts.
+/**
+ * What the filter does, as data: its test runs them in the Wasm host, test/e2e/scenarios-on-envoy.test.ts on a real
+ * Envoy.
+ */
+const scenarios = (
+  name: string,
+  entry: string,
+): string => `// What the filter does, as data: run in the Wasm host by ${name}.test.ts and on a real Envoy by test/e2e/scenarios-on-envoy.test.ts.
 import type { Scenario } from "proxy-wasm-host";
 
 const module = "${entry.replace(/^filters\//, "")}";
@@ -150,7 +166,12 @@ The guide: docs/writing-filters.md. The SDK: filters/sdk/README.md.
 /** The files of a new filter by their names. `entry` is its folder, relative to the repository. */
 export function scaffoldFilter(name: string, entry: string): ReadonlyMap<string, string> {
   return new Map([
-    ["index.ts", index], ["filter.ts", filter(name)], ["config.schema.json", schema(name)], ["example.json", example],
-    [`${name}.scenarios.ts`, scenarios(name, entry)], [`${name}.test.ts`, test(name, entry)], ["README.md", readme(name, entry)],
+    ["index.ts", index],
+    ["filter.ts", filter(name)],
+    ["config.schema.json", schema(name)],
+    ["example.json", example],
+    [`${name}.scenarios.ts`, scenarios(name, entry)],
+    [`${name}.test.ts`, test(name, entry)],
+    ["README.md", readme(name, entry)],
   ]);
 }

@@ -11,16 +11,27 @@ export interface TokenHolder {
   readonly pod: string;
 }
 
-interface Entry extends TokenHolder { readonly tokenSha256: string }
+interface Entry extends TokenHolder {
+  readonly tokenSha256: string;
+}
 
-/** Adds the token's hash to the identities file at `path`; an earlier token of the same pod counts no more. Fails with a sentence. */
+/**
+ * Adds the token's hash to the identities file at `path`; an earlier token of the same pod counts no more. Fails with a
+ * sentence.
+ */
 export async function issueToken(path: string, token: string, holder: TokenHolder): Promise<void> {
-  const others = (await readEntries(path)).filter(({ namespace, pod }) => namespace !== holder.namespace || pod !== holder.pod);
+  const others = (await readEntries(path)).filter(
+    ({ namespace, pod }) => namespace !== holder.namespace || pod !== holder.pod,
+  );
   const entry: Entry = { tokenSha256: createHash("sha256").update(token).digest("hex"), ...holder };
   try {
     await replaceFile(path, `${JSON.stringify([...others, entry], null, 1)}\n`);
   } catch (error) {
-    throw new CommandFailure(exitCodes.failed, `${path} cannot be written: start the control plane with \`scrim serve\` first, and name its --state-dir.`, { cause: error });
+    throw new CommandFailure(
+      exitCodes.failed,
+      `${path} cannot be written: start the control plane with \`scrim serve\` first, and name its --state-dir.`,
+      { cause: error },
+    );
   }
 }
 
@@ -34,6 +45,10 @@ async function readEntries(path: string): Promise<readonly Entry[]> {
   try {
     return JSON.parse(text) as Entry[];
   } catch (error) {
-    throw new CommandFailure(exitCodes.failed, `${path} is not a list of identities: correct it, or remove it and give every proxy a new token.`, { cause: error });
+    throw new CommandFailure(
+      exitCodes.failed,
+      `${path} is not a list of identities: correct it, or remove it and give every proxy a new token.`,
+      { cause: error },
+    );
   }
 }

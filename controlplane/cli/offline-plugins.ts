@@ -17,20 +17,38 @@ export interface OfflinePlugins {
 }
 
 /** Reads and tries the modules that stand in files; plugins of other places count as being on their way. */
-export async function readOfflinePlugins(world: World, { installation, clock }: Pick<CommandContext, "installation" | "clock">): Promise<OfflinePlugins> {
-  const around = { secret: (namespace: string, name: string) => world.get("Secret", namespace, name), pluginTrust: world.mesh.pluginTrust };
-  const inFiles = world.list("WasmPlugin").filter((plugin) => ["file", "unsupported"].includes(pluginSource(plugin, around).location.kind));
+export async function readOfflinePlugins(
+  world: World,
+  { installation, clock }: Pick<CommandContext, "installation" | "clock">,
+): Promise<OfflinePlugins> {
+  const around = {
+    secret: (namespace: string, name: string) => world.get("Secret", namespace, name),
+    pluginTrust: world.mesh.pluginTrust,
+  };
+  const inFiles = world
+    .list("WasmPlugin")
+    .filter((plugin) => ["file", "unsupported"].includes(pluginSource(plugin, around).location.kind));
   const cacheDir = await mkdtemp(join(tmpdir(), "scrim-translate-"));
   const silent = { info: () => undefined, warn: () => undefined };
-  const fetcher = createPluginFetcher({ cacheDir, clock, log: silent, checker: createProcessChecker({ script: installation.pluginCheckScript }) });
+  const fetcher = createPluginFetcher({
+    cacheDir,
+    clock,
+    log: silent,
+    checker: createProcessChecker({ script: installation.pluginCheckScript }),
+  });
   try {
     fetcher.update(inFiles, around);
     await fetcher.settled();
-    const states = new Map(inFiles.map(({ metadata: { namespace, name } }) => [`${namespace}/${name}`, fetcher.plugin(namespace, name)]));
+    const states = new Map(
+      inFiles.map(({ metadata: { namespace, name } }) => [`${namespace}/${name}`, fetcher.plugin(namespace, name)]),
+    );
     return {
       plugin: (namespace, name) => states.get(`${namespace}/${name}`) ?? { kind: "pending" },
       problems: fetcher.problems(),
-      notFetched: world.list("WasmPlugin").filter((plugin) => !inFiles.includes(plugin)).map(({ metadata: { namespace, name } }) => `${namespace}/${name}`),
+      notFetched: world
+        .list("WasmPlugin")
+        .filter((plugin) => !inFiles.includes(plugin))
+        .map(({ metadata: { namespace, name } }) => `${namespace}/${name}`),
     };
   } finally {
     fetcher.close();

@@ -6,7 +6,13 @@ import { labelsMatch, type Labels, selectsAll } from "../model/labels.ts";
 import type { MeshObject } from "../model/object.ts";
 import { createWorld, type World } from "../store/world.ts";
 import type { ListenPort } from "../translate/ir/proxy-class.ts";
-import { LISTEN_ANNOTATION, OUTBOUND_ANNOTATION, PROXY_ANNOTATION, WORKLOAD_ANNOTATION, workloadOf } from "../translate/resolve/workload.ts";
+import {
+  LISTEN_ANNOTATION,
+  OUTBOUND_ANNOTATION,
+  PROXY_ANNOTATION,
+  WORKLOAD_ANNOTATION,
+  workloadOf,
+} from "../translate/resolve/workload.ts";
 
 const OUTBOUND_PORT = 15_001;
 /** As `scrim up` opens them without being root. */
@@ -25,19 +31,42 @@ interface PodDraft {
   readonly location: MeshObject["location"];
 }
 
-/** Returns the world with pods for every Deployment (and Gateway selector) that has none. Equal worlds get equal addresses. */
+/**
+ * Returns the world with pods for every Deployment (and Gateway selector) that has none. Equal worlds get equal
+ * addresses.
+ */
 export function withOfflinePods(world: World): World {
   const known = new Set(world.list("Pod").map((pod) => `${pod.metadata.namespace}/${workloadOf(pod).ref.name}`));
-  const drafts = [...deploymentDrafts(world), ...routerDrafts(world)].filter((draft) => !known.has(`${draft.namespace}/${draft.workload}`));
-  const made = drafts.sort((a, b) => (draftKey(a) < draftKey(b) ? -1 : 1)).map((draft, index) => podFrom(draft, addressAt(index)));
-  return createWorld([...allKinds.flatMap((kind): readonly MeshObject[] => world.list(kind)), ...made], world.mesh, world.revision);
+  const drafts = [...deploymentDrafts(world), ...routerDrafts(world)].filter(
+    (draft) => !known.has(`${draft.namespace}/${draft.workload}`),
+  );
+  const made = drafts
+    .sort((a, b) => (draftKey(a) < draftKey(b) ? -1 : 1))
+    .map((draft, index) => podFrom(draft, addressAt(index)));
+  return createWorld(
+    [...allKinds.flatMap((kind): readonly MeshObject[] => world.list(kind)), ...made],
+    world.mesh,
+    world.revision,
+  );
 }
 
-/** Returns a pod for a workload that nobody declares: a sidecar with the label `app` and the ports of the Services that would select it. */
+/**
+ * Returns a pod for a workload that nobody declares: a sidecar with the label `app` and the ports of the Services that
+ * would select it.
+ */
 export function undeclaredPod(world: World, namespace: string, name: string): MeshObject<"Pod"> {
   const labels = { app: name };
   const location = { file: "(undeclared)", line: 1, column: 1 };
-  const draft: PodDraft = { name: `${name}-0`, workload: name, namespace, labels, serviceAccount: "default", proxy: "sidecar", ports: servedPorts(world, namespace, labels, []), location };
+  const draft: PodDraft = {
+    name: `${name}-0`,
+    workload: name,
+    namespace,
+    labels,
+    serviceAccount: "default",
+    proxy: "sidecar",
+    ports: servedPorts(world, namespace, labels, []),
+    location,
+  };
   return podFrom(draft, "10.245.0.1");
 }
 
@@ -45,33 +74,42 @@ function deploymentDrafts(world: World): readonly PodDraft[] {
   return world.list("Deployment").flatMap((deployment) => {
     const { metadata, spec, location } = deployment;
     const labels = spec.template.metadata?.labels ?? {};
-    const declared = (spec.template.spec?.containers ?? []).flatMap((container) => container.ports ?? []).map((port) => ({ name: port.name ?? "", port: port.containerPort }));
-    const refused = [labels, spec.template.metadata?.annotations ?? {}].some((marks) => marks["sidecar.istio.io/inject"] === "false");
-    return Array.from({ length: spec.replicas ?? 1 }, (_, index): PodDraft => ({
-      name: `${metadata.name}-${index}`,
-      workload: metadata.name,
-      namespace: metadata.namespace,
-      labels,
-      annotations: spec.template.metadata?.annotations ?? {},
-      serviceAccount: spec.template.spec?.serviceAccountName || spec.template.spec?.serviceAccount || "default",
-      proxy: refused ? "none" : "sidecar",
-      ports: servedPorts(world, metadata.namespace, labels, declared),
-      location,
-    }));
+    const declared = (spec.template.spec?.containers ?? [])
+      .flatMap((container) => container.ports ?? [])
+      .map((port) => ({ name: port.name ?? "", port: port.containerPort }));
+    const refused = [labels, spec.template.metadata?.annotations ?? {}].some(
+      (marks) => marks["sidecar.istio.io/inject"] === "false",
+    );
+    return Array.from(
+      { length: spec.replicas ?? 1 },
+      (_, index): PodDraft => ({
+        name: `${metadata.name}-${index}`,
+        workload: metadata.name,
+        namespace: metadata.namespace,
+        labels,
+        annotations: spec.template.metadata?.annotations ?? {},
+        serviceAccount: spec.template.spec?.serviceAccountName || spec.template.spec?.serviceAccount || "default",
+        proxy: refused ? "none" : "sidecar",
+        ports: servedPorts(world, metadata.namespace, labels, declared),
+        location,
+      }),
+    );
   });
 }
 
 function routerDrafts(world: World): readonly PodDraft[] {
-  return planRouters(world).map((router): PodDraft => ({
-    name: `${router.name}-0`,
-    workload: router.name,
-    namespace: router.namespace,
-    labels: router.labels,
-    serviceAccount: router.serviceAccount,
-    proxy: "router",
-    ports: router.ports.map(({ name, port }) => ({ name, port })),
-    location: { file: "(gateway)", line: 1, column: 1 },
-  }));
+  return planRouters(world).map(
+    (router): PodDraft => ({
+      name: `${router.name}-0`,
+      workload: router.name,
+      namespace: router.namespace,
+      labels: router.labels,
+      serviceAccount: router.serviceAccount,
+      proxy: "router",
+      ports: router.ports.map(({ name, port }) => ({ name, port })),
+      location: { file: "(gateway)", line: 1, column: 1 },
+    }),
+  );
 }
 
 /** The declared ports, and those that Services expect to find by number. */
@@ -99,26 +137,40 @@ function podFrom(draft: PodDraft, ip: string): MeshObject<"Pod"> {
       annotations: {
         ...draft.annotations,
         [WORKLOAD_ANNOTATION]: draft.workload,
-        ...(draft.proxy !== "none" && { [PROXY_ANNOTATION]: draft.proxy, [LISTEN_ANNOTATION]: JSON.stringify(listens.map(listenText)) }),
+        ...(draft.proxy !== "none" && {
+          [PROXY_ANNOTATION]: draft.proxy,
+          [LISTEN_ANNOTATION]: JSON.stringify(listens.map(listenText)),
+        }),
         ...(draft.proxy === "sidecar" && { [OUTBOUND_ANNOTATION]: `${ip}:${OUTBOUND_PORT}` }),
       },
     },
     spec: {
       serviceAccountName: draft.serviceAccount,
-      containers: [{ name: draft.workload, ports: draft.ports.map(({ name, port }) => ({ ...(name !== "" && { name }), containerPort: port })) }],
+      containers: [
+        {
+          name: draft.workload,
+          ports: draft.ports.map(({ name, port }) => ({ ...(name !== "" && { name }), containerPort: port })),
+        },
+      ],
       status: { podIP: ip, phase: "Running", conditions: [{ type: "Ready", status: "True" }] },
     },
     location: draft.location,
   };
 }
 
-function listenOf(draft: PodDraft, ip: string, { name, port }: { readonly name: string; readonly port: number }): ListenPort {
-  if (draft.proxy === "router") return { port, name, bind: { address: "0.0.0.0", port: port < 1_024 ? port + PRIVILEGED_OFFSET : port } };
+function listenOf(
+  draft: PodDraft,
+  ip: string,
+  { name, port }: { readonly name: string; readonly port: number },
+): ListenPort {
+  if (draft.proxy === "router")
+    return { port, name, bind: { address: "0.0.0.0", port: port < 1_024 ? port + PRIVILEGED_OFFSET : port } };
   return { port, name, bind: { address: ip, port }, application: { address: "127.0.0.1", port } };
 }
 
 function listenText({ port, name, bind, application }: ListenPort): object {
-  const text = (at: { readonly address: string; readonly port: number }) => (isIP(at.address) === 6 ? `[${at.address}]:${at.port}` : `${at.address}:${at.port}`);
+  const text = (at: { readonly address: string; readonly port: number }) =>
+    isIP(at.address) === 6 ? `[${at.address}]:${at.port}` : `${at.address}:${at.port}`;
   return { port, name, address: text(bind), ...(application && { app: text(application) }) };
 }
 

@@ -7,7 +7,10 @@ import type { Terminal } from "./terminal.ts";
 const COLUMNS: readonly SyncType[] = ["cds", "lds", "eds", "rds", "ecds", "vhds", "sds"];
 
 /** Prints every proxy and how far it is in sync. */
-export async function proxyStatus(options: { readonly admin: string; readonly output: OutputFormat }, terminal: Terminal): Promise<void> {
+export async function proxyStatus(
+  options: { readonly admin: string; readonly output: OutputFormat },
+  terminal: Terminal,
+): Promise<void> {
   const proxies = await fetchProxies(options.admin);
   if (options.output !== "table") return terminal.out(renderValue(proxies.map(toEntry), options.output));
   terminal.out(renderProxyTable(proxies));
@@ -18,21 +21,36 @@ export async function proxyStatus(options: { readonly admin: string; readonly ou
 export function renderProxyTable(proxies: readonly ProxyStatus[]): string {
   return renderTable(
     ["NAME", "CLUSTER", ...COLUMNS.map((type) => type.toUpperCase()), "VERSION"],
-    proxies.map((proxy) => [`${proxy.name}.${proxy.namespace}`, "Kubernetes", ...COLUMNS.map((type) => proxy.sync[type]), proxy.envoyVersion || "-"]),
+    proxies.map((proxy) => [
+      `${proxy.name}.${proxy.namespace}`,
+      "Kubernetes",
+      ...COLUMNS.map((type) => proxy.sync[type]),
+      proxy.envoyVersion || "-",
+    ]),
   );
 }
 
 /** Returns what was rejected, one line each; "" when nothing was. */
 export function renderRejections(proxies: readonly ProxyStatus[]): string {
-  const lines = proxies.flatMap((proxy) => proxy.rejections.map(({ type, resources, message, blame }) =>
-    `${proxy.name}.${proxy.namespace} ${verbs[blame ?? "unconfirmed"]} ${type}${resources.length > 0 ? ` ${resources.join(", ")}` : ""}: ${message}${endings[blame ?? "unconfirmed"]}\n`));
+  const lines = proxies.flatMap((proxy) =>
+    proxy.rejections.map(
+      ({ type, resources, message, blame }) =>
+        `${proxy.name}.${proxy.namespace} ${verbs[blame ?? "unconfirmed"]} ${type}${resources.length > 0 ? ` ${resources.join(", ")}` : ""}: ${message}${endings[blame ?? "unconfirmed"]}\n`,
+    ),
+  );
   return lines.length === 0 ? "" : `\n${lines.join("")}`;
 }
 
 type Blame = NonNullable<Rejection["blame"]>;
 
 /** Of what is kept from all, each proxy is told of as one that goes without. */
-const verbs: Readonly<Record<Blame, string>> = { examined: "is without", content: "is without", repeated: "is without", proxy: "rejected", unconfirmed: "rejected" };
+const verbs: Readonly<Record<Blame, string>> = {
+  examined: "is without",
+  content: "is without",
+  repeated: "is without",
+  proxy: "rejected",
+  unconfirmed: "rejected",
+};
 const endings: Readonly<Record<Blame, string>> = {
   examined: " (one proxy rejected it; whether others would is being found out)",
   content: " (no Envoy loads it; all proxies keep the one before)",
@@ -42,6 +60,34 @@ const endings: Readonly<Record<Blame, string>> = {
 };
 
 function toEntry(proxy: ProxyStatus): object {
-  const { name, kind, workload, namespace, identity, podIp, outbound, envoyAdmin, pid, envoyVersion, ports, sync, rejections } = proxy;
-  return { name, kind, workload, namespace, identity, podIp, outbound, envoyAdmin, pid, envoyVersion, ports, sync: Object.fromEntries(syncTypes.map((type) => [type, sync[type]])), rejections };
+  const {
+    name,
+    kind,
+    workload,
+    namespace,
+    identity,
+    podIp,
+    outbound,
+    envoyAdmin,
+    pid,
+    envoyVersion,
+    ports,
+    sync,
+    rejections,
+  } = proxy;
+  return {
+    name,
+    kind,
+    workload,
+    namespace,
+    identity,
+    podIp,
+    outbound,
+    envoyAdmin,
+    pid,
+    envoyVersion,
+    ports,
+    sync: Object.fromEntries(syncTypes.map((type) => [type, sync[type]])),
+    rejections,
+  };
 }

@@ -1,4 +1,5 @@
-// `scrim rollout`: which versions of the plugins are served to which share of their proxies, and the commands that decide.
+// `scrim rollout`: which versions of the plugins are served to which share of their proxies, and the commands that
+// decide.
 import { readFile } from "node:fs/promises";
 import type { RolloutStatus } from "../rollout/status.ts";
 import { fetchRollouts, postChange } from "./admin-client.ts";
@@ -9,20 +10,45 @@ import type { Terminal } from "./terminal.ts";
 export const rolloutVerbs = ["promote", "abort", "undo"] as const;
 export type RolloutVerb = (typeof rolloutVerbs)[number];
 
-const DONE: Readonly<Record<RolloutVerb, string>> = { promote: "its new version goes to all proxies now", abort: "its new version is taken back", undo: "the version before serves again" };
+const DONE: Readonly<Record<RolloutVerb, string>> = {
+  promote: "its new version goes to all proxies now",
+  abort: "its new version is taken back",
+  undo: "the version before serves again",
+};
 
 /** Prints the plugins' versions; one plugin with its history. */
-export async function rolloutStatus(plugin: string | undefined, options: { readonly admin: string; readonly output: OutputFormat }, terminal: Terminal): Promise<void> {
+export async function rolloutStatus(
+  plugin: string | undefined,
+  options: { readonly admin: string; readonly output: OutputFormat },
+  terminal: Terminal,
+): Promise<void> {
   const { rollouts } = await fetchRollouts(options.admin);
   const shown = plugin === undefined ? rollouts : [find(rollouts, plugin)];
-  if (options.output !== "table") return terminal.out(renderValue(plugin === undefined ? shown : shown[0], options.output));
-  terminal.out(renderTable(["PLUGIN", "SERVING", "NEW VERSION", "SHARE", "PROXIES"], shown.map((rollout) => [
-    rollout.plugin, rollout.stable ?? "-", rollout.candidate?.version ?? "-", rollout.candidate === undefined ? "-" : shareOf(rollout), rollout.candidate === undefined ? `${rollout.proxies.all}` : `${rollout.proxies.candidate} of ${rollout.proxies.all}`,
-  ])));
+  if (options.output !== "table")
+    return terminal.out(renderValue(plugin === undefined ? shown : shown[0], options.output));
+  terminal.out(
+    renderTable(
+      ["PLUGIN", "SERVING", "NEW VERSION", "SHARE", "PROXIES"],
+      shown.map((rollout) => [
+        rollout.plugin,
+        rollout.stable ?? "-",
+        rollout.candidate?.version ?? "-",
+        rollout.candidate === undefined ? "-" : shareOf(rollout),
+        rollout.candidate === undefined
+          ? `${rollout.proxies.all}`
+          : `${rollout.proxies.candidate} of ${rollout.proxies.all}`,
+      ]),
+    ),
+  );
   for (const rollout of shown) for (const line of remarksOn(rollout)) terminal.out(`\n${rollout.plugin}: ${line}\n`);
   if (plugin === undefined) return;
   const history = shown[0]?.history ?? [];
-  terminal.out(`\n${renderTable(["WHEN", "VERSION", "OUTCOME", "WHY"], history.map(({ atMs, version, outcome, why }) => [new Date(atMs).toISOString(), version, outcome, why || "-"]))}`);
+  terminal.out(
+    `\n${renderTable(
+      ["WHEN", "VERSION", "OUTCOME", "WHY"],
+      history.map(({ atMs, version, outcome, why }) => [new Date(atMs).toISOString(), version, outcome, why || "-"]),
+    )}`,
+  );
 }
 
 function shareOf({ sharePercent, candidate }: RolloutStatus): string {
@@ -30,22 +56,50 @@ function shareOf({ sharePercent, candidate }: RolloutStatus): string {
   return `${sharePercent} %${candidate?.plan.of === "requests" ? " of requests" : ""}`;
 }
 
-function remarksOn({ refusal, refused, candidate, waitsFor, missingMetric, traps, history }: RolloutStatus): readonly string[] {
+function remarksOn({
+  refusal,
+  refused,
+  candidate,
+  waitsFor,
+  missingMetric,
+  traps,
+  history,
+}: RolloutStatus): readonly string[] {
   return [
     ...(refusal === undefined ? [] : [refusal]),
-    ...(candidate?.waits === true ? [`${candidate.version} waits for the rollout of ${waitsFor.join(", ") || "another plugin"} on the same proxies`] : []),
-    ...(missingMetric === undefined ? [] : [`no proxy with the new version counts ${missingMetric}: rollback.metric watches nothing`]),
-    ...(refused === undefined ? [] : [`${refused} was ${history.findLast(({ version }) => version === refused)?.outcome ?? "taken back"}, and is not tried again until the plugin asks for another version`]),
-    ...traps.map(({ version, count, last: { callback, proxy, message, atMs } }) => `${version} trapped ${count === 1 ? "once" : `${count} times`}, last in ${callback} on ${proxy} (${new Date(atMs).toISOString()}): ${message}`),
+    ...(candidate?.waits === true
+      ? [`${candidate.version} waits for the rollout of ${waitsFor.join(", ") || "another plugin"} on the same proxies`]
+      : []),
+    ...(missingMetric === undefined
+      ? []
+      : [`no proxy with the new version counts ${missingMetric}: rollback.metric watches nothing`]),
+    ...(refused === undefined
+      ? []
+      : [
+          `${refused} was ${history.findLast(({ version }) => version === refused)?.outcome ?? "taken back"}, and is not tried again until the plugin asks for another version`,
+        ]),
+    ...traps.map(
+      ({ version, count, last: { callback, proxy, message, atMs } }) =>
+        `${version} trapped ${count === 1 ? "once" : `${count} times`}, last in ${callback} on ${proxy} (${new Date(atMs).toISOString()}): ${message}`,
+    ),
   ];
 }
 
 /** Does what was asked for, or throws CommandFailure with the reason. */
-export async function changeRollout(verb: RolloutVerb, plugin: string, { admin }: { readonly admin: string }, terminal: Terminal): Promise<void> {
+export async function changeRollout(
+  verb: RolloutVerb,
+  plugin: string,
+  { admin }: { readonly admin: string },
+  terminal: Terminal,
+): Promise<void> {
   const { tokenFile, rollouts } = await fetchRollouts(admin);
   const found = find(rollouts, plugin);
   const token = await readFile(tokenFile, "utf8").catch((cause: unknown) => {
-    throw new CommandFailure(exitCodes.failed, `The token for changes cannot be read (${tokenFile}): run this as the user who runs the mesh.`, { cause });
+    throw new CommandFailure(
+      exitCodes.failed,
+      `The token for changes cannot be read (${tokenFile}): run this as the user who runs the mesh.`,
+      { cause },
+    );
   });
   const { status, body } = await postChange(admin, `/rollouts/${found.plugin}/${verb}`, token.trim());
   if (status !== 200) throw new CommandFailure(exitCodes.failed, `${found.plugin} was left as it is: ${body.trim()}.`);
@@ -55,7 +109,15 @@ export async function changeRollout(verb: RolloutVerb, plugin: string, { admin }
 function find(rollouts: readonly RolloutStatus[], name: string): RolloutStatus {
   const matches = rollouts.filter(({ plugin }) => plugin === name || plugin.split("/")[1] === name);
   const [found, other] = matches;
-  if (found === undefined) throw new CommandFailure(exitCodes.notFound, `There is no WasmPlugin ${name}; there are: ${rollouts.map(({ plugin }) => plugin).join(", ") || "none"}.`);
-  if (other !== undefined) throw new CommandFailure(exitCodes.usage, `${name} is in several namespaces (${matches.map(({ plugin }) => plugin).join(", ")}): write NAMESPACE/NAME.`);
+  if (found === undefined)
+    throw new CommandFailure(
+      exitCodes.notFound,
+      `There is no WasmPlugin ${name}; there are: ${rollouts.map(({ plugin }) => plugin).join(", ") || "none"}.`,
+    );
+  if (other !== undefined)
+    throw new CommandFailure(
+      exitCodes.usage,
+      `${name} is in several namespaces (${matches.map(({ plugin }) => plugin).join(", ")}): write NAMESPACE/NAME.`,
+    );
   return found;
 }

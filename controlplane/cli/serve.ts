@@ -10,7 +10,11 @@ import { CommandFailure, exitCodes } from "./exit-codes.ts";
 import { listenForStop } from "./stop-signals.ts";
 
 /** Runs the control plane alone, until it is asked to stop. */
-export async function serve(directory: string, options: ServeOptions, { environment, installation, terminal, clock }: CommandContext): Promise<void> {
+export async function serve(
+  directory: string,
+  options: ServeOptions,
+  { environment, installation, terminal, clock }: CommandContext,
+): Promise<void> {
   const read = readServeSettings(directory, options, environment);
   if (read.kind === "refused") throw new CommandFailure(exitCodes.usage, read.message);
   // Under `scrim up` it was there; if it vanished since, what it held last stays in force.
@@ -18,7 +22,12 @@ export async function serve(directory: string, options: ServeOptions, { environm
   const stop = listenForStop({ followParent: false, clock });
   const logger = createLogger(environment.logLevel);
   const controlPlane = createControlPlane(read.settings, {
-    logger, clock, metrics: createMetrics(), random: Math.random, installation, complain: (line) => terminal.err(`${fromHere(line)}\n`),
+    logger,
+    clock,
+    metrics: createMetrics(),
+    random: Math.random,
+    installation,
+    complain: (line) => terminal.err(`${fromHere(line)}\n`),
   });
   try {
     await controlPlane.start();

@@ -2,9 +2,12 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { listenForStop } from "./stop-signals.ts";
 
 describe("listenForStop", () => {
-  const before = new Map((["SIGINT", "SIGTERM", "SIGHUP"] as const).map((signal) => [signal, process.listeners(signal)]));
+  const before = new Map(
+    (["SIGINT", "SIGTERM", "SIGHUP"] as const).map((signal) => [signal, process.listeners(signal)]),
+  );
   afterEach(() => {
-    for (const [signal, kept] of before) for (const listener of process.listeners(signal)) if (!kept.includes(listener)) process.off(signal, listener);
+    for (const [signal, kept] of before)
+      for (const listener of process.listeners(signal)) if (!kept.includes(listener)) process.off(signal, listener);
     vi.restoreAllMocks();
   });
 

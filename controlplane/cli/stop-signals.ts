@@ -10,7 +10,10 @@ export interface StopSignals {
 }
 
 const PARENT_POLL_MS = 500;
-/** npm passes on the Ctrl-C that the terminal has already given to this process as well: within this time it is the same one. */
+/**
+ * npm passes on the Ctrl-C that the terminal has already given to this process as well: within this time it is the same
+ * one.
+ */
 const SAME_SIGNAL_MS = 1_000;
 
 export interface StopOptions {
@@ -23,7 +26,9 @@ export interface StopOptions {
 export function listenForStop({ followParent, clock }: StopOptions): StopSignals {
   const controller = new AbortController();
   let askedAtMs = 0;
-  const whenAsked = new Promise<void>((resolve) => controller.signal.addEventListener("abort", () => resolve(), { once: true }));
+  const whenAsked = new Promise<void>((resolve) =>
+    controller.signal.addEventListener("abort", () => resolve(), { once: true }),
+  );
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     // Under nohup a hang-up is none of our business; a handler would make it ours again.
     if (signal === "SIGHUP" && isHangUpIgnored()) continue;

@@ -7,11 +7,15 @@ export interface Terminal {
 }
 
 /**
- * Returns the process's own standard streams. What a full disk does not take is lost: a mesh goes on without. A command whose output was lost ends with
+ * Returns the process's own standard streams. What a full disk does not take is lost: a mesh goes on without. A command
+ * whose output was lost ends with
  * code 1.
  */
 export function createTerminal(): Terminal {
-  return { out: writerTo(process.stdout, () => void (process.exitCode = 1)), err: writerTo(process.stderr, () => undefined) };
+  return {
+    out: writerTo(process.stdout, () => void (process.exitCode = 1)),
+    err: writerTo(process.stderr, () => undefined),
+  };
 }
 
 function writerTo(stream: NodeJS.WriteStream & { readonly fd: number }, lost: () => void): (text: string) => void {

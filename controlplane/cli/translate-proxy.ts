@@ -25,15 +25,19 @@ export type Translation =
   | { readonly kind: "refused"; readonly reason: string };
 
 /**
- * Returns what the first replica of `workload` (`<namespace>/<name>`) would be told. Workloads have made-up addresses that are the same for
+ * Returns what the first replica of `workload` (`<namespace>/<name>`) would be told. Workloads have made-up addresses
+ * that are the same for
  * the same mesh; one that nobody declares is taken for a sidecar with the label `app`.
  */
 export function translateProxy(world: World, workload: string, modules: PluginModules): Translation {
   const [namespace, name, ...rest] = workload.split("/");
-  if (!namespace || !name || rest.length > 0) return { kind: "refused", reason: `${JSON.stringify(workload)} is not of the form NAMESPACE/WORKLOAD` };
+  if (!namespace || !name || rest.length > 0)
+    return { kind: "refused", reason: `${JSON.stringify(workload)} is not of the form NAMESPACE/WORKLOAD` };
   const offline = withOfflinePods(world);
   const declared = podOf(offline, namespace, name);
-  const notes = declared ? [] : [`no Deployment, Pod or Gateway declares ${workload}: translated for a sidecar with the label app=${name}`];
+  const notes = declared
+    ? []
+    : [`no Deployment, Pod or Gateway declares ${workload}: translated for a sidecar with the label app=${name}`];
   const proxy = proxyClassOfPod(declared ?? undeclaredPod(world, namespace, name));
   if (proxy === undefined) return { kind: "refused", reason: `${workload} has no sidecar` };
   const ir = resolveProxy(offline, proxy, modules);

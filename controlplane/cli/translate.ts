@@ -30,29 +30,43 @@ export interface TranslateOptions {
   readonly strict?: boolean;
 }
 
-/** Prints the resources of the proxy named, made from the valid documents; violations go to standard error, and errors among them make the exit code that for invalid input. */
+/**
+ * Prints the resources of the proxy named, made from the valid documents; violations go to standard error, and errors
+ * among them make the exit code that for invalid input.
+ */
 export async function translateCommand(options: TranslateOptions, context: CommandContext): Promise<void> {
   const { terminal, installation } = context;
-  if (!/^[^/]+\/[^/]+$/.test(options.proxy)) throw new CommandFailure(exitCodes.usage, `--proxy ${options.proxy}: write NAMESPACE/WORKLOAD.`);
+  if (!/^[^/]+\/[^/]+$/.test(options.proxy))
+    throw new CommandFailure(exitCodes.usage, `--proxy ${options.proxy}: write NAMESPACE/WORKLOAD.`);
   const loaded = await loadFiles(options.filename, { strict: options.strict ?? false });
   const { world } = loaded;
   const plugins = await readOfflinePlugins(world, context);
   const violations = [...loaded.violations, ...plugins.problems];
   for (const violation of violations) terminal.err(`${formatViolation(violation)}\n`);
   const builtins = await loadBuiltinModules(installation.filtersDir);
-  const modules: PluginModules = { builtin: (name) => builtins[name], plugin: plugins.plugin, differsByProxy: () => false };
+  const modules: PluginModules = {
+    builtin: (name) => builtins[name],
+    plugin: plugins.plugin,
+    differsByProxy: () => false,
+  };
   const translation = translateProxy(world, options.proxy, modules);
-  if (translation.kind === "refused") throw new CommandFailure(exitCodes.notFound, `Nothing was translated: ${translation.reason}.`);
-  for (const name of plugins.notFetched) terminal.err(`note: WasmPlugin ${name}: left out, only a running control plane fetches its module\n`);
+  if (translation.kind === "refused")
+    throw new CommandFailure(exitCodes.notFound, `Nothing was translated: ${translation.reason}.`);
+  for (const name of plugins.notFetched)
+    terminal.err(`note: WasmPlugin ${name}: left out, only a running control plane fetches its module\n`);
   for (const note of translation.notes) terminal.err(`note: ${note}\n`);
   terminal.out(renderValue(selectResources(translation.resources, options.type), options.output));
   // As in a running mesh the others count; a script must notice all the same.
-  if (violations.some(({ severity }) => severity === "error")) throw new CommandFailure(exitCodes.invalid, "Some documents are not valid: they were left out.");
+  if (violations.some(({ severity }) => severity === "error"))
+    throw new CommandFailure(exitCodes.invalid, "Some documents are not valid: they were left out.");
 }
 
 /** Returns the resources as plain JSON: a list for one type, an object of lists for all. */
 function selectResources(resources: EmittedResources, type: string | undefined): unknown {
-  const lists = Object.entries(parts).map(([name, { field, message }]) => [name, [...resources[field].values()].map((resource) => toProto3Json(message, resource))] as const);
+  const lists = Object.entries(parts).map(
+    ([name, { field, message }]) =>
+      [name, [...resources[field].values()].map((resource) => toProto3Json(message, resource))] as const,
+  );
   if (type === undefined) return Object.fromEntries(lists);
   const list = lists.find(([name]) => name === type)?.[1] ?? [];
   // Virtual hosts travel apart from their route configuration; who asks for routes wants to see them.

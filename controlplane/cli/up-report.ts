@@ -9,10 +9,17 @@ import { renderTable } from "./output.ts";
 /** Returns the addresses, the table of workloads, and who is missing if not all are in sync. */
 export async function describeMesh(mesh: RunningMesh, envoy: LocatedEnvoy, synced: boolean): Promise<string> {
   const adminUrl = `http://${mesh.admin.address}:${mesh.admin.port}`;
-  const ask = async (path: string) => (await httpCall({ host: mesh.admin.address, port: mesh.admin.port, path, timeoutMs: 5_000 })).body;
+  const ask = async (path: string) =>
+    (await httpCall({ host: mesh.admin.address, port: mesh.admin.port, path, timeoutMs: 5_000 })).body;
   const proxies = JSON.parse((await ask("/debug/proxies")) || "[]") as readonly ProxyStatus[];
   const report = JSON.parse((await ask("/synced")) || "{}") as Partial<SyncReport>;
-  return renderMesh({ adminUrl, envoyVersion: envoy.version, gateways: gatewayUrls(proxies, mesh.world()), proxies, missing: synced ? [] : report.waiting ?? [] });
+  return renderMesh({
+    adminUrl,
+    envoyVersion: envoy.version,
+    gateways: gatewayUrls(proxies, mesh.world()),
+    proxies,
+    missing: synced ? [] : (report.waiting ?? []),
+  });
 }
 
 export interface MeshReport {
@@ -42,14 +49,26 @@ export function renderMesh({ adminUrl, envoyVersion, gateways, proxies, missing 
 }
 
 function isSynced({ ready, sync }: ProxyStatus): boolean {
-  return ready && Object.values(sync).every((state) => state === "SYNCED" || state === "IGNORED" || state === "NOT SENT");
+  return (
+    ready && Object.values(sync).every((state) => state === "SYNCED" || state === "IGNORED" || state === "NOT SENT")
+  );
 }
 
 /** Returns a URL for each open gateway port; plain HTTP ones lead to a path that is known to be answered. */
 export function gatewayUrls(proxies: readonly Pick<ProxyStatus, "kind" | "ports">[], world: World): string[] {
-  const tlsPorts = new Set(world.list("Gateway").flatMap(({ spec }) => spec.servers ?? []).filter(({ port }) => port.protocol === "HTTPS").map(({ port }) => port.number));
+  const tlsPorts = new Set(
+    world
+      .list("Gateway")
+      .flatMap(({ spec }) => spec.servers ?? [])
+      .filter(({ port }) => port.protocol === "HTTPS")
+      .map(({ port }) => port.number),
+  );
   const path = firstKnownPath(world);
-  return proxies.filter(({ kind }) => kind === "router").flatMap(({ ports }) => ports.map(({ port, address }) => `${tlsPorts.has(port) ? "https" : "http"}://${address}${path}`));
+  return proxies
+    .filter(({ kind }) => kind === "router")
+    .flatMap(({ ports }) =>
+      ports.map(({ port, address }) => `${tlsPorts.has(port) ? "https" : "http"}://${address}${path}`),
+    );
 }
 
 /** The first path that a VirtualService of a gateway names exactly; "/" when none does. */

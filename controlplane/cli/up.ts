@@ -34,7 +34,10 @@ export async function up(directory: string, options: UpOptions, context: Command
 }
 
 /** Returns the Envoy to use, fetched if there is none; expected failures become a sentence. */
-export async function findEnvoy({ envoyPath, searchPath, cacheDir }: Environment, say: (line: string) => void): Promise<LocatedEnvoy> {
+export async function findEnvoy(
+  { envoyPath, searchPath, cacheDir }: Environment,
+  say: (line: string) => void,
+): Promise<LocatedEnvoy> {
   try {
     return await locateEnvoy({ envoyPath, searchPath, cacheDir, arch: process.arch, report: say });
   } catch (error) {
@@ -44,16 +47,33 @@ export async function findEnvoy({ envoyPath, searchPath, cacheDir }: Environment
 }
 
 /** Returns the started mesh; undefined when it was asked to stop meanwhile. */
-async function start(settings: UpSettings, envoy: LocatedEnvoy, { installation, clock }: CommandContext, { say, stopAsked }: Pick<RunnerDeps, "say" | "stopAsked">): Promise<RunningMesh | undefined> {
+async function start(
+  settings: UpSettings,
+  envoy: LocatedEnvoy,
+  { installation, clock }: CommandContext,
+  { say, stopAsked }: Pick<RunnerDeps, "say" | "stopAsked">,
+): Promise<RunningMesh | undefined> {
   const started = await startMesh(settings, {
-    envoyBinary: envoy.path, launcher: installation.launcher, metricLabels: LABELS, clock, random: Math.random, say, stopAsked, watchMesh,
+    envoyBinary: envoy.path,
+    launcher: installation.launcher,
+    metricLabels: LABELS,
+    clock,
+    random: Math.random,
+    say,
+    stopAsked,
+    watchMesh,
   });
   if (started.kind === "refused" && stopAsked.aborted) return undefined;
   if (started.kind === "refused") throw new CommandFailure(exitCodes.failed, started.message);
   return started.mesh;
 }
 
-async function tellWhenSynced(mesh: RunningMesh, envoy: LocatedEnvoy, { terminal }: CommandContext, asked: AbortSignal): Promise<void> {
+async function tellWhenSynced(
+  mesh: RunningMesh,
+  envoy: LocatedEnvoy,
+  { terminal }: CommandContext,
+  asked: AbortSignal,
+): Promise<void> {
   const soon = await mesh.waitUntilSynced(PATIENCE_MS, asked);
   if (!asked.aborted) terminal.out(await describeMesh(mesh, envoy, soon));
   if (soon || !(await mesh.waitUntilSynced(Infinity, asked))) return;

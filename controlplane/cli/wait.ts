@@ -19,14 +19,25 @@ export interface WaitOptions {
 }
 
 /** One object to wait for: its key, and the content it has in the files. */
-interface Wanted { readonly object: string; readonly content: string }
+interface Wanted {
+  readonly object: string;
+  readonly content: string;
+}
 
 const POLL_MS = 100;
 
-/** Waits, then prints how many proxies each object reached. Throws CommandFailure when the time is over, saying which have not and why. */
-export async function waitCommand(files: readonly string[], options: WaitOptions, { terminal, clock }: CommandContext): Promise<void> {
+/**
+ * Waits, then prints how many proxies each object reached. Throws CommandFailure when the time is over, saying which
+ * have not and why.
+ */
+export async function waitCommand(
+  files: readonly string[],
+  options: WaitOptions,
+  { terminal, clock }: CommandContext,
+): Promise<void> {
   const timeoutMs = parseDurationMs(options.timeout);
-  if (timeoutMs === undefined) throw new CommandFailure(exitCodes.usage, `--timeout ${options.timeout} is not a duration: write 30s or 2m.`);
+  if (timeoutMs === undefined)
+    throw new CommandFailure(exitCodes.usage, `--timeout ${options.timeout} is not a duration: write 30s or 2m.`);
   const wanted = await readWanted(files, terminal.err);
   const deadline = clock.nowMs() + timeoutMs;
   const states = new Map<string, Distribution>();
@@ -39,19 +50,33 @@ export async function waitCommand(files: readonly string[], options: WaitOptions
     if (open.length === 0) return terminal.out(render([...states.values()], options.output));
     if (clock.nowMs() >= deadline) {
       if (options.output !== "table") terminal.out(render([...states.values()], options.output));
-      throw new CommandFailure(exitCodes.failed, `After ${options.timeout} not everything is distributed:\n${missing.map((line) => `  ${line}\n`).join("").trimEnd()}`);
+      throw new CommandFailure(
+        exitCodes.failed,
+        `After ${options.timeout} not everything is distributed:\n${missing
+          .map((line) => `  ${line}\n`)
+          .join("")
+          .trimEnd()}`,
+      );
     }
     await clock.sleep(POLL_MS);
   }
 }
 
-/** Brings the states up to date. A control plane that answered before is being started again when it is silent: returns that; throws what else is wrong. */
-async function lookAt(wanted: readonly Wanted[], admin: string, states: Map<string, Distribution>): Promise<CommandFailure | undefined> {
+/**
+ * Brings the states up to date. A control plane that answered before is being started again when it is silent: returns
+ * that; throws what else is wrong.
+ */
+async function lookAt(
+  wanted: readonly Wanted[],
+  admin: string,
+  states: Map<string, Distribution>,
+): Promise<CommandFailure | undefined> {
   for (const { object } of wanted) {
     try {
       states.set(object, await fetchDistribution(admin, object));
     } catch (error) {
-      if (!(error instanceof CommandFailure) || error.exitCode !== exitCodes.unreachable || states.size === 0) throw error;
+      if (!(error instanceof CommandFailure) || error.exitCode !== exitCodes.unreachable || states.size === 0)
+        throw error;
       return error;
     }
   }
@@ -62,9 +87,16 @@ async function readWanted(files: readonly string[], complain: (text: string) => 
   const { world, violations } = await loadFiles(files);
   const errors = violations.filter(({ severity }) => severity === "error");
   for (const violation of errors) complain(`${formatViolation(violation)}\n`);
-  if (errors.length > 0) throw new CommandFailure(exitCodes.invalid, "Some documents are not valid, so the mesh will not take them: correct them first.");
-  const wanted = allKinds.flatMap((kind) => world.list(kind)).map((object) => ({ object: objectKey(refOf(object)), content: contentHash(object) }));
-  if (wanted.length === 0) throw new CommandFailure(exitCodes.usage, `There is no document of the mesh in ${files.join(", ")}.`);
+  if (errors.length > 0)
+    throw new CommandFailure(
+      exitCodes.invalid,
+      "Some documents are not valid, so the mesh will not take them: correct them first.",
+    );
+  const wanted = allKinds
+    .flatMap((kind) => world.list(kind))
+    .map((object) => ({ object: objectKey(refOf(object)), content: contentHash(object) }));
+  if (wanted.length === 0)
+    throw new CommandFailure(exitCodes.usage, `There is no document of the mesh in ${files.join(", ")}.`);
   return wanted;
 }
 
@@ -75,14 +107,22 @@ function missingOf(wanted: Wanted, states: ReadonlyMap<string, Distribution>): r
   const { object, content, problem, held, published, waiting, concerned, reached } = state;
   if (content !== wanted.content) {
     const because = problem === undefined ? "" : ` (${problem})`;
-    return [content === undefined ? `${object}: the mesh does not have it${because}` : `${object}: the mesh has another version of it${because}`];
+    return [
+      content === undefined
+        ? `${object}: the mesh does not have it${because}`
+        : `${object}: the mesh has another version of it${because}`,
+    ];
   }
-  if (waiting.length > 0) return waiting.map(({ proxy, why }) => `${object}: reached ${reached} of ${concerned} proxies; ${proxy} ${why}`);
+  if (waiting.length > 0)
+    return waiting.map(({ proxy, why }) => `${object}: reached ${reached} of ${concerned} proxies; ${proxy} ${why}`);
   if (held !== undefined) return [`${object}: ${held}`];
   return published ? [] : [`${object}: accepted, not published yet`];
 }
 
 function render(states: readonly Distribution[], format: OutputFormat): string {
   if (format !== "table") return renderValue(states, format);
-  return renderTable(["OBJECT", "REACHED"], states.map(({ object, reached, concerned }) => [object, `${reached} of ${concerned} proxies`]));
+  return renderTable(
+    ["OBJECT", "REACHED"],
+    states.map(({ object, reached, concerned }) => [object, `${reached} of ${concerned} proxies`]),
+  );
 }

@@ -11,12 +11,20 @@ describe("a kept file", () => {
   beforeEach(() => {
     directory = mkdtempSync(join(tmpdir(), "scrim-kept-"));
     [path, content, said, pauses] = [join(directory, "in/kept.json"), "one", [], []];
-    const sleep = (ms: number, signal: AbortSignal): Promise<void> => new Promise((resolve, reject) => {
-      pauses.push({ ms, end: resolve });
-      if (signal.aborted) reject(signal.reason as Error);
-      signal.addEventListener("abort", () => reject(signal.reason as Error));
+    const sleep = (ms: number, signal: AbortSignal): Promise<void> =>
+      new Promise((resolve, reject) => {
+        pauses.push({ ms, end: resolve });
+        if (signal.aborted) reject(signal.reason as Error);
+        signal.addEventListener("abort", () => reject(signal.reason as Error));
+      });
+    file = createKeptFile({
+      path,
+      content: () => content,
+      news: createDiskNews("/state", (sentence) => said.push(sentence)),
+      sleep,
+      quietMs: 100,
+      againMs: 5_000,
     });
-    file = createKeptFile({ path, content: () => content, news: createDiskNews("/state", (sentence) => said.push(sentence)), sleep, quietMs: 100, againMs: 5_000 });
   });
   afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
@@ -50,7 +58,9 @@ describe("a kept file", () => {
     }
     while (said.length < 2) await new Promise((resolve) => setImmediate(resolve));
     expect(readFileSync(path, "utf8")).toBe("one");
-    expect(said[0]).toMatch(/^The state directory \/state cannot be written \(.+\): proxies are served on, .+ make room there, or make it writable\.$/);
+    expect(said[0]).toMatch(
+      /^The state directory \/state cannot be written \(.+\): proxies are served on, .+ make room there, or make it writable\.$/,
+    );
     expect(said[1]).toBe("The state directory /state can be written again, and everything is kept.");
   });
 
@@ -60,12 +70,20 @@ describe("a kept file", () => {
       if (isChanged) return;
       isChanged = true;
       // Two steps on: whoever wrote has seen that nothing is due, and has not said yet that it is done.
-      queueMicrotask(() => queueMicrotask(() => {
-        content = "two";
-        late.changed();
-      }));
+      queueMicrotask(() =>
+        queueMicrotask(() => {
+          content = "two";
+          late.changed();
+        }),
+      );
     };
-    const late = createKeptFile({ path, content: () => content, news: { failed: () => undefined, written }, sleep: async () => undefined, quietMs: 0 });
+    const late = createKeptFile({
+      path,
+      content: () => content,
+      news: { failed: () => undefined, written },
+      sleep: async () => undefined,
+      quietMs: 0,
+    });
     late.changed();
     await vi.waitFor(() => expect(readFileSync(path, "utf8")).toBe("two"), { timeout: 10_000 });
   });

@@ -78,11 +78,15 @@ export function createDiskNews(directory: string, say: (sentence: string) => voi
   const failing = new Set<string>();
   return {
     failed(path, error) {
-      if (failing.size === 0) say(`The state directory ${directory} cannot be written (${reasonOf(error)}): proxies are served on, but a restart would not know what changed since; make room there, or make it writable.`);
+      if (failing.size === 0)
+        say(
+          `The state directory ${directory} cannot be written (${reasonOf(error)}): proxies are served on, but a restart would not know what changed since; make room there, or make it writable.`,
+        );
       failing.add(path);
     },
     written(path) {
-      if (failing.delete(path) && failing.size === 0) say(`The state directory ${directory} can be written again, and everything is kept.`);
+      if (failing.delete(path) && failing.size === 0)
+        say(`The state directory ${directory} can be written again, and everything is kept.`);
     },
   };
 }

@@ -16,7 +16,11 @@ describe("replaceFile", () => {
     const path = join(directory, "a/b/state.json");
     await replaceFile(path, "one");
     await replaceFile(path, "two");
-    expect([readFileSync(path, "utf8"), statSync(path).mode & 0o777, readdirSync(join(directory, "a/b"))]).toEqual(["two", 0o600, ["state.json"]]);
+    expect([readFileSync(path, "utf8"), statSync(path).mode & 0o777, readdirSync(join(directory, "a/b"))]).toEqual([
+      "two",
+      0o600,
+      ["state.json"],
+    ]);
   });
   it("is seen whole by whoever reads while many write", async () => {
     const path = join(directory, "state");

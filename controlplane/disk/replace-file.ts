@@ -5,7 +5,8 @@ import { dirname } from "node:path";
 let writes = 0;
 
 /**
- * Writes beside the file, waits until the disk has it, and renames; the directory is made if need be, for its owner alone. Rejects on I/O errors,
+ * Writes beside the file, waits until the disk has it, and renames; the directory is made if need be, for its owner
+ * alone. Rejects on I/O errors,
  * and leaves nothing half-written behind.
  */
 export async function replaceFile(path: string, content: Uint8Array | string, mode = 0o600): Promise<void> {

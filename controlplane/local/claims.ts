@@ -1,11 +1,17 @@
-// Claims on ports and address blocks between meshes on one machine, so that two that start at once do not choose the same.
+// Claims on ports and address blocks between meshes on one machine, so that two that start at once do not choose the
+// same.
 import { readFile } from "node:fs/promises";
 import { createServer, type Server } from "node:net";
 
 /** Something this process holds until it lets go or ends. */
-export interface Claim { release(): void }
+export interface Claim {
+  release(): void;
+}
 
-/** Returns a claim on `name`, or undefined when a living process has it. The kernel releases it when the process ends, however it does. */
+/**
+ * Returns a claim on `name`, or undefined when a living process has it. The kernel releases it when the process ends,
+ * however it does.
+ */
 export function claim(name: string): Promise<Claim | undefined> {
   return new Promise((resolve) => {
     const server: Server = createServer((socket) => socket.destroy());

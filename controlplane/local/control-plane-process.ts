@@ -10,7 +10,10 @@ import { type Supervised, supervise } from "./supervise.ts";
 
 export interface ControlPlaneProcess {
   pid(): number | undefined;
-  /** Resolves to true when it is ready, to false when it ended before it ever was, the time is over, or `signal` says so. */
+  /**
+   * Resolves to true when it is ready, to false when it ended before it ever was, the time is over, or `signal` says
+   * so.
+   */
   waitUntilReady(timeoutMs: number, signal: AbortSignal): Promise<boolean>;
   /** What GET /synced says now; undefined when it does not answer. */
   syncReport(): Promise<SyncReport | undefined>;
@@ -38,10 +41,20 @@ export function startControlPlane(options: ControlPlaneOptions): ControlPlanePro
   let failedEarly = false;
   const child: Supervised = supervise({
     // Problems in the mesh's documents are told on standard error, which people see; the log is for machines.
-    start: () => startChild({ command: process.execPath, args: [options.launcher, ...serveArguments(options)], cwd: process.cwd(), env: settings.environment.variables, stdout: logFile, stderr: "inherit" }),
+    start: () =>
+      startChild({
+        command: process.execPath,
+        args: [options.launcher, ...serveArguments(options)],
+        cwd: process.cwd(),
+        env: settings.environment.variables,
+        stdout: logFile,
+        stderr: "inherit",
+      }),
     onCrash(exit, restartInMs) {
       if (!everReady) failedEarly = true;
-      say(`the control plane ${describeExit(exit)}; starting it again in ${(restartInMs / 1_000).toFixed(2)} s (log: ${logFile})`);
+      say(
+        `the control plane ${describeExit(exit)}; starting it again in ${(restartInMs / 1_000).toFixed(2)} s (log: ${logFile})`,
+      );
     },
     clock,
   });
@@ -66,9 +79,19 @@ export function startControlPlane(options: ControlPlaneOptions): ControlPlanePro
 
 function serveArguments({ settings, runtimeDir, xds, admin }: ControlPlaneOptions): string[] {
   return [
-    "serve", settings.directory, "--runtime", runtimeDir, "--state-dir", settings.stateDir, "--xds-address", formatAddress(xds), "--admin-address", formatAddress(admin),
+    "serve",
+    settings.directory,
+    "--runtime",
+    runtimeDir,
+    "--state-dir",
+    settings.stateDir,
+    "--xds-address",
+    formatAddress(xds),
+    "--admin-address",
+    formatAddress(admin),
     ...(settings.plaintextXdsPort === undefined ? [] : ["--xds-port", String(settings.plaintextXdsPort)]),
-    ...(settings.strict ? ["--strict"] : []), ...(settings.allowEmpty ? ["--allow-empty"] : []),
+    ...(settings.strict ? ["--strict"] : []),
+    ...(settings.allowEmpty ? ["--allow-empty"] : []),
     ...(settings.certificateLifetime === undefined ? [] : ["--certificate-lifetime", settings.certificateLifetime]),
     ...(settings.fetch.allowFetchFrom ?? []).flatMap((range) => ["--allow-fetch-from", range]),
     ...(settings.fetch.plainRegistry ?? []).flatMap((registry) => ["--plain-registry", registry]),

@@ -16,22 +16,49 @@ const DRAIN_SECONDS = 5;
 const LOG_FORMAT = "[%Y-%m-%dT%T.%e%z][%t][%l][%n] [%g:%#] %v";
 
 /**
- * Returns Envoy's arguments. Without hot restart it needs no base id and leaves nothing in shared memory. What is logged stands on one line, so that nothing that a
- * plugin or a request says can look like a line of Envoy's own, and is written within a second: traps are read from there (rollout/traps.ts).
+ * Returns Envoy's arguments. Without hot restart it needs no base id and leaves nothing in shared memory. What is
+ * logged stands on one line, so that nothing that a
+ * plugin or a request says can look like a line of Envoy's own, and is written within a second: traps are read from
+ * there (rollout/traps.ts).
  */
 export function envoyArguments({ bootstrap, logDir }: EnvoyFiles, concurrency: number): string[] {
   return [
-    "-c", bootstrap, "--concurrency", String(concurrency), "--disable-hot-restart", "--drain-time-s", String(DRAIN_SECONDS), "--drain-strategy", "immediate",
-    "--log-path", join(logDir, "envoy.log"), "--log-level", "warning", "--component-log-level", "wasm:info,upstream:error",
-    "--log-format", LOG_FORMAT, "--log-format-escaped", "--file-flush-interval-msec", "1000",
+    "-c",
+    bootstrap,
+    "--concurrency",
+    String(concurrency),
+    "--disable-hot-restart",
+    "--drain-time-s",
+    String(DRAIN_SECONDS),
+    "--drain-strategy",
+    "immediate",
+    "--log-path",
+    join(logDir, "envoy.log"),
+    "--log-level",
+    "warning",
+    "--component-log-level",
+    "wasm:info,upstream:error",
+    "--log-format",
+    LOG_FORMAT,
+    "--log-format-escaped",
+    "--file-flush-interval-msec",
+    "1000",
   ];
 }
 
 /** Starts Envoy. What it prints on standard output are the access logs. */
-export function startEnvoy(binary: string, files: EnvoyFiles, options: { readonly concurrency: number; readonly env: Readonly<Record<string, string>> }): Child {
+export function startEnvoy(
+  binary: string,
+  files: EnvoyFiles,
+  options: { readonly concurrency: number; readonly env: Readonly<Record<string, string>> },
+): Child {
   return startChild({
-    command: binary, args: envoyArguments(files, options.concurrency), cwd: files.logDir, env: options.env,
-    stdout: join(files.logDir, "access.log"), stderr: join(files.logDir, "envoy.log"),
+    command: binary,
+    args: envoyArguments(files, options.concurrency),
+    cwd: files.logDir,
+    env: options.env,
+    stdout: join(files.logDir, "access.log"),
+    stderr: join(files.logDir, "envoy.log"),
   });
 }
 
@@ -55,7 +82,9 @@ export async function activeRequests(podIp: string): Promise<number | undefined>
 export function sumActiveRequests(json: string): number | undefined {
   try {
     const { stats } = JSON.parse(json) as { stats?: { name?: string; value?: number }[] };
-    return (stats ?? []).filter(({ name }) => name?.startsWith("http.") && !name.startsWith("http.admin.")).reduce((sum, { value }) => sum + (value ?? 0), 0);
+    return (stats ?? [])
+      .filter(({ name }) => name?.startsWith("http.") && !name.startsWith("http.admin."))
+      .reduce((sum, { value }) => sum + (value ?? 0), 0);
   } catch {
     return undefined;
   }

@@ -6,7 +6,10 @@ import { type ClaimedPort, claimAnyPort, claimPort, claimPortFrom, findPortHolde
 import type { RouterPlan, RouterPort } from "./router-plan.ts";
 
 export interface GatewayPorts {
-  /** Returns the router's ports with the local address each listens on. Keeps what it gave before; says which defaults gave way. */
+  /**
+   * Returns the router's ports with the local address each listens on. Keeps what it gave before; says which defaults
+   * gave way.
+   */
   assign(router: RouterPlan): Promise<readonly PodPort[]>;
   /** Gives back the ports of a gateway proxy that is gone. */
   release(router: { readonly namespace: string; readonly name: string }): void;
@@ -29,7 +32,10 @@ export async function claimAskedPort(option: string, port: number): Promise<Aske
   if (claimed) return { kind: "claimed", claimed };
   const holder = await findPortHolder(port);
   const by = holder === undefined ? "another process" : `process ${holder.pid} (${holder.command})`;
-  return { kind: "refused", message: `Port ${port}, asked for by ${option}, is taken by ${by}: end that process, or ask for another port (0 picks a free one).` };
+  return {
+    kind: "refused",
+    message: `Port ${port}, asked for by ${option}, is taken by ${by}: end that process, or ask for another port (0 picks a free one).`,
+  };
 }
 
 /** Claims a default port or the next free one above it, and says so when it had to move. */
@@ -37,7 +43,9 @@ export async function claimDefaultPort(what: string, port: number, say: (line: s
   const claimed = await claimPortFrom(port);
   if (claimed.port !== port) {
     const holder = await findPortHolder(port);
-    say(`port ${port} is taken${holder === undefined ? "" : ` by process ${holder.pid} (${holder.command})`}: ${what} is on ${claimed.port} instead`);
+    say(
+      `port ${port} is taken${holder === undefined ? "" : ` by process ${holder.pid} (${holder.command})`}: ${what} is on ${claimed.port} instead`,
+    );
   }
   return claimed;
 }

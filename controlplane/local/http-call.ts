@@ -2,7 +2,10 @@ import { request } from "node:http";
 import { connect } from "node:net";
 
 /** An HTTP answer; status 0 when there was none. */
-export interface HttpAnswer { readonly status: number; readonly body: string }
+export interface HttpAnswer {
+  readonly status: number;
+  readonly body: string;
+}
 
 export interface HttpCall {
   readonly host: string;
@@ -35,7 +38,9 @@ export function httpCall({ host, port, path, timeoutMs, method = "GET", headers 
         else chunks.push(chunk);
       });
       response.on("error", () => finish({ status: 0, body: "" }));
-      response.on("end", () => finish({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString("utf8") }));
+      response.on("end", () =>
+        finish({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString("utf8") }),
+      );
     });
     call.end();
   });

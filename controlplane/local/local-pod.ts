@@ -25,7 +25,10 @@ export interface LocalPod {
   setPorts(ports: readonly PodPort[]): void;
   /** From now on the pod counts as being removed. */
   markTerminating(): void;
-  /** Lets requests end (at most the workload's grace period), then stops. Call it when no proxy knows the pod's endpoints any more. */
+  /**
+   * Lets requests end (at most the workload's grace period), then stops. Call it when no proxy knows the pod's
+   * endpoints any more.
+   */
   drain(): Promise<void>;
   stop(graceMs: number): Promise<void>;
 }
@@ -50,9 +53,15 @@ export function createLocalPod(record: PodRecord, workload: WorkloadPlan | undef
       watch?.lost();
     });
     const probe = planProbe(record, workload?.probe);
-    const workloadAnswers = createPatientAnswers(probe, { runProbe: processes.runProbe, nowMs: clock.monotonicMs, patienceMs: OTHER_PORTS_MS });
+    const workloadAnswers = createPatientAnswers(probe, {
+      runProbe: processes.runProbe,
+      nowMs: clock.monotonicMs,
+      patienceMs: OTHER_PORTS_MS,
+    });
     watch = watchReady({
-      ...probe, clock, check: createCheck(record, processes, workloadAnswers),
+      ...probe,
+      clock,
+      check: createCheck(record, processes, workloadAnswers),
       onChange(ready) {
         if (ready && crashed) say(`${record.name} answers again`);
         if (ready) crashed = false;
@@ -74,7 +83,12 @@ export function createLocalPod(record: PodRecord, workload: WorkloadPlan | undef
     async start() {
       await (life ??= begin());
     },
-    snapshot: () => ({ pod, ready: watch?.isReady() === true && deletionTimestamp === undefined, deletionTimestamp, envoyPid: processes?.envoyPid() }),
+    snapshot: () => ({
+      pod,
+      ready: watch?.isReady() === true && deletionTimestamp === undefined,
+      deletionTimestamp,
+      envoyPid: processes?.envoyPid(),
+    }),
     isReady: () => watch?.isReady() === true,
     isTerminating: () => deletionTimestamp !== undefined,
     setPorts(ports) {
@@ -95,8 +109,14 @@ export function createLocalPod(record: PodRecord, workload: WorkloadPlan | undef
   };
 }
 
-/** A pod is ready when its Envoy serves, its inbound ports have opened once, its processes run and the workload answers. */
-function createCheck(pod: PodRecord, processes: PodProcesses, workloadAnswers: () => Promise<boolean>): () => Promise<boolean> {
+/**
+ * A pod is ready when its Envoy serves, its inbound ports have opened once, its processes run and the workload answers.
+ */
+function createCheck(
+  pod: PodRecord,
+  processes: PodProcesses,
+  workloadAnswers: () => Promise<boolean>,
+): () => Promise<boolean> {
   let opened = false;
   return async () => {
     opened ||= (await isEnvoyLive(pod.ip)) && (await inboundOpen(pod));
@@ -104,7 +124,10 @@ function createCheck(pod: PodRecord, processes: PodProcesses, workloadAnswers: (
   };
 }
 
-/** A sidecar's inbound listeners must accept before anybody is told of the pod; a router's come and go with its Gateways. */
+/**
+ * A sidecar's inbound listeners must accept before anybody is told of the pod; a router's come and go with its
+ * Gateways.
+ */
 async function inboundOpen(pod: PodRecord): Promise<boolean> {
   if (pod.kind === "router") return true;
   const accepted = await Promise.all(pod.ports.map(({ port }) => acceptsTcp(pod.ip, port, 1_000)));

@@ -6,8 +6,14 @@ import { createStore } from "../store/store.ts";
 import type { World } from "../store/world.ts";
 import { createSystemClock } from "../telemetry/clock.ts";
 
-/** Watches the mesh directory with the control plane's own source and store; what is wrong with it is the control plane's to tell. */
-export async function watchMesh({ directory, stateDir, strict, allowEmpty }: UpSettings, onWorld: (world: World) => void): Promise<{ stop(): Promise<void> }> {
+/**
+ * Watches the mesh directory with the control plane's own source and store; what is wrong with it is the control
+ * plane's to tell.
+ */
+export async function watchMesh(
+  { directory, stateDir, strict, allowEmpty }: UpSettings,
+  onWorld: (world: World) => void,
+): Promise<{ stop(): Promise<void> }> {
   // What the control plane falls back to where a file is broken at the start: both must see the same workloads.
   const remembered = readAcceptedObjects(join(stateDir, ACCEPTED_OBJECTS_FILE));
   const store = createStore({ strict, remembered, ...(allowEmpty ? {} : { keeps: { name: directory, directory } }) });

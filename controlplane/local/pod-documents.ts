@@ -19,12 +19,22 @@ export const RUNTIME_MARK = { namespace: "istio-system", name: "scrim-runtime" }
 
 /** Returns pods.yaml: one Pod for each, and the ConfigMap that carries the revision. */
 export function renderPods(pods: readonly PodSnapshot[], revision: number): string {
-  const mark = { apiVersion: "v1", kind: "ConfigMap", metadata: { ...RUNTIME_MARK }, data: { revision: String(revision) } };
+  const mark = {
+    apiVersion: "v1",
+    kind: "ConfigMap",
+    metadata: { ...RUNTIME_MARK },
+    data: { revision: String(revision) },
+  };
   return [...pods.map(podDocument), mark].map((document) => stringify(document, { lineWidth: 0 })).join("---\n");
 }
 
 function podDocument({ pod, ready, deletionTimestamp, envoyPid }: PodSnapshot): object {
-  const listen = pod.ports.map(({ port, address, app, name }) => ({ port, address, ...(app ? { app: `${app.address}:${app.port}` } : {}), ...(name === undefined ? {} : { name }) }));
+  const listen = pod.ports.map(({ port, address, app, name }) => ({
+    port,
+    address,
+    ...(app ? { app: `${app.address}:${app.port}` } : {}),
+    ...(name === undefined ? {} : { name }),
+  }));
   return {
     apiVersion: "v1",
     kind: "Pod",
@@ -46,7 +56,12 @@ function podDocument({ pod, ready, deletionTimestamp, envoyPid }: PodSnapshot): 
     },
     spec: {
       serviceAccountName: pod.serviceAccount,
-      containers: [{ name: pod.workload, ports: pod.ports.map(({ port, name }) => ({ containerPort: port, ...(name === undefined ? {} : { name }) })) }],
+      containers: [
+        {
+          name: pod.workload,
+          ports: pod.ports.map(({ port, name }) => ({ containerPort: port, ...(name === undefined ? {} : { name }) })),
+        },
+      ],
     },
     status: { podIP: pod.ip, phase: "Running", conditions: [{ type: "Ready", status: ready ? "True" : "False" }] },
   };
@@ -56,7 +71,9 @@ function podDocument({ pod, ready, deletionTimestamp, envoyPid }: PodSnapshot): 
 export function renderIdentities(pods: readonly PodRecord[]): string {
   const entries = pods.map((pod) => ({
     tokenSha256: createHash("sha256").update(pod.token).digest("hex"),
-    namespace: pod.namespace, serviceAccount: pod.serviceAccount, pod: pod.name,
+    namespace: pod.namespace,
+    serviceAccount: pod.serviceAccount,
+    pod: pod.name,
   }));
   return `${JSON.stringify(entries, undefined, 2)}\n`;
 }

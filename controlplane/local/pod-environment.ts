@@ -8,12 +8,19 @@ import type { PlannedVariable } from "./workload-plan.ts";
 const NOT_INHERITED = /^(npm_.*|https?_proxy|all_proxy|no_proxy|INIT_CWD)$/i;
 
 /** Returns the environment of a pod's process. */
-export function buildPodEnvironment(own: Readonly<Record<string, string>>, pod: PodRecord, variables: readonly PlannedVariable[]): Record<string, string> {
+export function buildPodEnvironment(
+  own: Readonly<Record<string, string>>,
+  pod: PodRecord,
+  variables: readonly PlannedVariable[],
+): Record<string, string> {
   const inherited = Object.fromEntries(Object.entries(own).filter(([name]) => !NOT_INHERITED.test(name)));
   const meshVariables = buildMeshVariables(pod);
   const container: Record<string, string> = {};
   for (const variable of variables) {
-    container[variable.name] = variable.kind === "field" ? fieldOf(pod, variable.path) : expand(variable.value, { ...meshVariables, ...container });
+    container[variable.name] =
+      variable.kind === "field"
+        ? fieldOf(pod, variable.path)
+        : expand(variable.value, { ...meshVariables, ...container });
   }
   return { ...inherited, ...container, ...meshVariables };
 }
@@ -21,8 +28,14 @@ export function buildPodEnvironment(own: Readonly<Record<string, string>>, pod: 
 function buildMeshVariables(pod: PodRecord): Record<string, string> {
   const proxy = `http://${pod.ip}:${OUTBOUND_PORT}`;
   const variables: Record<string, string> = {
-    HTTP_PROXY: proxy, http_proxy: proxy, NO_PROXY: "127.0.0.1,localhost", no_proxy: "127.0.0.1,localhost",
-    POD_IP: pod.ip, POD_NAME: pod.name, POD_NAMESPACE: pod.namespace, SERVICE_ACCOUNT: pod.serviceAccount,
+    HTTP_PROXY: proxy,
+    http_proxy: proxy,
+    NO_PROXY: "127.0.0.1,localhost",
+    no_proxy: "127.0.0.1,localhost",
+    POD_IP: pod.ip,
+    POD_NAME: pod.name,
+    POD_NAMESPACE: pod.namespace,
+    SERVICE_ACCOUNT: pod.serviceAccount,
   };
   for (const [index, port] of pod.ports.entries()) {
     const listen = String(port.app?.port ?? "");
@@ -33,11 +46,14 @@ function buildMeshVariables(pod: PodRecord): Record<string, string> {
   return variables;
 }
 
-/** Expands `$(NAME)` from variables set before, as Kubernetes does; `$$(NAME)` is a literal, an unknown name stays as it is. */
+/**
+ * Expands `$(NAME)` from variables set before, as Kubernetes does; `$$(NAME)` is a literal, an unknown name stays as it
+ * is.
+ */
 function expand(value: string, known: Readonly<Record<string, string>>): string {
   return value.replace(/\$\$\(|\$\(([A-Za-z_][\w.-]*)\)/g, (text, name: string | undefined) => {
     if (name === undefined) return "$(";
-    return Object.hasOwn(known, name) ? known[name] ?? "" : text;
+    return Object.hasOwn(known, name) ? (known[name] ?? "") : text;
   });
 }
 
@@ -46,8 +62,12 @@ function fieldOf(pod: PodRecord, path: string): string {
   const label = /^metadata\.labels\['([^']+)'\]$/.exec(path)?.[1];
   if (label !== undefined) return pod.labels[label] ?? "";
   const fields: Readonly<Record<string, string>> = {
-    "metadata.name": pod.name, "metadata.namespace": pod.namespace, "status.podIP": pod.ip, "status.hostIP": "127.0.0.1",
-    "spec.serviceAccountName": pod.serviceAccount, "spec.nodeName": "local",
+    "metadata.name": pod.name,
+    "metadata.namespace": pod.namespace,
+    "status.podIP": pod.ip,
+    "status.hostIP": "127.0.0.1",
+    "spec.serviceAccountName": pod.serviceAccount,
+    "spec.nodeName": "local",
   };
   return fields[path] ?? "";
 }

@@ -18,7 +18,10 @@ export interface PodFactory {
 
 const SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789";
 
-/** Returns the factory for one mesh; `random` gives numbers in [0, 1) for names and ports (tokens come from the system's generator). */
+/**
+ * Returns the factory for one mesh; `random` gives numbers in [0, 1) for names and ports (tokens come from the system's
+ * generator).
+ */
 export function createPodFactory(block: AddressBlock, context: PodContext, random: () => number): PodFactory {
   const held = new Map<string, { readonly ip: string; readonly ports: readonly ClaimedPort[] }>();
 
@@ -27,7 +30,8 @@ export function createPodFactory(block: AddressBlock, context: PodContext, rando
     if (ip === undefined) throw new Error(`the mesh's address block ${block.prefix}.0/24 has no address left`);
     return ip;
   }
-  const suffix = () => Array.from({ length: 5 }, () => SUFFIX_LETTERS[Math.floor(random() * SUFFIX_LETTERS.length)]).join("");
+  const suffix = () =>
+    Array.from({ length: 5 }, () => SUFFIX_LETTERS[Math.floor(random() * SUFFIX_LETTERS.length)]).join("");
   const token = () => randomBytes(32).toString("hex");
 
   return {
@@ -37,19 +41,50 @@ export function createPodFactory(block: AddressBlock, context: PodContext, rando
       for (let i = 0; i < plan.ports.length; i++) ports.push(await claimAnyPort(random));
       const name = podName(plan.name, ordinal, suffix());
       held.set(name, { ip, ports });
-      return createLocalPod({
-        kind: "sidecar", name, namespace: plan.namespace, workload: plan.name, ordinal, labels: { ...plan.labels, "pod-template-hash": plan.templateHash },
-        annotations: plan.annotations, serviceAccount: plan.serviceAccount, templateHash: plan.templateHash, ip, ports: sidecarPorts(ip, plan.ports, ports.map(({ port }) => port)), token: token(),
-      }, plan, context);
+      return createLocalPod(
+        {
+          kind: "sidecar",
+          name,
+          namespace: plan.namespace,
+          workload: plan.name,
+          ordinal,
+          labels: { ...plan.labels, "pod-template-hash": plan.templateHash },
+          annotations: plan.annotations,
+          serviceAccount: plan.serviceAccount,
+          templateHash: plan.templateHash,
+          ip,
+          ports: sidecarPorts(
+            ip,
+            plan.ports,
+            ports.map(({ port }) => port),
+          ),
+          token: token(),
+        },
+        plan,
+        context,
+      );
     },
     createRouter(plan, ports) {
       const ip = take();
       const name = podName(plan.name, 0, suffix());
       held.set(name, { ip, ports: [] });
-      return createLocalPod({
-        kind: "router", name, namespace: plan.namespace, workload: plan.name, ordinal: 0, labels: plan.labels,
-        serviceAccount: plan.serviceAccount, templateHash: "", ip, ports, token: token(),
-      }, undefined, context);
+      return createLocalPod(
+        {
+          kind: "router",
+          name,
+          namespace: plan.namespace,
+          workload: plan.name,
+          ordinal: 0,
+          labels: plan.labels,
+          serviceAccount: plan.serviceAccount,
+          templateHash: "",
+          ip,
+          ports,
+          token: token(),
+        },
+        undefined,
+        context,
+      );
     },
     forget({ name }) {
       const { ip, ports } = held.get(name) ?? { ip: undefined, ports: [] };

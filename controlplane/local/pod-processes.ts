@@ -28,7 +28,12 @@ const CLUSTER_ID = "Kubernetes";
 const ENVOY_GRACE_MS = 3_000;
 
 /** Starts a pod's processes; `onCrash` is called when one of them ended by itself, after people were told. */
-export async function startPodProcesses(pod: PodRecord, workload: WorkloadPlan | undefined, context: PodContext, onCrash: () => void): Promise<PodProcesses> {
+export async function startPodProcesses(
+  pod: PodRecord,
+  workload: WorkloadPlan | undefined,
+  context: PodContext,
+  onCrash: () => void,
+): Promise<PodProcesses> {
   const { clock, onChange, say } = context;
   const logDir = join(context.stateDir, "logs", pod.name);
   await mkdir(logDir, { recursive: true, mode: 0o700 });
@@ -37,17 +42,33 @@ export async function startPodProcesses(pod: PodRecord, workload: WorkloadPlan |
     onCrash();
     const log = join(logDir, logName);
     const line = await lastLineOf(log);
-    say(`${what} ${describeExit(exit)}${line === "" ? "" : `, saying "${line}"`}; starting it again in ${(restartInMs / 1_000).toFixed(2)} s (log: ${log})`);
+    say(
+      `${what} ${describeExit(exit)}${line === "" ? "" : `, saying "${line}"`}; starting it again in ${(restartInMs / 1_000).toFixed(2)} s (log: ${log})`,
+    );
   };
   const envoy = supervise({
-    start: () => startEnvoy(context.envoyBinary, { bootstrap, logDir }, { concurrency: context.concurrency, env: context.variables }),
-    onStart: onChange, onCrash: (exit, ms) => void crashed(`the proxy of ${pod.name}`, "envoy.log")(exit, ms), clock,
+    start: () =>
+      startEnvoy(
+        context.envoyBinary,
+        { bootstrap, logDir },
+        { concurrency: context.concurrency, env: context.variables },
+      ),
+    onStart: onChange,
+    onCrash: (exit, ms) => void crashed(`the proxy of ${pod.name}`, "envoy.log")(exit, ms),
+    clock,
   });
-  const app = workload && supervise({ start: () => startApp(workload, pod, logDir, context), onCrash: (exit, ms) => void crashed(pod.name, "app.log")(exit, ms), clock });
+  const app =
+    workload &&
+    supervise({
+      start: () => startApp(workload, pod, logDir, context),
+      onCrash: (exit, ms) => void crashed(pod.name, "app.log")(exit, ms),
+      clock,
+    });
   return {
     envoyPid: envoy.pid,
     allRun: () => envoy.pid() !== undefined && (app === undefined || app.pid() !== undefined),
-    runProbe: async (command, timeoutMs) => workload !== undefined && runInPod(command, timeoutMs, { workload, pod, context }),
+    runProbe: async (command, timeoutMs) =>
+      workload !== undefined && runInPod(command, timeoutMs, { workload, pod, context }),
     async stop(graceMs) {
       await app?.stop(graceMs);
       await envoy.stop(ENVOY_GRACE_MS);
@@ -57,9 +78,17 @@ export async function startPodProcesses(pod: PodRecord, workload: WorkloadPlan |
   };
 }
 
-interface PodParts { readonly workload: WorkloadPlan; readonly pod: PodRecord; readonly context: PodContext }
+interface PodParts {
+  readonly workload: WorkloadPlan;
+  readonly pod: PodRecord;
+  readonly context: PodContext;
+}
 
-async function runInPod([command = "", ...args]: readonly string[], timeoutMs: number, { workload, pod, context }: PodParts): Promise<boolean> {
+async function runInPod(
+  [command = "", ...args]: readonly string[],
+  timeoutMs: number,
+  { workload, pod, context }: PodParts,
+): Promise<boolean> {
   const env = buildPodEnvironment(context.variables, pod, workload.variables);
   const child = startChild({ command, args, cwd: workload.folder, env, stdout: "/dev/null", stderr: "/dev/null" });
   const overdue = setTimeout(() => void child.stop(0), timeoutMs);
@@ -71,15 +100,35 @@ async function runInPod([command = "", ...args]: readonly string[], timeoutMs: n
 function startApp(workload: WorkloadPlan, pod: PodRecord, logDir: string, context: PodContext) {
   const log = join(logDir, "app.log");
   return startChild({
-    command: "/bin/sh", args: ["-c", workload.command], cwd: workload.folder, env: buildPodEnvironment(context.variables, pod, workload.variables), stdout: log, stderr: log,
+    command: "/bin/sh",
+    args: ["-c", workload.command],
+    cwd: workload.folder,
+    env: buildPodEnvironment(context.variables, pod, workload.variables),
+    stdout: log,
+    stderr: log,
   });
 }
 
-async function writeBootstrap(pod: PodRecord, { controlPlane, trustDomain, metricLabels, extraStatTags, stateDir }: PodContext): Promise<string> {
+async function writeBootstrap(
+  pod: PodRecord,
+  { controlPlane, trustDomain, metricLabels, extraStatTags, stateDir }: PodContext,
+): Promise<string> {
   const path = join(stateDir, "runtime", `${pod.name}.bootstrap.json`);
   const facts = {
-    kind: pod.kind, podName: pod.name, namespace: pod.namespace, workload: pod.workload, serviceAccount: pod.serviceAccount, labels: pod.labels, podIp: pod.ip,
-    trustDomain, clusterId: CLUSTER_ID, admin: { address: pod.ip, port: ENVOY_ADMIN_PORT }, controlPlane, token: pod.token, metricLabels, extraStatTags,
+    kind: pod.kind,
+    podName: pod.name,
+    namespace: pod.namespace,
+    workload: pod.workload,
+    serviceAccount: pod.serviceAccount,
+    labels: pod.labels,
+    podIp: pod.ip,
+    trustDomain,
+    clusterId: CLUSTER_ID,
+    admin: { address: pod.ip, port: ENVOY_ADMIN_PORT },
+    controlPlane,
+    token: pod.token,
+    metricLabels,
+    extraStatTags,
   };
   await replaceFile(path, `${JSON.stringify(buildBootstrap(facts), undefined, 2)}\n`);
   return path;

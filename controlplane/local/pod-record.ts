@@ -44,5 +44,10 @@ export function freeOrdinals(used: ReadonlySet<number>, count: number): number[]
 
 /** Returns a sidecar pod's ports; `appPorts` holds one free port on 127.0.0.1 for each container port. */
 export function sidecarPorts(ip: string, ports: readonly ContainerPort[], appPorts: readonly number[]): PodPort[] {
-  return ports.map(({ name, port }, index) => ({ name, port, address: `${ip}:${port}`, app: { address: "127.0.0.1", port: appPorts[index] ?? 0 } }));
+  return ports.map(({ name, port }, index) => ({
+    name,
+    port,
+    address: `${ip}:${port}`,
+    app: { address: "127.0.0.1", port: appPorts[index] ?? 0 },
+  }));
 }

@@ -34,7 +34,10 @@ describe("ports", () => {
 
   it("refuses a port that was asked for and is taken, naming the process", async () => {
     const taken = await occupy();
-    expect(await claimAskedPort("--gateway-port", taken)).toMatchObject({ kind: "refused", message: expect.stringContaining(`process ${process.pid}`) });
+    expect(await claimAskedPort("--gateway-port", taken)).toMatchObject({
+      kind: "refused",
+      message: expect.stringContaining(`process ${process.pid}`),
+    });
   });
 
   it("says plainly where a default moved", async () => {
@@ -47,16 +50,26 @@ describe("ports", () => {
   });
 
   it("reads listening sockets from /proc/net/tcp", () => {
-    const table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
-      + "   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4711 1 0000000000000000 100 0 0 10 0\n"
-      + "   1: 0100007F:1F90 0100007F:9C40 01 00000000:00000000 00:00000000 00000000     0        0 4712 1 0000000000000000 100 0 0 10 0\n";
+    const table =
+      "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n" +
+      "   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4711 1 0000000000000000 100 0 0 10 0\n" +
+      "   1: 0100007F:1F90 0100007F:9C40 01 00000000:00000000 00:00000000 00000000     0        0 4712 1 0000000000000000 100 0 0 10 0\n";
     expect(listeningInodes(table, 8080)).toEqual(["4711"]);
     expect(listeningInodes(table, 8081)).toEqual([]);
   });
 });
 
 describe("gateway ports", () => {
-  const router: RouterPlan = { name: "gw", namespace: "default", serviceAccount: "gw", labels: {}, ports: [{ port: 443, name: "https", protocol: "HTTPS" }, { port: 20_080, name: "http", protocol: "HTTP" }] };
+  const router: RouterPlan = {
+    name: "gw",
+    namespace: "default",
+    serviceAccount: "gw",
+    labels: {},
+    ports: [
+      { port: 443, name: "https", protocol: "HTTPS" },
+      { port: 20_080, name: "http", protocol: "HTTP" },
+    ],
+  };
 
   it("moves privileged ports up by 8000", () => {
     expect([80, 443, 1023, 1024, 8080].map(defaultLocalPort)).toEqual([8080, 8443, 9023, 1024, 8080]);

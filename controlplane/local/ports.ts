@@ -4,7 +4,10 @@ import { createServer } from "node:net";
 import { claim, type Claim } from "./claims.ts";
 
 /** A port that is free now and that no other mesh will take while this process lives. */
-export interface ClaimedPort { readonly port: number; readonly claim: Claim }
+export interface ClaimedPort {
+  readonly port: number;
+  readonly claim: Claim;
+}
 
 const HIGHEST_PORT = 65_535;
 
@@ -26,7 +29,10 @@ export async function claimPortFrom(wanted: number): Promise<ClaimedPort> {
   return claimAnyPort(Math.random);
 }
 
-/** Returns a random free port below those the kernel gives to outgoing connections, so that none of them takes it meanwhile. */
+/**
+ * Returns a random free port below those the kernel gives to outgoing connections, so that none of them takes it
+ * meanwhile.
+ */
 export async function claimAnyPort(random: () => number): Promise<ClaimedPort> {
   const lowest = 16_000;
   const highest = await lowestEphemeralPort();
@@ -53,14 +59,23 @@ export function canListen(port: number): Promise<boolean> {
 }
 
 /** A process that listens on a port. */
-export interface PortHolder { readonly pid: number; readonly command: string }
+export interface PortHolder {
+  readonly pid: number;
+  readonly command: string;
+}
 
-/** Returns the process that listens on the TCP port of this machine, as far as /proc tells; undefined when it does not. */
+/**
+ * Returns the process that listens on the TCP port of this machine, as far as /proc tells; undefined when it does not.
+ */
 export async function findPortHolder(port: number): Promise<PortHolder | undefined> {
-  const inodes = new Set([...listeningInodes(await readText("/proc/net/tcp"), port), ...listeningInodes(await readText("/proc/net/tcp6"), port)]);
+  const inodes = new Set([
+    ...listeningInodes(await readText("/proc/net/tcp"), port),
+    ...listeningInodes(await readText("/proc/net/tcp6"), port),
+  ]);
   if (inodes.size === 0) return undefined;
   for (const entry of await readdir("/proc")) {
-    if (/^\d+$/.test(entry) && (await holdsSocket(entry, inodes))) return { pid: Number(entry), command: await commandOf(entry) };
+    if (/^\d+$/.test(entry) && (await holdsSocket(entry, inodes)))
+      return { pid: Number(entry), command: await commandOf(entry) };
   }
   return undefined;
 }
@@ -68,12 +83,15 @@ export async function findPortHolder(port: number): Promise<PortHolder | undefin
 /** Returns the socket inodes that listen on `port`, from the text of /proc/net/tcp. */
 export function listeningInodes(table: string, port: number): string[] {
   const wanted = port.toString(16).toUpperCase().padStart(4, "0");
-  return table.split("\n").slice(1).flatMap((line) => {
-    const fields = line.trim().split(/\s+/);
-    const [, local, , state] = fields;
-    const inode = fields[9];
-    return state === "0A" && local?.endsWith(`:${wanted}`) && inode !== undefined ? [inode] : [];
-  });
+  return table
+    .split("\n")
+    .slice(1)
+    .flatMap((line) => {
+      const fields = line.trim().split(/\s+/);
+      const [, local, , state] = fields;
+      const inode = fields[9];
+      return state === "0A" && local?.endsWith(`:${wanted}`) && inode !== undefined ? [inode] : [];
+    });
 }
 
 async function holdsSocket(pid: string, inodes: ReadonlySet<string>): Promise<boolean> {

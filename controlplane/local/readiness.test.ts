@@ -6,20 +6,39 @@ import { podOf } from "./testing-world.ts";
 
 describe("planProbe", () => {
   it("asks the process's own port for the container port or its name", () => {
-    expect(planProbe(podOf(), { httpGet: { path: "/health", port: 9080 }, periodSeconds: 5 })).toEqual({ checks: [{ kind: "http", port: 41233, path: "/health", headers: {}, timeoutMs: 1_000 }], hopes: [], periodMs: 5_000, failureThreshold: 3 });
-    expect(planProbe(podOf(), { tcpSocket: { port: "http" } }).checks).toEqual([{ kind: "tcp", port: 41233, timeoutMs: 1_000 }]);
+    expect(planProbe(podOf(), { httpGet: { path: "/health", port: 9080 }, periodSeconds: 5 })).toEqual({
+      checks: [{ kind: "http", port: 41233, path: "/health", headers: {}, timeoutMs: 1_000 }],
+      hopes: [],
+      periodMs: 5_000,
+      failureThreshold: 3,
+    });
+    expect(planProbe(podOf(), { tcpSocket: { port: "http" } }).checks).toEqual([
+      { kind: "tcp", port: 41233, timeoutMs: 1_000 },
+    ]);
   });
   it("is content with a TCP accept when there is no probe, and hopes for one on the ports after the first", () => {
     const [http] = podOf().ports;
-    const metrics = { name: undefined, port: 15020, address: "127.10.4.7:15020", app: { address: "127.0.0.1", port: 41234 } };
+    const metrics = {
+      name: undefined,
+      port: 15020,
+      address: "127.10.4.7:15020",
+      app: { address: "127.0.0.1", port: 41234 },
+    };
     expect(planProbe(podOf({ ports: http === undefined ? [] : [http, metrics] }), undefined)).toMatchObject({
-      checks: [{ kind: "tcp", port: 41233, timeoutMs: 1_000 }], hopes: [{ kind: "tcp", port: 41234, timeoutMs: 1_000 }],
+      checks: [{ kind: "tcp", port: 41233, timeoutMs: 1_000 }],
+      hopes: [{ kind: "tcp", port: 41234, timeoutMs: 1_000 }],
     });
   });
   it("takes a command, a gRPC port and a request's headers", () => {
-    expect(planProbe(podOf(), { exec: { command: ["test", "-f", "ready"] }, timeoutSeconds: 2 }).checks).toEqual([{ kind: "exec", command: ["test", "-f", "ready"], timeoutMs: 2_000 }]);
-    expect(planProbe(podOf(), { grpc: { port: 9080 } }).checks).toEqual([{ kind: "tcp", port: 41233, timeoutMs: 1_000 }]);
-    expect(planProbe(podOf(), { httpGet: { port: "http", httpHeaders: [{ name: "x-probe", value: "yes" }] } }).checks).toMatchObject([{ path: "/", headers: { "x-probe": "yes" } }]);
+    expect(planProbe(podOf(), { exec: { command: ["test", "-f", "ready"] }, timeoutSeconds: 2 }).checks).toEqual([
+      { kind: "exec", command: ["test", "-f", "ready"], timeoutMs: 2_000 },
+    ]);
+    expect(planProbe(podOf(), { grpc: { port: 9080 } }).checks).toEqual([
+      { kind: "tcp", port: 41233, timeoutMs: 1_000 },
+    ]);
+    expect(
+      planProbe(podOf(), { httpGet: { port: "http", httpHeaders: [{ name: "x-probe", value: "yes" }] } }).checks,
+    ).toMatchObject([{ path: "/", headers: { "x-probe": "yes" } }]);
   });
 });
 
@@ -28,7 +47,10 @@ describe("createPatientAnswers", () => {
     let nowMs = 0;
     const open = { first: false, second: false };
     const ready = createPatientAnswers(
-      { checks: [{ kind: "exec", command: ["first"], timeoutMs: 1 }], hopes: [{ kind: "exec", command: ["second"], timeoutMs: 1 }] },
+      {
+        checks: [{ kind: "exec", command: ["first"], timeoutMs: 1 }],
+        hopes: [{ kind: "exec", command: ["second"], timeoutMs: 1 }],
+      },
       { runProbe: async ([name]) => open[name as "first" | "second"], nowMs: () => nowMs, patienceMs: 3_000 },
     );
     nowMs = 10_000;
@@ -46,10 +68,26 @@ describe("createPatientAnswers", () => {
 
 describe("answers", () => {
   it("takes statuses from 200 to 399 for an answer, and nothing else", async () => {
-    const server = createServer((request, response) => response.writeHead(Number(request.url?.slice(1)), { "content-length": 0 }).end());
-    const port = await new Promise<number>((resolve) => server.listen(0, "127.0.0.1", () => resolve((server.address() as { port: number }).port)));
-    const ask = (path: string) => answers([{ kind: "http", port, path, headers: {}, timeoutMs: 2_000 }, { kind: "tcp", port, timeoutMs: 2_000 }], async () => false);
-    expect([await ask("/200"), await ask("/302"), await ask("/404"), await ask("/503")]).toEqual([true, true, false, false]);
+    const server = createServer((request, response) =>
+      response.writeHead(Number(request.url?.slice(1)), { "content-length": 0 }).end(),
+    );
+    const port = await new Promise<number>((resolve) =>
+      server.listen(0, "127.0.0.1", () => resolve((server.address() as { port: number }).port)),
+    );
+    const ask = (path: string) =>
+      answers(
+        [
+          { kind: "http", port, path, headers: {}, timeoutMs: 2_000 },
+          { kind: "tcp", port, timeoutMs: 2_000 },
+        ],
+        async () => false,
+      );
+    expect([await ask("/200"), await ask("/302"), await ask("/404"), await ask("/503")]).toEqual([
+      true,
+      true,
+      false,
+      false,
+    ]);
     await new Promise<void>((resolve) => server.close(() => resolve()));
     expect(await answers([{ kind: "tcp", port, timeoutMs: 1_000 }], async () => true)).toBe(false);
   });
@@ -57,7 +95,12 @@ describe("answers", () => {
 
 describe("sumActiveRequests", () => {
   it("leaves out the admin page's own request", () => {
-    const stats = [{ name: "http.admin.downstream_rq_active", value: 1 }, { name: "http.inbound_9080.downstream_rq_active", value: 2 }, { name: "http.outbound.downstream_rq_active", value: 3 }, { name: "cluster.x.upstream_rq_active", value: 9 }];
+    const stats = [
+      { name: "http.admin.downstream_rq_active", value: 1 },
+      { name: "http.inbound_9080.downstream_rq_active", value: 2 },
+      { name: "http.outbound.downstream_rq_active", value: 3 },
+      { name: "cluster.x.upstream_rq_active", value: 9 },
+    ];
     expect(sumActiveRequests(JSON.stringify({ stats }))).toBe(5);
     expect(sumActiveRequests("nonsense")).toBeUndefined();
   });

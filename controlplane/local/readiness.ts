@@ -5,7 +5,13 @@ import type { PodRecord } from "./pod-record.ts";
 
 /** One check of the process: what to ask, where, and how long to wait. */
 export type Check =
-  | { readonly kind: "http"; readonly port: number; readonly path: string; readonly headers: Readonly<Record<string, string>>; readonly timeoutMs: number }
+  | {
+      readonly kind: "http";
+      readonly port: number;
+      readonly path: string;
+      readonly headers: Readonly<Record<string, string>>;
+      readonly timeoutMs: number;
+    }
   | { readonly kind: "tcp"; readonly port: number; readonly timeoutMs: number }
   | { readonly kind: "exec"; readonly command: readonly string[]; readonly timeoutMs: number };
 
@@ -21,11 +27,16 @@ export interface ProbePlan {
 /** Runs a probe's command as the workload would: true when it exits with 0 within the time. */
 export type RunProbe = (command: readonly string[], timeoutMs: number) => Promise<boolean>;
 
-/** Returns the checks of a pod, on the ports where its process listens (Kubernetes' defaults: 1 s, every 10 s, 3 failures). */
+/**
+ * Returns the checks of a pod, on the ports where its process listens (Kubernetes' defaults: 1 s, every 10 s, 3
+ * failures).
+ */
 export function planProbe(pod: PodRecord, probe: ProbeSpec | undefined): ProbePlan {
   const timeoutMs = (probe?.timeoutSeconds ?? 1) * 1_000;
   const asked = probe && planCheck(pod, probe, timeoutMs);
-  const [first, ...others] = pod.ports.flatMap(({ app }) => (app ? [{ kind: "tcp" as const, port: app.port, timeoutMs }] : []));
+  const [first, ...others] = pod.ports.flatMap(({ app }) =>
+    app ? [{ kind: "tcp" as const, port: app.port, timeoutMs }] : [],
+  );
   return {
     checks: asked !== undefined ? [asked] : first !== undefined ? [first] : [],
     hopes: asked !== undefined ? [] : others,
@@ -34,7 +45,11 @@ export function planProbe(pod: PodRecord, probe: ProbeSpec | undefined): ProbePl
   };
 }
 
-function planCheck(pod: PodRecord, { httpGet, tcpSocket, grpc, exec }: ProbeSpec, timeoutMs: number): Check | undefined {
+function planCheck(
+  pod: PodRecord,
+  { httpGet, tcpSocket, grpc, exec }: ProbeSpec,
+  timeoutMs: number,
+): Check | undefined {
   if (exec?.command !== undefined && exec.command.length > 0) return { kind: "exec", command: exec.command, timeoutMs };
   const wanted = httpGet ?? tcpSocket ?? grpc;
   const port = wanted && appPort(pod, wanted.port);
@@ -51,17 +66,28 @@ function appPort(pod: PodRecord, wanted: number | string): number | undefined {
 
 /** Returns true when every check succeeds now. */
 export async function answers(checks: readonly Check[], runProbe: RunProbe): Promise<boolean> {
-  const results = await Promise.all(checks.map(async (check) => {
-    if (check.kind === "tcp") return acceptsTcp("127.0.0.1", check.port, check.timeoutMs);
-    if (check.kind === "exec") return runProbe(check.command, check.timeoutMs);
-    const { status } = await httpCall({ host: "127.0.0.1", ...check });
-    return status >= 200 && status < 400;
-  }));
+  const results = await Promise.all(
+    checks.map(async (check) => {
+      if (check.kind === "tcp") return acceptsTcp("127.0.0.1", check.port, check.timeoutMs);
+      if (check.kind === "exec") return runProbe(check.command, check.timeoutMs);
+      const { status } = await httpCall({ host: "127.0.0.1", ...check });
+      return status >= 200 && status < 400;
+    }),
+  );
   return results.every(Boolean);
 }
 
-/** Returns what waits for the hopes too, but no longer than `patienceMs` after all else succeeded for the first time. */
-export function createPatientAnswers({ checks, hopes }: Pick<ProbePlan, "checks" | "hopes">, { runProbe, nowMs, patienceMs }: { readonly runProbe: RunProbe; readonly nowMs: () => number; readonly patienceMs: number }): () => Promise<boolean> {
+/**
+ * Returns what waits for the hopes too, but no longer than `patienceMs` after all else succeeded for the first time.
+ */
+export function createPatientAnswers(
+  { checks, hopes }: Pick<ProbePlan, "checks" | "hopes">,
+  {
+    runProbe,
+    nowMs,
+    patienceMs,
+  }: { readonly runProbe: RunProbe; readonly nowMs: () => number; readonly patienceMs: number },
+): () => Promise<boolean> {
   let answeredAtMs: number | undefined;
   let waits = hopes.length > 0;
   return async () => {

@@ -3,7 +3,11 @@
 // Never does: start or stop anything.
 import { freeOrdinals } from "./pod-record.ts";
 
-export interface RunningPod { readonly name: string; readonly ordinal: number; readonly templateHash: string }
+export interface RunningPod {
+  readonly name: string;
+  readonly ordinal: number;
+  readonly templateHash: string;
+}
 
 export interface Reconciliation {
   /** Ordinals of pods to start. */
@@ -14,9 +18,16 @@ export interface Reconciliation {
   readonly outdated: readonly string[];
 }
 
-/** Returns the steps that lead from the running pods (those being drained left out) to `replicas` pods of the template. */
-export function reconcile(desired: { readonly replicas: number; readonly templateHash: string }, running: readonly RunningPod[]): Reconciliation {
-  const current = running.filter((pod) => pod.templateHash === desired.templateHash).sort((a, b) => a.ordinal - b.ordinal);
+/**
+ * Returns the steps that lead from the running pods (those being drained left out) to `replicas` pods of the template.
+ */
+export function reconcile(
+  desired: { readonly replicas: number; readonly templateHash: string },
+  running: readonly RunningPod[],
+): Reconciliation {
+  const current = running
+    .filter((pod) => pod.templateHash === desired.templateHash)
+    .sort((a, b) => a.ordinal - b.ordinal);
   const outdated = running.filter((pod) => pod.templateHash !== desired.templateHash);
   const used = new Set(current.map((pod) => pod.ordinal));
   return {

@@ -4,27 +4,43 @@ import { worldOf } from "./testing-world.ts";
 
 const gateway = (name: string, selector: string, servers: string, namespace = "default") =>
   `apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {name: ${name}, namespace: ${namespace}}\nspec:\n  selector: ${selector}\n  servers:\n${servers}`;
-const http = (number: number) => `  - {port: {number: ${number}, name: http-${number}, protocol: HTTP}, hosts: ["*"]}\n`;
+const http = (number: number) =>
+  `  - {port: {number: ${number}, name: http-${number}, protocol: HTTP}, hosts: ["*"]}\n`;
 
 describe("planRouters", () => {
   it("gives Istio's names to istio: ingressgateway, in the root namespace", () => {
-    expect(planRouters(worldOf(gateway("g", "{istio: ingressgateway}", http(80))))).toEqual([{
-      name: "istio-ingressgateway", namespace: "istio-system", serviceAccount: "istio-ingressgateway-service-account",
-      labels: { app: "istio-ingressgateway", istio: "ingressgateway" }, ports: [{ port: 80, name: "http-80", protocol: "HTTP" }],
-    }]);
+    expect(planRouters(worldOf(gateway("g", "{istio: ingressgateway}", http(80))))).toEqual([
+      {
+        name: "istio-ingressgateway",
+        namespace: "istio-system",
+        serviceAccount: "istio-ingressgateway-service-account",
+        labels: { app: "istio-ingressgateway", istio: "ingressgateway" },
+        ports: [{ port: 80, name: "http-80", protocol: "HTTP" }],
+      },
+    ]);
   });
 
   it("joins Gateways with one selector and sorts their ports", () => {
-    const routers = planRouters(worldOf(`${gateway("a", "{istio: ingressgateway}", http(8443))}---\n${gateway("b", "{istio: ingressgateway}", http(80), "other")}`));
+    const routers = planRouters(
+      worldOf(
+        `${gateway("a", "{istio: ingressgateway}", http(8443))}---\n${gateway("b", "{istio: ingressgateway}", http(80), "other")}`,
+      ),
+    );
     expect(routers.map(({ ports }) => ports.map(({ port }) => port))).toEqual([[80, 8443]]);
   });
 
   it("names other gateways by label, in the Gateway's namespace", () => {
-    expect(planRouters(worldOf(gateway("g", "{app: abc}", http(80), "shop")))).toMatchObject([{ name: "abc", namespace: "shop", serviceAccount: "abc-service-account", labels: { app: "abc" } }]);
+    expect(planRouters(worldOf(gateway("g", "{app: abc}", http(80), "shop")))).toMatchObject([
+      { name: "abc", namespace: "shop", serviceAccount: "abc-service-account", labels: { app: "abc" } },
+    ]);
   });
 
   it("lets one proxy serve a selector that its labels satisfy as well", () => {
-    const routers = planRouters(worldOf(`${gateway("wide", "{istio: ingressgateway}", http(80))}---\n${gateway("narrow", "{istio: ingressgateway, zone: a}", http(81))}`));
+    const routers = planRouters(
+      worldOf(
+        `${gateway("wide", "{istio: ingressgateway}", http(80))}---\n${gateway("narrow", "{istio: ingressgateway, zone: a}", http(81))}`,
+      ),
+    );
     expect(routers).toHaveLength(1);
     expect(routers[0]?.ports.map(({ port }) => port)).toEqual([80, 81]);
   });

@@ -4,7 +4,11 @@
 import type { MeshObject } from "../model/object.ts";
 import type { World } from "../store/world.ts";
 
-export interface RouterPort { readonly port: number; readonly name: string; readonly protocol: string }
+export interface RouterPort {
+  readonly port: number;
+  readonly name: string;
+  readonly protocol: string;
+}
 
 /** One gateway proxy to start. */
 export interface RouterPlan {
@@ -18,7 +22,9 @@ export interface RouterPlan {
 
 type Labels = Readonly<Record<string, string>>;
 
-/** Returns the gateway proxies that the Gateways select, in the order of the World's list (the oldest Gateway's first). */
+/**
+ * Returns the gateway proxies that the Gateways select, in the order of the World's list (the oldest Gateway's first).
+ */
 export function planRouters(world: World): readonly RouterPlan[] {
   const gateways = world.list("Gateway");
   const selectors = mostSpecificFirst(gateways.map((gateway) => gateway.spec.selector ?? {}));
@@ -30,26 +36,39 @@ export function planRouters(world: World): readonly RouterPlan[] {
     if (owner) routers.push({ ...nameRouter(selector, owner.metadata.namespace, world.mesh.rootNamespace), ports: [] });
   }
   const withPorts = routers.map((router) => ({ ...router, ports: portsFor(router.labels, gateways) }));
-  const age = (router: RouterPlan) => gateways.findIndex((gateway) => isSubset(gateway.spec.selector ?? {}, router.labels));
+  const age = (router: RouterPlan) =>
+    gateways.findIndex((gateway) => isSubset(gateway.spec.selector ?? {}, router.labels));
   return uniquelyNamed(withPorts.sort((a, b) => age(a) - age(b)));
 }
 
 /**
- * Returns the names a gateway proxy goes by. `istio: ingressgateway` gets Istio's own (workload istio-ingressgateway in the root
- * namespace, account istio-ingressgateway-service-account), so that policies written for Istio hold; others are named by label.
+ * Returns the names a gateway proxy goes by. `istio: ingressgateway` gets Istio's own (workload istio-ingressgateway in
+ * the root
+ * namespace, account istio-ingressgateway-service-account), so that policies written for Istio hold; others are named
+ * by label.
  */
 function nameRouter(selector: Labels, namespace: string, rootNamespace: string): Omit<RouterPlan, "ports"> {
   const istio = selector["istio"];
   if (istio !== undefined) {
     const name = `istio-${toName(istio)}`;
-    return { name, namespace: rootNamespace, serviceAccount: `${name}-service-account`, labels: { app: name, ...selector } };
+    return {
+      name,
+      namespace: rootNamespace,
+      serviceAccount: `${name}-service-account`,
+      labels: { app: name, ...selector },
+    };
   }
   const name = toName(selector["app"] ?? Object.values(selector)[0] ?? "gateway");
   return { name, namespace, serviceAccount: `${name}-service-account`, labels: selector };
 }
 
 function toName(value: string): string {
-  return value.toLowerCase().replace(/[^a-z0-9-]+/g, "-").replace(/^-+|-+$/g, "") || "gateway";
+  return (
+    value
+      .toLowerCase()
+      .replace(/[^a-z0-9-]+/g, "-")
+      .replace(/^-+|-+$/g, "") || "gateway"
+  );
 }
 
 function portsFor(labels: Labels, gateways: readonly MeshObject<"Gateway">[]): RouterPort[] {
@@ -57,7 +76,8 @@ function portsFor(labels: Labels, gateways: readonly MeshObject<"Gateway">[]): R
   for (const gateway of gateways) {
     if (!isSubset(gateway.spec.selector ?? {}, labels)) continue;
     for (const { port } of gateway.spec.servers ?? []) {
-      if (!ports.has(port.number)) ports.set(port.number, { port: port.number, name: port.name, protocol: port.protocol });
+      if (!ports.has(port.number))
+        ports.set(port.number, { port: port.number, name: port.name, protocol: port.protocol });
     }
   }
   return [...ports.values()].sort((a, b) => a.port - b.port);

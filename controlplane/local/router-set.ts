@@ -15,10 +15,16 @@ export interface RouterSet {
   stop(graceMs: number): Promise<void>;
 }
 
-interface RunningRouter { readonly plan: RouterPlan; readonly pod: LocalPod }
+interface RunningRouter {
+  readonly plan: RouterPlan;
+  readonly pod: LocalPod;
+}
 
 /** Returns the (still empty) set of gateway proxies. */
-export function createRouterSet(ports: GatewayPorts, { factory, publish, say, onChange }: Pick<Rollout, "factory" | "publish" | "say" | "onChange">): RouterSet {
+export function createRouterSet(
+  ports: GatewayPorts,
+  { factory, publish, say, onChange }: Pick<Rollout, "factory" | "publish" | "say" | "onChange">,
+): RouterSet {
   const routers = new Map<string, RunningRouter>();
   let tail: Promise<void> = Promise.resolve();
   let pending = 0;
@@ -33,7 +39,8 @@ export function createRouterSet(ports: GatewayPorts, { factory, publish, say, on
       const assigned = await ports.assign(plan);
       const running = routers.get(identity);
       if (running === undefined) await add(identity, plan, assigned);
-      else if (JSON.stringify(running.pod.snapshot().pod.ports) !== JSON.stringify(assigned)) running.pod.setPorts(assigned);
+      else if (JSON.stringify(running.pod.snapshot().pod.ports) !== JSON.stringify(assigned))
+        running.pod.setPorts(assigned);
     }
   }
 

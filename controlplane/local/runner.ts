@@ -1,5 +1,6 @@
 // Consumes: a mesh directory.
-// Produces: the running mesh on this machine: the control plane as a child, local processes with their sidecars, gateway proxies.
+// Produces: the running mesh on this machine: the control plane as a child, local processes with their sidecars,
+// gateway proxies.
 // Never does: translate mesh configuration (the control plane does), or leave a process behind.
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
@@ -70,14 +71,28 @@ async function startLocked(settings: UpSettings, deps: RunnerDeps, unlock: () =>
   await rm(join(settings.stateDir, "logs"), { recursive: true, force: true });
   await clearRuntime(settings.stateDir);
   let meshPods: MeshPods | undefined;
-  const runtime = await createRuntimeDirectory(settings.stateDir, () => (meshPods?.pods() ?? []).map((pod) => pod.snapshot()));
+  const runtime = await createRuntimeDirectory(settings.stateDir, () =>
+    (meshPods?.pods() ?? []).map((pod) => pod.snapshot()),
+  );
   await runtime.publish();
-  const controlPlane = startControlPlane({ settings, launcher: deps.launcher, runtimeDir: runtime.path, xds: ports.xds, admin: ports.admin, clock, say });
+  const controlPlane = startControlPlane({
+    settings,
+    launcher: deps.launcher,
+    runtimeDir: runtime.path,
+    xds: ports.xds,
+    admin: ports.admin,
+    clock,
+    say,
+  });
   if (!(await controlPlane.waitUntilReady(CONTROL_PLANE_START_MS, deps.stopAsked))) {
     await controlPlane.stop();
-    return { kind: "refused", message: `The control plane did not start: see the messages above and ${join(settings.stateDir, "logs", "control-plane.log")}.` };
+    return {
+      kind: "refused",
+      message: `The control plane did not start: see the messages above and ${join(settings.stateDir, "logs", "control-plane.log")}.`,
+    };
   }
-  const onChange = () => void runtime.publish().catch((error: unknown) => say(`the runtime directory cannot be written: ${String(error)}`));
+  const onChange = () =>
+    void runtime.publish().catch((error: unknown) => say(`the runtime directory cannot be written: ${String(error)}`));
   const acknowledged = (signal: AbortSignal) => waitUntilAcknowledged(runtime, controlPlane, clock, signal);
   const block = await claimAddressBlock(deps.random);
   const gatewayPorts = createGatewayPorts(ports.gateway, say);
@@ -85,44 +100,113 @@ async function startLocked(settings: UpSettings, deps: RunnerDeps, unlock: () =>
   const watch = await deps.watchMesh(settings, (world) => {
     latest = world;
     // The first state tells the trust domain, which every pod is made with.
-    meshPods ??= createMeshPods({ factory: createFactory(world, settings, deps, ports, block, onChange), clock, say, onChange, publish: runtime.publish, acknowledged }, gatewayPorts);
+    meshPods ??= createMeshPods(
+      {
+        factory: createFactory(world, settings, deps, ports, block, onChange),
+        clock,
+        say,
+        onChange,
+        publish: runtime.publish,
+        acknowledged,
+      },
+      gatewayPorts,
+    );
     meshPods.apply(world);
   });
   if (latest === undefined || meshPods === undefined) throw new Error("the mesh directory's first state is missing");
-  return { kind: "running", mesh: runningMesh({ settings, admin: ports.admin, clock, controlPlane, pods: meshPods, watch, world: () => latest as World, unlock }) };
+  return {
+    kind: "running",
+    mesh: runningMesh({
+      settings,
+      admin: ports.admin,
+      clock,
+      controlPlane,
+      pods: meshPods,
+      watch,
+      world: () => latest as World,
+      unlock,
+    }),
+  };
 }
 
-interface MeshPorts { readonly kind: "ports"; readonly admin: SocketAddress; readonly xds: SocketAddress; readonly gateway: ClaimedPort | undefined }
+interface MeshPorts {
+  readonly kind: "ports";
+  readonly admin: SocketAddress;
+  readonly xds: SocketAddress;
+  readonly gateway: ClaimedPort | undefined;
+}
 
-async function claimPorts(settings: UpSettings, say: (line: string) => void): Promise<MeshPorts | { readonly kind: "refused"; readonly message: string }> {
-  const gateway = settings.gatewayPort === undefined ? undefined : await claimAskedPort("--gateway-port", settings.gatewayPort);
+async function claimPorts(
+  settings: UpSettings,
+  say: (line: string) => void,
+): Promise<MeshPorts | { readonly kind: "refused"; readonly message: string }> {
+  const gateway =
+    settings.gatewayPort === undefined ? undefined : await claimAskedPort("--gateway-port", settings.gatewayPort);
   if (gateway?.kind === "refused") return gateway;
   const asked = settings.adminPort === undefined ? undefined : await claimAskedPort("--admin-port", settings.adminPort);
   if (asked?.kind === "refused") return asked;
   const admin = asked?.claimed ?? (await claimDefaultPort("the admin address", DEFAULT_ADMIN_PORT, say));
   // Nobody but the mesh's own proxies needs to know this one.
   const xds = await claimDefaultPort("xDS", DEFAULT_XDS_PORT, () => undefined);
-  return { kind: "ports", gateway: gateway?.claimed, admin: { address: "127.0.0.1", port: admin.port }, xds: { address: "127.0.0.1", port: xds.port } };
+  return {
+    kind: "ports",
+    gateway: gateway?.claimed,
+    admin: { address: "127.0.0.1", port: admin.port },
+    xds: { address: "127.0.0.1", port: xds.port },
+  };
 }
 
 /** What an earlier run left: pods that are gone, bootstraps with tokens that no longer count. */
 async function clearRuntime(stateDir: string): Promise<void> {
   await mkdir(join(stateDir, "logs"), { recursive: true, mode: 0o700 });
   const runtime = join(stateDir, "runtime");
-  for (const name of await readdir(runtime).catch(() => [])) await rm(join(runtime, name), { recursive: true, force: true });
+  for (const name of await readdir(runtime).catch(() => []))
+    await rm(join(runtime, name), { recursive: true, force: true });
 }
 
-function createFactory(world: World, settings: UpSettings, deps: RunnerDeps, ports: MeshPorts, block: AddressBlock, onChange: () => void): PodFactory {
+function createFactory(
+  world: World,
+  settings: UpSettings,
+  deps: RunnerDeps,
+  ports: MeshPorts,
+  block: AddressBlock,
+  onChange: () => void,
+): PodFactory {
   const { envoyBinary, metricLabels, clock, say } = deps;
-  const controlPlane = { ...ports.xds, rootCertificateFile: join(settings.stateDir, "ca", "root-cert.pem"), serverName: CONTROL_PLANE_SERVER_NAME };
-  return createPodFactory(block, {
-    envoyBinary, concurrency: world.mesh.defaultConcurrency ?? 1, stateDir: settings.stateDir, controlPlane, trustDomain: world.mesh.trustDomain,
-    metricLabels, extraStatTags: world.mesh.extraStatTags, variables: settings.environment.variables, clock, say, onChange,
-  }, deps.random);
+  const controlPlane = {
+    ...ports.xds,
+    rootCertificateFile: join(settings.stateDir, "ca", "root-cert.pem"),
+    serverName: CONTROL_PLANE_SERVER_NAME,
+  };
+  return createPodFactory(
+    block,
+    {
+      envoyBinary,
+      concurrency: world.mesh.defaultConcurrency ?? 1,
+      stateDir: settings.stateDir,
+      controlPlane,
+      trustDomain: world.mesh.trustDomain,
+      metricLabels,
+      extraStatTags: world.mesh.extraStatTags,
+      variables: settings.environment.variables,
+      clock,
+      say,
+      onChange,
+    },
+    deps.random,
+  );
 }
 
-/** Publishes the pods; true when every proxy has acknowledged a configuration made from them, false when that takes too long. */
-async function waitUntilAcknowledged(runtime: RuntimeDirectory, controlPlane: ControlPlaneProcess, clock: Clock, signal: AbortSignal): Promise<boolean> {
+/**
+ * Publishes the pods; true when every proxy has acknowledged a configuration made from them, false when that takes too
+ * long.
+ */
+async function waitUntilAcknowledged(
+  runtime: RuntimeDirectory,
+  controlPlane: ControlPlaneProcess,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<boolean> {
   const revision = await runtime.publish();
   const deadline = clock.monotonicMs() + ACKNOWLEDGED_WITHIN_MS;
   while (!signal.aborted && clock.monotonicMs() < deadline) {

@@ -12,7 +12,9 @@ afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
 describe("createRuntimeDirectory", () => {
   it("writes pods and identities for their owner only, with a revision that rises", async () => {
-    const runtime = await createRuntimeDirectory(directory, () => [{ pod: podOf(), ready: true, deletionTimestamp: undefined, envoyPid: undefined }]);
+    const runtime = await createRuntimeDirectory(directory, () => [
+      { pod: podOf(), ready: true, deletionTimestamp: undefined, envoyPid: undefined },
+    ]);
     const [first, second] = [await runtime.publish(), await runtime.publish()];
     expect(second).toBeGreaterThan(first);
     expect(readdirSync(runtime.path).sort()).toEqual(["identities.json", "pods.yaml"]);
@@ -22,7 +24,9 @@ describe("createRuntimeDirectory", () => {
 
   it("merges writes that wait, and the last of them has seen the last change", async () => {
     let ready = false;
-    const runtime = await createRuntimeDirectory(directory, () => [{ pod: podOf(), ready, deletionTimestamp: undefined, envoyPid: undefined }]);
+    const runtime = await createRuntimeDirectory(directory, () => [
+      { pod: podOf(), ready, deletionTimestamp: undefined, envoyPid: undefined },
+    ]);
     const first = runtime.publish();
     ready = true;
     const later = await Promise.all([runtime.publish(), runtime.publish(), runtime.publish()]);
@@ -38,7 +42,10 @@ describe("lockStateDir", () => {
     const first = await lockStateDir(state);
     expect(first.kind).toBe("locked");
     expect(statSync(state).mode & 0o777).toBe(0o700);
-    expect(await lockStateDir(state)).toMatchObject({ kind: "refused", message: expect.stringContaining(`process ${process.pid}`) });
+    expect(await lockStateDir(state)).toMatchObject({
+      kind: "refused",
+      message: expect.stringContaining(`process ${process.pid}`),
+    });
     if (first.kind === "locked") await first.release();
     expect((await lockStateDir(state)).kind).toBe("locked");
   });
@@ -52,6 +59,9 @@ describe("lockStateDir", () => {
 
   it("says what to do when the directory cannot be made", async () => {
     writeFileSync(join(directory, "file"), "");
-    expect(await lockStateDir(join(directory, "file", "state"))).toMatchObject({ kind: "refused", message: expect.stringContaining("--state-dir") });
+    expect(await lockStateDir(join(directory, "file", "state"))).toMatchObject({
+      kind: "refused",
+      message: expect.stringContaining("--state-dir"),
+    });
   });
 });

@@ -11,7 +11,10 @@ export interface RuntimeDirectory {
 }
 
 /** Returns the runtime directory under the state directory; `snapshot` is asked for the pods at each write. */
-export async function createRuntimeDirectory(stateDir: string, snapshot: () => readonly PodSnapshot[]): Promise<RuntimeDirectory> {
+export async function createRuntimeDirectory(
+  stateDir: string,
+  snapshot: () => readonly PodSnapshot[],
+): Promise<RuntimeDirectory> {
   const path = join(stateDir, "runtime");
   await mkdir(path, { recursive: true, mode: 0o700 });
   let revision = Date.now();
@@ -34,10 +37,12 @@ export async function createRuntimeDirectory(stateDir: string, snapshot: () => r
       return running;
     }
     // A write under way may have read the state before this change: one more follows it.
-    queued ??= running.catch(() => 0).then(() => {
-      queued = undefined;
-      return publish();
-    });
+    queued ??= running
+      .catch(() => 0)
+      .then(() => {
+        queued = undefined;
+        return publish();
+      });
     return queued;
   }
   return { path, publish };

@@ -12,13 +12,20 @@ export async function lockStateDir(path: string): Promise<StateDirResult> {
     await mkdir(path, { recursive: true, mode: 0o700 });
     await chmod(path, 0o700);
   } catch (error) {
-    return { kind: "refused", message: `The state directory ${path} cannot be made (${(error as NodeJS.ErrnoException).code}): choose another with --state-dir.` };
+    return {
+      kind: "refused",
+      message: `The state directory ${path} cannot be made (${(error as NodeJS.ErrnoException).code}): choose another with --state-dir.`,
+    };
   }
   const lock = join(path, "lock");
   for (let attempt = 0; attempt < 3; attempt++) {
     if (await writeLock(lock)) return { kind: "locked", release: () => rm(lock, { force: true }) };
     const holder = await readHolder(lock);
-    if (holder !== undefined) return { kind: "refused", message: `The state directory ${path} is in use by process ${holder}: stop that mesh, or give this one another with --state-dir.` };
+    if (holder !== undefined)
+      return {
+        kind: "refused",
+        message: `The state directory ${path} is in use by process ${holder}: stop that mesh, or give this one another with --state-dir.`,
+      };
     await rm(lock, { force: true });
   }
   return { kind: "refused", message: `The state directory ${path} cannot be locked: choose another with --state-dir.` };

@@ -14,7 +14,12 @@ function fakeChild(ranForMs: number, endsItself = true): Child & { readonly stop
   let end: (exit: ChildExit) => void = () => undefined;
   const exited = new Promise<ChildExit>((resolve) => (end = resolve));
   if (endsItself) end({ code: 1, signal: null, ranForMs });
-  return { pid: 7, exited, stops, stop: (graceMs) => (stops.push(graceMs), end({ code: 0, signal: null, ranForMs }), exited) };
+  return {
+    pid: 7,
+    exited,
+    stops,
+    stop: (graceMs) => (stops.push(graceMs), end({ code: 0, signal: null, ranForMs }), exited),
+  };
 }
 
 describe("createBackoff", () => {
@@ -34,7 +39,9 @@ describe("supervise", () => {
     const last = new Promise<void>((resolve) => (started = resolve));
     const supervised = supervise({
       start: () => children.shift() ?? steady,
-      onStart: () => { if (children.length === 0) started(); },
+      onStart: () => {
+        if (children.length === 0) started();
+      },
       onCrash: (_, restartInMs) => crashes.push(restartInMs),
       clock,
     });

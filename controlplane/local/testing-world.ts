@@ -14,15 +14,28 @@ export function worldOf(yaml: string): World {
 /** Returns a sidecar pod of reviews. */
 export function podOf(changes: Partial<PodRecord> = {}): PodRecord {
   return {
-    kind: "sidecar", name: "reviews-v1-0-x2b9f", namespace: "default", workload: "reviews-v1", ordinal: 0, labels: { app: "reviews", version: "v1" },
-    serviceAccount: "bookinfo-reviews", templateHash: "h1", ip: "127.10.4.7", token: "secret-token",
+    kind: "sidecar",
+    name: "reviews-v1-0-x2b9f",
+    namespace: "default",
+    workload: "reviews-v1",
+    ordinal: 0,
+    labels: { app: "reviews", version: "v1" },
+    serviceAccount: "bookinfo-reviews",
+    templateHash: "h1",
+    ip: "127.10.4.7",
+    token: "secret-token",
     ports: [{ name: "http", port: 9080, address: "127.10.4.7:9080", app: { address: "127.0.0.1", port: 41233 } }],
     ...changes,
   };
 }
 
 /** Returns the YAML of a Deployment with a local command. */
-export function deploymentYaml({ name = "web", replicas = 1, container = "{ports: [{name: http, containerPort: 8080}]}", command = "node web.mjs" } = {}): string {
+export function deploymentYaml({
+  name = "web",
+  replicas = 1,
+  container = "{ports: [{name: http, containerPort: 8080}]}",
+  command = "node web.mjs",
+} = {}): string {
   return `apiVersion: apps/v1
 kind: Deployment
 metadata: {name: ${name}, namespace: default}

@@ -7,7 +7,15 @@ const plan = (yaml: string) => planWorkloads(worldOf(yaml)).workloads[0];
 describe("planWorkloads", () => {
   it("takes the command, folder, ports, account and replicas from the Deployment", () => {
     expect(plan(deploymentYaml({ replicas: 3 }))).toMatchObject({
-      name: "web", namespace: "default", replicas: 3, command: "node web.mjs", folder: "/mesh", serviceAccount: "web-sa", ports: [{ name: "http", port: 8080 }], labels: { app: "web" }, graceMs: 30_000,
+      name: "web",
+      namespace: "default",
+      replicas: 3,
+      command: "node web.mjs",
+      folder: "/mesh",
+      serviceAccount: "web-sa",
+      ports: [{ name: "http", port: 8080 }],
+      labels: { app: "web" },
+      graceMs: 30_000,
     });
   });
 
@@ -21,19 +29,33 @@ describe("planWorkloads", () => {
     const base = plan(deploymentYaml())?.templateHash;
     expect(plan(deploymentYaml({ replicas: 7 }))?.templateHash).toBe(base);
     expect(plan(deploymentYaml({ command: "node other.mjs" }))?.templateHash).not.toBe(base);
-    expect(plan(deploymentYaml({ container: "{ports: [{name: http, containerPort: 8080}], env: [{name: A, value: b}]}" }))?.templateHash).not.toBe(base);
-    expect(plan(deploymentYaml().replace("labels: {app: web}\n      ann", "labels: {app: web, version: v2}\n      ann"))?.templateHash).not.toBe(base);
+    expect(
+      plan(deploymentYaml({ container: "{ports: [{name: http, containerPort: 8080}], env: [{name: A, value: b}]}" }))
+        ?.templateHash,
+    ).not.toBe(base);
+    expect(
+      plan(deploymentYaml().replace("labels: {app: web}\n      ann", "labels: {app: web, version: v2}\n      ann"))
+        ?.templateHash,
+    ).not.toBe(base);
   });
 
   it("takes the ports that Services lead to when the container declares none", () => {
-    const service = "apiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: default}\nspec:\n  selector: {app: web}\n  ports: [{name: http, port: 80, targetPort: 7000}, {name: again, port: 81, targetPort: 7000}]\n";
-    expect(plan(`${deploymentYaml({ container: "{name: web}" })}---\n${service}`)?.ports).toEqual([{ name: "http", port: 7000 }]);
+    const service =
+      "apiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: default}\nspec:\n  selector: {app: web}\n  ports: [{name: http, port: 80, targetPort: 7000}, {name: again, port: 81, targetPort: 7000}]\n";
+    expect(plan(`${deploymentYaml({ container: "{name: web}" })}---\n${service}`)?.ports).toEqual([
+      { name: "http", port: 7000 },
+    ]);
   });
 
   it("reads variables from ConfigMaps and Secrets, and names the Deployment that refers to a missing key", () => {
-    const container = "{env: [{name: A, valueFrom: {configMapKeyRef: {name: settings, key: a}}}, {name: B, valueFrom: {secretKeyRef: {name: secrets, key: b}}}]}";
-    const sources = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata: {a: one}\n---\napiVersion: v1\nkind: Secret\nmetadata: {name: secrets}\ndata: {b: dHdv}\n";
-    expect(plan(deploymentYaml({ container }) + sources)?.variables).toEqual([{ kind: "value", name: "A", value: "one" }, { kind: "value", name: "B", value: "two" }]);
+    const container =
+      "{env: [{name: A, valueFrom: {configMapKeyRef: {name: settings, key: a}}}, {name: B, valueFrom: {secretKeyRef: {name: secrets, key: b}}}]}";
+    const sources =
+      "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata: {a: one}\n---\napiVersion: v1\nkind: Secret\nmetadata: {name: secrets}\ndata: {b: dHdv}\n";
+    expect(plan(deploymentYaml({ container }) + sources)?.variables).toEqual([
+      { kind: "value", name: "A", value: "one" },
+      { kind: "value", name: "B", value: "two" },
+    ]);
     const { workloads, problems } = planWorkloads(worldOf(deploymentYaml({ container })));
     expect(workloads).toEqual([]);
     expect(problems).toEqual([{ workload: "default/web", message: expect.stringContaining("environment variable A") }]);

@@ -8,10 +8,16 @@ import { type Labels, labelsMatch, selectsAll } from "../model/labels.ts";
 import type { MeshObject } from "../model/object.ts";
 import type { World } from "../store/world.ts";
 
-/** The pod template's annotation that makes a Deployment run locally; its value is run by a shell in the folder of the YAML file. */
+/**
+ * The pod template's annotation that makes a Deployment run locally; its value is run by a shell in the folder of the
+ * YAML file.
+ */
 export const LOCAL_COMMAND = "scrim.mesh/local-command";
 
-export interface ContainerPort { readonly name: string | undefined; readonly port: number }
+export interface ContainerPort {
+  readonly name: string | undefined;
+  readonly port: number;
+}
 
 /** One workload to run: everything its processes depend on. */
 export interface WorkloadPlan {
@@ -38,22 +44,31 @@ export type PlannedVariable =
   | { readonly kind: "field"; readonly name: string; readonly path: string };
 
 /** A Deployment that cannot be run as it stands, and why, in one sentence. */
-export interface WorkloadProblem { readonly workload: string; readonly message: string }
+export interface WorkloadProblem {
+  readonly workload: string;
+  readonly message: string;
+}
 
 const DEFAULT_GRACE_SECONDS = 30;
 
 /**
- * Returns the workloads to run and the Deployments that cannot be, in the order of the World's list. `scope` "every" plans the
+ * Returns the workloads to run and the Deployments that cannot be, in the order of the World's list. `scope` "every"
+ * plans the
  * Deployments without a local command too (their command is ""), for those who only want to know what would be.
  */
-export function planWorkloads(world: World, scope: "local" | "every" = "local"): { readonly workloads: readonly WorkloadPlan[]; readonly problems: readonly WorkloadProblem[] } {
+export function planWorkloads(
+  world: World,
+  scope: "local" | "every" = "local",
+): { readonly workloads: readonly WorkloadPlan[]; readonly problems: readonly WorkloadProblem[] } {
   const workloads: WorkloadPlan[] = [];
   const problems: WorkloadProblem[] = [];
   for (const deployment of world.list("Deployment")) {
-    const command = deployment.spec.template.metadata?.annotations?.[LOCAL_COMMAND] ?? (scope === "every" ? "" : undefined);
+    const command =
+      deployment.spec.template.metadata?.annotations?.[LOCAL_COMMAND] ?? (scope === "every" ? "" : undefined);
     if (command === undefined) continue;
     const variables = planVariables(world, deployment);
-    if (variables.kind === "problem") problems.push({ workload: keyOf(deployment.metadata), message: variables.message });
+    if (variables.kind === "problem")
+      problems.push({ workload: keyOf(deployment.metadata), message: variables.message });
     else workloads.push(planWorkload(world, deployment, command, variables.variables));
   }
   return { workloads, problems };
@@ -64,7 +79,12 @@ export function keyOf({ namespace, name }: { readonly namespace: string; readonl
   return `${namespace}/${name}`;
 }
 
-function planWorkload(world: World, deployment: MeshObject<"Deployment">, command: string, variables: readonly PlannedVariable[]): WorkloadPlan {
+function planWorkload(
+  world: World,
+  deployment: MeshObject<"Deployment">,
+  command: string,
+  variables: readonly PlannedVariable[],
+): WorkloadPlan {
   const { template, replicas } = deployment.spec;
   const containers = template.spec?.containers ?? [];
   const labels = template.metadata?.labels ?? {};
@@ -76,13 +96,17 @@ function planWorkload(world: World, deployment: MeshObject<"Deployment">, comman
     serviceAccount: template.spec?.serviceAccountName || template.spec?.serviceAccount || "default",
     command,
     folder: dirname(resolve(deployment.location.file)),
-    // Kubernetes takes declared ports for documentation: without any, those that Services lead to are what the process serves.
+    // Kubernetes takes declared ports for documentation: without any, those that Services lead to are what the process
+    // serves.
     ports: declared.length > 0 ? declared : servedPorts(world, deployment.metadata.namespace, labels),
     variables,
     probe: containers.find((container) => container.readinessProbe !== undefined)?.readinessProbe,
     graceMs: (template.spec?.terminationGracePeriodSeconds ?? DEFAULT_GRACE_SECONDS) * 1_000,
   };
-  const templateHash = createHash("sha256").update(JSON.stringify([started, template.metadata?.annotations])).digest("hex").slice(0, 10);
+  const templateHash = createHash("sha256")
+    .update(JSON.stringify([started, template.metadata?.annotations]))
+    .digest("hex")
+    .slice(0, 10);
   return { ...started, annotations: template.metadata?.annotations ?? {}, replicas: replicas ?? 1, templateHash };
 }
 
@@ -93,38 +117,58 @@ function portsOf(container: ContainerSpec): ContainerPort[] {
 }
 
 function servedPorts(world: World, namespace: string, labels: Labels): ContainerPort[] {
-  const services = world.list("Service").filter(({ metadata, spec }) => metadata.namespace === namespace && !selectsAll(spec.selector) && labelsMatch(spec.selector, labels));
-  const targets = services.flatMap(({ spec }) => spec.ports ?? []).map(({ targetPort, port, name }) => ({ name, port: targetPort ?? port }));
+  const services = world
+    .list("Service")
+    .filter(
+      ({ metadata, spec }) =>
+        metadata.namespace === namespace && !selectsAll(spec.selector) && labelsMatch(spec.selector, labels),
+    );
+  const targets = services
+    .flatMap(({ spec }) => spec.ports ?? [])
+    .map(({ targetPort, port, name }) => ({ name, port: targetPort ?? port }));
   const numbered = targets.flatMap(({ name, port }) => (typeof port === "number" ? [{ name, port }] : []));
   return numbered.filter(({ port }, index) => numbered.findIndex((other) => other.port === port) === index);
 }
 
-type Variables = { readonly kind: "variables"; readonly variables: readonly PlannedVariable[] } | { readonly kind: "problem"; readonly message: string };
+type Variables =
+  | { readonly kind: "variables"; readonly variables: readonly PlannedVariable[] }
+  | { readonly kind: "problem"; readonly message: string };
 
 function planVariables(world: World, deployment: MeshObject<"Deployment">): Variables {
   const variables: PlannedVariable[] = [];
   for (const container of deployment.spec.template.spec?.containers ?? []) {
     for (const variable of container.env ?? []) {
       const planned = planVariable(world, deployment.metadata.namespace, variable);
-      if (planned === undefined) return { kind: "problem", message: `the environment variable ${variable.name} refers to a ConfigMap or Secret key that does not exist` };
+      if (planned === undefined)
+        return {
+          kind: "problem",
+          message: `the environment variable ${variable.name} refers to a ConfigMap or Secret key that does not exist`,
+        };
       variables.push(planned);
     }
   }
   return { kind: "variables", variables };
 }
 
-function planVariable(world: World, namespace: string, { name, value, valueFrom }: EnvironmentVariableSpec): PlannedVariable | undefined {
+function planVariable(
+  world: World,
+  namespace: string,
+  { name, value, valueFrom }: EnvironmentVariableSpec,
+): PlannedVariable | undefined {
   if (valueFrom?.fieldRef !== undefined) return { kind: "field", name, path: valueFrom.fieldRef.fieldPath };
   const [configMap, secret] = [valueFrom?.configMapKeyRef, valueFrom?.secretKeyRef];
   if (configMap === undefined && secret === undefined) return { kind: "value", name, value: value ?? "" };
-  const found = configMap !== undefined
-    ? world.get("ConfigMap", namespace, configMap.name ?? "")?.spec.data?.[configMap.key]
-    : readSecret(world, namespace, secret?.name ?? "", secret?.key ?? "");
+  const found =
+    configMap !== undefined
+      ? world.get("ConfigMap", namespace, configMap.name ?? "")?.spec.data?.[configMap.key]
+      : readSecret(world, namespace, secret?.name ?? "", secret?.key ?? "");
   return found === undefined ? undefined : { kind: "value", name, value: found };
 }
 
 function readSecret(world: World, namespace: string, name: string, key: string): string | undefined {
   const secret = world.get("Secret", namespace, name)?.spec;
   const encoded = secret?.data?.[key];
-  return secret?.stringData?.[key] ?? (encoded === undefined ? undefined : Buffer.from(encoded, "base64").toString("utf8"));
+  return (
+    secret?.stringData?.[key] ?? (encoded === undefined ? undefined : Buffer.from(encoded, "base64").toString("utf8"))
+  );
 }

@@ -7,7 +7,19 @@ import type { WorkloadPlan } from "./workload-plan.ts";
 import { createWorkloadSet } from "./workload-set.ts";
 
 const plan = (changes: Partial<WorkloadPlan> = {}): WorkloadPlan => ({
-  name: "web", namespace: "default", replicas: 1, labels: {}, serviceAccount: "web", command: "x", folder: "/", ports: [], variables: [], probe: undefined, graceMs: 0, templateHash: "a", ...changes,
+  name: "web",
+  namespace: "default",
+  replicas: 1,
+  labels: {},
+  serviceAccount: "web",
+  command: "x",
+  folder: "/",
+  ports: [],
+  variables: [],
+  probe: undefined,
+  graceMs: 0,
+  templateHash: "a",
+  ...changes,
 });
 
 /** Pods that become ready when told; everything that happens is written down in order. */
@@ -18,17 +30,44 @@ function fakeMesh() {
   const createSidecar = async ({ templateHash }: WorkloadPlan, ordinal: number): Promise<LocalPod> => {
     const name = `${templateHash}${ordinal}`;
     return {
-      name, templateHash, ordinal, start: async () => void events.push(`start ${name}`),
-      snapshot: () => ({ pod: podOf({ name }), ready: ready.has(name), deletionTimestamp: undefined, envoyPid: undefined }),
-      isReady: () => ready.has(name), isTerminating: () => terminating.has(name), setPorts: () => undefined,
-      markTerminating: () => { terminating = new Set([...terminating, name]); events.push(`terminating ${name}`); },
-      drain: async () => void events.push(`drain ${name}`), stop: async () => void events.push(`stop ${name}`),
+      name,
+      templateHash,
+      ordinal,
+      start: async () => void events.push(`start ${name}`),
+      snapshot: () => ({
+        pod: podOf({ name }),
+        ready: ready.has(name),
+        deletionTimestamp: undefined,
+        envoyPid: undefined,
+      }),
+      isReady: () => ready.has(name),
+      isTerminating: () => terminating.has(name),
+      setPorts: () => undefined,
+      markTerminating: () => {
+        terminating = new Set([...terminating, name]);
+        events.push(`terminating ${name}`);
+      },
+      drain: async () => void events.push(`drain ${name}`),
+      stop: async () => void events.push(`stop ${name}`),
     };
   };
-  const factory: PodFactory = { createSidecar, createRouter: () => { throw new Error("not here"); }, forget: ({ name }) => void events.push(`forget ${name}`) };
+  const factory: PodFactory = {
+    createSidecar,
+    createRouter: () => {
+      throw new Error("not here");
+    },
+    forget: ({ name }) => void events.push(`forget ${name}`),
+  };
   const set = createWorkloadSet("default/web", {
-    factory, clock: createSystemClock(), say: () => undefined, onChange: () => undefined, publish: async () => void events.push("published"),
-    acknowledged: async (signal) => { events.push(signal.aborted ? "stopped waiting" : "acknowledged"); return !signal.aborted; },
+    factory,
+    clock: createSystemClock(),
+    say: () => undefined,
+    onChange: () => undefined,
+    publish: async () => void events.push("published"),
+    acknowledged: async (signal) => {
+      events.push(signal.aborted ? "stopped waiting" : "acknowledged");
+      return !signal.aborted;
+    },
   });
   return { events, ready, set };
 }
@@ -63,7 +102,17 @@ describe("createWorkloadSet", () => {
     expect(events).toEqual(["published", "start a0", "published", "start b0"]);
     ready.add("b0");
     await settled(() => set.isSettled());
-    expect(events).toEqual(["published", "start a0", "published", "start b0", "acknowledged", "terminating a0", "acknowledged", "drain a0", "forget a0"]);
+    expect(events).toEqual([
+      "published",
+      "start a0",
+      "published",
+      "start b0",
+      "acknowledged",
+      "terminating a0",
+      "acknowledged",
+      "drain a0",
+      "forget a0",
+    ]);
     expect(set.pods().map(({ name }) => name)).toEqual(["b0"]);
   });
 
@@ -87,6 +136,8 @@ describe("createWorkloadSet", () => {
     set.update(undefined);
     await settled(() => set.isSettled());
     expect(set.pods()).toEqual([]);
-    expect(events.filter((event) => event.startsWith("start")).length).toBe(events.filter((event) => event.startsWith("drain")).length);
+    expect(events.filter((event) => event.startsWith("start")).length).toBe(
+      events.filter((event) => event.startsWith("drain")).length,
+    );
   });
 });

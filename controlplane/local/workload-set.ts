@@ -42,11 +42,16 @@ export function createWorkloadSet(key: string, rollout: Rollout): WorkloadSet {
   const stopped = new AbortController();
   const draining = new Set<Promise<void>>();
 
-  const current = (plan: WorkloadPlan | undefined) => pods.filter((pod) => !pod.isTerminating() && pod.templateHash === plan?.templateHash);
+  const current = (plan: WorkloadPlan | undefined) =>
+    pods.filter((pod) => !pod.isTerminating() && pod.templateHash === plan?.templateHash);
 
   async function apply(plan: WorkloadPlan | undefined, signal: AbortSignal): Promise<void> {
-    const steps = reconcile(plan ?? { replicas: 0, templateHash: "" }, pods.filter((pod) => !pod.isTerminating()));
-    if (plan && steps.start.length > 0 && pods.length > 0) say(`${key}: starting ${steps.start.length} pod${steps.start.length === 1 ? "" : "s"}`);
+    const steps = reconcile(
+      plan ?? { replicas: 0, templateHash: "" },
+      pods.filter((pod) => !pod.isTerminating()),
+    );
+    if (plan && steps.start.length > 0 && pods.length > 0)
+      say(`${key}: starting ${steps.start.length} pod${steps.start.length === 1 ? "" : "s"}`);
     if (plan) await startPods(plan, steps.start, signal);
     if (steps.surplus.length > 0) drain(steps.surplus);
     if (steps.outdated.length === 0) return;
@@ -82,13 +87,16 @@ export function createWorkloadSet(key: string, rollout: Rollout): WorkloadSet {
 
   function drain(names: readonly string[]): void {
     const leaving = pods.filter((pod) => names.includes(pod.name));
-    const work = drainPods(leaving).catch((error: unknown) => say(`${key}: draining failed: ${String(error)}`)).finally(() => draining.delete(work));
+    const work = drainPods(leaving)
+      .catch((error: unknown) => say(`${key}: draining failed: ${String(error)}`))
+      .finally(() => draining.delete(work));
     draining.add(work);
   }
 
   async function drainPods(leaving: readonly LocalPod[]): Promise<void> {
     for (const pod of leaving) pod.markTerminating();
-    if (!(await rollout.acknowledged(stopped.signal)) && !stopped.signal.aborted) say(`${key}: not every proxy has acknowledged in time; draining on`);
+    if (!(await rollout.acknowledged(stopped.signal)) && !stopped.signal.aborted)
+      say(`${key}: not every proxy has acknowledged in time; draining on`);
     await Promise.all(leaving.map((pod) => pod.drain()));
     remove(leaving);
     say(`${key}: stopped ${leaving.map(({ name }) => name).join(", ")}`);
@@ -102,7 +110,11 @@ export function createWorkloadSet(key: string, rollout: Rollout): WorkloadSet {
 
   return {
     update(plan) {
-      if (stopped.signal.aborted || (plan?.templateHash === wanted?.templateHash && plan?.replicas === wanted?.replicas)) return;
+      if (
+        stopped.signal.aborted ||
+        (plan?.templateHash === wanted?.templateHash && plan?.replicas === wanted?.replicas)
+      )
+        return;
       wanted = plan;
       overtaken.abort(new Error("overtaken"));
       overtaken = new AbortController();

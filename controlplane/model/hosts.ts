@@ -42,7 +42,8 @@ export function hostsOverlap(a: string, b: string): boolean {
 
 /** Orders hosts from the most specific: exact names first, then longer wildcards, then by name; `*` is last. */
 export function compareHostSpecificity(a: string, b: string): number {
-  const wildA = isWildcardHost(a), wildB = isWildcardHost(b);
+  const wildA = isWildcardHost(a),
+    wildB = isWildcardHost(b);
   if (wildA !== wildB) return wildA ? 1 : -1;
   return b.length - a.length || (a < b ? -1 : a > b ? 1 : 0);
 }
@@ -67,7 +68,9 @@ export interface ScopedHost {
 /** Returns the halves of `namespace/host` or of a bare `host`. */
 export function parseScopedHost(text: string): ScopedHost {
   const slash = text.indexOf("/");
-  return slash < 0 ? { namespace: undefined, host: text } : { namespace: text.slice(0, slash), host: text.slice(slash + 1) };
+  return slash < 0
+    ? { namespace: undefined, host: text }
+    : { namespace: text.slice(0, slash), host: text.slice(slash + 1) };
 }
 
 const LABEL = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?";

@@ -1,12 +1,24 @@
 // Every kind of object the mesh understands: its schema, its API versions, and where its payload stands in a document.
 import type { TObject } from "@sinclair/typebox";
 import { authorizationPolicySchema, type AuthorizationPolicySpec } from "./kinds/authorization-policy.ts";
-import { configMapSchema, type ConfigMapSpec, emptySchema, type EmptySpec, secretSchema, type SecretSpec } from "./kinds/config.ts";
+import {
+  configMapSchema,
+  type ConfigMapSpec,
+  emptySchema,
+  type EmptySpec,
+  secretSchema,
+  type SecretSpec,
+} from "./kinds/config.ts";
 import { destinationRuleSchema, type DestinationRuleSpec } from "./kinds/destination-rule.ts";
 import { gatewaySchema, type GatewaySpec } from "./kinds/gateway.ts";
 import { peerAuthenticationSchema, type PeerAuthenticationSpec } from "./kinds/peer-authentication.ts";
 import { deploymentSchema, type DeploymentSpec, podSchema, type PodSpec } from "./kinds/pod.ts";
-import { quotaSpecBindingSchema, type QuotaSpecBindingSpec, quotaSpecSchema, type QuotaSpecSpec } from "./kinds/quota.ts";
+import {
+  quotaSpecBindingSchema,
+  type QuotaSpecBindingSpec,
+  quotaSpecSchema,
+  type QuotaSpecSpec,
+} from "./kinds/quota.ts";
 import { rateLimitPolicySchema, type RateLimitPolicySpec } from "./kinds/rate-limit-policy.ts";
 import { endpointSliceSchema, type EndpointSliceSpec, serviceSchema, type ServiceSpec } from "./kinds/service.ts";
 import { serviceEntrySchema, type ServiceEntrySpec } from "./kinds/service-entry.ts";
@@ -48,7 +60,10 @@ export interface KindDefinition {
   readonly apiVersions: readonly string[];
   readonly clusterScoped: boolean;
   readonly schema: TObject;
-  /** `spec`: under that field · `spec+status`: the same with status beside · `top`: the document's other top-level fields. */
+  /**
+   * `spec`: under that field · `spec+status`: the same with status beside · `top`: the document's other top-level
+   * fields.
+   */
   readonly payload: "spec" | "spec+status" | "top";
 }
 
@@ -56,7 +71,12 @@ const NETWORKING = ["networking.istio.io/v1", "networking.istio.io/v1beta1", "ne
 const SECURITY = ["security.istio.io/v1", "security.istio.io/v1beta1"];
 const QUOTA = ["networking.istio.io/v1alpha3", "config.istio.io/v1alpha2"];
 
-function define(apiVersions: readonly string[], schema: TObject, payload: KindDefinition["payload"] = "spec", clusterScoped = false): KindDefinition {
+function define(
+  apiVersions: readonly string[],
+  schema: TObject,
+  payload: KindDefinition["payload"] = "spec",
+  clusterScoped = false,
+): KindDefinition {
   return { apiVersions, schema, payload, clusterScoped };
 }
 

@@ -53,9 +53,11 @@ export function refOf(object: MeshObject): ObjectRef {
 
 /** Orders objects as Istio does: oldest first (no creation time counts as oldest), then name, then namespace. */
 export function compareByAge(a: MeshObject, b: MeshObject): number {
-  return compareText(a.metadata.creationTimestamp ?? "", b.metadata.creationTimestamp ?? "")
-    || compareText(a.metadata.name, b.metadata.name)
-    || compareText(a.metadata.namespace, b.metadata.namespace);
+  return (
+    compareText(a.metadata.creationTimestamp ?? "", b.metadata.creationTimestamp ?? "") ||
+    compareText(a.metadata.name, b.metadata.name) ||
+    compareText(a.metadata.namespace, b.metadata.namespace)
+  );
 }
 
 /** Compares by code unit, so that the order never depends on the machine's locale. */
@@ -65,5 +67,7 @@ export function compareText(a: string, b: string): number {
 
 /** Whether two objects say the same, wherever they are written. */
 export function haveSameContent(a: MeshObject, b: MeshObject): boolean {
-  return a.apiVersion === b.apiVersion && isDeepStrictEqual(a.metadata, b.metadata) && isDeepStrictEqual(a.spec, b.spec);
+  return (
+    a.apiVersion === b.apiVersion && isDeepStrictEqual(a.metadata, b.metadata) && isDeepStrictEqual(a.spec, b.spec)
+  );
 }

@@ -1,19 +1,29 @@
-// The words our schemas are written in: JSON Schema through TypeBox, plus marks (`x-…`) for what protobuf JSON tolerates
+// The words our schemas are written in: JSON Schema through TypeBox, plus marks (`x-…`) for what protobuf JSON
+// tolerates
 // and for what Istio has and Scrim does not have yet.
 import { type Static, type TObject, type TProperties, type TSchema, Type } from "@sinclair/typebox";
 
 /** Makes every level readonly: accepted specs are frozen, so the type says so. */
-export type Frozen<T> = T extends readonly (infer E)[] ? readonly Frozen<E>[]
-  : T extends object ? { readonly [P in keyof T]: Frozen<T[P]> } : T;
+export type Frozen<T> = T extends readonly (infer E)[]
+  ? readonly Frozen<E>[]
+  : T extends object
+    ? { readonly [P in keyof T]: Frozen<T[P]> }
+    : T;
 
 /** The TypeScript type of a spec whose schema is `S`. */
 export type SpecFrom<S extends TSchema> = Frozen<Static<S>>;
 
 /** Marks on an object's schema; names are those of fields the object's API has beside `properties`. */
 export interface FieldMarks {
-  /** Fields of the API that would change the meaning and that Scrim does not implement: their use is an error that names them. */
+  /**
+   * Fields of the API that would change the meaning and that Scrim does not implement: their use is an error that names
+   * them.
+   */
   readonly notYet?: readonly string[];
-  /** Fields of the API that Scrim does not implement and that change nothing essential: their use is a warning that names them. */
+  /**
+   * Fields of the API that Scrim does not implement and that change nothing essential: their use is a warning that
+   * names them.
+   */
   readonly noEffect?: readonly string[];
   /** Of these fields exactly one must be set (a protobuf oneof that cannot be left out). */
   readonly oneOf?: readonly string[];
@@ -123,10 +133,14 @@ export function struct() {
 }
 
 /**
- * One of `values`. `notYet` are values the API has and Scrim does not implement; `anyCase` accepts other spellings of the
+ * One of `values`. `notYet` are values the API has and Scrim does not implement; `anyCase` accepts other spellings of
+ * the
  * case and gives the listed one back.
  */
-export function choice<const V extends readonly string[]>(values: V, marks: { readonly notYet?: readonly string[]; readonly anyCase?: boolean } = {}) {
+export function choice<const V extends readonly string[]>(
+  values: V,
+  marks: { readonly notYet?: readonly string[]; readonly anyCase?: boolean } = {},
+) {
   return Type.Unsafe<V[number]>({
     type: "string",
     enum: values,
@@ -136,10 +150,16 @@ export function choice<const V extends readonly string[]>(values: V, marks: { re
 }
 
 /** Istio's StringMatch: exactly one of exact, prefix, regex. */
-export const stringMatch = fields({ exact: opt(anyText()), prefix: opt(anyText()), regex: opt(regex()) }, { oneOf: ["exact", "prefix", "regex"] });
+export const stringMatch = fields(
+  { exact: opt(anyText()), prefix: opt(anyText()), regex: opt(regex()) },
+  { oneOf: ["exact", "prefix", "regex"] },
+);
 
 /** A StringMatch of a header or query parameter, where `{}` means: present with any value. */
-export const presenceOrStringMatch = fields({ exact: opt(anyText()), prefix: opt(anyText()), regex: opt(regex()) }, { atMostOneOf: ["exact", "prefix", "regex"] });
+export const presenceOrStringMatch = fields(
+  { exact: opt(anyText()), prefix: opt(anyText()), regex: opt(regex()) },
+  { atMostOneOf: ["exact", "prefix", "regex"] },
+);
 
 /** A match on text; at most one of the three is set, none means present (only where that is allowed). */
 export type StringMatch = SpecFrom<typeof presenceOrStringMatch>;

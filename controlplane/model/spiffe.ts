@@ -23,15 +23,19 @@ export function isTrustDomain(text: string): boolean {
   return TRUST_DOMAIN.test(text) && !text.includes("..") && !text.endsWith(".");
 }
 
-/** Returns the identity of a workload. Throws RangeError if a part could not stand in one: callers pass validated names. */
+/**
+ * Returns the identity of a workload. Throws RangeError if a part could not stand in one: callers pass validated names.
+ */
 export function spiffeId(trustDomain: string, namespace: string, serviceAccount: string): SpiffeId {
   const parsed = parseSpiffeId(`spiffe://${trustDomain}/ns/${namespace}/sa/${serviceAccount}`);
-  if (parsed === undefined) throw new RangeError(`no SPIFFE id can be made of ${JSON.stringify({ trustDomain, namespace, serviceAccount })}`);
+  if (parsed === undefined)
+    throw new RangeError(`no SPIFFE id can be made of ${JSON.stringify({ trustDomain, namespace, serviceAccount })}`);
   return formatSpiffeId(parsed);
 }
 
 /**
- * Returns the parts of `spiffe://<trust domain>/ns/<ns>/sa/<sa>`; undefined for anything else, in particular for `%`, `..`,
+ * Returns the parts of `spiffe://<trust domain>/ns/<ns>/sa/<sa>`; undefined for anything else, in particular for `%`,
+ * `..`,
  * empty segments, ports, queries, fragments and names over 2,048 bytes.
  */
 export function parseSpiffeId(text: string): WorkloadIdentity | undefined {

@@ -1,7 +1,10 @@
-// Long pure work a slice at a time, so that whoever waits meanwhile is answered: the work itself knows nothing of it, except at its memos.
+// Long pure work a slice at a time, so that whoever waits meanwhile is answered: the work itself knows nothing of it,
+// except at its memos.
 
-// Work whose parts are remembered can be given up at any of them and begun again from its start: what was made stays made, and beginning again
-// only looks it up. So nothing has to be written as a sequence of steps; a part that is remembered says `inSlice(make)` where it would say `make()`.
+// Work whose parts are remembered can be given up at any of them and begun again from its start: what was made stays
+// made, and beginning again
+// only looks it up. So nothing has to be written as a sequence of steps; a part that is remembered says `inSlice(make)`
+// where it would say `make()`.
 //
 //     slice 1   first, second, thi|            (over: the third is given up before it is begun)
 //     slice 2   .      .       third, fourth|  (the first two are remembered)
@@ -15,12 +18,18 @@ export interface SliceBudget {
 
 export type SliceOutcome<T> = { readonly kind: "done"; readonly value: T } | { readonly kind: "over" };
 
-/** Thrown through the work when its slice is over; whoever catches what the work throws passes this on. Made once: nobody looks at its stack. */
+/**
+ * Thrown through the work when its slice is over; whoever catches what the work throws passes this on. Made once:
+ * nobody looks at its stack.
+ */
 const OVER = new Error("a slice of time is over");
 
 let current: { readonly budget: SliceBudget; endMs: number } | undefined;
 
-/** Does the work, or as much of it as the budget allows: then it is to be asked for again. What the work throws is thrown. Not to be called within a slice. */
+/**
+ * Does the work, or as much of it as the budget allows: then it is to be asked for again. What the work throws is
+ * thrown. Not to be called within a slice.
+ */
 export function runSlice<T>(budget: SliceBudget, work: () => T): SliceOutcome<T> {
   if (current !== undefined) throw new RangeError("a slice cannot be cut into slices");
   current = { budget, endMs: Infinity };
@@ -34,7 +43,10 @@ export function runSlice<T>(budget: SliceBudget, work: () => T): SliceOutcome<T>
   }
 }
 
-/** Returns what `make` returns, which the caller must remember; where the slice is over, it throws what `runSlice` waits for instead. */
+/**
+ * Returns what `make` returns, which the caller must remember; where the slice is over, it throws what `runSlice` waits
+ * for instead.
+ */
 export function inSlice<T>(make: () => T): T {
   const slice = current;
   if (slice === undefined) return make();

@@ -1,4 +1,5 @@
-// Where each field of a document stands in its text: all that is kept of a parsed tree, small enough to be handed from one thread to another.
+// Where each field of a document stands in its text: all that is kept of a parsed tree, small enough to be handed from
+// one thread to another.
 import { type Document, isAlias, isMap, isScalar, isSeq, type LineCounter, type Node } from "yaml";
 import type { FieldPath, PlaceInText } from "./document.ts";
 
@@ -11,7 +12,9 @@ import type { FieldPath, PlaceInText } from "./document.ts";
 //                           4       b
 const [KEY, LINE, COLUMN, VALUE_LINE, SIZE, ALIAS_OF, KIND, FIELDS] = [0, 1, 2, 3, 4, 5, 6, 7] as const;
 /** In the place of a key: an item of a list (or the whole), a key that is no text, and `<<`. */
-const NO_KEY = -1, OTHER_KEY = -2, MERGE_KEY = -3;
+const NO_KEY = -1,
+  OTHER_KEY = -2,
+  MERGE_KEY = -3;
 const [OTHER, MAP, LIST, LITERAL] = [0, 1, 2, 3] as const;
 const NOTHING = -1;
 
@@ -29,14 +32,32 @@ export interface FoundPlace extends PlaceInText {
 
 /** Returns the places of a document's fields. Takes time in proportion to the nodes. */
 export function placesOf(document: Document, lines: LineCounter): Places {
-  const keys = new Map<string, number>(), nodes: number[] = [], anchors = new Map<string, number>();
+  const keys = new Map<string, number>(),
+    nodes: number[] = [],
+    anchors = new Map<string, number>();
   const add = (key: number, keyNode: Node | null, node: Node | null): void => {
     const at = nodes.length / FIELDS;
-    const own = placeAt(lines, node?.range?.[0] ?? 0), place = keyNode?.range == null ? own : placeAt(lines, keyNode.range[0]);
-    const kind = isMap(node) ? MAP : isSeq(node) ? LIST : isScalar(node) && node.type === "BLOCK_LITERAL" ? LITERAL : OTHER;
-    nodes.push(key, place.line, place.column, own.line, 1, isAlias(node) ? anchors.get(node.source) ?? NOTHING : NOTHING, kind);
+    const own = placeAt(lines, node?.range?.[0] ?? 0),
+      place = keyNode?.range == null ? own : placeAt(lines, keyNode.range[0]);
+    const kind = isMap(node)
+      ? MAP
+      : isSeq(node)
+        ? LIST
+        : isScalar(node) && node.type === "BLOCK_LITERAL"
+          ? LITERAL
+          : OTHER;
+    nodes.push(
+      key,
+      place.line,
+      place.column,
+      own.line,
+      1,
+      isAlias(node) ? (anchors.get(node.source) ?? NOTHING) : NOTHING,
+      kind,
+    );
     if (!isAlias(node) && node?.anchor !== undefined) anchors.set(node.anchor, at);
-    if (isMap(node)) for (const pair of node.items) add(keyOf(pair.key), pair.key as Node | null, pair.value as Node | null);
+    if (isMap(node))
+      for (const pair of node.items) add(keyOf(pair.key), pair.key as Node | null, pair.value as Node | null);
     else if (isSeq(node)) for (const item of node.items) add(NO_KEY, null, item as Node | null);
     nodes[at * FIELDS + SIZE] = nodes.length / FIELDS - at;
   };
@@ -62,7 +83,12 @@ const childrenKept = new WeakMap<Places, Map<number, readonly number[]>>();
 
 function childrenIn(nodes: Int32Array, node: number): readonly number[] {
   const children: number[] = [];
-  for (let child = node + 1, end = node + nodes[node * FIELDS + SIZE]!; child < end; child += nodes[child * FIELDS + SIZE]!) children.push(child);
+  for (
+    let child = node + 1, end = node + nodes[node * FIELDS + SIZE]!;
+    child < end;
+    child += nodes[child * FIELDS + SIZE]!
+  )
+    children.push(child);
   return children;
 }
 
@@ -75,28 +101,44 @@ export function findPlace(places: Places, path: FieldPath): FoundPlace {
   const keyOf = (node: number): string | undefined => keys[field(node, KEY)];
   const childrenOf = (node: number): readonly number[] => {
     let children = kept.get(node);
-    if (children === undefined) kept.set(node, children = childrenIn(nodes, node));
+    if (children === undefined) kept.set(node, (children = childrenIn(nodes, node)));
     return children;
   };
   /** What an alias stands for stands before it. */
-  const resolved = (node: number): number => field(node, ALIAS_OF) === NOTHING ? node : resolved(field(node, ALIAS_OF));
+  const resolved = (node: number): number =>
+    field(node, ALIAS_OF) === NOTHING ? node : resolved(field(node, ALIAS_OF));
   const inMap = (map: number, name: string): number | undefined => {
     const all = childrenOf(map);
-    return all.find((child) => keyOf(child) === name) ?? firstOf(all.filter((child) => field(child, KEY) === MERGE_KEY).map(resolved), name);
+    return (
+      all.find((child) => keyOf(child) === name) ??
+      firstOf(all.filter((child) => field(child, KEY) === MERGE_KEY).map(resolved), name)
+    );
   };
   const firstOf = (merged: readonly number[], name: string): number | undefined => {
-    for (const source of merged.flatMap((node) => field(node, KIND) === LIST ? childrenOf(node).map(resolved) : [node])) {
+    for (const source of merged.flatMap((node) =>
+      field(node, KIND) === LIST ? childrenOf(node).map(resolved) : [node],
+    )) {
       const found = field(source, KIND) === MAP ? inMap(source, name) : undefined;
       if (found !== undefined) return found;
     }
     return undefined;
   };
-  let place = 0, node = resolved(0);
+  let place = 0,
+    node = resolved(0);
   for (const part of path) {
-    const next: number | undefined = field(node, KIND) === MAP ? inMap(node, String(part)) : field(node, KIND) === LIST && typeof part === "number" ? childrenOf(node)[part] : undefined;
+    const next: number | undefined =
+      field(node, KIND) === MAP
+        ? inMap(node, String(part))
+        : field(node, KIND) === LIST && typeof part === "number"
+          ? childrenOf(node)[part]
+          : undefined;
     if (next === undefined) break;
     place = next;
     node = resolved(next);
   }
-  return { line: field(place, LINE), column: field(place, COLUMN), literalLine: field(node, KIND) === LITERAL ? field(node, VALUE_LINE) : undefined };
+  return {
+    line: field(place, LINE),
+    column: field(place, COLUMN),
+    literalLine: field(node, KIND) === LITERAL ? field(node, VALUE_LINE) : undefined,
+  };
 }

@@ -26,17 +26,19 @@ describe("splitDocuments", () => {
 
   it("cuts where a whole-file parser would", () => {
     const line = fc.constantFrom("---", "...", "a: 1", "# c", "", "  - x", "--- # c");
-    fc.assert(fc.property(fc.array(line), (lines) => {
-      const pieces = splitDocuments(lines.join("\n"));
-      expect(pieces.every((piece) => lines.slice(piece.linesBefore).join("\n").startsWith(piece.text))).toBe(true);
-    }));
+    fc.assert(
+      fc.property(fc.array(line), (lines) => {
+        const pieces = splitDocuments(lines.join("\n"));
+        expect(pieces.every((piece) => lines.slice(piece.linesBefore).join("\n").startsWith(piece.text))).toBe(true);
+      }),
+    );
   });
 });
 
 describe("parsePiece", () => {
   it.each<[string, string]>([
     ["a: 1\na: 2", "Map keys must be unique"],
-    ["1: a\n\"1\": b", "Map keys must be unique"],
+    ['1: a\n"1": b', "Map keys must be unique"],
     ["a: [{b: {c: 1, d: 2, c: 3}}]", "Map keys must be unique"],
     // What takes a time that grows with the square of the text makes the test run out of its own.
     [`{${Array.from({ length: 100_000 }, (_, i) => `k${i}: 1`).join(",")}, k7: 2}`, "Map keys must be unique"],
@@ -44,7 +46,10 @@ describe("parsePiece", () => {
     ["a: !!js/function x", "Unresolved tag"],
     ["a: [", "Flow sequence"],
     ["a: *nobody", "Unresolved alias"],
-    ["a: &a [1,1,1,1,1,1,1,1,1,1]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b]\nd: [*c,*c,*c,*c,*c]\n", "Excessive alias count"],
+    [
+      "a: &a [1,1,1,1,1,1,1,1,1,1]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b]\nd: [*c,*c,*c,*c,*c]\n",
+      "Excessive alias count",
+    ],
     ["&x [*x,*x,*x]", "nested deeper"],
     [`${"[".repeat(70)}${"]".repeat(70)}`, "nested deeper"],
     ["[".repeat(100_000), ""],
@@ -56,9 +61,18 @@ describe("parsePiece", () => {
   });
 
   it("never throws, whatever the text", () => {
-    fc.assert(fc.property(fc.oneof(fc.string(), fc.string({ unit: fc.constantFrom(..."{}[]:,-&*!|>'\"%@`# \n\tab01~?<".split("")), maxLength: 60 })), (text) => {
-      for (const piece of splitDocuments(text)) parsePiece(piece.text);
-    }), { numRuns: 2_000 });
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          fc.string(),
+          fc.string({ unit: fc.constantFrom(..."{}[]:,-&*!|>'\"%@`# \n\tab01~?<".split("")), maxLength: 60 }),
+        ),
+        (text) => {
+          for (const piece of splitDocuments(text)) parsePiece(piece.text);
+        },
+      ),
+      { numRuns: 2_000 },
+    );
   });
 
   it("keeps __proto__ an ordinary key", () => {
@@ -69,18 +83,37 @@ describe("parsePiece", () => {
 });
 
 describe("locate", () => {
-  const document = only("# head\n---\nspec:\n  http:\n  - route:\n    - {weight: 80}\n    - weight: 20\n  base: &base {deep: 1}\n  alias: *base\n  merged:\n    <<: *base\n    own: 2\n");
+  const document = only(
+    "# head\n---\nspec:\n  http:\n  - route:\n    - {weight: 80}\n    - weight: 20\n  base: &base {deep: 1}\n  alias: *base\n  merged:\n    <<: *base\n    own: 2\n",
+  );
   it.each<[readonly (string | number)[], number, number]>([
-    [[], 3, 1], [["spec"], 3, 1], [["spec", "http", 0, "route", 1, "weight"], 7, 7], [["spec", "http", 0, "route", 0], 6, 7], [["spec", "http", 0, "route", 0, "weight"], 6, 8],
-    [["spec", "http", 0, "missing"], 5, 5], [["spec", "http", 9], 4, 3], [["spec", "alias", "deep"], 8, 16], [["spec", "merged", "deep"], 8, 16], [["spec", "merged", "own"], 12, 5],
+    [[], 3, 1],
+    [["spec"], 3, 1],
+    [["spec", "http", 0, "route", 1, "weight"], 7, 7],
+    [["spec", "http", 0, "route", 0], 6, 7],
+    [["spec", "http", 0, "route", 0, "weight"], 6, 8],
+    [["spec", "http", 0, "missing"], 5, 5],
+    [["spec", "http", 9], 4, 3],
+    [["spec", "alias", "deep"], 8, 16],
+    [["spec", "merged", "deep"], 8, 16],
+    [["spec", "merged", "own"], 12, 5],
   ])("finds %j", (path, line, column) => {
     expect(document.locate(path)).toEqual({ file: "f.yaml", line, column });
   });
 });
 
 describe("a text nested deeper than the parser's stack", () => {
-  it.each([["brackets", "["], ["braces", "{a: "], ["lists in a line", "- "], ["keys", "? "], ["lists as keys", "[[]: "]])("of %s is refused in words, and no recursion is begun", (_what, level) => {
-    expect(parsePiece(level.repeat(20_000))).toEqual({ kind: "broken", problems: [{ line: 1, column: 1, message: "nested deeper than 64 levels" }] });
+  it.each([
+    ["brackets", "["],
+    ["braces", "{a: "],
+    ["lists in a line", "- "],
+    ["keys", "? "],
+    ["lists as keys", "[[]: "],
+  ])("of %s is refused in words, and no recursion is begun", (_what, level) => {
+    expect(parsePiece(level.repeat(20_000))).toEqual({
+      kind: "broken",
+      problems: [{ line: 1, column: 1, message: "nested deeper than 64 levels" }],
+    });
   });
   it("is told from one that is only long", () => {
     expect(parsePiece(`a: [${"[], ".repeat(20_000)}]`).kind).toBe("document");

@@ -1,5 +1,17 @@
 // YAML text to documents with places. Pure: text in, documents or problems out.
-import { Composer, type CST, type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, Parser, YAMLParseError } from "yaml";
+import {
+  Composer,
+  type CST,
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  Parser,
+  YAMLParseError,
+} from "yaml";
 import type { FieldPath, PlaceInText, SourceDocument, SyntaxProblem } from "./document.ts";
 import type { SourceLocation } from "./object.ts";
 import { findPlace, type FoundPlace, placeAt, type Places, placesOf } from "./yaml-places.ts";
@@ -19,11 +31,19 @@ export interface TextPiece {
   readonly linesBefore: number;
 }
 
-/** What one piece of text says, without its place in the file, so that it can be kept while the text around it moves. */
+/**
+ * What one piece of text says, without its place in the file, so that it can be kept while the text around it moves.
+ */
 export type ParsedPiece =
   | { readonly kind: "empty" }
   /** `places`: of its fields; left out where they are cheaply found when somebody asks. */
-  | { readonly kind: "document"; readonly value: unknown; readonly line: number; readonly column: number; readonly places?: Places }
+  | {
+      readonly kind: "document";
+      readonly value: unknown;
+      readonly line: number;
+      readonly column: number;
+      readonly places?: Places;
+    }
   | { readonly kind: "broken"; readonly problems: readonly Place[] };
 
 /** A problem's place inside its piece, both from 1. */
@@ -39,12 +59,16 @@ interface Place {
  */
 export function splitDocuments(text: string): readonly TextPiece[] {
   const pieces: TextPiece[] = [];
-  let start = 0, linesBefore = 0, line = 0, marked = false, hasContent = false;
+  let start = 0,
+    linesBefore = 0,
+    line = 0,
+    marked = false,
+    hasContent = false;
   const cut = (end: number) => {
     if (hasContent) pieces.push({ text: text.slice(start, end), linesBefore });
     [start, linesBefore, marked, hasContent] = [end, line, false, false];
   };
-  for (let at = 0; at < text.length;) {
+  for (let at = 0; at < text.length; ) {
     const newline = text.indexOf("\n", at);
     const end = newline < 0 ? text.length : newline + 1;
     const isMarker = text.startsWith("---", at) && (at + 3 >= text.length || " \t\r\n".includes(text[at + 3] ?? ""));
@@ -66,7 +90,10 @@ function hasContentIn(text: string, at: number, end: number): boolean {
   return rest !== "" && !rest.startsWith("#") && !rest.startsWith("%") && rest !== "\uFEFF";
 }
 
-/** Returns what one piece says; with the places of its fields where these are asked for. Never throws, whatever the text. */
+/**
+ * Returns what one piece says; with the places of its fields where these are asked for. Never throws, whatever the
+ * text.
+ */
 export function parsePiece(text: string, options: { readonly withPlaces?: boolean } = {}): ParsedPiece {
   try {
     const lines = new LineCounter();
@@ -77,15 +104,26 @@ export function parsePiece(text: string, options: { readonly withPlaces?: boolea
       return { kind: "broken", problems: withoutRepetition(problems).slice(0, 20) };
     }
     const fault = faultOfTree(document);
-    if (fault !== undefined) return { kind: "broken", problems: [{ ...placeAt(lines, fault.offset), message: fault.message }] };
-    if (document.contents === null || (isScalar(document.contents) && document.contents.value === null)) return { kind: "empty" };
+    if (fault !== undefined)
+      return { kind: "broken", problems: [{ ...placeAt(lines, fault.offset), message: fault.message }] };
+    if (document.contents === null || (isScalar(document.contents) && document.contents.value === null))
+      return { kind: "empty" };
     const value: unknown = document.toJS({ maxAliasCount: MAX_ALIASES });
     const place = placeAt(lines, document.contents.range?.[0] ?? 0);
-    if (deeperThan(value, MAX_DEPTH)) return { kind: "broken", problems: [{ ...place, message: `nested deeper than ${MAX_DEPTH} levels` }] };
-    return { kind: "document", value, ...place, ...(options.withPlaces === true && { places: placesOf(document, lines) }) };
+    if (deeperThan(value, MAX_DEPTH))
+      return { kind: "broken", problems: [{ ...place, message: `nested deeper than ${MAX_DEPTH} levels` }] };
+    return {
+      kind: "document",
+      value,
+      ...place,
+      ...(options.withPlaces === true && { places: placesOf(document, lines) }),
+    };
   } catch (error) {
     // A RangeError of the stack and the alias limit's ReferenceError: both mean a document made to exhaust us.
-    return { kind: "broken", problems: [{ line: 1, column: 1, message: readable(error instanceof Error ? error.message : String(error)) }] };
+    return {
+      kind: "broken",
+      problems: [{ line: 1, column: 1, message: readable(error instanceof Error ? error.message : String(error)) }],
+    };
   }
 }
 
@@ -93,7 +131,9 @@ type Problem = (ParsedPiece & { kind: "broken" })["problems"][number];
 
 /** The parser may say the same of one place more than once. */
 function withoutRepetition(problems: readonly Problem[]): readonly Problem[] {
-  return [...new Map(problems.map((problem) => [`${problem.line}:${problem.column}:${problem.message}`, problem])).values()];
+  return [
+    ...new Map(problems.map((problem) => [`${problem.line}:${problem.column}:${problem.message}`, problem])).values(),
+  ];
 }
 
 /** The parser's message in one line; what it says when its stack is used up, in words that help. */
@@ -122,25 +162,57 @@ export function documentOf(parsed: ParsedPiece & { kind: "document" }, piece: Te
 }
 
 /** Returns the problems of a broken piece at their places in `file`. */
-export function problemsOf(parsed: ParsedPiece & { kind: "broken" }, piece: TextPiece, file: string): readonly SyntaxProblem[] {
-  return parsed.problems.map(({ line, column, message }) => ({ file, line: line + piece.linesBefore, column, message }));
+export function problemsOf(
+  parsed: ParsedPiece & { kind: "broken" },
+  piece: TextPiece,
+  file: string,
+): readonly SyntaxProblem[] {
+  return parsed.problems.map(({ line, column, message }) => ({
+    file,
+    line: line + piece.linesBefore,
+    column,
+    message,
+  }));
 }
 
 /** Returns a document whose every path stands under `prefix` of another: an item of a List. */
 export function nestedDocument(outer: SourceDocument, prefix: FieldPath, value: unknown): SourceDocument {
-  return { file: outer.file, value, locate: (path, inside): SourceLocation => outer.locate([...prefix, ...path], inside) };
+  return {
+    file: outer.file,
+    value,
+    locate: (path, inside): SourceLocation => outer.locate([...prefix, ...path], inside),
+  };
 }
 
 function parseTree(text: string, lineCounter: LineCounter): Document {
-  // The parser compares each key of a map with all before it: a map of 200,000 keys would take minutes. faultOfTree looks for repeated ones.
-  const composer = new Composer({ version: "1.2", schema: "core", merge: true, uniqueKeys: false, strict: true, prettyErrors: false, logLevel: "error" });
-  const [document, another] = composer.compose(notTooDeep(new Parser(lineCounter.addNewLine).parse(text)), true, text.length);
+  // The parser compares each key of a map with all before it: a map of 200,000 keys would take minutes. faultOfTree
+  // looks for repeated ones.
+  const composer = new Composer({
+    version: "1.2",
+    schema: "core",
+    merge: true,
+    uniqueKeys: false,
+    strict: true,
+    prettyErrors: false,
+    logLevel: "error",
+  });
+  const [document, another] = composer.compose(
+    notTooDeep(new Parser(lineCounter.addNewLine).parse(text)),
+    true,
+    text.length,
+  );
   if (document === undefined) throw new RangeError("holds no document");
-  if (another !== undefined) document.errors.push(new YAMLParseError([another.range[0], another.range[1]], "MULTIPLE_DOCS", "holds more than one document"));
+  if (another !== undefined)
+    document.errors.push(
+      new YAMLParseError([another.range[0], another.range[1]], "MULTIPLE_DOCS", "holds more than one document"),
+    );
   return document as Document;
 }
 
-/** Passes tokens on. The composer calls itself for each level, and where it is out of stack at the wrong moment (in a regular expression) all of Node aborts, whoever catches what. */
+/**
+ * Passes tokens on. The composer calls itself for each level, and where it is out of stack at the wrong moment (in a
+ * regular expression) all of Node aborts, whoever catches what.
+ */
 function* notTooDeep(tokens: Iterable<CST.Token>): Iterable<CST.Token> {
   for (const token of tokens) {
     if (isTokenDeeperThan(token, 2 * MAX_DEPTH)) throw new RangeError(`nested deeper than ${MAX_DEPTH} levels`);
@@ -156,20 +228,26 @@ function isTokenDeeperThan(outermost: CST.Token, levels: number): boolean {
     if (token.type === "document") {
       if (token.value !== undefined) open.push({ token: token.value, depth });
     } else if ("items" in token) {
-      for (const { key, value } of token.items) for (const inner of [key, value]) if (inner !== undefined && inner !== null && "items" in inner) open.push({ token: inner, depth: depth + 1 });
+      for (const { key, value } of token.items)
+        for (const inner of [key, value])
+          if (inner !== undefined && inner !== null && "items" in inner) open.push({ token: inner, depth: depth + 1 });
     }
   }
   return false;
 }
 
-/** Returns a key that a map has twice (`1` and `"1"` are one key), or the alias that is one too many. Takes time in proportion to the nodes. */
+/**
+ * Returns a key that a map has twice (`1` and `"1"` are one key), or the alias that is one too many. Takes time in
+ * proportion to the nodes.
+ */
 function faultOfTree(document: Document): { readonly offset: number; readonly message: string } | undefined {
   const open: unknown[] = [document.contents];
   let aliases = 0;
   for (let node = open.pop(); open.length > 0 || node !== undefined; node = open.pop()) {
     if (isAlias(node)) {
       aliases += 1;
-      if (aliases > MAX_ALIAS_NODES) return { offset: node.range?.[0] ?? 0, message: `more than ${MAX_ALIAS_NODES} aliases` };
+      if (aliases > MAX_ALIAS_NODES)
+        return { offset: node.range?.[0] ?? 0, message: `more than ${MAX_ALIAS_NODES} aliases` };
     } else if (isSeq(node)) {
       // Not push(...items): a call takes only so many arguments.
       for (const item of node.items) open.push(item);
@@ -177,7 +255,8 @@ function faultOfTree(document: Document): { readonly offset: number; readonly me
       const names = new Set<string>();
       for (const { key, value } of node.items) {
         const name = isScalar(key) ? String(key.value) : undefined;
-        if (name !== undefined && names.has(name)) return { offset: (key as Node).range?.[0] ?? 0, message: "Map keys must be unique" };
+        if (name !== undefined && names.has(name))
+          return { offset: (key as Node).range?.[0] ?? 0, message: "Map keys must be unique" };
         if (name !== undefined) names.add(name);
         open.push(key, value);
       }
@@ -190,7 +269,9 @@ function firstLine(message: string): string {
   return message.split("\n", 1)[0] ?? message;
 }
 
-/** Returns the place of a line and column of a literal block's text; undefined if the value is written in another way. */
+/**
+ * Returns the place of a line and column of a literal block's text; undefined if the value is written in another way.
+ */
 function placeInBlock({ literalLine }: FoundPlace, inside: PlaceInText, text: string): PlaceInText | undefined {
   if (literalLine === undefined) return undefined;
   const content = text.split("\n").slice(literalLine);

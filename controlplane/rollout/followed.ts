@@ -8,7 +8,10 @@ export interface Followed {
   readonly plan: RolloutPlan | undefined;
   /** What is wrong with the plan. */
   readonly problem: string | undefined;
-  /** The proxies that were there when the plugin came: they go on as before until its module is had. To others it is missing. */
+  /**
+   * The proxies that were there when the plugin came: they go on as before until its module is had. To others it is
+   * missing.
+   */
   readonly there: ReadonlySet<string>;
   offered?: PluginVersion;
 }
@@ -33,4 +36,8 @@ function planOf(object: MeshObject<"WasmPlugin">): Pick<Followed, "plan" | "prob
 }
 
 /** To no proxy: the buckets begin at 0. */
-const HOLD: RolloutPlan = { of: "proxies", steps: [{ percent: 0, pauseMs: undefined }], rollback: { errorRate: 0, latency: 0, metric: undefined, minimumRequests: Number.MAX_SAFE_INTEGER } };
+const HOLD: RolloutPlan = {
+  of: "proxies",
+  steps: [{ percent: 0, pauseMs: undefined }],
+  rollback: { errorRate: 0, latency: 0, metric: undefined, minimumRequests: Number.MAX_SAFE_INTEGER },
+};

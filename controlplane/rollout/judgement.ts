@@ -5,11 +5,22 @@ import { readCounts, statsPath } from "./proxy-counts.ts";
 import { type Candidate, candidateShare, isSplit, type RolloutState } from "./state.ts";
 import type { TrapCounts } from "./trap-counts.ts";
 
-/** A proxy in whose chain a plugin stands. `address` is its pod's; `envoyAdmin` is "" where its counts cannot be read. */
-export interface WatchedProxy { readonly name: string; readonly address: string; readonly envoyAdmin: string }
+/**
+ * A proxy in whose chain a plugin stands. `address` is its pod's; `envoyAdmin` is "" where its counts cannot be read.
+ */
+export interface WatchedProxy {
+  readonly name: string;
+  readonly address: string;
+  readonly envoyAdmin: string;
+}
 
 /** What proxies had counted when a candidate was first looked at, and what when its present step was. */
-interface Readings { readonly candidate: Pick<Candidate, "version" | "sinceMs">; readonly since: number; readonly before: Map<string, ProxyCounts>; readonly counts: Map<string, ProxyCounts> }
+interface Readings {
+  readonly candidate: Pick<Candidate, "version" | "sinceMs">;
+  readonly since: number;
+  readonly before: Map<string, ProxyCounts>;
+  readonly counts: Map<string, ProxyCounts>;
+}
 
 export interface JudgeOptions {
   readonly proxiesOf: (plugin: MeshObject<"WasmPlugin">) => readonly WatchedProxy[];
@@ -24,9 +35,15 @@ export interface JudgeKnowledge {
 }
 
 export interface Judge {
-  /** Reads the counts of a candidate's proxies; returns why it is to be taken back, undefined while it does well. The first reading of a step is what the next ones are held against. */
+  /**
+   * Reads the counts of a candidate's proxies; returns why it is to be taken back, undefined while it does well. The
+   * first reading of a step is what the next ones are held against.
+   */
   look(plugin: string, object: MeshObject<"WasmPlugin">, state: RolloutState): Promise<string | undefined>;
-  /** The counter that a plan names and that none of the candidate's proxies has, after requests enough to tell; undefined while there is nothing to say. */
+  /**
+   * The counter that a plan names and that none of the candidate's proxies has, after requests enough to tell;
+   * undefined while there is nothing to say.
+   */
   missingMetric(plugin: string): string | undefined;
   /** The clock by which candidates' times are told was set. */
   clockMoved(byMs: number): void;
@@ -41,7 +58,12 @@ export function createJudge({ proxiesOf, readPage }: JudgeOptions, { traps, isFi
   return {
     missingMetric: (plugin) => missing.get(plugin),
     clockMoved(byMs) {
-      for (const [plugin, { candidate, ...reading }] of readings) readings.set(plugin, { ...reading, since: reading.since + byMs, candidate: { version: candidate.version, sinceMs: candidate.sinceMs + byMs } });
+      for (const [plugin, { candidate, ...reading }] of readings)
+        readings.set(plugin, {
+          ...reading,
+          since: reading.since + byMs,
+          candidate: { version: candidate.version, sinceMs: candidate.sinceMs + byMs },
+        });
     },
     forget(plugin) {
       readings.delete(plugin);
@@ -52,32 +74,64 @@ export function createJudge({ proxiesOf, readPage }: JudgeOptions, { traps, isFi
       if (candidate === undefined || candidate.waits) return undefined;
       const { rollback } = candidate.plan;
       const proxies = proxiesOf(object).filter(({ envoyAdmin }) => envoyAdmin !== "");
-      const pages = await Promise.all(proxies.map(async (proxy) => {
-        const page = await readPage(proxy.envoyAdmin, statsPath(rollback.metric?.name));
-        return { proxy, now: page === undefined ? undefined : readCounts(page, rollback.metric?.name, plugin) };
-      }));
+      const pages = await Promise.all(
+        proxies.map(async (proxy) => {
+          const page = await readPage(proxy.envoyAdmin, statsPath(rollback.metric?.name));
+          return { proxy, now: page === undefined ? undefined : readCounts(page, rollback.metric?.name, plugin) };
+        }),
+      );
       const last = readings.get(plugin);
       // While the pages were read another one may have come: what they say is not its own.
       if (last !== undefined && last.candidate.sinceMs > candidate.sinceMs) return undefined;
-      const known = last?.candidate.version === candidate.version && last.candidate.sinceMs === candidate.sinceMs ? last : undefined;
-      const start: Readings = known?.since === candidate.stepSinceMs ? known : { candidate, since: candidate.stepSinceMs, before: known?.before ?? new Map<string, ProxyCounts>(), counts: new Map<string, ProxyCounts>() };
+      const known =
+        last?.candidate.version === candidate.version && last.candidate.sinceMs === candidate.sinceMs
+          ? last
+          : undefined;
+      const start: Readings =
+        known?.since === candidate.stepSinceMs
+          ? known
+          : {
+              candidate,
+              since: candidate.stepSinceMs,
+              before: known?.before ?? new Map<string, ProxyCounts>(),
+              counts: new Map<string, ProxyCounts>(),
+            };
       readings.set(plugin, start);
       const trapped = judgeTraps(plugin, state, traps);
       if (trapped !== undefined) return trapped;
       const { groups, before } = group(state, start, pages, (address) => isSplit(state) || isFirst(plugin, address));
       const [own, others] = [total(groups.candidate), total(groups.others)];
-      if (rollback.metric !== undefined && own.requests >= rollback.minimumRequests && own.requests > 0 && !own.hasMetric) missing.set(plugin, rollback.metric.name);
+      if (
+        rollback.metric !== undefined &&
+        own.requests >= rollback.minimumRequests &&
+        own.requests > 0 &&
+        !own.hasMetric
+      )
+        missing.set(plugin, rollback.metric.name);
       else missing.delete(plugin);
       // Nobody else, or nobody who is asked: then what they counted themselves before it came.
-      return judge(own, others.requests >= rollback.minimumRequests ? others : { ...total(before), vmFailures: others.vmFailures }, rollback, isSplit(state) ? candidateShare(state) / 100 : 1);
+      return judge(
+        own,
+        others.requests >= rollback.minimumRequests ? others : { ...total(before), vmFailures: others.vmFailures },
+        rollback,
+        isSplit(state) ? candidateShare(state) / 100 : 1,
+      );
     },
   };
 }
 
 type Pages = readonly { readonly proxy: WatchedProxy; readonly now: ProxyCounts | undefined }[];
 
-/** What was counted since the step began by those with the candidate and by the others, and what the first ones had counted before it came. */
-function group(state: RolloutState, start: Readings, pages: Pages, isFirst: (address: string) => boolean): { readonly groups: Record<"candidate" | "others", ProxyCounts[]>; readonly before: readonly ProxyCounts[] } {
+/**
+ * What was counted since the step began by those with the candidate and by the others, and what the first ones had
+ * counted before it came.
+ */
+function group(
+  state: RolloutState,
+  start: Readings,
+  pages: Pages,
+  isFirst: (address: string) => boolean,
+): { readonly groups: Record<"candidate" | "others", ProxyCounts[]>; readonly before: readonly ProxyCounts[] } {
   const groups: Record<"candidate" | "others", ProxyCounts[]> = { candidate: [], others: [] };
   const before: ProxyCounts[] = [];
   for (const { proxy, now } of pages) {
@@ -95,8 +149,15 @@ function group(state: RolloutState, start: Readings, pages: Pages, isFirst: (add
   return { groups, before };
 }
 
-/** A trap is the version's own, whoever else is on the proxy. Those of the version before in the same time excuse as many. */
-function judgeTraps(plugin: string, { candidate, stable }: RolloutState, traps: Pick<TrapCounts, "of" | "since">): string | undefined {
+/**
+ * A trap is the version's own, whoever else is on the proxy. Those of the version before in the same time excuse as
+ * many.
+ */
+function judgeTraps(
+  plugin: string,
+  { candidate, stable }: RolloutState,
+  traps: Pick<TrapCounts, "of" | "since">,
+): string | undefined {
   if (candidate === undefined) return undefined;
   const [count, usual] = [candidate.version, stable].map((version) => traps.since(plugin, version, candidate.sinceMs));
   const summary = traps.of(plugin, candidate.version);

@@ -26,19 +26,30 @@ export interface RollbackLimits {
 /** Whether a step's percent is a share of the plugin's proxies, or of the requests in each of them. */
 export type RolloutUnit = "proxies" | "requests";
 
-export interface RolloutPlan { readonly of: RolloutUnit; readonly steps: readonly RolloutStep[]; readonly rollback: RollbackLimits }
+export interface RolloutPlan {
+  readonly of: RolloutUnit;
+  readonly steps: readonly RolloutStep[];
+  readonly rollback: RollbackLimits;
+}
 
-export type ParsedPlan = { readonly kind: "plan"; readonly plan: RolloutPlan } | { readonly kind: "refused"; readonly reason: string };
+export type ParsedPlan =
+  | { readonly kind: "plan"; readonly plan: RolloutPlan }
+  | { readonly kind: "refused"; readonly reason: string };
 
 const DEFAULTS: RollbackLimits = { errorRate: 1, latency: 50, metric: undefined, minimumRequests: 50 };
 
-/** Returns the plan that an annotation's YAML means, or what is wrong with it. A last step of 100 percent is implied. */
+/**
+ * Returns the plan that an annotation's YAML means, or what is wrong with it. A last step of 100 percent is implied.
+ */
 export function parseRolloutPlan(text: string): ParsedPlan {
   try {
     const parsed = parsePiece(text);
     if (parsed.kind === "broken") return { kind: "refused", reason: "it is not YAML" };
     const root = record(parsed.kind === "empty" ? null : parsed.value, "the plan", ["steps", "of", "rollback"]);
-    return { kind: "plan", plan: { of: readUnit(root["of"]), steps: readSteps(root["steps"]), rollback: readLimits(root["rollback"]) } };
+    return {
+      kind: "plan",
+      plan: { of: readUnit(root["of"]), steps: readSteps(root["steps"]), rollback: readLimits(root["rollback"]) },
+    };
   } catch (error) {
     if (error instanceof PlanError) return { kind: "refused", reason: error.message };
     return { kind: "refused", reason: "it is not YAML" };
@@ -48,14 +59,17 @@ export function parseRolloutPlan(text: string): ParsedPlan {
 class PlanError extends Error {}
 
 function readSteps(value: unknown): readonly RolloutStep[] {
-  if (!Array.isArray(value) || value.length === 0 || value.length > 20) throw new PlanError("steps: expected a list of 1 to 20 steps such as {percent: 10, pause: 1m}");
+  if (!Array.isArray(value) || value.length === 0 || value.length > 20)
+    throw new PlanError("steps: expected a list of 1 to 20 steps such as {percent: 10, pause: 1m}");
   const steps = value.map((step: unknown, index): RolloutStep => {
     const { percent, pause } = record(step, `steps[${index}]`, ["percent", "pause"]);
-    if (typeof percent !== "number" || !Number.isInteger(percent) || percent < 1 || percent > 100) throw new PlanError(`steps[${index}].percent: expected a whole number from 1 to 100`);
+    if (typeof percent !== "number" || !Number.isInteger(percent) || percent < 1 || percent > 100)
+      throw new PlanError(`steps[${index}].percent: expected a whole number from 1 to 100`);
     return { percent, pauseMs: pause === undefined ? undefined : duration(pause, `steps[${index}].pause`) };
   });
   steps.forEach(({ percent }, index) => {
-    if (percent <= (steps[index - 1]?.percent ?? 0)) throw new PlanError(`steps[${index}].percent: expected more than the step before`);
+    if (percent <= (steps[index - 1]?.percent ?? 0))
+      throw new PlanError(`steps[${index}].percent: expected more than the step before`);
   });
   return steps.at(-1)?.percent === 100 ? steps : [...steps, { percent: 100, pauseMs: 0 }];
 }
@@ -68,7 +82,12 @@ function readUnit(value: unknown): RolloutUnit {
 
 function readLimits(value: unknown): RollbackLimits {
   if (value === undefined) return DEFAULTS;
-  const { errorRate, latency, metric, minimumRequests } = record(value, "rollback", ["errorRate", "latency", "metric", "minimumRequests"]);
+  const { errorRate, latency, metric, minimumRequests } = record(value, "rollback", [
+    "errorRate",
+    "latency",
+    "metric",
+    "minimumRequests",
+  ]);
   return {
     errorRate: amount(errorRate, DEFAULTS.errorRate, "rollback.errorRate"),
     latency: amount(latency, DEFAULTS.latency, "rollback.latency"),
@@ -79,14 +98,17 @@ function readLimits(value: unknown): RollbackLimits {
 
 function readMetric(value: unknown): RollbackLimits["metric"] {
   const { name, perThousand } = record(value, "rollback.metric", ["name", "perThousand"]);
-  if (typeof name !== "string" || !/^[A-Za-z0-9_.]{1,200}$/.test(name)) throw new PlanError("rollback.metric.name: expected the name of a counter of the filter");
+  if (typeof name !== "string" || !/^[A-Za-z0-9_.]{1,200}$/.test(name))
+    throw new PlanError("rollback.metric.name: expected the name of a counter of the filter");
   return { name, perThousand: amount(perThousand, 0, "rollback.metric.perThousand") };
 }
 
 function record(value: unknown, path: string, known: readonly string[]): Record<string, unknown> {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new PlanError(`${path}: expected fields such as ${known[0]}`);
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw new PlanError(`${path}: expected fields such as ${known[0]}`);
   const unknown = Object.keys(value).find((key) => !known.includes(key));
-  if (unknown !== undefined) throw new PlanError(`${path}: there is no field ${unknown}; there are ${known.join(", ")}`);
+  if (unknown !== undefined)
+    throw new PlanError(`${path}: there is no field ${unknown}; there are ${known.join(", ")}`);
   return { ...value };
 }
 
@@ -98,6 +120,7 @@ function duration(value: unknown, path: string): number {
 
 function amount(value: unknown, otherwise: number, path: string): number {
   if (value === undefined) return otherwise;
-  if (typeof value !== "number" || !(value >= 0 && value <= Number.MAX_SAFE_INTEGER)) throw new PlanError(`${path}: expected a number from 0 on`);
+  if (typeof value !== "number" || !(value >= 0 && value <= Number.MAX_SAFE_INTEGER))
+    throw new PlanError(`${path}: expected a number from 0 on`);
   return value;
 }

@@ -1,7 +1,10 @@
 // Which of the proxies there are a share of them is: by their buckets, but of two never none and never both.
 import { candidateShare, type RolloutState } from "./state.ts";
 
-/** Returns the bucket below which a share of these proxies lies. One of them is always in, or nobody would watch the step; where there are two, one stays with the version before. */
+/**
+ * Returns the bucket below which a share of these proxies lies. One of them is always in, or nobody would watch the
+ * step; where there are two, one stays with the version before.
+ */
 export function reachOf(buckets: readonly number[], percent: number): number {
   if (percent <= 0 || percent >= 100 || buckets.length === 0) return percent;
   const [least, most] = [Math.min(...buckets), Math.max(...buckets)];
@@ -28,12 +31,14 @@ export function createReaches({ stateOf, bucketsOf }: ReachOptions): Reaches {
   const find = (plugin: string): number => {
     const state = stateOf(plugin);
     const percent = candidateShare(state);
-    return percent === 0 || percent === 100 || state.candidate?.plan.of === "requests" ? percent : reachOf(bucketsOf(plugin), percent);
+    return percent === 0 || percent === 100 || state.candidate?.plan.of === "requests"
+      ? percent
+      : reachOf(bucketsOf(plugin), percent);
   };
   return {
     of(plugin) {
       let reach = known.get(plugin);
-      if (reach === undefined) known.set(plugin, reach = find(plugin));
+      if (reach === undefined) known.set(plugin, (reach = find(plugin)));
       return reach;
     },
     forget: (plugin) => void known.delete(plugin),

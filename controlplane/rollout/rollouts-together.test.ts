@@ -18,13 +18,19 @@ type Plugin = MeshObject<"WasmPlugin">;
 
 function pluginObject(name: string, plan = PLAN): Plugin {
   const annotations = plan === "" ? "" : `, annotations: { scrim.mesh/rollout: "${plan}" }`;
-  const { world, violations } = loadText(`apiVersion: extensions.istio.io/v1alpha1\nkind: WasmPlugin\nmetadata: { name: ${name}, namespace: shop${annotations} }\nspec: { url: "http://plugins.example/${name}.wasm" }\n`);
+  const { world, violations } = loadText(
+    `apiVersion: extensions.istio.io/v1alpha1\nkind: WasmPlugin\nmetadata: { name: ${name}, namespace: shop${annotations} }\nspec: { url: "http://plugins.example/${name}.wasm" }\n`,
+  );
   return world.list("WasmPlugin")[0] ?? expect.fail(JSON.stringify(violations));
 }
 
 function moduleOf(text: string): PluginState {
   const bytes = Buffer.from(text);
-  return { kind: "module", module: { sha256: digestOf(bytes), bytes }, settings: { configuration: "", rootId: "", environment: {}, hostEnvironment: [] } };
+  return {
+    kind: "module",
+    module: { sha256: digestOf(bytes), bytes },
+    settings: { configuration: "", rootId: "", environment: {}, hostEnvironment: [] },
+  };
 }
 
 let directory: string;
@@ -55,7 +61,12 @@ afterEach(async () => {
   await rm(directory, { recursive: true, force: true, maxRetries: 50, retryDelay: 10 });
 });
 
-const watched = (plugin: string): readonly WatchedProxy[] => (proxies[plugin] ?? []).map((i) => ({ name: `web-${i}.shop`, address: `10.0.0.${i}`, envoyAdmin: `10.0.0.${i}:15000` }));
+const watched = (plugin: string): readonly WatchedProxy[] =>
+  (proxies[plugin] ?? []).map((i) => ({
+    name: `web-${i}.shop`,
+    address: `10.0.0.${i}`,
+    envoyAdmin: `10.0.0.${i}:15000`,
+  }));
 
 async function started(): Promise<void> {
   ending.abort();
@@ -65,7 +76,16 @@ async function started(): Promise<void> {
       asked++;
       return newest[name] ?? { kind: "pending" };
     },
-    versions: { keep: (name, good) => Promise.resolve(void kept.set(name, good)), read: (name) => Promise.resolve(kept.get(name)), forget: (name) => Promise.resolve(void kept.delete(name)) }, stateFile: join(directory, "rollouts.json"), news: { failed: () => undefined, written: () => undefined }, proxiesOf: ({ metadata }) => watched(metadata.name), running: () => new Set(), refusals: () => {
+    versions: {
+      keep: (name, good) => Promise.resolve(void kept.set(name, good)),
+      read: (name) => Promise.resolve(kept.get(name)),
+      forget: (name) => Promise.resolve(void kept.delete(name)),
+    },
+    stateFile: join(directory, "rollouts.json"),
+    news: { failed: () => undefined, written: () => undefined },
+    proxiesOf: ({ metadata }) => watched(metadata.name),
+    running: () => new Set(),
+    refusals: () => {
       lookedThrough++;
       return () => undefined;
     },
@@ -75,13 +95,19 @@ async function started(): Promise<void> {
       return Promise.resolve(now);
     },
     readPage: () => Promise.resolve(`envoy_http_downstream_rq_completed{} ${(requests += 10)}\n`),
-    clock: { nowMs: () => nowMs, monotonicMs: () => monotonicMs, sleep: (_, signal) => new Promise((resolve, reject) => void (signal?.aborted ? reject(new Error("ended")) : setTimeout(resolve, 1))) },
+    clock: {
+      nowMs: () => nowMs,
+      monotonicMs: () => monotonicMs,
+      sleep: (_, signal) =>
+        new Promise((resolve, reject) => void (signal?.aborted ? reject(new Error("ended")) : setTimeout(resolve, 1))),
+    },
     log: { info: () => undefined, warn: (said: object) => void ("trap" in said && warnings.push(said)) },
   });
   await rollouts.load();
 }
 
-const status = (name: string) => rollouts.status().find(({ plugin }) => plugin === `shop/${name}`) ?? expect.fail(`no ${name}`);
+const status = (name: string) =>
+  rollouts.status().find(({ plugin }) => plugin === `shop/${name}`) ?? expect.fail(`no ${name}`);
 const ticks = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 40));
 
 async function until(what: () => boolean): Promise<void> {
@@ -90,7 +116,9 @@ async function until(what: () => boolean): Promise<void> {
 }
 
 /** All three serve their first version; then a, b and c ask for their second, one after the other. */
-async function allAtOnce(objects: readonly Plugin[] = ["a", "b", "c"].map((name) => pluginObject(name))): Promise<void> {
+async function allAtOnce(
+  objects: readonly Plugin[] = ["a", "b", "c"].map((name) => pluginObject(name)),
+): Promise<void> {
   await started();
   rollouts.update(objects);
   for (const name of ["a", "b", "c"]) {
@@ -105,8 +133,15 @@ describe("rollouts on the same proxies", () => {
     await allAtOnce();
     void rollouts.watch(ending.signal);
     await ticks();
-    expect(["a", "b", "c"].map((name) => [status(name).sharePercent, status(name).candidate?.waits, status(name).waitsFor])).toEqual([[50, false, []], [0, true, ["shop/a"]], [50, false, []]]);
-    for (const { address } of watched("b")) expect(rollouts.plugin("shop", "b", address)).toMatchObject(newest["b1"] ?? moduleOf("b1"));
+    expect(
+      ["a", "b", "c"].map((name) => [status(name).sharePercent, status(name).candidate?.waits, status(name).waitsFor]),
+    ).toEqual([
+      [50, false, []],
+      [0, true, ["shop/a"]],
+      [50, false, []],
+    ]);
+    for (const { address } of watched("b"))
+      expect(rollouts.plugin("shop", "b", address)).toMatchObject(newest["b1"] ?? moduleOf("b1"));
     expect(rollouts.differsByProxy("shop", "b")).toBe(false);
     expect(rollouts.act("shop/a", "abort")).toBeUndefined();
     await until(() => status("b").sharePercent === 50);
@@ -122,14 +157,24 @@ describe("rollouts on the same proxies", () => {
       await ticks();
       expect(rollouts.status().filter(({ sharePercent }) => sharePercent > 0).length).toBeLessThan(2);
     }
-    expect(rollouts.status().map(({ history }) => history.at(-1)?.why)).toEqual(["all steps passed", "all steps passed", "all steps passed"]);
+    expect(rollouts.status().map(({ history }) => history.at(-1)?.why)).toEqual([
+      "all steps passed",
+      "all steps passed",
+      "all steps passed",
+    ]);
   });
 
   it("can be promoted, aborted and undone while they wait, and replaced by a newer version", async () => {
     await allAtOnce();
     expect(rollouts.act("shop/b", "abort")).toBeUndefined();
-    expect(status("b")).toMatchObject({ candidate: undefined, history: [{ outcome: "serving" }, { outcome: "aborted" }] });
-    for (const [verb, outcome] of [["undo", "undone"], ["promote", "promoted"]] as const) {
+    expect(status("b")).toMatchObject({
+      candidate: undefined,
+      history: [{ outcome: "serving" }, { outcome: "aborted" }],
+    });
+    for (const [verb, outcome] of [
+      ["undo", "undone"],
+      ["promote", "promoted"],
+    ] as const) {
       newest["b"] = moduleOf(`b for ${verb}`);
       rollouts.fetched();
       expect(status("b").candidate?.waits).toBe(true);
@@ -147,7 +192,11 @@ describe("rollouts on the same proxies", () => {
   it("go on waiting after a restart, and begin when it is their turn", async () => {
     const objects = ["a", "b", "c"].map((name) => pluginObject(name));
     await allAtOnce(objects);
-    await until(() => existsSync(join(directory, "rollouts.json")) && readFileSync(join(directory, "rollouts.json"), "utf8").split('"candidate":{').length === 4);
+    await until(
+      () =>
+        existsSync(join(directory, "rollouts.json")) &&
+        readFileSync(join(directory, "rollouts.json"), "utf8").split('"candidate":{').length === 4,
+    );
     await started();
     rollouts.update(objects);
     void rollouts.watch(ending.signal);
@@ -177,7 +226,10 @@ describe("rollouts on the same proxies", () => {
   });
 
   it("say when no proxy counts what the plan watches", async () => {
-    const object = pluginObject("a", "{steps: [{percent: 50}], rollback: {metric: {name: nobody_total}, minimumRequests: 1}}");
+    const object = pluginObject(
+      "a",
+      "{steps: [{percent: 50}], rollback: {metric: {name: nobody_total}, minimumRequests: 1}}",
+    );
     await allAtOnce([object]);
     void rollouts.watch(ending.signal);
     await until(() => status("a").missingMetric === "nobody_total");
@@ -203,7 +255,15 @@ describe("the machine's clock", () => {
 });
 
 describe("a trap", () => {
-  const trapOf = (name: string, version: string | undefined, atMs = nowMs) => ({ proxy: "web-4.shop", trap: { mark: markOf(`shop/${name}`, version ?? ""), callback: "proxy_on_request_headers", message: "Uncaught RuntimeError: unreachable", atMs } });
+  const trapOf = (name: string, version: string | undefined, atMs = nowMs) => ({
+    proxy: "web-4.shop",
+    trap: {
+      mark: markOf(`shop/${name}`, version ?? ""),
+      callback: "proxy_on_request_headers",
+      message: "Uncaught RuntimeError: unreachable",
+      atMs,
+    },
+  });
 
   it("takes back the version whose code it was in, and no other plugin's on the same proxy", async () => {
     await allAtOnce();
@@ -214,16 +274,30 @@ describe("a trap", () => {
     expect(status("a").sharePercent).toBe(50);
     told = [trapOf("a", status("a").candidate?.version)];
     await until(() => status("a").history.at(-1)?.outcome === "rolled back");
-    expect(status("a").history.at(-1)?.why).toBe("it trapped once, last in proxy_on_request_headers on web-4.shop: Uncaught RuntimeError: unreachable (0 times at the version before)");
+    expect(status("a").history.at(-1)?.why).toBe(
+      "it trapped once, last in proxy_on_request_headers on web-4.shop: Uncaught RuntimeError: unreachable (0 times at the version before)",
+    );
   });
 
   it("is excused by as many of the version before, and by none from before it came", async () => {
     await allAtOnce();
     void rollouts.watch(ending.signal);
     const { candidate, stable } = status("a");
-    told = [trapOf("a", stable), trapOf("a", candidate?.version), trapOf("a", candidate?.version, 5), trapOf("a", "0123456789ab"), trapOf("gone", stable)];
+    told = [
+      trapOf("a", stable),
+      trapOf("a", candidate?.version),
+      trapOf("a", candidate?.version, 5),
+      trapOf("a", "0123456789ab"),
+      trapOf("gone", stable),
+    ];
     await ticks();
-    expect(status("a")).toMatchObject({ sharePercent: 50, traps: [{ version: stable, count: 1 }, { version: candidate?.version, count: 2 }] });
+    expect(status("a")).toMatchObject({
+      sharePercent: 50,
+      traps: [
+        { version: stable, count: 1 },
+        { version: candidate?.version, count: 2 },
+      ],
+    });
     told = [trapOf("a", candidate?.version)];
     await until(() => status("a").history.at(-1)?.outcome === "rolled back");
   });
@@ -232,7 +306,11 @@ describe("a trap", () => {
     const objects = ["a", "b", "c"].map((name) => pluginObject(name));
     await allAtOnce(objects);
     const { candidate } = status("a");
-    await until(() => existsSync(join(directory, "rollouts.json")) && readFileSync(join(directory, "rollouts.json"), "utf8").includes(`"version":"${candidate?.version ?? ""}"`));
+    await until(
+      () =>
+        existsSync(join(directory, "rollouts.json")) &&
+        readFileSync(join(directory, "rollouts.json"), "utf8").includes(`"version":"${candidate?.version ?? ""}"`),
+    );
     const whileDown = trapOf("a", candidate?.version, nowMs + 1_000);
     [nowMs, monotonicMs] = [nowMs + 60_000, 0];
     await started();
@@ -248,7 +326,12 @@ describe("a trap", () => {
     void rollouts.watch(ending.signal);
     told = Array.from({ length: 50 }, () => trapOf("a", status("a").stable ?? ""));
     await until(() => status("a").traps[0]?.count === 50);
-    expect(rollouts.problems()).toMatchObject([{ kind: "trap", message: expect.stringContaining("trapped in proxy_on_request_headers, the first time on web-4.shop") as string }]);
+    expect(rollouts.problems()).toMatchObject([
+      {
+        kind: "trap",
+        message: expect.stringContaining("trapped in proxy_on_request_headers, the first time on web-4.shop") as string,
+      },
+    ]);
     expect(warnings).toHaveLength(2);
     rollouts.update([]);
     expect(rollouts.problems()).toEqual([]);
@@ -278,8 +361,13 @@ describe("a change", () => {
 
 describe("what was kept", () => {
   it.each([
-    ["no JSON", "{"], ["something else", '{"a":1}'], ["a candidate without a plan", '[["shop/a",{"history":[],"candidate":{"version":"x","step":0,"stepSinceMs":1}}]]'],
-    ["a step that its plan does not have", `[["shop/a",{"history":[{"version":7}],"candidate":{"version":"x","step":9,"stepSinceMs":1,"plan":{"of":"proxies","steps":[{"percent":1}],"rollback":{"errorRate":1,"latency":1,"minimumRequests":1}}}}]]`],
+    ["no JSON", "{"],
+    ["something else", '{"a":1}'],
+    ["a candidate without a plan", '[["shop/a",{"history":[],"candidate":{"version":"x","step":0,"stepSinceMs":1}}]]'],
+    [
+      "a step that its plan does not have",
+      `[["shop/a",{"history":[{"version":7}],"candidate":{"version":"x","step":9,"stepSinceMs":1,"plan":{"of":"proxies","steps":[{"percent":1}],"rollback":{"errorRate":1,"latency":1,"minimumRequests":1}}}}]]`,
+    ],
   ])("and is %s does not keep a control plane from starting", async (_, text) => {
     writeFileSync(join(directory, "rollouts.json"), text);
     await started();

@@ -10,7 +10,11 @@ import { digestOf } from "../wasm/module-cache.ts";
 import type { WatchedProxy } from "./judgement.ts";
 import { createRollouts, type Rollouts } from "./rollouts.ts";
 
-const PROXIES: readonly WatchedProxy[] = Array.from({ length: 20 }, (_, i) => ({ name: `web-${i}`, address: `10.0.0.${i}`, envoyAdmin: `10.0.0.${i}:15000` }));
+const PROXIES: readonly WatchedProxy[] = Array.from({ length: 20 }, (_, i) => ({
+  name: `web-${i}`,
+  address: `10.0.0.${i}`,
+  envoyAdmin: `10.0.0.${i}:15000`,
+}));
 
 function pluginObject(rollout = "{steps: [{percent: 25, pause: 10s}, {percent: 50, pause: 10s}]}") {
   const annotations = rollout === "" ? "" : `, annotations: { scrim.mesh/rollout: "${rollout}" }`;
@@ -24,7 +28,11 @@ spec: { url: "http://plugins.example/header.wasm" }
 
 function moduleState(text: string): PluginState {
   const bytes = Buffer.from(text);
-  return { kind: "module", module: { sha256: digestOf(bytes), bytes }, settings: { configuration: "", rootId: "", environment: {}, hostEnvironment: [] } };
+  return {
+    kind: "module",
+    module: { sha256: digestOf(bytes), bytes },
+    settings: { configuration: "", rootId: "", environment: {}, hostEnvironment: [] },
+  };
 }
 
 let directory: string;
@@ -42,7 +50,15 @@ let whileRead: () => void;
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), "scrim-rollout-"));
   ending = new AbortController();
-  [nowMs, newest, refusal, serverErrors, requests, usualErrors, whileRead] = [0, moduleState("one"), undefined, 0, 0, 0, () => undefined];
+  [nowMs, newest, refusal, serverErrors, requests, usualErrors, whileRead] = [
+    0,
+    moduleState("one"),
+    undefined,
+    0,
+    0,
+    0,
+    () => undefined,
+  ];
 });
 afterEach(async () => {
   ending.abort();
@@ -52,15 +68,29 @@ afterEach(async () => {
 
 function rolloutsHere(): Rollouts {
   return createRollouts({
-    newest: () => newest, versions: createGoodPlugins(join(directory, "versions")), stateFile: join(directory, "rollouts.json"), news: { failed: () => undefined, written: () => undefined }, proxiesOf: () => PROXIES, running: () => new Set(running), refusals: () => () => refusal, newTraps: () => Promise.resolve([]),
+    newest: () => newest,
+    versions: createGoodPlugins(join(directory, "versions")),
+    stateFile: join(directory, "rollouts.json"),
+    news: { failed: () => undefined, written: () => undefined },
+    proxiesOf: () => PROXIES,
+    running: () => new Set(running),
+    refusals: () => () => refusal,
+    newTraps: () => Promise.resolve([]),
     // Each look a proxy has answered more; those with the new version with as many errors as the test wants.
     readPage: (address) => {
       requests += 10;
       whileRead();
       const first = rollouts?.isFirst("shop", "header", address.split(":")[0] ?? "");
-      return Promise.resolve(`envoy_http_downstream_rq_completed{} ${requests}\nenvoy_http_downstream_rq_xx{envoy_response_code_class="5"} ${first && usualErrors === 0 ? (serverErrors += serverErrors === 0 ? 0 : 10) : requests * usualErrors / 10}\n`);
+      return Promise.resolve(
+        `envoy_http_downstream_rq_completed{} ${requests}\nenvoy_http_downstream_rq_xx{envoy_response_code_class="5"} ${first && usualErrors === 0 ? (serverErrors += serverErrors === 0 ? 0 : 10) : (requests * usualErrors) / 10}\n`,
+      );
     },
-    clock: { nowMs: () => nowMs, monotonicMs: () => nowMs, sleep: (_, signal) => new Promise((resolve, reject) => void (signal?.aborted ? reject(new Error("ended")) : setTimeout(resolve, 1))) },
+    clock: {
+      nowMs: () => nowMs,
+      monotonicMs: () => nowMs,
+      sleep: (_, signal) =>
+        new Promise((resolve, reject) => void (signal?.aborted ? reject(new Error("ended")) : setTimeout(resolve, 1))),
+    },
     log: { info: () => undefined, warn: () => undefined },
   });
 }
@@ -87,7 +117,10 @@ function served(): Record<string, number> {
 /** Whether the disk has both versions, and a state that says this. */
 function isKept(text: string): boolean {
   try {
-    return readFileSync(join(directory, "rollouts.json"), "utf8").includes(text) && readdirSync(join(directory, "versions")).filter((file) => file.endsWith(".json")).length === 2;
+    return (
+      readFileSync(join(directory, "rollouts.json"), "utf8").includes(text) &&
+      readdirSync(join(directory, "versions")).filter((file) => file.endsWith(".json")).length === 2
+    );
   } catch {
     return false;
   }
@@ -113,7 +146,11 @@ describe("rollouts", () => {
     await until(() => rollouts?.status()[0]?.sharePercent === 50);
     nowMs = 20_000;
     await until(() => served()["two"] === PROXIES.length && rollouts?.status()[0]?.candidate === undefined);
-    expect(rollouts?.status()[0]).toMatchObject({ plugin: "shop/header", sharePercent: 0, history: [{ outcome: "serving" }, { outcome: "promoted" }] });
+    expect(rollouts?.status()[0]).toMatchObject({
+      plugin: "shop/header",
+      sharePercent: 0,
+      history: [{ outcome: "serving" }, { outcome: "promoted" }],
+    });
   });
 
   it("take a version back that a proxy refuses", async () => {
@@ -121,7 +158,9 @@ describe("rollouts", () => {
     refusal = "web-3.shop refused it: no such import";
     await until(() => served()["one"] === PROXIES.length);
     expect(rollouts?.status()[0]?.history.at(-1)).toMatchObject({ outcome: "rolled back", why: refusal });
-    expect(rollouts?.problems()).toMatchObject([{ kind: "taken back", message: expect.stringContaining(refusal) as string }]);
+    expect(rollouts?.problems()).toMatchObject([
+      { kind: "taken back", message: expect.stringContaining(refusal) as string },
+    ]);
     expect(rollouts?.heldBack("shop/header")).toContain("was taken back");
   });
 
@@ -141,7 +180,10 @@ describe("rollouts", () => {
     refusal = undefined;
     rollouts?.update([object]);
     expect(served()).toEqual({ one: PROXIES.length });
-    expect(rollouts?.status()[0]?.history.at(-1)).toMatchObject({ outcome: "undone", why: "web-3.shop refused it: no such import" });
+    expect(rollouts?.status()[0]?.history.at(-1)).toMatchObject({
+      outcome: "undone",
+      why: "web-3.shop refused it: no such import",
+    });
   });
 
   it("let something stand in for a version that proxies refuse where there is none before it, until another comes", async () => {
@@ -202,7 +244,10 @@ describe("rollouts", () => {
       serverErrors = 0;
       rollouts?.update([object]);
     };
-    await until(() => rollouts?.status()[0]?.candidate !== undefined && rollouts.status()[0]?.history.at(-1)?.outcome === "aborted");
+    await until(
+      () =>
+        rollouts?.status()[0]?.candidate !== undefined && rollouts.status()[0]?.history.at(-1)?.outcome === "aborted",
+    );
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect(rollouts?.status()[0]?.history.map(({ outcome }) => outcome)).toEqual(["serving", "aborted"]);
   });

@@ -1,5 +1,7 @@
-// Consumes: the plugins of each World with their newest good modules, the counts of their proxies, and what people ask for.
-// Produces: for each plugin and proxy the version it gets; state and old versions on disk, so that a restart goes on where it was.
+// Consumes: the plugins of each World with their newest good modules, the counts of their proxies, and what people ask
+// for.
+// Produces: for each plugin and proxy the version it gets; state and old versions on disk, so that a restart goes on
+// where it was.
 // Never does: hand out a module that was not checked; wait for a proxy that does not answer.
 import type { DiskNews } from "../disk/kept-file.ts";
 import type { MeshObject } from "../model/object.ts";
@@ -14,7 +16,16 @@ import { inTheWay } from "./overlap.ts";
 import { createReaches } from "./reach.ts";
 import { createStandIns } from "./stand-ins.ts";
 import { candidateShare, changedAtMs, isSplit, type RolloutState, versionFor, versionsKept } from "./state.ts";
-import { type RolloutProblem, type RolloutStatus, heldBack, refusedSentence, statusOf, takenBack, tell, trapSentence } from "./status.ts";
+import {
+  type RolloutProblem,
+  type RolloutStatus,
+  heldBack,
+  refusedSentence,
+  statusOf,
+  takenBack,
+  tell,
+  trapSentence,
+} from "./status.ts";
 import { createTick, type TickParts } from "./tick.ts";
 import { createTrapCounts, type TrapSummary } from "./trap-counts.ts";
 import { markOf } from "./traps.ts";
@@ -91,7 +102,10 @@ export function createRollouts(options: RolloutsOptions): Rollouts {
     const object = entries.get(plugin)?.object;
     return object === undefined ? [] : options.proxiesOf(object);
   };
-  const reaches = createReaches({ stateOf: versions.of, bucketsOf: (plugin) => proxiesOf(plugin).map(({ address }) => bucketOf(plugin, address)) });
+  const reaches = createReaches({
+    stateOf: versions.of,
+    bucketsOf: (plugin) => proxiesOf(plugin).map(({ address }) => bucketOf(plugin, address)),
+  });
   const isFirst = (plugin: string, address: string): boolean => bucketOf(plugin, address) < reaches.of(plugin);
   const judge = createJudge(options, { traps, isFirst });
   let followed: readonly MeshObject<"WasmPlugin">[] | undefined;
@@ -102,24 +116,50 @@ export function createRollouts(options: RolloutsOptions): Rollouts {
   };
   const blockersOf = (plugin: string): readonly string[] => {
     const underWay = [...entries.keys()].filter((other) => other !== plugin && candidateShare(versions.of(other)) > 0);
-    return underWay.length === 0 ? [] : inTheWay(plugin, proxiesOf(plugin), underWay.map((other) => ({ plugin: other, proxies: proxiesOf(other) })));
+    return underWay.length === 0
+      ? []
+      : inTheWay(
+          plugin,
+          proxiesOf(plugin),
+          underWay.map((other) => ({ plugin: other, proxies: proxiesOf(other) })),
+        );
   };
-  const trapsOf = (plugin: string, { stable, candidate }: RolloutState): readonly TrapSummary[] => [stable, candidate?.version].flatMap((version) => traps.of(plugin, version) ?? []);
+  const trapsOf = (plugin: string, { stable, candidate }: RolloutState): readonly TrapSummary[] =>
+    [stable, candidate?.version].flatMap((version) => traps.of(plugin, version) ?? []);
 
   const offer = (plugin: string, entry: Followed): void => {
-    const { object: { metadata: { namespace, name } }, plan } = entry;
+    const {
+      object: {
+        metadata: { namespace, name },
+      },
+      plan,
+    } = entry;
     const state = newest(namespace, name);
-    if (state.kind !== "module" || (entry.offered?.module === state.module && entry.offered.settings === state.settings)) return;
+    if (
+      state.kind !== "module" ||
+      (entry.offered?.module === state.module && entry.offered.settings === state.settings)
+    )
+      return;
     entry.offered = { module: state.module, settings: state.settings };
     const before = versions.of(plugin).candidate;
     const version = versions.keep(plugin, state);
-    const waits = plan !== undefined && (plan.steps[0]?.percent ?? 0) > 0 && candidateShare(versions.of(plugin)) === 0 && blockersOf(plugin).length > 0;
+    const waits =
+      plan !== undefined &&
+      (plan.steps[0]?.percent ?? 0) > 0 &&
+      candidateShare(versions.of(plugin)) === 0 &&
+      blockersOf(plugin).length > 0;
     versions.apply(plugin, { kind: "version", version, plan, waits, nowMs: clock.nowMs() });
     // At once, not at the next tick: later its own requests would stand among those from before it.
-    if (versions.of(plugin).candidate?.version !== before?.version) void judge.look(plugin, entry.object, versions.of(plugin));
+    if (versions.of(plugin).candidate?.version !== before?.version)
+      void judge.look(plugin, entry.object, versions.of(plugin));
   };
   const tick = createTick({
-    ...options, entries, versions, traps, judge, inTheWayOf: blockersOf,
+    ...options,
+    entries,
+    versions,
+    traps,
+    judge,
+    inTheWayOf: blockersOf,
     refused(plugin, why) {
       if (standIns.refused(plugin, why, clock.nowMs())) notify();
     },
@@ -136,8 +176,12 @@ export function createRollouts(options: RolloutsOptions): Rollouts {
   const statusNow = (plugin: string, refusals: Refusals): RolloutStatus => {
     const state = versions.of(plugin);
     return statusOf(plugin, state, {
-      proxies: proxiesOf(plugin), isFirst: (address) => isFirst(plugin, address), waitsFor: state.candidate?.waits === true ? blockersOf(plugin) : [], traps: trapsOf(plugin, state),
-      missingMetric: state.candidate === undefined ? undefined : judge.missingMetric(plugin), refusal: refusalIn(refusals, plugin) ?? standIns.for(plugin, state.stable),
+      proxies: proxiesOf(plugin),
+      isFirst: (address) => isFirst(plugin, address),
+      waitsFor: state.candidate?.waits === true ? blockersOf(plugin) : [],
+      traps: trapsOf(plugin, state),
+      missingMetric: state.candidate === undefined ? undefined : judge.missingMetric(plugin),
+      refusal: refusalIn(refusals, plugin) ?? standIns.for(plugin, state.stable),
     });
   };
 
@@ -177,8 +221,12 @@ export function createRollouts(options: RolloutsOptions): Rollouts {
       const missing = standIns.for(plugin, version);
       if (missing !== undefined) return { kind: "unavailable", reason: missing };
       if (isSplit(state)) {
-        const [first, rest] = [versions.content(plugin, state.candidate?.version), versions.content(plugin, state.stable)];
-        if (first !== undefined && rest !== undefined) return { kind: "split", percent: candidateShare(state), first, rest };
+        const [first, rest] = [
+          versions.content(plugin, state.candidate?.version),
+          versions.content(plugin, state.stable),
+        ];
+        if (first !== undefined && rest !== undefined)
+          return { kind: "split", percent: candidateShare(state), first, rest };
       }
       const good = versions.content(plugin, version);
       if (good !== undefined) return { kind: "module", ...good };
@@ -187,19 +235,27 @@ export function createRollouts(options: RolloutsOptions): Rollouts {
     },
     differsByProxy(namespace, name) {
       const state = versions.of(`${namespace}/${name}`);
-      return (state.candidate?.plan.of === "proxies" && candidateShare(state) > 0) || newest(namespace, name).kind === "pending";
+      return (
+        (state.candidate?.plan.of === "proxies" && candidateShare(state) > 0) ||
+        newest(namespace, name).kind === "pending"
+      );
     },
     isFirst: (namespace, name, proxy) => isFirst(`${namespace}/${name}`, proxy),
-    problems: () => [...entries].flatMap(([plugin, { object, problem }]) => {
-      const state = versions.of(plugin);
-      const [refusal, back] = [standIns.for(plugin, state.stable), takenBack(state)];
-      return [
-        ...(problem === undefined ? [] : [{ kind: "plan" as const, object, message: problem }]),
-        ...(refusal === undefined ? [] : [{ kind: "refused" as const, object, message: refusedSentence(refusal) }]),
-        ...(back === undefined ? [] : [{ kind: "taken back" as const, object, message: back }]),
-        ...trapsOf(plugin, state).map((summary) => ({ kind: "trap" as const, object, message: trapSentence(summary) })),
-      ];
-    }),
+    problems: () =>
+      [...entries].flatMap(([plugin, { object, problem }]) => {
+        const state = versions.of(plugin);
+        const [refusal, back] = [standIns.for(plugin, state.stable), takenBack(state)];
+        return [
+          ...(problem === undefined ? [] : [{ kind: "plan" as const, object, message: problem }]),
+          ...(refusal === undefined ? [] : [{ kind: "refused" as const, object, message: refusedSentence(refusal) }]),
+          ...(back === undefined ? [] : [{ kind: "taken back" as const, object, message: back }]),
+          ...trapsOf(plugin, state).map((summary) => ({
+            kind: "trap" as const,
+            object,
+            message: trapSentence(summary),
+          })),
+        ];
+      }),
     heldBack(plugin) {
       const state = versions.of(plugin);
       return heldBack(state, standIns.for(plugin, state.stable));

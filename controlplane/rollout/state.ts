@@ -8,7 +8,12 @@ export type VersionId = string;
 
 export type Outcome = "serving" | "promoted" | "rolled back" | "aborted" | "undone";
 
-export interface HistoryEntry { readonly version: VersionId; readonly atMs: number; readonly outcome: Outcome; readonly why: string }
+export interface HistoryEntry {
+  readonly version: VersionId;
+  readonly atMs: number;
+  readonly outcome: Outcome;
+  readonly why: string;
+}
 
 /** A version on its way. */
 export interface Candidate {
@@ -19,7 +24,10 @@ export interface Candidate {
   readonly stepSinceMs: number;
   /** When it was first given to somebody. */
   readonly sinceMs: number;
-  /** Nobody has it yet: on some of its proxies another rollout is under way, and what both do together would say nothing of either. */
+  /**
+   * Nobody has it yet: on some of its proxies another rollout is under way, and what both do together would say nothing
+   * of either.
+   */
   readonly waits: boolean;
 }
 
@@ -34,8 +42,17 @@ export interface RolloutState {
 }
 
 export type RolloutEvent =
-  /** The plugin asks for this version; `plan` when it has a rollout annotation, `waits` when another rollout is in its way. */
-  | { readonly kind: "version"; readonly version: VersionId; readonly plan: RolloutPlan | undefined; readonly waits: boolean; readonly nowMs: number }
+  /**
+   * The plugin asks for this version; `plan` when it has a rollout annotation, `waits` when another rollout is in its
+   * way.
+   */
+  | {
+      readonly kind: "version";
+      readonly version: VersionId;
+      readonly plan: RolloutPlan | undefined;
+      readonly waits: boolean;
+      readonly nowMs: number;
+    }
   /** No other rollout is in the way any more. */
   | { readonly kind: "begin"; readonly nowMs: number }
   /** The machine's clock was set, or the machine slept: what was measured by it moves along. */
@@ -51,7 +68,10 @@ export type RolloutEvent =
   | { readonly kind: "promote" | "abort" | "undo"; readonly nowMs: number };
 
 /** Why a request of a person cannot be met; undefined when it was. */
-export interface RolloutStep { readonly state: RolloutState; readonly refusal?: string }
+export interface RolloutStep {
+  readonly state: RolloutState;
+  readonly refusal?: string;
+}
 
 export const HISTORY = 10;
 /** Why, where a person decided. */
@@ -67,16 +87,40 @@ export function changedAtMs({ candidate, history }: RolloutState): number {
 /** What an event makes of a state. */
 export function advance(state: RolloutState, event: RolloutEvent): RolloutStep {
   switch (event.kind) {
-    case "version": return { state: offer(state, event) };
-    case "begin": return { state: state.candidate?.waits === true ? { ...state, candidate: { ...state.candidate, waits: false, stepSinceMs: event.nowMs, sinceMs: event.nowMs } } : state };
-    case "clock": return { state: moved(state, event.byMs) };
-    case "resumed": return { state: resumed(state, event.nowMs) };
-    case "healthy": return { state: goOn(state, event.nowMs) };
-    case "refused": return state.candidate === undefined ? undo(state, event.why, event.nowMs) : { state: withdraw(state, "rolled back", event.why, event.nowMs) };
-    case "unhealthy": return { state: withdraw(state, "rolled back", event.why, event.nowMs) };
-    case "promote": return state.candidate === undefined ? { state, refusal: "no version is being rolled out" } : { state: settle(state, state.candidate.version, "promoted", ASKED_FOR, event.nowMs) };
-    case "abort": return state.candidate === undefined ? { state, refusal: "no version is being rolled out" } : { state: withdraw(state, "aborted", ASKED_FOR, event.nowMs) };
-    case "undo": return undo(state, ASKED_FOR, event.nowMs);
+    case "version":
+      return { state: offer(state, event) };
+    case "begin":
+      return {
+        state:
+          state.candidate?.waits === true
+            ? {
+                ...state,
+                candidate: { ...state.candidate, waits: false, stepSinceMs: event.nowMs, sinceMs: event.nowMs },
+              }
+            : state,
+      };
+    case "clock":
+      return { state: moved(state, event.byMs) };
+    case "resumed":
+      return { state: resumed(state, event.nowMs) };
+    case "healthy":
+      return { state: goOn(state, event.nowMs) };
+    case "refused":
+      return state.candidate === undefined
+        ? undo(state, event.why, event.nowMs)
+        : { state: withdraw(state, "rolled back", event.why, event.nowMs) };
+    case "unhealthy":
+      return { state: withdraw(state, "rolled back", event.why, event.nowMs) };
+    case "promote":
+      return state.candidate === undefined
+        ? { state, refusal: "no version is being rolled out" }
+        : { state: settle(state, state.candidate.version, "promoted", ASKED_FOR, event.nowMs) };
+    case "abort":
+      return state.candidate === undefined
+        ? { state, refusal: "no version is being rolled out" }
+        : { state: withdraw(state, "aborted", ASKED_FOR, event.nowMs) };
+    case "undo":
+      return undo(state, ASKED_FOR, event.nowMs);
   }
 }
 
@@ -98,41 +142,83 @@ export function versionFor(state: RolloutState, bucket: number, reach: number): 
 
 /** Every version that may be asked for again. */
 export function versionsKept({ stable, candidate, history }: RolloutState): ReadonlySet<VersionId> {
-  return new Set([stable, candidate?.version, ...history.map(({ version }) => version)].filter((version) => version !== undefined));
+  return new Set(
+    [stable, candidate?.version, ...history.map(({ version }) => version)].filter((version) => version !== undefined),
+  );
 }
 
-function offer(state: RolloutState, { version, plan, waits, nowMs }: Extract<RolloutEvent, { kind: "version" }>): RolloutState {
-  if (version === state.stable) return state.candidate === undefined && state.refused === undefined ? state : { ...withdrawn(state, "aborted", "the plugin asks for the version before again", nowMs), refused: undefined };
+function offer(
+  state: RolloutState,
+  { version, plan, waits, nowMs }: Extract<RolloutEvent, { kind: "version" }>,
+): RolloutState {
+  if (version === state.stable)
+    return state.candidate === undefined && state.refused === undefined
+      ? state
+      : { ...withdrawn(state, "aborted", "the plugin asks for the version before again", nowMs), refused: undefined };
   if (version === state.refused) return state;
-  if (version === state.candidate?.version) return plan === undefined ? settle(state, version, "promoted", "its rollout plan was removed", nowMs) : goOnBy(plan, state, state.candidate, { waits, nowMs });
+  if (version === state.candidate?.version)
+    return plan === undefined
+      ? settle(state, version, "promoted", "its rollout plan was removed", nowMs)
+      : goOnBy(plan, state, state.candidate, { waits, nowMs });
   const before = withdrawn(state, "aborted", "a newer version came", nowMs);
   // The very first version has nothing to be compared with.
-  if (plan === undefined || state.stable === undefined) return settle({ ...before, refused: undefined }, version, "serving", "", nowMs);
-  return { ...before, refused: undefined, candidate: { version, plan, step: 0, stepSinceMs: nowMs, sinceMs: nowMs, waits } };
+  if (plan === undefined || state.stable === undefined)
+    return settle({ ...before, refused: undefined }, version, "serving", "", nowMs);
+  return {
+    ...before,
+    refused: undefined,
+    candidate: { version, plan, step: 0, stepSinceMs: nowMs, sinceMs: nowMs, waits },
+  };
 }
 
-/** An edited plan never widens a share by itself: it goes on from its last step that reaches no farther than the present one, or from its first. */
-function goOnBy(plan: RolloutPlan, state: RolloutState, candidate: Candidate, { waits, nowMs }: { readonly waits: boolean; readonly nowMs: number }): RolloutState {
+/**
+ * An edited plan never widens a share by itself: it goes on from its last step that reaches no farther than the present
+ * one, or from its first.
+ */
+function goOnBy(
+  plan: RolloutPlan,
+  state: RolloutState,
+  candidate: Candidate,
+  { waits, nowMs }: { readonly waits: boolean; readonly nowMs: number },
+): RolloutState {
   if (JSON.stringify(plan) === JSON.stringify(candidate.plan)) return state;
   const share = candidateShare(state);
-  const step = Math.max(0, plan.steps.findLastIndex(({ percent }) => percent <= share));
+  const step = Math.max(
+    0,
+    plan.steps.findLastIndex(({ percent }) => percent <= share),
+  );
   const isSameShare = plan.of === candidate.plan.of && plan.steps[step]?.percent === share;
   // Until now nobody had it: then it may have to wait as any other.
   const begins = share === 0 ? { waits: candidate.waits || waits, sinceMs: nowMs } : {};
-  return { ...state, candidate: { ...candidate, plan, step, stepSinceMs: isSameShare ? candidate.stepSinceMs : nowMs, ...begins } };
+  return {
+    ...state,
+    candidate: { ...candidate, plan, step, stepSinceMs: isSameShare ? candidate.stepSinceMs : nowMs, ...begins },
+  };
 }
 
 function goOn(state: RolloutState, nowMs: number): RolloutState {
   const { candidate } = state;
   const step = candidate?.plan.steps[candidate.step];
-  if (candidate === undefined || candidate.waits || step?.pauseMs === undefined || nowMs - candidate.stepSinceMs < step.pauseMs) return state;
-  if (candidate.step === candidate.plan.steps.length - 1) return settle(state, candidate.version, "promoted", "all steps passed", nowMs);
+  if (
+    candidate === undefined ||
+    candidate.waits ||
+    step?.pauseMs === undefined ||
+    nowMs - candidate.stepSinceMs < step.pauseMs
+  )
+    return state;
+  if (candidate.step === candidate.plan.steps.length - 1)
+    return settle(state, candidate.version, "promoted", "all steps passed", nowMs);
   return { ...state, candidate: { ...candidate, step: candidate.step + 1, stepSinceMs: nowMs } };
 }
 
 function moved(state: RolloutState, byMs: number): RolloutState {
   const { candidate } = state;
-  return candidate === undefined ? state : { ...state, candidate: { ...candidate, stepSinceMs: candidate.stepSinceMs + byMs, sinceMs: candidate.sinceMs + byMs } };
+  return candidate === undefined
+    ? state
+    : {
+        ...state,
+        candidate: { ...candidate, stepSinceMs: candidate.stepSinceMs + byMs, sinceMs: candidate.sinceMs + byMs },
+      };
 }
 
 /** However long it was not watched: at least so much of the pause must still be. */
@@ -147,16 +233,27 @@ function resumed(state: RolloutState, nowMs: number): RolloutState {
 }
 
 function settle(state: RolloutState, version: VersionId, outcome: Outcome, why: string, nowMs: number): RolloutState {
-  return { ...state, stable: version, candidate: undefined, history: remember(state, { version, atMs: nowMs, outcome, why }) };
+  return {
+    ...state,
+    stable: version,
+    candidate: undefined,
+    history: remember(state, { version, atMs: nowMs, outcome, why }),
+  };
 }
 
 function withdraw(state: RolloutState, outcome: Outcome, why: string, nowMs: number): RolloutState {
-  return state.candidate === undefined ? state : { ...withdrawn(state, outcome, why, nowMs), refused: state.candidate.version };
+  return state.candidate === undefined
+    ? state
+    : { ...withdrawn(state, outcome, why, nowMs), refused: state.candidate.version };
 }
 
 function withdrawn(state: RolloutState, outcome: Outcome, why: string, nowMs: number): RolloutState {
   if (state.candidate === undefined) return state;
-  return { ...state, candidate: undefined, history: remember(state, { version: state.candidate.version, atMs: nowMs, outcome, why }) };
+  return {
+    ...state,
+    candidate: undefined,
+    history: remember(state, { version: state.candidate.version, atMs: nowMs, outcome, why }),
+  };
 }
 
 /** Back to the version that served before the present one. */
@@ -166,7 +263,14 @@ function undo(state: RolloutState, why: string, nowMs: number): RolloutStep {
   const before = servedBefore(state);
   if (stable === undefined || before === undefined) return { state, refusal: "there is no version before this one" };
   // The plugin may still ask for one that was undone before: a restart must not bring that back.
-  return { state: { stable: before, candidate: undefined, refused: state.refused ?? stable, history: remember(state, { version: stable, atMs: nowMs, outcome: "undone", why }) } };
+  return {
+    state: {
+      stable: before,
+      candidate: undefined,
+      refused: state.refused ?? stable,
+      history: remember(state, { version: stable, atMs: nowMs, outcome: "undone", why }),
+    },
+  };
 }
 
 /** What served all before the present version did, and was not undone itself. */

@@ -1,4 +1,5 @@
-// What is done again and again while plugins are there: their traps are told of, waiting versions begin, and candidates are judged.
+// What is done again and again while plugins are there: their traps are told of, waiting versions begin, and candidates
+// are judged.
 import type { MeshObject } from "../model/object.ts";
 import type { Clock } from "../telemetry/clock.ts";
 import type { Logger } from "../telemetry/logger.ts";
@@ -15,7 +16,10 @@ export interface TickParts {
   readonly judge: Judge;
   /** The plugins whose rollouts share a proxy with this one. */
   readonly inTheWayOf: (plugin: string) => readonly string[];
-  /** Why proxies will not have what they were given of a plugin, as they say now: all of them are looked through, once for all plugins. */
+  /**
+   * Why proxies will not have what they were given of a plugin, as they say now: all of them are looked through, once
+   * for all plugins.
+   */
   readonly refusals: () => (plugin: string) => string | undefined;
   readonly refused: (plugin: string, why: string) => void;
   /** The traps that proxies (`<pod>.<namespace>`) told of since this was last called; at first all that are known. */
@@ -33,7 +37,9 @@ const JUMP_MS = 5_000;
 export function createTick(parts: TickParts): () => Promise<void> {
   const { clock } = parts;
   let aheadMs = clock.nowMs() - clock.monotonicMs();
-  /** The wall clock as it was when it was last looked at, gone on evenly: a jump in the midst of a tick ends no pause. */
+  /**
+   * The wall clock as it was when it was last looked at, gone on evenly: a jump in the midst of a tick ends no pause.
+   */
   const evenNowMs = (): number => Math.round(clock.monotonicMs() + aheadMs);
   return async () => {
     const jumpMs = clock.nowMs() - clock.monotonicMs() - aheadMs;
@@ -74,7 +80,9 @@ async function noteTraps({ versions, traps, newTraps, onTrap, log }: TickParts):
 /** Who came first begins first. Nobody waits for one that waits itself, so somebody can always begin. */
 function beginWaiting({ entries, versions, judge, inTheWayOf }: TickParts, nowMs: () => number): void {
   const sinceOf = (plugin: string): number => versions.of(plugin).candidate?.sinceMs ?? 0;
-  const waiting = [...entries.keys()].filter((plugin) => versions.of(plugin).candidate?.waits === true).sort((a, b) => sinceOf(a) - sinceOf(b) || (a < b ? -1 : 1));
+  const waiting = [...entries.keys()]
+    .filter((plugin) => versions.of(plugin).candidate?.waits === true)
+    .sort((a, b) => sinceOf(a) - sinceOf(b) || (a < b ? -1 : 1));
   for (const plugin of waiting) {
     const object = entries.get(plugin)?.object;
     if (object === undefined || inTheWayOf(plugin).length > 0) continue;
@@ -84,10 +92,18 @@ function beginWaiting({ entries, versions, judge, inTheWayOf }: TickParts, nowMs
   }
 }
 
-async function judgeOne(plugin: string, object: MeshObject<"WasmPlugin">, { versions, judge }: TickParts, nowMs: () => number): Promise<void> {
+async function judgeOne(
+  plugin: string,
+  object: MeshObject<"WasmPlugin">,
+  { versions, judge }: TickParts,
+  nowMs: () => number,
+): Promise<void> {
   const judged = versions.of(plugin);
   const why = await judge.look(plugin, object, judged);
   // Meanwhile it may have become another's turn: what was counted says nothing of that one.
   if (versions.of(plugin).candidate?.version !== judged.candidate?.version) return;
-  versions.apply(plugin, why === undefined ? { kind: "healthy", nowMs: nowMs() } : { kind: "unhealthy", why, nowMs: nowMs() });
+  versions.apply(
+    plugin,
+    why === undefined ? { kind: "healthy", nowMs: nowMs() } : { kind: "unhealthy", why, nowMs: nowMs() },
+  );
 }

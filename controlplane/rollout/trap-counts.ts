@@ -3,10 +3,17 @@ import type { VersionId } from "./state.ts";
 import type { Trap } from "./traps.ts";
 
 /** One trap. `proxy`: `<pod>.<namespace>` */
-export interface TrapPlace extends Pick<Trap, "callback" | "message" | "atMs"> { readonly proxy: string }
+export interface TrapPlace extends Pick<Trap, "callback" | "message" | "atMs"> {
+  readonly proxy: string;
+}
 
 /** The traps of one version since `scrim up` was started. */
-export interface TrapSummary { readonly version: VersionId; readonly count: number; readonly first: TrapPlace; readonly last: TrapPlace }
+export interface TrapSummary {
+  readonly version: VersionId;
+  readonly count: number;
+  readonly first: TrapPlace;
+  readonly last: TrapPlace;
+}
 
 export interface TrapCounts {
   /** Returns the version's traps with this one. */
@@ -23,11 +30,12 @@ const LATEST = 1_000;
 /** Returns counts in which there are no traps yet. */
 export function createTrapCounts(): TrapCounts {
   const byPlugin = new Map<string, Map<VersionId, { summary: TrapSummary; readonly times: number[] }>>();
-  const entry = (plugin: string, version: VersionId | undefined) => (version === undefined ? undefined : byPlugin.get(plugin)?.get(version));
+  const entry = (plugin: string, version: VersionId | undefined) =>
+    version === undefined ? undefined : byPlugin.get(plugin)?.get(version);
   return {
     note(plugin, version, { callback, message, atMs }, proxy) {
       let versions = byPlugin.get(plugin);
-      if (versions === undefined) byPlugin.set(plugin, versions = new Map());
+      if (versions === undefined) byPlugin.set(plugin, (versions = new Map()));
       const last = { callback, message, atMs, proxy };
       const known = versions.get(version) ?? { summary: { version, count: 0, first: last, last }, times: [] };
       known.summary = { ...known.summary, count: known.summary.count + 1, last };
@@ -39,7 +47,8 @@ export function createTrapCounts(): TrapCounts {
     of: (plugin, version) => entry(plugin, version)?.summary,
     since: (plugin, version, atMs) => entry(plugin, version)?.times.filter((time) => time >= atMs).length ?? 0,
     keepOnly(plugin, versions) {
-      for (const version of byPlugin.get(plugin)?.keys() ?? []) if (!versions.has(version)) byPlugin.get(plugin)?.delete(version);
+      for (const version of byPlugin.get(plugin)?.keys() ?? [])
+        if (!versions.has(version)) byPlugin.get(plugin)?.delete(version);
       if (byPlugin.get(plugin)?.size === 0) byPlugin.delete(plugin);
     },
   };

@@ -8,19 +8,32 @@ import { markOf, readTrap } from "./traps.ts";
 const MARK = markOf("default/stamp", "81c73599681e");
 // As Envoy 1.40 writes it.
 const LINE = `[2026-11-21T12:38:39.808-05:00][31487][error][wasm] [source/extensions/common/wasm/wasm_vm.cc:38] Function: proxy_on_request_headers failed: Uncaught RuntimeError: unreachable\\nProxy-Wasm plugin in-VM backtrace:\\n  0:  0x146 - ${MARK} filters/header/onRequestHeaders\\n  1:  0x25e - ${MARK}`;
-const LOGGED = (text: string) => `[2026-11-21T17:38:42.078+00:00][31665][error][wasm] [source/extensions/common/wasm/context.cc:1157] wasm log plugin plugin: ${text}`;
+const LOGGED = (text: string) =>
+  `[2026-11-21T17:38:42.078+00:00][31665][error][wasm] [source/extensions/common/wasm/context.cc:1157] wasm log plugin plugin: ${text}`;
 
 describe("readTrap", () => {
   it("reads whose the code was, in which callback, and when, whatever the machine's time zone", () => {
-    expect(readTrap(LINE)).toEqual({ mark: MARK, callback: "proxy_on_request_headers", message: "Uncaught RuntimeError: unreachable", atMs: Date.UTC(2026, 10, 21, 17, 38, 39, 808) });
+    expect(readTrap(LINE)).toEqual({
+      mark: MARK,
+      callback: "proxy_on_request_headers",
+      message: "Uncaught RuntimeError: unreachable",
+      atMs: Date.UTC(2026, 10, 21, 17, 38, 39, 808),
+    });
   });
-  it("reads a module whose functions have no names of their own", () => expect(readTrap(LINE.replace(" filters/header/onRequestHeaders", ""))?.mark).toBe(MARK));
+  it("reads a module whose functions have no names of their own", () =>
+    expect(readTrap(LINE.replace(" filters/header/onRequestHeaders", ""))?.mark).toBe(MARK));
   it.each([
-    ["what a plugin logs", LOGGED(LINE)], ["what a plugin logs with a line's end in it", LOGGED(`x\\n${LINE}`)], ["what another part of Envoy logs", LINE.replace("[error][wasm]", "[error][http]")],
-    ["what stands behind something else", ` ${LINE}`], ["a module that is nobody's", LINE.replace(MARK, "unknown(function index:7)")], ["a mark that only the second frame has", LINE.replace(`- ${MARK} filters`, `- filters ${MARK}`)],
-    ["a longer word that begins as a mark", LINE.replace(MARK, `${MARK}0`)], ["nothing", ""],
+    ["what a plugin logs", LOGGED(LINE)],
+    ["what a plugin logs with a line's end in it", LOGGED(`x\\n${LINE}`)],
+    ["what another part of Envoy logs", LINE.replace("[error][wasm]", "[error][http]")],
+    ["what stands behind something else", ` ${LINE}`],
+    ["a module that is nobody's", LINE.replace(MARK, "unknown(function index:7)")],
+    ["a mark that only the second frame has", LINE.replace(`- ${MARK} filters`, `- filters ${MARK}`)],
+    ["a longer word that begins as a mark", LINE.replace(MARK, `${MARK}0`)],
+    ["nothing", ""],
   ])("takes %s for no trap", (_, line) => expect(readTrap(line)).toBeUndefined());
-  it("knows one plugin's version from the same version of another", () => expect(markOf("default/other", "81c73599681e")).not.toBe(MARK));
+  it("knows one plugin's version from the same version of another", () =>
+    expect(markOf("default/other", "81c73599681e")).not.toBe(MARK));
 });
 
 describe("createTrapLog", () => {

@@ -1,4 +1,5 @@
-// The state of each plugin's versions, and the modules of those that may be asked for again: in memory, and on disk for the next start.
+// The state of each plugin's versions, and the modules of those that may be asked for again: in memory, and on disk for
+// the next start.
 import { createHash } from "node:crypto";
 import type { DiskNews } from "../disk/kept-file.ts";
 import type { Clock } from "../telemetry/clock.ts";
@@ -84,7 +85,13 @@ export function createVersions({ versions, stateFile, news, clock, onChanged }: 
     },
     content: (plugin, version) => (version === undefined ? undefined : contents.get(keyOf(plugin, version))),
     marked(mark) {
-      if (!owners.has(mark)) owners.set(mark, [...states].flatMap(([plugin, state]) => [...versionsKept(state)].map((version) => ({ plugin, version }))).find(({ plugin, version }) => markOf(plugin, version) === mark));
+      if (!owners.has(mark))
+        owners.set(
+          mark,
+          [...states]
+            .flatMap(([plugin, state]) => [...versionsKept(state)].map((version) => ({ plugin, version })))
+            .find(({ plugin, version }) => markOf(plugin, version) === mark),
+        );
       return owners.get(mark);
     },
     drop(plugin) {
@@ -104,6 +111,13 @@ const known = new WeakMap<PluginSettings, { readonly sha256: string; readonly ve
 /** Returns the name of a module with its settings: 12 hex digits. */
 export function versionOf({ module: { sha256 }, settings }: PluginVersion): VersionId {
   let found = known.get(settings);
-  if (found?.sha256 !== sha256) known.set(settings, found = { sha256, version: createHash("sha256").update(sha256).update(JSON.stringify(settings)).digest("hex").slice(0, 12) });
+  if (found?.sha256 !== sha256)
+    known.set(
+      settings,
+      (found = {
+        sha256,
+        version: createHash("sha256").update(sha256).update(JSON.stringify(settings)).digest("hex").slice(0, 12),
+      }),
+    );
   return found.version;
 }

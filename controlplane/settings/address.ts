@@ -4,7 +4,10 @@ export interface SocketAddress {
   readonly port: number;
 }
 
-/** Returns the address in `127.0.0.1:15014`, `[::1]:15014` or `localhost:15014`; undefined when the text is none. Port 0 is allowed. */
+/**
+ * Returns the address in `127.0.0.1:15014`, `[::1]:15014` or `localhost:15014`; undefined when the text is none. Port 0
+ * is allowed.
+ */
 export function parseAddress(text: string): SocketAddress | undefined {
   const match = /^(\[[0-9a-fA-F:]+\]|[^:\s]+):(\d{1,5})$/.exec(text);
   const port = Number(match?.[2]);

@@ -17,14 +17,27 @@ export interface FetchSettings {
   readonly proxies?: OutboundProxies;
 }
 
-export type FetchSettingsResult = { readonly kind: "settings"; readonly settings: FetchSettings } | { readonly kind: "refused"; readonly message: string };
+export type FetchSettingsResult =
+  | { readonly kind: "settings"; readonly settings: FetchSettings }
+  | { readonly kind: "refused"; readonly message: string };
 
 /** Returns what the options mean. `local`: the mesh runs on this machine, whose own addresses are then allowed. */
-export function readFetchOptions({ allowFetchFrom = [], plainRegistry = [] }: FetchOptions, local: boolean): FetchSettingsResult {
+export function readFetchOptions(
+  { allowFetchFrom = [], plainRegistry = [] }: FetchOptions,
+  local: boolean,
+): FetchSettingsResult {
   const wrong = allowFetchFrom.find((text) => parseRange(text) === undefined);
-  if (wrong !== undefined) return { kind: "refused", message: `--allow-fetch-from ${wrong} is no range of addresses: write one as in 10.0.0.0/8.` };
+  if (wrong !== undefined)
+    return {
+      kind: "refused",
+      message: `--allow-fetch-from ${wrong} is no range of addresses: write one as in 10.0.0.0/8.`,
+    };
   const noHost = plainRegistry.find((text) => !/^[A-Za-z0-9.-]+(?::\d{1,5})?$/.test(text));
-  if (noHost !== undefined) return { kind: "refused", message: `--plain-registry ${noHost} is no registry: write HOST or HOST:PORT.` };
+  if (noHost !== undefined)
+    return { kind: "refused", message: `--plain-registry ${noHost} is no registry: write HOST or HOST:PORT.` };
   const ranges = allowFetchFrom.map((text) => parseRange(text) ?? text);
-  return { kind: "settings", settings: { allowFetchFrom: [...ranges, ...(local ? LOOPBACK_RANGES : [])], plainRegistries: plainRegistry } };
+  return {
+    kind: "settings",
+    settings: { allowFetchFrom: [...ranges, ...(local ? LOOPBACK_RANGES : [])], plainRegistries: plainRegistry },
+  };
 }

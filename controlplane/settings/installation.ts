@@ -16,5 +16,10 @@ export interface Installation {
 export function installationOf(launcher: string): Installation {
   const root = join(dirname(launcher), "../..");
   const built = join(root, "controlplane/build");
-  return { launcher, filtersDir: join(root, "filters/build"), yamlThreadScript: join(built, "parse-yaml.mjs"), pluginCheckScript: join(built, "check-plugin.mjs") };
+  return {
+    launcher,
+    filtersDir: join(root, "filters/build"),
+    yamlThreadScript: join(built, "parse-yaml.mjs"),
+    pluginCheckScript: join(built, "check-plugin.mjs"),
+  };
 }

@@ -6,33 +6,79 @@ import { readServeSettings, readUpSettings } from "./settings.ts";
 const environment = readEnvironment({ HOME: "/home/me", PATH: "/bin" });
 
 describe("addresses", () => {
-  it.each([["127.0.0.1:15014", "127.0.0.1", 15014], ["localhost:0", "127.0.0.1", 0], ["[::1]:80", "::1", 80]])("reads %s", (text, address, port) => {
+  it.each([
+    ["127.0.0.1:15014", "127.0.0.1", 15014],
+    ["localhost:0", "127.0.0.1", 0],
+    ["[::1]:80", "::1", 80],
+  ])("reads %s", (text, address, port) => {
     expect(parseAddress(text)).toEqual({ address, port });
   });
-  it.each(["", "127.0.0.1", ":80", "host:99999", "a b:1", "::1:80"])("refuses %s", (text) => expect(parseAddress(text)).toBeUndefined());
+  it.each(["", "127.0.0.1", ":80", "host:99999", "a b:1", "::1:80"])("refuses %s", (text) =>
+    expect(parseAddress(text)).toBeUndefined(),
+  );
   it("writes what it reads", () => expect(formatAddress({ address: "::1", port: 80 })).toBe("[::1]:80"));
-  it("knows loopback addresses", () => expect(["127.0.0.1", "127.9.9.9", "::1", "0.0.0.0", "10.0.0.1"].map(isLoopback)).toEqual([true, true, true, false, false]));
+  it("knows loopback addresses", () =>
+    expect(["127.0.0.1", "127.9.9.9", "::1", "0.0.0.0", "10.0.0.1"].map(isLoopback)).toEqual([
+      true,
+      true,
+      true,
+      false,
+      false,
+    ]));
 });
 
 describe("readEnvironment", () => {
-  it("has defaults", () => expect(environment).toMatchObject({ cacheDir: "/home/me/.cache/scrim", envoyPath: undefined, logLevel: "info", startedByNpm: false }));
+  it("has defaults", () =>
+    expect(environment).toMatchObject({
+      cacheDir: "/home/me/.cache/scrim",
+      envoyPath: undefined,
+      logLevel: "info",
+      startedByNpm: false,
+    }));
   it("takes what is set", () => {
-    expect(readEnvironment({ SCRIM_CACHE_DIR: "/c", ENVOY_PATH: "/e", SCRIM_LOG_LEVEL: "debug", npm_lifecycle_event: "start" })).toMatchObject({ cacheDir: "/c", envoyPath: "/e", logLevel: "debug", startedByNpm: true });
+    expect(
+      readEnvironment({
+        SCRIM_CACHE_DIR: "/c",
+        ENVOY_PATH: "/e",
+        SCRIM_LOG_LEVEL: "debug",
+        npm_lifecycle_event: "start",
+      }),
+    ).toMatchObject({ cacheDir: "/c", envoyPath: "/e", logLevel: "debug", startedByNpm: true });
   });
 });
 
 describe("settings", () => {
   it("keeps the state beside the mesh directory", () => {
-    expect(readUpSettings("/srv/mesh", {}, environment)).toMatchObject({ kind: "settings", settings: { directory: "/srv/mesh", stateDir: "/srv/.scrim", gatewayPort: undefined, adminPort: undefined } });
+    expect(readUpSettings("/srv/mesh", {}, environment)).toMatchObject({
+      kind: "settings",
+      settings: { directory: "/srv/mesh", stateDir: "/srv/.scrim", gatewayPort: undefined, adminPort: undefined },
+    });
   });
   it("tells a port that was asked for from a default", () => {
-    expect(readUpSettings("m", { gatewayPort: "0", adminPort: "15014" }, environment)).toMatchObject({ settings: { gatewayPort: 0, adminPort: 15014 } });
+    expect(readUpSettings("m", { gatewayPort: "0", adminPort: "15014" }, environment)).toMatchObject({
+      settings: { gatewayPort: 0, adminPort: 15014 },
+    });
   });
-  it.each([[{ gatewayPort: "http" }, "--gateway-port"], [{ adminPort: "70000" }, "--admin-port"], [{ certificateLifetime: "soon" }, "--certificate-lifetime"]])("refuses %o", (options, name) => {
-    expect(readUpSettings("m", options, environment)).toMatchObject({ kind: "refused", message: expect.stringContaining(name) });
+  it.each([
+    [{ gatewayPort: "http" }, "--gateway-port"],
+    [{ adminPort: "70000" }, "--admin-port"],
+    [{ certificateLifetime: "soon" }, "--certificate-lifetime"],
+  ])("refuses %o", (options, name) => {
+    expect(readUpSettings("m", options, environment)).toMatchObject({
+      kind: "refused",
+      message: expect.stringContaining(name),
+    });
   });
   it("keeps the admin pages on this machine unless told otherwise", () => {
-    expect(readServeSettings("m", { adminAddress: "0.0.0.0:15014" }, environment)).toMatchObject({ settings: { adminAddress: { address: "0.0.0.0" } } });
-    expect(readServeSettings("m", { certificateLifetime: "10m" }, environment)).toMatchObject({ settings: { adminAddress: { address: "127.0.0.1", port: 15014 }, xdsAddress: { port: 15012 }, workloadLifetimeMs: 600_000 } });
+    expect(readServeSettings("m", { adminAddress: "0.0.0.0:15014" }, environment)).toMatchObject({
+      settings: { adminAddress: { address: "0.0.0.0" } },
+    });
+    expect(readServeSettings("m", { certificateLifetime: "10m" }, environment)).toMatchObject({
+      settings: {
+        adminAddress: { address: "127.0.0.1", port: 15014 },
+        xdsAddress: { port: 15012 },
+        workloadLifetimeMs: 600_000,
+      },
+    });
   });
 });

@@ -58,7 +58,9 @@ export interface UpSettings {
   readonly environment: Environment;
 }
 
-export type SettingsResult<T> = { readonly kind: "settings"; readonly settings: T } | { readonly kind: "refused"; readonly message: string };
+export type SettingsResult<T> =
+  | { readonly kind: "settings"; readonly settings: T }
+  | { readonly kind: "refused"; readonly message: string };
 
 export interface ServeOptions extends FetchOptions {
   readonly runtime?: string;
@@ -72,12 +74,17 @@ export interface ServeOptions extends FetchOptions {
 }
 
 /** Returns the settings of `scrim serve DIRECTORY`. */
-export function readServeSettings(directory: string, options: ServeOptions, environment: Environment): SettingsResult<ServeSettings> {
+export function readServeSettings(
+  directory: string,
+  options: ServeOptions,
+  environment: Environment,
+): SettingsResult<ServeSettings> {
   const xdsText = options.xdsAddress ?? formatAddress({ address: "127.0.0.1", port: DEFAULT_XDS_PORT });
   const adminText = options.adminAddress ?? formatAddress({ address: "127.0.0.1", port: DEFAULT_ADMIN_PORT });
   const [xdsAddress, adminAddress] = [parseAddress(xdsText), parseAddress(adminText)];
   if (!xdsAddress) return { kind: "refused", message: `--xds-address ${xdsText} is not an address: write HOST:PORT.` };
-  if (!adminAddress) return { kind: "refused", message: `--admin-address ${adminText} is not an address: write HOST:PORT.` };
+  if (!adminAddress)
+    return { kind: "refused", message: `--admin-address ${adminText} is not an address: write HOST:PORT.` };
   const refusedPort = refusePort("--xds-port", options.xdsPort);
   if (refusedPort) return refusedPort;
   const workloadLifetimeMs = readLifetime(options.certificateLifetime);
@@ -90,11 +97,21 @@ export function readServeSettings(directory: string, options: ServeOptions, envi
       directory: resolve(directory),
       runtimeDir: options.runtime === undefined ? undefined : resolve(options.runtime),
       stateDir: stateDirectory(directory, options.stateDir),
-      xdsAddress, adminAddress,
-      strict: options.strict ?? false, allowEmpty: options.allowEmpty ?? false,
-      ...fetch.settings, proxies: readOutboundProxies(environment.variables), workloadLifetimeMs, cacheDir: environment.cacheDir, logLevel: environment.logLevel,
+      xdsAddress,
+      adminAddress,
+      strict: options.strict ?? false,
+      allowEmpty: options.allowEmpty ?? false,
+      ...fetch.settings,
+      proxies: readOutboundProxies(environment.variables),
+      workloadLifetimeMs,
+      cacheDir: environment.cacheDir,
+      logLevel: environment.logLevel,
       plaintextXdsPort: options.xdsPort === undefined ? undefined : parsePort(options.xdsPort),
-      envoySearch: { envoyPath: environment.envoyPath, searchPath: environment.searchPath, cacheDir: environment.cacheDir },
+      envoySearch: {
+        envoyPath: environment.envoyPath,
+        searchPath: environment.searchPath,
+        cacheDir: environment.cacheDir,
+      },
     }),
   };
 }
@@ -110,8 +127,16 @@ export interface UpOptions extends FetchOptions {
 }
 
 /** Returns the settings of `scrim up DIRECTORY`. */
-export function readUpSettings(directory: string, options: UpOptions, environment: Environment): SettingsResult<UpSettings> {
-  for (const [name, text] of [["--gateway-port", options.gatewayPort], ["--admin-port", options.adminPort], ["--xds-port", options.xdsPort]] as const) {
+export function readUpSettings(
+  directory: string,
+  options: UpOptions,
+  environment: Environment,
+): SettingsResult<UpSettings> {
+  for (const [name, text] of [
+    ["--gateway-port", options.gatewayPort],
+    ["--admin-port", options.adminPort],
+    ["--xds-port", options.xdsPort],
+  ] as const) {
     const refused = refusePort(name, text);
     if (refused) return refused;
   }
@@ -126,13 +151,19 @@ export function readUpSettings(directory: string, options: UpOptions, environmen
       gatewayPort: options.gatewayPort === undefined ? undefined : parsePort(options.gatewayPort),
       adminPort: options.adminPort === undefined ? undefined : parsePort(options.adminPort),
       plaintextXdsPort: options.xdsPort === undefined ? undefined : parsePort(options.xdsPort),
-      strict: options.strict ?? false, allowEmpty: options.allowEmpty ?? false,
-      certificateLifetime: options.certificateLifetime, fetch: { allowFetchFrom: options.allowFetchFrom ?? [], plainRegistry: options.plainRegistry ?? [] }, environment,
+      strict: options.strict ?? false,
+      allowEmpty: options.allowEmpty ?? false,
+      certificateLifetime: options.certificateLifetime,
+      fetch: { allowFetchFrom: options.allowFetchFrom ?? [], plainRegistry: options.plainRegistry ?? [] },
+      environment,
     }),
   };
 }
 
-function refusePort(name: string, text: string | undefined): { readonly kind: "refused"; readonly message: string } | undefined {
+function refusePort(
+  name: string,
+  text: string | undefined,
+): { readonly kind: "refused"; readonly message: string } | undefined {
   if (text === undefined || parsePort(text) !== undefined) return undefined;
   return { kind: "refused", message: `${name} ${text} is not a port: write a number from 0 (any free port) to 65535.` };
 }
@@ -142,7 +173,9 @@ function parsePort(text: string): number | undefined {
   return port <= 65_535 ? port : undefined;
 }
 
-/** `.scrim/` stands beside the mesh directory; two meshes side by side in one folder need `--state-dir` for one of them. */
+/**
+ * `.scrim/` stands beside the mesh directory; two meshes side by side in one folder need `--state-dir` for one of them.
+ */
 function stateDirectory(directory: string, given: string | undefined): string {
   return given === undefined ? resolve(directory, "..", ".scrim") : resolve(given);
 }
@@ -153,9 +186,14 @@ const SHORTEST_LIFETIME_MS = 10_000;
 function readLifetime(text: string | undefined): number | undefined | "refused" {
   if (text === undefined) return undefined;
   const lifetimeMs = parseDurationMs(text);
-  return lifetimeMs !== undefined && lifetimeMs >= SHORTEST_LIFETIME_MS && lifetimeMs <= LONGEST_LIFETIME_MS ? lifetimeMs : "refused";
+  return lifetimeMs !== undefined && lifetimeMs >= SHORTEST_LIFETIME_MS && lifetimeMs <= LONGEST_LIFETIME_MS
+    ? lifetimeMs
+    : "refused";
 }
 
 function refuseLifetime(text: string | undefined): { readonly kind: "refused"; readonly message: string } {
-  return { kind: "refused", message: `--certificate-lifetime ${text} is not a lifetime: write a duration from 10s to 168h.` };
+  return {
+    kind: "refused",
+    message: `--certificate-lifetime ${text} is not a lifetime: write a duration from 10s to 168h.`,
+  };
 }

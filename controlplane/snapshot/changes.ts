@@ -6,15 +6,16 @@ import type { EncodedMap } from "./encode.ts";
 const known = new WeakMap<EncodedMap, WeakMap<EncodedMap, readonly string[]>>();
 
 /**
- * Returns the names whose content differs, came or went. Of maps with a shared and an own layer only layers that are not the same object are looked
+ * Returns the names whose content differs, came or went. Of maps with a shared and an own layer only layers that are
+ * not the same object are looked
  * at, and the shared ones once for all pairs that have them.
  */
 export function changesBetween(before: EncodedMap, after: EncodedMap): readonly string[] {
   if (before === after) return [];
   let from = known.get(before);
-  if (from === undefined) known.set(before, from = new WeakMap());
+  if (from === undefined) known.set(before, (from = new WeakMap()));
   let names = from.get(after);
-  if (names === undefined) from.set(after, names = compare(before, after));
+  if (names === undefined) from.set(after, (names = compare(before, after)));
   return names;
 }
 
@@ -41,7 +42,10 @@ function compareAll(before: EncodedMap, after: EncodedMap): readonly string[] {
 
 const fingerprints = new WeakMap<EncodedMap, string>();
 
-/** Returns a version of a whole map, 12 hex digits over all names and versions; of one with layers over theirs, so that the shared one is gone through once. */
+/**
+ * Returns a version of a whole map, 12 hex digits over all names and versions; of one with layers over theirs, so that
+ * the shared one is gone through once.
+ */
 export function fingerprintOf(map: EncodedMap): string {
   let known = fingerprints.get(map);
   if (known === undefined) {

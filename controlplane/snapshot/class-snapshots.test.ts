@@ -3,7 +3,11 @@ import { createClassSnapshots } from "./class-snapshots.ts";
 import { createResourceEncoder } from "./encode.ts";
 import { type EnvoyResources, emptyResources } from "../translate/emit/resources.ts";
 
-interface Inputs { readonly clusters: readonly string[]; readonly fails?: boolean; readonly dangling?: boolean }
+interface Inputs {
+  readonly clusters: readonly string[];
+  readonly fails?: boolean;
+  readonly dangling?: boolean;
+}
 
 function setUp() {
   const errors: string[] = [];
@@ -13,14 +17,23 @@ function setUp() {
     if (inputs.fails === true) throw new Error("a bug");
     const resources = emptyResources();
     for (const name of inputs.clusters) resources.clusters.set(name, { name, type: "STATIC" });
-    if (inputs.dangling === true) resources.clusters.set("eds", { name: "eds", type: "EDS", edsClusterConfig: { edsConfig: { ads: {} } } });
+    if (inputs.dangling === true)
+      resources.clusters.set("eds", { name: "eds", type: "EDS", edsClusterConfig: { edsConfig: { ads: {} } } });
     return resources;
   };
-  const snapshots = createClassSnapshots<Inputs, string>({ translate, keyOf: (name) => name, encoder: createResourceEncoder(), isBootstrapCluster: () => false, log: { error: (_, message) => void errors.push(message) } });
+  const snapshots = createClassSnapshots<Inputs, string>({
+    translate,
+    keyOf: (name) => name,
+    encoder: createResourceEncoder(),
+    isBootstrapCluster: () => false,
+    log: { error: (_, message) => void errors.push(message) },
+  });
   return { snapshots, errors, translations: () => translations };
 }
 
-const clustersOf = (snapshots: ReturnType<typeof setUp>["snapshots"]) => [...(snapshots.resourcesOf("a")?.maps.clusters.keys() ?? [])];
+const clustersOf = (snapshots: ReturnType<typeof setUp>["snapshots"]) => [
+  ...(snapshots.resourcesOf("a")?.maps.clusters.keys() ?? []),
+];
 
 describe("class snapshots", () => {
   it("has nothing before any inputs", () => {

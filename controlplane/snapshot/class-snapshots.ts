@@ -1,5 +1,6 @@
 // consumes: the inputs of translation (a World and the plugins at hand) and the class of a proxy
-// produces: that class's encoded resources, made at most once per input, when first asked for or for all classes before any is handed out
+// produces: that class's encoded resources, made at most once per input, when first asked for or for all classes before
+// any is handed out
 // never does: publish resources with a dangling reference, or nothing where there was something
 import { inSlice, isSliceOver, runSlice, type SliceBudget } from "../model/time-slice.ts";
 import { describeProblem, findProblems } from "./consistency.ts";
@@ -22,7 +23,10 @@ export interface ClassSnapshots<Inputs, ProxyClass> {
   setInputs(inputs: Inputs): void;
   /** The class's resources; the same object as before where nothing changed for it. Undefined before any inputs. */
   resourcesOf(proxyClass: ProxyClass): EncodedResources | undefined;
-  /** Begins to make everything from these, for the classes that were asked for lately and for these others; meanwhile what is there is handed out. */
+  /**
+   * Begins to make everything from these, for the classes that were asked for lately and for these others; meanwhile
+   * what is there is handed out.
+   */
   prepare(inputs: Inputs, others?: readonly ProxyClass[]): Preparation;
 }
 
@@ -48,17 +52,29 @@ const FORGOTTEN_AFTER = 50;
 const ASKED_FOR_LATELY = 3;
 
 /** Snapshots with nothing in them. */
-export function createClassSnapshots<Inputs extends object, ProxyClass>(options: ClassSnapshotOptions<Inputs, ProxyClass>): ClassSnapshots<Inputs, ProxyClass> {
+export function createClassSnapshots<Inputs extends object, ProxyClass>(
+  options: ClassSnapshotOptions<Inputs, ProxyClass>,
+): ClassSnapshots<Inputs, ProxyClass> {
   const entries = new Map<string, Entry<Inputs, ProxyClass>>();
   let current: Inputs | undefined;
 
-  const make = (classKey: string, inputs: Inputs, proxyClass: ProxyClass, before: EncodedResources | undefined): EncodedResources | undefined => {
+  const make = (
+    classKey: string,
+    inputs: Inputs,
+    proxyClass: ProxyClass,
+    before: EncodedResources | undefined,
+  ): EncodedResources | undefined => {
     try {
-      const encoded = options.encoder.encodeResources(classKey, options.translate(inputs, proxyClass), before, { lasting: true });
+      const encoded = options.encoder.encodeResources(classKey, options.translate(inputs, proxyClass), before, {
+        lasting: true,
+      });
       if (encoded === before) return before;
       const problems = findProblems(encoded, options.isBootstrapCluster, () => true);
       if (problems.length === 0) return encoded;
-      options.log.error({ problems: problems.map(describeProblem) }, "a translation does not hold together; what was served before is served on");
+      options.log.error(
+        { problems: problems.map(describeProblem) },
+        "a translation does not hold together; what was served before is served on",
+      );
     } catch (error) {
       if (isSliceOver(error)) throw error;
       options.log.error({ err: error }, "a translation failed; what was served before is served on");
@@ -84,19 +100,25 @@ export function createClassSnapshots<Inputs extends object, ProxyClass>(options:
     prepare(inputs, others = []) {
       const made = new Map<string, EncodedResources | undefined>();
       const makeMissing = (key: string, proxyClass: ProxyClass): void => {
-        if (!made.has(key)) made.set(key, inSlice(() => make(key, inputs, proxyClass, entries.get(key)?.encoded)));
+        if (!made.has(key))
+          made.set(
+            key,
+            inSlice(() => make(key, inputs, proxyClass, entries.get(key)?.encoded)),
+          );
       };
       return {
         advance(budget) {
           const outcome = runSlice(budget, () => {
             for (const proxyClass of others) makeMissing(options.keyOf(proxyClass), proxyClass);
-            for (const [key, { proxyClass, idle }] of entries) if (idle < ASKED_FOR_LATELY) makeMissing(key, proxyClass);
+            for (const [key, { proxyClass, idle }] of entries)
+              if (idle < ASKED_FOR_LATELY) makeMissing(key, proxyClass);
           });
           return outcome.kind === "done";
         },
         publish() {
           setInputs(inputs);
-          for (const proxyClass of others) entries.set(options.keyOf(proxyClass), { proxyClass, inputs, encoded: undefined, idle: 0 });
+          for (const proxyClass of others)
+            entries.set(options.keyOf(proxyClass), { proxyClass, inputs, encoded: undefined, idle: 0 });
           for (const [key, encoded] of made) {
             const entry = entries.get(key);
             if (entry !== undefined) [entry.inputs, entry.encoded] = [inputs, encoded];

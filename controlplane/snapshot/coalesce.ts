@@ -1,4 +1,5 @@
-// Many changes in a row become one: after a quiet time, but never later than an upper bound, and never too soon after the last one.
+// Many changes in a row become one: after a quiet time, but never later than an upper bound, and never too soon after
+// the last one.
 
 export interface CoalesceOptions {
   readonly quietMs: number;
@@ -9,7 +10,9 @@ export interface CoalesceOptions {
 }
 
 export interface Coalesced {
-  /** Asks for the action; asked again within the quiet time, it waits on. For this time another quiet time may be given. */
+  /**
+   * Asks for the action; asked again within the quiet time, it waits on. For this time another quiet time may be given.
+   */
   ask(quietMs?: number): void;
   /** True from an ask until the action has been done. */
   isPending(): boolean;
@@ -36,7 +39,10 @@ export function coalesce(action: () => void, { quietMs, atMostMs, apartMs = 0, c
       // What asked before and wants more quiet gets it.
       quietUntilMs = Math.max(quietUntilMs, nowMs + ownQuietMs);
       clearTimeout(timer);
-      timer = setTimeout(run, Math.max(0, Math.min(Math.max(quietUntilMs, lastMs + apartMs) - nowMs, firstAskedMs + atMostMs - nowMs)));
+      timer = setTimeout(
+        run,
+        Math.max(0, Math.min(Math.max(quietUntilMs, lastMs + apartMs) - nowMs, firstAskedMs + atMostMs - nowMs)),
+      );
     },
     isPending: () => firstAskedMs !== undefined,
     cancel() {

@@ -43,9 +43,21 @@ export interface ResourceEncoder {
   /** The encoded resource of one message. Throws MessageShapeError for a message that cannot be encoded. */
   encodeResource<K extends ResourceKind>(kind: K, name: string, message: ResourceMessages[K]): EncodedResource;
   /** The encoded map; the one given as `before` comes back when nothing in it differs. */
-  encodeMap<K extends ResourceKind>(kind: K, messages: ReadonlyMap<string, ResourceMessages[K]>, before?: EncodedMap): EncodedMap;
-  /** A class's resources; maps that are equal to those of `before` are shared with it, and `before` itself comes back when all are. */
-  encodeResources(classKey: string, resources: EmittedResources, before?: EncodedResources, options?: EncodeOptions): EncodedResources;
+  encodeMap<K extends ResourceKind>(
+    kind: K,
+    messages: ReadonlyMap<string, ResourceMessages[K]>,
+    before?: EncodedMap,
+  ): EncodedMap;
+  /**
+   * A class's resources; maps that are equal to those of `before` are shared with it, and `before` itself comes back
+   * when all are.
+   */
+  encodeResources(
+    classKey: string,
+    resources: EmittedResources,
+    before?: EncodedResources,
+    options?: EncodeOptions,
+  ): EncodedResources;
   /** How many contents are remembered at present. */
   size(): number;
 }
@@ -77,10 +89,18 @@ export function createResourceEncoder(): ResourceEncoder {
     return before !== undefined && isSameMap(before, encoded) ? before : encoded;
   };
 
-  /** As encodeMap, for a map that never changes again: encoded once, however many classes hold it, and its layers each for itself. */
+  /**
+   * As encodeMap, for a map that never changes again: encoded once, however many classes hold it, and its layers each
+   * for itself.
+   */
   const encodeLasting: ResourceEncoder["encodeMap"] = (kind, messages, before) => {
-    const layers = layersOf(messages), layersBefore = before && layersOf(before);
-    if (layers !== undefined) return layered(encodeLasting(kind, layers.shared, layersBefore?.shared), encodeLasting(kind, layers.own, layersBefore?.own));
+    const layers = layersOf(messages),
+      layersBefore = before && layersOf(before);
+    if (layers !== undefined)
+      return layered(
+        encodeLasting(kind, layers.shared, layersBefore?.shared),
+        encodeLasting(kind, layers.own, layersBefore?.own),
+      );
     const known = byMap.get(messages);
     if (known !== undefined) return known;
     const encoded = encodeMap(kind, messages, before);
@@ -88,7 +108,12 @@ export function createResourceEncoder(): ResourceEncoder {
     return encoded;
   };
 
-  const encodeResources: ResourceEncoder["encodeResources"] = (classKey, resources, before, { lasting = false } = {}) => {
+  const encodeResources: ResourceEncoder["encodeResources"] = (
+    classKey,
+    resources,
+    before,
+    { lasting = false } = {},
+  ) => {
     const encodeKind = lasting ? encodeLasting : encodeMap;
     const maps = {
       clusters: encodeKind("clusters", resources.clusters, before?.maps.clusters),
@@ -98,7 +123,10 @@ export function createResourceEncoder(): ResourceEncoder {
       virtualHosts: encodeKind("virtualHosts", resources.virtualHosts, before?.maps.virtualHosts),
       extensionConfigs: encodeKind("extensionConfigs", resources.extensionConfigs, before?.maps.extensionConfigs),
     };
-    const isSame = before !== undefined && before.classKey === classKey && resourceKinds.every((kind) => kind === "secrets" || before.maps[kind] === maps[kind]);
+    const isSame =
+      before !== undefined &&
+      before.classKey === classKey &&
+      resourceKinds.every((kind) => kind === "secrets" || before.maps[kind] === maps[kind]);
     return isSame ? before : { classKey, maps };
   };
 
@@ -107,7 +135,14 @@ export function createResourceEncoder(): ResourceEncoder {
 
 /** EncodedResources with nothing in them. */
 export function noResources(classKey: string): EncodedResources {
-  const maps = { clusters: NOTHING, endpoints: NOTHING, listeners: NOTHING, routes: NOTHING, virtualHosts: NOTHING, extensionConfigs: NOTHING };
+  const maps = {
+    clusters: NOTHING,
+    endpoints: NOTHING,
+    listeners: NOTHING,
+    routes: NOTHING,
+    virtualHosts: NOTHING,
+    extensionConfigs: NOTHING,
+  };
   return { classKey, maps };
 }
 
@@ -122,7 +157,12 @@ function isSameMap(left: EncodedMap, right: EncodedMap): boolean {
   return true;
 }
 
-function encodeContent<K extends ResourceKind>(kind: K, name: string, message: ResourceMessages[K], find: (version: string) => EncodedResource | undefined): EncodedResource {
+function encodeContent<K extends ResourceKind>(
+  kind: K,
+  name: string,
+  message: ResourceMessages[K],
+  find: (version: string) => EncodedResource | undefined,
+): EncodedResource {
   const { message: messageName, typeUrl } = resourceTypes[kind];
   // Envoy removes a virtual host of VHDS by its own name, and is told the resource's: they must be one and the same.
   const typed = (kind === "virtualHosts" ? { ...message, name } : message) as MessageByName[typeof messageName];

@@ -18,17 +18,35 @@ function setUp() {
   const state: { newest?: Inputs } = {};
   const part = (name: string, content: number): number => {
     const key = `${name}${content}`;
-    if (!parts.has(key)) parts.set(key, inSlice(() => (made.push(key), clock.ms += 10, content)));
+    if (!parts.has(key))
+      parts.set(
+        key,
+        inSlice(() => (made.push(key), (clock.ms += 10), content)),
+      );
     return parts.get(key)!;
   };
   const translate = (inputs: Inputs): EnvoyResources => {
     const resources = emptyResources();
-    for (const [name, content] of Object.entries(inputs)) resources.clusters.set(name, { name, type: "STATIC", altStatName: String(part(name, content)) });
+    for (const [name, content] of Object.entries(inputs))
+      resources.clusters.set(name, { name, type: "STATIC", altStatName: String(part(name, content)) });
     return resources;
   };
-  const snapshots = createClassSnapshots<Inputs, string>({ translate, keyOf: (name) => name, encoder: createResourceEncoder(), isBootstrapCluster: () => false, log: { error: (fields) => { throw new Error(JSON.stringify(fields)); } } });
+  const snapshots = createClassSnapshots<Inputs, string>({
+    translate,
+    keyOf: (name) => name,
+    encoder: createResourceEncoder(),
+    isBootstrapCluster: () => false,
+    log: {
+      error: (fields) => {
+        throw new Error(JSON.stringify(fields));
+      },
+    },
+  });
   const publisher = createPublisher<Inputs, string>({
-    snapshots, clock: { monotonicMs: () => clock.ms }, inputs: () => state.newest, published: (inputs) => void published.push(inputs),
+    snapshots,
+    clock: { monotonicMs: () => clock.ms },
+    inputs: () => state.newest,
+    published: (inputs) => void published.push(inputs),
     afterOthers(callback) {
       turns.push(callback);
       return () => void turns.splice(turns.indexOf(callback), 1);

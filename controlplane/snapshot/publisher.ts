@@ -1,6 +1,8 @@
 // consumes: the newest inputs of translation, whenever somebody says that they changed
-// produces: them as what is handed out, once everything is made from them: a slice of time after the other, and all at once in the end
-// never does: keep others waiting for longer than a slice, or hand out something of one state together with something of another
+// produces: them as what is handed out, once everything is made from them: a slice of time after the other, and all at
+// once in the end
+// never does: keep others waiting for longer than a slice, or hand out something of one state together with something
+// of another
 import type { SliceBudget } from "../model/time-slice.ts";
 import type { ClassSnapshots, Preparation } from "./class-snapshots.ts";
 
@@ -16,16 +18,25 @@ export interface PublisherOptions<Inputs, ProxyClass> {
 }
 
 export interface Publisher<ProxyClass> {
-  /** Makes the newest inputs ready and hands them out; what takes no longer than a slice is handed out on return. These classes are made with those that proxies asked for. */
+  /**
+   * Makes the newest inputs ready and hands them out; what takes no longer than a slice is handed out on return. These
+   * classes are made with those that proxies asked for.
+   */
   publish(others?: readonly ProxyClass[]): void;
   /** True until the newest inputs that `publish` was called for are handed out. */
   isBusy(): boolean;
   cancel(): void;
 }
 
-/** Longer than a small change takes for hundreds of proxies; two of these and what else there is to do are well below what anybody notices. */
+/**
+ * Longer than a small change takes for hundreds of proxies; two of these and what else there is to do are well below
+ * what anybody notices.
+ */
 const SLICE_MS = 20;
-/** Every slice may take so much longer than the one before: the looking up of what was made grows too, and an end is sure. */
+/**
+ * Every slice may take so much longer than the one before: the looking up of what was made grows too, and an end is
+ * sure.
+ */
 const LONGER_BY = 0.005;
 /** What is being made gives way to what is newer, and what both have in common is not made again; but not for ever. */
 const GIVES_WAY_MS = 1_000;
@@ -40,7 +51,13 @@ interface Making<Inputs, ProxyClass> {
 }
 
 /** A publisher that has nothing to do. */
-export function createPublisher<Inputs, ProxyClass>({ snapshots, inputs, published, clock, afterOthers = afterImmediate }: PublisherOptions<Inputs, ProxyClass>): Publisher<ProxyClass> {
+export function createPublisher<Inputs, ProxyClass>({
+  snapshots,
+  inputs,
+  published,
+  clock,
+  afterOthers = afterImmediate,
+}: PublisherOptions<Inputs, ProxyClass>): Publisher<ProxyClass> {
   let making: Making<Inputs, ProxyClass> | undefined;
   let wanted: { readonly others: readonly ProxyClass[] } | undefined;
   let callOff: (() => void) | undefined;
@@ -48,8 +65,16 @@ export function createPublisher<Inputs, ProxyClass>({ snapshots, inputs, publish
 
   const begin = (): void => {
     if (wanted === undefined || (making !== undefined && nowMs() - making.sinceMs > GIVES_WAY_MS)) return;
-    const newest = inputs(), others = [...(making?.others ?? []), ...wanted.others];
-    if (newest !== undefined) making = { inputs: newest, others, preparation: snapshots.prepare(newest, others), sinceMs: making?.sinceMs ?? nowMs(), slices: 0 };
+    const newest = inputs(),
+      others = [...(making?.others ?? []), ...wanted.others];
+    if (newest !== undefined)
+      making = {
+        inputs: newest,
+        others,
+        preparation: snapshots.prepare(newest, others),
+        sinceMs: making?.sinceMs ?? nowMs(),
+        slices: 0,
+      };
     wanted = undefined;
   };
   const turn = (): void => {
@@ -81,9 +106,12 @@ export function createPublisher<Inputs, ProxyClass>({ snapshots, inputs, publish
   };
 }
 
-/** Publishes what is prepared, in slices too; resolves when it is handed out. For the first, which nobody is served yet. */
+/**
+ * Publishes what is prepared, in slices too; resolves when it is handed out. For the first, which nobody is served yet.
+ */
 export async function publishAwaited(preparation: Preparation, clock: { monotonicMs(): number }): Promise<void> {
-  for (let slices = 0; !preparation.advance(sliceBudget(slices, clock)); slices++) await new Promise<void>((resolve) => afterImmediate(resolve));
+  for (let slices = 0; !preparation.advance(sliceBudget(slices, clock)); slices++)
+    await new Promise<void>((resolve) => afterImmediate(resolve));
   preparation.publish();
 }
 

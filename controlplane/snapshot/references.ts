@@ -5,12 +5,18 @@ import { type FieldPlan, fieldsOf, fullNameOf, typeOf } from "../../protos/schem
 import type { ResourceKind } from "./resources.ts";
 
 /** One name that must resolve for the message to work. */
-export interface Reference { readonly kind: ResourceKind; readonly name: string }
+export interface Reference {
+  readonly kind: ResourceKind;
+  readonly name: string;
+}
 
 type Plain = Readonly<Record<string, unknown>>;
 type Collector = (message: Plain, add: (kind: ResourceKind, name: unknown) => void) => void;
 
-/** By full message name: where names of other resources stand. Fields not named here (rate limit services, tracing) are not used by our translators. */
+/**
+ * By full message name: where names of other resources stand. Fields not named here (rate limit services, tracing) are
+ * not used by our translators.
+ */
 const COLLECTORS: Readonly<Record<string, Collector>> = {
   ".envoy.config.cluster.v3.Cluster": (message, add) => {
     const eds = message["edsClusterConfig"] as Plain | undefined;
@@ -20,10 +26,12 @@ const COLLECTORS: Readonly<Record<string, Collector>> = {
   ".envoy.config.route.v3.RouteAction.RequestMirrorPolicy": (message, add) => add("clusters", message["cluster"]),
   ".envoy.config.route.v3.WeightedCluster.ClusterWeight": (message, add) => add("clusters", message["name"]),
   ".envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy": (message, add) => add("clusters", message["cluster"]),
-  ".envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster.ClusterWeight": (message, add) => add("clusters", message["name"]),
+  ".envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster.ClusterWeight": (message, add) =>
+    add("clusters", message["name"]),
   ".envoy.config.core.v3.GrpcService.EnvoyGrpc": (message, add) => add("clusters", message["clusterName"]),
   ".envoy.config.core.v3.HttpUri": (message, add) => add("clusters", message["cluster"]),
-  ".envoy.extensions.filters.network.http_connection_manager.v3.Rds": (message, add) => add("routes", message["routeConfigName"]),
+  ".envoy.extensions.filters.network.http_connection_manager.v3.Rds": (message, add) =>
+    add("routes", message["routeConfigName"]),
   ".envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter": (message, add) => {
     if (message["configDiscovery"] !== undefined) add("extensionConfigs", message["name"]);
   },
@@ -44,7 +52,11 @@ export function collectReferences<N extends MessageName>(name: N, message: Messa
   return [...found.values()];
 }
 
-function visit(type: ReturnType<typeof typeOf>, message: unknown, add: (kind: ResourceKind, name: unknown) => void): void {
+function visit(
+  type: ReturnType<typeof typeOf>,
+  message: unknown,
+  add: (kind: ResourceKind, name: unknown) => void,
+): void {
   if (typeof message !== "object" || message === null) return;
   if (fullNameOf(type) === ANY) return visitAny(message as AnyMessage, add);
   const { collect, fields } = planOf(type);
@@ -73,13 +85,15 @@ function planOf(type: Type): Plan {
   let plan = plans.get(type);
   if (plan === undefined) {
     const fields = innerFields(type).filter((field) => leadsToNames(field.type));
-    plans.set(type, plan = { collect: COLLECTORS[fullNameOf(type)], fields });
+    plans.set(type, (plan = { collect: COLLECTORS[fullNameOf(type)], fields }));
   }
   return plan;
 }
 
 function innerFields(type: Type): Plan["fields"] {
-  return [...fieldsOf(type).values()].flatMap(({ name, shape, value }) => (value.kind === "message" ? [{ name, shape, type: value.type }] : []));
+  return [...fieldsOf(type).values()].flatMap(({ name, shape, value }) =>
+    value.kind === "message" ? [{ name, shape, type: value.type }] : [],
+  );
 }
 
 const leading = new WeakMap<Type, boolean>();
@@ -105,7 +119,10 @@ function visitAny(any: AnyMessage, add: (kind: ResourceKind, name: unknown) => v
   let within = withinAny.get(any);
   if (within === undefined) {
     const unpacked = unpackAny(any);
-    withinAny.set(any, within = unpacked.name === undefined ? [] : collectReferences(unpacked.name, unpacked.message));
+    withinAny.set(
+      any,
+      (within = unpacked.name === undefined ? [] : collectReferences(unpacked.name, unpacked.message)),
+    );
   }
   for (const { kind, name } of within) add(kind, name);
 }

@@ -11,9 +11,20 @@ function listener(name: string, route: string, cluster: string): EnvoyResources 
     rds: { routeConfigName: route, configSource: { ads: {} } },
     httpFilters: [{ name: "scrim.authz", configDiscovery: { configSource: { ads: {} }, typeUrls: ["x"] } }],
   });
-  const tls = packAny("DownstreamTlsContext", { commonTlsContext: { tlsCertificateSdsSecretConfigs: [{ name: "default", sdsConfig: { ads: {} } }] } });
-  resources.listeners.set(name, { name, filterChains: [{ filters: [{ name: "http", typedConfig: http }], transportSocket: { name: "tls", typedConfig: tls } }] });
-  resources.virtualHosts.set(`${route}/a:80`, { name: "a:80", domains: ["a"], routes: [{ match: { prefix: "/" }, route: { weightedClusters: { clusters: [{ name: cluster, weight: 1 }] } } }] });
+  const tls = packAny("DownstreamTlsContext", {
+    commonTlsContext: { tlsCertificateSdsSecretConfigs: [{ name: "default", sdsConfig: { ads: {} } }] },
+  });
+  resources.listeners.set(name, {
+    name,
+    filterChains: [
+      { filters: [{ name: "http", typedConfig: http }], transportSocket: { name: "tls", typedConfig: tls } },
+    ],
+  });
+  resources.virtualHosts.set(`${route}/a:80`, {
+    name: "a:80",
+    domains: ["a"],
+    routes: [{ match: { prefix: "/" }, route: { weightedClusters: { clusters: [{ name: cluster, weight: 1 }] } } }],
+  });
   return resources;
 }
 
@@ -39,7 +50,10 @@ describe("encoding", () => {
   });
 
   it("calls a virtual host what its resource is called, or Envoy could not remove it", () => {
-    const { bytes } = createResourceEncoder().encodeResource("virtualHosts", "80/a:80", { name: "a:80", domains: ["a"] });
+    const { bytes } = createResourceEncoder().encodeResource("virtualHosts", "80/a:80", {
+      name: "a:80",
+      domains: ["a"],
+    });
     expect(decode("VirtualHost", decode("Resource", bytes).resource!.value).name).toBe("80/a:80");
   });
 
@@ -70,7 +84,9 @@ describe("consistency", () => {
     resources.clusters.set("a", { name: "a", type: "EDS", edsClusterConfig: { serviceName: "a-endpoints" } });
     const encoder = createResourceEncoder();
     const isSecret = (name: string) => name === "default";
-    expect(findProblems(encoder.encodeResources("c", resources), never, isSecret)).toMatchObject([{ to: { kind: "endpoints", name: "a-endpoints" } }]);
+    expect(findProblems(encoder.encodeResources("c", resources), never, isSecret)).toMatchObject([
+      { to: { kind: "endpoints", name: "a-endpoints" } },
+    ]);
     resources.endpoints.set("a-endpoints", { clusterName: "a-endpoints" });
     expect(findProblems(encoder.encodeResources("c", resources), never, isSecret)).toEqual([]);
   });

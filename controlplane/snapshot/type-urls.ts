@@ -14,13 +14,25 @@ export const resourceTypes = {
   routes: { message: "RouteConfiguration", typeUrl: typeUrlOf("RouteConfiguration") as TypeUrl, short: "rds" },
   virtualHosts: { message: "VirtualHost", typeUrl: typeUrlOf("VirtualHost") as TypeUrl, short: "vhds" },
   secrets: { message: "Secret", typeUrl: typeUrlOf("Secret") as TypeUrl, short: "sds" },
-  extensionConfigs: { message: "TypedExtensionConfig", typeUrl: typeUrlOf("TypedExtensionConfig") as TypeUrl, short: "ecds" },
+  extensionConfigs: {
+    message: "TypedExtensionConfig",
+    typeUrl: typeUrlOf("TypedExtensionConfig") as TypeUrl,
+    short: "ecds",
+  },
 } as const satisfies Record<ResourceKind, { message: string; typeUrl: TypeUrl; short: string }>;
 
 export type ResourceShortName = (typeof resourceTypes)[ResourceKind]["short"];
 
 /** Kinds in sending order: what is referred to before what refers to it. */
-export const resourceKinds = ["clusters", "endpoints", "listeners", "routes", "virtualHosts", "secrets", "extensionConfigs"] as const satisfies readonly ResourceKind[];
+export const resourceKinds = [
+  "clusters",
+  "endpoints",
+  "listeners",
+  "routes",
+  "virtualHosts",
+  "secrets",
+  "extensionConfigs",
+] as const satisfies readonly ResourceKind[];
 
 const kindByTypeUrl = new Map<string, ResourceKind>(resourceKinds.map((kind) => [resourceTypes[kind].typeUrl, kind]));
 

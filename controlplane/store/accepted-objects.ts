@@ -1,4 +1,5 @@
-// The last good version of every object, kept across restarts: a file that is broken while the control plane starts anew must
+// The last good version of every object, kept across restarts: a file that is broken while the control plane starts
+// anew must
 // not cost what it held before.
 import { readFileSync } from "node:fs";
 import { createKeptFile, type KeptFileOptions } from "../disk/kept-file.ts";
@@ -20,19 +21,33 @@ interface Kept {
 export interface AcceptedObjects {
   /** What was in force when the last run ended; nothing if it cannot be read. */
   read(): readonly MeshObject[];
-  /** Keeps the objects of a state, soon: the newest state wins. A disk that cannot be written is told of by the file's news. */
+  /**
+   * Keeps the objects of a state, soon: the newest state wins. A disk that cannot be written is told of by the file's
+   * news.
+   */
   keep(world: World): void;
   /** Resolves when what is to be kept is kept, or could not be, without a pause. */
   flush(): Promise<void>;
 }
 
-/** The file at `path`, which only its owner may read: Secrets are among the objects. `include` picks the objects worth keeping. */
-export function createAcceptedObjects(path: string, include: (object: MeshObject) => boolean, how: Pick<KeptFileOptions, "news" | "sleep" | "quietMs">): AcceptedObjects {
+/**
+ * The file at `path`, which only its owner may read: Secrets are among the objects. `include` picks the objects worth
+ * keeping.
+ */
+export function createAcceptedObjects(
+  path: string,
+  include: (object: MeshObject) => boolean,
+  how: Pick<KeptFileOptions, "news" | "sleep" | "quietMs">,
+): AcceptedObjects {
   let newest: World | undefined;
   const file = createKeptFile({
-    ...how, path,
+    ...how,
+    path,
     content() {
-      const texts = allKinds.flatMap((kind) => (newest?.list(kind) ?? []) as readonly MeshObject[]).filter(include).map(textOf);
+      const texts = allKinds
+        .flatMap((kind) => (newest?.list(kind) ?? []) as readonly MeshObject[])
+        .filter(include)
+        .map(textOf);
       return `{"format":${FORMAT},"objects":[${texts.join(",")}]}`;
     },
   });

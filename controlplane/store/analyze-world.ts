@@ -1,4 +1,5 @@
-// What is right in every object alone and wrong between objects. Pure; only warnings, because order of arrival must not matter.
+// What is right in every object alone and wrong between objects. Pure; only warnings, because order of arrival must not
+// matter.
 import { type FieldPath, formatPath } from "../model/document.ts";
 import { CLUSTER_DOMAIN, resolveHost } from "../model/hosts.ts";
 import { type MeshObject, objectKey, refOf } from "../model/object.ts";
@@ -14,15 +15,32 @@ interface Finding {
   readonly message: string;
 }
 
-/** Returns references that lead nowhere and objects that another one makes ineffective, by kind and age. After a change only what depends on it is looked at. */
+/**
+ * Returns references that lead nowhere and objects that another one makes ineffective, by kind and age. After a change
+ * only what depends on it is looked at.
+ */
 export function analyzeWorld(world: World): readonly Violation[] {
-  return findings(world).map(({ object, path, message }) => ({ severity: "warning", ...object.location, object: objectKey(refOf(object)), field: formatPath(path), message }));
+  return findings(world).map(({ object, path, message }) => ({
+    severity: "warning",
+    ...object.location,
+    object: objectKey(refOf(object)),
+    field: formatPath(path),
+    message,
+  }));
 }
 
-const findings = derived((world: World): readonly Finding[] => [...analyzeGateways(world), ...analyzeTelemetry(world), ...analyzeSubsets(world), ...analyzeRivals(world), ...analyzeBindings(world)]);
+const findings = derived((world: World): readonly Finding[] => [
+  ...analyzeGateways(world),
+  ...analyzeTelemetry(world),
+  ...analyzeSubsets(world),
+  ...analyzeRivals(world),
+  ...analyzeBindings(world),
+]);
 
 function analyzeGateways(world: World): readonly Finding[] {
-  return world.list("VirtualService").flatMap(({ metadata }) => gatewaysMissing(world, metadata.namespace, metadata.name));
+  return world
+    .list("VirtualService")
+    .flatMap(({ metadata }) => gatewaysMissing(world, metadata.namespace, metadata.name));
 }
 
 const gatewaysMissing = derived((world: World, own: string, serviceName: string): readonly Finding[] => {
@@ -32,7 +50,9 @@ const gatewaysMissing = derived((world: World, own: string, serviceName: string)
     const [first = "", second] = text.split("/");
     const namespace = second === undefined || first === "." ? own : first;
     const name = second ?? first;
-    return world.get("Gateway", namespace, name) === undefined ? [{ object: service, path: ["spec", "gateways", index], message: `there is no Gateway ${namespace}/${name}` }] : [];
+    return world.get("Gateway", namespace, name) === undefined
+      ? [{ object: service, path: ["spec", "gateways", index], message: `there is no Gateway ${namespace}/${name}` }]
+      : [];
   });
 });
 
@@ -48,20 +68,30 @@ const subsetsByHost = derived((world: World): ReadonlyMap<string, ReadonlySet<st
   return byHost;
 });
 
-const hasSubset = derived((world: World, host: string, subset: string): boolean => subsetsByHost(world).get(host)?.has(subset) === true);
+const hasSubset = derived(
+  (world: World, host: string, subset: string): boolean => subsetsByHost(world).get(host)?.has(subset) === true,
+);
 
 function analyzeSubsets(world: World): readonly Finding[] {
-  return world.list("VirtualService").flatMap(({ metadata }) => subsetsMissing(world, metadata.namespace, metadata.name));
+  return world
+    .list("VirtualService")
+    .flatMap(({ metadata }) => subsetsMissing(world, metadata.namespace, metadata.name));
 }
 
 const subsetsMissing = derived((world: World, namespace: string, name: string): readonly Finding[] => {
   const service = world.get("VirtualService", namespace, name);
   const found: Finding[] = [];
-  service?.spec.http?.forEach((route, routeIndex) => route.route?.forEach(({ destination: { host: text, subset } }, index) => {
-    const host = resolveHost(text, namespace);
-    if (subset === undefined || hasSubset(world, host, subset)) return;
-    found.push({ object: service, path: ["spec", "http", routeIndex, "route", index, "destination", "subset"], message: `no DestinationRule of ${host} has a subset ${subset}` });
-  }));
+  service?.spec.http?.forEach((route, routeIndex) =>
+    route.route?.forEach(({ destination: { host: text, subset } }, index) => {
+      const host = resolveHost(text, namespace);
+      if (subset === undefined || hasSubset(world, host, subset)) return;
+      found.push({
+        object: service,
+        path: ["spec", "http", routeIndex, "route", index, "destination", "subset"],
+        message: `no DestinationRule of ${host} has a subset ${subset}`,
+      });
+    }),
+  );
   return found;
 });
 
@@ -76,7 +106,12 @@ function analyzeRivals(world: World): readonly Finding[] {
       const key = `${service.metadata.namespace} ${resolveHost(text, service.metadata.namespace)}`;
       const owner = owners.get(key);
       if (owner === undefined) owners.set(key, service);
-      else found.push({ object: service, path: ["spec", "hosts", index], message: `has no effect on sidecars: ${objectKey(refOf(owner))} routes ${text} already, and is older` });
+      else
+        found.push({
+          object: service,
+          path: ["spec", "hosts", index],
+          message: `has no effect on sidecars: ${objectKey(refOf(owner))} routes ${text} already, and is older`,
+        });
     });
   }
   return found;
@@ -87,10 +122,20 @@ function analyzeBindings(world: World): readonly Finding[] {
   for (const binding of world.list("QuotaSpecBinding")) {
     const own = binding.metadata.namespace;
     binding.spec.quotaSpecs.forEach(({ name, namespace = own }, index) => {
-      if (world.get("QuotaSpec", namespace, name) === undefined) found.push({ object: binding, path: ["spec", "quotaSpecs", index], message: `there is no QuotaSpec ${namespace}/${name}` });
+      if (world.get("QuotaSpec", namespace, name) === undefined)
+        found.push({
+          object: binding,
+          path: ["spec", "quotaSpecs", index],
+          message: `there is no QuotaSpec ${namespace}/${name}`,
+        });
     });
     binding.spec.services.forEach(({ name, namespace = own }, index) => {
-      if (world.get("Service", namespace, name) === undefined) found.push({ object: binding, path: ["spec", "services", index], message: `there is no Service ${name}.${namespace}.svc.${CLUSTER_DOMAIN}` });
+      if (world.get("Service", namespace, name) === undefined)
+        found.push({
+          object: binding,
+          path: ["spec", "services", index],
+          message: `there is no Service ${name}.${namespace}.svc.${CLUSTER_DOMAIN}`,
+        });
     });
   }
   return found;

@@ -6,14 +6,24 @@ import { derived, keepOnlyAnswersOf, sameItems } from "./derive.ts";
 import { changeWorld, createWorld, defaultMeshConfig, withCompanion, type World } from "./world.ts";
 
 function object(kind: Kind, name: string, label = ""): MeshObject {
-  return { kind, apiVersion: "v1", spec: {}, metadata: { name, namespace: "ns", labels: { label }, annotations: {} }, location: { file: "a.yaml", line: 1, column: 1 } };
+  return {
+    kind,
+    apiVersion: "v1",
+    spec: {},
+    metadata: { name, namespace: "ns", labels: { label }, annotations: {} },
+    location: { file: "a.yaml", line: 1, column: 1 },
+  };
 }
 
 const service = (name: string, label = ""): MeshObject => object("Service", name, label);
 
 /** The world with these objects in the place of those of the same kind and name. */
 function change(world: World, ...objects: readonly MeshObject[]): World {
-  return changeWorld(world, objects.map((now) => ({ before: world.get(now.kind, "ns", now.metadata.name), now })), world.mesh);
+  return changeWorld(
+    world,
+    objects.map((now) => ({ before: world.get(now.kind, "ns", now.metadata.name), now })),
+    world.mesh,
+  );
 }
 
 function remove(world: World, kind: Kind, name: string): World {
@@ -28,7 +38,9 @@ function counted<A extends readonly unknown[], R>(compute: (world: World, ...arg
 
 describe("an answer that is kept", () => {
   it("is made anew when an object that it read changed, came or went, and not when another did", () => {
-    const labels = counted((world: World, name: string) => world.get("Service", "ns", name)?.metadata.labels["label"] ?? "none");
+    const labels = counted(
+      (world: World, name: string) => world.get("Service", "ns", name)?.metadata.labels["label"] ?? "none",
+    );
     const labelOf = derived(labels.compute);
     const first = createWorld([service("a", "1"), service("b", "1")]);
     expect([labelOf(first, "a"), labelOf(first, "b"), labelOf(first, "c")]).toEqual(["1", "1", "none"]);
@@ -40,7 +52,9 @@ describe("an answer that is kept", () => {
   });
 
   it("stands while what it was made from comes out as it was", () => {
-    const names = derived((world: World) => world.list("Service").map(({ metadata }) => metadata.name), { same: sameItems });
+    const names = derived((world: World) => world.list("Service").map(({ metadata }) => metadata.name), {
+      same: sameItems,
+    });
     const text = counted((world: World) => names(world).join(" "));
     const textOf = derived(text.compute);
     const first = createWorld([service("a"), service("b")]);
@@ -55,7 +69,11 @@ describe("an answer that is kept", () => {
 
   it("follows what it reads now, also where it first read that while its answer came out the same", () => {
     // Reads b only when a says so.
-    const inner = derived((world: World) => world.get("Service", "ns", "a")?.metadata.labels["label"] === "look" ? world.get("Pod", "ns", "b")?.metadata.labels["label"] ?? "none" : "none");
+    const inner = derived((world: World) =>
+      world.get("Service", "ns", "a")?.metadata.labels["label"] === "look"
+        ? (world.get("Pod", "ns", "b")?.metadata.labels["label"] ?? "none")
+        : "none",
+    );
     const outer = derived((world: World) => `<${inner(world)}>`);
     const first = createWorld([service("a")]);
     expect(outer(first)).toBe("<none>");
@@ -67,17 +85,34 @@ describe("an answer that is kept", () => {
   it("is right for an older state too, and for two that follow from the same one", () => {
     const labelOf = derived((world: World) => world.get("Service", "ns", "a")?.metadata.labels["label"]);
     const first = createWorld([service("a", "1")]);
-    const left = change(first, service("a", "left")), right = change(first, service("a", "right"));
-    expect([first, left, right, first, left].map((world) => labelOf(world))).toEqual(["1", "left", "right", "1", "left"]);
+    const left = change(first, service("a", "left")),
+      right = change(first, service("a", "right"));
+    expect([first, left, right, first, left].map((world) => labelOf(world))).toEqual([
+      "1",
+      "left",
+      "right",
+      "1",
+      "left",
+    ]);
   });
 
   it("depends on the settings and on the companion only if it read them", () => {
-    const trust = counted((world: World) => world.mesh.trustDomain), none = counted((world: World) => world.list("Pod").length), companion = counted((world: World) => world.companion);
-    const [trustOf, podsOf, companionOf] = [derived(trust.compute), derived(none.compute), derived(companion.compute)] as const;
+    const trust = counted((world: World) => world.mesh.trustDomain),
+      none = counted((world: World) => world.list("Pod").length),
+      companion = counted((world: World) => world.companion);
+    const [trustOf, podsOf, companionOf] = [
+      derived(trust.compute),
+      derived(none.compute),
+      derived(companion.compute),
+    ] as const;
     const first = createWorld([]);
     const ask = (world: World): unknown[] => [trustOf(world), podsOf(world), companionOf(world)];
     expect(ask(first)).toEqual(["cluster.local", 0, undefined]);
-    expect(ask(changeWorld(first, [], { ...defaultMeshConfig, trustDomain: "other" }))).toEqual(["other", 0, undefined]);
+    expect(ask(changeWorld(first, [], { ...defaultMeshConfig, trustDomain: "other" }))).toEqual([
+      "other",
+      0,
+      undefined,
+    ]);
     const beside = {};
     expect(ask(withCompanion(first, beside))[2]).toBe(beside);
     expect([trust.calls.length, none.calls.length]).toEqual([2, 1]);
@@ -86,8 +121,17 @@ describe("an answer that is kept", () => {
   it("stands for the state that is served while others are asked about, until that one is served no longer", () => {
     const label = counted((world: World) => world.get("Service", "ns", "a")?.metadata.labels["label"]);
     const labelOf = derived(label.compute);
-    const served = createWorld([service("a", "served")]), next = change(served, service("a", "next")), newest = change(next, service("a", "newest"));
-    expect([served, next, served, newest, served, newest].map((world) => labelOf(world))).toEqual(["served", "next", "served", "newest", "served", "newest"]);
+    const served = createWorld([service("a", "served")]),
+      next = change(served, service("a", "next")),
+      newest = change(next, service("a", "newest"));
+    expect([served, next, served, newest, served, newest].map((world) => labelOf(world))).toEqual([
+      "served",
+      "next",
+      "served",
+      "newest",
+      "served",
+      "newest",
+    ]);
     expect(label.calls).toHaveLength(3);
     keepOnlyAnswersOf(newest);
     expect(labelOf(newest)).toBe("newest");
@@ -97,9 +141,16 @@ describe("an answer that is kept", () => {
   });
 
   it("is made in as many slices as it takes, and nothing of it is made twice", () => {
-    const one = counted((world: World, name: string) => `${name}${world.get("Service", "ns", name)?.metadata.labels["label"]}`);
+    const one = counted(
+      (world: World, name: string) => `${name}${world.get("Service", "ns", name)?.metadata.labels["label"]}`,
+    );
     const oneOf = derived(one.compute);
-    const allOf = derived((world: World) => world.list("Service").map(({ metadata }) => oneOf(world, metadata.name)).join(" "));
+    const allOf = derived((world: World) =>
+      world
+        .list("Service")
+        .map(({ metadata }) => oneOf(world, metadata.name))
+        .join(" "),
+    );
     const world = createWorld(["a", "b", "c", "d"].map((name) => service(name, "1")));
     let nowMs = 0;
     // Every look at the clock finds that a millisecond has passed.

@@ -1,5 +1,6 @@
 // consumes: Worlds, one after another, and pure functions of them
-// produces: those functions' answers, made anew only where something that the last answer was made from is different now
+// produces: those functions' answers, made anew only where something that the last answer was made from is different
+// now
 // never does: guess what an answer depends on: what it read while it was made is what it depends on
 import type { Kind } from "../model/kinds.ts";
 import type { MeshObject } from "../model/object.ts";
@@ -12,27 +13,45 @@ import { COMPANION_AT, MESH_AT, stampPlace, type World, type WorldState } from "
 //                    ─reads→ host(default, s1) = h1 ─reads→ get(VirtualService, …) = v7
 //                    ─reads→ host(default, s2) = h2 ─reads→ …
 //
-// In another World the trace is gone through: as long as each question has the same answer (by reference) as it had, the kept answer stands.
-// The first that differs, and the answer is made anew; if it comes out as it was, whoever read it stands on. Worlds may be asked about in any order.
+// In another World the trace is gone through: as long as each question has the same answer (by reference) as it had,
+// the kept answer stands.
+// The first that differs, and the answer is made anew; if it comes out as it was, whoever read it stands on. Worlds may
+// be asked about in any order.
 
-/** A question whose answer is kept. Equal keys mean equal questions; arguments are text and numbers unless `keyOf` is given. */
+/**
+ * A question whose answer is kept. Equal keys mean equal questions; arguments are text and numbers unless `keyOf` is
+ * given.
+ */
 export interface DeriveOptions<A extends readonly unknown[], R> {
   readonly keyOf?: (...args: A) => string;
-  /** Whether a new answer says the same as the one before, which then stands on: nothing that read it is made again. By reference unless given. */
+  /**
+   * Whether a new answer says the same as the one before, which then stands on: nothing that read it is made again. By
+   * reference unless given.
+   */
   readonly same?: (before: R, after: R) => boolean;
 }
 
-/** Returns `compute` with its answers kept from World to World. It must be pure and read the World that it is given, no other. */
-export function derived<A extends readonly unknown[], R>(compute: (world: World, ...args: A) => R, options: DeriveOptions<A, R> = {}): (world: World, ...args: A) => R {
+/**
+ * Returns `compute` with its answers kept from World to World. It must be pure and read the World that it is given, no
+ * other.
+ */
+export function derived<A extends readonly unknown[], R>(
+  compute: (world: World, ...args: A) => R,
+  options: DeriveOptions<A, R> = {},
+): (world: World, ...args: A) => R {
   const { keyOf = (...args: A) => args.join("\0") } = options;
   // Whatever is kept for this question was made by this `compute`.
   const same = (options.same ?? Object.is) as (before: unknown, after: unknown) => boolean;
   const question = {};
   return (world, ...args) => {
     const asker = world instanceof Reading ? world : undefined;
-    const state = asker?.state ?? world as WorldState;
+    const state = asker?.state ?? (world as WorldState);
     const answers = answersOf(state.lineage);
-    const answer = answers.find(question, keyOf(...args), () => new Answer((from) => compute(from, ...args), same, answers));
+    const answer = answers.find(
+      question,
+      keyOf(...args),
+      () => new Answer((from) => compute(from, ...args), same, answers),
+    );
     const value = answer.in(state) as R;
     if (asker === undefined) answers.noteUse(answer);
     else asker.note(new AnswerRead(answer, value), answer.reads);
@@ -41,8 +60,10 @@ export function derived<A extends readonly unknown[], R>(compute: (world: World,
 }
 
 /**
- * Lets go of answers that do not hold in this World. Until this is said each question keeps the answer that it had when this was said last, beside the
- * one it was given last: one World can be made ready while another is asked about, and neither costs the other its answers.
+ * Lets go of answers that do not hold in this World. Until this is said each question keeps the answer that it had when
+ * this was said last, beside the
+ * one it was given last: one World can be made ready while another is asked about, and neither costs the other its
+ * answers.
  */
 export function keepOnlyAnswersOf(world: World): void {
   // A Reading is given to answers only.
@@ -72,23 +93,45 @@ interface Read {
 }
 
 class ListRead implements Read {
-  constructor(private readonly kind: Kind, private readonly told: readonly MeshObject[]) {}
-  holdsIn(state: WorldState): boolean { return state.list(this.kind) === this.told; }
+  constructor(
+    private readonly kind: Kind,
+    private readonly told: readonly MeshObject[],
+  ) {}
+  holdsIn(state: WorldState): boolean {
+    return state.list(this.kind) === this.told;
+  }
 }
 
 class ObjectRead implements Read {
-  constructor(private readonly kind: Kind, private readonly namespace: string, private readonly name: string, private readonly told: MeshObject | undefined) {}
-  holdsIn(state: WorldState): boolean { return state.get(this.kind, this.namespace, this.name) === this.told; }
+  constructor(
+    private readonly kind: Kind,
+    private readonly namespace: string,
+    private readonly name: string,
+    private readonly told: MeshObject | undefined,
+  ) {}
+  holdsIn(state: WorldState): boolean {
+    return state.get(this.kind, this.namespace, this.name) === this.told;
+  }
 }
 
 class FieldRead implements Read {
-  constructor(private readonly field: "mesh" | "companion", private readonly told: unknown) {}
-  holdsIn(state: WorldState): boolean { return state[this.field] === this.told; }
+  constructor(
+    private readonly field: "mesh" | "companion",
+    private readonly told: unknown,
+  ) {}
+  holdsIn(state: WorldState): boolean {
+    return state[this.field] === this.told;
+  }
 }
 
 class AnswerRead implements Read {
-  constructor(readonly answer: Answer, private readonly told: unknown) {}
-  holdsIn(state: WorldState): boolean { return Object.is(this.answer.in(state), this.told); }
+  constructor(
+    readonly answer: Answer,
+    private readonly told: unknown,
+  ) {}
+  holdsIn(state: WorldState): boolean {
+    return Object.is(this.answer.in(state), this.told);
+  }
 }
 
 /** A World that takes note of what is read from it. */
@@ -134,7 +177,11 @@ function bit(place: number): number {
 }
 
 /** The last comparison: nearly all answers were last right for the state before. */
-const compared: { before: readonly number[]; after: readonly number[]; bits: number } = { before: [], after: [], bits: 0 };
+const compared: { before: readonly number[]; after: readonly number[]; bits: number } = {
+  before: [],
+  after: [],
+  bits: 0,
+};
 
 function differences(before: readonly number[], after: readonly number[]): number {
   if (compared.before === before && compared.after === after) return compared.bits;
@@ -144,7 +191,10 @@ function differences(before: readonly number[], after: readonly number[]): numbe
   return bits;
 }
 
-/** One answer, and the states for which it is known to hold: the last of them, and the one before, so that who goes to and fro need not look twice. */
+/**
+ * One answer, and the states for which it is known to hold: the last of them, and the one before, so that who goes to
+ * and fro need not look twice.
+ */
 interface Made {
   readonly value: unknown;
   readonly trace: readonly Read[];
@@ -153,7 +203,10 @@ interface Made {
   stampBefore: readonly number[];
 }
 
-/** What one question was answered last; while a state is being made ready, also what it was answered in the one that is served. */
+/**
+ * What one question was answered last; while a state is being made ready, also what it was answered in the one that is
+ * served.
+ */
 class Answer {
   private latest: Made | undefined;
   private served: Made | undefined;
@@ -163,13 +216,24 @@ class Answer {
   usedInSweep = -1;
   markedInSweep = -1;
 
-  constructor(private readonly compute: (world: World) => unknown, private readonly same: (before: unknown, after: unknown) => boolean, private readonly answers: Answers) {}
+  constructor(
+    private readonly compute: (world: World) => unknown,
+    private readonly same: (before: unknown, after: unknown) => boolean,
+    private readonly answers: Answers,
+  ) {}
 
   /** What the answer that was given last depends on. */
-  get reads(): number { return this.told?.reads ?? 0; }
+  get reads(): number {
+    return this.told?.reads ?? 0;
+  }
 
   in(state: WorldState): unknown {
-    this.told = known(this.latest, state) ?? known(this.served, state) ?? stillHolding(this.latest, state) ?? stillHolding(this.served, state) ?? inSlice(() => this.make(state));
+    this.told =
+      known(this.latest, state) ??
+      known(this.served, state) ??
+      stillHolding(this.latest, state) ??
+      stillHolding(this.served, state) ??
+      inSlice(() => this.make(state));
     return this.told.value;
   }
 
@@ -185,7 +249,13 @@ class Answer {
         this.answers.noteTwo(this);
       }
       const said = [latest, served].find((made) => made !== undefined && this.same(made.value, value));
-      return this.latest = { value: said === undefined ? value : said.value, trace: reading.trace, reads: reading.reads, stamp: state.stamp, stampBefore: state.stamp };
+      return (this.latest = {
+        value: said === undefined ? value : said.value,
+        trace: reading.trace,
+        reads: reading.reads,
+        stamp: state.stamp,
+        stampBefore: state.stamp,
+      });
     } finally {
       this.isBeingMade = false;
     }
@@ -199,7 +269,8 @@ class Answer {
   }
 
   *answersRead(): Iterable<Answer> {
-    for (const made of [this.latest, this.served]) for (const read of made?.trace ?? []) if (read instanceof AnswerRead) yield read.answer;
+    for (const made of [this.latest, this.served])
+      for (const read of made?.trace ?? []) if (read instanceof AnswerRead) yield read.answer;
   }
 }
 
@@ -238,9 +309,9 @@ class Answers {
 
   find(question: object, key: string, make: () => Answer): Answer {
     let byKey = this.byQuestion.get(question);
-    if (byKey === undefined) this.byQuestion.set(question, byKey = new Map());
+    if (byKey === undefined) this.byQuestion.set(question, (byKey = new Map()));
     let answer = byKey.get(key);
-    if (answer === undefined) byKey.set(key, answer = make());
+    if (answer === undefined) byKey.set(key, (answer = make()));
     return answer;
   }
 
@@ -258,16 +329,21 @@ class Answers {
     if (++this.uses % SWEEP_AFTER === 0) this.forgetUnused();
   }
 
-  /** An answer is in use when it was asked for from outside in this round or the one before, or when such an answer's trace leads to it. */
+  /**
+   * An answer is in use when it was asked for from outside in this round or the one before, or when such an answer's
+   * trace leads to it.
+   */
   private forgetUnused(): void {
     const open: Answer[] = [];
-    for (const byKey of this.byQuestion.values()) for (const answer of byKey.values()) if (answer.usedInSweep >= this.sweep - 1) open.push(answer);
+    for (const byKey of this.byQuestion.values())
+      for (const answer of byKey.values()) if (answer.usedInSweep >= this.sweep - 1) open.push(answer);
     for (let answer = open.pop(); answer !== undefined; answer = open.pop()) {
       if (answer.markedInSweep === this.sweep) continue;
       answer.markedInSweep = this.sweep;
       open.push(...answer.answersRead());
     }
-    for (const byKey of this.byQuestion.values()) for (const [key, answer] of byKey) if (answer.markedInSweep !== this.sweep) byKey.delete(key);
+    for (const byKey of this.byQuestion.values())
+      for (const [key, answer] of byKey) if (answer.markedInSweep !== this.sweep) byKey.delete(key);
     this.sweep++;
   }
 }
@@ -276,6 +352,6 @@ const answersByLineage = new WeakMap<object, Answers>();
 
 function answersOf(lineage: object): Answers {
   let answers = answersByLineage.get(lineage);
-  if (answers === undefined) answersByLineage.set(lineage, answers = new Answers());
+  if (answers === undefined) answersByLineage.set(lineage, (answers = new Answers()));
   return answers;
 }

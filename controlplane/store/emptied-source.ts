@@ -1,4 +1,5 @@
-// A source that tells of nothing at its first word, although an earlier run had objects of it: emptied by accident, perhaps. Pure.
+// A source that tells of nothing at its first word, although an earlier run had objects of it: emptied by accident,
+// perhaps. Pure.
 import type { SourceBatch } from "../model/document.ts";
 import type { FileEntry } from "./file-entry.ts";
 import type { StoreViolation } from "./merge.ts";
@@ -11,7 +12,10 @@ export interface KeptSource {
 }
 
 export interface EmptiedSource {
-  /** Returns the files that stay as they were in the earlier run: called with the source's first batch, and what was remembered before it. */
+  /**
+   * Returns the files that stay as they were in the earlier run: called with the source's first batch, and what was
+   * remembered before it.
+   */
   hold(batch: SourceBatch, remembered: ReadonlyMap<string, FileEntry>): ReadonlyMap<string, FileEntry>;
   /** Returns the files to let go of, now that the source tells of something again; none while it does not. */
   release(batch: SourceBatch): ReadonlyMap<string, FileEntry>;
@@ -40,7 +44,18 @@ export function createEmptiedSource(kept: KeptSource | undefined): EmptiedSource
       if (kept === undefined || held.size === 0) return [];
       const count = [...held.values()].reduce((sum, { defined }) => sum + defined.size, 0);
       const message = `the directory holds no object: the ${count} of the last run are kept; --allow-empty deletes them`;
-      return [{ severity: "error", file: kept.directory, line: 1, column: 1, object: "", field: "", message, servingLastGood: true }];
+      return [
+        {
+          severity: "error",
+          file: kept.directory,
+          line: 1,
+          column: 1,
+          object: "",
+          field: "",
+          message,
+          servingLastGood: true,
+        },
+      ];
     },
   };
 }

@@ -1,4 +1,5 @@
-// What one file contributes: objects its documents define, and objects it held before and may not have meant to lose. Pure.
+// What one file contributes: objects its documents define, and objects it held before and may not have meant to lose.
+// Pure.
 import type { FileSnapshot, SourceDocument } from "../model/document.ts";
 import { haveSameContent, type MeshObject, objectKey, refOf, type SourceLocation } from "../model/object.ts";
 import { completeRef, type PartialRef, validateDocument, type Validated } from "../validate/document.ts";
@@ -38,14 +39,26 @@ export type Verdicts = WeakMap<SourceDocument, Validated>;
 export function readFileEntry(snapshot: FileSnapshot, context: EntryContext): FileEntry | undefined {
   const judged = judgeDocuments(snapshot.documents, context);
   const defined = new Map<string, MeshObject>();
-  const violations: Violation[] = snapshot.problems.map((problem) => ({ ...problem, severity: "error", object: "", field: "" }));
+  const violations: Violation[] = snapshot.problems.map((problem) => ({
+    ...problem,
+    severity: "error",
+    object: "",
+    field: "",
+  }));
   for (const { document, validated } of judged) {
     violations.push(...validated.violations);
     if (validated.outcome !== "accepted") continue;
     const key = objectKey(refOf(validated.object));
     const first = defined.get(key);
     if (first === undefined) defined.set(key, keepIdentity(context.lastGood.get(key), validated.object));
-    else if (!haveSameContent(first, validated.object)) violations.push({ severity: "error", ...document.locate(["metadata"]), object: key, field: "metadata.name", message: `is defined in line ${first.location.line} of this file already: that one counts` });
+    else if (!haveSameContent(first, validated.object))
+      violations.push({
+        severity: "error",
+        ...document.locate(["metadata"]),
+        object: key,
+        field: "metadata.name",
+        message: `is defined in line ${first.location.line} of this file already: that one counts`,
+      });
   }
   const held = heldObjects(snapshot, judged, defined, context);
   if (judged.length === 0 && held.size === 0 && violations.length === 0) return undefined;
@@ -53,15 +66,28 @@ export function readFileEntry(snapshot: FileSnapshot, context: EntryContext): Fi
 }
 
 /** Documents whose text and place did not change keep their verdict. */
-function judgeDocuments(documents: readonly SourceDocument[], { before, strict, verdicts }: EntryContext): readonly JudgedDocument[] {
+function judgeDocuments(
+  documents: readonly SourceDocument[],
+  { before, strict, verdicts }: EntryContext,
+): readonly JudgedDocument[] {
   const known = unchangedIn(before);
-  return documents.map((document) => known(document) ?? { document, validated: verdicts.get(document) ?? validateDocument(document, { strict }) });
+  return documents.map(
+    (document) =>
+      known(document) ?? { document, validated: verdicts.get(document) ?? validateDocument(document, { strict }) },
+  );
 }
 
-/** Returns the documents of a file that are to be judged anew, each as a task that puts what it finds into the verdicts. */
-export function judgments(documents: readonly SourceDocument[], { before, strict, verdicts }: Pick<EntryContext, "before" | "strict" | "verdicts">): readonly (() => void)[] {
+/**
+ * Returns the documents of a file that are to be judged anew, each as a task that puts what it finds into the verdicts.
+ */
+export function judgments(
+  documents: readonly SourceDocument[],
+  { before, strict, verdicts }: Pick<EntryContext, "before" | "strict" | "verdicts">,
+): readonly (() => void)[] {
   const known = unchangedIn(before);
-  return documents.filter((document) => known(document) === undefined).map((document) => () => void verdicts.set(document, validateDocument(document, { strict })));
+  return documents
+    .filter((document) => known(document) === undefined)
+    .map((document) => () => void verdicts.set(document, validateDocument(document, { strict })));
 }
 
 function unchangedIn(before: FileEntry | undefined): (document: SourceDocument) => JudgedDocument | undefined {
@@ -86,7 +112,12 @@ function keepIdentity(before: MeshObject | undefined, now: MeshObject): MeshObje
   return before;
 }
 
-function heldObjects(snapshot: FileSnapshot, judged: readonly JudgedDocument[], defined: ReadonlyMap<string, MeshObject>, context: EntryContext): ReadonlyMap<string, MeshObject> {
+function heldObjects(
+  snapshot: FileSnapshot,
+  judged: readonly JudgedDocument[],
+  defined: ReadonlyMap<string, MeshObject>,
+  context: EntryContext,
+): ReadonlyMap<string, MeshObject> {
   const held = new Map<string, MeshObject>();
   const unnamed: PartialRef[] = [];
   for (const { validated } of judged) {
@@ -97,7 +128,7 @@ function heldObjects(snapshot: FileSnapshot, judged: readonly JudgedDocument[], 
     else if (lastGood !== undefined && !defined.has(key)) held.set(key, lastGood);
   }
   const keepAll = !snapshot.settled || snapshot.problems.length > 0;
-  for (const [key, object] of [...context.before?.defined ?? [], ...context.before?.held ?? []]) {
+  for (const [key, object] of [...(context.before?.defined ?? []), ...(context.before?.held ?? [])]) {
     if (defined.has(key) || held.has(key)) continue;
     if (keepAll || unnamed.some((about) => couldBe(about, object))) held.set(key, object);
   }
@@ -107,5 +138,8 @@ function heldObjects(snapshot: FileSnapshot, judged: readonly JudgedDocument[], 
 /** Returns whether a document that does not fully say what it is about may be about this object. */
 function couldBe(about: PartialRef, object: MeshObject): boolean {
   if (about.kind === undefined && about.name === undefined) return true;
-  return (about.kind === undefined || about.kind === object.kind) && (about.name === undefined || about.name === object.metadata.name);
+  return (
+    (about.kind === undefined || about.kind === object.kind) &&
+    (about.name === undefined || about.name === object.metadata.name)
+  );
 }

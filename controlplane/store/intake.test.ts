@@ -7,24 +7,41 @@ import { createStore } from "./store.ts";
 
 function batchOf(file: string, ...documents: readonly string[]): SourceBatch {
   const parsed = parseFile(documents.join("---\n"), file);
-  return { source: "mesh", files: [{ file, documents: parsed.documents, problems: parsed.problems, settled: true }], notices: [] };
+  return {
+    source: "mesh",
+    files: [{ file, documents: parsed.documents, problems: parsed.problems, settled: true }],
+    notices: [],
+  };
 }
 
-const account = (name: string, version: string, type = `"${version}"`): string => `apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: ${name}, labels: {version: ${type}}}\n`;
-const accounts = (version: string): readonly string[] => ["a", "b", "c", "d", "e"].map((name) => account(name, version));
+const account = (name: string, version: string, type = `"${version}"`): string =>
+  `apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: ${name}, labels: {version: ${type}}}\n`;
+const accounts = (version: string): readonly string[] =>
+  ["a", "b", "c", "d", "e"].map((name) => account(name, version));
 
 /** Looking at the clock takes ten milliseconds: two documents are judged in a turn. */
 function setUp() {
   const store = createStore({ strict: false });
   const turns: (() => void)[] = [];
   let nowMs = 0;
-  const intake = createIntake({ store, clock: { monotonicMs: () => nowMs += 10 }, afterOthers: () => new Promise((resolve) => turns.push(resolve)) });
-  const said = (): string => store.world().list("ServiceAccount").map(({ metadata }) => `${metadata.name}${metadata.labels["version"]}`).join(" ");
+  const intake = createIntake({
+    store,
+    clock: { monotonicMs: () => (nowMs += 10) },
+    afterOthers: () => new Promise((resolve) => turns.push(resolve)),
+  });
+  const said = (): string =>
+    store
+      .world()
+      .list("ServiceAccount")
+      .map(({ metadata }) => `${metadata.name}${metadata.labels["version"]}`)
+      .join(" ");
   /** Gives it turns until it is done; returns what was in force before each. */
   const runThrough = async (): Promise<readonly string[]> => {
     const seen: string[] = [];
     let isDone = false;
-    void intake.settled().then(() => { isDone = true; });
+    void intake.settled().then(() => {
+      isDone = true;
+    });
     for (await nextTurn(); !isDone; await nextTurn()) {
       seen.push(said());
       turns.shift()?.();
@@ -72,9 +89,17 @@ describe("an intake", () => {
   });
 
   it("says when taking in fails, at once or later", async () => {
-    const store = { ahead: () => [() => undefined, () => undefined], apply: () => { throw new Error("a bug"); } };
+    const store = {
+      ahead: () => [() => undefined, () => undefined],
+      apply: () => {
+        throw new Error("a bug");
+      },
+    };
     let nowMs = 0;
-    const [fast, slow] = [createIntake({ store, clock: { monotonicMs: () => 0 } }), createIntake({ store, clock: { monotonicMs: () => nowMs += 100 } })];
+    const [fast, slow] = [
+      createIntake({ store, clock: { monotonicMs: () => 0 } }),
+      createIntake({ store, clock: { monotonicMs: () => (nowMs += 100) } }),
+    ];
     expect(() => fast.take(batchOf("a.yaml"))).toThrow("a bug");
     slow.take(batchOf("a.yaml"));
     await expect(slow.settled()).rejects.toThrow("a bug");

@@ -5,7 +5,10 @@ import type { SourceBatch } from "../model/document.ts";
 import type { Store } from "./store.ts";
 
 export interface Intake {
-  /** Takes a small batch in at once where none is before it. What `apply` throws later is a bug, and an unhandled rejection if nobody waits. */
+  /**
+   * Takes a small batch in at once where none is before it. What `apply` throws later is a bug, and an unhandled
+   * rejection if nobody waits.
+   */
   take(batch: SourceBatch): void;
   /** Resolves when all that was taken is in the store; rejects with what `apply` threw. */
   settled(): Promise<void>;
@@ -22,7 +25,11 @@ export interface IntakeOptions {
 const TURN_MS = 15;
 
 /** Returns an intake with nothing in it. */
-export function createIntake({ store, clock, afterOthers = () => new Promise((resolve) => setImmediate(resolve)) }: IntakeOptions): Intake {
+export function createIntake({
+  store,
+  clock,
+  afterOthers = () => new Promise((resolve) => setImmediate(resolve)),
+}: IntakeOptions): Intake {
   let waiting = Promise.resolve();
   let inside = 0;
 

@@ -107,26 +107,45 @@ describe("loadText", () => {
     const { world, violations } = loadText(USER_DOCUMENTS);
     expect(violations.map(formatViolation)).toEqual([]);
     expect(world.list("VirtualService").map(({ metadata }) => metadata.name)).toEqual(["abc-vs", "checkout-retries"]);
-    for (const kind of ["Sidecar", "ServiceEntry", "AuthorizationPolicy", "QuotaSpec", "QuotaSpecBinding", "RateLimitPolicy"] as const) expect(world.list(kind)).toHaveLength(1);
+    for (const kind of [
+      "Sidecar",
+      "ServiceEntry",
+      "AuthorizationPolicy",
+      "QuotaSpec",
+      "QuotaSpecBinding",
+      "RateLimitPolicy",
+    ] as const)
+      expect(world.list(kind)).toHaveLength(1);
   });
 
   it("never throws, whatever the text", () => {
-    fc.assert(fc.property(fc.string(), (text) => void loadText(text)), { numRuns: 500 });
+    fc.assert(
+      fc.property(fc.string(), (text) => void loadText(text)),
+      { numRuns: 500 },
+    );
     const mutated = fc.tuple(fc.nat(USER_DOCUMENTS.length), fc.nat(40), fc.string({ maxLength: 8 }));
-    fc.assert(fc.property(mutated, ([at, cut, put]) => {
-      for (const { line, column, file } of loadText(USER_DOCUMENTS.slice(0, at) + put + USER_DOCUMENTS.slice(at + cut)).violations) {
-        expect(file).toBe("input.yaml");
-        expect(line).toBeGreaterThan(0);
-        expect(column).toBeGreaterThan(0);
-      }
-    }), { numRuns: 300 });
+    fc.assert(
+      fc.property(mutated, ([at, cut, put]) => {
+        for (const { line, column, file } of loadText(
+          USER_DOCUMENTS.slice(0, at) + put + USER_DOCUMENTS.slice(at + cut),
+        ).violations) {
+          expect(file).toBe("input.yaml");
+          expect(line).toBeGreaterThan(0);
+          expect(column).toBeGreaterThan(0);
+        }
+      }),
+      { numRuns: 300 },
+    );
   });
 });
 
 describe("loadFiles", () => {
   it("reads files and directories, and reports what it cannot read", async () => {
     const directory = await mkdtemp(join(tmpdir(), "load-"));
-    await writeFile(join(directory, "a.yaml"), "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Namespace, metadata: {name: a}}\n- {apiVersion: v1, kind: Namespace, metadata: {name: B}}\n");
+    await writeFile(
+      join(directory, "a.yaml"),
+      "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Namespace, metadata: {name: a}}\n- {apiVersion: v1, kind: Namespace, metadata: {name: B}}\n",
+    );
     const { world, violations } = await loadFiles([directory, join(directory, "missing.yaml")]);
     expect(world.list("Namespace").map(({ metadata }) => metadata.name)).toEqual(["a"]);
     expect(violations.map(({ file, line, column, field }) => [file, line, column, field])).toEqual([

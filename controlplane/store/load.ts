@@ -15,14 +15,30 @@ export interface Loaded {
   readonly violations: readonly StoreViolation[];
 }
 
-/** Returns the mesh that files and directories (recursively) hold. What cannot be read is a violation; never rejects for it. */
-export async function loadFiles(paths: readonly string[], options: { readonly strict?: boolean } = {}): Promise<Loaded> {
+/**
+ * Returns the mesh that files and directories (recursively) hold. What cannot be read is a violation; never rejects for
+ * it.
+ */
+export async function loadFiles(
+  paths: readonly string[],
+  options: { readonly strict?: boolean } = {},
+): Promise<Loaded> {
   const files: FileSnapshot[] = [];
   for (const path of await expand(paths)) {
     const read = await readStable(path);
     const parsed = read.outcome === "read" ? parseFile(read.text, path) : undefined;
-    const problem = { file: path, line: 1, column: 1, message: read.outcome === "failed" ? read.reason : "cannot be read" };
-    files.push({ file: path, documents: parsed?.documents ?? [], problems: parsed?.problems ?? [problem], settled: true });
+    const problem = {
+      file: path,
+      line: 1,
+      column: 1,
+      message: read.outcome === "failed" ? read.reason : "cannot be read",
+    };
+    files.push({
+      file: path,
+      documents: parsed?.documents ?? [],
+      problems: parsed?.problems ?? [problem],
+      settled: true,
+    });
   }
   return load(files, options);
 }
@@ -43,7 +59,10 @@ function load(files: readonly FileSnapshot[], { strict = false }: { readonly str
 async function expand(paths: readonly string[]): Promise<readonly string[]> {
   const files = new Set<string>();
   for (const path of paths) {
-    const isDirectory = await stat(path).then((stats) => stats.isDirectory(), () => false);
+    const isDirectory = await stat(path).then(
+      (stats) => stats.isDirectory(),
+      () => false,
+    );
     if (!isDirectory) files.add(path);
     else for (const file of (await scanDirectory(path)).files.keys()) files.add(file);
   }

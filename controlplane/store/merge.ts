@@ -10,7 +10,8 @@ export interface StoreViolation extends Violation {
 }
 
 /**
- * All entries (by source, then by file) as one. Where files define the same object, the first by source and path counts and others that say
+ * All entries (by source, then by file) as one. Where files define the same object, the first by source and path counts
+ * and others that say
  * something else are reported; what is only held gives way to what is defined anywhere.
  */
 export interface MergedEntries {
@@ -33,7 +34,8 @@ interface Placed {
 /** Returns a merge of nothing. */
 export function createMergedEntries(): MergedEntries {
   const placed = new Map<string, Placed>();
-  const definers = createOwners(), holders = createOwners();
+  const definers = createOwners(),
+    holders = createOwners();
   /** Files with something wrong: few. */
   const complaining = new Set<Placed>();
   const touched = new Set<string>();
@@ -43,7 +45,8 @@ export function createMergedEntries(): MergedEntries {
     for (const key of one.entry.defined.keys()) what(definers, key, one);
     for (const key of one.entry.held.keys()) what(holders, key, one);
   };
-  const inForce = (key: string): MeshObject | undefined => definers.first(key)?.entry.defined.get(key) ?? holders.first(key)?.entry.held.get(key);
+  const inForce = (key: string): MeshObject | undefined =>
+    definers.first(key)?.entry.defined.get(key) ?? holders.first(key)?.entry.held.get(key);
 
   return {
     objects,
@@ -64,7 +67,8 @@ export function createMergedEntries(): MergedEntries {
     takeChanges() {
       const changes: ObjectChange[] = [];
       for (const key of touched) {
-        const before = objects.get(key), now = inForce(key);
+        const before = objects.get(key),
+          now = inForce(key);
         if (before === now) continue;
         changes.push({ before, now });
         if (now === undefined) objects.delete(key);
@@ -75,7 +79,12 @@ export function createMergedEntries(): MergedEntries {
     },
     violations() {
       const isDefined = (key: string): boolean => definers.first(key) !== undefined;
-      const ofFiles = [...complaining].sort(comparePlaces).flatMap(({ entry }) => entry.violations.map((violation) => ({ ...violation, servingLastGood: servesLastGood(violation, entry, isDefined) })));
+      const ofFiles = [...complaining].sort(comparePlaces).flatMap(({ entry }) =>
+        entry.violations.map((violation) => ({
+          ...violation,
+          servingLastGood: servesLastGood(violation, entry, isDefined),
+        })),
+      );
       return [...[...definers.contested].flatMap((key) => rivalsOf(key, definers.all(key))), ...ofFiles];
     },
   };
@@ -102,9 +111,14 @@ function createOwners(): Owners {
   };
   const all = (key: string): readonly Placed[] => byKey.get(key) ?? [];
   return {
-    all, contested,
+    all,
+    contested,
     add: (key, one) => set(key, [...all(key), one].sort(comparePlaces)),
-    remove: (key, one) => set(key, all(key).filter((other) => other !== one)),
+    remove: (key, one) =>
+      set(
+        key,
+        all(key).filter((other) => other !== one),
+      ),
     first: (key) => byKey.get(key)?.[0],
   };
 }
@@ -115,13 +129,24 @@ function comparePlaces(a: Placed, b: Placed): number {
 
 function rivalsOf(key: string, owners: readonly Placed[]): readonly StoreViolation[] {
   const [first, ...others] = owners.flatMap(({ entry }) => entry.defined.get(key) ?? []);
-  return first === undefined ? [] : others.filter((other) => !haveSameContent(first, other)).map((other) => duplicate(key, other, first));
+  return first === undefined
+    ? []
+    : others.filter((other) => !haveSameContent(first, other)).map((other) => duplicate(key, other, first));
 }
 
 function duplicate(key: string, object: MeshObject, first: MeshObject): StoreViolation {
   const { file, line, column } = object.location;
   const message = `is defined in ${first.location.file}:${first.location.line} already: that one counts`;
-  return { severity: "error", file, line, column, object: key, field: "metadata.name", message, servingLastGood: false };
+  return {
+    severity: "error",
+    file,
+    line,
+    column,
+    object: key,
+    field: "metadata.name",
+    message,
+    servingLastGood: false,
+  };
 }
 
 function servesLastGood(violation: Violation, entry: FileEntry, isDefined: (key: string) => boolean): boolean {

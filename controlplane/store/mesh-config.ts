@@ -5,26 +5,41 @@ import type { MeshObject } from "../model/object.ts";
 import { readMeshConfig } from "../validate/mesh-config.ts";
 import { defaultMeshConfig, type MeshConfig } from "./world.ts";
 
-/** Returns the settings of ConfigMap istio-system/istio with defaults filled in; `before` itself if they say the same. */
+/**
+ * Returns the settings of ConfigMap istio-system/istio with defaults filled in; `before` itself if they say the same.
+ */
 export function meshConfigOf(objects: ReadonlyMap<string, MeshObject>, before: MeshConfig): MeshConfig {
   const object = objects.get("ConfigMap/istio-system/istio");
   const data = object?.kind === "ConfigMap" ? (object as MeshObject<"ConfigMap">).spec.data : undefined;
-  const next = Object.freeze(meshConfigFrom(data !== undefined && Object.hasOwn(data, "mesh") ? data["mesh"] ?? "" : ""));
+  const next = Object.freeze(
+    meshConfigFrom(data !== undefined && Object.hasOwn(data, "mesh") ? (data["mesh"] ?? "") : ""),
+  );
   return isDeepStrictEqual(next, before) ? before : next;
 }
 
 /** Returns the settings a MeshConfig document's text means; what is wrong in it is left at its default. */
 export function meshConfigFrom(text: string): MeshConfig {
   // The text was validated with its ConfigMap: nobody is waiting for findings here.
-  const { defaultConfig, connectTimeout, outboundTrafficPolicy, failStrategies, ...rest } = readMeshConfig(text, [], { error: () => {}, warn: () => {}, failedUnder: () => false });
+  const { defaultConfig, connectTimeout, outboundTrafficPolicy, failStrategies, ...rest } = readMeshConfig(text, [], {
+    error: () => {},
+    warn: () => {},
+    failedUnder: () => false,
+  });
   const given = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
   return {
     ...defaultMeshConfig,
     ...given,
-    failStrategies: { ...defaultMeshConfig.failStrategies, ...Object.fromEntries(Object.entries(failStrategies ?? {}).filter(([, value]) => value !== undefined)) },
+    failStrategies: {
+      ...defaultMeshConfig.failStrategies,
+      ...Object.fromEntries(Object.entries(failStrategies ?? {}).filter(([, value]) => value !== undefined)),
+    },
     ...(outboundTrafficPolicy?.mode !== undefined && { outboundTrafficPolicy: outboundTrafficPolicy.mode }),
-    ...(connectTimeout !== undefined && { connectTimeoutMs: parseDurationMs(connectTimeout) ?? defaultMeshConfig.connectTimeoutMs }),
-    ...(defaultConfig?.extraStatTags !== undefined && { extraStatTags: [...new Set(defaultConfig.extraStatTags.filter((name) => name !== undefined))].sort() }),
+    ...(connectTimeout !== undefined && {
+      connectTimeoutMs: parseDurationMs(connectTimeout) ?? defaultMeshConfig.connectTimeoutMs,
+    }),
+    ...(defaultConfig?.extraStatTags !== undefined && {
+      extraStatTags: [...new Set(defaultConfig.extraStatTags.filter((name) => name !== undefined))].sort(),
+    }),
     ...(defaultConfig?.concurrency !== undefined && { defaultConcurrency: defaultConfig.concurrency }),
   };
 }

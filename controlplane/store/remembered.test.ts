@@ -21,9 +21,16 @@ function tell(store: Store, text: string | undefined, path = file): void {
   store.apply({ source: "mesh", files: [{ file: path, documents, problems, settled: true }], notices: [] });
 }
 
-const names = (store: Store) => store.world().list("VirtualService").map(({ metadata }) => metadata.name);
+const names = (store: Store) =>
+  store
+    .world()
+    .list("VirtualService")
+    .map(({ metadata }) => metadata.name);
 
-const news = { failed: (path: string, error: unknown) => expect.fail(`${path}: ${String(error)}`), written: () => undefined };
+const news = {
+  failed: (path: string, error: unknown) => expect.fail(`${path}: ${String(error)}`),
+  written: () => undefined,
+};
 
 describe("objects remembered across a restart", () => {
   let directory: string;
@@ -84,7 +91,9 @@ describe("objects remembered across a restart", () => {
     store.apply({ source: "mesh", files: [], notices: [] });
     store.apply({ source: "runtime", files: [], notices: [] });
     expect(names(store)).toEqual(["reviews"]);
-    expect(store.violations()).toMatchObject([{ file: "mesh", servingLastGood: true, message: expect.stringContaining("--allow-empty") }]);
+    expect(store.violations()).toMatchObject([
+      { file: "mesh", servingLastGood: true, message: expect.stringContaining("--allow-empty") },
+    ]);
     tell(store, undefined);
     expect(names(store)).toEqual(["reviews"]);
     tell(store, `${good.slice(0, -30)}\n {[`);
@@ -116,7 +125,11 @@ describe("objects remembered across a restart", () => {
   it("are written once for a burst of changes, and at once before the end", async () => {
     const path = join(directory, "accepted.json");
     let pauses = 0;
-    const accepted = createAcceptedObjects(path, () => true, { news, quietMs: 1, sleep: (_, signal) => new Promise((resolve) => (pauses++, signal.addEventListener("abort", () => resolve()))) });
+    const accepted = createAcceptedObjects(path, () => true, {
+      news,
+      quietMs: 1,
+      sleep: (_, signal) => new Promise((resolve) => (pauses++, signal.addEventListener("abort", () => resolve()))),
+    });
     const store = createStore({ strict: false });
     tell(store, good);
     accepted.keep(store.world());

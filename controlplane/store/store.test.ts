@@ -8,19 +8,34 @@ function account(name: string, version = "1"): string {
 }
 
 /** A store with files that can be written, and everything its listener was told. */
-function storeWithFiles(strict = false): { store: Store; write(file: string, text: string, settled?: boolean, source?: string): void; updates: StoreUpdate[]; accounts(): string } {
+function storeWithFiles(strict = false): {
+  store: Store;
+  write(file: string, text: string, settled?: boolean, source?: string): void;
+  updates: StoreUpdate[];
+  accounts(): string;
+} {
   const store = createStore({ strict });
   const parsedFiles = new Map<string, ParsedFile>();
   const updates: StoreUpdate[] = [];
   store.subscribe((update) => updates.push(update));
   return {
-    store, updates,
+    store,
+    updates,
     write(file, text, settled = true, source = "mesh") {
       const parsed = parseFile(text, file, parsedFiles.get(file));
       parsedFiles.set(file, parsed);
-      store.apply({ source, files: [{ file, documents: parsed.documents, problems: parsed.problems, settled }], notices: [] });
+      store.apply({
+        source,
+        files: [{ file, documents: parsed.documents, problems: parsed.problems, settled }],
+        notices: [],
+      });
     },
-    accounts: () => store.world().list("ServiceAccount").map(({ metadata }) => `${metadata.name}=${metadata.labels["version"]}`).join(" "),
+    accounts: () =>
+      store
+        .world()
+        .list("ServiceAccount")
+        .map(({ metadata }) => `${metadata.name}=${metadata.labels["version"]}`)
+        .join(" "),
   };
 }
 
@@ -30,7 +45,9 @@ describe("last good", () => {
     write("a.yaml", `${account("a")}---\n${account("b")}`);
     write("a.yaml", `${account("a", "!")}---\n${account("b", "2")}`);
     expect(accounts()).toBe("a=1 b=2");
-    expect(store.violations()).toMatchObject([{ object: "ServiceAccount/default/a", line: 3, field: "metadata.labels.version", servingLastGood: true }]);
+    expect(store.violations()).toMatchObject([
+      { object: "ServiceAccount/default/a", line: 3, field: "metadata.labels.version", servingLastGood: true },
+    ]);
     write("a.yaml", `${account("a", "3")}---\n${account("b", "2")}`);
     expect(accounts()).toBe("a=3 b=2");
     expect(store.violations()).toEqual([]);
@@ -108,7 +125,13 @@ describe("duplicates", () => {
     write("b.yaml", account("a", "b"));
     write("a.yaml", account("a", "a"));
     expect(accounts()).toBe("a=a");
-    expect(store.violations()).toMatchObject([{ file: "b.yaml", object: "ServiceAccount/default/a", message: "is defined in a.yaml:1 already: that one counts" }]);
+    expect(store.violations()).toMatchObject([
+      {
+        file: "b.yaml",
+        object: "ServiceAccount/default/a",
+        message: "is defined in a.yaml:1 already: that one counts",
+      },
+    ]);
     write("a.yaml", "");
     expect(accounts()).toBe("a=b");
     expect(store.violations()).toEqual([]);
@@ -129,7 +152,9 @@ describe("duplicates", () => {
     const { store, write, accounts } = storeWithFiles();
     write("a.yaml", `${account("a", "1")}---\n${account("a", "2")}`);
     expect(accounts()).toBe("a=1");
-    expect(store.violations()).toMatchObject([{ line: 7, message: "is defined in line 1 of this file already: that one counts" }]);
+    expect(store.violations()).toMatchObject([
+      { line: 7, message: "is defined in line 1 of this file already: that one counts" },
+    ]);
   });
 });
 
@@ -142,7 +167,10 @@ describe("identity", () => {
     expect(store.world().get("ServiceAccount", "default", "b")).toBe(before);
     expect(before?.location.line).toBe(8);
     write("a.yaml", `${account("a", "2")}---\n${account("b")}`);
-    expect(updates.map(({ worldChanged, world }) => [worldChanged, world.revision])).toEqual([[true, 1], [true, 2]]);
+    expect(updates.map(({ worldChanged, world }) => [worldChanged, world.revision])).toEqual([
+      [true, 1],
+      [true, 2],
+    ]);
     expect(before?.location.line).toBe(5);
   });
 
@@ -170,9 +198,15 @@ describe("listeners", () => {
     write("a.yaml", account("a"));
     write("a.yaml", `# same\n${account("a")}`);
     write("a.yaml", account("a", "!"));
-    expect(updates.map(({ worldChanged, violations }) => [worldChanged, violations.length])).toEqual([[true, 0], [false, 1]]);
+    expect(updates.map(({ worldChanged, violations }) => [worldChanged, violations.length])).toEqual([
+      [true, 0],
+      [false, 1],
+    ]);
     store.apply({ source: "mesh", files: [], notices: [{ file: "dir", line: 1, column: 1, message: "is empty" }] });
-    expect(updates.at(-1)?.violations).toMatchObject([{ file: "a.yaml" }, { file: "dir", severity: "error", servingLastGood: true }]);
+    expect(updates.at(-1)?.violations).toMatchObject([
+      { file: "a.yaml" },
+      { file: "dir", severity: "error", servingLastGood: true },
+    ]);
   });
 
   it("hear of several sources as one mesh", () => {
@@ -184,14 +218,31 @@ describe("listeners", () => {
 });
 
 describe("MeshConfig", () => {
-  const config = (text: string) => `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\ndata:\n  mesh: |\n${text.replaceAll(/^/gm, "    ")}\n`;
+  const config = (text: string) =>
+    `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\ndata:\n  mesh: |\n${text.replaceAll(/^/gm, "    ")}\n`;
 
   it("comes from the ConfigMap, over defaults, last good too", () => {
     const { store, write } = storeWithFiles();
-    expect(store.world().mesh).toMatchObject({ trustDomain: "cluster.local", outboundTrafficPolicy: "ALLOW_ANY", engine: "wasm" });
-    write("mesh.yaml", config("trustDomain: a.b\noutboundTrafficPolicy: {mode: REGISTRY_ONLY}\nconnectTimeout: 2s\ndefaultConfig: {concurrency: 1}\nengine: native"));
+    expect(store.world().mesh).toMatchObject({
+      trustDomain: "cluster.local",
+      outboundTrafficPolicy: "ALLOW_ANY",
+      engine: "wasm",
+    });
+    write(
+      "mesh.yaml",
+      config(
+        "trustDomain: a.b\noutboundTrafficPolicy: {mode: REGISTRY_ONLY}\nconnectTimeout: 2s\ndefaultConfig: {concurrency: 1}\nengine: native",
+      ),
+    );
     const { mesh } = store.world();
-    expect(mesh).toMatchObject({ trustDomain: "a.b", outboundTrafficPolicy: "REGISTRY_ONLY", connectTimeoutMs: 2_000, defaultConcurrency: 1, engine: "native", rootNamespace: "istio-system" });
+    expect(mesh).toMatchObject({
+      trustDomain: "a.b",
+      outboundTrafficPolicy: "REGISTRY_ONLY",
+      connectTimeoutMs: 2_000,
+      defaultConcurrency: 1,
+      engine: "native",
+      rootNamespace: "istio-system",
+    });
     write("mesh.yaml", config("trustDomain: A!"));
     expect(store.world().mesh).toBe(mesh);
     expect(store.violations()).toMatchObject([{ line: 6, column: 5, field: "data.mesh", servingLastGood: true }]);
@@ -202,19 +253,36 @@ describe("MeshConfig", () => {
 
 describe("any history of edits", () => {
   it("ends in the state of its last valid texts", () => {
-    const texts = fc.constantFrom(account("a", "1"), account("a", "2"), account("b", "1"), `${account("a", "3")}---\n${account("b", "2")}`, "", "kind: [", account("a", "!"), "hello", account("c"));
+    const texts = fc.constantFrom(
+      account("a", "1"),
+      account("a", "2"),
+      account("b", "1"),
+      `${account("a", "3")}---\n${account("b", "2")}`,
+      "",
+      "kind: [",
+      account("a", "!"),
+      "hello",
+      account("c"),
+    );
     const edit = fc.record({ file: fc.constantFrom("a.yaml", "b.yaml", "c.yaml"), text: texts, settled: fc.boolean() });
-    fc.assert(fc.property(fc.array(edit, { maxLength: 12 }), (edits) => {
-      const long = storeWithFiles();
-      for (const { file, text, settled } of edits) long.write(file, text, settled);
-      const final = [["a.yaml", account("a", "9")], ["b.yaml", `${account("a", "8")}---\n${account("b", "9")}`], ["c.yaml", ""]] as const;
-      const short = storeWithFiles();
-      for (const [file, text] of final) {
-        long.write(file, text);
-        short.write(file, text);
-      }
-      expect(long.accounts()).toBe(short.accounts());
-      expect(long.store.violations()).toEqual(short.store.violations());
-    }), { numRuns: 300 });
+    fc.assert(
+      fc.property(fc.array(edit, { maxLength: 12 }), (edits) => {
+        const long = storeWithFiles();
+        for (const { file, text, settled } of edits) long.write(file, text, settled);
+        const final = [
+          ["a.yaml", account("a", "9")],
+          ["b.yaml", `${account("a", "8")}---\n${account("b", "9")}`],
+          ["c.yaml", ""],
+        ] as const;
+        const short = storeWithFiles();
+        for (const [file, text] of final) {
+          long.write(file, text);
+          short.write(file, text);
+        }
+        expect(long.accounts()).toBe(short.accounts());
+        expect(long.store.violations()).toEqual(short.store.violations());
+      }),
+      { numRuns: 300 },
+    );
   });
 });

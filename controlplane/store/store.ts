@@ -1,5 +1,6 @@
 // Consumes: batches of documents from sources.
-// Produces: the accepted objects, each at its last good version, as one immutable World, and what is wrong with the rest.
+// Produces: the accepted objects, each at its last good version, as one immutable World, and what is wrong with the
+// rest.
 // Never does: read files, hold back good objects because of bad ones, or change an object that others may hold.
 import type { SourceBatch } from "../model/document.ts";
 import { type MeshObject, objectKey, refOf } from "../model/object.ts";
@@ -22,7 +23,10 @@ export interface StoreUpdate {
 export interface Store {
   /** Takes a batch in; listeners are called at most once, before it returns. */
   apply(batch: SourceBatch): void;
-  /** Returns most of the work that `apply` will have with this batch as tasks that can be done before, in any number: nothing is different after them. */
+  /**
+   * Returns most of the work that `apply` will have with this batch as tasks that can be done before, in any number:
+   * nothing is different after them.
+   */
   ahead(batch: SourceBatch): readonly (() => void)[];
   world(): World;
   /** Everything wrong now, by file and line. */
@@ -51,7 +55,9 @@ export function createStore(options: StoreOptions): Store {
   const emptied = createEmptiedSource(options.keeps);
   const verdicts: Verdicts = new WeakMap();
   /** What broken documents fall back to; from the first publication on, what is in force. */
-  let lastGood: ReadonlyMap<string, MeshObject> = new Map(options.remembered?.map((object) => [objectKey(refOf(object)), object]));
+  let lastGood: ReadonlyMap<string, MeshObject> = new Map(
+    options.remembered?.map((object) => [objectKey(refOf(object)), object]),
+  );
   let world = createWorld([], undefined, 0);
   let violations: readonly StoreViolation[] = [];
 
@@ -64,17 +70,28 @@ export function createStore(options: StoreOptions): Store {
     };
     for (const [file, entry] of emptied.release(batch)) if (known.get(file) === entry) put(file, undefined);
     for (const snapshot of batch.source === options.keeps?.name && emptied.isHolding() ? [] : batch.files) {
-      put(snapshot.file, readFileEntry(snapshot, { before: known.get(snapshot.file) ?? remembered.get(snapshot.file), lastGood, strict: options.strict, verdicts }));
+      put(
+        snapshot.file,
+        readFileEntry(snapshot, {
+          before: known.get(snapshot.file) ?? remembered.get(snapshot.file),
+          lastGood,
+          strict: options.strict,
+          verdicts,
+        }),
+      );
       remembered.delete(snapshot.file);
     }
-    notices.set(batch.source, batch.notices.map((notice) => ({ ...notice, severity: "error", object: "", field: "", servingLastGood: true })));
+    notices.set(
+      batch.source,
+      batch.notices.map((notice) => ({ ...notice, severity: "error", object: "", field: "", servingLastGood: true })),
+    );
   }
 
   /** What the source's files contribute; at its first word, what is held of an earlier run. */
   function filesOf(batch: SourceBatch): Map<string, FileEntry> {
     let files = entries.get(batch.source);
     if (files === undefined) {
-      entries.set(batch.source, files = new Map(emptied.hold(batch, remembered)));
+      entries.set(batch.source, (files = new Map(emptied.hold(batch, remembered))));
       for (const [file, entry] of files) merged.put(batch.source, file, entry);
     }
     return files;
@@ -82,7 +99,9 @@ export function createStore(options: StoreOptions): Store {
 
   function publish(): void {
     const changes = merged.takeChanges();
-    const next = [...merged.violations(), ...[...notices.values()].flat(), ...emptied.violations()].sort(compareViolations);
+    const next = [...merged.violations(), ...[...notices.values()].flat(), ...emptied.violations()].sort(
+      compareViolations,
+    );
     const worldChanged = changes.length > 0;
     const violationsChanged = JSON.stringify(next) !== JSON.stringify(violations);
     if (worldChanged) world = changeWorld(world, changes, meshConfigOf(merged.objects, world.mesh));
@@ -97,7 +116,10 @@ export function createStore(options: StoreOptions): Store {
       takeIn(batch);
       publish();
     },
-    ahead: (batch) => batch.files.flatMap(({ file, documents }) => judgments(documents, { before: entries.get(batch.source)?.get(file), strict: options.strict, verdicts })),
+    ahead: (batch) =>
+      batch.files.flatMap(({ file, documents }) =>
+        judgments(documents, { before: entries.get(batch.source)?.get(file), strict: options.strict, verdicts }),
+      ),
     world: () => world,
     violations: () => violations,
     subscribe(listener) {

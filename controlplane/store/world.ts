@@ -3,7 +3,9 @@ import { allKinds, type Kind } from "../model/kinds.ts";
 import { compareByAge, type MeshObject } from "../model/object.ts";
 import type { PluginTrustRule } from "../model/plugin-trust.ts";
 
-/** What becomes of requests when a function's module fails: they pass, or they are refused until it was started anew. */
+/**
+ * What becomes of requests when a function's module fails: they pass, or they are refused until it was started anew.
+ */
 export type FailStrategy = "FAIL_OPEN" | "FAIL_CLOSE";
 
 /** The mesh-wide settings with every default filled in. */
@@ -41,8 +43,14 @@ export const defaultMeshConfig: MeshConfig = Object.freeze({
   extraStatTags: Object.freeze([]),
   engine: "wasm",
   pluginTrust: Object.freeze([]),
-  // Whoever may not come in must not come in by a crash, nor be sent astray; limits and metrics that fail are no reason to refuse.
-  failStrategies: Object.freeze({ authorization: "FAIL_CLOSE", rateLimit: "FAIL_OPEN", router: "FAIL_CLOSE", telemetry: "FAIL_OPEN" }),
+  // Whoever may not come in must not come in by a crash, nor be sent astray; limits and metrics that fail are no reason
+  // to refuse.
+  failStrategies: Object.freeze({
+    authorization: "FAIL_CLOSE",
+    rateLimit: "FAIL_OPEN",
+    router: "FAIL_CLOSE",
+    telemetry: "FAIL_OPEN",
+  }),
 });
 
 /** One state of the mesh. Objects that did not change are the same references in the next state. */
@@ -50,11 +58,17 @@ export interface World {
   /** Counts up by one with every state that differs from the one before. */
   readonly revision: number;
   readonly mesh: MeshConfig;
-  /** Oldest first: creation time (missing = oldest), then name, then namespace. The same array while no object of the kind changed. */
+  /**
+   * Oldest first: creation time (missing = oldest), then name, then namespace. The same array while no object of the
+   * kind changed.
+   */
   list<K extends Kind>(kind: K): readonly MeshObject<K>[];
   /** `namespace` is "" for cluster-scoped kinds. */
   get<K extends Kind>(kind: K, namespace: string, name: string): MeshObject<K> | undefined;
-  /** What else configuration is made from, beside the objects (see `withCompanion`); undefined where nobody put anything. */
+  /**
+   * What else configuration is made from, beside the objects (see `withCompanion`); undefined where nobody put
+   * anything.
+   */
   readonly companion: object | undefined;
 }
 
@@ -62,7 +76,10 @@ export interface World {
 export interface WorldState extends World {
   /** The same for all states that follow from one another. */
   readonly lineage: object;
-  /** A number for each kind's list, by the kind's place in `allKinds`, then for the settings and the companion: equal exactly where these are the same. */
+  /**
+   * A number for each kind's list, by the kind's place in `allKinds`, then for the settings and the companion: equal
+   * exactly where these are the same.
+   */
   readonly stamp: readonly number[];
 }
 
@@ -96,14 +113,20 @@ interface WorldParts {
 const partsOf = new WeakMap<World, WorldParts>();
 
 /**
- * Returns the state that holds exactly `objects` (at most one per kind, namespace and name; a later one replaces an earlier).
+ * Returns the state that holds exactly `objects` (at most one per kind, namespace and name; a later one replaces an
+ * earlier).
  * Kinds whose objects are the same references as in `previous` keep their arrays.
  */
-export function createWorld(objects: Iterable<MeshObject>, mesh: MeshConfig = defaultMeshConfig, revision = 1, previous?: World): World {
+export function createWorld(
+  objects: Iterable<MeshObject>,
+  mesh: MeshConfig = defaultMeshConfig,
+  revision = 1,
+  previous?: World,
+): World {
   const byKind = new Map<Kind, Map<string, MeshObject>>();
   for (const object of objects) {
     let names = byKind.get(object.kind);
-    if (names === undefined) byKind.set(object.kind, names = new Map());
+    if (names === undefined) byKind.set(object.kind, (names = new Map()));
     names.set(nameOf(object), object);
   }
   const shelves = new Map<Kind, KindShelf>();
@@ -113,7 +136,13 @@ export function createWorld(objects: Iterable<MeshObject>, mesh: MeshConfig = de
     const same = before.length === sorted.length && sorted.every((object, index) => object === before[index]);
     shelves.set(kind, { sorted: same ? before : Object.freeze(sorted), byName });
   }
-  return worldOf({ revision, mesh, shelves, lineage: (previous && partsOf.get(previous)?.lineage) ?? {}, companion: undefined });
+  return worldOf({
+    revision,
+    mesh,
+    shelves,
+    lineage: (previous && partsOf.get(previous)?.lineage) ?? {},
+    companion: undefined,
+  });
 }
 
 /** What became of one object: `now` undefined means that it is gone. */
@@ -122,7 +151,10 @@ export interface ObjectChange {
   readonly now: MeshObject | undefined;
 }
 
-/** Returns the state after `previous` in which these objects, and these only, changed. Takes time in proportion to the changed kinds. */
+/**
+ * Returns the state after `previous` in which these objects, and these only, changed. Takes time in proportion to the
+ * changed kinds.
+ */
 export function changeWorld(previous: World, changes: Iterable<ObjectChange>, mesh: MeshConfig): World {
   const parts = partsOf.get(previous);
   if (parts === undefined) throw new RangeError("not a World of createWorld");
@@ -148,7 +180,15 @@ function changeShelf({ sorted, byName }: KindShelf, changes: readonly ObjectChan
     if (now !== undefined) names.set(nameOf(now), now);
   }
   const coming = changes.flatMap(({ now }) => now ?? []).sort(compareByAge);
-  return { sorted: Object.freeze(merged(sorted.filter((object) => !leaving.has(object)), coming)), byName: names };
+  return {
+    sorted: Object.freeze(
+      merged(
+        sorted.filter((object) => !leaving.has(object)),
+        coming,
+      ),
+    ),
+    byName: names,
+  };
 }
 
 /** Returns two sorted lists as one. */
@@ -163,7 +203,10 @@ function merged(left: readonly MeshObject[], right: readonly MeshObject[]): Mesh
   return all;
 }
 
-/** Returns the same state with a companion beside it: an input of configuration that is no object of the mesh, told apart by reference. */
+/**
+ * Returns the same state with a companion beside it: an input of configuration that is no object of the mesh, told
+ * apart by reference.
+ */
 export function withCompanion(world: World, companion: object): World {
   const parts = partsOf.get(world);
   if (parts === undefined) throw new RangeError("not a World of createWorld");
@@ -173,12 +216,21 @@ export function withCompanion(world: World, companion: object): World {
 function worldOf(parts: WorldParts): World {
   const { revision, mesh, shelves, lineage, companion } = parts;
   const shelf = (kind: Kind) => shelves.get(kind) ?? emptyShelf;
-  const stamp = [...allKinds.map((kind) => stampOf(shelf(kind).sorted)), stampOf(mesh), companion === undefined ? 0 : stampOf(companion)];
+  const stamp = [
+    ...allKinds.map((kind) => stampOf(shelf(kind).sorted)),
+    stampOf(mesh),
+    companion === undefined ? 0 : stampOf(companion),
+  ];
   const world: WorldState = Object.freeze({
-    revision, mesh, companion, lineage, stamp,
+    revision,
+    mesh,
+    companion,
+    lineage,
+    stamp,
     // A shelf of kind K holds objects of kind K only: they were put there by their own `kind`.
     list: <K extends Kind>(kind: K) => shelf(kind).sorted as readonly MeshObject<K>[],
-    get: <K extends Kind>(kind: K, namespace: string, name: string) => shelf(kind).byName.get(`${namespace}/${name}`) as MeshObject<K> | undefined,
+    get: <K extends Kind>(kind: K, namespace: string, name: string) =>
+      shelf(kind).byName.get(`${namespace}/${name}`) as MeshObject<K> | undefined,
   });
   partsOf.set(world, parts);
   return world;
@@ -190,7 +242,7 @@ let lastStamp = 0;
 /** A number that no other object has or had. */
 function stampOf(content: object): number {
   let stamp = stamps.get(content);
-  if (stamp === undefined) stamps.set(content, stamp = ++lastStamp);
+  if (stamp === undefined) stamps.set(content, (stamp = ++lastStamp));
   return stamp;
 }
 

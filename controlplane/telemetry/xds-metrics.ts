@@ -31,13 +31,49 @@ const SHORT_NAMES: ReadonlySet<string> = new Set(["cds", "eds", "lds", "rds", "v
 /** Registers the server's metrics (Istio: "Pilot metrics"; buckets as there). */
 export function registerXdsMetrics(registry: Registry): XdsMetrics {
   const registers = [registry];
-  const pushes = new Counter({ name: "pilot_xds_pushes", help: "Responses sent, by type.", labelNames: ["type"], registers });
-  const pushTime = new Histogram({ name: "pilot_xds_push_time", help: "Seconds from the announcement of a change until a response was sent, by type.", labelNames: ["type"], buckets: SHORT_SECONDS, registers });
-  const convergence = new Histogram({ name: "pilot_proxy_convergence_time", help: "Seconds from the announcement of a change until a proxy has acknowledged all of it.", buckets: SECONDS, registers });
-  const sizes = new Histogram({ name: "pilot_xds_config_size_bytes", help: "Bytes of responses, by type.", labelNames: ["type"], buckets: BYTES, registers });
-  const rejects = new Counter({ name: "pilot_total_xds_rejects", help: "Responses that proxies rejected, by type.", labelNames: ["type"], registers });
-  const expired = new Counter({ name: "pilot_xds_expired_nonce", help: "Answers to a response that was no longer the last, by type.", labelNames: ["type"], registers });
-  const failures = new Counter({ name: "pilot_total_xds_internal_errors", help: "What could not be made, tried or answered, for a reason of the server's own.", registers });
+  const pushes = new Counter({
+    name: "pilot_xds_pushes",
+    help: "Responses sent, by type.",
+    labelNames: ["type"],
+    registers,
+  });
+  const pushTime = new Histogram({
+    name: "pilot_xds_push_time",
+    help: "Seconds from the announcement of a change until a response was sent, by type.",
+    labelNames: ["type"],
+    buckets: SHORT_SECONDS,
+    registers,
+  });
+  const convergence = new Histogram({
+    name: "pilot_proxy_convergence_time",
+    help: "Seconds from the announcement of a change until a proxy has acknowledged all of it.",
+    buckets: SECONDS,
+    registers,
+  });
+  const sizes = new Histogram({
+    name: "pilot_xds_config_size_bytes",
+    help: "Bytes of responses, by type.",
+    labelNames: ["type"],
+    buckets: BYTES,
+    registers,
+  });
+  const rejects = new Counter({
+    name: "pilot_total_xds_rejects",
+    help: "Responses that proxies rejected, by type.",
+    labelNames: ["type"],
+    registers,
+  });
+  const expired = new Counter({
+    name: "pilot_xds_expired_nonce",
+    help: "Answers to a response that was no longer the last, by type.",
+    labelNames: ["type"],
+    registers,
+  });
+  const failures = new Counter({
+    name: "pilot_total_xds_internal_errors",
+    help: "What could not be made, tried or answered, for a reason of the server's own.",
+    registers,
+  });
   return {
     sent(asked, _resources, bytes, sinceChangeMs) {
       const type = labelOf(asked);
@@ -60,9 +96,24 @@ function labelOf(type: string): string {
 
 /** Registers what is known before distribution: triggers, and how long changes gather. */
 export function registerPushMetrics(registry: Registry, clock: { monotonicMs(): number }): PushMetrics {
-  const triggers = new Counter({ name: "pilot_push_triggers", help: "Reasons for which something was published.", labelNames: ["type"], registers: [registry] });
-  const debounce = new Histogram({ name: "pilot_debounce_time", help: "Seconds from the first of several changes until they are published as one.", buckets: SHORT_SECONDS, registers: [registry] });
-  const init = new Histogram({ name: "pilot_pushcontext_init_seconds", help: "Seconds from the first of several changes being taken up until what they mean is published.", buckets: INIT_SECONDS, registers: [registry] });
+  const triggers = new Counter({
+    name: "pilot_push_triggers",
+    help: "Reasons for which something was published.",
+    labelNames: ["type"],
+    registers: [registry],
+  });
+  const debounce = new Histogram({
+    name: "pilot_debounce_time",
+    help: "Seconds from the first of several changes until they are published as one.",
+    buckets: SHORT_SECONDS,
+    registers: [registry],
+  });
+  const init = new Histogram({
+    name: "pilot_pushcontext_init_seconds",
+    help: "Seconds from the first of several changes being taken up until what they mean is published.",
+    buckets: INIT_SECONDS,
+    registers: [registry],
+  });
   let firstMs: number | undefined;
   let beganMs: number | undefined;
   return {

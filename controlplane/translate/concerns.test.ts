@@ -24,18 +24,37 @@ metadata: {name: only-ratings, namespace: default}
 spec: {selector: {matchLabels: {app: ratings}}, rules: [{}]}
 `);
 const modules = modulesOf();
-const at = (proxy: ReturnType<typeof sidecar>, kind: "VirtualService" | "AuthorizationPolicy", namespace: string, name: string) => concernedBy(world, modules, [proxy], { kind, namespace, name }).has(proxy);
+const at = (
+  proxy: ReturnType<typeof sidecar>,
+  kind: "VirtualService" | "AuthorizationPolicy",
+  namespace: string,
+  name: string,
+) => concernedBy(world, modules, [proxy], { kind, namespace, name }).has(proxy);
 
 describe("whom an object concerns", () => {
   it("is whose routes it makes, and not those that may not see it or obey another", () => {
-    const client = sidecar(), neighbour = sidecar({ namespace: "other" });
-    expect([at(client, "VirtualService", "default", "public"), at(neighbour, "VirtualService", "default", "public")]).toEqual([true, false]);
-    expect([at(client, "VirtualService", "other", "home"), at(neighbour, "VirtualService", "other", "home")]).toEqual([false, true]);
+    const client = sidecar(),
+      neighbour = sidecar({ namespace: "other" });
+    expect([
+      at(client, "VirtualService", "default", "public"),
+      at(neighbour, "VirtualService", "default", "public"),
+    ]).toEqual([true, false]);
+    expect([at(client, "VirtualService", "other", "home"), at(neighbour, "VirtualService", "other", "home")]).toEqual([
+      false,
+      true,
+    ]);
   });
 
   it("is whom a policy selects", () => {
     expect(at(sidecar(), "AuthorizationPolicy", "default", "only-ratings")).toBe(false);
-    expect(at(sidecar({ labels: { app: "ratings" }, workload: "ratings" }), "AuthorizationPolicy", "default", "only-ratings")).toBe(true);
+    expect(
+      at(
+        sidecar({ labels: { app: "ratings" }, workload: "ratings" }),
+        "AuthorizationPolicy",
+        "default",
+        "only-ratings",
+      ),
+    ).toBe(true);
   });
 
   it("is nobody where there is no such object", () => {

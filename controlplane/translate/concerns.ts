@@ -10,19 +10,30 @@ import type { ProxyClass } from "./ir/proxy-class.ts";
 import { emitProxy, resolveProxy } from "./translate.ts";
 
 /**
- * Returns those of `proxies` whose configuration is another with the object than without it. Only what depends on the object is made for that; ask
- * for all proxies at once, and keep the answer as long as the World. An object that is not there concerns nobody. MeshConfig's ConfigMap concerns nobody
+ * Returns those of `proxies` whose configuration is another with the object than without it. Only what depends on the
+ * object is made for that; ask
+ * for all proxies at once, and keep the answer as long as the World. An object that is not there concerns nobody.
+ * MeshConfig's ConfigMap concerns nobody
  * here: what it says is a part of the World, not of its objects.
  */
-export function concernedBy(world: World, modules: PluginModules, proxies: readonly ProxyClass[], { kind, namespace, name }: ObjectRef): ReadonlySet<ProxyClass> {
+export function concernedBy(
+  world: World,
+  modules: PluginModules,
+  proxies: readonly ProxyClass[],
+  { kind, namespace, name }: ObjectRef,
+): ReadonlySet<ProxyClass> {
   const object = world.get(kind, namespace, name);
   if (object === undefined) return new Set();
   const without = changeWorld(world, [{ before: object, now: undefined }], world.mesh);
   // One state after the other: going to and fro would make everything that depends on the object anew each time.
   const others = proxies.map((proxy) => emitProxy(resolveProxy(without, proxy, modules)));
-  return new Set(proxies.filter((proxy, index) => !isSame(emitProxy(resolveProxy(world, proxy, modules)), others[index]!)));
+  return new Set(
+    proxies.filter((proxy, index) => !isSame(emitProxy(resolveProxy(world, proxy, modules)), others[index]!)),
+  );
 }
 
 function isSame(left: EmittedResources, right: EmittedResources): boolean {
-  return (Object.keys(left) as (keyof EmittedResources)[]).every((kind) => left[kind] === right[kind] || sameEntries<object>(left[kind], right[kind]));
+  return (Object.keys(left) as (keyof EmittedResources)[]).every(
+    (kind) => left[kind] === right[kind] || sameEntries<object>(left[kind], right[kind]),
+  );
 }

@@ -8,10 +8,16 @@ import { memoByObject } from "./resolve/memo.ts";
 const CREDENTIAL = /^kubernetes:\/\/(?:([^/]+)\/)?([^/]+)$/;
 
 /**
- * Returns the secrets by name. `names` are those that the gateway's own listeners refer to (`kubernetes://<name>` is of the
- * proxy's namespace, `kubernetes://<namespace>/<name>` of another): which of them it may have was decided when these were made.
+ * Returns the secrets by name. `names` are those that the gateway's own listeners refer to (`kubernetes://<name>` is of
+ * the
+ * proxy's namespace, `kubernetes://<namespace>/<name>` of another): which of them it may have was decided when these
+ * were made.
  */
-export function gatewayCredentials(world: World, proxyNamespace: string, names: Iterable<string>): ReadonlyMap<string, Secret> {
+export function gatewayCredentials(
+  world: World,
+  proxyNamespace: string,
+  names: Iterable<string>,
+): ReadonlyMap<string, Secret> {
   const secrets = new Map<string, Secret>();
   for (const name of names) {
     const [, namespace = proxyNamespace, secretName] = CREDENTIAL.exec(name) ?? [];
@@ -29,7 +35,10 @@ const certificateOf = memoByObject((object: MeshObject<"Secret">): ((name: strin
   const { certificate, key } = credential;
   const made = new Map<string, Secret>();
   return (name) => {
-    const known = made.get(name) ?? { name, tlsCertificate: { certificateChain: { inlineString: certificate }, privateKey: { inlineString: key } } };
+    const known = made.get(name) ?? {
+      name,
+      tlsCertificate: { certificateChain: { inlineString: certificate }, privateKey: { inlineString: key } },
+    };
     made.set(name, known);
     return known;
   };

@@ -1,4 +1,5 @@
-// What is brought up to date after a change is what would be made from nothing: over the objects of all golden scenarios and a generated mesh, edited at random.
+// What is brought up to date after a change is what would be made from nothing: over the objects of all golden
+// scenarios and a generated mesh, edited at random.
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -34,7 +35,9 @@ function objectsIn(text: string): readonly MeshObject[] {
   return allKinds.flatMap((kind) => world.list(kind) as readonly MeshObject[]);
 }
 
-const scenarios = readdirSync(golden, { withFileTypes: true }).filter((entry) => entry.isDirectory()).map(({ name }) => name);
+const scenarios = readdirSync(golden, { withFileTypes: true })
+  .filter((entry) => entry.isDirectory())
+  .map(({ name }) => name);
 const objects = new Map(scenarios.map((name) => [name, objectsOf(name)]));
 objects.set("a generated mesh", objectsIn(generatedMesh(16)));
 const everything = [...objects.values()].flat();
@@ -42,7 +45,10 @@ objects.set("all of them", everything);
 
 const builtins = new Map<string, ReturnType<PluginModules["builtin"]>>();
 
-/** Modules as they are after so many changes of plugins: each plugin goes through its states, some of them differ by proxy. */
+/**
+ * Modules as they are after so many changes of plugins: each plugin goes through its states, some of them differ by
+ * proxy.
+ */
 function modulesAt(round: number): PluginModules {
   return {
     builtin(name) {
@@ -54,7 +60,11 @@ function modulesAt(round: number): PluginModules {
       const at = (round + name.length + proxy.length) % 4;
       if (at === 0) return { kind: "pending" };
       if (at === 1) return { kind: "unavailable", reason: `not in round ${round}` };
-      return { kind: "module", module: { sha256: `${namespace}/${name} ${at}`, bytes: Uint8Array.of(at) }, settings: { configuration: String(at), rootId: "", environment: {}, hostEnvironment: [] } };
+      return {
+        kind: "module",
+        module: { sha256: `${namespace}/${name} ${at}`, bytes: Uint8Array.of(at) },
+        settings: { configuration: String(at), rootId: "", environment: {}, hostEnvironment: [] },
+      };
     },
     differsByProxy: (_namespace, name) => (round + name.length) % 3 === 0,
   };
@@ -65,14 +75,28 @@ function classesOf(world: World, most: number): readonly ProxyClass[] {
   const ofPods = world.list("Pod").flatMap((pod) => proxyClassOfPod(pod) ?? []);
   // Not the first of them only: neighbours in the list are alike.
   const some = ofPods.filter((_, index) => index % Math.ceil(ofPods.length / most) === 0);
-  const stranger: ProxyClass = { kind: "sidecar", namespace: "elsewhere", workload: "w", serviceAccount: "s", labels: { app: "reviews" }, podIp: "10.9.9.9", listens: [], outbound: { address: "10.9.9.9", port: 15_001 } };
+  const stranger: ProxyClass = {
+    kind: "sidecar",
+    namespace: "elsewhere",
+    workload: "w",
+    serviceAccount: "s",
+    labels: { app: "reviews" },
+    podIp: "10.9.9.9",
+    listens: [],
+    outbound: { address: "10.9.9.9", port: 15_001 },
+  };
   return [...some, stranger, { ...stranger, namespace: "default" }];
 }
 
 type Translate = Pick<typeof import("./translate.ts"), "emitProxy" | "resolveProxy">;
 
 /** What a translation says, as plain data in a fixed form; a bug that throws must throw alike. */
-function said({ emitProxy: emit, resolveProxy: resolve }: Translate, world: World, proxy: ProxyClass, modules: PluginModules): unknown {
+function said(
+  { emitProxy: emit, resolveProxy: resolve }: Translate,
+  world: World,
+  proxy: ProxyClass,
+  modules: PluginModules,
+): unknown {
   try {
     const ir = resolve(world, proxy, modules);
     return { ir, resources: plain(emit(ir)) };
@@ -82,35 +106,66 @@ function said({ emitProxy: emit, resolveProxy: resolve }: Translate, world: Worl
 }
 
 function plain(resources: EmittedResources): unknown {
-  return Object.fromEntries(Object.entries(resources).map(([kind, map]) => [kind, [...(map as ReadonlyMap<string, unknown>)]]));
+  return Object.fromEntries(
+    Object.entries(resources).map(([kind, map]) => [kind, [...(map as ReadonlyMap<string, unknown>)]]),
+  );
 }
 
 function scratch(world: World): World {
-  return createWorld(allKinds.flatMap((kind) => world.list(kind) as readonly MeshObject[]), world.mesh);
+  return createWorld(
+    allKinds.flatMap((kind) => world.list(kind) as readonly MeshObject[]),
+    world.mesh,
+  );
 }
 
 /** Everything anew: its answers and messages were never asked for before. */
 async function fromNothing(): Promise<{ readonly translate: Translate; readonly world: (world: World) => World }> {
   vi.resetModules();
   const [translate, store] = await Promise.all([import("./translate.ts"), import("../store/world.ts")]);
-  return { translate, world: (world) => store.createWorld(allKinds.flatMap((kind) => world.list(kind) as readonly MeshObject[]), world.mesh) };
+  return {
+    translate,
+    world: (world) =>
+      store.createWorld(
+        allKinds.flatMap((kind) => world.list(kind) as readonly MeshObject[]),
+        world.mesh,
+      ),
+  };
 }
 
 function versions(encoded: EncodedResources | undefined): unknown {
-  return encoded && Object.fromEntries(Object.entries(encoded.maps).map(([kind, map]) => [kind, [...map.values()].map(({ name, version }) => `${name} ${version}`)]));
+  return (
+    encoded &&
+    Object.fromEntries(
+      Object.entries(encoded.maps).map(([kind, map]) => [
+        kind,
+        [...map.values()].map(({ name, version }) => `${name} ${version}`),
+      ]),
+    )
+  );
 }
 
 function snapshotsOf() {
   const problems: unknown[] = [];
   const snapshots = createClassSnapshots<{ world: World; modules: PluginModules }, ProxyClass>({
     translate: ({ world, modules }, proxy) => emitProxy(resolveProxy(world, proxy, modules)),
-    keyOf: classKeyOf, encoder: createResourceEncoder(), isBootstrapCluster: (name) => name === "xds-grpc", log: { error: (fields) => void problems.push(fields) },
+    keyOf: classKeyOf,
+    encoder: createResourceEncoder(),
+    isBootstrapCluster: (name) => name === "xds-grpc",
+    log: { error: (fields) => void problems.push(fields) },
   });
   return { snapshots, problems };
 }
 
-/** Everything that each of these proxies is told, asked for in the order given: what they share must not depend on who came first. */
-function allSaid(translate: Translate, world: World, proxies: readonly ProxyClass[], modules: PluginModules): ReadonlyMap<string, unknown> {
+/**
+ * Everything that each of these proxies is told, asked for in the order given: what they share must not depend on who
+ * came first.
+ */
+function allSaid(
+  translate: Translate,
+  world: World,
+  proxies: readonly ProxyClass[],
+  modules: PluginModules,
+): ReadonlyMap<string, unknown> {
   return new Map(proxies.map((proxy) => [classKeyOf(proxy), said(translate, world, proxy, modules)]));
 }
 
@@ -126,48 +181,68 @@ function expectSame(found: ReadonlyMap<string, unknown>, expected: ReadonlyMap<s
 }
 
 describe("after any edits of a mesh", () => {
-  it.each([...objects.keys()])("%s: every proxy is told what it would be told by a control plane that starts then", async (scenario) => {
-    const own = objects.get(scenario) ?? [];
-    await fc.assert(fc.asyncProperty(edits(30), async (sequence) => {
-      const mesh = createEditedMesh(own, everything);
-      const kept = snapshotsOf();
-      let modules = modulesAt(0);
-      let served: { world: World; proxies: readonly ProxyClass[]; modules: PluginModules; said: ReadonlyMap<string, unknown> } | undefined;
-      for (const [index, edit] of sequence.entries()) {
-        const before = mesh.pluginRound();
-        mesh.apply(edit);
-        if (mesh.pluginRound() !== before) modules = modulesAt(mesh.pluginRound());
-        const world = mesh.world(), proxies = classesOf(world, 4), others = [...proxies].reverse();
-        const anew = scratch(world);
-        givenUp(() => allSaid(here, world, proxies, modules), edit.other);
-        // Who is served the state before while the next is made is told what it was told.
-        if (index % 9 === 8 && served !== undefined) expectSame(allSaid(here, served.world, served.proxies, served.modules), served.said);
-        const said = allSaid(here, world, proxies, modules);
-        expectSame(said, allSaid(here, anew, others, modules));
-        if (index % 9 === 2) {
-          keepOnlyWhatIsServed(world, modules);
-          served = { world, proxies, modules, said };
-        }
-        expect(analyzeWorld(world)).toEqual(analyzeWorld(anew));
-        if (index % 5 === 0) for (const proxy of proxies) {
+  it.each([...objects.keys()])(
+    "%s: every proxy is told what it would be told by a control plane that starts then",
+    async (scenario) => {
+      const own = objects.get(scenario) ?? [];
+      await fc.assert(
+        fc.asyncProperty(edits(30), async (sequence) => {
+          const mesh = createEditedMesh(own, everything);
+          const kept = snapshotsOf();
+          let modules = modulesAt(0);
+          let served:
+            | {
+                world: World;
+                proxies: readonly ProxyClass[];
+                modules: PluginModules;
+                said: ReadonlyMap<string, unknown>;
+              }
+            | undefined;
+          for (const [index, edit] of sequence.entries()) {
+            const before = mesh.pluginRound();
+            mesh.apply(edit);
+            if (mesh.pluginRound() !== before) modules = modulesAt(mesh.pluginRound());
+            const world = mesh.world(),
+              proxies = classesOf(world, 4),
+              others = [...proxies].reverse();
+            const anew = scratch(world);
+            givenUp(() => allSaid(here, world, proxies, modules), edit.other);
+            // Who is served the state before while the next is made is told what it was told.
+            if (index % 9 === 8 && served !== undefined)
+              expectSame(allSaid(here, served.world, served.proxies, served.modules), served.said);
+            const said = allSaid(here, world, proxies, modules);
+            expectSame(said, allSaid(here, anew, others, modules));
+            if (index % 9 === 2) {
+              keepOnlyWhatIsServed(world, modules);
+              served = { world, proxies, modules, said };
+            }
+            expect(analyzeWorld(world)).toEqual(analyzeWorld(anew));
+            if (index % 5 === 0)
+              for (const proxy of proxies) {
+                kept.snapshots.setInputs({ world, modules });
+                kept.snapshots.resourcesOf(proxy);
+              }
+          }
+          const world = mesh.world(),
+            proxies = classesOf(world, 8),
+            others = [...proxies].reverse();
+          const { translate, world: worldFrom } = await fromNothing();
+          expectSame(allSaid(here, world, proxies, modules), allSaid(translate, worldFrom(world), others, modules));
+          const fresh = snapshotsOf();
           kept.snapshots.setInputs({ world, modules });
-          kept.snapshots.resourcesOf(proxy);
-        }
-      }
-      const world = mesh.world(), proxies = classesOf(world, 8), others = [...proxies].reverse();
-      const { translate, world: worldFrom } = await fromNothing();
-      expectSame(allSaid(here, world, proxies, modules), allSaid(translate, worldFrom(world), others, modules));
-      const fresh = snapshotsOf();
-      kept.snapshots.setInputs({ world, modules });
-      fresh.snapshots.setInputs({ world: scratch(world), modules });
-      for (const proxy of others) {
-        const expected = versions(fresh.snapshots.resourcesOf(proxy));
-        // What does not hold together is not published: what was there before stays.
-        if (fresh.problems.length === 0) expect(versions(kept.snapshots.resourcesOf(proxy))).toEqual(expected);
-        fresh.problems.length = 0;
-      }
-    }), { seed: 20_26, numRuns: RUNS });
-  }, 120_000);
+          fresh.snapshots.setInputs({ world: scratch(world), modules });
+          for (const proxy of others) {
+            const expected = versions(fresh.snapshots.resourcesOf(proxy));
+            // What does not hold together is not published: what was there before stays.
+            if (fresh.problems.length === 0) expect(versions(kept.snapshots.resourcesOf(proxy))).toEqual(expected);
+            fresh.problems.length = 0;
+          }
+        }),
+        { seed: 20_26, numRuns: RUNS },
+      );
+    },
+    120_000,
+  );
 });
 
 const here: Translate = { emitProxy, resolveProxy };

@@ -9,7 +9,10 @@ import { servicesSelecting } from "./resolve/inbound.ts";
 import { memoByObject } from "./resolve/memo.ts";
 import { workloadOf } from "./resolve/workload.ts";
 
-/** Returns the class of the proxy that stands beside (or is) this pod, the same object each time; undefined for pods without one. */
+/**
+ * Returns the class of the proxy that stands beside (or is) this pod, the same object each time; undefined for pods
+ * without one.
+ */
 export const proxyClassOfPod = memoByObject((pod: MeshObject<"Pod">): ProxyClass | undefined => {
   const workload = workloadOf(pod);
   if (workload.proxy === "none") return undefined;
@@ -26,10 +29,15 @@ export const proxyClassOfPod = memoByObject((pod: MeshObject<"Pod">): ProxyClass
   };
 });
 
-/** Returns the class of a proxy like this one that proved nothing and is given no certificate; the same object each time. */
+/**
+ * Returns the class of a proxy like this one that proved nothing and is given no certificate; the same object each
+ * time.
+ */
 export const withoutIdentityOf = memoByObject((proxy: ProxyClass): ProxyClass => ({ ...proxy, identity: "none" }));
 
-/** A proxy whose pod no document describes. Namespace and service account are proven; the rest is what its node says. */
+/**
+ * A proxy whose pod no document describes. Namespace and service account are proven; the rest is what its node says.
+ */
 export interface UndescribedProxy {
   readonly kind: "sidecar" | "router";
   readonly namespace: string;
@@ -43,27 +51,58 @@ export interface UndescribedProxy {
 const OUTBOUND_PORT = 15_001;
 
 /**
- * Returns the class of such a proxy. It listens on its own address: a sidecar on the target ports of the Services that select it (the
- * application is expected on the same port of 127.0.0.1), a router on the ports of the Gateways that select it. The same object while it says the same.
+ * Returns the class of such a proxy. It listens on its own address: a sidecar on the target ports of the Services that
+ * select it (the
+ * application is expected on the same port of 127.0.0.1), a router on the ports of the Gateways that select it. The
+ * same object while it says the same.
  */
-export const proxyClassOfNode = derived((world: World, { kind, namespace, serviceAccount, workload, labels, ip }: UndescribedProxy): ProxyClass => {
-  const own = { kind, namespace, serviceAccount, workload, labels, podIp: ip };
-  if (kind === "router") return { ...own, listens: gatewayPorts(world, labels).map(({ number, name }) => ({ port: number, name, bind: { address: ip, port: number } })) };
-  const ports = targetPorts(world, namespace, labels);
-  const listens = ports.map(({ number, name }) => ({ port: number, name, bind: { address: ip, port: number }, application: { address: "127.0.0.1", port: number } }));
-  return { ...own, listens, outbound: { address: ip, port: OUTBOUND_PORT } };
-}, { keyOf: (node) => JSON.stringify(node), same: isDeepStrictEqual });
+export const proxyClassOfNode = derived(
+  (world: World, { kind, namespace, serviceAccount, workload, labels, ip }: UndescribedProxy): ProxyClass => {
+    const own = { kind, namespace, serviceAccount, workload, labels, podIp: ip };
+    if (kind === "router")
+      return {
+        ...own,
+        listens: gatewayPorts(world, labels).map(({ number, name }) => ({
+          port: number,
+          name,
+          bind: { address: ip, port: number },
+        })),
+      };
+    const ports = targetPorts(world, namespace, labels);
+    const listens = ports.map(({ number, name }) => ({
+      port: number,
+      name,
+      bind: { address: ip, port: number },
+      application: { address: "127.0.0.1", port: number },
+    }));
+    return { ...own, listens, outbound: { address: ip, port: OUTBOUND_PORT } };
+  },
+  { keyOf: (node) => JSON.stringify(node), same: isDeepStrictEqual },
+);
 
-interface NumberedPort { readonly number: number; readonly name: string }
+interface NumberedPort {
+  readonly number: number;
+  readonly name: string;
+}
 
 /** Named target ports need a pod to say what they mean, and are left out. */
 function targetPorts(world: World, namespace: string, labels: Labels): readonly NumberedPort[] {
   const services = servicesSelecting(world, namespace, labels);
-  return byNumber(services.flatMap(({ spec }) => spec.ports ?? []).map(({ port, targetPort, name = "" }) => ({ number: Number(targetPort ?? port), name })));
+  return byNumber(
+    services
+      .flatMap(({ spec }) => spec.ports ?? [])
+      .map(({ port, targetPort, name = "" }) => ({ number: Number(targetPort ?? port), name })),
+  );
 }
 
 function gatewayPorts(world: World, labels: Labels): readonly NumberedPort[] {
-  return byNumber(world.list("Gateway").filter(({ spec }) => labelsMatch(spec.selector, labels)).flatMap(({ spec }) => spec.servers ?? []).map(({ port }) => ({ number: port.number, name: port.name })));
+  return byNumber(
+    world
+      .list("Gateway")
+      .filter(({ spec }) => labelsMatch(spec.selector, labels))
+      .flatMap(({ spec }) => spec.servers ?? [])
+      .map(({ port }) => ({ number: port.number, name: port.name })),
+  );
 }
 
 /** Each number once, ascending. */

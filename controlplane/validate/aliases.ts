@@ -33,20 +33,29 @@ const BREAKER_FIELDS: Readonly<Record<string, readonly string[]>> = {
   maxRequests: ["connectionPool", "http", "http2MaxRequests"],
 };
 
-/** Returns a DestinationRule's spec with the aliases of every traffic policy rewritten; `spec` itself if there are none. */
+/**
+ * Returns a DestinationRule's spec with the aliases of every traffic policy rewritten; `spec` itself if there are none.
+ */
 export function rewriteDestinationRuleAliases(spec: unknown, at: FieldPath): Rewritten {
   const draft: Draft = { uses: [], relocations: [] };
   if (!isFields(spec)) return { spec, ...draft };
   let result = replaced(spec, "trafficPolicy", (policy) => rewritePolicy(policy, [...at, "trafficPolicy"], draft));
-  result = replaced(result, "subsets", (subsets) => mapItems(subsets, (subset, index) =>
-    replaced(subset, "trafficPolicy", (policy) => rewritePolicy(policy, [...at, "subsets", index, "trafficPolicy"], draft))));
+  result = replaced(result, "subsets", (subsets) =>
+    mapItems(subsets, (subset, index) =>
+      replaced(subset, "trafficPolicy", (policy) =>
+        rewritePolicy(policy, [...at, "subsets", index, "trafficPolicy"], draft),
+      ),
+    ),
+  );
   return { spec: result, ...draft };
 }
 
 function rewritePolicy(policy: unknown, at: FieldPath, draft: Draft): unknown {
   if (!isFields(policy)) return policy;
   const result = rewriteLevel(policy, at, draft);
-  return replaced(result, "portLevelSettings", (settings) => mapItems(settings, (setting, index) => rewriteLevel(setting, [...at, "portLevelSettings", index], draft)));
+  return replaced(result, "portLevelSettings", (settings) =>
+    mapItems(settings, (setting, index) => rewriteLevel(setting, [...at, "portLevelSettings", index], draft)),
+  );
 }
 
 function rewriteLevel(level: Fields, at: FieldPath, draft: Draft): Fields {
@@ -63,16 +72,29 @@ function rewriteLevel(level: Fields, at: FieldPath, draft: Draft): Fields {
     result = moved(result, target, breaker[alias], [...at, BREAKER, alias], at, draft);
   }
   for (const name of Object.keys(rest)) {
-    draft.uses.push({ path: [...at, BREAKER, name], message: `unknown field "${name}"${didYouMean(name, Object.keys(BREAKER_FIELDS))}`, conflict: true });
+    draft.uses.push({
+      path: [...at, BREAKER, name],
+      message: `unknown field "${name}"${didYouMean(name, Object.keys(BREAKER_FIELDS))}`,
+      conflict: true,
+    });
   }
   return without(result, BREAKER);
 }
 
-function moved(level: Fields, target: readonly string[], value: unknown, from: FieldPath, at: FieldPath, draft: Draft): Fields {
+function moved(
+  level: Fields,
+  target: readonly string[],
+  value: unknown,
+  from: FieldPath,
+  at: FieldPath,
+  draft: Draft,
+): Fields {
   const standard = target.join(".");
   const existing = valueAt(level, target);
   const conflict = existing !== undefined && existing !== value;
-  const message = conflict ? `is a deprecated alias of ${standard}, which has another value already: write only ${standard}` : `is deprecated: write ${standard} instead`;
+  const message = conflict
+    ? `is a deprecated alias of ${standard}, which has another value already: write only ${standard}`
+    : `is deprecated: write ${standard} instead`;
   draft.uses.push({ path: from, message, conflict });
   if (existing !== undefined) return level;
   draft.relocations.push({ from, to: [...at, ...target] });
@@ -80,7 +102,10 @@ function moved(level: Fields, target: readonly string[], value: unknown, from: F
 }
 
 function valueAt(fields: unknown, path: readonly string[]): unknown {
-  return path.reduce((value: unknown, name) => isFields(value) && Object.hasOwn(value, name) ? value[name] : undefined, fields);
+  return path.reduce(
+    (value: unknown, name) => (isFields(value) && Object.hasOwn(value, name) ? value[name] : undefined),
+    fields,
+  );
 }
 
 function withValue(fields: Fields, [name = "", ...rest]: readonly string[], value: unknown): Fields {
@@ -97,7 +122,7 @@ function replaced(fields: Fields, name: string, change: (value: unknown) => unkn
 function mapItems(list: unknown, change: (item: Fields, index: number) => Fields): unknown {
   if (!Array.isArray(list)) return list;
   const items = list as readonly unknown[];
-  const result = items.map((item, index) => isFields(item) ? change(item, index) : item);
+  const result = items.map((item, index) => (isFields(item) ? change(item, index) : item));
   return result.some((item, index) => item !== items[index]) ? result : list;
 }
 

@@ -10,8 +10,11 @@ import type { Findings } from "./violation.ts";
  * A spec whose shape may be partly wrong: what did not fit is missing. Checks of meaning work on this, so that all
  * findings about an object come at once.
  */
-export type Loose<T> = T extends readonly (infer E)[] ? readonly (Loose<E> | undefined)[]
-  : T extends object ? { readonly [P in keyof T]?: Loose<T[P]> } : T;
+export type Loose<T> = T extends readonly (infer E)[]
+  ? readonly (Loose<E> | undefined)[]
+  : T extends object
+    ? { readonly [P in keyof T]?: Loose<T[P]> }
+    : T;
 
 /** What a check of a kind may need to know of the object beside its spec. */
 export interface CheckContext {
@@ -25,14 +28,22 @@ export interface CheckContext {
 export type KindCheck<S> = (spec: Loose<S>, at: FieldPath, findings: Findings, context: CheckContext) => void;
 
 /** Calls `visit` for each item that is there, with its path. */
-export function each<T>(list: readonly (T | undefined)[] | undefined, at: FieldPath, visit: (item: T, at: FieldPath, index: number) => void): void {
+export function each<T>(
+  list: readonly (T | undefined)[] | undefined,
+  at: FieldPath,
+  visit: (item: T, at: FieldPath, index: number) => void,
+): void {
   list?.forEach((item, index) => {
     if (item !== undefined) visit(item, [...at, index], index);
   });
 }
 
 /** Calls `visit` for each entry that is there, with its path. */
-export function eachEntry<T>(map: Readonly<Record<string, T | undefined>> | undefined, at: FieldPath, visit: (key: string, value: T, at: FieldPath) => void): void {
+export function eachEntry<T>(
+  map: Readonly<Record<string, T | undefined>> | undefined,
+  at: FieldPath,
+  visit: (key: string, value: T, at: FieldPath) => void,
+): void {
   for (const [key, value] of Object.entries(map ?? {})) {
     if (value !== undefined) visit(key, value, [...at, key]);
   }
@@ -44,7 +55,14 @@ export function report(findings: Findings, at: FieldPath, fault: string | undefi
 }
 
 /** Reports items that say the same as an earlier one. */
-export function noDuplicates<T>(list: readonly (T | undefined)[] | undefined, at: FieldPath, keyOf: (item: T) => string | number | undefined, what: string, findings: Findings, field: FieldPath = []): void {
+export function noDuplicates<T>(
+  list: readonly (T | undefined)[] | undefined,
+  at: FieldPath,
+  keyOf: (item: T) => string | number | undefined,
+  what: string,
+  findings: Findings,
+  field: FieldPath = [],
+): void {
   const seen = new Set<string | number>();
   each(list, at, (item, path) => {
     const key = keyOf(item);
@@ -55,7 +73,11 @@ export function noDuplicates<T>(list: readonly (T | undefined)[] | undefined, at
 }
 
 /** Returns what is wrong with a list of namespaces to export to. */
-export function checkExportTo(list: readonly (string | undefined)[] | undefined, at: FieldPath, findings: Findings): void {
+export function checkExportTo(
+  list: readonly (string | undefined)[] | undefined,
+  at: FieldPath,
+  findings: Findings,
+): void {
   each(list, at, (entry, path) => {
     if (entry === "*" && (list?.length ?? 0) > 1) findings.error(path, "* cannot stand beside other namespaces");
     if (!["*", ".", "~"].includes(entry)) report(findings, path, dnsLabelFault(entry));
@@ -75,13 +97,24 @@ export function hostPatternFault(host: string): string | undefined {
 /** Returns what is wrong with the host of one destination. */
 export function exactHostFault(host: string): string | undefined {
   if (isWildcardHost(host)) return `must be one host, not the wildcard ${quote(host)}`;
-  return isHostName(host) || isIP(host) !== 0 ? undefined : hostPatternFault(host) ?? `is not a host name: ${quote(host)}`;
+  return isHostName(host) || isIP(host) !== 0
+    ? undefined
+    : (hostPatternFault(host) ?? `is not a host name: ${quote(host)}`);
 }
 
 /** Returns what is wrong with `namespace/host`; `namespaces` are the special words allowed in place of a namespace. */
-export function scopedHostFault(text: string, namespaces: readonly string[], needsNamespace: boolean): string | undefined {
+export function scopedHostFault(
+  text: string,
+  namespaces: readonly string[],
+  needsNamespace: boolean,
+): string | undefined {
   const slash = text.indexOf("/");
-  if (slash < 0) return needsNamespace ? `must be namespace/host, like "./*" or "*/${text}", not ${quote(text)}` : hostPatternFault(text);
+  if (slash < 0)
+    return needsNamespace
+      ? `must be namespace/host, like "./*" or "*/${text}", not ${quote(text)}`
+      : hostPatternFault(text);
   const namespace = text.slice(0, slash);
-  return (namespaces.includes(namespace) ? undefined : dnsLabelFault(namespace)) ?? hostPatternFault(text.slice(slash + 1));
+  return (
+    (namespaces.includes(namespace) ? undefined : dnsLabelFault(namespace)) ?? hostPatternFault(text.slice(slash + 1))
+  );
 }

@@ -19,22 +19,29 @@ function networking(kind: string, spec: string): string {
 }
 
 function lines(violations: readonly Violation[]): readonly string[] {
-  return violations.map(({ severity, line, column, field, message }) => `${line}:${column} ${severity} ${field}: ${message}`);
+  return violations.map(
+    ({ severity, line, column, field, message }) => `${line}:${column} ${severity} ${field}: ${message}`,
+  );
 }
 
 describe("violations", () => {
   it("carry file, line and column of the field, and come all at once", () => {
-    const result = validate(networking("VirtualService", [
-      "hosts: []",
-      "http:",
-      "- route:",
-      "  - destination: {host: reviews}",
-      "    wieght: 3",
-      "  - destination: {hostname: b}",
-      "    weight: -1",
-      "  timeout: fast",
-      "  corsPolicy: {}",
-    ].join("\n")));
+    const result = validate(
+      networking(
+        "VirtualService",
+        [
+          "hosts: []",
+          "http:",
+          "- route:",
+          "  - destination: {host: reviews}",
+          "    wieght: 3",
+          "  - destination: {hostname: b}",
+          "    weight: -1",
+          "  timeout: fast",
+          "  corsPolicy: {}",
+        ].join("\n"),
+      ),
+    );
     expect(result.outcome).toBe("refused");
     expect(result.violations[0]).toMatchObject({ file: "f.yaml", object: "VirtualService/default/x" });
     expect(lines(result.violations)).toEqual([
@@ -49,37 +56,77 @@ describe("violations", () => {
   });
 
   it("warn of what has no effect without refusing the object", () => {
-    const result = validate(networking("VirtualService", "hosts: [a.com]\nhttp:\n- match: [{statPrefix: x, uri: {prefix: /a}}]\n  route: [{destination: {host: a}}]"));
+    const result = validate(
+      networking(
+        "VirtualService",
+        "hosts: [a.com]\nhttp:\n- match: [{statPrefix: x, uri: {prefix: /a}}]\n  route: [{destination: {host: a}}]",
+      ),
+    );
     expect(result.outcome).toBe("accepted");
-    expect(lines(result.violations)).toEqual(["7:14 warning spec.http[0].match[0].statPrefix: VirtualService.spec.http[0].match[0].statPrefix is not supported yet and has no effect"]);
+    expect(lines(result.violations)).toEqual([
+      "7:14 warning spec.http[0].match[0].statPrefix: VirtualService.spec.http[0].match[0].statPrefix is not supported yet and has no effect",
+    ]);
   });
 
   it("say which rules are never reached", () => {
-    const result = validate(networking("VirtualService", "hosts: [a.com]\nhttp:\n- route: [{destination: {host: a}}]\n- match: [{uri: {prefix: /b}}]\n  route: [{destination: {host: b}}]"));
+    const result = validate(
+      networking(
+        "VirtualService",
+        "hosts: [a.com]\nhttp:\n- route: [{destination: {host: a}}]\n- match: [{uri: {prefix: /b}}]\n  route: [{destination: {host: b}}]",
+      ),
+    );
     expect(result.outcome).toBe("accepted");
-    expect(lines(result.violations)).toEqual(["8:5 warning spec.http[1]: is never reached: http[0] takes every request"]);
+    expect(lines(result.violations)).toEqual([
+      "8:5 warning spec.http[1]: is never reached: http[0] takes every request",
+    ]);
   });
 });
 
 describe("accepted objects", () => {
   it("are frozen, normalized and placed", () => {
-    const result = validate(networking("Gateway", 'selector: {istio: ingressgateway}\nservers:\n- port: {number: "80", name: http, protocol: http}\n  hosts: ["*"]\n  tls: {httpsRedirect: yes}\n  bind: null'));
+    const result = validate(
+      networking(
+        "Gateway",
+        'selector: {istio: ingressgateway}\nservers:\n- port: {number: "80", name: http, protocol: http}\n  hosts: ["*"]\n  tls: {httpsRedirect: yes}\n  bind: null',
+      ),
+    );
     if (result.outcome !== "accepted") throw new Error(JSON.stringify(result));
-    expect(result.object).toMatchObject({ kind: "Gateway", apiVersion: "networking.istio.io/v1", metadata: { name: "x", namespace: "default", labels: {}, annotations: {} }, location: { file: "f.yaml", line: 1, column: 1 } });
-    expect(result.object.spec).toEqual({ selector: { istio: "ingressgateway" }, servers: [{ port: { number: 80, name: "http", protocol: "HTTP" }, hosts: ["*"], tls: { httpsRedirect: true } }] });
+    expect(result.object).toMatchObject({
+      kind: "Gateway",
+      apiVersion: "networking.istio.io/v1",
+      metadata: { name: "x", namespace: "default", labels: {}, annotations: {} },
+      location: { file: "f.yaml", line: 1, column: 1 },
+    });
+    expect(result.object.spec).toEqual({
+      selector: { istio: "ingressgateway" },
+      servers: [{ port: { number: 80, name: "http", protocol: "HTTP" }, hosts: ["*"], tls: { httpsRedirect: true } }],
+    });
     expect(Object.isFrozen((result.object.spec as { servers: unknown[] }).servers[0])).toBe(true);
   });
 
   it("of Kubernetes keep only what is read", () => {
-    const result = validate("apiVersion: v1\nkind: Service\nmetadata: {name: a, uid: u, managedFields: [{}]}\nspec:\n  sessionAffinity: None\n  ports: [{port: 80, targetPort: '9080', nodePort: 30000}]\nstatus: {loadBalancer: {}}\n");
+    const result = validate(
+      "apiVersion: v1\nkind: Service\nmetadata: {name: a, uid: u, managedFields: [{}]}\nspec:\n  sessionAffinity: None\n  ports: [{port: 80, targetPort: '9080', nodePort: 30000}]\nstatus: {loadBalancer: {}}\n",
+    );
     expect(result.outcome === "accepted" && result.object.spec).toEqual({ ports: [{ port: 80, targetPort: 9_080 }] });
   });
 
   it("hold payloads that are not under spec, and a Pod's status beside its spec", () => {
-    const slice = validate("apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: a, labels: {kubernetes.io/service-name: a}}\naddressType: IPv4\nendpoints: [{addresses: [10.0.0.1]}]\nports: [{port: 80}]\n");
-    expect(slice.outcome === "accepted" && slice.object.spec).toEqual({ addressType: "IPv4", endpoints: [{ addresses: ["10.0.0.1"] }], ports: [{ port: 80 }] });
-    const pod = validate("apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {serviceAccountName: sa, nodeName: n}\nstatus: {podIP: 127.1.2.3, phase: Running, hostIP: x}\n");
-    expect(pod.outcome === "accepted" && pod.object.spec).toEqual({ serviceAccountName: "sa", status: { podIP: "127.1.2.3", phase: "Running" } });
+    const slice = validate(
+      "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: a, labels: {kubernetes.io/service-name: a}}\naddressType: IPv4\nendpoints: [{addresses: [10.0.0.1]}]\nports: [{port: 80}]\n",
+    );
+    expect(slice.outcome === "accepted" && slice.object.spec).toEqual({
+      addressType: "IPv4",
+      endpoints: [{ addresses: ["10.0.0.1"] }],
+      ports: [{ port: 80 }],
+    });
+    const pod = validate(
+      "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {serviceAccountName: sa, nodeName: n}\nstatus: {podIP: 127.1.2.3, phase: Running, hostIP: x}\n",
+    );
+    expect(pod.outcome === "accepted" && pod.object.spec).toEqual({
+      serviceAccountName: "sa",
+      status: { podIP: "127.1.2.3", phase: "Running" },
+    });
     const namespace = validate("apiVersion: v1\nkind: Namespace\nmetadata: {name: a, namespace: ignored}\n");
     expect(namespace.outcome === "accepted" && namespace.object.metadata.namespace).toBe("");
   });
@@ -87,12 +134,42 @@ describe("accepted objects", () => {
 
 describe("kinds", () => {
   it.each<[string, string, string, string]>([
-    ["apiVersion: networking.istio.io/v1alpha3\nkind: EnvoyFilter\nmetadata: {name: a}", "ignored", "error", "2:1 kind EnvoyFilter (networking.istio.io/v1alpha3) is not supported yet"],
-    ["apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: a}", "ignored", "error", "2:1 kind Gateway (gateway.networking.k8s.io/v1) is not supported yet"],
-    ["apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: a}", "ignored", "warning", "2:1 kind CronJob (batch/v1) has no meaning for the mesh and is ignored"],
-    ["apiVersion: networking.istio.io/v1\nkind: VirtualServce\nmetadata: {name: a}", "refused", "error", '2:1 unknown kind "VirtualServce" (networking.istio.io/v1); did you mean "VirtualService"?'],
-    ["apiVersion: networking.istio.io/v2\nkind: Gateway\nmetadata: {name: a}", "refused", "error", '1:1 "networking.istio.io/v2" is no version of Gateway: write networking.istio.io/v1 or networking.istio.io/v1beta1 or networking.istio.io/v1alpha3'],
-    ["apiVersion: istio.io/v1\nkind: Gateway\nmetadata: {name: a}", "refused", "error", '1:1 kind Gateway of "istio.io/v1" is not known: write networking.istio.io/v1 or networking.istio.io/v1beta1 or networking.istio.io/v1alpha3'],
+    [
+      "apiVersion: networking.istio.io/v1alpha3\nkind: EnvoyFilter\nmetadata: {name: a}",
+      "ignored",
+      "error",
+      "2:1 kind EnvoyFilter (networking.istio.io/v1alpha3) is not supported yet",
+    ],
+    [
+      "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: a}",
+      "ignored",
+      "error",
+      "2:1 kind Gateway (gateway.networking.k8s.io/v1) is not supported yet",
+    ],
+    [
+      "apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: a}",
+      "ignored",
+      "warning",
+      "2:1 kind CronJob (batch/v1) has no meaning for the mesh and is ignored",
+    ],
+    [
+      "apiVersion: networking.istio.io/v1\nkind: VirtualServce\nmetadata: {name: a}",
+      "refused",
+      "error",
+      '2:1 unknown kind "VirtualServce" (networking.istio.io/v1); did you mean "VirtualService"?',
+    ],
+    [
+      "apiVersion: networking.istio.io/v2\nkind: Gateway\nmetadata: {name: a}",
+      "refused",
+      "error",
+      '1:1 "networking.istio.io/v2" is no version of Gateway: write networking.istio.io/v1 or networking.istio.io/v1beta1 or networking.istio.io/v1alpha3',
+    ],
+    [
+      "apiVersion: istio.io/v1\nkind: Gateway\nmetadata: {name: a}",
+      "refused",
+      "error",
+      '1:1 kind Gateway of "istio.io/v1" is not known: write networking.istio.io/v1 or networking.istio.io/v1beta1 or networking.istio.io/v1alpha3',
+    ],
     ["apiVersion: v1\nmetadata: {name: a}", "refused", "error", "1:1 is required"],
     ["kind: Service\nmetadata: {name: a}", "refused", "error", "1:1 is required"],
     ["- 1", "refused", "error", "1:1 must be a map with apiVersion, kind and metadata"],
@@ -100,50 +177,83 @@ describe("kinds", () => {
   ])("%j is %s", (text, outcome, severity, message) => {
     const result = validate(text);
     expect(result.outcome).toBe(outcome);
-    expect(result.violations.map((violation) => `${violation.line}:${violation.column} ${violation.message}`)).toEqual([message]);
+    expect(result.violations.map((violation) => `${violation.line}:${violation.column} ${violation.message}`)).toEqual([
+      message,
+    ]);
     expect(result.violations[0]?.severity).toBe(severity);
   });
 
   it("JSON of another program is ignored, with a warning", () => {
     for (const value of [{ name: "x" }, [1], "text"]) {
-      const result = validateDocument({ file: "data.json", value, locate: () => ({ file: "data.json", line: 1, column: 1 }) }, { strict: true });
+      const result = validateDocument(
+        { file: "data.json", value, locate: () => ({ file: "data.json", line: 1, column: 1 }) },
+        { strict: true },
+      );
       expect(result).toMatchObject({ outcome: "ignored", violations: [{ severity: "warning", line: 1 }] });
     }
   });
 
   it.each(["networking.istio.io/v1alpha3", "config.istio.io/v1alpha2"])("QuotaSpec is accepted as %s", (apiVersion) => {
-    expect(validate(`apiVersion: ${apiVersion}\nkind: QuotaSpec\nmetadata: {name: a}\nspec: {rules: [{quotas: [{name: q, maxAmount: 1, interval: 1s}]}]}`).outcome).toBe("accepted");
+    expect(
+      validate(
+        `apiVersion: ${apiVersion}\nkind: QuotaSpec\nmetadata: {name: a}\nspec: {rules: [{quotas: [{name: q, maxAmount: 1, interval: 1s}]}]}`,
+      ).outcome,
+    ).toBe("accepted");
   });
 });
 
 describe("metadata", () => {
   it.each<[string, string]>([
     ["metadata: {}", "3:1 metadata.name: is required"],
-    ["metadata: {name: A_b}", '3:12 metadata.name: must be at most 253 lower case letters, digits, dashes and dots, not "A_b"'],
-    ["metadata: {name: a, namespace: b.c}", '3:21 metadata.namespace: must be at most 63 lower case letters, digits and dashes, not "b.c"'],
-    ["metadata: {name: a, labels: {version: 1}}", '3:30 metadata.labels.version: must be text, not the number 1: write it in quotes, "1"'],
-    ["metadata: {name: a, labels: {app: true}}", '3:30 metadata.labels.app: must be text, not the boolean true: write it in quotes, "true"'],
-    ["metadata: {name: a, labels: {app: 'a b'}}", '3:30 metadata.labels.app: must be at most 63 letters, digits, dashes, dots and underscores, beginning and ending with a letter or digit, not "a b"'],
+    [
+      "metadata: {name: A_b}",
+      '3:12 metadata.name: must be at most 253 lower case letters, digits, dashes and dots, not "A_b"',
+    ],
+    [
+      "metadata: {name: a, namespace: b.c}",
+      '3:21 metadata.namespace: must be at most 63 lower case letters, digits and dashes, not "b.c"',
+    ],
+    [
+      "metadata: {name: a, labels: {version: 1}}",
+      '3:30 metadata.labels.version: must be text, not the number 1: write it in quotes, "1"',
+    ],
+    [
+      "metadata: {name: a, labels: {app: true}}",
+      '3:30 metadata.labels.app: must be text, not the boolean true: write it in quotes, "true"',
+    ],
+    [
+      "metadata: {name: a, labels: {app: 'a b'}}",
+      '3:30 metadata.labels.app: must be at most 63 letters, digits, dashes, dots and underscores, beginning and ending with a letter or digit, not "a b"',
+    ],
     ["metadata: {name: a, labels: {__proto__: x}}", "3:30 metadata.labels.__proto__: is no name that can be used here"],
     ["metadata: {name: a, lables: {}}", '3:21 metadata.lables: unknown field "lables"; did you mean "labels"?'],
-    ["metadata: {name: a, creationTimestamp: yesterday}", "3:21 metadata.creationTimestamp: must be a time like 2024-05-01T12:00:00Z"],
+    [
+      "metadata: {name: a, creationTimestamp: yesterday}",
+      "3:21 metadata.creationTimestamp: must be a time like 2024-05-01T12:00:00Z",
+    ],
     ["metadata: [a]", "3:1 metadata: must be a map of fields, not a list"],
     ["metadata: {name: 1}", '3:12 metadata.name: must be text, not the number 1: write it in quotes, "1"'],
   ])("%s", (metadata, message) => {
     const result = validate(`apiVersion: v1\nkind: ServiceAccount\n${metadata}\n`);
     expect(result.outcome).toBe("refused");
-    expect(result.violations.map(({ line, column, field, message: text }) => `${line}:${column} ${field}: ${text}`)).toContain(message);
+    expect(
+      result.violations.map(({ line, column, field, message: text }) => `${line}:${column} ${field}: ${text}`),
+    ).toContain(message);
   });
 });
 
 describe("aliases of the circuit breaker", () => {
-  const spec = "host: a\ntrafficPolicy:\n  connectionPoolSettings: {http: {http1MaxPendingRequests: 10}}\n  httpCircuitBreaker: {consecutiveErrors: 3, interval: 1s, maxRequests: 10, openDuration: 5s, sleepWindow: 5s}";
+  const spec =
+    "host: a\ntrafficPolicy:\n  connectionPoolSettings: {http: {http1MaxPendingRequests: 10}}\n  httpCircuitBreaker: {consecutiveErrors: 3, interval: 1s, maxRequests: 10, openDuration: 5s, sleepWindow: 5s}";
 
   it("take effect as the standard fields, each with a warning", () => {
     const result = validate(networking("DestinationRule", spec));
     expect(result.outcome === "accepted" && result.object.spec).toEqual({
       host: "a",
-      trafficPolicy: { connectionPool: { http: { http1MaxPendingRequests: 10, http2MaxRequests: 10 } }, outlierDetection: { consecutive5xxErrors: 3, interval: "1s", baseEjectionTime: "5s" } },
+      trafficPolicy: {
+        connectionPool: { http: { http1MaxPendingRequests: 10, http2MaxRequests: 10 } },
+        outlierDetection: { consecutive5xxErrors: 3, interval: "1s", baseEjectionTime: "5s" },
+      },
     });
     expect(lines(result.violations)).toEqual([
       "7:5 warning spec.trafficPolicy.connectionPoolSettings: is deprecated: write connectionPool instead",
@@ -162,12 +272,24 @@ describe("aliases of the circuit breaker", () => {
   });
 
   it("must not contradict each other or standard fields", () => {
-    const result = validate(networking("DestinationRule", "host: a\ntrafficPolicy:\n  outlierDetection: {interval: 2s}\n  httpCircuitBreaker: {interval: 1s}"));
-    expect(lines(result.violations)).toEqual(["8:26 error spec.trafficPolicy.httpCircuitBreaker.interval: is a deprecated alias of outlierDetection.interval, which has another value already: write only outlierDetection.interval"]);
+    const result = validate(
+      networking(
+        "DestinationRule",
+        "host: a\ntrafficPolicy:\n  outlierDetection: {interval: 2s}\n  httpCircuitBreaker: {interval: 1s}",
+      ),
+    );
+    expect(lines(result.violations)).toEqual([
+      "8:26 error spec.trafficPolicy.httpCircuitBreaker.interval: is a deprecated alias of outlierDetection.interval, which has another value already: write only outlierDetection.interval",
+    ]);
   });
 
   it("are judged where they are written, in subsets and port settings too", () => {
-    const result = validate(networking("DestinationRule", "host: a\nsubsets:\n- name: v1\n  trafficPolicy:\n    portLevelSettings:\n    - port: {number: 80}\n      httpCircuitBreaker: {interval: soon, unheard: 1}"));
+    const result = validate(
+      networking(
+        "DestinationRule",
+        "host: a\nsubsets:\n- name: v1\n  trafficPolicy:\n    portLevelSettings:\n    - port: {number: 80}\n      httpCircuitBreaker: {interval: soon, unheard: 1}",
+      ),
+    );
     expect(lines(result.violations).filter((line) => line.includes("error"))).toEqual([
       '11:46 error spec.subsets[0].trafficPolicy.portLevelSettings[0].httpCircuitBreaker.unheard: unknown field "unheard"',
       '11:30 error spec.subsets[0].trafficPolicy.portLevelSettings[0].httpCircuitBreaker.interval: is not a duration: write it like "2s", "0.5s" or "1m30s", not "soon"',
@@ -176,38 +298,145 @@ describe("aliases of the circuit breaker", () => {
 });
 
 describe("hostile documents", () => {
-  const apiVersions = ["v1", "apps/v1", "networking.istio.io/v1", "security.istio.io/v1", "extensions.istio.io/v1alpha1", "policy.scrim.mesh/v1alpha1", "discovery.k8s.io/v1"];
+  const apiVersions = [
+    "v1",
+    "apps/v1",
+    "networking.istio.io/v1",
+    "security.istio.io/v1",
+    "extensions.istio.io/v1alpha1",
+    "policy.scrim.mesh/v1alpha1",
+    "discovery.k8s.io/v1",
+  ];
 
   it("never make validation throw, and accepted ones are frozen", () => {
-    const document = fc.record({
-      apiVersion: fc.oneof(fc.constantFrom(...apiVersions), fc.anything()),
-      kind: fc.oneof(fc.constantFrom(...allKinds), fc.anything()),
-      metadata: fc.oneof(fc.record({ name: fc.oneof(fc.constant("a"), fc.anything()), labels: fc.anything() }, { requiredKeys: ["name"] }), fc.anything()),
-      spec: fc.anything(),
-      data: fc.anything(),
-    }, { requiredKeys: ["apiVersion", "kind", "metadata"] });
-    fc.assert(fc.property(fc.oneof(document, fc.anything()), (value) => {
-      const result = validateDocument({ file: "f", value, locate: () => ({ file: "f", line: 1, column: 1 }) }, { strict: false });
-      if (result.outcome === "accepted") expect(Object.isFrozen(result.object)).toBe(true);
-    }), { numRuns: 3_000 });
+    const document = fc.record(
+      {
+        apiVersion: fc.oneof(fc.constantFrom(...apiVersions), fc.anything()),
+        kind: fc.oneof(fc.constantFrom(...allKinds), fc.anything()),
+        metadata: fc.oneof(
+          fc.record(
+            { name: fc.oneof(fc.constant("a"), fc.anything()), labels: fc.anything() },
+            { requiredKeys: ["name"] },
+          ),
+          fc.anything(),
+        ),
+        spec: fc.anything(),
+        data: fc.anything(),
+      },
+      { requiredKeys: ["apiVersion", "kind", "metadata"] },
+    );
+    fc.assert(
+      fc.property(fc.oneof(document, fc.anything()), (value) => {
+        const result = validateDocument(
+          { file: "f", value, locate: () => ({ file: "f", line: 1, column: 1 }) },
+          { strict: false },
+        );
+        if (result.outcome === "accepted") expect(Object.isFrozen(result.object)).toBe(true);
+      }),
+      { numRuns: 3_000 },
+    );
   });
 
   it("with fields of the right names and wrong values never make validation throw", () => {
-    const names = ["host", "hosts", "http", "route", "match", "uri", "exact", "destination", "weight", "retries", "retryOn", "fault", "abort", "rules", "from", "source", "to", "operation", "paths",
-      "when", "key", "values", "subsets", "name", "labels", "trafficPolicy", "tls", "mode", "httpCircuitBreaker", "connectionPoolSettings", "interval", "servers", "port", "number", "protocol", "egress",
-      "endpoints", "address", "ports", "resolution", "selector", "matchLabels", "url", "vmConfig", "env", "pluginConfig", "limits", "requests", "per", "overrides", "quotas", "dimensions",
-      "template", "metadata", "spec", "containers", "portLevelMtls", "mtls", "status", "podIP", "portLevelSettings", "__proto__"];
+    const names = [
+      "host",
+      "hosts",
+      "http",
+      "route",
+      "match",
+      "uri",
+      "exact",
+      "destination",
+      "weight",
+      "retries",
+      "retryOn",
+      "fault",
+      "abort",
+      "rules",
+      "from",
+      "source",
+      "to",
+      "operation",
+      "paths",
+      "when",
+      "key",
+      "values",
+      "subsets",
+      "name",
+      "labels",
+      "trafficPolicy",
+      "tls",
+      "mode",
+      "httpCircuitBreaker",
+      "connectionPoolSettings",
+      "interval",
+      "servers",
+      "port",
+      "number",
+      "protocol",
+      "egress",
+      "endpoints",
+      "address",
+      "ports",
+      "resolution",
+      "selector",
+      "matchLabels",
+      "url",
+      "vmConfig",
+      "env",
+      "pluginConfig",
+      "limits",
+      "requests",
+      "per",
+      "overrides",
+      "quotas",
+      "dimensions",
+      "template",
+      "metadata",
+      "spec",
+      "containers",
+      "portLevelMtls",
+      "mtls",
+      "status",
+      "podIP",
+      "portLevelSettings",
+      "__proto__",
+    ];
     const { value } = fc.letrec((tie) => ({
-      value: fc.oneof({ maxDepth: 6 }, fc.constantFrom<unknown>("a", "", "*", "1s", 0, -1, 80, null, true, "HTTP", "DNS", "80", "ALLOW", "/{**}"), fc.array(tie("value"), { maxLength: 3 }), fc.dictionary(fc.constantFrom(...names), tie("value"), { maxKeys: 5 })),
+      value: fc.oneof(
+        { maxDepth: 6 },
+        fc.constantFrom<unknown>("a", "", "*", "1s", 0, -1, 80, null, true, "HTTP", "DNS", "80", "ALLOW", "/{**}"),
+        fc.array(tie("value"), { maxLength: 3 }),
+        fc.dictionary(fc.constantFrom(...names), tie("value"), { maxKeys: 5 }),
+      ),
     }));
-    fc.assert(fc.property(fc.constantFrom(...allKinds), fc.constantFrom(...apiVersions), fc.dictionary(fc.constantFrom(...names), value, { maxKeys: 8 }), (kind, apiVersion, spec) => {
-      validateDocument({ file: "f", value: { apiVersion, kind, metadata: { name: "a" }, spec, ...spec }, locate: () => ({ file: "f", line: 1, column: 1 }) }, { strict: false });
-    }), { numRuns: 5_000 });
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...allKinds),
+        fc.constantFrom(...apiVersions),
+        fc.dictionary(fc.constantFrom(...names), value, { maxKeys: 8 }),
+        (kind, apiVersion, spec) => {
+          validateDocument(
+            {
+              file: "f",
+              value: { apiVersion, kind, metadata: { name: "a" }, spec, ...spec },
+              locate: () => ({ file: "f", line: 1, column: 1 }),
+            },
+            { strict: false },
+          );
+        },
+      ),
+      { numRuns: 5_000 },
+    );
   });
 
   it("do not change what other objects inherit", () => {
-    const result = validate("apiVersion: extensions.istio.io/v1alpha1\nkind: WasmPlugin\nmetadata: {name: a}\nspec:\n  url: file://a.wasm\n  pluginConfig: {a: {__proto__: {polluted: 1}}}\n");
-    expect(lines(result.violations)).toEqual(["6:22 error spec.pluginConfig.a.__proto__: is no name that can be used here"]);
+    const result = validate(
+      "apiVersion: extensions.istio.io/v1alpha1\nkind: WasmPlugin\nmetadata: {name: a}\nspec:\n  url: file://a.wasm\n  pluginConfig: {a: {__proto__: {polluted: 1}}}\n",
+    );
+    expect(lines(result.violations)).toEqual([
+      "6:22 error spec.pluginConfig.a.__proto__: is no name that can be used here",
+    ]);
     expect(({} as { polluted?: number }).polluted).toBeUndefined();
   });
 });

@@ -65,15 +65,24 @@ function partialKey(about: PartialRef & { readonly kind?: string }): string {
 function readHead(value: Fields, document: SourceDocument): { readonly kind: Kind } | Validated {
   const { kind, apiVersion } = value;
   const about = namesIn(value);
-  if (typeof kind !== "string" || kind === "") return refused(document, about, kind === undefined ? "is required" : `must be the name of a kind, not ${quote(kind)}`, ["kind"]);
+  if (typeof kind !== "string" || kind === "")
+    return refused(
+      document,
+      about,
+      kind === undefined ? "is required" : `must be the name of a kind, not ${quote(kind)}`,
+      ["kind"],
+    );
   const known = isKind(kind);
   const aboutKind = known ? { ...about, kind } : about;
-  if (typeof apiVersion !== "string" || apiVersion === "") return refused(document, aboutKind, "is required", ["apiVersion"]);
+  if (typeof apiVersion !== "string" || apiVersion === "")
+    return refused(document, aboutKind, "is required", ["apiVersion"]);
   const group = groupOf(apiVersion);
   const ours = known ? kindDefinitions[kind].apiVersions : [];
   if (known && ours.includes(apiVersion)) return { kind };
   if (known && ours.some((version) => groupOf(version) === group)) {
-    return refused(document, aboutKind, `${quote(apiVersion)} is no version of ${kind}: write ${ours.join(" or ")}`, ["apiVersion"]);
+    return refused(document, aboutKind, `${quote(apiVersion)} is no version of ${kind}: write ${ours.join(" or ")}`, [
+      "apiVersion",
+    ]);
   }
   return otherKind(document, kind, apiVersion, about);
 }
@@ -90,10 +99,16 @@ function otherKind(document: SourceDocument, kind: string, apiVersion: string, a
     return { outcome: "ignored", violations: findings.violations };
   }
   if (isKind(kind)) {
-    findings.error(["apiVersion"], `kind ${kind} of ${quote(apiVersion)} is not known: write ${kindDefinitions[kind].apiVersions.join(" or ")}`);
+    findings.error(
+      ["apiVersion"],
+      `kind ${kind} of ${quote(apiVersion)} is not known: write ${kindDefinitions[kind].apiVersions.join(" or ")}`,
+    );
     return { outcome: "refused", about: { ...about, kind }, violations: findings.violations };
   }
-  findings.error(["kind"], `unknown kind ${quote(kind)} (${apiVersion})${didYouMean(kind, [...allKinds, ...istioKindsNotYet])}`);
+  findings.error(
+    ["kind"],
+    `unknown kind ${quote(kind)} (${apiVersion})${didYouMean(kind, [...allKinds, ...istioKindsNotYet])}`,
+  );
   return { outcome: "refused", about, violations: findings.violations };
 }
 
@@ -117,19 +132,36 @@ function validateObject(document: SourceDocument, value: Fields, kind: Kind, opt
   const definition = kindDefinitions[kind];
   const about: PartialRef = { ...namesIn(value), kind, ...(definition.clusterScoped && { namespace: "" }) };
   const payload = payloadOf(value, definition);
-  const rewritten = kind === "DestinationRule" ? rewriteDestinationRuleAliases(payload.value, payload.at) : { spec: payload.value, uses: [], relocations: [] };
+  const rewritten =
+    kind === "DestinationRule"
+      ? rewriteDestinationRuleAliases(payload.value, payload.at)
+      : { spec: payload.value, uses: [], relocations: [] };
   const findings = findingsOf(document, partialKey(about), rewritten.relocations as readonly Relocation[]);
   for (const use of rewritten.uses) findings[options.strict || use.conflict ? "error" : "warn"](use.path, use.message);
   checkTopLevel(value, kind, definition, findings);
   const metadata = readMetadata(value["metadata"], kind, findings);
   const spec = checkShape(definition.schema, rewritten.spec, payload.at, kind, findings);
-  if (isFields(spec)) checkKind(kind, spec, payload.at, findings, { name: about.name ?? "", namespace: about.namespace ?? "", labels: metadata?.labels ?? {}, annotations: metadata?.annotations ?? {} });
+  if (isFields(spec))
+    checkKind(kind, spec, payload.at, findings, {
+      name: about.name ?? "",
+      namespace: about.namespace ?? "",
+      labels: metadata?.labels ?? {},
+      annotations: metadata?.annotations ?? {},
+    });
   if (metadata === undefined || findings.violations.some((violation) => violation.severity === "error")) {
-    return { outcome: "refused", about: metadata === undefined ? { ...about, name: undefined } : about, violations: findings.violations };
+    return {
+      outcome: "refused",
+      about: metadata === undefined ? { ...about, name: undefined } : about,
+      violations: findings.violations,
+    };
   }
   // The shape was checked against this kind's schema, from which SpecOf<K> is derived.
   const object = {
-    kind, apiVersion: String(value["apiVersion"]), metadata: deepFreeze(metadata), spec: deepFreeze(spec), location: document.locate([]),
+    kind,
+    apiVersion: String(value["apiVersion"]),
+    metadata: deepFreeze(metadata),
+    spec: deepFreeze(spec),
+    location: document.locate([]),
   } as MeshObject;
   return { outcome: "accepted", object: Object.freeze(object), violations: findings.violations };
 }
@@ -137,7 +169,12 @@ function validateObject(document: SourceDocument, value: Fields, kind: Kind, opt
 /** Returns the part of the document that the kind's schema describes, and where it stands. */
 function payloadOf(value: Fields, definition: KindDefinition): { readonly value: unknown; readonly at: FieldPath } {
   if (definition.payload === "top") {
-    return { value: Object.fromEntries(Object.entries(value).filter(([name]) => !["apiVersion", "kind", "metadata"].includes(name))), at: [] };
+    return {
+      value: Object.fromEntries(
+        Object.entries(value).filter(([name]) => !["apiVersion", "kind", "metadata"].includes(name)),
+      ),
+      at: [],
+    };
   }
   const spec = value["spec"] ?? {};
   const status = value["status"];
@@ -151,7 +188,12 @@ function checkTopLevel(value: Fields, kind: Kind, definition: KindDefinition, fi
   for (const name of Object.keys(value)) {
     if (known.includes(name)) continue;
     const misplaced = Object.hasOwn(definition.schema.properties, name);
-    findings.error([name], misplaced ? `${quote(name)} belongs under spec of ${kind}` : `unknown field ${quote(name)}${didYouMean(name, known)}`);
+    findings.error(
+      [name],
+      misplaced
+        ? `${quote(name)} belongs under spec of ${kind}`
+        : `unknown field ${quote(name)}${didYouMean(name, known)}`,
+    );
   }
 }
 
@@ -170,5 +212,7 @@ function isFields(value: unknown): value is Fields {
 /** Returns the key of what a refused document is about, if enough of it could be read. */
 export function completeRef(about: PartialRef): string | undefined {
   const { kind, namespace, name } = about;
-  return kind === undefined || namespace === undefined || name === undefined ? undefined : objectKey({ kind, namespace, name });
+  return kind === undefined || namespace === undefined || name === undefined
+    ? undefined
+    : objectKey({ kind, namespace, name });
 }

@@ -5,7 +5,9 @@ import { parseDurationMs } from "../model/duration.ts";
 
 /** Longest regular expression: Envoy compiles it on every proxy. */
 export const MAX_REGEX_LENGTH = 1_024;
-/** Largest compiled program, in RE2's instructions: what Istio lets Envoy accept (`re2.max_program_size.error_level`). */
+/**
+ * Largest compiled program, in RE2's instructions: what Istio lets Envoy accept (`re2.max_program_size.error_level`).
+ */
 const MAX_PROGRAM_SIZE = 32_768;
 
 /** Returns what is wrong with a duration of at least `minMs`. */
@@ -21,26 +23,34 @@ const MAX_REGEX_NESTING = 100;
 /** Classes of \p that RE2 of Envoy does not know under these names, and others do. */
 const UNKNOWN_CLASSES = /\\[pP](?:\{\^?(?:Cn|LC|[a-z][^}]*|[^}]*[\s-][^}]*)\}|[^{CLMNPSZ])/;
 
-/** Returns what is wrong with a regular expression in RE2's syntax. Envoy runs RE2 over bytes: a pattern's characters are the bytes of its UTF-8. */
+/**
+ * Returns what is wrong with a regular expression in RE2's syntax. Envoy runs RE2 over bytes: a pattern's characters
+ * are the bytes of its UTF-8.
+ */
 export function regexFault(text: string): string | undefined {
   if (text.length > MAX_REGEX_LENGTH) return `is longer than ${MAX_REGEX_LENGTH} characters`;
   const bytes = Buffer.from(text, "utf8").toString("latin1");
   const escapes = /\\Q.*?(?:\\E|$)|\\[pP](?:\{[^}]*\}|.)|\\./gsu;
   const unknown = bytes.match(escapes)?.find((escape) => UNKNOWN_CLASSES.test(escape));
   if (unknown !== undefined) return `is not a regular expression of RE2: Envoy knows no class ${unknown}`;
-  if (/\\x\{0*[1-9a-f][0-9a-f]{2,}\}|\\[4-7][0-7]{2}/i.test(bytes.replaceAll("\\\\", ""))) return "has an escape over \\xff: Envoy matches bytes";
-  if (nestingOf(bytes.replaceAll(escapes, "")) > MAX_REGEX_NESTING) return `uses groups nested deeper than ${MAX_REGEX_NESTING}: not supported yet`;
+  if (/\\x\{0*[1-9a-f][0-9a-f]{2,}\}|\\[4-7][0-7]{2}/i.test(bytes.replaceAll("\\\\", "")))
+    return "has an escape over \\xff: Envoy matches bytes";
+  if (nestingOf(bytes.replaceAll(escapes, "")) > MAX_REGEX_NESTING)
+    return `uses groups nested deeper than ${MAX_REGEX_NESTING}: not supported yet`;
   try {
     // \C, any byte, is the one thing of RE2 that re2js lacks; inside brackets neither has it.
     const readable = bytes.replaceAll(escapes, (escape) => (escape === "\\C" ? "(?s:.)" : escape));
-    return RE2JS.compile(readable).programSize() > MAX_PROGRAM_SIZE ? "is too complex: its counted repetitions multiply too often" : undefined;
+    return RE2JS.compile(readable).programSize() > MAX_PROGRAM_SIZE
+      ? "is too complex: its counted repetitions multiply too often"
+      : undefined;
   } catch (error) {
     return `is not a regular expression of RE2: ${error instanceof Error ? error.message : String(error)}`;
   }
 }
 
 function nestingOf(syntax: string): number {
-  let depth = 0, deepest = 0;
+  let depth = 0,
+    deepest = 0;
   for (const character of syntax) {
     depth += character === "(" ? 1 : character === ")" ? -1 : 0;
     deepest = Math.max(deepest, depth);
@@ -51,25 +61,34 @@ function nestingOf(syntax: string): number {
 const YEAR_MS = 365 * 24 * 3_600_000;
 const MAX_TOKENS = 1_000_000_000_000;
 
-/** Returns what is wrong with a bucket that holds `burst` and regains `tokens` per interval: limits hold for buckets that fill within a year. */
+/**
+ * Returns what is wrong with a bucket that holds `burst` and regains `tokens` per interval: limits hold for buckets
+ * that fill within a year.
+ */
 export function bucketFault(tokens: number, burst: number, interval: string): string | undefined {
   const ms = parseDurationMs(interval);
   if (ms === undefined) return undefined;
   if (tokens > MAX_TOKENS || burst > MAX_TOKENS) return `must be at most ${MAX_TOKENS} requests`;
   if (ms > YEAR_MS) return "must be per a year at most";
-  return Math.max(ms, 1) / tokens * burst >= YEAR_MS ? "would take over a year to fill its bucket" : undefined;
+  return (Math.max(ms, 1) / tokens) * burst >= YEAR_MS ? "would take over a year to fill its bucket" : undefined;
 }
 
 /** Returns what is wrong with an IP address or CIDR range. */
 export function ipBlockFault(text: string): string | undefined {
   const [address = "", bits, ...rest] = text.split("/");
   const family = isIP(address);
-  if (family === 0 || rest.length > 0 || address.includes("%")) return `is not an IP address or CIDR range: ${quote(text)}`;
+  if (family === 0 || rest.length > 0 || address.includes("%"))
+    return `is not an IP address or CIDR range: ${quote(text)}`;
   if (bits === undefined) return undefined;
-  return /^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128) ? undefined : `has no valid prefix length: ${quote(text)}`;
+  return /^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128)
+    ? undefined
+    : `has no valid prefix length: ${quote(text)}`;
 }
 
-/** Returns what is wrong with a path pattern of AuthorizationPolicy: exact, `prefix*`, `*suffix`, or with `{*}` and a final `{**}`. */
+/**
+ * Returns what is wrong with a path pattern of AuthorizationPolicy: exact, `prefix*`, `*suffix`, or with `{*}` and a
+ * final `{**}`.
+ */
 export function pathTemplateFault(text: string): string | undefined {
   const template = text.includes("{") || text.includes("}");
   if (!template) return undefined;
@@ -77,14 +96,17 @@ export function pathTemplateFault(text: string): string | undefined {
   if (/[{}]/.test(rest)) return `uses braces other than {*} and {**}: ${quote(text)}`;
   if (rest.includes("*")) return `mixes * with {*} or {**}: ${quote(text)}`;
   const segments = rest.split("/");
-  if (segments.some((segment) => /[\u0000\u0001]/.test(segment) && segment.length > 1)) return `needs {*} and {**} to be a whole path segment: ${quote(text)}`;
+  if (segments.some((segment) => /[\u0000\u0001]/.test(segment) && segment.length > 1))
+    return `needs {*} and {**} to be a whole path segment: ${quote(text)}`;
   if (segments.filter((segment) => segment === "\u0000").length > 1) return `has more than one {**}: ${quote(text)}`;
   const deep = segments.indexOf("\u0000");
   if (deep >= 0 && segments.slice(deep + 1).includes("\u0001")) return `has {*} after {**}: ${quote(text)}`;
   if (!text.startsWith("/")) return `must begin with /: ${quote(text)}`;
   if (segments.slice(1, -1).includes("")) return `has an empty segment: ${quote(text)}`;
   // RFC 3986's pchar without *: what Envoy's templates, and so our filters, know.
-  return /^[\u0000\u0001/A-Za-z0-9\-._~%!$&'()+,;:@=]*$/.test(rest) ? undefined : `has a character that a path template cannot hold: ${quote(text)}`;
+  return /^[\u0000\u0001/A-Za-z0-9\-._~%!$&'()+,;:@=]*$/.test(rest)
+    ? undefined
+    : `has a character that a path template cannot hold: ${quote(text)}`;
 }
 
 /** Returns the text in quotes, cut to a length that fits into a message. */

@@ -37,8 +37,10 @@ export function readMeshConfig(text: string, at: FieldPath, findings: Findings):
     warn: (path, message) => findings.warn(at, `${formatPath(path)}: ${message}`, document?.locate(path)),
     failedUnder: () => false,
   };
-  const config = (checkShape(meshConfigSchema, document?.value ?? {}, [], "MeshConfig", inner) ?? {}) as Loose<MeshConfigDocument>;
-  if (config.trustDomain !== undefined && !isTrustDomain(config.trustDomain)) inner.error(["trustDomain"], "must be a domain in lower case, without port");
+  const config = (checkShape(meshConfigSchema, document?.value ?? {}, [], "MeshConfig", inner) ??
+    {}) as Loose<MeshConfigDocument>;
+  if (config.trustDomain !== undefined && !isTrustDomain(config.trustDomain))
+    inner.error(["trustDomain"], "must be a domain in lower case, without port");
   const namespaceFault = config.rootNamespace === undefined ? undefined : dnsLabelFault(config.rootNamespace);
   if (namespaceFault !== undefined) inner.error(["rootNamespace"], namespaceFault);
   checkPluginTrust(config.pluginTrust, ["pluginTrust"], inner);

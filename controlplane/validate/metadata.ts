@@ -45,7 +45,10 @@ export function readMetadata(value: unknown, kind: Kind, findings: Findings): Ob
   if (!named) return undefined;
   const { name, labels = {}, annotations = {}, creationTimestamp, deletionTimestamp, generation } = metadata;
   return {
-    name, namespace, labels: compact(labels), annotations: compact(annotations),
+    name,
+    namespace,
+    labels: compact(labels),
+    annotations: compact(annotations),
     ...(creationTimestamp !== undefined && { creationTimestamp }),
     ...(deletionTimestamp !== undefined && { deletionTimestamp }),
     ...(generation !== undefined && { generation }),

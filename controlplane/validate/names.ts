@@ -8,12 +8,16 @@ const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 
 /** Returns what is wrong with a DNS label: a namespace or a service's name. */
 export function dnsLabelFault(text: string): string | undefined {
-  return DNS_LABEL.test(text) ? undefined : `must be at most 63 lower case letters, digits and dashes, not ${quote(text)}`;
+  return DNS_LABEL.test(text)
+    ? undefined
+    : `must be at most 63 lower case letters, digits and dashes, not ${quote(text)}`;
 }
 
 /** Returns what is wrong with the name of an object. */
 export function objectNameFault(text: string): string | undefined {
-  return text.length <= 253 && DNS_SUBDOMAIN.test(text) ? undefined : `must be at most 253 lower case letters, digits, dashes and dots, not ${quote(text)}`;
+  return text.length <= 253 && DNS_SUBDOMAIN.test(text)
+    ? undefined
+    : `must be at most 253 lower case letters, digits, dashes and dots, not ${quote(text)}`;
 }
 
 /** Returns what is wrong with the key of a label or annotation. */
@@ -27,7 +31,8 @@ export function labelKeyFault(key: string): string | undefined {
 
 /** Returns what is wrong with the value of a label. */
 export function labelValueFault(value: string): string | undefined {
-  return value === "" || QUALIFIED_NAME.test(value) ? undefined
+  return value === "" || QUALIFIED_NAME.test(value)
+    ? undefined
     : `must be at most 63 letters, digits, dashes, dots and underscores, beginning and ending with a letter or digit, not ${quote(value)}`;
 }
 

@@ -45,23 +45,41 @@ interface Walk {
 const MAX_ENTRIES = 10_000;
 
 /**
- * Returns `value` as the schema wants it: numbers written as strings become numbers, nulls are left out as protobuf JSON
+ * Returns `value` as the schema wants it: numbers written as strings become numbers, nulls are left out as protobuf
+ * JSON
  * does, open objects lose what is not described. What does not fit is reported and is undefined in the copy, so that
  * further checks can go on with the rest.
  */
-export function checkShape(schema: TSchema, value: unknown, path: FieldPath, owner: string, findings: Findings): unknown {
+export function checkShape(
+  schema: TSchema,
+  value: unknown,
+  path: FieldPath,
+  owner: string,
+  findings: Findings,
+): unknown {
   return walk(schema as Schema, value, path, { findings, owner });
 }
 
 function walk(schema: Schema, value: unknown, path: FieldPath, context: Walk): unknown {
   if (schema["x-int-or-string"]) return intOrString(value, path, context);
   switch (schema.type) {
-    case "object": return schema.patternProperties ? walkMap(schema, schema.patternProperties, value, path, context) : walkObject(schema, value, path, context);
-    case "array": return walkList(schema, value, path, context);
-    case "string": return schema.enum ? walkChoice(schema, schema.enum, value, path, context) : walkString(schema, value, path, context);
-    case "integer": case "number": return walkNumber(schema, value, path, context);
-    case "boolean": return walkFlag(value, path, context);
-    default: return value;
+    case "object":
+      return schema.patternProperties
+        ? walkMap(schema, schema.patternProperties, value, path, context)
+        : walkObject(schema, value, path, context);
+    case "array":
+      return walkList(schema, value, path, context);
+    case "string":
+      return schema.enum
+        ? walkChoice(schema, schema.enum, value, path, context)
+        : walkString(schema, value, path, context);
+    case "integer":
+    case "number":
+      return walkNumber(schema, value, path, context);
+    case "boolean":
+      return walkFlag(value, path, context);
+    default:
+      return value;
   }
 }
 
@@ -94,9 +112,11 @@ function walkObject(schema: Schema, value: unknown, path: FieldPath, context: Wa
     }
   }
   for (const name of schema.required ?? []) {
-    if (value[name] === undefined || value[name] === null || !Object.hasOwn(value, name)) context.findings.error([...path, name], "is required");
+    if (value[name] === undefined || value[name] === null || !Object.hasOwn(value, name))
+      context.findings.error([...path, name], "is required");
   }
-  if (Object.keys(value).length < (schema.minProperties ?? 0)) context.findings.error(path, "must have at least one field");
+  if (Object.keys(value).length < (schema.minProperties ?? 0))
+    context.findings.error(path, "must have at least one field");
   checkOneOf(schema, value, path, context);
   return result;
 }
@@ -108,13 +128,17 @@ function reportUnknown(schema: Schema, name: string, value: unknown, path: Field
   } else if (schema["x-no-effect"]?.includes(name)) {
     if (value !== null) context.findings.warn(path, `${full} is not supported yet and has no effect`);
   } else if (schema.additionalProperties !== true) {
-    const known = [...Object.keys(schema.properties ?? {}), ...schema["x-not-yet"] ?? [], ...schema["x-no-effect"] ?? []];
+    const known = [
+      ...Object.keys(schema.properties ?? {}),
+      ...(schema["x-not-yet"] ?? []),
+      ...(schema["x-no-effect"] ?? []),
+    ];
     context.findings.error(path, `unknown field ${quote(name)}${didYouMean(name, known)}`);
   }
 }
 
 function fieldName(path: FieldPath): string {
-  return path.map((part, index) => typeof part === "number" ? `[${part}]` : index === 0 ? part : `.${part}`).join("");
+  return path.map((part, index) => (typeof part === "number" ? `[${part}]` : index === 0 ? part : `.${part}`)).join("");
 }
 
 function checkOneOf(schema: Schema, value: Readonly<Record<string, unknown>>, path: FieldPath, context: Walk): void {
@@ -128,7 +152,13 @@ function checkOneOf(schema: Schema, value: Readonly<Record<string, unknown>>, pa
   if (!unsupported && !misspelt) context.findings.error(path, `one of ${names.join(", ")} is required`);
 }
 
-function walkMap(schema: Schema, patterns: Readonly<Record<string, Schema>>, value: unknown, path: FieldPath, context: Walk): unknown {
+function walkMap(
+  schema: Schema,
+  patterns: Readonly<Record<string, Schema>>,
+  value: unknown,
+  path: FieldPath,
+  context: Walk,
+): unknown {
   if (!isRecord(value)) return mismatch("a map", value, path, context);
   const entries = Object.entries(value);
   if (entries.length > MAX_ENTRIES) return void context.findings.error(path, `has more than ${MAX_ENTRIES} entries`);
@@ -137,7 +167,10 @@ function walkMap(schema: Schema, patterns: Readonly<Record<string, Schema>>, val
   const result: Record<string, unknown> = {};
   for (const [key, inner] of entries) {
     const at = [...path, key];
-    const checked = key === "__proto__" ? void context.findings.error(at, "is no name that can be used here") : walk(values, inner, at, context);
+    const checked =
+      key === "__proto__"
+        ? void context.findings.error(at, "is no name that can be used here")
+        : walk(values, inner, at, context);
     if (schema["x-labels"]) checkLabel(key, checked, at, context);
     if (checked !== undefined) result[key] = checked;
   }
@@ -169,34 +202,54 @@ function walkList(schema: Schema, value: unknown, path: FieldPath, context: Walk
 
 function walkString(schema: Schema, value: unknown, path: FieldPath, context: Walk): unknown {
   if (typeof value === "number" || typeof value === "boolean") {
-    return void context.findings.error(path, `must be text, not the ${typeof value} ${String(value)}: write it in quotes, "${String(value)}"`);
+    return void context.findings.error(
+      path,
+      `must be text, not the ${typeof value} ${String(value)}: write it in quotes, "${String(value)}"`,
+    );
   }
   if (typeof value !== "string") return mismatch("text", value, path, context);
   if (value.length < (schema.minLength ?? 0)) return void context.findings.error(path, "must not be empty");
   if (value.includes("\u0000")) return void context.findings.error(path, "must not contain a NUL character");
-  const fault = schema.format === "duration" ? durationFault(value, schema["x-min-ms"] ?? 0)
-    : schema.format === "re2" ? regexFault(value)
-    : schema.format === "ip-block" ? ipBlockFault(value) : undefined;
+  const fault =
+    schema.format === "duration"
+      ? durationFault(value, schema["x-min-ms"] ?? 0)
+      : schema.format === "re2"
+        ? regexFault(value)
+        : schema.format === "ip-block"
+          ? ipBlockFault(value)
+          : undefined;
   return fault === undefined ? value : void context.findings.error(path, fault);
 }
 
-function walkChoice(schema: Schema, choices: readonly string[], value: unknown, path: FieldPath, context: Walk): unknown {
+function walkChoice(
+  schema: Schema,
+  choices: readonly string[],
+  value: unknown,
+  path: FieldPath,
+  context: Walk,
+): unknown {
   if (typeof value !== "string") return mismatch(`one of ${choices.join(", ")}`, value, path, context);
   const wanted = schema["x-any-case"] ? value.toUpperCase() : value;
   if (choices.includes(wanted)) return wanted;
-  if (schema["x-not-yet"]?.includes(wanted)) return void context.findings.error(path, `${context.owner}.${fieldName(path)}: ${wanted} is not supported yet`);
+  if (schema["x-not-yet"]?.includes(wanted))
+    return void context.findings.error(path, `${context.owner}.${fieldName(path)}: ${wanted} is not supported yet`);
   const hint = didYouMean(value, choices);
   return void context.findings.error(path, `must be one of ${choices.join(", ")}, not ${quote(value)}${hint}`);
 }
 
 function walkNumber(schema: Schema, value: unknown, path: FieldPath, context: Walk): unknown {
   const whole = schema.type === "integer";
-  const number = typeof value === "string" && (whole ? /^-?\d{1,16}$/ : /^-?\d{1,16}(\.\d{1,16})?$/).test(value) ? Number(value) : value;
+  const number =
+    typeof value === "string" && (whole ? /^-?\d{1,16}$/ : /^-?\d{1,16}(\.\d{1,16})?$/).test(value)
+      ? Number(value)
+      : value;
   const noun = whole ? "a whole number" : "a number";
-  if (typeof number !== "number" || !Number.isFinite(number) || (whole && !Number.isSafeInteger(number))) return mismatch(noun, value, path, context);
+  if (typeof number !== "number" || !Number.isFinite(number) || (whole && !Number.isSafeInteger(number)))
+    return mismatch(noun, value, path, context);
   const { minimum = -Infinity, maximum = Infinity } = schema;
   if (number >= minimum && number <= maximum) return number;
-  const range = maximum >= 2_147_483_647 && number < minimum ? `at least ${minimum}` : `between ${minimum} and ${maximum}`;
+  const range =
+    maximum >= 2_147_483_647 && number < minimum ? `at least ${minimum}` : `between ${minimum} and ${maximum}`;
   return void context.findings.error(path, `must be ${range}, not ${number}`);
 }
 

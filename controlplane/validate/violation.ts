@@ -30,7 +30,11 @@ export interface Relocation {
 }
 
 /** Returns findings that become violations of one document, and the list they go to. */
-export function findingsOf(document: SourceDocument, object: string, relocations: readonly Relocation[] = []): Findings & { readonly violations: Violation[] } {
+export function findingsOf(
+  document: SourceDocument,
+  object: string,
+  relocations: readonly Relocation[] = [],
+): Findings & { readonly violations: Violation[] } {
   const violations: Violation[] = [];
   const failed: FieldPath[] = [];
   const add = (severity: Violation["severity"], path: FieldPath, message: string, inside?: PlaceInText) => {
@@ -49,7 +53,9 @@ export function findingsOf(document: SourceDocument, object: string, relocations
 }
 
 function originalPath(path: FieldPath, relocations: readonly Relocation[]): FieldPath {
-  const covering = relocations.filter(({ to }) => to.length <= path.length && to.every((part, index) => part === path[index]));
+  const covering = relocations.filter(
+    ({ to }) => to.length <= path.length && to.every((part, index) => part === path[index]),
+  );
   const nearest = covering.sort((a, b) => b.to.length - a.to.length)[0];
   return nearest === undefined ? path : [...nearest.from, ...path.slice(nearest.to.length)];
 }
@@ -59,7 +65,8 @@ export function compareViolations(a: Violation, b: Violation): number {
   if (a.file !== b.file) return a.file < b.file ? -1 : 1;
   if (a.line !== b.line) return a.line - b.line;
   if (a.column !== b.column) return a.column - b.column;
-  const left = `${a.field}\n${a.message}`, right = `${b.field}\n${b.message}`;
+  const left = `${a.field}\n${a.message}`,
+    right = `${b.field}\n${b.message}`;
   return left < right ? -1 : left > right ? 1 : 0;
 }
 

@@ -25,40 +25,96 @@ afterEach(() => {
 
 const MODULE_TYPE = "application/vnd.module.wasm.content.layer.v1+wasm";
 const acquirer = (options: Partial<Parameters<typeof createAcquirerFor>[0]> = {}): ModuleAcquirer =>
-  createAcquirerFor({ cacheDir: directory, clock: createSystemClock(), allowFetchFrom: ["127.0.0.0/8"], maxModuleBytes: 1_000, downloadTimeoutMs: 20_000, ...options });
+  createAcquirerFor({
+    cacheDir: directory,
+    clock: createSystemClock(),
+    allowFetchFrom: ["127.0.0.0/8"],
+    maxModuleBytes: 1_000,
+    downloadTimeoutMs: 20_000,
+    ...options,
+  });
 
 function source(name: string, more: Partial<PluginSource> = {}, credential?: RegistryCredential): PluginSource {
   const reference = parseImageReference(`oci://${registry.host}/${name}`);
   if (reference === undefined) throw new Error(name);
   return {
-    location: { kind: "image", reference, ...(credential !== undefined && { credential }) }, reuse: true, trust: { demands: [], grants: [] },
-    settings: { configuration: "", rootId: "", environment: {}, hostEnvironment: [] }, ...more,
+    location: { kind: "image", reference, ...(credential !== undefined && { credential }) },
+    reuse: true,
+    trust: { demands: [], grants: [] },
+    settings: { configuration: "", rootId: "", environment: {}, hostEnvironment: [] },
+    ...more,
   };
 }
 
 function put(tag: string, module: string): string {
   const config = registry.putBlob("a", "application/vnd.module.wasm.config.v1+json", Buffer.from("{}"));
-  return registry.putManifest("a", tag, { schemaVersion: 2, config, layers: [registry.putBlob("a", MODULE_TYPE, Buffer.from(module))] });
+  return registry.putManifest("a", tag, {
+    schemaVersion: 2,
+    config,
+    layers: [registry.putBlob("a", MODULE_TYPE, Buffer.from(module))],
+  });
 }
 
 async function got(from: ModuleAcquirer, asked: PluginSource, fresh = false): Promise<string> {
   const result = await from.acquire(asked, fresh);
-  return result.ok ? `${Buffer.from(result.acquired.module.bytes).toString()}${result.acquired.stale === undefined ? "" : " (stale)"}` : `${result.field}: ${result.message}`;
+  return result.ok
+    ? `${Buffer.from(result.acquired.module.bytes).toString()}${result.acquired.stale === undefined ? "" : " (stale)"}`
+    : `${result.field}: ${result.message}`;
 }
 
 describe("images", () => {
   it("give their module, by tag and by digest, in every layout, through indexes", async () => {
     const digest = put("v1", "one");
     const config = registry.putBlob("a", "application/vnd.oci.image.config.v1+json", Buffer.from("{}"));
-    registry.putManifest("a", "docker", { schemaVersion: 2, config, layers: [registry.putBlob("a", "application/vnd.docker.image.rootfs.diff.tar.gzip", gzipSync(tarOfFile("plugin.wasm", Buffer.from("two"))))] }, "application/vnd.docker.distribution.manifest.v2+json");
-    registry.putManifest("a", "cncf", { schemaVersion: 2, config, layers: [registry.putBlob("a", "application/wasm", Buffer.from("three"))] });
-    const index = registry.putManifest("a", "index", { schemaVersion: 2, manifests: [{ mediaType: "application/vnd.oci.image.manifest.v1+json", digest, size: 1, platform: { os: "wasip1", architecture: "wasm" } }] }, "application/vnd.oci.image.index.v1+json");
+    registry.putManifest(
+      "a",
+      "docker",
+      {
+        schemaVersion: 2,
+        config,
+        layers: [
+          registry.putBlob(
+            "a",
+            "application/vnd.docker.image.rootfs.diff.tar.gzip",
+            gzipSync(tarOfFile("plugin.wasm", Buffer.from("two"))),
+          ),
+        ],
+      },
+      "application/vnd.docker.distribution.manifest.v2+json",
+    );
+    registry.putManifest("a", "cncf", {
+      schemaVersion: 2,
+      config,
+      layers: [registry.putBlob("a", "application/wasm", Buffer.from("three"))],
+    });
+    const index = registry.putManifest(
+      "a",
+      "index",
+      {
+        schemaVersion: 2,
+        manifests: [
+          {
+            mediaType: "application/vnd.oci.image.manifest.v1+json",
+            digest,
+            size: 1,
+            platform: { os: "wasip1", architecture: "wasm" },
+          },
+        ],
+      },
+      "application/vnd.oci.image.index.v1+json",
+    );
     const from = acquirer();
-    expect(await Promise.all(["a:v1", `a@${digest}`, "a:docker", "a:cncf", "a:index", `a@${index}`].map((name) => got(from, source(name))))).toEqual(["one", "one", "two", "three", "one", "one"]);
+    expect(
+      await Promise.all(
+        ["a:v1", `a@${digest}`, "a:docker", "a:cncf", "a:index", `a@${index}`].map((name) => got(from, source(name))),
+      ),
+    ).toEqual(["one", "one", "two", "three", "one", "one"]);
     const hex = (text: string) => text.slice("sha256:".length);
     expect(await got(from, source("a:index", { sha256: hex(index) }))).toBe("one");
     expect(await got(from, source("a:index", { sha256: hex(digest) }))).toBe("one");
-    expect(await got(from, source("a:index", { sha256: "0".repeat(64) }))).toMatch(/^spec.sha256: the image's digest is sha256:/);
+    expect(await got(from, source("a:index", { sha256: "0".repeat(64) }))).toMatch(
+      /^spec.sha256: the image's digest is sha256:/,
+    );
   });
 
   it("are fetched once for all who ask at once, and not again while what was had will do", async () => {
@@ -100,7 +156,9 @@ describe("images", () => {
     for (const name of ["a:v1", `a@${digest}`]) {
       expect(await got(from, source(name, {}, who("right")))).toBe("one");
       expect(await got(from, source(name))).toContain("refuses access (401) without a credential");
-      expect(await got(from, source(name, {}, who("wrong")))).toContain("refuses access (401) with the credential given");
+      expect(await got(from, source(name, {}, who("wrong")))).toContain(
+        "refuses access (401) with the credential given",
+      );
     }
   });
 
@@ -118,30 +176,88 @@ describe("images", () => {
 
 describe("registries that lie", () => {
   const cases: readonly (readonly [string, Parameters<FakeRegistry["answer"]>[0], string])[] = [
-    ["give another layer", (request, response) => (request.url?.includes("/blobs/") ? void response.end("eno") : false), "the layer's digest is sha256:"],
-    ["give a part of a layer", (request, response) => (request.url?.includes("/blobs/") ? void response.end("on") : false), "has 2 bytes, not 3"],
-    ["break off", (request, response) => {
-      if (request.url?.includes("/blobs/") !== true) return false;
-      response.writeHead(200, { "content-length": "3" });
-      response.write("o");
-      setTimeout(() => response.destroy(), 20);
-    }, "http://127.0.0.1"],
-    ["never end a layer", (request, response) => {
-      if (request.url?.includes("/blobs/") !== true) return false;
-      const more = setInterval(() => response.write("x".repeat(100)), 1);
-      response.on("close", () => clearInterval(more));
-    }, "larger than 3 bytes"],
-    ["never end a manifest", (_, response) => {
-      const more = setInterval(() => response.write(Buffer.alloc(1_000_000)), 1);
-      response.on("close", () => clearInterval(more));
-    }, "larger than 4194304 bytes"],
-    ["say another digest than the manifest's", (_, response) => void response.setHeader("docker-content-digest", `sha256:${"0".repeat(64)}`).end('{"schemaVersion":2,"layers":[]}'), "as the registry says"],
-    ["redirect to where clouds keep credentials", (request, response) => (request.url?.includes("/blobs/") ? void response.writeHead(307, { location: "http://169.254.169.254/latest/meta-data/iam" }).end() : false), "metadata service"],
-    ["redirect into a private network", (request, response) => (request.url?.includes("/blobs/") ? void response.writeHead(307, { location: "http://10.0.0.1/x" }).end() : false), "private address"],
-    ["redirect without end", (request, response) => void response.writeHead(307, { location: request.url ?? "" }).end(), "more than 5 redirects"],
-    ["send for a token to where clouds keep credentials", (_, response) => void response.writeHead(401, { "www-authenticate": 'Bearer realm="http://169.254.169.254/token"' }).end(), "metadata service"],
-    ["send for a token to a file", (_, response) => void response.writeHead(401, { "www-authenticate": 'Bearer realm="file:///etc/passwd"' }).end(), "which is no http URL"],
-    ["ask who one is for ever", (_, response) => void response.writeHead(401, { "www-authenticate": "Basic realm=x" }).end(), "refuses access"],
+    [
+      "give another layer",
+      (request, response) => (request.url?.includes("/blobs/") ? void response.end("eno") : false),
+      "the layer's digest is sha256:",
+    ],
+    [
+      "give a part of a layer",
+      (request, response) => (request.url?.includes("/blobs/") ? void response.end("on") : false),
+      "has 2 bytes, not 3",
+    ],
+    [
+      "break off",
+      (request, response) => {
+        if (request.url?.includes("/blobs/") !== true) return false;
+        response.writeHead(200, { "content-length": "3" });
+        response.write("o");
+        setTimeout(() => response.destroy(), 20);
+      },
+      "http://127.0.0.1",
+    ],
+    [
+      "never end a layer",
+      (request, response) => {
+        if (request.url?.includes("/blobs/") !== true) return false;
+        const more = setInterval(() => response.write("x".repeat(100)), 1);
+        response.on("close", () => clearInterval(more));
+      },
+      "larger than 3 bytes",
+    ],
+    [
+      "never end a manifest",
+      (_, response) => {
+        const more = setInterval(() => response.write(Buffer.alloc(1_000_000)), 1);
+        response.on("close", () => clearInterval(more));
+      },
+      "larger than 4194304 bytes",
+    ],
+    [
+      "say another digest than the manifest's",
+      (_, response) =>
+        void response
+          .setHeader("docker-content-digest", `sha256:${"0".repeat(64)}`)
+          .end('{"schemaVersion":2,"layers":[]}'),
+      "as the registry says",
+    ],
+    [
+      "redirect to where clouds keep credentials",
+      (request, response) =>
+        request.url?.includes("/blobs/")
+          ? void response.writeHead(307, { location: "http://169.254.169.254/latest/meta-data/iam" }).end()
+          : false,
+      "metadata service",
+    ],
+    [
+      "redirect into a private network",
+      (request, response) =>
+        request.url?.includes("/blobs/")
+          ? void response.writeHead(307, { location: "http://10.0.0.1/x" }).end()
+          : false,
+      "private address",
+    ],
+    [
+      "redirect without end",
+      (request, response) => void response.writeHead(307, { location: request.url ?? "" }).end(),
+      "more than 5 redirects",
+    ],
+    [
+      "send for a token to where clouds keep credentials",
+      (_, response) =>
+        void response.writeHead(401, { "www-authenticate": 'Bearer realm="http://169.254.169.254/token"' }).end(),
+      "metadata service",
+    ],
+    [
+      "send for a token to a file",
+      (_, response) => void response.writeHead(401, { "www-authenticate": 'Bearer realm="file:///etc/passwd"' }).end(),
+      "which is no http URL",
+    ],
+    [
+      "ask who one is for ever",
+      (_, response) => void response.writeHead(401, { "www-authenticate": "Basic realm=x" }).end(),
+      "refuses access",
+    ],
     ["answer no JSON", (_, response) => void response.end("<html>"), "not JSON"],
     ["answer nothing", (_, response) => void response.destroy(), "http://127.0.0.1"],
   ];
@@ -167,7 +283,9 @@ describe("registries that lie", () => {
   it("and answer another digest than was asked for give nothing", async () => {
     put("v1", "one");
     const other = put("v2", "two");
-    registry.answer((request, response) => (request.url?.endsWith(other) === true ? void response.end('{"schemaVersion":2,"layers":[]}') : false));
+    registry.answer((request, response) =>
+      request.url?.endsWith(other) === true ? void response.end('{"schemaVersion":2,"layers":[]}') : false,
+    );
     expect(await got(acquirer(), source(`a@${other}`))).toContain(`not ${other} as was asked for`);
   });
 
@@ -177,8 +295,11 @@ describe("registries that lie", () => {
       put("v1", "one");
       storage.answer((_, response) => void response.end("one"));
       registry.answer((request, response) => {
-        if (request.headers.authorization === undefined) return void response.writeHead(401, { "www-authenticate": "Basic realm=x" }).end();
-        return request.url?.includes("/blobs/") === true ? void response.writeHead(307, { location: `http://${storage.host}/store?signed=1` }).end() : false;
+        if (request.headers.authorization === undefined)
+          return void response.writeHead(401, { "www-authenticate": "Basic realm=x" }).end();
+        return request.url?.includes("/blobs/") === true
+          ? void response.writeHead(307, { location: `http://${storage.host}/store?signed=1` }).end()
+          : false;
       });
       expect(await got(acquirer(), source("a:v1", {}, { kind: "password", username: "u", password: "p" }))).toBe("one");
       expect(storage.requests).toEqual([{ line: "GET /store?signed=1", authorization: undefined }]);
@@ -192,7 +313,9 @@ describe("registries that lie", () => {
     for (const host of [registry.host, registry.host.replace("127.0.0.1", "localhost")]) {
       const reference = parseImageReference(`oci://${host}/a:v1`);
       if (reference === undefined) throw new Error(host);
-      expect(await got(acquirer({ allowFetchFrom: [] }), { ...source("a:v1"), location: { kind: "image", reference } })).toContain("loopback");
+      expect(
+        await got(acquirer({ allowFetchFrom: [] }), { ...source("a:v1"), location: { kind: "image", reference } }),
+      ).toContain("loopback");
     }
     expect(registry.requests).toEqual([]);
   });

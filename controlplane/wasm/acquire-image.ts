@@ -21,10 +21,14 @@ export interface ImageFetcherOptions {
 
 export type ImageLocation = Extract<PluginLocation, { kind: "image" }>;
 
-type Fetched = { readonly ok: true; readonly entry: CachedModule; readonly stale?: string } | { readonly ok: false; readonly message: string };
+type Fetched =
+  | { readonly ok: true; readonly entry: CachedModule; readonly stale?: string }
+  | { readonly ok: false; readonly message: string };
 
 /** Returns what gets modules out of images; those who ask for the same at the same time share one fetch. */
-export function createImageFetcher(options: ImageFetcherOptions): { acquire(location: ImageLocation, source: PluginSource, fresh: boolean): Promise<Acquired> } {
+export function createImageFetcher(options: ImageFetcherOptions): {
+  acquire(location: ImageLocation, source: PluginSource, fresh: boolean): Promise<Acquired>;
+} {
   const running = new Map<string, Promise<Fetched>>();
   return {
     async acquire(location, source, fresh) {
@@ -32,15 +36,24 @@ export function createImageFetcher(options: ImageFetcherOptions): { acquire(loca
       const digest = reference.digest ?? (source.sha256 === undefined ? undefined : `sha256:${source.sha256}`);
       const mustFetch = fresh || !source.reuse;
       const asked = `${keyOf(reference, location)} ${digest} ${mustFetch}`;
-      const fetching = running.get(asked) ?? fromCacheOrRegistry(location, digest, mustFetch, options).finally(() => running.delete(asked));
+      const fetching =
+        running.get(asked) ??
+        fromCacheOrRegistry(location, digest, mustFetch, options).finally(() => running.delete(asked));
       running.set(asked, fetching);
       const fetched = await fetching;
-      return fetched.ok ? digestChecked(fetched, location, source, options) : { ok: false, field: "spec.url", message: fetched.message };
+      return fetched.ok
+        ? digestChecked(fetched, location, source, options)
+        : { ok: false, field: "spec.url", message: fetched.message };
     },
   };
 }
 
-async function fromCacheOrRegistry(location: ImageLocation, digest: string | undefined, mustFetch: boolean, options: ImageFetcherOptions): Promise<Fetched> {
+async function fromCacheOrRegistry(
+  location: ImageLocation,
+  digest: string | undefined,
+  mustFetch: boolean,
+  options: ImageFetcherOptions,
+): Promise<Fetched> {
   const { reference } = location;
   // A digest says exactly which bytes are meant; a tag may say something else tomorrow.
   const known = digest === undefined ? undefined : await options.cache.read(keyOf({ ...reference, digest }, location));
@@ -56,8 +69,18 @@ function keyOf(reference: ImageReference, { credential }: ImageLocation): string
   return `image ${formatImageReference(reference)} ${credentialFingerprint(credential)}`;
 }
 
-function clientOf({ reference, credential }: ImageLocation, { http, plainRegistries, timeoutMs }: ImageFetcherOptions): RegistryClient {
-  return createRegistryClient({ http, image: reference, credential, plainRegistries, deadline: AbortSignal.timeout(timeoutMs), actions: "pull" });
+function clientOf(
+  { reference, credential }: ImageLocation,
+  { http, plainRegistries, timeoutMs }: ImageFetcherOptions,
+): RegistryClient {
+  return createRegistryClient({
+    http,
+    image: reference,
+    credential,
+    plainRegistries,
+    deadline: AbortSignal.timeout(timeoutMs),
+    actions: "pull",
+  });
 }
 
 async function fetchImage(location: ImageLocation, options: ImageFetcherOptions): Promise<Fetched> {
@@ -77,33 +100,65 @@ async function fetchImage(location: ImageLocation, options: ImageFetcherOptions)
   if (!pulled.ok) return { ok: false, message: `${formatImageReference(reference)}: ${pulled.message}` };
   const { bytes, layout } = pulled.module;
   const entry: CachedModule = {
-    module: { sha256: digestOf(bytes), bytes }, signatures: [],
-    image: { digest: image.digest, manifestDigest: image.manifestDigest, layout, annotations: image.manifest.annotations },
+    module: { sha256: digestOf(bytes), bytes },
+    signatures: [],
+    image: {
+      digest: image.digest,
+      manifestDigest: image.manifestDigest,
+      layout,
+      annotations: image.manifest.annotations,
+    },
   };
-  await options.cache.keep([...new Set([keyOf(reference, location), pinned(image.digest), pinned(image.manifestDigest)])], entry);
+  await options.cache.keep(
+    [...new Set([keyOf(reference, location), pinned(image.digest), pinned(image.manifestDigest)])],
+    entry,
+  );
   return { ok: true, entry };
 }
 
 /** For images `sha256` is the digest of the image: what its name leads to, or, under an index, the manifest taken. */
-function digestChecked({ entry, stale }: Extract<Fetched, { ok: true }>, location: ImageLocation, source: PluginSource, options: ImageFetcherOptions): Acquired {
+function digestChecked(
+  { entry, stale }: Extract<Fetched, { ok: true }>,
+  location: ImageLocation,
+  source: PluginSource,
+  options: ImageFetcherOptions,
+): Acquired {
   const { image, module, signatures } = entry;
   const digests = [image?.digest, image?.manifestDigest];
   if (source.sha256 !== undefined && !digests.includes(`sha256:${source.sha256}`)) {
     // What is there instead of an answer of the registry is no answer to the question.
     if (stale !== undefined) return { ok: false, field: "spec.url", message: stale };
-    return { ok: false, field: "spec.sha256", message: `the image's digest is ${image?.digest ?? "not known"}, not sha256:${source.sha256}` };
+    return {
+      ok: false,
+      field: "spec.sha256",
+      message: `the image's digest is ${image?.digest ?? "not known"}, not sha256:${source.sha256}`,
+    };
   }
-  const acquired: AcquiredModule = { module, signatures: { known: signatures, fetch: () => fetchKept(entry, location, options) }, ...(image !== undefined && { image }), ...(stale !== undefined && { stale }) };
+  const acquired: AcquiredModule = {
+    module,
+    signatures: { known: signatures, fetch: () => fetchKept(entry, location, options) },
+    ...(image !== undefined && { image }),
+    ...(stale !== undefined && { stale }),
+  };
   return { ok: true, acquired };
 }
 
 /** Signatures are kept with the module, so that a restart can verify without the registry. */
-async function fetchKept(entry: CachedModule, location: ImageLocation, options: ImageFetcherOptions): Promise<FoundSignatures> {
+async function fetchKept(
+  entry: CachedModule,
+  location: ImageLocation,
+  options: ImageFetcherOptions,
+): Promise<FoundSignatures> {
   const { image } = entry;
   if (image === undefined) return { ok: true, signatures: [] };
   const found = await fetchSignatures(clientOf(location, options), [image.digest, image.manifestDigest]);
   if (!found.ok) return found;
-  const keys = [location.reference, { ...location.reference, digest: image.digest }, { ...location.reference, digest: image.manifestDigest }].map((reference) => keyOf(reference, location));
-  if (found.signatures.length > 0) await options.cache.keep([...new Set(keys)], { ...entry, signatures: found.signatures });
+  const keys = [
+    location.reference,
+    { ...location.reference, digest: image.digest },
+    { ...location.reference, digest: image.manifestDigest },
+  ].map((reference) => keyOf(reference, location));
+  if (found.signatures.length > 0)
+    await options.cache.keep([...new Set(keys)], { ...entry, signatures: found.signatures });
   return found;
 }

@@ -13,6 +13,10 @@ export interface AcquiredModule {
   readonly stale?: string;
 }
 
-export type FoundSignatures = { readonly ok: true; readonly signatures: readonly Signature[] } | { readonly ok: false; readonly message: string };
+export type FoundSignatures =
+  | { readonly ok: true; readonly signatures: readonly Signature[] }
+  | { readonly ok: false; readonly message: string };
 
-export type Acquired = { readonly ok: true; readonly acquired: AcquiredModule } | { readonly ok: false; readonly field: string; readonly message: string };
+export type Acquired =
+  | { readonly ok: true; readonly acquired: AcquiredModule }
+  | { readonly ok: false; readonly field: string; readonly message: string };

@@ -1,12 +1,16 @@
-// The child process of process-checker.ts: tries one module with its settings as a proxy would start and call it, says what came of it, and ends.
+// The child process of process-checker.ts: tries one module with its settings as a proxy would start and call it, says
+// what came of it, and ends.
 import { Worker } from "node:worker_threads";
 import { type HostOptions, startHost } from "../../test/host/host.ts";
 import { fitConfiguration } from "./module/config-schema.ts";
 import { type CheckRequest, type CheckResult, FITS_LINE, READY_LINE, STARTED_LINE } from "./process-checker.ts";
 import { trialCalls } from "./trial-calls.ts";
 
-// Who could kill this process may be killed itself, and a module that never returns leaves this thread no time to notice.
-new Worker(`setInterval(() => process.ppid === ${process.ppid} || process.kill(process.pid, "SIGKILL"), 500)`, { eval: true }).unref();
+// Who could kill this process may be killed itself, and a module that never returns leaves this thread no time to
+// notice.
+new Worker(`setInterval(() => process.ppid === ${process.ppid} || process.kill(process.pid, "SIGKILL"), 500)`, {
+  eval: true,
+}).unref();
 
 const chunks: Buffer[] = [];
 process.stdin.on("data", (chunk: Buffer) => chunks.push(chunk));
@@ -20,22 +24,39 @@ process.stdin.on("end", () => {
 });
 
 function check(module: Uint8Array, { settings, configSchema }: CheckRequest): CheckResult {
-  const fit = configSchema === undefined ? { kind: "fits" as const } : fitConfiguration(settings.configuration, configSchema);
+  const fit =
+    configSchema === undefined ? { kind: "fits" as const } : fitConfiguration(settings.configuration, configSchema);
   if (fit.kind === "misfit") return { kind: "bad", field: fit.field, reason: fit.reason };
   process.stdout.write(`${FITS_LINE}\n`);
   const tried = tryModule(module, settings);
   // The module has the last word on its configuration: a schema that cannot be applied only warns.
-  return fit.kind === "unusable" && tried.kind === "good" ? { kind: "good", warnings: [`its manifest's configSchema ${fit.reason}`, ...tried.warnings ?? []] } : tried;
+  return fit.kind === "unusable" && tried.kind === "good"
+    ? { kind: "good", warnings: [`its manifest's configSchema ${fit.reason}`, ...(tried.warnings ?? [])] }
+    : tried;
 }
 
 function tryModule(module: Uint8Array, settings: CheckRequest["settings"]): CheckResult {
-  const result = startHost({ module, configuration: settings.configuration, rootId: settings.rootId, environmentVariables: environmentOf(settings), ...restricted(settings) });
+  const result = startHost({
+    module,
+    configuration: settings.configuration,
+    rootId: settings.rootId,
+    environmentVariables: environmentOf(settings),
+    ...restricted(settings),
+  });
   if (!result.ok) return { kind: "bad", reason: `${result.stage}: ${result.reason}` };
   process.stdout.write(`${STARTED_LINE}\n`);
   const warnings = trialCalls(result.host, exportsOf(module));
   // Envoy would not call what the module may not be called with.
   const { capabilities } = settings;
-  return { kind: "good", warnings: capabilities === undefined ? warnings : warnings.filter((warning) => !warning.includes(" trapped in ") || capabilities.includes(warning.split(" ")[0] ?? "")) };
+  return {
+    kind: "good",
+    warnings:
+      capabilities === undefined
+        ? warnings
+        : warnings.filter(
+            (warning) => !warning.includes(" trapped in ") || capabilities.includes(warning.split(" ")[0] ?? ""),
+          ),
+  };
 }
 
 function exportsOf(module: Uint8Array): ReadonlySet<string> {

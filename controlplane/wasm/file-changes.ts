@@ -1,10 +1,14 @@
-// When a file's content may have changed. By asking, not by fs.watch: that follows neither symlinks nor a file that is not there yet.
+// When a file's content may have changed. By asking, not by fs.watch: that follows neither symlinks nor a file that is
+// not there yet.
 import { stat } from "node:fs/promises";
 import type { Clock } from "../telemetry/clock.ts";
 
 const POLL_MS = 200;
 
-/** Returns what tells one state of a module's file and its signature's (`x.wasm.sig`) from another; "" when there is no module. */
+/**
+ * Returns what tells one state of a module's file and its signature's (`x.wasm.sig`) from another; "" when there is no
+ * module.
+ */
 export async function fileMark(path: string): Promise<string> {
   const [module, signature] = await Promise.all([markOf(path), markOf(`${path}.sig`)]);
   return module === "" ? "" : `${module}, ${signature}`;
@@ -19,7 +23,10 @@ async function markOf(path: string): Promise<string> {
   }
 }
 
-/** Resolves with the new mark once the file's mark differs from `mark` and then stayed the same for one poll, so that a half-written file is seldom read. */
+/**
+ * Resolves with the new mark once the file's mark differs from `mark` and then stayed the same for one poll, so that a
+ * half-written file is seldom read.
+ */
 export async function nextMark(path: string, mark: string, clock: Clock, signal: AbortSignal): Promise<string> {
   let last = mark;
   for (;;) {

@@ -1,4 +1,5 @@
-// Which module and settings each plugin last ran with, on disk: a restart must not lose the last good version to a bad new one.
+// Which module and settings each plugin last ran with, on disk: a restart must not lose the last good version to a bad
+// new one.
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { replaceFile } from "../disk/replace-file.ts";
@@ -21,11 +22,17 @@ export interface GoodPlugins {
   forget(plugin: string): Promise<void>;
 }
 
-/** Returns the store in `directory`; `plugin` is `<namespace>/<name>`. A disk that cannot be written costs only what a restart would have known. */
+/**
+ * Returns the store in `directory`; `plugin` is `<namespace>/<name>`. A disk that cannot be written costs only what a
+ * restart would have known.
+ */
 export function createGoodPlugins(directory: string): GoodPlugins {
-  const path = (plugin: string, ending: string) => join(directory, `${digestOf(Buffer.from(plugin)).slice(0, 32)}.${ending}`);
+  const path = (plugin: string, ending: string) =>
+    join(directory, `${digestOf(Buffer.from(plugin)).slice(0, 32)}.${ending}`);
   const forget = async (plugin: string) => {
-    await Promise.all(["json", "wasm"].map((ending) => rm(path(plugin, ending), { force: true }))).catch(() => undefined);
+    await Promise.all(["json", "wasm"].map((ending) => rm(path(plugin, ending), { force: true }))).catch(
+      () => undefined,
+    );
   };
   return {
     forget,
@@ -42,7 +49,11 @@ export function createGoodPlugins(directory: string): GoodPlugins {
         const bytes = await readFile(path(plugin, "wasm"));
         const record: unknown = JSON.parse(await readFile(path(plugin, "json"), "utf8"));
         if (!isRecord(record) || record.plugin !== plugin || record.sha256 !== digestOf(bytes)) return undefined;
-        return { module: { sha256: record.sha256, bytes }, settings: record.settings, ...(record.wants !== undefined && { wants: record.wants }) };
+        return {
+          module: { sha256: record.sha256, bytes },
+          settings: record.settings,
+          ...(record.wants !== undefined && { wants: record.wants }),
+        };
       } catch {
         return undefined;
       }
@@ -50,9 +61,18 @@ export function createGoodPlugins(directory: string): GoodPlugins {
   };
 }
 
-function isRecord(value: unknown): value is { plugin: string; sha256: string; settings: PluginSettings; wants?: readonly string[] } {
+function isRecord(
+  value: unknown,
+): value is { plugin: string; sha256: string; settings: PluginSettings; wants?: readonly string[] } {
   if (typeof value !== "object" || value === null || !("settings" in value)) return false;
   const { settings } = value;
   if ("wants" in value && !Array.isArray(value.wants)) return false;
-  return typeof settings === "object" && settings !== null && "configuration" in settings && "environment" in settings && "hostEnvironment" in settings && "rootId" in settings;
+  return (
+    typeof settings === "object" &&
+    settings !== null &&
+    "configuration" in settings &&
+    "environment" in settings &&
+    "hostEnvironment" in settings &&
+    "rootId" in settings
+  );
 }

@@ -14,7 +14,12 @@ afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
 const bytesOf = (name: string) => Buffer.from(name.repeat(100).slice(0, 100));
 const cache = (inUse: readonly string[] = []): ModuleCache =>
-  createModuleCache({ directory, maxBytes: 250, nowMs: () => nowMs, inUse: () => new Set(inUse.map((name) => digestOf(bytesOf(name)))) });
+  createModuleCache({
+    directory,
+    maxBytes: 250,
+    nowMs: () => nowMs,
+    inUse: () => new Set(inUse.map((name) => digestOf(bytesOf(name)))),
+  });
 const file = (name: string) => join(directory, "modules", `${digestOf(bytesOf(name))}.wasm`);
 
 /** Keeps a module as of now, and lets a minute pass. */

@@ -49,7 +49,12 @@ export function digestOf(bytes: Uint8Array): string {
 }
 
 /** Returns the cache in a directory. */
-export function createModuleCache({ directory, maxBytes = 512 * 1_024 * 1_024, inUse = () => new Set(), nowMs }: ModuleCacheOptions): ModuleCache {
+export function createModuleCache({
+  directory,
+  maxBytes = 512 * 1_024 * 1_024,
+  inUse = () => new Set(),
+  nowMs,
+}: ModuleCacheOptions): ModuleCache {
   const [modules, index] = [join(directory, "modules"), join(directory, "index")];
   const modulePath = (sha256: string) => join(modules, `${sha256}.wasm`);
   const indexPath = (key: string) => join(index, digestOf(Buffer.from(key)));
@@ -59,7 +64,9 @@ export function createModuleCache({ directory, maxBytes = 512 * 1_024 * 1_024, i
       const bytes = record === undefined ? undefined : await readWhole(modulePath(record.sha256));
       if (record === undefined || bytes === undefined || digestOf(bytes) !== record.sha256) return undefined;
       const now = new Date(nowMs());
-      await Promise.all([modulePath(record.sha256), indexPath(key)].map((path) => utimes(path, now, now))).catch(() => undefined);
+      await Promise.all([modulePath(record.sha256), indexPath(key)].map((path) => utimes(path, now, now))).catch(
+        () => undefined,
+      );
       const { sha256, image, signatures } = record;
       return { module: { sha256, bytes }, signatures, ...(image !== undefined && { image }) };
     },
@@ -80,8 +87,11 @@ type IndexRecord = Omit<CachedModule, "module"> & { readonly sha256: string };
 function parseRecord(content: Buffer | undefined): IndexRecord | undefined {
   try {
     const value: unknown = content === undefined ? undefined : JSON.parse(content.toString("utf8"));
-    if (typeof value !== "object" || value === null || !("sha256" in value) || !("signatures" in value)) return undefined;
-    return typeof value.sha256 === "string" && /^[0-9a-f]{64}$/.test(value.sha256) && Array.isArray(value.signatures) ? value as IndexRecord : undefined;
+    if (typeof value !== "object" || value === null || !("sha256" in value) || !("signatures" in value))
+      return undefined;
+    return typeof value.sha256 === "string" && /^[0-9a-f]{64}$/.test(value.sha256) && Array.isArray(value.signatures)
+      ? (value as IndexRecord)
+      : undefined;
   } catch {
     return undefined;
   }
@@ -96,10 +106,12 @@ interface Bounds {
 /** Removes the files unused for longest until the rest fits. */
 async function evict(directory: string, { nowMs, fits, kept }: Bounds): Promise<void> {
   const names = await readdir(directory).catch(() => []);
-  const files = await Promise.all(names.map(async (name) => {
-    const info = await stat(join(directory, name)).catch(() => undefined);
-    return { name, bytes: info?.size ?? 0, usedMs: info?.mtimeMs ?? 0, temporary: name.includes(".new-") };
-  }));
+  const files = await Promise.all(
+    names.map(async (name) => {
+      const info = await stat(join(directory, name)).catch(() => undefined);
+      return { name, bytes: info?.size ?? 0, usedMs: info?.mtimeMs ?? 0, temporary: name.includes(".new-") };
+    }),
+  );
   let total = { bytes: files.reduce((sum, { bytes }) => sum + bytes, 0), count: files.length };
   for (const file of files.sort((a, b) => a.usedMs - b.usedMs)) {
     const abandoned = file.temporary && nowMs - file.usedMs > STALE_TEMPORARY_MS;

@@ -26,7 +26,10 @@ afterEach(() => {
 
 /** Finds bytes bad that begin with "bad", and configurations that ask to be refused. */
 const checker: PluginChecker = {
-  check: async ({ bytes }, settings) => Buffer.from(bytes).toString().startsWith("bad") || settings.configuration.includes("refuse") ? { kind: "bad", reason: "configure: refused" } : { kind: "good" },
+  check: async ({ bytes }, settings) =>
+    Buffer.from(bytes).toString().startsWith("bad") || settings.configuration.includes("refuse")
+      ? { kind: "bad", reason: "configure: refused" }
+      : { kind: "good" },
 };
 
 function plugin(name: string, spec: WasmPluginSpec): MeshObject<"WasmPlugin"> {
@@ -41,7 +44,13 @@ function plugin(name: string, spec: WasmPluginSpec): MeshObject<"WasmPlugin"> {
 
 function fetcher(options: Partial<PluginFetcherOptions> = {}): PluginFetcher {
   const made = createPluginFetcher({
-    cacheDir: join(root, "cache"), stateDir: join(root, "state"), clock: createSystemClock(), log: { info: () => {}, warn: () => {} }, checker, allowFetchFrom: ["127.0.0.0/8"], ...options,
+    cacheDir: join(root, "cache"),
+    stateDir: join(root, "state"),
+    clock: createSystemClock(),
+    log: { info: () => {}, warn: () => {} },
+    checker,
+    allowFetchFrom: ["127.0.0.0/8"],
+    ...options,
   });
   open.push(made);
   return made;
@@ -54,7 +63,9 @@ function put(name: string, content: string): void {
 
 function served(from: PluginFetcher, name = "p"): string | undefined {
   const state = from.plugin("default", name);
-  return state.kind === "module" ? `${Buffer.from(state.module.bytes).toString()} ${state.settings.configuration}`.trim() : undefined;
+  return state.kind === "module"
+    ? `${Buffer.from(state.module.bytes).toString()} ${state.settings.configuration}`.trim()
+    : undefined;
 }
 
 async function until(what: () => boolean): Promise<void> {
@@ -90,9 +101,18 @@ describe("plugins from files", () => {
     put("x.wasm", "bad");
     await until(() => plugins.problems().length > 0);
     expect(served(plugins)).toBe("one");
-    expect(plugins.problems()).toEqual([{
-      severity: "error", file: join(root, "mesh", "plugin.yaml"), line: 3, column: 1, object: "WasmPlugin/default/p", field: "spec.url", message: "configure: refused", servingLastGood: true,
-    }]);
+    expect(plugins.problems()).toEqual([
+      {
+        severity: "error",
+        file: join(root, "mesh", "plugin.yaml"),
+        line: 3,
+        column: 1,
+        object: "WasmPlugin/default/p",
+        field: "spec.url",
+        message: "configure: refused",
+        servingLastGood: true,
+      },
+    ]);
     put("x.wasm", "three");
     await until(() => served(plugins) === "three");
     expect(plugins.problems()).toEqual([]);
@@ -115,12 +135,15 @@ describe("plugins from files", () => {
   });
 
   it("keep the configuration that fits where the next one does not, and say where: the schema of the manifest goes to the check", async () => {
-    const schemaIn = (type: string) => wasmModule([], [], { "scrim.manifest": JSON.stringify({ configSchema: { properties: { level: { type } } } }) });
+    const schemaIn = (type: string) =>
+      wasmModule([], [], { "scrim.manifest": JSON.stringify({ configSchema: { properties: { level: { type } } } }) });
     const asked: unknown[] = [];
     const holding: PluginChecker = {
       async check(_module, { configuration }, configSchema) {
         asked.push(configSchema);
-        return configuration.includes("high") ? { kind: "bad", field: "spec.pluginConfig.level", reason: "must be integer" } : { kind: "good" };
+        return configuration.includes("high")
+          ? { kind: "bad", field: "spec.pluginConfig.level", reason: "must be integer" }
+          : { kind: "good" };
       },
     };
     writeFileSync(join(root, "mesh", "x.wasm"), schemaIn("integer"));
@@ -129,9 +152,17 @@ describe("plugins from files", () => {
     await plugins.settled();
     plugins.update([plugin("p", { url: "file://x.wasm", pluginConfig: { level: "high" } })]);
     await plugins.settled();
-    expect(asked).toEqual([{ properties: { level: { type: "integer" } } }, { properties: { level: { type: "integer" } } }]);
-    expect(plugins.plugin("default", "p")).toMatchObject({ kind: "module", settings: { configuration: '{"level":1}' } });
-    expect(plugins.problems()).toMatchObject([{ field: "spec.pluginConfig.level", message: "must be integer", servingLastGood: true }]);
+    expect(asked).toEqual([
+      { properties: { level: { type: "integer" } } },
+      { properties: { level: { type: "integer" } } },
+    ]);
+    expect(plugins.plugin("default", "p")).toMatchObject({
+      kind: "module",
+      settings: { configuration: '{"level":1}' },
+    });
+    expect(plugins.problems()).toMatchObject([
+      { field: "spec.pluginConfig.level", message: "must be integer", servingLastGood: true },
+    ]);
   });
 
   it("are served as they were last good after a restart with a bad file", async () => {
@@ -156,7 +187,10 @@ describe("plugins from files", () => {
     plugins.update([plugin("p", { url: "file://x.wasm" })]);
     expect(plugins.plugin("default", "p").kind).toBe("unavailable"); // it may have guarded something before a restart
     await until(() => plugins.problems().length > 0);
-    expect(plugins.problems()[0]).toMatchObject({ message: expect.stringContaining("there is no such file"), servingLastGood: false });
+    expect(plugins.problems()[0]).toMatchObject({
+      message: expect.stringContaining("there is no such file"),
+      servingLastGood: false,
+    });
     put("x.wasm", "one");
     await until(() => served(plugins) === "one");
   });
@@ -165,11 +199,22 @@ describe("plugins from files", () => {
     const plugins = fetcher();
     plugins.update([plugin("p", { url: "file:///dev/zero" }), plugin("q", { url: "file://." })]);
     await plugins.settled();
-    expect(plugins.problems().map(({ message }) => message)).toEqual(["/dev/zero: this is no regular file", `${join(root, "mesh")}: this is no regular file`]);
+    expect(plugins.problems().map(({ message }) => message)).toEqual([
+      "/dev/zero: this is no regular file",
+      `${join(root, "mesh")}: this is no regular file`,
+    ]);
   });
 
   it("that only trial calls found wanting run with a warning; where the mesh is strict the last good one stays", async () => {
-    const wanting: PluginChecker = { check: async ({ bytes }) => ({ kind: "good", warnings: Buffer.from(bytes).toString() === "one" ? [] : ["proxy_on_log trapped in a trial call", "it seems to keep something"] }) };
+    const wanting: PluginChecker = {
+      check: async ({ bytes }) => ({
+        kind: "good",
+        warnings:
+          Buffer.from(bytes).toString() === "one"
+            ? []
+            : ["proxy_on_log trapped in a trial call", "it seems to keep something"],
+      }),
+    };
     for (const strict of [false, true]) {
       put("x.wasm", "one");
       const plugins = fetcher({ checker: wanting, strict, stateDir: undefined });
@@ -179,7 +224,11 @@ describe("plugins from files", () => {
       await until(() => plugins.problems().length > 0);
       const message = "proxy_on_log trapped in a trial call; it seems to keep something";
       await until(() => served(plugins) === (strict ? "one" : "two"));
-      expect(plugins.problems()).toMatchObject([strict ? { severity: "error", message, servingLastGood: true } : { severity: "warning", message, servingLastGood: false }]);
+      expect(plugins.problems()).toMatchObject([
+        strict
+          ? { severity: "error", message, servingLastGood: true }
+          : { severity: "warning", message, servingLastGood: false },
+      ]);
     }
   });
 
@@ -188,7 +237,9 @@ describe("plugins from files", () => {
     const plugins = fetcher({ checker: { check: () => Promise.reject(new TypeError("ours")) } });
     plugins.update([plugin("p", { url: "file://x.wasm" })]);
     await plugins.settled();
-    expect(plugins.problems()).toMatchObject([{ field: "spec.url", message: "could not be tried: TypeError: ours", servingLastGood: false }]);
+    expect(plugins.problems()).toMatchObject([
+      { field: "spec.url", message: "could not be tried: TypeError: ours", servingLastGood: false },
+    ]);
   });
 
   it("leave the chain alone while a plugin is new and on its way", async () => {
@@ -235,7 +286,10 @@ describe("plugins from servers", () => {
     plugins.update([plugin("always", { url, imagePullPolicy: "Always" }), plugin("p", { url: `${url}/p` })]);
     await plugins.settled();
     content = "two";
-    plugins.update([plugin("always", { url, imagePullPolicy: "Always", priority: 1 }), plugin("p", { url: `${url}/p`, priority: 1 })]);
+    plugins.update([
+      plugin("always", { url, imagePullPolicy: "Always", priority: 1 }),
+      plugin("p", { url: `${url}/p`, priority: 1 }),
+    ]);
     await until(() => served(plugins, "always") === "two");
     expect(served(plugins)).toBe("one");
     expect(plugins.refetch("default", "p")).toBe(true);
@@ -244,7 +298,9 @@ describe("plugins from servers", () => {
 
   it("are tried again until they can be had", async () => {
     let asked = 0;
-    const url = await serve((_, response) => void (asked++ === 0 ? response.writeHead(503).end() : response.end("one")));
+    const url = await serve(
+      (_, response) => void (asked++ === 0 ? response.writeHead(503).end() : response.end("one")),
+    );
     const plugins = fetcher();
     plugins.update([plugin("p", { url })]);
     await plugins.settled();
@@ -257,7 +313,11 @@ describe("plugins from servers", () => {
   it("are not looked for on this machine unless that is allowed", async () => {
     const url = await serve((_, response) => void response.end("one"));
     const plugins = fetcher({ allowFetchFrom: [] });
-    plugins.update([plugin("a", { url }), plugin("b", { url: url.replace("127.0.0.1", "localhost") }), plugin("c", { url: url.replace("127.0.0.1", "[::ffff:127.0.0.1]") })]);
+    plugins.update([
+      plugin("a", { url }),
+      plugin("b", { url: url.replace("127.0.0.1", "localhost") }),
+      plugin("c", { url: url.replace("127.0.0.1", "[::ffff:127.0.0.1]") }),
+    ]);
     await until(() => plugins.problems().length === 3);
     for (const problem of plugins.problems()) expect(problem.message).toContain("loopback");
   });

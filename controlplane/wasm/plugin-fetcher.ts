@@ -50,7 +50,10 @@ export interface PluginProblem {
 }
 
 export interface PluginFetcher {
-  /** Follows these plugins, and no others from now on. The first call's plugins hold the place of what ran before a restart: until they are had they count as unavailable. */
+  /**
+   * Follows these plugins, and no others from now on. The first call's plugins hold the place of what ran before a
+   * restart: until they are had they count as unavailable.
+   */
   update(plugins: readonly MeshObject<"WasmPlugin">[], around?: PluginSurroundings): void;
   plugin(namespace: string, name: string): PluginState;
   /** What is wrong now, by object. */
@@ -77,7 +80,12 @@ export function createPluginFetcher(options: PluginFetcherOptions): PluginFetche
   const entries = new Map<string, Entry>();
   const listeners = new Set<() => void>();
   const goods = options.stateDir === undefined ? nowhere : createGoodPlugins(join(options.stateDir, "plugins"));
-  const served = () => new Set([...entries.values()].flatMap(({ work: { state } }) => (state.good === undefined ? [] : [state.good.module.sha256])));
+  const served = () =>
+    new Set(
+      [...entries.values()].flatMap(({ work: { state } }) =>
+        state.good === undefined ? [] : [state.good.module.sha256],
+      ),
+    );
   const context = workContext(options, goods, served, () => listeners.forEach((listener) => listener()));
   let updates = 0;
   let surroundings = noSurroundings;
@@ -88,7 +96,12 @@ export function createPluginFetcher(options: PluginFetcherOptions): PluginFetche
       dropOthers(entries, plugins, (name) => void goods.forget(name));
       for (const plugin of plugins) {
         const entry = entries.get(nameOf(plugin));
-        if (entry === undefined) entries.set(nameOf(plugin), { object: plugin, work: followPlugin(nameOf(plugin), plugin, around, context), atStart: updates === 1 });
+        if (entry === undefined)
+          entries.set(nameOf(plugin), {
+            object: plugin,
+            work: followPlugin(nameOf(plugin), plugin, around, context),
+            atStart: updates === 1,
+          });
         else {
           const why = entry.object === plugin ? "surroundings" : "object";
           entry.object = plugin;
@@ -111,7 +124,7 @@ export function createPluginFetcher(options: PluginFetcherOptions): PluginFetche
       entry?.work.ask(entry.object, surroundings, "refetch");
       return entry !== undefined;
     },
-    settled: async () => void await Promise.all([...entries.values()].map((entry) => entry.work.tried())),
+    settled: async () => void (await Promise.all([...entries.values()].map((entry) => entry.work.tried()))),
     close() {
       for (const entry of entries.values()) entry.work.end();
       entries.clear();
@@ -121,7 +134,11 @@ export function createPluginFetcher(options: PluginFetcherOptions): PluginFetche
 }
 
 /** Ends the work for plugins that are no more. */
-function dropOthers(entries: Map<string, Entry>, plugins: readonly MeshObject<"WasmPlugin">[], forget: (name: string) => void): void {
+function dropOthers(
+  entries: Map<string, Entry>,
+  plugins: readonly MeshObject<"WasmPlugin">[],
+  forget: (name: string) => void,
+): void {
   const names = new Set(plugins.map(nameOf));
   for (const [name, entry] of entries) {
     if (names.has(name)) continue;
@@ -131,21 +148,52 @@ function dropOthers(entries: Map<string, Entry>, plugins: readonly MeshObject<"W
   }
 }
 
-function workContext(options: PluginFetcherOptions, goods: GoodPlugins, inUse: () => ReadonlySet<string>, changed: () => void): WorkContext {
+function workContext(
+  options: PluginFetcherOptions,
+  goods: GoodPlugins,
+  inUse: () => ReadonlySet<string>,
+  changed: () => void,
+): WorkContext {
   const { clock, log, checker, strict = false } = options;
   return { acquirer: createAcquirerFor(options, inUse), goods, clock, log, checker, strict, changed };
 }
 
-type AcquirerLimits = Pick<PluginFetcherOptions, "cacheDir" | "clock" | "allowFetchFrom" | "plainRegistries" | "proxies" | "maxModuleBytes" | "downloadTimeoutMs" | "maxCacheBytes">;
+type AcquirerLimits = Pick<
+  PluginFetcherOptions,
+  | "cacheDir"
+  | "clock"
+  | "allowFetchFrom"
+  | "plainRegistries"
+  | "proxies"
+  | "maxModuleBytes"
+  | "downloadTimeoutMs"
+  | "maxCacheBytes"
+>;
 
 /** Returns what fetches modules within the options' limits, for the control plane and for commands alike. */
 export function createAcquirerFor(options: AcquirerLimits, inUse?: () => ReadonlySet<string>): ModuleAcquirer {
-  const { cacheDir, clock, allowFetchFrom = [], plainRegistries = [], maxModuleBytes = 64 * 1024 * 1024, downloadTimeoutMs = 30_000, maxCacheBytes, proxies } = options;
+  const {
+    cacheDir,
+    clock,
+    allowFetchFrom = [],
+    plainRegistries = [],
+    maxModuleBytes = 64 * 1024 * 1024,
+    downloadTimeoutMs = 30_000,
+    maxCacheBytes,
+    proxies,
+  } = options;
   const directory = join(cacheDir, "plugins");
   return createModuleAcquirer({
-    cache: createModuleCache({ directory, nowMs: clock.nowMs, ...(maxCacheBytes !== undefined && { maxBytes: maxCacheBytes }), ...(inUse !== undefined && { inUse }) }),
+    cache: createModuleCache({
+      directory,
+      nowMs: clock.nowMs,
+      ...(maxCacheBytes !== undefined && { maxBytes: maxCacheBytes }),
+      ...(inUse !== undefined && { inUse }),
+    }),
     http: createHttpClient({ addresses: createAddressPolicy(allowFetchFrom), maxRedirects: 5, proxies }),
-    maxBytes: maxModuleBytes, timeoutMs: downloadTimeoutMs, plainRegistries,
+    maxBytes: maxModuleBytes,
+    timeoutMs: downloadTimeoutMs,
+    plainRegistries,
   });
 }
 
@@ -162,8 +210,12 @@ function problemOf({ object, work }: Entry): readonly PluginProblem[] {
   const { file, line, column } = object.location;
   const place = { file, line, column, object: `WasmPlugin/${nameOf(object)}` };
   return [
-    ...(problem === undefined ? [] : [{ severity: "error" as const, ...place, ...problem, servingLastGood: good !== undefined }]),
-    ...[notice, trial].flatMap((said) => (said === undefined ? [] : [{ severity: "warning" as const, ...place, ...said, servingLastGood: false }])),
+    ...(problem === undefined
+      ? []
+      : [{ severity: "error" as const, ...place, ...problem, servingLastGood: good !== undefined }]),
+    ...[notice, trial].flatMap((said) =>
+      said === undefined ? [] : [{ severity: "warning" as const, ...place, ...said, servingLastGood: false }],
+    ),
   ];
 }
 
@@ -171,4 +223,8 @@ function nameOf(plugin: MeshObject<"WasmPlugin">): string {
   return `${plugin.metadata.namespace}/${plugin.metadata.name}`;
 }
 
-const nowhere: GoodPlugins = { keep: async () => undefined, read: async () => undefined, forget: async () => undefined };
+const nowhere: GoodPlugins = {
+  keep: async () => undefined,
+  read: async () => undefined,
+  forget: async () => undefined,
+};

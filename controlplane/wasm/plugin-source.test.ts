@@ -5,25 +5,59 @@ import type { MeshObject } from "../model/object.ts";
 import { pluginSource } from "./plugin-source.ts";
 
 function plugin(spec: WasmPluginSpec): MeshObject<"WasmPlugin"> {
-  return { kind: "WasmPlugin", apiVersion: "extensions.istio.io/v1alpha1", metadata: { name: "p", namespace: "default", labels: {}, annotations: {} }, spec, location: { file: "/mesh/plugin.yaml", line: 1, column: 1 } };
+  return {
+    kind: "WasmPlugin",
+    apiVersion: "extensions.istio.io/v1alpha1",
+    metadata: { name: "p", namespace: "default", labels: {}, annotations: {} },
+    spec,
+    location: { file: "/mesh/plugin.yaml", line: 1, column: 1 },
+  };
 }
 
 describe("rules of trust", () => {
-  const demands = (url: string, match: string) => pluginSource(plugin({ url }), { secret: () => undefined, pluginTrust: [{ match: [match], keys: ["K"] }] }).trust.demands.length;
+  const demands = (url: string, match: string) =>
+    pluginSource(plugin({ url }), { secret: () => undefined, pluginTrust: [{ match: [match], keys: ["K"] }] }).trust
+      .demands.length;
 
   it.each([
-    ["oci://a.io/team/**", "oci://A.io:443/team/x:v1"], ["oci://a.io/team/*", `a.io/team/x@sha256:${"ab".repeat(32)}`], ["oci://docker.io/library/*", "x:v2"], ["oci://docker.io/library/*", "oci://registry-1.docker.io/library/x"],
-    ["https://a.io/team/**", "https://A.io:443/team/x.wasm"], ["https://a.io/team/**", "https://a.io./team/x.wasm"], ["http://127.0.0.1:8080/**", "http://0x7f.1:8080/x"], ["oci://127.0.0.1:5000/**", "oci://0x7f.1:5000/x"], ["https://a.io/team/**", "https://a.io/%74eam/x.wasm"], ["https://a.io/team/**", "https://a.io//team/x.wasm"], ["https://a.io/team/**", "https://a.io/other/../team/x.wasm"],
-    ["https://a.io/team/**", "https://me:secret@a.io/team/x.wasm"], ["file:///mesh/x.wasm", "file://./x.wasm"], ["file:///mesh/**", "file:///mesh/other/../x.wasm"], ["**", "https://a.io/%ff%e2%80%af"],
+    ["oci://a.io/team/**", "oci://A.io:443/team/x:v1"],
+    ["oci://a.io/team/*", `a.io/team/x@sha256:${"ab".repeat(32)}`],
+    ["oci://docker.io/library/*", "x:v2"],
+    ["oci://docker.io/library/*", "oci://registry-1.docker.io/library/x"],
+    ["https://a.io/team/**", "https://A.io:443/team/x.wasm"],
+    ["https://a.io/team/**", "https://a.io./team/x.wasm"],
+    ["http://127.0.0.1:8080/**", "http://0x7f.1:8080/x"],
+    ["oci://127.0.0.1:5000/**", "oci://0x7f.1:5000/x"],
+    ["https://a.io/team/**", "https://a.io/%74eam/x.wasm"],
+    ["https://a.io/team/**", "https://a.io//team/x.wasm"],
+    ["https://a.io/team/**", "https://a.io/other/../team/x.wasm"],
+    ["https://a.io/team/**", "https://me:secret@a.io/team/x.wasm"],
+    ["file:///mesh/x.wasm", "file://./x.wasm"],
+    ["file:///mesh/**", "file:///mesh/other/../x.wasm"],
+    ["**", "https://a.io/%ff%e2%80%af"],
   ])("%s hold for %s", (match, url) => expect(demands(url, match)).toBe(1));
 
-  it.each([["oci://a.io/team/**", "oci://a.io/teams/x"], ["oci://a.io/**", "oci://a.io.b.io/x"], ["https://a.io/team/**", "https://a.io/team%2Fx.wasm"], ["https://a.io/**", "http://a.io/x"]])("%s do not hold for %s", (match, url) => expect(demands(url, match)).toBe(0));
+  it.each([
+    ["oci://a.io/team/**", "oci://a.io/teams/x"],
+    ["oci://a.io/**", "oci://a.io.b.io/x"],
+    ["https://a.io/team/**", "https://a.io/team%2Fx.wasm"],
+    ["https://a.io/**", "http://a.io/x"],
+  ])("%s do not hold for %s", (match, url) => expect(demands(url, match)).toBe(0));
 });
 
 describe("a source", () => {
   it("is found or not for any URL, without throwing", () => {
-    const urls = fc.oneof(fc.string(), ...["oci://", "https://", "http://a/", "file://", "oci://a:"].map((scheme) => fc.string().map((rest) => `${scheme}${rest}`)), fc.stringMatching(/^oci:\/\/[a-z0-9.:[\]x-]{1,20}\/[a-z]{1,3}(:[a-z0-9.]{1,4})?$/));
-    fc.assert(fc.property(urls, (url) => void pluginSource(plugin({ url }))), { numRuns: 1_000 });
+    const urls = fc.oneof(
+      fc.string(),
+      ...["oci://", "https://", "http://a/", "file://", "oci://a:"].map((scheme) =>
+        fc.string().map((rest) => `${scheme}${rest}`),
+      ),
+      fc.stringMatching(/^oci:\/\/[a-z0-9.:[\]x-]{1,20}\/[a-z]{1,3}(:[a-z0-9.]{1,4})?$/),
+    );
+    fc.assert(
+      fc.property(urls, (url) => void pluginSource(plugin({ url }))),
+      { numRuns: 1_000 },
+    );
   });
 });
 
@@ -33,7 +67,13 @@ describe("a password in a URL", () => {
     const { createHttpClient } = await import("./fetch/http-client.ts");
     const { createAddressPolicy } = await import("./fetch/address-policy.ts");
     const client = createHttpClient({ addresses: createAddressPolicy([]), maxRedirects: 1 });
-    const result = await download(client, "http://me:secret@127.0.0.1:1/x.wasm?token=mine", { maxBytes: 1, timeoutMs: 1_000 });
-    expect(result).toEqual({ ok: false, message: expect.stringMatching(/^http:\/\/127\.0\.0\.1:1\/x\.wasm: 127\.0\.0\.1 is a loopback address/) });
+    const result = await download(client, "http://me:secret@127.0.0.1:1/x.wasm?token=mine", {
+      maxBytes: 1,
+      timeoutMs: 1_000,
+    });
+    expect(result).toEqual({
+      ok: false,
+      message: expect.stringMatching(/^http:\/\/127\.0\.0\.1:1\/x\.wasm: 127\.0\.0\.1 is a loopback address/),
+    });
   });
 });

@@ -1,4 +1,5 @@
-// What a WasmPlugin asks for, in the terms of fetching: where the bytes are, how they are verified, what they start with.
+// What a WasmPlugin asks for, in the terms of fetching: where the bytes are, how they are verified, what they start
+// with.
 import { dirname, resolve as resolvePath } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { parseDurationMs } from "../model/duration.ts";
@@ -42,17 +43,33 @@ export const POLL_ANNOTATION = "scrim.mesh/poll-interval";
 const SHORTEST_POLL_MS = 1_000;
 
 /** Returns what a plugin asks for. A file's path is relative to the file that holds the object. */
-export function pluginSource(plugin: MeshObject<"WasmPlugin">, around: PluginSurroundings = noSurroundings): PluginSource {
+export function pluginSource(
+  plugin: MeshObject<"WasmPlugin">,
+  around: PluginSurroundings = noSurroundings,
+): PluginSource {
   const { sha256, imagePullPolicy, pluginConfig, pluginName, vmConfig } = plugin.spec;
   const variables = vmConfig?.env ?? [];
   let location = pluginLocation(plugin, around);
   const pollMs = pollIntervalOf(plugin);
-  const isLatest = location.kind === "image" && location.reference.digest === undefined && location.reference.tag === "latest";
-  const policy = imagePullPolicy === undefined || imagePullPolicy === "UNSPECIFIED_POLICY" ? (isLatest ? "Always" : "IfNotPresent") : imagePullPolicy;
+  const isLatest =
+    location.kind === "image" && location.reference.digest === undefined && location.reference.tag === "latest";
+  const policy =
+    imagePullPolicy === undefined || imagePullPolicy === "UNSPECIFIED_POLICY"
+      ? isLatest
+        ? "Always"
+        : "IfNotPresent"
+      : imagePullPolicy;
   const budget = budgetOf(plugin);
   if (budget.kind === "refused") location = unsupported(budget.field, budget.reason);
   return {
-    location: pollMs === "wrong" ? { kind: "unsupported", field: `metadata.annotations["${POLL_ANNOTATION}"]`, reason: `is no duration of a second or more: ${JSON.stringify(plugin.metadata.annotations[POLL_ANNOTATION])}` } : location,
+    location:
+      pollMs === "wrong"
+        ? {
+            kind: "unsupported",
+            field: `metadata.annotations["${POLL_ANNOTATION}"]`,
+            reason: `is no duration of a second or more: ${JSON.stringify(plugin.metadata.annotations[POLL_ANNOTATION])}`,
+          }
+        : location,
     ...(sha256 !== undefined && sha256 !== "" && { sha256: sha256.toLowerCase().replace(/^sha256:/, "") }),
     reuse: policy !== "Always",
     ...(typeof pollMs === "number" && { pollMs }),
@@ -60,7 +77,11 @@ export function pluginSource(plugin: MeshObject<"WasmPlugin">, around: PluginSur
     settings: {
       configuration: pluginConfig === undefined ? "" : JSON.stringify(pluginConfig),
       rootId: pluginName ?? "",
-      environment: Object.fromEntries(variables.filter((variable) => variable.valueFrom !== "HOST").map((variable) => [variable.name, variable.value ?? ""])),
+      environment: Object.fromEntries(
+        variables
+          .filter((variable) => variable.valueFrom !== "HOST")
+          .map((variable) => [variable.name, variable.value ?? ""]),
+      ),
       hostEnvironment: variables.filter((variable) => variable.valueFrom === "HOST").map((variable) => variable.name),
       ...(budget.kind === "budget" && isUnusual(budget.budget) && { budget: budget.budget }),
     },
@@ -74,20 +95,29 @@ function isUnusual({ turns, memoryPages }: PluginBudget): boolean {
 /** What patterns of `pluginTrust` are held against. */
 function addressOf(location: PluginLocation): string {
   switch (location.kind) {
-    case "file": return pathToFileURL(location.path).href;
-    case "http": return canonicalUrl(location.url);
-    case "image": return formatImageReference(location.reference).replace(/(?:@sha256:[0-9a-f]{64}|:[^:/]+)$/, "");
-    case "unsupported": return "";
+    case "file":
+      return pathToFileURL(location.path).href;
+    case "http":
+      return canonicalUrl(location.url);
+    case "image":
+      return formatImageReference(location.reference).replace(/(?:@sha256:[0-9a-f]{64}|:[^:/]+)$/, "");
+    case "unsupported":
+      return "";
   }
 }
 
-/** Without what a server may read in several ways: who asks, the dot at the end of a name, doubled slashes, letters written as %61. */
+/**
+ * Without what a server may read in several ways: who asks, the dot at the end of a name, doubled slashes, letters
+ * written as %61.
+ */
 function canonicalUrl(url: string): string {
   const { protocol, host, pathname, search } = new URL(url);
-  const path = pathname.replaceAll(/%([0-9a-f]{2})/gi, (code, hex: string) => {
-    const character = String.fromCharCode(Number.parseInt(hex, 16));
-    return /[A-Za-z0-9._~-]/.test(character) ? character : code.toUpperCase();
-  }).replaceAll(/\/{2,}/g, "/");
+  const path = pathname
+    .replaceAll(/%([0-9a-f]{2})/gi, (code, hex: string) => {
+      const character = String.fromCharCode(Number.parseInt(hex, 16));
+      return /[A-Za-z0-9._~-]/.test(character) ? character : code.toUpperCase();
+    })
+    .replaceAll(/\/{2,}/g, "/");
   return `${protocol}//${host.replace(/\.(?=:|$)/, "")}${path}${search}`;
 }
 
@@ -102,18 +132,34 @@ function pluginLocation(plugin: MeshObject<"WasmPlugin">, around: PluginSurround
   const { url } = plugin.spec;
   if (url.startsWith("file://")) return fileLocation(url, plugin.location.file);
   if (url.startsWith("http://") || url.startsWith("https://")) {
-    return URL.canParse(url) ? { kind: "http", url: new URL(url).href } : unsupported("spec.url", `${JSON.stringify(url)} is no URL`);
+    return URL.canParse(url)
+      ? { kind: "http", url: new URL(url).href }
+      : unsupported("spec.url", `${JSON.stringify(url)} is no URL`);
   }
-  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(url) && !url.startsWith("oci://")) return unsupported("spec.url", `cannot fetch ${JSON.stringify(url)}: write an oci://, https://, http:// or file:// URL`);
+  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(url) && !url.startsWith("oci://"))
+    return unsupported(
+      "spec.url",
+      `cannot fetch ${JSON.stringify(url)}: write an oci://, https://, http:// or file:// URL`,
+    );
   const reference = parseImageReference(url);
-  return reference === undefined ? unsupported("spec.url", `${JSON.stringify(url)} is no image: write oci://REGISTRY/REPOSITORY:TAG or …@sha256:DIGEST`) : imageLocation(reference, plugin, around);
+  return reference === undefined
+    ? unsupported(
+        "spec.url",
+        `${JSON.stringify(url)} is no image: write oci://REGISTRY/REPOSITORY:TAG or …@sha256:DIGEST`,
+      )
+    : imageLocation(reference, plugin, around);
 }
 
 /** A pull secret is of the plugin's own namespace: others cannot be named. */
-function imageLocation(reference: ImageReference, { metadata: { namespace }, spec: { imagePullSecret } }: MeshObject<"WasmPlugin">, around: PluginSurroundings): PluginLocation {
+function imageLocation(
+  reference: ImageReference,
+  { metadata: { namespace }, spec: { imagePullSecret } }: MeshObject<"WasmPlugin">,
+  around: PluginSurroundings,
+): PluginLocation {
   if (imagePullSecret === undefined || imagePullSecret === "") return { kind: "image", reference };
   const secret = readPullSecret(around.secret(namespace, imagePullSecret), reference);
-  if (!secret.ok) return unsupported("spec.imagePullSecret", `the Secret ${namespace}/${imagePullSecret} ${secret.message}`);
+  if (!secret.ok)
+    return unsupported("spec.imagePullSecret", `the Secret ${namespace}/${imagePullSecret} ${secret.message}`);
   return { kind: "image", reference, credential: secret.credential };
 }
 
@@ -125,7 +171,10 @@ function unsupported(field: string, reason: string): PluginLocation {
 function fileLocation(url: string, yamlFile: string): PluginLocation {
   const path = url.slice("file://".length);
   if (path === "") return unsupported("spec.url", "the file:// URL names no file");
-  return { kind: "file", path: path.startsWith("/") ? absolutePath(url) ?? path : resolvePath(dirname(yamlFile), path) };
+  return {
+    kind: "file",
+    path: path.startsWith("/") ? (absolutePath(url) ?? path) : resolvePath(dirname(yamlFile), path),
+  };
 }
 
 function absolutePath(url: string): string | undefined {

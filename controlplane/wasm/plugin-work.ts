@@ -1,4 +1,5 @@
-// What is done for one plugin: acquire → verify → check → publish; again when its object, its file, its tag or luck changes.
+// What is done for one plugin: acquire → verify → check → publish; again when its object, its file, its tag or luck
+// changes.
 import type { MeshObject } from "../model/object.ts";
 import type { Clock } from "../telemetry/clock.ts";
 import type { Logger } from "../telemetry/logger.ts";
@@ -41,7 +42,10 @@ export interface PluginWork {
   readonly busy: boolean;
   /** Resolves when what was asked for last was tried once, whatever came of it, or at the end. */
   tried(): Promise<void>;
-  /** What the object asks for now. Does nothing when that is what is being done. `why`: the object is another, only what it refers to may be, or it is to be fetched again whatever its pull policy. */
+  /**
+   * What the object asks for now. Does nothing when that is what is being done. `why`: the object is another, only what
+   * it refers to may be, or it is to be fetched again whatever its pull policy.
+   */
   ask(plugin: MeshObject<"WasmPlugin">, around: PluginSurroundings, why: "object" | "surroundings" | "refetch"): void;
   end(): void;
 }
@@ -53,7 +57,12 @@ const FIRST_RETRY_MS = 1_000;
 const LAST_RETRY_MS = 60_000;
 
 /** Starts to follow one plugin; `name` is `<namespace>/<name>`. */
-export function followPlugin(name: string, plugin: MeshObject<"WasmPlugin">, around: PluginSurroundings, context: WorkContext): PluginWork {
+export function followPlugin(
+  name: string,
+  plugin: MeshObject<"WasmPlugin">,
+  around: PluginSurroundings,
+  context: WorkContext,
+): PluginWork {
   const state: WorkState = {};
   let source = pluginSource(plugin, around);
   let asked = new AbortController();
@@ -110,7 +119,9 @@ async function follow(following: Following, fresh: boolean): Promise<void> {
   let failures = 0;
   for (let tries = 0; !signal.aborted; tries++) {
     const mark = source.location.kind === "file" ? await fileMark(source.location.path) : "";
-    const outcome = await tryOnce(following, fresh || tries > 0).catch((error: unknown) => failWith(following, "spec.url", `could not be tried: ${String(error)}`));
+    const outcome = await tryOnce(following, fresh || tries > 0).catch((error: unknown) =>
+      failWith(following, "spec.url", `could not be tried: ${String(error)}`),
+    );
     following.tried();
     if (source.location.kind === "file") {
       // Whatever came of it: what the file holds next may be better. A check of ours that failed is tried again too.
@@ -119,7 +130,10 @@ async function follow(following: Following, fresh: boolean): Promise<void> {
     }
     if (source.location.kind === "unsupported" || (outcome === "good" && source.pollMs === undefined)) return;
     if (outcome === "good") failures = 0;
-    await context.clock.sleep(outcome === "good" ? source.pollMs ?? 0 : Math.min(FIRST_RETRY_MS * 2 ** failures++, LAST_RETRY_MS), signal);
+    await context.clock.sleep(
+      outcome === "good" ? (source.pollMs ?? 0) : Math.min(FIRST_RETRY_MS * 2 ** failures++, LAST_RETRY_MS),
+      signal,
+    );
   }
 }
 
@@ -132,19 +146,29 @@ async function tryOnce(following: Following, fresh: boolean): Promise<Try> {
   const verified = await verifyModule(acquired, source.trust);
   if (signal.aborted) return "bad";
   if (!verified.ok) return failWith(following, verified.field, verified.message);
-  const version: GoodPlugin = { module: acquired.module, settings: withCapabilities(source.settings, verified.capabilities), wants: verified.wants };
+  const version: GoodPlugin = {
+    module: acquired.module,
+    settings: withCapabilities(source.settings, verified.capabilities),
+    wants: verified.wants,
+  };
   const refusal = await refusedByCheck(following, version, verified.configSchema);
   if (signal.aborted) return "bad";
   if (refusal !== undefined) return failWith(following, refusal.field, refusal.message);
   await publish(following, version, acquired);
-  return acquired.stale === undefined ? "good" : failWith(following, "spec.url", `${acquired.stale}; what was fetched before is used`);
+  return acquired.stale === undefined
+    ? "good"
+    : failWith(following, "spec.url", `${acquired.stale}; what was fetched before is used`);
 }
 
 function withCapabilities(settings: PluginSettings, capabilities: readonly string[] | undefined): PluginSettings {
   return capabilities === undefined ? settings : { ...settings, capabilities };
 }
 
-async function refusedByCheck(following: Following, { module, settings }: GoodPlugin, configSchema: ConfigSchema | undefined): Promise<{ readonly field: string; readonly message: string } | undefined> {
+async function refusedByCheck(
+  following: Following,
+  { module, settings }: GoodPlugin,
+  configSchema: ConfigSchema | undefined,
+): Promise<{ readonly field: string; readonly message: string } | undefined> {
   const { state } = following;
   const schema = configSchema === undefined ? undefined : JSON.stringify(configSchema);
   if (isSame(state.good, module, settings) && state.schema === schema) return undefined;
@@ -158,8 +182,14 @@ async function refusedByCheck(following: Following, { module, settings }: GoodPl
   return { field, message: checked.kind === "bad" ? checked.reason : `could not be checked: ${checked.reason}` };
 }
 
-/** What it does wrong when it is called keeps a version from proxies only where the mesh is strict; otherwise it is said. */
-function judgeTrial({ name, state, context }: Following, warnings: readonly string[]): { readonly field: string; readonly message: string } | undefined {
+/**
+ * What it does wrong when it is called keeps a version from proxies only where the mesh is strict; otherwise it is
+ * said.
+ */
+function judgeTrial(
+  { name, state, context }: Following,
+  warnings: readonly string[],
+): { readonly field: string; readonly message: string } | undefined {
   if (warnings.length === 0) return void delete state.trial;
   const found = { field: "spec.url", message: warnings.join("; ") };
   if (context.strict) return found;
@@ -169,7 +199,12 @@ function judgeTrial({ name, state, context }: Following, warnings: readonly stri
 }
 
 /** A check that could not be done says nothing of the module. */
-async function checkTwice({ context, signal }: Following, module: WasmModule, settings: PluginSettings, configSchema: ConfigSchema | undefined) {
+async function checkTwice(
+  { context, signal }: Following,
+  module: WasmModule,
+  settings: PluginSettings,
+  configSchema: ConfigSchema | undefined,
+) {
   const first = await context.checker.check(module, settings, configSchema);
   return first.kind === "failed" && !signal.aborted ? context.checker.check(module, settings, configSchema) : first;
 }
@@ -184,14 +219,17 @@ async function publish(following: Following, version: GoodPlugin, { image }: Acq
   if (same) return void (recovered && context.changed());
   const replaced = state.good !== undefined;
   state.good = version;
-  context.log.info({ plugin: name, sha256: version.module.sha256, ...(image !== undefined && { image: image.digest }) }, replaced ? "plugin has a new version" : "plugin is ready");
+  context.log.info(
+    { plugin: name, sha256: version.module.sha256, ...(image !== undefined && { image: image.digest }) },
+    replaced ? "plugin has a new version" : "plugin is ready",
+  );
   context.changed();
   await context.goods.keep(name, version);
 }
 
 /** A version that wants more than the one before says so before any proxy has it. */
 async function tellOfWants({ name, state, context }: Following, { module, wants = [] }: GoodPlugin): Promise<void> {
-  const before = state.good ?? await context.goods.read(name);
+  const before = state.good ?? (await context.goods.read(name));
   if (before?.wants === undefined) return;
   const known = new Set(before.wants);
   const more = wants.filter((group) => !known.has(group));
@@ -215,5 +253,9 @@ async function failWith(following: Following, field: string, message: string): P
 }
 
 function isSame(good: GoodPlugin | undefined, module: WasmModule, settings: PluginSettings): boolean {
-  return good !== undefined && good.module.sha256 === module.sha256 && JSON.stringify(good.settings) === JSON.stringify(settings);
+  return (
+    good !== undefined &&
+    good.module.sha256 === module.sha256 &&
+    JSON.stringify(good.settings) === JSON.stringify(settings)
+  );
 }

@@ -1,4 +1,5 @@
-// Whether a module starts with its configuration: tried in a child process, which can be killed when it hangs or eats memory.
+// Whether a module starts with its configuration: tried in a child process, which can be killed when it hangs or eats
+// memory.
 import { spawn } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import type { WasmModule } from "../translate/ir/filters.ts";
@@ -9,7 +10,9 @@ import type { PluginManifest } from "./module/plugin-manifest.ts";
 export type CheckResult =
   /** It starts. `warnings` are what it did wrong when it was called. */
   | { readonly kind: "good"; readonly warnings?: readonly string[] }
-  /** The module's own fault, or its configuration's (then `field` says where): it will not get better by asking again. */
+  /**
+   * The module's own fault, or its configuration's (then `field` says where): it will not get better by asking again.
+   */
   | { readonly kind: "bad"; readonly reason: string; readonly field?: string }
   /** Ours: the check itself could not be done. */
   | { readonly kind: "failed"; readonly reason: string };
@@ -18,7 +21,10 @@ export type CheckResult =
 export type ConfigSchema = NonNullable<PluginManifest["configSchema"]>;
 
 export interface PluginChecker {
-  /** Holds the configuration against the schema, if there is one, and tries the module as proxies get it: with its budget. */
+  /**
+   * Holds the configuration against the schema, if there is one, and tries the module as proxies get it: with its
+   * budget.
+   */
   check(module: WasmModule, settings: PluginSettings, configSchema?: ConfigSchema): Promise<CheckResult>;
 }
 
@@ -30,7 +36,10 @@ export interface ProcessCheckerOptions {
   readonly maxMemoryBytes?: number;
 }
 
-/** What the child reads: one line of JSON, then the module's bytes. It answers a line at each of the stages below, and one CheckResult. */
+/**
+ * What the child reads: one line of JSON, then the module's bytes. It answers a line at each of the stages below, and
+ * one CheckResult.
+ */
 export interface CheckRequest {
   readonly settings: PluginSettings;
   readonly configSchema?: ConfigSchema | undefined;
@@ -70,7 +79,10 @@ function runChild(bytes: Uint8Array, request: CheckRequest, options: ProcessChec
   const { timeoutMs = 15_000, maxMemoryBytes = 768 * 1024 * 1024 } = options;
   return new Promise((resolve) => {
     // Nothing of our environment: the module's code is a stranger's.
-    const child = spawn(process.execPath, ["--max-old-space-size=256", options.script], { env: {}, stdio: ["pipe", "pipe", "ignore"] });
+    const child = spawn(process.execPath, ["--max-old-space-size=256", options.script], {
+      env: {},
+      stdio: ["pipe", "pipe", "ignore"],
+    });
     let killedFor: string | undefined;
     const kill = (reason: string) => {
       killedFor = reason;
@@ -78,7 +90,10 @@ function runChild(bytes: Uint8Array, request: CheckRequest, options: ProcessChec
     };
     const timeout = setTimeout(() => kill(`did not start within ${timeoutMs / 1000} s`), timeoutMs);
     const memory = setInterval(() => {
-      void residentBytes(child.pid).then((resident) => resident > maxMemoryBytes && kill(`took more than ${maxMemoryBytes >> 20} MiB of memory while it started`));
+      void residentBytes(child.pid).then(
+        (resident) =>
+          resident > maxMemoryBytes && kill(`took more than ${maxMemoryBytes >> 20} MiB of memory while it started`),
+      );
     }, MEMORY_POLL_MS);
     let output = "";
     child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString("utf8")));
@@ -88,7 +103,9 @@ function runChild(bytes: Uint8Array, request: CheckRequest, options: ProcessChec
       resolve(result);
     };
     child.on("error", (error) => end({ kind: "failed", reason: error.message }));
-    child.on("close", (code, signal) => end(killedFor === undefined ? parseAnswer(output, code, signal) : killed(killedFor, output)));
+    child.on("close", (code, signal) =>
+      end(killedFor === undefined ? parseAnswer(output, code, signal) : killed(killedFor, output)),
+    );
     // A child that is gone already has said why by its end.
     child.stdin.on("error", () => undefined);
     child.stdin.write(`${JSON.stringify(request)}\n`);
@@ -98,22 +115,42 @@ function runChild(bytes: Uint8Array, request: CheckRequest, options: ProcessChec
 
 /** A module that starts and then runs on in a trial call is a bad one too: a proxy would stand still. */
 function killed(reason: string, output: string): CheckResult {
-  if (output.includes(STARTED_LINE)) return { kind: "bad", reason: `the module ${reason.replace("did not start", "did not end its trial calls").replace("while it started", "in its trial calls")}` };
+  if (output.includes(STARTED_LINE))
+    return {
+      kind: "bad",
+      reason: `the module ${reason.replace("did not start", "did not end its trial calls").replace("while it started", "in its trial calls")}`,
+    };
   if (output.includes(FITS_LINE)) return { kind: "bad", reason: `the module ${reason}` };
-  return { kind: "bad", reason: `its manifest's configSchema ${reason.replace("did not start", "could not be applied").replace("while it started", "while it was applied")}` };
+  return {
+    kind: "bad",
+    reason: `its manifest's configSchema ${reason.replace("did not start", "could not be applied").replace("while it started", "while it was applied")}`,
+  };
 }
 
 function parseAnswer(output: string, code: number | null, signal: NodeJS.Signals | null): CheckResult {
   try {
     const answer: unknown = JSON.parse(output.trim().split("\n").at(-1) ?? "");
     if (typeof answer === "object" && answer !== null && "kind" in answer) {
-      if (answer.kind === "good") return { kind: "good", warnings: "warnings" in answer && Array.isArray(answer.warnings) ? answer.warnings.map(String) : [] };
-      if (answer.kind === "bad") return { kind: "bad", reason: "reason" in answer ? String(answer.reason) : "the module does not start", ...("field" in answer && { field: String(answer.field) }) };
+      if (answer.kind === "good")
+        return {
+          kind: "good",
+          warnings: "warnings" in answer && Array.isArray(answer.warnings) ? answer.warnings.map(String) : [],
+        };
+      if (answer.kind === "bad")
+        return {
+          kind: "bad",
+          reason: "reason" in answer ? String(answer.reason) : "the module does not start",
+          ...("field" in answer && { field: String(answer.field) }),
+        };
     }
   } catch {
     // Said below.
   }
-  if (output.includes(STARTED_LINE)) return { kind: "good", warnings: [`the module ended the process that called it on trial (${signal ?? `exit code ${code}`})`] };
+  if (output.includes(STARTED_LINE))
+    return {
+      kind: "good",
+      warnings: [`the module ended the process that called it on trial (${signal ?? `exit code ${code}`})`],
+    };
   return !output.includes(READY_LINE) || (signal === null && code === 0)
     ? { kind: "failed", reason: "the check gave no answer" }
     : { kind: "bad", reason: `the module ended the process that tried it (${signal ?? `exit code ${code}`})` };

@@ -14,9 +14,14 @@ export function proxy_on_vm_start(id: u32, size: u32): u32 { return 1; }
 export function proxy_on_configure(id: u32, size: u32): u32 { return 1; }
 ${callbacks}`;
   const files: Record<string, Uint8Array> = {};
-  const { error, stderr } = await asc.main(["m.ts", "--runtime", "stub", "--memoryBase", "1024", "-O", "--outFile", "m.wasm", "--use", "abort="], {
-    readFile: (name) => (name === "m.ts" ? source : null), writeFile: (name, data) => void (files[name] = data as Uint8Array), listFiles: () => [],
-  });
+  const { error, stderr } = await asc.main(
+    ["m.ts", "--runtime", "stub", "--memoryBase", "1024", "-O", "--outFile", "m.wasm", "--use", "abort="],
+    {
+      readFile: (name) => (name === "m.ts" ? source : null),
+      writeFile: (name, data) => void (files[name] = data as Uint8Array),
+      listFiles: () => [],
+    },
+  );
   if (error !== null) throw new Error(stderr.toString());
   return files["m.wasm"] ?? expect.fail("no module");
 }
@@ -26,7 +31,8 @@ async function warnings(callbacks: string): Promise<readonly string[]> {
   return trialCalls(createHost({ module: await compile(callbacks) }), exported);
 }
 
-const text = (at: number, value: string) => [...value].map((letter, index) => `store<u8>(${at + index}, ${letter.charCodeAt(0)});`).join(" ");
+const text = (at: number, value: string) =>
+  [...value].map((letter, index) => `store<u8>(${at + index}, ${letter.charCodeAt(0)});`).join(" ");
 /** A cluster's name at 64, and pairs at 128: `:method`, `:path`, `:authority`, each with the value "x". */
 const CALLOUT = `@external("env", "proxy_http_call") declare function call(c: usize, cn: usize, h: usize, hn: usize, b: usize, bn: usize, t: usize, tn: usize, ms: u32, token: usize): u32;
 export function proxy_on_request_headers(id: u32, n: u32, e: u32): u32 {
@@ -38,7 +44,10 @@ const GRPC_CALLOUT = `@external("env", "proxy_grpc_call") declare function call(
 export function proxy_on_request_headers(id: u32, n: u32, e: u32): u32 { ${text(64, "some")} call(64, 4, 64, 4, 64, 4, 0, 0, 0, 0, 1000, 32); return 0; }`;
 
 describe("trialCalls", () => {
-  it("finds nothing wrong with a module that behaves", async () => expect(await warnings("export function proxy_on_request_headers(id: u32, n: u32, e: u32): u32 { return 0; }")).toEqual([]));
+  it("finds nothing wrong with a module that behaves", async () =>
+    expect(
+      await warnings("export function proxy_on_request_headers(id: u32, n: u32, e: u32): u32 { return 0; }"),
+    ).toEqual([]));
   it.each([
     ["proxy_on_request_headers", "(id: u32, n: u32, e: u32): u32 { unreachable(); return 0; }"],
     ["proxy_on_request_body", "(id: u32, n: u32, e: u32): u32 { unreachable(); return 0; }"],
@@ -50,27 +59,56 @@ describe("trialCalls", () => {
     ["proxy_on_delete", "(id: u32): void { unreachable(); }"],
     ["proxy_on_new_connection", "(id: u32): u32 { unreachable(); return 0; }"],
     ["proxy_on_downstream_data", "(id: u32, n: u32, e: u32): u32 { unreachable(); return 0; }"],
-    ["proxy_on_upstream_data", "(id: u32, n: u32, e: u32): u32 { unreachable(); return 0; } export function proxy_on_new_connection(id: u32): u32 { return 0; }"],
-    ["proxy_on_tick", `(id: u32): void { unreachable(); } @external("env", "proxy_set_tick_period_milliseconds") declare function period(ms: u32): u32; export function proxy_on_request_headers(id: u32, n: u32, e: u32): u32 { period(100); return 0; }`],
-    ["proxy_on_queue_ready", `(id: u32, token: u32): void { unreachable(); } @external("env", "proxy_register_shared_queue") declare function register(name: usize, size: usize, token: usize): u32; export function proxy_on_request_headers(id: u32, n: u32, e: u32): u32 { register(0, 1, 8); return 0; }`],
+    [
+      "proxy_on_upstream_data",
+      "(id: u32, n: u32, e: u32): u32 { unreachable(); return 0; } export function proxy_on_new_connection(id: u32): u32 { return 0; }",
+    ],
+    [
+      "proxy_on_tick",
+      `(id: u32): void { unreachable(); } @external("env", "proxy_set_tick_period_milliseconds") declare function period(ms: u32): u32; export function proxy_on_request_headers(id: u32, n: u32, e: u32): u32 { period(100); return 0; }`,
+    ],
+    [
+      "proxy_on_queue_ready",
+      `(id: u32, token: u32): void { unreachable(); } @external("env", "proxy_register_shared_queue") declare function register(name: usize, size: usize, token: usize): u32; export function proxy_on_request_headers(id: u32, n: u32, e: u32): u32 { register(0, 1, 8); return 0; }`,
+    ],
     // Only where the service is not there.
-    ["proxy_on_http_call_response", `(id: u32, token: u32, headers: u32, body: u32, trailers: u32): void { if (headers == 0) unreachable(); } ${CALLOUT}`],
+    [
+      "proxy_on_http_call_response",
+      `(id: u32, token: u32, headers: u32, body: u32, trailers: u32): void { if (headers == 0) unreachable(); } ${CALLOUT}`,
+    ],
     // Only where it is.
-    ["proxy_on_http_call_response", `(id: u32, token: u32, headers: u32, body: u32, trailers: u32): void { if (headers != 0) unreachable(); } ${CALLOUT}`],
+    [
+      "proxy_on_http_call_response",
+      `(id: u32, token: u32, headers: u32, body: u32, trailers: u32): void { if (headers != 0) unreachable(); } ${CALLOUT}`,
+    ],
     ["proxy_on_grpc_receive", `(id: u32, token: u32, size: u32): void { unreachable(); } ${GRPC_CALLOUT}`],
     ["proxy_on_grpc_close", `(id: u32, token: u32, status: u32): void { unreachable(); } ${GRPC_CALLOUT}`],
   ])("says that %s traps", async (name, body) => {
-    expect((await warnings(`export function ${name}${body}`))[0]).toMatch(new RegExp(`^${name} trapped in a trial call: `));
+    expect((await warnings(`export function ${name}${body}`))[0]).toMatch(
+      new RegExp(`^${name} trapped in a trial call: `),
+    );
   });
   it("calls nothing that a proxy would not: no response of a request that the module holds", async () => {
-    expect(await warnings("export function proxy_on_request_headers(id: u32, n: u32, e: u32): u32 { return 1; } export function proxy_on_response_body(id: u32, n: u32, e: u32): u32 { unreachable(); return 0; }")).toEqual([]);
+    expect(
+      await warnings(
+        "export function proxy_on_request_headers(id: u32, n: u32, e: u32): u32 { return 1; } export function proxy_on_response_body(id: u32, n: u32, e: u32): u32 { unreachable(); return 0; }",
+      ),
+    ).toEqual([]);
   });
   it("says that a later request traps, as where memory grows so fast that it is used up before it is looked at", async () => {
-    const [said, ...rest] = await warnings("let kept = 0; export function proxy_on_request_headers(id: u32, n: u32, e: u32): u32 { heap.alloc(1 << 20); if (++kept > 9) unreachable(); return 0; }");
-    expect(said).toMatch(/^proxy_on_request_headers trapped within \d+ trial requests, its memory having grown by \d{4,} KiB: /);
+    const [said, ...rest] = await warnings(
+      "let kept = 0; export function proxy_on_request_headers(id: u32, n: u32, e: u32): u32 { heap.alloc(1 << 20); if (++kept > 9) unreachable(); return 0; }",
+    );
+    expect(said).toMatch(
+      /^proxy_on_request_headers trapped within \d+ trial requests, its memory having grown by \d{4,} KiB: /,
+    );
     expect(rest).toEqual([]);
   });
   it("says that memory grows with each request", async () => {
-    expect(await warnings("export function proxy_on_request_headers(id: u32, n: u32, e: u32): u32 { heap.alloc(4096); return 0; }")).toEqual([expect.stringMatching(/^its memory grew by \d+ KiB over 200 trial requests/)]);
+    expect(
+      await warnings(
+        "export function proxy_on_request_headers(id: u32, n: u32, e: u32): u32 { heap.alloc(4096); return 0; }",
+      ),
+    ).toEqual([expect.stringMatching(/^its memory grew by \d+ KiB over 200 trial requests/)]);
   });
 });

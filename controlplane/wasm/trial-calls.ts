@@ -1,8 +1,16 @@
-// What a module does when it is called: one try of every callback it has, as a proxy would call it, before any proxy does.
+// What a module does when it is called: one try of every callback it has, as a proxy would call it, before any proxy
+// does.
 import type { Host } from "../../test/host/host.ts";
 import type { HttpStream } from "../../test/host/stream.ts";
 
-const HEADERS = { ":method": "POST", ":path": "/scrim/trial?q=1", ":authority": "trial.invalid", ":scheme": "http", "content-type": "application/json", "x-request-id": "00000000-0000-4000-8000-000000000000" };
+const HEADERS = {
+  ":method": "POST",
+  ":path": "/scrim/trial?q=1",
+  ":authority": "trial.invalid",
+  ":scheme": "http",
+  "content-type": "application/json",
+  "x-request-id": "00000000-0000-4000-8000-000000000000",
+};
 const BODY = '{"trial":true}';
 const TRAILERS = { "x-trial": "1" };
 /** Streams before memory is looked at, and the ones whose growth counts. */
@@ -18,9 +26,11 @@ const TIMERS_MS = 2_000;
 type Answers = "answered" | "failed";
 
 /**
- * Calls HTTP exchanges with bodies and trailers, a TCP connection if the module serves those, its timers and queues; its callouts are answered
+ * Calls HTTP exchanges with bodies and trailers, a TCP connection if the module serves those, its timers and queues;
+ * its callouts are answered
  * once and fail once.
- * @returns a sentence for each thing that a proxy's user would suffer from: a trap, or memory that grows with each request
+ * @returns a sentence for each thing that a proxy's user would suffer from: a trap, or memory that grows with each
+ * request
  */
 export function trialCalls(host: Host, exported: ReadonlySet<string>): readonly string[] {
   const trap = () => host.failure(0);
@@ -37,9 +47,16 @@ export function trialCalls(host: Host, exported: ReadonlySet<string>): readonly 
   return growth(host);
 }
 
-/** Returns whether a module serves connections and no requests. Those of some SDKs export every callback there is: one that serves requests is never asked for connections. */
+/**
+ * Returns whether a module serves connections and no requests. Those of some SDKs export every callback there is: one
+ * that serves requests is never asked for connections.
+ */
 export function servesConnectionsOnly(exported: ReadonlySet<string>): boolean {
-  return ["proxy_on_new_connection", "proxy_on_downstream_data", "proxy_on_upstream_data"].some((name) => exported.has(name)) && !["proxy_on_request_headers", "proxy_on_response_headers", "proxy_on_log"].some((name) => exported.has(name));
+  return (
+    ["proxy_on_new_connection", "proxy_on_downstream_data", "proxy_on_upstream_data"].some((name) =>
+      exported.has(name),
+    ) && !["proxy_on_request_headers", "proxy_on_response_headers", "proxy_on_log"].some((name) => exported.has(name))
+  );
 }
 
 function exchange(host: Host, answers: Answers): void {
@@ -63,7 +80,8 @@ function exchange(host: Host, answers: Answers): void {
 
 /** Upstream answers only requests that reach it, and says nothing more of the others. */
 function answer(stream: HttpStream): void {
-  if (stream.outcome.kind === "continue") stream.sendResponseHeaders({ ":status": "200", "content-type": "application/json" }, { endOfStream: false });
+  if (stream.outcome.kind === "continue")
+    stream.sendResponseHeaders({ ":status": "200", "content-type": "application/json" }, { endOfStream: false });
 }
 
 function endCallouts(host: Host, answers: Answers): void {
@@ -94,7 +112,14 @@ function growth(host: Host): readonly string[] {
   for (let i = 0; i < COUNTED; i++) exchange(host, "answered");
   const failure = host.failure(0);
   // What traps grows no more: what grew so much that its ceiling was there soon did so before.
-  if (failure !== undefined) return [`${failure.callback} trapped within ${WARM_UP + COUNTED} trial requests, its memory having grown by ${Math.round((host.memoryBytes(0) - begun) / 1_024)} KiB: ${failure.message}`];
+  if (failure !== undefined)
+    return [
+      `${failure.callback} trapped within ${WARM_UP + COUNTED} trial requests, its memory having grown by ${Math.round((host.memoryBytes(0) - begun) / 1_024)} KiB: ${failure.message}`,
+    ];
   const grown = host.memoryBytes(0) - before;
-  return grown > GROWTH_ALLOWED ? [`its memory grew by ${Math.round(grown / 1_024)} KiB over ${COUNTED} trial requests: it seems to keep something of each`] : [];
+  return grown > GROWTH_ALLOWED
+    ? [
+        `its memory grew by ${Math.round(grown / 1_024)} KiB over ${COUNTED} trial requests: it seems to keep something of each`,
+      ]
+    : [];
 }

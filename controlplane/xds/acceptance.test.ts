@@ -17,7 +17,15 @@ function published(value: string): ContentMaps {
 const cluster = (maps: ContentMaps): EncodedResource => maps.clusters.get("a")!;
 const [good, bad, better] = [published("good"), published("bad"), published("better")];
 const inClass = (classKey: string, pod = "p") => ({ classKey, pod });
-const refusal = (change: Partial<Refusal> = {}): Refusal => ({ classKey: "c", pod: "p", reason: "no", atMs: 7, isBelieved: true, isHeldByAnother: false, ...change });
+const refusal = (change: Partial<Refusal> = {}): Refusal => ({
+  classKey: "c",
+  pod: "p",
+  reason: "no",
+  atMs: 7,
+  isBelieved: true,
+  isHeldByAnother: false,
+  ...change,
+});
 
 const clock = { atMs: 0, monotonicMs: () => clock.atMs };
 const MINUTE_MS = 60_000;
@@ -36,7 +44,9 @@ describe("a content that cannot be loaded", () => {
     expect(book.noteJudged(cluster(bad).version, false)).toEqual({ before: "examined", after: "content" });
     expect(cluster(book.servedOf(inClass("c", "new"), bad))).toBe(cluster(good));
     expect(book.servedOf(inClass("c"), bad).clusters.get("b")).toBe(bad.clusters.get("b"));
-    expect(book.withheldFrom(inClass("c"), bad)).toMatchObject([{ resource: { name: "a" }, reason: "no", atMs: 7, blame: "content" }]);
+    expect(book.withheldFrom(inClass("c"), bad)).toMatchObject([
+      { resource: { name: "a" }, reason: "no", atMs: 7, blame: "content" },
+    ]);
     expect(book.servedOf(inClass("c"), better)).toEqual(better);
     expect(book.withheldFrom(inClass("c"), better)).toEqual([]);
     expect(cluster(book.servedOf(inClass("c"), bad))).toBe(cluster(good));
@@ -137,7 +147,8 @@ describe("a content that is rejected again", () => {
 });
 
 describe("one proxy's word", () => {
-  const blameFor = (book: AcceptanceBook, pod: string) => book.withheldFrom(inClass("c", pod), bad).map(({ blame }) => blame);
+  const blameFor = (book: AcceptanceBook, pod: string) =>
+    book.withheldFrom(inClass("c", pod), bad).map(({ blame }) => blame);
 
   it("holds others back while it is examined, and no longer when nobody could tell", () => {
     const book = afterRefusal();
@@ -175,15 +186,18 @@ describe("one proxy's word", () => {
     expect(cluster(book.servedOf(inClass("c", "q"), bad))).toBe(cluster(good));
   });
 
-  it.each(["before", "after"])("repeated %s it was found to load elsewhere is each one's own affair: two in bad faith hold nobody back", (when) => {
-    const book = afterRefusal();
-    const judge = (): unknown => book.noteJudged(cluster(bad).version, true);
-    if (when === "after") judge();
-    book.noteRefused(cluster(bad), refusal({ pod: "q" }));
-    if (when === "before") judge();
-    expect(book.servedOf(inClass("c", "r"), bad)).toBe(bad);
-    for (const pod of ["p", "q"]) expect(cluster(book.servedOf(inClass("c", pod), bad))).toBe(cluster(good));
-  });
+  it.each(["before", "after"])(
+    "repeated %s it was found to load elsewhere is each one's own affair: two in bad faith hold nobody back",
+    (when) => {
+      const book = afterRefusal();
+      const judge = (): unknown => book.noteJudged(cluster(bad).version, true);
+      if (when === "after") judge();
+      book.noteRefused(cluster(bad), refusal({ pod: "q" }));
+      if (when === "before") judge();
+      expect(book.servedOf(inClass("c", "r"), bad)).toBe(bad);
+      for (const pod of ["p", "q"]) expect(cluster(book.servedOf(inClass("c", pod), bad))).toBe(cluster(good));
+    },
+  );
 
   it("counts for nothing against a content that another holds", () => {
     const book = afterRefusal({ isHeldByAnother: true });
@@ -196,14 +210,17 @@ describe("one proxy's word", () => {
     const book = afterRefusal({ isBelieved: false, pod: "said/p" });
     expect(book.servedOf(inClass("c", "q"), bad)).toBe(bad);
     expect(book.noteRefused(cluster(bad), refusal({ pod: "q", reason: "q's" })).after).toBe("examined");
-    expect(book.noteRefused(cluster(bad), refusal({ pod: "said/r", isBelieved: false, reason: "r's" })).after).toBe("examined");
+    expect(book.noteRefused(cluster(bad), refusal({ pod: "said/r", isBelieved: false, reason: "r's" })).after).toBe(
+      "examined",
+    );
     expect(book.withheldFrom(inClass("c", "q"), bad)).toMatchObject([{ reason: "q's" }]);
   });
 
   it("about a thousand contents does not push out what is bad for all", () => {
     const book = afterRefusal();
     book.noteJudged(cluster(bad).version, false);
-    for (let index = 0; index < 1_500; index++) book.noteRefused(cluster(published(`fine ${index}`)), refusal({ isHeldByAnother: true }));
+    for (let index = 0; index < 1_500; index++)
+      book.noteRefused(cluster(published(`fine ${index}`)), refusal({ isHeldByAnother: true }));
     expect(cluster(book.servedOf(inClass("c", "q"), bad))).toBe(cluster(good));
   });
 });

@@ -1,4 +1,5 @@
-// How fast new streams are let in: after a restart a thousand proxies come at once, and one client may come a thousand times.
+// How fast new streams are let in: after a restart a thousand proxies come at once, and one client may come a thousand
+// times.
 
 export interface AdmissionOptions {
   readonly perSecond: number;
@@ -42,10 +43,13 @@ export function createAdmission({ perSecond, burst, nowMs, setTimer }: Admission
     }
     if (isTimed || waiting.size === 0) return;
     isTimed = true;
-    setTimer(() => {
-      isTimed = false;
-      takeTurns();
-    }, Math.ceil(((1 - places) * 1000) / perSecond));
+    setTimer(
+      () => {
+        isTimed = false;
+        takeTurns();
+      },
+      Math.ceil(((1 - places) * 1000) / perSecond),
+    );
   };
   return (candidate) => {
     const own = waiting.get(candidate.from);

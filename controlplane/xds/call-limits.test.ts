@@ -23,7 +23,12 @@ it("who took more than its share rests, also when it leaves and comes again; who
   const enter = (from: string, workMs: number): FakeCall => {
     const call = new FakeCall();
     guard.enter(call as unknown as Call, from);
-    guard.watch(call as unknown as Call, from, () => undefined, () => call.on("data", () => (nowMs += workMs)));
+    guard.watch(
+      call as unknown as Call,
+      from,
+      () => undefined,
+      () => call.on("data", () => (nowMs += workMs)),
+    );
     call.emit("data");
     return call;
   };

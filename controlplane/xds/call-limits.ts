@@ -1,4 +1,5 @@
-// What one client may take of the server: streams, and the time that its requests cost. Others do not notice how much it asks for.
+// What one client may take of the server: streams, and the time that its requests cost. Others do not notice how much
+// it asks for.
 import type { Call } from "./stream.ts";
 
 export interface CallLimits {
@@ -10,9 +11,15 @@ export interface CallLimits {
   readonly nowMs: () => number;
 }
 
-/** An origin that asks on and on has a quarter of the server's time: for each millisecond that its requests take it rests for three. */
+/**
+ * An origin that asks on and on has a quarter of the server's time: for each millisecond that its requests take it
+ * rests for three.
+ */
 const SHARE = 4;
-/** So much time at once costs it nothing: a proxy that starts, or a pause that it has nothing to do with, is not held up. */
+/**
+ * So much time at once costs it nothing: a proxy that starts, or a pause that it has nothing to do with, is not held
+ * up.
+ */
 const AHEAD_MS = 1_000 * SHARE;
 const LONGEST_REST_MS = 5_000;
 
@@ -20,7 +27,9 @@ const LONGEST_REST_MS = 5_000;
 export interface CallGuard {
   /** False when the origin has too many streams already; else the call counts until it is over. */
   enter(call: Call, from: string): boolean;
-  /** Reads the call at the pace that its origin has left; `serve` begins to read. Calls `silent` when nothing is said. */
+  /**
+   * Reads the call at the pace that its origin has left; `serve` begins to read. Calls `silent` when nothing is said.
+   */
   watch(call: Call, from: string, silent: () => void, serve: () => void): void;
 }
 

@@ -2,25 +2,35 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { findCulprits } from "./culprit-search.ts";
 
-const isGood = (bad: readonly number[]) => (set: readonly number[]) => Promise.resolve(!set.some((item) => bad.includes(item)));
+const isGood = (bad: readonly number[]) => (set: readonly number[]) =>
+  Promise.resolve(!set.some((item) => bad.includes(item)));
 
 describe("the search for a culprit", () => {
   it("finds all bad items, and nothing else", async () => {
-    await fc.assert(fc.asyncProperty(fc.uniqueArray(fc.nat(30), { maxLength: 20 }), fc.uniqueArray(fc.nat(30), { maxLength: 2 }), async (items, bad) => {
-      expect(await findCulprits(items, isGood(bad))).toEqual(items.filter((item) => bad.includes(item)));
-    }));
+    await fc.assert(
+      fc.asyncProperty(
+        fc.uniqueArray(fc.nat(30), { maxLength: 20 }),
+        fc.uniqueArray(fc.nat(30), { maxLength: 2 }),
+        async (items, bad) => {
+          expect(await findCulprits(items, isGood(bad))).toEqual(items.filter((item) => bad.includes(item)));
+        },
+      ),
+    );
   });
 
-  it.each([[0], [37], [99]])("asks little: of a hundred items number %i is found with fifteen questions at most", async (bad) => {
-    let questions = 0;
-    const items = Array.from({ length: 100 }, (_, index) => index);
-    const found = await findCulprits(items, (set) => {
-      questions++;
-      return isGood([bad])(set);
-    });
-    expect(found).toEqual([bad]);
-    expect(questions).toBeLessThanOrEqual(15);
-  });
+  it.each([[0], [37], [99]])(
+    "asks little: of a hundred items number %i is found with fifteen questions at most",
+    async (bad) => {
+      let questions = 0;
+      const items = Array.from({ length: 100 }, (_, index) => index);
+      const found = await findCulprits(items, (set) => {
+        questions++;
+        return isGood([bad])(set);
+      });
+      expect(found).toEqual([bad]);
+      expect(questions).toBeLessThanOrEqual(15);
+    },
+  );
 
   it("accuses nobody when all are bad only together, or nothing can be found out, or it would take too long", async () => {
     expect(await findCulprits([1, 2], (set) => Promise.resolve(set.length < 2))).toEqual([]);

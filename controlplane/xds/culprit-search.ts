@@ -6,10 +6,14 @@ export type Question<T> = (set: readonly T[]) => Promise<boolean | undefined>;
 /** Asked at most so often; what is not decided by then counts as innocent. */
 const MAX_QUESTIONS = 24;
 
-/** The items that cannot be loaded, each by itself; none when the whole set can be. A set that is bad only together has no culprit. */
+/**
+ * The items that cannot be loaded, each by itself; none when the whole set can be. A set that is bad only together has
+ * no culprit.
+ */
 export async function findCulprits<T>(items: readonly T[], isGood: Question<T>): Promise<readonly T[]> {
   let questions = 0;
-  const ask = async (set: readonly T[]): Promise<boolean> => (++questions > MAX_QUESTIONS ? true : ((await isGood(set)) ?? true));
+  const ask = async (set: readonly T[]): Promise<boolean> =>
+    ++questions > MAX_QUESTIONS ? true : ((await isGood(set)) ?? true);
   /** Of a set that is bad; `isSeen`: it was asked about, and not only told from its other half being good. */
   const search = async (bad: readonly T[], isSeen: boolean): Promise<readonly T[]> => {
     if (bad.length === 1) return isSeen || !(await ask(bad)) ? bad : [];

@@ -1,4 +1,5 @@
-// How far contents have come: at each proxy what it watches and holds, and of each resource who has it, who waits, who rejected it and why.
+// How far contents have come: at each proxy what it watches and holds, and of each resource who has it, who waits, who
+// rejected it and why.
 import type { EncodedResource } from "../snapshot/encode.ts";
 import type { ResourceKind } from "../snapshot/resources.ts";
 import { type ResourceShortName, resourceKinds, resourceTypes } from "../snapshot/type-urls.ts";
@@ -34,7 +35,14 @@ export function heldOnAll(streams: readonly XdsStream[]): Partial<Record<Resourc
   for (const held of streams.map(heldBy)) {
     for (const [short, { watched, resources, underWay }] of Object.entries(held) as [ResourceShortName, HeldOfType][]) {
       const other = all[short];
-      all[short] = other === undefined ? held[short] : { watched: other.watched === "*" || watched === "*" ? "*" : [...other.watched, ...watched], resources: [...other.resources, ...resources], underWay: [...other.underWay, ...underWay] };
+      all[short] =
+        other === undefined
+          ? held[short]
+          : {
+              watched: other.watched === "*" || watched === "*" ? "*" : [...other.watched, ...watched],
+              resources: [...other.resources, ...resources],
+              underWay: [...other.underWay, ...underWay],
+            };
     }
   }
   return all;
@@ -47,14 +55,19 @@ function heldBy(stream: XdsStream): Partial<Record<ResourceShortName, HeldOfType
     const type = stream.state().types.get(typeUrl);
     if (type?.kind === undefined) continue;
     const watched = type.subscription.wildcard ? "*" : [...type.subscription.names];
-    held[short] = { watched, resources: [...type.basis.values()].filter((resource) => holds(type, resource)), underWay: [...(type.flight?.updates.keys() ?? [])] };
+    held[short] = {
+      watched,
+      resources: [...type.basis.values()].filter((resource) => holds(type, resource)),
+      underWay: [...(type.flight?.updates.keys() ?? [])],
+    };
   }
   return held;
 }
 
 /** Whether the client has acknowledged this content and holds it still. */
 export function holds(type: TypeState, { name, version }: EncodedResource): boolean {
-  if (!isSubscribed(type, name) || type.flight?.updates.has(name) === true || type.basis.get(name)?.version !== version) return false;
+  if (!isSubscribed(type, name) || type.flight?.updates.has(name) === true || type.basis.get(name)?.version !== version)
+    return false;
   const dirty = type.dirty.get(name);
   return dirty === undefined || dirty === version;
 }
@@ -66,14 +79,27 @@ export interface ReachOptions {
   readonly withheldFrom: (stream: XdsStream) => readonly Withheld[];
 }
 
-/** How far the content under a name has come that each proxy is to have; a name that is nowhere published any more has reached who dropped it. */
-export function reachOf(kind: ResourceKind, name: string, { streams, isStale, withheldFrom }: ReachOptions): ResourceReach {
+/**
+ * How far the content under a name has come that each proxy is to have; a name that is nowhere published any more has
+ * reached who dropped it.
+ */
+export function reachOf(
+  kind: ResourceKind,
+  name: string,
+  { streams, isStale, withheldFrom }: ReachOptions,
+): ResourceReach {
   const waiting: string[] = [];
   const refused: { nodeId: string; reason: string }[] = [];
-  let of = 0, reached = 0;
+  let of = 0,
+    reached = 0;
   for (const stream of streams) {
     const nodeId = stream.proxy?.node.id;
-    const outcome = nodeId === undefined ? undefined : isStale(stream) ? "waiting" : outcomeAt(stream, kind, name, withheldFrom(stream));
+    const outcome =
+      nodeId === undefined
+        ? undefined
+        : isStale(stream)
+          ? "waiting"
+          : outcomeAt(stream, kind, name, withheldFrom(stream));
     if (nodeId === undefined || outcome === undefined) continue;
     of++;
     if (outcome === "reached") reached++;
@@ -89,18 +115,31 @@ function outcomeAt(stream: XdsStream, kind: ResourceKind, name: string, withheld
   const where = placeOf(stream, kind, name);
   const type = stream.state().types.get(resourceTypes[where.kind].typeUrl);
   if (type?.kind === undefined || !isSubscribed(type, where.name)) return undefined;
-  const wanted = where.kind === "secrets" || stream.published === undefined ? type.basis.get(where.name) : stream.published.maps[kind as Exclude<ResourceKind, "secrets">].get(name);
+  const wanted =
+    where.kind === "secrets" || stream.published === undefined
+      ? type.basis.get(where.name)
+      : stream.published.maps[kind as Exclude<ResourceKind, "secrets">].get(name);
   const bad = withheld.find(({ resource }) => resource.kind === where.kind && resource.name === where.name);
   if (bad !== undefined) return { reason: bad.reason };
   const basis = type.basis.get(where.name);
-  if (wanted === undefined && basis === undefined) return type.dirty.has(where.name) || type.flight?.removed.includes(where.name) === true ? "waiting" : undefined;
-  if (basis !== undefined && type.refused.get(where.name) === basis.version) return { reason: type.rejection?.reason ?? "rejected" };
+  if (wanted === undefined && basis === undefined)
+    return type.dirty.has(where.name) || type.flight?.removed.includes(where.name) === true ? "waiting" : undefined;
+  if (basis !== undefined && type.refused.get(where.name) === basis.version)
+    return { reason: type.rejection?.reason ?? "rejected" };
   // A route with its hosts inside has a version of its own; it reached whom it reached whole.
-  const isWanted = basis !== undefined && (wanted?.version === basis.version || (where.kind === "routes" && stream.kind.dialect === "sotw"));
+  const isWanted =
+    basis !== undefined &&
+    (wanted?.version === basis.version || (where.kind === "routes" && stream.kind.dialect === "sotw"));
   return isWanted && holds(type, basis) ? "reached" : "waiting";
 }
 
 /** In the state of the world a virtual host is a part of its route configuration. */
-function placeOf(stream: XdsStream, kind: ResourceKind, name: string): { readonly kind: ResourceKind; readonly name: string } {
-  return kind === "virtualHosts" && stream.kind.dialect === "sotw" ? { kind: "routes", name: routeConfigurationOf(name) } : { kind, name };
+function placeOf(
+  stream: XdsStream,
+  kind: ResourceKind,
+  name: string,
+): { readonly kind: ResourceKind; readonly name: string } {
+  return kind === "virtualHosts" && stream.kind.dialect === "sotw"
+    ? { kind: "routes", name: routeConfigurationOf(name) }
+    : { kind, name };
 }

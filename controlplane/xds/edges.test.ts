@@ -14,9 +14,18 @@ describe("a node", () => {
 
   it("is admitted when it is the pod that the credential names", () => {
     const userAgentBuildVersion = { version: { majorNumber: 1, minorNumber: 40, patch: 0 } };
-    expect(admitNode(identity, { id, metadata: { NAME: "web-1", NAMESPACE: "default", SERVICE_ACCOUNT: "web" }, userAgentBuildVersion })).toMatchObject({
+    expect(
+      admitNode(identity, {
+        id,
+        metadata: { NAME: "web-1", NAMESPACE: "default", SERVICE_ACCOUNT: "web" },
+        userAgentBuildVersion,
+      }),
+    ).toMatchObject({
       kind: "admitted",
-      proxy: { identity, node: { kind: "sidecar", ip: "127.10.4.7", pod: "web-1", namespace: "default", envoyVersion: "1.40.0" } },
+      proxy: {
+        identity,
+        node: { kind: "sidecar", ip: "127.10.4.7", pod: "web-1", namespace: "default", envoyVersion: "1.40.0" },
+      },
     });
   });
 
@@ -40,7 +49,11 @@ describe("the identity file", () => {
     writeFileSync(`${path}.new`, typeof content === "string" ? content : JSON.stringify(content));
     renameSync(`${path}.new`, path);
   };
-  const entry = (token: string, pod: string) => ({ ...identity, pod, tokenSha256: createHash("sha256").update(token).digest("hex") });
+  const entry = (token: string, pod: string) => ({
+    ...identity,
+    pod,
+    tokenSha256: createHash("sha256").update(token).digest("hex"),
+  });
   beforeEach(() => {
     directory = mkdtempSync(join(tmpdir(), "scrim-identities-"));
     path = join(directory, "identities.json");
@@ -60,14 +73,17 @@ describe("the identity file", () => {
     expect(authenticate("one")).toBeUndefined();
   });
 
-  it.each(["[{", "{}", "[1]", '[{"tokenSha256":"x","namespace":"a","serviceAccount":"b","pod":"c"}]'])("keeps what was known when it holds %s", (broken) => {
-    const authenticate = createIdentityFile(path, (problem) => warnings.push(problem));
-    write([entry("one", "web-1")]);
-    expect(authenticate("one")).toBeDefined();
-    write(broken);
-    expect(authenticate("one")).toBeDefined();
-    expect(warnings).toHaveLength(1);
-  });
+  it.each(["[{", "{}", "[1]", '[{"tokenSha256":"x","namespace":"a","serviceAccount":"b","pod":"c"}]'])(
+    "keeps what was known when it holds %s",
+    (broken) => {
+      const authenticate = createIdentityFile(path, (problem) => warnings.push(problem));
+      write([entry("one", "web-1")]);
+      expect(authenticate("one")).toBeDefined();
+      write(broken);
+      expect(authenticate("one")).toBeDefined();
+      expect(warnings).toHaveLength(1);
+    },
+  );
 });
 
 describe("admission", () => {
@@ -76,8 +92,14 @@ describe("admission", () => {
     let now = 1_000;
     let timers: { readonly atMs: number; readonly callback: () => void }[] = [];
     const began: string[] = [];
-    const admission = createAdmission({ perSecond, burst, nowMs: () => now, setTimer: (callback, ms) => void timers.push({ atMs: now + ms, callback }) });
-    const come = (from: string, isGone = () => false): void => admission({ from, isGone, begin: () => void began.push(`${from} ${now - 1_000}`) });
+    const admission = createAdmission({
+      perSecond,
+      burst,
+      nowMs: () => now,
+      setTimer: (callback, ms) => void timers.push({ atMs: now + ms, callback }),
+    });
+    const come = (from: string, isGone = () => false): void =>
+      admission({ from, isGone, begin: () => void began.push(`${from} ${now - 1_000}`) });
     const goOn = (ms: number): void => {
       const end = now + ms;
       for (;;) {

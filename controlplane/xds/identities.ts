@@ -3,13 +3,16 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
 import type { ProxyIdentity } from "./node.ts";
 
-interface Entry extends ProxyIdentity { readonly digest: Buffer }
+interface Entry extends ProxyIdentity {
+  readonly digest: Buffer;
+}
 
 /** Finds the identity that a bearer token proves; undefined for one that proves none. */
 export type Authenticate = (token: string) => ProxyIdentity | undefined;
 
 /**
- * An Authenticate over a file of `[{ tokenSha256, namespace, serviceAccount, pod }]`. A file that is missing proves nothing; one that
+ * An Authenticate over a file of `[{ tokenSha256, namespace, serviceAccount, pod }]`. A file that is missing proves
+ * nothing; one that
  * cannot be read as such leaves what was known, and `warn` is told.
  */
 export function createIdentityFile(path: string, warn: (problem: string) => void): Authenticate {

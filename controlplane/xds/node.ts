@@ -2,7 +2,11 @@
 import type { JsonObject, Node } from "../../protos/build/envoy.ts";
 
 /** What a credential proves. */
-export interface ProxyIdentity { readonly namespace: string; readonly serviceAccount: string; readonly pod: string }
+export interface ProxyIdentity {
+  readonly namespace: string;
+  readonly serviceAccount: string;
+  readonly pod: string;
+}
 
 /** What a node says about itself, in Istio's form; believed only where it agrees with the identity. */
 export interface ProxyNode {
@@ -16,10 +20,19 @@ export interface ProxyNode {
   readonly envoyVersion: string;
 }
 
-/** A proxy with an open stream. `isProven` is false on the plaintext port: then the identity, too, is only what the node says. */
-export interface Proxy { readonly identity: ProxyIdentity; readonly node: ProxyNode; readonly isProven: boolean }
+/**
+ * A proxy with an open stream. `isProven` is false on the plaintext port: then the identity, too, is only what the node
+ * says.
+ */
+export interface Proxy {
+  readonly identity: ProxyIdentity;
+  readonly node: ProxyNode;
+  readonly isProven: boolean;
+}
 
-export type Admission = { readonly kind: "admitted"; readonly proxy: Proxy } | { readonly kind: "refused"; readonly reason: string };
+export type Admission =
+  | { readonly kind: "admitted"; readonly proxy: Proxy }
+  | { readonly kind: "refused"; readonly reason: string };
 
 /** More than this of a node is kept for nobody: Envoy's own are of some kilobytes. */
 const MAX_NODE_LENGTH = 256 * 1024;
@@ -39,14 +52,31 @@ const NODE_ID = /^(sidecar|router)~([^~]+)~([^~.]+)\.([^~.]+)~[^~]+$/;
 export function admitNode(identity: ProxyIdentity, node: Node | undefined): Admission {
   const id = node?.id ?? "";
   const [, kind, ip, pod, namespace] = NODE_ID.exec(id) ?? [];
-  if (kind === undefined || ip === undefined || pod === undefined || namespace === undefined) return { kind: "refused", reason: "the node id must have the form sidecar~IP~POD.NAMESPACE~DOMAIN" };
+  if (kind === undefined || ip === undefined || pod === undefined || namespace === undefined)
+    return { kind: "refused", reason: "the node id must have the form sidecar~IP~POD.NAMESPACE~DOMAIN" };
   const metadata = node?.metadata ?? {};
-  const claims = [[pod, identity.pod], [namespace, identity.namespace], [metadata["NAME"], identity.pod], [metadata["NAMESPACE"], identity.namespace], [metadata["SERVICE_ACCOUNT"], identity.serviceAccount]];
-  if (claims.some(([claimed, proven]) => claimed !== undefined && claimed !== proven)) return { kind: "refused", reason: `the credential does not belong to the node ${id}` };
-  return { kind: "admitted", proxy: { identity, isProven: true, node: { id, kind: kind as "sidecar" | "router", ip, pod, namespace, metadata, envoyVersion: versionOf(node) } } };
+  const claims = [
+    [pod, identity.pod],
+    [namespace, identity.namespace],
+    [metadata["NAME"], identity.pod],
+    [metadata["NAMESPACE"], identity.namespace],
+    [metadata["SERVICE_ACCOUNT"], identity.serviceAccount],
+  ];
+  if (claims.some(([claimed, proven]) => claimed !== undefined && claimed !== proven))
+    return { kind: "refused", reason: `the credential does not belong to the node ${id}` };
+  return {
+    kind: "admitted",
+    proxy: {
+      identity,
+      isProven: true,
+      node: { id, kind: kind as "sidecar" | "router", ip, pod, namespace, metadata, envoyVersion: versionOf(node) },
+    },
+  };
 }
 
-/** The proxy as its node describes it, whatever form its id has: for who is nobody's secret keeper (the plaintext port). */
+/**
+ * The proxy as its node describes it, whatever form its id has: for who is nobody's secret keeper (the plaintext port).
+ */
 export function describeNode(node: Node | undefined): Proxy {
   const id = node?.id ?? "";
   const [, kind = "sidecar", ip, pod, namespace] = NODE_ID.exec(id) ?? [];
@@ -55,9 +85,25 @@ export function describeNode(node: Node | undefined): Proxy {
     const value = metadata[key];
     return typeof value === "string" && value !== "" ? value : undefined;
   };
-  const identity = { namespace: said("NAMESPACE") ?? namespace ?? "default", serviceAccount: said("SERVICE_ACCOUNT") ?? "default", pod: said("NAME") ?? pod ?? id };
+  const identity = {
+    namespace: said("NAMESPACE") ?? namespace ?? "default",
+    serviceAccount: said("SERVICE_ACCOUNT") ?? "default",
+    pod: said("NAME") ?? pod ?? id,
+  };
   const address = ip ?? said("INSTANCE_IPS")?.split(",")[0] ?? "127.0.0.1";
-  return { identity, isProven: false, node: { id, kind: kind === "router" ? "router" : "sidecar", ip: address, pod: identity.pod, namespace: identity.namespace, metadata, envoyVersion: versionOf(node) } };
+  return {
+    identity,
+    isProven: false,
+    node: {
+      id,
+      kind: kind === "router" ? "router" : "sidecar",
+      ip: address,
+      pod: identity.pod,
+      namespace: identity.namespace,
+      metadata,
+      envoyVersion: versionOf(node),
+    },
+  };
 }
 
 function versionOf(node: Node | undefined): string {

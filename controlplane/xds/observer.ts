@@ -1,7 +1,10 @@
 // What the server tells of its work, for metrics.
 
 export interface XdsObserver {
-  /** A response of a type (short name, as `cds`) was written, so long after its change was announced; 0 when the proxy asked for it. */
+  /**
+   * A response of a type (short name, as `cds`) was written, so long after its change was announced; 0 when the proxy
+   * asked for it.
+   */
   sent(type: string, resources: number, bytes: number, sinceChangeMs: number): void;
   /** A proxy has acknowledged all of a change this long after it was announced. */
   converged(ms: number): void;
@@ -11,4 +14,9 @@ export interface XdsObserver {
 }
 
 /** Watches nothing. */
-export const NO_OBSERVER: XdsObserver = { sent: () => undefined, converged: () => undefined, rejected: () => undefined, stale: () => undefined };
+export const NO_OBSERVER: XdsObserver = {
+  sent: () => undefined,
+  converged: () => undefined,
+  rejected: () => undefined,
+  stale: () => undefined,
+};

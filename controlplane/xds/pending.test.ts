@@ -11,7 +11,10 @@ describe("a filter that left its chain", () => {
     stream.content({ listeners: { l: "without x" }, extensionConfigs: { y: "1" } });
     expect(stream.ackAll()).toEqual([{ type: "listeners", updates: ["l"], removed: [] }]);
     stream.content({ listeners: { l: "with x" }, extensionConfigs: { x: "1", y: "1" } });
-    expect(stream.ackAll()).toEqual([{ type: "listeners", updates: ["l"], removed: [] }, { type: "extensionConfigs", updates: ["x"], removed: [] }]);
+    expect(stream.ackAll()).toEqual([
+      { type: "listeners", updates: ["l"], removed: [] },
+      { type: "extensionConfigs", updates: ["x"], removed: [] },
+    ]);
   });
 
   it("is said to be absent to a client that asks for it anew", () => {

@@ -2,28 +2,58 @@
 import type { EncodedResource } from "../snapshot/encode.ts";
 import { allNew, contentsOf, routesOfHosts } from "../snapshot/whole-maps.ts";
 import { heldAfter } from "./full-state.ts";
-import { type Flight, type Held, HOLDS_NOTHING, isFullState, isSubscribed, MUST_ANSWER, type TypeState } from "./type-state.ts";
+import {
+  type Flight,
+  type Held,
+  HOLDS_NOTHING,
+  isFullState,
+  isSubscribed,
+  MUST_ANSWER,
+  type TypeState,
+} from "./type-state.ts";
 
 /** What could be sent at this moment. Answers that say "not there" count as updates: nothing may hold them up. */
-export interface Pending { readonly updates: readonly EncodedResource[]; readonly absent: readonly string[]; readonly removals: readonly string[]; readonly settled: readonly string[] }
+export interface Pending {
+  readonly updates: readonly EncodedResource[];
+  readonly absent: readonly string[];
+  readonly removals: readonly string[];
+  readonly settled: readonly string[];
+}
 
 const NOTHING: Pending = { updates: [], absent: [], removals: [], settled: [] };
 
-/** What is to be sent of a type; `settled` names need no more attention. Contents that the client refused are left out. */
+/**
+ * What is to be sent of a type; `settled` names need no more attention. Contents that the client refused are left out.
+ */
 export function pendingOf(state: TypeState): Pending {
   if (state.dirty.size === 0) return NOTHING;
   if (state.examined.size + state.suspects.length + state.refused.size + state.held.size > 0) return lookThrough(state);
   if (takesAll(state)) return { ...NOTHING, updates: contentsOf(state.basis) };
   const last = seen.get(state.dirty);
-  if (last !== undefined && last.basis === state.basis && last.subscription.names === state.subscription.names && last.subscription.wildcard === state.subscription.wildcard && last.scope === state.scope && last.kind === state.kind && last.dialect === state.dialect) return last.pending;
+  if (
+    last !== undefined &&
+    last.basis === state.basis &&
+    last.subscription.names === state.subscription.names &&
+    last.subscription.wildcard === state.subscription.wildcard &&
+    last.scope === state.scope &&
+    last.kind === state.kind &&
+    last.dialect === state.dialect
+  )
+    return last.pending;
   const pending = lookThrough(state);
   const { basis, subscription, scope, kind, dialect } = state;
   seen.set(state.dirty, { basis, subscription, scope, kind, dialect, pending });
   return pending;
 }
 
-/** For each set of names, what was found last: it is looked at at every event until it is sent, and streams that come share it. */
-const seen = new WeakMap<TypeState["dirty"], Pick<TypeState, "basis" | "subscription" | "scope" | "kind" | "dialect"> & { readonly pending: Pending }>();
+/**
+ * For each set of names, what was found last: it is looked at at every event until it is sent, and streams that come
+ * share it.
+ */
+const seen = new WeakMap<
+  TypeState["dirty"],
+  Pick<TypeState, "basis" | "subscription" | "scope" | "kind" | "dialect"> & { readonly pending: Pending }
+>();
 
 /** Whether the client wants everything and has nothing of it. */
 function takesAll({ dirty, basis, subscription, scope }: TypeState): boolean {
@@ -33,7 +63,12 @@ function takesAll({ dirty, basis, subscription, scope }: TypeState): boolean {
 
 function lookThrough(state: TypeState): Pending {
   const group = state.suspects.length === 0 ? undefined : new Set(state.suspects[0]);
-  const pending = { updates: [] as EncodedResource[], absent: [] as string[], removals: [] as string[], settled: [] as string[] };
+  const pending = {
+    updates: [] as EncodedResource[],
+    absent: [] as string[],
+    removals: [] as string[],
+    settled: [] as string[],
+  };
   for (const [name, held] of state.dirty) {
     if (state.examined.has(name) || group?.has(name) === false || !isSubscribed(state, name)) continue;
     const target = state.basis.get(name);
@@ -47,14 +82,18 @@ function lookThrough(state: TypeState): Pending {
   return pending;
 }
 
-/** Absence is not told to who has nothing, and cannot be told by a partial state of the world: such a client hears of a name when it appears. */
+/**
+ * Absence is not told to who has nothing, and cannot be told by a partial state of the world: such a client hears of a
+ * name when it appears.
+ */
 function isLeftUnsaid(state: TypeState, held: Held): boolean {
   if (held === HOLDS_NOTHING || (state.dialect === "sotw" && !isFullState(state))) return true;
   return held !== MUST_ANSWER && leavesWithItsListener(state);
 }
 
 /**
- * A filter that left a chain still serves the connections that the old chain has: told that its configuration is gone, Envoy would answer their next
+ * A filter that left a chain still serves the connections that the old chain has: told that its configuration is gone,
+ * Envoy would answer their next
  * request with 500 (seen). It unsubscribes by itself when the last of them is closed.
  */
 function leavesWithItsListener(state: TypeState): boolean {
@@ -74,7 +113,8 @@ export function settle(state: TypeState, pending: Pending): TypeState {
     for (const name of pending.settled) dirty.delete(name);
     next = { ...next, dirty };
   }
-  const isGroupDone = next.suspects.length > 0 && pending.updates.length + pending.absent.length + pending.removals.length === 0;
+  const isGroupDone =
+    next.suspects.length > 0 && pending.updates.length + pending.absent.length + pending.removals.length === 0;
   return isGroupDone ? settleGroups(next) : next;
 }
 
@@ -98,10 +138,18 @@ export function sendOff(state: TypeState, flight: Flight): TypeState {
 export function accept(state: TypeState): TypeState {
   const { flight } = state;
   if (flight === undefined) return state;
-  return { ...state, flight: undefined, suspects: state.suspects.slice(1), held: isFullState(state) ? heldAfter(state) : state.held };
+  return {
+    ...state,
+    flight: undefined,
+    suspects: state.suspects.slice(1),
+    held: isFullState(state) ? heldAfter(state) : state.held,
+  };
 }
 
-export interface Refusal { readonly resource: EncodedResource; readonly reason: string }
+export interface Refusal {
+  readonly resource: EncodedResource;
+  readonly reason: string;
+}
 
 export interface Rejected {
   readonly state: TypeState;
@@ -112,7 +160,8 @@ export interface Rejected {
 }
 
 /**
- * The state after the client rejected what was on its way. Envoy may have applied a part, so all of the response counts as unknown; what is not
+ * The state after the client rejected what was on its way. Envoy may have applied a part, so all of the response counts
+ * as unknown; what is not
  * guilty is sent again. Where the culprit cannot be told the contents wait for a verdict.
  */
 export function reject(state: TypeState, reason: string, atMs: number): Rejected {
@@ -138,9 +187,15 @@ function refuse(state: TypeState, culprits: readonly EncodedResource[]): TypeSta
   return { ...state, refused, rejection };
 }
 
-export interface Verdict { readonly unclear: readonly EncodedResource[]; readonly culprits: readonly EncodedResource[] }
+export interface Verdict {
+  readonly unclear: readonly EncodedResource[];
+  readonly culprits: readonly EncodedResource[];
+}
 
-/** The state after a verdict. Without culprits the contents are tried on the client itself, in two halves and so on: nobody else knows. */
+/**
+ * The state after a verdict. Without culprits the contents are tried on the client itself, in two halves and so on:
+ * nobody else knows.
+ */
 export function judge(state: TypeState, { unclear, culprits }: Verdict): TypeState {
   const examined = new Set(state.examined);
   for (const { name } of unclear) examined.delete(name);
@@ -149,7 +204,10 @@ export function judge(state: TypeState, { unclear, culprits }: Verdict): TypeSta
   return refuse({ ...state, examined, suspects }, culprits);
 }
 
-/** Envoy writes `Error adding/updating listener(s) <name>: <why>` (and clusters alike); of a single resource there is no doubt. */
+/**
+ * Envoy writes `Error adding/updating listener(s) <name>: <why>` (and clusters alike); of a single resource there is no
+ * doubt.
+ */
 function findCulprits(state: TypeState, flight: Flight, reason: string): EncodedResource[] {
   const sent = [...flight.updates.values()];
   if (sent.length === 1) return sent;

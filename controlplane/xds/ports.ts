@@ -1,10 +1,14 @@
-// The sockets that proxies connect to. TLS ends here and not in grpc-js, which knows neither a minimum version nor a change of certificate.
+// The sockets that proxies connect to. TLS ends here and not in grpc-js, which knows neither a minimum version nor a
+// change of certificate.
 import { type AddressInfo, createServer as createTcpServer, isIP, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
 import { ServerCredentials } from "@grpc/grpc-js";
 
 /** PEM texts of the server's certificate chain and key. */
-export interface ServerCertificate { readonly certificate: string; readonly key: string }
+export interface ServerCertificate {
+  readonly certificate: string;
+  readonly key: string;
+}
 
 export interface SecurePort {
   readonly host: string;
@@ -28,15 +32,30 @@ export interface Port {
 }
 
 /** What becomes of a connection. */
-export interface Injector { inject(socket: Socket): void; shutdown(): void }
+export interface Injector {
+  inject(socket: Socket): void;
+  shutdown(): void;
+}
 
 type CreateInjector = (credentials: ServerCredentials) => Injector;
 
 /** A port for TLS 1.3, not listening yet. */
-export function openSecurePort({ host, port, certificate }: SecurePort, createInjector: CreateInjector): Port & { setCertificate(certificate: ServerCertificate): void } {
-  const server = createTlsServer({ cert: certificate.certificate, key: certificate.key, minVersion: "TLSv1.3", ALPNProtocols: ["h2"], handshakeTimeout: 10_000 });
+export function openSecurePort(
+  { host, port, certificate }: SecurePort,
+  createInjector: CreateInjector,
+): Port & { setCertificate(certificate: ServerCertificate): void } {
+  const server = createTlsServer({
+    cert: certificate.certificate,
+    key: certificate.key,
+    minVersion: "TLSv1.3",
+    ALPNProtocols: ["h2"],
+    handshakeTimeout: 10_000,
+  });
   const open = openPort(server, "secureConnection", { host, port }, createInjector);
-  return { ...open, setCertificate: ({ certificate: cert, key }) => server.setSecureContext({ cert, key, minVersion: "TLSv1.3" }) };
+  return {
+    ...open,
+    setCertificate: ({ certificate: cert, key }) => server.setSecureContext({ cert, key, minVersion: "TLSv1.3" }),
+  };
 }
 
 /** A port without TLS, not listening yet. Throws for an address that other machines could reach. */
@@ -46,7 +65,12 @@ export function openPlaintextPort({ host, port }: PlaintextPort, createInjector:
   return openPort(createTcpServer(), "connection", { host, port }, createInjector);
 }
 
-function openPort(server: Server, event: "connection" | "secureConnection", { host, port }: PlaintextPort, createInjector: CreateInjector): Port {
+function openPort(
+  server: Server,
+  event: "connection" | "secureConnection",
+  { host, port }: PlaintextPort,
+  createInjector: CreateInjector,
+): Port {
   // Whatever protected the connection, grpc-js is handed a socket that it need not protect.
   const injector = createInjector(ServerCredentials.createInsecure());
   const sockets = new Set<Socket>();
@@ -59,14 +83,16 @@ function openPort(server: Server, event: "connection" | "secureConnection", { ho
   });
   return {
     address: () => ({ host, port: (server.address() as AddressInfo).port }),
-    listen: () => new Promise((resolve, reject) => {
-      const fail = (cause: Error): void => reject(new Error(`Proxies cannot be served at ${host}:${port}: ${cause.message}.`, { cause }));
-      server.once("error", fail);
-      server.listen(port, host, () => {
-        server.removeListener("error", fail);
-        resolve();
-      });
-    }),
+    listen: () =>
+      new Promise((resolve, reject) => {
+        const fail = (cause: Error): void =>
+          reject(new Error(`Proxies cannot be served at ${host}:${port}: ${cause.message}.`, { cause }));
+        server.once("error", fail);
+        server.listen(port, host, () => {
+          server.removeListener("error", fail);
+          resolve();
+        });
+      }),
     async close() {
       injector.shutdown();
       for (const socket of sockets) socket.destroy();

@@ -16,8 +16,15 @@ export interface QuarantineOptions {
   readonly log: Record<"warn", (fields: object, message: string) => void>;
   /** Whether what this proxy says of a content counts for the others. */
   readonly believes: (proxy: Proxy | undefined) => boolean;
-  /** Whether an Envoy that serves nobody loads this content, as it loads `good`; undefined when that cannot be told. Never rejects. */
-  readonly judge: (resource: EncodedResource, good: EncodedResource | undefined, asker: string) => Promise<boolean | undefined>;
+  /**
+   * Whether an Envoy that serves nobody loads this content, as it loads `good`; undefined when that cannot be told.
+   * Never rejects.
+   */
+  readonly judge: (
+    resource: EncodedResource,
+    good: EncodedResource | undefined,
+    asker: string,
+  ) => Promise<boolean | undefined>;
   /** How long a content that one proxy rejected is kept from the others without such a judgement. */
   readonly judgementMs: number;
 }
@@ -32,14 +39,18 @@ export interface QuarantineParts {
 /** What is logged when it comes to this. */
 const WORDS: Readonly<Record<Blame, string>> = {
   examined: "rejected by one proxy; held back for a moment while an Envoy of the control plane's own tries it",
-  content: "quarantined: an Envoy of the control plane's own cannot load it either; the last accepted content is served",
-  repeated: "quarantined: two proxies rejected it, none has taken it, and nobody else could tell; the last accepted content is served",
+  content:
+    "quarantined: an Envoy of the control plane's own cannot load it either; the last accepted content is served",
+  repeated:
+    "quarantined: two proxies rejected it, none has taken it, and nobody else could tell; the last accepted content is served",
   proxy: "the rejection is that proxy's own: the content loads elsewhere, and the others are served it",
   unconfirmed: "rejected by one proxy, and nobody else could tell: the others are served it",
 };
 
 /** A quarantine with nothing in it. */
-export function createQuarantine({ options, streams, book, refresher }: QuarantineParts): { refused(stream: XdsStream, resource: EncodedResource, reason: string): void } {
+export function createQuarantine({ options, streams, book, refresher }: QuarantineParts): {
+  refused(stream: XdsStream, resource: EncodedResource, reason: string): void;
+} {
   const changed = ({ kind, name, version }: EncodedResource, { before, after }: BlameChange): void => {
     if (before === after) return;
     options.log.warn({ type: resourceTypes[kind].short, resource: name, version, blame: after }, WORDS[after]);
@@ -61,8 +72,21 @@ export function createQuarantine({ options, streams, book, refresher }: Quaranti
       // Secrets belong to one identity: there are no others.
       if (resource.kind === "secrets" || stream.proxy === undefined) return;
       const { classKey, pod } = recipientOf(stream);
-      const isHeldByAnother = [...streams].some((other) => other.proxy !== undefined && podOf(other.proxy) !== pod && options.believes(other.proxy) && has(other, resource));
-      const change = book.noteRefused(resource, { classKey, pod, reason, atMs: options.clock.nowMs(), isBelieved: options.believes(stream.proxy), isHeldByAnother });
+      const isHeldByAnother = [...streams].some(
+        (other) =>
+          other.proxy !== undefined &&
+          podOf(other.proxy) !== pod &&
+          options.believes(other.proxy) &&
+          has(other, resource),
+      );
+      const change = book.noteRefused(resource, {
+        classKey,
+        pod,
+        reason,
+        atMs: options.clock.nowMs(),
+        isBelieved: options.believes(stream.proxy),
+        isHeldByAnother,
+      });
       changed(resource, change);
       refresher.markStale([stream]);
       if (change.after === "examined" && change.before !== "examined") examine(resource, classKey, pod);

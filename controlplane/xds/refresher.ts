@@ -1,4 +1,5 @@
-// Brings streams to the content that is due to them: one at once, or all in slices, so that a thousand of them do not hold up the others' answers.
+// Brings streams to the content that is due to them: one at once, or all in slices, so that a thousand of them do not
+// hold up the others' answers.
 import type { Secret } from "../../protos/build/envoy.ts";
 import type { EncodedMap, EncodedResources, ResourceEncoder } from "../snapshot/encode.ts";
 import type { AcceptanceBook, Recipient } from "./acceptance.ts";
@@ -35,7 +36,10 @@ export interface Refresher {
   forget(stream: XdsStream): void;
 }
 
-/** How long streams are looked at before other work gets its turn: of a small change that is hundreds of them, of one that concerns everything a few. */
+/**
+ * How long streams are looked at before other work gets its turn: of a small change that is hundreds of them, of one
+ * that concerns everything a few.
+ */
 const TURN_MS = 10;
 const NOTHING: EncodedMap = new Map();
 
@@ -90,11 +94,17 @@ function createUpdate({ source, book, trials }: RefresherParts): (stream: XdsStr
     stream.published = published;
     stream.revision = source.revision();
     // Secrets are for who proved who it is; on the other port nothing is even looked up.
-    const secrets = proxy.isProven ? source.encoder.encodeMap("secrets", source.secretsFor(proxy), secretsOf.get(stream)) : NOTHING;
+    const secrets = proxy.isProven
+      ? source.encoder.encodeMap("secrets", source.secretsFor(proxy), secretsOf.get(stream))
+      : NOTHING;
     secretsOf.set(stream, secrets);
     const recipient = recipientOf(stream);
     const wanted = contentOf(stream, published, secrets);
-    const held = trials.heldFrom(stream, wanted, (resource) => book.goodInsteadOf(recipient.classKey, resource) !== undefined);
+    const held = trials.heldFrom(
+      stream,
+      wanted,
+      (resource) => book.goodInsteadOf(recipient.classKey, resource) !== undefined,
+    );
     stream.setContent(book.servedOf(recipient, wanted, held));
   };
 }
@@ -104,13 +114,19 @@ export function recipientOf(stream: XdsStream): Recipient {
   const { published, kind, proxy } = stream;
   const known = recipients.get(stream);
   if (known !== undefined && known.proxy === proxy && known.of === published?.classKey) return known.recipient;
-  const recipient = { classKey: `${kind.dialect}/${published?.classKey ?? ""}`, pod: proxy === undefined ? "" : podOf(proxy) };
+  const recipient = {
+    classKey: `${kind.dialect}/${published?.classKey ?? ""}`,
+    pod: proxy === undefined ? "" : podOf(proxy),
+  };
   recipients.set(stream, { proxy, of: published?.classKey, recipient });
   return recipient;
 }
 
 /** Long texts that are looked up by at every change and acknowledgement of each stream. */
-const recipients = new WeakMap<XdsStream, { readonly proxy: Proxy | undefined; readonly of: string | undefined; readonly recipient: Recipient }>();
+const recipients = new WeakMap<
+  XdsStream,
+  { readonly proxy: Proxy | undefined; readonly of: string | undefined; readonly recipient: Recipient }
+>();
 
 /** Text that stands for a proxy's pod; who only says that it is one is not that one. */
 export function podOf({ identity, isProven }: Proxy): string {
@@ -118,7 +134,11 @@ export function podOf({ identity, isProven }: Proxy): string {
 }
 
 /** What a stream of its kind is to have. */
-export function contentOf({ kind }: Pick<XdsStream, "kind">, { maps }: EncodedResources, secrets: EncodedMap): ContentMaps {
+export function contentOf(
+  { kind }: Pick<XdsStream, "kind">,
+  { maps }: EncodedResources,
+  secrets: EncodedMap,
+): ContentMaps {
   if (kind.dialect === "delta") return { ...maps, secrets };
   return { ...maps, routes: plainRoutes(maps.routes, maps.virtualHosts), virtualHosts: NOTHING, secrets };
 }

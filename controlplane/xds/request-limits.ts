@@ -29,21 +29,37 @@ const MAX_QUESTIONS = 16;
 export function problemOf(state: Burden, request: StreamRequest): string | undefined {
   const { typeUrl } = request;
   if (typeUrl === "") return "an ADS request needs a type URL";
-  if (typeUrl.length > MAX_NAME_LENGTH || namesIn(request).some((names) => names.some(({ length }) => length > MAX_NAME_LENGTH))) return `a name is longer than ${MAX_NAME_LENGTH} characters`;
+  if (
+    typeUrl.length > MAX_NAME_LENGTH ||
+    namesIn(request).some((names) => names.some(({ length }) => length > MAX_NAME_LENGTH))
+  )
+    return `a name is longer than ${MAX_NAME_LENGTH} characters`;
   if (state.only !== undefined && state.only !== typeUrl) return `this stream is for ${state.only} only`;
-  if (state.types.get(typeUrl) === undefined && !state.told.has(typeUrl) && state.types.size + state.told.size >= MAX_TYPES) return "too many resource types";
+  if (
+    state.types.get(typeUrl) === undefined &&
+    !state.told.has(typeUrl) &&
+    state.types.size + state.told.size >= MAX_TYPES
+  )
+    return "too many resource types";
   if (isQuestion(typeUrl) && state.asking + state.answers.length >= MAX_QUESTIONS) return "too many questions at once";
   return undefined;
 }
 
 function namesIn(request: StreamRequest): readonly (readonly string[])[] {
-  return request.dialect === "sotw" ? [request.names] : [request.subscribe, request.unsubscribe, Object.keys(request.initialVersions)];
+  return request.dialect === "sotw"
+    ? [request.names]
+    : [request.subscribe, request.unsubscribe, Object.keys(request.initialVersions)];
 }
 
-/** Why a stream ends that holds these names after a request; undefined when it goes on. What went away since is not the request's doing. */
+/**
+ * Why a stream ends that holds these names after a request; undefined when it goes on. What went away since is not the
+ * request's doing.
+ */
 export function excessOf({ subscription: { names }, dirty, basis }: TypeState, before: TypeState): string | undefined {
   const most = MAX_STRANGE_NAMES + basis.size;
-  const isTooMuch = (names.size > most && names.size > before.subscription.names.size) || (dirty.size > most && dirty.size > before.dirty.size);
+  const isTooMuch =
+    (names.size > most && names.size > before.subscription.names.size) ||
+    (dirty.size > most && dirty.size > before.dirty.size);
   return isTooMuch ? `more than ${MAX_STRANGE_NAMES} names that are not there` : undefined;
 }
 

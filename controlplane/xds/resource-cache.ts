@@ -1,7 +1,14 @@
 // consumes: Envoy resources by group and name, as some program or test puts them in
 // produces: what an XdsServer serves each group, encoded, with only what changed new
 // never does: translate anything, or know what a mesh is
-import { createResourceEncoder, type EncodedMap, type EncodedResource, type EncodedResources, noResources, type ResourceEncoder } from "../snapshot/encode.ts";
+import {
+  createResourceEncoder,
+  type EncodedMap,
+  type EncodedResource,
+  type EncodedResources,
+  noResources,
+  type ResourceEncoder,
+} from "../snapshot/encode.ts";
 import type { ResourceKind, ResourceMessages } from "../snapshot/resources.ts";
 import { findProblems, type SnapshotProblem } from "../snapshot/consistency.ts";
 import type { Proxy } from "./node.ts";
@@ -12,7 +19,10 @@ export type SharedKind = Exclude<ResourceKind, "secrets">;
 
 /** What one group of nodes is served. */
 export interface ResourceGroup {
-  /** Puts a resource in, or another content in its place; the message is not to be changed afterwards. Virtual hosts are named `<route configuration>/<name>`. Throws MessageShapeError for a message that cannot be encoded. */
+  /**
+   * Puts a resource in, or another content in its place; the message is not to be changed afterwards. Virtual hosts are
+   * named `<route configuration>/<name>`. Throws MessageShapeError for a message that cannot be encoded.
+   */
   set<K extends SharedKind>(kind: K, name: string, message: ResourceMessages[K]): void;
   /** False when there was none. */
   delete(kind: SharedKind, name: string): boolean;
@@ -26,9 +36,15 @@ export interface ResourceCache {
   group(name: string): ResourceGroup;
   /** Forgets a group; its proxies keep what they have. */
   drop(name: string): void;
-  /** Tells what was changed since the last time to the proxies. Until then they see nothing of it: several changes travel as one. */
+  /**
+   * Tells what was changed since the last time to the proxies. Until then they see nothing of it: several changes
+   * travel as one.
+   */
   publish(): void;
-  /** What createXdsServer needs of the cache; `groupOf` gives a proxy's group, undefined for one that is to wait. Call `onPublish` with the server's notify. */
+  /**
+   * What createXdsServer needs of the cache; `groupOf` gives a proxy's group, undefined for one that is to wait. Call
+   * `onPublish` with the server's notify.
+   */
   source(groupOf: (proxy: Proxy) => string | undefined): Pick<XdsServerOptions, "resourcesFor" | "encoder">;
   /** Called after each publish, as with a server's `notify`. */
   onPublish(notify: () => void): void;
@@ -36,7 +52,10 @@ export interface ResourceCache {
 
 type Maps = { -readonly [K in SharedKind]: EncodedMap };
 
-interface GroupState { published: EncodedResources; next: Maps }
+interface GroupState {
+  published: EncodedResources;
+  next: Maps;
+}
 
 /** An empty cache. */
 export function createResourceCache(): ResourceCache {
@@ -57,7 +76,8 @@ export function createResourceCache(): ResourceCache {
     publish() {
       for (const state of groups.values()) {
         const { maps, classKey } = state.published;
-        if (Object.keys(maps).some((kind) => maps[kind as SharedKind] !== state.next[kind as SharedKind])) state.published = { classKey, maps: { ...state.next } };
+        if (Object.keys(maps).some((kind) => maps[kind as SharedKind] !== state.next[kind as SharedKind]))
+          state.published = { classKey, maps: { ...state.next } };
       }
       for (const notify of listeners) notify();
     },
@@ -76,7 +96,8 @@ export function createResourceCache(): ResourceCache {
 function createGroup(state: () => GroupState, encoder: ResourceEncoder): ResourceGroup {
   const editable = (kind: SharedKind): Map<string, EncodedResource> => {
     const { published, next } = state();
-    const map = next[kind] === published.maps[kind] ? new Map(next[kind]) : (next[kind] as Map<string, EncodedResource>);
+    const map =
+      next[kind] === published.maps[kind] ? new Map(next[kind]) : (next[kind] as Map<string, EncodedResource>);
     next[kind] = map;
     return map;
   };
@@ -87,6 +108,11 @@ function createGroup(state: () => GroupState, encoder: ResourceEncoder): Resourc
     },
     delete: (kind, name) => state().next[kind].has(name) && editable(kind).delete(name),
     names: (kind) => [...state().next[kind].keys()],
-    problems: () => findProblems({ classKey: "", maps: state().next }, () => false, () => true),
+    problems: () =>
+      findProblems(
+        { classKey: "", maps: state().next },
+        () => false,
+        () => true,
+      ),
   };
 }

@@ -1,5 +1,6 @@
 // consumes: contents that a proxy rejected
-// produces: whether an Envoy of the control plane's own, which serves nobody, can load them, and of several the ones that it cannot
+// produces: whether an Envoy of the control plane's own, which serves nobody, can load them, and of several the ones
+// that it cannot
 // never does: try anything on a proxy that serves, run longer than its patience, or run twice for the same question
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -21,9 +22,16 @@ export interface ScratchEnvoyOptions {
 export type ScratchEnvoy = Required<Pick<XdsServerOptions, "examine" | "judge">>;
 
 const TIMEOUT_MS = 20_000;
-/** Answers that are remembered: a storm of rejections asks for the same ones again and again. An examination holds on to what it found. */
-const MAX_ANSWERS = 10_000, MAX_EXAMINATIONS = 200;
-/** Judgements that one pod's rejections may have waiting. Who rejects everything does not hold up what others need to know. */
+/**
+ * Answers that are remembered: a storm of rejections asks for the same ones again and again. An examination holds on to
+ * what it found.
+ */
+const MAX_ANSWERS = 10_000,
+  MAX_EXAMINATIONS = 200;
+/**
+ * Judgements that one pod's rejections may have waiting. Who rejects everything does not hold up what others need to
+ * know.
+ */
 const MAX_WAITING_PER_POD = 4;
 
 /** An Envoy for trials, none of which has been started. */
@@ -59,7 +67,10 @@ export function createScratchEnvoy({ findBinary, timeoutMs = TIMEOUT_MS }: Scrat
 }
 
 /** Whether a set can be loaded, asked once for each set; what was loaded once is not tried again. */
-function createTrial(findBinary: () => Promise<string | undefined>, timeoutMs: number): (set: readonly EncodedResource[]) => Promise<boolean | undefined> {
+function createTrial(
+  findBinary: () => Promise<string | undefined>,
+  timeoutMs: number,
+): (set: readonly EncodedResource[]) => Promise<boolean | undefined> {
   const answers = new Map<string, Promise<boolean | undefined>>();
   const loaded = new Map<string, true>();
   let binary: Promise<string | undefined> | undefined;
@@ -67,7 +78,8 @@ function createTrial(findBinary: () => Promise<string | undefined>, timeoutMs: n
   const run = async (set: readonly EncodedResource[]): Promise<boolean | undefined> => {
     const bootstrap = buildTrialBootstrap(set);
     const path = await (binary ??= findBinary());
-    const isGood = path === undefined || bootstrap === undefined ? undefined : await validate(path, bootstrap, timeoutMs);
+    const isGood =
+      path === undefined || bootstrap === undefined ? undefined : await validate(path, bootstrap, timeoutMs);
     if (isGood === undefined) answers.delete(keyOf(set));
     if (isGood === true) for (const { version } of set) remember(loaded, version, true, MAX_ANSWERS);
     return isGood;
@@ -85,7 +97,9 @@ function createTrial(findBinary: () => Promise<string | undefined>, timeoutMs: n
 }
 
 function keyOf(resources: readonly EncodedResource[]): string {
-  return createHash("sha256").update(resources.map(({ version }) => version).join(" ")).digest("base64");
+  return createHash("sha256")
+    .update(resources.map(({ version }) => version).join(" "))
+    .digest("base64");
 }
 
 /** The value, kept as the newest of so many. */
@@ -100,7 +114,21 @@ async function validate(binary: string, bootstrap: Uint8Array, timeoutMs: number
   try {
     const config = join(directory, "bootstrap.pb");
     await writeFile(config, bootstrap, { mode: 0o600 });
-    return await run(binary, ["--mode", "validate", "--config-path", config, "--concurrency", "1", "--use-dynamic-base-id", "--log-level", "critical"], timeoutMs);
+    return await run(
+      binary,
+      [
+        "--mode",
+        "validate",
+        "--config-path",
+        config,
+        "--concurrency",
+        "1",
+        "--use-dynamic-base-id",
+        "--log-level",
+        "critical",
+      ],
+      timeoutMs,
+    );
   } finally {
     await rm(directory, { recursive: true, force: true });
   }

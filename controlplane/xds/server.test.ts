@@ -34,18 +34,28 @@ beforeEach(async () => {
   const opening = openAuthority({ directory: join(directory, "ca"), trustDomain: "cluster.local", clock });
   if (opening.kind === "refused") throw new Error(opening.reason);
   rootPem = opening.authority.rootPem;
-  const { chainPem, keyPem } = opening.authority.issueServerCertificate({ dnsNames: ["localhost"], ipAddresses: ["127.0.0.1"] });
+  const { chainPem, keyPem } = opening.authority.issueServerCertificate({
+    dnsNames: ["localhost"],
+    ipAddresses: ["127.0.0.1"],
+  });
   const encoder = createResourceEncoder();
   resources = emptyResources();
   isSynced = true;
   failures.length = 0;
   let last = encoder.encodeResources("c", resources);
   server = createXdsServer({
-    encoder, clock, log: silent, limits: { stallMs: 3_000 },
+    encoder,
+    clock,
+    log: silent,
+    limits: { stallMs: 3_000 },
     secure: {
-      host: "127.0.0.1", port: 0,
+      host: "127.0.0.1",
+      port: 0,
       certificate: { certificate: chainPem, key: keyPem },
-      authenticate: (token) => (token.startsWith("token of ") ? { namespace: "default", serviceAccount: "web", pod: token.slice(9) } : undefined),
+      authenticate: (token) =>
+        token.startsWith("token of ")
+          ? { namespace: "default", serviceAccount: "web", pod: token.slice(9) }
+          : undefined,
     },
     resourcesFor: () => (isSynced ? (last = encoder.encodeResources("c", resources, last)) : undefined),
     secretsFor: () => new Map(),
@@ -77,7 +87,9 @@ function open(pod: string, token = `token of ${pod}`): TestStream {
     metadata,
   );
   const responses: DeltaDiscoveryResponse[] = [];
-  const ended = new Promise<number>((resolve) => call.on("error", () => undefined).on("status", ({ code }) => resolve(code)));
+  const ended = new Promise<number>((resolve) =>
+    call.on("error", () => undefined).on("status", ({ code }) => resolve(code)),
+  );
   call.on("data", (response: DeltaDiscoveryResponse) => {
     responses.push(response);
     call.write({ typeUrl: response.typeUrl, responseNonce: response.nonce });
@@ -90,7 +102,13 @@ function openWithoutReading(pod: string): ClientHttp2Session {
   const session = http2Connect(`https://localhost:${server.address().port}`, { ca: rootPem });
   session.on("error", () => undefined);
   const path = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources";
-  const stream = session.request({ ":method": "POST", ":path": path, "content-type": "application/grpc", te: "trailers", authorization: `Bearer token of ${pod}` });
+  const stream = session.request({
+    ":method": "POST",
+    ":path": path,
+    "content-type": "application/grpc",
+    te: "trailers",
+    authorization: `Bearer token of ${pod}`,
+  });
   stream.on("error", () => undefined);
   const message = encode("DeltaDiscoveryRequest", { node: nodeOf(pod), typeUrl: CDS });
   const frame = Buffer.alloc(5 + message.length);
@@ -115,13 +133,19 @@ function setCluster(name: string, altStatName: string): void {
 describe("the secure port", () => {
   it("speaks TLS 1.3 only", async () => {
     const outcome = await new Promise<string>((resolve) => {
-      const socket = tlsConnect({ port: server.address().port, host: "127.0.0.1", ca: rootPem, maxVersion: "TLSv1.2" }, () => resolve("connected"));
+      const socket = tlsConnect(
+        { port: server.address().port, host: "127.0.0.1", ca: rootPem, maxVersion: "TLSv1.2" },
+        () => resolve("connected"),
+      );
       socket.on("error", ({ message }) => resolve(message));
     });
     expect(outcome).toMatch(/protocol version|handshake failure/i);
   });
 
-  it.each([["a wrong token", "guess"], ["an empty one", ""]])("refuses %s before it reads anything", async (_name, token) => {
+  it.each([
+    ["a wrong token", "guess"],
+    ["an empty one", ""],
+  ])("refuses %s before it reads anything", async (_name, token) => {
     const stream = open("web-1", token);
     expect(await stream.ended).toBe(status.UNAUTHENTICATED);
   });
@@ -147,15 +171,29 @@ describe("connections", () => {
     const cache = createResourceCache();
     cache.group("all").set("clusters", "a", { name: "a" });
     cache.publish();
-    server = createXdsServer({ ...cache.source(() => "all"), plaintext: { host: "127.0.0.1", port: 0 }, clock, log: silent, limits: { maxConnectionAgeMs: 200, maxConnectionAgeGraceMs: 100 } });
+    server = createXdsServer({
+      ...cache.source(() => "all"),
+      plaintext: { host: "127.0.0.1", port: 0 },
+      clock,
+      log: silent,
+      limits: { maxConnectionAgeMs: 200, maxConnectionAgeGraceMs: 100 },
+    });
     await server.listen();
     const client = new Client(`127.0.0.1:${server.plaintextAddress()!.port}`, credentials.createInsecure());
     clients.push(client);
     const connections = new Set<string>();
     for (let round = 0; round < 3; round++) {
-      const call = client.makeBidiStreamRequest(ADS_PATH, (request: DeltaDiscoveryRequest) => Buffer.from(encode("DeltaDiscoveryRequest", request)), (bytes: Buffer) => decode("DeltaDiscoveryResponse", bytes));
-      const over = new Promise<number>((resolve) => call.on("error", () => undefined).on("status", ({ code }) => resolve(code)));
-      call.on("data", (response: DeltaDiscoveryResponse) => connections.add(`${server.status()[0]?.peer} ${response.resources?.length}`));
+      const call = client.makeBidiStreamRequest(
+        ADS_PATH,
+        (request: DeltaDiscoveryRequest) => Buffer.from(encode("DeltaDiscoveryRequest", request)),
+        (bytes: Buffer) => decode("DeltaDiscoveryResponse", bytes),
+      );
+      const over = new Promise<number>((resolve) =>
+        call.on("error", () => undefined).on("status", ({ code }) => resolve(code)),
+      );
+      call.on("data", (response: DeltaDiscoveryResponse) =>
+        connections.add(`${server.status()[0]?.peer} ${response.resources?.length}`),
+      );
       call.write({ node: nodeOf("web-1"), typeUrl: CDS });
       expect([status.UNAVAILABLE, status.CANCELLED, status.INTERNAL]).toContain(await over);
       await until(() => server.status().length === 0);
@@ -166,16 +204,30 @@ describe("connections", () => {
   it("that answer no more are closed, and their streams with them", async () => {
     await server.close();
     const cache = createResourceCache();
-    server = createXdsServer({ ...cache.source(() => undefined), plaintext: { host: "127.0.0.1", port: 0 }, clock, log: silent, limits: { keepaliveMs: 100, keepaliveTimeoutMs: 100 } });
+    server = createXdsServer({
+      ...cache.source(() => undefined),
+      plaintext: { host: "127.0.0.1", port: 0 },
+      clock,
+      log: silent,
+      limits: { keepaliveMs: 100, keepaliveTimeoutMs: 100 },
+    });
     await server.listen();
-    // What an HTTP/2 client would answer to a PING this one does not: it has sent its settings and a stream's first request, and then its machine is gone.
+    // What an HTTP/2 client would answer to a PING this one does not: it has sent its settings and a stream's first
+    // request, and then its machine is gone.
     const { port } = server.plaintextAddress()!;
     const frames: Buffer[] = [];
-    const recorder = createTcpServer((socket) => socket.on("data", (bytes: Buffer) => frames.push(bytes)).on("error", () => undefined)).listen(0, "127.0.0.1");
+    const recorder = createTcpServer((socket) =>
+      socket.on("data", (bytes: Buffer) => frames.push(bytes)).on("error", () => undefined),
+    ).listen(0, "127.0.0.1");
     await new Promise((resolve) => recorder.once("listening", resolve));
     const client = http2Connect(`http://127.0.0.1:${(recorder.address() as AddressInfo).port}`);
     client.on("error", () => undefined);
-    const request = client.request({ ":method": "POST", ":path": ADS_PATH, "content-type": "application/grpc", te: "trailers" });
+    const request = client.request({
+      ":method": "POST",
+      ":path": ADS_PATH,
+      "content-type": "application/grpc",
+      te: "trailers",
+    });
     request.on("error", () => undefined);
     const message = encode("DeltaDiscoveryRequest", { node: nodeOf("gone"), typeUrl: CDS });
     const head = Buffer.alloc(5);
@@ -197,14 +249,28 @@ describe("connections", () => {
     const cache = createResourceCache();
     cache.group("all").set("clusters", "a", { name: "a" });
     cache.publish();
-    server = createXdsServer({ ...cache.source(() => "all"), plaintext: { host: "127.0.0.1", port: 0 }, clock, log: silent, limits: { streamsPerSecond: 50, streamBurst: 1 } });
+    server = createXdsServer({
+      ...cache.source(() => "all"),
+      plaintext: { host: "127.0.0.1", port: 0 },
+      clock,
+      log: silent,
+      limits: { streamsPerSecond: 50, streamBurst: 1 },
+    });
     await server.listen();
     const client = new Client(`127.0.0.1:${server.plaintextAddress()!.port}`, credentials.createInsecure());
     clients.push(client);
     for (let index = 0; index < 20; index++) {
-      const call = client.makeBidiStreamRequest(ADS_PATH, (request: DeltaDiscoveryRequest) => Buffer.from(encode("DeltaDiscoveryRequest", request)), (bytes: Buffer) => decode("DeltaDiscoveryResponse", bytes));
+      const call = client.makeBidiStreamRequest(
+        ADS_PATH,
+        (request: DeltaDiscoveryRequest) => Buffer.from(encode("DeltaDiscoveryRequest", request)),
+        (bytes: Buffer) => decode("DeltaDiscoveryResponse", bytes),
+      );
       call.on("error", () => undefined);
-      call.on("data", (response: DeltaDiscoveryResponse) => void call.write({ typeUrl: response.typeUrl, responseNonce: response.nonce }));
+      call.on(
+        "data",
+        (response: DeltaDiscoveryResponse) =>
+          void call.write({ typeUrl: response.typeUrl, responseNonce: response.nonce }),
+      );
       call.write({ node: nodeOf(`web-${index}`), typeUrl: CDS });
     }
     await until(() => server.status().filter(({ synced }) => synced).length === 20);

@@ -1,5 +1,6 @@
 // consumes: encoded resources per class (by callback), secrets per proxy (by callback), bearer tokens
-// produces: xDS for proxies (delta and state of the world, aggregated and by type) over TLS 1.3, and in plaintext on loopback where asked to; the status of every proxy
+// produces: xDS for proxies (delta and state of the world, aggregated and by type) over TLS 1.3, and in plaintext on
+// loopback where asked to; the status of every proxy
 // never does: translate, read configuration files, or believe on the secure port what a node says about itself
 import { Server, type ServerCredentials, status as grpcStatus, type UntypedHandleCall } from "@grpc/grpc-js";
 import type { Secret } from "../../protos/build/envoy.ts";
@@ -10,9 +11,23 @@ import { type Admission, createAdmission } from "./admission.ts";
 import { type CallGuard, createCallGuard } from "./call-limits.ts";
 import type { HeldOfType, ResourceReach } from "./distribution.ts";
 import type { Authenticate } from "./identities.ts";
-import { type Admission as NodeAdmission, admitNode, describeNode, isModestNode, type Proxy, type ProxyIdentity } from "./node.ts";
+import {
+  type Admission as NodeAdmission,
+  admitNode,
+  describeNode,
+  isModestNode,
+  type Proxy,
+  type ProxyIdentity,
+} from "./node.ts";
 import { NO_OBSERVER, type XdsObserver } from "./observer.ts";
-import { type PlaintextPort, type Port, openPlaintextPort, openSecurePort, type SecurePort, type ServerCertificate } from "./ports.ts";
+import {
+  type PlaintextPort,
+  type Port,
+  openPlaintextPort,
+  openSecurePort,
+  type SecurePort,
+  type ServerCertificate,
+} from "./ports.ts";
 import { discoveryMethods, serviceDefinition } from "./services.ts";
 import type { StreamKind } from "./stream-events.ts";
 import { type Answer, type Call, type Caller, serveStream, type XdsStream } from "./stream.ts";
@@ -28,26 +43,49 @@ export type { ProxyStatus } from "./stream-set.ts";
 export interface XdsServerOptions {
   /** Where proxies prove who they are; left out, there is no such port. */
   readonly secure?: SecurePort & { readonly authenticate: Authenticate };
-  /** On loopback, for whoever can reach it: no secrets, and a proxy is who its node says. Left out, there is no such port. */
+  /**
+   * On loopback, for whoever can reach it: no secrets, and a proxy is who its node says. Left out, there is no such
+   * port.
+   */
   readonly plaintext?: PlaintextPort;
   /**
-   * What a proxy is served; the same object as before where nothing changed for its class. Undefined while the sources have not
+   * What a proxy is served; the same object as before where nothing changed for its class. Undefined while the sources
+   * have not
    * synced or the mesh does not know the proxy: it then keeps what it has.
    */
   readonly resourcesFor: (proxy: Proxy) => EncodedResources | undefined;
-  /** The secrets this proxy may have, and no others: those of its identity and, for a gateway, its credentials. Asked only for proxies that proved who they are. */
+  /**
+   * The secrets this proxy may have, and no others: those of its identity and, for a gateway, its credentials. Asked
+   * only for proxies that proved who they are.
+   */
   readonly secretsFor?: (proxy: Proxy) => ReadonlyMap<string, Secret>;
   /** The state of the mesh that content is made from at present (World.revision), for the status. */
   readonly revision?: () => number;
-  /** Answers the `istio.io/…` types with which istioctl asks about the control plane; the bytes are an Any's. Access control is its own affair. */
-  readonly debugResources?: (typeUrl: string, names: readonly string[], asker: ProxyIdentity | undefined) => Answer | Promise<Answer>;
-  /** Finds which of these contents a proxy cannot load, where its rejection named none. Left out or without result, they are tried on the proxy in ever smaller parts. */
+  /**
+   * Answers the `istio.io/…` types with which istioctl asks about the control plane; the bytes are an Any's. Access
+   * control is its own affair.
+   */
+  readonly debugResources?: (
+    typeUrl: string,
+    names: readonly string[],
+    asker: ProxyIdentity | undefined,
+  ) => Answer | Promise<Answer>;
+  /**
+   * Finds which of these contents a proxy cannot load, where its rejection named none. Left out or without result, they
+   * are tried on the proxy in ever smaller parts.
+   */
   readonly examine?: (resources: readonly EncodedResource[], reason: string) => Promise<readonly EncodedResource[]>;
   /**
-   * Whether an Envoy that serves nobody loads a content that one proxy rejected (and `good`, which was accepted before it, to know that it can tell);
-   * undefined when it cannot. Left out, one proxy's rejection is its own until a second one repeats it. `asker` is the pod that rejected it.
+   * Whether an Envoy that serves nobody loads a content that one proxy rejected (and `good`, which was accepted before
+   * it, to know that it can tell);
+   * undefined when it cannot. Left out, one proxy's rejection is its own until a second one repeats it. `asker` is the
+   * pod that rejected it.
    */
-  readonly judge?: (resource: EncodedResource, good: EncodedResource | undefined, asker: string) => Promise<boolean | undefined>;
+  readonly judge?: (
+    resource: EncodedResource,
+    good: EncodedResource | undefined,
+    asker: string,
+  ) => Promise<boolean | undefined>;
   /** What is tried on one proxy before the others get it. */
   readonly risk?: Risk;
   /** Said of ourselves in every response (control_plane.identifier). */
@@ -64,7 +102,10 @@ export interface XdsLimits {
   readonly streamBurst: number;
   /** Open streams of one pod, or of one connection on the plaintext port. */
   readonly streamsPerOrigin: number;
-  /** How often a connection is asked whether it is still there, and for how long an answer is waited for: a machine that vanished says no goodbye. */
+  /**
+   * How often a connection is asked whether it is still there, and for how long an answer is waited for: a machine that
+   * vanished says no goodbye.
+   */
   readonly keepaliveMs: number;
   readonly keepaliveTimeoutMs: number;
   /** A proxy that does not read for so long is dropped; its pending changes are one merged set all the while. */
@@ -81,7 +122,17 @@ export interface XdsLimits {
 }
 
 const DEFAULT_LIMITS: XdsLimits = {
-  streamsPerSecond: 200, streamBurst: 200, streamsPerOrigin: 5_000, keepaliveMs: 30_000, keepaliveTimeoutMs: 10_000, stallMs: 30_000, maxConnectionAgeMs: 30 * 60_000, maxConnectionAgeGraceMs: 5_000, bytesUnderWay: 32 * 1024 * 1024, trialMs: 100, judgementMs: 5_000,
+  streamsPerSecond: 200,
+  streamBurst: 200,
+  streamsPerOrigin: 5_000,
+  keepaliveMs: 30_000,
+  keepaliveTimeoutMs: 10_000,
+  stallMs: 30_000,
+  maxConnectionAgeMs: 30 * 60_000,
+  maxConnectionAgeGraceMs: 5_000,
+  bytesUnderWay: 32 * 1024 * 1024,
+  trialMs: 100,
+  judgementMs: 5_000,
 };
 const MAX_REQUEST_BYTES = 16 * 1024 * 1024;
 
@@ -115,14 +166,38 @@ export function createXdsServer(options: XdsServerOptions): XdsServer {
     streams.add(stream);
     return stream;
   });
-  const secure = options.secure && openSecurePort(options.secure, (credentials) => createInjector(limits, credentials, (call, kind) => {
-    const identity = identityOf(call, options.secure!.authenticate);
-    if (identity !== undefined) return open(call, kind, { identity, admit: (node) => admitNode(identity, node), without: [] }, `${identity.namespace}/${identity.pod}`);
-    options.log.warn({ peer: call.getPeer() }, "refused an xDS stream without a valid token");
-    call.emit("error", { code: grpcStatus.UNAUTHENTICATED, details: "a valid token is needed" });
-  }));
-  const plaintext = options.plaintext && openPlaintextPort(options.plaintext, (credentials) => createInjector(limits, credentials, (call, kind) =>
-    open(call, kind, { identity: undefined, admit: (node) => ({ kind: "admitted", proxy: describeNode(node) }), without: ["secrets"] }, call.getPeer())));
+  const secure =
+    options.secure &&
+    openSecurePort(options.secure, (credentials) =>
+      createInjector(limits, credentials, (call, kind) => {
+        const identity = identityOf(call, options.secure!.authenticate);
+        if (identity !== undefined)
+          return open(
+            call,
+            kind,
+            { identity, admit: (node) => admitNode(identity, node), without: [] },
+            `${identity.namespace}/${identity.pod}`,
+          );
+        options.log.warn({ peer: call.getPeer() }, "refused an xDS stream without a valid token");
+        call.emit("error", { code: grpcStatus.UNAUTHENTICATED, details: "a valid token is needed" });
+      }),
+    );
+  const plaintext =
+    options.plaintext &&
+    openPlaintextPort(options.plaintext, (credentials) =>
+      createInjector(limits, credentials, (call, kind) =>
+        open(
+          call,
+          kind,
+          {
+            identity: undefined,
+            admit: (node) => ({ kind: "admitted", proxy: describeNode(node) }),
+            without: ["secrets"],
+          },
+          call.getPeer(),
+        ),
+      ),
+    );
   const ports = [secure, plaintext].filter((port): port is Port => port !== undefined);
   return {
     address: () => secure?.address() ?? { host: "", port: 0 },
@@ -145,8 +220,18 @@ export function createXdsServer(options: XdsServerOptions): XdsServer {
 function createStreams(options: XdsServerOptions, limits: XdsLimits): StreamSet {
   const { resourcesFor, encoder, clock, log } = options;
   return createStreamSet({
-    source: { resourcesFor, secretsFor: options.secretsFor ?? (() => new Map()), encoder, revision: options.revision ?? (() => 0) },
-    clock, log, stallMs: limits.stallMs, budgetBytes: limits.bytesUnderWay, trialMs: limits.trialMs, judgementMs: limits.judgementMs,
+    source: {
+      resourcesFor,
+      secretsFor: options.secretsFor ?? (() => new Map()),
+      encoder,
+      revision: options.revision ?? (() => 0),
+    },
+    clock,
+    log,
+    stallMs: limits.stallMs,
+    budgetBytes: limits.bytesUnderWay,
+    trialMs: limits.trialMs,
+    judgementMs: limits.judgementMs,
     controlPlane: options.controlPlane ?? "scrim",
     risk: options.risk ?? PLUGIN_RISK,
     observer: options.observer ?? NO_OBSERVER,
@@ -191,23 +276,50 @@ const TOO_LONG: NodeAdmission = { kind: "refused", reason: "the node's metadata 
 type Open = (call: Call, kind: StreamKind, caller: Caller, from: string) => void;
 
 /** Lets calls in: what comes too fast waits, unread, and `from` (a pod, or a connection) has only its share. */
-function createDoor({ clock }: XdsServerOptions, limits: XdsLimits, serve: (call: Call, kind: StreamKind, caller: Caller) => XdsStream): Open {
+function createDoor(
+  { clock }: XdsServerOptions,
+  limits: XdsLimits,
+  serve: (call: Call, kind: StreamKind, caller: Caller) => XdsStream,
+): Open {
   const nowMs = (): number => clock.monotonicMs();
-  const admission: Admission = createAdmission({ perSecond: limits.streamsPerSecond, burst: limits.streamBurst, nowMs, setTimer: (callback, ms) => void setTimeout(callback, ms) });
-  const guard: CallGuard = createCallGuard({ streamsPerOrigin: limits.streamsPerOrigin, silenceMs: limits.stallMs, nowMs });
+  const admission: Admission = createAdmission({
+    perSecond: limits.streamsPerSecond,
+    burst: limits.streamBurst,
+    nowMs,
+    setTimer: (callback, ms) => void setTimeout(callback, ms),
+  });
+  const guard: CallGuard = createCallGuard({
+    streamsPerOrigin: limits.streamsPerOrigin,
+    silenceMs: limits.stallMs,
+    nowMs,
+  });
   return (call, kind, caller, from) => {
-    if (!guard.enter(call, from)) return void call.emit("error", { code: grpcStatus.RESOURCE_EXHAUSTED, details: "too many streams" });
+    if (!guard.enter(call, from))
+      return void call.emit("error", { code: grpcStatus.RESOURCE_EXHAUSTED, details: "too many streams" });
     const begin = (): void => {
       let stream: XdsStream | undefined;
       const silent = (): void => stream?.end(grpcStatus.DEADLINE_EXCEEDED, "nothing was asked for");
-      guard.watch(call, from, silent, () => (stream = serve(call, kind, { ...caller, admit: (node) => (isModestNode(node) ? caller.admit(node) : TOO_LONG) })));
+      guard.watch(
+        call,
+        from,
+        silent,
+        () =>
+          (stream = serve(call, kind, {
+            ...caller,
+            admit: (node) => (isModestNode(node) ? caller.admit(node) : TOO_LONG),
+          })),
+      );
     };
     admission({ from, begin, isGone: () => call.cancelled });
   };
 }
 
 /** A gRPC server of all methods, without a port of its own. */
-function createInjector(limits: XdsLimits, credentials: ServerCredentials, handle: (call: Call, kind: StreamKind) => void) {
+function createInjector(
+  limits: XdsLimits,
+  credentials: ServerCredentials,
+  handle: (call: Call, kind: StreamKind) => void,
+) {
   const server = new Server({
     "grpc.keepalive_time_ms": limits.keepaliveMs,
     "grpc.keepalive_timeout_ms": limits.keepaliveTimeoutMs,
@@ -217,7 +329,9 @@ function createInjector(limits: XdsLimits, credentials: ServerCredentials, handl
     "grpc.enable_channelz": 0,
     interceptors: [withoutCopies],
   });
-  const handlers = discoveryMethods.map(({ name, stream }) => [name, ((call: Call) => handle(call, stream)) as unknown as UntypedHandleCall] as const);
+  const handlers = discoveryMethods.map(
+    ({ name, stream }) => [name, ((call: Call) => handle(call, stream)) as unknown as UntypedHandleCall] as const,
+  );
   server.addService(serviceDefinition(), Object.fromEntries(handlers));
   const injector = server.createConnectionInjector(credentials);
   return {

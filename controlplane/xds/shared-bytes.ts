@@ -1,4 +1,5 @@
-// Bytes that many responses have in common: all resources of a map, as the fields of a response, are strung together once for all proxies that are sent them.
+// Bytes that many responses have in common: all resources of a map, as the fields of a response, are strung together
+// once for all proxies that are sent them.
 import type { EncodedMap } from "../snapshot/encode.ts";
 import { contentsOf, disjointParts } from "../snapshot/whole-maps.ts";
 import type { WireResource } from "./stream-events.ts";
@@ -12,7 +13,8 @@ const COPIES_KEPT = 8;
 const copies = new Map<EncodedMap, Uint8Array>();
 
 /**
- * Returns these resources of a map as fields of a response, in pieces; they must not be written to. Layers of the map all of which is among them come as one
+ * Returns these resources of a map as fields of a response, in pieces; they must not be written to. Layers of the map
+ * all of which is among them come as one
  * piece each, which others are sent too; undefined where there is no such layer.
  */
 export function piecesOf(updates: readonly WireResource[], basis: EncodedMap): readonly Uint8Array[] | undefined {
@@ -23,7 +25,10 @@ export function piecesOf(updates: readonly WireResource[], basis: EncodedMap): r
 }
 
 function isWithin(part: EncodedMap, updates: readonly WireResource[]): boolean {
-  return part.size <= updates.length && updates.reduce((found, { name }) => (part.has(name) ? found + 1 : found), 0) === part.size;
+  return (
+    part.size <= updates.length &&
+    updates.reduce((found, { name }) => (part.has(name) ? found + 1 : found), 0) === part.size
+  );
 }
 
 function copyOf(map: EncodedMap): Uint8Array {

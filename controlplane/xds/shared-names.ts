@@ -2,9 +2,14 @@
 import { type Held, MUST_ANSWER } from "./type-state.ts";
 
 /** Names that were asked for at once: as a set, and as names that must be answered. */
-export interface AskedNames { readonly names: ReadonlySet<string>; readonly asked: ReadonlyMap<string, Held> }
+export interface AskedNames {
+  readonly names: ReadonlySet<string>;
+  readonly asked: ReadonlyMap<string, Held>;
+}
 
-interface KnownList extends AskedNames { readonly list: readonly string[] }
+interface KnownList extends AskedNames {
+  readonly list: readonly string[];
+}
 
 /** Shorter lists are not worth being looked for. */
 const LONG = 32;

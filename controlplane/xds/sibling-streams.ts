@@ -1,4 +1,5 @@
-// A client's clusters on one stream and its endpoints on another: neither stream knows of the other, and the client's clusters would warm for ever.
+// A client's clusters on one stream and its endpoints on another: neither stream knows of the other, and the client's
+// clusters would warm for ever.
 import type { EncodedResource } from "../snapshot/encode.ts";
 import { kindOf, resourceTypes } from "../snapshot/type-urls.ts";
 import type { Proxy } from "./node.ts";
@@ -13,9 +14,15 @@ export function nodeKey({ node, isProven }: Proxy): string {
 
 /** The streams of each node. Those whose proxy is not known yet are nobody's. */
 export interface Siblings {
-  /** A stream's proxy is known now. Its client may have taken clusters on another stream: it may say that it has their endpoints, and need them all the same. */
+  /**
+   * A stream's proxy is known now. Its client may have taken clusters on another stream: it may say that it has their
+   * endpoints, and need them all the same.
+   */
   joined(stream: XdsStream): void;
-  /** A stream's client took these: where they are clusters on a stream of their own, their endpoints are sent again on the client's other streams. */
+  /**
+   * A stream's client took these: where they are clusters on a stream of their own, their endpoints are sent again on
+   * the client's other streams.
+   */
   accepted(stream: XdsStream, resources: Iterable<EncodedResource>): void;
   left(stream: XdsStream): void;
 }
@@ -29,7 +36,9 @@ export function createSiblings(): Siblings {
       if (stream.proxy === undefined) return;
       const own = ofNode(stream) ?? new Set();
       byNode.set(nodeKey(stream.proxy), own.add(stream));
-      if (mayHaveEndpoints(stream)) for (const other of own) if (other.kind.only === CLUSTERS) stream.warm([...(other.state().content?.clusters.values() ?? [])]);
+      if (mayHaveEndpoints(stream))
+        for (const other of own)
+          if (other.kind.only === CLUSTERS) stream.warm([...(other.state().content?.clusters.values() ?? [])]);
     },
     accepted(stream, resources) {
       if (stream.kind.only !== CLUSTERS) return;

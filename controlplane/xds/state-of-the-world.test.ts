@@ -11,7 +11,13 @@ const SOTW: StreamKind = { ...DELTA_ADS, dialect: "sotw" };
 /** A stream that has all clusters and listeners, accepted. */
 function started(): Transcript {
   const stream = startTranscript(SOTW);
-  stream.content({ clusters: { a: "1", b: "1" }, listeners: { l: "1" }, routes: { r: "1" }, endpoints: { a: "1", b: "1" }, secrets: { default: "1" } });
+  stream.content({
+    clusters: { a: "1", b: "1" },
+    listeners: { l: "1" },
+    routes: { r: "1" },
+    endpoints: { a: "1", b: "1" },
+    secrets: { default: "1" },
+  });
   stream.ask("clusters");
   stream.ask("listeners");
   stream.ackAll();
@@ -19,7 +25,8 @@ function started(): Transcript {
   return stream;
 }
 
-const stateOf = (stream: Transcript, type: "cds" | "lds" | "eds" | "rds") => typeStatuses(stream.state(), { withheld: [], isStale: false })[type].state;
+const stateOf = (stream: Transcript, type: "cds" | "lds" | "eds" | "rds") =>
+  typeStatuses(stream.state(), { withheld: [], isStale: false })[type].state;
 
 describe("2: versions and NACKs", () => {
   it("every response has a version, the same for the same content, and a nonce of its own", () => {
@@ -157,14 +164,17 @@ describe("7: missing resources", () => {
     expect(stream.ackAll()).toEqual([{ type: "listeners", updates: ["other"], removed: [] }]);
   });
 
-  it.each(["type.googleapis.com/example.Unknown", resourceTypes.virtualHosts.typeUrl])("%s is answered once, as empty", (type) => {
-    const stream = started();
-    stream.ask(type, { names: ["x"] });
-    const [answer] = stream.sends();
-    expect(answer).toMatchObject({ typeUrl: type, updates: [], removed: [] });
-    stream.ask(type, { nonce: answer!.nonce });
-    expect(stream.heard()).toEqual([]);
-  });
+  it.each(["type.googleapis.com/example.Unknown", resourceTypes.virtualHosts.typeUrl])(
+    "%s is answered once, as empty",
+    (type) => {
+      const stream = started();
+      stream.ask(type, { names: ["x"] });
+      const [answer] = stream.sends();
+      expect(answer).toMatchObject({ typeUrl: type, updates: [], removed: [] });
+      stream.ask(type, { nonce: answer!.nonce });
+      expect(stream.heard()).toEqual([]);
+    },
+  );
 });
 
 describe("8: a client that comes back", () => {
@@ -195,7 +205,10 @@ describe("8: a client that comes back", () => {
     stream.ask("endpoints", { names: ["a"] });
     stream.ackAll();
     stream.content({ clusters: { a: "eds2" } });
-    expect(stream.ackAll()).toEqual([{ type: "clusters", updates: ["a"], removed: [] }, { type: "endpoints", updates: ["a"], removed: [] }]);
+    expect(stream.ackAll()).toEqual([
+      { type: "clusters", updates: ["a"], removed: [] },
+      { type: "endpoints", updates: ["a"], removed: [] },
+    ]);
   });
 });
 
@@ -205,11 +218,19 @@ describe("9: make before break", () => {
     stream.ask("routes", { names: ["r"] });
     stream.ask("endpoints", { names: ["a"] });
     stream.ackAll();
-    stream.content({ clusters: { b: "1", c: "eds" }, endpoints: { b: "1", c: "1" }, routes: { r: "to c" }, listeners: { l: "2" } });
+    stream.content({
+      clusters: { b: "1", c: "eds" },
+      endpoints: { b: "1", c: "1" },
+      routes: { r: "to c" },
+      listeners: { l: "2" },
+    });
     expect(stream.heard()).toEqual([{ type: "clusters", updates: ["b", "c", "a"], removed: [] }]);
     stream.ack("clusters");
     expect(stream.heard()).toEqual([]);
-    stream.ask("endpoints", { names: ["a", "c"], nonce: stream.state().types.get(resourceTypes.endpoints.typeUrl)!.lastNonce });
+    stream.ask("endpoints", {
+      names: ["a", "c"],
+      nonce: stream.state().types.get(resourceTypes.endpoints.typeUrl)!.lastNonce,
+    });
     expect(stream.ackAll()).toEqual([
       { type: "endpoints", updates: ["c"], removed: [] },
       { type: "listeners", updates: ["l"], removed: [] },
@@ -253,10 +274,18 @@ describe("15: a NACK that names no resource", () => {
     stream.heard();
     stream.nack("clusters", "something is bad");
     stream.judge("clusters", []);
-    expect(stream.sends()[0]!.updates.map(({ name, version }) => [name, version === stream.version("clusters", name)])).toEqual([["a", true], ["b", false]]);
+    expect(
+      stream.sends()[0]!.updates.map(({ name, version }) => [name, version === stream.version("clusters", name)]),
+    ).toEqual([
+      ["a", true],
+      ["b", false],
+    ]);
     stream.nack("clusters", "something is bad");
     const [second] = stream.sends();
-    expect(second!.updates.map(({ name, version }) => [name, version === stream.version("clusters", name)])).toEqual([["a", false], ["b", true]]);
+    expect(second!.updates.map(({ name, version }) => [name, version === stream.version("clusters", name)])).toEqual([
+      ["a", false],
+      ["b", true],
+    ]);
     stream.ack("clusters");
     expect(stream.effects().filter(({ kind }) => kind === "refused")).toMatchObject([{ resource: { name: "a" } }]);
   });
@@ -285,7 +314,10 @@ describe("a stream of one type", () => {
     stream.ask("clusters");
     stream.ackAll();
     stream.content({ clusters: { b: "eds" }, endpoints: { b: "1" } });
-    expect(stream.ackAll()).toEqual([{ type: "clusters", updates: ["b", "a"], removed: [] }, { type: "clusters", updates: ["b"], removed: [] }]);
+    expect(stream.ackAll()).toEqual([
+      { type: "clusters", updates: ["b", "a"], removed: [] },
+      { type: "clusters", updates: ["b"], removed: [] },
+    ]);
   });
 });
 
@@ -305,7 +337,12 @@ describe("questions about the control plane", () => {
     const stream = startTranscript(SOTW);
     stream.ask("istio.io/debug/syncz");
     expect(stream.effects()).toEqual([{ kind: "ask", typeUrl: "istio.io/debug/syncz", names: [] }]);
-    stream.give({ kind: "told", typeUrl: "istio.io/debug/syncz", resources: [{ name: "syncz", version: "", bytes: new Uint8Array() }], nowMs: 0 });
+    stream.give({
+      kind: "told",
+      typeUrl: "istio.io/debug/syncz",
+      resources: [{ name: "syncz", version: "", bytes: new Uint8Array() }],
+      nowMs: 0,
+    });
     const [answer] = stream.sends();
     expect(answer).toMatchObject({ typeUrl: "istio.io/debug/syncz", updates: [{ name: "syncz" }] });
     stream.ask("istio.io/debug/syncz", { nonce: answer!.nonce });
@@ -331,11 +368,18 @@ describe("questions about the control plane", () => {
 });
 
 describe("any history", () => {
-  const values = fc.dictionary(fc.constantFrom("a", "b", "c", "d"), fc.constantFrom("1", "2", "bad", "eds"), { maxKeys: 4, noNullPrototype: true });
+  const values = fc.dictionary(fc.constantFrom("a", "b", "c", "d"), fc.constantFrom("1", "2", "bad", "eds"), {
+    maxKeys: 4,
+    noNullPrototype: true,
+  });
   const changes = fc.array(fc.record({ clusters: values, listeners: values }), { minLength: 1, maxLength: 8 });
 
   /** Accepts unless a cluster is "bad", which it names; remembers what it holds. */
-  function playClient(stream: Transcript, held: Map<string, Map<string, string>>, badVersions: () => ReadonlySet<string>): void {
+  function playClient(
+    stream: Transcript,
+    held: Map<string, Map<string, string>>,
+    badVersions: () => ReadonlySet<string>,
+  ): void {
     for (let waiting = stream.sends(); waiting.length > 0; waiting = stream.sends()) {
       for (const { typeUrl, updates, nonce } of waiting) {
         const bad = updates.filter(({ version }) => badVersions().has(version));
@@ -349,29 +393,35 @@ describe("any history", () => {
   }
 
   it("a client ends with exactly what there is, but for contents it rejected", () => {
-    fc.assert(fc.property(changes, fc.array(fc.boolean()), (history, pauses) => {
-      const stream = startTranscript(SOTW);
-      const held = new Map<string, Map<string, string>>();
-      const bad = new Set<string>();
-      for (const kind of ["clusters", "listeners"]) stream.ask(kind);
-      for (const [index, content] of history.entries()) {
-        stream.content(content);
-        for (const kind of ["clusters", "listeners"] as const) for (const [name, value] of Object.entries(content[kind])) if (value === "bad") bad.add(stream.version(kind, name));
-        if (pauses[index] === true) playClient(stream, held, () => bad);
-        stream.give({ kind: "waited", nowMs: 0 });
-      }
-      for (let round = 0; round < 3; round++) {
-        playClient(stream, held, () => bad);
-        stream.give({ kind: "waited", nowMs: 0 });
-      }
-      for (const kind of ["clusters", "listeners"] as const) {
-        const mine = held.get(resourceTypes[kind].typeUrl) ?? new Map<string, string>();
-        for (const [name, value] of Object.entries(history.at(-1)![kind])) if (value !== "bad") expect(mine.get(name)).toBe(stream.version(kind, name));
-        for (const [name, version] of mine) {
-          expect(Object.keys(history.at(-1)![kind])).toContain(name);
-          expect(bad.has(version)).toBe(false);
+    fc.assert(
+      fc.property(changes, fc.array(fc.boolean()), (history, pauses) => {
+        const stream = startTranscript(SOTW);
+        const held = new Map<string, Map<string, string>>();
+        const bad = new Set<string>();
+        for (const kind of ["clusters", "listeners"]) stream.ask(kind);
+        for (const [index, content] of history.entries()) {
+          stream.content(content);
+          for (const kind of ["clusters", "listeners"] as const)
+            for (const [name, value] of Object.entries(content[kind]))
+              if (value === "bad") bad.add(stream.version(kind, name));
+          if (pauses[index] === true) playClient(stream, held, () => bad);
+          stream.give({ kind: "waited", nowMs: 0 });
         }
-      }
-    }), { numRuns: 300 });
+        for (let round = 0; round < 3; round++) {
+          playClient(stream, held, () => bad);
+          stream.give({ kind: "waited", nowMs: 0 });
+        }
+        for (const kind of ["clusters", "listeners"] as const) {
+          const mine = held.get(resourceTypes[kind].typeUrl) ?? new Map<string, string>();
+          for (const [name, value] of Object.entries(history.at(-1)![kind]))
+            if (value !== "bad") expect(mine.get(name)).toBe(stream.version(kind, name));
+          for (const [name, version] of mine) {
+            expect(Object.keys(history.at(-1)![kind])).toContain(name);
+            expect(bad.has(version)).toBe(false);
+          }
+        }
+      }),
+      { numRuns: 300 },
+    );
   });
 });

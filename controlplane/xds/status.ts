@@ -36,7 +36,10 @@ export interface StatusContext {
 }
 
 /** The status of every type, by its short name. */
-export function typeStatuses(state: StreamState, { withheld, isStale }: StatusContext): Record<ResourceShortName, TypeStatus> {
+export function typeStatuses(
+  state: StreamState,
+  { withheld, isStale }: StatusContext,
+): Record<ResourceShortName, TypeStatus> {
   const entries = resourceKinds.map((kind) => {
     const { typeUrl, short } = resourceTypes[kind];
     const isWithheld = withheld.some(({ resource }) => resource.kind === kind);
@@ -47,8 +50,14 @@ export function typeStatuses(state: StreamState, { withheld, isStale }: StatusCo
 }
 
 function typeStatus(type: TypeState | undefined, isWithheld: boolean): TypeStatus {
-  if (type === undefined) return { state: "IGNORED", sentVersion: undefined, ackedVersion: undefined, ackedAtMs: undefined };
-  return { state: syncState(type, isWithheld), sentVersion: type.sentBasis && fingerprintOf(type.sentBasis), ackedVersion: type.ackedBasis && fingerprintOf(type.ackedBasis), ackedAtMs: type.ackedAtMs };
+  if (type === undefined)
+    return { state: "IGNORED", sentVersion: undefined, ackedVersion: undefined, ackedAtMs: undefined };
+  return {
+    state: syncState(type, isWithheld),
+    sentVersion: type.sentBasis && fingerprintOf(type.sentBasis),
+    ackedVersion: type.ackedBasis && fingerprintOf(type.ackedBasis),
+    ackedAtMs: type.ackedAtMs,
+  };
 }
 
 function syncState(type: TypeState, isWithheld: boolean): SyncState {
@@ -65,14 +74,19 @@ function isMoving(type: TypeState): boolean {
 
 /** Whether a content that this stream's client rejected is the wanted one still. */
 function isRefusing(type: TypeState): boolean {
-  return type.suspects.length + type.examined.size > 0 || [...type.refused].some(([name, version]) => type.basis.get(name)?.version === version);
+  return (
+    type.suspects.length + type.examined.size > 0 ||
+    [...type.refused].some(([name, version]) => type.basis.get(name)?.version === version)
+  );
 }
 
 const WORST_FIRST: readonly SyncState[] = ["ERROR", "STALE", "NOT SENT", "SYNCED", "IGNORED"];
 
 /** The status of a type that a proxy asks for on several streams: the worst of them. */
 export function worstOf(statuses: readonly TypeStatus[]): TypeStatus {
-  return statuses.reduce((worst, status) => (WORST_FIRST.indexOf(status.state) < WORST_FIRST.indexOf(worst.state) ? status : worst));
+  return statuses.reduce((worst, status) =>
+    WORST_FIRST.indexOf(status.state) < WORST_FIRST.indexOf(worst.state) ? status : worst,
+  );
 }
 
 /** What the proxy rejected, or its class did, as far as it is still wanted. */
@@ -83,10 +97,17 @@ export function rejectionsOf(state: StreamState, withheld: readonly Withheld[]):
     const type = state.types.get(typeUrl);
     if (type === undefined) continue;
     const own = withheld.filter(({ resource }) => resource.kind === kind);
-    for (const { resource, reason, atMs, blame } of own) rejections.push({ type: short, resources: [resource.name], message: reason, atMs, blame });
+    for (const { resource, reason, atMs, blame } of own)
+      rejections.push({ type: short, resources: [resource.name], message: reason, atMs, blame });
     if (own.length > 0 || type.rejection === undefined || !isRefusing(type)) continue;
     const { names, reason, atMs } = type.rejection;
-    rejections.push({ type: short, resources: names, message: reason, atMs, blame: names.length === 0 ? "examined" : "proxy" });
+    rejections.push({
+      type: short,
+      resources: names,
+      message: reason,
+      atMs,
+      blame: names.length === 0 ? "examined" : "proxy",
+    });
   }
   return rejections;
 }
@@ -94,6 +115,7 @@ export function rejectionsOf(state: StreamState, withheld: readonly Withheld[]):
 /** Whether nothing is on its way or left to send, of any type. */
 export function isQuiet(state: StreamState): boolean {
   if (state.content === undefined) return false;
-  for (const type of state.types.values()) if (type.ackedBasis !== type.basis || type.flight !== undefined) return false;
+  for (const type of state.types.values())
+    if (type.ackedBasis !== type.basis || type.flight !== undefined) return false;
   return true;
 }

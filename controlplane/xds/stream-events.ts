@@ -15,7 +15,12 @@ export type StreamRequest = RequestNames & {
 };
 
 export type RequestNames =
-  | { readonly dialect: "delta"; readonly subscribe: readonly string[]; readonly unsubscribe: readonly string[]; readonly initialVersions: Readonly<Record<string, string>> }
+  | {
+      readonly dialect: "delta";
+      readonly subscribe: readonly string[];
+      readonly unsubscribe: readonly string[];
+      readonly initialVersions: Readonly<Record<string, string>>;
+    }
   /** `version` is what the client says it has; it counts in the first request of a type only. */
   | { readonly dialect: "sotw"; readonly names: readonly string[]; readonly version: string };
 
@@ -27,9 +32,20 @@ export type StreamEvent =
   /** The time after a `wait` effect is over. */
   | { readonly kind: "waited"; readonly nowMs: number }
   /** The answer to an `examine` effect. */
-  | { readonly kind: "verdict"; readonly typeUrl: string; readonly verdict: Verdict; readonly reason: string; readonly nowMs: number }
+  | {
+      readonly kind: "verdict";
+      readonly typeUrl: string;
+      readonly verdict: Verdict;
+      readonly reason: string;
+      readonly nowMs: number;
+    }
   /** The answer to an `ask` effect. */
-  | { readonly kind: "told"; readonly typeUrl: string; readonly resources: readonly WireResource[]; readonly nowMs: number }
+  | {
+      readonly kind: "told";
+      readonly typeUrl: string;
+      readonly resources: readonly WireResource[];
+      readonly nowMs: number;
+    }
   /** The client took these clusters on another stream: they warm until their endpoints are sent on this one. */
   | { readonly kind: "warming"; readonly clusters: readonly EncodedResource[]; readonly nowMs: number };
 
@@ -46,7 +62,10 @@ export interface SendEffect {
   /** Delta only: what the class has, of which `updates` are some or all. */
   readonly basis?: EncodedMap;
   readonly removed: readonly string[];
-  /** Virtual hosts that were asked for by name and do not exist: resources without content. To a removal Envoy would wait on with the request that needs the host. */
+  /**
+   * Virtual hosts that were asked for by name and do not exist: resources without content. To a removal Envoy would
+   * wait on with the request that needs the host.
+   */
   readonly unresolved?: readonly string[];
 }
 
@@ -59,7 +78,12 @@ export type StreamEffect =
   /** The client rejected something; for the log, as it said it. */
   | { readonly kind: "rejected"; readonly typeUrl: string; readonly reason: string }
   /** One of these at least was rejected: find out which, and give a `verdict` event. */
-  | { readonly kind: "examine"; readonly typeUrl: string; readonly resources: readonly EncodedResource[]; readonly reason: string }
+  | {
+      readonly kind: "examine";
+      readonly typeUrl: string;
+      readonly resources: readonly EncodedResource[];
+      readonly reason: string;
+    }
   /** A question about the control plane itself (istio.io/debug and the like): give a `told` event. */
   | { readonly kind: "ask"; readonly typeUrl: string; readonly names: readonly string[] }
   /** The client holds all of a kind now as it is in `basis`, but for contents it refused. */

@@ -33,7 +33,10 @@ export interface ProxyStatus {
   readonly peer: string;
   /** False for one that came by the plaintext port: who it is is only what its node says. */
   readonly isProven: boolean;
-  /** The class whose content it is served, "" before there is any, and the state of the mesh (World.revision) that the content is up to date with. */
+  /**
+   * The class whose content it is served, "" before there is any, and the state of the mesh (World.revision) that the
+   * content is up to date with.
+   */
   readonly classKey: string;
   readonly revision: number;
   readonly types: Readonly<Record<ResourceShortName, TypeStatus>>;
@@ -70,7 +73,13 @@ export interface StreamSet {
 }
 
 /** What belongs together behind a StreamSet. */
-interface Parts { readonly options: StreamSetOptions; readonly streams: Set<XdsStream>; readonly book: AcceptanceBook; readonly trials: Trials<XdsStream>; readonly refresher: Refresher }
+interface Parts {
+  readonly options: StreamSetOptions;
+  readonly streams: Set<XdsStream>;
+  readonly book: AcceptanceBook;
+  readonly trials: Trials<XdsStream>;
+  readonly refresher: Refresher;
+}
 
 /** A set without streams. */
 export function createStreamSet(options: StreamSetOptions): StreamSet {
@@ -86,7 +95,12 @@ export function createStreamSet(options: StreamSetOptions): StreamSet {
       const own = nodes.get(nodeId) ?? nodes.get(`said/${nodeId}`);
       return own === undefined ? undefined : heldOnAll(own);
     },
-    reach: (kind, name) => reachOf(kind, name, { streams: [...byNodeId(streams).values()].flat(), isStale: refresher.isStale, withheldFrom: (stream) => withheldFrom(stream, book) }),
+    reach: (kind, name) =>
+      reachOf(kind, name, {
+        streams: [...byNodeId(streams).values()].flat(),
+        isStale: refresher.isStale,
+        withheldFrom: (stream) => withheldFrom(stream, book),
+      }),
     endAll(code, details) {
       for (const stream of [...streams]) stream.end(code, details);
     },
@@ -106,13 +120,20 @@ function createParts(options: StreamSetOptions): Parts {
     },
   });
   const refresher = createRefresher({
-    source: options.source, book, trials, clock: options.clock,
-    failed: (stream, error) => options.log.error({ node: stream.proxy?.node.id, err: error }, "content for a proxy could not be made"),
+    source: options.source,
+    book,
+    trials,
+    clock: options.clock,
+    failed: (stream, error) =>
+      options.log.error({ node: stream.proxy?.node.id, err: error }, "content for a proxy could not be made"),
   });
   return { options, streams, book, trials, refresher };
 }
 
-/** Each node's streams: those that are for one type, and its newest aggregated one. An aggregated one that an older connection left open does not count. */
+/**
+ * Each node's streams: those that are for one type, and its newest aggregated one. An aggregated one that an older
+ * connection left open does not count.
+ */
 function byNodeId(streams: ReadonlySet<XdsStream>): Map<string, XdsStream[]> {
   const found = new Map<string, XdsStream[]>();
   const aggregated = new Map<string, XdsStream>();
@@ -137,7 +158,10 @@ function createHost(parts: Parts): StreamHost {
     return kind === undefined ? typeUrl : resourceTypes[kind].short;
   };
   return {
-    nowMs, stallMs: options.stallMs, examine: options.examine, answer: options.answer,
+    nowMs,
+    stallMs: options.stallMs,
+    examine: options.examine,
+    answer: options.answer,
     budget: createWriteBudget(options.budgetBytes),
     responses: createResponseEncoder(options.controlPlane),
     admitted(stream) {
@@ -159,7 +183,8 @@ function createHost(parts: Parts): StreamHost {
       book.noteSettled(recipientOf(stream).classKey, kind, basis);
       if (stream.changedAtMs === undefined || !isQuiet(stream.state())) return;
       // Who was sent nothing had nothing to acknowledge.
-      if (stream.sentAtMs !== undefined && stream.sentAtMs >= stream.changedAtMs) observer.converged(clock.monotonicMs() - stream.changedAtMs);
+      if (stream.sentAtMs !== undefined && stream.sentAtMs >= stream.changedAtMs)
+        observer.converged(clock.monotonicMs() - stream.changedAtMs);
       stream.changedAtMs = undefined;
     },
     refused(stream, resource, reason) {
@@ -186,23 +211,47 @@ function createHost(parts: Parts): StreamHost {
 const NO_SECRETS: EncodedMap = new Map();
 
 function withheldFrom(stream: XdsStream, book: AcceptanceBook): readonly Withheld[] {
-  return stream.published === undefined ? [] : book.withheldFrom(recipientOf(stream), contentOf(stream, stream.published, NO_SECRETS));
+  return stream.published === undefined
+    ? []
+    : book.withheldFrom(recipientOf(stream), contentOf(stream, stream.published, NO_SECRETS));
 }
 
-/** One proxy's, from its aggregated stream or from those of its types together. What was announced and not looked at yet does not pass for synced. */
+/**
+ * One proxy's, from its aggregated stream or from those of its types together. What was announced and not looked at yet
+ * does not pass for synced.
+ */
 function statusOf(streams: readonly XdsStream[], { book, refresher }: Pick<Parts, "book" | "refresher">): ProxyStatus {
   const newest = streams.at(-1)!;
   const { node, identity, isProven } = newest.proxy as Proxy;
-  const each = streams.map((stream) => ({ stream, types: typeStatuses(stream.state(), { withheld: withheldFrom(stream, book), isStale: refresher.isStale(stream) }) }));
+  const each = streams.map((stream) => ({
+    stream,
+    types: typeStatuses(stream.state(), { withheld: withheldFrom(stream, book), isStale: refresher.isStale(stream) }),
+  }));
   const shorts = Object.keys(each[0]!.types) as ResourceShortName[];
-  const types = Object.fromEntries(shorts.map((short) => [short, worstOf(each.map((one) => one.types[short]))])) as Record<ResourceShortName, TypeStatus>;
+  const types = Object.fromEntries(
+    shorts.map((short) => [short, worstOf(each.map((one) => one.types[short]))]),
+  ) as Record<ResourceShortName, TypeStatus>;
   const asked = Object.values(types).filter(({ state }) => state !== "IGNORED");
   const { id: nodeId, kind, pod, namespace, envoyVersion, metadata } = node;
   return {
-    nodeId, kind, pod, namespace, serviceAccount: identity.serviceAccount, envoyVersion, metadata, isProven,
-    connectedAtMs: newest.connectedAtMs, connectionId: newest.id, peer: newest.peer, classKey: newest.published?.classKey ?? "", revision: newest.revision,
+    nodeId,
+    kind,
+    pod,
+    namespace,
+    serviceAccount: identity.serviceAccount,
+    envoyVersion,
+    metadata,
+    isProven,
+    connectedAtMs: newest.connectedAtMs,
+    connectionId: newest.id,
+    peer: newest.peer,
+    classKey: newest.published?.classKey ?? "",
+    revision: newest.revision,
     types,
     rejections: each.flatMap(({ stream }) => rejectionsOf(stream.state(), withheldFrom(stream, book))),
-    synced: asked.length > 0 && streams.every((stream) => stream.state().content !== undefined) && asked.every(({ state }) => state === "SYNCED"),
+    synced:
+      asked.length > 0 &&
+      streams.every((stream) => stream.state().content !== undefined) &&
+      asked.every(({ state }) => state === "SYNCED"),
   };
 }

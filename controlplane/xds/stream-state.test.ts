@@ -8,7 +8,14 @@ import { type Heard, startTranscript, type Transcript } from "./transcript.ts";
 /** A stream that has content and has asked for clusters and listeners, all accepted. */
 function started(): Transcript {
   const stream = startTranscript();
-  stream.content({ clusters: { a: "1", b: "1" }, listeners: { l: "1" }, routes: { r: "1" }, virtualHosts: { "r/x": "1", "r/y": "1" }, endpoints: { a: "1" }, secrets: { default: "1" } });
+  stream.content({
+    clusters: { a: "1", b: "1" },
+    listeners: { l: "1" },
+    routes: { r: "1" },
+    virtualHosts: { "r/x": "1", "r/y": "1" },
+    endpoints: { a: "1" },
+    secrets: { default: "1" },
+  });
   stream.ask("clusters");
   stream.ask("listeners");
   stream.ackAll();
@@ -16,7 +23,8 @@ function started(): Transcript {
   return stream;
 }
 
-const stateOf = (stream: Transcript, type: "cds" | "vhds" | "lds") => typeStatuses(stream.state(), { withheld: [], isStale: false })[type].state;
+const stateOf = (stream: Transcript, type: "cds" | "vhds" | "lds") =>
+  typeStatuses(stream.state(), { withheld: [], isStale: false })[type].state;
 
 describe("1: the first request", () => {
   it("ADS needs a type URL", () => {
@@ -43,7 +51,10 @@ describe("2: nonces and NACKs", () => {
     stream.content({ clusters: { a: "bad", b: "1" } });
     expect(stream.heard()).toEqual([{ type: "clusters", updates: ["a"], removed: [] }]);
     stream.nack("clusters", "no");
-    expect(stream.effects()).toMatchObject([{ kind: "rejected" }, { kind: "refused", resource: { name: "a" }, reason: "no" }]);
+    expect(stream.effects()).toMatchObject([
+      { kind: "rejected" },
+      { kind: "refused", resource: { name: "a" }, reason: "no" },
+    ]);
     stream.content({ listeners: { l: "2" } });
     stream.ask("clusters");
     expect(stream.ackAll()).toEqual([{ type: "listeners", updates: ["l"], removed: [] }]);
@@ -198,7 +209,9 @@ describe("8: a client that comes back", () => {
     const before = started();
     const stream = startTranscript();
     stream.content({ clusters: { a: "1", b: "1" } });
-    stream.ask("clusters", { initialVersions: { a: before.version("clusters", "a"), b: before.version("clusters", "b") } });
+    stream.ask("clusters", {
+      initialVersions: { a: before.version("clusters", "a"), b: before.version("clusters", "b") },
+    });
     expect(stream.heard()).toEqual([]);
     expect(stateOf(stream, "cds")).toBe("SYNCED");
   });
@@ -210,7 +223,10 @@ describe("8: a client that comes back", () => {
     stream.ask("endpoints", { subscribe: ["a"] });
     stream.ackAll();
     stream.content({ clusters: { a: "eds2" } });
-    expect(stream.ackAll()).toEqual([{ type: "clusters", updates: ["a"], removed: [] }, { type: "endpoints", updates: ["a"], removed: [] }]);
+    expect(stream.ackAll()).toEqual([
+      { type: "clusters", updates: ["a"], removed: [] },
+      { type: "endpoints", updates: ["a"], removed: [] },
+    ]);
   });
 });
 
@@ -225,7 +241,13 @@ describe("8: a cluster that changed while its client was away", () => {
         stream.content({ clusters: { a: `${change}`, b: "0" } });
         stream.ackAll();
       }
-      expect(stream.state().warming.flat().map(({ name }) => name).sort()).toEqual(only === undefined ? ["a", "b"] : []);
+      expect(
+        stream
+          .state()
+          .warming.flat()
+          .map(({ name }) => name)
+          .sort(),
+      ).toEqual(only === undefined ? ["a", "b"] : []);
     }
   });
 
@@ -234,9 +256,17 @@ describe("8: a cluster that changed while its client was away", () => {
     before.content({ clusters: { a: "eds", b: "eds" }, endpoints: { a: "1", b: "1" } });
     const stream = startTranscript();
     stream.content({ clusters: { a: "eds2", b: "eds" }, endpoints: { a: "1", b: "1" } });
-    stream.ask("clusters", { initialVersions: { a: before.version("clusters", "a"), b: before.version("clusters", "b") } });
-    stream.ask("endpoints", { subscribe: ["a", "b"], initialVersions: { a: before.version("endpoints", "a"), b: before.version("endpoints", "b") } });
-    expect(stream.ackAll()).toEqual([{ type: "clusters", updates: ["a"], removed: [] }, { type: "endpoints", updates: ["a"], removed: [] }]);
+    stream.ask("clusters", {
+      initialVersions: { a: before.version("clusters", "a"), b: before.version("clusters", "b") },
+    });
+    stream.ask("endpoints", {
+      subscribe: ["a", "b"],
+      initialVersions: { a: before.version("endpoints", "a"), b: before.version("endpoints", "b") },
+    });
+    expect(stream.ackAll()).toEqual([
+      { type: "clusters", updates: ["a"], removed: [] },
+      { type: "endpoints", updates: ["a"], removed: [] },
+    ]);
   });
 
   it("also when it has acknowledged the cluster before it asks for endpoints, or content comes only then", () => {
@@ -253,7 +283,10 @@ describe("8: a cluster that changed while its client was away", () => {
     early.ask("clusters", { initialVersions: { a: before.version("clusters", "a") } });
     early.ask("endpoints", has);
     early.content({ clusters: { a: "eds2" }, endpoints: { a: "1" } });
-    expect(early.ackAll()).toEqual([{ type: "clusters", updates: ["a"], removed: [] }, { type: "endpoints", updates: ["a"], removed: [] }]);
+    expect(early.ackAll()).toEqual([
+      { type: "clusters", updates: ["a"], removed: [] },
+      { type: "endpoints", updates: ["a"], removed: [] },
+    ]);
   });
 });
 
@@ -290,7 +323,13 @@ describe("9: order", () => {
     stream.ask("routes", { subscribe: ["r"] });
     stream.ask("virtualHosts");
     stream.ackAll();
-    stream.content({ clusters: { b: "1", c: "eds" }, endpoints: { c: "1" }, listeners: { l: "2" }, routes: { r: "2" }, virtualHosts: { "r/y": "2" } });
+    stream.content({
+      clusters: { b: "1", c: "eds" },
+      endpoints: { c: "1" },
+      listeners: { l: "2" },
+      routes: { r: "2" },
+      virtualHosts: { "r/y": "2" },
+    });
     expect(stream.heard()).toEqual([{ type: "clusters", updates: ["c"], removed: [] }]);
     stream.ack("clusters");
     expect(stream.heard()).toEqual([]);
@@ -330,19 +369,33 @@ describe("9: order", () => {
     stream.content({ routes: { r: "1", s: "1" }, virtualHosts: { "r/x": "1", "s/z": "1" } });
     stream.ask("routes", { subscribe: ["r"] });
     stream.ask("virtualHosts");
-    expect(stream.ackAll()).toEqual([{ type: "routes", updates: ["r"], removed: [] }, { type: "virtualHosts", updates: ["r/x"], removed: [] }]);
+    expect(stream.ackAll()).toEqual([
+      { type: "routes", updates: ["r"], removed: [] },
+      { type: "virtualHosts", updates: ["r/x"], removed: [] },
+    ]);
     stream.ask("routes", { subscribe: ["s"] });
-    expect(stream.ackAll()).toEqual([{ type: "routes", updates: ["s"], removed: [] }, { type: "virtualHosts", updates: ["s/z"], removed: [] }]);
+    expect(stream.ackAll()).toEqual([
+      { type: "routes", updates: ["s"], removed: [] },
+      { type: "virtualHosts", updates: ["s/z"], removed: [] },
+    ]);
     stream.ask("routes", { unsubscribe: ["r"] });
     stream.content({ virtualHosts: { "r/x": "2", "s/z": "1" } });
     expect(stream.ackAll()).toEqual([]);
     stream.ask("routes", { subscribe: ["r"] });
-    expect(stream.ackAll()).toEqual([{ type: "routes", updates: ["r"], removed: [] }, { type: "virtualHosts", updates: ["r/x"], removed: [] }]);
+    expect(stream.ackAll()).toEqual([
+      { type: "routes", updates: ["r"], removed: [] },
+      { type: "virtualHosts", updates: ["r/x"], removed: [] },
+    ]);
   });
 });
 
 describe("virtual hosts that are asked for by name", () => {
-  const hosts = (updates: string[], rest: Partial<Heard> = {}): Heard => ({ type: "virtualHosts", updates, removed: [], ...rest });
+  const hosts = (updates: string[], rest: Partial<Heard> = {}): Heard => ({
+    type: "virtualHosts",
+    updates,
+    removed: [],
+    ...rest,
+  });
   const asking = (): Transcript => {
     const stream = started();
     stream.ask("routes", { subscribe: ["r"] });
@@ -464,7 +517,9 @@ describe("15: a NACK that names no resource", () => {
     expect(stateOf(stream, "vhds")).toBe("ERROR");
     stream.judge("virtualHosts", ["r/bad"]);
     expect(stream.ackAll()[0]).toEqual({ type: "virtualHosts", updates: ["r/x", "r/z"], removed: [] });
-    expect(stream.effects().filter(({ kind }) => kind === "refused")).toMatchObject([{ resource: { name: "r/bad" }, reason: "one of them is bad" }]);
+    expect(stream.effects().filter(({ kind }) => kind === "refused")).toMatchObject([
+      { resource: { name: "r/bad" }, reason: "one of them is bad" },
+    ]);
   });
 
   it("without a verdict the response is split until the culprit is found; the others arrive", () => {
@@ -472,10 +527,16 @@ describe("15: a NACK that names no resource", () => {
     stream.ask("routes", { subscribe: ["r"] });
     stream.ask("virtualHosts");
     stream.ackAll();
-    stream.content({ virtualHosts: Object.fromEntries(["1", "2", "3", "bad", "5"].map((name) => [`r/${name}`, name])) });
+    stream.content({
+      virtualHosts: Object.fromEntries(["1", "2", "3", "bad", "5"].map((name) => [`r/${name}`, name])),
+    });
     const accepted: string[] = [];
     let rounds = 0;
-    for (let [response] = stream.heard(); response !== undefined && rounds < 20; [response] = stream.heard(), rounds++) {
+    for (
+      let [response] = stream.heard();
+      response !== undefined && rounds < 20;
+      [response] = stream.heard(), rounds++
+    ) {
       if (response.updates.includes("r/bad")) {
         stream.nack("virtualHosts", "one of them is bad");
         if (response.updates.length > 1) stream.judge("virtualHosts", []);
@@ -517,44 +578,55 @@ function playClient(stream: Transcript, held: Map<string, Map<string, string>>, 
 }
 
 describe("any history", () => {
-  const values = fc.dictionary(fc.constantFrom("a", "b", "c", "d"), fc.constantFrom("1", "2", "eds"), { maxKeys: 4, noNullPrototype: true });
+  const values = fc.dictionary(fc.constantFrom("a", "b", "c", "d"), fc.constantFrom("1", "2", "eds"), {
+    maxKeys: 4,
+    noNullPrototype: true,
+  });
   const changes = fc.array(fc.record({ clusters: values, listeners: values }), { minLength: 1, maxLength: 8 });
 
   it("a client that accepts ends with exactly what there is", () => {
-    fc.assert(fc.property(changes, fc.array(fc.boolean()), (history, pauses) => {
-      const stream = startTranscript();
-      const held = new Map<string, Map<string, string>>();
-      stream.ask("clusters");
-      stream.ask("listeners");
-      for (const [index, content] of history.entries()) {
-        stream.content(content);
-        if (pauses[index] === true) playClient(stream, held, () => false);
+    fc.assert(
+      fc.property(changes, fc.array(fc.boolean()), (history, pauses) => {
+        const stream = startTranscript();
+        const held = new Map<string, Map<string, string>>();
+        stream.ask("clusters");
+        stream.ask("listeners");
+        for (const [index, content] of history.entries()) {
+          stream.content(content);
+          if (pauses[index] === true) playClient(stream, held, () => false);
+          stream.give({ kind: "waited", nowMs: 0 });
+        }
+        playClient(stream, held, () => false);
         stream.give({ kind: "waited", nowMs: 0 });
-      }
-      playClient(stream, held, () => false);
-      stream.give({ kind: "waited", nowMs: 0 });
-      playClient(stream, held, () => false);
-      for (const kind of ["clusters", "listeners"] as const) {
-        const expected = Object.fromEntries(Object.keys(history.at(-1)![kind]).map((name) => [name, stream.version(kind, name)]));
-        expect(Object.fromEntries(held.get(resourceTypes[kind].typeUrl) ?? [])).toEqual(expected);
-      }
-    }), { numRuns: 300 });
+        playClient(stream, held, () => false);
+        for (const kind of ["clusters", "listeners"] as const) {
+          const expected = Object.fromEntries(
+            Object.keys(history.at(-1)![kind]).map((name) => [name, stream.version(kind, name)]),
+          );
+          expect(Object.fromEntries(held.get(resourceTypes[kind].typeUrl) ?? [])).toEqual(expected);
+        }
+      }),
+      { numRuns: 300 },
+    );
   });
 
   it("a client that rejects by chance is not talked to for ever", () => {
-    fc.assert(fc.property(changes, fc.array(fc.boolean(), { maxLength: 30 }), (history, answers) => {
-      const stream = startTranscript();
-      let turn = 0;
-      let messages = 0;
-      stream.ask("clusters");
-      for (const content of history) {
-        stream.content(content);
-        playClient(stream, new Map(), () => {
-          if (++messages > 10_000) throw new Error("it never ends");
-          return answers.length > 0 && answers[turn++ % answers.length] === true;
-        });
-      }
-      expect(messages).toBeLessThan(history.length * 60);
-    }), { numRuns: 200 });
+    fc.assert(
+      fc.property(changes, fc.array(fc.boolean(), { maxLength: 30 }), (history, answers) => {
+        const stream = startTranscript();
+        let turn = 0;
+        let messages = 0;
+        stream.ask("clusters");
+        for (const content of history) {
+          stream.content(content);
+          playClient(stream, new Map(), () => {
+            if (++messages > 10_000) throw new Error("it never ends");
+            return answers.length > 0 && answers[turn++ % answers.length] === true;
+          });
+        }
+        expect(messages).toBeLessThan(history.length * 60);
+      }),
+      { numRuns: 200 },
+    );
   });
 });

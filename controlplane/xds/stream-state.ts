@@ -1,4 +1,5 @@
-// consumes: requests of one stream (delta or state of the world, of all types or of one), new content, pressure of its socket
+// consumes: requests of one stream (delta or state of the world, of all types or of one), new content, pressure of its
+// socket
 // produces: the next state and effects (send, accepted, refused, examine, ask, wait, settled, close)
 // never does: I/O, clocks, encoding; the same events give the same effects
 import type { EncodedMap, EncodedResource } from "../snapshot/encode.ts";
@@ -8,7 +9,15 @@ import { contentsOf } from "../snapshot/whole-maps.ts";
 import { versionOf, wholeState } from "./full-state.ts";
 import { accept, hasUpdates, judge, type Pending, pendingOf, reject, sendOff, settle } from "./pending.ts";
 import { excessOf, problemOf, shortReason } from "./request-limits.ts";
-import { type ContentMaps, DELTA_ADS, isQuestion, type StreamEffect, type StreamEvent, type StreamKind, type StreamRequest } from "./stream-events.ts";
+import {
+  type ContentMaps,
+  DELTA_ADS,
+  isQuestion,
+  type StreamEffect,
+  type StreamEvent,
+  type StreamKind,
+  type StreamRequest,
+} from "./stream-events.ts";
 import { changeSubscription, replaceSubscription } from "./subscription.ts";
 import { askAgain, changeBasis, changeScope, isFullState, newTypeState, type TypeState } from "./type-state.ts";
 import { TypeTable } from "./type-table.ts";
@@ -22,13 +31,19 @@ export interface StreamState extends StreamKind {
   readonly awaited: ReadonlySet<string>;
   /** Clusters that were sent before any endpoints were asked for. */
   readonly warming: readonly (readonly EncodedResource[])[];
-  /** Of questions: the nonce of the last answer, by type URL; how many are not answered yet; and answers for which the socket has no room. */
+  /**
+   * Of questions: the nonce of the last answer, by type URL; how many are not answered yet; and answers for which the
+   * socket has no room.
+   */
   readonly told: ReadonlyMap<string, string>;
   readonly asking: number;
   readonly answers: readonly Told[];
 }
 
-export interface Step { readonly state: StreamState; readonly effects: readonly StreamEffect[] }
+export interface Step {
+  readonly state: StreamState;
+  readonly effects: readonly StreamEffect[];
+}
 
 const NO_MAP: EncodedMap = new Map();
 const CLUSTERS = resourceTypes.clusters.typeUrl;
@@ -38,7 +53,18 @@ const VIRTUAL_HOSTS = resourceTypes.virtualHosts.typeUrl;
 
 /** The state of a stream that has just been opened. Nothing is sent before the first `content`. */
 export function newStreamState(kind: StreamKind = DELTA_ADS): StreamState {
-  return { ...kind, types: TypeTable.empty, content: undefined, nextNonce: 1, isFull: false, awaited: new Set(), warming: [], told: new Map(), asking: 0, answers: [] };
+  return {
+    ...kind,
+    types: TypeTable.empty,
+    content: undefined,
+    nextNonce: 1,
+    isFull: false,
+    awaited: new Set(),
+    warming: [],
+    told: new Map(),
+    asking: 0,
+    answers: [],
+  };
 }
 
 /** What an event does to a stream. */
@@ -50,17 +76,28 @@ export function step(state: StreamState, event: StreamEvent): Step {
 
 function applyEvent(state: StreamState, event: StreamEvent, effects: StreamEffect[]): StreamState {
   switch (event.kind) {
-    case "request": return applyRequest(state, event.request, event.nowMs, effects);
-    case "content": return applyContent(state, event.maps);
-    case "pressure": return { ...state, isFull: event.isFull };
-    case "waited": return { ...state, awaited: new Set() };
-    case "verdict": return applyVerdict(state, event, effects);
-    case "told": return { ...state, asking: state.asking - 1, answers: [...state.answers, event] };
-    case "warming": return warm(state, event.clusters);
+    case "request":
+      return applyRequest(state, event.request, event.nowMs, effects);
+    case "content":
+      return applyContent(state, event.maps);
+    case "pressure":
+      return { ...state, isFull: event.isFull };
+    case "waited":
+      return { ...state, awaited: new Set() };
+    case "verdict":
+      return applyVerdict(state, event, effects);
+    case "told":
+      return { ...state, asking: state.asking - 1, answers: [...state.answers, event] };
+    case "warming":
+      return warm(state, event.clusters);
   }
 }
 
-function applyVerdict(state: StreamState, { typeUrl, verdict, reason }: Extract<StreamEvent, { kind: "verdict" }>, effects: StreamEffect[]): StreamState {
+function applyVerdict(
+  state: StreamState,
+  { typeUrl, verdict, reason }: Extract<StreamEvent, { kind: "verdict" }>,
+  effects: StreamEffect[],
+): StreamState {
   const type = state.types.get(typeUrl);
   if (type === undefined) return state;
   for (const resource of verdict.culprits) effects.push({ kind: "refused", resource, reason });
@@ -79,7 +116,11 @@ function answer(state: StreamState, effects: StreamEffect[]): StreamState {
 }
 
 function applyContent(state: StreamState, maps: ContentMaps): StreamState {
-  return { ...state, types: state.types.map((type) => type.kind === undefined ? type : changeBasis(type, maps[type.kind])), content: maps };
+  return {
+    ...state,
+    types: state.types.map((type) => (type.kind === undefined ? type : changeBasis(type, maps[type.kind]))),
+    content: maps,
+  };
 }
 
 function applyRequest(state: StreamState, request: StreamRequest, nowMs: number, effects: StreamEffect[]): StreamState {
@@ -91,14 +132,24 @@ function applyRequest(state: StreamState, request: StreamRequest, nowMs: number,
     return state;
   }
   if (isQuestion(typeUrl)) return applyQuestion(state, typeUrl, request, effects);
-  // In delta a request without a nonce is a change of subscription; of the state of the world its list of names may be as old as the nonce.
-  if (known !== undefined && request.nonce !== known.lastNonce && (request.dialect === "sotw" || request.nonce !== "")) {
+  // In delta a request without a nonce is a change of subscription; of the state of the world its list of names may be
+  // as old as the nonce.
+  if (
+    known !== undefined &&
+    request.nonce !== known.lastNonce &&
+    (request.dialect === "sotw" || request.nonce !== "")
+  ) {
     effects.push({ kind: "stale", typeUrl });
     if (request.dialect === "sotw") return state;
   }
   const answered = applyAnswer(known ?? openType(state, typeUrl), { ...request, typeUrl }, nowMs, effects);
   const isFirstOfEndpoints = known === undefined && typeUrl === ENDPOINTS;
-  const subscribed = subscribe(state, answered, isFirstOfEndpoints ? withoutWarming(request, state.warming) : request, known === undefined);
+  const subscribed = subscribe(
+    state,
+    answered,
+    isFirstOfEndpoints ? withoutWarming(request, state.warming) : request,
+    known === undefined,
+  );
   const excess = excessOf(subscribed, answered);
   if (excess !== undefined) {
     effects.push({ kind: "close", message: excess });
@@ -106,12 +157,21 @@ function applyRequest(state: StreamState, request: StreamRequest, nowMs: number,
   }
   const next = withType(isFirstOfEndpoints ? { ...state, warming: [] } : state, typeUrl, subscribed);
   if (typeUrl === ROUTES) return followRoutes(next, request.dialect === "delta" ? request.subscribe : request.names);
-  if (typeUrl === ENDPOINTS && next.awaited.size > 0) return { ...next, awaited: new Set([...next.awaited].filter((name) => !subscribed.subscription.names.has(name))) };
+  if (typeUrl === ENDPOINTS && next.awaited.size > 0)
+    return { ...next, awaited: new Set([...next.awaited].filter((name) => !subscribed.subscription.names.has(name))) };
   return next;
 }
 
-/** Each request is answered once; one with the nonce of an answer only says that it arrived. istioctl's first request has the time as its nonce, which is of no answer. */
-function applyQuestion(state: StreamState, typeUrl: string, request: StreamRequest, effects: StreamEffect[]): StreamState {
+/**
+ * Each request is answered once; one with the nonce of an answer only says that it arrived. istioctl's first request
+ * has the time as its nonce, which is of no answer.
+ */
+function applyQuestion(
+  state: StreamState,
+  typeUrl: string,
+  request: StreamRequest,
+  effects: StreamEffect[],
+): StreamState {
   if (isOfThisStream(request.nonce, state) || request.error !== undefined) return state;
   effects.push({ kind: "ask", typeUrl, names: request.dialect === "delta" ? request.subscribe : request.names });
   const told = state.told.has(typeUrl) ? state.told : new Map(state.told).set(typeUrl, "");
@@ -123,7 +183,10 @@ function isOfThisStream(nonce: string, { nextNonce }: StreamState): boolean {
   return Number.isInteger(given) && given > 0 && given < nextNonce;
 }
 
-/** A client that comes back has endpoints, but not for the clusters that changed meanwhile: these warm until theirs are sent, whatever it says it has. */
+/**
+ * A client that comes back has endpoints, but not for the clusters that changed meanwhile: these warm until theirs are
+ * sent, whatever it says it has.
+ */
 function withoutWarming(request: StreamRequest, warming: StreamState["warming"]): StreamRequest {
   const versions = request.dialect === "delta" ? Object.entries(request.initialVersions) : [];
   if (request.dialect !== "delta" || versions.length === 0) return request;
@@ -131,34 +194,50 @@ function withoutWarming(request: StreamRequest, warming: StreamState["warming"])
   return { ...request, initialVersions: Object.fromEntries(versions.filter(([name]) => !names.has(name))) };
 }
 
-/** Endpoints of clusters that came on another stream: this one cannot know when, so they are sent when the client has said that it took the clusters. */
+/**
+ * Endpoints of clusters that came on another stream: this one cannot know when, so they are sent when the client has
+ * said that it took the clusters.
+ */
 function warm(state: StreamState, clusters: readonly EncodedResource[]): StreamState {
   const endpoints = state.types.get(ENDPOINTS);
-  if (endpoints === undefined) return { ...state, warming: [...stillIn(state.content?.clusters ?? NO_MAP, state.warming), clusters] };
+  if (endpoints === undefined)
+    return { ...state, warming: [...stillIn(state.content?.clusters ?? NO_MAP, state.warming), clusters] };
   return withType(state, ENDPOINTS, askAgain(endpoints, endpointsOf(clusters)));
 }
 
 function endpointsOf(clusters: readonly EncodedResource[]): string[] {
-  return clusters.flatMap(({ references }) => references.filter(({ kind }) => kind === "endpoints").map(({ name }) => name));
+  return clusters.flatMap(({ references }) =>
+    references.filter(({ kind }) => kind === "endpoints").map(({ name }) => name),
+  );
 }
 
 /** A client that never asks for endpoints has what changed since on no list. */
 function stillIn(basis: EncodedMap, warming: StreamState["warming"]): StreamState["warming"] {
-  return warming.map((clusters) => clusters.filter((cluster) => basis.get(cluster.name) === cluster)).filter(({ length }) => length > 0);
+  return warming
+    .map((clusters) => clusters.filter((cluster) => basis.get(cluster.name) === cluster))
+    .filter(({ length }) => length > 0);
 }
 
 function subscribe(state: StreamState, type: TypeState, request: StreamRequest, isFirst: boolean): TypeState {
   if (request.dialect === "delta") return changeSubscription(type, { ...request, isFirst });
-  return replaceSubscription(type, { names: request.names, version: request.version, isFirst, hasContent: state.content !== undefined });
+  return replaceSubscription(type, {
+    names: request.names,
+    version: request.version,
+    isFirst,
+    hasContent: state.content !== undefined,
+  });
 }
 
 function openType(state: StreamState, typeUrl: string): TypeState {
   const served = kindOf(typeUrl);
   // Virtual hosts of their own exist in the delta dialect only.
-  const isServed = served !== undefined && !state.without.includes(served) && !(served === "virtualHosts" && state.dialect === "sotw");
+  const isServed =
+    served !== undefined && !state.without.includes(served) && !(served === "virtualHosts" && state.dialect === "sotw");
   const kind = isServed ? served : undefined;
   const type = newTypeState(kind, state.dialect, kind === undefined ? NO_MAP : (state.content?.[kind] ?? NO_MAP));
-  return kind === "virtualHosts" && state.only === undefined ? { ...type, scope: state.types.get(ROUTES)?.subscription.names ?? new Set() } : type;
+  return kind === "virtualHosts" && state.only === undefined
+    ? { ...type, scope: state.types.get(ROUTES)?.subscription.names ?? new Set() }
+    : type;
 }
 
 /** An answer counts only for what is on its way; in delta a stale nonce is a plain change of subscription. */
@@ -191,7 +270,15 @@ function withType(state: StreamState, typeUrl: string, type: TypeState): StreamS
 }
 
 /** Removals go last and the other way round: routes leave before the clusters they named. */
-const REMOVAL_ORDER: readonly ResourceKind[] = ["listeners", "virtualHosts", "routes", "extensionConfigs", "secrets", "clusters", "endpoints"];
+const REMOVAL_ORDER: readonly ResourceKind[] = [
+  "listeners",
+  "virtualHosts",
+  "routes",
+  "extensionConfigs",
+  "secrets",
+  "clusters",
+  "endpoints",
+];
 /** What refers to clusters waits until these and their endpoints have arrived. */
 const AFTER_CLUSTERS: ReadonlySet<ResourceKind> = new Set(["listeners", "routes", "virtualHosts"]);
 
@@ -208,11 +295,15 @@ function emit(state: StreamState, nowMs: number, effects: StreamEffect[]): Strea
 }
 
 function hasWork(state: StreamState): boolean {
-  for (const { dirty, owesAnswer, suspects } of state.types.values()) if (dirty.size > 0 || owesAnswer || suspects.length > 0) return true;
+  for (const { dirty, owesAnswer, suspects } of state.types.values())
+    if (dirty.size > 0 || owesAnswer || suspects.length > 0) return true;
   return false;
 }
 
-interface Run { state: StreamState; readonly pending: Map<string, Pending> }
+interface Run {
+  state: StreamState;
+  readonly pending: Map<string, Pending>;
+}
 const NONE_PENDING: ReadonlyMap<string, Pending> = new Map();
 
 function lookAt(run: Run, typeUrl: string, type: TypeState): void {
@@ -229,7 +320,15 @@ function sendUpdates(run: Run, typeUrl: string, effects: StreamEffect[]): void {
   if (type.kind !== undefined && AFTER_CLUSTERS.has(type.kind) && isMoving(run, CLUSTERS, ENDPOINTS)) return;
   if (type.kind === "virtualHosts" && isMoving(run, ROUTES)) return;
   const isUnresolved = (name: string): boolean => type.kind === "virtualHosts" && type.subscription.names.has(name);
-  send(run, typeUrl, type, pending.updates, pending.absent.filter((name) => !isUnresolved(name)), effects, pending.absent.filter(isUnresolved));
+  send(
+    run,
+    typeUrl,
+    type,
+    pending.updates,
+    pending.absent.filter((name) => !isUnresolved(name)),
+    effects,
+    pending.absent.filter(isUnresolved),
+  );
   if (typeUrl === CLUSTERS) announceEndpoints(run, type, pending.updates, effects);
 }
 
@@ -242,21 +341,57 @@ function isMoving(run: Run, ...typeUrls: readonly string[]): boolean {
   });
 }
 
-function send(run: Run, typeUrl: string, type: TypeState, updates: readonly EncodedResource[], removed: readonly string[], effects: StreamEffect[], unresolved: readonly string[] = []): void {
+function send(
+  run: Run,
+  typeUrl: string,
+  type: TypeState,
+  updates: readonly EncodedResource[],
+  removed: readonly string[],
+  effects: StreamEffect[],
+  unresolved: readonly string[] = [],
+): void {
   const nonce = String(run.state.nextNonce);
   const { basis } = type;
-  const flight = { nonce, updates: updates.length === basis.size ? basis : new Map(updates.map((resource) => [resource.name, resource])), removed: [...removed, ...unresolved] };
+  const flight = {
+    nonce,
+    updates: updates.length === basis.size ? basis : new Map(updates.map((resource) => [resource.name, resource])),
+    removed: [...removed, ...unresolved],
+  };
   const said = isFullState(type) ? wholeState(type, removed) : updates;
   run.state = { ...withType(run.state, typeUrl, sendOff(type, flight)), nextNonce: run.state.nextNonce + 1 };
   run.pending.set(typeUrl, { updates: [], absent: [], removals: run.pending.get(typeUrl)!.removals, settled: [] });
-  if (type.dialect === "delta") effects.push({ kind: "send", typeUrl, nonce, version: "", updates, removed, ...(unresolved.length > 0 && { unresolved }), basis });
-  else effects.push({ kind: "send", typeUrl, nonce, version: versionOf(type, said as readonly EncodedResource[]), updates: said, removed: [] });
+  if (type.dialect === "delta")
+    effects.push({
+      kind: "send",
+      typeUrl,
+      nonce,
+      version: "",
+      updates,
+      removed,
+      ...(unresolved.length > 0 && { unresolved }),
+      basis,
+    });
+  else
+    effects.push({
+      kind: "send",
+      typeUrl,
+      nonce,
+      version: versionOf(type, said as readonly EncodedResource[]),
+      updates: said,
+      removed: [],
+    });
 }
 
 /** A cluster that changes warms until its endpoints arrive: known ones are sent again, new ones are waited for. */
-function announceEndpoints(run: Run, before: TypeState, clusters: readonly EncodedResource[], effects: StreamEffect[]): void {
+function announceEndpoints(
+  run: Run,
+  before: TypeState,
+  clusters: readonly EncodedResource[],
+  effects: StreamEffect[],
+): void {
   const endpoints = run.state.types.get(ENDPOINTS);
-  if (endpoints === undefined && run.state.only === undefined) run.state = { ...run.state, warming: [...stillIn(before.basis, run.state.warming), clusters] };
+  if (endpoints === undefined && run.state.only === undefined)
+    run.state = { ...run.state, warming: [...stillIn(before.basis, run.state.warming), clusters] };
   if (endpoints === undefined && before.sentBasis === undefined) return;
   const names = endpointsOf(clusters);
   const isKnown = (name: string): boolean => endpoints?.subscription.names.has(name) === true;
@@ -286,13 +421,24 @@ function sendRemovals(run: Run, kind: ResourceKind, effects: StreamEffect[]): bo
 }
 
 /** A type with nothing to send and nothing on its way is what its basis is, but for contents that were refused. */
-function noteQuiet({ state: before, pending: allPending }: { readonly state: StreamState; readonly pending: ReadonlyMap<string, Pending> }, nowMs: number, effects: StreamEffect[]): StreamState {
+function noteQuiet(
+  {
+    state: before,
+    pending: allPending,
+  }: { readonly state: StreamState; readonly pending: ReadonlyMap<string, Pending> },
+  nowMs: number,
+  effects: StreamEffect[],
+): StreamState {
   let state = before;
   for (const typeUrl of state.types.keys()) {
     const type = state.types.get(typeUrl)!;
     if (type.ackedBasis === type.basis || type.flight !== undefined || type.examined.size > 0) continue;
     const pending = allPending.get(typeUrl);
-    if (type.owesAnswer || (pending !== undefined && pending.updates.length + pending.absent.length + pending.removals.length > 0)) continue;
+    if (
+      type.owesAnswer ||
+      (pending !== undefined && pending.updates.length + pending.absent.length + pending.removals.length > 0)
+    )
+      continue;
     state = withType(state, typeUrl, { ...type, ackedBasis: type.basis, ackedAtMs: nowMs });
     if (type.kind !== undefined) effects.push({ kind: "settled", resourceKind: type.kind, basis: type.basis });
   }

@@ -9,19 +9,31 @@ import { DELTA_ADS } from "./stream-events.ts";
 import { createResponseEncoder, type UnwrittenResponse } from "./wire.ts";
 import { createWriteBudget, type WriteBudget } from "./write-budget.ts";
 
-const CDS = resourceTypes.clusters.typeUrl, EDS = resourceTypes.endpoints.typeUrl;
+const CDS = resourceTypes.clusters.typeUrl,
+  EDS = resourceTypes.endpoints.typeUrl;
 const encoder = createResourceEncoder();
 const nothing = (): undefined => undefined;
 afterEach(() => void vi.useRealTimers());
 
 function hostWith(budget: WriteBudget): StreamHost {
   return {
-    budget, nowMs: () => 0, stallMs: 60_000, responses: createResponseEncoder("test"),
-    admitted: nothing, sent: nothing, accepted: nothing, settled: nothing, refused: nothing, rejected: nothing, stale: nothing, closed: nothing,
+    budget,
+    nowMs: () => 0,
+    stallMs: 60_000,
+    responses: createResponseEncoder("test"),
+    admitted: nothing,
+    sent: nothing,
+    accepted: nothing,
+    settled: nothing,
+    refused: nothing,
+    rejected: nothing,
+    stale: nothing,
+    closed: nothing,
     failed(_stream, error) {
       throw error;
     },
-    examine: () => Promise.resolve([]), answer: () => Promise.reject(new Error("not asked")),
+    examine: () => Promise.resolve([]),
+    answer: () => Promise.reject(new Error("not asked")),
   };
 }
 
@@ -39,11 +51,23 @@ class Transport extends EventEmitter {
 
 function open(host: StreamHost) {
   const call = new Transport();
-  const proxy = { node: { id: "sidecar~1~a.b~b.svc" }, identity: { namespace: "b", serviceAccount: "s", pod: "a" }, isProven: true } as never;
-  const stream = serveStream(call as unknown as Call, DELTA_ADS, { identity: undefined, without: [], admit: () => ({ kind: "admitted", proxy }) as never }, host);
-  const ask = (message: object): void => void call.emit("data", encode("DeltaDiscoveryRequest", { typeUrl: CDS, ...message }));
+  const proxy = {
+    node: { id: "sidecar~1~a.b~b.svc" },
+    identity: { namespace: "b", serviceAccount: "s", pod: "a" },
+    isProven: true,
+  } as never;
+  const stream = serveStream(
+    call as unknown as Call,
+    DELTA_ADS,
+    { identity: undefined, without: [], admit: () => ({ kind: "admitted", proxy }) as never },
+    host,
+  );
+  const ask = (message: object): void =>
+    void call.emit("data", encode("DeltaDiscoveryRequest", { typeUrl: CDS, ...message }));
   return {
-    stream, call, ask,
+    stream,
+    call,
+    ask,
     /** The next response that the transport was given, once it has taken it and the client has accepted it. */
     accept(): readonly (string | undefined)[] {
       const { response, taken } = call.written.shift()!;
@@ -64,7 +88,9 @@ function nonceOf(response: UnwrittenResponse): string {
 }
 
 const contentWith = (clusters: Record<string, number>): ContentMaps => {
-  const messages = new Map(Object.entries(clusters).map(([name, length]) => [name, { name, altStatName: "x".repeat(length) }]));
+  const messages = new Map(
+    Object.entries(clusters).map(([name, length]) => [name, { name, altStatName: "x".repeat(length) }]),
+  );
   return { ...noResources("c").maps, secrets: new Map(), clusters: encoder.encodeMap("clusters", messages) };
 };
 
@@ -111,7 +137,13 @@ it("who has read all that it was given is not ended for what waits for room, and
   const { stream, call, ask, accept } = open(hostWith(budget));
   const ended: unknown[] = [];
   call.on("error", (error) => ended.push(error));
-  const contentOf = (length: number): ContentMaps => ({ ...contentWith({ a: length % 100 }), endpoints: encoder.encodeMap("endpoints", new Map([["a", { clusterName: "a", endpoints: [{ locality: { region: "x".repeat(length) } }] }]])) });
+  const contentOf = (length: number): ContentMaps => ({
+    ...contentWith({ a: length % 100 }),
+    endpoints: encoder.encodeMap(
+      "endpoints",
+      new Map([["a", { clusterName: "a", endpoints: [{ locality: { region: "x".repeat(length) } }] }]]),
+    ),
+  });
   ask({ node: { id: "sidecar~1~a.b~b.svc" } });
   ask({ typeUrl: EDS, resourceNamesSubscribe: ["a"] });
   stream.setContent(contentOf(1));

@@ -4,7 +4,14 @@ import type { EncodedMap, EncodedResource, EncodedResources } from "../snapshot/
 import type { ResourceKind } from "../snapshot/resources.ts";
 import type { Admission, Proxy, ProxyIdentity } from "./node.ts";
 import type { Node } from "../../protos/build/envoy.ts";
-import { type ContentMaps, isQuestion, type SendEffect, type StreamEffect, type StreamEvent, type StreamKind } from "./stream-events.ts";
+import {
+  type ContentMaps,
+  isQuestion,
+  type SendEffect,
+  type StreamEffect,
+  type StreamEvent,
+  type StreamKind,
+} from "./stream-events.ts";
 import { isQuiet } from "./status.ts";
 import { newStreamState, type StreamState, step } from "./stream-state.ts";
 import { type DecodedRequest, decodeRequest, type ResponseEncoder, type UnwrittenResponse, wrapAny } from "./wire.ts";
@@ -60,7 +67,10 @@ export interface XdsStream {
   state(): StreamState;
   /** What the class publishes, before quarantine; undefined while the proxy is unknown to the mesh. */
   published: EncodedResources | undefined;
-  /** When the change was announced that this stream has not wholly acknowledged yet, and when something was sent last; by the clock that never goes back. */
+  /**
+   * When the change was announced that this stream has not wholly acknowledged yet, and when something was sent last;
+   * by the clock that never goes back.
+   */
   changedAtMs: number | undefined;
   sentAtMs: number | undefined;
   /** The state of the mesh that `published` was made from or found unchanged in. */
@@ -75,7 +85,10 @@ export interface XdsStream {
 const ENDPOINTS_PATIENCE_MS = 2_000;
 /** Smaller writes are not worth being counted. */
 const COUNTED_BYTES = 32 * 1024;
-/** After this time a write no longer counts against what all may have on their way: a client that stopped reading holds up itself only. */
+/**
+ * After this time a write no longer counts against what all may have on their way: a client that stopped reading holds
+ * up itself only.
+ */
 const BUDGET_PATIENCE_MS = 500;
 
 let streamCount = 0;
@@ -85,7 +98,10 @@ export function serveStream(call: Call, kind: StreamKind, caller: Caller, host: 
   return new LiveStream(call, { ...kind, without: caller.without }, caller, host);
 }
 
-interface Unsent { readonly effect: SendEffect; readonly response: UnwrittenResponse }
+interface Unsent {
+  readonly effect: SendEffect;
+  readonly response: UnwrittenResponse;
+}
 
 class LiveStream implements XdsStream {
   readonly id = `${++streamCount}`;
@@ -132,7 +148,11 @@ class LiveStream implements XdsStream {
 
   setContent(maps: ContentMaps): void {
     const before = this.#state.content;
-    if (before !== undefined && Object.keys(maps).every((of) => before[of as ResourceKind] === maps[of as ResourceKind])) return;
+    if (
+      before !== undefined &&
+      Object.keys(maps).every((of) => before[of as ResourceKind] === maps[of as ResourceKind])
+    )
+      return;
     this.#apply({ kind: "content", maps, nowMs: this.#host.nowMs() });
   }
 
@@ -157,7 +177,11 @@ class LiveStream implements XdsStream {
   #read(bytes: Uint8Array): void {
     const { dialect } = this.kind;
     const decoded = decodeRequest(dialect, bytes);
-    if (decoded === undefined) return this.end(grpcStatus.INVALID_ARGUMENT, `not a ${dialect === "delta" ? "DeltaDiscoveryRequest" : "DiscoveryRequest"}`);
+    if (decoded === undefined)
+      return this.end(
+        grpcStatus.INVALID_ARGUMENT,
+        `not a ${dialect === "delta" ? "DeltaDiscoveryRequest" : "DiscoveryRequest"}`,
+      );
     try {
       this.#receive(decoded);
     } catch (error) {
@@ -171,7 +195,8 @@ class LiveStream implements XdsStream {
     if (this.#isOver) return;
     const event = { kind: "request", request, nowMs: this.#host.nowMs() } as const;
     if (this.proxy !== undefined) {
-      if (node?.id !== undefined && node.id !== this.proxy.node.id) return this.end(grpcStatus.INVALID_ARGUMENT, "the node of a stream does not change");
+      if (node?.id !== undefined && node.id !== this.proxy.node.id)
+        return this.end(grpcStatus.INVALID_ARGUMENT, "the node of a stream does not change");
       return this.#apply(event);
     }
     if (isQuestion(request.typeUrl)) return this.#apply(event);
@@ -185,9 +210,13 @@ class LiveStream implements XdsStream {
   #apply(event: StreamEvent): void {
     if (this.#isOver) return;
     const wantsToWrite = event.kind === "pressure" ? !event.isFull : !this.#state.isFull;
-    // Only who comes with nothing wants much: those that have had everything once wait for nobody's reading but their own.
+    // Only who comes with nothing wants much: those that have had everything once wait for nobody's reading but their
+    // own.
     if (wantsToWrite && !this.#hadAll && !this.#host.budget.hasRoom()) this.#waitForRoom();
-    const result = step(this.#state, event.kind === "pressure" && this.#stopWaiting !== undefined ? { ...event, isFull: true } : event);
+    const result = step(
+      this.#state,
+      event.kind === "pressure" && this.#stopWaiting !== undefined ? { ...event, isFull: true } : event,
+    );
     this.#state = result.state;
     for (const effect of result.effects) this.#carryOut(effect);
   }
@@ -212,17 +241,25 @@ class LiveStream implements XdsStream {
   #carryOut(effect: StreamEffect): void {
     const host = this.#host;
     switch (effect.kind) {
-      case "send": return this.#send(effect);
-      case "accepted": return host.accepted(this, effect.resources);
+      case "send":
+        return this.#send(effect);
+      case "accepted":
+        return host.accepted(this, effect.resources);
       case "settled":
         this.#hadAll ||= isQuiet(this.#state);
         return host.settled(this, effect.resourceKind, effect.basis);
-      case "refused": return host.refused(this, effect.resource, effect.reason);
-      case "rejected": return host.rejected(this, effect.typeUrl, effect.reason);
-      case "stale": return host.stale(this, effect.typeUrl);
-      case "close": return this.end(grpcStatus.INVALID_ARGUMENT, effect.message);
-      case "examine": return void this.#examine(effect);
-      case "ask": return void this.#ask(effect);
+      case "refused":
+        return host.refused(this, effect.resource, effect.reason);
+      case "rejected":
+        return host.rejected(this, effect.typeUrl, effect.reason);
+      case "stale":
+        return host.stale(this, effect.typeUrl);
+      case "close":
+        return this.end(grpcStatus.INVALID_ARGUMENT, effect.message);
+      case "examine":
+        return void this.#examine(effect);
+      case "ask":
+        return void this.#ask(effect);
       case "wait":
         this.#patience ??= setTimeout(() => {
           this.#patience = undefined;
@@ -233,7 +270,13 @@ class LiveStream implements XdsStream {
 
   async #examine({ typeUrl, resources, reason }: Extract<StreamEffect, { kind: "examine" }>): Promise<void> {
     const culprits = await this.#host.examine(resources, reason);
-    this.#apply({ kind: "verdict", typeUrl, verdict: { unclear: resources, culprits }, reason, nowMs: this.#host.nowMs() });
+    this.#apply({
+      kind: "verdict",
+      typeUrl,
+      verdict: { unclear: resources, culprits },
+      reason,
+      nowMs: this.#host.nowMs(),
+    });
   }
 
   async #ask({ typeUrl, names }: Extract<StreamEffect, { kind: "ask" }>): Promise<void> {
@@ -251,7 +294,10 @@ class LiveStream implements XdsStream {
     this.#writeOutbox();
   }
 
-  /** In order. A large response waits for room in the budget, also that of a stream which had everything once: a change of everything is large for all of them. */
+  /**
+   * In order. A large response waits for room in the budget, also that of a stream which had everything once: a change
+   * of everything is large for all of them.
+   */
   #writeOutbox(): void {
     for (let next = this.#outbox[0]; next !== undefined && !this.#isOver; next = this.#outbox[0]) {
       if (next.response.byteLength >= COUNTED_BYTES && !this.#host.budget.hasRoom()) return this.#standInLine();

@@ -1,9 +1,12 @@
-// Contents that some proxy rejected, and whose fault that is as far as anybody knows: the content's, or that proxy's own.
+// Contents that some proxy rejected, and whose fault that is as far as anybody knows: the content's, or that proxy's
+// own.
 import type { EncodedResource } from "../snapshot/encode.ts";
 
 /**
- * "examined": for a moment nobody else is sent it, while an Envoy that serves nobody tries it. "content": that Envoy could not load it either.
- * "proxy": it loads elsewhere, so each refusal is that proxy's own, however many there are. Where nobody could tell: "repeated" when two proxies
+ * "examined": for a moment nobody else is sent it, while an Envoy that serves nobody tries it. "content": that Envoy
+ * could not load it either.
+ * "proxy": it loads elsewhere, so each refusal is that proxy's own, however many there are. Where nobody could tell:
+ * "repeated" when two proxies
  * rejected it, else "unconfirmed".
  */
 export type Blame = "examined" | "content" | "repeated" | "proxy" | "unconfirmed";
@@ -66,7 +69,9 @@ export function createSuspicions(): Suspicions {
     return suspicion;
   };
   return {
-    get size() { return known.size; },
+    get size() {
+      return known.size;
+    },
     of: (version) => known.get(version),
     all: () => known.values(),
     refuse({ kind, name, version }, { pod, isBelieved, isHeldByAnother, classKey, reason, atMs }) {
@@ -75,7 +80,16 @@ export function createSuspicions(): Suspicions {
       const blame = blameAfter(before, witnesses, isBelieved, isHeldByAnother);
       // What somebody unknown says takes no other's word away.
       const said = isBelieved || before === undefined ? { classKey, reason, atMs } : before;
-      return put({ resource: { kind, name, version }, classKey: said.classKey, reason: said.reason, atMs: said.atMs, blame, witnesses, refusedBy: new Set(before?.refusedBy).add(pod), isAccepted: isHeldByAnother || before?.isAccepted === true });
+      return put({
+        resource: { kind, name, version },
+        classKey: said.classKey,
+        reason: said.reason,
+        atMs: said.atMs,
+        blame,
+        witnesses,
+        refusedBy: new Set(before?.refusedBy).add(pod),
+        isAccepted: isHeldByAnother || before?.isAccepted === true,
+      });
     },
     judge(version, loads) {
       const before = known.get(version);
@@ -86,22 +100,35 @@ export function createSuspicions(): Suspicions {
     },
     accept(version) {
       const before = known.get(version);
-      return before && (before.isAccepted && before.blame === "proxy" ? before : put({ ...before, blame: "proxy", isAccepted: true }));
+      return (
+        before &&
+        (before.isAccepted && before.blame === "proxy" ? before : put({ ...before, blame: "proxy", isAccepted: true }))
+      );
     },
   };
 }
 
-function blameAfter(before: Suspicion | undefined, witnesses: ReadonlySet<string>, isBelieved: boolean, isHeldByAnother: boolean): Blame {
+function blameAfter(
+  before: Suspicion | undefined,
+  witnesses: ReadonlySet<string>,
+  isBelieved: boolean,
+  isHeldByAnother: boolean,
+): Blame {
   // What another proxy holds is not bad in itself, whatever one says of it.
   if (isHeldByAnother) return "proxy";
   if (before?.blame === "content" || before?.blame === "proxy") return before.blame;
   if (witnesses.size > 1) return "repeated";
-  if (before !== undefined && (before.blame !== "unconfirmed" || before.witnesses.size === witnesses.size)) return before.blame;
+  if (before !== undefined && (before.blame !== "unconfirmed" || before.witnesses.size === witnesses.size))
+    return before.blame;
   return isBelieved ? "examined" : "unconfirmed";
 }
 
-/** One that holds nothing back for others goes before one that does: who rejects everything is not to push out what is bad. */
+/**
+ * One that holds nothing back for others goes before one that does: who rejects everything is not to push out what is
+ * bad.
+ */
 function leastWanted(known: ReadonlyMap<string, Suspicion>, newest: Suspicion): string {
-  for (const [version, { blame }] of known) if (!isHeldBack(blame) && version !== newest.resource.version) return version;
+  for (const [version, { blame }] of known)
+    if (!isHeldBack(blame) && version !== newest.resource.version) return version;
   return known.keys().next().value!;
 }

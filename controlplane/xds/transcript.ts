@@ -1,12 +1,29 @@
-// For tests: a stream's state machine played as a conversation. The client answers by hand, so that every step can be seen.
+// For tests: a stream's state machine played as a conversation. The client answers by hand, so that every step can be
+// seen.
 import { createResourceEncoder, type EncodedMap, noResources } from "../snapshot/encode.ts";
 import type { ResourceKind, ResourceMessages } from "../snapshot/resources.ts";
 import { kindOf, resourceTypes } from "../snapshot/type-urls.ts";
-import { type ContentMaps, DELTA_ADS, type SendEffect, type StreamEffect, type StreamEvent, type StreamKind, type StreamRequest } from "./stream-events.ts";
+import {
+  type ContentMaps,
+  DELTA_ADS,
+  type SendEffect,
+  type StreamEffect,
+  type StreamEvent,
+  type StreamKind,
+  type StreamRequest,
+} from "./stream-events.ts";
 import { newStreamState, step, type StreamState } from "./stream-state.ts";
 
-/** A response as a test reads it: names that were sent and removed, and virtual hosts that do not exist, where there are any. */
-export interface Heard { readonly type: string; readonly updates: readonly string[]; readonly removed: readonly string[]; readonly unresolved?: readonly string[] }
+/**
+ * A response as a test reads it: names that were sent and removed, and virtual hosts that do not exist, where there are
+ * any.
+ */
+export interface Heard {
+  readonly type: string;
+  readonly updates: readonly string[];
+  readonly removed: readonly string[];
+  readonly unresolved?: readonly string[];
+}
 
 export interface Transcript {
   state(): StreamState;
@@ -16,7 +33,10 @@ export interface Transcript {
   sends(): readonly SendEffect[];
   /** Effects other than sends since the last look, without what is only for the books (settled). */
   effects(): StreamEffect[];
-  /** New content; kinds that are left out stay as they were. Values are what is in the resource: another value, another version. */
+  /**
+   * New content; kinds that are left out stay as they were. Values are what is in the resource: another value, another
+   * version.
+   */
   content(content: Partial<Record<ResourceKind, Readonly<Record<string, string>>>>): void;
   /** A request for a kind, or for a type URL, in the stream's dialect. */
   ask(kind: ResourceKind | string, request?: Partial<AskedRequest>): void;
@@ -32,7 +52,9 @@ export interface Transcript {
   version(kind: ResourceKind, name: string): string;
 }
 
-type Requests<D> = D extends "delta" ? Extract<StreamRequest, { dialect: "delta" }> : Extract<StreamRequest, { dialect: "sotw" }>;
+type Requests<D> = D extends "delta"
+  ? Extract<StreamRequest, { dialect: "delta" }>
+  : Extract<StreamRequest, { dialect: "sotw" }>;
 type AskedRequest = Omit<Requests<"delta">, "dialect"> & Omit<Requests<"sotw">, "dialect">;
 
 const encoder = createResourceEncoder();
@@ -65,7 +87,10 @@ export function startTranscript(kind: StreamKind = DELTA_ADS): Transcript {
     const names = request.names ?? lastNames.get(typeUrl) ?? [];
     lastNames.set(typeUrl, names);
     const { subscribe = [], unsubscribe = [], initialVersions = {}, version = "" } = request;
-    const full: StreamRequest = kind.dialect === "delta" ? { ...common, dialect: "delta", subscribe, unsubscribe, initialVersions } : { ...common, dialect: "sotw", names, version };
+    const full: StreamRequest =
+      kind.dialect === "delta"
+        ? { ...common, dialect: "delta", subscribe, unsubscribe, initialVersions }
+        : { ...common, dialect: "sotw", names, version };
     give({ kind: "request", nowMs: nowMs++, request: full });
   };
   const takeSends = (): SendEffect[] => {
@@ -73,7 +98,13 @@ export function startTranscript(kind: StreamKind = DELTA_ADS): Transcript {
     sends = [];
     return list;
   };
-  const heard = (): Heard[] => takeSends().map(({ typeUrl, updates, removed, unresolved }) => ({ type: kindOf(typeUrl) ?? typeUrl, updates: updates.map(({ name }) => name), removed, ...(unresolved && { unresolved }) }));
+  const heard = (): Heard[] =>
+    takeSends().map(({ typeUrl, updates, removed, unresolved }) => ({
+      type: kindOf(typeUrl) ?? typeUrl,
+      updates: updates.map(({ name }) => name),
+      removed,
+      ...(unresolved && { unresolved }),
+    }));
 
   return {
     state: () => state,
@@ -85,7 +116,10 @@ export function startTranscript(kind: StreamKind = DELTA_ADS): Transcript {
       return list;
     },
     content(content) {
-      const encoded = Object.entries(content).map(([kind, values]) => [kind, encodeValues(kind as ResourceKind, values, maps[kind as ResourceKind])]);
+      const encoded = Object.entries(content).map(([kind, values]) => [
+        kind,
+        encodeValues(kind as ResourceKind, values, maps[kind as ResourceKind]),
+      ]);
       maps = { ...maps, ...Object.fromEntries(encoded) };
       give({ kind: "content", maps, nowMs: nowMs++ });
     },
@@ -95,7 +129,10 @@ export function startTranscript(kind: StreamKind = DELTA_ADS): Transcript {
     judge(kind, names) {
       const examined = others.findLast((effect) => effect.kind === "examine");
       if (examined?.kind !== "examine") throw new Error("nothing was given to be examined");
-      const verdict = { unclear: examined.resources, culprits: examined.resources.filter(({ name }) => names.includes(name)) };
+      const verdict = {
+        unclear: examined.resources,
+        culprits: examined.resources.filter(({ name }) => names.includes(name)),
+      };
       give({ kind: "verdict", typeUrl: urlOf(kind), verdict, reason: examined.reason, nowMs: nowMs++ });
     },
     ackAll() {
@@ -112,7 +149,9 @@ export function startTranscript(kind: StreamKind = DELTA_ADS): Transcript {
   };
 }
 
-/** A cluster's value may be `eds` for one with endpoints of its own name; otherwise values only make versions differ. */
+/**
+ * A cluster's value may be `eds` for one with endpoints of its own name; otherwise values only make versions differ.
+ */
 function encodeValues(kind: ResourceKind, values: Readonly<Record<string, string>>, before: EncodedMap): EncodedMap {
   const messages = Object.entries(values).map(([name, value]) => [name, messageOf(kind, name, value)] as const);
   return encoder.encodeMap(kind, new Map(messages) as ReadonlyMap<string, ResourceMessages[typeof kind]>, before);
@@ -120,12 +159,19 @@ function encodeValues(kind: ResourceKind, values: Readonly<Record<string, string
 
 function messageOf(kind: ResourceKind, name: string, value: string): ResourceMessages[ResourceKind] {
   switch (kind) {
-    case "clusters": return { name, altStatName: value, type: value.startsWith("eds") ? "EDS" : "STATIC" };
-    case "endpoints": return { clusterName: name, endpoints: [{ priority: value.length }], namedEndpoints: { [value]: {} } };
-    case "listeners": return { name, statPrefix: value };
-    case "routes": return { name, responseHeadersToRemove: [value] };
-    case "virtualHosts": return { name, domains: [value] };
-    case "secrets": return { name, genericSecret: { secret: { inlineString: value } } };
-    case "extensionConfigs": return { name, typedConfig: { typeUrl: value, value: new Uint8Array() } };
+    case "clusters":
+      return { name, altStatName: value, type: value.startsWith("eds") ? "EDS" : "STATIC" };
+    case "endpoints":
+      return { clusterName: name, endpoints: [{ priority: value.length }], namedEndpoints: { [value]: {} } };
+    case "listeners":
+      return { name, statPrefix: value };
+    case "routes":
+      return { name, responseHeadersToRemove: [value] };
+    case "virtualHosts":
+      return { name, domains: [value] };
+    case "secrets":
+      return { name, genericSecret: { secret: { inlineString: value } } };
+    case "extensionConfigs":
+      return { name, typedConfig: { typeUrl: value, value: new Uint8Array() } };
   }
 }

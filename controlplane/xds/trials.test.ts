@@ -19,7 +19,9 @@ function setUp(risk: Risk = PLUGIN_RISK) {
   const proceeded: string[][] = [];
   const timers: (() => void)[] = [];
   const trials = createTrials<string>({
-    risk, patienceMs: 100, proceed: (clients) => void proceeded.push([...clients]),
+    risk,
+    patienceMs: 100,
+    proceed: (clients) => void proceeded.push([...clients]),
     setTimer(callback) {
       timers.push(callback);
       return () => void timers.splice(timers.indexOf(callback), 1);

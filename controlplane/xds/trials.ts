@@ -14,10 +14,15 @@ export const PLUGIN_RISK: Risk = { kinds: ["extensionConfigs"], isRisky: () => t
 
 export interface Trials<Client> {
   /**
-   * The contents that this client is not to be given yet, because another one is trying them. With `hasOther`, which tells what else the client could
+   * The contents that this client is not to be given yet, because another one is trying them. With `hasOther`, which
+   * tells what else the client could
    * have instead: who has nothing is never held up. A content that nobody tries yet is tried by this client.
    */
-  heldFrom(client: Client, published: ContentMaps, hasOther: (resource: EncodedResource) => boolean): readonly EncodedResource[];
+  heldFrom(
+    client: Client,
+    published: ContentMaps,
+    hasOther: (resource: EncodedResource) => boolean,
+  ): readonly EncodedResource[];
   /** The client has these: good for all. */
   accepted(resources: Iterable<EncodedResource>): void;
   /** The client rejected it; from now on it is quarantine's matter. */
@@ -35,7 +40,11 @@ export interface TrialOptions<Client> {
   readonly setTimer: (callback: () => void, ms: number) => () => void;
 }
 
-interface Trial<Client> { readonly canary: Client; readonly waiting: Set<Client>; readonly stopTimer: () => void }
+interface Trial<Client> {
+  readonly canary: Client;
+  readonly waiting: Set<Client>;
+  readonly stopTimer: () => void;
+}
 
 /** Versions remembered as good; beyond them the oldest would be tried once more. */
 const MAX_PROVEN = 10_000;
@@ -63,7 +72,12 @@ export function createTrials<Client>({ risk, patienceMs, proceed, setTimer }: Tr
       for (const resource of riskyOf(published)) {
         if (proven.has(resource.version) || !hasOther(resource)) continue;
         const trial = trials.get(resource.version);
-        if (trial === undefined) trials.set(resource.version, { canary: client, waiting: new Set(), stopTimer: setTimer(() => prove(resource.version), patienceMs) });
+        if (trial === undefined)
+          trials.set(resource.version, {
+            canary: client,
+            waiting: new Set(),
+            stopTimer: setTimer(() => prove(resource.version), patienceMs),
+          });
         else if (trial.canary !== client) {
           trial.waiting.add(client);
           held.push(resource);
@@ -72,7 +86,9 @@ export function createTrials<Client>({ risk, patienceMs, proceed, setTimer }: Tr
       return held;
     },
     accepted(resources) {
-      for (const resource of resources) if (risk.kinds.includes(resource.kind) && !proven.has(resource.version) && risk.isRisky(resource)) prove(resource.version);
+      for (const resource of resources)
+        if (risk.kinds.includes(resource.kind) && !proven.has(resource.version) && risk.isRisky(resource))
+          prove(resource.version);
     },
     refused: ({ version }) => end(version),
     forget(client) {
@@ -86,10 +102,11 @@ export function createTrials<Client>({ risk, patienceMs, proceed, setTimer }: Tr
 
 function createRiskyContents({ kinds, isRisky }: Risk): (published: ContentMaps) => readonly EncodedResource[] {
   const found = new WeakMap<EncodedMap, readonly EncodedResource[]>();
-  return (published) => kinds.flatMap((kind) => {
-    const map = published[kind];
-    let risky = found.get(map);
-    if (risky === undefined) found.set(map, (risky = [...map.values()].filter(isRisky)));
-    return risky;
-  });
+  return (published) =>
+    kinds.flatMap((kind) => {
+      const map = published[kind];
+      let risky = found.get(map);
+      if (risky === undefined) found.set(map, (risky = [...map.values()].filter(isRisky)));
+      return risky;
+    });
 }

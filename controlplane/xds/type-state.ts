@@ -8,8 +8,15 @@ import { allNew } from "../snapshot/whole-maps.ts";
 /** How a client speaks: what changed, or the state of the world. */
 export type Dialect = "delta" | "sotw";
 
-/** The client wants all resources (`wildcard`), or these by name. A legacy wildcard is one like any other; `named`: a name was named once, so that nothing asked for means nothing. */
-export interface Subscription { readonly wildcard: boolean; readonly names: ReadonlySet<string>; readonly named: boolean }
+/**
+ * The client wants all resources (`wildcard`), or these by name. A legacy wildcard is one like any other; `named`: a
+ * name was named once, so that nothing asked for means nothing.
+ */
+export interface Subscription {
+  readonly wildcard: boolean;
+  readonly names: ReadonlySet<string>;
+  readonly named: boolean;
+}
 
 /** The version of what the client holds under a name, HOLDS_NOTHING, or MUST_ANSWER. */
 export type Held = string;
@@ -18,13 +25,22 @@ export const HOLDS_NOTHING = "";
 export const MUST_ANSWER = "?";
 
 /** One response that waits for its answer. */
-export interface Flight { readonly nonce: string; readonly updates: ReadonlyMap<string, EncodedResource>; readonly removed: readonly string[] }
+export interface Flight {
+  readonly nonce: string;
+  readonly updates: ReadonlyMap<string, EncodedResource>;
+  readonly removed: readonly string[];
+}
 
 /** A response that the client rejected. */
-export interface Rejection { readonly reason: string; readonly names: readonly string[]; readonly atMs: number }
+export interface Rejection {
+  readonly reason: string;
+  readonly names: readonly string[];
+  readonly atMs: number;
+}
 
 /**
- * Invariant: a subscribed name that is neither in `dirty` nor in `flight` is held by the client exactly as `basis` has it. So a
+ * Invariant: a subscribed name that is neither in `dirty` nor in `flight` is held by the client exactly as `basis` has
+ * it. So a
  * stream keeps no list of what it sent, and a change costs what changed.
  */
 export interface TypeState {
@@ -38,7 +54,10 @@ export interface TypeState {
   readonly flight: Flight | undefined;
   /** Name → version that this client rejected; never sent to it again. */
   readonly refused: ReadonlyMap<string, string>;
-  /** Groups of names to be tried one response at a time, after a rejection that named no resource and of which nobody knew the culprit. */
+  /**
+   * Groups of names to be tried one response at a time, after a rejection that named no resource and of which nobody
+   * knew the culprit.
+   */
   readonly suspects: readonly (readonly string[])[];
   /** Names of a rejected response whose culprit is being looked for elsewhere: not sent before the verdict. */
   readonly examined: ReadonlySet<string>;
@@ -63,10 +82,24 @@ const NO_NAMES: ReadonlySet<string> = new Set();
 /** The state of a type before its first request. */
 export function newTypeState(kind: ResourceKind | undefined, dialect: Dialect, basis: EncodedMap): TypeState {
   return {
-    kind, dialect, basis,
+    kind,
+    dialect,
+    basis,
     subscription: { wildcard: false, names: NO_NAMES, named: false },
-    dirty: new Map(), flight: undefined, refused: new Map(), suspects: [], examined: NO_NAMES, owesAnswer: false, scope: undefined,
-    lastNonce: "", resumeVersion: "", held: new Map(), sentBasis: undefined, ackedBasis: undefined, ackedAtMs: undefined, rejection: undefined,
+    dirty: new Map(),
+    flight: undefined,
+    refused: new Map(),
+    suspects: [],
+    examined: NO_NAMES,
+    owesAnswer: false,
+    scope: undefined,
+    lastNonce: "",
+    resumeVersion: "",
+    held: new Map(),
+    sentBasis: undefined,
+    ackedBasis: undefined,
+    ackedAtMs: undefined,
+    rejection: undefined,
   };
 }
 
@@ -85,7 +118,14 @@ export function isSubscribed(state: TypeState, name: string): boolean {
 export function changeBasis(state: TypeState, next: EncodedMap): TypeState {
   if (next === state.basis) return state;
   if (state.resumeVersion !== "") return resume(state, next);
-  if (state.basis.size === 0 && state.dirty.size === 0 && state.flight === undefined && state.subscription.wildcard && state.scope === undefined) return { ...state, basis: next, dirty: allNew(next) };
+  if (
+    state.basis.size === 0 &&
+    state.dirty.size === 0 &&
+    state.flight === undefined &&
+    state.subscription.wildcard &&
+    state.scope === undefined
+  )
+    return { ...state, basis: next, dirty: allNew(next) };
   let dirty: Map<string, Held> | undefined;
   let held: Map<string, EncodedResource> | undefined;
   for (const name of changesBetween(state.basis, next)) {
@@ -104,7 +144,11 @@ export function changeBasis(state: TypeState, next: EncodedMap): TypeState {
 function resume(state: TypeState, basis: EncodedMap): TypeState {
   const fresh = { ...state, resumeVersion: "", basis };
   if (fingerprintOf(basis) === state.resumeVersion) return { ...fresh, dirty: new Map(), owesAnswer: false };
-  return { ...fresh, dirty: new Map([...state.dirty, ...[...basis.keys()].map((name) => [name, HOLDS_NOTHING] as const)]), owesAnswer: true };
+  return {
+    ...fresh,
+    dirty: new Map([...state.dirty, ...[...basis.keys()].map((name) => [name, HOLDS_NOTHING] as const)]),
+    owesAnswer: true,
+  };
 }
 
 /** What the client holds of a name that is not dirty, trusting that it accepts what is on its way. */
@@ -120,12 +164,16 @@ export function askAgain(state: TypeState, names: Iterable<string>): TypeState {
   return { ...state, dirty };
 }
 
-/** The virtual hosts' state when the stream's route configurations are these. Hosts of a new one are sent, those of one that left forgotten. */
+/**
+ * The virtual hosts' state when the stream's route configurations are these. Hosts of a new one are sent, those of one
+ * that left forgotten.
+ */
 export function changeScope(state: TypeState, scope: ReadonlySet<string>, again: readonly string[]): TypeState {
   const fresh = new Set([...scope].filter((route) => !state.scope?.has(route) || again.includes(route)));
   if (fresh.size === 0 && [...(state.scope ?? [])].every((route) => scope.has(route))) return { ...state, scope };
   const dirty = new Map(state.dirty);
-  for (const name of state.basis.keys()) if (!dirty.has(name) && fresh.has(routeConfigurationOf(name))) dirty.set(name, HOLDS_NOTHING);
+  for (const name of state.basis.keys())
+    if (!dirty.has(name) && fresh.has(routeConfigurationOf(name))) dirty.set(name, HOLDS_NOTHING);
   for (const name of state.dirty.keys()) {
     const route = routeConfigurationOf(name);
     if (state.scope?.has(route) && !scope.has(route)) dirty.delete(name);

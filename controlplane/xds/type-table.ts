@@ -1,4 +1,5 @@
-// The types that one stream asked for, of which there are few: a change of one shares all else with the table before, and copies no Map for each event of each stream.
+// The types that one stream asked for, of which there are few: a change of one shares all else with the table before,
+// and copies no Map for each event of each stream.
 import type { TypeState } from "./type-state.ts";
 
 /** States by type URL, in the order in which they were asked for. Never changes: `with` gives another table. */

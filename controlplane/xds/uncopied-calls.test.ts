@@ -18,12 +18,20 @@ function bytesOf(length: number, seed: number): Uint8Array {
   return Uint8Array.from({ length }, (_, at) => (at * 31 + (at >>> 8) * seed) & 255);
 }
 
-async function serve(answer: (call: ServerDuplexStream<Uint8Array, UnwrittenResponse>) => void): Promise<{ client: Client; port: number }> {
+async function serve(
+  answer: (call: ServerDuplexStream<Uint8Array, UnwrittenResponse>) => void,
+): Promise<{ client: Client; port: number }> {
   const server = new Server({ interceptors: [withoutCopies] });
   server.addService(serviceDefinition(), Object.fromEntries(discoveryMethods.map(({ name }) => [name, answer])));
-  const port = await new Promise<number>((resolve, reject) => server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, bound) => (error ? reject(error) : resolve(bound))));
+  const port = await new Promise<number>((resolve, reject) =>
+    server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, bound) =>
+      error ? reject(error) : resolve(bound),
+    ),
+  );
   open.push(server);
-  const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure(), { "grpc.max_receive_message_length": -1 });
+  const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure(), {
+    "grpc.max_receive_message_length": -1,
+  });
   open.push({ forceShutdown: () => client.close() });
   return { client, port };
 }
@@ -31,7 +39,9 @@ async function serve(answer: (call: ServerDuplexStream<Uint8Array, UnwrittenResp
 const asTheyAre = (bytes: Buffer): Buffer => bytes;
 
 it("responses arrive whole and in order, however large their pieces are", async () => {
-  const responses = [[10], [40_000], [1, 300_000, 0, 7], [262_139, 5, 262_144], [1_000_000, 3]].map((sizes, seed) => sizes.map((size) => bytesOf(size, seed + 1)));
+  const responses = [[10], [40_000], [1, 300_000, 0, 7], [262_139, 5, 262_144], [1_000_000, 3]].map((sizes, seed) =>
+    sizes.map((size) => bytesOf(size, seed + 1)),
+  );
   const { client } = await serve((call) => {
     for (const pieces of responses) call.write(responseOf(pieces));
     call.end();
@@ -40,7 +50,9 @@ it("responses arrive whole and in order, however large their pieces are", async 
   const call = client.makeBidiStreamRequest(method!.path, asTheyAre, asTheyAre);
   call.on("data", (bytes: Buffer) => received.push(bytes));
   await new Promise((resolve, reject) => call.on("status", resolve).on("error", reject));
-  expect(received.map((bytes) => bytes.length)).toEqual(responses.map((pieces) => pieces.reduce((sum, { length }) => sum + length, 0)));
+  expect(received.map((bytes) => bytes.length)).toEqual(
+    responses.map((pieces) => pieces.reduce((sum, { length }) => sum + length, 0)),
+  );
   expect(received.every((bytes, at) => bytes.equals(Buffer.concat(responses[at]!)))).toBe(true);
 });
 

@@ -1,20 +1,26 @@
-// Large responses go to the transport in pieces that others are sent too, instead of being copied into one buffer each: these copies, and collecting them, were a third of what it costs to connect.
+// Large responses go to the transport in pieces that others are sent too, instead of being copied into one buffer each:
+// these copies, and collecting them, were a third of what it costs to connect.
 import type { ServerHttp2Stream } from "node:http2";
 import { Metadata, ServerInterceptingCall, type ServerInterceptor, status as grpcStatus } from "@grpc/grpc-js";
 import type { UnwrittenResponse } from "./wire.ts";
 
 /** A smaller response is copied. */
 const LARGE = 32 * 1024;
-/** Written at once. What the transport was given it encrypts and keeps, twice, until it is read: a thousand clients that come together read slowly. */
+/**
+ * Written at once. What the transport was given it encrypts and keeps, twice, until it is read: a thousand clients that
+ * come together read slowly.
+ */
 const SLICE = 64 * 1024;
 
 /**
- * An interceptor for calls that answer with UnwrittenResponses. It needs the HTTP/2 stream of a call, which grpc-js has and does not offer: where that is
+ * An interceptor for calls that answer with UnwrittenResponses. It needs the HTTP/2 stream of a call, which grpc-js has
+ * and does not offer: where that is
  * not found, responses are copied as always.
  */
 export const withoutCopies: ServerInterceptor = (_method, call) => {
   const { stream } = call as { readonly stream?: ServerHttp2Stream };
-  if (stream === undefined || typeof stream.cork !== "function" || typeof stream.write !== "function") return new ServerInterceptingCall(call);
+  if (stream === undefined || typeof stream.cork !== "function" || typeof stream.write !== "function")
+    return new ServerInterceptingCall(call);
   const copied = call.sendMessage.bind(call);
   call.sendMessage = (response: UnwrittenResponse, sent: () => void) => {
     const pieces = response.byteLength < LARGE || stream.destroyed || stream.closed ? undefined : response.pieces();
@@ -29,7 +35,12 @@ export const withoutCopies: ServerInterceptor = (_method, call) => {
 };
 
 /** A gRPC message: not compressed, its length in four bytes, and itself. */
-function writeFrame(stream: ServerHttp2Stream, length: number, pieces: readonly Uint8Array[], written: (error: Error | null | undefined) => void): void {
+function writeFrame(
+  stream: ServerHttp2Stream,
+  length: number,
+  pieces: readonly Uint8Array[],
+  written: (error: Error | null | undefined) => void,
+): void {
   const head = Buffer.alloc(5);
   head.writeUInt32BE(length, 1);
   const slices = slicesOf([head, ...pieces]);
@@ -51,7 +62,7 @@ function slicesOf(pieces: readonly Uint8Array[]): Uint8Array[][] {
   const slices: Uint8Array[][] = [];
   let room = 0;
   for (const piece of pieces) {
-    for (let at = 0; at < piece.length;) {
+    for (let at = 0; at < piece.length; ) {
       if (room === 0) {
         slices.push([]);
         room = SLICE;

@@ -9,10 +9,11 @@ describe("a write budget", () => {
     expect(budget.hasRoom()).toBe(true);
     budget.take(60);
     expect(budget.hasRoom()).toBe(false);
-    for (const name of ["a", "b", "c"]) budget.whenRoom(() => {
-      seen.push(name);
-      budget.take(80);
-    });
+    for (const name of ["a", "b", "c"])
+      budget.whenRoom(() => {
+        seen.push(name);
+        budget.take(80);
+      });
     budget.give(60);
     expect(seen).toEqual(["a"]);
     budget.give(60);

@@ -1,4 +1,5 @@
-// How much may be on its way to all clients together: after a restart a thousand of them want everything at once, and the sum must not be held in memory.
+// How much may be on its way to all clients together: after a restart a thousand of them want everything at once, and
+// the sum must not be held in memory.
 
 export interface WriteBudget {
   /** Counts bytes that were handed to a transport. */

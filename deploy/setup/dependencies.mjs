@@ -2,7 +2,10 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { SetupError } from "./machine.mjs";
 
-/** Returns true when node_modules holds exactly the versions the lockfile names (packages for other machines may be absent). */
+/**
+ * Returns true when node_modules holds exactly the versions the lockfile names (packages for other machines may be
+ * absent).
+ */
 export async function dependenciesMatch(root) {
   const wanted = await readLock(join(root, "package-lock.json"));
   if (!wanted) throw new SetupError("package-lock.json is missing or unreadable: restore it from the repository.");
@@ -34,11 +37,31 @@ async function readLock(path) {
 /** Returns the SetupError that explains what `npm ci` printed. */
 export function explainNpmFailure(output) {
   const code = /npm (?:error|ERR!) code (\w+)/.exec(output)?.[1] ?? "";
-  if (["ENOTFOUND", "ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "EAI_AGAIN", "ERR_SOCKET_TIMEOUT", "ENETUNREACH", "EHOSTUNREACH"].includes(code)) {
-    return new SetupError(`The npm registry could not be reached (${code}): check the network, or npm's registry and proxy settings, and run this again.`);
+  if (
+    [
+      "ENOTFOUND",
+      "ECONNREFUSED",
+      "ECONNRESET",
+      "ETIMEDOUT",
+      "EAI_AGAIN",
+      "ERR_SOCKET_TIMEOUT",
+      "ENETUNREACH",
+      "EHOSTUNREACH",
+    ].includes(code)
+  ) {
+    return new SetupError(
+      `The npm registry could not be reached (${code}): check the network, or npm's registry and proxy settings, and run this again.`,
+    );
   }
-  if (code === "EINTEGRITY") return new SetupError("A package came with another hash than the lockfile names: refused; clear npm's cache (`npm cache clean --force`) and run this again.");
+  if (code === "EINTEGRITY")
+    return new SetupError(
+      "A package came with another hash than the lockfile names: refused; clear npm's cache (`npm cache clean --force`) and run this again.",
+    );
   if (code === "ENOSPC") return new SetupError("The disk is full: free some space and run this again.");
-  const reason = output.split("\n").filter((line) => /npm (error|ERR!)/.test(line)).slice(0, 4).join(" / ");
+  const reason = output
+    .split("\n")
+    .filter((line) => /npm (error|ERR!)/.test(line))
+    .slice(0, 4)
+    .join(" / ");
   return new SetupError(`\`npm ci\` failed (${reason || "no reason given"}): correct that and run this again.`);
 }

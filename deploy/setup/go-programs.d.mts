@@ -1,1 +1,5 @@
-export declare function buildGoPrograms(context: { root: string; begin(): void; report(line: string): void }): Promise<boolean>;
+export declare function buildGoPrograms(context: {
+  root: string;
+  begin(): void;
+  report(line: string): void;
+}): Promise<boolean>;

@@ -7,8 +7,20 @@ import { join } from "node:path";
 import { run } from "./run.mjs";
 
 const PROGRAMS = [
-  { what: "module of the Go SDK", sources: "test/host/go-module", name: "greeter.wasm", args: ["-buildmode=c-shared"], env: { GOOS: "wasip1", GOARCH: "wasm" } },
-  { what: "xDS clients in Go", sources: "test/conformance/go", name: "xds-clients", args: [], env: { CGO_ENABLED: "0" } },
+  {
+    what: "module of the Go SDK",
+    sources: "test/host/go-module",
+    name: "greeter.wasm",
+    args: ["-buildmode=c-shared"],
+    env: { GOOS: "wasip1", GOARCH: "wasm" },
+  },
+  {
+    what: "xDS clients in Go",
+    sources: "test/conformance/go",
+    name: "xds-clients",
+    args: [],
+    env: { CGO_ENABLED: "0" },
+  },
 ];
 
 /** Builds the programs in Go that tests run; resolves to whether there was anything to do. */
@@ -36,14 +48,18 @@ export async function buildGoPrograms({ root, begin, report }) {
 
 async function hashSources(folder, version) {
   const hash = createHash("sha256").update(version);
-  for (const file of (await readdir(folder)).filter((name) => /\.(go|mod|sum)$/.test(name)).sort()) hash.update(`\0${file}\0`).update(await readFile(join(folder, file)));
+  for (const file of (await readdir(folder)).filter((name) => /\.(go|mod|sum)$/.test(name)).sort())
+    hash.update(`\0${file}\0`).update(await readFile(join(folder, file)));
   return hash.digest("hex");
 }
 
 /** Returns why it could not be built; undefined when it was. */
 async function build(root, { sources, args, env }, made) {
   const fresh = `${made}.${process.pid}`;
-  const built = await run("go", ["build", ...args, "-trimpath", "-ldflags=-s -w", "-o", fresh, "."], { cwd: join(root, sources), env: { ...process.env, ...env } });
+  const built = await run("go", ["build", ...args, "-trimpath", "-ldflags=-s -w", "-o", fresh, "."], {
+    cwd: join(root, sources),
+    env: { ...process.env, ...env },
+  });
   if (built.code !== 0) return built.output.trim().split("\n").slice(-3).join(" / ");
   await rename(fresh, made);
   return undefined;

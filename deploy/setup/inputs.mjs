@@ -4,11 +4,18 @@ import { dirname, join, relative } from "node:path";
 
 const SKIPPED = new Set(["node_modules", "build", ".scrim", ".git"]);
 
-/** Returns the sha256 (hex) over names and contents of all files under the given files and folders, leaving out built ones and tests. */
+/**
+ * Returns the sha256 (hex) over names and contents of all files under the given files and folders, leaving out built
+ * ones and tests.
+ */
 export async function hashInputs(root, paths) {
   const hash = createHash("sha256");
   const files = (await Promise.all(paths.map((path) => listFiles(join(root, path))))).flat().sort();
-  for (const file of files) hash.update(`${relative(root, file)}\0`).update(await readFile(file)).update("\0");
+  for (const file of files)
+    hash
+      .update(`${relative(root, file)}\0`)
+      .update(await readFile(file))
+      .update("\0");
   return hash.digest("hex");
 }
 

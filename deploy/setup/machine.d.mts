@@ -1,2 +1,6 @@
 export class SetupError extends Error {}
-export function checkMachine(machine: { readonly platform: string; readonly arch: string; readonly nodeVersion: string }): void;
+export function checkMachine(machine: {
+  readonly platform: string;
+  readonly arch: string;
+  readonly nodeVersion: string;
+}): void;

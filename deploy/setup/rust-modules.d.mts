@@ -1,1 +1,6 @@
-export declare function buildRustModules(context: { root: string; cacheDir: string; begin(): void; report(line: string): void }): Promise<boolean>;
+export declare function buildRustModules(context: {
+  root: string;
+  cacheDir: string;
+  begin(): void;
+  report(line: string): void;
+}): Promise<boolean>;

@@ -23,9 +23,15 @@ export async function buildRustModules({ root, cacheDir, begin, report }) {
   begin();
   // Beside the cache's other tools: a standard library that was compiled there serves every clone.
   const target = join(cacheDir, "tools", "rust-modules");
-  const built = await run("cargo", ["build", "--release", "--quiet", "--locked", ...toolchain.args, "--target-dir", target], { cwd: sources, env: { ...process.env, ...toolchain.env } });
+  const built = await run(
+    "cargo",
+    ["build", "--release", "--quiet", "--locked", ...toolchain.args, "--target-dir", target],
+    { cwd: sources, env: { ...process.env, ...toolchain.env } },
+  );
   if (built.code !== 0) {
-    report(`no modules of the Rust SDK, so their tests are left out: ${built.output.trim().split("\n").slice(-3).join(" / ")}`);
+    report(
+      `no modules of the Rust SDK, so their tests are left out: ${built.output.trim().split("\n").slice(-3).join(" / ")}`,
+    );
     return false;
   }
   await mkdir(out, { recursive: true });

@@ -10,15 +10,29 @@ export const RUST_TARGET = "wasm32-wasip1";
 
 const ADVICE = `\`rustup target add ${RUST_TARGET}\`, or Debian's rustc-web, rust-web-src and wasi-libc besides cargo and lld`;
 // Where Debian's wasi-libc and the WASI SDK put the C library.
-const LIBC_FOLDERS = [`/usr/lib/${RUST_TARGET}`, "/usr/lib/wasm32-wasi", `/opt/wasi-sdk/share/wasi-sysroot/lib/${RUST_TARGET}`];
+const LIBC_FOLDERS = [
+  `/usr/lib/${RUST_TARGET}`,
+  "/usr/lib/wasm32-wasi",
+  `/opt/wasi-sdk/share/wasi-sysroot/lib/${RUST_TARGET}`,
+];
 
 const call = promisify(execFile);
-const exists = (path) => access(path).then(() => true, () => false);
-const output = (command, args) => call(command, args).then(({ stdout }) => stdout.trim(), () => undefined);
+const exists = (path) =>
+  access(path).then(
+    () => true,
+    () => false,
+  );
+const output = (command, args) =>
+  call(command, args).then(
+    ({ stdout }) => stdout.trim(),
+    () => undefined,
+  );
 
 /**
- * Resolves to `{ kind: "found", version, args, env }`, with `args` and `env` for `cargo build --release`, or `{ kind: "absent", reason }`.
- * A toolchain that has the target is taken as it is. One without it, but with the standard library's source and a C library for WASI on
+ * Resolves to `{ kind: "found", version, args, env }`, with `args` and `env` for `cargo build --release`, or `{ kind:
+ * "absent", reason }`.
+ * A toolchain that has the target is taken as it is. One without it, but with the standard library's source and a C
+ * library for WASI on
  * the machine (as Debian packages them), compiles the standard library too.
  */
 export async function findRustToolchain() {
@@ -27,7 +41,13 @@ export async function findRustToolchain() {
   const compilers = ["rustc", "/usr/bin/rustc"];
   for (const rustc of compilers) {
     const libraries = await output(rustc, ["--print", "target-libdir", "--target", RUST_TARGET]);
-    if (libraries && (await exists(libraries))) return { kind: "found", version: `${await output(rustc, ["--version"])}`, args: ["--target", RUST_TARGET], env: { RUSTC: rustc } };
+    if (libraries && (await exists(libraries)))
+      return {
+        kind: "found",
+        version: `${await output(rustc, ["--version"])}`,
+        args: ["--target", RUST_TARGET],
+        env: { RUSTC: rustc },
+      };
   }
   for (const rustc of compilers) {
     const found = await withOwnLibrary(rustc);
@@ -46,7 +66,11 @@ async function withOwnLibrary(rustc) {
       kind: "found",
       version: `${await output(rustc, ["--version"])}, with a standard library of its own`,
       args: ["--target", RUST_TARGET, "-Zbuild-std=std,panic_abort"],
-      env: { RUSTC: rustc, RUSTC_BOOTSTRAP: "1", RUSTFLAGS: `-Clink-self-contained=no -Lnative=${folder} -Clinker=${linker} -Clinker-flavor=wasm-ld` },
+      env: {
+        RUSTC: rustc,
+        RUSTC_BOOTSTRAP: "1",
+        RUSTFLAGS: `-Clink-self-contained=no -Lnative=${folder} -Clinker=${linker} -Clinker-flavor=wasm-ld`,
+      },
     };
   }
   return undefined;
@@ -60,6 +84,7 @@ async function findLinker() {
     const path = join(sysroot, "lib/rustlib", target, "bin/rust-lld");
     if (await exists(path)) return path;
   }
-  for (const name of ["wasm-ld", "wasm-ld-22", "wasm-ld-21", "wasm-ld-20", "wasm-ld-19"]) if (await output(name, ["--version"])) return name;
+  for (const name of ["wasm-ld", "wasm-ld-22", "wasm-ld-21", "wasm-ld-20", "wasm-ld-19"])
+    if (await output(name, ["--version"])) return name;
   return undefined;
 }

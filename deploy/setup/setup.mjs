@@ -1,7 +1,9 @@
 #!/usr/bin/env node
 // Consumes: a clone of the repository (perhaps nothing else yet) and the machine it lies on.
-// Produces: node_modules, Envoy's codecs, the filters, the control plane, the demo's services and an Envoy, each made only when it is missing or stale.
-// Never does: needs a dependency (it runs before there are any), or leaves a half-made output behind that the next run would trust.
+// Produces: node_modules, Envoy's codecs, the filters, the control plane, the demo's services and an Envoy, each made
+// only when it is missing or stale.
+// Never does: needs a dependency (it runs before there are any), or leaves a half-made output behind that the next run
+// would trust.
 //
 //   node deploy/setup/setup.mjs [--for-tests [--without-test-servers]] [--build-only] [--quiet]
 import { mkdir } from "node:fs/promises";
@@ -47,7 +49,14 @@ function stepsFor(flags, say) {
   ];
   if (flags.has("--build-only")) return builds;
   const whole = [...builds, ["Envoy", ensureEnvoy]];
-  return flags.has("--for-tests") && !flags.has("--without-test-servers") ? [...whole, ["test servers", ensureTestServers], ["modules of the Rust SDK", ensureRustModules], ["programs in Go", buildGoPrograms]] : whole;
+  return flags.has("--for-tests") && !flags.has("--without-test-servers")
+    ? [
+        ...whole,
+        ["test servers", ensureTestServers],
+        ["modules of the Rust SDK", ensureRustModules],
+        ["programs in Go", buildGoPrograms],
+      ]
+    : whole;
 }
 
 function cacheDirectory() {
@@ -68,7 +77,10 @@ async function ensureEnvoy({ report, begin }) {
   const { ENVOY_PATH, PATH } = process.env;
   const cacheDir = cacheDirectory();
   const envoy = await locateEnvoy({
-    envoyPath: ENVOY_PATH, searchPath: PATH, cacheDir, arch: process.arch,
+    envoyPath: ENVOY_PATH,
+    searchPath: PATH,
+    cacheDir,
+    arch: process.arch,
     report: (line) => {
       if (!fetched) begin();
       fetched = true;
@@ -89,6 +101,8 @@ if (process.env.npm_lifecycle_event !== undefined) {
 
 main(process.argv.slice(2)).catch((error) => {
   const expected = error instanceof SetupError || error instanceof EnvoyUnavailable;
-  process.stderr.write(expected ? `set-up: ${error.message}\n` : `set-up: failed unexpectedly: ${error?.stack ?? error}\n`);
+  process.stderr.write(
+    expected ? `set-up: ${error.message}\n` : `set-up: failed unexpectedly: ${error?.stack ?? error}\n`,
+  );
   process.exitCode = 1;
 });

@@ -6,7 +6,8 @@ import { hashInputs, readStamp, writeStamp } from "./inputs.mjs";
 import { SetupError } from "./machine.mjs";
 import { run } from "./run.mjs";
 
-// Every step takes `{root, begin, report}`, calls `begin` before it starts to work and resolves to whether it had anything to do.
+// Every step takes `{root, begin, report}`, calls `begin` before it starts to work and resolves to whether it had
+// anything to do.
 
 /** Installs what the lockfile names, unless node_modules has it already. */
 export async function installDependencies({ root, begin }) {
@@ -20,12 +21,20 @@ export async function installDependencies({ root, begin }) {
 
 /** Generates the codecs and types of Envoy's API from the pinned protos. */
 export async function buildProtos(context) {
-  return buildByScript(context, { script: "protos/build.mjs", inputs: ["protos", "package-lock.json"], output: "protos/build" });
+  return buildByScript(context, {
+    script: "protos/build.mjs",
+    inputs: ["protos", "package-lock.json"],
+    output: "protos/build",
+  });
 }
 
 /** Compiles the filters to `filters/build/*.wasm`. */
 export async function buildFilters(context) {
-  return buildByScript(context, { script: "filters/build.mjs", inputs: ["filters", "package-lock.json"], output: "filters/build" });
+  return buildByScript(context, {
+    script: "filters/build.mjs",
+    inputs: ["filters", "package-lock.json"],
+    output: "filters/build",
+  });
 }
 
 async function buildByScript({ root, begin }, { script, inputs, output }) {
@@ -40,11 +49,24 @@ async function buildByScript({ root, begin }, { script, inputs, output }) {
 /** Bundles the control plane and the CLI to `controlplane/build/`. */
 export async function buildControlPlane({ root, begin }) {
   const inputs = ["controlplane", "protos", "filters/telemetry", "test/host", "package-lock.json", "deploy/setup"];
-  return whenStale({ root, begin, inputs, output: "controlplane/build", made: CONTROL_PLANE_ENTRIES.map((entry) => `${entry.out}.mjs`) }, () =>
-    bundle(root, { entries: CONTROL_PLANE_ENTRIES.map((entry) => ({ in: join(root, entry.in), out: entry.out })), outdir: "controlplane/build" }));
+  return whenStale(
+    {
+      root,
+      begin,
+      inputs,
+      output: "controlplane/build",
+      made: CONTROL_PLANE_ENTRIES.map((entry) => `${entry.out}.mjs`),
+    },
+    () =>
+      bundle(root, {
+        entries: CONTROL_PLANE_ENTRIES.map((entry) => ({ in: join(root, entry.in), out: entry.out })),
+        outdir: "controlplane/build",
+      }),
+  );
 }
 
-// The second entry is a process of its own, so that a plugin under test can be killed; the third a thread, so that nobody waits for a large document.
+// The second entry is a process of its own, so that a plugin under test can be killed; the third a thread, so that
+// nobody waits for a large document.
 const CONTROL_PLANE_ENTRIES = [
   { out: "scrim", in: "controlplane/cli/index.ts" },
   { out: "check-plugin", in: "controlplane/wasm/check-plugin.ts" },
@@ -56,22 +78,48 @@ const DEMO_SERVICES = ["productpage", "details", "reviews", "ratings"];
 /** Bundles the demo's services to `deploy/demo/bookinfo/services/build/`. */
 export async function buildDemo({ root, begin }) {
   const services = "deploy/demo/bookinfo/services";
-  return whenStale({ root, begin, inputs: [services, "package-lock.json"], output: `${services}/build`, made: DEMO_SERVICES.map((name) => `${name}.mjs`) }, () =>
-    bundle(root, { entries: DEMO_SERVICES.map((name) => ({ in: join(root, services, `${name}.ts`), out: name })), outdir: `${services}/build` }));
+  return whenStale(
+    {
+      root,
+      begin,
+      inputs: [services, "package-lock.json"],
+      output: `${services}/build`,
+      made: DEMO_SERVICES.map((name) => `${name}.mjs`),
+    },
+    () =>
+      bundle(root, {
+        entries: DEMO_SERVICES.map((name) => ({ in: join(root, services, `${name}.ts`), out: name })),
+        outdir: `${services}/build`,
+      }),
+  );
 }
 
 async function bundle(root, { entries, outdir }) {
   const esbuild = await import(pathToFileURL(join(root, "node_modules/esbuild/lib/main.js")).href);
   try {
     await esbuild.build({
-      entryPoints: entries, outdir: join(root, outdir), outExtension: { ".js": ".mjs" }, bundle: true, platform: "node", format: "esm", target: "node20",
-      sourcemap: true, sourcesContent: false, logLevel: "silent", external: ["esbuild", "assemblyscript", "@assemblyscript/loader"],
+      entryPoints: entries,
+      outdir: join(root, outdir),
+      outExtension: { ".js": ".mjs" },
+      bundle: true,
+      platform: "node",
+      format: "esm",
+      target: "node20",
+      sourcemap: true,
+      sourcesContent: false,
+      logLevel: "silent",
+      external: ["esbuild", "assemblyscript", "@assemblyscript/loader"],
       loader: { ".proto": "text" },
       // CommonJS packages inside an ES module still call require for Node's own modules.
-      banner: { js: 'import { createRequire as scrimCreateRequire } from "node:module"; const require = scrimCreateRequire(import.meta.url);' },
+      banner: {
+        js: 'import { createRequire as scrimCreateRequire } from "node:module"; const require = scrimCreateRequire(import.meta.url);',
+      },
     });
   } catch (error) {
-    const details = (error.errors ?? []).slice(0, 5).map((e) => `${e.location?.file ?? ""}:${e.location?.line ?? ""} ${e.text}`).join("\n");
+    const details = (error.errors ?? [])
+      .slice(0, 5)
+      .map((e) => `${e.location?.file ?? ""}:${e.location?.line ?? ""} ${e.text}`)
+      .join("\n");
     throw new SetupError(`Bundling to ${outdir} failed:\n${details || error.message}`);
   }
 }
@@ -103,5 +151,8 @@ export async function linkCommand({ root }) {
 }
 
 async function exists(path) {
-  return access(path).then(() => true, () => false);
+  return access(path).then(
+    () => true,
+    () => false,
+  );
 }

@@ -1,11 +1,15 @@
 // Consumes: the toolchains of this machine (Go, Cargo) and the package registries they know.
-// Produces: the servers and tools that tests talk to and nobody else needs, each built once into the cache, in a pinned version.
+// Produces: the servers and tools that tests talk to and nobody else needs, each built once into the cache, in a pinned
+// version.
 // Never does: fails the set-up: a test whose server could not be built names what is missing and is left out.
 import { access, mkdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { run } from "./run.mjs";
 
-/** What tests start or call: by name, with the pinned version and the command that builds it. `binary` is the file's name. */
+/**
+ * What tests start or call: by name, with the pinned version and the command that builds it. `binary` is the file's
+ * name.
+ */
 export const TEST_SERVERS = {
   registry: { version: "v3.0.0", binary: "registry", go: "github.com/distribution/distribution/v3/cmd/registry" },
   cosign: { version: "v2.6.5", binary: "cosign", go: "github.com/sigstore/cosign/v2/cmd/cosign" },
@@ -38,8 +42,26 @@ async function build(cacheDir, name) {
   await mkdir(work, { recursive: true });
   try {
     const result = server.go
-      ? await run("go", ["install", `${server.go}@${server.version}`], { cwd: work, env: { ...process.env, GOBIN: work } })
-      : await run("cargo", ["install", "--quiet", "--locked", "--version", server.version, "--root", work, "--target-dir", join(work, "target"), server.cargo], { cwd: work });
+      ? await run("go", ["install", `${server.go}@${server.version}`], {
+          cwd: work,
+          env: { ...process.env, GOBIN: work },
+        })
+      : await run(
+          "cargo",
+          [
+            "install",
+            "--quiet",
+            "--locked",
+            "--version",
+            server.version,
+            "--root",
+            work,
+            "--target-dir",
+            join(work, "target"),
+            server.cargo,
+          ],
+          { cwd: work },
+        );
     if (result.code !== 0) return result.output.trim().split("\n").slice(-3).join(" / ");
     if (server.cargo) await rename(join(work, "bin", server.binary), join(work, server.binary));
     await rm(join(work, "target"), { recursive: true, force: true });
@@ -53,5 +75,8 @@ async function build(cacheDir, name) {
 }
 
 async function exists(path) {
-  return access(path).then(() => true, () => false);
+  return access(path).then(
+    () => true,
+    () => false,
+  );
 }

@@ -7,16 +7,22 @@ import { describe, expect, it } from "vitest";
 const module = readFileSync(new URL("../build/authz.wasm", import.meta.url));
 type Claims = Readonly<Record<string, AttributeValue>>;
 
-const start = (action: "ALLOW" | "DENY", rule: object): Host => createHost({ module, configuration: JSON.stringify({ policies: [{ name: "n/p", action, rules: [rule] }] }) });
+const start = (action: "ALLOW" | "DENY", rule: object): Host =>
+  createHost({ module, configuration: JSON.stringify({ policies: [{ name: "n/p", action, rules: [rule] }] }) });
 
 function isAllowed(host: Host, metadata: Readonly<Record<string, AttributeTree>> = {}): boolean {
-  const stream = host.newStream({ headers: { ":method": "GET", ":path": "/", ":authority": "a.test" }, attributes: { metadata: { filter_metadata: metadata } } });
+  const stream = host.newStream({
+    headers: { ":method": "GET", ":path": "/", ":authority": "a.test" },
+    attributes: { metadata: { filter_metadata: metadata } },
+  });
   const outcome = stream.sendRequestHeaders();
   stream.end();
   return outcome.kind === "continue";
 }
 
-const tokenOf = (claims: Claims): Readonly<Record<string, AttributeTree>> => ({ "envoy.filters.http.jwt_authn": { payload: claims } });
+const tokenOf = (claims: Claims): Readonly<Record<string, AttributeTree>> => ({
+  "envoy.filters.http.jwt_authn": { payload: claims },
+});
 /** Whether a rule lets in as an ALLOW, and whether it keeps out as a DENY. */
 const outcomes = (rule: object, claims?: Claims): [boolean, boolean] => {
   const metadata = claims ? tokenOf(claims) : {};
@@ -38,16 +44,30 @@ describe("request principals", () => {
     ["any, token without issuer", ["*"], { sub: "alice" }, false],
     ["any, empty subject", ["*"], { iss: "x", sub: "" }, false],
     ["subject that is a list", ["*"], { iss: "x", sub: ["alice"] }, false],
-    ["issuer that ends where the subject could begin", ["https://login.test/a/lice"], { iss: "https://login.test/a", sub: "lice" }, true],
+    [
+      "issuer that ends where the subject could begin",
+      ["https://login.test/a/lice"],
+      { iss: "https://login.test/a", sub: "lice" },
+      true,
+    ],
   ])("%s", (_name, requestPrincipals, claims, matches) => {
     expect(outcomes({ from: [{ requestPrincipals }] }, claims)).toEqual([matches, matches]);
     expect(outcomes({ from: [{ notRequestPrincipals: requestPrincipals }] }, claims)).toEqual([!matches, !matches]);
-    expect(outcomes({ when: [{ key: "request.auth.principal", values: requestPrincipals }] }, claims)).toEqual([matches, matches]);
+    expect(outcomes({ when: [{ key: "request.auth.principal", values: requestPrincipals }] }, claims)).toEqual([
+      matches,
+      matches,
+    ]);
   });
 
   it("come from no header", () => {
     const host = start("ALLOW", { from: [{ requestPrincipals: ["*"] }] });
-    const stream = host.newStream({ headers: { ":path": "/", authorization: "Bearer eyJhbGciOiJub25lIn0.eyJpc3MiOiJ4Iiwic3ViIjoieSJ9.", "x-jwt-payload": "eyJpc3MiOiJ4Iiwic3ViIjoieSJ9" } });
+    const stream = host.newStream({
+      headers: {
+        ":path": "/",
+        authorization: "Bearer eyJhbGciOiJub25lIn0.eyJpc3MiOiJ4Iiwic3ViIjoieSJ9.",
+        "x-jwt-payload": "eyJpc3MiOiJ4Iiwic3ViIjoieSJ9",
+      },
+    });
     expect(stream.sendRequestHeaders().kind).toBe("replied");
   });
 });
@@ -69,14 +89,26 @@ describe("claims", () => {
     ["inside another", "request.auth.claims[realm][role]", ["admin"], { realm: { role: "admin" } }, true],
     ["list inside another", "request.auth.claims[realm][roles]", ["admin"], { realm: { roles: ["x", "admin"] } }, true],
     ["three deep", "request.auth.claims[a][b][c]", ["d"], { a: { b: { c: "d" } } }, true],
-    ["of a name with dots and slashes", "request.auth.claims[https://x.test/groups]", ["a"], { "https://x.test/groups": ["a"] }, true],
+    [
+      "of a name with dots and slashes",
+      "request.auth.claims[https://x.test/groups]",
+      ["a"],
+      { "https://x.test/groups": ["a"] },
+      true,
+    ],
     ["a map's name", "request.auth.claims[realm]", ["role"], { realm: { role: "admin" } }, false],
     ["a map's name, nothing behind it", "request.auth.claims[realm]", ["role"], { realm: { role: "" } }, false],
     ["a whole list as text", "request.auth.claims[groups]", ["users,admins"], { groups: ["users", "admins"] }, false],
     ["audience", "request.auth.audiences", ["shop"], { aud: "shop" }, true],
     ["audiences", "request.auth.audiences", ["shop"], { aud: ["bank", "shop"] }, true],
     ["presenter", "request.auth.presenter", ["app"], { azp: "app" }, true],
-    ["text that looks like a list of it", "request.auth.claims[role]", ["admin"], { role: Buffer.from([1, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, ...Buffer.from("admin\0\0")]) }, false],
+    [
+      "text that looks like a list of it",
+      "request.auth.claims[role]",
+      ["admin"],
+      { role: Buffer.from([1, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, ...Buffer.from("admin\0\0")]) },
+      false,
+    ],
   ])("%s", (_name, key, values, claims, matches) => {
     expect(outcomes({ when: [{ key, values }] }, claims)).toEqual([matches, matches]);
     expect(outcomes({ when: [{ key, notValues: values }] }, claims)).toEqual([!matches, !matches]);
@@ -91,19 +123,38 @@ describe("claims", () => {
     const when = [{ key: "request.auth.claims[role]", values }];
     expect(outcomes({ when }, { role })).toEqual([false, true]);
     expect(outcomes({ when: [{ key: "request.auth.claims[role]", values: ["*"] }] }, { role })[0]).toBe(false);
-    expect(outcomes({ when: [{ key: "request.auth.claims[role]", notValues: values }] }, { role })).toEqual([false, true]);
+    expect(outcomes({ when: [{ key: "request.auth.claims[role]", notValues: values }] }, { role })).toEqual([
+      false,
+      true,
+    ]);
   });
 
   it("never trap, whatever a token holds", () => {
-    const rule = { from: [{ requestPrincipals: ["a/*"] }], when: [{ key: "request.auth.claims[a]", notValues: ["x", "y*", "*z", "5"] }, { key: "request.auth.claims[a][b]", notValues: ["x"] }] };
+    const rule = {
+      from: [{ requestPrincipals: ["a/*"] }],
+      when: [
+        { key: "request.auth.claims[a]", notValues: ["x", "y*", "*z", "5"] },
+        { key: "request.auth.claims[a][b]", notValues: ["x"] },
+      ],
+    };
     const hosts = [start("ALLOW", rule), start("DENY", rule)];
     const leaf = fc.oneof(fc.uint8Array({ maxLength: 40 }), fc.string(), fc.double(), fc.boolean(), fc.constant(null));
-    const value = fc.oneof(leaf, fc.array(leaf, { maxLength: 5 }), fc.dictionary(fc.string({ maxLength: 3 }), leaf, { maxKeys: 4 }));
-    fc.assert(fc.property(value, value, value, (a, iss, sub) => {
-      for (const host of hosts) isAllowed(host, tokenOf({ a, iss, sub }));
-    }), { numRuns: 400 });
+    const value = fc.oneof(
+      leaf,
+      fc.array(leaf, { maxLength: 5 }),
+      fc.dictionary(fc.string({ maxLength: 3 }), leaf, { maxKeys: 4 }),
+    );
+    fc.assert(
+      fc.property(value, value, value, (a, iss, sub) => {
+        for (const host of hosts) isAllowed(host, tokenOf({ a, iss, sub }));
+      }),
+      { numRuns: 400 },
+    );
     for (const host of hosts) {
-      isAllowed(host, tokenOf({ a: "x".repeat(61_440), iss: "i".repeat(61_440), sub: Array.from({ length: 5_000 }, () => "x") }));
+      isAllowed(
+        host,
+        tokenOf({ a: "x".repeat(61_440), iss: "i".repeat(61_440), sub: Array.from({ length: 5_000 }, () => "x") }),
+      );
       expect(host.failure()).toBeUndefined();
     }
   });
@@ -111,7 +162,9 @@ describe("claims", () => {
 
 describe("metadata of other filters", () => {
   const key = "experimental.envoy.filters.http.x[db.table]";
-  const of = (value: AttributeValue): Readonly<Record<string, AttributeTree>> => ({ "envoy.filters.http.x": { "db.table": value } });
+  const of = (value: AttributeValue): Readonly<Record<string, AttributeTree>> => ({
+    "envoy.filters.http.x": { "db.table": value },
+  });
   it.each<[string, string, AttributeValue | undefined, boolean]>([
     ["text", "update", "update", true],
     ["prefix", "up*", "update", true],
@@ -123,6 +176,9 @@ describe("metadata of other filters", () => {
   ])("%s", (_name, value, stored, matches) => {
     const rule = { when: [{ key, values: [value] }] };
     const metadata = stored === undefined ? {} : of(stored);
-    expect([isAllowed(start("ALLOW", rule), metadata), !isAllowed(start("DENY", rule), metadata)]).toEqual([matches, matches]);
+    expect([isAllowed(start("ALLOW", rule), metadata), !isAllowed(start("DENY", rule), metadata)]).toEqual([
+      matches,
+      matches,
+    ]);
   });
 });

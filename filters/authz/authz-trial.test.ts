@@ -27,9 +27,13 @@ describe("policies on trial", () => {
     const { host, allowed, trial } = run(policies, path);
     expect(allowed).toBe(true);
     expect(trial).toBe(told);
-    expect(host.metrics.counter(`scrim_authz_dry_run_${told.startsWith("denied") ? "denied" : "allowed"}_total`)).toBe(1);
+    expect(host.metrics.counter(`scrim_authz_dry_run_${told.startsWith("denied") ? "denied" : "allowed"}_total`)).toBe(
+      1,
+    );
     expect(host.metrics.counter("scrim_authz_allowed_total")).toBe(1);
-    expect(host.logged("debug").some((line) => line.startsWith(`authz: dry run: ${told} (rules looked at: `))).toBe(true);
+    expect(host.logged("debug").some((line) => line.startsWith(`authz: dry run: ${told} (rules looked at: `))).toBe(
+      true,
+    );
   });
 
   it("leave the others alone, and are left alone by them", () => {
@@ -43,7 +47,10 @@ describe("policies on trial", () => {
 describe("AUDIT", () => {
   const audit = { name: "n/audit", action: "AUDIT", rules: [...onPath("/x"), ...onPath("/a*")] };
   it("tells which rule matched, whatever is decided", () => {
-    for (const [policies, allowed] of [[[audit], true], [[audit, { name: "n/deny", action: "DENY", rules: [{}] }], false]] as const) {
+    for (const [policies, allowed] of [
+      [[audit], true],
+      [[audit, { name: "n/deny", action: "DENY", rules: [{}] }], false],
+    ] as const) {
       const result = run(policies, "/abc");
       expect(result).toMatchObject({ allowed, audit: "n/audit[1]" });
       expect(result.host.metrics.counter("scrim_authz_audited_total")).toBe(1);

@@ -19,7 +19,10 @@ const mtls = (uri: string) => ({ connection: { mtls: true, uri_san_peer_certific
 
 /** "allowed", or the response code details of the refusal. */
 function decide(host: Host, headers: Headers = {}, attributes: Record<string, unknown> = {}): string {
-  const stream = host.newStream({ headers: { ":method": "GET", ":path": "/", ":authority": "a.test", ...headers }, attributes: attributes as never });
+  const stream = host.newStream({
+    headers: { ":method": "GET", ":path": "/", ":authority": "a.test", ...headers },
+    attributes: attributes as never,
+  });
   const outcome = stream.sendRequestHeaders();
   stream.end();
   if (outcome.kind === "continue") return "allowed";
@@ -46,9 +49,12 @@ describe("order of policies", () => {
   });
 
   it("names the ALLOW policies of which none matched, as many as a log line should hold", () => {
-    const allows = (count: number) => Array.from({ length: count }, (_, index) => ({ name: `n/p${index}`, action: "ALLOW" }));
+    const allows = (count: number) =>
+      Array.from({ length: count }, (_, index) => ({ name: `n/p${index}`, action: "ALLOW" }));
     expect(decide(start(allows(2)))).toBe("rbac_access_denied_matched_policy[none],not_allowed_by[n/p0,n/p1]");
-    expect(decide(start(allows(9)))).toBe("rbac_access_denied_matched_policy[none],not_allowed_by[n/p0,n/p1,n/p2,n/p3,n/p4,n/p5,n/p6,n/p7,...]");
+    expect(decide(start(allows(9)))).toBe(
+      "rbac_access_denied_matched_policy[none],not_allowed_by[n/p0,n/p1,n/p2,n/p3,n/p4,n/p5,n/p6,n/p7,...]",
+    );
   });
 
   it("answers 403 with a body that names no policy", () => {
@@ -70,23 +76,53 @@ describe("fields", () => {
     ["principal suffix", { principals: ["*/sa/orders"] }, {}, mtls(ORDERS), true],
     ["any principal", { principals: ["*"] }, {}, mtls(ORDERS), true],
     ["any principal, plaintext", { principals: ["*"] }, {}, {}, false],
-    ["any principal, certificate not of mutual TLS", { principals: ["*"] }, {}, { connection: { uri_san_peer_certificate: ORDERS } }, false],
+    [
+      "any principal, certificate not of mutual TLS",
+      { principals: ["*"] },
+      {},
+      { connection: { uri_san_peer_certificate: ORDERS } },
+      false,
+    ],
     ["any principal, certificate without identity", { principals: ["*"] }, {}, { connection: { mtls: true } }, false],
     ["any principal, no SPIFFE id", { principals: ["*"] }, {}, mtls("https://x"), false],
     ["empty principal, plaintext", { principals: [""] }, {}, {}, false],
-    ["principal from a header", { principals: ["cluster.local/ns/shop/sa/orders"] }, { "x-forwarded-client-cert": `URI=${ORDERS}` }, {}, false],
+    [
+      "principal from a header",
+      { principals: ["cluster.local/ns/shop/sa/orders"] },
+      { "x-forwarded-client-cert": `URI=${ORDERS}` },
+      {},
+      false,
+    ],
     ["notPrincipals, plaintext", { notPrincipals: ["*"] }, {}, {}, true],
     ["namespace", { namespaces: ["shop"] }, {}, mtls(ORDERS), true],
     ["namespace prefix", { namespaces: ["sh*"] }, {}, mtls(ORDERS), true],
     ["namespace a.b is not aXb", { namespaces: ["a.b"] }, {}, mtls("spiffe://t/ns/aXb/sa/x"), false],
-    ["namespace smuggled by the account", { namespaces: ["shop"] }, {}, mtls("spiffe://t/ns/evil/sa/x/ns/shop/sa/y"), false],
+    [
+      "namespace smuggled by the account",
+      { namespaces: ["shop"] },
+      {},
+      mtls("spiffe://t/ns/evil/sa/x/ns/shop/sa/y"),
+      false,
+    ],
     ["notNamespaces", { notNamespaces: ["shop"] }, {}, mtls(ORDERS), false],
     ["service account", { serviceAccounts: ["shop/orders"] }, {}, mtls(ORDERS), true],
     ["service account of another namespace", { serviceAccounts: ["other/orders"] }, {}, mtls(ORDERS), false],
     ["service account a.b is not aXb", { serviceAccounts: ["shop/a.b"] }, {}, mtls("spiffe://t/ns/shop/sa/aXb"), false],
     ["ipBlocks", { ipBlocks: ["10.0.0.0/8"] }, {}, { source: { address: "10.1.1.1:5" } }, true],
-    ["ipBlocks sees the connection, not X-Forwarded-For", { ipBlocks: ["10.0.0.0/8"] }, {}, { source: { address: "10.1.1.1:5" }, filter_state: { "scrim.peer_address": "192.0.2.1" } }, false],
-    ["remoteIpBlocks sees X-Forwarded-For", { remoteIpBlocks: ["10.0.0.0/8"] }, {}, { source: { address: "10.1.1.1:5" }, filter_state: { "scrim.peer_address": "192.0.2.1" } }, true],
+    [
+      "ipBlocks sees the connection, not X-Forwarded-For",
+      { ipBlocks: ["10.0.0.0/8"] },
+      {},
+      { source: { address: "10.1.1.1:5" }, filter_state: { "scrim.peer_address": "192.0.2.1" } },
+      false,
+    ],
+    [
+      "remoteIpBlocks sees X-Forwarded-For",
+      { remoteIpBlocks: ["10.0.0.0/8"] },
+      {},
+      { source: { address: "10.1.1.1:5" }, filter_state: { "scrim.peer_address": "192.0.2.1" } },
+      true,
+    ],
     ["ipBlocks without an address", { ipBlocks: ["0.0.0.0/0"] }, {}, { source: { address: undefined } }, false],
     ["notIpBlocks", { notIpBlocks: ["10.0.0.0/8"] }, {}, { source: { address: "10.1.1.1:5" } }, false],
     ["two fields must both hold", { principals: ["*"], namespaces: ["other"] }, {}, mtls(ORDERS), false],
@@ -126,21 +162,50 @@ describe("fields", () => {
     ["source.namespace", { key: "source.namespace", values: ["shop"] }, {}, mtls(ORDERS), true],
     ["source.principal", { key: "source.principal", notValues: ["*/sa/orders"] }, {}, mtls(ORDERS), false],
     ["source.serviceAccount", { key: "source.serviceAccount", values: ["shop/orders"] }, {}, mtls(ORDERS), true],
-    ["destination.ip", { key: "destination.ip", values: ["127.0.0.0/8"] }, {}, { destination: { address: "127.1.1.1:80" } }, true],
+    [
+      "destination.ip",
+      { key: "destination.ip", values: ["127.0.0.0/8"] },
+      {},
+      { destination: { address: "127.1.1.1:80" } },
+      true,
+    ],
     ["destination.port", { key: "destination.port", values: ["80"] }, {}, { destination: { port: 80 } }, true],
-    ["connection.sni", { key: "connection.sni", values: ["*.test"] }, {}, { connection: { requested_server_name: "a.test" } }, true],
+    [
+      "connection.sni",
+      { key: "connection.sni", values: ["*.test"] },
+      {},
+      { connection: { requested_server_name: "a.test" } },
+      true,
+    ],
     ["connection.sni, absent", { key: "connection.sni", values: ["*"] }, {}, {}, false],
   ];
   const rule = (kind: string, field: object): object => (kind === "when" ? { when: [field] } : { [kind]: [field] });
 
-  it.each([...from.map((one) => ["from", ...one] as const), ...to.map((one) => ["to", ...one] as const), ...when.map((one) => ["when", ...one] as const)])("%s: %s", (kind, _name, field, headers, attributes, matches) => {
+  it.each([
+    ...from.map((one) => ["from", ...one] as const),
+    ...to.map((one) => ["to", ...one] as const),
+    ...when.map((one) => ["when", ...one] as const),
+  ])("%s: %s", (kind, _name, field, headers, attributes, matches) => {
     const rules = [rule(kind, field)];
-    expect(decide(start([{ name: "n/a", action: "ALLOW", rules }]), headers, attributes)).toBe(matches ? "allowed" : NONE);
-    expect(decide(start([{ name: "n/d", action: "DENY", rules }]), headers, attributes)).toBe(matches ? refused("n/d", 0) : "allowed");
+    expect(decide(start([{ name: "n/a", action: "ALLOW", rules }]), headers, attributes)).toBe(
+      matches ? "allowed" : NONE,
+    );
+    expect(decide(start([{ name: "n/d", action: "DENY", rules }]), headers, attributes)).toBe(
+      matches ? refused("n/d", 0) : "allowed",
+    );
   });
 
   it("names the rule that matched", () => {
-    const host = start([{ name: "n/d", action: "DENY", rules: [{ to: [{ paths: ["/x"] }] }, { from: [{ principals: ["no"] }, { principals: ["*"] }], to: [{ paths: ["/y"] }, { paths: ["/z"] }] }] }]);
+    const host = start([
+      {
+        name: "n/d",
+        action: "DENY",
+        rules: [
+          { to: [{ paths: ["/x"] }] },
+          { from: [{ principals: ["no"] }, { principals: ["*"] }], to: [{ paths: ["/y"] }, { paths: ["/z"] }] },
+        ],
+      },
+    ]);
     expect(decide(host, { ":path": "/z" }, mtls(ORDERS))).toBe(refused("n/d", 1));
     expect(decide(host, { ":path": "/z" })).toBe("allowed");
     expect(host.logged("debug").at(-2)).toBe("authz: denied by n/d[1] (rules looked at: 2 of 2)");
@@ -150,8 +215,10 @@ describe("fields", () => {
 });
 
 describe("what can be read in two ways goes against the client", () => {
-  const policies = (operation: object): Host[] => ["ALLOW", "DENY"].map((action) => start([{ name: "n/p", action, rules: [{ to: [operation] }] }]));
-  const outcomes = (hosts: Host[], headers: Headers): boolean[] => hosts.map((host) => decide(host, headers) === "allowed");
+  const policies = (operation: object): Host[] =>
+    ["ALLOW", "DENY"].map((action) => start([{ name: "n/p", action, rules: [{ to: [operation] }] }]));
+  const outcomes = (hosts: Host[], headers: Headers): boolean[] =>
+    hosts.map((host) => decide(host, headers) === "allowed");
 
   it.each<[string, string, boolean]>([
     // pattern, path, whether a DENY keeps it out; an ALLOW lets in nothing but what matches as it stands
@@ -184,13 +251,24 @@ describe("what can be read in two ways goes against the client", () => {
       if ("/;?#*{}.".includes(plain) || byte <= 0x20 || byte > 0x7f) continue;
       const hosts = policies({ paths: [`/a${plain}b`] });
       for (const hex of [byte.toString(16).padStart(2, "0"), byte.toString(16).padStart(2, "0").toUpperCase()]) {
-        expect(outcomes(hosts, { ":path": `/a%${hex}b` }), hex).toEqual([plain === "%" && `/a%${hex}b` === "/a%b", false]);
+        expect(outcomes(hosts, { ":path": `/a%${hex}b` }), hex).toEqual([
+          plain === "%" && `/a%${hex}b` === "/a%b",
+          false,
+        ]);
       }
     }
   });
 
   it.each([
-    "a.test,b.test", "b.test,a.test", "b.test, a.test", "user@a.test", "b.test@a.test:80", "a.test:80:80", "a.test.:80", "A.TEST:", "[a.test]:80,a.test",
+    "a.test,b.test",
+    "b.test,a.test",
+    "b.test, a.test",
+    "user@a.test",
+    "b.test@a.test:80",
+    "a.test:80:80",
+    "a.test.:80",
+    "A.TEST:",
+    "[a.test]:80,a.test",
   ])("host %s", (host) => {
     expect(outcomes(policies({ hosts: ["a.test"] }), { ":authority": host })).toEqual([false, false]);
     expect(outcomes(policies({ notHosts: ["a.test"] }), { ":authority": host })).toEqual([false, false]);
@@ -200,7 +278,9 @@ describe("what can be read in two ways goes against the client", () => {
     expect(outcomes(policies({ hosts: ["*.test"] }), { ":authority": host })).toEqual([false, false]);
   });
   const header = { key: "request.headers[x-role]" };
-  const allow = start([{ name: "n/a", action: "ALLOW", rules: [{ when: [{ ...header, values: ["admin", "ops*"] }] }] }]);
+  const allow = start([
+    { name: "n/a", action: "ALLOW", rules: [{ when: [{ ...header, values: ["admin", "ops*"] }] }] },
+  ]);
   const allowNot = start([{ name: "n/a", action: "ALLOW", rules: [{ when: [{ ...header, notValues: ["banned"] }] }] }]);
   const deny = start([{ name: "n/d", action: "DENY", rules: [{ when: [{ ...header, values: ["banned"] }] }] }]);
   const denyNot = start([{ name: "n/d", action: "DENY", rules: [{ when: [{ ...header, notValues: ["admin"] }] }] }]);
@@ -223,14 +303,35 @@ describe("what can be read in two ways goes against the client", () => {
     expect(decide(denyNot, headers) === "allowed").toBe(passesDenyNot);
   });
 
-  it.each(["a.test", "A.TEST", "a.test:80", "a.test.", "a.test.:443"])("host %s is a.test for a refusal", (authority) => {
-    expect(decide(start([{ name: "n/d", action: "DENY", rules: [{ to: [{ hosts: ["a.test"] }] }] }]), { ":authority": authority })).toBe(refused("n/d", 0));
-    expect(decide(start([{ name: "n/a", action: "ALLOW", rules: [{ to: [{ notHosts: ["a.test"] }] }] }]), { ":authority": authority })).toBe(NONE);
-    expect(decide(start([{ name: "n/a", action: "ALLOW", rules: [{ to: [{ hosts: ["a.test"] }] }] }]), { ":authority": authority }) === "allowed").toBe(!/[.:]\d*$/.test(authority));
-  });
+  it.each(["a.test", "A.TEST", "a.test:80", "a.test.", "a.test.:443"])(
+    "host %s is a.test for a refusal",
+    (authority) => {
+      expect(
+        decide(start([{ name: "n/d", action: "DENY", rules: [{ to: [{ hosts: ["a.test"] }] }] }]), {
+          ":authority": authority,
+        }),
+      ).toBe(refused("n/d", 0));
+      expect(
+        decide(start([{ name: "n/a", action: "ALLOW", rules: [{ to: [{ notHosts: ["a.test"] }] }] }]), {
+          ":authority": authority,
+        }),
+      ).toBe(NONE);
+      expect(
+        decide(start([{ name: "n/a", action: "ALLOW", rules: [{ to: [{ hosts: ["a.test"] }] }] }]), {
+          ":authority": authority,
+        }) === "allowed",
+      ).toBe(!/[.:]\d*$/.test(authority));
+    },
+  );
 
   it("lets nothing in when Envoy shows no headers", () => {
-    const host = createHost({ module, configuration: JSON.stringify({ policies: [{ name: "n/d", action: "DENY", rules: [{ to: [{ paths: ["/x"] }] }] }] }), intercept: (call) => (call.name === "proxy_get_header_map_pairs" ? 10 : undefined) });
+    const host = createHost({
+      module,
+      configuration: JSON.stringify({
+        policies: [{ name: "n/d", action: "DENY", rules: [{ to: [{ paths: ["/x"] }] }] }],
+      }),
+      intercept: (call) => (call.name === "proxy_get_header_map_pairs" ? 10 : undefined),
+    });
     expect(decide(host)).toBe("rbac_access_denied_matched_policy[none]");
   });
 });
@@ -244,20 +345,75 @@ describe("configuration", () => {
     [{ policies: [{ name: "a", action: "AUDIT", dryRun: true }] }, "policies[0].dryRun: expected false for AUDIT"],
     [{ policies: [{ action: "DENY" }] }, "policies[0].name: expected a string"],
     [{ policies: [{ name: "a", action: "DENY", rules: [{ form: [] }] }] }, "policies[0].rules[0].form: unknown field"],
-    [{ policies: [{ name: "a", action: "DENY", rules: [{ from: [{ users: ["*"] }] }] }] }, "policies[0].rules[0].from[0].users: unknown field"],
-    [{ policies: [{ name: "a", action: "DENY", rules: [{ from: [{ ipBlocks: ["10.0.0.0/99"] }] }] }] }, "policies[0].rules[0].from[0].ipBlocks[0]: expected an address or block"],
-    [{ policies: [{ name: "a", action: "DENY", rules: [{ from: [{ serviceAccounts: ["x"] }] }] }] }, "serviceAccounts[0]: expected namespace/name"],
-    [{ policies: [{ name: "a", action: "DENY", rules: [{ to: [{ ports: ["http"] }] }] }] }, "ports[0]: expected a port"],
-    [{ policies: [{ name: "a", action: "DENY", rules: [{ to: [{ paths: ["/{**}/{*}"] }] }] }] }, "paths[0]: nothing but literal segments may follow {**}"],
-    [{ policies: [{ name: "a", action: "DENY", rules: [{ when: [{ key: "request.auth.claims", values: ["y"] }] }] }] }, "when[0].key: a claim is written [name] or [name][inner name]"],
-    [{ policies: [{ name: "a", action: "DENY", rules: [{ when: [{ key: "request.auth.claims[a][]", values: ["y"] }] }] }] }, "when[0].key: a claim's name cannot be empty"],
-    [{ policies: [{ name: "a", action: "DENY", rules: [{ when: [{ key: "request.size", values: ["y"] }] }] }] }, "when[0].key: expected one of request.headers"],
-    [{ policies: [{ name: "a", action: "DENY", rules: [{ when: [{ key: "experimental.envoy.filters.x", values: ["y"] }] }] }] }, "when[0].key: expected one of request.headers"],
-    [{ policies: [{ name: "a", action: "DENY", rules: [{ when: [{ key: "source.ip" }] }] }] }, "when[0]: expected values or notValues"],
+    [
+      { policies: [{ name: "a", action: "DENY", rules: [{ from: [{ users: ["*"] }] }] }] },
+      "policies[0].rules[0].from[0].users: unknown field",
+    ],
+    [
+      { policies: [{ name: "a", action: "DENY", rules: [{ from: [{ ipBlocks: ["10.0.0.0/99"] }] }] }] },
+      "policies[0].rules[0].from[0].ipBlocks[0]: expected an address or block",
+    ],
+    [
+      { policies: [{ name: "a", action: "DENY", rules: [{ from: [{ serviceAccounts: ["x"] }] }] }] },
+      "serviceAccounts[0]: expected namespace/name",
+    ],
+    [
+      { policies: [{ name: "a", action: "DENY", rules: [{ to: [{ ports: ["http"] }] }] }] },
+      "ports[0]: expected a port",
+    ],
+    [
+      { policies: [{ name: "a", action: "DENY", rules: [{ to: [{ paths: ["/{**}/{*}"] }] }] }] },
+      "paths[0]: nothing but literal segments may follow {**}",
+    ],
+    [
+      { policies: [{ name: "a", action: "DENY", rules: [{ when: [{ key: "request.auth.claims", values: ["y"] }] }] }] },
+      "when[0].key: a claim is written [name] or [name][inner name]",
+    ],
+    [
+      {
+        policies: [
+          { name: "a", action: "DENY", rules: [{ when: [{ key: "request.auth.claims[a][]", values: ["y"] }] }] },
+        ],
+      },
+      "when[0].key: a claim's name cannot be empty",
+    ],
+    [
+      { policies: [{ name: "a", action: "DENY", rules: [{ when: [{ key: "request.size", values: ["y"] }] }] }] },
+      "when[0].key: expected one of request.headers",
+    ],
+    [
+      {
+        policies: [
+          { name: "a", action: "DENY", rules: [{ when: [{ key: "experimental.envoy.filters.x", values: ["y"] }] }] },
+        ],
+      },
+      "when[0].key: expected one of request.headers",
+    ],
+    [
+      { policies: [{ name: "a", action: "DENY", rules: [{ when: [{ key: "source.ip" }] }] }] },
+      "when[0]: expected values or notValues",
+    ],
     [{ policies: [{ name: "a", action: "DENY", rules: [{ to: [{ paths: [1] }] }] }] }, "paths[0]: expected a string"],
-    ...[{ from: [] }, { to: [] }, { when: [] }, { from: [{ principals: [] }] }, { to: [{ notPaths: [] }] }, { when: [{ key: "source.ip", values: [] }] }, { when: [{ key: "source.ip", values: ["10.0.0.1"], notValues: [] }] }]
-      .map((rule): [unknown, string] => [{ policies: [{ name: "a", action: "ALLOW", rules: [rule] }] }, "expected at least one entry: leave it out to match everything"]),
-    [{ policies: [{ name: "a", action: "DENY", rules: [{ when: [{ key: "request.headers[ x-role ]", values: ["y"] }] }] }] }, "when[0].key: expected a header's name as HTTP allows it"],
+    ...[
+      { from: [] },
+      { to: [] },
+      { when: [] },
+      { from: [{ principals: [] }] },
+      { to: [{ notPaths: [] }] },
+      { when: [{ key: "source.ip", values: [] }] },
+      { when: [{ key: "source.ip", values: ["10.0.0.1"], notValues: [] }] },
+    ].map((rule): [unknown, string] => [
+      { policies: [{ name: "a", action: "ALLOW", rules: [rule] }] },
+      "expected at least one entry: leave it out to match everything",
+    ]),
+    [
+      {
+        policies: [
+          { name: "a", action: "DENY", rules: [{ when: [{ key: "request.headers[ x-role ]", values: ["y"] }] }] },
+        ],
+      },
+      "when[0].key: expected a header's name as HTTP allows it",
+    ],
   ])("%j is refused: %s", (configuration, message) => {
     const result = startHost({ module, configuration: configuration === "" ? "" : JSON.stringify(configuration) });
     expect(result.ok ? "accepted" : result.reason).toContain(message);
@@ -267,24 +423,63 @@ describe("configuration", () => {
     const example = JSON.parse(file("example.json").toString()) as unknown;
     expect(schema(example)).toBe(true);
     expect(schema({ policies: [{ name: "a", action: "LOG" }] })).toBe(false);
-    for (const rule of [{ from: [] }, { to: [{ paths: [] }] }, { when: [{ key: "request.headers[ x ]", values: ["y"] }] }]) expect(schema({ policies: [{ name: "a", action: "ALLOW", rules: [rule] }] })).toBe(false);
-    expect(schema({ policies: [{ name: "a", action: "ALLOW", rules: [{}, { when: [{ key: "request.headers[:method]", values: ["y"] }] }] }] })).toBe(true);
-    expect(decide(createHost({ module, configuration: JSON.stringify(example) }), { ":path": "/payments/1" }, mtls("spiffe://cluster.local/ns/default/sa/orderservice-sa"))).toBe("allowed");
+    for (const rule of [
+      { from: [] },
+      { to: [{ paths: [] }] },
+      { when: [{ key: "request.headers[ x ]", values: ["y"] }] },
+    ])
+      expect(schema({ policies: [{ name: "a", action: "ALLOW", rules: [rule] }] })).toBe(false);
+    expect(
+      schema({
+        policies: [
+          { name: "a", action: "ALLOW", rules: [{}, { when: [{ key: "request.headers[:method]", values: ["y"] }] }] },
+        ],
+      }),
+    ).toBe(true);
+    expect(
+      decide(
+        createHost({ module, configuration: JSON.stringify(example) }),
+        { ":path": "/payments/1" },
+        mtls("spiffe://cluster.local/ns/default/sa/orderservice-sa"),
+      ),
+    ).toBe("allowed");
   });
 });
 
 describe("robustness", () => {
   const host = start([
-    { name: "n/d", action: "DENY", rules: [{ to: [{ paths: ["/admin*", "/t/{*}/{**}"], hosts: ["x*"] }] }, { when: [{ key: "request.headers[x-role]", values: ["a"] }, { key: "remote.ip", values: ["::1"] }] }] },
+    {
+      name: "n/d",
+      action: "DENY",
+      rules: [
+        { to: [{ paths: ["/admin*", "/t/{*}/{**}"], hosts: ["x*"] }] },
+        {
+          when: [
+            { key: "request.headers[x-role]", values: ["a"] },
+            { key: "remote.ip", values: ["::1"] },
+          ],
+        },
+      ],
+    },
     { name: "n/a", action: "ALLOW", rules: [{ from: [{ notPrincipals: ["x"], notIpBlocks: ["10.0.0.0/8"] }] }] },
   ]);
 
   it("never traps on hostile headers and attributes", () => {
     const bytes = fc.uint8Array({ maxLength: 40 }).map((value) => Buffer.from(value).toString("latin1"));
     fc.assert(
-      fc.property(bytes, bytes, fc.array(bytes, { maxLength: 4 }), fc.uint8Array({ maxLength: 30 }), (path, authority, roles, uri) => {
-        decide(host, { ":path": path, ":authority": authority, "x-role": roles }, { connection: { mtls: true, uri_san_peer_certificate: uri }, source: { address: uri } });
-      }),
+      fc.property(
+        bytes,
+        bytes,
+        fc.array(bytes, { maxLength: 4 }),
+        fc.uint8Array({ maxLength: 30 }),
+        (path, authority, roles, uri) => {
+          decide(
+            host,
+            { ":path": path, ":authority": authority, "x-role": roles },
+            { connection: { mtls: true, uri_san_peer_certificate: uri }, source: { address: uri } },
+          );
+        },
+      ),
       { numRuns: 500 },
     );
     decide(host, { ":path": `/${"a".repeat(61_440)}`, "x-role": Array.from({ length: 500 }, () => "x,".repeat(50)) });
@@ -294,7 +489,8 @@ describe("robustness", () => {
   it("needs no more memory after 20,000 requests", () => {
     host.setLogLevel("warn");
     const run = (count: number): void => {
-      for (let i = 0; i < count; i++) decide(host, { ":path": i % 2 ? "/admin" : "/x", ":authority": "x.test", "x-role": ["b", "c"] }, mtls(ORDERS));
+      for (let i = 0; i < count; i++)
+        decide(host, { ":path": i % 2 ? "/admin" : "/x", ":authority": "x.test", "x-role": ["b", "c"] }, mtls(ORDERS));
     };
     run(500);
     const before = host.memoryBytes();

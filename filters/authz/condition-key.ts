@@ -20,7 +20,10 @@ const KNOWN =
 export class ConditionKey {
   constructor(
     readonly subject: Subject,
-    /** The header's name in lower case, or the key of a claim: conditions with the same subject and name look at the same thing. */
+    /**
+     * The header's name in lower case, or the key of a claim: conditions with the same subject and name look at the
+     * same thing.
+     */
     readonly name: string,
     readonly claim: ClaimPath | null,
   ) {}
@@ -49,7 +52,10 @@ export function parseConditionKey(json: Json): ConditionKey {
   return new ConditionKey(subjectOf(json, key), NO_NAME, null);
 }
 
-/** A token, or one with `:` before it (https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2): no request has a header of another name, so a condition on it would say nothing. */
+/**
+ * A token, or one with `:` before it (https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2): no request has a header of
+ * another name, so a condition on it would say nothing.
+ */
 function isHeaderName(name: string): bool {
   const start = i32(name.startsWith(":"));
   for (let i = start; i < name.length; i++) {
@@ -89,5 +95,9 @@ function metadataKey(json: Json, key: string): ConditionKey {
     return new ConditionKey(Subject.Metadata, NO_NAME, null);
   }
   const filter = key.substring(EXPERIMENTAL.length, bracket);
-  return new ConditionKey(Subject.Metadata, key, ClaimPath.metadata(filter, key.substring(bracket + 1, key.length - 1)));
+  return new ConditionKey(
+    Subject.Metadata,
+    key,
+    ClaimPath.metadata(filter, key.substring(bracket + 1, key.length - 1)),
+  );
 }

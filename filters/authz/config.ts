@@ -17,10 +17,29 @@ const POLICY_FIELDS: string[] = ["name", "action", "dryRun", "rules"];
 const RULE_FIELDS: string[] = ["from", "to", "when"];
 const CONDITION_FIELDS: string[] = ["key", "values", "notValues"];
 const SOURCE_FIELDS: string[] = [
-  "principals", "notPrincipals", "requestPrincipals", "notRequestPrincipals", "namespaces", "notNamespaces", "serviceAccounts", "notServiceAccounts",
-  "ipBlocks", "notIpBlocks", "remoteIpBlocks", "notRemoteIpBlocks",
+  "principals",
+  "notPrincipals",
+  "requestPrincipals",
+  "notRequestPrincipals",
+  "namespaces",
+  "notNamespaces",
+  "serviceAccounts",
+  "notServiceAccounts",
+  "ipBlocks",
+  "notIpBlocks",
+  "remoteIpBlocks",
+  "notRemoteIpBlocks",
 ];
-const OPERATION_FIELDS: string[] = ["hosts", "notHosts", "ports", "notPorts", "methods", "notMethods", "paths", "notPaths"];
+const OPERATION_FIELDS: string[] = [
+  "hosts",
+  "notHosts",
+  "ports",
+  "notPorts",
+  "methods",
+  "notMethods",
+  "paths",
+  "notPaths",
+];
 
 /** Returns the policies of a configuration. Look at its document's `error` before using them. */
 export function parsePolicies(configuration: Json): Policies {
@@ -149,7 +168,8 @@ function addValue(condition: Condition, json: Json): void {
       return addServiceAccount(condition, json, value);
     case Subject.Metadata:
       // As Istio: a value in brackets is meant for the elements of a list.
-      if (value.length > 2 && value.startsWith("[") && value.endsWith("]")) condition.addElement(value.substring(1, value.length - 1));
+      if (value.length > 2 && value.startsWith("[") && value.endsWith("]"))
+        condition.addElement(value.substring(1, value.length - 1));
       else condition.addText(value);
       return;
     default:

@@ -1,9 +1,23 @@
 // consumes: a request's headers, its connection's attributes, the claims of its token
-// produces: nothing, or 403 with the policy that denied in the response code details; what policies on trial and AUDIT say as filter state
+// produces: nothing, or 403 with the policy that denied in the response code details; what policies on trial and AUDIT
+// say as filter state
 // never does: name a policy in the body; let a request pass that it could not look at
 import {
-  Bytes, defineMetric, FilterHeadersStatus, HttpContext, incrementMetric, isLogged, Json, JsonDocument, literal, logBytes, LogLevel, MetricType, RootContext,
-  sendLocalReply, setProperty,
+  Bytes,
+  defineMetric,
+  FilterHeadersStatus,
+  HttpContext,
+  incrementMetric,
+  isLogged,
+  Json,
+  JsonDocument,
+  literal,
+  logBytes,
+  LogLevel,
+  MetricType,
+  RootContext,
+  sendLocalReply,
+  setProperty,
 } from "as-proxy-wasm-sdk";
 import { Policies, Verdict } from "../policy/authorization";
 import { parsePolicies } from "./config";
@@ -16,7 +30,10 @@ const DENIED_TOTAL = literal("scrim_authz_denied_total");
 const TRIAL_ALLOWED_TOTAL = literal("scrim_authz_dry_run_allowed_total");
 const TRIAL_DENIED_TOTAL = literal("scrim_authz_dry_run_denied_total");
 const AUDITED_TOTAL = literal("scrim_authz_audited_total");
-/** Filter state of the stream, `wasm.` and these: an access log shows them by %FILTER_STATE(wasm.scrim.authz.audit:PLAIN)%. */
+/**
+ * Filter state of the stream, `wasm.` and these: an access log shows them by
+ * %FILTER_STATE(wasm.scrim.authz.audit:PLAIN)%.
+ */
 const TRIAL_STATE = literal("scrim.authz.dry_run");
 const AUDIT_STATE = literal("scrim.authz.audit");
 

@@ -21,7 +21,8 @@ const OF = literal(" of ");
 const text = new BytesWriter(512);
 
 /**
- * Returns `rbac_access_denied_matched_policy[<namespace>/<name>[<rule>]]`, or `…[none],not_allowed_by[<namespace>/<name>,…]` with the ALLOW policies
+ * Returns `rbac_access_denied_matched_policy[<namespace>/<name>[<rule>]]`, or
+ * `…[none],not_allowed_by[<namespace>/<name>,…]` with the ALLOW policies
  * of which none matched: who reads the log must know where to look.
  */
 export function refusalDetails(set: PolicySet): Bytes {
@@ -77,7 +78,12 @@ function writeVerdict(set: PolicySet, verdict: Verdict): void {
 }
 
 function writeCounts(set: PolicySet): void {
-  text.bytes(COUNTED).integer(set.denies.evaluated + set.allows.evaluated).bytes(OF).integer(set.denies.ruleCount + set.allows.ruleCount).byte(0x29);
+  text
+    .bytes(COUNTED)
+    .integer(set.denies.evaluated + set.allows.evaluated)
+    .bytes(OF)
+    .integer(set.denies.ruleCount + set.allows.ruleCount)
+    .byte(0x29);
 }
 
 /** Appends `<namespace>/<name>[<rule>]` of the policy that matched, or `none`. */

@@ -2,8 +2,20 @@
 // produces: what authorization asks of a request, each looked up when first asked and once per request
 // never does: take a header's word for who the caller is
 import {
-  Bytes, callbackSerial, CONNECTION_PEER_URI_SAN, CONNECTION_REQUESTED_SERVER_NAME, DESTINATION_ADDRESS, DESTINATION_PORT,
-  getIntegerProperty, getProperty, HeaderPairs, isMutualTls, literal, propertyPath, requestHeaders, SOURCE_ADDRESS,
+  Bytes,
+  callbackSerial,
+  CONNECTION_PEER_URI_SAN,
+  CONNECTION_REQUESTED_SERVER_NAME,
+  DESTINATION_ADDRESS,
+  DESTINATION_PORT,
+  getIntegerProperty,
+  getProperty,
+  HeaderPairs,
+  isMutualTls,
+  literal,
+  propertyPath,
+  requestHeaders,
+  SOURCE_ADDRESS,
 } from "as-proxy-wasm-sdk";
 import { AuthorizationRequest } from "../policy/authorization-request";
 import { ABSENT, addressOf, lengthOf, Span, spanOf } from "../policy/bytes";
@@ -18,8 +30,10 @@ const METHOD = literal(":method");
 const PATH = literal(":path");
 const AUTHORITY = literal(":authority");
 /**
- * The connection's own remote address, put there per connection by the listener (envoy.filters.network.set_filter_state): the attribute
- * source.address is what X-Forwarded-For says wherever Envoy is told to believe it. Without it source.address stands in.
+ * The connection's own remote address, put there per connection by the listener
+ * (envoy.filters.network.set_filter_state): the attribute
+ * source.address is what X-Forwarded-For says wherever Envoy is told to believe it. Without it source.address stands
+ * in.
  */
 const PEER_ADDRESS = propertyPath("filter_state\0scrim.peer_address");
 

@@ -1,4 +1,5 @@
-// What the examples do, as data: run in the Wasm host by examples.test.ts and on a real Envoy by test/e2e/scenarios-on-envoy.test.ts.
+// What the examples do, as data: run in the Wasm host by examples.test.ts and on a real Envoy by
+// test/e2e/scenarios-on-envoy.test.ts.
 import type { Scenario } from "proxy-wasm-host";
 
 const AUTHZ = { cluster: "authz", path: "/authorize", header: "x-user" };
@@ -11,15 +12,23 @@ export const scenarios: readonly Scenario[] = [
     configuration: { name: "x-a", value: "b" },
     exchanges: [
       { expect: { status: 200, headers: { "x-a": "b" } } },
-      { name: "replaces upstream's", upstream: { status: 404, headers: { "x-a": ["1", "2"] }, body: "gone" }, expect: { status: 404, headers: { "x-a": "b" }, body: "gone" } },
+      {
+        name: "replaces upstream's",
+        upstream: { status: 404, headers: { "x-a": ["1", "2"] }, body: "gone" },
+        expect: { status: 404, headers: { "x-a": "b" }, body: "gone" },
+      },
     ],
   },
   {
     name: "json-access-log",
     module: "examples/json-access-log",
     configuration: { headers: ["user-agent", "x-absent"] },
-    exchanges: [{ path: '/a"\\b', headers: { "user-agent": "\xff\x80A" }, upstream: { status: 404 }, expect: { status: 404 } }],
-    logged: [/^\{"method":"GET","path":"\/a\\"\\\\b","user-agent":"\\u00ff\\u0080A","x-absent":null,"status":404,"durationMs":\d+\}$/],
+    exchanges: [
+      { path: '/a"\\b', headers: { "user-agent": "\xff\x80A" }, upstream: { status: 404 }, expect: { status: 404 } },
+    ],
+    logged: [
+      /^\{"method":"GET","path":"\/a\\"\\\\b","user-agent":"\\u00ff\\u0080A","x-absent":null,"status":404,"durationMs":\d+\}$/,
+    ],
   },
   {
     name: "json-access-log names a mistake",
@@ -35,10 +44,30 @@ export const scenarios: readonly Scenario[] = [
     callouts: { authz: [{ status: 200 }, { status: 401 }, { status: 500 }] },
     exchanges: [
       {
-        name: "allowed", path: "/orders", headers: { "x-user": ["alice", "bob"] },
-        expect: { status: 200, upstream: { headers: { "x-user": "alice,bob" } }, callouts: [{ cluster: "authz", headers: { ":path": "/authorize", "x-user": "alice,bob", "x-original-path": "/orders" } }] },
+        name: "allowed",
+        path: "/orders",
+        headers: { "x-user": ["alice", "bob"] },
+        expect: {
+          status: 200,
+          upstream: { headers: { "x-user": "alice,bob" } },
+          callouts: [
+            {
+              cluster: "authz",
+              headers: { ":path": "/authorize", "x-user": "alice,bob", "x-original-path": "/orders" },
+            },
+          ],
+        },
       },
-      { name: "refused", expect: { status: 403, body: "denied\n", details: "authz_denied", upstream: null, callouts: [{ headers: { "x-user": null } }] } },
+      {
+        name: "refused",
+        expect: {
+          status: 403,
+          body: "denied\n",
+          details: "authz_denied",
+          upstream: null,
+          callouts: [{ headers: { "x-user": null } }],
+        },
+      },
       { name: "the service fails", expect: { status: 503, details: "authz_unavailable", upstream: null } },
     ],
   },
@@ -63,7 +92,14 @@ export const scenarios: readonly Scenario[] = [
     configuration: { ...CALLOUT, timeoutMs: 20_000 },
     callouts: { inventory: [{ grpcMessage: "yes" }, { grpcStatus: 7, grpcText: "no" }] },
     exchanges: [
-      { path: "/a", expect: { status: 200, upstream: { headers: { "x-answer": "yes" } }, callouts: [{ cluster: "inventory", headers: { ":path": "/test.Echo/Unary" }, body: "/a" }] } },
+      {
+        path: "/a",
+        expect: {
+          status: 200,
+          upstream: { headers: { "x-answer": "yes" } },
+          callouts: [{ cluster: "inventory", headers: { ":path": "/test.Echo/Unary" }, body: "/a" }],
+        },
+      },
       { path: "/b", expect: { status: 503, details: "callout_failed", upstream: null } },
     ],
     logged: ["no{via_upstream}"],
@@ -79,11 +115,26 @@ export const scenarios: readonly Scenario[] = [
     module: "examples/replace-text",
     configuration: { find: "Istio", replace: "a longer name" },
     exchanges: [
-      { upstream: { body: "Istio, Istio" }, expect: { body: "a longer name, a longer name", headers: { "content-length": null } } },
-      { name: "over pieces", upstream: { body: ["say I", "st", "io: Ist", "ill, Is"] }, expect: { body: "say a longer name: Istill, Is" } },
-      { name: "a piece that is all held", upstream: { body: ["Ist", "i", "c Isti", "o"] }, expect: { body: "Istic a longer name" } },
+      {
+        upstream: { body: "Istio, Istio" },
+        expect: { body: "a longer name, a longer name", headers: { "content-length": null } },
+      },
+      {
+        name: "over pieces",
+        upstream: { body: ["say I", "st", "io: Ist", "ill, Is"] },
+        expect: { body: "say a longer name: Istill, Is" },
+      },
+      {
+        name: "a piece that is all held",
+        upstream: { body: ["Ist", "i", "c Isti", "o"] },
+        expect: { body: "Istic a longer name" },
+      },
       { name: "nothing to replace", upstream: { body: "\xff\x00plain" }, expect: { body: "\xff\x00plain" } },
-      { name: "compressed", upstream: { headers: { "content-encoding": "gzip" }, body: "Istio" }, expect: { body: "Istio", headers: { "content-length": "5" } } },
+      {
+        name: "compressed",
+        upstream: { headers: { "content-encoding": "gzip" }, body: "Istio" },
+        expect: { body: "Istio", headers: { "content-length": "5" } },
+      },
       { name: "no body", upstream: { status: 204 }, expect: { status: 204, body: "" } },
     ],
   },
@@ -91,7 +142,16 @@ export const scenarios: readonly Scenario[] = [
     name: "replace-text by nothing",
     module: "examples/replace-text",
     configuration: { find: "x", replace: "" },
-    exchanges: [{ upstream: { body: "xxaxx" }, expect: { body: "a" } }, { name: "nothing left", upstream: { body: ["xx", "x"] }, expect: { status: 200, body: "" } }],
+    exchanges: [
+      { upstream: { body: "xxaxx" }, expect: { body: "a" } },
+      { name: "nothing left", upstream: { body: ["xx", "x"] }, expect: { status: 200, body: "" } },
+    ],
   },
-  { name: "replace-text names a mistake", module: "examples/replace-text", configuration: { find: "", replace: "a" }, refused: /configuration refused: find: expected 1 to 256 bytes/, exchanges: [] },
+  {
+    name: "replace-text names a mistake",
+    module: "examples/replace-text",
+    configuration: { find: "", replace: "a" },
+    refused: /configuration refused: find: expected 1 to 256 bytes/,
+    exchanges: [],
+  },
 ];

@@ -4,10 +4,12 @@ import { describe, expect, it } from "vitest";
 import { modulePath } from "../module-path.ts";
 import { scenarios } from "./examples.scenarios.ts";
 
-// What cannot be data for Envoy as well: virtual time, several workers, TCP connections, bytes that Envoy's codec never lets through.
+// What cannot be data for Envoy as well: virtual time, several workers, TCP connections, bytes that Envoy's codec never
+// lets through.
 
 const module = (name: string): Uint8Array => readFileSync(modulePath(`examples/${name}`));
-const host = (name: string, configuration: unknown = {}, options: Partial<HostOptions> = {}): Host => createHost({ module: module(name), configuration: JSON.stringify(configuration), vmId: name, ...options });
+const host = (name: string, configuration: unknown = {}, options: Partial<HostOptions> = {}): Host =>
+  createHost({ module: module(name), configuration: JSON.stringify(configuration), vmId: name, ...options });
 
 describe("scenarios in the host", () => {
   const runner = createHostRunner(modulePath);
@@ -20,7 +22,14 @@ describe("json-access-log", () => {
   it("logs valid JSON whatever the headers hold", () => {
     const one = host("json-access-log", { headers: ["user-agent", "x-absent"] });
     one.run({ headers: { ":path": '/a"\\b', "user-agent": Uint8Array.of(0xff, 0, 0x41) } }, { ":status": "404" });
-    expect(JSON.parse(one.logged("info")[0] ?? "")).toEqual({ method: "GET", path: '/a"\\b', "user-agent": "\xff\0A", "x-absent": null, status: 404, durationMs: 0 });
+    expect(JSON.parse(one.logged("info")[0] ?? "")).toEqual({
+      method: "GET",
+      path: '/a"\\b',
+      "user-agent": "\xff\0A",
+      "x-absent": null,
+      status: 404,
+      durationMs: 0,
+    });
   });
 });
 
@@ -39,7 +48,12 @@ describe("http-authz", () => {
 
 describe("grpc-callout", () => {
   it("replies 503 when the answer does not come in time, and answers each stream its own", () => {
-    const one = host("grpc-callout", { cluster: "inventory", service: "test.Echo", method: "Unary", header: "x-answer" });
+    const one = host("grpc-callout", {
+      cluster: "inventory",
+      service: "test.Echo",
+      method: "Unary",
+      header: "x-answer",
+    });
     const streams = ["/a", "/b", "/c"].map((path) => one.newStream({ headers: { ":path": path } }));
     for (const stream of streams) stream.sendRequestHeaders();
     const [first, second] = one.grpcCalls;

@@ -1,7 +1,16 @@
 // consumes: the configurations of up to four functions, and each request
-// produces: what authz, ratelimit, router and telemetry do one after the other, with one entry into the VM for each phase
+// produces: what authz, ratelimit, router and telemetry do one after the other, with one entry into the VM for each
+// phase
 // never does: decide anything itself; run a function that is not configured
-import { Bytes, continueRequest, FilterHeadersStatus, HttpContext, JsonDocument, RootContext, StreamContext } from "as-proxy-wasm-sdk";
+import {
+  Bytes,
+  continueRequest,
+  FilterHeadersStatus,
+  HttpContext,
+  JsonDocument,
+  RootContext,
+  StreamContext,
+} from "as-proxy-wasm-sdk";
 import { Authorization, AuthorizedStream } from "../authz/filter";
 import { RateLimit } from "../ratelimit/filter";
 import { LimitedStream } from "../ratelimit/stream";
@@ -87,7 +96,10 @@ class MeshStream extends HttpContext {
 
   constructor(root: Mesh) {
     super();
-    const authz = root.authz, ratelimit = root.ratelimit, router = root.router, telemetry = root.telemetry;
+    const authz = root.authz,
+      ratelimit = root.ratelimit,
+      router = root.router,
+      telemetry = root.telemetry;
     if (authz != null) this.authorized = part(new AuthorizedStream(authz), authz);
     if (ratelimit != null) this.limited = part(new LimitedPart(ratelimit, this), ratelimit);
     if (router != null) this.routed = part(new RoutedStream(router), router);
@@ -119,7 +131,10 @@ class MeshStream extends HttpContext {
     return this.afterLimit(headers, endOfStream);
   }
 
-  /** The rate limit had held the request, and lets it go on: so do the functions behind it, in the callback that brought the answer. */
+  /**
+   * The rate limit had held the request, and lets it go on: so do the functions behind it, in the callback that brought
+   * the answer.
+   */
   resume(): void {
     if (this.afterLimit(this.headers, this.endOfStream) == FilterHeadersStatus.Continue) continueRequest();
   }
@@ -135,12 +150,14 @@ class MeshStream extends HttpContext {
     const observed = this.observed;
     if (observed == null) return FilterHeadersStatus.Continue;
     // Envoy resolves the chosen route only behind this filter: until then it shows no cluster that telemetry could ask.
-    if (choice != RouteChoice.None) observed.destination = choice == RouteChoice.Inside ? Destination.Inside : Destination.Outside;
+    if (choice != RouteChoice.None)
+      observed.destination = choice == RouteChoice.Inside ? Destination.Inside : Destination.Outside;
     return observed.onRequestHeaders(headers, endOfStream);
   }
 
   override onResponseHeaders(headers: u32, endOfStream: bool): FilterHeadersStatus {
-    const limited = this.limited, observed = this.observed;
+    const limited = this.limited,
+      observed = this.observed;
     // Neither of the two ever holds a response.
     if (limited != null) limited.onResponseHeaders(headers, endOfStream);
     return observed != null ? observed.onResponseHeaders(headers, endOfStream) : FilterHeadersStatus.Continue;
@@ -167,7 +184,10 @@ class MeshStream extends HttpContext {
   }
 
   override onEnd(): void {
-    const authorized = this.authorized, limited = this.limited, routed = this.routed, observed = this.observed;
+    const authorized = this.authorized,
+      limited = this.limited,
+      routed = this.routed,
+      observed = this.observed;
     if (authorized != null) authorized.onEnd();
     if (limited != null) limited.onEnd();
     if (routed != null) routed.onEnd();
@@ -177,7 +197,10 @@ class MeshStream extends HttpContext {
 
 /** The rate limit as a part: where it would let the request go on, the whole stream goes on. */
 class LimitedPart extends LimitedStream {
-  constructor(root: RateLimit, private readonly whole: MeshStream) {
+  constructor(
+    root: RateLimit,
+    private readonly whole: MeshStream,
+  ) {
     super(root);
   }
 

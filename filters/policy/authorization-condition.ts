@@ -1,6 +1,7 @@
 // consumes: one field of a rule and what is known of a request
 // produces: whether the field holds
-// never does: let an ambiguity decide in the client's favour; read an attribute that the field does not ask for; allocate while deciding
+// never does: let an ambiguity decide in the client's favour; read an attribute that the field does not ask for;
+// allocate while deciding
 import { AuthorizationRequest, Subject } from "./authorization-request";
 import { ABSENT, cut, indexOf, lengthOf, Span, trim, utf8, viewOf } from "./bytes";
 import { Cidr, IpAddress } from "./cidr";
@@ -31,9 +32,12 @@ const MANY = 8;
 /**
  * One field of a rule: the subject is one of the listed ones, or with `negated` none of them.
  *
- * Where a request can be read in two ways (repeated or comma-joined headers, a host with a port or trailing dot), `strict` matching
- * asks that every reading matches and loose matching that any does. Rules that let requests in are matched strictly, rules that keep
- * them out loosely, and negation turns that round: so no spelling slips past a DENY or into an ALLOW. But paths are read leniently only where that keeps out:
+ * Where a request can be read in two ways (repeated or comma-joined headers, a host with a port or trailing dot),
+ * `strict` matching
+ * asks that every reading matches and loose matching that any does. Rules that let requests in are matched strictly,
+ * rules that keep
+ * them out loosely, and negation turns that round: so no spelling slips past a DENY or into an ALLOW. But paths are
+ * read leniently only where that keeps out:
  * what lets in goes by Envoy's reading, also of `/public/%2e%2e;/x`.
  */
 export class Condition {
@@ -87,11 +91,17 @@ export class Condition {
       case Subject.DestinationPort:
         return this.ports.includes(request.destinationPort());
       case Subject.Host:
-        return strict ? !isAmbiguousHost(request.authority()) && this.anyString(request.authority()) : this.someHost(request.authority());
+        return strict
+          ? !isAmbiguousHost(request.authority()) && this.anyString(request.authority())
+          : this.someHost(request.authority());
       case Subject.Method:
         return this.anyString(request.method());
       case Subject.Path:
-        return this.anyString(request.path()) || this.anyTemplate(request.path(), !strict) || (!strict && this.somePath(request));
+        return (
+          this.anyString(request.path()) ||
+          this.anyTemplate(request.path(), !strict) ||
+          (!strict && this.somePath(request))
+        );
       case Subject.Header:
         return strict ? this.everyHeaderValue(request) : this.someHeaderValue(request);
       case Subject.Claim:
@@ -104,8 +114,14 @@ export class Condition {
 
   /** Adds a pattern as Istio writes values. Configuration time only. */
   addText(pattern: string): void {
-    const anyAtAll = pattern == "*" && (this.subject == Subject.Header || this.subject == Subject.Host || this.subject == Subject.Method);
-    this.strings.push(anyAtAll ? new StringMatch(MatchKind.Present, "", false, null) : createWildcardMatch(pattern, this.subject == Subject.Host));
+    const anyAtAll =
+      pattern == "*" &&
+      (this.subject == Subject.Header || this.subject == Subject.Host || this.subject == Subject.Method);
+    this.strings.push(
+      anyAtAll
+        ? new StringMatch(MatchKind.Present, "", false, null)
+        : createWildcardMatch(pattern, this.subject == Subject.Host),
+    );
     this.patterns.push(pattern);
     if (this.subject != Subject.Claim) return;
     const number = numberOf(pattern);
@@ -218,13 +234,18 @@ export class Condition {
   private serviceAccount(principal: Principal): bool {
     if (principal.serviceAccount == ABSENT) return false;
     for (let i = 0; i + 1 < this.strings.length; i += 2) {
-      if (unchecked(this.strings[i]).matches(principal.namespace) && unchecked(this.strings[i + 1]).matches(principal.serviceAccount)) return true;
+      if (
+        unchecked(this.strings[i]).matches(principal.namespace) &&
+        unchecked(this.strings[i + 1]).matches(principal.serviceAccount)
+      )
+        return true;
     }
     return false;
   }
 
   /**
-   * A claim matches as a text or by any element of a list, as Istio documents; loosely also as a number or as true or false, and as a text
+   * A claim matches as a text or by any element of a list, as Istio documents; loosely also as a number or as true or
+   * false, and as a text
    * with NUL: an issuer's change of a claim's type opens nothing.
    */
   private claimMatches(request: AuthorizationRequest, strict: bool): bool {
@@ -236,7 +257,8 @@ export class Condition {
         return this.anyString(claim.text);
       case ClaimKind.List:
         for (let i = 0; i < claim.items.count; i++) {
-          if (this.subject == Subject.Claim ? this.anyString(claim.items.at(i)) : this.anyElement(claim.items.at(i))) return true;
+          if (this.subject == Subject.Claim ? this.anyString(claim.items.at(i)) : this.anyElement(claim.items.at(i)))
+            return true;
         }
         return false;
       case ClaimKind.Number:

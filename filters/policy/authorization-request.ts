@@ -32,7 +32,10 @@ export abstract class AuthorizationRequest {
   abstract method(): Span;
   /** `:path` without query and fragment, as Envoy normalized it. */
   abstract path(): Span;
-  /** The path as a lenient application may read it (`lenientPath`); the same view as `path` where there is nothing to read in two ways. */
+  /**
+   * The path as a lenient application may read it (`lenientPath`); the same view as `path` where there is nothing to
+   * read in two ways.
+   */
   abstract lenientPath(): Span;
   /** `:authority`. */
   abstract authority(): Span;

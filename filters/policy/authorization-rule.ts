@@ -13,7 +13,11 @@ export class Rule {
 
   /** Returns whether the rule matches. */
   matches(request: AuthorizationRequest, permits: bool): bool {
-    return anyClause(this.to, request, permits) && anyClause(this.from, request, permits) && this.when.holds(request, permits);
+    return (
+      anyClause(this.to, request, permits) &&
+      anyClause(this.from, request, permits) &&
+      this.when.holds(request, permits)
+    );
   }
 }
 

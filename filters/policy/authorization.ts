@@ -1,6 +1,8 @@
 // consumes: compiled AuthorizationPolicies and what is known of a request
-// produces: allowed, or denied and by which policy's which rule; what would be denied by policies on trial; what is to be audited
-// never does: let an ambiguity decide in the client's favour; read an attribute no rule asks for; allocate while deciding
+// produces: allowed, or denied and by which policy's which rule; what would be denied by policies on trial; what is to
+// be audited
+// never does: let an ambiguity decide in the client's favour; read an attribute no rule asks for; allocate while
+// deciding
 import { AuthorizationRequest } from "./authorization-request";
 import { Rule } from "./authorization-rule";
 import { RuleIndex } from "./rule-index";

@@ -3,7 +3,8 @@
 // never does: allocate while a request is decided, trap, or call the host
 
 /**
- * A view of bytes: address in the low 32 bits, length in the high 32. It owns nothing and is valid as long as its owner is.
+ * A view of bytes: address in the low 32 bits, length in the high 32. It owns nothing and is valid as long as its owner
+ * is.
  * `ABSENT` is "there is no value", which differs from an empty value (length 0 at a nonzero address).
  */
 export type Span = u64;
@@ -20,7 +21,9 @@ export function emptySpan(): Span {
   return u64(EMPTY_AT);
 }
 
-/** Returns the view of `length` bytes at `address`; a null address with length 0 is the empty value, not an absent one. */
+/**
+ * Returns the view of `length` bytes at `address`; a null address with length 0 is the empty value, not an absent one.
+ */
 // @ts-ignore: decorator
 @inline
 export function spanOf(address: usize, length: i32): Span {
@@ -93,14 +96,20 @@ export function equals(a: Span, b: Span): bool {
 /** Returns whether `value` begins with `prefix`. */
 export function startsWith(value: Span, prefix: Span): bool {
   const length = lengthOf(prefix);
-  return value != ABSENT && lengthOf(value) >= length && memory.compare(addressOf(value), addressOf(prefix), length) == 0;
+  return (
+    value != ABSENT && lengthOf(value) >= length && memory.compare(addressOf(value), addressOf(prefix), length) == 0
+  );
 }
 
 /** Returns whether `value` ends with `suffix`. */
 export function endsWith(value: Span, suffix: Span): bool {
   const length = lengthOf(suffix);
   const total = lengthOf(value);
-  return value != ABSENT && total >= length && memory.compare(addressOf(value) + (total - length), addressOf(suffix), length) == 0;
+  return (
+    value != ABSENT &&
+    total >= length &&
+    memory.compare(addressOf(value) + (total - length), addressOf(suffix), length) == 0
+  );
 }
 
 /** Returns whether `length` bytes at both addresses agree but for the case of ASCII letters. */
@@ -155,7 +164,13 @@ export function isUtf8(value: Span): bool {
     for (let j = 1; j <= more; j++) if ((load<u8>(at + i + j) & 0xc0) != 0x80) return false;
     if (more >= 2) {
       const next = load<u8>(at + i + 1);
-      if ((lead == 0xe0 && next < 0xa0) || (lead == 0xed && next > 0x9f) || (lead == 0xf0 && next < 0x90) || (lead == 0xf4 && next > 0x8f)) return false;
+      if (
+        (lead == 0xe0 && next < 0xa0) ||
+        (lead == 0xed && next > 0x9f) ||
+        (lead == 0xf0 && next < 0x90) ||
+        (lead == 0xf4 && next > 0x8f)
+      )
+        return false;
     }
     i += more + 1;
   }
@@ -179,8 +194,10 @@ export function parseDecimal(value: Span): i32 {
 export const HASH_SEED: u64 = 0x9e3779b97f4a7c15;
 
 /**
- * Returns a 64-bit hash of the bytes, mixed so that every bit of the input reaches every bit of the result (multiply, rotate,
- * xor-shift). The length is part of it, so ("ab","c") and ("a","bc") differ when chained. Not secret: a client may look for collisions.
+ * Returns a 64-bit hash of the bytes, mixed so that every bit of the input reaches every bit of the result (multiply,
+ * rotate,
+ * xor-shift). The length is part of it, so ("ab","c") and ("a","bc") differ when chained. Not secret: a client may look
+ * for collisions.
  */
 export function hash(value: Span, seed: u64): u64 {
   let address = addressOf(value);

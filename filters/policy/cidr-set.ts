@@ -1,5 +1,6 @@
 // consumes: blocks of addresses
-// produces: whether an address lies in one of them, in time that depends on how many lengths their prefixes have, not on how many there are
+// produces: whether an address lies in one of them, in time that depends on how many lengths their prefixes have, not
+// on how many there are
 // never does: allocate while looking up
 import { Cidr, IpAddress } from "./cidr";
 import { mix } from "./text-set";
@@ -31,7 +32,8 @@ export class CidrSet {
     for (let prefix = 0; prefix <= LONGEST; prefix++) {
       if (!unchecked(this.lengths[prefix])) continue;
       const high = prefix >= 64 ? address.high : prefix == 0 ? 0 : address.high & (u64.MAX_VALUE << (64 - prefix));
-      const low = prefix <= 64 ? 0 : prefix == LONGEST ? address.low : address.low & (u64.MAX_VALUE << (LONGEST - prefix));
+      const low =
+        prefix <= 64 ? 0 : prefix == LONGEST ? address.low : address.low & (u64.MAX_VALUE << (LONGEST - prefix));
       if (unchecked(this.places[this.placeOf(prefix, high, low)]) != 0) return true;
     }
     return false;
@@ -39,7 +41,8 @@ export class CidrSet {
 
   private placeOf(prefix: i32, high: u64, low: u64): i32 {
     const mask = this.places.length - 1;
-    const hash = (((u64(prefix) + 1) * 0x9e3779b97f4a7c15) ^ rotl(high, 17)) * 0xc2b2ae3d27d4eb4f ^ low * 0x9e3779b185ebca87;
+    const hash =
+      ((((u64(prefix) + 1) * 0x9e3779b97f4a7c15) ^ rotl(high, 17)) * 0xc2b2ae3d27d4eb4f) ^ (low * 0x9e3779b185ebca87);
     let place = i32(mix(hash)) & mask;
     while (true) {
       const index = unchecked(this.places[place]) - 1;

@@ -11,7 +11,8 @@ export class IpAddress {
   valid: bool = false;
 
   /**
-   * Reads `1.2.3.4`, `1.2.3.4:80`, `::1`, `[::1]:80`, `fe80::1%eth0` (the zone is dropped). IPv4-mapped IPv6 becomes IPv4. Sets `valid`.
+   * Reads `1.2.3.4`, `1.2.3.4:80`, `::1`, `[::1]:80`, `fe80::1%eth0` (the zone is dropped). IPv4-mapped IPv6 becomes
+   * IPv4. Sets `valid`.
    */
   read(text: Span): void {
     this.valid = false;
@@ -124,7 +125,10 @@ export class Cidr {
   }
 }
 
-/** Returns the block written as `10.0.0.0/8`, `2001:db8::/32` or a bare address (one host), or null when it is none. Allocates. */
+/**
+ * Returns the block written as `10.0.0.0/8`, `2001:db8::/32` or a bare address (one host), or null when it is none.
+ * Allocates.
+ */
 export function parseCidr(text: string): Cidr | null {
   const bytes = utf8(text);
   const all = viewOf(bytes);
@@ -159,7 +163,8 @@ function readV4(text: Span): i64 {
     if (dot < 0) return -1;
     const part = cut(text, at, dot);
     const number = parseDecimal(part);
-    if (number < 0 || number > 255 || lengthOf(part) > 3 || (lengthOf(part) > 1 && load<u8>(addressOf(part)) == 0x30)) return -1;
+    if (number < 0 || number > 255 || lengthOf(part) > 3 || (lengthOf(part) > 1 && load<u8>(addressOf(part)) == 0x30))
+      return -1;
     value = (value << 8) | i64(number);
     at = dot + 1;
   }

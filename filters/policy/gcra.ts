@@ -2,8 +2,10 @@
 // produces: whether tokens can be taken, the new state, how long to wait
 // never does: read a clock, overflow, lose tokens to rounding that add up to more than 1/16 ns per token
 //
-// The generic cell rate algorithm: a bucket is the instant at which it will be full again ("full at"). Taking a token moves it
-// T = interval / tokens into the future; the bucket is empty when that is burst × T ahead. A bucket that is full needs no state.
+// The generic cell rate algorithm: a bucket is the instant at which it will be full again ("full at"). Taking a token
+// moves it
+// T = interval / tokens into the future; the bucket is empty when that is burst × T ahead. A bucket that is full needs
+// no state.
 //
 //        now            fullAt                 now + burst × T
 //   ──────┼───────────────┼───────────────────────┼────────→ time
@@ -24,7 +26,9 @@ export class Rate {
   readonly step: i64;
   /** How far ahead `fullAt` may lie: burst × T. */
   readonly depth: i64;
-  /** What a worker keeps for itself while there is plenty, in tokens: its share when swaps are lost to other workers. */
+  /**
+   * What a worker keeps for itself while there is plenty, in tokens: its share when swaps are lost to other workers.
+   */
   readonly share: i64;
 
   constructor(
@@ -37,10 +41,13 @@ export class Rate {
     this.share = burst / SHARES;
   }
 
-  /** Returns whether the numbers are usable: all positive, intervals up to a year, and the bucket full again within a year. */
+  /**
+   * Returns whether the numbers are usable: all positive, intervals up to a year, and the bucket full again within a
+   * year.
+   */
   static fits(tokens: i64, intervalNs: i64, burst: i64): bool {
     if (tokens < 1 || intervalNs < 1 || burst < 1 || intervalNs > LONGEST_FILL_NS) return false;
-    return f64(intervalNs) / f64(tokens) * f64(burst) <= f64(LONGEST_FILL_NS) && burst <= 1 << 40;
+    return (f64(intervalNs) / f64(tokens)) * f64(burst) <= f64(LONGEST_FILL_NS) && burst <= 1 << 40;
   }
 }
 
@@ -50,7 +57,8 @@ export function scaled(nowNs: i64): i64 {
 }
 
 /**
- * Returns `fullAt` after `count` tokens were taken, or -1 when there are not as many. A state from a limit that has changed since is
+ * Returns `fullAt` after `count` tokens were taken, or -1 when there are not as many. A state from a limit that has
+ * changed since is
  * clamped to the new depth, so that a smaller bucket is at most empty.
  */
 export function takeTokens(rate: Rate, fullAt: i64, now: i64, count: i64): i64 {
@@ -91,7 +99,8 @@ function clampState(rate: Rate, fullAt: i64, now: i64): i64 {
 }
 
 /**
- * Returns the state to keep when nothing can be taken: a state left by a larger bucket is cut to this one's depth, so that a limit that was
+ * Returns the state to keep when nothing can be taken: a state left by a larger bucket is cut to this one's depth, so
+ * that a limit that was
  * made smaller starts to refill at once.
  */
 export function settledState(rate: Rate, fullAt: i64, now: i64): i64 {
@@ -99,8 +108,10 @@ export function settledState(rate: Rate, fullAt: i64, now: i64): i64 {
 }
 
 /**
- * Returns the state of a bucket in the terms of `rate` when it was left by a limit with another step: as many tokens are missing as before
- * (at most all of them), whatever the new size and pace are. So a larger bucket gains what it is larger by, and a faster one does not start empty.
+ * Returns the state of a bucket in the terms of `rate` when it was left by a limit with another step: as many tokens
+ * are missing as before
+ * (at most all of them), whatever the new size and pace are. So a larger bucket gains what it is larger by, and a
+ * faster one does not start empty.
  */
 export function rescaled(rate: Rate, fullAt: i64, now: i64, step: i64): i64 {
   if (step == rate.step || step < 1 || fullAt <= now) return fullAt;

@@ -24,11 +24,14 @@ function pairs(entries: readonly (readonly [Uint8Array, Uint8Array])[]): Uint8Ar
     sizes.writeUInt32LE(key.length, 4 + index * 8);
     sizes.writeUInt32LE(value.length, 8 + index * 8);
   });
-  return new Uint8Array(Buffer.concat([sizes, ...entries.flatMap(([key, value]) => [key, Buffer.from([0]), value, Buffer.from([0])])]));
+  return new Uint8Array(
+    Buffer.concat([sizes, ...entries.flatMap(([key, value]) => [key, Buffer.from([0]), value, Buffer.from([0])])]),
+  );
 }
 
 const list = (items: readonly Uint8Array[]): Uint8Array => pairs(items.map((item) => [item, nothing]));
-const read = (whole: Uint8Array, first?: Uint8Array): string => policy.claim("[a]", whole, first ?? nothing, first !== undefined);
+const read = (whole: Uint8Array, first?: Uint8Array): string =>
+  policy.claim("[a]", whole, first ?? nothing, first !== undefined);
 
 describe("a claim", () => {
   it.each<[string, Uint8Array, Uint8Array | undefined, string]>([
@@ -47,10 +50,23 @@ describe("a claim", () => {
     ["empty list", list([]), undefined, "absent"],
     ["map", pairs([[utf8("admin"), utf8("yes")]]), undefined, "absent"],
     ["map with empty values", pairs([[utf8("admin"), nothing]]), undefined, "absent"],
-    ["map that has a key 0", pairs([[utf8("admin"), nothing], [utf8("0"), nothing]]), nothing, "absent"],
+    [
+      "map that has a key 0",
+      pairs([
+        [utf8("admin"), nothing],
+        [utf8("0"), nothing],
+      ]),
+      nothing,
+      "absent",
+    ],
     ["text made to look like a list", list([utf8("admin")]), undefined, "absent"],
     ["text with NUL", utf8("admin\0"), undefined, "odd"],
-    ["list that says it is longer", new Uint8Array([255, 255, 255, 255, 0, 0, 0, 0]), nothing, "number 2.1219957905e-314"],
+    [
+      "list that says it is longer",
+      new Uint8Array([255, 255, 255, 255, 0, 0, 0, 0]),
+      nothing,
+      "number 2.1219957905e-314",
+    ],
   ])("that is %s", (_name, whole, first, expected) => {
     expect(read(whole, first)).toBe(expected);
   });
@@ -66,15 +82,19 @@ describe("a claim", () => {
 
   it("is named by its path", () => {
     expect(policy.claim("[a][b]", utf8("x"), nothing, false)).toBe("text x");
-    for (const key of ["", "[]", "a", "[a", "[a][]", "[][a]"]) expect(policy.claim(key, utf8("x"), nothing, false)).toMatch(/^!/);
+    for (const key of ["", "[]", "a", "[a", "[a][]", "[][a]"])
+      expect(policy.claim(key, utf8("x"), nothing, false)).toMatch(/^!/);
   });
 
   it("may be any bytes", () => {
     const bytes = fc.uint8Array({ maxLength: 60 });
-    fc.assert(fc.property(bytes, fc.option(bytes), (whole, first) => {
-      read(whole, first ?? undefined);
-      policy.claimPrincipal(whole);
-    }), { numRuns: 2_000 });
+    fc.assert(
+      fc.property(bytes, fc.option(bytes), (whole, first) => {
+        read(whole, first ?? undefined);
+        policy.claimPrincipal(whole);
+      }),
+      { numRuns: 2_000 },
+    );
     read(new Uint8Array(61_440).fill(0x61));
     read(list(Array.from({ length: 4_000 }, () => utf8("x"))), utf8("x"));
   });

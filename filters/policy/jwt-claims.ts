@@ -1,12 +1,14 @@
 // consumes: what Envoy's jwt_authn left in dynamic metadata, as the bytes that a host answers for a path into it
 // produces: claims with their types: text, number, true or false, list of texts
-// never does: take a list, a map or a number for a text; trap on what a token holds; believe a token that jwt_authn did not verify
+// never does: take a list, a map or a number for a text; trap on what a token holds; believe a token that jwt_authn did
+// not verify
 //
 // The host answers with bytes alone, so the type is told from them: a list comes as pairs whose second halves are empty
 //
 //   u32 count │ u32 length, u32 0 │ … │ element NUL, NUL │ element NUL, NUL │ …
 //
-// and its first element can be asked for as step "0"; numbers are 8 bytes of a double, booleans one byte. A text that holds a NUL is none here:
+// and its first element can be asked for as step "0"; numbers are 8 bytes of a double, booleans one byte. A text that
+// holds a NUL is none here:
 // no claim that a policy could name has one, and everything that is not a text has.
 import { ABSENT, addressOf, cut, equals, isUtf8, lengthOf, Span, spanOf, utf8, viewOf } from "./bytes";
 import { SpanList } from "./span-list";
@@ -17,7 +19,10 @@ const METADATA = "metadata\0filter_metadata\0";
 
 /** Whoever can look up dynamic metadata: a host, or a table in a test. */
 export abstract class MetadataReader {
-  /** Returns the bytes at a path (steps separated by NUL), valid until the callback ends; ABSENT when nothing is there or it cannot be shown. */
+  /**
+   * Returns the bytes at a path (steps separated by NUL), valid until the callback ends; ABSENT when nothing is there
+   * or it cannot be shown.
+   */
   abstract read(path: Span): Span;
 }
 
@@ -45,7 +50,10 @@ export class ClaimValue {
   flag: bool = false;
   /** The elements of a List. */
   readonly items: SpanList = new SpanList();
-  /** The bytes as the host gave them, whatever they are; ABSENT when there is nothing. Good for telling values apart (hashes, keys). */
+  /**
+   * The bytes as the host gave them, whatever they are; ABSENT when there is nothing. Good for telling values apart
+   * (hashes, keys).
+   */
   raw: Span = ABSENT;
 
   /** Forgets the value. */
@@ -68,7 +76,10 @@ export class ClaimPath {
     this.first = utf8(path + "\0" + "0");
   }
 
-  /** Returns the path of a claim: its name, then the names inside it. Neither may be empty or hold NUL (`parseClaimKey` sees to that). */
+  /**
+   * Returns the path of a claim: its name, then the names inside it. Neither may be empty or hold NUL (`parseClaimKey`
+   * sees to that).
+   */
   static claim(names: string[]): ClaimPath {
     return new ClaimPath(PAYLOAD + names.join("\0"));
   }
@@ -101,7 +112,10 @@ export class ClaimPath {
     if (value.kind != ClaimKind.List) value.items.count = 0;
   }
 
-  /** Only a list has something at step 0 that is its first element: a map whose values are empty, or a text made to look so, has not. */
+  /**
+   * Only a list has something at step 0 that is its first element: a map whose values are empty, or a text made to look
+   * so, has not.
+   */
   private isList(reader: MetadataReader, items: SpanList): bool {
     return items.count > 0 && equals(reader.read(viewOf(this.first)), items.at(0));
   }
@@ -117,10 +131,12 @@ export class ClaimPathResult {
 
 /** Returns the path that `[a]` or `[a][b]` means: what follows `request.auth.claims` in a condition's key. */
 export function parseClaimKey(brackets: string): ClaimPathResult {
-  if (brackets.length < 3 || !brackets.startsWith("[") || !brackets.endsWith("]")) return new ClaimPathResult(null, "a claim is written [name] or [name][inner name]");
+  if (brackets.length < 3 || !brackets.startsWith("[") || !brackets.endsWith("]"))
+    return new ClaimPathResult(null, "a claim is written [name] or [name][inner name]");
   const names = brackets.substring(1, brackets.length - 1).split("][");
   for (let i = 0; i < names.length; i++) {
-    if (names[i].length == 0 || names[i].includes("\0")) return new ClaimPathResult(null, "a claim's name cannot be empty");
+    if (names[i].length == 0 || names[i].includes("\0"))
+      return new ClaimPathResult(null, "a claim's name cannot be empty");
   }
   return new ClaimPathResult(ClaimPath.claim(names), "");
 }
@@ -132,7 +148,8 @@ const subject = new ClaimValue();
 let principal: StaticArray<u8> = new StaticArray<u8>(256);
 
 /**
- * Returns `<issuer>/<subject>` of the verified token, Istio's request principal, or ABSENT without a token that has both. The view is valid until
+ * Returns `<issuer>/<subject>` of the verified token, Istio's request principal, or ABSENT without a token that has
+ * both. The view is valid until
  * the next call.
  */
 export function requestPrincipal(reader: MetadataReader): Span {
@@ -151,7 +168,10 @@ export function requestPrincipal(reader: MetadataReader): Span {
   return spanOf(at, size);
 }
 
-/** Returns the number that a pattern writes as JSON does, without exponent; NaN when it writes none (`parseFloat` takes what only begins like one). */
+/**
+ * Returns the number that a pattern writes as JSON does, without exponent; NaN when it writes none (`parseFloat` takes
+ * what only begins like one).
+ */
 export function numberOf(pattern: string): f64 {
   for (let i = 0; i < pattern.length; i++) {
     const unit = pattern.charCodeAt(i);
@@ -160,7 +180,10 @@ export function numberOf(pattern: string): f64 {
   return parseFloat(pattern);
 }
 
-/** Eight bytes with a control character or that are not UTF-8 are no text that a person wrote: a double nearly always has one. */
+/**
+ * Eight bytes with a control character or that are not UTF-8 are no text that a person wrote: a double nearly always
+ * has one.
+ */
 function isDouble(raw: Span): bool {
   if (lengthOf(raw) != 8) return false;
   const at = addressOf(raw);

@@ -17,7 +17,10 @@ export class PathTemplate {
   kinds: Piece[] = [];
   literals: StaticArray<u8>[] = [];
 
-  /** Returns whether the whole path matches. Loosely an operator matches any bytes, not only those that Envoy's does: a `*` or `[` in a path is no way past a refusal. */
+  /**
+   * Returns whether the whole path matches. Loosely an operator matches any bytes, not only those that Envoy's does: a
+   * `*` or `[` in a path is no way past a refusal.
+   */
   matches(path: Span, loosely: bool = false): bool {
     const end = addressOf(path) + lengthOf(path);
     let at = addressOf(path);
@@ -68,7 +71,8 @@ export function isTemplate(pattern: string): bool {
 }
 
 /**
- * Returns the compiled template, or what is wrong. An operator fills a whole path segment and nothing but literals follows `{**}`
+ * Returns the compiled template, or what is wrong. An operator fills a whole path segment and nothing but literals
+ * follows `{**}`
  * (https://istio.io/latest/docs/reference/config/security/authorization-policy/#Operation).
  */
 export function compileTemplate(pattern: string): PathTemplateResult {
@@ -87,7 +91,8 @@ export function compileTemplate(pattern: string): PathTemplateResult {
       addOperator(template, rest ? Piece.Rest : Piece.One);
       literal = "";
     } else {
-      if (!isLiteral(segment)) return failed("segment '" + segment + "' holds a character that a path template cannot hold");
+      if (!isLiteral(segment))
+        return failed("segment '" + segment + "' holds a character that a path template cannot hold");
       if (segment.length == 0 && i < segments.length - 1) return failed("a path template has no empty segment");
       literal += segment;
     }
@@ -127,8 +132,23 @@ function isPathByte(byte: u8): bool {
   if (u8((byte | 0x20) - 0x61) < 26 || u8(byte - 0x30) < 10) return true;
   // - . _ ~ % ! $ & ' ( ) + , ; : @ =
   switch (byte) {
-    case 0x2d: case 0x2e: case 0x5f: case 0x7e: case 0x25: case 0x21: case 0x24: case 0x26: case 0x27:
-    case 0x28: case 0x29: case 0x2b: case 0x2c: case 0x3b: case 0x3a: case 0x40: case 0x3d:
+    case 0x2d:
+    case 0x2e:
+    case 0x5f:
+    case 0x7e:
+    case 0x25:
+    case 0x21:
+    case 0x24:
+    case 0x26:
+    case 0x27:
+    case 0x28:
+    case 0x29:
+    case 0x2b:
+    case 0x2c:
+    case 0x3b:
+    case 0x3a:
+    case 0x40:
+    case 0x3d:
       return true;
     default:
       return false;

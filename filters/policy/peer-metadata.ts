@@ -1,4 +1,5 @@
-// consumes: the `x-envoy-peer-metadata` header: base64 of a protobuf Struct (https://protobuf.dev/reference/protobuf/google.protobuf/#struct)
+// consumes: the `x-envoy-peer-metadata` header: base64 of a protobuf Struct
+// (https://protobuf.dev/reference/protobuf/google.protobuf/#struct)
 // produces: the workload it describes, as views into one owned copy; and the same encoding for one's own metadata
 // never does: trap or read outside on any bytes; nest deeper than the one level that is needed
 import { ABSENT, addressOf, equals, lengthOf, Span, spanOf, utf8, viewOf } from "./bytes";
@@ -46,7 +47,10 @@ export class PeerMetadata {
     return true;
   }
 
-  /** Fills canonical name and revision from what stands in for them (Istio's order: label, app.kubernetes.io, app or version, workload or "latest"). */
+  /**
+   * Fills canonical name and revision from what stands in for them (Istio's order: label, app.kubernetes.io, app or
+   * version, workload or "latest").
+   */
   private complete(): void {
     this.canonicalName = firstPresent(this.canonicalName, this.k8sName, this.app, this.workload);
     this.canonicalRevision = firstPresent(this.canonicalRevision, this.k8sVersion, this.version, viewOf(LATEST));
@@ -184,7 +188,8 @@ export class StructWriter {
     const out: u8[] = [];
     for (let i = 0; i < source.length; i += 3) {
       const left = source.length - i;
-      const group = (u32(source[i]) << 16) | (left > 1 ? u32(source[i + 1]) << 8 : 0) | (left > 2 ? u32(source[i + 2]) : 0);
+      const group =
+        (u32(source[i]) << 16) | (left > 1 ? u32(source[i + 1]) << 8 : 0) | (left > 2 ? u32(source[i + 2]) : 0);
       out.push(digit(group >> 18));
       out.push(digit((group >> 12) & 63));
       if (left > 1) out.push(digit((group >> 6) & 63));

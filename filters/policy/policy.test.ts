@@ -54,19 +54,33 @@ describe("path templates", () => {
     expect(policy.templateMatches(pattern, bytes(path))).toBe(expected);
   });
 
-  it.each(["/{**}/{*}", "/{**}/a/{**}", "/a{*}", "/{*}b", "foo/{*}", "/{*}/{x}", "/a//{*}", "/{*}/é", "/{*}/a*"])("refuses %s", (pattern) => {
-    expect(policy.templateError(pattern)).not.toBe("");
-  });
+  it.each(["/{**}/{*}", "/{**}/a/{**}", "/a{*}", "/{*}b", "foo/{*}", "/{*}/{x}", "/a//{*}", "/{*}/é", "/{*}/a*"])(
+    "refuses %s",
+    (pattern) => {
+      expect(policy.templateError(pattern)).not.toBe("");
+    },
+  );
 
   it("means what Envoy's regex for it means", () => {
     const segment = fc.constantFrom("a", "b", "{*}", "a.b");
-    const path = fc.array(fc.constantFrom("a", "b", "a.b", "", "x", "%2F", "*", "é"), { maxLength: 5 }).map((parts) => `/${parts.join("/")}`);
+    const path = fc
+      .array(fc.constantFrom("a", "b", "a.b", "", "x", "%2F", "*", "é"), { maxLength: 5 })
+      .map((parts) => `/${parts.join("/")}`);
     fc.assert(
       fc.property(fc.array(segment, { minLength: 1, maxLength: 4 }), fc.boolean(), path, (segments, rest, value) => {
         const pattern = `/${segments.join("/")}${rest ? "/{**}" : ""}`;
         const literal = "[a-zA-Z0-9\\-._~%!$&'()+,;:@=";
-        const regex = new RegExp(`^${pattern.replaceAll(".", "\\.").replaceAll("{**}", () => `${literal}/]*`).replaceAll("{*}", () => `${literal}]+`)}$`);
-        expect({ pattern, value, says: policy.templateMatches(pattern, bytes(value)) }).toEqual({ pattern, value, says: regex.test(value) });
+        const regex = new RegExp(
+          `^${pattern
+            .replaceAll(".", "\\.")
+            .replaceAll("{**}", () => `${literal}/]*`)
+            .replaceAll("{*}", () => `${literal}]+`)}$`,
+        );
+        expect({ pattern, value, says: policy.templateMatches(pattern, bytes(value)) }).toEqual({
+          pattern,
+          value,
+          says: regex.test(value),
+        });
       }),
     );
   });
@@ -114,17 +128,30 @@ describe("addresses and blocks", () => {
     expect(policy.address(bytes("2001:db8:0:0:1:0:0:1"))).toBe(policy.address(bytes("2001:db8::1:0:0:1")));
     expect(policy.address(bytes("::"))).toBe("0:0");
     expect(policy.address(bytes("1::"))).toBe("1000000000000:0");
-    for (const wrong of ["1:2:3:4:5:6:7", "1:2:3:4:5:6:7:8:9", ":1", "1:", "12345::", "::g", "1.2.3.4::", ":::"]) expect(policy.address(bytes(wrong))).toBe("invalid");
+    for (const wrong of ["1:2:3:4:5:6:7", "1:2:3:4:5:6:7:8:9", ":1", "1:", "12345::", "::g", "1.2.3.4::", ":::"])
+      expect(policy.address(bytes(wrong))).toBe("invalid");
   });
 
   it("never traps on any bytes", () => {
-    fc.assert(fc.property(fc.oneof(fc.uint8Array({ maxLength: 50 }), fc.string({ unit: fc.constantFrom(":", ".", "1", "f", "[", "]", "%", "0"), maxLength: 30 }).map(bytes)), (value) => void policy.address(value)), { numRuns: 3000 });
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          fc.uint8Array({ maxLength: 50 }),
+          fc.string({ unit: fc.constantFrom(":", ".", "1", "f", "[", "]", "%", "0"), maxLength: 30 }).map(bytes),
+        ),
+        (value) => void policy.address(value),
+      ),
+      { numRuns: 3000 },
+    );
   });
 });
 
 describe("principals", () => {
   it.each([
-    ["spiffe://cluster.local/ns/default/sa/orders", "=cluster.local/ns/default/sa/orders =cluster.local =default =orders"],
+    [
+      "spiffe://cluster.local/ns/default/sa/orders",
+      "=cluster.local/ns/default/sa/orders =cluster.local =default =orders",
+    ],
     ["spiffe://td/other/path", "=td/other/path absent absent absent"],
     ["spiffe://td/ns/a/sa/b/c", "=td/ns/a/sa/b/c absent absent absent"],
     ["spiffe://td/ns//sa/b", "=td/ns//sa/b absent absent absent"],
@@ -225,17 +252,25 @@ describe("token bucket", () => {
   it("has as many tokens missing after a change as before, at most all", () => {
     const number = fc.integer({ min: 1, max: 10_000 });
     fc.assert(
-      fc.property(number, number, number, number, number, number, (tokens, burst, taken, tokensAfter, burstAfter, seconds) => {
-        const now = 1000n * SECOND;
-        policy.bucketStart(BigInt(tokens), SECOND, BigInt(burst), 1);
-        let left = BigInt(burst);
-        if (taken <= burst && policy.bucketAdmit(0, now, BigInt(taken))) left = policy.bucketLeft(now);
-        policy.bucketChange(BigInt(tokensAfter), BigInt(seconds) * SECOND, BigInt(burstAfter), now);
-        const expected = BigInt(burstAfter) - (BigInt(burst) - left);
-        const got = policy.bucketLeft(now);
-        expect(got).toBeLessThanOrEqual(expected < 0n ? 0n : expected);
-        expect(got).toBeGreaterThanOrEqual((expected < 0n ? 0n : expected) - 1n); // rounding never gives tokens away
-      }),
+      fc.property(
+        number,
+        number,
+        number,
+        number,
+        number,
+        number,
+        (tokens, burst, taken, tokensAfter, burstAfter, seconds) => {
+          const now = 1000n * SECOND;
+          policy.bucketStart(BigInt(tokens), SECOND, BigInt(burst), 1);
+          let left = BigInt(burst);
+          if (taken <= burst && policy.bucketAdmit(0, now, BigInt(taken))) left = policy.bucketLeft(now);
+          policy.bucketChange(BigInt(tokensAfter), BigInt(seconds) * SECOND, BigInt(burstAfter), now);
+          const expected = BigInt(burstAfter) - (BigInt(burst) - left);
+          const got = policy.bucketLeft(now);
+          expect(got).toBeLessThanOrEqual(expected < 0n ? 0n : expected);
+          expect(got).toBeGreaterThanOrEqual((expected < 0n ? 0n : expected) - 1n); // rounding never gives tokens away
+        },
+      ),
     );
   });
 
@@ -262,28 +297,38 @@ describe("token bucket", () => {
   });
 
   it("never admits more than burst + rate × time in any window, over any number of workers", () => {
-    const arrival = fc.record({ worker: fc.nat({ max: 3 }), gapNs: fc.oneof(fc.nat({ max: 1000 }), fc.nat({ max: 50_000_000 }), fc.nat({ max: 2_000_000_000 })), times: fc.integer({ min: 1, max: 60 }) });
+    const arrival = fc.record({
+      worker: fc.nat({ max: 3 }),
+      gapNs: fc.oneof(fc.nat({ max: 1000 }), fc.nat({ max: 50_000_000 }), fc.nat({ max: 2_000_000_000 })),
+      times: fc.integer({ min: 1, max: 60 }),
+    });
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 5000 }), fc.integer({ min: 1, max: 400 }), fc.array(arrival, { minLength: 1, maxLength: 60 }), (tokens, burst, arrivals) => {
-        policy.bucketStart(BigInt(tokens), SECOND, BigInt(burst), 4);
-        let now = 7n * SECOND;
-        // the least of (admitted so far - regained so far): what any later window is measured against
-        const admittedAt: { at: bigint; count: number }[] = [];
-        for (const { worker, gapNs, times } of arrivals) {
-          now += BigInt(gapNs);
-          let count = 0;
-          for (let i = 0; i < times; i++) if (policy.bucketAdmit(worker, now, 1n)) count++;
-          admittedAt.push({ at: now, count });
-        }
-        for (let from = 0; from < admittedAt.length; from++) {
-          let sum = 0;
-          for (let to = from; to < admittedAt.length; to++) {
-            sum += (admittedAt[to] as { count: number }).count;
-            const elapsed = Number((admittedAt[to] as { at: bigint }).at - (admittedAt[from] as { at: bigint }).at) / 1e9;
-            expect(sum).toBeLessThanOrEqual(burst + elapsed * tokens + 1e-6);
+      fc.property(
+        fc.integer({ min: 1, max: 5000 }),
+        fc.integer({ min: 1, max: 400 }),
+        fc.array(arrival, { minLength: 1, maxLength: 60 }),
+        (tokens, burst, arrivals) => {
+          policy.bucketStart(BigInt(tokens), SECOND, BigInt(burst), 4);
+          let now = 7n * SECOND;
+          // the least of (admitted so far - regained so far): what any later window is measured against
+          const admittedAt: { at: bigint; count: number }[] = [];
+          for (const { worker, gapNs, times } of arrivals) {
+            now += BigInt(gapNs);
+            let count = 0;
+            for (let i = 0; i < times; i++) if (policy.bucketAdmit(worker, now, 1n)) count++;
+            admittedAt.push({ at: now, count });
           }
-        }
-      }),
+          for (let from = 0; from < admittedAt.length; from++) {
+            let sum = 0;
+            for (let to = from; to < admittedAt.length; to++) {
+              sum += (admittedAt[to] as { count: number }).count;
+              const elapsed =
+                Number((admittedAt[to] as { at: bigint }).at - (admittedAt[from] as { at: bigint }).at) / 1e9;
+              expect(sum).toBeLessThanOrEqual(burst + elapsed * tokens + 1e-6);
+            }
+          }
+        },
+      ),
       { numRuns: 300 },
     );
   });
@@ -306,7 +351,8 @@ describe("token bucket", () => {
     policy.bucketStart(10_000n, SECOND, 10_000n, 1);
     policy.bucketAdmit(0, SECOND, 1n);
     expect(policy.bucketReserve(0, SECOND)).toBe(49n + 19n);
-    expect(policy.bucketReserve(0, SECOND + 5_000_000n)).toBe(18n); // the bucket was full: what is held fades as it refills
+    // the bucket was full: what is held fades as it refills
+    expect(policy.bucketReserve(0, SECOND + 5_000_000n)).toBe(18n);
     while (policy.bucketLeft(SECOND) > 100n) policy.bucketAdmit(0, SECOND, 1n);
     expect(policy.bucketReserve(0, SECOND)).toBe(19n);
     policy.bucketStart(10n, SECOND, 10n, 1);
@@ -328,7 +374,8 @@ describe("slots", () => {
         used = Math.max(used, at + 16);
         return `${at / 16}${outcome >= 1000 ? "!" : ""}`;
       },
-      setFullAt: (entry: number, value: bigint): void => new DataView(slot.buffer, slot.byteOffset).setBigInt64(entry * 16 + 8, value, true),
+      setFullAt: (entry: number, value: bigint): void =>
+        new DataView(slot.buffer, slot.byteOffset).setBigInt64(entry * 16 + 8, value, true),
     };
   };
 
@@ -374,20 +421,39 @@ describe("peer metadata", () => {
           NAME: text("p"),
           NUMBER: { numberValue: 1 },
           CLUSTER_ID: text("Kubernetes"),
-          LABELS: { structValue: { fields: { "service.istio.io/canonical-name": text("cn"), "app.kubernetes.io/version": text("kv"), version: text("v9") } } },
+          LABELS: {
+            structValue: {
+              fields: {
+                "service.istio.io/canonical-name": text("cn"),
+                "app.kubernetes.io/version": text("kv"),
+                version: text("v9"),
+              },
+            },
+          },
           WORKLOAD_NAME: text("w"),
         },
       }),
     ).finish();
-    expect(policy.peer(bytes(Buffer.from(encoded).toString("base64")))).toBe("=w absent =Kubernetes absent =v9 =cn =kv");
+    expect(policy.peer(bytes(Buffer.from(encoded).toString("base64")))).toBe(
+      "=w absent =Kubernetes absent =v9 =cn =kv",
+    );
   });
 
   it("never traps on any bytes", () => {
     const valid = Buffer.from(policy.peerEncode("w", "n", "a"), "base64");
     expect(policy.peer(bytes("!"))).toBe("refused");
     expect(policy.peer(bytes(""))).toBe("refused");
-    fc.assert(fc.property(fc.uint8Array({ maxLength: 100 }), (value) => void policy.peer(value)), { numRuns: 2000 });
-    fc.assert(fc.property(fc.uint8Array({ maxLength: 100 }), (value) => void policy.peer(bytes(Buffer.from(value).toString("base64")))), { numRuns: 2000 });
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 100 }), (value) => void policy.peer(value)),
+      { numRuns: 2000 },
+    );
+    fc.assert(
+      fc.property(
+        fc.uint8Array({ maxLength: 100 }),
+        (value) => void policy.peer(bytes(Buffer.from(value).toString("base64"))),
+      ),
+      { numRuns: 2000 },
+    );
     fc.assert(
       fc.property(fc.nat({ max: valid.length - 1 }), fc.nat({ max: 255 }), (at, value) => {
         const broken = Buffer.from(valid);

@@ -1,6 +1,7 @@
 // consumes: the URI a peer's certificate carries
 // produces: its parts, as views into it
-// never does: accept an identity that is not exactly spiffe://<trust domain>/ns/<namespace>/sa/<service account> for the parts
+// never does: accept an identity that is not exactly spiffe://<trust domain>/ns/<namespace>/sa/<service account> for
+// the parts
 import { ABSENT, cut, equals, indexOf, lengthOf, Span, startsWith, utf8, viewOf } from "./bytes";
 
 const SCHEME = utf8("spiffe://");
@@ -9,7 +10,10 @@ const SA = utf8("sa");
 
 /** The parts of a SPIFFE id; the views point into the text that was read. */
 export class Principal {
-  /** The id without `spiffe://`, as Istio's `principals` write it; ABSENT when there is no authenticated peer with a SPIFFE id. */
+  /**
+   * The id without `spiffe://`, as Istio's `principals` write it; ABSENT when there is no authenticated peer with a
+   * SPIFFE id.
+   */
   name: Span = ABSENT;
   trustDomain: Span = ABSENT;
   namespace: Span = ABSENT;
@@ -23,7 +27,10 @@ export class Principal {
     this.serviceAccount = ABSENT;
   }
 
-  /** Reads a URI SAN. Anything that is not a SPIFFE URI leaves all parts absent; other SPIFFE paths leave all but `name` absent. */
+  /**
+   * Reads a URI SAN. Anything that is not a SPIFFE URI leaves all parts absent; other SPIFFE paths leave all but `name`
+   * absent.
+   */
   read(uri: Span): void {
     this.clear();
     const scheme = viewOf(SCHEME);

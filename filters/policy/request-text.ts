@@ -1,7 +1,22 @@
 // consumes: `:path` and `cookie` as they stand in the request
 // produces: their parts as views
-// never does: allocate while a request is decided; decode percent-encoding (Envoy's own matching does not) but in the lenient reading
-import { ABSENT, addressOf, cut, emptySpan, equals, indexOf, lengthOf, Span, spanOf, textOf, trim, utf8, viewOf } from "./bytes";
+// never does: allocate while a request is decided; decode percent-encoding (Envoy's own matching does not) but in the
+// lenient reading
+import {
+  ABSENT,
+  addressOf,
+  cut,
+  emptySpan,
+  equals,
+  indexOf,
+  lengthOf,
+  Span,
+  spanOf,
+  textOf,
+  trim,
+  utf8,
+  viewOf,
+} from "./bytes";
 
 /** Returns `:path` without its query and fragment. */
 export function pathOf(target: Span): Span {
@@ -21,8 +36,10 @@ export function hasLenientReading(path: Span): bool {
 }
 
 /**
- * Writes `path` to `to` (room for as many bytes) as an application may read it that decodes first and asks later: percent-encoding undone, parameters
- * (`;x`) dropped, ended by a decoded `?`, `#` or NUL, blanks at the end cut, and dot segments and double slashes resolved that came to light by that.
+ * Writes `path` to `to` (room for as many bytes) as an application may read it that decodes first and asks later:
+ * percent-encoding undone, parameters
+ * (`;x`) dropped, ended by a decoded `?`, `#` or NUL, blanks at the end cut, and dot segments and double slashes
+ * resolved that came to light by that.
  */
 export function lenientPath(path: Span, to: usize): Span {
   const from = addressOf(path);
@@ -85,7 +102,10 @@ export function queryOf(target: Span): Span {
   return mark < 0 ? emptySpan() : cut(whole, mark + 1, lengthOf(whole));
 }
 
-/** Returns the first value of a query parameter, not decoded ("" for `?name` and `?name=`), or ABSENT: what Envoy's matcher sees. */
+/**
+ * Returns the first value of a query parameter, not decoded ("" for `?name` and `?name=`), or ABSENT: what Envoy's
+ * matcher sees.
+ */
 export function queryParameter(query: Span, name: Span): Span {
   let at = 0;
   const length = lengthOf(query);
@@ -94,13 +114,17 @@ export function queryParameter(query: Span, name: Span): Span {
     const end = ampersand < 0 ? length : ampersand;
     const pair = cut(query, at, end);
     const sign = indexOf(pair, 0x3d, 0);
-    if (equals(sign < 0 ? pair : cut(pair, 0, sign), name)) return sign < 0 ? emptySpan() : cut(pair, sign + 1, lengthOf(pair));
+    if (equals(sign < 0 ? pair : cut(pair, 0, sign), name))
+      return sign < 0 ? emptySpan() : cut(pair, sign + 1, lengthOf(pair));
     at = end + 1;
   }
   return ABSENT;
 }
 
-/** Returns the value of a cookie out of one `cookie` header, without surrounding quotes, or ABSENT. The first of that name wins. */
+/**
+ * Returns the value of a cookie out of one `cookie` header, without surrounding quotes, or ABSENT. The first of that
+ * name wins.
+ */
 export function cookieValue(header: Span, name: Span): Span {
   let at = 0;
   const length = lengthOf(header);
@@ -133,7 +157,10 @@ export function hostOf(authority: Span): Span {
   return cut(authority, 0, end);
 }
 
-/** Returns whether applications may disagree about which host an authority names: it has several, joined by `,`, or a user before it. */
+/**
+ * Returns whether applications may disagree about which host an authority names: it has several, joined by `,`, or a
+ * user before it.
+ */
 export function isAmbiguousHost(authority: Span): bool {
   return indexOf(authority, 0x2c, 0) >= 0 || indexOf(authority, 0x40, 0) >= 0;
 }
@@ -145,7 +172,10 @@ export function withoutUser(authority: Span): Span {
   return cut(authority, at, lengthOf(authority));
 }
 
-/** Returns what stands before the first `:` (but inside brackets), without trailing dots: the host even where several ports follow. */
+/**
+ * Returns what stands before the first `:` (but inside brackets), without trailing dots: the host even where several
+ * ports follow.
+ */
 export function beforePort(authority: Span): Span {
   const bracket = indexOf(authority, 0x5d, 0);
   const colon = indexOf(authority, 0x3a, max(bracket, 0));

@@ -7,7 +7,8 @@ import { Rate, scaled, tokensLeft } from "./gcra";
 const LEASE_NS: i64 = 5_000_000;
 
 /**
- * Returns how many tokens a worker takes out of a bucket that has `cost` of them: those it needs now; while the bucket is at least half full also what
+ * Returns how many tokens a worker takes out of a bucket that has `cost` of them: those it needs now; while the bucket
+ * is at least half full also what
  * 5 ms regain (at most 1/32 of what is left); and always what is missing in its share, if there is as much.
  */
 export function leaseSize(rate: Rate, fullAt: i64, now: i64, cost: i64, held: i64): i64 {
@@ -17,16 +18,20 @@ export function leaseSize(rate: Rate, fullAt: i64, now: i64, cost: i64, held: i6
 }
 
 /**
- * Tokens a worker holds for itself. They were deducted from the bucket when they were taken. They keep their worth until the instant at
- * which the bucket would have been full without that, and from then on fade at the rate the bucket refills: so at any time bucket and
- * reserves together hold at most `burst`, and no window of time ever admits more than burst + rate × time, however long a worker sits on its reserve.
+ * Tokens a worker holds for itself. They were deducted from the bucket when they were taken. They keep their worth
+ * until the instant at
+ * which the bucket would have been full without that, and from then on fade at the rate the bucket refills: so at any
+ * time bucket and
+ * reserves together hold at most `burst`, and no window of time ever admits more than burst + rate × time, however long
+ * a worker sits on its reserve.
  *
  *   bucket + reserves:  burst ┤          ╭──────────  (from here the reserve loses what the bucket regains)
  *                             │      ╱
  *                             ┼──────┼───┼──────────→ time
  *                                  taken  full, had nothing been taken
  *
- * Two lots are kept apart, the older one is spent first: what was taken while the bucket was full must not make fade what was taken later.
+ * Two lots are kept apart, the older one is spent first: what was taken while the bucket was full must not make fade
+ * what was taken later.
  */
 export class Reserve {
   // Worth of a lot in scaled time as if nothing had faded, and the instant from which it does.
@@ -50,7 +55,10 @@ export class Reserve {
     this.newer -= max<i64>(0, worth - first);
   }
 
-  /** Adds tokens just deducted from the bucket, whose state before that was `fullAtBefore` (or later: then they fade early). */
+  /**
+   * Adds tokens just deducted from the bucket, whose state before that was `fullAtBefore` (or later: then they fade
+   * early).
+   */
   add(rate: Rate, now: i64, count: i64, fullAtBefore: i64): void {
     if (count <= 0) return;
     if (worthOf(this.older, this.olderFadesFrom, now) == 0) {

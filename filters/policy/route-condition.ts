@@ -13,7 +13,10 @@ export class NamedMatch {
     readonly index: i32,
     readonly name: StaticArray<u8>,
     readonly match: StringMatch,
-    /** For `withoutHeaders`: a missing header counts as empty, then the outcome is turned round (Istio sets treat_missing_header_as_empty). */
+    /**
+     * For `withoutHeaders`: a missing header counts as empty, then the outcome is turned round (Istio sets
+     * treat_missing_header_as_empty).
+     */
     readonly without: bool,
     /** The match is about presence alone. */
     readonly presence: bool,

@@ -1,4 +1,5 @@
-// consumes: which values of one attribute (a header, a query parameter, the path, the authority) which rules want exactly
+// consumes: which values of one attribute (a header, a query parameter, the path, the authority) which rules want
+// exactly
 // produces: the rules that want a given value, in order, without looking at the others
 // never does: allocate while looking up; say that such a rule matches: its other conditions are still to be asked
 import { addressOf, equals, lengthOf, Span, spanOf } from "./bytes";
@@ -15,7 +16,10 @@ export enum IndexedBy {
 /** Fewer values than this are compared one by one. */
 export const LEAST_INDEXED: i32 = 8;
 
-/** One attribute's values. Texts lie one behind the other in one block: ten thousand of them are a few hundred kilobytes at most. */
+/**
+ * One attribute's values. Texts lie one behind the other in one block: ten thousand of them are a few hundred kilobytes
+ * at most.
+ */
 export class ValueIndex {
   private text: StaticArray<u8> = new StaticArray<u8>(256);
   private used: i32 = 0;

@@ -71,7 +71,10 @@ export class RouteTable {
   tried: i32 = 0;
 
   private readonly claimKeys: string[] = [];
-  /** Values of the headers that were asked for; per header where they begin and how many there are (-1: not asked for yet). */
+  /**
+   * Values of the headers that were asked for; per header where they begin and how many there are (-1: not asked for
+   * yet).
+   */
   private readonly values: SpanList = new SpanList();
   private readonly firsts: i32[] = [];
   private readonly counts: i32[] = [];
@@ -164,7 +167,8 @@ export class RouteTable {
     }
     for (let i = 0; i < this.found; i++) {
       const entry = unchecked(this.entries[i]);
-      if (entry >= 0 && unchecked(this.lists[i]).ruleAt(entry) == least) unchecked((this.entries[i] = unchecked(this.lists[i]).next(entry)));
+      if (entry >= 0 && unchecked(this.lists[i]).ruleAt(entry) == least)
+        unchecked((this.entries[i] = unchecked(this.lists[i]).next(entry)));
     }
     return least;
   }
@@ -174,7 +178,8 @@ export class RouteTable {
       this.readHeader(index.name, request);
       const from = unchecked(this.firsts[index.name]);
       for (let i = from; i < from + unchecked(this.counts[index.name]); i++) this.addList(index, this.values.at(i));
-    } else if (index.by == IndexedBy.Query) this.addList(index, queryParameter(request.query, viewOf(unchecked(this.parameters[index.name]))));
+    } else if (index.by == IndexedBy.Query)
+      this.addList(index, queryParameter(request.query, viewOf(unchecked(this.parameters[index.name]))));
     else this.addList(index, index.by == IndexedBy.Path ? request.path : request.authority);
   }
 
@@ -197,7 +202,14 @@ export class RouteTable {
     for (let i = 0; i < rule.headers.length; i++) {
       const condition = unchecked(rule.headers[i]);
       this.readHeader(condition.index, request);
-      if (!condition.holdsForAll(this.values, unchecked(this.firsts[condition.index]), unchecked(this.counts[condition.index]))) return false;
+      if (
+        !condition.holdsForAll(
+          this.values,
+          unchecked(this.firsts[condition.index]),
+          unchecked(this.counts[condition.index]),
+        )
+      )
+        return false;
     }
     for (let i = 0; i < rule.queryParams.length; i++) {
       const condition = unchecked(rule.queryParams[i]);
@@ -221,7 +233,9 @@ export class RouteTable {
     switch (rule.splitBy) {
       case StickyKey.Header:
         this.readHeader(rule.splitIndex, request);
-        return unchecked(this.counts[rule.splitIndex]) > 0 ? this.values.at(unchecked(this.firsts[rule.splitIndex])) : ABSENT;
+        return unchecked(this.counts[rule.splitIndex]) > 0
+          ? this.values.at(unchecked(this.firsts[rule.splitIndex]))
+          : ABSENT;
       case StickyKey.Cookie:
         return request.cookie(viewOf(rule.splitName));
       case StickyKey.Query:

@@ -1,5 +1,6 @@
 // consumes: a match list's rules with all their conditions
-// produces: an index for every attribute that many rules compare with exact values, and the list of the rules that are in none
+// produces: an index for every attribute that many rules compare with exact values, and the list of the rules that are
+// in none
 // never does: change what matches: an indexed condition is taken out of its rule because being found by it is its proof
 import { viewOf } from "./bytes";
 import { NamedMatch } from "./route-condition";
@@ -62,7 +63,8 @@ function addOne(found: Candidate[], by: IndexedBy, name: i32, match: StringMatch
 }
 
 function attributeOf(by: IndexedBy, name: i32): Attribute {
-  for (let i = 0; i < attributes.length; i++) if (attributes[i].by == by && attributes[i].name == name) return attributes[i];
+  for (let i = 0; i < attributes.length; i++)
+    if (attributes[i].by == by && attributes[i].name == name) return attributes[i];
   attributes.push(new Attribute(by, name));
   return attributes[attributes.length - 1];
 }
@@ -80,5 +82,11 @@ function place(table: RouteTable, number: i32, candidates: Candidate[]): void {
   else if (best.attribute.by == IndexedBy.Query) rule.queryParams.splice(best.at, 1);
   else if (best.attribute.by == IndexedBy.Path) rule.uri = null;
   else rule.authority = null;
-  table.indexValues(best.attribute.by, best.attribute.name, viewOf(best.match.bytes), best.match.kind == MatchKind.Lines, number);
+  table.indexValues(
+    best.attribute.by,
+    best.attribute.name,
+    viewOf(best.match.bytes),
+    best.match.kind == MatchKind.Lines,
+    number,
+  );
 }

@@ -75,7 +75,9 @@ export class Dimension {
     this.seed = hashByte(hashByte(TEXT_HASH, u8(number)), 0xff);
   }
 
-  /** Adds the keys of a condition; false where it may hold for a request that has no such key. Configuration time only. */
+  /**
+   * Adds the keys of a condition; false where it may hold for a request that has no such key. Configuration time only.
+   */
   addKeysOf(condition: Condition, keys: KeyList): bool {
     const before = keys.count;
     if (condition.negated) return false;
@@ -93,28 +95,48 @@ export class Dimension {
   /** Gives away every key of a request under which a rule could have been put that matches it. */
   collect(request: AuthorizationRequest, taker: KeyTaker): void {
     switch (this.subject) {
-      case Subject.Principal: return this.text(request.principal().name, taker);
-      case Subject.Namespace: return this.text(request.principal().namespace, taker);
-      case Subject.ServiceAccount: return this.account(request, taker);
-      case Subject.RequestPrincipal: return this.text(request.requestPrincipal(), taker);
-      case Subject.PeerIp: return this.address(request.peerIp(), taker);
-      case Subject.RemoteIp: return this.address(request.remoteIp(), taker);
-      case Subject.DestinationIp: return this.address(request.destinationIp(), taker);
-      case Subject.DestinationPort: return taker.take(this.numberKey(u64(request.destinationPort())));
-      case Subject.Host: return this.hosts(request.authority(), taker);
-      case Subject.Method: return this.text(request.method(), taker);
-      case Subject.Path: return this.paths(request, taker);
-      case Subject.Header: return this.header(request, taker);
-      case Subject.Claim: return this.claims(request, taker);
-      case Subject.ServerName: return this.text(request.serverName(), taker);
-      default: return;
+      case Subject.Principal:
+        return this.text(request.principal().name, taker);
+      case Subject.Namespace:
+        return this.text(request.principal().namespace, taker);
+      case Subject.ServiceAccount:
+        return this.account(request, taker);
+      case Subject.RequestPrincipal:
+        return this.text(request.requestPrincipal(), taker);
+      case Subject.PeerIp:
+        return this.address(request.peerIp(), taker);
+      case Subject.RemoteIp:
+        return this.address(request.remoteIp(), taker);
+      case Subject.DestinationIp:
+        return this.address(request.destinationIp(), taker);
+      case Subject.DestinationPort:
+        return taker.take(this.numberKey(u64(request.destinationPort())));
+      case Subject.Host:
+        return this.hosts(request.authority(), taker);
+      case Subject.Method:
+        return this.text(request.method(), taker);
+      case Subject.Path:
+        return this.paths(request, taker);
+      case Subject.Header:
+        return this.header(request, taker);
+      case Subject.Claim:
+        return this.claims(request, taker);
+      case Subject.ServerName:
+        return this.text(request.serverName(), taker);
+      default:
+        return;
     }
   }
 
   private addPattern(pattern: string, keys: KeyList): bool {
     if (this.subject == Subject.Path) return this.addPath(pattern, keys);
     if (pattern.includes("*")) return false;
-    if (this.subject == Subject.Claim && !this.permits && (pattern == "true" || pattern == "false" || isFinite(parseFloat(pattern)))) return false;
+    if (
+      this.subject == Subject.Claim &&
+      !this.permits &&
+      (pattern == "true" || pattern == "false" || isFinite(parseFloat(pattern)))
+    )
+      return false;
     keys.push(this.textKey(pattern));
     return true;
   }
@@ -158,17 +180,23 @@ export class Dimension {
   }
 
   private hashAddress(prefix: i32, high: u64, low: u64): u64 {
-    return (((this.seed ^ u64(prefix)) * 0x9e3779b97f4a7c15) ^ rotl(high, 17)) * 0xc2b2ae3d27d4eb4f ^ low * 0x9e3779b185ebca87;
+    return (
+      ((((this.seed ^ u64(prefix)) * 0x9e3779b97f4a7c15) ^ rotl(high, 17)) * 0xc2b2ae3d27d4eb4f) ^
+      (low * 0x9e3779b185ebca87)
+    );
   }
 
   private text(value: Span, taker: KeyTaker): void {
-    if (value != ABSENT && lengthOf(value) <= this.longest) taker.take(textHash(value, this.seed, this.subject == Subject.Host));
+    if (value != ABSENT && lengthOf(value) <= this.longest)
+      taker.take(textHash(value, this.seed, this.subject == Subject.Host));
   }
 
   private account(request: AuthorizationRequest, taker: KeyTaker): void {
     const principal = request.principal();
     if (principal.serviceAccount == ABSENT) return;
-    taker.take(textHash(principal.serviceAccount, hashByte(textHash(principal.namespace, this.seed, false), SLASH), false));
+    taker.take(
+      textHash(principal.serviceAccount, hashByte(textHash(principal.namespace, this.seed, false), SLASH), false),
+    );
   }
 
   private address(address: IpAddress, taker: KeyTaker): void {
@@ -240,7 +268,8 @@ export class Dimension {
     if (path == null) return;
     request.metadata(path, claim);
     if (claim.kind == ClaimKind.Text) this.text(claim.text, taker);
-    else if (claim.kind == ClaimKind.List) for (let i = 0; i < claim.items.count; i++) this.text(claim.items.at(i), taker);
+    else if (claim.kind == ClaimKind.List)
+      for (let i = 0; i < claim.items.count; i++) this.text(claim.items.at(i), taker);
     else if (claim.kind == ClaimKind.Odd && !this.permits) this.text(claim.raw, taker);
   }
 }

@@ -9,10 +9,16 @@ import { KeyTable } from "./key-table";
 import { Dimension, KeyList, KeyTaker } from "./rule-dimension";
 import { RuleMarks } from "./rule-marks";
 
-/** So many headers, claims and other subjects are worth looking up for each request; rules on others are always looked at. */
+/**
+ * So many headers, claims and other subjects are worth looking up for each request; rules on others are always looked
+ * at.
+ */
 const DIMENSIONS_AT_MOST = 32;
 
-/** What a rule could be found by, one way after the other: keys, where each way's end, and its dimensions as bits. Used again for every rule. */
+/**
+ * What a rule could be found by, one way after the other: keys, where each way's end, and its dimensions as bits. Used
+ * again for every rule.
+ */
 class Facets {
   readonly keys: KeyList = new KeyList();
   count: i32 = 0;
@@ -60,7 +66,10 @@ export class RuleIndex extends KeyTaker {
   private readonly starts: KeyTable = new KeyTable();
   private postings: StaticArray<i32> = new StaticArray<i32>(0);
 
-  constructor(rules: Rule[], private readonly permits: bool) {
+  constructor(
+    rules: Rule[],
+    private readonly permits: bool,
+  ) {
     super();
     this.marks = new RuleMarks(rules.length);
     const facets = new Facets();
@@ -100,7 +109,10 @@ export class RuleIndex extends KeyTaker {
     for (let i = start + 1; i <= end; i++) this.marks.add(unchecked(this.postings[i]));
   }
 
-  /** What the rule could be found by: each condition of `when`, and each subject that all entries of `from` (or `to`) ask for. */
+  /**
+   * What the rule could be found by: each condition of `when`, and each subject that all entries of `from` (or `to`)
+   * ask for.
+   */
   private findFacets(rule: Rule, facets: Facets): void {
     facets.clear();
     this.addFacets(rule.from, facets);
@@ -128,7 +140,10 @@ export class RuleIndex extends KeyTaker {
     }
   }
 
-  /** Adds the keys of the clause's condition on `subject`, else those of whichever has some; returns the dimension's bit, 0 when none has. */
+  /**
+   * Adds the keys of the clause's condition on `subject`, else those of whichever has some; returns the dimension's
+   * bit, 0 when none has.
+   */
   private extendBy(clause: Clause, subject: Subject, keys: KeyList): u32 {
     for (let i = 0; i < clause.conditions.length; i++) {
       if (clause.conditions[i].subject != subject) continue;
@@ -158,7 +173,13 @@ export class RuleIndex extends KeyTaker {
       if (known.subject == condition.subject && equals(viewOf(known.name), viewOf(condition.name))) return known;
     }
     if (this.dimensions.length == DIMENSIONS_AT_MOST) return null;
-    const dimension = new Dimension(this.dimensions.length, condition.subject, condition.name, condition.claim, this.permits);
+    const dimension = new Dimension(
+      this.dimensions.length,
+      condition.subject,
+      condition.name,
+      condition.claim,
+      this.permits,
+    );
     this.dimensions.push(dimension);
     return dimension;
   }
@@ -178,14 +199,18 @@ export class RuleIndex extends KeyTaker {
       this.always.push(rule);
       return;
     }
-    for (let i = 0; i < this.dimensions.length; i++) if ((facets.dimensionsOf(best) & (u32(1) << i)) != 0) this.dimensions[i].used = true;
+    for (let i = 0; i < this.dimensions.length; i++)
+      if ((facets.dimensionsOf(best) & (u32(1) << i)) != 0) this.dimensions[i].used = true;
     for (let i = facets.startOf(best); i < facets.endOf(best); i++) {
       keys.push(facets.keys.at(i));
       owners.push(u64(rule));
     }
   }
 
-  /** Lays the rules of each key side by side: counted first, then put in, in the order of their numbers. Places begin at 1: 0 is "no such key". */
+  /**
+   * Lays the rules of each key side by side: counted first, then put in, in the order of their numbers. Places begin at
+   * 1: 0 is "no such key".
+   */
   private lay(keys: KeyList, owners: KeyList): void {
     for (let i = 0; i < keys.count; i++) this.starts.set(keys.at(i), this.starts.get(keys.at(i)) + 1);
     const sizes = this.starts;

@@ -1,7 +1,22 @@
 // consumes: a pattern from a configuration (exact, prefix, suffix, present, regex)
 // produces: a compiled matcher over UTF-8 bytes
 // never does: match an absent value, allocate while matching
-import { ABSENT, addressOf, copyOf, cut, endsWith, equals, equalsFolded, indexOf, lengthOf, sameFolded, Span, startsWith, utf8, viewOf } from "./bytes";
+import {
+  ABSENT,
+  addressOf,
+  copyOf,
+  cut,
+  endsWith,
+  equals,
+  equalsFolded,
+  indexOf,
+  lengthOf,
+  sameFolded,
+  Span,
+  startsWith,
+  utf8,
+  viewOf,
+} from "./bytes";
 import { compileRegex, Regex } from "./regex/regex";
 
 /** How a `StringMatch` compares. */
@@ -40,7 +55,9 @@ export class StringMatch {
       case MatchKind.Prefix:
         return this.ignoreCase ? this.edge(value, 0) : startsWith(value, viewOf(this.bytes));
       case MatchKind.Suffix:
-        return this.ignoreCase ? this.edge(value, lengthOf(value) - this.bytes.length) : endsWith(value, viewOf(this.bytes));
+        return this.ignoreCase
+          ? this.edge(value, lengthOf(value) - this.bytes.length)
+          : endsWith(value, viewOf(this.bytes));
       case MatchKind.Present:
         return true;
       case MatchKind.NonEmpty:
@@ -74,17 +91,23 @@ export class StringMatch {
 }
 
 /**
- * Returns the matcher of an Istio authorization value: `*` is any value that is not empty, `abc*` a prefix, `*abc` a suffix, anything
- * else exact (https://istio.io/latest/docs/reference/config/security/authorization-policy/). A leading `*` wins over a trailing one.
+ * Returns the matcher of an Istio authorization value: `*` is any value that is not empty, `abc*` a prefix, `*abc` a
+ * suffix, anything
+ * else exact (https://istio.io/latest/docs/reference/config/security/authorization-policy/). A leading `*` wins over a
+ * trailing one.
  */
 export function createWildcardMatch(pattern: string, ignoreCase: bool): StringMatch {
   if (pattern == "*") return new StringMatch(MatchKind.NonEmpty, "", false, null);
   if (pattern.startsWith("*")) return new StringMatch(MatchKind.Suffix, pattern.substring(1), ignoreCase, null);
-  if (pattern.endsWith("*")) return new StringMatch(MatchKind.Prefix, pattern.substring(0, pattern.length - 1), ignoreCase, null);
+  if (pattern.endsWith("*"))
+    return new StringMatch(MatchKind.Prefix, pattern.substring(0, pattern.length - 1), ignoreCase, null);
   return new StringMatch(MatchKind.Exact, pattern, ignoreCase, null);
 }
 
-/** Returns a matcher of values that are one of several, which stand one per line. Copies the bytes, and nothing else of a long list. */
+/**
+ * Returns a matcher of values that are one of several, which stand one per line. Copies the bytes, and nothing else of
+ * a long list.
+ */
 export function createLinesMatch(lines: Span): StringMatch {
   const match = new StringMatch(MatchKind.Lines, "", false, null);
   match.bytes = copyOf(lines);

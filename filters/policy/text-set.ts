@@ -14,7 +14,9 @@ export function hashByte(state: u64, byte: u8): u64 {
   return (state ^ u64(byte)) * PRIME;
 }
 
-/** Returns the hash of a value, ASCII letters without case if `folded`. Not secret: a client may look for collisions. */
+/**
+ * Returns the hash of a value, ASCII letters without case if `folded`. Not secret: a client may look for collisions.
+ */
 export function textHash(value: Span, state: u64, folded: bool): u64 {
   const at = addressOf(value);
   const length = lengthOf(value);
@@ -31,7 +33,10 @@ export class TextSet {
   private longest: i32 = 0;
 
   /** @param folded ASCII letters compare without case */
-  constructor(texts: string[], private readonly folded: bool) {
+  constructor(
+    texts: string[],
+    private readonly folded: bool,
+  ) {
     let size = 16;
     while (size < texts.length * 2) size *= 2;
     this.places = new StaticArray<i32>(size);

@@ -1,15 +1,36 @@
 // consumes: a bucket (by name, or by the hash of a key) and a cost
 // produces: whether the proxy as a whole may admit it, by compare-and-swap on data all workers share
 // never does: admit what was not deducted first; wait; keep more keys than SLOTS × WAYS
-import { Bytes, CREATE, getShared, literal, monotonicNanoseconds, setShared, sharedVersion, Status, wallNanoseconds } from "as-proxy-wasm-sdk";
-import { codeOfStep, Rate, rescaled, settledState, stepOfCode, takeWorth, tokensLeft, waitForWorthNs, waitNs } from "../policy/gcra";
+import {
+  Bytes,
+  CREATE,
+  getShared,
+  literal,
+  monotonicNanoseconds,
+  setShared,
+  sharedVersion,
+  Status,
+  wallNanoseconds,
+} from "as-proxy-wasm-sdk";
+import {
+  codeOfStep,
+  Rate,
+  rescaled,
+  settledState,
+  stepOfCode,
+  takeWorth,
+  tokensLeft,
+  waitForWorthNs,
+  waitNs,
+} from "../policy/gcra";
 import { leaseSize } from "../policy/reserve";
 import { claimEntry, ENTRY_SIZE, fingerprintOf, lastEvictionLost, SLOT_SIZE } from "../policy/slots";
 import { Held, heldOf, isLeasable } from "./held";
 import { Bucket } from "./limit";
 
 /**
- * How often a swap is tried again. Each failure is another worker's success: while a bucket is smaller than this, so many failures in a row
+ * How often a swap is tried again. Each failure is another worker's success: while a bucket is smaller than this, so
+ * many failures in a row
  * mean that it was emptied; where it is larger, each worker has a share of its own to fall back on (Rate.share).
  */
 const ATTEMPTS = 512;
@@ -20,12 +41,16 @@ const VALUE: usize = memory.data(256, 8);
 
 //   slot key: 'scrim.ratelimit/slot/' │ u16 slot number
 const SLOT_KEY = memory.data<u8>([
-  0x73, 0x63, 0x72, 0x69, 0x6d, 0x2e, 0x72, 0x61, 0x74, 0x65, 0x6c, 0x69, 0x6d, 0x69, 0x74, 0x2f, 0x73, 0x6c, 0x6f, 0x74, 0x2f, 0, 0,
+  0x73, 0x63, 0x72, 0x69, 0x6d, 0x2e, 0x72, 0x61, 0x74, 0x65, 0x6c, 0x69, 0x6d, 0x69, 0x74, 0x2f, 0x73, 0x6c, 0x6f,
+  0x74, 0x2f, 0, 0,
 ]);
 const SLOT_KEY_LENGTH = 23;
 const SECRET = literal("scrim.ratelimit/secret");
 
-/** How many times a worker ran out of attempts, and how many buckets in use had to give way; read and reset by the filter. */
+/**
+ * How many times a worker ran out of attempts, and how many buckets in use had to give way; read and reset by the
+ * filter.
+ */
 export class BucketEvents {
   contended: i64 = 0;
   evicted: i64 = 0;
@@ -61,7 +86,10 @@ export function lastFillNs(): i64 {
   return fillsIn;
 }
 
-/** Returns a number that all workers know and no client does, so that nobody can choose keys which share a slot. Configuration time only. */
+/**
+ * Returns a number that all workers know and no client does, so that nobody can choose keys which share a slot.
+ * Configuration time only.
+ */
 export function sharedSecret(): u64 {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const found = getShared(SECRET);
@@ -72,7 +100,10 @@ export function sharedSecret(): u64 {
   return 0;
 }
 
-/** Returns whether the bucket has `cost` tokens, which are gone then. `key`: the hash of the key, for a bucket that is a family. `now` is scaled time. */
+/**
+ * Returns whether the bucket has `cost` tokens, which are gone then. `key`: the hash of the key, for a bucket that is a
+ * family. `now` is scaled time.
+ */
 export function admit(bucket: Bucket, key: u64, now: i64, cost: i64): bool {
   const rate = bucket.rate;
   const held = heldBy(bucket, key, now);
@@ -80,7 +111,9 @@ export function admit(bucket: Bucket, key: u64, now: i64, cost: i64): bool {
   if (held.spend(rate, now, cost, rate.share)) return true;
   if (isKnownEmpty(held, rate, now, cost)) return fallBack(held, rate, now, cost);
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const swap = bucket.keyed ? swapInSlot(rate, key, held, now, cost) : swapSingle(rate, bucket.sharedKey, held, now, cost);
+    const swap = bucket.keyed
+      ? swapInSlot(rate, key, held, now, cost)
+      : swapSingle(rate, bucket.sharedKey, held, now, cost);
     if (swap == Swap.Done) return true;
     if (swap == Swap.Empty) return fallBack(held, rate, now, cost);
   }
@@ -113,7 +146,8 @@ function heldBy(bucket: Bucket, key: u64, now: i64): Held {
 }
 
 /**
- * What the bucket must give when the worker adds all it holds, as tokens × step: what the worker holds may have faded to parts of tokens, which the bucket
+ * What the bucket must give when the worker adds all it holds, as tokens × step: what the worker holds may have faded
+ * to parts of tokens, which the bucket
  * has regained.
  */
 // @ts-ignore: decorator
@@ -131,7 +165,10 @@ function isKnownEmpty(held: Held, rate: Rate, now: i64, cost: i64): bool {
   return short == 0 || takeWorth(rate, held.seen, now, short) < 0;
 }
 
-/** What to take out of a bucket, as tokens × step: cost and lease while it has the cost; else what the worker's own tokens are short of; 0 when these suffice. */
+/**
+ * What to take out of a bucket, as tokens × step: cost and lease while it has the cost; else what the worker's own
+ * tokens are short of; 0 when these suffice.
+ */
 // @ts-ignore: decorator
 @inline
 function drawn(held: Held, rate: Rate, state: i64, now: i64, cost: i64, isLeasing: bool): i64 {
@@ -154,7 +191,10 @@ function fallBack(held: Held, rate: Rate, now: i64, cost: i64): bool {
   return false;
 }
 
-/** One try to take `cost` tokens, and a lease with them, out of a bucket that is a value of its own: i64 fullAt │ i64 step of the limit that left it. */
+/**
+ * One try to take `cost` tokens, and a lease with them, out of a bucket that is a value of its own: i64 fullAt │ i64
+ * step of the limit that left it.
+ */
 function swapSingle(rate: Rate, key: Bytes, held: Held, now: i64, cost: i64): Swap {
   const found = getShared(key);
   const version = found == null ? CREATE : sharedVersion();

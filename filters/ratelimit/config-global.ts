@@ -8,7 +8,8 @@ import { writeEntry } from "./rate-limit-service";
 const MOST_MS: i64 = 3_600_000;
 
 /**
- * Returns the service, null if the limit is this proxy's own. Without entries and without a key the descriptor is Envoy's own generic one:
+ * Returns the service, null if the limit is this proxy's own. Without entries and without a key the descriptor is
+ * Envoy's own generic one:
  * `generic_key` with the limit's name.
  */
 export function parseGlobal(json: Json, limitName: string, hasNoKey: bool): GlobalQuota | null {
@@ -24,7 +25,11 @@ export function parseGlobal(json: Json, limitName: string, hasNoKey: bool): Glob
     writeEntry(constants, viewOf(utf8(key)), viewOf(utf8(entry.get("value").string())));
   }
   if (descriptor.length == 0 && hasNoKey) writeEntry(constants, viewOf(utf8("generic_key")), viewOf(utf8(limitName)));
-  const quota = new GlobalQuota(notEmpty(json.get("domain")), notEmpty(json.get("cluster")), document.keepIn.keep(constants.result));
+  const quota = new GlobalQuota(
+    notEmpty(json.get("domain")),
+    notEmpty(json.get("cluster")),
+    document.keepIn.keep(constants.result),
+  );
   quota.authority = json.get("authority").bytesOr(EMPTY);
   quota.timeoutMs = u32(json.get("timeoutMs").integerOr(100, 1, MOST_MS));
   quota.staleness = scaled(json.get("stalenessMs").integerOr(1000, 1, MOST_MS) * 1_000_000);

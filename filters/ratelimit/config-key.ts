@@ -6,8 +6,20 @@ import { compileTemplate } from "../policy/path-template";
 import { Cost, KeyPart, KeySource } from "./limit";
 
 const SOURCES: string[] = ["principal", "namespace", "serviceAccount", "ip", "remoteIp"];
-const SOURCE_ENTRIES: string[] = ["source_principal", "source_namespace", "source_service_account", "remote_address", "remote_address"];
-const SOURCE_KINDS: KeySource[] = [KeySource.Principal, KeySource.Namespace, KeySource.ServiceAccount, KeySource.Ip, KeySource.RemoteIp];
+const SOURCE_ENTRIES: string[] = [
+  "source_principal",
+  "source_namespace",
+  "source_service_account",
+  "remote_address",
+  "remote_address",
+];
+const SOURCE_KINDS: KeySource[] = [
+  KeySource.Principal,
+  KeySource.Namespace,
+  KeySource.ServiceAccount,
+  KeySource.Ip,
+  KeySource.RemoteIp,
+];
 const KINDS: string[] = ["header", "source", "path", "pathTemplate", "pathCapture", "claim", "route"];
 /** Longest number that a header may say a cost in: what `parseDecimal` reads. */
 const MOST_COST: i64 = i64(i32.MAX_VALUE);
@@ -86,7 +98,8 @@ function claimPart(json: Json, entry: Json): KeyPart {
   if (json.isString) names.push(json.string());
   else for (let i = 0; i < json.list().length; i++) names.push(json.at(i).string());
   if (names.length == 0) json.fail("a claim's name, or a list of names that leads to it");
-  for (let i = 0; i < names.length; i++) if (names[i].length == 0 || names[i].includes("\0")) json.failWith("a claim's name cannot be empty");
+  for (let i = 0; i < names.length; i++)
+    if (names[i].length == 0 || names[i].includes("\0")) json.failWith("a claim's name cannot be empty");
   const part = partOf(KeySource.Claim, entry, names.join("."));
   if (names.length > 0) part.claim = ClaimPath.claim(names);
   return part;

@@ -45,13 +45,18 @@ function parseHeaders(headers: Json): LimitHeaders {
 }
 
 function parseLimit(json: Json, document: JsonDocument, secret: u64): Limit {
-  json.object().only(["name", "match", "key", "tokens", "intervalMs", "burst", "overrides", "cost", "shadow", "global"]);
+  json
+    .object()
+    .only(["name", "match", "key", "tokens", "intervalMs", "burst", "overrides", "cost", "shadow", "global"]);
   const name = json.get("name").string();
   if (document.ok && name.length == 0) json.get("name").fail("a name");
   const global = parseGlobal(json.get("global"), name, json.get("key").length == 0);
   const key = json.get("key").list();
   const usesBucket = global == null || global.failure == FailureMode.Local;
-  const limit = new Limit(usesBucket ? parseBucket(json, name, "", key.length > 0, document, secret) : noBucket(json, name, document, secret), document.keepIn);
+  const limit = new Limit(
+    usesBucket ? parseBucket(json, name, "", key.length > 0, document, secret) : noBucket(json, name, document, secret),
+    document.keepIn,
+  );
   limit.global = global;
   const match = json.get("match");
   if (!match.isMissing) parseMatch(match, limit.match);
@@ -71,7 +76,10 @@ function noBucket(json: Json, name: string, document: JsonDocument, secret: u64)
   const fields: string[] = ["tokens", "intervalMs", "burst", "overrides"];
   for (let i = 0; i < fields.length; i++) {
     const field = json.get(fields[i]);
-    if (field.isPresent && !(field.isArray && field.length == 0)) json.get(fields[i]).failWith('the rate limit service decides this limit: leave this out, or say "failure": "local"');
+    if (field.isPresent && !(field.isArray && field.length == 0))
+      json
+        .get(fields[i])
+        .failWith('the rate limit service decides this limit: leave this out, or say "failure": "local"');
   }
   return bucketOf(name, "", true, new Rate(1, 1, 1), document, secret);
 }
@@ -80,23 +88,50 @@ function checkCost(json: Json, limit: Limit): void {
   const cost = max(limit.cost.most, limit.cost.otherwise);
   if (cost > limit.bucket.rate.burst) json.failWith("is over the bucket's size: nothing would ever be admitted");
   for (let i = 0; i < limit.overrides.length; i++) {
-    if (cost > limit.overrides[i].bucket.rate.burst) json.failWith("is over the bucket size of override " + limit.overrides[i].bucket.name);
+    if (cost > limit.overrides[i].bucket.rate.burst)
+      json.failWith("is over the bucket size of override " + limit.overrides[i].bucket.name);
   }
 }
 
-function parseBucket(json: Json, limitName: string, overrideName: string, keyed: bool, document: JsonDocument, secret: u64): Bucket {
+function parseBucket(
+  json: Json,
+  limitName: string,
+  overrideName: string,
+  keyed: bool,
+  document: JsonDocument,
+  secret: u64,
+): Bucket {
   const tokens = json.get("tokens").integer(1, MOST);
   const intervalNs = json.get("intervalMs").integer(1, MOST) * 1_000_000;
   const burst = json.get("burst").integerOr(tokens, 1, MOST);
   const fits = Rate.fits(tokens, intervalNs, burst);
   if (!fits) json.failWith("the bucket would take over a year to fill");
-  return bucketOf(limitName, overrideName, keyed, fits ? new Rate(tokens, intervalNs, burst) : new Rate(1, 1, 1), document, secret);
+  return bucketOf(
+    limitName,
+    overrideName,
+    keyed,
+    fits ? new Rate(tokens, intervalNs, burst) : new Rate(1, 1, 1),
+    document,
+    secret,
+  );
 }
 
-/** Names hold slashes: what an override's state is kept under has a NUL between the two, so that no limit can be called like another one's override. */
-function bucketOf(limitName: string, overrideName: string, keyed: bool, rate: Rate, document: JsonDocument, secret: u64): Bucket {
+/**
+ * Names hold slashes: what an override's state is kept under has a NUL between the two, so that no limit can be called
+ * like another one's override.
+ */
+function bucketOf(
+  limitName: string,
+  overrideName: string,
+  keyed: bool,
+  rate: Rate,
+  document: JsonDocument,
+  secret: u64,
+): Bucket {
   const isOverride = overrideName.length > 0;
-  const sharedKey = document.keepIn.keepString("scrim.ratelimit/bucket/" + limitName + (isOverride ? "\0" + overrideName : ""));
+  const sharedKey = document.keepIn.keepString(
+    "scrim.ratelimit/bucket/" + limitName + (isOverride ? "\0" + overrideName : ""),
+  );
   const name = isOverride ? limitName + "/" + overrideName : limitName;
   return new Bucket(name, document.keepIn.keepString(quoted(name)), keyed, rate, sharedKey, secret);
 }

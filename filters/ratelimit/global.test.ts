@@ -5,44 +5,78 @@ import { describe, expect, it } from "vitest";
 import { serviceAnswer } from "./ratelimit.scenarios.ts";
 
 const module = readFileSync(new URL("../build/ratelimit.wasm", import.meta.url));
-const OK = 1, OVER = 2;
+const OK = 1,
+  OVER = 2;
 type Stream = ReturnType<Host["newStream"]>;
 
-const start = (global: object = {}, more: object = {}, extra: object = {}): Host => createHost({
-  module, vmId: "scrim.ratelimit",
-  configuration: JSON.stringify({ limits: [{ name: "n/p/l", key: [{ header: "x-user", as: "user" }], global: { cluster: "rls", domain: "shop", timeoutMs: 50, stalenessMs: 1000, failure: "closed", ...global }, ...more }], ...extra }),
-});
+const start = (global: object = {}, more: object = {}, extra: object = {}): Host =>
+  createHost({
+    module,
+    vmId: "scrim.ratelimit",
+    configuration: JSON.stringify({
+      limits: [
+        {
+          name: "n/p/l",
+          key: [{ header: "x-user", as: "user" }],
+          global: { cluster: "rls", domain: "shop", timeoutMs: 50, stalenessMs: 1000, failure: "closed", ...global },
+          ...more,
+        },
+      ],
+      ...extra,
+    }),
+  });
 
 function send(host: Host, headers: Record<string, string | Uint8Array> = {}): Stream {
   const stream = host.newStream({ headers: { ":method": "GET", ":path": "/", ":authority": "a", ...headers } });
   stream.sendRequestHeaders();
   return stream;
 }
-const outcome = ({ outcome: seen }: Stream): string => (seen.kind === "replied" ? String(seen.reply.status) : seen.kind);
+const outcome = ({ outcome: seen }: Stream): string =>
+  seen.kind === "replied" ? String(seen.reply.status) : seen.kind;
 
 /** What the filter asked: the fields of the RateLimitRequest. */
 async function requestOf(call: Host["grpcCalls"][number] | undefined): Promise<unknown> {
   const { default: protobuf } = await import("protobufjs");
-  const { root } = protobuf.parse(`syntax = "proto3"; message Entry { string key = 1; string value = 2; } message Descriptor { repeated Entry entries = 1; }
-    message Request { string domain = 1; repeated Descriptor descriptors = 2; uint32 hits_addend = 3; }`, { keepCase: true });
+  const { root } = protobuf.parse(
+    `syntax = "proto3"; message Entry { string key = 1; string value = 2; } message Descriptor { repeated Entry entries = 1; }
+    message Request { string domain = 1; repeated Descriptor descriptors = 2; uint32 hits_addend = 3; }`,
+    { keepCase: true },
+  );
   const type = root.lookupType("Request");
   return type.toObject(type.decode(call?.messages[0] ?? new Uint8Array()));
 }
-const hitsOf = async (host: Host): Promise<number> => ((await requestOf(host.grpcCalls[0])) as { hits_addend: number }).hits_addend;
-const answer = (host: Host, code: number, status?: Parameters<typeof serviceAnswer>[1]): void => host.grpcCalls[0]?.sendMessage(serviceAnswer(code, status).grpcMessage);
+const hitsOf = async (host: Host): Promise<number> =>
+  ((await requestOf(host.grpcCalls[0])) as { hits_addend: number }).hits_addend;
+const answer = (host: Host, code: number, status?: Parameters<typeof serviceAnswer>[1]): void =>
+  host.grpcCalls[0]?.sendMessage(serviceAnswer(code, status).grpcMessage);
 
 describe("asking", () => {
   it("says the domain, the descriptor and the hits", async () => {
     const host = start({ descriptor: [{ key: "api", value: "v1" }] }, { cost: 3 });
     send(host, { "x-user": "ann" });
-    expect(host.grpcCalls).toMatchObject([{ cluster: "rls", service: "envoy.service.ratelimit.v3.RateLimitService", method: "ShouldRateLimit" }]);
-    expect(await requestOf(host.grpcCalls[0])).toEqual({ domain: "shop", descriptors: [{ entries: [{ key: "api", value: "v1" }, { key: "user", value: "ann" }] }], hits_addend: 3 });
+    expect(host.grpcCalls).toMatchObject([
+      { cluster: "rls", service: "envoy.service.ratelimit.v3.RateLimitService", method: "ShouldRateLimit" },
+    ]);
+    expect(await requestOf(host.grpcCalls[0])).toEqual({
+      domain: "shop",
+      descriptors: [
+        {
+          entries: [
+            { key: "api", value: "v1" },
+            { key: "user", value: "ann" },
+          ],
+        },
+      ],
+      hits_addend: 3,
+    });
   });
 
   it("without a key says the limit's name, as Envoy's generic_key", async () => {
     const host = start({}, { key: [] });
     send(host);
-    expect(await requestOf(host.grpcCalls[0])).toMatchObject({ descriptors: [{ entries: [{ key: "generic_key", value: "n/p/l" }] }] });
+    expect(await requestOf(host.grpcCalls[0])).toMatchObject({
+      descriptors: [{ entries: [{ key: "generic_key", value: "n/p/l" }] }],
+    });
   });
 
   it("sends text that a service can read, whatever a client sends: nobody gets around a limit by breaking the question", async () => {
@@ -50,7 +84,9 @@ describe("asking", () => {
     send(host, { "x-user": Uint8Array.of(0x61, 0xff, 0xc3, 0x62) });
     send(host, { "x-user": "z".repeat(5000) });
     send(host, { "x-user": `${"z".repeat(4999)}y` });
-    const values = (await Promise.all(host.grpcCalls.map(requestOf))) as { descriptors: { entries: { value: string }[] }[] }[];
+    const values = (await Promise.all(host.grpcCalls.map(requestOf))) as {
+      descriptors: { entries: { value: string }[] }[];
+    }[];
     const [broken, long, other] = values.map(({ descriptors }) => descriptors[0]?.entries[0]?.value ?? "");
     expect(broken).toBe("a%FF%C3b");
     expect(long).toMatch(/^z{224}#[0-9A-F]{16}$/);
@@ -146,7 +182,10 @@ describe("leases", () => {
   });
 
   it("a refusal counts until the service's window ends, and no longer than the staleness", () => {
-    for (const [resetSeconds, waitMs] of [[5, 1000], [0.5, 1000]] as const) {
+    for (const [resetSeconds, waitMs] of [
+      [5, 1000],
+      [0.5, 1000],
+    ] as const) {
       const host = start();
       send(host);
       answer(host, OVER, { limit: 1, left: 0, resetSeconds: Math.ceil(resetSeconds) });
@@ -158,39 +197,55 @@ describe("leases", () => {
   });
 
   it("never admits more than the service gave, in any order of requests, answers and pauses", async () => {
-    const event = fc.oneof(fc.record({ requests: fc.integer({ min: 1, max: 12 }) }), fc.record({ pauseMs: fc.nat({ max: 400 }) }), fc.constant({ answer: true }), fc.constant({ fail: true }));
-    await fc.assert(fc.asyncProperty(fc.integer({ min: 0, max: 200 }), fc.integer({ min: 1, max: 50 }), fc.array(event, { maxLength: 40 }), async (quota, lease, events) => {
-      const host = start({ lease, timeoutMs: 3_600_000 });
-      host.setLogLevel("warn");
-      let left = quota;
-      const streams: Stream[] = [];
-      for (const each of events) {
-        if ("requests" in each) for (let i = 0; i < each.requests; i++) streams.push(send(host));
-        else if ("pauseMs" in each) host.advance(each.pauseMs);
-        else if (host.grpcCalls.length > 0) {
-          if ("fail" in each) host.grpcCalls[0]?.close(14, "");
-          else {
-            const hits = await hitsOf(host);
-            const code = hits <= left ? OK : OVER;
-            if (code === OK) left -= hits;
-            answer(host, code, { limit: Math.max(quota, 1), left });
+    const event = fc.oneof(
+      fc.record({ requests: fc.integer({ min: 1, max: 12 }) }),
+      fc.record({ pauseMs: fc.nat({ max: 400 }) }),
+      fc.constant({ answer: true }),
+      fc.constant({ fail: true }),
+    );
+    await fc.assert(
+      fc.asyncProperty(
+        fc.integer({ min: 0, max: 200 }),
+        fc.integer({ min: 1, max: 50 }),
+        fc.array(event, { maxLength: 40 }),
+        async (quota, lease, events) => {
+          const host = start({ lease, timeoutMs: 3_600_000 });
+          host.setLogLevel("warn");
+          let left = quota;
+          const streams: Stream[] = [];
+          for (const each of events) {
+            if ("requests" in each) for (let i = 0; i < each.requests; i++) streams.push(send(host));
+            else if ("pauseMs" in each) host.advance(each.pauseMs);
+            else if (host.grpcCalls.length > 0) {
+              if ("fail" in each) host.grpcCalls[0]?.close(14, "");
+              else {
+                const hits = await hitsOf(host);
+                const code = hits <= left ? OK : OVER;
+                if (code === OK) left -= hits;
+                answer(host, code, { limit: Math.max(quota, 1), left });
+              }
+            }
           }
-        }
-      }
-      expect(streams.filter((stream) => outcome(stream) === "continue").length).toBeLessThanOrEqual(quota - left);
-      expect(host.failure()).toBeUndefined();
-      expect(host.grpcCalls.length).toBeLessThanOrEqual(1);
-    }), { numRuns: 150 });
+          expect(streams.filter((stream) => outcome(stream) === "continue").length).toBeLessThanOrEqual(quota - left);
+          expect(host.failure()).toBeUndefined();
+          expect(host.grpcCalls.length).toBeLessThanOrEqual(1);
+        },
+      ),
+      { numRuns: 150 },
+    );
   });
 
   it("bytes that are no answer never trap, and are failures", () => {
-    fc.assert(fc.property(fc.uint8Array({ maxLength: 40 }), (bytes) => {
-      const host = start();
-      const stream = send(host);
-      host.grpcCalls[0]?.sendMessage(bytes);
-      expect(host.failure()).toBeUndefined();
-      expect(["continue", "429", "503", "paused"]).toContain(outcome(stream));
-    }), { numRuns: 300 });
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 40 }), (bytes) => {
+        const host = start();
+        const stream = send(host);
+        host.grpcCalls[0]?.sendMessage(bytes);
+        expect(host.failure()).toBeUndefined();
+        expect(["continue", "429", "503", "paused"]).toContain(outcome(stream));
+      }),
+      { numRuns: 300 },
+    );
   });
 
   it("a thousand keys, asked about again and again, need no more than 1 MiB", () => {

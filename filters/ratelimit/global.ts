@@ -1,7 +1,17 @@
 // consumes: keys and costs of limits that all proxies share, the rate limit service's answers
 // produces: verdicts, at once from tokens that were taken ahead, or when the service has answered
-// never does: ask for every request; ask twice at once for one key; believe an answer for longer than the limit's staleness; keep more than HEADS × WAYS keys
-import { BufferType, BytesWriter, EMPTY, enterStream, grpcCall, literal, monotonicNanoseconds, readBuffer } from "as-proxy-wasm-sdk";
+// never does: ask for every request; ask twice at once for one key; believe an answer for longer than the limit's
+// staleness; keep more than HEADS × WAYS keys
+import {
+  BufferType,
+  BytesWriter,
+  EMPTY,
+  enterStream,
+  grpcCall,
+  literal,
+  monotonicNanoseconds,
+  readBuffer,
+} from "as-proxy-wasm-sdk";
 import { viewOf } from "../policy/bytes";
 import { scaled } from "../policy/gcra";
 import { Lease, Place, Verdict, Waiter } from "./lease";
@@ -11,7 +21,8 @@ import { keyValue } from "./request-key";
 
 const SERVICE = literal("envoy.service.ratelimit.v3.RateLimitService");
 const METHOD = literal("ShouldRateLimit");
-// A worker keeps answers for up to HEADS × WAYS keys, by their hash. Where a row is full the one that was not used for longest gives way; where all
+// A worker keeps answers for up to HEADS × WAYS keys, by their hash. Where a row is full the one that was not used for
+// longest gives way; where all
 // of a row are waiting for answers, the failure mode decides.
 const HEADS: i32 = 256;
 const WAYS: i32 = 8;
@@ -55,12 +66,22 @@ export class GlobalTier {
     return idlest;
   }
 
-  /** Returns what this worker can say at once; Wait means that the service is to be asked (`ask`, then `wait`). `limit`: that of the current request, whose key was read last; null when there is none. */
+  /**
+   * Returns what this worker can say at once; Wait means that the service is to be asked (`ask`, then `wait`). `limit`:
+   * that of the current request, whose key was read last; null when there is none.
+   */
   decide(lease: Lease, cost: i64, now: i64, limit: Limit | null): Verdict {
     if (now < lease.expires && lease.tokens >= cost) {
       lease.tokens -= cost;
       // ask again before the last ones are gone, where there are many
-      if (limit != null && lease.token == 0 && lease.asked >= 8 && lease.tokens < lease.asked / 4 && lease.room > lease.asked) this.ask(lease, 1, now, limit);
+      if (
+        limit != null &&
+        lease.token == 0 &&
+        lease.asked >= 8 &&
+        lease.tokens < lease.asked / 4 &&
+        lease.room > lease.asked
+      )
+        this.ask(lease, 1, now, limit);
       return Verdict.Admit;
     }
     if (now < lease.refusedUntil && cost >= lease.refusedHits) return Verdict.Refuse;
@@ -68,7 +89,9 @@ export class GlobalTier {
     return Verdict.Wait;
   }
 
-  /** Asks the service for at least `cost` tokens unless it is being asked already; false when there is nobody to ask. */
+  /**
+   * Asks the service for at least `cost` tokens unless it is being asked already; false when there is nobody to ask.
+   */
   ask(lease: Lease, cost: i64, now: i64, limit: Limit | null): bool {
     if (lease.token != 0) return true;
     if (limit != null) this.describe(lease, limit);
@@ -133,7 +156,8 @@ export class GlobalTier {
   }
 
   /**
-   * How many tokens to take: what those in line want; ahead of that an eighth of what is left at the service (twice as many as last time where it does not
+   * How many tokens to take: what those in line want; ahead of that an eighth of what is left at the service (twice as
+   * many as last time where it does not
    * say), at most the limit's lease; after a refusal no more than is needed.
    */
   private hitsFor(lease: Lease, cost: i64, now: i64): i64 {
@@ -150,7 +174,8 @@ export class GlobalTier {
   }
 
   private learn(lease: Lease, now: i64): void {
-    const until = now + (answer.resetNs > 0 ? min(lease.quota!.staleness, scaled(answer.resetNs)) : lease.quota!.staleness);
+    const until =
+      now + (answer.resetNs > 0 ? min(lease.quota!.staleness, scaled(answer.resetNs)) : lease.quota!.staleness);
     lease.room = answer.remaining;
     lease.limit = answer.limit;
     lease.unitSeconds = answer.unitSeconds;
@@ -170,7 +195,10 @@ export class GlobalTier {
     lease.failedUntil = now + lease.quota!.staleness;
   }
 
-  /** Tells those in line, first come first served, as long as there is something to tell them; asks again for the others. */
+  /**
+   * Tells those in line, first come first served, as long as there is something to tell them; asks again for the
+   * others.
+   */
   private settle(lease: Lease, now: i64): void {
     for (let place = lease.first; place != null; place = lease.first) {
       const stream = place.stream;

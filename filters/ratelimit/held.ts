@@ -8,7 +8,10 @@ export class Held extends Reserve {
   key: u64 = 0;
   /** The limit's step when this began: a worker forgets what it held of a limit whose pace changed. */
   private step: i64 = 0;
-  /** The bucket's state as this worker saw it last. It only ever grows, so a bucket that was empty then and would not have refilled yet is empty now. */
+  /**
+   * The bucket's state as this worker saw it last. It only ever grows, so a bucket that was empty then and would not
+   * have refilled yet is empty now.
+   */
   seen: i64 = 0;
   /** When a request last asked for it, in scaled time. */
   usedAt: i64 = 0;
@@ -32,7 +35,10 @@ export class Held extends Reserve {
 
 const SETS: i32 = 256;
 const WAYS: i32 = 4;
-/** After so long without a request a key's place may be taken, and the tokens held for it are lost: at most its share and 5 ms worth of them. */
+/**
+ * After so long without a request a key's place may be taken, and the tokens held for it are lost: at most its share
+ * and 5 ms worth of them.
+ */
 const IDLE: i64 = 16 * 1_000_000_000;
 
 let table: StaticArray<Held> | null = null;
@@ -48,7 +54,8 @@ export function prepareHeld(): void {
 }
 
 /**
- * Returns what this worker holds of a keyed bucket. A key that was not among the last thousand or so gets the place of one that has nothing, or that was
+ * Returns what this worker holds of a keyed bucket. A key that was not among the last thousand or so gets the place of
+ * one that has nothing, or that was
  * idle for a second; failing that it goes without a place (`isLeasable` says so): slower, and just as exact.
  */
 export function heldOf(key: u64, now: i64): Held {

@@ -1,6 +1,17 @@
 // What is configured and counted once for all requests.
 import {
-  Bytes, BytesWriter, defineMetric, incrementMetric, isLogged, Json, JsonDocument, literal, logBytes, LogLevel, MetricType, RootContext,
+  Bytes,
+  BytesWriter,
+  defineMetric,
+  incrementMetric,
+  isLogged,
+  Json,
+  JsonDocument,
+  literal,
+  logBytes,
+  LogLevel,
+  MetricType,
+  RootContext,
 } from "as-proxy-wasm-sdk";
 import { events } from "./buckets";
 import { parseLimits } from "./config";
@@ -20,7 +31,15 @@ export enum Count {
   GlobalFailures,
 }
 
-const NAMES: string[] = ["allowed", "denied", "shadow_denied", "contended", "evicted", "global_calls", "global_failures"];
+const NAMES: string[] = [
+  "allowed",
+  "denied",
+  "shadow_denied",
+  "contended",
+  "evicted",
+  "global_calls",
+  "global_failures",
+];
 /** For how long the answer to "is debug logged?" is believed, in scaled time: 50 ms. */
 const LEVEL_AGE: i64 = 16 * 50_000_000;
 const LOG = literal("ratelimit: ");
@@ -47,7 +66,8 @@ export abstract class Limiter extends RootContext {
     this.limits = limits;
     prepareKeys(limits.mostParts);
     if (limits.mostParts > 0) prepareHeld();
-    for (let i = 0; i < NAMES.length; i++) this.metrics[i] = defineMetric(MetricType.Counter, Bytes.of("scrim_ratelimit_" + NAMES[i] + "_total"));
+    for (let i = 0; i < NAMES.length; i++)
+      this.metrics[i] = defineMetric(MetricType.Counter, Bytes.of("scrim_ratelimit_" + NAMES[i] + "_total"));
     return true;
   }
 

@@ -7,11 +7,16 @@ import { ABSENT, addressOf, hash, HASH_SEED, isUtf8, lengthOf, Span } from "../p
 
 /** Longest value in a descriptor as it is; longer ones are cut, and told apart by a hash. */
 const LONGEST = 256;
-const HEX = memory.data<u8>([0x30, 0x31, 0x32, 0x33, 0x34, 0x35, 0x36, 0x37, 0x38, 0x39, 0x41, 0x42, 0x43, 0x44, 0x45, 0x46]);
+const HEX = memory.data<u8>([
+  0x30, 0x31, 0x32, 0x33, 0x34, 0x35, 0x36, 0x37, 0x38, 0x39, 0x41, 0x42, 0x43, 0x44, 0x45, 0x46,
+]);
 
 const cleaned = new BytesWriter(1024);
 
-/** Appends one entry (`RateLimitDescriptor.entries`) to a descriptor. A value that is no UTF-8 has its bytes beyond ASCII escaped as %XX. */
+/**
+ * Appends one entry (`RateLimitDescriptor.entries`) to a descriptor. A value that is no UTF-8 has its bytes beyond
+ * ASCII escaped as %XX.
+ */
 export function writeEntry(descriptor: BytesWriter, key: Span, value: Span): void {
   const text = cleanText(value);
   const inner = fieldSize(lengthOf(key)) + fieldSize(text.length);
@@ -55,7 +60,12 @@ export class ServiceAnswer {
     let statuses = 0;
     while (nextField(fields)) {
       if (fields.tag == 0x08) this.isOver = fields.number == 2;
-      else if (fields.tag == 0x12 && statuses++ == 0 && !this.readStatus(fields.at - usize(fields.length), fields.length)) return false;
+      else if (
+        fields.tag == 0x12 &&
+        statuses++ == 0 &&
+        !this.readStatus(fields.at - usize(fields.length), fields.length)
+      )
+        return false;
     }
     return fields.ok;
   }
@@ -180,7 +190,11 @@ function cleanText(value: Span): Bytes {
   const escape = whole > LONGEST || !isUtf8(value);
   for (let i = 0; i < length; i++) {
     const byte = load<u8>(addressOf(value) + i);
-    if (escape && byte >= 0x80) cleaned.byte(0x25).byte(load<u8>(HEX + (byte >> 4))).byte(load<u8>(HEX + (byte & 15)));
+    if (escape && byte >= 0x80)
+      cleaned
+        .byte(0x25)
+        .byte(load<u8>(HEX + (byte >> 4)))
+        .byte(load<u8>(HEX + (byte & 15)));
     else cleaned.byte(byte);
   }
   if (whole > LONGEST) {

@@ -5,7 +5,9 @@ import { describe, expect, it } from "vitest";
 import { modulePath } from "../module-path.ts";
 import { scenarios } from "./ratelimit.scenarios.ts";
 
-const schema = new Ajv2020({ strict: false }).compile(JSON.parse(readFileSync(new URL("config.schema.json", import.meta.url), "utf8")));
+const schema = new Ajv2020({ strict: false }).compile(
+  JSON.parse(readFileSync(new URL("config.schema.json", import.meta.url), "utf8")),
+);
 
 describe("scenarios of limits, in the host", () => {
   const host = createHostRunner(modulePath);
@@ -14,7 +16,9 @@ describe("scenarios of limits, in the host", () => {
     expect(scenarioProblems(scenario, await host.run(scenario))).toEqual([]);
   });
 
-  it.each(scenarios.filter(({ refused }) => refused === undefined).map((scenario) => [scenario.name, scenario] as const))("the schema describes: %s", (_name, { configuration }) => {
+  it.each(
+    scenarios.filter(({ refused }) => refused === undefined).map((scenario) => [scenario.name, scenario] as const),
+  )("the schema describes: %s", (_name, { configuration }) => {
     expect(schema(configuration), JSON.stringify(schema.errors)).toBe(true);
   });
 });

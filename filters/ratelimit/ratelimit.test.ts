@@ -14,20 +14,39 @@ interface Sent {
   readonly worker?: number;
 }
 
-const start = (limits: unknown[], more: Record<string, unknown> = {}, workers = 1): Host => createHost({ module, configuration: JSON.stringify({ limits, ...more }), workers, vmId: "scrim.ratelimit" });
+const start = (limits: unknown[], more: Record<string, unknown> = {}, workers = 1): Host =>
+  createHost({ module, configuration: JSON.stringify({ limits, ...more }), workers, vmId: "scrim.ratelimit" });
 
-function send(host: Host, { headers = {}, attributes = {}, worker = 0 }: Sent = {}): { status: number; details: string; headers: Record<string, string> } {
-  const stream = host.newStream({ headers: { ":method": "GET", ":path": "/", ":authority": "a.test", ...headers }, attributes: attributes as never, worker });
+function send(
+  host: Host,
+  { headers = {}, attributes = {}, worker = 0 }: Sent = {},
+): { status: number; details: string; headers: Record<string, string> } {
+  const stream = host.newStream({
+    headers: { ":method": "GET", ":path": "/", ":authority": "a.test", ...headers },
+    attributes: attributes as never,
+    worker,
+  });
   const outcome = stream.sendRequestHeaders();
   stream.end();
   if (outcome.kind === "continue") return { status: 200, details: "", headers: {} };
   if (outcome.kind !== "replied") throw new Error(outcome.kind);
   const names = ["retry-after", "ratelimit-limit", "ratelimit-remaining", "ratelimit-reset", "x-ratelimit-limit"];
-  return { status: outcome.reply.status, details: outcome.reply.details, headers: Object.fromEntries(names.flatMap((name) => (outcome.reply.headers.get(name) === undefined ? [] : [[name, String(outcome.reply.headers.get(name))]]))) };
+  return {
+    status: outcome.reply.status,
+    details: outcome.reply.details,
+    headers: Object.fromEntries(
+      names.flatMap((name) =>
+        outcome.reply.headers.get(name) === undefined ? [] : [[name, String(outcome.reply.headers.get(name))]],
+      ),
+    ),
+  };
 }
 
-const admitted = (host: Host, count: number, sent: (index: number) => Sent = () => ({})): number => Array.from({ length: count }, (_, i) => send(host, sent(i)).status).filter((status) => status === 200).length;
-const mtls = (account: string) => ({ connection: { mtls: true, uri_san_peer_certificate: `spiffe://cluster.local/ns/default/sa/${account}` } });
+const admitted = (host: Host, count: number, sent: (index: number) => Sent = () => ({})): number =>
+  Array.from({ length: count }, (_, i) => send(host, sent(i)).status).filter((status) => status === 200).length;
+const mtls = (account: string) => ({
+  connection: { mtls: true, uri_san_peer_certificate: `spiffe://cluster.local/ns/default/sa/${account}` },
+});
 
 const HOUR = 3_600_000;
 
@@ -47,7 +66,12 @@ describe("one bucket", () => {
   it("burst defaults to tokens; Retry-After counts seconds up", () => {
     const host = start([{ name: "l", tokens: 2, intervalMs: 10_000 }], { headers: "draft-03" });
     expect(admitted(host, 5)).toBe(2);
-    expect(send(host).headers).toEqual({ "retry-after": "5", "ratelimit-limit": "2", "ratelimit-remaining": "0", "ratelimit-reset": "5" });
+    expect(send(host).headers).toEqual({
+      "retry-after": "5",
+      "ratelimit-limit": "2",
+      "ratelimit-remaining": "0",
+      "ratelimit-reset": "5",
+    });
     host.advance(1500);
     expect(send(host).headers["retry-after"]).toBe("4");
   });
@@ -71,8 +95,17 @@ describe("one bucket", () => {
 
 describe("what counts", () => {
   it("matches methods, paths, hosts", () => {
-    const host = start([{ name: "l", match: { methods: ["POST"], paths: ["/reviews/{*}", "/x*"], hosts: ["a.test"] }, tokens: 1, intervalMs: HOUR }]);
-    const post = (path: string, authority = "a.test"): Sent => ({ headers: { ":method": "POST", ":path": path, ":authority": authority } });
+    const host = start([
+      {
+        name: "l",
+        match: { methods: ["POST"], paths: ["/reviews/{*}", "/x*"], hosts: ["a.test"] },
+        tokens: 1,
+        intervalMs: HOUR,
+      },
+    ]);
+    const post = (path: string, authority = "a.test"): Sent => ({
+      headers: { ":method": "POST", ":path": path, ":authority": authority },
+    });
     expect(admitted(host, 3)).toBe(3);
     expect(admitted(host, 3, () => post("/other"))).toBe(3);
     expect(admitted(host, 3, () => post("/x", "b.test"))).toBe(3);
@@ -112,14 +145,22 @@ describe("keys", () => {
     const host = keyed([{ source: "principal" }]);
     expect(admitted(host, 2, () => ({ attributes: mtls("a") }))).toBe(1);
     expect(admitted(host, 2, () => ({ attributes: mtls("b") }))).toBe(1);
-    expect(admitted(host, 4, (i) => ({ attributes: { connection: { uri_san_peer_certificate: `spiffe://t/ns/n/sa/${i}` } } }))).toBe(1);
+    expect(
+      admitted(host, 4, (i) => ({
+        attributes: { connection: { uri_san_peer_certificate: `spiffe://t/ns/n/sa/${i}` } },
+      })),
+    ).toBe(1);
   });
 
   it("by namespace, address and path", () => {
     expect(admitted(keyed([{ source: "namespace" }]), 2, (i) => ({ attributes: mtls(String(i)) }))).toBe(1);
     const byIp = keyed([{ source: "ip" }]);
     expect(admitted(byIp, 3, (i) => ({ attributes: { source: { address: `10.0.0.1:${i}` } } }))).toBe(1);
-    expect(admitted(byIp, 3, (i) => ({ attributes: { source: { address: `10.0.1.${i}:1` }, filter_state: { "scrim.peer_address": "192.0.2.1" } } }))).toBe(1);
+    expect(
+      admitted(byIp, 3, (i) => ({
+        attributes: { source: { address: `10.0.1.${i}:1` }, filter_state: { "scrim.peer_address": "192.0.2.1" } },
+      })),
+    ).toBe(1);
     expect(admitted(keyed([{ path: true }]), 4, (i) => ({ headers: { ":path": `/${i % 2}?x=${i}` } }))).toBe(2);
   });
 
@@ -144,12 +185,25 @@ describe("keys", () => {
 });
 
 describe("overrides", () => {
-  const host = start([{ name: "l", tokens: 2, intervalMs: HOUR, overrides: [{ name: "orderservice", principals: ["cluster.local/ns/default/sa/order*"], tokens: 4, intervalMs: HOUR }] }]);
+  const host = start([
+    {
+      name: "l",
+      tokens: 2,
+      intervalMs: HOUR,
+      overrides: [
+        { name: "orderservice", principals: ["cluster.local/ns/default/sa/order*"], tokens: 4, intervalMs: HOUR },
+      ],
+    },
+  ]);
 
   it("give identities a bucket of their own, and headers do not", () => {
     expect(admitted(host, 9, () => ({ attributes: mtls("orderservice-sa") }))).toBe(4);
     expect(admitted(host, 9, () => ({ attributes: mtls("other") }))).toBe(2);
-    expect(admitted(host, 9, () => ({ headers: { "x-forwarded-client-cert": "URI=spiffe://cluster.local/ns/default/sa/orderservice-sa" } }))).toBe(0);
+    expect(
+      admitted(host, 9, () => ({
+        headers: { "x-forwarded-client-cert": "URI=spiffe://cluster.local/ns/default/sa/orderservice-sa" },
+      })),
+    ).toBe(0);
     expect(send(host, { attributes: mtls("orderservice-sa") }).details).toBe("scrim_rate_limited[l]");
     expect(host.logged("debug")).toContain("ratelimit: over l/orderservice");
   });
@@ -175,7 +229,16 @@ describe("workers", () => {
 
   it("a lost swap is tried again, as long as others can have taken what there is; then it refuses this request only", () => {
     let lost = 511;
-    const host = createHost({ module, configuration: JSON.stringify({ limits: [{ name: "l", tokens: 5, intervalMs: HOUR }, { name: "k", key: [{ header: "x" }], tokens: 5, intervalMs: HOUR }] }), intercept: (call) => (call.name === "proxy_set_shared_data" && lost-- > 0 ? 8 : undefined) });
+    const host = createHost({
+      module,
+      configuration: JSON.stringify({
+        limits: [
+          { name: "l", tokens: 5, intervalMs: HOUR },
+          { name: "k", key: [{ header: "x" }], tokens: 5, intervalMs: HOUR },
+        ],
+      }),
+      intercept: (call) => (call.name === "proxy_set_shared_data" && lost-- > 0 ? 8 : undefined),
+    });
     expect(send(host).status).toBe(200);
     lost = 512;
     expect(send(host).status).toBe(429);
@@ -201,15 +264,38 @@ describe("changes", () => {
 describe("configuration", () => {
   it.each<[unknown, string]>([
     [{ limits: [{ name: "l", tokens: 0, intervalMs: 1 }] }, "limits[0].tokens: expected a whole number from 1"],
-    [{ limits: [{ name: "l", tokens: 1 }] }, "limits[0].intervalMs: expected a whole number from 1 to 1000000000000, but it is missing"],
+    [
+      { limits: [{ name: "l", tokens: 1 }] },
+      "limits[0].intervalMs: expected a whole number from 1 to 1000000000000, but it is missing",
+    ],
     [{ limits: [{ tokens: 1, intervalMs: 1 }] }, "limits[0].name: expected a string"],
     [{ limits: [{ name: "l", tokens: 1, intervalMs: 1, per: "1s" }] }, "limits[0].per: unknown field"],
-    [{ limits: [{ name: "l", tokens: 1, intervalMs: 900_000_000_000 }] }, "limits[0]: the bucket would take over a year"],
-    [{ limits: [{ name: "l", tokens: 1, intervalMs: 1, key: [{ source: "mac" }] }] }, "limits[0].key[0].source: expected one of principal, namespace, serviceAccount, ip, remoteIp"],
-    [{ limits: [{ name: "l", tokens: 1, intervalMs: 1, key: [{ header: "a", path: true }] }] }, "limits[0].key[0]: expected exactly one of"],
+    [
+      { limits: [{ name: "l", tokens: 1, intervalMs: 900_000_000_000 }] },
+      "limits[0]: the bucket would take over a year",
+    ],
+    [
+      { limits: [{ name: "l", tokens: 1, intervalMs: 1, key: [{ source: "mac" }] }] },
+      "limits[0].key[0].source: expected one of principal, namespace, serviceAccount, ip, remoteIp",
+    ],
+    [
+      { limits: [{ name: "l", tokens: 1, intervalMs: 1, key: [{ header: "a", path: true }] }] },
+      "limits[0].key[0]: expected exactly one of",
+    ],
     [{ limits: [{ name: "l", tokens: 1, intervalMs: 1, cost: 2 }] }, "limits[0].cost: is over the bucket's size"],
-    [{ limits: [{ name: "l", tokens: 1, intervalMs: 1, overrides: [{ name: "o", tokens: 1, intervalMs: 1 }] }] }, "limits[0].overrides[0]: expected principals or values"],
-    [{ limits: [{ name: "l", tokens: 1, intervalMs: 1 }, { name: "l", tokens: 1, intervalMs: 1 }] }, "limits[1].name: used by another limit"],
+    [
+      { limits: [{ name: "l", tokens: 1, intervalMs: 1, overrides: [{ name: "o", tokens: 1, intervalMs: 1 }] }] },
+      "limits[0].overrides[0]: expected principals or values",
+    ],
+    [
+      {
+        limits: [
+          { name: "l", tokens: 1, intervalMs: 1 },
+          { name: "l", tokens: 1, intervalMs: 1 },
+        ],
+      },
+      "limits[1].name: used by another limit",
+    ],
     [{ headers: "all" }, "headers: expected none, draft, draft-03 or legacy"],
   ])("%j is refused: %s", (configuration, message) => {
     const result = startHost({ module, configuration: JSON.stringify(configuration) });
@@ -225,9 +311,21 @@ describe("configuration", () => {
 
 describe("robustness", () => {
   it("never traps on hostile headers, and needs no more memory after 10,000 refusals", () => {
-    const host = start([{ name: "l", key: [{ header: "x-user" }, { source: "ip" }, { path: true }], tokens: 1, intervalMs: HOUR }], { headers: "legacy" });
+    const host = start(
+      [{ name: "l", key: [{ header: "x-user" }, { source: "ip" }, { path: true }], tokens: 1, intervalMs: HOUR }],
+      { headers: "legacy" },
+    );
     const bytes = fc.uint8Array({ maxLength: 60 }).map((value) => Buffer.from(value).toString("latin1"));
-    fc.assert(fc.property(bytes, fc.array(bytes, { maxLength: 3 }), fc.uint8Array({ maxLength: 30 }), (path, user, address) => void send(host, { headers: { ":path": path, "x-user": user }, attributes: { source: { address } } })), { numRuns: 300 });
+    fc.assert(
+      fc.property(
+        bytes,
+        fc.array(bytes, { maxLength: 3 }),
+        fc.uint8Array({ maxLength: 30 }),
+        (path, user, address) =>
+          void send(host, { headers: { ":path": path, "x-user": user }, attributes: { source: { address } } }),
+      ),
+      { numRuns: 300 },
+    );
     host.setLogLevel("warn");
     admitted(host, 300);
     const before = host.memoryBytes();

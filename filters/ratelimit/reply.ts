@@ -57,7 +57,10 @@ export function secondsUp(nanoseconds: i64): i64 {
   return (nanoseconds + 999_999_999) / 1_000_000_000;
 }
 
-/** Returns the headers of a refusal in the form the host reads; valid until the next call. `retrySeconds` below 0: nobody knows when to come back. */
+/**
+ * Returns the headers of a refusal in the form the host reads; valid until the next call. `retrySeconds` below 0:
+ * nobody knows when to come back.
+ */
 export function refusalHeaders(style: LimitHeaders, standing: Standing, retrySeconds: i64): Bytes {
   count = 0;
   if (retrySeconds >= 0) put(RETRY_AFTER, Bytes.ofInteger(retrySeconds));
@@ -66,7 +69,10 @@ export function refusalHeaders(style: LimitHeaders, standing: Standing, retrySec
   return encoded();
 }
 
-/** Adds the headers to an admitted request's response. RateLimit and RateLimit-Policy are lists: what others said there stays. */
+/**
+ * Adds the headers to an admitted request's response. RateLimit and RateLimit-Policy are lists: what others said there
+ * stays.
+ */
 export function tellStanding(style: LimitHeaders, standing: Standing): void {
   count = 0;
   putStanding(style, standing);
@@ -83,7 +89,13 @@ function putStanding(style: LimitHeaders, standing: Standing): void {
   if (style == LimitHeaders.Draft) {
     first.clear().bytes(standing.label).bytes(QUOTA).integer(standing.limit);
     if (standing.windowSeconds > 0) first.bytes(WINDOW).integer(standing.windowSeconds);
-    second.clear().bytes(standing.label).bytes(REMAINING).integer(standing.left).bytes(RESET).integer(standing.resetSeconds);
+    second
+      .clear()
+      .bytes(standing.label)
+      .bytes(REMAINING)
+      .integer(standing.left)
+      .bytes(RESET)
+      .integer(standing.resetSeconds);
     put(RATE_LIMIT_POLICY, first.result);
     put(RATE_LIMIT, second.result);
     return;
@@ -103,7 +115,9 @@ function put(name: Bytes, value: Bytes): void {
 /** count, lengths, then name NUL value NUL … */
 function encoded(): Bytes {
   pairs.clear().u32(count);
-  for (let i = 0; i < count; i++) pairs.u32(changetype<Bytes>(names[i]).length).u32(changetype<Bytes>(values[i]).length);
-  for (let i = 0; i < count; i++) pairs.bytes(changetype<Bytes>(names[i])).byte(0).bytes(changetype<Bytes>(values[i])).byte(0);
+  for (let i = 0; i < count; i++)
+    pairs.u32(changetype<Bytes>(names[i]).length).u32(changetype<Bytes>(values[i]).length);
+  for (let i = 0; i < count; i++)
+    pairs.bytes(changetype<Bytes>(names[i])).byte(0).bytes(changetype<Bytes>(values[i])).byte(0);
   return pairs.result;
 }

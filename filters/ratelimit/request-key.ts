@@ -4,7 +4,19 @@
 import { getProperty, ROUTE_NAME } from "as-proxy-wasm-sdk";
 import { hostMetadata } from "../authz/host-metadata";
 import { hostRequest as request } from "../authz/request";
-import { ABSENT, cut, emptySpan, hash, indexOf, lengthOf, parseDecimal, Span, spanOf, utf8, viewOf } from "../policy/bytes";
+import {
+  ABSENT,
+  cut,
+  emptySpan,
+  hash,
+  indexOf,
+  lengthOf,
+  parseDecimal,
+  Span,
+  spanOf,
+  utf8,
+  viewOf,
+} from "../policy/bytes";
 import { IpAddress } from "../policy/cidr";
 import { ClaimKind } from "../policy/jwt-claims";
 import { Bucket, Cost, KeyPart, KeySource, Limit, Override } from "./limit";
@@ -29,7 +41,10 @@ export function keyValue(index: i32): Span {
   return unchecked(values[index]);
 }
 
-/** Reads the values of a limit's key and returns the bucket they lead to: the first override that is for this caller and key, else the limit's own. */
+/**
+ * Reads the values of a limit's key and returns the bucket they lead to: the first override that is for this caller and
+ * key, else the limit's own.
+ */
 export function chooseBucket(limit: Limit): Bucket {
   const parts = limit.key;
   for (let i = 0; i < parts.length; i++) unchecked((values[i] = valueOf(unchecked(parts[i]), i)));
@@ -55,7 +70,10 @@ export function keyHash(seed: u64, parts: i32): u64 {
   return state == 0 ? 1 : state;
 }
 
-/** Returns what the request takes. A header that is not a number takes the most: nobody gets cheaper by writing nonsense. */
+/**
+ * Returns what the request takes. A header that is not a number takes the most: nobody gets cheaper by writing
+ * nonsense.
+ */
 export function costOf(cost: Cost): i64 {
   if (cost.header.length == 0) return cost.otherwise;
   const text = request.joinedHeader(viewOf(cost.header));
@@ -111,7 +129,10 @@ function templateValue(part: KeyPart): Span {
   return ABSENT;
 }
 
-/** What stands where the template's first `{*}` is: it begins behind the template's first literal and ends with the segment. */
+/**
+ * What stands where the template's first `{*}` is: it begins behind the template's first literal and ends with the
+ * segment.
+ */
 function captureValue(part: KeyPart): Span {
   const path = request.path();
   const template = unchecked(part.templates[0]);

@@ -1,5 +1,13 @@
 // One request: which limits it meets, what they say, what the client is told.
-import { Bytes, continueRequest, EMPTY, FilterHeadersStatus, literal, monotonicNanoseconds, sendLocalReply } from "as-proxy-wasm-sdk";
+import {
+  Bytes,
+  continueRequest,
+  EMPTY,
+  FilterHeadersStatus,
+  literal,
+  monotonicNanoseconds,
+  sendLocalReply,
+} from "as-proxy-wasm-sdk";
 import { hostRequest as request } from "../authz/request";
 import { scaled } from "../policy/gcra";
 import { admit, giveBack, lastFillNs, lastLeft, lastWaitNs, lookAt } from "./buckets";
@@ -200,7 +208,14 @@ export class LimitedStream extends Waiter {
       unchecked((this.parts[index] = Part.TookLease));
       unchecked((this.leases[index] = lease));
       unchecked((this.leaseKeys[index] = lease.key));
-      if (isTold) this.standing.narrow(limit.bucket.label, lease.limit, max<i64>(0, lease.room) + lease.tokens, lease.unitSeconds, resetSeconds);
+      if (isTold)
+        this.standing.narrow(
+          limit.bucket.label,
+          lease.limit,
+          max<i64>(0, lease.room) + lease.tokens,
+          lease.unitSeconds,
+          resetSeconds,
+        );
       return true;
     }
     if (limit.shadow) {
@@ -221,7 +236,8 @@ export class LimitedStream extends Waiter {
     if (this.root.logs(now)) this.root.log(LOG_FAILED, limit.bucket.name);
     const failure = limit.global!.failure;
     if (failure == FailureMode.Open || (failure == FailureMode.Closed && limit.shadow)) return true;
-    if (failure == FailureMode.Local) return this.take(index, limit, unchecked(this.buckets[index])!, unchecked(this.costs[index]), now);
+    if (failure == FailureMode.Local)
+      return this.take(index, limit, unchecked(this.buckets[index])!, unchecked(this.costs[index]), now);
     this.giveBackAll(now);
     this.standing.clear();
     this.root.increment(Count.Denied);
@@ -238,7 +254,13 @@ export class LimitedStream extends Waiter {
   }
 
   private refuse(details: Bytes, body: Bytes, retrySeconds: i64): void {
-    sendLocalReply(429, details, body, refusalHeaders(this.root.limits.headers, this.standing, retrySeconds), GRPC_EXHAUSTED);
+    sendLocalReply(
+      429,
+      details,
+      body,
+      refusalHeaders(this.root.limits.headers, this.standing, retrySeconds),
+      GRPC_EXHAUSTED,
+    );
     this.standing.clear();
     this.root.countEvents();
   }
@@ -252,7 +274,8 @@ export class LimitedStream extends Waiter {
   private giveBackAll(now: i64): void {
     for (let i = 0; i < this.parts.length; i++) {
       const part = unchecked(this.parts[i]);
-      if (part == Part.Took) giveBack(unchecked(this.buckets[i])!, unchecked(this.keys[i]), now, unchecked(this.costs[i]));
+      if (part == Part.Took)
+        giveBack(unchecked(this.buckets[i])!, unchecked(this.keys[i]), now, unchecked(this.costs[i]));
       else if (part == Part.TookLease) {
         const lease = unchecked(this.leases[i])!;
         if (lease.key == unchecked(this.leaseKeys[i])) lease.tokens += unchecked(this.costs[i]);

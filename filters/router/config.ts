@@ -10,7 +10,18 @@ import { planIndexes } from "../policy/route-plan";
 import { StickyKey, StickyShare, StickySplit } from "../policy/sticky";
 import { createLinesMatch, createRegexMatch, MatchKind, StringMatch } from "../policy/string-match";
 
-const MATCH_FIELDS: string[] = ["uri", "ignoreUriCase", "method", "authority", "scheme", "headers", "withoutHeaders", "queryParams", "claims", "withoutClaims"];
+const MATCH_FIELDS: string[] = [
+  "uri",
+  "ignoreUriCase",
+  "method",
+  "authority",
+  "scheme",
+  "headers",
+  "withoutHeaders",
+  "queryParams",
+  "claims",
+  "withoutClaims",
+];
 const KEY_FIELDS: string[] = ["header", "cookie", "query", "claim", "source"];
 
 /** Returns the table of a match list. Look at `document.error` before using it. */
@@ -96,7 +107,10 @@ function parseOptional(json: Json, fold: bool): StringMatch | null {
   return json.isMissing ? null : parseMatch(json, fold);
 }
 
-/** A match is an object with exactly one of exact, prefix, regex, lines; `{}` and `{"present": true}` ask for presence alone. */
+/**
+ * A match is an object with exactly one of exact, prefix, regex, lines; `{}` and `{"present": true}` ask for presence
+ * alone.
+ */
 function parseMatch(json: Json, fold: bool): StringMatch {
   json.object().only(["exact", "prefix", "regex", "present", "lines"]);
   if (json.length > 1) json.fail("only one of exact, prefix, regex, present, lines");
@@ -152,5 +166,6 @@ function addParameters(to: NamedMatch[], json: Json, table: RouteTable): void {
 function addClaims(to: ClaimMatch[], json: Json, table: RouteTable, without: bool): void {
   if (json.isMissing) return;
   json.object();
-  for (let i = 0; i < json.length; i++) to.push(new ClaimMatch(parseClaim(json.at(i), json.at(i).name, table), parseMatch(json.at(i), false), without));
+  for (let i = 0; i < json.length; i++)
+    to.push(new ClaimMatch(parseClaim(json.at(i), json.at(i).name, table), parseMatch(json.at(i), false), without));
 }

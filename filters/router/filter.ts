@@ -2,8 +2,27 @@
 // produces: the filter state wasm.scrim.route = key of the first rule that matches, and a fresh choice of route
 // never does: read or write a header that could carry the choice
 import {
-  Bytes, BytesWriter, clearRouteCache, FilterHeadersStatus, getProperty, HeaderPairs, HttpContext, isLogged, Json, JsonDocument, literal, logBytes, LogLevel,
-  defineMetric, incrementMetric, MetricType, propertyPath, requestHeaders, RootContext, setProperty, SOURCE_ADDRESS,
+  Bytes,
+  BytesWriter,
+  clearRouteCache,
+  FilterHeadersStatus,
+  getProperty,
+  HeaderPairs,
+  HttpContext,
+  isLogged,
+  Json,
+  JsonDocument,
+  literal,
+  logBytes,
+  LogLevel,
+  defineMetric,
+  incrementMetric,
+  MetricType,
+  propertyPath,
+  requestHeaders,
+  RootContext,
+  setProperty,
+  SOURCE_ADDRESS,
 } from "as-proxy-wasm-sdk";
 import { ABSENT, addressOf, lengthOf, Span, spanOf, viewOf } from "../policy/bytes";
 import { hostMetadata } from "../authz/host-metadata";
@@ -143,7 +162,19 @@ export class Router extends RootContext {
     clearRouteCache();
     incrementMetric(rule == null ? this.unmatchedMetric : this.matchedMetric);
     if (isLogged(LogLevel.Debug)) {
-      logBytes(LogLevel.Debug, text.clear().bytes(LOG).bytes(id).byte(0x20).bytes(key).bytes(TRIED).integer(table.tried).bytes(OF).integer(table.rules.length).result);
+      logBytes(
+        LogLevel.Debug,
+        text
+          .clear()
+          .bytes(LOG)
+          .bytes(id)
+          .byte(0x20)
+          .bytes(key)
+          .bytes(TRIED)
+          .integer(table.tried)
+          .bytes(OF)
+          .integer(table.rules.length).result,
+      );
     }
     return rule != null && rule.inside ? RouteChoice.Inside : RouteChoice.Outside;
   }

@@ -11,12 +11,27 @@ const module = file("../build/router.wasm");
 const schema = new Ajv2020({ strict: false }).compile(JSON.parse(file("rules.schema.json").toString()));
 
 type Headers = Record<string, string | string[]>;
-const metadata = (rules: unknown, id = JSON.stringify(rules)) => ({ xds: { virtual_host_metadata: { filter_metadata: { "scrim.router": { id, rules: typeof rules === "string" ? rules : JSON.stringify(rules) } } } } });
+const metadata = (rules: unknown, id = JSON.stringify(rules)) => ({
+  xds: {
+    virtual_host_metadata: {
+      filter_metadata: { "scrim.router": { id, rules: typeof rules === "string" ? rules : JSON.stringify(rules) } },
+    },
+  },
+});
 const host = createHost({ module, configuration: "{}" });
 
 /** The key chosen, undefined when nothing was chosen. */
-function choose(rules: unknown, headers: Headers = {}, on: Host = host, id?: string, attributes: object = {}): string | undefined {
-  const stream = on.newStream({ headers: { ":method": "GET", ":path": "/", ":authority": "reviews", ":scheme": "http", ...headers }, attributes: rules === undefined ? {} : ({ ...metadata(rules, id), ...attributes } as never) });
+function choose(
+  rules: unknown,
+  headers: Headers = {},
+  on: Host = host,
+  id?: string,
+  attributes: object = {},
+): string | undefined {
+  const stream = on.newStream({
+    headers: { ":method": "GET", ":path": "/", ":authority": "reviews", ":scheme": "http", ...headers },
+    attributes: rules === undefined ? {} : ({ ...metadata(rules, id), ...attributes } as never),
+  });
   expect(stream.sendRequestHeaders().kind).toBe("continue");
   const key = stream.filterState("scrim.route");
   expect(stream.routeCacheCleared).toBe(key === undefined ? 0 : 1);
@@ -60,8 +75,18 @@ describe("one condition", () => {
     ["header present", { headers: { x: {} } }, { x: "" }, true],
     ["header present, said so", { headers: { x: { present: true } } }, {}, false],
     ["header with an empty prefix is presence", { headers: { x: { prefix: "" } } }, { x: "y" }, true],
-    ["cookie by regex", { headers: { cookie: { regex: "^(.*?;\\s*)?(user=jason)(;.*)?$" } } }, { cookie: "a=b; user=jason; c=d" }, true],
-    ["cookie by regex, another", { headers: { cookie: { regex: "^(.*?;\\s*)?(user=jason)(;.*)?$" } } }, { cookie: "superuser=jason" }, false],
+    [
+      "cookie by regex",
+      { headers: { cookie: { regex: "^(.*?;\\s*)?(user=jason)(;.*)?$" } } },
+      { cookie: "a=b; user=jason; c=d" },
+      true,
+    ],
+    [
+      "cookie by regex, another",
+      { headers: { cookie: { regex: "^(.*?;\\s*)?(user=jason)(;.*)?$" } } },
+      { cookie: "superuser=jason" },
+      false,
+    ],
     ["withoutHeaders, matching", { withoutHeaders: { x: { exact: "a" } } }, { x: "a" }, false],
     ["withoutHeaders, other value", { withoutHeaders: { x: { exact: "a" } } }, { x: "b" }, true],
     ["withoutHeaders, absent", { withoutHeaders: { x: { exact: "a" } } }, {}, true],
@@ -88,7 +113,14 @@ describe("one condition", () => {
 });
 
 describe("the choice", () => {
-  const rules = { routes: [{ key: "0", match: { headers: { a: {} } } }, { key: "1", match: { headers: { b: {} } } }, { key: "2", match: { headers: { a: {}, b: {} } } }, { key: "3" }] };
+  const rules = {
+    routes: [
+      { key: "0", match: { headers: { a: {} } } },
+      { key: "1", match: { headers: { b: {} } } },
+      { key: "2", match: { headers: { a: {}, b: {} } } },
+      { key: "3" },
+    ],
+  };
 
   it("is the first rule that matches", () => {
     expect(choose(rules, { a: "", b: "" })).toBe("0");
@@ -112,8 +144,14 @@ describe("the choice", () => {
     ["{", "not JSON"],
     [{ routes: [{ key: "" }] }, "routes[0].key: expected a key"],
     [{ routes: [{ key: "a", match: { uri: { suffix: "x" } } }] }, "routes[0].match.uri.suffix: unknown field"],
-    [{ routes: [{ key: "a", match: { uri: { exact: "a", prefix: "b" } } }] }, "routes[0].match.uri: expected only one of"],
-    [{ routes: [{ key: "a", match: { headers: { x: { regex: "(" } } } }] }, "routes[0].match.headers.x.regex: missing )"],
+    [
+      { routes: [{ key: "a", match: { uri: { exact: "a", prefix: "b" } } }] },
+      "routes[0].match.uri: expected only one of",
+    ],
+    [
+      { routes: [{ key: "a", match: { headers: { x: { regex: "(" } } } }] },
+      "routes[0].match.headers.x.regex: missing )",
+    ],
     [{ routes: [{ key: "a", match: { port: 80 } }] }, "routes[0].match.port: unknown field"],
   ])("rules with a mistake match nothing and say so: %j", (rules, message) => {
     const fresh = createHost({ module, configuration: "{}" });
@@ -136,7 +174,9 @@ describe("the choice", () => {
   });
 });
 
-const token = (payload: object): object => ({ metadata: { filter_metadata: { "envoy.filters.http.jwt_authn": { payload } } } });
+const token = (payload: object): object => ({
+  metadata: { filter_metadata: { "envoy.filters.http.jwt_authn": { payload } } },
+});
 
 describe("claims of a verified token", () => {
   it.each<[string, object, object, boolean]>([
@@ -158,7 +198,14 @@ describe("claims of a verified token", () => {
 
   it("are not what a client says they are", () => {
     const rules = only({ claims: { "[sub]": { exact: "anna" } } });
-    expect(choose(rules, { "@request.auth.claims.sub": "anna", "x-jwt-payload": "eyJzdWIiOiJhbm5hIn0", sub: "anna", authorization: "Bearer e30.eyJzdWIiOiJhbm5hIn0." })).toBe("none");
+    expect(
+      choose(rules, {
+        "@request.auth.claims.sub": "anna",
+        "x-jwt-payload": "eyJzdWIiOiJhbm5hIn0",
+        sub: "anna",
+        authorization: "Bearer e30.eyJzdWIiOiJhbm5hIn0.",
+      }),
+    ).toBe("none");
   });
 });
 
@@ -167,30 +214,49 @@ interface Share {
   readonly id: string;
   readonly weight: number;
 }
-const split = (by: object, weights: Record<string, number>, salt = "default/reviews"): unknown => ({ routes: [{ key: "drawn", split: { by, salt, shares: Object.entries(weights).map(([id, weight]): Share => ({ key: id, id, weight })) } }] });
+const split = (by: object, weights: Record<string, number>, salt = "default/reviews"): unknown => ({
+  routes: [
+    {
+      key: "drawn",
+      split: { by, salt, shares: Object.entries(weights).map(([id, weight]): Share => ({ key: id, id, weight })) },
+    },
+  ],
+});
 const byUser = { header: "x-user" };
 
 describe("a sticky split", () => {
   const users = Array.from({ length: 2000 }, (_, i) => `user-${i}`);
-  const drawn = (weights: Record<string, number>, on: Host = host, salt?: string): string[] => users.map((user) => choose(split(byUser, weights, salt), { "x-user": user }, on) ?? "");
+  const drawn = (weights: Record<string, number>, on: Host = host, salt?: string): string[] =>
+    users.map((user) => choose(split(byUser, weights, salt), { "x-user": user }, on) ?? "");
 
   it("gives every share its part, and the same answer in every proxy and after every restart", () => {
     const choices = drawn({ v1: 70, v2: 20, v3: 10 });
     const count = (share: string): number => choices.filter((choice) => choice === share).length / users.length;
-    for (const [share, part] of [["v1", 0.7], ["v2", 0.2], ["v3", 0.1]] as const) expect(Math.abs(count(share) - part)).toBeLessThan(0.04);
+    for (const [share, part] of [
+      ["v1", 0.7],
+      ["v2", 0.2],
+      ["v3", 0.1],
+    ] as const)
+      expect(Math.abs(count(share) - part)).toBeLessThan(0.04);
     expect(drawn({ v1: 70, v2: 20, v3: 10 }, createHost({ module, configuration: "{}" }))).toEqual(choices);
     expect(choices.slice(0, 12).join(" ")).toBe("v1 v2 v1 v3 v1 v1 v1 v2 v1 v1 v1 v1");
   });
 
   it("moves keys into a share that grows, and none out of it or between others", () => {
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 99 }), fc.integer({ min: 1, max: 99 }), fc.integer({ min: 1, max: 50 }), fc.integer({ min: 1, max: 40 }), (a, b, c, more) => {
-        for (const user of users.slice(0, 40)) {
-          const before = choose(split(byUser, { v1: a, v2: b, v3: c }), { "x-user": user });
-          const after = choose(split(byUser, { v3: c + more, v1: a, v2: b }), { "x-user": user });
-          expect(after === before || after === "v3").toBe(true);
-        }
-      }),
+      fc.property(
+        fc.integer({ min: 1, max: 99 }),
+        fc.integer({ min: 1, max: 99 }),
+        fc.integer({ min: 1, max: 50 }),
+        fc.integer({ min: 1, max: 40 }),
+        (a, b, c, more) => {
+          for (const user of users.slice(0, 40)) {
+            const before = choose(split(byUser, { v1: a, v2: b, v3: c }), { "x-user": user });
+            const after = choose(split(byUser, { v3: c + more, v1: a, v2: b }), { "x-user": user });
+            expect(after === before || after === "v3").toBe(true);
+          }
+        },
+      ),
       { numRuns: 25 },
     );
     let members = new Set<string>();
@@ -218,7 +284,8 @@ describe("a sticky split", () => {
     const rules = split(by, { v1: 50, v2: 50 });
     const key = choose(rules, headers, host, undefined, attributes);
     expect(["v1", "v2"]).toContain(key);
-    for (let i = 0; i < 5; i++) expect(choose(rules, { ...headers, "x-noise": String(i) }, host, undefined, attributes)).toBe(key);
+    for (let i = 0; i < 5; i++)
+      expect(choose(rules, { ...headers, "x-noise": String(i) }, host, undefined, attributes)).toBe(key);
   });
 
   it("leaves a request without the value to the rule's own key", () => {
@@ -230,7 +297,15 @@ describe("a sticky split", () => {
 
 describe("large tables", () => {
   /** How many rules the last decision looked at. */
-  const tried = (on: Host): number => Number(/ tried (\d+) of/.exec(on.logged("debug").filter((line) => line.includes(" tried ")).at(-1) ?? "")?.[1]);
+  const tried = (on: Host): number =>
+    Number(
+      / tried (\d+) of/.exec(
+        on
+          .logged("debug")
+          .filter((line) => line.includes(" tried "))
+          .at(-1) ?? "",
+      )?.[1],
+    );
   const tenants = Array.from({ length: 10_000 }, (_, i) => `tenant-${(i * 7919) % 10_000}`);
 
   it("finds one of 10,000 rules by looking at one, and the rules before it that may match too", () => {
@@ -249,26 +324,62 @@ describe("large tables", () => {
 
   it("takes 10,000 values as lines in bounded memory", () => {
     const fresh = createHost({ module, configuration: "{}" });
-    const routes = [0, 1, 2, 3, 4].map((subset) => ({ key: `s${subset}`, match: { headers: { "x-tenant": { lines: tenants.filter((_, i) => i % 5 === subset).join("\n") } } } }));
-    for (let i = 0; i < 10_000; i += 37) expect(choose({ routes }, { "x-tenant": tenants[i] ?? "" }, fresh, "lines")).toBe(`s${i % 5}`);
+    const routes = [0, 1, 2, 3, 4].map((subset) => ({
+      key: `s${subset}`,
+      match: { headers: { "x-tenant": { lines: tenants.filter((_, i) => i % 5 === subset).join("\n") } } },
+    }));
+    for (let i = 0; i < 10_000; i += 37)
+      expect(choose({ routes }, { "x-tenant": tenants[i] ?? "" }, fresh, "lines")).toBe(`s${i % 5}`);
     expect(tried(fresh)).toBe(1);
     expect(fresh.memoryBytes()).toBeLessThanOrEqual(4 * 1_048_576);
   }, 60_000);
 
   it("keeps the order of rules wherever they are found", () => {
     const value = fc.constantFrom("a", "b", "c", "d", "e", "f", "g", "h", "i", "j");
-    const condition = fc.oneof(value.map((exact) => ({ exact })), fc.array(value, { minLength: 1, maxLength: 4 }).map((values) => ({ lines: values.join("\n") })), value.map((prefix) => ({ prefix })), fc.constant({ present: true }));
-    const rule = fc.record({ headers: fc.dictionary(fc.constantFrom("x", "y"), condition), queryParams: fc.dictionary(fc.constantFrom("q"), condition), uri: fc.option(value.map((exact) => ({ exact: `/${exact}` })), { nil: undefined }) }, { requiredKeys: [] });
-    const request = fc.record({ x: fc.option(fc.array(value, { minLength: 1, maxLength: 3 })), y: fc.option(value), q: fc.option(value), path: value });
+    const condition = fc.oneof(
+      value.map((exact) => ({ exact })),
+      fc.array(value, { minLength: 1, maxLength: 4 }).map((values) => ({ lines: values.join("\n") })),
+      value.map((prefix) => ({ prefix })),
+      fc.constant({ present: true }),
+    );
+    const rule = fc.record(
+      {
+        headers: fc.dictionary(fc.constantFrom("x", "y"), condition),
+        queryParams: fc.dictionary(fc.constantFrom("q"), condition),
+        uri: fc.option(
+          value.map((exact) => ({ exact: `/${exact}` })),
+          { nil: undefined },
+        ),
+      },
+      { requiredKeys: [] },
+    );
+    const request = fc.record({
+      x: fc.option(fc.array(value, { minLength: 1, maxLength: 3 })),
+      y: fc.option(value),
+      q: fc.option(value),
+      path: value,
+    });
     fc.assert(
-      fc.property(fc.array(rule, { maxLength: 60 }), fc.array(request, { minLength: 8, maxLength: 8 }), (matches, requests) => {
-        const rules = { routes: matches.map((match, i) => ({ key: `k${i}`, match: JSON.parse(JSON.stringify(match)) as object })) };
-        for (const { x, y, q, path } of requests) {
-          const headers: Headers = { ":path": `/${path}${q === null ? "" : `?q=${q}`}`, ...(x !== null && { x }), ...(y !== null && { y }) };
-          const expected = matches.findIndex((match) => holdsAll(match, { x, y: y === null ? null : [y] }, { q: q === null ? null : [q] }, `/${path}`));
-          expect(choose(rules, headers)).toBe(expected < 0 ? "none" : `k${expected}`);
-        }
-      }),
+      fc.property(
+        fc.array(rule, { maxLength: 60 }),
+        fc.array(request, { minLength: 8, maxLength: 8 }),
+        (matches, requests) => {
+          const rules = {
+            routes: matches.map((match, i) => ({ key: `k${i}`, match: JSON.parse(JSON.stringify(match)) as object })),
+          };
+          for (const { x, y, q, path } of requests) {
+            const headers: Headers = {
+              ":path": `/${path}${q === null ? "" : `?q=${q}`}`,
+              ...(x !== null && { x }),
+              ...(y !== null && { y }),
+            };
+            const expected = matches.findIndex((match) =>
+              holdsAll(match, { x, y: y === null ? null : [y] }, { q: q === null ? null : [q] }, `/${path}`),
+            );
+            expect(choose(rules, headers)).toBe(expected < 0 ? "none" : `k${expected}`);
+          }
+        },
+      ),
       { numRuns: 300 },
     );
   });
@@ -279,24 +390,64 @@ interface Conditions {
   readonly queryParams?: Record<string, Condition>;
   readonly uri?: { readonly exact: string } | undefined;
 }
-type Condition = { readonly exact?: string; readonly lines?: string; readonly prefix?: string; readonly present?: boolean };
+type Condition = {
+  readonly exact?: string;
+  readonly lines?: string;
+  readonly prefix?: string;
+  readonly present?: boolean;
+};
 
 /** What the rules say, asked one after the other. */
-function holdsAll(match: Conditions, headers: Record<string, string[] | null>, query: Record<string, string[] | null>, path: string): boolean {
-  const holds = (conditions: Record<string, Condition> = {}, values: Record<string, string[] | null>): boolean => Object.entries(conditions).every(([name, condition]) => (values[name] ?? []).some((value) => {
-    if (condition.exact !== undefined) return value === condition.exact;
-    if (condition.lines !== undefined) return condition.lines.split("\n").includes(value);
-    return condition.prefix === undefined || value.startsWith(condition.prefix);
-  }));
-  return holds(match.headers, headers) && holds(match.queryParams, query) && (match.uri === undefined || match.uri.exact === path);
+function holdsAll(
+  match: Conditions,
+  headers: Record<string, string[] | null>,
+  query: Record<string, string[] | null>,
+  path: string,
+): boolean {
+  const holds = (conditions: Record<string, Condition> = {}, values: Record<string, string[] | null>): boolean =>
+    Object.entries(conditions).every(([name, condition]) =>
+      (values[name] ?? []).some((value) => {
+        if (condition.exact !== undefined) return value === condition.exact;
+        if (condition.lines !== undefined) return condition.lines.split("\n").includes(value);
+        return condition.prefix === undefined || value.startsWith(condition.prefix);
+      }),
+    );
+  return (
+    holds(match.headers, headers) &&
+    holds(match.queryParams, query) &&
+    (match.uri === undefined || match.uri.exact === path)
+  );
 }
 
 describe("robustness", () => {
   it("never traps on any rules and any request", () => {
     const bytes = fc.uint8Array({ maxLength: 40 }).map((value) => Buffer.from(value).toString("latin1"));
-    const rules = { routes: [{ key: "a", match: { uri: { regex: "/(a|b)*\\w+" }, headers: { x: { regex: "(?i)[^a-f]+" } }, queryParams: { q: { prefix: "1" } } } }, { key: "b", match: { withoutHeaders: { cookie: { regex: ".*x.*" } } } }] };
-    fc.assert(fc.property(bytes, fc.array(bytes, { maxLength: 3 }), bytes, (path, x, cookie) => void choose(rules, { ":path": path, x, cookie })), { numRuns: 500 });
-    fc.assert(fc.property(fc.json({ maxDepth: 4 }), (text) => void choose(text)), { numRuns: 200 });
+    const rules = {
+      routes: [
+        {
+          key: "a",
+          match: {
+            uri: { regex: "/(a|b)*\\w+" },
+            headers: { x: { regex: "(?i)[^a-f]+" } },
+            queryParams: { q: { prefix: "1" } },
+          },
+        },
+        { key: "b", match: { withoutHeaders: { cookie: { regex: ".*x.*" } } } },
+      ],
+    };
+    fc.assert(
+      fc.property(
+        bytes,
+        fc.array(bytes, { maxLength: 3 }),
+        bytes,
+        (path, x, cookie) => void choose(rules, { ":path": path, x, cookie }),
+      ),
+      { numRuns: 500 },
+    );
+    fc.assert(
+      fc.property(fc.json({ maxDepth: 4 }), (text) => void choose(text)),
+      { numRuns: 200 },
+    );
     expect(host.failure()).toBeUndefined();
   });
 
@@ -304,7 +455,12 @@ describe("robustness", () => {
     const fresh = createHost({ module, configuration: "{}" });
     fresh.setLogLevel("warn");
     const round = (from: number): void => {
-      for (let i = from; i < from + 1500; i++) choose({ routes: [{ key: `k${i}`, match: { headers: { "end-user": { regex: `user-${i}-[a-z]+` } } } }] }, { "end-user": `user-${i}-x` }, fresh);
+      for (let i = from; i < from + 1500; i++)
+        choose(
+          { routes: [{ key: `k${i}`, match: { headers: { "end-user": { regex: `user-${i}-[a-z]+` } } } }] },
+          { "end-user": `user-${i}-x` },
+          fresh,
+        );
     };
     round(0);
     round(10_000);

@@ -33,7 +33,10 @@ export class RouteTables {
     return equals(viewOf(cached.id), id) ? cached.table : null;
   }
 
-  /** Compiles `rules` and keeps the table for `id`. Rules with a mistake give a table that matches nothing, and an error in the log. */
+  /**
+   * Compiles `rules` and keeps the table for `id`. Rules with a mistake give a table that matches nothing, and an error
+   * in the log.
+   */
   add(id: Span, rules: Bytes): RouteTable {
     collectLater();
     const region = new Region();

@@ -27,7 +27,10 @@ export function bufferLength(type: BufferType): u32 {
   return note(proxy_get_buffer_status(type, out, out + 4)) == Status.Ok ? load<u32>(out) : 0;
 }
 
-/** Replaces bytes `start` up to `start + length` by `data`: `(0, 0, x)` prepends, `(0, n, x)` replaces the first n, `(size, 0, x)` appends; Envoy refuses what begins between. */
+/**
+ * Replaces bytes `start` up to `start + length` by `data`: `(0, 0, x)` prepends, `(0, n, x)` replaces the first n,
+ * `(size, 0, x)` appends; Envoy refuses what begins between.
+ */
 export function writeBuffer(type: BufferType, start: u32, length: u32, data: Bytes): Status {
   return note(proxy_set_buffer_bytes(type, start, length, data.ptr, data.length));
 }

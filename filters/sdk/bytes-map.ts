@@ -4,7 +4,8 @@ import { Region } from "./region";
 // Open addressing with linear probing over three parallel arrays; the keys' bytes lie in a Region of the map's own.
 
 /**
- * A map from byte strings to 64-bit numbers, made for lookups on the request path: looking up allocates nothing. It holds at most `capacity`
+ * A map from byte strings to 64-bit numbers, made for lookups on the request path: looking up allocates nothing. It
+ * holds at most `capacity`
  * keys; when it is full `set` answers false and the caller decides (`clear()` forgets everything).
  */
 // @ts-ignore: decorator

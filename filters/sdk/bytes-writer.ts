@@ -1,7 +1,8 @@
 import { Bytes, EMPTY } from "./bytes";
 
 /**
- * A reusable buffer to put bytes together in (a stat name, a bucket's key, a header value): make one per root or module, `clear()` it, write.
+ * A reusable buffer to put bytes together in (a stat name, a bucket's key, a header value): make one per root or
+ * module, `clear()` it, write.
  * Its memory grows to the largest content and stays: no garbage per request.
  */
 // @ts-ignore: decorator
@@ -77,7 +78,9 @@ export class BytesWriter {
 
   /** A view on what was written, valid until the next write or `clear()`. */
   get result(): Bytes {
-    return this.used == 0 ? EMPTY : Bytes.place(changetype<usize>(this.view), changetype<usize>(this.memory), this.used);
+    return this.used == 0
+      ? EMPTY
+      : Bytes.place(changetype<usize>(this.view), changetype<usize>(this.memory), this.used);
   }
 
   private reserve(size: i32): usize {

@@ -1,11 +1,13 @@
 import { allocate } from "./abi/arena";
 
 /**
- * A view on bytes in memory: 8 bytes (pointer, length), no copy, no garbage. Valid until the callback ends unless it came from
+ * A view on bytes in memory: 8 bytes (pointer, length), no copy, no garbage. Valid until the callback ends unless it
+ * came from
  * `literal`, a `Region` or a configuration's `keep`. Every method is total: any bytes, any length, nothing traps.
  */
 // @ts-ignore: decorator
-@unmanaged @final
+@unmanaged
+@final
 export class Bytes {
   /** Address of the first byte. */
   ptr: usize;
@@ -117,7 +119,8 @@ export class Bytes {
   /** Index of the first occurrence of `needle` at or after `from`, -1 if none. */
   indexOfBytes(needle: Bytes, from: i32 = 0): i32 {
     const last = this.length - needle.length;
-    for (let i = max(from, 0); i <= last; i++) if (memory.compare(this.ptr + i, needle.ptr, needle.length) == 0) return i;
+    for (let i = max(from, 0); i <= last; i++)
+      if (memory.compare(this.ptr + i, needle.ptr, needle.length) == 0) return i;
     return -1;
   }
 
@@ -129,7 +132,8 @@ export class Bytes {
 
   /** A view without spaces and tabs at both ends. */
   trim(): Bytes {
-    let from = 0, to = this.length;
+    let from = 0,
+      to = this.length;
     while (from < to && isBlank(load<u8>(this.ptr + from))) from++;
     while (to > from && isBlank(load<u8>(this.ptr + to - 1))) to--;
     return Bytes.view(this.ptr + from, to - from);
@@ -166,7 +170,10 @@ export class Bytes {
     return negative ? -value : value;
   }
 
-  /** The bytes decoded as UTF-8 into a string: allocates; what is not UTF-8 becomes some other characters, nothing traps. */
+  /**
+   * The bytes decoded as UTF-8 into a string: allocates; what is not UTF-8 becomes some other characters, nothing
+   * traps.
+   */
   toString(): string {
     return String.UTF8.decodeUnsafe(this.ptr, this.length);
   }

@@ -11,7 +11,8 @@ let serial: u64 = 0;
 let begun: u64 = 0;
 
 /**
- * A number that only this callback has: what was read under it may be kept and used again under the same number. Callbacks that the host makes
+ * A number that only this callback has: what was read under it may be kept and used again under the same number.
+ * Callbacks that the host makes
  * within another one have numbers of their own, and the outer one has a new one after them.
  */
 // @ts-ignore: decorator
@@ -20,7 +21,10 @@ export function callbackSerial(): u64 {
   return serial;
 }
 
-/** A number that changes with every callback but those on a response and at the end: enough for what need not be asked twice for one request. */
+/**
+ * A number that changes with every callback but those on a response and at the end: enough for what need not be asked
+ * twice for one request.
+ */
 // @ts-ignore: decorator
 @inline
 export function requestSerial(): u64 {
@@ -46,7 +50,9 @@ export function enter(phase: string, context: u32): void {
   enterPhase(phase, context);
 }
 
-/** Called before the host gets control back: rewinds the arena when the outermost callback ends. For the SDK's own use. */
+/**
+ * Called before the host gets control back: rewinds the arena when the outermost callback ends. For the SDK's own use.
+ */
 // @ts-ignore: decorator
 @inline
 export function leave(): void {
@@ -58,8 +64,10 @@ export function leave(): void {
 }
 
 /**
- * Makes stream `id` the one that host calls are about, until the callback ends or another is named; false if it is gone. For callbacks of a root (a timer,
- * a callout's answer) that have something to do for streams. What was read of the last one under `callbackSerial` counts no more.
+ * Makes stream `id` the one that host calls are about, until the callback ends or another is named; false if it is
+ * gone. For callbacks of a root (a timer,
+ * a callout's answer) that have something to do for streams. What was read of the last one under `callbackSerial`
+ * counts no more.
  */
 export function enterStream(id: u32): bool {
   serial++;
@@ -71,7 +79,10 @@ function collect(): void {
   __collect();
 }
 
-/** Frees unused objects when this callback ends (nothing happens under `--runtime stub`). For work that makes garbage, such as reading JSON. */
+/**
+ * Frees unused objects when this callback ends (nothing happens under `--runtime stub`). For work that makes garbage,
+ * such as reading JSON.
+ */
 export function collectLater(): void {
   collectWanted = true;
 }

@@ -18,7 +18,14 @@ describe("gRPC callouts", () => {
     const stream = one.newStream({ headers: { "x-mode": "Unary" } });
     expect(stream.sendRequestHeaders()).toEqual({ kind: "paused" });
     const call = one.grpcCalls[0];
-    expect([call?.kind, call?.cluster, call?.service, call?.method, call?.metadata.get("x-meta"), Buffer.concat(call?.messages ?? []).toString()]).toEqual(["call", "inventory", "test.Echo", "Unary", "sent", "hello"]);
+    expect([
+      call?.kind,
+      call?.cluster,
+      call?.service,
+      call?.method,
+      call?.metadata.get("x-meta"),
+      Buffer.concat(call?.messages ?? []).toString(),
+    ]).toEqual(["call", "inventory", "test.Echo", "Unary", "sent", "hello"]);
     call?.sendMessage("HELLO");
     expect(stream.reply?.body).toBe("kind=1\nstatus=0\nbuffer=1\nmessage=HELLO\n");
     call?.sendMessage("twice");
@@ -73,18 +80,29 @@ describe("connections", () => {
       client.close();
       expect(Buffer.from(client.forwarded).toString()).toBe("abc\n");
     }
-    expect(one.logged("warn").filter((line) => line.includes("log"))).toEqual(["connection: log 4", "connection: log 4", "connection: log 4"]);
+    expect(one.logged("warn").filter((line) => line.includes("log"))).toEqual([
+      "connection: log 4",
+      "connection: log 4",
+      "connection: log 4",
+    ]);
   });
 
   it("no status of any host call traps", () => {
     for (let status = 1; status <= 12; status++) {
-      const one = createHost({ module: connection, intercept: (call) => (call.callback === "start" || call.callback === "proxy_on_configure" ? undefined : status) });
+      const one = createHost({
+        module: connection,
+        intercept: (call) => (call.callback === "start" || call.callback === "proxy_on_configure" ? undefined : status),
+      });
       const client = one.connect();
       client.sendDownstream("swap close\n");
       client.sendUpstream("x", { endOfStream: true });
       client.close();
       expect(one.failure()).toBeUndefined();
-      const other = createHost({ module: callouts, vmId: "one", intercept: (call) => (call.callback === "start" || call.callback === "proxy_on_configure" ? undefined : status) });
+      const other = createHost({
+        module: callouts,
+        vmId: "one",
+        intercept: (call) => (call.callback === "start" || call.callback === "proxy_on_configure" ? undefined : status),
+      });
       for (const mode of ["Unary", "stream", "queue", "tokens"]) other.run({ headers: { "x-mode": mode } });
       expect(other.failure()).toBeUndefined();
     }
@@ -95,7 +113,8 @@ describe("a VM that is reloaded", () => {
   it("serves again a second after it was loaded, not before", () => {
     let failing = true;
     const one = createHost({
-      module: callouts, failurePolicy: "reload",
+      module: callouts,
+      failurePolicy: "reload",
       intercept: (call) => {
         if (failing && call.name === "proxy_get_header_map_value") throw new Error("injected trap");
         return undefined;

@@ -8,7 +8,10 @@ export function wallNanoseconds(): i64 {
   return load<i64>(out);
 }
 
-/** Nanoseconds of a clock that never goes back, comparable between the workers of one Envoy. For measuring and for rate limits. */
+/**
+ * Nanoseconds of a clock that never goes back, comparable between the workers of one Envoy. For measuring and for rate
+ * limits.
+ */
 export function monotonicNanoseconds(): i64 {
   note(clock_time_get(1, 0, out));
   return load<i64>(out);

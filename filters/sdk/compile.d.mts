@@ -5,7 +5,10 @@ export interface CompileRequest {
   readonly baseDir?: string;
   /** Source files that exist only in memory, by path relative to `baseDir`; they win over files on disk. */
   readonly sources?: Readonly<Record<string, string>>;
-  /** "fast": collection only after configure. "convenient": garbage collected as it arises. Default: what a line `// memory: …` of the entry file says, else fast. */
+  /**
+   * "fast": collection only after configure. "convenient": garbage collected as it arises. Default: what a line `//
+   * memory: …` of the entry file says, else fast.
+   */
   readonly memory?: "fast" | "convenient";
 }
 /** The module's bytes and the files it was made of (path relative to baseDir → content), or the compiler's messages. */

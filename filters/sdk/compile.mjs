@@ -1,4 +1,5 @@
-// Compiles a filter as the SDK needs it: pinned options, and a check that what the filter implements is what it exports.
+// Compiles a filter as the SDK needs it: pinned options, and a check that what the filter implements is what it
+// exports.
 // Plain JavaScript, because it runs before anything is built.
 import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
@@ -10,7 +11,10 @@ const RUNTIMES = { fast: "minimal", convenient: "incremental" };
 const PINNED = JSON.parse(readFileSync(new URL("asconfig.json", import.meta.url), "utf8")).options;
 
 function options(entry, memory) {
-  const pinned = Object.entries({ ...PINNED, runtime: RUNTIMES[memory] }).flatMap(([name, value]) => [`--${name}`, String(value)]);
+  const pinned = Object.entries({ ...PINNED, runtime: RUNTIMES[memory] }).flatMap(([name, value]) => [
+    `--${name}`,
+    String(value),
+  ]);
   return [entry, "--outFile", "module.wasm", "--config", "none", ...pinned];
 }
 
@@ -22,7 +26,9 @@ function profileOf(text) {
   return Object.hasOwn(RUNTIMES, asked) ? asked : undefined;
 }
 
-/** Compiles the filter whose entry file is `entry`. Never throws for a mistake in the filter: `{ ok: false, errors }`. */
+/**
+ * Compiles the filter whose entry file is `entry`. Never throws for a mistake in the filter: `{ ok: false, errors }`.
+ */
 export async function compileFilter({ entry, baseDir = process.cwd(), sources = {}, memory }) {
   const { default: asc } = await import("assemblyscript/asc");
   const inputs = new Map();
@@ -30,7 +36,8 @@ export async function compileFilter({ entry, baseDir = process.cwd(), sources = 
   const stderr = asc.createMemoryStream();
   const read = (name) => sources[name] ?? readFile(resolve(baseDir, name), "utf8").catch(() => null);
   const profile = memory ?? profileOf(await read(entry));
-  if (profile === undefined) return { ok: false, errors: `${entry}: expected "// memory: ${Object.keys(RUNTIMES).join('" or "// memory: ')}"` };
+  if (profile === undefined)
+    return { ok: false, errors: `${entry}: expected "// memory: ${Object.keys(RUNTIMES).join('" or "// memory: ')}"` };
   const result = await asc.main(options(entry, profile), {
     stdout: asc.createMemoryStream(),
     stderr,
@@ -43,6 +50,7 @@ export async function compileFilter({ entry, baseDir = process.cwd(), sources = 
       return content;
     },
   });
-  if (result.error || binary === undefined) return { ok: false, errors: stderr.toString() || result.error?.message || "the compiler wrote nothing" };
+  if (result.error || binary === undefined)
+    return { ok: false, errors: stderr.toString() || result.error?.message || "the compiler wrote nothing" };
   return { ok: true, binary, inputs };
 }

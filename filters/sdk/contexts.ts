@@ -3,7 +3,8 @@ import { collectLater } from "./callbacks";
 import { RootContext } from "./root-context";
 import { StreamContext } from "./stream-context";
 
-// Which object serves which context id. Roots are few: a list. Streams: open addressing keyed by id. Ids only grow, so `id & mask` spreads
+// Which object serves which context id. Roots are few: a list. Streams: open addressing keyed by id. Ids only grow, so
+// `id & mask` spreads
 // them evenly and a probe is nearly always a hit. Removing shifts later entries back, so there are no tombstones.
 
 let makeRoot: (() => RootContext) | null = null;
@@ -84,7 +85,10 @@ export function freeDeadRoots(current: u32): void {
   isAlive(current);
 }
 
-/** Ends streams that the host has no more, in modules it does not tell; only when the table of streams would have to grow. */
+/**
+ * Ends streams that the host has no more, in modules it does not tell; only when the table of streams would have to
+ * grow.
+ */
 // @ts-ignore: decorator
 @inline
 export function freeDeadStreams(current: u32): void {

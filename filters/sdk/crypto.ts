@@ -13,17 +13,27 @@ export const enum KeyForm {
 
 let problem: Bytes = EMPTY;
 
-/** What Envoy said of the last `verifySignature` or `sign` that failed, valid until the callback ends; empty if it said nothing. */
+/**
+ * What Envoy said of the last `verifySignature` or `sign` that failed, valid until the callback ends; empty if it said
+ * nothing.
+ */
 export function signatureProblem(): Bytes {
   return problem;
 }
 
 /**
- * Whether `signature` is the key's over `text`. False also for a key or hash Envoy does not know (`signatureProblem()` says why), and
+ * Whether `signature` is the key's over `text`. False also for a key or hash Envoy does not know (`signatureProblem()`
+ * says why), and
  * where the host has no such function (`lastStatus()`: NotFound).
  * @param hash name of the hash function: "sha1", "sha224", "sha256", "sha384", "sha512"
  */
-export function verifySignature(hash: Bytes, publicKey: Bytes, signature: Bytes, text: Bytes, form: KeyForm = KeyForm.Der): bool {
+export function verifySignature(
+  hash: Bytes,
+  publicKey: Bytes,
+  signature: Bytes,
+  text: Bytes,
+  form: KeyForm = KeyForm.Der,
+): bool {
   const message = beginMessage();
   putBytesField(message, 1, hash);
   putBytesField(message, form == KeyForm.Pem ? 5 : 2, publicKey);
@@ -37,7 +47,8 @@ export function verifySignature(hash: Bytes, publicKey: Bytes, signature: Bytes,
 }
 
 /**
- * The private key's signature over `text`, valid until the callback ends; null if there is none (`signatureProblem()`, `lastStatus()`).
+ * The private key's signature over `text`, valid until the callback ends; null if there is none (`signatureProblem()`,
+ * `lastStatus()`).
  * @param hash as for `verifySignature`
  */
 export function sign(hash: Bytes, privateKey: Bytes, text: Bytes, form: KeyForm = KeyForm.Der): Bytes | null {

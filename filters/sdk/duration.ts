@@ -1,6 +1,9 @@
 // A text such as "60s", "250ms" or "1h30m" as a time.
 
-/** Returns the milliseconds that a text says: whole numbers with the units h, m, s and ms, one after the other; -1 for any other text, and for more than 2⁵³ of them. */
+/**
+ * Returns the milliseconds that a text says: whole numbers with the units h, m, s and ms, one after the other; -1 for
+ * any other text, and for more than 2⁵³ of them.
+ */
 export function millisecondsOf(text: string): i64 {
   let total: f64 = 0;
   let at = 0;

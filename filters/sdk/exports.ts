@@ -1,5 +1,7 @@
-// The module's exports, one per ABI callback. A filter's index.ts re-exports those it implements, and only those: each one it exports
-// costs an entry into the VM. Needed by every filter: proxy_abi_version_0_2_1, malloc, proxy_on_context_create, proxy_on_configure,
+// The module's exports, one per ABI callback. A filter's index.ts re-exports those it implements, and only those: each
+// one it exports
+// costs an entry into the VM. Needed by every filter: proxy_abi_version_0_2_1, malloc, proxy_on_context_create,
+// proxy_on_configure,
 // proxy_on_delete.
 
 import { abort } from "./abi/abort";
@@ -75,7 +77,8 @@ export function proxy_on_queue_ready(id: u32, queue: u32): void {
   leave();
 }
 
-// A stream is known from its context_create on; an unknown id is a bug of the host, and trapping fails closed. No check of its class: a root
+// A stream is known from its context_create on; an unknown id is a bug of the host, and trapping fails closed. No check
+// of its class: a root
 // makes objects of one kind, and the host calls a root of connections for connections only.
 // @ts-ignore: decorator
 @inline
@@ -133,7 +136,10 @@ export function proxy_on_log(id: u32): void {
   leave();
 }
 
-/** The stream that is to hear of a callout, made the effective context; null if it is gone: what comes too late is dropped. */
+/**
+ * The stream that is to hear of a callout, made the effective context; null if it is gone: what comes too late is
+ * dropped.
+ */
 function listening(caller: u32): StreamContext | null {
   const stream = findStream(caller);
   return stream !== null && note(proxy_set_effective_context(caller)) == 0 ? stream : null;

@@ -4,7 +4,8 @@ import { callForeign, runForeign } from "./foreign";
 import { literal } from "./literal";
 
 /**
- * A CEL expression that Envoy compiled for this root. Compile while configuring, evaluate in streams, delete when the root ends:
+ * A CEL expression that Envoy compiled for this root. Compile while configuring, evaluate in streams, delete when the
+ * root ends:
  * `const admin = Expression.create(literal("request.path.startsWith('/admin')"))`.
  */
 // @ts-ignore: decorator
@@ -17,14 +18,18 @@ export class Expression {
     this.argument[0] = token;
   }
 
-  /** Compiles `text`; null if Envoy cannot (`lastStatus()`: BadArgument for a mistake, which Envoy logs at info level; NotFound where it has no CEL). */
+  /**
+   * Compiles `text`; null if Envoy cannot (`lastStatus()`: BadArgument for a mistake, which Envoy logs at info level;
+   * NotFound where it has no CEL).
+   */
   static create(text: Bytes): Expression | null {
     const token = callForeign(literal("expr_create"), text);
     return token === null || token.length != 4 ? null : new Expression(load<u32>(token.ptr));
   }
 
   /**
-   * The value for the stream at hand, serialized as properties are (a boolean is one byte), valid until the callback ends; null if it has
+   * The value for the stream at hand, serialized as properties are (a boolean is one byte), valid until the callback
+   * ends; null if it has
    * none (`lastStatus()`: InternalFailure, for example for an attribute that is absent).
    */
   evaluate(): Bytes | null {

@@ -23,7 +23,8 @@ export const enum PropertyType {
 }
 
 /**
- * Sets filter state that Envoy itself understands (`setProperty` sets one of the filter's own): `envoy.tcp_proxy.cluster`,
+ * Sets filter state that Envoy itself understands (`setProperty` sets one of the filter's own):
+ * `envoy.tcp_proxy.cluster`,
  * `envoy.network.upstream_server_name` and the like, from the text its factory reads.
  * @returns NotFound for a key without a factory, BadArgument for a text it cannot read
  * Source: Envoy, "Well known filter state objects".
@@ -42,7 +43,13 @@ export function setFilterState(key: Bytes, value: Bytes, span: LifeSpan = LifeSp
  * @param schema type URL or schema, for `FlatBuffers` and `Protobuf`
  * @returns BadArgument if the root declared it already
  */
-export function declareProperty(name: Bytes, type: PropertyType, span: LifeSpan = LifeSpan.FilterChain, readonly: bool = false, schema: Bytes = EMPTY): Status {
+export function declareProperty(
+  name: Bytes,
+  type: PropertyType,
+  span: LifeSpan = LifeSpan.FilterChain,
+  readonly: bool = false,
+  schema: Bytes = EMPTY,
+): Status {
   const message = beginMessage();
   putBytesField(message, 1, name);
   putNumberField(message, 2, readonly ? 1 : 0);

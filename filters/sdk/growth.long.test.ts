@@ -10,7 +10,8 @@ const PROFILES = ["fast", "convenient"] as const;
 const modules = new Map<string, Uint8Array>();
 
 beforeAll(async () => {
-  for (const profile of PROFILES) for (const name of ["steady", "pipe"]) modules.set(`${name} ${profile}`, await buildFixture(name, profile));
+  for (const profile of PROFILES)
+    for (const name of ["steady", "pipe"]) modules.set(`${name} ${profile}`, await buildFixture(name, profile));
 }, 120_000);
 
 function answered(host: Host, mode: string, answer: () => void): void {
@@ -36,10 +37,11 @@ const exchanges: Readonly<Record<string, readonly ((host: Host) => void)[]>> = {
   "requests with callouts: HTTP, gRPC calls and streams, and answers that come too late": [
     (host) => answered(host, "http", () => host.httpCalls[0]?.respond({ headers: { ":status": "200" }, body: "yes" })),
     (host) => answered(host, "grpc", () => host.grpcCalls[0]?.sendMessage("yes")),
-    (host) => answered(host, "stream", () => {
-      host.grpcCalls[0]?.sendMessage("yes");
-      host.grpcCalls[0]?.close();
-    }),
+    (host) =>
+      answered(host, "stream", () => {
+        host.grpcCalls[0]?.sendMessage("yes");
+        host.grpcCalls[0]?.close();
+      }),
     (host) => {
       const stream = host.newStream({ headers: { "x-mode": "http" } });
       stream.sendRequestHeaders();

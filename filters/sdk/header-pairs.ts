@@ -10,7 +10,8 @@ const NOTHING: usize = memory.data(8, 8);
 
 /** Header pairs as the host returned them; valid until the callback ends. */
 // @ts-ignore: decorator
-@unmanaged @final
+@unmanaged
+@final
 export class HeaderPairs {
   /** How many pairs there are; a header with two values counts twice. */
   count: u32;
@@ -32,7 +33,7 @@ export class HeaderPairs {
     const cursor = changetype<HeaderCursor>(allocate(offsetof<HeaderCursor>()));
     const base = changetype<usize>(this);
     cursor.sizes = base + 4 - 8;
-    cursor.namePtr = base + 4 + (<usize>this.count << 3) - 2;
+    cursor.namePtr = base + 4 + ((<usize>this.count) << 3) - 2;
     cursor.left = this.count;
     cursor.nameLength = 0;
     cursor.valueLength = 0;
@@ -60,7 +61,8 @@ export class HeaderPairs {
     const only = cursor.value;
     let size = cursor.valueLength;
     if (!cursor.nextNamed(name)) return only;
-    do size += cursor.valueLength + 1; while (cursor.nextNamed(name));
+    do size += cursor.valueLength + 1;
+    while (cursor.nextNamed(name));
     const joined = allocate(size);
     let at = joined;
     const again = this.begin();
@@ -75,7 +77,8 @@ export class HeaderPairs {
 
 /** A place among header pairs. `name` and `value` belong to the pair last reached by `next` or `nextNamed`. */
 // @ts-ignore: decorator
-@unmanaged @final
+@unmanaged
+@final
 export class HeaderCursor {
   sizes: usize;
   namePtr: usize;
@@ -104,7 +107,11 @@ export class HeaderCursor {
     if (length == 0) return false;
     // The last byte tells most names of one length apart ("x-user", "x-role") without a call.
     const last = load<u8>(ptr + length - 1);
-    let left = this.left, sizes = this.sizes, at = this.namePtr, nameLength = this.nameLength, valueLength = this.valueLength;
+    let left = this.left,
+      sizes = this.sizes,
+      at = this.namePtr,
+      nameLength = this.nameLength,
+      valueLength = this.valueLength;
     while (left > 0) {
       left--;
       at += nameLength + valueLength + 2;

@@ -1,7 +1,11 @@
 import { allocate, out } from "./abi/arena";
 import {
-  proxy_add_header_map_value, proxy_get_header_map_pairs, proxy_get_header_map_value, proxy_remove_header_map_value,
-  proxy_replace_header_map_value, proxy_set_header_map_pairs,
+  proxy_add_header_map_value,
+  proxy_get_header_map_pairs,
+  proxy_get_header_map_value,
+  proxy_remove_header_map_value,
+  proxy_replace_header_map_value,
+  proxy_set_header_map_pairs,
 } from "./abi/imports";
 import { note, Status } from "./abi/status";
 import { Bytes, EMPTY } from "./bytes";
@@ -21,8 +25,10 @@ export const enum MapType {
 }
 
 /**
- * One of the stream's header maps. Names are lower case, as Envoy holds them; pseudo headers are `:method`, `:path`, `:authority`, `:status`.
- * A map can be used only in the callback that announces it: after that callback returned Continue the host answers nothing.
+ * One of the stream's header maps. Names are lower case, as Envoy holds them; pseudo headers are `:method`, `:path`,
+ * `:authority`, `:status`.
+ * A map can be used only in the callback that announces it: after that callback returned Continue the host answers
+ * nothing.
  */
 // @ts-ignore: decorator
 @final
@@ -34,7 +40,8 @@ export class HeaderMap {
   constructor(readonly type: i32) {}
 
   /**
-   * All pairs as views on what the host returned: one host call, the first time in a callback and after a change made through this map.
+   * All pairs as views on what the host returned: one host call, the first time in a callback and after a change made
+   * through this map.
    * Empty if the map is not there (see `lastStatus`).
    */
   pairs(): HeaderPairs {
@@ -47,7 +54,8 @@ export class HeaderMap {
   }
 
   /**
-   * The FIRST value of `name`, null if absent (`lastStatus()` tells absent from error). One host call: cheaper than `pairs()` for one
+   * The FIRST value of `name`, null if absent (`lastStatus()` tells absent from error). One host call: cheaper than
+   * `pairs()` for one
    * header, dearer for several. A security decision must look at every value: use `pairs()`.
    */
   get(name: Bytes): Bytes | null {
@@ -99,7 +107,8 @@ const MAX_SIZE = 1 << 20;
 
 /**
  * Writes name-value pairs in the form the host reads (for local replies, HTTP callouts, `setPairs`):
- * `new PairsWriter().add(NAME, value).finish()`. Build constant lists once, at configure time, and keep the result; for lists that differ
+ * `new PairsWriter().add(NAME, value).finish()`. Build constant lists once, at configure time, and keep the result; for
+ * lists that differ
  * by request make one writer per module and `clear()` it, so that requests leave no garbage.
  */
 // @ts-ignore: decorator
@@ -120,7 +129,10 @@ export class PairsWriter {
     return this;
   }
 
-  /** The encoded pairs, valid until the callback ends (`keep` them for longer). Empty beyond the host's limits: 1,024 pairs, 1 MiB. */
+  /**
+   * The encoded pairs, valid until the callback ends (`keep` them for longer). Empty beyond the host's limits: 1,024
+   * pairs, 1 MiB.
+   */
   finish(): Bytes {
     const count = this.names.length >> 1;
     let size = 4;

@@ -5,14 +5,34 @@ import { Bytes, EMPTY } from "./bytes";
 import { rememberCaller } from "./callouts";
 
 /**
- * Sends an HTTP request to a cluster; the answer comes as `onHttpCallResponse` of stream `from` (its `id`), or of the root if `from` is 0.
+ * Sends an HTTP request to a cluster; the answer comes as `onHttpCallResponse` of stream `from` (its `id`), or of the
+ * root if `from` is 0.
  * @param cluster name of an Envoy cluster
  * @param headers pairs with `:method`, `:path`, `:authority`
- * @returns the call's token, 0 if the host refused it (`lastStatus`: BadArgument for an unknown cluster or missing headers)
+ * @returns the call's token, 0 if the host refused it (`lastStatus`: BadArgument for an unknown cluster or missing
+ * headers)
  */
-export function httpCall(from: u32, cluster: Bytes, headers: Bytes, timeoutMilliseconds: u32, body: Bytes = EMPTY, trailers: Bytes = EMPTY): u32 {
+export function httpCall(
+  from: u32,
+  cluster: Bytes,
+  headers: Bytes,
+  timeoutMilliseconds: u32,
+  body: Bytes = EMPTY,
+  trailers: Bytes = EMPTY,
+): u32 {
   const status = note(
-    proxy_http_call(cluster.ptr, cluster.length, headers.ptr, headers.length, body.ptr, body.length, trailers.ptr, trailers.length, timeoutMilliseconds, out),
+    proxy_http_call(
+      cluster.ptr,
+      cluster.length,
+      headers.ptr,
+      headers.length,
+      body.ptr,
+      body.length,
+      trailers.ptr,
+      trailers.length,
+      timeoutMilliseconds,
+      out,
+    ),
   );
   if (status != Status.Ok) return 0;
   const token = load<u32>(out);

@@ -5,7 +5,10 @@ import { StreamContext } from "./stream-context";
 /** What a headers callback answers. */
 export const enum FilterHeadersStatus {
   Continue = 0,
-  /** Hold the stream here. Envoy 1.40 treats it as StopAllIterationAndWatermark unless the plugin sets allow_on_headers_stop_iteration. */
+  /**
+   * Hold the stream here. Envoy 1.40 treats it as StopAllIterationAndWatermark unless the plugin sets
+   * allow_on_headers_stop_iteration.
+   */
   StopIteration = 1,
   ContinueAndEndStream = 2,
   StopAllIterationAndBuffer = 3,
@@ -28,14 +31,18 @@ export const enum FilterTrailersStatus {
 
 /**
  * One HTTP stream. Override the callbacks the filter needs and export each of them from the module's index.ts.
- * Objects are recycled: when a stream ends the object serves a later one of the same root, so `onStart` must reset its fields.
+ * Objects are recycled: when a stream ends the object serves a later one of the same root, so `onStart` must reset its
+ * fields.
  */
 export abstract class HttpContext extends StreamContext {
   /** Request headers are there. `endOfStream`: no body follows. */
   onRequestHeaders(headers: u32, endOfStream: bool): FilterHeadersStatus {
     return FilterHeadersStatus.Continue;
   }
-  /** A piece of the request's body is there (or all that was buffered): `readBuffer(BufferType.HttpRequestBody, 0, size)`. */
+  /**
+   * A piece of the request's body is there (or all that was buffered): `readBuffer(BufferType.HttpRequestBody, 0,
+   * size)`.
+   */
   onRequestBody(size: u32, endOfStream: bool): FilterDataStatus {
     return FilterDataStatus.Continue;
   }

@@ -12,7 +12,10 @@ export class JsonParser {
   problem: string = "";
   private at: i32 = 0;
 
-  constructor(private source: Bytes, private document: JsonDocument) {}
+  constructor(
+    private source: Bytes,
+    private document: JsonDocument,
+  ) {}
 
   /** The document's one value. */
   parse(): Json {
@@ -52,7 +55,8 @@ export class JsonParser {
       this.blanks();
       if (this.source.at(this.at) != 0x22) return this.expected("a field name in quotes");
       const name = this.text().toString();
-      for (let i = 0; i < value.children.length; i++) if (value.children[i].name == name) return this.expected('field "' + name + '" only once');
+      for (let i = 0; i < value.children.length; i++)
+        if (value.children[i].name == name) return this.expected('field "' + name + '" only once');
       this.blanks();
       if (!this.take(0x3a)) return this.expected('":"');
       const child = this.value(value, depth + 1);
@@ -202,7 +206,8 @@ export class JsonParser {
 
   private expected(what: string): void {
     if (this.problem.length > 0) return;
-    let line = 1, column = 1;
+    let line = 1,
+      column = 1;
     const end = min(this.at, this.source.length);
     for (let i = 0; i < end; i++) {
       column++;

@@ -11,7 +11,10 @@ beforeAll(async () => {
 function problem(configuration: string | Uint8Array): string {
   const result = startHost({ module: sample, configuration });
   if (result.ok) return "";
-  return /^configuration refused: (.*) \(proxy_on_configure answered false\)$/s.exec(result.reason)?.[1] ?? `?? ${result.reason}`;
+  return (
+    /^configuration refused: (.*) \(proxy_on_configure answered false\)$/s.exec(result.reason)?.[1] ??
+    `?? ${result.reason}`
+  );
 }
 
 describe("the JSON reader", () => {
@@ -26,7 +29,10 @@ describe("the JSON reader", () => {
     ['{"limits":[{"name":"a","per":13}]}', "limits[0].per: expected a lucky number"],
     ['{"limits":[{"name":"a"}]}', "limits[0].per: expected a whole number from 1 to 60, but it is missing"],
     ['{"limits":[{"name":7,"per":1}]}', "limits[0].name: expected a string"],
-    ...["60", "s", "", "1.5s", "1 s", "-1s", "1d", "9".repeat(30) + "h", "1s "].map((text) => [`{"pause":"${text}"}`, "pause: expected a duration such as 60s"]),
+    ...["60", "s", "", "1.5s", "1 s", "-1s", "1d", "9".repeat(30) + "h", "1s "].map((text) => [
+      `{"pause":"${text}"}`,
+      "pause: expected a duration such as 60s",
+    ]),
     ['{"pause":60}', "pause: expected a duration such as 60s"],
     ['{"pause":"2m"}', "pause: expected a duration from 1ms to 90000ms"],
     ['{"pause":"0s"}', "pause: expected a duration from 1ms to 90000ms"],
@@ -56,18 +62,20 @@ describe("the JSON reader", () => {
     expect(problem(text)).toBe(expected);
   });
 
-  it.each([
-    ["plain"],
-    ["\" \\ / \b \f \n \r \t \u0000 \u001f"],
-    ["é ü € 😀 \u{10ffff} \u07ff \u0800"],
-  ])("reads back the string %j", (text) => {
-    for (const json of [JSON.stringify({ greeting: text }), `{"greeting":"${[...text].map((c) => [...Array(c.length).keys()].map((i) => `\\u${c.charCodeAt(i).toString(16).padStart(4, "0")}`).join("")).join("")}"}`]) {
-      const result = startHost({ module: sample, configuration: json });
-      if (!result.ok) throw new Error(result.reason);
-      const greeting = result.host.run().responseHeaders?.get("x-greeting") ?? "";
-      expect(Buffer.from(greeting, "latin1").toString("utf8")).toBe(text);
-    }
-  });
+  it.each([["plain"], ['" \\ / \b \f \n \r \t \u0000 \u001f'], ["é ü € 😀 \u{10ffff} \u07ff \u0800"]])(
+    "reads back the string %j",
+    (text) => {
+      for (const json of [
+        JSON.stringify({ greeting: text }),
+        `{"greeting":"${[...text].map((c) => [...Array(c.length).keys()].map((i) => `\\u${c.charCodeAt(i).toString(16).padStart(4, "0")}`).join("")).join("")}"}`,
+      ]) {
+        const result = startHost({ module: sample, configuration: json });
+        if (!result.ok) throw new Error(result.reason);
+        const greeting = result.host.run().responseHeaders?.get("x-greeting") ?? "";
+        expect(Buffer.from(greeting, "latin1").toString("utf8")).toBe(text);
+      }
+    },
+  );
 
   it.each(["0", "-0.5", "1e3", "1.5E-3", "123456789012345678", "3.141592653589793"])("reads the number %s", (text) => {
     const result = startHost({ module: sample, configuration: `{"ratio":${text}}` });
@@ -76,19 +84,28 @@ describe("the JSON reader", () => {
     expect(Number(logged.replace("ratio ", ""))).toBeCloseTo(Number(text), 10);
   });
 
-  it.each([["250ms", "250"], ["60s", "60000"], ["1m30s", "90000"], ["1s5ms", "1005"], ["0h1s", "1000"]])("reads the duration %s", (text, expected) => {
+  it.each([
+    ["250ms", "250"],
+    ["60s", "60000"],
+    ["1m30s", "90000"],
+    ["1s5ms", "1005"],
+    ["0h1s", "1000"],
+  ])("reads the duration %s", (text, expected) => {
     const result = startHost({ module: sample, configuration: `{"pause":"${text}"}` });
     if (!result.ok) throw new Error(result.reason);
     expect(result.host.logged("info").at(-1)).toBe(`pause ${expected}`);
   });
 
   it("survives any bytes", () => {
-    const text = Buffer.from('{"greeting":"h\\u00e9\\ud83d\\ude00\\n","limits":[{"name":"a","per":5},{"name":"b","per":1e1}],"on":true,"ratio":-1.5e-3}');
+    const text = Buffer.from(
+      '{"greeting":"h\\u00e9\\ud83d\\ude00\\n","limits":[{"name":"a","per":5},{"name":"b","per":1e1}],"on":true,"ratio":-1.5e-3}',
+    );
     let seed = 1;
     const random = (below: number): number => (seed = (seed * 48271) % 2147483647) % below;
     for (let i = 0; i < 1500; i++) {
       const mutated = Buffer.from(text.subarray(0, i % 5 === 0 ? random(text.length) : text.length));
-      for (let changes = random(4); changes >= 0 && mutated.length > 0; changes--) mutated[random(mutated.length)] = random(256);
+      for (let changes = random(4); changes >= 0 && mutated.length > 0; changes--)
+        mutated[random(mutated.length)] = random(256);
       expect(problem(mutated)).not.toMatch(/^\?\?/);
     }
   }, 60_000);

@@ -16,8 +16,10 @@ export const enum JsonKind {
 }
 
 /**
- * A JSON document being read. Reading never traps: whatever is wrong, the accessors return a default and the first error is kept, so that
- * a configuration is read straight through and `error` is looked at once, at the end. Use it within the callback that got the bytes.
+ * A JSON document being read. Reading never traps: whatever is wrong, the accessors return a default and the first
+ * error is kept, so that
+ * a configuration is read straight through and `error` is looked at once, at the end. Use it within the callback that
+ * got the bytes.
  */
 // @ts-ignore: decorator
 @final
@@ -28,7 +30,10 @@ export class JsonDocument {
   root: Json;
 
   /** @param keepIn where `bytes()` keeps the strings it returns, usually the root context's `region` */
-  constructor(source: Bytes, readonly keepIn: Region) {
+  constructor(
+    source: Bytes,
+    readonly keepIn: Region,
+  ) {
     this.root = new Json();
     collectLater();
     const parser = new JsonParser(source, this);
@@ -52,7 +57,10 @@ export class JsonDocument {
 /** Shared by all values without any: most have none, and nothing is collected while a configuration is read. */
 const NO_CHILDREN: Array<Json> = [];
 
-/** A value in a document. Accessors that say "expected" record an error with this value's path when it is something else. */
+/**
+ * A value in a document. Accessors that say "expected" record an error with this value's path when it is something
+ * else.
+ */
 // @ts-ignore: decorator
 @final
 export class Json {
@@ -184,7 +192,8 @@ export class Json {
   /** Expects a whole number from `least` to `most` (both within ±2⁵³); `least` otherwise. */
   integer(least: i64, most: i64): i64 {
     const value = this.numeric;
-    if (this.kind == JsonKind.Number && value == Math.floor(value) && value >= <f64>least && value <= <f64>most) return <i64>value;
+    if (this.kind == JsonKind.Number && value == Math.floor(value) && value >= <f64>least && value <= <f64>most)
+      return <i64>value;
     this.fail("a whole number from " + least.toString() + " to " + most.toString());
     return least;
   }
@@ -194,7 +203,10 @@ export class Json {
     return this.kind == JsonKind.Missing ? otherwise : this.integer(least, most);
   }
 
-  /** Expects a duration such as "60s", "250ms" or "1h30m", from `least` to `most` milliseconds; returns its milliseconds, `least` otherwise. */
+  /**
+   * Expects a duration such as "60s", "250ms" or "1h30m", from `least` to `most` milliseconds; returns its
+   * milliseconds, `least` otherwise.
+   */
   duration(least: i64, most: i64): i64 {
     const value = this.kind == JsonKind.String ? millisecondsOf(this.text.toString()) : -1;
     if (value < 0) this.fail("a duration such as 60s");

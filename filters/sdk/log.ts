@@ -18,7 +18,8 @@ let askedIn: u64 = u64.MAX_VALUE;
 let least: i32 = i32.MAX_VALUE;
 
 /**
- * Whether Envoy writes messages of `level` (asked of it at most once per callback, and not again for the response and the log of what was just asked for). Ask before building a message:
+ * Whether Envoy writes messages of `level` (asked of it at most once per callback, and not again for the response and
+ * the log of what was just asked for). Ask before building a message:
  * `if (isLogged(LogLevel.Debug)) log(…)`.
  */
 export function isLogged(level: LogLevel): bool {

@@ -4,7 +4,8 @@ import { BytesWriter } from "./bytes-writer";
 // As much of protobuf as Envoy's foreign functions need: messages with fields of bytes and small numbers.
 
 // @ts-ignore: decorator
-@lazy const MESSAGE: BytesWriter = new BytesWriter(512);
+@lazy
+const MESSAGE: BytesWriter = new BytesWriter(512);
 
 /** An empty message to put fields into; there is one at a time. For the SDK's own use. */
 export function beginMessage(): BytesWriter {
@@ -41,7 +42,7 @@ function takeVarint(message: Bytes): u64 {
   let value: u64 = 0;
   for (let shift = 0; shift < 64; shift += 7) {
     const byte = message.at(at++);
-    value |= <u64>(byte & 127) << shift;
+    value |= (<u64>(byte & 127)) << shift;
     if (byte < 128) break;
   }
   return value;

@@ -11,7 +11,8 @@ export const enum MetricType {
 }
 
 /**
- * The id of a metric, 0 if the host refused it. Every call makes a new id for the same stat: define once and keep the id.
+ * The id of a metric, 0 if the host refused it. Every call makes a new id for the same stat: define once and keep the
+ * id.
  * Stats appear as `wasmcustom.<name>`, on the Prometheus page without that prefix.
  */
 export function defineMetric(type: MetricType, name: Bytes): u32 {

@@ -27,7 +27,9 @@ export abstract class NetworkContext extends StreamContext {
   onNewConnection(): NetworkFilterStatus {
     return NetworkFilterStatus.Continue;
   }
-  /** `size` bytes from the client: `readBuffer(BufferType.DownstreamData, 0, size)`. `endOfStream`: it sends no more. */
+  /**
+   * `size` bytes from the client: `readBuffer(BufferType.DownstreamData, 0, size)`. `endOfStream`: it sends no more.
+   */
   onDownstreamData(size: u32, endOfStream: bool): NetworkFilterStatus {
     return NetworkFilterStatus.Continue;
   }

@@ -3,13 +3,17 @@ import { proxy_get_property, proxy_set_property } from "./abi/imports";
 import { note, Status } from "./abi/status";
 import { Bytes } from "./bytes";
 
-/** The raw bytes of an attribute, null if absent or refused (`lastStatus()` tells which: NotFound or an error). Strings arrive as they are. */
+/**
+ * The raw bytes of an attribute, null if absent or refused (`lastStatus()` tells which: NotFound or an error). Strings
+ * arrive as they are.
+ */
 export function getProperty(path: Bytes): Bytes | null {
   if (note(proxy_get_property(path.ptr, path.length, out, out + 4)) != Status.Ok) return null;
   return Bytes.view(load<usize>(out), load<i32>(out, 4));
 }
 
-// Three outcomes, told apart by `lastStatus()`: Ok for a value, NotFound for one that is absent, anything else for an error (ParseFailure: it is of another
+// Three outcomes, told apart by `lastStatus()`: Ok for a value, NotFound for one that is absent, anything else for an
+// error (ParseFailure: it is of another
 // type). All but the first give `otherwise`.
 
 function ofAnotherType(): void {
@@ -40,7 +44,10 @@ export function getBooleanProperty(path: Bytes, otherwise: bool = false): bool {
   return otherwise;
 }
 
-/** Sets the stream's filter state `wasm.<path>` (route matches on filter state see it, and later filters by this same path). */
+/**
+ * Sets the stream's filter state `wasm.<path>` (route matches on filter state see it, and later filters by this same
+ * path).
+ */
 export function setProperty(path: Bytes, value: Bytes): Status {
   return note(proxy_set_property(path.ptr, path.length, value.ptr, value.length));
 }

@@ -6,7 +6,8 @@ import { Region } from "./region";
 import { StreamContext } from "./stream-context";
 
 /**
- * One configured plugin in this VM (a VM may hold several, for example the old and the new one while configuration changes).
+ * One configured plugin in this VM (a VM may hold several, for example the old and the new one while configuration
+ * changes).
  * Override `onConfigure`, and `createHttpContext` or (for TCP) `createNetworkContext`.
  */
 export abstract class RootContext {
@@ -45,7 +46,10 @@ export abstract class RootContext {
   onGrpcTrailingMetadata(token: u32, trailers: u32): void {}
   /** As the stream's callback of this name, for gRPC callouts made by this root itself. */
   onGrpcClose(token: u32, status: u32): void {}
-  /** There are messages in a queue this root registered: `dequeue` until null, another message may have been announced with this one. */
+  /**
+   * There are messages in a queue this root registered: `dequeue` until null, another message may have been announced
+   * with this one.
+   */
   onQueueReady(queue: u32): void {}
   /** The root is to end; false keeps it until `proxy_done`. */
   onDone(): bool {

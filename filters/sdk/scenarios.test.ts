@@ -11,7 +11,10 @@ describe("scenarios in the host", () => {
     await attributes.prepare();
     await foreign.prepare();
   }, 180_000);
-  it.each([...attributes.scenarios, ...foreign.scenarios].map((scenario) => [scenario.name, scenario] as const))("%s", async (_name, scenario) => {
-    expect(scenarioProblems(scenario, await runner.run(scenario))).toEqual([]);
-  });
+  it.each([...attributes.scenarios, ...foreign.scenarios].map((scenario) => [scenario.name, scenario] as const))(
+    "%s",
+    async (_name, scenario) => {
+      expect(scenarioProblems(scenario, await runner.run(scenario))).toEqual([]);
+    },
+  );
 });

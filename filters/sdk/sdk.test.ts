@@ -15,7 +15,10 @@ function host(options: Partial<HostOptions> = {}): Host {
 }
 
 describe("views on headers", () => {
-  const seen = (value: string | Uint8Array | string[]): string | undefined => host().run({ headers: { "x-key": value } }).requestHeaders.get("x-seen");
+  const seen = (value: string | Uint8Array | string[]): string | undefined =>
+    host()
+      .run({ headers: { "x-key": value } })
+      .requestHeaders.get("x-seen");
 
   it("shows every value, trims, compares and reads numbers in place", () => {
     expect(seen("key")).toBe("key/3/halves/case/-1/99/new");
@@ -34,7 +37,14 @@ describe("views on headers", () => {
 
   it("remembers keys in a bounded map", () => {
     const one = host();
-    const keys = ["a", "b", "a", "c", "d", "e", "e"].map((key) => one.run({ headers: { "x-key": key } }).requestHeaders.get("x-seen")?.split("/").slice(4).join("/"));
+    const keys = ["a", "b", "a", "c", "d", "e", "e"].map((key) =>
+      one
+        .run({ headers: { "x-key": key } })
+        .requestHeaders.get("x-seen")
+        ?.split("/")
+        .slice(4)
+        .join("/"),
+    );
     expect(keys).toEqual(["99/new", "99/new", "0", "99/new", "99/new", "99/full", "99/full"]);
   });
 });
@@ -42,7 +52,8 @@ describe("views on headers", () => {
 describe("streams", () => {
   it("recycles their objects and starts each afresh", () => {
     const one = host();
-    for (let i = 0; i < 100; i++) expect(one.run({ headers: { "x-key": "k" } }).requestHeaders.get("x-count")).toBe("1");
+    for (let i = 0; i < 100; i++)
+      expect(one.run({ headers: { "x-key": "k" } }).requestHeaders.get("x-count")).toBe("1");
     expect(one.logged("debug")).toEqual(["new object"]);
   });
 
@@ -61,7 +72,10 @@ describe("streams", () => {
 
   it("a callout's answer finds its stream; one that comes too late is dropped", () => {
     const one = host();
-    const [early, late] = [one.newStream({ headers: { "x-action": "call" } }), one.newStream({ headers: { "x-action": "call" } })];
+    const [early, late] = [
+      one.newStream({ headers: { "x-action": "call" } }),
+      one.newStream({ headers: { "x-action": "call" } }),
+    ];
     expect(early?.sendRequestHeaders()).toEqual({ kind: "paused" });
     expect(late?.sendRequestHeaders()).toEqual({ kind: "paused" });
     const [first, second] = one.httpCalls;
@@ -120,7 +134,11 @@ describe("roots", () => {
 
   it("a refused configuration leaves the old one", () => {
     const one = host({ configuration: '{"greeting":"old"}' });
-    expect(one.reconfigure('{"greeting":1}')).toEqual({ ok: false, stage: "configure", reason: expect.stringContaining("greeting: expected a string") });
+    expect(one.reconfigure('{"greeting":1}')).toEqual({
+      ok: false,
+      stage: "configure",
+      reason: expect.stringContaining("greeting: expected a string"),
+    });
     expect(one.run().responseHeaders?.get("x-greeting")).toBe("old");
   });
 
@@ -147,7 +165,11 @@ describe("memory", () => {
 
   it("does not grow over 1,000 changes of configuration", () => {
     const one = host();
-    const configuration = (i: number): string => JSON.stringify({ greeting: `hello ${i} ${"x".repeat(2000)}`, limits: Array.from({ length: 50 }, () => ({ name: "n", per: 5 })) });
+    const configuration = (i: number): string =>
+      JSON.stringify({
+        greeting: `hello ${i} ${"x".repeat(2000)}`,
+        limits: Array.from({ length: 50 }, () => ({ name: "n", per: 5 })),
+      });
     for (let i = 0; i < 20; i++) one.reconfigure(configuration(i));
     const before = one.memoryBytes();
     for (let i = 0; i < 1000; i++) expect(one.reconfigure(configuration(i)).ok).toBe(true);
@@ -161,13 +183,17 @@ describe("failing", () => {
     const one = host();
     const stream = one.run({ headers: { "x-action": "abort" } });
     expect(stream.reply).toMatchObject({ status: 503, details: "wasm_fail_stream", isFailure: true });
-    expect(one.logged("critical")[0]).toMatch(/^filter aborted in request_headers of context 2: as asked \(.*sample\/filter\.ts:\d+:\d+\)$/);
+    expect(one.logged("critical")[0]).toMatch(
+      /^filter aborted in request_headers of context 2: as asked \(.*sample\/filter\.ts:\d+:\d+\)$/,
+    );
     expect(one.run().reply?.status).toBe(503);
   });
 
   it("no status of any host call traps", () => {
     for (let status = 1; status <= 12; status++) {
-      const one = host({ intercept: (call) => (call.callback === "proxy_on_configure" || call.callback === "start" ? undefined : status) });
+      const one = host({
+        intercept: (call) => (call.callback === "proxy_on_configure" || call.callback === "start" ? undefined : status),
+      });
       for (const action of ["call", "close", "none"]) one.run({ headers: { "x-action": action, "x-key": "k" } });
       expect(one.failure()).toBeUndefined();
     }

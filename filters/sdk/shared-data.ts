@@ -10,7 +10,10 @@ export const CREATE: u32 = 0xffffffff;
 
 let version: u32 = 0;
 
-/** The value all workers share under `key` (within the plugin's vm_id), null if there is none. `sharedVersion()` is then its version. */
+/**
+ * The value all workers share under `key` (within the plugin's vm_id), null if there is none. `sharedVersion()` is then
+ * its version.
+ */
 export function getShared(key: Bytes): Bytes | null {
   if (note(proxy_get_shared_data(key.ptr, key.length, out, out + 4, out + 8)) != Status.Ok) {
     version = CREATE;

@@ -17,7 +17,10 @@ export abstract class StreamContext {
   onHttpCallResponse(token: u32, headers: u32, bodySize: u32, trailers: u32): void {}
   /** The first metadata of a `grpcStream` this stream opened (`grpcInitialMetadata`). */
   onGrpcInitialMetadata(token: u32, headers: u32): void {}
-  /** A message of `size` bytes (`readBuffer(BufferType.GrpcReceiveBuffer, 0, size)`): of a `grpcCall` the answer, which ends the call. */
+  /**
+   * A message of `size` bytes (`readBuffer(BufferType.GrpcReceiveBuffer, 0, size)`): of a `grpcCall` the answer, which
+   * ends the call.
+   */
   onGrpcMessage(token: u32, size: u32): void {}
   /** The last metadata of a `grpcStream` (`grpcTrailingMetadata`). */
   onGrpcTrailingMetadata(token: u32, trailers: u32): void {}

@@ -57,7 +57,8 @@ export function readSettings(json: Json): Settings {
   const overrides = json.get("metrics").list();
   for (let i = 0; i < overrides.length; i++) {
     readOverride(overrides.at(i), settings.plans, declared);
-    if (!settings.tcp && settings.reporter == Reporter.Source) readOverride(overrides.at(i), settings.tunnelPlans, declared);
+    if (!settings.tcp && settings.reporter == Reporter.Source)
+      readOverride(overrides.at(i), settings.tunnelPlans, declared);
   }
   return settings;
 }
@@ -76,7 +77,8 @@ function readOverride(json: Json, plans: MetricPlans, declared: string[]): void 
   const text = name.isMissing ? "" : name.string();
   const index = plans.find(text);
   // A mesh has one list for requests and connections: what is for the other kind is no mistake.
-  if (!name.isMissing && index < 0 && !METRICS.includes(text) && !TCP_METRICS.includes(text)) name.fail("one of " + METRICS.join(", ") + ", " + TCP_METRICS.join(", "));
+  if (!name.isMissing && index < 0 && !METRICS.includes(text) && !TCP_METRICS.includes(text))
+    name.fail("one of " + METRICS.join(", ") + ", " + TCP_METRICS.join(", "));
   const first = name.isMissing ? 0 : index;
   const last = name.isMissing ? plans.plans.length - 1 : index;
   const disabled = json.get("disabled");
@@ -96,7 +98,9 @@ function readTag(json: Json, plans: MetricPlans, first: i32, last: i32, declared
   if (json.length != 1) return json.fail("exactly one of value, remove");
   const label = json.name;
   if (!LABELS.includes(label) && !declared.includes(label)) {
-    return json.failWith("label " + label + " is not among declaredTags: the proxy's bootstrap must have a stats tag of that name");
+    return json.failWith(
+      "label " + label + " is not among declaredTags: the proxy's bootstrap must have a stats tag of that name",
+    );
   }
   if (!LABELS.includes(label) && !isKnownToProxy(label)) return;
   let expression = -1;
@@ -115,10 +119,16 @@ function readTag(json: Json, plans: MetricPlans, first: i32, last: i32, declared
   if (LABELS.includes(label)) plans.leavesOut = true;
 }
 
-/** A proxy that says which extra labels its bootstrap declares is believed: one that started before a label was declared goes without it. */
+/**
+ * A proxy that says which extra labels its bootstrap declares is believed: one that started before a label was declared
+ * goes without it.
+ */
 function isKnownToProxy(label: string): bool {
   const declared = getProperty(DECLARED);
   if (declared == null || declared.toString().split(",").includes(label)) return true;
-  log(LogLevel.Warn, "telemetry: label " + label + " is left out: this proxy's bootstrap does not declare it, restart the proxy");
+  log(
+    LogLevel.Warn,
+    "telemetry: label " + label + " is left out: this proxy's bootstrap does not declare it, restart the proxy",
+  );
   return false;
 }

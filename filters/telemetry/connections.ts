@@ -1,7 +1,14 @@
 // consumes: TCP connections, as Envoy's network filter chain shows them
 // produces: Istio's metrics of connections: opened, closed, bytes each way
 // never does: look at what is sent: no callback is called for data
-import { getIntegerProperty, NetworkContext, NetworkFilterStatus, REQUEST_TOTAL_SIZE, RESPONSE_TOTAL_SIZE, setTickPeriod } from "as-proxy-wasm-sdk";
+import {
+  getIntegerProperty,
+  NetworkContext,
+  NetworkFilterStatus,
+  REQUEST_TOTAL_SIZE,
+  RESPONSE_TOTAL_SIZE,
+  setTickPeriod,
+} from "as-proxy-wasm-sdk";
 import { proxy_set_effective_context } from "as-proxy-wasm-sdk/abi/imports";
 import { Counter } from "./counter";
 import { Telemetry } from "./filter";

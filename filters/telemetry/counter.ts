@@ -1,7 +1,17 @@
 // consumes: one finished stream or one connection, and the configuration
 // produces: its label set, with the metrics that the configuration wants
 // never does: know where the stream came from: filter.ts has requests, connections.ts has connections
-import { Bytes, BytesWriter, collectLater, getIntegerProperty, isLogged, literal, logBytes, LogLevel, RESPONSE_CODE } from "as-proxy-wasm-sdk";
+import {
+  Bytes,
+  BytesWriter,
+  collectLater,
+  getIntegerProperty,
+  isLogged,
+  literal,
+  logBytes,
+  LogLevel,
+  RESPONSE_CODE,
+} from "as-proxy-wasm-sdk";
 import { utf8, viewOf } from "../policy/bytes";
 import { Reporter, Settings } from "./config";
 import { MetricSets } from "./metric-sets";
@@ -40,7 +50,11 @@ export class Counter {
   countRequest(traffic: Traffic, peer: Peer | null): void {
     const set = this.setOf(traffic, peer);
     observation.recordRequest(this.sets, set);
-    if (isLogged(LogLevel.Debug)) logBytes(LogLevel.Debug, scratch.clear().bytes(LOG).integer(set).byte(0x20).integer(getIntegerProperty(RESPONSE_CODE)).result);
+    if (isLogged(LogLevel.Debug))
+      logBytes(
+        LogLevel.Debug,
+        scratch.clear().bytes(LOG).integer(set).byte(0x20).integer(getIntegerProperty(RESPONSE_CODE)).result,
+      );
   }
 
   /** Counts a tunnel that is over. */
@@ -50,13 +64,22 @@ export class Counter {
     if (isLogged(LogLevel.Debug)) logBytes(LogLevel.Debug, scratch.clear().bytes(TUNNEL_LOG).integer(set).result);
   }
 
-  /** The set of a key that is not known: a new one, one of the same names, or the one for all that there is no room for. */
+  /**
+   * The set of a key that is not known: a new one, one of the same names, or the one for all that there is no room for.
+   */
   private define(): i32 {
     collectLater();
     const full = this.sets.full;
     if (!full || this.settings.plans.leavesOut) {
       observation.writeLabels(labels.clear(), this.node.workload, false);
-      const set = this.sets.define(observation.key, labels.result, observation.values, observation.applicable, false, scratch);
+      const set = this.sets.define(
+        observation.key,
+        labels.result,
+        observation.values,
+        observation.applicable,
+        false,
+        scratch,
+      );
       if (set >= 0) return set;
     }
     if (this.sets.overflow < 0) this.sets.overflow = this.defineOverflow();

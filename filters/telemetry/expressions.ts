@@ -7,7 +7,10 @@ import { ABSENT, Span, spanOf } from "../policy/bytes";
 const TRUE = literal("true");
 const FALSE = literal("false");
 
-/** Returns an expression's value for the current stream (texts as they are, whole numbers in decimal, true or false), or ABSENT. */
+/**
+ * Returns an expression's value for the current stream (texts as they are, whole numbers in decimal, true or false), or
+ * ABSENT.
+ */
 export function evaluateText(expression: Expression): Span {
   const value = expression.evaluate();
   if (value == null) return ABSENT;

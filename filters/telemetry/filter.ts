@@ -1,9 +1,24 @@
 // consumes: request and response headers (peers' metadata), and at log Envoy's attributes
 // produces: Istio's standard metrics; the peer metadata headers, each way
-// never does: believe a header that did not come over mutual TLS; let peer metadata leave the mesh; do on the request path what can wait for the log
+// never does: believe a header that did not come over mutual TLS; let peer metadata leave the mesh; do on the request
+// path what can wait for the log
 import {
-  Bytes, BytesWriter, FilterHeadersStatus, getProperty, HeaderMap, HeaderPairs, HttpContext, isMutualTls, Json, JsonDocument, literal, propertyPath,
-  requestHeaders, responseHeaders, RootContext, UPSTREAM_PEER_URI_SAN,
+  Bytes,
+  BytesWriter,
+  FilterHeadersStatus,
+  getProperty,
+  HeaderMap,
+  HeaderPairs,
+  HttpContext,
+  isMutualTls,
+  Json,
+  JsonDocument,
+  literal,
+  propertyPath,
+  requestHeaders,
+  responseHeaders,
+  RootContext,
+  UPSTREAM_PEER_URI_SAN,
 } from "as-proxy-wasm-sdk";
 import { addressOf, equals, lengthOf, Span, spanOf, startsWith, utf8, viewOf } from "../policy/bytes";
 import { readSettings, Reporter, Settings } from "./config";
@@ -80,7 +95,8 @@ export class Telemetry extends RootContext {
     while (cursor.next()) {
       if (cursor.nameIs(CONTENT_TYPE)) stream.grpc = isGrpc(spanOf(cursor.valuePtr, cursor.valueLength));
       else if (cursor.nameIs(PEER_METADATA) || cursor.nameIs(PEER_METADATA_ID)) present = true;
-      else if (cursor.nameIs(METHOD) && equals(spanOf(cursor.valuePtr, cursor.valueLength), viewOf(CONNECT))) stream.tunnel = true;
+      else if (cursor.nameIs(METHOD) && equals(spanOf(cursor.valuePtr, cursor.valueLength), viewOf(CONNECT)))
+        stream.tunnel = true;
     }
     // A tunnel's headers end here: what goes on is bytes.
     if (stream.tunnel) return;
@@ -97,12 +113,16 @@ export class Telemetry extends RootContext {
     stream.answers = isMutualTls();
   }
 
-  /** At the destination: a peer of the mesh that said who it is learns who answers; nobody else does, and the application has no say. */
+  /**
+   * At the destination: a peer of the mesh that said who it is learns who answers; nobody else does, and the
+   * application has no say.
+   */
   answerMetadata(stream: ObservedStream): void {
     if (stream.answers) {
       responseHeaders.replace(PEER_METADATA_ID, this.ownId);
       responseHeaders.replace(PEER_METADATA, this.ownMetadata);
-    } else if (responseHeaders.get(PEER_METADATA_ID) != null || responseHeaders.get(PEER_METADATA) != null) removeMetadata(responseHeaders);
+    } else if (responseHeaders.get(PEER_METADATA_ID) != null || responseHeaders.get(PEER_METADATA) != null)
+      removeMetadata(responseHeaders);
   }
 
   /** At the source: learns who answered, if it is authenticated, and keeps that from whoever asked. */
@@ -113,7 +133,8 @@ export class Telemetry extends RootContext {
       return;
     }
     const identity = getProperty(UPSTREAM_PEER_URI_SAN);
-    if (identity != null && identity.length > 0) stream.peer = this.peers.find(spanOf(metadata.ptr, metadata.length), scratch);
+    if (identity != null && identity.length > 0)
+      stream.peer = this.peers.find(spanOf(metadata.ptr, metadata.length), scratch);
     removeMetadata(responseHeaders);
   }
 
@@ -126,7 +147,8 @@ export class Telemetry extends RootContext {
       else if (cursor.nameIs(PEER_METADATA_ID)) present = true;
       else if (cursor.nameIs(PEER_METADATA)) {
         present = true;
-        if (stream.peer == null && isMutualTls()) stream.peer = this.peers.find(spanOf(cursor.valuePtr, cursor.valueLength), scratch);
+        if (stream.peer == null && isMutualTls())
+          stream.peer = this.peers.find(spanOf(cursor.valuePtr, cursor.valueLength), scratch);
       }
     }
     return present;

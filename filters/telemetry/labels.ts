@@ -1,6 +1,8 @@
-// Istio's standard metrics and labels (https://istio.io/latest/docs/reference/config/metrics/), readable by Node and by AssemblyScript.
+// Istio's standard metrics and labels (https://istio.io/latest/docs/reference/config/metrics/), readable by Node and by
+// AssemblyScript.
 // A stat is named `<metric>;<label>=<value>;<label>=<value>…`: for every label the bootstrap needs a stats tag
-// { tag_name: <label>, regex: "(;<label>=([^;]*))" }, which cuts the label out of the name; what is left is the metric's name.
+// { tag_name: <label>, regex: "(;<label>=([^;]*))" }, which cuts the label out of the name; what is left is the
+// metric's name.
 
 /** The labels of every metric. */
 export const LABELS: string[] = [

@@ -36,7 +36,8 @@ export class MetricPlan {
   }
 
   /**
-   * Appends the stat's name: the metric's, then the standard labels (each `;label=value`) with the changes made. `values` are those of the expressions.
+   * Appends the stat's name: the metric's, then the standard labels (each `;label=value`) with the changes made.
+   * `values` are those of the expressions.
    */
   writeName(to: BytesWriter, labels: Span, values: Span[]): void {
     to.text(this.name);
@@ -64,7 +65,9 @@ export class MetricPlan {
 export class MetricPlans {
   readonly plans: MetricPlan[] = [];
   readonly expressions: Expression[] = [];
-  /** Some label of some metric is left out or takes another value: streams of different keys may have the same names. */
+  /**
+   * Some label of some metric is left out or takes another value: streams of different keys may have the same names.
+   */
   leavesOut: bool = false;
   private readonly texts: string[] = [];
 

@@ -1,7 +1,16 @@
 // consumes: what distinguishes one label set from another, and how to write its labels
 // produces: the ids of its metrics, defined when the set is first seen
 // never does: define more sets than were configured, and one more for all that come after
-import { Bytes, BytesMap, BytesWriter, defineMetric, incrementMetric, literal, MetricType, recordMetric } from "as-proxy-wasm-sdk";
+import {
+  Bytes,
+  BytesMap,
+  BytesWriter,
+  defineMetric,
+  incrementMetric,
+  literal,
+  MetricType,
+  recordMetric,
+} from "as-proxy-wasm-sdk";
 import { Span, spanOf } from "../policy/bytes";
 import { MetricPlans } from "./metric-plan";
 
@@ -50,13 +59,16 @@ export class MetricSets {
   }
 
   /**
-   * Defines the metrics below `applicable` with these standard labels and values of expressions, and returns the set's number: of one that has the very
+   * Defines the metrics below `applicable` with these standard labels and values of expressions, and returns the set's
+   * number: of one that has the very
    * same names, or of a new one; -1 when there is no room for it (`isOverflow`: the set for which there always is).
    */
   define(key: Bytes, labels: Bytes, values: Span[], applicable: i32, isOverflow: bool, scratch: BytesWriter): i32 {
     if (this.plans.leavesOut) {
       this.names.clear();
-      for (let i = 0; i < applicable; i++) if (!this.plans.plans[i].disabled) this.plans.plans[i].writeName(this.names, spanOf(labels.ptr, labels.length), values);
+      for (let i = 0; i < applicable; i++)
+        if (!this.plans.plans[i].disabled)
+          this.plans.plans[i].writeName(this.names, spanOf(labels.ptr, labels.length), values);
       const same = this.byNames.get(this.names.result, u64.MAX_VALUE);
       if (same != u64.MAX_VALUE) {
         this.known.set(key, same);
@@ -70,7 +82,10 @@ export class MetricSets {
       if (plan.disabled) continue;
       plan.writeName(scratch.clear(), spanOf(labels.ptr, labels.length), values);
       const histogram = plan.name == "istio_request_duration_milliseconds" || plan.name.endsWith("_bytes");
-      this.ids[index * this.width + i] = defineMetric(histogram ? MetricType.Histogram : MetricType.Counter, scratch.result);
+      this.ids[index * this.width + i] = defineMetric(
+        histogram ? MetricType.Histogram : MetricType.Counter,
+        scratch.result,
+      );
     }
     this.known.set(key, index);
     if (this.plans.leavesOut) this.byNames.set(this.names.result, index);

@@ -2,10 +2,39 @@
 // produces: the key of its label set, the labels themselves when the set is new, and its samples
 // never does: write labels for a set that is known already
 import {
-  Bytes, BytesWriter, CLUSTER_NAME, CONNECTION_MTLS, CONNECTION_PEER_URI_SAN, getBooleanProperty, getIntegerProperty, getProperty, propertyPath,
-  REQUEST_DURATION, REQUEST_SIZE, REQUEST_TOTAL_SIZE, RESPONSE_CODE, RESPONSE_FLAGS, RESPONSE_GRPC_STATUS, RESPONSE_SIZE, RESPONSE_TOTAL_SIZE, UPSTREAM_PEER_URI_SAN, wallNanoseconds,
+  Bytes,
+  BytesWriter,
+  CLUSTER_NAME,
+  CONNECTION_MTLS,
+  CONNECTION_PEER_URI_SAN,
+  getBooleanProperty,
+  getIntegerProperty,
+  getProperty,
+  propertyPath,
+  REQUEST_DURATION,
+  REQUEST_SIZE,
+  REQUEST_TOTAL_SIZE,
+  RESPONSE_CODE,
+  RESPONSE_FLAGS,
+  RESPONSE_GRPC_STATUS,
+  RESPONSE_SIZE,
+  RESPONSE_TOTAL_SIZE,
+  UPSTREAM_PEER_URI_SAN,
+  wallNanoseconds,
 } from "as-proxy-wasm-sdk";
-import { ABSENT, addressOf, cut, equals, indexOf, lengthOf, parseDecimal, Span, spanOf, utf8, viewOf } from "../policy/bytes";
+import {
+  ABSENT,
+  addressOf,
+  cut,
+  equals,
+  indexOf,
+  lengthOf,
+  parseDecimal,
+  Span,
+  spanOf,
+  utf8,
+  viewOf,
+} from "../policy/bytes";
 import { evaluateText } from "./expressions";
 import { REQUEST_LABELS } from "./labels";
 import { MetricPlans } from "./metric-plan";
@@ -18,7 +47,10 @@ const SERVICE = propertyPath("xds\0cluster_metadata\0filter_metadata\0scrim\0ser
 const CONNECTION_LOCAL_URI_SAN = propertyPath("connection/uri_san_local_certificate");
 const UPSTREAM_LOCAL_URI_SAN = propertyPath("upstream/uri_san_local_certificate");
 const REQUEST_TIME = propertyPath("request/time");
-/** What Envoy's grpc_stats filter (emit_filter_state) has counted: `<messages of the request>,<messages of the response>`. */
+/**
+ * What Envoy's grpc_stats filter (emit_filter_state) has counted: `<messages of the request>,<messages of the
+ * response>`.
+ */
 const GRPC_MESSAGES = propertyPath("filter_state\0envoy.filters.http.grpc_stats");
 const PASSTHROUGH = utf8("PassthroughCluster");
 const BLACK_HOLE = utf8("BlackHoleCluster");
@@ -58,7 +90,10 @@ export class Observation {
     return this.traffic == Traffic.Http ? 4 : this.traffic == Traffic.Grpc ? 6 : 4;
   }
 
-  /** Reads the current stream's attributes. `peer` is who is on the other side, where it has said so and may be believed. */
+  /**
+   * Reads the current stream's attributes. `peer` is who is on the other side, where it has said so and may be
+   * believed.
+   */
   read(source: bool, peer: Peer | null, traffic: Traffic, plans: MetricPlans): void {
     this.source = source;
     this.traffic = traffic;
@@ -66,7 +101,8 @@ export class Observation {
     this.code = traffic == Traffic.Tcp ? 0 : getIntegerProperty(RESPONSE_CODE, 0);
     if (this.code < 0 || this.code > 999) this.code = 0;
     this.flags = getIntegerProperty(RESPONSE_FLAGS, 0);
-    this.grpcStatus = traffic == Traffic.Grpc ? getIntegerProperty(RESPONSE_GRPC_STATUS, NO_GRPC_STATUS) : NO_GRPC_STATUS;
+    this.grpcStatus =
+      traffic == Traffic.Grpc ? getIntegerProperty(RESPONSE_GRPC_STATUS, NO_GRPC_STATUS) : NO_GRPC_STATUS;
     if (this.grpcStatus < 0 || this.grpcStatus > 999) this.grpcStatus = NO_GRPC_STATUS;
     this.endpoint = source ? property(ENDPOINT_WORKLOAD) : ABSENT;
     // What the control plane says of an endpoint comes before what the endpoint says of itself.
@@ -107,14 +143,17 @@ export class Observation {
   }
 
   /**
-   * Appends all labels. With `overflow` everything but the reporter and this proxy's own workload is "overflow": the set for all streams
+   * Appends all labels. With `overflow` everything but the reporter and this proxy's own workload is "overflow": the
+   * set for all streams
    * beyond the last label set there is room for.
    */
   writeLabels(to: BytesWriter, own: Workload, overflow: bool): void {
     writeLabel(to, "reporter", viewOf(utf8(this.source ? "source" : "destination")));
     writeWorkload(to, this.source ? "source" : "destination", own);
     this.writeOther(to, overflow);
-    const local = overflow ? viewOf(OVERFLOW) : property(this.source ? UPSTREAM_LOCAL_URI_SAN : CONNECTION_LOCAL_URI_SAN);
+    const local = overflow
+      ? viewOf(OVERFLOW)
+      : property(this.source ? UPSTREAM_LOCAL_URI_SAN : CONNECTION_LOCAL_URI_SAN);
     const remote = overflow ? viewOf(OVERFLOW) : this.principal;
     writeLabel(to, "source_principal", this.source ? local : remote);
     writeLabel(to, "destination_principal", this.source ? remote : local);
@@ -152,7 +191,13 @@ export class Observation {
   }
 
   private writeOverflow(to: BytesWriter): void {
-    const names: string[] = ["request_protocol", "response_code", "grpc_response_status", "response_flags", "connection_security_policy"];
+    const names: string[] = [
+      "request_protocol",
+      "response_code",
+      "grpc_response_status",
+      "response_flags",
+      "connection_security_policy",
+    ];
     for (let i = 0; i < names.length; i++) {
       if (this.traffic != Traffic.Tcp || !REQUEST_LABELS.includes(names[i])) writeLabel(to, names[i], viewOf(OVERFLOW));
     }

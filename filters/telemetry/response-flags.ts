@@ -1,9 +1,39 @@
 import { BytesWriter } from "as-proxy-wasm-sdk";
 
-/** Envoy's short names in the order of the bits of `response.flags` (envoy/stream_info/stream_info.h, CoreResponseFlag). */
+/**
+ * Envoy's short names in the order of the bits of `response.flags` (envoy/stream_info/stream_info.h, CoreResponseFlag).
+ */
 const NAMES: string[] = [
-  "LH", "UH", "UT", "LR", "UR", "UF", "UC", "UO", "NR", "DI", "FI", "RL", "UAEX", "RLSE", "DC", "URX", "SI", "IH", "DPE", "UMSDR", "RFCF", "NFCF", "DT",
-  "UPE", "NC", "OM", "DF", "DO", "DR", "UDO",
+  "LH",
+  "UH",
+  "UT",
+  "LR",
+  "UR",
+  "UF",
+  "UC",
+  "UO",
+  "NR",
+  "DI",
+  "FI",
+  "RL",
+  "UAEX",
+  "RLSE",
+  "DC",
+  "URX",
+  "SI",
+  "IH",
+  "DPE",
+  "UMSDR",
+  "RFCF",
+  "NFCF",
+  "DT",
+  "UPE",
+  "NC",
+  "OM",
+  "DF",
+  "DO",
+  "DR",
+  "UDO",
 ];
 
 /** Appends the names of the flags, joined with ","; "-" when none is set. */

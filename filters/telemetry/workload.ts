@@ -2,7 +2,21 @@
 // produces: workloads as blocks of label text, ready to stand in a stat's name
 // never does: let a value end a label or carry control bytes; keep more peers than fit the bounds
 import { Bytes, BytesWriter, collectLater, getProperty } from "as-proxy-wasm-sdk";
-import { ABSENT, addressOf, copyOf, cut, equals, hash, HASH_SEED, indexOf, lengthOf, Span, spanOf, utf8, viewOf } from "../policy/bytes";
+import {
+  ABSENT,
+  addressOf,
+  copyOf,
+  cut,
+  equals,
+  hash,
+  HASH_SEED,
+  indexOf,
+  lengthOf,
+  Span,
+  spanOf,
+  utf8,
+  viewOf,
+} from "../policy/bytes";
 import { PeerMetadata, StructWriter } from "../policy/peer-metadata";
 
 /** The longest value of a label, in bytes; the rest is cut off. */
@@ -10,7 +24,10 @@ const LONGEST_VALUE: i32 = 256;
 
 const UNKNOWN = utf8("unknown");
 
-/** Appends `;<label>=<value>` with `;` and control bytes replaced by `_`, and "unknown" for a value that is absent or empty. */
+/**
+ * Appends `;<label>=<value>` with `;` and control bytes replaced by `_`, and "unknown" for a value that is absent or
+ * empty.
+ */
 export function writeLabel(to: BytesWriter, label: string, value: Span): void {
   to.byte(0x3b).text(label).byte(0x3d);
   const shown = lengthOf(value) == 0 ? viewOf(UNKNOWN) : value;
@@ -43,7 +60,8 @@ export class Workload {
   cluster: Span = ABSENT;
 
   /**
-   * Reads an endpoint's `istio.workload` metadata: `<workload>;<namespace>;<canonical name>;<canonical revision>;<cluster id>`. It has no
+   * Reads an endpoint's `istio.workload` metadata: `<workload>;<namespace>;<canonical name>;<canonical
+   * revision>;<cluster id>`. It has no
    * app and version: the canonical ones, which come from the same labels nearly always, stand in.
    */
   readEndpoint(text: Span): void {
@@ -108,7 +126,12 @@ export class OwnNode {
     const names: string[] = ["NAME", "NAMESPACE", "WORKLOAD_NAME", "CLUSTER_ID", "MESH_ID"];
     for (let i = 0; i < names.length; i++) add(struct, names[i], "metadata\0" + names[i]);
     const keys: string[] = [
-      "app", "version", "service.istio.io/canonical-name", "service.istio.io/canonical-revision", "app.kubernetes.io/name", "app.kubernetes.io/version",
+      "app",
+      "version",
+      "service.istio.io/canonical-name",
+      "service.istio.io/canonical-revision",
+      "app.kubernetes.io/name",
+      "app.kubernetes.io/version",
     ];
     for (let i = 0; i < keys.length; i++) add(labels, keys[i], "metadata\0LABELS\0" + keys[i]);
     struct.addStruct(viewOf(utf8("LABELS")), labels);
@@ -142,7 +165,8 @@ export class Peer {
 }
 
 /**
- * Peers by the very bytes of their metadata, so that nobody can speak under another's id. Bounded: past 512 peers or 1 MiB of headers all
+ * Peers by the very bytes of their metadata, so that nobody can speak under another's id. Bounded: past 512 peers or 1
+ * MiB of headers all
  * are forgotten and read again when they come back.
  */
 export class PeerCache {

@@ -43,11 +43,22 @@ it("a histogram's quantiles are within its steps", () => {
 });
 
 it("a table's columns stand under each other", () => {
-  expect(renderTable(["chain", "µs"], [["empty", "20.0"], ["no-op module", "3.1"]])).toBe("chain           µs\n────────────  ────\nempty         20.0\nno-op module   3.1");
+  expect(
+    renderTable(
+      ["chain", "µs"],
+      [
+        ["empty", "20.0"],
+        ["no-op module", "3.1"],
+      ],
+    ),
+  ).toBe("chain           µs\n────────────  ────\nempty         20.0\nno-op module   3.1");
 });
 
 it("a picture escapes its texts and shows every bar", () => {
-  const svg = renderBars("A & B", "µs", [{ label: "<one>", group: "a", value: summarize([1, 2, 3]) }, { label: "two", group: "b", value: summarize([-1]) }]);
+  const svg = renderBars("A & B", "µs", [
+    { label: "<one>", group: "a", value: summarize([1, 2, 3]) },
+    { label: "two", group: "b", value: summarize([-1]) },
+  ]);
   expect(svg).toContain("A &amp; B");
   expect(svg).toContain("&lt;one&gt;");
   expect(svg).toContain("2.0 µs");
@@ -75,8 +86,11 @@ Requests/sec:  34887.06`;
 
 describe("the command line", () => {
   it("takes options in both spellings", () => {
-    expect(parseOptions(["filters", "--rounds", "7", "--json=x.json", "--quick", "--only", "authz,router"])).toMatchObject({
-      kind: "options", options: { bench: "filters", rounds: 7, json: "x.json", quick: true, only: ["authz", "router"] },
+    expect(
+      parseOptions(["filters", "--rounds", "7", "--json=x.json", "--quick", "--only", "authz,router"]),
+    ).toMatchObject({
+      kind: "options",
+      options: { bench: "filters", rounds: 7, json: "x.json", quick: true, only: ["authz", "router"] },
     });
   });
 
@@ -99,11 +113,24 @@ describe("the command line", () => {
 
 describe("what the swaps are held against", () => {
   const good: HotswapResult = {
-    envoy: "1.40.0", workers: 2, betweenMs: 200, swaps: 2, more: 0, times: [{ both: false, firstNewMs: 10, lastOldMs: 12 }, { both: true, firstNewMs: 20, lastOldMs: 30 }],
-    load: { requests: 50_000, seconds: 2, failures: {}, p50Ms: 1, p99Ms: 2, maxMs: 3, seen: {} }, unversioned: 0, streams: { opened: { grpc: 1, webSocket: 1 }, messages: 5, lost: 0, broken: {} },
-    quota: { tokens: 10, asked: 20, admitted: 10, otherFailures: {} }, bytes: { before: 0, after: 0, afterMore: 0 }, rejections: [],
+    envoy: "1.40.0",
+    workers: 2,
+    betweenMs: 200,
+    swaps: 2,
+    more: 0,
+    times: [
+      { both: false, firstNewMs: 10, lastOldMs: 12 },
+      { both: true, firstNewMs: 20, lastOldMs: 30 },
+    ],
+    load: { requests: 50_000, seconds: 2, failures: {}, p50Ms: 1, p99Ms: 2, maxMs: 3, seen: {} },
+    unversioned: 0,
+    streams: { opened: { grpc: 1, webSocket: 1 }, messages: 5, lost: 0, broken: {} },
+    quota: { tokens: 10, asked: 20, admitted: 10, otherFailures: {} },
+    bytes: { before: 0, after: 0, afterMore: 0 },
+    rejections: [],
   };
-  const missed = (changes: Partial<HotswapResult>, perSecond = 25_000): readonly string[] => verdicts({ ...good, ...changes }, perSecond).filter((line) => line.includes("missed"));
+  const missed = (changes: Partial<HotswapResult>, perSecond = 25_000): readonly string[] =>
+    verdicts({ ...good, ...changes }, perSecond).filter((line) => line.includes("missed"));
 
   it("is met by a run without a flaw", () => {
     expect(missed({})).toEqual([]);

@@ -10,12 +10,16 @@ describe("a slope", () => {
   const steps = Array.from({ length: 41 }, (_, index) => index * 100);
 
   it("is that of the second half: caches fill in the first", () => {
-    const slope = slopeOf(steps, steps.map((step) => Math.min(step, 2000) * 1000));
+    const slope = slopeOf(
+      steps,
+      steps.map((step) => Math.min(step, 2000) * 1000),
+    );
     expect([slope.perStep, slope.first, slope.last, grows(slope, 4000, 1)]).toEqual([0, 2_000_000, 2_000_000, false]);
   });
 
   it("tells what grows from what only goes up and down", () => {
-    const noisy = (perStep: number) => steps.map((step, index) => 50e6 + perStep * step + (index % 2 === 0 ? 1e5 : -1e5));
+    const noisy = (perStep: number) =>
+      steps.map((step, index) => 50e6 + perStep * step + (index % 2 === 0 ? 1e5 : -1e5));
     expect(slopeOf(steps, noisy(1000)).perStep).toBeCloseTo(1000, -2);
     expect(grows(slopeOf(steps, noisy(1000)), 4000, 2e6)).toBe(true);
     expect(grows(slopeOf(steps, noisy(0)), 4000, 2e6)).toBe(false);
@@ -40,9 +44,17 @@ describe("a relay", () => {
     server.close();
     await relay.close();
   });
-  const open = async (): Promise<{ readonly socket: Socket; readonly heard: () => string; readonly gone: () => boolean }> => {
-    let heard = "", gone = false;
-    const socket = connect(relay.port, "127.0.0.1").on("data", (bytes) => (heard += bytes.toString())).on("error", () => undefined).once("close", () => (gone = true));
+  const open = async (): Promise<{
+    readonly socket: Socket;
+    readonly heard: () => string;
+    readonly gone: () => boolean;
+  }> => {
+    let heard = "",
+      gone = false;
+    const socket = connect(relay.port, "127.0.0.1")
+      .on("data", (bytes) => (heard += bytes.toString()))
+      .on("error", () => undefined)
+      .once("close", () => (gone = true));
     await once(socket, "connect");
     return { socket, heard: () => heard, gone: () => gone };
   };
@@ -60,7 +72,13 @@ describe("a relay", () => {
     const late = await open();
     late.socket.write("hello?");
     await delay(50);
-    expect([old.heard(), late.heard(), old.gone(), late.gone(), accepted.length]).toEqual(["before ", "", false, false, 1]);
+    expect([old.heard(), late.heard(), old.gone(), late.gone(), accepted.length]).toEqual([
+      "before ",
+      "",
+      false,
+      false,
+      1,
+    ]);
     expect(relay.take()).toEqual({ bytesUp: 0, bytesDown: 0, connections: 1 });
     relay.heal();
     await until(() => late.gone() && old.heard() === "before meanwhile ");
@@ -71,7 +89,8 @@ describe("a relay", () => {
   });
 
   it("lets one side's end be the other's, but not while it is silent", async () => {
-    const one = await open(), other = await open();
+    const one = await open(),
+      other = await open();
     await until(() => accepted.length === 2);
     one.socket.destroy();
     await until(() => accepted[0]?.destroyed === true);
@@ -85,6 +104,11 @@ describe("a relay", () => {
 });
 
 it("the endurance bench has bounds of its own", () => {
-  expect(parseOptions(["endurance", "--changes", "10000", "--partition-minutes", "0.5", "--proxies", "0", "--hours", "1.5"])).toMatchObject({ options: { changes: 10_000, partitionMinutes: 0.5, proxies: 0, hours: 1.5 } });
-  expect(parseOptions(["controlplane", "--changes", "10000"])).toMatchObject({ kind: "refused", message: "--changes must be a whole number from 1 to 200" });
+  expect(
+    parseOptions(["endurance", "--changes", "10000", "--partition-minutes", "0.5", "--proxies", "0", "--hours", "1.5"]),
+  ).toMatchObject({ options: { changes: 10_000, partitionMinutes: 0.5, proxies: 0, hours: 1.5 } });
+  expect(parseOptions(["controlplane", "--changes", "10000"])).toMatchObject({
+    kind: "refused",
+    message: "--changes must be a whole number from 1 to 200",
+  });
 });

@@ -1,23 +1,50 @@
 import { request } from "node:http";
 import { request as tlsRequest } from "node:https";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { addCluster, type AdsWorld, basicResources, nodeId, pod, routedListener, startAdsWorld, token, virtualHost } from "./ads-world.ts";
+import {
+  addCluster,
+  type AdsWorld,
+  basicResources,
+  nodeId,
+  pod,
+  routedListener,
+  startAdsWorld,
+  token,
+  virtualHost,
+} from "./ads-world.ts";
 import { type EnvoyProcess, startEnvoy, until } from "./envoy-process.ts";
 
 /** `status body` of a GET for a host. */
 function get(address: string, host: string, ca?: string): Promise<string> {
   const [hostname, port] = address.split(":");
-  const options = { hostname, port, path: "/", headers: { host }, agent: false, ca, checkServerIdentity: () => undefined };
+  const options = {
+    hostname,
+    port,
+    path: "/",
+    headers: { host },
+    agent: false,
+    ca,
+    checkServerIdentity: () => undefined,
+  };
   return new Promise((resolve, reject) => {
     const sent = (ca === undefined ? request : tlsRequest)(options, (response) => {
       let body = "";
-      response.setEncoding("utf8").on("data", (text: string) => (body += text)).on("end", () => resolve(`${response.statusCode} ${body}`));
+      response
+        .setEncoding("utf8")
+        .on("data", (text: string) => (body += text))
+        .on("end", () => resolve(`${response.statusCode} ${body}`));
     });
     sent.on("error", reject).end();
   });
 }
 
-const UPDATES = ["cluster_manager.cds.update_success", "listener_manager.lds.update_success", "http.test.rds.80.update_success", "http.test.rds.vhds.80.update_success", "cluster.up.update_success"];
+const UPDATES = [
+  "cluster_manager.cds.update_success",
+  "listener_manager.lds.update_success",
+  "http.test.rds.80.update_success",
+  "http.test.rds.vhds.80.update_success",
+  "cluster.up.update_success",
+];
 
 function updatesOf(envoy: EnvoyProcess): Promise<(number | undefined)[]> {
   return Promise.all(UPDATES.map((name) => envoy.stat(name)));
@@ -27,13 +54,25 @@ describe("delta ADS on a real Envoy", () => {
   let world: AdsWorld;
   let envoy: EnvoyProcess;
   let address: string;
-  const synced = () => until(() => world.status()?.synced === true, "a synced proxy", () => `${JSON.stringify(world.status())}\n${envoy.log()}`);
-  const answers = (host: string, answer: string) => until(async () => (await get(address, host).catch(String)) === answer, `${host} to answer ${answer}`, envoy.log);
+  const synced = () =>
+    until(
+      () => world.status()?.synced === true,
+      "a synced proxy",
+      () => `${JSON.stringify(world.status())}\n${envoy.log()}`,
+    );
+  const answers = (host: string, answer: string) =>
+    until(async () => (await get(address, host).catch(String)) === answer, `${host} to answer ${answer}`, envoy.log);
 
   beforeAll(async () => {
     world = await startAdsWorld();
     world.resources = basicResources(world.upstreamPort);
-    envoy = await startEnvoy({ xds: world.server().address(), rootPem: world.authority.rootPem, token, nodeId, metadata: { NAME: pod.pod, NAMESPACE: pod.namespace } });
+    envoy = await startEnvoy({
+      xds: world.server().address(),
+      rootPem: world.authority.rootPem,
+      token,
+      nodeId,
+      metadata: { NAME: pod.pod, NAMESPACE: pod.namespace },
+    });
     await synced();
     address = (await envoy.listener("main"))!;
   });
@@ -50,7 +89,14 @@ describe("delta ADS on a real Envoy", () => {
   it("gets clusters, endpoints, listeners, routes and virtual hosts", async () => {
     await answers("up.test", "200 upstream up.test");
     await answers("direct.test", "200 one");
-    expect(world.status()).toMatchObject({ nodeId, pod: "web-1", envoyVersion: expect.stringMatching(/^1\./), synced: true, rejections: [], types: { cds: { state: "SYNCED" }, vhds: { state: "SYNCED" }, sds: { state: "IGNORED" } } });
+    expect(world.status()).toMatchObject({
+      nodeId,
+      pod: "web-1",
+      envoyVersion: expect.stringMatching(/^1\./),
+      synced: true,
+      rejections: [],
+      types: { cds: { state: "SYNCED" }, vhds: { state: "SYNCED" }, sds: { state: "IGNORED" } },
+    });
   });
 
   it("sends the one virtual host that changed, and nothing else", async () => {
@@ -75,9 +121,11 @@ describe("delta ADS on a real Envoy", () => {
   it("a new cluster is ready before a route leads to it, and gone only after the route", async () => {
     const statuses = new Set<string>();
     let isOver = false;
-    const load = Promise.all(Array.from({ length: 4 }, async () => {
-      while (!isOver) statuses.add(await get(address, "up.test"));
-    }));
+    const load = Promise.all(
+      Array.from({ length: 4 }, async () => {
+        while (!isOver) statuses.add(await get(address, "up.test"));
+      }),
+    );
     for (let round = 0; round < 20; round++) {
       addCluster(world.resources, `up-${round}`, world.upstreamPort);
       world.resources.virtualHosts.set("80/up.test", virtualHost("up.test", { cluster: `up-${round}` }));
@@ -110,7 +158,11 @@ describe("delta ADS on a real Envoy", () => {
       world.publish();
       await until(async () => (await envoy.listener("late")) !== undefined, "the listener", envoy.log);
       const late = (await envoy.listener("late"))!;
-      await until(async () => (await get(late, "late.test").catch(String)) === `200 late ${round}`, "the late host", envoy.log);
+      await until(
+        async () => (await get(late, "late.test").catch(String)) === `200 late ${round}`,
+        "the late host",
+        envoy.log,
+      );
       await synced();
       world.resources = basicResources(world.upstreamPort);
       world.publish();
@@ -120,14 +172,25 @@ describe("delta ADS on a real Envoy", () => {
 
   it("a rejected virtual host is found among others and reported; they arrive, its last good version stays", async () => {
     world.resources.virtualHosts.set("80/new-1.test", virtualHost("new-1.test", { text: "n1" }));
-    world.resources.virtualHosts.set("80/direct.test", { name: "direct.test", domains: ["direct.test", "direct.test"], routes: [] });
+    world.resources.virtualHosts.set("80/direct.test", {
+      name: "direct.test",
+      domains: ["direct.test", "direct.test"],
+      routes: [],
+    });
     world.resources.virtualHosts.set("80/new-2.test", virtualHost("new-2.test", { text: "n2" }));
     world.publish();
-    await until(() => world.status()?.types.vhds.state === "ERROR" && world.status()?.rejections[0]?.resources.length === 1, "the rejection", () => JSON.stringify(world.status()));
+    await until(
+      () => world.status()?.types.vhds.state === "ERROR" && world.status()?.rejections[0]?.resources.length === 1,
+      "the rejection",
+      () => JSON.stringify(world.status()),
+    );
     await answers("new-1.test", "200 n1");
     await answers("new-2.test", "200 n2");
     await answers("direct.test", "200 one");
-    expect(world.status()).toMatchObject({ synced: false, rejections: [{ type: "vhds", resources: ["80/direct.test"], message: expect.stringMatching(/./) }] });
+    expect(world.status()).toMatchObject({
+      synced: false,
+      rejections: [{ type: "vhds", resources: ["80/direct.test"], message: expect.stringMatching(/./) }],
+    });
     world.resources.virtualHosts.set("80/direct.test", virtualHost("direct.test", { text: "three" }));
     world.publish();
     await synced();
@@ -136,10 +199,17 @@ describe("delta ADS on a real Envoy", () => {
   });
 
   it("a rejected listener is named, and its last good version serves on", async () => {
-    world.resources.listeners.set("main", { ...routedListener("main"), filterChains: [{ filters: [{ name: "none", typedConfig: packedUnknown }] }] });
+    world.resources.listeners.set("main", {
+      ...routedListener("main"),
+      filterChains: [{ filters: [{ name: "none", typedConfig: packedUnknown }] }],
+    });
     world.resources.listeners.set("other", routedListener("other"));
     world.publish();
-    await until(() => world.status()?.types.lds.state === "ERROR", "the rejection", () => JSON.stringify(world.status()));
+    await until(
+      () => world.status()?.types.lds.state === "ERROR",
+      "the rejection",
+      () => JSON.stringify(world.status()),
+    );
     await until(async () => (await envoy.listener("other")) !== undefined, "the other listener");
     expect(world.status()?.rejections).toMatchObject([{ type: "lds", resources: ["main"] }]);
     await answers("direct.test", "200 one");
@@ -156,8 +226,14 @@ describe("a server that was restarted", () => {
   let world: AdsWorld;
   let envoy: EnvoyProcess;
   let address: string;
-  const synced = () => until(() => world.status()?.synced === true, "a synced proxy", () => `${JSON.stringify(world.status())}\n${envoy.log()}`);
-  const answers = (host: string, answer: string) => until(async () => (await get(address, host).catch(String)) === answer, `${host} to answer ${answer}`, envoy.log);
+  const synced = () =>
+    until(
+      () => world.status()?.synced === true,
+      "a synced proxy",
+      () => `${JSON.stringify(world.status())}\n${envoy.log()}`,
+    );
+  const answers = (host: string, answer: string) =>
+    until(async () => (await get(address, host).catch(String)) === answer, `${host} to answer ${answer}`, envoy.log);
 
   beforeAll(async () => {
     world = await startAdsWorld();
@@ -187,9 +263,17 @@ describe("a server that was restarted", () => {
     const cluster = world.resources.clusters.get("up")!;
     // As our clusters have it: what is late is waited for, never given up.
     const edsConfig = { ads: {}, resourceApiVersion: "V3", initialFetchTimeout: { seconds: 0 } } as const;
-    world.resources.clusters.set("up", { ...cluster, altStatName: "changed-meanwhile", edsClusterConfig: { edsConfig } });
+    world.resources.clusters.set("up", {
+      ...cluster,
+      altStatName: "changed-meanwhile",
+      edsClusterConfig: { edsConfig },
+    });
     await world.restart();
-    await until(async () => (await envoy.stat("cluster.changed-meanwhile.membership_total")) === 1, "the new cluster with its endpoint", () => `${JSON.stringify(world.status())}\n${envoy.log()}`);
+    await until(
+      async () => (await envoy.stat("cluster.changed-meanwhile.membership_total")) === 1,
+      "the new cluster with its endpoint",
+      () => `${JSON.stringify(world.status())}\n${envoy.log()}`,
+    );
     expect(await envoy.stat("cluster_manager.warming_clusters")).toBe(0);
     await answers("up.test", "200 upstream up.test");
   });
@@ -209,7 +293,12 @@ describe("streams without the right credential", () => {
   ])("%s: refused, and nothing is served", async (_name, sent, id) => {
     const world = await startAdsWorld();
     world.resources = basicResources(world.upstreamPort);
-    const envoy = await startEnvoy({ xds: world.server().address(), rootPem: world.authority.rootPem, token: sent, nodeId: id });
+    const envoy = await startEnvoy({
+      xds: world.server().address(),
+      rootPem: world.authority.rootPem,
+      token: sent,
+      nodeId: id,
+    });
     try {
       await until(() => /closed: (16|7), /.test(envoy.log()), "the refusal", envoy.log);
       expect(await envoy.listener("main")).toBeUndefined();
@@ -231,10 +320,14 @@ describe("secrets", () => {
       const address = (await envoy.listener("main"))!;
       const answers = new Set<string>();
       const renewals = async () => Number(await envoy.stat("sds.default.update_success"));
-      await until(async () => {
-        answers.add(await get(address, "direct.test", world.authority.rootPem));
-        return (await renewals()) >= 4;
-      }, "three renewals", envoy.log);
+      await until(
+        async () => {
+          answers.add(await get(address, "direct.test", world.authority.rootPem));
+          return (await renewals()) >= 4;
+        },
+        "three renewals",
+        envoy.log,
+      );
       expect([...answers]).toEqual(["200 one"]);
     } finally {
       await envoy.stop();

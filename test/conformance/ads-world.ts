@@ -39,12 +39,24 @@ const silent = { info: () => undefined, warn: () => undefined, error: (fields: o
 export async function startAdsWorld(workloadLifetimeMs?: number): Promise<AdsWorld> {
   const directory = mkdtempSync(join(tmpdir(), "scrim-ads-"));
   const clock = createSystemClock();
-  const opening = openAuthority({ directory: join(directory, "ca"), trustDomain: "cluster.local", clock, workloadLifetimeMs });
+  const opening = openAuthority({
+    directory: join(directory, "ca"),
+    trustDomain: "cluster.local",
+    clock,
+    workloadLifetimeMs,
+  });
   if (opening.kind === "refused") throw new Error(opening.reason);
   const { authority } = opening;
   const identitiesPath = join(directory, "identities.json");
-  writeFileSync(identitiesPath, JSON.stringify([{ tokenSha256: createHash("sha256").update(token).digest("hex"), ...pod }]), { mode: 0o600 });
-  const upstream = createServer((request, response) => response.end(`upstream ${request.headers.host}`)).listen(0, "127.0.0.1");
+  writeFileSync(
+    identitiesPath,
+    JSON.stringify([{ tokenSha256: createHash("sha256").update(token).digest("hex"), ...pod }]),
+    { mode: 0o600 },
+  );
+  const upstream = createServer((request, response) => response.end(`upstream ${request.headers.host}`)).listen(
+    0,
+    "127.0.0.1",
+  );
   await new Promise((resolve) => upstream.once("listening", resolve));
   const stopped = new AbortController();
   const secrets = createWorkloadSecrets({ authority, clock, random: Math.random });
@@ -52,12 +64,23 @@ export async function startAdsWorld(workloadLifetimeMs?: number): Promise<AdsWor
   const startServer = async (port: number, world: { resources: EnvoyResources }): Promise<XdsServer> => {
     const encoder = createResourceEncoder();
     let last = encoder.encodeResources("web", emptyResources());
-    const { chainPem, keyPem } = authority.issueServerCertificate({ dnsNames: ["istiod.istio-system.svc"], ipAddresses: ["127.0.0.1"] });
+    const { chainPem, keyPem } = authority.issueServerCertificate({
+      dnsNames: ["istiod.istio-system.svc"],
+      ipAddresses: ["127.0.0.1"],
+    });
     const server = createXdsServer({
-      encoder, clock, log: silent,
-      secure: { host: "127.0.0.1", port, certificate: { certificate: chainPem, key: keyPem }, authenticate: createIdentityFile(identitiesPath, () => undefined) },
+      encoder,
+      clock,
+      log: silent,
+      secure: {
+        host: "127.0.0.1",
+        port,
+        certificate: { certificate: chainPem, key: keyPem },
+        authenticate: createIdentityFile(identitiesPath, () => undefined),
+      },
       resourcesFor: () => (last = encoder.encodeResources("web", world.resources, last)),
-      secretsFor: ({ identity }) => secrets.secretsFor(spiffeId("cluster.local", identity.namespace, identity.serviceAccount)),
+      secretsFor: ({ identity }) =>
+        secrets.secretsFor(spiffeId("cluster.local", identity.namespace, identity.serviceAccount)),
     });
     await server.listen();
     return server;
@@ -68,8 +91,12 @@ export async function startAdsWorld(workloadLifetimeMs?: number): Promise<AdsWor
   void secrets.watch(() => server.notify(), stopped.signal);
   return {
     authority,
-    get resources() { return world.resources; },
-    set resources(resources) { world.resources = resources; },
+    get resources() {
+      return world.resources;
+    },
+    set resources(resources) {
+      world.resources = resources;
+    },
     upstreamPort: (upstream.address() as AddressInfo).port,
     server: () => server,
     publish: () => server.notify(),
@@ -97,16 +124,28 @@ export function routedListener(name: string, tls = false, routeConfigName = "80"
     rds: { routeConfigName, configSource: ads },
     httpFilters: [{ name: "envoy.filters.http.router", typedConfig: packAny("Router", {}) }],
   });
-  const context = packAny("DownstreamTlsContext", { commonTlsContext: { tlsCertificateSdsSecretConfigs: [{ name: "default", sdsConfig: ads }] } });
-  const chain = { filters: [{ name: "envoy.filters.network.http_connection_manager", typedConfig: manager }], transportSocket: tls ? { name: "envoy.transport_sockets.tls", typedConfig: context } : undefined };
+  const context = packAny("DownstreamTlsContext", {
+    commonTlsContext: { tlsCertificateSdsSecretConfigs: [{ name: "default", sdsConfig: ads }] },
+  });
+  const chain = {
+    filters: [{ name: "envoy.filters.network.http_connection_manager", typedConfig: manager }],
+    transportSocket: tls ? { name: "envoy.transport_sockets.tls", typedConfig: context } : undefined,
+  };
   return { name, address: { socketAddress: { address: "127.0.0.1", portValue: 0 } }, filterChains: [chain] };
 }
 
 /** A virtual host that sends everything to a cluster, or answers directly when no cluster is given. */
-export function virtualHost(name: string, answer: { readonly cluster: string } | { readonly text: string }): VirtualHost {
+export function virtualHost(
+  name: string,
+  answer: { readonly cluster: string } | { readonly text: string },
+): VirtualHost {
   const match = { prefix: "/" };
   if ("cluster" in answer) return { name, domains: [name], routes: [{ match, route: { cluster: answer.cluster } }] };
-  return { name, domains: [name], routes: [{ match, directResponse: { status: 200, body: { inlineString: answer.text } } }] };
+  return {
+    name,
+    domains: [name],
+    routes: [{ match, directResponse: { status: 200, body: { inlineString: answer.text } } }],
+  };
 }
 
 /** One listener, one EDS cluster, two virtual hosts: `up.test` goes upstream, `direct.test` answers `one`. */
@@ -122,7 +161,12 @@ export function basicResources(upstreamPort: number, tls = false): EnvoyResource
 
 /** Adds an EDS cluster with one endpoint. */
 export function addCluster(resources: EnvoyResources, name: string, port: number): void {
-  resources.clusters.set(name, { name, type: "EDS", connectTimeout: durationFromMs(1_000), edsClusterConfig: { edsConfig: { ads: {}, resourceApiVersion: "V3" } } });
+  resources.clusters.set(name, {
+    name,
+    type: "EDS",
+    connectTimeout: durationFromMs(1_000),
+    edsClusterConfig: { edsConfig: { ads: {}, resourceApiVersion: "V3" } },
+  });
   const endpoint = { address: { socketAddress: { address: "127.0.0.1", portValue: port } } };
   resources.endpoints.set(name, { clusterName: name, endpoints: [{ lbEndpoints: [{ endpoint }] }] });
 }

@@ -13,7 +13,10 @@ const PLUGINS = resourceTypes.extensionConfigs.typeUrl;
 const cache = createResourceCache();
 const group = cache.group("all");
 const setPlugin = (version: string): void => {
-  group.set("extensionConfigs", "plugin", { name: "plugin", typedConfig: { typeUrl: version, value: new Uint8Array() } });
+  group.set("extensionConfigs", "plugin", {
+    name: "plugin",
+    typedConfig: { typeUrl: version, value: new Uint8Array() },
+  });
   cache.publish();
 };
 /** What an Envoy that serves nobody says of what was rejected. */
@@ -21,16 +24,30 @@ let loads: boolean | undefined = false;
 let server: XdsServer;
 let clients: RawClient<"delta">[];
 
-const accept = (client: RawClient<"delta">, { nonce }: RawResponse): void => client.send({ typeUrl: PLUGINS, responseNonce: nonce });
-const reject = (client: RawClient<"delta">, { nonce }: RawResponse): void => client.send({ typeUrl: PLUGINS, responseNonce: nonce, errorDetail: { code: 3, message: "it does not load" } });
+const accept = (client: RawClient<"delta">, { nonce }: RawResponse): void =>
+  client.send({ typeUrl: PLUGINS, responseNonce: nonce });
+const reject = (client: RawClient<"delta">, { nonce }: RawResponse): void =>
+  client.send({ typeUrl: PLUGINS, responseNonce: nonce, errorDetail: { code: 3, message: "it does not load" } });
 /** Who has been sent something beyond so many responses. */
 const told = (count: number): RawClient<"delta">[] => clients.filter(({ responses }) => responses.length > count);
-const synced = () => until(() => server.status().every((proxy) => proxy.synced), "all synced", () => JSON.stringify(server.status()));
+const synced = () =>
+  until(
+    () => server.status().every((proxy) => proxy.synced),
+    "all synced",
+    () => JSON.stringify(server.status()),
+  );
 
 beforeAll(async () => {
   setPlugin("first");
   // A trial that ends by itself would hide that it waits for its proxy's word.
-  server = createXdsServer({ ...cache.source(() => "all"), plaintext: { host: "127.0.0.1", port: 0 }, clock: createSystemClock(), log: silent, judge: () => Promise.resolve(loads), limits: { trialMs: 20_000 } });
+  server = createXdsServer({
+    ...cache.source(() => "all"),
+    plaintext: { host: "127.0.0.1", port: 0 },
+    clock: createSystemClock(),
+    log: silent,
+    judge: () => Promise.resolve(loads),
+    limits: { trialMs: 20_000 },
+  });
   cache.onPublish(server.notify);
   await server.listen();
   clients = [];
@@ -72,26 +89,41 @@ describe("a new plugin", () => {
     const [held] = server.held("p-4")!.ecds!.resources;
     expect((await late.next()).resources).toMatchObject([{ name: "plugin", version: held!.version }]);
     late.close();
-    for (const client of told(2).filter((one) => one !== canary)) expect(client.responses.at(-1)!.resources[0]!.version).toBe(held!.version);
-    expect(server.status().find(({ nodeId }) => nodeId === "p-4")?.rejections).toMatchObject([{ type: "ecds", resources: ["plugin"], message: "it does not load" }]);
+    for (const client of told(2).filter((one) => one !== canary))
+      expect(client.responses.at(-1)!.resources[0]!.version).toBe(held!.version);
+    expect(server.status().find(({ nodeId }) => nodeId === "p-4")?.rejections).toMatchObject([
+      { type: "ecds", resources: ["plugin"], message: "it does not load" },
+    ]);
   });
 
   it("that it rejects, and nobody else can judge, is tried on a second one; when that rejects it too it reaches nobody else", async () => {
     loads = undefined;
     for (const client of clients) accept(client, client.responses.at(-1)!);
     const counts = clients.map(({ responses }) => responses.length);
-    const toldNow = (): RawClient<"delta">[] => clients.filter(({ responses }, index) => responses.length > counts[index]!);
+    const toldNow = (): RawClient<"delta">[] =>
+      clients.filter(({ responses }, index) => responses.length > counts[index]!);
     const latest = (client: RawClient<"delta">) => client.responses.at(-1)!;
     setPlugin("doubtful");
     await until(() => toldNow().length === 1, "the first");
     const [first] = toldNow();
     const doubtful = latest(first!).resources[0]!.version;
     reject(first!, latest(first!));
-    await until(() => toldNow().some((client) => client !== first && latest(client).resources[0]!.version === doubtful), "the second");
+    await until(
+      () => toldNow().some((client) => client !== first && latest(client).resources[0]!.version === doubtful),
+      "the second",
+    );
     const second = toldNow().find((client) => client !== first)!;
     reject(second, latest(second));
-    await until(() => server.reach("extensionConfigs", "plugin").refused.length === 5, "the quarantine", () => JSON.stringify(server.reach("extensionConfigs", "plugin")));
-    expect(clients.filter(({ responses }) => responses.some(({ resources }) => resources[0]?.version === doubtful))).toHaveLength(2);
-    expect(server.status().map(({ rejections }) => rejections.map(({ blame }) => blame))).toEqual(Array(5).fill(["repeated"]));
+    await until(
+      () => server.reach("extensionConfigs", "plugin").refused.length === 5,
+      "the quarantine",
+      () => JSON.stringify(server.reach("extensionConfigs", "plugin")),
+    );
+    expect(
+      clients.filter(({ responses }) => responses.some(({ resources }) => resources[0]?.version === doubtful)),
+    ).toHaveLength(2);
+    expect(server.status().map(({ rejections }) => rejections.map(({ blame }) => blame))).toEqual(
+      Array(5).fill(["repeated"]),
+    );
   });
 });

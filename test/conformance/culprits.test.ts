@@ -1,4 +1,5 @@
-// A rejection that names nothing: the culprit is found on an Envoy that serves nobody, and the one that serves is told of it no second time.
+// A rejection that names nothing: the culprit is found on an Envoy that serves nobody, and the one that serves is told
+// of it no second time.
 import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
@@ -20,28 +21,73 @@ import { buildTrialBootstrap } from "../../controlplane/xds/trial-bootstrap.ts";
 import { until } from "./envoy-process.ts";
 import { openRawClient, type RawClient } from "./raw-client.ts";
 
-const binary = process.env["ENVOY_PATH"] ?? join(process.env["SCRIM_CACHE_DIR"] ?? join(homedir(), ".cache", "scrim"), "envoy", "1.40.0", "envoy");
+const binary =
+  process.env["ENVOY_PATH"] ??
+  join(process.env["SCRIM_CACHE_DIR"] ?? join(homedir(), ".cache", "scrim"), "envoy", "1.40.0", "envoy");
 const run = promisify(execFile);
 const encoder = createResourceEncoder();
 const silent = { info: () => undefined, warn: () => undefined, error: (fields: object) => console.error(fields) };
 
-function encodeAll<K extends ResourceKind>(kind: K, messages: Readonly<Record<string, ResourceMessages[K]>>): EncodedResource[] {
-  return Object.entries(messages).map(([name, message]) => encoder.encodeResource(kind, name, message as ResourceMessages[K]));
+function encodeAll<K extends ResourceKind>(
+  kind: K,
+  messages: Readonly<Record<string, ResourceMessages[K]>>,
+): EncodedResource[] {
+  return Object.entries(messages).map(([name, message]) =>
+    encoder.encodeResource(kind, name, message as ResourceMessages[K]),
+  );
 }
 
 const names = (resources: readonly EncodedResource[]): string[] => resources.map(({ name }) => name);
-const direct = (name: string) => ({ name, domains: [name], routes: [{ match: { prefix: "/" }, directResponse: { status: 200 } }] });
-const endpoint = (address: string) => ({ lbEndpoints: [{ endpoint: { address: { socketAddress: { address, portValue: 80 } } } }] });
-const mutation = packAny("HeaderMutation", { mutations: { responseMutations: [{ append: { header: { key: "x", value: "y" } } }] } });
+const direct = (name: string) => ({
+  name,
+  domains: [name],
+  routes: [{ match: { prefix: "/" }, directResponse: { status: 200 } }],
+});
+const endpoint = (address: string) => ({
+  lbEndpoints: [{ endpoint: { address: { socketAddress: { address, portValue: 80 } } } }],
+});
+const mutation = packAny("HeaderMutation", {
+  mutations: { responseMutations: [{ append: { header: { key: "x", value: "y" } } }] },
+});
 
 describe("an Envoy that serves nobody", () => {
   const { examine } = createScratchEnvoy({ findBinary: () => Promise.resolve(binary) });
 
   it.each([
-    ["virtual hosts", encodeAll("virtualHosts", { "80/a": direct("a"), "80/bad": { name: "bad", domains: ["x", "x"] }, "80/c": direct("c"), "80/d": { name: "d", domains: ["d"], routes: [{ match: { prefix: "/" }, route: { cluster: "not here" } }] } }), ["80/bad"]],
-    ["endpoints", encodeAll("endpoints", { a: { clusterName: "a", endpoints: [endpoint("127.0.0.1")] }, bad: { clusterName: "bad", endpoints: [endpoint("not an address")] } }), ["bad"]],
-    ["routes", encodeAll("routes", { a: { name: "a", virtualHosts: [direct("a")] }, bad: { name: "bad", virtualHosts: [direct("a"), direct("a")] } }), ["bad"]],
-    ["filters", encodeAll("extensionConfigs", { a: { name: "a", typedConfig: mutation }, bad: { name: "bad", typedConfig: packAny("Wasm", { config: { vmConfig: { runtime: "none" } } }) } }), ["bad"]],
+    [
+      "virtual hosts",
+      encodeAll("virtualHosts", {
+        "80/a": direct("a"),
+        "80/bad": { name: "bad", domains: ["x", "x"] },
+        "80/c": direct("c"),
+        "80/d": { name: "d", domains: ["d"], routes: [{ match: { prefix: "/" }, route: { cluster: "not here" } }] },
+      }),
+      ["80/bad"],
+    ],
+    [
+      "endpoints",
+      encodeAll("endpoints", {
+        a: { clusterName: "a", endpoints: [endpoint("127.0.0.1")] },
+        bad: { clusterName: "bad", endpoints: [endpoint("not an address")] },
+      }),
+      ["bad"],
+    ],
+    [
+      "routes",
+      encodeAll("routes", {
+        a: { name: "a", virtualHosts: [direct("a")] },
+        bad: { name: "bad", virtualHosts: [direct("a"), direct("a")] },
+      }),
+      ["bad"],
+    ],
+    [
+      "filters",
+      encodeAll("extensionConfigs", {
+        a: { name: "a", typedConfig: mutation },
+        bad: { name: "bad", typedConfig: packAny("Wasm", { config: { vmConfig: { runtime: "none" } } }) },
+      }),
+      ["bad"],
+    ],
     ["nothing bad", encodeAll("virtualHosts", { "80/a": direct("a"), "80/b": direct("b") }), []],
   ] as const)("finds the culprit among %s", async (_what, resources, culprits) => {
     expect(names(await examine(resources, ""))).toEqual(culprits);
@@ -50,13 +96,21 @@ describe("an Envoy that serves nobody", () => {
   it("does not look into secrets, and accuses nobody when there is no Envoy", async () => {
     expect(await examine(encodeAll("secrets", { a: { name: "a" }, b: { name: "b" } }), "")).toEqual([]);
     const { examine: without } = createScratchEnvoy({ findBinary: () => Promise.resolve(undefined) });
-    expect(await without(encodeAll("virtualHosts", { "80/bad": { name: "bad", domains: ["x", "x"] }, "80/c": direct("c") }), "")).toEqual([]);
+    expect(
+      await without(
+        encodeAll("virtualHosts", { "80/bad": { name: "bad", domains: ["x", "x"] }, "80/c": direct("c") }),
+        "",
+      ),
+    ).toEqual([]);
   });
 });
 
 it("an Envoy for whose trial the disk had no room is asked again", async () => {
   const { examine, judge } = createScratchEnvoy({ findBinary: () => Promise.resolve(binary) });
-  const [bad, fine] = encodeAll("virtualHosts", { "80/bad": { name: "bad", domains: ["x", "x"] }, "80/c": direct("c") });
+  const [bad, fine] = encodeAll("virtualHosts", {
+    "80/bad": { name: "bad", domains: ["x", "x"] },
+    "80/c": direct("c"),
+  });
   vi.stubEnv("TMPDIR", "/no/such/folder");
   await expect(judge(bad!, undefined, "b/a")).rejects.toThrow("ENOENT");
   await expect(examine([bad!, fine!], "")).rejects.toThrow("ENOENT");
@@ -77,18 +131,45 @@ describe("what our translation makes", () => {
       const path = join(directory, `${scenario}-${kind}.pb`);
       if (maps[kind].size === 0) continue;
       writeFileSync(path, buildTrialBootstrap([...maps[kind].values()])!);
-      await run(binary, ["--mode", "validate", "-c", path, "--use-dynamic-base-id", "--concurrency", "1", "--log-level", "error"]);
+      await run(binary, [
+        "--mode",
+        "validate",
+        "-c",
+        path,
+        "--use-dynamic-base-id",
+        "--concurrency",
+        "1",
+        "--log-level",
+        "error",
+      ]);
     }
   });
 });
 
 describe("a judgement", () => {
   const { judge } = createScratchEnvoy({ findBinary: () => Promise.resolve(binary) });
-  const [fine, worse, alike] = encodeAll("virtualHosts", { fine: direct("fine"), worse: { name: "worse", domains: ["x", "x"] }, alike: { name: "alike", domains: ["y", "y"] } }) as [EncodedResource, EncodedResource, EncodedResource];
-  const missing = (file: string) => encoder.encodeResource("clusters", "c", { name: "c", transportSocket: { name: "tls", typedConfig: packAny("UpstreamTlsContext", { commonTlsContext: { validationContext: { trustedCa: { filename: file } } } }) } });
+  const [fine, worse, alike] = encodeAll("virtualHosts", {
+    fine: direct("fine"),
+    worse: { name: "worse", domains: ["x", "x"] },
+    alike: { name: "alike", domains: ["y", "y"] },
+  }) as [EncodedResource, EncodedResource, EncodedResource];
+  const missing = (file: string) =>
+    encoder.encodeResource("clusters", "c", {
+      name: "c",
+      transportSocket: {
+        name: "tls",
+        typedConfig: packAny("UpstreamTlsContext", {
+          commonTlsContext: { validationContext: { trustedCa: { filename: file } } },
+        }),
+      },
+    });
 
   it("says whether a content is loaded", async () => {
-    expect([await judge(fine, undefined, "p"), await judge(worse, fine, "p"), await judge(worse, undefined, "p")]).toEqual([true, false, false]);
+    expect([
+      await judge(fine, undefined, "p"),
+      await judge(worse, fine, "p"),
+      await judge(worse, undefined, "p"),
+    ]).toEqual([true, false, false]);
   });
 
   it("is none where what a proxy has cannot be loaded here either: its files, say, are not here", async () => {
@@ -97,7 +178,10 @@ describe("a judgement", () => {
   });
 
   it("is none for who has too many waiting, and there is one for others all the same", async () => {
-    const many = encodeAll("virtualHosts", Object.fromEntries(Array.from({ length: 8 }, (_, index) => [`m${index}`, direct(`m${index}`)])));
+    const many = encodeAll(
+      "virtualHosts",
+      Object.fromEntries(Array.from({ length: 8 }, (_, index) => [`m${index}`, direct(`m${index}`)])),
+    );
     const greedy = many.map((resource) => judge(resource, undefined, "greedy"));
     expect(await judge(encodeAll("virtualHosts", { own: direct("own") })[0]!, undefined, "other")).toBe(true);
     expect(await Promise.all(greedy)).toEqual([true, true, true, true, undefined, undefined, undefined, undefined]);
@@ -113,7 +197,13 @@ describe("a proxy that rejects several virtual hosts at once", () => {
   beforeAll(async () => {
     group.set("routes", "80", { name: "80", vhds: { configSource: { ads: {} } } });
     cache.publish();
-    server = createXdsServer({ ...cache.source(() => "all"), plaintext: { host: "127.0.0.1", port: 0 }, clock: createSystemClock(), log: silent, ...createScratchEnvoy({ findBinary: () => Promise.resolve(binary) }) });
+    server = createXdsServer({
+      ...cache.source(() => "all"),
+      plaintext: { host: "127.0.0.1", port: 0 },
+      clock: createSystemClock(),
+      log: silent,
+      ...createScratchEnvoy({ findBinary: () => Promise.resolve(binary) }),
+    });
     cache.onPublish(server.notify);
     await server.listen();
     client = openRawClient("delta", discoveryMethods[0]!.path, server.plaintextAddress()!);
@@ -135,12 +225,21 @@ describe("a proxy that rejects several virtual hosts at once", () => {
     cache.publish();
     const all = await client.next();
     expect(all.resources.map(({ name }) => name)).toEqual(["80/a", "80/b", "80/bad"]);
-    client.send({ typeUrl: all.typeUrl, responseNonce: all.nonce, errorDetail: { code: 3, message: "Only unique values for domains are permitted" } });
+    client.send({
+      typeUrl: all.typeUrl,
+      responseNonce: all.nonce,
+      errorDetail: { code: 3, message: "Only unique values for domains are permitted" },
+    });
     const good = await client.next();
     expect(good.resources.map(({ name }) => name)).toEqual(["80/a", "80/b"]);
     client.send({ typeUrl: good.typeUrl, responseNonce: good.nonce });
     await until(() => server.reach("virtualHosts", "80/a").reached === 1, "the good ones");
-    expect(server.reach("virtualHosts", "80/bad")).toEqual({ of: 1, reached: 0, waiting: [], refused: [{ nodeId: "p", reason: "Only unique values for domains are permitted" }] });
+    expect(server.reach("virtualHosts", "80/bad")).toEqual({
+      of: 1,
+      reached: 0,
+      waiting: [],
+      refused: [{ nodeId: "p", reason: "Only unique values for domains are permitted" }],
+    });
     expect(client.responses).toHaveLength(4);
     expect(server.status()[0]!.rejections).toMatchObject([{ type: "vhds", resources: ["80/bad"] }]);
   });

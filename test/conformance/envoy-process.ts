@@ -1,4 +1,5 @@
-// A real Envoy of its own for one test: bootstrapped to an ADS server over TLS with a token, with an admin page, ended by its pid.
+// A real Envoy of its own for one test: bootstrapped to an ADS server over TLS with a token, with an admin page, ended
+// by its pid.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -45,17 +46,33 @@ export async function startEnvoyWith(config: unknown): Promise<EnvoyProcess> {
   const configPath = join(directory, "bootstrap.json");
   const addressPath = join(directory, "admin-address");
   writeFileSync(configPath, JSON.stringify(config));
-  const args = ["-c", configPath, "--use-dynamic-base-id", "--concurrency", "1", "--admin-address-path", addressPath, "-l", "info"];
+  const args = [
+    "-c",
+    configPath,
+    "--use-dynamic-base-id",
+    "--concurrency",
+    "1",
+    "--admin-address-path",
+    addressPath,
+    "-l",
+    "info",
+  ];
   const child = spawn(envoyPath(), args, { stdio: ["ignore", "ignore", "pipe"] });
   let log = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => (log += text));
-  await until(() => (existsSync(addressPath) && readFileSync(addressPath, "utf8") !== "") || child.exitCode !== null, `Envoy's admin page`, () => log);
+  await until(
+    () => (existsSync(addressPath) && readFileSync(addressPath, "utf8") !== "") || child.exitCode !== null,
+    `Envoy's admin page`,
+    () => log,
+  );
   const adminUrl = `http://${readFileSync(addressPath, "utf8").trim()}`;
   const admin = async (path: string): Promise<string> => (await fetch(`${adminUrl}${path}`)).text();
   return {
     admin,
     async stat(name) {
-      const { stats } = JSON.parse(await admin(`/stats?format=json&filter=${encodeURIComponent(`^${name.replaceAll(".", "\\.")}$`)}`)) as { stats: { name?: string; value?: number }[] };
+      const { stats } = JSON.parse(
+        await admin(`/stats?format=json&filter=${encodeURIComponent(`^${name.replaceAll(".", "\\.")}$`)}`),
+      ) as { stats: { name?: string; value?: number }[] };
       return stats.find((stat) => stat.name === name)?.value;
     },
     async listener(name) {
@@ -73,7 +90,11 @@ export async function startEnvoyWith(config: unknown): Promise<EnvoyProcess> {
 }
 
 /** Resolves once the condition holds; fails with what was waited for after a generous time. */
-export async function until(condition: () => boolean | Promise<boolean>, what: string, evidence: () => string = () => ""): Promise<void> {
+export async function until(
+  condition: () => boolean | Promise<boolean>,
+  what: string,
+  evidence: () => string = () => "",
+): Promise<void> {
   for (let tries = 0; tries < 600; tries++) {
     if (await condition()) return;
     await delay(50);
@@ -83,10 +104,19 @@ export async function until(condition: () => boolean | Promise<boolean>, what: s
 
 /** The bootstrap's cluster `xds`, for a control plane on a plaintext port of this machine. */
 export function plaintextXdsCluster(port: number): unknown {
-  const http2 = { "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions", explicit_http_config: { http2_protocol_options: {} } };
+  const http2 = {
+    "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+    explicit_http_config: { http2_protocol_options: {} },
+  };
   return {
-    name: "xds", type: "STATIC",
-    load_assignment: { cluster_name: "xds", endpoints: [{ lb_endpoints: [{ endpoint: { address: { socket_address: { address: "127.0.0.1", port_value: port } } } }] }] },
+    name: "xds",
+    type: "STATIC",
+    load_assignment: {
+      cluster_name: "xds",
+      endpoints: [
+        { lb_endpoints: [{ endpoint: { address: { socket_address: { address: "127.0.0.1", port_value: port } } } }] },
+      ],
+    },
     typed_extension_protocol_options: { "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": http2 },
   };
 }
@@ -97,10 +127,16 @@ function bootstrap({ xds, rootPem, token, nodeId, metadata }: EnvoyOptions): unk
     sni: "istiod.istio-system.svc",
     common_tls_context: {
       tls_params: { tls_maximum_protocol_version: "TLSv1_3" },
-      validation_context: { trusted_ca: { inline_string: rootPem }, match_typed_subject_alt_names: [{ san_type: "DNS", matcher: { exact: "istiod.istio-system.svc" } }] },
+      validation_context: {
+        trusted_ca: { inline_string: rootPem },
+        match_typed_subject_alt_names: [{ san_type: "DNS", matcher: { exact: "istiod.istio-system.svc" } }],
+      },
     },
   };
-  const http2 = { "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions", explicit_http_config: { http2_protocol_options: {} } };
+  const http2 = {
+    "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+    explicit_http_config: { http2_protocol_options: {} },
+  };
   const endpoint = { address: { socket_address: { address: xds.host, port_value: xds.port } } };
   const retry = { retry_back_off: { base_interval: "0.05s", max_interval: "0.2s" } };
   const source = { ads: {}, resource_api_version: "V3", initial_fetch_timeout: "0s" };
@@ -114,17 +150,24 @@ function bootstrap({ xds, rootPem, token, nodeId, metadata }: EnvoyOptions): unk
         api_type: "DELTA_GRPC",
         transport_api_version: "V3",
         set_node_on_first_message_only: true,
-        grpc_services: [{ envoy_grpc: { cluster_name: "xds-grpc", retry_policy: retry }, initial_metadata: token === undefined ? [] : [{ key: "authorization", value: `Bearer ${token}` }] }],
+        grpc_services: [
+          {
+            envoy_grpc: { cluster_name: "xds-grpc", retry_policy: retry },
+            initial_metadata: token === undefined ? [] : [{ key: "authorization", value: `Bearer ${token}` }],
+          },
+        ],
       },
     },
     static_resources: {
-      clusters: [{
-        name: "xds-grpc",
-        type: "STATIC",
-        load_assignment: { cluster_name: "xds-grpc", endpoints: [{ lb_endpoints: [{ endpoint }] }] },
-        typed_extension_protocol_options: { "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": http2 },
-        transport_socket: { name: "envoy.transport_sockets.tls", typed_config: tls },
-      }],
+      clusters: [
+        {
+          name: "xds-grpc",
+          type: "STATIC",
+          load_assignment: { cluster_name: "xds-grpc", endpoints: [{ lb_endpoints: [{ endpoint }] }] },
+          typed_extension_protocol_options: { "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": http2 },
+          transport_socket: { name: "envoy.transport_sockets.tls", typed_config: tls },
+        },
+      ],
     },
   };
 }

@@ -11,7 +11,11 @@ import { type EnvoyProcess, plaintextXdsCluster, startEnvoyWith, until } from ".
 
 const silent = { info: () => undefined, warn: () => undefined, error: (fields: object) => console.error(fields) };
 
-interface Variant { readonly name: string; readonly apiType: "GRPC" | "DELTA_GRPC"; readonly isAggregated: boolean }
+interface Variant {
+  readonly name: string;
+  readonly apiType: "GRPC" | "DELTA_GRPC";
+  readonly isAggregated: boolean;
+}
 
 const variants: readonly Variant[] = [
   { name: "state of the world, aggregated", apiType: "GRPC", isAggregated: true },
@@ -24,12 +28,28 @@ const variants: readonly Variant[] = [
 function sourceOf({ apiType, isAggregated }: Variant): ConfigSource {
   const common = { resourceApiVersion: "V3", initialFetchTimeout: { seconds: 0 } } as const;
   if (isAggregated) return { ads: {}, ...common };
-  return { apiConfigSource: { apiType, transportApiVersion: "V3", grpcServices: [{ envoyGrpc: { clusterName: "xds" } }] }, ...common };
+  return {
+    apiConfigSource: { apiType, transportApiVersion: "V3", grpcServices: [{ envoyGrpc: { clusterName: "xds" } }] },
+    ...common,
+  };
 }
 
 function bootstrapFor({ apiType, isAggregated }: Variant, port: number): unknown {
-  const grpc = { api_type: apiType, transport_api_version: "V3", grpc_services: [{ envoy_grpc: { cluster_name: "xds", retry_policy: { retry_back_off: { base_interval: "0.05s", max_interval: "0.2s" } } } }] };
-  const source = isAggregated ? { ads: {}, resource_api_version: "V3", initial_fetch_timeout: "0s" } : { api_config_source: grpc, resource_api_version: "V3", initial_fetch_timeout: "0s" };
+  const grpc = {
+    api_type: apiType,
+    transport_api_version: "V3",
+    grpc_services: [
+      {
+        envoy_grpc: {
+          cluster_name: "xds",
+          retry_policy: { retry_back_off: { base_interval: "0.05s", max_interval: "0.2s" } },
+        },
+      },
+    ],
+  };
+  const source = isAggregated
+    ? { ads: {}, resource_api_version: "V3", initial_fetch_timeout: "0s" }
+    : { api_config_source: grpc, resource_api_version: "V3", initial_fetch_timeout: "0s" };
   return {
     node: { id: `sidecar~127.0.0.1~${apiType}-${isAggregated}.shop~shop.svc`, cluster: "test" },
     admin: { address: { socket_address: { address: "127.0.0.1", port_value: 0 } } },
@@ -44,7 +64,10 @@ function get(address: string, host = "up.test"): Promise<string> {
   return new Promise((resolve, reject) => {
     const sent = request({ hostname, port, path: "/", headers: { host }, agent: false }, (response) => {
       let body = "";
-      response.setEncoding("utf8").on("data", (text: string) => (body += text)).on("end", () => resolve(`${response.statusCode} ${response.headers["x-from"] ?? "-"} ${body}`));
+      response
+        .setEncoding("utf8")
+        .on("data", (text: string) => (body += text))
+        .on("end", () => resolve(`${response.statusCode} ${response.headers["x-from"] ?? "-"} ${body}`));
     });
     sent.on("error", reject).end();
   });
@@ -53,7 +76,13 @@ function get(address: string, host = "up.test"): Promise<string> {
 async function startUpstream(name: string) {
   const server = createServer((_, response) => response.end(name)).listen(0, "127.0.0.1");
   await new Promise((resolve) => server.once("listening", resolve));
-  return { port: (server.address() as AddressInfo).port, stop: () => { server.closeAllConnections(); server.close(); } };
+  return {
+    port: (server.address() as AddressInfo).port,
+    stop: () => {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
 }
 
 describe.each(variants)("$name", (variant) => {
@@ -65,21 +94,67 @@ describe.each(variants)("$name", (variant) => {
   let upstreams: Awaited<ReturnType<typeof startUpstream>>[];
   let address = "";
 
-  const setEndpoint = (cluster: string, port: number) => group.set("endpoints", cluster, { clusterName: cluster, endpoints: [{ lbEndpoints: [{ endpoint: { address: { socketAddress: { address: "127.0.0.1", portValue: port } } } }] }] });
+  const setEndpoint = (cluster: string, port: number) =>
+    group.set("endpoints", cluster, {
+      clusterName: cluster,
+      endpoints: [
+        { lbEndpoints: [{ endpoint: { address: { socketAddress: { address: "127.0.0.1", portValue: port } } } }] },
+      ],
+    });
   const setCluster = (cluster: string, port: number) => {
-    group.set("clusters", cluster, { name: cluster, type: "EDS", connectTimeout: durationFromMs(1_000), edsClusterConfig: { edsConfig: source } });
+    group.set("clusters", cluster, {
+      name: cluster,
+      type: "EDS",
+      connectTimeout: durationFromMs(1_000),
+      edsClusterConfig: { edsConfig: source },
+    });
     setEndpoint(cluster, port);
   };
-  const routeTo = (cluster: string) => group.set("virtualHosts", "80/up.test", { name: "up.test", domains: ["up.test"], routes: [{ match: { prefix: "/" }, route: { cluster } }] });
-  const setHeader = (value: string) => group.set("extensionConfigs", "mark", { name: "mark", typedConfig: packAny("HeaderMutation", { mutations: { responseMutations: [{ append: { header: { key: "x-from", value } } }] } }) });
+  const routeTo = (cluster: string) =>
+    group.set("virtualHosts", "80/up.test", {
+      name: "up.test",
+      domains: ["up.test"],
+      routes: [{ match: { prefix: "/" }, route: { cluster } }],
+    });
+  const setHeader = (value: string) =>
+    group.set("extensionConfigs", "mark", {
+      name: "mark",
+      typedConfig: packAny("HeaderMutation", {
+        mutations: { responseMutations: [{ append: { header: { key: "x-from", value } } }] },
+      }),
+    });
   const setListener = (name: string) => {
-    const mark = { name: "mark", configDiscovery: { configSource: source, typeUrls: ["type.googleapis.com/envoy.extensions.filters.http.header_mutation.v3.HeaderMutation"] } };
-    const manager = packAny("HttpConnectionManager", { statPrefix: "test", rds: { routeConfigName: "80", configSource: source }, httpFilters: [mark, { name: "router", typedConfig: packAny("Router", {}) }] });
-    group.set("listeners", name, { name, address: { socketAddress: { address: "127.0.0.1", portValue: 0 } }, filterChains: [{ filters: [{ name: "http", typedConfig: manager }] }] });
+    const mark = {
+      name: "mark",
+      configDiscovery: {
+        configSource: source,
+        typeUrls: ["type.googleapis.com/envoy.extensions.filters.http.header_mutation.v3.HeaderMutation"],
+      },
+    };
+    const manager = packAny("HttpConnectionManager", {
+      statPrefix: "test",
+      rds: { routeConfigName: "80", configSource: source },
+      httpFilters: [mark, { name: "router", typedConfig: packAny("Router", {}) }],
+    });
+    group.set("listeners", name, {
+      name,
+      address: { socketAddress: { address: "127.0.0.1", portValue: 0 } },
+      filterChains: [{ filters: [{ name: "http", typedConfig: manager }] }],
+    });
   };
   const status = () => server.status()[0];
-  const synced = () => until(() => status()?.synced === true, "a synced proxy", () => `${JSON.stringify(status())}\n${envoy.log()}`);
-  const answers = (answer: string) => until(async () => (await get(address).catch(String)) === answer, answer, () => `${JSON.stringify(status())}\n${envoy.log()}`);
+  const synced = () =>
+    until(
+      () => status()?.synced === true,
+      "a synced proxy",
+      () => `${JSON.stringify(status())}\n${envoy.log()}`,
+    );
+  const answers = (answer: string) =>
+    until(
+      async () => (await get(address).catch(String)) === answer,
+      answer,
+      () => `${JSON.stringify(status())}\n${envoy.log()}`,
+    );
 
   beforeAll(async () => {
     upstreams = await Promise.all([startUpstream("one"), startUpstream("two")]);
@@ -90,11 +165,20 @@ describe.each(variants)("$name", (variant) => {
     setHeader("first");
     setListener("main");
     cache.publish();
-    server = createXdsServer({ ...cache.source(({ node }) => node.namespace), plaintext: { host: "127.0.0.1", port: 0 }, clock: createSystemClock(), log: silent });
+    server = createXdsServer({
+      ...cache.source(({ node }) => node.namespace),
+      plaintext: { host: "127.0.0.1", port: 0 },
+      clock: createSystemClock(),
+      log: silent,
+    });
     cache.onPublish(server.notify);
     await server.listen();
     envoy = await startEnvoyWith(bootstrapFor(variant, server.plaintextAddress()!.port));
-    await until(async () => (await envoy.listener("main")) !== undefined, "the listener", () => `${JSON.stringify(status())}\n${envoy.log()}`);
+    await until(
+      async () => (await envoy.listener("main")) !== undefined,
+      "the listener",
+      () => `${JSON.stringify(status())}\n${envoy.log()}`,
+    );
     address = (await envoy.listener("main"))!;
   });
   afterAll(async () => {
@@ -106,7 +190,16 @@ describe.each(variants)("$name", (variant) => {
   it("serves: cluster, endpoints, listener, filter, route, virtual host", async () => {
     await answers("200 first one");
     await synced();
-    expect(status()).toMatchObject({ isProven: false, types: { cds: { state: "SYNCED" }, eds: { state: "SYNCED" }, lds: { state: "SYNCED" }, rds: { state: "SYNCED" }, ecds: { state: "SYNCED" } } });
+    expect(status()).toMatchObject({
+      isProven: false,
+      types: {
+        cds: { state: "SYNCED" },
+        eds: { state: "SYNCED" },
+        lds: { state: "SYNCED" },
+        rds: { state: "SYNCED" },
+        ecds: { state: "SYNCED" },
+      },
+    });
     expect(server.reach("virtualHosts", "80/up.test")).toEqual({ of: 1, reached: 1, waiting: [], refused: [] });
   });
 
@@ -129,20 +222,47 @@ describe.each(variants)("$name", (variant) => {
     setListener("second");
     setCluster("extra", upstreams[0]!.port);
     cache.publish();
-    await until(async () => (await envoy.listener("second")) !== undefined && (await envoy.admin("/clusters")).includes("extra::"), "the listener and the cluster", envoy.log);
+    await until(
+      async () =>
+        (await envoy.listener("second")) !== undefined && (await envoy.admin("/clusters")).includes("extra::"),
+      "the listener and the cluster",
+      envoy.log,
+    );
     group.delete("listeners", "second");
     group.delete("clusters", "extra");
     group.delete("endpoints", "extra");
     cache.publish();
-    await until(async () => (await envoy.listener("second")) === undefined && !(await envoy.admin("/clusters")).includes("extra::"), "them to go", envoy.log);
+    await until(
+      async () =>
+        (await envoy.listener("second")) === undefined && !(await envoy.admin("/clusters")).includes("extra::"),
+      "them to go",
+      envoy.log,
+    );
     await synced();
   });
 
   it("keeps what was good when one listener among several is bad, and says which", async () => {
     setListener("good");
-    group.set("listeners", "bad", { name: "bad", address: { socketAddress: { address: "127.0.0.1", portValue: 0 } }, filterChains: [{ filters: [{ name: "none", typedConfig: { typeUrl: "type.googleapis.com/google.protobuf.Struct", value: new Uint8Array() } }] }] });
+    group.set("listeners", "bad", {
+      name: "bad",
+      address: { socketAddress: { address: "127.0.0.1", portValue: 0 } },
+      filterChains: [
+        {
+          filters: [
+            {
+              name: "none",
+              typedConfig: { typeUrl: "type.googleapis.com/google.protobuf.Struct", value: new Uint8Array() },
+            },
+          ],
+        },
+      ],
+    });
     cache.publish();
-    await until(() => status()?.types.lds.state === "ERROR", "the rejection", () => JSON.stringify(status()));
+    await until(
+      () => status()?.types.lds.state === "ERROR",
+      "the rejection",
+      () => JSON.stringify(status()),
+    );
     await until(async () => (await envoy.listener("good")) !== undefined, "the good listener", envoy.log);
     expect(status()!.rejections).toMatchObject([{ type: "lds", resources: ["bad"] }]);
     await answers("200 second one");
@@ -153,12 +273,18 @@ describe.each(variants)("$name", (variant) => {
   });
 
   it("fails no request while routes and clusters change places", async () => {
-    if (!variant.isAggregated) return void expect(status()?.synced, "streams of one type have no order between them: that is what aggregation is for").toBe(true);
+    if (!variant.isAggregated)
+      return void expect(
+        status()?.synced,
+        "streams of one type have no order between them: that is what aggregation is for",
+      ).toBe(true);
     const seen = new Set<string>();
     let isOver = false;
-    const load = Promise.all(Array.from({ length: 4 }, async () => {
-      while (!isOver) seen.add(await get(address));
-    }));
+    const load = Promise.all(
+      Array.from({ length: 4 }, async () => {
+        while (!isOver) seen.add(await get(address));
+      }),
+    );
     for (let round = 0; round < 15; round++) {
       setCluster(`up-${round}`, upstreams[0]!.port);
       routeTo(`up-${round}`);
@@ -177,7 +303,12 @@ describe.each(variants)("$name", (variant) => {
     await server.close();
     setHeader("third");
     cache.publish();
-    server = createXdsServer({ ...cache.source(({ node }) => node.namespace), plaintext: { host: "127.0.0.1", port }, clock: createSystemClock(), log: silent });
+    server = createXdsServer({
+      ...cache.source(({ node }) => node.namespace),
+      plaintext: { host: "127.0.0.1", port },
+      clock: createSystemClock(),
+      log: silent,
+    });
     cache.onPublish(() => server.notify());
     await server.listen();
     await answers("200 third one");

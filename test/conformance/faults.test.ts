@@ -21,11 +21,18 @@ class Proxy {
   received = 0;
   #call: ClientDuplexStream<DeltaDiscoveryRequest, DeltaDiscoveryResponse> | undefined;
 
-  constructor(readonly name: string, readonly rejects: (response: DeltaDiscoveryResponse) => string | undefined = () => undefined) {}
+  constructor(
+    readonly name: string,
+    readonly rejects: (response: DeltaDiscoveryResponse) => string | undefined = () => undefined,
+  ) {}
 
   connect(channel: Client): void {
     this.received = 0;
-    const call = channel.makeBidiStreamRequest(PATH, (request: DeltaDiscoveryRequest) => Buffer.from(encode("DeltaDiscoveryRequest", request)), (bytes: Buffer) => decode("DeltaDiscoveryResponse", bytes));
+    const call = channel.makeBidiStreamRequest(
+      PATH,
+      (request: DeltaDiscoveryRequest) => Buffer.from(encode("DeltaDiscoveryRequest", request)),
+      (bytes: Buffer) => decode("DeltaDiscoveryResponse", bytes),
+    );
     this.#call = call;
     call.on("error", () => undefined);
     call.on("data", (response: DeltaDiscoveryResponse) => {
@@ -35,7 +42,11 @@ class Proxy {
         for (const { name = "", version = "" } of response.resources ?? []) this.held.set(name, version);
         for (const name of response.removedResources ?? []) this.held.delete(name);
       }
-      call.write({ typeUrl: response.typeUrl, responseNonce: response.nonce, ...(reason !== undefined && { errorDetail: { code: 3, message: reason } }) });
+      call.write({
+        typeUrl: response.typeUrl,
+        responseNonce: response.nonce,
+        ...(reason !== undefined && { errorDetail: { code: 3, message: reason } }),
+      });
     });
     call.write({ node: { id: this.name }, typeUrl: CLUSTERS, initialResourceVersions: Object.fromEntries(this.held) });
   }
@@ -56,7 +67,13 @@ afterEach(async () => {
 });
 
 async function serve(cache: ResourceCache, port = 0, limits: Partial<XdsLimits> = {}): Promise<void> {
-  server = createXdsServer({ ...cache.source(() => "all"), plaintext: { host: "127.0.0.1", port }, clock: createSystemClock(), log: silent, limits });
+  server = createXdsServer({
+    ...cache.source(() => "all"),
+    plaintext: { host: "127.0.0.1", port },
+    clock: createSystemClock(),
+    log: silent,
+    limits,
+  });
   await server.listen();
 }
 
@@ -64,7 +81,10 @@ async function serve(cache: ResourceCache, port = 0, limits: Partial<XdsLimits> 
 function connectAll(proxies: readonly Proxy[], perChannel = 20): void {
   const { host, port } = server.plaintextAddress()!;
   proxies.forEach((proxy, index) => {
-    if (index % perChannel === 0) channels.push(new Client(`${host}:${port}`, credentials.createInsecure(), { "grpc.use_local_subchannel_pool": 1 }));
+    if (index % perChannel === 0)
+      channels.push(
+        new Client(`${host}:${port}`, credentials.createInsecure(), { "grpc.use_local_subchannel_pool": 1 }),
+      );
     proxy.connect(channels.at(-1)!);
   });
 }
@@ -110,10 +130,19 @@ describe("a storm of rejections", () => {
     for (let index = 0; index < 10; index++) group.set("clusters", `c-${index}`, { name: `c-${index}` });
     cache.publish();
     await serve(cache);
-    const proxies = Array.from({ length: 200 }, (_, index) => new Proxy(`p-${index}`, (response) => {
-      const bad = (response.resources ?? []).filter(({ resource }) => resource !== undefined && (decode("Cluster", resource.value).altStatName ?? "").startsWith("bad"));
-      return bad.length === 0 ? undefined : `Error adding/updating cluster(s) ${bad.map(({ name }) => `${name}: no`).join(", ")}`;
-    }));
+    const proxies = Array.from(
+      { length: 200 },
+      (_, index) =>
+        new Proxy(`p-${index}`, (response) => {
+          const bad = (response.resources ?? []).filter(
+            ({ resource }) =>
+              resource !== undefined && (decode("Cluster", resource.value).altStatName ?? "").startsWith("bad"),
+          );
+          return bad.length === 0
+            ? undefined
+            : `Error adding/updating cluster(s) ${bad.map(({ name }) => `${name}: no`).join(", ")}`;
+        }),
+    );
     connectAll(proxies);
     await until(isAllSynced(200), "all of them");
     const good = new Map(proxies[0]!.held);
@@ -152,7 +181,8 @@ describe("a hundred clients that do not read", () => {
     setBig("0");
     await serve(cache, 0, { stallMs: 6_000, bytesUnderWay: 8 * 1024 * 1024 });
     const { host, port } = server.plaintextAddress()!;
-    for (let index = 0; index < 100; index++) sessions.push(openWithoutReading(`http://${host}:${port}`, `slow-${index}`));
+    for (let index = 0; index < 100; index++)
+      sessions.push(openWithoutReading(`http://${host}:${port}`, `slow-${index}`));
     await until(() => server.status().length === 100, "the slow ones");
     const quick = new Proxy("quick");
     const fast = new Client(`${host}:${port}`, credentials.createInsecure(), { "grpc.max_receive_message_length": -1 });
@@ -163,7 +193,10 @@ describe("a hundred clients that do not read", () => {
     for (let round = 1; round <= 10; round++) {
       setBig(String(round));
       server.notify();
-      await until(() => server.status().some(({ nodeId, synced }) => nodeId === "quick" && synced), "a change at the quick one");
+      await until(
+        () => server.status().some(({ nodeId, synced }) => nodeId === "quick" && synced),
+        "a change at the quick one",
+      );
     }
     // Ten contents of 1 MB for a hundred clients would be a gigabyte.
     expect(process.memoryUsage.rss() - before).toBeLessThan(300 * 1024 * 1024);
@@ -176,7 +209,12 @@ describe("a hundred clients that do not read", () => {
 function openWithoutReading(url: string, name: string): ClientHttp2Session {
   const session = http2Connect(url);
   session.on("error", () => undefined);
-  const stream = session.request({ ":method": "POST", ":path": PATH, "content-type": "application/grpc", te: "trailers" });
+  const stream = session.request({
+    ":method": "POST",
+    ":path": PATH,
+    "content-type": "application/grpc",
+    te: "trailers",
+  });
   stream.on("error", () => undefined);
   const message = encode("DeltaDiscoveryRequest", { node: { id: name }, typeUrl: CLUSTERS });
   const frame = Buffer.alloc(5 + message.length);

@@ -1,4 +1,5 @@
-// A real Envoy that asks for the virtual hosts of requests it has no route for (envoy.filters.http.on_demand), over VHDS aggregated and on a stream of its own.
+// A real Envoy that asks for the virtual hosts of requests it has no route for (envoy.filters.http.on_demand), over
+// VHDS aggregated and on a stream of its own.
 import { request } from "node:http";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { ConfigSource } from "../../protos/build/envoy.ts";
@@ -10,12 +11,32 @@ import { packAny } from "../../protos/codec.ts";
 import { type EnvoyProcess, plaintextXdsCluster, startEnvoyWith, until } from "./envoy-process.ts";
 
 const silent = { info: () => undefined, warn: () => undefined, error: (fields: object) => console.error(fields) };
-const onDemand = { name: "on-demand", typedConfig: { typeUrl: "type.googleapis.com/envoy.extensions.filters.http.on_demand.v3.OnDemand", value: new Uint8Array() } };
-const grpc = { api_type: "DELTA_GRPC", transport_api_version: "V3", grpc_services: [{ envoy_grpc: { cluster_name: "xds" } }] };
+const onDemand = {
+  name: "on-demand",
+  typedConfig: {
+    typeUrl: "type.googleapis.com/envoy.extensions.filters.http.on_demand.v3.OnDemand",
+    value: new Uint8Array(),
+  },
+};
+const grpc = {
+  api_type: "DELTA_GRPC",
+  transport_api_version: "V3",
+  grpc_services: [{ envoy_grpc: { cluster_name: "xds" } }],
+};
 
 const variants: readonly { name: string; source: ConfigSource }[] = [
   { name: "aggregated", source: { ads: {}, resourceApiVersion: "V3" } },
-  { name: "on streams of their own", source: { apiConfigSource: { apiType: "DELTA_GRPC", transportApiVersion: "V3", grpcServices: [{ envoyGrpc: { clusterName: "xds" } }] }, resourceApiVersion: "V3" } },
+  {
+    name: "on streams of their own",
+    source: {
+      apiConfigSource: {
+        apiType: "DELTA_GRPC",
+        transportApiVersion: "V3",
+        grpcServices: [{ envoyGrpc: { clusterName: "xds" } }],
+      },
+      resourceApiVersion: "V3",
+    },
+  },
 ];
 
 function get(address: string, host: string): Promise<string> {
@@ -23,7 +44,10 @@ function get(address: string, host: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const sent = request({ hostname, port, path: "/", headers: { host }, agent: false }, (response) => {
       let body = "";
-      response.setEncoding("utf8").on("data", (text: string) => (body += text)).on("end", () => resolve(`${response.statusCode} ${body}`));
+      response
+        .setEncoding("utf8")
+        .on("data", (text: string) => (body += text))
+        .on("end", () => resolve(`${response.statusCode} ${body}`));
     });
     sent.on("error", reject).end();
   });
@@ -36,10 +60,23 @@ describe.each(variants)("virtual hosts $name", ({ source }) => {
   let envoy: EnvoyProcess;
   const addresses: Record<string, string> = {};
 
-  const setHost = (route: string, name: string, text = name) => group.set("virtualHosts", `${route}/${name}`, { name, domains: [name], routes: [{ match: { prefix: "/" }, directResponse: { status: 200, body: { inlineString: text } } }] });
+  const setHost = (route: string, name: string, text = name) =>
+    group.set("virtualHosts", `${route}/${name}`, {
+      name,
+      domains: [name],
+      routes: [{ match: { prefix: "/" }, directResponse: { status: 200, body: { inlineString: text } } }],
+    });
   const setListener = (route: string) => {
-    const manager = packAny("HttpConnectionManager", { statPrefix: "test", rds: { routeConfigName: route, configSource: source }, httpFilters: [onDemand, { name: "router", typedConfig: packAny("Router", {}) }] });
-    group.set("listeners", route, { name: route, address: { socketAddress: { address: "127.0.0.1", portValue: 0 } }, filterChains: [{ filters: [{ name: "http", typedConfig: manager }] }] });
+    const manager = packAny("HttpConnectionManager", {
+      statPrefix: "test",
+      rds: { routeConfigName: route, configSource: source },
+      httpFilters: [onDemand, { name: "router", typedConfig: packAny("Router", {}) }],
+    });
+    group.set("listeners", route, {
+      name: route,
+      address: { socketAddress: { address: "127.0.0.1", portValue: 0 } },
+      filterChains: [{ filters: [{ name: "http", typedConfig: manager }] }],
+    });
     group.set("routes", route, { name: route, vhds: { configSource: source } });
   };
   const told = () => JSON.stringify([server.status(), Object.keys(server.held("p")?.vhds ?? {})]) + envoy.log();
@@ -50,15 +87,26 @@ describe.each(variants)("virtual hosts $name", ({ source }) => {
       setHost(route, "known.test", `known to ${route}`);
     }
     cache.publish();
-    server = createXdsServer({ ...cache.source(() => "all"), plaintext: { host: "127.0.0.1", port: 0 }, clock: createSystemClock(), log: silent });
+    server = createXdsServer({
+      ...cache.source(() => "all"),
+      plaintext: { host: "127.0.0.1", port: 0 },
+      clock: createSystemClock(),
+      log: silent,
+    });
     cache.onPublish(server.notify);
     await server.listen();
     envoy = await startEnvoyWith({
-      node: { id: "p", cluster: "test" }, admin: { address: { socket_address: { address: "127.0.0.1", port_value: 0 } } },
-      dynamic_resources: { lds_config: { ads: {}, resource_api_version: "V3" }, cds_config: { ads: {}, resource_api_version: "V3" }, ads_config: grpc },
+      node: { id: "p", cluster: "test" },
+      admin: { address: { socket_address: { address: "127.0.0.1", port_value: 0 } } },
+      dynamic_resources: {
+        lds_config: { ads: {}, resource_api_version: "V3" },
+        cds_config: { ads: {}, resource_api_version: "V3" },
+        ads_config: grpc,
+      },
       static_resources: { clusters: [plaintextXdsCluster(server.plaintextAddress()!.port)] },
     });
-    for (const route of ["one", "two"]) await until(async () => (addresses[route] = (await envoy.listener(route)) ?? "") !== "", "the listeners", told);
+    for (const route of ["one", "two"])
+      await until(async () => (addresses[route] = (await envoy.listener(route)) ?? "") !== "", "the listeners", told);
     await until(() => server.status()[0]?.synced === true, "a synced proxy", told);
   });
   afterAll(async () => {
@@ -68,7 +116,12 @@ describe.each(variants)("virtual hosts $name", ({ source }) => {
 
   it("answer requests for hosts that are known", async () => {
     // A listener has its address before it listens.
-    for (const route of ["one", "two"]) await until(async () => (await get(addresses[route]!, "known.test").catch(String)) === `200 known to ${route}`, `an answer of ${route}`, told);
+    for (const route of ["one", "two"])
+      await until(
+        async () => (await get(addresses[route]!, "known.test").catch(String)) === `200 known to ${route}`,
+        `an answer of ${route}`,
+        told,
+      );
   });
 
   it("that do not exist are said not to: the request that waited for them is answered", async () => {
@@ -79,7 +132,11 @@ describe.each(variants)("virtual hosts $name", ({ source }) => {
   it("that come later answer, and that go are gone", async () => {
     setHost("one", "unknown.test");
     cache.publish();
-    await until(async () => (await get(addresses["one"]!, "unknown.test")) === "200 unknown.test", "the new host", told);
+    await until(
+      async () => (await get(addresses["one"]!, "unknown.test")) === "200 unknown.test",
+      "the new host",
+      told,
+    );
     expect(await get(addresses["two"]!, "unknown.test")).toMatch(/^404/);
     group.delete("virtualHosts", "one/unknown.test");
     cache.publish();

@@ -32,17 +32,40 @@ it("the example serves a node of its group, and tells it every change", async ()
   child = spawn(process.execPath, [bundle, "0"], { stdio: ["ignore", "pipe", "inherit"] });
   let output = "";
   child.stdout!.setEncoding("utf8").on("data", (text: string) => (output += text));
-  await until(() => /serving at 127\.0\.0\.1:\d+/.test(output), "its port", () => output);
+  await until(
+    () => /serving at 127\.0\.0\.1:\d+/.test(output),
+    "its port",
+    () => output,
+  );
   const port = Number(/serving at 127\.0\.0\.1:(\d+)/.exec(output)![1]);
-  const client = openRawClient("sotw", discoveryMethods.find(({ name }) => name === "StreamRoutes")!.path, { host: "127.0.0.1", port });
-  client.send({ node: { id: "sidecar~127.0.0.1~web-1.shop~shop.svc" }, typeUrl: resourceTypes.routes.typeUrl, resourceNames: ["80"] });
+  const client = openRawClient("sotw", discoveryMethods.find(({ name }) => name === "StreamRoutes")!.path, {
+    host: "127.0.0.1",
+    port,
+  });
+  client.send({
+    node: { id: "sidecar~127.0.0.1~web-1.shop~shop.svc" },
+    typeUrl: resourceTypes.routes.typeUrl,
+    resourceNames: ["80"],
+  });
   const seen = new Set<string>();
   while (seen.size < 2) {
     const { nonce, version, resources } = await client.next();
-    client.send({ typeUrl: resourceTypes.routes.typeUrl, resourceNames: ["80"], responseNonce: nonce, versionInfo: version });
-    seen.add(decode("RouteConfiguration", resources[0]!.value).virtualHosts?.[0]?.routes?.[0]?.directResponse?.body?.inlineString ?? "");
+    client.send({
+      typeUrl: resourceTypes.routes.typeUrl,
+      resourceNames: ["80"],
+      responseNonce: nonce,
+      versionInfo: version,
+    });
+    seen.add(
+      decode("RouteConfiguration", resources[0]!.value).virtualHosts?.[0]?.routes?.[0]?.directResponse?.body
+        ?.inlineString ?? "",
+    );
   }
-  await until(() => /web-1\.shop~shop\.svc has hello \d/.test(output), "its word that the node has it", () => output);
+  await until(
+    () => /web-1\.shop~shop\.svc has hello \d/.test(output),
+    "its word that the node has it",
+    () => output,
+  );
   client.close();
   expect([...seen].every((text) => /^hello \d+\n$/.test(text))).toBe(true);
 });

@@ -1,4 +1,5 @@
-// An xDS server with resources of one's own: every node in the namespace it says it is in gets that namespace's. Try it: docs/xds.md.
+// An xDS server with resources of one's own: every node in the namespace it says it is in gets that namespace's. Try
+// it: docs/xds.md.
 import { createSystemClock } from "../../controlplane/telemetry/clock.ts";
 import { createResourceCache } from "../../controlplane/xds/resource-cache.ts";
 import { createXdsServer } from "../../controlplane/xds/server.ts";
@@ -12,9 +13,17 @@ const http = packAny("HttpConnectionManager", {
   rds: { routeConfigName: "80", configSource: ads },
   httpFilters: [{ name: "router", typedConfig: packAny("Router", {}) }],
 });
-shop.set("listeners", "main", { name: "main", address: { socketAddress: { address: "127.0.0.1", portValue: Number(process.argv[3] ?? 8081) } }, filterChains: [{ filters: [{ name: "http", typedConfig: http }] }] });
+shop.set("listeners", "main", {
+  name: "main",
+  address: { socketAddress: { address: "127.0.0.1", portValue: Number(process.argv[3] ?? 8081) } },
+  filterChains: [{ filters: [{ name: "http", typedConfig: http }] }],
+});
 shop.set("routes", "80", { name: "80", vhds: { configSource: ads } });
-shop.set("virtualHosts", "80/all", { name: "all", domains: ["*"], routes: [{ match: { prefix: "/" }, directResponse: { status: 200, body: { inlineString: "hello 0\n" } } }] });
+shop.set("virtualHosts", "80/all", {
+  name: "all",
+  domains: ["*"],
+  routes: [{ match: { prefix: "/" }, directResponse: { status: 200, body: { inlineString: "hello 0\n" } } }],
+});
 for (const problem of shop.problems()) console.error(problem);
 cache.publish();
 
@@ -30,8 +39,19 @@ let count = 0;
 void server.listen().then(() => {
   console.log(`serving at 127.0.0.1:${server.plaintextAddress()?.port}`);
   setInterval(() => {
-    console.log(server.status().map(({ nodeId, synced }) => `${nodeId} ${synced ? "has" : "is being told"} hello ${count}`).join(", ") || "nobody is connected");
-    shop.set("virtualHosts", "80/all", { name: "all", domains: ["*"], routes: [{ match: { prefix: "/" }, directResponse: { status: 200, body: { inlineString: `hello ${++count}\n` } } }] });
+    console.log(
+      server
+        .status()
+        .map(({ nodeId, synced }) => `${nodeId} ${synced ? "has" : "is being told"} hello ${count}`)
+        .join(", ") || "nobody is connected",
+    );
+    shop.set("virtualHosts", "80/all", {
+      name: "all",
+      domains: ["*"],
+      routes: [
+        { match: { prefix: "/" }, directResponse: { status: 200, body: { inlineString: `hello ${++count}\n` } } },
+      ],
+    });
     cache.publish();
   }, 1_000);
 });

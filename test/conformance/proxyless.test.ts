@@ -1,4 +1,5 @@
-// A client that is not ours: gRPC's own xDS client for Node, as an application without a proxy, over aggregated state of the world.
+// A client that is not ours: gRPC's own xDS client for Node, as an application without a proxy, over aggregated state
+// of the world.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
@@ -18,9 +19,17 @@ class Application {
   #taken = 0;
 
   constructor(xdsPort: number) {
-    const bootstrap = { xds_servers: [{ server_uri: `127.0.0.1:${xdsPort}`, channel_creds: [{ type: "insecure" }], server_features: ["xds_v3"] }], node: { id: "application", locality: {} } };
+    const bootstrap = {
+      xds_servers: [
+        { server_uri: `127.0.0.1:${xdsPort}`, channel_creds: [{ type: "insecure" }], server_features: ["xds_v3"] },
+      ],
+      node: { id: "application", locality: {} },
+    };
     const script = fileURLToPath(new URL("./proxyless-client.mjs", import.meta.url));
-    this.#child = spawn(process.execPath, [script, "xds:///greeter"], { stdio: ["pipe", "pipe", "inherit"], env: { PATH: process.env["PATH"], GRPC_XDS_BOOTSTRAP_CONFIG: JSON.stringify(bootstrap) } });
+    this.#child = spawn(process.execPath, [script, "xds:///greeter"], {
+      stdio: ["pipe", "pipe", "inherit"],
+      env: { PATH: process.env["PATH"], GRPC_XDS_BOOTSTRAP_CONFIG: JSON.stringify(bootstrap) },
+    });
     createInterface({ input: this.#child.stdout! }).on("line", (line) => this.#lines.push(line));
   }
 
@@ -52,7 +61,12 @@ describe("an application without a proxy", () => {
     setBackend(group, "one", one.port);
     routeTo(group, "one");
     cache.publish();
-    server = createXdsServer({ ...cache.source(() => "all"), plaintext: { host: "127.0.0.1", port: 0 }, clock: createSystemClock(), log: silent });
+    server = createXdsServer({
+      ...cache.source(() => "all"),
+      plaintext: { host: "127.0.0.1", port: 0 },
+      clock: createSystemClock(),
+      log: silent,
+    });
     cache.onPublish(server.notify);
     await server.listen();
     application = new Application(server.plaintextAddress()!.port);
@@ -63,12 +77,28 @@ describe("an application without a proxy", () => {
     one.stop();
     two.stop();
   });
-  const synced = () => until(() => server.status()[0]?.synced === true, "a synced application", () => JSON.stringify(server.status()));
+  const synced = () =>
+    until(
+      () => server.status()[0]?.synced === true,
+      "a synced application",
+      () => JSON.stringify(server.status()),
+    );
 
   it("finds its server: listener, route with its virtual host inside, cluster, endpoints", async () => {
     expect(await application.call("hello")).toBe("one heard hello");
     await synced();
-    expect(server.status()).toMatchObject([{ nodeId: "application", types: { lds: { state: "SYNCED" }, rds: { state: "SYNCED" }, cds: { state: "SYNCED" }, eds: { state: "SYNCED" }, vhds: { state: "IGNORED" } } }]);
+    expect(server.status()).toMatchObject([
+      {
+        nodeId: "application",
+        types: {
+          lds: { state: "SYNCED" },
+          rds: { state: "SYNCED" },
+          cds: { state: "SYNCED" },
+          eds: { state: "SYNCED" },
+          vhds: { state: "IGNORED" },
+        },
+      },
+    ]);
     expect(server.held("application")?.rds?.watched).toEqual(["greetings"]);
   });
 
@@ -79,7 +109,8 @@ describe("an application without a proxy", () => {
     group.delete("endpoints", "one");
     cache.publish();
     const answers = new Set<string>();
-    for (let call = 0; call < 200 && !answers.has("two heard hello"); call++) answers.add(await application.call("hello"));
+    for (let call = 0; call < 200 && !answers.has("two heard hello"); call++)
+      answers.add(await application.call("hello"));
     expect([...answers].filter((answer) => !/^(one|two) heard hello$/.test(answer))).toEqual([]);
     expect(answers).toContain("two heard hello");
   });
@@ -88,15 +119,22 @@ describe("an application without a proxy", () => {
     setBackend(group, "two", one.port);
     cache.publish();
     const answers = new Set<string>();
-    for (let call = 0; call < 200 && !answers.has("one heard hello"); call++) answers.add(await application.call("hello"));
+    for (let call = 0; call < 200 && !answers.has("one heard hello"); call++)
+      answers.add(await application.call("hello"));
     expect(answers).toContain("one heard hello");
   });
 
   it("says what it cannot use, keeps what it had, and takes the next", async () => {
     group.set("clusters", "two", { name: "two", type: "ORIGINAL_DST" });
     cache.publish();
-    await until(() => server.status()[0]?.types.cds.state === "ERROR", "the rejection", () => JSON.stringify(server.status()));
-    expect(server.status()[0]!.rejections).toMatchObject([{ type: "cds", resources: ["two"], message: expect.stringMatching(/./) }]);
+    await until(
+      () => server.status()[0]?.types.cds.state === "ERROR",
+      "the rejection",
+      () => JSON.stringify(server.status()),
+    );
+    expect(server.status()[0]!.rejections).toMatchObject([
+      { type: "cds", resources: ["two"], message: expect.stringMatching(/./) },
+    ]);
     expect(await application.call("hello")).toBe("one heard hello");
     setBackend(group, "two", one.port);
     cache.publish();
@@ -107,7 +145,12 @@ describe("an application without a proxy", () => {
   it("comes back by itself when the server starts anew", async () => {
     const { port } = server.plaintextAddress()!;
     await server.close();
-    server = createXdsServer({ ...cache.source(() => "all"), plaintext: { host: "127.0.0.1", port }, clock: createSystemClock(), log: silent });
+    server = createXdsServer({
+      ...cache.source(() => "all"),
+      plaintext: { host: "127.0.0.1", port },
+      clock: createSystemClock(),
+      log: silent,
+    });
     await server.listen();
     expect(await application.call("hello")).toBe("one heard hello");
     await synced();

@@ -15,7 +15,9 @@ export interface RawResponse {
   readonly controlPlane: string;
 }
 
-type Sent<D extends "delta" | "sotw"> = D extends "delta" ? MessageByName["DeltaDiscoveryRequest"] : MessageByName["DiscoveryRequest"];
+type Sent<D extends "delta" | "sotw"> = D extends "delta"
+  ? MessageByName["DeltaDiscoveryRequest"]
+  : MessageByName["DiscoveryRequest"];
 
 export interface RawClient<D extends "delta" | "sotw"> {
   send(request: Sent<D>): void;
@@ -28,14 +30,27 @@ export interface RawClient<D extends "delta" | "sotw"> {
 }
 
 /** Opens a stream of a method, in plaintext. */
-export function openRawClient<D extends "delta" | "sotw">(dialect: D, path: string, address: { readonly host: string; readonly port: number }, metadata?: Metadata): RawClient<D> {
-  const client = new Client(`${address.host}:${address.port}`, credentials.createInsecure(), { "grpc.use_local_subchannel_pool": 1, "grpc.max_receive_message_length": -1 });
-  const serialize = (request: Sent<D>): Buffer => Buffer.from(dialect === "delta" ? encode("DeltaDiscoveryRequest", request) : encode("DiscoveryRequest", request));
+export function openRawClient<D extends "delta" | "sotw">(
+  dialect: D,
+  path: string,
+  address: { readonly host: string; readonly port: number },
+  metadata?: Metadata,
+): RawClient<D> {
+  const client = new Client(`${address.host}:${address.port}`, credentials.createInsecure(), {
+    "grpc.use_local_subchannel_pool": 1,
+    "grpc.max_receive_message_length": -1,
+  });
+  const serialize = (request: Sent<D>): Buffer =>
+    Buffer.from(dialect === "delta" ? encode("DeltaDiscoveryRequest", request) : encode("DiscoveryRequest", request));
   const deserialize = (bytes: Buffer): RawResponse => (dialect === "delta" ? readDelta(bytes) : readWorld(bytes));
-  const call: ClientDuplexStream<Sent<D>, RawResponse> = metadata === undefined ? client.makeBidiStreamRequest(path, serialize, deserialize) : client.makeBidiStreamRequest(path, serialize, deserialize, metadata);
+  const call: ClientDuplexStream<Sent<D>, RawResponse> = metadata === undefined
+    ? client.makeBidiStreamRequest(path, serialize, deserialize)
+    : client.makeBidiStreamRequest(path, serialize, deserialize, metadata);
   const responses: RawResponse[] = [];
   let taken = 0;
-  const ended = new Promise<number>((resolve) => call.on("error", (_: ServiceError) => undefined).on("status", ({ code }) => resolve(code)));
+  const ended = new Promise<number>((resolve) =>
+    call.on("error", (_: ServiceError) => undefined).on("status", ({ code }) => resolve(code)),
+  );
   call.on("data", (response: RawResponse) => responses.push(response));
   return {
     send: (request) => void call.write(request),
@@ -53,16 +68,50 @@ export function openRawClient<D extends "delta" | "sotw">(dialect: D, path: stri
 }
 
 function readDelta(bytes: Buffer): RawResponse {
-  const { typeUrl = "", nonce = "", resources = [], removedResources = [], controlPlane } = decode("DeltaDiscoveryResponse", bytes);
-  const read = resources.map(({ name = "", version = "", resource }) => ({ name, version, value: resource?.value ?? new Uint8Array() }));
-  return { typeUrl, nonce, version: "", resources: read, removed: removedResources, controlPlane: controlPlane?.identifier ?? "" };
+  const {
+    typeUrl = "",
+    nonce = "",
+    resources = [],
+    removedResources = [],
+    controlPlane,
+  } = decode("DeltaDiscoveryResponse", bytes);
+  const read = resources.map(({ name = "", version = "", resource }) => ({
+    name,
+    version,
+    value: resource?.value ?? new Uint8Array(),
+  }));
+  return {
+    typeUrl,
+    nonce,
+    version: "",
+    resources: read,
+    removed: removedResources,
+    controlPlane: controlPlane?.identifier ?? "",
+  };
 }
 
 /** Every type's message but endpoints has its name in field 1, a string; endpoints have `cluster_name` there. */
 function readWorld(bytes: Buffer): RawResponse {
-  const { typeUrl = "", nonce = "", versionInfo = "", resources = [], controlPlane } = decode("DiscoveryResponse", bytes);
-  const read = resources.map(({ value }) => ({ name: decode("Cluster", firstField(value)).name ?? "", version: versionInfo, value }));
-  return { typeUrl, nonce, version: versionInfo, resources: read, removed: [], controlPlane: controlPlane?.identifier ?? "" };
+  const {
+    typeUrl = "",
+    nonce = "",
+    versionInfo = "",
+    resources = [],
+    controlPlane,
+  } = decode("DiscoveryResponse", bytes);
+  const read = resources.map(({ value }) => ({
+    name: decode("Cluster", firstField(value)).name ?? "",
+    version: versionInfo,
+    value,
+  }));
+  return {
+    typeUrl,
+    nonce,
+    version: versionInfo,
+    resources: read,
+    removed: [],
+    controlPlane: controlPlane?.identifier ?? "",
+  };
 }
 
 function firstField(message: Uint8Array): Uint8Array {

@@ -1,4 +1,5 @@
-// Whose fault a rejection is: the content's, which then reaches nobody else, or one proxy's own, which then holds nobody up.
+// Whose fault a rejection is: the content's, which then reaches nobody else, or one proxy's own, which then holds
+// nobody up.
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { homedir } from "node:os";
@@ -14,9 +15,12 @@ import { packAny } from "../../protos/codec.ts";
 import { type EnvoyProcess, plaintextXdsCluster, startEnvoyWith, until } from "./envoy-process.ts";
 import { openRawClient, type RawClient } from "./raw-client.ts";
 
-const binary = process.env["ENVOY_PATH"] ?? join(process.env["SCRIM_CACHE_DIR"] ?? join(homedir(), ".cache", "scrim"), "envoy", "1.40.0", "envoy");
+const binary =
+  process.env["ENVOY_PATH"] ??
+  join(process.env["SCRIM_CACHE_DIR"] ?? join(homedir(), ".cache", "scrim"), "envoy", "1.40.0", "envoy");
 const silent = { info: () => undefined, warn: () => undefined, error: (fields: object) => console.error(fields) };
-const LISTENERS = resourceTypes.listeners.typeUrl, PLUGINS = resourceTypes.extensionConfigs.typeUrl;
+const LISTENERS = resourceTypes.listeners.typeUrl,
+  PLUGINS = resourceTypes.extensionConfigs.typeUrl;
 const source = { ads: {}, initialFetchTimeout: { seconds: 0 }, resourceApiVersion: "V3" } as const;
 const MUTATION = "type.googleapis.com/envoy.extensions.filters.http.header_mutation.v3.HeaderMutation";
 
@@ -32,8 +36,12 @@ beforeEach(async () => {
   publish = cache.publish;
   // Only words, and no time that passes, let anything go on.
   server = createXdsServer({
-    ...cache.source(() => "all"), ...createScratchEnvoy({ findBinary: () => Promise.resolve(binary) }),
-    plaintext: { host: "127.0.0.1", port: 0 }, clock: createSystemClock(), log: silent, limits: { trialMs: 25_000, judgementMs: 25_000 },
+    ...cache.source(() => "all"),
+    ...createScratchEnvoy({ findBinary: () => Promise.resolve(binary) }),
+    plaintext: { host: "127.0.0.1", port: 0 },
+    clock: createSystemClock(),
+    log: silent,
+    limits: { trialMs: 25_000, judgementMs: 25_000 },
   });
   cache.onPublish(server.notify);
   await server.listen();
@@ -54,7 +62,11 @@ async function connect(name: string, typeUrl: string, names: readonly string[] =
 
 async function answer(client: RawClient<"delta">, error?: string): Promise<readonly string[]> {
   const { typeUrl, nonce, resources } = await client.next();
-  client.send({ typeUrl, responseNonce: nonce, ...(error !== undefined && { errorDetail: { code: 3, message: error } }) });
+  client.send({
+    typeUrl,
+    responseNonce: nonce,
+    ...(error !== undefined && { errorDetail: { code: 3, message: error } }),
+  });
   return resources.map(({ version }) => version);
 }
 
@@ -63,8 +75,13 @@ async function startProxy(name: string): Promise<EnvoyProcess> {
     node: { id: name, cluster: "test" },
     admin: { address: { socket_address: { address: "127.0.0.1", port_value: 0 } } },
     dynamic_resources: {
-      lds_config: { ads: {}, resource_api_version: "V3" }, cds_config: { ads: {}, resource_api_version: "V3" },
-      ads_config: { api_type: "DELTA_GRPC", transport_api_version: "V3", grpc_services: [{ envoy_grpc: { cluster_name: "xds" } }] },
+      lds_config: { ads: {}, resource_api_version: "V3" },
+      cds_config: { ads: {}, resource_api_version: "V3" },
+      ads_config: {
+        api_type: "DELTA_GRPC",
+        transport_api_version: "V3",
+        grpc_services: [{ envoy_grpc: { cluster_name: "xds" } }],
+      },
     },
     static_resources: { clusters: [plaintextXdsCluster(server.plaintextAddress()!.port)] },
   });
@@ -75,16 +92,35 @@ async function startProxy(name: string): Promise<EnvoyProcess> {
 function setListener(name: string, port: number, statPrefix = "test"): void {
   const mark = { name: "mark", configDiscovery: { configSource: source, typeUrls: [MUTATION] } };
   const manager = packAny("HttpConnectionManager", {
-    statPrefix, httpFilters: [mark, { name: "router", typedConfig: packAny("Router", {}) }],
-    routeConfig: { name: "r", virtualHosts: [{ name: "all", domains: ["*"], routes: [{ match: { prefix: "/" }, directResponse: { status: 200 } }] }] },
+    statPrefix,
+    httpFilters: [mark, { name: "router", typedConfig: packAny("Router", {}) }],
+    routeConfig: {
+      name: "r",
+      virtualHosts: [
+        { name: "all", domains: ["*"], routes: [{ match: { prefix: "/" }, directResponse: { status: 200 } }] },
+      ],
+    },
   });
-  group.set("listeners", name, { name, address: { socketAddress: { address: "127.0.0.1", portValue: port } }, enableReusePort: false, filterChains: [{ filters: [{ name: "http", typedConfig: manager }] }] });
+  group.set("listeners", name, {
+    name,
+    address: { socketAddress: { address: "127.0.0.1", portValue: port } },
+    enableReusePort: false,
+    filterChains: [{ filters: [{ name: "http", typedConfig: manager }] }],
+  });
 }
 
-const setMark = (value: string) => group.set("extensionConfigs", "mark", { name: "mark", typedConfig: packAny("HeaderMutation", { mutations: { responseMutations: [{ append: { header: { key: "x-mark", value } } }] } }) });
-const markAt = async (address: string): Promise<string | null> => (await fetch(`http://${address}/`)).headers.get("x-mark");
+const setMark = (value: string) =>
+  group.set("extensionConfigs", "mark", {
+    name: "mark",
+    typedConfig: packAny("HeaderMutation", {
+      mutations: { responseMutations: [{ append: { header: { key: "x-mark", value } } }] },
+    }),
+  });
+const markAt = async (address: string): Promise<string | null> =>
+  (await fetch(`http://${address}/`)).headers.get("x-mark");
 const statusOf = (name: string) => server.status().find(({ nodeId }) => nodeId === name);
-const blames = (name: string) => statusOf(name)!.rejections.map(({ type, resources: [resource], blame }) => `${type} ${resource} ${blame}`);
+const blames = (name: string) =>
+  statusOf(name)!.rejections.map(({ type, resources: [resource], blame }) => `${type} ${resource} ${blame}`);
 
 describe("a content that no Envoy loads", () => {
   it("is kept from all after one proxy's word, which an Envoy that serves nobody confirms; new proxies get what was good", async () => {
@@ -96,7 +132,11 @@ describe("a content that no Envoy loads", () => {
     const [good] = server.held("proxy")!.lds!.resources;
     setListener("main", 0, "");
     publish();
-    await until(() => blames("proxy").join() === "lds main content", "the verdict", () => JSON.stringify(statusOf("proxy")));
+    await until(
+      () => blames("proxy").join() === "lds main content",
+      "the verdict",
+      () => JSON.stringify(statusOf("proxy")),
+    );
     const late = await connect("late", LISTENERS);
     expect(await answer(late)).toEqual([good!.version]);
     expect(blames("late")).toEqual(["lds main content"]);
@@ -118,8 +158,13 @@ describe("a proxy that rejects what is good", () => {
     setMark("2");
     publish();
     expect(await answer(liar, "I do not like it")).not.toEqual([first]);
-    await until(async () => (await markAt(address)) === "2", "the new plugin at the honest one", () => JSON.stringify(server.status()));
-    // Who rejected it has what it had, as it may have applied a part, and is offered it no more, on a new stream neither.
+    await until(
+      async () => (await markAt(address)) === "2",
+      "the new plugin at the honest one",
+      () => JSON.stringify(server.status()),
+    );
+    // Who rejected it has what it had, as it may have applied a part, and is offered it no more, on a new stream
+    // neither.
     expect(await answer(liar)).toEqual([first]);
     expect([blames("liar"), blames("proxy")]).toEqual([["ecds mark proxy"], []]);
     liar.close();
@@ -142,8 +187,14 @@ describe("a proxy that cannot have what others can", () => {
     setListener("main", (taken.address() as AddressInfo).port);
     publish();
     const proxy = await startProxy("proxy");
-    await until(() => statusOf("proxy")?.rejections[0]?.blame === "proxy", "the verdict", () => `${JSON.stringify(server.status())}\n${proxy.log()}`);
-    expect(statusOf("proxy")!.rejections).toMatchObject([{ type: "lds", resources: ["main"], message: expect.stringContaining("Address already in use") }]);
+    await until(
+      () => statusOf("proxy")?.rejections[0]?.blame === "proxy",
+      "the verdict",
+      () => `${JSON.stringify(server.status())}\n${proxy.log()}`,
+    );
+    expect(statusOf("proxy")!.rejections).toMatchObject([
+      { type: "lds", resources: ["main"], message: expect.stringContaining("Address already in use") },
+    ]);
     const elsewhere = await connect("elsewhere", LISTENERS);
     expect(await answer(elsewhere)).toHaveLength(1);
     await until(() => statusOf("elsewhere")?.synced === true, "it to have it");

@@ -1,4 +1,5 @@
-// The same resources over every streaming method of xDS, from a cache of our own making, to a client that only speaks the protocol.
+// The same resources over every streaming method of xDS, from a cache of our own making, to a client that only speaks
+// the protocol.
 import { status } from "@grpc/grpc-js";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { resourceTypes } from "../../controlplane/snapshot/type-urls.ts";
@@ -28,15 +29,33 @@ beforeAll(async () => {
     web.set("listeners", name, { name, statPrefix: name });
     web.set("extensionConfigs", name, { name });
   }
-  web.set("routes", "80", { name: "80", requestHeadersToRemove: ["x"], mostSpecificHeaderMutationsWins: true, vhds: { configSource: { ads: {} } } });
-  web.set("virtualHosts", "80/one", { name: "one", domains: ["one"], routes: [{ match: { prefix: "/" }, route: { cluster: "a" } }] });
+  web.set("routes", "80", {
+    name: "80",
+    requestHeadersToRemove: ["x"],
+    mostSpecificHeaderMutationsWins: true,
+    vhds: { configSource: { ads: {} } },
+  });
+  web.set("virtualHosts", "80/one", {
+    name: "one",
+    domains: ["one"],
+    routes: [{ match: { prefix: "/" }, route: { cluster: "a" } }],
+  });
   web.set("virtualHosts", "80/two", { name: "two", domains: ["two"] });
   expect(web.problems()).toEqual([]);
   cache.publish();
   server = createXdsServer({
-    ...cache.source(({ node: { metadata } }) => ((metadata["LABELS"] as { app?: string } | undefined)?.app)),
-    plaintext: { host: "127.0.0.1", port: 0 }, clock: createSystemClock(), log: silent, controlPlane: "the test",
-    debugResources: (_typeUrl, names, asker) => names[0] === "secret" ? { kind: "refused", code: status.PERMISSION_DENIED, message: "no" } : { kind: "answer", resources: [{ name: `${names[0]} for ${asker?.pod ?? "anybody"}`, bytes: new Uint8Array() }] },
+    ...cache.source(({ node: { metadata } }) => (metadata["LABELS"] as { app?: string } | undefined)?.app),
+    plaintext: { host: "127.0.0.1", port: 0 },
+    clock: createSystemClock(),
+    log: silent,
+    controlPlane: "the test",
+    debugResources: (_typeUrl, names, asker) =>
+      names[0] === "secret"
+        ? { kind: "refused", code: status.PERMISSION_DENIED, message: "no" }
+        : {
+            kind: "answer",
+            resources: [{ name: `${names[0]} for ${asker?.pod ?? "anybody"}`, bytes: new Uint8Array() }],
+          },
   });
   cache.onPublish(server.notify);
   await server.listen();
@@ -52,10 +71,14 @@ function open<D extends "delta" | "sotw">(dialect: D, method: string): RawClient
   return client;
 }
 
-const names = ({ resources }: { resources: readonly { name: string }[] }): string[] => resources.map(({ name }) => name).sort();
+const names = ({ resources }: { resources: readonly { name: string }[] }): string[] =>
+  resources.map(({ name }) => name).sort();
 
 describe.each([
-  ["Clusters", "clusters", []], ["Listeners", "listeners", []], ["Endpoints", "endpoints", ["a", "b"]], ["ExtensionConfigs", "extensionConfigs", ["a", "b"]],
+  ["Clusters", "clusters", []],
+  ["Listeners", "listeners", []],
+  ["Endpoints", "endpoints", ["a", "b"]],
+  ["ExtensionConfigs", "extensionConfigs", ["a", "b"]],
 ] as const)("%s", (noun, kind, asked) => {
   it("come over the delta stream of their own, and of all", async () => {
     for (const method of [`Delta${noun}`, "DeltaAggregatedResources"]) {
@@ -72,7 +95,11 @@ describe.each([
       const client = open("sotw", method);
       client.send({ node, typeUrl: urlOf(kind), resourceNames: [...asked] });
       const response = await client.next();
-      expect(response).toMatchObject({ typeUrl: urlOf(kind), controlPlane: "the test", version: expect.stringMatching(/./) });
+      expect(response).toMatchObject({
+        typeUrl: urlOf(kind),
+        controlPlane: "the test",
+        version: expect.stringMatching(/./),
+      });
       expect(names(response)).toEqual(["a", "b"]);
     }
   });
@@ -82,28 +109,50 @@ describe("routes", () => {
   it("have their virtual hosts apart in delta", async () => {
     const routes = open("delta", "DeltaRoutes");
     routes.send({ node, resourceNamesSubscribe: ["80"] });
-    expect(decode("RouteConfiguration", (await routes.next()).resources[0]!.value)).toMatchObject({ name: "80", vhds: { configSource: {} } });
+    expect(decode("RouteConfiguration", (await routes.next()).resources[0]!.value)).toMatchObject({
+      name: "80",
+      vhds: { configSource: {} },
+    });
     const hosts = open("delta", "DeltaVirtualHosts");
     hosts.send({ node });
     expect(names(await hosts.next())).toEqual(["80/one", "80/two"]);
   });
 
-  it.each(["StreamRoutes", "StreamAggregatedResources"])("have them inside over %s, and change with them", async (method) => {
-    const client = open("sotw", method);
-    client.send({ node: { ...node, id: method }, typeUrl: urlOf("routes"), resourceNames: ["80"] });
-    const first = await client.next();
-    const plain = decode("RouteConfiguration", first.resources[0]!.value);
-    expect(plain).toMatchObject({ name: "80", requestHeadersToRemove: ["x"], mostSpecificHeaderMutationsWins: true, virtualHosts: [{ name: "one", domains: ["one"], routes: [{ route: { cluster: "a" } }] }, { name: "two" }] });
-    expect(plain.vhds).toBeUndefined();
-    client.send({ typeUrl: urlOf("routes"), resourceNames: ["80"], responseNonce: first.nonce, versionInfo: first.version });
-    await until(() => server.status().find(({ nodeId }) => nodeId === method)?.synced === true, "the acknowledgement");
-    const domain = `two.${method}`;
-    cache.group("web").set("virtualHosts", "80/two", { name: "two", domains: [domain] });
-    cache.publish();
-    const second = await client.next();
-    expect(decode("RouteConfiguration", second.resources[0]!.value).virtualHosts?.[1]).toMatchObject({ name: "two", domains: [domain] });
-    expect(second.version).not.toBe(first.version);
-  });
+  it.each(["StreamRoutes", "StreamAggregatedResources"])(
+    "have them inside over %s, and change with them",
+    async (method) => {
+      const client = open("sotw", method);
+      client.send({ node: { ...node, id: method }, typeUrl: urlOf("routes"), resourceNames: ["80"] });
+      const first = await client.next();
+      const plain = decode("RouteConfiguration", first.resources[0]!.value);
+      expect(plain).toMatchObject({
+        name: "80",
+        requestHeadersToRemove: ["x"],
+        mostSpecificHeaderMutationsWins: true,
+        virtualHosts: [{ name: "one", domains: ["one"], routes: [{ route: { cluster: "a" } }] }, { name: "two" }],
+      });
+      expect(plain.vhds).toBeUndefined();
+      client.send({
+        typeUrl: urlOf("routes"),
+        resourceNames: ["80"],
+        responseNonce: first.nonce,
+        versionInfo: first.version,
+      });
+      await until(
+        () => server.status().find(({ nodeId }) => nodeId === method)?.synced === true,
+        "the acknowledgement",
+      );
+      const domain = `two.${method}`;
+      cache.group("web").set("virtualHosts", "80/two", { name: "two", domains: [domain] });
+      cache.publish();
+      const second = await client.next();
+      expect(decode("RouteConfiguration", second.resources[0]!.value).virtualHosts?.[1]).toMatchObject({
+        name: "two",
+        domains: [domain],
+      });
+      expect(second.version).not.toBe(first.version);
+    },
+  );
 });
 
 describe("a node", () => {
@@ -140,7 +189,14 @@ describe("without TLS", () => {
   });
 
   it("is for loopback only", () => {
-    expect(() => createXdsServer({ ...cache.source(() => "web"), plaintext: { host: "0.0.0.0", port: 0 }, clock: createSystemClock(), log: silent })).toThrow("loopback");
+    expect(() =>
+      createXdsServer({
+        ...cache.source(() => "web"),
+        plaintext: { host: "0.0.0.0", port: 0 },
+        clock: createSystemClock(),
+        log: silent,
+      }),
+    ).toThrow("loopback");
   });
 });
 
@@ -164,7 +220,11 @@ describe("questions", () => {
 describe("who has what", () => {
   it("is told of a proxy with some types on streams of their own and the others on one for all, in whatever order they were opened", async () => {
     const own = { ...node, id: "mixed" };
-    for (const [method, kind] of [["DeltaClusters", "clusters"], ["DeltaAggregatedResources", "endpoints"], ["DeltaListeners", "listeners"]] as const) {
+    for (const [method, kind] of [
+      ["DeltaClusters", "clusters"],
+      ["DeltaAggregatedResources", "endpoints"],
+      ["DeltaListeners", "listeners"],
+    ] as const) {
       const client = open("delta", method);
       client.send({ node: own, typeUrl: urlOf(kind), resourceNamesSubscribe: kind === "endpoints" ? ["a"] : [] });
       const { nonce } = await client.next();
@@ -172,7 +232,11 @@ describe("who has what", () => {
     }
     const mixed = () => server.status().find(({ nodeId }) => nodeId === "mixed");
     await until(() => mixed()?.synced === true, "a synced proxy");
-    expect(mixed()!.types).toMatchObject({ cds: { state: "SYNCED" }, eds: { state: "SYNCED" }, lds: { state: "SYNCED" } });
+    expect(mixed()!.types).toMatchObject({
+      cds: { state: "SYNCED" },
+      eds: { state: "SYNCED" },
+      lds: { state: "SYNCED" },
+    });
     expect(Object.keys(server.held("mixed")!).sort()).toEqual(["cds", "eds", "lds"]);
   });
 
@@ -188,9 +252,15 @@ describe("who has what", () => {
     cache.group("web").set("clusters", "a", { name: "a", altStatName: "bad", type: "STATIC" });
     cache.publish();
     const bad = await client.next();
-    client.send({ typeUrl: urlOf("clusters"), responseNonce: bad.nonce, errorDetail: { code: 3, message: "a is bad" } });
+    client.send({
+      typeUrl: urlOf("clusters"),
+      responseNonce: bad.nonce,
+      errorDetail: { code: 3, message: "a is bad" },
+    });
     await until(() => server.reach("clusters", "a").refused.some(({ nodeId }) => nodeId === "holder"), "the rejection");
     expect(server.reach("clusters", "a").refused).toContainEqual({ nodeId: "holder", reason: "a is bad" });
-    expect(server.status().find(({ nodeId }) => nodeId === "holder")?.rejections).toMatchObject([{ type: "cds", resources: ["a"], message: "a is bad" }]);
+    expect(server.status().find(({ nodeId }) => nodeId === "holder")?.rejections).toMatchObject([
+      { type: "cds", resources: ["a"], message: "a is bad" },
+    ]);
   });
 });

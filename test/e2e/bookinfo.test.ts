@@ -10,8 +10,14 @@ import { startLoad } from "./load.ts";
 
 const demo = join(repository, "deploy/demo/bookinfo");
 const stamp = join(repository, "filters/build/examples/add-header.wasm");
-const plugin = (value: string, file = "stamp.wasm") => readFileSync(join(demo, "plugin.yaml"), "utf8").replace(/file:\S+/, `file://./${file}`).replace("value: first", `value: ${value}`);
-const traffic = (v1: number) => readFileSync(join(demo, "traffic.yaml"), "utf8").replace("weight: 80", `weight: ${v1}`).replace("weight: 20", `weight: ${100 - v1}`);
+const plugin = (value: string, file = "stamp.wasm") =>
+  readFileSync(join(demo, "plugin.yaml"), "utf8")
+    .replace(/file:\S+/, `file://./${file}`)
+    .replace("value: first", `value: ${value}`);
+const traffic = (v1: number) =>
+  readFileSync(join(demo, "traffic.yaml"), "utf8")
+    .replace("weight: 80", `weight: ${v1}`)
+    .replace("weight: 20", `weight: ${100 - v1}`);
 
 let mesh: Mesh;
 
@@ -25,13 +31,15 @@ afterAll(async () => {
   await mesh?.stop();
 });
 
-const page = (headers: Record<string, string> = {}): Promise<Answer> => request(`${mesh.gateway}/productpage`, { headers });
+const page = (headers: Record<string, string> = {}): Promise<Answer> =>
+  request(`${mesh.gateway}/productpage`, { headers });
 const versionOf = ({ body }: Answer): string => /reviews-(v\d)-/.exec(body)?.[1] ?? `none in ${body.slice(0, 300)}`;
 
 async function versions(count: number, headers: Record<string, string> = {}): Promise<Record<string, number>> {
   const seen: Record<string, number> = {};
   for (let sent = 0; sent < count; sent += 20) {
-    for (const answer of await Promise.all(Array.from({ length: 20 }, () => page(headers)))) seen[versionOf(answer)] = (seen[versionOf(answer)] ?? 0) + 1;
+    for (const answer of await Promise.all(Array.from({ length: 20 }, () => page(headers))))
+      seen[versionOf(answer)] = (seen[versionOf(answer)] ?? 0) + 1;
   }
   return seen;
 }
@@ -66,7 +74,13 @@ describe("bookinfo", () => {
     expect([answer.status, answer.body]).toEqual([403, "RBAC: access denied"]);
     const { name } = await mesh.proxy("ratings-v1");
     const log = join(mesh.stateDirectory, "logs", name, "access.log");
-    await eventually("the log line", () => (/ 403 .*rbac_access_denied_matched_policy\[none\],not_allowed_by\[default\/ratings\]/.test(readFileSync(log, "utf8")) ? true : undefined));
+    await eventually("the log line", () =>
+      / 403 .*rbac_access_denied_matched_policy\[none\],not_allowed_by\[default\/ratings\]/.test(
+        readFileSync(log, "utf8"),
+      )
+        ? true
+        : undefined,
+    );
   });
 
   it("refuses plaintext to a STRICT workload", async () => {
@@ -88,15 +102,42 @@ describe("bookinfo", () => {
 
   it("counts requests with who called whom, on both sides", async () => {
     await page({ "end-user": "jason" });
-    const statistics = async (workload: string) => (await request(`http://${(await mesh.proxy(workload)).envoyAdmin}/stats/prometheus`)).body.split("\n");
-    const hasLabels = (line: string, labels: Record<string, string>) => Object.entries(labels).every(([label, value]) => line.includes(`${label}="${value}"`));
-    const expected = { source_workload: "productpage-v1", destination_workload: "reviews-v2", response_code: "200", destination_service: "reviews.default.svc.cluster.local" };
+    const statistics = async (workload: string) =>
+      (await request(`http://${(await mesh.proxy(workload)).envoyAdmin}/stats/prometheus`)).body.split("\n");
+    const hasLabels = (line: string, labels: Record<string, string>) =>
+      Object.entries(labels).every(([label, value]) => line.includes(`${label}="${value}"`));
+    const expected = {
+      source_workload: "productpage-v1",
+      destination_workload: "reviews-v2",
+      response_code: "200",
+      destination_service: "reviews.default.svc.cluster.local",
+    };
     await eventually("the destination's count", async () =>
-      (await statistics("reviews-v2")).find((line) => line.startsWith("istio_requests_total{") && hasLabels(line, { ...expected, reporter: "destination", connection_security_policy: "mutual_tls", source_principal: "spiffe://cluster.local/ns/default/sa/bookinfo-productpage" })));
+      (await statistics("reviews-v2")).find(
+        (line) =>
+          line.startsWith("istio_requests_total{") &&
+          hasLabels(line, {
+            ...expected,
+            reporter: "destination",
+            connection_security_policy: "mutual_tls",
+            source_principal: "spiffe://cluster.local/ns/default/sa/bookinfo-productpage",
+          }),
+      ),
+    );
     await eventually("the source's count", async () =>
-      (await statistics("productpage-v1")).find((line) => line.startsWith("istio_requests_total{") && hasLabels(line, { ...expected, reporter: "source", connection_security_policy: "unknown" })));
+      (await statistics("productpage-v1")).find(
+        (line) =>
+          line.startsWith("istio_requests_total{") &&
+          hasLabels(line, { ...expected, reporter: "source", connection_security_policy: "unknown" }),
+      ),
+    );
     const text = (await statistics("reviews-v2")).join("\n");
-    for (const metric of ["istio_request_duration_milliseconds_bucket", "istio_request_bytes_bucket", "istio_response_bytes_bucket"]) expect(text).toContain(metric);
+    for (const metric of [
+      "istio_request_duration_milliseconds_bucket",
+      "istio_request_bytes_bucket",
+      "istio_response_bytes_bucket",
+    ])
+      expect(text).toContain(metric);
   });
 });
 
@@ -127,9 +168,18 @@ describe("a plugin of one's own", () => {
 
   it("shows its version in proxy-config ecds", async () => {
     const { name } = await mesh.proxy("productpage-v1");
-    const rows = JSON.parse(await command("proxy-config", "ecds", `${name}.default`, "-o", "json")) as { name: string; version: string; sha256: string; status: string }[];
+    const rows = JSON.parse(await command("proxy-config", "ecds", `${name}.default`, "-o", "json")) as {
+      name: string;
+      version: string;
+      sha256: string;
+      status: string;
+    }[];
     const row = rows.find((each) => each.name.includes("default.stamp"));
-    expect(row?.sha256).toBe(createHash("sha256").update(readFileSync(join(mesh.directory, "stamp.wasm"))).digest("hex"));
+    expect(row?.sha256).toBe(
+      createHash("sha256")
+        .update(readFileSync(join(mesh.directory, "stamp.wasm")))
+        .digest("hex"),
+    );
     expect(row?.version).toMatch(/\S/);
   });
 
@@ -138,7 +188,11 @@ describe("a plugin of one's own", () => {
     for (const broken of ["no-such.wasm", "plugin.yaml"]) {
       mesh.write("plugin.yaml", plugin("never", broken));
       await eventually(`the problem with ${broken}`, async () => {
-        const problems = JSON.parse((await request(`${mesh.admin}/debug/violations`)).body) as { object: string; message: string; servingLastGood: boolean }[];
+        const problems = JSON.parse((await request(`${mesh.admin}/debug/violations`)).body) as {
+          object: string;
+          message: string;
+          servingLastGood: boolean;
+        }[];
         return problems.find(({ object, servingLastGood }) => object === "WasmPlugin/default/stamp" && servingLastGood);
       });
       expect(await stampOf()).toBe(good);

@@ -6,7 +6,8 @@ import { buildFixture } from "../../filters/sdk/testing/build.ts";
 import { CalloutsEnvoy } from "./callouts-envoy.ts";
 import { startEchoHttp2 } from "./echo-http2.ts";
 
-// What filters are told of gRPC callouts, queues, trailers and connections: on a real Envoy and in the Wasm host, and both must say the same.
+// What filters are told of gRPC callouts, queues, trailers and connections: on a real Envoy and in the Wasm host, and
+// both must say the same.
 
 let modules: { readonly http: Uint8Array; readonly network: Uint8Array };
 let envoy: CalloutsEnvoy;
@@ -19,11 +20,17 @@ beforeAll(async () => {
   http2 = await startEchoHttp2();
   tcp = createServer((socket) => {
     sockets.add(socket);
-    socket.on("error", () => {}).on("data", (data) => (data.toString().startsWith("bye") ? socket.end() : socket.write(data)));
+    socket
+      .on("error", () => {})
+      .on("data", (data) => (data.toString().startsWith("bye") ? socket.end() : socket.write(data)));
   });
   await new Promise<void>((resolve) => tcp.listen(0, "127.0.0.1", resolve));
   const address = tcp.address();
-  envoy = await CalloutsEnvoy.start({ ...modules, http2Port: http2.port, tcpPort: typeof address === "object" && address ? address.port : 0 });
+  envoy = await CalloutsEnvoy.start({
+    ...modules,
+    http2Port: http2.port,
+    tcpPort: typeof address === "object" && address ? address.port : 0,
+  });
 });
 
 afterAll(async () => {
@@ -33,7 +40,8 @@ afterAll(async () => {
   tcp?.close();
 });
 
-const newHost = (): Host => createHost({ module: modules.http, configuration: "{}", vmId: "http-vm", clusters: ["inventory", "nobody", "tcp"] });
+const newHost = (): Host =>
+  createHost({ module: modules.http, configuration: "{}", vmId: "http-vm", clusters: ["inventory", "nobody", "tcp"] });
 
 interface Http2Answer {
   readonly body: string;
@@ -44,11 +52,17 @@ function send(headers: Record<string, string>, trailers?: Record<string, string>
   const session = connectHttp2(`http://127.0.0.1:${envoy.httpPort}`);
   return new Promise<Http2Answer>((resolve, reject) => {
     session.on("error", reject);
-    const stream = session.request({ ":method": "POST", ":path": "/", ...headers }, { endStream: false, waitForTrailers: trailers !== undefined });
+    const stream = session.request(
+      { ":method": "POST", ":path": "/", ...headers },
+      { endStream: false, waitForTrailers: trailers !== undefined },
+    );
     if (trailers) stream.on("wantTrailers", () => stream.sendTrailers(trailers));
     let body = "";
     let seen: Record<string, unknown> = {};
-    stream.on("error", reject).on("data", (part: Buffer) => (body += part.toString())).on("trailers", (given: Record<string, unknown>) => (seen = Object.fromEntries(Object.entries(given))));
+    stream
+      .on("error", reject)
+      .on("data", (part: Buffer) => (body += part.toString()))
+      .on("trailers", (given: Record<string, unknown>) => (seen = Object.fromEntries(Object.entries(given))));
     stream.on("end", () => resolve({ body, trailers: seen }));
     stream.end("body");
   }).finally(() => session.close());
@@ -60,7 +74,8 @@ function begin(host: Host, mode: string): HttpStream {
   return stream;
 }
 
-const lines = (prefix: string, text: string): string[] => text.split("\n").flatMap((line) => (line.includes(prefix) ? [line.slice(line.indexOf(prefix))] : []));
+const lines = (prefix: string, text: string): string[] =>
+  text.split("\n").flatMap((line) => (line.includes(prefix) ? [line.slice(line.indexOf(prefix))] : []));
 
 async function eventually<T>(read: () => T, holds: (value: T) => boolean): Promise<T> {
   for (let i = 0; i < 150 && !holds(read()); i++) await new Promise((resolve) => setTimeout(resolve, 100));
@@ -89,7 +104,11 @@ describe("the host and Envoy tell a filter the same", () => {
     const host = newHost();
     const stream = begin(host, "stream");
     const [chat] = host.grpcCalls;
-    expect([chat?.messages.map((message) => Buffer.from(message).toString()), chat?.isHalfClosed, chat?.metadata.get("x-meta")]).toEqual([["one", "two"], true, "sent"]);
+    expect([
+      chat?.messages.map((message) => Buffer.from(message).toString()),
+      chat?.isHalfClosed,
+      chat?.metadata.get("x-meta"),
+    ]).toEqual([["one", "two"], true, "sent"]);
     chat?.sendMetadata({ "x-first": "a" });
     for (const message of ["ONE", "TWO"]) chat?.sendMessage(message);
     chat?.close(0, "", { trailers: { "x-last": "z" } });
@@ -105,7 +124,10 @@ describe("the host and Envoy tell a filter the same", () => {
     const real = await send({ "x-mode": "queue" });
     const host = newHost();
     expect(begin(host, "queue").reply?.body.split("\n")).toEqual(real.body.split("\n"));
-    const told = await eventually(() => [...lines("dequeued", envoy.log()), ...lines("queue empty", envoy.log())].sort(), (all) => all.length >= 4);
+    const told = await eventually(
+      () => [...lines("dequeued", envoy.log()), ...lines("queue empty", envoy.log())].sort(),
+      (all) => all.length >= 4,
+    );
     expect(host.logged("warn").sort()).toEqual(told);
   });
 
@@ -123,7 +145,12 @@ describe("the host and Envoy tell a filter the same", () => {
     expect(real.trailers).toEqual({ "x-request": "1", "x-seen-response-trailers": "from upstream" });
   });
 
-  it.each([["hel|lo\n", "> hello\n"], ["swap me\n", "> swapped\n"], ["close it\n", ""], ["a\n|bye\n", "> a\n"]])("of a connection that sends %j", async (sent, expected) => {
+  it.each([
+    ["hel|lo\n", "> hello\n"],
+    ["swap me\n", "> swapped\n"],
+    ["close it\n", ""],
+    ["a\n|bye\n", "> a\n"],
+  ])("of a connection that sends %j", async (sent, expected) => {
     const before = lines("connection: ", envoy.log()).length;
     const newLines = (): string[] => lines("connection: ", envoy.log()).slice(before);
     const parts = sent.split("|");
@@ -136,10 +163,18 @@ describe("the host and Envoy tell a filter the same", () => {
     for (const [i, part] of parts.entries()) {
       socket.write(part);
       if (i === parts.length - 1) break;
-      if (part.endsWith("\n")) await eventually(() => got, (text) => text.endsWith(part));
+      if (part.endsWith("\n"))
+        await eventually(
+          () => got,
+          (text) => text.endsWith(part),
+        );
       else await eventually(newLines, (all) => all.some((line) => line.endsWith(`down ${part}`)));
     }
-    if (expected !== "") await eventually(() => got, (text) => text === expected);
+    if (expected !== "")
+      await eventually(
+        () => got,
+        (text) => text === expected,
+      );
     if (!endsElsewhere) socket.end();
     await closed;
     const told = await eventually(newLines, (all) => all.includes("connection: end"));
@@ -153,7 +188,8 @@ describe("the host and Envoy tell a filter the same", () => {
       echoed = client.forwarded.length;
       if (news.length > 0 && part !== "bye\n") client.sendUpstream(news);
     }
-    // Who half-closes first is the peers' doing: this client answers upstream's end with its own, and the echo server the client's.
+    // Who half-closes first is the peers' doing: this client answers upstream's end with its own, and the echo server
+    // the client's.
     if (upstreamEnds) client.sendUpstream("", { endOfStream: true });
     if (expected !== "") client.sendDownstream("", { endOfStream: true });
     if (expected !== "" && !upstreamEnds) client.sendUpstream("", { endOfStream: true });

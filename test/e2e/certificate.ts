@@ -18,7 +18,10 @@ export function selfSigned(names: readonly string[]): TestCertificate {
   const subject = [{ name: "commonName", value: names[0] ?? "" }];
   certificate.setSubject(subject);
   certificate.setIssuer(subject);
-  certificate.setExtensions([{ name: "basicConstraints", cA: true }, { name: "subjectAltName", altNames: names.map((value) => ({ type: 2, value })) }]);
+  certificate.setExtensions([
+    { name: "basicConstraints", cA: true },
+    { name: "subjectAltName", altNames: names.map((value) => ({ type: 2, value })) },
+  ]);
   certificate.sign(keys.privateKey, forge.md.sha256.create());
   return { certificate: forge.pki.certificateToPem(certificate), key: forge.pki.privateKeyToPem(keys.privateKey) };
 }

@@ -31,13 +31,35 @@ beforeAll(async () => {
   const [stateDir, ports] = [join(root, "state"), await freePorts()];
   mkdirSync(stateDir);
   admin = `http://127.0.0.1:${ports.admin}`;
-  controlPlane = createControlPlane({
-    directory: mesh.directory, runtimeDir: mesh.runtimeDir, stateDir, cacheDir: join(root, "cache"), logLevel: "error", strict: false, allowEmpty: false, workloadLifetimeMs: undefined, allowFetchFrom: [], plainRegistries: [],
-    xdsAddress: { address: "127.0.0.1", port: ports.xds }, adminAddress: { address: "127.0.0.1", port: ports.admin },
-  }, { logger: createLogger("error"), clock, metrics: createMetrics(), installation: installationOf(scrim), random: Math.random, complain: (line) => console.error(line) });
+  controlPlane = createControlPlane(
+    {
+      directory: mesh.directory,
+      runtimeDir: mesh.runtimeDir,
+      stateDir,
+      cacheDir: join(root, "cache"),
+      logLevel: "error",
+      strict: false,
+      allowEmpty: false,
+      workloadLifetimeMs: undefined,
+      allowFetchFrom: [],
+      plainRegistries: [],
+      xdsAddress: { address: "127.0.0.1", port: ports.xds },
+      adminAddress: { address: "127.0.0.1", port: ports.admin },
+    },
+    {
+      logger: createLogger("error"),
+      clock,
+      metrics: createMetrics(),
+      installation: installationOf(scrim),
+      random: Math.random,
+      complain: (line) => console.error(line),
+    },
+  );
   await controlPlane.start();
   const where = { port: ports.xds, rootPem: readFileSync(join(stateDir, "ca", "root-cert.pem"), "utf8") };
-  proxies = mesh.proxies.map((client) => new DeltaProxy({ ...client, ip: client.nodeId.split("~")[1] ?? "" }, where, counts));
+  proxies = mesh.proxies.map(
+    (client) => new DeltaProxy({ ...client, ip: client.nodeId.split("~")[1] ?? "" }, where, counts),
+  );
   for (const proxy of proxies) proxy.connect();
   await quiet();
 });
@@ -48,22 +70,36 @@ afterAll(async () => {
 });
 
 /** Until every proxy is in sync and nothing was sent for half a second. */
-const quiet = () => eventually("quiet", async () => {
-  const before = counts.responses;
-  await delay(500);
-  return counts.responses === before && (await request(`${admin}/synced`)).status === 200 && controlPlane.view.proxies().length === PROXIES ? true : undefined;
-});
+const quiet = () =>
+  eventually("quiet", async () => {
+    const before = counts.responses;
+    await delay(500);
+    return counts.responses === before &&
+      (await request(`${admin}/synced`)).status === 200 &&
+      controlPlane.view.proxies().length === PROXIES
+      ? true
+      : undefined;
+  });
 
 const convergence = async (): Promise<{ readonly sum: number; readonly count: number }> => {
   const { body } = await request(`${admin}/metrics`);
-  const read = (what: string): number => Number(new RegExp(`^pilot_proxy_convergence_time_${what} (\\S+)`, "m").exec(body)?.[1] ?? NaN);
+  const read = (what: string): number =>
+    Number(new RegExp(`^pilot_proxy_convergence_time_${what} (\\S+)`, "m").exec(body)?.[1] ?? NaN);
   return { sum: read("sum"), count: read("count") };
 };
 
 describe("a clock that jumps by an hour", () => {
-  it.each([["forward", HOUR_MS], ["back", 0], ["further back", -HOUR_MS], ["where it was", 0]])("%s: nobody is cut off or told anything again, and a change goes out as ever", async (_, aheadMs) => {
+  it.each([
+    ["forward", HOUR_MS],
+    ["back", 0],
+    ["further back", -HOUR_MS],
+    ["where it was", 0],
+  ])("%s: nobody is cut off or told anything again, and a change goes out as ever", async (_, aheadMs) => {
     const before = { ...counts, converged: await convergence() };
-    const [vhost, endpoints] = [`80/svc-3.default.svc.cluster.local:80`, `outbound|80||svc-3.default.svc.cluster.local`];
+    const [vhost, endpoints] = [
+      `80/svc-3.default.svc.cluster.local:80`,
+      `outbound|80||svc-3.default.svc.cluster.local`,
+    ];
     const versions = proxies.map((proxy) => [proxy.versionOf(HOSTS, vhost), proxy.versionOf(ENDPOINTS, endpoints)]);
     clock.aheadMs = aheadMs;
     await quiet();
@@ -75,7 +111,15 @@ describe("a clock that jumps by an hour", () => {
     clock.aheadMs += 30 * 60_000;
     await delay(20);
     clock.aheadMs = aheadMs;
-    await eventually("the change at all", () => (proxies.every((proxy, index) => proxy.versionOf(HOSTS, vhost) !== versions[index]?.[0] && proxy.versionOf(ENDPOINTS, endpoints) !== versions[index]?.[1]) ? true : undefined));
+    await eventually("the change at all", () =>
+      proxies.every(
+        (proxy, index) =>
+          proxy.versionOf(HOSTS, vhost) !== versions[index]?.[0] &&
+          proxy.versionOf(ENDPOINTS, endpoints) !== versions[index]?.[1],
+      )
+        ? true
+        : undefined,
+    );
     await quiet();
     expect(counts.losses).toBe(0);
     // One host and one assignment each, and no more.

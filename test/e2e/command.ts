@@ -9,7 +9,11 @@ export interface Ended {
 }
 
 /** Returns what a command printed and how it ended. */
-export function run(command: string, args: readonly string[], { input = "", env = {} }: { readonly input?: string; readonly env?: Readonly<Record<string, string>> } = {}): Promise<Ended> {
+export function run(
+  command: string,
+  args: readonly string[],
+  { input = "", env = {} }: { readonly input?: string; readonly env?: Readonly<Record<string, string>> } = {},
+): Promise<Ended> {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { env: { ...process.env, ...env } });
     const output = { stdout: "", stderr: "" };

@@ -1,4 +1,5 @@
-// What editors, tools and volume mounts do to the files of a mesh, while requests flow: the last good objects stay, and a word names what is wrong.
+// What editors, tools and volume mounts do to the files of a mesh, while requests flow: the last good objects stay, and
+// a word names what is wrong.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
@@ -10,7 +11,12 @@ import { ask, startTraffic, type Traffic } from "../../bench/endurance/traffic.t
 import { createWorld, type World } from "../../bench/endurance/world.ts";
 import { eventually, request, scrim } from "./mesh.ts";
 
-interface Violation { readonly file: string; readonly object?: string; readonly message: string; readonly servingLastGood: boolean }
+interface Violation {
+  readonly file: string;
+  readonly object?: string;
+  readonly message: string;
+  readonly servingLastGood: boolean;
+}
 
 let world: World;
 let ports: ControlPlanePorts;
@@ -29,11 +35,17 @@ spec:
     headers: {response: {set: {x-extra: "${value}"}}}
 `;
 
-const violations = async (): Promise<readonly Violation[]> => JSON.parse((await request(`http://127.0.0.1:${ports.admin}/debug/violations`)).body) as Violation[];
-const named = (part: string) => eventually(`a word about ${part}`, async () => (await violations()).find(({ file, message }) => `${file} ${message}`.includes(part)));
-const nothingWrong = () => eventually("nothing wrong", async () => ((await violations()).length === 0 ? true : undefined));
+const violations = async (): Promise<readonly Violation[]> =>
+  JSON.parse((await request(`http://127.0.0.1:${ports.admin}/debug/violations`)).body) as Violation[];
+const named = (part: string) =>
+  eventually(`a word about ${part}`, async () =>
+    (await violations()).find(({ file, message }) => `${file} ${message}`.includes(part)),
+  );
+const nothingWrong = () =>
+  eventually("nothing wrong", async () => ((await violations()).length === 0 ? true : undefined));
 const extra = async (): Promise<string> => String((await ask(world.outbound, "outside")).headers["x-extra"]);
-const shows = (value: string) => eventually(`x-extra: ${value}`, async () => ((await extra()) === value ? true : undefined));
+const shows = (value: string) =>
+  eventually(`x-extra: ${value}`, async () => ((await extra()) === value ? true : undefined));
 
 /** A new version of what is mounted, as a kubelet brings it: a directory of its own, and one link that is swapped. */
 function mount(version: string, files: Readonly<Record<string, string>>): void {
@@ -50,9 +62,25 @@ beforeAll(async () => {
   mount("v1", { "extra.yaml": route("v1") });
   symlinkSync("..data/extra.yaml", join(mounted, "extra.yaml"));
   const { mesh, runtime, state, cache } = world.directories;
-  const args = ["serve", mesh, "--runtime", runtime, "--state-dir", state, "--xds-address", `127.0.0.1:${ports.xds}`, "--admin-address", `127.0.0.1:${ports.admin}`];
-  controlPlane = spawn(process.execPath, [scrim, ...args], { stdio: "ignore", env: { ...process.env, SCRIM_CACHE_DIR: cache } });
-  await eventually("ready", async () => ((await request(`http://127.0.0.1:${ports.admin}/ready`)).status === 200 ? true : undefined));
+  const args = [
+    "serve",
+    mesh,
+    "--runtime",
+    runtime,
+    "--state-dir",
+    state,
+    "--xds-address",
+    `127.0.0.1:${ports.xds}`,
+    "--admin-address",
+    `127.0.0.1:${ports.admin}`,
+  ];
+  controlPlane = spawn(process.execPath, [scrim, ...args], {
+    stdio: "ignore",
+    env: { ...process.env, SCRIM_CACHE_DIR: cache },
+  });
+  await eventually("ready", async () =>
+    (await request(`http://127.0.0.1:${ports.admin}/ready`)).status === 200 ? true : undefined,
+  );
   await world.startEnvoys(ports.xds);
   await arrived(world);
   traffic = startTraffic(world.outbound, () => ["web", "outside"], 20);
@@ -92,7 +120,11 @@ describe("a mesh's files", () => {
 
   it("that are half-written, or no text at all, are as they were before, and a word names the place", async () => {
     const path = join(world.directories.mesh, "route.yaml");
-    for (const text of [`apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: web, namespace: default}\nspec:\n  hosts: [we`, "\0\x01\xff\xfe\n", "{[}]\n"]) {
+    for (const text of [
+      `apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: web, namespace: default}\nspec:\n  hosts: [we`,
+      "\0\x01\xff\xfe\n",
+      "{[}]\n",
+    ]) {
       writeFileSync(path, text, "latin1");
       expect(await named("route.yaml")).toMatchObject({ servingLastGood: true });
       expect((await ask(world.outbound, "web")).headers["x-route"]).toBe("0");

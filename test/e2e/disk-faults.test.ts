@@ -1,4 +1,5 @@
-// Directories of the control plane that cannot be written, while requests flow and the mesh changes. What stands in the way here is a directory
+// Directories of the control plane that cannot be written, while requests flow and the mesh changes. What stands in the
+// way here is a directory
 // in a file's place: that stops whoever runs the tests, root too, as a full or read-only disk does.
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -11,7 +12,8 @@ import { startTraffic } from "../../bench/endurance/traffic.ts";
 import { createWorld, type World } from "../../bench/endurance/world.ts";
 import { eventually, request, scrim } from "./mesh.ts";
 
-const CANNOT = /The state directory \S+ cannot be written \(.+\): proxies are served on, but a restart would not know what changed since; make room there, or make it writable\./g;
+const CANNOT =
+  /The state directory \S+ cannot be written \(.+\): proxies are served on, but a restart would not know what changed since; make room there, or make it writable\./g;
 
 let world: World;
 let ports: ControlPlanePorts;
@@ -21,11 +23,27 @@ let output = "";
 /** `log`: where its output goes; a pipe that is read here unless given. */
 async function start(log: number | "pipe" = "pipe"): Promise<void> {
   const { mesh, runtime, state, cache } = world.directories;
-  const args = ["serve", mesh, "--runtime", runtime, "--state-dir", state, "--xds-address", `127.0.0.1:${ports.xds}`, "--admin-address", `127.0.0.1:${ports.admin}`];
+  const args = [
+    "serve",
+    mesh,
+    "--runtime",
+    runtime,
+    "--state-dir",
+    state,
+    "--xds-address",
+    `127.0.0.1:${ports.xds}`,
+    "--admin-address",
+    `127.0.0.1:${ports.admin}`,
+  ];
   output = "";
-  controlPlane = spawn(process.execPath, [scrim, ...args], { stdio: ["ignore", log === "pipe" ? "ignore" : log, log], env: { ...process.env, SCRIM_CACHE_DIR: cache, SCRIM_LOG_LEVEL: "debug" } });
+  controlPlane = spawn(process.execPath, [scrim, ...args], {
+    stdio: ["ignore", log === "pipe" ? "ignore" : log, log],
+    env: { ...process.env, SCRIM_CACHE_DIR: cache, SCRIM_LOG_LEVEL: "debug" },
+  });
   controlPlane.stderr?.on("data", (chunk: Buffer) => (output += chunk.toString("utf8")));
-  await eventually("ready", async () => ((await request(`http://127.0.0.1:${ports.admin}/ready`)).status === 200 ? true : undefined));
+  await eventually("ready", async () =>
+    (await request(`http://127.0.0.1:${ports.admin}/ready`)).status === 200 ? true : undefined,
+  );
 }
 
 async function end(signal: "SIGKILL" | "SIGTERM"): Promise<void> {
@@ -52,7 +70,9 @@ describe("a state directory that cannot be written", () => {
     // Plugins are had although the cache cannot keep them.
     await arrived(world);
     const kept = join(world.directories.state, "accepted.json");
-    await eventually("what is kept at first", () => (readFileSync(kept, "utf8").includes('"stamp"') ? true : undefined));
+    await eventually("what is kept at first", () =>
+      readFileSync(kept, "utf8").includes('"stamp"') ? true : undefined,
+    );
     rmSync(kept);
     mkdirSync(join(kept, "in the way"), { recursive: true });
     const traffic = startTraffic(world.outbound, () => ["web", "outside"], 20);
@@ -70,8 +90,12 @@ describe("a state directory that cannot be written", () => {
     await eventually("the sentence of this run", () => (output.match(CANNOT) !== null ? true : undefined));
 
     rmSync(kept, { recursive: true });
-    await eventually("what is kept at last", () => (readFileSync(kept, "utf8").includes('"late-1"') ? true : undefined));
-    await eventually("the good news", () => (output.includes("can be written again, and everything is kept.") ? true : undefined));
+    await eventually("what is kept at last", () =>
+      readFileSync(kept, "utf8").includes('"late-1"') ? true : undefined,
+    );
+    await eventually("the good news", () =>
+      output.includes("can be written again, and everything is kept.") ? true : undefined,
+    );
     await traffic.stop();
     expect(traffic.totals().failures).toEqual([]);
   });
@@ -82,7 +106,10 @@ describe("a log on a full disk", () => {
     await end("SIGTERM");
     const full = openSync("/dev/full", "w");
     await start(full);
-    world.write("broken.yaml", "kind: VirtualService\napiVersion: networking.istio.io/v1\nmetadata: {name: broken}\nspec: {hosts: 7}\n");
+    world.write(
+      "broken.yaml",
+      "kind: VirtualService\napiVersion: networking.istio.io/v1\nmetadata: {name: broken}\nspec: {hosts: 7}\n",
+    );
     world.change({ route: 4, endpoint: 0 });
     await arrived(world);
     expect([controlPlane.exitCode, controlPlane.signalCode]).toEqual([null, null]);

@@ -10,13 +10,34 @@ const run = promisify(execFile);
 let mesh: Mesh;
 
 beforeAll(async () => {
-  mesh = await startMesh({ files: { "workloads.yaml": documents(service("web"), service("client"), echoDeployment({ name: "web", app: "web" }), echoDeployment({ name: "client", app: "client" })) } });
+  mesh = await startMesh({
+    files: {
+      "workloads.yaml": documents(
+        service("web"),
+        service("client"),
+        echoDeployment({ name: "web", app: "web" }),
+        echoDeployment({ name: "client", app: "client" }),
+      ),
+    },
+  });
 });
 afterAll(() => mesh?.stop());
 
-async function waitFor(file: string, timeout = "20s"): Promise<{ readonly code: number; readonly out: string; readonly err: string }> {
+async function waitFor(
+  file: string,
+  timeout = "20s",
+): Promise<{ readonly code: number; readonly out: string; readonly err: string }> {
   try {
-    const { stdout, stderr } = await run(process.execPath, [scrim, "wait", "--for=distribution", join(mesh.directory, file), "--timeout", timeout, "--admin", mesh.admin]);
+    const { stdout, stderr } = await run(process.execPath, [
+      scrim,
+      "wait",
+      "--for=distribution",
+      join(mesh.directory, file),
+      "--timeout",
+      timeout,
+      "--admin",
+      mesh.admin,
+    ]);
     return { code: 0, out: stdout, err: stderr };
   } catch (error) {
     const { code, stdout, stderr } = error as { code: number; stdout: string; stderr: string };
@@ -51,13 +72,20 @@ describe("scrim wait --for=distribution", () => {
     }
   });
   it("asks only the proxies that a change concerns", async () => {
-    mesh.write("guard.yaml", "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: guard, namespace: default}\nspec: {selector: {matchLabels: {app: web}}, rules: [{}]}\n");
+    mesh.write(
+      "guard.yaml",
+      "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: guard, namespace: default}\nspec: {selector: {matchLabels: {app: web}}, rules: [{}]}\n",
+    );
     expect((await waitFor("guard.yaml")).out).toMatch(/AuthorizationPolicy\/default\/guard\s+1 of 1 proxies/);
   });
   it("does not take what stands in for a plugin for the plugin", async () => {
-    const plugin = (path: string) => `apiVersion: extensions.istio.io/v1alpha1\nkind: WasmPlugin\nmetadata: {name: stamp, namespace: default}\nspec: {selector: {matchLabels: {app: web}}, url: "file://${path}", failStrategy: FAIL_OPEN, pluginConfig: {name: x-stamp, value: here}}\n`;
+    const plugin = (path: string) =>
+      `apiVersion: extensions.istio.io/v1alpha1\nkind: WasmPlugin\nmetadata: {name: stamp, namespace: default}\nspec: {selector: {matchLabels: {app: web}}, url: "file://${path}", failStrategy: FAIL_OPEN, pluginConfig: {name: x-stamp, value: here}}\n`;
     mesh.write("plugin.yaml", plugin(join(mesh.directory, "nowhere.wasm")));
-    expect(await waitFor("plugin.yaml", "1s")).toMatchObject({ code: 1, err: expect.stringMatching(/WasmPlugin\/default\/stamp: .*there is no such file/) as string });
+    expect(await waitFor("plugin.yaml", "1s")).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/WasmPlugin\/default\/stamp: .*there is no such file/) as string,
+    });
     mesh.write("plugin.yaml", plugin(join(repository, "filters/build/examples/add-header.wasm")));
     expect((await waitFor("plugin.yaml")).out).toMatch(/WasmPlugin\/default\/stamp\s+1 of 1 proxies/);
     expect((await request(`http://${(await mesh.proxy("web")).ports[0]?.address}/`)).headers["x-stamp"]).toBe("here");
@@ -71,7 +99,10 @@ describe("scrim wait --for=distribution", () => {
   });
   it("says what has not arrived when the time is over", async () => {
     mesh.write("elsewhere.txt", fault(560).replace("name: web", "name: other"));
-    expect(await waitFor("elsewhere.txt", "1s")).toMatchObject({ code: 1, err: expect.stringContaining("VirtualService/default/other: the mesh does not have it") as string });
+    expect(await waitFor("elsewhere.txt", "1s")).toMatchObject({
+      code: 1,
+      err: expect.stringContaining("VirtualService/default/other: the mesh does not have it") as string,
+    });
   });
 });
 
@@ -79,19 +110,34 @@ describe("the debug pages", () => {
   it("tell that every proxy acknowledged what it was sent", async () => {
     const status = await page<Record<string, string>[]>("syncz");
     expect(status).toHaveLength(2);
-    for (const proxy of status) for (const type of ["cluster", "listener", "route", "endpoint"]) expect([type, proxy[`${type}_acked`]]).toEqual([type, proxy[`${type}_sent`]]);
+    for (const proxy of status)
+      for (const type of ["cluster", "listener", "route", "endpoint"])
+        expect([type, proxy[`${type}_acked`]]).toEqual([type, proxy[`${type}_sent`]]);
   });
   it("show of each proxy what its own Envoy has", async () => {
     const client = await mesh.proxy("client");
     const names = (dump: { configs: Record<string, unknown>[] }): string[] =>
-      ((dump.configs.find((config) => String(config["@type"]).endsWith("ClustersConfigDump"))?.[Object.keys(dump.configs[0] ?? {}).includes("bootstrap") ? "dynamic_active_clusters" : "dynamicActiveClusters"] as { cluster: { name: string } }[]) ?? []).map(({ cluster }) => cluster.name).sort();
+      (
+        (dump.configs.find((config) => String(config["@type"]).endsWith("ClustersConfigDump"))?.[
+          Object.keys(dump.configs[0] ?? {}).includes("bootstrap") ? "dynamic_active_clusters" : "dynamicActiveClusters"
+        ] as { cluster: { name: string } }[]) ?? []
+      )
+        .map(({ cluster }) => cluster.name)
+        .sort();
     const told = names(await page(`config_dump?proxyID=${client.name}.default`));
-    const has = names(JSON.parse((await request(`http://${client.envoyAdmin}/config_dump`)).body) as { configs: Record<string, unknown>[] });
+    const has = names(
+      JSON.parse((await request(`http://${client.envoyAdmin}/config_dump`)).body) as {
+        configs: Record<string, unknown>[];
+      },
+    );
     expect(told.length).toBeGreaterThan(2);
     expect(told).toEqual(has);
   });
   it("list endpoints that answer", async () => {
-    const shards = await page<Record<string, Record<string, { Shards: Record<string, { Addresses: string[]; EndpointPort: number }[]> }>>>("endpointz");
+    const shards =
+      await page<
+        Record<string, Record<string, { Shards: Record<string, { Addresses: string[]; EndpointPort: number }[]> }>>
+      >("endpointz");
     const endpoint = shards["web.default.svc.cluster.local"]?.["default"]?.Shards["Kubernetes/Kubernetes"]?.[0];
     expect((await request(`http://${endpoint?.Addresses[0]}:${endpoint?.EndpointPort}/`)).status).toBe(200);
   });

@@ -20,10 +20,17 @@ function grpcMessages(body: Buffer): string[] {
 
 function answerGrpc(stream: ServerHttp2Stream, method: string, body: Buffer): void {
   if (method === "Silent") return;
-  const status = method === "Missing" ? { "grpc-status": "5", "grpc-message": "no such method" } : { "grpc-status": "0", "x-last": "z" };
+  const status =
+    method === "Missing"
+      ? { "grpc-status": "5", "grpc-message": "no such method" }
+      : { "grpc-status": "0", "x-last": "z" };
   stream.on("wantTrailers", () => stream.sendTrailers(status));
   stream.respond({ ":status": 200, "content-type": "application/grpc", "x-first": "a" }, { waitForTrailers: true });
-  stream.end(method === "Missing" ? undefined : Buffer.concat(grpcMessages(body).map((message) => grpcFrame(message.toUpperCase()))));
+  stream.end(
+    method === "Missing"
+      ? undefined
+      : Buffer.concat(grpcMessages(body).map((message) => grpcFrame(message.toUpperCase()))),
+  );
 }
 
 /** 200 for alice, else 403. */
@@ -38,7 +45,8 @@ function answerTrailers(stream: ServerHttp2Stream, seen: string, got: string): v
 }
 
 /**
- * An HTTP/2 server without TLS: gRPC methods `test.Echo/{Unary,Missing,Silent,Chat}`, `/authorize`; elsewhere it answers "answer 42" with the
+ * An HTTP/2 server without TLS: gRPC methods `test.Echo/{Unary,Missing,Silent,Chat}`, `/authorize`; elsewhere it
+ * answers "answer 42" with the
  * request's x-answer as x-got, and with trailers that name the request's.
  */
 export function startEchoHttp2(): Promise<{ readonly port: number; stop(): void }> {
@@ -50,7 +58,9 @@ export function startEchoHttp2(): Promise<{ readonly port: number; stop(): void 
     let trailers = "";
     stream.on("error", () => {});
     stream.on("data", (part: Buffer) => parts.push(part));
-    stream.on("trailers", (given: Record<string, unknown>) => { trailers = String(given["x-seen-request-trailers"]); });
+    stream.on("trailers", (given: Record<string, unknown>) => {
+      trailers = String(given["x-seen-request-trailers"]);
+    });
     stream.on("end", () => {
       const method = /^\/test\.Echo\/(\w+)$/.exec(String(headers[":path"]))?.[1];
       if (headers[":path"] === "/authorize") answerAuthorize(stream, String(headers["x-user"]));
@@ -58,14 +68,16 @@ export function startEchoHttp2(): Promise<{ readonly port: number; stop(): void 
       else answerGrpc(stream, method, Buffer.concat(parts));
     });
   });
-  return new Promise((resolve) => server.listen(0, "127.0.0.1", () => {
-    const address = server.address();
-    resolve({
-      port: typeof address === "object" && address ? address.port : 0,
-      stop: () => {
-        for (const session of sessions) session.destroy();
-        server.close();
-      },
-    });
-  }));
+  return new Promise((resolve) =>
+    server.listen(0, "127.0.0.1", () => {
+      const address = server.address();
+      resolve({
+        port: typeof address === "object" && address ? address.port : 0,
+        stop: () => {
+          for (const session of sessions) session.destroy();
+          server.close();
+        },
+      });
+    }),
+  );
 }

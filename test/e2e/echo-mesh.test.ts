@@ -83,7 +83,9 @@ describe("traffic", () => {
     await applied(
       "traffic.yaml",
       subsets,
-      virtualService("  - route:\n    - {destination: {host: web, subset: v1}, weight: 80}\n    - {destination: {host: web, subset: v2}, weight: 20}\n"),
+      virtualService(
+        "  - route:\n    - {destination: {host: web, subset: v1}, weight: 80}\n    - {destination: {host: web, subset: v2}, weight: 20}\n",
+      ),
     );
     const seen = await versions(1000);
     expect(seen["v1"]).toBeGreaterThan(740);
@@ -103,9 +105,15 @@ describe("traffic", () => {
     expect(await versions(10, { "end-user": "jason" })).toEqual({ v2: 10 });
     expect(await versions(10, { cookie: "a=b; group=beta; c=d" })).toEqual({ v2: 10 });
     expect(await versions(10, { cookie: "a=b; group=gamma" })).toEqual({ v1: 10 });
-    expect(await versions(10, { "scrim.route": "0.0", "wasm.scrim.route": "0.0", "x-scrim-route": "0.0" })).toEqual({ v1: 10 });
+    expect(await versions(10, { "scrim.route": "0.0", "wasm.scrim.route": "0.0", "x-scrim-route": "0.0" })).toEqual({
+      v1: 10,
+    });
     const answer = await mesh.from("client", "http://web/", { headers: { "end-user": "jason" } });
-    expect(Object.keys(JSON.parse(answer.body).headers).filter((name) => name.includes("scrim") || name.includes("peer-metadata"))).toEqual([]);
+    expect(
+      Object.keys(JSON.parse(answer.body).headers).filter(
+        (name) => name.includes("scrim") || name.includes("peer-metadata"),
+      ),
+    ).toEqual([]);
   });
 
   it("redirects, rewrites, answers directly, delays, aborts and changes headers", async () => {
@@ -133,7 +141,12 @@ describe("traffic", () => {
     expect([redirected.status, redirected.headers["location"]]).toEqual([302, "http://web/new"]);
     const rewritten = await mesh.from("client", "http://web/api/x", { headers: { "x-secret": "s" } });
     const seen = JSON.parse(rewritten.body);
-    expect([seen.path, seen.headers["x-added"], seen.headers["x-secret"], rewritten.headers["x-answered"]]).toEqual(["/v1/x", "yes", undefined, "mesh"]);
+    expect([seen.path, seen.headers["x-added"], seen.headers["x-secret"], rewritten.headers["x-answered"]]).toEqual([
+      "/v1/x",
+      "yes",
+      undefined,
+      "mesh",
+    ]);
     const direct = await mesh.from("client", "http://web/direct");
     expect([direct.status, direct.body]).toEqual([418, "teapot"]);
     expect((await mesh.from("client", "http://web/broken")).status).toBe(503);
@@ -152,7 +165,12 @@ describe("security", () => {
       "security.yaml",
       "apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: default, namespace: istio-system}\nspec: {mtls: {mode: STRICT}}\n",
     );
-    await eventually("plaintext refused", async () => request(`http://${address}/`).then(() => undefined, () => true));
+    await eventually("plaintext refused", async () =>
+      request(`http://${address}/`).then(
+        () => undefined,
+        () => true,
+      ),
+    );
     expect((await mesh.from("client", "http://web/")).status).toBe(200);
   });
 
@@ -187,15 +205,26 @@ spec:
     for (const path of ["/public/%73ecret", "/public//secret", "/public/x/../secret", "/public%2Fsecret"]) {
       expect((await mesh.from("client", `http://web${path}`)).status, path).not.toBe(200);
     }
-    expect((await mesh.from("intruder", "http://web/public/a", { headers: { "x-forwarded-client-cert": "URI=spiffe://cluster.local/ns/default/sa/client" } })).status).toBe(403);
+    expect(
+      (
+        await mesh.from("intruder", "http://web/public/a", {
+          headers: { "x-forwarded-client-cert": "URI=spiffe://cluster.local/ns/default/sa/client" },
+        })
+      ).status,
+    ).toBe(403);
     await eventually("the policy in an access log", async () => {
       const { readFileSync, readdirSync } = await import("node:fs");
       const logs = `${mesh.stateDirectory}/logs`;
-      const text = readdirSync(logs).filter((pod) => pod.startsWith("web-")).map((pod) => readFileSync(`${logs}/${pod}/access.log`, "utf8")).join("");
+      const text = readdirSync(logs)
+        .filter((pod) => pod.startsWith("web-"))
+        .map((pod) => readFileSync(`${logs}/${pod}/access.log`, "utf8"))
+        .join("");
       return text.includes("default/no-secrets") ? true : undefined;
     });
     mesh.remove("authorization.yaml");
-    await eventually("allowed again", async () => ((await mesh.from("intruder", "http://web/admin")).status === 200 ? true : undefined));
+    await eventually("allowed again", async () =>
+      (await mesh.from("intruder", "http://web/admin")).status === 200 ? true : undefined,
+    );
   });
 
   it("limits by quota, with the overridden source in a larger bucket of its own", async () => {
@@ -221,7 +250,9 @@ spec:
   quotaSpecs: [{name: web}]
 `,
       subsets,
-      virtualService("  - route: [{destination: {host: web, subset: v1}}]\n").replace("name: web,", "name: web-quota,").replace("hosts: [web]", "hosts: [web.default.svc.cluster.local]"),
+      virtualService("  - route: [{destination: {host: web, subset: v1}}]\n")
+        .replace("name: web,", "name: web-quota,")
+        .replace("hosts: [web]", "hosts: [web.default.svc.cluster.local]"),
     );
     onTestFinished(() => mesh.remove("quota.yaml"));
     mesh.remove("traffic.yaml");
@@ -248,10 +279,19 @@ describe("bad input", () => {
   it("keeps the last good version and says file, line and field", async () => {
     await applied("traffic.yaml", subsets, virtualService("  - route: [{destination: {host: web, subset: v2}}]\n"));
     expect(await versions(5)).toEqual({ v2: 5 });
-    mesh.write("traffic.yaml", documents(subsets, virtualService("  - route: [{destination: {host: web, subset: v1}, weight: -5}]\n")));
+    mesh.write(
+      "traffic.yaml",
+      documents(subsets, virtualService("  - route: [{destination: {host: web, subset: v1}, weight: -5}]\n")),
+    );
     const { request } = await import("./mesh.ts");
     const violation = await eventually("the violation", async () => {
-      const all = JSON.parse((await request(`${mesh.admin}/debug/violations`)).body) as { file: string; line: number; object: string; field: string; servingLastGood: boolean }[];
+      const all = JSON.parse((await request(`${mesh.admin}/debug/violations`)).body) as {
+        file: string;
+        line: number;
+        object: string;
+        field: string;
+        servingLastGood: boolean;
+      }[];
       return all.find((each) => each.object.includes("VirtualService"));
     });
     expect(violation.file).toContain("traffic.yaml");
@@ -265,9 +305,15 @@ describe("bad input", () => {
   it("is at the last good state after 100 edits of which half are invalid", async () => {
     for (let i = 0; i < 100; i++) {
       const good = virtualService(`  - route: [{destination: {host: web, subset: v${i % 4 === 0 ? 1 : 2}}}]\n`);
-      mesh.write("traffic.yaml", i % 2 === 0 ? documents(subsets, good) : documents(subsets, good).slice(0, -20 - i) + "\n  {[broken");
+      mesh.write(
+        "traffic.yaml",
+        i % 2 === 0 ? documents(subsets, good) : documents(subsets, good).slice(0, -20 - i) + "\n  {[broken",
+      );
     }
-    mesh.write("traffic.yaml", documents(subsets, virtualService("  - route: [{destination: {host: web, subset: v1}}]\n")));
+    mesh.write(
+      "traffic.yaml",
+      documents(subsets, virtualService("  - route: [{destination: {host: web, subset: v1}}]\n")),
+    );
     await eventually("the last good state", async () => ((await versions(3))["v1"] === 3 ? true : undefined));
     mesh.write("traffic.yaml", "not: [valid");
     await new Promise((resolve) => setTimeout(resolve, 1500));
@@ -278,18 +324,26 @@ describe("bad input", () => {
 describe("faults", () => {
   it("serves without a failed request while the control plane is killed, and follows changes afterwards", async () => {
     const { execFileSync } = await import("node:child_process");
-    const children = execFileSync("ps", ["--ppid", String(mesh.process.pid), "-o", "pid=,args="], { encoding: "utf8" }).split("\n");
+    const children = execFileSync("ps", ["--ppid", String(mesh.process.pid), "-o", "pid=,args="], {
+      encoding: "utf8",
+    }).split("\n");
     const controlPlane = children.find((line) => / serve /.test(line));
     expect(controlPlane, children.join("\n")).toBeDefined();
     let failed = 0;
     let done = false;
     const load = (async () => {
-      while (!done) if ((await mesh.from("client", "http://web/").catch(() => ({ status: 0 }))).status !== 200) failed++;
+      while (!done)
+        if ((await mesh.from("client", "http://web/").catch(() => ({ status: 0 }))).status !== 200) failed++;
     })();
     process.kill(Number(controlPlane?.trim().split(" ")[0]), "SIGKILL");
     await new Promise((resolve) => setTimeout(resolve, 500));
-    mesh.write("traffic.yaml", documents(subsets, virtualService("  - route: [{destination: {host: web, subset: v2}}]\n")));
-    await eventually("the change arrives after the restart", async () => ((await versions(3))["v2"] === 3 ? true : undefined));
+    mesh.write(
+      "traffic.yaml",
+      documents(subsets, virtualService("  - route: [{destination: {host: web, subset: v2}}]\n")),
+    );
+    await eventually("the change arrives after the restart", async () =>
+      (await versions(3))["v2"] === 3 ? true : undefined,
+    );
     done = true;
     await load;
     expect(failed).toBe(0);

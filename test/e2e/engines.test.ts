@@ -1,4 +1,5 @@
-// One meaning, two engines: the policies that the control plane would give to Envoy's own RBAC are decided as the Wasm filter decides them.
+// One meaning, two engines: the policies that the control plane would give to Envoy's own RBAC are decided as the Wasm
+// filter decides them.
 import { exchangeName, type Scenario, scenarioProblems } from "proxy-wasm-host";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { scenarios, WASM_ONLY } from "../../filters/authz/authz.scenarios.ts";
@@ -10,21 +11,31 @@ import { toProto3Json } from "../../protos/codec.ts";
 import { InboundEnvoy, type Sending } from "./inbound-envoy.ts";
 import { EnvoyScenarios } from "./scenario-envoy.ts";
 
-const policiesOf = (scenario: Scenario): readonly Authorization[] => (scenario.configuration as { policies: readonly Authorization[] }).policies;
+const policiesOf = (scenario: Scenario): readonly Authorization[] =>
+  (scenario.configuration as { policies: readonly Authorization[] }).policies;
 
 /** The filters of a workload with `engine: native`, one for each action. */
 function nativeFilters(scenario: Scenario): readonly unknown[] {
   const { native } = splitAuthorization(policiesOf(scenario));
-  return (["AUDIT", "DENY", "ALLOW"] as const).map((action: AuthorizationAction) => toProto3Json("HttpFilter", {
-    name: `scrim.authz.${action.toLowerCase()}`, typedConfig: buildNativeGuard({ kind: "authorization", action, policies: native.filter((policy) => policy.action === action) }),
-  }));
+  return (["AUDIT", "DENY", "ALLOW"] as const).map((action: AuthorizationAction) =>
+    toProto3Json("HttpFilter", {
+      name: `scrim.authz.${action.toLowerCase()}`,
+      typedConfig: buildNativeGuard({
+        kind: "authorization",
+        action,
+        policies: native.filter((policy) => policy.action === action),
+      }),
+    }),
+  );
 }
 
 /**
- * The scenarios' clients show their address by the PROXY protocol, which Envoy's RBAC does not take for the connection's own (`ipBlocks`): those are asked
+ * The scenarios' clients show their address by the PROXY protocol, which Envoy's RBAC does not take for the
+ * connection's own (`ipBlocks`): those are asked
  * of a sidecar below.
  */
-const needsOwnAddress = (scenario: Scenario): boolean => /"(?:ipBlocks|notIpBlocks)"|"source\.ip"/.test(JSON.stringify(scenario.configuration));
+const needsOwnAddress = (scenario: Scenario): boolean =>
+  /"(?:ipBlocks|notIpBlocks)"|"source\.ip"/.test(JSON.stringify(scenario.configuration));
 
 const fits = (scenario: Scenario): boolean => splitAuthorization(policiesOf(scenario)).wasm.length === 0;
 
@@ -32,19 +43,35 @@ describe("authorization by Envoy's RBAC", () => {
   const asked = scenarios.filter((scenario) => fits(scenario) && !needsOwnAddress(scenario));
   let native: EnvoyScenarios, wasm: EnvoyScenarios;
   beforeAll(async () => {
-    [native, wasm] = await Promise.all([EnvoyScenarios.start({ scenarios: asked, modulePath, httpFilters: nativeFilters }), EnvoyScenarios.start({ scenarios: asked, modulePath })]);
+    [native, wasm] = await Promise.all([
+      EnvoyScenarios.start({ scenarios: asked, modulePath, httpFilters: nativeFilters }),
+      EnvoyScenarios.start({ scenarios: asked, modulePath }),
+    ]);
   });
   afterAll(() => Promise.all([native?.stop(), wasm?.stop()]));
 
   it("is not asked what it cannot tell, and everything else", () => {
-    expect(scenarios.filter((scenario) => !fits(scenario)).map(({ name }) => name)).toEqual(scenarios.filter(({ name }) => name.endsWith(WASM_ONLY)).map(({ name }) => name));
+    expect(scenarios.filter((scenario) => !fits(scenario)).map(({ name }) => name)).toEqual(
+      scenarios.filter(({ name }) => name.endsWith(WASM_ONLY)).map(({ name }) => name),
+    );
     expect(asked.length).toBeGreaterThan(80);
   });
 
   it.each(asked.map((scenario) => [scenario.name, scenario] as const))("%s", async (_name, scenario) => {
     const outcomes = [await native.run(scenario), await wasm.run(scenario)];
-    expect({ native: scenarioProblems(scenario, outcomes[0]!), wasm: scenarioProblems(scenario, outcomes[1]!) }).toEqual({ native: [], wasm: [] });
-    const [byEnvoy, byFilter] = outcomes.map((outcome) => (outcome.kind === "ran" ? outcome.observations.map(({ status, body }, index) => [exchangeName(scenario.exchanges[index]!), status, body]) : outcome.reason));
+    expect({
+      native: scenarioProblems(scenario, outcomes[0]!),
+      wasm: scenarioProblems(scenario, outcomes[1]!),
+    }).toEqual({ native: [], wasm: [] });
+    const [byEnvoy, byFilter] = outcomes.map((outcome) =>
+      outcome.kind === "ran"
+        ? outcome.observations.map(({ status, body }, index) => [
+            exchangeName(scenario.exchanges[index]!),
+            status,
+            body,
+          ])
+        : outcome.reason,
+    );
     expect(byEnvoy).toEqual(byFilter);
   });
 });
@@ -107,7 +134,8 @@ describe.each(["wasm", "native"])("a sidecar with engine: %s", (engine) => {
   let envoy: InboundEnvoy;
   beforeAll(async () => void (envoy = await InboundEnvoy.start(mesh(engine), [9080, 9083])));
   afterAll(() => envoy?.stop());
-  const status = async (path: string, sending: Sending = {}): Promise<number> => (await envoy.send(9080, { path, ...sending })).status;
+  const status = async (path: string, sending: Sending = {}): Promise<number> =>
+    (await envoy.send(9080, { path, ...sending })).status;
 
   it.each<[string, Sending, number]>([
     ["/local", {}, 200],
@@ -135,7 +163,13 @@ describe.each(["wasm", "native"])("a sidecar with engine: %s", (engine) => {
     for (let i = 0; i < 5; i++) reads.push(await status(i % 2 ? "/limited" : "/limited/a?b=c"));
     expect(reads).toEqual([200, 200, 200, 429, 429]);
     const writes = [];
-    for (const [method, host] of [["POST", "reviews"], ["PUT", "reviews:9080"], ["POST", "other"], ["DELETE", "reviews"]]) writes.push(await status("/limited/write", { method: method!, headers: { host: host! } }));
+    for (const [method, host] of [
+      ["POST", "reviews"],
+      ["PUT", "reviews:9080"],
+      ["POST", "other"],
+      ["DELETE", "reviews"],
+    ])
+      writes.push(await status("/limited/write", { method: method!, headers: { host: host! } }));
     expect(writes).toEqual([200, 429, 200, 200]);
     expect(await status("/other")).toBe(200);
   });
@@ -143,7 +177,8 @@ describe.each(["wasm", "native"])("a sidecar with engine: %s", (engine) => {
   it("names the policy that refused in the access log", async () => {
     await status("/mtls/admin", { as: "productpage" });
     const found = async () => envoy.accessLog().includes("rbac_access_denied_matched_policy[default/refused[0]]");
-    for (let tries = 0; tries < 200 && !(await found()); tries++) await new Promise((resolve) => setTimeout(resolve, 50));
+    for (let tries = 0; tries < 200 && !(await found()); tries++)
+      await new Promise((resolve) => setTimeout(resolve, 50));
     expect(await found()).toBe(true);
   });
 });

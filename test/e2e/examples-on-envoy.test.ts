@@ -8,7 +8,8 @@ import { startEchoHttp2 } from "./echo-http2.ts";
 // Examples that are more than one request after the other: several workers, TCP connections. The others are scenarios
 // (filters/examples/examples.scenarios.ts).
 
-const module = (name: string): Uint8Array => readFileSync(new URL(`../../filters/build/examples/${name}.wasm`, import.meta.url));
+const module = (name: string): Uint8Array =>
+  readFileSync(new URL(`../../filters/build/examples/${name}.wasm`, import.meta.url));
 let http2: Awaited<ReturnType<typeof startEchoHttp2>>;
 let tcp: Server;
 let envoy: CalloutsEnvoy | undefined;
@@ -35,8 +36,13 @@ afterAll(() => {
 async function start(name: string, httpConfiguration: unknown, concurrency = 1): Promise<CalloutsEnvoy> {
   const address = tcp.address();
   envoy = await CalloutsEnvoy.start({
-    http: module(name), httpConfiguration, network: module("preface-gate"), networkConfiguration: { preface: "HELLO " }, concurrency,
-    http2Port: http2.port, tcpPort: typeof address === "object" && address ? address.port : 0,
+    http: module(name),
+    httpConfiguration,
+    network: module("preface-gate"),
+    networkConfiguration: { preface: "HELLO " },
+    concurrency,
+    http2Port: http2.port,
+    tcpPort: typeof address === "object" && address ? address.port : 0,
   });
   return envoy;
 }
@@ -51,7 +57,9 @@ function get(port: number, path: string, headers: http.OutgoingHttpHeaders = {},
   return new Promise((resolve, reject) => {
     const request = http.request({ host: "127.0.0.1", port, path, headers, method, agent: false }, (response) => {
       let body = "";
-      response.on("data", (part: Buffer) => (body += part.toString())).on("end", () => resolve({ status: response.statusCode ?? 0, headers: response.headers, body }));
+      response
+        .on("data", (part: Buffer) => (body += part.toString()))
+        .on("end", () => resolve({ status: response.statusCode ?? 0, headers: response.headers, body }));
     });
     request.on("error", reject).end();
   });
@@ -65,22 +73,29 @@ describe("examples on a real Envoy", () => {
     for (let i = 0; i < 100 && requests < 20; i++) {
       await new Promise((resolve) => setTimeout(resolve, 100));
       const tallies = [...(envoy?.log() ?? "").matchAll(/tally: (\d+) requests, (\d+) of them POST/g)];
-      [requests, posts] = [1, 2].map((group) => tallies.reduce((sum, tally) => sum + Number(tally[group]), 0)) as [number, number];
+      [requests, posts] = [1, 2].map((group) => tallies.reduce((sum, tally) => sum + Number(tally[group]), 0)) as [
+        number,
+        number,
+      ];
     }
     expect([requests, posts]).toEqual([20, 5]);
   });
 
   it("preface-gate", async () => {
     const { tcpPort } = await start("mask-digits", {});
-    const talk = (parts: readonly string[], enough: string): Promise<string> => new Promise((resolve) => {
-      let got = "";
-      const socket = connect({ port: tcpPort, host: "127.0.0.1", noDelay: true });
-      socket.on("error", () => {}).on("close", () => resolve(got)).on("data", (data) => {
-        got += data.toString();
-        if (got === enough) socket.end();
+    const talk = (parts: readonly string[], enough: string): Promise<string> =>
+      new Promise((resolve) => {
+        let got = "";
+        const socket = connect({ port: tcpPort, host: "127.0.0.1", noDelay: true });
+        socket
+          .on("error", () => {})
+          .on("close", () => resolve(got))
+          .on("data", (data) => {
+            got += data.toString();
+            if (got === enough) socket.end();
+          });
+        parts.forEach((part, i) => setTimeout(() => socket.write(part), i * 100));
       });
-      parts.forEach((part, i) => setTimeout(() => socket.write(part), i * 100));
-    });
     expect(await talk(["HEL", "LO you"], "HELLO you")).toBe("HELLO you");
     expect(await talk(["HEX"], "never")).toBe("");
   });

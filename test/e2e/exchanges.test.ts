@@ -1,4 +1,5 @@
-// What passes between two workloads besides plain requests: long bodies, streams, half-dead endpoints, TLS of the applications' own, changes under way.
+// What passes between two workloads besides plain requests: long bodies, streams, half-dead endpoints, TLS of the
+// applications' own, changes under way.
 import http from "node:http";
 import https from "node:https";
 import { type AddressInfo, createServer as createTcpServer, type Server } from "node:net";
@@ -18,7 +19,13 @@ const outside = selfSigned(["outside.example.com"]);
 let ports: Record<"stream" | "tls" | "dead", number>;
 
 beforeAll(async () => {
-  ports = { stream: await listening(http.createServer(streaming)), tls: await listening(https.createServer({ cert: outside.certificate, key: outside.key, minVersion: "TLSv1.3" }, secured)), dead: await listening(createTcpServer()) };
+  ports = {
+    stream: await listening(http.createServer(streaming)),
+    tls: await listening(
+      https.createServer({ cert: outside.certificate, key: outside.key, minVersion: "TLSv1.3" }, secured),
+    ),
+    dead: await listening(createTcpServer()),
+  };
   servers.pop()?.close();
   mesh = await startMesh({ files: { "workloads.yaml": workloads(), "entries.yaml": entries() } });
   writeFileSync(join(mesh.directory, "ca.pem"), outside.certificate);
@@ -33,7 +40,11 @@ afterAll(async () => {
 describe("bodies", () => {
   it("pass whole in both directions, however long and however sent", async () => {
     const body = "0123456789abcdef".repeat(64 * 1024);
-    for (const headers of [{ "content-length": String(body.length) }, { "transfer-encoding": "chunked" }, { expect: "100-continue" }] as Record<string, string>[]) {
+    for (const headers of [
+      { "content-length": String(body.length) },
+      { "transfer-encoding": "chunked" },
+      { expect: "100-continue" },
+    ] as Record<string, string>[]) {
       const answer = await mesh.from("client", "http://web/", { method: "POST", body, headers });
       expect([answer.status, JSON.parse(answer.body).body.length]).toEqual([200, body.length]);
     }
@@ -96,7 +107,11 @@ describe("addresses", () => {
 
 describe("TLS", () => {
   it("of two applications passes between their sidecars as it is", async () => {
-    const secure = connectTls({ socket: await tunnel(proxy, "tls-app:443"), rejectUnauthorized: false, servername: "tls-app" });
+    const secure = connectTls({
+      socket: await tunnel(proxy, "tls-app:443"),
+      rejectUnauthorized: false,
+      servername: "tls-app",
+    });
     secure.write("GET /inner HTTP/1.1\r\nhost: tls-app\r\nconnection: close\r\n\r\n");
     expect(await text(secure)).toContain("secured /inner");
   });
@@ -107,11 +122,18 @@ describe("TLS", () => {
       const answer = await mesh.from("client", "http://outside.example.com/o");
       return [answer.status, answer.status === 200 ? answer.body : ""];
     };
-    expect(await status(`{mode: SIMPLE, caCertificates: ${mesh.directory}/ca.pem, sni: outside.example.com}`)).toEqual([200, "secured /o"]);
+    expect(await status(`{mode: SIMPLE, caCertificates: ${mesh.directory}/ca.pem, sni: outside.example.com}`)).toEqual([
+      200,
+      "secured /o",
+    ]);
     expect(await status(`{mode: SIMPLE, caCertificates: ${mesh.directory}/ca.pem}`)).toEqual([200, "secured /o"]);
     expect((await status("{mode: SIMPLE}"))[0]).toBe(503);
     expect(await status("{mode: SIMPLE, insecureSkipVerify: true}")).toEqual([200, "secured /o"]);
-    expect((await status(`{mode: SIMPLE, caCertificates: ${mesh.directory}/ca.pem, subjectAltNames: [other.example.com]}`))[0]).toBe(503);
+    expect(
+      (
+        await status(`{mode: SIMPLE, caCertificates: ${mesh.directory}/ca.pem, subjectAltNames: [other.example.com]}`)
+      )[0],
+    ).toBe(503);
     mesh.remove("origin.yaml");
   });
 
@@ -137,19 +159,38 @@ spec:
       portLevelSettings: [{port: {number: 443}, tls: ${tls}}]
 `;
     const route = `{match: [{port: 80}], route: [{destination: {host: edition.example.com, subset: tls-origination, port: {number: 443}}}]}`;
-    await applied("cnn.yaml", entry, rule(`{mode: SIMPLE, caCertificates: ${mesh.directory}/ca.pem, subjectAltNames: [outside.example.com]}`), virtualService("edition.example.com", route));
+    await applied(
+      "cnn.yaml",
+      entry,
+      rule(`{mode: SIMPLE, caCertificates: ${mesh.directory}/ca.pem, subjectAltNames: [outside.example.com]}`),
+      virtualService("edition.example.com", route),
+    );
     const answer = await mesh.from("client", "http://edition.example.com/politics");
     expect([answer.status, answer.body]).toEqual([200, "secured /politics"]);
     expect(sniSeen).toBe("edition.example.com");
-    await applied("cnn.yaml", entry, rule(`{mode: SIMPLE, caCertificates: ${mesh.directory}/ca.pem}`), virtualService("edition.example.com", route));
+    await applied(
+      "cnn.yaml",
+      entry,
+      rule(`{mode: SIMPLE, caCertificates: ${mesh.directory}/ca.pem}`),
+      virtualService("edition.example.com", route),
+    );
     expect((await mesh.from("client", "http://edition.example.com/politics")).status).toBe(503);
     mesh.remove("cnn.yaml");
   });
 
   it("between sidecars is what a rule says, else what both can", async () => {
-    await applied("strict.yaml", "apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: default, namespace: istio-system}\nspec: {mtls: {mode: STRICT}}\n", destinationRule("web", "{tls: {mode: DISABLE}}"));
+    await applied(
+      "strict.yaml",
+      "apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: default, namespace: istio-system}\nspec: {mtls: {mode: STRICT}}\n",
+      destinationRule("web", "{tls: {mode: DISABLE}}"),
+    );
     expect((await mesh.from("client", "http://web/")).status).toBe(503);
-    await applied("strict.yaml", "apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: default, namespace: istio-system}\nspec: {mtls: {mode: STRICT}}\n", destinationRule("web", "{tls: {mode: ISTIO_MUTUAL}}"), destinationRule("stream", "{tls: {mode: ISTIO_MUTUAL}}"));
+    await applied(
+      "strict.yaml",
+      "apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: default, namespace: istio-system}\nspec: {mtls: {mode: STRICT}}\n",
+      destinationRule("web", "{tls: {mode: ISTIO_MUTUAL}}"),
+      destinationRule("stream", "{tls: {mode: ISTIO_MUTUAL}}"),
+    );
     expect((await mesh.from("client", "http://web/")).status).toBe(200);
     expect((await mesh.from("client", "http://stream/")).status).toBe(503);
     mesh.remove("strict.yaml");
@@ -160,7 +201,11 @@ describe("changes", () => {
   it("do not touch open websockets", async () => {
     const { socket } = await websocket(proxy, "http://web/socket");
     for (let i = 0; i < 4; i++) {
-      await applied("change.yaml", destinationRule("web", `{connectionPool: {http: {maxRetries: ${i + 10}}}}`), virtualService("web", `{timeout: ${i + 1}s, route: [{destination: {host: web}}]}`));
+      await applied(
+        "change.yaml",
+        destinationRule("web", `{connectionPool: {http: {maxRetries: ${i + 10}}}}`),
+        virtualService("web", `{timeout: ${i + 1}s, route: [{destination: {host: web}}]}`),
+      );
       socket.write(`after ${i};`);
       expect(await until(socket, `after ${i};`)).toBe(`after ${i};`);
     }
@@ -170,12 +215,27 @@ describe("changes", () => {
 
   it("fail no request while weights, subsets and policies come and go", async () => {
     const failed = underLoad();
-    const subsets = destinationRule("web", "{}").replace("  trafficPolicy", "  subsets: [{name: v1, labels: {version: v1}}, {name: v2, labels: {version: v2}}]\n  trafficPolicy");
+    const subsets = destinationRule("web", "{}").replace(
+      "  trafficPolicy",
+      "  subsets: [{name: v1, labels: {version: v1}}, {name: v2, labels: {version: v2}}]\n  trafficPolicy",
+    );
     for (let i = 0; i < 6; i++) {
-      mesh.write("change.yaml", documents(subsets, virtualService("web", `{route: [{destination: {host: web, subset: v${1 + (i % 2)}}}]}`)));
+      mesh.write(
+        "change.yaml",
+        documents(subsets, virtualService("web", `{route: [{destination: {host: web, subset: v${1 + (i % 2)}}}]}`)),
+      );
       await new Promise((resolve) => setTimeout(resolve, 450));
       // The subset and the rule that uses it go together, in one file: no request may fall between.
-      mesh.write("change.yaml", documents(subsets.replace("name: web", "name: web-renamed"), virtualService("web", `{match: [{headers: {x-a: {exact: b}}}], route: [{destination: {host: web, subset: v1}}]}, {route: [{destination: {host: web}}]}`)));
+      mesh.write(
+        "change.yaml",
+        documents(
+          subsets.replace("name: web", "name: web-renamed"),
+          virtualService(
+            "web",
+            `{match: [{headers: {x-a: {exact: b}}}], route: [{destination: {host: web, subset: v1}}]}, {route: [{destination: {host: web}}]}`,
+          ),
+        ),
+      );
       await new Promise((resolve) => setTimeout(resolve, 450));
       mesh.write("change.yaml", "# nothing\n");
       await new Promise((resolve) => setTimeout(resolve, 450));
@@ -184,14 +244,32 @@ describe("changes", () => {
   });
 
   it("fail no request that is allowed while policies come and go", async () => {
-    const security = (kind: string, name: string, spec: string): string => `apiVersion: security.istio.io/v1\nkind: ${kind}\nmetadata: {name: ${name}, namespace: default}\nspec: ${spec}\n`;
+    const security = (kind: string, name: string, spec: string): string =>
+      `apiVersion: security.istio.io/v1\nkind: ${kind}\nmetadata: {name: ${name}, namespace: default}\nspec: ${spec}\n`;
     const failed = underLoad();
     for (const policies of [
       [security("PeerAuthentication", "default", "{mtls: {mode: STRICT}}")],
-      [security("PeerAuthentication", "default", "{mtls: {mode: PERMISSIVE}}"), security("AuthorizationPolicy", "clients", '{action: ALLOW, rules: [{from: [{source: {principals: ["cluster.local/ns/default/sa/client"]}}]}]}')],
-      [security("AuthorizationPolicy", "clients", '{action: DENY, rules: [{to: [{operation: {paths: ["/nobody/asks"]}}]}]}')],
-      ["apiVersion: policy.scrim.mesh/v1alpha1\nkind: RateLimitPolicy\nmetadata: {name: wide, namespace: default}\nspec: {limits: [{name: wide, requests: 1000000, per: 1s}]}\n"],
-      ["apiVersion: networking.istio.io/v1\nkind: Sidecar\nmetadata: {name: default, namespace: default}\nspec: {egress: [{hosts: ['./*']}]}\n"],
+      [
+        security("PeerAuthentication", "default", "{mtls: {mode: PERMISSIVE}}"),
+        security(
+          "AuthorizationPolicy",
+          "clients",
+          '{action: ALLOW, rules: [{from: [{source: {principals: ["cluster.local/ns/default/sa/client"]}}]}]}',
+        ),
+      ],
+      [
+        security(
+          "AuthorizationPolicy",
+          "clients",
+          '{action: DENY, rules: [{to: [{operation: {paths: ["/nobody/asks"]}}]}]}',
+        ),
+      ],
+      [
+        "apiVersion: policy.scrim.mesh/v1alpha1\nkind: RateLimitPolicy\nmetadata: {name: wide, namespace: default}\nspec: {limits: [{name: wide, requests: 1000000, per: 1s}]}\n",
+      ],
+      [
+        "apiVersion: networking.istio.io/v1\nkind: Sidecar\nmetadata: {name: default, namespace: default}\nspec: {egress: [{hosts: ['./*']}]}\n",
+      ],
       [],
     ]) {
       mesh.write("policies.yaml", documents("# some\n", ...policies));
@@ -202,17 +280,46 @@ describe("changes", () => {
 
   it("let a new service be asked for at once, and a removed one no more", async () => {
     mesh.write("late.yaml", backed("late", ports.stream));
-    await eventually("the new service", async () => ((await mesh.from("client", "http://late/length/2")).body === "xx" ? true : undefined), 5_000);
+    await eventually(
+      "the new service",
+      async () => ((await mesh.from("client", "http://late/length/2")).body === "xx" ? true : undefined),
+      5_000,
+    );
     mesh.remove("late.yaml");
-    await eventually("the end of it", async () => ((await mesh.from("client", "http://late/length/2")).status >= 500 ? true : undefined), 10_000);
+    await eventually(
+      "the end of it",
+      async () => ((await mesh.from("client", "http://late/length/2")).status >= 500 ? true : undefined),
+      10_000,
+    );
     mesh.write("late.yaml", backed("late", ports.stream));
-    await eventually("the service again", async () => ((await mesh.from("client", "http://late/length/2")).body === "xx" ? true : undefined), 5_000);
+    await eventually(
+      "the service again",
+      async () => ((await mesh.from("client", "http://late/length/2")).body === "xx" ? true : undefined),
+      5_000,
+    );
   });
 
   it("open a gateway's ports and carry every kind of HTTP through them", async () => {
-    mesh.write("gateway.yaml", documents(gateway, virtualService("web", "{route: [{destination: {host: web}}]}").replace("hosts: [web]", "hosts: ['*']\n  gateways: [edge]").replace("name: web", "name: at-edge")));
-    const address = await eventually("the gateway", async () => (await mesh.proxies()).find(({ kind }) => kind === "router")?.ports.find(({ port }) => port === 8070)?.address, 20_000);
-    await eventually("the route", async () => ((await request(`http://${address}/`)).status === 200 ? true : undefined), 10_000);
+    mesh.write(
+      "gateway.yaml",
+      documents(
+        gateway,
+        virtualService("web", "{route: [{destination: {host: web}}]}")
+          .replace("hosts: [web]", "hosts: ['*']\n  gateways: [edge]")
+          .replace("name: web", "name: at-edge"),
+      ),
+    );
+    const address = await eventually(
+      "the gateway",
+      async () =>
+        (await mesh.proxies()).find(({ kind }) => kind === "router")?.ports.find(({ port }) => port === 8070)?.address,
+      20_000,
+    );
+    await eventually(
+      "the route",
+      async () => ((await request(`http://${address}/`)).status === 200 ? true : undefined),
+      10_000,
+    );
     expect(JSON.parse((await h2c(address, "http://anything.example.com/h2")).body).path).toBe("/h2");
     const { socket } = await websocket(address, "http://anything.example.com/ws");
     socket.write("through;");
@@ -225,12 +332,16 @@ describe("changes", () => {
 function underLoad(): () => Promise<readonly string[]> {
   let done = false;
   const failed: string[] = [];
-  const load = Promise.all(Array.from({ length: 4 }, async () => {
-    while (!done) {
-      const answer = await mesh.from("client", "http://web/").catch((error: unknown) => ({ status: 0, body: String(error) }));
-      if (answer.status !== 200) failed.push(`${answer.status} ${answer.body.slice(0, 80)}`);
-    }
-  }));
+  const load = Promise.all(
+    Array.from({ length: 4 }, async () => {
+      while (!done) {
+        const answer = await mesh
+          .from("client", "http://web/")
+          .catch((error: unknown) => ({ status: 0, body: String(error) }));
+        if (answer.status !== 200) failed.push(`${answer.status} ${answer.body.slice(0, 80)}`);
+      }
+    }),
+  );
   return async () => {
     done = true;
     await load;
@@ -285,21 +396,26 @@ function secured(incoming: http.IncomingMessage, response: http.ServerResponse):
 }
 
 function backed(name: string, ...targets: readonly number[]): string {
-  const slices = targets.map((port, index) => `---
+  const slices = targets.map(
+    (port, index) => `---
 apiVersion: discovery.k8s.io/v1
 kind: EndpointSlice
 metadata: {name: ${name}-${index}, namespace: default, labels: {kubernetes.io/service-name: ${name}}}
 addressType: IPv4
 ports: [{name: http, port: ${port}}]
 endpoints: [{addresses: [127.0.0.1]}]
-`);
+`,
+  );
   return `apiVersion: v1\nkind: Service\nmetadata: {name: ${name}, namespace: default}\nspec: {ports: [{name: http, port: 80}]}\n${slices.join("")}`;
 }
 
 function workloads(): string {
-  const tlsApp = echoDeployment({ name: "tls-app", app: "tls-app" }).replace("apps/echo.mjs", "apps/tls.mjs").replace("name: http", "name: https");
+  const tlsApp = echoDeployment({ name: "tls-app", app: "tls-app" })
+    .replace("apps/echo.mjs", "apps/tls.mjs")
+    .replace("name: http", "name: https");
   return documents(
-    service("web"), service("client"),
+    service("web"),
+    service("client"),
     service("tls-app").replace("{name: http, port: 80", "{name: https, port: 443"),
     echoDeployment({ name: "web-v1", app: "web" }),
     echoDeployment({ name: "web-v2", app: "web", version: "v2" }).replace(/^[^-]*---\n/, ""),
@@ -311,7 +427,13 @@ function workloads(): string {
 }
 
 function entries(): string {
-  const entry = (name: string, host: string, port: number, target: number, more = ""): string => `apiVersion: networking.istio.io/v1
+  const entry = (
+    name: string,
+    host: string,
+    port: number,
+    target: number,
+    more = "",
+  ): string => `apiVersion: networking.istio.io/v1
 kind: ServiceEntry
 metadata: {name: ${name}, namespace: default}
 spec:

@@ -13,10 +13,18 @@ let http = 0;
 let https = 0;
 
 beforeAll(async () => {
-  web = createServer((incoming, response) => response.end(`${incoming.url} ${incoming.headers["x-forwarded-proto"]} ${incoming.headers["x-envoy-internal"] ?? "-"}`));
+  web = createServer((incoming, response) =>
+    response.end(
+      `${incoming.url} ${incoming.headers["x-forwarded-proto"]} ${incoming.headers["x-envoy-internal"] ?? "-"}`,
+    ),
+  );
   await new Promise<void>((resolve) => web.listen(0, "127.0.0.1", resolve));
   [http, https] = [await freePort(), await freePort()];
-  envoy = await startOutboundEnvoy(mesh((web.address() as AddressInfo).port), "istio-system/istio-ingressgateway", http);
+  envoy = await startOutboundEnvoy(
+    mesh((web.address() as AddressInfo).port),
+    "istio-system/istio-ingressgateway",
+    http,
+  );
 }, 60_000);
 
 afterAll(async () => {
@@ -36,7 +44,9 @@ describe("a gateway", () => {
   });
 
   it("drops what strangers say about themselves", async () => {
-    expect((await get("www.example.com", "/first/x", { "x-envoy-internal": "true", "x-forwarded-proto": "https" })).body).toBe("/first/x http -");
+    expect(
+      (await get("www.example.com", "/first/x", { "x-envoy-internal": "true", "x-forwarded-proto": "https" })).body,
+    ).toBe("/first/x http -");
   });
 
   it("redirects to HTTPS", async () => {
@@ -124,17 +134,30 @@ spec:
 `;
 }
 
-interface Answer { readonly status: number; readonly location: string | undefined; readonly body: string }
+interface Answer {
+  readonly status: number;
+  readonly location: string | undefined;
+  readonly body: string;
+}
 
-function get(host: string, path: string, headers: Readonly<Record<string, string>> = {}, secure = false): Promise<Answer> {
+function get(
+  host: string,
+  path: string,
+  headers: Readonly<Record<string, string>> = {},
+  secure = false,
+): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const receive = (response: IncomingMessage) => {
       let body = "";
       response.on("data", (part: Buffer) => (body += part.toString()));
-      response.on("end", () => resolve({ status: response.statusCode ?? 0, location: response.headers.location, body }));
+      response.on("end", () =>
+        resolve({ status: response.statusCode ?? 0, location: response.headers.location, body }),
+      );
     };
     const common = { host: "127.0.0.1", path, headers: { ...headers, host }, agent: false } as const;
-    const sent = secure ? secureRequest({ ...common, port: https, servername: host, rejectUnauthorized: false }, receive) : request({ ...common, port: http }, receive);
+    const sent = secure
+      ? secureRequest({ ...common, port: https, servername: host, rejectUnauthorized: false }, receive)
+      : request({ ...common, port: http }, receive);
     sent.on("error", reject);
     sent.end();
   });

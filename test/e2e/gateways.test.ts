@@ -66,8 +66,19 @@ describe("a gateway", () => {
     expect((await secure("one.example.com", one.certificate)).body).toBe("a one.example.com /s");
     expect((await secure("some.wild.example.com", wild.certificate)).body).toBe("b some.wild.example.com /s");
     await expect(secure("one.example.com", wild.certificate)).rejects.toThrow(/self.signed/);
-    const session = http2.connect("https://one.example.com", { createConnection: () => tls.connect({ host: "127.0.0.1", port: Number(gatewayPort.get(443)?.split(":")[1]), servername: "one.example.com", ca: one.certificate, ALPNProtocols: ["h2"] }) });
-    expect(await text(session.request({ ":path": "/h2", ":authority": "one.example.com" }))).toBe("a one.example.com /h2");
+    const session = http2.connect("https://one.example.com", {
+      createConnection: () =>
+        tls.connect({
+          host: "127.0.0.1",
+          port: Number(gatewayPort.get(443)?.split(":")[1]),
+          servername: "one.example.com",
+          ca: one.certificate,
+          ALPNProtocols: ["h2"],
+        }),
+    });
+    expect(await text(session.request({ ":path": "/h2", ":authority": "one.example.com" }))).toBe(
+      "a one.example.com /h2",
+    );
     session.destroy();
   });
 
@@ -79,8 +90,15 @@ describe("a gateway", () => {
 
   it("takes a new certificate without a restart", async () => {
     const fresh = selfSigned(["one.example.com"]);
-    mesh.write("gateways.yaml", gateways.replace(tlsSecret("one", "istio-system", one), tlsSecret("one", "istio-system", fresh)));
-    await eventually("the new certificate", async () => ((await secure("one.example.com", fresh.certificate)).status === 200 ? true : undefined), 10_000);
+    mesh.write(
+      "gateways.yaml",
+      gateways.replace(tlsSecret("one", "istio-system", one), tlsSecret("one", "istio-system", fresh)),
+    );
+    await eventually(
+      "the new certificate",
+      async () => ((await secure("one.example.com", fresh.certificate)).status === 200 ? true : undefined),
+      10_000,
+    );
   });
 
   it("is no open proxy", async () => {
@@ -101,7 +119,10 @@ describe("ServiceEntries", () => {
   });
 
   it("take rules as services do", async () => {
-    await applied("entry.yaml", rule("entry", "default", "static.example.com", "directResponse: {status: 418}", "", "{uri: {prefix: /tea}}"));
+    await applied(
+      "entry.yaml",
+      rule("entry", "default", "static.example.com", "directResponse: {status: 418}", "", "{uri: {prefix: /tea}}"),
+    );
     expect((await mesh.from("client", "http://static.example.com/tea")).status).toBe(418);
     mesh.remove("entry.yaml");
   });
@@ -111,41 +132,75 @@ describe("visibility", () => {
   it("hides what is exported to its own namespace only", async () => {
     expect((await mesh.from("client", "http://shop.shop/")).body).toBe("shop shop.shop /");
     expect((await mesh.from("client", "http://private.shop/")).status).toBeGreaterThanOrEqual(500);
-    await applied("export.yaml", rule("private", "shop", "shop.shop.svc.cluster.local", "directResponse: {status: 418}", "exportTo: [.]"));
+    await applied(
+      "export.yaml",
+      rule("private", "shop", "shop.shop.svc.cluster.local", "directResponse: {status: 418}", "exportTo: [.]"),
+    );
     expect((await mesh.from("client", "http://shop.shop/")).status).toBe(200);
-    await applied("export.yaml", rule("public", "shop", "shop.shop.svc.cluster.local", "directResponse: {status: 418}", "exportTo: [default]"));
+    await applied(
+      "export.yaml",
+      rule("public", "shop", "shop.shop.svc.cluster.local", "directResponse: {status: 418}", "exportTo: [default]"),
+    );
     expect((await mesh.from("client", "http://shop.shop/")).status).toBe(418);
-    await applied("export.yaml", rule("public", "shop", "shop.shop.svc.cluster.local", "directResponse: {status: 418}"),
-      rule("own", "default", "shop.shop.svc.cluster.local", "directResponse: {status: 419}"));
+    await applied(
+      "export.yaml",
+      rule("public", "shop", "shop.shop.svc.cluster.local", "directResponse: {status: 418}"),
+      rule("own", "default", "shop.shop.svc.cluster.local", "directResponse: {status: 419}"),
+    );
     expect((await mesh.from("client", "http://shop.shop/")).status).toBe(419);
     mesh.remove("export.yaml");
   });
 
   it("is what a Sidecar says", async () => {
-    const sidecar = (hosts: string, more = ""): string => `apiVersion: networking.istio.io/v1\nkind: Sidecar\nmetadata: {name: default, namespace: default}\nspec:\n  egress: [{hosts: [${hosts}]}]\n${more}`;
-    const statuses = async (): Promise<number[]> => Promise.all(["a", "b", "shop.shop"].map(async (host) => (await mesh.from("client", `http://${host}/`)).status));
-    await applied("sidecar.yaml", sidecar("'./*', 'istio-system/*'", "  outboundTrafficPolicy: {mode: REGISTRY_ONLY}\n"));
+    const sidecar = (hosts: string, more = ""): string =>
+      `apiVersion: networking.istio.io/v1\nkind: Sidecar\nmetadata: {name: default, namespace: default}\nspec:\n  egress: [{hosts: [${hosts}]}]\n${more}`;
+    const statuses = async (): Promise<number[]> =>
+      Promise.all(["a", "b", "shop.shop"].map(async (host) => (await mesh.from("client", `http://${host}/`)).status));
+    await applied(
+      "sidecar.yaml",
+      sidecar("'./*', 'istio-system/*'", "  outboundTrafficPolicy: {mode: REGISTRY_ONLY}\n"),
+    );
     expect(await statuses()).toEqual([200, 200, 502]);
     await applied("sidecar.yaml", sidecar("'*/a.default.svc.cluster.local', 'shop/*'"));
     expect(await statuses()).toEqual([200, 503, 200]);
     await applied("sidecar.yaml", sidecar("'~/*'", "  outboundTrafficPolicy: {mode: REGISTRY_ONLY}\n"));
     expect(await statuses()).toEqual([502, 502, 502]);
     mesh.remove("sidecar.yaml");
-    await eventually("everything visible again", async () => ((await statuses()).join() === "200,200,200" ? true : undefined), 10_000);
+    await eventually(
+      "everything visible again",
+      async () => ((await statuses()).join() === "200,200,200" ? true : undefined),
+      10_000,
+    );
   });
 });
 
 describe("hosts that nobody declared", () => {
   it("are passed on, but never to this machine", async () => {
-    for (const host of [`127.0.0.1:${ports.a}`, `localhost:${ports.a}`, `[::1]:${ports.a}`, `127.1.2.3:${ports.a}`, "169.254.169.254", `0.0.0.0:${ports.a}`, `2130706433:${ports.a}`, `0x7f.1:${ports.a}`, "nobody.invalid"]) {
+    for (const host of [
+      `127.0.0.1:${ports.a}`,
+      `localhost:${ports.a}`,
+      `[::1]:${ports.a}`,
+      `127.1.2.3:${ports.a}`,
+      "169.254.169.254",
+      `0.0.0.0:${ports.a}`,
+      `2130706433:${ports.a}`,
+      `0x7f.1:${ports.a}`,
+      "nobody.invalid",
+    ]) {
       expect([403, 404, 503, 502], host).toContain((await mesh.from("client", `http://${host}/`)).status);
     }
-    const [own] = Object.values(networkInterfaces()).flat().filter((each) => each?.family === "IPv4" && !each.internal);
-    if (own !== undefined) expect((await mesh.from("client", `http://${own.address}:${ports.a}/`)).status).not.toBe(403);
+    const [own] = Object.values(networkInterfaces())
+      .flat()
+      .filter((each) => each?.family === "IPv4" && !each.internal);
+    if (own !== undefined)
+      expect((await mesh.from("client", `http://${own.address}:${ports.a}/`)).status).not.toBe(403);
   });
 
   it("are refused when the mesh says REGISTRY_ONLY", async () => {
-    await applied("mesh-config.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\ndata: {mesh: 'outboundTrafficPolicy: {mode: REGISTRY_ONLY}'}\n");
+    await applied(
+      "mesh-config.yaml",
+      "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\ndata: {mesh: 'outboundTrafficPolicy: {mode: REGISTRY_ONLY}'}\n",
+    );
     const { outbound } = await mesh.proxy("client");
     expect((await mesh.from("client", "http://undeclared.example.net/")).status).toBe(502);
     await expect(tunnel(outbound, "undeclared.example.net:443")).rejects.toThrow(/ 502$/);
@@ -160,9 +215,15 @@ function atGateway(port: number, host: string, path: string, headers: Record<str
 function secure(servername: string, ca: string, host = servername): Promise<Answer> {
   const [address = "", port] = (gatewayPort.get(443) ?? "").split(":");
   return new Promise((resolve, reject) => {
-    const sent = https.request({ host: address, port, path: "/s", servername, ca, headers: { host }, agent: false, timeout: 10_000 }, (response) => {
-      text(response).then((body) => resolve({ status: response.statusCode ?? 0, headers: response.headers, body }), reject);
-    });
+    const sent = https.request(
+      { host: address, port, path: "/s", servername, ca, headers: { host }, agent: false, timeout: 10_000 },
+      (response) => {
+        text(response).then(
+          (body) => resolve({ status: response.statusCode ?? 0, headers: response.headers, body }),
+          reject,
+        );
+      },
+    );
     sent.on("error", reject);
     sent.end();
   });
@@ -175,7 +236,9 @@ async function applied(file: string, ...texts: readonly string[]): Promise<void>
 }
 
 function listening(name: string): Promise<number> {
-  const server = http.createServer((incoming, response) => response.end(`${name} ${incoming.headers.host} ${incoming.url}`));
+  const server = http.createServer((incoming, response) =>
+    response.end(`${name} ${incoming.headers.host} ${incoming.url}`),
+  );
   servers.push(server);
   return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve((server.address() as AddressInfo).port)));
 }
@@ -226,18 +289,33 @@ spec:
   - {port: {number: 8090, name: http-more, protocol: HTTP}, hosts: ["*"]}
 `,
   bound("a-all", "default", "a.example.com", "main", `{${to("a")}}`),
-  bound("a-some", "default", "a.example.com", "main", `{match: [{uri: {prefix: /b/}}, {headers: {x-to: {exact: b}}}], ${to("b")}}`),
+  bound(
+    "a-some",
+    "default",
+    "a.example.com",
+    "main",
+    `{match: [{uri: {prefix: /b/}}, {headers: {x-to: {exact: b}}}], ${to("b")}}`,
+  ),
   bound("b", "default", "b.example.com", "second", `{${to("b")}}`),
   bound("b-of-strangers", "shop", "b.example.com", "default/second", `{${to("shop")}}`),
   bound("shop", "shop", "shop.example.com", "default/main", `{${to("shop")}}`),
   bound("shop-of-strangers", "default", "shop.example.com", "main", `{match: [{uri: {prefix: /}}], ${to("a")}}`),
   bound("wild", "default", "'*.wild.example.com'", "main", `{match: [{port: 443}], ${to("b")}}, {${to("a")}}`),
   bound("one", "default", "one.example.com", "main", `{${to("a")}}`),
-  bound("both", "default", "both.example.com", "main, mesh", `{match: [{gateways: [main]}], ${to("b")}}, {match: [{gateways: [mesh]}], ${to("a")}}`),
+  bound(
+    "both",
+    "default",
+    "both.example.com",
+    "main, mesh",
+    `{match: [{gateways: [main]}], ${to("b")}}, {match: [{gateways: [mesh]}], ${to("a")}}`,
+  ),
   bound("other-port", "default", "other-port.example.com", "second", `{${to("b")}}`),
   tlsSecret("one", "istio-system", one),
   // Istio's generic form; and one that has nothing to show, which must not keep the others from being shown.
-  tlsSecret("wild", "istio-system", wild).replace("type: kubernetes.io/tls", "type: Opaque").replace("tls.crt", "cert").replace("tls.key", "key"),
+  tlsSecret("wild", "istio-system", wild)
+    .replace("type: kubernetes.io/tls", "type: Opaque")
+    .replace("tls.crt", "cert")
+    .replace("tls.key", "key"),
   "apiVersion: v1\nkind: Secret\nmetadata: {name: broken, namespace: istio-system}\nstringData: {token: none}\n",
 );
 
@@ -254,7 +332,12 @@ addressType: IPv4
 ports: [{name: http, port: ${port}}]
 endpoints: [{addresses: [127.0.0.1]}]
 `;
-  const entry = (host: string, port: string, resolution: string, endpoints: string): string => `apiVersion: networking.istio.io/v1
+  const entry = (
+    host: string,
+    port: string,
+    resolution: string,
+    endpoints: string,
+  ): string => `apiVersion: networking.istio.io/v1
 kind: ServiceEntry
 metadata: {name: ${host.split(".")[0]}, namespace: default}
 spec:
@@ -269,8 +352,23 @@ spec:
     backed("b", "default", ports.b),
     backed("shop", "shop", ports.shop),
     backed("private", "shop", ports.shop, "networking.istio.io/exportTo: ."),
-    entry("static.example.com", "{number: 80, name: http, protocol: HTTP}", "STATIC", `{address: 127.0.0.1, ports: {http: ${ports.a}}}, {address: 127.0.0.1, ports: {http: ${ports.b}}}`),
-    entry("named.example.com", "{number: 8085, name: http, protocol: HTTP}", "DNS", `{address: localhost, ports: {http: ${ports.shop}}}`),
-    entry("localhost.example.com", `{number: 80, name: http, protocol: HTTP, targetPort: ${ports.a}}`, "DNS", "{address: localhost}"),
+    entry(
+      "static.example.com",
+      "{number: 80, name: http, protocol: HTTP}",
+      "STATIC",
+      `{address: 127.0.0.1, ports: {http: ${ports.a}}}, {address: 127.0.0.1, ports: {http: ${ports.b}}}`,
+    ),
+    entry(
+      "named.example.com",
+      "{number: 8085, name: http, protocol: HTTP}",
+      "DNS",
+      `{address: localhost, ports: {http: ${ports.shop}}}`,
+    ),
+    entry(
+      "localhost.example.com",
+      `{number: 80, name: http, protocol: HTTP, targetPort: ${ports.a}}`,
+      "DNS",
+      "{address: localhost}",
+    ),
   );
 }

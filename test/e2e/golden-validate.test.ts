@@ -26,7 +26,11 @@ describe("envoy --mode validate", () => {
     const { resources } = translateScenario(join(goldens, name));
     const config = join(directory, `${name}.json`);
     writeFileSync(config, JSON.stringify(buildStaticBootstrap(resources, { deliveredFilters: "keep" })));
-    const { stdout, stderr } = await run(envoy, ["--mode", "validate", "-c", config, "--use-dynamic-base-id", "--log-level", "error"], { timeout: 60_000 });
+    const { stdout, stderr } = await run(
+      envoy,
+      ["--mode", "validate", "-c", config, "--use-dynamic-base-id", "--log-level", "error"],
+      { timeout: 60_000 },
+    );
     expect(stdout + stderr).toContain("OK");
   });
 });

@@ -1,4 +1,5 @@
-// Every host function, called by a module that does nothing else: while it starts, and while it is configured. Envoy and the Wasm host must
+// Every host function, called by a module that does nothing else: while it starts, and while it is configured. Envoy
+// and the Wasm host must
 // both know it under the same type, forbid it at the same time, and answer WASI's functions alike.
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -17,12 +18,25 @@ function scenario(name: string, module: Uint8Array): Scenario {
   return { name, module: name, exchanges: [] };
 }
 
-const functions = [...IMPORT_SIGNATURES].map(([full, signature]) => ({ module: full.slice(0, full.indexOf(".")), field: full.slice(full.indexOf(".") + 1), signature }));
-const calls = (["start", "configure"] as const).flatMap((at: CallAt) => functions.filter(({ module }) => at === "start" || module !== "env").map(({ module, field, signature }) => scenario(`${module}.${field} at ${at}`, tinyModule(module, field, signature, at))));
+const functions = [...IMPORT_SIGNATURES].map(([full, signature]) => ({
+  module: full.slice(0, full.indexOf(".")),
+  field: full.slice(full.indexOf(".") + 1),
+  signature,
+}));
+const calls = (["start", "configure"] as const).flatMap((at: CallAt) =>
+  functions
+    .filter(({ module }) => at === "start" || module !== "env")
+    .map(({ module, field, signature }) =>
+      scenario(`${module}.${field} at ${at}`, tinyModule(module, field, signature, at)),
+    ),
+);
 const refused = [
   scenario("a function that does not exist", tinyModule("env", "proxy_clear_route_cache", ":i", "configure")),
   scenario("a function of another type", tinyModule("env", "proxy_done", "i:i", "configure")),
-  scenario("a WASI function of another type", tinyModule("wasi_snapshot_preview1", "path_link", "iiiiiii:i", "configure")),
+  scenario(
+    "a WASI function of another type",
+    tinyModule("wasi_snapshot_preview1", "path_link", "iiiiiii:i", "configure"),
+  ),
   scenario("another module's function", tinyModule("wasi_snapshot_preview2", "fd_write", "iiii:i", "configure")),
 ];
 
@@ -36,7 +50,10 @@ afterAll(async () => {
 });
 
 /** Refused, or accepted with what the module logged once it had a context. */
-const summary = (outcome: ScenarioOutcome): string => (outcome.kind === "refused" ? "refused" : `accepted ${[...new Set(outcome.logs)].filter((line) => !line.includes("\0")).join(" ")}`);
+const summary = (outcome: ScenarioOutcome): string =>
+  outcome.kind === "refused"
+    ? "refused"
+    : `accepted ${[...new Set(outcome.logs)].filter((line) => !line.includes("\0")).join(" ")}`;
 
 describe("the Wasm host and Envoy agree on", () => {
   const host = createHostRunner(modulePath);
@@ -52,6 +69,7 @@ describe("the Wasm host and Envoy agree on", () => {
   it.each(refused.map((one) => [one.name, one] as const))("refusing %s", async (_name, one) => {
     const inHost = await host.run(one);
     expect([inHost.kind, (await envoy.run(one)).kind]).toEqual(["refused", "refused"]);
-    if (inHost.kind === "refused") expect(envoy.log().includes(inHost.reason) ? "as Envoy says" : inHost.reason).toBe("as Envoy says");
+    if (inHost.kind === "refused")
+      expect(envoy.log().includes(inHost.reason) ? "as Envoy says" : inHost.reason).toBe("as Envoy says");
   });
 });

@@ -1,4 +1,5 @@
-// One sidecar's inbound side on a real Envoy, out of YAML: translated as in the mesh, delivered by files in place of xDS.
+// One sidecar's inbound side on a real Envoy, out of YAML: translated as in the mesh, delivered by files in place of
+// xDS.
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import http from "node:http";
@@ -42,7 +43,9 @@ export class InboundEnvoy {
   #ports: ReadonlyMap<number, number> = new Map();
   readonly #directory = mkdtempSync(join(tmpdir(), "scrim-inbound-"));
   readonly #at: Path = (name) => join(this.#directory, name);
-  readonly #application = http.createServer((request, response) => response.end(JSON.stringify({ path: request.url, headers: request.headers })));
+  readonly #application = http.createServer((request, response) =>
+    response.end(JSON.stringify({ path: request.url, headers: request.headers })),
+  );
   readonly #certificates = new Map<string, IssuedCertificate>();
   #envoy: ChildProcess | undefined;
 
@@ -54,7 +57,23 @@ export class InboundEnvoy {
     envoy.#writeSecrets();
     const inbound = envoy.#deliver(yaml);
     writeFileSync(envoy.#at("envoy.json"), JSON.stringify(envoy.#bootstrap(inbound)));
-    envoy.#envoy = spawn(envoyPath(), ["-c", envoy.#at("envoy.json"), "--use-dynamic-base-id", "--concurrency", "1", "-l", "warning", "--file-flush-interval-msec", "50", "--log-path", envoy.#at("log")], { stdio: "ignore" });
+    envoy.#envoy = spawn(
+      envoyPath(),
+      [
+        "-c",
+        envoy.#at("envoy.json"),
+        "--use-dynamic-base-id",
+        "--concurrency",
+        "1",
+        "-l",
+        "warning",
+        "--file-flush-interval-msec",
+        "50",
+        "--log-path",
+        envoy.#at("log"),
+      ],
+      { stdio: "ignore" },
+    );
     await envoy.#ready();
     return envoy;
   }
@@ -66,14 +85,27 @@ export class InboundEnvoy {
 
   /** Sends one request to a container port. Rejects when the connection is refused or reset. */
   async send(port: number, { path = "/", method = "GET", headers = {}, as, agent }: Sending = {}): Promise<Answer> {
-    const options = { host: "127.0.0.1", port: this.#ports.get(port), path, method, headers: { host: "reviews:9080", connection: agent ? "keep-alive" : "close", ...headers } };
+    const options = {
+      host: "127.0.0.1",
+      port: this.#ports.get(port),
+      path,
+      method,
+      headers: { host: "reviews:9080", connection: agent ? "keep-alive" : "close", ...headers },
+    };
     // Node asks createConnection only where no agent was named.
-    const connection = as === undefined ? { agent: agent ?? false } : { createConnection: () => this.connect(port, as) };
+    const connection =
+      as === undefined ? { agent: agent ?? false } : { createConnection: () => this.connect(port, as) };
     return new Promise((resolve, reject) => {
       const sent = http.request({ ...options, ...connection }, (response) => {
         const parts: Buffer[] = [];
         response.on("data", (part: Buffer) => parts.push(part));
-        response.on("end", () => resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(parts).toString() }));
+        response.on("end", () =>
+          resolve({
+            status: response.statusCode ?? 0,
+            headers: response.headers,
+            body: Buffer.concat(parts).toString(),
+          }),
+        );
         response.on("error", reject);
       });
       sent.on("error", reject);
@@ -84,7 +116,15 @@ export class InboundEnvoy {
   /** Opens a mutual TLS connection as a sidecar of `default/<account>` would. */
   connect(port: number, account: string, alpn: readonly string[] = ["istio-http/1.1", "istio"]): tls.TLSSocket {
     const { chainPem: cert, keyPem: key } = this.#certificate(account);
-    return tls.connect({ host: "127.0.0.1", port: this.#ports.get(port) ?? 0, cert, key, ca: readFileSync(this.#at("root.pem")), ALPNProtocols: [...alpn], checkServerIdentity: () => undefined });
+    return tls.connect({
+      host: "127.0.0.1",
+      port: this.#ports.get(port) ?? 0,
+      cert,
+      key,
+      ca: readFileSync(this.#at("root.pem")),
+      ALPNProtocols: [...alpn],
+      checkServerIdentity: () => undefined,
+    });
   }
 
   /** Sends raw bytes in plaintext; returns what came back first. */
@@ -121,10 +161,17 @@ export class InboundEnvoy {
   #certificate(account: string): IssuedCertificate {
     let certificate = this.#certificates.get(account);
     if (certificate === undefined) {
-      const opened = openAuthority({ directory: this.#at("ca"), trustDomain: "cluster.local", clock: { nowMs: () => Date.now() } });
+      const opened = openAuthority({
+        directory: this.#at("ca"),
+        trustDomain: "cluster.local",
+        clock: { nowMs: () => Date.now() },
+      });
       if (opened.kind === "refused") throw new Error(opened.reason);
       writeFileSync(this.#at("root.pem"), opened.authority.rootPem);
-      this.#certificates.set(account, certificate = opened.authority.issueWorkloadCertificate(spiffeId("cluster.local", "default", account)));
+      this.#certificates.set(
+        account,
+        (certificate = opened.authority.issueWorkloadCertificate(spiffeId("cluster.local", "default", account))),
+      );
     }
     return certificate;
   }
@@ -132,8 +179,11 @@ export class InboundEnvoy {
   #writeSecrets(): void {
     const { chainPem, keyPem } = this.#certificate("reviews");
     const secret = { "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret" };
-    const write = (name: string, content: object) => writeFileSync(this.#at(`sds-${name}`), JSON.stringify({ resources: [{ ...secret, name, ...content }] }));
-    write("default", { tls_certificate: { certificate_chain: { inline_string: chainPem }, private_key: { inline_string: keyPem } } });
+    const write = (name: string, content: object) =>
+      writeFileSync(this.#at(`sds-${name}`), JSON.stringify({ resources: [{ ...secret, name, ...content }] }));
+    write("default", {
+      tls_certificate: { certificate_chain: { inline_string: chainPem }, private_key: { inline_string: keyPem } },
+    });
     write("ROOTCA", { validation_context: { trusted_ca: { filename: this.#at("root.pem") } } });
   }
 
@@ -141,12 +191,33 @@ export class InboundEnvoy {
   #deliver(yaml: string): readonly InboundPort[] {
     const { world, violations } = loadText(yaml);
     const errors = violations.filter((violation) => violation.severity === "error");
-    if (errors.length > 0) throw new Error(errors.map((violation) => `${violation.object} ${violation.field}: ${violation.message}`).join("\n"));
-    const inbound = resolveInbound(world, this.#proxy(), { builtin: builtinModule, plugin: () => ({ kind: "pending" }), differsByProxy: () => false });
-    const filters = new Map(inbound.flatMap((port) => [...wasmFiltersOf({ direction: "inbound", filters: port.filters }), ...(port.tcpTelemetry ? [port.tcpTelemetry] : [])]).map((filter) => [filter.name, filter]));
+    if (errors.length > 0)
+      throw new Error(
+        errors.map((violation) => `${violation.object} ${violation.field}: ${violation.message}`).join("\n"),
+      );
+    const inbound = resolveInbound(world, this.#proxy(), {
+      builtin: builtinModule,
+      plugin: () => ({ kind: "pending" }),
+      differsByProxy: () => false,
+    });
+    const filters = new Map(
+      inbound
+        .flatMap((port) => [
+          ...wasmFiltersOf({ direction: "inbound", filters: port.filters }),
+          ...(port.tcpTelemetry ? [port.tcpTelemetry] : []),
+        ])
+        .map((filter) => [filter.name, filter]),
+    );
     for (const [name, filter] of filters) {
       const extension = toProto3Json("TypedExtensionConfig", buildWasmExtension(filter));
-      writeFileSync(this.#at("new"), JSON.stringify({ resources: [{ "@type": "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig", ...(extension as object) }] }));
+      writeFileSync(
+        this.#at("new"),
+        JSON.stringify({
+          resources: [
+            { "@type": "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig", ...(extension as object) },
+          ],
+        }),
+      );
       renameSync(this.#at("new"), this.#at(`ecds-${name}`));
     }
     return inbound;
@@ -154,14 +225,34 @@ export class InboundEnvoy {
 
   #proxy(): ProxyClass {
     const application = { address: "127.0.0.1", port: (this.#application.address() as AddressInfo).port };
-    const listens = [...this.#ports].map(([port, bound]) => ({ port, name: "", bind: { address: "127.0.0.1", port: bound }, application }));
-    return { kind: "sidecar", namespace: "default", workload: "reviews-v1", serviceAccount: "reviews", labels: { app: "reviews" }, podIp: "127.0.0.1", listens };
+    const listens = [...this.#ports].map(([port, bound]) => ({
+      port,
+      name: "",
+      bind: { address: "127.0.0.1", port: bound },
+      application,
+    }));
+    return {
+      kind: "sidecar",
+      namespace: "default",
+      workload: "reviews-v1",
+      serviceAccount: "reviews",
+      labels: { app: "reviews" },
+      podIp: "127.0.0.1",
+      listens,
+    };
   }
 
   #bootstrap(inbound: readonly InboundPort[]): unknown {
-    const settings = { trustDomain: "cluster.local", accessLog: { path: this.#at("access"), encoding: "TEXT" as const } };
+    const settings = {
+      trustDomain: "cluster.local",
+      accessLog: { path: this.#at("access"), encoding: "TEXT" as const },
+    };
     const resources = {
-      node: { id: "sidecar~127.0.0.1~reviews.default~default.svc.cluster.local", cluster: "reviews", metadata: { NAME: "reviews", NAMESPACE: "default", WORKLOAD_NAME: "reviews-v1" } },
+      node: {
+        id: "sidecar~127.0.0.1~reviews.default~default.svc.cluster.local",
+        cluster: "reviews",
+        metadata: { NAME: "reviews", NAMESPACE: "default", WORKLOAD_NAME: "reviews-v1" },
+      },
       layeredRuntime: { layers: [{ name: "static", staticLayer: { "re2.max_program_size.error_level": 32_768 } }] },
       staticResources: {
         listeners: inbound.map((port) => toProto3Json("Listener", buildInboundListener(port, settings))),
@@ -176,7 +267,11 @@ export class InboundEnvoy {
     if (typeof value !== "object" || value === null || !("name" in value)) return value;
     const source = (file: string) => ({ resourceApiVersion: "V3", pathConfigSource: { path: this.#at(file) } });
     if ("sdsConfig" in value) return { ...value, sdsConfig: source(`sds-${String(value.name)}`) };
-    if ("configDiscovery" in value) return { ...value, configDiscovery: { ...(value.configDiscovery as object), configSource: source(`ecds-${String(value.name)}`) } };
+    if ("configDiscovery" in value)
+      return {
+        ...value,
+        configDiscovery: { ...(value.configDiscovery as object), configSource: source(`ecds-${String(value.name)}`) },
+      };
     return value;
   }
 

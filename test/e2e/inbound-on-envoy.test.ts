@@ -54,10 +54,15 @@ describe("an unguarded workload", () => {
   afterAll(() => envoy?.stop());
 
   it("takes plaintext and mutual TLS where PERMISSIVE, and tells the application who asks", async () => {
-    const plain = await envoy.send(9080, { headers: { "x-forwarded-client-cert": "URI=spiffe://cluster.local/ns/default/sa/forged" } });
+    const plain = await envoy.send(9080, {
+      headers: { "x-forwarded-client-cert": "URI=spiffe://cluster.local/ns/default/sa/forged" },
+    });
     expect(plain.status).toBe(200);
     expect(plain.body).not.toContain("x-forwarded-client-cert");
-    const mutual = await envoy.send(9080, { as: "productpage", headers: { "x-forwarded-client-cert": "URI=spiffe://cluster.local/ns/default/sa/forged" } });
+    const mutual = await envoy.send(9080, {
+      as: "productpage",
+      headers: { "x-forwarded-client-cert": "URI=spiffe://cluster.local/ns/default/sa/forged" },
+    });
     expect(mutual.body).toContain("URI=spiffe://cluster.local/ns/default/sa/productpage");
     expect(mutual.body).not.toContain("forged");
   });
@@ -65,7 +70,8 @@ describe("an unguarded workload", () => {
   it("resets plaintext where STRICT, and says so in the log", async () => {
     await expect(envoy.send(9081)).rejects.toThrow();
     expect((await envoy.send(9081, { as: "productpage" })).status).toBe(200);
-    while (!envoy.accessLog().includes("filter_chain_not_found")) await new Promise((resolve) => setTimeout(resolve, 50));
+    while (!envoy.accessLog().includes("filter_chain_not_found"))
+      await new Promise((resolve) => setTimeout(resolve, 50));
   });
 
   it("takes plaintext where DISABLE, and TLS not at all", async () => {
@@ -75,17 +81,27 @@ describe("an unguarded workload", () => {
 
   it("bounds what a request may carry", async () => {
     expect((await envoy.send(9080, { headers: { large: "x".repeat(61 * 1024) } })).status).toBe(431);
-    expect((await envoy.send(9080, { headers: Object.fromEntries(Array.from({ length: 101 }, (_, index) => [`x-${index}`, "1"])) })).status).toBe(431);
+    expect(
+      (
+        await envoy.send(9080, {
+          headers: Object.fromEntries(Array.from({ length: 101 }, (_, index) => [`x-${index}`, "1"])),
+        })
+      ).status,
+    ).toBe(431);
     expect(await envoy.raw(9080, "GET /a#b HTTP/1.1\r\nhost: reviews\r\nconnection: close\r\n\r\n")).toContain("400");
   });
 
   it("hands no x-envoy header of a client on", async () => {
-    const { body } = await envoy.send(9080, { headers: { "x-envoy-retry-on": "5xx", "x-envoy-upstream-rq-timeout-ms": "1", "x-envoy-max-retries": "9" } });
+    const { body } = await envoy.send(9080, {
+      headers: { "x-envoy-retry-on": "5xx", "x-envoy-upstream-rq-timeout-ms": "1", "x-envoy-max-retries": "9" },
+    });
     expect(body).not.toMatch(/x-envoy-(retry|upstream|max)/);
   });
 
   it("understands HTTP/2 of a peer that negotiates nothing", async () => {
-    const client = http2.connect("http://reviews:9080", { createConnection: () => envoy.connect(9080, "productpage", ["istio-h2", "istio"]) });
+    const client = http2.connect("http://reviews:9080", {
+      createConnection: () => envoy.connect(9080, "productpage", ["istio-h2", "istio"]),
+    });
     const stream = client.request({ ":path": "/" });
     const failed = new Promise<unknown>((resolve) => stream.on("response", (headers) => resolve(headers[":status"])));
     // The application speaks HTTP/1.1 only: that Envoy answers in HTTP/2 at all is the point.
@@ -98,9 +114,11 @@ describe("an unguarded workload", () => {
     try {
       expect((await envoy.send(9080, { agent, path: "/admin" })).status).toBe(200);
       envoy.change(guarded);
-      while ((await envoy.send(9080, { agent, path: "/admin" })).status !== 403) await new Promise((resolve) => setTimeout(resolve, 20));
+      while ((await envoy.send(9080, { agent, path: "/admin" })).status !== 403)
+        await new Promise((resolve) => setTimeout(resolve, 20));
       envoy.change(mesh);
-      while ((await envoy.send(9080, { agent, path: "/admin" })).status !== 200) await new Promise((resolve) => setTimeout(resolve, 20));
+      while ((await envoy.send(9080, { agent, path: "/admin" })).status !== 200)
+        await new Promise((resolve) => setTimeout(resolve, 20));
     } finally {
       agent.destroy();
     }
@@ -119,7 +137,8 @@ describe("a guarded workload", () => {
     expect(refused.body).toBe("RBAC: access denied");
     expect((await envoy.send(9080)).status).toBe(403);
     expect((await envoy.send(9080, { as: "productpage", path: "/admin" })).status).toBe(403);
-    while (!envoy.accessLog().includes("rbac_access_denied_matched_policy[default/no-admin")) await new Promise((resolve) => setTimeout(resolve, 50));
+    while (!envoy.accessLog().includes("rbac_access_denied_matched_policy[default/no-admin"))
+      await new Promise((resolve) => setTimeout(resolve, 50));
   });
 
   it("takes x_role neither for x-role nor to the application", async () => {
@@ -130,21 +149,32 @@ describe("a guarded workload", () => {
   });
 
   it("believes no X-Forwarded-For of someone in plaintext, and knows the direct peer whatever it says", async () => {
-    expect((await envoy.send(9080, { path: "/remote", headers: { "x-forwarded-for": "198.51.100.9" } })).status).toBe(403);
-    expect((await envoy.send(9080, { path: "/local", headers: { "x-forwarded-for": "203.0.113.9" } })).status).toBe(200);
-    expect((await envoy.send(9080, { as: "ratings", path: "/remote", headers: { "x-forwarded-for": "198.51.100.9" } })).status).toBe(200); // as a gateway would say
-    expect((await envoy.send(9080, { as: "ratings", path: "/remote", headers: { "x-forwarded-for": "203.0.113.9" } })).status).toBe(403);
+    expect((await envoy.send(9080, { path: "/remote", headers: { "x-forwarded-for": "198.51.100.9" } })).status).toBe(
+      403,
+    );
+    expect((await envoy.send(9080, { path: "/local", headers: { "x-forwarded-for": "203.0.113.9" } })).status).toBe(
+      200,
+    );
+    expect(
+      (await envoy.send(9080, { as: "ratings", path: "/remote", headers: { "x-forwarded-for": "198.51.100.9" } }))
+        .status,
+    ).toBe(200); // as a gateway would say
+    expect(
+      (await envoy.send(9080, { as: "ratings", path: "/remote", headers: { "x-forwarded-for": "203.0.113.9" } }))
+        .status,
+    ).toBe(403);
   });
 
   it("keeps connections that are not HTTP to those whom a policy names without HTTP", async () => {
-    const answer = (account: string) => new Promise<string>((resolve) => {
-      const socket = envoy.connect(9084, account, ["istio"]);
-      let received = "";
-      socket.on("data", (data: Buffer) => (received += data.toString()));
-      socket.on("error", () => resolve(received));
-      socket.on("close", () => resolve(received));
-      socket.write("GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
-    });
+    const answer = (account: string) =>
+      new Promise<string>((resolve) => {
+        const socket = envoy.connect(9084, account, ["istio"]);
+        let received = "";
+        socket.on("data", (data: Buffer) => (received += data.toString()));
+        socket.on("error", () => resolve(received));
+        socket.on("close", () => resolve(received));
+        socket.write("GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+      });
     expect(await answer("productpage")).toContain("200 OK");
     expect(await answer("ratings")).toBe("");
     // The DENY policy's rule is about paths: without them it is about everything at that port.
@@ -156,7 +186,8 @@ describe("a path that is denied", () => {
   let envoy: InboundEnvoy;
   beforeAll(async () => void (envoy = await InboundEnvoy.start(denied, [9080])));
   afterAll(() => envoy?.stop());
-  const ask = (path: string, host = "reviews") => envoy.raw(9080, `GET ${path} HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`);
+  const ask = (path: string, host = "reviews") =>
+    envoy.raw(9080, `GET ${path} HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`);
 
   it("is the only one", async () => {
     expect(await ask("/administrator")).toMatch(/^HTTP\/1\.1 200/);
@@ -164,13 +195,33 @@ describe("a path that is denied", () => {
     expect(await ask("/admin", "ratings")).toMatch(/^HTTP\/1\.1 200/);
   });
 
-  it.each(["/admin", "//admin", "/%2Fadmin", "/%2fadmin", "/%5cadmin", "/%5Cadmin", "\\admin", "/x/../admin", "/x/%2e%2e/admin", "/./admin", "/%61dmin", "/admin/", "/admin%2Fx", "/admin?x=1", "/x%2f..%2fadmin", "/x;/../admin"])("is not reached by %s", async (path) => {
+  it.each([
+    "/admin",
+    "//admin",
+    "/%2Fadmin",
+    "/%2fadmin",
+    "/%5cadmin",
+    "/%5Cadmin",
+    "\\admin",
+    "/x/../admin",
+    "/x/%2e%2e/admin",
+    "/./admin",
+    "/%61dmin",
+    "/admin/",
+    "/admin%2Fx",
+    "/admin?x=1",
+    "/x%2f..%2fadmin",
+    "/x;/../admin",
+  ])("is not reached by %s", async (path) => {
     expect(await ask(path)).toMatch(/^HTTP\/1\.1 40[03]/);
   });
 
-  it.each(["REVIEWS", "Reviews:9080", "reviews.", "reviews:80"])("is not reached by asking for the host %s", async (host) => {
-    expect(await ask("/admin", host)).toMatch(/^HTTP\/1\.1 40[03]/);
-  });
+  it.each(["REVIEWS", "Reviews:9080", "reviews.", "reviews:80"])(
+    "is not reached by asking for the host %s",
+    async (host) => {
+      expect(await ask("/admin", host)).toMatch(/^HTTP\/1\.1 40[03]/);
+    },
+  );
 });
 
 describe("a limited workload", () => {

@@ -1,4 +1,5 @@
-// A control plane that is killed twenty times, at any moment of its life, while requests flow through an Envoy that it serves.
+// A control plane that is killed twenty times, at any moment of its life, while requests flow through an Envoy that it
+// serves.
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
@@ -26,7 +27,11 @@ let envoyAdmin = 0;
 
 function writeMesh(round: number): void {
   const path = join(root, "mesh/web.yaml");
-  writeFileSync(`${path}.new`, documents(serviceAt("web", "127.0.0.1", (application.address() as AddressInfo).port), `apiVersion: networking.istio.io/v1
+  writeFileSync(
+    `${path}.new`,
+    documents(
+      serviceAt("web", "127.0.0.1", (application.address() as AddressInfo).port),
+      `apiVersion: networking.istio.io/v1
 kind: VirtualService
 metadata: {name: web, namespace: default}
 spec:
@@ -34,15 +39,34 @@ spec:
   http:
   - route: [{destination: {host: web}}]
     headers: {response: {set: {x-round: "${round}"}}}
-`));
+`,
+    ),
+  );
   renameSync(`${path}.new`, path);
 }
 
 function startControlPlane(): void {
-  controlPlane = spawn(process.execPath, [scrim, "serve", join(root, "mesh"), "--state-dir", state, "--xds-address", `127.0.0.1:${xds}`, "--admin-address", `127.0.0.1:${adminPort}`], { stdio: "ignore" });
+  controlPlane = spawn(
+    process.execPath,
+    [
+      scrim,
+      "serve",
+      join(root, "mesh"),
+      "--state-dir",
+      state,
+      "--xds-address",
+      `127.0.0.1:${xds}`,
+      "--admin-address",
+      `127.0.0.1:${adminPort}`,
+    ],
+    { stdio: "ignore" },
+  );
 }
 
-const ready = () => eventually("ready", async () => ((await request(`http://127.0.0.1:${adminPort}/ready`)).status === 200 ? true : undefined));
+const ready = () =>
+  eventually("ready", async () =>
+    (await request(`http://127.0.0.1:${adminPort}/ready`)).status === 200 ? true : undefined,
+  );
 
 async function statistic(name: string): Promise<number> {
   const { body } = await request(`http://127.0.0.1:${envoyAdmin}/stats?filter=${encodeURIComponent(`^${name}$`)}`);
@@ -57,11 +81,38 @@ beforeAll(async () => {
   [xds, adminPort, envoyAdmin] = [await freePort(), await freePort(), await freePort()];
   startControlPlane();
   await ready();
-  const bootstrap = execFileSync(process.execPath, [scrim, "bootstrap", "--proxy", "default/client-0", "--ip", podIp, "--service-account", "client", "--issue-token", "--state-dir", state, "--xds-address", `127.0.0.1:${xds}`, "--admin-port", String(envoyAdmin)], { encoding: "utf8" });
+  const bootstrap = execFileSync(
+    process.execPath,
+    [
+      scrim,
+      "bootstrap",
+      "--proxy",
+      "default/client-0",
+      "--ip",
+      podIp,
+      "--service-account",
+      "client",
+      "--issue-token",
+      "--state-dir",
+      state,
+      "--xds-address",
+      `127.0.0.1:${xds}`,
+      "--admin-port",
+      String(envoyAdmin),
+    ],
+    { encoding: "utf8" },
+  );
   writeFileSync(join(root, "envoy.json"), bootstrap, { mode: 0o600 });
-  const binary = execFileSync(process.execPath, [scrim, "envoy", "path"], { encoding: "utf8" }).trim().split("\n").at(-1) ?? "";
-  envoy = spawn(binary, ["-c", join(root, "envoy.json"), "--use-dynamic-base-id", "--concurrency", "1", "-l", "error"], { stdio: "ignore" });
-  await eventually("an answer", async () => ((await request("http://web/", { proxy: `http://${podIp}:15001` })).status === 200 ? true : undefined));
+  const binary =
+    execFileSync(process.execPath, [scrim, "envoy", "path"], { encoding: "utf8" }).trim().split("\n").at(-1) ?? "";
+  envoy = spawn(
+    binary,
+    ["-c", join(root, "envoy.json"), "--use-dynamic-base-id", "--concurrency", "1", "-l", "error"],
+    { stdio: "ignore" },
+  );
+  await eventually("an answer", async () =>
+    (await request("http://web/", { proxy: `http://${podIp}:15001` })).status === 200 ? true : undefined,
+  );
 });
 afterAll(() => {
   for (const child of [envoy, controlPlane]) child?.kill("SIGKILL");
@@ -83,7 +134,9 @@ describe("a control plane that is killed twenty times", () => {
       await delay((round * 37) % 400);
     }
     await ready();
-    await eventually("the last change", async () => ((await request("http://web/", { proxy: `http://${podIp}:15001` })).headers["x-round"] === "20" ? true : undefined));
+    await eventually("the last change", async () =>
+      (await request("http://web/", { proxy: `http://${podIp}:15001` })).headers["x-round"] === "20" ? true : undefined,
+    );
     const { sent, failed } = await load.stop();
     expect(sent).toBeGreaterThan(100);
     expect(failed).toEqual([]);

@@ -18,7 +18,13 @@ export interface LoadOptions {
 }
 
 /** Starts a closed loop of requests. */
-export function startLoad({ url, proxy, headers = {}, clients = 4, isGood = ({ status }) => status === 200 }: LoadOptions): Load {
+export function startLoad({
+  url,
+  proxy,
+  headers = {},
+  clients = 4,
+  isGood = ({ status }) => status === 200,
+}: LoadOptions): Load {
   const agent = new http.Agent({ keepAlive: true, maxSockets: clients });
   const failed: string[] = [];
   let sent = 0;

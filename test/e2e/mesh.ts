@@ -73,7 +73,13 @@ export function request(url: string, options: RequestOptions & { proxy?: string 
       (response) => {
         const chunks: Buffer[] = [];
         response.on("data", (chunk: Buffer) => chunks.push(chunk));
-        response.on("end", () => resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks).toString("utf8") }));
+        response.on("end", () =>
+          resolve({
+            status: response.statusCode ?? 0,
+            headers: response.headers,
+            body: Buffer.concat(chunks).toString("utf8"),
+          }),
+        );
         response.on("error", reject);
       },
     );
@@ -84,7 +90,11 @@ export function request(url: string, options: RequestOptions & { proxy?: string 
 }
 
 /** Repeats until it returns something other than undefined; throws what it last saw after the deadline. */
-export async function eventually<T>(what: string, attempt: () => Promise<T | undefined> | T | undefined, deadlineMs = 30_000): Promise<T> {
+export async function eventually<T>(
+  what: string,
+  attempt: () => Promise<T | undefined> | T | undefined,
+  deadlineMs = 30_000,
+): Promise<T> {
   const end = Date.now() + deadlineMs;
   let last: unknown = "nothing";
   while (Date.now() < end) {
@@ -100,7 +110,11 @@ export async function eventually<T>(what: string, attempt: () => Promise<T | und
 }
 
 /** Starts a mesh. `files` are written into an empty directory; `copy` is a directory copied first. */
-export async function startMesh(input: { files?: Readonly<Record<string, string>>; copy?: string; args?: readonly string[] }): Promise<Mesh> {
+export async function startMesh(input: {
+  files?: Readonly<Record<string, string>>;
+  copy?: string;
+  args?: readonly string[];
+}): Promise<Mesh> {
   const root = mkdtempSync(join(tmpdir(), "scrim-e2e-"));
   const directory = join(root, "mesh");
   mkdirSync(directory);
@@ -111,11 +125,27 @@ export async function startMesh(input: { files?: Readonly<Record<string, string>
     writeFileSync(join(directory, file), text);
   }
   const stateDirectory = join(root, "state");
-  const child = spawn(process.execPath, [scrim, "up", directory, "--gateway-port", "0", "--admin-port", "0", "--state-dir", stateDirectory, ...(input.args ?? [])], {
-    stdio: ["ignore", "pipe", "pipe"],
-  });
+  const child = spawn(
+    process.execPath,
+    [
+      scrim,
+      "up",
+      directory,
+      "--gateway-port",
+      "0",
+      "--admin-port",
+      "0",
+      "--state-dir",
+      stateDirectory,
+      ...(input.args ?? []),
+    ],
+    {
+      stdio: ["ignore", "pipe", "pipe"],
+    },
+  );
   let output = "";
-  for (const stream of [child.stdout, child.stderr]) stream?.on("data", (chunk: Buffer) => (output += chunk.toString("utf8")));
+  for (const stream of [child.stdout, child.stderr])
+    stream?.on("data", (chunk: Buffer) => (output += chunk.toString("utf8")));
   const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
   const stop = async (): Promise<void> => {
     if (child.exitCode === null && child.signalCode === null) child.kill("SIGTERM");
@@ -123,10 +153,27 @@ export async function startMesh(input: { files?: Readonly<Record<string, string>
     rmSync(root, { recursive: true, force: true });
   };
   try {
-    const admin = await eventually("the admin address", () => failIfEnded(child, output) ?? /admin\S*\s+(http:\/\/127\.0\.0\.1:\d+)/i.exec(output)?.[1], 90_000);
-    await eventually("synced", async () => ((await request(`${admin}/synced`)).status === 200 ? true : failIfEnded(child, output)), 90_000);
+    const admin = await eventually(
+      "the admin address",
+      () => failIfEnded(child, output) ?? /admin\S*\s+(http:\/\/127\.0\.0\.1:\d+)/i.exec(output)?.[1],
+      90_000,
+    );
+    await eventually(
+      "synced",
+      async () => ((await request(`${admin}/synced`)).status === 200 ? true : failIfEnded(child, output)),
+      90_000,
+    );
     const gateway = /gateway\S*\s+(http:\/\/127\.0\.0\.1:\d+)/i.exec(output)?.[1] ?? "";
-    return { directory, stateDirectory, admin, gateway, process: child, output: () => output, stop, ...actions(directory, admin) };
+    return {
+      directory,
+      stateDirectory,
+      admin,
+      gateway,
+      process: child,
+      output: () => output,
+      stop,
+      ...actions(directory, admin),
+    };
   } catch (error) {
     await stop();
     throw new Error(`${String(error)}\n--- output of scrim up ---\n${output}`);
@@ -138,8 +185,12 @@ function failIfEnded(child: ChildProcess, output: string): undefined {
   return undefined;
 }
 
-function actions(directory: string, admin: string): Pick<Mesh, "write" | "remove" | "proxies" | "proxy" | "synced" | "from"> {
-  const proxies = async (): Promise<ProxyStatus[]> => JSON.parse((await request(`${admin}/debug/proxies`)).body) as ProxyStatus[];
+function actions(
+  directory: string,
+  admin: string,
+): Pick<Mesh, "write" | "remove" | "proxies" | "proxy" | "synced" | "from"> {
+  const proxies = async (): Promise<ProxyStatus[]> =>
+    JSON.parse((await request(`${admin}/debug/proxies`)).body) as ProxyStatus[];
   const known = new Map<string, ProxyStatus>();
   const proxy = async (workload: string): Promise<ProxyStatus> => {
     const found = (await proxies()).find((each) => each.workload === workload);
@@ -158,7 +209,11 @@ function actions(directory: string, admin: string): Pick<Mesh, "write" | "remove
     },
     remove: (file) => rmSync(join(directory, file)),
     async synced() {
-      await eventually("synced", async () => ((await request(`${admin}/synced`)).status === 200 ? true : undefined), 60_000);
+      await eventually(
+        "synced",
+        async () => ((await request(`${admin}/synced`)).status === 200 ? true : undefined),
+        60_000,
+      );
     },
     async from(workload, url, options = {}) {
       const { outbound } = known.get(workload) ?? (await proxy(workload));

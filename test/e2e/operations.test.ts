@@ -1,6 +1,16 @@
-// What an operator does to a mesh, and what befalls it: rollouts, crashes, renewals, lost files, impostors, its own sudden end.
+// What an operator does to a mesh, and what befalls it: rollouts, crashes, renewals, lost files, impostors, its own
+// sudden end.
 import { type ChildProcess, execFile, spawn } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, renameSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Load, startLoad } from "./load.ts";
@@ -14,21 +24,38 @@ spec:
   selector: {istio: ingressgateway}
   servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: ["*"]}]
 `;
-const probed = echoDeployment({ name: "probed", app: "probed" }).replace("        env:", `        readinessProbe: {exec: {command: [test, -f, ready]}, periodSeconds: 1}\n        env:`);
+const probed = echoDeployment({ name: "probed", app: "probed" }).replace(
+  "        env:",
+  `        readinessProbe: {exec: {command: [test, -f, ready]}, periodSeconds: 1}\n        env:`,
+);
 
 function web(replicas: number, version: string): string {
-  return echoDeployment({ name: "web-v1", app: "web", replicas }).replace("name: VERSION, value: v1", `name: VERSION, value: ${version}`);
+  return echoDeployment({ name: "web-v1", app: "web", replicas }).replace(
+    "name: VERSION, value: v1",
+    `name: VERSION, value: ${version}`,
+  );
 }
 
 function workloads(replicas = 1, version = "v1"): string {
-  return documents(service("web"), service("client"), service("probed"), gateway, web(replicas, version), echoDeployment({ name: "client", app: "client" }), probed);
+  return documents(
+    service("web"),
+    service("client"),
+    service("probed"),
+    gateway,
+    web(replicas, version),
+    echoDeployment({ name: "client", app: "client" }),
+    probed,
+  );
 }
 
 let mesh: Mesh;
 let load: Load;
 
 beforeAll(async () => {
-  mesh = await startMesh({ files: { "workloads.yaml": workloads(), ready: "" }, args: ["--certificate-lifetime", "12s"] });
+  mesh = await startMesh({
+    files: { "workloads.yaml": workloads(), ready: "" },
+    args: ["--certificate-lifetime", "12s"],
+  });
   load = startLoad({ url: "http://web/", proxy: (await mesh.proxy("client")).outbound, clients: 2 });
 });
 
@@ -57,23 +84,32 @@ const fileOf = (pid: number, name: string): string => {
 /** The living processes of the mesh: those that run in its directories, or are told of them. */
 function processes(): number[] {
   const root = join(mesh.directory, "..");
-  return readdirSync("/proc").filter((name) => /^\d+$/.test(name)).map(Number).filter((pid) => {
-    if (pid === process.pid || / \(.*\) Z /.test(` ${fileOf(pid, "stat")}`)) return false;
-    try {
-      return readlinkSync(`/proc/${pid}/cwd`).startsWith(root) || fileOf(pid, "cmdline").includes(root);
-    } catch {
-      return false;
-    }
-  });
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => {
+      if (pid === process.pid || / \(.*\) Z /.test(` ${fileOf(pid, "stat")}`)) return false;
+      try {
+        return readlinkSync(`/proc/${pid}/cwd`).startsWith(root) || fileOf(pid, "cmdline").includes(root);
+      } catch {
+        return false;
+      }
+    });
 }
 
 const pidOf = (...words: readonly string[]): number | undefined =>
-  processes().find((pid) => !fileOf(pid, "cmdline").includes("scrim-child") && words.every((word) => `${fileOf(pid, "cmdline")}\0${fileOf(pid, "environ")}`.includes(word)));
+  processes().find(
+    (pid) =>
+      !fileOf(pid, "cmdline").includes("scrim-child") &&
+      words.every((word) => `${fileOf(pid, "cmdline")}\0${fileOf(pid, "environ")}`.includes(word)),
+  );
 
 async function killControlPlane(): Promise<void> {
   const pid = await eventually("the control plane's process", () => pidOf("\0serve\0"));
   process.kill(pid, "SIGKILL");
-  await eventually("its end", () => (existsSync(`/proc/${pid}`) && !/ Z /.test(fileOf(pid, "stat")) ? undefined : true));
+  await eventually("its end", () =>
+    existsSync(`/proc/${pid}`) && !/ Z /.test(fileOf(pid, "stat")) ? undefined : true,
+  );
 }
 
 async function certificates({ envoyAdmin }: ProxyStatus): Promise<string[]> {
@@ -90,15 +126,21 @@ async function reportOf(reason: RegExp): Promise<string> {
   });
 }
 
-interface Ended { readonly code: number; readonly text: string }
+interface Ended {
+  readonly code: number;
+  readonly text: string;
+}
 
 function run(...args: readonly string[]): Promise<Ended> {
   return new Promise((resolve) => {
-    execFile(process.execPath, [scrim, ...args], { timeout: 30_000 }, (error, stdout, stderr) => resolve({ code: error === null ? 0 : Number(error.code ?? -1), text: stdout + stderr }));
+    execFile(process.execPath, [scrim, ...args], { timeout: 30_000 }, (error, stdout, stderr) =>
+      resolve({ code: error === null ? 0 : Number(error.code ?? -1), text: stdout + stderr }),
+    );
   });
 }
 
-const upTo = (state: string, gatewayPort = "0", adminPort = "0") => run("up", mesh.directory, "--state-dir", state, "--gateway-port", gatewayPort, "--admin-port", adminPort);
+const upTo = (state: string, gatewayPort = "0", adminPort = "0") =>
+  run("up", mesh.directory, "--state-dir", state, "--gateway-port", gatewayPort, "--admin-port", adminPort);
 
 describe("changes by hand", () => {
   it("scales and rolls without a failed request", async () => {
@@ -107,7 +149,11 @@ describe("changes by hand", () => {
     await eventually("three pods", async () => ((await running()) === 3 ? true : undefined));
     await mesh.synced();
     mesh.write("workloads.yaml", workloads(1, "v2"));
-    await eventually("one pod of the new kind", async () => ((await running()) === 1 && (await mesh.from("client", "http://web/")).headers["x-version"] === "v2" ? true : undefined));
+    await eventually("one pod of the new kind", async () =>
+      (await running()) === 1 && (await mesh.from("client", "http://web/")).headers["x-version"] === "v2"
+        ? true
+        : undefined,
+    );
     await mesh.synced();
     expect(await failedSince()).toEqual([]);
   });
@@ -140,7 +186,12 @@ describe("changes by hand", () => {
     expect(before.flat().length).toBeGreaterThanOrEqual(2);
     await eventually("other serial numbers", async () => {
       const now = await Promise.all(proxies.map(certificates));
-      return now.every((serials, at) => serials.length > 0 && serials.every((serial) => !(before[at] ?? []).slice(0, 1).includes(serial))) ? true : undefined;
+      return now.every(
+        (serials, at) =>
+          serials.length > 0 && serials.every((serial) => !(before[at] ?? []).slice(0, 1).includes(serial)),
+      )
+        ? true
+        : undefined;
     });
     expect(await failedSince()).toEqual([]);
   });
@@ -152,9 +203,15 @@ describe("commands beside a running mesh", () => {
     expect(locked).toMatchObject({ code: 1, text: expect.stringContaining(`in use by process ${mesh.process.pid}`) });
     const other = join(mesh.directory, "..", "other-state");
     const adminPort = await upTo(other, "0", new URL(mesh.admin).port);
-    expect(adminPort).toMatchObject({ code: 1, text: expect.stringMatching(/--admin-port, is taken by process \d+ \(.*serve/) });
+    expect(adminPort).toMatchObject({
+      code: 1,
+      text: expect.stringMatching(/--admin-port, is taken by process \d+ \(.*serve/),
+    });
     const gatewayPort = await upTo(other, new URL(mesh.gateway).port);
-    expect(gatewayPort).toMatchObject({ code: 1, text: expect.stringMatching(/--gateway-port, is taken by process \d+ \(.*envoy/) });
+    expect(gatewayPort).toMatchObject({
+      code: 1,
+      text: expect.stringMatching(/--gateway-port, is taken by process \d+ \(.*envoy/),
+    });
   });
 
   it("tell the status of each proxy, its place and its process", async () => {
@@ -162,8 +219,19 @@ describe("commands beside a running mesh", () => {
     expect(code).toBe(0);
     const client = (JSON.parse(text) as ProxyStatus[]).find(({ workload }) => workload === "client");
     expect(client).toMatchObject({
-      kind: "sidecar", namespace: "default", identity: "spiffe://cluster.local/ns/default/sa/client", envoyVersion: expect.stringMatching(/^\d+\.\d+\.\d+$/),
-      sync: { cds: "SYNCED", lds: "SYNCED", eds: "SYNCED", rds: "SYNCED", vhds: "SYNCED", ecds: "SYNCED", sds: "SYNCED" },
+      kind: "sidecar",
+      namespace: "default",
+      identity: "spiffe://cluster.local/ns/default/sa/client",
+      envoyVersion: expect.stringMatching(/^\d+\.\d+\.\d+$/),
+      sync: {
+        cds: "SYNCED",
+        lds: "SYNCED",
+        eds: "SYNCED",
+        rds: "SYNCED",
+        vhds: "SYNCED",
+        ecds: "SYNCED",
+        sds: "SYNCED",
+      },
     });
     expect(client?.ports).toEqual([{ port: 9080, address: `${client?.podIp}:9080` }]);
     expect(fileOf(client?.pid ?? 0, "cmdline")).toContain(client?.name);
@@ -175,24 +243,42 @@ interface Bootstrap {
   admin: { address: { socket_address: { address: string; port_value: number } } };
 }
 
-/** Starts an Envoy of somebody who took a pod's bootstrap and writes another token into it; resolves to what it was given. */
-async function impostorGets(bootstrap: string, token: string | undefined): Promise<{ readonly configured: boolean; readonly certificates: string[] }> {
-  const { envoyBinary, text } = { envoyBinary: fileOf((await mesh.proxy("client")).pid, "cmdline").split("\0")[0] ?? "", text: token === undefined ? bootstrap : bootstrap.replace(/Bearer [0-9a-f]+/, `Bearer ${token}`) };
+/**
+ * Starts an Envoy of somebody who took a pod's bootstrap and writes another token into it; resolves to what it was
+ * given.
+ */
+async function impostorGets(
+  bootstrap: string,
+  token: string | undefined,
+): Promise<{ readonly configured: boolean; readonly certificates: string[] }> {
+  const { envoyBinary, text } = {
+    envoyBinary: fileOf((await mesh.proxy("client")).pid, "cmdline").split("\0")[0] ?? "",
+    text: token === undefined ? bootstrap : bootstrap.replace(/Bearer [0-9a-f]+/, `Bearer ${token}`),
+  };
   const parsed = JSON.parse(text) as Bootstrap;
   const { address } = parsed.admin.address.socket_address;
   parsed.admin.address.socket_address.port_value = 15_999;
   const directory = join(mesh.directory, "..", "impostor");
   mkdirSync(directory, { recursive: true });
   writeFileSync(join(directory, "bootstrap.json"), JSON.stringify(parsed));
-  const envoy: ChildProcess = spawn(envoyBinary, ["-c", join(directory, "bootstrap.json"), "--disable-hot-restart", "--log-level", "off"], { stdio: "ignore" });
+  const envoy: ChildProcess = spawn(
+    envoyBinary,
+    ["-c", join(directory, "bootstrap.json"), "--disable-hot-restart", "--log-level", "off"],
+    { stdio: "ignore" },
+  );
   const ended = new Promise((resolve) => envoy.once("exit", resolve));
   const ask = async (path: string) => (await request(`http://${address}:15999${path}`)).body;
   try {
     await eventually("a refusal or a configuration", async () => {
-      const stats = await ask("/stats?filter=cluster_manager.cds.update_success|cluster.xds-grpc.upstream_rq_completed");
+      const stats = await ask(
+        "/stats?filter=cluster_manager.cds.update_success|cluster.xds-grpc.upstream_rq_completed",
+      );
       return /update_success: [1-9]|rq_completed: [2-9]/.test(stats) ? true : undefined;
     });
-    return { configured: /update_success: [1-9]/.test(await ask("/stats?filter=cluster_manager.cds.update_success")), certificates: await certificates({ envoyAdmin: `${address}:15999` } as ProxyStatus) };
+    return {
+      configured: /update_success: [1-9]/.test(await ask("/stats?filter=cluster_manager.cds.update_success")),
+      certificates: await certificates({ envoyAdmin: `${address}:15999` } as ProxyStatus),
+    };
   } finally {
     envoy.kill("SIGKILL");
     await ended;
@@ -213,13 +299,16 @@ describe("identity", () => {
     expect(dump).not.toContain(token);
     expect((await request(`${mesh.admin}/debug/proxies`)).body).not.toContain(token);
     for (const pid of processes()) expect(fileOf(pid, "cmdline") + fileOf(pid, "environ")).not.toContain(token);
-    const logs = readdirSync(join(mesh.stateDirectory, "logs"), { recursive: true, encoding: "utf8" }).filter((path) => path.endsWith(".log"));
+    const logs = readdirSync(join(mesh.stateDirectory, "logs"), { recursive: true, encoding: "utf8" }).filter((path) =>
+      path.endsWith(".log"),
+    );
     for (const log of logs) expect(readFileSync(join(mesh.stateDirectory, "logs", log), "utf8")).not.toContain(token);
   });
 
   it("is given to nobody who only claims a node id, be it with no valid token or with another pod's", async () => {
     const [client, victim] = [await mesh.proxy("client"), await mesh.proxy("web-v1")];
-    const bootstrapOf = ({ name }: ProxyStatus) => readFileSync(join(mesh.stateDirectory, "runtime", `${name}.bootstrap.json`), "utf8");
+    const bootstrapOf = ({ name }: ProxyStatus) =>
+      readFileSync(join(mesh.stateDirectory, "runtime", `${name}.bootstrap.json`), "utf8");
     const ofClient = /Bearer ([0-9a-f]+)/.exec(bootstrapOf(client))?.[1] ?? "";
     expect(await impostorGets(bootstrapOf(victim), "0".repeat(64))).toEqual({ configured: false, certificates: [] });
     expect(await impostorGets(bootstrapOf(victim), ofClient)).toEqual({ configured: false, certificates: [] });
@@ -232,11 +321,19 @@ describe("crashes and losses", () => {
     const { name } = await mesh.proxy("probed");
     const app = await eventually("the workload's process", () => pidOf("apps/echo.mjs", `POD_NAME=${name}`));
     process.kill(app, "SIGKILL");
-    await eventually("said", () => (new RegExp(`${name} was ended by SIGKILL.*starting it again in`).test(mesh.output()) ? true : undefined));
+    await eventually("said", () =>
+      new RegExp(`${name} was ended by SIGKILL.*starting it again in`).test(mesh.output()) ? true : undefined,
+    );
     await mesh.synced();
     process.kill((await mesh.proxy("probed")).pid, "SIGKILL");
-    await eventually("said", () => (new RegExp(`the proxy of ${name} was ended by SIGKILL.*starting it again in`).test(mesh.output()) ? true : undefined));
-    await eventually("answers again", async () => ((await mesh.from("client", "http://probed/")).status === 200 ? true : undefined));
+    await eventually("said", () =>
+      new RegExp(`the proxy of ${name} was ended by SIGKILL.*starting it again in`).test(mesh.output())
+        ? true
+        : undefined,
+    );
+    await eventually("answers again", async () =>
+      (await mesh.from("client", "http://probed/")).status === 200 ? true : undefined,
+    );
     await mesh.synced();
     expect(await failedSince()).toEqual([]);
   });
@@ -244,7 +341,9 @@ describe("crashes and losses", () => {
   it("keeps the mesh when its directory is empty, or gone, as the control plane starts anew", async () => {
     const [kept, away] = [join(mesh.directory, "workloads.yaml"), join(mesh.directory, "..", "away.yaml")];
     const kept503 = async () => {
-      await eventually("the notice", async () => ((await request(`${mesh.admin}/debug/violations`)).body.includes("--allow-empty") ? true : undefined));
+      await eventually("the notice", async () =>
+        (await request(`${mesh.admin}/debug/violations`)).body.includes("--allow-empty") ? true : undefined,
+      );
       await pause(500);
       expect((await mesh.from("client", "http://web/")).status).toBe(200);
     };
@@ -260,7 +359,9 @@ describe("crashes and losses", () => {
     renameSync(`${mesh.directory}-away`, mesh.directory);
     await mesh.synced();
     // What is published did not change, so nothing tells when the source has seen the directory again.
-    await eventually("nothing is wrong any more", async () => ((JSON.parse((await request(`${mesh.admin}/debug/violations`)).body) as unknown[]).length === 0 ? true : undefined));
+    await eventually("nothing is wrong any more", async () =>
+      (JSON.parse((await request(`${mesh.admin}/debug/violations`)).body) as unknown[]).length === 0 ? true : undefined,
+    );
     expect(await failedSince()).toEqual([]);
   });
 
@@ -269,7 +370,9 @@ describe("crashes and losses", () => {
     const root = readFileSync(join(mesh.stateDirectory, "ca/root-cert.pem"), "utf8");
     renameSync(key, away);
     await killControlPlane();
-    await eventually("said", () => (/certificate authority cannot start: .*ca-key\.pem is missing/.test(mesh.output()) ? true : undefined));
+    await eventually("said", () =>
+      /certificate authority cannot start: .*ca-key\.pem is missing/.test(mesh.output()) ? true : undefined,
+    );
     expect((await mesh.from("client", "http://web/")).status).toBe(200);
     expect(existsSync(key)).toBe(false);
     renameSync(away, key);

@@ -10,7 +10,11 @@ import type { PluginModules } from "../../controlplane/translate/ir/modules.ts";
 import { buildStaticBootstrap } from "../golden/static-bootstrap.ts";
 import { envoyPath } from "./probe-envoy.ts";
 
-const modules: PluginModules = { builtin: () => ({ sha256: "none", bytes: new Uint8Array() }), plugin: () => ({ kind: "pending" }), differsByProxy: () => false };
+const modules: PluginModules = {
+  builtin: () => ({ sha256: "none", bytes: new Uint8Array() }),
+  plugin: () => ({ kind: "pending" }),
+  differsByProxy: () => false,
+};
 
 /** A running Envoy; `stop` ends it. */
 export interface OutboundEnvoy {
@@ -28,7 +32,11 @@ export async function startOutboundEnvoy(yaml: string, workload: string, port: n
   const directory = mkdtempSync(join(tmpdir(), "scrim-outbound-"));
   const [config, log] = [join(directory, "envoy.json"), join(directory, "log")];
   writeFileSync(config, JSON.stringify(buildStaticBootstrap(translation.resources, { deliveredFilters: "drop" })));
-  const child = spawn(envoyPath(), ["-c", config, "--use-dynamic-base-id", "--concurrency", "1", "-l", "warning", "--log-path", log], { stdio: "ignore" });
+  const child = spawn(
+    envoyPath(),
+    ["-c", config, "--use-dynamic-base-id", "--concurrency", "1", "-l", "warning", "--log-path", log],
+    { stdio: "ignore" },
+  );
   const envoy: OutboundEnvoy = {
     log: () => readFileSync(log, "utf8"),
     async stop() {

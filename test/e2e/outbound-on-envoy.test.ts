@@ -1,4 +1,5 @@
-// The way out through a real Envoy: absolute-form, HTTP/2, CONNECT into the same routes, TLS and plain TCP in tunnels, and where nobody may go.
+// The way out through a real Envoy: absolute-form, HTTP/2, CONNECT into the same routes, TLS and plain TCP in tunnels,
+// and where nobody may go.
 import { createServer as createHttpServer, type IncomingMessage, request, type Server } from "node:http";
 import { connect as connectHttp2 } from "node:http2";
 import { type AddressInfo, createServer as createTcpServer, type Server as TcpServer, type Socket } from "node:net";
@@ -16,13 +17,20 @@ let webPort = 0;
 const attempts = new Map<string, number>();
 
 beforeAll(async () => {
-  webPort = await listening(createHttpServer((incoming, response) => {
-    attempts.set(incoming.url ?? "", (attempts.get(incoming.url ?? "") ?? 0) + 1);
-    if (incoming.url?.startsWith("/fail/")) return response.writeHead(Number(incoming.url.slice(-3))).end();
-    // Whoever asks for /late never gets an answer.
-    if (incoming.url !== "/late") response.end(`web ${incoming.method} ${incoming.url} ${incoming.headers.host} ${incoming.headers["x-ruled"] ?? "-"}`);
-  }));
-  const tlsPort = await listening(createTlsServer({ cert: CERTIFICATE, key: KEY }, (socket) => socket.end("tls spoken")));
+  webPort = await listening(
+    createHttpServer((incoming, response) => {
+      attempts.set(incoming.url ?? "", (attempts.get(incoming.url ?? "") ?? 0) + 1);
+      if (incoming.url?.startsWith("/fail/")) return response.writeHead(Number(incoming.url.slice(-3))).end();
+      // Whoever asks for /late never gets an answer.
+      if (incoming.url !== "/late")
+        response.end(
+          `web ${incoming.method} ${incoming.url} ${incoming.headers.host} ${incoming.headers["x-ruled"] ?? "-"}`,
+        );
+    }),
+  );
+  const tlsPort = await listening(
+    createTlsServer({ cert: CERTIFICATE, key: KEY }, (socket) => socket.end("tls spoken")),
+  );
   const tcpPort = await listening(createTcpServer((socket) => socket.end("server speaks first")));
   proxy = await freePort();
   envoy = await startOutboundEnvoy(mesh({ webPort, tlsPort, tcpPort, proxy }), "default/client", proxy);
@@ -38,8 +46,18 @@ afterAll(async () => {
 
 describe("the explicit proxy", () => {
   it("takes absolute-form requests by any spelling of the host", async () => {
-    for (const host of ["web", "web.default", "web.default.svc", "web.default.svc.cluster.local", "WEB:80", "10.96.0.1"]) {
-      expect(await absolute(`http://${host}/x`), host).toEqual({ status: 200, body: expect.stringContaining("web GET /x") });
+    for (const host of [
+      "web",
+      "web.default",
+      "web.default.svc",
+      "web.default.svc.cluster.local",
+      "WEB:80",
+      "10.96.0.1",
+    ]) {
+      expect(await absolute(`http://${host}/x`), host).toEqual({
+        status: 200,
+        body: expect.stringContaining("web GET /x"),
+      });
     }
   });
 
@@ -72,7 +90,10 @@ describe("the explicit proxy", () => {
   });
 
   it("obeys rules for hosts that are no service", async () => {
-    expect(await absolute("http://ruled-only.example.com/web/1")).toEqual({ status: 200, body: "web GET /1 rewritten.example.com -" });
+    expect(await absolute("http://ruled-only.example.com/web/1")).toEqual({
+      status: 200,
+      body: "web GET /1 rewritten.example.com -",
+    });
     expect(await absolute("http://ruled-only.example.com/teapot")).toEqual({ status: 418, body: "short" });
   });
 
@@ -84,7 +105,14 @@ describe("the explicit proxy", () => {
   });
 
   it("retries as most routes of a host do, as a route says for itself, or not at all", async () => {
-    for (const [path, expected] of [["/fail/default/503", 3], ["/fail/too/503", 3], ["/fail/default/500", 1], ["/fail/own/500", 4], ["/fail/own/503", 1], ["/fail/off/503", 1]] as const) {
+    for (const [path, expected] of [
+      ["/fail/default/503", 3],
+      ["/fail/too/503", 3],
+      ["/fail/default/500", 1],
+      ["/fail/own/500", 4],
+      ["/fail/own/503", 1],
+      ["/fail/off/503", 1],
+    ] as const) {
       expect((await absolute(`http://web${path}`)).status, path).toBe(Number(path.slice(-3)));
       expect(attempts.get(path), path).toBe(expected);
     }
@@ -96,7 +124,12 @@ describe("the explicit proxy", () => {
   });
 });
 
-function mesh(ports: { readonly webPort: number; readonly tlsPort: number; readonly tcpPort: number; readonly proxy: number }): string {
+function mesh(ports: {
+  readonly webPort: number;
+  readonly tlsPort: number;
+  readonly tcpPort: number;
+  readonly proxy: number;
+}): string {
   const slice = (name: string, portName: string, port: number) => `
 apiVersion: discovery.k8s.io/v1
 kind: EndpointSlice
@@ -179,9 +212,12 @@ function listening(server: Server | TcpServer): Promise<number> {
 
 function absolute(url: string): Promise<{ readonly status: number; readonly body: string }> {
   return new Promise((resolve, reject) => {
-    const sent = request({ host: "127.0.0.1", port: proxy, path: url, headers: { host: new URL(url).host }, agent: false }, (response: IncomingMessage) => {
-      text(response).then((body) => resolve({ status: response.statusCode ?? 0, body }), reject);
-    });
+    const sent = request(
+      { host: "127.0.0.1", port: proxy, path: url, headers: { host: new URL(url).host }, agent: false },
+      (response: IncomingMessage) => {
+        text(response).then((body) => resolve({ status: response.statusCode ?? 0, body }), reject);
+      },
+    );
     sent.on("error", reject);
     sent.end();
   });
@@ -189,7 +225,14 @@ function absolute(url: string): Promise<{ readonly status: number; readonly body
 
 function tunnel(authority: string): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const sent = request({ host: "127.0.0.1", port: proxy, method: "CONNECT", path: authority, headers: { host: authority }, agent: false });
+    const sent = request({
+      host: "127.0.0.1",
+      port: proxy,
+      method: "CONNECT",
+      path: authority,
+      headers: { host: authority },
+      agent: false,
+    });
     sent.on("connect", (response, socket, head) => {
       if (head.length > 0) socket.unshift(head);
       if (response.statusCode === 200) resolve(socket);

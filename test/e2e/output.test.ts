@@ -5,7 +5,10 @@ import { describe, expect, it } from "vitest";
 import { repository, scrim } from "./mesh.ts";
 
 /** What a command prints into a pipe whose reader takes its time; the reader stops after `chunks` when given. */
-function readSlowly(args: readonly string[], chunks = Number.POSITIVE_INFINITY): Promise<{ readonly text: string; readonly exitCode: number | null }> {
+function readSlowly(
+  args: readonly string[],
+  chunks = Number.POSITIVE_INFINITY,
+): Promise<{ readonly text: string; readonly exitCode: number | null }> {
   const child = spawn(process.execPath, [scrim, ...args], { stdio: ["ignore", "pipe", "ignore"] });
   let text = "";
   let read = 0;
@@ -18,7 +21,15 @@ function readSlowly(args: readonly string[], chunks = Number.POSITIVE_INFINITY):
   return new Promise((resolve) => child.once("close", (exitCode) => resolve({ text, exitCode })));
 }
 
-const translate = ["translate", "-f", join(repository, "deploy/demo/bookinfo"), "--proxy", "default/productpage-v1", "-o", "json"];
+const translate = [
+  "translate",
+  "-f",
+  join(repository, "deploy/demo/bookinfo"),
+  "--proxy",
+  "default/productpage-v1",
+  "-o",
+  "json",
+];
 
 describe("output", () => {
   it("is whole in a pipe, however long it is", async () => {
@@ -30,7 +41,9 @@ describe("output", () => {
 
   it("of translate holds the plugins whose modules stand in files", async () => {
     const { text } = await readSlowly([...translate, "--type", "ecds"]);
-    expect((JSON.parse(text) as { name: string }[]).map(({ name }) => name)).toContain("extensions.istio.io/wasmplugin/default.stamp");
+    expect((JSON.parse(text) as { name: string }[]).map(({ name }) => name)).toContain(
+      "extensions.istio.io/wasmplugin/default.stamp",
+    );
   });
 
   it("ends quietly when nobody reads on", async () => {

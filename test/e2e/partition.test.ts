@@ -1,4 +1,5 @@
-// A network that loses every packet between proxies and their control plane, for a while, and tells neither; `npm run bench -- endurance` does it for an hour.
+// A network that loses every packet between proxies and their control plane, for a while, and tells neither; `npm run
+// bench -- endurance` does it for an hour.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -15,20 +16,40 @@ let controlPlane: ChildProcess;
 let admin = "";
 
 /** A proxy finds out within two seconds that nobody answers, instead of fifteen. */
-const impatient = (bootstrap: object): object => JSON.parse(JSON.stringify(bootstrap).replace('{"interval":"10s","timeout":"5s"}', '{"interval":"1s","timeout":"1s"}')) as object;
+const impatient = (bootstrap: object): object =>
+  JSON.parse(
+    JSON.stringify(bootstrap).replace('{"interval":"10s","timeout":"5s"}', '{"interval":"1s","timeout":"1s"}'),
+  ) as object;
 
-const synced = () => eventually("every acknowledgement", async () => {
-  const connected = JSON.parse((await request(`${admin}/debug/syncz`)).body) as unknown[];
-  return connected.length === world.pods.length && (await request(`${admin}/synced`)).status === 200 ? true : undefined;
-});
+const synced = () =>
+  eventually("every acknowledgement", async () => {
+    const connected = JSON.parse((await request(`${admin}/debug/syncz`)).body) as unknown[];
+    return connected.length === world.pods.length && (await request(`${admin}/synced`)).status === 200
+      ? true
+      : undefined;
+  });
 
 beforeAll(async () => {
   world = await createWorld();
   const ports = await freePorts();
   const { mesh, runtime, state, cache } = world.directories;
   admin = `http://127.0.0.1:${ports.admin}`;
-  const args = ["serve", mesh, "--runtime", runtime, "--state-dir", state, "--xds-address", `127.0.0.1:${ports.xds}`, "--admin-address", `127.0.0.1:${ports.admin}`];
-  controlPlane = spawn(process.execPath, [scrim, ...args], { stdio: "ignore", env: { ...process.env, SCRIM_CACHE_DIR: cache } });
+  const args = [
+    "serve",
+    mesh,
+    "--runtime",
+    runtime,
+    "--state-dir",
+    state,
+    "--xds-address",
+    `127.0.0.1:${ports.xds}`,
+    "--admin-address",
+    `127.0.0.1:${ports.admin}`,
+  ];
+  controlPlane = spawn(process.execPath, [scrim, ...args], {
+    stdio: "ignore",
+    env: { ...process.env, SCRIM_CACHE_DIR: cache },
+  });
   await eventually("ready", async () => ((await request(`${admin}/ready`)).status === 200 ? true : undefined));
   relay = await startRelay(ports.xds);
   await world.startEnvoys(relay.port, impatient);
@@ -45,7 +66,15 @@ afterAll(async () => {
 });
 
 const counted = async (name: string): Promise<readonly number[]> =>
-  Promise.all(world.envoys().map(async (envoy) => Number(new RegExp(`^${name.replaceAll(".", "\\.")}: (\\d+)`, "m").exec(await envoy.admin("/stats"))?.[1] ?? NaN)));
+  Promise.all(
+    world
+      .envoys()
+      .map(async (envoy) =>
+        Number(
+          new RegExp(`^${name.replaceAll(".", "\\.")}: (\\d+)`, "m").exec(await envoy.admin("/stats"))?.[1] ?? NaN,
+        ),
+      ),
+  );
 
 describe("a partition that nobody is told of", () => {
   it("costs no request; afterwards what changed arrives, and only that", async () => {
@@ -70,7 +99,13 @@ describe("a partition that nobody is told of", () => {
     const healing = relay.take();
     expect(healing.bytesDown).toBeLessThan(atStart.bytesDown / 2);
     // What they had was neither sent again nor taken from them.
-    for (const name of ["cluster_manager.cluster_modified", "cluster_manager.cluster_removed", "listener_manager.listener_modified", "listener_manager.lds.update_rejected", "cluster_manager.cds.update_rejected"]) {
+    for (const name of [
+      "cluster_manager.cluster_modified",
+      "cluster_manager.cluster_removed",
+      "listener_manager.listener_modified",
+      "listener_manager.lds.update_rejected",
+      "cluster_manager.cds.update_rejected",
+    ]) {
       expect([name, await counted(name)]).toEqual([name, [0, 0, 0]]);
     }
   });

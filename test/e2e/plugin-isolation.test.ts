@@ -14,7 +14,18 @@ let web: ProxyStatus;
 
 beforeAll(async () => {
   modules = mkdtempSync(join(tmpdir(), "scrim-modules-"));
-  mesh = await startMesh({ files: { "workloads.yaml": documents(service("web"), service("next"), service("client"), echoDeployment({ name: "web", app: "web" }), echoDeployment({ name: "next", app: "next" }), echoDeployment({ name: "client", app: "client" })) } });
+  mesh = await startMesh({
+    files: {
+      "workloads.yaml": documents(
+        service("web"),
+        service("next"),
+        service("client"),
+        echoDeployment({ name: "web", app: "web" }),
+        echoDeployment({ name: "next", app: "next" }),
+        echoDeployment({ name: "client", app: "client" }),
+      ),
+    },
+  });
   web = await mesh.proxy("web");
 });
 afterAll(async () => {
@@ -22,7 +33,13 @@ afterAll(async () => {
   rmSync(modules, { recursive: true, force: true });
 });
 
-interface Plugin { readonly url: string; readonly failStrategy: string; readonly annotations?: string; readonly name?: string; readonly config?: string }
+interface Plugin {
+  readonly url: string;
+  readonly failStrategy: string;
+  readonly annotations?: string;
+  readonly name?: string;
+  readonly config?: string;
+}
 
 function plugin({ url, failStrategy, annotations = "", name = "guest", config = "" }: Plugin): string {
   return `apiVersion: extensions.istio.io/v1alpha1
@@ -35,7 +52,12 @@ spec:
 ${config === "" ? "" : `  pluginConfig: ${config}\n`}`;
 }
 
-const neighbour = plugin({ name: "neighbour", url: `file://${join(repository, "filters/build/examples/add-header.wasm")}`, failStrategy: "FAIL_CLOSE", config: "{name: x-neighbour, value: here}" });
+const neighbour = plugin({
+  name: "neighbour",
+  url: `file://${join(repository, "filters/build/examples/add-header.wasm")}`,
+  failStrategy: "FAIL_CLOSE",
+  config: "{name: x-neighbour, value: here}",
+});
 
 async function applied(file: string, ...texts: readonly string[]): Promise<void> {
   mesh.write(file, documents(...texts));
@@ -44,7 +66,10 @@ async function applied(file: string, ...texts: readonly string[]): Promise<void>
 }
 
 /** Asks the workload itself, at once. */
-async function ask(path = "/", headers: Record<string, string> = {}): Promise<{ readonly status: number; readonly tookMs: number; readonly neighbour: boolean }> {
+async function ask(
+  path = "/",
+  headers: Record<string, string> = {},
+): Promise<{ readonly status: number; readonly tookMs: number; readonly neighbour: boolean }> {
   const start = performance.now();
   const { status, headers: answered } = await request(`http://${web.ports[0]?.address}${path}`, { headers });
   return { status, tookMs: performance.now() - start, neighbour: answered["x-neighbour"] === "here" };
@@ -75,25 +100,34 @@ describe("a plugin that misbehaves on some requests", () => {
     const { url } = await writeRawModule(join(modules, "trap.wasm"), later("unreachable();"));
     await applied("plugin.yaml", neighbour, plugin({ url, failStrategy: "FAIL_RELOAD" }));
     const statuses = new Map<number, number>();
-    await eventually("a failure and the recovery after it", async () => {
-      const { status } = await ask();
-      statuses.set(status, (statuses.get(status) ?? 0) + 1);
-      if (![200, 500, 503].includes(status)) throw new Error(`status ${status}`);
-      for (let i = 0; i < 200 && (statuses.get(500) ?? 0) + (statuses.get(503) ?? 0) === 0; i++) {
-        const next = (await ask()).status;
-        statuses.set(next, (statuses.get(next) ?? 0) + 1);
-      }
-      return status === 200 && (statuses.get(500) ?? 0) + (statuses.get(503) ?? 0) > 0 ? true : undefined;
-    }, 60_000);
+    await eventually(
+      "a failure and the recovery after it",
+      async () => {
+        const { status } = await ask();
+        statuses.set(status, (statuses.get(status) ?? 0) + 1);
+        if (![200, 500, 503].includes(status)) throw new Error(`status ${status}`);
+        for (let i = 0; i < 200 && (statuses.get(500) ?? 0) + (statuses.get(503) ?? 0) === 0; i++) {
+          const next = (await ask()).status;
+          statuses.set(next, (statuses.get(next) ?? 0) + 1);
+        }
+        return status === 200 && (statuses.get(500) ?? 0) + (statuses.get(503) ?? 0) > 0 ? true : undefined;
+      },
+      60_000,
+    );
   });
 
   it("that leaks ends at its ceiling, not with the proxy's memory", async () => {
     const { url } = await writeRawModule(join(modules, "leak.wasm"), later("heap.alloc(65536);"));
-    await applied("plugin.yaml", neighbour, plugin({ url, failStrategy: "FAIL_OPEN", annotations: 'scrim.mesh/memory: "8Mi"' }));
+    await applied(
+      "plugin.yaml",
+      neighbour,
+      plugin({ url, failStrategy: "FAIL_OPEN", annotations: 'scrim.mesh/memory: "8Mi"' }),
+    );
     const before = residentMiB();
     const statuses: number[] = [];
     // 1,600 times 64 KiB are 100 MiB; the module may have 8.
-    for (let i = 0; i < 400; i++) statuses.push(...(await Promise.all([ask(), ask(), ask(), ask(), ask()])).map(({ status }) => status));
+    for (let i = 0; i < 400; i++)
+      statuses.push(...(await Promise.all([ask(), ask(), ask(), ask(), ask()])).map(({ status }) => status));
     expect([...new Set(statuses)].filter((status) => ![200, 500, 503].includes(status))).toEqual([]);
     expect(statuses.filter((status) => status !== 200).length).toBeLessThan(10);
     expect(residentMiB() - before).toBeLessThan(60);
@@ -103,6 +137,12 @@ describe("a plugin that misbehaves on some requests", () => {
   it("from its first request on is taken for what it is before any proxy has it", async () => {
     const { url } = await writeRawModule(join(modules, "at-once.wasm"), "unreachable(); return 0;");
     await applied("plugin.yaml", neighbour, plugin({ url, failStrategy: "FAIL_OPEN" }));
-    await eventually("the warning", async () => ((await request(`${mesh.admin}/debug/violations`)).body.includes("proxy_on_request_headers trapped in a trial call") ? true : undefined));
+    await eventually("the warning", async () =>
+      (await request(`${mesh.admin}/debug/violations`)).body.includes(
+        "proxy_on_request_headers trapped in a trial call",
+      )
+        ? true
+        : undefined,
+    );
   });
 });

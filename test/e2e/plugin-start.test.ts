@@ -1,4 +1,5 @@
-// Workloads whose plugin is not there yet, or never comes: what a failStrategy says holds from a proxy's first request on.
+// Workloads whose plugin is not there yet, or never comes: what a failStrategy says holds from a proxy's first request
+// on.
 import { readFileSync } from "node:fs";
 import http from "node:http";
 import type { AddressInfo } from "node:net";
@@ -23,7 +24,10 @@ const addressOf = async (name: string) => `http://${(await mesh.proxy(name)).por
 
 /** The answer's status and the plugin's mark, or that there was none. */
 async function seen(address: string): Promise<string> {
-  return request(address).then(({ status, headers }) => `${status} ${headers["x-plugin"] ?? "-"}`, () => "nobody");
+  return request(address).then(
+    ({ status, headers }) => `${status} ${headers["x-plugin"] ?? "-"}`,
+    () => "nobody",
+  );
 }
 
 describe("a plugin that is not there at a proxy's first start", () => {
@@ -34,7 +38,15 @@ describe("a plugin that is not there at a proxy's first start", () => {
     });
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     const nowhere = "oci://127.0.0.1:1/team/x:v1";
-    mesh = await startMesh({ files: { "workloads.yaml": documents(workload("open", "FAIL_OPEN", nowhere), workload("closed", "FAIL_CLOSE", nowhere), workload("reload", "FAIL_RELOAD", nowhere)) } });
+    mesh = await startMesh({
+      files: {
+        "workloads.yaml": documents(
+          workload("open", "FAIL_OPEN", nowhere),
+          workload("closed", "FAIL_CLOSE", nowhere),
+          workload("reload", "FAIL_RELOAD", nowhere),
+        ),
+      },
+    });
   });
   afterAll(async () => {
     await mesh?.stop();
@@ -42,15 +54,22 @@ describe("a plugin that is not there at a proxy's first start", () => {
     server.closeAllConnections();
   });
 
-  it.each([["open", "200 -"], ["closed", "403 -"], ["reload", "403 -"]])("lets requests pass or not as its strategy says: %s", async (name, expected) => {
+  it.each([
+    ["open", "200 -"],
+    ["closed", "403 -"],
+    ["reload", "403 -"],
+  ])("lets requests pass or not as its strategy says: %s", async (name, expected) => {
     expect(await seen(await addressOf(name))).toBe(expected);
   });
 
   it("is waited for: a workload that came with it answers nothing without it", async () => {
-    mesh.write("late.yaml", workload("late", "FAIL_CLOSE", `http://127.0.0.1:${(server.address() as AddressInfo).port}/slow.wasm`));
+    mesh.write(
+      "late.yaml",
+      workload("late", "FAIL_CLOSE", `http://127.0.0.1:${(server.address() as AddressInfo).port}/slow.wasm`),
+    );
     const address = await eventually("the workload", () => addressOf("late").catch(() => undefined));
     const all = new Set<string>();
-    for (let answers = 0; answers < 50;) {
+    for (let answers = 0; answers < 50; ) {
       const one = await seen(address);
       all.add(one);
       if (one !== "nobody") answers++;

@@ -14,10 +14,20 @@ let caller = "";
 const servers: Server[] = [];
 
 beforeAll(async () => {
-  const plain = await listening(http.createServer((incoming, response) => response.end(`plain ${incoming.headers.host} ${incoming.url}`)));
-  const secure = await listening(createTlsServer({ cert: CERTIFICATE, key: KEY }, (socket) => socket.end("tls spoken")));
+  const plain = await listening(
+    http.createServer((incoming, response) => response.end(`plain ${incoming.headers.host} ${incoming.url}`)),
+  );
+  const secure = await listening(
+    createTlsServer({ cert: CERTIFICATE, key: KEY }, (socket) => socket.end("tls spoken")),
+  );
   const foreign = await listening(createTcpServer((socket) => socket.end("foreign tcp")));
-  mesh = await startMesh({ files: { "workloads.yaml": workloads, "entries.yaml": serviceEntries({ plain, secure, foreign }), "traffic.yaml": documents(subsets, weighted("8080")) } });
+  mesh = await startMesh({
+    files: {
+      "workloads.yaml": workloads,
+      "entries.yaml": serviceEntries({ plain, secure, foreign }),
+      "traffic.yaml": documents(subsets, weighted("8080")),
+    },
+  });
   proxy = (await mesh.proxy("client")).outbound;
   caller = (await mesh.proxy("client")).ports[0]?.address ?? "";
 }, 120_000);
@@ -30,9 +40,17 @@ afterAll(async () => {
 describe("HTTP", () => {
   it("takes cleartext HTTP/2 by prior knowledge and speaks what the server speaks", async () => {
     const toHttp1 = await h2c(proxy, "http://polyglot/x?y=1", { method: "POST", body: "sent" });
-    expect([toHttp1.status, JSON.parse(toHttp1.body)]).toEqual([200, expect.objectContaining({ path: "/x?y=1", body: "sent" })]);
+    expect([toHttp1.status, JSON.parse(toHttp1.body)]).toEqual([
+      200,
+      expect.objectContaining({ path: "/x?y=1", body: "sent" }),
+    ]);
     const toHttp2 = await h2c(proxy, "http://polyglot:8082/x", { method: "POST", body: "sent" });
-    expect(JSON.parse(toHttp2.body)).toMatchObject({ httpVersion: "2.0", path: "/x", body: "sent", authority: "polyglot:8082" });
+    expect(JSON.parse(toHttp2.body)).toMatchObject({
+      httpVersion: "2.0",
+      path: "/x",
+      body: "sent",
+      authority: "polyglot:8082",
+    });
     const fromHttp1 = await mesh.from("client", "http://polyglot:8082/y");
     expect(JSON.parse(fromHttp1.body)).toMatchObject({ httpVersion: "2.0", path: "/y" });
   });
@@ -68,11 +86,14 @@ describe("CONNECT", () => {
     expect((seen["v1"] ?? 0) + (seen["v2"] ?? 0)).toBe(200);
     expect(seen["v2"]).toBeGreaterThan(100);
     expect(seen["v1"]).toBeGreaterThan(10);
-    for (let i = 0; i < 10; i++) expect((await tunnelled(proxy, "http://polyglot/", { "end-user": "jason" })).headers["x-version"]).toBe("v1");
+    for (let i = 0; i < 10; i++)
+      expect((await tunnelled(proxy, "http://polyglot/", { "end-user": "jason" })).headers["x-version"]).toBe("v1");
   });
 
   it("serves HTTP/2 in a tunnel", async () => {
-    const answer = await h2c(await tunnel(proxy, "polyglot:8082"), "http://polyglot:8082/deep", { headers: { "end-user": "jason" } });
+    const answer = await h2c(await tunnel(proxy, "polyglot:8082"), "http://polyglot:8082/deep", {
+      headers: { "end-user": "jason" },
+    });
     expect(JSON.parse(answer.body)).toMatchObject({ httpVersion: "2.0", path: "/deep", version: "v1" });
   });
 
@@ -80,7 +101,7 @@ describe("CONNECT", () => {
     const socket = await tunnel(proxy, "polyglot:80");
     for (let i = 0; i < 3; i++) {
       socket.write(`GET /again/${i} HTTP/1.1\r\nhost: polyglot\r\nend-user: jason\r\n\r\n`);
-      expect(await until(socket, "\"body\":\"\"}")).toContain(`"path":"/again/${i}"`);
+      expect(await until(socket, '"body":""}')).toContain(`"path":"/again/${i}"`);
     }
     socket.destroy();
   });
@@ -92,16 +113,26 @@ describe("CONNECT", () => {
   });
 
   it("hands TLS on to an https host that was declared, as it is", async () => {
-    const secure = connectTls({ socket: await tunnel(proxy, "secure.example.com:443"), ca: CERTIFICATE, servername: "golden.example" });
+    const secure = connectTls({
+      socket: await tunnel(proxy, "secure.example.com:443"),
+      ca: CERTIFICATE,
+      servername: "golden.example",
+    });
     expect(await text(secure)).toBe("tls spoken");
     expect(secure.authorized).toBe(true);
   });
 
   it("reaches TCP services by mTLS, also where the server speaks first", async () => {
-    const strict = "apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: default, namespace: default}\nspec: {mtls: {mode: STRICT}, selector: {matchLabels: {app: polyglot}}}\n";
+    const strict =
+      "apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: default, namespace: default}\nspec: {mtls: {mode: STRICT}, selector: {matchLabels: {app: polyglot}}}\n";
     await applied("strict.yaml", strict);
     const address = (await mesh.proxy("polyglot-v1")).ports.find(({ port }) => port === 9000)?.address ?? "";
-    await eventually("plaintext refused", async () => request(`http://${address}/`).then(() => undefined, () => true));
+    await eventually("plaintext refused", async () =>
+      request(`http://${address}/`).then(
+        () => undefined,
+        () => true,
+      ),
+    );
     const socket = await tunnel(proxy, "polyglot:9000");
     expect(await until(socket, "\n")).toMatch(/^hello from polyglot-v[12]/);
     socket.write("and back;");
@@ -118,18 +149,28 @@ describe("CONNECT", () => {
   });
 
   it("refuses tunnels to this machine and to names that do not resolve", async () => {
-    for (const authority of ["127.0.0.1:22", "localhost:22", "[::1]:22", "169.254.169.254:80"]) await expect(tunnel(proxy, authority), authority).rejects.toThrow(/ (403|404|503)$/);
+    for (const authority of ["127.0.0.1:22", "localhost:22", "[::1]:22", "169.254.169.254:80"])
+      await expect(tunnel(proxy, authority), authority).rejects.toThrow(/ (403|404|503)$/);
     await expect(tunnel(proxy, "nobody.invalid:80")).rejects.toThrow(/ 50[23]$/);
   });
 });
 
 describe("gRPC", () => {
-  const ask = async (query: string): Promise<{ code: number; details?: string; messages?: { text: string; version: string; attempt: number; authority: string }[] }> =>
-    JSON.parse((await request(`http://${caller}/?${query}`)).body);
+  const ask = async (
+    query: string,
+  ): Promise<{
+    code: number;
+    details?: string;
+    messages?: { text: string; version: string; attempt: number; authority: string }[];
+  }> => JSON.parse((await request(`http://${caller}/?${query}`)).body);
 
   it.each(["", "&direct=1"])("carries unary calls, streams and statuses%s", async (how) => {
     const unary = await ask(`target=polyglot:9090${how}`);
-    expect([unary.code, unary.messages?.[0]?.text, unary.messages?.[0]?.authority]).toEqual([0, "hello", "polyglot:9090"]);
+    expect([unary.code, unary.messages?.[0]?.text, unary.messages?.[0]?.authority]).toEqual([
+      0,
+      "hello",
+      "polyglot:9090",
+    ]);
     const chat = await ask(`target=polyglot:9090&method=chat${how}`);
     expect([chat.code, chat.messages?.map(({ text }) => text)]).toEqual([0, ["re: 0", "re: 1", "re: 2"]]);
     expect(await ask(`target=polyglot:9090&method=broken${how}`)).toMatchObject({ code: 9, details: "as asked" });
@@ -148,22 +189,35 @@ describe("gRPC", () => {
   });
 
   it("tries again what failed as the rule says, by gRPC's words", async () => {
-    expect(await ask("target=polyglot:9090&fail-key=a&fail-times=2&end-user=jason")).toMatchObject({ code: 0, messages: [{ attempt: 3 }] });
+    expect(await ask("target=polyglot:9090&fail-key=a&fail-times=2&end-user=jason")).toMatchObject({
+      code: 0,
+      messages: [{ attempt: 3 }],
+    });
     expect(await ask("target=polyglot:9090&fail-key=b&fail-times=4&end-user=jason")).toMatchObject({ code: 14 });
     expect(await ask("target=polyglot:9090&fail-key=c&fail-times=1&end-user=once")).toMatchObject({ code: 14 });
   });
 
   it("is told in gRPC's words what the mesh refuses", async () => {
-    await applied("authorization.yaml", `apiVersion: security.istio.io/v1
+    await applied(
+      "authorization.yaml",
+      `apiVersion: security.istio.io/v1
 kind: AuthorizationPolicy
 metadata: {name: no-chat, namespace: default}
 spec:
   selector: {matchLabels: {app: polyglot}}
   action: DENY
   rules: [{to: [{operation: {paths: ["/test.Echo/Chat"]}}]}]
-`);
-    await eventually("PERMISSION_DENIED", async () => ((await ask("target=polyglot:9090&method=chat")).code === 7 ? true : undefined), 10_000);
-    expect(await ask("target=polyglot:9090&method=chat&direct=1")).toMatchObject({ code: 7, details: "RBAC: access denied" });
+`,
+    );
+    await eventually(
+      "PERMISSION_DENIED",
+      async () => ((await ask("target=polyglot:9090&method=chat")).code === 7 ? true : undefined),
+      10_000,
+    );
+    expect(await ask("target=polyglot:9090&method=chat&direct=1")).toMatchObject({
+      code: 7,
+      details: "RBAC: access denied",
+    });
     expect((await ask("target=polyglot:9090")).code).toBe(0);
     expect((await ask("target=nobody-here:9090&direct=1")).code).toBe(14);
     mesh.remove("authorization.yaml");
@@ -187,7 +241,8 @@ spec:
       serviceAccountName: ${app}
       containers: [{name: app, ports: [${ports}], env: [{name: VERSION, value: ${version}}]}]
 `;
-const manyPorts = "{containerPort: 9080, name: http}, {containerPort: 9082, name: http2}, {containerPort: 9090, name: grpc}, {containerPort: 9000, name: tcp}";
+const manyPorts =
+  "{containerPort: 9080, name: http}, {containerPort: 9082, name: http2}, {containerPort: 9090, name: grpc}, {containerPort: 9000, name: tcp}";
 const workloads = documents(
   workload("polyglot-v1", "polyglot", "v1", "polyglot.mjs", manyPorts),
   workload("polyglot-v2", "polyglot", "v2", "polyglot.mjs", manyPorts),
@@ -244,7 +299,12 @@ spec:
 `;
 
 function serviceEntries(ports: { readonly plain: number; readonly secure: number; readonly foreign: number }): string {
-  const entry = (name: string, number: number, protocol: string, target: number): string => `apiVersion: networking.istio.io/v1
+  const entry = (
+    name: string,
+    number: number,
+    protocol: string,
+    target: number,
+  ): string => `apiVersion: networking.istio.io/v1
 kind: ServiceEntry
 metadata: {name: ${name}, namespace: default}
 spec:
@@ -253,7 +313,11 @@ spec:
   resolution: STATIC
   endpoints: [{address: 127.0.0.1}]
 `;
-  return documents(entry("plain", 80, "HTTP", ports.plain), entry("secure", 443, "HTTPS", ports.secure), entry("foreign", 7000, "TCP", ports.foreign));
+  return documents(
+    entry("plain", 80, "HTTP", ports.plain),
+    entry("secure", 443, "HTTPS", ports.secure),
+    entry("foreign", 7000, "TCP", ports.foreign),
+  );
 }
 
 async function applied(file: string, ...texts: readonly string[]): Promise<void> {

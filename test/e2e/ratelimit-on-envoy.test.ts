@@ -1,4 +1,5 @@
-// Limits on a real Envoy with several workers: exact under contention, kept through changes, told to gRPC clients, shared through a rate limit service.
+// Limits on a real Envoy with several workers: exact under contention, kept through changes, told to gRPC clients,
+// shared through a rate limit service.
 import { Agent, get } from "node:http";
 import grpc from "@grpc/grpc-js";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
@@ -24,27 +25,39 @@ afterEach(async () => {
 
 function status(port: number, agent: Agent, headers: Record<string, string>): Promise<number> {
   return new Promise((resolve, reject) => {
-    get({ host: "127.0.0.1", port, path: "/", agent, headers }, (response) => response.resume().on("end", () => resolve(response.statusCode ?? 0))).on("error", reject);
+    get({ host: "127.0.0.1", port, path: "/", agent, headers }, (response) =>
+      response.resume().on("end", () => resolve(response.statusCode ?? 0)),
+    ).on("error", reject);
   });
 }
 
 /** Sends requests over connections that Envoy spreads over its workers; answers how many of each status came. */
-async function send(port: number, count: number, headers: Record<string, string> = {}, connections = 24): Promise<Record<number, number>> {
+async function send(
+  port: number,
+  count: number,
+  headers: Record<string, string> = {},
+  connections = 24,
+): Promise<Record<number, number>> {
   const seen: Record<number, number> = {};
   let left = count;
-  await Promise.all(Array.from({ length: connections }, async () => {
-    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-    agents.push(agent);
-    while (left-- > 0) {
-      const code = await status(port, agent, headers);
-      seen[code] = (seen[code] ?? 0) + 1;
-    }
-  }));
+  await Promise.all(
+    Array.from({ length: connections }, async () => {
+      const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+      agents.push(agent);
+      while (left-- > 0) {
+        const code = await status(port, agent, headers);
+        seen[code] = (seen[code] ?? 0) + 1;
+      }
+    }),
+  );
   return seen;
 }
 
 describe("over several workers", () => {
-  it.each([["one bucket", []], ["a bucket for each key", [{ header: "x-user" }]]])("%s admits what it holds, not one more", async (_what, key) => {
+  it.each([
+    ["one bucket", []],
+    ["a bucket for each key", [{ header: "x-user" }]],
+  ])("%s admits what it holds, not one more", async (_what, key) => {
     const { port, counter } = bound(await start({ limits: [{ name: "l", key, tokens: 1000, intervalMs: HOUR }] }));
     const seen = await send(port, 3000, { "x-user": "ann" });
     // a worker that hears of no more requests may sit on its share, a 512th of the bucket
@@ -66,9 +79,15 @@ describe("over several workers", () => {
 
 describe("a change", () => {
   it("of the configuration, and of the module, keeps what was taken: of one bucket and of keyed ones", async () => {
-    const limits = (tokens: number, intervalMs = HOUR): unknown => ({ limits: [{ name: "one", match: { methods: ["GET"] }, tokens, intervalMs }, { name: "keyed", key: [{ header: "x-user" }], tokens, intervalMs }] });
+    const limits = (tokens: number, intervalMs = HOUR): unknown => ({
+      limits: [
+        { name: "one", match: { methods: ["GET"] }, tokens, intervalMs },
+        { name: "keyed", key: [{ header: "x-user" }], tokens, intervalMs },
+      ],
+    });
     const running = await start(limits(30));
-    const admitted = async (user: string, count: number): Promise<number> => (await send(running.port, count, { "x-user": user }, 6))[200] ?? 0;
+    const admitted = async (user: string, count: number): Promise<number> =>
+      (await send(running.port, count, { "x-user": user }, 6))[200] ?? 0;
     expect(await admitted("ann", 20)).toBe(20);
     await running.change(limits(50));
     expect(await admitted("ann", 10)).toBe(10);
@@ -85,15 +104,35 @@ describe("a change", () => {
 describe("gRPC", () => {
   it("a client is told RESOURCE_EXHAUSTED, and what was admitted is served", async () => {
     const server = new grpc.Server();
-    server.addService(echo, { unary: ({ request }: { request: unknown }, answer: (error: null, message: unknown) => void) => answer(null, request), broken: () => undefined, chat: () => undefined });
-    const grpcPort = await new Promise<number>((resolve, reject) => server.bindAsync("127.0.0.1:0", grpc.ServerCredentials.createInsecure(), (error, port) => (error ? reject(error) : resolve(port))));
+    server.addService(echo, {
+      unary: ({ request }: { request: unknown }, answer: (error: null, message: unknown) => void) =>
+        answer(null, request),
+      broken: () => undefined,
+      chat: () => undefined,
+    });
+    const grpcPort = await new Promise<number>((resolve, reject) =>
+      server.bindAsync("127.0.0.1:0", grpc.ServerCredentials.createInsecure(), (error, port) =>
+        error ? reject(error) : resolve(port),
+      ),
+    );
     const { port } = bound(await start({ limits: [{ name: "l", tokens: 2, intervalMs: HOUR }] }, { grpcPort }));
     const Client = grpc.makeGenericClientConstructor(echo, "Echo");
     const client = new Client(`127.0.0.1:${port}`, grpc.credentials.createInsecure());
-    const call = (): Promise<{ code: number; details: string; answer?: unknown }> => new Promise((resolve) => {
-      (client["unary"] as (message: unknown, done: (error: grpc.ServiceError | null, answer?: unknown) => void) => void).call(client, { text: "hello" }, (error, answer) => resolve(error ? { code: error.code, details: error.details } : { code: 0, details: "", answer }));
-    });
-    expect([await call(), await call()]).toEqual([{ code: 0, details: "", answer: { text: "hello" } }, { code: 0, details: "", answer: { text: "hello" } }]);
+    const call = (): Promise<{ code: number; details: string; answer?: unknown }> =>
+      new Promise((resolve) => {
+        (
+          client["unary"] as (
+            message: unknown,
+            done: (error: grpc.ServiceError | null, answer?: unknown) => void,
+          ) => void
+        ).call(client, { text: "hello" }, (error, answer) =>
+          resolve(error ? { code: error.code, details: error.details } : { code: 0, details: "", answer }),
+        );
+      });
+    expect([await call(), await call()]).toEqual([
+      { code: 0, details: "", answer: { text: "hello" } },
+      { code: 0, details: "", answer: { text: "hello" } },
+    ]);
     expect(await call()).toEqual({ code: grpc.status.RESOURCE_EXHAUSTED, details: "local_rate_limited" });
     client.close();
     server.forceShutdown();
@@ -102,14 +141,25 @@ describe("gRPC", () => {
 
 describe("shared through a rate limit service", () => {
   const configuration = (failure: string, more: object = {}): unknown => ({
-    headers: "legacy", limits: [{ name: "shared", key: [{ header: "x-user", as: "user" }], global: { cluster: "rls", domain: "shop", timeoutMs: 5000, stalenessMs: 1000, failure }, ...more }],
+    headers: "legacy",
+    limits: [
+      {
+        name: "shared",
+        key: [{ header: "x-user", as: "user" }],
+        global: { cluster: "rls", domain: "shop", timeoutMs: 5000, stalenessMs: 1000, failure },
+        ...more,
+      },
+    ],
   });
   let service: Awaited<ReturnType<typeof startRateLimitService>>;
   beforeAll(async () => void (service = await startRateLimitService({ limit: 300 })));
   afterAll(() => service.stop());
 
   it("two proxies together admit what the service's limit is, and ask far less often than they are asked", async () => {
-    const [one, two] = await Promise.all([RateLimitEnvoy.start({ configuration: configuration("closed"), concurrency: 2, servicePort: service.port }), RateLimitEnvoy.start({ configuration: configuration("closed"), concurrency: 2, servicePort: service.port })]);
+    const [one, two] = await Promise.all([
+      RateLimitEnvoy.start({ configuration: configuration("closed"), concurrency: 2, servicePort: service.port }),
+      RateLimitEnvoy.start({ configuration: configuration("closed"), concurrency: 2, servicePort: service.port }),
+    ]);
     try {
       const seen = await Promise.all([one, two].map(({ port }) => send(port, 400, { "x-user": "ann" }, 12)));
       const admitted = seen.reduce((sum, each) => sum + (each[200] ?? 0), 0);
@@ -118,14 +168,21 @@ describe("shared through a rate limit service", () => {
       expect(admitted).toBeGreaterThanOrEqual(200);
       expect(seen.map((each) => (each[200] ?? 0) + (each[429] ?? 0))).toEqual([400, 400]);
       expect(service.calls.length).toBeLessThan(200);
-      expect(service.calls[0]).toMatchObject({ domain: "shop", descriptors: [{ entries: [{ key: "user", value: "ann" }] }] });
+      expect(service.calls[0]).toMatchObject({
+        domain: "shop",
+        descriptors: [{ entries: [{ key: "user", value: "ann" }] }],
+      });
       expect((await send(one.port, 1, { "x-user": "bob" }))[200]).toBe(1);
     } finally {
       await Promise.all([one.stop(), two.stop()]);
     }
   });
 
-  it.each([["open", {}, 200], ["closed", {}, 503], ["local", { tokens: 2, intervalMs: HOUR }, 429]])("while it does not answer, the failure mode %s decides", async (failure, more, last) => {
+  it.each([
+    ["open", {}, 200],
+    ["closed", {}, 503],
+    ["local", { tokens: 2, intervalMs: HOUR }, 429],
+  ])("while it does not answer, the failure mode %s decides", async (failure, more, last) => {
     const gone = await startRateLimitService({ limit: 9 });
     gone.stop();
     const { port, counter } = bound(await start(configuration(failure, more), { servicePort: gone.port }));
@@ -136,6 +193,9 @@ describe("shared through a rate limit service", () => {
   });
 });
 
-function bound(running: RateLimitEnvoy): { readonly port: number; readonly counter: (name: string) => Promise<number> } {
+function bound(running: RateLimitEnvoy): {
+  readonly port: number;
+  readonly counter: (name: string) => Promise<number>;
+} {
   return { port: running.port, counter: (name) => running.counter(name) };
 }

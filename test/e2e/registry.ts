@@ -30,23 +30,38 @@ export interface RegistryTls {
 }
 
 /** Starts the registry of `binary`. */
-export async function startRegistry(binary: string, auth: "none" | "htpasswd" | "token" = "none", tls?: RegistryTls): Promise<Registry> {
+export async function startRegistry(
+  binary: string,
+  auth: "none" | "htpasswd" | "token" = "none",
+  tls?: RegistryTls,
+): Promise<Registry> {
   const folder = mkdtempSync(join(tmpdir(), "scrim-registry-"));
   const port = await freePort();
   const tokens = auth === "token" ? await startTokenServer(folder) : undefined;
   writeFileSync(join(folder, "htpasswd"), HTPASSWD);
-  const authentication = { none: {}, htpasswd: { htpasswd: { realm: "test", path: join(folder, "htpasswd") } }, token: { token: tokens?.settings } }[auth];
-  writeFileSync(join(folder, "config.yml"), JSON.stringify({
-    version: "0.1", log: { level: "error", accesslog: { disabled: true } }, storage: { filesystem: { rootdirectory: join(folder, "data") } },
-    http: { addr: `127.0.0.1:${port}`, secret: "test", ...(tls !== undefined && { tls }) }, ...(auth !== "none" && { auth: authentication }),
-  }));
+  const authentication = {
+    none: {},
+    htpasswd: { htpasswd: { realm: "test", path: join(folder, "htpasswd") } },
+    token: { token: tokens?.settings },
+  }[auth];
+  writeFileSync(
+    join(folder, "config.yml"),
+    JSON.stringify({
+      version: "0.1",
+      log: { level: "error", accesslog: { disabled: true } },
+      storage: { filesystem: { rootdirectory: join(folder, "data") } },
+      http: { addr: `127.0.0.1:${port}`, secret: "test", ...(tls !== undefined && { tls }) },
+      ...(auth !== "none" && { auth: authentication }),
+    }),
+  );
   let running: { readonly child: ReturnType<typeof spawn>; readonly ended: Promise<void> } | undefined;
   const registry: Registry = {
     host: `127.0.0.1:${port}`,
     async start() {
       let said = "";
       const child = spawn(binary, ["serve", join(folder, "config.yml")], { stdio: ["ignore", "pipe", "pipe"] });
-      for (const stream of [child.stdout, child.stderr]) stream?.on("data", (chunk: Buffer) => (said += chunk.toString("utf8")));
+      for (const stream of [child.stdout, child.stderr])
+        stream?.on("data", (chunk: Buffer) => (said += chunk.toString("utf8")));
       running = { child, ended: new Promise((resolve) => child.once("exit", () => resolve())) };
       await eventually("the registry", async () => {
         if (child.exitCode !== null) throw new Error(said);
@@ -72,21 +87,48 @@ export async function startRegistry(binary: string, auth: "none" | "htpasswd" | 
 /** Gives tokens to USER, as https://distribution.github.io/distribution/spec/auth/jwt/ describes them. */
 async function startTokenServer(folder: string): Promise<{ readonly settings: object; close(): void }> {
   const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
-  writeFileSync(join(folder, "jwks.json"), JSON.stringify({ keys: [{ ...publicKey.export({ format: "jwk" }), kid: "test", use: "sig", alg: "ES256" }] }));
+  writeFileSync(
+    join(folder, "jwks.json"),
+    JSON.stringify({ keys: [{ ...publicKey.export({ format: "jwk" }), kid: "test", use: "sig", alg: "ES256" }] }),
+  );
   const server = http.createServer((asked, response) => {
     const expected = `Basic ${Buffer.from(`${USER.username}:${USER.password}`).toString("base64")}`;
     if (asked.headers.authorization !== expected) return void response.writeHead(401).end();
     const query = new URL(asked.url ?? "", "http://tokens").searchParams;
-    const access = query.getAll("scope").map((scope) => scope.split(":")).map(([type, name, actions = ""]) => ({ type, name, actions: actions.split(",") }));
+    const access = query
+      .getAll("scope")
+      .map((scope) => scope.split(":"))
+      .map(([type, name, actions = ""]) => ({ type, name, actions: actions.split(",") }));
     const now = Math.floor(Date.now() / 1_000);
-    const claims = { iss: "test-issuer", sub: USER.username, aud: query.get("service"), iat: now, nbf: now - 5, exp: now + 300, jti: randomUUID(), access };
-    const parts = [{ typ: "JWT", alg: "ES256", kid: "test" }, claims].map((part) => Buffer.from(JSON.stringify(part)).toString("base64url")).join(".");
-    response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify({ token: `${parts}.${sign("sha256", Buffer.from(parts), { key: privateKey, dsaEncoding: "ieee-p1363" }).toString("base64url")}` }));
+    const claims = {
+      iss: "test-issuer",
+      sub: USER.username,
+      aud: query.get("service"),
+      iat: now,
+      nbf: now - 5,
+      exp: now + 300,
+      jti: randomUUID(),
+      access,
+    };
+    const parts = [{ typ: "JWT", alg: "ES256", kid: "test" }, claims]
+      .map((part) => Buffer.from(JSON.stringify(part)).toString("base64url"))
+      .join(".");
+    response.writeHead(200, { "content-type": "application/json" }).end(
+      JSON.stringify({
+        token: `${parts}.${sign("sha256", Buffer.from(parts), { key: privateKey, dsaEncoding: "ieee-p1363" }).toString("base64url")}`,
+      }),
+    );
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const realm = `http://127.0.0.1:${(server.address() as AddressInfo).port}/token`;
   return {
-    settings: { realm, service: "test-registry", issuer: "test-issuer", jwks: join(folder, "jwks.json"), signingalgorithms: ["ES256"] },
+    settings: {
+      realm,
+      service: "test-registry",
+      issuer: "test-issuer",
+      jwks: join(folder, "jwks.json"),
+      signingalgorithms: ["ES256"],
+    },
     close() {
       server.close();
       server.closeAllConnections();

@@ -13,15 +13,23 @@ let probe: Uint8Array;
 beforeAll(async () => {
   probe = await buildFixture("probe");
   const nobody = await freePort();
-  envoy = await CalloutsEnvoy.start({ http: probe, network: await buildFixture("connection"), failurePolicy: "FAIL_RELOAD", http2Port: nobody, tcpPort: nobody });
+  envoy = await CalloutsEnvoy.start({
+    http: probe,
+    network: await buildFixture("connection"),
+    failurePolicy: "FAIL_RELOAD",
+    http2Port: nobody,
+    tcpPort: nobody,
+  });
 });
 afterAll(() => envoy?.stop());
 
 function status(mode: string): Promise<number> {
   return new Promise((resolve, reject) => {
-    http.get({ host: "127.0.0.1", port: envoy.httpPort, headers: { "x-mode": mode }, agent: false }, (response) => {
-      response.resume().on("end", () => resolve(response.statusCode ?? 0));
-    }).on("error", reject);
+    http
+      .get({ host: "127.0.0.1", port: envoy.httpPort, headers: { "x-mode": mode }, agent: false }, (response) => {
+        response.resume().on("end", () => resolve(response.statusCode ?? 0));
+      })
+      .on("error", reject);
   });
 }
 

@@ -3,9 +3,26 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { encodeStructValue, type Exchange, exchangeName, nextAnswer, type Observation, type Scenario, type ScenarioOutcome, type ScenarioRunner, type SeenCallout } from "proxy-wasm-host";
+import {
+  encodeStructValue,
+  type Exchange,
+  exchangeName,
+  nextAnswer,
+  type Observation,
+  type Scenario,
+  type ScenarioOutcome,
+  type ScenarioRunner,
+  type SeenCallout,
+} from "proxy-wasm-host";
 import { envoyPath } from "./probe-envoy.ts";
-import { metadataHeader, metadataKeys, type ScenarioPlaces, scenarioBootstrap, scenarioListener, stateNames } from "./scenario-bootstrap.ts";
+import {
+  metadataHeader,
+  metadataKeys,
+  type ScenarioPlaces,
+  scenarioBootstrap,
+  scenarioListener,
+  stateNames,
+} from "./scenario-bootstrap.ts";
 import { sendExchange } from "./scenario-client.ts";
 import { CalloutCluster, ScenarioUpstream } from "./scenario-upstream.ts";
 import { TestIdentities } from "./test-identities.ts";
@@ -18,7 +35,10 @@ const QUIET_READS = 3;
 export interface EnvoyScenarioOptions {
   readonly scenarios: readonly Scenario[];
   readonly modulePath: (module: string) => string;
-  /** Other filters in place of the module: the same scenarios on another engine. Metrics and logs are then not the module's. */
+  /**
+   * Other filters in place of the module: the same scenarios on another engine. Metrics and logs are then not the
+   * module's.
+   */
   readonly httpFilters?: (scenario: Scenario) => readonly unknown[];
 }
 
@@ -49,7 +69,10 @@ export class EnvoyScenarios implements ScenarioRunner {
     this.#options = options;
   }
 
-  /** Starts Envoy and waits until every listener is up or refused. All scenarios must have the same node metadata. Throws with Envoy's log if it ends. */
+  /**
+   * Starts Envoy and waits until every listener is up or refused. All scenarios must have the same node metadata.
+   * Throws with Envoy's log if it ends.
+   */
   static async start(options: EnvoyScenarioOptions): Promise<EnvoyScenarios> {
     const self = new EnvoyScenarios(options);
     try {
@@ -75,7 +98,8 @@ export class EnvoyScenarios implements ScenarioRunner {
     const before = await this.#stats(scenario);
     const observations: Observation[] = [];
     for (const exchange of scenario.exchanges) observations.push(await this.#exchange(scenario, exchange, port));
-    const since = (now: Readonly<Record<string, number>>): Record<string, number> => Object.fromEntries(Object.entries(now).map(([name, value]) => [name, value - (before[name] ?? 0)]));
+    const since = (now: Readonly<Record<string, number>>): Record<string, number> =>
+      Object.fromEntries(Object.entries(now).map(([name, value]) => [name, value - (before[name] ?? 0)]));
     const wanted = { ...scenario.metrics, ...scenario.samples };
     // Log callbacks come after the client has its answer, and histograms when they are flushed.
     let counted: Record<string, number> = {};
@@ -85,7 +109,8 @@ export class EnvoyScenarios implements ScenarioRunner {
     };
     if (Object.keys(wanted).length > 0) await until(pending);
     const logs = await this.#logs(scenario);
-    const pick = (names: Readonly<Record<string, number>> = {}): Record<string, number> => Object.fromEntries(Object.keys(names).map((name) => [name, counted[name] ?? 0]));
+    const pick = (names: Readonly<Record<string, number>> = {}): Record<string, number> =>
+      Object.fromEntries(Object.keys(names).map((name) => [name, counted[name] ?? 0]));
     return { kind: "ran", observations, metrics: pick(scenario.metrics), samples: pick(scenario.samples), logs };
   }
 
@@ -109,10 +134,38 @@ export class EnvoyScenarios implements ScenarioRunner {
   async #start(): Promise<void> {
     const { scenarios, modulePath, httpFilters } = this.#options;
     const at = (name: string): string => join(this.#directory, name);
-    const places: ScenarioPlaces = { accessLog: at("access"), listeners: at("listeners.json"), upstreamPort: await this.#upstream.start(), calloutPorts: await this.#startCallouts(), modulePath, httpFilters };
-    writeFileSync(places.listeners, JSON.stringify({ resources: scenarios.map((scenario, i) => scenarioListener(scenario, i, places, this.#identities)) }));
+    const places: ScenarioPlaces = {
+      accessLog: at("access"),
+      listeners: at("listeners.json"),
+      upstreamPort: await this.#upstream.start(),
+      calloutPorts: await this.#startCallouts(),
+      modulePath,
+      httpFilters,
+    };
+    writeFileSync(
+      places.listeners,
+      JSON.stringify({
+        resources: scenarios.map((scenario, i) => scenarioListener(scenario, i, places, this.#identities)),
+      }),
+    );
     writeFileSync(at("envoy.json"), JSON.stringify(scenarioBootstrap(scenarios, places)));
-    const args = ["-c", at("envoy.json"), "--use-dynamic-base-id", "--concurrency", "1", "-l", "warning", "--component-log-level", "wasm:debug", "--file-flush-interval-msec", "10", "--log-path", at("log"), "--admin-address-path", at("admin")];
+    const args = [
+      "-c",
+      at("envoy.json"),
+      "--use-dynamic-base-id",
+      "--concurrency",
+      "1",
+      "-l",
+      "warning",
+      "--component-log-level",
+      "wasm:debug",
+      "--file-flush-interval-msec",
+      "10",
+      "--log-path",
+      at("log"),
+      "--admin-address-path",
+      at("admin"),
+    ];
     const child = spawn(envoyPath(), args, { stdio: "ignore" });
     this.#child = child;
     const isUp = await until(() => {
@@ -121,16 +174,30 @@ export class EnvoyScenarios implements ScenarioRunner {
     });
     if (!isUp) throw new Error(`Envoy does not start: ${this.log().slice(-4000)}`);
     this.#admin = this.#read("admin").trim();
-    const ready = await until(async () => ((await fetch(`http://${this.#admin}/ready`).then((response) => response.ok, () => false)) ? true : undefined));
+    const ready = await until(async () =>
+      (await fetch(`http://${this.#admin}/ready`).then(
+        (response) => response.ok,
+        () => false,
+      ))
+        ? true
+        : undefined,
+    );
     if (!ready) throw new Error(`Envoy does not get ready: ${this.log().slice(-4000)}`);
-    const listeners = (await (await fetch(`http://${this.#admin}/listeners?format=json`)).json()) as { listener_statuses?: { name: string; local_address: { socket_address: { port_value: number } } }[] };
-    for (const { name, local_address } of listeners.listener_statuses ?? []) this.#ports.set(Number(name.split(" ")[1]), local_address.socket_address.port_value);
+    const listeners = (await (await fetch(`http://${this.#admin}/listeners?format=json`)).json()) as {
+      listener_statuses?: { name: string; local_address: { socket_address: { port_value: number } } }[];
+    };
+    for (const { name, local_address } of listeners.listener_statuses ?? [])
+      this.#ports.set(Number(name.split(" ")[1]), local_address.socket_address.port_value);
   }
 
   async #startCallouts(): Promise<Map<string, number>> {
     const ports = new Map<string, number>();
     for (const name of new Set(this.#options.scenarios.flatMap(({ callouts }) => Object.keys(callouts ?? {})))) {
-      const cluster = new CalloutCluster(name, () => this.#current && nextAnswer(this.#current, name, this.#answered), (call) => this.#seen.push(call));
+      const cluster = new CalloutCluster(
+        name,
+        () => this.#current && nextAnswer(this.#current, name, this.#answered),
+        (call) => this.#seen.push(call),
+      );
       this.#callouts.push(cluster);
       ports.set(name, await cluster.start());
     }
@@ -142,34 +209,77 @@ export class EnvoyScenarios implements ScenarioRunner {
     this.#upstream.seen = undefined;
     this.#seen = [];
     const begin = this.#read("access").length;
-    const values = metadataKeys(scenario).map(([namespace, name], i) => [metadataHeader(i), exchange.metadata?.[namespace]?.[name]] as const).filter(([, value]) => value !== undefined);
-    const carried = Object.fromEntries(values.map(([header, value]) => [header, encodeStructValue(value ?? null).toString("base64")]));
-    const answer = await sendExchange(port, { ...exchange, headers: { ...exchange.headers, ...carried } }, this.#identities, DEADLINE_MS).catch((error: Error) => {
+    const values = metadataKeys(scenario)
+      .map(([namespace, name], i) => [metadataHeader(i), exchange.metadata?.[namespace]?.[name]] as const)
+      .filter(([, value]) => value !== undefined);
+    const carried = Object.fromEntries(
+      values.map(([header, value]) => [header, encodeStructValue(value ?? null).toString("base64")]),
+    );
+    const answer = await sendExchange(
+      port,
+      { ...exchange, headers: { ...exchange.headers, ...carried } },
+      this.#identities,
+      DEADLINE_MS,
+    ).catch((error: Error) => {
       throw new Error(`${scenario.name}, ${exchangeName(exchange)}: ${error.message}\n${this.log().slice(-2000)}`);
     });
     const line = await until(() => this.#accessLine(answer.from, begin));
-    const states = stateNames(scenario).map((name, i) => [name, line?.[`state${i}`]] as const).filter((pair): pair is [string, string] => typeof pair[1] === "string");
+    const states = stateNames(scenario)
+      .map((name, i) => [name, line?.[`state${i}`]] as const)
+      .filter((pair): pair is [string, string] => typeof pair[1] === "string");
     const reset = answer.status === 0;
     return {
-      status: answer.status, body: answer.body, headers: answer.headers, upstream: this.#upstream.seen, callouts: this.#seen,
-      details: reset ? "" : String(line?.["details"] ?? ""), filterState: Object.fromEntries(states),
+      status: answer.status,
+      body: answer.body,
+      headers: answer.headers,
+      upstream: this.#upstream.seen,
+      callouts: this.#seen,
+      details: reset ? "" : String(line?.["details"] ?? ""),
+      filterState: Object.fromEntries(states),
     };
   }
 
   /** The log's line for a connection, from `begin` on: addresses come again. */
   #accessLine(from: string, begin: number): Record<string, string | null> | undefined {
-    const line = this.#read("access").slice(begin).split("\n").find((one) => one.endsWith("}") && one.includes(`"${from}"`));
+    const line = this.#read("access")
+      .slice(begin)
+      .split("\n")
+      .find((one) => one.endsWith("}") && one.includes(`"${from}"`));
     return line === undefined ? undefined : (JSON.parse(line) as Record<string, string | null>);
   }
 
   async #stats(scenario: Scenario): Promise<Record<string, number>> {
     if (Object.keys({ ...scenario.metrics, ...scenario.samples }).length === 0) return {};
-    const text = await (await fetch(`http://${this.#admin}/stats?filter=${encodeURIComponent("^wasmcustom\\.")}`)).text();
-    const numbers = text.split("\n").filter((line) => /: \d+$/.test(line)).map((line) => [line.slice("wasmcustom.".length, line.lastIndexOf(":")), Number(line.slice(line.lastIndexOf(":") + 1))] as const);
+    const text = await (
+      await fetch(`http://${this.#admin}/stats?filter=${encodeURIComponent("^wasmcustom\\.")}`)
+    ).text();
+    const numbers = text
+      .split("\n")
+      .filter((line) => /: \d+$/.test(line))
+      .map(
+        (line) =>
+          [
+            line.slice("wasmcustom.".length, line.lastIndexOf(":")),
+            Number(line.slice(line.lastIndexOf(":") + 1)),
+          ] as const,
+      );
     if (Object.keys(scenario.samples ?? {}).length === 0) return Object.fromEntries(numbers);
-    const histograms = (await (await fetch(`http://${this.#admin}/stats?histogram_buckets=cumulative&filter=${encodeURIComponent("^wasmcustom\\.")}`)).text())
-      .split("\n").filter((line) => /: B/.test(line) || /: No recorded values$/.test(line))
-      .map((line) => [line.slice("wasmcustom.".length, line.indexOf(": ")), Math.max(0, ...[...line.matchAll(/B[^(]*\(\d+,(\d+)\)/g)].map((match) => Number(match[1])))] as const);
+    const histograms = (
+      await (
+        await fetch(
+          `http://${this.#admin}/stats?histogram_buckets=cumulative&filter=${encodeURIComponent("^wasmcustom\\.")}`,
+        )
+      ).text()
+    )
+      .split("\n")
+      .filter((line) => /: B/.test(line) || /: No recorded values$/.test(line))
+      .map(
+        (line) =>
+          [
+            line.slice("wasmcustom.".length, line.indexOf(": ")),
+            Math.max(0, ...[...line.matchAll(/B[^(]*\(\d+,(\d+)\)/g)].map((match) => Number(match[1]))),
+          ] as const,
+      );
     return Object.fromEntries([...numbers, ...histograms]);
   }
 
@@ -178,7 +288,11 @@ export class EnvoyScenarios implements ScenarioRunner {
     const read = (): string[] => this.#moduleLines(scenario);
     const all = (): string[] | undefined => {
       const lines = read();
-      return (scenario.logged ?? []).every((wanted) => lines.some((line) => (wanted instanceof RegExp ? wanted.test(line) : line.includes(wanted)))) ? lines : undefined;
+      return (scenario.logged ?? []).every((wanted) =>
+        lines.some((line) => (wanted instanceof RegExp ? wanted.test(line) : line.includes(wanted))),
+      )
+        ? lines
+        : undefined;
     };
     if (scenario.logged) await until(all);
     if (scenario.logged || scenario.comparesLogs) await this.#untilQuiet();
@@ -198,11 +312,18 @@ export class EnvoyScenarios implements ScenarioRunner {
   /** What the scenario's module logged; Envoy names the plugin, and in streams also its vm_id. */
   #moduleLines(scenario: Scenario): string[] {
     const marks = [`wasm log ${scenario.name}: `, `wasm log ${scenario.name} ${scenario.vmId ?? scenario.name}: `];
-    return this.log().split("\n").flatMap((line) => marks.filter((mark) => line.includes(mark)).map((mark) => line.slice(line.indexOf(mark) + mark.length)));
+    return this.log()
+      .split("\n")
+      .flatMap((line) =>
+        marks.filter((mark) => line.includes(mark)).map((mark) => line.slice(line.indexOf(mark) + mark.length)),
+      );
   }
 
   #refusal(scenario: Scenario, index: number): string {
-    const lines = this.log().split("\n").filter((line) => line.includes(`'scenario ${index}'`)).map((line) => line.slice(line.indexOf("lds:")));
+    const lines = this.log()
+      .split("\n")
+      .filter((line) => line.includes(`'scenario ${index}'`))
+      .map((line) => line.slice(line.indexOf("lds:")));
     return [...this.#moduleLines(scenario), ...lines].join("; ") || this.log().slice(-2000);
   }
 }

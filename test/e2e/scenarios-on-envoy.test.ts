@@ -1,4 +1,5 @@
-// Every table of scenarios (filters/**/*.scenarios.ts, test/host/**/*.scenarios.ts) on a real Envoy and in the Wasm host: both must do what the table says, and agree on
+// Every table of scenarios (filters/**/*.scenarios.ts, test/host/**/*.scenarios.ts) on a real Envoy and in the Wasm
+// host: both must do what the table says, and agree on
 // what it leaves open.
 import { readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -9,9 +10,17 @@ import { disagreements } from "./scenario-agreement.ts";
 import { EnvoyScenarios } from "./scenario-envoy.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
-const files = ["filters", "test/host"].flatMap((folder) => readdirSync(`${root}${folder}`, { recursive: true, encoding: "utf8" }).map((file) => `${folder}/${file}`)).filter((file) => file.endsWith(".scenarios.ts")).sort();
+const files = ["filters", "test/host"]
+  .flatMap((folder) =>
+    readdirSync(`${root}${folder}`, { recursive: true, encoding: "utf8" }).map((file) => `${folder}/${file}`),
+  )
+  .filter((file) => file.endsWith(".scenarios.ts"))
+  .sort();
 
-/** What a table exports; `prepare` builds modules that the set-up does not, `missing` says why a table cannot run on this machine. */
+/**
+ * What a table exports; `prepare` builds modules that the set-up does not, `missing` says why a table cannot run on
+ * this machine.
+ */
 interface Table {
   readonly scenarios: readonly Scenario[];
   readonly prepare?: () => Promise<void>;
@@ -35,9 +44,18 @@ interface Run {
   readonly prepare?: () => Promise<void>;
 }
 
-const runs = tables.filter((table) => table.missing?.() === undefined).flatMap(({ file, scenarios, prepare }): Run[] => byNode(scenarios).map((group, i) => ({ title: i === 0 ? file : `${file}, node ${i + 1}`, scenarios: group, prepare })));
+const runs = tables
+  .filter((table) => table.missing?.() === undefined)
+  .flatMap(({ file, scenarios, prepare }): Run[] =>
+    byNode(scenarios).map((group, i) => ({
+      title: i === 0 ? file : `${file}, node ${i + 1}`,
+      scenarios: group,
+      prepare,
+    })),
+  );
 
-for (const { file, missing } of tables) if (missing?.() !== undefined) describe(file, () => it.skip(`is left out: ${missing()}`));
+for (const { file, missing } of tables)
+  if (missing?.() !== undefined) describe(file, () => it.skip(`is left out: ${missing()}`));
 
 describe.each(runs)("$title", ({ scenarios, prepare }) => {
   const host = createHostRunner(modulePath);
@@ -50,7 +68,10 @@ describe.each(runs)("$title", ({ scenarios, prepare }) => {
 
   it.each(scenarios.map((scenario) => [scenario.name, scenario] as const))("%s", async (_name, scenario) => {
     const [inHost, onEnvoy] = [await host.run(scenario), await envoy.run(scenario)];
-    expect({ host: scenarioProblems(scenario, inHost), envoy: scenarioProblems(scenario, onEnvoy) }).toEqual({ host: [], envoy: [] });
+    expect({ host: scenarioProblems(scenario, inHost), envoy: scenarioProblems(scenario, onEnvoy) }).toEqual({
+      host: [],
+      envoy: [],
+    });
     expect(disagreements(scenario, inHost, onEnvoy)).toEqual([]);
   });
 });

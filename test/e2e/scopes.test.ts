@@ -1,4 +1,5 @@
-// Which rule speaks for whom: namespaces of clients, services and rules, labels of callers, wildcards, ports, and rules that meet.
+// Which rule speaks for whom: namespaces of clients, services and rules, labels of callers, wildcards, ports, and rules
+// that meet.
 import http from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -12,7 +13,12 @@ let outside = 0;
 
 beforeAll(async () => {
   const services = await Promise.all([
-    backed("a", "default", [80, 8080]), backed("b", "default", [80]), backed("a", "other", [80]), backed("only", "other", [80]), backed("odd", "default", [9080]), backed("many", "default", [9080, 9081]),
+    backed("a", "default", [80, 8080]),
+    backed("b", "default", [80]),
+    backed("a", "other", [80]),
+    backed("only", "other", [80]),
+    backed("odd", "default", [9080]),
+    backed("many", "default", [9080, 9081]),
   ]);
   outside = await listening("outside.default");
   const elsewhere = externalName("elsewhere", "localhost", outside);
@@ -21,7 +27,16 @@ beforeAll(async () => {
     echoDeployment({ name: "canary", app: "canary", version: "v2" }),
     echoDeployment({ name: "stranger", app: "stranger" }).replaceAll("namespace: default", "namespace: other"),
   ];
-  mesh = await startMesh({ files: { "workloads.yaml": documents(...services, ...clients, externalName("alias", "a.default.svc.cluster.local", 80), elsewhere) } });
+  mesh = await startMesh({
+    files: {
+      "workloads.yaml": documents(
+        ...services,
+        ...clients,
+        externalName("alias", "a.default.svc.cluster.local", 80),
+        elsewhere,
+      ),
+    },
+  });
 }, 120_000);
 
 afterAll(async () => {
@@ -67,27 +82,52 @@ describe("names", () => {
 
 describe("rules", () => {
   it("of the caller's namespace go before others, the oldest before the younger", async () => {
-    await applied(rule("theirs", "other", "b.default.svc.cluster.local", `{${respond(418)}}`), rule("zz", "default", "b", `{${respond(421)}}`), rule("aa", "default", "b", `{${respond(420)}}`));
+    await applied(
+      rule("theirs", "other", "b.default.svc.cluster.local", `{${respond(418)}}`),
+      rule("zz", "default", "b", `{${respond(421)}}`),
+      rule("aa", "default", "b", `{${respond(420)}}`),
+    );
     expect(await status("client", "b")).toBe(420);
     expect(await status("stranger", "b.default")).toBe(418);
-    await applied(rule("zz", "default", "b", `{${respond(421)}}`, "2020-01-01T00:00:00Z"), rule("aa", "default", "b", `{${respond(420)}}`, "2021-01-01T00:00:00Z"));
+    await applied(
+      rule("zz", "default", "b", `{${respond(421)}}`, "2020-01-01T00:00:00Z"),
+      rule("aa", "default", "b", `{${respond(420)}}`, "2021-01-01T00:00:00Z"),
+    );
     expect(await status("client", "b")).toBe(421);
   });
 
   it("with wildcards speak for what no narrower rule names", async () => {
-    await applied(rule("wide", "default", "'*.default.svc.cluster.local'", `{${respond(418)}}`), rule("narrow", "default", "b", `{${respond(420)}}`), rule("foreign", "default", "'*.example.com'", `{${respond(422)}}`));
-    expect(await Promise.all([status("client", "a"), status("client", "b"), status("client", "any.example.com"), status("client", "deep.any.example.com")])).toEqual([418, 420, 422, 422]);
+    await applied(
+      rule("wide", "default", "'*.default.svc.cluster.local'", `{${respond(418)}}`),
+      rule("narrow", "default", "b", `{${respond(420)}}`),
+      rule("foreign", "default", "'*.example.com'", `{${respond(422)}}`),
+    );
+    expect(
+      await Promise.all([
+        status("client", "a"),
+        status("client", "b"),
+        status("client", "any.example.com"),
+        status("client", "deep.any.example.com"),
+      ]),
+    ).toEqual([418, 420, 422, 422]);
     expect(await body("client", "only.other")).toBe("only.other");
     expect(await status("client", "example.com")).toBeGreaterThanOrEqual(500);
   });
 
   it("look at who asks and on which port", async () => {
-    await applied(rule("v", "default", "a", [
-      `{match: [{sourceLabels: {app: canary, version: v2}}], ${respond(418)}}`,
-      `{match: [{sourceNamespace: other}], ${respond(420)}}`,
-      `{match: [{port: 8080}], ${respond(421)}}`,
-      `{${to("b")}}`,
-    ].join(", ")));
+    await applied(
+      rule(
+        "v",
+        "default",
+        "a",
+        [
+          `{match: [{sourceLabels: {app: canary, version: v2}}], ${respond(418)}}`,
+          `{match: [{sourceNamespace: other}], ${respond(420)}}`,
+          `{match: [{port: 8080}], ${respond(421)}}`,
+          `{${to("b")}}`,
+        ].join(", "),
+      ),
+    );
     expect(await status("canary", "a")).toBe(418);
     expect(await status("stranger", "a.default")).toBe(420);
     expect(await status("client", "a:8080")).toBe(421);
@@ -95,7 +135,14 @@ describe("rules", () => {
   });
 
   it("may name several hosts, and weigh as they like", async () => {
-    await applied(rule("v", "default", "a, b, new.example.com", "{route: [{destination: {host: a, port: {number: 80}}, weight: 3}, {destination: {host: b}, weight: 1}, {destination: {host: only.other}, weight: 0}]}"));
+    await applied(
+      rule(
+        "v",
+        "default",
+        "a, b, new.example.com",
+        "{route: [{destination: {host: a, port: {number: 80}}, weight: 3}, {destination: {host: b}, weight: 1}, {destination: {host: only.other}, weight: 0}]}",
+      ),
+    );
     for (const host of ["a", "b", "new.example.com"]) {
       const seen: Record<string, number> = {};
       for (let i = 0; i < 80; i++) {
@@ -108,7 +155,14 @@ describe("rules", () => {
   });
 
   it("whose only destination nobody declared answer 503, those without a match 404", async () => {
-    await applied(rule("v", "default", "a", `{match: [{uri: {prefix: /gone}}], ${to("nowhere")}}, {match: [{uri: {prefix: /b}}], ${to("b")}}`));
+    await applied(
+      rule(
+        "v",
+        "default",
+        "a",
+        `{match: [{uri: {prefix: /gone}}], ${to("nowhere")}}, {match: [{uri: {prefix: /b}}], ${to("b")}}`,
+      ),
+    );
     expect(await status("client", "a", "/gone")).toBe(503);
     expect(await status("client", "a", "/b")).toBe(200);
     expect(await status("client", "a", "/else")).toBe(404);
@@ -116,7 +170,13 @@ describe("rules", () => {
 });
 
 describe("DestinationRules", () => {
-  const policy = (name: string, namespace: string, host: string, tls: string, more = ""): string => `apiVersion: networking.istio.io/v1
+  const policy = (
+    name: string,
+    namespace: string,
+    host: string,
+    tls: string,
+    more = "",
+  ): string => `apiVersion: networking.istio.io/v1
 kind: DestinationRule
 metadata: {name: ${name}, namespace: ${namespace}}
 spec:
@@ -126,22 +186,44 @@ ${more}`;
 
   it("are taken of the caller's namespace, else of the service's, else of the root's", async () => {
     // Nobody but sidecars speaks mesh TLS: a rule for it that takes effect is seen as 503.
-    const broken = async (): Promise<boolean[]> => [await status("client", "b") === 503, await status("stranger", "b.default") === 503, await status("stranger", "a") === 503];
+    const broken = async (): Promise<boolean[]> => [
+      (await status("client", "b")) === 503,
+      (await status("stranger", "b.default")) === 503,
+      (await status("stranger", "a")) === 503,
+    ];
     await applied(policy("root", "istio-system", "'*.local'", "ISTIO_MUTUAL"));
     expect(await broken()).toEqual([true, true, true]);
     await applied(policy("root", "istio-system", "'*.local'", "ISTIO_MUTUAL"), policy("b", "default", "b", "DISABLE"));
     expect(await broken()).toEqual([false, false, true]);
-    await applied(policy("root", "istio-system", "'*.local'", "ISTIO_MUTUAL"), policy("b", "default", "b", "DISABLE"), policy("mine", "other", "b.default.svc.cluster.local", "ISTIO_MUTUAL"), policy("star", "other", "'*.other.svc.cluster.local'", "DISABLE"));
+    await applied(
+      policy("root", "istio-system", "'*.local'", "ISTIO_MUTUAL"),
+      policy("b", "default", "b", "DISABLE"),
+      policy("mine", "other", "b.default.svc.cluster.local", "ISTIO_MUTUAL"),
+      policy("star", "other", "'*.other.svc.cluster.local'", "DISABLE"),
+    );
     expect(await broken()).toEqual([false, true, false]);
     await applied(policy("b", "default", "b", "ISTIO_MUTUAL", "  exportTo: [.]\n"));
     expect(await broken()).toEqual([true, false, false]);
   });
 
   it("for one host add up", async () => {
-    const subset = (name: string): string => `  subsets: [{name: ${name}, labels: {nobody: has}}, {name: all-${name}}]\n`;
-    await applied(policy("one", "default", "b", "DISABLE", subset("x")), policy("two", "default", "b", "ISTIO_MUTUAL", subset("y")),
-      rule("v", "default", "b", "{match: [{uri: {prefix: /x}}], route: [{destination: {host: b, subset: all-x}}]}, {match: [{uri: {prefix: /y}}], route: [{destination: {host: b, subset: all-y}}]}, {route: [{destination: {host: b, subset: x}}]}"));
-    expect([await status("client", "b", "/x"), await status("client", "b", "/y"), await status("client", "b", "/")]).toEqual([200, 200, 503]);
+    const subset = (name: string): string =>
+      `  subsets: [{name: ${name}, labels: {nobody: has}}, {name: all-${name}}]\n`;
+    await applied(
+      policy("one", "default", "b", "DISABLE", subset("x")),
+      policy("two", "default", "b", "ISTIO_MUTUAL", subset("y")),
+      rule(
+        "v",
+        "default",
+        "b",
+        "{match: [{uri: {prefix: /x}}], route: [{destination: {host: b, subset: all-x}}]}, {match: [{uri: {prefix: /y}}], route: [{destination: {host: b, subset: all-y}}]}, {route: [{destination: {host: b, subset: x}}]}",
+      ),
+    );
+    expect([
+      await status("client", "b", "/x"),
+      await status("client", "b", "/y"),
+      await status("client", "b", "/"),
+    ]).toEqual([200, 200, 503]);
   });
 });
 

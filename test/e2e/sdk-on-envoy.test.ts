@@ -4,7 +4,8 @@ import { createHost, type Host, type HttpStream } from "proxy-wasm-host";
 import { compileFilter } from "../../filters/sdk/compile.mjs";
 import { ProbeEnvoy } from "./probe-envoy.ts";
 
-// The probe filter reports what its host answers. Every case runs on a real Envoy and in the Wasm host, and the reports must be the same.
+// The probe filter reports what its host answers. Every case runs on a real Envoy and in the Wasm host, and the reports
+// must be the same.
 
 const METADATA = { "scrim.test": { text: "words", number: 7, flag: true, list: ["a", "b"] } };
 const NODE = { id: "probe-node", cluster: "probe-cluster", metadata: { NAMESPACE: "default" } };
@@ -24,7 +25,13 @@ beforeAll(async () => {
   });
   await new Promise<void>((resolve) => callee.listen(0, "127.0.0.1", resolve));
   const address = callee.address();
-  envoy = await ProbeEnvoy.start({ module, configuration: CONFIGURATION, calleePort: typeof address === "object" && address ? address.port : 0, metadata: METADATA, nodeMetadata: NODE.metadata });
+  envoy = await ProbeEnvoy.start({
+    module,
+    configuration: CONFIGURATION,
+    calleePort: typeof address === "object" && address ? address.port : 0,
+    metadata: METADATA,
+    nodeMetadata: NODE.metadata,
+  });
 });
 
 afterAll(async () => {
@@ -35,8 +42,20 @@ afterAll(async () => {
 
 function newHost(): Host {
   return createHost({
-    module, configuration: CONFIGURATION, pluginName: "probe", rootId: "probe-root", vmId: "probe-vm", clusters: ["callee"],
-    attributes: { xds: { node: NODE, listener_direction: 0, virtual_host_name: "all", virtual_host_metadata: { filter_metadata: METADATA } } },
+    module,
+    configuration: CONFIGURATION,
+    pluginName: "probe",
+    rootId: "probe-root",
+    vmId: "probe-vm",
+    clusters: ["callee"],
+    attributes: {
+      xds: {
+        node: NODE,
+        listener_direction: 0,
+        virtual_host_name: "all",
+        virtual_host_metadata: { filter_metadata: METADATA },
+      },
+    },
   });
 }
 
@@ -97,22 +116,32 @@ describe("the Wasm host and Envoy answer alike", () => {
     const headers = { ...HEADERS, "x-case": "pass", "x-mode": "pass" };
     const real = await envoy.send({ path: "/pass", headers });
     const host = newHost();
-    const stream = host.newStream({ headers: { ...headers, ":path": "/pass", ":authority": "probe.test" }, attributes: { response: { code_details: "direct_response" } } });
+    const stream = host.newStream({
+      headers: { ...headers, ":path": "/pass", ":authority": "probe.test" },
+      attributes: { response: { code_details: "direct_response" } },
+    });
     expect(stream.sendRequestHeaders()).toEqual({ kind: "continue" });
-    stream.sendResponseHeaders({ ":status": "200", "content-length": "5", "content-type": "text/plain" }, { endOfStream: false });
+    stream.sendResponseHeaders(
+      { ":status": "200", "content-length": "5", "content-type": "text/plain" },
+      { endOfStream: false },
+    );
     stream.sendResponseBody("hello");
     stream.end();
     expect(Buffer.from(stream.responseBody).toString()).toBe(real.body);
     expect(Number(stream.responseHeaders?.get(":status"))).toBe(real.status);
     expect(lastReport(hostLines(host), "response")).toEqual(await envoyReport("response", (lines) => lines.length > 5));
-    expect(lastReport(hostLines(host), "log")).toEqual(await envoyReport("log", (lines) => lines.some((line) => line === "request/path=/pass")));
+    expect(lastReport(hostLines(host), "log")).toEqual(
+      await envoyReport("log", (lines) => lines.some((line) => line === "request/path=/pass")),
+    );
     expect(accessLineOf("pass", stream)).toBe(await accessLine("pass"));
   });
 
   it("with a body that is buffered and read", async () => {
     const headers = { ...HEADERS, "x-case": "body", "x-mode": "body" };
     const real = await envoy.send({ method: "POST", path: "/upstream", headers, body: "hello body" });
-    const stream = newHost().newStream({ headers: { ...headers, ":method": "POST", ":path": "/upstream", ":authority": "probe.test" } });
+    const stream = newHost().newStream({
+      headers: { ...headers, ":method": "POST", ":path": "/upstream", ":authority": "probe.test" },
+    });
     expect(stream.sendRequestHeaders({ endOfStream: false })).toEqual({ kind: "continue" });
     stream.sendRequestBody("hello", { endOfStream: false });
     stream.sendRequestBody(" body");
@@ -142,7 +171,8 @@ describe("the Wasm host and Envoy answer alike", () => {
     const headers = { ...HEADERS, "x-case": "grpc", "x-mode": "grpc", "content-type": "application/grpc" };
     const real = await envoy.send({ method: "POST", headers });
     const stream = newHost().run({ headers: { ...headers, ":method": "POST", ":authority": "probe.test" } });
-    for (const name of ["grpc-status", "grpc-message", "content-type"]) expect(stream.responseHeaders?.get(name)).toBe(real.headers[name]);
+    for (const name of ["grpc-status", "grpc-message", "content-type"])
+      expect(stream.responseHeaders?.get(name)).toBe(real.headers[name]);
     expect(real.status).toBe(200);
     expect(stream.reply?.details).toBe((await accessLine("grpc")).split(" ")[2]);
   });

@@ -10,7 +10,8 @@ import { eventually, request, scrim } from "./mesh.ts";
 import { freePort } from "./probe-envoy.ts";
 import { serviceAt } from "./workloads.ts";
 
-const envoy = execFileSync(process.execPath, [scrim, "envoy", "path"], { encoding: "utf8" }).trim().split("\n").at(-1) ?? "";
+const envoy =
+  execFileSync(process.execPath, [scrim, "envoy", "path"], { encoding: "utf8" }).trim().split("\n").at(-1) ?? "";
 const root = mkdtempSync(join(tmpdir(), "scrim-serve-"));
 const state = join(root, "state");
 const byte = () => 2 + Math.floor(Math.random() * 250);
@@ -29,13 +30,48 @@ beforeAll(async () => {
   application = createServer((incoming, response) => response.end(`web saw ${incoming.headers.host}`));
   await new Promise<void>((resolve) => void application.listen(0, "127.0.0.1", resolve));
   mkdirSync(join(root, "mesh"));
-  writeFileSync(join(root, "mesh/web.yaml"), serviceAt("web", "127.0.0.1", (application.address() as AddressInfo).port));
+  writeFileSync(
+    join(root, "mesh/web.yaml"),
+    serviceAt("web", "127.0.0.1", (application.address() as AddressInfo).port),
+  );
   const [xds, adminPort, envoyAdmin] = [await freePort(), await freePort(), await freePort()];
   admin = `http://127.0.0.1:${adminPort}`;
-  start(process.execPath, scrim, "serve", join(root, "mesh"), "--state-dir", state, "--xds-address", `127.0.0.1:${xds}`, "--admin-address", `127.0.0.1:${adminPort}`);
+  start(
+    process.execPath,
+    scrim,
+    "serve",
+    join(root, "mesh"),
+    "--state-dir",
+    state,
+    "--xds-address",
+    `127.0.0.1:${xds}`,
+    "--admin-address",
+    `127.0.0.1:${adminPort}`,
+  );
   await eventually("ready", async () => ((await request(`${admin}/ready`)).status === 200 ? true : undefined));
-  const bootstrap = execFileSync(process.execPath, [scrim, "bootstrap", "--proxy", "default/client-0", "--ip", podIp, "--service-account", "client", "--label", "app=client", "--issue-token",
-    "--state-dir", state, "--xds-address", `127.0.0.1:${xds}`, "--admin-port", String(envoyAdmin)], { encoding: "utf8" });
+  const bootstrap = execFileSync(
+    process.execPath,
+    [
+      scrim,
+      "bootstrap",
+      "--proxy",
+      "default/client-0",
+      "--ip",
+      podIp,
+      "--service-account",
+      "client",
+      "--label",
+      "app=client",
+      "--issue-token",
+      "--state-dir",
+      state,
+      "--xds-address",
+      `127.0.0.1:${xds}`,
+      "--admin-port",
+      String(envoyAdmin),
+    ],
+    { encoding: "utf8" },
+  );
   writeFileSync(join(root, "envoy.json"), bootstrap, { mode: 0o600 });
   start(envoy, "-c", join(root, "envoy.json"), "--use-dynamic-base-id", "--concurrency", "1", "-l", "error");
 });

@@ -1,4 +1,5 @@
-// A limit of the whole mesh: every sidecar of a workload asks one rate limit service, which is a workload of the mesh itself, over mutual TLS.
+// A limit of the whole mesh: every sidecar of a workload asks one rate limit service, which is a workload of the mesh
+// itself, over mutual TLS.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { eventually, type Mesh, repository, request, startMesh } from "./mesh.ts";
 import { documents, echoDeployment, service } from "./workloads.ts";
@@ -53,7 +54,20 @@ spec:
 `;
 
 beforeAll(async () => {
-  mesh = await startMesh({ files: { "workloads.yaml": documents(service("web"), echoDeployment({ name: "web", app: "web", replicas: 2 }), service("client"), echoDeployment({ name: "client", app: "client" }), rateLimitService, scope, strict), "limits.yaml": policy("closed") } });
+  mesh = await startMesh({
+    files: {
+      "workloads.yaml": documents(
+        service("web"),
+        echoDeployment({ name: "web", app: "web", replicas: 2 }),
+        service("client"),
+        echoDeployment({ name: "client", app: "client" }),
+        rateLimitService,
+        scope,
+        strict,
+      ),
+      "limits.yaml": policy("closed"),
+    },
+  });
 }, 120_000);
 afterAll(() => mesh?.stop());
 
@@ -68,17 +82,31 @@ async function statuses(count: number, user: string): Promise<Record<number, num
 
 async function calls(): Promise<number> {
   const proxies = (await mesh.proxies()).filter(({ workload }) => workload === "web");
-  const pages = await Promise.all(proxies.map(({ envoyAdmin }) => request(`http://${envoyAdmin}/stats?filter=scrim_ratelimit_global_calls_total`)));
-  return pages.reduce((sum, { body }) => sum + body.split("\n").filter((line) => line.includes("scrim_ratelimit_global_calls_total")).reduce((all, line) => all + Number(line.slice(line.lastIndexOf(" ") + 1)), 0), 0);
+  const pages = await Promise.all(
+    proxies.map(({ envoyAdmin }) => request(`http://${envoyAdmin}/stats?filter=scrim_ratelimit_global_calls_total`)),
+  );
+  return pages.reduce(
+    (sum, { body }) =>
+      sum +
+      body
+        .split("\n")
+        .filter((line) => line.includes("scrim_ratelimit_global_calls_total"))
+        .reduce((all, line) => all + Number(line.slice(line.lastIndexOf(" ") + 1)), 0),
+    0,
+  );
 }
 
 describe("a limit that a service decides", () => {
   it("is one for all replicas, and is told to the client", async () => {
-    await eventually("the service answers", async () => {
-      const { status, body } = await mesh.from("client", "http://web/", { headers: { "x-user": "warm" } });
-      if (status !== 200) throw new Error(`${status} ${body}`);
-      return true;
-    }, 60_000);
+    await eventually(
+      "the service answers",
+      async () => {
+        const { status, body } = await mesh.from("client", "http://web/", { headers: { "x-user": "warm" } });
+        if (status !== 200) throw new Error(`${status} ${body}`);
+        return true;
+      },
+      60_000,
+    );
     const before = await calls();
     const first = await mesh.from("client", "http://web/", { headers: { "x-user": "ann" } });
     expect(first.status).toBe(200);
@@ -89,7 +117,7 @@ describe("a limit that a service decides", () => {
     expect(1 + (seen[200] ?? 0)).toBeGreaterThanOrEqual(QUOTA - 10);
     expect((seen[200] ?? 0) + (seen[429] ?? 0)).toBe(2 * QUOTA);
     expect((await statuses(1, "bob"))[200]).toBe(1);
-    expect(await calls() - before).toBeLessThan(2 * QUOTA);
+    expect((await calls()) - before).toBeLessThan(2 * QUOTA);
     const proxies = (await mesh.proxies()).filter(({ workload }) => workload === "web");
     expect(proxies).toHaveLength(2);
   });

@@ -17,7 +17,11 @@ export class TestIdentities {
   #serial = 1;
 
   constructor() {
-    const pair = generateKeyPairSync("rsa", { modulusLength: 2048, privateKeyEncoding: { type: "pkcs1", format: "pem" }, publicKeyEncoding: { type: "spki", format: "pem" } });
+    const pair = generateKeyPairSync("rsa", {
+      modulusLength: 2048,
+      privateKeyEncoding: { type: "pkcs1", format: "pem" },
+      publicKeyEncoding: { type: "spki", format: "pem" },
+    });
     this.#key = pair.privateKey;
     this.#forgeKey = forge.pki.privateKeyFromPem(pair.privateKey);
     this.#publicKey = forge.pki.publicKeyFromPem(pair.publicKey) as forge.pki.rsa.PublicKey;
@@ -52,7 +56,11 @@ export class TestIdentities {
     const name = [{ name: "commonName", value: commonName.slice(0, 64) }];
     certificate.setSubject(name);
     certificate.setIssuer(uri === undefined ? name : this.#root.subject.attributes);
-    certificate.setExtensions(uri === undefined ? [{ name: "basicConstraints", cA: true }] : [{ name: "subjectAltName", altNames: [{ type: 6, value: uri }] }]);
+    certificate.setExtensions(
+      uri === undefined
+        ? [{ name: "basicConstraints", cA: true }]
+        : [{ name: "subjectAltName", altNames: [{ type: 6, value: uri }] }],
+    );
     certificate.sign(this.#forgeKey, forge.md.sha256.create());
     return certificate;
   }

@@ -6,7 +6,10 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { testServerPath } from "../../deploy/setup/test-servers.mjs";
 
-/** Returns the path of a test server's binary, or undefined where the set-up could not build it (then its tests are left out by name). */
+/**
+ * Returns the path of a test server's binary, or undefined where the set-up could not build it (then its tests are left
+ * out by name).
+ */
 export function testServer(name: "registry" | "cosign"): string | undefined {
   const path = testServerPath(process.env["SCRIM_CACHE_DIR"] ?? join(homedir(), ".cache", "scrim"), name);
   return existsSync(path) ? path : undefined;

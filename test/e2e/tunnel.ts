@@ -8,7 +8,15 @@ import type { Answer, RequestOptions } from "./mesh.ts";
 export function tunnel(proxy: string, authority: string): Promise<Socket> {
   const { hostname, port } = new URL(`http://${proxy}`);
   return new Promise((resolve, reject) => {
-    const sent = http.request({ host: hostname, port, method: "CONNECT", path: authority, headers: { host: authority }, agent: false, timeout: 15_000 });
+    const sent = http.request({
+      host: hostname,
+      port,
+      method: "CONNECT",
+      path: authority,
+      headers: { host: authority },
+      agent: false,
+      timeout: 15_000,
+    });
     sent.on("connect", (response, socket, head) => {
       if (head.length > 0) socket.unshift(head);
       if (response.statusCode === 200) return resolve(socket);
@@ -26,22 +34,39 @@ export async function tunnelled(proxy: string, url: string, headers: http.Outgoi
   const { host, hostname, port, pathname } = new URL(url);
   const socket = await tunnel(proxy, `${hostname}:${port || 80}`);
   return new Promise((resolve, reject) => {
-    const sent = http.request({ createConnection: () => socket, path: pathname, headers: { host, connection: "close", ...headers } }, (response) => resolve(collect(response)));
+    const sent = http.request(
+      { createConnection: () => socket, path: pathname, headers: { host, connection: "close", ...headers } },
+      (response) => resolve(collect(response)),
+    );
     sent.on("error", reject);
     sent.end();
   });
 }
 
-/** One cleartext HTTP/2 request by prior knowledge, the service in `:authority`; on a connection of its own to `proxy`, or in the tunnel that is given. */
+/**
+ * One cleartext HTTP/2 request by prior knowledge, the service in `:authority`; on a connection of its own to `proxy`,
+ * or in the tunnel that is given.
+ */
 export function h2c(proxy: string | Socket, url: string, options: RequestOptions = {}): Promise<Answer> {
   const { host, pathname, search } = new URL(url);
-  const session = typeof proxy === "string" ? http2.connect(`http://${proxy}`) : http2.connect(`http://${host}`, { createConnection: () => proxy });
+  const session =
+    typeof proxy === "string"
+      ? http2.connect(`http://${proxy}`)
+      : http2.connect(`http://${host}`, { createConnection: () => proxy });
   const answer = new Promise<Answer>((resolve, reject) => {
     session.on("error", reject);
-    const stream = session.request({ ":method": options.method ?? "GET", ":path": pathname + search, ":authority": host, ...options.headers });
+    const stream = session.request({
+      ":method": options.method ?? "GET",
+      ":path": pathname + search,
+      ":authority": host,
+      ...options.headers,
+    });
     stream.on("error", reject);
     stream.on("response", (headers) => {
-      text(stream).then((body) => resolve({ status: Number(headers[":status"]), headers: headers as http.IncomingHttpHeaders, body }), reject);
+      text(stream).then(
+        (body) => resolve({ status: Number(headers[":status"]), headers: headers as http.IncomingHttpHeaders, body }),
+        reject,
+      );
     });
     stream.end(options.body);
   });
@@ -49,10 +74,19 @@ export function h2c(proxy: string | Socket, url: string, options: RequestOptions
 }
 
 /** Asks for a websocket by an absolute-form request; returns the answer's headers and the open socket. */
-export function websocket(proxy: string, url: string): Promise<{ readonly headers: http.IncomingHttpHeaders; readonly socket: Socket }> {
+export function websocket(
+  proxy: string,
+  url: string,
+): Promise<{ readonly headers: http.IncomingHttpHeaders; readonly socket: Socket }> {
   const { hostname, port } = new URL(`http://${proxy}`);
   return new Promise((resolve, reject) => {
-    const headers = { host: new URL(url).host, connection: "Upgrade", upgrade: "websocket", "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==", "sec-websocket-version": "13" };
+    const headers = {
+      host: new URL(url).host,
+      connection: "Upgrade",
+      upgrade: "websocket",
+      "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
+      "sec-websocket-version": "13",
+    };
     const sent = http.request({ host: hostname, port, path: url, headers, agent: false, timeout: 15_000 });
     sent.on("upgrade", (response, socket, head) => {
       if (head.length > 0) socket.unshift(head);

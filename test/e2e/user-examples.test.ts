@@ -1,4 +1,5 @@
-// Every document of user-examples in one mesh, with the services that they speak of: each takes effect as its comments say.
+// Every document of user-examples in one mesh, with the services that they speak of: each takes effect as its comments
+// say.
 import http from "node:http";
 import https from "node:https";
 import type { AddressInfo } from "node:net";
@@ -36,10 +37,19 @@ afterAll(async () => {
 
 describe("all documents together", () => {
   it("load, with a warning for each field that Istio never had and no other complaint", async () => {
-    const violations = (JSON.parse((await request(`${mesh.admin}/debug/violations`)).body) as Violation[]).filter(({ file }) => !file.endsWith("workloads.yaml"));
+    const violations = (JSON.parse((await request(`${mesh.admin}/debug/violations`)).body) as Violation[]).filter(
+      ({ file }) => !file.endsWith("workloads.yaml"),
+    );
     expect(violations.filter(({ severity }) => severity === "error")).toEqual([]);
     const warnings = mesh.output();
-    for (const standard of ["connectionPool", "consecutive5xxErrors", "interval", "baseEjectionTime", "http2MaxRequests"]) expect(warnings).toContain(standard);
+    for (const standard of [
+      "connectionPool",
+      "consecutive5xxErrors",
+      "interval",
+      "baseEjectionTime",
+      "http2MaxRequests",
+    ])
+      expect(warnings).toContain(standard);
     expect(warnings).toMatch(/traffic\.yaml:\d+/);
   });
 });
@@ -61,7 +71,9 @@ describe("traffic.yaml", () => {
   });
 
   it("knows api.example.com as a host outside", async () => {
-    const translated = JSON.parse((await request(`http://${(await mesh.proxy("orderservice")).envoyAdmin}/clusters?format=json`)).body) as { cluster_statuses: { name: string }[] };
+    const translated = JSON.parse(
+      (await request(`http://${(await mesh.proxy("orderservice")).envoyAdmin}/clusters?format=json`)).body,
+    ) as { cluster_statuses: { name: string }[] };
     expect(translated.cluster_statuses.map(({ name }) => name)).toContain("outbound|80||api.example.com");
   });
 
@@ -71,7 +83,10 @@ describe("traffic.yaml", () => {
       const { body } = await mesh.from("orderservice", "http://my-service.example.com/");
       seen[body] = (seen[body] ?? 0) + 1;
     }
-    expect(Object.keys(seen).sort()).toEqual(["my-service-v1 my-service.example.com", "my-service-v2 my-service.example.com"]);
+    expect(Object.keys(seen).sort()).toEqual([
+      "my-service-v1 my-service.example.com",
+      "my-service-v2 my-service.example.com",
+    ]);
     expect(seen["my-service-v1 my-service.example.com"]).toBeGreaterThan(205);
     expect(seen["my-service-v1 my-service.example.com"]).toBeLessThan(272);
   });
@@ -82,16 +97,26 @@ describe("traffic.yaml", () => {
       expect([answer.status, answer.status === 200 && JSON.parse(answer.body).serviceAccount]).toEqual([200, "abc"]);
     }
     expect((await mesh.from("orderservice", "http://abc.xyz.com/x")).status).toBe(404);
-    expect((await mesh.from("orderservice", "http://abc.xyz.com/x", { headers: { "end-user": "api" } })).status).toBe(404);
+    expect((await mesh.from("orderservice", "http://abc.xyz.com/x", { headers: { "end-user": "api" } })).status).toBe(
+      404,
+    );
     for (let i = 0; i < 6; i++) expect((await mesh.from("orderservice", "http://abc/")).status).toBe(200);
   });
 
   it("serves abc.xyz.com by TLS at a gateway of its own", async () => {
-    const gateway = (await mesh.proxies()).find(({ kind, ports }) => kind === "router" && ports.some(({ port }) => port === 443));
+    const gateway = (await mesh.proxies()).find(
+      ({ kind, ports }) => kind === "router" && ports.some(({ port }) => port === 443),
+    );
     const [address = "", port] = (gateway?.ports[0]?.address ?? "").split(":");
-    const get = (servername: string): Promise<number> => new Promise((resolve, reject) => {
-      https.get({ host: address, port, servername, ca: abc.certificate, headers: { host: servername }, agent: false }, (response) => resolve(response.statusCode ?? 0)).on("error", reject);
-    });
+    const get = (servername: string): Promise<number> =>
+      new Promise((resolve, reject) => {
+        https
+          .get(
+            { host: address, port, servername, ca: abc.certificate, headers: { host: servername }, agent: false },
+            (response) => resolve(response.statusCode ?? 0),
+          )
+          .on("error", reject);
+      });
     // The rule for the host is for sidecars: it names no gateway.
     expect(await get("abc.xyz.com")).toBe(404);
     await expect(get("other.xyz.com")).rejects.toThrow();
@@ -114,7 +139,9 @@ describe("traffic.yaml", () => {
   });
 
   it("breaks the circuit to recommendations after three errors and closes it again, and limits what is open at once", async () => {
-    const burst = await Promise.all(Array.from({ length: 40 }, () => mesh.from("orderservice", "http://recommendations/slow")));
+    const burst = await Promise.all(
+      Array.from({ length: 40 }, () => mesh.from("orderservice", "http://recommendations/slow")),
+    );
     expect(burst.filter(({ headers }) => headers["x-envoy-overloaded"] === "true").length).toBeGreaterThan(10);
     expect(burst.filter(({ status }) => status === 200).length).toBeGreaterThanOrEqual(10);
     recommendationsStatus = 500;
@@ -122,7 +149,11 @@ describe("traffic.yaml", () => {
     const open = await mesh.from("orderservice", "http://recommendations/");
     expect([open.status, open.body]).toEqual([503, "no healthy upstream"]);
     recommendationsStatus = 200;
-    await eventually("the circuit closed", async () => ((await mesh.from("orderservice", "http://recommendations/")).status === 200 ? true : undefined), 20_000);
+    await eventually(
+      "the circuit closed",
+      async () => ((await mesh.from("orderservice", "http://recommendations/")).status === 200 ? true : undefined),
+      20_000,
+    );
   });
 });
 
@@ -138,8 +169,11 @@ describe("security.yaml", () => {
   });
 
   it("lets orderservice alone GET and POST at paymentservice", async () => {
-    const status = async (from: string, method: string): Promise<number> => (await mesh.from(from, "http://paymentservice/", { method })).status;
-    expect(await Promise.all(["GET", "POST", "PUT", "DELETE", "HEAD"].map((method) => status("orderservice", method)))).toEqual([200, 200, 403, 403, 403]);
+    const status = async (from: string, method: string): Promise<number> =>
+      (await mesh.from(from, "http://paymentservice/", { method })).status;
+    expect(
+      await Promise.all(["GET", "POST", "PUT", "DELETE", "HEAD"].map((method) => status("orderservice", method))),
+    ).toEqual([200, 200, 403, 403, 403]);
     expect(await Promise.all(["GET", "POST"].map((method) => status("stranger", method)))).toEqual([403, 403]);
   });
 });
@@ -165,7 +199,13 @@ describe("quota.yaml", () => {
   it("gives each user 20 reviews at once, counted for each user and instance alone", async () => {
     // One path segment after /reviews/, as `{*}` says; both instances have buckets of their own.
     const allowed = async (user: string, path: string): Promise<number> =>
-      (await Promise.all(Array.from({ length: 100 }, () => mesh.from("stranger", `http://reviews${path}`, { headers: { "x-user": user } })))).filter(({ status }) => status === 200).length;
+      (
+        await Promise.all(
+          Array.from({ length: 100 }, () =>
+            mesh.from("stranger", `http://reviews${path}`, { headers: { "x-user": user } }),
+          ),
+        )
+      ).filter(({ status }) => status === 200).length;
     const first = await allowed("ann", "/reviews/1");
     expect(first).toBeGreaterThanOrEqual(20);
     expect(first).toBeLessThan(100);
@@ -187,7 +227,12 @@ function listening(name: string): Promise<number> {
     const [, word, times, code] = (incoming.url ?? "").split("/");
     const seen = (attempts.get(incoming.url ?? "") ?? 0) + 1;
     if (word === "fail") attempts.set(incoming.url ?? "", seen);
-    response.statusCode = name === "recommendations" ? recommendationsStatus : word === "fail" && seen <= Number(times) ? Number(code) : 200;
+    response.statusCode =
+      name === "recommendations"
+        ? recommendationsStatus
+        : word === "fail" && seen <= Number(times)
+          ? Number(code)
+          : 200;
     setTimeout(() => response.end(`${name} ${incoming.headers.host}`), word === "slow" ? 400 : 0);
   });
   servers.push(server);
@@ -223,4 +268,3 @@ async function workloads(): Promise<string> {
     echoDeployment({ name: "eu-client", app: "eu-client" }).replaceAll("namespace: default", "namespace: abc-eu2"),
   );
 }
-

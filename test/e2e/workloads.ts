@@ -9,7 +9,13 @@ export interface EchoWorkload {
 }
 
 /** A ServiceAccount and a Deployment that runs `apps/echo.mjs`, one container port 9080. */
-export function echoDeployment({ name, app, version = "v1", serviceAccount = app, replicas = 1 }: EchoWorkload): string {
+export function echoDeployment({
+  name,
+  app,
+  version = "v1",
+  serviceAccount = app,
+  replicas = 1,
+}: EchoWorkload): string {
   return `apiVersion: v1
 kind: ServiceAccount
 metadata: {name: ${serviceAccount}, namespace: default}

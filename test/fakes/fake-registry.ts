@@ -11,7 +11,11 @@ export interface FakeRegistry {
   /** Puts a manifest under a tag and its digest; returns the digest. */
   putManifest(repository: string, tag: string, manifest: object, mediaType?: string): string;
   /** Puts a blob; returns its descriptor. */
-  putBlob(repository: string, mediaType: string, bytes: Uint8Array): { mediaType: string; digest: string; size: number };
+  putBlob(
+    repository: string,
+    mediaType: string,
+    bytes: Uint8Array,
+  ): { mediaType: string; digest: string; size: number };
   /** Answers for paths itself from now on; returns false to let the registry answer. */
   answer(handler: (request: http.IncomingMessage, response: http.ServerResponse) => boolean | void): void;
   close(): void;
@@ -28,8 +32,13 @@ export async function startFakeRegistry(): Promise<FakeRegistry> {
     requests.push({ line: `${request.method} ${request.url}`, authorization: request.headers.authorization });
     if (override(request, response) !== false) return;
     const found = content.get(request.url ?? "");
-    if (found === undefined) return void response.writeHead(404, { "content-type": "application/json" }).end('{"errors":[{"code":"NOT_FOUND"}]}');
-    response.writeHead(200, { "content-type": found.type, "docker-content-digest": digestOf(found.bytes) }).end(found.bytes);
+    if (found === undefined)
+      return void response
+        .writeHead(404, { "content-type": "application/json" })
+        .end('{"errors":[{"code":"NOT_FOUND"}]}');
+    response
+      .writeHead(200, { "content-type": found.type, "docker-content-digest": digestOf(found.bytes) })
+      .end(found.bytes);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {
@@ -37,7 +46,8 @@ export async function startFakeRegistry(): Promise<FakeRegistry> {
     requests,
     putManifest(repository, tag, manifest, mediaType = "application/vnd.oci.image.manifest.v1+json") {
       const bytes = Buffer.from(JSON.stringify(manifest));
-      for (const name of [tag, digestOf(bytes)]) content.set(`/v2/${repository}/manifests/${name}`, { type: mediaType, bytes });
+      for (const name of [tag, digestOf(bytes)])
+        content.set(`/v2/${repository}/manifests/${name}`, { type: mediaType, bytes });
       return digestOf(bytes);
     },
     putBlob(repository, mediaType, bytes) {

@@ -9,25 +9,42 @@ export interface ForwardProxy {
   close(): void;
 }
 
-/** Starts one on 127.0.0.1. `ports`: where the hosts of its network listen here. `authorization`: what it wants to see. */
-export async function startForwardProxy(ports: Readonly<Record<string, number>>, authorization?: string): Promise<ForwardProxy> {
+/**
+ * Starts one on 127.0.0.1. `ports`: where the hosts of its network listen here. `authorization`: what it wants to see.
+ */
+export async function startForwardProxy(
+  ports: Readonly<Record<string, number>>,
+  authorization?: string,
+): Promise<ForwardProxy> {
   const asked: string[] = [];
-  const isWelcome = ({ headers }: http.IncomingMessage) => authorization === undefined || headers["proxy-authorization"] === authorization;
+  const isWelcome = ({ headers }: http.IncomingMessage) =>
+    authorization === undefined || headers["proxy-authorization"] === authorization;
   const server = http.createServer((request, response) => {
     asked.push(`${request.method} ${request.url}`);
     if (!isWelcome(request)) return void response.writeHead(407).end();
     const target = new URL(request.url ?? "");
-    const onward = http.request({ port: ports[target.hostname], path: target.pathname + target.search, method: request.method ?? "GET", headers: request.headers }, (answer) => {
-      response.writeHead(answer.statusCode ?? 502, answer.headers);
-      answer.pipe(response);
-    });
+    const onward = http.request(
+      {
+        port: ports[target.hostname],
+        path: target.pathname + target.search,
+        method: request.method ?? "GET",
+        headers: request.headers,
+      },
+      (answer) => {
+        response.writeHead(answer.statusCode ?? 502, answer.headers);
+        answer.pipe(response);
+      },
+    );
     onward.on("error", () => response.writeHead(502).end());
     request.pipe(onward);
   });
   server.on("connect", (request, client) => {
     asked.push(`CONNECT ${request.url}`);
     const port = ports[new URL(`http://${request.url}`).hostname];
-    if (!isWelcome(request) || port === undefined) return void client.end(`HTTP/1.1 ${isWelcome(request) ? "502 Bad Gateway" : "407 Proxy Authentication Required"}\r\n\r\n`);
+    if (!isWelcome(request) || port === undefined)
+      return void client.end(
+        `HTTP/1.1 ${isWelcome(request) ? "502 Bad Gateway" : "407 Proxy Authentication Required"}\r\n\r\n`,
+      );
     const onward = connect(port, "127.0.0.1", () => {
       client.write("HTTP/1.1 200 Connection established\r\n\r\n");
       client.pipe(onward);
@@ -38,7 +55,8 @@ export async function startForwardProxy(ports: Readonly<Record<string, number>>,
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {
-    port: (server.address() as AddressInfo).port, asked,
+    port: (server.address() as AddressInfo).port,
+    asked,
     close() {
       server.close();
       server.closeAllConnections();

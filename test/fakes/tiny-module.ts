@@ -12,7 +12,10 @@ const bodies: Readonly<Record<TinyBehaviour, readonly number[]>> = {
   trap: [0x00], // unreachable
 };
 
-/** Returns a module of ABI 0.2.1 that has no imports and does nothing to requests. `tag` is in its bytes, so that equal behaviours can differ. */
+/**
+ * Returns a module of ABI 0.2.1 that has no imports and does nothing to requests. `tag` is in its bytes, so that equal
+ * behaviours can differ.
+ */
 export function tinyModule(behaviour: TinyBehaviour, tag = ""): Uint8Array {
   const functions: readonly { name: string; type: number; body: readonly number[] }[] = [
     { name: "proxy_abi_version_0_2_1", type: 0, body: [] },
@@ -21,10 +24,22 @@ export function tinyModule(behaviour: TinyBehaviour, tag = ""): Uint8Array {
     { name: "proxy_on_vm_start", type: 3, body: bodies.accept },
     { name: "proxy_on_configure", type: 3, body: bodies[behaviour] },
   ];
-  const types = [[0x60, 0, 0], [0x60, 1, i32, 1, i32], [0x60, 2, i32, i32, 0], [0x60, 2, i32, i32, 1, i32]];
+  const types = [
+    [0x60, 0, 0],
+    [0x60, 1, i32, 1, i32],
+    [0x60, 2, i32, i32, 0],
+    [0x60, 2, i32, i32, 1, i32],
+  ];
   const exported = [...functions.map(({ name }, index) => [...text(name), 0, index]), [...text("memory"), 2, 0]];
   return new Uint8Array([
-    0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0,
+    0x00,
+    0x61,
+    0x73,
+    0x6d,
+    1,
+    0,
+    0,
+    0,
     ...section(1, vector(types)),
     ...section(3, vector(functions.map(({ type }) => [type]))),
     ...section(5, vector([[0, 1]])), // one page of memory

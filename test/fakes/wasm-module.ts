@@ -1,11 +1,29 @@
-// Modules of nothing but imports, exports and custom sections: for tests of what looks into modules without running them.
+// Modules of nothing but imports, exports and custom sections: for tests of what looks into modules without running
+// them.
 
-/** Returns a module that imports functions (`env.proxy_log`) and exports functions by name; each takes nothing, returns nothing and does nothing. */
-export function wasmModule(imports: readonly string[], exports: readonly string[] = [], custom: Readonly<Record<string, string>> = {}): Uint8Array {
+/**
+ * Returns a module that imports functions (`env.proxy_log`) and exports functions by name; each takes nothing, returns
+ * nothing and does nothing.
+ */
+export function wasmModule(
+  imports: readonly string[],
+  exports: readonly string[] = [],
+  custom: Readonly<Record<string, string>> = {},
+): Uint8Array {
   return new Uint8Array([
-    0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0,
+    0x00,
+    0x61,
+    0x73,
+    0x6d,
+    1,
+    0,
+    0,
+    0,
     ...section(1, [1, 0x60, 0, 0]),
-    ...section(2, vector(imports.map((name) => [...text(name.split(".")[0] ?? ""), ...text(name.split(".")[1] ?? ""), 0, 0]))),
+    ...section(
+      2,
+      vector(imports.map((name) => [...text(name.split(".")[0] ?? ""), ...text(name.split(".")[1] ?? ""), 0, 0])),
+    ),
     ...section(3, vector(exports.map(() => [0]))),
     ...section(7, vector(exports.map((name, index) => [...text(name), 0, ...leb(imports.length + index)]))),
     ...section(10, vector(exports.map(() => [2, 0, 0x0b]))),

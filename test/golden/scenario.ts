@@ -1,4 +1,5 @@
-// One golden scenario: a folder with a mesh (input.yaml) and a workload (proxy.txt), and what the workload's proxy is told.
+// One golden scenario: a folder with a mesh (input.yaml) and a workload (proxy.txt), and what the workload's proxy is
+// told.
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { stringify } from "yaml";
@@ -30,7 +31,10 @@ export const INPUTS: ReadonlySet<string> = new Set(["input.yaml", "proxy.txt", "
 const modules: PluginModules = {
   builtin: (name) => ({ sha256: `sha256-of-${name}`, bytes: Uint8Array.of(0, 0x61, 0x73, 0x6d) }),
   differsByProxy: () => false,
-  plugin: (namespace, name) => ({ kind: "unavailable", reason: `golden scenarios fetch nothing, ${namespace}/${name} neither` }),
+  plugin: (namespace, name) => ({
+    kind: "unavailable",
+    reason: `golden scenarios fetch nothing, ${namespace}/${name} neither`,
+  }),
 };
 
 /** Returns the names of all scenarios: every folder here that has an input.yaml. */
@@ -69,7 +73,9 @@ export function renderScenario(directory: string, options: ScenarioOptions = {})
 /** Envoy's messages as strict proto3 JSON, one document each. */
 function documents(resources: EmittedResources, kind: OutputKind, message: MessageName): string {
   const messages: ReadonlyMap<string, object> = resources[kind];
-  return [...messages].map(([name, value]) => `# ${name}\n${yaml(withoutBytes(toProto3Json(message, value as never)))}`).join("---\n");
+  return [...messages]
+    .map(([name, value]) => `# ${name}\n${yaml(withoutBytes(toProto3Json(message, value as never)))}`)
+    .join("---\n");
 }
 
 function yaml(value: unknown): string {
@@ -80,5 +86,7 @@ function withoutBytes(value: unknown): unknown {
   if (value instanceof Uint8Array) return "(bytes)";
   if (Array.isArray(value)) return value.map(withoutBytes);
   if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, field]) => [key, key === "inlineBytes" ? "(bytes)" : withoutBytes(field)]));
+  return Object.fromEntries(
+    Object.entries(value).map(([key, field]) => [key, key === "inlineBytes" ? "(bytes)" : withoutBytes(field)]),
+  );
 }

@@ -1,4 +1,5 @@
-// What a proxy would be told over xDS, as one bootstrap that holds it all: for `envoy --mode validate` and for tests without a control plane.
+// What a proxy would be told over xDS, as one bootstrap that holds it all: for `envoy --mode validate` and for tests
+// without a control plane.
 import type { EmittedResources } from "../../controlplane/translate/emit/resources.ts";
 import { toProto3Json } from "../../protos/codec.ts";
 import { CERTIFICATE, KEY } from "./tls-material.ts";
@@ -6,25 +7,43 @@ import { CERTIFICATE, KEY } from "./tls-material.ts";
 type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 type JsonObject = { readonly [key: string]: Json };
 
-const HTTP_CONNECTION_MANAGER = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
+const HTTP_CONNECTION_MANAGER =
+  "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
 
 /** How much of what needs a control plane stays. */
 export interface StaticOptions {
-  /** `name`: places of delivered filters stay, unfilled (good to validate). `drop`: they go, so that the proxy serves without them. */
+  /**
+   * `name`: places of delivered filters stay, unfilled (good to validate). `drop`: they go, so that the proxy serves
+   * without them.
+   */
   readonly deliveredFilters: "keep" | "drop";
 }
 
 /** Returns a bootstrap in proto3 JSON: route tables, virtual hosts and endpoints stand where they are used. */
 export function buildStaticBootstrap(resources: EmittedResources, options: StaticOptions): JsonObject {
-  const clusters = [...resources.clusters].map(([name, cluster]) => staticCluster(object(inlined(toProto3Json("Cluster", cluster) as Json, resources, options)), resources, name));
-  const listeners = [...resources.listeners].map(([, listener]) => inlined(toProto3Json("Listener", listener) as Json, resources, options));
+  const clusters = [...resources.clusters].map(([name, cluster]) =>
+    staticCluster(object(inlined(toProto3Json("Cluster", cluster) as Json, resources, options)), resources, name),
+  );
+  const listeners = [...resources.listeners].map(([, listener]) =>
+    inlined(toProto3Json("Listener", listener) as Json, resources, options),
+  );
   return {
     node: { id: "sidecar~10.244.0.1~golden.default~default.svc.cluster.local", cluster: "golden" },
-    bootstrapExtensions: [{
-      name: "envoy.bootstrap.internal_listener",
-      typedConfig: { "@type": "type.googleapis.com/envoy.extensions.bootstrap.internal_listener.v3.InternalListener" },
-    }],
-    dynamicResources: { adsConfig: { apiType: "DELTA_GRPC", transportApiVersion: "V3", grpcServices: [{ envoyGrpc: { clusterName: "xds-grpc" } }] } },
+    bootstrapExtensions: [
+      {
+        name: "envoy.bootstrap.internal_listener",
+        typedConfig: {
+          "@type": "type.googleapis.com/envoy.extensions.bootstrap.internal_listener.v3.InternalListener",
+        },
+      },
+    ],
+    dynamicResources: {
+      adsConfig: {
+        apiType: "DELTA_GRPC",
+        transportApiVersion: "V3",
+        grpcServices: [{ envoyGrpc: { clusterName: "xds-grpc" } }],
+      },
+    },
     staticResources: { clusters: [...clusters, controlPlaneCluster], listeners },
   };
 }
@@ -49,9 +68,14 @@ function staticCluster(cluster: JsonObject, resources: EmittedResources, name: s
 }
 
 function inlined(json: Json, resources: EmittedResources, options: StaticOptions): Json {
-  if (Array.isArray(json)) return json.filter((item: Json) => options.deliveredFilters === "keep" || !isDelivered(item)).map((item: Json) => inlined(item, resources, options));
+  if (Array.isArray(json))
+    return json
+      .filter((item: Json) => options.deliveredFilters === "keep" || !isDelivered(item))
+      .map((item: Json) => inlined(item, resources, options));
   if (typeof json !== "object" || json === null) return json;
-  const fields = Object.fromEntries(Object.entries(json).map(([key, value]) => [key, inlined(value, resources, options)]));
+  const fields = Object.fromEntries(
+    Object.entries(json).map(([key, value]) => [key, inlined(value, resources, options)]),
+  );
   if (fields["tlsCertificateSdsSecretConfigs"] !== undefined) return withInlineSecrets(fields);
   return fields["@type"] === HTTP_CONNECTION_MANAGER ? withInlineRoutes(fields, resources, options) : fields;
 }
@@ -61,14 +85,20 @@ function isDelivered(item: Json): boolean {
   return typeof item === "object" && item !== null && "configDiscovery" in item;
 }
 
-/** Envoy does not validate what it would have to fetch (it crashes on secrets over ADS): something of the kind stands there instead. */
+/**
+ * Envoy does not validate what it would have to fetch (it crashes on secrets over ADS): something of the kind stands
+ * there instead.
+ */
 function withInlineSecrets(context: JsonObject): JsonObject {
   const { tlsCertificateSdsSecretConfigs: _, combinedValidationContext, ...rest } = context;
-  const validation = combinedValidationContext === undefined ? undefined : object(combinedValidationContext)["defaultValidationContext"];
+  const validation =
+    combinedValidationContext === undefined ? undefined : object(combinedValidationContext)["defaultValidationContext"];
   return {
     ...rest,
     tlsCertificates: [{ certificateChain: { inlineString: CERTIFICATE }, privateKey: { inlineString: KEY } }],
-    ...(validation !== undefined && { validationContext: { ...object(validation), trustedCa: { inlineString: CERTIFICATE } } }),
+    ...(validation !== undefined && {
+      validationContext: { ...object(validation), trustedCa: { inlineString: CERTIFICATE } },
+    }),
   };
 }
 
@@ -83,7 +113,9 @@ function routeConfiguration(name: string, resources: EmittedResources): JsonObje
   const table = resources.routes.get(name);
   if (table === undefined) throw new Error(`no route configuration ${name}`);
   const { vhds: _, ...rest } = object(toProto3Json("RouteConfiguration", table) as Json);
-  const delivered = [...resources.virtualHosts].filter(([key]) => key.startsWith(`${name}/`)).map(([, host]) => toProto3Json("VirtualHost", host) as Json);
+  const delivered = [...resources.virtualHosts]
+    .filter(([key]) => key.startsWith(`${name}/`))
+    .map(([, host]) => toProto3Json("VirtualHost", host) as Json);
   return { ...rest, virtualHosts: [...delivered, ...((rest["virtualHosts"] ?? []) as readonly Json[])] };
 }
 

@@ -1,7 +1,12 @@
 import type { BodyBuffer } from "./context.ts";
 
 /** What a body callback answered, as Envoy takes it. */
-export const DataStatus = { Continue: 0, StopIterationAndBuffer: 1, StopIterationAndWatermark: 2, StopIterationNoBuffer: 3 } as const;
+export const DataStatus = {
+  Continue: 0,
+  StopIterationAndBuffer: 1,
+  StopIterationAndWatermark: 2,
+  StopIterationNoBuffer: 3,
+} as const;
 
 /** One direction's body: what the module sees now, what is held, what has gone on. */
 export class Body {

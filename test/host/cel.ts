@@ -1,4 +1,5 @@
-// As much of CEL as filters' conditions usually need: attributes, strings, numbers, booleans, comparisons, && || !, and the string methods
+// As much of CEL as filters' conditions usually need: attributes, strings, numbers, booleans, comparisons, && || !, and
+// the string methods
 // startsWith, endsWith and contains. Envoy has all of CEL; what is missing here is named, not guessed.
 import { HostError } from "./errors.ts";
 
@@ -6,12 +7,20 @@ export type CelValue = string | number | boolean;
 /** An expression that can be evaluated; undefined: it has no value (an attribute is absent, types do not fit). */
 export type CelExpression = (attribute: (path: readonly string[]) => CelValue | undefined) => CelValue | undefined;
 
-const TOKEN = /\s*(?:("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|(\d+(?:\.\d+)?)|([A-Za-z_]\w*)|(==|!=|<=|>=|&&|\|\||[<>!()[\].,+\-*/?:%{}]))/y;
+const TOKEN =
+  /\s*(?:("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|(\d+(?:\.\d+)?)|([A-Za-z_]\w*)|(==|!=|<=|>=|&&|\|\||[<>!()[\].,+\-*/?:%{}]))/y;
 const METHODS: Readonly<Record<string, (text: string, argument: string) => boolean>> = {
-  startsWith: (text, argument) => text.startsWith(argument), endsWith: (text, argument) => text.endsWith(argument), contains: (text, argument) => text.includes(argument),
+  startsWith: (text, argument) => text.startsWith(argument),
+  endsWith: (text, argument) => text.endsWith(argument),
+  contains: (text, argument) => text.includes(argument),
 };
 const COMPARISONS: Readonly<Record<string, (one: CelValue, other: CelValue) => boolean>> = {
-  "==": (one, other) => one === other, "!=": (one, other) => one !== other, "<": (one, other) => one < other, "<=": (one, other) => one <= other, ">": (one, other) => one > other, ">=": (one, other) => one >= other,
+  "==": (one, other) => one === other,
+  "!=": (one, other) => one !== other,
+  "<": (one, other) => one < other,
+  "<=": (one, other) => one <= other,
+  ">": (one, other) => one > other,
+  ">=": (one, other) => one >= other,
 };
 
 type Token = { readonly kind: "text" | "number" | "name" | "sign" | "end"; readonly value: string };
@@ -66,7 +75,10 @@ class Parser {
   #unknown(): never {
     const token = this.#peek();
     if (token.kind === "end" || (token.kind === "sign" && ")].,".includes(token.value))) throw new SyntaxProblem();
-    throw new HostError("UNSUPPORTED", `this host's CEL does not know "${token.value}": give foreignFunctions.expr_create, expr_evaluate and expr_delete of your own`);
+    throw new HostError(
+      "UNSUPPORTED",
+      `this host's CEL does not know "${token.value}": give foreignFunctions.expr_create, expr_evaluate and expr_delete of your own`,
+    );
   }
 
   // Either side without a value leaves the other to decide, as in CEL.
@@ -74,7 +86,12 @@ class Parser {
     let left = this.#and();
     while (this.#take("||")) {
       const [one, other] = [left, this.#and()];
-      left = (read) => (one(read) === true || other(read) === true ? true : one(read) === false && other(read) === false ? false : undefined);
+      left = (read) =>
+        one(read) === true || other(read) === true
+          ? true
+          : one(read) === false && other(read) === false
+            ? false
+            : undefined;
     }
     return left;
   }
@@ -83,7 +100,12 @@ class Parser {
     let left = this.#comparison();
     while (this.#take("&&")) {
       const [one, other] = [left, this.#comparison()];
-      left = (read) => (one(read) === false || other(read) === false ? false : one(read) === true && other(read) === true ? true : undefined);
+      left = (read) =>
+        one(read) === false || other(read) === false
+          ? false
+          : one(read) === true && other(read) === true
+            ? true
+            : undefined;
     }
     return left;
   }
@@ -131,7 +153,8 @@ class Parser {
     for (;;) {
       const next = this.#tokens[this.#at + 1];
       const isMethod = this.#peek().value === "." && next?.kind === "name" && this.#tokens[this.#at + 2]?.value === "(";
-      if (isMethod || (this.#peek().value !== "." && this.#peek().value !== "[")) return this.#method((read) => read(path));
+      if (isMethod || (this.#peek().value !== "." && this.#peek().value !== "["))
+        return this.#method((read) => read(path));
       const isIndex = this.#peek().value === "[";
       if (next?.kind !== (isIndex ? "text" : "name")) this.#unknown();
       path.push(next?.value ?? "");

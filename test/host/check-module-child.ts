@@ -14,7 +14,11 @@ export interface CheckRequest {
  */
 export function checkModuleInChild(childFile: string, request: CheckRequest, timeoutMs: number): Promise<CheckResult> {
   return new Promise((resolve) => {
-    const child = fork(childFile, [], { serialization: "advanced", stdio: ["ignore", "ignore", "ignore", "ipc"], execArgv: ["--max-old-space-size=512"] });
+    const child = fork(childFile, [], {
+      serialization: "advanced",
+      stdio: ["ignore", "ignore", "ignore", "ipc"],
+      execArgv: ["--max-old-space-size=512"],
+    });
     const finish = (result: CheckResult): void => {
       clearTimeout(timer);
       child.removeAllListeners();
@@ -22,10 +26,24 @@ export function checkModuleInChild(childFile: string, request: CheckRequest, tim
       child.kill("SIGKILL");
       resolve(result);
     };
-    const timer = setTimeout(() => finish({ ok: false, stage: "timeout", reason: `the module did not start within ${timeoutMs} ms` }), timeoutMs);
+    const timer = setTimeout(
+      () => finish({ ok: false, stage: "timeout", reason: `the module did not start within ${timeoutMs} ms` }),
+      timeoutMs,
+    );
     child.on("message", (result) => finish(result as CheckResult));
-    child.on("error", (error) => finish({ ok: false, stage: "crash", reason: `the check could not run: ${error.message}` }));
-    child.on("exit", (code, signal) => finish({ ok: false, stage: "crash", reason: `the check ended without an answer (${signal ?? `exit code ${code}`})` }));
-    child.send(request, (error) => error && finish({ ok: false, stage: "crash", reason: `the check could not run: ${error.message}` }));
+    child.on("error", (error) =>
+      finish({ ok: false, stage: "crash", reason: `the check could not run: ${error.message}` }),
+    );
+    child.on("exit", (code, signal) =>
+      finish({
+        ok: false,
+        stage: "crash",
+        reason: `the check ended without an answer (${signal ?? `exit code ${code}`})`,
+      }),
+    );
+    child.send(
+      request,
+      (error) => error && finish({ ok: false, stage: "crash", reason: `the check could not run: ${error.message}` }),
+    );
   });
 }

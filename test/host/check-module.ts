@@ -1,13 +1,20 @@
 import { startHost, type StartStage } from "./host.ts";
 
 /** What a proxy would make of a module and its configuration. */
-export type CheckResult = { readonly ok: true } | { readonly ok: false; readonly stage: StartStage | "timeout" | "crash"; readonly reason: string };
+export type CheckResult =
+  | { readonly ok: true }
+  | { readonly ok: false; readonly stage: StartStage | "timeout" | "crash"; readonly reason: string };
 
 /**
- * Compiles, links, starts and configures the module as Envoy does before it tells its workers. Runs the module's own code, which may never
+ * Compiles, links, starts and configures the module as Envoy does before it tells its workers. Runs the module's own
+ * code, which may never
  * return: use `checkModuleInChild` for modules one does not trust to.
  */
-export function checkModule(bytes: Uint8Array, configuration: string | Uint8Array = "", vmConfiguration: string | Uint8Array = ""): CheckResult {
+export function checkModule(
+  bytes: Uint8Array,
+  configuration: string | Uint8Array = "",
+  vmConfiguration: string | Uint8Array = "",
+): CheckResult {
   const result = startHost({ module: bytes, configuration, vmConfiguration });
   return result.ok ? { ok: true } : { ok: false, stage: result.stage, reason: result.reason };
 }

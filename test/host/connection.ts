@@ -77,7 +77,8 @@ export class TcpConnection {
     if (!isStopped) this.#returned.push(buffer.data);
     if (!isStopped) this.#upstream = undefined;
     this.#plugin.vm.settle();
-    if (endOfStream) this.#plugin.vm.invoke(this.#context, "proxy_on_upstream_connection_close", this.#id, PEERS.unknown);
+    if (endOfStream)
+      this.#plugin.vm.invoke(this.#context, "proxy_on_upstream_connection_close", this.#id, PEERS.unknown);
   }
 
   /** The connection ends: close, done, log, delete. Once. */
@@ -112,22 +113,47 @@ export class TcpConnection {
 
   #access(): StreamAccess {
     const self = this;
-    const none = { isHttp: false, requestMap: undefined, requestTrailerMap: undefined, responseMap: undefined, changeable: () => undefined, createTrailers: () => undefined, responseTrailerMap: undefined, requestBuffer: undefined, responseBuffer: undefined };
+    const none = {
+      isHttp: false,
+      requestMap: undefined,
+      requestTrailerMap: undefined,
+      responseMap: undefined,
+      changeable: () => undefined,
+      createTrailers: () => undefined,
+      responseTrailerMap: undefined,
+      requestBuffer: undefined,
+      responseBuffer: undefined,
+    };
     return {
       ...none,
-      get downstreamBuffer() { return self.#downstream; },
-      get upstreamBuffer() { return self.#upstream; },
-      get isLogging() { return self.#isLogging; },
+      get downstreamBuffer() {
+        return self.#downstream;
+      },
+      get upstreamBuffer() {
+        return self.#upstream;
+      },
+      get isLogging() {
+        return self.#isLogging;
+      },
       get attributeTrees() {
-        const own = { source: { address: "127.0.0.1:50000", port: 50000 }, destination: { address: "127.0.0.1:10000", port: 10000 }, connection: { mtls: false, id: self.#id }, connection_id: self.#id };
+        const own = {
+          source: { address: "127.0.0.1:50000", port: 50000 },
+          destination: { address: "127.0.0.1:10000", port: 10000 },
+          connection: { mtls: false, id: self.#id },
+          connection_id: self.#id,
+        };
         return [self.#attributes, self.#plugin.vm.environment.attributes, own];
       },
       filterState: self.#filterState,
       headersModified: () => {},
       clearRouteCache: () => {},
       sendLocalReply: () => {},
-      continueStream: (type) => { if (type === 2) self.#plugin.vm.defer(() => self.#release()); },
-      closeStream: (type) => { if (type >= 2) self.#plugin.vm.defer(() => self.close("local")); },
+      continueStream: (type) => {
+        if (type === 2) self.#plugin.vm.defer(() => self.#release());
+      },
+      closeStream: (type) => {
+        if (type >= 2) self.#plugin.vm.defer(() => self.close("local"));
+      },
     };
   }
 }

@@ -32,7 +32,13 @@ export interface StreamAccess {
   createTrailers(type: number): HeaderMap | undefined;
   headersModified(map: number): void;
   clearRouteCache(): void;
-  sendLocalReply(reply: { status: number; details: string; body: Uint8Array; headers: [Uint8Array, Uint8Array][]; grpcStatus: number }): void;
+  sendLocalReply(reply: {
+    status: number;
+    details: string;
+    body: Uint8Array;
+    headers: [Uint8Array, Uint8Array][];
+    grpcStatus: number;
+  }): void;
   continueStream(type: number): void;
   closeStream(type: number): void;
 }

@@ -7,7 +7,8 @@ beforeAll(async () => {
   sample = await buildFixture("sample");
 }, 180_000);
 
-const host = (faults: readonly Fault[], options: Partial<HostOptions> = {}): Host => createHost({ module: sample, configuration: "{}", faults, ...options });
+const host = (faults: readonly Fault[], options: Partial<HostOptions> = {}): Host =>
+  createHost({ module: sample, configuration: "{}", faults, ...options });
 const seen = (one: Host): string | undefined => one.run({ headers: { "x-key": "k" } }).requestHeaders.get("x-seen");
 
 describe("injected faults", () => {
@@ -19,9 +20,12 @@ describe("injected faults", () => {
   });
 
   it("keep to a callback and a worker", () => {
-    const faults: Fault[] = [{ call: "proxy_get_header_map_pairs", callback: "proxy_on_request_headers", worker: 1, answer: Status.NotFound }];
+    const faults: Fault[] = [
+      { call: "proxy_get_header_map_pairs", callback: "proxy_on_request_headers", worker: 1, answer: Status.NotFound },
+    ];
     const one = host(faults, { workers: 2 });
-    const seenBy = (worker: number): boolean => one.run({ headers: { "x-key": "k" }, worker }).requestHeaders.has("x-seen");
+    const seenBy = (worker: number): boolean =>
+      one.run({ headers: { "x-key": "k" }, worker }).requestHeaders.has("x-seen");
     expect([seenBy(0), seenBy(1)]).toEqual([true, false]);
   });
 
@@ -35,16 +39,31 @@ describe("injected faults", () => {
     const one = host([{ call: "proxy_get_header_map_pairs", nth: 2, answer: "trap" }]);
     expect(seen(one)).toBeDefined();
     expect(one.run({ headers: { "x-key": "k" } }).reply).toMatchObject({ status: 503, isFailure: true });
-    expect(one.failure()).toMatchObject({ callback: "proxy_on_request_headers", message: expect.stringContaining("a trap was injected into proxy_get_header_map_pairs") });
-    expect(startHost({ module: sample, configuration: "{}", faults: [{ call: "proxy_define_metric", worker: 0, answer: "trap" }] })).toMatchObject({ ok: false, stage: "configure" });
+    expect(one.failure()).toMatchObject({
+      callback: "proxy_on_request_headers",
+      message: expect.stringContaining("a trap was injected into proxy_get_header_map_pairs"),
+    });
+    expect(
+      startHost({
+        module: sample,
+        configuration: "{}",
+        faults: [{ call: "proxy_define_metric", worker: 0, answer: "trap" }],
+      }),
+    ).toMatchObject({ ok: false, stage: "configure" });
   });
 
   it("that could never happen are refused, and those that did not are named", () => {
-    expect(() => host([{ call: "proxy_get_header", answer: "trap" }])).toThrow("faults[0].call: there is no host function proxy_get_header");
-    expect(() => host([{ call: "fd_write", callback: "onLog", answer: 8 }])).toThrow("faults[0].callback: there is no callback onLog");
+    expect(() => host([{ call: "proxy_get_header", answer: "trap" }])).toThrow(
+      "faults[0].call: there is no host function proxy_get_header",
+    );
+    expect(() => host([{ call: "fd_write", callback: "onLog", answer: 8 }])).toThrow(
+      "faults[0].callback: there is no callback onLog",
+    );
     const one = host([{ call: "proxy_get_header_map_pairs", nth: 2, answer: Status.NotFound }]);
     one.run();
-    expect(() => one.verify()).toThrow("faults[0]: expected a fault in proxy_get_header_map_pairs, it never came (such calls: 1)");
+    expect(() => one.verify()).toThrow(
+      "faults[0]: expected a fault in proxy_get_header_map_pairs, it never came (such calls: 1)",
+    );
     one.run();
     expect(() => one.verify()).not.toThrow();
   });

@@ -22,20 +22,33 @@ export interface PlannedFaults {
   readonly missed: () => readonly string[];
 }
 
-const HOST_CALLS: ReadonlySet<string> = new Set(["allocator", ...[...IMPORT_SIGNATURES.keys()].map((name) => name.slice(name.indexOf(".") + 1))]);
+const HOST_CALLS: ReadonlySet<string> = new Set([
+  "allocator",
+  ...[...IMPORT_SIGNATURES.keys()].map((name) => name.slice(name.indexOf(".") + 1)),
+]);
 
-/** Counts calls and injects the faults; the first one that applies wins. Throws a HostError (`UNKNOWN_CALL`) for names that no call and no callback has. */
+/**
+ * Counts calls and injects the faults; the first one that applies wins. Throws a HostError (`UNKNOWN_CALL`) for names
+ * that no call and no callback has.
+ */
 export function planFaults(faults: readonly Fault[]): PlannedFaults {
   const counts = faults.map(() => 0);
   const happened = faults.map(() => false);
   faults.forEach(({ call, callback }, i) => {
-    if (!HOST_CALLS.has(call)) throw new HostError("UNKNOWN_CALL", `faults[${i}].call: there is no host function ${call}`);
-    if (callback !== undefined && !CALLBACK_SIGNATURES.has(callback)) throw new HostError("UNKNOWN_CALL", `faults[${i}].callback: there is no callback ${callback}`);
+    if (!HOST_CALLS.has(call))
+      throw new HostError("UNKNOWN_CALL", `faults[${i}].call: there is no host function ${call}`);
+    if (callback !== undefined && !CALLBACK_SIGNATURES.has(callback))
+      throw new HostError("UNKNOWN_CALL", `faults[${i}].callback: there is no callback ${callback}`);
   });
   const plan: FaultPlan = (call) => {
     let answer: number | "trap" | undefined;
     faults.forEach((fault, i) => {
-      if (fault.call !== call.name || (fault.callback ?? call.callback) !== call.callback || (fault.worker ?? call.worker) !== call.worker) return;
+      if (
+        fault.call !== call.name ||
+        (fault.callback ?? call.callback) !== call.callback ||
+        (fault.worker ?? call.worker) !== call.worker
+      )
+        return;
       const count = (counts[i] = (counts[i] ?? 0) + 1);
       if (answer !== undefined || (fault.nth ?? count) !== count) return;
       answer = fault.answer;
@@ -43,6 +56,9 @@ export function planFaults(faults: readonly Fault[]): PlannedFaults {
     });
     return answer;
   };
-  const missed = (): readonly string[] => faults.flatMap(({ call }, i) => (happened[i] ? [] : [`faults[${i}]: expected a fault in ${call}, it never came (such calls: ${counts[i]})`]));
+  const missed = (): readonly string[] =>
+    faults.flatMap(({ call }, i) =>
+      happened[i] ? [] : [`faults[${i}]: expected a fault in ${call}, it never came (such calls: ${counts[i]})`],
+    );
   return { plan, missed };
 }

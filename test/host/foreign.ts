@@ -20,12 +20,23 @@ export interface ForeignState {
   lastExpression: number;
 }
 
-export const newForeignState = (): ForeignState => ({ declared: new Map(), expressions: new Map(), lastExpression: -1 });
+export const newForeignState = (): ForeignState => ({
+  declared: new Map(),
+  expressions: new Map(),
+  lastExpression: -1,
+});
 
 const NOTHING = new Uint8Array();
 const HASHES = new Set(["sha1", "sha224", "sha256", "sha384", "sha512"]);
 // Objects that stock Envoy has factories for, and that take any text.
-const STATE_FACTORIES = new Set(["envoy.tcp_proxy.cluster", "envoy.network.upstream_server_name", "envoy.network.application_protocols", "envoy.network.upstream_subject_alt_names", "envoy.string", "envoy.upstream.dynamic_host"]);
+const STATE_FACTORIES = new Set([
+  "envoy.tcp_proxy.cluster",
+  "envoy.network.upstream_server_name",
+  "envoy.network.application_protocols",
+  "envoy.network.upstream_subject_alt_names",
+  "envoy.string",
+  "envoy.upstream.dynamic_host",
+]);
 
 function tried<T>(work: () => T): T | undefined {
   try {
@@ -37,12 +48,20 @@ function tried<T>(work: () => T): T | undefined {
 
 function publicKey(fields: ReadonlyMap<number, Uint8Array | number>): KeyObject | undefined {
   const pem = fields.get(5);
-  return tried(() => (pem instanceof Uint8Array ? createPublicKey(Buffer.from(pem)) : createPublicKey({ key: Buffer.from((fields.get(2) as Uint8Array) ?? NOTHING), format: "der", type: "spki" })));
+  return tried(() =>
+    pem instanceof Uint8Array
+      ? createPublicKey(Buffer.from(pem))
+      : createPublicKey({ key: Buffer.from((fields.get(2) as Uint8Array) ?? NOTHING), format: "der", type: "spki" }),
+  );
 }
 
 function privateKey(fields: ReadonlyMap<number, Uint8Array | number>): KeyObject | undefined {
   const pem = fields.get(4);
-  return tried(() => (pem instanceof Uint8Array ? createPrivateKey(Buffer.from(pem)) : createPrivateKey({ key: Buffer.from((fields.get(2) as Uint8Array) ?? NOTHING), format: "der", type: "pkcs8" })));
+  return tried(() =>
+    pem instanceof Uint8Array
+      ? createPrivateKey(Buffer.from(pem))
+      : createPrivateKey({ key: Buffer.from((fields.get(2) as Uint8Array) ?? NOTHING), format: "der", type: "pkcs8" }),
+  );
 }
 
 function verifySignature(argument: Uint8Array): Answer {
@@ -51,7 +70,14 @@ function verifySignature(argument: Uint8Array): Answer {
   const [hash, key] = [Buffer.from((fields.get(1) as Uint8Array) ?? NOTHING).toString(), publicKey(fields)];
   if (!key) return writeMessage([[2, "Failed to import public key"]]);
   if (!HASHES.has(hash)) return writeMessage([[2, `${hash} is not supported.`]]);
-  const good = tried(() => verify(hash, Buffer.from((fields.get(4) as Uint8Array) ?? NOTHING), { key, padding: constants.RSA_PKCS1_PADDING }, Buffer.from((fields.get(3) as Uint8Array) ?? NOTHING)));
+  const good = tried(() =>
+    verify(
+      hash,
+      Buffer.from((fields.get(4) as Uint8Array) ?? NOTHING),
+      { key, padding: constants.RSA_PKCS1_PADDING },
+      Buffer.from((fields.get(3) as Uint8Array) ?? NOTHING),
+    ),
+  );
   return good ? writeMessage([[1, 1]]) : writeMessage([[2, "Failed to verify digest"]]);
 }
 
@@ -60,8 +86,20 @@ function signText(argument: Uint8Array): Answer {
   if (!fields) return Status.BadArgument;
   const [hash, key] = [Buffer.from((fields.get(1) as Uint8Array) ?? NOTHING).toString(), privateKey(fields)];
   if (!key) return writeMessage([[3, "Failed to import private key"]]);
-  const signature = HASHES.has(hash) ? tried(() => sign(hash, Buffer.from((fields.get(3) as Uint8Array) ?? NOTHING), { key, padding: constants.RSA_PKCS1_PADDING })) : undefined;
-  return signature ? writeMessage([[1, 1], [2, signature]]) : writeMessage([[3, `${hash} is not supported.`]]);
+  const signature = HASHES.has(hash)
+    ? tried(() =>
+        sign(hash, Buffer.from((fields.get(3) as Uint8Array) ?? NOTHING), {
+          key,
+          padding: constants.RSA_PKCS1_PADDING,
+        }),
+      )
+    : undefined;
+  return signature
+    ? writeMessage([
+        [1, 1],
+        [2, signature],
+      ])
+    : writeMessage([[3, `${hash} is not supported.`]]);
 }
 
 function setFilterState(context: Context, argument: Uint8Array): Answer {
@@ -97,7 +135,9 @@ function celValue(value: AttributeValue | undefined): CelValue | undefined {
 
 function evaluateExpression({ root, stream }: Context, argument: Uint8Array): Answer {
   if (argument.length !== 4) return Status.BadArgument;
-  const expression = root.foreign.expressions.get(new DataView(argument.buffer, argument.byteOffset).getUint32(0, true));
+  const expression = root.foreign.expressions.get(
+    new DataView(argument.buffer, argument.byteOffset).getUint32(0, true),
+  );
   if (!expression) return Status.NotFound;
   const value = expression((path) => celValue(findAttribute(stream?.attributeTrees ?? [], path)));
   if (value === undefined) return Status.InternalFailure;

@@ -40,7 +40,14 @@ export class GrpcCall {
   readonly #deliver: GrpcDelivery;
   readonly #forget: () => void;
 
-  constructor(call: Pick<GrpcCall, "kind" | "token" | "contextId" | "cluster" | "service" | "method" | "metadata" | "timeoutMs" | "deadlineNs">, deliver: GrpcDelivery, forget: () => void) {
+  constructor(
+    call: Pick<
+      GrpcCall,
+      "kind" | "token" | "contextId" | "cluster" | "service" | "method" | "metadata" | "timeoutMs" | "deadlineNs"
+    >,
+    deliver: GrpcDelivery,
+    forget: () => void,
+  ) {
     this.kind = call.kind;
     this.token = call.token;
     this.contextId = call.contextId;
@@ -57,7 +64,8 @@ export class GrpcCall {
   /** First metadata of a stream's answers. (Of a call, Envoy tells the module only its message.) */
   sendMetadata(headers: HeadersInput): void {
     const map = new HeaderMap(headers, "response");
-    if (this.isPending && this.kind === "stream") this.#deliver("proxy_on_grpc_receive_initial_metadata", { initialMetadata: map }, map.size);
+    if (this.isPending && this.kind === "stream")
+      this.#deliver("proxy_on_grpc_receive_initial_metadata", { initialMetadata: map }, map.size);
   }
 
   /** A message to the module; it answers and so ends a call. Nothing happens once it is over. */
@@ -69,14 +77,20 @@ export class GrpcCall {
   }
 
   /**
-   * The other side ends it: a call that has no answer failed, a stream is over. The module reads `message{details}`, as Envoy puts it, or the
+   * The other side ends it: a call that has no answer failed, a stream is over. The module reads `message{details}`, as
+   * Envoy puts it, or the
    * details alone. Details: `via_upstream` (default) if upstream said so, else Envoy's own words.
    */
-  close(status = 0, message = "", { trailers = [], details = "via_upstream" }: { readonly trailers?: HeadersInput; readonly details?: string } = {}): void {
+  close(
+    status = 0,
+    message = "",
+    { trailers = [], details = "via_upstream" }: { readonly trailers?: HeadersInput; readonly details?: string } = {},
+  ): void {
     const statusMessage = message === "" ? details : `${message}{${details}}`;
     if (!this.isPending) return;
     const map = new HeaderMap(trailers, "trailers");
-    if (this.kind === "stream") this.#deliver("proxy_on_grpc_receive_trailing_metadata", { trailingMetadata: map }, map.size);
+    if (this.kind === "stream")
+      this.#deliver("proxy_on_grpc_receive_trailing_metadata", { trailingMetadata: map }, map.size);
     if (!this.isPending) return;
     this.#deliver("proxy_on_grpc_close", { status, statusMessage }, status);
     this.#end();

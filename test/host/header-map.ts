@@ -1,38 +1,107 @@
 import { decodePairs, encodePairs, latin1, toBytes } from "./pairs.ts";
 
 /** Headers as a test writes them: an object (a list for repeated values) or pairs. */
-export type HeadersInput = Readonly<Record<string, string | Uint8Array | readonly (string | Uint8Array)[]>> | readonly (readonly [string, string | Uint8Array])[];
+export type HeadersInput =
+  | Readonly<Record<string, string | Uint8Array | readonly (string | Uint8Array)[]>>
+  | readonly (readonly [string, string | Uint8Array])[];
 
 /** Whose headers: Envoy keeps other names as one entry in each. */
 export type HeaderKind = "request" | "response" | "trailers";
 
 // Envoy keeps one entry for these and joins a second value to the first with a comma (seen on Envoy 1.40).
 const IN_BOTH = [
-  "connection", "content-length", "content-type", "content-encoding", "cache-control", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade", "via", "x-request-id", "x-envoy-attempt-count",
+  "connection",
+  "content-length",
+  "content-type",
+  "content-encoding",
+  "cache-control",
+  "keep-alive",
+  "proxy-connection",
+  "transfer-encoding",
+  "upgrade",
+  "via",
+  "x-request-id",
+  "x-envoy-attempt-count",
   "x-envoy-decorator-operation",
 ];
 const JOINED: Readonly<Record<HeaderKind, ReadonlySet<string>>> = {
   request: new Set([
-    ...IN_BOTH, ":method", ":path", ":scheme", ":authority", ":protocol", "accept", "accept-encoding", "authorization", "origin", "pragma", "if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "if-range",
-    "access-control-request-method", "access-control-request-headers", "access-control-request-private-network", "referer", "user-agent", "expect", "te", "x-forwarded-client-cert", "x-forwarded-for", "x-forwarded-host",
-    "x-forwarded-port", "x-forwarded-proto", "x-client-trace-id", "grpc-timeout", "grpc-accept-encoding", "x-envoy-downstream-service-cluster", "x-envoy-downstream-service-node", "x-envoy-original-path",
-    "x-envoy-external-address", "x-envoy-internal",
+    ...IN_BOTH,
+    ":method",
+    ":path",
+    ":scheme",
+    ":authority",
+    ":protocol",
+    "accept",
+    "accept-encoding",
+    "authorization",
+    "origin",
+    "pragma",
+    "if-match",
+    "if-none-match",
+    "if-modified-since",
+    "if-unmodified-since",
+    "if-range",
+    "access-control-request-method",
+    "access-control-request-headers",
+    "access-control-request-private-network",
+    "referer",
+    "user-agent",
+    "expect",
+    "te",
+    "x-forwarded-client-cert",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-port",
+    "x-forwarded-proto",
+    "x-client-trace-id",
+    "grpc-timeout",
+    "grpc-accept-encoding",
+    "x-envoy-downstream-service-cluster",
+    "x-envoy-downstream-service-node",
+    "x-envoy-original-path",
+    "x-envoy-external-address",
+    "x-envoy-internal",
   ]),
   response: new Set([
-    ...IN_BOTH, ":status", "access-control-allow-origin", "access-control-allow-methods", "access-control-allow-headers", "access-control-allow-credentials", "access-control-expose-headers", "access-control-max-age", "age", "etag",
-    "expires", "last-modified", "location", "proxy-status", "vary", "date", "server", "grpc-status", "grpc-message", "x-envoy-ratelimited", "x-envoy-upstream-service-time",
+    ...IN_BOTH,
+    ":status",
+    "access-control-allow-origin",
+    "access-control-allow-methods",
+    "access-control-allow-headers",
+    "access-control-allow-credentials",
+    "access-control-expose-headers",
+    "access-control-max-age",
+    "age",
+    "etag",
+    "expires",
+    "last-modified",
+    "location",
+    "proxy-status",
+    "vary",
+    "date",
+    "server",
+    "grpc-status",
+    "grpc-message",
+    "x-envoy-ratelimited",
+    "x-envoy-upstream-service-time",
   ]),
   trailers: new Set(["grpc-status", "grpc-message"]),
 };
 
-/** An ordered header map with Envoy's rules: lower-case names, pseudo headers first, some headers joined with commas. Values are bytes. */
+/**
+ * An ordered header map with Envoy's rules: lower-case names, pseudo headers first, some headers joined with commas.
+ * Values are bytes.
+ */
 export class HeaderMap {
   #entries: [string, Uint8Array][] = [];
   readonly #joined: ReadonlySet<string>;
 
   constructor(input: HeadersInput = [], kind: HeaderKind = "request") {
     this.#joined = JOINED[kind];
-    const pairs = Array.isArray(input) ? (input as readonly (readonly [string, string | Uint8Array])[]) : flatten(input as Record<string, string>);
+    const pairs = Array.isArray(input)
+      ? (input as readonly (readonly [string, string | Uint8Array])[])
+      : flatten(input as Record<string, string>);
     for (const [name, value] of pairs) this.add(name, value);
   }
 
@@ -122,8 +191,12 @@ export class HeaderMap {
   }
 }
 
-function flatten(headers: Record<string, string | Uint8Array | readonly (string | Uint8Array)[]>): (readonly [string, string | Uint8Array])[] {
+function flatten(
+  headers: Record<string, string | Uint8Array | readonly (string | Uint8Array)[]>,
+): (readonly [string, string | Uint8Array])[] {
   return Object.entries(headers).flatMap(([name, value]) =>
-    Array.isArray(value) ? value.map((one: string | Uint8Array) => [name, one] as const) : [[name, value as string | Uint8Array] as const],
+    Array.isArray(value)
+      ? value.map((one: string | Uint8Array) => [name, one] as const)
+      : [[name, value as string | Uint8Array] as const],
   );
 }

@@ -16,10 +16,27 @@ async function raw(source: string, start = ""): Promise<Uint8Array> {
   const asc = (await import("assemblyscript/asc")).default;
   let binary = new Uint8Array();
   const text = `export function proxy_abi_version_0_2_1(): void {}\nexport function abort(a: usize, b: usize, c: u32, d: u32): void { unreachable(); }\n${source}`;
-  const result = await asc.main(["raw.ts", "--outFile", "raw.wasm", "--runtime", "stub", "--exportStart", "_initialize", "--use", "abort=raw/abort", start].filter((one) => one !== ""), {
-    readFile: (name: string) => (name === "raw.ts" ? text : null), writeFile: (_name: string, content: string | Uint8Array) => void (binary = new Uint8Array(content as Uint8Array)), listFiles: () => [],
-    stdout: asc.createMemoryStream(), stderr: asc.createMemoryStream(),
-  });
+  const result = await asc.main(
+    [
+      "raw.ts",
+      "--outFile",
+      "raw.wasm",
+      "--runtime",
+      "stub",
+      "--exportStart",
+      "_initialize",
+      "--use",
+      "abort=raw/abort",
+      start,
+    ].filter((one) => one !== ""),
+    {
+      readFile: (name: string) => (name === "raw.ts" ? text : null),
+      writeFile: (_name: string, content: string | Uint8Array) => void (binary = new Uint8Array(content as Uint8Array)),
+      listFiles: () => [],
+      stdout: asc.createMemoryStream(),
+      stderr: asc.createMemoryStream(),
+    },
+  );
   if (result.error) throw result.error;
   return binary;
 }
@@ -34,39 +51,87 @@ afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
 describe("a module is refused as Envoy refuses it", () => {
   it("when it is no module", () => {
-    expect(checkModule(Buffer.from("#!/bin/sh"))).toMatchObject({ ok: false, stage: "compile", reason: expect.stringContaining("Failed to load Wasm bytecode") });
+    expect(checkModule(Buffer.from("#!/bin/sh"))).toMatchObject({
+      ok: false,
+      stage: "compile",
+      reason: expect.stringContaining("Failed to load Wasm bytecode"),
+    });
   });
   it("without an ABI version", async () => {
     const bytes = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
-    expect(checkModule(bytes)).toEqual({ ok: false, stage: "abi", reason: "Missing or unknown Proxy-Wasm ABI version" });
+    expect(checkModule(bytes)).toEqual({
+      ok: false,
+      stage: "abi",
+      reason: "Missing or unknown Proxy-Wasm ABI version",
+    });
   });
   it.each([
-    ["a function that does not exist", "proxy_clear_route_cache", "(): i32", "f()", "Failed to load Wasm module due to a missing import: env.proxy_clear_route_cache"],
-    ["another type", "proxy_log", "(a: i32, b: i64): i32", "f(0, 0)", "Failed to load Wasm module due to an import type mismatch: env.proxy_log, want: i32 i64 -> i32, but host exports: i32 i32 i32 -> i32"],
+    [
+      "a function that does not exist",
+      "proxy_clear_route_cache",
+      "(): i32",
+      "f()",
+      "Failed to load Wasm module due to a missing import: env.proxy_clear_route_cache",
+    ],
+    [
+      "another type",
+      "proxy_log",
+      "(a: i32, b: i64): i32",
+      "f(0, 0)",
+      "Failed to load Wasm module due to an import type mismatch: env.proxy_log, want: i32 i64 -> i32, but host exports: i32 i32 i32 -> i32",
+    ],
   ])("when it imports %s", async (_what, name, type, call, reason) => {
-    const module = await raw(`${MALLOC}@external("env", "${name}") declare function f${type};\nexport function proxy_on_tick(a: i32): void { ${call}; }`);
+    const module = await raw(
+      `${MALLOC}@external("env", "${name}") declare function f${type};\nexport function proxy_on_tick(a: i32): void { ${call}; }`,
+    );
     expect(checkModule(module)).toEqual({ ok: false, stage: "imports", reason });
   });
   it("without an allocator", async () => {
-    expect(checkModule(await raw(""))).toEqual({ ok: false, stage: "exports", reason: "Wasm module is missing malloc function." });
+    expect(checkModule(await raw(""))).toEqual({
+      ok: false,
+      stage: "exports",
+      reason: "Wasm module is missing malloc function.",
+    });
   });
   it("with a callback of another type", async () => {
     const module = await raw(`${MALLOC}export function proxy_on_request_headers(a: i32): i32 { return 0; }`);
-    expect(checkModule(module)).toMatchObject({ ok: false, stage: "exports", reason: expect.stringContaining("Bad function signature for: proxy_on_request_headers") });
+    expect(checkModule(module)).toMatchObject({
+      ok: false,
+      stage: "exports",
+      reason: expect.stringContaining("Bad function signature for: proxy_on_request_headers"),
+    });
   });
   it("when it traps or calls what it may not while it starts", async () => {
-    expect(checkModule(await raw(`${MALLOC}unreachable();`))).toMatchObject({ ok: false, stage: "start", reason: expect.stringContaining("_initialize trapped: unreachable") });
+    expect(checkModule(await raw(`${MALLOC}unreachable();`))).toMatchObject({
+      ok: false,
+      stage: "start",
+      reason: expect.stringContaining("_initialize trapped: unreachable"),
+    });
     const early = await raw(`${MALLOC}@external("env", "proxy_done") declare function f(): i32;\nf();`);
-    expect(checkModule(early)).toMatchObject({ ok: false, stage: "start", reason: expect.stringContaining("restricted_callback") });
+    expect(checkModule(early)).toMatchObject({
+      ok: false,
+      stage: "start",
+      reason: expect.stringContaining("restricted_callback"),
+    });
   });
   it("when it refuses to start", async () => {
     const module = await raw(`${MALLOC}export function proxy_on_vm_start(a: i32, b: i32): i32 { return 0; }`);
     expect(checkModule(module)).toEqual({ ok: false, stage: "start", reason: "proxy_on_vm_start answered false" });
   });
   it("when it refuses its configuration, or traps over it, with what it logged", () => {
-    expect(checkModule(probe, '{"cluster":1}')).toEqual({ ok: false, stage: "configure", reason: "configuration refused: cluster: expected a string (proxy_on_configure answered false)" });
+    expect(checkModule(probe, '{"cluster":1}')).toEqual({
+      ok: false,
+      stage: "configure",
+      reason: "configuration refused: cluster: expected a string (proxy_on_configure answered false)",
+    });
     const trapped = checkModule(probe, '{"trap":true}');
-    expect(trapped).toMatchObject({ ok: false, stage: "configure", reason: expect.stringMatching(/proxy_on_configure trapped: unreachable; host calls before it: proxy_get_buffer_bytes → Ok/) });
+    expect(trapped).toMatchObject({
+      ok: false,
+      stage: "configure",
+      reason: expect.stringMatching(
+        /proxy_on_configure trapped: unreachable; host calls before it: proxy_get_buffer_bytes → Ok/,
+      ),
+    });
   });
   it("and accepted when all is well", () => {
     expect(checkModule(probe, "{}")).toEqual({ ok: true });
@@ -76,19 +141,41 @@ describe("a module is refused as Envoy refuses it", () => {
 describe("the check in a child process", () => {
   it("answers, and kills a module that never returns", async () => {
     const child = join(directory, "check.mjs");
-    await build({ entryPoints: [new URL("./check-module-main.ts", import.meta.url).pathname], bundle: true, platform: "node", format: "esm", outfile: child, logLevel: "silent" });
-    const ask = (module: Uint8Array, configuration: string, timeoutMs: number): ReturnType<typeof checkModuleInChild> => checkModuleInChild(child, { module, configuration, vmConfiguration: "" }, timeoutMs);
+    await build({
+      entryPoints: [new URL("./check-module-main.ts", import.meta.url).pathname],
+      bundle: true,
+      platform: "node",
+      format: "esm",
+      outfile: child,
+      logLevel: "silent",
+    });
+    const ask = (module: Uint8Array, configuration: string, timeoutMs: number): ReturnType<typeof checkModuleInChild> =>
+      checkModuleInChild(child, { module, configuration, vmConfiguration: "" }, timeoutMs);
     expect(await ask(sample, "{}", 60_000)).toEqual({ ok: true });
     expect(await ask(sample, "[]", 60_000)).toMatchObject({ ok: false, stage: "configure" });
-    const endless = await raw(`${MALLOC}export function proxy_on_configure(a: i32, b: i32): i32 { while (true) {} return 1; }`);
-    expect(await ask(endless, "", 1500)).toEqual({ ok: false, stage: "timeout", reason: "the module did not start within 1500 ms" });
-    expect(await checkModuleInChild(join(directory, "absent.mjs"), { module: sample, configuration: "", vmConfiguration: "" }, 60_000)).toMatchObject({ ok: false, stage: "crash" });
+    const endless = await raw(
+      `${MALLOC}export function proxy_on_configure(a: i32, b: i32): i32 { while (true) {} return 1; }`,
+    );
+    expect(await ask(endless, "", 1500)).toEqual({
+      ok: false,
+      stage: "timeout",
+      reason: "the module did not start within 1500 ms",
+    });
+    expect(
+      await checkModuleInChild(
+        join(directory, "absent.mjs"),
+        { module: sample, configuration: "", vmConfiguration: "" },
+        60_000,
+      ),
+    ).toMatchObject({ ok: false, stage: "crash" });
   }, 120_000);
 });
 
 describe("a running host", () => {
   it("throws with the reason when the module must start", () => {
-    expect(() => createHost({ module: sample, configuration: "nonsense" })).toThrow(/configure: configuration refused: not JSON: line 1, column 1/);
+    expect(() => createHost({ module: sample, configuration: "nonsense" })).toThrow(
+      /configure: configuration refused: not JSON: line 1, column 1/,
+    );
   });
 
   it("shares data and metrics between workers, each with a VM of its own", () => {
@@ -117,7 +204,9 @@ describe("a running host", () => {
     expect(() => stream.sendRequestBody("x")).toThrow("the request's body cannot come before its headers");
     stream.sendRequestHeaders();
     expect(() => stream.sendRequestHeaders()).toThrow("the request's headers have been sent already");
-    expect(() => stream.sendRequestBody("x")).toThrow("the request's body cannot come: the request is over, say { endOfStream: false } of what came before");
+    expect(() => stream.sendRequestBody("x")).toThrow(
+      "the request's body cannot come: the request is over, say { endOfStream: false } of what came before",
+    );
     stream.sendResponseHeaders({ ":status": "200" }, { endOfStream: false });
     stream.sendResponseTrailers({ a: "b" });
     expect(() => stream.sendResponseBody("x")).toThrow("the response's body cannot come: the response is over");
@@ -128,7 +217,8 @@ describe("a running host", () => {
   it("injects faults into host calls", () => {
     const calls: string[] = [];
     const host = createHost({
-      module: sample, configuration: "{}",
+      module: sample,
+      configuration: "{}",
       intercept: (call) => {
         calls.push(`${call.worker} ${call.callback} ${call.name}`);
         return call.name === "proxy_get_header_map_pairs" ? Status.InternalFailure : undefined;
@@ -143,7 +233,10 @@ describe("a running host", () => {
   it("lets requests pass a dead filter that fails open", () => {
     const host = createHost({ module: sample, configuration: "{}", failurePolicy: "open" });
     expect(host.run({ headers: { "x-action": "abort" } }).outcome).toEqual({ kind: "continue" });
-    expect(host.failure()).toMatchObject({ callback: "proxy_on_request_headers", calls: ["proxy_get_header_map_pairs → Ok", "proxy_log → Ok"] });
+    expect(host.failure()).toMatchObject({
+      callback: "proxy_on_request_headers",
+      calls: ["proxy_get_header_map_pairs → Ok", "proxy_log → Ok"],
+    });
     expect(host.run().outcome).toEqual({ kind: "continue" });
   });
 
@@ -187,7 +280,12 @@ describe("pairs and header maps", () => {
 
   it("join what Envoy joins and keep apart what it keeps apart", () => {
     const headers = new HeaderMap({ "X-Multi": ["a", "b"], "x-forwarded-for": ["1.1.1.1", "2.2.2.2"], ":path": "/" });
-    expect(headers.entries()).toEqual([[":path", "/"], ["x-multi", "a"], ["x-multi", "b"], ["x-forwarded-for", "1.1.1.1,2.2.2.2"]]);
+    expect(headers.entries()).toEqual([
+      [":path", "/"],
+      ["x-multi", "a"],
+      ["x-multi", "b"],
+      ["x-forwarded-for", "1.1.1.1,2.2.2.2"],
+    ]);
     expect(headers.get("x-MULTI")).toBe("a,b");
   });
 });

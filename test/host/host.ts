@@ -35,7 +35,10 @@ export interface HostOptions {
   readonly clusters?: readonly string[];
   /** Default "trace": everything is kept. */
   readonly logLevel?: LogLevel;
-  /** Default "closed", as in Envoy. "reload": a stream that comes late enough after the VM was loaded (`reload`) gets a new one. */
+  /**
+   * Default "closed", as in Envoy. "reload": a stream that comes late enough after the VM was loaded (`reload`) gets a
+   * new one.
+   */
   readonly failurePolicy?: FailurePolicy;
   /** When a dead VM is replaced under "reload". */
   readonly reload?: ReloadOptions;
@@ -47,16 +50,26 @@ export interface HostOptions {
   readonly strict?: StrictLimits;
   /** More foreign functions, or others in place of the host's. */
   readonly foreignFunctions?: Readonly<Record<string, ForeignFunction>>;
-  /** For faults that `faults` cannot say, and to watch: called before each host call; the status it returns is answered instead of doing the call. */
+  /**
+   * For faults that `faults` cannot say, and to watch: called before each host call; the status it returns is answered
+   * instead of doing the call.
+   */
   readonly intercept?: (call: HostCall) => number | undefined;
 }
 
 /** Why Envoy would refuse the module or its configuration. */
 export type StartStage = "compile" | "abi" | "imports" | "exports" | "start" | "configure";
-export type StartResult = { readonly ok: true; readonly host: Host } | { readonly ok: false; readonly stage: StartStage; readonly reason: string };
-export type ChangeResult = { readonly ok: true } | { readonly ok: false; readonly stage: StartStage; readonly reason: string };
+export type StartResult =
+  | { readonly ok: true; readonly host: Host }
+  | { readonly ok: false; readonly stage: StartStage; readonly reason: string };
+export type ChangeResult =
+  | { readonly ok: true }
+  | { readonly ok: false; readonly stage: StartStage; readonly reason: string };
 
-/** Envoy's `reload_config`: a VM lives at least `baseMs` and at most 1.5 × `baseMs` before it is replaced; drawn anew for each stream. */
+/**
+ * Envoy's `reload_config`: a VM lives at least `baseMs` and at most 1.5 × `baseMs` before it is replaced; drawn anew
+ * for each stream.
+ */
 export interface ReloadOptions {
   /** `backoff.base_interval`, default 1,000. Milliseconds. */
   readonly baseMs?: number;
@@ -83,9 +96,24 @@ export class Host {
     this.#options = options;
     this.#faults = planFaults(options.faults ?? []);
     this.#environment = {
-      clock: new Clock(), metrics: new Metrics(), sharedData: new SharedData(), queues: new SharedQueues(), logs: [], attributes: checkedAttributes(options.attributes ?? {}),
-      clusters: options.clusters && new Set(options.clusters), foreignFunctions: options.foreignFunctions ?? {}, vmId: options.vmId ?? "",
-      vmConfiguration: toBytes(options.vmConfiguration ?? ""), intercept: options.intercept, faults: this.#faults.plan, environmentVariables: options.environmentVariables ?? {}, strict: options.strict, violations: new Set(), logLevel: options.logLevel ?? "trace", httpCalls: [], grpcCalls: [],
+      clock: new Clock(),
+      metrics: new Metrics(),
+      sharedData: new SharedData(),
+      queues: new SharedQueues(),
+      logs: [],
+      attributes: checkedAttributes(options.attributes ?? {}),
+      clusters: options.clusters && new Set(options.clusters),
+      foreignFunctions: options.foreignFunctions ?? {},
+      vmId: options.vmId ?? "",
+      vmConfiguration: toBytes(options.vmConfiguration ?? ""),
+      intercept: options.intercept,
+      faults: this.#faults.plan,
+      environmentVariables: options.environmentVariables ?? {},
+      strict: options.strict,
+      violations: new Set(),
+      logLevel: options.logLevel ?? "trace",
+      httpCalls: [],
+      grpcCalls: [],
     };
     this.clock = this.#environment.clock;
     this.metrics = this.#environment.metrics;
@@ -137,18 +165,35 @@ export class Host {
   }
 
   /**
-   * Throws a HostError (`NOT_CLEAN`) that lists every callback beyond the strict limits, streams that never ended, callouts nobody waits for
-   * the end of, roots that stayed behind, faults that never happened, and memory that grew after the warm-up. Call it at a test's end, when all streams have ended.
+   * Throws a HostError (`NOT_CLEAN`) that lists every callback beyond the strict limits, streams that never ended,
+   * callouts nobody waits for
+   * the end of, roots that stayed behind, faults that never happened, and memory that grew after the warm-up. Call it
+   * at a test's end, when all streams have ended.
    */
   verify(): void {
     const problems = [...this.#environment.violations, ...this.#faults.missed()];
     const instances = [...this.#workers, ...this.#retired.filter((instance) => !instance.isGone)];
-    for (const { openStreams, vm } of instances) if (openStreams > 0) problems.push(`contexts of worker ${vm.worker}: expected every stream to have ended, ${openStreams} did not`);
-    for (const { openStreams, vm, name } of this.#retired.filter((instance) => !instance.isGone)) if (openStreams === 0) problems.push(`contexts of worker ${vm.worker}: a former root of ${name} answered false to proxy_on_done and never called proxy_done`);
-    for (const call of this.#environment.httpCalls) problems.push(`HTTP callout ${call.token} to ${call.cluster}: expected an answer, it still waits`);
-    for (const call of this.#environment.grpcCalls) problems.push(`gRPC ${call.kind} ${call.token} to ${call.cluster}: expected its end or a cancel, it is still open`);
-    for (const vm of new Set(instances.map((instance) => instance.vm))) if (vm.growth !== undefined) problems.push(vm.growth);
-    if (problems.length > 0) throw new HostError("NOT_CLEAN", `the module left something to be desired:\n${problems.map((problem) => `- ${problem}`).join("\n")}`);
+    for (const { openStreams, vm } of instances)
+      if (openStreams > 0)
+        problems.push(`contexts of worker ${vm.worker}: expected every stream to have ended, ${openStreams} did not`);
+    for (const { openStreams, vm, name } of this.#retired.filter((instance) => !instance.isGone))
+      if (openStreams === 0)
+        problems.push(
+          `contexts of worker ${vm.worker}: a former root of ${name} answered false to proxy_on_done and never called proxy_done`,
+        );
+    for (const call of this.#environment.httpCalls)
+      problems.push(`HTTP callout ${call.token} to ${call.cluster}: expected an answer, it still waits`);
+    for (const call of this.#environment.grpcCalls)
+      problems.push(
+        `gRPC ${call.kind} ${call.token} to ${call.cluster}: expected its end or a cancel, it is still open`,
+      );
+    for (const vm of new Set(instances.map((instance) => instance.vm)))
+      if (vm.growth !== undefined) problems.push(vm.growth);
+    if (problems.length > 0)
+      throw new HostError(
+        "NOT_CLEAN",
+        `the module left something to be desired:\n${problems.map((problem) => `- ${problem}`).join("\n")}`,
+      );
   }
 
   setLogLevel(level: LogLevel): void {
@@ -170,13 +215,22 @@ export class Host {
     return this.#worker(worker).vm.failure;
   }
 
-  /** New configuration for the same module, as by ECDS: new roots in the same VMs; open streams keep the old one. Refused: nothing changes. */
+  /**
+   * New configuration for the same module, as by ECDS: new roots in the same VMs; open streams keep the old one.
+   * Refused: nothing changes.
+   */
   reconfigure(configuration: string | Uint8Array): ChangeResult {
     return this.#change({ ...this.#options, configuration });
   }
 
-  /** A new module (and configuration), as by ECDS: new VMs, the same shared data and metrics; open streams keep the old one. */
-  replaceModule(module: Uint8Array, configuration: string | Uint8Array = this.#options.configuration ?? ""): ChangeResult {
+  /**
+   * A new module (and configuration), as by ECDS: new VMs, the same shared data and metrics; open streams keep the old
+   * one.
+   */
+  replaceModule(
+    module: Uint8Array,
+    configuration: string | Uint8Array = this.#options.configuration ?? "",
+  ): ChangeResult {
     return this.#change({ ...this.#options, module, configuration });
   }
 
@@ -189,7 +243,10 @@ export class Host {
     const loaded = loadModule(options.module);
     if (!loaded.ok) return loaded;
     const plugin = {
-      name: options.pluginName ?? "filter", rootId: options.rootId ?? "", configuration: toBytes(options.configuration ?? ""), failurePolicy: options.failurePolicy ?? "closed",
+      name: options.pluginName ?? "filter",
+      rootId: options.rootId ?? "",
+      configuration: toBytes(options.configuration ?? ""),
+      failurePolicy: options.failurePolicy ?? "closed",
     } as const;
     const vm = (worker: number): Vm => new Vm(loaded.module, loaded.exports, this.#environment, worker);
     const trial = new PluginInstance(vm(-1), plugin).start(true);
@@ -215,7 +272,12 @@ export class Host {
   /** The worker's plugin for a new stream: under "reload" a dead VM is replaced, unless it was loaded just now. */
   #serving(index: number): PluginInstance {
     const current = this.#worker(index);
-    if (!current.vm.failure || current.failurePolicy !== "reload" || this.clock.monotonicNs - current.loadedNs < this.#reloadDelayNs()) return current;
+    if (
+      !current.vm.failure ||
+      current.failurePolicy !== "reload" ||
+      this.clock.monotonicNs - current.loadedNs < this.#reloadDelayNs()
+    )
+      return current;
     const loaded = loadModule(this.#options.module);
     if (!loaded.ok) return current;
     const instance = new PluginInstance(new Vm(loaded.module, loaded.exports, this.#environment, index), current);
@@ -231,15 +293,21 @@ export class Host {
 
   #worker(index: number): PluginInstance {
     const worker = this.#workers[index];
-    if (!worker) throw new HostError("WRONG_ORDER", `there is no worker ${index}: the host has ${this.#workers.length}`);
+    if (!worker)
+      throw new HostError("WRONG_ORDER", `there is no worker ${index}: the host has ${this.#workers.length}`);
     return worker;
   }
 
   #nextEvent(): { readonly at: bigint; readonly work: () => void } | undefined {
     const events: { readonly at: bigint; readonly work: () => void }[] = [];
-    for (const instance of [...this.#workers, ...this.#retired]) if (instance.nextTickNs !== undefined) events.push({ at: instance.nextTickNs, work: () => instance.tick() });
-    for (const call of [...this.#environment.httpCalls, ...this.#environment.grpcCalls]) if (call.deadlineNs !== undefined) events.push({ at: call.deadlineNs, work: () => call.timeOut() });
-    return events.reduce<(typeof events)[number] | undefined>((first, event) => (first && first.at <= event.at ? first : event), undefined);
+    for (const instance of [...this.#workers, ...this.#retired])
+      if (instance.nextTickNs !== undefined) events.push({ at: instance.nextTickNs, work: () => instance.tick() });
+    for (const call of [...this.#environment.httpCalls, ...this.#environment.grpcCalls])
+      if (call.deadlineNs !== undefined) events.push({ at: call.deadlineNs, work: () => call.timeOut() });
+    return events.reduce<(typeof events)[number] | undefined>(
+      (first, event) => (first && first.at <= event.at ? first : event),
+      undefined,
+    );
   }
 }
 

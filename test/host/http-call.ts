@@ -2,7 +2,9 @@ import { HeaderMap, type HeadersInput } from "./header-map.ts";
 import { toBytes } from "./pairs.ts";
 
 /** What came back from a callout; undefined: the call failed. */
-export type HttpCallAnswer = { readonly headers: HeaderMap; readonly body: Uint8Array; readonly trailers: HeaderMap | undefined } | undefined;
+export type HttpCallAnswer =
+  | { readonly headers: HeaderMap; readonly body: Uint8Array; readonly trailers: HeaderMap | undefined }
+  | undefined;
 
 /** An HTTP callout the module made; the test answers it with `respond` or `fail`. */
 export class HttpCall {
@@ -20,7 +22,10 @@ export class HttpCall {
   readonly deadlineNs: bigint | undefined;
   readonly #deliver: (answer: HttpCallAnswer) => void;
 
-  constructor(call: Pick<HttpCall, "token" | "contextId" | "cluster" | "headers" | "body" | "timeoutMs" | "deadlineNs">, deliver: (answer: HttpCallAnswer) => void) {
+  constructor(
+    call: Pick<HttpCall, "token" | "contextId" | "cluster" | "headers" | "body" | "timeoutMs" | "deadlineNs">,
+    deliver: (answer: HttpCallAnswer) => void,
+  ) {
     this.token = call.token;
     this.contextId = call.contextId;
     this.cluster = call.cluster;
@@ -32,8 +37,16 @@ export class HttpCall {
   }
 
   /** Answers the call; nothing happens if it has been answered. */
-  respond(answer: { readonly headers: HeadersInput; readonly body?: string | Uint8Array; readonly trailers?: HeadersInput }): void {
-    this.#settle({ headers: new HeaderMap(answer.headers, "response"), body: toBytes(answer.body ?? ""), trailers: answer.trailers && new HeaderMap(answer.trailers, "trailers") });
+  respond(answer: {
+    readonly headers: HeadersInput;
+    readonly body?: string | Uint8Array;
+    readonly trailers?: HeadersInput;
+  }): void {
+    this.#settle({
+      headers: new HeaderMap(answer.headers, "response"),
+      body: toBytes(answer.body ?? ""),
+      trailers: answer.trailers && new HeaderMap(answer.trailers, "trailers"),
+    });
   }
 
   /** Lets the call fail (reset); the module sees an answer with zero headers. */

@@ -8,14 +8,28 @@ import type { Vm } from "./vm.ts";
 function sharedDataImports(vm: Vm): Readonly<Record<string, HostFunction>> {
   const shared = vm.environment.sharedData;
   return {
-    proxy_get_shared_data(keyPtr: number, keyLength: number, valueOut: number, lengthOut: number, casOut: number): number {
+    proxy_get_shared_data(
+      keyPtr: number,
+      keyLength: number,
+      valueOut: number,
+      lengthOut: number,
+      casOut: number,
+    ): number {
       const key = vm.readText(keyPtr, keyLength);
       if (key === undefined) return Status.InvalidMemoryAccess;
       const entry = shared.get(key);
       if (!entry) return Status.NotFound;
-      return vm.give(entry.value, valueOut, lengthOut) && vm.writeU32(casOut, entry.cas) ? Status.Ok : Status.InvalidMemoryAccess;
+      return vm.give(entry.value, valueOut, lengthOut) && vm.writeU32(casOut, entry.cas)
+        ? Status.Ok
+        : Status.InvalidMemoryAccess;
     },
-    proxy_set_shared_data(keyPtr: number, keyLength: number, valuePtr: number, valueLength: number, cas: number): number {
+    proxy_set_shared_data(
+      keyPtr: number,
+      keyLength: number,
+      valuePtr: number,
+      valueLength: number,
+      cas: number,
+    ): number {
       const [key, value] = [vm.readText(keyPtr, keyLength), vm.read(valuePtr, valueLength)];
       return key === undefined || !value ? Status.InvalidMemoryAccess : shared.set(key, value, cas >>> 0);
     },
@@ -29,10 +43,19 @@ function queueImports(vm: Vm): Readonly<Record<string, HostFunction>> {
       const name = vm.readText(namePtr, nameLength);
       if (name === undefined) return Status.InvalidMemoryAccess;
       const context = vm.context.rootContext ?? vm.context;
-      const token = queues.register(`${vm.environment.vmId}\0${name}`, (ready) => void vm.invoke(context, "proxy_on_queue_ready", context.id, ready));
+      const token = queues.register(
+        `${vm.environment.vmId}\0${name}`,
+        (ready) => void vm.invoke(context, "proxy_on_queue_ready", context.id, ready),
+      );
       return vm.writeU32(tokenOut, token) ? Status.Ok : Status.InvalidMemoryAccess;
     },
-    proxy_resolve_shared_queue(vmIdPtr: number, vmIdLength: number, namePtr: number, nameLength: number, tokenOut: number): number {
+    proxy_resolve_shared_queue(
+      vmIdPtr: number,
+      vmIdLength: number,
+      namePtr: number,
+      nameLength: number,
+      tokenOut: number,
+    ): number {
       const [vmId, name] = [vm.readText(vmIdPtr, vmIdLength), vm.readText(namePtr, nameLength)];
       if (vmId === undefined || name === undefined) return Status.InvalidMemoryAccess;
       const token = queues.resolve(`${vmId === "" ? vm.environment.vmId : vmId}\0${name}`);
@@ -77,14 +100,25 @@ function makeHttpCall(vm: Vm, cluster: string, headers: HeaderMap, body: Uint8Ar
   const environment = vm.environment;
   const token = vm.nextCallToken();
   const deadlineNs = timeoutMs > 0 ? environment.clock.monotonicNs + BigInt(timeoutMs) * 1_000_000n : undefined;
-  const call = new HttpCall({ token, contextId: vm.context.id, cluster, headers, body, timeoutMs, deadlineNs }, (answer) => {
-    environment.httpCalls.splice(environment.httpCalls.indexOf(call), 1);
-    if (context.root.isGone) return;
-    context.root.answer = answer;
-    vm.call(context, "proxy_on_http_call_response", context.id, token, answer?.headers.size ?? 0, answer?.body.length ?? 0, answer?.trailers?.size ?? 0);
-    context.root.answer = undefined;
-    vm.settle();
-  });
+  const call = new HttpCall(
+    { token, contextId: vm.context.id, cluster, headers, body, timeoutMs, deadlineNs },
+    (answer) => {
+      environment.httpCalls.splice(environment.httpCalls.indexOf(call), 1);
+      if (context.root.isGone) return;
+      context.root.answer = answer;
+      vm.call(
+        context,
+        "proxy_on_http_call_response",
+        context.id,
+        token,
+        answer?.headers.size ?? 0,
+        answer?.body.length ?? 0,
+        answer?.trailers?.size ?? 0,
+      );
+      context.root.answer = undefined;
+      vm.settle();
+    },
+  );
   environment.httpCalls.push(call);
   return token;
 }
@@ -92,11 +126,24 @@ function makeHttpCall(vm: Vm, cluster: string, headers: HeaderMap, body: Uint8Ar
 function calloutImports(vm: Vm): Readonly<Record<string, HostFunction>> {
   return {
     proxy_http_call(
-      clusterPtr: number, clusterLength: number, headersPtr: number, headersLength: number, bodyPtr: number, bodyLength: number,
-      trailersPtr: number, trailersLength: number, timeoutMs: number, tokenOut: number,
+      clusterPtr: number,
+      clusterLength: number,
+      headersPtr: number,
+      headersLength: number,
+      bodyPtr: number,
+      bodyLength: number,
+      trailersPtr: number,
+      trailersLength: number,
+      timeoutMs: number,
+      tokenOut: number,
     ): number {
-      const [cluster, headerBytes, body] = [vm.readText(clusterPtr, clusterLength), vm.read(headersPtr, headersLength), vm.read(bodyPtr, bodyLength)];
-      if (cluster === undefined || !headerBytes || !body || !vm.read(trailersPtr, trailersLength)) return Status.InvalidMemoryAccess;
+      const [cluster, headerBytes, body] = [
+        vm.readText(clusterPtr, clusterLength),
+        vm.read(headersPtr, headersLength),
+        vm.read(bodyPtr, bodyLength),
+      ];
+      if (cluster === undefined || !headerBytes || !body || !vm.read(trailersPtr, trailersLength))
+        return Status.InvalidMemoryAccess;
       if (!vm.writeU32(tokenOut, 0)) return Status.InvalidMemoryAccess;
       if (timeoutMs < 0 || vm.environment.clusters?.has(cluster) === false) return Status.BadArgument;
       const headers = HeaderMap.decode(headerBytes);
@@ -104,7 +151,14 @@ function calloutImports(vm: Vm): Readonly<Record<string, HostFunction>> {
       vm.writeU32(tokenOut, makeHttpCall(vm, cluster, headers, body.slice(), timeoutMs));
       return Status.Ok;
     },
-    proxy_call_foreign_function(namePtr: number, nameLength: number, argPtr: number, argLength: number, resultOut: number, lengthOut: number): number {
+    proxy_call_foreign_function(
+      namePtr: number,
+      nameLength: number,
+      argPtr: number,
+      argLength: number,
+      resultOut: number,
+      lengthOut: number,
+    ): number {
       const [name, argument] = [vm.readText(namePtr, nameLength), vm.read(argPtr, argLength)];
       if (name === undefined || !argument) return Status.InvalidMemoryAccess;
       const own = vm.environment.foreignFunctions[name];
@@ -115,7 +169,8 @@ function calloutImports(vm: Vm): Readonly<Record<string, HostFunction>> {
     proxy_set_tick_period_milliseconds(period: number): number {
       const root = vm.context.root;
       root.tickPeriodMs = period >>> 0;
-      root.nextTickNs = period === 0 ? undefined : vm.environment.clock.monotonicNs + BigInt(root.tickPeriodMs) * 1_000_000n;
+      root.nextTickNs =
+        period === 0 ? undefined : vm.environment.clock.monotonicNs + BigInt(root.tickPeriodMs) * 1_000_000n;
       return Status.Ok;
     },
     proxy_log(level: number, ptr: number, length: number): number {
@@ -129,12 +184,19 @@ function calloutImports(vm: Vm): Readonly<Record<string, HostFunction>> {
       const level = ["trace", "debug", "info", "warn", "error", "critical"].indexOf(vm.environment.logLevel);
       return vm.writeU32(levelOut, level) ? Status.Ok : Status.InvalidMemoryAccess;
     },
-    proxy_get_current_time_nanoseconds: (out: number): number => (vm.writeU64(out, vm.environment.clock.wallNs) ? Status.Ok : Status.InvalidMemoryAccess),
+    proxy_get_current_time_nanoseconds: (out: number): number =>
+      vm.writeU64(out, vm.environment.clock.wallNs) ? Status.Ok : Status.InvalidMemoryAccess,
   };
 }
 
 /** Host functions on what outlives a stream: shared data, queues, metrics, callouts, timers, log. */
 export function dataImports(vm: Vm): Readonly<Record<string, HostFunction>> {
-  return { ...sharedDataImports(vm), ...queueImports(vm), ...metricImports(vm), ...calloutImports(vm), pthread_equal: (a: number, b: number) => Number(a === b), emscripten_notify_memory_growth: () => {} };
+  return {
+    ...sharedDataImports(vm),
+    ...queueImports(vm),
+    ...metricImports(vm),
+    ...calloutImports(vm),
+    pthread_equal: (a: number, b: number) => Number(a === b),
+    emscripten_notify_memory_growth: () => {},
+  };
 }
-

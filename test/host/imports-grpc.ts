@@ -42,9 +42,23 @@ function begin(vm: Vm, wanted: Wanted): GrpcCall | number {
     return Status.InternalFailure;
   }
   const deadlineNs = timeoutMs > 0 ? environment.clock.monotonicNs + BigInt(timeoutMs) * 1_000_000n : undefined;
-  const call: GrpcCall = new GrpcCall({ kind, token, contextId: vm.context.id, cluster: cluster.name, service, method, metadata: HeaderMap.decode(metadata), timeoutMs, deadlineNs }, deliver, () => {
-    environment.grpcCalls.splice(environment.grpcCalls.indexOf(call), 1);
-  });
+  const call: GrpcCall = new GrpcCall(
+    {
+      kind,
+      token,
+      contextId: vm.context.id,
+      cluster: cluster.name,
+      service,
+      method,
+      metadata: HeaderMap.decode(metadata),
+      timeoutMs,
+      deadlineNs,
+    },
+    deliver,
+    () => {
+      environment.grpcCalls.splice(environment.grpcCalls.indexOf(call), 1);
+    },
+  );
   environment.grpcCalls.push(call);
   return call;
 }
@@ -59,14 +73,28 @@ function find(vm: Vm, token: number): GrpcCall | number {
 export function grpcImports(vm: Vm): Readonly<Record<string, HostFunction>> {
   return {
     proxy_grpc_call(
-      target: number, targetLength: number, service: number, serviceLength: number, method: number, methodLength: number,
-      metadata: number, metadataLength: number, message: number, messageLength: number, timeoutMs: number, tokenOut: number,
+      target: number,
+      targetLength: number,
+      service: number,
+      serviceLength: number,
+      method: number,
+      methodLength: number,
+      metadata: number,
+      metadataLength: number,
+      message: number,
+      messageLength: number,
+      timeoutMs: number,
+      tokenOut: number,
     ): number {
       const body = vm.read(message, messageLength)?.slice();
       if (!body) return Status.InvalidMemoryAccess;
       const call = begin(vm, {
-        kind: "call", target: vm.read(target, targetLength)?.slice(), service: vm.readText(service, serviceLength), method: vm.readText(method, methodLength),
-        metadata: vm.read(metadata, metadataLength)?.slice(), timeoutMs,
+        kind: "call",
+        target: vm.read(target, targetLength)?.slice(),
+        service: vm.readText(service, serviceLength),
+        method: vm.readText(method, methodLength),
+        metadata: vm.read(metadata, metadataLength)?.slice(),
+        timeoutMs,
       });
       if (typeof call === "number") return call;
       vm.adoptCall(call);
@@ -75,11 +103,23 @@ export function grpcImports(vm: Vm): Readonly<Record<string, HostFunction>> {
       return vm.writeU32(tokenOut, call.token) ? Status.Ok : Status.InvalidMemoryAccess;
     },
     proxy_grpc_stream(
-      target: number, targetLength: number, service: number, serviceLength: number, method: number, methodLength: number, metadata: number, metadataLength: number, tokenOut: number,
+      target: number,
+      targetLength: number,
+      service: number,
+      serviceLength: number,
+      method: number,
+      methodLength: number,
+      metadata: number,
+      metadataLength: number,
+      tokenOut: number,
     ): number {
       const call = begin(vm, {
-        kind: "stream", target: vm.read(target, targetLength)?.slice(), service: vm.readText(service, serviceLength), method: vm.readText(method, methodLength),
-        metadata: vm.read(metadata, metadataLength)?.slice(), timeoutMs: 0,
+        kind: "stream",
+        target: vm.read(target, targetLength)?.slice(),
+        service: vm.readText(service, serviceLength),
+        method: vm.readText(method, methodLength),
+        metadata: vm.read(metadata, metadataLength)?.slice(),
+        timeoutMs: 0,
       });
       if (typeof call === "number") return call;
       vm.adoptCall(call);
@@ -110,7 +150,9 @@ export function grpcImports(vm: Vm): Readonly<Record<string, HostFunction>> {
     proxy_get_status(codeOut: number, messageOut: number, lengthOut: number): number {
       const event = rootOf(vm).root.grpcEvent;
       const message = Buffer.from(event?.statusMessage ?? "");
-      return vm.writeU32(codeOut, event?.status ?? 0) && vm.give(message, messageOut, lengthOut) ? Status.Ok : Status.InvalidMemoryAccess;
+      return vm.writeU32(codeOut, event?.status ?? 0) && vm.give(message, messageOut, lengthOut)
+        ? Status.Ok
+        : Status.InvalidMemoryAccess;
     },
   };
 }

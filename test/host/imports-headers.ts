@@ -32,14 +32,23 @@ const TRAILERS = new Set<number>([MapType.RequestTrailers, MapType.ResponseTrail
 
 function change(vm: Vm, type: number, work: (map: HeaderMap) => void): number {
   const stream = vm.context.stream;
-  const map = type <= MapType.ResponseTrailers ? (stream?.changeable(type) ?? (TRAILERS.has(type) ? stream?.createTrailers(type) : undefined)) : undefined;
+  const map =
+    type <= MapType.ResponseTrailers
+      ? (stream?.changeable(type) ?? (TRAILERS.has(type) ? stream?.createTrailers(type) : undefined))
+      : undefined;
   if (!map) return Status.BadArgument;
   work(map);
   stream?.headersModified(type);
   return Status.Ok;
 }
 
-function changeValue(vm: Vm, type: number, name: string | undefined, value: Uint8Array | undefined, how: "add" | "replace"): number {
+function changeValue(
+  vm: Vm,
+  type: number,
+  name: string | undefined,
+  value: Uint8Array | undefined,
+  how: "add" | "replace",
+): number {
   if (type >>> 0 > 7) return Status.BadArgument;
   if (name === undefined || value === undefined) return Status.InvalidMemoryAccess;
   return change(vm, type, (map) => map[how](name, value));
@@ -48,7 +57,13 @@ function changeValue(vm: Vm, type: number, name: string | undefined, value: Uint
 /** Host functions on header maps. */
 export function headerImports(vm: Vm): Readonly<Record<string, HostFunction>> {
   return {
-    proxy_get_header_map_value(type: number, namePtr: number, nameLength: number, valueOut: number, lengthOut: number): number {
+    proxy_get_header_map_value(
+      type: number,
+      namePtr: number,
+      nameLength: number,
+      valueOut: number,
+      lengthOut: number,
+    ): number {
       if (type >>> 0 > 7) return Status.BadArgument;
       const name = vm.readText(namePtr, nameLength);
       if (name === undefined) return Status.InvalidMemoryAccess;
@@ -58,10 +73,20 @@ export function headerImports(vm: Vm): Readonly<Record<string, HostFunction>> {
       if (value === undefined) return Status.NotFound;
       return vm.give(value, valueOut, lengthOut) ? Status.Ok : Status.InvalidMemoryAccess;
     },
-    proxy_add_header_map_value: (type: number, name: number, nameLength: number, value: number, length: number): number =>
-      changeValue(vm, type, vm.readText(name, nameLength), vm.read(value, length), "add"),
-    proxy_replace_header_map_value: (type: number, name: number, nameLength: number, value: number, length: number): number =>
-      changeValue(vm, type, vm.readText(name, nameLength), vm.read(value, length), "replace"),
+    proxy_add_header_map_value: (
+      type: number,
+      name: number,
+      nameLength: number,
+      value: number,
+      length: number,
+    ): number => changeValue(vm, type, vm.readText(name, nameLength), vm.read(value, length), "add"),
+    proxy_replace_header_map_value: (
+      type: number,
+      name: number,
+      nameLength: number,
+      value: number,
+      length: number,
+    ): number => changeValue(vm, type, vm.readText(name, nameLength), vm.read(value, length), "replace"),
     proxy_remove_header_map_value(type: number, namePtr: number, nameLength: number): number {
       if (type >>> 0 > 7) return Status.BadArgument;
       const name = vm.readText(namePtr, nameLength);

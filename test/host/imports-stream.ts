@@ -58,8 +58,14 @@ export function streamImports(vm: Vm): Readonly<Record<string, HostFunction>> {
       if (path === undefined) return Status.InvalidMemoryAccess;
       const steps = path.split("\0");
       if (steps.length > 1 && steps.at(-1) === "") steps.pop();
-      let found = readAttribute(attributeTrees(vm), steps.map((step) => Buffer.from(step, "latin1").toString("utf8")));
-      const state = found.status === Status.NotFound && steps.length === 1 ? vm.context.stream?.filterState.get(`wasm.${path}`) : undefined;
+      let found = readAttribute(
+        attributeTrees(vm),
+        steps.map((step) => Buffer.from(step, "latin1").toString("utf8")),
+      );
+      const state =
+        found.status === Status.NotFound && steps.length === 1
+          ? vm.context.stream?.filterState.get(`wasm.${path}`)
+          : undefined;
       if (state) found = { status: Status.Ok, bytes: state };
       if (found.status !== Status.Ok) return found.status;
       return vm.give(found.bytes, valueOut, lengthOut) ? Status.Ok : Status.InvalidMemoryAccess;
@@ -70,17 +76,35 @@ export function streamImports(vm: Vm): Readonly<Record<string, HostFunction>> {
       if (path === undefined || !value) return Status.InvalidMemoryAccess;
       const stream = vm.context.stream;
       if (!stream) return Status.NotFound;
-      if (vm.context.root.foreign.declared.get(path) === true && stream.filterState.has(`wasm.${path}`)) return Status.BadArgument;
+      if (vm.context.root.foreign.declared.get(path) === true && stream.filterState.has(`wasm.${path}`))
+        return Status.BadArgument;
       stream.filterState.set(`wasm.${path}`, value.slice());
       return Status.Ok;
     },
     proxy_send_local_response(
-      status: number, details: number, detailsLength: number, body: number, bodyLength: number, headers: number, headersLength: number, grpcStatus: number,
+      status: number,
+      details: number,
+      detailsLength: number,
+      body: number,
+      bodyLength: number,
+      headers: number,
+      headersLength: number,
+      grpcStatus: number,
     ): number {
-      const [detailsText, bodyBytes, headerBytes] = [vm.readText(details, detailsLength), vm.read(body, bodyLength), vm.read(headers, headersLength)];
+      const [detailsText, bodyBytes, headerBytes] = [
+        vm.readText(details, detailsLength),
+        vm.read(body, bodyLength),
+        vm.read(headers, headersLength),
+      ];
       if (detailsText === undefined || !bodyBytes || !headerBytes) return Status.InvalidMemoryAccess;
       const stream = vm.context.stream;
-      const reply = { status, details: detailsText.replaceAll(/\s/g, "_"), body: bodyBytes.slice(), headers: decodePairs(headerBytes), grpcStatus };
+      const reply = {
+        status,
+        details: detailsText.replaceAll(/\s/g, "_"),
+        body: bodyBytes.slice(),
+        headers: decodePairs(headerBytes),
+        grpcStatus,
+      };
       if (stream) vm.defer(() => stream.sendLocalReply(reply));
       vm.stopped = true;
       return Status.Ok;
@@ -110,7 +134,9 @@ export function streamImports(vm: Vm): Readonly<Record<string, HostFunction>> {
       if (type >>> 0 > 8) return Status.BadArgument;
       const buffer = bufferOf(vm, type);
       if (!buffer) return Status.NotFound;
-      return vm.writeU32(lengthOut, buffer.data.length) && vm.writeU32(flagsOut, 0) ? Status.Ok : Status.InvalidMemoryAccess;
+      return vm.writeU32(lengthOut, buffer.data.length) && vm.writeU32(flagsOut, 0)
+        ? Status.Ok
+        : Status.InvalidMemoryAccess;
     },
     proxy_set_buffer_bytes(type: number, start: number, length: number, dataPtr: number, dataLength: number): number {
       if (type >>> 0 > 8) return Status.BadArgument;
@@ -118,9 +144,12 @@ export function streamImports(vm: Vm): Readonly<Record<string, HostFunction>> {
       if (!buffer) return Status.NotFound;
       const data = vm.read(dataPtr, dataLength);
       if (!data) return Status.InvalidMemoryAccess;
-      return type <= BufferType.NetworkUpstreamData && buffer !== NO_BODY ? writeBody(buffer, start >>> 0, length >>> 0, data.slice()) : Status.BadArgument;
+      return type <= BufferType.NetworkUpstreamData && buffer !== NO_BODY
+        ? writeBody(buffer, start >>> 0, length >>> 0, data.slice())
+        : Status.BadArgument;
     },
-    proxy_set_effective_context: (id: number): number => (vm.setEffectiveContext(id >>> 0) ? Status.Ok : Status.BadArgument),
+    proxy_set_effective_context: (id: number): number =>
+      vm.setEffectiveContext(id >>> 0) ? Status.Ok : Status.BadArgument,
     proxy_done: (): number => (vm.context.root.finish() ? Status.Ok : Status.NotFound),
   };
 }

@@ -49,20 +49,47 @@ function twoZeros(vm: Vm, first: number, second: number): number {
 
 // What Envoy 1.40 answers for files and sockets it does not have (seen).
 const ANSWERS: Readonly<Record<number, readonly string[]>> = {
-  0: ["clock_res_get", "fd_advise", "fd_allocate", "fd_datasync", "fd_fdstat_set_rights", "fd_filestat_set_size", "fd_filestat_set_times", "fd_sync", "fd_tell", "poll_oneoff"],
+  0: [
+    "clock_res_get",
+    "fd_advise",
+    "fd_allocate",
+    "fd_datasync",
+    "fd_fdstat_set_rights",
+    "fd_filestat_set_size",
+    "fd_filestat_set_times",
+    "fd_sync",
+    "fd_tell",
+    "poll_oneoff",
+  ],
   8: ["fd_filestat_get", "fd_renumber"],
   20: ["fd_readdir"],
   58: [
-    "path_create_directory", "path_filestat_get", "path_filestat_set_times", "path_link", "path_readlink", "path_remove_directory", "path_rename", "path_symlink", "path_unlink_file", "sock_accept", "sock_recv", "sock_send",
+    "path_create_directory",
+    "path_filestat_get",
+    "path_filestat_set_times",
+    "path_link",
+    "path_readlink",
+    "path_remove_directory",
+    "path_rename",
+    "path_symlink",
+    "path_unlink_file",
+    "sock_accept",
+    "sock_recv",
+    "sock_send",
     "sock_shutdown",
   ],
 };
 
 function fixedAnswers(): Record<string, HostFunction> {
-  return Object.fromEntries(Object.entries(ANSWERS).flatMap(([status, names]) => names.map((name) => [name, () => Number(status)] as const)));
+  return Object.fromEntries(
+    Object.entries(ANSWERS).flatMap(([status, names]) => names.map((name) => [name, () => Number(status)] as const)),
+  );
 }
 
-/** WASI as Envoy has it: clocks, random bytes, output, environment, and answers for what it lacks; the rest answers ENOSYS. */
+/**
+ * WASI as Envoy has it: clocks, random bytes, output, environment, and answers for what it lacks; the rest answers
+ * ENOSYS.
+ */
 export function wasiImports(vm: Vm): Readonly<Record<string, HostFunction>> {
   const clock = vm.environment.clock;
   return {
@@ -79,7 +106,8 @@ export function wasiImports(vm: Vm): Readonly<Record<string, HostFunction>> {
       return SUCCESS;
     },
     fd_write: (fd: number, vectors: number, count: number, out: number): number => fdWrite(vm, fd, vectors, count, out),
-    fd_pwrite: (fd: number, vectors: number, count: number, _offset: bigint, out: number): number => fdWrite(vm, fd, vectors, count, out),
+    fd_pwrite: (fd: number, vectors: number, count: number, _offset: bigint, out: number): number =>
+      fdWrite(vm, fd, vectors, count, out),
     fd_prestat_get: (): number => EBADF,
     fd_seek: (): number => SUCCESS,
     fd_close: (): number => SUCCESS,
@@ -90,7 +118,9 @@ export function wasiImports(vm: Vm): Readonly<Record<string, HostFunction>> {
     environ_get: (pointers: number, buffer: number): number => environGet(vm, pointers, buffer),
     environ_sizes_get(countOut: number, sizeOut: number): number {
       const entries = environment(vm);
-      return vm.writeU32(countOut, entries.length) && vm.writeU32(sizeOut, Buffer.concat(entries).length) ? SUCCESS : EFAULT;
+      return vm.writeU32(countOut, entries.length) && vm.writeU32(sizeOut, Buffer.concat(entries).length)
+        ? SUCCESS
+        : EFAULT;
     },
     path_open: (): number => ENOENT,
     args_get: (): number => SUCCESS,

@@ -9,13 +9,36 @@ export { HostError } from "./errors.ts";
 export type { Fault } from "./faults.ts";
 export type { GrpcCall } from "./grpc-call.ts";
 export { HeaderMap, type HeadersInput } from "./header-map.ts";
-export { type ChangeResult, createHost, type Host, type HostOptions, type ReloadOptions, startHost, type StartResult, type StartStage } from "./host.ts";
+export {
+  type ChangeResult,
+  createHost,
+  type Host,
+  type HostOptions,
+  type ReloadOptions,
+  startHost,
+  type StartResult,
+  type StartStage,
+} from "./host.ts";
 export type { HttpCall } from "./http-call.ts";
 export type { LocalReply } from "./local-reply.ts";
 export type { FailurePolicy } from "./plugin.ts";
 export {
-  type CalloutAnswer, configurationText, type Exchange, exchangeName, type Expectation, type FilterMetadata, headerOf, type Observation, type Peer, type Scenario,
-  type ScenarioHeaders, type ScenarioOutcome, scenarioProblems, type ScenarioRunner, type SeenCallout, type Wanted,
+  type CalloutAnswer,
+  configurationText,
+  type Exchange,
+  exchangeName,
+  type Expectation,
+  type FilterMetadata,
+  headerOf,
+  type Observation,
+  type Peer,
+  type Scenario,
+  type ScenarioHeaders,
+  type ScenarioOutcome,
+  scenarioProblems,
+  type ScenarioRunner,
+  type SeenCallout,
+  type Wanted,
 } from "./scenario.ts";
 export { clusterName, createHostRunner, headerPairs, nextAnswer, runInHost } from "./scenario-host.ts";
 export { type LogEntry, type LogLevel, Status } from "./status.ts";

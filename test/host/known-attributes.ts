@@ -1,6 +1,7 @@
 import type { AttributeTree, AttributeValue } from "./attributes.ts";
 
-// Envoy 1.40's attributes with their types, for tests to write (source: Envoy's "Attributes" page). What the host derives itself (a request's
+// Envoy 1.40's attributes with their types, for tests to write (source: Envoy's "Attributes" page). What the host
+// derives itself (a request's
 // headers, a response's code …) need not be given; a name set to undefined hides what it would derive.
 
 /** Bytes where they are not UTF-8. */
@@ -58,14 +59,16 @@ export type Attributes = {
     readonly requested_server_name?: Text;
     readonly termination_details?: Text;
     readonly transport_failure_reason?: Text;
-  } & Certificates & More;
+  } & Certificates &
+    More;
   readonly upstream?: {
     readonly address?: Text;
     readonly port?: number;
     readonly local_address?: Text;
     readonly transport_failure_reason?: Text;
     readonly request_attempt_count?: number;
-  } & Certificates & More;
+  } & Certificates &
+    More;
   readonly source?: { readonly address?: Text; readonly port?: number };
   readonly destination?: { readonly address?: Text; readonly port?: number };
   /** Dynamic metadata. */

@@ -24,22 +24,41 @@ export interface ReplyRequest {
   readonly grpcStatus: number;
 }
 
-const GRPC_OF_HTTP: Readonly<Record<number, number>> = { 400: 13, 401: 16, 403: 7, 404: 12, 429: 14, 502: 14, 503: 14, 504: 14 };
+const GRPC_OF_HTTP: Readonly<Record<number, number>> = {
+  400: 13,
+  401: 16,
+  403: 7,
+  404: 12,
+  429: 14,
+  502: 14,
+  503: 14,
+  504: 14,
+};
 
-/** The gRPC status that stands for an HTTP status, as Envoy (and gRPC's own table) has it; 2, unknown, for the others. */
+/**
+ * The gRPC status that stands for an HTTP status, as Envoy (and gRPC's own table) has it; 2, unknown, for the others.
+ */
 export function grpcStatusOf(httpStatus: number): number {
   return GRPC_OF_HTTP[httpStatus] ?? 2;
 }
 
 function grpcHeaders(request: ReplyRequest): HeaderMap {
-  const status = request.grpcStatus >= 0 && request.grpcStatus <= 16 ? request.grpcStatus : grpcStatusOf(request.status);
-  const headers = new Headers({ ":status": "200", "content-type": "application/grpc", "grpc-status": String(status) }, "response");
-  if (request.body.length > 0) headers.add("grpc-message", encodeURIComponent(latin1(request.body)).replaceAll("%20", " "));
+  const status =
+    request.grpcStatus >= 0 && request.grpcStatus <= 16 ? request.grpcStatus : grpcStatusOf(request.status);
+  const headers = new Headers(
+    { ":status": "200", "content-type": "application/grpc", "grpc-status": String(status) },
+    "response",
+  );
+  if (request.body.length > 0)
+    headers.add("grpc-message", encodeURIComponent(latin1(request.body)).replaceAll("%20", " "));
   return headers;
 }
 
 /** The reply's headers and body as Envoy makes them, before response callbacks see them. */
-export function buildReply(request: ReplyRequest, isGrpc: boolean): { readonly headers: HeaderMap; readonly body: Uint8Array } {
+export function buildReply(
+  request: ReplyRequest,
+  isGrpc: boolean,
+): { readonly headers: HeaderMap; readonly body: Uint8Array } {
   const headers = isGrpc ? grpcHeaders(request) : new Headers({ ":status": String(request.status) }, "response");
   const body = isGrpc ? new Uint8Array() : toBytes(request.body);
   if (body.length > 0) {

@@ -9,7 +9,10 @@ interface Stat {
   readonly samples: bigint[];
 }
 
-/** The stats of one proxy: all workers and all versions of a filter write to the same ones, found by name (without `wasmcustom.`). */
+/**
+ * The stats of one proxy: all workers and all versions of a filter write to the same ones, found by name (without
+ * `wasmcustom.`).
+ */
 export class Metrics {
   readonly #stats = new Map<string, Stat>();
 
@@ -80,7 +83,9 @@ export class MetricIds {
   }
 
   /** The value, or why not. */
-  read(id: number): { readonly status: typeof Status.Ok; readonly value: bigint } | { readonly status: Exclude<Status, 0> } {
+  read(
+    id: number,
+  ): { readonly status: typeof Status.Ok; readonly value: bigint } | { readonly status: Exclude<Status, 0> } {
     if ((id & 3) > 1) return { status: Status.BadArgument };
     const stat = this.#stats.get(id);
     return stat ? { status: Status.Ok, value: stat.value } : { status: Status.NotFound };

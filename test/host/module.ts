@@ -107,14 +107,17 @@ const ABI_VERSIONS = ["proxy_abi_version_0_2_1", "proxy_abi_version_0_2_0"];
 function abiProblem(exports: ReadonlyMap<string, string>): string | undefined {
   const versions = [...exports.keys()].filter((name) => name.startsWith("proxy_abi_version_"));
   if (versions.some((name) => ABI_VERSIONS.includes(name))) return undefined;
-  return versions.length === 0 ? "Missing or unknown Proxy-Wasm ABI version" : `this host runs ABI 0.2.0 and 0.2.1 only, the module has ${versions.join(", ")}`;
+  return versions.length === 0
+    ? "Missing or unknown Proxy-Wasm ABI version"
+    : `this host runs ABI 0.2.0 and 0.2.1 only, the module has ${versions.join(", ")}`;
 }
 
 const TYPE_NAMES: Readonly<Record<string, string>> = { i: "i32", I: "i64", f: "f32", F: "f64" };
 
 /** A signature as Envoy writes it: `i32 i64 -> i32`. */
 function shown(signature: string): string {
-  const names = (letters = ""): string => [...letters].map((letter) => TYPE_NAMES[letter] ?? letter).join(" ") || "void";
+  const names = (letters = ""): string =>
+    [...letters].map((letter) => TYPE_NAMES[letter] ?? letter).join(" ") || "void";
   const [parameters, results] = signature.split(":");
   return `${names(parameters)} -> ${names(results)}`;
 }
@@ -122,7 +125,8 @@ function shown(signature: string): string {
 function importProblem({ imports, exports }: Shape): string | undefined {
   for (const [name, signature] of imports) {
     const known = IMPORT_SIGNATURES.get(name);
-    if (known === undefined || (name === "env.proxy_get_log_level" && !exports.has("proxy_abi_version_0_2_1"))) return `Failed to load Wasm module due to a missing import: ${name}`;
+    if (known === undefined || (name === "env.proxy_get_log_level" && !exports.has("proxy_abi_version_0_2_1")))
+      return `Failed to load Wasm module due to a missing import: ${name}`;
     if (known !== signature) {
       return `Failed to load Wasm module due to an import type mismatch: ${name}, want: ${shown(signature)}, but host exports: ${shown(known)}`;
     }
@@ -131,15 +135,20 @@ function importProblem({ imports, exports }: Shape): string | undefined {
 }
 
 function exportProblem(exports: ReadonlyMap<string, string>): string | undefined {
-  if (!exports.has("malloc") && !exports.has("proxy_on_memory_allocate")) return "Wasm module is missing malloc function.";
+  if (!exports.has("malloc") && !exports.has("proxy_on_memory_allocate"))
+    return "Wasm module is missing malloc function.";
   for (const [name, signature] of exports) {
     const known = CALLBACK_SIGNATURES.get(name);
-    if (known !== undefined && known !== signature) return `Bad function signature for: ${name} (${signature}, expected ${known})`;
+    if (known !== undefined && known !== signature)
+      return `Bad function signature for: ${name} (${signature}, expected ${known})`;
   }
   return undefined;
 }
 
-/** Compiles the module and checks what Envoy checks when it loads one: ABI version, imports and their types, callback types, malloc. */
+/**
+ * Compiles the module and checks what Envoy checks when it loads one: ABI version, imports and their types, callback
+ * types, malloc.
+ */
 export function loadModule(bytes: Uint8Array): LoadResult {
   let module: WebAssembly.Module;
   try {

@@ -30,7 +30,10 @@ export function encodePairs(pairs: readonly (readonly [Uint8Array, Uint8Array])[
 const MAX_PAIRS = 1024;
 const MAX_BYTES = 1 << 20;
 
-/** Reads pairs a module sends. As in Envoy, whatever is malformed or beyond 1,024 pairs or 1 MiB reads as no pairs at all. */
+/**
+ * Reads pairs a module sends. As in Envoy, whatever is malformed or beyond 1,024 pairs or 1 MiB reads as no pairs at
+ * all.
+ */
 export function decodePairs(bytes: Uint8Array): [Uint8Array, Uint8Array][] {
   if (bytes.length > MAX_BYTES || bytes.length < 4) return [];
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -4,7 +4,9 @@ import type { GrpcEvent } from "./grpc-call.ts";
 import type { HttpCallAnswer } from "./http-call.ts";
 import type { Vm } from "./vm.ts";
 
-/** What a dead VM means for streams: a 503, as if the filter were not there, or a 503 until a new VM takes its place. */
+/**
+ * What a dead VM means for streams: a 503, as if the filter were not there, or a 503 until a new VM takes its place.
+ */
 export type FailurePolicy = "closed" | "open" | "reload";
 
 /** Why a plugin did not come up. */
@@ -34,7 +36,15 @@ export class PluginInstance implements Root {
   #isRetired = false;
   #isAskedToFinish = false;
 
-  constructor(vm: Vm, plugin: { readonly name: string; readonly rootId: string; readonly configuration: Uint8Array; readonly failurePolicy: FailurePolicy }) {
+  constructor(
+    vm: Vm,
+    plugin: {
+      readonly name: string;
+      readonly rootId: string;
+      readonly configuration: Uint8Array;
+      readonly failurePolicy: FailurePolicy;
+    },
+  ) {
     this.vm = vm;
     this.name = plugin.name;
     this.rootId = plugin.rootId;
@@ -85,7 +95,10 @@ export class PluginInstance implements Root {
 
   /** The timer fires. */
   tick(): void {
-    this.nextTickNs = this.tickPeriodMs === 0 ? undefined : this.vm.environment.clock.monotonicNs + BigInt(this.tickPeriodMs) * 1_000_000n;
+    this.nextTickNs =
+      this.tickPeriodMs === 0
+        ? undefined
+        : this.vm.environment.clock.monotonicNs + BigInt(this.tickPeriodMs) * 1_000_000n;
     this.vm.invoke(this.context, "proxy_on_tick", this.context.id);
   }
 
@@ -113,11 +126,12 @@ export class PluginInstance implements Root {
 
   #problem(stage: PluginProblem["stage"], fallback: string): PluginProblem {
     const failure = this.vm.failure;
-    const logged = this.vm.environment.logs.filter((entry) => entry.worker === this.vm.worker && (entry.level === "error" || entry.level === "critical")).map((entry) => entry.message);
+    const logged = this.vm.environment.logs
+      .filter((entry) => entry.worker === this.vm.worker && (entry.level === "error" || entry.level === "critical"))
+      .map((entry) => entry.message);
     const calls = failure && failure.calls.length > 0 ? `; host calls before it: ${failure.calls.join(", ")}` : "";
     const what = failure ? `${failure.callback} trapped: ${failure.message}${calls}` : fallback;
     const said = logged.filter((line) => !line.startsWith("Function: "));
     return { stage, reason: said.length > 0 ? `${said.join("; ")} (${what})` : what };
   }
 }
-

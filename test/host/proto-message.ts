@@ -34,10 +34,13 @@ export function readMessage(bytes: Uint8Array): ReadonlyMap<number, Uint8Array |
 
 /** A message with these fields, in this order. */
 export function writeMessage(fields: readonly (readonly [number, string | Uint8Array | number])[]): Uint8Array {
-  const varint = (value: number): number[] => (value < 128 ? [value] : [(value % 128) + 128, ...varint(Math.floor(value / 128))]);
-  return Buffer.concat(fields.map(([field, value]) => {
-    if (typeof value === "number") return Buffer.from([...varint(field * 8), ...varint(value)]);
-    const content = typeof value === "string" ? Buffer.from(value) : value;
-    return Buffer.concat([Buffer.from([...varint(field * 8 + 2), ...varint(content.length)]), content]);
-  }));
+  const varint = (value: number): number[] =>
+    value < 128 ? [value] : [(value % 128) + 128, ...varint(Math.floor(value / 128))];
+  return Buffer.concat(
+    fields.map(([field, value]) => {
+      if (typeof value === "number") return Buffer.from([...varint(field * 8), ...varint(value)]);
+      const content = typeof value === "string" ? Buffer.from(value) : value;
+      return Buffer.concat([Buffer.from([...varint(field * 8 + 2), ...varint(content.length)]), content]);
+    }),
+  );
 }

@@ -1,5 +1,7 @@
-// A scenario is data: a module, its configuration, what comes in and what is expected to come out. The same scenario runs in this host
-// (scenario-host.ts) and on a real Envoy (test/e2e/scenario-envoy.ts); `scenarioProblems` says where an outcome is not what was expected.
+// A scenario is data: a module, its configuration, what comes in and what is expected to come out. The same scenario
+// runs in this host
+// (scenario-host.ts) and on a real Envoy (test/e2e/scenario-envoy.ts); `scenarioProblems` says where an outcome is not
+// what was expected.
 import type { FailurePolicy } from "./plugin.ts";
 import type { JsonValue } from "./struct-value.ts";
 
@@ -53,7 +55,11 @@ export interface Expectation {
   /** Filter state the filter set, by the name it used. */
   readonly filterState?: Readonly<Record<string, Wanted>>;
   /** Callouts made for this exchange, in order; headers as in `upstream`. */
-  readonly callouts?: readonly { readonly cluster?: string; readonly headers?: Readonly<Record<string, Wanted>>; readonly body?: Wanted }[];
+  readonly callouts?: readonly {
+    readonly cluster?: string;
+    readonly headers?: Readonly<Record<string, Wanted>>;
+    readonly body?: Wanted;
+  }[];
 }
 
 /** One request, what upstream answers to it, and what is expected. */
@@ -72,7 +78,11 @@ export interface Exchange {
   /** Dynamic metadata that filters before this one have set, such as jwt_authn's. */
   readonly metadata?: FilterMetadata;
   /** What upstream answers, default 200 without a body. */
-  readonly upstream?: { readonly status?: number; readonly headers?: ScenarioHeaders; readonly body?: string | Uint8Array | readonly (string | Uint8Array)[] };
+  readonly upstream?: {
+    readonly status?: number;
+    readonly headers?: ScenarioHeaders;
+    readonly body?: string | Uint8Array | readonly (string | Uint8Array)[];
+  };
   readonly expect: Expectation;
 }
 
@@ -84,17 +94,27 @@ export interface Scenario {
   readonly module: string;
   /** Objects are written as JSON, strings go as they are. */
   readonly configuration?: unknown;
-  /** Default: a VM and shared data of its own. Scenarios of stateless filters that name the same one start faster on Envoy. */
+  /**
+   * Default: a VM and shared data of its own. Scenarios of stateless filters that name the same one start faster on
+   * Envoy.
+   */
   readonly vmId?: string;
   readonly failurePolicy?: FailurePolicy;
   /** The VM's environment variables. */
   readonly environmentVariables?: Readonly<Record<string, string>>;
-  /** Metadata of the node; its id is `scenario-node`, its cluster `scenario-cluster`. Each different one needs an Envoy of its own. */
+  /**
+   * Metadata of the node; its id is `scenario-node`, its cluster `scenario-cluster`. Each different one needs an Envoy
+   * of its own.
+   */
   readonly nodeMetadata?: Readonly<Record<string, JsonValue>>;
   readonly virtualHost?: { readonly name?: string; readonly metadata?: FilterMetadata };
   readonly route?: { readonly name?: string; readonly metadata?: FilterMetadata };
   /** The cluster of the route, and its one endpoint. */
-  readonly cluster?: { readonly name?: string; readonly metadata?: FilterMetadata; readonly endpointMetadata?: FilterMetadata };
+  readonly cluster?: {
+    readonly name?: string;
+    readonly metadata?: FilterMetadata;
+    readonly endpointMetadata?: FilterMetadata;
+  };
   /** Whether the client's address is the connection's, not the last of X-Forwarded-For; default false. */
   readonly useRemoteAddress?: boolean;
   /** Names of filter state of the connection that hold the address it came from. */
@@ -129,7 +149,13 @@ export interface Observation {
 /** What came of a scenario. Metrics and samples hold the names the scenario asks for. */
 export type ScenarioOutcome =
   | { readonly kind: "refused"; readonly reason: string }
-  | { readonly kind: "ran"; readonly observations: readonly Observation[]; readonly metrics: Readonly<Record<string, number>>; readonly samples: Readonly<Record<string, number>>; readonly logs: readonly string[] };
+  | {
+      readonly kind: "ran";
+      readonly observations: readonly Observation[];
+      readonly metrics: Readonly<Record<string, number>>;
+      readonly samples: Readonly<Record<string, number>>;
+      readonly logs: readonly string[];
+    };
 
 /** Runs scenarios, in the host or on Envoy. */
 export interface ScenarioRunner {
@@ -153,8 +179,10 @@ export function exchangeName({ name, method = "GET", path = "/" }: Exchange): st
   return name ?? `${method} ${path}`;
 }
 
-const shown = (wanted: Wanted): string => (wanted === null ? "nothing" : wanted instanceof RegExp ? String(wanted) : JSON.stringify(wanted));
-const short = (text: string | undefined): string => (text === undefined ? "nothing" : JSON.stringify(text.length > 2000 ? `${text.slice(0, 2000)}…` : text));
+const shown = (wanted: Wanted): string =>
+  wanted === null ? "nothing" : wanted instanceof RegExp ? String(wanted) : JSON.stringify(wanted);
+const short = (text: string | undefined): string =>
+  text === undefined ? "nothing" : JSON.stringify(text.length > 2000 ? `${text.slice(0, 2000)}…` : text);
 
 function fits(wanted: Wanted, found: string | undefined): boolean {
   if (wanted === null) return found === undefined;
@@ -162,38 +190,61 @@ function fits(wanted: Wanted, found: string | undefined): boolean {
   return wanted instanceof RegExp ? wanted.test(found) : wanted === found;
 }
 
-function mapProblems(what: string, wanted: Readonly<Record<string, Wanted>> | undefined, read: (name: string) => string | undefined): string[] {
-  return Object.entries(wanted ?? {}).filter(([name, value]) => !fits(value, read(name))).map(([name, value]) => `expected ${what} ${name} to be ${shown(value)}, it is ${short(read(name))}`);
+function mapProblems(
+  what: string,
+  wanted: Readonly<Record<string, Wanted>> | undefined,
+  read: (name: string) => string | undefined,
+): string[] {
+  return Object.entries(wanted ?? {})
+    .filter(([name, value]) => !fits(value, read(name)))
+    .map(([name, value]) => `expected ${what} ${name} to be ${shown(value)}, it is ${short(read(name))}`);
 }
 
 function upstreamProblems(wanted: Expectation["upstream"], seen: Observation["upstream"]): string[] {
   if (wanted === undefined) return [];
-  if (wanted === null) return seen ? [`expected upstream to see nothing, it saw ${headerOf(seen.headers, ":method")} ${headerOf(seen.headers, ":path")}`] : [];
+  if (wanted === null)
+    return seen
+      ? [
+          `expected upstream to see nothing, it saw ${headerOf(seen.headers, ":method")} ${headerOf(seen.headers, ":path")}`,
+        ]
+      : [];
   if (!seen) return ["expected upstream to see the request, it saw nothing"];
   return [
     ...mapProblems("upstream's header", wanted.headers, (name) => headerOf(seen.headers, name)),
-    ...(wanted.body !== undefined && !fits(wanted.body, seen.body) ? [`expected upstream's body to be ${shown(wanted.body)}, it is ${short(seen.body)}`] : []),
+    ...(wanted.body !== undefined && !fits(wanted.body, seen.body)
+      ? [`expected upstream's body to be ${shown(wanted.body)}, it is ${short(seen.body)}`]
+      : []),
   ];
 }
 
 function calloutProblems(wanted: Expectation["callouts"], seen: readonly SeenCallout[]): string[] {
   if (!wanted) return [];
-  if (wanted.length !== seen.length) return [`expected ${wanted.length} callouts, there were ${seen.length}: ${seen.map((call) => `${call.cluster} ${headerOf(call.headers, ":path")}`).join(", ")}`];
+  if (wanted.length !== seen.length)
+    return [
+      `expected ${wanted.length} callouts, there were ${seen.length}: ${seen.map((call) => `${call.cluster} ${headerOf(call.headers, ":path")}`).join(", ")}`,
+    ];
   return wanted.flatMap((one, i) => {
     const call = seen[i] as SeenCallout;
     return [
-      ...(one.cluster !== undefined && one.cluster !== call.cluster ? [`expected callout ${i + 1} to go to ${one.cluster}, it went to ${call.cluster}`] : []),
+      ...(one.cluster !== undefined && one.cluster !== call.cluster
+        ? [`expected callout ${i + 1} to go to ${one.cluster}, it went to ${call.cluster}`]
+        : []),
       ...mapProblems(`callout ${i + 1}'s header`, one.headers, (name) => headerOf(call.headers, name)),
-      ...(one.body !== undefined && !fits(one.body, call.body) ? [`expected callout ${i + 1}'s body to be ${shown(one.body)}, it is ${short(call.body)}`] : []),
+      ...(one.body !== undefined && !fits(one.body, call.body)
+        ? [`expected callout ${i + 1}'s body to be ${shown(one.body)}, it is ${short(call.body)}`]
+        : []),
     ];
   });
 }
 
 function exchangeProblems(wanted: Expectation, seen: Observation): string[] {
   const problems: string[] = [];
-  if (wanted.status !== undefined && wanted.status !== seen.status) problems.push(`expected status ${wanted.status}, it is ${seen.status} (${seen.details})`);
-  if (wanted.details !== undefined && !fits(wanted.details, seen.details)) problems.push(`expected details ${shown(wanted.details)}, they are ${short(seen.details)}`);
-  if (wanted.body !== undefined && !fits(wanted.body, seen.body)) problems.push(`expected the body ${shown(wanted.body)}, it is ${short(seen.body)}`);
+  if (wanted.status !== undefined && wanted.status !== seen.status)
+    problems.push(`expected status ${wanted.status}, it is ${seen.status} (${seen.details})`);
+  if (wanted.details !== undefined && !fits(wanted.details, seen.details))
+    problems.push(`expected details ${shown(wanted.details)}, they are ${short(seen.details)}`);
+  if (wanted.body !== undefined && !fits(wanted.body, seen.body))
+    problems.push(`expected the body ${shown(wanted.body)}, it is ${short(seen.body)}`);
   problems.push(...mapProblems("response header", wanted.headers, (name) => headerOf(seen.headers, name)));
   problems.push(...upstreamProblems(wanted.upstream, seen.upstream));
   problems.push(...mapProblems("filter state", wanted.filterState, (name) => seen.filterState[name]));
@@ -201,26 +252,42 @@ function exchangeProblems(wanted: Expectation, seen: Observation): string[] {
   return problems;
 }
 
-function numberProblems(what: string, wanted: Readonly<Record<string, number>> | undefined, found: Readonly<Record<string, number>>): string[] {
-  return Object.entries(wanted ?? {}).filter(([name, value]) => found[name] !== value).map(([name, value]) => `expected ${what} ${name} to be ${value}, it is ${found[name] ?? 0}`);
+function numberProblems(
+  what: string,
+  wanted: Readonly<Record<string, number>> | undefined,
+  found: Readonly<Record<string, number>>,
+): string[] {
+  return Object.entries(wanted ?? {})
+    .filter(([name, value]) => found[name] !== value)
+    .map(([name, value]) => `expected ${what} ${name} to be ${value}, it is ${found[name] ?? 0}`);
 }
 
 /** One sentence for each thing that is not as the scenario says; empty if all is. */
 export function scenarioProblems(scenario: Scenario, outcome: ScenarioOutcome): string[] {
   if (outcome.kind === "refused") {
-    return scenario.refused !== undefined && fits(scenario.refused, outcome.reason) ? [] : [`expected the configuration to be ${scenario.refused === undefined ? "accepted" : `refused with ${shown(scenario.refused)}`}, it was refused: ${outcome.reason}`];
+    return scenario.refused !== undefined && fits(scenario.refused, outcome.reason)
+      ? []
+      : [
+          `expected the configuration to be ${scenario.refused === undefined ? "accepted" : `refused with ${shown(scenario.refused)}`}, it was refused: ${outcome.reason}`,
+        ];
   }
-  if (scenario.refused !== undefined && scenario.refused !== null) return [`expected the configuration to be refused with ${shown(scenario.refused)}, it was accepted`];
+  if (scenario.refused !== undefined && scenario.refused !== null)
+    return [`expected the configuration to be refused with ${shown(scenario.refused)}, it was accepted`];
   const exchanges = scenario.exchanges.flatMap((exchange, i) => {
     const observation = outcome.observations[i];
     const problems = observation ? exchangeProblems(exchange.expect, observation) : ["it did not run"];
     return problems.map((problem) => `${exchangeName(exchange)}: ${problem}`);
   });
-  const lines = (scenario.logged ?? []).filter((wanted) => !outcome.logs.some((line) => (wanted instanceof RegExp ? wanted.test(line) : line.includes(wanted))));
+  const lines = (scenario.logged ?? []).filter(
+    (wanted) => !outcome.logs.some((line) => (wanted instanceof RegExp ? wanted.test(line) : line.includes(wanted))),
+  );
   return [
     ...exchanges,
     ...numberProblems("metric", scenario.metrics, outcome.metrics),
     ...numberProblems("the number of samples of", scenario.samples, outcome.samples),
-    ...lines.map((wanted) => `expected a line in the log with ${shown(wanted)}, there are: ${outcome.logs.map((line) => JSON.stringify(line)).join(", ") || "none"}`),
+    ...lines.map(
+      (wanted) =>
+        `expected a line in the log with ${shown(wanted)}, there are: ${outcome.logs.map((line) => JSON.stringify(line)).join(", ") || "none"}`,
+    ),
   ];
 }

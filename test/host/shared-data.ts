@@ -1,6 +1,9 @@
 import { Status } from "./status.ts";
 
-/** The data all workers share under one vm_id. Keys and values are bytes; a key's version changes with each write, and there is no delete. */
+/**
+ * The data all workers share under one vm_id. Keys and values are bytes; a key's version changes with each write, and
+ * there is no delete.
+ */
 export class SharedData {
   readonly #entries = new Map<string, { value: Uint8Array; cas: number }>();
   #lastCas = 0;

@@ -42,13 +42,22 @@ export function derivedAttributes(facts: StreamFacts): AttributeTree[] {
     ...(responseHeaders && hasResponseHeaders ? [responseAttributes(responseHeaders)] : []),
     {
       request: {
-        size: requestSize(facts), total_size: facts.requestBytes + (hasRequestHeaders ? requestHeaders.byteSize() : 0), protocol: "HTTP/1.1", time: facts.startedWallNs,
+        size: requestSize(facts),
+        total_size: facts.requestBytes + (hasRequestHeaders ? requestHeaders.byteSize() : 0),
+        protocol: "HTTP/1.1",
+        time: facts.startedWallNs,
         ...(facts.durationNs !== undefined && { duration: facts.durationNs }),
       },
       response: {
-        ...(responseHeaders && { code: Number(responseHeaders.get(":status")), code_details: replyDetails ?? "via_upstream", grpc_status: grpcStatus(responseHeaders, facts.responseTrailers) }),
+        ...(responseHeaders && {
+          code: Number(responseHeaders.get(":status")),
+          code_details: replyDetails ?? "via_upstream",
+          grpc_status: grpcStatus(responseHeaders, facts.responseTrailers),
+        }),
         ...(isFromUpstream && { backend_latency: 0n }),
-        flags: 0, size: facts.responseBytes, total_size: facts.responseBytes + (hasResponseHeaders ? (responseHeaders?.byteSize() ?? 0) : 0),
+        flags: 0,
+        size: facts.responseBytes,
+        total_size: facts.responseBytes + (hasResponseHeaders ? (responseHeaders?.byteSize() ?? 0) : 0),
       },
       source: { address: "127.0.0.1:50000", port: 50000 },
       destination: { address: "127.0.0.1:10000", port: 10000 },

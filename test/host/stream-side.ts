@@ -3,7 +3,10 @@ import type { HeaderMap } from "./header-map.ts";
 
 /** How a stream calls its module. */
 export interface ModuleCaller {
-  /** Calls a callback with the stream's id and what follows. `stopped`: the module said meanwhile that nothing goes on, whatever it answers. */
+  /**
+   * Calls a callback with the stream's id and what follows. `stopped`: the module said meanwhile that nothing goes on,
+   * whatever it answers.
+   */
   call(callback: string, ...rest: readonly number[]): { readonly status: number; readonly stopped: boolean };
   /** Whether the module is there to be called; of a dead one the stream says what comes of it. */
   isAlive(): boolean;
@@ -16,7 +19,9 @@ const CONTINUE_AND_END = 2;
 /** `FilterDataStatus`: nothing goes on and nothing is kept. There is none beyond it. */
 const STOP_WITHOUT_BUFFER = 3;
 
-/** One direction of a stream: what its module may see and change of it now, and what is held until the module continues. */
+/**
+ * One direction of a stream: what its module may see and change of it now, and what is held until the module continues.
+ */
 export class StreamSide {
   /** Headers as long as the module holds them. */
   map: HeaderMap | undefined;

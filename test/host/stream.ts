@@ -12,7 +12,11 @@ import { StreamOrder } from "./stream-order.ts";
 import { type ModuleCaller, StreamSide } from "./stream-side.ts";
 
 /** Where a stream stands. `paused`: held by the filter until it continues. `reset`: closed by the filter. */
-export type Outcome = { readonly kind: "continue" } | { readonly kind: "paused" } | { readonly kind: "replied"; readonly reply: LocalReply } | { readonly kind: "reset" };
+export type Outcome =
+  | { readonly kind: "continue" }
+  | { readonly kind: "paused" }
+  | { readonly kind: "replied"; readonly reply: LocalReply }
+  | { readonly kind: "reset" };
 
 /** A stream as a test describes it. */
 export interface StreamOptions {
@@ -26,7 +30,10 @@ export interface StreamOptions {
 
 const DEFAULT_HEADERS = { ":method": "GET", ":path": "/", ":authority": "example.com", ":scheme": "http" };
 
-/** One HTTP stream through the filter, driven step by step by a test: request headers, body, trailers, response …, `end()`. */
+/**
+ * One HTTP stream through the filter, driven step by step by a test: request headers, body, trailers, response …,
+ * `end()`.
+ */
 export class HttpStream {
   /** The request's headers as they are now: after the filter continued, what upstream gets. */
   readonly requestHeaders: HeaderMap;
@@ -112,7 +119,9 @@ export class HttpStream {
 
   /** All filter state the filter set, by the name it used, as text. */
   filterStates(): Record<string, string> {
-    return Object.fromEntries([...this.#filterState].map(([name, value]) => [name.slice("wasm.".length), latin1(value)]));
+    return Object.fromEntries(
+      [...this.#filterState].map(([name, value]) => [name.slice("wasm.".length), latin1(value)]),
+    );
   }
 
   /** Adds to (or overrides) what the stream's attributes are from now on. */
@@ -135,13 +144,19 @@ export class HttpStream {
 
   sendRequestTrailers(trailers: HeadersInput): Outcome {
     this.#take(this.#requestOrder, "trailers", true);
-    this.#whenFree(this.#request, () => this.#request.tellTrailers("proxy_on_request_trailers", new HeaderMap(trailers, "trailers")));
+    this.#whenFree(this.#request, () =>
+      this.#request.tellTrailers("proxy_on_request_trailers", new HeaderMap(trailers, "trailers")),
+    );
     return this.outcome;
   }
 
   /** Upstream answers. Default: 200 without a body. */
-  sendResponseHeaders(headers: HeadersInput = { ":status": "200" }, { endOfStream = true }: { readonly endOfStream?: boolean } = {}): Outcome {
-    if (this.outcome.kind !== "continue") throw new HostError("WRONG_ORDER", `upstream cannot answer: the stream is ${this.outcome.kind}`);
+  sendResponseHeaders(
+    headers: HeadersInput = { ":status": "200" },
+    { endOfStream = true }: { readonly endOfStream?: boolean } = {},
+  ): Outcome {
+    if (this.outcome.kind !== "continue")
+      throw new HostError("WRONG_ORDER", `upstream cannot answer: the stream is ${this.outcome.kind}`);
     this.responseHeaders = new HeaderMap(headers, "response");
     if (!this.responseHeaders.has(":status")) throw new HostError("WRONG_ORDER", "response headers need :status");
     this.#take(this.#responseOrder, "headers", endOfStream);
@@ -149,7 +164,10 @@ export class HttpStream {
     return this.outcome;
   }
 
-  sendResponseBody(data: string | Uint8Array, { endOfStream = true }: { readonly endOfStream?: boolean } = {}): Outcome {
+  sendResponseBody(
+    data: string | Uint8Array,
+    { endOfStream = true }: { readonly endOfStream?: boolean } = {},
+  ): Outcome {
     this.#take(this.#responseOrder, "body", endOfStream);
     this.#whenFree(this.#response, () => this.#response.tellData("proxy_on_response_body", toBytes(data), endOfStream));
     return this.outcome;
@@ -157,7 +175,9 @@ export class HttpStream {
 
   sendResponseTrailers(trailers: HeadersInput): Outcome {
     this.#take(this.#responseOrder, "trailers", true);
-    this.#whenFree(this.#response, () => this.#response.tellTrailers("proxy_on_response_trailers", new HeaderMap(trailers, "trailers")));
+    this.#whenFree(this.#response, () =>
+      this.#response.tellTrailers("proxy_on_response_trailers", new HeaderMap(trailers, "trailers")),
+    );
     return this.outcome;
   }
 
@@ -188,7 +208,12 @@ export class HttpStream {
   get #context(): Context {
     const found = this.#plugin.vm.contexts.get(this.#id);
     if (found) return found;
-    const context: Context = { id: this.#id, root: this.#plugin, rootContext: this.#plugin.context, stream: this.#access() };
+    const context: Context = {
+      id: this.#id,
+      root: this.#plugin,
+      rootContext: this.#plugin.context,
+      stream: this.#access(),
+    };
     this.#plugin.vm.contexts.set(this.#id, context);
     return context;
   }
@@ -231,13 +256,22 @@ export class HttpStream {
 
   #fail(): void {
     if (this.#reply) return;
-    const request: ReplyRequest = { status: 503, details: "wasm_fail_stream", body: new Uint8Array(), headers: [], grpcStatus: 14 };
+    const request: ReplyRequest = {
+      status: 503,
+      details: "wasm_fail_stream",
+      body: new Uint8Array(),
+      headers: [],
+      grpcStatus: 14,
+    };
     this.#setReply(request, true);
   }
 
   /** A local reply passes the filter's own response callbacks, as any response. */
   #setReply(request: ReplyRequest, isFailure: boolean): void {
-    const { headers, body } = buildReply(request, this.requestHeaders.get("content-type")?.startsWith("application/grpc") ?? false);
+    const { headers, body } = buildReply(
+      request,
+      this.requestHeaders.get("content-type")?.startsWith("application/grpc") ?? false,
+    );
     this.responseHeaders = headers;
     this.#request.paused = false;
     this.#response = new StreamSide(this.#module);
@@ -253,10 +287,18 @@ export class HttpStream {
   #attributeTrees(): AttributeTree[] {
     const environment = this.#plugin.vm.environment;
     const derived = derivedAttributes({
-      id: this.#id, requestHeaders: this.requestHeaders, responseHeaders: this.responseHeaders, responseTrailers: this.#response.sentTrailers,
-      hasRequestHeaders: this.#request.map !== undefined || this.#isLogging, hasResponseHeaders: this.#response.map !== undefined || this.#isLogging,
-      requestBytes: this.#request.body.arrivedBytes, responseBytes: this.#response.body.sent.length, replyDetails: this.#reply?.details,
-      startedWallNs: this.#startedWallNs, durationNs: this.#isLogging ? environment.clock.monotonicNs - this.#startedNs : undefined, filterState: this.#filterState,
+      id: this.#id,
+      requestHeaders: this.requestHeaders,
+      responseHeaders: this.responseHeaders,
+      responseTrailers: this.#response.sentTrailers,
+      hasRequestHeaders: this.#request.map !== undefined || this.#isLogging,
+      hasResponseHeaders: this.#response.map !== undefined || this.#isLogging,
+      requestBytes: this.#request.body.arrivedBytes,
+      responseBytes: this.#response.body.sent.length,
+      replyDetails: this.#reply?.details,
+      startedWallNs: this.#startedWallNs,
+      durationNs: this.#isLogging ? environment.clock.monotonicNs - this.#startedNs : undefined,
+      filterState: this.#filterState,
     });
     return [this.#attributes, environment.attributes, ...derived];
   }
@@ -272,25 +314,51 @@ export class HttpStream {
   #access(): StreamAccess {
     const self = this;
     return {
-      get requestMap() { return self.#isLogging ? self.requestHeaders : self.#request.map; },
-      get requestTrailerMap() { return self.#isLogging ? undefined : self.#request.trailers; },
-      get responseMap() { return self.#isLogging ? self.responseHeaders : self.#response.map; },
-      get responseTrailerMap() { return self.#response.trailers; },
+      get requestMap() {
+        return self.#isLogging ? self.requestHeaders : self.#request.map;
+      },
+      get requestTrailerMap() {
+        return self.#isLogging ? undefined : self.#request.trailers;
+      },
+      get responseMap() {
+        return self.#isLogging ? self.responseHeaders : self.#response.map;
+      },
+      get responseTrailerMap() {
+        return self.#response.trailers;
+      },
       isHttp: true,
-      changeable: (type) => [self.#request.map, self.#request.trailers, self.#response.map, self.#response.trailers][type],
+      changeable: (type) =>
+        [self.#request.map, self.#request.trailers, self.#response.map, self.#response.trailers][type],
       createTrailers: (type) => self.#createTrailers(type === MapType.RequestTrailers ? self.#request : self.#response),
-      get requestBuffer(): BodyBuffer | undefined { return self.#request.body.visible; },
-      get responseBuffer(): BodyBuffer | undefined { return self.#response.body.visible; },
+      get requestBuffer(): BodyBuffer | undefined {
+        return self.#request.body.visible;
+      },
+      get responseBuffer(): BodyBuffer | undefined {
+        return self.#response.body.visible;
+      },
       downstreamBuffer: undefined,
       upstreamBuffer: undefined,
-      get isLogging() { return self.#isLogging; },
-      get attributeTrees() { return self.#attributeTrees(); },
+      get isLogging() {
+        return self.#isLogging;
+      },
+      get attributeTrees() {
+        return self.#attributeTrees();
+      },
       filterState: self.#filterState,
-      headersModified: (map) => { if (map === MapType.RequestHeaders) self.routeCacheCleared++; },
-      clearRouteCache: () => { self.routeCacheCleared++; },
-      sendLocalReply: (reply) => { if (!self.#reply && !self.#ended) self.#setReply(reply, false); },
+      headersModified: (map) => {
+        if (map === MapType.RequestHeaders) self.routeCacheCleared++;
+      },
+      clearRouteCache: () => {
+        self.routeCacheCleared++;
+      },
+      sendLocalReply: (reply) => {
+        if (!self.#reply && !self.#ended) self.#setReply(reply, false);
+      },
       continueStream: (type) => self.#plugin.vm.defer(() => self.#resume(type === 0 ? self.#request : self.#response)),
-      closeStream: () => self.#plugin.vm.defer(() => { self.#reset = true; }),
+      closeStream: () =>
+        self.#plugin.vm.defer(() => {
+          self.#reset = true;
+        }),
     };
   }
 }

@@ -10,7 +10,8 @@ beforeAll(async () => {
   callouts = await buildFixture("callouts");
 }, 180_000);
 
-const host = (options: Partial<HostOptions> = {}): Host => createHost({ module: sample, configuration: "{}", logLevel: "warn", ...options });
+const host = (options: Partial<HostOptions> = {}): Host =>
+  createHost({ module: sample, configuration: "{}", logLevel: "warn", ...options });
 
 describe("the stricter mode", () => {
   it("has nothing to say of a filter that stays within its budgets", () => {
@@ -29,7 +30,9 @@ describe("the stricter mode", () => {
     } catch (error) {
       message = (error as Error).message;
     }
-    expect(message).toContain("- proxy_on_request_headers on worker 0: expected at most 1 host calls, it took 3; its calls: proxy_get_header_map_pairs → Ok, proxy_replace_header_map_value → Ok, proxy_replace_header_map_value → Ok");
+    expect(message).toContain(
+      "- proxy_on_request_headers on worker 0: expected at most 1 host calls, it took 3; its calls: proxy_get_header_map_pairs → Ok, proxy_replace_header_map_value → Ok, proxy_replace_header_map_value → Ok",
+    );
     expect(message).toContain("expected at most 0 values from the host, it took 1");
     expect(message).toMatch(/expected at most 10 bytes from the host, it took \d+/);
     expect(message.split("\n")).toHaveLength(4);
@@ -39,7 +42,9 @@ describe("the stricter mode", () => {
     const one = host();
     const stream = one.newStream({ headers: { "x-action": "call" } });
     stream.sendRequestHeaders();
-    expect(() => one.verify()).toThrow(/expected every stream to have ended, 1 did not\n- HTTP callout 4 to x-key: expected an answer, it still waits/);
+    expect(() => one.verify()).toThrow(
+      /expected every stream to have ended, 1 did not\n- HTTP callout 4 to x-key: expected an answer, it still waits/,
+    );
     one.httpCalls[0]?.fail();
     stream.end();
     expect(() => one.verify()).not.toThrow();
@@ -52,6 +57,8 @@ describe("the stricter mode", () => {
     // In the fast profile strings made per request are never collected: the leak that profile warns of.
     const one = host({ strict: { warmUpStreams: 10 } });
     for (let i = 0; i < 20_000; i++) one.run({ headers: { "x-action": "garbage" } });
-    expect(() => one.verify()).toThrow(/memory of worker 0: expected no growth after the warm-up, it grew from \d+ to \d+ bytes over 20000 streams/);
+    expect(() => one.verify()).toThrow(
+      /memory of worker 0: expected no growth after the warm-up, it grew from \d+ to \d+ bytes over 20000 streams/,
+    );
   });
 });

@@ -19,15 +19,29 @@ export interface CallbackCost {
 
 const FREE = new Set(["start", "_initialize", "_start", "proxy_on_vm_start", "proxy_on_configure"]);
 
-const UNITS = { hostCalls: "host calls", allocations: "values from the host", allocatedBytes: "bytes from the host" } as const;
+const UNITS = {
+  hostCalls: "host calls",
+  allocations: "values from the host",
+  allocatedBytes: "bytes from the host",
+} as const;
 
-/** One sentence for each limit that a callback went beyond: what was expected, what happened, the calls that led there. */
-export function costProblems(limits: StrictLimits, callback: string, worker: number, cost: CallbackCost, calls: readonly string[]): string[] {
+/**
+ * One sentence for each limit that a callback went beyond: what was expected, what happened, the calls that led there.
+ */
+export function costProblems(
+  limits: StrictLimits,
+  callback: string,
+  worker: number,
+  cost: CallbackCost,
+  calls: readonly string[],
+): string[] {
   if (FREE.has(callback)) return [];
   return (Object.keys(UNITS) as (keyof typeof UNITS)[]).flatMap((key) => {
     const limit = limits[key];
     if (limit === undefined || cost[key] <= limit) return [];
     const which = calls.length < cost.hostCalls ? `the last ${calls.length} calls` : "its calls";
-    return [`${callback} on worker ${worker}: expected at most ${limit} ${UNITS[key]}, it took ${cost[key]}; ${which}: ${calls.join(", ")}`];
+    return [
+      `${callback} on worker ${worker}: expected at most ${limit} ${UNITS[key]}, it took ${cost[key]}; ${which}: ${calls.join(", ")}`,
+    ];
   });
 }

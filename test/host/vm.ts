@@ -110,7 +110,10 @@ export class Vm {
     this.#afterCall.push(work);
   }
 
-  /** Calls an export for `context`; undefined if it is not exported or the VM is, or thereby gets, dead. Follow it by `settle`. */
+  /**
+   * Calls an export for `context`; undefined if it is not exported or the VM is, or thereby gets, dead. Follow it by
+   * `settle`.
+   */
   call(context: Context, name: string, ...args: number[]): number | undefined {
     if (this.failure || !this.exports.has(name)) return undefined;
     const before = { current: this.#current, effective: this.#effective, callback: this.#callback };
@@ -164,7 +167,9 @@ export class Vm {
     return bytes !== undefined;
   }
 
-  /** Hands bytes to the module: into memory its allocator gives, address and length written where the module wants them. */
+  /**
+   * Hands bytes to the module: into memory its allocator gives, address and length written where the module wants them.
+   */
   give(bytes: Uint8Array, ptrOut: number, lengthOut: number): boolean {
     let ptr = 0;
     if (bytes.length > 0) {
@@ -213,7 +218,9 @@ export class Vm {
 
   #checkCost(callback: string): void {
     const { strict, violations } = this.environment;
-    if (strict) for (const problem of costProblems(strict, callback, this.worker, this.#cost, this.#recent)) violations.add(problem);
+    if (strict)
+      for (const problem of costProblems(strict, callback, this.worker, this.#cost, this.#recent))
+        violations.add(problem);
   }
 
   #guardedImports(wanted: WebAssembly.ModuleImportDescriptor[]): WebAssembly.Imports {
@@ -226,10 +233,16 @@ export class Vm {
     return imports;
   }
 
-  #hostCall(name: string, implementation: ((...args: never[]) => number | void) | undefined, args: never[]): number | void {
-    if (this.#starting && !ALLOWED_AT_START.has(name)) throw new Error(`restricted_callback: ${name} may not be called while the module starts`);
+  #hostCall(
+    name: string,
+    implementation: ((...args: never[]) => number | void) | undefined,
+    args: never[],
+  ): number | void {
+    if (this.#starting && !ALLOWED_AT_START.has(name))
+      throw new Error(`restricted_callback: ${name} may not be called while the module starts`);
     this.#cost.hostCalls++;
-    const injected = this.environment.intercept?.({ name, callback: this.#callback, worker: this.worker }) ?? this.#faultIn(name);
+    const injected =
+      this.environment.intercept?.({ name, callback: this.#callback, worker: this.worker }) ?? this.#faultIn(name);
     const status = injected ?? (implementation ? implementation(...args) : 52); // WASI's ENOSYS
     if (this.#recent.length === REMEMBERED_CALLS) this.#recent.shift();
     this.#recent.push(`${name} → ${statusName(status ?? 0)}`);

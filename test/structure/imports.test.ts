@@ -31,12 +31,20 @@ function roomOf(path: string): string | undefined {
   const inside = relative(join(root, "controlplane"), path);
   if (inside.startsWith("..")) return undefined;
   const [first, second] = inside.split("/");
-  return first === "translate" ? (second?.endsWith(".ts") ? "translate" : `translate/${second}`) : first?.endsWith(".ts") ? "main" : first;
+  return first === "translate"
+    ? second?.endsWith(".ts")
+      ? "translate"
+      : `translate/${second}`
+    : first?.endsWith(".ts")
+      ? "main"
+      : first;
 }
 
 function importsOf(path: string): string[] {
   const text = readFileSync(path, "utf8");
-  return [...text.matchAll(/^(?:import|export)[^"';]*?from\s+"(\.[^"]+)"/gms)].map((match) => resolve(dirname(path), match[1] ?? ""));
+  return [...text.matchAll(/^(?:import|export)[^"';]*?from\s+"(\.[^"]+)"/gms)].map((match) =>
+    resolve(dirname(path), match[1] ?? ""),
+  );
 }
 
 const sources = readdirSync(join(root, "controlplane"), { recursive: true, encoding: "utf8" })

@@ -10,7 +10,9 @@ export function adsClients(connections: readonly DebugConnection[]): object {
   return list(connections, (connection) => ({
     labels: labelsOf(connection),
     metadata: istiosMetadata(connection),
-    watches: Object.fromEntries([...connection.kinds].map(([kind, { watched }]) => [resourceTypes[kind].typeUrl, watched])),
+    watches: Object.fromEntries(
+      [...connection.kinds].map(([kind, { watched }]) => [resourceTypes[kind].typeUrl, watched]),
+    ),
   }));
 }
 
@@ -21,6 +23,11 @@ export function connectionList(connections: readonly DebugConnection[]): object 
 
 function list(connections: readonly DebugConnection[], more: (connection: DebugConnection) => object): object {
   const sorted = [...connections].sort((a, b) => compareText(a.connectionId, b.connectionId));
-  const clients = new LazyList(sorted, (connection) => ({ connectionId: connection.connectionId, connectedAt: new Date(connection.connectedAtMs).toISOString(), address: connection.peerAddress, ...more(connection) }));
+  const clients = new LazyList(sorted, (connection) => ({
+    connectionId: connection.connectionId,
+    connectedAt: new Date(connection.connectedAtMs).toISOString(),
+    address: connection.peerAddress,
+    ...more(connection),
+  }));
   return { totalClients: sorted.length, ...(sorted.length === 0 ? {} : { clients }) };
 }

@@ -11,30 +11,81 @@ import type { DebugConnection } from "./connection.ts";
 /** The tag of RouteConfiguration.virtual_hosts, a message each. */
 const ROUTE_VIRTUAL_HOSTS = (2 << 3) | 2;
 
-interface Named { readonly name: string; readonly version: string; readonly resource: AnyMessage }
-
-/** Returns the ConfigDump of a proxy, its sections in Istio's order: dynamic clusters, endpoints if asked for, listeners, routes with their virtual hosts, filters. Secrets and modules' bytes are left out. */
-export function configDump(connection: DebugConnection, includeEndpoints = false): ConfigDump {
-  const of = (kind: ResourceKind): readonly Named[] => resourcesOf(connection, kind);
-  const clusters = packAny("ClustersConfigDump", { dynamicActiveClusters: of("clusters").map(({ version, resource }) => ({ versionInfo: version, cluster: resource })) });
-  const endpoints = includeEndpoints ? [packAny("EndpointsConfigDump", { dynamicEndpointConfigs: of("endpoints").map(({ version, resource }) => ({ versionInfo: version, endpointConfig: resource })) })] : [];
-  const listeners = packAny("ListenersConfigDump", {
-    dynamicListeners: of("listeners").map(({ name, version, resource }) => ({ name, activeState: { versionInfo: version, listener: resource } })),
-  });
-  const routes = packAny("RoutesConfigDump", { dynamicRouteConfigs: of("routes").map(({ version, resource }) => ({ versionInfo: version, routeConfig: resource })) });
-  const filters = packAny("EcdsConfigDump", { ecdsFilters: of("extensionConfigs").map(({ version, resource }) => ({ versionInfo: version, ecdsFilter: resource })) });
-  return { configs: [packAny("BootstrapConfigDump", {}), clusters, ...endpoints, listeners, packAny("ScopedRoutesConfigDump", {}), routes, packAny("SecretsConfigDump", {}), filters] };
+interface Named {
+  readonly name: string;
+  readonly version: string;
+  readonly resource: AnyMessage;
 }
 
-/** Returns the resources of these types and nothing around them, as Istio's `?types=` does: short names or type URLs with commas between; unknown ones add nothing. */
+/**
+ * Returns the ConfigDump of a proxy, its sections in Istio's order: dynamic clusters, endpoints if asked for,
+ * listeners, routes with their virtual hosts, filters. Secrets and modules' bytes are left out.
+ */
+export function configDump(connection: DebugConnection, includeEndpoints = false): ConfigDump {
+  const of = (kind: ResourceKind): readonly Named[] => resourcesOf(connection, kind);
+  const clusters = packAny("ClustersConfigDump", {
+    dynamicActiveClusters: of("clusters").map(({ version, resource }) => ({ versionInfo: version, cluster: resource })),
+  });
+  const endpoints = includeEndpoints
+    ? [
+        packAny("EndpointsConfigDump", {
+          dynamicEndpointConfigs: of("endpoints").map(({ version, resource }) => ({
+            versionInfo: version,
+            endpointConfig: resource,
+          })),
+        }),
+      ]
+    : [];
+  const listeners = packAny("ListenersConfigDump", {
+    dynamicListeners: of("listeners").map(({ name, version, resource }) => ({
+      name,
+      activeState: { versionInfo: version, listener: resource },
+    })),
+  });
+  const routes = packAny("RoutesConfigDump", {
+    dynamicRouteConfigs: of("routes").map(({ version, resource }) => ({ versionInfo: version, routeConfig: resource })),
+  });
+  const filters = packAny("EcdsConfigDump", {
+    ecdsFilters: of("extensionConfigs").map(({ version, resource }) => ({
+      versionInfo: version,
+      ecdsFilter: resource,
+    })),
+  });
+  return {
+    configs: [
+      packAny("BootstrapConfigDump", {}),
+      clusters,
+      ...endpoints,
+      listeners,
+      packAny("ScopedRoutesConfigDump", {}),
+      routes,
+      packAny("SecretsConfigDump", {}),
+      filters,
+    ],
+  };
+}
+
+/**
+ * Returns the resources of these types and nothing around them, as Istio's `?types=` does: short names or type URLs
+ * with commas between; unknown ones add nothing.
+ */
 export function typedDump(connection: DebugConnection, types: string): ConfigDump {
-  const asked = new Set(types.split(",").map((type) => kindOf(type) ?? resourceKinds.find((kind) => resourceTypes[kind].short === type.toLowerCase())));
-  return { configs: [...asked].flatMap((kind) => (kind === undefined ? [] : resourcesOf(connection, kind).map(({ resource }) => resource))) };
+  const asked = new Set(
+    types
+      .split(",")
+      .map((type) => kindOf(type) ?? resourceKinds.find((kind) => resourceTypes[kind].short === type.toLowerCase())),
+  );
+  return {
+    configs: [...asked].flatMap((kind) =>
+      kind === undefined ? [] : resourcesOf(connection, kind).map(({ resource }) => resource),
+    ),
+  };
 }
 
 function resourcesOf(connection: DebugConnection, kind: ResourceKind): readonly Named[] {
   const held = connection.held(kind).map(unwrap);
-  if (kind === "extensionConfigs") return held.map(({ resource, ...named }) => ({ ...named, resource: filterOf(resource) }));
+  if (kind === "extensionConfigs")
+    return held.map(({ resource, ...named }) => ({ ...named, resource: filterOf(resource) }));
   return kind === "routes" ? withVirtualHosts(held, connection.held("virtualHosts")) : held;
 }
 
@@ -42,8 +93,12 @@ function resourcesOf(connection: DebugConnection, kind: ResourceKind): readonly 
 function withVirtualHosts(routes: readonly Named[], virtualHosts: readonly EncodedResource[]): readonly Named[] {
   if (virtualHosts.length === 0) return routes;
   const hostsOf = new Map(routes.map(({ name }) => [name, protobuf.Writer.create()]));
-  for (const host of virtualHosts) hostsOf.get(routeConfigurationOf(host.name))?.uint32(ROUTE_VIRTUAL_HOSTS).bytes(unwrap(host).resource.value);
-  return routes.map(({ resource, ...route }) => ({ ...route, resource: { ...resource, value: insertHosts(resource.value, hostsOf.get(route.name)!.finish()) } }));
+  for (const host of virtualHosts)
+    hostsOf.get(routeConfigurationOf(host.name))?.uint32(ROUTE_VIRTUAL_HOSTS).bytes(unwrap(host).resource.value);
+  return routes.map(({ resource, ...route }) => ({
+    ...route,
+    resource: { ...resource, value: insertHosts(resource.value, hostsOf.get(route.name)!.finish()) },
+  }));
 }
 
 /** In their place: what is encoded anew, as for JSON, has its fields in order. */
@@ -75,12 +130,23 @@ function cleaned(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(cleaned);
   if (typeof value !== "object" || value === null || value instanceof Uint8Array) return value;
   if (isAny(value)) return withoutCode({ typeUrl: value.typeUrl, value: Uint8Array.from(value.value ?? []) });
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, key === "inlineBytes" && inner instanceof Uint8Array ? Buffer.from(`[${inner.length} bytes]`) : cleaned(inner)]));
+  return Object.fromEntries(
+    Object.entries(value).map(([key, inner]) => [
+      key,
+      key === "inlineBytes" && inner instanceof Uint8Array ? Buffer.from(`[${inner.length} bytes]`) : cleaned(inner),
+    ]),
+  );
 }
 
 /** An Any has bytes, or none at all where its message is empty; a TypedStruct has an object there. */
-function isAny(value: { readonly typeUrl?: unknown; readonly value?: unknown }): value is { readonly typeUrl: string; readonly value?: Uint8Array | readonly never[] } {
-  return typeof value.typeUrl === "string" && (value.value === undefined || value.value instanceof Uint8Array || Array.isArray(value.value));
+function isAny(value: {
+  readonly typeUrl?: unknown;
+  readonly value?: unknown;
+}): value is { readonly typeUrl: string; readonly value?: Uint8Array | readonly never[] } {
+  return (
+    typeof value.typeUrl === "string" &&
+    (value.value === undefined || value.value instanceof Uint8Array || Array.isArray(value.value))
+  );
 }
 
 function unwrap({ name, version, bytes }: EncodedResource): Named {

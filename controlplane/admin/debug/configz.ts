@@ -8,16 +8,24 @@ const CONFIGURATION = /(^|\.)(istio\.io|scrim\.mesh)\//;
 
 /** Returns every accepted object of the mesh's own kinds, in the form of a Kubernetes object. */
 export function configuration(world: World, kinds: readonly Kind[]): readonly object[] {
-  return kinds.flatMap((kind) => world.list(kind)).filter(({ apiVersion }) => CONFIGURATION.test(apiVersion)).map(toDocument);
+  return kinds
+    .flatMap((kind) => world.list(kind))
+    .filter(({ apiVersion }) => CONFIGURATION.test(apiVersion))
+    .map(toDocument);
 }
 
 function toDocument({ kind, apiVersion, metadata, spec }: MeshObject): object {
   const { name, namespace, labels, annotations, creationTimestamp, generation } = metadata;
   return {
-    kind, apiVersion,
+    kind,
+    apiVersion,
     metadata: {
-      name, ...(namespace === "" ? {} : { namespace }), creationTimestamp: creationTimestamp ?? null, ...(generation === undefined ? {} : { generation }),
-      ...(Object.keys(labels).length === 0 ? {} : { labels }), ...(Object.keys(annotations).length === 0 ? {} : { annotations }),
+      name,
+      ...(namespace === "" ? {} : { namespace }),
+      creationTimestamp: creationTimestamp ?? null,
+      ...(generation === undefined ? {} : { generation }),
+      ...(Object.keys(labels).length === 0 ? {} : { labels }),
+      ...(Object.keys(annotations).length === 0 ? {} : { annotations }),
     },
     spec,
   };
@@ -26,9 +34,14 @@ function toDocument({ kind, apiVersion, metadata, spec }: MeshObject): object {
 /** Returns the mesh's settings under the names of Istio's MeshConfig. */
 export function meshSettings({ mesh }: World): object {
   return {
-    trustDomain: mesh.trustDomain, rootNamespace: mesh.rootNamespace, outboundTrafficPolicy: { mode: mesh.outboundTrafficPolicy },
-    accessLogFile: mesh.accessLogFile, accessLogFormat: mesh.accessLogFormat, accessLogEncoding: mesh.accessLogEncoding,
-    enableAutoMtls: mesh.enableAutoMtls, connectTimeout: `${mesh.connectTimeoutMs / 1_000}s`,
+    trustDomain: mesh.trustDomain,
+    rootNamespace: mesh.rootNamespace,
+    outboundTrafficPolicy: { mode: mesh.outboundTrafficPolicy },
+    accessLogFile: mesh.accessLogFile,
+    accessLogFormat: mesh.accessLogFormat,
+    accessLogEncoding: mesh.accessLogEncoding,
+    enableAutoMtls: mesh.enableAutoMtls,
+    connectTimeout: `${mesh.connectTimeoutMs / 1_000}s`,
     ...(mesh.defaultConcurrency === undefined ? {} : { defaultConfig: { concurrency: mesh.defaultConcurrency } }),
   };
 }

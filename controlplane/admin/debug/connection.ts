@@ -35,8 +35,15 @@ export interface DebugConnection {
   readonly held: (kind: ResourceKind) => readonly EncodedResource[];
 }
 
-/** Returns the connection that istioctl means by a proxy's id: the node id, `pod.namespace`, or a part of either; undefined when there is none. */
+/**
+ * Returns the connection that istioctl means by a proxy's id: the node id, `pod.namespace`, or a part of either;
+ * undefined when there is none.
+ */
 export function findConnection(connections: readonly DebugConnection[], proxyId: string): DebugConnection | undefined {
-  const exact = connections.find(({ pod, namespace, nodeId }) => nodeId === proxyId || `${pod}.${namespace}` === proxyId);
-  return exact ?? connections.find(({ nodeId, connectionId }) => nodeId.includes(proxyId) || connectionId.includes(proxyId));
+  const exact = connections.find(
+    ({ pod, namespace, nodeId }) => nodeId === proxyId || `${pod}.${namespace}` === proxyId,
+  );
+  return (
+    exact ?? connections.find(({ nodeId, connectionId }) => nodeId.includes(proxyId) || connectionId.includes(proxyId))
+  );
 }

@@ -23,7 +23,12 @@ function jsonOfAny({ typeUrl, value }: AnyMessage): object {
 function jsonOfRoutes(value: Uint8Array): object {
   const { dynamicRouteConfigs = [] } = decode("RoutesConfigDump", value);
   if (dynamicRouteConfigs.length === 0) return {};
-  return { dynamicRouteConfigs: new LazyList(dynamicRouteConfigs, ({ versionInfo, routeConfig }) => ({ versionInfo, routeConfig: routeConfig && jsonOfAny(routeConfig) })) };
+  return {
+    dynamicRouteConfigs: new LazyList(dynamicRouteConfigs, ({ versionInfo, routeConfig }) => ({
+      versionInfo,
+      routeConfig: routeConfig && jsonOfAny(routeConfig),
+    })),
+  };
 }
 
 /** A field of a message by itself is a message too: of one that stands often, each is turned into JSON alone. */
@@ -31,9 +36,11 @@ function fieldsOf(name: MessageName, bytes: Uint8Array): object {
   const byField = new Map<number, Uint8Array[]>();
   const reader = protobuf.Reader.create(bytes);
   while (reader.pos < reader.len) {
-    const start = reader.pos, tag = reader.uint32();
+    const start = reader.pos,
+      tag = reader.uint32();
     reader.skipType(tag & 7);
-    const same = byField.get(tag >>> 3), part = bytes.subarray(start, reader.pos);
+    const same = byField.get(tag >>> 3),
+      part = bytes.subarray(start, reader.pos);
     if (same === undefined) byField.set(tag >>> 3, [part]);
     else same.push(part);
   }

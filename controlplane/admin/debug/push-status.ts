@@ -19,7 +19,11 @@ export function pushStatus(sources: PushSources): LazyRecord {
   return new LazyRecord(() => eventsOf(sources));
 }
 
-function* eventsOf({ connections, violations, rejections }: PushSources): Iterable<readonly [string, PushEvents] | undefined> {
+function* eventsOf({
+  connections,
+  violations,
+  rejections,
+}: PushSources): Iterable<readonly [string, PushEvents] | undefined> {
   const empty: PushEvents = {};
   for (const { held } of connections) {
     noteEmptyClusters(held("endpoints"), empty);
@@ -27,9 +31,19 @@ function* eventsOf({ connections, violations, rejections }: PushSources): Iterab
   }
   const events: Record<string, PushEvents> = {
     pilot_eds_no_instances: empty,
-    pilot_total_xds_rejects: Object.fromEntries(rejections.flatMap(({ nodeId, rejections: refused }) =>
-      refused.map(({ type, resources, message }) => [`${nodeId} ${type} ${resources.join(",")}`, { proxy: nodeId, message }] as const))),
-    pilot_invalid_objects: Object.fromEntries(violations.filter(({ severity }) => severity !== "warning").map(({ object, field, message }) => [`${object} ${field}`.trim(), { message }] as const)),
+    pilot_total_xds_rejects: Object.fromEntries(
+      rejections.flatMap(({ nodeId, rejections: refused }) =>
+        refused.map(
+          ({ type, resources, message }) =>
+            [`${nodeId} ${type} ${resources.join(",")}`, { proxy: nodeId, message }] as const,
+        ),
+      ),
+    ),
+    pilot_invalid_objects: Object.fromEntries(
+      violations
+        .filter(({ severity }) => severity !== "warning")
+        .map(({ object, field, message }) => [`${object} ${field}`.trim(), { message }] as const),
+    ),
   };
   yield* Object.entries(events).filter(([, byKey]) => Object.keys(byKey).length > 0);
 }

@@ -15,11 +15,21 @@ describe("questions about the control plane", () => {
   it("take a fifth of the time at most, however many there are", async () => {
     const { work, now, clock } = createTime();
     const ask = createQuestionPace(clock);
-    const answers = await Promise.all([1, 2, 3, 4, 5].map((number) => ask(`pod-${number}`, () => {
-      work(100);
-      return [number, now()];
-    })));
-    expect(answers).toEqual([[1, 100], [2, 600], [3, 1_100], [4, 1_600], [5, 2_100]]);
+    const answers = await Promise.all(
+      [1, 2, 3, 4, 5].map((number) =>
+        ask(`pod-${number}`, () => {
+          work(100);
+          return [number, now()];
+        }),
+      ),
+    );
+    expect(answers).toEqual([
+      [1, 100],
+      [2, 600],
+      [3, 1_100],
+      [4, 1_600],
+      [5, 2_100],
+    ]);
   });
 
   it("are refused to who has sixteen waiting, and to nobody else", async () => {
@@ -33,7 +43,11 @@ describe("questions about the control plane", () => {
 
   it("go on after one that could not be answered", async () => {
     const ask = createQuestionPace(createTime().clock);
-    await expect(ask("a", () => { throw new Error("no"); })).rejects.toThrow("no");
+    await expect(
+      ask("a", () => {
+        throw new Error("no");
+      }),
+    ).rejects.toThrow("no");
     expect(await ask("a", () => "yes")).toBe("yes");
   });
 });

@@ -1,4 +1,5 @@
-// How fast questions about the control plane are answered over ADS: making a page takes a moment in which no proxy is served, and every workload may ask.
+// How fast questions about the control plane are answered over ADS: making a page takes a moment in which no proxy is
+// served, and every workload may ask.
 
 /** Of the time, at most a fifth goes into pages. */
 const REST_PER_WORK = 4;
@@ -10,7 +11,10 @@ export interface PaceClock {
   sleep(ms: number): Promise<void>;
 }
 
-/** Makes pages one after another, with a rest after each; resolves to undefined at once for an asker who has too many waiting. */
+/**
+ * Makes pages one after another, with a rest after each; resolves to undefined at once for an asker who has too many
+ * waiting.
+ */
 export type QuestionPace = <T>(asker: string, make: () => T) => Promise<T | undefined>;
 
 /** Returns a pace at which nothing waits yet. */
@@ -36,7 +40,12 @@ export function createQuestionPace(clock: PaceClock): QuestionPace {
         done(asker);
       }
     });
-    rested = made.then(() => undefined, () => undefined).then(() => clock.sleep(workedMs * REST_PER_WORK));
+    rested = made
+      .then(
+        () => undefined,
+        () => undefined,
+      )
+      .then(() => clock.sleep(workedMs * REST_PER_WORK));
     return made;
   };
 }

@@ -8,7 +8,13 @@ const CLUSTER = "Kubernetes";
 /** Istio's numbers: ClientSideLB, DNSLB, Passthrough. */
 const RESOLUTION = { endpoints: 0, dns: 1, forward: 2 } as const;
 const PROTOCOL: Readonly<Record<PortProtocol, string>> = {
-  http: "HTTP", http2: "HTTP2", grpc: "GRPC", auto: "UnsupportedProtocol", https: "HTTPS", tls: "TLS", tcp: "TCP",
+  http: "HTTP",
+  http2: "HTTP2",
+  grpc: "GRPC",
+  auto: "UnsupportedProtocol",
+  https: "HTTPS",
+  tls: "TLS",
+  tcp: "TCP",
 };
 
 /** Returns Istio's list of services: every declared host with its attributes, ports and addresses. */
@@ -31,19 +37,31 @@ export function registry(world: World): readonly object[] {
 export function endpointShards(world: World): object {
   const shards: Record<string, Record<string, object>> = {};
   for (const service of resolveRegistry(world)) {
-    const endpoints = service.ports.flatMap(({ number, name }) => (service.backends.get(number) ?? []).map((backend) => endpointOf(service, name, backend)));
+    const endpoints = service.ports.flatMap(({ number, name }) =>
+      (service.backends.get(number) ?? []).map((backend) => endpointOf(service, name, backend)),
+    );
     const accounts = Object.fromEntries(service.identities.map((identity) => [identity, {}]));
-    (shards[service.host] ??= {})[service.ref.namespace] = { Shards: { [`${CLUSTER}/${CLUSTER}`]: endpoints }, ServiceAccounts: accounts };
+    (shards[service.host] ??= {})[service.ref.namespace] = {
+      Shards: { [`${CLUSTER}/${CLUSTER}`]: endpoints },
+      ServiceAccounts: accounts,
+    };
   }
   return shards;
 }
 
 function portsOf(service: MeshService): readonly object[] {
-  return service.ports.map(({ name, number, protocol }) => ({ ...(name === "" ? {} : { name }), port: number, protocol: PROTOCOL[protocol] }));
+  return service.ports.map(({ name, number, protocol }) => ({
+    ...(name === "" ? {} : { name }),
+    port: number,
+    protocol: PROTOCOL[protocol],
+  }));
 }
 
 function attributesOf(world: World, { ref, declaredBy, exportTo }: MeshService): object {
-  const object = declaredBy === "Service" ? world.get("Service", ref.namespace, ref.name) : world.get("ServiceEntry", ref.namespace, ref.name);
+  const object =
+    declaredBy === "Service"
+      ? world.get("Service", ref.namespace, ref.name)
+      : world.get("ServiceEntry", ref.namespace, ref.name);
   const spec = object?.kind === "Service" ? world.get("Service", ref.namespace, ref.name)?.spec : undefined;
   return {
     ServiceRegistry: declaredBy === "Service" ? "Kubernetes" : "External",

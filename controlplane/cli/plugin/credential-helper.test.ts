@@ -18,12 +18,17 @@ function ask(script: string): ReturnType<typeof askCredentialHelper> {
 it("is not waited for longer than it runs, whatever it leaves running with its output open", async () => {
   const pidFile = join(directory, "agent.pid");
   try {
-    expect(await ask(`sleep 600 & echo $! > ${pidFile}; cat > /dev/null; printf '{"Username":"me","Secret":"word"}'`)).toEqual({ kind: "credential", credential: { kind: "password", username: "me", password: "word" } });
+    expect(
+      await ask(`sleep 600 & echo $! > ${pidFile}; cat > /dev/null; printf '{"Username":"me","Secret":"word"}'`),
+    ).toEqual({ kind: "credential", credential: { kind: "password", username: "me", password: "word" } });
   } finally {
     process.kill(Number(readFileSync(pidFile, "utf8")), "SIGKILL");
   }
 });
 
 it("is told the server on its standard input", async () => {
-  expect(await ask(`read server; printf '{"Username":"<token>","Secret":"for %s"}' "$server"`)).toEqual({ kind: "credential", credential: { kind: "identity-token", token: "for registry.test" } });
+  expect(await ask(`read server; printf '{"Username":"<token>","Secret":"for %s"}' "$server"`)).toEqual({
+    kind: "credential",
+    credential: { kind: "identity-token", token: "for registry.test" },
+  });
 });

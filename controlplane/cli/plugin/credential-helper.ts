@@ -18,27 +18,45 @@ const MAX_ANSWER = 64 * 1_024;
 const TOKEN_USER = "<token>";
 
 /** Returns what `docker-credential-<helper>` knows of a server. */
-export async function askCredentialHelper({ helper, server }: { readonly helper: string; readonly server: string }, env: Readonly<Record<string, string>>): Promise<KeptCredential> {
+export async function askCredentialHelper(
+  { helper, server }: { readonly helper: string; readonly server: string },
+  env: Readonly<Record<string, string>>,
+): Promise<KeptCredential> {
   const program = `docker-credential-${helper}`;
   const ended = await runToEnd(program, server, env);
   if (typeof ended === "string") return { kind: "failed", message: `${program} cannot be asked: ${ended}` };
-  // On failure a helper says why on standard output, as it says secrets on success: only this one sentence of it is of use.
-  if (ended.code !== 0) return /credentials not found/i.test(ended.output) ? { kind: "none" } : { kind: "failed", message: `${program} ended with exit code ${ended.code}` };
+  // On failure a helper says why on standard output, as it says secrets on success: only this one sentence of it is of
+  // use.
+  if (ended.code !== 0)
+    return /credentials not found/i.test(ended.output)
+      ? { kind: "none" }
+      : { kind: "failed", message: `${program} ended with exit code ${ended.code}` };
   const credential = credentialIn(ended.output);
-  return credential === undefined ? { kind: "failed", message: `${program} gave no answer that is understood` } : { kind: "credential", credential };
+  return credential === undefined
+    ? { kind: "failed", message: `${program} gave no answer that is understood` }
+    : { kind: "credential", credential };
 }
 
 function credentialIn(output: string): RegistryCredential | undefined {
   try {
-    const { Username: username, Secret: secret } = JSON.parse(output) as { readonly Username?: unknown; readonly Secret?: unknown };
+    const { Username: username, Secret: secret } = JSON.parse(output) as {
+      readonly Username?: unknown;
+      readonly Secret?: unknown;
+    };
     if (typeof username !== "string" || typeof secret !== "string" || secret === "") return undefined;
-    return username === TOKEN_USER ? { kind: "identity-token", token: secret } : { kind: "password", username, password: secret };
+    return username === TOKEN_USER
+      ? { kind: "identity-token", token: secret }
+      : { kind: "password", username, password: secret };
   } catch {
     return undefined;
   }
 }
 
-function runToEnd(program: string, input: string, env: Readonly<Record<string, string>>): Promise<{ readonly code: number | null; readonly output: string } | string> {
+function runToEnd(
+  program: string,
+  input: string,
+  env: Readonly<Record<string, string>>,
+): Promise<{ readonly code: number | null; readonly output: string } | string> {
   return new Promise((resolve) => {
     // What it has to ask of the person it asks on the terminal.
     const child = spawn(program, ["get"], { env, stdio: ["pipe", "pipe", "inherit"], timeout: TIMEOUT_MS });
@@ -47,7 +65,9 @@ function runToEnd(program: string, input: string, env: Readonly<Record<string, s
       output += chunk.toString("utf8");
       if (output.length > MAX_ANSWER) child.kill();
     });
-    child.on("error", (error: NodeJS.ErrnoException) => resolve(error.code === "ENOENT" ? "there is no such program on PATH" : error.message));
+    child.on("error", (error: NodeJS.ErrnoException) =>
+      resolve(error.code === "ENOENT" ? "there is no such program on PATH" : error.message),
+    );
     // What it leaves running (an agent that remembers a passphrase) may keep its output open for ever.
     child.on("exit", () => void setTimeout(() => child.stdout.destroy(), LAST_WORDS_MS).unref());
     child.on("close", (code, signal) => resolve(signal === null ? { code, output } : `it was ended (${signal})`));

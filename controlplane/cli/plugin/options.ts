@@ -29,15 +29,29 @@ export function plainRegistriesOf(options: RegistryOptions): readonly string[] {
   return read.settings.plainRegistries;
 }
 
-/** Returns the credential for an image: from the options, else from Docker's configuration file or the helper that it names; undefined if there is none. Throws CommandFailure. */
-export async function credentialOf(reference: ImageReference, options: RegistryOptions, { environment, terminal }: Pick<CommandContext, "environment" | "terminal">): Promise<RegistryCredential | undefined> {
+/**
+ * Returns the credential for an image: from the options, else from Docker's configuration file or the helper that it
+ * names; undefined if there is none. Throws CommandFailure.
+ */
+export async function credentialOf(
+  reference: ImageReference,
+  options: RegistryOptions,
+  { environment, terminal }: Pick<CommandContext, "environment" | "terminal">,
+): Promise<RegistryCredential | undefined> {
   if (options.username !== undefined) {
-    if (options.passwordStdin !== true) throw new CommandFailure(exitCodes.usage, "--username needs --password-stdin: a password on the command line can be read by others.");
+    if (options.passwordStdin !== true)
+      throw new CommandFailure(
+        exitCodes.usage,
+        "--username needs --password-stdin: a password on the command line can be read by others.",
+      );
     return { kind: "password", username: options.username, password: await passwordOf(options) };
   }
-  if (options.passwordStdin === true) throw new CommandFailure(exitCodes.usage, "--password-stdin needs --username: whose password is it?");
+  if (options.passwordStdin === true)
+    throw new CommandFailure(exitCodes.usage, "--password-stdin needs --username: whose password is it?");
   const { DOCKER_CONFIG: folder, HOME: home } = environment.variables;
-  const file = options.dockerConfig ?? (folder === undefined ? join(home ?? "", ".docker", "config.json") : join(folder, "config.json"));
+  const file =
+    options.dockerConfig ??
+    (folder === undefined ? join(home ?? "", ".docker", "config.json") : join(folder, "config.json"));
   if (options.dockerConfig === undefined && !existsSync(file)) return undefined;
   const text = await readNamedFile(file, file);
   const config = parseDockerConfig(text);
@@ -62,7 +76,13 @@ function passwordOf(options: RegistryOptions): Promise<string> {
 async function readStdin(): Promise<string> {
   const chunks: Buffer[] = [];
   for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
-  const password = Buffer.concat(chunks).toString("utf8").replace(/\r?\n$/, "");
-  if (password === "") throw new CommandFailure(exitCodes.failed, "No password came on standard input: pipe it in, as in: scrim plugin … --password-stdin < password.txt");
+  const password = Buffer.concat(chunks)
+    .toString("utf8")
+    .replace(/\r?\n$/, "");
+  if (password === "")
+    throw new CommandFailure(
+      exitCodes.failed,
+      "No password came on standard input: pipe it in, as in: scrim plugin … --password-stdin < password.txt",
+    );
   return password;
 }

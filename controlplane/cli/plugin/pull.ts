@@ -21,8 +21,17 @@ export async function pullPlugin(source: string, options: PullOptions, context: 
   const sections = readSections(module.bytes);
   if (!sections.ok) throw new CommandFailure(exitCodes.failed, `${source} ${sections.message}.`);
   await write(options.file, module.bytes);
-  const result = { file: options.file, bytes: module.bytes.length, sha256: module.sha256, ...(image !== undefined && { image: image.digest, layout: image.layout }) };
-  context.terminal.out(options.output === "json" ? renderValue(result, "json") : `${options.file}: ${result.bytes} bytes, sha256:${module.sha256}${image === undefined ? "" : `\nimage ${image.digest} (${image.layout})`}\n`);
+  const result = {
+    file: options.file,
+    bytes: module.bytes.length,
+    sha256: module.sha256,
+    ...(image !== undefined && { image: image.digest, layout: image.layout }),
+  };
+  context.terminal.out(
+    options.output === "json"
+      ? renderValue(result, "json")
+      : `${options.file}: ${result.bytes} bytes, sha256:${module.sha256}${image === undefined ? "" : `\nimage ${image.digest} (${image.layout})`}\n`,
+  );
 }
 
 /** Whole or not at all. A folder that is not there is more likely a slip than a wish. */
@@ -34,6 +43,8 @@ async function write(file: string, bytes: Uint8Array): Promise<void> {
     if (there !== undefined && !there.isFile()) await writeFile(file, bytes);
     else await replaceFile(file, bytes, 0o644);
   } catch (error) {
-    throw new CommandFailure(exitCodes.failed, `${file} cannot be written: ${describeFileError(error)}.`, { cause: error });
+    throw new CommandFailure(exitCodes.failed, `${file} cannot be written: ${describeFileError(error)}.`, {
+      cause: error,
+    });
   }
 }

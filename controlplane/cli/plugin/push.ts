@@ -26,28 +26,68 @@ export interface PushOptions extends RegistryOptions {
 }
 
 /** Packs the module of `file`, pushes it and prints its name by digest. */
-export async function pushPlugin(file: string, image: string, options: PushOptions, context: CommandContext): Promise<void> {
+export async function pushPlugin(
+  file: string,
+  image: string,
+  options: PushOptions,
+  context: CommandContext,
+): Promise<void> {
   const reference = requireImage(image);
-  if (reference.digest !== undefined) throw new CommandFailure(exitCodes.usage, `${image} names a digest: give a tag to push to, the digest follows from the module.`);
-  const { module: { bytes: module } } = await readModuleFile(file, context);
+  if (reference.digest !== undefined)
+    throw new CommandFailure(
+      exitCodes.usage,
+      `${image} names a digest: give a tag to push to, the digest follows from the module.`,
+    );
+  const {
+    module: { bytes: module },
+  } = await readModuleFile(file, context);
   const sections = readSections(module);
   if (!sections.ok) throw new CommandFailure(exitCodes.failed, `${file} ${sections.message}.`);
-  if (describeOrigin(sections.sections, module).abiVersion === undefined) throw new CommandFailure(exitCodes.failed, `${file} is no plugin: it exports no proxy_abi_version_…, as every module for Envoy does.`);
+  if (describeOrigin(sections.sections, module).abiVersion === undefined)
+    throw new CommandFailure(
+      exitCodes.failed,
+      `${file} is no plugin: it exports no proxy_abi_version_…, as every module for Envoy does.`,
+    );
   const { text, manifest } = await readManifest(options.manifest);
   warnOfUndeclared(sections.sections, manifest, context);
-  const packed = packImage(module, { layout: options.layout, manifestText: text, title: manifest?.name ?? basename(file), ...(manifest?.version !== undefined && { version: manifest.version }) });
+  const packed = packImage(module, {
+    layout: options.layout,
+    manifestText: text,
+    title: manifest?.name ?? basename(file),
+    ...(manifest?.version !== undefined && { version: manifest.version }),
+  });
   const client = createRegistryClient({
-    http: createHttpClient({ addresses: createAddressPolicy(EVERYWHERE), maxRedirects: 5, proxies: readOutboundProxies(context.environment.variables) }), image: reference, credential: await credentialOf(reference, options, context),
-    plainRegistries: plainRegistriesOf(options), deadline: AbortSignal.timeout(TIMEOUT_MS), actions: "pull,push",
+    http: createHttpClient({
+      addresses: createAddressPolicy(EVERYWHERE),
+      maxRedirects: 5,
+      proxies: readOutboundProxies(context.environment.variables),
+    }),
+    image: reference,
+    credential: await credentialOf(reference, options, context),
+    plainRegistries: plainRegistriesOf(options),
+    deadline: AbortSignal.timeout(TIMEOUT_MS),
+    actions: "pull,push",
   });
   const pushed = await pushImage(client, packed, reference.tag);
   if (!pushed.ok) throw new CommandFailure(exitCodes.failed, `${image} was not pushed: ${pushed.message}.`);
   const byDigest = formatImageReference({ ...reference, digest: packed.digest });
-  const result = { image: formatImageReference(reference), digest: packed.digest, byDigest, layout: options.layout, bytes: module.length };
-  context.terminal.out(options.output === "json" ? renderValue(result, "json") : `pushed ${result.image} (${options.layout}, ${module.length} bytes)\n${byDigest}\n`);
+  const result = {
+    image: formatImageReference(reference),
+    digest: packed.digest,
+    byDigest,
+    layout: options.layout,
+    bytes: module.length,
+  };
+  context.terminal.out(
+    options.output === "json"
+      ? renderValue(result, "json")
+      : `pushed ${result.image} (${options.layout}, ${module.length} bytes)\n${byDigest}\n`,
+  );
 }
 
-async function readManifest(file: string | undefined): Promise<{ readonly text: string; readonly manifest: PluginManifest | undefined }> {
+async function readManifest(
+  file: string | undefined,
+): Promise<{ readonly text: string; readonly manifest: PluginManifest | undefined }> {
   if (file === undefined) return { text: "", manifest: undefined };
   const content = await readNamedFile(file, file);
   const parsed = parseManifestText(content, file);
@@ -59,7 +99,15 @@ async function readManifest(file: string | undefined): Promise<{ readonly text: 
   return { text: JSON.stringify(JSON.parse(content)), manifest: parsed.manifest };
 }
 
-function warnOfUndeclared(sections: ModuleSections, manifest: PluginManifest | undefined, { terminal }: CommandContext): void {
-  const refused = manifest?.capabilities === undefined ? [] : groupsOf(undeclaredImports(sections, manifest.capabilities));
-  if (refused.length > 0) terminal.err(`scrim: the module imports functions of ${refused.join(", ")} that its manifest does not declare: proxies will refuse these calls\n`);
+function warnOfUndeclared(
+  sections: ModuleSections,
+  manifest: PluginManifest | undefined,
+  { terminal }: CommandContext,
+): void {
+  const refused =
+    manifest?.capabilities === undefined ? [] : groupsOf(undeclaredImports(sections, manifest.capabilities));
+  if (refused.length > 0)
+    terminal.err(
+      `scrim: the module imports functions of ${refused.join(", ")} that its manifest does not declare: proxies will refuse these calls\n`,
+    );
 }

@@ -13,20 +13,30 @@ export async function readNamedFile(what: string, path: string): Promise<string>
     if (file.size > MAX_BYTES) throw new CommandFailure(exitCodes.failed, `${what} is larger than ${MAX_BYTES} bytes.`);
     return await readFile(path, "utf8");
   } catch (error) {
-    throw error instanceof CommandFailure ? error : new CommandFailure(exitCodes.failed, `${what} cannot be read: ${describeFileError(error)}.`, { cause: error });
+    throw error instanceof CommandFailure
+      ? error
+      : new CommandFailure(exitCodes.failed, `${what} cannot be read: ${describeFileError(error)}.`, { cause: error });
   }
 }
 
 /** Returns why a file cannot be read or written; goes on after a colon. */
 export function describeFileError(error: unknown): string {
-  const { code = "", message } = error instanceof Error ? error as NodeJS.ErrnoException : { message: String(error) };
+  const { code = "", message } = error instanceof Error ? (error as NodeJS.ErrnoException) : { message: String(error) };
   switch (code) {
-    case "ENOENT": return "there is no such file or folder";
-    case "EISDIR": return "it is a folder";
-    case "ENOTDIR": return "a part of its path is no folder";
-    case "EACCES": case "EPERM": return "it is not permitted";
-    case "ENOSPC": return "the disk is full";
-    case "EROFS": return "the disk is read-only";
-    default: return message;
+    case "ENOENT":
+      return "there is no such file or folder";
+    case "EISDIR":
+      return "it is a folder";
+    case "ENOTDIR":
+      return "a part of its path is no folder";
+    case "EACCES":
+    case "EPERM":
+      return "it is not permitted";
+    case "ENOSPC":
+      return "the disk is full";
+    case "EROFS":
+      return "the disk is read-only";
+    default:
+      return message;
   }
 }

@@ -7,12 +7,23 @@ import { createAcquirerFor } from "../../wasm/plugin-fetcher.ts";
 import type { PluginLocation } from "../../wasm/plugin-source.ts";
 import type { CommandContext } from "../context.ts";
 import { CommandFailure, exitCodes } from "../exit-codes.ts";
-import { credentialOf, EVERYWHERE, MAX_MODULE_BYTES, plainRegistriesOf, type RegistryOptions, TIMEOUT_MS } from "./options.ts";
+import {
+  credentialOf,
+  EVERYWHERE,
+  MAX_MODULE_BYTES,
+  plainRegistriesOf,
+  type RegistryOptions,
+  TIMEOUT_MS,
+} from "./options.ts";
 
 type ReadContext = Pick<CommandContext, "environment" | "clock" | "terminal">;
 
 /** Returns the module that `source` names now. Throws CommandFailure. */
-export async function readModule(source: string, options: RegistryOptions, context: ReadContext): Promise<AcquiredModule> {
+export async function readModule(
+  source: string,
+  options: RegistryOptions,
+  context: ReadContext,
+): Promise<AcquiredModule> {
   return acquire(source, await locationOf(source, options, context), options, context);
 }
 
@@ -21,17 +32,34 @@ export async function readModuleFile(file: string, context: ReadContext): Promis
   return acquire(file, { kind: "file", path: resolve(file) }, {}, context);
 }
 
-async function acquire(source: string, location: PluginLocation, options: RegistryOptions, { environment, clock }: ReadContext): Promise<AcquiredModule> {
+async function acquire(
+  source: string,
+  location: PluginLocation,
+  options: RegistryOptions,
+  { environment, clock }: ReadContext,
+): Promise<AcquiredModule> {
   const acquirer = createAcquirerFor({
-    cacheDir: environment.cacheDir, clock, allowFetchFrom: EVERYWHERE, plainRegistries: plainRegistriesOf(options), proxies: readOutboundProxies(environment.variables), maxModuleBytes: MAX_MODULE_BYTES, downloadTimeoutMs: TIMEOUT_MS,
+    cacheDir: environment.cacheDir,
+    clock,
+    allowFetchFrom: EVERYWHERE,
+    plainRegistries: plainRegistriesOf(options),
+    proxies: readOutboundProxies(environment.variables),
+    maxModuleBytes: MAX_MODULE_BYTES,
+    downloadTimeoutMs: TIMEOUT_MS,
   });
   const settings = { configuration: "", rootId: "", environment: {}, hostEnvironment: [] };
   const got = await acquirer.acquire({ location, reuse: false, settings, trust: { demands: [], grants: [] } }, true);
   // What was fetched before will not do: somebody asked for what is there now.
   if (got.ok && got.acquired.stale === undefined) return got.acquired;
   // Commands have no such option: all they may not reach are services of the cloud's own.
-  const failure = (got.ok ? got.acquired.stale ?? "" : got.message).replace(/, from which plugins are fetched only if .*$/, ", from which nothing is fetched");
-  throw new CommandFailure(exitCodes.failed, `${failure.startsWith(source) ? failure : `${source} cannot be had: ${failure}`}${location.kind === "file" ? hintAt(source) : ""}.`);
+  const failure = (got.ok ? (got.acquired.stale ?? "") : got.message).replace(
+    /, from which plugins are fetched only if .*$/,
+    ", from which nothing is fetched",
+  );
+  throw new CommandFailure(
+    exitCodes.failed,
+    `${failure.startsWith(source) ? failure : `${source} cannot be had: ${failure}`}${location.kind === "file" ? hintAt(source) : ""}.`,
+  );
 }
 
 /** Who leaves out the scheme of an image names a file. */
@@ -43,8 +71,11 @@ function hintAt(source: string): string {
 async function locationOf(source: string, options: RegistryOptions, context: ReadContext): Promise<PluginLocation> {
   const [, scheme] = /^([a-z][a-z0-9+.-]*):\/\//i.exec(source) ?? [];
   switch (scheme?.toLowerCase()) {
-    case undefined: case "file": return { kind: "file", path: resolve(source.replace(/^file:\/\//i, "")) };
-    case "http": case "https":
+    case undefined:
+    case "file":
+      return { kind: "file", path: resolve(source.replace(/^file:\/\//i, "")) };
+    case "http":
+    case "https":
       if (!URL.canParse(source)) throw new CommandFailure(exitCodes.usage, `${source} is no URL.`);
       return { kind: "http", url: new URL(source).href };
     case "oci": {
@@ -52,13 +83,18 @@ async function locationOf(source: string, options: RegistryOptions, context: Rea
       const credential = await credentialOf(reference, options, context);
       return { kind: "image", reference, ...(credential !== undefined && { credential }) };
     }
-    default: throw new CommandFailure(exitCodes.usage, `${source} cannot be fetched: write oci://REGISTRY/REPOSITORY:TAG, an http(s) URL or a file.`);
+    default:
+      throw new CommandFailure(
+        exitCodes.usage,
+        `${source} cannot be fetched: write oci://REGISTRY/REPOSITORY:TAG, an http(s) URL or a file.`,
+      );
   }
 }
 
 /** Returns the image's reference. Throws CommandFailure. */
 export function requireImage(text: string): NonNullable<ReturnType<typeof parseImageReference>> {
   const reference = parseImageReference(text.replace(/^oci:\/\//i, "oci://"));
-  if (reference === undefined) throw new CommandFailure(exitCodes.usage, `${text} names no image: write oci://REGISTRY/REPOSITORY:TAG.`);
+  if (reference === undefined)
+    throw new CommandFailure(exitCodes.usage, `${text} names no image: write oci://REGISTRY/REPOSITORY:TAG.`);
   return reference;
 }

@@ -35,7 +35,9 @@ export interface RunOptions extends RegistryOptions {
 const START_MS = 30_000;
 const POLL_MS = 50;
 
-/** Runs the module as a proxy of the mesh would, with what its manifest allows; prints the address to send requests to. */
+/**
+ * Runs the module as a proxy of the mesh would, with what its manifest allows; prints the address to send requests to.
+ */
 export async function runPlugin(source: string, options: RunOptions, context: CommandContext): Promise<void> {
   const { terminal, environment, clock } = context;
   const port = await readPort(options.port);
@@ -46,7 +48,15 @@ export async function runPlugin(source: string, options: RunOptions, context: Co
   const echo = asked === undefined ? await startEcho() : undefined;
   const folder = await mkdtemp(join(tmpdir(), "scrim-plugin-"));
   const upstream = asked ?? { host: "127.0.0.1", port: (echo?.address() as AddressInfo).port, tls: false };
-  const facts: TrialFacts = { moduleFile: join(folder, "plugin.wasm"), configuration: settings.configuration, rootId: settings.rootId, capabilities: settings.capabilities, network: options.network ?? servesConnectionsOnly(exported), port, upstream };
+  const facts: TrialFacts = {
+    moduleFile: join(folder, "plugin.wasm"),
+    configuration: settings.configuration,
+    rootId: settings.rootId,
+    capabilities: settings.capabilities,
+    network: options.network ?? servesConnectionsOnly(exported),
+    port,
+    upstream,
+  };
   let child: Child | undefined;
   try {
     await writeFile(facts.moduleFile, bytes);
@@ -54,9 +64,12 @@ export async function runPlugin(source: string, options: RunOptions, context: Co
     child = startTrial(envoy.path, folder, options.logLevel, environment.variables);
     const address = await Promise.race([waitForAddress(folder, child, clock), stop.whenAsked]);
     if (typeof address !== "string") return;
-    terminal.out(`${address} → ${options.upstream ?? "an echo of what arrives"} (Envoy ${envoy.version}; Ctrl-C ends it)\n`);
+    terminal.out(
+      `${address} → ${options.upstream ?? "an echo of what arrives"} (Envoy ${envoy.version}; Ctrl-C ends it)\n`,
+    );
     const ended = await Promise.race([child.exited, stop.whenAsked]);
-    if (ended !== undefined) throw new CommandFailure(exitCodes.failed, `Envoy ${describeExit(ended)}: what it said is above.`);
+    if (ended !== undefined)
+      throw new CommandFailure(exitCodes.failed, `Envoy ${describeExit(ended)}: what it said is above.`);
   } finally {
     await child?.stop(2_000);
     echo?.close();
@@ -78,15 +91,34 @@ async function checkedModule(source: string, options: RunOptions, context: Comma
   const verified = await verifyModule(acquired, { demands: [], grants: [] });
   if (!verified.ok) throw new CommandFailure(exitCodes.failed, `${source}: ${verified.message}.`);
   const { capabilities, configSchema } = verified;
-  const settings: PluginSettings = { configuration, rootId: options.rootId, environment: {}, hostEnvironment: [], ...(capabilities !== undefined && { capabilities }) };
-  const checked = await createProcessChecker({ script: context.installation.pluginCheckScript }).check(acquired.module, settings, configSchema);
-  if (checked.kind === "bad" && checked.field !== undefined) throw new CommandFailure(exitCodes.failed, `--config${checked.field.replace("spec.pluginConfig", "")} ${checked.reason}.`);
-  if (checked.kind !== "good") throw new CommandFailure(exitCodes.failed, `${source} does not start: ${checked.reason}.`);
+  const settings: PluginSettings = {
+    configuration,
+    rootId: options.rootId,
+    environment: {},
+    hostEnvironment: [],
+    ...(capabilities !== undefined && { capabilities }),
+  };
+  const checked = await createProcessChecker({ script: context.installation.pluginCheckScript }).check(
+    acquired.module,
+    settings,
+    configSchema,
+  );
+  if (checked.kind === "bad" && checked.field !== undefined)
+    throw new CommandFailure(
+      exitCodes.failed,
+      `--config${checked.field.replace("spec.pluginConfig", "")} ${checked.reason}.`,
+    );
+  if (checked.kind !== "good")
+    throw new CommandFailure(exitCodes.failed, `${source} does not start: ${checked.reason}.`);
   for (const warning of checked.warnings ?? []) context.terminal.err(`note: ${warning}\n`);
   const metered = meteredModule(acquired.module);
   if (metered.kind === "refused") throw new CommandFailure(exitCodes.failed, `${source}: ${metered.reason}.`);
   const read = readSections(acquired.module.bytes);
-  return { bytes: metered.module.bytes, settings, exported: new Set(read.ok ? read.sections.exports.map(({ name }) => name) : []) };
+  return {
+    bytes: metered.module.bytes,
+    settings,
+    exported: new Set(read.ok ? read.sections.exports.map(({ name }) => name) : []),
+  };
 }
 
 /** `--config` is JSON, or `@FILE` that holds it. */
@@ -96,10 +128,19 @@ async function readConfiguration(text: string | undefined): Promise<string> {
 }
 
 async function readPort(text: string): Promise<number> {
-  if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535) throw new CommandFailure(exitCodes.usage, `--port ${text} is no port: write a number from 0 (any free port) to 65535.`);
+  if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535)
+    throw new CommandFailure(
+      exitCodes.usage,
+      `--port ${text} is no port: write a number from 0 (any free port) to 65535.`,
+    );
   const probe = createServer();
-  await new Promise<void>((resolve, reject) => probe.once("error", reject).listen(Number(text), "127.0.0.1", resolve)).catch((error: unknown) => {
-    throw new CommandFailure(exitCodes.failed, `--port ${text} cannot be had (${error instanceof Error ? error.message : String(error)}): name another, or 0 for any free one.`);
+  await new Promise<void>((resolve, reject) =>
+    probe.once("error", reject).listen(Number(text), "127.0.0.1", resolve),
+  ).catch((error: unknown) => {
+    throw new CommandFailure(
+      exitCodes.failed,
+      `--port ${text} cannot be had (${error instanceof Error ? error.message : String(error)}): name another, or 0 for any free one.`,
+    );
   });
   await new Promise<void>((resolve) => probe.close(() => resolve()));
   return Number(text);
@@ -107,7 +148,11 @@ async function readPort(text: string): Promise<number> {
 
 function readUpstream(text: string): TrialFacts["upstream"] {
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || !["http:", "https:"].includes(url.protocol) || url.hostname === "") throw new CommandFailure(exitCodes.usage, `--upstream ${text} is no address: write http://HOST:PORT or https://HOST:PORT.`);
+  if (url === undefined || !["http:", "https:"].includes(url.protocol) || url.hostname === "")
+    throw new CommandFailure(
+      exitCodes.usage,
+      `--upstream ${text} is no address: write http://HOST:PORT or https://HOST:PORT.`,
+    );
   const tls = url.protocol === "https:";
   return { host: url.hostname.replace(/^\[|\]$/g, ""), port: Number(url.port) || (tls ? 443 : 80), tls };
 }
@@ -120,7 +165,9 @@ function startEcho(): Promise<Server> {
     request.on("end", () => {
       const { method, url, headers } = request;
       response.writeHead(200, { "content-type": "application/json" });
-      response.end(`${JSON.stringify({ method, path: url, headers, body: Buffer.concat(chunks).toString("utf8") }, undefined, 2)}\n`);
+      response.end(
+        `${JSON.stringify({ method, path: url, headers, body: Buffer.concat(chunks).toString("utf8") }, undefined, 2)}\n`,
+      );
     });
   });
   return new Promise((resolve, reject) => {
@@ -131,8 +178,24 @@ function startEcho(): Promise<Server> {
 
 function startTrial(binary: string, folder: string, logLevel: string, env: Readonly<Record<string, string>>): Child {
   return startChild({
-    command: binary, cwd: folder, env, stdout: "inherit", stderr: "inherit",
-    args: ["-c", join(folder, "envoy.json"), "--admin-address-path", join(folder, "admin"), "--concurrency", "1", "--disable-hot-restart", "--log-level", "error", "--component-log-level", `wasm:${logLevel}`],
+    command: binary,
+    cwd: folder,
+    env,
+    stdout: "inherit",
+    stderr: "inherit",
+    args: [
+      "-c",
+      join(folder, "envoy.json"),
+      "--admin-address-path",
+      join(folder, "admin"),
+      "--concurrency",
+      "1",
+      "--disable-hot-restart",
+      "--log-level",
+      "error",
+      "--component-log-level",
+      `wasm:${logLevel}`,
+    ],
   });
 }
 
@@ -142,10 +205,16 @@ async function waitForAddress(folder: string, child: Child, clock: CommandContex
   const deadline = clock.monotonicMs() + START_MS;
   while (ended === undefined && clock.monotonicMs() < deadline) {
     const admin = parseAddress((await readFile(join(folder, "admin"), "utf8").catch(() => "")).trim());
-    const answer = admin === undefined ? undefined : await httpCall({ host: admin.address, port: admin.port, path: "/listeners?format=json", timeoutMs: 1_000 });
+    const answer =
+      admin === undefined
+        ? undefined
+        : await httpCall({ host: admin.address, port: admin.port, path: "/listeners?format=json", timeoutMs: 1_000 });
     const address = answer?.status === 200 ? listenerAddress(answer.body) : undefined;
     if (address !== undefined) return address;
     await clock.sleep(POLL_MS);
   }
-  throw new CommandFailure(exitCodes.failed, ended === undefined ? "Envoy did not open its listener in time." : `Envoy ${ended}: what it said is above.`);
+  throw new CommandFailure(
+    exitCodes.failed,
+    ended === undefined ? "Envoy did not open its listener in time." : `Envoy ${ended}: what it said is above.`,
+  );
 }

@@ -3,7 +3,10 @@ import { asList, asText, at, type Json, sections } from "./dump.ts";
 /** Returns the clusters of a config dump as Envoy has them, sorted by name. */
 export function readClusters(dump: unknown): readonly Json[] {
   const clusters = sections(dump, "ClustersConfigDump").flatMap((section) =>
-    ["static_clusters", "dynamic_active_clusters"].flatMap((field) => asList(section[field]).map((entry) => entry["cluster"] as Json)));
+    ["static_clusters", "dynamic_active_clusters"].flatMap((field) =>
+      asList(section[field]).map((entry) => entry["cluster"] as Json),
+    ),
+  );
   return clusters.sort((a, b) => (asText(a["name"]) < asText(b["name"]) ? -1 : 1));
 }
 

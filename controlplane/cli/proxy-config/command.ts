@@ -20,13 +20,24 @@ export interface ProxyConfigOptions {
 }
 
 /** What is shown: the objects for JSON and YAML, and the same as a table. */
-interface View { readonly objects: readonly unknown[]; readonly header: readonly string[]; readonly rows: readonly (readonly string[])[] }
+interface View {
+  readonly objects: readonly unknown[];
+  readonly header: readonly string[];
+  readonly rows: readonly (readonly string[])[];
+}
 
 /** Prints one kind of configuration of one proxy. */
-export async function proxyConfig(kind: ConfigKind, proxyName: string, options: ProxyConfigOptions, terminal: Terminal): Promise<void> {
+export async function proxyConfig(
+  kind: ConfigKind,
+  proxyName: string,
+  options: ProxyConfigOptions,
+  terminal: Terminal,
+): Promise<void> {
   const proxy = findProxy(await fetchProxies(options.admin), proxyName);
   const view = await fetchView(kind, proxy, options.nowMs);
-  terminal.out(options.output === "table" ? renderTable(view.header, view.rows) : renderValue(view.objects, options.output));
+  terminal.out(
+    options.output === "table" ? renderTable(view.header, view.rows) : renderValue(view.objects, options.output),
+  );
 }
 
 async function fetchView(kind: ConfigKind, proxy: ProxyStatus, nowMs: number): Promise<View> {

@@ -14,7 +14,11 @@ export function asList(value: unknown): readonly Json[] {
 
 /** Returns the value as text; "" when it is none. */
 export function asText(value: unknown): string {
-  return typeof value === "string" ? value : typeof value === "number" || typeof value === "boolean" ? String(value) : "";
+  return typeof value === "string"
+    ? value
+    : typeof value === "number" || typeof value === "boolean"
+      ? String(value)
+      : "";
 }
 
 /** Follows field names from an object. */
@@ -22,7 +26,10 @@ export function at(value: unknown, ...path: readonly string[]): unknown {
   return path.reduce<unknown>((current, name) => asObject(current)[name], value);
 }
 
-/** Returns the section of a config dump whose type ends in `type`, as in `ClustersConfigDump`; all of them where Envoy prints several. */
+/**
+ * Returns the section of a config dump whose type ends in `type`, as in `ClustersConfigDump`; all of them where Envoy
+ * prints several.
+ */
 export function sections(dump: unknown, type: string): readonly Json[] {
   return asList(at(dump, "configs")).filter((section) => asText(section["@type"]).endsWith(`.${type}`));
 }

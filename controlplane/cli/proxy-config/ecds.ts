@@ -4,11 +4,18 @@ import { readSections } from "../../wasm/module/sections.ts";
 import { asList, asObject, asText, at, type Json, sections } from "./dump.ts";
 
 /** A filter configuration that came by ECDS: `sha256` is the module's; "" where Envoy holds no module bytes. */
-export interface EcdsEntry { readonly name: string; readonly version: string; readonly sha256: string; readonly status: string }
+export interface EcdsEntry {
+  readonly name: string;
+  readonly version: string;
+  readonly sha256: string;
+  readonly status: string;
+}
 
 /** Returns the filter configurations of a config dump, sorted by name. */
 export function readEcds(dump: unknown): readonly EcdsEntry[] {
-  const entries = sections(dump, "EcdsConfigDump").flatMap((section) => asList(section["ecds_filters"])).map(toEntry);
+  const entries = sections(dump, "EcdsConfigDump")
+    .flatMap((section) => asList(section["ecds_filters"]))
+    .map(toEntry);
   return entries.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
@@ -40,5 +47,7 @@ export function ecdsRow({ name, version, sha256, status }: EcdsEntry): string[] 
 function digestOfOrigin(module: Uint8Array): string {
   const read = readSections(module);
   const origin = read.ok ? read.sections.custom.findLast(({ name }) => name === ORIGIN_SECTION) : undefined;
-  return origin === undefined ? createHash("sha256").update(module).digest("hex") : Buffer.from(origin.bytes).toString("utf8");
+  return origin === undefined
+    ? createHash("sha256").update(module).digest("hex")
+    : Buffer.from(origin.bytes).toString("utf8");
 }

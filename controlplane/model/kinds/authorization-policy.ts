@@ -5,31 +5,37 @@ import { choice, fields, ipBlock, listOf, matchLabelsSelector, opt, type SpecFro
 const names = () => opt(listOf(text()));
 const blocks = () => opt(listOf(ipBlock()));
 
-const source = fields({
-  principals: names(),
-  notPrincipals: names(),
-  requestPrincipals: names(),
-  notRequestPrincipals: names(),
-  namespaces: names(),
-  notNamespaces: names(),
-  serviceAccounts: names(),
-  notServiceAccounts: names(),
-  ipBlocks: blocks(),
-  notIpBlocks: blocks(),
-  remoteIpBlocks: blocks(),
-  notRemoteIpBlocks: blocks(),
-}, { notEmpty: true });
+const source = fields(
+  {
+    principals: names(),
+    notPrincipals: names(),
+    requestPrincipals: names(),
+    notRequestPrincipals: names(),
+    namespaces: names(),
+    notNamespaces: names(),
+    serviceAccounts: names(),
+    notServiceAccounts: names(),
+    ipBlocks: blocks(),
+    notIpBlocks: blocks(),
+    remoteIpBlocks: blocks(),
+    notRemoteIpBlocks: blocks(),
+  },
+  { notEmpty: true },
+);
 
-const operation = fields({
-  hosts: names(),
-  notHosts: names(),
-  ports: names(),
-  notPorts: names(),
-  methods: names(),
-  notMethods: names(),
-  paths: names(),
-  notPaths: names(),
-}, { notEmpty: true });
+const operation = fields(
+  {
+    hosts: names(),
+    notHosts: names(),
+    ports: names(),
+    notPorts: names(),
+    methods: names(),
+    notMethods: names(),
+    paths: names(),
+    notPaths: names(),
+  },
+  { notEmpty: true },
+);
 
 const condition = fields({ key: text(), values: names(), notValues: names() });
 
@@ -40,11 +46,14 @@ const rule = fields({
 });
 
 /** The schema of an AuthorizationPolicy's spec. No action means ALLOW. */
-export const authorizationPolicySchema = fields({
-  selector: opt(matchLabelsSelector),
-  action: opt(choice(["ALLOW", "DENY", "AUDIT"], { notYet: ["CUSTOM"] })),
-  rules: opt(listOf(rule)),
-}, { notYet: ["targetRefs", "targetRef", "provider"] });
+export const authorizationPolicySchema = fields(
+  {
+    selector: opt(matchLabelsSelector),
+    action: opt(choice(["ALLOW", "DENY", "AUDIT"], { notYet: ["CUSTOM"] })),
+    rules: opt(listOf(rule)),
+  },
+  { notYet: ["targetRefs", "targetRef", "provider"] },
+);
 
 /** Istio's annotation of a policy on trial: its decision is told and has no effect. */
 export const DRY_RUN_ANNOTATION = "istio.io/dry-run";

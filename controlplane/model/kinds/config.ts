@@ -2,7 +2,11 @@
 import { anyText, mapOf, openFields, opt, type SpecFrom, text } from "../schema.ts";
 
 /** The schema of a Secret's top-level fields. `data` is base64, `stringData` is plain. */
-export const secretSchema = openFields({ type: opt(text()), data: opt(mapOf(anyText())), stringData: opt(mapOf(anyText())) });
+export const secretSchema = openFields({
+  type: opt(text()),
+  data: opt(mapOf(anyText())),
+  stringData: opt(mapOf(anyText())),
+});
 
 /** The schema of a ConfigMap's top-level fields. */
 export const configMapSchema = openFields({ data: opt(mapOf(anyText())) });

@@ -5,35 +5,124 @@ import { anyText, choice, duration, fields, flag, integer, listOf, opt, type Spe
 const failStrategy = choice(["FAIL_CLOSE", "FAIL_OPEN"]);
 
 /**
- * The schema of the MeshConfig document. Ours are `pluginTrust`: whose modules may run, and what they may use (model/plugin-trust.ts), `engine`: whether policies run in Wasm filters or in Envoy's own, and `failStrategies`: what becomes of
+ * The schema of the MeshConfig document. Ours are `pluginTrust`: whose modules may run, and what they may use
+ * (model/plugin-trust.ts), `engine`: whether policies run in Wasm filters or in Envoy's own, and `failStrategies`: what
+ * becomes of
  * requests when a filter's module fails (functions that stand side by side share a module only where these agree).
  */
-export const meshConfigSchema = fields({
-  trustDomain: opt(text()),
-  rootNamespace: opt(text()),
-  outboundTrafficPolicy: opt(fields({ mode: opt(choice(["ALLOW_ANY", "REGISTRY_ONLY"])) })),
-  accessLogFile: opt(anyText()),
-  accessLogFormat: opt(anyText()),
-  accessLogEncoding: opt(choice(["TEXT", "JSON"])),
-  enableAutoMtls: opt(flag()),
-  connectTimeout: opt(duration()),
-  defaultConfig: opt(fields({ concurrency: opt(integer(0, 1_024)), extraStatTags: opt(listOf(text())) }, {
-    noEffect: ["configPath", "binaryPath", "serviceCluster", "drainDuration", "discoveryAddress", "zipkinAddress", "statsdUdpAddress", "proxyAdminPort",
-      "controlPlaneAuthPolicy", "customConfigFile", "statNameLength", "proxyBootstrapTemplatePath", "interceptionMode", "tracing", "sds", "envoyAccessLogService",
-      "envoyMetricsService", "proxyMetadata", "runtimeValues", "statusPort", "gatewayTopology", "terminationDrainDuration", "meshId",
-      "readinessProbe", "proxyStatsMatcher", "holdApplicationUntilProxyStarts", "caCertificatesPem", "image", "privateKeyProvider", "proxyHeaders",
-      "availabilityZone", "fileFlushInterval", "fileFlushMinSizeKb", "statsCompression"],
-  })),
-  engine: opt(choice(["wasm", "native"])),
-  pluginTrust: opt(listOf(fields({ match: opt(listOf(text())), keys: opt(listOf(text())), capabilities: opt(listOf(text())) }, { notEmpty: true }))),
-  failStrategies: opt(fields({ authorization: opt(failStrategy), rateLimit: opt(failStrategy), router: opt(failStrategy), telemetry: opt(failStrategy) })),
-}, {
-  noEffect: ["proxyListenPort", "proxyInboundListenPort", "proxyHttpPort", "tcpKeepalive", "ingressClass", "ingressService", "ingressControllerMode", "ingressSelector",
-    "enableTracing", "enableEnvoyAccessLogService", "disableEnvoyListenerLog", "inboundTrafficPolicy", "configSources", "trustDomainAliases", "caCertificates",
-    "defaultServiceExportTo", "defaultVirtualServiceExportTo", "defaultDestinationRuleExportTo", "localityLbSetting", "dnsRefreshRate", "h2UpgradePolicy",
-    "inboundClusterStatName", "outboundClusterStatName", "certificates", "serviceSettings", "enablePrometheusMerge", "verifyCertificateAtClient", "ca",
-    "extensionProviders", "defaultProviders", "discoverySelectors", "pathNormalization", "defaultHttpRetryPolicy", "meshMTLS", "tlsDefaults",
-    "protocolDetectionTimeout", "hboneIdleTimeout", "serviceScopeConfigs"],
-});
+export const meshConfigSchema = fields(
+  {
+    trustDomain: opt(text()),
+    rootNamespace: opt(text()),
+    outboundTrafficPolicy: opt(fields({ mode: opt(choice(["ALLOW_ANY", "REGISTRY_ONLY"])) })),
+    accessLogFile: opt(anyText()),
+    accessLogFormat: opt(anyText()),
+    accessLogEncoding: opt(choice(["TEXT", "JSON"])),
+    enableAutoMtls: opt(flag()),
+    connectTimeout: opt(duration()),
+    defaultConfig: opt(
+      fields(
+        { concurrency: opt(integer(0, 1_024)), extraStatTags: opt(listOf(text())) },
+        {
+          noEffect: [
+            "configPath",
+            "binaryPath",
+            "serviceCluster",
+            "drainDuration",
+            "discoveryAddress",
+            "zipkinAddress",
+            "statsdUdpAddress",
+            "proxyAdminPort",
+            "controlPlaneAuthPolicy",
+            "customConfigFile",
+            "statNameLength",
+            "proxyBootstrapTemplatePath",
+            "interceptionMode",
+            "tracing",
+            "sds",
+            "envoyAccessLogService",
+            "envoyMetricsService",
+            "proxyMetadata",
+            "runtimeValues",
+            "statusPort",
+            "gatewayTopology",
+            "terminationDrainDuration",
+            "meshId",
+            "readinessProbe",
+            "proxyStatsMatcher",
+            "holdApplicationUntilProxyStarts",
+            "caCertificatesPem",
+            "image",
+            "privateKeyProvider",
+            "proxyHeaders",
+            "availabilityZone",
+            "fileFlushInterval",
+            "fileFlushMinSizeKb",
+            "statsCompression",
+          ],
+        },
+      ),
+    ),
+    engine: opt(choice(["wasm", "native"])),
+    pluginTrust: opt(
+      listOf(
+        fields(
+          { match: opt(listOf(text())), keys: opt(listOf(text())), capabilities: opt(listOf(text())) },
+          { notEmpty: true },
+        ),
+      ),
+    ),
+    failStrategies: opt(
+      fields({
+        authorization: opt(failStrategy),
+        rateLimit: opt(failStrategy),
+        router: opt(failStrategy),
+        telemetry: opt(failStrategy),
+      }),
+    ),
+  },
+  {
+    noEffect: [
+      "proxyListenPort",
+      "proxyInboundListenPort",
+      "proxyHttpPort",
+      "tcpKeepalive",
+      "ingressClass",
+      "ingressService",
+      "ingressControllerMode",
+      "ingressSelector",
+      "enableTracing",
+      "enableEnvoyAccessLogService",
+      "disableEnvoyListenerLog",
+      "inboundTrafficPolicy",
+      "configSources",
+      "trustDomainAliases",
+      "caCertificates",
+      "defaultServiceExportTo",
+      "defaultVirtualServiceExportTo",
+      "defaultDestinationRuleExportTo",
+      "localityLbSetting",
+      "dnsRefreshRate",
+      "h2UpgradePolicy",
+      "inboundClusterStatName",
+      "outboundClusterStatName",
+      "certificates",
+      "serviceSettings",
+      "enablePrometheusMerge",
+      "verifyCertificateAtClient",
+      "ca",
+      "extensionProviders",
+      "defaultProviders",
+      "discoverySelectors",
+      "pathNormalization",
+      "defaultHttpRetryPolicy",
+      "meshMTLS",
+      "tlsDefaults",
+      "protocolDetectionTimeout",
+      "hboneIdleTimeout",
+      "serviceScopeConfigs",
+    ],
+  },
+);
 
 export type MeshConfigDocument = SpecFrom<typeof meshConfigSchema>;

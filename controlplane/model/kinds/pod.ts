@@ -1,23 +1,41 @@
 // Pod and Deployment: workloads. Of these kinds only what the mesh reads is described.
-import { anyText, integer, labelMap, listOf, mapOf, openFields, opt, port, portOrName, type SpecFrom, text } from "../schema.ts";
+import {
+  anyText,
+  integer,
+  labelMap,
+  listOf,
+  mapOf,
+  openFields,
+  opt,
+  port,
+  portOrName,
+  type SpecFrom,
+  text,
+} from "../schema.ts";
 
 const reference = openFields({ name: opt(text()), key: text() });
 
 const environmentVariable = openFields({
   name: text(),
   value: opt(anyText()),
-  valueFrom: opt(openFields({
-    fieldRef: opt(openFields({ fieldPath: text() })),
-    configMapKeyRef: opt(reference),
-    secretKeyRef: opt(reference),
-  })),
+  valueFrom: opt(
+    openFields({
+      fieldRef: opt(openFields({ fieldPath: text() })),
+      configMapKeyRef: opt(reference),
+      secretKeyRef: opt(reference),
+    }),
+  ),
 });
 
 const probe = openFields({
-  httpGet: opt(openFields({
-    path: opt(anyText()), port: portOrName(), scheme: opt(text()),
-    httpHeaders: opt(listOf(openFields({ name: text(), value: anyText() }))),
-  })),
+  httpGet: opt(
+    openFields({
+      path: opt(anyText()),
+      port: portOrName(),
+      scheme: opt(text()),
+      httpHeaders: opt(listOf(openFields({ name: text(), value: anyText() }))),
+    }),
+  ),
   tcpSocket: opt(openFields({ port: portOrName() })),
   exec: opt(openFields({ command: opt(listOf(anyText())) })),
   grpc: opt(openFields({ port: portOrName() })),

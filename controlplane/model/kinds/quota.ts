@@ -8,20 +8,26 @@ const override = fields({
   interval: opt(duration()),
 });
 
-const quota = fields({
-  name: text(),
-  maxAmount: integer(1),
-  interval: duration(),
-  charge: opt(integer(1)),
-  overrides: opt(listOf(override)),
-}, { notYet: ["quota"] });
+const quota = fields(
+  {
+    name: text(),
+    maxAmount: integer(1),
+    interval: duration(),
+    charge: opt(integer(1)),
+    overrides: opt(listOf(override)),
+  },
+  { notYet: ["quota"] },
+);
 
 /** The schema of a QuotaSpec's spec. */
 export const quotaSpecSchema = fields({
-  rules: listOf(fields({
-    match: opt(listOf(fields({ destination: opt(fields({ labels: opt(labelMap()) })) }, { notYet: ["clause"] }))),
-    quotas: listOf(quota, 1),
-  }), 1),
+  rules: listOf(
+    fields({
+      match: opt(listOf(fields({ destination: opt(fields({ labels: opt(labelMap()) })) }, { notYet: ["clause"] }))),
+      quotas: listOf(quota, 1),
+    }),
+    1,
+  ),
 });
 
 /** The schema of a QuotaSpecBinding's spec. A missing namespace is the binding's own. */

@@ -1,22 +1,41 @@
 // RateLimitPolicy: our own kind, for what Istio has no API for. Every limit whose match holds must admit a request.
-import { anyText, choice, duration, fields, flag, integer, listOf, matchLabelsSelector, opt, port, type SpecFrom, text } from "../schema.ts";
+import {
+  anyText,
+  choice,
+  duration,
+  fields,
+  flag,
+  integer,
+  listOf,
+  matchLabelsSelector,
+  opt,
+  port,
+  type SpecFrom,
+  text,
+} from "../schema.ts";
 
-const keyPart = fields({
-  header: opt(text()),
-  /** Who calls, by certificate; `ip` is the connection's other end, `remoteIp` the client as forwarding headers tell where they are believed. */
-  source: opt(choice(["principal", "namespace", "serviceAccount", "ip", "remoteIp"])),
-  path: opt(flag()),
-  /** Which of these templates (`{*}`, `{**}`) the path matches first: all paths of one template share a bucket. */
-  pathTemplate: opt(listOf(text(), 1)),
-  /** What the template's first `{*}` stands for. */
-  pathCapture: opt(text()),
-  /** The names that lead to a claim of the verified token. */
-  claim: opt(listOf(text(), 1)),
-  /** The name of the route. */
-  route: opt(flag()),
-  /** What a rate limit service knows the part as. */
-  as: opt(text()),
-}, { oneOf: ["header", "source", "path", "pathTemplate", "pathCapture", "claim", "route"] });
+const keyPart = fields(
+  {
+    header: opt(text()),
+    /**
+     * Who calls, by certificate; `ip` is the connection's other end, `remoteIp` the client as forwarding headers tell
+     * where they are believed.
+     */
+    source: opt(choice(["principal", "namespace", "serviceAccount", "ip", "remoteIp"])),
+    path: opt(flag()),
+    /** Which of these templates (`{*}`, `{**}`) the path matches first: all paths of one template share a bucket. */
+    pathTemplate: opt(listOf(text(), 1)),
+    /** What the template's first `{*}` stands for. */
+    pathCapture: opt(text()),
+    /** The names that lead to a claim of the verified token. */
+    claim: opt(listOf(text(), 1)),
+    /** The name of the route. */
+    route: opt(flag()),
+    /** What a rate limit service knows the part as. */
+    as: opt(text()),
+  },
+  { oneOf: ["header", "source", "path", "pathTemplate", "pathCapture", "claim", "route"] },
+);
 
 const override = fields({
   /** State is kept under it; the first principal unless given. */
@@ -33,15 +52,20 @@ const override = fields({
 });
 
 /** What one request takes: always the same, or what a header says within bounds. */
-const cost = fields({
-  requests: opt(integer(1)),
-  header: opt(text()),
-  default: opt(integer(0, 2_147_483_647)),
-  min: opt(integer(0, 2_147_483_647)),
-  max: opt(integer(1, 2_147_483_647)),
-}, { oneOf: ["requests", "header"] });
+const cost = fields(
+  {
+    requests: opt(integer(1)),
+    header: opt(text()),
+    default: opt(integer(0, 2_147_483_647)),
+    min: opt(integer(0, 2_147_483_647)),
+    max: opt(integer(1, 2_147_483_647)),
+  },
+  { oneOf: ["requests", "header"] },
+);
 
-/** Who decides for all proxies together: a service that speaks Envoy's rate limit protocol (envoy.service.ratelimit.v3). */
+/**
+ * Who decides for all proxies together: a service that speaks Envoy's rate limit protocol (envoy.service.ratelimit.v3).
+ */
 const global = fields({
   /** A host of the mesh, as a route's destination writes it; its port must speak gRPC. */
   host: text(),
@@ -76,7 +100,8 @@ const limit = fields({
 });
 
 /**
- * The schema of a RateLimitPolicy's spec. `headers` says what responses tell clients: nothing, RateLimit and RateLimit-Policy (IETF draft 10), RateLimit-Limit,
+ * The schema of a RateLimitPolicy's spec. `headers` says what responses tell clients: nothing, RateLimit and
+ * RateLimit-Policy (IETF draft 10), RateLimit-Limit,
  * -Remaining and -Reset (older drafts), or the same with X- in front.
  */
 export const rateLimitPolicySchema = fields({

@@ -1,5 +1,17 @@
 // Service and EndpointSlice: what Kubernetes knows of services. Of these kinds only what the mesh reads is described.
-import { anyText, flag, integer, labelMap, listOf, openFields, opt, port, portOrName, type SpecFrom, text } from "../schema.ts";
+import {
+  anyText,
+  flag,
+  integer,
+  labelMap,
+  listOf,
+  openFields,
+  opt,
+  port,
+  portOrName,
+  type SpecFrom,
+  text,
+} from "../schema.ts";
 
 const servicePort = openFields({
   name: opt(anyText()),
@@ -29,7 +41,16 @@ const endpoint = openFields({
 export const endpointSliceSchema = openFields({
   addressType: opt(text()),
   endpoints: opt(listOf(endpoint)),
-  ports: opt(listOf(openFields({ name: opt(anyText()), port: opt(integer(1, 65_535)), protocol: opt(text()), appProtocol: opt(text()) }))),
+  ports: opt(
+    listOf(
+      openFields({
+        name: opt(anyText()),
+        port: opt(integer(1, 65_535)),
+        protocol: opt(text()),
+        appProtocol: opt(text()),
+      }),
+    ),
+  ),
 });
 
 export type ServiceSpec = SpecFrom<typeof serviceSchema>;

@@ -1,6 +1,17 @@
 // Telemetry: which metrics and access logs workloads produce.
 // Field facts: https://istio.io/latest/docs/reference/config/telemetry/
-import { choice, duration, fields, flag, listOf, mapOf, matchLabelsSelector, opt, type SpecFrom, text } from "../schema.ts";
+import {
+  choice,
+  duration,
+  fields,
+  flag,
+  listOf,
+  mapOf,
+  matchLabelsSelector,
+  opt,
+  type SpecFrom,
+  text,
+} from "../schema.ts";
 
 /** Istio's names of its standard metrics, and the metrics' own. */
 export const METRIC_NAMES = {
@@ -16,8 +27,19 @@ export const METRIC_NAMES = {
   GRPC_RESPONSE_MESSAGES: "istio_response_messages_total",
 } as const;
 
-const metricChoices = ["ALL_METRICS", "REQUEST_COUNT", "REQUEST_DURATION", "REQUEST_SIZE", "RESPONSE_SIZE", "TCP_OPENED_CONNECTIONS", "TCP_CLOSED_CONNECTIONS",
-  "TCP_SENT_BYTES", "TCP_RECEIVED_BYTES", "GRPC_REQUEST_MESSAGES", "GRPC_RESPONSE_MESSAGES"] as const;
+const metricChoices = [
+  "ALL_METRICS",
+  "REQUEST_COUNT",
+  "REQUEST_DURATION",
+  "REQUEST_SIZE",
+  "RESPONSE_SIZE",
+  "TCP_OPENED_CONNECTIONS",
+  "TCP_CLOSED_CONNECTIONS",
+  "TCP_SENT_BYTES",
+  "TCP_RECEIVED_BYTES",
+  "GRPC_REQUEST_MESSAGES",
+  "GRPC_RESPONSE_MESSAGES",
+] as const;
 
 const mode = () => opt(choice(["CLIENT_AND_SERVER", "CLIENT", "SERVER"]));
 const providers = () => opt(listOf(fields({ name: text() })));
@@ -25,7 +47,12 @@ const providers = () => opt(listOf(fields({ name: text() })));
 const tagOverride = fields({ operation: opt(choice(["UPSERT", "REMOVE"])), value: opt(text()) });
 
 const override = fields({
-  match: opt(fields({ metric: opt(choice(metricChoices)), customMetric: opt(text()), mode: mode() }, { atMostOneOf: ["metric", "customMetric"] })),
+  match: opt(
+    fields(
+      { metric: opt(choice(metricChoices)), customMetric: opt(text()), mode: mode() },
+      { atMostOneOf: ["metric", "customMetric"] },
+    ),
+  ),
   disabled: opt(flag()),
   tagOverrides: opt(mapOf(tagOverride)),
 });
@@ -38,11 +65,16 @@ const accessLogging = fields({
 });
 
 /** The schema of a Telemetry's spec. Tracing is known, and not done. */
-export const telemetrySchema = fields({
-  selector: opt(matchLabelsSelector),
-  metrics: opt(listOf(fields({ providers: providers(), overrides: opt(listOf(override)), reportingInterval: opt(duration()) }))),
-  accessLogging: opt(listOf(accessLogging)),
-}, { notYet: ["targetRefs", "targetRef"], noEffect: ["tracing"] });
+export const telemetrySchema = fields(
+  {
+    selector: opt(matchLabelsSelector),
+    metrics: opt(
+      listOf(fields({ providers: providers(), overrides: opt(listOf(override)), reportingInterval: opt(duration()) })),
+    ),
+    accessLogging: opt(listOf(accessLogging)),
+  },
+  { notYet: ["targetRefs", "targetRef"], noEffect: ["tracing"] },
+);
 
 export type TelemetrySpec = SpecFrom<typeof telemetrySchema>;
 export type MetricOverrideSpec = SpecFrom<typeof override>;

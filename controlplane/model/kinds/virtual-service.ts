@@ -1,6 +1,24 @@
 // VirtualService: how requests to a host are routed.
 // Field facts: https://istio.io/latest/docs/reference/config/networking/virtual-service/
-import { anyText, choice, duration, exportTo, fields, flag, integer, labelMap, listOf, mapOf, number, opt, port, presenceOrStringMatch, type SpecFrom, stringMatch, text } from "../schema.ts";
+import {
+  anyText,
+  choice,
+  duration,
+  exportTo,
+  fields,
+  flag,
+  integer,
+  labelMap,
+  listOf,
+  mapOf,
+  number,
+  opt,
+  port,
+  presenceOrStringMatch,
+  type SpecFrom,
+  stringMatch,
+  text,
+} from "../schema.ts";
 
 const destination = fields({ host: text(), subset: opt(text()), port: opt(fields({ number: port() })) });
 
@@ -9,77 +27,105 @@ const headerOperations = fields({ request: opt(headerOperation), response: opt(h
 
 const percentage = fields({ value: opt(number(0, 100)) });
 
-const match = fields({
-  name: opt(anyText()),
-  uri: opt(stringMatch),
-  scheme: opt(stringMatch),
-  method: opt(stringMatch),
-  authority: opt(stringMatch),
-  headers: opt(mapOf(presenceOrStringMatch)),
-  withoutHeaders: opt(mapOf(presenceOrStringMatch)),
-  queryParams: opt(mapOf(presenceOrStringMatch)),
-  port: opt(port()),
-  sourceLabels: opt(labelMap()),
-  sourceNamespace: opt(text()),
-  gateways: opt(listOf(text())),
-  ignoreUriCase: opt(flag()),
-}, { noEffect: ["statPrefix"] });
+const match = fields(
+  {
+    name: opt(anyText()),
+    uri: opt(stringMatch),
+    scheme: opt(stringMatch),
+    method: opt(stringMatch),
+    authority: opt(stringMatch),
+    headers: opt(mapOf(presenceOrStringMatch)),
+    withoutHeaders: opt(mapOf(presenceOrStringMatch)),
+    queryParams: opt(mapOf(presenceOrStringMatch)),
+    port: opt(port()),
+    sourceLabels: opt(labelMap()),
+    sourceNamespace: opt(text()),
+    gateways: opt(listOf(text())),
+    ignoreUriCase: opt(flag()),
+  },
+  { noEffect: ["statPrefix"] },
+);
 
-const routeDestination = fields({ destination, weight: opt(integer(0, 2_147_483_647)), headers: opt(headerOperations) });
+const routeDestination = fields({
+  destination,
+  weight: opt(integer(0, 2_147_483_647)),
+  headers: opt(headerOperations),
+});
 
-const redirect = fields({
-  uri: opt(text()),
-  authority: opt(text()),
-  port: opt(port()),
-  derivePort: opt(choice(["FROM_PROTOCOL_DEFAULT", "FROM_REQUEST_PORT"])),
-  scheme: opt(choice(["http", "https"])),
-  redirectCode: opt(integer(301, 308)),
-}, { atMostOneOf: ["port", "derivePort"] });
+const redirect = fields(
+  {
+    uri: opt(text()),
+    authority: opt(text()),
+    port: opt(port()),
+    derivePort: opt(choice(["FROM_PROTOCOL_DEFAULT", "FROM_REQUEST_PORT"])),
+    scheme: opt(choice(["http", "https"])),
+    redirectCode: opt(integer(301, 308)),
+  },
+  { atMostOneOf: ["port", "derivePort"] },
+);
 
 const directResponse = fields({
   status: integer(200, 599),
   body: opt(fields({ string: opt(anyText()), bytes: opt(anyText()) }, { oneOf: ["string", "bytes"] })),
 });
 
-const retries = fields({
-  attempts: opt(integer(0, 1_000)),
-  perTryTimeout: opt(duration(0)),
-  retryOn: opt(anyText()),
-  retryIgnorePreviousHosts: opt(flag()),
-  backoff: opt(duration()),
-}, { noEffect: ["retryRemoteLocalities"] });
+const retries = fields(
+  {
+    attempts: opt(integer(0, 1_000)),
+    perTryTimeout: opt(duration(0)),
+    retryOn: opt(anyText()),
+    retryIgnorePreviousHosts: opt(flag()),
+    backoff: opt(duration()),
+  },
+  { noEffect: ["retryRemoteLocalities"] },
+);
 
 const fault = fields({
-  delay: opt(fields({ fixedDelay: duration(), percentage: opt(percentage), percent: opt(integer(0, 100)) }, { notYet: ["exponentialDelay"] })),
-  abort: opt(fields({ httpStatus: opt(integer(200, 599)), grpcStatus: opt(text()), percentage: opt(percentage) },
-    { notYet: ["http2Error"], oneOf: ["httpStatus", "grpcStatus"] })),
+  delay: opt(
+    fields(
+      { fixedDelay: duration(), percentage: opt(percentage), percent: opt(integer(0, 100)) },
+      { notYet: ["exponentialDelay"] },
+    ),
+  ),
+  abort: opt(
+    fields(
+      { httpStatus: opt(integer(200, 599)), grpcStatus: opt(text()), percentage: opt(percentage) },
+      { notYet: ["http2Error"], oneOf: ["httpStatus", "grpcStatus"] },
+    ),
+  ),
 });
 
-const httpRoute = fields({
-  name: opt(anyText()),
-  match: opt(listOf(match)),
-  route: opt(listOf(routeDestination)),
-  redirect: opt(redirect),
-  directResponse: opt(directResponse),
-  rewrite: opt(fields({ uri: opt(text()), authority: opt(text()) }, { notYet: ["uriRegexRewrite"] })),
-  timeout: opt(duration(0)),
-  retries: opt(retries),
-  fault: opt(fault),
-  mirror: opt(destination),
-  mirrors: opt(listOf(fields({ destination, percentage: opt(percentage) }))),
-  mirrorPercentage: opt(percentage),
-  /** Deprecated by Istio in favour of mirrorPercentage, still served. */
-  mirrorPercent: opt(integer(0, 100)),
-  headers: opt(headerOperations),
-}, { notYet: ["corsPolicy", "delegate"] });
+const httpRoute = fields(
+  {
+    name: opt(anyText()),
+    match: opt(listOf(match)),
+    route: opt(listOf(routeDestination)),
+    redirect: opt(redirect),
+    directResponse: opt(directResponse),
+    rewrite: opt(fields({ uri: opt(text()), authority: opt(text()) }, { notYet: ["uriRegexRewrite"] })),
+    timeout: opt(duration(0)),
+    retries: opt(retries),
+    fault: opt(fault),
+    mirror: opt(destination),
+    mirrors: opt(listOf(fields({ destination, percentage: opt(percentage) }))),
+    mirrorPercentage: opt(percentage),
+    /** Deprecated by Istio in favour of mirrorPercentage, still served. */
+    mirrorPercent: opt(integer(0, 100)),
+    headers: opt(headerOperations),
+  },
+  { notYet: ["corsPolicy", "delegate"] },
+);
 
 /** The schema of a VirtualService's spec. */
-export const virtualServiceSchema = fields({
-  hosts: listOf(text(), 1),
-  gateways: opt(listOf(text())),
-  http: opt(listOf(httpRoute)),
-  exportTo: opt(exportTo()),
-}, { notYet: ["tls", "tcp"] });
+export const virtualServiceSchema = fields(
+  {
+    hosts: listOf(text(), 1),
+    gateways: opt(listOf(text())),
+    http: opt(listOf(httpRoute)),
+    exportTo: opt(exportTo()),
+  },
+  { notYet: ["tls", "tcp"] },
+);
 
 export type VirtualServiceSpec = SpecFrom<typeof virtualServiceSchema>;
 export type HttpRouteSpec = SpecFrom<typeof httpRoute>;

@@ -8,10 +8,18 @@ import { createFileSource, type FileSource, type FileSourceOptions, type SourceC
 
 const clock: SourceClock = {
   monotonicMs: () => performance.now(),
-  sleep: (ms, signal) => new Promise((resolve, reject) => {
-    const timer = setTimeout(resolve, ms);
-    signal?.addEventListener("abort", () => { clearTimeout(timer); reject(new Error("aborted")); }, { once: true });
-  }),
+  sleep: (ms, signal) =>
+    new Promise((resolve, reject) => {
+      const timer = setTimeout(resolve, ms);
+      signal?.addEventListener(
+        "abort",
+        () => {
+          clearTimeout(timer);
+          reject(new Error("aborted"));
+        },
+        { once: true },
+      );
+    }),
 };
 
 /** A ServiceAccount document: the smallest object there is; its label tells versions apart. */
@@ -47,7 +55,11 @@ async function begin(options: Partial<FileSourceOptions> = {}): Promise<FileSour
 
 /** What is in force, as `name=version`. */
 function accounts(): string {
-  return store.world().list("ServiceAccount").map(({ metadata }) => `${metadata.name}=${metadata.labels["version"]}`).join(" ");
+  return store
+    .world()
+    .list("ServiceAccount")
+    .map(({ metadata }) => `${metadata.name}=${metadata.labels["version"]}`)
+    .join(" ");
 }
 
 async function until(what: () => boolean, describeState: () => unknown = accounts): Promise<void> {
@@ -73,7 +85,10 @@ describe("what a file source reads", () => {
     await mkdir(join(directory, ".git"));
     await write("b.yml", account("b"));
     await write("a.yaml", `${account("a1")}---\n${account("a2")}`);
-    await write("deep/er/c.json", JSON.stringify({ apiVersion: "v1", kind: "ServiceAccount", metadata: { name: "c", labels: { version: "1" } } }));
+    await write(
+      "deep/er/c.json",
+      JSON.stringify({ apiVersion: "v1", kind: "ServiceAccount", metadata: { name: "c", labels: { version: "1" } } }),
+    );
     await write(".hidden.yaml", account("hidden"));
     await write("notes.txt", account("text"));
     await write("package.json", "{}");
@@ -81,7 +96,9 @@ describe("what a file source reads", () => {
     await write(".git/x.yaml", account("git"));
     await begin();
     expect(accounts()).toBe("a1=1 a2=1 b=1 c=1");
-    expect(batches[0]?.files.map(({ file }) => file)).toEqual(["a.yaml", "b.yml", "deep/er/c.json"].map((name) => join(directory, name)));
+    expect(batches[0]?.files.map(({ file }) => file)).toEqual(
+      ["a.yaml", "b.yml", "deep/er/c.json"].map((name) => join(directory, name)),
+    );
     expect(store.violations()).toEqual([]);
   });
 
@@ -192,7 +209,12 @@ describe("what a file source sees change", () => {
     expect(accounts()).toBe("a=1 b=1");
     await rm(join(directory, "..v1"), { recursive: true });
     await until(() => batches.at(-1)?.notices.length === 1);
-    expect(batches.at(-1)?.notices).toMatchObject([{ file: join(directory, "a.yaml"), message: "cannot be read (the link leads nowhere): its last objects are kept" }]);
+    expect(batches.at(-1)?.notices).toMatchObject([
+      {
+        file: join(directory, "a.yaml"),
+        message: "cannot be read (the link leads nowhere): its last objects are kept",
+      },
+    ]);
     expect(accounts()).toBe("a=1 b=1");
     await unlink(join(directory, "a.yaml"));
     await until(() => accounts() === "b=1" && batches.at(-1)?.notices.length === 0);
@@ -219,7 +241,8 @@ describe("what a file source sees change", () => {
 
   it("never tears a file written in pieces", async () => {
     // Each document ends with what names it, so that no part of it could be taken for the whole.
-    const flow = (name: string) => `{apiVersion: v1, kind: ServiceAccount, metadata: {labels: {version: "2"}, name: ${name}}}\n`;
+    const flow = (name: string) =>
+      `{apiVersion: v1, kind: ServiceAccount, metadata: {labels: {version: "2"}, name: ${name}}}\n`;
     const whole = `${flow("a")}---\n${flow("b")}`;
     await write("a.yaml", `${account("a")}---\n${account("b")}`);
     await begin();
@@ -240,7 +263,12 @@ describe("what a file source sees change", () => {
     await write("a.yaml", `${account("a", "2")}---\nkind: [\n`);
     await until(() => store.violations().length > 0);
     expect(accounts()).toBe("a=2 b=1");
-    expect(store.violations()[0]).toMatchObject({ file: join(directory, "a.yaml"), line: 8, severity: "error", servingLastGood: true });
+    expect(store.violations()[0]).toMatchObject({
+      file: join(directory, "a.yaml"),
+      line: 8,
+      severity: "error",
+      servingLastGood: true,
+    });
     await write("a.yaml", account("a", "3"));
     await until(() => accounts() === "a=3" && store.violations().length === 0);
   });
@@ -266,19 +294,31 @@ describe("an emptied directory", () => {
     await until(() => store.violations().length > 0);
     expect(accounts()).toBe("a=1");
     await rm(directory, { recursive: true });
-    await until(() => store.violations()[0]?.message.includes("is gone") === true, () => store.violations());
+    await until(
+      () => store.violations()[0]?.message.includes("is gone") === true,
+      () => store.violations(),
+    );
     expect(accounts()).toBe("a=1");
     source?.allowEmpty();
-    await until(() => accounts() === "" && store.violations().length === 0, () => store.violations());
+    await until(
+      () => accounts() === "" && store.violations().length === 0,
+      () => store.violations(),
+    );
   });
 
   it("is seen again after the directory was away", async () => {
     await write("a.yaml", account("a"));
     await begin();
     await rename(directory, `${directory}-away`);
-    await until(() => batches.at(-1)?.notices.length === 1, () => batches.at(-1));
+    await until(
+      () => batches.at(-1)?.notices.length === 1,
+      () => batches.at(-1),
+    );
     await rename(`${directory}-away`, directory);
-    await until(() => batches.at(-1)?.notices.length === 0, () => batches.at(-1));
+    await until(
+      () => batches.at(-1)?.notices.length === 0,
+      () => batches.at(-1),
+    );
     expect(accounts()).toBe("a=1");
   });
 
@@ -307,13 +347,23 @@ describe("many edits", () => {
     await begin();
     const states = new Set<string>();
     store.subscribe(() => states.add(accounts()));
-    const broken = ["kind: [", account("a", "bad value!"), "apiVersion: v1\nkind: ServiceAcount\nmetadata: {name: a}\n", "metadata: {}\n", "", "- 1\n"];
+    const broken = [
+      "kind: [",
+      account("a", "bad value!"),
+      "apiVersion: v1\nkind: ServiceAcount\nmetadata: {name: a}\n",
+      "metadata: {}\n",
+      "",
+      "- 1\n",
+    ];
     for (let edit = 1; edit <= 100; edit++) {
-      const text = edit % 2 === 0 ? account("a", String(edit)) : broken[edit % broken.length] ?? "";
+      const text = edit % 2 === 0 ? account("a", String(edit)) : (broken[edit % broken.length] ?? "");
       await write("a.yaml", text);
       await pause(edit % 10 === 0 ? 120 : 2);
     }
-    await until(() => accounts() === "a=100 z=0" && store.violations().length === 0, () => [accounts(), store.violations()]);
+    await until(
+      () => accounts() === "a=100 z=0" && store.violations().length === 0,
+      () => [accounts(), store.violations()],
+    );
     for (const state of states) expect(state).toMatch(/^a=\d+ z=0$/);
   });
 });

@@ -8,7 +8,17 @@ import { createHints } from "./hints.ts";
 import { isLong, type ParseAside, parseAhead } from "./parse-ahead.ts";
 import { readStable, type StableText } from "./read-stable.ts";
 import { type FileSignature, isLeaf, type Scan, scanDirectory, signatureAt } from "./scan.ts";
-import { MAX_WAIT_MS, observe, QUIET_UNFINISHED_MS, readDueMs, settleDueMs, snapshotOfFailure, snapshotOfText, trackFile, type TrackedFile } from "./tracked-file.ts";
+import {
+  MAX_WAIT_MS,
+  observe,
+  QUIET_UNFINISHED_MS,
+  readDueMs,
+  settleDueMs,
+  snapshotOfFailure,
+  snapshotOfText,
+  trackFile,
+  type TrackedFile,
+} from "./tracked-file.ts";
 import { createDirectoryWatch, type HintKind } from "./watch-directories.ts";
 
 /** The part of time that the source needs; controlplane/telemetry's Clock is one. */
@@ -26,7 +36,10 @@ export interface FileSourceOptions {
   readonly allowEmpty?: boolean;
   /** Which of the YAML and JSON files are read, by path joined to the directory; all unless given. */
   readonly include?: (path: string) => boolean;
-  /** How often what cannot be watched (links, directories for which there is no watch) is looked at; 250 ms unless given. The rest: EVERYTHING_AFTER times less often. */
+  /**
+   * How often what cannot be watched (links, directories for which there is no watch) is looked at; 250 ms unless
+   * given. The rest: EVERYTHING_AFTER times less often.
+   */
   readonly rescanMs?: number;
   /** Parses large documents somewhere else; here, where others wait meanwhile, unless given. */
   readonly parseAside?: ParseAside;
@@ -35,7 +48,8 @@ export interface FileSourceOptions {
 /** A directory that tells what it holds. */
 export interface FileSource {
   /**
-   * Tells everything there is (once, before it resolves), then what changes, until stopped. What onChange throws is a bug: it
+   * Tells everything there is (once, before it resolves), then what changes, until stopped. What onChange throws is a
+   * bug: it
    * rejects here the first time, and is an unhandled rejection later.
    */
   start(onChange: (batch: SourceBatch) => void): Promise<void>;
@@ -68,7 +82,8 @@ export function createFileSource(options: FileSourceOptions): FileSource {
   async function look(): Promise<void> {
     const hinted = hints.take();
     const startedMs = clock.monotonicMs();
-    const isAnywhere = hinted.anything || [...hinted.others].some((path) => scan.directories.has(path) || !isLeaf(path));
+    const isAnywhere =
+      hinted.anything || [...hinted.others].some((path) => scan.directories.has(path) || !isLeaf(path));
     if (!isAnywhere && startedMs < scanDueMs) return lookAtDocuments(hinted.documents);
     scan = await scanDirectory(directory);
     if (ending.signal.aborted) return;
@@ -93,7 +108,13 @@ export function createFileSource(options: FileSourceOptions): FileSource {
   async function round(tell: (batch: SourceBatch) => void, first: boolean): Promise<void> {
     await look();
     if (ending.signal.aborted) return;
-    const changes = await dueChanges(files, { first, now: () => clock.monotonicMs(), wasWritten: hints.wasWritten, parseAside: options.parseAside, parsed: () => wake() });
+    const changes = await dueChanges(files, {
+      first,
+      now: () => clock.monotonicMs(),
+      wasWritten: hints.wasWritten,
+      parseAside: options.parseAside,
+      parsed: () => wake(),
+    });
     holding = !emptyAllowed && emptiesAll(files, changes);
     const notices = noticesOf(scan, directory, holding ? countDocuments(files) : 0);
     const noticed = JSON.stringify(notices);
@@ -106,7 +127,9 @@ export function createFileSource(options: FileSourceOptions): FileSource {
 
   async function watchOn(tell: (batch: SourceBatch) => void): Promise<void> {
     while (!ending.signal.aborted) {
-      const hinted = new Promise<void>((resolve) => { wake = resolve; });
+      const hinted = new Promise<void>((resolve) => {
+        wake = resolve;
+      });
       if (!hints.isEmpty()) wake();
       await round(tell, false);
       const nowMs = clock.monotonicMs();
@@ -117,7 +140,8 @@ export function createFileSource(options: FileSourceOptions): FileSource {
 
   async function sleepUnlessHinted(ms: number, hinted: Promise<void>): Promise<void> {
     const over = new AbortController();
-    // `stop` wakes. A signal that depended on `ending` would be known to it for as long as the source lives: AbortSignal.any forgets none.
+    // `stop` wakes. A signal that depended on `ending` would be known to it for as long as the source lives:
+    // AbortSignal.any forgets none.
     const slept = clock.sleep(Math.max(ms, 5), over.signal).catch(() => undefined);
     await Promise.race([slept, hinted]);
     over.abort();
@@ -141,21 +165,37 @@ export function createFileSource(options: FileSourceOptions): FileSource {
   };
 }
 
-/** Everything is looked at so many times less often than what cannot be watched: watches may miss something, but hardly ever do. */
+/**
+ * Everything is looked at so many times less often than what cannot be watched: watches may miss something, but hardly
+ * ever do.
+ */
 const EVERYTHING_AFTER = 8;
 
-function observeAll(files: Map<string, TrackedFile>, scan: Scan, include: (path: string) => boolean, hinted: ReadonlyMap<string, HintKind>, nowMs: number): void {
-  for (const [path, signature] of scan.files) if (include(path)) observePath(files, path, signature, hinted.get(path) === "put", nowMs);
+function observeAll(
+  files: Map<string, TrackedFile>,
+  scan: Scan,
+  include: (path: string) => boolean,
+  hinted: ReadonlyMap<string, HintKind>,
+  nowMs: number,
+): void {
+  for (const [path, signature] of scan.files)
+    if (include(path)) observePath(files, path, signature, hinted.get(path) === "put", nowMs);
   for (const file of files.values()) {
     const hidden = scan.unreadable.some(({ path }) => file.path === path || file.path.startsWith(`${path}/`));
     if (!scan.files.has(file.path) && !hidden) observe(file, undefined, nowMs);
   }
 }
 
-function observePath(files: Map<string, TrackedFile>, path: string, signature: FileSignature | undefined, whole: boolean, nowMs: number): void {
+function observePath(
+  files: Map<string, TrackedFile>,
+  path: string,
+  signature: FileSignature | undefined,
+  whole: boolean,
+  nowMs: number,
+): void {
   let file = files.get(path);
   if (file === undefined && signature === undefined) return;
-  if (file === undefined) files.set(path, file = trackFile(path, nowMs));
+  if (file === undefined) files.set(path, (file = trackFile(path, nowMs)));
   observe(file, signature, nowMs, whole);
 }
 
@@ -177,7 +217,9 @@ interface ReadContext {
 async function dueChanges(files: ReadonlyMap<string, TrackedFile>, context: ReadContext): Promise<readonly Change[]> {
   const { first, now } = context;
   const changes: Change[] = [];
-  const waiting = [...files.values()].filter((file) => file.next !== undefined || readDueMs(file) !== undefined || settleDueMs(file) !== undefined);
+  const waiting = [...files.values()].filter(
+    (file) => file.next !== undefined || readDueMs(file) !== undefined || settleDueMs(file) !== undefined,
+  );
   for (const file of waiting.sort((a, b) => compareText(a.path, b.path))) {
     const readDue = readDueMs(file);
     if (readDue !== undefined && (first || readDue <= now())) await read(file, context);
@@ -193,7 +235,8 @@ async function read(file: TrackedFile, context: ReadContext): Promise<void> {
   const { first, now, wasWritten } = context;
   const result = await readStable(file.path);
   if (file.whole) {
-    // Whoever writes to it in place was hinted at before the bytes could be seen here; the hint may stand in the queue of this turn.
+    // Whoever writes to it in place was hinted at before the bytes could be seen here; the hint may stand in the queue
+    // of this turn.
     await nextTurn();
     file.whole = !wasWritten(file.path);
     if (!file.whole) {
@@ -217,10 +260,14 @@ async function read(file: TrackedFile, context: ReadContext): Promise<void> {
 }
 
 /** Makes of a text what is to be told; a long one is parsed first, while other files go on. */
-async function takeText(file: TrackedFile, { text, signature }: StableText, { first, now, parseAside, parsed }: ReadContext): Promise<void> {
+async function takeText(
+  file: TrackedFile,
+  { text, signature }: StableText,
+  { first, now, parseAside, parsed }: ReadContext,
+): Promise<void> {
   if (file.ahead?.text !== text) file.ahead = undefined;
   if (file.ahead === undefined && isLong(text, file.parsed)) {
-    const ahead: NonNullable<TrackedFile["ahead"]> = file.ahead = { text, signature, outcome: undefined };
+    const ahead: NonNullable<TrackedFile["ahead"]> = (file.ahead = { text, signature, outcome: undefined });
     file.signature = signature;
     const done = parseAhead(text, file.parsed, parseAside).then((outcome) => void (ahead.outcome = outcome));
     if (first) await done;
@@ -229,14 +276,17 @@ async function takeText(file: TrackedFile, { text, signature }: StableText, { fi
   const outcome = file.ahead?.outcome;
   if (file.ahead !== undefined && outcome === undefined) return;
   file.ahead = undefined;
-  file.next = (outcome?.kind === "failed" ? snapshotOfFailure(file, outcome.reason, now()) : snapshotOfText(file, text, outcome)) ?? file.next;
+  file.next =
+    (outcome?.kind === "failed"
+      ? snapshotOfFailure(file, outcome.reason, now())
+      : snapshotOfText(file, text, outcome)) ?? file.next;
   file.signature = file.readSignature = signature;
 }
 
 /** Returns the change that lets go of what vanished, after the quiet time. */
 function settledChange(file: TrackedFile): Change {
   const gone = file.signature === undefined;
-  const { documents = [], problems = [] } = gone ? {} : file.told ?? {};
+  const { documents = [], problems = [] } = gone ? {} : (file.told ?? {});
   return { file: file.path, documents, problems, settled: true, gone };
 }
 
@@ -261,10 +311,22 @@ function countDocuments(files: ReadonlyMap<string, TrackedFile>): number {
 }
 
 function noticesOf(scan: Scan, directory: string, held: number): readonly SyntaxProblem[] {
-  const notices = scan.unreadable.map(({ path, reason }): SyntaxProblem => ({ file: path, line: 1, column: 1, message: `cannot be read (${reason}): its last objects are kept` }));
+  const notices = scan.unreadable.map(
+    ({ path, reason }): SyntaxProblem => ({
+      file: path,
+      line: 1,
+      column: 1,
+      message: `cannot be read (${reason}): its last objects are kept`,
+    }),
+  );
   if (held > 0) {
     const what = scan.rootMissing ? "the directory is gone" : "the directory holds no object any more";
-    notices.push({ file: directory, line: 1, column: 1, message: `${what}: its last ${held} documents are kept; --allow-empty deletes them` });
+    notices.push({
+      file: directory,
+      line: 1,
+      column: 1,
+      message: `${what}: its last ${held} documents are kept; --allow-empty deletes them`,
+    });
   }
   return notices;
 }

@@ -9,7 +9,11 @@ describe("hints", () => {
     hints.note("/m/b.yaml", "written");
     hints.note("/m/c.yaml", "written");
     hints.note("/m/c.yaml", "put");
-    expect([...hints.take().documents]).toEqual([["/m/a.yaml", "put"], ["/m/b.yaml", "written"], ["/m/c.yaml", "written"]]);
+    expect([...hints.take().documents]).toEqual([
+      ["/m/a.yaml", "put"],
+      ["/m/b.yaml", "written"],
+      ["/m/c.yaml", "written"],
+    ]);
     expect(hints.isEmpty()).toBe(true);
   });
 

@@ -24,7 +24,9 @@ export interface Hints {
 
 /** Returns hints of nothing. */
 export function createHints(): Hints {
-  let documents = new Map<string, HintKind>(), others = new Set<string>(), anything = false;
+  let documents = new Map<string, HintKind>(),
+    others = new Set<string>(),
+    anything = false;
   return {
     note(path, kind) {
       if (path === undefined) anything = true;

@@ -1,4 +1,5 @@
-// Long texts parsed before anybody asks what they say, without keeping others waiting: large documents in a thread beside this one, small ones a few at a time.
+// Long texts parsed before anybody asks what they say, without keeping others waiting: large documents in a thread
+// beside this one, small ones a few at a time.
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { MAX_TEXT_LENGTH, type ParsedPiece, parsePiece, splitDocuments } from "../../model/yaml.ts";
 import type { ParsedFile } from "./parse-file.ts";
@@ -8,18 +9,31 @@ import type { ParsedAside } from "./yaml-thread.ts";
 export type ParseAside = (text: string) => Promise<ParsedAside>;
 
 /** What the documents of a text say, by their texts; or why that is not known. */
-export type ParsedAhead = { readonly kind: "parsed"; readonly pieces: ReadonlyMap<string, ParsedPiece> } | { readonly kind: "failed"; readonly reason: string };
+export type ParsedAhead =
+  | { readonly kind: "parsed"; readonly pieces: ReadonlyMap<string, ParsedPiece> }
+  | { readonly kind: "failed"; readonly reason: string };
 
 /** Characters that are parsed in one go: about 20 ms. */
 const AT_ONCE = 16 * 1024;
 
-/** Returns whether so much of a text is new that parsing it would keep others waiting. `before` is what the file's last parse returned. */
+/**
+ * Returns whether so much of a text is new that parsing it would keep others waiting. `before` is what the file's last
+ * parse returned.
+ */
 export function isLong(text: string, before: ParsedFile | undefined): boolean {
-  return text.length > AT_ONCE && text.length <= MAX_TEXT_LENGTH && newTexts(text, before).reduce((sum, { length }) => sum + length, 0) > AT_ONCE;
+  return (
+    text.length > AT_ONCE &&
+    text.length <= MAX_TEXT_LENGTH &&
+    newTexts(text, before).reduce((sum, { length }) => sum + length, 0) > AT_ONCE
+  );
 }
 
 /** Returns what `parseFile` needs not parse any more. Never rejects. */
-export async function parseAhead(text: string, before: ParsedFile | undefined, parseAside: ParseAside = async (large) => parsePiece(large)): Promise<ParsedAhead> {
+export async function parseAhead(
+  text: string,
+  before: ParsedFile | undefined,
+  parseAside: ParseAside = async (large) => parsePiece(large),
+): Promise<ParsedAhead> {
   const pieces = new Map(before?.pieces);
   let sinceTurn = 0;
   for (const one of newTexts(text, before)) {
@@ -37,5 +51,7 @@ export async function parseAhead(text: string, before: ParsedFile | undefined, p
 }
 
 function newTexts(text: string, before: ParsedFile | undefined): readonly string[] {
-  return [...new Set(splitDocuments(text).map((piece) => piece.text))].filter((one) => before?.pieces.has(one) !== true);
+  return [...new Set(splitDocuments(text).map((piece) => piece.text))].filter(
+    (one) => before?.pieces.has(one) !== true,
+  );
 }

@@ -2,7 +2,15 @@
 // Produces: its documents, each knowing its place, and what keeps the rest from being read.
 // Never does: touch the file system, or judge what the documents say.
 import type { SourceDocument, SyntaxProblem } from "../../model/document.ts";
-import { documentOf, MAX_TEXT_LENGTH, nestedDocument, type ParsedPiece, parsePiece, problemsOf, splitDocuments } from "../../model/yaml.ts";
+import {
+  documentOf,
+  MAX_TEXT_LENGTH,
+  nestedDocument,
+  type ParsedPiece,
+  parsePiece,
+  problemsOf,
+  splitDocuments,
+} from "../../model/yaml.ts";
 
 /** What a file says. */
 export interface ParsedFile {
@@ -15,10 +23,19 @@ export interface ParsedFile {
 /** Most documents a file may hold. */
 const MAX_DOCUMENTS = 50_000;
 
-/** Returns the documents of a YAML or JSON text, in order. `before` is what the file's last parse returned, or what was parsed ahead. Never throws. */
+/**
+ * Returns the documents of a YAML or JSON text, in order. `before` is what the file's last parse returned, or what was
+ * parsed ahead. Never throws.
+ */
 export function parseFile(text: string, file: string, before?: Pick<ParsedFile, "pieces">): ParsedFile {
   if (text.length > MAX_TEXT_LENGTH) {
-    return { documents: [], problems: [{ file, line: 1, column: 1, message: `is larger than ${MAX_TEXT_LENGTH / 1024 / 1024} MiB: split it` }], pieces: new Map() };
+    return {
+      documents: [],
+      problems: [
+        { file, line: 1, column: 1, message: `is larger than ${MAX_TEXT_LENGTH / 1024 / 1024} MiB: split it` },
+      ],
+      pieces: new Map(),
+    };
   }
   const documents: SourceDocument[] = [];
   const problems: SyntaxProblem[] = [];
@@ -29,7 +46,11 @@ export function parseFile(text: string, file: string, before?: Pick<ParsedFile, 
     if (parsed.kind === "broken") problems.push(...problemsOf(parsed, piece, file));
     else if (parsed.kind === "document") documents.push(...unfolded(documentOf(parsed, piece, file)));
     if (documents.length > MAX_DOCUMENTS) {
-      return { documents: [], problems: [{ file, line: 1, column: 1, message: `holds more than ${MAX_DOCUMENTS} documents` }], pieces };
+      return {
+        documents: [],
+        problems: [{ file, line: 1, column: 1, message: `holds more than ${MAX_DOCUMENTS} documents` }],
+        pieces,
+      };
     }
   }
   return { documents, problems, pieces };

@@ -4,11 +4,14 @@ import { MAX_TEXT_LENGTH } from "../../model/yaml.ts";
 import { type FileSignature, isMissing, reasonOf, signatureOf } from "./scan.ts";
 
 /** A file's text, with what the file looked like then. */
-export interface StableText { readonly text: string; readonly signature: FileSignature }
+export interface StableText {
+  readonly text: string;
+  readonly signature: FileSignature;
+}
 
 /** What came of reading a file. */
 export type StableRead =
-  | { readonly outcome: "read" } & StableText
+  | ({ readonly outcome: "read" } & StableText)
   /** It was written to while it was read, or is gone: look again. */
   | { readonly outcome: "unstable" }
   | { readonly outcome: "failed"; readonly reason: string; readonly signature: FileSignature | undefined };
@@ -25,12 +28,16 @@ export async function readStable(path: string): Promise<StableRead> {
       const bytes = await handle.readFile();
       if (signatureOf(await handle.stat({ bigint: true })) !== signature) return { outcome: "unstable" };
       const text = decode(bytes);
-      return text === undefined ? { outcome: "failed", reason: "is not UTF-8 text", signature } : { outcome: "read", text, signature };
+      return text === undefined
+        ? { outcome: "failed", reason: "is not UTF-8 text", signature }
+        : { outcome: "read", text, signature };
     } finally {
       await handle.close();
     }
   } catch (error) {
-    return isMissing(error) ? { outcome: "unstable" } : { outcome: "failed", reason: `cannot be read (${reasonOf(error)})`, signature: undefined };
+    return isMissing(error)
+      ? { outcome: "unstable" }
+      : { outcome: "failed", reason: `cannot be read (${reasonOf(error)})`, signature: undefined };
   }
 }
 

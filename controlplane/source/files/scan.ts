@@ -38,7 +38,10 @@ export function signatureOf(stats: BigIntStats): FileSignature {
   return `${stats.dev}:${stats.ino}:${stats.size}:${stats.mtimeNs}:${stats.ctimeNs}`;
 }
 
-/** Files looked at before other work gets its turn: a look is a few microseconds where it need not go by way of another thread. */
+/**
+ * Files looked at before other work gets its turn: a look is a few microseconds where it need not go by way of another
+ * thread.
+ */
 const LOOKS_PER_TURN = 64;
 
 /** Returns what stands under `root`, links followed, hidden names and node_modules left out. Rejects only for bugs. */
@@ -56,7 +59,8 @@ export async function scanDirectory(root: string): Promise<Scan> {
       if (above.has(real) || depth > MAX_DEPTH) return;
       const { dev, ino } = await stat(directory, { bigint: true });
       directories.set(directory, `${dev}:${ino}`);
-      for (const entry of await readdir(directory, { withFileTypes: true })) await look(entry, join(directory, entry.name), depth, new Set([...above, real]));
+      for (const entry of await readdir(directory, { withFileTypes: true }))
+        await look(entry, join(directory, entry.name), depth, new Set([...above, real]));
     } catch (error) {
       if (!isMissing(error)) unreadable.push({ path: directory, reason: reasonOf(error) });
       else if (depth === 0) rootMissing = true;
@@ -73,7 +77,8 @@ export async function scanDirectory(root: string): Promise<Scan> {
       found.set(path, signatureOf(stats));
       if (!entry.isFile()) links.add(path);
     } catch (error) {
-      // A name that vanished between two calls is a file that is not there. A link that leads nowhere was not taken away: what it led to is on its way, as in a mounted volume.
+      // A name that vanished between two calls is a file that is not there. A link that leads nowhere was not taken
+      // away: what it led to is on its way, as in a mounted volume.
       if (!isMissing(error)) unreadable.push({ path, reason: reasonOf(error) });
       else if (isLink(path)) unreadable.push({ path, reason: "the link leads nowhere" });
     }
@@ -84,7 +89,10 @@ export async function scanDirectory(root: string): Promise<Scan> {
   return { files, links, directories, unreadable: unreadable.sort((a, b) => compareText(a.path, b.path)), rootMissing };
 }
 
-/** Returns what a document looks like now; undefined if there is none at its path, "unknown" if that cannot be told, as of a link that leads nowhere. */
+/**
+ * Returns what a document looks like now; undefined if there is none at its path, "unknown" if that cannot be told, as
+ * of a link that leads nowhere.
+ */
 export function signatureAt(path: string): FileSignature | undefined | "unknown" {
   try {
     const stats = statSync(path, { bigint: true });
@@ -98,7 +106,10 @@ function isLink(path: string): boolean {
   return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true;
 }
 
-/** Returns whether what stands at a path is a plain file or nothing: what is neither a directory nor a link has nothing below it. */
+/**
+ * Returns whether what stands at a path is a plain file or nothing: what is neither a directory nor a link has nothing
+ * below it.
+ */
 export function isLeaf(path: string): boolean {
   try {
     return lstatSync(path).isFile();

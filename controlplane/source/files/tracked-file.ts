@@ -1,4 +1,5 @@
-// One file as the source remembers it: what was last seen of it, what was last told about it, and what is due when. Pure.
+// One file as the source remembers it: what was last seen of it, what was last told about it, and what is due when.
+// Pure.
 import type { FileSnapshot, SourceDocument } from "../../model/document.ts";
 import type { ParsedAhead } from "./parse-ahead.ts";
 import { type ParsedFile, parseFile } from "./parse-file.ts";
@@ -44,12 +45,24 @@ export interface TrackedFile {
 /** Returns a file of which nothing is known. */
 export function trackFile(path: string, nowMs: number): TrackedFile {
   return {
-    path, signature: undefined, sinceMs: nowMs, untoldSinceMs: nowMs, readSignature: undefined, text: undefined, parsed: undefined, ahead: undefined,
-    whole: false, unfinished: false, next: undefined, told: undefined,
+    path,
+    signature: undefined,
+    sinceMs: nowMs,
+    untoldSinceMs: nowMs,
+    readSignature: undefined,
+    text: undefined,
+    parsed: undefined,
+    ahead: undefined,
+    whole: false,
+    unfinished: false,
+    next: undefined,
+    told: undefined,
   };
 }
 
-/** Takes note of what the file looks like now (undefined: it is gone). `whole`: it was put there as it is, by renaming. */
+/**
+ * Takes note of what the file looks like now (undefined: it is gone). `whole`: it was put there as it is, by renaming.
+ */
 export function observe(file: TrackedFile, signature: FileSignature | undefined, nowMs: number, whole = false): void {
   if (signature === file.signature) return;
   file.whole = whole;
@@ -64,14 +77,18 @@ export function observe(file: TrackedFile, signature: FileSignature | undefined,
 export function readDueMs(file: TrackedFile): number | undefined {
   if (file.signature === undefined || file.signature === file.readSignature) return undefined;
   // It is being parsed: until that is done there is nothing to look at.
-  if (file.ahead !== undefined && file.ahead.outcome === undefined && file.ahead.signature === file.signature) return undefined;
+  if (file.ahead !== undefined && file.ahead.outcome === undefined && file.ahead.signature === file.signature)
+    return undefined;
   const quietMs = file.unfinished ? QUIET_UNFINISHED_MS : file.whole ? 0 : QUIET_MS;
   return Math.min(file.sinceMs + quietMs, file.untoldSinceMs + MAX_WAIT_MS);
 }
 
 /** Returns when what vanished should be believed to be gone, or undefined if nothing is waiting for it. */
 export function settleDueMs(file: TrackedFile): number | undefined {
-  const waiting = file.signature === undefined ? file.told !== undefined : file.told?.settled === false && file.signature === file.readSignature;
+  const waiting =
+    file.signature === undefined
+      ? file.told !== undefined
+      : file.told?.settled === false && file.signature === file.readSignature;
   return waiting ? file.sinceMs + SETTLE_MS : undefined;
 }
 
@@ -80,11 +97,23 @@ export function snapshotOfFailure(file: TrackedFile, reason: string, nowMs: numb
   file.sinceMs = file.untoldSinceMs = nowMs + RETRY_MS;
   if (file.text === undefined && file.told?.problems[0]?.message === reason) return undefined;
   file.text = undefined;
-  return { file: file.path, documents: [], problems: [{ file: file.path, line: 1, column: 1, message: reason }], settled: true };
+  return {
+    file: file.path,
+    documents: [],
+    problems: [{ file: file.path, line: 1, column: 1, message: reason }],
+    settled: true,
+  };
 }
 
-/** Returns what to tell after `text` was read, some of which may have been parsed `ahead`; undefined if it says what was told already. */
-export function snapshotOfText(file: TrackedFile, text: string, ahead?: Pick<ParsedFile, "pieces">): FileSnapshot | undefined {
+/**
+ * Returns what to tell after `text` was read, some of which may have been parsed `ahead`; undefined if it says what was
+ * told already.
+ */
+export function snapshotOfText(
+  file: TrackedFile,
+  text: string,
+  ahead?: Pick<ParsedFile, "pieces">,
+): FileSnapshot | undefined {
   if (text === file.text && file.told !== undefined) return undefined;
   const parsed = parseFile(text, file.path, ahead ?? file.parsed);
   file.text = text;

@@ -8,7 +8,10 @@ export type HintKind = "put" | "written";
 
 /** Watches that follow a changing set of directories. */
 export interface DirectoryWatch {
-  /** Watches exactly these directories from now on; the values tell a directory from another that took its name. Returns whether one was added. */
+  /**
+   * Watches exactly these directories from now on; the values tell a directory from another that took its name. Returns
+   * whether one was added.
+   */
   follow(directories: ReadonlyMap<string, string>): boolean;
   /** Whether every directory to follow is watched: else only looking tells of changes there. */
   isComplete(): boolean;
@@ -19,7 +22,8 @@ export interface DirectoryWatch {
 const TELLS_WRITES_APART = platform() === "linux";
 
 /**
- * Returns a watch that calls `onHint` when something may have changed at a path; without a path it may be anything. Where the system has no
+ * Returns a watch that calls `onHint` when something may have changed at a path; without a path it may be anything.
+ * Where the system has no
  * watches left, or a directory vanishes, it stays silent: the caller rescans anyway.
  */
 export function createDirectoryWatch(onHint: (path: string | undefined, kind: HintKind) => void): DirectoryWatch {
@@ -32,7 +36,11 @@ export function createDirectoryWatch(onHint: (path: string | undefined, kind: Hi
   const add = (directory: string, identity: string): boolean => {
     try {
       const watcher = watch(directory, { persistent: false }, (event, name) =>
-        onHint(name === null ? undefined : join(directory, name), TELLS_WRITES_APART && event === "rename" ? "put" : "written"));
+        onHint(
+          name === null ? undefined : join(directory, name),
+          TELLS_WRITES_APART && event === "rename" ? "put" : "written",
+        ),
+      );
       watcher.on("error", () => drop(directory));
       watchers.set(directory, { watcher, identity });
       return true;
@@ -44,9 +52,11 @@ export function createDirectoryWatch(onHint: (path: string | undefined, kind: Hi
   return {
     follow(directories) {
       followed = directories.size;
-      for (const [directory, { identity }] of [...watchers]) if (directories.get(directory) !== identity) drop(directory);
+      for (const [directory, { identity }] of [...watchers])
+        if (directories.get(directory) !== identity) drop(directory);
       let added = false;
-      for (const [directory, identity] of directories) if (!watchers.has(directory)) added = add(directory, identity) || added;
+      for (const [directory, identity] of directories)
+        if (!watchers.has(directory)) added = add(directory, identity) || added;
       return added;
     },
     isComplete: () => watchers.size === followed,

@@ -37,9 +37,10 @@ export function createYamlThread({ script, limitMs = LIMIT_MS, limitMiB = LIMIT_
   const start = (): Worker => {
     const started = new Worker(script, { resourceLimits: { maxOldGenerationSizeMb: limitMiB } });
     // It may end when nobody waits for it: then the next text starts another.
-    for (const event of ["error", "exit"]) started.on(event, () => {
-      if (worker === started) worker = undefined;
-    });
+    for (const event of ["error", "exit"])
+      started.on(event, () => {
+        if (worker === started) worker = undefined;
+      });
     return started;
   };
   const end = (): void => {
@@ -82,7 +83,12 @@ function answerOf(worker: Worker, text: string, limitMs: number): Promise<Parsed
       resolve(parsed);
     };
     const failed = (why: string): void => settle({ kind: "failed", reason: `${why}: split it into smaller documents` });
-    const onError = (error: NodeJS.ErrnoException): void => failed(error.code === "ERR_WORKER_OUT_OF_MEMORY" ? "needs too much memory to be parsed" : `cannot be parsed (${error.message})`);
+    const onError = (error: NodeJS.ErrnoException): void =>
+      failed(
+        error.code === "ERR_WORKER_OUT_OF_MEMORY"
+          ? "needs too much memory to be parsed"
+          : `cannot be parsed (${error.message})`,
+      );
     const onExit = (): void => failed("cannot be parsed, its parser ended");
     const timer = setTimeout(() => failed(`cannot be parsed within ${limitMs / 1_000} s`), limitMs);
     worker.once("message", settle).once("error", onError).once("exit", onExit);

@@ -11,13 +11,15 @@ export function buildLimits(limits: ConnectionLimits): Cluster {
   const keepalive = limits.tcpKeepalive;
   return {
     circuitBreakers: {
-      thresholds: [{
-        maxConnections: limits.maxConnections ?? UNLIMITED,
-        maxPendingRequests: limits.maxPendingRequests ?? UNLIMITED,
-        maxRequests: limits.maxRequests ?? UNLIMITED,
-        maxRetries: limits.maxRetries ?? UNLIMITED,
-        trackRemaining: true,
-      }],
+      thresholds: [
+        {
+          maxConnections: limits.maxConnections ?? UNLIMITED,
+          maxPendingRequests: limits.maxPendingRequests ?? UNLIMITED,
+          maxRequests: limits.maxRequests ?? UNLIMITED,
+          maxRetries: limits.maxRetries ?? UNLIMITED,
+          trackRemaining: true,
+        },
+      ],
     },
     ...(keepalive && {
       upstreamConnectionOptions: {
@@ -31,11 +33,16 @@ export function buildLimits(limits: ConnectionLimits): Cluster {
   };
 }
 
-/** Returns passive health checking. A threshold of 0 turns that way of counting off; success rates are never looked at. */
+/**
+ * Returns passive health checking. A threshold of 0 turns that way of counting off; success rates are never looked at.
+ */
 export function buildOutlierDetection(outlier: OutlierEjection): OutlierDetection {
   const { consecutive5xx, consecutiveGateway, consecutiveLocalOrigin } = outlier;
   return {
-    ...(consecutive5xx !== undefined && { enforcingConsecutive5xx: consecutive5xx > 0 ? 100 : 0, ...(consecutive5xx > 0 && { consecutive5xx }) }),
+    ...(consecutive5xx !== undefined && {
+      enforcingConsecutive5xx: consecutive5xx > 0 ? 100 : 0,
+      ...(consecutive5xx > 0 && { consecutive5xx }),
+    }),
     ...(consecutiveGateway !== undefined && {
       enforcingConsecutiveGatewayFailure: consecutiveGateway > 0 ? 100 : 0,
       ...(consecutiveGateway > 0 && { consecutiveGatewayFailure: consecutiveGateway }),

@@ -4,7 +4,8 @@ import { durationFromMs } from "../../../protos/codec.ts";
 import type { Upstream, UpstreamProtocol } from "../ir/upstream.ts";
 
 /**
- * What a sidecar offers its peer. Names with `istio` say that the certificates are the mesh's; `h2` and `http/1.1` are for the peer to choose. A
+ * What a sidecar offers its peer. Names with `istio` say that the certificates are the mesh's; `h2` and `http/1.1` are
+ * for the peer to choose. A
  * client that keeps its own client's version offers none of these two: the peer looks at the first bytes.
  */
 const ALPN: Readonly<Record<UpstreamProtocol, readonly string[]>> = {
@@ -19,30 +20,49 @@ export function meshAlpnOf(protocol: UpstreamProtocol): readonly string[] {
   return ALPN[protocol];
 }
 
-/** Returns the HTTP options of a cluster; undefined where its bytes are opaque, and where they are what Envoy speaks unasked: HTTP/1.1. */
+/**
+ * Returns the HTTP options of a cluster; undefined where its bytes are opaque, and where they are what Envoy speaks
+ * unasked: HTTP/1.1.
+ */
 export function buildHttpProtocolOptions(upstream: Upstream): HttpProtocolOptions | undefined {
   if (upstream.protocol === "tcp") return undefined;
   const common = commonOptions(upstream);
-  const more: HttpProtocolOptions = { ...(Object.keys(common).length > 0 && { commonHttpProtocolOptions: common }), ...namesFromRequest(upstream) };
-  return upstream.protocol === "http1" && Object.keys(more).length === 0 ? undefined : { ...versionOptions(upstream), ...more };
+  const more: HttpProtocolOptions = {
+    ...(Object.keys(common).length > 0 && { commonHttpProtocolOptions: common }),
+    ...namesFromRequest(upstream),
+  };
+  return upstream.protocol === "http1" && Object.keys(more).length === 0
+    ? undefined
+    : { ...versionOptions(upstream), ...more };
 }
 
 function versionOptions({ protocol, limits }: Upstream): HttpProtocolOptions {
-  const http2ProtocolOptions = limits.maxConcurrentStreams === undefined ? {} : { maxConcurrentStreams: limits.maxConcurrentStreams };
-  if (protocol === "downstream") return { useDownstreamProtocolConfig: { httpProtocolOptions: {}, http2ProtocolOptions } };
+  const http2ProtocolOptions =
+    limits.maxConcurrentStreams === undefined ? {} : { maxConcurrentStreams: limits.maxConcurrentStreams };
+  if (protocol === "downstream")
+    return { useDownstreamProtocolConfig: { httpProtocolOptions: {}, http2ProtocolOptions } };
   return { explicitHttpConfig: protocol === "http2" ? { http2ProtocolOptions } : { httpProtocolOptions: {} } };
 }
 
 function commonOptions({ limits }: Upstream): CoreHttpProtocolOptions {
   return {
     ...(limits.idleTimeoutMs !== undefined && { idleTimeout: durationFromMs(limits.idleTimeoutMs) }),
-    ...(limits.maxConnectionDurationMs !== undefined && { maxConnectionDuration: durationFromMs(limits.maxConnectionDurationMs) }),
+    ...(limits.maxConnectionDurationMs !== undefined && {
+      maxConnectionDuration: durationFromMs(limits.maxConnectionDurationMs),
+    }),
     ...(limits.maxRequestsPerConnection !== undefined && { maxRequestsPerConnection: limits.maxRequestsPerConnection }),
   };
 }
 
-/** TLS to the world outside without a name given: the request's host is the name, and the certificate must be for it. */
+/**
+ * TLS to the world outside without a name given: the request's host is the name, and the certificate must be for it.
+ */
 function namesFromRequest({ tls }: Upstream): HttpProtocolOptions {
   if (tls.mode !== "tls" || tls.sni !== "") return {};
-  return { upstreamHttpProtocolOptions: { autoSni: true, ...(tls.subjectAltNames.length === 0 && !tls.insecureSkipVerify && { autoSanValidation: true }) } };
+  return {
+    upstreamHttpProtocolOptions: {
+      autoSni: true,
+      ...(tls.subjectAltNames.length === 0 && !tls.insecureSkipVerify && { autoSanValidation: true }),
+    },
+  };
 }

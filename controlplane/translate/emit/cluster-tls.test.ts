@@ -3,7 +3,11 @@ import { decode } from "../../../protos/codec.ts";
 import type { Upstream, UpstreamTls } from "../ir/upstream.ts";
 import { buildClusterTls } from "./cluster-tls.ts";
 
-const upstream = (protocol: Upstream["protocol"], host: string, tls: Partial<Extract<UpstreamTls, { mode: "tls" }>>): Upstream => ({
+const upstream = (
+  protocol: Upstream["protocol"],
+  host: string,
+  tls: Partial<Extract<UpstreamTls, { mode: "tls" }>>,
+): Upstream => ({
   id: { direction: "outbound", port: 443, subset: "", host },
   discovery: { kind: "none" },
   protocol,
@@ -18,7 +22,14 @@ function context(given: Upstream): { sni: string | undefined; names: readonly un
   const packed = buildClusterTls(given, "cluster.local").transportSocket?.typedConfig;
   if (packed === undefined) throw new Error("no transport socket");
   const { sni, commonTlsContext } = decode("UpstreamTlsContext", packed.value);
-  return { sni: sni || undefined, names: [...new Set((commonTlsContext?.validationContext?.matchTypedSubjectAltNames ?? []).map((name) => name.matcher?.exact))] };
+  return {
+    sni: sni || undefined,
+    names: [
+      ...new Set(
+        (commonTlsContext?.validationContext?.matchTypedSubjectAltNames ?? []).map((name) => name.matcher?.exact),
+      ),
+    ],
+  };
 }
 
 describe("TLS to a server outside", () => {
@@ -29,7 +40,13 @@ describe("TLS to a server outside", () => {
 
   it("leaves the name to each request of HTTP, and to the rule where it says one", () => {
     expect(context(upstream("http1", "a.example.com", {}))).toEqual({ sni: undefined, names: [] });
-    expect(context(upstream("tcp", "a.example.com", { sni: "b.example.com" }))).toEqual({ sni: "b.example.com", names: [] });
-    expect(context(upstream("tcp", "a.example.com", { subjectAltNames: ["c.example.com"] }))).toEqual({ sni: "a.example.com", names: ["c.example.com"] });
+    expect(context(upstream("tcp", "a.example.com", { sni: "b.example.com" }))).toEqual({
+      sni: "b.example.com",
+      names: [],
+    });
+    expect(context(upstream("tcp", "a.example.com", { subjectAltNames: ["c.example.com"] }))).toEqual({
+      sni: "a.example.com",
+      names: ["c.example.com"],
+    });
   });
 });

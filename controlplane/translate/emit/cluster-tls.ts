@@ -1,5 +1,12 @@
-// What a cluster speaks below its protocol: mesh mTLS (everywhere, or where a sidecar answers), a server's own TLS, or nothing.
-import type { CertificateValidationContext, Cluster, DataSource, TransportSocket, UpstreamTlsContext } from "../../../protos/build/envoy.ts";
+// What a cluster speaks below its protocol: mesh mTLS (everywhere, or where a sidecar answers), a server's own TLS, or
+// nothing.
+import type {
+  CertificateValidationContext,
+  Cluster,
+  DataSource,
+  TransportSocket,
+  UpstreamTlsContext,
+} from "../../../protos/build/envoy.ts";
 import { packAny } from "../../../protos/codec.ts";
 import type { Upstream, UpstreamProtocol, UpstreamTls } from "../ir/upstream.ts";
 import { meshAlpnOf } from "./cluster-protocol.ts";
@@ -20,19 +27,33 @@ export function buildClusterTls(upstream: Upstream, trustDomain: string): Cluste
       return { transportSocket: buildUpstreamMeshTls(tls.identities, tls.sni, meshAlpnOf(protocol), trustDomain) };
     case "auto":
       // Endpoints that say nothing of the kind are spoken to as a cluster is that says nothing: in plaintext.
-      return { transportSocketMatches: [{ name: "tlsMode-istio", match: { tlsMode: "istio" }, transportSocket: buildUpstreamMeshTls(tls.identities, tls.sni, meshAlpnOf(protocol), trustDomain) }] };
+      return {
+        transportSocketMatches: [
+          {
+            name: "tlsMode-istio",
+            match: { tlsMode: "istio" },
+            transportSocket: buildUpstreamMeshTls(tls.identities, tls.sni, meshAlpnOf(protocol), trustDomain),
+          },
+        ],
+      };
     case "tls":
       return { transportSocket: serverTls(tls, protocol, upstream.id.host) };
   }
 }
 
-function serverTls(tls: Extract<UpstreamTls, { mode: "tls" }>, protocol: UpstreamProtocol, host: string): TransportSocket {
+function serverTls(
+  tls: Extract<UpstreamTls, { mode: "tls" }>,
+  protocol: UpstreamProtocol,
+  host: string,
+): TransportSocket {
   const alpn = protocol === "http2" ? ["h2"] : protocol === "http1" ? ["http/1.1"] : [];
   // HTTP takes the name from each request; opaque bytes can only mean the host itself.
   const implied = tls.sni === "" && protocol === "tcp" && !host.startsWith("*") ? host : "";
   const sni = tls.sni !== "" ? tls.sni : implied;
-  const certificate = tls.clientCertificateFile !== undefined && tls.clientKeyFile !== undefined
-    ? [{ certificateChain: file(tls.clientCertificateFile), privateKey: file(tls.clientKeyFile) }] : [];
+  const certificate =
+    tls.clientCertificateFile !== undefined && tls.clientKeyFile !== undefined
+      ? [{ certificateChain: file(tls.clientCertificateFile), privateKey: file(tls.clientKeyFile) }]
+      : [];
   const context: UpstreamTlsContext = {
     ...(sni !== "" && { sni }),
     commonTlsContext: {
@@ -49,7 +70,9 @@ function serverTls(tls: Extract<UpstreamTls, { mode: "tls" }>, protocol: Upstrea
 /** `implied`: the host, where it is what stands in for a name; then the certificate must be for it. */
 function validation(tls: Extract<UpstreamTls, { mode: "tls" }>, implied: string): CertificateValidationContext {
   const expected = tls.subjectAltNames.length > 0 || implied === "" ? tls.subjectAltNames : [implied];
-  const names = expected.flatMap((exact) => (["DNS", "URI"] as const).map((sanType) => ({ sanType, matcher: { exact } })));
+  const names = expected.flatMap((exact) =>
+    (["DNS", "URI"] as const).map((sanType) => ({ sanType, matcher: { exact } })),
+  );
   return {
     trustedCa: file(tls.caFile === undefined || tls.caFile === SYSTEM_WORD ? SYSTEM_AUTHORITIES : tls.caFile),
     ...(names.length > 0 && { matchTypedSubjectAltNames: names }),

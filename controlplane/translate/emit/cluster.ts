@@ -12,7 +12,10 @@ import { buildLoadAssignment } from "./endpoint.ts";
 import { buildLoadBalancing } from "./load-balancing.ts";
 import { configPath, upstreamName } from "./names.ts";
 
-/** Returns the cluster of an upstream within a trust domain; the same object for equal upstreams, wherever their endpoints are. */
+/**
+ * Returns the cluster of an upstream within a trust domain; the same object for equal upstreams, wherever their
+ * endpoints are.
+ */
 export const buildCluster = memoByContent(withoutPushedEndpoints, makeCluster);
 
 /** What is pushed apart from the cluster is no part of it. */
@@ -38,14 +41,21 @@ function makeCluster(upstream: Upstream, trustDomain: string): Cluster {
     ...buildLimits(upstream.limits),
     ...(outlierDetection && { outlierDetection }),
     commonLbConfig: { healthyPanicThreshold: { value: upstream.outlier?.minHealthPercent ?? 0 } },
-    ...(httpOptions && { typedExtensionProtocolOptions: { "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": packAny("HttpProtocolOptions", httpOptions) } }),
+    ...(httpOptions && {
+      typedExtensionProtocolOptions: {
+        "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": packAny("HttpProtocolOptions", httpOptions),
+      },
+    }),
     ...buildClusterTls(upstream, trustDomain),
     ...(upstream.anySource && { upstreamBindConfig: anySourceAddress }),
     metadata: { filterMetadata: metadataOf(upstream) },
   };
 }
 
-/** Endpoints that the control plane knows travel apart from the cluster, so that their coming and going never touches it. */
+/**
+ * Endpoints that the control plane knows travel apart from the cluster, so that their coming and going never touches
+ * it.
+ */
 function discovery(upstream: Upstream): Cluster {
   switch (upstream.discovery.kind) {
     case "endpoints":
@@ -73,7 +83,10 @@ export function forwardDiscovery(): Cluster {
     clusterType: {
       name: "envoy.clusters.dynamic_forward_proxy",
       // Without TLS there is no name to check: Envoy wants to hear that this is meant.
-      typedConfig: packAny("DynamicForwardProxyClusterConfig", { dnsCacheConfig: buildDnsCache(), allowInsecureClusterOptions: true }),
+      typedConfig: packAny("DynamicForwardProxyClusterConfig", {
+        dnsCacheConfig: buildDnsCache(),
+        allowInsecureClusterOptions: true,
+      }),
     },
   };
 }

@@ -4,7 +4,10 @@ import { memoByContent } from "./content-memo.ts";
 describe("messages kept by content", () => {
   it("are the same object for equal content, made once, apart for each context", () => {
     let made = 0;
-    const build = memoByContent((input: { a: number; b: number }) => input.a, (input, context) => ({ context, a: input.a, made: ++made }));
+    const build = memoByContent(
+      (input: { a: number; b: number }) => input.a,
+      (input, context) => ({ context, a: input.a, made: ++made }),
+    );
     const one = build({ a: 1, b: 1 }, "x");
     expect(build({ a: 1, b: 2 }, "x")).toBe(one);
     expect(build({ a: 2, b: 1 }, "x")).not.toBe(one);

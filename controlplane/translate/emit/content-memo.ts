@@ -1,12 +1,17 @@
-// Messages kept by what they are made of: equal content gives the same object, from one state of the mesh to the next and from one class of
+// Messages kept by what they are made of: equal content gives the same object, from one state of the mesh to the next
+// and from one class of
 // proxies to another, so that nothing is encoded twice.
 import { inSlice } from "../../model/time-slice.ts";
 
 /**
- * Returns `make` with its results shared. `contentOf` gives all of an input that the result depends on, as plain data; `context` is the
+ * Returns `make` with its results shared. `contentOf` gives all of an input that the result depends on, as plain data;
+ * `context` is the
  * rest. Results that nobody holds any more are forgotten.
  */
-export function memoByContent<I extends object, R extends object>(contentOf: (input: I) => unknown, make: (input: I, context: string) => R): (input: I, context: string) => R {
+export function memoByContent<I extends object, R extends object>(
+  contentOf: (input: I) => unknown,
+  make: (input: I, context: string) => R,
+): (input: I, context: string) => R {
   const byContent = new Map<string, WeakRef<R>>();
   const byInput = new WeakMap<I, Map<string, R>>();
   const forgotten = new FinalizationRegistry<string>((key) => {
@@ -23,9 +28,9 @@ export function memoByContent<I extends object, R extends object>(contentOf: (in
   };
   return (input, context) => {
     let ofInput = byInput.get(input);
-    if (ofInput === undefined) byInput.set(input, ofInput = new Map());
+    if (ofInput === undefined) byInput.set(input, (ofInput = new Map()));
     let result = ofInput.get(context);
-    if (result === undefined) ofInput.set(context, result = inSlice(() => find(input, context)));
+    if (result === undefined) ofInput.set(context, (result = inSlice(() => find(input, context))));
     return result;
   };
 }

@@ -7,13 +7,25 @@ const isForward = (cluster: string) => cluster === "PassthroughCluster";
 describe("the refusal of local addresses", () => {
   it.each([
     ["a route", [{ route: { cluster: "PassthroughCluster" } }]],
-    ["one of several weighted ones", [{ directResponse: { status: 200 } }, { route: { weightedClusters: { clusters: [{ name: "a" }, { name: "PassthroughCluster" }] } } }]],
+    [
+      "one of several weighted ones",
+      [
+        { directResponse: { status: 200 } },
+        { route: { weightedClusters: { clusters: [{ name: "a" }, { name: "PassthroughCluster" }] } } },
+      ],
+    ],
   ])("stands where %s leads to wherever a name resolves", (_, routes) => {
     const guarded = guardForwards({ name: "h", routes }, isForward);
     const config = guarded.typedPerFilterConfig?.["scrim.refuse_local_addresses"];
-    expect(config && unpackAny(config)).toMatchObject({ name: "RBACPerRoute", message: { rbac: { rules: { action: "DENY" } } } });
+    expect(config && unpackAny(config)).toMatchObject({
+      name: "RBACPerRoute",
+      message: { rbac: { rules: { action: "DENY" } } },
+    });
     // A configuration by route counts only if the chain has the filter of that name.
-    expect(buildForwardFilters().map(({ name }) => name)).toEqual(["envoy.filters.http.dynamic_forward_proxy", "scrim.refuse_local_addresses"]);
+    expect(buildForwardFilters().map(({ name }) => name)).toEqual([
+      "envoy.filters.http.dynamic_forward_proxy",
+      "scrim.refuse_local_addresses",
+    ]);
   });
 
   it("leaves other hosts what they are", () => {

@@ -6,25 +6,30 @@ import { upstreamName } from "./names.ts";
 
 const assignments = memoByContent(({ id, discovery }: Upstream) => [id, discovery], makeAssignment);
 
-/** Returns the load assignment of an upstream, addresses in the upstream's order; the same object for equal addresses. */
+/**
+ * Returns the load assignment of an upstream, addresses in the upstream's order; the same object for equal addresses.
+ */
 export function buildLoadAssignment(upstream: Upstream): ClusterLoadAssignment {
   return assignments(upstream, "");
 }
 
 function makeAssignment(upstream: Upstream): ClusterLoadAssignment {
-  const endpoints = "endpoints" in upstream.discovery ? upstream.discovery.endpoints.filter((endpoint) => endpoint.healthy) : [];
+  const endpoints =
+    "endpoints" in upstream.discovery ? upstream.discovery.endpoints.filter((endpoint) => endpoint.healthy) : [];
   const byLocality = new Map<string, Endpoint[]>();
   for (const endpoint of endpoints) {
     const locality = endpoint.locality ?? "";
-    byLocality.set(locality, [...byLocality.get(locality) ?? [], endpoint]);
+    byLocality.set(locality, [...(byLocality.get(locality) ?? []), endpoint]);
   }
   return {
     clusterName: upstreamName(upstream.id),
-    endpoints: [...byLocality].sort(([a], [b]) => (a < b ? -1 : 1)).map(([locality, members]) => ({
-      ...(locality !== "" && { locality: localityOf(locality) }),
-      loadBalancingWeight: members.reduce((sum, member) => sum + member.weight, 0),
-      lbEndpoints: members.map(lbEndpoint),
-    })),
+    endpoints: [...byLocality]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([locality, members]) => ({
+        ...(locality !== "" && { locality: localityOf(locality) }),
+        loadBalancingWeight: members.reduce((sum, member) => sum + member.weight, 0),
+        lbEndpoints: members.map(lbEndpoint),
+      })),
   };
 }
 
@@ -52,5 +57,7 @@ function metadataOf({ workload, meshTls }: Endpoint): Metadata["filterMetadata"]
 
 /** Istio's form: `<workload>;<namespace>;<canonical name>;<canonical revision>;<cluster id>`. */
 function workloadText(workload: WorkloadRef): string {
-  return [workload.name, workload.namespace, workload.canonicalName, workload.canonicalRevision, workload.clusterId].map((part) => part.replaceAll(";", "_")).join(";");
+  return [workload.name, workload.namespace, workload.canonicalName, workload.canonicalRevision, workload.clusterId]
+    .map((part) => part.replaceAll(";", "_"))
+    .join(";");
 }

@@ -21,5 +21,7 @@ export function buildFault({ delay, abort }: Fault): HTTPFault {
 
 /** Returns a percentage as a fraction, to a ten-thousandth of a percent. */
 export function fractionOf(percent: number): FractionalPercent {
-  return Number.isInteger(percent) ? { numerator: percent, denominator: "HUNDRED" } : { numerator: Math.round(percent * 10_000), denominator: "MILLION" };
+  return Number.isInteger(percent)
+    ? { numerator: percent, denominator: "HUNDRED" }
+    : { numerator: Math.round(percent * 10_000), denominator: "MILLION" };
 }

@@ -1,6 +1,7 @@
 // consumes: the entries of one chain, in its order
 // produces: the same chain, with functions that stand side by side in one place
-// never does: bring two functions together that fail differently, or that something stands between; let a place depend on what there is to do in it
+// never does: bring two functions together that fail differently, or that something stands between; let a place depend
+// on what there is to do in it
 import type { HttpFilter } from "../../../protos/build/envoy.ts";
 import type { FunctionFilter, WasmFilter, WasmModule } from "../ir/filters.ts";
 
@@ -11,19 +12,31 @@ export type ChainEntry =
   | { readonly kind: "native"; readonly filter: HttpFilter };
 
 /** What stands in a chain in the end. */
-export type ChainPlace = { readonly kind: "wasm"; readonly filter: WasmFilter } | { readonly kind: "native"; readonly filter: HttpFilter };
+export type ChainPlace =
+  | { readonly kind: "wasm"; readonly filter: WasmFilter }
+  | { readonly kind: "native"; readonly filter: HttpFilter };
 
 /** Returns the places of a chain. `meshModule` undefined: every function has a place of its own. */
-export function shareModules(entries: readonly ChainEntry[], meshModule: WasmModule | undefined): readonly ChainPlace[] {
+export function shareModules(
+  entries: readonly ChainEntry[],
+  meshModule: WasmModule | undefined,
+): readonly ChainPlace[] {
   const places: ChainPlace[] = [];
   let neighbours: FunctionFilter[] = [];
   const settle = (): void => {
     const [first, ...others] = neighbours;
-    if (first !== undefined) places.push({ kind: "wasm", filter: others.length === 0 || meshModule === undefined ? first : sharedFilter(neighbours, meshModule) });
+    if (first !== undefined)
+      places.push({
+        kind: "wasm",
+        filter: others.length === 0 || meshModule === undefined ? first : sharedFilter(neighbours, meshModule),
+      });
     neighbours = [];
   };
   for (const entry of entries) {
-    const fits = entry.kind === "function" && meshModule !== undefined && neighbours.every(({ failureMode }) => failureMode === entry.filter.failureMode);
+    const fits =
+      entry.kind === "function" &&
+      meshModule !== undefined &&
+      neighbours.every(({ failureMode }) => failureMode === entry.filter.failureMode);
     if (!fits) settle();
     if (entry.kind === "function") neighbours.push(entry.filter);
     else places.push(entry.kind === "plugin" ? { kind: "wasm", filter: entry.filter } : entry);
@@ -33,8 +46,10 @@ export function shareModules(entries: readonly ChainEntry[], meshModule: WasmMod
 }
 
 /**
- * Returns the one filter of neighbours, e.g. `scrim.ratelimit+scrim.telemetry.inbound`: named after all that may run there, so that the name stays when policies come
- * and go. A function that is alone in having something to do does it in its own, smaller module. The VM's id is that of the rate limit, whose buckets thereby
+ * Returns the one filter of neighbours, e.g. `scrim.ratelimit+scrim.telemetry.inbound`: named after all that may run
+ * there, so that the name stays when policies come
+ * and go. A function that is alone in having something to do does it in its own, smaller module. The VM's id is that of
+ * the rate limit, whose buckets thereby
  * outlive every change of who shares its module.
  */
 function sharedFilter(neighbours: readonly FunctionFilter[], meshModule: WasmModule): WasmFilter {
@@ -46,5 +61,9 @@ function sharedFilter(neighbours: readonly FunctionFilter[], meshModule: WasmMod
   const [only, ...others] = busy;
   if (only === undefined) return { ...common, module: { kind: "idle" }, configuration: "" };
   if (others.length === 0) return { ...common, module: only.module, configuration: only.configuration };
-  return { ...common, module: { kind: "module", module: meshModule }, configuration: `{${busy.map(({ runs, configuration }) => `"${runs}":${configuration}`).join(",")}}` };
+  return {
+    ...common,
+    module: { kind: "module", module: meshModule },
+    configuration: `{${busy.map(({ runs, configuration }) => `"${runs}":${configuration}`).join(",")}}`,
+  };
 }

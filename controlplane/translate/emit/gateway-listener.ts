@@ -28,9 +28,10 @@ export function buildGatewayListener(port: GatewayPort, settings: GatewaySetting
     trafficDirection: "OUTBOUND",
     perConnectionBufferLimitBytes: BUFFER_BYTES,
     ...(https && { listenerFilters: [tlsInspector] }),
-    filterChains: port.kind.protocol === "HTTP"
-      ? [{ name: port.kind.routeTable, filters: httpFilters(port.kind.routeTable, port, settings) }]
-      : port.kind.servers.map((server) => tlsChain(server, port, settings)),
+    filterChains:
+      port.kind.protocol === "HTTP"
+        ? [{ name: port.kind.routeTable, filters: httpFilters(port.kind.routeTable, port, settings) }]
+        : port.kind.servers.map((server) => tlsChain(server, port, settings)),
   };
 }
 

@@ -15,9 +15,15 @@ export interface HttpChain {
   readonly unknownHosts?: "forward" | "refuse";
 }
 
-/** Returns the chain's filters in the order in which a request meets them. What a workload answers passes them backwards. */
+/**
+ * Returns the chain's filters in the order in which a request meets them. What a workload answers passes them
+ * backwards.
+ */
 export function buildHttpFilters(chain: HttpChain): readonly HttpFilter[] {
-  return [...placesOf(chain).map((place) => (place.kind === "wasm" ? buildWasmPlace(place.filter) : place.filter)), routerFilter()];
+  return [
+    ...placesOf(chain).map((place) => (place.kind === "wasm" ? buildWasmPlace(place.filter) : place.filter)),
+    routerFilter(),
+  ];
 }
 
 /** Returns every Wasm filter of a chain: what must be delivered under the names that its places have. */
@@ -26,8 +32,10 @@ export function wasmFiltersOf(chain: HttpChain): readonly WasmFilter[] {
 }
 
 /**
- * Telemetry counts at the end of a request wherever it stands. Outbound it stands where the route is settled (the fault filter, which has per-route
- * configuration, makes Envoy resolve it). Inbound it stands before all plugins, which need not see what peers say of themselves, and beside the rate limit
+ * Telemetry counts at the end of a request wherever it stands. Outbound it stands where the route is settled (the fault
+ * filter, which has per-route
+ * configuration, makes Envoy resolve it). Inbound it stands before all plugins, which need not see what peers say of
+ * themselves, and beside the rate limit
  * where it can: neither refuses a request when it fails, so they can share a module.
  */
 function placesOf({ direction, filters, unknownHosts }: HttpChain): readonly ChainPlace[] {
@@ -49,12 +57,21 @@ function placesOf({ direction, filters, unknownHosts }: HttpChain): readonly Cha
     ...(inbound ? [] : [native(faultFilter()), runs(filters.telemetry)]),
     ...(unknownHosts === "forward" ? buildForwardFilters().map(native) : []),
   ];
-  return shareModules(order.filter((entry) => entry !== undefined), filters.meshModule);
+  return shareModules(
+    order.filter((entry) => entry !== undefined),
+    filters.meshModule,
+  );
 }
 
-/** Counts the messages of gRPC streams into filter state, where telemetry finds them at the end; other streams it leaves alone. */
+/**
+ * Counts the messages of gRPC streams into filter state, where telemetry finds them at the end; other streams it leaves
+ * alone.
+ */
 function grpcStatsFilter(): HttpFilter {
-  return { name: "envoy.filters.http.grpc_stats", typedConfig: packAny("GrpcStatsFilterConfig", { emitFilterState: true, statsForAllMethods: false }) };
+  return {
+    name: "envoy.filters.http.grpc_stats",
+    typedConfig: packAny("GrpcStatsFilterConfig", { emitFilterState: true, statsForAllMethods: false }),
+  };
 }
 
 /** Returns Envoy's own router, the end of every chain. */

@@ -1,5 +1,11 @@
 // HTTP as every listener of the mesh takes it: one place for what is hardened, per direction.
-import type { AnyMessage, Filter, HttpConnectionManager, HttpConnectionManager_UpgradeConfig, RouteConfiguration } from "../../../protos/build/envoy.ts";
+import type {
+  AnyMessage,
+  Filter,
+  HttpConnectionManager,
+  HttpConnectionManager_UpgradeConfig,
+  RouteConfiguration,
+} from "../../../protos/build/envoy.ts";
 import { durationFromMs, joinAny, packAny } from "../../../protos/codec.ts";
 import type { HttpFilters } from "../ir/filters.ts";
 import type { AccessLog } from "../ir/proxy.ts";
@@ -22,7 +28,10 @@ export interface HttpListening {
   readonly accessLog?: AccessLog | undefined;
   /** CONNECT is taken, and goes where the routes say. */
   readonly connect?: boolean;
-  /** Who speaks to us is the client (nobody stands between us who could have said so in X-Forwarded-For). Gateways: true; elsewhere false unless given. */
+  /**
+   * Who speaks to us is the client (nobody stands between us who could have said so in X-Forwarded-For). Gateways:
+   * true; elsewhere false unless given.
+   */
   readonly useRemoteAddress?: boolean;
 }
 
@@ -30,25 +39,41 @@ type Hardening = Partial<HttpConnectionManager>;
 
 /** Returns the connection manager of one listener or filter chain as a network filter. */
 export function buildHttpConnectionManager(listening: HttpListening): Filter {
-  return { name: "envoy.filters.network.http_connection_manager", typedConfig: joinAny(ownPart(listening.routes, listening.statPrefix), sharedPart(listening, "")) };
+  return {
+    name: "envoy.filters.network.http_connection_manager",
+    typedConfig: joinAny(ownPart(listening.routes, listening.statPrefix), sharedPart(listening, "")),
+  };
 }
 
 /** What a listener has for itself. */
-const ownPart = memoByContent((routes: HttpListening["routes"]) => routes, (routes, statPrefix): AnyMessage => packAny("HttpConnectionManager", {
-  // Envoy takes what stands before the first dot for a label of its own.
-  statPrefix: statPrefix.replaceAll(".", "_"),
-  ...("rds" in routes ? { rds: { routeConfigName: routes.rds, configSource: adsSource() } } : { routeConfig: routes.inline }),
-}));
+const ownPart = memoByContent(
+  (routes: HttpListening["routes"]) => routes,
+  (routes, statPrefix): AnyMessage =>
+    packAny("HttpConnectionManager", {
+      // Envoy takes what stands before the first dot for a label of its own.
+      statPrefix: statPrefix.replaceAll(".", "_"),
+      ...("rds" in routes
+        ? { rds: { routeConfigName: routes.rds, configSource: adsSource() } }
+        : { routeConfig: routes.inline }),
+    }),
+);
 
-/** The rest, which is most of it: encoded once for all listeners that have the same filters and settings, whichever proxy's they are. */
-const sharedPart = memoByContent(({ statPrefix: _name, routes: _routes, filters, ...settings }: HttpListening) => [numberOfFilters(filters), settings], (listening): AnyMessage => packAny("HttpConnectionManager", {
-  httpFilters: buildHttpFilters(listening),
-  accessLog: buildAccessLogs(listening.accessLog, listening.direction === "inbound" ? "server" : "client"),
-  ...common,
-  ...byDirection[listening.direction],
-  useRemoteAddress: listening.useRemoteAddress ?? listening.direction === "gateway",
-  upgradeConfigs: upgradesOf(listening),
-}));
+/**
+ * The rest, which is most of it: encoded once for all listeners that have the same filters and settings, whichever
+ * proxy's they are.
+ */
+const sharedPart = memoByContent(
+  ({ statPrefix: _name, routes: _routes, filters, ...settings }: HttpListening) => [numberOfFilters(filters), settings],
+  (listening): AnyMessage =>
+    packAny("HttpConnectionManager", {
+      httpFilters: buildHttpFilters(listening),
+      accessLog: buildAccessLogs(listening.accessLog, listening.direction === "inbound" ? "server" : "client"),
+      ...common,
+      ...byDirection[listening.direction],
+      useRemoteAddress: listening.useRemoteAddress ?? listening.direction === "gateway",
+      upgradeConfigs: upgradesOf(listening),
+    }),
+);
 
 const common: Hardening = {
   // Dots and %-encoded letters never tell two spellings of one path apart.
@@ -62,8 +87,10 @@ const common: Hardening = {
 };
 
 /**
- * `//admin`, `%2Fadmin`, `%5cadmin` and `x_role` are what `/admin` and `x-role` are to many applications: where policies are enforced, slashes are
- * decoded and merged before anybody looks (Istio's DECODE_AND_MERGE_SLASHES; its own default would let them bypass) and names with `_` are dropped.
+ * `//admin`, `%2Fadmin`, `%5cadmin` and `x_role` are what `/admin` and `x-role` are to many applications: where
+ * policies are enforced, slashes are
+ * decoded and merged before anybody looks (Istio's DECODE_AND_MERGE_SLASHES; its own default would let them bypass) and
+ * names with `_` are dropped.
  * Outbound, a foreign server may mean something by them: they pass, and the peer's own proxy decides.
  */
 const guarding: Hardening = { mergeSlashes: true, pathWithEscapedSlashesAction: "UNESCAPE_AND_FORWARD" };
@@ -91,9 +118,18 @@ const byDirection: Readonly<Record<HttpListening["direction"], Hardening>> = {
   },
   gateway: {
     ...guarding,
-    commonHttpProtocolOptions: { maxHeadersCount: 100, headersWithUnderscoresAction: "DROP_HEADER", idleTimeout: durationFromMs(3_600_000) },
+    commonHttpProtocolOptions: {
+      maxHeadersCount: 100,
+      headersWithUnderscoresAction: "DROP_HEADER",
+      idleTimeout: durationFromMs(3_600_000),
+    },
     // A stranger's connection holds little: few streams, small windows, headers that come in time.
-    http2ProtocolOptions: { maxConcurrentStreams: 100, initialStreamWindowSize: 65_536, initialConnectionWindowSize: 1_048_576, allowConnect: true },
+    http2ProtocolOptions: {
+      maxConcurrentStreams: 100,
+      initialStreamWindowSize: 65_536,
+      initialConnectionWindowSize: 1_048_576,
+      allowConnect: true,
+    },
     requestHeadersTimeout: durationFromMs(10_000),
     serverName: "scrim",
     serverHeaderTransformation: "OVERWRITE",
@@ -104,8 +140,14 @@ const byDirection: Readonly<Record<HttpListening["direction"], Hardening>> = {
 function upgradesOf(listening: HttpListening): readonly HttpConnectionManager_UpgradeConfig[] {
   const websocket: HttpConnectionManager_UpgradeConfig = { upgradeType: "websocket" };
   if (listening.connect !== true) return [websocket];
-  // A tunnel's bytes are no requests: of the mesh's filters only telemetry is there, which counts connections, and the refusal of local addresses.
+  // A tunnel's bytes are no requests: of the mesh's filters only telemetry is there, which counts connections, and the
+  // refusal of local addresses.
   const { telemetry } = listening.filters;
-  const filters = [buildConnectTargetFilter(), ...(telemetry ? [buildWasmPlace(telemetry)] : []), ...(listening.unknownHosts === "forward" ? buildForwardFilters() : []), routerFilter()];
+  const filters = [
+    buildConnectTargetFilter(),
+    ...(telemetry ? [buildWasmPlace(telemetry)] : []),
+    ...(listening.unknownHosts === "forward" ? buildForwardFilters() : []),
+    routerFilter(),
+  ];
   return [{ upgradeType: "CONNECT", filters }, websocket];
 }

@@ -16,19 +16,39 @@ export function buildInboundCluster(port: InboundPort): Cluster {
     name,
     type: "STATIC",
     connectTimeout: durationFromMs(10_000),
-    loadAssignment: { clusterName: name, endpoints: [{ lbEndpoints: [{ endpoint: { address: { socketAddress: { address, portValue } } } }] }] },
+    loadAssignment: {
+      clusterName: name,
+      endpoints: [{ lbEndpoints: [{ endpoint: { address: { socketAddress: { address, portValue } } } }] }],
+    },
     // Whoever limits a workload does it by policy, not by Envoy's small defaults.
-    circuitBreakers: { thresholds: [{ maxConnections: UNLIMITED, maxPendingRequests: UNLIMITED, maxRequests: UNLIMITED, maxRetries: UNLIMITED, trackRemaining: true }] },
+    circuitBreakers: {
+      thresholds: [
+        {
+          maxConnections: UNLIMITED,
+          maxPendingRequests: UNLIMITED,
+          maxRequests: UNLIMITED,
+          maxRetries: UNLIMITED,
+          trackRemaining: true,
+        },
+      ],
+    },
     // The pod's own address, from which all other connections come, is not one the application's loopback expects.
-    ...(isLoopback(address) && { upstreamBindConfig: { sourceAddress: { address: address.includes(":") ? "::1" : "127.0.0.1", portValue: 0 } } }),
-    ...(port.protocol === "http" && { typedExtensionProtocolOptions: { "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": httpOptions } }),
+    ...(isLoopback(address) && {
+      upstreamBindConfig: { sourceAddress: { address: address.includes(":") ? "::1" : "127.0.0.1", portValue: 0 } },
+    }),
+    ...(port.protocol === "http" && {
+      typedExtensionProtocolOptions: { "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": httpOptions },
+    }),
     metadata: { filterMetadata: serviceMetadata(port) },
   };
 }
 
 const UNLIMITED = 4_294_967_295;
 
-/** Idle connections end before the five seconds after which Node and others close theirs: the one who closes first never loses a request. */
+/**
+ * Idle connections end before the five seconds after which Node and others close theirs: the one who closes first never
+ * loses a request.
+ */
 const httpOptions = packAny("HttpProtocolOptions", {
   commonHttpProtocolOptions: { idleTimeout: durationFromMs(4_000) },
   useDownstreamProtocolConfig: { httpProtocolOptions: {}, http2ProtocolOptions: {} },

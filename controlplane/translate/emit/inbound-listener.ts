@@ -23,7 +23,8 @@ export function inboundListenerName(port: InboundPort): string {
 }
 
 /**
- * Returns the listener of one port. STRICT: a connection that is not mutual TLS finds no chain and is reset. PERMISSIVE: connections that offer the
+ * Returns the listener of one port. STRICT: a connection that is not mutual TLS finds no chain and is reset.
+ * PERMISSIVE: connections that offer the
  * mesh's ALPN get mutual TLS, others plaintext. DISABLE: the bytes are the application's, TLS too.
  */
 export function buildInboundListener(port: InboundPort, settings: InboundSettings): Listener {
@@ -43,8 +44,14 @@ export function buildInboundListener(port: InboundPort, settings: InboundSetting
   };
 }
 
-/** A client of a protocol in which the server speaks first sends nothing to look at: after a while it counts as plaintext. */
-const waitForServerFirst: Listener = { listenerFiltersTimeout: durationFromMs(1_000), continueOnListenerFiltersTimeout: true };
+/**
+ * A client of a protocol in which the server speaks first sends nothing to look at: after a while it counts as
+ * plaintext.
+ */
+const waitForServerFirst: Listener = {
+  listenerFiltersTimeout: durationFromMs(1_000),
+  continueOnListenerFiltersTimeout: true,
+};
 
 function filterChains(port: InboundPort, settings: InboundSettings): readonly FilterChain[] {
   const name = inboundListenerName(port);
@@ -52,14 +59,21 @@ function filterChains(port: InboundPort, settings: InboundSettings): readonly Fi
   if (port.mtls !== "DISABLE") {
     chains.push({
       name: `${name}_mtls`,
-      filterChainMatch: { transportProtocol: "tls", ...(port.mtls === "PERMISSIVE" && { applicationProtocols: meshAlpn }) },
+      filterChainMatch: {
+        transportProtocol: "tls",
+        ...(port.mtls === "PERMISSIVE" && { applicationProtocols: meshAlpn }),
+      },
       transportSocket: buildDownstreamMeshTls(settings.trustDomain, alpnOf(port)),
       filters: networkFilters(port, settings, true),
     });
   }
   if (port.mtls !== "STRICT") {
-    // TLS without the mesh's ALPN is for an application that speaks TLS itself; HTTP in plaintext is looked into, and so must be plaintext.
-    const match = port.protocol === "http" && port.mtls === "PERMISSIVE" ? { filterChainMatch: { transportProtocol: "raw_buffer" } } : {};
+    // TLS without the mesh's ALPN is for an application that speaks TLS itself; HTTP in plaintext is looked into, and
+    // so must be plaintext.
+    const match =
+      port.protocol === "http" && port.mtls === "PERMISSIVE"
+        ? { filterChainMatch: { transportProtocol: "raw_buffer" } }
+        : {};
     chains.push({ name: `${name}_plaintext`, ...match, filters: networkFilters(port, settings, false) });
   }
   return chains;
@@ -93,31 +107,47 @@ function tcpFilters(port: InboundPort, settings: InboundSettings): readonly Filt
   return [
     ...(port.tcpTelemetry ? [buildWasmPlace(port.tcpTelemetry)] : []),
     ...buildNetworkAuthorization(port.tcpAuthorization ?? []),
-    { name: "envoy.filters.network.tcp_proxy", typedConfig: packAny("TcpProxy", { statPrefix: cluster, cluster, accessLog: buildAccessLogs(settings.accessLog, "server") }) },
+    {
+      name: "envoy.filters.network.tcp_proxy",
+      typedConfig: packAny("TcpProxy", {
+        statPrefix: cluster,
+        cluster,
+        accessLog: buildAccessLogs(settings.accessLog, "server"),
+      }),
+    },
   ];
 }
 
 /** Timeouts and retries are the caller's; here only what the application never got to see is sent again. */
-const inboundRoutes = memoByContent(({ port, service }: InboundPort) => [port, service?.host], (port): { readonly inline: RouteConfiguration } => {
-  const cluster = inboundClusterName(port);
-  const service = port.service?.host ?? "*";
-  return { inline: {
-    name: cluster,
-    validateClusters: false,
-    virtualHosts: [{
-      name: `inbound|http|${port.port}`,
-      domains: ["*"],
-      routes: [{
-        name: "default",
-        match: { prefix: "/" },
-        decorator: { operation: `${service}:${port.port}/*` },
-        route: {
-          cluster,
-          timeout: durationFromMs(0),
-          maxStreamDuration: { maxStreamDuration: durationFromMs(0), grpcTimeoutHeaderMax: durationFromMs(0) },
-          retryPolicy: { retryOn: "reset-before-request", numRetries: 2 },
-        },
-      }],
-    }],
-  } };
-});
+const inboundRoutes = memoByContent(
+  ({ port, service }: InboundPort) => [port, service?.host],
+  (port): { readonly inline: RouteConfiguration } => {
+    const cluster = inboundClusterName(port);
+    const service = port.service?.host ?? "*";
+    return {
+      inline: {
+        name: cluster,
+        validateClusters: false,
+        virtualHosts: [
+          {
+            name: `inbound|http|${port.port}`,
+            domains: ["*"],
+            routes: [
+              {
+                name: "default",
+                match: { prefix: "/" },
+                decorator: { operation: `${service}:${port.port}/*` },
+                route: {
+                  cluster,
+                  timeout: durationFromMs(0),
+                  maxStreamDuration: { maxStreamDuration: durationFromMs(0), grpcTimeoutHeaderMax: durationFromMs(0) },
+                  retryPolicy: { retryOn: "reset-before-request", numRetries: 2 },
+                },
+              },
+            ],
+          },
+        ],
+      },
+    };
+  },
+);

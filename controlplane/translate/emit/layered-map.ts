@@ -1,7 +1,8 @@
 // Two maps as one: what many proxies share, and the little that is one proxy's own. Nothing of the large one is copied.
 
 /**
- * A map in which `own` stands over `shared`. Both must be in the order of their keys (by code unit), and so is the whole; neither may change. Of a
+ * A map in which `own` stands over `shared`. Both must be in the order of their keys (by code unit), and so is the
+ * whole; neither may change. Of a
  * pair there is one map only, so that equal layers are the same object.
  */
 export interface LayeredMap<V> extends ReadonlyMap<string, V> {
@@ -14,9 +15,9 @@ const known = new WeakMap<object, WeakMap<object, unknown>>();
 /** Returns the two as one map. */
 export function layered<V>(shared: ReadonlyMap<string, V>, own: ReadonlyMap<string, V>): LayeredMap<V> {
   let over = known.get(shared);
-  if (over === undefined) known.set(shared, over = new WeakMap());
+  if (over === undefined) known.set(shared, (over = new WeakMap()));
   let map = over.get(own);
-  if (map === undefined) over.set(own, map = new Layered(shared, own));
+  if (map === undefined) over.set(own, (map = new Layered(shared, own)));
   // What stands under the pair was made from the pair.
   return map as LayeredMap<V>;
 }
@@ -29,7 +30,10 @@ export function layersOf<V>(map: ReadonlyMap<string, V>): LayeredMap<V> | undefi
 class Layered<V> implements LayeredMap<V> {
   readonly size: number;
 
-  constructor(readonly shared: ReadonlyMap<string, V>, readonly own: ReadonlyMap<string, V>) {
+  constructor(
+    readonly shared: ReadonlyMap<string, V>,
+    readonly own: ReadonlyMap<string, V>,
+  ) {
     this.size = shared.size + [...own.keys()].filter((key) => !shared.has(key)).length;
   }
   get(key: string): V | undefined {

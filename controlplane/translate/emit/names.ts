@@ -6,7 +6,9 @@ import { type UpstreamId, upstreamText } from "../ir/upstream.ts";
 export const PASSTHROUGH_CLUSTER = "PassthroughCluster";
 /** Where what must not leave goes. */
 export const BLACK_HOLE_CLUSTER = "BlackHoleCluster";
-/** The cluster, and the listener inside the proxy that it leads to, by which tunnels of HTTP come back to the routes. */
+/**
+ * The cluster, and the listener inside the proxy that it leads to, by which tunnels of HTTP come back to the routes.
+ */
 export const CONNECT_NAME = "outbound_connect";
 /** The virtual hosts for hosts that nobody declared. */
 export const ALLOW_ANY_HOST = "allow_any";
@@ -17,17 +19,26 @@ export function upstreamName(id: UpstreamId): string {
   return upstreamText(id);
 }
 
-/** Returns a listener's name: `127.10.4.7_15001`; a gateway's carries the port of its Gateway, not the one it is opened at: `127.10.4.9_80`. */
+/**
+ * Returns a listener's name: `127.10.4.7_15001`; a gateway's carries the port of its Gateway, not the one it is opened
+ * at: `127.10.4.9_80`.
+ */
 export function listenerName(bind: SocketAddress, port = bind.port): string {
   return `${bind.address}_${port}`;
 }
 
-/** Returns the resource name of a virtual host, also the name inside the message: `80/reviews.default.svc.cluster.local:80`. */
+/**
+ * Returns the resource name of a virtual host, also the name inside the message:
+ * `80/reviews.default.svc.cluster.local:80`.
+ */
 export function virtualHostName(table: string, host: string): string {
   return `${table}/${host}`;
 }
 
-/** Returns Istio's way to say, in metadata, from which object something came: `/apis/networking.istio.io/v1/namespaces/default/destination-rule/reviews`. */
+/**
+ * Returns Istio's way to say, in metadata, from which object something came:
+ * `/apis/networking.istio.io/v1/namespaces/default/destination-rule/reviews`.
+ */
 export function configPath(kind: "virtual-service" | "destination-rule", origin: string): string {
   const [namespace = "", name = ""] = origin.split("/");
   return `/apis/networking.istio.io/v1/namespaces/${namespace}/${kind}/${name}`;

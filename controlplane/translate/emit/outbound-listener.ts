@@ -27,12 +27,21 @@ export function buildOutboundListener(outbound: OutboundProxy, settings: Outboun
 }
 
 /**
- * Returns the listener inside the proxy to which tunnels for hosts that speak HTTP lead. HTTP takes the same routes as without a tunnel;
+ * Returns the listener inside the proxy to which tunnels for hosts that speak HTTP lead. HTTP takes the same routes as
+ * without a tunnel;
  * TLS, which only the two ends can read, goes on as it is to the host that the tunnel was asked for.
  */
 export function buildConnectListener(outbound: OutboundProxy, settings: OutboundSettings): Listener {
-  const plaintext: FilterChain = { name: "http", filterChainMatch: { transportProtocol: "raw_buffer" }, filters: [routed(CONNECT_NAME, outbound, settings, false)] };
-  const opaque: FilterChain = { name: "tls", filterChainMatch: { transportProtocol: "tls" }, filters: opaqueFilters(settings) };
+  const plaintext: FilterChain = {
+    name: "http",
+    filterChainMatch: { transportProtocol: "raw_buffer" },
+    filters: [routed(CONNECT_NAME, outbound, settings, false)],
+  };
+  const opaque: FilterChain = {
+    name: "tls",
+    filterChainMatch: { transportProtocol: "tls" },
+    filters: opaqueFilters(settings),
+  };
   return {
     name: CONNECT_NAME,
     internalListener: {},
@@ -56,6 +65,10 @@ function routed(statPrefix: string, outbound: OutboundProxy, settings: OutboundS
 
 /** The tunnel's route has said where opaque bytes go (emit/connect-target.ts); should it not have, they go nowhere. */
 function opaqueFilters(settings: OutboundSettings): readonly Filter[] {
-  const proxy = { statPrefix: `${CONNECT_NAME}_tls`, cluster: BLACK_HOLE_CLUSTER, accessLog: buildAccessLogs(settings.accessLog, "client") };
+  const proxy = {
+    statPrefix: `${CONNECT_NAME}_tls`,
+    cluster: BLACK_HOLE_CLUSTER,
+    accessLog: buildAccessLogs(settings.accessLog, "client"),
+  };
   return [{ name: "envoy.filters.network.tcp_proxy", typedConfig: packAny("TcpProxy", proxy) }];
 }

@@ -1,6 +1,17 @@
 // Single fields of authorization rules as Envoy's RBAC asks for them: principals (who) and permissions (what).
 import type { CidrRange, Permission, Principal, StringMatcher, ValueMatcher } from "../../../protos/build/envoy.ts";
-import { ANY_BYTE, ANYTHING, differentFrom, escaped, hostMatcher, looseHeaderMatcher, pathMatchers, plainMatcher, type Reading, regexMatcher } from "./rbac-patterns.ts";
+import {
+  ANY_BYTE,
+  ANYTHING,
+  differentFrom,
+  escaped,
+  hostMatcher,
+  looseHeaderMatcher,
+  pathMatchers,
+  plainMatcher,
+  type Reading,
+  regexMatcher,
+} from "./rbac-patterns.ts";
 
 const JWT_FILTER = "envoy.filters.http.jwt_authn";
 const present: StringMatcher = regexMatcher(`${ANY_BYTE}+`);
@@ -9,7 +20,9 @@ const present: StringMatcher = regexMatcher(`${ANY_BYTE}+`);
 export function principalNamed(pattern: string): Principal {
   if (pattern === "*") return named(regexMatcher(`spiffe://${ANY_BYTE}+`));
   if (pattern.startsWith("*")) return named(regexMatcher(`spiffe://${ANYTHING}${escaped(pattern.slice(1))}`));
-  return named(pattern.endsWith("*") ? { prefix: `spiffe://${pattern.slice(0, -1)}` } : { exact: `spiffe://${pattern}` });
+  return named(
+    pattern.endsWith("*") ? { prefix: `spiffe://${pattern.slice(0, -1)}` } : { exact: `spiffe://${pattern}` },
+  );
 }
 
 export function inNamespace(pattern: string): Principal {
@@ -31,13 +44,16 @@ export function fromRemoteIp(block: string): Principal {
 }
 
 /**
- * `<issuer>/<subject>` of the verified token. Envoy knows the two apart, and both may hold slashes: every place where the pattern could be cut
+ * `<issuer>/<subject>` of the verified token. Envoy knows the two apart, and both may hold slashes: every place where
+ * the pattern could be cut
  * is a way to match.
  */
 export function requestPrincipalNamed(pattern: string): Principal {
   const literal = pattern.replace(/^\*|\*$/, "");
   const kind = pattern.startsWith("*") ? "suffix" : pattern.endsWith("*") ? "prefix" : "exact";
-  const cuts = [...literal].flatMap((character, at) => (character === "/" ? [{ issuer: literal.slice(0, at), subject: literal.slice(at + 1) }] : []));
+  const cuts = [...literal].flatMap((character, at) =>
+    character === "/" ? [{ issuer: literal.slice(0, at), subject: literal.slice(at + 1) }] : [],
+  );
   const ways = cuts.flatMap(({ issuer, subject }): readonly Principal[] => {
     if ((issuer === "" && kind !== "suffix") || (subject === "" && kind !== "prefix")) return [];
     const issuerMatch = kind !== "suffix" ? { exact: issuer } : issuer === "" ? present : { suffix: issuer };
@@ -52,17 +68,30 @@ export function requestPrincipalNamed(pattern: string): Principal {
 /** A claim that is a text, or a list with such an element; what keeps out also counts numbers and booleans. */
 export function claimMatches(names: readonly string[], pattern: string, reading: Reading): Principal {
   const text = { stringMatch: plainMatcher(pattern) };
-  const others: ValueMatcher[] = reading === "strict" ? [] : [
-    ...(/^-?\d+(?:\.\d+)?$/.test(pattern) ? [{ doubleMatch: { exact: Number(pattern) } }] : []),
-    ...["true", "false"].filter((name) => matchesPlain(pattern, name)).map((name) => ({ boolMatch: name === "true" })),
-  ];
-  return metadataPrincipal(JWT_FILTER, ["payload", ...names], { orMatch: { valueMatchers: [text, { listMatch: { oneOf: text } }, ...others] } });
+  const others: ValueMatcher[] =
+    reading === "strict"
+      ? []
+      : [
+          ...(/^-?\d+(?:\.\d+)?$/.test(pattern) ? [{ doubleMatch: { exact: Number(pattern) } }] : []),
+          ...["true", "false"]
+            .filter((name) => matchesPlain(pattern, name))
+            .map((name) => ({ boolMatch: name === "true" })),
+        ];
+  return metadataPrincipal(JWT_FILTER, ["payload", ...names], {
+    orMatch: { valueMatchers: [text, { listMatch: { oneOf: text } }, ...others] },
+  });
 }
 
 /** A value of a filter's dynamic metadata; in brackets it is meant for the elements of a list. */
 export function metadataMatches(filter: string, key: string, pattern: string): Principal {
   const inList = /^\[(.+)\]$/.exec(pattern)?.[1];
-  return metadataPrincipal(filter, [key], inList === undefined ? { stringMatch: plainMatcher(pattern) } : { listMatch: { oneOf: { stringMatch: plainMatcher(inList) } } });
+  return metadataPrincipal(
+    filter,
+    [key],
+    inList === undefined
+      ? { stringMatch: plainMatcher(pattern) }
+      : { listMatch: { oneOf: { stringMatch: plainMatcher(inList) } } },
+  );
 }
 
 export function toPort(value: string): Permission {
@@ -78,17 +107,28 @@ export function toServerName(pattern: string): Permission {
 }
 
 /**
- * Envoy (since the runtime guard rbac_match_headers_individually) matches when one line of a repeated header does; before, it joined the lines. What lets in
- * must hold for every line: some line is the value, and none differs. (Patterns with * and values with commas stay in the Wasm filter.)
+ * Envoy (since the runtime guard rbac_match_headers_individually) matches when one line of a repeated header does;
+ * before, it joined the lines. What lets in
+ * must hold for every line: some line is the value, and none differs. (Patterns with * and values with commas stay in
+ * the Wasm filter.)
  */
 export function withHeader(name: string, pattern: string, reading: Reading): Permission {
   if (pattern === "*") return { header: { name, presentMatch: true } };
   if (reading === "loose") return { header: { name, stringMatch: looseHeaderMatcher(pattern) } };
-  return { andRules: { rules: [{ header: { name, stringMatch: plainMatcher(pattern) } }, { notRule: { header: { name, stringMatch: differentFrom(pattern) } } }] } };
+  return {
+    andRules: {
+      rules: [
+        { header: { name, stringMatch: plainMatcher(pattern) } },
+        { notRule: { header: { name, stringMatch: differentFrom(pattern) } } },
+      ],
+    },
+  };
 }
 
 export function withMethod(pattern: string): Permission {
-  return { header: { name: ":method", ...(pattern === "*" ? { presentMatch: true } : { stringMatch: plainMatcher(pattern) }) } };
+  return {
+    header: { name: ":method", ...(pattern === "*" ? { presentMatch: true } : { stringMatch: plainMatcher(pattern) }) },
+  };
 }
 
 export function toHost(pattern: string, reading: Reading): Permission {
@@ -107,7 +147,8 @@ function anyPrincipal(ids: readonly Principal[]): Principal {
 }
 
 function ofToken(issuer: StringMatcher, subject: StringMatcher): Principal {
-  const claim = (name: string, stringMatch: StringMatcher) => metadataPrincipal(JWT_FILTER, ["payload", name], { stringMatch });
+  const claim = (name: string, stringMatch: StringMatcher) =>
+    metadataPrincipal(JWT_FILTER, ["payload", name], { stringMatch });
   return { andIds: { ids: [claim("iss", issuer), claim("sub", subject)] } };
 }
 
@@ -120,7 +161,13 @@ function named(principalName: StringMatcher): Principal {
 }
 
 function matchesPlain(pattern: string, text: string): boolean {
-  return pattern === "*" || pattern === text || (pattern.startsWith("*") ? text.endsWith(pattern.slice(1)) : pattern.endsWith("*") && text.startsWith(pattern.slice(0, -1)));
+  return (
+    pattern === "*" ||
+    pattern === text ||
+    (pattern.startsWith("*")
+      ? text.endsWith(pattern.slice(1))
+      : pattern.endsWith("*") && text.startsWith(pattern.slice(0, -1)))
+  );
 }
 
 /** One segment of an identity's path; dots and the like stand for themselves. */

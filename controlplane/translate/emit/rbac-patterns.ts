@@ -1,9 +1,14 @@
 // consumes: values as Istio's policies write them (exact, `prefix*`, `*suffix`, `*`, path templates)
-// produces: Envoy's string matchers that mean what the authorization filter means by them, strictly (ALLOW) or loosely (DENY)
-// never does: let in by a reading that the filter does not take; where it must be wider than the filter, only a refusal is
+// produces: Envoy's string matchers that mean what the authorization filter means by them, strictly (ALLOW) or loosely
+// (DENY)
+// never does: let in by a reading that the filter does not take; where it must be wider than the filter, only a refusal
+// is
 import type { StringMatcher } from "../../../protos/build/envoy.ts";
 
-/** How a request that can be read in two ways is matched: in every way it can be read (what lets in), or in any (what keeps out). */
+/**
+ * How a request that can be read in two ways is matched: in every way it can be read (what lets in), or in any (what
+ * keeps out).
+ */
 export type Reading = "strict" | "loose";
 
 /** Any byte: `.` matches no byte that is not UTF-8, and a header may hold such. */
@@ -19,30 +24,49 @@ interface Pattern {
 export function plainMatcher(value: string): StringMatcher {
   const { kind, literal } = patternOf(value);
   switch (kind) {
-    case "any": return regexMatcher(`${ANY_BYTE}+`);
-    case "exact": return { exact: literal };
-    case "prefix": return { prefix: literal };
-    case "suffix": return { suffix: literal };
+    case "any":
+      return regexMatcher(`${ANY_BYTE}+`);
+    case "exact":
+      return { exact: literal };
+    case "prefix":
+      return { prefix: literal };
+    case "suffix":
+      return { suffix: literal };
   }
 }
 
-/** Returns the loose matcher of a header's line, or of its lines joined by commas: as a whole, or some element of it. */
+/**
+ * Returns the loose matcher of a header's line, or of its lines joined by commas: as a whole, or some element of it.
+ */
 export function looseHeaderMatcher(value: string): StringMatcher {
   return regexMatcher(`(?:${ANYTHING},)?[ \\t]*${textRegex(value, ANYTHING)}[ \\t]*(?:,${ANYTHING})?`);
 }
 
 /**
- * Returns the matcher of everything but one text. What is as long as the text and differs from it only in bytes that are not UTF-8 is left out: such a line
+ * Returns the matcher of everything but one text. What is as long as the text and differs from it only in bytes that
+ * are not UTF-8 is left out: such a line
  * says nothing that whoever put the other line there could mean.
  */
 export function differentFrom(text: string): StringMatcher {
   const length = Buffer.byteLength(text);
   const characters = [...text];
-  const differsAt = characters.map((character, at) => `${escaped(characters.slice(0, at).join(""))}[^${character === "^" || character === "\\" || character === "]" ? `\\${character}` : character}]${ANYTHING}`);
-  return regexMatcher([...(length > 0 ? [`${ANY_BYTE}{0,${length - 1}}`] : []), `${ANY_BYTE}{${length + 1}}${ANYTHING}`, ...differsAt].join("|"));
+  const differsAt = characters.map(
+    (character, at) =>
+      `${escaped(characters.slice(0, at).join(""))}[^${character === "^" || character === "\\" || character === "]" ? `\\${character}` : character}]${ANYTHING}`,
+  );
+  return regexMatcher(
+    [
+      ...(length > 0 ? [`${ANY_BYTE}{0,${length - 1}}`] : []),
+      `${ANY_BYTE}{${length + 1}}${ANYTHING}`,
+      ...differsAt,
+    ].join("|"),
+  );
 }
 
-/** Returns the matcher of `:authority`, ASCII case aside: loosely also one of several hosts, behind a user, with a port or trailing dots. */
+/**
+ * Returns the matcher of `:authority`, ASCII case aside: loosely also one of several hosts, behind a user, with a port
+ * or trailing dots.
+ */
 export function hostMatcher(value: string, reading: Reading): StringMatcher {
   const { kind } = patternOf(value);
   if (reading === "strict") return regexMatcher(`(?i)${textRegex(value, "[^,@]*")}`);
@@ -50,15 +74,22 @@ export function hostMatcher(value: string, reading: Reading): StringMatcher {
   return regexMatcher(`(?i)${before}${textRegex(value, ANYTHING)}\\.*(?::[^,@]*)?[ \\t]*(?:,${ANYTHING})?`);
 }
 
-/** Returns the matchers of a path without query, any of which may match: a refusal also counts what a lenient application reads. */
+/**
+ * Returns the matchers of a path without query, any of which may match: a refusal also counts what a lenient
+ * application reads.
+ */
 export function pathMatchers(value: string, reading: Reading): readonly StringMatcher[] {
-  const plain = isTemplate(value) ? regexMatcher(templateRegex(value, escaped, "[A-Za-z0-9._~%!$&'()+,;:@=-]")) : plainMatcher(value);
+  const plain = isTemplate(value)
+    ? regexMatcher(templateRegex(value, escaped, "[A-Za-z0-9._~%!$&'()+,;:@=-]"))
+    : plainMatcher(value);
   return reading === "strict" ? [plain] : [plain, regexMatcher(lenientRegex(value))];
 }
 
 /** Returns the regular expression of a path for matching `:path`, query and all. */
 export function pathLineRegex(value: string): string {
-  const plain = isTemplate(value) ? templateRegex(value, escaped, "[A-Za-z0-9._~%!$&'()+,;:@=-]") : textRegex(value, "[^?#]*");
+  const plain = isTemplate(value)
+    ? templateRegex(value, escaped, "[A-Za-z0-9._~%!$&'()+,;:@=-]")
+    : textRegex(value, "[^?#]*");
   return `(?:${plain}|${lenientRegex(value)})(?:[?#].*)?`;
 }
 
@@ -69,7 +100,9 @@ export function regexMatcher(regex: string): StringMatcher {
 
 /** Returns the text with every character standing for itself. */
 export function escaped(text: string): string {
-  return text.replace(/[^A-Za-z0-9_-]/gu, (character) => (character.codePointAt(0)! < 0x80 ? `\\${character}` : character));
+  return text.replace(/[^A-Za-z0-9_-]/gu, (character) =>
+    character.codePointAt(0)! < 0x80 ? `\\${character}` : character,
+  );
 }
 
 function patternOf(value: string): Pattern {
@@ -88,10 +121,14 @@ function isTemplate(value: string): boolean {
 }
 
 function templateRegex(template: string, literal: (text: string) => string, segmentByte: string): string {
-  return template.split(/(\{\*\*?\})/).map((piece) => (piece === "{*}" ? `${segmentByte}+` : piece === "{**}" ? `(?:${segmentByte}|/)*` : literal(piece))).join("");
+  return template
+    .split(/(\{\*\*?\})/)
+    .map((piece) => (piece === "{*}" ? `${segmentByte}+` : piece === "{**}" ? `(?:${segmentByte}|/)*` : literal(piece)))
+    .join("");
 }
 
-// The lenient reading of filters/policy/request-text.ts: percent-encoding undone, parameters (`;x`) dropped, ended by an encoded `?`, `#` or NUL, blanks
+// The lenient reading of filters/policy/request-text.ts: percent-encoding undone, parameters (`;x`) dropped, ended by
+// an encoded `?`, `#` or NUL, blanks
 // at the end cut. What `..` climbs out of cannot be counted here (Envoy has resolved the
 // plain ones, but `..;` is none), so around it any path counts.
 
@@ -107,23 +144,36 @@ function lenientRegex(value: string): string {
   if (isTemplate(value)) return `${templateRegex(value, lenientLiteral, "[^/]")}${END}`;
   const { kind, literal } = patternOf(value);
   switch (kind) {
-    case "any": return `${ANY_BYTE}+`;
-    case "suffix": return `${ANYTHING}${lenientLiteral(literal)}${END}`;
-    case "prefix": return `${lenientLiteral(literal)}${ANYTHING}`;
-    case "exact": return `${lenientLiteral(literal)}${END}`;
+    case "any":
+      return `${ANY_BYTE}+`;
+    case "suffix":
+      return `${ANYTHING}${lenientLiteral(literal)}${END}`;
+    case "prefix":
+      return `${lenientLiteral(literal)}${ANYTHING}`;
+    case "exact":
+      return `${lenientLiteral(literal)}${END}`;
   }
 }
 
 /** Each character of the text, itself decoded, as it is or encoded. */
 function lenientLiteral(text: string): string {
-  return [...decoded(text)].map((character) => (character === "/" ? SLASH : `(?:${escaped(character)}|${percentEncoded(character)})`)).join("");
+  return [...decoded(text)]
+    .map((character) => (character === "/" ? SLASH : `(?:${escaped(character)}|${percentEncoded(character)})`))
+    .join("");
 }
 
 function percentEncoded(character: string): string {
-  return [...Buffer.from(character)].map((byte) => `%${[...byte.toString(16).padStart(2, "0")].map((digit) => (/\d/.test(digit) ? digit : `[${digit}${digit.toUpperCase()}]`)).join("")}`).join("");
+  return [...Buffer.from(character)]
+    .map(
+      (byte) =>
+        `%${[...byte.toString(16).padStart(2, "0")].map((digit) => (/\d/.test(digit) ? digit : `[${digit}${digit.toUpperCase()}]`)).join("")}`,
+    )
+    .join("");
 }
 
 /** Percent-encoding undone where it stands for text. */
 function decoded(text: string): string {
-  return text.replace(/;[^/]*/g, "").replace(/(?:%[0-9a-fA-F]{2})+/g, (run) => Buffer.from(run.replaceAll("%", ""), "hex").toString());
+  return text
+    .replace(/;[^/]*/g, "")
+    .replace(/(?:%[0-9a-fA-F]{2})+/g, (run) => Buffer.from(run.replaceAll("%", ""), "hex").toString());
 }

@@ -2,9 +2,29 @@
 // produces: Envoy's RBAC with the same meaning, for HTTP and for connections
 // never does: decide whether a policy can be expressed so (resolve/native-authorization.ts does)
 import type { Permission, Policy, Principal, RBAC } from "../../../protos/build/envoy.ts";
-import type { Authorization, AuthorizationAction, AuthorizationCondition, AuthorizationOperation, AuthorizationRule, AuthorizationSource } from "../ir/authorization.ts";
+import type {
+  Authorization,
+  AuthorizationAction,
+  AuthorizationCondition,
+  AuthorizationOperation,
+  AuthorizationRule,
+  AuthorizationSource,
+} from "../ir/authorization.ts";
 import {
-  claimMatches, fromDirectIp, fromRemoteIp, inNamespace, metadataMatches, principalNamed, requestPrincipalNamed, toHost, toIp, toPath, toPort, toServerName, withHeader, withMethod,
+  claimMatches,
+  fromDirectIp,
+  fromRemoteIp,
+  inNamespace,
+  metadataMatches,
+  principalNamed,
+  requestPrincipalNamed,
+  toHost,
+  toIp,
+  toPath,
+  toPort,
+  toServerName,
+  withHeader,
+  withMethod,
   withServiceAccount,
 } from "./rbac-matchers.ts";
 import type { Reading } from "./rbac-patterns.ts";
@@ -18,7 +38,10 @@ export interface RbacRules {
 
 const actions = { ALLOW: "ALLOW", DENY: "DENY", AUDIT: "LOG" } as const;
 
-/** Returns the rules of one action: nothing without policies of it. A policy's rule is named `<namespace>/<name>[<rule>]` in logs and details. */
+/**
+ * Returns the rules of one action: nothing without policies of it. A policy's rule is named
+ * `<namespace>/<name>[<rule>]` in logs and details.
+ */
 export function buildRbac(action: AuthorizationAction, policies: readonly Authorization[]): RbacRules {
   const ofAction = policies.filter((policy) => policy.action === action);
   const enforced = ofAction.filter((policy) => policy.dryRun !== true);
@@ -26,23 +49,42 @@ export function buildRbac(action: AuthorizationAction, policies: readonly Author
   return {
     ...(enforced.length > 0 && { rules: rbacOf(action, enforced) }),
     // Istio's prefixes: its dashboards know them.
-    ...(onTrial.length > 0 && { shadowRules: rbacOf(action, onTrial), shadowRulesStatPrefix: `istio_dry_run_${action.toLowerCase()}_` }),
+    ...(onTrial.length > 0 && {
+      shadowRules: rbacOf(action, onTrial),
+      shadowRulesStatPrefix: `istio_dry_run_${action.toLowerCase()}_`,
+    }),
   };
 }
 
 function rbacOf(action: AuthorizationAction, policies: readonly Authorization[]): RBAC {
   const permits = action === "ALLOW";
-  return { action: actions[action], policies: Object.fromEntries(policies.flatMap(({ name, rules }) => rules.map((rule, index) => [`${name}[${index}]`, policyOf(rule, permits)] as const))) };
+  return {
+    action: actions[action],
+    policies: Object.fromEntries(
+      policies.flatMap(({ name, rules }) =>
+        rules.map((rule, index) => [`${name}[${index}]`, policyOf(rule, permits)] as const),
+      ),
+    ),
+  };
 }
 
 function policyOf(rule: AuthorizationRule, permits: boolean): Policy {
   const when = rule.when ?? [];
-  const permissions = [...anyOfPermissions((rule.to ?? []).map((operation) => operationPermission(operation, permits))), ...when.flatMap((condition) => conditionPermissions(condition, permits))];
-  const principals = [...anyOfPrincipals((rule.from ?? []).map(sourcePrincipal)), ...when.flatMap((condition) => conditionPrincipals(condition, permits))];
+  const permissions = [
+    ...anyOfPermissions((rule.to ?? []).map((operation) => operationPermission(operation, permits))),
+    ...when.flatMap((condition) => conditionPermissions(condition, permits)),
+  ];
+  const principals = [
+    ...anyOfPrincipals((rule.from ?? []).map(sourcePrincipal)),
+    ...when.flatMap((condition) => conditionPrincipals(condition, permits)),
+  ];
   return { permissions: [allPermissions(permissions)], principals: [allPrincipals(principals)] };
 }
 
-function operationPermission({ ports, notPorts, methods, notMethods, hosts, notHosts, paths, notPaths }: AuthorizationOperation, permits: boolean): Permission {
+function operationPermission(
+  { ports, notPorts, methods, notMethods, hosts, notHosts, paths, notPaths }: AuthorizationOperation,
+  permits: boolean,
+): Permission {
   return allPermissions([
     ...permissionsOf(ports, notPorts, permits, toPort),
     ...permissionsOf(methods, notMethods, permits, withMethod),
@@ -51,14 +93,24 @@ function operationPermission({ ports, notPorts, methods, notMethods, hosts, notH
   ]);
 }
 
-function conditionPermissions({ key, values, notValues }: AuthorizationCondition, permits: boolean): readonly Permission[] {
+function conditionPermissions(
+  { key, values, notValues }: AuthorizationCondition,
+  permits: boolean,
+): readonly Permission[] {
   const header = /^request\.headers\[(.+)\]$/.exec(key)?.[1];
-  if (header !== undefined) return permissionsOf(values, notValues, permits, (value, reading) => withHeader(header.toLowerCase(), value, reading));
+  if (header !== undefined)
+    return permissionsOf(values, notValues, permits, (value, reading) =>
+      withHeader(header.toLowerCase(), value, reading),
+    );
   switch (key) {
-    case "destination.port": return permissionsOf(values, notValues, permits, toPort);
-    case "destination.ip": return permissionsOf(values, notValues, permits, toIp);
-    case "connection.sni": return permissionsOf(values, notValues, permits, toServerName);
-    default: return [];
+    case "destination.port":
+      return permissionsOf(values, notValues, permits, toPort);
+    case "destination.ip":
+      return permissionsOf(values, notValues, permits, toIp);
+    case "connection.sni":
+      return permissionsOf(values, notValues, permits, toServerName);
+    default:
+      return [];
   }
 }
 
@@ -73,22 +125,36 @@ function sourcePrincipal(source: AuthorizationSource): Principal {
   ]);
 }
 
-function conditionPrincipals({ key, values, notValues }: AuthorizationCondition, permits: boolean): readonly Principal[] {
+function conditionPrincipals(
+  { key, values, notValues }: AuthorizationCondition,
+  permits: boolean,
+): readonly Principal[] {
   const claim = claimNames(key);
   if (claim !== undefined) {
     const matcher = (reading: Reading) => (value: string) => claimMatches(claim, value, reading);
-    return [...principalsOf(values, undefined, matcher(permits ? "strict" : "loose")), ...principalsOf(undefined, notValues, matcher(permits ? "loose" : "strict"))];
+    return [
+      ...principalsOf(values, undefined, matcher(permits ? "strict" : "loose")),
+      ...principalsOf(undefined, notValues, matcher(permits ? "loose" : "strict")),
+    ];
   }
   const [, filter, name] = /^experimental\.(envoy\.filters\.[^[]+)\[(.+)\]$/.exec(key) ?? [];
-  if (filter !== undefined && name !== undefined) return principalsOf(values, notValues, (value) => metadataMatches(filter, name, value));
+  if (filter !== undefined && name !== undefined)
+    return principalsOf(values, notValues, (value) => metadataMatches(filter, name, value));
   switch (key) {
-    case "source.principal": return principalsOf(values, notValues, principalNamed);
-    case "source.namespace": return principalsOf(values, notValues, inNamespace);
-    case "source.serviceAccount": return principalsOf(values, notValues, withServiceAccount);
-    case "source.ip": return principalsOf(values, notValues, fromDirectIp);
-    case "remote.ip": return principalsOf(values, notValues, fromRemoteIp);
-    case "request.auth.principal": return principalsOf(values, notValues, requestPrincipalNamed);
-    default: return [];
+    case "source.principal":
+      return principalsOf(values, notValues, principalNamed);
+    case "source.namespace":
+      return principalsOf(values, notValues, inNamespace);
+    case "source.serviceAccount":
+      return principalsOf(values, notValues, withServiceAccount);
+    case "source.ip":
+      return principalsOf(values, notValues, fromDirectIp);
+    case "remote.ip":
+      return principalsOf(values, notValues, fromRemoteIp);
+    case "request.auth.principal":
+      return principalsOf(values, notValues, requestPrincipalNamed);
+    default:
+      return [];
   }
 }
 
@@ -98,18 +164,33 @@ function claimNames(key: string): readonly string[] | undefined {
   return /^request\.auth\.claims\[(.+)\]$/.exec(key)?.[1]?.split("][");
 }
 
-// Values of one field are alternatives; fields must all hold. What is negated is read the other way round: none of the readings may match what lets in.
+// Values of one field are alternatives; fields must all hold. What is negated is read the other way round: none of the
+// readings may match what lets in.
 
-function permissionsOf(values: readonly string[] | undefined, notValues: readonly string[] | undefined, permits: boolean, matcher: (value: string, reading: Reading) => Permission): readonly Permission[] {
+function permissionsOf(
+  values: readonly string[] | undefined,
+  notValues: readonly string[] | undefined,
+  permits: boolean,
+  matcher: (value: string, reading: Reading) => Permission,
+): readonly Permission[] {
   const [plain, negated]: readonly [Reading, Reading] = permits ? ["strict", "loose"] : ["loose", "strict"];
   return [
     ...anyOfPermissions((values ?? []).map((value) => matcher(value, plain))),
-    ...anyOfPermissions((notValues ?? []).map((value) => matcher(value, negated))).map((permission) => ({ notRule: permission })),
+    ...anyOfPermissions((notValues ?? []).map((value) => matcher(value, negated))).map((permission) => ({
+      notRule: permission,
+    })),
   ];
 }
 
-function principalsOf(values: readonly string[] | undefined, notValues: readonly string[] | undefined, matcher: (value: string) => Principal): readonly Principal[] {
-  return [...anyOfPrincipals((values ?? []).map(matcher)), ...anyOfPrincipals((notValues ?? []).map(matcher)).map((principal) => ({ notId: principal }))];
+function principalsOf(
+  values: readonly string[] | undefined,
+  notValues: readonly string[] | undefined,
+  matcher: (value: string) => Principal,
+): readonly Principal[] {
+  return [
+    ...anyOfPrincipals((values ?? []).map(matcher)),
+    ...anyOfPrincipals((notValues ?? []).map(matcher)).map((principal) => ({ notId: principal })),
+  ];
 }
 
 function anyOfPermissions(rules: readonly Permission[]): readonly Permission[] {

@@ -1,7 +1,17 @@
 // What translation hands over: the Envoy messages of one class of proxies, by resource name.
-import type { Cluster, ClusterLoadAssignment, Listener, RouteConfiguration, TypedExtensionConfig, VirtualHost } from "../../../protos/build/envoy.ts";
+import type {
+  Cluster,
+  ClusterLoadAssignment,
+  Listener,
+  RouteConfiguration,
+  TypedExtensionConfig,
+  VirtualHost,
+} from "../../../protos/build/envoy.ts";
 
-/** One class's Envoy messages. Keys are resource names; those of virtual hosts are `<route configuration>/<virtual host>`, and become the hosts' names on the wire. Order is kept. */
+/**
+ * One class's Envoy messages. Keys are resource names; those of virtual hosts are `<route configuration>/<virtual
+ * host>`, and become the hosts' names on the wire. Order is kept.
+ */
 export interface EmittedResources {
   readonly clusters: ReadonlyMap<string, Cluster>;
   readonly endpoints: ReadonlyMap<string, ClusterLoadAssignment>;
@@ -12,9 +22,20 @@ export interface EmittedResources {
 }
 
 /** The same while it is put together. */
-export type EnvoyResources = { [Kind in keyof EmittedResources]: EmittedResources[Kind] extends ReadonlyMap<string, infer Message> ? Map<string, Message> : never };
+export type EnvoyResources = {
+  [Kind in keyof EmittedResources]: EmittedResources[Kind] extends ReadonlyMap<string, infer Message>
+    ? Map<string, Message>
+    : never;
+};
 
 /** EnvoyResources with nothing in them. */
 export function emptyResources(): EnvoyResources {
-  return { clusters: new Map(), endpoints: new Map(), listeners: new Map(), routes: new Map(), virtualHosts: new Map(), extensionConfigs: new Map() };
+  return {
+    clusters: new Map(),
+    endpoints: new Map(),
+    listeners: new Map(),
+    routes: new Map(),
+    virtualHosts: new Map(),
+    extensionConfigs: new Map(),
+  };
 }

@@ -7,28 +7,41 @@ import { memoByContent } from "./content-memo.ts";
 /** How often another host is asked for before one that was tried is taken after all. */
 const OTHER_HOST_ATTEMPTS = 5;
 
-const previousHosts: RetryPolicy["retryHostPredicate"] = [{ name: "envoy.retry_host_predicates.previous_hosts", typedConfig: packAny("PreviousHostsPredicate", {}) }];
+const previousHosts: RetryPolicy["retryHostPredicate"] = [
+  { name: "envoy.retry_host_predicates.previous_hosts", typedConfig: packAny("PreviousHostsPredicate", {}) },
+];
 
-const policies = memoByContent((retries: Retries) => retries, (retries): RetryPolicy => ({
-  retryOn: retries.conditions.join(","),
-  numRetries: retries.attempts,
-  ...(retries.statusCodes.length > 0 && { retriableStatusCodes: retries.statusCodes }),
-  ...(retries.perTryTimeoutMs !== undefined && { perTryTimeout: durationFromMs(retries.perTryTimeoutMs) }),
-  ...(retries.backoffMs !== undefined && { retryBackOff: { baseInterval: durationFromMs(retries.backoffMs) } }),
-  ...(retries.otherHosts && { retryHostPredicate: previousHosts, hostSelectionRetryMaxAttempts: OTHER_HOST_ATTEMPTS }),
-}));
+const policies = memoByContent(
+  (retries: Retries) => retries,
+  (retries): RetryPolicy => ({
+    retryOn: retries.conditions.join(","),
+    numRetries: retries.attempts,
+    ...(retries.statusCodes.length > 0 && { retriableStatusCodes: retries.statusCodes }),
+    ...(retries.perTryTimeoutMs !== undefined && { perTryTimeout: durationFromMs(retries.perTryTimeoutMs) }),
+    ...(retries.backoffMs !== undefined && { retryBackOff: { baseInterval: durationFromMs(retries.backoffMs) } }),
+    ...(retries.otherHosts && {
+      retryHostPredicate: previousHosts,
+      hostSelectionRetryMaxAttempts: OTHER_HOST_ATTEMPTS,
+    }),
+  }),
+);
 
 /** Returns the retry policy; the same object for equal retries. */
 export function buildRetryPolicy(retries: Retries): RetryPolicy {
   return policies(retries, "");
 }
 
-/** Stands on a route that must not retry where its virtual host says how: Envoy takes a route's own policy whole, and this one names no condition. */
+/**
+ * Stands on a route that must not retry where its virtual host says how: Envoy takes a route's own policy whole, and
+ * this one names no condition.
+ */
 const never: RetryPolicy = {};
 
 /**
- * Returns the routes with the policy that most of them have moved to the virtual host, where Envoy looks for routes that have none of their own. Policies
- * must come from buildRetryPolicy. Routes that go nowhere (redirects, direct responses) are left as they are, and so are all where no two agree.
+ * Returns the routes with the policy that most of them have moved to the virtual host, where Envoy looks for routes
+ * that have none of their own. Policies
+ * must come from buildRetryPolicy. Routes that go nowhere (redirects, direct responses) are left as they are, and so
+ * are all where no two agree.
  */
 export function shareRetries(routes: readonly EnvoyRoute[]): Pick<EnvoyVirtualHost, "routes" | "retryPolicy"> {
   const shared = mostFrequent(routes.flatMap(({ route }) => route?.retryPolicy ?? []));

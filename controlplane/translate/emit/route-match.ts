@@ -1,5 +1,12 @@
 // Conditions on requests in Envoy's words.
-import type { HeaderMatcher, MetadataMatcher, QueryParameterMatcher, RouteMatch, StringMatcher, ValueMatcher } from "../../../protos/build/envoy.ts";
+import type {
+  HeaderMatcher,
+  MetadataMatcher,
+  QueryParameterMatcher,
+  RouteMatch,
+  StringMatcher,
+  ValueMatcher,
+} from "../../../protos/build/envoy.ts";
 import type { NamedMatch, RequestMatch, Route, StringMatch } from "../ir/routes.ts";
 
 /** Filter state under which the router filter leaves the key of the route it chose. */
@@ -15,7 +22,10 @@ export function buildNativeMatch(match: RequestMatch): RouteMatch {
     ...match.withoutHeaders.map(absentMatcher),
   ];
   const queryParameters = match.queryParameters.map(queryMatcher);
-  const dynamicMetadata = [...(match.claims ?? []).map((claim) => claimMatcher(claim, false)), ...(match.withoutClaims ?? []).map((claim) => claimMatcher(claim, true))];
+  const dynamicMetadata = [
+    ...(match.claims ?? []).map((claim) => claimMatcher(claim, false)),
+    ...(match.withoutClaims ?? []).map((claim) => claimMatcher(claim, true)),
+  ];
   return {
     ...pathMatch(match),
     ...(headers.length > 0 && { headers }),
@@ -24,7 +34,10 @@ export function buildNativeMatch(match: RequestMatch): RouteMatch {
   };
 }
 
-/** Returns the match of a route that the router filter has chosen or not. The path stands beside it because a rewrite replaces what it matched. */
+/**
+ * Returns the match of a route that the router filter has chosen or not. The path stands beside it because a rewrite
+ * replaces what it matched.
+ */
 export function buildChosenMatch(route: Route): RouteMatch {
   return { ...pathMatch(route.match), filterState: [{ key: CHOICE_KEY, stringMatch: { exact: route.key } }] };
 }
@@ -34,7 +47,9 @@ function pathMatch({ path, ignoreCase }: RequestMatch): RouteMatch {
   // Istio ignores case for exact and prefix only.
   if (path.kind === "regex") return { safeRegex: { regex: path.value === "*" ? ".*" : path.value } };
   const caseSensitive = ignoreCase ? { caseSensitive: false } : {};
-  return path.kind === "exact" ? { path: path.value, ...caseSensitive } : { prefix: path.value === "" ? "/" : path.value, ...caseSensitive };
+  return path.kind === "exact"
+    ? { path: path.value, ...caseSensitive }
+    : { prefix: path.value === "" ? "/" : path.value, ...caseSensitive };
 }
 
 function pseudoHeader(name: string, match: StringMatch | undefined): readonly HeaderMatcher[] {
@@ -47,14 +62,20 @@ function headerMatcher({ name, match }: NamedMatch): HeaderMatcher {
 
 /** `withoutHeaders`: a header that is not there does not match the rule, and so the request does. */
 function absentMatcher(header: NamedMatch): HeaderMatcher {
-  return { ...headerMatcher(header), invertMatch: true, ...(!isPresence(header.match) && { treatMissingHeaderAsEmpty: true }) };
+  return {
+    ...headerMatcher(header),
+    invertMatch: true,
+    ...(!isPresence(header.match) && { treatMissingHeaderAsEmpty: true }),
+  };
 }
 
 /** What jwt_authn left of the token; of a list one element that matches is enough. */
 function claimMatcher({ name, match }: NamedMatch, invert: boolean): MetadataMatcher {
   const path = ["payload", ...name.slice(1, -1).split("][")].map((key) => ({ key }));
   const text: ValueMatcher = { stringMatch: stringMatcher(match) };
-  const value: ValueMatcher = isPresence(match) ? { presentMatch: true } : { orMatch: { valueMatchers: [text, { listMatch: { oneOf: text } }] } };
+  const value: ValueMatcher = isPresence(match)
+    ? { presentMatch: true }
+    : { orMatch: { valueMatchers: [text, { listMatch: { oneOf: text } }] } };
   return { filter: "envoy.filters.http.jwt_authn", path, value, ...(invert && { invert }) };
 }
 
@@ -64,14 +85,22 @@ function queryMatcher({ name, match }: NamedMatch): QueryParameterMatcher {
 
 /** Any value at all will do. */
 function isPresence(match: StringMatch): boolean {
-  return match.kind === "present" || (match.kind === "regex" && (match.value === ".*" || match.value === "*")) || (match.kind === "prefix" && match.value === "");
+  return (
+    match.kind === "present" ||
+    (match.kind === "regex" && (match.value === ".*" || match.value === "*")) ||
+    (match.kind === "prefix" && match.value === "")
+  );
 }
 
 function stringMatcher(match: StringMatch): StringMatcher {
   switch (match.kind) {
-    case "exact": return { exact: match.value };
-    case "prefix": return { prefix: match.value };
-    case "regex": return { safeRegex: { regex: match.value } };
-    case "present": return { prefix: "" };
+    case "exact":
+      return { exact: match.value };
+    case "prefix":
+      return { prefix: match.value };
+    case "regex":
+      return { safeRegex: { regex: match.value } };
+    case "present":
+      return { prefix: "" };
   }
 }

@@ -8,10 +8,14 @@ import { buildFallbackHost, buildVirtualHost } from "./virtual-host.ts";
 const PEER_HEADERS = ["x-envoy-peer-metadata", "x-envoy-peer-metadata-id"];
 
 /**
- * Returns the route configuration. Virtual hosts come one by one (VHDS), so that a change of one is one resource; only the host for unknown
+ * Returns the route configuration. Virtual hosts come one by one (VHDS), so that a change of one is one resource; only
+ * the host for unknown
  * names stands inside. `unknownHosts` says what that one does; undefined leaves it out: 404.
  */
-export function buildRouteConfiguration(table: RouteTable, unknownHosts: "forward" | "refuse" | undefined): RouteConfiguration {
+export function buildRouteConfiguration(
+  table: RouteTable,
+  unknownHosts: "forward" | "refuse" | undefined,
+): RouteConfiguration {
   return {
     name: table.name,
     ...(unknownHosts && { virtualHosts: [buildFallbackHost(unknownHosts)] }),
@@ -25,5 +29,7 @@ export function buildRouteConfiguration(table: RouteTable, unknownHosts: "forwar
 
 /** Returns the virtual hosts that are delivered apart, by resource name, in the table's order. */
 export function buildVirtualHosts(table: RouteTable): ReadonlyMap<string, EnvoyVirtualHost> {
-  return new Map(table.virtualHosts.map((host) => buildVirtualHost(table.name, host)).map((host) => [host.name ?? "", host]));
+  return new Map(
+    table.virtualHosts.map((host) => buildVirtualHost(table.name, host)).map((host) => [host.name ?? "", host]),
+  );
 }

@@ -1,4 +1,5 @@
-// The rules by which the router filter decides for one virtual host: JSON in the host's metadata, read by filters/router.
+// The rules by which the router filter decides for one virtual host: JSON in the host's metadata, read by
+// filters/router.
 import { createHash } from "node:crypto";
 import type { JsonObject } from "../../../protos/build/envoy.ts";
 import type { NamedMatch, RequestMatch, Route, StringMatch, Target } from "../ir/routes.ts";
@@ -7,16 +8,29 @@ import { upstreamName } from "./names.ts";
 /** Metadata namespace in which the filter looks. */
 export const ROUTER_METADATA = "scrim.router";
 
-/** Returns `{ rules, id }`: the whole match list of a host, in order, and a name for exactly this content so that it is parsed once. */
+/**
+ * Returns `{ rules, id }`: the whole match list of a host, in order, and a name for exactly this content so that it is
+ * parsed once.
+ */
 export function buildRouterRules(routes: readonly Route[]): JsonObject {
   const rules = JSON.stringify({ routes: mergeRuns(keyed(routes)).map(ruleOf) });
   return { rules, id: createHash("sha256").update(rules).digest("hex").slice(0, 32) };
 }
 
-/** Returns the routes that the filter may choose, each under its key: matches that lead to one and the same share a route, shares of a sticky route have one each. */
+/**
+ * Returns the routes that the filter may choose, each under its key: matches that lead to one and the same share a
+ * route, shares of a sticky route have one each.
+ */
 export function choosableRoutes(routes: readonly Route[]): readonly Route[] {
   const once = new Map(keyed(routes).map((route) => [route.key, route]));
-  return [...once.values()].flatMap((route) => [...sharesOf(route).map(({ key, target }) => ({ ...route, key, action: { ...forwardOf(route), targets: [target] } })), route]);
+  return [...once.values()].flatMap((route) => [
+    ...sharesOf(route).map(({ key, target }) => ({
+      ...route,
+      key,
+      action: { ...forwardOf(route), targets: [target] },
+    })),
+    route,
+  ]);
 }
 
 /** Gives routes that differ in nothing but their conditions the key of the first of them. */
@@ -26,7 +40,7 @@ function keyed(routes: readonly Route[]): readonly Route[] {
   return routes.map((route) => {
     const { path, ignoreCase } = route.match;
     let action = actions.get(route.action);
-    if (action === undefined) actions.set(route.action, action = JSON.stringify(route.action));
+    if (action === undefined) actions.set(route.action, (action = JSON.stringify(route.action)));
     // A rewrite replaces what the path's own match matched: paths stay apart.
     const effect = JSON.stringify({ ...route, key: "", match: { path, ignoreCase }, action });
     const key = keys.get(effect);
@@ -42,14 +56,17 @@ interface Rule {
 }
 
 /**
- * Joins neighbours that only compare one header with different exact values: among those, order does not matter. Ten thousand tenants on five subsets
+ * Joins neighbours that only compare one header with different exact values: among those, order does not matter. Ten
+ * thousand tenants on five subsets
  * become five rules of two thousand values each.
  */
 function mergeRuns(routes: readonly Route[]): readonly Rule[] {
   const rules: Rule[] = [];
-  for (let from = 0; from < routes.length;) {
+  for (let from = 0; from < routes.length; ) {
     const { at, to } = runAt(routes, from);
-    rules.push(...(at === undefined ? routes.slice(from, to).map((route) => ({ route })) : mergeRun(routes.slice(from, to), at)));
+    rules.push(
+      ...(at === undefined ? routes.slice(from, to).map((route) => ({ route })) : mergeRun(routes.slice(from, to), at)),
+    );
     from = to;
   }
   return rules;
@@ -61,7 +78,12 @@ function runAt(routes: readonly Route[], from: number): { readonly at: number | 
   for (const at of first?.headers.keys() ?? []) {
     const shape = first && shapeWithout(first, at);
     let to = from + 1;
-    for (let next = routes[to]; shape !== undefined && next !== undefined && shapeWithout(next.match, at) === shape; next = routes[to]) to++;
+    for (
+      let next = routes[to];
+      shape !== undefined && next !== undefined && shapeWithout(next.match, at) === shape;
+      next = routes[to]
+    )
+      to++;
     if (to > from + 1) return { at, to };
   }
   return { at: undefined, to: from + 1 };
@@ -71,7 +93,10 @@ function runAt(routes: readonly Route[], from: number): { readonly at: number | 
 function shapeWithout(match: RequestMatch, at: number): string | undefined {
   const header = match.headers[at];
   if (header?.match.kind !== "exact" || header.match.value.includes("\n")) return undefined;
-  return JSON.stringify({ ...match, headers: match.headers.map((other, index) => (index === at ? other.name : other)) });
+  return JSON.stringify({
+    ...match,
+    headers: match.headers.map((other, index) => (index === at ? other.name : other)),
+  });
 }
 
 /** Of two routes for one value the first wins, and the second is never reached. */
@@ -86,7 +111,9 @@ function mergeRun(run: readonly Route[], at: number): readonly Rule[] {
     if (known === undefined) merged.set(route.key, { route, values: [match.value] });
     else known.values.push(match.value);
   }
-  return [...merged.values()].map(({ route, values }) => (values.length === 1 ? { route } : { route, several: { at, values } }));
+  return [...merged.values()].map(({ route, values }) =>
+    values.length === 1 ? { route } : { route, several: { at, values } },
+  );
 }
 
 function ruleOf({ route, several }: Rule): JsonObject {
@@ -135,7 +162,14 @@ function forwardOf(route: Route): Extract<Route["action"], { kind: "forward" }> 
 
 function named(field: string, matches: readonly NamedMatch[], several?: Rule["several"]): JsonObject {
   if (matches.length === 0) return {};
-  return { [field]: Object.fromEntries(matches.map(({ name, match }, index) => [name, index === several?.at ? { lines: several.values.join("\n") } : stringMatch(match)])) };
+  return {
+    [field]: Object.fromEntries(
+      matches.map(({ name, match }, index) => [
+        name,
+        index === several?.at ? { lines: several.values.join("\n") } : stringMatch(match),
+      ]),
+    ),
+  };
 }
 
 function stringMatch(match: StringMatch): JsonObject {

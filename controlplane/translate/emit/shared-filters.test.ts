@@ -6,31 +6,67 @@ import { buildOutboundListener } from "./outbound-listener.ts";
 import { numberOfFilters } from "./shared-filters.ts";
 
 const telemetry = (configuration: string, sha256: string): FunctionFilter => ({
-  runs: "telemetry", name: "scrim.telemetry.inbound", module: { kind: "module", module: { sha256, bytes: new Uint8Array(8) } }, configuration, vmId: "scrim.telemetry", rootId: "", environment: {}, hostEnvironment: [], failureMode: "open",
+  runs: "telemetry",
+  name: "scrim.telemetry.inbound",
+  module: { kind: "module", module: { sha256, bytes: new Uint8Array(8) } },
+  configuration,
+  vmId: "scrim.telemetry",
+  rootId: "",
+  environment: {},
+  hostEnvironment: [],
+  failureMode: "open",
 });
 /** Made anew each time, as for each proxy. */
-const filters = (configuration = "{}", sha256 = "a"): HttpFilters => ({ pluginsAuthn: [], pluginsAuthz: [], pluginsStats: [], pluginsUnspecified: [], telemetry: telemetry(configuration, sha256) });
+const filters = (configuration = "{}", sha256 = "a"): HttpFilters => ({
+  pluginsAuthn: [],
+  pluginsAuthz: [],
+  pluginsStats: [],
+  pluginsUnspecified: [],
+  telemetry: telemetry(configuration, sha256),
+});
 
 const inbound = (address: string, changes: Partial<InboundPort> = {}): InboundPort => ({
-  port: 8080, bind: { address, port: 8080 }, application: { address: "127.0.0.1", port: 8080 }, protocol: "http", http2: false, mtls: "PERMISSIVE",
-  service: { host: "web.default.svc.cluster.local", name: "web", namespace: "default" }, filters: filters(), ...changes,
+  port: 8080,
+  bind: { address, port: 8080 },
+  application: { address: "127.0.0.1", port: 8080 },
+  protocol: "http",
+  http2: false,
+  mtls: "PERMISSIVE",
+  service: { host: "web.default.svc.cluster.local", name: "web", namespace: "default" },
+  filters: filters(),
+  ...changes,
 });
-const managers = (port: InboundPort) => buildInboundListener(port, { trustDomain: "cluster.local" }).filterChains?.map((chain) => chain.filters?.at(-1)?.typedConfig);
-const outbound = (address: string): OutboundProxy => ({ bind: { address, port: 15_001 }, routeTable: "80", filters: filters(), unknownHosts: "forward" });
+const managers = (port: InboundPort) =>
+  buildInboundListener(port, { trustDomain: "cluster.local" }).filterChains?.map(
+    (chain) => chain.filters?.at(-1)?.typedConfig,
+  );
+const outbound = (address: string): OutboundProxy => ({
+  bind: { address, port: 15_001 },
+  routeTable: "80",
+  filters: filters(),
+  unknownHosts: "forward",
+});
 
 describe("proxies with the same filters", () => {
   it("share the bytes of their connection managers, wherever they listen", () => {
     const [first, second] = [managers(inbound("10.0.0.1")), managers(inbound("10.0.0.2"))];
     expect(first).toHaveLength(2);
     second?.forEach((manager, index) => expect(manager).toBe(first?.[index]));
-    const [one, other] = ["10.0.0.1", "10.0.0.2"].map((address) => buildOutboundListener(outbound(address), { forwards: true }).filterChains?.[0]?.filters?.[0]?.typedConfig);
+    const [one, other] = ["10.0.0.1", "10.0.0.2"].map(
+      (address) =>
+        buildOutboundListener(outbound(address), { forwards: true }).filterChains?.[0]?.filters?.[0]?.typedConfig,
+    );
     expect(one).toBeDefined();
     expect(other).toBe(one);
   });
 
   it("are told apart by a plugin more, the service, the port and whether a peer is authenticated; filters by configuration and module", () => {
     const known = managers(inbound("10.0.0.1"))?.[0];
-    for (const changes of [{ filters: { ...filters(), pluginsAuthn: [{ ...telemetry("{}", "a"), name: "mine" }] } }, { service: { host: "other.default.svc.cluster.local", name: "other", namespace: "default" } }, { port: 8081 }]) {
+    for (const changes of [
+      { filters: { ...filters(), pluginsAuthn: [{ ...telemetry("{}", "a"), name: "mine" }] } },
+      { service: { host: "other.default.svc.cluster.local", name: "other", namespace: "default" } },
+      { port: 8081 },
+    ]) {
       expect(managers(inbound("10.0.0.1", changes))?.[0]?.value).not.toEqual(known?.value);
     }
     expect(managers(inbound("10.0.0.1"))?.[1]?.value).not.toEqual(known?.value);

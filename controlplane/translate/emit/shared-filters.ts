@@ -4,7 +4,9 @@ import { memoByContent } from "./content-memo.ts";
 
 /** Returns the content of what names filters, as text: of a module only its hash counts. */
 export function withoutBytes(parts: object): string {
-  return JSON.stringify(parts, (_key, value: unknown) => (typeof value === "object" && value !== null && "sha256" in value ? value.sha256 : value));
+  return JSON.stringify(parts, (_key, value: unknown) =>
+    typeof value === "object" && value !== null && "sha256" in value ? value.sha256 : value,
+  );
 }
 
 /** Returns the same with a number for each chain's filters. */
@@ -20,7 +22,9 @@ function isFilters(value: object): value is HttpFilters {
   return "pluginsAuthn" in value && "pluginsStats" in value;
 }
 
-const numbered = memoByContent(withoutBytes, (_filters: HttpFilters): { readonly number: number } => ({ number: ++lastNumber }));
+const numbered = memoByContent(withoutBytes, (_filters: HttpFilters): { readonly number: number } => ({
+  number: ++lastNumber,
+}));
 let lastNumber = 0;
 
 /** Returns a number that equal filters share for as long as one of them is there; none is given twice. */

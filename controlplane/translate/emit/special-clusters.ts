@@ -1,4 +1,5 @@
-// Clusters that stand for no service: the way to unknown hosts, the way to nowhere, and the way back into the proxy itself.
+// Clusters that stand for no service: the way to unknown hosts, the way to nowhere, and the way back into the proxy
+// itself.
 import type { Cluster } from "../../../protos/build/envoy.ts";
 import { durationFromMs, packAny } from "../../../protos/codec.ts";
 import { anySourceAddress, forwardDiscovery } from "./cluster.ts";
@@ -14,14 +15,20 @@ export const passthroughCluster: Cluster = {
   connectTimeout: durationFromMs(CONNECT_TIMEOUT_MS),
   ...buildLimits({ connectTimeoutMs: CONNECT_TIMEOUT_MS }),
   typedExtensionProtocolOptions: {
-    "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": packAny("HttpProtocolOptions", { useDownstreamProtocolConfig: { httpProtocolOptions: {}, http2ProtocolOptions: {} } }),
+    "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": packAny("HttpProtocolOptions", {
+      useDownstreamProtocolConfig: { httpProtocolOptions: {}, http2ProtocolOptions: {} },
+    }),
   },
   upstreamBindConfig: anySourceAddress,
   metadata: { filterMetadata: { scrim: { mesh: "external" } } },
 };
 
 /** The cluster that has no address. */
-export const blackHoleCluster: Cluster = { name: BLACK_HOLE_CLUSTER, type: "STATIC", connectTimeout: durationFromMs(CONNECT_TIMEOUT_MS) };
+export const blackHoleCluster: Cluster = {
+  name: BLACK_HOLE_CLUSTER,
+  type: "STATIC",
+  connectTimeout: durationFromMs(CONNECT_TIMEOUT_MS),
+};
 
 /** The cluster that leads into the proxy's own listener for what comes through tunnels. */
 export const connectCluster: Cluster = {
@@ -29,7 +36,12 @@ export const connectCluster: Cluster = {
   type: "STATIC",
   connectTimeout: durationFromMs(CONNECT_TIMEOUT_MS),
   ...buildLimits({ connectTimeoutMs: CONNECT_TIMEOUT_MS }),
-  loadAssignment: { clusterName: CONNECT_NAME, endpoints: [{ lbEndpoints: [{ endpoint: { address: { envoyInternalAddress: { serverListenerName: CONNECT_NAME } } } }] }] },
+  loadAssignment: {
+    clusterName: CONNECT_NAME,
+    endpoints: [
+      { lbEndpoints: [{ endpoint: { address: { envoyInternalAddress: { serverListenerName: CONNECT_NAME } } } }] },
+    ],
+  },
   transportSocket: {
     name: "envoy.transport_sockets.internal_upstream",
     typedConfig: packAny("InternalUpstreamTransport", {

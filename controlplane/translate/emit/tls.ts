@@ -1,52 +1,101 @@
 // What is spoken below HTTP and TCP: mesh mutual TLS on both sides, and a gateway's own certificates.
-import type { CommonTlsContext, ListenerFilter, SubjectAltNameMatcher, TlsParameters, TlsParameters_TlsProtocol, TransportSocket } from "../../../protos/build/envoy.ts";
+import type {
+  CommonTlsContext,
+  ListenerFilter,
+  SubjectAltNameMatcher,
+  TlsParameters,
+  TlsParameters_TlsProtocol,
+  TransportSocket,
+} from "../../../protos/build/envoy.ts";
 import { packAny } from "../../../protos/codec.ts";
 import type { GatewayTls } from "../ir/proxy.ts";
 import { secretSource } from "./config-source.ts";
 import { memoByContent } from "./content-memo.ts";
 
-/** ALPN by which sidecars tell each other that the certificates of the connection are the mesh's; a PERMISSIVE port tells by it who is to show one. */
-export const meshAlpn: readonly string[] = ["istio", "istio-peer-exchange", "istio-http/1.0", "istio-http/1.1", "istio-h2"];
+/**
+ * ALPN by which sidecars tell each other that the certificates of the connection are the mesh's; a PERMISSIVE port
+ * tells by it who is to show one.
+ */
+export const meshAlpn: readonly string[] = [
+  "istio",
+  "istio-peer-exchange",
+  "istio-http/1.0",
+  "istio-http/1.1",
+  "istio-h2",
+];
 
 /**
- * What a port of the mesh takes: forward secrecy and authenticated encryption only, as Istio's default; TLS 1.3 has no others. The side that connects says
- * nothing of it, as in Istio: what Envoy offers by itself (TLS 1.2, no other kinds of ciphers) is for the port to choose from.
+ * What a port of the mesh takes: forward secrecy and authenticated encryption only, as Istio's default; TLS 1.3 has no
+ * others. The side that connects says
+ * nothing of it, as in Istio: what Envoy offers by itself (TLS 1.2, no other kinds of ciphers) is for the port to
+ * choose from.
  */
 const meshParameters: TlsParameters = {
   tlsMinimumProtocolVersion: "TLSv1_2",
-  cipherSuites: ["ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-RSA-AES256-GCM-SHA384", "ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-RSA-AES128-GCM-SHA256"],
+  cipherSuites: [
+    "ECDHE-ECDSA-AES256-GCM-SHA384",
+    "ECDHE-RSA-AES256-GCM-SHA384",
+    "ECDHE-ECDSA-AES128-GCM-SHA256",
+    "ECDHE-RSA-AES128-GCM-SHA256",
+  ],
 };
 
 /** Finds out whether a connection begins with TLS, and what it offers. */
-export const tlsInspector: ListenerFilter = { name: "envoy.filters.listener.tls_inspector", typedConfig: packAny("TlsInspector", {}) };
+export const tlsInspector: ListenerFilter = {
+  name: "envoy.filters.listener.tls_inspector",
+  typedConfig: packAny("TlsInspector", {}),
+};
 
 /**
- * Returns the transport socket towards a sidecar: our certificate, and theirs signed by the mesh's roots for one of `identities`
+ * Returns the transport socket towards a sidecar: our certificate, and theirs signed by the mesh's roots for one of
+ * `identities`
  * (`spiffe://…`; none given: any identity of `trustDomain`).
  */
-export function buildUpstreamMeshTls(identities: readonly string[], sni: string, alpn: readonly string[], trustDomain = "cluster.local"): TransportSocket {
-  const names = identities.length === 0 ? [anyOf(trustDomain)] : identities.map((identity) => uriSan({ exact: identity }));
+export function buildUpstreamMeshTls(
+  identities: readonly string[],
+  sni: string,
+  alpn: readonly string[],
+  trustDomain = "cluster.local",
+): TransportSocket {
+  const names =
+    identities.length === 0 ? [anyOf(trustDomain)] : identities.map((identity) => uriSan({ exact: identity }));
   return {
     name: "envoy.transport_sockets.tls",
-    typedConfig: packAny("UpstreamTlsContext", { ...(sni !== "" && { sni }), commonTlsContext: meshContext(names, alpn) }),
+    typedConfig: packAny("UpstreamTlsContext", {
+      ...(sni !== "" && { sni }),
+      commonTlsContext: meshContext(names, alpn),
+    }),
   };
 }
 
 /**
- * Returns the transport socket of a port that takes mesh mutual TLS: a client certificate of the trust domain is required. `alpn` is what the HTTP
- * behind it may be negotiated to. It names no `istio-…`: Envoy would take any name but `h2` for HTTP/1.1, while without one it looks at the first bytes.
+ * Returns the transport socket of a port that takes mesh mutual TLS: a client certificate of the trust domain is
+ * required. `alpn` is what the HTTP
+ * behind it may be negotiated to. It names no `istio-…`: Envoy would take any name but `h2` for HTTP/1.1, while without
+ * one it looks at the first bytes.
  */
 export function buildDownstreamMeshTls(trustDomain: string, alpn: readonly string[]): TransportSocket {
   return downstream({ alpn }, trustDomain);
 }
 
-const downstream = memoByContent(({ alpn }: { readonly alpn: readonly string[] }) => alpn, ({ alpn }, trustDomain): TransportSocket => ({
-  name: "envoy.transport_sockets.tls",
-  typedConfig: packAny("DownstreamTlsContext", { commonTlsContext: { ...meshContext([anyOf(trustDomain)], alpn), tlsParams: meshParameters }, requireClientCertificate: true }),
-}));
+const downstream = memoByContent(
+  ({ alpn }: { readonly alpn: readonly string[] }) => alpn,
+  ({ alpn }, trustDomain): TransportSocket => ({
+    name: "envoy.transport_sockets.tls",
+    typedConfig: packAny("DownstreamTlsContext", {
+      commonTlsContext: { ...meshContext([anyOf(trustDomain)], alpn), tlsParams: meshParameters },
+      requireClientCertificate: true,
+    }),
+  }),
+);
 
-/** Returns the transport socket of one TLS face of a gateway: its certificate from its secret, no client certificate, HTTP/2 and HTTP/1.1. */
-export function buildGatewayTls(tls: Pick<GatewayTls, "secretName" | "minVersion" | "maxVersion" | "cipherSuites">): TransportSocket {
+/**
+ * Returns the transport socket of one TLS face of a gateway: its certificate from its secret, no client certificate,
+ * HTTP/2 and HTTP/1.1.
+ */
+export function buildGatewayTls(
+  tls: Pick<GatewayTls, "secretName" | "minVersion" | "maxVersion" | "cipherSuites">,
+): TransportSocket {
   const maximum = protocolVersion(tls.maxVersion);
   return {
     name: "envoy.transport_sockets.tls",
@@ -87,10 +136,15 @@ function uriSan(matcher: SubjectAltNameMatcher["matcher"]): SubjectAltNameMatche
 /** Istio writes TLSV1_2 what Envoy writes TLSv1_2. */
 function protocolVersion(version: string | undefined): TlsParameters_TlsProtocol | undefined {
   switch (version?.toUpperCase()) {
-    case "TLSV1_0": return "TLSv1_0";
-    case "TLSV1_1": return "TLSv1_1";
-    case "TLSV1_2": return "TLSv1_2";
-    case "TLSV1_3": return "TLSv1_3";
-    default: return undefined;
+    case "TLSV1_0":
+      return "TLSv1_0";
+    case "TLSV1_1":
+      return "TLSv1_1";
+    case "TLSV1_2":
+      return "TLSv1_2";
+    case "TLSV1_3":
+      return "TLSv1_3";
+    default:
+      return undefined;
   }
 }

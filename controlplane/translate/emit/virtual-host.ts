@@ -5,29 +5,51 @@ import type { Route, VirtualHost } from "../ir/routes.ts";
 import { buildConnectTarget } from "./connect-target.ts";
 import { memoByContent } from "./content-memo.ts";
 import { buildFault, FAULT_FILTER } from "./fault.ts";
-import { ALLOW_ANY_HOST, BLOCK_ALL_HOST, BLACK_HOLE_CLUSTER, configPath, CONNECT_NAME, PASSTHROUGH_CLUSTER, upstreamName, virtualHostName } from "./names.ts";
+import {
+  ALLOW_ANY_HOST,
+  BLOCK_ALL_HOST,
+  BLACK_HOLE_CLUSTER,
+  configPath,
+  CONNECT_NAME,
+  PASSTHROUGH_CLUSTER,
+  upstreamName,
+  virtualHostName,
+} from "./names.ts";
 import { shareRetries } from "./retries.ts";
 import { buildAction } from "./route-action.ts";
 import { buildChosenMatch, buildNativeMatch } from "./route-match.ts";
 import { buildRouterRules, choosableRoutes, ROUTER_METADATA } from "./router-rules.ts";
 
 /**
- * Returns the virtual host as it is delivered for a route table; the same object for equal hosts. Its own `name` is its resource name:
+ * Returns the virtual host as it is delivered for a route table; the same object for equal hosts. Its own `name` is its
+ * resource name:
  * Envoy finds a host that is to be removed by that.
  */
 export function buildVirtualHost(table: string, host: VirtualHost): EnvoyVirtualHost {
   return hosts(host, table);
 }
 
-const hosts = memoByContent((host: VirtualHost) => host, (host, table): EnvoyVirtualHost => ({ ...body(host), name: virtualHostName(table, host.name) }));
+const hosts = memoByContent(
+  (host: VirtualHost) => host,
+  (host, table): EnvoyVirtualHost => ({ ...body(host), name: virtualHostName(table, host.name) }),
+);
 
 /** Returns the virtual host for every host that no other has. */
 export function buildFallbackHost(unknownHosts: "forward" | "refuse"): EnvoyVirtualHost {
   const forward = unknownHosts === "forward";
-  const answer: EnvoyRoute = forward ? { route: { cluster: PASSTHROUGH_CLUSTER, timeout: { seconds: 0 } } } : { directResponse: { status: 502 } };
+  const answer: EnvoyRoute = forward
+    ? { route: { cluster: PASSTHROUGH_CLUSTER, timeout: { seconds: 0 } } }
+    : { directResponse: { status: 502 } };
   const name = forward ? ALLOW_ANY_HOST : BLOCK_ALL_HOST;
-  const tunnel = forward ? tunnelRoute(PASSTHROUGH_CLUSTER, PASSTHROUGH_CLUSTER) : { name, match: { connectMatcher: {} }, ...answer };
-  return { name, domains: ["*"], routes: [tunnel, { name, match: { prefix: "/" }, ...answer }], includeRequestAttemptCount: true };
+  const tunnel = forward
+    ? tunnelRoute(PASSTHROUGH_CLUSTER, PASSTHROUGH_CLUSTER)
+    : { name, match: { connectMatcher: {} }, ...answer };
+  return {
+    name,
+    domains: ["*"],
+    routes: [tunnel, { name, match: { prefix: "/" }, ...answer }],
+    includeRequestAttemptCount: true,
+  };
 }
 
 function body(host: VirtualHost): Omit<EnvoyVirtualHost, "name"> {
@@ -36,17 +58,22 @@ function body(host: VirtualHost): Omit<EnvoyVirtualHost, "name"> {
     ...shareRetries([...connectRoutes(host), ...decidedRoutes(host)]),
     includeRequestAttemptCount: true,
     ...(host.requireTls && { requireTls: "ALL" }),
-    ...(host.decidedBy === "filter" && { metadata: { filterMetadata: { [ROUTER_METADATA]: buildRouterRules(host.routes) } } }),
+    ...(host.decidedBy === "filter" && {
+      metadata: { filterMetadata: { [ROUTER_METADATA]: buildRouterRules(host.routes) } },
+    }),
   };
 }
 
 /**
- * The router filter and the hosts that it decides for travel apart: while one of the two is a moment ahead of the other, and only then, Envoy
+ * The router filter and the hosts that it decides for travel apart: while one of the two is a moment ahead of the
+ * other, and only then, Envoy
  * goes by the same routes itself. Without them a rule's first or last condition on a header would cost requests a 404.
  */
 function decidedRoutes({ routes, decidedBy }: VirtualHost): readonly EnvoyRoute[] {
   const native = routes.map((route) => buildRoute(route, "native"));
-  return decidedBy === "filter" ? [...choosableRoutes(routes).map((route) => buildRoute(route, "filter")), ...native] : native;
+  return decidedBy === "filter"
+    ? [...choosableRoutes(routes).map((route) => buildRoute(route, "filter")), ...native]
+    : native;
 }
 
 function buildRoute(route: Route, decidedBy: VirtualHost["decidedBy"]): EnvoyRoute {
@@ -54,7 +81,9 @@ function buildRoute(route: Route, decidedBy: VirtualHost["decidedBy"]): EnvoyRou
     name: route.name,
     match: decidedBy === "filter" ? buildChosenMatch(route) : buildNativeMatch(route.match),
     ...buildAction(route),
-    ...(route.origin !== undefined && { metadata: { filterMetadata: { istio: { config: configPath("virtual-service", route.origin) } } } }),
+    ...(route.origin !== undefined && {
+      metadata: { filterMetadata: { istio: { config: configPath("virtual-service", route.origin) } } },
+    }),
     ...(route.fault && { typedPerFilterConfig: { [FAULT_FILTER]: packAny("HTTPFault", buildFault(route.fault)) } }),
   };
 }
@@ -66,7 +95,10 @@ function connectRoutes(host: VirtualHost): readonly EnvoyRoute[] {
   return [tunnelRoute("connect", CONNECT_NAME, opaque === undefined ? BLACK_HOLE_CLUSTER : upstreamName(opaque))];
 }
 
-/** A CONNECT is answered and its bytes go to the cluster; `opaque` is where they go when the proxy itself reads on and finds no HTTP. */
+/**
+ * A CONNECT is answered and its bytes go to the cluster; `opaque` is where they go when the proxy itself reads on and
+ * finds no HTTP.
+ */
 function tunnelRoute(name: string, cluster: string, opaque?: string): EnvoyRoute {
   return {
     name,

@@ -4,14 +4,28 @@ import type { WasmFilter } from "../ir/filters.ts";
 import { buildWasmExtension } from "./wasm-filter.ts";
 
 const filter: WasmFilter = {
-  name: "extensions.istio.io/wasmplugin/default.p", vmId: "default.p", rootId: "", configuration: "", environment: {}, hostEnvironment: [], failureMode: "closed",
+  name: "extensions.istio.io/wasmplugin/default.p",
+  vmId: "default.p",
+  rootId: "",
+  configuration: "",
+  environment: {},
+  hostEnvironment: [],
+  failureMode: "closed",
   module: { kind: "module", module: { sha256: "x", bytes: new Uint8Array([1]) } },
 };
-const configOf = (changed: Partial<WasmFilter>): unknown => (toProto3Json("TypedExtensionConfig", buildWasmExtension({ ...filter, ...changed })) as { typedConfig: { config: unknown } }).typedConfig.config;
+const configOf = (changed: Partial<WasmFilter>): unknown =>
+  (
+    toProto3Json("TypedExtensionConfig", buildWasmExtension({ ...filter, ...changed })) as {
+      typedConfig: { config: unknown };
+    }
+  ).typedConfig.config;
 
 describe("what a module may use", () => {
   it("is Envoy's to enforce, function by function", () => {
-    expect(configOf({ capabilities: ["proxy_log", "proxy_on_request_headers"] })).toMatchObject({ capabilityRestrictionConfig: { allowedCapabilities: { proxy_log: {}, proxy_on_request_headers: {} } } });
+    expect(configOf({ capabilities: ["proxy_log", "proxy_on_request_headers"] })).toMatchObject({
+      capabilityRestrictionConfig: { allowedCapabilities: { proxy_log: {}, proxy_on_request_headers: {} } },
+    });
   });
-  it("is everything where nobody said anything", () => expect(configOf({})).not.toHaveProperty("capabilityRestrictionConfig"));
+  it("is everything where nobody said anything", () =>
+    expect(configOf({})).not.toHaveProperty("capabilityRestrictionConfig"));
 });

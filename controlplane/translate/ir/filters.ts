@@ -10,20 +10,36 @@ export interface WasmModule {
 
 /** What Envoy's own filters do in place of a module (engine: native). */
 export type NativeGuard =
-  | { readonly kind: "authorization"; readonly action: AuthorizationAction; readonly policies: readonly Authorization[] }
+  | {
+      readonly kind: "authorization";
+      readonly action: AuthorizationAction;
+      readonly policies: readonly Authorization[];
+    }
   | { readonly kind: "rateLimit"; readonly limits: readonly LocalRateLimit[] };
 
-/** What happens to requests when the module fails: let them pass, refuse them (503), or refuse and start the module anew. */
+/**
+ * What happens to requests when the module fails: let them pass, refuse them (503), or refuse and start the module
+ * anew.
+ */
 export type FailureMode = "open" | "closed" | "reload";
 
 export type FilterModule =
   | { readonly kind: "module"; readonly module: WasmModule }
   /** It cannot be had: what stands in for it lets everything pass or refuses everything. */
   | { readonly kind: "unavailable"; readonly reason: string }
-  /** Nothing to do for now: requests pass. Its place is kept, since a change of the chain would not reach connections that are already open. */
+  /**
+   * Nothing to do for now: requests pass. Its place is kept, since a change of the chain would not reach connections
+   * that are already open.
+   */
   | { readonly kind: "idle" }
   /** Some of the requests take one filter, the rest another: a new version on its way. Neither is split again. */
-  | { readonly kind: "split"; /** Of the requests, by their id. */ readonly percent: number; readonly seed: number; readonly first: WasmFilter; readonly rest: WasmFilter }
+  | {
+      readonly kind: "split" /** Of the requests, by their id. */;
+      readonly percent: number;
+      readonly seed: number;
+      readonly first: WasmFilter;
+      readonly rest: WasmFilter;
+    }
   /** No module: Envoy itself does it. */
   | { readonly kind: "native"; readonly guard: NativeGuard };
 

@@ -13,13 +13,17 @@ export interface PluginBudget {
 }
 
 /** What a module starts with. A module and its settings are checked together and change together. */
-export interface PluginSettings extends Pick<WasmFilter, "configuration" | "rootId" | "environment" | "hostEnvironment" | "capabilities"> {
+export interface PluginSettings
+  extends Pick<WasmFilter, "configuration" | "rootId" | "environment" | "hostEnvironment" | "capabilities"> {
   /** Undefined: what every plugin may take. */
   readonly budget?: PluginBudget;
 }
 
 /** A module with the settings it was checked with. */
-export interface PluginVersion { readonly module: WasmModule; readonly settings: PluginSettings }
+export interface PluginVersion {
+  readonly module: WasmModule;
+  readonly settings: PluginSettings;
+}
 
 /** What became of a WasmPlugin. */
 export type PluginState =
@@ -35,7 +39,9 @@ export type PluginState =
 export interface PluginModules {
   /** The module of one of Scrim's own filters. */
   builtin(name: BuiltinFilter): WasmModule;
-  /** The plugin as a proxy gets it (its pod's address): while a new version is rolled out they do not all get the same. */
+  /**
+   * The plugin as a proxy gets it (its pod's address): while a new version is rolled out they do not all get the same.
+   */
   plugin(namespace: string, name: string, proxy: string): PluginState;
   /** Whether it depends on the proxy at present. */
   differsByProxy(namespace: string, name: string): boolean;

@@ -29,9 +29,12 @@ export interface ProxyClass {
 
 const keys = new WeakMap<ProxyClass, string>();
 
-/** Returns text that is equal exactly for equal classes whose fields stand in one order; made once per object, which must not change. */
+/**
+ * Returns text that is equal exactly for equal classes whose fields stand in one order; made once per object, which
+ * must not change.
+ */
 export function classKeyOf(proxy: ProxyClass): string {
   let key = keys.get(proxy);
-  if (key === undefined) keys.set(proxy, key = JSON.stringify(proxy));
+  if (key === undefined) keys.set(proxy, (key = JSON.stringify(proxy)));
   return key;
 }

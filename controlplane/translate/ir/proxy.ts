@@ -32,7 +32,10 @@ export interface InboundPort {
   readonly filters: HttpFilters;
   /** What counts tcp connections; HTTP's telemetry is among `filters`. */
   readonly tcpTelemetry?: WasmFilter;
-  /** Authorization of tcp connections: what is left of the policies without what only HTTP has; undefined when no policy selects the workload. */
+  /**
+   * Authorization of tcp connections: what is left of the policies without what only HTTP has; undefined when no policy
+   * selects the workload.
+   */
   readonly tcpAuthorization?: readonly Authorization[];
 }
 
@@ -51,7 +54,9 @@ export interface GatewayTls {
 export interface GatewayPort {
   readonly port: number;
   readonly bind: SocketAddress;
-  readonly kind: { readonly protocol: "HTTP"; readonly routeTable: string } | { readonly protocol: "HTTPS"; readonly servers: readonly GatewayTls[] };
+  readonly kind:
+    | { readonly protocol: "HTTP"; readonly routeTable: string }
+    | { readonly protocol: "HTTPS"; readonly servers: readonly GatewayTls[] };
   readonly filters: HttpFilters;
 }
 
@@ -79,4 +84,3 @@ export interface ProxyIr {
   /** What was asked for and this proxy cannot have, one sentence each, sorted. */
   readonly notes: readonly string[];
 }
-

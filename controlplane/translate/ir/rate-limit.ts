@@ -23,7 +23,10 @@ export type RateLimitKeySource =
 /** `as`: what a rate limit service knows the part as. */
 export type RateLimitKeyPart = RateLimitKeySource & { readonly as?: string };
 
-/** A bucket of its own for some callers (principals without `spiffe://`) or for some keys (a pattern for each part, `*` any); with both, for those in both. */
+/**
+ * A bucket of its own for some callers (principals without `spiffe://`) or for some keys (a pattern for each part, `*`
+ * any); with both, for those in both.
+ */
 export interface RateLimitOverride extends Bucket {
   /** Unique in its limit. */
   readonly name: string;
@@ -33,8 +36,13 @@ export interface RateLimitOverride extends Bucket {
   readonly perKey?: boolean;
 }
 
-/** What a request takes: a number, or what a header says (`max` where it says no number, `default` where it is not there). */
-export type RateLimitCost = number | { readonly header: string; readonly default?: number; readonly min?: number; readonly max: number };
+/**
+ * What a request takes: a number, or what a header says (`max` where it says no number, `default` where it is not
+ * there).
+ */
+export type RateLimitCost =
+  | number
+  | { readonly header: string; readonly default?: number; readonly min?: number; readonly max: number };
 
 /** A service that decides for all proxies together. */
 export interface GlobalRateLimit {
@@ -67,7 +75,10 @@ interface LimitedRequests {
   readonly shadow?: boolean;
 }
 
-/** A token bucket of this proxy's own that holds `burst` and regains `tokens` per interval, one for each distinct value of the key. */
+/**
+ * A token bucket of this proxy's own that holds `burst` and regains `tokens` per interval, one for each distinct value
+ * of the key.
+ */
 export type LocalRateLimit = LimitedRequests & Bucket & { readonly global?: undefined };
 
 /** A limit that a service decides; the numbers are for the time in which it does not answer. */

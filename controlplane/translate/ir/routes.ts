@@ -122,8 +122,13 @@ export interface VirtualHost {
   readonly decidedBy: "native" | "filter";
   /** Every request gets a redirect to HTTPS (Gateway httpsRedirect). */
   readonly requireTls: boolean;
-  /** CONNECT to this host is answered by: the same routing (`http`; what turns out to be no HTTP goes to `opaque`), or a plain tunnel to an upstream. */
-  readonly connect?: { readonly kind: "http"; readonly opaque?: UpstreamId } | { readonly kind: "tunnel"; readonly upstream: UpstreamId };
+  /**
+   * CONNECT to this host is answered by: the same routing (`http`; what turns out to be no HTTP goes to `opaque`), or a
+   * plain tunnel to an upstream.
+   */
+  readonly connect?:
+    | { readonly kind: "http"; readonly opaque?: UpstreamId }
+    | { readonly kind: "tunnel"; readonly upstream: UpstreamId };
 }
 
 export interface RouteTable {

@@ -11,7 +11,10 @@ export interface UpstreamId {
   readonly host: string;
 }
 
-/** Returns the one text that stands for an upstream, also where a filter's configuration names it: `outbound|80|v1|reviews.default.svc.cluster.local`, `inbound|9080||`. */
+/**
+ * Returns the one text that stands for an upstream, also where a filter's configuration names it:
+ * `outbound|80|v1|reviews.default.svc.cluster.local`, `inbound|9080||`.
+ */
 export function upstreamText(id: UpstreamId): string {
   return `${id.direction}|${id.port}|${id.subset}|${id.host}`;
 }
@@ -65,7 +68,13 @@ export type LoadBalancer =
   | { readonly kind: "roundRobin" }
   | { readonly kind: "leastRequest" }
   | { readonly kind: "random" }
-  | { readonly kind: "consistentHash"; readonly key: HashKey; readonly algorithm: "ringHash" | "maglev"; /** Of the ring. */ readonly minimumSize?: number; /** Of maglev's table. */ readonly tableSize?: number };
+  | {
+      readonly kind: "consistentHash";
+      readonly key: HashKey;
+      readonly algorithm: "ringHash" | "maglev" /** Of the ring. */;
+      readonly minimumSize?: number /** Of maglev's table. */;
+      readonly tableSize?: number;
+    };
 
 /** Limits on what may be open at once; undefined leaves the proxy's own large default. */
 export interface ConnectionLimits {

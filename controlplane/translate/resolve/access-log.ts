@@ -11,15 +11,31 @@ import { isForSide, telemetryLevels } from "./telemetry-levels.ts";
 /** Where a Telemetry's `envoy` provider writes when MeshConfig names no file. */
 const DEFAULT_PATH = "/dev/stdout";
 
-/** Returns the access log of a workload: MeshConfig's, unless the narrowest Telemetry that speaks of access logs says otherwise; undefined when nothing is written. */
-export const resolveAccessLog = derived((world: World, namespace: string, labels: Labels): AccessLog | undefined => {
-  const { accessLogFile, accessLogEncoding, accessLogFormat } = world.mesh;
-  const said = telemetryLevels(world, { namespace, labels }).map(({ spec }) => (spec.accessLogging ?? []).filter(isOurs)).findLast((entries) => entries.length > 0);
-  if (said === undefined && accessLogFile === "") return undefined;
-  const rules = said && { client: ruleFor(said, "client", accessLogFile), server: ruleFor(said, "server", accessLogFile) };
-  if (rules?.client.kind === "none" && rules.server.kind === "none") return undefined;
-  return { path: accessLogFile === "" ? DEFAULT_PATH : accessLogFile, encoding: accessLogEncoding, ...(accessLogFormat !== "" && { format: accessLogFormat }), ...(rules && { rules }) };
-}, { keyOf: (namespace, labels) => `${namespace} ${labelsKey(labels)}`, same: isDeepStrictEqual });
+/**
+ * Returns the access log of a workload: MeshConfig's, unless the narrowest Telemetry that speaks of access logs says
+ * otherwise; undefined when nothing is written.
+ */
+export const resolveAccessLog = derived(
+  (world: World, namespace: string, labels: Labels): AccessLog | undefined => {
+    const { accessLogFile, accessLogEncoding, accessLogFormat } = world.mesh;
+    const said = telemetryLevels(world, { namespace, labels })
+      .map(({ spec }) => (spec.accessLogging ?? []).filter(isOurs))
+      .findLast((entries) => entries.length > 0);
+    if (said === undefined && accessLogFile === "") return undefined;
+    const rules = said && {
+      client: ruleFor(said, "client", accessLogFile),
+      server: ruleFor(said, "server", accessLogFile),
+    };
+    if (rules?.client.kind === "none" && rules.server.kind === "none") return undefined;
+    return {
+      path: accessLogFile === "" ? DEFAULT_PATH : accessLogFile,
+      encoding: accessLogEncoding,
+      ...(accessLogFormat !== "" && { format: accessLogFormat }),
+      ...(rules && { rules }),
+    };
+  },
+  { keyOf: (namespace, labels) => `${namespace} ${labelsKey(labels)}`, same: isDeepStrictEqual },
+);
 
 /** The provider that is always there is the proxy itself. */
 function isOurs({ providers }: AccessLoggingSpec): boolean {

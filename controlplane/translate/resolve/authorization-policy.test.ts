@@ -10,13 +10,17 @@ const rule = '{from: [{source: {principals: ["*"]}}]}';
 describe("policies before a workload", () => {
   it("are the mesh's, the namespace's and those that select it, DENY first", () => {
     const world = worldOf(
-      policy("default", "allow", `{rules: [${rule}]}`)
-      + policy("default", "other", `{selector: {matchLabels: {app: ratings}}, rules: [${rule}]}`)
-      + policy("elsewhere", "foreign", `{rules: [${rule}]}`)
-      + policy("istio-system", "mesh", `{action: DENY, rules: [${rule}]}`)
-      + policy("default", "selected", `{selector: {matchLabels: {app: reviews}}, action: DENY, rules: [${rule}]}`),
+      policy("default", "allow", `{rules: [${rule}]}`) +
+        policy("default", "other", `{selector: {matchLabels: {app: ratings}}, rules: [${rule}]}`) +
+        policy("elsewhere", "foreign", `{rules: [${rule}]}`) +
+        policy("istio-system", "mesh", `{action: DENY, rules: [${rule}]}`) +
+        policy("default", "selected", `{selector: {matchLabels: {app: reviews}}, action: DENY, rules: [${rule}]}`),
     );
-    expect(resolveAuthorization(world, sidecar()).map(({ name, action }) => `${action} ${name}`)).toEqual(["DENY istio-system/mesh", "DENY default/selected", "ALLOW default/allow"]);
+    expect(resolveAuthorization(world, sidecar()).map(({ name, action }) => `${action} ${name}`)).toEqual([
+      "DENY istio-system/mesh",
+      "DENY default/selected",
+      "ALLOW default/allow",
+    ]);
   });
 
   it("keep what they mean when they say little: no rules, an empty rule", () => {
@@ -28,25 +32,58 @@ describe("policies before a workload", () => {
   });
 
   it("are on trial where Istio's annotation says so; AUDIT comes first and is never on trial", () => {
-    const annotated = (name: string, value: string, spec: string) => policy("default", name, spec).replace(`name: ${name},`, `name: ${name}, annotations: {istio.io/dry-run: "${value}"},`);
-    const world = worldOf(annotated("a", "true", `{rules: [${rule}]}`) + annotated("b", "false", `{rules: [${rule}]}`) + annotated("c", "TRUE", `{action: DENY, rules: [${rule}]}`) + annotated("d", "true", `{action: AUDIT, rules: [${rule}]}`));
-    expect(resolveAuthorization(world, sidecar()).map(({ name, action, dryRun = false }) => `${action} ${name} ${dryRun}`)).toEqual(["AUDIT default/d false", "DENY default/c true", "ALLOW default/a true", "ALLOW default/b false"]);
+    const annotated = (name: string, value: string, spec: string) =>
+      policy("default", name, spec).replace(
+        `name: ${name},`,
+        `name: ${name}, annotations: {istio.io/dry-run: "${value}"},`,
+      );
+    const world = worldOf(
+      annotated("a", "true", `{rules: [${rule}]}`) +
+        annotated("b", "false", `{rules: [${rule}]}`) +
+        annotated("c", "TRUE", `{action: DENY, rules: [${rule}]}`) +
+        annotated("d", "true", `{action: AUDIT, rules: [${rule}]}`),
+    );
+    expect(
+      resolveAuthorization(world, sidecar()).map(({ name, action, dryRun = false }) => `${action} ${name} ${dryRun}`),
+    ).toEqual(["AUDIT default/d false", "DENY default/c true", "ALLOW default/a true", "ALLOW default/b false"]);
   });
 
   it("keep tokens, claims and metadata of filters as they are written", () => {
-    const whole = '{from: [{source: {requestPrincipals: ["https://a/*"], notRequestPrincipals: ["*/b"]}}], when: [{key: "request.auth.claims[a][b]", values: [c]}, {key: "experimental.envoy.filters.http.x[y]", notValues: ["[z]"]}]}';
+    const whole =
+      '{from: [{source: {requestPrincipals: ["https://a/*"], notRequestPrincipals: ["*/b"]}}], when: [{key: "request.auth.claims[a][b]", values: [c]}, {key: "experimental.envoy.filters.http.x[y]", notValues: ["[z]"]}]}';
     const [only] = resolveAuthorization(worldOf(policy("default", "p", `{rules: [${whole}]}`)), sidecar());
-    expect(only?.rules).toEqual([{ from: [{ requestPrincipals: ["https://a/*"], notRequestPrincipals: ["*/b"] }], when: [{ key: "request.auth.claims[a][b]", values: ["c"] }, { key: "experimental.envoy.filters.http.x[y]", notValues: ["[z]"] }] }]);
+    expect(only?.rules).toEqual([
+      {
+        from: [{ requestPrincipals: ["https://a/*"], notRequestPrincipals: ["*/b"] }],
+        when: [
+          { key: "request.auth.claims[a][b]", values: ["c"] },
+          { key: "experimental.envoy.filters.http.x[y]", notValues: ["[z]"] },
+        ],
+      },
+    ]);
   });
 
   it("complete service accounts by the policy's namespace", () => {
-    const world = worldOf(policy("default", "p", "{rules: [{from: [{source: {serviceAccounts: [orders, pay/clerk]}}]}]}"));
-    expect(resolveAuthorization(world, sidecar())[0]?.rules[0]?.from).toEqual([{ serviceAccounts: ["default/orders", "pay/clerk"] }]);
+    const world = worldOf(
+      policy("default", "p", "{rules: [{from: [{source: {serviceAccounts: [orders, pay/clerk]}}]}]}"),
+    );
+    expect(resolveAuthorization(world, sidecar())[0]?.rules[0]?.from).toEqual([
+      { serviceAccounts: ["default/orders", "pay/clerk"] },
+    ]);
   });
 
   it("also mean the port at which the proxy opened a port", () => {
-    const gateway = sidecar({ kind: "router", listens: [{ port: 80, name: "http", bind: { address: "127.0.0.1", port: 8080 } }] });
-    const world = worldOf(policy("default", "p", '{rules: [{to: [{operation: {ports: ["80"]}}], when: [{key: destination.port, notValues: ["80", "90"]}]}]}'));
+    const gateway = sidecar({
+      kind: "router",
+      listens: [{ port: 80, name: "http", bind: { address: "127.0.0.1", port: 8080 } }],
+    });
+    const world = worldOf(
+      policy(
+        "default",
+        "p",
+        '{rules: [{to: [{operation: {ports: ["80"]}}], when: [{key: destination.port, notValues: ["80", "90"]}]}]}',
+      ),
+    );
     expect(resolveAuthorization(world, gateway)[0]?.rules).toEqual([
       { to: [{ ports: ["80", "8080"] }], when: [{ key: "destination.port", notValues: ["80", "90", "8080"] }] },
     ]);
@@ -56,11 +93,25 @@ describe("policies before a workload", () => {
 describe("policies before a port that is not HTTP", () => {
   const rules = [
     { to: [{ methods: ["GET"], ports: ["3306"] }] },
-    { from: [{ principals: ["*"] }], when: [{ key: "request.headers[x]", values: ["y"] }, { key: "source.ip", values: ["10.0.0.1"] }] },
+    {
+      from: [{ principals: ["*"] }],
+      when: [
+        { key: "request.headers[x]", values: ["y"] },
+        { key: "source.ip", values: ["10.0.0.1"] },
+      ],
+    },
     { from: [{ namespaces: ["default"] }], to: [{ ports: ["3306"] }] },
-    { from: [{ namespaces: ["default"], requestPrincipals: ["*"] }], when: [{ key: "request.auth.claims[a]", values: ["b"] }, { key: "experimental.envoy.filters.network.x[y]", values: ["z"] }] },
+    {
+      from: [{ namespaces: ["default"], requestPrincipals: ["*"] }],
+      when: [
+        { key: "request.auth.claims[a]", values: ["b"] },
+        { key: "experimental.envoy.filters.network.x[y]", values: ["z"] },
+      ],
+    },
   ];
-  const policies = (action: Authorization["action"]): readonly Authorization[] => [{ name: "default/p", action, rules }];
+  const policies = (action: Authorization["action"]): readonly Authorization[] => [
+    { name: "default/p", action, rules },
+  ];
 
   it("lose ALLOW rules that HTTP alone can check", () => {
     expect(withoutHttp(policies("ALLOW"))[0]?.rules).toEqual([rules[2]]);
@@ -71,7 +122,10 @@ describe("policies before a port that is not HTTP", () => {
       { to: [{ ports: ["3306"] }] },
       { from: [{ principals: ["*"] }], when: [{ key: "source.ip", values: ["10.0.0.1"] }] },
       rules[2],
-      { from: [{ namespaces: ["default"] }], when: [{ key: "experimental.envoy.filters.network.x[y]", values: ["z"] }] },
+      {
+        from: [{ namespaces: ["default"] }],
+        when: [{ key: "experimental.envoy.filters.network.x[y]", values: ["z"] }],
+      },
     ]);
   });
 });

@@ -1,8 +1,20 @@
 // Which AuthorizationPolicies stand before a workload, in the form that the authorization filter takes.
-import { type AuthorizationOperationSpec, type AuthorizationRuleSpec, type AuthorizationSourceSpec, DRY_RUN_ANNOTATION } from "../../model/kinds/authorization-policy.ts";
+import {
+  type AuthorizationOperationSpec,
+  type AuthorizationRuleSpec,
+  type AuthorizationSourceSpec,
+  DRY_RUN_ANNOTATION,
+} from "../../model/kinds/authorization-policy.ts";
 import type { MeshObject } from "../../model/object.ts";
 import type { World } from "../../store/world.ts";
-import type { Authorization, AuthorizationAction, AuthorizationCondition, AuthorizationOperation, AuthorizationRule, AuthorizationSource } from "../ir/authorization.ts";
+import type {
+  Authorization,
+  AuthorizationAction,
+  AuthorizationCondition,
+  AuthorizationOperation,
+  AuthorizationRule,
+  AuthorizationSource,
+} from "../ir/authorization.ts";
 import type { ProxyClass } from "../ir/proxy-class.ts";
 import { selectPolicies } from "./workload-selector.ts";
 
@@ -11,7 +23,8 @@ type PolicyProxy = Pick<ProxyClass, "namespace" | "labels" | "listens">;
 const ORDER: readonly AuthorizationAction[] = ["AUDIT", "DENY", "ALLOW"];
 
 /**
- * Returns the policies that select the proxy: AUDIT, then DENY, then ALLOW, oldest first within an action. Ports are completed by the ports the proxy binds
+ * Returns the policies that select the proxy: AUDIT, then DENY, then ALLOW, oldest first within an action. Ports are
+ * completed by the ports the proxy binds
  * in their place (a gateway's port 80 may be open at 8080), since a filter sees only the latter.
  */
 export function resolveAuthorization(world: World, proxy: PolicyProxy): readonly Authorization[] {
@@ -25,8 +38,10 @@ export function authorizationConfiguration(policies: readonly Authorization[]): 
 }
 
 /**
- * Returns what the policies mean for a connection that is not HTTP: an ALLOW rule with a field that only HTTP has is dropped (it could never be
- * checked), a DENY or AUDIT rule is kept without that field, and so is wider (https://istio.io/latest/docs/concepts/security/#using-istio-authorization-on-plain-tcp-protocols).
+ * Returns what the policies mean for a connection that is not HTTP: an ALLOW rule with a field that only HTTP has is
+ * dropped (it could never be
+ * checked), a DENY or AUDIT rule is kept without that field, and so is wider
+ * (https://istio.io/latest/docs/concepts/security/#using-istio-authorization-on-plain-tcp-protocols).
  */
 export function withoutHttp(policies: readonly Authorization[]): readonly Authorization[] {
   return policies.map((policy) => {
@@ -58,8 +73,17 @@ function ruleOf(rule: AuthorizationRuleSpec, policyNamespace: string, proxy: Pol
     ...(rule.to && { to: rule.to.map(({ operation }) => operationOf(operation ?? {}, ports)) }),
     ...(rule.when && {
       when: rule.when.map(({ key, values, notValues }) => {
-        const complete = key === "destination.port" ? ports : key === "source.serviceAccount" ? (accounts: readonly string[]) => qualifiedAccounts(accounts, policyNamespace) : same;
-        return { key, ...(values && { values: complete(values) }), ...(notValues && { notValues: complete(notValues) }) };
+        const complete =
+          key === "destination.port"
+            ? ports
+            : key === "source.serviceAccount"
+              ? (accounts: readonly string[]) => qualifiedAccounts(accounts, policyNamespace)
+              : same;
+        return {
+          key,
+          ...(values && { values: complete(values) }),
+          ...(notValues && { notValues: complete(notValues) }),
+        };
       }),
     }),
   };
@@ -69,20 +93,25 @@ function sourceOf(source: AuthorizationSourceSpec, policyNamespace: string): Aut
   return {
     ...source,
     ...(source.serviceAccounts && { serviceAccounts: qualifiedAccounts(source.serviceAccounts, policyNamespace) }),
-    ...(source.notServiceAccounts && { notServiceAccounts: qualifiedAccounts(source.notServiceAccounts, policyNamespace) }),
+    ...(source.notServiceAccounts && {
+      notServiceAccounts: qualifiedAccounts(source.notServiceAccounts, policyNamespace),
+    }),
   };
 }
 
 /** A service account without a namespace is one of the policy's namespace. */
 function qualifiedAccounts(accounts: readonly string[], policyNamespace: string): readonly string[] {
-  return accounts.map((account) => account.includes("/") ? account : `${policyNamespace}/${account}`);
+  return accounts.map((account) => (account.includes("/") ? account : `${policyNamespace}/${account}`));
 }
 
 function same(values: readonly string[]): readonly string[] {
   return values;
 }
 
-function operationOf(operation: AuthorizationOperationSpec, ports: (values: readonly string[]) => readonly string[]): AuthorizationOperation {
+function operationOf(
+  operation: AuthorizationOperationSpec,
+  ports: (values: readonly string[]) => readonly string[],
+): AuthorizationOperation {
   return {
     ...operation,
     ...(operation.ports && { ports: ports(operation.ports) }),
@@ -91,7 +120,9 @@ function operationOf(operation: AuthorizationOperationSpec, ports: (values: read
 }
 
 function boundPorts(values: readonly string[], proxy: PolicyProxy): readonly string[] {
-  const bound = proxy.listens.filter((listen) => values.includes(String(listen.port))).map((listen) => String(listen.bind.port));
+  const bound = proxy.listens
+    .filter((listen) => values.includes(String(listen.port)))
+    .map((listen) => String(listen.bind.port));
   return [...new Set([...values, ...bound])];
 }
 
@@ -99,14 +130,23 @@ const httpSourceFields = ["requestPrincipals", "notRequestPrincipals"] as const;
 const httpOperationFields = ["hosts", "notHosts", "methods", "notMethods", "paths", "notPaths"] as const;
 
 function needsHttp(rule: AuthorizationRule): boolean {
-  return (rule.from ?? []).some((source) => httpSourceFields.some((field) => (source[field]?.length ?? 0) > 0))
-    || (rule.to ?? []).some((operation) => httpOperationFields.some((field) => (operation[field]?.length ?? 0) > 0))
-    || (rule.when ?? []).some((condition) => !isNetworkCondition(condition));
+  return (
+    (rule.from ?? []).some((source) => httpSourceFields.some((field) => (source[field]?.length ?? 0) > 0)) ||
+    (rule.to ?? []).some((operation) => httpOperationFields.some((field) => (operation[field]?.length ?? 0) > 0)) ||
+    (rule.when ?? []).some((condition) => !isNetworkCondition(condition))
+  );
 }
 
 /** Keys of conditions that a connection can be checked for, HTTP or not. */
 const networkConditions: ReadonlySet<string> = new Set([
-  "source.ip", "remote.ip", "source.namespace", "source.principal", "source.serviceAccount", "destination.ip", "destination.port", "connection.sni",
+  "source.ip",
+  "remote.ip",
+  "source.namespace",
+  "source.principal",
+  "source.serviceAccount",
+  "destination.ip",
+  "destination.port",
+  "connection.sni",
 ]);
 
 /** Network filters have metadata too. */
@@ -117,8 +157,12 @@ function isNetworkCondition({ key }: AuthorizationCondition): boolean {
 function networkPartOf(rule: AuthorizationRule): AuthorizationRule {
   const when = rule.when?.filter(isNetworkCondition);
   return {
-    ...(rule.from && { from: rule.from.map(({ requestPrincipals: _only, notRequestPrincipals: _http, ...source }) => source) }),
-    ...(rule.to && { to: rule.to.map(({ ports, notPorts }) => ({ ...(ports && { ports }), ...(notPorts && { notPorts }) })) }),
+    ...(rule.from && {
+      from: rule.from.map(({ requestPrincipals: _only, notRequestPrincipals: _http, ...source }) => source),
+    }),
+    ...(rule.to && {
+      to: rule.to.map(({ ports, notPorts }) => ({ ...(ports && { ports }), ...(notPorts && { notPorts }) })),
+    }),
     ...(when && when.length > 0 && { when }),
   };
 }

@@ -4,10 +4,17 @@ import type { FunctionFilter, FunctionName } from "../ir/filters.ts";
 import type { PluginModules } from "../ir/modules.ts";
 
 /**
- * Returns the filter under its resource name. Its shared data outlive every configuration: the VM's id is the module's name.
+ * Returns the filter under its resource name. Its shared data outlive every configuration: the VM's id is the module's
+ * name.
  * `configuration` undefined: there is nothing for it to do.
  */
-export function builtinFilter(modules: PluginModules, module: FunctionName, name: string, configuration: string | undefined, failStrategy: FailStrategy): FunctionFilter {
+export function builtinFilter(
+  modules: PluginModules,
+  module: FunctionName,
+  name: string,
+  configuration: string | undefined,
+  failStrategy: FailStrategy,
+): FunctionFilter {
   return {
     runs: module,
     name,

@@ -13,7 +13,11 @@ const found = (yaml: string, client = "client") => destinationRuleFor(worldOf(ya
 
 describe("the DestinationRule of a host", () => {
   it("is looked up in the client's namespace, then the service's, then the root namespace", () => {
-    const all = [rule("own", "client", HOST), rule("server", "server", "reviews"), rule("root", "istio-system", "'*.local'")];
+    const all = [
+      rule("own", "client", HOST),
+      rule("server", "server", "reviews"),
+      rule("root", "istio-system", "'*.local'"),
+    ];
     expect(found(all.join(""))?.origin).toBe("client/own");
     expect(found(all.slice(1).join(""))?.origin).toBe("server/server");
     expect(found(all.slice(2).join(""))?.origin).toBe("istio-system/root");
@@ -26,29 +30,55 @@ describe("the DestinationRule of a host", () => {
   });
 
   it("is of the most specific host in its namespace; rules for the same host merge, the oldest first", () => {
-    const yaml = rule("wide", "server", "'*.svc.cluster.local'", "trafficPolicy: {loadBalancer: {simple: RANDOM}}")
-      + rule("second", "server", "reviews", "trafficPolicy: {loadBalancer: {simple: RANDOM}}, subsets: [{name: v1, labels: {late: 'yes'}}, {name: v2, labels: {version: v2}}]", "2024-02-01T00:00:00Z")
-      + rule("first", "server", HOST, "subsets: [{name: v1, labels: {version: v1}}]", "2024-01-01T00:00:00Z");
+    const yaml =
+      rule("wide", "server", "'*.svc.cluster.local'", "trafficPolicy: {loadBalancer: {simple: RANDOM}}") +
+      rule(
+        "second",
+        "server",
+        "reviews",
+        "trafficPolicy: {loadBalancer: {simple: RANDOM}}, subsets: [{name: v1, labels: {late: 'yes'}}, {name: v2, labels: {version: v2}}]",
+        "2024-02-01T00:00:00Z",
+      ) +
+      rule("first", "server", HOST, "subsets: [{name: v1, labels: {version: v1}}]", "2024-01-01T00:00:00Z");
     expect(found(yaml)).toEqual({
       origin: "server/first",
       trafficPolicy: { loadBalancer: { simple: "RANDOM" } },
-      subsets: [{ name: "v1", labels: { version: "v1" } }, { name: "v2", labels: { version: "v2" } }],
+      subsets: [
+        { name: "v1", labels: { version: "v1" } },
+        { name: "v2", labels: { version: "v2" } },
+      ],
     });
   });
 });
 
 describe("the policy of a port and subset", () => {
-  const merged = found(rule("r", "server", "reviews", `
+  const merged = found(
+    rule(
+      "r",
+      "server",
+      "reviews",
+      `
     trafficPolicy: {
       loadBalancer: {simple: ROUND_ROBIN}, tls: {mode: DISABLE}, connectionPool: {tcp: {maxConnections: 1}},
       portLevelSettings: [{port: {number: 81}, loadBalancer: {simple: RANDOM}}]},
     subsets: [
       {name: plain},
-      {name: own, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}, portLevelSettings: [{port: {number: 82}, connectionPool: {tcp: {maxConnections: 9}}}]}}]`));
-  const policy = (port: number, subset?: string) => portPolicy(merged, port, merged?.subsets.find(({ name }) => name === subset));
+      {name: own, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}, portLevelSettings: [{port: {number: 82}, connectionPool: {tcp: {maxConnections: 9}}}]}}]`,
+    ),
+  );
+  const policy = (port: number, subset?: string) =>
+    portPolicy(
+      merged,
+      port,
+      merged?.subsets.find(({ name }) => name === subset),
+    );
 
   it("is the rule's; a port's settings replace it wholesale", () => {
-    expect(policy(80)).toEqual({ loadBalancer: { simple: "ROUND_ROBIN" }, tls: { mode: "DISABLE" }, connectionPool: { tcp: { maxConnections: 1 } } });
+    expect(policy(80)).toEqual({
+      loadBalancer: { simple: "ROUND_ROBIN" },
+      tls: { mode: "DISABLE" },
+      connectionPool: { tcp: { maxConnections: 1 } },
+    });
     expect(policy(81)).toEqual({ loadBalancer: { simple: "RANDOM" } });
   });
 

@@ -20,26 +20,34 @@ export interface MergedRule {
 export type PortPolicy = Pick<TrafficPolicySpec, "loadBalancer" | "connectionPool" | "outlierDetection" | "tls">;
 
 /**
- * Returns the rule by which clients of a namespace reach a service's host, undefined if there is none: rules of the client's namespace,
- * else of the service's, else of the root namespace; in the first namespace that has any, those of the most specific host count, merged.
+ * Returns the rule by which clients of a namespace reach a service's host, undefined if there is none: rules of the
+ * client's namespace,
+ * else of the service's, else of the root namespace; in the first namespace that has any, those of the most specific
+ * host count, merged.
  */
-export const destinationRuleFor = derived((world: World, client: string, host: string, serviceNamespace: string): MergedRule | undefined => {
-  for (const namespace of new Set([client, serviceNamespace, world.mesh.rootNamespace])) {
-    const rules = rulesFor(world, namespace, client, host);
-    if (rules[0] !== undefined) return mergeRules(rules[0], rules);
-  }
-  return undefined;
-});
+export const destinationRuleFor = derived(
+  (world: World, client: string, host: string, serviceNamespace: string): MergedRule | undefined => {
+    for (const namespace of new Set([client, serviceNamespace, world.mesh.rootNamespace])) {
+      const rules = rulesFor(world, namespace, client, host);
+      if (rules[0] !== undefined) return mergeRules(rules[0], rules);
+    }
+    return undefined;
+  },
+);
 
 /** The rules of a namespace that speak for a host: those of the most specific host that covers it, oldest first. */
-const rulesFor = derived((world: World, namespace: string, client: string, host: string): readonly MeshObject<"DestinationRule">[] => {
-  const { byHost, wildcards } = exportedRules(world, namespace, client);
-  const best = mostSpecificHost(host, byHost.has(host) ? [host] : wildcards);
-  return (best === undefined ? undefined : byHost.get(best)) ?? [];
-}, { same: sameItems });
+const rulesFor = derived(
+  (world: World, namespace: string, client: string, host: string): readonly MeshObject<"DestinationRule">[] => {
+    const { byHost, wildcards } = exportedRules(world, namespace, client);
+    const best = mostSpecificHost(host, byHost.has(host) ? [host] : wildcards);
+    return (best === undefined ? undefined : byHost.get(best)) ?? [];
+  },
+  { same: sameItems },
+);
 
 /**
- * Returns the policy of a port, and of a subset when one is given. A port's settings replace the others wholesale; a subset's policy
+ * Returns the policy of a port, and of a subset when one is given. A port's settings replace the others wholesale; a
+ * subset's policy
  * overrides field by field, and its own port settings again replace everything.
  */
 export function portPolicy(rule: MergedRule | undefined, port: number, subset?: SubsetSpec): PortPolicy {
@@ -65,9 +73,13 @@ function hostOf(rule: MeshObject<"DestinationRule">): string {
   return resolveHost(rule.spec.host, rule.metadata.namespace);
 }
 
-function mergeRules(oldest: MeshObject<"DestinationRule">, rules: readonly MeshObject<"DestinationRule">[]): MergedRule {
+function mergeRules(
+  oldest: MeshObject<"DestinationRule">,
+  rules: readonly MeshObject<"DestinationRule">[],
+): MergedRule {
   const subsets = new Map<string, SubsetSpec>();
-  for (const subset of rules.flatMap((rule) => rule.spec.subsets ?? [])) if (!subsets.has(subset.name)) subsets.set(subset.name, subset);
+  for (const subset of rules.flatMap((rule) => rule.spec.subsets ?? []))
+    if (!subsets.has(subset.name)) subsets.set(subset.name, subset);
   return {
     origin: `${oldest.metadata.namespace}/${oldest.metadata.name}`,
     trafficPolicy: rules.find((rule) => rule.spec.trafficPolicy !== undefined)?.spec.trafficPolicy,

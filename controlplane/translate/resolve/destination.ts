@@ -10,7 +10,8 @@ import { missingUpstream, serviceUpstream } from "./upstream.ts";
 /** Finds upstreams for one client and remembers which were asked for. */
 export interface DestinationResolver {
   /**
-   * Returns the upstream of a destination named in a resource of namespace `owner`: a missing port means the service's only port, else
+   * Returns the upstream of a destination named in a resource of namespace `owner`: a missing port means the service's
+   * only port, else
    * `listenerPort`. What nobody declared, or not for this client, is an upstream without addresses.
    */
   find(destination: DestinationSpec, owner: string, listenerPort: number): Upstream;
@@ -24,7 +25,8 @@ export interface DestinationResolver {
 export function createDestinations(world: World, namespace: string): DestinationResolver {
   const used = new Set<Upstream>();
   const use = (upstream: Upstream) => (used.add(upstream), upstream);
-  const pick = (id: UpstreamId) => serviceUpstream(world, namespace, id.host, id.port, id.subset) ?? missingUpstream(world, id);
+  const pick = (id: UpstreamId) =>
+    serviceUpstream(world, namespace, id.host, id.port, id.subset) ?? missingUpstream(world, id);
   return {
     used,
     find(destination, owner, listenerPort) {

@@ -13,7 +13,8 @@ export function engineOf(world: World, proxy: Pick<ProxyClass, "engine">): Engin
 }
 
 /**
- * Returns how the routes of a host are decided: by the router filter if one of them looks at headers, unless native matching is wanted; and always
+ * Returns how the routes of a host are decided: by the router filter if one of them looks at headers, unless native
+ * matching is wanted; and always
  * if requests are to be kept with their share, which Envoy cannot do so that a share grows without losing anyone.
  */
 export function decisionOf(engine: Engine, routes: readonly Route[]): VirtualHost["decidedBy"] {
@@ -21,14 +22,23 @@ export function decisionOf(engine: Engine, routes: readonly Route[]): VirtualHos
   return engine === "wasm" && routes.some((route) => looksAtHeaders(route.match)) ? "filter" : "native";
 }
 
-/** Returns the table as this engine decides it; the same object for the same table and engine, and the table itself where nothing differs. */
-export const withEngine = memoByOwner((engine: Engine) => engine, (table: RouteTable, engine: Engine): RouteTable => {
-  const hosts = table.virtualHosts.map((host) => decided(host, engine));
-  return hosts.every((host, index) => host === table.virtualHosts[index]) ? table : { ...table, virtualHosts: hosts };
-});
+/**
+ * Returns the table as this engine decides it; the same object for the same table and engine, and the table itself
+ * where nothing differs.
+ */
+export const withEngine = memoByOwner(
+  (engine: Engine) => engine,
+  (table: RouteTable, engine: Engine): RouteTable => {
+    const hosts = table.virtualHosts.map((host) => decided(host, engine));
+    return hosts.every((host, index) => host === table.virtualHosts[index]) ? table : { ...table, virtualHosts: hosts };
+  },
+);
 
 /** Hosts are told apart by reference, so each is made once. */
-const decided = memoByOwner((engine: Engine) => engine, (host: VirtualHost, engine: Engine): VirtualHost => {
-  const decidedBy = decisionOf(engine, host.routes);
-  return decidedBy === host.decidedBy ? host : { ...host, decidedBy };
-});
+const decided = memoByOwner(
+  (engine: Engine) => engine,
+  (host: VirtualHost, engine: Engine): VirtualHost => {
+    const decidedBy = decisionOf(engine, host.routes);
+    return decidedBy === host.decidedBy ? host : { ...host, decidedBy };
+  },
+);

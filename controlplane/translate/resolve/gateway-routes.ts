@@ -25,11 +25,20 @@ interface HostBuilding {
 }
 
 /**
- * Returns the table for servers that share it. Each host a server and a VirtualService agree on (the narrower of the two) is a virtual
+ * Returns the table for servers that share it. Each host a server and a VirtualService agree on (the narrower of the
+ * two) is a virtual
  * host; several VirtualServices for one host merge, oldest first, routes for every request last. Other hosts get 404.
  */
-export function resolveGatewayTable(world: World, proxy: ProxyClass, name: string, port: number, servers: readonly GatewayServer[], destinations: DestinationResolver): RouteTable {
-  // There is always a host for any name, with no route in it: a table that waits for its first virtual host would hold its listener up.
+export function resolveGatewayTable(
+  world: World,
+  proxy: ProxyClass,
+  name: string,
+  port: number,
+  servers: readonly GatewayServer[],
+  destinations: DestinationResolver,
+): RouteTable {
+  // There is always a host for any name, with no route in it: a table that waits for its first virtual host would hold
+  // its listener up.
   const hosts = new Map<string, HostBuilding>([["*", { routes: new Map(), requireTls: false }]]);
   for (const server of servers) {
     const gateway = `${server.gateway.metadata.namespace}/${server.gateway.metadata.name}`;
@@ -45,26 +54,42 @@ export function resolveGatewayTable(world: World, proxy: ProxyClass, name: strin
       }
     }
   }
-  const virtualHosts = [...hosts].sort(([a], [b]) => compareText(a, b)).map(([host, building]) => virtualHost(engineOf(world, proxy), host, port, building));
+  const virtualHosts = [...hosts]
+    .sort(([a], [b]) => compareText(a, b))
+    .map(([host, building]) => virtualHost(engineOf(world, proxy), host, port, building));
   return { name, virtualHosts, ignorePort: true };
 }
 
 function buildingOf(hosts: Map<string, HostBuilding>, host: string): HostBuilding {
   let building = hosts.get(host);
-  if (building === undefined) hosts.set(host, building = { routes: new Map(), requireTls: false });
+  if (building === undefined) hosts.set(host, (building = { routes: new Map(), requireTls: false }));
   return building;
 }
 
 function virtualHost(engine: Engine, host: string, port: number, building: HostBuilding): VirtualHost {
   const lists = [...building.routes.values()].filter((list) => list.length > 0);
-  const all = lists.length === 1 ? lists.flat() : lists.flatMap((list, index) => list.map((route) => ({ ...route, key: `${index}.${route.key}` })));
-  const routes = [...all.filter((route) => !isCatchAll(route.match)), ...all.filter((route) => isCatchAll(route.match)).slice(0, 1)];
-  return { name: `${host}:${port}`, domains: [host], routes, decidedBy: decisionOf(engine, routes), requireTls: building.requireTls };
+  const all =
+    lists.length === 1
+      ? lists.flat()
+      : lists.flatMap((list, index) => list.map((route) => ({ ...route, key: `${index}.${route.key}` })));
+  const routes = [
+    ...all.filter((route) => !isCatchAll(route.match)),
+    ...all.filter((route) => isCatchAll(route.match)).slice(0, 1),
+  ];
+  return {
+    name: `${host}:${port}`,
+    domains: [host],
+    routes,
+    decidedBy: decisionOf(engine, routes),
+    requireTls: building.requireTls,
+  };
 }
 
 /** A server that only redirects needs no VirtualService to do so. */
 function redirectedHosts(server: GatewayServer): readonly string[] {
-  return server.spec.tls?.httpsRedirect === true ? server.spec.hosts.map((host) => parseScopedHost(host).host.toLowerCase()) : [];
+  return server.spec.tls?.httpsRedirect === true
+    ? server.spec.hosts.map((host) => parseScopedHost(host).host.toLowerCase())
+    : [];
 }
 
 /** The hosts for which both stand: of two names of which one covers the other, the narrower. */
@@ -73,7 +98,12 @@ function sharedHosts(server: GatewayServer, rule: VirtualServiceObject): readonl
   const shared = new Set<string>();
   for (const text of server.spec.hosts) {
     const { namespace, host } = parseScopedHost(text);
-    if (namespace !== undefined && namespace !== "*" && (namespace === "." ? own : namespace) !== rule.metadata.namespace) continue;
+    if (
+      namespace !== undefined &&
+      namespace !== "*" &&
+      (namespace === "." ? own : namespace) !== rule.metadata.namespace
+    )
+      continue;
     const served = host.includes(".") || host === "*" ? host.toLowerCase() : resolveHost(host, own);
     for (const ruled of hostsOf(rule)) {
       if (hostMatches(served, ruled)) shared.add(ruled);

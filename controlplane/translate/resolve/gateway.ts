@@ -34,14 +34,22 @@ interface Gathering {
 export function resolveGateway(world: World, proxy: ProxyClass, modules: PluginModules): GatewayView {
   const gathering: Gathering = { world, proxy, destinations: createDestinations(world, proxy.namespace), notes: [] };
   const byPort = new Map<number, GatewayServer[]>();
-  for (const gateway of world.list("Gateway").filter((candidate) => labelsMatch(candidate.spec.selector, proxy.labels))) {
-    for (const spec of gateway.spec.servers ?? []) byPort.set(spec.port.number, [...byPort.get(spec.port.number) ?? [], { gateway, spec }]);
+  for (const gateway of world
+    .list("Gateway")
+    .filter((candidate) => labelsMatch(candidate.spec.selector, proxy.labels))) {
+    for (const spec of gateway.spec.servers ?? [])
+      byPort.set(spec.port.number, [...(byPort.get(spec.port.number) ?? []), { gateway, spec }]);
   }
-  const resolved = [...byPort].sort(([a], [b]) => a - b).flatMap(([port, servers]) => resolvePort(gathering, port, servers));
+  const resolved = [...byPort]
+    .sort(([a], [b]) => a - b)
+    .flatMap(([port, servers]) => resolvePort(gathering, port, servers));
   // The router's resource is one for all ports of the proxy.
   const needed = resolved.some(({ tables }) => tables.some(needsRouter));
   return {
-    ports: resolved.map(({ tables, ...port }) => ({ ...port, filters: resolveHttpFilters(world, proxy, "gateway", modules, needed, port.port) })),
+    ports: resolved.map(({ tables, ...port }) => ({
+      ...port,
+      filters: resolveHttpFilters(world, proxy, "gateway", modules, needed, port.port),
+    })),
     tables: resolved.flatMap(({ tables }) => tables),
     upstreams: [...gathering.destinations.used],
     notes: gathering.notes.sort(),
@@ -62,46 +70,69 @@ function resolvePort(gathering: Gathering, port: number, servers: readonly Gatew
   }
   // One port speaks one protocol: the oldest Gateway's.
   const secure = isHttps(servers[0]);
-  for (const server of servers) if (isHttps(server) !== secure) gathering.notes.push(`${describe(server)}: port ${port} already speaks ${secure ? "HTTPS" : "HTTP"}`);
+  for (const server of servers)
+    if (isHttps(server) !== secure)
+      gathering.notes.push(`${describe(server)}: port ${port} already speaks ${secure ? "HTTPS" : "HTTP"}`);
   const agreeing = servers.filter((server) => isHttps(server) === secure);
   return secure ? httpsPort(gathering, port, bind, agreeing) : httpPort(gathering, port, bind, agreeing);
 }
 
-function httpPort({ world, proxy, destinations }: Gathering, port: number, bind: SocketAddress, servers: readonly GatewayServer[]): readonly ResolvedPort[] {
+function httpPort(
+  { world, proxy, destinations }: Gathering,
+  port: number,
+  bind: SocketAddress,
+  servers: readonly GatewayServer[],
+): readonly ResolvedPort[] {
   const routeTable = `http.${port}`;
   const table = resolveGatewayTable(world, proxy, routeTable, port, servers, destinations);
   return [{ port, bind, kind: { protocol: "HTTP", routeTable }, tables: [table] }];
 }
 
-function httpsPort(gathering: Gathering, port: number, bind: SocketAddress, servers: readonly GatewayServer[]): readonly ResolvedPort[] {
+function httpsPort(
+  gathering: Gathering,
+  port: number,
+  bind: SocketAddress,
+  servers: readonly GatewayServer[],
+): readonly ResolvedPort[] {
   const claimed = new Set<string>();
   const byTable = new Map<string, GatewayServer[]>();
   const faces = servers.flatMap((server): readonly GatewayTls[] => {
     const face = tlsFace(gathering, server, claimed);
     if (face === undefined) return [];
-    byTable.set(face.routeTable, [...byTable.get(face.routeTable) ?? [], server]);
+    byTable.set(face.routeTable, [...(byTable.get(face.routeTable) ?? []), server]);
     return [face];
   });
   // Without a certificate nobody could connect; the port opens when there is one.
   if (faces.length === 0) return [];
-  const tables = [...byTable].map(([name, of]) => resolveGatewayTable(gathering.world, gathering.proxy, name, port, of, gathering.destinations));
+  const tables = [...byTable].map(([name, of]) =>
+    resolveGatewayTable(gathering.world, gathering.proxy, name, port, of, gathering.destinations),
+  );
   return [{ port, bind, kind: { protocol: "HTTPS", servers: faces }, tables }];
 }
 
 /** `claimed` holds the names (`*` for any) that older servers of the port answer to. */
-function tlsFace({ world, proxy, notes }: Gathering, server: GatewayServer, claimed: Set<string>): GatewayTls | undefined {
+function tlsFace(
+  { world, proxy, notes }: Gathering,
+  server: GatewayServer,
+  claimed: Set<string>,
+): GatewayTls | undefined {
   const { name, namespace } = server.gateway.metadata;
   const { port, tls } = server.spec;
   const credential = tls?.credentialName;
   const secretName = credential && secretOf(world, credential, proxy.namespace, namespace);
   if (!secretName) {
-    notes.push(credential ? `${describe(server)}: there is no Secret ${credential} with a certificate and its key in ${[...new Set([proxy.namespace, namespace])].join(" or ")}` : `${describe(server)}: no credentialName`);
+    notes.push(
+      credential
+        ? `${describe(server)}: there is no Secret ${credential} with a certificate and its key in ${[...new Set([proxy.namespace, namespace])].join(" or ")}`
+        : `${describe(server)}: no credentialName`,
+    );
     return undefined;
   }
   const names = server.spec.hosts.map((host) => host.slice(host.indexOf("/") + 1).toLowerCase()).filter(isServerName);
   const free = names.filter((serverName) => !claimed.has(serverName));
   for (const serverName of names) {
-    if (claimed.has(serverName)) notes.push(`${describe(server)}: ${serverName} is answered by an older server of port ${port.number}`);
+    if (claimed.has(serverName))
+      notes.push(`${describe(server)}: ${serverName} is answered by an older server of port ${port.number}`);
     claimed.add(serverName);
   }
   if (free.length === 0) return undefined;
@@ -110,9 +141,16 @@ function tlsFace({ world, proxy, notes }: Gathering, server: GatewayServer, clai
 }
 
 /** As in Istio a secret of the proxy's own namespace; else one of the Gateway's, told apart by its namespace. */
-function secretOf(world: World, credential: string, proxyNamespace: string, gatewayNamespace: string): string | undefined {
+function secretOf(
+  world: World,
+  credential: string,
+  proxyNamespace: string,
+  gatewayNamespace: string,
+): string | undefined {
   if (credentialOf(world.get("Secret", proxyNamespace, credential)) !== undefined) return `kubernetes://${credential}`;
-  return credentialOf(world.get("Secret", gatewayNamespace, credential)) === undefined ? undefined : `kubernetes://${gatewayNamespace}/${credential}`;
+  return credentialOf(world.get("Secret", gatewayNamespace, credential)) === undefined
+    ? undefined
+    : `kubernetes://${gatewayNamespace}/${credential}`;
 }
 
 /** SNI knows full names and `*.` before one. */

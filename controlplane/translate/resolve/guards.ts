@@ -16,7 +16,8 @@ import { rateLimitConfiguration, resolveRateLimits } from "./rate-limit.ts";
 type Guards = Pick<HttpFilters, "nativeAuthorization" | "authorization" | "nativeRateLimit" | "rateLimit">;
 
 /**
- * Returns the guards of what comes in. Places do not depend on what there is to do, only on the engine: a native one has a place for each
+ * Returns the guards of what comes in. Places do not depend on what there is to do, only on the engine: a native one
+ * has a place for each
  * action, and those of the Wasm filters for what stays there.
  */
 export function resolveGuards(world: World, proxy: ProxyClass, modules: PluginModules): Guards {
@@ -24,8 +25,20 @@ export function resolveGuards(world: World, proxy: ProxyClass, modules: PluginMo
   const { native, policies, limits } = split(world, proxy);
   return {
     ...native,
-    authorization: builtinFilter(modules, "authz", "scrim.authz", policies.length > 0 ? authorizationConfiguration(policies) : undefined, failStrategies.authorization),
-    rateLimit: builtinFilter(modules, "ratelimit", "scrim.ratelimit", limits.limits.length > 0 ? rateLimitConfiguration(limits) : undefined, failStrategies.rateLimit),
+    authorization: builtinFilter(
+      modules,
+      "authz",
+      "scrim.authz",
+      policies.length > 0 ? authorizationConfiguration(policies) : undefined,
+      failStrategies.authorization,
+    ),
+    rateLimit: builtinFilter(
+      modules,
+      "ratelimit",
+      "scrim.ratelimit",
+      limits.limits.length > 0 ? rateLimitConfiguration(limits) : undefined,
+      failStrategies.rateLimit,
+    ),
   };
 }
 
@@ -43,12 +56,32 @@ function split(world: World, proxy: ProxyClass) {
   const authorization = splitAuthorization(policies);
   const rateLimit = splitRateLimits(limits);
   const native: Pick<Guards, "nativeAuthorization" | "nativeRateLimit"> = {
-    nativeAuthorization: ACTIONS.map((action) => nativeFilter(`scrim.authz.${action.toLowerCase()}`, { kind: "authorization", action, policies: authorization.native.filter((policy) => policy.action === action) })),
+    nativeAuthorization: ACTIONS.map((action) =>
+      nativeFilter(`scrim.authz.${action.toLowerCase()}`, {
+        kind: "authorization",
+        action,
+        policies: authorization.native.filter((policy) => policy.action === action),
+      }),
+    ),
     nativeRateLimit: nativeFilter("scrim.ratelimit.local", { kind: "rateLimit", limits: rateLimit.native }),
   };
-  return { native, policies: authorization.wasm, limits: rateLimit.wasm, notes: [...authorization.notes, ...rateLimit.notes].sort() };
+  return {
+    native,
+    policies: authorization.wasm,
+    limits: rateLimit.wasm,
+    notes: [...authorization.notes, ...rateLimit.notes].sort(),
+  };
 }
 
 function nativeFilter(name: string, guard: NativeGuard): WasmFilter {
-  return { name, module: { kind: "native", guard }, configuration: "", vmId: "", rootId: "", environment: {}, hostEnvironment: [], failureMode: "closed" };
+  return {
+    name,
+    module: { kind: "native", guard },
+    configuration: "",
+    vmId: "",
+    rootId: "",
+    environment: {},
+    hostEnvironment: [],
+    failureMode: "closed",
+  };
 }

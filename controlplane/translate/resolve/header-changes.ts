@@ -5,10 +5,16 @@ import type { HeaderChanges } from "../ir/routes.ts";
 /** Changes nothing. */
 export const noHeaderChanges: HeaderChanges = { set: [], add: [], remove: [] };
 
-/** Returns header changes by name in lower case; a host among them is no header change but a rewrite, see authorityFrom. */
+/**
+ * Returns header changes by name in lower case; a host among them is no header change but a rewrite, see authorityFrom.
+ */
 export function resolveHeaderChanges(spec: HeaderOperationsSpec["request"]): HeaderChanges {
   if (spec === undefined) return noHeaderChanges;
-  return { set: pairs(spec.set), add: pairs(spec.add), remove: (spec.remove ?? []).filter((name) => !isAuthority(name)).map((name) => name.toLowerCase()) };
+  return {
+    set: pairs(spec.set),
+    add: pairs(spec.add),
+    remove: (spec.remove ?? []).filter((name) => !isAuthority(name)).map((name) => name.toLowerCase()),
+  };
 }
 
 /** Returns the host that `headers.request.set` asks for: `:authority` or `Host`. */

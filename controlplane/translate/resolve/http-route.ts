@@ -10,10 +10,15 @@ import { resolveAction } from "./route-action.ts";
 import type { VirtualServiceObject } from "./virtual-service.ts";
 
 /**
- * Returns the routes in order, one for each match. Matches that cannot apply here (source, gateway, port) are left out, and so is
+ * Returns the routes in order, one for each match. Matches that cannot apply here (source, gateway, port) are left out,
+ * and so is
  * everything after the first route that takes every request.
  */
-export function resolveHttpRoutes(service: VirtualServiceObject, context: RouteContext, destinations: DestinationResolver): readonly Route[] {
+export function resolveHttpRoutes(
+  service: VirtualServiceObject,
+  context: RouteContext,
+  destinations: DestinationResolver,
+): readonly Route[] {
   const { name, namespace } = service.metadata;
   const routes: Route[] = [];
   for (const [index, spec] of (service.spec.http ?? []).entries()) {
@@ -30,16 +35,23 @@ export function resolveHttpRoutes(service: VirtualServiceObject, context: RouteC
 }
 
 /** Returns a function, so that a route whose matches all lie elsewhere asks for no destination. */
-function routeTemplate(spec: HttpRouteSpec, origin: string, service: VirtualServiceObject, context: RouteContext, destinations: DestinationResolver): () => Omit<Route, "name" | "key" | "match"> {
+function routeTemplate(
+  spec: HttpRouteSpec,
+  origin: string,
+  service: VirtualServiceObject,
+  context: RouteContext,
+  destinations: DestinationResolver,
+): () => Omit<Route, "name" | "key" | "match"> {
   let made: Omit<Route, "name" | "key" | "match"> | undefined;
-  return () => made ??= {
-    action: resolveAction(spec, service.metadata.namespace, context.port, destinations),
-    ...resolveSticky(spec, service),
-    ...resolveFault(spec.fault),
-    requestHeaders: resolveHeaderChanges(spec.headers?.request),
-    responseHeaders: resolveHeaderChanges(spec.headers?.response),
-    origin,
-  };
+  return () =>
+    (made ??= {
+      action: resolveAction(spec, service.metadata.namespace, context.port, destinations),
+      ...resolveSticky(spec, service),
+      ...resolveFault(spec.fault),
+      requestHeaders: resolveHeaderChanges(spec.headers?.request),
+      responseHeaders: resolveHeaderChanges(spec.headers?.response),
+      origin,
+    });
 }
 
 /** The salt is the VirtualService's own unless it gives one: who is early for one service is not for every other. */

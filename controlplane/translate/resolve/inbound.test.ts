@@ -2,13 +2,26 @@ import { describe, expect, it } from "vitest";
 import { resolveInbound } from "./inbound.ts";
 import { modulesOf, sidecar, worldOf } from "./testing.ts";
 
-const service = (name: string, ports: string) => `---\napiVersion: v1\nkind: Service\nmetadata: {name: ${name}}\nspec: {selector: {app: reviews}, ports: [${ports}]}\n`;
+const service = (name: string, ports: string) =>
+  `---\napiVersion: v1\nkind: Service\nmetadata: {name: ${name}}\nspec: {selector: {app: reviews}, ports: [${ports}]}\n`;
 const listening = (...ports: readonly (readonly [number, string])[]) =>
-  sidecar({ listens: ports.map(([port, name]) => ({ port, name, bind: { address: "127.10.4.7", port }, application: { address: "127.0.0.1", port: 40_000 + port } })) });
+  sidecar({
+    listens: ports.map(([port, name]) => ({
+      port,
+      name,
+      bind: { address: "127.10.4.7", port },
+      application: { address: "127.0.0.1", port: 40_000 + port },
+    })),
+  });
 
 describe("ports of a workload", () => {
   it("speak what the service that leads to them says, by number and by name", () => {
-    const world = worldOf(service("reviews", "{name: grpc-api, port: 80, targetPort: 9080}, {name: db, appProtocol: tcp, port: 81, targetPort: data}, {name: http, port: 9082}"));
+    const world = worldOf(
+      service(
+        "reviews",
+        "{name: grpc-api, port: 80, targetPort: 9080}, {name: db, appProtocol: tcp, port: 81, targetPort: data}, {name: http, port: 9082}",
+      ),
+    );
     const ports = resolveInbound(world, listening([9080, ""], [9081, "data"], [9082, ""], [9083, ""]), modulesOf());
     expect(ports.map(({ port, protocol, http2, service: ref }) => [port, protocol, http2, ref?.host])).toEqual([
       [9080, "http", true, "reviews.default.svc.cluster.local"],
@@ -20,7 +33,9 @@ describe("ports of a workload", () => {
 
   it("carry telemetry always, and places for what guards them, filled where a policy asks for it", () => {
     const [plain] = resolveInbound(worldOf(""), sidecar(), modulesOf());
-    expect(plain?.filters).toMatchObject({ telemetry: { name: "scrim.telemetry.inbound", configuration: '{"reporter":"destination"}' } });
+    expect(plain?.filters).toMatchObject({
+      telemetry: { name: "scrim.telemetry.inbound", configuration: '{"reporter":"destination"}' },
+    });
     expect(plain?.filters.authorization).toMatchObject({ name: "scrim.authz", module: { kind: "idle" } });
     expect(plain?.filters.rateLimit).toMatchObject({ name: "scrim.ratelimit", module: { kind: "idle" } });
     const guarded = worldOf(`
@@ -35,14 +50,22 @@ metadata: {name: all}
 spec: {limits: [{name: l, requests: 1, per: 1s}]}
 `);
     const [port] = resolveInbound(guarded, sidecar(), modulesOf());
-    expect(port?.filters.authorization).toMatchObject({ name: "scrim.authz", configuration: '{"policies":[{"name":"default/none","action":"ALLOW","rules":[]}]}' });
+    expect(port?.filters.authorization).toMatchObject({
+      name: "scrim.authz",
+      configuration: '{"policies":[{"name":"default/none","action":"ALLOW","rules":[]}]}',
+    });
     expect(port?.filters.rateLimit?.name).toBe("scrim.ratelimit");
   });
 
   it("get network authorization where they are not HTTP", () => {
-    const world = worldOf(`${service("reviews", "{name: tcp, port: 9080}")}---\napiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: get}\nspec: {rules: [{to: [{operation: {methods: [GET]}}]}]}\n`);
-    expect(resolveInbound(world, sidecar(), modulesOf())[0]?.tcpAuthorization).toEqual([{ name: "default/get", action: "ALLOW", rules: [] }]);
+    const world = worldOf(
+      `${service("reviews", "{name: tcp, port: 9080}")}---\napiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: get}\nspec: {rules: [{to: [{operation: {methods: [GET]}}]}]}\n`,
+    );
+    expect(resolveInbound(world, sidecar(), modulesOf())[0]?.tcpAuthorization).toEqual([
+      { name: "default/get", action: "ALLOW", rules: [] },
+    ]);
   });
 
-  it("are none at gateways", () => expect(resolveInbound(worldOf(""), sidecar({ kind: "router" }), modulesOf())).toEqual([]));
+  it("are none at gateways", () =>
+    expect(resolveInbound(worldOf(""), sidecar({ kind: "router" }), modulesOf())).toEqual([]));
 });

@@ -24,18 +24,20 @@ export function resolveInbound(world: World, proxy: ProxyClass, modules: PluginM
     const served = serviceOf(world, proxy, listen);
     const protocol = protocolOfServicePort(listen.port, served?.port.name ?? listen.name, served?.port.appProtocol);
     const http = isHttp(protocol);
-    return [{
-      port: listen.port,
-      bind: listen.bind,
-      application: listen.application,
-      protocol: http ? "http" : "tcp",
-      http2: protocol === "http2" || protocol === "grpc",
-      mtls: resolveMtlsMode(world, proxy, listen.port),
-      ...(served && { service: served.service }),
-      filters: { ...filters, ...resolvePlugins(world, proxy, { direction: "inbound", port: listen.port }, modules) },
-      ...(!http && { tcpTelemetry: resolveTcpTelemetry(world, proxy, modules) }),
-      ...(!http && policies.length > 0 && { tcpAuthorization: withoutHttp(policies) }),
-    }];
+    return [
+      {
+        port: listen.port,
+        bind: listen.bind,
+        application: listen.application,
+        protocol: http ? "http" : "tcp",
+        http2: protocol === "http2" || protocol === "grpc",
+        mtls: resolveMtlsMode(world, proxy, listen.port),
+        ...(served && { service: served.service }),
+        filters: { ...filters, ...resolvePlugins(world, proxy, { direction: "inbound", port: listen.port }, modules) },
+        ...(!http && { tcpTelemetry: resolveTcpTelemetry(world, proxy, modules) }),
+        ...(!http && policies.length > 0 && { tcpAuthorization: withoutHttp(policies) }),
+      },
+    ];
   });
 }
 
@@ -43,10 +45,22 @@ export function resolveInbound(world: World, proxy: ProxyClass, modules: PluginM
 export const servicesSelecting = selectorIndex("Service", ({ spec }) => spec.selector);
 
 /** The oldest service that leads to this port says what is spoken there and gives telemetry its name. */
-function serviceOf(world: World, proxy: ProxyClass, listen: ListenPort): { service: ServiceRef; port: ServicePortSpec } | undefined {
+function serviceOf(
+  world: World,
+  proxy: ProxyClass,
+  listen: ListenPort,
+): { service: ServiceRef; port: ServicePortSpec } | undefined {
   for (const { metadata, spec } of servicesSelecting(world, proxy.namespace, proxy.labels)) {
     const port = (spec.ports ?? []).find((candidate) => leadsTo(candidate, listen));
-    if (port !== undefined) return { port, service: { host: serviceHost(metadata.name, metadata.namespace), name: metadata.name, namespace: metadata.namespace } };
+    if (port !== undefined)
+      return {
+        port,
+        service: {
+          host: serviceHost(metadata.name, metadata.namespace),
+          name: metadata.name,
+          namespace: metadata.namespace,
+        },
+      };
   }
   return undefined;
 }

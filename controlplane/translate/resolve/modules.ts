@@ -11,7 +11,7 @@ const combined = new WeakMap<World, World>();
 export function withModules(world: World, modules: PluginModules): World {
   if (world.companion === modules) return world;
   let both = combined.get(world);
-  if (both?.companion !== modules) combined.set(world, both = withCompanion(world, modules));
+  if (both?.companion !== modules) combined.set(world, (both = withCompanion(world, modules)));
   return both;
 }
 
@@ -20,21 +20,34 @@ export function modulesBeside(world: World): PluginModules {
   return {
     builtin: (name) => builtinModule(world, name),
     // Proxies share the answer unless this plugin is being rolled out.
-    plugin: (namespace, name, proxy) => pluginState(world, namespace, name, differsByProxy(world, namespace, name) ? proxy : ""),
+    plugin: (namespace, name, proxy) =>
+      pluginState(world, namespace, name, differsByProxy(world, namespace, name) ? proxy : ""),
     differsByProxy: (namespace, name) => differsByProxy(world, namespace, name),
   };
 }
 
 const builtinModule = derived((world: World, name: BuiltinFilter): WasmModule => companionOf(world).builtin(name));
 
-const differsByProxy = derived((world: World, namespace: string, name: string): boolean => companionOf(world).differsByProxy(namespace, name));
+const differsByProxy = derived((world: World, namespace: string, name: string): boolean =>
+  companionOf(world).differsByProxy(namespace, name),
+);
 
-const pluginState = derived((world: World, namespace: string, name: string, proxy: string): PluginState => companionOf(world).plugin(namespace, name, proxy), { same: isSameState });
+const pluginState = derived(
+  (world: World, namespace: string, name: string, proxy: string): PluginState =>
+    companionOf(world).plugin(namespace, name, proxy),
+  { same: isSameState },
+);
 
 /** A module is the same while its object is: its bytes are not looked at. */
 function isSameState(before: PluginState, after: PluginState): boolean {
   if (before.kind === "module") return after.kind === "module" && isSameVersion(before, after);
-  if (before.kind === "split") return after.kind === "split" && before.percent === after.percent && isSameVersion(before.first, after.first) && isSameVersion(before.rest, after.rest);
+  if (before.kind === "split")
+    return (
+      after.kind === "split" &&
+      before.percent === after.percent &&
+      isSameVersion(before.first, after.first) &&
+      isSameVersion(before.rest, after.rest)
+    );
   return isDeepStrictEqual(before, after);
 }
 

@@ -12,32 +12,43 @@ export interface AuthorizationSplit {
 }
 
 /**
- * Returns the split. A DENY or AUDIT policy stands alone. ALLOW policies are alternatives, which only one engine can weigh: one that must stay keeps
+ * Returns the split. A DENY or AUDIT policy stands alone. ALLOW policies are alternatives, which only one engine can
+ * weigh: one that must stay keeps
  * all of them (those on trial apart).
  */
 export function splitAuthorization(policies: readonly Authorization[]): AuthorizationSplit {
-  const reasons = new Map(policies.flatMap((policy) => {
-    const reason = whyNotNative(policy);
-    return reason === undefined ? [] : [[policy, reason] as const];
-  }));
-  const held = new Set([...reasons.keys()].filter(({ action }) => action === "ALLOW").map(({ dryRun }) => dryRun === true));
-  const stays = (policy: Authorization): boolean => reasons.has(policy) || (policy.action === "ALLOW" && held.has(policy.dryRun === true));
+  const reasons = new Map(
+    policies.flatMap((policy) => {
+      const reason = whyNotNative(policy);
+      return reason === undefined ? [] : [[policy, reason] as const];
+    }),
+  );
+  const held = new Set(
+    [...reasons.keys()].filter(({ action }) => action === "ALLOW").map(({ dryRun }) => dryRun === true),
+  );
+  const stays = (policy: Authorization): boolean =>
+    reasons.has(policy) || (policy.action === "ALLOW" && held.has(policy.dryRun === true));
   return {
     native: policies.filter((policy) => !stays(policy)),
     wasm: policies.filter(stays),
-    notes: [...reasons].map(([{ name }, reason]) => `AuthorizationPolicy ${name}: ${reason}, so it runs in the Wasm filter (engine: native)`),
+    notes: [...reasons].map(
+      ([{ name }, reason]) => `AuthorizationPolicy ${name}: ${reason}, so it runs in the Wasm filter (engine: native)`,
+    ),
   };
 }
 
 /**
- * Returns why Envoy's RBAC could not decide as the filter does. Envoy joins the lines of a repeated header before it matches, or matches one of them,
- * by its version: strictly (what lets in) only exact values without a comma, and presence, can be asked so that no line that was added meets them.
+ * Returns why Envoy's RBAC could not decide as the filter does. Envoy joins the lines of a repeated header before it
+ * matches, or matches one of them,
+ * by its version: strictly (what lets in) only exact values without a comma, and presence, can be asked so that no line
+ * that was added meets them.
  */
 function whyNotNative({ action, rules }: Authorization): string | undefined {
   const permits = action === "ALLOW";
   for (const [index, rule] of rules.entries()) {
     const value = strictHeaderValues(rule, permits).find((candidate) => !hasOneReading(candidate));
-    if (value !== undefined) return `rules[${index}] matches a header by "${value}", which a repeated header could also meet for Envoy`;
+    if (value !== undefined)
+      return `rules[${index}] matches a header by "${value}", which a repeated header could also meet for Envoy`;
   }
   return undefined;
 }
@@ -51,5 +62,8 @@ function strictHeaderValues(rule: AuthorizationRule, permits: boolean): readonly
 }
 
 function hasOneReading(value: string): boolean {
-  return value === "*" || (!value.startsWith("*") && !value.endsWith("*") && !value.includes(",") && value.length <= LONGEST_VALUE);
+  return (
+    value === "*" ||
+    (!value.startsWith("*") && !value.endsWith("*") && !value.includes(",") && value.length <= LONGEST_VALUE)
+  );
 }

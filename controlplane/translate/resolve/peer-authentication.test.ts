@@ -7,7 +7,11 @@ const policy = (namespace: string, name: string, spec: string, created = "2024-0
 const mode = (yaml: string, port = 9080, proxy = sidecar()) => resolveMtlsMode(worldOf(yaml), proxy, port);
 const mesh = policy("istio-system", "default", "{mtls: {mode: STRICT}}");
 const namespace = policy("default", "default", "{mtls: {mode: DISABLE}}");
-const workload = policy("default", "reviews", "{selector: {matchLabels: {app: reviews}}, mtls: {mode: PERMISSIVE}, portLevelMtls: {9081: {mode: STRICT}, 9082: {mode: UNSET}}}");
+const workload = policy(
+  "default",
+  "reviews",
+  "{selector: {matchLabels: {app: reviews}}, mtls: {mode: PERMISSIVE}, portLevelMtls: {9081: {mode: STRICT}, 9082: {mode: UNSET}}}",
+);
 
 describe("the mTLS mode of a port", () => {
   it("is PERMISSIVE when nobody says anything", () => expect(mode("")).toBe("PERMISSIVE"));
@@ -15,11 +19,16 @@ describe("the mTLS mode of a port", () => {
   it("is the namespace's before the mesh's", () => expect(mode(mesh + namespace)).toBe("DISABLE"));
   it("is the workload's before the namespace's", () => expect(mode(mesh + namespace + workload)).toBe("PERMISSIVE"));
   it("is the port's before the workload's", () => expect(mode(mesh + namespace + workload, 9081)).toBe("STRICT"));
-  it("is the workload's where the port's is UNSET", () => expect(mode(mesh + namespace + workload, 9082)).toBe("PERMISSIVE"));
+  it("is the workload's where the port's is UNSET", () =>
+    expect(mode(mesh + namespace + workload, 9082)).toBe("PERMISSIVE"));
 
   it("is inherited through levels that are UNSET or say nothing", () => {
     const unset = policy("default", "default", "{mtls: {mode: UNSET}}");
-    const portsOnly = policy("default", "ports", "{selector: {matchLabels: {app: reviews}}, portLevelMtls: {9081: {mode: DISABLE}}}");
+    const portsOnly = policy(
+      "default",
+      "ports",
+      "{selector: {matchLabels: {app: reviews}}, portLevelMtls: {9081: {mode: DISABLE}}}",
+    );
     expect(mode(mesh + unset + portsOnly)).toBe("STRICT");
     expect(mode(mesh + unset + portsOnly, 9081)).toBe("DISABLE");
   });

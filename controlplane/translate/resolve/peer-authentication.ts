@@ -17,25 +17,35 @@ interface WorkloadModes {
 }
 
 /**
- * Returns the mode of one workload port: the narrowest of port, workload, namespace and mesh level that sets one, within a level the oldest policy;
- * PERMISSIVE when none does. Port levels count only on policies with a selector, and selectors of the root namespace reach its own workloads only
- * (https://istio.io/latest/docs/reference/config/security/peer_authentication/). Cheap to ask for every endpoint of a World.
+ * Returns the mode of one workload port: the narrowest of port, workload, namespace and mesh level that sets one,
+ * within a level the oldest policy;
+ * PERMISSIVE when none does. Port levels count only on policies with a selector, and selectors of the root namespace
+ * reach its own workloads only
+ * (https://istio.io/latest/docs/reference/config/security/peer_authentication/). Cheap to ask for every endpoint of a
+ * World.
  */
 export function resolveMtlsMode(world: World, proxy: SelectedProxy, port: number): EffectiveMtlsMode {
   return modeOfPort(world, proxy, port);
 }
 
-const modeOfPort = derived((world: World, proxy: SelectedProxy, port: number): EffectiveMtlsMode => {
-  const modes = resolveModes(world, proxy);
-  return modeOf(modes.own?.portLevelMtls?.[String(port)]) ?? modeOf(modes.own?.mtls) ?? modes.inherited;
-}, { keyOf: ({ namespace, labels }, port) => `${namespace} ${port} ${labelsKey(labels)}` });
+const modeOfPort = derived(
+  (world: World, proxy: SelectedProxy, port: number): EffectiveMtlsMode => {
+    const modes = resolveModes(world, proxy);
+    return modeOf(modes.own?.portLevelMtls?.[String(port)]) ?? modeOf(modes.own?.mtls) ?? modes.inherited;
+  },
+  { keyOf: ({ namespace, labels }, port) => `${namespace} ${port} ${labelsKey(labels)}` },
+);
 
 function resolveModes(world: World, proxy: SelectedProxy): WorkloadModes {
   const selecting = selectPolicies(world, "PeerAuthentication", proxy);
-  const oldest = (namespace: string, wide: boolean) => selecting.find((policy) => policy.metadata.namespace === namespace && isWide(policy) === wide)?.spec;
+  const oldest = (namespace: string, wide: boolean) =>
+    selecting.find((policy) => policy.metadata.namespace === namespace && isWide(policy) === wide)?.spec;
   return {
     own: oldest(proxy.namespace, false),
-    inherited: modeOf(oldest(proxy.namespace, true)?.mtls) ?? modeOf(oldest(world.mesh.rootNamespace, true)?.mtls) ?? "PERMISSIVE",
+    inherited:
+      modeOf(oldest(proxy.namespace, true)?.mtls) ??
+      modeOf(oldest(world.mesh.rootNamespace, true)?.mtls) ??
+      "PERMISSIVE",
   };
 }
 

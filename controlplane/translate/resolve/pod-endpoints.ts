@@ -20,9 +20,13 @@ const podsByAddress = derived((world: World, namespace: string): ReadonlyMap<str
 });
 
 /** Returns the pod of a namespace that has this address. */
-export const podAt = derived((world: World, namespace: string, address: string): MeshObject<"Pod"> | undefined => podsByAddress(world, namespace).get(address));
+export const podAt = derived((world: World, namespace: string, address: string): MeshObject<"Pod"> | undefined =>
+  podsByAddress(world, namespace).get(address),
+);
 
-/** Returns the container port a Service's targetPort means in this pod; undefined if it is a name the pod does not have. */
+/**
+ * Returns the container port a Service's targetPort means in this pod; undefined if it is a name the pod does not have.
+ */
 export function portOfPod(workload: Workload, targetPort: number | string): number | undefined {
   if (typeof targetPort === "number") return targetPort;
   const named = workload.containerPorts.find((port) => port.name === targetPort)?.port;
@@ -36,7 +40,14 @@ export function podBackend(world: World, workload: Workload, port: number): Back
   const speaksMeshTls = workload.proxy === "sidecar" && resolveMtlsMode(world, workload, port) !== "DISABLE";
   return {
     labels: workload.labels,
-    endpoint: { address: bind.address, port: bind.port, weight: 1, meshTls: speaksMeshTls, healthy: true, workload: workload.ref },
+    endpoint: {
+      address: bind.address,
+      port: bind.port,
+      weight: 1,
+      meshTls: speaksMeshTls,
+      healthy: true,
+      workload: workload.ref,
+    },
   };
 }
 

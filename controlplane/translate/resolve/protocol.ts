@@ -4,20 +4,43 @@
 export type PortProtocol = "http" | "http2" | "grpc" | "auto" | "https" | "tls" | "tcp";
 
 const BY_WORD: Readonly<Record<string, PortProtocol>> = {
-  http: "http", "http1": "http", "http2": "http2", h2c: "http2", grpc: "grpc", "grpc-web": "grpc", ws: "http",
-  https: "https", tls: "tls", tcp: "tcp", mongo: "tcp", mysql: "tcp", redis: "tcp", postgres: "tcp",
+  http: "http",
+  http1: "http",
+  http2: "http2",
+  h2c: "http2",
+  grpc: "grpc",
+  "grpc-web": "grpc",
+  ws: "http",
+  https: "https",
+  tls: "tls",
+  tcp: "tcp",
+  mongo: "tcp",
+  mysql: "tcp",
+  redis: "tcp",
+  postgres: "tcp",
 };
 
-/** Ports of protocols that are not HTTP and whose server often speaks first: nobody can wait for what the client says. */
-const WELL_KNOWN_TCP: ReadonlySet<number> = new Set([22, 25, 53, 1433, 1521, 3306, 5432, 5672, 6379, 9042, 9092, 11211, 27017]);
+/**
+ * Ports of protocols that are not HTTP and whose server often speaks first: nobody can wait for what the client says.
+ */
+const WELL_KNOWN_TCP: ReadonlySet<number> = new Set([
+  22, 25, 53, 1433, 1521, 3306, 5432, 5672, 6379, 9042, 9092, 11211, 27017,
+]);
 
 /**
- * Returns the protocol of a Service's port. `appProtocol` goes before the name's prefix (`http-web` → http); what neither says is
- * HTTP of either version, except on ports well known for something else. Istio looks at the first bytes in that case, which an
+ * Returns the protocol of a Service's port. `appProtocol` goes before the name's prefix (`http-web` → http); what
+ * neither says is
+ * HTTP of either version, except on ports well known for something else. Istio looks at the first bytes in that case,
+ * which an
  * explicit proxy cannot. https://istio.io/latest/docs/ops/configuration/traffic-management/protocol-selection/
  */
-export function protocolOfServicePort(port: number, name: string | undefined, appProtocol: string | undefined): PortProtocol {
-  const byApp = appProtocol === undefined ? undefined : byWord(appProtocol.toLowerCase().replace(/^kubernetes\.io\//, ""));
+export function protocolOfServicePort(
+  port: number,
+  name: string | undefined,
+  appProtocol: string | undefined,
+): PortProtocol {
+  const byApp =
+    appProtocol === undefined ? undefined : byWord(appProtocol.toLowerCase().replace(/^kubernetes\.io\//, ""));
   if (byApp !== undefined) return byApp;
   const lower = (name ?? "").toLowerCase();
   const byName = lower.startsWith("grpc-web") ? "grpc" : byWord(lower.split("-")[0] ?? "");

@@ -1,12 +1,26 @@
 // The rate limits of a workload: RateLimitPolicies that select it, and the classic quotas bound to its services.
 import { resolveHost } from "../../model/hosts.ts";
-import type { GlobalRateLimitSpec, RateLimitCostSpec, RateLimitKeyPartSpec, RateLimitSpec } from "../../model/kinds/rate-limit-policy.ts";
+import type {
+  GlobalRateLimitSpec,
+  RateLimitCostSpec,
+  RateLimitKeyPartSpec,
+  RateLimitSpec,
+} from "../../model/kinds/rate-limit-policy.ts";
 import type { Labels } from "../../model/labels.ts";
 import type { MeshObject } from "../../model/object.ts";
 import { derived, sameItems } from "../../store/derive.ts";
 import type { World } from "../../store/world.ts";
 import type { ProxyClass } from "../ir/proxy-class.ts";
-import type { Bucket, GlobalRateLimit, RateLimit, RateLimitCost, RateLimitHeaders, RateLimitKeyPart, RateLimitKeySource, RateLimitOverride } from "../ir/rate-limit.ts";
+import type {
+  Bucket,
+  GlobalRateLimit,
+  RateLimit,
+  RateLimitCost,
+  RateLimitHeaders,
+  RateLimitKeyPart,
+  RateLimitKeySource,
+  RateLimitOverride,
+} from "../ir/rate-limit.ts";
 import { type Upstream, upstreamText } from "../ir/upstream.ts";
 import { intervalMs } from "./interval.ts";
 import { labelsKey } from "./memo.ts";
@@ -21,10 +35,19 @@ export interface RateLimits {
   readonly headers: RateLimitHeaders;
 }
 
-/** Returns the limits that stand before the proxy's workload: policies oldest first, then quotas. No limits: no filter is needed. */
-export function resolveRateLimits(world: World, proxy: Pick<ProxyClass, "namespace" | "labels" | "workload">): RateLimits {
+/**
+ * Returns the limits that stand before the proxy's workload: policies oldest first, then quotas. No limits: no filter
+ * is needed.
+ */
+export function resolveRateLimits(
+  world: World,
+  proxy: Pick<ProxyClass, "namespace" | "labels" | "workload">,
+): RateLimits {
   const policies = selectPolicies(world, "RateLimitPolicy", proxy);
-  const limits = [...policies.flatMap((policy) => limitsOf(world, policy, proxy.namespace)), ...resolveQuotas(world, proxy)];
+  const limits = [
+    ...policies.flatMap((policy) => limitsOf(world, policy, proxy.namespace)),
+    ...resolveQuotas(world, proxy),
+  ];
   return {
     limits: withUniqueNames(limits),
     headers: policies.map((policy) => policy.spec.headers).find((headers) => headers !== undefined) ?? "none",
@@ -33,7 +56,13 @@ export function resolveRateLimits(world: World, proxy: Pick<ProxyClass, "namespa
 
 /** Returns the rate limit filter's JSON configuration; see filters/ratelimit/config.schema.json. */
 export function rateLimitConfiguration({ limits, headers }: RateLimits): string {
-  return JSON.stringify({ limits: limits.map(({ global, ...limit }) => ({ ...limit, ...(global && { global: globalConfiguration(global) }) })), headers });
+  return JSON.stringify({
+    limits: limits.map(({ global, ...limit }) => ({
+      ...limit,
+      ...(global && { global: globalConfiguration(global) }),
+    })),
+    headers,
+  });
 }
 
 function globalConfiguration({ service, ...rest }: GlobalRateLimit): object {
@@ -41,11 +70,23 @@ function globalConfiguration({ service, ...rest }: GlobalRateLimit): object {
   return { cluster: upstreamText(service), authority: service.host, ...rest };
 }
 
-/** Returns the upstreams of the services that a proxy's limits ask: it needs them even where its workload may not call them. */
-export const rateLimitUpstreams = derived((world: World, namespace: string, labels: Labels, workload: string): readonly Upstream[] => {
-  const services = resolveRateLimits(world, { namespace, labels, workload }).limits.flatMap(({ global }) => (global ? [global.service] : []));
-  return [...new Set(services.map((id) => serviceUpstream(world, namespace, id.host, id.port, "") ?? missingUpstream(world, id)))];
-}, { keyOf: (namespace, labels, workload) => `${namespace} ${labelsKey(labels)} ${workload}`, same: sameItems });
+/**
+ * Returns the upstreams of the services that a proxy's limits ask: it needs them even where its workload may not call
+ * them.
+ */
+export const rateLimitUpstreams = derived(
+  (world: World, namespace: string, labels: Labels, workload: string): readonly Upstream[] => {
+    const services = resolveRateLimits(world, { namespace, labels, workload }).limits.flatMap(({ global }) =>
+      global ? [global.service] : [],
+    );
+    return [
+      ...new Set(
+        services.map((id) => serviceUpstream(world, namespace, id.host, id.port, "") ?? missingUpstream(world, id)),
+      ),
+    ];
+  },
+  { keyOf: (namespace, labels, workload) => `${namespace} ${labelsKey(labels)} ${workload}`, same: sameItems },
+);
 
 function limitsOf(world: World, policy: MeshObject<"RateLimitPolicy">, client: string): readonly RateLimit[] {
   const { name, namespace } = policy.metadata;
@@ -60,14 +101,21 @@ function limitsOf(world: World, policy: MeshObject<"RateLimitPolicy">, client: s
       ...(limit.shadow && { shadow: true }),
     };
     const bucket = bucketOf(limit);
-    if (limit.global === undefined) return bucket === undefined ? [] : [{ ...common, ...bucket, overrides: overridesOf(limit), ...rest }];
+    if (limit.global === undefined)
+      return bucket === undefined ? [] : [{ ...common, ...bucket, overrides: overridesOf(limit), ...rest }];
     const global = globalOf(world, limit.global, namespace, client);
-    return [global.failure === "local" ? { ...common, ...bucket, overrides: overridesOf(limit), ...rest, global } : { ...common, overrides: [], ...rest, global }];
+    return [
+      global.failure === "local"
+        ? { ...common, ...bucket, overrides: overridesOf(limit), ...rest, global }
+        : { ...common, overrides: [], ...rest, global },
+    ];
   });
 }
 
 function bucketOf({ requests, per, burst }: Pick<RateLimitSpec, "requests" | "per" | "burst">): Bucket | undefined {
-  return requests === undefined || per === undefined ? undefined : { tokens: requests, intervalMs: intervalMs(per), burst: burst ?? requests };
+  return requests === undefined || per === undefined
+    ? undefined
+    : { tokens: requests, intervalMs: intervalMs(per), burst: burst ?? requests };
 }
 
 function keyPartOf({ as, ...part }: RateLimitKeyPartSpec): readonly RateLimitKeyPart[] {
@@ -87,10 +135,18 @@ function keySourceOf(part: RateLimitKeyPartSpec): RateLimitKeySource | undefined
 
 function costOf({ requests, header, default: otherwise, min, max }: RateLimitCostSpec): RateLimitCost {
   if (header === undefined || max === undefined) return requests ?? 1;
-  return { header: header.toLowerCase(), ...(otherwise !== undefined && { default: otherwise }), ...(min !== undefined && { min }), max };
+  return {
+    header: header.toLowerCase(),
+    ...(otherwise !== undefined && { default: otherwise }),
+    ...(min !== undefined && { min }),
+    max,
+  };
 }
 
-/** The name is what an override's bucket is kept under: one that comes again gets a number, so that two overrides never share a bucket. */
+/**
+ * The name is what an override's bucket is kept under: one that comes again gets a number, so that two overrides never
+ * share a bucket.
+ */
 function overridesOf(limit: RateLimitSpec): readonly RateLimitOverride[] {
   const overrides = (limit.overrides ?? []).map((override, index) => ({
     name: override.name ?? override.principals?.[0] ?? override.values?.join(" ") ?? String(index),
@@ -104,12 +160,20 @@ function overridesOf(limit: RateLimitSpec): readonly RateLimitOverride[] {
   return withUniqueNames(overrides);
 }
 
-/** A missing port means the service's only one. Nobody answers at a service that was not declared: the failure mode decides. */
+/**
+ * A missing port means the service's only one. Nobody answers at a service that was not declared: the failure mode
+ * decides.
+ */
 function globalOf(world: World, spec: GlobalRateLimitSpec, owner: string, client: string): GlobalRateLimit {
   const host = resolveHost(spec.host, owner);
   const ports = visibleHost(world, client, host)?.ports ?? [];
   return {
-    service: { direction: "outbound", port: spec.port ?? (ports.length === 1 ? ports[0]?.number : undefined) ?? DEFAULT_SERVICE_PORT, subset: "", host },
+    service: {
+      direction: "outbound",
+      port: spec.port ?? (ports.length === 1 ? ports[0]?.number : undefined) ?? DEFAULT_SERVICE_PORT,
+      subset: "",
+      host,
+    },
     domain: spec.domain,
     descriptor: spec.descriptor ?? [],
     ...(spec.timeout !== undefined && { timeoutMs: intervalMs(spec.timeout) }),

@@ -1,4 +1,5 @@
-// One HTTPMatchRequest in the IR's words, after the conditions that are known before any request: where it comes from and to which port.
+// One HTTPMatchRequest in the IR's words, after the conditions that are known before any request: where it comes from
+// and to which port.
 import type { HttpMatchSpec } from "../../model/kinds/virtual-service.ts";
 import { type Labels, labelsMatch } from "../../model/labels.ts";
 import type { StringMatch as StringMatchSpec } from "../../model/schema.ts";
@@ -18,13 +19,18 @@ export interface RouteContext {
 export const matchAll: RequestMatch = { ignoreCase: false, headers: [], withoutHeaders: [], queryParameters: [] };
 
 /**
- * Returns whether a match can apply for this client at all. With `gateways` set, sourceLabels and sourceNamespace do not count.
+ * Returns whether a match can apply for this client at all. With `gateways` set, sourceLabels and sourceNamespace do
+ * not count.
  * `owner` is the VirtualService's namespace, in which short gateway names stand.
  */
 export function appliesHere(spec: HttpMatchSpec, context: RouteContext, owner: string): boolean {
   if (spec.port !== undefined && spec.port !== context.port) return false;
-  if (spec.gateways !== undefined && spec.gateways.length > 0) return spec.gateways.some((name) => qualifyGateway(name, owner) === context.gateway);
-  return labelsMatch(spec.sourceLabels, context.labels) && (spec.sourceNamespace === undefined || spec.sourceNamespace === context.namespace);
+  if (spec.gateways !== undefined && spec.gateways.length > 0)
+    return spec.gateways.some((name) => qualifyGateway(name, owner) === context.gateway);
+  return (
+    labelsMatch(spec.sourceLabels, context.labels) &&
+    (spec.sourceNamespace === undefined || spec.sourceNamespace === context.namespace)
+  );
 }
 
 /** Returns `<namespace>/<name>` of a gateway as a VirtualService in `owner` names it; `mesh` stays. */
@@ -57,17 +63,34 @@ export function resolveRequestMatch(spec: HttpMatchSpec): RequestMatch {
 /** Returns whether every request passes: nothing after such a match can be reached. */
 export function isCatchAll(match: RequestMatch): boolean {
   const { path } = match;
-  const anyPath = path === undefined || (path.kind === "prefix" && (path.value === "/" || path.value === "")) || (path.kind === "regex" && (path.value === ".*" || path.value === "*"));
-  return anyPath && match.method === undefined && match.authority === undefined && match.scheme === undefined
-    && !looksAtHeaders(match) && match.queryParameters.length === 0;
+  const anyPath =
+    path === undefined ||
+    (path.kind === "prefix" && (path.value === "/" || path.value === "")) ||
+    (path.kind === "regex" && (path.value === ".*" || path.value === "*"));
+  return (
+    anyPath &&
+    match.method === undefined &&
+    match.authority === undefined &&
+    match.scheme === undefined &&
+    !looksAtHeaders(match) &&
+    match.queryParameters.length === 0
+  );
 }
 
 /** Returns whether a match looks at headers, cookies or claims, for which the router filter is there. */
 export function looksAtHeaders(match: RequestMatch): boolean {
-  return match.headers.length > 0 || match.withoutHeaders.length > 0 || match.claims !== undefined || match.withoutClaims !== undefined;
+  return (
+    match.headers.length > 0 ||
+    match.withoutHeaders.length > 0 ||
+    match.claims !== undefined ||
+    match.withoutClaims !== undefined
+  );
 }
 
-function namedMatches(specs: Readonly<Record<string, StringMatchSpec>> | undefined, lowerCase: boolean): readonly NamedMatch[] {
+function namedMatches(
+  specs: Readonly<Record<string, StringMatchSpec>> | undefined,
+  lowerCase: boolean,
+): readonly NamedMatch[] {
   return Object.entries(specs ?? {})
     .filter(([name]) => !lowerCase || claimHeader(name) === undefined)
     .map(([name, spec]) => ({ name: lowerCase ? name.toLowerCase() : name, match: stringMatch(spec) }))
@@ -76,10 +99,12 @@ function namedMatches(specs: Readonly<Record<string, StringMatchSpec>> | undefin
 
 /** Names of claims have case, unlike those of headers. */
 function claimMatches(specs: Readonly<Record<string, StringMatchSpec>> | undefined): readonly NamedMatch[] {
-  return Object.entries(specs ?? {}).flatMap(([name, spec]) => {
-    const meant = claimHeader(name);
-    return typeof meant === "object" ? [{ name: meant.claim, match: stringMatch(spec) }] : [];
-  }).sort((a, b) => (a.name < b.name ? -1 : 1));
+  return Object.entries(specs ?? {})
+    .flatMap(([name, spec]) => {
+      const meant = claimHeader(name);
+      return typeof meant === "object" ? [{ name: meant.claim, match: stringMatch(spec) }] : [];
+    })
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 function pathMatch(spec: StringMatchSpec): PathMatch | undefined {

@@ -5,11 +5,18 @@ import { durationMs } from "./traffic-policy.ts";
 
 const DEFAULT_ATTEMPTS = 2;
 const DEFAULT_CONDITIONS = ["connect-failure", "refused-stream", "unavailable", "cancelled", "retriable-status-codes"];
-/** What `retriable-status-codes` stands for when nobody said which: 503, as an overloaded or vanished server answers. */
+/**
+ * What `retriable-status-codes` stands for when nobody said which: 503, as an overloaded or vanished server answers.
+ */
 const DEFAULT_STATUS_CODES = [503];
 
 /** What holds for routes that say nothing about retries. */
-export const defaultRetries: Retries = { attempts: DEFAULT_ATTEMPTS, conditions: DEFAULT_CONDITIONS, statusCodes: DEFAULT_STATUS_CODES, otherHosts: true };
+export const defaultRetries: Retries = {
+  attempts: DEFAULT_ATTEMPTS,
+  conditions: DEFAULT_CONDITIONS,
+  statusCodes: DEFAULT_STATUS_CODES,
+  otherHosts: true,
+};
 
 /**
  * Returns the retries of a route; undefined when `attempts: 0` turns them off. Numbers in retryOn are status codes.
@@ -31,10 +38,14 @@ export function resolveRetries(spec: RetriesSpec | undefined): Retries | undefin
 }
 
 function conditionsOf(retryOn: string): Pick<Retries, "conditions" | "statusCodes"> {
-  const words = retryOn.split(",").map((word) => word.trim()).filter((word) => word !== "");
+  const words = retryOn
+    .split(",")
+    .map((word) => word.trim())
+    .filter((word) => word !== "");
   if (words.length === 0) return { conditions: DEFAULT_CONDITIONS, statusCodes: DEFAULT_STATUS_CODES };
   const statusCodes = words.filter((word) => /^\d+$/.test(word)).map(Number);
   const conditions = words.filter((word) => !/^\d+$/.test(word));
-  if (statusCodes.length > 0 && !conditions.includes("retriable-status-codes")) conditions.push("retriable-status-codes");
+  if (statusCodes.length > 0 && !conditions.includes("retriable-status-codes"))
+    conditions.push("retriable-status-codes");
   return { conditions, statusCodes };
 }

@@ -9,11 +9,19 @@ import { durationMs } from "./traffic-policy.ts";
 
 const REDIRECT_CODES = [301, 302, 303, 307, 308] as const;
 
-/** Returns the action of a VirtualService's http route; `owner` is its namespace, `port` the one the client asked for. */
-export function resolveAction(spec: HttpRouteSpec, owner: string, port: number, destinations: DestinationResolver): RouteAction {
+/**
+ * Returns the action of a VirtualService's http route; `owner` is its namespace, `port` the one the client asked for.
+ */
+export function resolveAction(
+  spec: HttpRouteSpec,
+  owner: string,
+  port: number,
+  destinations: DestinationResolver,
+): RouteAction {
   if (spec.redirect !== undefined) return redirectAction(spec.redirect, port);
   if (spec.directResponse !== undefined) return respondAction(spec.directResponse);
-  // Validation refuses routes that lead nowhere; should one come through, it answers what a route without any host would.
+  // Validation refuses routes that lead nowhere; should one come through, it answers what a route without any host
+  // would.
   if (spec.route === undefined || spec.route.length === 0) return { kind: "respond", status: 503 };
   const weighted = spec.route.filter((entry) => (entry.weight ?? 0) > 0);
   const chosen = weighted.length > 0 ? weighted : spec.route.slice(0, 1);
@@ -34,7 +42,12 @@ export function resolveAction(spec: HttpRouteSpec, owner: string, port: number, 
 
 /** Returns the action of hosts for which no VirtualService speaks. */
 export function forwardAction(upstream: Upstream): RouteAction {
-  const target: Target = { upstream: upstream.id, weight: 1, requestHeaders: noHeaderChanges, responseHeaders: noHeaderChanges };
+  const target: Target = {
+    upstream: upstream.id,
+    weight: 1,
+    requestHeaders: noHeaderChanges,
+    responseHeaders: noHeaderChanges,
+  };
   return { kind: "forward", targets: [target], retries: defaultRetries, mirrors: [], hashes: hashesOf([upstream]) };
 }
 
@@ -43,7 +56,7 @@ function targetOf(entry: RouteDestinationSpec, upstream: Upstream, alone: boolea
   const authority = authorityFrom(entry.headers?.request);
   return {
     upstream: upstream.id,
-    weight: alone ? 1 : entry.weight ?? 0,
+    weight: alone ? 1 : (entry.weight ?? 0),
     ...(authority !== undefined && { authority }),
     requestHeaders: resolveHeaderChanges(entry.headers?.request),
     responseHeaders: resolveHeaderChanges(entry.headers?.response),
@@ -53,13 +66,25 @@ function targetOf(entry: RouteDestinationSpec, upstream: Upstream, alone: boolea
 function rewriteOf(spec: HttpRouteSpec): Rewrite | undefined {
   const authority = spec.rewrite?.authority ?? authorityFrom(spec.headers?.request);
   const path = spec.rewrite?.uri;
-  return authority === undefined && path === undefined ? undefined : { ...(path !== undefined && { path }), ...(authority !== undefined && { authority }) };
+  return authority === undefined && path === undefined
+    ? undefined
+    : { ...(path !== undefined && { path }), ...(authority !== undefined && { authority }) };
 }
 
 /** A mirror without percentage gets everything, one of 0 % nothing. */
-function mirrorsOf(spec: HttpRouteSpec, owner: string, port: number, destinations: DestinationResolver): readonly Mirror[] {
-  const single = spec.mirror ? [{ destination: spec.mirror, percent: percentOf(spec.mirrorPercentage) ?? spec.mirrorPercent ?? 100 }] : [];
-  const several = (spec.mirrors ?? []).map((mirror) => ({ destination: mirror.destination, percent: percentOf(mirror.percentage) ?? 100 }));
+function mirrorsOf(
+  spec: HttpRouteSpec,
+  owner: string,
+  port: number,
+  destinations: DestinationResolver,
+): readonly Mirror[] {
+  const single = spec.mirror
+    ? [{ destination: spec.mirror, percent: percentOf(spec.mirrorPercentage) ?? spec.mirrorPercent ?? 100 }]
+    : [];
+  const several = (spec.mirrors ?? []).map((mirror) => ({
+    destination: mirror.destination,
+    percent: percentOf(mirror.percentage) ?? 100,
+  }));
   return [...single, ...several]
     .filter((mirror) => mirror.percent > 0)
     .map((mirror) => ({ upstream: destinations.find(mirror.destination, owner, port).id, percent: mirror.percent }));
@@ -72,7 +97,8 @@ function percentOf(percentage: { readonly value?: number } | undefined): number 
 
 function hashesOf(upstreams: readonly Upstream[]): readonly HashKey[] {
   const keys = new Map<string, HashKey>();
-  for (const { loadBalancer } of upstreams) if (loadBalancer.kind === "consistentHash") keys.set(JSON.stringify(loadBalancer.key), loadBalancer.key);
+  for (const { loadBalancer } of upstreams)
+    if (loadBalancer.kind === "consistentHash") keys.set(JSON.stringify(loadBalancer.key), loadBalancer.key);
   return [...keys.values()];
 }
 
@@ -90,6 +116,8 @@ function redirectAction(spec: NonNullable<HttpRouteSpec["redirect"]>, requestPor
 }
 
 function respondAction(spec: NonNullable<HttpRouteSpec["directResponse"]>): RouteAction {
-  const body = spec.body?.string ?? (spec.body?.bytes === undefined ? undefined : new Uint8Array(Buffer.from(spec.body.bytes, "base64")));
+  const body =
+    spec.body?.string ??
+    (spec.body?.bytes === undefined ? undefined : new Uint8Array(Buffer.from(spec.body.bytes, "base64")));
   return { kind: "respond", status: spec.status, ...(body !== undefined && { body }) };
 }

@@ -2,7 +2,11 @@
 import { isIP } from "node:net";
 import { isWildcardHost, resolveHost } from "../../model/hosts.ts";
 import { compareText, type MeshObject } from "../../model/object.ts";
-import type { ServiceEntryEndpointSpec, ServiceEntryPortSpec, ServiceEntrySpec } from "../../model/kinds/service-entry.ts";
+import type {
+  ServiceEntryEndpointSpec,
+  ServiceEntryPortSpec,
+  ServiceEntrySpec,
+} from "../../model/kinds/service-entry.ts";
 import { derived } from "../../store/derive.ts";
 import type { World } from "../../store/world.ts";
 import { sortBackends } from "./pod-endpoints.ts";
@@ -12,7 +16,9 @@ import { identityOf, workloadRef } from "./workload.ts";
 
 /** Returns the hosts of all ServiceEntries, oldest first; one entry per host of each. */
 export function entryServices(world: World): readonly MeshService[] {
-  return world.list("ServiceEntry").flatMap(({ metadata }) => servicesOfEntry(world, metadata.namespace, metadata.name));
+  return world
+    .list("ServiceEntry")
+    .flatMap(({ metadata }) => servicesOfEntry(world, metadata.namespace, metadata.name));
 }
 
 const servicesOfEntry = derived((world: World, namespace: string, name: string): readonly MeshService[] => {
@@ -24,12 +30,18 @@ function entryService(world: World, entry: MeshObject<"ServiceEntry">, host: str
   const { namespace } = entry.metadata;
   const { spec } = entry;
   const internal = spec.location === "MESH_INTERNAL";
-  const accounts = [...new Set((spec.endpoints ?? []).flatMap((endpoint) => endpoint.serviceAccount || []))].sort(compareText);
+  const accounts = [...new Set((spec.endpoints ?? []).flatMap((endpoint) => endpoint.serviceAccount || []))].sort(
+    compareText,
+  );
   return {
     host,
     ref: { host, name: host, namespace },
     declaredBy: "ServiceEntry",
-    ports: (spec.ports ?? []).map((port) => ({ number: port.number, name: port.name, protocol: protocolOfEntryPort(port.number, port.name, port.protocol) })),
+    ports: (spec.ports ?? []).map((port) => ({
+      number: port.number,
+      name: port.name,
+      protocol: protocolOfEntryPort(port.number, port.name, port.protocol),
+    })),
     addresses: (spec.addresses ?? []).filter((address) => !address.includes("/")),
     exportTo: spec.exportTo,
     internal,
@@ -46,21 +58,41 @@ function discoveryOf(spec: ServiceEntrySpec): MeshService["discovery"] {
   return spec.resolution === "DNS" ? "dns" : "forward";
 }
 
-function backendsOf(spec: ServiceEntrySpec, port: ServiceEntryPortSpec, host: string, namespace: string): readonly Backend[] {
+function backendsOf(
+  spec: ServiceEntrySpec,
+  port: ServiceEntryPortSpec,
+  host: string,
+  namespace: string,
+): readonly Backend[] {
   const endpoints = spec.endpoints ?? [];
-  if (endpoints.length > 0) return sortBackends(endpoints.flatMap((endpoint) => endpointBackend(endpoint, port, namespace, spec.resolution === "DNS")));
+  if (endpoints.length > 0)
+    return sortBackends(
+      endpoints.flatMap((endpoint) => endpointBackend(endpoint, port, namespace, spec.resolution === "DNS")),
+    );
   // A DNS entry without endpoints means its own host, if that is one.
-  return spec.resolution === "DNS" && !isWildcardHost(host) ? [{ labels: {}, endpoint: plainEndpoint(host, port.targetPort ?? port.number) }] : [];
+  return spec.resolution === "DNS" && !isWildcardHost(host)
+    ? [{ labels: {}, endpoint: plainEndpoint(host, port.targetPort ?? port.number) }]
+    : [];
 }
 
-function endpointBackend(endpoint: ServiceEntryEndpointSpec, port: ServiceEntryPortSpec, namespace: string, dns: boolean): readonly Backend[] {
+function endpointBackend(
+  endpoint: ServiceEntryEndpointSpec,
+  port: ServiceEntryPortSpec,
+  namespace: string,
+  dns: boolean,
+): readonly Backend[] {
   if (endpoint.address === undefined || endpoint.address.startsWith("unix:")) return [];
   if (!dns && isIP(endpoint.address) === 0) return [];
   const labels = endpoint.labels ?? {};
   const target = endpoint.ports?.[port.name] ?? port.targetPort ?? port.number;
   const named = labels.app === undefined ? {} : { workload: workloadRef(labels.app, namespace, labels) };
   const meshTls = labels["security.istio.io/tlsMode"] === "istio";
-  return [{ labels, endpoint: { ...plainEndpoint(endpoint.address, target), weight: endpoint.weight || 1, meshTls, ...named } }];
+  return [
+    {
+      labels,
+      endpoint: { ...plainEndpoint(endpoint.address, target), weight: endpoint.weight || 1, meshTls, ...named },
+    },
+  ];
 }
 
 function plainEndpoint(address: string, port: number) {

@@ -18,7 +18,9 @@ export function kubernetesServices(world: World): readonly MeshService[] {
   return world.list("Service").flatMap(({ metadata }) => aliasOf(world, metadata.namespace, metadata.name) ?? []);
 }
 
-/** An ExternalName that names a service of the mesh is that service under one more name; any other is a name outside. */
+/**
+ * An ExternalName that names a service of the mesh is that service under one more name; any other is a name outside.
+ */
 const aliasOf = derived((world: World, namespace: string, name: string): MeshService | undefined => {
   const service = declaredService(world, namespace, name);
   if (service?.discovery !== "dns") return service;
@@ -29,7 +31,10 @@ const aliasOf = derived((world: World, namespace: string, name: string): MeshSer
   return { ...target, host: service.host, addresses: [], exportTo: service.exportTo };
 });
 
-const servicesByHost = derived((world: World) => new Map(world.list("Service").map(({ metadata }) => [serviceHost(metadata.name, metadata.namespace), metadata])));
+const servicesByHost = derived(
+  (world: World) =>
+    new Map(world.list("Service").map(({ metadata }) => [serviceHost(metadata.name, metadata.namespace), metadata])),
+);
 
 const declaredService = derived((world: World, namespace: string, name: string): MeshService | undefined => {
   const service = world.get("Service", namespace, name);
@@ -55,12 +60,21 @@ function meshService(world: World, service: MeshObject<"Service">): MeshService 
     anySource: selectsAll(spec.selector),
     discovery: external === undefined ? "endpoints" : "dns",
     identities: identitiesOf(world, service),
-    backends: new Map(ports.map((port) => [port.port, external === undefined ? backendsOf(world, service, port) : [externalBackend(external, port.port)]])),
+    backends: new Map(
+      ports.map((port) => [
+        port.port,
+        external === undefined ? backendsOf(world, service, port) : [externalBackend(external, port.port)],
+      ]),
+    ),
   };
 }
 
 function meshPort(port: ServicePortSpec): MeshPort {
-  return { number: port.port, name: port.name ?? "", protocol: protocolOfServicePort(port.port, port.name, port.appProtocol) };
+  return {
+    number: port.port,
+    name: port.name ?? "",
+    protocol: protocolOfServicePort(port.port, port.name, port.appProtocol),
+  };
 }
 
 function externalBackend(host: string, port: number): Backend {
@@ -78,7 +92,9 @@ function backendsOf(world: World, service: MeshObject<"Service">, port: ServiceP
     const workload = workloadOf(pod);
     const target = portOfPod(workload, port.targetPort ?? port.port);
     if (target === undefined || workload.draining || workload.finished || workload.ip === "") return [];
-    return workload.ready || service.spec.publishNotReadyAddresses === true ? [podBackend(world, workload, target)] : [];
+    return workload.ready || service.spec.publishNotReadyAddresses === true
+      ? [podBackend(world, workload, target)]
+      : [];
   });
   return sortBackends([...fromPods, ...sliceBackends(world, service, port)]);
 }
@@ -98,7 +114,11 @@ function sliceBackends(world: World, service: MeshObject<"Service">, port: Servi
 }
 
 /** Ports of a slice go by name, as its Service's; one port on each side belongs together whatever its name. */
-function slicePort(slice: MeshObject<"EndpointSlice">, service: ServiceSpec, port: ServicePortSpec): number | undefined {
+function slicePort(
+  slice: MeshObject<"EndpointSlice">,
+  service: ServiceSpec,
+  port: ServicePortSpec,
+): number | undefined {
   const ports = slice.spec.ports ?? [];
   const named = ports.find((candidate) => (candidate.name ?? "") === (port.name ?? ""));
   const only = ports.length === 1 && service.ports?.length === 1 ? ports[0] : undefined;
@@ -115,7 +135,8 @@ function addressBackend(world: World, namespace: string, address: string, port: 
 const deploymentsWith = labelIndex("Deployment", ({ spec }) => spec.template.metadata?.labels ?? {});
 
 /**
- * Who may answer for a service. Deployments count beside pods, and pods that are not ready: a rollout that brings pods up or down
+ * Who may answer for a service. Deployments count beside pods, and pods that are not ready: a rollout that brings pods
+ * up or down
  * must not change how the service is reached.
  */
 function identitiesOf(world: World, service: MeshObject<"Service">): readonly SpiffeId[] {
@@ -123,6 +144,11 @@ function identitiesOf(world: World, service: MeshObject<"Service">): readonly Sp
   if (selectsAll(selector)) return [];
   const { namespace } = service.metadata;
   const accounts = new Set(selectedPods(world, service).map((pod) => workloadOf(pod).serviceAccount));
-  for (const { spec: { template } } of deploymentsWith(world, namespace, selector ?? {})) accounts.add(template.spec?.serviceAccountName || template.spec?.serviceAccount || "default");
-  return [...accounts].sort(compareText).flatMap((account) => identityOf(world.mesh.trustDomain, namespace, account) ?? []);
+  for (const {
+    spec: { template },
+  } of deploymentsWith(world, namespace, selector ?? {}))
+    accounts.add(template.spec?.serviceAccountName || template.spec?.serviceAccount || "default");
+  return [...accounts]
+    .sort(compareText)
+    .flatMap((account) => identityOf(world.mesh.trustDomain, namespace, account) ?? []);
 }

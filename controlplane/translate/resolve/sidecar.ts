@@ -20,23 +20,38 @@ export interface EgressScope {
 }
 
 /**
- * Returns the scope of a sidecar, from the oldest Sidecar that applies: one of its namespace that selects it, else one of its namespace
- * without selector, else one of the root namespace without selector. An outboundTrafficPolicy there goes before MeshConfig's.
+ * Returns the scope of a sidecar, from the oldest Sidecar that applies: one of its namespace that selects it, else one
+ * of its namespace
+ * without selector, else one of the root namespace without selector. An outboundTrafficPolicy there goes before
+ * MeshConfig's.
  */
 export function resolveEgressScope(world: World, proxy: SelectedProxy): EgressScope {
   const sidecar = sidecarOf(world, proxy);
-  const mode = sidecar?.spec.outboundTrafficPolicy?.mode ?? (sidecar?.spec.outboundTrafficPolicy === undefined ? world.mesh.outboundTrafficPolicy : "REGISTRY_ONLY");
-  return { hosts: sidecar && egressHosts(sidecar, proxy.namespace), unknownHosts: mode === "ALLOW_ANY" ? "forward" : "refuse" };
+  const mode =
+    sidecar?.spec.outboundTrafficPolicy?.mode ??
+    (sidecar?.spec.outboundTrafficPolicy === undefined ? world.mesh.outboundTrafficPolicy : "REGISTRY_ONLY");
+  return {
+    hosts: sidecar && egressHosts(sidecar, proxy.namespace),
+    unknownHosts: mode === "ALLOW_ANY" ? "forward" : "refuse",
+  };
 }
 
 /** Returns whether a service of a namespace is within the scope. */
 export function scopeHasService(scope: EgressScope, namespace: string, host: string): boolean {
-  return scope.hosts === undefined || scope.hosts.some((entry) => inNamespace(entry, namespace) && hostMatches(entry.pattern, host));
+  return (
+    scope.hosts === undefined ||
+    scope.hosts.some((entry) => inNamespace(entry, namespace) && hostMatches(entry.pattern, host))
+  );
 }
 
 /** Returns whether a VirtualService of a namespace is within the scope: one of its hosts must be. */
 export function scopeHasVirtualService(scope: EgressScope, namespace: string, hosts: readonly string[]): boolean {
-  return scope.hosts === undefined || scope.hosts.some((entry) => inNamespace(entry, namespace) && hosts.some((host) => hostsOverlap(entry.pattern, host)));
+  return (
+    scope.hosts === undefined ||
+    scope.hosts.some(
+      (entry) => inNamespace(entry, namespace) && hosts.some((host) => hostsOverlap(entry.pattern, host)),
+    )
+  );
 }
 
 function inNamespace(entry: EgressHost, namespace: string): boolean {
@@ -45,8 +60,14 @@ function inNamespace(entry: EgressHost, namespace: string): boolean {
 
 function sidecarOf(world: World, proxy: SelectedProxy): MeshObject<"Sidecar"> | undefined {
   const own = world.list("Sidecar").filter((sidecar) => sidecar.metadata.namespace === proxy.namespace);
-  const selected = own.find((sidecar) => !isWide(sidecar) && labelsMatch(sidecar.spec.workloadSelector?.labels, proxy.labels));
-  return selected ?? own.find(isWide) ?? world.list("Sidecar").find((sidecar) => sidecar.metadata.namespace === world.mesh.rootNamespace && isWide(sidecar));
+  const selected = own.find(
+    (sidecar) => !isWide(sidecar) && labelsMatch(sidecar.spec.workloadSelector?.labels, proxy.labels),
+  );
+  return (
+    selected ??
+    own.find(isWide) ??
+    world.list("Sidecar").find((sidecar) => sidecar.metadata.namespace === world.mesh.rootNamespace && isWide(sidecar))
+  );
 }
 
 function isWide(sidecar: MeshObject<"Sidecar">): boolean {
@@ -56,10 +77,12 @@ function isWide(sidecar: MeshObject<"Sidecar">): boolean {
 /** `.` is the namespace of the proxy, also where the root namespace's default speaks for it. */
 function egressHosts(sidecar: MeshObject<"Sidecar">, own: string): readonly EgressHost[] | undefined {
   if (sidecar.spec.egress === undefined || sidecar.spec.egress.length === 0) return undefined;
-  return sidecar.spec.egress.flatMap((egress) => egress.hosts).flatMap((text) => {
-    const { namespace, host } = parseScopedHost(text);
-    if (namespace === "~") return [];
-    const where = namespace === undefined ? "*" : namespace === "." ? own : namespace;
-    return [{ namespace: where, pattern: resolveHost(host, where === "*" ? own : where) }];
-  });
+  return sidecar.spec.egress
+    .flatMap((egress) => egress.hosts)
+    .flatMap((text) => {
+      const { namespace, host } = parseScopedHost(text);
+      if (namespace === "~") return [];
+      const where = namespace === undefined ? "*" : namespace === "." ? own : namespace;
+      return [{ namespace: where, pattern: resolveHost(host, where === "*" ? own : where) }];
+    });
 }

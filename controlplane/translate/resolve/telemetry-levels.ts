@@ -4,10 +4,14 @@ import type { MeshObject } from "../../model/object.ts";
 import type { World } from "../../store/world.ts";
 import { type SelectedProxy, selectPolicies } from "./workload-selector.ts";
 
-/** Returns what a mesh, a namespace and a workload say, in this order: the narrower comes later. Of several on one level the oldest counts. */
+/**
+ * Returns what a mesh, a namespace and a workload say, in this order: the narrower comes later. Of several on one level
+ * the oldest counts.
+ */
 export function telemetryLevels(world: World, proxy: SelectedProxy): readonly MeshObject<"Telemetry">[] {
   const levels: MeshObject<"Telemetry">[] = [];
-  for (const object of selectPolicies(world, "Telemetry", proxy)) levels[levelOf(object, world.mesh.rootNamespace)] ??= object;
+  for (const object of selectPolicies(world, "Telemetry", proxy))
+    levels[levelOf(object, world.mesh.rootNamespace)] ??= object;
   return levels.filter((object) => object !== undefined);
 }
 

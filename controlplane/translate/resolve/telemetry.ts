@@ -16,35 +16,82 @@ interface MetricChange {
   readonly tags?: Readonly<Record<string, { readonly value: string } | { readonly remove: true }>>;
 }
 
-/** Returns the telemetry filter of one side: `destination` counts what a workload serves, `source` what it (or a gateway) asks for. */
-export function resolveTelemetry(world: World, proxy: SelectedProxy, modules: PluginModules, side: "inbound" | "outbound"): FunctionFilter {
+/**
+ * Returns the telemetry filter of one side: `destination` counts what a workload serves, `source` what it (or a
+ * gateway) asks for.
+ */
+export function resolveTelemetry(
+  world: World,
+  proxy: SelectedProxy,
+  modules: PluginModules,
+  side: "inbound" | "outbound",
+): FunctionFilter {
   const configuration = telemetryConfiguration(world, proxy, side === "inbound" ? "server" : "client");
-  return builtinFilter(modules, "telemetry", `scrim.telemetry.${side}`, JSON.stringify(configuration), world.mesh.failStrategies.telemetry);
+  return builtinFilter(
+    modules,
+    "telemetry",
+    `scrim.telemetry.${side}`,
+    JSON.stringify(configuration),
+    world.mesh.failStrategies.telemetry,
+  );
 }
 
 /** Returns what counts the connections of a workload's tcp ports. */
 export function resolveTcpTelemetry(world: World, proxy: SelectedProxy, modules: PluginModules): WasmFilter {
   const configuration = { ...telemetryConfiguration(world, proxy, "server"), protocol: "tcp" };
-  return { ...builtinFilter(modules, "telemetry", "scrim.telemetry.tcp", JSON.stringify(configuration), world.mesh.failStrategies.telemetry), network: true };
+  return {
+    ...builtinFilter(
+      modules,
+      "telemetry",
+      "scrim.telemetry.tcp",
+      JSON.stringify(configuration),
+      world.mesh.failStrategies.telemetry,
+    ),
+    network: true,
+  };
 }
 
-/** Returns what the filter of one side is told: the changes of the mesh, then of the namespace, then of the workload. */
-export function telemetryConfiguration(world: World, proxy: SelectedProxy, side: "client" | "server"): Readonly<Record<string, unknown>> {
+/**
+ * Returns what the filter of one side is told: the changes of the mesh, then of the namespace, then of the workload.
+ */
+export function telemetryConfiguration(
+  world: World,
+  proxy: SelectedProxy,
+  side: "client" | "server",
+): Readonly<Record<string, unknown>> {
   const declaredTags = world.mesh.extraStatTags;
   const known = new Set([...LABELS, ...declaredTags]);
-  const metrics = telemetryLevels(world, proxy).flatMap(({ spec }) => spec.metrics ?? [])
-    .filter(({ providers }) => providers === undefined || providers.length === 0 || providers.some(({ name }) => name === "prometheus"))
+  const metrics = telemetryLevels(world, proxy)
+    .flatMap(({ spec }) => spec.metrics ?? [])
+    .filter(
+      ({ providers }) =>
+        providers === undefined || providers.length === 0 || providers.some(({ name }) => name === "prometheus"),
+    )
     .flatMap(({ overrides }) => overrides ?? [])
     .filter(({ match }) => match?.customMetric === undefined && isForSide(match?.mode, side))
     .map((override) => changeOf(override, known));
-  return { reporter: side === "client" ? "source" : "destination", ...(declaredTags.length > 0 && { declaredTags }), ...(metrics.length > 0 && { metrics }) };
+  return {
+    reporter: side === "client" ? "source" : "destination",
+    ...(declaredTags.length > 0 && { declaredTags }),
+    ...(metrics.length > 0 && { metrics }),
+  };
 }
 
-/** A label that no bootstrap declares would stand in a metric's name: it is left out, and analysis says so (store/analyze-telemetry.ts). */
+/**
+ * A label that no bootstrap declares would stand in a metric's name: it is left out, and analysis says so
+ * (store/analyze-telemetry.ts).
+ */
 function changeOf({ match, disabled, tagOverrides }: MetricOverrideSpec, known: ReadonlySet<string>): MetricChange {
   const metric = match?.metric;
-  const tags = Object.fromEntries(Object.entries(tagOverrides ?? {}).filter(([name]) => known.has(name)).sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, { operation, value }]) =>
-    [name, operation === "REMOVE" ? { remove: true as const } : { value: value ?? "" }]));
+  const tags = Object.fromEntries(
+    Object.entries(tagOverrides ?? {})
+      .filter(([name]) => known.has(name))
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([name, { operation, value }]) => [
+        name,
+        operation === "REMOVE" ? { remove: true as const } : { value: value ?? "" },
+      ]),
+  );
   return {
     ...(metric !== undefined && metric !== "ALL_METRICS" && { name: METRIC_NAMES[metric] }),
     ...(disabled !== undefined && { disabled }),

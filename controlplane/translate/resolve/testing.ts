@@ -9,7 +9,10 @@ import type { ProxyClass } from "../ir/proxy-class.ts";
 export function worldOf(yaml: string): World {
   const { world, violations } = loadText(yaml);
   const errors = violations.filter((violation) => violation.severity === "error");
-  if (errors.length > 0) throw new Error(errors.map((violation) => `${violation.object} ${violation.field}: ${violation.message}`).join("\n"));
+  if (errors.length > 0)
+    throw new Error(
+      errors.map((violation) => `${violation.object} ${violation.field}: ${violation.message}`).join("\n"),
+    );
   return world;
 }
 
@@ -22,7 +25,14 @@ export function sidecar(changes: Partial<ProxyClass> = {}): ProxyClass {
     serviceAccount: "reviews",
     labels: { app: "reviews", version: "v1" },
     podIp: "127.10.4.7",
-    listens: [{ port: 9080, name: "http", bind: { address: "127.10.4.7", port: 9080 }, application: { address: "127.0.0.1", port: 41_233 } }],
+    listens: [
+      {
+        port: 9080,
+        name: "http",
+        bind: { address: "127.10.4.7", port: 9080 },
+        application: { address: "127.0.0.1", port: 41_233 },
+      },
+    ],
     outbound: { address: "127.10.4.7", port: 15_001 },
     ...changes,
   };
@@ -33,7 +43,12 @@ export function modulesOf(plugins: Readonly<Record<string, PluginState>> = {}): 
   return {
     builtin: (name) => moduleNamed(name),
     differsByProxy: () => false,
-    plugin: (namespace, name) => plugins[`${namespace}/${name}`] ?? { kind: "module", module: moduleNamed(`${namespace}/${name}`), settings: { configuration: "", rootId: "", environment: {}, hostEnvironment: [] } },
+    plugin: (namespace, name) =>
+      plugins[`${namespace}/${name}`] ?? {
+        kind: "module",
+        module: moduleNamed(`${namespace}/${name}`),
+        settings: { configuration: "", rootId: "", environment: {}, hostEnvironment: [] },
+      },
   };
 }
 

@@ -10,13 +10,27 @@ const DEFAULT_EJECTION_INTERVAL_MS = 10_000;
 const DEFAULT_EJECTION_MS = 30_000;
 const DEFAULT_EJECTION_PERCENT = 10;
 
-/** Returns how a host of several is picked; least request unless the policy says otherwise. PASSTHROUGH has no original address to keep and is least request too. */
+/**
+ * Returns how a host of several is picked; least request unless the policy says otherwise. PASSTHROUGH has no original
+ * address to keep and is least request too.
+ */
 export function resolveLoadBalancer(spec: LoadBalancerSpec | undefined): LoadBalancer {
   const hash = spec?.consistentHash;
   const key = hash && hashKey(hash);
   if (hash !== undefined && key !== undefined) {
-    if (hash.maglev !== undefined) return { kind: "consistentHash", key, algorithm: "maglev", ...(hash.maglev.tableSize && { tableSize: hash.maglev.tableSize }) };
-    return { kind: "consistentHash", key, algorithm: "ringHash", minimumSize: hash.ringHash?.minimumRingSize || hash.minimumRingSize || DEFAULT_RING_SIZE };
+    if (hash.maglev !== undefined)
+      return {
+        kind: "consistentHash",
+        key,
+        algorithm: "maglev",
+        ...(hash.maglev.tableSize && { tableSize: hash.maglev.tableSize }),
+      };
+    return {
+      kind: "consistentHash",
+      key,
+      algorithm: "ringHash",
+      minimumSize: hash.ringHash?.minimumRingSize || hash.minimumRingSize || DEFAULT_RING_SIZE,
+    };
   }
   if (spec?.simple === "ROUND_ROBIN") return { kind: "roundRobin" };
   return spec?.simple === "RANDOM" ? { kind: "random" } : { kind: "leastRequest" };
@@ -26,7 +40,12 @@ function hashKey(hash: NonNullable<LoadBalancerSpec["consistentHash"]>): HashKey
   if (hash.httpHeaderName !== undefined) return { kind: "header", name: hash.httpHeaderName.toLowerCase() };
   if (hash.httpCookie !== undefined) {
     const ttlMs = durationMs(hash.httpCookie.ttl);
-    return { kind: "cookie", name: hash.httpCookie.name, path: hash.httpCookie.path ?? "", ...(ttlMs !== undefined && { ttlMs }) };
+    return {
+      kind: "cookie",
+      name: hash.httpCookie.name,
+      path: hash.httpCookie.path ?? "",
+      ...(ttlMs !== undefined && { ttlMs }),
+    };
   }
   if (hash.httpQueryParameterName !== undefined) return { kind: "queryParameter", name: hash.httpQueryParameterName };
   return hash.useSourceIp === true ? { kind: "sourceIp" } : undefined;
@@ -39,7 +58,13 @@ export function resolveLimits(spec: ConnectionPoolSpec | undefined, connectTimeo
   return withoutUndefined({
     connectTimeoutMs: durationMs(tcp?.connectTimeout) ?? connectTimeoutMs,
     maxConnections: positive(tcp?.maxConnections),
-    tcpKeepalive: keepalive && withoutUndefined({ probes: keepalive.probes, timeMs: durationMs(keepalive.time), intervalMs: durationMs(keepalive.interval) }),
+    tcpKeepalive:
+      keepalive &&
+      withoutUndefined({
+        probes: keepalive.probes,
+        timeMs: durationMs(keepalive.time),
+        intervalMs: durationMs(keepalive.interval),
+      }),
     maxConnectionDurationMs: durationMs(tcp?.maxConnectionDuration),
     maxPendingRequests: positive(http?.http1MaxPendingRequests),
     maxRequests: positive(http?.http2MaxRequests),

@@ -9,31 +9,47 @@ import type { MeshPort, MeshService } from "./mesh-service.ts";
 import { visibleHost } from "./registry.ts";
 import { resolveLimits, resolveLoadBalancer, resolveOutlier, resolveUpstreamProtocol } from "./traffic-policy.ts";
 
-/** Returns the upstreams of a host that clients in `client` see, for each port the whole and then its subsets in the order of the rule; none for others. */
+/**
+ * Returns the upstreams of a host that clients in `client` see, for each port the whole and then its subsets in the
+ * order of the rule; none for others.
+ */
 export const serviceUpstreams = derived((world: World, client: string, host: string): readonly Upstream[] => {
   const service = visibleHost(world, client, host);
   if (service === undefined) return [];
   const rule = destinationRuleFor(world, client, host, service.ref.namespace);
-  return service.ports.flatMap((port) => [undefined, ...(rule?.subsets ?? [])].map((subset) => upstream(world, service, port, rule, subset)));
+  return service.ports.flatMap((port) =>
+    [undefined, ...(rule?.subsets ?? [])].map((subset) => upstream(world, service, port, rule, subset)),
+  );
 });
 
 /** Returns one of them. */
-export const serviceUpstream = derived((world: World, client: string, host: string, port: number, subset: string): Upstream | undefined =>
-  serviceUpstreams(world, client, host).find(({ id }) => id.port === port && id.subset === subset));
+export const serviceUpstream = derived(
+  (world: World, client: string, host: string, port: number, subset: string): Upstream | undefined =>
+    serviceUpstreams(world, client, host).find(({ id }) => id.port === port && id.subset === subset),
+);
 
 /** Returns an upstream that has no address and answers 503: for destinations that nobody declared. */
-export const missingUpstream = derived((world: World, id: UpstreamId): Upstream => ({
-  id,
-  discovery: { kind: "none" },
-  protocol: "http1",
-  internal: false,
-  anySource: false,
-  loadBalancer: { kind: "leastRequest" },
-  limits: { connectTimeoutMs: world.mesh.connectTimeoutMs },
-  tls: { mode: "none" },
-}), { keyOf: (id) => JSON.stringify(id) });
+export const missingUpstream = derived(
+  (world: World, id: UpstreamId): Upstream => ({
+    id,
+    discovery: { kind: "none" },
+    protocol: "http1",
+    internal: false,
+    anySource: false,
+    loadBalancer: { kind: "leastRequest" },
+    limits: { connectTimeoutMs: world.mesh.connectTimeoutMs },
+    tls: { mode: "none" },
+  }),
+  { keyOf: (id) => JSON.stringify(id) },
+);
 
-function upstream(world: World, service: MeshService, port: MeshPort, rule: MergedRule | undefined, subset: SubsetSpec | undefined): Upstream {
+function upstream(
+  world: World,
+  service: MeshService,
+  port: MeshPort,
+  rule: MergedRule | undefined,
+  subset: SubsetSpec | undefined,
+): Upstream {
   const policy = portPolicy(rule, port.number, subset);
   const id: UpstreamId = { direction: "outbound", port: port.number, subset: subset?.name ?? "", host: service.host };
   const outlier = resolveOutlier(policy.outlierDetection);
@@ -63,10 +79,18 @@ function discoveryOf(service: MeshService, port: MeshPort, subset: SubsetSpec | 
 
 function tlsOf(world: World, service: MeshService, id: UpstreamId, spec: ClientTlsSpec | undefined): UpstreamTls {
   const sni = meshSni(id);
-  if (spec === undefined) return world.mesh.enableAutoMtls && mayHaveSidecars(service) ? { mode: "auto", identities: service.identities, sni } : { mode: "none" };
+  if (spec === undefined)
+    return world.mesh.enableAutoMtls && mayHaveSidecars(service)
+      ? { mode: "auto", identities: service.identities, sni }
+      : { mode: "none" };
   const mode = spec.mode ?? "DISABLE";
   if (mode === "DISABLE") return { mode: "none" };
-  if (mode === "ISTIO_MUTUAL") return { mode: "mesh", identities: spec.subjectAltNames?.length ? spec.subjectAltNames : service.identities, sni: spec.sni ?? sni };
+  if (mode === "ISTIO_MUTUAL")
+    return {
+      mode: "mesh",
+      identities: spec.subjectAltNames?.length ? spec.subjectAltNames : service.identities,
+      sni: spec.sni ?? sni,
+    };
   return {
     mode: "tls",
     sni: spec.sni ?? "",

@@ -10,7 +10,9 @@ import { isExported } from "./visibility.ts";
 export type VirtualServiceObject = MeshObject<"VirtualService">;
 
 /** Returns the hosts of a VirtualService, fully qualified. */
-export const hostsOf = memoByObject((service: VirtualServiceObject): readonly string[] => service.spec.hosts.map((host) => resolveHost(host, service.metadata.namespace)));
+export const hostsOf = memoByObject((service: VirtualServiceObject): readonly string[] =>
+  service.spec.hosts.map((host) => resolveHost(host, service.metadata.namespace)),
+);
 
 /** Returns the gateways of a VirtualService, qualified; `mesh` when it names none. */
 export const gatewaysOf = memoByObject((service: VirtualServiceObject): readonly string[] => {
@@ -19,20 +21,34 @@ export const gatewaysOf = memoByObject((service: VirtualServiceObject): readonly
 });
 
 /**
- * Returns the VirtualServices that clients in `namespace` obey at a gateway (`mesh`: in their sidecars), in the order in which they are
+ * Returns the VirtualServices that clients in `namespace` obey at a gateway (`mesh`: in their sidecars), in the order
+ * in which they are
  * looked up: the client's own namespace, then those exported to it by name, then public ones; each group oldest first.
  */
-export const virtualServicesFor = derived((world: World, namespace: string, gateway: string): readonly VirtualServiceObject[] => {
-  const bound = world.list("VirtualService").filter((service) => gatewaysOf(service).includes(gateway) && isExported(service.spec.exportTo, service.metadata.namespace, namespace));
-  const group = (rank: number) => bound.filter((service) => rankFor(service, namespace) === rank);
-  return [...group(0), ...group(1), ...group(2)];
-}, { same: sameItems });
+export const virtualServicesFor = derived(
+  (world: World, namespace: string, gateway: string): readonly VirtualServiceObject[] => {
+    const bound = world
+      .list("VirtualService")
+      .filter(
+        (service) =>
+          gatewaysOf(service).includes(gateway) &&
+          isExported(service.spec.exportTo, service.metadata.namespace, namespace),
+      );
+    const group = (rank: number) => bound.filter((service) => rankFor(service, namespace) === rank);
+    return [...group(0), ...group(1), ...group(2)];
+  },
+  { same: sameItems },
+);
 
 /**
- * Returns the one VirtualService that speaks for a host at a sidecar: of those whose host is the most specific that covers it, the first
+ * Returns the one VirtualService that speaks for a host at a sidecar: of those whose host is the most specific that
+ * covers it, the first
  * in the order given. For sidecars they do not merge.
  */
-export function virtualServiceForHost(services: readonly VirtualServiceObject[], host: string): VirtualServiceObject | undefined {
+export function virtualServiceForHost(
+  services: readonly VirtualServiceObject[],
+  host: string,
+): VirtualServiceObject | undefined {
   const { exact, wildcards } = indexOf(services);
   return exact.get(host) ?? wildcards.find(([pattern]) => hostMatches(pattern, host))?.[1];
 }
@@ -41,7 +57,9 @@ export function virtualServiceForHost(services: readonly VirtualServiceObject[],
 const indexOf = memoByObject((services: readonly VirtualServiceObject[]) => {
   const exact = new Map<string, VirtualServiceObject>();
   for (const service of services) for (const host of hostsOf(service)) if (!exact.has(host)) exact.set(host, service);
-  const wildcards = [...exact].filter(([host]) => isWildcardHost(host)).sort(([a], [b]) => compareHostSpecificity(a, b));
+  const wildcards = [...exact]
+    .filter(([host]) => isWildcardHost(host))
+    .sort(([a], [b]) => compareHostSpecificity(a, b));
   return { exact, wildcards };
 });
 

@@ -5,7 +5,8 @@ import type { MeshObject } from "../../model/object.ts";
 export const EXPORT_TO_ANNOTATION = "networking.istio.io/exportTo";
 
 /**
- * Returns whether a client in `client` may see something of namespace `owner`. No list at all means everyone; `.` the owner's
+ * Returns whether a client in `client` may see something of namespace `owner`. No list at all means everyone; `.` the
+ * owner's
  * namespace, `*` everyone, `~` nobody.
  */
 export function isExported(exportTo: readonly string[] | undefined, owner: string, client: string): boolean {
@@ -17,5 +18,8 @@ export function isExported(exportTo: readonly string[] | undefined, owner: strin
 export function serviceExportTo(service: MeshObject<"Service">): readonly string[] | undefined {
   const text = service.metadata.annotations[EXPORT_TO_ANNOTATION];
   if (text === undefined || text.trim() === "") return undefined;
-  return text.split(",").map((entry) => entry.trim()).filter((entry) => entry !== "");
+  return text
+    .split(",")
+    .map((entry) => entry.trim())
+    .filter((entry) => entry !== "");
 }

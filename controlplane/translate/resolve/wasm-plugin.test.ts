@@ -4,25 +4,57 @@ import { resolvePlugins } from "./wasm-plugin.ts";
 
 const plugin = (namespace: string, name: string, spec = "", created = "2024-01-01T00:00:00Z") =>
   `---\napiVersion: extensions.istio.io/v1alpha1\nkind: WasmPlugin\nmetadata: {name: ${name}, namespace: ${namespace}, creationTimestamp: "${created}"}\nspec: {url: "file://./x.wasm"${spec}}\n`;
-const slots = (yaml: string, modules = modulesOf()) => resolvePlugins(worldOf(yaml), sidecar(), { direction: "inbound", port: 9080 }, modules);
-const names = (filters: readonly { readonly name: string }[]) => filters.map(({ name }) => name.slice("extensions.istio.io/wasmplugin/".length));
+const slots = (yaml: string, modules = modulesOf()) =>
+  resolvePlugins(worldOf(yaml), sidecar(), { direction: "inbound", port: 9080 }, modules);
+const names = (filters: readonly { readonly name: string }[]) =>
+  filters.map(({ name }) => name.slice("extensions.istio.io/wasmplugin/".length));
 
 describe("plugins of a chain", () => {
   it("stand in their phases", () => {
-    const found = slots(plugin("default", "a", ", phase: AUTHN") + plugin("default", "b", ", phase: AUTHZ") + plugin("default", "c", ", phase: STATS") + plugin("default", "d", ", phase: UNSPECIFIED_PHASE") + plugin("default", "e"));
-    expect([found.pluginsAuthn, found.pluginsAuthz, found.pluginsStats, found.pluginsUnspecified].map(names)).toEqual([["default.a"], ["default.b"], ["default.c"], ["default.d", "default.e"]]);
+    const found = slots(
+      plugin("default", "a", ", phase: AUTHN") +
+        plugin("default", "b", ", phase: AUTHZ") +
+        plugin("default", "c", ", phase: STATS") +
+        plugin("default", "d", ", phase: UNSPECIFIED_PHASE") +
+        plugin("default", "e"),
+    );
+    expect([found.pluginsAuthn, found.pluginsAuthz, found.pluginsStats, found.pluginsUnspecified].map(names)).toEqual([
+      ["default.a"],
+      ["default.b"],
+      ["default.c"],
+      ["default.d", "default.e"],
+    ]);
   });
 
   it("are ordered by priority, then the proxy's namespace before the root one, then age, then name", () => {
     const found = slots(
-      plugin("istio-system", "root") + plugin("default", "b") + plugin("default", "a") + plugin("default", "young", "", "2025-01-01T00:00:00Z")
-      + plugin("istio-system", "first", ", priority: 10") + plugin("default", "last", ", priority: -1"),
+      plugin("istio-system", "root") +
+        plugin("default", "b") +
+        plugin("default", "a") +
+        plugin("default", "young", "", "2025-01-01T00:00:00Z") +
+        plugin("istio-system", "first", ", priority: 10") +
+        plugin("default", "last", ", priority: -1"),
     );
-    expect(names(found.pluginsUnspecified)).toEqual(["istio-system.first", "default.a", "default.b", "default.young", "istio-system.root", "default.last"]);
+    expect(names(found.pluginsUnspecified)).toEqual([
+      "istio-system.first",
+      "default.a",
+      "default.b",
+      "default.young",
+      "istio-system.root",
+      "default.last",
+    ]);
   });
 
   it("are those that select the workload", () => {
-    expect(names(slots(plugin("default", "no", ", selector: {matchLabels: {app: ratings}}") + plugin("default", "yes", ", selector: {matchLabels: {app: reviews}}") + plugin("other", "foreign")).pluginsUnspecified)).toEqual(["default.yes"]);
+    expect(
+      names(
+        slots(
+          plugin("default", "no", ", selector: {matchLabels: {app: ratings}}") +
+            plugin("default", "yes", ", selector: {matchLabels: {app: reviews}}") +
+            plugin("other", "foreign"),
+        ).pluginsUnspecified,
+      ),
+    ).toEqual(["default.yes"]);
   });
 
   it.each([
@@ -34,21 +66,47 @@ describe("plugins of a chain", () => {
     [", match: [{mode: SERVER, ports: [{number: 9080}]}]", [true, false, false, false]],
     [", match: [{ports: [{number: 9080}]}, {mode: CLIENT}]", [true, false, true, true]],
   ])("stand where their traffic passes%s", (match, expected) => {
-    const places = [{ direction: "inbound", port: 9080 }, { direction: "inbound", port: 9081 }, { direction: "outbound" }, { direction: "gateway", port: 80 }] as const;
+    const places = [
+      { direction: "inbound", port: 9080 },
+      { direction: "inbound", port: 9081 },
+      { direction: "outbound" },
+      { direction: "gateway", port: 80 },
+    ] as const;
     const world = worldOf(plugin("default", "a", match));
-    expect(places.map((place) => resolvePlugins(world, sidecar(), place, modulesOf()).pluginsUnspecified.length === 1)).toEqual(expected);
+    expect(
+      places.map((place) => resolvePlugins(world, sidecar(), place, modulesOf()).pluginsUnspecified.length === 1),
+    ).toEqual(expected);
   });
 
   it("run with the settings they were checked with, and fail as they ask", () => {
     const settings = { configuration: '{"old":true}', rootId: "r", environment: { A: "1" }, hostEnvironment: ["HOME"] };
     const module = { sha256: "x", bytes: new Uint8Array([1]) };
-    const [filter] = slots(plugin("default", "a", ", failStrategy: FAIL_OPEN, pluginConfig: {new: true}"), modulesOf({ "default/a": { kind: "module", module, settings } })).pluginsUnspecified;
-    expect(filter).toEqual({ name: "extensions.istio.io/wasmplugin/default.a", vmId: "default.a", failureMode: "open", mayBeSplit: true, module: { kind: "module", module }, ...settings });
+    const [filter] = slots(
+      plugin("default", "a", ", failStrategy: FAIL_OPEN, pluginConfig: {new: true}"),
+      modulesOf({ "default/a": { kind: "module", module, settings } }),
+    ).pluginsUnspecified;
+    expect(filter).toEqual({
+      name: "extensions.istio.io/wasmplugin/default.a",
+      vmId: "default.a",
+      failureMode: "open",
+      mayBeSplit: true,
+      module: { kind: "module", module },
+      ...settings,
+    });
   });
 
   it("leave the chain alone while they are on their way, and hold their place when they cannot be had", () => {
-    const modules = modulesOf({ "default/a": { kind: "pending" }, "default/b": { kind: "unavailable", reason: "404" } });
+    const modules = modulesOf({
+      "default/a": { kind: "pending" },
+      "default/b": { kind: "unavailable", reason: "404" },
+    });
     const { pluginsUnspecified } = slots(plugin("default", "a") + plugin("default", "b"), modules);
-    expect(pluginsUnspecified).toMatchObject([{ name: "extensions.istio.io/wasmplugin/default.b", failureMode: "closed", module: { kind: "unavailable", reason: "404" } }]);
+    expect(pluginsUnspecified).toMatchObject([
+      {
+        name: "extensions.istio.io/wasmplugin/default.b",
+        failureMode: "closed",
+        module: { kind: "unavailable", reason: "404" },
+      },
+    ]);
   });
 });

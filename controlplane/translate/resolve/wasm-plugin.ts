@@ -19,16 +19,25 @@ export interface ChainPlace {
 }
 
 /**
- * Returns the plugins of one chain by phase, each phase in order: higher priority first (0 unless given), then the proxy's namespace before the root
- * one, then age and name. A plugin without traffic selectors stands in every chain of its workloads, inbound and outbound, as in Istio
+ * Returns the plugins of one chain by phase, each phase in order: higher priority first (0 unless given), then the
+ * proxy's namespace before the root
+ * one, then age and name. A plugin without traffic selectors stands in every chain of its workloads, inbound and
+ * outbound, as in Istio
  * (https://istio.io/latest/docs/reference/config/proxy_extensions/wasm-plugin/).
  */
-export function resolvePlugins(world: World, proxy: Pick<ProxyClass, "namespace" | "labels" | "podIp">, place: ChainPlace, modules: Pick<PluginModules, "plugin">): PluginSlots {
+export function resolvePlugins(
+  world: World,
+  proxy: Pick<ProxyClass, "namespace" | "labels" | "podIp">,
+  place: ChainPlace,
+  modules: Pick<PluginModules, "plugin">,
+): PluginSlots {
   const plugins = selectPolicies(world, "WasmPlugin", proxy)
     .filter((plugin) => standsAt(plugin.spec.match, place))
     .sort((a, b) => comparePlugins(a, b, proxy.namespace));
   const slot = (...phases: readonly WasmPluginSpec["phase"][]) =>
-    plugins.filter((plugin) => phases.includes(plugin.spec.phase)).flatMap((plugin) => pluginFilter(plugin, proxy.podIp, modules));
+    plugins
+      .filter((plugin) => phases.includes(plugin.spec.phase))
+      .flatMap((plugin) => pluginFilter(plugin, proxy.podIp, modules));
   return {
     pluginsAuthn: slot("AUTHN"),
     pluginsAuthz: slot("AUTHZ"),
@@ -41,7 +50,9 @@ export function resolvePlugins(world: World, proxy: Pick<ProxyClass, "namespace"
 function standsAt(selectors: readonly TrafficSelectorSpec[] | undefined, { direction, port }: ChainPlace): boolean {
   if (selectors === undefined || selectors.length === 0) return true;
   const other = direction === "inbound" ? "CLIENT" : "SERVER";
-  return selectors.some(({ mode, ports }) => mode !== other && (ports === undefined || ports.some(({ number }) => number === port)));
+  return selectors.some(
+    ({ mode, ports }) => mode !== other && (ports === undefined || ports.some(({ number }) => number === port)),
+  );
 }
 
 /** Returns the resource name of a plugin's configuration, e.g. `extensions.istio.io/wasmplugin/default.add-header`. */
@@ -50,21 +61,49 @@ export function pluginFilterName(namespace: string, name: string): string {
 }
 
 function comparePlugins(a: MeshObject<"WasmPlugin">, b: MeshObject<"WasmPlugin">, proxyNamespace: string): number {
-  const foreign = (plugin: MeshObject) => plugin.metadata.namespace === proxyNamespace ? 0 : 1;
+  const foreign = (plugin: MeshObject) => (plugin.metadata.namespace === proxyNamespace ? 0 : 1);
   return (b.spec.priority ?? 0) - (a.spec.priority ?? 0) || foreign(a) - foreign(b) || compareByAge(a, b);
 }
 
 /** A plugin that is still on its way leaves the chain as it was. */
-function pluginFilter(plugin: MeshObject<"WasmPlugin">, proxy: string, modules: Pick<PluginModules, "plugin">): readonly WasmFilter[] {
+function pluginFilter(
+  plugin: MeshObject<"WasmPlugin">,
+  proxy: string,
+  modules: Pick<PluginModules, "plugin">,
+): readonly WasmFilter[] {
   const { name, namespace } = plugin.metadata;
   const state = modules.plugin(namespace, name, proxy);
   if (state.kind === "pending") return [];
-  const common = { name: pluginFilterName(namespace, name), vmId: `${namespace}.${name}`, failureMode: failureModeOf(plugin.spec.failStrategy), mayBeSplit: true };
-  const versionFilter = ({ module, settings }: PluginVersion): WasmFilter => ({ ...common, module: { kind: "module", module }, ...settings });
+  const common = {
+    name: pluginFilterName(namespace, name),
+    vmId: `${namespace}.${name}`,
+    failureMode: failureModeOf(plugin.spec.failStrategy),
+    mayBeSplit: true,
+  };
+  const versionFilter = ({ module, settings }: PluginVersion): WasmFilter => ({
+    ...common,
+    module: { kind: "module", module },
+    ...settings,
+  });
   switch (state.kind) {
-    case "module": return [versionFilter(state)];
-    case "split": return [{ ...common, ...noSettings, module: { kind: "split", percent: state.percent, seed: seedOf(common.name), first: versionFilter(state.first), rest: versionFilter(state.rest) } }];
-    case "unavailable": return [{ ...common, ...noSettings, module: state }];
+    case "module":
+      return [versionFilter(state)];
+    case "split":
+      return [
+        {
+          ...common,
+          ...noSettings,
+          module: {
+            kind: "split",
+            percent: state.percent,
+            seed: seedOf(common.name),
+            first: versionFilter(state.first),
+            rest: versionFilter(state.rest),
+          },
+        },
+      ];
+    case "unavailable":
+      return [{ ...common, ...noSettings, module: state }];
   }
 }
 

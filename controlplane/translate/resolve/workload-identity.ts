@@ -12,16 +12,20 @@ interface NamedWorkload {
 }
 
 /**
- * Returns the principals (without `spiffe://`, sorted) of the workloads that `name` means: the Deployment or Pod so named, those whose `app` label
- * it is, those behind the Service of that name, and the ServiceAccount of that name. `name` is of `namespace` unless it says its own (`name.namespace`).
+ * Returns the principals (without `spiffe://`, sorted) of the workloads that `name` means: the Deployment or Pod so
+ * named, those whose `app` label
+ * it is, those behind the Service of that name, and the ServiceAccount of that name. `name` is of `namespace` unless it
+ * says its own (`name.namespace`).
  */
 export function principalsOfWorkload(world: World, name: string, namespace: string): readonly string[] {
   const dot = name.indexOf(".");
   const short = dot < 0 ? name : name.slice(0, dot);
-  const home = dot < 0 ? namespace : name.slice(dot + 1).split(".")[0] ?? namespace;
+  const home = dot < 0 ? namespace : (name.slice(dot + 1).split(".")[0] ?? namespace);
   const service = world.get("Service", home, short)?.spec.selector;
   const accounts = workloadsOf(world, home)
-    .filter((workload) => workload.names.includes(short) || (!selectsAll(service) && labelsMatch(service, workload.labels)))
+    .filter(
+      (workload) => workload.names.includes(short) || (!selectsAll(service) && labelsMatch(service, workload.labels)),
+    )
     .map((workload) => workload.serviceAccount);
   if (world.get("ServiceAccount", home, short) !== undefined) accounts.push(short);
   return [...new Set(accounts)].sort().flatMap((account) => {
@@ -31,14 +35,24 @@ export function principalsOfWorkload(world: World, name: string, namespace: stri
 }
 
 function workloadsOf(world: World, namespace: string): readonly NamedWorkload[] {
-  const deployments = world.list("Deployment").filter((deployment) => deployment.metadata.namespace === namespace).map((deployment): NamedWorkload => {
-    const { metadata, spec } = deployment.spec.template;
-    const labels = metadata?.labels ?? {};
-    return { names: [deployment.metadata.name, labels["app"]], labels, serviceAccount: spec?.serviceAccountName || spec?.serviceAccount || "default" };
-  });
-  const pods = world.list("Pod").filter((pod) => pod.metadata.namespace === namespace).map((pod): NamedWorkload => {
-    const { ref, labels, serviceAccount } = workloadOf(pod);
-    return { names: [pod.metadata.name, ref.name, labels["app"]], labels, serviceAccount };
-  });
+  const deployments = world
+    .list("Deployment")
+    .filter((deployment) => deployment.metadata.namespace === namespace)
+    .map((deployment): NamedWorkload => {
+      const { metadata, spec } = deployment.spec.template;
+      const labels = metadata?.labels ?? {};
+      return {
+        names: [deployment.metadata.name, labels["app"]],
+        labels,
+        serviceAccount: spec?.serviceAccountName || spec?.serviceAccount || "default",
+      };
+    });
+  const pods = world
+    .list("Pod")
+    .filter((pod) => pod.metadata.namespace === namespace)
+    .map((pod): NamedWorkload => {
+      const { ref, labels, serviceAccount } = workloadOf(pod);
+      return { names: [pod.metadata.name, ref.name, labels["app"]], labels, serviceAccount };
+    });
   return [...deployments, ...pods];
 }

@@ -53,8 +53,12 @@ export const workloadOf = memoByObject((pod: MeshObject<"Pod">): Workload => {
     listens: parseListens(metadata.annotations[LISTEN_ANNOTATION] ?? ""),
     ...(outbound && { outbound }),
     ...engineOf(metadata.annotations[ENGINE_ANNOTATION]),
-    containerPorts: (spec.containers ?? []).flatMap((container) => container.ports ?? []).map((port) => ({ name: port.name ?? "", port: port.containerPort })),
-    ready: (spec.status?.conditions ?? []).some((condition) => condition.type === "Ready" && condition.status === "True"),
+    containerPorts: (spec.containers ?? [])
+      .flatMap((container) => container.ports ?? [])
+      .map((port) => ({ name: port.name ?? "", port: port.containerPort })),
+    ready: (spec.status?.conditions ?? []).some(
+      (condition) => condition.type === "Ready" && condition.status === "True",
+    ),
     draining: metadata.deletionTimestamp !== undefined,
     finished: phase === "Failed" || phase === "Succeeded",
     ref: workloadRef(workloadName(pod), metadata.namespace, metadata.labels),
@@ -67,7 +71,11 @@ export function workloadRef(name: string, namespace: string, labels: Labels): Wo
     name,
     namespace,
     canonicalName: labels["service.istio.io/canonical-name"] || labels["app.kubernetes.io/name"] || labels.app || name,
-    canonicalRevision: labels["service.istio.io/canonical-revision"] || labels["app.kubernetes.io/version"] || labels.version || "latest",
+    canonicalRevision:
+      labels["service.istio.io/canonical-revision"] ||
+      labels["app.kubernetes.io/version"] ||
+      labels.version ||
+      "latest",
     clusterId: CLUSTER_ID,
   };
 }
@@ -104,7 +112,9 @@ function proxyOf(pod: MeshObject<"Pod">): Workload["proxy"] {
   const given = annotations[PROXY_ANNOTATION];
   if (given === "sidecar" || given === "router") return given;
   // Pods that Istio's injector (or one like it) gave a sidecar say so in these two ways.
-  return annotations["sidecar.istio.io/status"] !== undefined || labels["security.istio.io/tlsMode"] === "istio" ? "sidecar" : "none";
+  return annotations["sidecar.istio.io/status"] !== undefined || labels["security.istio.io/tlsMode"] === "istio"
+    ? "sidecar"
+    : "none";
 }
 
 function parseListens(text: string): readonly ListenPort[] {

@@ -1,6 +1,13 @@
 // What an AuthorizationPolicy must mean.
 import type { FieldPath } from "../../model/document.ts";
-import { type AuthorizationConditionSpec, type AuthorizationOperationSpec, type AuthorizationPolicySpec, type AuthorizationRuleSpec, type AuthorizationSourceSpec, DRY_RUN_ANNOTATION } from "../../model/kinds/authorization-policy.ts";
+import {
+  type AuthorizationConditionSpec,
+  type AuthorizationOperationSpec,
+  type AuthorizationPolicySpec,
+  type AuthorizationRuleSpec,
+  type AuthorizationSourceSpec,
+  DRY_RUN_ANNOTATION,
+} from "../../model/kinds/authorization-policy.ts";
 import { type CheckContext, each, type Loose, report } from "../checks.ts";
 import { ipBlockFault, pathTemplateFault, quote } from "../formats.ts";
 import { tokenFault } from "../names.ts";
@@ -8,28 +15,45 @@ import { didYouMean } from "../suggest.ts";
 import type { Findings } from "../violation.ts";
 
 const CONDITION_KEYS = [
-  "source.ip", "remote.ip", "source.namespace", "source.principal", "source.serviceAccount", "destination.ip", "destination.port", "connection.sni", "request.auth.principal",
-  "request.auth.audiences", "request.auth.presenter",
+  "source.ip",
+  "remote.ip",
+  "source.namespace",
+  "source.principal",
+  "source.serviceAccount",
+  "destination.ip",
+  "destination.port",
+  "connection.sni",
+  "request.auth.principal",
+  "request.auth.audiences",
+  "request.auth.presenter",
 ];
 
 /** Checks an AuthorizationPolicy. */
-export function checkAuthorizationPolicy(spec: Loose<AuthorizationPolicySpec>, at: FieldPath, findings: Findings, context: CheckContext): void {
+export function checkAuthorizationPolicy(
+  spec: Loose<AuthorizationPolicySpec>,
+  at: FieldPath,
+  findings: Findings,
+  context: CheckContext,
+): void {
   checkDryRun(spec.action, context.annotations[DRY_RUN_ANNOTATION], findings);
   each(spec.rules, [...at, "rules"], (rule, path) => checkRule(rule, path, findings));
-  if (spec.action === "DENY" && (spec.rules?.length ?? 0) === 0) findings.warn([...at, "rules"], "a DENY policy without rules never denies anything");
+  if (spec.action === "DENY" && (spec.rules?.length ?? 0) === 0)
+    findings.warn([...at, "rules"], "a DENY policy without rules never denies anything");
 }
 
 /** As Istio: who wants a trial and mistypes it must not get a policy that is enforced without knowing. */
 function checkDryRun(action: AuthorizationPolicySpec["action"], value: string | undefined, findings: Findings): void {
   const at = ["metadata", "annotations", DRY_RUN_ANNOTATION];
   if (value === undefined) return;
-  if (!/^(?:1|0|t|f|T|F|true|false|TRUE|FALSE|True|False)$/.test(value)) findings.error(at, `must be "true" or "false", not ${quote(value)}`);
+  if (!/^(?:1|0|t|f|T|F|true|false|TRUE|FALSE|True|False)$/.test(value))
+    findings.error(at, `must be "true" or "false", not ${quote(value)}`);
   else if (action === "AUDIT") findings.warn(at, "changes nothing: an AUDIT policy refuses nothing anyway");
 }
 
 function checkRule(rule: Loose<AuthorizationRuleSpec>, at: FieldPath, findings: Findings): void {
   for (const field of ["from", "to", "when"] as const) {
-    if (rule[field]?.length === 0) findings.error([...at, field], "must not be an empty list: leave it out to match everything");
+    if (rule[field]?.length === 0)
+      findings.error([...at, field], "must not be an empty list: leave it out to match everything");
   }
   each(rule.from, [...at, "from"], ({ source }, path) => {
     if (source === undefined) findings.error([...path, "source"], "is required");
@@ -43,30 +67,41 @@ function checkRule(rule: Loose<AuthorizationRuleSpec>, at: FieldPath, findings: 
 }
 
 /** An empty list would match everything where its author listed nothing: Istio refuses it, so do we. */
-function noEmptyLists(fields: Readonly<Record<string, readonly unknown[] | undefined>>, at: FieldPath, findings: Findings): void {
+function noEmptyLists(
+  fields: Readonly<Record<string, readonly unknown[] | undefined>>,
+  at: FieldPath,
+  findings: Findings,
+): void {
   for (const [name, list] of Object.entries(fields)) {
     if (list?.length === 0) findings.error([...at, name], "must not be an empty list");
   }
 }
 
 /** Said wherever a policy asks for a token: a DENY that could never match must not look as if it guarded something. */
-const NO_TOKENS = "asks for a verified token, but RequestAuthentication is not supported yet: unless a filter of your own puts jwt_authn's metadata there, no request has one";
+const NO_TOKENS =
+  "asks for a verified token, but RequestAuthentication is not supported yet: unless a filter of your own puts jwt_authn's metadata there, no request has one";
 
 function checkSource(source: Loose<AuthorizationSourceSpec>, at: FieldPath, findings: Findings): void {
   noEmptyLists(source, at, findings);
-  for (const field of ["requestPrincipals", "notRequestPrincipals"] as const) if (source[field] !== undefined) findings.warn([...at, field], NO_TOKENS);
+  for (const field of ["requestPrincipals", "notRequestPrincipals"] as const)
+    if (source[field] !== undefined) findings.warn([...at, field], NO_TOKENS);
   for (const field of ["principals", "notPrincipals"] as const) {
     each(source[field], [...at, field], (value, path) => {
-      if (value.startsWith("spiffe://")) findings.error(path, `is written without its scheme: ${quote(value.slice("spiffe://".length))}`);
+      if (value.startsWith("spiffe://"))
+        findings.error(path, `is written without its scheme: ${quote(value.slice("spiffe://".length))}`);
       else report(findings, path, wildcardFault(value));
     });
   }
-  for (const field of ["requestPrincipals", "notRequestPrincipals", "namespaces", "notNamespaces"] as const) each(source[field], [...at, field], (value, path) => report(findings, path, wildcardFault(value)));
+  for (const field of ["requestPrincipals", "notRequestPrincipals", "namespaces", "notNamespaces"] as const)
+    each(source[field], [...at, field], (value, path) => report(findings, path, wildcardFault(value)));
   for (const field of ["serviceAccounts", "notServiceAccounts"] as const) {
     each(source[field], [...at, field], (value, path) => {
       report(findings, path, serviceAccountFault(value));
     });
-    if (source[field] !== undefined && (source.principals ?? source.namespaces ?? source.notPrincipals ?? source.notNamespaces) !== undefined) {
+    if (
+      source[field] !== undefined &&
+      (source.principals ?? source.namespaces ?? source.notPrincipals ?? source.notNamespaces) !== undefined
+    ) {
       findings.error([...at, field], "cannot stand beside principals or namespaces");
     }
   }
@@ -74,11 +109,15 @@ function checkSource(source: Loose<AuthorizationSourceSpec>, at: FieldPath, find
 
 function checkOperation(operation: Loose<AuthorizationOperationSpec>, at: FieldPath, findings: Findings): void {
   noEmptyLists(operation, at, findings);
-  for (const field of ["ports", "notPorts"] as const) each(operation[field], [...at, field], (value, path) => report(findings, path, portFault(value)));
+  for (const field of ["ports", "notPorts"] as const)
+    each(operation[field], [...at, field], (value, path) => report(findings, path, portFault(value)));
   for (const field of ["paths", "notPaths"] as const) {
-    each(operation[field], [...at, field], (value, path) => report(findings, path, pathTemplateFault(value) ?? (/[{}]/.test(value) ? undefined : wildcardFault(value))));
+    each(operation[field], [...at, field], (value, path) =>
+      report(findings, path, pathTemplateFault(value) ?? (/[{}]/.test(value) ? undefined : wildcardFault(value))),
+    );
   }
-  for (const field of ["methods", "notMethods", "hosts", "notHosts"] as const) each(operation[field], [...at, field], (value, path) => report(findings, path, wildcardFault(value)));
+  for (const field of ["methods", "notMethods", "hosts", "notHosts"] as const)
+    each(operation[field], [...at, field], (value, path) => report(findings, path, wildcardFault(value)));
 }
 
 /** Returns what is wrong with a value that may be exact, `prefix*`, `*suffix` or `*`. */
@@ -88,7 +127,9 @@ function wildcardFault(value: string): string | undefined {
 }
 
 function serviceAccountFault(value: string): string | undefined {
-  return /^(?:[a-z0-9-]{1,63}\/)?[a-z0-9][a-z0-9.-]{0,252}$/.test(value) ? undefined : `must be name or namespace/name, without wildcards, not ${quote(value)}`;
+  return /^(?:[a-z0-9-]{1,63}\/)?[a-z0-9][a-z0-9.-]{0,252}$/.test(value)
+    ? undefined
+    : `must be name or namespace/name, without wildcards, not ${quote(value)}`;
 }
 
 function portFault(value: string): string | undefined {
@@ -96,7 +137,8 @@ function portFault(value: string): string | undefined {
 }
 
 function checkCondition(condition: Loose<AuthorizationConditionSpec>, at: FieldPath, findings: Findings): void {
-  if (condition.values === undefined && condition.notValues === undefined) findings.error([...at, "values"], "values or notValues is required");
+  if (condition.values === undefined && condition.notValues === undefined)
+    findings.error([...at, "values"], "values or notValues is required");
   const { key } = condition;
   if (key === undefined) return;
   const fault = conditionKeyFault(key);
@@ -117,6 +159,7 @@ function conditionKeyFault(key: string): string | undefined {
   if (CONDITION_KEYS.includes(key)) return undefined;
   const header = /^request\.headers\[(.*)\]$/.exec(key)?.[1];
   if (header !== undefined) return tokenFault(header);
-  if (/^request\.auth\.claims(?:\[[^[\]]+\])+$/.test(key) || /^experimental\.envoy\.filters\.[^[\]]+\[.+\]$/.test(key)) return undefined;
+  if (/^request\.auth\.claims(?:\[[^[\]]+\])+$/.test(key) || /^experimental\.envoy\.filters\.[^[\]]+\[.+\]$/.test(key))
+    return undefined;
   return `${quote(key)} is no condition key${didYouMean(key, [...CONDITION_KEYS, "request.headers[name]", "request.auth.claims[name]", "experimental.envoy.filters.name[key]"])}`;
 }

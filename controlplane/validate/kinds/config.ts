@@ -8,7 +8,10 @@ import type { Findings } from "../violation.ts";
 
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 /** Names of certificate, key and CA in secrets of type kubernetes.io/tls and in Istio's generic ones. */
-const PAIRS = [["tls.crt", "tls.key"], ["cert", "key"]] as const;
+const PAIRS = [
+  ["tls.crt", "tls.key"],
+  ["cert", "key"],
+] as const;
 const AUTHORITIES = ["ca.crt", "cacert"] as const;
 
 /** Checks a Secret. */
@@ -17,23 +20,33 @@ export function checkSecret(spec: Loose<SecretSpec>, at: FieldPath, findings: Fi
     if (!BASE64.test(value.replaceAll(/\s/g, ""))) findings.error(path, "is not base64");
   });
   if (spec.type === "kubernetes.io/tls") {
-    for (const name of PAIRS[0]) if (contentOf(spec, name) === undefined) findings.error([...at, "data", name], "is required by type kubernetes.io/tls");
+    for (const name of PAIRS[0])
+      if (contentOf(spec, name) === undefined)
+        findings.error([...at, "data", name], "is required by type kubernetes.io/tls");
   }
   for (const [certName, keyName] of PAIRS) checkPair(spec, certName, keyName, at, findings);
   for (const name of AUTHORITIES) {
     const content = contentOf(spec, name);
-    if (content !== undefined && parseCertificate(content) === undefined) findings.error(placeOf(spec, name, at), "is not a PEM certificate");
+    if (content !== undefined && parseCertificate(content) === undefined)
+      findings.error(placeOf(spec, name, at), "is not a PEM certificate");
   }
 }
 
-function checkPair(spec: Loose<SecretSpec>, certName: string, keyName: string, at: FieldPath, findings: Findings): void {
+function checkPair(
+  spec: Loose<SecretSpec>,
+  certName: string,
+  keyName: string,
+  at: FieldPath,
+  findings: Findings,
+): void {
   const [certText, keyText] = [contentOf(spec, certName), contentOf(spec, keyName)];
   // Generic secrets use short names for other things too: only a pair is taken for TLS.
   if (certText === undefined || keyText === undefined) return;
   const [certificate, key] = [parseCertificate(certText), parseKey(keyText)];
   if (certificate === undefined) findings.error(placeOf(spec, certName, at), "is not a PEM certificate");
   if (key === undefined) findings.error(placeOf(spec, keyName, at), "is not a PEM private key");
-  if (certificate !== undefined && key !== undefined && !certificate.checkPrivateKey(key)) findings.error(placeOf(spec, keyName, at), `is not the key of ${certName}`);
+  if (certificate !== undefined && key !== undefined && !certificate.checkPrivateKey(key))
+    findings.error(placeOf(spec, keyName, at), `is not the key of ${certName}`);
 }
 
 function contentOf(spec: Loose<SecretSpec>, name: string): string | undefined {
@@ -67,7 +80,12 @@ function parseKey(pem: string): KeyObject | undefined {
 }
 
 /** Checks a ConfigMap: of Istio's own, the MeshConfig in it. */
-export function checkConfigMap(spec: Loose<ConfigMapSpec>, at: FieldPath, findings: Findings, context: CheckContext): void {
+export function checkConfigMap(
+  spec: Loose<ConfigMapSpec>,
+  at: FieldPath,
+  findings: Findings,
+  context: CheckContext,
+): void {
   if (!isMeshConfigMap(context.namespace, context.name)) return;
   const text = own(spec.data, "mesh");
   if (text !== undefined) readMeshConfig(text, [...at, "data", "mesh"], findings);

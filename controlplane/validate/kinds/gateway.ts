@@ -8,15 +8,22 @@ import type { Findings } from "../violation.ts";
 
 /** Checks a Gateway. */
 export function checkGateway(spec: Loose<GatewaySpec>, at: FieldPath, findings: Findings): void {
-  if (spec.servers === undefined || spec.servers.length === 0) findings.error([...at, "servers"], "is required: a Gateway without servers opens no port");
-  if (Object.keys(spec.selector ?? {}).length === 0) findings.error([...at, "selector"], "is required: it says which gateway proxies serve this");
+  if (spec.servers === undefined || spec.servers.length === 0)
+    findings.error([...at, "servers"], "is required: a Gateway without servers opens no port");
+  if (Object.keys(spec.selector ?? {}).length === 0)
+    findings.error([...at, "selector"], "is required: it says which gateway proxies serve this");
   each(spec.servers, [...at, "servers"], (server, path) => checkServer(server, path, findings));
-  noDuplicates(spec.servers, [...at, "servers"], (server) => server.port?.name, "port name", findings, ["port", "name"]);
+  noDuplicates(spec.servers, [...at, "servers"], (server) => server.port?.name, "port name", findings, [
+    "port",
+    "name",
+  ]);
   checkPortProtocols(spec, at, findings);
 }
 
 function checkServer(server: Loose<GatewayServerSpec>, at: FieldPath, findings: Findings): void {
-  each(server.hosts, [...at, "hosts"], (host, path) => report(findings, path, scopedHostFault(host, ["*", "."], false)));
+  each(server.hosts, [...at, "hosts"], (host, path) =>
+    report(findings, path, scopedHostFault(host, ["*", "."], false)),
+  );
   noDuplicates(server.hosts, [...at, "hosts"], (host) => host, "host", findings);
   if (server.bind !== undefined && isIP(server.bind) === 0) findings.error([...at, "bind"], "must be an IP address");
   if (server.port?.protocol === undefined) return;
@@ -27,7 +34,11 @@ function checkServer(server: Loose<GatewayServerSpec>, at: FieldPath, findings: 
 function checkHttps(tls: Loose<GatewayServerSpec>["tls"], at: FieldPath, findings: Findings): void {
   if (tls === undefined) return findings.error([...at, "tls"], "is required by protocol HTTPS");
   if (tls.mode === undefined) findings.error([...at, "tls", "mode"], "is required by protocol HTTPS: write SIMPLE");
-  if (tls.credentialName === undefined) findings.error([...at, "tls", "credentialName"], "is required by protocol HTTPS: it names the Secret with the certificate");
+  if (tls.credentialName === undefined)
+    findings.error(
+      [...at, "tls", "credentialName"],
+      "is required by protocol HTTPS: it names the Secret with the certificate",
+    );
   else report(findings, [...at, "tls", "credentialName"], objectNameFault(tls.credentialName));
   if (tls.httpsRedirect === true) findings.warn([...at, "tls", "httpsRedirect"], "has a meaning on HTTP servers only");
 }
@@ -44,7 +55,8 @@ function checkPortProtocols(spec: Loose<GatewaySpec>, at: FieldPath, findings: F
     if (server.port?.number === undefined || server.port.protocol === undefined) return;
     const key = `${server.bind ?? ""}:${server.port.number}`;
     const secure = server.port.protocol === "HTTPS";
-    if ((protocols.get(key) ?? secure) !== secure) findings.error([...path, "port", "protocol"], `port ${server.port.number} is both HTTPS and plaintext`);
+    if ((protocols.get(key) ?? secure) !== secure)
+      findings.error([...path, "port", "protocol"], `port ${server.port.number} is both HTTPS and plaintext`);
     protocols.set(key, secure);
   });
 }

@@ -9,16 +9,52 @@ import type { Findings } from "../violation.ts";
 
 const REDIRECT_CODES = [301, 302, 303, 307, 308];
 /** Envoy's retry conditions (x-envoy-retry-on and x-envoy-retry-grpc-on). */
-const RETRY_CONDITIONS = ["5xx", "gateway-error", "reset", "reset-before-request", "connect-failure", "envoy-ratelimited", "retriable-4xx", "refused-stream",
-  "retriable-status-codes", "retriable-headers", "http3-post-connect-failure", "cancelled", "deadline-exceeded", "internal", "resource-exhausted", "unavailable"];
-const GRPC_CODES = ["OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED",
-  "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED"];
+const RETRY_CONDITIONS = [
+  "5xx",
+  "gateway-error",
+  "reset",
+  "reset-before-request",
+  "connect-failure",
+  "envoy-ratelimited",
+  "retriable-4xx",
+  "refused-stream",
+  "retriable-status-codes",
+  "retriable-headers",
+  "http3-post-connect-failure",
+  "cancelled",
+  "deadline-exceeded",
+  "internal",
+  "resource-exhausted",
+  "unavailable",
+];
+const GRPC_CODES = [
+  "OK",
+  "CANCELLED",
+  "UNKNOWN",
+  "INVALID_ARGUMENT",
+  "DEADLINE_EXCEEDED",
+  "NOT_FOUND",
+  "ALREADY_EXISTS",
+  "PERMISSION_DENIED",
+  "RESOURCE_EXHAUSTED",
+  "FAILED_PRECONDITION",
+  "ABORTED",
+  "OUT_OF_RANGE",
+  "UNIMPLEMENTED",
+  "INTERNAL",
+  "UNAVAILABLE",
+  "DATA_LOSS",
+  "UNAUTHENTICATED",
+];
 
 /** Checks a redirect. */
 export function checkRedirect(redirect: Loose<HttpRouteSpec>["redirect"], at: FieldPath, findings: Findings): void {
   if (redirect === undefined) return;
   if (redirect.redirectCode !== undefined && !REDIRECT_CODES.includes(redirect.redirectCode)) {
-    findings.error([...at, "redirectCode"], `must be one of ${REDIRECT_CODES.join(", ")}, not ${redirect.redirectCode}`);
+    findings.error(
+      [...at, "redirectCode"],
+      `must be one of ${REDIRECT_CODES.join(", ")}, not ${redirect.redirectCode}`,
+    );
   }
   const changes = [redirect.uri, redirect.authority, redirect.port, redirect.derivePort, redirect.scheme];
   if (changes.every((change) => change === undefined)) findings.error(at, "must change uri, authority, port or scheme");
@@ -33,22 +69,37 @@ export function checkRetries(retries: Loose<RetriesSpec> | undefined, at: FieldP
   for (const condition of (retries.retryOn ?? "").split(",").map((part) => part.trim())) {
     const isStatus = /^[1-5]\d\d$/.test(condition);
     if (condition === "" || isStatus || RETRY_CONDITIONS.includes(condition)) continue;
-    findings.error([...at, "retryOn"], `${quote(condition)} is no retry condition of Envoy and no status code${didYouMean(condition, RETRY_CONDITIONS)}`);
+    findings.error(
+      [...at, "retryOn"],
+      `${quote(condition)} is no retry condition of Envoy and no status code${didYouMean(condition, RETRY_CONDITIONS)}`,
+    );
   }
 }
 
 /** Checks a fault injection. */
 export function checkFault(fault: Loose<FaultSpec> | undefined, at: FieldPath, findings: Findings): void {
   const status = fault?.abort?.grpcStatus;
-  if (status !== undefined && !GRPC_CODES.includes(status.toUpperCase()) && !(/^\d{1,2}$/.test(status) && Number(status) <= 16)) {
-    findings.error([...at, "abort", "grpcStatus"], `${quote(status)} is no gRPC status${didYouMean(status, GRPC_CODES)}`);
+  if (
+    status !== undefined &&
+    !GRPC_CODES.includes(status.toUpperCase()) &&
+    !(/^\d{1,2}$/.test(status) && Number(status) <= 16)
+  ) {
+    findings.error(
+      [...at, "abort", "grpcStatus"],
+      `${quote(status)} is no gRPC status${didYouMean(status, GRPC_CODES)}`,
+    );
   }
   const delay = fault?.delay;
-  if (delay?.percent !== undefined && delay.percentage !== undefined) findings.error([...at, "delay", "percent"], "cannot stand beside percentage");
+  if (delay?.percent !== undefined && delay.percentage !== undefined)
+    findings.error([...at, "delay", "percent"], "cannot stand beside percentage");
 }
 
 /** Checks additions to and removals from headers. */
-export function checkHeaderOperations(operations: Loose<HeaderOperationsSpec> | undefined, at: FieldPath, findings: Findings): void {
+export function checkHeaderOperations(
+  operations: Loose<HeaderOperationsSpec> | undefined,
+  at: FieldPath,
+  findings: Findings,
+): void {
   for (const side of ["request", "response"] as const) {
     for (const action of ["set", "add"] as const) {
       eachEntry(operations?.[side]?.[action], [...at, side, action], (name, value, path) => {
@@ -56,7 +107,9 @@ export function checkHeaderOperations(operations: Loose<HeaderOperationsSpec> | 
         if (/[\r\n]/.test(value)) findings.error(path, "must not contain a line break");
       });
     }
-    each(operations?.[side]?.remove, [...at, side, "remove"], (name, path) => report(findings, path, headerNameFault(name, false)));
+    each(operations?.[side]?.remove, [...at, side, "remove"], (name, path) =>
+      report(findings, path, headerNameFault(name, false)),
+    );
   }
 }
 

@@ -15,15 +15,22 @@ const ENGINE_ANNOTATION = "scrim.mesh/engine";
 export function checkDeployment(spec: Loose<DeploymentSpec>, at: FieldPath, findings: Findings): void {
   const { template } = spec;
   const labels = compact(template?.metadata?.labels);
-  if (!labelsMatch(compact(spec.selector?.matchLabels), labels)) findings.error([...at, "selector", "matchLabels"], "does not match the labels of the pod template");
+  if (!labelsMatch(compact(spec.selector?.matchLabels), labels))
+    findings.error([...at, "selector", "matchLabels"], "does not match the labels of the pod template");
   const command = template?.metadata?.annotations?.["scrim.mesh/local-command"];
-  if (command?.trim() === "") findings.error([...at, "template", "metadata", "annotations", "scrim.mesh/local-command"], "must not be empty");
-  checkEngine(template?.metadata?.annotations?.[ENGINE_ANNOTATION], [...at, "template", "metadata", "annotations", ENGINE_ANNOTATION], findings);
+  if (command?.trim() === "")
+    findings.error([...at, "template", "metadata", "annotations", "scrim.mesh/local-command"], "must not be empty");
+  checkEngine(
+    template?.metadata?.annotations?.[ENGINE_ANNOTATION],
+    [...at, "template", "metadata", "annotations", ENGINE_ANNOTATION],
+    findings,
+  );
   if (template?.spec !== undefined) checkContainers(template.spec, [...at, "template", "spec"], findings);
 }
 
 function checkEngine(engine: string | undefined, at: FieldPath, findings: Findings): void {
-  if (engine !== undefined && engine !== "wasm" && engine !== "native") findings.error(at, `must be wasm or native, not ${quote(engine)}`);
+  if (engine !== undefined && engine !== "wasm" && engine !== "native")
+    findings.error(at, `must be wasm or native, not ${quote(engine)}`);
 }
 
 /** Checks a Pod. */
@@ -31,23 +38,39 @@ export function checkPod(spec: Loose<PodSpec>, at: FieldPath, findings: Findings
   checkContainers(spec, at, findings);
   checkEngine(context.annotations[ENGINE_ANNOTATION], ["metadata", "annotations", ENGINE_ANNOTATION], findings);
   const address = spec.status?.podIP;
-  if (address !== undefined && address !== "" && isIP(address) === 0) findings.error(["status", "podIP"], `is not an IP address: ${quote(address)}`);
+  if (address !== undefined && address !== "" && isIP(address) === 0)
+    findings.error(["status", "podIP"], `is not an IP address: ${quote(address)}`);
 }
 
-function checkContainers(spec: Pick<Loose<PodSpec>, "containers" | "serviceAccountName">, at: FieldPath, findings: Findings): void {
-  if (spec.serviceAccountName !== undefined && spec.serviceAccountName !== "") report(findings, [...at, "serviceAccountName"], objectNameFault(spec.serviceAccountName));
+function checkContainers(
+  spec: Pick<Loose<PodSpec>, "containers" | "serviceAccountName">,
+  at: FieldPath,
+  findings: Findings,
+): void {
+  if (spec.serviceAccountName !== undefined && spec.serviceAccountName !== "")
+    report(findings, [...at, "serviceAccountName"], objectNameFault(spec.serviceAccountName));
   noDuplicates(spec.containers, [...at, "containers"], (container) => container.name, "container", findings, ["name"]);
   each(spec.containers, [...at, "containers"], (container, path) => checkContainer(container, path, findings));
 }
 
 function checkContainer(container: Loose<ContainerSpec>, at: FieldPath, findings: Findings): void {
-  noDuplicates(container.ports, [...at, "ports"], (port) => port.containerPort === undefined ? undefined : `${port.containerPort}/${port.protocol ?? "TCP"}`, "port", findings, ["containerPort"]);
+  noDuplicates(
+    container.ports,
+    [...at, "ports"],
+    (port) => (port.containerPort === undefined ? undefined : `${port.containerPort}/${port.protocol ?? "TCP"}`),
+    "port",
+    findings,
+    ["containerPort"],
+  );
   noDuplicates(container.ports, [...at, "ports"], (port) => port.name, "port name", findings, ["name"]);
   each(container.env, [...at, "env"], (variable, path) => {
-    if (variable.name?.includes("=")) findings.error([...path, "name"], `is no name of an environment variable: ${quote(variable.name)}`);
+    if (variable.name?.includes("="))
+      findings.error([...path, "name"], `is no name of an environment variable: ${quote(variable.name)}`);
   });
 }
 
 function compact(map: Readonly<Record<string, string | undefined>> | undefined): Record<string, string> {
-  return Object.fromEntries(Object.entries(map ?? {}).filter((entry): entry is [string, string] => entry[1] !== undefined));
+  return Object.fromEntries(
+    Object.entries(map ?? {}).filter((entry): entry is [string, string] => entry[1] !== undefined),
+  );
 }

@@ -1,7 +1,13 @@
 // What a RateLimitPolicy must mean.
 import type { FieldPath } from "../../model/document.ts";
 import { parseDurationMs } from "../../model/duration.ts";
-import type { GlobalRateLimitSpec, RateLimitKeyPartSpec, RateLimitOverrideSpec, RateLimitPolicySpec, RateLimitSpec } from "../../model/kinds/rate-limit-policy.ts";
+import type {
+  GlobalRateLimitSpec,
+  RateLimitKeyPartSpec,
+  RateLimitOverrideSpec,
+  RateLimitPolicySpec,
+  RateLimitSpec,
+} from "../../model/kinds/rate-limit-policy.ts";
 import { each, exactHostFault, type Loose, noDuplicates, report } from "../checks.ts";
 import { bucketFault, pathTemplateFault, quote } from "../formats.ts";
 import { tokenFault } from "../names.ts";
@@ -25,18 +31,34 @@ function checkLimit(limit: Loose<RateLimitSpec>, at: FieldPath, findings: Findin
   if (limit.global !== undefined) checkGlobal(limit.global, [...at, "global"], findings);
 }
 
-/** A limit of the proxy's own needs its numbers; one that only a service knows must have none, since nothing would come of them. */
-function checkNumbers({ requests, per, burst, global, overrides }: Loose<RateLimitSpec>, at: FieldPath, findings: Findings): void {
+/**
+ * A limit of the proxy's own needs its numbers; one that only a service knows must have none, since nothing would come
+ * of them.
+ */
+function checkNumbers(
+  { requests, per, burst, global, overrides }: Loose<RateLimitSpec>,
+  at: FieldPath,
+  findings: Findings,
+): void {
   if (global?.failure === "open" || global?.failure === "closed") {
     for (const [field, value] of Object.entries({ requests, per, burst, overrides })) {
-      if (value !== undefined) findings.error([...at, field], "is decided by the rate limit service: leave it out, or set global.failure to local");
+      if (value !== undefined)
+        findings.error(
+          [...at, field],
+          "is decided by the rate limit service: leave it out, or set global.failure to local",
+        );
     }
     return;
   }
   for (const [field, value] of Object.entries({ requests, per })) {
-    if (value === undefined) findings.error([...at, field], global === undefined ? "is required" : "is required where global.failure is local");
+    if (value === undefined)
+      findings.error(
+        [...at, field],
+        global === undefined ? "is required" : "is required where global.failure is local",
+      );
   }
-  if (requests !== undefined && per !== undefined) report(findings, [...at, "requests"], bucketFault(requests, burst ?? requests, per));
+  if (requests !== undefined && per !== undefined)
+    report(findings, [...at, "requests"], bucketFault(requests, burst ?? requests, per));
 }
 
 function checkKeyPart(part: Loose<RateLimitKeyPartSpec>, at: FieldPath, findings: Findings): void {
@@ -45,7 +67,14 @@ function checkKeyPart(part: Loose<RateLimitKeyPartSpec>, at: FieldPath, findings
   if (part.route === false) findings.error([...at, "route"], "must be true, or be left out");
   each(part.pathTemplate, [...at, "pathTemplate"], (text, path) => report(findings, path, templateFault(text)));
   if (part.pathCapture !== undefined) {
-    report(findings, [...at, "pathCapture"], templateFault(part.pathCapture) ?? (part.pathCapture.includes("{*}") && !part.pathCapture.split("{*}")[0]?.includes("{**}") ? undefined : "must have a {*}, whose text is the key"));
+    report(
+      findings,
+      [...at, "pathCapture"],
+      templateFault(part.pathCapture) ??
+        (part.pathCapture.includes("{*}") && !part.pathCapture.split("{*}")[0]?.includes("{**}")
+          ? undefined
+          : "must have a {*}, whose text is the key"),
+    );
   }
   each(part.claim, [...at, "claim"], (name, path) => {
     if (name.includes("\u0000")) findings.error(path, "cannot hold a NUL");
@@ -59,35 +88,56 @@ function templateFault(text: string): string | undefined {
   return text.includes("{**}") ? pathTemplateFault(text) : fault;
 }
 
-function checkOverride(override: Loose<RateLimitOverrideSpec>, limit: Loose<RateLimitSpec>, at: FieldPath, findings: Findings): void {
+function checkOverride(
+  override: Loose<RateLimitOverrideSpec>,
+  limit: Loose<RateLimitSpec>,
+  at: FieldPath,
+  findings: Findings,
+): void {
   const { requests: own, burst: ownBurst = own, per: ownPer = limit.per, principals, values } = override;
-  if (own !== undefined && ownBurst !== undefined && ownPer !== undefined) report(findings, [...at, "requests"], bucketFault(own, ownBurst, ownPer));
-  if (principals === undefined && values === undefined) findings.error(at, "needs principals or values: whom is it for?");
+  if (own !== undefined && ownBurst !== undefined && ownPer !== undefined)
+    report(findings, [...at, "requests"], bucketFault(own, ownBurst, ownPer));
+  if (principals === undefined && values === undefined)
+    findings.error(at, "needs principals or values: whom is it for?");
   each(principals, [...at, "principals"], (principal, path) => {
-    if (principal.startsWith("spiffe://")) findings.error(path, `is written without its scheme: ${quote(principal.slice("spiffe://".length))}`);
+    if (principal.startsWith("spiffe://"))
+      findings.error(path, `is written without its scheme: ${quote(principal.slice("spiffe://".length))}`);
   });
   const parts = limit.key?.length ?? 0;
-  if (values !== undefined && values.length !== parts) findings.error([...at, "values"], `must have one pattern for each part of the limit's key, which has ${parts}`);
+  if (values !== undefined && values.length !== parts)
+    findings.error([...at, "values"], `must have one pattern for each part of the limit's key, which has ${parts}`);
   if (override.perKey === true && parts === 0) findings.error([...at, "perKey"], "needs a key: the limit has none");
 }
 
-function checkCost({ cost, requests, burst = requests, overrides, global }: Loose<RateLimitSpec>, at: FieldPath, findings: Findings): void {
+function checkCost(
+  { cost, requests, burst = requests, overrides, global }: Loose<RateLimitSpec>,
+  at: FieldPath,
+  findings: Findings,
+): void {
   if (cost === undefined) return;
   const path = [...at, "cost"];
   const { header, min = 1, max, default: otherwise } = cost;
   if (header !== undefined) {
     report(findings, [...path, "header"], tokenFault(header));
-    if (max === undefined) findings.error([...path, "max"], "is required with a header: what a client says needs a bound");
+    if (max === undefined)
+      findings.error([...path, "max"], "is required with a header: what a client says needs a bound");
     else if (max < min) findings.error([...path, "max"], "is less than min");
-    else if (otherwise !== undefined && (otherwise < min || otherwise > max)) findings.error([...path, "default"], `must be between ${min} and ${max}`);
+    else if (otherwise !== undefined && (otherwise < min || otherwise > max))
+      findings.error([...path, "default"], `must be between ${min} and ${max}`);
   } else {
-    for (const field of ["default", "min", "max"] as const) if (cost[field] !== undefined) findings.error([...path, field], "is for costs that a header says");
+    for (const field of ["default", "min", "max"] as const)
+      if (cost[field] !== undefined) findings.error([...path, field], "is for costs that a header says");
   }
   const most = header === undefined ? cost.requests : max;
   if (most === undefined || (global !== undefined && global.failure !== "local")) return;
-  if (burst !== undefined && most > burst) findings.error(path, `is over the bucket's size, ${burst}: such a request would never be admitted`);
+  if (burst !== undefined && most > burst)
+    findings.error(path, `is over the bucket's size, ${burst}: such a request would never be admitted`);
   each(overrides, [...at, "overrides"], ({ requests: own, burst: ownBurst = own }, overridePath) => {
-    if (ownBurst !== undefined && most > ownBurst) findings.error(overridePath, `has a bucket of ${ownBurst}, smaller than the cost of ${most}: such a request would never be admitted`);
+    if (ownBurst !== undefined && most > ownBurst)
+      findings.error(
+        overridePath,
+        `has a bucket of ${ownBurst}, smaller than the cost of ${most}: such a request would never be admitted`,
+      );
   });
 }
 

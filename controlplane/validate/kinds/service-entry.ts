@@ -3,7 +3,16 @@ import { isIP } from "node:net";
 import type { FieldPath } from "../../model/document.ts";
 import { isWildcardHost } from "../../model/hosts.ts";
 import type { ServiceEntryEndpointSpec, ServiceEntrySpec } from "../../model/kinds/service-entry.ts";
-import { checkExportTo, each, eachEntry, exactHostFault, hostPatternFault, type Loose, noDuplicates, report } from "../checks.ts";
+import {
+  checkExportTo,
+  each,
+  eachEntry,
+  exactHostFault,
+  hostPatternFault,
+  type Loose,
+  noDuplicates,
+  report,
+} from "../checks.ts";
 import { quote } from "../formats.ts";
 import type { Findings } from "../violation.ts";
 
@@ -17,26 +26,38 @@ export function checkServiceEntry(spec: Loose<ServiceEntrySpec>, at: FieldPath, 
     }
   });
   noDuplicates(spec.hosts, [...at, "hosts"], (host) => host.toLowerCase(), "host", findings);
-  if ((spec.ports?.length ?? 0) === 0) findings.error([...at, "ports"], "is required: a service without ports cannot be called");
+  if ((spec.ports?.length ?? 0) === 0)
+    findings.error([...at, "ports"], "is required: a service without ports cannot be called");
   noDuplicates(spec.ports, [...at, "ports"], (port) => port.number, "port", findings, ["number"]);
   noDuplicates(spec.ports, [...at, "ports"], (port) => port.name, "port name", findings, ["name"]);
   checkExportTo(spec.exportTo, [...at, "exportTo"], findings);
   checkResolution(spec, at, findings);
   const names = new Set(spec.ports?.map((port) => port?.name));
-  each(spec.endpoints, [...at, "endpoints"], (endpoint, path) => checkEndpoint(endpoint, spec.resolution, names, path, findings));
+  each(spec.endpoints, [...at, "endpoints"], (endpoint, path) =>
+    checkEndpoint(endpoint, spec.resolution, names, path, findings),
+  );
 }
 
 function checkResolution(spec: Loose<ServiceEntrySpec>, at: FieldPath, findings: Findings): void {
   const count = spec.endpoints?.length ?? 0;
-  if (spec.resolution === "STATIC" && count === 0) findings.error([...at, "endpoints"], "is required by resolution STATIC");
-  if ((spec.resolution ?? "NONE") === "NONE" && count > 0) findings.error([...at, "endpoints"], "cannot be given with resolution NONE");
+  if (spec.resolution === "STATIC" && count === 0)
+    findings.error([...at, "endpoints"], "is required by resolution STATIC");
+  if ((spec.resolution ?? "NONE") === "NONE" && count > 0)
+    findings.error([...at, "endpoints"], "cannot be given with resolution NONE");
 }
 
-function checkEndpoint(endpoint: Loose<ServiceEntryEndpointSpec>, resolution: string | undefined, names: ReadonlySet<string | undefined>, at: FieldPath, findings: Findings): void {
+function checkEndpoint(
+  endpoint: Loose<ServiceEntryEndpointSpec>,
+  resolution: string | undefined,
+  names: ReadonlySet<string | undefined>,
+  at: FieldPath,
+  findings: Findings,
+): void {
   const { address } = endpoint;
   if (address === undefined) findings.error([...at, "address"], "is required");
   else if (address.startsWith("unix:")) findings.error([...at, "address"], "unix domain sockets are not supported yet");
-  else if (resolution === "STATIC" && isIP(address) === 0) findings.error([...at, "address"], `must be an IP address with resolution STATIC, not ${quote(address)}`);
+  else if (resolution === "STATIC" && isIP(address) === 0)
+    findings.error([...at, "address"], `must be an IP address with resolution STATIC, not ${quote(address)}`);
   else if (isIP(address) === 0) report(findings, [...at, "address"], exactHostFault(address));
   eachEntry(endpoint.ports, [...at, "ports"], (name, _port, path) => {
     if (!names.has(name)) findings.error(path, `${quote(name)} is no port of this ServiceEntry`);

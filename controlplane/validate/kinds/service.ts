@@ -9,23 +9,40 @@ import type { Findings } from "../violation.ts";
 
 /** Checks a Service. */
 export function checkService(spec: Loose<ServiceSpec>, at: FieldPath, findings: Findings): void {
-  if (spec.type === "ExternalName") findings.warn([...at, "type"], "Service.spec.type: ExternalName is not supported yet: write a ServiceEntry");
+  if (spec.type === "ExternalName")
+    findings.warn([...at, "type"], "Service.spec.type: ExternalName is not supported yet: write a ServiceEntry");
   const path = [...at, "ports"];
   each(spec.ports, path, (port, portPath) => {
     if (port.name !== undefined && port.name !== "") report(findings, [...portPath, "name"], dnsLabelFault(port.name));
-    else if ((spec.ports?.length ?? 0) > 1) findings.error([...portPath, "name"], "is required when a Service has several ports");
-    if (typeof port.targetPort === "number" && (port.targetPort < 1 || port.targetPort > 65_535)) findings.error([...portPath, "targetPort"], "must be between 1 and 65535");
+    else if ((spec.ports?.length ?? 0) > 1)
+      findings.error([...portPath, "name"], "is required when a Service has several ports");
+    if (typeof port.targetPort === "number" && (port.targetPort < 1 || port.targetPort > 65_535))
+      findings.error([...portPath, "targetPort"], "must be between 1 and 65535");
   });
-  noDuplicates(spec.ports, path, (port) => port.name === "" ? undefined : port.name, "port name", findings, ["name"]);
-  noDuplicates(spec.ports, path, (port) => port.port === undefined ? undefined : `${port.port}/${port.protocol ?? "TCP"}`, "port", findings, ["port"]);
+  noDuplicates(spec.ports, path, (port) => (port.name === "" ? undefined : port.name), "port name", findings, ["name"]);
+  noDuplicates(
+    spec.ports,
+    path,
+    (port) => (port.port === undefined ? undefined : `${port.port}/${port.protocol ?? "TCP"}`),
+    "port",
+    findings,
+    ["port"],
+  );
 }
 
 /** Checks an EndpointSlice. */
-export function checkEndpointSlice(spec: Loose<EndpointSliceSpec>, at: FieldPath, findings: Findings, context: CheckContext): void {
-  if (!Object.hasOwn(context.labels, "kubernetes.io/service-name")) findings.warn(["metadata", "labels"], "no label kubernetes.io/service-name: these endpoints belong to no Service");
+export function checkEndpointSlice(
+  spec: Loose<EndpointSliceSpec>,
+  at: FieldPath,
+  findings: Findings,
+  context: CheckContext,
+): void {
+  if (!Object.hasOwn(context.labels, "kubernetes.io/service-name"))
+    findings.warn(["metadata", "labels"], "no label kubernetes.io/service-name: these endpoints belong to no Service");
   each(spec.endpoints, [...at, "endpoints"], (endpoint, path) => {
     each(endpoint.addresses, [...path, "addresses"], (address, addressPath) => {
-      if (spec.addressType !== "FQDN" && isIP(address) === 0) findings.error(addressPath, `is not an IP address: ${quote(address)}`);
+      if (spec.addressType !== "FQDN" && isIP(address) === 0)
+        findings.error(addressPath, `is not an IP address: ${quote(address)}`);
     });
   });
 }

@@ -10,6 +10,8 @@ export function checkSidecar(spec: Loose<SidecarSpec>, at: FieldPath, findings: 
     findings.error([...at, "workloadSelector"], "needs labels: leave it out to select every workload of the namespace");
   }
   each(spec.egress, [...at, "egress"], (egress, path) => {
-    each(egress.hosts, [...path, "hosts"], (host, hostPath) => report(findings, hostPath, scopedHostFault(host, ["*", ".", "~"], true)));
+    each(egress.hosts, [...path, "hosts"], (host, hostPath) =>
+      report(findings, hostPath, scopedHostFault(host, ["*", ".", "~"], true)),
+    );
   });
 }

@@ -12,10 +12,16 @@ const LOG_PROVIDER = "envoy";
 const ISTIO_ONLY = /\b(?:upstream_peer|downstream_peer|filter_state\.(?:up|down)stream_peer)\b/;
 
 /** Checks a Telemetry. */
-export function checkTelemetry(spec: Loose<TelemetrySpec>, at: FieldPath, findings: Findings, _context: CheckContext): void {
+export function checkTelemetry(
+  spec: Loose<TelemetrySpec>,
+  at: FieldPath,
+  findings: Findings,
+  _context: CheckContext,
+): void {
   each(spec.metrics, [...at, "metrics"], (metrics, path) => {
     checkProviders(metrics.providers, [...path, "providers"], METRICS_PROVIDER, findings);
-    if (metrics.reportingInterval !== undefined) findings.warn([...path, "reportingInterval"], "has no effect: connections are reported every 5s");
+    if (metrics.reportingInterval !== undefined)
+      findings.warn([...path, "reportingInterval"], "has no effect: connections are reported every 5s");
     each(metrics.overrides, [...path, "overrides"], (override, where) => checkOverride(override, where, findings));
   });
   each(spec.accessLogging, [...at, "accessLogging"], (logging, path) => {
@@ -25,18 +31,30 @@ export function checkTelemetry(spec: Loose<TelemetrySpec>, at: FieldPath, findin
   });
 }
 
-function checkProviders(providers: Loose<readonly { readonly name: string }[]> | undefined, at: FieldPath, known: string, findings: Findings): void {
+function checkProviders(
+  providers: Loose<readonly { readonly name: string }[]> | undefined,
+  at: FieldPath,
+  known: string,
+  findings: Findings,
+): void {
   each(providers, at, (provider, path) => {
-    if (provider.name !== undefined && provider.name !== known) findings.warn([...path, "name"], `there is no provider ${quote(provider.name)}: the one there is is ${known}`);
+    if (provider.name !== undefined && provider.name !== known)
+      findings.warn([...path, "name"], `there is no provider ${quote(provider.name)}: the one there is is ${known}`);
   });
 }
 
 function checkOverride(override: Loose<MetricOverrideSpec>, at: FieldPath, findings: Findings): void {
-  if (override.match?.customMetric !== undefined) findings.warn([...at, "match", "customMetric"], `has no effect: metrics of other filters are their own, not ${quote(override.match.customMetric)}`);
+  if (override.match?.customMetric !== undefined)
+    findings.warn(
+      [...at, "match", "customMetric"],
+      `has no effect: metrics of other filters are their own, not ${quote(override.match.customMetric)}`,
+    );
   eachEntry(override.tagOverrides, [...at, "tagOverrides"], (name, tag, path) => {
     if (!/^[a-z_][a-z0-9_]*$/i.test(name)) findings.error(path, `is not a name of a label: ${quote(name)}`);
-    if (tag.operation === "REMOVE" && tag.value !== undefined) findings.warn([...path, "value"], "has no effect: the label is left out");
-    if (tag.operation !== "REMOVE" && tag.value === undefined && !findings.failedUnder(path)) findings.error([...path, "value"], "is required: an expression for the label");
+    if (tag.operation === "REMOVE" && tag.value !== undefined)
+      findings.warn([...path, "value"], "has no effect: the label is left out");
+    if (tag.operation !== "REMOVE" && tag.value === undefined && !findings.failedUnder(path))
+      findings.error([...path, "value"], "is required: an expression for the label");
     if (tag.value !== undefined) checkExpression(tag.value, [...path, "value"], findings);
   });
 }

@@ -1,25 +1,47 @@
 // What a VirtualService must mean.
 import type { FieldPath } from "../../model/document.ts";
-import type { DestinationSpec, HttpMatchSpec, HttpRouteSpec, VirtualServiceSpec } from "../../model/kinds/virtual-service.ts";
+import type {
+  DestinationSpec,
+  HttpMatchSpec,
+  HttpRouteSpec,
+  VirtualServiceSpec,
+} from "../../model/kinds/virtual-service.ts";
 import { claimHeader, parseSticky, STICKY_ANNOTATION } from "../../model/sticky.ts";
-import { type CheckContext, checkExportTo, each, eachEntry, exactHostFault, hostPatternFault, type Loose, noDuplicates, report } from "../checks.ts";
+import {
+  type CheckContext,
+  checkExportTo,
+  each,
+  eachEntry,
+  exactHostFault,
+  hostPatternFault,
+  type Loose,
+  noDuplicates,
+  report,
+} from "../checks.ts";
 import { quote } from "../formats.ts";
 import { dnsLabelFault, tokenFault } from "../names.ts";
 import type { Findings } from "../violation.ts";
 import { checkFault, checkHeaderOperations, checkRedirect, checkRetries } from "./http-actions.ts";
 
 /** Checks a VirtualService. */
-export function checkVirtualService(spec: Loose<VirtualServiceSpec>, at: FieldPath, findings: Findings, context: CheckContext): void {
+export function checkVirtualService(
+  spec: Loose<VirtualServiceSpec>,
+  at: FieldPath,
+  findings: Findings,
+  context: CheckContext,
+): void {
   checkSticky(spec, context.annotations[STICKY_ANNOTATION], findings);
   const meshBound = spec.gateways === undefined || spec.gateways.length === 0 || spec.gateways.includes("mesh");
   each(spec.hosts, [...at, "hosts"], (host, path) => {
     report(findings, path, hostPatternFault(host));
-    if (host === "*" && meshBound) findings.error(path, "* is not allowed for sidecars: bind the VirtualService to a gateway, or name hosts");
+    if (host === "*" && meshBound)
+      findings.error(path, "* is not allowed for sidecars: bind the VirtualService to a gateway, or name hosts");
   });
   noDuplicates(spec.hosts, [...at, "hosts"], (host) => host.toLowerCase(), "host", findings);
   each(spec.gateways, [...at, "gateways"], (gateway, path) => report(findings, path, gatewayNameFault(gateway)));
   checkExportTo(spec.exportTo, [...at, "exportTo"], findings);
-  if (spec.http === undefined || spec.http.length === 0) findings.error([...at, "http"], "is required: a VirtualService without routes routes nothing");
+  if (spec.http === undefined || spec.http.length === 0)
+    findings.error([...at, "http"], "is required: a VirtualService without routes routes nothing");
   each(spec.http, [...at, "http"], (route, path) => checkRoute(route, path, findings));
   warnUnreachable(spec.http, [...at, "http"], findings);
 }
@@ -29,7 +51,8 @@ function checkSticky(spec: Loose<VirtualServiceSpec>, text: string | undefined, 
   const at = ["metadata", "annotations", STICKY_ANNOTATION];
   const parsed = parseSticky(text);
   if (parsed.kind === "wrong") return findings.error(at, parsed.reason);
-  const weighted = spec.http?.some((route) => (route?.route ?? []).filter((target) => (target?.weight ?? 0) > 0).length > 1) ?? false;
+  const weighted =
+    spec.http?.some((route) => (route?.route ?? []).filter((target) => (target?.weight ?? 0) > 0).length > 1) ?? false;
   if (!weighted) findings.warn(at, "has no effect: no route has several destinations with weights");
 }
 
@@ -41,10 +64,14 @@ function gatewayNameFault(text: string): string | undefined {
 }
 
 function checkRoute(route: Loose<HttpRouteSpec>, at: FieldPath, findings: Findings): void {
-  const actions = (["route", "redirect", "directResponse"] as const).filter((name) => name === "route" ? (route.route?.length ?? 0) > 0 : route[name] !== undefined);
-  if (actions.length === 0 && !findings.failedUnder(at)) findings.error([...at, "route"], "is required: a rule needs a route, a redirect or a directResponse");
+  const actions = (["route", "redirect", "directResponse"] as const).filter((name) =>
+    name === "route" ? (route.route?.length ?? 0) > 0 : route[name] !== undefined,
+  );
+  if (actions.length === 0 && !findings.failedUnder(at))
+    findings.error([...at, "route"], "is required: a rule needs a route, a redirect or a directResponse");
   if (actions.length > 1) findings.error([...at, actions[1] ?? ""], `cannot stand beside ${actions[0]}`);
-  if (route.rewrite !== undefined && actions[0] !== "route") findings.error([...at, "rewrite"], "needs a route to rewrite for");
+  if (route.rewrite !== undefined && actions[0] !== "route")
+    findings.error([...at, "rewrite"], "needs a route to rewrite for");
   each(route.match, [...at, "match"], (match, path) => checkMatch(match, path, findings));
   checkDestinations(route, at, findings);
   if (route.rewrite !== undefined && route.rewrite.uri === undefined && route.rewrite.authority === undefined) {
@@ -60,8 +87,10 @@ function checkRoute(route: Loose<HttpRouteSpec>, at: FieldPath, findings: Findin
 function checkBody(route: Loose<HttpRouteSpec>, at: FieldPath, findings: Findings): void {
   const bytes = route.directResponse?.body?.bytes;
   const path = [...at, "directResponse", "body"];
-  if (bytes !== undefined && !/^(?:[A-Za-z0-9+/_-]{4})*(?:[A-Za-z0-9+/_-]{2,3}={0,2})?$/.test(bytes)) findings.error([...path, "bytes"], "is not base64");
-  if ((bytes ?? route.directResponse?.body?.string ?? "").length > 1024 * 1024) findings.error(path, "is larger than 1 MiB");
+  if (bytes !== undefined && !/^(?:[A-Za-z0-9+/_-]{4})*(?:[A-Za-z0-9+/_-]{2,3}={0,2})?$/.test(bytes))
+    findings.error([...path, "bytes"], "is not base64");
+  if ((bytes ?? route.directResponse?.body?.string ?? "").length > 1024 * 1024)
+    findings.error(path, "is larger than 1 MiB");
 }
 
 function checkMatch(match: Loose<HttpMatchSpec>, at: FieldPath, findings: Findings): void {
@@ -71,19 +100,31 @@ function checkMatch(match: Loose<HttpMatchSpec>, at: FieldPath, findings: Findin
   for (const field of ["headers", "withoutHeaders", "queryParams"] as const) {
     eachEntry(match[field], [...at, field], (name, value, path) => {
       if (field !== "queryParams" && name.startsWith("@")) return checkClaim(name, path, findings);
-      if (field !== "queryParams") report(findings, path, name.startsWith(":") ? `pseudo header ${quote(name)} cannot be matched here: use uri, method, authority or scheme` : tokenFault(name));
+      if (field !== "queryParams")
+        report(
+          findings,
+          path,
+          name.startsWith(":")
+            ? `pseudo header ${quote(name)} cannot be matched here: use uri, method, authority or scheme`
+            : tokenFault(name),
+        );
       if (name === "") findings.error(path, "must have a name");
       if (value.prefix === "") findings.error([...path, "prefix"], "must not be empty");
     });
   }
   each(match.gateways, [...at, "gateways"], (gateway, path) => report(findings, path, gatewayNameFault(gateway)));
-  if (match.sourceNamespace !== undefined) report(findings, [...at, "sourceNamespace"], dnsLabelFault(match.sourceNamespace));
+  if (match.sourceNamespace !== undefined)
+    report(findings, [...at, "sourceNamespace"], dnsLabelFault(match.sourceNamespace));
 }
 
 function checkClaim(name: string, at: FieldPath, findings: Findings): void {
   const meant = claimHeader(name);
-  if (typeof meant !== "object") return findings.error(at, `must be @request.auth.claims.NAME or @request.auth.claims[NAME], not ${quote(name)}`);
-  findings.warn(at, "is known only where a filter has verified the request's token: RequestAuthentication is not supported yet, so the claim counts as missing");
+  if (typeof meant !== "object")
+    return findings.error(at, `must be @request.auth.claims.NAME or @request.auth.claims[NAME], not ${quote(name)}`);
+  findings.warn(
+    at,
+    "is known only where a filter has verified the request's token: RequestAuthentication is not supported yet, so the claim counts as missing",
+  );
 }
 
 function checkDestinations(route: Loose<HttpRouteSpec>, at: FieldPath, findings: Findings): void {
@@ -101,11 +142,15 @@ function checkDestinations(route: Loose<HttpRouteSpec>, at: FieldPath, findings:
 }
 
 function checkMirrors(route: Loose<HttpRouteSpec>, at: FieldPath, findings: Findings): void {
-  if (route.mirror !== undefined && route.mirrors !== undefined) findings.error([...at, "mirrors"], "cannot stand beside mirror");
+  if (route.mirror !== undefined && route.mirrors !== undefined)
+    findings.error([...at, "mirrors"], "cannot stand beside mirror");
   if (route.mirror !== undefined) checkDestination(route.mirror, [...at, "mirror"], findings);
-  each(route.mirrors, [...at, "mirrors"], (mirror, path) => checkDestination(mirror.destination, [...path, "destination"], findings));
+  each(route.mirrors, [...at, "mirrors"], (mirror, path) =>
+    checkDestination(mirror.destination, [...path, "destination"], findings),
+  );
   for (const field of ["mirrorPercentage", "mirrorPercent"] as const) {
-    if (route[field] !== undefined && route.mirror === undefined) findings.warn([...at, field], "has no effect without mirror");
+    if (route[field] !== undefined && route.mirror === undefined)
+      findings.warn([...at, field], "has no effect without mirror");
   }
 }
 

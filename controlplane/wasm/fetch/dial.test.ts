@@ -24,15 +24,31 @@ async function proxyTo(ports: Readonly<Record<string, number>>, authorization?: 
   return proxy;
 }
 
-const get = (url: string, variables: Readonly<Record<string, string>>, allowed: readonly string[] = ["127.0.0.0/8"], more: Partial<HttpRequest> = {}) =>
-  createHttpClient({ addresses: createAddressPolicy(allowed), maxRedirects: 2, proxies: readOutboundProxies(variables) }).request({ url, maxBytes: 1_000, deadline: AbortSignal.timeout(5_000), ...more });
+const get = (
+  url: string,
+  variables: Readonly<Record<string, string>>,
+  allowed: readonly string[] = ["127.0.0.0/8"],
+  more: Partial<HttpRequest> = {},
+) =>
+  createHttpClient({
+    addresses: createAddressPolicy(allowed),
+    maxRedirects: 2,
+    proxies: readOutboundProxies(variables),
+  }).request({ url, maxBytes: 1_000, deadline: AbortSignal.timeout(5_000), ...more });
 
 describe("through a proxy", () => {
   it("names are reached that only it knows, with the credential it wants and those of the request", async () => {
     const seen: http.IncomingHttpHeaders[] = [];
-    const port = await originOf((request, response) => void (seen.push(request.headers), response.end(`here is ${request.url}`)));
+    const port = await originOf(
+      (request, response) => void (seen.push(request.headers), response.end(`here is ${request.url}`)),
+    );
     const proxy = await proxyTo({ "plugins.test": port }, `Basic ${Buffer.from("me:secret").toString("base64")}`);
-    const found = await get("http://plugins.test/a?b#c", { http_proxy: `http://me:secret@127.0.0.1:${proxy.port}` }, undefined, { headers: { authorization: "Bearer mine" } });
+    const found = await get(
+      "http://plugins.test/a?b#c",
+      { http_proxy: `http://me:secret@127.0.0.1:${proxy.port}` },
+      undefined,
+      { headers: { authorization: "Bearer mine" } },
+    );
     expect(found).toMatchObject({ kind: "answer", status: 200 });
     expect(found.kind === "answer" && found.bytes.toString()).toBe("here is /a?b");
     expect(proxy.asked).toEqual(["GET http://plugins.test/a?b"]);
@@ -41,35 +57,70 @@ describe("through a proxy", () => {
 
   it("redirects are followed by it too, and leave the credential behind", async () => {
     const seen: (string | undefined)[] = [];
-    const other = await originOf((request, response) => void (seen.push(request.headers.authorization), response.end("x")));
-    const first = await originOf((_, response) => void response.writeHead(302, { location: "http://other.test/" }).end());
+    const other = await originOf(
+      (request, response) => void (seen.push(request.headers.authorization), response.end("x")),
+    );
+    const first = await originOf(
+      (_, response) => void response.writeHead(302, { location: "http://other.test/" }).end(),
+    );
     const proxy = await proxyTo({ "first.test": first, "other.test": other });
-    await get("http://first.test/", { http_proxy: `127.0.0.1:${proxy.port}` }, undefined, { headers: { authorization: "Bearer mine" } });
+    await get("http://first.test/", { http_proxy: `127.0.0.1:${proxy.port}` }, undefined, {
+      headers: { authorization: "Bearer mine" },
+    });
     expect([proxy.asked, seen]).toEqual([["GET http://first.test/", "GET http://other.test/"], [undefined]]);
   });
 
   it("a tunnel is opened for https, and the server behind it has to prove itself", async () => {
     const plain = await originOf((_, response) => void response.end("not TLS"));
     const proxy = await proxyTo({ "secure.test": plain });
-    expect(await get("https://secure.test/", { https_proxy: `127.0.0.1:${proxy.port}` })).toMatchObject({ kind: "failed" });
+    expect(await get("https://secure.test/", { https_proxy: `127.0.0.1:${proxy.port}` })).toMatchObject({
+      kind: "failed",
+    });
     expect(proxy.asked).toEqual(["CONNECT secure.test:443"]);
   });
 
   it("a refusal of its own is told as such", async () => {
     const proxy = await proxyTo({}, "Basic none");
     const at = `127.0.0.1:${proxy.port}`;
-    expect(await get("https://secure.test/", { https_proxy: at })).toMatchObject({ kind: "failed", message: `https://secure.test/: the proxy ${at}: it answered 407: name a user and a password for it in HTTPS_PROXY` });
-    expect(await get("https://secure.test/", { https_proxy: "127.0.0.1:1" })).toMatchObject({ kind: "failed", message: expect.stringContaining("the proxy 127.0.0.1:1: nothing listens there (connect ECONNREFUSED 127.0.0.1:1)") as string });
-    expect(await get("https://secure.test/", { https_proxy: "socks5://127.0.0.1:1" })).toMatchObject({ kind: "failed", message: expect.stringContaining("HTTPS_PROXY names no proxy that is spoken to") as string });
+    expect(await get("https://secure.test/", { https_proxy: at })).toMatchObject({
+      kind: "failed",
+      message: `https://secure.test/: the proxy ${at}: it answered 407: name a user and a password for it in HTTPS_PROXY`,
+    });
+    expect(await get("https://secure.test/", { https_proxy: "127.0.0.1:1" })).toMatchObject({
+      kind: "failed",
+      message: expect.stringContaining(
+        "the proxy 127.0.0.1:1: nothing listens there (connect ECONNREFUSED 127.0.0.1:1)",
+      ) as string,
+    });
+    expect(await get("https://secure.test/", { https_proxy: "socks5://127.0.0.1:1" })).toMatchObject({
+      kind: "failed",
+      message: expect.stringContaining("HTTPS_PROXY names no proxy that is spoken to") as string,
+    });
   });
 
   it("nothing goes that could go elsewhere: its own address and addresses in URLs are judged, this machine is reached without it", async () => {
     const port = await originOf((_, response) => void response.end("here"));
     const proxy = await proxyTo({ "plugins.test": port, "10.0.0.1": port, "169.254.169.254": port });
     const variables = { http_proxy: `127.0.0.1:${proxy.port}`, https_proxy: `127.0.0.1:${proxy.port}` };
-    expect(await get("http://plugins.test/", variables, [])).toMatchObject({ kind: "failed", message: expect.stringContaining(`the proxy 127.0.0.1:${proxy.port}: 127.0.0.1 is a loopback address`) as string });
-    expect(await get("http://plugins.test/", { http_proxy: `localhost:${proxy.port}` }, [])).toMatchObject({ kind: "failed", message: expect.stringContaining("loopback address") as string });
-    for (const url of ["http://10.0.0.1/", "http://169.254.169.254/", "http://0xa9fea9fe/", "http://[::ffff:10.0.0.1]/", "https://167772161/"]) expect(await get(url, variables)).toMatchObject({ kind: "failed", message: expect.stringContaining("--allow-fetch-from") as string });
+    expect(await get("http://plugins.test/", variables, [])).toMatchObject({
+      kind: "failed",
+      message: expect.stringContaining(`the proxy 127.0.0.1:${proxy.port}: 127.0.0.1 is a loopback address`) as string,
+    });
+    expect(await get("http://plugins.test/", { http_proxy: `localhost:${proxy.port}` }, [])).toMatchObject({
+      kind: "failed",
+      message: expect.stringContaining("loopback address") as string,
+    });
+    for (const url of [
+      "http://10.0.0.1/",
+      "http://169.254.169.254/",
+      "http://0xa9fea9fe/",
+      "http://[::ffff:10.0.0.1]/",
+      "https://167772161/",
+    ])
+      expect(await get(url, variables)).toMatchObject({
+        kind: "failed",
+        message: expect.stringContaining("--allow-fetch-from") as string,
+      });
     expect(await get(`http://127.0.0.1:${port}/`, variables)).toMatchObject({ kind: "answer", status: 200 });
     expect(proxy.asked).toEqual([]);
   });
@@ -77,11 +128,19 @@ describe("through a proxy", () => {
   it("a proxy that is spoken to by TLS has to prove its own name, not that of the server behind it", async () => {
     const { certificate, key } = new TestIdentities().ofUri("spiffe://a/stranger");
     const names: string[] = [];
-    const server = https.createServer({ cert: certificate, key, SNICallback: (name, done) => void (names.push(name), done(null)) });
+    const server = https.createServer({
+      cert: certificate,
+      key,
+      SNICallback: (name, done) => void (names.push(name), done(null)),
+    });
     open.push({ close: () => void (server.close(), server.closeAllConnections()) });
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     const proxy = `https://localhost:${(server.address() as AddressInfo).port}`;
-    for (const url of ["http://plugins.test/", "https://plugins.test/"]) expect(await get(url, { http_proxy: proxy, https_proxy: proxy }, ["127.0.0.0/8", "::1"])).toMatchObject({ kind: "failed", message: expect.stringContaining("certificate") as string });
+    for (const url of ["http://plugins.test/", "https://plugins.test/"])
+      expect(await get(url, { http_proxy: proxy, https_proxy: proxy }, ["127.0.0.0/8", "::1"])).toMatchObject({
+        kind: "failed",
+        message: expect.stringContaining("certificate") as string,
+      });
     expect(names).toEqual(["localhost", "localhost"]);
   });
 
@@ -90,6 +149,13 @@ describe("through a proxy", () => {
     silent.on("connect", () => undefined);
     open.push({ close: () => void (silent.close(), silent.closeAllConnections()) });
     await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
-    expect(await get("https://secure.test/", { https_proxy: `127.0.0.1:${(silent.address() as AddressInfo).port}` }, undefined, { deadline: AbortSignal.timeout(100) })).toMatchObject({ kind: "failed", message: "https://secure.test/: no complete answer in time" });
+    expect(
+      await get(
+        "https://secure.test/",
+        { https_proxy: `127.0.0.1:${(silent.address() as AddressInfo).port}` },
+        undefined,
+        { deadline: AbortSignal.timeout(100) },
+      ),
+    ).toMatchObject({ kind: "failed", message: "https://secure.test/: no complete answer in time" });
   });
 });

@@ -1,4 +1,5 @@
-// How a server is reached: directly, or through a proxy. Every address that is connected to is judged first, the proxy's own too.
+// How a server is reached: directly, or through a proxy. Every address that is connected to is judged first, the
+// proxy's own too.
 import { lookup as dnsLookup } from "node:dns";
 import http from "node:http";
 import https from "node:https";
@@ -22,7 +23,10 @@ export interface DialFailure {
   readonly message: string;
 }
 
-/** Returns why a host that is written as an address may not be connected to; undefined for names and for addresses that may. */
+/**
+ * Returns why a host that is written as an address may not be connected to; undefined for names and for addresses that
+ * may.
+ */
 export function refusedLiteral(hostname: string, addresses: AddressPolicy): string | undefined {
   const literal = hostname.replace(/^\[|\]$/g, "");
   return isIP(literal) === 0 ? undefined : addresses(literal);
@@ -30,25 +34,56 @@ export function refusedLiteral(hostname: string, addresses: AddressPolicy): stri
 
 /** Returns the way without a proxy. */
 export function directly(target: URL, addresses: AddressPolicy): Dialled {
-  return { kind: "dialled", client: target.protocol === "https:" ? https : http, to: target, options: { agent: false, lookup: guardedLookup(addresses) }, headers: {} };
+  return {
+    kind: "dialled",
+    client: target.protocol === "https:" ? https : http,
+    to: target,
+    options: { agent: false, lookup: guardedLookup(addresses) },
+    headers: {},
+  };
 }
 
 /** Returns the way through a proxy: http URLs are given to it whole, for https URLs it opens a tunnel. */
-export async function throughProxy(target: URL, proxy: ProxyServer, addresses: AddressPolicy, deadline: AbortSignal): Promise<Dialled | DialFailure> {
+export async function throughProxy(
+  target: URL,
+  proxy: ProxyServer,
+  addresses: AddressPolicy,
+  deadline: AbortSignal,
+): Promise<Dialled | DialFailure> {
   const at = `the proxy ${proxy.host}:${proxy.port}`;
   const refused = refusedLiteral(proxy.host, addresses);
   if (refused !== undefined) return { kind: "failed", message: `${at}: ${refused}` };
   const client = proxy.tls ? https : http;
   // Left to itself, Node takes the Host header for the name that the proxy has to prove.
   const servername = isIP(proxy.host) === 0 ? proxy.host : "";
-  const hop = { agent: false as const, hostname: proxy.host, port: proxy.port, servername, lookup: guardedLookup(addresses) };
-  const headers: Record<string, string> = proxy.authorization === undefined ? {} : { "proxy-authorization": proxy.authorization };
+  const hop = {
+    agent: false as const,
+    hostname: proxy.host,
+    port: proxy.port,
+    servername,
+    lookup: guardedLookup(addresses),
+  };
+  const headers: Record<string, string> =
+    proxy.authorization === undefined ? {} : { "proxy-authorization": proxy.authorization };
   if (target.protocol === "http:") {
     const { href, hash } = target;
-    return { kind: "dialled", client, to: target, options: { ...hop, protocol: proxy.tls ? "https:" : "http:", path: href.slice(0, href.length - hash.length) }, headers: { ...headers, host: target.host } };
+    return {
+      kind: "dialled",
+      client,
+      to: target,
+      options: { ...hop, protocol: proxy.tls ? "https:" : "http:", path: href.slice(0, href.length - hash.length) },
+      headers: { ...headers, host: target.host },
+    };
   }
-  const opened = await openTunnel(client, { ...hop, method: "CONNECT", path: `${target.hostname}:${target.port || 443}`, headers: { host: `${target.hostname}:${target.port || 443}`, ...headers }, signal: deadline });
-  if (typeof opened === "string") return { kind: "failed", message: deadline.aborted ? "no complete answer in time" : `${at}: ${opened}` };
+  const opened = await openTunnel(client, {
+    ...hop,
+    method: "CONNECT",
+    path: `${target.hostname}:${target.port || 443}`,
+    headers: { host: `${target.hostname}:${target.port || 443}`, ...headers },
+    signal: deadline,
+  });
+  if (typeof opened === "string")
+    return { kind: "failed", message: deadline.aborted ? "no complete answer in time" : `${at}: ${opened}` };
   const host = target.hostname.replace(/^\[|\]$/g, "");
   // With a connection of its own a request has no agent, which would know the port that goes without saying.
   const createConnection = () => connectTls({ socket: opened, host, ...(isIP(host) === 0 && { servername: host }) });
@@ -62,7 +97,9 @@ function openTunnel(client: typeof http | typeof https, options: https.RequestOp
     asked.on("connect", ({ statusCode = 0 }, socket: Socket) => {
       if (statusCode === 200) return resolve(socket);
       socket.destroy();
-      resolve(`it answered ${statusCode}${statusCode === 407 ? ": name a user and a password for it in HTTPS_PROXY" : ""}`);
+      resolve(
+        `it answered ${statusCode}${statusCode === 407 ? ": name a user and a password for it in HTTPS_PROXY" : ""}`,
+      );
     });
     asked.on("error", (error) => resolve(describeNetworkError(error)));
     asked.end();
@@ -75,7 +112,8 @@ function guardedLookup(addresses: AddressPolicy): LookupFunction {
       if (error !== null) return callback(error, "", 0);
       const refused = found.map(({ address }) => addresses(address)).find((reason) => reason !== undefined);
       const [first] = found;
-      if (refused !== undefined || first === undefined) return callback(new Error(`${hostname}: ${refused ?? "has no address"}`), "", 0);
+      if (refused !== undefined || first === undefined)
+        return callback(new Error(`${hostname}: ${refused ?? "has no address"}`), "", 0);
       if (options.all === true) return callback(null, found);
       callback(null, first.address, first.family);
     });

@@ -1,4 +1,5 @@
-// HTTP requests to servers that a URL of the mesh's users names: guarded where they connect, bounded in bytes, time and redirects.
+// HTTP requests to servers that a URL of the mesh's users names: guarded where they connect, bounded in bytes, time and
+// redirects.
 import type http from "node:http";
 import { type OutboundProxies, wayTo } from "../../model/outbound-proxy.ts";
 import type { AddressPolicy } from "./address-policy.ts";
@@ -28,7 +29,10 @@ export interface HttpAnswer {
 export type HttpResult = HttpAnswer | { readonly kind: "failed"; readonly message: string };
 
 export interface HttpClient {
-  /** Returns the answer, whatever its status; redirects of GET and HEAD are followed, with credentials only to the server they were meant for. */
+  /**
+   * Returns the answer, whatever its status; redirects of GET and HEAD are followed, with credentials only to the
+   * server they were meant for.
+   */
   request(request: HttpRequest): Promise<HttpResult>;
 }
 
@@ -43,7 +47,10 @@ const NO_PROXIES: OutboundProxies = { except: [] };
 
 type Hop = HttpResult | { readonly kind: "redirect"; readonly location: string };
 
-/** Returns a client. Every address is judged when it is connected to, so neither a redirect nor a second DNS answer leads elsewhere. */
+/**
+ * Returns a client. Every address is judged when it is connected to, so neither a redirect nor a second DNS answer
+ * leads elsewhere.
+ */
 export function createHttpClient(options: HttpClientOptions): HttpClient {
   const { maxRedirects } = options;
   return {
@@ -54,7 +61,11 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
         if (hop.kind === "failed") return { kind: "failed", message: `${shownUrl(url)}: ${hop.message}` };
         if (hop.kind === "answer") return hop;
         const next = redirectTarget(url, hop.location);
-        if (next === undefined) return { kind: "failed", message: `${shownUrl(url)}: redirects to ${JSON.stringify(shownUrl(hop.location))}, which is not followed` };
+        if (next === undefined)
+          return {
+            kind: "failed",
+            message: `${shownUrl(url)}: redirects to ${JSON.stringify(shownUrl(hop.location))}, which is not followed`,
+          };
         if (new URL(next).origin !== new URL(url).origin) headers = withoutCredentials(headers);
         url = next;
       }
@@ -63,13 +74,18 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
   };
 }
 
-/** Returns a URL as logs may hold it: queries of redirects may hold signatures that open something, the part before the host a password. */
+/**
+ * Returns a URL as logs may hold it: queries of redirects may hold signatures that open something, the part before the
+ * host a password.
+ */
 export function shownUrl(url: string): string {
   return (url.split("?")[0] ?? "").replace(/^([a-z]+:\/\/)[^/@]*@/i, "$1");
 }
 
 function withoutCredentials(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
-  return Object.fromEntries(Object.entries(headers).filter(([name]) => !["authorization", "cookie"].includes(name.toLowerCase())));
+  return Object.fromEntries(
+    Object.entries(headers).filter(([name]) => !["authorization", "cookie"].includes(name.toLowerCase())),
+  );
 }
 
 /** What began encrypted stays encrypted. */
@@ -77,7 +93,9 @@ function redirectTarget(from: string, to: string): string | undefined {
   if (!URL.canParse(to, from)) return undefined;
   const target = new URL(to, from);
   const allowed = from.startsWith("https:") ? ["https:"] : ["http:", "https:"];
-  return allowed.includes(target.protocol) && target.username === "" && target.password === "" ? target.href : undefined;
+  return allowed.includes(target.protocol) && target.username === "" && target.password === ""
+    ? target.href
+    : undefined;
 }
 
 async function send(request: HttpRequest, options: HttpClientOptions): Promise<Hop> {
@@ -88,24 +106,47 @@ async function send(request: HttpRequest, options: HttpClientOptions): Promise<H
   if (refused !== undefined) return { kind: "failed", message: refused };
   const way = wayTo(target, proxies);
   if (way.kind === "unusable") return { kind: "failed", message: way.reason };
-  const dialled = way.kind === "direct" ? directly(target, addresses) : await throughProxy(target, way.server, addresses, request.deadline);
+  const dialled =
+    way.kind === "direct"
+      ? directly(target, addresses)
+      : await throughProxy(target, way.server, addresses, request.deadline);
   return dialled.kind === "failed" ? dialled : exchange(request, dialled);
 }
 
 function exchange(request: HttpRequest, { client, to, options, headers: added }: Dialled): Promise<Hop> {
   const { method = "GET", headers, body, deadline } = request;
   return new Promise((resolve) => {
-    const fail = (error: Error) => resolve({ kind: "failed", message: deadline.aborted ? "no complete answer in time" : describeNetworkError(error) });
-    const sent = client.request(to, {
-      method, signal: deadline, ...options,
-      headers: { "user-agent": "scrim", ...headers, ...added, ...(body !== undefined && { "content-length": String(body.length) }) },
-    }, (response) => receive(request, response, resolve, () => sent.destroy()));
+    const fail = (error: Error) =>
+      resolve({
+        kind: "failed",
+        message: deadline.aborted ? "no complete answer in time" : describeNetworkError(error),
+      });
+    const sent = client.request(
+      to,
+      {
+        method,
+        signal: deadline,
+        ...options,
+        headers: {
+          "user-agent": "scrim",
+          ...headers,
+          ...added,
+          ...(body !== undefined && { "content-length": String(body.length) }),
+        },
+      },
+      (response) => receive(request, response, resolve, () => sent.destroy()),
+    );
     sent.on("error", fail);
     sent.end(body);
   });
 }
 
-function receive({ method = "GET", url, maxBytes }: HttpRequest, response: http.IncomingMessage, resolve: (hop: Hop) => void, abandon: () => void): void {
+function receive(
+  { method = "GET", url, maxBytes }: HttpRequest,
+  response: http.IncomingMessage,
+  resolve: (hop: Hop) => void,
+  abandon: () => void,
+): void {
   const { statusCode: status = 0, headers } = response;
   if (status >= 300 && status < 400 && headers.location !== undefined && (method === "GET" || method === "HEAD")) {
     resolve({ kind: "redirect", location: headers.location });
@@ -121,5 +162,7 @@ function receive({ method = "GET", url, maxBytes }: HttpRequest, response: http.
     abandon();
   });
   response.on("end", () => resolve({ kind: "answer", status, headers, bytes: Buffer.concat(chunks), url }));
-  response.on("error", (error) => resolve({ kind: "failed", message: error.message === "aborted" ? "the answer broke off" : error.message }));
+  response.on("error", (error) =>
+    resolve({ kind: "failed", message: error.message === "aborted" ? "the answer broke off" : error.message }),
+  );
 }

@@ -8,7 +8,11 @@ export class Reader {
   private at: number;
   private readonly end: number;
 
-  constructor(readonly bytes: Uint8Array, start = 0, end = bytes.length) {
+  constructor(
+    readonly bytes: Uint8Array,
+    start = 0,
+    end = bytes.length,
+  ) {
     this.at = start;
     this.end = end;
   }

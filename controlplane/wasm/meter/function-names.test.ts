@@ -13,16 +13,23 @@ async function compiled(...options: readonly string[]): Promise<Uint8Array> {
   const source = `@external("env", "back") declare function back(): void;
 function deep(n: i32): i32 { return n == 0 ? unreachable() : 1 + deep(n - 1); }
 export function proxy_on_deep(n: i32): i32 { back(); return deep(n); }`;
-  const { error, stderr } = await asc.main(["m.ts", "--runtime", "stub", "--outFile", "m.wasm", "--use", "abort=", ...options], {
-    readFile: (name) => (name === "m.ts" ? source : null), writeFile: (name, data) => void (files[name] = data as Uint8Array), listFiles: () => [],
-  });
+  const { error, stderr } = await asc.main(
+    ["m.ts", "--runtime", "stub", "--outFile", "m.wasm", "--use", "abort=", ...options],
+    {
+      readFile: (name) => (name === "m.ts" ? source : null),
+      writeFile: (name, data) => void (files[name] = data as Uint8Array),
+      listFiles: () => [],
+    },
+  );
   if (error !== null) throw new Error(stderr.toString());
   return files["m.wasm"] ?? expect.fail("no module");
 }
 
 /** The names in the frames of a trap, innermost first, as V8 has them; Envoy looks them up in the same section. */
 function framesOf(bytes: Uint8Array, depth: number): readonly string[] {
-  const instance = new WebAssembly.Instance(new WebAssembly.Module(new Uint8Array(bytes)), { env: { back: () => undefined } });
+  const instance = new WebAssembly.Instance(new WebAssembly.Module(new Uint8Array(bytes)), {
+    env: { back: () => undefined },
+  });
   try {
     (instance.exports["proxy_on_deep"] as (n: number) => number)(depth);
   } catch (error) {
@@ -42,14 +49,21 @@ describe("withMark", () => {
     expect(frames.length).toBeGreaterThan(1);
     expect(new Set(frames)).toEqual(new Set([MARK]));
   });
-  it("puts the author's name behind the mark", async () => expect(framesOf(marked(await compiled("--debug")), 0)[0]).toBe(`${MARK} m/deep`));
+  it("puts the author's name behind the mark", async () =>
+    expect(framesOf(marked(await compiled("--debug")), 0)[0]).toBe(`${MARK} m/deep`));
   it("cannot be undone by a module that names its functions as another's, or twice, or wrongly", async () => {
     const text = new TextEncoder();
-    const claim = (names: readonly number[]) => new Writer().addSized(text.encode("name")).add([1]).addSized(Uint8Array.from(names)).bytes;
+    const claim = (names: readonly number[]) =>
+      new Writer().addSized(text.encode("name")).add([1]).addSized(Uint8Array.from(names)).bytes;
     const other = "0123456789abcde";
     const entries = [1, 2, 3, 4].flatMap((index) => [...unsigned(index), other.length, ...text.encode(other)]);
-    const withSection = async (...bodies: readonly Uint8Array[]) => bodies.reduce((module, body) => module.add([0]).addSized(body), new Writer().add(await compiled())).bytes;
-    for (const module of [await withSection(claim([4, ...entries])), await withSection(claim([4, ...entries]), claim([4, ...entries])), await withSection(claim([200, 1, 255]))]) {
+    const withSection = async (...bodies: readonly Uint8Array[]) =>
+      bodies.reduce((module, body) => module.add([0]).addSized(body), new Writer().add(await compiled())).bytes;
+    for (const module of [
+      await withSection(claim([4, ...entries])),
+      await withSection(claim([4, ...entries]), claim([4, ...entries])),
+      await withSection(claim([200, 1, 255])),
+    ]) {
       for (const frame of framesOf(marked(module), 0)) expect(frame).toMatch(new RegExp(`^${MARK}( |$)`));
     }
   });

@@ -1,4 +1,5 @@
-// Whose code a trap was in: Envoy writes the innermost ten frames with the names that the module's "name" section gives its functions, and nothing else that
+// Whose code a trap was in: Envoy writes the innermost ten frames with the names that the module's "name" section gives
+// its functions, and nothing else that
 // would tell one module from another. https://webassembly.github.io/spec/core/appendix/custom.html#name-section
 import { ModuleFormatError, Reader, unsigned, Writer } from "./binary.ts";
 import { countFunctions, readSections, section, WASM_HEADER_BYTES } from "./meter.ts";
@@ -6,7 +7,10 @@ import { countFunctions, readSections, section, WASM_HEADER_BYTES } from "./mete
 const NAME_SECTION = "name";
 const FUNCTION_NAMES = 1;
 
-/** Returns the module with each function of its own named by the mark, before the name that its author gave it: any ten frames say whose they are. */
+/**
+ * Returns the module with each function of its own named by the mark, before the name that its author gave it: any ten
+ * frames say whose they are.
+ */
 export function withMark(module: Uint8Array, mark: string): Uint8Array {
   const sections = readSections(module);
   const { imported, all } = countFunctions(sections);
@@ -19,7 +23,11 @@ export function withMark(module: Uint8Array, mark: string): Uint8Array {
   return written.add([section.custom]).addSized(nameSection(mark, { imported, all }, given)).bytes;
 }
 
-function nameSection(mark: string, { imported, all }: { readonly imported: number; readonly all: number }, given: ReadonlyMap<number, string>): Uint8Array {
+function nameSection(
+  mark: string,
+  { imported, all }: { readonly imported: number; readonly all: number },
+  given: ReadonlyMap<number, string>,
+): Uint8Array {
   const text = new TextEncoder();
   const names = new Writer().add(unsigned(all - imported));
   for (let index = imported; index < all; index++) {

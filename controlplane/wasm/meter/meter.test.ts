@@ -24,9 +24,14 @@ let module: Uint8Array<ArrayBuffer>;
 
 beforeAll(async () => {
   const files: Record<string, Uint8Array> = {};
-  const { error, stderr } = await asc.main(["m.ts", "--runtime", "stub", "-O2", "--outFile", "m.wasm", "--use", "abort="], {
-    readFile: (name) => (name === "m.ts" ? SOURCE : null), writeFile: (name, data) => void (files[name] = data as Uint8Array), listFiles: () => [],
-  });
+  const { error, stderr } = await asc.main(
+    ["m.ts", "--runtime", "stub", "-O2", "--outFile", "m.wasm", "--use", "abort="],
+    {
+      readFile: (name) => (name === "m.ts" ? SOURCE : null),
+      writeFile: (name, data) => void (files[name] = data as Uint8Array),
+      listFiles: () => [],
+    },
+  );
   if (error !== null) throw new Error(stderr.toString());
   module = new Uint8Array(files["m.wasm"] ?? expect.fail("no module"));
 });
@@ -35,7 +40,9 @@ type Callbacks = Record<string, (...args: number[]) => number>;
 
 function run(bytes: Uint8Array, back: (exports: Callbacks) => void = () => undefined): Callbacks {
   const exports: { now?: Callbacks } = {};
-  const instance = new WebAssembly.Instance(new WebAssembly.Module(new Uint8Array(bytes)), { env: { back: () => exports.now && back(exports.now) } });
+  const instance = new WebAssembly.Instance(new WebAssembly.Module(new Uint8Array(bytes)), {
+    env: { back: () => exports.now && back(exports.now) },
+  });
   exports.now = instance.exports as unknown as Callbacks;
   return exports.now;
 }
@@ -59,13 +66,15 @@ describe("meterModule", () => {
     const { proxy_on_turns: turns, proxy_on_deep: deep, helper } = run(metered(module));
     expect([turns?.(1_000), deep?.(50), helper?.()]).toEqual([499_500, 50, 7]);
   });
-  it("ends a callback that never would", () => expect(() => run(metered(module))["proxy_on_forever"]?.()).toThrow(/unreachable/));
+  it("ends a callback that never would", () =>
+    expect(() => run(metered(module))["proxy_on_forever"]?.()).toThrow(/unreachable/));
   it("ends one that takes more turns than its budget, and not one that takes fewer", () => {
     const { proxy_on_turns: turns } = run(metered(module, { turns: 1_000, memoryPages: 16 }));
     expect(turns?.(990)).toBe(489_555);
     expect(() => turns?.(1_010)).toThrow(/unreachable/);
   });
-  it("counts calls of functions", () => expect(() => run(metered(module, { turns: 100, memoryPages: 16 }))["proxy_on_deep"]?.(200)).toThrow(/unreachable/));
+  it("counts calls of functions", () =>
+    expect(() => run(metered(module, { turns: 100, memoryPages: 16 }))["proxy_on_deep"]?.(200)).toThrow(/unreachable/));
   it("renews the budget for each call of the host", () => {
     const { proxy_on_turns: turns } = run(metered(module, { turns: 1_000, memoryPages: 16 }));
     for (let i = 0; i < 100; i++) expect(turns?.(900)).toBe(404_550);
@@ -84,29 +93,40 @@ describe("meterModule", () => {
   });
   it("refuses a module that starts above the ceiling", () => {
     const bytes = Uint8Array.from([0, 97, 115, 109, 1, 0, 0, 0, 5, 3, 1, 0, 20]);
-    expect(meterModule(bytes, { turns: 1, memoryPages: 16 })).toEqual({ kind: "refused", reason: "it asks for 20 pages of memory at its start, the ceiling is 16 (1 MiB)" });
+    expect(meterModule(bytes, { turns: 1, memoryPages: 16 })).toEqual({
+      kind: "refused",
+      reason: "it asks for 20 pages of memory at its start, the ceiling is 16 (1 MiB)",
+    });
   });
   it("may be done again, with the lower of both budgets", () => {
-    expect(() => run(metered(metered(module, { turns: 100, memoryPages: 16 })))["proxy_on_turns"]?.(200)).toThrow(/unreachable/);
+    expect(() => run(metered(metered(module, { turns: 100, memoryPages: 16 })))["proxy_on_turns"]?.(200)).toThrow(
+      /unreachable/,
+    );
   });
 
-  it.each(["authz", "ratelimit", "router", "telemetry"])("gives a valid module for the %s filter, little larger than before", (name) => {
-    const bytes = readFileSync(fileURLToPath(new URL(`../../../filters/build/${name}.wasm`, import.meta.url)));
-    const result = metered(bytes, { turns: 20_000_000, memoryPages: 1_024 });
-    expect(isValid(result)).toBe(true);
-    expect(result.length / bytes.length).toBeLessThan(1.4);
-  });
+  it.each(["authz", "ratelimit", "router", "telemetry"])(
+    "gives a valid module for the %s filter, little larger than before",
+    (name) => {
+      const bytes = readFileSync(fileURLToPath(new URL(`../../../filters/build/${name}.wasm`, import.meta.url)));
+      const result = metered(bytes, { turns: 20_000_000, memoryPages: 1_024 });
+      expect(isValid(result)).toBe(true);
+      expect(result.length / bytes.length).toBeLessThan(1.4);
+    },
+  );
 
   it("makes a valid module of a valid one, and never throws at any other", () => {
-    fc.assert(fc.property(fc.nat(module.length - 1), fc.nat(255), (at, byte) => {
-      const changed = module.slice();
-      changed[at] = byte;
-      for (const bytes of [module.slice(0, at), changed]) {
-        const result = meterModule(bytes, { turns: 10, memoryPages: 16 });
-        if (!isValid(bytes)) continue;
-        if (result.kind === "refused") expect(result.reason).toContain("pages of memory at its start");
-        else expect(isValid(result.bytes)).toBe(true);
-      }
-    }), { numRuns: 500 });
+    fc.assert(
+      fc.property(fc.nat(module.length - 1), fc.nat(255), (at, byte) => {
+        const changed = module.slice();
+        changed[at] = byte;
+        for (const bytes of [module.slice(0, at), changed]) {
+          const result = meterModule(bytes, { turns: 10, memoryPages: 16 });
+          if (!isValid(bytes)) continue;
+          if (result.kind === "refused") expect(result.reason).toContain("pages of memory at its start");
+          else expect(isValid(result.bytes)).toBe(true);
+        }
+      }),
+      { numRuns: 500 },
+    );
   });
 });

@@ -17,38 +17,63 @@ const PAGES_PER_MEBIBYTE = 16;
 /** 4 GiB. */
 const MOST_PAGES = 65_536;
 
-export type BudgetReading = { readonly kind: "budget"; readonly budget: PluginBudget } | { readonly kind: "refused"; readonly field: string; readonly reason: string };
+export type BudgetReading =
+  | { readonly kind: "budget"; readonly budget: PluginBudget }
+  | { readonly kind: "refused"; readonly field: string; readonly reason: string };
 
 /** Returns the budget that a plugin's annotations ask for, or which of them means nothing. */
 export function budgetOf({ metadata: { annotations } }: MeshObject<"WasmPlugin">): BudgetReading {
   const read = (key: string): string | undefined => (Object.hasOwn(annotations, key) ? annotations[key] : undefined);
   const [turnsText, memoryText] = [read(TURNS_ANNOTATION), read(MEMORY_ANNOTATION)];
-  const turns = turnsText === undefined ? DEFAULT_BUDGET.turns : turnsText === "off" ? UNLIMITED_TURNS : wholeNumber(turnsText);
-  if (turns === undefined) return refused(TURNS_ANNOTATION, `is neither a number of turns nor off: ${JSON.stringify(turnsText)}`);
+  const turns =
+    turnsText === undefined ? DEFAULT_BUDGET.turns : turnsText === "off" ? UNLIMITED_TURNS : wholeNumber(turnsText);
+  if (turns === undefined)
+    return refused(TURNS_ANNOTATION, `is neither a number of turns nor off: ${JSON.stringify(turnsText)}`);
   const mebibytes = memoryText === undefined ? undefined : wholeNumber(/^(\d+)Mi$/.exec(memoryText)?.[1] ?? "");
-  if (memoryText !== undefined && (mebibytes === undefined || mebibytes * PAGES_PER_MEBIBYTE > MOST_PAGES)) return refused(MEMORY_ANNOTATION, `is no amount of memory such as 64Mi (at most 4096Mi): ${JSON.stringify(memoryText)}`);
-  return { kind: "budget", budget: { turns, memoryPages: mebibytes === undefined ? DEFAULT_BUDGET.memoryPages : mebibytes * PAGES_PER_MEBIBYTE } };
+  if (memoryText !== undefined && (mebibytes === undefined || mebibytes * PAGES_PER_MEBIBYTE > MOST_PAGES))
+    return refused(
+      MEMORY_ANNOTATION,
+      `is no amount of memory such as 64Mi (at most 4096Mi): ${JSON.stringify(memoryText)}`,
+    );
+  return {
+    kind: "budget",
+    budget: {
+      turns,
+      memoryPages: mebibytes === undefined ? DEFAULT_BUDGET.memoryPages : mebibytes * PAGES_PER_MEBIBYTE,
+    },
+  };
 }
 
 const made = new WeakMap<WasmModule, Map<string, MeteredModule>>();
 
-export type MeteredModule = { readonly kind: "module"; readonly module: WasmModule } | { readonly kind: "refused"; readonly reason: string };
+export type MeteredModule =
+  | { readonly kind: "module"; readonly module: WasmModule }
+  | { readonly kind: "refused"; readonly reason: string };
 
-/** Returns the module with the budget in it (DEFAULT_BUDGET unless given); its digest is still that of the module as it was fetched. */
+/**
+ * Returns the module with the budget in it (DEFAULT_BUDGET unless given); its digest is still that of the module as it
+ * was fetched.
+ */
 export function meteredModule(module: WasmModule, budget: PluginBudget = DEFAULT_BUDGET): MeteredModule {
   let byBudget = made.get(module);
-  if (byBudget === undefined) made.set(module, byBudget = new Map());
+  if (byBudget === undefined) made.set(module, (byBudget = new Map()));
   const key = `${budget.turns}/${budget.memoryPages}`;
   let known = byBudget.get(key);
   if (known === undefined) {
     const metering = meterModule(module.bytes, budget, module.sha256);
-    known = metering.kind === "metered" ? { kind: "module", module: { sha256: module.sha256, bytes: metering.bytes } } : { kind: "refused", reason: `${metering.reason} (no budget can be given to it)` };
+    known =
+      metering.kind === "metered"
+        ? { kind: "module", module: { sha256: module.sha256, bytes: metering.bytes } }
+        : { kind: "refused", reason: `${metering.reason} (no budget can be given to it)` };
     byBudget.set(key, known);
   }
   return known;
 }
 
-/** Returns what proxies get of a plugin: its module with its budget, and with the name by which `markOf` knows this version in their logs. */
+/**
+ * Returns what proxies get of a plugin: its module with its budget, and with the name by which `markOf` knows this
+ * version in their logs.
+ */
 export function withBudget(state: PluginState, markOf: (version: PluginVersion) => string): PluginState {
   if (state.kind === "module") return ofVersion(state, markOf);
   if (state.kind !== "split") return state;
@@ -58,15 +83,29 @@ export function withBudget(state: PluginState, markOf: (version: PluginVersion) 
 }
 
 /** By settings: a version is a module with its settings, and the copy must not outlive it. */
-const marked = new WeakMap<PluginSettings, { readonly of: WasmModule; readonly mark: string; readonly module: WasmModule }>();
+const marked = new WeakMap<
+  PluginSettings,
+  { readonly of: WasmModule; readonly mark: string; readonly module: WasmModule }
+>();
 
-function ofVersion(version: PluginVersion, markOf: (version: PluginVersion) => string): Extract<PluginState, { kind: "module" | "unavailable" }> {
+function ofVersion(
+  version: PluginVersion,
+  markOf: (version: PluginVersion) => string,
+): Extract<PluginState, { kind: "module" | "unavailable" }> {
   const { module, settings } = version;
   const metered = meteredModule(module, settings.budget);
   if (metered.kind === "refused") return { kind: "unavailable", reason: metered.reason };
   const mark = markOf(version);
   let known = marked.get(settings);
-  if (known?.of !== metered.module || known.mark !== mark) marked.set(settings, known = { of: metered.module, mark, module: { sha256: module.sha256, bytes: withMark(metered.module.bytes, mark) } });
+  if (known?.of !== metered.module || known.mark !== mark)
+    marked.set(
+      settings,
+      (known = {
+        of: metered.module,
+        mark,
+        module: { sha256: module.sha256, bytes: withMark(metered.module.bytes, mark) },
+      }),
+    );
   return { kind: "module", module: known.module, settings };
 }
 

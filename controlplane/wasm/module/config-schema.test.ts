@@ -4,15 +4,22 @@ import { describe, expect, it } from "vitest";
 import { fitConfiguration, schemaFault } from "./config-schema.ts";
 
 const schema = {
-  type: "object", required: ["name"], additionalProperties: false,
+  type: "object",
+  required: ["name"],
+  additionalProperties: false,
   properties: {
-    name: { type: "string", pattern: "^x-[a-z]+$" }, level: { enum: ["low", "high"] }, kind: { const: "a" }, port: { anyOf: [{ type: "integer" }, { type: "string" }] },
-    limits: { type: "array", items: { $ref: "#/$defs/limit" } }, "odd/name": { type: "number" },
+    name: { type: "string", pattern: "^x-[a-z]+$" },
+    level: { enum: ["low", "high"] },
+    kind: { const: "a" },
+    port: { anyOf: [{ type: "integer" }, { type: "string" }] },
+    limits: { type: "array", items: { $ref: "#/$defs/limit" } },
+    "odd/name": { type: "number" },
     mode: { if: { const: "x" }, then: { minLength: 2 } },
   },
   $defs: { limit: { type: "object", properties: { rate: { type: "integer", minimum: 1 } } } },
 };
-const fit = (configuration: unknown, against: Record<string, unknown> = schema) => fitConfiguration(JSON.stringify(configuration), against);
+const fit = (configuration: unknown, against: Record<string, unknown> = schema) =>
+  fitConfiguration(JSON.stringify(configuration), against);
 
 describe("a configuration held against the schema of its module's manifest", () => {
   it("fits", () => {
@@ -33,11 +40,18 @@ describe("a configuration held against the schema of its module's manifest", () 
     [{ name: "x-a", mode: "x" }, "spec.pluginConfig.mode", "must not have fewer than 2 characters"],
     [[], "spec.pluginConfig", "must be object"],
   ])("%j does not: %s %s", (configuration, field, reason) => {
-    expect(fit(configuration)).toEqual({ kind: "misfit", field, reason: `${reason}, as its module's manifest says by configSchema` });
+    expect(fit(configuration)).toEqual({
+      kind: "misfit",
+      field,
+      reason: `${reason}, as its module's manifest says by configSchema`,
+    });
   });
 
   it("is none where it is needed, or is not JSON", () => {
-    expect(fitConfiguration("", schema)).toMatchObject({ kind: "misfit", reason: expect.stringContaining('must have "name"') as string });
+    expect(fitConfiguration("", schema)).toMatchObject({
+      kind: "misfit",
+      reason: expect.stringContaining('must have "name"') as string,
+    });
     expect(fitConfiguration("name=x", schema)).toMatchObject({ kind: "misfit", field: "spec.pluginConfig" });
   });
 
@@ -45,13 +59,19 @@ describe("a configuration held against the schema of its module's manifest", () 
     const tuple = { prefixItems: [{ type: "string" }] };
     expect(fit([1], tuple).kind).toBe("misfit");
     expect(fit([1], { $schema: "https://json-schema.org/draft/2020-12/schema", ...tuple }).kind).toBe("misfit");
-    expect(fit([1], { $schema: "http://json-schema.org/draft-07/schema#", items: [{ type: "string" }] }).kind).toBe("misfit");
-    expect(fit([1], { $schema: "http://json-schema.org/draft-04/schema#" })).toMatchObject({ kind: "unusable", reason: expect.stringContaining("draft-04") as string });
+    expect(fit([1], { $schema: "http://json-schema.org/draft-07/schema#", items: [{ type: "string" }] }).kind).toBe(
+      "misfit",
+    );
+    expect(fit([1], { $schema: "http://json-schema.org/draft-04/schema#" })).toMatchObject({
+      kind: "unusable",
+      reason: expect.stringContaining("draft-04") as string,
+    });
   });
 });
 
 describe("a schema of a stranger", () => {
-  const nested = (depth: number): Record<string, unknown> => (depth === 0 ? {} : { properties: { a: nested(depth - 1) } });
+  const nested = (depth: number): Record<string, unknown> =>
+    depth === 0 ? {} : { properties: { a: nested(depth - 1) } };
 
   it.each<[string, Record<string, unknown>, string]>([
     ["refers elsewhere", { $ref: "https://example.com/schema.json" }, "can't resolve reference"],
@@ -81,7 +101,14 @@ describe("a schema of a stranger", () => {
   it("changes nothing for the next one, whatever it calls itself", () => {
     expect(fit("x", { $id: "https://json-schema.org/draft/2020-12/schema", type: "number" }).kind).not.toBe("fits");
     expect(fit("x", { type: "string" }).kind).toBe("fits");
-    expect(fit({}, JSON.parse('{"properties": {"__proto__": {"type": "string"}, "constructor": {"type": "string"}}, "default": {"__proto__": {"polluted": 1}}}') as Record<string, unknown>).kind).toBe("fits");
+    expect(
+      fit(
+        {},
+        JSON.parse(
+          '{"properties": {"__proto__": {"type": "string"}, "constructor": {"type": "string"}}, "default": {"__proto__": {"polluted": 1}}}',
+        ) as Record<string, unknown>,
+      ).kind,
+    ).toBe("fits");
     expect(({} as Record<string, unknown>)["polluted"]).toBeUndefined();
   });
 });
@@ -89,7 +116,9 @@ describe("a schema of a stranger", () => {
 describe("the schemas of the filters here", () => {
   const filters = fileURLToPath(new URL("../../../filters", import.meta.url));
   // That of all functions together is made of the others' files.
-  const names = readdirSync(filters).filter((name) => name !== "mesh" && existsSync(`${filters}/${name}/config.schema.json`));
+  const names = readdirSync(filters).filter(
+    (name) => name !== "mesh" && existsSync(`${filters}/${name}/config.schema.json`),
+  );
   const read = (file: string) => JSON.parse(readFileSync(`${filters}/${file}`, "utf8")) as Record<string, unknown>;
 
   it.each(names)("that of %s can be applied, and its example fits", (name) => {

@@ -1,6 +1,7 @@
 // consumes: a plugin's configuration, the JSON Schema in its module's manifest
 // produces: whether the one fits the other, and where it does not
-// never does: make a stranger's schema harmless by itself: one can be written that takes forever, so this runs in the check's child, which can be killed.
+// never does: make a stranger's schema harmless by itself: one can be written that takes forever, so this runs in the
+// check's child, which can be killed.
 //             References lead nowhere outside it, and patterns are RE2's, which take time in proportion to the text.
 import type { ErrorObject, Options } from "ajv";
 import { Ajv } from "ajv";
@@ -23,9 +24,14 @@ const LONGEST_PATTERN = 1_024;
 const LARGEST_PATTERN = 32_768;
 const LONGEST_SAID = 200;
 
-/** By what `$schema` begins with; without it a schema is of the newest draft. Older drafts mean other things by the same words. */
+/**
+ * By what `$schema` begins with; without it a schema is of the newest draft. Older drafts mean other things by the same
+ * words.
+ */
 const DRAFTS: readonly (readonly [uri: string, library: new (options: Options) => Pick<Ajv, "compile">])[] = [
-  ["https://json-schema.org/draft/2020-12/schema", Ajv2020], ["https://json-schema.org/draft/2019-09/schema", Ajv2019], ["http://json-schema.org/draft-07/schema", Ajv],
+  ["https://json-schema.org/draft/2020-12/schema", Ajv2020],
+  ["https://json-schema.org/draft/2019-09/schema", Ajv2019],
+  ["http://json-schema.org/draft-07/schema", Ajv],
 ];
 
 /** Returns whether a configuration fits; "", none, is held against the schema as `{}`. */
@@ -36,7 +42,11 @@ export function fitConfiguration(configuration: string, configSchema: Readonly<R
   try {
     value = JSON.parse(configuration === "" ? "{}" : configuration);
   } catch {
-    return { kind: "misfit", field: CONFIG_FIELD, reason: "is not JSON, and its module's manifest says by configSchema what JSON it takes" };
+    return {
+      kind: "misfit",
+      field: CONFIG_FIELD,
+      reason: "is not JSON, and its module's manifest says by configSchema what JSON it takes",
+    };
   }
   try {
     if (compiled.validate(value) === true) return { kind: "fits" };
@@ -46,7 +56,9 @@ export function fitConfiguration(configuration: string, configSchema: Readonly<R
   return describe(compiled.validate.errors ?? []);
 }
 
-/** Returns what is wrong with a schema itself, in words that go on after "configSchema"; undefined if it can be applied. */
+/**
+ * Returns what is wrong with a schema itself, in words that go on after "configSchema"; undefined if it can be applied.
+ */
 export function schemaFault(configSchema: Readonly<Record<string, unknown>>): string | undefined {
   const compiled = compile(configSchema);
   return compiled.kind === "unusable" ? compiled.reason : undefined;
@@ -57,14 +69,31 @@ interface Validate {
   readonly errors?: readonly ErrorObject[] | null;
 }
 
-function compile({ $schema, ...schema }: Readonly<Record<string, unknown>>): { readonly kind: "compiled"; readonly validate: Validate } | Extract<ConfigFit, { kind: "unusable" }> {
+function compile({
+  $schema,
+  ...schema
+}: Readonly<Record<string, unknown>>):
+  | { readonly kind: "compiled"; readonly validate: Validate }
+  | Extract<ConfigFit, { kind: "unusable" }> {
   const unusable = (reason: string) => ({ kind: "unusable" as const, reason });
   const size = sizeOf(schema, 1);
   if (size > MOST_PARTS) return unusable(`is nested deeper than ${DEEPEST} or has more than ${MOST_PARTS} parts`);
-  const [, Library] = DRAFTS.find(([uri]) => $schema === undefined || (typeof $schema === "string" && $schema.replace(/#$/, "") === uri)) ?? [];
-  if (Library === undefined) return unusable(`is of ${shortened(JSON.stringify($schema))}, and only the drafts 2020-12, 2019-09 and 07 are read`);
+  const [, Library] =
+    DRAFTS.find(
+      ([uri]) => $schema === undefined || (typeof $schema === "string" && $schema.replace(/#$/, "") === uri),
+    ) ?? [];
+  if (Library === undefined)
+    return unusable(
+      `is of ${shortened(JSON.stringify($schema))}, and only the drafts 2020-12, 2019-09 and 07 are read`,
+    );
   try {
-    const validate = new Library({ strict: false, validateFormats: false, ownProperties: true, logger: false, code: { regExp: linearPattern } }).compile(schema);
+    const validate = new Library({
+      strict: false,
+      validateFormats: false,
+      ownProperties: true,
+      logger: false,
+      code: { regExp: linearPattern },
+    }).compile(schema);
     // Its answer would be a promise, and a promise is neither yes nor no.
     return "$async" in validate ? unusable("is asynchronous") : { kind: "compiled", validate };
   } catch (error) {
@@ -83,7 +112,8 @@ function sizeOf(value: unknown, depth: number): number {
 function linearPattern(pattern: string) {
   if (pattern.length > LONGEST_PATTERN) throw new Error(`a pattern has more than ${LONGEST_PATTERN} characters`);
   const compiled = RE2JS.compile(RE2JS.translateRegExp(pattern));
-  if (compiled.programSize() > LARGEST_PATTERN) throw new Error(`the pattern ${JSON.stringify(pattern)} is too complex`);
+  if (compiled.programSize() > LARGEST_PATTERN)
+    throw new Error(`the pattern ${JSON.stringify(pattern)} is too complex`);
   return { test: (text: string) => compiled.matcher(text).find(), toString: () => pattern };
 }
 linearPattern.code = "linearPattern";
@@ -93,7 +123,11 @@ function describe(errors: readonly ErrorObject[]): ConfigFit {
   const telling = errors.filter(({ keyword }) => keyword !== "if");
   const error = telling.at(-1) ?? errors[0];
   const field = `${CONFIG_FIELD}${(error?.instancePath ?? "").split("/").slice(1).map(step).join("")}`;
-  return { kind: "misfit", field: field.slice(0, LONGEST_SAID), reason: `${shortened(said(error))}, as its module's manifest says by configSchema` };
+  return {
+    kind: "misfit",
+    field: field.slice(0, LONGEST_SAID),
+    reason: `${shortened(said(error))}, as its module's manifest says by configSchema`,
+  };
 }
 
 function step(pointer: string): string {
@@ -101,16 +135,28 @@ function step(pointer: string): string {
   return /^\d+$/.test(name) ? `[${name}]` : /^[A-Za-z_$][\w$-]*$/.test(name) ? `.${name}` : `[${JSON.stringify(name)}]`;
 }
 
-function said({ keyword, message = "does not fit", params }: Pick<ErrorObject, "keyword" | "message" | "params"> = { keyword: "", params: {} }): string {
+function said(
+  { keyword, message = "does not fit", params }: Pick<ErrorObject, "keyword" | "message" | "params"> = {
+    keyword: "",
+    params: {},
+  },
+): string {
   const given = params as Readonly<Record<string, unknown>>;
   switch (keyword) {
-    case "additionalProperties": return `must not have ${JSON.stringify(given["additionalProperty"])}`;
-    case "unevaluatedProperties": return `must not have ${JSON.stringify(given["unevaluatedProperty"])}`;
-    case "required": return `must have ${JSON.stringify(given["missingProperty"])}`;
-    case "enum": return `must be one of ${JSON.stringify(given["allowedValues"])}`;
-    case "const": return `must be ${JSON.stringify(given["allowedValue"])}`;
-    case "false schema": return "must not be there";
-    default: return message.replaceAll("NOT", "not");
+    case "additionalProperties":
+      return `must not have ${JSON.stringify(given["additionalProperty"])}`;
+    case "unevaluatedProperties":
+      return `must not have ${JSON.stringify(given["unevaluatedProperty"])}`;
+    case "required":
+      return `must have ${JSON.stringify(given["missingProperty"])}`;
+    case "enum":
+      return `must be one of ${JSON.stringify(given["allowedValues"])}`;
+    case "const":
+      return `must be ${JSON.stringify(given["allowedValue"])}`;
+    case "false schema":
+      return "must not be there";
+    default:
+      return message.replaceAll("NOT", "not");
   }
 }
 

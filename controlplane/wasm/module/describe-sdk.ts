@@ -8,9 +8,15 @@ export interface ModuleOrigin {
   readonly abiVersion: string | undefined;
 }
 
-/** Returns the origin of a module. Languages name themselves in the section `producers` (https://github.com/WebAssembly/tool-conventions/blob/main/ProducersSection.md); AssemblyScript does not, but leaves the paths of its library in the data. */
+/**
+ * Returns the origin of a module. Languages name themselves in the section `producers`
+ * (https://github.com/WebAssembly/tool-conventions/blob/main/ProducersSection.md); AssemblyScript does not, but leaves
+ * the paths of its library in the data.
+ */
 export function describeOrigin(sections: ModuleSections, bytes: Uint8Array): ModuleOrigin {
-  const abi = sections.exports.map(({ name }) => /^proxy_abi_version_(\d+)_(\d+)_(\d+)$/.exec(name)).find((match) => match !== null);
+  const abi = sections.exports
+    .map(({ name }) => /^proxy_abi_version_(\d+)_(\d+)_(\d+)$/.exec(name))
+    .find((match) => match !== null);
   return { language: languageOf(sections, bytes), abiVersion: abi?.slice(1).join(".") };
 }
 
@@ -25,17 +31,21 @@ function languageOf({ custom, exports }: ModuleSections, bytes: Uint8Array): str
   const rust = after("rustc");
   if (rust !== undefined) return `Rust ${rust.split(" ")[0]}`;
   const tinyGo = after("TinyGo");
-  if (tinyGo !== undefined || exports.some(({ name }) => name.startsWith("asyncify_")) || names.has("tinygo")) return `TinyGo ${tinyGo ?? ""}`.trim();
+  if (tinyGo !== undefined || exports.some(({ name }) => name.startsWith("asyncify_")) || names.has("tinygo"))
+    return `TinyGo ${tinyGo ?? ""}`.trim();
   if (names.has("go:buildid") || texts.includes("Go")) return "Go";
   const clang = after("clang");
   if (clang !== undefined) return `C or C++ (clang ${clang.split(" ")[0]})`;
-  return Buffer.from(bytes).includes(Buffer.from("~lib/", "utf16le")) || Buffer.from(bytes).includes(Buffer.from("as-proxy-wasm-sdk")) ? "AssemblyScript" : undefined;
+  return Buffer.from(bytes).includes(Buffer.from("~lib/", "utf16le")) ||
+    Buffer.from(bytes).includes(Buffer.from("as-proxy-wasm-sdk"))
+    ? "AssemblyScript"
+    : undefined;
 }
 
 /** All texts of the section in order, without its structure: a name's value follows it. */
 function textsOf(section: Uint8Array): readonly string[] {
   const texts: string[] = [];
-  for (let at = 0; at < section.length;) {
+  for (let at = 0; at < section.length; ) {
     const length = section[at] ?? 0;
     const text = Buffer.from(section.subarray(at + 1, at + 1 + length)).toString("latin1");
     // Counts and lengths look alike; a text is printable to its end.

@@ -17,20 +17,36 @@ export interface PluginManifest {
   readonly configSchema?: Readonly<Record<string, unknown>>;
 }
 
-export type ManifestResult = { readonly ok: true; readonly manifest: PluginManifest | undefined } | { readonly ok: false; readonly message: string };
+export type ManifestResult =
+  | { readonly ok: true; readonly manifest: PluginManifest | undefined }
+  | { readonly ok: false; readonly message: string };
 
 const MAX_BYTES = 256 * 1_024;
 
-/** Returns the manifest of a module: of its image where that has one, else its own; undefined where there is neither. */
-export function findManifest({ custom }: Pick<ModuleSections, "custom">, annotations: Readonly<Record<string, string>> = {}): ManifestResult {
+/**
+ * Returns the manifest of a module: of its image where that has one, else its own; undefined where there is neither.
+ */
+export function findManifest(
+  { custom }: Pick<ModuleSections, "custom">,
+  annotations: Readonly<Record<string, string>> = {},
+): ManifestResult {
   const annotation = Object.hasOwn(annotations, MANIFEST_ANNOTATION) ? annotations[MANIFEST_ANNOTATION] : undefined;
   if (annotation !== undefined) return parseManifestText(annotation, "its image's manifest annotation");
   const own = custom.filter(({ name }) => name === MANIFEST_SECTION);
-  if (own.length > 1) return { ok: false, message: `the module has ${own.length} sections ${MANIFEST_SECTION}: which one counts is not said` };
-  return own[0] === undefined ? { ok: true, manifest: undefined } : parseManifestText(Buffer.from(own[0].bytes).toString("utf8"), `its section ${MANIFEST_SECTION}`);
+  if (own.length > 1)
+    return {
+      ok: false,
+      message: `the module has ${own.length} sections ${MANIFEST_SECTION}: which one counts is not said`,
+    };
+  return own[0] === undefined
+    ? { ok: true, manifest: undefined }
+    : parseManifestText(Buffer.from(own[0].bytes).toString("utf8"), `its section ${MANIFEST_SECTION}`);
 }
 
-/** Returns the manifest in a JSON text; `where` begins the sentence of a failure. Fields that are not known are left out. */
+/**
+ * Returns the manifest in a JSON text; `where` begins the sentence of a failure. Fields that are not known are left
+ * out.
+ */
 export function parseManifestText(text: string, where: string): ManifestResult {
   const fail = (what: string): ManifestResult => ({ ok: false, message: `${where} ${what}` });
   if (Buffer.byteLength(text) > MAX_BYTES) return fail(`is larger than ${MAX_BYTES} bytes`);
@@ -42,16 +58,21 @@ export function parseManifestText(text: string, where: string): ManifestResult {
   }
   if (!isJsonObject(value)) return fail("is no JSON object");
   const { name, version, capabilities, configSchema } = value;
-  for (const [field, given] of Object.entries({ name, version })) if (given !== undefined && typeof given !== "string") return fail(`has a ${field} that is no text`);
-  if (configSchema !== undefined && !isJsonObject(configSchema)) return fail("has a configSchema that is no JSON object");
-  if (capabilities !== undefined && !isTextList(capabilities)) return fail("has capabilities that are no list of names");
+  for (const [field, given] of Object.entries({ name, version }))
+    if (given !== undefined && typeof given !== "string") return fail(`has a ${field} that is no text`);
+  if (configSchema !== undefined && !isJsonObject(configSchema))
+    return fail("has a configSchema that is no JSON object");
+  if (capabilities !== undefined && !isTextList(capabilities))
+    return fail("has capabilities that are no list of names");
   const known = capabilities === undefined ? undefined : parseCapabilities(capabilities);
   if (known?.ok === false) return fail(`is not understood: ${known.message}`);
   return {
     ok: true,
     manifest: {
-      ...(typeof name === "string" && { name }), ...(typeof version === "string" && { version }),
-      ...(known !== undefined && { capabilities: known.names }), ...(isJsonObject(configSchema) && { configSchema }),
+      ...(typeof name === "string" && { name }),
+      ...(typeof version === "string" && { version }),
+      ...(known !== undefined && { capabilities: known.names }),
+      ...(isJsonObject(configSchema) && { configSchema }),
     },
   };
 }

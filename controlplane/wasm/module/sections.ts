@@ -1,4 +1,5 @@
-// What a module says of itself without being run: imports, exports, custom sections. Reads bytes of strangers: bounded, never throws.
+// What a module says of itself without being run: imports, exports, custom sections. Reads bytes of strangers: bounded,
+// never throws.
 // Form: https://webassembly.github.io/spec/core/binary/modules.html
 import { ModuleFormatError, Reader } from "../meter/binary.ts";
 
@@ -23,7 +24,9 @@ export interface ModuleSections {
   readonly dataBytes: number;
 }
 
-export type SectionsResult = { readonly ok: true; readonly sections: ModuleSections } | { readonly ok: false; readonly message: string };
+export type SectionsResult =
+  | { readonly ok: true; readonly sections: ModuleSections }
+  | { readonly ok: false; readonly message: string };
 
 const KINDS = ["function", "table", "memory", "global", "tag"] as const;
 const HEADER = [0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
@@ -32,7 +35,13 @@ const MOST_ENTRIES = 100_000;
 /** Returns the sections of a module; a failure says in a few words what is wrong. */
 export function readSections(bytes: Uint8Array): SectionsResult {
   if (!HEADER.every((byte, index) => bytes[index] === byte)) return { ok: false, message: "is no WebAssembly module" };
-  const sections = { imports: [] as ModuleImport[], exports: [] as ModuleExport[], custom: [] as { name: string; bytes: Uint8Array }[], codeBytes: 0, dataBytes: 0 };
+  const sections = {
+    imports: [] as ModuleImport[],
+    exports: [] as ModuleExport[],
+    custom: [] as { name: string; bytes: Uint8Array }[],
+    codeBytes: 0,
+    dataBytes: 0,
+  };
   try {
     const reader = new Reader(bytes, HEADER.length);
     while (!reader.isAtEnd) {
@@ -46,7 +55,8 @@ export function readSections(bytes: Uint8Array): SectionsResult {
       else if (id === 11) sections.dataBytes += content.length;
     }
   } catch (error) {
-    if (error instanceof ModuleFormatError) return { ok: false, message: "is a WebAssembly module that ends too soon or is malformed" };
+    if (error instanceof ModuleFormatError)
+      return { ok: false, message: "is a WebAssembly module that ends too soon or is malformed" };
     throw error;
   }
   return { ok: true, sections };

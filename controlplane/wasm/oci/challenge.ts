@@ -3,15 +3,28 @@
 
 export type Challenge =
   | { readonly kind: "basic" }
-  | { readonly kind: "bearer"; readonly realm: string; readonly service: string | undefined; readonly scope: string | undefined };
+  | {
+      readonly kind: "bearer";
+      readonly realm: string;
+      readonly service: string | undefined;
+      readonly scope: string | undefined;
+    };
 
-/** Returns the challenge that can be answered (Bearer before Basic), or undefined. Node joins several headers with commas. */
+/**
+ * Returns the challenge that can be answered (Bearer before Basic), or undefined. Node joins several headers with
+ * commas.
+ */
 export function parseChallenge(header: string | undefined): Challenge | undefined {
   const schemes = splitSchemes(header ?? "");
   const bearer = schemes.find(({ scheme, parameters }) => scheme === "bearer" && parameters.has("realm"));
   if (bearer !== undefined) {
     const { parameters } = bearer;
-    return { kind: "bearer", realm: parameters.get("realm") ?? "", service: parameters.get("service"), scope: parameters.get("scope") };
+    return {
+      kind: "bearer",
+      realm: parameters.get("realm") ?? "",
+      service: parameters.get("service"),
+      scope: parameters.get("scope"),
+    };
   }
   return schemes.some(({ scheme }) => scheme === "basic") ? { kind: "basic" } : undefined;
 }

@@ -18,13 +18,17 @@ const MAX_PAYLOAD_BYTES = 128 * 1_024;
 /** More than anybody signs; what stands first is looked at. */
 const MOST_SIGNATURES = 32;
 
-/** Returns the signatures of the image with one of these digests; none is no failure, a registry that does not answer is. */
+/**
+ * Returns the signatures of the image with one of these digests; none is no failure, a registry that does not answer
+ * is.
+ */
 export async function fetchSignatures(client: RegistryClient, digests: readonly string[]): Promise<Signatures> {
   const signatures: Signature[] = [];
   for (const digest of new Set(digests)) {
     for (const fetch of [fetchSimple, fetchBundles]) {
       const found = await fetch(client, digest);
-      if (!found.ok && found.missing !== true) return { ok: false, message: `its signatures cannot be had: ${found.message}` };
+      if (!found.ok && found.missing !== true)
+        return { ok: false, message: `its signatures cannot be had: ${found.message}` };
       if (found.ok) signatures.push(...found.signatures);
     }
   }
@@ -34,7 +38,8 @@ export async function fetchSignatures(client: RegistryClient, digests: readonly 
 async function fetchSimple(client: RegistryClient, digest: string): Promise<Signatures> {
   const found = await fetchManifest(client, `${digest.replace(":", "-")}.sig`);
   if (!found.ok) return found;
-  const layers = found.value.kind === "manifest" ? found.value.layers.filter(({ mediaType }) => mediaType === SIMPLE_SIGNING) : [];
+  const layers =
+    found.value.kind === "manifest" ? found.value.layers.filter(({ mediaType }) => mediaType === SIMPLE_SIGNING) : [];
   const signatures: Signature[] = [];
   for (const layer of layers.slice(0, MOST_SIGNATURES)) {
     const signature = layer.annotations[SIGNATURE_ANNOTATION];
@@ -53,7 +58,8 @@ async function fetchBundles(client: RegistryClient, digest: string): Promise<Sig
   for (const entry of entries.entries.slice(0, MOST_SIGNATURES)) {
     const manifest = await fetchManifest(client, entry.digest);
     if (!manifest.ok) return manifest;
-    const layers = manifest.value.kind === "manifest" ? manifest.value.layers.filter(({ mediaType }) => BUNDLE.test(mediaType)) : [];
+    const layers =
+      manifest.value.kind === "manifest" ? manifest.value.layers.filter(({ mediaType }) => BUNDLE.test(mediaType)) : [];
     for (const layer of layers.slice(0, 1)) {
       const bundle = await fetchBlob(client, layer, MAX_PAYLOAD_BYTES);
       if (!bundle.ok) return bundle;
@@ -64,7 +70,10 @@ async function fetchBundles(client: RegistryClient, digest: string): Promise<Sig
 }
 
 /** By the API where the registry has it, else by the tag that clients keep in its place. */
-async function fetchReferrers(client: RegistryClient, digest: string): Promise<{ readonly ok: true; readonly entries: readonly Descriptor[] } | Failure> {
+async function fetchReferrers(
+  client: RegistryClient,
+  digest: string,
+): Promise<{ readonly ok: true; readonly entries: readonly Descriptor[] } | Failure> {
   const answer = await client.request({ path: `/referrers/${digest}`, maxBytes: 4 * 1_024 * 1_024 });
   if (answer.kind === "answer" && answer.status === 200) {
     const parsed = parseManifest(answer.bytes);
@@ -76,7 +85,9 @@ async function fetchReferrers(client: RegistryClient, digest: string): Promise<{
 
 function envelopesOf(bundle: Uint8Array): readonly Signature[] {
   try {
-    const value = JSON.parse(Buffer.from(bundle).toString("utf8")) as { dsseEnvelope?: { payload?: unknown; payloadType?: unknown; signatures?: unknown } };
+    const value = JSON.parse(Buffer.from(bundle).toString("utf8")) as {
+      dsseEnvelope?: { payload?: unknown; payloadType?: unknown; signatures?: unknown };
+    };
     const { payload, payloadType, signatures } = value.dsseEnvelope ?? {};
     if (typeof payload !== "string" || typeof payloadType !== "string" || !Array.isArray(signatures)) return [];
     return signatures.flatMap((each: unknown): Signature[] => {

@@ -27,29 +27,51 @@ export const LAYER_TYPES = {
 const ARCHIVE_BYTES = 64 * 1_024;
 
 const TAR_LAYERS: readonly string[] = [
-  LAYER_TYPES.ociTarGzip, "application/vnd.oci.image.layer.v1.tar", "application/vnd.oci.image.layer.v1.tar+zstd", "application/vnd.docker.image.rootfs.diff.tar.gzip", "application/vnd.docker.image.rootfs.diff.tar.zstd",
+  LAYER_TYPES.ociTarGzip,
+  "application/vnd.oci.image.layer.v1.tar",
+  "application/vnd.oci.image.layer.v1.tar+zstd",
+  "application/vnd.docker.image.rootfs.diff.tar.gzip",
+  "application/vnd.docker.image.rootfs.diff.tar.zstd",
 ];
 
-type Unpack = (packed: Uint8Array, options: { readonly maxOutputLength: number }, done: (error: Error | null, bytes: Buffer) => void) => void;
+type Unpack = (
+  packed: Uint8Array,
+  options: { readonly maxOutputLength: number },
+  done: (error: Error | null, bytes: Buffer) => void,
+) => void;
 
 /** By the first bytes of what they unpack. Node knows zstd from 22.15 on. */
-const PACKINGS: readonly { readonly name: string; readonly magic: readonly number[]; readonly unpack: Unpack | undefined }[] = [
+const PACKINGS: readonly {
+  readonly name: string;
+  readonly magic: readonly number[];
+  readonly unpack: Unpack | undefined;
+}[] = [
   { name: "gzip", magic: [0x1f, 0x8b], unpack: zlib.gunzip },
-  { name: "zstd", magic: [0x28, 0xb5, 0x2f, 0xfd], unpack: (zlib as { readonly zstdDecompress?: Unpack }).zstdDecompress },
+  {
+    name: "zstd",
+    magic: [0x28, 0xb5, 0x2f, 0xfd],
+    unpack: (zlib as { readonly zstdDecompress?: Unpack }).zstdDecompress,
+  },
 ];
 
-export type ModuleLayer = { readonly ok: true; readonly layout: ImageLayout; readonly layer: Descriptor } | { readonly ok: false; readonly message: string };
+export type ModuleLayer =
+  | { readonly ok: true; readonly layout: ImageLayout; readonly layer: Descriptor }
+  | { readonly ok: false; readonly message: string };
 
 /** Returns the layer that holds the module. */
 export function moduleLayer({ layers }: ImageManifest): ModuleLayer {
   const raw = layers.filter(({ mediaType }) => layoutOfRaw(mediaType) !== undefined);
   const [only] = raw;
-  if (raw.length > 1) return { ok: false, message: `the image holds ${raw.length} modules, and which one is meant is not said` };
+  if (raw.length > 1)
+    return { ok: false, message: `the image holds ${raw.length} modules, and which one is meant is not said` };
   if (only !== undefined) return { ok: true, layout: layoutOfRaw(only.mediaType) ?? "artifact", layer: only };
   const last = layers.at(-1);
   if (last !== undefined && TAR_LAYERS.includes(last.mediaType)) return { ok: true, layout: "compat", layer: last };
   const found = layers.map(({ mediaType }) => mediaType).join(", ") || "none";
-  return { ok: false, message: `the image holds no Wasm module: none of its layers (${found}) is one, and the last is no tar archive, plain, gzip or zstd` };
+  return {
+    ok: false,
+    message: `the image holds no Wasm module: none of its layers (${found}) is one, and the last is no tar archive, plain, gzip or zstd`,
+  };
 }
 
 function layoutOfRaw(mediaType: string): ImageLayout | undefined {
@@ -57,9 +79,14 @@ function layoutOfRaw(mediaType: string): ImageLayout | undefined {
   return mediaType === LAYER_TYPES.module || mediaType === LAYER_TYPES.olderModule ? "artifact" : undefined;
 }
 
-export type ModuleBytes = { readonly ok: true; readonly bytes: Uint8Array } | { readonly ok: false; readonly message: string };
+export type ModuleBytes =
+  | { readonly ok: true; readonly bytes: Uint8Array }
+  | { readonly ok: false; readonly message: string };
 
-/** Returns the module out of its layer's bytes, of at most `maxBytes`; what a layer unpacks to beside the module is bounded too. */
+/**
+ * Returns the module out of its layer's bytes, of at most `maxBytes`; what a layer unpacks to beside the module is
+ * bounded too.
+ */
 export async function moduleOfLayer(layout: ImageLayout, blob: Uint8Array, maxBytes: number): Promise<ModuleBytes> {
   if (layout !== "compat") return blob.length > maxBytes ? tooLarge(maxBytes) : { ok: true, bytes: blob };
   const archive = await unpacked(blob, 2 * maxBytes + ARCHIVE_BYTES);
@@ -79,10 +106,21 @@ function unpacked(blob: Uint8Array, maxBytes: number): Promise<ModuleBytes> {
   const packing = PACKINGS.find(({ magic }) => magic.every((byte, index) => blob[index] === byte));
   if (packing === undefined) return Promise.resolve({ ok: true, bytes: blob });
   const { name, unpack } = packing;
-  if (unpack === undefined) return Promise.resolve({ ok: false, message: `the image's last layer is packed with ${name}, which Node ${process.versions.node} cannot unpack: run Scrim with Node 22.15 or newer, or push the image with gzip` });
-  return new Promise((resolve) => unpack(blob, { maxOutputLength: maxBytes }, (error, bytes) => {
-    if (error === null) return resolve({ ok: true, bytes });
-    const isBomb = "code" in error && error.code === "ERR_BUFFER_TOO_LARGE";
-    resolve({ ok: false, message: isBomb ? `the image's last layer unpacks to more than ${maxBytes} bytes` : `the image's last layer does not unpack (${error.message})` });
-  }));
+  if (unpack === undefined)
+    return Promise.resolve({
+      ok: false,
+      message: `the image's last layer is packed with ${name}, which Node ${process.versions.node} cannot unpack: run Scrim with Node 22.15 or newer, or push the image with gzip`,
+    });
+  return new Promise((resolve) =>
+    unpack(blob, { maxOutputLength: maxBytes }, (error, bytes) => {
+      if (error === null) return resolve({ ok: true, bytes });
+      const isBomb = "code" in error && error.code === "ERR_BUFFER_TOO_LARGE";
+      resolve({
+        ok: false,
+        message: isBomb
+          ? `the image's last layer unpacks to more than ${maxBytes} bytes`
+          : `the image's last layer does not unpack (${error.message})`,
+      });
+    }),
+  );
 }

@@ -1,4 +1,5 @@
-// Manifests and indexes of images, as far as a module needs them. Form: https://github.com/opencontainers/image-spec/blob/v1.1.0/manifest.md
+// Manifests and indexes of images, as far as a module needs them. Form:
+// https://github.com/opencontainers/image-spec/blob/v1.1.0/manifest.md
 import { isJsonObject } from "../../model/json-object.ts";
 
 export interface Descriptor {
@@ -32,12 +33,17 @@ export const MEDIA_TYPES = {
   dockerList: "application/vnd.docker.distribution.manifest.list.v2+json",
 } as const;
 
-export type ManifestResult = { readonly ok: true; readonly value: ImageManifest | ImageIndex } | { readonly ok: false; readonly message: string };
+export type ManifestResult =
+  | { readonly ok: true; readonly value: ImageManifest | ImageIndex }
+  | { readonly ok: false; readonly message: string };
 
 const DIGEST = /^(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$/;
 const MOST_ENTRIES = 256;
 
-/** Returns the manifest or index in these bytes. What it calls itself counts less than what it holds: `layers` or `manifests`. */
+/**
+ * Returns the manifest or index in these bytes. What it calls itself counts less than what it holds: `layers` or
+ * `manifests`.
+ */
 export function parseManifest(bytes: Uint8Array): ManifestResult {
   let value: unknown;
   try {
@@ -46,19 +52,29 @@ export function parseManifest(bytes: Uint8Array): ManifestResult {
     return { ok: false, message: "the manifest is not JSON" };
   }
   if (!isJsonObject(value)) return { ok: false, message: "the manifest is no JSON object" };
-  if (value["schemaVersion"] !== 2) return { ok: false, message: `the manifest's schema version ${JSON.stringify(value["schemaVersion"])} is not supported: push the image again with a newer tool` };
+  if (value["schemaVersion"] !== 2)
+    return {
+      ok: false,
+      message: `the manifest's schema version ${JSON.stringify(value["schemaVersion"])} is not supported: push the image again with a newer tool`,
+    };
   const { layers, manifests, config } = value;
   // Both at once would be read as one thing by some and as the other by others.
-  if (Array.isArray(layers) === Array.isArray(manifests)) return { ok: false, message: "the manifest must have either layers or manifests" };
+  if (Array.isArray(layers) === Array.isArray(manifests))
+    return { ok: false, message: "the manifest must have either layers or manifests" };
   if (Array.isArray(manifests)) {
     const entries = descriptors(manifests)?.map((entry, index) => ({ ...entry, ...platformOf(manifests[index]) }));
     return entries === undefined ? malformed : { ok: true, value: { kind: "index", manifests: entries } };
   }
   const [found, own] = [descriptors(layers as unknown[]), descriptors([config])?.[0]];
-  return found === undefined || own === undefined ? malformed : { ok: true, value: { kind: "manifest", config: own, layers: found, annotations: annotationsOf(value) } };
+  return found === undefined || own === undefined
+    ? malformed
+    : { ok: true, value: { kind: "manifest", config: own, layers: found, annotations: annotationsOf(value) } };
 }
 
-const malformed: ManifestResult = { ok: false, message: "the manifest has a descriptor without a media type, digest (sha256, sha512) and size" };
+const malformed: ManifestResult = {
+  ok: false,
+  message: "the manifest has a descriptor without a media type, digest (sha256, sha512) and size",
+};
 
 function descriptors(values: readonly unknown[]): readonly Descriptor[] | undefined {
   const found = values.slice(0, MOST_ENTRIES + 1).map(descriptorOf);
@@ -68,13 +84,25 @@ function descriptors(values: readonly unknown[]): readonly Descriptor[] | undefi
 function descriptorOf(value: unknown): Descriptor | undefined {
   if (!isJsonObject(value)) return undefined;
   const { mediaType, digest, size } = value;
-  if (typeof mediaType !== "string" || typeof digest !== "string" || !DIGEST.test(digest) || typeof size !== "number" || !Number.isSafeInteger(size) || size < 0) return undefined;
+  if (
+    typeof mediaType !== "string" ||
+    typeof digest !== "string" ||
+    !DIGEST.test(digest) ||
+    typeof size !== "number" ||
+    !Number.isSafeInteger(size) ||
+    size < 0
+  )
+    return undefined;
   return { mediaType, digest, size, annotations: annotationsOf(value) };
 }
 
 function annotationsOf(value: Record<string, unknown>): Readonly<Record<string, string>> {
   const { annotations } = value;
-  return isJsonObject(annotations) ? Object.fromEntries(Object.entries(annotations).filter((entry): entry is [string, string] => typeof entry[1] === "string")) : {};
+  return isJsonObject(annotations)
+    ? Object.fromEntries(
+        Object.entries(annotations).filter((entry): entry is [string, string] => typeof entry[1] === "string"),
+      )
+    : {};
 }
 
 function platformOf(value: unknown): Pick<IndexEntry, "os" | "architecture"> {
@@ -84,11 +112,17 @@ function platformOf(value: unknown): Pick<IndexEntry, "os" | "architecture"> {
 }
 
 /**
- * Returns the entry of an index to take for a module. A module runs anywhere, so any platform's image will do; one that is made for Wasm is preferred, then the
+ * Returns the entry of an index to take for a module. A module runs anywhere, so any platform's image will do; one that
+ * is made for Wasm is preferred, then the
  * platform that Istio takes (linux/amd64), then the first. Attestations (platform unknown) are none.
  */
 export function chooseEntry({ manifests }: ImageIndex): IndexEntry | undefined {
   const images = manifests.filter(({ os, architecture }) => os !== "unknown" && architecture !== "unknown");
   const wasm = images.filter(({ architecture }) => architecture.startsWith("wasm"));
-  return wasm.find(({ os }) => os === "wasip1" || os === "wasi") ?? wasm[0] ?? images.find(({ os, architecture }) => os === "linux" && architecture === "amd64") ?? images[0];
+  return (
+    wasm.find(({ os }) => os === "wasip1" || os === "wasi") ??
+    wasm[0] ??
+    images.find(({ os, architecture }) => os === "linux" && architecture === "amd64") ??
+    images[0]
+  );
 }

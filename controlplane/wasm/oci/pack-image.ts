@@ -1,4 +1,5 @@
-// An image of a module: its manifest and blobs, made from the module's bytes alone, so that equal modules give equal images.
+// An image of a module: its manifest and blobs, made from the module's bytes alone, so that equal modules give equal
+// images.
 import { gzipSync } from "node:zlib";
 import { MANIFEST_ANNOTATION } from "../module/plugin-manifest.ts";
 import { type ImageLayout, LAYER_TYPES, MODULE_FILE } from "./layouts.ts";
@@ -35,10 +36,15 @@ export function packImage(module: Uint8Array, { layout, manifestText = "", title
     ...(title !== undefined && { "org.opencontainers.image.title": title }),
     ...(version !== undefined && { "org.opencontainers.image.version": version }),
   };
-  const manifest = Buffer.from(JSON.stringify({
-    schemaVersion: 2, mediaType: MEDIA_TYPES.ociManifest, config: descriptorOf(config), layers: [descriptorOf(layer)],
-    ...(Object.keys(annotations).length > 0 && { annotations }),
-  }));
+  const manifest = Buffer.from(
+    JSON.stringify({
+      schemaVersion: 2,
+      mediaType: MEDIA_TYPES.ociManifest,
+      config: descriptorOf(config),
+      layers: [descriptorOf(layer)],
+      ...(Object.keys(annotations).length > 0 && { annotations }),
+    }),
+  );
   return { digest: digestIn("sha256", manifest), mediaType: MEDIA_TYPES.ociManifest, manifest, blobs: [config, layer] };
 }
 
@@ -46,18 +52,39 @@ function partsOf(module: Uint8Array, layout: ImageLayout): { readonly config: Pa
   switch (layout) {
     case "compat": {
       const tar = tarOfFile(MODULE_FILE, module);
-      const config = { architecture: "amd64", os: "linux", config: {}, rootfs: { type: "layers", diff_ids: [digestIn("sha256", tar)] } };
-      return { config: blob("application/vnd.oci.image.config.v1+json", config), layer: blobOf(LAYER_TYPES.ociTarGzip, gzipSync(tar, { level: 9 })) };
+      const config = {
+        architecture: "amd64",
+        os: "linux",
+        config: {},
+        rootfs: { type: "layers", diff_ids: [digestIn("sha256", tar)] },
+      };
+      return {
+        config: blob("application/vnd.oci.image.config.v1+json", config),
+        layer: blobOf(LAYER_TYPES.ociTarGzip, gzipSync(tar, { level: 9 })),
+      };
     }
-    case "artifact": return { config: blob("application/vnd.module.wasm.config.v1+json", {}), layer: blobOf(LAYER_TYPES.module, module) };
+    case "artifact":
+      return {
+        config: blob("application/vnd.module.wasm.config.v1+json", {}),
+        layer: blobOf(LAYER_TYPES.module, module),
+      };
     case "cncf": {
       const layer = blobOf(LAYER_TYPES.cncf, module);
-      const config = { created: "1970-01-01T00:00:00Z", architecture: "wasm", os: "wasip1", layerDigests: [layer.digest] };
+      const config = {
+        created: "1970-01-01T00:00:00Z",
+        architecture: "wasm",
+        os: "wasip1",
+        layerDigests: [layer.digest],
+      };
       return { config: blob("application/vnd.wasm.config.v0+json", config), layer };
     }
   }
 }
 
 const blob = (mediaType: string, value: object) => blobOf(mediaType, Buffer.from(JSON.stringify(value)));
-const blobOf = (mediaType: string, bytes: Uint8Array): PackedBlob => ({ mediaType, digest: digestIn("sha256", bytes), bytes });
+const blobOf = (mediaType: string, bytes: Uint8Array): PackedBlob => ({
+  mediaType,
+  digest: digestIn("sha256", bytes),
+  bytes,
+});
 const descriptorOf = ({ mediaType, digest, bytes }: PackedBlob) => ({ mediaType, digest, size: bytes.length });

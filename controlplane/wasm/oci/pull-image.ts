@@ -10,7 +10,10 @@ import type { RegistryClient } from "./registry-client.ts";
 
 /** An image whose manifest is known. */
 export interface ResolvedImage {
-  /** What the reference leads to (of an index, the index), and the manifest taken: equal where there is no index. Either names the image. */
+  /**
+   * What the reference leads to (of an index, the index), and the manifest taken: equal where there is no index. Either
+   * names the image.
+   */
   readonly digest: string;
   readonly manifestDigest: string;
   readonly manifest: ImageManifest;
@@ -37,7 +40,8 @@ const ACCEPTED = Object.values(MEDIA_TYPES).join(", ");
 export async function resolveImage(client: RegistryClient, reference: ImageReference): Promise<Resolved> {
   const first = await fetchManifest(client, reference.digest ?? reference.tag);
   if (!first.ok) return first;
-  if (first.value.kind === "manifest") return { ok: true, image: { digest: first.digest, manifestDigest: first.digest, manifest: first.value } };
+  if (first.value.kind === "manifest")
+    return { ok: true, image: { digest: first.digest, manifestDigest: first.digest, manifest: first.value } };
   const entry = chooseEntry(first.value);
   if (entry === undefined) return { ok: false, message: "the image's index names no image for any platform" };
   const chosen = await fetchManifest(client, entry.digest);
@@ -47,7 +51,11 @@ export async function resolveImage(client: RegistryClient, reference: ImageRefer
 }
 
 /** Returns the module of an image. */
-export async function pullModule(client: RegistryClient, { manifest }: ResolvedImage, maxBytes: number): Promise<Pulled> {
+export async function pullModule(
+  client: RegistryClient,
+  { manifest }: ResolvedImage,
+  maxBytes: number,
+): Promise<Pulled> {
   const found = moduleLayer(manifest);
   if (!found.ok) return found;
   const blob = await fetchBlob(client, found.layer, maxBytes);
@@ -56,17 +64,34 @@ export async function pullModule(client: RegistryClient, { manifest }: ResolvedI
   return module.ok ? { ok: true, module: { bytes: module.bytes, layout: found.layout } } : module;
 }
 
-export type FetchedManifest = { readonly ok: true; readonly digest: string; readonly value: Extract<ReturnType<typeof parseManifest>, { ok: true }>["value"] } | Failure;
+export type FetchedManifest =
+  | {
+      readonly ok: true;
+      readonly digest: string;
+      readonly value: Extract<ReturnType<typeof parseManifest>, { ok: true }>["value"];
+    }
+  | Failure;
 
 /** Returns the manifest or index of a tag or digest. */
 export async function fetchManifest(client: RegistryClient, tagOrDigest: string): Promise<FetchedManifest> {
-  const answer = await client.request({ path: `/manifests/${tagOrDigest}`, headers: { accept: ACCEPTED }, maxBytes: MAX_MANIFEST_BYTES });
+  const answer = await client.request({
+    path: `/manifests/${tagOrDigest}`,
+    headers: { accept: ACCEPTED },
+    maxBytes: MAX_MANIFEST_BYTES,
+  });
   if (answer.kind === "failed") return { ok: false, message: answer.message };
-  if (answer.status !== 200) return { ok: false, message: describeStatus(answer, `the manifest ${tagOrDigest}`), missing: answer.status === 404 };
-  const digest = digestIn(tagOrDigest.includes(":") ? tagOrDigest.split(":")[0] ?? "" : "sha256", answer.bytes);
+  if (answer.status !== 200)
+    return {
+      ok: false,
+      message: describeStatus(answer, `the manifest ${tagOrDigest}`),
+      missing: answer.status === 404,
+    };
+  const digest = digestIn(tagOrDigest.includes(":") ? (tagOrDigest.split(":")[0] ?? "") : "sha256", answer.bytes);
   const said = answer.headers["docker-content-digest"];
-  if (tagOrDigest.includes(":") && digest !== tagOrDigest) return { ok: false, message: `the manifest's digest is ${digest}, not ${tagOrDigest} as was asked for` };
-  if (typeof said === "string" && said.startsWith("sha256:") && digest.startsWith("sha256:") && said !== digest) return { ok: false, message: `the manifest's digest is ${digest}, not ${said} as the registry says` };
+  if (tagOrDigest.includes(":") && digest !== tagOrDigest)
+    return { ok: false, message: `the manifest's digest is ${digest}, not ${tagOrDigest} as was asked for` };
+  if (typeof said === "string" && said.startsWith("sha256:") && digest.startsWith("sha256:") && said !== digest)
+    return { ok: false, message: `the manifest's digest is ${digest}, not ${said} as the registry says` };
   const parsed = parseManifest(answer.bytes);
   return parsed.ok ? { ok: true, digest, value: parsed.value } : parsed;
 }
@@ -78,10 +103,17 @@ export async function fetchBlob(client: RegistryClient, { digest, size }: Descri
   if (size > maxBytes) return { ok: false, message: `the layer ${digest} is larger than ${maxBytes} bytes (${size})` };
   const answer = await client.request({ path: `/blobs/${digest}`, maxBytes: size });
   if (answer.kind === "failed") return { ok: false, message: answer.message };
-  if (answer.status !== 200) return { ok: false, message: describeStatus(answer, `the layer ${digest}`), missing: answer.status === 404 };
-  if (answer.bytes.length !== size) return { ok: false, message: `the layer ${digest} has ${answer.bytes.length} bytes, not ${size} as its manifest says` };
+  if (answer.status !== 200)
+    return { ok: false, message: describeStatus(answer, `the layer ${digest}`), missing: answer.status === 404 };
+  if (answer.bytes.length !== size)
+    return {
+      ok: false,
+      message: `the layer ${digest} has ${answer.bytes.length} bytes, not ${size} as its manifest says`,
+    };
   const actual = digestIn(digest.split(":")[0] ?? "", answer.bytes);
-  return actual === digest ? { ok: true, bytes: answer.bytes } : { ok: false, message: `the layer's digest is ${actual}, not ${digest} as its manifest says` };
+  return actual === digest
+    ? { ok: true, bytes: answer.bytes }
+    : { ok: false, message: `the layer's digest is ${actual}, not ${digest} as its manifest says` };
 }
 
 /** Returns the digest of bytes, as in `sha256:…`. */
@@ -90,5 +122,7 @@ export function digestIn(algorithm: string, bytes: Uint8Array): string {
 }
 
 function describeStatus({ status, url }: HttpAnswer, what: string): string {
-  return status === 404 ? `${new URL(url).host} has no such image (${what} is not there)` : `${new URL(url).host} answered ${status} for ${what}`;
+  return status === 404
+    ? `${new URL(url).host} has no such image (${what} is not there)`
+    : `${new URL(url).host} answered ${status} for ${what}`;
 }

@@ -15,7 +15,13 @@ export async function pushImage(client: RegistryClient, image: PackedImage, tag:
     const pushed = await pushBlob(client, blob);
     if (!pushed.ok) return pushed;
   }
-  const answer = await client.request({ method: "PUT", path: `/manifests/${tag}`, headers: { "content-type": image.mediaType }, body: image.manifest, maxBytes: MAX_ANSWER_BYTES });
+  const answer = await client.request({
+    method: "PUT",
+    path: `/manifests/${tag}`,
+    headers: { "content-type": image.mediaType },
+    body: image.manifest,
+    maxBytes: MAX_ANSWER_BYTES,
+  });
   return expect(answer, 201, "the manifest");
 }
 
@@ -25,15 +31,25 @@ async function pushBlob(client: RegistryClient, { digest, bytes }: PackedBlob): 
   const begun = await client.request({ method: "POST", path: "/blobs/uploads/", maxBytes: MAX_ANSWER_BYTES });
   if (begun.kind === "failed" || begun.status !== 202) return expect(begun, 202, "an upload");
   const { location } = begun.headers;
-  if (location === undefined || !URL.canParse(location, begun.url)) return { ok: false, message: "the registry does not say where to upload to" };
+  if (location === undefined || !URL.canParse(location, begun.url))
+    return { ok: false, message: "the registry does not say where to upload to" };
   const target = new URL(location, begun.url);
   target.searchParams.set("digest", digest);
-  const sent = await client.request({ method: "PUT", path: target.href, headers: { "content-type": "application/octet-stream" }, body: bytes, maxBytes: MAX_ANSWER_BYTES });
+  const sent = await client.request({
+    method: "PUT",
+    path: target.href,
+    headers: { "content-type": "application/octet-stream" },
+    body: bytes,
+    maxBytes: MAX_ANSWER_BYTES,
+  });
   return expect(sent, 201, "a layer");
 }
 
 function expect(answer: HttpResult, status: number, what: string): Pushed {
   if (answer.kind === "failed") return { ok: false, message: answer.message };
   if (answer.status === status) return { ok: true };
-  return { ok: false, message: `${new URL(answer.url).host} answered ${answer.status} for ${what}: ${answer.bytes.toString("utf8").trim().slice(0, 200)}` };
+  return {
+    ok: false,
+    message: `${new URL(answer.url).host} answered ${answer.status} for ${what}: ${answer.bytes.toString("utf8").trim().slice(0, 200)}`,
+  };
 }

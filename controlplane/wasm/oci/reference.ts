@@ -1,8 +1,12 @@
 // Names of images: `oci://registry.example.com:5000/team/filter:v1`, `…@sha256:…`.
-// Grammar: https://github.com/opencontainers/distribution-spec/blob/v1.1.0/spec.md#pulling-manifests, defaults as Docker has them.
+// Grammar: https://github.com/opencontainers/distribution-spec/blob/v1.1.0/spec.md#pulling-manifests, defaults as
+// Docker has them.
 
 export interface ImageReference {
-  /** In small letters, with a port where one was that is not the usual: `registry.example.com:5000`; `docker.io` where none was named. */
+  /**
+   * In small letters, with a port where one was that is not the usual: `registry.example.com:5000`; `docker.io` where
+   * none was named.
+   */
   readonly registry: string;
   /** `team/filter` */
   readonly repository: string;
@@ -29,7 +33,14 @@ export function parseImageReference(url: string): ImageReference | undefined {
   const [rest, registry] = isRegistry ? [path.slice(slash + 1), canonicalRegistry(first)] : [path, "docker.io"];
   const [, repository = "", tag] = /^([^:]*)(?::(.*))?$/.exec(rest) ?? [];
   const whole = registry === "docker.io" && !repository.includes("/") ? `library/${repository}` : repository;
-  if (registry === undefined || !REGISTRY.test(registry) || !REPOSITORY.test(whole) || whole.length > 255 || (tag !== undefined && !TAG.test(tag))) return undefined;
+  if (
+    registry === undefined ||
+    !REGISTRY.test(registry) ||
+    !REPOSITORY.test(whole) ||
+    whole.length > 255 ||
+    (tag !== undefined && !TAG.test(tag))
+  )
+    return undefined;
   return { registry, repository: whole, tag: tag ?? "latest", ...(digest !== undefined && { digest }) };
 }
 
@@ -47,13 +58,19 @@ export function formatImageReference({ registry, repository, tag, digest }: Imag
   return `oci://${registry}/${repository}${digest === undefined ? `:${tag}` : `@${digest}`}`;
 }
 
-/** Returns whether the registry is on this machine by its name alone. Such a one is spoken to without TLS, as all clients do. */
+/**
+ * Returns whether the registry is on this machine by its name alone. Such a one is spoken to without TLS, as all
+ * clients do.
+ */
 export function isLocalRegistry(registry: string): boolean {
   const host = registry.replace(/:\d+$/, "").replace(/^\[|\]$/g, "");
   return host === "localhost" || host.endsWith(".localhost") || /^127\.\d+\.\d+\.\d+$/.test(host) || host === "::1";
 }
 
-/** Returns where a registry's API is: `https://registry.example.com/v2`. `plain` names registries that are spoken to without TLS. */
+/**
+ * Returns where a registry's API is: `https://registry.example.com/v2`. `plain` names registries that are spoken to
+ * without TLS.
+ */
 export function registryApi(registry: string, plain: readonly string[]): string {
   const scheme = isLocalRegistry(registry) || plain.includes(registry) ? "http" : "https";
   return `${scheme}://${registry === "docker.io" ? "registry-1.docker.io" : registry}/v2`;

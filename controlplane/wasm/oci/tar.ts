@@ -1,26 +1,36 @@
 // Tar archives in memory: finding one file, and writing archives of one file. Nothing is ever unpacked to a disk.
-// Form: POSIX ustar, with pax and GNU records passed over (https://pubs.opengroup.org/onlinepubs/9699919799/utilities/pax.html).
+// Form: POSIX ustar, with pax and GNU records passed over
+// (https://pubs.opengroup.org/onlinepubs/9699919799/utilities/pax.html).
 //
 //   | header, 512 bytes                                               | content, padded to 512 |
 //   | name 0–99 … size 124–135 (octal) checksum 148–155 type 156 …    |
 
 const BLOCK = 512;
 /** Types of entries that describe the next one, and may give it another name. */
-const LONG_NAME = "L", PAX = "x", PAX_GLOBAL = "g", LONG_LINK = "K";
+const LONG_NAME = "L",
+  PAX = "x",
+  PAX_GLOBAL = "g",
+  LONG_LINK = "K";
 
-export type TarFile = { readonly ok: true; readonly bytes: Uint8Array | undefined } | { readonly ok: false; readonly message: string };
+export type TarFile =
+  | { readonly ok: true; readonly bytes: Uint8Array | undefined }
+  | { readonly ok: false; readonly message: string };
 
-/** Returns the content of the file `name` (also written `./name` or `/name`), the last one if there are several; undefined if there is none. */
+/**
+ * Returns the content of the file `name` (also written `./name` or `/name`), the last one if there are several;
+ * undefined if there is none.
+ */
 export function findInTar(archive: Uint8Array, name: string): TarFile {
   let found: Uint8Array | undefined;
   let longName: string | undefined;
-  for (let at = 0; at + BLOCK <= archive.length;) {
+  for (let at = 0; at + BLOCK <= archive.length; ) {
     const header = archive.subarray(at, at + BLOCK);
     if (header.every((byte) => byte === 0)) break;
     if (!checksumHolds(header)) return { ok: false, message: "is no tar archive" };
     const size = numberOf(header.subarray(124, 136));
     const begin = at + BLOCK;
-    if (size === undefined || begin + size > archive.length) return { ok: false, message: "is a tar archive that ends too soon" };
+    if (size === undefined || begin + size > archive.length)
+      return { ok: false, message: "is a tar archive that ends too soon" };
     const content = archive.subarray(begin, begin + size);
     const type = String.fromCharCode(header[156] ?? 0);
     if (type === LONG_NAME) longName = textOf(content);
@@ -35,7 +45,10 @@ export function findInTar(archive: Uint8Array, name: string): TarFile {
   return { ok: true, bytes: found };
 }
 
-/** Returns an archive that holds one file of mode 0644, owned by nobody and without a time, so that equal files give equal archives. */
+/**
+ * Returns an archive that holds one file of mode 0644, owned by nobody and without a time, so that equal files give
+ * equal archives.
+ */
 export function tarOfFile(name: string, bytes: Uint8Array): Uint8Array {
   const header = Buffer.alloc(BLOCK);
   header.write(name, 0, 100, "utf8");
@@ -47,7 +60,7 @@ export function tarOfFile(name: string, bytes: Uint8Array): Uint8Array {
   header.write("0", 156);
   header.write("ustar\u000000", 257);
   header.write(`${checksumOf(header).toString(8).padStart(6, "0")}\0 `, 148);
-  const padding = Buffer.alloc((BLOCK - bytes.length % BLOCK) % BLOCK + 2 * BLOCK);
+  const padding = Buffer.alloc(((BLOCK - (bytes.length % BLOCK)) % BLOCK) + 2 * BLOCK);
   return Buffer.concat([header, bytes, padding]);
 }
 
@@ -80,7 +93,7 @@ function nameOf(header: Uint8Array): string {
 /** Records `<length> <key>=<value>\n`; the length counts the whole record. */
 function paxPath(content: Uint8Array): string | undefined {
   let path: string | undefined;
-  for (let at = 0; at < content.length;) {
+  for (let at = 0; at < content.length; ) {
     const rest = Buffer.from(content.subarray(at));
     const length = Number.parseInt(/^\d{1,9} /.exec(rest.subarray(0, 12).toString("latin1"))?.[0] ?? "", 10);
     if (!(length > 0)) return path;

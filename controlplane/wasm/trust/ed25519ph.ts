@@ -1,4 +1,5 @@
-// Verifies Ed25519ph signatures (RFC 8032, section 5.1.7, over the SHA-512 of a message), which cosign makes with Ed25519 keys and node:crypto does not know.
+// Verifies Ed25519ph signatures (RFC 8032, section 5.1.7, over the SHA-512 of a message), which cosign makes with
+// Ed25519 keys and node:crypto does not know.
 // Only public values go through here, so nothing depends on how long it takes.
 import { createHash, type KeyObject } from "node:crypto";
 
@@ -28,7 +29,12 @@ export function verifyEd25519ph(message: Uint8Array, key: KeyObject, signature: 
   if (publicKey === undefined || point === undefined || BASE === undefined || signature.length !== 64) return false;
   const [r, s] = [signature.subarray(0, 32), littleEndian(signature.subarray(32))];
   if (s >= ORDER) return false;
-  const hash = createHash("sha512").update(DOMAIN).update(r).update(publicKey).update(createHash("sha512").update(message).digest()).digest();
+  const hash = createHash("sha512")
+    .update(DOMAIN)
+    .update(r)
+    .update(publicKey)
+    .update(createHash("sha512").update(message).digest())
+    .digest();
   const k = littleEndian(hash) % ORDER;
   // S·B = R + k·A, without the cofactor, as Go verifies.
   const expected = add(multiply(BASE, s), multiply(negate(point), k));
@@ -43,8 +49,8 @@ function mod(value: bigint): bigint {
 function power(base: bigint, exponent: bigint): bigint {
   let [result, square] = [1n, mod(base)];
   for (let left = exponent; left > 0n; left >>= 1n) {
-    if ((left & 1n) === 1n) result = result * square % P;
-    square = square * square % P;
+    if ((left & 1n) === 1n) result = (result * square) % P;
+    square = (square * square) % P;
   }
   return result;
 }
@@ -56,10 +62,10 @@ function invert(value: bigint): bigint {
 /** -x² + y² = 1 + d·x²·y². Returns the point of this y whose x has this last bit. */
 function pointAt(y: bigint, sign: bigint): Point | undefined {
   if (y >= P) return undefined;
-  const y2 = y * y % P;
+  const y2 = (y * y) % P;
   const x2 = mod((y2 - 1n) * invert(D * y2 + 1n));
   let x = power(x2, (P + 3n) / 8n);
-  if (mod(x * x - x2) !== 0n) x = x * SQRT_MINUS_1 % P;
+  if (mod(x * x - x2) !== 0n) x = (x * SQRT_MINUS_1) % P;
   if (mod(x * x - x2) !== 0n || (x === 0n && sign === 1n)) return undefined;
   if ((x & 1n) !== sign) x = P - x;
   return { x, y, z: 1n, t: mod(x * y) };

@@ -1,4 +1,5 @@
-// What is demanded of a plugin's module before it may run, and what it may do then: from the plugin itself and from the mesh's settings. Pure.
+// What is demanded of a plugin's module before it may run, and what it may do then: from the plugin itself and from the
+// mesh's settings. Pure.
 import type { MeshObject } from "../../model/object.ts";
 import { addressMatches, type PluginTrustRule } from "../../model/plugin-trust.ts";
 import { type CapabilityList, parseCapabilities } from "../../model/wasm-capabilities.ts";
@@ -16,20 +17,33 @@ export interface ModuleTrust {
 export const CAPABILITIES_ANNOTATION = "scrim.mesh/capabilities";
 
 /** Returns the trust for a plugin whose module is at `address`. */
-export function trustOf({ metadata: { annotations }, spec: { verificationKey } }: MeshObject<"WasmPlugin">, address: string, rules: readonly PluginTrustRule[]): ModuleTrust {
-  const applying = rules.map((rule, index) => ({ rule, by: `pluginTrust[${index}] of MeshConfig` }))
-    .filter(({ rule: { match = [] } }) => match.length === 0 || match.some((pattern) => addressMatches(pattern, address)));
-  const annotation = Object.hasOwn(annotations, CAPABILITIES_ANNOTATION) ? annotations[CAPABILITIES_ANNOTATION] : undefined;
+export function trustOf(
+  { metadata: { annotations }, spec: { verificationKey } }: MeshObject<"WasmPlugin">,
+  address: string,
+  rules: readonly PluginTrustRule[],
+): ModuleTrust {
+  const applying = rules
+    .map((rule, index) => ({ rule, by: `pluginTrust[${index}] of MeshConfig` }))
+    .filter(
+      ({ rule: { match = [] } }) => match.length === 0 || match.some((pattern) => addressMatches(pattern, address)),
+    );
+  const annotation = Object.hasOwn(annotations, CAPABILITIES_ANNOTATION)
+    ? annotations[CAPABILITIES_ANNOTATION]
+    : undefined;
   const own = annotation === undefined ? undefined : capabilitiesIn(annotation);
   const field = `metadata.annotations["${CAPABILITIES_ANNOTATION}"]`;
   return {
     demands: [
-      ...(verificationKey === undefined || verificationKey === "" ? [] : [{ by: "spec.verificationKey", keys: [verificationKey] }]),
+      ...(verificationKey === undefined || verificationKey === ""
+        ? []
+        : [{ by: "spec.verificationKey", keys: [verificationKey] }]),
       ...applying.flatMap(({ rule: { keys = [] }, by }) => (keys.length === 0 ? [] : [{ by, keys }])),
     ],
     grants: [
       ...(own?.ok === true ? [{ by: `annotation ${CAPABILITIES_ANNOTATION}`, capabilities: own.names }] : []),
-      ...applying.flatMap(({ rule: { capabilities }, by }) => (capabilities === undefined ? [] : [{ by, capabilities }])),
+      ...applying.flatMap(({ rule: { capabilities }, by }) =>
+        capabilities === undefined ? [] : [{ by, capabilities }],
+      ),
     ],
     ...(own?.ok === false && { fault: { field, message: own.message } }),
   };

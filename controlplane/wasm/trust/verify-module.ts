@@ -12,14 +12,14 @@ import { isSignatureBy, type Signature } from "./signature.ts";
 
 export type Verified =
   | {
-    readonly ok: true;
-    /** Host functions and callbacks that the proxy lets the module use; undefined: nobody said, so all. */
-    readonly capabilities: readonly string[] | undefined;
-    /** Groups of them, for people and for comparing versions. */
-    readonly wants: readonly string[];
-    /** What its manifest says of its configuration. */
-    readonly configSchema?: PluginManifest["configSchema"];
-  }
+      readonly ok: true;
+      /** Host functions and callbacks that the proxy lets the module use; undefined: nobody said, so all. */
+      readonly capabilities: readonly string[] | undefined;
+      /** Groups of them, for people and for comparing versions. */
+      readonly wants: readonly string[];
+      /** What its manifest says of its configuration. */
+      readonly configSchema?: PluginManifest["configSchema"];
+    }
   | { readonly ok: false; readonly field: string; readonly message: string };
 
 /** Returns whether a module may run under these rules. */
@@ -32,7 +32,10 @@ export async function verifyModule(acquired: AcquiredModule, trust: ModuleTrust)
   return bounded(acquired, trust);
 }
 
-async function missingSignature({ module, image, signatures }: AcquiredModule, { by, keys: pems }: ModuleTrust["demands"][number]): Promise<Verified | undefined> {
+async function missingSignature(
+  { module, image, signatures }: AcquiredModule,
+  { by, keys: pems }: ModuleTrust["demands"][number],
+): Promise<Verified | undefined> {
   const field = by.startsWith("spec.") ? by : "spec.url";
   const keys: KeyObject[] = [];
   for (const pem of pems) {
@@ -40,20 +43,34 @@ async function missingSignature({ module, image, signatures }: AcquiredModule, {
     if (!parsed.ok) return { ok: false, field, message: `${by} ${parsed.message}` };
     keys.push(...parsed.keys);
   }
-  const thing = { bytes: module.bytes, imageDigests: image === undefined ? [] : [...new Set([image.digest, image.manifestDigest])] };
+  const thing = {
+    bytes: module.bytes,
+    imageDigests: image === undefined ? [] : [...new Set([image.digest, image.manifestDigest])],
+  };
   const holds = (found: readonly Signature[]) => found.some((signature) => isSignatureBy(signature, thing, keys));
   if (holds(signatures.known)) return undefined;
   const found = await signatures.fetch();
   if (found.ok && holds(found.signatures)) return undefined;
-  const seen = found.ok ? (found.signatures.length === 0 ? "it has none" : `none of its ${found.signatures.length} is`) : found.message;
-  return { ok: false, field, message: `the module ${thing.imageDigests[0] ?? `sha256:${module.sha256}`} must be signed by a key of ${by}, and ${seen}` };
+  const seen = found.ok
+    ? found.signatures.length === 0
+      ? "it has none"
+      : `none of its ${found.signatures.length} is`
+    : found.message;
+  return {
+    ok: false,
+    field,
+    message: `the module ${thing.imageDigests[0] ?? `sha256:${module.sha256}`} must be signed by a key of ${by}, and ${seen}`,
+  };
 }
 
 function bounded({ module, image }: AcquiredModule, { grants }: ModuleTrust): Verified {
   const read = readSections(module.bytes);
   if (!read.ok) {
-    // Where it is bounded what a module may want, nothing starts of which that is not known. Else the check refuses it, in more words.
-    return grants.length === 0 ? { ok: true, capabilities: undefined, wants: [] } : { ok: false, field: "spec.url", message: `the module's wants cannot be known: it ${read.message}` };
+    // Where it is bounded what a module may want, nothing starts of which that is not known. Else the check refuses it,
+    // in more words.
+    return grants.length === 0
+      ? { ok: true, capabilities: undefined, wants: [] }
+      : { ok: false, field: "spec.url", message: `the module's wants cannot be known: it ${read.message}` };
   }
   const found = findManifest(read.sections, image?.annotations);
   if (!found.ok) return { ok: false, field: "spec.url", message: found.message };
@@ -61,8 +78,18 @@ function bounded({ module, image }: AcquiredModule, { grants }: ModuleTrust): Ve
   const wants = wantedGroups(read.sections, declared);
   for (const { by, capabilities } of grants) {
     const missing = notGranted(wants, capabilities);
-    if (missing.length > 0) return { ok: false, field: "spec.url", message: `the module wants ${missing.join(", ")}, which the ${by} does not grant` };
+    if (missing.length > 0)
+      return {
+        ok: false,
+        field: "spec.url",
+        message: `the module wants ${missing.join(", ")}, which the ${by} does not grant`,
+      };
   }
   const allowed = declared ?? grants[0]?.capabilities;
-  return { ok: true, wants, capabilities: allowed === undefined ? undefined : envoyCapabilities(read.sections, allowed), ...(configSchema !== undefined && { configSchema }) };
+  return {
+    ok: true,
+    wants,
+    capabilities: allowed === undefined ? undefined : envoyCapabilities(read.sections, allowed),
+    ...(configSchema !== undefined && { configSchema }),
+  };
 }

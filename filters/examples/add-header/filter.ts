@@ -1,5 +1,15 @@
-// Adds one header to every response: the smallest filter that does something. Configuration: {"name": "x-hello", "value": "world"}.
-import { Bytes, EMPTY, FilterHeadersStatus, HttpContext, JsonDocument, registerRoot, responseHeaders, RootContext } from "as-proxy-wasm-sdk";
+// Adds one header to every response: the smallest filter that does something. Configuration: {"name": "x-hello",
+// "value": "world"}.
+import {
+  Bytes,
+  EMPTY,
+  FilterHeadersStatus,
+  HttpContext,
+  JsonDocument,
+  registerRoot,
+  responseHeaders,
+  RootContext,
+} from "as-proxy-wasm-sdk";
 
 class AddHeader extends RootContext {
   name: Bytes = EMPTY;

@@ -1,9 +1,27 @@
-// Sends each request's path to a unary gRPC method and adds the answer as a header for upstream; without an answer it replies 503.
-// Configuration: {"cluster": "inventory", "service": "test.Echo", "method": "Unary", "header": "x-answer", "timeoutMs": 200}. Message and answer
+// Sends each request's path to a unary gRPC method and adds the answer as a header for upstream; without an answer it
+// replies 503.
+// Configuration: {"cluster": "inventory", "service": "test.Echo", "method": "Unary", "header": "x-answer", "timeoutMs":
+// 200}. Message and answer
 // are raw bytes here; a real service's messages are protobuf.
 import {
-  BufferType, Bytes, continueRequest, EMPTY, FilterHeadersStatus, grpcCall, grpcStatusMessage, HttpContext, isLogged, JsonDocument, literal, logBytes, LogLevel, readBuffer, registerRoot,
-  requestHeaders, RootContext, sendLocalReply,
+  BufferType,
+  Bytes,
+  continueRequest,
+  EMPTY,
+  FilterHeadersStatus,
+  grpcCall,
+  grpcStatusMessage,
+  HttpContext,
+  isLogged,
+  JsonDocument,
+  literal,
+  logBytes,
+  LogLevel,
+  readBuffer,
+  registerRoot,
+  requestHeaders,
+  RootContext,
+  sendLocalReply,
 } from "as-proxy-wasm-sdk";
 
 class GrpcCallout extends RootContext {
@@ -37,7 +55,14 @@ class GrpcCalloutStream extends HttpContext {
   override onRequestHeaders(headers: u32, endOfStream: bool): FilterHeadersStatus {
     const root = this.root;
     const path = requestHeaders.get(literal(":path"));
-    const token = grpcCall(this.id, root.cluster, root.service, root.method, path === null ? EMPTY : path, root.timeoutMs);
+    const token = grpcCall(
+      this.id,
+      root.cluster,
+      root.service,
+      root.method,
+      path === null ? EMPTY : path,
+      root.timeoutMs,
+    );
     if (token == 0) sendLocalReply(503, literal("callout_refused"));
     return FilterHeadersStatus.StopIteration;
   }

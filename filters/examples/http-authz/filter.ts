@@ -1,8 +1,22 @@
-// Asks an HTTP service whether a request may pass: 200 lets it, anything else answers 403, a failing service 503 (it fails closed).
-// Configuration: {"cluster": "authz", "path": "/authorize", "header": "x-user", "timeoutMs": 200}. The service sees the header and the path.
+// Asks an HTTP service whether a request may pass: 200 lets it, anything else answers 403, a failing service 503 (it
+// fails closed).
+// Configuration: {"cluster": "authz", "path": "/authorize", "header": "x-user", "timeoutMs": 200}. The service sees the
+// header and the path.
 import {
-  Bytes, continueRequest, EMPTY, FilterHeadersStatus, HttpContext, httpCall, httpCallResponseHeaders, JsonDocument, literal, PairsWriter, registerRoot, requestHeaders,
-  RootContext, sendLocalReply,
+  Bytes,
+  continueRequest,
+  EMPTY,
+  FilterHeadersStatus,
+  HttpContext,
+  httpCall,
+  httpCallResponseHeaders,
+  JsonDocument,
+  literal,
+  PairsWriter,
+  registerRoot,
+  requestHeaders,
+  RootContext,
+  sendLocalReply,
 } from "as-proxy-wasm-sdk";
 
 const CALL = new PairsWriter(); // one per module: requests leave no garbage
@@ -35,12 +49,17 @@ class HttpAuthzStream extends HttpContext {
 
   override onRequestHeaders(headers: u32, endOfStream: bool): FilterHeadersStatus {
     const root = this.root;
-    const credential = requestHeaders.pairs().joined(root.header); // every value: the service must not see less than upstream will
+    // every value: the service must not see less than upstream will
+    const credential = requestHeaders.pairs().joined(root.header);
     const path = requestHeaders.get(literal(":path"));
-    const call = CALL.clear().add(literal(":method"), literal("GET")).add(literal(":path"), root.path).add(literal(":authority"), root.cluster);
+    const call = CALL.clear()
+      .add(literal(":method"), literal("GET"))
+      .add(literal(":path"), root.path)
+      .add(literal(":authority"), root.cluster);
     if (credential !== null) call.add(root.header, credential);
     if (path !== null) call.add(literal("x-original-path"), path);
-    if (httpCall(this.id, root.cluster, call.finish(), root.timeoutMs) == 0) sendLocalReply(503, literal("authz_unavailable"));
+    if (httpCall(this.id, root.cluster, call.finish(), root.timeoutMs) == 0)
+      sendLocalReply(503, literal("authz_unavailable"));
     return FilterHeadersStatus.StopIteration;
   }
 

@@ -1,6 +1,18 @@
 // Logs one line of JSON per request at info level. Configuration: {"headers": ["user-agent"]}: request headers to add.
 import {
-  Bytes, BytesWriter, getIntegerProperty, HttpContext, JsonDocument, literal, logBytes, LogLevel, REQUEST_DURATION, registerRoot, requestHeaders, RESPONSE_CODE, RootContext,
+  Bytes,
+  BytesWriter,
+  getIntegerProperty,
+  HttpContext,
+  JsonDocument,
+  literal,
+  logBytes,
+  LogLevel,
+  REQUEST_DURATION,
+  registerRoot,
+  requestHeaders,
+  RESPONSE_CODE,
+  RootContext,
 } from "as-proxy-wasm-sdk";
 
 const LINE = new BytesWriter(1024); // one per module: callbacks do not overlap
@@ -13,7 +25,10 @@ function putString(value: Bytes): void {
     const byte = value.at(i);
     if (byte == 0x22 || byte == 0x5c) LINE.byte(0x5c).byte(byte);
     else if (byte >= 0x20 && byte < 0x7f) LINE.byte(byte);
-    else LINE.text("\\u00").byte(HEX.at(byte >> 4)).byte(HEX.at(byte & 15));
+    else
+      LINE.text("\\u00")
+        .byte(HEX.at(byte >> 4))
+        .byte(HEX.at(byte & 15));
   }
   LINE.byte(0x22);
 }
@@ -55,7 +70,11 @@ class JsonAccessLogStream extends HttpContext {
     putHeader(literal(":path"), literal("path"));
     const headers = this.root.headers;
     for (let i = 0; i < headers.length; i++) putHeader(headers[i], headers[i]);
-    LINE.text('"status":').integer(getIntegerProperty(RESPONSE_CODE)).text(',"durationMs":').integer(getIntegerProperty(REQUEST_DURATION) / 1000000).byte(0x7d);
+    LINE.text('"status":')
+      .integer(getIntegerProperty(RESPONSE_CODE))
+      .text(',"durationMs":')
+      .integer(getIntegerProperty(REQUEST_DURATION) / 1000000)
+      .byte(0x7d);
     logBytes(LogLevel.Info, LINE.result);
   }
 }

@@ -1,5 +1,14 @@
 // Replaces every digit in responses' bodies by "#", piece by piece as they pass: nothing is held, and the length stays.
-import { BufferType, BytesWriter, FilterDataStatus, HttpContext, readBuffer, registerRoot, RootContext, writeBuffer } from "as-proxy-wasm-sdk";
+import {
+  BufferType,
+  BytesWriter,
+  FilterDataStatus,
+  HttpContext,
+  readBuffer,
+  registerRoot,
+  RootContext,
+  writeBuffer,
+} from "as-proxy-wasm-sdk";
 
 const PIECE = new BytesWriter(65536); // grows to the largest piece and stays
 

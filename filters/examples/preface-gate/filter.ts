@@ -1,8 +1,21 @@
-// A network filter: lets a TCP connection pass only if it begins with given bytes, and closes it before upstream has seen any other.
+// A network filter: lets a TCP connection pass only if it begins with given bytes, and closes it before upstream has
+// seen any other.
 // Configuration: {"preface": "HELLO "}. Counts what it closed.
 import {
-  BufferType, Bytes, closeDownstream, defineMetric, EMPTY, incrementMetric, JsonDocument, literal, MetricType, NetworkContext, NetworkFilterStatus, readBuffer,
-  registerRoot, RootContext,
+  BufferType,
+  Bytes,
+  closeDownstream,
+  defineMetric,
+  EMPTY,
+  incrementMetric,
+  JsonDocument,
+  literal,
+  MetricType,
+  NetworkContext,
+  NetworkFilterStatus,
+  readBuffer,
+  registerRoot,
+  RootContext,
 } from "as-proxy-wasm-sdk";
 
 class PrefaceGate extends RootContext {
@@ -34,7 +47,8 @@ class PrefaceGateConnection extends NetworkContext {
   override onDownstreamData(size: u32, endOfStream: bool): NetworkFilterStatus {
     if (this.passed) return NetworkFilterStatus.Continue;
     const preface = this.root.preface;
-    const begin = readBuffer(BufferType.DownstreamData, 0, min<u32>(size, preface.length)); // held data come again, from the first byte on
+    // held data come again, from the first byte on
+    const begin = readBuffer(BufferType.DownstreamData, 0, min<u32>(size, preface.length));
     if (begin.equals(preface)) {
       this.passed = true;
       return NetworkFilterStatus.Continue;

@@ -1,5 +1,9 @@
 import "./filter";
 export {
-  malloc, proxy_abi_version_0_2_1, proxy_on_configure, proxy_on_context_create, proxy_on_delete,
+  malloc,
+  proxy_abi_version_0_2_1,
+  proxy_on_configure,
+  proxy_on_context_create,
+  proxy_on_delete,
   proxy_on_downstream_data,
 } from "as-proxy-wasm-sdk/exports";

@@ -1,10 +1,25 @@
-// Replaces a text in responses' bodies while they stream, also where it falls apart into two pieces; the length may change.
+// Replaces a text in responses' bodies while they stream, also where it falls apart into two pieces; the length may
+// change.
 // Configuration: {"find": "Istio", "replace": "Scrim"}.
 //
-// What may be the beginning of the text is held until the next piece says. Compressed bodies are left alone, and gRPC, because bytes that are
+// What may be the beginning of the text is held until the next piece says. Compressed bodies are left alone, and gRPC,
+// because bytes that are
 // held when trailers come could not be sent any more.
 import {
-  BufferType, Bytes, BytesWriter, EMPTY, FilterDataStatus, FilterHeadersStatus, HttpContext, JsonDocument, literal, readBuffer, registerRoot, responseHeaders, RootContext, writeBuffer,
+  BufferType,
+  Bytes,
+  BytesWriter,
+  EMPTY,
+  FilterDataStatus,
+  FilterHeadersStatus,
+  HttpContext,
+  JsonDocument,
+  literal,
+  readBuffer,
+  registerRoot,
+  responseHeaders,
+  RootContext,
+  writeBuffer,
 } from "as-proxy-wasm-sdk";
 
 const WORK = new BytesWriter(65536); // one per module: callbacks do not overlap
@@ -82,7 +97,8 @@ class ReplaceTextStream extends HttpContext {
 
 /** How many bytes at the end of `text` could be the beginning of `find`. */
 function longestBeginning(text: Bytes, find: Bytes): i32 {
-  for (let n = min(find.length - 1, text.length); n > 0; n--) if (find.startsWith(text.slice(text.length - n))) return n;
+  for (let n = min(find.length - 1, text.length); n > 0; n--)
+    if (find.startsWith(text.slice(text.length - n))) return n;
   return 0;
 }
 

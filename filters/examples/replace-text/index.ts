@@ -1,4 +1,10 @@
 import "./filter";
 export {
-  malloc, proxy_abi_version_0_2_1, proxy_on_configure, proxy_on_context_create, proxy_on_delete, proxy_on_response_body, proxy_on_response_headers,
+  malloc,
+  proxy_abi_version_0_2_1,
+  proxy_on_configure,
+  proxy_on_context_create,
+  proxy_on_delete,
+  proxy_on_response_body,
+  proxy_on_response_headers,
 } from "as-proxy-wasm-sdk/exports";

@@ -1,5 +1,11 @@
 import "./filter";
 export {
-  malloc, proxy_abi_version_0_2_1, proxy_on_configure, proxy_on_context_create, proxy_on_delete,
-  proxy_on_queue_ready, proxy_on_request_headers, proxy_on_tick,
+  malloc,
+  proxy_abi_version_0_2_1,
+  proxy_on_configure,
+  proxy_on_context_create,
+  proxy_on_delete,
+  proxy_on_queue_ready,
+  proxy_on_request_headers,
+  proxy_on_tick,
 } from "as-proxy-wasm-sdk/exports";

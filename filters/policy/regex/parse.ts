@@ -67,7 +67,10 @@ export class Parser {
   private low: i32 = 0;
   private high: i32 = 0;
 
-  /** Takes a repetition operator if one comes next, leaving its bounds in `low` and `high`. A `{` that is none is a literal. */
+  /**
+   * Takes a repetition operator if one comes next, leaving its bounds in `low` and `high`. A `{` that is none is a
+   * literal.
+   */
   private isRepetition(): bool {
     const scanner = this.scanner;
     this.low = 0;
@@ -100,7 +103,8 @@ export class Parser {
     if (low > MAX_REPEAT || high > MAX_REPEAT) this.scanner.fail("repetition count is over 1000");
     else if (high >= 0 && low > high) this.scanner.fail("repetition bounds are the wrong way round");
     const node = Node.ofRepeat(child, low, high);
-    if ((low >= 2 || high >= 2) && !repetitionFits(node, MAX_REPEAT)) this.scanner.fail("nested repetition counts exceed 1000");
+    if ((low >= 2 || high >= 2) && !repetitionFits(node, MAX_REPEAT))
+      this.scanner.fail("nested repetition counts exceed 1000");
     return node;
   }
 
@@ -109,9 +113,12 @@ export class Parser {
     const rune = scanner.next();
     if (rune == 0x28) this.group(items);
     else if (rune == 0x5b) items.push(this.bracket());
-    else if (rune == 0x2e) items.push(Node.ofClass(this.flags & DOT_NEWLINE ? [0, MAX_RUNE] : [0, 0x09, 0x0b, MAX_RUNE]));
-    else if (rune == 0x5e) items.push(Node.ofAssertion(this.flags & MULTI_LINE ? Assertion.BeginLine : Assertion.BeginText));
-    else if (rune == 0x24) items.push(Node.ofAssertion(this.flags & MULTI_LINE ? Assertion.EndLine : Assertion.EndText));
+    else if (rune == 0x2e)
+      items.push(Node.ofClass(this.flags & DOT_NEWLINE ? [0, MAX_RUNE] : [0, 0x09, 0x0b, MAX_RUNE]));
+    else if (rune == 0x5e)
+      items.push(Node.ofAssertion(this.flags & MULTI_LINE ? Assertion.BeginLine : Assertion.BeginText));
+    else if (rune == 0x24)
+      items.push(Node.ofAssertion(this.flags & MULTI_LINE ? Assertion.EndLine : Assertion.EndText));
     else if (rune == 0x5c) this.escaped(items);
     else items.push(this.literal(rune));
   }
@@ -146,7 +153,10 @@ export class Parser {
     while (!inner.done) items.push(this.literal(inner.next()));
   }
 
-  /** Takes the letter behind a backslash if it names a set (d s w p and their complements), and returns the set under the flags in force, or null. */
+  /**
+   * Takes the letter behind a backslash if it names a set (d s w p and their complements), and returns the set under
+   * the flags in force, or null.
+   */
   private takeNamedSet(): i32[] | null {
     const letter = this.scanner.peek();
     if (letter < 0) return null;
@@ -216,7 +226,8 @@ export class Parser {
     let flags = this.flags;
     while (scanner.error.length == 0) {
       const rune = scanner.next();
-      const bit = rune == 0x69 ? FOLD : rune == 0x73 ? DOT_NEWLINE : rune == 0x6d ? MULTI_LINE : rune == 0x55 ? UNGREEDY : 0;
+      const bit =
+        rune == 0x69 ? FOLD : rune == 0x73 ? DOT_NEWLINE : rune == 0x6d ? MULTI_LINE : rune == 0x55 ? UNGREEDY : 0;
       if (bit != 0) {
         seen = true;
         flags = on ? flags | bit : flags & ~bit;

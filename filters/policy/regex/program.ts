@@ -46,7 +46,8 @@ export class Assembler {
     const bits = new StaticArray<u64>(count * 4);
     for (let i = 0; i < count; i++) {
       for (let at = this.classStarts[i]; at < this.classStarts[i + 1]; at += 2) {
-        for (let byte = this.ranges[at]; byte <= this.ranges[at + 1]; byte++) bits[i * 4 + (byte >> 6)] |= u64(1) << (byte & 63);
+        for (let byte = this.ranges[at]; byte <= this.ranges[at + 1]; byte++)
+          bits[i * 4 + (byte >> 6)] |= u64(1) << (byte & 63);
       }
     }
     return bits;

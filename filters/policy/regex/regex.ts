@@ -6,7 +6,18 @@ import { Assertion } from "./node";
 import { Parser } from "./parse";
 import { Assembler, MAX_PROGRAM, Op } from "./program";
 import { SparseSet } from "./sparse-set";
-import { ACCEPTS, CONTEXT, DEAD, generation, internState, openPool, setWord, TRANSITIONS, UNKNOWN, word } from "./state-pool";
+import {
+  ACCEPTS,
+  CONTEXT,
+  DEAD,
+  generation,
+  internState,
+  openPool,
+  setWord,
+  TRANSITIONS,
+  UNKNOWN,
+  word,
+} from "./state-pool";
 
 /** The longest pattern accepted, in UTF-16 units. */
 export const MAX_PATTERN = 1024;
@@ -25,10 +36,16 @@ let pending = new StaticArray<i32>(0);
 let members = new StaticArray<i32>(0);
 let compiled: i32 = 0;
 
-/** How many bytes were looked up and how many instructions were followed since the module began: what matching costs, for tests. */
+/**
+ * How many bytes were looked up and how many instructions were followed since the module began: what matching costs,
+ * for tests.
+ */
 export let work: i64 = 0;
 
-/** A compiled regular expression: a nondeterministic program, and as much of the deterministic automaton as texts have asked for. */
+/**
+ * A compiled regular expression: a nondeterministic program, and as much of the deterministic automaton as texts have
+ * asked for.
+ */
 export class Regex {
   private readonly id: i32;
   private readonly ops: StaticArray<i32>;
@@ -124,7 +141,10 @@ export class Regex {
     return this.start;
   }
 
-  /** Returns the state behind `state` for a byte of this class, and remembers it there if nothing was forgotten meanwhile. */
+  /**
+   * Returns the state behind `state` for a byte of this class, and remembers it there if nothing was forgotten
+   * meanwhile.
+   */
   private build(state: i32, byteClass: i32): i32 {
     const byte = unchecked(this.sample[byteClass]);
     this.restore(state);
@@ -151,7 +171,8 @@ export class Regex {
       const op = unchecked(this.ops[pc]);
       if (op == Op.Class) {
         if (this.inClass(unchecked(this.x[pc]), byte)) this.follow(following, unchecked(this.y[pc]));
-      } else if (op == Op.Assert && holds(unchecked(this.x[pc]), context, after, false)) this.follow(current, unchecked(this.y[pc]));
+      } else if (op == Op.Assert && holds(unchecked(this.x[pc]), context, after, false))
+        this.follow(current, unchecked(this.y[pc]));
     }
     work += current.size;
   }
@@ -197,12 +218,16 @@ export class Regex {
       const pc = unchecked(current.dense[i]);
       const op = unchecked(this.ops[pc]);
       if (op == Op.Match) return true;
-      if (op == Op.Assert && holds(unchecked(this.x[pc]), context, 0, true)) this.follow(current, unchecked(this.y[pc]));
+      if (op == Op.Assert && holds(unchecked(this.x[pc]), context, 0, true))
+        this.follow(current, unchecked(this.y[pc]));
     }
     return false;
   }
 
-  /** Goes on from `following` at `at`, behind the first byte, without keeping states: at most `size` instructions for each byte. */
+  /**
+   * Goes on from `following` at `at`, behind the first byte, without keeping states: at most `size` instructions for
+   * each byte.
+   */
   private simulate(at: usize, end: usize): bool {
     current.takeFrom(following);
     while (at < end && current.size > 0) {
@@ -250,18 +275,22 @@ export class RegexResult {
 }
 
 /**
- * Returns the compiled pattern (RE2 syntax, https://github.com/google/re2/wiki/Syntax, over the bytes of its UTF-8 as Envoy reads it: `.` is one byte,
- * `(?i)` folds ASCII letters), or an error that says what is wrong at which byte. At most MAX_PATTERN units and MAX_PROGRAM instructions.
+ * Returns the compiled pattern (RE2 syntax, https://github.com/google/re2/wiki/Syntax, over the bytes of its UTF-8 as
+ * Envoy reads it: `.` is one byte,
+ * `(?i)` folds ASCII letters), or an error that says what is wrong at which byte. At most MAX_PATTERN units and
+ * MAX_PROGRAM instructions.
  */
 export function compileRegex(pattern: string): RegexResult {
-  if (pattern.length > MAX_PATTERN) return new RegexResult(null, "regular expression is longer than " + MAX_PATTERN.toString() + " characters");
+  if (pattern.length > MAX_PATTERN)
+    return new RegexResult(null, "regular expression is longer than " + MAX_PATTERN.toString() + " characters");
   const parser = new Parser(byteUnits(pattern));
   const tree = parser.parse();
   if (parser.error.length > 0) return new RegexResult(null, parser.error);
   const program = new Assembler();
   program.assemble(tree);
   program.emit(Op.Match, 0, 0);
-  if (program.overflow) return new RegexResult(null, "regular expression is too large (over " + MAX_PROGRAM.toString() + " instructions)");
+  if (program.overflow)
+    return new RegexResult(null, "regular expression is too large (over " + MAX_PROGRAM.toString() + " instructions)");
   return new RegexResult(new Regex(program), "");
 }
 

@@ -1,6 +1,9 @@
-// Sets of bytes as sorted, non-overlapping [low, high] pairs; the named sets of RE2's syntax (unicode-class.ts has those of \p).
+// Sets of bytes as sorted, non-overlapping [low, high] pairs; the named sets of RE2's syntax (unicode-class.ts has
+// those of \p).
 
-/** The last byte: Envoy runs RE2 over bytes (its Latin-1 mode), so a pattern's characters are the bytes of its UTF-8. */
+/**
+ * The last byte: Envoy runs RE2 over bytes (its Latin-1 mode), so a pattern's characters are the bytes of its UTF-8.
+ */
 export const MAX_RUNE: i32 = 0xff;
 
 /** `\d`, and the rest below: RE2's Perl classes, which know ASCII only (https://github.com/google/re2/wiki/Syntax). */

@@ -71,7 +71,9 @@ export class Scanner {
     return -1;
   }
 
-  /** Reads a non-negative number as RE2 does inside {}: no leading zero; -1 when there is none. Huge numbers are capped. */
+  /**
+   * Reads a non-negative number as RE2 does inside {}: no leading zero; -1 when there is none. Huge numbers are capped.
+   */
   number(): i32 {
     const first = this.ahead(0);
     if (!isDigit(first) || (first == 0x30 && isDigit(this.ahead(1)))) return -1;

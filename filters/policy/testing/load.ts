@@ -43,28 +43,56 @@ export interface PolicyModule {
 }
 
 const RETURNS_BOOLEAN = new Set(["regexMatches", "wildcard", "templateMatches", "rateFits", "bucketAdmit"]);
-const RETURNS_STRING = new Set(["regexCompile", "templateError", "address", "principal", "path", "query", "cookie", "host", "peer", "peerEncode", "claim", "claimPrincipal"]);
+const RETURNS_STRING = new Set([
+  "regexCompile",
+  "templateError",
+  "address",
+  "principal",
+  "path",
+  "query",
+  "cookie",
+  "host",
+  "peer",
+  "peerEncode",
+  "claim",
+  "claimPrincipal",
+]);
 
 /** Compiles filters/policy/testing/module.ts. Throws with the compiler's messages when it does not compile. */
 async function compile(): Promise<Uint8Array> {
   let binary: Uint8Array | undefined;
   const stderr = asc.createMemoryStream();
-  const { error } = await asc.main(["policy/testing/module.ts", "--outFile", "module.wasm", "--optimizeLevel", "2", "--runtime", "minimal", "--exportRuntime"], {
-    stdout: asc.createMemoryStream(),
-    stderr,
-    listFiles: () => [],
-    readFile: (name: string) => readFile(resolve(filters, name), "utf8").catch(() => null),
-    writeFile: (_name: string, content: string | Uint8Array) => {
-      if (typeof content !== "string") binary = content;
+  const { error } = await asc.main(
+    [
+      "policy/testing/module.ts",
+      "--outFile",
+      "module.wasm",
+      "--optimizeLevel",
+      "2",
+      "--runtime",
+      "minimal",
+      "--exportRuntime",
+    ],
+    {
+      stdout: asc.createMemoryStream(),
+      stderr,
+      listFiles: () => [],
+      readFile: (name: string) => readFile(resolve(filters, name), "utf8").catch(() => null),
+      writeFile: (_name: string, content: string | Uint8Array) => {
+        if (typeof content !== "string") binary = content;
+      },
     },
-  });
+  );
   if (error || !binary) throw new Error(`the policy module does not compile:\n${stderr.toString()}`);
   return binary;
 }
 
 /** Returns a fresh instance of the policy module. */
 export async function loadPolicy(): Promise<PolicyModule> {
-  const { exports } = await instantiate<Record<string, (...values: (number | bigint)[]) => number | bigint>>(await compile(), {});
+  const { exports } = await instantiate<Record<string, (...values: (number | bigint)[]) => number | bigint>>(
+    await compile(),
+    {},
+  );
   const lower = (value: unknown): number | bigint => {
     if (typeof value === "string") return exports.__newString(value);
     if (value instanceof Uint8Array) return exports.__newArrayBuffer(value.slice().buffer);
@@ -78,12 +106,19 @@ export async function loadPolicy(): Promise<PolicyModule> {
       return result;
     });
     const result = (exports[name] as (...values: (number | bigint)[]) => number | bigint)(...lowered);
-    const lifted = RETURNS_STRING.has(name) ? exports.__getString(result as number) : RETURNS_BOOLEAN.has(name) ? result !== 0 : result;
-    if (name === "slotClaim") return { outcome: result, slot: new Uint8Array(exports.__getArrayBuffer(pinned[0] as number)) };
+    const lifted = RETURNS_STRING.has(name)
+      ? exports.__getString(result as number)
+      : RETURNS_BOOLEAN.has(name)
+        ? result !== 0
+        : result;
+    if (name === "slotClaim")
+      return { outcome: result, slot: new Uint8Array(exports.__getArrayBuffer(pinned[0] as number)) };
     for (const pointer of pinned) exports.__unpin(pointer);
     if (++calls % 256 === 0) exports.__collect();
     return lifted;
   };
   let calls = 0;
-  return new Proxy({} as PolicyModule, { get: (_target, name) => (name === "then" ? undefined : (...values: unknown[]) => call(String(name), values)) });
+  return new Proxy({} as PolicyModule, {
+    get: (_target, name) => (name === "then" ? undefined : (...values: unknown[]) => call(String(name), values)),
+  });
 }

@@ -2,7 +2,18 @@
 import { ABSENT, hash as hashOf, HASH_SEED, Span, spanOf, textOf, utf8, viewOf } from "../bytes";
 import { IpAddress, parseCidr } from "../cidr";
 import { ClaimKind, ClaimValue, MetadataReader, parseClaimKey, requestPrincipal } from "../jwt-claims";
-import { codeOfStep, Rate, rescaled, returnTokens, scaled, settledState, stepOfCode, takeTokens, tokensLeft, waitNs } from "../gcra";
+import {
+  codeOfStep,
+  Rate,
+  rescaled,
+  returnTokens,
+  scaled,
+  settledState,
+  stepOfCode,
+  takeTokens,
+  tokensLeft,
+  waitNs,
+} from "../gcra";
 import { leaseSize, Reserve } from "../reserve";
 import { compileTemplate } from "../path-template";
 import { PeerMetadata, StructWriter } from "../peer-metadata";
@@ -160,7 +171,10 @@ export function bucketWait(nowNs: i64, count: i64): i64 {
   return waitNs(rate, fullAt, scaled(nowNs), count);
 }
 
-/** Claims an entry in the slot, of which `size` bytes are used (of 256); returns its offset, plus 1000 when a bucket in use was forgotten. */
+/**
+ * Claims an entry in the slot, of which `size` bytes are used (of 256); returns its offset, plus 1000 when a bucket in
+ * use was forgotten.
+ */
 export function slotClaim(slot: ArrayBuffer, size: i32, fingerprint: u64, now: i64): i32 {
   const at = claimEntry(changetype<usize>(slot), size, fingerprint, now);
   return lastEvictionLost() ? at + 1000 : at;
@@ -169,7 +183,17 @@ export function slotClaim(slot: ArrayBuffer, size: i32, fingerprint: u64, now: i
 export function peer(header: ArrayBuffer): string {
   const metadata = new PeerMetadata();
   if (!metadata.read(view(header))) return "refused";
-  return [metadata.workload, metadata.namespace, metadata.cluster, metadata.app, metadata.version, metadata.canonicalName, metadata.canonicalRevision].map<string>((part) => shown(part)).join(" ");
+  return [
+    metadata.workload,
+    metadata.namespace,
+    metadata.cluster,
+    metadata.app,
+    metadata.version,
+    metadata.canonicalName,
+    metadata.canonicalRevision,
+  ]
+    .map<string>((part) => shown(part))
+    .join(" ");
 }
 
 export function peerEncode(workload: string, namespace: string, app: string): string {
@@ -208,16 +232,21 @@ export function claim(key: string, whole: ArrayBuffer, first: ArrayBuffer, hasFi
   if (path == null) return "!" + parsed.error;
   path.read(new OneKey(whole, hasFirst ? first : null), claimValue);
   switch (claimValue.kind) {
-    case ClaimKind.Text: return "text " + textOf(claimValue.text);
-    case ClaimKind.Number: return "number " + claimValue.number.toString();
-    case ClaimKind.Boolean: return claimValue.flag ? "true" : "false";
+    case ClaimKind.Text:
+      return "text " + textOf(claimValue.text);
+    case ClaimKind.Number:
+      return "number " + claimValue.number.toString();
+    case ClaimKind.Boolean:
+      return claimValue.flag ? "true" : "false";
     case ClaimKind.List: {
       const items: string[] = [];
       for (let i = 0; i < claimValue.items.count; i++) items.push(textOf(claimValue.items.at(i)));
       return "list " + items.join("|");
     }
-    case ClaimKind.Odd: return "odd";
-    default: return "absent";
+    case ClaimKind.Odd:
+      return "odd";
+    default:
+      return "absent";
   }
 }
 

@@ -1,15 +1,20 @@
 import { proxy_log } from "./imports";
 
-// Stands in for AssemblyScript's abort (asc --use abort=…): Envoy has no env.abort. No allocation: the heap may be what failed.
+// Stands in for AssemblyScript's abort (asc --use abort=…): Envoy has no env.abort. No allocation: the heap may be what
+// failed.
 // Lazy, because AssemblyScript's own library refers to abort before this file's turn comes.
 // @ts-ignore: decorator
-@lazy const line: usize = memory.data(512);
+@lazy
+const line: usize = memory.data(512);
 // @ts-ignore: decorator
-@lazy let at: usize = 0;
+@lazy
+let at: usize = 0;
 // @ts-ignore: decorator
-@lazy let phase: string = "start";
+@lazy
+let phase: string = "start";
 // @ts-ignore: decorator
-@lazy let context: u32 = 0;
+@lazy
+let context: u32 = 0;
 
 /** Names the callback that is running and the context it is for, for the abort message. For the SDK's own use. */
 // @ts-ignore: decorator
@@ -32,7 +37,9 @@ function putNumber(value: u32): void {
   if (at < 510) store<u8>(line + at++, 0x30 + (value % 10));
 }
 
-/** Logs the failure at critical level with callback, context, file, line and column, then traps (Envoy disables the VM). */
+/**
+ * Logs the failure at critical level with callback, context, file, line and column, then traps (Envoy disables the VM).
+ */
 export function abort(message: string | null, file: string | null, lineNumber: u32, column: u32): void {
   at = 0;
   put("filter aborted in ");

@@ -16,7 +16,10 @@ let limit: usize = first + FIRST_CHUNK;
 /** Chunks outgrown in this callback, linked through their first word; freed at the rewind. */
 let outgrown: usize = 0;
 
-/** Returns `size` bytes (8-byte aligned, not zeroed) that stay valid until the outermost callback ends, 0 if there is no such memory. */
+/**
+ * Returns `size` bytes (8-byte aligned, not zeroed) that stay valid until the outermost callback ends, 0 if there is no
+ * such memory.
+ */
 // @ts-ignore: decorator
 @inline
 export function allocate(size: usize): usize {

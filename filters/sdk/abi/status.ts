@@ -17,7 +17,10 @@ export enum Status {
 
 let last: i32 = Status.Ok;
 
-/** The status of the last host call made through the SDK: tells "absent" (NotFound) from an error where a value came back null. */
+/**
+ * The status of the last host call made through the SDK: tells "absent" (NotFound) from an error where a value came
+ * back null.
+ */
 export function lastStatus(): Status {
   return last;
 }

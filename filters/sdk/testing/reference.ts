@@ -1,4 +1,5 @@
-// Consumes: the SDK's sources. Produces: its reference, one entry for each public symbol, from the comments that stand above them.
+// Consumes: the SDK's sources. Produces: its reference, one entry for each public symbol, from the comments that stand
+// above them.
 // Never does: invents: a symbol without a comment is reported.
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -26,18 +27,54 @@ export interface Reference {
 /** Files in the order of index.ts, with the names it takes from each (undefined: all). */
 function publicFiles(): (readonly [string, readonly string[] | undefined])[] {
   const index = readFileSync(`${SDK}index.ts`, "utf8");
-  return [...index.matchAll(/^export (?:\*|\{([^}]*)\}) from "\.\/([\w/-]+)";/gm)].map(([, names, file]) => [file ?? "", names?.split(",").map((name) => name.trim()).filter((name) => name !== "")] as const);
+  return [...index.matchAll(/^export (?:\*|\{([^}]*)\}) from "\.\/([\w/-]+)";/gm)].map(
+    ([, names, file]) =>
+      [
+        file ?? "",
+        names
+          ?.split(",")
+          .map((name) => name.trim())
+          .filter((name) => name !== ""),
+      ] as const,
+  );
 }
 
 /** The text of a comment, without its stars; `@param` as a list. */
 function commentText(lines: readonly string[]): string {
-  const text = lines.map((line) => line.trim().replace(/^\/\*\*\s?/, "").replace(/\s*\*\/$/, "").replace(/^\*\s?/, "")).filter((line, i, all) => line !== "" || (i > 0 && i < all.length - 1));
-  return text.map((line) => line.replace(/^@param (\w+)/, "- `$1`:").replace(/^@returns/, "- returns")).join("\n").trim();
+  const text = lines
+    .map((line) =>
+      line
+        .trim()
+        .replace(/^\/\*\*\s?/, "")
+        .replace(/\s*\*\/$/, "")
+        .replace(/^\*\s?/, ""),
+    )
+    .filter((line, i, all) => line !== "" || (i > 0 && i < all.length - 1));
+  return text
+    .map((line) => line.replace(/^@param (\w+)/, "- `$1`:").replace(/^@returns/, "- returns"))
+    .reduce((all, line) => all + (all === "" || BEGINS_ANEW.test(line) || all.endsWith("\n") ? "\n" : " ") + line, "")
+    .trim();
+}
+
+/** An empty line, an item of a list, a row of a drawing: all else goes on with the line above. */
+const BEGINS_ANEW = /^(?:$|- |Source: | )/;
+
+/** The lines of a source, each signature that was broken over several in one. */
+function linesOf(source: string): string[] {
+  return source
+    .replace(
+      /^( {2})?((?:export )?[\w ]+\()\n((?:\s+[^\n]*,\n)+)\s*\)/gm,
+      (_all, indent = "", head, parameters) =>
+        `${indent}${head}${parameters.trim().replace(/,$/, "").split(/\n\s*/).join(" ")})`,
+    )
+    .split("\n");
 }
 
 const DECORATION = /^\s*(\/\/ @ts-ignore: decorator|@\w+(\s+@\w+)*)\s*$/;
 
-/** Walks lines; calls back with each line that is neither comment nor decoration, and the comment that stood before it. */
+/**
+ * Walks lines; calls back with each line that is neither comment nor decoration, and the comment that stood before it.
+ */
 function eachDeclaration(lines: readonly string[], visit: (line: string, doc: string, at: number) => void): void {
   let doc = "";
   for (let i = 0; i < lines.length; i++) {
@@ -58,7 +95,8 @@ function blockAt(lines: readonly string[], at: number): string[] {
   return lines.slice(at + 1, end < 0 ? lines.length : end);
 }
 
-const MEMBER = /^ {2}(?!private|protected|constructor|\}|\/\/|return\b|if\b|for\b|while\b)((?:static |abstract |readonly |get |set )*\w+(?:\(.*\))?[?!]?(?::[^={;]+)?)(?:\s*[={;].*)?$/;
+const MEMBER =
+  /^ {2}(?!private|protected|constructor|\}|\/\/|return\b|if\b|for\b|while\b)((?:static |abstract |readonly |get |set )*\w+(?:\(.*\))?[?!]?(?::[^={;]+)?)(?:\s*[={;].*)?$/;
 
 function classMembers(lines: readonly string[]): Member[] {
   const members: Member[] = [];
@@ -79,23 +117,38 @@ function enumMembers(lines: readonly string[]): Member[] {
 }
 
 function entriesOf(source: string): Entry[] {
-  const lines = source.split("\n");
+  const lines = linesOf(source);
   const entries: Entry[] = [];
   eachDeclaration(lines, (line, doc, at) => {
     const declaration = /^(?:@lazy )?export (const enum|enum|(?:abstract )?class|function|const) (\w+)(.*)$/.exec(line);
     if (!declaration) return;
     const [, kind = "", name = "", rest = ""] = declaration;
     const block = blockAt(lines, at);
-    if (kind.endsWith("class")) entries.push({ name, signature: `${kind} ${name}${rest.replace(/\s*\{.*$/, "")}`, doc, members: classMembers(block) });
+    if (kind.endsWith("class"))
+      entries.push({
+        name,
+        signature: `${kind} ${name}${rest.replace(/\s*\{.*$/, "")}`,
+        doc,
+        members: classMembers(block),
+      });
     else if (kind.endsWith("enum")) entries.push({ name, signature: `enum ${name}`, doc, members: enumMembers(block) });
-    else if (kind === "function") entries.push({ name, signature: `${name}${rest.replace(/\s*\{.*$/, "")}`, doc, members: [] });
-    else entries.push({ name, signature: `${name}${/^:\s*[^=]+/.exec(rest)?.[0].trimEnd() ?? /^ = new (\w+)/.exec(rest)?.[0].replace(" = new ", ": ") ?? ""}`, doc, members: [] });
+    else if (kind === "function")
+      entries.push({ name, signature: `${name}${rest.replace(/\s*\{.*$/, "")}`, doc, members: [] });
+    else
+      entries.push({
+        name,
+        signature: `${name}${/^:\s*[^=]+/.exec(rest)?.[0].trimEnd() ?? /^ = new (\w+)/.exec(rest)?.[0].replace(" = new ", ": ") ?? ""}`,
+        doc,
+        members: [],
+      });
   });
   return entries;
 }
 
 function entryText({ signature, doc, members }: Entry): string {
-  const list = members.map((member) => `- \`${member.signature}\`${member.doc === "" ? "" : ` ${member.doc.replaceAll("\n", "\n  ")}`}`);
+  const list = members.map(
+    (member) => `- \`${member.signature}\`${member.doc === "" ? "" : ` ${member.doc.replaceAll("\n", "\n  ")}`}`,
+  );
   return [`**\`${signature}\`** ${doc}`.trimEnd(), ...(list.length > 0 ? ["", ...list] : [])].join("\n");
 }
 
@@ -103,13 +156,18 @@ function entryText({ signature, doc, members }: Entry): string {
 export function sdkReference(): Reference {
   const undocumented: string[] = [];
   const sections = publicFiles().map(([file, names]) => {
-    const entries = entriesOf(readFileSync(`${SDK}${file}.ts`, "utf8")).filter(({ name }) => names === undefined || names.includes(name));
+    const entries = entriesOf(readFileSync(`${SDK}${file}.ts`, "utf8")).filter(
+      ({ name }) => names === undefined || names.includes(name),
+    );
     for (const { name, doc, members } of entries) {
       if (doc === "") undocumented.push(`${file}.ts: ${name}`);
-      for (const member of members) if (member.doc === "" && member.signature.includes("(")) undocumented.push(`${file}.ts: ${name}.${member.signature}`);
+      for (const member of members)
+        if (member.doc === "" && member.signature.includes("("))
+          undocumented.push(`${file}.ts: ${name}.${member.signature}`);
     }
     return `## ${file.replace("abi/", "")}\n\n${entries.map(entryText).join("\n\n")}`;
   });
-  const head = "# as-proxy-wasm-sdk: reference\n\nEvery public symbol, by file. Made from the comments in the sources (`UPDATE_REFERENCE=1 npx vitest run --project filters filters/sdk/reference.test.ts`).\nHow it fits together: [README.md](README.md).";
+  const head =
+    "# as-proxy-wasm-sdk: reference\n\nEvery public symbol, by file. Made from the comments in the sources (`UPDATE_REFERENCE=1 npx vitest run --project filters filters/sdk/reference.test.ts`).\nHow it fits together: [README.md](README.md).";
   return { markdown: `${[head, ...sections].join("\n\n")}\n`, undocumented };
 }

@@ -10,7 +10,10 @@ export const goClients = fileURLToPath(new URL("../../../build/go/xds-clients", 
 /** Why the tests of these clients are left out; undefined where they run. */
 export const withoutGo = existsSync(goClients) ? undefined : "no Go that could build them (see the set-up's message)";
 
-/** A control plane's port, and what is shown there. Without a root certificate or `insecure` it is spoken to in plaintext. */
+/**
+ * A control plane's port, and what is shown there. Without a root certificate or `insecure` it is spoken to in
+ * plaintext.
+ */
 export interface Target {
   readonly address: string;
   readonly root?: string;
@@ -19,7 +22,13 @@ export interface Target {
 }
 
 export function targetArguments({ address, root, token, insecure }: Target): string[] {
-  return ["--address", address, ...(root === undefined ? [] : ["--root", root]), ...(token === undefined ? [] : ["--token", token]), ...(insecure === true ? ["--insecure"] : [])];
+  return [
+    "--address",
+    address,
+    ...(root === undefined ? [] : ["--root", root]),
+    ...(token === undefined ? [] : ["--token", token]),
+    ...(insecure === true ? ["--insecure"] : []),
+  ];
 }
 
 /** Runs one; resolves to what it printed. Rejects with what it complained of. */
@@ -31,7 +40,11 @@ export function runGoClient<T>(args: readonly string[], input = ""): Promise<T> 
     child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
     child.stderr.on("data", (chunk: Buffer) => (complaint += chunk.toString()));
     child.on("error", reject);
-    child.on("close", (code) => (code === 0 ? resolve(JSON.parse(output) as T) : reject(new Error(`${args[0]} ended with ${code}: ${complaint.trim()}`))));
+    child.on("close", (code) =>
+      code === 0
+        ? resolve(JSON.parse(output) as T)
+        : reject(new Error(`${args[0]} ended with ${code}: ${complaint.trim()}`)),
+    );
     child.stdin.on("error", () => undefined);
     child.stdin.end(input);
   });

@@ -1,5 +1,7 @@
-// A workload for tests: answers every request with what it saw, as JSON. Paths: /status/<code>, /delay/<ms>, /fail/<times>/<key> (503 so many times),
-// /only/<version>/<code> (the code from that version alone), /seen/<text> (how many requests' paths held the text), anything else.
+// A workload for tests: answers every request with what it saw, as JSON. Paths: /status/<code>, /delay/<ms>,
+// /fail/<times>/<key> (503 so many times),
+// /only/<version>/<code> (the code from that version alone), /seen/<text> (how many requests' paths held the text),
+// anything else.
 import http from "node:http";
 
 const { PORT, POD_NAME, VERSION = "", SERVICE_ACCOUNT } = process.env;
@@ -22,7 +24,11 @@ const server = http.createServer((request, response) => {
     if (word === "seen") return response.end(String(seen.filter((path) => path.includes(argument)).length));
     seen.push(`${request.headers.host}${request.url}`);
     const answer = () => {
-      response.writeHead(statusOf(word, argument, more), { "content-type": "application/json", "x-pod": POD_NAME, "x-version": VERSION });
+      response.writeHead(statusOf(word, argument, more), {
+        "content-type": "application/json",
+        "x-pod": POD_NAME,
+        "x-version": VERSION,
+      });
       response.end(
         JSON.stringify({
           pod: POD_NAME,
@@ -42,7 +48,9 @@ const server = http.createServer((request, response) => {
 });
 // A websocket without frames: what comes is sent back as it came.
 server.on("upgrade", (request, socket) => {
-  socket.write(`HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\nx-version: ${VERSION}\r\nx-path: ${request.url}\r\n\r\n`);
+  socket.write(
+    `HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\nx-version: ${VERSION}\r\nx-path: ${request.url}\r\n\r\n`,
+  );
   socket.on("data", (chunk) => socket.write(chunk));
   socket.on("error", () => socket.destroy());
 });

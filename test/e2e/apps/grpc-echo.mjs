@@ -2,7 +2,12 @@
 
 const encode = (message) => Buffer.from(JSON.stringify(message));
 const decode = (bytes) => JSON.parse(bytes.toString("utf8"));
-const codec = { requestSerialize: encode, requestDeserialize: decode, responseSerialize: encode, responseDeserialize: decode };
+const codec = {
+  requestSerialize: encode,
+  requestDeserialize: decode,
+  responseSerialize: encode,
+  responseDeserialize: decode,
+};
 
 export const echo = {
   unary: { path: "/test.Echo/Unary", requestStream: false, responseStream: false, ...codec },

@@ -1,4 +1,5 @@
-// A workload for tests that speaks several protocols, each on its own port: HTTP/1.1 (echo.mjs), cleartext HTTP/2, gRPC, and a TCP server that speaks first.
+// A workload for tests that speaks several protocols, each on its own port: HTTP/1.1 (echo.mjs), cleartext HTTP/2,
+// gRPC, and a TCP server that speaks first.
 import http2 from "node:http2";
 import net from "node:net";
 import grpc from "@grpc/grpc-js";
@@ -13,7 +14,15 @@ http2
     request.on("data", (chunk) => chunks.push(chunk));
     request.on("end", () => {
       response.writeHead(200, { "x-pod": POD_NAME, "x-version": VERSION });
-      response.end(JSON.stringify({ httpVersion: request.httpVersion, path: request.url, authority: request.authority, version: VERSION, body: Buffer.concat(chunks).toString("utf8") }));
+      response.end(
+        JSON.stringify({
+          httpVersion: request.httpVersion,
+          path: request.url,
+          authority: request.authority,
+          version: VERSION,
+          body: Buffer.concat(chunks).toString("utf8"),
+        }),
+      );
     });
   })
   .listen(Number(PORT_HTTP2), "127.0.0.1");
@@ -35,7 +44,8 @@ server.addService(echo, {
     const [key] = call.metadata.get("fail-key");
     const seen = failures.get(key) ?? 0;
     failures.set(key, seen + 1);
-    if (key !== undefined && seen < Number(call.metadata.get("fail-times")[0])) return done({ code: grpc.status.UNAVAILABLE, details: "not yet" });
+    if (key !== undefined && seen < Number(call.metadata.get("fail-times")[0]))
+      return done({ code: grpc.status.UNAVAILABLE, details: "not yet" });
     done(null, { text: call.request.text, authority: call.getHost(), version: VERSION, attempt: seen + 1 });
   },
   broken: (_call, done) => done({ code: grpc.status.FAILED_PRECONDITION, details: "as asked" }),

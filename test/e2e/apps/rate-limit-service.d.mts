@@ -13,4 +13,6 @@ export interface RateLimitServiceOptions {
 }
 
 /** A rate limit service with fixed windows in memory; `calls` grows with every request. */
-export function startRateLimitService(options: RateLimitServiceOptions): Promise<{ readonly port: number; readonly calls: readonly SeenRateLimitRequest[]; stop(): void }>;
+export function startRateLimitService(
+  options: RateLimitServiceOptions,
+): Promise<{ readonly port: number; readonly calls: readonly SeenRateLimitRequest[]; stop(): void }>;

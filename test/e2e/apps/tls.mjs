@@ -14,5 +14,8 @@ certificate.setIssuer(subject);
 certificate.sign(keys.privateKey, forge.md.sha256.create());
 
 https
-  .createServer({ cert: forge.pki.certificateToPem(certificate), key: forge.pki.privateKeyToPem(keys.privateKey) }, (request, response) => response.end(`secured ${request.url}`))
+  .createServer(
+    { cert: forge.pki.certificateToPem(certificate), key: forge.pki.privateKeyToPem(keys.privateKey) },
+    (request, response) => response.end(`secured ${request.url}`),
+  )
   .listen(Number(process.env.PORT), "127.0.0.1");

@@ -5,7 +5,9 @@ import { modulePath } from "../../../filters/module-path.ts";
 
 /** Why these scenarios are left out; undefined where the set-up could build the module. */
 export function missing(): string | undefined {
-  return existsSync(modulePath("go/greeter")) ? undefined : "no Go, or none that compiles for wasip1 (see the set-up's message)";
+  return existsSync(modulePath("go/greeter"))
+    ? undefined
+    : "no Go, or none that compiles for wasip1 (see the set-up's message)";
 }
 
 export const scenarios: readonly Scenario[] = [
@@ -16,9 +18,16 @@ export const scenarios: readonly Scenario[] = [
     environmentVariables: { SUFFIX: ", world", OTHER: "x" },
     exchanges: [
       { expect: { status: 200, headers: { "x-go": "hello, world" } } },
-      { path: "/closed", expect: { status: 403, body: "closed\n", headers: { "x-go": "hello, world" }, upstream: null } },
+      {
+        path: "/closed",
+        expect: { status: 403, body: "closed\n", headers: { "x-go": "hello, world" }, upstream: null },
+      },
     ],
     metrics: { go_requests: 2 },
   },
-  { name: "go greeter without a configuration", module: "go/greeter", exchanges: [{ expect: { status: 200, headers: { "x-go": "" } } }] },
+  {
+    name: "go greeter without a configuration",
+    module: "go/greeter",
+    exchanges: [{ expect: { status: 200, headers: { "x-go": "" } } }],
+  },
 ];

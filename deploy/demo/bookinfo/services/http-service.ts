@@ -20,7 +20,8 @@ export function serve(name: string, handle: (exchange: Exchange) => void | Promi
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     process.once(signal, () => {
       server.close(() => process.exit(0));
-      // A kept-alive connection that is busy now becomes idle after the server stopped listening: look again until all are gone.
+      // A kept-alive connection that is busy now becomes idle after the server stopped listening: look again until all
+      // are gone.
       setInterval(() => server.closeIdleConnections(), 50);
     });
   }
@@ -30,7 +31,9 @@ function createListener(name: string, handle: (exchange: Exchange) => void | Pro
   return (request, response) => {
     const url = new URL(request.url ?? "/", "http://service.local");
     Promise.resolve(handle({ request, response, url })).catch((error: unknown) => {
-      console.error(`${name}: ${request.method} ${url.pathname} failed: ${error instanceof Error ? error.message : String(error)}`);
+      console.error(
+        `${name}: ${request.method} ${url.pathname} failed: ${error instanceof Error ? error.message : String(error)}`,
+      );
       if (!response.headersSent) sendJson(response, 500, { error: "internal error" });
       else response.destroy();
     });

@@ -10,8 +10,22 @@ const agent = new Agent({ keepAlive: true, maxSockets: 256 });
 const TIMEOUT_MS = 10_000;
 
 // Everything a mesh needs to see again on the next hop: the trace, the request's id, and who the end user is.
-const FORWARDED = ["x-request-id", "traceparent", "tracestate", "b3", "x-b3-traceid", "x-b3-spanid", "x-b3-parentspanid", "x-b3-sampled", "x-b3-flags",
-  "baggage", "end-user", "x-user", "user-agent", "authorization"];
+const FORWARDED = [
+  "x-request-id",
+  "traceparent",
+  "tracestate",
+  "b3",
+  "x-b3-traceid",
+  "x-b3-spanid",
+  "x-b3-parentspanid",
+  "x-b3-sampled",
+  "x-b3-flags",
+  "baggage",
+  "end-user",
+  "x-user",
+  "user-agent",
+  "authorization",
+];
 
 /** Returns the headers of an incoming request that belong on every request made for its sake. */
 export function forwardedHeaders(incoming: IncomingHttpHeaders): Record<string, string> {
@@ -24,7 +38,8 @@ export function forwardedHeaders(incoming: IncomingHttpHeaders): Record<string, 
 }
 
 /**
- * Gets JSON from another service by its name in the mesh, as in `http://reviews:9080/reviews/0`. With HTTP_PROXY set (the
+ * Gets JSON from another service by its name in the mesh, as in `http://reviews:9080/reviews/0`. With HTTP_PROXY set
+ * (the
  * sidecar's outbound listener) the request goes there in absolute form; without, straight to the host.
  */
 export function getJson<T>(url: string, headers: Record<string, string>): Promise<CallResult<T>> {
@@ -33,7 +48,11 @@ export function getJson<T>(url: string, headers: Record<string, string>): Promis
     const proxy = process.env["HTTP_PROXY"] ?? process.env["http_proxy"];
     const hop = proxy ? new URL(proxy) : target;
     const request = httpRequest({
-      agent, host: hop.hostname, port: hop.port || 80, method: "GET", timeout: TIMEOUT_MS,
+      agent,
+      host: hop.hostname,
+      port: hop.port || 80,
+      method: "GET",
+      timeout: TIMEOUT_MS,
       path: proxy ? target.href : `${target.pathname}${target.search}`,
       headers: { ...headers, host: target.host, accept: "application/json" },
     });
@@ -43,7 +62,9 @@ export function getJson<T>(url: string, headers: Record<string, string>): Promis
       const chunks: Buffer[] = [];
       response.on("data", (chunk: Buffer) => chunks.push(chunk));
       response.on("error", (error) => resolve({ kind: "failed", reason: error.message }));
-      response.on("end", () => resolve(readAnswer<T>(response.statusCode ?? 0, Buffer.concat(chunks).toString("utf8"))));
+      response.on("end", () =>
+        resolve(readAnswer<T>(response.statusCode ?? 0, Buffer.concat(chunks).toString("utf8"))),
+      );
     });
     request.end();
   });

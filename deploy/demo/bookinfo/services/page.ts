@@ -1,11 +1,29 @@
 // The product page as HTML. Pure: data in, text out; every value is escaped.
 
-export interface Book { readonly title: string; readonly author: string; readonly year: number; readonly pages: number; readonly language: string; readonly publisher: string; readonly isbn: string }
-export interface Review { readonly reviewer: string; readonly text: string; readonly rating?: { readonly stars?: number; readonly color?: string; readonly error?: string } }
-export interface Reviews { readonly version: string; readonly podname: string; readonly reviews: readonly Review[] }
+export interface Book {
+  readonly title: string;
+  readonly author: string;
+  readonly year: number;
+  readonly pages: number;
+  readonly language: string;
+  readonly publisher: string;
+  readonly isbn: string;
+}
+export interface Review {
+  readonly reviewer: string;
+  readonly text: string;
+  readonly rating?: { readonly stars?: number; readonly color?: string; readonly error?: string };
+}
+export interface Reviews {
+  readonly version: string;
+  readonly podname: string;
+  readonly reviews: readonly Review[];
+}
 
 /** A part of the page: what was fetched, or the sentence to show instead. */
-export type Part<T> = { readonly kind: "there"; readonly value: T } | { readonly kind: "missing"; readonly why: string };
+export type Part<T> =
+  | { readonly kind: "there"; readonly value: T }
+  | { readonly kind: "missing"; readonly why: string };
 
 const STYLE = `
   body { font: 16px/1.5 system-ui, sans-serif; margin: 0; background: #f6f4ef; color: #222 }
@@ -18,9 +36,10 @@ const STYLE = `
 /** Returns the whole page. */
 export function renderPage(user: string | undefined, book: Part<Book>, reviews: Part<Reviews>): string {
   const title = book.kind === "there" ? book.value.title : "Bookinfo";
-  const who = user === undefined
-    ? '<form action="/login" method="get"><input name="user" placeholder="user name" required> <button>Sign in</button></form>'
-    : `<span>signed in as <b>${escape(user)}</b> · <a href="/logout">sign out</a></span>`;
+  const who =
+    user === undefined
+      ? '<form action="/login" method="get"><input name="user" placeholder="user name" required> <button>Sign in</button></form>'
+      : `<span>signed in as <b>${escape(user)}</b> · <a href="/logout">sign out</a></span>`;
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>${escape(title)}</title><style>${STYLE}</style></head>
 <body><header><h1>${escape(title)}</h1>${who}</header>
@@ -40,7 +59,10 @@ function renderDetails(book: Part<Book>): string {
 function renderReviews(reviews: Part<Reviews>): string {
   if (reviews.kind === "missing") return `<p class="missing">Reviews are unavailable: ${escape(reviews.why)}</p>`;
   const { version, podname } = reviews.value;
-  const quotes = reviews.value.reviews.map((review) => `<blockquote><p>${escape(review.text)}</p><p>— ${escape(review.reviewer)} ${renderRating(review)}</p></blockquote>`);
+  const quotes = reviews.value.reviews.map(
+    (review) =>
+      `<blockquote><p>${escape(review.text)}</p><p>— ${escape(review.reviewer)} ${renderRating(review)}</p></blockquote>`,
+  );
   return `${quotes.join("\n")}<p><small>served by reviews <b>${escape(version)}</b> (${escape(podname)})</small></p>`;
 }
 

@@ -4,34 +4,61 @@ import { type Exchange, send, sendJson, sendNotFound, serve } from "./http-servi
 import { type CallResult, forwardedHeaders, getJson } from "./outbound.ts";
 import { type Book, type Part, renderPage, type Reviews } from "./page.ts";
 
-interface Ratings { readonly ratings: Readonly<Record<string, number>> }
+interface Ratings {
+  readonly ratings: Readonly<Record<string, number>>;
+}
 
 const detailsUrl = process.env["DETAILS_URL"] ?? "http://details:9080";
 const reviewsUrl = process.env["REVIEWS_URL"] ?? "http://reviews:9080";
 const ratingsUrl = process.env["RATINGS_URL"] ?? "http://ratings:9080";
-const PATHS = ["/productpage", "/login?user=NAME", "/logout", "/api/v1/products", "/api/v1/products/0", "/api/v1/products/0/reviews", "/api/v1/products/0/ratings", "/health"];
+const PATHS = [
+  "/productpage",
+  "/login?user=NAME",
+  "/logout",
+  "/api/v1/products",
+  "/api/v1/products/0",
+  "/api/v1/products/0/reviews",
+  "/api/v1/products/0/ratings",
+  "/health",
+];
 const USER_NAME = /^[\w.@-]{1,64}$/;
 
 serve("productpage", async (exchange) => {
   const { response, url } = exchange;
   switch (url.pathname) {
-    case "/health": return sendJson(response, 200, { status: "productpage is healthy" });
-    case "/": return redirect(exchange, undefined);
-    case "/login": return redirect(exchange, `user=${encodeURIComponent(url.searchParams.get("user") ?? "")}; Path=/; HttpOnly; SameSite=Lax`);
-    case "/logout": return redirect(exchange, "user=; Path=/; Max-Age=0");
-    case "/productpage": return showPage(exchange);
-    case "/api/v1/products": return sendJson(response, 200, [{ id: 0, title: "A Field Guide to Meshes" }]);
-    case "/api/v1/products/0": return relay(exchange, `${detailsUrl}/details/0`);
-    case "/api/v1/products/0/reviews": return relay(exchange, `${reviewsUrl}/reviews/0`);
-    case "/api/v1/products/0/ratings": return relay(exchange, `${ratingsUrl}/ratings/0`);
-    default: return sendNotFound(response, PATHS);
+    case "/health":
+      return sendJson(response, 200, { status: "productpage is healthy" });
+    case "/":
+      return redirect(exchange, undefined);
+    case "/login":
+      return redirect(
+        exchange,
+        `user=${encodeURIComponent(url.searchParams.get("user") ?? "")}; Path=/; HttpOnly; SameSite=Lax`,
+      );
+    case "/logout":
+      return redirect(exchange, "user=; Path=/; Max-Age=0");
+    case "/productpage":
+      return showPage(exchange);
+    case "/api/v1/products":
+      return sendJson(response, 200, [{ id: 0, title: "A Field Guide to Meshes" }]);
+    case "/api/v1/products/0":
+      return relay(exchange, `${detailsUrl}/details/0`);
+    case "/api/v1/products/0/reviews":
+      return relay(exchange, `${reviewsUrl}/reviews/0`);
+    case "/api/v1/products/0/ratings":
+      return relay(exchange, `${ratingsUrl}/ratings/0`);
+    default:
+      return sendNotFound(response, PATHS);
   }
 });
 
 async function showPage({ request, response }: Exchange): Promise<void> {
   const user = userOf(request);
   const headers = headersFor(request, user);
-  const [details, reviews] = await Promise.all([getJson<Book>(`${detailsUrl}/details/0`, headers), getJson<Reviews>(`${reviewsUrl}/reviews/0`, headers)]);
+  const [details, reviews] = await Promise.all([
+    getJson<Book>(`${detailsUrl}/details/0`, headers),
+    getJson<Reviews>(`${reviewsUrl}/reviews/0`, headers),
+  ]);
   send(response, 200, "text/html; charset=utf-8", renderPage(user, toPart(details), toPart(reviews)));
 }
 
@@ -42,7 +69,11 @@ async function relay({ request, response }: Exchange, url: string): Promise<void
 }
 
 function redirect({ response }: Exchange, cookie: string | undefined): void {
-  response.writeHead(303, { location: "/productpage", ...(cookie === undefined ? {} : { "set-cookie": cookie }), "content-length": 0 });
+  response.writeHead(303, {
+    location: "/productpage",
+    ...(cookie === undefined ? {} : { "set-cookie": cookie }),
+    "content-length": 0,
+  });
   response.end();
 }
 

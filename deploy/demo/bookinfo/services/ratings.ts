@@ -33,7 +33,9 @@ function parseRatings(text: string): Record<string, number> | undefined {
     const value: unknown = JSON.parse(text);
     if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
     const entries = Object.entries(value);
-    return entries.every(([, stars]) => Number.isInteger(stars) && stars >= 1 && stars <= 5) ? Object.fromEntries(entries) : undefined;
+    return entries.every(([, stars]) => Number.isInteger(stars) && stars >= 1 && stars <= 5)
+      ? Object.fromEntries(entries)
+      : undefined;
   } catch {
     return undefined;
   }

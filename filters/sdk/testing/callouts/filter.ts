@@ -1,8 +1,39 @@
-// A filter that reports what gRPC callouts, queues, trailers and foreign functions answer, for the Wasm host and a real Envoy alike.
+// A filter that reports what gRPC callouts, queues, trailers and foreign functions answer, for the Wasm host and a real
+// Envoy alike.
 import {
-  BufferType, bufferLength, Bytes, BytesWriter, dequeue, EMPTY, enqueue, FilterHeadersStatus, FilterTrailersStatus, grpcCall, grpcCancel, grpcClose,
-  grpcInitialMetadata, grpcSend, grpcStatusMessage, grpcStream, grpcTrailingMetadata, HttpContext, lastStatus, literal, log, LogLevel, PairsWriter, readBuffer,
-  registerQueue, registerRoot, requestHeaders, requestTrailers, resolveQueue, responseTrailers, RootContext, runForeign, sendLocalReply,
+  BufferType,
+  bufferLength,
+  Bytes,
+  BytesWriter,
+  dequeue,
+  EMPTY,
+  enqueue,
+  FilterHeadersStatus,
+  FilterTrailersStatus,
+  grpcCall,
+  grpcCancel,
+  grpcClose,
+  grpcInitialMetadata,
+  grpcSend,
+  grpcStatusMessage,
+  grpcStream,
+  grpcTrailingMetadata,
+  HttpContext,
+  lastStatus,
+  literal,
+  log,
+  LogLevel,
+  PairsWriter,
+  readBuffer,
+  registerQueue,
+  registerRoot,
+  requestHeaders,
+  requestTrailers,
+  resolveQueue,
+  responseTrailers,
+  RootContext,
+  runForeign,
+  sendLocalReply,
 } from "as-proxy-wasm-sdk";
 
 const MODE = literal("x-mode");
@@ -23,11 +54,17 @@ class Callouts extends RootContext {
     return new CalloutsStream(this);
   }
   override onQueueReady(queue: u32): void {
-    for (let message = dequeue(queue); message !== null; message = dequeue(queue)) log(LogLevel.Warn, "dequeued " + message.toString());
+    for (let message = dequeue(queue); message !== null; message = dequeue(queue))
+      log(LogLevel.Warn, "dequeued " + message.toString());
     log(LogLevel.Warn, "queue empty: " + lastStatus().toString());
   }
   override onGrpcMessage(token: u32, size: u32): void {
-    log(LogLevel.Warn, "root got " + readBuffer(BufferType.GrpcReceiveBuffer, 0, size).toString() + (token == this.token ? "" : " of another call"));
+    log(
+      LogLevel.Warn,
+      "root got " +
+        readBuffer(BufferType.GrpcReceiveBuffer, 0, size).toString() +
+        (token == this.token ? "" : " of another call"),
+    );
   }
 }
 
@@ -64,7 +101,15 @@ class CalloutsStream extends HttpContext {
     if (mode.equals(literal("Unknown"))) cluster = literal("no-such-cluster");
     if (mode.equals(literal("Unreachable"))) cluster = literal("nobody");
     const timeout: u32 = mode.equals(literal("Silent")) ? 200 : 20000;
-    const token = grpcCall(this.id, cluster, SERVICE, mode, literal("hello"), timeout, new PairsWriter().add(META, literal("sent")).finish());
+    const token = grpcCall(
+      this.id,
+      cluster,
+      SERVICE,
+      mode,
+      literal("hello"),
+      timeout,
+      new PairsWriter().add(META, literal("sent")).finish(),
+    );
     this.number("kind", token & 3);
     this.number("status", lastStatus());
     if (token == 0) this.reply();
@@ -72,7 +117,13 @@ class CalloutsStream extends HttpContext {
   }
 
   private stream(): FilterHeadersStatus {
-    const token = grpcStream(this.id, CLUSTER, SERVICE, literal("Chat"), new PairsWriter().add(META, literal("sent")).finish());
+    const token = grpcStream(
+      this.id,
+      CLUSTER,
+      SERVICE,
+      literal("Chat"),
+      new PairsWriter().add(META, literal("sent")).finish(),
+    );
     this.number("kind", token & 3);
     this.number("send", grpcSend(token, literal("one")));
     this.number("send last", grpcSend(token, literal("two"), true));

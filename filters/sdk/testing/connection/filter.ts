@@ -1,7 +1,21 @@
 // A network filter that logs each callback and acts on words in the data, for the Wasm host and a real Envoy alike.
 import {
-  BufferType, bufferLength, Bytes, closeDownstream, getProperty, literal, log, LogLevel, NetworkContext, NetworkFilterStatus, PeerType, propertyPath, readBuffer,
-  registerRoot, RootContext, writeBuffer,
+  BufferType,
+  bufferLength,
+  Bytes,
+  closeDownstream,
+  getProperty,
+  literal,
+  log,
+  LogLevel,
+  NetworkContext,
+  NetworkFilterStatus,
+  PeerType,
+  propertyPath,
+  readBuffer,
+  registerRoot,
+  RootContext,
+  writeBuffer,
 } from "as-proxy-wasm-sdk";
 
 class Connections extends RootContext {
@@ -27,7 +41,12 @@ class Connection extends NetworkContext {
 
   override onDownstreamData(size: u32, endOfStream: bool): NetworkFilterStatus {
     const data = readBuffer(BufferType.DownstreamData, 0, size);
-    this.say("down " + data.toString().trim() + (bufferLength(BufferType.DownstreamData) == size ? "" : " (of more)") + (endOfStream ? " end" : ""));
+    this.say(
+      "down " +
+        data.toString().trim() +
+        (bufferLength(BufferType.DownstreamData) == size ? "" : " (of more)") +
+        (endOfStream ? " end" : ""),
+    );
     if (data.indexOfBytes(literal("close")) >= 0) {
       closeDownstream();
       return NetworkFilterStatus.StopIteration;

@@ -1,7 +1,37 @@
-// Calls every one of Envoy's foreign functions and replies with what came of it. Configuration: {"publicKey", "privateKey"} (PEM).
+// Calls every one of Envoy's foreign functions and replies with what came of it. Configuration: {"publicKey",
+// "privateKey"} (PEM).
 import {
-  Bytes, BytesWriter, clearRouteCache, compress, declareProperty, EMPTY, Expression, FilterHeadersStatus, getBooleanProperty, getIntegerProperty, getProperty, HttpContext, JsonDocument, KeyForm, lastStatus, LifeSpan, literal, propertyPath, PropertyType, registerRoot, REQUEST_METHOD, RESPONSE_CODE,
-  RootContext, sendLocalReply, setFilterState, setProperty, sign, signatureProblem, SOURCE_PORT, uncompress, verifySignature,
+  Bytes,
+  BytesWriter,
+  clearRouteCache,
+  compress,
+  declareProperty,
+  EMPTY,
+  Expression,
+  FilterHeadersStatus,
+  getBooleanProperty,
+  getIntegerProperty,
+  getProperty,
+  HttpContext,
+  JsonDocument,
+  KeyForm,
+  lastStatus,
+  LifeSpan,
+  literal,
+  propertyPath,
+  PropertyType,
+  registerRoot,
+  REQUEST_METHOD,
+  RESPONSE_CODE,
+  RootContext,
+  sendLocalReply,
+  setFilterState,
+  setProperty,
+  sign,
+  signatureProblem,
+  SOURCE_PORT,
+  uncompress,
+  verifySignature,
 } from "as-proxy-wasm-sdk";
 
 const OUT = new BytesWriter(4096);
@@ -51,12 +81,24 @@ class ForeignStream extends HttpContext {
     const signed = sign(literal("sha256"), this.root.privateKey, literal("hello"), KeyForm.Pem);
     number("signature", signed === null ? -1 : signed.length);
     if (signed !== null) {
-      number("verified", verifySignature(literal("sha256"), this.root.publicKey, signed, literal("hello"), KeyForm.Pem) ? 1 : 0);
-      number("of another text", verifySignature(literal("sha256"), this.root.publicKey, signed, literal("HELLO"), KeyForm.Pem) ? 1 : 0);
-      number("by another hash", verifySignature(literal("md99"), this.root.publicKey, signed, literal("hello"), KeyForm.Pem) ? 1 : 0);
+      number(
+        "verified",
+        verifySignature(literal("sha256"), this.root.publicKey, signed, literal("hello"), KeyForm.Pem) ? 1 : 0,
+      );
+      number(
+        "of another text",
+        verifySignature(literal("sha256"), this.root.publicKey, signed, literal("HELLO"), KeyForm.Pem) ? 1 : 0,
+      );
+      number(
+        "by another hash",
+        verifySignature(literal("md99"), this.root.publicKey, signed, literal("hello"), KeyForm.Pem) ? 1 : 0,
+      );
       number("has a reason", signatureProblem().isEmpty ? 0 : 1);
     }
-    number("with a key that is none", verifySignature(literal("sha256"), literal("nonsense"), literal("x"), literal("hello")) ? 1 : 0);
+    number(
+      "with a key that is none",
+      verifySignature(literal("sha256"), literal("nonsense"), literal("x"), literal("hello")) ? 1 : 0,
+    );
     number("has a reason", signatureProblem().isEmpty ? 0 : 1);
     number("signed by none", sign(literal("sha256"), literal("nonsense"), literal("hello")) === null ? 0 : 1);
   }
@@ -68,7 +110,10 @@ class ForeignStream extends HttpContext {
     number("set twice", setProperty(literal("test.once"), literal("second")));
     text("declared property", getProperty(propertyPath("test.once")));
     number("set what has no factory", setFilterState(literal("test.unknown"), literal("x")));
-    number("set a cluster", setFilterState(literal("envoy.tcp_proxy.cluster"), literal("some cluster"), LifeSpan.Request));
+    number(
+      "set a cluster",
+      setFilterState(literal("envoy.tcp_proxy.cluster"), literal("some cluster"), LifeSpan.Request),
+    );
   }
 
   /** The three outcomes of a property: a value, none, one of another type. */

@@ -1,8 +1,24 @@
-// Shows what the host tells a filter: the properties that the configuration names, and header pairs, as lines of text with everything but
+// Shows what the host tells a filter: the properties that the configuration names, and header pairs, as lines of text
+// with everything but
 // printable ASCII in hexadecimal. In the phase "request" as a local reply, else in the log. For comparing hosts.
 import {
-  Bytes, BytesWriter, FilterHeadersStatus, getProperty, HeaderMap, HttpContext, JsonDocument, lastStatus, literal, logBytes, LogLevel, registerRoot, requestHeaders, responseHeaders, RootContext,
-  sendLocalReply, propertyPath,
+  Bytes,
+  BytesWriter,
+  FilterHeadersStatus,
+  getProperty,
+  HeaderMap,
+  HttpContext,
+  JsonDocument,
+  lastStatus,
+  literal,
+  logBytes,
+  LogLevel,
+  registerRoot,
+  requestHeaders,
+  responseHeaders,
+  RootContext,
+  sendLocalReply,
+  propertyPath,
 } from "as-proxy-wasm-sdk";
 
 const OUT = new BytesWriter(16384);
@@ -12,7 +28,10 @@ function put(value: Bytes): void {
   for (let i = 0; i < value.length; i++) {
     const byte = value.at(i);
     if (byte >= 0x20 && byte < 0x7f && byte != 0x5c) OUT.byte(byte);
-    else OUT.byte(0x5c).byte(HEX.at(byte >> 4)).byte(HEX.at(byte & 15));
+    else
+      OUT.byte(0x5c)
+        .byte(HEX.at(byte >> 4))
+        .byte(HEX.at(byte & 15));
   }
 }
 

@@ -1,6 +1,18 @@
 // A network filter that reads and rewrites what passes, and leaves no garbage.
 import {
-  BufferType, Bytes, defineMetric, incrementMetric, literal, MetricType, NetworkContext, NetworkFilterStatus, PeerType, readBuffer, registerRoot, RootContext, writeBuffer,
+  BufferType,
+  Bytes,
+  defineMetric,
+  incrementMetric,
+  literal,
+  MetricType,
+  NetworkContext,
+  NetworkFilterStatus,
+  PeerType,
+  readBuffer,
+  registerRoot,
+  RootContext,
+  writeBuffer,
 } from "as-proxy-wasm-sdk";
 
 class Pipe extends RootContext {

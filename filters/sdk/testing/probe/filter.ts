@@ -1,9 +1,47 @@
 // A filter that reports what the host answers, so that the Wasm host and a real Envoy can be compared line by line.
 import {
-  Bytes, BytesWriter, BufferType, clearRouteCache, continueRequest, CREATE, defineMetric, EMPTY, FilterDataStatus, FilterHeadersStatus, getProperty, getShared,
-  HeaderMap, httpCall, httpCallResponseHeaders, HttpContext, incrementMetric, JsonDocument, lastStatus, literal, log, LogLevel, MetricType, monotonicNanoseconds,
-  PairsWriter, propertyPath, readBuffer, readMetric, recordMetric, registerRoot, requestHeaders, requestTrailers, responseHeaders, RootContext, sendLocalReply,
-  setProperty, setShared, setTickPeriod, sharedVersion, writeBuffer, wallNanoseconds, callForeign,
+  Bytes,
+  BytesWriter,
+  BufferType,
+  clearRouteCache,
+  continueRequest,
+  CREATE,
+  defineMetric,
+  EMPTY,
+  FilterDataStatus,
+  FilterHeadersStatus,
+  getProperty,
+  getShared,
+  HeaderMap,
+  httpCall,
+  httpCallResponseHeaders,
+  HttpContext,
+  incrementMetric,
+  JsonDocument,
+  lastStatus,
+  literal,
+  log,
+  LogLevel,
+  MetricType,
+  monotonicNanoseconds,
+  PairsWriter,
+  propertyPath,
+  readBuffer,
+  readMetric,
+  recordMetric,
+  registerRoot,
+  requestHeaders,
+  requestTrailers,
+  responseHeaders,
+  RootContext,
+  sendLocalReply,
+  setProperty,
+  setShared,
+  setTickPeriod,
+  sharedVersion,
+  writeBuffer,
+  wallNanoseconds,
+  callForeign,
 } from "as-proxy-wasm-sdk";
 
 const MODE = literal("x-mode");
@@ -51,7 +89,10 @@ class Probe extends RootContext {
     this.counter = defineMetric(MetricType.Counter, literal("probe_counter"));
     this.histogram = defineMetric(MetricType.Histogram, literal("probe_histogram"));
     OUT.clear();
-    number("configuration beyond its end", readBuffer(BufferType.PluginConfiguration, 0, 1 << 20).length == configuration.length ? 1 : 0);
+    number(
+      "configuration beyond its end",
+      readBuffer(BufferType.PluginConfiguration, 0, 1 << 20).length == configuration.length ? 1 : 0,
+    );
     number("status", lastStatus());
     number("configuration behind its end", readBuffer(BufferType.PluginConfiguration, 1 << 16, 5).length);
     number("status", lastStatus());
@@ -107,7 +148,12 @@ class ProbeStream extends HttpContext {
       return FilterHeadersStatus.StopIteration;
     }
     this.request();
-    sendLocalReply(418, literal("probe details with spaces"), OUT.result, new PairsWriter().add(ADDED, ONE).add(ADDED, KEY).finish());
+    sendLocalReply(
+      418,
+      literal("probe details with spaces"),
+      OUT.result,
+      new PairsWriter().add(ADDED, ONE).add(ADDED, KEY).finish(),
+    );
     // What is returned does not matter after a local reply.
     return FilterHeadersStatus.Continue;
   }
@@ -210,7 +256,11 @@ class ProbeStream extends HttpContext {
   }
 
   private call(): FilterHeadersStatus {
-    const headers = new PairsWriter().add(literal(":method"), literal("GET")).add(literal(":path"), literal("/called")).add(literal(":authority"), KEY).finish();
+    const headers = new PairsWriter()
+      .add(literal(":method"), literal("GET"))
+      .add(literal(":path"), literal("/called"))
+      .add(literal(":authority"), KEY)
+      .finish();
     const token = httpCall(this.id, this.root.cluster, headers, 5000);
     if (token == 0) sendLocalReply(500, literal("no_call"));
     return FilterHeadersStatus.StopIteration;
@@ -220,7 +270,8 @@ class ProbeStream extends HttpContext {
     const status = httpCallResponseHeaders.get(STATUS);
     requestHeaders.add(ADDED, status === null ? ONE : status);
     if (headers == 0) sendLocalReply(502, literal("call_failed"));
-    else if (bodySize > 0 && readBuffer(BufferType.HttpCallResponseBody, 0, bodySize).equals(literal("deny"))) sendLocalReply(403, literal("call_denied"));
+    else if (bodySize > 0 && readBuffer(BufferType.HttpCallResponseBody, 0, bodySize).equals(literal("deny")))
+      sendLocalReply(403, literal("call_denied"));
     else continueRequest();
   }
 

@@ -1,8 +1,32 @@
 // A filter for the SDK's own tests: configuration, per-stream state, callouts, bodies, timers.
 import {
-  Bytes, BytesMap, BytesWriter, BufferType, closeStream, continueRequest, defineMetric, EMPTY, FilterDataStatus, FilterHeadersStatus, httpCall, HttpContext,
-  incrementMetric, isLogged, JsonDocument, literal, log, LogLevel, MetricType, PairsWriter, readBuffer, registerRoot, requestHeaders, responseHeaders,
-  RootContext, setTickPeriod, writeBuffer,
+  Bytes,
+  BytesMap,
+  BytesWriter,
+  BufferType,
+  closeStream,
+  continueRequest,
+  defineMetric,
+  EMPTY,
+  FilterDataStatus,
+  FilterHeadersStatus,
+  httpCall,
+  HttpContext,
+  incrementMetric,
+  isLogged,
+  JsonDocument,
+  literal,
+  log,
+  LogLevel,
+  MetricType,
+  PairsWriter,
+  readBuffer,
+  registerRoot,
+  requestHeaders,
+  responseHeaders,
+  RootContext,
+  setTickPeriod,
+  writeBuffer,
 } from "as-proxy-wasm-sdk";
 
 const ACTION = literal("x-action");
@@ -74,7 +98,8 @@ class SampleStream extends HttpContext {
   private look(seen: Bytes): void {
     const half = seen.slice(0, seen.length >> 1);
     WRITER.clear().bytes(seen.trim()).byte(0x2f).integer(seen.length);
-    if (seen.startsWith(half) && seen.endsWith(seen.slice(half.length)) && seen.indexOfBytes(half) == 0) WRITER.text("/halves");
+    if (seen.startsWith(half) && seen.endsWith(seen.slice(half.length)) && seen.indexOfBytes(half) == 0)
+      WRITER.text("/halves");
     if (seen.equalsIgnoreCase(literal("KEY")) && !seen.equals(literal("KEY"))) WRITER.text("/case");
     WRITER.byte(0x2f).integer(seen.toInteger(-1)).byte(0x2f).integer(KEYS.get(seen, 99));
     if (!KEYS.has(seen)) WRITER.text(KEYS.set(seen, KEYS.size) ? "/new" : "/full");
@@ -83,7 +108,11 @@ class SampleStream extends HttpContext {
   }
 
   private call(): FilterHeadersStatus {
-    const headers = new PairsWriter().add(literal(":method"), literal("GET")).add(literal(":path"), literal("/")).add(literal(":authority"), KEY).finish();
+    const headers = new PairsWriter()
+      .add(literal(":method"), literal("GET"))
+      .add(literal(":path"), literal("/"))
+      .add(literal(":authority"), KEY)
+      .finish();
     return httpCall(this.id, KEY, headers, 100) == 0 ? FilterHeadersStatus.Continue : FilterHeadersStatus.StopIteration;
   }
 

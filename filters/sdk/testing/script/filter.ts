@@ -1,8 +1,33 @@
-// Does what its configuration says, host call by host call, and logs what each answered: {"request_headers": {"calls": [["add", "0", "x-a", "1"], …],
-// "answer": 0}, "request_body": …, "response_headers": …, "response_body": …, "log": …}. For comparing hosts over calls nobody thought of.
+// Does what its configuration says, host call by host call, and logs what each answered: {"request_headers": {"calls":
+// [["add", "0", "x-a", "1"], …],
+// "answer": 0}, "request_body": …, "response_headers": …, "response_body": …, "log": …}. For comparing hosts over calls
+// nobody thought of.
 import {
-  Bytes, BytesWriter, bufferLength, continueRequest, continueResponse, FilterDataStatus, FilterHeadersStatus, getProperty, getShared, HeaderMap, HttpContext, Json, JsonDocument, lastStatus, literal, logBytes, LogLevel,
-  propertyPath, readBuffer, registerRoot, RootContext, sendLocalReply, setProperty, setShared, writeBuffer,
+  Bytes,
+  BytesWriter,
+  bufferLength,
+  continueRequest,
+  continueResponse,
+  FilterDataStatus,
+  FilterHeadersStatus,
+  getProperty,
+  getShared,
+  HeaderMap,
+  HttpContext,
+  Json,
+  JsonDocument,
+  lastStatus,
+  literal,
+  logBytes,
+  LogLevel,
+  propertyPath,
+  readBuffer,
+  registerRoot,
+  RootContext,
+  sendLocalReply,
+  setProperty,
+  setShared,
+  writeBuffer,
 } from "as-proxy-wasm-sdk";
 
 const OUT = new BytesWriter(4096);
@@ -79,7 +104,8 @@ class ScriptStream extends HttpContext {
     else if (what == "remove") OUT.integer(map.remove(second));
     else if (what == "read") show(readBuffer(number, <u32>second.toInteger(0), <u32>third.toInteger(0)));
     else if (what == "length") OUT.integer(bufferLength(number)).text(" status ").integer(lastStatus());
-    else if (what == "write") OUT.integer(writeBuffer(number, <u32>second.toInteger(0), <u32>third.toInteger(0), Bytes.of(parts[4])));
+    else if (what == "write")
+      OUT.integer(writeBuffer(number, <u32>second.toInteger(0), <u32>third.toInteger(0), Bytes.of(parts[4])));
     else if (what == "property") show(getProperty(propertyPath(parts[1])));
     else if (what == "setProperty") OUT.integer(setProperty(first, second));
     else if (what == "share") OUT.integer(setShared(first, second));

@@ -1,7 +1,31 @@
-// Does per request what filters do, and leaves no garbage: headers, a body, an HTTP callout, a gRPC call or stream, by the header x-mode.
+// Does per request what filters do, and leaves no garbage: headers, a body, an HTTP callout, a gRPC call or stream, by
+// the header x-mode.
 import {
-  BufferType, Bytes, continueRequest, defineMetric, FilterDataStatus, FilterHeadersStatus, getProperty, grpcCall, grpcClose, grpcSend, grpcStream, httpCall, httpCallResponseHeaders, HttpContext, incrementMetric, literal, MetricType,
-  PairsWriter, propertyPath, readBuffer, registerRoot, requestHeaders, responseHeaders, RootContext, writeBuffer,
+  BufferType,
+  Bytes,
+  continueRequest,
+  defineMetric,
+  FilterDataStatus,
+  FilterHeadersStatus,
+  getProperty,
+  grpcCall,
+  grpcClose,
+  grpcSend,
+  grpcStream,
+  httpCall,
+  httpCallResponseHeaders,
+  HttpContext,
+  incrementMetric,
+  literal,
+  MetricType,
+  PairsWriter,
+  propertyPath,
+  readBuffer,
+  registerRoot,
+  requestHeaders,
+  responseHeaders,
+  RootContext,
+  writeBuffer,
 } from "as-proxy-wasm-sdk";
 
 const CALL = new PairsWriter();
@@ -29,9 +53,22 @@ class SteadyStream extends HttpContext {
     getProperty(propertyPath("source/address"));
     requestHeaders.replace(literal("x-count"), Bytes.ofInteger(pairs.count));
     if (mode === null) return FilterHeadersStatus.Continue;
-    if (mode.equals(literal("http"))) httpCall(this.id, literal("cluster"), CALL.clear().add(literal(":method"), literal("GET")).add(literal(":path"), mode).add(literal(":authority"), mode).finish(), 1000, mode);
-    else if (mode.equals(literal("grpc"))) grpcCall(this.id, literal("cluster"), literal("a.Service"), literal("Method"), mode, 1000);
-    else if (mode.equals(literal("stream"))) grpcSend(grpcStream(this.id, literal("cluster"), literal("a.Service"), literal("Method")), mode);
+    if (mode.equals(literal("http")))
+      httpCall(
+        this.id,
+        literal("cluster"),
+        CALL.clear()
+          .add(literal(":method"), literal("GET"))
+          .add(literal(":path"), mode)
+          .add(literal(":authority"), mode)
+          .finish(),
+        1000,
+        mode,
+      );
+    else if (mode.equals(literal("grpc")))
+      grpcCall(this.id, literal("cluster"), literal("a.Service"), literal("Method"), mode, 1000);
+    else if (mode.equals(literal("stream")))
+      grpcSend(grpcStream(this.id, literal("cluster"), literal("a.Service"), literal("Method")), mode);
     else return FilterHeadersStatus.Continue;
     return FilterHeadersStatus.StopIteration;
   }

@@ -1,5 +1,14 @@
 import "./filter";
 export {
-  malloc, proxy_abi_version_0_2_1, proxy_on_configure, proxy_on_context_create, proxy_on_delete, proxy_on_grpc_close, proxy_on_grpc_receive, proxy_on_http_call_response, proxy_on_request_body,
-  proxy_on_request_headers, proxy_on_response_headers,
+  malloc,
+  proxy_abi_version_0_2_1,
+  proxy_on_configure,
+  proxy_on_context_create,
+  proxy_on_delete,
+  proxy_on_grpc_close,
+  proxy_on_grpc_receive,
+  proxy_on_http_call_response,
+  proxy_on_request_body,
+  proxy_on_request_headers,
+  proxy_on_response_headers,
 } from "as-proxy-wasm-sdk/exports";
