@@ -1,6 +1,6 @@
 // What the control plane shows to its admin server, and what the admin server answers to the CLI and to the runner of
 // `scrim up`.
-import type { World } from "../store/world.ts";
+import type { World } from "../world/world.ts";
 
 /** The resource types proxy-status speaks of, in its order. */
 export const syncTypes = ["cds", "lds", "eds", "rds", "vhds", "ecds", "sds"] as const;

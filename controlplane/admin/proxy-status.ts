@@ -1,5 +1,5 @@
 import { spiffeId } from "../model/spiffe.ts";
-import type { World } from "../store/world.ts";
+import type { World } from "../world/world.ts";
 import { type ConnectedProxy, type ControlPlaneView, type ProxyStatus, type SyncType, syncTypes } from "./contract.ts";
 import { type RuntimePod, runtimePods } from "./runtime-pods.ts";
 

@@ -2,7 +2,7 @@
 // Produces: their facts, typed.
 // Never does: trust an annotation to be well-formed.
 import type { MeshObject } from "../model/object.ts";
-import type { World } from "../store/world.ts";
+import type { World } from "../world/world.ts";
 
 /** What the runner says about one of its pods. */
 export interface RuntimePod {

@@ -4,7 +4,7 @@
 // Never does: wait.
 import { planRouters } from "../local/router-plan.ts";
 import { keyOf, planWorkloads } from "../local/workload-plan.ts";
-import type { World } from "../store/world.ts";
+import type { World } from "../world/world.ts";
 import { type ConnectedProxy, type ControlPlaneView, type SyncReport, type SyncState, syncTypes } from "./contract.ts";
 import { type RuntimePod, runtimePods, runtimeRevision } from "./runtime-pods.ts";
 

@@ -1,9 +1,9 @@
 // What the admin pages show, read from the running stages when it is asked for.
 import { compareText } from "../model/object.ts";
 import { spiffeId } from "../model/spiffe.ts";
-import { analyzeWorld } from "../store/analyze-world.ts";
+import { analyzeWorld } from "../analyze/analyze-world.ts";
 import type { Store } from "../store/store.ts";
-import type { World } from "../store/world.ts";
+import type { World } from "../world/world.ts";
 import type { PluginFetcher } from "../wasm/plugin-fetcher.ts";
 import { status as grpcStatus } from "@grpc/grpc-js";
 import { encode } from "../../protos/codec.ts";

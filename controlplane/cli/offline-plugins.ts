@@ -2,7 +2,7 @@
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { mkdtemp, rm } from "node:fs/promises";
-import type { World } from "../store/world.ts";
+import type { World } from "../world/world.ts";
 import type { PluginState } from "../translate/ir/modules.ts";
 import { createPluginFetcher, type PluginProblem } from "../wasm/plugin-fetcher.ts";
 import { pluginSource } from "../wasm/plugin-source.ts";

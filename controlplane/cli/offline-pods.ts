@@ -4,7 +4,7 @@ import { planRouters } from "../local/router-plan.ts";
 import { allKinds } from "../model/kinds.ts";
 import { labelsMatch, type Labels, selectsAll } from "../model/labels.ts";
 import type { MeshObject } from "../model/object.ts";
-import { createWorld, type World } from "../store/world.ts";
+import { createWorld, type World } from "../world/world.ts";
 import type { ListenPort } from "../translate/ir/proxy-class.ts";
 import {
   LISTEN_ANNOTATION,

@@ -3,11 +3,11 @@
 // Never does: I/O.
 import type { MeshObject } from "../model/object.ts";
 import type { EmittedResources } from "../translate/emit/resources.ts";
-import type { World } from "../store/world.ts";
+import type { World } from "../world/world.ts";
 import type { PluginModules } from "../translate/ir/modules.ts";
 import type { ProxyIr } from "../translate/ir/proxy.ts";
 import type { ProxyClass } from "../translate/ir/proxy-class.ts";
-import { proxyClassOfPod } from "../translate/proxy-class.ts";
+import { proxyClassOfPod } from "../proxies/proxy-class.ts";
 import { workloadOf } from "../translate/resolve/workload.ts";
 import { emitProxy, resolveProxy } from "../translate/translate.ts";
 import { undeclaredPod, withOfflinePods } from "./offline-pods.ts";

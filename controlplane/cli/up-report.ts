@@ -3,7 +3,7 @@ import type { ProxyStatus, SyncReport } from "../admin/contract.ts";
 import type { LocatedEnvoy } from "../envoy/install.mjs";
 import { httpCall } from "../local/http-call.ts";
 import type { RunningMesh } from "../local/runner.ts";
-import type { World } from "../store/world.ts";
+import type { World } from "../world/world.ts";
 import { renderTable } from "./output.ts";
 
 /** Returns the addresses, the table of workloads, and who is missing if not all are in sync. */

@@ -1,7 +1,7 @@
 // Consumes: every accepted state of the mesh.
 // Produces: the pods it asks for: local workloads with their sidecars, and gateway proxies.
 // Never does: know how a pod is started, or what its proxy is told.
-import type { World } from "../store/world.ts";
+import type { World } from "../world/world.ts";
 import type { GatewayPorts } from "./gateway-ports.ts";
 import type { LocalPod } from "./local-pod.ts";
 import { planRouters } from "./router-plan.ts";

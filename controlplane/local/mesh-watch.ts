@@ -3,7 +3,7 @@ import type { UpSettings } from "../settings/settings.ts";
 import { createFileSource } from "../source/files/file-source.ts";
 import { ACCEPTED_OBJECTS_FILE, readAcceptedObjects } from "../store/accepted-objects.ts";
 import { createStore } from "../store/store.ts";
-import type { World } from "../store/world.ts";
+import type { World } from "../world/world.ts";
 import { createSystemClock } from "../telemetry/clock.ts";
 
 /**

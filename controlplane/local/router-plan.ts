@@ -2,7 +2,7 @@
 // Produces: the gateway proxies to start, one for each selector, with the ports they listen on.
 // Never does: choose local ports (that needs to look at the machine).
 import type { MeshObject } from "../model/object.ts";
-import type { World } from "../store/world.ts";
+import type { World } from "../world/world.ts";
 
 export interface RouterPort {
   readonly port: number;

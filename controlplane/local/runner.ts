@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { CONTROL_PLANE_SERVER_NAME } from "../bootstrap/bootstrap.ts";
 import type { SocketAddress } from "../settings/address.ts";
 import { DEFAULT_ADMIN_PORT, DEFAULT_XDS_PORT, type UpSettings } from "../settings/settings.ts";
-import type { World } from "../store/world.ts";
+import type { World } from "../world/world.ts";
 import type { Clock } from "../telemetry/clock.ts";
 import { type AddressBlock, claimAddressBlock } from "./claims.ts";
 import { type ControlPlaneProcess, startControlPlane } from "./control-plane-process.ts";

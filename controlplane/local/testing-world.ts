@@ -1,6 +1,6 @@
 // For tests of this directory: pods and worlds with little in them.
 import { loadText } from "../store/load.ts";
-import type { World } from "../store/world.ts";
+import type { World } from "../world/world.ts";
 import type { PodRecord } from "./pod-record.ts";
 
 /** Returns the World of a YAML text, which must be valid. */

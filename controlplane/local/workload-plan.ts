@@ -6,7 +6,7 @@ import { dirname, resolve } from "node:path";
 import type { ContainerSpec, EnvironmentVariableSpec, ProbeSpec } from "../model/kinds/pod.ts";
 import { type Labels, labelsMatch, selectsAll } from "../model/labels.ts";
 import type { MeshObject } from "../model/object.ts";
-import type { World } from "../store/world.ts";
+import type { World } from "../world/world.ts";
 
 /**
  * The pod template's annotation that makes a Deployment run locally; its value is run by a shell in the folder of the

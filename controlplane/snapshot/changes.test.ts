@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { layered } from "../translate/emit/layered-map.ts";
+import { layered } from "../world/layered-map.ts";
 import { changesBetween, fingerprintOf } from "./changes.ts";
 import type { EncodedMap, EncodedResource } from "./encode.ts";
 

@@ -1,6 +1,6 @@
 // What differs between two maps of resources, found out once for all who go from one to the other.
 import { createHash } from "node:crypto";
-import { layersOf } from "../translate/emit/layered-map.ts";
+import { layersOf } from "../world/layered-map.ts";
 import type { EncodedMap } from "./encode.ts";
 
 const known = new WeakMap<EncodedMap, WeakMap<EncodedMap, readonly string[]>>();

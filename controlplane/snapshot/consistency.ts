@@ -1,5 +1,5 @@
 // Whether every name inside a class's resources resolves within them, checked before they are published.
-import { layersOf } from "../translate/emit/layered-map.ts";
+import { layersOf } from "../world/layered-map.ts";
 import type { EncodedMap, EncodedResources } from "./encode.ts";
 import type { ResourceKind } from "./resources.ts";
 import { resourceKinds } from "./type-urls.ts";

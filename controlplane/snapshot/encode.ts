@@ -7,7 +7,7 @@ import type { MessageByName } from "../../protos/build/envoy.ts";
 import { inSlice } from "../model/time-slice.ts";
 import { collectReferences, type Reference } from "./references.ts";
 import type { ResourceKind, ResourceMessages } from "./resources.ts";
-import { layered, layersOf } from "../translate/emit/layered-map.ts";
+import { layered, layersOf } from "../world/layered-map.ts";
 import type { EmittedResources } from "../translate/emit/resources.ts";
 import { resourceKinds, resourceTypes } from "./type-urls.ts";
 

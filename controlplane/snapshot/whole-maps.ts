@@ -1,6 +1,6 @@
 // What can be said of a map of resources as a whole, found out once for all who are served it, and of maps with layers
 // once for each layer.
-import { layered, layersOf } from "../translate/emit/layered-map.ts";
+import { layered, layersOf } from "../world/layered-map.ts";
 import { routeConfigurationOf } from "./consistency.ts";
 import type { EncodedMap, EncodedResource } from "./encode.ts";
 

@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { createKeptFile, type KeptFileOptions } from "../disk/kept-file.ts";
 import { allKinds } from "../model/kinds.ts";
 import type { MeshObject } from "../model/object.ts";
-import type { World } from "./world.ts";
+import type { World } from "../world/world.ts";
 
 /** Raised when the shape of objects changes: what an older version wrote is then not read. */
 const FORMAT = 1;

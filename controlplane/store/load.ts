@@ -7,7 +7,7 @@ import { readStable } from "../source/files/read-stable.ts";
 import { scanDirectory } from "../source/files/scan.ts";
 import type { StoreViolation } from "./merge.ts";
 import { createStore } from "./store.ts";
-import type { World } from "./world.ts";
+import type { World } from "../world/world.ts";
 
 /** A mesh read once. */
 export interface Loaded {

@@ -2,7 +2,7 @@
 import { compareText, haveSameContent, type MeshObject } from "../model/object.ts";
 import type { Violation } from "../validate/violation.ts";
 import type { FileEntry } from "./file-entry.ts";
-import type { ObjectChange } from "./world.ts";
+import type { ObjectChange } from "../world/world.ts";
 
 /** A violation with whether an earlier version of what it is about is in force. */
 export interface StoreViolation extends Violation {

@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 import { parseDurationMs } from "../model/duration.ts";
 import type { MeshObject } from "../model/object.ts";
 import { readMeshConfig } from "../validate/mesh-config.ts";
-import { defaultMeshConfig, type MeshConfig } from "./world.ts";
+import { defaultMeshConfig, type MeshConfig } from "../world/world.ts";
 
 /**
  * Returns the settings of ConfigMap istio-system/istio with defaults filled in; `before` itself if they say the same.

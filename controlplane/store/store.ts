@@ -9,7 +9,7 @@ import { createEmptiedSource, type KeptSource } from "./emptied-source.ts";
 import { type FileEntry, judgments, readFileEntry, type Verdicts } from "./file-entry.ts";
 import { createMergedEntries, type StoreViolation } from "./merge.ts";
 import { meshConfigOf } from "./mesh-config.ts";
-import { changeWorld, createWorld, type World } from "./world.ts";
+import { changeWorld, createWorld, type World } from "../world/world.ts";
 
 /** What listeners are told after a batch. */
 export interface StoreUpdate {

@@ -2,8 +2,8 @@
 // produces: which of the classes would be told something else if the object were not there
 // never does: know which proxies are connected or what they were sent
 import type { ObjectRef } from "../model/object.ts";
-import { sameEntries } from "../store/derive.ts";
-import { changeWorld, type World } from "../store/world.ts";
+import { sameEntries } from "../world/derive.ts";
+import { changeWorld, type World } from "../world/world.ts";
 import type { EmittedResources } from "./emit/resources.ts";
 import type { PluginModules } from "./ir/modules.ts";
 import type { ProxyClass } from "./ir/proxy-class.ts";

@@ -12,13 +12,13 @@ import type { MeshObject } from "../model/object.ts";
 import { runSlice } from "../model/time-slice.ts";
 import { createClassSnapshots } from "../snapshot/class-snapshots.ts";
 import { createResourceEncoder, type EncodedResources } from "../snapshot/encode.ts";
-import { analyzeWorld } from "../store/analyze-world.ts";
+import { analyzeWorld } from "../analyze/analyze-world.ts";
 import { loadText } from "../store/load.ts";
-import { createWorld, type World } from "../store/world.ts";
+import { createWorld, type World } from "../world/world.ts";
 import type { EmittedResources } from "./emit/resources.ts";
 import type { PluginModules } from "./ir/modules.ts";
 import { classKeyOf, type ProxyClass } from "./ir/proxy-class.ts";
-import { proxyClassOfPod } from "./proxy-class.ts";
+import { proxyClassOfPod } from "../proxies/proxy-class.ts";
 import { createEditedMesh, edits } from "./testing-edits.ts";
 import { generatedMesh } from "./testing-mesh.ts";
 import { emitProxy, keepOnlyWhatIsServed, resolveProxy } from "./translate.ts";
@@ -121,7 +121,7 @@ function scratch(world: World): World {
 /** Everything anew: its answers and messages were never asked for before. */
 async function fromNothing(): Promise<{ readonly translate: Translate; readonly world: (world: World) => World }> {
   vi.resetModules();
-  const [translate, store] = await Promise.all([import("./translate.ts"), import("../store/world.ts")]);
+  const [translate, store] = await Promise.all([import("./translate.ts"), import("../world/world.ts")]);
   return {
     translate,
     world: (world) =>

@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { allKinds, type Kind } from "../model/kinds.ts";
 import type { MeshObject } from "../model/object.ts";
-import { changeWorld, createWorld, type MeshConfig, type World } from "../store/world.ts";
+import { changeWorld, createWorld, type MeshConfig, type World } from "../world/world.ts";
 
 /** One edit: what is done, and by which objects (numbers are taken modulo what there is). */
 export interface Edit {

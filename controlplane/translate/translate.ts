@@ -2,9 +2,9 @@
 // produces: the IR of that class, and from it the Envoy messages
 // never does: I/O; know which proxies are connected or what they were sent before
 import { isDeepStrictEqual } from "node:util";
-import { derived, keepOnlyAnswersOf, sameEntries } from "../store/derive.ts";
-import type { World } from "../store/world.ts";
-import { layered } from "./emit/layered-map.ts";
+import { derived, keepOnlyAnswersOf, sameEntries } from "../world/derive.ts";
+import type { World } from "../world/world.ts";
+import { layered } from "../world/layered-map.ts";
 import type { EmittedResources } from "./emit/resources.ts";
 import { buildCluster } from "./emit/cluster.ts";
 import { guardForwards } from "./emit/dynamic-forward.ts";
@@ -18,7 +18,7 @@ import { buildRouteConfiguration, buildVirtualHosts } from "./emit/route-table.t
 import { blackHoleCluster, connectCluster, passthroughCluster } from "./emit/special-clusters.ts";
 import { withNumberedFilters, withoutBytes } from "./emit/shared-filters.ts";
 import { buildWasmExtension } from "./emit/wasm-filter.ts";
-import { memoByContent } from "./emit/content-memo.ts";
+import { memoByContent } from "../world/content-memo.ts";
 import type {
   Cluster,
   ClusterLoadAssignment,
@@ -30,7 +30,7 @@ import type {
 import { upstreamName } from "./emit/names.ts";
 import type { RouteTable } from "./ir/routes.ts";
 import type { Upstream } from "./ir/upstream.ts";
-import { memoByObject, memoByOwner } from "./resolve/memo.ts";
+import { memoByObject, memoByOwner } from "../world/memo.ts";
 import type { WasmFilter } from "./ir/filters.ts";
 import type { PluginModules } from "./ir/modules.ts";
 import type { OutboundProxy, ProxyIr, SocketAddress } from "./ir/proxy.ts";

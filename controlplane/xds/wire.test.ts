@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { decode, encode } from "../../protos/codec.ts";
 import { createResourceEncoder, type EncodedMap, type EncodedResource } from "../snapshot/encode.ts";
-import { layered } from "../translate/emit/layered-map.ts";
+import { layered } from "../world/layered-map.ts";
 import { createResponseEncoder, decodeRequest, messageOf, type UnwrittenResponse, wrapAny } from "./wire.ts";
 
 const text = fc.string({ unit: "grapheme" });

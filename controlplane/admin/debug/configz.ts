@@ -1,7 +1,7 @@
 // The accepted configuration, in the form of Istio's /debug/configz and /debug/mesh.
 import type { Kind } from "../../model/kinds.ts";
 import type { MeshObject } from "../../model/object.ts";
-import type { World } from "../../store/world.ts";
+import type { World } from "../../world/world.ts";
 
 /** What is configuration of the mesh; Secrets, Pods and the like never are shown. */
 const CONFIGURATION = /(^|\.)(istio\.io|scrim\.mesh)\//;

@@ -3,7 +3,7 @@
 // Never does: show a secret, a module's bytes, or another namespace's proxies to a caller of one namespace.
 import type { ConfigDump } from "../../../protos/build/envoy.ts";
 import { allKinds } from "../../model/kinds.ts";
-import type { World } from "../../store/world.ts";
+import type { World } from "../../world/world.ts";
 import { adsClients, connectionList } from "./adsz.ts";
 import type { DebugScope } from "./access.ts";
 import { configDump, typedDump } from "./config-dump.ts";

@@ -1,5 +1,5 @@
 // The registry in the form of Istio's /debug/registryz and /debug/endpointz.
-import type { World } from "../../store/world.ts";
+import type { World } from "../../world/world.ts";
 import type { Backend, MeshService } from "../../translate/resolve/mesh-service.ts";
 import type { PortProtocol } from "../../translate/resolve/protocol.ts";
 import { resolveRegistry } from "../../translate/resolve/registry.ts";

@@ -6,7 +6,7 @@ import type {
 } from "../../../protos/build/envoy.ts";
 import { packAny } from "../../../protos/codec.ts";
 import type { AccessLog } from "../ir/proxy.ts";
-import { memoByContent } from "./content-memo.ts";
+import { memoByContent } from "../../world/content-memo.ts";
 
 /**
  * Operators by the field names of Istio's JSON access log

@@ -6,7 +6,7 @@ import { buildLimits, buildOutlierDetection } from "./cluster-limits.ts";
 import { buildHttpProtocolOptions } from "./cluster-protocol.ts";
 import { buildClusterTls } from "./cluster-tls.ts";
 import { adsSource } from "./config-source.ts";
-import { memoByContent } from "./content-memo.ts";
+import { memoByContent } from "../../world/content-memo.ts";
 import { buildDnsCache } from "./dynamic-forward.ts";
 import { buildLoadAssignment } from "./endpoint.ts";
 import { buildLoadBalancing } from "./load-balancing.ts";

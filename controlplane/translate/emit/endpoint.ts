@@ -1,7 +1,7 @@
 // The addresses behind an upstream as Envoy's load assignment.
 import type { ClusterLoadAssignment, LbEndpoint, Metadata } from "../../../protos/build/envoy.ts";
 import type { Endpoint, Upstream, WorkloadRef } from "../ir/upstream.ts";
-import { memoByContent } from "./content-memo.ts";
+import { memoByContent } from "../../world/content-memo.ts";
 import { upstreamName } from "./names.ts";
 
 const assignments = memoByContent(({ id, discovery }: Upstream) => [id, discovery], makeAssignment);

@@ -12,7 +12,7 @@ import type { AccessLog } from "../ir/proxy.ts";
 import { buildAccessLogs } from "./access-log.ts";
 import { adsSource } from "./config-source.ts";
 import { buildConnectTargetFilter } from "./connect-target.ts";
-import { memoByContent } from "./content-memo.ts";
+import { memoByContent } from "../../world/content-memo.ts";
 import { buildForwardFilters } from "./dynamic-forward.ts";
 import { buildHttpFilters, routerFilter } from "./http-chain.ts";
 import { numberOfFilters } from "./shared-filters.ts";

@@ -4,7 +4,7 @@ import { durationFromMs, packAny } from "../../../protos/codec.ts";
 import type { AccessLog, InboundPort } from "../ir/proxy.ts";
 import { buildAccessLogs, buildRefusedConnectionLogs } from "./access-log.ts";
 import { buildHttpConnectionManager } from "./http-connection-manager.ts";
-import { memoByContent } from "./content-memo.ts";
+import { memoByContent } from "../../world/content-memo.ts";
 import { inboundClusterName } from "./inbound-cluster.ts";
 import { buildNetworkAuthorization } from "./network-authorization.ts";
 import { peerAddressFilter } from "./peer-address.ts";

@@ -2,7 +2,7 @@
 import type { RetryPolicy, Route as EnvoyRoute, VirtualHost as EnvoyVirtualHost } from "../../../protos/build/envoy.ts";
 import { durationFromMs, packAny } from "../../../protos/codec.ts";
 import type { Retries } from "../ir/routes.ts";
-import { memoByContent } from "./content-memo.ts";
+import { memoByContent } from "../../world/content-memo.ts";
 
 /** How often another host is asked for before one that was tried is taken after all. */
 const OTHER_HOST_ATTEMPTS = 5;

@@ -1,6 +1,6 @@
 // Equal filters of a chain under one number, so that what is made of them is made once for all proxies that have them.
 import type { HttpFilters } from "../ir/filters.ts";
-import { memoByContent } from "./content-memo.ts";
+import { memoByContent } from "../../world/content-memo.ts";
 
 /** Returns the content of what names filters, as text: of a module only its hash counts. */
 export function withoutBytes(parts: object): string {

@@ -10,7 +10,7 @@ import type {
 import { packAny } from "../../../protos/codec.ts";
 import type { GatewayTls } from "../ir/proxy.ts";
 import { secretSource } from "./config-source.ts";
-import { memoByContent } from "./content-memo.ts";
+import { memoByContent } from "../../world/content-memo.ts";
 
 /**
  * ALPN by which sidecars tell each other that the certificates of the connection are the mesh's; a PERMISSIVE port

@@ -3,7 +3,7 @@ import type { Route as EnvoyRoute, VirtualHost as EnvoyVirtualHost } from "../..
 import { packAny } from "../../../protos/codec.ts";
 import type { Route, VirtualHost } from "../ir/routes.ts";
 import { buildConnectTarget } from "./connect-target.ts";
-import { memoByContent } from "./content-memo.ts";
+import { memoByContent } from "../../world/content-memo.ts";
 import { buildFault, FAULT_FILTER } from "./fault.ts";
 import {
   ALLOW_ANY_HOST,

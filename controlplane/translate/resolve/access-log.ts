@@ -2,10 +2,10 @@
 import { isDeepStrictEqual } from "node:util";
 import type { AccessLoggingSpec } from "../../model/kinds/telemetry.ts";
 import type { Labels } from "../../model/labels.ts";
-import { derived } from "../../store/derive.ts";
-import type { World } from "../../store/world.ts";
+import { derived } from "../../world/derive.ts";
+import type { World } from "../../world/world.ts";
 import type { AccessLog, AccessLogRule } from "../ir/proxy.ts";
-import { labelsKey } from "./memo.ts";
+import { labelsKey } from "../../world/memo.ts";
 import { isForSide, telemetryLevels } from "./telemetry-levels.ts";
 
 /** Where a Telemetry's `envoy` provider writes when MeshConfig names no file. */

@@ -6,7 +6,7 @@ import {
   DRY_RUN_ANNOTATION,
 } from "../../model/kinds/authorization-policy.ts";
 import type { MeshObject } from "../../model/object.ts";
-import type { World } from "../../store/world.ts";
+import type { World } from "../../world/world.ts";
 import type {
   Authorization,
   AuthorizationAction,

@@ -1,5 +1,5 @@
 // One of Scrim's own functions with its configuration.
-import type { FailStrategy } from "../../store/world.ts";
+import type { FailStrategy } from "../../world/world.ts";
 import type { FunctionFilter, FunctionName } from "../ir/filters.ts";
 import type { PluginModules } from "../ir/modules.ts";
 

@@ -2,8 +2,8 @@
 import { isWildcardHost, mostSpecificHost, resolveHost } from "../../model/hosts.ts";
 import type { SubsetSpec, TrafficPolicySpec } from "../../model/kinds/destination-rule.ts";
 import type { MeshObject } from "../../model/object.ts";
-import { derived, sameItems } from "../../store/derive.ts";
-import type { World } from "../../store/world.ts";
+import { derived, sameItems } from "../../world/derive.ts";
+import type { World } from "../../world/world.ts";
 import { objectsIn } from "./label-index.ts";
 import { isExported } from "./visibility.ts";
 

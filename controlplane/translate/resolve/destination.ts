@@ -1,7 +1,7 @@
 // From a destination in a route to the upstream it means.
 import { resolveHost } from "../../model/hosts.ts";
 import type { DestinationSpec } from "../../model/kinds/virtual-service.ts";
-import type { World } from "../../store/world.ts";
+import type { World } from "../../world/world.ts";
 import type { Upstream, UpstreamId } from "../ir/upstream.ts";
 import type { MeshService } from "./mesh-service.ts";
 import { visibleHost } from "./registry.ts";

@@ -1,8 +1,8 @@
 // Whether a workload's policies and header rules run in Wasm filters or in what Envoy itself has.
-import type { World } from "../../store/world.ts";
+import type { World } from "../../world/world.ts";
 import type { ProxyClass } from "../ir/proxy-class.ts";
 import type { Route, RouteTable, VirtualHost } from "../ir/routes.ts";
-import { memoByOwner } from "./memo.ts";
+import { memoByOwner } from "../../world/memo.ts";
 import { looksAtHeaders } from "./request-match.ts";
 
 export type Engine = World["mesh"]["engine"];

@@ -2,7 +2,7 @@
 import { hostMatches, parseScopedHost, resolveHost } from "../../model/hosts.ts";
 import type { GatewayServerSpec } from "../../model/kinds/gateway.ts";
 import { compareText, type MeshObject } from "../../model/object.ts";
-import type { World } from "../../store/world.ts";
+import type { World } from "../../world/world.ts";
 import type { ProxyClass } from "../ir/proxy-class.ts";
 import type { Route, RouteTable, VirtualHost } from "../ir/routes.ts";
 import type { DestinationResolver } from "./destination.ts";

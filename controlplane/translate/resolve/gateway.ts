@@ -3,7 +3,7 @@
 // never does: look at Gateways that do not select the proxy
 import { isWildcardHost } from "../../model/hosts.ts";
 import { labelsMatch } from "../../model/labels.ts";
-import type { World } from "../../store/world.ts";
+import type { World } from "../../world/world.ts";
 import type { PluginModules } from "../ir/modules.ts";
 import type { GatewayPort, GatewayTls, SocketAddress } from "../ir/proxy.ts";
 import type { ProxyClass } from "../ir/proxy-class.ts";

@@ -1,7 +1,7 @@
 // consumes: the policies and limits before a workload, and its engine
 // produces: the filters that enforce them: Wasm filters, or Envoy's own and Wasm filters for what those cannot do
 // never does: lose a policy between two engines
-import type { World } from "../../store/world.ts";
+import type { World } from "../../world/world.ts";
 import type { AuthorizationAction } from "../ir/authorization.ts";
 import type { HttpFilters, NativeGuard, WasmFilter } from "../ir/filters.ts";
 import type { PluginModules } from "../ir/modules.ts";

@@ -1,7 +1,7 @@
 // consumes: a World, a proxy class, the modules at hand
 // produces: the filters of one HTTP chain, by slot
 // never does: say what order the slots have (emit/http-chain.ts does)
-import type { World } from "../../store/world.ts";
+import type { World } from "../../world/world.ts";
 import type { HttpFilters } from "../ir/filters.ts";
 import type { PluginModules } from "../ir/modules.ts";
 import type { ProxyClass } from "../ir/proxy-class.ts";

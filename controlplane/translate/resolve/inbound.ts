@@ -1,7 +1,7 @@
 // What comes in at a sidecar: one entry for each port of its workload.
 import type { ServicePortSpec } from "../../model/kinds/service.ts";
 import { serviceHost } from "../../model/hosts.ts";
-import type { World } from "../../store/world.ts";
+import type { World } from "../../world/world.ts";
 import type { PluginModules } from "../ir/modules.ts";
 import type { InboundPort } from "../ir/proxy.ts";
 import type { ListenPort, ProxyClass } from "../ir/proxy-class.ts";

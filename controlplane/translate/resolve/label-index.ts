@@ -2,8 +2,8 @@
 import { type Labels, labelsMatch } from "../../model/labels.ts";
 import type { Kind } from "../../model/kinds.ts";
 import type { MeshObject } from "../../model/object.ts";
-import { derived, sameItems } from "../../store/derive.ts";
-import type { World } from "../../store/world.ts";
+import { derived, sameItems } from "../../world/derive.ts";
+import type { World } from "../../world/world.ts";
 
 /** Returns the objects of a kind in each namespace, oldest first. */
 export const objectsByNamespace = derived(

@@ -1,7 +1,7 @@
 // The modules at hand as a part of what answers are made from: each plugin is an input of its own.
 import { isDeepStrictEqual } from "node:util";
-import { derived } from "../../store/derive.ts";
-import { withCompanion, type World } from "../../store/world.ts";
+import { derived } from "../../world/derive.ts";
+import { withCompanion, type World } from "../../world/world.ts";
 import type { WasmModule } from "../ir/filters.ts";
 import type { BuiltinFilter, PluginModules, PluginState, PluginVersion } from "../ir/modules.ts";
 

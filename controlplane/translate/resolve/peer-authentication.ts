@@ -2,9 +2,9 @@
 import type { PeerAuthenticationSpec } from "../../model/kinds/peer-authentication.ts";
 import { selectsAll } from "../../model/labels.ts";
 import type { MeshObject } from "../../model/object.ts";
-import { derived } from "../../store/derive.ts";
-import type { World } from "../../store/world.ts";
-import { labelsKey } from "./memo.ts";
+import { derived } from "../../world/derive.ts";
+import type { World } from "../../world/world.ts";
+import { labelsKey } from "../../world/memo.ts";
 import { type SelectedProxy, selectorOf, selectPolicies } from "./workload-selector.ts";
 
 /** A mode once nothing is left to inherit. */

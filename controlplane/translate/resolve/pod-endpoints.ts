@@ -1,7 +1,7 @@
 // Pods as addresses behind a service.
 import { compareText, type MeshObject } from "../../model/object.ts";
-import { derived } from "../../store/derive.ts";
-import type { World } from "../../store/world.ts";
+import { derived } from "../../world/derive.ts";
+import type { World } from "../../world/world.ts";
 import { labelIndex, objectsIn } from "./label-index.ts";
 import { resolveMtlsMode } from "./peer-authentication.ts";
 import type { Backend } from "./mesh-service.ts";

@@ -3,7 +3,7 @@
 import type { QuotaOverrideSpec, QuotaSpec, QuotaSpecSpec } from "../../model/kinds/quota.ts";
 import { labelsMatch, selectsAll } from "../../model/labels.ts";
 import type { MeshObject } from "../../model/object.ts";
-import type { World } from "../../store/world.ts";
+import type { World } from "../../world/world.ts";
 import type { ProxyClass } from "../ir/proxy-class.ts";
 import type { LocalRateLimit, RateLimitOverride } from "../ir/rate-limit.ts";
 import { intervalMs } from "./interval.ts";

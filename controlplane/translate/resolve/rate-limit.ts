@@ -8,8 +8,8 @@ import type {
 } from "../../model/kinds/rate-limit-policy.ts";
 import type { Labels } from "../../model/labels.ts";
 import type { MeshObject } from "../../model/object.ts";
-import { derived, sameItems } from "../../store/derive.ts";
-import type { World } from "../../store/world.ts";
+import { derived, sameItems } from "../../world/derive.ts";
+import type { World } from "../../world/world.ts";
 import type { ProxyClass } from "../ir/proxy-class.ts";
 import type {
   Bucket,
@@ -23,7 +23,7 @@ import type {
 } from "../ir/rate-limit.ts";
 import { type Upstream, upstreamText } from "../ir/upstream.ts";
 import { intervalMs } from "./interval.ts";
-import { labelsKey } from "./memo.ts";
+import { labelsKey } from "../../world/memo.ts";
 import { resolveQuotas } from "./quota.ts";
 import { visibleHost } from "./registry.ts";
 import { missingUpstream, serviceUpstream } from "./upstream.ts";

@@ -1,8 +1,8 @@
 // consumes: the World's Services, EndpointSlices, Pods, Deployments and ServiceEntries
 // produces: every host of the mesh with its ports, protocols and the addresses behind them
 // never does: look at a client: who may see what, and how it is reached, is decided elsewhere
-import { derived, sameEntries, sameItems } from "../../store/derive.ts";
-import type { World } from "../../store/world.ts";
+import { derived, sameEntries, sameItems } from "../../world/derive.ts";
+import type { World } from "../../world/world.ts";
 import type { MeshService } from "./mesh-service.ts";
 import { isHttp } from "./protocol.ts";
 import { entryServices } from "./service-entry.ts";

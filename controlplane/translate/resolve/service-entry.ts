@@ -7,8 +7,8 @@ import type {
   ServiceEntryPortSpec,
   ServiceEntrySpec,
 } from "../../model/kinds/service-entry.ts";
-import { derived } from "../../store/derive.ts";
-import type { World } from "../../store/world.ts";
+import { derived } from "../../world/derive.ts";
+import type { World } from "../../world/world.ts";
 import { sortBackends } from "./pod-endpoints.ts";
 import { protocolOfEntryPort } from "./protocol.ts";
 import type { Backend, MeshService } from "./mesh-service.ts";

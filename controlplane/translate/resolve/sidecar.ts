@@ -2,7 +2,7 @@
 import { hostsOverlap, hostMatches, parseScopedHost, resolveHost } from "../../model/hosts.ts";
 import { labelsMatch, selectsAll } from "../../model/labels.ts";
 import type { MeshObject } from "../../model/object.ts";
-import type { World } from "../../store/world.ts";
+import type { World } from "../../world/world.ts";
 import type { SelectedProxy } from "./workload-selector.ts";
 
 /** One `namespace/host` of an egress list. */

@@ -1,7 +1,7 @@
 // Which Telemetry objects speak for a workload.
 import type { TelemetryMode } from "../../model/kinds/telemetry.ts";
 import type { MeshObject } from "../../model/object.ts";
-import type { World } from "../../store/world.ts";
+import type { World } from "../../world/world.ts";
 import { type SelectedProxy, selectPolicies } from "./workload-selector.ts";
 
 /**

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { analyzeWorld } from "../../store/analyze-world.ts";
+import { analyzeWorld } from "../../analyze/analyze-world.ts";
 import { loadText } from "../../store/load.ts";
 import { resolveAccessLog } from "./access-log.ts";
 import { telemetryConfiguration } from "./telemetry.ts";

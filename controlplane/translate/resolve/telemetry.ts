@@ -1,7 +1,7 @@
 // The telemetry filter: always there, on both sides of a request.
 import { LABELS } from "../../../filters/telemetry/labels.ts";
 import { METRIC_NAMES, type MetricOverrideSpec } from "../../model/kinds/telemetry.ts";
-import type { World } from "../../store/world.ts";
+import type { World } from "../../world/world.ts";
 import type { FunctionFilter, WasmFilter } from "../ir/filters.ts";
 import type { PluginModules } from "../ir/modules.ts";
 import { builtinFilter } from "./builtin-filter.ts";

@@ -1,6 +1,6 @@
 // What tests of resolving start from: a mesh of YAML, a proxy, modules that are only names.
 import { loadText } from "../../store/load.ts";
-import type { World } from "../../store/world.ts";
+import type { World } from "../../world/world.ts";
 import type { WasmModule } from "../ir/filters.ts";
 import type { PluginModules, PluginState } from "../ir/modules.ts";
 import type { ProxyClass } from "../ir/proxy-class.ts";

@@ -1,8 +1,8 @@
 // The upstreams of one service as clients of one namespace reach it: every port, whole and by subset.
 import type { ClientTlsSpec, SubsetSpec } from "../../model/kinds/destination-rule.ts";
 import { labelsMatch } from "../../model/labels.ts";
-import { derived } from "../../store/derive.ts";
-import type { World } from "../../store/world.ts";
+import { derived } from "../../world/derive.ts";
+import type { World } from "../../world/world.ts";
 import type { Discovery, Endpoint, Upstream, UpstreamId, UpstreamTls } from "../ir/upstream.ts";
 import { destinationRuleFor, type MergedRule, portPolicy } from "./destination-rule.ts";
 import type { MeshPort, MeshService } from "./mesh-service.ts";

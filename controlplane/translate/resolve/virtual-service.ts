@@ -1,9 +1,9 @@
 // Which VirtualServices speak for a host: at sidecars one, at gateways all of them together.
 import { compareHostSpecificity, hostMatches, isWildcardHost, resolveHost } from "../../model/hosts.ts";
 import type { MeshObject } from "../../model/object.ts";
-import { derived, sameItems } from "../../store/derive.ts";
-import type { World } from "../../store/world.ts";
-import { memoByObject } from "./memo.ts";
+import { derived, sameItems } from "../../world/derive.ts";
+import type { World } from "../../world/world.ts";
+import { memoByObject } from "../../world/memo.ts";
 import { qualifyGateway } from "./request-match.ts";
 import { isExported } from "./visibility.ts";
 

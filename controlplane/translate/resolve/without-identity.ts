@@ -2,7 +2,7 @@
 // was to be encrypted.
 import type { GatewayPort, InboundPort, ProxyIr } from "../ir/proxy.ts";
 import type { Upstream } from "../ir/upstream.ts";
-import { memoByObject } from "./memo.ts";
+import { memoByObject } from "../../world/memo.ts";
 
 /**
  * Returns the IR of a proxy to which no secret is ever given. Where mutual TLS is spoken if both sides can, it speaks

@@ -1,7 +1,7 @@
 // Whose identities a workload's name stands for.
 import { labelsMatch, type Labels, selectsAll } from "../../model/labels.ts";
 import { principalOf } from "../../model/spiffe.ts";
-import type { World } from "../../store/world.ts";
+import type { World } from "../../world/world.ts";
 import { identityOf, workloadOf } from "./workload.ts";
 
 /** What a name can be checked against: one Deployment or Pod. */

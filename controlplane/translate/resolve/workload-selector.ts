@@ -2,11 +2,11 @@
 import type { Kind } from "../../model/kinds.ts";
 import { labelsMatch, type Labels } from "../../model/labels.ts";
 import { compareByAge, type MeshObject } from "../../model/object.ts";
-import { derived, sameItems } from "../../store/derive.ts";
-import type { World } from "../../store/world.ts";
+import { derived, sameItems } from "../../world/derive.ts";
+import type { World } from "../../world/world.ts";
 import type { ProxyClass } from "../ir/proxy-class.ts";
 import { objectsIn } from "./label-index.ts";
-import { labelsKey } from "./memo.ts";
+import { labelsKey } from "../../world/memo.ts";
 
 /** The kinds whose spec has an optional `selector.matchLabels`. */
 export type SelectingKind =

@@ -5,7 +5,7 @@ import { parseSpiffeId, spiffeId, type SpiffeId } from "../../model/spiffe.ts";
 import type { SocketAddress } from "../ir/proxy.ts";
 import type { ListenPort } from "../ir/proxy-class.ts";
 import type { WorkloadRef } from "../ir/upstream.ts";
-import { memoByObject } from "./memo.ts";
+import { memoByObject } from "../../world/memo.ts";
 
 /** Annotations of pods; the runner of local processes and the injector write them. */
 export const WORKLOAD_ANNOTATION = "scrim.mesh/workload";

@@ -2,8 +2,8 @@
 // produces: what they are taken for, at most so many different things
 // never does: believe where they are from; that is proven, or the plaintext port's
 import { createHash } from "node:crypto";
-import type { UndescribedProxy } from "./translate/proxy-class.ts";
-import type { Proxy } from "./xds/node.ts";
+import type { UndescribedProxy } from "./proxy-class.ts";
+import type { Proxy } from "../xds/node.ts";
 
 /**
  * What a pod may say of itself, one thing after another, before it is taken for what it said last: each is a class of

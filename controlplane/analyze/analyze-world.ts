@@ -4,9 +4,9 @@ import { type FieldPath, formatPath } from "../model/document.ts";
 import { CLUSTER_DOMAIN, resolveHost } from "../model/hosts.ts";
 import { type MeshObject, objectKey, refOf } from "../model/object.ts";
 import type { Violation } from "../validate/violation.ts";
-import { derived } from "./derive.ts";
+import { derived } from "../world/derive.ts";
 import { analyzeTelemetry } from "./analyze-telemetry.ts";
-import type { World } from "./world.ts";
+import type { World } from "../world/world.ts";
 
 /** Something wrong with an object, without its place: objects move while they stay the same. */
 interface Finding {

@@ -1,6 +1,5 @@
-// Answers kept for as long as the object they were made from. Answers that are made from a World are kept by
-// store/derive.ts.
-import { inSlice } from "../../model/time-slice.ts";
+// Answers kept for as long as the object they were made from. Answers that are made from a World are kept by derive.ts.
+import { inSlice } from "../model/time-slice.ts";
 
 /** Returns `compute` with its answers kept per `owner` and key; answers go when their owner does. */
 export function memoByOwner<O extends object, A extends readonly unknown[], R>(

@@ -1,27 +1,27 @@
 // Consumes: the published state of the mesh, its snapshots and its authority.
 // Produces: the xDS server, each proxy getting what the pod it proved to be needs.
 // Never does: believe a node where a pod says otherwise.
-import { controlPlaneIdentifier } from "./admin/debug/over-ads.ts";
-import type { WorkloadSecrets } from "./ca/workload-secrets.ts";
-import { locateEnvoy } from "./envoy/install.mjs";
-import { spiffeId } from "./model/spiffe.ts";
-import type { EnvoySearch, ServeSettings } from "./settings/settings.ts";
-import { SCRIM_VERSION } from "./settings/version.ts";
-import type { ClassSnapshots } from "./snapshot/class-snapshots.ts";
-import { createResourceEncoder, type EncodedMap, type EncodedResources } from "./snapshot/encode.ts";
-import type { World } from "./store/world.ts";
-import type { Clock } from "./telemetry/clock.ts";
-import type { Logger } from "./telemetry/logger.ts";
-import type { XdsMetrics } from "./telemetry/xds-metrics.ts";
-import { gatewayCredentials } from "./translate/gateway-credentials.ts";
-import type { PluginModules } from "./translate/ir/modules.ts";
-import type { ProxyClass } from "./translate/ir/proxy-class.ts";
-import { proxyClassOfNode, proxyClassOfPod, withoutIdentityOf } from "./translate/proxy-class.ts";
+import { controlPlaneIdentifier } from "../admin/debug/over-ads.ts";
+import type { WorkloadSecrets } from "../ca/workload-secrets.ts";
+import { locateEnvoy } from "../envoy/install.mjs";
+import { spiffeId } from "../model/spiffe.ts";
+import type { EnvoySearch, ServeSettings } from "../settings/settings.ts";
+import { SCRIM_VERSION } from "../settings/version.ts";
+import type { ClassSnapshots } from "../snapshot/class-snapshots.ts";
+import { createResourceEncoder, type EncodedMap, type EncodedResources } from "../snapshot/encode.ts";
+import type { World } from "../world/world.ts";
+import type { Clock } from "../telemetry/clock.ts";
+import type { Logger } from "../telemetry/logger.ts";
+import type { XdsMetrics } from "../telemetry/xds-metrics.ts";
+import { gatewayCredentials } from "./gateway-credentials.ts";
+import type { PluginModules } from "../translate/ir/modules.ts";
+import type { ProxyClass } from "../translate/ir/proxy-class.ts";
+import { proxyClassOfNode, proxyClassOfPod, withoutIdentityOf } from "./proxy-class.ts";
 import { createUndescribedProxies } from "./undescribed-proxies.ts";
-import type { Authenticate } from "./xds/identities.ts";
-import type { Proxy } from "./xds/node.ts";
-import { createScratchEnvoy } from "./xds/scratch-envoy.ts";
-import { createXdsServer, type ServerCertificate, type XdsServer, type XdsServerOptions } from "./xds/server.ts";
+import type { Authenticate } from "../xds/identities.ts";
+import type { Proxy } from "../xds/node.ts";
+import { createScratchEnvoy } from "../xds/scratch-envoy.ts";
+import { createXdsServer, type ServerCertificate, type XdsServer, type XdsServerOptions } from "../xds/server.ts";
 
 /** What every resource is made from: one state of the mesh and the plugins at hand then. */
 export interface Inputs {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { analyzeWorld } from "./analyze-world.ts";
-import { loadText } from "./load.ts";
+import { loadText } from "../store/load.ts";
 
 function analyze(text: string): readonly string[] {
   const { world, violations } = loadText(text);

@@ -1,9 +1,9 @@
 // The TLS credentials that a gateway's listeners name, as secrets for SDS.
 import type { Secret } from "../../protos/build/envoy.ts";
 import type { MeshObject } from "../model/object.ts";
-import type { World } from "../store/world.ts";
-import { credentialOf } from "./resolve/credential.ts";
-import { memoByObject } from "./resolve/memo.ts";
+import type { World } from "../world/world.ts";
+import { credentialOf } from "../translate/resolve/credential.ts";
+import { memoByObject } from "../world/memo.ts";
 
 const CREDENTIAL = /^kubernetes:\/\/(?:([^/]+)\/)?([^/]+)$/;
 

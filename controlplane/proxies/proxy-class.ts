@@ -2,12 +2,12 @@
 import { isDeepStrictEqual } from "node:util";
 import { type Labels, labelsMatch } from "../model/labels.ts";
 import type { MeshObject } from "../model/object.ts";
-import { derived } from "../store/derive.ts";
-import type { World } from "../store/world.ts";
-import type { ProxyClass } from "./ir/proxy-class.ts";
-import { servicesSelecting } from "./resolve/inbound.ts";
-import { memoByObject } from "./resolve/memo.ts";
-import { workloadOf } from "./resolve/workload.ts";
+import { derived } from "../world/derive.ts";
+import type { World } from "../world/world.ts";
+import type { ProxyClass } from "../translate/ir/proxy-class.ts";
+import { servicesSelecting } from "../translate/resolve/inbound.ts";
+import { memoByObject } from "../world/memo.ts";
+import { workloadOf } from "../translate/resolve/workload.ts";
 
 /**
  * Returns the class of the proxy that stands beside (or is) this pod, the same object each time; undefined for pods

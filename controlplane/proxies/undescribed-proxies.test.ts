@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { createUndescribedProxies } from "./undescribed-proxies.ts";
-import type { Proxy } from "./xds/node.ts";
+import type { Proxy } from "../xds/node.ts";
 
 const proxy = (pod: string, labels: Record<string, unknown>, isProven = true): Proxy => ({
   identity: { namespace: "shop", serviceAccount: "web", pod },

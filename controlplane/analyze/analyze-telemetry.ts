@@ -2,7 +2,7 @@
 import { LABELS } from "../../filters/telemetry/labels.ts";
 import type { FieldPath } from "../model/document.ts";
 import type { MeshObject } from "../model/object.ts";
-import type { World } from "./world.ts";
+import type { World } from "../world/world.ts";
 
 /** Something wrong with an object, without its place. */
 interface TelemetryFinding {

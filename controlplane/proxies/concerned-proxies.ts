@@ -2,13 +2,13 @@
 // Produces: whether an object concerns a connected proxy.
 // Never does: work it out twice for one state of the mesh.
 import { setImmediate as nextTurn } from "node:timers/promises";
-import type { Concerns } from "./admin/distribution.ts";
-import { type ObjectRef, objectKey } from "./model/object.ts";
-import { runSlice } from "./model/time-slice.ts";
+import type { Concerns } from "../admin/distribution.ts";
+import { type ObjectRef, objectKey } from "../model/object.ts";
+import { runSlice } from "../model/time-slice.ts";
 import type { Inputs } from "./serve-proxies.ts";
-import { sliceBudget } from "./snapshot/publisher.ts";
-import { concernedBy } from "./translate/concerns.ts";
-import { proxyClassOfPod } from "./translate/proxy-class.ts";
+import { sliceBudget } from "../snapshot/publisher.ts";
+import { concernedBy } from "../translate/concerns.ts";
+import { proxyClassOfPod } from "./proxy-class.ts";
 
 /** What these say reaches proxies by ways of its own: the mesh's settings, and secrets. */
 const NOT_TRANSLATED = new Set(["ConfigMap", "Secret"]);
