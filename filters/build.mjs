@@ -1,6 +1,6 @@
 // Consumes: filters/<name>/index.ts and filters/examples/<name>/index.ts. Produces: filters/build/<name>.wasm and
-// filters/build/examples/<name>.wasm, the same bytes for the same sources.
-// Never compiles what has not changed since its last build (unless --force).
+// filters/build/examples/<name>.wasm, the same bytes for the same sources. Never compiles what has not changed since
+// its last build (unless --force).
 //
 //   node filters/build.mjs [name…] [--force]
 import { createHash } from "node:crypto";

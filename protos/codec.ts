@@ -12,10 +12,9 @@ export { type MessageName, nameOfTypeUrl, typeUrlOf } from "./schema.ts";
 
 /**
  * The bytes of a message. Equal content gives equal bytes (fields by number, map keys sorted). Enums are words,
- * wrappers (UInt32Value,
- * BoolValue, StringValue, …) plain values, Struct plain JSON, Duration `{ seconds, nanos }` (see durationFromMs), Any
- * the result of packAny.
- * Throws MessageShapeError for unknown fields, values of the wrong kind, and two members of one oneof.
+ * wrappers (UInt32Value, BoolValue, StringValue, …) plain values, Struct plain JSON, Duration `{ seconds, nanos }` (see
+ * durationFromMs), Any the result of packAny. Throws MessageShapeError for unknown fields, values of the wrong kind,
+ * and two members of one oneof.
  */
 export function encode<N extends MessageName>(name: N, message: MessageByName[N]): Uint8Array {
   const type = typeOf(name);
@@ -52,8 +51,8 @@ export function packAny<N extends MessageName>(name: N, message: MessageByName[N
 
 /**
  * One message of two parts that were packed here under one name and have no field in common: what protobuf makes of
- * their bytes one after another. What many
- * messages share is so encoded once for all of them. The same Any for the same parts. Throws for other parts.
+ * their bytes one after another. What many messages share is so encoded once for all of them. The same Any for the same
+ * parts. Throws for other parts.
  */
 export function joinAny(first: AnyMessage, second: AnyMessage): AnyMessage {
   let withFirst = joins.get(first);

@@ -61,8 +61,8 @@ function readEscape(python, at, bytes) {
 /**
  * A table full name → message or enum:
  * message `{ kind, fullName, package, path: string[], fields: [{ name, protoName, id, type, reference?, repeated,
- * keyType?, oneof? }] }`,
- * enum `{ kind, fullName, package, path, values: { NAME: number } }`. Map entries are folded into their field.
+ * keyType?, oneof? }] }`, enum `{ kind, fullName, package, path, values: { NAME: number } }`. Map entries are folded
+ * into their field.
  */
 export function readDescriptors(files) {
   const table = new Map();

@@ -21,8 +21,8 @@ export function prune(table, roots) {
 
 /**
  * TypeScript name → full name, sorted. A type is called by its own name, nested ones with `_`
- * (`Cluster_DiscoveryType`). Where
- * several packages have one of the same name, `given` (full name → name, for nested types too) must tell them apart.
+ * (`Cluster_DiscoveryType`). Where several packages have one of the same name, `given` (full name → name, for nested
+ * types too) must tell them apart.
  */
 export function nameTypes(kept, given) {
   const names = new Map();

@@ -8,8 +8,7 @@ export type SyncType = (typeof syncTypes)[number];
 
 /**
  * SYNCED: everything sent was acknowledged and is current. STALE: sent, or about to be, and not acknowledged. NOT SENT:
- * asked
- * for, nothing there. ERROR: the last answer was a rejection. IGNORED: the proxy did not ask for this type.
+ * asked for, nothing there. ERROR: the last answer was a rejection. IGNORED: the proxy did not ask for this type.
  */
 export type SyncState = "SYNCED" | "STALE" | "NOT SENT" | "ERROR" | "IGNORED";
 
@@ -34,9 +33,8 @@ export interface Rejection {
   readonly message: string;
   /**
    * "content": an Envoy that serves nobody cannot load it either; "repeated": two proxies rejected it and none has it
-   * (both: kept from all). "proxy": it
-   * loads elsewhere; "unconfirmed": nobody else could tell (both: kept from this proxy only). "examined": kept from all
-   * for a moment, until that is known.
+   * (both: kept from all). "proxy": it loads elsewhere; "unconfirmed": nobody else could tell (both: kept from this
+   * proxy only). "examined": kept from all for a moment, until that is known.
    */
   readonly blame?: "examined" | "content" | "repeated" | "proxy" | "unconfirmed";
 }

@@ -7,9 +7,8 @@ const SIZE_BUCKETS_BYTES = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_00
 
 /**
  * Returns Envoy's stats_config. A stat of the telemetry filter is named `istio_requests_total;reporter=source;…;`: one
- * tag
- * for each label takes `;label=value` out of the name (the last one with the closing `;`), so that the bare metric name
- * is left.
+ * tag for each label takes `;label=value` out of the name (the last one with the closing `;`), so that the bare metric
+ * name is left.
  */
 export function buildStatsConfig(metricLabels: readonly string[]): Record<string, unknown> {
   return {

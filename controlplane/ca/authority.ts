@@ -55,8 +55,7 @@ const BACKDATED_MS = 120_000;
 
 /**
  * The authority in a directory; made on first use. Refuses a root whose key is missing, unreadable or another's, and an
- * expired
- * root: minting a new one would cut off every workload that trusts the old one.
+ * expired root: minting a new one would cut off every workload that trusts the old one.
  */
 export function openAuthority(options: AuthorityOptions): AuthorityOpening {
   const { directory, clock } = options;

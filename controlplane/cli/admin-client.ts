@@ -89,8 +89,8 @@ function parseUrl(text: string): { address: string; port: number } {
 
 /**
  * Returns the proxy a person means: a pod (`reviews-v1-0-x2b9f`, with `.default` or `default/` if need be) or a
- * workload
- * (`reviews-v1`, `default/reviews-v1`, `deploy/reviews-v1`), whose first serving pod is taken. Throws CommandFailure.
+ * workload (`reviews-v1`, `default/reviews-v1`, `deploy/reviews-v1`), whose first serving pod is taken. Throws
+ * CommandFailure.
  */
 export function findProxy(proxies: readonly ProxyStatus[], wanted: string): ProxyStatus {
   const name = wanted.replace(/^(deploy|deployment|deployments|pod|pods)\//, "");

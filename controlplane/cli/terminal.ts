@@ -8,8 +8,7 @@ export interface Terminal {
 
 /**
  * Returns the process's own standard streams. What a full disk does not take is lost: a mesh goes on without. A command
- * whose output was lost ends with
- * code 1.
+ * whose output was lost ends with code 1.
  */
 export function createTerminal(): Terminal {
   return {

@@ -26,8 +26,7 @@ export type Translation =
 
 /**
  * Returns what the first replica of `workload` (`<namespace>/<name>`) would be told. Workloads have made-up addresses
- * that are the same for
- * the same mesh; one that nobody declares is taken for a sidecar with the label `app`.
+ * that are the same for the same mesh; one that nobody declares is taken for a sidecar with the label `app`.
  */
 export function translateProxy(world: World, workload: string, modules: PluginModules): Translation {
   const [namespace, name, ...rest] = workload.split("/");

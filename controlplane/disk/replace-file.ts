@@ -6,8 +6,7 @@ let writes = 0;
 
 /**
  * Writes beside the file, waits until the disk has it, and renames; the directory is made if need be, for its owner
- * alone. Rejects on I/O errors,
- * and leaves nothing half-written behind.
+ * alone. Rejects on I/O errors, and leaves nothing half-written behind.
  */
 export async function replaceFile(path: string, content: Uint8Array | string, mode = 0o600): Promise<void> {
   const temporary = `${path}.${process.pid}.${writes++}.new`;

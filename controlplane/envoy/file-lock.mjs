@@ -5,8 +5,7 @@ const STALE_MS = 20 * 60_000;
 
 /**
  * Runs `work` while this process alone holds the lock file, and returns its result; waits for another live holder, and
- * says so
- * once through `report`. A lock whose process is gone, or which is older than 20 minutes, is taken over.
+ * says so once through `report`. A lock whose process is gone, or which is older than 20 minutes, is taken over.
  */
 export async function withFileLock(path, report, work) {
   let told = false;

@@ -54,8 +54,7 @@ export function pinnedEnvoyPath(cacheDir) {
 
 /**
  * Returns `{path, version, from}` of the Envoy to use: `ENVOY_PATH`, else a supported `envoy` on PATH, else the pinned
- * one,
- * fetched into the cache when `fetch` is true. Throws EnvoyUnavailable.
+ * one, fetched into the cache when `fetch` is true. Throws EnvoyUnavailable.
  */
 export async function locateEnvoy({ envoyPath, searchPath, cacheDir, arch, report = () => {}, fetch = true }) {
   if (envoyPath) return { ...(await requireEnvoy(envoyPath)), from: "ENVOY_PATH" };

@@ -30,8 +30,8 @@ export interface ChildOptions {
 
 /**
  * The child leads a process group of its own. In the group a shell waits on a pipe whose other end only this process
- * holds:
- * when this process ends, even by SIGKILL, the pipe closes and the shell kills the whole group, grandchildren included.
+ * holds: when this process ends, even by SIGKILL, the pipe closes and the shell kills the whole group, grandchildren
+ * included.
  */
 const WATCHED = '(trap "" HUP INT TERM; exec </dev/null >/dev/null 2>&1; read -r _ <&3; kill -KILL 0) & exec "$@" 3<&-';
 

@@ -17,9 +17,8 @@ const LOG_FORMAT = "[%Y-%m-%dT%T.%e%z][%t][%l][%n] [%g:%#] %v";
 
 /**
  * Returns Envoy's arguments. Without hot restart it needs no base id and leaves nothing in shared memory. What is
- * logged stands on one line, so that nothing that a
- * plugin or a request says can look like a line of Envoy's own, and is written within a second: traps are read from
- * there (rollout/traps.ts).
+ * logged stands on one line, so that nothing that a plugin or a request says can look like a line of Envoy's own, and
+ * is written within a second: traps are read from there (rollout/traps.ts).
  */
 export function envoyArguments({ bootstrap, logDir }: EnvoyFiles, concurrency: number): string[] {
   return [

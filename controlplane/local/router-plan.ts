@@ -43,9 +43,8 @@ export function planRouters(world: World): readonly RouterPlan[] {
 
 /**
  * Returns the names a gateway proxy goes by. `istio: ingressgateway` gets Istio's own (workload istio-ingressgateway in
- * the root
- * namespace, account istio-ingressgateway-service-account), so that policies written for Istio hold; others are named
- * by label.
+ * the root namespace, account istio-ingressgateway-service-account), so that policies written for Istio hold; others
+ * are named by label.
  */
 function nameRouter(selector: Labels, namespace: string, rootNamespace: string): Omit<RouterPlan, "ports"> {
   const istio = selector["istio"];

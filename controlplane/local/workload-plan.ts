@@ -53,8 +53,8 @@ const DEFAULT_GRACE_SECONDS = 30;
 
 /**
  * Returns the workloads to run and the Deployments that cannot be, in the order of the World's list. `scope` "every"
- * plans the
- * Deployments without a local command too (their command is ""), for those who only want to know what would be.
+ * plans the Deployments without a local command too (their command is ""), for those who only want to know what would
+ * be.
  */
 export function planWorkloads(
   world: World,

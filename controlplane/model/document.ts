@@ -17,8 +17,8 @@ export interface SourceDocument {
   readonly value: unknown;
   /**
    * Returns where a field stands: its key, or the item of a list; the nearest enclosing place if the field is not
-   * there.
-   * With `inside`, a place in the field's own text (both from 1), where that is written as a literal block (`|`).
+   * there. With `inside`, a place in the field's own text (both from 1), where that is written as a literal block
+   * (`|`).
    */
   locate(path: FieldPath, inside?: PlaceInText): SourceLocation;
 }

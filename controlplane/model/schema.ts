@@ -1,6 +1,5 @@
 // The words our schemas are written in: JSON Schema through TypeBox, plus marks (`x-…`) for what protobuf JSON
-// tolerates
-// and for what Istio has and Scrim does not have yet.
+// tolerates and for what Istio has and Scrim does not have yet.
 import { type Static, type TObject, type TProperties, type TSchema, Type } from "@sinclair/typebox";
 
 /** Makes every level readonly: accepted specs are frozen, so the type says so. */
@@ -134,8 +133,7 @@ export function struct() {
 
 /**
  * One of `values`. `notYet` are values the API has and Scrim does not implement; `anyCase` accepts other spellings of
- * the
- * case and gives the listed one back.
+ * the case and gives the listed one back.
  */
 export function choice<const V extends readonly string[]>(
   values: V,

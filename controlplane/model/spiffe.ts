@@ -35,8 +35,7 @@ export function spiffeId(trustDomain: string, namespace: string, serviceAccount:
 
 /**
  * Returns the parts of `spiffe://<trust domain>/ns/<ns>/sa/<sa>`; undefined for anything else, in particular for `%`,
- * `..`,
- * empty segments, ports, queries, fragments and names over 2,048 bytes.
+ * `..`, empty segments, ports, queries, fragments and names over 2,048 bytes.
  */
 export function parseSpiffeId(text: string): WorkloadIdentity | undefined {
   if (text.length > MAX_LENGTH) return undefined;

@@ -2,9 +2,8 @@
 // except at its memos.
 
 // Work whose parts are remembered can be given up at any of them and begun again from its start: what was made stays
-// made, and beginning again
-// only looks it up. So nothing has to be written as a sequence of steps; a part that is remembered says `inSlice(make)`
-// where it would say `make()`.
+// made, and beginning again only looks it up. So nothing has to be written as a sequence of steps; a part that is
+// remembered says `inSlice(make)` where it would say `make()`.
 //
 //     slice 1   first, second, thi|            (over: the third is given up before it is begun)
 //     slice 2   .      .       third, fourth|  (the first two are remembered)

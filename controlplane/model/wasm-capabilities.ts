@@ -1,7 +1,6 @@
 // What a module may do beside looking at its configuration, logging and reading the clock: names for groups of Envoy's
-// host functions and callbacks.
-// Envoy enforces a list of such functions (capability_restriction_config): one that is not on it answers an error, a
-// callback that is not on it is not called.
+// host functions and callbacks. Envoy enforces a list of such functions (capability_restriction_config): one that is
+// not on it answers an error, a callback that is not on it is not called.
 
 /** What of a module counts here: what it imports and exports. */
 export interface ModuleSurface {
@@ -105,8 +104,7 @@ function expandAll(names: readonly string[]): ReadonlySet<string> {
 
 /**
  * Returns the groups that a module wants, sorted: those its manifest declares, or, where it declares nothing, those of
- * which it imports a function. Its
- * imports are all that it can ever call.
+ * which it imports a function. Its imports are all that it can ever call.
  */
 export function wantedGroups(
   { imports }: Pick<ModuleSurface, "imports">,

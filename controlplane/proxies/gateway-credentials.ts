@@ -9,9 +9,8 @@ const CREDENTIAL = /^kubernetes:\/\/(?:([^/]+)\/)?([^/]+)$/;
 
 /**
  * Returns the secrets by name. `names` are those that the gateway's own listeners refer to (`kubernetes://<name>` is of
- * the
- * proxy's namespace, `kubernetes://<namespace>/<name>` of another): which of them it may have was decided when these
- * were made.
+ * the proxy's namespace, `kubernetes://<namespace>/<name>` of another): which of them it may have was decided when
+ * these were made.
  */
 export function gatewayCredentials(
   world: World,

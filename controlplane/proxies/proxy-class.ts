@@ -52,9 +52,8 @@ const OUTBOUND_PORT = 15_001;
 
 /**
  * Returns the class of such a proxy. It listens on its own address: a sidecar on the target ports of the Services that
- * select it (the
- * application is expected on the same port of 127.0.0.1), a router on the ports of the Gateways that select it. The
- * same object while it says the same.
+ * select it (the application is expected on the same port of 127.0.0.1), a router on the ports of the Gateways that
+ * select it. The same object while it says the same.
  */
 export const proxyClassOfNode = derived(
   (world: World, { kind, namespace, serviceAccount, workload, labels, ip }: UndescribedProxy): ProxyClass => {

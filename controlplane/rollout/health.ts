@@ -61,8 +61,8 @@ export function total(counts: readonly ProxyCounts[]): ProxyCounts {
 
 /**
  * Why the candidate is to be taken back; undefined while it does well, or while there is too little to tell. `share` is
- * the part of the requests counted
- * that were the candidate's own (1: all): what it does wrong shows in the counts as that part only.
+ * the part of the requests counted that were the candidate's own (1: all): what it does wrong shows in the counts as
+ * that part only.
  */
 export function judge(
   candidate: ProxyCounts,

@@ -27,9 +27,8 @@ export function markOf(plugin: string, version: VersionId): string {
 // every entry is one line (--log-format-escaped).
 //
 // [2026-11-21T17:38:02.849+00:00][29639][error][wasm] [source/extensions/common/wasm/wasm_vm.cc:38] Function:
-// proxy_on_request_headers failed:
-// Uncaught RuntimeError: unreachable\nProxy-Wasm plugin in-VM backtrace:\n 0: 0x146 - 81c73599681ea3f filters/header\n
-// 1: …
+// proxy_on_request_headers failed: Uncaught RuntimeError: unreachable\nProxy-Wasm plugin in-VM backtrace:\n 0: 0x146 -
+// 81c73599681ea3f filters/header\n 1: …
 //
 // The innermost frame counts: it is always there, the outermost is cut off where calls go deep.
 const TRAP =

@@ -7,8 +7,7 @@ const known = new WeakMap<EncodedMap, WeakMap<EncodedMap, readonly string[]>>();
 
 /**
  * Returns the names whose content differs, came or went. Of maps with a shared and an own layer only layers that are
- * not the same object are looked
- * at, and the shared ones once for all pairs that have them.
+ * not the same object are looked at, and the shared ones once for all pairs that have them.
  */
 export function changesBetween(before: EncodedMap, after: EncodedMap): readonly string[] {
   if (before === after) return [];

@@ -17,8 +17,8 @@ export interface ResourceAddress {
 
 /**
  * Every reference that does not resolve. Clusters of the bootstrap (as the control plane's own) and secrets, which
- * belong to the
- * identity, are known by the two predicates. Each pair of maps is looked at once, however many classes have both.
+ * belong to the identity, are known by the two predicates. Each pair of maps is looked at once, however many classes
+ * have both.
  */
 export function findProblems(
   encoded: EncodedResources,

@@ -1,6 +1,5 @@
 // The last good version of every object, kept across restarts: a file that is broken while the control plane starts
-// anew must
-// not cost what it held before.
+// anew must not cost what it held before.
 import { readFileSync } from "node:fs";
 import { createKeptFile, type KeptFileOptions } from "../disk/kept-file.ts";
 import { allKinds } from "../model/kinds.ts";

@@ -11,8 +11,7 @@ export interface StoreViolation extends Violation {
 
 /**
  * All entries (by source, then by file) as one. Where files define the same object, the first by source and path counts
- * and others that say
- * something else are reported; what is only held gives way to what is defined anywhere.
+ * and others that say something else are reported; what is only held gives way to what is defined anywhere.
  */
 export interface MergedEntries {
   /** What a file contributes from now on, in the place of what it did; undefined: nothing. */

@@ -11,10 +11,9 @@ import { emitProxy, resolveProxy } from "./translate.ts";
 
 /**
  * Returns those of `proxies` whose configuration is another with the object than without it. Only what depends on the
- * object is made for that; ask
- * for all proxies at once, and keep the answer as long as the World. An object that is not there concerns nobody.
- * MeshConfig's ConfigMap concerns nobody
- * here: what it says is a part of the World, not of its objects.
+ * object is made for that; ask for all proxies at once, and keep the answer as long as the World. An object that is not
+ * there concerns nobody. MeshConfig's ConfigMap concerns nobody here: what it says is a part of the World, not of its
+ * objects.
  */
 export function concernedBy(
   world: World,

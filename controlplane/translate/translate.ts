@@ -174,8 +174,8 @@ let lastNumber = 0;
 
 /**
  * Maps that somebody uses: one that is equal to one of them is that one, so that what is made from it is made once.
- * Those of earlier states are let go of
- * with their last user: a plugin's module stands in them, which may have megabytes.
+ * Those of earlier states are let go of with their last user: a plugin's module stands in them, which may have
+ * megabytes.
  */
 function stableMaps<V extends object>(): (map: ReadonlyMap<string, V>) => ReadonlyMap<string, V> {
   const used = new Map<number, WeakRef<ReadonlyMap<string, V>>>();

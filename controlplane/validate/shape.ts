@@ -46,9 +46,8 @@ const MAX_ENTRIES = 10_000;
 
 /**
  * Returns `value` as the schema wants it: numbers written as strings become numbers, nulls are left out as protobuf
- * JSON
- * does, open objects lose what is not described. What does not fit is reported and is undefined in the copy, so that
- * further checks can go on with the rest.
+ * JSON does, open objects lose what is not described. What does not fit is reported and is undefined in the copy, so
+ * that further checks can go on with the rest.
  */
 export function checkShape(
   schema: TSchema,

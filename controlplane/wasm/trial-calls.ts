@@ -27,8 +27,7 @@ type Answers = "answered" | "failed";
 
 /**
  * Calls HTTP exchanges with bodies and trailers, a TCP connection if the module serves those, its timers and queues;
- * its callouts are answered
- * once and fail once.
+ * its callouts are answered once and fail once.
  * @returns a sentence for each thing that a proxy's user would suffer from: a trap, or memory that grows with each
  * request
  */

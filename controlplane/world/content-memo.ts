@@ -1,12 +1,10 @@
 // Messages kept by what they are made of: equal content gives the same object, from one state of the mesh to the next
-// and from one class of
-// proxies to another, so that nothing is encoded twice.
+// and from one class of proxies to another, so that nothing is encoded twice.
 import { inSlice } from "../model/time-slice.ts";
 
 /**
  * Returns `make` with its results shared. `contentOf` gives all of an input that the result depends on, as plain data;
- * `context` is the
- * rest. Results that nobody holds any more are forgotten.
+ * `context` is the rest. Results that nobody holds any more are forgotten.
  */
 export function memoByContent<I extends object, R extends object>(
   contentOf: (input: I) => unknown,

@@ -14,9 +14,8 @@ import { COMPANION_AT, MESH_AT, stampPlace, type World, type WorldState } from "
 //                    ─reads→ host(default, s2) = h2 ─reads→ …
 //
 // In another World the trace is gone through: as long as each question has the same answer (by reference) as it had,
-// the kept answer stands.
-// The first that differs, and the answer is made anew; if it comes out as it was, whoever read it stands on. Worlds may
-// be asked about in any order.
+// the kept answer stands. The first that differs, and the answer is made anew; if it comes out as it was, whoever read
+// it stands on. Worlds may be asked about in any order.
 
 /**
  * A question whose answer is kept. Equal keys mean equal questions; arguments are text and numbers unless `keyOf` is
@@ -61,9 +60,8 @@ export function derived<A extends readonly unknown[], R>(
 
 /**
  * Lets go of answers that do not hold in this World. Until this is said each question keeps the answer that it had when
- * this was said last, beside the
- * one it was given last: one World can be made ready while another is asked about, and neither costs the other its
- * answers.
+ * this was said last, beside the one it was given last: one World can be made ready while another is asked about, and
+ * neither costs the other its answers.
  */
 export function keepOnlyAnswersOf(world: World): void {
   // A Reading is given to answers only.

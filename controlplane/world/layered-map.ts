@@ -2,8 +2,7 @@
 
 /**
  * A map in which `own` stands over `shared`. Both must be in the order of their keys (by code unit), and so is the
- * whole; neither may change. Of a
- * pair there is one map only, so that equal layers are the same object.
+ * whole; neither may change. Of a pair there is one map only, so that equal layers are the same object.
  */
 export interface LayeredMap<V> extends ReadonlyMap<string, V> {
   readonly shared: ReadonlyMap<string, V>;

@@ -114,8 +114,7 @@ const partsOf = new WeakMap<World, WorldParts>();
 
 /**
  * Returns the state that holds exactly `objects` (at most one per kind, namespace and name; a later one replaces an
- * earlier).
- * Kinds whose objects are the same references as in `previous` keep their arrays.
+ * earlier). Kinds whose objects are the same references as in `previous` keep their arrays.
  */
 export function createWorld(
   objects: Iterable<MeshObject>,

@@ -6,9 +6,8 @@ import { isSubscribed, type TypeState } from "./type-state.ts";
 
 /**
  * All that the client is to have after a full-state response that removes these names. What else is to be removed is in
- * it still: something may lead there
- * until the other types have followed. Contents that the client refused, or that wait for a verdict, are replaced by
- * what it holds.
+ * it still: something may lead there until the other types have followed. Contents that the client refused, or that
+ * wait for a verdict, are replaced by what it holds.
  */
 export function wholeState(state: TypeState, removed: readonly string[]): EncodedResource[] {
   const all: EncodedResource[] = [];

@@ -12,8 +12,7 @@ export type Authenticate = (token: string) => ProxyIdentity | undefined;
 
 /**
  * An Authenticate over a file of `[{ tokenSha256, namespace, serviceAccount, pod }]`. A file that is missing proves
- * nothing; one that
- * cannot be read as such leaves what was known, and `warn` is told.
+ * nothing; one that cannot be read as such leaves what was known, and `warn` is told.
  */
 export function createIdentityFile(path: string, warn: (problem: string) => void): Authenticate {
   let entries: readonly Entry[] = [];

@@ -93,8 +93,7 @@ function isLeftUnsaid(state: TypeState, held: Held): boolean {
 
 /**
  * A filter that left a chain still serves the connections that the old chain has: told that its configuration is gone,
- * Envoy would answer their next
- * request with 500 (seen). It unsubscribes by itself when the last of them is closed.
+ * Envoy would answer their next request with 500 (seen). It unsubscribes by itself when the last of them is closed.
  */
 function leavesWithItsListener(state: TypeState): boolean {
   return state.kind === "extensionConfigs";
@@ -161,8 +160,7 @@ export interface Rejected {
 
 /**
  * The state after the client rejected what was on its way. Envoy may have applied a part, so all of the response counts
- * as unknown; what is not
- * guilty is sent again. Where the culprit cannot be told the contents wait for a verdict.
+ * as unknown; what is not guilty is sent again. Where the culprit cannot be told the contents wait for a verdict.
  */
 export function reject(state: TypeState, reason: string, atMs: number): Rejected {
   const { flight } = state;

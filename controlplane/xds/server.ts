@@ -50,8 +50,7 @@ export interface XdsServerOptions {
   readonly plaintext?: PlaintextPort;
   /**
    * What a proxy is served; the same object as before where nothing changed for its class. Undefined while the sources
-   * have not
-   * synced or the mesh does not know the proxy: it then keeps what it has.
+   * have not synced or the mesh does not know the proxy: it then keeps what it has.
    */
   readonly resourcesFor: (proxy: Proxy) => EncodedResources | undefined;
   /**
@@ -77,9 +76,8 @@ export interface XdsServerOptions {
   readonly examine?: (resources: readonly EncodedResource[], reason: string) => Promise<readonly EncodedResource[]>;
   /**
    * Whether an Envoy that serves nobody loads a content that one proxy rejected (and `good`, which was accepted before
-   * it, to know that it can tell);
-   * undefined when it cannot. Left out, one proxy's rejection is its own until a second one repeats it. `asker` is the
-   * pod that rejected it.
+   * it, to know that it can tell); undefined when it cannot. Left out, one proxy's rejection is its own until a second
+   * one repeats it. `asker` is the pod that rejected it.
    */
   readonly judge?: (
     resource: EncodedResource,

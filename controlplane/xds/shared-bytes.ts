@@ -14,8 +14,7 @@ const copies = new Map<EncodedMap, Uint8Array>();
 
 /**
  * Returns these resources of a map as fields of a response, in pieces; they must not be written to. Layers of the map
- * all of which is among them come as one
- * piece each, which others are sent too; undefined where there is no such layer.
+ * all of which is among them come as one piece each, which others are sent too; undefined where there is no such layer.
  */
 export function piecesOf(updates: readonly WireResource[], basis: EncodedMap): readonly Uint8Array[] | undefined {
   const whole = disjointParts(basis).filter((part) => part.size >= MANY && isWithin(part, updates));

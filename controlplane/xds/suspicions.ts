@@ -4,10 +4,8 @@ import type { EncodedResource } from "../snapshot/encode.ts";
 
 /**
  * "examined": for a moment nobody else is sent it, while an Envoy that serves nobody tries it. "content": that Envoy
- * could not load it either.
- * "proxy": it loads elsewhere, so each refusal is that proxy's own, however many there are. Where nobody could tell:
- * "repeated" when two proxies
- * rejected it, else "unconfirmed".
+ * could not load it either. "proxy": it loads elsewhere, so each refusal is that proxy's own, however many there are.
+ * Where nobody could tell: "repeated" when two proxies rejected it, else "unconfirmed".
  */
 export type Blame = "examined" | "content" | "repeated" | "proxy" | "unconfirmed";
 

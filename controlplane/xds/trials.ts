@@ -15,8 +15,8 @@ export const PLUGIN_RISK: Risk = { kinds: ["extensionConfigs"], isRisky: () => t
 export interface Trials<Client> {
   /**
    * The contents that this client is not to be given yet, because another one is trying them. With `hasOther`, which
-   * tells what else the client could
-   * have instead: who has nothing is never held up. A content that nobody tries yet is tried by this client.
+   * tells what else the client could have instead: who has nothing is never held up. A content that nobody tries yet is
+   * tried by this client.
    */
   heldFrom(
     client: Client,

@@ -40,8 +40,7 @@ export interface Rejection {
 
 /**
  * Invariant: a subscribed name that is neither in `dirty` nor in `flight` is held by the client exactly as `basis` has
- * it. So a
- * stream keeps no list of what it sent, and a change costs what changed.
+ * it. So a stream keeps no list of what it sent, and a change costs what changed.
  */
 export interface TypeState {
   readonly kind: ResourceKind | undefined;

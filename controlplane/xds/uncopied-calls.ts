@@ -14,8 +14,7 @@ const SLICE = 64 * 1024;
 
 /**
  * An interceptor for calls that answer with UnwrittenResponses. It needs the HTTP/2 stream of a call, which grpc-js has
- * and does not offer: where that is
- * not found, responses are copied as always.
+ * and does not offer: where that is not found, responses are copied as always.
  */
 export const withoutCopies: ServerInterceptor = (_method, call) => {
   const { stream } = call as { readonly stream?: ServerHttp2Stream };

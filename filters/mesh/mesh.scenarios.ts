@@ -1,6 +1,6 @@
 // What the functions do in modules of their own, they do in this one: every scenario of theirs, as data for the Wasm
-// host and for Envoy.
-// Left out: configurations that are refused (mesh.test.ts has those, with their paths in this module's configuration).
+// host and for Envoy. Left out: configurations that are refused (mesh.test.ts has those, with their paths in this
+// module's configuration).
 import type { Scenario } from "proxy-wasm-host";
 import { scenarios as authz } from "../authz/authz.scenarios.ts";
 import { scenarios as ratelimit } from "../ratelimit/ratelimit.scenarios.ts";

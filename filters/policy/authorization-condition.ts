@@ -33,12 +33,10 @@ const MANY = 8;
  * One field of a rule: the subject is one of the listed ones, or with `negated` none of them.
  *
  * Where a request can be read in two ways (repeated or comma-joined headers, a host with a port or trailing dot),
- * `strict` matching
- * asks that every reading matches and loose matching that any does. Rules that let requests in are matched strictly,
- * rules that keep
- * them out loosely, and negation turns that round: so no spelling slips past a DENY or into an ALLOW. But paths are
- * read leniently only where that keeps out:
- * what lets in goes by Envoy's reading, also of `/public/%2e%2e;/x`.
+ * `strict` matching asks that every reading matches and loose matching that any does. Rules that let requests in are
+ * matched strictly, rules that keep them out loosely, and negation turns that round: so no spelling slips past a DENY
+ * or into an ALLOW. But paths are read leniently only where that keeps out: what lets in goes by Envoy's reading, also
+ * of `/public/%2e%2e;/x`.
  */
 export class Condition {
   strings: StringMatch[] = [];
@@ -245,8 +243,7 @@ export class Condition {
 
   /**
    * A claim matches as a text or by any element of a list, as Istio documents; loosely also as a number or as true or
-   * false, and as a text
-   * with NUL: an issuer's change of a claim's type opens nothing.
+   * false, and as a text with NUL: an issuer's change of a claim's type opens nothing.
    */
   private claimMatches(request: AuthorizationRequest, strict: bool): bool {
     const path = this.claim;

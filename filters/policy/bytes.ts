@@ -4,8 +4,7 @@
 
 /**
  * A view of bytes: address in the low 32 bits, length in the high 32. It owns nothing and is valid as long as its owner
- * is.
- * `ABSENT` is "there is no value", which differs from an empty value (length 0 at a nonzero address).
+ * is. `ABSENT` is "there is no value", which differs from an empty value (length 0 at a nonzero address).
  */
 export type Span = u64;
 
@@ -195,9 +194,8 @@ export const HASH_SEED: u64 = 0x9e3779b97f4a7c15;
 
 /**
  * Returns a 64-bit hash of the bytes, mixed so that every bit of the input reaches every bit of the result (multiply,
- * rotate,
- * xor-shift). The length is part of it, so ("ab","c") and ("a","bc") differ when chained. Not secret: a client may look
- * for collisions.
+ * rotate, xor-shift). The length is part of it, so ("ab","c") and ("a","bc") differ when chained. Not secret: a client
+ * may look for collisions.
  */
 export function hash(value: Span, seed: u64): u64 {
   let address = addressOf(value);

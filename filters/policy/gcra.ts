@@ -3,9 +3,8 @@
 // never does: read a clock, overflow, lose tokens to rounding that add up to more than 1/16 ns per token
 //
 // The generic cell rate algorithm: a bucket is the instant at which it will be full again ("full at"). Taking a token
-// moves it
-// T = interval / tokens into the future; the bucket is empty when that is burst × T ahead. A bucket that is full needs
-// no state.
+// moves it T = interval / tokens into the future; the bucket is empty when that is burst × T ahead. A bucket that is
+// full needs no state.
 //
 //        now            fullAt                 now + burst × T
 //   ──────┼───────────────┼───────────────────────┼────────→ time
@@ -58,8 +57,7 @@ export function scaled(nowNs: i64): i64 {
 
 /**
  * Returns `fullAt` after `count` tokens were taken, or -1 when there are not as many. A state from a limit that has
- * changed since is
- * clamped to the new depth, so that a smaller bucket is at most empty.
+ * changed since is clamped to the new depth, so that a smaller bucket is at most empty.
  */
 export function takeTokens(rate: Rate, fullAt: i64, now: i64, count: i64): i64 {
   return count > rate.burst ? -1 : takeWorth(rate, fullAt, now, rate.step * count);
@@ -100,8 +98,7 @@ function clampState(rate: Rate, fullAt: i64, now: i64): i64 {
 
 /**
  * Returns the state to keep when nothing can be taken: a state left by a larger bucket is cut to this one's depth, so
- * that a limit that was
- * made smaller starts to refill at once.
+ * that a limit that was made smaller starts to refill at once.
  */
 export function settledState(rate: Rate, fullAt: i64, now: i64): i64 {
   return min(fullAt, now + rate.depth);
@@ -109,9 +106,8 @@ export function settledState(rate: Rate, fullAt: i64, now: i64): i64 {
 
 /**
  * Returns the state of a bucket in the terms of `rate` when it was left by a limit with another step: as many tokens
- * are missing as before
- * (at most all of them), whatever the new size and pace are. So a larger bucket gains what it is larger by, and a
- * faster one does not start empty.
+ * are missing as before (at most all of them), whatever the new size and pace are. So a larger bucket gains what it is
+ * larger by, and a faster one does not start empty.
  */
 export function rescaled(rate: Rate, fullAt: i64, now: i64, step: i64): i64 {
   if (step == rate.step || step < 1 || fullAt <= now) return fullAt;

@@ -8,8 +8,7 @@
 //   u32 count │ u32 length, u32 0 │ … │ element NUL, NUL │ element NUL, NUL │ …
 //
 // and its first element can be asked for as step "0"; numbers are 8 bytes of a double, booleans one byte. A text that
-// holds a NUL is none here:
-// no claim that a policy could name has one, and everything that is not a text has.
+// holds a NUL is none here: no claim that a policy could name has one, and everything that is not a text has.
 import { ABSENT, addressOf, cut, equals, isUtf8, lengthOf, Span, spanOf, utf8, viewOf } from "./bytes";
 import { SpanList } from "./span-list";
 
@@ -149,8 +148,7 @@ let principal: StaticArray<u8> = new StaticArray<u8>(256);
 
 /**
  * Returns `<issuer>/<subject>` of the verified token, Istio's request principal, or ABSENT without a token that has
- * both. The view is valid until
- * the next call.
+ * both. The view is valid until the next call.
  */
 export function requestPrincipal(reader: MetadataReader): Span {
   ISSUER.read(reader, issuer);

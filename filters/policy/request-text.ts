@@ -37,9 +37,8 @@ export function hasLenientReading(path: Span): bool {
 
 /**
  * Writes `path` to `to` (room for as many bytes) as an application may read it that decodes first and asks later:
- * percent-encoding undone, parameters
- * (`;x`) dropped, ended by a decoded `?`, `#` or NUL, blanks at the end cut, and dot segments and double slashes
- * resolved that came to light by that.
+ * percent-encoding undone, parameters (`;x`) dropped, ended by a decoded `?`, `#` or NUL, blanks at the end cut, and
+ * dot segments and double slashes resolved that came to light by that.
  */
 export function lenientPath(path: Span, to: usize): Span {
   const from = addressOf(path);

@@ -8,8 +8,8 @@ const LEASE_NS: i64 = 5_000_000;
 
 /**
  * Returns how many tokens a worker takes out of a bucket that has `cost` of them: those it needs now; while the bucket
- * is at least half full also what
- * 5 ms regain (at most 1/32 of what is left); and always what is missing in its share, if there is as much.
+ * is at least half full also what 5 ms regain (at most 1/32 of what is left); and always what is missing in its share,
+ * if there is as much.
  */
 export function leaseSize(rate: Rate, fullAt: i64, now: i64, cost: i64, held: i64): i64 {
   const left = tokensLeft(rate, fullAt, now);
@@ -19,11 +19,9 @@ export function leaseSize(rate: Rate, fullAt: i64, now: i64, cost: i64, held: i6
 
 /**
  * Tokens a worker holds for itself. They were deducted from the bucket when they were taken. They keep their worth
- * until the instant at
- * which the bucket would have been full without that, and from then on fade at the rate the bucket refills: so at any
- * time bucket and
- * reserves together hold at most `burst`, and no window of time ever admits more than burst + rate × time, however long
- * a worker sits on its reserve.
+ * until the instant at which the bucket would have been full without that, and from then on fade at the rate the bucket
+ * refills: so at any time bucket and reserves together hold at most `burst`, and no window of time ever admits more
+ * than burst + rate × time, however long a worker sits on its reserve.
  *
  *   bucket + reserves:  burst ┤          ╭──────────  (from here the reserve loses what the bucket regains)
  *                             │      ╱

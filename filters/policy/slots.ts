@@ -25,11 +25,9 @@ export function fingerprintOf(hash: u64): u64 {
 
 /**
  * Returns the offset of the entry for a fingerprint: its own; else one whose bucket is full, which loses nothing; else
- * a new one at the end
- * (the offset is `size` then); else, when there is no room, the one that will be full soonest, which loses least. A
- * taken-over entry is reset
- * to "full at 0", that is full. `lastEvictionLost` tells whether a bucket in use was forgotten. `slot` has room for
- * SLOT_SIZE bytes.
+ * a new one at the end (the offset is `size` then); else, when there is no room, the one that will be full soonest,
+ * which loses least. A taken-over entry is reset to "full at 0", that is full. `lastEvictionLost` tells whether a
+ * bucket in use was forgotten. `slot` has room for SLOT_SIZE bytes.
  */
 export function claimEntry(slot: usize, size: i32, fingerprint: u64, now: i64): i32 {
   let victim = size;

@@ -27,9 +27,8 @@ export class StickyShare {
 
 /**
  * Shares chosen by weighted rendezvous: every share draws -ln(u) / weight, where u in (0, 1) follows from salt, share
- * and key alone, and the smallest
- * draw wins. A share gets weight / sum of the weights of all keys, and when a weight grows, keys come to that share and
- * none leaves it.
+ * and key alone, and the smallest draw wins. A share gets weight / sum of the weights of all keys, and when a weight
+ * grows, keys come to that share and none leaves it.
  */
 export class StickySplit {
   shares: StickyShare[] = [];

@@ -30,8 +30,8 @@ import { Bucket } from "./limit";
 
 /**
  * How often a swap is tried again. Each failure is another worker's success: while a bucket is smaller than this, so
- * many failures in a row
- * mean that it was emptied; where it is larger, each worker has a share of its own to fall back on (Rate.share).
+ * many failures in a row mean that it was emptied; where it is larger, each worker has a share of its own to fall back
+ * on (Rate.share).
  */
 const ATTEMPTS = 512;
 /** Slots of the table of keyed buckets: with 16 entries each, room for 262,144 keys in 4 MiB of values. */
@@ -147,8 +147,7 @@ function heldBy(bucket: Bucket, key: u64, now: i64): Held {
 
 /**
  * What the bucket must give when the worker adds all it holds, as tokens × step: what the worker holds may have faded
- * to parts of tokens, which the bucket
- * has regained.
+ * to parts of tokens, which the bucket has regained.
  */
 // @ts-ignore: decorator
 @inline

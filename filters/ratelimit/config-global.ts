@@ -9,8 +9,7 @@ const MOST_MS: i64 = 3_600_000;
 
 /**
  * Returns the service, null if the limit is this proxy's own. Without entries and without a key the descriptor is
- * Envoy's own generic one:
- * `generic_key` with the limit's name.
+ * Envoy's own generic one: `generic_key` with the limit's name.
  */
 export function parseGlobal(json: Json, limitName: string, hasNoKey: bool): GlobalQuota | null {
   if (json.isMissing) return null;

@@ -22,8 +22,7 @@ import { keyValue } from "./request-key";
 const SERVICE = literal("envoy.service.ratelimit.v3.RateLimitService");
 const METHOD = literal("ShouldRateLimit");
 // A worker keeps answers for up to HEADS × WAYS keys, by their hash. Where a row is full the one that was not used for
-// longest gives way; where all
-// of a row are waiting for answers, the failure mode decides.
+// longest gives way; where all of a row are waiting for answers, the failure mode decides.
 const HEADS: i32 = 256;
 const WAYS: i32 = 8;
 
@@ -157,8 +156,7 @@ export class GlobalTier {
 
   /**
    * How many tokens to take: what those in line want; ahead of that an eighth of what is left at the service (twice as
-   * many as last time where it does not
-   * say), at most the limit's lease; after a refusal no more than is needed.
+   * many as last time where it does not say), at most the limit's lease; after a refusal no more than is needed.
    */
   private hitsFor(lease: Lease, cost: i64, now: i64): i64 {
     if (now < lease.refusedUntil) return cost;

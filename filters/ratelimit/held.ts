@@ -55,8 +55,8 @@ export function prepareHeld(): void {
 
 /**
  * Returns what this worker holds of a keyed bucket. A key that was not among the last thousand or so gets the place of
- * one that has nothing, or that was
- * idle for a second; failing that it goes without a place (`isLeasable` says so): slower, and just as exact.
+ * one that has nothing, or that was idle for a second; failing that it goes without a place (`isLeasable` says so):
+ * slower, and just as exact.
  */
 export function heldOf(key: u64, now: i64): Held {
   const all = table!;

@@ -4,8 +4,8 @@ import { propertyPath } from "./literal";
 // Paths of Envoy's attributes (https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/advanced/attributes),
 // made when first used.
 // Messages and maps are read field by field: propertyPath("xds/route_metadata/filter_metadata/<namespace>/<name>"),
-// propertyPath("request/headers/<name>"),
-// propertyPath("metadata/filter_metadata/…") for dynamic metadata, propertyPath("filter_state/<name>").
+// propertyPath("request/headers/<name>"), propertyPath("metadata/filter_metadata/…") for dynamic metadata,
+// propertyPath("filter_state/<name>").
 
 /** string: downstream address with port. */
 // @ts-ignore: decorator

@@ -5,8 +5,8 @@ import { Region } from "./region";
 
 /**
  * A map from byte strings to 64-bit numbers, made for lookups on the request path: looking up allocates nothing. It
- * holds at most `capacity`
- * keys; when it is full `set` answers false and the caller decides (`clear()` forgets everything).
+ * holds at most `capacity` keys; when it is full `set` answers false and the caller decides (`clear()` forgets
+ * everything).
  */
 // @ts-ignore: decorator
 @final

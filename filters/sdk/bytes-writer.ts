@@ -2,8 +2,7 @@ import { Bytes, EMPTY } from "./bytes";
 
 /**
  * A reusable buffer to put bytes together in (a stat name, a bucket's key, a header value): make one per root or
- * module, `clear()` it, write.
- * Its memory grows to the largest content and stays: no garbage per request.
+ * module, `clear()` it, write. Its memory grows to the largest content and stays: no garbage per request.
  */
 // @ts-ignore: decorator
 @final

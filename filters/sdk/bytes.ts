@@ -2,8 +2,8 @@ import { allocate } from "./abi/arena";
 
 /**
  * A view on bytes in memory: 8 bytes (pointer, length), no copy, no garbage. Valid until the callback ends unless it
- * came from
- * `literal`, a `Region` or a configuration's `keep`. Every method is total: any bytes, any length, nothing traps.
+ * came from `literal`, a `Region` or a configuration's `keep`. Every method is total: any bytes, any length, nothing
+ * traps.
  */
 // @ts-ignore: decorator
 @unmanaged

@@ -12,8 +12,8 @@ let begun: u64 = 0;
 
 /**
  * A number that only this callback has: what was read under it may be kept and used again under the same number.
- * Callbacks that the host makes
- * within another one have numbers of their own, and the outer one has a new one after them.
+ * Callbacks that the host makes within another one have numbers of their own, and the outer one has a new one after
+ * them.
  */
 // @ts-ignore: decorator
 @inline
@@ -65,9 +65,8 @@ export function leave(): void {
 
 /**
  * Makes stream `id` the one that host calls are about, until the callback ends or another is named; false if it is
- * gone. For callbacks of a root (a timer,
- * a callout's answer) that have something to do for streams. What was read of the last one under `callbackSerial`
- * counts no more.
+ * gone. For callbacks of a root (a timer, a callout's answer) that have something to do for streams. What was read of
+ * the last one under `callbackSerial` counts no more.
  */
 export function enterStream(id: u32): bool {
   serial++;

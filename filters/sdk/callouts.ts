@@ -1,6 +1,6 @@
 // Callouts belong to the root context, and the host answers there: this table leads from a callout's token back to the
-// stream that made it.
-// Few are in flight at a time; slots are reused, so the table is as large as the largest number in flight.
+// stream that made it. Few are in flight at a time; slots are reused, so the table is as large as the largest number in
+// flight.
 
 let tokens: StaticArray<u32> = new StaticArray<u32>(16);
 let streams: StaticArray<u32> = new StaticArray<u32>(16);

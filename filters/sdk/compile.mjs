@@ -1,6 +1,5 @@
 // Compiles a filter as the SDK needs it: pinned options, and a check that what the filter implements is what it
-// exports.
-// Plain JavaScript, because it runs before anything is built.
+// exports. Plain JavaScript, because it runs before anything is built.
 import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";

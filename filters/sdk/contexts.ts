@@ -4,8 +4,8 @@ import { RootContext } from "./root-context";
 import { StreamContext } from "./stream-context";
 
 // Which object serves which context id. Roots are few: a list. Streams: open addressing keyed by id. Ids only grow, so
-// `id & mask` spreads
-// them evenly and a probe is nearly always a hit. Removing shifts later entries back, so there are no tombstones.
+// `id & mask` spreads them evenly and a probe is nearly always a hit. Removing shifts later entries back, so there are
+// no tombstones.
 
 let makeRoot: (() => RootContext) | null = null;
 const roots: Array<RootContext> = [];

@@ -23,8 +23,7 @@ export function signatureProblem(): Bytes {
 
 /**
  * Whether `signature` is the key's over `text`. False also for a key or hash Envoy does not know (`signatureProblem()`
- * says why), and
- * where the host has no such function (`lastStatus()`: NotFound).
+ * says why), and where the host has no such function (`lastStatus()`: NotFound).
  * @param hash name of the hash function: "sha1", "sha224", "sha256", "sha384", "sha512"
  */
 export function verifySignature(

@@ -1,6 +1,5 @@
 // A compiler transform: a callback that a filter overrides but does not export would silently never run, and a stateful
-// filter without
-// proxy_on_delete would never get its objects back. Both are build errors here.
+// filter without proxy_on_delete would never get its objects back. Both are build errors here.
 
 const SDK = "~lib/as-proxy-wasm-sdk/";
 const EXPORT_OF = new Map(

@@ -1,13 +1,10 @@
 // For filters that know their last callback of a stream: index.ts takes proxy_on_context_create from here, and
-// proxy_on_log (or, without that, proxy_on_response_headers)
-// too, the rest from "exports", and leaves proxy_on_delete out. After that callback the stream is over: its object goes
-// back to the free list without another entry
-// into the VM. What comes for the stream after that, such as a late answer to a callout, is dropped as for any stream
-// that is gone.
+// proxy_on_log (or, without that, proxy_on_response_headers) too, the rest from "exports", and leaves proxy_on_delete
+// out. After that callback the stream is over: its object goes back to the free list without another entry into the VM.
+// What comes for the stream after that, such as a late answer to a callout, is dropped as for any stream that is gone.
 //
 // Streams whose last callback never came (cut off before they were answered) are found by asking the host which are
-// still there, whenever the table of streams
-// would have to grow; roots that are gone, whenever a new one comes.
+// still there, whenever the table of streams would have to grow; roots that are gone, whenever a new one comes.
 
 import { enter, enterEnd, leave } from "./callbacks";
 import {

@@ -1,9 +1,7 @@
 // For filters whose streams do all they have to in onRequestHeaders: index.ts takes proxy_on_context_create and
-// proxy_on_request_headers from here, the rest
-// from "exports", and leaves proxy_on_delete out. Each stream then costs two entries into the VM instead of three, and
-// one object serves them all: its onStart,
-// onRequestHeaders and onEnd run in one callback. The compiler refuses this for a filter that implements any other
-// callback of streams.
+// proxy_on_request_headers from here, the rest from "exports", and leaves proxy_on_delete out. Each stream then costs
+// two entries into the VM instead of three, and one object serves them all: its onStart, onRequestHeaders and onEnd run
+// in one callback. The compiler refuses this for a filter that implements any other callback of streams.
 //
 // Nobody tells such a module that a root is gone: it asks, whenever a new one comes.
 

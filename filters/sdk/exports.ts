@@ -1,8 +1,6 @@
 // The module's exports, one per ABI callback. A filter's index.ts re-exports those it implements, and only those: each
-// one it exports
-// costs an entry into the VM. Needed by every filter: proxy_abi_version_0_2_1, malloc, proxy_on_context_create,
-// proxy_on_configure,
-// proxy_on_delete.
+// one it exports costs an entry into the VM. Needed by every filter: proxy_abi_version_0_2_1, malloc,
+// proxy_on_context_create, proxy_on_configure, proxy_on_delete.
 
 import { abort } from "./abi/abort";
 import { allocate } from "./abi/arena";
@@ -78,8 +76,7 @@ export function proxy_on_queue_ready(id: u32, queue: u32): void {
 }
 
 // A stream is known from its context_create on; an unknown id is a bug of the host, and trapping fails closed. No check
-// of its class: a root
-// makes objects of one kind, and the host calls a root of connections for connections only.
+// of its class: a root makes objects of one kind, and the host calls a root of connections for connections only.
 // @ts-ignore: decorator
 @inline
 function streamOf(id: u32): HttpContext {

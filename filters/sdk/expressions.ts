@@ -5,8 +5,7 @@ import { literal } from "./literal";
 
 /**
  * A CEL expression that Envoy compiled for this root. Compile while configuring, evaluate in streams, delete when the
- * root ends:
- * `const admin = Expression.create(literal("request.path.startsWith('/admin')"))`.
+ * root ends: `const admin = Expression.create(literal("request.path.startsWith('/admin')"))`.
  */
 // @ts-ignore: decorator
 @final
@@ -29,8 +28,7 @@ export class Expression {
 
   /**
    * The value for the stream at hand, serialized as properties are (a boolean is one byte), valid until the callback
-   * ends; null if it has
-   * none (`lastStatus()`: InternalFailure, for example for an attribute that is absent).
+   * ends; null if it has none (`lastStatus()`: InternalFailure, for example for an attribute that is absent).
    */
   evaluate(): Bytes | null {
     return callForeign(literal("expr_evaluate"), this.token());

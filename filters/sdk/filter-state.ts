@@ -24,8 +24,7 @@ export const enum PropertyType {
 
 /**
  * Sets filter state that Envoy itself understands (`setProperty` sets one of the filter's own):
- * `envoy.tcp_proxy.cluster`,
- * `envoy.network.upstream_server_name` and the like, from the text its factory reads.
+ * `envoy.tcp_proxy.cluster`, `envoy.network.upstream_server_name` and the like, from the text its factory reads.
  * @returns NotFound for a key without a factory, BadArgument for a text it cannot read
  * Source: Envoy, "Well known filter state objects".
  */

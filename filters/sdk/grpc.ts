@@ -18,9 +18,8 @@ export const grpcInitialMetadata = new HeaderMap(MapType.GrpcReceiveInitialMetad
 export const grpcTrailingMetadata = new HeaderMap(MapType.GrpcReceiveTrailingMetadata);
 
 // The host takes an encoded envoy.config.core.v3.GrpcService, or else a cluster's name. Names that happen to be valid
-// protobuf ("inventory" is)
-// would be misread, so the message is always written: field 1 (envoy_grpc) holding field 1 (cluster_name) and, if it
-// differs, field 2 (authority).
+// protobuf ("inventory" is) would be misread, so the message is always written: field 1 (envoy_grpc) holding field 1
+// (cluster_name) and, if it differs, field 2 (authority).
 function encodeService(cluster: Bytes, authority: Bytes): Bytes {
   const inner = fieldSize(cluster) + (authority.length > 0 ? fieldSize(authority) : 0);
   const base = allocate(1 + varintSize(inner) + inner);
@@ -55,8 +54,8 @@ function putVarint(at: usize, value: u32): usize {
 
 /**
  * Makes a unary gRPC call. The answer comes as `onGrpcMessage` of stream `from` (its `id`), or of the root if `from` is
- * 0; a failure, also an
- * unreachable host or a timeout, as `onGrpcClose`. Exactly one of the two comes, unless the call is cancelled.
+ * 0; a failure, also an unreachable host or a timeout, as `onGrpcClose`. Exactly one of the two comes, unless the call
+ * is cancelled.
  * @param cluster name of an Envoy cluster (HTTP/2)
  * @param service full name, as `echo.v1.Echo`
  * @param message the request, encoded
@@ -98,9 +97,8 @@ export function grpcCall(
 
 /**
  * Opens a gRPC stream; messages come as `onGrpcMessage`, the end as `onGrpcClose`, to stream `from` or to the root if
- * `from` is 0.
- * A stream outlives the HTTP stream that opened it unless `onEnd` cancels it; what comes too late is dropped.
- * `authority`: as for `grpcCall`.
+ * `from` is 0. A stream outlives the HTTP stream that opened it unless `onEnd` cancels it; what comes too late is
+ * dropped. `authority`: as for `grpcCall`.
  * @returns the stream's token, 0 if the host refused it (see `lastStatus`)
  */
 export function grpcStream(

@@ -26,9 +26,8 @@ export const enum MapType {
 
 /**
  * One of the stream's header maps. Names are lower case, as Envoy holds them; pseudo headers are `:method`, `:path`,
- * `:authority`, `:status`.
- * A map can be used only in the callback that announces it: after that callback returned Continue the host answers
- * nothing.
+ * `:authority`, `:status`. A map can be used only in the callback that announces it: after that callback returned
+ * Continue the host answers nothing.
  */
 // @ts-ignore: decorator
 @final
@@ -41,8 +40,7 @@ export class HeaderMap {
 
   /**
    * All pairs as views on what the host returned: one host call, the first time in a callback and after a change made
-   * through this map.
-   * Empty if the map is not there (see `lastStatus`).
+   * through this map. Empty if the map is not there (see `lastStatus`).
    */
   pairs(): HeaderPairs {
     const now = callbackSerial();
@@ -55,8 +53,7 @@ export class HeaderMap {
 
   /**
    * The FIRST value of `name`, null if absent (`lastStatus()` tells absent from error). One host call: cheaper than
-   * `pairs()` for one
-   * header, dearer for several. A security decision must look at every value: use `pairs()`.
+   * `pairs()` for one header, dearer for several. A security decision must look at every value: use `pairs()`.
    */
   get(name: Bytes): Bytes | null {
     if (note(proxy_get_header_map_value(this.type, name.ptr, name.length, out, out + 4)) != Status.Ok) return null;
@@ -108,8 +105,7 @@ const MAX_SIZE = 1 << 20;
 /**
  * Writes name-value pairs in the form the host reads (for local replies, HTTP callouts, `setPairs`):
  * `new PairsWriter().add(NAME, value).finish()`. Build constant lists once, at configure time, and keep the result; for
- * lists that differ
- * by request make one writer per module and `clear()` it, so that requests leave no garbage.
+ * lists that differ by request make one writer per module and `clear()` it, so that requests leave no garbage.
  */
 // @ts-ignore: decorator
 @final

@@ -17,9 +17,8 @@ export const enum JsonKind {
 
 /**
  * A JSON document being read. Reading never traps: whatever is wrong, the accessors return a default and the first
- * error is kept, so that
- * a configuration is read straight through and `error` is looked at once, at the end. Use it within the callback that
- * got the bytes.
+ * error is kept, so that a configuration is read straight through and `error` is looked at once, at the end. Use it
+ * within the callback that got the bytes.
  */
 // @ts-ignore: decorator
 @final

@@ -2,8 +2,7 @@ import { Bytes } from "./bytes";
 import { Region } from "./region";
 
 // What lives as long as the module. A text that the compiler put into the module has one address for ever, so that
-// address (+1 for paths)
-// keys a table: writing `literal("x")` inside a callback costs a lookup, not memory.
+// address (+1 for paths) keys a table: writing `literal("x")` inside a callback costs a lookup, not memory.
 
 const forever = new Region();
 let keys: StaticArray<usize> = new StaticArray<usize>(64);
@@ -17,8 +16,8 @@ export function literal(text: string): Bytes {
 
 /**
  * A property path ready for the host: steps separated by NUL, written here with "/" as in
- * `propertyPath("source/address")`.
- * Where a step contains "/", write every separator as NUL: "node\0metadata\0a/b". For constants, as `literal`.
+ * `propertyPath("source/address")`. Where a step contains "/", write every separator as NUL: "node\0metadata\0a/b". For
+ * constants, as `literal`.
  */
 export function propertyPath(path: string): Bytes {
   return isConstant(path) ? find(path, changetype<usize>(path) | 1) : forever.keepString(withNuls(path));

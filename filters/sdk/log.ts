@@ -19,8 +19,7 @@ let least: i32 = i32.MAX_VALUE;
 
 /**
  * Whether Envoy writes messages of `level` (asked of it at most once per callback, and not again for the response and
- * the log of what was just asked for). Ask before building a message:
- * `if (isLogged(LogLevel.Debug)) log(…)`.
+ * the log of what was just asked for). Ask before building a message: `if (isLogged(LogLevel.Debug)) log(…)`.
  */
 export function isLogged(level: LogLevel): bool {
   const now = requestSerial();

@@ -12,8 +12,7 @@ export const enum MetricType {
 
 /**
  * The id of a metric, 0 if the host refused it. Every call makes a new id for the same stat: define once and keep the
- * id.
- * Stats appear as `wasmcustom.<name>`, on the Prometheus page without that prefix.
+ * id. Stats appear as `wasmcustom.<name>`, on the Prometheus page without that prefix.
  */
 export function defineMetric(type: MetricType, name: Bytes): u32 {
   return note(proxy_define_metric(type, name.ptr, name.length, out)) == Status.Ok ? load<u32>(out) : 0;

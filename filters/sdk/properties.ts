@@ -13,8 +13,7 @@ export function getProperty(path: Bytes): Bytes | null {
 }
 
 // Three outcomes, told apart by `lastStatus()`: Ok for a value, NotFound for one that is absent, anything else for an
-// error (ParseFailure: it is of another
-// type). All but the first give `otherwise`.
+// error (ParseFailure: it is of another type). All but the first give `otherwise`.
 
 function ofAnotherType(): void {
   note(Status.ParseFailure);

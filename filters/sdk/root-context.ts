@@ -7,8 +7,7 @@ import { StreamContext } from "./stream-context";
 
 /**
  * One configured plugin in this VM (a VM may hold several, for example the old and the new one while configuration
- * changes).
- * Override `onConfigure`, and `createHttpContext` or (for TCP) `createNetworkContext`.
+ * changes). Override `onConfigure`, and `createHttpContext` or (for TCP) `createNetworkContext`.
  */
 export abstract class RootContext {
   /** The host's number of this root. */

@@ -10,9 +10,8 @@ import { Bytes, EMPTY } from "./bytes";
 
 /**
  * Makes the queue `name` of this plugin's vm_id, or takes it over: its messages are announced (`onQueueReady`) to the
- * root that registered it
- * last, on that root's worker. Returns its token, 0 if refused. Register while configuring; messages that are there
- * stay.
+ * root that registered it last, on that root's worker. Returns its token, 0 if refused. Register while configuring;
+ * messages that are there stay.
  */
 export function registerQueue(name: Bytes): u32 {
   return note(proxy_register_shared_queue(name.ptr, name.length, out)) == Status.Ok ? load<u32>(out) : 0;

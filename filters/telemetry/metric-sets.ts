@@ -60,8 +60,8 @@ export class MetricSets {
 
   /**
    * Defines the metrics below `applicable` with these standard labels and values of expressions, and returns the set's
-   * number: of one that has the very
-   * same names, or of a new one; -1 when there is no room for it (`isOverflow`: the set for which there always is).
+   * number: of one that has the very same names, or of a new one; -1 when there is no room for it (`isOverflow`: the
+   * set for which there always is).
    */
   define(key: Bytes, labels: Bytes, values: Span[], applicable: i32, isOverflow: bool, scratch: BytesWriter): i32 {
     if (this.plans.leavesOut) {

@@ -144,8 +144,7 @@ export class Observation {
 
   /**
    * Appends all labels. With `overflow` everything but the reporter and this proxy's own workload is "overflow": the
-   * set for all streams
-   * beyond the last label set there is room for.
+   * set for all streams beyond the last label set there is room for.
    */
   writeLabels(to: BytesWriter, own: Workload, overflow: bool): void {
     writeLabel(to, "reporter", viewOf(utf8(this.source ? "source" : "destination")));

@@ -61,8 +61,8 @@ export class Workload {
 
   /**
    * Reads an endpoint's `istio.workload` metadata: `<workload>;<namespace>;<canonical name>;<canonical
-   * revision>;<cluster id>`. It has no
-   * app and version: the canonical ones, which come from the same labels nearly always, stand in.
+   * revision>;<cluster id>`. It has no app and version: the canonical ones, which come from the same labels nearly
+   * always, stand in.
    */
   readEndpoint(text: Span): void {
     this.name = part(text, 0);
@@ -166,8 +166,7 @@ export class Peer {
 
 /**
  * Peers by the very bytes of their metadata, so that nobody can speak under another's id. Bounded: past 512 peers or 1
- * MiB of headers all
- * are forgotten and read again when they come back.
+ * MiB of headers all are forgotten and read again when they come back.
  */
 export class PeerCache {
   private peers: Map<u64, Peer> = new Map<u64, Peer>();

@@ -1,6 +1,6 @@
 // Directories of the control plane that cannot be written, while requests flow and the mesh changes. What stands in the
-// way here is a directory
-// in a file's place: that stops whoever runs the tests, root too, as a full or read-only disk does.
+// way here is a directory in a file's place: that stops whoever runs the tests, root too, as a full or read-only disk
+// does.
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";

@@ -46,8 +46,7 @@ function answerTrailers(stream: ServerHttp2Stream, seen: string, got: string): v
 
 /**
  * An HTTP/2 server without TLS: gRPC methods `test.Echo/{Unary,Missing,Silent,Chat}`, `/authorize`; elsewhere it
- * answers "answer 42" with the
- * request's x-answer as x-got, and with trailers that name the request's.
+ * answers "answer 42" with the request's x-answer as x-got, and with trailers that name the request's.
  */
 export function startEchoHttp2(): Promise<{ readonly port: number; stop(): void }> {
   const server: Http2Server = createServer();

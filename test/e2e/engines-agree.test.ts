@@ -1,6 +1,5 @@
 // Requests that nobody thought of: made at random from what attackers use, decided by the Wasm filter and by Envoy's
-// own RBAC. The second may refuse more only where
-// it is documented to; it never lets pass what the first refuses.
+// own RBAC. The second may refuse more only where it is documented to; it never lets pass what the first refuses.
 import fc from "fast-check";
 import type { Exchange, Scenario } from "proxy-wasm-host";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -90,10 +89,9 @@ function nativeFilters(scenario: Scenario): readonly unknown[] {
 
 /**
  * Around `..` Envoy's RBAC cannot count what is climbed out of: it refuses more there. And it reads `//` and `/./`
- * leniently where the filter leaves that to
- * Envoy, which has normalized them in a mesh (here it has not, so that more gets through to both). Nor can it tell
- * where a template's segment ends that has an
- * encoded slash in it, which Envoy has decoded in a mesh.
+ * leniently where the filter leaves that to Envoy, which has normalized them in a mesh (here it has not, so that more
+ * gets through to both). Nor can it tell where a template's segment ends that has an encoded slash in it, which Envoy
+ * has decoded in a mesh.
  */
 const isDocumented = ({ path: text = "" }: Exchange): boolean => text.includes("..") || /\/\.?\/|%2f/i.test(text);
 

@@ -31,8 +31,7 @@ function nativeFilters(scenario: Scenario): readonly unknown[] {
 
 /**
  * The scenarios' clients show their address by the PROXY protocol, which Envoy's RBAC does not take for the
- * connection's own (`ipBlocks`): those are asked
- * of a sidecar below.
+ * connection's own (`ipBlocks`): those are asked of a sidecar below.
  */
 const needsOwnAddress = (scenario: Scenario): boolean =>
   /"(?:ipBlocks|notIpBlocks)"|"source\.ip"/.test(JSON.stringify(scenario.configuration));

@@ -1,6 +1,6 @@
 // Every host function, called by a module that does nothing else: while it starts, and while it is configured. Envoy
-// and the Wasm host must
-// both know it under the same type, forbid it at the same time, and answer WASI's functions alike.
+// and the Wasm host must both know it under the same type, forbid it at the same time, and answer WASI's functions
+// alike.
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -1,6 +1,5 @@
 // Envoy's configuration for scenarios: one listener, with the module under test, for each; the listeners come from a
-// file, so that one that
-// is refused does not keep the others from starting.
+// file, so that one that is refused does not keep the others from starting.
 import { clusterName, configurationText, type FilterMetadata, type Scenario } from "proxy-wasm-host";
 import type { TestIdentities } from "./test-identities.ts";
 

@@ -1,6 +1,5 @@
 // Every table of scenarios (filters/**/*.scenarios.ts, test/host/**/*.scenarios.ts) on a real Envoy and in the Wasm
-// host: both must do what the table says, and agree on
-// what it leaves open.
+// host: both must do what the table says, and agree on what it leaves open.
 import { readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { createHostRunner, type Scenario, scenarioProblems } from "proxy-wasm-host";

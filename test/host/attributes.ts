@@ -7,9 +7,8 @@ import { encodeMetadata } from "./struct-value.ts";
 /**
  * Envoy's attributes as a test writes them: `{ source: { address: "10.0.0.1:5" }, connection: { mtls: true } }`.
  * Strings and bytes arrive raw; booleans as one byte; whole numbers and bigints (also times and durations, in
- * nanoseconds) as 8 bytes of
- * int64; under a step named `metadata` or `…_metadata` numbers are doubles, as in a protobuf Struct. A step may contain
- * dots or slashes.
+ * nanoseconds) as 8 bytes of int64; under a step named `metadata` or `…_metadata` numbers are doubles, as in a protobuf
+ * Struct. A step may contain dots or slashes.
  */
 export type AttributeValue =
   | string
@@ -63,8 +62,7 @@ export function encodeAttribute(value: AttributeValue, inStruct: boolean): Prope
 
 /**
  * Walks `steps` through the trees and encodes what the first tree that knows the path holds. A name set to `undefined`
- * hides what later
- * trees say.
+ * hides what later trees say.
  */
 export function readAttribute(trees: readonly AttributeTree[], path: readonly string[]): PropertyResult {
   const steps = inLowerCase(path);

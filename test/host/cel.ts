@@ -1,6 +1,6 @@
 // As much of CEL as filters' conditions usually need: attributes, strings, numbers, booleans, comparisons, && || !, and
-// the string methods
-// startsWith, endsWith and contains. Envoy has all of CEL; what is missing here is named, not guessed.
+// the string methods startsWith, endsWith and contains. Envoy has all of CEL; what is missing here is named, not
+// guessed.
 import { HostError } from "./errors.ts";
 
 export type CelValue = string | number | boolean;

@@ -7,8 +7,7 @@ export type CheckResult =
 
 /**
  * Compiles, links, starts and configures the module as Envoy does before it tells its workers. Runs the module's own
- * code, which may never
- * return: use `checkModuleInChild` for modules one does not trust to.
+ * code, which may never return: use `checkModuleInChild` for modules one does not trust to.
  */
 export function checkModule(
   bytes: Uint8Array,

@@ -78,8 +78,7 @@ export class GrpcCall {
 
   /**
    * The other side ends it: a call that has no answer failed, a stream is over. The module reads `message{details}`, as
-   * Envoy puts it, or the
-   * details alone. Details: `via_upstream` (default) if upstream said so, else Envoy's own words.
+   * Envoy puts it, or the details alone. Details: `via_upstream` (default) if upstream said so, else Envoy's own words.
    */
   close(
     status = 0,

@@ -166,9 +166,8 @@ export class Host {
 
   /**
    * Throws a HostError (`NOT_CLEAN`) that lists every callback beyond the strict limits, streams that never ended,
-   * callouts nobody waits for
-   * the end of, roots that stayed behind, faults that never happened, and memory that grew after the warm-up. Call it
-   * at a test's end, when all streams have ended.
+   * callouts nobody waits for the end of, roots that stayed behind, faults that never happened, and memory that grew
+   * after the warm-up. Call it at a test's end, when all streams have ended.
    */
   verify(): void {
     const problems = [...this.#environment.violations, ...this.#faults.missed()];

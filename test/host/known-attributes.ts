@@ -1,8 +1,8 @@
 import type { AttributeTree, AttributeValue } from "./attributes.ts";
 
 // Envoy 1.40's attributes with their types, for tests to write (source: Envoy's "Attributes" page). What the host
-// derives itself (a request's
-// headers, a response's code …) need not be given; a name set to undefined hides what it would derive.
+// derives itself (a request's headers, a response's code …) need not be given; a name set to undefined hides what it
+// would derive.
 
 /** Bytes where they are not UTF-8. */
 type Text = string | Uint8Array;

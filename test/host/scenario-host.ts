@@ -1,6 +1,5 @@
 // Runs scenarios (scenario.ts) in this host. What a real proxy does around the filter (TLS, addresses, upstream's and
-// callouts' answers)
-// is played from the scenario's data, so that the filter sees what it would see on Envoy.
+// callouts' answers) is played from the scenario's data, so that the filter sees what it would see on Envoy.
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { isIP } from "node:net";

@@ -7,8 +7,8 @@ const failStrategy = choice(["FAIL_CLOSE", "FAIL_OPEN"]);
 /**
  * The schema of the MeshConfig document. Ours are `pluginTrust`: whose modules may run, and what they may use
  * (model/plugin-trust.ts), `engine`: whether policies run in Wasm filters or in Envoy's own, and `failStrategies`: what
- * becomes of
- * requests when a filter's module fails (functions that stand side by side share a module only where these agree).
+ * becomes of requests when a filter's module fails (functions that stand side by side share a module only where these
+ * agree).
  */
 export const meshConfigSchema = fields(
   {

@@ -49,8 +49,7 @@ export interface FileSourceOptions {
 export interface FileSource {
   /**
    * Tells everything there is (once, before it resolves), then what changes, until stopped. What onChange throws is a
-   * bug: it
-   * rejects here the first time, and is an unhandled rejection later.
+   * bug: it rejects here the first time, and is an unhandled rejection later.
    */
   start(onChange: (batch: SourceBatch) => void): Promise<void>;
   /** Ends the watching; nothing is told afterwards. */

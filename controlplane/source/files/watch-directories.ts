@@ -23,8 +23,7 @@ const TELLS_WRITES_APART = platform() === "linux";
 
 /**
  * Returns a watch that calls `onHint` when something may have changed at a path; without a path it may be anything.
- * Where the system has no
- * watches left, or a directory vanishes, it stays silent: the caller rescans anyway.
+ * Where the system has no watches left, or a directory vanishes, it stays silent: the caller rescans anyway.
  */
 export function createDirectoryWatch(onHint: (path: string | undefined, kind: HintKind) => void): DirectoryWatch {
   const watchers = new Map<string, { readonly watcher: FSWatcher; readonly identity: string }>();

@@ -5,8 +5,8 @@ import type { Upstream, UpstreamProtocol } from "../ir/upstream.ts";
 
 /**
  * What a sidecar offers its peer. Names with `istio` say that the certificates are the mesh's; `h2` and `http/1.1` are
- * for the peer to choose. A
- * client that keeps its own client's version offers none of these two: the peer looks at the first bytes.
+ * for the peer to choose. A client that keeps its own client's version offers none of these two: the peer looks at the
+ * first bytes.
  */
 const ALPN: Readonly<Record<UpstreamProtocol, readonly string[]>> = {
   http1: ["istio-http/1.1", "istio", "http/1.1"],

@@ -32,9 +32,8 @@ const GUARD = "scrim.refuse_local_addresses";
 
 /**
  * Returns the filters of a chain that may forward to unknown hosts: resolution, then the refusal of local addresses.
- * Other clusters' requests pass the
- * first untouched; the second does nothing but where a virtual host says so (guardForwards), since Envoy complains of
- * every request that was not resolved.
+ * Other clusters' requests pass the first untouched; the second does nothing but where a virtual host says so
+ * (guardForwards), since Envoy complains of every request that was not resolved.
  */
 export function buildForwardFilters(): readonly HttpFilter[] {
   return [

@@ -47,10 +47,9 @@ export function shareModules(
 
 /**
  * Returns the one filter of neighbours, e.g. `scrim.ratelimit+scrim.telemetry.inbound`: named after all that may run
- * there, so that the name stays when policies come
- * and go. A function that is alone in having something to do does it in its own, smaller module. The VM's id is that of
- * the rate limit, whose buckets thereby
- * outlive every change of who shares its module.
+ * there, so that the name stays when policies come and go. A function that is alone in having something to do does it
+ * in its own, smaller module. The VM's id is that of the rate limit, whose buckets thereby outlive every change of who
+ * shares its module.
  */
 function sharedFilter(neighbours: readonly FunctionFilter[], meshModule: WasmModule): WasmFilter {
   const name = neighbours.map((filter) => filter.name).join("+");

@@ -33,10 +33,9 @@ export function wasmFiltersOf(chain: HttpChain): readonly WasmFilter[] {
 
 /**
  * Telemetry counts at the end of a request wherever it stands. Outbound it stands where the route is settled (the fault
- * filter, which has per-route
- * configuration, makes Envoy resolve it). Inbound it stands before all plugins, which need not see what peers say of
- * themselves, and beside the rate limit
- * where it can: neither refuses a request when it fails, so they can share a module.
+ * filter, which has per-route configuration, makes Envoy resolve it). Inbound it stands before all plugins, which need
+ * not see what peers say of themselves, and beside the rate limit where it can: neither refuses a request when it
+ * fails, so they can share a module.
  */
 function placesOf({ direction, filters, unknownHosts }: HttpChain): readonly ChainPlace[] {
   const inbound = direction === "inbound";

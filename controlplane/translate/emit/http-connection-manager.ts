@@ -88,10 +88,9 @@ const common: Hardening = {
 
 /**
  * `//admin`, `%2Fadmin`, `%5cadmin` and `x_role` are what `/admin` and `x-role` are to many applications: where
- * policies are enforced, slashes are
- * decoded and merged before anybody looks (Istio's DECODE_AND_MERGE_SLASHES; its own default would let them bypass) and
- * names with `_` are dropped.
- * Outbound, a foreign server may mean something by them: they pass, and the peer's own proxy decides.
+ * policies are enforced, slashes are decoded and merged before anybody looks (Istio's DECODE_AND_MERGE_SLASHES; its own
+ * default would let them bypass) and names with `_` are dropped. Outbound, a foreign server may mean something by them:
+ * they pass, and the peer's own proxy decides.
  */
 const guarding: Hardening = { mergeSlashes: true, pathWithEscapedSlashesAction: "UNESCAPE_AND_FORWARD" };
 

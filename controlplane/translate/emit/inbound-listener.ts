@@ -24,8 +24,8 @@ export function inboundListenerName(port: InboundPort): string {
 
 /**
  * Returns the listener of one port. STRICT: a connection that is not mutual TLS finds no chain and is reset.
- * PERMISSIVE: connections that offer the
- * mesh's ALPN get mutual TLS, others plaintext. DISABLE: the bytes are the application's, TLS too.
+ * PERMISSIVE: connections that offer the mesh's ALPN get mutual TLS, others plaintext. DISABLE: the bytes are the
+ * application's, TLS too.
  */
 export function buildInboundListener(port: InboundPort, settings: InboundSettings): Listener {
   const inspected = port.mtls !== "DISABLE";

@@ -28,8 +28,7 @@ export function buildOutboundListener(outbound: OutboundProxy, settings: Outboun
 
 /**
  * Returns the listener inside the proxy to which tunnels for hosts that speak HTTP lead. HTTP takes the same routes as
- * without a tunnel;
- * TLS, which only the two ends can read, goes on as it is to the host that the tunnel was asked for.
+ * without a tunnel; TLS, which only the two ends can read, goes on as it is to the host that the tunnel was asked for.
  */
 export function buildConnectListener(outbound: OutboundProxy, settings: OutboundSettings): Listener {
   const plaintext: FilterChain = {

@@ -45,8 +45,7 @@ export function fromRemoteIp(block: string): Principal {
 
 /**
  * `<issuer>/<subject>` of the verified token. Envoy knows the two apart, and both may hold slashes: every place where
- * the pattern could be cut
- * is a way to match.
+ * the pattern could be cut is a way to match.
  */
 export function requestPrincipalNamed(pattern: string): Principal {
   const literal = pattern.replace(/^\*|\*$/, "");
@@ -108,9 +107,8 @@ export function toServerName(pattern: string): Permission {
 
 /**
  * Envoy (since the runtime guard rbac_match_headers_individually) matches when one line of a repeated header does;
- * before, it joined the lines. What lets in
- * must hold for every line: some line is the value, and none differs. (Patterns with * and values with commas stay in
- * the Wasm filter.)
+ * before, it joined the lines. What lets in must hold for every line: some line is the value, and none differs.
+ * (Patterns with * and values with commas stay in the Wasm filter.)
  */
 export function withHeader(name: string, pattern: string, reading: Reading): Permission {
   if (pattern === "*") return { header: { name, presentMatch: true } };

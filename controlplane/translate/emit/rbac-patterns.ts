@@ -44,8 +44,7 @@ export function looseHeaderMatcher(value: string): StringMatcher {
 
 /**
  * Returns the matcher of everything but one text. What is as long as the text and differs from it only in bytes that
- * are not UTF-8 is left out: such a line
- * says nothing that whoever put the other line there could mean.
+ * are not UTF-8 is left out: such a line says nothing that whoever put the other line there could mean.
  */
 export function differentFrom(text: string): StringMatcher {
   const length = Buffer.byteLength(text);
@@ -128,9 +127,8 @@ function templateRegex(template: string, literal: (text: string) => string, segm
 }
 
 // The lenient reading of filters/policy/request-text.ts: percent-encoding undone, parameters (`;x`) dropped, ended by
-// an encoded `?`, `#` or NUL, blanks
-// at the end cut. What `..` climbs out of cannot be counted here (Envoy has resolved the
-// plain ones, but `..;` is none), so around it any path counts.
+// an encoded `?`, `#` or NUL, blanks at the end cut. What `..` climbs out of cannot be counted here (Envoy has resolved
+// the plain ones, but `..;` is none), so around it any path counts.
 
 const SEMICOLON = "(?:;|%3[bB])";
 const PARAMETERS = `(?:${SEMICOLON}[^/]*)?`;

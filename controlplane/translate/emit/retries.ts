@@ -39,9 +39,8 @@ const never: RetryPolicy = {};
 
 /**
  * Returns the routes with the policy that most of them have moved to the virtual host, where Envoy looks for routes
- * that have none of their own. Policies
- * must come from buildRetryPolicy. Routes that go nowhere (redirects, direct responses) are left as they are, and so
- * are all where no two agree.
+ * that have none of their own. Policies must come from buildRetryPolicy. Routes that go nowhere (redirects, direct
+ * responses) are left as they are, and so are all where no two agree.
  */
 export function shareRetries(routes: readonly EnvoyRoute[]): Pick<EnvoyVirtualHost, "routes" | "retryPolicy"> {
   const shared = mostFrequent(routes.flatMap(({ route }) => route?.retryPolicy ?? []));

@@ -57,8 +57,7 @@ interface Rule {
 
 /**
  * Joins neighbours that only compare one header with different exact values: among those, order does not matter. Ten
- * thousand tenants on five subsets
- * become five rules of two thousand values each.
+ * thousand tenants on five subsets become five rules of two thousand values each.
  */
 function mergeRuns(routes: readonly Route[]): readonly Rule[] {
   const rules: Rule[] = [];

@@ -26,9 +26,8 @@ export const meshAlpn: readonly string[] = [
 
 /**
  * What a port of the mesh takes: forward secrecy and authenticated encryption only, as Istio's default; TLS 1.3 has no
- * others. The side that connects says
- * nothing of it, as in Istio: what Envoy offers by itself (TLS 1.2, no other kinds of ciphers) is for the port to
- * choose from.
+ * others. The side that connects says nothing of it, as in Istio: what Envoy offers by itself (TLS 1.2, no other kinds
+ * of ciphers) is for the port to choose from.
  */
 const meshParameters: TlsParameters = {
   tlsMinimumProtocolVersion: "TLSv1_2",
@@ -48,8 +47,7 @@ export const tlsInspector: ListenerFilter = {
 
 /**
  * Returns the transport socket towards a sidecar: our certificate, and theirs signed by the mesh's roots for one of
- * `identities`
- * (`spiffe://…`; none given: any identity of `trustDomain`).
+ * `identities` (`spiffe://…`; none given: any identity of `trustDomain`).
  */
 export function buildUpstreamMeshTls(
   identities: readonly string[],
@@ -70,9 +68,8 @@ export function buildUpstreamMeshTls(
 
 /**
  * Returns the transport socket of a port that takes mesh mutual TLS: a client certificate of the trust domain is
- * required. `alpn` is what the HTTP
- * behind it may be negotiated to. It names no `istio-…`: Envoy would take any name but `h2` for HTTP/1.1, while without
- * one it looks at the first bytes.
+ * required. `alpn` is what the HTTP behind it may be negotiated to. It names no `istio-…`: Envoy would take any name
+ * but `h2` for HTTP/1.1, while without one it looks at the first bytes.
  */
 export function buildDownstreamMeshTls(trustDomain: string, alpn: readonly string[]): TransportSocket {
   return downstream({ alpn }, trustDomain);

@@ -22,8 +22,7 @@ import { buildRouterRules, choosableRoutes, ROUTER_METADATA } from "./router-rul
 
 /**
  * Returns the virtual host as it is delivered for a route table; the same object for equal hosts. Its own `name` is its
- * resource name:
- * Envoy finds a host that is to be removed by that.
+ * resource name: Envoy finds a host that is to be removed by that.
  */
 export function buildVirtualHost(table: string, host: VirtualHost): EnvoyVirtualHost {
   return hosts(host, table);
@@ -66,8 +65,8 @@ function body(host: VirtualHost): Omit<EnvoyVirtualHost, "name"> {
 
 /**
  * The router filter and the hosts that it decides for travel apart: while one of the two is a moment ahead of the
- * other, and only then, Envoy
- * goes by the same routes itself. Without them a rule's first or last condition on a header would cost requests a 404.
+ * other, and only then, Envoy goes by the same routes itself. Without them a rule's first or last condition on a header
+ * would cost requests a 404.
  */
 function decidedRoutes({ routes, decidedBy }: VirtualHost): readonly EnvoyRoute[] {
   const native = routes.map((route) => buildRoute(route, "native"));

@@ -24,8 +24,8 @@ const ORDER: readonly AuthorizationAction[] = ["AUDIT", "DENY", "ALLOW"];
 
 /**
  * Returns the policies that select the proxy: AUDIT, then DENY, then ALLOW, oldest first within an action. Ports are
- * completed by the ports the proxy binds
- * in their place (a gateway's port 80 may be open at 8080), since a filter sees only the latter.
+ * completed by the ports the proxy binds in their place (a gateway's port 80 may be open at 8080), since a filter sees
+ * only the latter.
  */
 export function resolveAuthorization(world: World, proxy: PolicyProxy): readonly Authorization[] {
   const policies = selectPolicies(world, "AuthorizationPolicy", proxy).map((policy) => authorizationOf(policy, proxy));
@@ -39,8 +39,7 @@ export function authorizationConfiguration(policies: readonly Authorization[]): 
 
 /**
  * Returns what the policies mean for a connection that is not HTTP: an ALLOW rule with a field that only HTTP has is
- * dropped (it could never be
- * checked), a DENY or AUDIT rule is kept without that field, and so is wider
+ * dropped (it could never be checked), a DENY or AUDIT rule is kept without that field, and so is wider
  * (https://istio.io/latest/docs/concepts/security/#using-istio-authorization-on-plain-tcp-protocols).
  */
 export function withoutHttp(policies: readonly Authorization[]): readonly Authorization[] {

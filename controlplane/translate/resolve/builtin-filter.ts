@@ -5,8 +5,7 @@ import type { PluginModules } from "../ir/modules.ts";
 
 /**
  * Returns the filter under its resource name. Its shared data outlive every configuration: the VM's id is the module's
- * name.
- * `configuration` undefined: there is nothing for it to do.
+ * name. `configuration` undefined: there is nothing for it to do.
  */
 export function builtinFilter(
   modules: PluginModules,

@@ -21,9 +21,8 @@ export type PortPolicy = Pick<TrafficPolicySpec, "loadBalancer" | "connectionPoo
 
 /**
  * Returns the rule by which clients of a namespace reach a service's host, undefined if there is none: rules of the
- * client's namespace,
- * else of the service's, else of the root namespace; in the first namespace that has any, those of the most specific
- * host count, merged.
+ * client's namespace, else of the service's, else of the root namespace; in the first namespace that has any, those of
+ * the most specific host count, merged.
  */
 export const destinationRuleFor = derived(
   (world: World, client: string, host: string, serviceNamespace: string): MergedRule | undefined => {
@@ -47,8 +46,7 @@ const rulesFor = derived(
 
 /**
  * Returns the policy of a port, and of a subset when one is given. A port's settings replace the others wholesale; a
- * subset's policy
- * overrides field by field, and its own port settings again replace everything.
+ * subset's policy overrides field by field, and its own port settings again replace everything.
  */
 export function portPolicy(rule: MergedRule | undefined, port: number, subset?: SubsetSpec): PortPolicy {
   const whole = ofPort(rule?.trafficPolicy, port) ?? ownFields(rule?.trafficPolicy);

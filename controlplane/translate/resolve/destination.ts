@@ -11,8 +11,7 @@ import { missingUpstream, serviceUpstream } from "./upstream.ts";
 export interface DestinationResolver {
   /**
    * Returns the upstream of a destination named in a resource of namespace `owner`: a missing port means the service's
-   * only port, else
-   * `listenerPort`. What nobody declared, or not for this client, is an upstream without addresses.
+   * only port, else `listenerPort`. What nobody declared, or not for this client, is an upstream without addresses.
    */
   find(destination: DestinationSpec, owner: string, listenerPort: number): Upstream;
   /** Returns the upstream of a whole service's port. */

@@ -14,8 +14,8 @@ export function engineOf(world: World, proxy: Pick<ProxyClass, "engine">): Engin
 
 /**
  * Returns how the routes of a host are decided: by the router filter if one of them looks at headers, unless native
- * matching is wanted; and always
- * if requests are to be kept with their share, which Envoy cannot do so that a share grows without losing anyone.
+ * matching is wanted; and always if requests are to be kept with their share, which Envoy cannot do so that a share
+ * grows without losing anyone.
  */
 export function decisionOf(engine: Engine, routes: readonly Route[]): VirtualHost["decidedBy"] {
   if (routes.some((route) => route.sticky !== undefined)) return "filter";

@@ -26,8 +26,8 @@ interface HostBuilding {
 
 /**
  * Returns the table for servers that share it. Each host a server and a VirtualService agree on (the narrower of the
- * two) is a virtual
- * host; several VirtualServices for one host merge, oldest first, routes for every request last. Other hosts get 404.
+ * two) is a virtual host; several VirtualServices for one host merge, oldest first, routes for every request last.
+ * Other hosts get 404.
  */
 export function resolveGatewayTable(
   world: World,

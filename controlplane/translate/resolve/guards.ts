@@ -17,8 +17,7 @@ type Guards = Pick<HttpFilters, "nativeAuthorization" | "authorization" | "nativ
 
 /**
  * Returns the guards of what comes in. Places do not depend on what there is to do, only on the engine: a native one
- * has a place for each
- * action, and those of the Wasm filters for what stays there.
+ * has a place for each action, and those of the Wasm filters for what stays there.
  */
 export function resolveGuards(world: World, proxy: ProxyClass, modules: PluginModules): Guards {
   const { failStrategies } = world.mesh;

@@ -12,11 +12,9 @@ import { type ChainDirection, resolvePlugins } from "./wasm-plugin.ts";
 
 /**
  * Returns the filters of one chain. Authorization and rate limits guard what comes in (a sidecar's inbound ports, a
- * gateway); the router is for what
- * goes out (from a sidecar, through a gateway); telemetry is for both. They have their places whether there is
- * something for them to do or not:
- * what fills a place reaches open connections with their next request, a changed chain only new ones. `port` is for
- * plugins that ask for some ports.
+ * gateway); the router is for what goes out (from a sidecar, through a gateway); telemetry is for both. They have their
+ * places whether there is something for them to do or not: what fills a place reaches open connections with their next
+ * request, a changed chain only new ones. `port` is for plugins that ask for some ports.
  */
 export function resolveHttpFilters(
   world: World,

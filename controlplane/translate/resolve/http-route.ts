@@ -11,8 +11,7 @@ import type { VirtualServiceObject } from "./virtual-service.ts";
 
 /**
  * Returns the routes in order, one for each match. Matches that cannot apply here (source, gateway, port) are left out,
- * and so is
- * everything after the first route that takes every request.
+ * and so is everything after the first route that takes every request.
  */
 export function resolveHttpRoutes(
   service: VirtualServiceObject,

@@ -24,8 +24,7 @@ export function objectsIn<K extends Kind>(world: World, kind: K, namespace: stri
 
 /**
  * Returns a function that finds the objects of a kind in a namespace whose labels, as `labelsOf` says, a selector (not
- * an empty one) matches, oldest
- * first. What is found depends only on objects that have the selector's first label.
+ * an empty one) matches, oldest first. What is found depends only on objects that have the selector's first label.
  */
 export function labelIndex<K extends Kind>(
   kind: K,
@@ -48,8 +47,7 @@ export function labelIndex<K extends Kind>(
 
 /**
  * Returns a function that finds the objects of a kind in a namespace whose selector, as `selectorOf` says, matches some
- * labels, oldest first. Objects
- * without a selector are not found.
+ * labels, oldest first. Objects without a selector are not found.
  */
 export function selectorIndex<K extends Kind>(
   kind: K,

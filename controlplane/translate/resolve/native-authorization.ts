@@ -13,8 +13,7 @@ export interface AuthorizationSplit {
 
 /**
  * Returns the split. A DENY or AUDIT policy stands alone. ALLOW policies are alternatives, which only one engine can
- * weigh: one that must stay keeps
- * all of them (those on trial apart).
+ * weigh: one that must stay keeps all of them (those on trial apart).
  */
 export function splitAuthorization(policies: readonly Authorization[]): AuthorizationSplit {
   const reasons = new Map(
@@ -39,9 +38,8 @@ export function splitAuthorization(policies: readonly Authorization[]): Authoriz
 
 /**
  * Returns why Envoy's RBAC could not decide as the filter does. Envoy joins the lines of a repeated header before it
- * matches, or matches one of them,
- * by its version: strictly (what lets in) only exact values without a comma, and presence, can be asked so that no line
- * that was added meets them.
+ * matches, or matches one of them, by its version: strictly (what lets in) only exact values without a comma, and
+ * presence, can be asked so that no line that was added meets them.
  */
 function whyNotNative({ action, rules }: Authorization): string | undefined {
   const permits = action === "ALLOW";

@@ -313,8 +313,7 @@ function virtualHost(
 
 /**
  * Returns the hosts by name, each domain in one of them only: Envoy refuses a whole table for one domain that stands
- * twice. A full
- * name goes to the host that has it; of shorter spellings and addresses the first host by name gets it.
+ * twice. A full name goes to the host that has it; of shorter spellings and addresses the first host by name gets it.
  */
 function dropTakenDomains(hosts: readonly VirtualHost[]): readonly VirtualHost[] {
   const sorted = [...hosts]

@@ -18,9 +18,8 @@ interface WorkloadModes {
 
 /**
  * Returns the mode of one workload port: the narrowest of port, workload, namespace and mesh level that sets one,
- * within a level the oldest policy;
- * PERMISSIVE when none does. Port levels count only on policies with a selector, and selectors of the root namespace
- * reach its own workloads only
+ * within a level the oldest policy; PERMISSIVE when none does. Port levels count only on policies with a selector, and
+ * selectors of the root namespace reach its own workloads only
  * (https://istio.io/latest/docs/reference/config/security/peer_authentication/). Cheap to ask for every endpoint of a
  * World.
  */

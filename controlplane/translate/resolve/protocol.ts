@@ -29,9 +29,8 @@ const WELL_KNOWN_TCP: ReadonlySet<number> = new Set([
 
 /**
  * Returns the protocol of a Service's port. `appProtocol` goes before the name's prefix (`http-web` → http); what
- * neither says is
- * HTTP of either version, except on ports well known for something else. Istio looks at the first bytes in that case,
- * which an
+ * neither says is HTTP of either version, except on ports well known for something else. Istio looks at the first bytes
+ * in that case, which an
  * explicit proxy cannot. https://istio.io/latest/docs/ops/configuration/traffic-management/protocol-selection/
  */
 export function protocolOfServicePort(

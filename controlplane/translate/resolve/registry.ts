@@ -23,8 +23,7 @@ export type VisibleHosts = ReadonlyMap<string, MeshService>;
 
 /**
  * Returns the hosts that clients in `namespace` may see. Of several declarations of one host the client's own namespace
- * goes first,
- * then Services, then age; ports that only a later one has are added.
+ * goes first, then Services, then age; ports that only a later one has are added.
  */
 export const visibleHosts = derived(
   (world: World, namespace: string): VisibleHosts => {

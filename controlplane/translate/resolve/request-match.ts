@@ -20,8 +20,7 @@ export const matchAll: RequestMatch = { ignoreCase: false, headers: [], withoutH
 
 /**
  * Returns whether a match can apply for this client at all. With `gateways` set, sourceLabels and sourceNamespace do
- * not count.
- * `owner` is the VirtualService's namespace, in which short gateway names stand.
+ * not count. `owner` is the VirtualService's namespace, in which short gateway names stand.
  */
 export function appliesHere(spec: HttpMatchSpec, context: RouteContext, owner: string): boolean {
   if (spec.port !== undefined && spec.port !== context.port) return false;

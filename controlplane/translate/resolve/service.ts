@@ -136,8 +136,7 @@ const deploymentsWith = labelIndex("Deployment", ({ spec }) => spec.template.met
 
 /**
  * Who may answer for a service. Deployments count beside pods, and pods that are not ready: a rollout that brings pods
- * up or down
- * must not change how the service is reached.
+ * up or down must not change how the service is reached.
  */
 function identitiesOf(world: World, service: MeshObject<"Service">): readonly SpiffeId[] {
   const { selector } = service.spec;

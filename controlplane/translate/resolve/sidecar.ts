@@ -21,9 +21,8 @@ export interface EgressScope {
 
 /**
  * Returns the scope of a sidecar, from the oldest Sidecar that applies: one of its namespace that selects it, else one
- * of its namespace
- * without selector, else one of the root namespace without selector. An outboundTrafficPolicy there goes before
- * MeshConfig's.
+ * of its namespace without selector, else one of the root namespace without selector. An outboundTrafficPolicy there
+ * goes before MeshConfig's.
  */
 export function resolveEgressScope(world: World, proxy: SelectedProxy): EgressScope {
   const sidecar = sidecarOf(world, proxy);

@@ -22,8 +22,8 @@ export const gatewaysOf = memoByObject((service: VirtualServiceObject): readonly
 
 /**
  * Returns the VirtualServices that clients in `namespace` obey at a gateway (`mesh`: in their sidecars), in the order
- * in which they are
- * looked up: the client's own namespace, then those exported to it by name, then public ones; each group oldest first.
+ * in which they are looked up: the client's own namespace, then those exported to it by name, then public ones; each
+ * group oldest first.
  */
 export const virtualServicesFor = derived(
   (world: World, namespace: string, gateway: string): readonly VirtualServiceObject[] => {
@@ -42,8 +42,7 @@ export const virtualServicesFor = derived(
 
 /**
  * Returns the one VirtualService that speaks for a host at a sidecar: of those whose host is the most specific that
- * covers it, the first
- * in the order given. For sidecars they do not merge.
+ * covers it, the first in the order given. For sidecars they do not merge.
  */
 export function virtualServiceForHost(
   services: readonly VirtualServiceObject[],

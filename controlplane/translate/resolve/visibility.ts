@@ -6,8 +6,7 @@ export const EXPORT_TO_ANNOTATION = "networking.istio.io/exportTo";
 
 /**
  * Returns whether a client in `client` may see something of namespace `owner`. No list at all means everyone; `.` the
- * owner's
- * namespace, `*` everyone, `~` nobody.
+ * owner's namespace, `*` everyone, `~` nobody.
  */
 export function isExported(exportTo: readonly string[] | undefined, owner: string, client: string): boolean {
   if (exportTo === undefined || exportTo.length === 0) return true;

@@ -20,9 +20,8 @@ export interface ChainPlace {
 
 /**
  * Returns the plugins of one chain by phase, each phase in order: higher priority first (0 unless given), then the
- * proxy's namespace before the root
- * one, then age and name. A plugin without traffic selectors stands in every chain of its workloads, inbound and
- * outbound, as in Istio
+ * proxy's namespace before the root one, then age and name. A plugin without traffic selectors stands in every chain of
+ * its workloads, inbound and outbound, as in Istio
  * (https://istio.io/latest/docs/reference/config/proxy_extensions/wasm-plugin/).
  */
 export function resolvePlugins(

@@ -6,8 +6,8 @@ import { memoByObject } from "../../world/memo.ts";
 
 /**
  * Returns the IR of a proxy to which no secret is ever given. Where mutual TLS is spoken if both sides can, it speaks
- * plaintext; what must be encrypted it
- * does not reach (503) and does not serve: ports under STRICT and a gateway's HTTPS ports are not there.
+ * plaintext; what must be encrypted it does not reach (503) and does not serve: ports under STRICT and a gateway's
+ * HTTPS ports are not there.
  */
 export const withoutIdentity = memoByObject(
   (ir: ProxyIr): ProxyIr => ({

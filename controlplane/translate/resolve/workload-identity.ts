@@ -13,9 +13,8 @@ interface NamedWorkload {
 
 /**
  * Returns the principals (without `spiffe://`, sorted) of the workloads that `name` means: the Deployment or Pod so
- * named, those whose `app` label
- * it is, those behind the Service of that name, and the ServiceAccount of that name. `name` is of `namespace` unless it
- * says its own (`name.namespace`).
+ * named, those whose `app` label it is, those behind the Service of that name, and the ServiceAccount of that name.
+ * `name` is of `namespace` unless it says its own (`name.namespace`).
  */
 export function principalsOfWorkload(world: World, name: string, namespace: string): readonly string[] {
   const dot = name.indexOf(".");

@@ -47,9 +47,8 @@ interface Added {
 
 /**
  * Returns the module with its budget. The budget is renewed when the host calls a `proxy_on_…` export from outside the
- * module, not when
- * the module's own host calls lead back into it. `digest`, if given, stands in a custom section: it names what the
- * module was made from. Refused: what is not a module, and instructions or imports that are not known.
+ * module, not when the module's own host calls lead back into it. `digest`, if given, stands in a custom section: it
+ * names what the module was made from. Refused: what is not a module, and instructions or imports that are not known.
  */
 export function meterModule(module: Uint8Array, limits: MeterLimits, digest = ""): Metering {
   try {

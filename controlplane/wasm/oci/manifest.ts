@@ -113,8 +113,8 @@ function platformOf(value: unknown): Pick<IndexEntry, "os" | "architecture"> {
 
 /**
  * Returns the entry of an index to take for a module. A module runs anywhere, so any platform's image will do; one that
- * is made for Wasm is preferred, then the
- * platform that Istio takes (linux/amd64), then the first. Attestations (platform unknown) are none.
+ * is made for Wasm is preferred, then the platform that Istio takes (linux/amd64), then the first. Attestations
+ * (platform unknown) are none.
  */
 export function chooseEntry({ manifests }: ImageIndex): IndexEntry | undefined {
   const images = manifests.filter(({ os, architecture }) => os !== "unknown" && architecture !== "unknown");

@@ -1,6 +1,6 @@
 // Verifies Ed25519ph signatures (RFC 8032, section 5.1.7, over the SHA-512 of a message), which cosign makes with
-// Ed25519 keys and node:crypto does not know.
-// Only public values go through here, so nothing depends on how long it takes.
+// Ed25519 keys and node:crypto does not know. Only public values go through here, so nothing depends on how long it
+// takes.
 import { createHash, type KeyObject } from "node:crypto";
 
 const P = 2n ** 255n - 19n;

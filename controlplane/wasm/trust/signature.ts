@@ -46,8 +46,8 @@ export function isSignatureBy(
 
 /**
  * Returns whether `signature` (base64) is one of these keys' over `bytes`. ECDSA and RSA (PKCS #1 v1.5) sign a SHA-256,
- * ECDSA of larger curves also the hash of
- * their size; Ed25519 signs the bytes, or, as cosign does for images, their SHA-512.
+ * ECDSA of larger curves also the hash of their size; Ed25519 signs the bytes, or, as cosign does for images, their
+ * SHA-512.
  */
 export function isSignedBy(bytes: Uint8Array, signature: string, keys: readonly KeyObject[]): boolean {
   const raw = Buffer.from(signature, "base64");

@@ -1,8 +1,6 @@
 // Sends each request's path to a unary gRPC method and adds the answer as a header for upstream; without an answer it
-// replies 503.
-// Configuration: {"cluster": "inventory", "service": "test.Echo", "method": "Unary", "header": "x-answer", "timeoutMs":
-// 200}. Message and answer
-// are raw bytes here; a real service's messages are protobuf.
+// replies 503. Configuration: {"cluster": "inventory", "service": "test.Echo", "method": "Unary", "header": "x-answer",
+// "timeoutMs": 200}. Message and answer are raw bytes here; a real service's messages are protobuf.
 import {
   BufferType,
   Bytes,

@@ -1,7 +1,6 @@
 // Asks an HTTP service whether a request may pass: 200 lets it, anything else answers 403, a failing service 503 (it
-// fails closed).
-// Configuration: {"cluster": "authz", "path": "/authorize", "header": "x-user", "timeoutMs": 200}. The service sees the
-// header and the path.
+// fails closed). Configuration: {"cluster": "authz", "path": "/authorize", "header": "x-user", "timeoutMs": 200}. The
+// service sees the header and the path.
 import {
   Bytes,
   continueRequest,

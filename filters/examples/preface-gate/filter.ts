@@ -1,6 +1,5 @@
 // A network filter: lets a TCP connection pass only if it begins with given bytes, and closes it before upstream has
-// seen any other.
-// Configuration: {"preface": "HELLO "}. Counts what it closed.
+// seen any other. Configuration: {"preface": "HELLO "}. Counts what it closed.
 import {
   BufferType,
   Bytes,

@@ -1,10 +1,8 @@
 // Replaces a text in responses' bodies while they stream, also where it falls apart into two pieces; the length may
-// change.
-// Configuration: {"find": "Istio", "replace": "Scrim"}.
+// change. Configuration: {"find": "Istio", "replace": "Scrim"}.
 //
 // What may be the beginning of the text is held until the next piece says. Compressed bodies are left alone, and gRPC,
-// because bytes that are
-// held when trailers come could not be sent any more.
+// because bytes that are held when trailers come could not be sent any more.
 import {
   BufferType,
   Bytes,

@@ -1,6 +1,5 @@
 // One timer for all workers: streams put their request's method into a shared queue, one worker reads it, and once per
-// period that worker logs
-// how many came. Configuration: {"periodMs": 1000}.
+// period that worker logs how many came. Configuration: {"periodMs": 1000}.
 //
 // Messages of a queue are announced to the root that registered it last, so exactly one worker counts: it is the
 // singleton, without an election.

@@ -48,9 +48,8 @@ export function setWord(index: i32, value: i32): void {
 
 /**
  * Returns the state of `owner` with these instructions (ascending) and this context, made if it is new; `generation`
- * has changed when everything
- * else had to be forgotten for it; DEAD for no instructions. The largest state (MAX_PROGRAM instructions) is less than
- * a sixth of the pool.
+ * has changed when everything else had to be forgotten for it; DEAD for no instructions. The largest state (MAX_PROGRAM
+ * instructions) is less than a sixth of the pool.
  */
 export function internState(owner: i32, context: i32, classes: i32, instructions: StaticArray<i32>, count: i32): i32 {
   if (count == 0) return DEAD;

@@ -1,8 +1,7 @@
 import { proxy_log } from "./imports";
 
 // Stands in for AssemblyScript's abort (asc --use abort=…): Envoy has no env.abort. No allocation: the heap may be what
-// failed.
-// Lazy, because AssemblyScript's own library refers to abort before this file's turn comes.
+// failed. Lazy, because AssemblyScript's own library refers to abort before this file's turn comes.
 // @ts-ignore: decorator
 @lazy
 const line: usize = memory.data(512);

@@ -1,7 +1,6 @@
 // A workload for tests: answers every request with what it saw, as JSON. Paths: /status/<code>, /delay/<ms>,
-// /fail/<times>/<key> (503 so many times),
-// /only/<version>/<code> (the code from that version alone), /seen/<text> (how many requests' paths held the text),
-// anything else.
+// /fail/<times>/<key> (503 so many times), /only/<version>/<code> (the code from that version alone), /seen/<text> (how
+// many requests' paths held the text), anything else.
 import http from "node:http";
 
 const { PORT, POD_NAME, VERSION = "", SERVICE_ACCOUNT } = process.env;

@@ -1,7 +1,6 @@
 // A workload for tests that calls gRPC services from its pod when asked by HTTP:
 // /?target=greeter:9000&method=unary|broken|chat[&direct=1][&<name>=<value> as metadata]. By default as any grpc-js
-// program would, by http_proxy (CONNECT);
-// `direct`: HTTP/2 spoken with the proxy itself.
+// program would, by http_proxy (CONNECT); `direct`: HTTP/2 spoken with the proxy itself.
 import http from "node:http";
 import grpc from "@grpc/grpc-js";
 import { echo } from "./grpc-echo.mjs";

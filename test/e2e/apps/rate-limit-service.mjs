@@ -1,7 +1,6 @@
 // A rate limit service for tests: envoy.service.ratelimit.v3 over gRPC, with fixed windows kept in memory, as Envoy's
-// own reference service keeps them in Redis.
-// LIMIT requests per UNIT (SECOND, MINUTE, HOUR) for each descriptor of each domain; PORT, HOST (default 127.0.0.1). It
-// counts refused hits too.
+// own reference service keeps them in Redis. LIMIT requests per UNIT (SECOND, MINUTE, HOUR) for each descriptor of each
+// domain; PORT, HOST (default 127.0.0.1). It counts refused hits too.
 import grpc from "@grpc/grpc-js";
 import protobuf from "protobufjs";
 

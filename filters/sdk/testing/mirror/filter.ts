@@ -1,6 +1,6 @@
 // Shows what the host tells a filter: the properties that the configuration names, and header pairs, as lines of text
-// with everything but
-// printable ASCII in hexadecimal. In the phase "request" as a local reply, else in the log. For comparing hosts.
+// with everything but printable ASCII in hexadecimal. In the phase "request" as a local reply, else in the log. For
+// comparing hosts.
 import {
   Bytes,
   BytesWriter,

@@ -1,7 +1,6 @@
 // Does what its configuration says, host call by host call, and logs what each answered: {"request_headers": {"calls":
-// [["add", "0", "x-a", "1"], …],
-// "answer": 0}, "request_body": …, "response_headers": …, "response_body": …, "log": …}. For comparing hosts over calls
-// nobody thought of.
+// [["add", "0", "x-a", "1"], …], "answer": 0}, "request_body": …, "response_headers": …, "response_body": …, "log": …}.
+// For comparing hosts over calls nobody thought of.
 import {
   Bytes,
   BytesWriter,
