@@ -72,13 +72,13 @@ const schema = (name: string): string =>
 const example = '{ "header": "x-hello", "value": "world" }\n';
 
 /**
- * What the filter does, as data: its test runs them in the Wasm host, test/e2e/scenarios-on-envoy.test.ts on a real
- * Envoy.
+ * What the filter does, as data: its test runs them in the Wasm host, test/e2e/filters/scenarios-on-envoy.test.ts on a
+ * real Envoy.
  */
 const scenarios = (
   name: string,
   entry: string,
-): string => `// What the filter does, as data: run in the Wasm host by ${name}.test.ts and on a real Envoy by test/e2e/scenarios-on-envoy.test.ts.
+): string => `// What the filter does, as data: run in the Wasm host by ${name}.test.ts and on a real Envoy by test/e2e/filters/scenarios-on-envoy.test.ts.
 import type { Scenario } from "proxy-wasm-host";
 
 const module = "${entry.replace(/^filters\//, "")}";
@@ -158,7 +158,7 @@ Sets one header on every response and counts them (\`wasmcustom.${name.replaceAl
 
     npx vitest run --project filters ${entry}    # test
     node filters/build.mjs                        # build every filter into filters/build
-    npx vitest run --project e2e test/e2e/scenarios-on-envoy.test.ts -t "${name}"    # the scenarios on a real Envoy
+    npx vitest run --project e2e test/e2e/filters/scenarios-on-envoy.test.ts -t "${name}"    # the scenarios on a real Envoy
 
 The guide: docs/writing-filters.md. The SDK: filters/sdk/README.md.
 `;

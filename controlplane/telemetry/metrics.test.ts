@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { TestIdentities } from "../../test/e2e/test-identities.ts";
+import { TestIdentities } from "../../test/support/test-identities.ts";
 import {
   type CountedProxy,
   registerBuild,

@@ -1,5 +1,5 @@
 // What policies decide, as data: run in the Wasm host, on a real Envoy, and by Envoy's own RBAC
-// (test/e2e/engines.test.ts), which must decide alike.
+// (test/e2e/security/engines.test.ts), which must decide alike.
 import type { Exchange, FilterMetadata, Scenario } from "proxy-wasm-host";
 
 const ORDERS = "spiffe://cluster.local/ns/shop/sa/orders";

@@ -1,5 +1,5 @@
 // What the examples do, as data: run in the Wasm host by examples.test.ts and on a real Envoy by
-// test/e2e/scenarios-on-envoy.test.ts.
+// test/e2e/filters/scenarios-on-envoy.test.ts.
 import type { Scenario } from "proxy-wasm-host";
 
 const AUTHZ = { cluster: "authz", path: "/authorize", header: "x-user" };

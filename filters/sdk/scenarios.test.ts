@@ -4,7 +4,7 @@ import { modulePath } from "../module-path.ts";
 import * as attributes from "./attributes.scenarios.ts";
 import * as foreign from "./foreign.scenarios.ts";
 
-// On Envoy: test/e2e/scenarios-on-envoy.test.ts.
+// On Envoy: test/e2e/filters/scenarios-on-envoy.test.ts.
 describe("scenarios in the host", () => {
   const runner = createHostRunner(modulePath);
   beforeAll(async () => {

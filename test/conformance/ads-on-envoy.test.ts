@@ -12,7 +12,7 @@ import {
   token,
   virtualHost,
 } from "./ads-world.ts";
-import { type EnvoyProcess, startEnvoy, until } from "./envoy-process.ts";
+import { type EnvoyProcess, startEnvoy, until } from "../support/envoy-process.ts";
 
 /** `status body` of a GET for a host. */
 function get(address: string, host: string, ca?: string): Promise<string> {

@@ -18,8 +18,8 @@ import { resourceTypes } from "../../controlplane/snapshot/type-urls.ts";
 import { discoveryMethods } from "../../controlplane/xds/services.ts";
 import { scenarioNames, translateScenario } from "../golden/scenario.ts";
 import { buildTrialBootstrap } from "../../controlplane/xds/trial-bootstrap.ts";
-import { until } from "./envoy-process.ts";
-import { openRawClient, type RawClient } from "./raw-client.ts";
+import { until } from "../support/envoy-process.ts";
+import { openRawClient, type RawClient } from "../support/raw-client.ts";
 
 const binary =
   process.env["ENVOY_PATH"] ??

@@ -9,8 +9,8 @@ import { createSystemClock } from "../../controlplane/telemetry/clock.ts";
 import { createResourceCache, type ResourceGroup } from "../../controlplane/xds/resource-cache.ts";
 import { createXdsServer, type XdsLimits, type XdsServer } from "../../controlplane/xds/server.ts";
 import { discoveryMethods } from "../../controlplane/xds/services.ts";
-import { until } from "./envoy-process.ts";
-import { openRawClient, type RawClient } from "./raw-client.ts";
+import { until } from "../support/envoy-process.ts";
+import { openRawClient, type RawClient } from "../support/raw-client.ts";
 
 const problems: object[] = [];
 const silent = { info: () => undefined, warn: () => undefined, error: (fields: object) => void problems.push(fields) };

@@ -8,7 +8,7 @@ import { createSystemClock } from "../../controlplane/telemetry/clock.ts";
 import { createResourceCache } from "../../controlplane/xds/resource-cache.ts";
 import { createXdsServer, type XdsServer } from "../../controlplane/xds/server.ts";
 import { packAny } from "../../protos/codec.ts";
-import { type EnvoyProcess, plaintextXdsCluster, startEnvoyWith, until } from "./envoy-process.ts";
+import { type EnvoyProcess, plaintextXdsCluster, startEnvoyWith, until } from "../support/envoy-process.ts";
 
 const silent = { info: () => undefined, warn: () => undefined, error: (fields: object) => console.error(fields) };
 const onDemand = {

@@ -9,8 +9,8 @@ import { afterAll, expect, it } from "vitest";
 import { resourceTypes } from "../../controlplane/snapshot/type-urls.ts";
 import { discoveryMethods } from "../../controlplane/xds/services.ts";
 import { decode } from "../../protos/codec.ts";
-import { until } from "./envoy-process.ts";
-import { openRawClient } from "./raw-client.ts";
+import { until } from "../support/envoy-process.ts";
+import { openRawClient } from "../support/raw-client.ts";
 
 const example = fileURLToPath(new URL("./own-resources.ts", import.meta.url));
 const guide = fileURLToPath(new URL("../../docs/xds.md", import.meta.url));

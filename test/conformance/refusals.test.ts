@@ -12,8 +12,8 @@ import { createScratchEnvoy } from "../../controlplane/xds/scratch-envoy.ts";
 import { createXdsServer, type XdsServer } from "../../controlplane/xds/server.ts";
 import { discoveryMethods } from "../../controlplane/xds/services.ts";
 import { packAny } from "../../protos/codec.ts";
-import { type EnvoyProcess, plaintextXdsCluster, startEnvoyWith, until } from "./envoy-process.ts";
-import { openRawClient, type RawClient } from "./raw-client.ts";
+import { type EnvoyProcess, plaintextXdsCluster, startEnvoyWith, until } from "../support/envoy-process.ts";
+import { openRawClient, type RawClient } from "../support/raw-client.ts";
 
 const binary =
   process.env["ENVOY_PATH"] ??

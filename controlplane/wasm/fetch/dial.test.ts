@@ -2,7 +2,7 @@ import http from "node:http";
 import https from "node:https";
 import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
-import { TestIdentities } from "../../../test/e2e/test-identities.ts";
+import { TestIdentities } from "../../../test/support/test-identities.ts";
 import { type ForwardProxy, startForwardProxy } from "../../../test/fakes/forward-proxy.ts";
 import { readOutboundProxies } from "../../model/outbound-proxy.ts";
 import { createAddressPolicy } from "./address-policy.ts";

@@ -3,8 +3,8 @@
 import { copyFileSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Mesh, type ProxyStatus, repository, startMesh } from "../../e2e/mesh.ts";
-import { freePort } from "../../e2e/probe-envoy.ts";
+import { type Mesh, type ProxyStatus, repository, startMesh } from "../../support/mesh.ts";
+import { freePort } from "../../e2e/filters/probe-envoy.ts";
 import { type Opinion, runGoClient, type Target, targetArguments, withoutGo } from "./clients.ts";
 
 interface Bootstrap {

@@ -1,0 +1,451 @@
+// What passes between two workloads besides plain requests: long bodies, streams, half-dead endpoints, TLS of the
+// applications' own, changes under way.
+import http from "node:http";
+import https from "node:https";
+import { type AddressInfo, createServer as createTcpServer, type Server } from "node:net";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { connect as connectTls, type TLSSocket } from "node:tls";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { selfSigned } from "../../support/certificate.ts";
+import { eventually, type Mesh, repository, request, startMesh } from "../../support/mesh.ts";
+import { h2c, text, tunnel, until, websocket } from "../../support/tunnel.ts";
+import { documents, echoDeployment, service } from "../../support/workloads.ts";
+
+let mesh: Mesh;
+let proxy = "";
+const servers: Server[] = [];
+const outside = selfSigned(["outside.example.com"]);
+let ports: Record<"stream" | "tls" | "dead", number>;
+
+beforeAll(async () => {
+  ports = {
+    stream: await listening(http.createServer(streaming)),
+    tls: await listening(
+      https.createServer({ cert: outside.certificate, key: outside.key, minVersion: "TLSv1.3" }, secured),
+    ),
+    dead: await listening(createTcpServer()),
+  };
+  servers.pop()?.close();
+  mesh = await startMesh({ files: { "workloads.yaml": workloads(), "entries.yaml": entries() } });
+  writeFileSync(join(mesh.directory, "ca.pem"), outside.certificate);
+  proxy = (await mesh.proxy("client")).outbound;
+}, 120_000);
+
+afterAll(async () => {
+  await mesh?.stop();
+  for (const server of servers) server.close();
+});
+
+describe("bodies", () => {
+  it("pass whole in both directions, however long and however sent", async () => {
+    const body = "0123456789abcdef".repeat(64 * 1024);
+    for (const headers of [
+      { "content-length": String(body.length) },
+      { "transfer-encoding": "chunked" },
+      { expect: "100-continue" },
+    ] as Record<string, string>[]) {
+      const answer = await mesh.from("client", "http://web/", { method: "POST", body, headers });
+      expect([answer.status, JSON.parse(answer.body).body.length]).toEqual([200, body.length]);
+    }
+    expect((await mesh.from("client", "http://stream/length/5000000")).body.length).toBe(5_000_000);
+    expect((await h2c(proxy, "http://stream/length/3000000")).body.length).toBe(3_000_000);
+  });
+
+  it("come as they are written: a stream of events is not held back", async () => {
+    const socket = await tunnel(proxy, "stream:80");
+    socket.write("GET /events HTTP/1.1\r\nhost: stream\r\n\r\n");
+    // The server writes the second event only when the first has been seen.
+    expect(await until(socket, "event 1")).toContain("200 OK");
+    await mesh.from("client", "http://stream/next");
+    expect(await until(socket, "event 2")).toContain("event 2");
+    socket.destroy();
+  });
+
+  it("of HEAD, 204 and 304 are none, and trailers pass", async () => {
+    const head = await mesh.from("client", "http://stream/length/1000", { method: "HEAD" });
+    expect([head.status, head.body, head.headers["content-length"]]).toEqual([200, "", "1000"]);
+    expect((await mesh.from("client", "http://web/status/204")).status).toBe(204);
+    expect((await mesh.from("client", "http://web/status/304")).status).toBe(304);
+    expect((await mesh.from("client", "http://web/", { method: "OPTIONS" })).status).toBe(200);
+  });
+});
+
+describe("addresses", () => {
+  it("are also taken from the Host header of an origin-form request", async () => {
+    const answer = await request(`http://${proxy}/origin`, { headers: { host: "web" } });
+    expect([answer.status, JSON.parse(answer.body).path]).toEqual([200, "/origin"]);
+  });
+
+  it("lead a workload to itself too", async () => {
+    expect(JSON.parse((await mesh.from("client", "http://client/self")).body).path).toBe("/self");
+  });
+
+  it("that are dead are left for others by default retries", async () => {
+    for (let i = 0; i < 20; i++) expect((await mesh.from("client", "http://half-dead/length/1")).status).toBe(200);
+  });
+
+  it("are taken in turn when a rule says so", async () => {
+    await applied("rule.yaml", destinationRule("web", "{loadBalancer: {simple: ROUND_ROBIN}}"));
+    await mesh.from("client", "http://web/");
+    const seen: Record<string, number> = {};
+    for (let i = 0; i < 20; i++) {
+      const pod = String((await mesh.from("client", "http://web/")).headers["x-version"]);
+      seen[pod] = (seen[pod] ?? 0) + 1;
+    }
+    // Each worker of the proxy takes its own turns: a connection that is opened anew may begin with the same one again.
+    expect(Math.abs((seen["v1"] ?? 0) - (seen["v2"] ?? 0))).toBeLessThanOrEqual(2);
+    mesh.remove("rule.yaml");
+  });
+
+  it("of ServiceEntries may be asked for, and entries for one host add up", async () => {
+    expect((await mesh.from("client", "http://240.0.0.7/length/3")).body).toBe("xxx");
+    expect((await mesh.from("client", "http://twice.example.com/length/3")).body).toBe("xxx");
+    expect((await mesh.from("client", "http://twice.example.com:8081/length/4")).body).toBe("xxxx");
+  });
+});
+
+describe("TLS", () => {
+  it("of two applications passes between their sidecars as it is", async () => {
+    const secure = connectTls({
+      socket: await tunnel(proxy, "tls-app:443"),
+      rejectUnauthorized: false,
+      servername: "tls-app",
+    });
+    secure.write("GET /inner HTTP/1.1\r\nhost: tls-app\r\nconnection: close\r\n\r\n");
+    expect(await text(secure)).toContain("secured /inner");
+  });
+
+  it("is begun by the sidecar when a rule says so, and the certificate must be right", async () => {
+    const status = async (tls: string): Promise<[number, string]> => {
+      await applied("origin.yaml", destinationRule("outside.example.com", `{tls: ${tls}}`));
+      const answer = await mesh.from("client", "http://outside.example.com/o");
+      return [answer.status, answer.status === 200 ? answer.body : ""];
+    };
+    expect(await status(`{mode: SIMPLE, caCertificates: ${mesh.directory}/ca.pem, sni: outside.example.com}`)).toEqual([
+      200,
+      "secured /o",
+    ]);
+    expect(await status(`{mode: SIMPLE, caCertificates: ${mesh.directory}/ca.pem}`)).toEqual([200, "secured /o"]);
+    expect((await status("{mode: SIMPLE}"))[0]).toBe(503);
+    expect(await status("{mode: SIMPLE, insecureSkipVerify: true}")).toEqual([200, "secured /o"]);
+    expect(
+      (
+        await status(`{mode: SIMPLE, caCertificates: ${mesh.directory}/ca.pem, subjectAltNames: [other.example.com]}`)
+      )[0],
+    ).toBe(503);
+    mesh.remove("origin.yaml");
+  });
+
+  it("is begun for http to a declared https port, as Istio's egress task writes it", async () => {
+    const entry = `apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: cnn, namespace: default}
+spec:
+  hosts: [edition.example.com]
+  ports: [{number: 80, name: http-port, protocol: HTTP}, {number: 443, name: https-port, protocol: HTTPS}]
+  resolution: DNS
+  endpoints: [{address: localhost, ports: {http-port: ${ports.stream}, https-port: ${ports.tls}}}]
+`;
+    const rule = (tls: string): string => `apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: cnn, namespace: default}
+spec:
+  host: edition.example.com
+  subsets:
+  - name: tls-origination
+    trafficPolicy:
+      loadBalancer: {simple: ROUND_ROBIN}
+      portLevelSettings: [{port: {number: 443}, tls: ${tls}}]
+`;
+    const route = `{match: [{port: 80}], route: [{destination: {host: edition.example.com, subset: tls-origination, port: {number: 443}}}]}`;
+    await applied(
+      "cnn.yaml",
+      entry,
+      rule(`{mode: SIMPLE, caCertificates: ${mesh.directory}/ca.pem, subjectAltNames: [outside.example.com]}`),
+      virtualService("edition.example.com", route),
+    );
+    const answer = await mesh.from("client", "http://edition.example.com/politics");
+    expect([answer.status, answer.body]).toEqual([200, "secured /politics"]);
+    expect(sniSeen).toBe("edition.example.com");
+    await applied(
+      "cnn.yaml",
+      entry,
+      rule(`{mode: SIMPLE, caCertificates: ${mesh.directory}/ca.pem}`),
+      virtualService("edition.example.com", route),
+    );
+    expect((await mesh.from("client", "http://edition.example.com/politics")).status).toBe(503);
+    mesh.remove("cnn.yaml");
+  });
+
+  it("between sidecars is what a rule says, else what both can", async () => {
+    await applied(
+      "strict.yaml",
+      "apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: default, namespace: istio-system}\nspec: {mtls: {mode: STRICT}}\n",
+      destinationRule("web", "{tls: {mode: DISABLE}}"),
+    );
+    expect((await mesh.from("client", "http://web/")).status).toBe(503);
+    await applied(
+      "strict.yaml",
+      "apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: default, namespace: istio-system}\nspec: {mtls: {mode: STRICT}}\n",
+      destinationRule("web", "{tls: {mode: ISTIO_MUTUAL}}"),
+      destinationRule("stream", "{tls: {mode: ISTIO_MUTUAL}}"),
+    );
+    expect((await mesh.from("client", "http://web/")).status).toBe(200);
+    expect((await mesh.from("client", "http://stream/")).status).toBe(503);
+    mesh.remove("strict.yaml");
+  });
+});
+
+describe("changes", () => {
+  it("do not touch open websockets", async () => {
+    const { socket } = await websocket(proxy, "http://web/socket");
+    for (let i = 0; i < 4; i++) {
+      await applied(
+        "change.yaml",
+        destinationRule("web", `{connectionPool: {http: {maxRetries: ${i + 10}}}}`),
+        virtualService("web", `{timeout: ${i + 1}s, route: [{destination: {host: web}}]}`),
+      );
+      socket.write(`after ${i};`);
+      expect(await until(socket, `after ${i};`)).toBe(`after ${i};`);
+    }
+    socket.destroy();
+    mesh.remove("change.yaml");
+  });
+
+  it("fail no request while weights, subsets and policies come and go", async () => {
+    const failed = underLoad();
+    const subsets = destinationRule("web", "{}").replace(
+      "  trafficPolicy",
+      "  subsets: [{name: v1, labels: {version: v1}}, {name: v2, labels: {version: v2}}]\n  trafficPolicy",
+    );
+    for (let i = 0; i < 6; i++) {
+      mesh.write(
+        "change.yaml",
+        documents(subsets, virtualService("web", `{route: [{destination: {host: web, subset: v${1 + (i % 2)}}}]}`)),
+      );
+      await new Promise((resolve) => setTimeout(resolve, 450));
+      // The subset and the rule that uses it go together, in one file: no request may fall between.
+      mesh.write(
+        "change.yaml",
+        documents(
+          subsets.replace("name: web", "name: web-renamed"),
+          virtualService(
+            "web",
+            `{match: [{headers: {x-a: {exact: b}}}], route: [{destination: {host: web, subset: v1}}]}, {route: [{destination: {host: web}}]}`,
+          ),
+        ),
+      );
+      await new Promise((resolve) => setTimeout(resolve, 450));
+      mesh.write("change.yaml", "# nothing\n");
+      await new Promise((resolve) => setTimeout(resolve, 450));
+    }
+    expect(await failed()).toEqual([]);
+  });
+
+  it("fail no request that is allowed while policies come and go", async () => {
+    const security = (kind: string, name: string, spec: string): string =>
+      `apiVersion: security.istio.io/v1\nkind: ${kind}\nmetadata: {name: ${name}, namespace: default}\nspec: ${spec}\n`;
+    const failed = underLoad();
+    for (const policies of [
+      [security("PeerAuthentication", "default", "{mtls: {mode: STRICT}}")],
+      [
+        security("PeerAuthentication", "default", "{mtls: {mode: PERMISSIVE}}"),
+        security(
+          "AuthorizationPolicy",
+          "clients",
+          '{action: ALLOW, rules: [{from: [{source: {principals: ["cluster.local/ns/default/sa/client"]}}]}]}',
+        ),
+      ],
+      [
+        security(
+          "AuthorizationPolicy",
+          "clients",
+          '{action: DENY, rules: [{to: [{operation: {paths: ["/nobody/asks"]}}]}]}',
+        ),
+      ],
+      [
+        "apiVersion: policy.scrim.mesh/v1alpha1\nkind: RateLimitPolicy\nmetadata: {name: wide, namespace: default}\nspec: {limits: [{name: wide, requests: 1000000, per: 1s}]}\n",
+      ],
+      [
+        "apiVersion: networking.istio.io/v1\nkind: Sidecar\nmetadata: {name: default, namespace: default}\nspec: {egress: [{hosts: ['./*']}]}\n",
+      ],
+      [],
+    ]) {
+      mesh.write("policies.yaml", documents("# some\n", ...policies));
+      await new Promise((resolve) => setTimeout(resolve, 900));
+    }
+    expect(await failed()).toEqual([]);
+  });
+
+  it("let a new service be asked for at once, and a removed one no more", async () => {
+    mesh.write("late.yaml", backed("late", ports.stream));
+    await eventually(
+      "the new service",
+      async () => ((await mesh.from("client", "http://late/length/2")).body === "xx" ? true : undefined),
+      5_000,
+    );
+    mesh.remove("late.yaml");
+    await eventually(
+      "the end of it",
+      async () => ((await mesh.from("client", "http://late/length/2")).status >= 500 ? true : undefined),
+      10_000,
+    );
+    mesh.write("late.yaml", backed("late", ports.stream));
+    await eventually(
+      "the service again",
+      async () => ((await mesh.from("client", "http://late/length/2")).body === "xx" ? true : undefined),
+      5_000,
+    );
+  });
+
+  it("open a gateway's ports and carry every kind of HTTP through them", async () => {
+    mesh.write(
+      "gateway.yaml",
+      documents(
+        gateway,
+        virtualService("web", "{route: [{destination: {host: web}}]}")
+          .replace("hosts: [web]", "hosts: ['*']\n  gateways: [edge]")
+          .replace("name: web", "name: at-edge"),
+      ),
+    );
+    const address = await eventually(
+      "the gateway",
+      async () =>
+        (await mesh.proxies()).find(({ kind }) => kind === "router")?.ports.find(({ port }) => port === 8070)?.address,
+      20_000,
+    );
+    await eventually(
+      "the route",
+      async () => ((await request(`http://${address}/`)).status === 200 ? true : undefined),
+      10_000,
+    );
+    expect(JSON.parse((await h2c(address, "http://anything.example.com/h2")).body).path).toBe("/h2");
+    const { socket } = await websocket(address, "http://anything.example.com/ws");
+    socket.write("through;");
+    expect(await until(socket, "through;")).toBe("through;");
+    socket.destroy();
+  });
+});
+
+/** Asks without end; the function returned stops that and says what failed. */
+function underLoad(): () => Promise<readonly string[]> {
+  let done = false;
+  const failed: string[] = [];
+  const load = Promise.all(
+    Array.from({ length: 4 }, async () => {
+      while (!done) {
+        const answer = await mesh
+          .from("client", "http://web/")
+          .catch((error: unknown) => ({ status: 0, body: String(error) }));
+        if (answer.status !== 200) failed.push(`${answer.status} ${answer.body.slice(0, 80)}`);
+      }
+    }),
+  );
+  return async () => {
+    done = true;
+    await load;
+    return failed;
+  };
+}
+
+const gateway = `apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: edge, namespace: default}
+spec:
+  selector: {gateway: edge}
+  servers: [{port: {number: 8070, name: http, protocol: HTTP}, hosts: ["*"]}]
+`;
+
+function destinationRule(host: string, trafficPolicy: string): string {
+  return `apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: ${host.split(".")[0]}, namespace: default}\nspec:\n  host: ${host}\n  trafficPolicy: ${trafficPolicy}\n`;
+}
+
+function virtualService(host: string, httpRoutes: string): string {
+  return `apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: ${host}, namespace: default}\nspec:\n  hosts: [${host}]\n  http: [${httpRoutes}]\n`;
+}
+
+async function applied(file: string, ...texts: readonly string[]): Promise<void> {
+  mesh.write(file, documents(...texts));
+  await new Promise((resolve) => setTimeout(resolve, 700));
+  await mesh.synced();
+}
+
+function listening(server: Server): Promise<number> {
+  servers.push(server);
+  return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve((server.address() as AddressInfo).port)));
+}
+
+let sendNext: (() => void) | undefined;
+function streaming(incoming: http.IncomingMessage, response: http.ServerResponse): void {
+  const [, word, length = "0"] = (incoming.url ?? "").split("/");
+  if (word === "events") {
+    response.write("event 1\n");
+    sendNext = () => response.write("event 2\n");
+    return;
+  }
+  if (word === "next") sendNext?.();
+  response.setHeader("content-length", length);
+  response.end("x".repeat(Number(length)));
+}
+
+let sniSeen: string | false | undefined;
+function secured(incoming: http.IncomingMessage, response: http.ServerResponse): void {
+  sniSeen = (incoming.socket as TLSSocket).servername as string | undefined;
+  response.end(`secured ${incoming.url}`);
+}
+
+function backed(name: string, ...targets: readonly number[]): string {
+  const slices = targets.map(
+    (port, index) => `---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: ${name}-${index}, namespace: default, labels: {kubernetes.io/service-name: ${name}}}
+addressType: IPv4
+ports: [{name: http, port: ${port}}]
+endpoints: [{addresses: [127.0.0.1]}]
+`,
+  );
+  return `apiVersion: v1\nkind: Service\nmetadata: {name: ${name}, namespace: default}\nspec: {ports: [{name: http, port: 80}]}\n${slices.join("")}`;
+}
+
+function workloads(): string {
+  const tlsApp = echoDeployment({ name: "tls-app", app: "tls-app" })
+    .replace("apps/echo.mjs", "apps/tls.mjs")
+    .replace("name: http", "name: https");
+  return documents(
+    service("web"),
+    service("client"),
+    service("tls-app").replace("{name: http, port: 80", "{name: https, port: 443"),
+    echoDeployment({ name: "web-v1", app: "web" }),
+    echoDeployment({ name: "web-v2", app: "web", version: "v2" }).replace(/^[^-]*---\n/, ""),
+    echoDeployment({ name: "client", app: "client" }),
+    tlsApp.replace("exec node apps/tls.mjs", `exec node ${repository}test/support/apps/tls.mjs`),
+    backed("stream", ports.stream),
+    backed("half-dead", ports.stream, ports.dead),
+  );
+}
+
+function entries(): string {
+  const entry = (
+    name: string,
+    host: string,
+    port: number,
+    target: number,
+    more = "",
+  ): string => `apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: ${name}, namespace: default}
+spec:
+  hosts: [${host}]
+  ports: [{number: ${port}, name: http, protocol: HTTP, targetPort: ${target}}]
+  resolution: STATIC
+  endpoints: [{address: 127.0.0.1}]
+${more}`;
+  return documents(
+    entry("outside", "outside.example.com", 80, ports.tls),
+    entry("virtual", "virtual.example.com", 80, ports.stream, "  addresses: [240.0.0.7]\n"),
+    entry("twice-a", "twice.example.com", 80, ports.stream),
+    entry("twice-b", "twice.example.com", 8081, ports.stream),
+  );
+}

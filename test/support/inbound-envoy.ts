@@ -1,0 +1,298 @@
+// One sidecar's inbound side on a real Envoy, out of YAML: translated as in the mesh, delivered by files in place of
+// xDS.
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import http from "node:http";
+import net, { type AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import tls from "node:tls";
+import { openAuthority, type IssuedCertificate } from "../../controlplane/ca/authority.ts";
+import { spiffeId } from "../../controlplane/model/spiffe.ts";
+import { loadText } from "../../controlplane/store/load.ts";
+import { buildInboundCluster } from "../../controlplane/translate/emit/inbound-cluster.ts";
+import { buildInboundListener } from "../../controlplane/translate/emit/inbound-listener.ts";
+import { wasmFiltersOf } from "../../controlplane/translate/emit/http-chain.ts";
+import { buildWasmExtension } from "../../controlplane/translate/emit/wasm-filter.ts";
+import type { BuiltinFilter } from "../../controlplane/translate/ir/modules.ts";
+import type { ProxyClass } from "../../controlplane/translate/ir/proxy-class.ts";
+import type { InboundPort } from "../../controlplane/translate/ir/proxy.ts";
+import { resolveInbound } from "../../controlplane/translate/resolve/inbound.ts";
+import { toProto3Json } from "../../protos/codec.ts";
+import { envoyPath, freePort } from "../e2e/filters/probe-envoy.ts";
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: http.IncomingHttpHeaders;
+  readonly body: string;
+}
+
+export interface Sending {
+  readonly path?: string;
+  readonly method?: string;
+  readonly headers?: http.OutgoingHttpHeaders;
+  /** A service account of `default` whose certificate is shown; none: plaintext. */
+  readonly as?: string;
+  readonly agent?: http.Agent;
+}
+
+type Path = (name: string) => string;
+
+/** A sidecar of `reviews` with the given container ports, before an application that echoes what it got. */
+export class InboundEnvoy {
+  #ports: ReadonlyMap<number, number> = new Map();
+  readonly #directory = mkdtempSync(join(tmpdir(), "scrim-inbound-"));
+  readonly #at: Path = (name) => join(this.#directory, name);
+  readonly #application = http.createServer((request, response) =>
+    response.end(JSON.stringify({ path: request.url, headers: request.headers })),
+  );
+  readonly #certificates = new Map<string, IssuedCertificate>();
+  #envoy: ChildProcess | undefined;
+
+  /** Starts it on the mesh that `yaml` describes. */
+  static async start(yaml: string, ports: readonly number[]): Promise<InboundEnvoy> {
+    const envoy = new InboundEnvoy();
+    await new Promise<void>((resolve) => envoy.#application.listen(0, "127.0.0.1", resolve));
+    envoy.#ports = new Map(await Promise.all(ports.map(async (port) => [port, await freePort()] as const)));
+    envoy.#writeSecrets();
+    const inbound = envoy.#deliver(yaml);
+    writeFileSync(envoy.#at("envoy.json"), JSON.stringify(envoy.#bootstrap(inbound)));
+    envoy.#envoy = spawn(
+      envoyPath(),
+      [
+        "-c",
+        envoy.#at("envoy.json"),
+        "--use-dynamic-base-id",
+        "--concurrency",
+        "1",
+        "-l",
+        "warning",
+        "--file-flush-interval-msec",
+        "50",
+        "--log-path",
+        envoy.#at("log"),
+      ],
+      { stdio: "ignore" },
+    );
+    await envoy.#ready();
+    return envoy;
+  }
+
+  /** Delivers the filter configurations of another mesh: listeners stay what they are. */
+  change(yaml: string): void {
+    this.#deliver(yaml);
+  }
+
+  /** Sends one request to a container port. Rejects when the connection is refused or reset. */
+  async send(port: number, { path = "/", method = "GET", headers = {}, as, agent }: Sending = {}): Promise<Answer> {
+    const options = {
+      host: "127.0.0.1",
+      port: this.#ports.get(port),
+      path,
+      method,
+      headers: { host: "reviews:9080", connection: agent ? "keep-alive" : "close", ...headers },
+    };
+    // Node asks createConnection only where no agent was named.
+    const connection =
+      as === undefined ? { agent: agent ?? false } : { createConnection: () => this.connect(port, as) };
+    return new Promise((resolve, reject) => {
+      const sent = http.request({ ...options, ...connection }, (response) => {
+        const parts: Buffer[] = [];
+        response.on("data", (part: Buffer) => parts.push(part));
+        response.on("end", () =>
+          resolve({
+            status: response.statusCode ?? 0,
+            headers: response.headers,
+            body: Buffer.concat(parts).toString(),
+          }),
+        );
+        response.on("error", reject);
+      });
+      sent.on("error", reject);
+      sent.end();
+    });
+  }
+
+  /** Opens a mutual TLS connection as a sidecar of `default/<account>` would. */
+  connect(port: number, account: string, alpn: readonly string[] = ["istio-http/1.1", "istio"]): tls.TLSSocket {
+    const { chainPem: cert, keyPem: key } = this.#certificate(account);
+    return tls.connect({
+      host: "127.0.0.1",
+      port: this.#ports.get(port) ?? 0,
+      cert,
+      key,
+      ca: readFileSync(this.#at("root.pem")),
+      ALPNProtocols: [...alpn],
+      checkServerIdentity: () => undefined,
+    });
+  }
+
+  /** Sends raw bytes in plaintext; returns what came back first. */
+  raw(port: number, bytes: string): Promise<string> {
+    return new Promise((resolve) => {
+      let received = "";
+      const socket = net.connect(this.#ports.get(port) ?? 0, "127.0.0.1", () => socket.write(bytes));
+      socket.on("data", (data) => {
+        received += data.toString();
+        socket.end();
+      });
+      socket.on("error", () => resolve(received));
+      socket.on("close", () => resolve(received));
+    });
+  }
+
+  /** What the access log holds so far. */
+  accessLog(): string {
+    return readFileSync(this.#at("access"), "utf8");
+  }
+
+  async stop(): Promise<void> {
+    const child = this.#envoy;
+    if (child !== undefined && child.exitCode === null && child.signalCode === null) {
+      const ended = new Promise((resolve) => child.once("exit", resolve));
+      child.kill("SIGKILL");
+      await ended;
+    }
+    this.#application.close();
+    this.#application.closeAllConnections();
+    rmSync(this.#directory, { recursive: true, force: true });
+  }
+
+  #certificate(account: string): IssuedCertificate {
+    let certificate = this.#certificates.get(account);
+    if (certificate === undefined) {
+      const opened = openAuthority({
+        directory: this.#at("ca"),
+        trustDomain: "cluster.local",
+        clock: { nowMs: () => Date.now() },
+      });
+      if (opened.kind === "refused") throw new Error(opened.reason);
+      writeFileSync(this.#at("root.pem"), opened.authority.rootPem);
+      this.#certificates.set(
+        account,
+        (certificate = opened.authority.issueWorkloadCertificate(spiffeId("cluster.local", "default", account))),
+      );
+    }
+    return certificate;
+  }
+
+  #writeSecrets(): void {
+    const { chainPem, keyPem } = this.#certificate("reviews");
+    const secret = { "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret" };
+    const write = (name: string, content: object) =>
+      writeFileSync(this.#at(`sds-${name}`), JSON.stringify({ resources: [{ ...secret, name, ...content }] }));
+    write("default", {
+      tls_certificate: { certificate_chain: { inline_string: chainPem }, private_key: { inline_string: keyPem } },
+    });
+    write("ROOTCA", { validation_context: { trusted_ca: { filename: this.#at("root.pem") } } });
+  }
+
+  /** Writes the filters' configurations, each by a rename, which Envoy watches for. */
+  #deliver(yaml: string): readonly InboundPort[] {
+    const { world, violations } = loadText(yaml);
+    const errors = violations.filter((violation) => violation.severity === "error");
+    if (errors.length > 0)
+      throw new Error(
+        errors.map((violation) => `${violation.object} ${violation.field}: ${violation.message}`).join("\n"),
+      );
+    const inbound = resolveInbound(world, this.#proxy(), {
+      builtin: builtinModule,
+      plugin: () => ({ kind: "pending" }),
+      differsByProxy: () => false,
+    });
+    const filters = new Map(
+      inbound
+        .flatMap((port) => [
+          ...wasmFiltersOf({ direction: "inbound", filters: port.filters }),
+          ...(port.tcpTelemetry ? [port.tcpTelemetry] : []),
+        ])
+        .map((filter) => [filter.name, filter]),
+    );
+    for (const [name, filter] of filters) {
+      const extension = toProto3Json("TypedExtensionConfig", buildWasmExtension(filter));
+      writeFileSync(
+        this.#at("new"),
+        JSON.stringify({
+          resources: [
+            { "@type": "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig", ...(extension as object) },
+          ],
+        }),
+      );
+      renameSync(this.#at("new"), this.#at(`ecds-${name}`));
+    }
+    return inbound;
+  }
+
+  #proxy(): ProxyClass {
+    const application = { address: "127.0.0.1", port: (this.#application.address() as AddressInfo).port };
+    const listens = [...this.#ports].map(([port, bound]) => ({
+      port,
+      name: "",
+      bind: { address: "127.0.0.1", port: bound },
+      application,
+    }));
+    return {
+      kind: "sidecar",
+      namespace: "default",
+      workload: "reviews-v1",
+      serviceAccount: "reviews",
+      labels: { app: "reviews" },
+      podIp: "127.0.0.1",
+      listens,
+    };
+  }
+
+  #bootstrap(inbound: readonly InboundPort[]): unknown {
+    const settings = {
+      trustDomain: "cluster.local",
+      accessLog: { path: this.#at("access"), encoding: "TEXT" as const },
+    };
+    const resources = {
+      node: {
+        id: "sidecar~127.0.0.1~reviews.default~default.svc.cluster.local",
+        cluster: "reviews",
+        metadata: { NAME: "reviews", NAMESPACE: "default", WORKLOAD_NAME: "reviews-v1" },
+      },
+      layeredRuntime: { layers: [{ name: "static", staticLayer: { "re2.max_program_size.error_level": 32_768 } }] },
+      staticResources: {
+        listeners: inbound.map((port) => toProto3Json("Listener", buildInboundListener(port, settings))),
+        clusters: inbound.map((port) => toProto3Json("Cluster", buildInboundCluster(port))),
+      },
+    };
+    return JSON.parse(JSON.stringify(resources), (_, value: unknown) => this.#fromFile(value)) as unknown;
+  }
+
+  /** What comes over ADS in the mesh comes from a file here. */
+  #fromFile(value: unknown): unknown {
+    if (typeof value !== "object" || value === null || !("name" in value)) return value;
+    const source = (file: string) => ({ resourceApiVersion: "V3", pathConfigSource: { path: this.#at(file) } });
+    if ("sdsConfig" in value) return { ...value, sdsConfig: source(`sds-${String(value.name)}`) };
+    if ("configDiscovery" in value)
+      return {
+        ...value,
+        configDiscovery: { ...(value.configDiscovery as object), configSource: source(`ecds-${String(value.name)}`) },
+      };
+    return value;
+  }
+
+  async #ready(): Promise<void> {
+    for (let tries = 0; tries < 300; tries++) {
+      if (this.#envoy?.exitCode !== null) throw new Error(`Envoy ended: ${readFileSync(this.#at("log"), "utf8")}`);
+      const open = await Promise.all([...this.#ports.values()].map(isOpen));
+      if (open.every(Boolean)) return;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    throw new Error(`Envoy does not listen: ${readFileSync(this.#at("log"), "utf8")}`);
+  }
+}
+
+function isOpen(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = net.connect(port, "127.0.0.1", () => (socket.destroy(), resolve(true)));
+    socket.on("error", () => resolve(false));
+  });
+}
+
+function builtinModule(name: BuiltinFilter): { sha256: string; bytes: Uint8Array } {
+  return { sha256: name, bytes: readFileSync(new URL(`../../filters/build/${name}.wasm`, import.meta.url)) };
+}

@@ -1,0 +1,223 @@
+// A whole mesh for one test file: `scrim up` on a temporary directory with ports of its own, ended with the test.
+import { type ChildProcess, spawn } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import http from "node:http";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+export const repository = fileURLToPath(new URL("../..", import.meta.url));
+export const scrim = join(repository, "controlplane/cli/scrim.mjs");
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: http.IncomingHttpHeaders;
+  readonly body: string;
+}
+
+export interface ProxyStatus {
+  readonly name: string;
+  readonly kind: string;
+  readonly workload: string;
+  readonly namespace: string;
+  readonly identity: string;
+  readonly podIp: string;
+  readonly outbound: string;
+  readonly envoyAdmin: string;
+  readonly pid: number;
+  readonly envoyVersion: string;
+  readonly ports: readonly { readonly port: number; readonly address: string }[];
+  readonly sync: Readonly<Record<string, string>>;
+}
+
+export interface Mesh {
+  readonly directory: string;
+  readonly stateDirectory: string;
+  readonly admin: string;
+  readonly gateway: string;
+  readonly process: ChildProcess;
+  output(): string;
+  /** Writes a file of the mesh directory by an atomic rename. */
+  write(file: string, text: string): void;
+  remove(file: string): void;
+  proxies(): Promise<ProxyStatus[]>;
+  proxy(workload: string): Promise<ProxyStatus>;
+  synced(): Promise<void>;
+  /** A request from the workload named: through its sidecar, as HTTP_PROXY would send it. */
+  from(workload: string, url: string, options?: RequestOptions): Promise<Answer>;
+  stop(): Promise<void>;
+}
+
+export interface RequestOptions {
+  readonly method?: string;
+  readonly headers?: http.OutgoingHttpHeaders;
+  readonly body?: string;
+  readonly agent?: http.Agent;
+}
+
+/** One HTTP/1.1 request; rejects when no answer comes. */
+export function request(url: string, options: RequestOptions & { proxy?: string } = {}): Promise<Answer> {
+  const target = new URL(url);
+  const via = options.proxy === undefined ? undefined : new URL(options.proxy);
+  return new Promise((resolve, reject) => {
+    const sent = http.request(
+      {
+        host: (via ?? target).hostname,
+        port: (via ?? target).port || 80,
+        path: via === undefined ? target.pathname + target.search : url,
+        method: options.method ?? "GET",
+        headers: { host: target.host, ...options.headers },
+        ...(options.agent === undefined ? {} : { agent: options.agent }),
+        timeout: 30_000,
+      },
+      (response) => {
+        const chunks: Buffer[] = [];
+        response.on("data", (chunk: Buffer) => chunks.push(chunk));
+        response.on("end", () =>
+          resolve({
+            status: response.statusCode ?? 0,
+            headers: response.headers,
+            body: Buffer.concat(chunks).toString("utf8"),
+          }),
+        );
+        response.on("error", reject);
+      },
+    );
+    sent.on("timeout", () => sent.destroy(new Error(`no answer from ${url} in 30 s`)));
+    sent.on("error", reject);
+    sent.end(options.body);
+  });
+}
+
+/** Repeats until it returns something other than undefined; throws what it last saw after the deadline. */
+export async function eventually<T>(
+  what: string,
+  attempt: () => Promise<T | undefined> | T | undefined,
+  deadlineMs = 30_000,
+): Promise<T> {
+  const end = Date.now() + deadlineMs;
+  let last: unknown = "nothing";
+  while (Date.now() < end) {
+    try {
+      const value = await attempt();
+      if (value !== undefined) return value;
+    } catch (error) {
+      last = error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error(`${what}: not seen in ${deadlineMs} ms; last: ${String(last)}`);
+}
+
+/** Starts a mesh. `files` are written into an empty directory; `copy` is a directory copied first. */
+export async function startMesh(input: {
+  files?: Readonly<Record<string, string>>;
+  copy?: string;
+  args?: readonly string[];
+}): Promise<Mesh> {
+  const root = mkdtempSync(join(tmpdir(), "scrim-e2e-"));
+  const directory = join(root, "mesh");
+  mkdirSync(directory);
+  if (input.copy !== undefined) cpSync(input.copy, directory, { recursive: true });
+  cpSync(join(repository, "test/support/apps"), join(directory, "apps"), { recursive: true });
+  for (const [file, text] of Object.entries(input.files ?? {})) {
+    mkdirSync(dirname(join(directory, file)), { recursive: true });
+    writeFileSync(join(directory, file), text);
+  }
+  const stateDirectory = join(root, "state");
+  const child = spawn(
+    process.execPath,
+    [
+      scrim,
+      "up",
+      directory,
+      "--gateway-port",
+      "0",
+      "--admin-port",
+      "0",
+      "--state-dir",
+      stateDirectory,
+      ...(input.args ?? []),
+    ],
+    {
+      stdio: ["ignore", "pipe", "pipe"],
+    },
+  );
+  let output = "";
+  for (const stream of [child.stdout, child.stderr])
+    stream?.on("data", (chunk: Buffer) => (output += chunk.toString("utf8")));
+  const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+  const stop = async (): Promise<void> => {
+    if (child.exitCode === null && child.signalCode === null) child.kill("SIGTERM");
+    await ended;
+    rmSync(root, { recursive: true, force: true });
+  };
+  try {
+    const admin = await eventually(
+      "the admin address",
+      () => failIfEnded(child, output) ?? /admin\S*\s+(http:\/\/127\.0\.0\.1:\d+)/i.exec(output)?.[1],
+      90_000,
+    );
+    await eventually(
+      "synced",
+      async () => ((await request(`${admin}/synced`)).status === 200 ? true : failIfEnded(child, output)),
+      90_000,
+    );
+    const gateway = /gateway\S*\s+(http:\/\/127\.0\.0\.1:\d+)/i.exec(output)?.[1] ?? "";
+    return {
+      directory,
+      stateDirectory,
+      admin,
+      gateway,
+      process: child,
+      output: () => output,
+      stop,
+      ...actions(directory, admin),
+    };
+  } catch (error) {
+    await stop();
+    throw new Error(`${String(error)}\n--- output of scrim up ---\n${output}`);
+  }
+}
+
+function failIfEnded(child: ChildProcess, output: string): undefined {
+  if (child.exitCode !== null) throw new Error(`scrim up ended with ${child.exitCode}:\n${output}`);
+  return undefined;
+}
+
+function actions(
+  directory: string,
+  admin: string,
+): Pick<Mesh, "write" | "remove" | "proxies" | "proxy" | "synced" | "from"> {
+  const proxies = async (): Promise<ProxyStatus[]> =>
+    JSON.parse((await request(`${admin}/debug/proxies`)).body) as ProxyStatus[];
+  const known = new Map<string, ProxyStatus>();
+  const proxy = async (workload: string): Promise<ProxyStatus> => {
+    const found = (await proxies()).find((each) => each.workload === workload);
+    if (found === undefined) throw new Error(`no proxy of workload ${workload}`);
+    known.set(workload, found);
+    return found;
+  };
+  return {
+    proxies,
+    proxy,
+    write(file, text) {
+      const path = join(directory, file);
+      mkdirSync(dirname(path), { recursive: true });
+      writeFileSync(`${path}.tmp`, text);
+      renameSync(`${path}.tmp`, path);
+    },
+    remove: (file) => rmSync(join(directory, file)),
+    async synced() {
+      await eventually(
+        "synced",
+        async () => ((await request(`${admin}/synced`)).status === 200 ? true : undefined),
+        60_000,
+      );
+    },
+    async from(workload, url, options = {}) {
+      const { outbound } = known.get(workload) ?? (await proxy(workload));
+      return request(url, { ...options, proxy: `http://${outbound}` });
+    },
+  };
+}
