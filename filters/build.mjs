@@ -12,7 +12,7 @@ import { compileFilter } from "./sdk/compile.mjs";
 const filters = dirname(fileURLToPath(import.meta.url));
 const root = dirname(filters);
 const out = join(filters, "build");
-const NOT_FILTERS = new Set(["sdk", "policy", "build", "examples"]);
+const NOT_FILTERS = new Set(["sdk", "policy", "request", "build", "examples"]);
 
 const sha256 = (content) => createHash("sha256").update(content).digest("hex");
 

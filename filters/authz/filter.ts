@@ -22,7 +22,7 @@ import {
 import { Policies, Verdict } from "../policy/authorization";
 import { parsePolicies } from "./config";
 import { auditLine, auditText, decisionLine, refusalDetails, trialLine, trialText } from "./messages";
-import { hostRequest as request } from "./request";
+import { hostRequest as request } from "../request/host-request";
 
 const BODY = literal("RBAC: access denied");
 const ALLOWED_TOTAL = literal("scrim_authz_allowed_total");

@@ -2,8 +2,8 @@
 // produces: the values of its key's parts, the bucket they choose, what the request costs
 // never does: allocate while a request is decided; take a header's word for who the caller is
 import { getProperty, ROUTE_NAME } from "as-proxy-wasm-sdk";
-import { hostMetadata } from "../authz/host-metadata";
-import { hostRequest as request } from "../authz/request";
+import { hostMetadata } from "../request/host-metadata";
+import { hostRequest as request } from "../request/host-request";
 import {
   ABSENT,
   cut,

@@ -8,7 +8,7 @@ import {
   monotonicNanoseconds,
   sendLocalReply,
 } from "as-proxy-wasm-sdk";
-import { hostRequest as request } from "../authz/request";
+import { hostRequest as request } from "../request/host-request";
 import { scaled } from "../policy/gcra";
 import { admit, giveBack, lastFillNs, lastLeft, lastWaitNs, lookAt } from "./buckets";
 import { Lease, Verdict, Waiter } from "./lease";

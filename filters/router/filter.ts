@@ -25,7 +25,7 @@ import {
   SOURCE_ADDRESS,
 } from "as-proxy-wasm-sdk";
 import { ABSENT, addressOf, lengthOf, Span, spanOf, viewOf } from "../policy/bytes";
-import { hostMetadata } from "../authz/host-metadata";
+import { hostMetadata } from "../request/host-metadata";
 import { MetadataReader } from "../policy/jwt-claims";
 import { cookieValue, hostOf, pathOf, queryOf } from "../policy/request-text";
 import { RouteRequest } from "../policy/route-match";

@@ -1,5 +1,5 @@
 // consumes: Envoy's attributes and request headers
-// produces: what authorization asks of a request, each looked up when first asked and once per request
+// produces: what filters ask of a request, each looked up when first asked and once per request
 // never does: take a header's word for who the caller is
 import {
   Bytes,
