@@ -3,18 +3,21 @@
 // never does: let an ambiguity decide in the client's favour; read an attribute that the field does not ask for;
 // allocate while deciding
 import { AuthorizationRequest, Subject } from "./authorization-request";
-import { ABSENT, cut, indexOf, lengthOf, Span, trim, utf8, viewOf } from "./bytes";
+import { ABSENT, Span, utf8, viewOf } from "./bytes";
 import { Cidr, IpAddress } from "./cidr";
 import { CidrSet } from "./cidr-set";
 import { ClaimKind, ClaimPath, ClaimValue, numberOf } from "./jwt-claims";
 import { compileTemplate, isTemplate, PathTemplate } from "./path-template";
 import { Principal } from "./principal";
-import { beforePort, hostOf, isAmbiguousHost, lenientText, withoutUser } from "./request-text";
+import { HeaderReadings, HostReadings } from "./readings";
+import { isAmbiguousHost, lenientText } from "./request-text";
 import { SpanList } from "./span-list";
 import { createWildcardMatch, MatchKind, StringMatch } from "./string-match";
 import { TextSet } from "./text-set";
 
 const values = new SpanList();
+const hosts = new HostReadings();
+const headers = new HeaderReadings();
 const claim = new ClaimValue();
 const TRUE = utf8("true");
 const FALSE = utf8("false");
@@ -72,28 +75,18 @@ export class Condition {
 
   private matches(request: AuthorizationRequest, strict: bool): bool {
     switch (this.subject) {
-      case Subject.Principal:
-        return this.anyString(request.principal().name);
-      case Subject.Namespace:
-        return this.anyString(request.principal().namespace);
       case Subject.ServiceAccount:
         return this.serviceAccount(request.principal());
-      case Subject.RequestPrincipal:
-        return this.anyString(request.requestPrincipal());
       case Subject.PeerIp:
-        return this.anyBlock(request.peerIp());
       case Subject.RemoteIp:
-        return this.anyBlock(request.remoteIp());
       case Subject.DestinationIp:
-        return this.anyBlock(request.destinationIp());
+        return this.anyBlock(request.address(this.subject));
       case Subject.DestinationPort:
         return this.ports.includes(request.destinationPort());
       case Subject.Host:
         return strict
           ? !isAmbiguousHost(request.authority()) && this.anyString(request.authority())
           : this.someHost(request.authority());
-      case Subject.Method:
-        return this.anyString(request.method());
       case Subject.Path:
         return (
           this.anyString(request.path()) ||
@@ -106,7 +99,7 @@ export class Condition {
       case Subject.Metadata:
         return this.claimMatches(request, strict);
       default:
-        return this.anyString(request.serverName());
+        return this.anyString(request.text(this.subject));
     }
   }
 
@@ -189,15 +182,8 @@ export class Condition {
 
   /** Some pattern matches the authority, or what an application may take for the host in it. */
   private someHost(authority: Span): bool {
-    if (this.anyString(authority)) return true;
-    let at = 0;
-    while (authority != ABSENT && at <= lengthOf(authority)) {
-      const comma = indexOf(authority, 0x2c, at);
-      const end = comma < 0 ? lengthOf(authority) : comma;
-      const host = withoutUser(trim(cut(authority, at, end)));
-      if (this.anyString(hostOf(host)) || this.anyString(beforePort(host))) return true;
-      at = end + 1;
-    }
+    hosts.begin(authority);
+    while (hosts.next()) if (this.anyString(hosts.reading)) return true;
     return false;
   }
 
@@ -292,28 +278,10 @@ export class Condition {
     return false;
   }
 
-  /** Some pattern matches the joined value, a single one, or an element of a comma-separated one. */
+  /** Some pattern matches what an application may take for the header's value. */
   private someHeaderValue(request: AuthorizationRequest): bool {
-    values.count = 0;
-    request.headerValues(viewOf(this.name), values);
-    if (values.count == 0) return false;
-    if (values.count > 1 && this.anyString(request.joinedHeader(viewOf(this.name)))) return true;
-    for (let j = 0; j < values.count; j++) {
-      if (this.anyString(values.at(j)) || this.someElement(values.at(j))) return true;
-    }
-    return false;
-  }
-
-  /** As a whole the value was looked at already. */
-  private someElement(value: Span): bool {
-    if (indexOf(value, 0x2c, 0) < 0 && trim(value) == value) return false;
-    let at = 0;
-    while (at <= lengthOf(value)) {
-      const comma = indexOf(value, 0x2c, at);
-      const end = comma < 0 ? lengthOf(value) : comma;
-      if (this.anyString(trim(cut(value, at, end)))) return true;
-      at = end + 1;
-    }
+    headers.begin(request, viewOf(this.name));
+    while (headers.next()) if (this.anyString(headers.reading)) return true;
     return false;
   }
 }

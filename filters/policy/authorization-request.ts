@@ -1,5 +1,5 @@
 // What authorization asks of a request.
-import { Span } from "./bytes";
+import { ABSENT, Span } from "./bytes";
 import { IpAddress } from "./cidr";
 import { ClaimPath, ClaimValue } from "./jwt-claims";
 import { Principal } from "./principal";
@@ -57,4 +57,28 @@ export abstract class AuthorizationRequest {
   abstract joinedHeader(name: Span): Span;
   /** Reads a claim, or another value of dynamic metadata. */
   abstract metadata(path: ClaimPath, value: ClaimValue): void;
+
+  /** The one text of a subject that is a single text which can be read in one way only; ABSENT for the others. */
+  text(subject: Subject): Span {
+    switch (subject) {
+      case Subject.Principal:
+        return this.principal().name;
+      case Subject.Namespace:
+        return this.principal().namespace;
+      case Subject.RequestPrincipal:
+        return this.requestPrincipal();
+      case Subject.Method:
+        return this.method();
+      case Subject.ServerName:
+        return this.serverName();
+      default:
+        return ABSENT;
+    }
+  }
+
+  /** The address that a subject is. */
+  address(subject: Subject): IpAddress {
+    if (subject == Subject.PeerIp) return this.peerIp();
+    return subject == Subject.RemoteIp ? this.remoteIp() : this.destinationIp();
+  }
 }

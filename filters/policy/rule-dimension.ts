@@ -3,11 +3,12 @@
 // never does: decide: a shared key says "look", not "matches"
 import { Condition } from "./authorization-condition";
 import { AuthorizationRequest, Subject } from "./authorization-request";
-import { ABSENT, addressOf, cut, indexOf, lengthOf, Span, spanOf, trim, viewOf } from "./bytes";
+import { ABSENT, addressOf, cut, lengthOf, Span, spanOf, viewOf } from "./bytes";
 import { IpAddress } from "./cidr";
 import { ClaimKind, ClaimPath, ClaimValue } from "./jwt-claims";
 import { isTemplate } from "./path-template";
-import { beforePort, hostOf, lenientText, withoutUser } from "./request-text";
+import { HeaderReadings, HostReadings } from "./readings";
+import { lenientText } from "./request-text";
 import { SpanList } from "./span-list";
 import { hashByte, TEXT_HASH, textHash } from "./text-set";
 
@@ -16,6 +17,8 @@ const LONGEST_PREFIX = 128;
 const SLASH: u8 = 0x2f;
 
 const values = new SpanList();
+const hosts = new HostReadings();
+const headers = new HeaderReadings();
 const claim = new ClaimValue();
 
 let buffer: StaticArray<u8> = new StaticArray<u8>(256);
@@ -95,36 +98,24 @@ export class Dimension {
   /** Gives away every key of a request under which a rule could have been put that matches it. */
   collect(request: AuthorizationRequest, taker: KeyTaker): void {
     switch (this.subject) {
-      case Subject.Principal:
-        return this.text(request.principal().name, taker);
-      case Subject.Namespace:
-        return this.text(request.principal().namespace, taker);
       case Subject.ServiceAccount:
         return this.account(request, taker);
-      case Subject.RequestPrincipal:
-        return this.text(request.requestPrincipal(), taker);
       case Subject.PeerIp:
-        return this.address(request.peerIp(), taker);
       case Subject.RemoteIp:
-        return this.address(request.remoteIp(), taker);
       case Subject.DestinationIp:
-        return this.address(request.destinationIp(), taker);
+        return this.address(request.address(this.subject), taker);
       case Subject.DestinationPort:
         return taker.take(this.numberKey(u64(request.destinationPort())));
       case Subject.Host:
         return this.hosts(request.authority(), taker);
-      case Subject.Method:
-        return this.text(request.method(), taker);
       case Subject.Path:
         return this.paths(request, taker);
       case Subject.Header:
         return this.header(request, taker);
       case Subject.Claim:
         return this.claims(request, taker);
-      case Subject.ServerName:
-        return this.text(request.serverName(), taker);
       default:
-        return;
+        return this.text(request.text(this.subject), taker);
     }
   }
 
@@ -225,42 +216,22 @@ export class Dimension {
     }
   }
 
-  /** As `Condition` reads hosts. */
   private hosts(authority: Span, taker: KeyTaker): void {
-    this.text(authority, taker);
-    let at = 0;
-    while (!this.permits && authority != ABSENT && at <= lengthOf(authority)) {
-      const comma = indexOf(authority, 0x2c, at);
-      const end = comma < 0 ? lengthOf(authority) : comma;
-      const host = withoutUser(trim(cut(authority, at, end)));
-      this.text(hostOf(host), taker);
-      this.text(beforePort(host), taker);
-      at = end + 1;
-    }
+    if (this.permits) return this.text(authority, taker);
+    hosts.begin(authority);
+    while (hosts.next()) this.text(hosts.reading, taker);
   }
 
-  /** As `Condition` reads headers. */
   private header(request: AuthorizationRequest, taker: KeyTaker): void {
-    values.count = 0;
-    request.headerValues(viewOf(this.name), values);
-    if (values.count == 0) return;
-    // What lets in must match every line, so the first one too.
-    if (this.permits) return this.text(values.at(0), taker);
-    this.text(request.joinedHeader(viewOf(this.name)), taker);
-    for (let i = 0; i < values.count; i++) {
-      this.text(values.at(i), taker);
-      this.elements(values.at(i), taker);
+    if (this.permits) {
+      // What lets in must match every line, so the first one too.
+      values.count = 0;
+      request.headerValues(viewOf(this.name), values);
+      if (values.count > 0) this.text(values.at(0), taker);
+      return;
     }
-  }
-
-  private elements(value: Span, taker: KeyTaker): void {
-    let at = 0;
-    while (at <= lengthOf(value)) {
-      const comma = indexOf(value, 0x2c, at);
-      const end = comma < 0 ? lengthOf(value) : comma;
-      this.text(trim(cut(value, at, end)), taker);
-      at = end + 1;
-    }
+    headers.begin(request, viewOf(this.name));
+    while (headers.next()) this.text(headers.reading, taker);
   }
 
   private claims(request: AuthorizationRequest, taker: KeyTaker): void {

@@ -24,6 +24,7 @@ export interface PolicyModule {
   cookie(header: Uint8Array, name: string): string;
   host(authority: Uint8Array): string;
   hash(value: Uint8Array): bigint;
+  isUtf8(value: Uint8Array): boolean;
   rateFits(tokens: bigint, intervalNs: bigint, burst: bigint): boolean;
   bucketStart(tokens: bigint, intervalNs: bigint, burst: bigint, workers: number): void;
   bucketChange(tokens: bigint, intervalNs: bigint, burst: bigint, nowNs: bigint): void;
@@ -42,7 +43,7 @@ export interface PolicyModule {
   slotClaim(slot: Uint8Array, size: number, fingerprint: bigint, now: bigint): { outcome: number; slot: Uint8Array };
 }
 
-const RETURNS_BOOLEAN = new Set(["regexMatches", "wildcard", "templateMatches", "rateFits", "bucketAdmit"]);
+const RETURNS_BOOLEAN = new Set(["regexMatches", "wildcard", "templateMatches", "rateFits", "bucketAdmit", "isUtf8"]);
 const RETURNS_STRING = new Set([
   "regexCompile",
   "templateError",

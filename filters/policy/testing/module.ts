@@ -1,5 +1,5 @@
 // The policy code as a module that Node can call: patterns as strings, what a client could send as bytes.
-import { ABSENT, hash as hashOf, HASH_SEED, Span, spanOf, textOf, utf8, viewOf } from "../bytes";
+import { ABSENT, hash as hashOf, HASH_SEED, isUtf8 as isUtf8Of, Span, spanOf, textOf, utf8, viewOf } from "../bytes";
 import { IpAddress, parseCidr } from "../cidr";
 import { ClaimKind, ClaimValue, MetadataReader, parseClaimKey, requestPrincipal } from "../jwt-claims";
 import {
@@ -109,6 +109,10 @@ export function host(authority: ArrayBuffer): string {
 
 export function hash(value: ArrayBuffer): u64 {
   return hashOf(view(value), HASH_SEED);
+}
+
+export function isUtf8(value: ArrayBuffer): bool {
+  return isUtf8Of(view(value));
 }
 
 let rate: Rate = new Rate(1, 1, 1);
