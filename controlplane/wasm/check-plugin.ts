@@ -1,7 +1,7 @@
 // The child process of process-checker.ts: tries one module with its settings as a proxy would start and call it, says
 // what came of it, and ends.
 import { Worker } from "node:worker_threads";
-import { type HostOptions, startHost } from "../../test/host/host.ts";
+import { type HostOptions, startHost } from "proxy-wasm-host";
 import { fitConfiguration } from "./module/config-schema.ts";
 import { type CheckRequest, type CheckResult, FITS_LINE, READY_LINE, STARTED_LINE } from "./process-checker.ts";
 import { trialCalls } from "./trial-calls.ts";

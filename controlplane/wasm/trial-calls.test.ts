@@ -1,6 +1,6 @@
 import asc from "assemblyscript/asc";
 import { describe, expect, it } from "vitest";
-import { createHost } from "../../test/host/host.ts";
+import { createHost } from "proxy-wasm-host";
 import { trialCalls } from "./trial-calls.ts";
 
 /** A module whose callbacks do what the text says; the rest of the ABI is there. */

@@ -1,7 +1,6 @@
 // What a module does when it is called: one try of every callback it has, as a proxy would call it, before any proxy
 // does.
-import type { Host } from "../../test/host/host.ts";
-import type { HttpStream } from "../../test/host/stream.ts";
+import type { Host, HttpStream } from "proxy-wasm-host";
 
 const HEADERS = {
   ":method": "POST",

@@ -1,4 +1,7 @@
 // The way of the data has one direction: a stage imports only what stands before it.
+//
+// The Wasm host lives in test/host, and production may use it: it is the package `proxy-wasm-host` with no test
+// framework in it, and is imported by that name.
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -28,6 +31,9 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   rollout: ["model", "translate/ir", "wasm", "telemetry", "disk"],
   bootstrap: ["model"],
 };
+
+/** Names that both the control plane and the filters know, and what says which version this is. */
+const shared: readonly string[] = ["filters/telemetry/labels.ts", "package.json"];
 
 function roomOf(path: string): string | undefined {
   const inside = relative(join(root, "controlplane"), path);
@@ -76,4 +82,26 @@ describe("the way of the data", () => {
       expect(turnedBack).toEqual([]);
     });
   }
+
+  it("leaves the control plane's folder only for packages and what is shared", () => {
+    const turnedBack = sources
+      .map((file) => join(root, file))
+      .flatMap((file) => importsOf(file).map((target) => ({ file, target: relative(root, target) })))
+      .filter(({ target }) => !["controlplane/", "protos/", ...shared].some((path) => target.startsWith(path)))
+      .map(({ file, target }) => `${relative(root, file)} → ${target}`);
+    expect(turnedBack).toEqual([]);
+  });
+});
+
+describe("the Wasm host", () => {
+  it("imports nothing of ours, and no test framework", () => {
+    const host = join(root, "test/host");
+    const files = readdirSync(host, { recursive: true, encoding: "utf8" })
+      .filter((file) => file.endsWith(".ts") && !/\.(?:test|scenarios)\.ts$/.test(file))
+      .map((file) => join(host, file));
+    expect(files.length).toBeGreaterThan(20);
+    const outside = files.flatMap(importsOf).filter((target) => relative(host, target).startsWith(".."));
+    expect(outside).toEqual([]);
+    expect(files.filter((file) => readFileSync(file, "utf8").includes('from "vitest"'))).toEqual([]);
+  });
 });
