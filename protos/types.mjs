@@ -27,7 +27,10 @@ declare const packed: unique symbol;
 export interface AnyMessage { readonly typeUrl: string; readonly value: Uint8Array; readonly [packed]?: true }
 `;
 
-/** The text of envoy.ts: one interface per message, one string union per enum, and the table MessageByName. */
+/**
+ * The text of envoy.ts: one interface per message, one string union per enum, and the table MessageByName. A field that
+ * is undefined is one that is not set, as the codec has it.
+ */
 export function toTypeScript(kept, names) {
   const nameOf = new Map([...names].map(([name, fullName]) => [fullName, name]));
   const parts = [HEAD];
@@ -54,7 +57,7 @@ function enumType(name, type) {
 function messageType(name, type, nameOf) {
   const lines = type.fields.map(
     (field) =>
-      `  ${field.name}?: ${fieldType(field, nameOf)};${field.oneof === undefined ? "" : ` // one of ${field.oneof}`}`,
+      `  ${field.name}?: ${fieldType(field, nameOf)} | undefined;${field.oneof === undefined ? "" : ` // one of ${field.oneof}`}`,
   );
   return `export interface ${name} {\n${lines.join("\n")}${lines.length === 0 ? "" : "\n"}}\n`;
 }

@@ -37,7 +37,7 @@ export interface AuthorityOptions {
   readonly trustDomain: string;
   readonly clock: { nowMs(): number };
   /** How long workload certificates hold; 24 hours when left out, 7 days at most. */
-  readonly workloadLifetimeMs?: number;
+  readonly workloadLifetimeMs?: number | undefined;
 }
 
 export type AuthorityOpening =

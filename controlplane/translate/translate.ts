@@ -324,7 +324,9 @@ function virtualHostsOf(
 }
 
 /** The parts of an IR that listeners are made of. */
-type ListenerParts = Pick<ProxyIr, "outbound" | "inbound" | "gatewayPorts" | "accessLog" | "trustDomain"> & {
+type ListenerParts = Pick<ProxyIr, "inbound" | "gatewayPorts" | "trustDomain"> & {
+  readonly outbound: OutboundProxy | undefined;
+  readonly accessLog: ProxyIr["accessLog"] | undefined;
   readonly forwards: boolean;
 };
 

@@ -14,7 +14,7 @@ import { didYouMean } from "./suggest.ts";
 import { type Findings, findingsOf, type Relocation, type Violation } from "./violation.ts";
 
 /** What could be read of the object a refused document is about. */
-export type PartialRef = Partial<ObjectRef>;
+export type PartialRef = { readonly [Key in keyof ObjectRef]?: ObjectRef[Key] | undefined };
 
 /** What a document turned out to be. */
 export type Validated =
@@ -56,7 +56,7 @@ function refused(document: SourceDocument, about: PartialRef, message: string, p
   return { outcome: "refused", about, violations: findings.violations };
 }
 
-function partialKey(about: PartialRef & { readonly kind?: string }): string {
+function partialKey(about: PartialRef & { readonly kind?: string | undefined }): string {
   if (about.kind === undefined && about.name === undefined) return "";
   return [about.kind ?? "?", ...(about.namespace === "" ? [] : [about.namespace ?? "?"]), about.name ?? "?"].join("/");
 }

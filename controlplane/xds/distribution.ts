@@ -37,7 +37,7 @@ export function heldOnAll(streams: readonly XdsStream[]): Partial<Record<Resourc
       const other = all[short];
       all[short] =
         other === undefined
-          ? held[short]
+          ? { watched, resources, underWay }
           : {
               watched: other.watched === "*" || watched === "*" ? "*" : [...other.watched, ...watched],
               resources: [...other.resources, ...resources],

@@ -80,6 +80,7 @@ export function startTranscript(kind: StreamKind = DELTA_ADS): Transcript {
     }
   };
   const urlOf = (kind: string): string => (kind in resourceTypes ? resourceTypes[kind as ResourceKind].typeUrl : kind);
+  const answering = (kind: string): { readonly nonce: string } => ({ nonce: lastNonce.get(urlOf(kind)) ?? "" });
   const lastNames = new Map<string, readonly string[]>();
   const ask: Transcript["ask"] = (asked, request = {}) => {
     const typeUrl = urlOf(asked);
@@ -124,8 +125,8 @@ export function startTranscript(kind: StreamKind = DELTA_ADS): Transcript {
       give({ kind: "content", maps, nowMs: nowMs++ });
     },
     ask,
-    ack: (kind) => ask(kind, { nonce: lastNonce.get(urlOf(kind)) }),
-    nack: (kind, error) => ask(kind, { nonce: lastNonce.get(urlOf(kind)), error }),
+    ack: (kind) => ask(kind, answering(kind)),
+    nack: (kind, error) => ask(kind, { ...answering(kind), error }),
     judge(kind, names) {
       const examined = others.findLast((effect) => effect.kind === "examine");
       if (examined?.kind !== "examine") throw new Error("nothing was given to be examined");

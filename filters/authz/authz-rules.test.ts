@@ -398,7 +398,7 @@ describe("an index over rules", () => {
       {},
     ];
     for (const headers of oversized) {
-      const stream = host.newStream({ headers, attributes: { source: { address: undefined } } });
+      const stream = host.newStream({ headers, attributes: { source: {} } });
       stream.sendRequestHeaders();
       stream.end();
     }

@@ -39,11 +39,11 @@ export interface HostOptions {
    * Default "closed", as in Envoy. "reload": a stream that comes late enough after the VM was loaded (`reload`) gets a
    * new one.
    */
-  readonly failurePolicy?: FailurePolicy;
+  readonly failurePolicy?: FailurePolicy | undefined;
   /** When a dead VM is replaced under "reload". */
   readonly reload?: ReloadOptions;
   /** `environment_variables.key_values` of the VM. */
-  readonly environmentVariables?: Readonly<Record<string, string>>;
+  readonly environmentVariables?: Readonly<Record<string, string>> | undefined;
   /** Faults to inject: any host call or the module's allocator, each or the n-th time, any status or a trap. */
   readonly faults?: readonly Fault[];
   /** Budgets of stream callbacks; `verify()` reports what went beyond. */

@@ -17,7 +17,7 @@ type Certificates = {
   readonly dns_san_local_certificate?: Text;
   readonly dns_san_peer_certificate?: Text;
   readonly uri_san_local_certificate?: Text;
-  readonly uri_san_peer_certificate?: Text;
+  readonly uri_san_peer_certificate?: Text | undefined;
   readonly sha256_peer_certificate_digest?: Text;
 };
 /** Names this list does not have yet. */
@@ -72,7 +72,7 @@ export type Attributes = {
   readonly source?: { readonly address?: Text; readonly port?: number };
   readonly destination?: { readonly address?: Text; readonly port?: number };
   /** Dynamic metadata. */
-  readonly metadata?: Metadata;
+  readonly metadata?: Metadata | undefined;
   readonly filter_state?: { readonly [name: string]: AttributeValue | undefined };
   readonly upstream_filter_state?: { readonly [name: string]: AttributeValue | undefined };
   readonly connection_id?: number;

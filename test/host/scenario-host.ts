@@ -116,7 +116,7 @@ function sourceOf(scenario: Scenario, exchange: Exchange): { readonly address: s
 const SERVER = "spiffe://cluster.local/ns/default/sa/scenario";
 const subject = (uri: string): string => `CN=${uri.slice(0, 64)}`; // as scenarios' certificates have it
 
-function connectionAttributes(peer: Peer): Attributes["connection"] {
+function connectionAttributes(peer: Peer): NonNullable<Attributes["connection"]> {
   if (peer.identity === undefined && peer.sni === undefined) return { mtls: false };
   return {
     mtls: peer.identity !== undefined,

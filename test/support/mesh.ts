@@ -52,7 +52,7 @@ export interface RequestOptions {
   readonly method?: string;
   readonly headers?: http.OutgoingHttpHeaders;
   readonly body?: string;
-  readonly agent?: http.Agent;
+  readonly agent?: http.Agent | undefined;
 }
 
 /** One HTTP/1.1 request; rejects when no answer comes. */

@@ -128,7 +128,8 @@ export interface VirtualHost {
    */
   readonly connect?:
     | { readonly kind: "http"; readonly opaque?: UpstreamId }
-    | { readonly kind: "tunnel"; readonly upstream: UpstreamId };
+    | { readonly kind: "tunnel"; readonly upstream: UpstreamId }
+    | undefined;
 }
 
 export interface RouteTable {

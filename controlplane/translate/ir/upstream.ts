@@ -72,29 +72,36 @@ export type LoadBalancer =
       readonly kind: "consistentHash";
       readonly key: HashKey;
       readonly algorithm: "ringHash" | "maglev" /** Of the ring. */;
-      readonly minimumSize?: number /** Of maglev's table. */;
+      readonly minimumSize?: number;
+      /** Of maglev's table. */
       readonly tableSize?: number;
     };
 
 /** Limits on what may be open at once; undefined leaves the proxy's own large default. */
 export interface ConnectionLimits {
-  readonly maxConnections?: number;
+  readonly maxConnections?: number | undefined;
   readonly connectTimeoutMs: number;
-  readonly tcpKeepalive?: { readonly probes?: number; readonly timeMs?: number; readonly intervalMs?: number };
-  readonly maxConnectionDurationMs?: number;
-  readonly maxPendingRequests?: number;
-  readonly maxRequests?: number;
-  readonly maxRequestsPerConnection?: number;
-  readonly maxRetries?: number;
-  readonly idleTimeoutMs?: number;
-  readonly maxConcurrentStreams?: number;
+  readonly tcpKeepalive?:
+    | {
+        readonly probes: number | undefined;
+        readonly timeMs: number | undefined;
+        readonly intervalMs: number | undefined;
+      }
+    | undefined;
+  readonly maxConnectionDurationMs?: number | undefined;
+  readonly maxPendingRequests?: number | undefined;
+  readonly maxRequests?: number | undefined;
+  readonly maxRequestsPerConnection?: number | undefined;
+  readonly maxRetries?: number | undefined;
+  readonly idleTimeoutMs?: number | undefined;
+  readonly maxConcurrentStreams?: number | undefined;
 }
 
 /** Passive health checking. */
 export interface OutlierEjection {
-  readonly consecutive5xx?: number;
-  readonly consecutiveGateway?: number;
-  readonly consecutiveLocalOrigin?: number;
+  readonly consecutive5xx?: number | undefined;
+  readonly consecutiveGateway?: number | undefined;
+  readonly consecutiveLocalOrigin?: number | undefined;
   readonly splitLocalOrigin: boolean;
   readonly intervalMs: number;
   readonly baseEjectionMs: number;

@@ -16,7 +16,7 @@ export interface ScenarioPlaces {
   readonly calloutPorts: ReadonlyMap<string, number>;
   readonly modulePath: (module: string) => string;
   /** Other filters in place of the module, for the same scenario on another engine. */
-  readonly httpFilters?: (scenario: Scenario) => readonly unknown[];
+  readonly httpFilters?: ((scenario: Scenario) => readonly unknown[]) | undefined;
 }
 
 /** The name of the request header that carries dynamic metadata to the filter that sets it. */

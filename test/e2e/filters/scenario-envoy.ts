@@ -39,7 +39,7 @@ export interface EnvoyScenarioOptions {
    * Other filters in place of the module: the same scenarios on another engine. Metrics and logs are then not the
    * module's.
    */
-  readonly httpFilters?: (scenario: Scenario) => readonly unknown[];
+  readonly httpFilters?: ((scenario: Scenario) => readonly unknown[]) | undefined;
 }
 
 async function until<T>(read: () => T | undefined | Promise<T | undefined>): Promise<T | undefined> {

@@ -40,7 +40,7 @@ function byNode(scenarios: readonly Scenario[]): (readonly Scenario[])[] {
 interface Run {
   readonly title: string;
   readonly scenarios: readonly Scenario[];
-  readonly prepare?: () => Promise<void>;
+  readonly prepare: (() => Promise<void>) | undefined;
 }
 
 const runs = tables
