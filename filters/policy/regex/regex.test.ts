@@ -333,6 +333,8 @@ describe("regex", () => {
       .map((parts) => parts.join(""));
     fc.assert(
       fc.property(soup, (source) => {
+        // re2js takes the colon of "[:]" for both ends of a class's name; RE2 looks for the end behind it.
+        fc.pre(!source.includes("[:]"));
         fc.pre(!source.includes("\\P")); // names of classes differ: re2js knows more of them than Envoy
         const refused = typeof ours(source, "a") === "string";
         expect({ source, refused }).toEqual({ source, refused: typeof theirs(source, "a") === "string" });
