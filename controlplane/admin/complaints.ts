@@ -1,12 +1,13 @@
 // What is wrong, told to people as it appears.
+import { unitOf } from "../model/origin.ts";
+import type { StoreViolation } from "../store/objects-in-force.ts";
 import { formatViolation } from "../validate/violation.ts";
-import type { ViolationReport } from "./contract.ts";
 
 /**
  * Returns what says each problem once, in one line, when it is there for the first time; one that went and came back is
  * said again.
  */
-export function createComplaints(say: (line: string) => void): (problems: readonly ViolationReport[]) => void {
+export function createComplaints(say: (line: string) => void): (problems: readonly StoreViolation[]) => void {
   let told: ReadonlySet<string> = new Set();
   return (problems) => {
     const now = new Map(problems.map((problem) => [keyOf(problem), problem]));
@@ -15,11 +16,12 @@ export function createComplaints(say: (line: string) => void): (problems: readon
   };
 }
 
-/** Without the place: a problem that only moved is no news. */
-function keyOf({ file, object, field, message }: ViolationReport): string {
-  return [file, object, field, message].join("\0");
+/** Without the place or the version: a problem that only moved is no news. */
+function keyOf({ origin, object, field, message }: StoreViolation): string {
+  return [unitOf(origin), object, field, message].join("\0");
 }
 
-function describe({ severity = "error", servingLastGood, ...problem }: ViolationReport): string {
-  return `${formatViolation({ ...problem, severity })}${severity === "error" && servingLastGood ? " (the last good version stays in force)" : ""}`;
+function describe(problem: StoreViolation): string {
+  const isServed = problem.severity === "error" && problem.servingLastGood;
+  return `${formatViolation(problem)}${isServed ? " (the last good version stays in force)" : ""}`;
 }

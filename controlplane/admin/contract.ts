@@ -1,5 +1,6 @@
 // What the control plane shows to its admin server, and what the admin server answers to the CLI and to the runner of
 // `scrim up`.
+import type { StoreViolation } from "../store/objects-in-force.ts";
 import type { World } from "../world/world.ts";
 
 /** The resource types proxy-status speaks of, in its order. */
@@ -39,21 +40,6 @@ export interface Rejection {
   readonly blame?: "examined" | "content" | "repeated" | "proxy" | "unconfirmed";
 }
 
-/** An entry of GET /debug/violations. `line` and `column` count from 1. */
-export interface ViolationReport {
-  readonly file: string;
-  readonly line: number;
-  readonly column: number;
-  /** As in `VirtualService/default/reviews`. */
-  readonly object: string;
-  /** The field's path, as in `spec.http[0].route[1].weight`. */
-  readonly field: string;
-  readonly message: string;
-  /** True when the last good version of the object is served on. */
-  readonly servingLastGood: boolean;
-  readonly severity?: "error" | "warning";
-}
-
 /** What the admin server asks the control plane. Every method is cheap: called on each request. */
 export interface ControlPlaneView {
   /** True once xDS is served from complete sources. */
@@ -70,7 +56,8 @@ export interface ControlPlaneView {
    * its module cannot be had, is being rolled out, was taken back or would not load.
    */
   heldBack(plugin: string): string | undefined;
-  violations(): readonly ViolationReport[];
+  /** Everything wrong now, of whatever stage. */
+  violations(): readonly StoreViolation[];
 }
 
 /** The control plane as `scrim serve` runs it; made by `createControlPlane(settings, deps)` in main.ts. */

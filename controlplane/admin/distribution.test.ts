@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { fileOrigin } from "../model/origin.ts";
 import { contentHash } from "../model/content-hash.ts";
 import { loadText } from "../store/load.ts";
 import { type ConnectedProxy, type ControlPlaneView, type SyncState, syncTypes } from "./contract.ts";
@@ -96,9 +97,8 @@ describe("distributionOf", () => {
   it("says why the newest version is not accepted", () => {
     const violations = () => [
       {
-        file: "a.yaml",
-        line: 3,
-        column: 1,
+        severity: "error" as const,
+        origin: fileOrigin("a.yaml", 3),
         object: OBJECT,
         field: "spec.hosts",
         message: "must not be empty",

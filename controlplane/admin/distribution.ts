@@ -5,6 +5,7 @@ import type { Kind } from "../model/kinds.ts";
 import { isKind } from "../model/kinds.ts";
 import { objectKey, type ObjectRef } from "../model/object.ts";
 import { type ConnectedProxy, type ControlPlaneView, type Distribution, syncTypes } from "./contract.ts";
+import { describeOrigin } from "../model/origin.ts";
 import { runtimePods } from "./runtime-pods.ts";
 
 /**
@@ -44,7 +45,7 @@ export function distributionOf(view: ControlPlaneView, object: string, concerns:
     ...(problem === undefined
       ? {}
       : {
-          problem: `${problem.file}:${problem.line}: ${problem.field === "" ? "" : `${problem.field}: `}${problem.message}`,
+          problem: `${describeOrigin(problem.origin, "line")}: ${problem.field === "" ? "" : `${problem.field}: `}${problem.message}`,
         }),
     ...(held === undefined ? {} : { held }),
     published: isPublished,

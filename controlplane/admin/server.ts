@@ -18,6 +18,7 @@ import { type Concerns, distributionOf, namedObject } from "./distribution.ts";
 import { inTurns, jsonPieces } from "./json-pieces.ts";
 import { buildProxyStatus } from "./proxy-status.ts";
 import { buildSyncReport } from "./sync-report.ts";
+import { reportOf } from "./violation-report.ts";
 
 export interface AdminServerOptions {
   readonly view: ControlPlaneView;
@@ -122,7 +123,11 @@ function createPages({
     ],
     [
       "/debug/violations",
-      { for: "mesh", help: "what is wrong with the documents", answer: () => json(200, view.violations()) },
+      {
+        for: "mesh",
+        help: "what is wrong with the documents",
+        answer: () => json(200, view.violations().map(reportOf)),
+      },
     ],
     [
       "/debug/proxies",

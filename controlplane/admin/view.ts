@@ -2,6 +2,7 @@
 import { compareText } from "../model/object.ts";
 import { spiffeId } from "../model/spiffe.ts";
 import { analyzeWorld } from "../analyze/analyze-world.ts";
+import type { StoreViolation } from "../store/objects-in-force.ts";
 import type { Store } from "../store/store.ts";
 import type { World } from "../world/world.ts";
 import type { PluginFetcher } from "../wasm/plugin-fetcher.ts";
@@ -13,14 +14,7 @@ import type { RolloutProblem } from "../rollout/status.ts";
 import { resourceKinds, resourceTypes } from "../snapshot/type-urls.ts";
 import type { Answer, ProxyStatus, XdsServer, XdsServerOptions } from "../xds/server.ts";
 import { payloadOf } from "../xds/wire.ts";
-import {
-  type ConnectedProxy,
-  type ControlPlaneView,
-  type SyncState,
-  type SyncType,
-  syncTypes,
-  type ViolationReport,
-} from "./contract.ts";
+import { type ConnectedProxy, type ControlPlaneView, type SyncState, type SyncType, syncTypes } from "./contract.ts";
 import type { DebugConnection } from "./debug/connection.ts";
 import type { DebugCaller } from "./debug/access.ts";
 import { type DebugResources, debugResources } from "./debug/over-ads.ts";
@@ -181,8 +175,8 @@ function answerOf(answer: DebugResources | undefined): Answer {
 }
 
 /** What is wrong between objects, found once per state of the mesh. */
-function createWarnings(): (world: World) => readonly ViolationReport[] {
-  let last: { readonly world: World; readonly warnings: readonly ViolationReport[] } | undefined;
+function createWarnings(): (world: World) => readonly StoreViolation[] {
+  let last: { readonly world: World; readonly warnings: readonly StoreViolation[] } | undefined;
   return (world) => {
     if (last?.world !== world)
       last = { world, warnings: analyzeWorld(world).map((warning) => ({ ...warning, servingLastGood: false })) };
@@ -190,10 +184,9 @@ function createWarnings(): (world: World) => readonly ViolationReport[] {
   };
 }
 
-function rolloutViolation({ kind, object, message }: RolloutProblem): ViolationReport {
-  const { file, line, column } = object.location;
+function rolloutViolation({ kind, object, message }: RolloutProblem): StoreViolation {
   const { namespace, name } = object.metadata;
-  const place = { file, line, column, object: `WasmPlugin/${namespace}/${name}` };
+  const place = { origin: { ...object.origin }, object: `WasmPlugin/${namespace}/${name}` };
   if (kind === "trap") return { ...place, field: "spec.url", message, servingLastGood: false, severity: "warning" };
   if (kind !== "plan")
     return { ...place, field: "spec.url", message, servingLastGood: kind === "taken back", severity: "error" };

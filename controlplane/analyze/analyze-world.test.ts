@@ -1,14 +1,17 @@
 import { describe, expect, it } from "vitest";
 import { analyzeWorld } from "./analyze-world.ts";
+import type { Origin } from "../model/origin.ts";
 import { loadText } from "../store/load.ts";
 
 function analyze(text: string): readonly string[] {
   const { world, violations } = loadText(text);
   expect(violations).toEqual([]);
   return analyzeWorld(world).map(
-    ({ line, object, field, message, severity }) => `${line} ${severity} ${object} ${field}: ${message}`,
+    ({ origin, object, field, message, severity }) => `${lineOf(origin)} ${severity} ${object} ${field}: ${message}`,
   );
 }
+
+const lineOf = (origin: Origin) => (origin.kind === "file" ? origin.line : undefined);
 
 const service = (name: string, spec: string) =>
   `{apiVersion: networking.istio.io/v1, kind: VirtualService, metadata: {name: ${name}}, spec: ${spec}}\n`;

@@ -22,7 +22,7 @@ interface Finding {
 export function analyzeWorld(world: World): readonly Violation[] {
   return findings(world).map(({ object, path, message }) => ({
     severity: "warning",
-    ...object.location,
+    origin: { ...object.origin },
     object: objectKey(refOf(object)),
     field: formatPath(path),
     message,

@@ -4,6 +4,7 @@ import { planRouters } from "../local/router-plan.ts";
 import { allKinds } from "../model/kinds.ts";
 import { labelsMatch, type Labels, selectsAll } from "../model/labels.ts";
 import type { MeshObject } from "../model/object.ts";
+import { fileOrigin, type Origin } from "../model/origin.ts";
 import { createWorld, type World } from "../world/world.ts";
 import type { ListenPort } from "../translate/ir/proxy-class.ts";
 import {
@@ -28,7 +29,7 @@ interface PodDraft {
   readonly serviceAccount: string;
   readonly proxy: "sidecar" | "router" | "none";
   readonly ports: readonly { readonly name: string; readonly port: number }[];
-  readonly location: MeshObject["location"];
+  readonly origin: Origin;
 }
 
 /**
@@ -56,7 +57,6 @@ export function withOfflinePods(world: World): World {
  */
 export function undeclaredPod(world: World, namespace: string, name: string): MeshObject<"Pod"> {
   const labels = { app: name };
-  const location = { file: "(undeclared)", line: 1, column: 1 };
   const draft: PodDraft = {
     name: `${name}-0`,
     workload: name,
@@ -65,14 +65,14 @@ export function undeclaredPod(world: World, namespace: string, name: string): Me
     serviceAccount: "default",
     proxy: "sidecar",
     ports: servedPorts(world, namespace, labels, []),
-    location,
+    origin: fileOrigin("(undeclared)"),
   };
   return podFrom(draft, "10.245.0.1");
 }
 
 function deploymentDrafts(world: World): readonly PodDraft[] {
   return world.list("Deployment").flatMap((deployment) => {
-    const { metadata, spec, location } = deployment;
+    const { metadata, spec, origin } = deployment;
     const labels = spec.template.metadata?.labels ?? {};
     const declared = (spec.template.spec?.containers ?? [])
       .flatMap((container) => container.ports ?? [])
@@ -91,7 +91,7 @@ function deploymentDrafts(world: World): readonly PodDraft[] {
         serviceAccount: spec.template.spec?.serviceAccountName || spec.template.spec?.serviceAccount || "default",
         proxy: refused ? "none" : "sidecar",
         ports: servedPorts(world, metadata.namespace, labels, declared),
-        location,
+        origin,
       }),
     );
   });
@@ -107,7 +107,7 @@ function routerDrafts(world: World): readonly PodDraft[] {
       serviceAccount: router.serviceAccount,
       proxy: "router",
       ports: router.ports.map(({ name, port }) => ({ name, port })),
-      location: { file: "(gateway)", line: 1, column: 1 },
+      origin: fileOrigin("(gateway)"),
     }),
   );
 }
@@ -154,7 +154,7 @@ function podFrom(draft: PodDraft, ip: string): MeshObject<"Pod"> {
       ],
       status: { podIP: ip, phase: "Running", conditions: [{ type: "Ready", status: "True" }] },
     },
-    location: draft.location,
+    origin: draft.origin,
   };
 }
 

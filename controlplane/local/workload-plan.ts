@@ -1,11 +1,11 @@
 // Consumes: the mesh's accepted objects.
 // Produces: the workloads to run as local processes: one for each Deployment whose pod template has a local command.
-// Never does: I/O; the folder of a workload is told by the location of its document.
+// Never does: I/O; the folder of a workload is told by the origin of its Deployment.
 import { createHash } from "node:crypto";
-import { dirname, resolve } from "node:path";
 import type { ContainerSpec, EnvironmentVariableSpec, ProbeSpec } from "../model/kinds/pod.ts";
 import { type Labels, labelsMatch, selectsAll } from "../model/labels.ts";
 import type { MeshObject } from "../model/object.ts";
+import { baseFolderOf } from "../model/origin.ts";
 import type { World } from "../world/world.ts";
 
 /**
@@ -66,10 +66,12 @@ export function planWorkloads(
     const command =
       deployment.spec.template.metadata?.annotations?.[LOCAL_COMMAND] ?? (scope === "every" ? "" : undefined);
     if (command === undefined) continue;
+    const problem = (message: string) => problems.push({ workload: keyOf(deployment.metadata), message });
+    const folder = baseFolderOf(deployment.origin);
     const variables = planVariables(world, deployment);
-    if (variables.kind === "problem")
-      problems.push({ workload: keyOf(deployment.metadata), message: variables.message });
-    else workloads.push(planWorkload(world, deployment, command, variables.variables));
+    if (variables.kind === "problem") problem(variables.message);
+    else if (folder === undefined) problem("a local command runs in the folder of its YAML file, and this has none");
+    else workloads.push(planWorkload(world, deployment, { command, folder, variables: variables.variables }));
   }
   return { workloads, problems };
 }
@@ -82,8 +84,7 @@ export function keyOf({ namespace, name }: { readonly namespace: string; readonl
 function planWorkload(
   world: World,
   deployment: MeshObject<"Deployment">,
-  command: string,
-  variables: readonly PlannedVariable[],
+  { command, folder, variables }: Pick<WorkloadPlan, "command" | "folder" | "variables">,
 ): WorkloadPlan {
   const { template, replicas } = deployment.spec;
   const containers = template.spec?.containers ?? [];
@@ -95,7 +96,7 @@ function planWorkload(
     labels,
     serviceAccount: template.spec?.serviceAccountName || template.spec?.serviceAccount || "default",
     command,
-    folder: dirname(resolve(deployment.location.file)),
+    folder,
     // Kubernetes takes declared ports for documentation: without any, those that Services lead to are what the process
     // serves.
     ports: declared.length > 0 ? declared : servedPorts(world, deployment.metadata.namespace, labels),

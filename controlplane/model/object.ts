@@ -1,13 +1,7 @@
-// The identity, metadata and place of every object of the mesh.
+// The identity, metadata and origin of every object of the mesh.
 import { isDeepStrictEqual } from "node:util";
 import type { Kind, SpecOf } from "./kinds.ts";
-
-/** Where something stands in its source. Lines and columns count from 1. */
-export interface SourceLocation {
-  readonly file: string;
-  readonly line: number;
-  readonly column: number;
-}
+import type { Origin } from "./origin.ts";
 
 /** The part of Kubernetes' ObjectMeta that the mesh reads. `namespace` is "" for cluster-scoped kinds. */
 export interface ObjectMeta {
@@ -21,7 +15,7 @@ export interface ObjectMeta {
 }
 
 /**
- * One accepted object, deep-frozen except for `location`.
+ * One accepted object, deep-frozen except for `origin`.
  * For kinds whose payload is not under `spec`, `spec` holds the document's other top-level fields
  * (Secret, ConfigMap, EndpointSlice); a Pod's `spec` also holds its `status`.
  */
@@ -30,8 +24,11 @@ export interface MeshObject<K extends Kind = Kind> {
   readonly apiVersion: string;
   readonly metadata: ObjectMeta;
   readonly spec: SpecOf<K>;
-  /** Kept up to date in place when the text around the object moves: it is no part of the object's content. */
-  readonly location: SourceLocation;
+  /**
+   * Kept up to date in place when the text around the object moves, or when a version says the same: it is no part of
+   * the object's content. Copy it to keep it.
+   */
+  readonly origin: Origin;
 }
 
 /** What names an object: enough to say which one, before anything else about it is known to be right. */

@@ -12,8 +12,8 @@ import {
   Parser,
   YAMLParseError,
 } from "yaml";
-import type { FieldPath, PlaceInText, SourceDocument, SyntaxProblem } from "./document.ts";
-import type { SourceLocation } from "./object.ts";
+import type { FieldPath, PlaceInText, SourceDocument, SourceProblem } from "./document.ts";
+import { fileOrigin } from "./origin.ts";
 import { findPlace, type FoundPlace, placeAt, type Places, placesOf } from "./yaml-places.ts";
 
 /** Largest file that is read, in characters: bigger ones are refused before any parsing. */
@@ -143,21 +143,32 @@ function readable(message: string): string {
 
 /** Returns the document of a parsed piece, at its place in `file`. */
 export function documentOf(parsed: ParsedPiece & { kind: "document" }, piece: TextPiece, file: string): SourceDocument {
-  let { places } = parsed;
+  const placeOf = placesIn(parsed, piece);
   return {
-    file,
     value: parsed.value,
     locate(path, inside) {
-      if (path.length === 0) return { file, line: parsed.line + piece.linesBefore, column: parsed.column };
-      // Only documents with something to report are parsed again: places of all others would be kept for nothing.
-      if (places === undefined) {
-        const lines = new LineCounter();
-        places = placesOf(parseTree(piece.text, lines), lines);
-      }
-      const found = findPlace(places, path);
-      const place = (inside && placeInBlock(found, inside, piece.text)) ?? found;
-      return { file, line: place.line + piece.linesBefore, column: place.column };
+      const { line, column } = placeOf(path, inside);
+      return fileOrigin(file, line, column);
     },
+  };
+}
+
+/** Returns what finds the fields of a parsed piece in the text that it was cut from; see SourceDocument's `locate`. */
+export function placesIn(
+  parsed: ParsedPiece & { kind: "document" },
+  { text, linesBefore }: TextPiece,
+): (path: FieldPath, inside?: PlaceInText) => PlaceInText {
+  let { places } = parsed;
+  return (path, inside) => {
+    if (path.length === 0) return { line: parsed.line + linesBefore, column: parsed.column };
+    // Only documents with something to report are parsed again: places of all others would be kept for nothing.
+    if (places === undefined) {
+      const lines = new LineCounter();
+      places = placesOf(parseTree(text, lines), lines);
+    }
+    const found = findPlace(places, path);
+    const { line, column } = (inside && placeInBlock(found, inside, text)) ?? found;
+    return { line: line + linesBefore, column };
   };
 }
 
@@ -166,11 +177,9 @@ export function problemsOf(
   parsed: ParsedPiece & { kind: "broken" },
   piece: TextPiece,
   file: string,
-): readonly SyntaxProblem[] {
+): readonly SourceProblem[] {
   return parsed.problems.map(({ line, column, message }) => ({
-    file,
-    line: line + piece.linesBefore,
-    column,
+    origin: fileOrigin(file, line + piece.linesBefore, column),
     message,
   }));
 }
@@ -178,9 +187,8 @@ export function problemsOf(
 /** Returns a document whose every path stands under `prefix` of another: an item of a List. */
 export function nestedDocument(outer: SourceDocument, prefix: FieldPath, value: unknown): SourceDocument {
   return {
-    file: outer.file,
     value,
-    locate: (path, inside): SourceLocation => outer.locate([...prefix, ...path], inside),
+    locate: (path, inside) => outer.locate([...prefix, ...path], inside),
   };
 }
 

@@ -4,18 +4,23 @@ import { readFileSync } from "node:fs";
 import { createKeptFile, type KeptFileOptions } from "../disk/kept-file.ts";
 import { allKinds } from "../model/kinds.ts";
 import type { MeshObject } from "../model/object.ts";
+import { describeOrigin, fileOrigin } from "../model/origin.ts";
 import type { World } from "../world/world.ts";
 
-/** Raised when the shape of objects changes: what an older version wrote is then not read. */
-const FORMAT = 1;
+/** Raised when the shape of objects changes: what it is written in is not read by versions before. */
+const FORMAT = 2;
 
 /** The file's name in a state directory. */
 export const ACCEPTED_OBJECTS_FILE = "accepted.json";
 
-interface Kept {
-  readonly format: number;
-  readonly objects: readonly MeshObject[];
-}
+type Kept =
+  | { readonly format: typeof FORMAT; readonly objects: readonly MeshObject[] }
+  | { readonly format: 1; readonly objects: readonly ObjectOfFile[] };
+
+/** An object as format 1 had it, when all objects were of files. */
+type ObjectOfFile = Omit<MeshObject, "origin"> & {
+  readonly location: { readonly file: string; readonly line: number; readonly column: number };
+};
 
 export interface AcceptedObjects {
   /** What was in force when the last run ended; nothing if it cannot be read. */
@@ -64,18 +69,22 @@ export function createAcceptedObjects(
 export function readAcceptedObjects(path: string): readonly MeshObject[] {
   try {
     const kept = JSON.parse(readFileSync(path, "utf8")) as Kept;
-    return kept.format === FORMAT ? kept.objects : [];
+    if (kept.format === FORMAT) return kept.objects;
+    return kept.format === 1 ? kept.objects.map(withOrigin) : [];
   } catch {
     return [];
   }
+}
+
+function withOrigin({ location: { file, line, column }, ...object }: ObjectOfFile): MeshObject {
+  return { ...object, origin: fileOrigin(file, line, column) };
 }
 
 const texts = new WeakMap<MeshObject, { readonly text: string; readonly place: string }>();
 
 /** Objects hardly ever change: their text is made once, and again where they moved. */
 function textOf(object: MeshObject): string {
-  const { file, line, column } = object.location;
-  const place = `${file}:${line}:${column}`;
+  const place = describeOrigin(object.origin);
   const known = texts.get(object);
   if (known?.place === place) return known.text;
   const text = JSON.stringify(object);

@@ -1,36 +1,37 @@
 // A source that tells of nothing at its first word, although an earlier run had objects of it: emptied by accident,
 // perhaps. Pure.
 import type { SourceBatch } from "../model/document.ts";
-import type { FileEntry } from "./file-entry.ts";
-import type { StoreViolation } from "./merge.ts";
+import { fileOrigin } from "../model/origin.ts";
+import type { Contribution } from "./contribution.ts";
+import type { StoreViolation } from "./objects-in-force.ts";
 
 /** Which source must not lose everything between two runs. */
 export interface KeptSource {
   readonly name: string;
-  /** Its files are those under this directory. */
+  /** Its units are the files under this directory. */
   readonly directory: string;
 }
 
 export interface EmptiedSource {
   /**
-   * Returns the files that stay as they were in the earlier run: called with the source's first batch, and what was
+   * Returns the units that stay as they were in the earlier run: called with the source's first batch, and what was
    * remembered before it.
    */
-  hold(batch: SourceBatch, remembered: ReadonlyMap<string, FileEntry>): ReadonlyMap<string, FileEntry>;
-  /** Returns the files to let go of, now that the source tells of something again; none while it does not. */
-  release(batch: SourceBatch): ReadonlyMap<string, FileEntry>;
+  hold(batch: SourceBatch, remembered: ReadonlyMap<string, Contribution>): ReadonlyMap<string, Contribution>;
+  /** Returns the units to let go of, now that the source tells of something again; none while it does not. */
+  release(batch: SourceBatch): ReadonlyMap<string, Contribution>;
   isHolding(): boolean;
   violations(): readonly StoreViolation[];
 }
 
 /** Returns the bookkeeping for one source; without `kept` it never holds anything. */
 export function createEmptiedSource(kept: KeptSource | undefined): EmptiedSource {
-  let held: ReadonlyMap<string, FileEntry> = new Map();
+  let held: ReadonlyMap<string, Contribution> = new Map();
 
   return {
     hold(batch, remembered) {
       if (kept === undefined || batch.source !== kept.name || !tellsNothing(batch)) return new Map();
-      held = new Map([...remembered].filter(([file]) => file.startsWith(`${kept.directory}/`)));
+      held = new Map([...remembered].filter(([id]) => id.startsWith(`${kept.directory}/`)));
       return held;
     },
     release(batch) {
@@ -47,9 +48,7 @@ export function createEmptiedSource(kept: KeptSource | undefined): EmptiedSource
       return [
         {
           severity: "error",
-          file: kept.directory,
-          line: 1,
-          column: 1,
+          origin: fileOrigin(kept.directory),
           object: "",
           field: "",
           message,
@@ -60,6 +59,6 @@ export function createEmptiedSource(kept: KeptSource | undefined): EmptiedSource
   };
 }
 
-function tellsNothing({ files }: SourceBatch): boolean {
-  return files.every(({ documents, problems }) => documents.length === 0 && problems.length === 0);
+function tellsNothing({ units }: SourceBatch): boolean {
+  return units.every(({ documents, problems }) => documents.length === 0 && problems.length === 0);
 }

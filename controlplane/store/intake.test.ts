@@ -9,7 +9,7 @@ function batchOf(file: string, ...documents: readonly string[]): SourceBatch {
   const parsed = parseFile(documents.join("---\n"), file);
   return {
     source: "mesh",
-    files: [{ file, documents: parsed.documents, problems: parsed.problems, settled: true }],
+    units: [{ id: file, documents: parsed.documents, problems: parsed.problems, settled: true }],
     notices: [],
   };
 }

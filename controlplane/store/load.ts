@@ -1,11 +1,12 @@
 // Reading a mesh once, without watching: for `scrim translate` and tests.
 import { stat } from "node:fs/promises";
-import type { FileSnapshot } from "../model/document.ts";
+import type { SourceUnit } from "../model/document.ts";
 import { compareText } from "../model/object.ts";
+import { fileOrigin } from "../model/origin.ts";
 import { parseFile } from "../source/files/parse-file.ts";
 import { readStable } from "../source/files/read-stable.ts";
 import { scanDirectory } from "../source/files/scan.ts";
-import type { StoreViolation } from "./merge.ts";
+import type { StoreViolation } from "./objects-in-force.ts";
 import { createStore } from "./store.ts";
 import type { World } from "../world/world.ts";
 
@@ -23,36 +24,27 @@ export async function loadFiles(
   paths: readonly string[],
   options: { readonly strict?: boolean } = {},
 ): Promise<Loaded> {
-  const files: FileSnapshot[] = [];
+  const units: SourceUnit[] = [];
   for (const path of await expand(paths)) {
     const read = await readStable(path);
     const parsed = read.outcome === "read" ? parseFile(read.text, path) : undefined;
-    const problem = {
-      file: path,
-      line: 1,
-      column: 1,
-      message: read.outcome === "failed" ? read.reason : "cannot be read",
-    };
-    files.push({
-      file: path,
-      documents: parsed?.documents ?? [],
-      problems: parsed?.problems ?? [problem],
-      settled: true,
-    });
+    const message = read.outcome === "failed" ? read.reason : "cannot be read";
+    const { documents = [], problems = [{ origin: fileOrigin(path), message }] } = parsed ?? {};
+    units.push({ id: path, documents, problems, settled: true });
   }
-  return load(files, options);
+  return load(units, options);
 }
 
 /** Returns the mesh that one YAML text holds. */
 export function loadText(text: string, options: { readonly strict?: boolean; readonly file?: string } = {}): Loaded {
   const { file = "input.yaml" } = options;
   const { documents, problems } = parseFile(text, file);
-  return load([{ file, documents, problems, settled: true }], options);
+  return load([{ id: file, documents, problems, settled: true }], options);
 }
 
-function load(files: readonly FileSnapshot[], { strict = false }: { readonly strict?: boolean }): Loaded {
+function load(units: readonly SourceUnit[], { strict = false }: { readonly strict?: boolean }): Loaded {
   const store = createStore({ strict });
-  store.apply({ source: "load", files, notices: [] });
+  store.apply({ source: "load", units, notices: [] });
   return { world: store.world(), violations: store.violations() };
 }
 

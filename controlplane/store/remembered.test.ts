@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { fileOrigin } from "../model/origin.ts";
 import { parseFile } from "../source/files/parse-file.ts";
 import { createAcceptedObjects, readAcceptedObjects } from "./accepted-objects.ts";
 import { createStore, type Store } from "./store.ts";
@@ -18,7 +19,7 @@ spec:
 
 function tell(store: Store, text: string | undefined, path = file): void {
   const { documents, problems } = text === undefined ? { documents: [], problems: [] } : parseFile(text, path);
-  store.apply({ source: "mesh", files: [{ file: path, documents, problems, settled: true }], notices: [] });
+  store.apply({ source: "mesh", units: [{ id: path, documents, problems, settled: true }], notices: [] });
 }
 
 const names = (store: Store) =>
@@ -59,7 +60,7 @@ describe("objects remembered across a restart", () => {
     const store = await restarted();
     tell(store, `${good.slice(0, -30)}\n {[`);
     expect(names(store)).toEqual(["reviews"]);
-    expect(store.violations()[0]?.file).toBe(file);
+    expect(store.violations()[0]?.origin).toMatchObject({ path: file });
   });
 
   it("are in force where the document became invalid", async () => {
@@ -88,11 +89,11 @@ describe("objects remembered across a restart", () => {
   it("stay in force while the directory holds nothing at all, and a notice says so", async () => {
     const remembered = (await restarted()) && readAcceptedObjects(join(directory, "accepted.json"));
     const store = createStore({ strict: false, remembered, keeps: { name: "mesh", directory: "mesh" } });
-    store.apply({ source: "mesh", files: [], notices: [] });
-    store.apply({ source: "runtime", files: [], notices: [] });
+    store.apply({ source: "mesh", units: [], notices: [] });
+    store.apply({ source: "runtime", units: [], notices: [] });
     expect(names(store)).toEqual(["reviews"]);
     expect(store.violations()).toMatchObject([
-      { file: "mesh", servingLastGood: true, message: expect.stringContaining("--allow-empty") },
+      { origin: { path: "mesh" }, servingLastGood: true, message: expect.stringContaining("--allow-empty") },
     ]);
     tell(store, undefined);
     expect(names(store)).toEqual(["reviews"]);
@@ -107,10 +108,10 @@ describe("objects remembered across a restart", () => {
   it("do not stay for another directory's sake, nor when another source is silent", async () => {
     const remembered = (await restarted()) && readAcceptedObjects(join(directory, "accepted.json"));
     const elsewhere = createStore({ strict: false, remembered, keeps: { name: "mesh", directory: "mes" } });
-    elsewhere.apply({ source: "mesh", files: [], notices: [] });
+    elsewhere.apply({ source: "mesh", units: [], notices: [] });
     expect(names(elsewhere)).toEqual([]);
     const runtime = createStore({ strict: false, remembered, keeps: { name: "mesh", directory: "mesh" } });
-    runtime.apply({ source: "runtime", files: [], notices: [] });
+    runtime.apply({ source: "runtime", units: [], notices: [] });
     expect(names(runtime)).toEqual([]);
   });
 
@@ -120,6 +121,21 @@ describe("objects remembered across a restart", () => {
     expect(readAcceptedObjects(path)).toEqual([]);
     writeFileSync(path, '{"format": 99, "objects": []}');
     expect(readAcceptedObjects(path)).toEqual([]);
+  });
+
+  it("are read as a version before wrote them, when all were of files", () => {
+    const path = join(directory, "accepted.json");
+    const metadata = { name: "reviews", namespace: "default", labels: {}, annotations: {} };
+    const spec = { hosts: ["reviews"], http: [{ route: [{ destination: { host: "reviews" }, weight: 100 }] }] };
+    const kept = { kind: "VirtualService", apiVersion: "networking.istio.io/v1", metadata, spec };
+    const location = { file, line: 1, column: 1 };
+    writeFileSync(path, JSON.stringify({ format: 1, objects: [{ ...kept, location }] }));
+    const remembered = readAcceptedObjects(path);
+    expect(remembered).toEqual([{ ...kept, origin: fileOrigin(file) }]);
+    const store = createStore({ strict: false, remembered });
+    tell(store, good.replace("weight: 100", "weight: -1"));
+    expect(names(store)).toEqual(["reviews"]);
+    expect(store.violations()[0]?.servingLastGood).toBe(true);
   });
 
   it("are written once for a burst of changes, and at once before the end", async () => {

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { parseFile, type ParsedFile } from "../source/files/parse-file.ts";
+import { fileOrigin } from "../model/origin.ts";
 import { createStore, type Store, type StoreUpdate } from "./store.ts";
 
 function account(name: string, version = "1"): string {
@@ -26,7 +27,7 @@ function storeWithFiles(strict = false): {
       parsedFiles.set(file, parsed);
       store.apply({
         source,
-        files: [{ file, documents: parsed.documents, problems: parsed.problems, settled }],
+        units: [{ id: file, documents: parsed.documents, problems: parsed.problems, settled }],
         notices: [],
       });
     },
@@ -46,7 +47,12 @@ describe("last good", () => {
     write("a.yaml", `${account("a", "!")}---\n${account("b", "2")}`);
     expect(accounts()).toBe("a=1 b=2");
     expect(store.violations()).toMatchObject([
-      { object: "ServiceAccount/default/a", line: 3, field: "metadata.labels.version", servingLastGood: true },
+      {
+        object: "ServiceAccount/default/a",
+        origin: { line: 3 },
+        field: "metadata.labels.version",
+        servingLastGood: true,
+      },
     ]);
     write("a.yaml", `${account("a", "3")}---\n${account("b", "2")}`);
     expect(accounts()).toBe("a=3 b=2");
@@ -65,7 +71,9 @@ describe("last good", () => {
     write("a.yaml", `${account("a")}---\n${account("b")}`);
     write("a.yaml", "kind: [");
     expect(accounts()).toBe("a=1 b=1");
-    expect(store.violations()).toMatchObject([{ file: "a.yaml", line: 1, object: "", servingLastGood: true }]);
+    expect(store.violations()).toMatchObject([
+      { origin: { path: "a.yaml", line: 1 }, object: "", servingLastGood: true },
+    ]);
   });
 
   it.each<[string, string]>([
@@ -115,7 +123,7 @@ describe("last good", () => {
     write("a.yaml", account("a", "!"));
     write("b.yaml", account("a", "2"));
     expect(accounts()).toBe("a=2");
-    expect(store.violations()).toMatchObject([{ file: "a.yaml", servingLastGood: false }]);
+    expect(store.violations()).toMatchObject([{ origin: { path: "a.yaml" }, servingLastGood: false }]);
   });
 });
 
@@ -127,7 +135,7 @@ describe("duplicates", () => {
     expect(accounts()).toBe("a=a");
     expect(store.violations()).toMatchObject([
       {
-        file: "b.yaml",
+        origin: { path: "b.yaml" },
         object: "ServiceAccount/default/a",
         message: "is defined in a.yaml:1 already: that one counts",
       },
@@ -153,7 +161,7 @@ describe("duplicates", () => {
     write("a.yaml", `${account("a", "1")}---\n${account("a", "2")}`);
     expect(accounts()).toBe("a=1");
     expect(store.violations()).toMatchObject([
-      { line: 7, message: "is defined in line 1 of this file already: that one counts" },
+      { origin: { line: 7 }, message: "is defined in line 1 of this file already: that one counts" },
     ]);
   });
 });
@@ -165,13 +173,13 @@ describe("identity", () => {
     const before = store.world().get("ServiceAccount", "default", "b");
     write("a.yaml", `# a comment\n\n${account("a", "2")}---\n# another\n${account("b")}`);
     expect(store.world().get("ServiceAccount", "default", "b")).toBe(before);
-    expect(before?.location.line).toBe(8);
+    expect(before?.origin).toMatchObject({ line: 8 });
     write("a.yaml", `${account("a", "2")}---\n${account("b")}`);
     expect(updates.map(({ worldChanged, world }) => [worldChanged, world.revision])).toEqual([
       [true, 1],
       [true, 2],
     ]);
-    expect(before?.location.line).toBe(5);
+    expect(before?.origin).toMatchObject({ line: 5 });
   });
 
   it("of arrays survives changes of other kinds", () => {
@@ -202,10 +210,10 @@ describe("listeners", () => {
       [true, 0],
       [false, 1],
     ]);
-    store.apply({ source: "mesh", files: [], notices: [{ file: "dir", line: 1, column: 1, message: "is empty" }] });
+    store.apply({ source: "mesh", units: [], notices: [{ origin: fileOrigin("dir"), message: "is empty" }] });
     expect(updates.at(-1)?.violations).toMatchObject([
-      { file: "a.yaml" },
-      { file: "dir", severity: "error", servingLastGood: true },
+      { origin: { path: "a.yaml" } },
+      { origin: { path: "dir" }, severity: "error", servingLastGood: true },
     ]);
   });
 
@@ -245,7 +253,9 @@ describe("MeshConfig", () => {
     });
     write("mesh.yaml", config("trustDomain: A!"));
     expect(store.world().mesh).toBe(mesh);
-    expect(store.violations()).toMatchObject([{ line: 6, column: 5, field: "data.mesh", servingLastGood: true }]);
+    expect(store.violations()).toMatchObject([
+      { origin: { line: 6, column: 5 }, field: "data.mesh", servingLastGood: true },
+    ]);
     write("mesh.yaml", "");
     expect(store.world().mesh.trustDomain).toBe("cluster.local");
   });

@@ -4,10 +4,11 @@
 // Never does: read files, hold back good objects because of bad ones, or change an object that others may hold.
 import type { SourceBatch } from "../model/document.ts";
 import { type MeshObject, objectKey, refOf } from "../model/object.ts";
+import { unitOf } from "../model/origin.ts";
 import { compareViolations } from "../validate/violation.ts";
 import { createEmptiedSource, type KeptSource } from "./emptied-source.ts";
-import { type FileEntry, judgments, readFileEntry, type Verdicts } from "./file-entry.ts";
-import { createMergedEntries, type StoreViolation } from "./merge.ts";
+import { type Contribution, contributionOf, judgments, type Verdicts } from "./contribution.ts";
+import { createObjectsInForce, type StoreViolation } from "./objects-in-force.ts";
 import { meshConfigOf } from "./mesh-config.ts";
 import { changeWorld, createWorld, type World } from "../world/world.ts";
 
@@ -29,7 +30,7 @@ export interface Store {
    */
   ahead(batch: SourceBatch): readonly (() => void)[];
   world(): World;
-  /** Everything wrong now, by file and line. */
+  /** Everything wrong now, by origin. */
   violations(): readonly StoreViolation[];
   /** Calls `listener` after every batch that changed something; the returned function ends that. */
   subscribe(listener: (update: StoreUpdate) => void): () => void;
@@ -46,12 +47,12 @@ export interface StoreOptions {
 
 /** Returns a store without documents: it holds nothing until sources tell what there is. */
 export function createStore(options: StoreOptions): Store {
-  /** By source, then by file. */
-  const entries = new Map<string, Map<string, FileEntry>>();
-  const merged = createMergedEntries();
+  /** By source, then by unit. */
+  const contributions = new Map<string, Map<string, Contribution>>();
+  const inForce = createObjectsInForce();
   const notices = new Map<string, readonly StoreViolation[]>();
   const listeners = new Set<(update: StoreUpdate) => void>();
-  const remembered = rememberByFile(options.remembered ?? []);
+  const remembered = rememberByUnit(options.remembered ?? []);
   const emptied = createEmptiedSource(options.keeps);
   const verdicts: Verdicts = new WeakMap();
   /** What broken documents fall back to; from the first publication on, what is in force. */
@@ -62,24 +63,17 @@ export function createStore(options: StoreOptions): Store {
   let violations: readonly StoreViolation[] = [];
 
   function takeIn(batch: SourceBatch): void {
-    const known = filesOf(batch);
-    const put = (file: string, entry: FileEntry | undefined): void => {
-      if (entry === undefined) known.delete(file);
-      else known.set(file, entry);
-      merged.put(batch.source, file, entry);
+    const known = contributionsOf(batch);
+    const put = (unit: string, contribution: Contribution | undefined): void => {
+      if (contribution === undefined) known.delete(unit);
+      else known.set(unit, contribution);
+      inForce.put(batch.source, unit, contribution);
     };
-    for (const [file, entry] of emptied.release(batch)) if (known.get(file) === entry) put(file, undefined);
-    for (const snapshot of batch.source === options.keeps?.name && emptied.isHolding() ? [] : batch.files) {
-      put(
-        snapshot.file,
-        readFileEntry(snapshot, {
-          before: known.get(snapshot.file) ?? remembered.get(snapshot.file),
-          lastGood,
-          strict: options.strict,
-          verdicts,
-        }),
-      );
-      remembered.delete(snapshot.file);
+    for (const [unit, held] of emptied.release(batch)) if (known.get(unit) === held) put(unit, undefined);
+    for (const unit of batch.source === options.keeps?.name && emptied.isHolding() ? [] : batch.units) {
+      const before = known.get(unit.id) ?? remembered.get(unit.id);
+      put(unit.id, contributionOf(unit, { before, lastGood, strict: options.strict, verdicts }));
+      remembered.delete(unit.id);
     }
     notices.set(
       batch.source,
@@ -87,25 +81,25 @@ export function createStore(options: StoreOptions): Store {
     );
   }
 
-  /** What the source's files contribute; at its first word, what is held of an earlier run. */
-  function filesOf(batch: SourceBatch): Map<string, FileEntry> {
-    let files = entries.get(batch.source);
-    if (files === undefined) {
-      entries.set(batch.source, (files = new Map(emptied.hold(batch, remembered))));
-      for (const [file, entry] of files) merged.put(batch.source, file, entry);
+  /** What the source's units contribute; at its first word, what is held of an earlier run. */
+  function contributionsOf(batch: SourceBatch): Map<string, Contribution> {
+    let known = contributions.get(batch.source);
+    if (known === undefined) {
+      contributions.set(batch.source, (known = new Map(emptied.hold(batch, remembered))));
+      for (const [unit, held] of known) inForce.put(batch.source, unit, held);
     }
-    return files;
+    return known;
   }
 
   function publish(): void {
-    const changes = merged.takeChanges();
-    const next = [...merged.violations(), ...[...notices.values()].flat(), ...emptied.violations()].sort(
+    const changes = inForce.takeChanges();
+    const next = [...inForce.violations(), ...[...notices.values()].flat(), ...emptied.violations()].sort(
       compareViolations,
     );
     const worldChanged = changes.length > 0;
     const violationsChanged = JSON.stringify(next) !== JSON.stringify(violations);
-    if (worldChanged) world = changeWorld(world, changes, meshConfigOf(merged.objects, world.mesh));
-    lastGood = merged.objects;
+    if (worldChanged) world = changeWorld(world, changes, meshConfigOf(inForce.objects, world.mesh));
+    lastGood = inForce.objects;
     violations = next;
     if (!worldChanged && !violationsChanged) return;
     for (const listener of [...listeners]) listener({ world, worldChanged, violations });
@@ -117,8 +111,8 @@ export function createStore(options: StoreOptions): Store {
       publish();
     },
     ahead: (batch) =>
-      batch.files.flatMap(({ file, documents }) =>
-        judgments(documents, { before: entries.get(batch.source)?.get(file), strict: options.strict, verdicts }),
+      batch.units.flatMap(({ id, documents }) =>
+        judgments(documents, { before: contributions.get(batch.source)?.get(id), strict: options.strict, verdicts }),
       ),
     world: () => world,
     violations: () => violations,
@@ -129,13 +123,13 @@ export function createStore(options: StoreOptions): Store {
   };
 }
 
-/** What each file held, as if it had been read and found good. */
-function rememberByFile(objects: readonly MeshObject[]): Map<string, FileEntry> {
-  const entries = new Map<string, FileEntry>();
+/** What each unit held, as if it had been read and found good. */
+function rememberByUnit(objects: readonly MeshObject[]): Map<string, Contribution> {
+  const byUnit = new Map<string, Contribution>();
   for (const object of objects) {
-    const { file } = object.location;
-    const defined = new Map(entries.get(file)?.defined).set(objectKey(refOf(object)), object);
-    entries.set(file, { file, judged: [], defined, held: new Map(), violations: [] });
+    const id = unitOf(object.origin);
+    const defined = new Map(byUnit.get(id)?.defined).set(objectKey(refOf(object)), object);
+    byUnit.set(id, { id, judged: [], defined, held: new Map(), violations: [] });
   }
-  return entries;
+  return byUnit;
 }

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { fileOrigin, type Origin } from "../model/origin.ts";
 import { allKinds } from "../model/kinds.ts";
 import { parseFile } from "../source/files/parse-file.ts";
 import { validateDocument } from "./document.ts";
@@ -18,9 +19,14 @@ function networking(kind: string, spec: string): string {
   return `apiVersion: networking.istio.io/v1\nkind: ${kind}\nmetadata: {name: x}\nspec:\n${spec.replaceAll(/^/gm, "  ")}\n`;
 }
 
+/** `line:column`, in the one file there is. */
+function placeOf(origin: Origin): string {
+  return origin.kind === "file" ? `${origin.line}:${origin.column}` : expect.fail("is of no file");
+}
+
 function lines(violations: readonly Violation[]): readonly string[] {
   return violations.map(
-    ({ severity, line, column, field, message }) => `${line}:${column} ${severity} ${field}: ${message}`,
+    ({ severity, origin, field, message }) => `${placeOf(origin)} ${severity} ${field}: ${message}`,
   );
 }
 
@@ -43,7 +49,7 @@ describe("violations", () => {
       ),
     );
     expect(result.outcome).toBe("refused");
-    expect(result.violations[0]).toMatchObject({ file: "f.yaml", object: "VirtualService/default/x" });
+    expect(result.violations[0]).toMatchObject({ origin: { path: "f.yaml" }, object: "VirtualService/default/x" });
     expect(lines(result.violations)).toEqual([
       "5:3 error spec.hosts: must not be empty",
       '9:7 error spec.http[0].route[0].wieght: unknown field "wieght"; did you mean "weight"?',
@@ -95,7 +101,7 @@ describe("accepted objects", () => {
       kind: "Gateway",
       apiVersion: "networking.istio.io/v1",
       metadata: { name: "x", namespace: "default", labels: {}, annotations: {} },
-      location: { file: "f.yaml", line: 1, column: 1 },
+      origin: fileOrigin("f.yaml"),
     });
     expect(result.object.spec).toEqual({
       selector: { istio: "ingressgateway" },
@@ -177,7 +183,7 @@ describe("kinds", () => {
   ])("%j is %s", (text, outcome, severity, message) => {
     const result = validate(text);
     expect(result.outcome).toBe(outcome);
-    expect(result.violations.map((violation) => `${violation.line}:${violation.column} ${violation.message}`)).toEqual([
+    expect(result.violations.map((violation) => `${placeOf(violation.origin)} ${violation.message}`)).toEqual([
       message,
     ]);
     expect(result.violations[0]?.severity).toBe(severity);
@@ -185,11 +191,8 @@ describe("kinds", () => {
 
   it("JSON of another program is ignored, with a warning", () => {
     for (const value of [{ name: "x" }, [1], "text"]) {
-      const result = validateDocument(
-        { file: "data.json", value, locate: () => ({ file: "data.json", line: 1, column: 1 }) },
-        { strict: true },
-      );
-      expect(result).toMatchObject({ outcome: "ignored", violations: [{ severity: "warning", line: 1 }] });
+      const result = validateDocument({ value, locate: () => fileOrigin("data.json") }, { strict: true });
+      expect(result).toMatchObject({ outcome: "ignored", violations: [{ severity: "warning", origin: { line: 1 } }] });
     }
   });
 
@@ -237,7 +240,7 @@ describe("metadata", () => {
     const result = validate(`apiVersion: v1\nkind: ServiceAccount\n${metadata}\n`);
     expect(result.outcome).toBe("refused");
     expect(
-      result.violations.map(({ line, column, field, message: text }) => `${line}:${column} ${field}: ${text}`),
+      result.violations.map(({ origin, field, message: text }) => `${placeOf(origin)} ${field}: ${text}`),
     ).toContain(message);
   });
 });
@@ -327,10 +330,7 @@ describe("hostile documents", () => {
     );
     fc.assert(
       fc.property(fc.oneof(document, fc.anything()), (value) => {
-        const result = validateDocument(
-          { file: "f", value, locate: () => ({ file: "f", line: 1, column: 1 }) },
-          { strict: false },
-        );
+        const result = validateDocument({ value, locate: () => fileOrigin("f") }, { strict: false });
         if (result.outcome === "accepted") expect(Object.isFrozen(result.object)).toBe(true);
       }),
       { numRuns: 3_000 },
@@ -418,9 +418,8 @@ describe("hostile documents", () => {
         (kind, apiVersion, spec) => {
           validateDocument(
             {
-              file: "f",
               value: { apiVersion, kind, metadata: { name: "a" }, spec, ...spec },
-              locate: () => ({ file: "f", line: 1, column: 1 }),
+              locate: () => fileOrigin("f"),
             },
             { strict: false },
           );

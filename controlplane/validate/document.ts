@@ -1,5 +1,5 @@
 // Consumes: one document of a source.
-// Produces: the accepted, frozen object with its warnings, or every violation with its line and column.
+// Produces: the accepted, frozen object with its warnings, or every violation with its origin and field.
 // Never does: look at other objects, touch a file, or change the document.
 import { allKinds, isKind, type Kind, type KindDefinition, kindDefinitions } from "../model/kinds.ts";
 import type { FieldPath, SourceDocument } from "../model/document.ts";
@@ -46,8 +46,11 @@ export function validateDocument(document: SourceDocument, options: ValidationOp
 }
 
 /** Programs keep JSON of their own beside a mesh's YAML; YAML without a kind is more likely a mistake. */
-function isForeignJson({ file, value }: SourceDocument): boolean {
-  return file.toLowerCase().endsWith(".json") && !(isFields(value) && ("apiVersion" in value || "kind" in value));
+function isForeignJson(document: SourceDocument): boolean {
+  const { value } = document;
+  if (isFields(value) && ("apiVersion" in value || "kind" in value)) return false;
+  const origin = document.locate([]);
+  return origin.kind === "file" && origin.path.toLowerCase().endsWith(".json");
 }
 
 function refused(document: SourceDocument, about: PartialRef, message: string, path: FieldPath = []): Validated {
@@ -161,7 +164,7 @@ function validateObject(document: SourceDocument, value: Fields, kind: Kind, opt
     apiVersion: String(value["apiVersion"]),
     metadata: deepFreeze(metadata),
     spec: deepFreeze(spec),
-    location: document.locate([]),
+    origin: document.locate([]),
   } as MeshObject;
   return { outcome: "accepted", object: Object.freeze(object), violations: findings.violations };
 }

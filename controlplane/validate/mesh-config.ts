@@ -2,7 +2,7 @@
 import { type FieldPath, formatPath } from "../model/document.ts";
 import { isTrustDomain } from "../model/spiffe.ts";
 import { type MeshConfigDocument, meshConfigSchema } from "../model/kinds/mesh-config.ts";
-import { documentOf, parsePiece } from "../model/yaml.ts";
+import { placesIn, parsePiece } from "../model/yaml.ts";
 import type { Loose } from "./checks.ts";
 import { dnsLabelFault } from "./names.ts";
 import { checkPluginTrust } from "./plugin-trust.ts";
@@ -31,14 +31,19 @@ export function readMeshConfig(text: string, at: FieldPath, findings: Findings):
     for (const problem of parsed.problems) findings.error(at, problem.message, problem);
     return {};
   }
-  const document = parsed.kind === "document" ? documentOf(parsed, { text, linesBefore: 0 }, "") : undefined;
+  const placeOf = parsed.kind === "document" ? placesIn(parsed, { text, linesBefore: 0 }) : undefined;
   const inner: Findings = {
-    error: (path, message) => findings.error(at, `${formatPath(path)}: ${message}`, document?.locate(path)),
-    warn: (path, message) => findings.warn(at, `${formatPath(path)}: ${message}`, document?.locate(path)),
+    error: (path, message) => findings.error(at, `${formatPath(path)}: ${message}`, placeOf?.(path)),
+    warn: (path, message) => findings.warn(at, `${formatPath(path)}: ${message}`, placeOf?.(path)),
     failedUnder: () => false,
   };
-  const config = (checkShape(meshConfigSchema, document?.value ?? {}, [], "MeshConfig", inner) ??
-    {}) as Loose<MeshConfigDocument>;
+  const config = (checkShape(
+    meshConfigSchema,
+    parsed.kind === "document" ? parsed.value : {},
+    [],
+    "MeshConfig",
+    inner,
+  ) ?? {}) as Loose<MeshConfigDocument>;
   if (config.trustDomain !== undefined && !isTrustDomain(config.trustDomain))
     inner.error(["trustDomain"], "must be a domain in lower case, without port");
   const namespaceFault = config.rootNamespace === undefined ? undefined : dnsLabelFault(config.rootNamespace);

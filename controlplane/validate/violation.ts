@@ -1,13 +1,12 @@
 // What is wrong with an object, where, and how bad it is.
 import { type FieldPath, formatPath, type PlaceInText, type SourceDocument } from "../model/document.ts";
+import { compareOrigins, describeOrigin, type Origin } from "../model/origin.ts";
 
 /** One thing wrong with one field. An error keeps the object's last good version in force; a warning does not. */
 export interface Violation {
   readonly severity: "error" | "warning";
-  readonly file: string;
-  readonly line: number;
-  readonly column: number;
-  /** `Kind/namespace/name`, with `?` for what could not be read; "" for a whole file or source. */
+  readonly origin: Origin;
+  /** `Kind/namespace/name`, with `?` for what could not be read; "" for a whole unit or source. */
   readonly object: string;
   /** `spec.http[0].route[1].weight`; "" for the object as a whole. */
   readonly field: string;
@@ -39,7 +38,13 @@ export function findingsOf(
   const failed: FieldPath[] = [];
   const add = (severity: Violation["severity"], path: FieldPath, message: string, inside?: PlaceInText) => {
     const written = originalPath(path, relocations);
-    violations.push({ severity, ...document.locate(written, inside), object, field: formatPath(written), message });
+    violations.push({
+      severity,
+      origin: document.locate(written, inside),
+      object,
+      field: formatPath(written),
+      message,
+    });
   };
   return {
     violations,
@@ -60,18 +65,18 @@ function originalPath(path: FieldPath, relocations: readonly Relocation[]): Fiel
   return nearest === undefined ? path : [...nearest.from, ...path.slice(nearest.to.length)];
 }
 
-/** Orders violations by file, line, column, field and message. */
+/** Orders violations by origin, field and message. */
 export function compareViolations(a: Violation, b: Violation): number {
-  if (a.file !== b.file) return a.file < b.file ? -1 : 1;
-  if (a.line !== b.line) return a.line - b.line;
-  if (a.column !== b.column) return a.column - b.column;
+  const byOrigin = compareOrigins(a.origin, b.origin);
+  if (byOrigin !== 0) return byOrigin;
   const left = `${a.field}\n${a.message}`,
     right = `${b.field}\n${b.message}`;
   return left < right ? -1 : left > right ? 1 : 0;
 }
 
 /** Returns the violation in one line, as compilers print them: `file:line:column: error: object field: message`. */
-export function formatViolation(violation: Violation): string {
-  const subject = [violation.object, violation.field].filter((part) => part !== "").join(" ");
-  return `${violation.file}:${violation.line}:${violation.column}: ${violation.severity}: ${subject === "" ? "" : `${subject}: `}${violation.message}`;
+export function formatViolation({ origin, severity, object, field, message }: Violation): string {
+  const isSaid = origin.kind === "kubernetes" && origin.object === object;
+  const subject = [isSaid ? "" : object, field].filter((part) => part !== "").join(" ");
+  return [describeOrigin(origin), severity, ...(subject === "" ? [] : [subject]), message].join(": ");
 }

@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { fileOrigin } from "../model/origin.ts";
 import { wasmModule } from "../../test/fakes/wasm-module.ts";
 import type { WasmPluginSpec } from "../model/kinds/wasm-plugin.ts";
 import type { MeshObject } from "../model/object.ts";
@@ -38,7 +39,7 @@ function plugin(name: string, spec: WasmPluginSpec): MeshObject<"WasmPlugin"> {
     apiVersion: "extensions.istio.io/v1alpha1",
     metadata: { name, namespace: "default", labels: {}, annotations: {} },
     spec,
-    location: { file: join(root, "mesh", "plugin.yaml"), line: 3, column: 1 },
+    origin: fileOrigin(join(root, "mesh", "plugin.yaml"), 3),
   };
 }
 
@@ -104,9 +105,7 @@ describe("plugins from files", () => {
     expect(plugins.problems()).toEqual([
       {
         severity: "error",
-        file: join(root, "mesh", "plugin.yaml"),
-        line: 3,
-        column: 1,
+        origin: fileOrigin(join(root, "mesh", "plugin.yaml"), 3),
         object: "WasmPlugin/default/p",
         field: "spec.url",
         message: "configure: refused",

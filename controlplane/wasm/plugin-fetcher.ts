@@ -2,6 +2,7 @@
 // produces: for each plugin its last good module with the settings it was checked with, and what is wrong
 // never does: hand out a module that was not seen to start with its settings
 import type { MeshObject } from "../model/object.ts";
+import type { Origin } from "../model/origin.ts";
 import type { OutboundProxies } from "../model/outbound-proxy.ts";
 import type { Clock } from "../telemetry/clock.ts";
 import type { Logger } from "../telemetry/logger.ts";
@@ -37,12 +38,10 @@ export interface PluginFetcherOptions {
   readonly maxCacheBytes?: number;
 }
 
-/** What is wrong with a plugin, or noteworthy, in the shape of the admin page's violations. */
+/** What is wrong with a plugin, or noteworthy, in the shape of the store's violations. */
 export interface PluginProblem {
   readonly severity: "error" | "warning";
-  readonly file: string;
-  readonly line: number;
-  readonly column: number;
+  readonly origin: Origin;
   readonly object: string;
   readonly field: string;
   readonly message: string;
@@ -207,8 +206,7 @@ function stateOf({ work, atStart }: Entry): PluginState {
 
 function problemOf({ object, work }: Entry): readonly PluginProblem[] {
   const { good, problem, notice, trial } = work.state;
-  const { file, line, column } = object.location;
-  const place = { file, line, column, object: `WasmPlugin/${nameOf(object)}` };
+  const place = { origin: { ...object.origin }, object: `WasmPlugin/${nameOf(object)}` };
   return [
     ...(problem === undefined
       ? []

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { fileOrigin } from "../model/origin.ts";
 import { type FakeRegistry, startFakeRegistry } from "../../test/fakes/fake-registry.ts";
 import { wasmModule } from "../../test/fakes/wasm-module.ts";
 import type { WasmPluginSpec } from "../model/kinds/wasm-plugin.ts";
@@ -52,7 +53,7 @@ function plugin(
     apiVersion: "extensions.istio.io/v1alpha1",
     metadata: { name: "p", namespace, labels: {}, annotations },
     spec: { url: `oci://${registry.host}/a:v1`, ...spec },
-    location: { file: "plugin.yaml", line: 3, column: 1 },
+    origin: fileOrigin("plugin.yaml", 3),
   };
 }
 
@@ -156,7 +157,7 @@ describe("pull secrets", () => {
     kind: "Secret",
     apiVersion: "v1",
     metadata: { name: "s", namespace, labels: {}, annotations: {} },
-    location: { file: "f", line: 1, column: 1 },
+    origin: fileOrigin("f"),
     spec: {
       type: "kubernetes.io/dockerconfigjson",
       data: {

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { fileOrigin } from "../model/origin.ts";
 import type { WasmPluginSpec } from "../model/kinds/wasm-plugin.ts";
 import type { MeshObject } from "../model/object.ts";
 import { pluginSource } from "./plugin-source.ts";
@@ -10,7 +11,7 @@ function plugin(spec: WasmPluginSpec): MeshObject<"WasmPlugin"> {
     apiVersion: "extensions.istio.io/v1alpha1",
     metadata: { name: "p", namespace: "default", labels: {}, annotations: {} },
     spec,
-    location: { file: "/mesh/plugin.yaml", line: 1, column: 1 },
+    origin: fileOrigin("/mesh/plugin.yaml"),
   };
 }
 

@@ -1,9 +1,10 @@
 // What a WasmPlugin asks for, in the terms of fetching: where the bytes are, how they are verified, what they start
 // with.
-import { dirname, resolve as resolvePath } from "node:path";
+import { resolve as resolvePath } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { parseDurationMs } from "../model/duration.ts";
 import type { MeshObject } from "../model/object.ts";
+import { baseFolderOf } from "../model/origin.ts";
 import type { PluginTrustRule } from "../model/plugin-trust.ts";
 import type { PluginBudget, PluginSettings } from "../translate/ir/modules.ts";
 import { budgetOf, DEFAULT_BUDGET } from "./meter/metered-module.ts";
@@ -42,7 +43,7 @@ export const noSurroundings: PluginSurroundings = { secret: () => undefined, plu
 export const POLL_ANNOTATION = "scrim.mesh/poll-interval";
 const SHORTEST_POLL_MS = 1_000;
 
-/** Returns what a plugin asks for. A file's path is relative to the file that holds the object. */
+/** Returns what a plugin asks for. A file's path is relative to the folder of the file that holds the object. */
 export function pluginSource(
   plugin: MeshObject<"WasmPlugin">,
   around: PluginSurroundings = noSurroundings,
@@ -130,7 +131,7 @@ function pollIntervalOf({ metadata: { annotations } }: MeshObject<"WasmPlugin">)
 
 function pluginLocation(plugin: MeshObject<"WasmPlugin">, around: PluginSurroundings): PluginLocation {
   const { url } = plugin.spec;
-  if (url.startsWith("file://")) return fileLocation(url, plugin.location.file);
+  if (url.startsWith("file://")) return fileLocation(url, baseFolderOf(plugin.origin));
   if (url.startsWith("http://") || url.startsWith("https://")) {
     return URL.canParse(url)
       ? { kind: "http", url: new URL(url).href }
@@ -168,13 +169,13 @@ function unsupported(field: string, reason: string): PluginLocation {
 }
 
 /** `file:///a/x.wasm` is absolute; `file://./x.wasm`, `file://../x.wasm` and `file://x.wasm` begin at the YAML file. */
-function fileLocation(url: string, yamlFile: string): PluginLocation {
+function fileLocation(url: string, folder: string | undefined): PluginLocation {
   const path = url.slice("file://".length);
   if (path === "") return unsupported("spec.url", "the file:// URL names no file");
-  return {
-    kind: "file",
-    path: path.startsWith("/") ? (absolutePath(url) ?? path) : resolvePath(dirname(yamlFile), path),
-  };
+  if (path.startsWith("/")) return { kind: "file", path: absolutePath(url) ?? path };
+  if (folder === undefined)
+    return unsupported("spec.url", `${JSON.stringify(url)} begins at a YAML file, and this object is in none`);
+  return { kind: "file", path: resolvePath(folder, path) };
 }
 
 function absolutePath(url: string): string | undefined {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { fileOrigin } from "../model/origin.ts";
 import type { Kind } from "../model/kinds.ts";
 import type { MeshObject } from "../model/object.ts";
 import { runSlice } from "../model/time-slice.ts";
@@ -11,7 +12,7 @@ function object(kind: Kind, name: string, label = ""): MeshObject {
     apiVersion: "v1",
     spec: {},
     metadata: { name, namespace: "ns", labels: { label }, annotations: {} },
-    location: { file: "a.yaml", line: 1, column: 1 },
+    origin: fileOrigin("a.yaml"),
   };
 }
 

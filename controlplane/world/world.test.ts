@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { fileOrigin } from "../model/origin.ts";
 import type { MeshObject } from "../model/object.ts";
 import { changeWorld, createWorld, defaultMeshConfig } from "./world.ts";
 
@@ -9,7 +10,7 @@ function gateway(name: string, namespace: string, creationTimestamp?: string): M
     apiVersion: "networking.istio.io/v1",
     spec: {},
     metadata: { name, namespace, labels: {}, annotations: {}, ...(creationTimestamp && { creationTimestamp }) },
-    location: { file: "a.yaml", line: 1, column: 1 },
+    origin: fileOrigin("a.yaml"),
   };
 }
 

@@ -3,6 +3,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { stringify } from "yaml";
+import { reportOf } from "../../controlplane/admin/violation-report.ts";
 import { translateProxy } from "../../controlplane/cli/translate-proxy.ts";
 import type { ResourceKind } from "../../controlplane/snapshot/resources.ts";
 import type { EmittedResources } from "../../controlplane/translate/emit/resources.ts";
@@ -64,7 +65,7 @@ export function translateScenario(directory: string, options: ScenarioOptions = 
 export function renderScenario(directory: string, options: ScenarioOptions = {}): GoldenFiles {
   const { violations, notes, ir, resources } = translateScenario(directory, options);
   const files = new Map<string, string>();
-  files.set("violations.yaml", yaml({ violations, notes }));
+  files.set("violations.yaml", yaml({ violations: violations.map(reportOf), notes }));
   files.set("ir.yaml", yaml(withoutBytes(ir)));
   for (const { file, kind, message } of OUTPUTS) files.set(file, documents(resources, kind, message));
   return files;

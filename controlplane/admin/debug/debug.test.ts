@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { fileOrigin } from "../../model/origin.ts";
 import { packAny, unpackAny } from "../../../protos/codec.ts";
 import { createResourceEncoder } from "../../snapshot/encode.ts";
 import type { ResourceKind } from "../../snapshot/resources.ts";
@@ -111,9 +112,8 @@ const sources: DebugSources = {
   connections: () => two,
   violations: () => [
     {
-      file: "a.yaml",
-      line: 1,
-      column: 1,
+      severity: "error",
+      origin: fileOrigin("a.yaml"),
       object: "VirtualService/shop/broken",
       field: "spec.http",
       message: "wrong",

@@ -2,13 +2,14 @@
 import type { ClusterLoadAssignment } from "../../../protos/build/envoy.ts";
 import { decode } from "../../../protos/codec.ts";
 import type { EncodedResource } from "../../snapshot/encode.ts";
-import type { Rejection, ViolationReport } from "../contract.ts";
+import type { StoreViolation } from "../../store/objects-in-force.ts";
+import type { Rejection } from "../contract.ts";
 import { LazyRecord } from "../json-pieces.ts";
 import type { DebugConnection } from "./connection.ts";
 
 export interface PushSources {
   readonly connections: readonly DebugConnection[];
-  readonly violations: readonly ViolationReport[];
+  readonly violations: readonly StoreViolation[];
   readonly rejections: readonly { readonly nodeId: string; readonly rejections: readonly Rejection[] }[];
 }
 

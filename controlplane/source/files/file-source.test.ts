@@ -96,7 +96,7 @@ describe("what a file source reads", () => {
     await write(".git/x.yaml", account("git"));
     await begin();
     expect(accounts()).toBe("a1=1 a2=1 b=1 c=1");
-    expect(batches[0]?.files.map(({ file }) => file)).toEqual(
+    expect(batches[0]?.units.map(({ id }) => id)).toEqual(
       ["a.yaml", "b.yml", "deep/er/c.json"].map((name) => join(directory, name)),
     );
     expect(store.violations()).toEqual([]);
@@ -112,7 +112,7 @@ describe("what a file source reads", () => {
 
   it("reports an empty and a missing directory as nothing", async () => {
     await begin();
-    expect(batches).toEqual([{ source: directory, files: [], notices: [] }]);
+    expect(batches).toEqual([{ source: directory, units: [], notices: [] }]);
   });
 
   it("reports text that is not UTF-8", async () => {
@@ -211,7 +211,7 @@ describe("what a file source sees change", () => {
     await until(() => batches.at(-1)?.notices.length === 1);
     expect(batches.at(-1)?.notices).toMatchObject([
       {
-        file: join(directory, "a.yaml"),
+        origin: { path: join(directory, "a.yaml") },
         message: "cannot be read (the link leads nowhere): its last objects are kept",
       },
     ]);
@@ -235,7 +235,7 @@ describe("what a file source sees change", () => {
     await begin();
     await write("a.yaml", account("a", "2"));
     await until(() => accounts() === "a=2");
-    const told = batches.filter(({ files }) => files.length > 0).map(({ files }) => files[0]?.settled);
+    const told = batches.filter(({ units }) => units.length > 0).map(({ units }) => units[0]?.settled);
     expect(told).toEqual([true, false, true]);
   });
 
@@ -264,8 +264,7 @@ describe("what a file source sees change", () => {
     await until(() => store.violations().length > 0);
     expect(accounts()).toBe("a=2 b=1");
     expect(store.violations()[0]).toMatchObject({
-      file: join(directory, "a.yaml"),
-      line: 8,
+      origin: { path: join(directory, "a.yaml"), line: 8 },
       severity: "error",
       servingLastGood: true,
     });
@@ -281,7 +280,11 @@ describe("an emptied directory", () => {
     await unlink(join(directory, "a.yaml"));
     await until(() => store.violations().length > 0);
     expect(accounts()).toBe("a=1");
-    expect(store.violations()[0]).toMatchObject({ file: directory, severity: "error", servingLastGood: true });
+    expect(store.violations()[0]).toMatchObject({
+      origin: { path: directory },
+      severity: "error",
+      servingLastGood: true,
+    });
     expect(store.violations()[0]?.message).toContain("--allow-empty");
     await write("b.yaml", account("b"));
     await until(() => accounts() === "b=1" && store.violations().length === 0);

@@ -1,7 +1,8 @@
 // Consumes: a directory of YAML and JSON files, as it changes.
 // Produces: batches of what each changed file holds, in the order of paths.
 // Never does: judge documents, tell half-written text, or tell that everything is gone unless that is allowed.
-import type { FileSnapshot, SourceBatch, SyntaxProblem } from "../../model/document.ts";
+import type { SourceBatch, SourceProblem, SourceUnit } from "../../model/document.ts";
+import { fileOrigin } from "../../model/origin.ts";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { compareText } from "../../model/object.ts";
 import { createHints } from "./hints.ts";
@@ -14,8 +15,8 @@ import {
   QUIET_UNFINISHED_MS,
   readDueMs,
   settleDueMs,
-  snapshotOfFailure,
-  snapshotOfText,
+  unitOfFailure,
+  unitOfText,
   trackFile,
   type TrackedFile,
 } from "./tracked-file.ts";
@@ -121,7 +122,7 @@ export function createFileSource(options: FileSourceOptions): FileSource {
     if (ending.signal.aborted || (!first && told.length === 0 && noticed === toldNotices)) return;
     toldNotices = noticed;
     for (const change of told) commit(files, change);
-    tell({ source: name, files: told, notices });
+    tell({ source: name, units: told, notices });
   }
 
   async function watchOn(tell: (batch: SourceBatch) => void): Promise<void> {
@@ -198,8 +199,8 @@ function observePath(
   observe(file, signature, nowMs, whole);
 }
 
-/** A snapshot that is due to be told, with what to remember once it is. */
-interface Change extends FileSnapshot {
+/** A unit that is due to be told, with what to remember once it is. */
+interface Change extends SourceUnit {
   readonly gone: boolean;
 }
 
@@ -248,7 +249,7 @@ async function read(file: TrackedFile, context: ReadContext): Promise<void> {
     return;
   }
   if (result.outcome === "failed") {
-    file.next = snapshotOfFailure(file, result.reason, now()) ?? file.next;
+    file.next = unitOfFailure(file, result.reason, now()) ?? file.next;
     return;
   }
   if (!first && !file.unfinished && !result.text.endsWith("\n")) {
@@ -276,9 +277,8 @@ async function takeText(
   if (file.ahead !== undefined && outcome === undefined) return;
   file.ahead = undefined;
   file.next =
-    (outcome?.kind === "failed"
-      ? snapshotOfFailure(file, outcome.reason, now())
-      : snapshotOfText(file, text, outcome)) ?? file.next;
+    (outcome?.kind === "failed" ? unitOfFailure(file, outcome.reason, now()) : unitOfText(file, text, outcome)) ??
+    file.next;
   file.signature = file.readSignature = signature;
 }
 
@@ -286,19 +286,19 @@ async function takeText(
 function settledChange(file: TrackedFile): Change {
   const gone = file.signature === undefined;
   const { documents = [], problems = [] } = gone ? {} : (file.told ?? {});
-  return { file: file.path, documents, problems, settled: true, gone };
+  return { id: file.path, documents, problems, settled: true, gone };
 }
 
-function commit(files: Map<string, TrackedFile>, { gone, ...snapshot }: Change): void {
-  const file = files.get(snapshot.file);
-  if (gone) files.delete(snapshot.file);
-  else if (file !== undefined) [file.told, file.next] = [snapshot, undefined];
+function commit(files: Map<string, TrackedFile>, { gone, ...unit }: Change): void {
+  const file = files.get(unit.id);
+  if (gone) files.delete(unit.id);
+  else if (file !== undefined) [file.told, file.next] = [unit, undefined];
 }
 
 /** Returns whether telling these changes would leave no document at all where there were some. */
 function emptiesAll(files: ReadonlyMap<string, TrackedFile>, changes: readonly Change[]): boolean {
   if (changes.length === 0 || countDocuments(files) === 0) return false;
-  const changed = new Map(changes.map((change) => [change.file, change]));
+  const changed = new Map(changes.map((change) => [change.id, change]));
   return [...files.values()].every((file) => {
     const next = changed.get(file.path) ?? file.told;
     return next === undefined || (next.documents.length === 0 && next.problems.length === 0);
@@ -309,21 +309,17 @@ function countDocuments(files: ReadonlyMap<string, TrackedFile>): number {
   return [...files.values()].reduce((sum, file) => sum + (file.told?.documents.length ?? 0), 0);
 }
 
-function noticesOf(scan: Scan, directory: string, held: number): readonly SyntaxProblem[] {
+function noticesOf(scan: Scan, directory: string, held: number): readonly SourceProblem[] {
   const notices = scan.unreadable.map(
-    ({ path, reason }): SyntaxProblem => ({
-      file: path,
-      line: 1,
-      column: 1,
+    ({ path, reason }): SourceProblem => ({
+      origin: fileOrigin(path),
       message: `cannot be read (${reason}): its last objects are kept`,
     }),
   );
   if (held > 0) {
     const what = scan.rootMissing ? "the directory is gone" : "the directory holds no object any more";
     notices.push({
-      file: directory,
-      line: 1,
-      column: 1,
+      origin: fileOrigin(directory),
       message: `${what}: its last ${held} documents are kept; --allow-empty deletes them`,
     });
   }

@@ -1,7 +1,8 @@
 // Consumes: the text of one file.
 // Produces: its documents, each knowing its place, and what keeps the rest from being read.
 // Never does: touch the file system, or judge what the documents say.
-import type { SourceDocument, SyntaxProblem } from "../../model/document.ts";
+import type { SourceDocument, SourceProblem } from "../../model/document.ts";
+import { fileOrigin } from "../../model/origin.ts";
 import {
   documentOf,
   MAX_TEXT_LENGTH,
@@ -15,7 +16,7 @@ import {
 /** What a file says. */
 export interface ParsedFile {
   readonly documents: readonly SourceDocument[];
-  readonly problems: readonly SyntaxProblem[];
+  readonly problems: readonly SourceProblem[];
   /** The pieces by their text: given to the next parse of the file, it makes unchanged documents keep their values. */
   readonly pieces: ReadonlyMap<string, ParsedPiece>;
 }
@@ -32,13 +33,13 @@ export function parseFile(text: string, file: string, before?: Pick<ParsedFile, 
     return {
       documents: [],
       problems: [
-        { file, line: 1, column: 1, message: `is larger than ${MAX_TEXT_LENGTH / 1024 / 1024} MiB: split it` },
+        { origin: fileOrigin(file), message: `is larger than ${MAX_TEXT_LENGTH / 1024 / 1024} MiB: split it` },
       ],
       pieces: new Map(),
     };
   }
   const documents: SourceDocument[] = [];
-  const problems: SyntaxProblem[] = [];
+  const problems: SourceProblem[] = [];
   const pieces = new Map<string, ParsedPiece>();
   for (const piece of splitDocuments(text)) {
     const parsed = pieces.get(piece.text) ?? before?.pieces.get(piece.text) ?? parsePiece(piece.text);
@@ -48,7 +49,7 @@ export function parseFile(text: string, file: string, before?: Pick<ParsedFile, 
     if (documents.length > MAX_DOCUMENTS) {
       return {
         documents: [],
-        problems: [{ file, line: 1, column: 1, message: `holds more than ${MAX_DOCUMENTS} documents` }],
+        problems: [{ origin: fileOrigin(file), message: `holds more than ${MAX_DOCUMENTS} documents` }],
         pieces,
       };
     }

@@ -1,6 +1,7 @@
 // One file as the source remembers it: what was last seen of it, what was last told about it, and what is due when.
 // Pure.
-import type { FileSnapshot, SourceDocument } from "../../model/document.ts";
+import type { SourceDocument, SourceUnit } from "../../model/document.ts";
+import { fileOrigin } from "../../model/origin.ts";
 import type { ParsedAhead } from "./parse-ahead.ts";
 import { type ParsedFile, parseFile } from "./parse-file.ts";
 import type { FileSignature } from "./scan.ts";
@@ -37,9 +38,9 @@ export interface TrackedFile {
   /** True if the text now there was read and does not end with a line break. */
   unfinished: boolean;
   /** What was read and is still to be told. */
-  next: FileSnapshot | undefined;
+  next: SourceUnit | undefined;
   /** What was last told. */
-  told: FileSnapshot | undefined;
+  told: SourceUnit | undefined;
 }
 
 /** Returns a file of which nothing is known. */
@@ -93,14 +94,14 @@ export function settleDueMs(file: TrackedFile): number | undefined {
 }
 
 /** Returns what to tell of a file that could not be read, and sees to it that it is tried again. */
-export function snapshotOfFailure(file: TrackedFile, reason: string, nowMs: number): FileSnapshot | undefined {
+export function unitOfFailure(file: TrackedFile, reason: string, nowMs: number): SourceUnit | undefined {
   file.sinceMs = file.untoldSinceMs = nowMs + RETRY_MS;
   if (file.text === undefined && file.told?.problems[0]?.message === reason) return undefined;
   file.text = undefined;
   return {
-    file: file.path,
+    id: file.path,
     documents: [],
-    problems: [{ file: file.path, line: 1, column: 1, message: reason }],
+    problems: [{ origin: fileOrigin(file.path), message: reason }],
     settled: true,
   };
 }
@@ -109,18 +110,18 @@ export function snapshotOfFailure(file: TrackedFile, reason: string, nowMs: numb
  * Returns what to tell after `text` was read, some of which may have been parsed `ahead`; undefined if it says what was
  * told already.
  */
-export function snapshotOfText(
+export function unitOfText(
   file: TrackedFile,
   text: string,
   ahead?: Pick<ParsedFile, "pieces">,
-): FileSnapshot | undefined {
+): SourceUnit | undefined {
   if (text === file.text && file.told !== undefined) return undefined;
   const parsed = parseFile(text, file.path, ahead ?? file.parsed);
   file.text = text;
   file.parsed = parsed;
   const { told } = file;
   const settled = told === undefined || (told.settled && !lostSomething(told.documents, parsed.documents));
-  return { file: file.path, documents: parsed.documents, problems: parsed.problems, settled };
+  return { id: file.path, documents: parsed.documents, problems: parsed.problems, settled };
 }
 
 /** Returns whether some object of `before` is not in `after` any more. */

@@ -145,7 +145,7 @@ describe("a file with a large document", () => {
       "- apiVersion: v1\n  kind: ServiceAccount\n  metadata:\n    name: a-last\n    labels: {version: [1]}\n";
     const { store } = await begin(threadOf().parse, listOf(500, "1", wrong));
     expect(store.world().list("ServiceAccount")).toHaveLength(500);
-    expect(store.violations()).toMatchObject([{ line: 3 + 500 * 5 + 5, column: 14 }]);
+    expect(store.violations()).toMatchObject([{ origin: { line: 3 + 500 * 5 + 5, column: 14 } }]);
   });
 
   it("keeps no other file waiting", async () => {

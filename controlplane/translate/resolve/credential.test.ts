@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { fileOrigin } from "../../model/origin.ts";
 import type { MeshObject } from "../../model/object.ts";
 import { credentialOf } from "./credential.ts";
 
@@ -7,7 +8,7 @@ const secret = (spec: MeshObject<"Secret">["spec"]): MeshObject<"Secret"> => ({
   apiVersion: "v1",
   metadata: { name: "s", namespace: "default", labels: {}, annotations: {} },
   spec,
-  location: { file: "s.yaml", line: 1, column: 1 },
+  origin: fileOrigin("s.yaml"),
 });
 const base64 = (text: string): string => Buffer.from(text).toString("base64");
 

@@ -1,6 +1,7 @@
 import { createPublicKey, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { fileOrigin } from "../../model/origin.ts";
 import { wasmModule } from "../../../test/fakes/wasm-module.ts";
 import type { MeshObject } from "../../model/object.ts";
 import { addressMatches } from "../../model/plugin-trust.ts";
@@ -244,7 +245,7 @@ describe("trust", () => {
       apiVersion: "extensions.istio.io/v1alpha1",
       metadata: { name: "p", namespace: "default", labels: {}, annotations },
       spec: { url: "oci://a.io/team/x:v1", ...spec },
-      location: { file: "f", line: 1, column: 1 },
+      origin: fileOrigin("f"),
     }) as MeshObject<"WasmPlugin">;
   const rules = [
     { match: ["oci://a.io/team/*"], keys: ["K"] },

@@ -1,7 +1,8 @@
-// One set of objects out of what all files contribute, brought up to date file by file. No I/O.
+// One set of objects out of what all units of all sources contribute, brought up to date unit by unit. Pure.
 import { compareText, haveSameContent, type MeshObject } from "../model/object.ts";
+import { describeOrigin } from "../model/origin.ts";
 import type { Violation } from "../validate/violation.ts";
-import type { FileEntry } from "./file-entry.ts";
+import type { Contribution } from "./contribution.ts";
 import type { ObjectChange } from "../world/world.ts";
 
 /** A violation with whether an earlier version of what it is about is in force. */
@@ -10,57 +11,57 @@ export interface StoreViolation extends Violation {
 }
 
 /**
- * All entries (by source, then by file) as one. Where files define the same object, the first by source and path counts
- * and others that say something else are reported; what is only held gives way to what is defined anywhere.
+ * All contributions (by source, then by unit) as one. Where units define the same object, the first by source and id
+ * counts and others that say something else are reported; what is only held gives way to what is defined anywhere.
  */
-export interface MergedEntries {
-  /** What a file contributes from now on, in the place of what it did; undefined: nothing. */
-  put(source: string, file: string, entry: FileEntry | undefined): void;
+export interface ObjectsInForce {
+  /** What a unit contributes from now on, in the place of what it did; undefined: nothing. */
+  put(source: string, unit: string, contribution: Contribution | undefined): void;
   /** Returns which objects in force are others since the last call; takes time in proportion to what was put. */
   takeChanges(): readonly ObjectChange[];
   /** The objects in force by key, as of the last `takeChanges`: changes with it. */
   readonly objects: ReadonlyMap<string, MeshObject>;
-  /** Everything wrong with the files. */
+  /** Everything wrong with the units. */
   violations(): readonly StoreViolation[];
 }
 
-/** One file's contribution at its place in the order. */
+/** One unit's contribution at its place in the order. */
 interface Placed {
   readonly source: string;
-  readonly entry: FileEntry;
+  readonly contribution: Contribution;
 }
 
-/** Returns a merge of nothing. */
-export function createMergedEntries(): MergedEntries {
+/** Returns an empty set. */
+export function createObjectsInForce(): ObjectsInForce {
   const placed = new Map<string, Placed>();
   const definers = createOwners(),
     holders = createOwners();
-  /** Files with something wrong: few. */
+  /** Units with something wrong: few. */
   const complaining = new Set<Placed>();
   const touched = new Set<string>();
   const objects = new Map<string, MeshObject>();
 
   const each = (one: Placed, what: (owners: Owners, key: string, one: Placed) => void): void => {
-    for (const key of one.entry.defined.keys()) what(definers, key, one);
-    for (const key of one.entry.held.keys()) what(holders, key, one);
+    for (const key of one.contribution.defined.keys()) what(definers, key, one);
+    for (const key of one.contribution.held.keys()) what(holders, key, one);
   };
   const inForce = (key: string): MeshObject | undefined =>
-    definers.first(key)?.entry.defined.get(key) ?? holders.first(key)?.entry.held.get(key);
+    definers.first(key)?.contribution.defined.get(key) ?? holders.first(key)?.contribution.held.get(key);
 
   return {
     objects,
-    put(source, file, entry) {
-      const place = `${source}\0${file}`;
+    put(source, unit, contribution) {
+      const place = `${source}\0${unit}`;
       const before = placed.get(place);
       if (before !== undefined) {
         each(before, (owners, key) => (owners.remove(key, before), touched.add(key)));
         complaining.delete(before);
         placed.delete(place);
       }
-      if (entry === undefined) return;
-      const now: Placed = { source, entry };
+      if (contribution === undefined) return;
+      const now: Placed = { source, contribution };
       each(now, (owners, key) => (owners.add(key, now), touched.add(key)));
-      if (entry.violations.length > 0) complaining.add(now);
+      if (contribution.violations.length > 0) complaining.add(now);
       placed.set(place, now);
     },
     takeChanges() {
@@ -78,24 +79,24 @@ export function createMergedEntries(): MergedEntries {
     },
     violations() {
       const isDefined = (key: string): boolean => definers.first(key) !== undefined;
-      const ofFiles = [...complaining].sort(comparePlaces).flatMap(({ entry }) =>
-        entry.violations.map((violation) => ({
+      const ofUnits = [...complaining].sort(comparePlaces).flatMap(({ contribution }) =>
+        contribution.violations.map((violation) => ({
           ...violation,
-          servingLastGood: servesLastGood(violation, entry, isDefined),
+          servingLastGood: servesLastGood(violation, contribution, isDefined),
         })),
       );
-      return [...[...definers.contested].flatMap((key) => rivalsOf(key, definers.all(key))), ...ofFiles];
+      return [...[...definers.contested].flatMap((key) => rivalsOf(key, definers.all(key))), ...ofUnits];
     },
   };
 }
 
-/** For each key the files that have it, in their order. */
+/** For each key the units that have it, in their order. */
 interface Owners {
   add(key: string, one: Placed): void;
   remove(key: string, one: Placed): void;
   first(key: string): Placed | undefined;
   all(key: string): readonly Placed[];
-  /** Keys that more than one file has. */
+  /** Keys that more than one unit has. */
   readonly contested: ReadonlySet<string>;
 }
 
@@ -123,34 +124,30 @@ function createOwners(): Owners {
 }
 
 function comparePlaces(a: Placed, b: Placed): number {
-  return compareText(a.source, b.source) || compareText(a.entry.file, b.entry.file);
+  return compareText(a.source, b.source) || compareText(a.contribution.id, b.contribution.id);
 }
 
 function rivalsOf(key: string, owners: readonly Placed[]): readonly StoreViolation[] {
-  const [first, ...others] = owners.flatMap(({ entry }) => entry.defined.get(key) ?? []);
+  const [first, ...others] = owners.flatMap(({ contribution }) => contribution.defined.get(key) ?? []);
   return first === undefined
     ? []
     : others.filter((other) => !haveSameContent(first, other)).map((other) => duplicate(key, other, first));
 }
 
 function duplicate(key: string, object: MeshObject, first: MeshObject): StoreViolation {
-  const { file, line, column } = object.location;
-  const message = `is defined in ${first.location.file}:${first.location.line} already: that one counts`;
   return {
     severity: "error",
-    file,
-    line,
-    column,
+    origin: { ...object.origin },
     object: key,
     field: "metadata.name",
-    message,
+    message: `is defined in ${describeOrigin(first.origin, "line")} already: that one counts`,
     servingLastGood: false,
   };
 }
 
-function servesLastGood(violation: Violation, entry: FileEntry, isDefined: (key: string) => boolean): boolean {
+function servesLastGood(violation: Violation, { held }: Contribution, isDefined: (key: string) => boolean): boolean {
   if (violation.severity === "warning") return false;
   const isNamed = violation.object !== "" && !violation.object.split("/").includes("?");
-  if (isNamed) return entry.held.has(violation.object) && !isDefined(violation.object);
-  return [...entry.held.keys()].some((key) => !isDefined(key));
+  if (isNamed) return held.has(violation.object) && !isDefined(violation.object);
+  return [...held.keys()].some((key) => !isDefined(key));
 }

@@ -1,7 +1,8 @@
-// What one file contributes: objects its documents define, and objects it held before and may not have meant to lose.
-// Pure.
-import type { FileSnapshot, SourceDocument } from "../model/document.ts";
-import { haveSameContent, type MeshObject, objectKey, refOf, type SourceLocation } from "../model/object.ts";
+// What one unit of a source contributes: objects its documents define, and objects it held before and may not have
+// meant to lose. Pure.
+import type { SourceDocument, SourceUnit } from "../model/document.ts";
+import { haveSameContent, type MeshObject, objectKey, refOf } from "../model/object.ts";
+import { describeOrigin, haveSameOrigin, type Origin, unitOf } from "../model/origin.ts";
 import { completeRef, type PartialRef, validateDocument, type Validated } from "../validate/document.ts";
 import type { Violation } from "../validate/violation.ts";
 
@@ -11,20 +12,21 @@ interface JudgedDocument {
   readonly validated: Validated;
 }
 
-/** What the store keeps of a file. */
-export interface FileEntry {
-  readonly file: string;
+/** What the store keeps of a unit. */
+export interface Contribution {
+  /** As in SourceUnit. */
+  readonly id: string;
   readonly judged: readonly JudgedDocument[];
-  /** Objects that the file's documents define now, by key. */
+  /** Objects that the unit's documents define now, by key. */
   readonly defined: ReadonlyMap<string, MeshObject>;
   /** Last good versions of objects whose documents are invalid, or may be missing by accident. */
   readonly held: ReadonlyMap<string, MeshObject>;
   readonly violations: readonly Violation[];
 }
 
-/** What a file is read against. */
-export interface EntryContext {
-  readonly before: FileEntry | undefined;
+/** What a unit is read against. */
+export interface ContributionContext {
+  readonly before: Contribution | undefined;
   /** Every object in force, by key. */
   readonly lastGood: ReadonlyMap<string, MeshObject>;
   readonly strict: boolean;
@@ -35,11 +37,11 @@ export interface EntryContext {
 /** What validation made of documents, by document. */
 export type Verdicts = WeakMap<SourceDocument, Validated>;
 
-/** Returns what a file contributes now; undefined if it contributes and says nothing. */
-export function readFileEntry(snapshot: FileSnapshot, context: EntryContext): FileEntry | undefined {
-  const judged = judgeDocuments(snapshot.documents, context);
+/** Returns what a unit contributes now; undefined if it contributes and says nothing. */
+export function contributionOf(unit: SourceUnit, context: ContributionContext): Contribution | undefined {
+  const judged = judgeDocuments(unit.documents, context);
   const defined = new Map<string, MeshObject>();
-  const violations: Violation[] = snapshot.problems.map((problem) => ({
+  const violations: Violation[] = unit.problems.map((problem) => ({
     ...problem,
     severity: "error",
     object: "",
@@ -54,21 +56,21 @@ export function readFileEntry(snapshot: FileSnapshot, context: EntryContext): Fi
     else if (!haveSameContent(first, validated.object))
       violations.push({
         severity: "error",
-        ...document.locate(["metadata"]),
+        origin: document.locate(["metadata"]),
         object: key,
         field: "metadata.name",
-        message: `is defined in line ${first.location.line} of this file already: that one counts`,
+        message: `is defined in ${placeInUnit(first.origin)} already: that one counts`,
       });
   }
-  const held = heldObjects(snapshot, judged, defined, context);
+  const held = heldObjects(unit, judged, defined, context);
   if (judged.length === 0 && held.size === 0 && violations.length === 0) return undefined;
-  return { file: snapshot.file, judged, defined, held, violations };
+  return { id: unit.id, judged, defined, held, violations };
 }
 
 /** Documents whose text and place did not change keep their verdict. */
 function judgeDocuments(
   documents: readonly SourceDocument[],
-  { before, strict, verdicts }: EntryContext,
+  { before, strict, verdicts }: ContributionContext,
 ): readonly JudgedDocument[] {
   const known = unchangedIn(before);
   return documents.map(
@@ -78,11 +80,11 @@ function judgeDocuments(
 }
 
 /**
- * Returns the documents of a file that are to be judged anew, each as a task that puts what it finds into the verdicts.
+ * Returns the documents of a unit that are to be judged anew, each as a task that puts what it finds into the verdicts.
  */
 export function judgments(
   documents: readonly SourceDocument[],
-  { before, strict, verdicts }: Pick<EntryContext, "before" | "strict" | "verdicts">,
+  { before, strict, verdicts }: Pick<ContributionContext, "before" | "strict" | "verdicts">,
 ): readonly (() => void)[] {
   const known = unchangedIn(before);
   return documents
@@ -90,33 +92,33 @@ export function judgments(
     .map((document) => () => void verdicts.set(document, validateDocument(document, { strict })));
 }
 
-function unchangedIn(before: FileEntry | undefined): (document: SourceDocument) => JudgedDocument | undefined {
+function unchangedIn(before: Contribution | undefined): (document: SourceDocument) => JudgedDocument | undefined {
   const known = new Map<unknown, JudgedDocument>();
   for (const judged of before?.judged ?? []) known.set(judged.document.value, judged);
   return (document) => {
     const same = typeof document.value === "object" ? known.get(document.value) : undefined;
-    return same !== undefined && samePlace(same.document.locate([]), document.locate([])) ? same : undefined;
+    return same !== undefined && haveSameOrigin(same.document.locate([]), document.locate([])) ? same : undefined;
   };
 }
 
-function samePlace(a: SourceLocation, b: SourceLocation): boolean {
-  return a.file === b.file && a.line === b.line && a.column === b.column;
+function placeInUnit(origin: Origin): string {
+  return origin.kind === "file" ? `line ${origin.line} of this file` : describeOrigin(origin);
 }
 
-/** Returns the object in force if it says the same, moved to where it is written now; else the new one. */
+/** Returns the object in force if it says the same, with the origin it has now; else the new one. */
 function keepIdentity(before: MeshObject | undefined, now: MeshObject): MeshObject {
   if (before === undefined || before === now) return now;
-  if (before.location.file !== now.location.file || !haveSameContent(before, now)) return now;
+  if (unitOf(before.origin) !== unitOf(now.origin) || !haveSameContent(before, now)) return now;
   // Where an object stands is no part of its content: caches by reference must survive a line added above it.
-  Object.assign(before.location, now.location);
+  Object.assign(before.origin, now.origin);
   return before;
 }
 
 function heldObjects(
-  snapshot: FileSnapshot,
+  unit: SourceUnit,
   judged: readonly JudgedDocument[],
   defined: ReadonlyMap<string, MeshObject>,
-  context: EntryContext,
+  context: ContributionContext,
 ): ReadonlyMap<string, MeshObject> {
   const held = new Map<string, MeshObject>();
   const unnamed: PartialRef[] = [];
@@ -127,7 +129,7 @@ function heldObjects(
     if (key === undefined) unnamed.push(validated.about);
     else if (lastGood !== undefined && !defined.has(key)) held.set(key, lastGood);
   }
-  const keepAll = !snapshot.settled || snapshot.problems.length > 0;
+  const keepAll = !unit.settled || unit.problems.length > 0;
   for (const [key, object] of [...(context.before?.defined ?? []), ...(context.before?.held ?? [])]) {
     if (defined.has(key) || held.has(key)) continue;
     if (keepAll || unnamed.some((about) => couldBe(about, object))) held.set(key, object);
