@@ -2,8 +2,8 @@
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { mkdtemp, rm } from "node:fs/promises";
+import type { PluginState } from "../model/plugin.ts";
 import type { World } from "../world/world.ts";
-import type { PluginState } from "../translate/ir/modules.ts";
 import { createPluginFetcher, type PluginProblem } from "../wasm/plugin-fetcher.ts";
 import { pluginSource } from "../wasm/plugin-source.ts";
 import { createProcessChecker } from "../wasm/process-checker.ts";

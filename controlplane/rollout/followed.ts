@@ -1,6 +1,6 @@
 // The plugins of the mesh as rollouts see them: each with its plan, and the newest module that was offered under it.
 import type { MeshObject } from "../model/object.ts";
-import type { PluginVersion } from "../translate/ir/modules.ts";
+import type { PluginVersion } from "../model/plugin.ts";
 import { parseRolloutPlan, ROLLOUT_ANNOTATION, type RolloutPlan } from "./plan.ts";
 
 export interface Followed {
@@ -17,7 +17,7 @@ export interface Followed {
 }
 
 /** Returns a plugin with its plan, to which nothing was offered yet. */
-export function followPlugin(object: MeshObject<"WasmPlugin">, there: ReadonlySet<string>): Followed {
+export function withPlan(object: MeshObject<"WasmPlugin">, there: ReadonlySet<string>): Followed {
   return { object, ...planOf(object), there };
 }
 

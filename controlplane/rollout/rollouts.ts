@@ -5,12 +5,12 @@
 // Never does: hand out a module that was not checked; wait for a proxy that does not answer.
 import type { DiskNews } from "../disk/kept-file.ts";
 import type { MeshObject } from "../model/object.ts";
+import type { PluginState, PluginVersion } from "../model/plugin.ts";
 import type { Clock } from "../telemetry/clock.ts";
 import type { Logger } from "../telemetry/logger.ts";
-import type { PluginState, PluginVersion } from "../translate/ir/modules.ts";
 import type { GoodPlugins } from "../wasm/good-plugins.ts";
 import { bucketOf } from "./bucket.ts";
-import { type Followed, followPlugin, nameOf } from "./followed.ts";
+import { type Followed, withPlan, nameOf } from "./followed.ts";
 import { createJudge, type JudgeOptions, type WatchedProxy } from "./judgement.ts";
 import { inTheWay } from "./overlap.ts";
 import { createReaches } from "./reach.ts";
@@ -206,7 +206,7 @@ export function createRollouts(options: RolloutsOptions): Rollouts {
       }
       for (const object of plugins) {
         const known = entries.get(nameOf(object));
-        const entry = known?.object === object ? known : followPlugin(object, known?.there ?? options.running());
+        const entry = known?.object === object ? known : withPlan(object, known?.there ?? options.running());
         entries.set(nameOf(object), entry);
         offer(nameOf(object), entry);
       }

@@ -1,9 +1,9 @@
 // The state of each plugin's versions, and the modules of those that may be asked for again: in memory, and on disk for
 // the next start.
 import { createHash } from "node:crypto";
+import type { PluginSettings, PluginVersion } from "../model/plugin.ts";
 import type { DiskNews } from "../disk/kept-file.ts";
 import type { Clock } from "../telemetry/clock.ts";
-import type { PluginSettings, PluginVersion } from "../translate/ir/modules.ts";
 import type { GoodPlugin, GoodPlugins } from "../wasm/good-plugins.ts";
 import { createKeeper } from "./kept-states.ts";
 import { advance, newRollout, type RolloutEvent, type RolloutState, type VersionId, versionsKept } from "./state.ts";

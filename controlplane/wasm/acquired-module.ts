@@ -1,5 +1,5 @@
 // What comes of fetching a module, from wherever it came.
-import type { WasmModule } from "../translate/ir/filters.ts";
+import type { WasmModule } from "../model/wasm-module.ts";
 import type { ImageFacts } from "./module-cache.ts";
 import type { Signature } from "./trust/signature.ts";
 

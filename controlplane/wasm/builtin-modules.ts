@@ -1,8 +1,7 @@
 // Scrim's own filter modules, as the build left them.
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { WasmModule } from "../translate/ir/filters.ts";
-import type { BuiltinFilter } from "../translate/ir/modules.ts";
+import type { BuiltinFilter, WasmModule } from "../model/wasm-module.ts";
 import { digestOf } from "./module-cache.ts";
 
 export type BuiltinModules = Readonly<Record<BuiltinFilter, WasmModule>>;

@@ -2,9 +2,9 @@
 // new one.
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
+import type { PluginSettings } from "../model/plugin.ts";
+import type { WasmModule } from "../model/wasm-module.ts";
 import { replaceFile } from "../disk/replace-file.ts";
-import type { WasmModule } from "../translate/ir/filters.ts";
-import type { PluginSettings } from "../translate/ir/modules.ts";
 import { digestOf } from "./module-cache.ts";
 
 /** A module that was seen to start with its settings. */

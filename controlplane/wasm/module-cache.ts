@@ -4,7 +4,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { WasmModule } from "../translate/ir/filters.ts";
+import type { WasmModule } from "../model/wasm-module.ts";
 import type { ImageLayout } from "./oci/layouts.ts";
 import type { Signature } from "./trust/signature.ts";
 

@@ -4,9 +4,9 @@
 import type { MeshObject } from "../model/object.ts";
 import type { Origin } from "../model/origin.ts";
 import type { OutboundProxies } from "../model/outbound-proxy.ts";
+import type { PluginState } from "../model/plugin.ts";
 import type { Clock } from "../telemetry/clock.ts";
 import type { Logger } from "../telemetry/logger.ts";
-import type { PluginState } from "../translate/ir/modules.ts";
 import { createModuleAcquirer, type ModuleAcquirer } from "./acquire-module.ts";
 import { createAddressPolicy } from "./fetch/address-policy.ts";
 import { createHttpClient } from "./fetch/http-client.ts";

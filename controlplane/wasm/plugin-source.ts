@@ -6,7 +6,7 @@ import { parseDurationMs } from "../model/duration.ts";
 import type { MeshObject } from "../model/object.ts";
 import { baseFolderOf } from "../model/origin.ts";
 import type { PluginTrustRule } from "../model/plugin-trust.ts";
-import type { PluginBudget, PluginSettings } from "../translate/ir/modules.ts";
+import type { PluginBudget, PluginSettings } from "../model/plugin.ts";
 import { budgetOf, DEFAULT_BUDGET } from "./meter/metered-module.ts";
 import { formatImageReference, type ImageReference, parseImageReference } from "./oci/reference.ts";
 import type { RegistryCredential } from "./oci/credentials.ts";

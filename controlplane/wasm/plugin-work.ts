@@ -1,10 +1,10 @@
 // What is done for one plugin: acquire → verify → check → publish; again when its object, its file, its tag or luck
 // changes.
 import type { MeshObject } from "../model/object.ts";
+import type { PluginSettings } from "../model/plugin.ts";
+import type { WasmModule } from "../model/wasm-module.ts";
 import type { Clock } from "../telemetry/clock.ts";
 import type { Logger } from "../telemetry/logger.ts";
-import type { WasmModule } from "../translate/ir/filters.ts";
-import type { PluginSettings } from "../translate/ir/modules.ts";
 import type { ModuleAcquirer } from "./acquire-module.ts";
 import type { AcquiredModule } from "./acquired-module.ts";
 import { fileMark, nextMark } from "./file-changes.ts";

@@ -2,8 +2,8 @@
 // memory.
 import { spawn } from "node:child_process";
 import { readFile } from "node:fs/promises";
-import type { WasmModule } from "../translate/ir/filters.ts";
-import type { PluginSettings } from "../translate/ir/modules.ts";
+import type { PluginSettings } from "../model/plugin.ts";
+import type { WasmModule } from "../model/wasm-module.ts";
 import { meteredModule } from "./meter/metered-module.ts";
 import type { PluginManifest } from "./module/plugin-manifest.ts";
 

@@ -27,8 +27,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   snapshot: ["model", "world", "translate/emit", "telemetry"],
   xds: ["model", "snapshot", "telemetry"],
   ca: ["model", "telemetry"],
-  wasm: ["model", "translate/ir", "telemetry", "disk"],
-  rollout: ["model", "translate/ir", "wasm", "telemetry", "disk"],
+  wasm: ["model", "telemetry", "disk"],
+  rollout: ["model", "wasm", "telemetry", "disk"],
   bootstrap: ["model"],
 };
 

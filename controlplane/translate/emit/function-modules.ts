@@ -2,8 +2,9 @@
 // produces: the same chain, with functions that stand side by side in one place
 // never does: bring two functions together that fail differently, or that something stands between; let a place depend
 // on what there is to do in it
+import type { WasmModule } from "../../model/wasm-module.ts";
 import type { HttpFilter } from "../../../protos/build/envoy.ts";
-import type { FunctionFilter, WasmFilter, WasmModule } from "../ir/filters.ts";
+import type { FunctionFilter, WasmFilter } from "../ir/filters.ts";
 
 /** One entry of a chain: a function, a plugin, or a filter of Envoy's own. */
 export type ChainEntry =

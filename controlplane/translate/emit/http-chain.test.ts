@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { FunctionFilter, FunctionName, HttpFilters, WasmFilter } from "../ir/filters.ts";
+import type { FunctionName } from "../../model/wasm-module.ts";
+import type { FunctionFilter, HttpFilters, WasmFilter } from "../ir/filters.ts";
 import { buildHttpFilters, wasmFiltersOf } from "./http-chain.ts";
 import { buildWasmExtension } from "./wasm-filter.ts";
 import { unpackAny } from "../../../protos/codec.ts";

@@ -1,7 +1,8 @@
 // One configured Wasm module: its place in a filter chain, and what is delivered to that place.
+import type { WasmModule } from "../../model/wasm-module.ts";
 import type { FailurePolicy, HttpFilter, TypedExtensionConfig, VmConfig } from "../../../protos/build/envoy.ts";
 import { packAny, typeUrlOf } from "../../../protos/codec.ts";
-import type { FailureMode, FilterModule, WasmFilter, WasmModule } from "../ir/filters.ts";
+import type { FailureMode, FilterModule, WasmFilter } from "../ir/filters.ts";
 import { adsSource } from "./config-source.ts";
 import { buildNativeGuard } from "./native-guard.ts";
 

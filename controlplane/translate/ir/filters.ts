@@ -1,12 +1,8 @@
 // Which functions and plugins stand in a proxy's HTTP filter chains: IR of filter instances.
+import type { PluginSettings } from "../../model/plugin.ts";
+import type { FunctionName, WasmModule } from "../../model/wasm-module.ts";
 import type { Authorization, AuthorizationAction } from "./authorization.ts";
 import type { LocalRateLimit } from "./rate-limit.ts";
-
-/** Bytes of a module that was fetched, verified and checked; shared by reference. */
-export interface WasmModule {
-  readonly sha256: string;
-  readonly bytes: Uint8Array;
-}
 
 /** What Envoy's own filters do in place of a module (engine: native). */
 export type NativeGuard =
@@ -44,29 +40,18 @@ export type FilterModule =
   | { readonly kind: "native"; readonly guard: NativeGuard };
 
 /** One configured module. Delivered apart from the listener that names it. */
-export interface WasmFilter {
+export interface WasmFilter extends Omit<PluginSettings, "budget"> {
   /** Resource name of the delivered configuration, unique in a proxy. */
   readonly name: string;
   readonly module: FilterModule;
   /** True for what may become a split: its place says so from the beginning. */
   readonly mayBeSplit?: boolean;
-  /** JSON text, or the empty string. */
-  readonly configuration: string;
   /** Shared data lives as long as one VM of this id: constant across versions of a module. */
   readonly vmId: string;
-  readonly rootId: string;
-  readonly environment: Readonly<Record<string, string>>;
-  /** Names of variables that are handed over from the proxy's own environment. */
-  readonly hostEnvironment: readonly string[];
-  /** Host functions and callbacks the module may use, as in `proxy_http_call`; undefined: all. */
-  readonly capabilities?: readonly string[];
   readonly failureMode: FailureMode;
   /** Stands among a connection's filters, not a request's. */
   readonly network?: true;
 }
-
-/** One of Scrim's own functions. */
-export type FunctionName = "authz" | "ratelimit" | "router" | "telemetry";
 
 /** A function in a module of its own. Functions that stand side by side may be put into one module. */
 export interface FunctionFilter extends WasmFilter {

@@ -1,6 +1,7 @@
 // One of Scrim's own functions with its configuration.
+import type { FunctionName } from "../../model/wasm-module.ts";
 import type { FailStrategy } from "../../world/world.ts";
-import type { FunctionFilter, FunctionName } from "../ir/filters.ts";
+import type { FunctionFilter } from "../ir/filters.ts";
 import type { PluginModules } from "../ir/modules.ts";
 
 /**

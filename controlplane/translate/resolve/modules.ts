@@ -1,9 +1,10 @@
 // The modules at hand as a part of what answers are made from: each plugin is an input of its own.
 import { isDeepStrictEqual } from "node:util";
+import type { PluginState, PluginVersion } from "../../model/plugin.ts";
+import type { BuiltinFilter, WasmModule } from "../../model/wasm-module.ts";
 import { derived } from "../../world/derive.ts";
 import { withCompanion, type World } from "../../world/world.ts";
-import type { WasmModule } from "../ir/filters.ts";
-import type { BuiltinFilter, PluginModules, PluginState, PluginVersion } from "../ir/modules.ts";
+import type { PluginModules } from "../ir/modules.ts";
 
 const combined = new WeakMap<World, World>();
 

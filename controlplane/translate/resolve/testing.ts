@@ -1,8 +1,9 @@
 // What tests of resolving start from: a mesh of YAML, a proxy, modules that are only names.
+import type { PluginState } from "../../model/plugin.ts";
+import type { WasmModule } from "../../model/wasm-module.ts";
 import { loadText } from "../../store/load.ts";
 import type { World } from "../../world/world.ts";
-import type { WasmModule } from "../ir/filters.ts";
-import type { PluginModules, PluginState } from "../ir/modules.ts";
+import type { PluginModules } from "../ir/modules.ts";
 import type { ProxyClass } from "../ir/proxy-class.ts";
 
 /** Returns the mesh of a YAML text; throws when something in it is not as it should be. */

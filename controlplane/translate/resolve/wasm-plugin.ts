@@ -1,9 +1,10 @@
 // Which WasmPlugins stand in a proxy's filter chain, where, and in which order.
 import type { TrafficSelectorSpec, WasmPluginSpec } from "../../model/kinds/wasm-plugin.ts";
 import { compareByAge, type MeshObject } from "../../model/object.ts";
+import type { PluginSettings, PluginVersion } from "../../model/plugin.ts";
 import type { World } from "../../world/world.ts";
 import type { FailureMode, HttpFilters, WasmFilter } from "../ir/filters.ts";
-import type { PluginModules, PluginSettings, PluginVersion } from "../ir/modules.ts";
+import type { PluginModules } from "../ir/modules.ts";
 import type { ProxyClass } from "../ir/proxy-class.ts";
 import { selectPolicies } from "./workload-selector.ts";
 

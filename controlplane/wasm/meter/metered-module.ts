@@ -1,7 +1,7 @@
 // The budget a plugin asks for, and its module with that budget compiled in, made once for each.
 import type { MeshObject } from "../../model/object.ts";
-import type { WasmModule } from "../../translate/ir/filters.ts";
-import type { PluginBudget, PluginSettings, PluginState, PluginVersion } from "../../translate/ir/modules.ts";
+import type { PluginBudget, PluginSettings, PluginState, PluginVersion } from "../../model/plugin.ts";
+import type { WasmModule } from "../../model/wasm-module.ts";
 import { withMark } from "./function-names.ts";
 import { meterModule } from "./meter.ts";
 
