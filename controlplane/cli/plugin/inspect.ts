@@ -1,11 +1,12 @@
 // `scrim plugin inspect`: what is in a module, and what it may do, without running it.
 import type { KeyObject } from "node:crypto";
+import { isFailed } from "../../model/failure.ts";
 import { parsePublicKeys } from "../../model/public-key.ts";
 import { undeclaredImports, wantedGroups } from "../../model/wasm-capabilities.ts";
 import type { AcquiredModule } from "../../wasm/acquired-module.ts";
 import { describeOrigin } from "../../wasm/module/describe-sdk.ts";
 import { findManifest, type PluginManifest } from "../../wasm/module/plugin-manifest.ts";
-import { readSections } from "../../wasm/module/sections.ts";
+import { describeModule } from "../../wasm/module/describe-module.ts";
 import { isSignatureBy } from "../../wasm/trust/signature.ts";
 import type { CommandContext } from "../context.ts";
 import { CommandFailure, exitCodes } from "../exit-codes.ts";
@@ -84,9 +85,8 @@ async function reportOn(
   { module, image, signatures }: AcquiredModule,
   keys: readonly KeyObject[] | undefined,
 ): Promise<PluginReport> {
-  const read = readSections(module.bytes);
-  if (!read.ok) throw new CommandFailure(exitCodes.failed, `${source} ${read.message}.`);
-  const { sections } = read;
+  const sections = describeModule(module.bytes);
+  if (isFailed(sections)) throw new CommandFailure(exitCodes.failed, `${source} ${sections.message}.`);
   const found = findManifest(sections, image?.annotations);
   if (!found.ok) throw new CommandFailure(exitCodes.failed, `${source}: ${found.message}.`);
   const { manifest } = found;

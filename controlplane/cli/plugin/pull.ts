@@ -2,7 +2,8 @@
 import { stat, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { replaceFile } from "../../disk/replace-file.ts";
-import { readSections } from "../../wasm/module/sections.ts";
+import { isFailed } from "../../model/failure.ts";
+import { describeModule } from "../../wasm/module/describe-module.ts";
 import type { CommandContext } from "../context.ts";
 import { CommandFailure, exitCodes } from "../exit-codes.ts";
 import { renderValue } from "../output.ts";
@@ -18,8 +19,8 @@ export interface PullOptions extends RegistryOptions {
 /** Writes the module and prints what it is. */
 export async function pullPlugin(source: string, options: PullOptions, context: CommandContext): Promise<void> {
   const { module, image } = await readModule(source, options, context);
-  const sections = readSections(module.bytes);
-  if (!sections.ok) throw new CommandFailure(exitCodes.failed, `${source} ${sections.message}.`);
+  const described = describeModule(module.bytes);
+  if (isFailed(described)) throw new CommandFailure(exitCodes.failed, `${source} ${described.message}.`);
   await write(options.file, module.bytes);
   const result = {
     file: options.file,

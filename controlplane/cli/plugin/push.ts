@@ -1,12 +1,13 @@
 // `scrim plugin push`: a module as an image in a registry.
 import { basename } from "node:path";
+import { isFailed } from "../../model/failure.ts";
 import { readOutboundProxies } from "../../model/outbound-proxy.ts";
 import { groupsOf, undeclaredImports } from "../../model/wasm-capabilities.ts";
 import { createAddressPolicy } from "../../wasm/fetch/address-policy.ts";
 import { createHttpClient } from "../../wasm/fetch/http-client.ts";
 import { describeOrigin } from "../../wasm/module/describe-sdk.ts";
 import { parseManifestText, type PluginManifest } from "../../wasm/module/plugin-manifest.ts";
-import { type ModuleSections, readSections } from "../../wasm/module/sections.ts";
+import { describeModule, type ModuleDescription } from "../../wasm/module/describe-module.ts";
 import type { ImageLayout } from "../../wasm/oci/layouts.ts";
 import { packImage } from "../../wasm/oci/pack-image.ts";
 import { pushImage } from "../../wasm/oci/push-image.ts";
@@ -41,15 +42,15 @@ export async function pushPlugin(
   const {
     module: { bytes: module },
   } = await readModuleFile(file, context);
-  const sections = readSections(module);
-  if (!sections.ok) throw new CommandFailure(exitCodes.failed, `${file} ${sections.message}.`);
-  if (describeOrigin(sections.sections, module).abiVersion === undefined)
+  const described = describeModule(module);
+  if (isFailed(described)) throw new CommandFailure(exitCodes.failed, `${file} ${described.message}.`);
+  if (describeOrigin(described, module).abiVersion === undefined)
     throw new CommandFailure(
       exitCodes.failed,
       `${file} is no plugin: it exports no proxy_abi_version_…, as every module for Envoy does.`,
     );
   const { text, manifest } = await readManifest(options.manifest);
-  warnOfUndeclared(sections.sections, manifest, context);
+  warnOfUndeclared(described, manifest, context);
   const packed = packImage(module, {
     layout: options.layout,
     manifestText: text,
@@ -100,12 +101,12 @@ async function readManifest(
 }
 
 function warnOfUndeclared(
-  sections: ModuleSections,
+  described: ModuleDescription,
   manifest: PluginManifest | undefined,
   { terminal }: CommandContext,
 ): void {
   const refused =
-    manifest?.capabilities === undefined ? [] : groupsOf(undeclaredImports(sections, manifest.capabilities));
+    manifest?.capabilities === undefined ? [] : groupsOf(undeclaredImports(described, manifest.capabilities));
   if (refused.length > 0)
     terminal.err(
       `scrim: the module imports functions of ${refused.join(", ")} that its manifest does not declare: proxies will refuse these calls\n`,

@@ -4,13 +4,14 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { isFailed } from "../../model/failure.ts";
 import type { PluginSettings } from "../../model/plugin.ts";
 import { type Child, describeExit, startChild } from "../../local/child-process.ts";
 import { httpCall } from "../../local/http-call.ts";
 import { parseAddress } from "../../settings/address.ts";
 import { createProcessChecker } from "../../wasm/process-checker.ts";
 import { meteredModule } from "../../wasm/meter/metered-module.ts";
-import { readSections } from "../../wasm/module/sections.ts";
+import { describeModule } from "../../wasm/module/describe-module.ts";
 import { servesConnectionsOnly } from "../../wasm/trial-calls.ts";
 import { verifyModule } from "../../wasm/trust/verify-module.ts";
 import type { CommandContext } from "../context.ts";
@@ -113,11 +114,11 @@ async function checkedModule(source: string, options: RunOptions, context: Comma
   for (const warning of checked.warnings ?? []) context.terminal.err(`note: ${warning}\n`);
   const metered = meteredModule(acquired.module);
   if (metered.kind === "refused") throw new CommandFailure(exitCodes.failed, `${source}: ${metered.reason}.`);
-  const read = readSections(acquired.module.bytes);
+  const described = describeModule(acquired.module.bytes);
   return {
     bytes: metered.module.bytes,
     settings,
-    exported: new Set(read.ok ? read.sections.exports.map(({ name }) => name) : []),
+    exported: new Set(isFailed(described) ? [] : described.exports.map(({ name }) => name)),
   };
 }
 

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
+import { isFailed } from "../../model/failure.ts";
 import { ORIGIN_SECTION } from "../../wasm/meter/meter.ts";
-import { readSections } from "../../wasm/module/sections.ts";
+import { describeModule } from "../../wasm/module/describe-module.ts";
 import { asList, asObject, asText, at, type Json, sections } from "./dump.ts";
 
 /** A filter configuration that came by ECDS: `sha256` is the module's; "" where Envoy holds no module bytes. */
@@ -45,8 +46,8 @@ export function ecdsRow({ name, version, sha256, status }: EcdsEntry): string[] 
 
 /** The digest of the module as its author made it: a plugin's budget was compiled in since. */
 function digestOfOrigin(module: Uint8Array): string {
-  const read = readSections(module);
-  const origin = read.ok ? read.sections.custom.findLast(({ name }) => name === ORIGIN_SECTION) : undefined;
+  const described = describeModule(module);
+  const origin = isFailed(described) ? undefined : described.custom.findLast(({ name }) => name === ORIGIN_SECTION);
   return origin === undefined
     ? createHash("sha256").update(module).digest("hex")
     : Buffer.from(origin.bytes).toString("utf8");

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import asc from "assemblyscript/asc";
 import { describe, expect, it } from "vitest";
-import { unsigned, Writer } from "./binary.ts";
+import { unsigned, Writer } from "../module/binary.ts";
 import { withMark } from "./function-names.ts";
 import { meterModule } from "./meter.ts";
 

@@ -1,8 +1,9 @@
 // Whose code a trap was in: Envoy writes the innermost ten frames with the names that the module's "name" section gives
 // its functions, and nothing else that
 // would tell one module from another. https://webassembly.github.io/spec/core/appendix/custom.html#name-section
-import { ModuleFormatError, Reader, unsigned, Writer } from "./binary.ts";
-import { countFunctions, readSections, section, WASM_HEADER_BYTES } from "./meter.ts";
+import { isMalformed, Reader, unsigned, Writer } from "../module/binary.ts";
+import { MODULE_HEADER, readSections, sectionIds } from "../module/sections.ts";
+import { functionsOf } from "./functions.ts";
 
 const NAME_SECTION = "name";
 const FUNCTION_NAMES = 1;
@@ -13,14 +14,14 @@ const FUNCTION_NAMES = 1;
  */
 export function withMark(module: Uint8Array, mark: string): Uint8Array {
   const sections = readSections(module);
-  const { imported, all } = countFunctions(sections);
+  const { imported, all } = functionsOf(sections);
   const given = new Map<number, string>();
-  const written = new Writer().add(module.subarray(0, WASM_HEADER_BYTES));
+  const written = new Writer().add(MODULE_HEADER);
   for (const { id, body } of sections) {
-    if (id === section.custom && new Reader(body).name() === NAME_SECTION) readFunctionNames(body, given);
+    if (id === sectionIds.custom && new Reader(body).name() === NAME_SECTION) readFunctionNames(body, given);
     else written.add([id]).addSized(body);
   }
-  return written.add([section.custom]).addSized(nameSection(mark, { imported, all }, given)).bytes;
+  return written.add([sectionIds.custom]).addSized(nameSection(mark, { imported, all }, given)).bytes;
 }
 
 function nameSection(
@@ -49,6 +50,6 @@ function readFunctionNames(body: Uint8Array, into: Map<number, string>): void {
       for (let left = content.u32(); left > 0; left--) into.set(content.u32(), content.name());
     }
   } catch (error) {
-    if (!(error instanceof ModuleFormatError)) throw error;
+    if (!isMalformed(error)) throw error;
   }
 }

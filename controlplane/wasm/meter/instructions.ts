@@ -1,6 +1,6 @@
 // Where an instruction ends: https://webassembly.github.io/spec/core/binary/instructions.html (3.0, without garbage
 // collection).
-import { ModuleFormatError, type Reader } from "./binary.ts";
+import { malformed, type Reader } from "../module/binary.ts";
 
 export const opcodes = {
   unreachable: 0x00,
@@ -58,7 +58,7 @@ const branchTable: Immediates = (reader) => {
 const catchClause: Immediates = (reader) => {
   // catch and catch_ref name a tag; catch_all and catch_all_ref do not.
   const kind = reader.byte();
-  if (kind > 3) throw new ModuleFormatError(`a catch clause is of the unknown kind ${kind}`);
+  if (kind > 3) throw malformed(`a catch clause is of the unknown kind ${kind}`);
   if (kind < 2) reader.u32();
   reader.u32();
 };
@@ -124,7 +124,7 @@ export function passInstruction(reader: Reader): number {
   const opcode = reader.byte();
   const immediates = plain.get(opcode) ?? prefixed[opcode]?.(reader.u32());
   if (immediates === undefined)
-    throw new ModuleFormatError(`it uses an instruction that is not known here (0x${opcode.toString(16)})`);
+    throw malformed(`it uses an instruction that is not known here (0x${opcode.toString(16)})`);
   immediates(reader);
   return opcode;
 }

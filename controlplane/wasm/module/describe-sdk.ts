@@ -1,5 +1,5 @@
 // With what a module was written, as far as its bytes tell.
-import type { ModuleSections } from "./sections.ts";
+import type { ModuleDescription } from "./describe-module.ts";
 
 export interface ModuleOrigin {
   /** As in `Rust 1.85.0`, `TinyGo`, `AssemblyScript`; undefined when nothing tells. */
@@ -13,14 +13,14 @@ export interface ModuleOrigin {
  * (https://github.com/WebAssembly/tool-conventions/blob/main/ProducersSection.md); AssemblyScript does not, but leaves
  * the paths of its library in the data.
  */
-export function describeOrigin(sections: ModuleSections, bytes: Uint8Array): ModuleOrigin {
+export function describeOrigin(sections: ModuleDescription, bytes: Uint8Array): ModuleOrigin {
   const abi = sections.exports
     .map(({ name }) => /^proxy_abi_version_(\d+)_(\d+)_(\d+)$/.exec(name))
     .find((match) => match !== null);
   return { language: languageOf(sections, bytes), abiVersion: abi?.slice(1).join(".") };
 }
 
-function languageOf({ custom, exports }: ModuleSections, bytes: Uint8Array): string | undefined {
+function languageOf({ custom, exports }: ModuleDescription, bytes: Uint8Array): string | undefined {
   const names = new Set(custom.map(({ name }) => name));
   const producers = custom.find(({ name }) => name === "producers");
   const texts = producers === undefined ? [] : textsOf(producers.bytes);

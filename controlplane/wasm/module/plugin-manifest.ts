@@ -2,7 +2,7 @@
 //   {"name": "add-header", "version": "1.2.0", "capabilities": ["headers-write", "http-calls"], "configSchema": {…}}
 import { isJsonObject } from "../../model/json-object.ts";
 import { parseCapabilities } from "../../model/wasm-capabilities.ts";
-import type { ModuleSections } from "./sections.ts";
+import type { ModuleDescription } from "./describe-module.ts";
 
 /** The annotation of an image's manifest, and the name of the custom section. */
 export const MANIFEST_ANNOTATION = "mesh.scrim.plugin.manifest";
@@ -27,7 +27,7 @@ const MAX_BYTES = 256 * 1_024;
  * Returns the manifest of a module: of its image where that has one, else its own; undefined where there is neither.
  */
 export function findManifest(
-  { custom }: Pick<ModuleSections, "custom">,
+  { custom }: Pick<ModuleDescription, "custom">,
   annotations: Readonly<Record<string, string>> = {},
 ): ManifestResult {
   const annotation = Object.hasOwn(annotations, MANIFEST_ANNOTATION) ? annotations[MANIFEST_ANNOTATION] : undefined;

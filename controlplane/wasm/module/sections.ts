@@ -1,91 +1,114 @@
-// What a module says of itself without being run: imports, exports, custom sections. Reads bytes of strangers: bounded,
-// never throws.
+// The sections of a module, and what its imports and exports say. Every function throws ModuleFormatError.
 // Form: https://webassembly.github.io/spec/core/binary/modules.html
-import { ModuleFormatError, Reader } from "../meter/binary.ts";
+import { malformed, Reader } from "./binary.ts";
+
+/** A section by its kind, as its bytes are without id and size. */
+export interface Section {
+  readonly id: number;
+  readonly body: Uint8Array;
+}
 
 export interface ModuleImport {
   readonly module: string;
   readonly name: string;
-  readonly kind: string;
+  readonly kind: EntryKind;
+  /** Of functions: the index of its type. */
+  readonly type?: number | undefined;
 }
 
 export interface ModuleExport {
   readonly name: string;
-  readonly kind: string;
+  readonly kind: EntryKind;
+  /** In the index space of its kind. */
+  readonly index: number;
 }
 
-export interface ModuleSections {
-  readonly imports: readonly ModuleImport[];
-  readonly exports: readonly ModuleExport[];
-  /** Custom sections by name, as they stand in the module; `.debug_…` and the like are among them. */
-  readonly custom: readonly { readonly name: string; readonly bytes: Uint8Array }[];
-  /** Bytes of code and of data. */
-  readonly codeBytes: number;
-  readonly dataBytes: number;
-}
+/** Of what is imported or exported, in the order of their numbers. */
+export const entryKinds = ["function", "table", "memory", "global", "tag"] as const;
+export type EntryKind = (typeof entryKinds)[number];
 
-export type SectionsResult =
-  | { readonly ok: true; readonly sections: ModuleSections }
-  | { readonly ok: false; readonly message: string };
+/** Kinds of sections. */
+export const sectionIds = {
+  custom: 0,
+  type: 1,
+  import: 2,
+  function: 3,
+  memory: 5,
+  global: 6,
+  export: 7,
+  code: 10,
+  data: 11,
+} as const;
 
-const KINDS = ["function", "table", "memory", "global", "tag"] as const;
-const HEADER = [0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
+/** What every module begins with: `\0asm` and the version 1. */
+export const MODULE_HEADER = Uint8Array.of(0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
 const MOST_ENTRIES = 100_000;
 
-/** Returns the sections of a module; a failure says in a few words what is wrong. */
-export function readSections(bytes: Uint8Array): SectionsResult {
-  if (!HEADER.every((byte, index) => bytes[index] === byte)) return { ok: false, message: "is no WebAssembly module" };
-  const sections = {
-    imports: [] as ModuleImport[],
-    exports: [] as ModuleExport[],
-    custom: [] as { name: string; bytes: Uint8Array }[],
-    codeBytes: 0,
-    dataBytes: 0,
-  };
-  try {
-    const reader = new Reader(bytes, HEADER.length);
-    while (!reader.isAtEnd) {
-      const id = reader.byte();
-      const content = reader.take(reader.u32());
-      const inner = new Reader(content);
-      if (id === 0) sections.custom.push({ name: inner.name(), bytes: content.subarray(inner.offset) });
-      else if (id === 2) sections.imports.push(...readList(inner, readImport));
-      else if (id === 7) sections.exports.push(...readList(inner, readExport));
-      else if (id === 10) sections.codeBytes += content.length;
-      else if (id === 11) sections.dataBytes += content.length;
-    }
-  } catch (error) {
-    if (error instanceof ModuleFormatError)
-      return { ok: false, message: "is a WebAssembly module that ends too soon or is malformed" };
-    throw error;
-  }
-  return { ok: true, sections };
+/** Returns whether bytes begin as a module does. */
+export function hasModuleHeader(bytes: Uint8Array): boolean {
+  return MODULE_HEADER.every((byte, index) => bytes[index] === byte);
+}
+
+/** Returns a module's sections in their order, of kinds that are known here or not. */
+export function readSections(module: Uint8Array): readonly Section[] {
+  if (!hasModuleHeader(module)) throw malformed("it is not a WebAssembly module of version 1");
+  const reader = new Reader(module, MODULE_HEADER.length);
+  const sections: Section[] = [];
+  while (!reader.isAtEnd) sections.push({ id: reader.byte(), body: reader.take(reader.u32()) });
+  return sections;
+}
+
+/** Returns the bytes of the first section of a kind; those of an empty list where there is none. */
+export function bodyOf(sections: readonly Section[], id: number): Uint8Array {
+  return sections.find((each) => each.id === id)?.body ?? Uint8Array.of(0);
+}
+
+/** Returns the entries of an import section. */
+export function readImports(body: Uint8Array): readonly ModuleImport[] {
+  return readList(new Reader(body), (reader) => {
+    const [module, name, kind] = [reader.name(), reader.name(), kindIn(reader)];
+    return { module, name, kind, type: readImportedType(reader, kind) };
+  });
+}
+
+/** Returns the entries of an export section. */
+export function readExports(body: Uint8Array): readonly ModuleExport[] {
+  return readList(new Reader(body), (reader) => ({
+    name: reader.name(),
+    kind: kindIn(reader),
+    index: reader.u32(),
+  }));
 }
 
 function readList<T>(reader: Reader, each: (reader: Reader) => T): readonly T[] {
   const count = reader.u32();
-  if (count > MOST_ENTRIES) throw new ModuleFormatError(`it has more than ${MOST_ENTRIES} imports or exports`);
+  if (count > MOST_ENTRIES) throw malformed(`it has more than ${MOST_ENTRIES} imports or exports`);
   return Array.from({ length: count }, () => each(reader));
 }
 
-function readImport(reader: Reader): ModuleImport {
-  const [module, name, kind] = [reader.name(), reader.name(), reader.byte()];
-  if (kind === 0) reader.u32();
-  else if (kind === 1) {
-    reader.skipValueType();
-    skipLimits(reader);
-  } else if (kind === 2) skipLimits(reader);
-  else if (kind === 3) {
-    reader.skipValueType();
-    reader.byte();
-  } else reader.skip(2);
-  return { module, name, kind: KINDS[kind] ?? "unknown" };
+function kindIn(reader: Reader): EntryKind {
+  const number = reader.byte();
+  const kind = entryKinds[number];
+  if (kind === undefined) throw malformed(`it imports or exports something of the unknown kind ${number}`);
+  return kind;
 }
 
-function readExport(reader: Reader): ModuleExport {
-  const [name, kind] = [reader.name(), reader.byte()];
-  reader.u32();
-  return { name, kind: KINDS[kind] ?? "unknown" };
+/** Passes what is said of an import after its kind; returns the type's index of a function. */
+function readImportedType(reader: Reader, kind: EntryKind): number | undefined {
+  switch (kind) {
+    case "function":
+      return reader.u32();
+    case "table":
+      reader.skipValueType();
+      return void skipLimits(reader);
+    case "memory":
+      return void skipLimits(reader);
+    case "global":
+      reader.skipValueType();
+      return void reader.byte();
+    case "tag":
+      return void reader.skip(2);
+  }
 }
 
 /** Of memories that are addressed by 64 bits, too. */

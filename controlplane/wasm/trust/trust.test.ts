@@ -8,7 +8,7 @@ import { addressMatches } from "../../model/plugin-trust.ts";
 import { parsePublicKeys } from "../../model/public-key.ts";
 import type { AcquiredModule } from "../acquired-module.ts";
 import { digestOf } from "../module-cache.ts";
-import { readSections } from "../module/sections.ts";
+import { describeModule } from "../module/describe-module.ts";
 import { type ModuleTrust, trustOf } from "./module-trust.ts";
 import type { Signature } from "./signature.ts";
 import { verifyModule } from "./verify-module.ts";
@@ -295,8 +295,8 @@ describe("modules that are not run", () => {
   it("are read without throwing, whatever their bytes", () =>
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {
-        void readSections(bytes);
-        void readSections(new Uint8Array([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, ...bytes]));
+        void describeModule(bytes);
+        void describeModule(new Uint8Array([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, ...bytes]));
       }),
     ));
   it("do not run under a bound when what they want cannot be read", async () => {
@@ -310,5 +310,5 @@ describe("modules that are not run", () => {
     expect(await verifyModule(cut, { demands: [], grants: [] })).toMatchObject({ ok: true });
   });
   it("and end too soon are said to", () =>
-    expect(readSections(plain.subarray(0, plain.length - 1))).toMatchObject({ ok: false }));
+    expect(describeModule(plain.subarray(0, plain.length - 1))).toMatchObject({ kind: "failed" }));
 });

@@ -2,11 +2,12 @@
 // produces: whether it carries the signatures demanded, and what it may do when it runs
 // never does: run anything of it
 import type { KeyObject } from "node:crypto";
+import { isFailed } from "../../model/failure.ts";
 import { parsePublicKeys } from "../../model/public-key.ts";
 import type { AcquiredModule } from "../acquired-module.ts";
 import { envoyCapabilities, notGranted, wantedGroups } from "../../model/wasm-capabilities.ts";
 import { findManifest, type PluginManifest } from "../module/plugin-manifest.ts";
-import { readSections } from "../module/sections.ts";
+import { describeModule } from "../module/describe-module.ts";
 import type { ModuleTrust } from "./module-trust.ts";
 import { isSignatureBy, type Signature } from "./signature.ts";
 
@@ -64,18 +65,18 @@ async function missingSignature(
 }
 
 function bounded({ module, image }: AcquiredModule, { grants }: ModuleTrust): Verified {
-  const read = readSections(module.bytes);
-  if (!read.ok) {
+  const described = describeModule(module.bytes);
+  if (isFailed(described)) {
     // Where it is bounded what a module may want, nothing starts of which that is not known. Else the check refuses it,
     // in more words.
     return grants.length === 0
       ? { ok: true, capabilities: undefined, wants: [] }
-      : { ok: false, field: "spec.url", message: `the module's wants cannot be known: it ${read.message}` };
+      : { ok: false, field: "spec.url", message: `the module's wants cannot be known: it ${described.message}` };
   }
-  const found = findManifest(read.sections, image?.annotations);
+  const found = findManifest(described, image?.annotations);
   if (!found.ok) return { ok: false, field: "spec.url", message: found.message };
   const { capabilities: declared, configSchema } = found.manifest ?? {};
-  const wants = wantedGroups(read.sections, declared);
+  const wants = wantedGroups(described, declared);
   for (const { by, capabilities } of grants) {
     const missing = notGranted(wants, capabilities);
     if (missing.length > 0)
@@ -89,7 +90,7 @@ function bounded({ module, image }: AcquiredModule, { grants }: ModuleTrust): Ve
   return {
     ok: true,
     wants,
-    capabilities: allowed === undefined ? undefined : envoyCapabilities(read.sections, allowed),
+    capabilities: allowed === undefined ? undefined : envoyCapabilities(described, allowed),
     ...(configSchema !== undefined && { configSchema }),
   };
 }

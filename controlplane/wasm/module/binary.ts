@@ -1,7 +1,19 @@
 // Reading and writing WebAssembly's binary format: https://webassembly.github.io/spec/core/binary/index.html
 
-/** A module that is not well-formed, or that uses something this control plane does not know. */
-export class ModuleFormatError extends Error {}
+import { ScrimError } from "../../model/failure.ts";
+
+/** What is thrown of a module that is not well-formed, or uses something this control plane does not know. */
+export type ModuleFormatError = ScrimError<"malformed-module">;
+
+/** Returns the error; `message` goes on after "the module is refused: ". */
+export function malformed(message: string): ModuleFormatError {
+  return new ScrimError("malformed-module", message);
+}
+
+/** Whether a thrown thing says that a module is not well-formed. */
+export function isMalformed(error: unknown): error is ModuleFormatError {
+  return error instanceof ScrimError && error.code === "malformed-module";
+}
 
 /** A position in bytes, which only moves forward. Every method throws ModuleFormatError at the end of the bytes. */
 export class Reader {
@@ -32,13 +44,13 @@ export class Reader {
 
   byte(): number {
     const value = this.at < this.end ? this.bytes[this.at] : undefined;
-    if (value === undefined) throw new ModuleFormatError("it ends in the middle of something");
+    if (value === undefined) throw malformed("it ends in the middle of something");
     this.at++;
     return value;
   }
 
   skip(count: number): void {
-    if (count > this.end - this.at) throw new ModuleFormatError("it ends in the middle of something");
+    if (count > this.end - this.at) throw malformed("it ends in the middle of something");
     this.at += count;
   }
 
@@ -53,13 +65,13 @@ export class Reader {
         return value;
       }
     }
-    throw new ModuleFormatError("a number is larger than 32 bits");
+    throw malformed("a number is larger than 32 bits");
   }
 
   /** Passes a LEB128 number of any sign, of at most `bits` bits. */
   skipNumber(bits: number): void {
     for (let read = 0; read < bits; read += 7) if ((this.byte() & 0x80) === 0) return;
-    throw new ModuleFormatError(`a number is larger than ${bits} bits`);
+    throw malformed(`a number is larger than ${bits} bits`);
   }
 
   /** Passes a value type, references to a heap type included. */
