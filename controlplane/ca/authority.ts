@@ -4,8 +4,9 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, X509Certificate } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { ensurePrivateDirectory } from "../disk/private-directory.ts";
+import { replaceFileForGood } from "../disk/replace-file.ts";
 import { parseSpiffeId, type SpiffeId } from "../model/spiffe.ts";
-import { ensurePrivateDirectory, writeDurably } from "./durable-file.ts";
 import { type CertificateTemplate, type Issuer, signCertificate, validityOf } from "./x509.ts";
 
 /** A certificate with its key, in PEM. */
@@ -96,7 +97,7 @@ function refused(reason: string): AuthorityOpening {
 function createRoot(rootPath: string, keyPath: string, trustDomain: string, nowMs: number): void {
   if (!existsSync(keyPath)) {
     const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
-    writeDurably(keyPath, privateKey.export({ type: "pkcs8", format: "pem" }) as string, 0o600);
+    replaceFileForGood(keyPath, privateKey.export({ type: "pkcs8", format: "pem" }) as string, 0o600);
   }
   const privateKey = createPrivateKey(readFileSync(keyPath, "utf8"));
   const publicKey = createPublicKey(privateKey);
@@ -111,7 +112,7 @@ function createRoot(rootPath: string, keyPath: string, trustDomain: string, nowM
     notBeforeMs: nowMs - BACKDATED_MS,
     notAfterMs: nowMs + ROOT_LIFETIME_MS,
   };
-  writeDurably(rootPath, signCertificate(template, { commonName, publicKey, privateKey }), 0o644);
+  replaceFileForGood(rootPath, signCertificate(template, { commonName, publicKey, privateKey }), 0o644);
 }
 
 function rootName(trustDomain: string): string {

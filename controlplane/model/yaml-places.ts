@@ -1,5 +1,5 @@
 // Where each field of a document stands in its text: all that is kept of a parsed tree, small enough to be handed from
-// one thread to another.
+// one thread to another. By hand: the yaml library knows places only as long as its whole tree is kept.
 import { type Document, isAlias, isMap, isScalar, isSeq, type LineCounter, type Node } from "yaml";
 import type { FieldPath, PlaceInText } from "./document.ts";
 

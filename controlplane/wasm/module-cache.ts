@@ -1,9 +1,10 @@
 // Fetched modules on disk, by what they are: a module that was had once is had again without its server.
 //   <directory>/modules/<sha256>.wasm      the bytes, found only by way of an index entry
 //   <directory>/index/<sha256 of the key>  which module a key led to, and what was learnt of it
-import { createHash, randomUUID } from "node:crypto";
-import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { readdir, readFile, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
+import { replaceFile, UNFINISHED } from "../disk/replace-file.ts";
 import type { WasmModule } from "../model/wasm-module.ts";
 import type { ImageLayout } from "./oci/layouts.ts";
 import type { Signature } from "./trust/signature.ts";
@@ -71,9 +72,9 @@ export function createModuleCache({
       return { module: { sha256, bytes }, signatures, ...(image !== undefined && { image }) };
     },
     async keep(keys, { module, image, signatures }) {
-      await writeWhole(modules, modulePath(module.sha256), module.bytes);
+      await write(modulePath(module.sha256), module.bytes);
       const record: IndexRecord = { sha256: module.sha256, signatures, ...(image !== undefined && { image }) };
-      for (const key of keys) await writeWhole(index, indexPath(key), Buffer.from(JSON.stringify(record)));
+      for (const key of keys) await write(indexPath(key), JSON.stringify(record));
       const kept = new Set([...inUse(), module.sha256].map((sha256) => `${sha256}.wasm`));
       await evict(modules, { nowMs: nowMs(), fits: ({ bytes }) => bytes <= maxBytes, kept: (name) => kept.has(name) });
       await evict(index, { nowMs: nowMs(), fits: ({ count }) => count <= MOST_INDEX_ENTRIES, kept: () => false });
@@ -109,7 +110,7 @@ async function evict(directory: string, { nowMs, fits, kept }: Bounds): Promise<
   const files = await Promise.all(
     names.map(async (name) => {
       const info = await stat(join(directory, name)).catch(() => undefined);
-      return { name, bytes: info?.size ?? 0, usedMs: info?.mtimeMs ?? 0, temporary: name.includes(".new-") };
+      return { name, bytes: info?.size ?? 0, usedMs: info?.mtimeMs ?? 0, temporary: name.endsWith(UNFINISHED) };
     }),
   );
   let total = { bytes: files.reduce((sum, { bytes }) => sum + bytes, 0), count: files.length };
@@ -129,14 +130,7 @@ async function readWhole(path: string): Promise<Buffer | undefined> {
   }
 }
 
-/** A reader sees the whole file or none. */
-async function writeWhole(directory: string, path: string, bytes: Uint8Array): Promise<void> {
-  const temporary = `${path}.new-${randomUUID()}`;
-  try {
-    await mkdir(directory, { recursive: true, mode: 0o700 });
-    await writeFile(temporary, bytes, { mode: 0o600 });
-    await rename(temporary, path);
-  } catch {
-    await rm(temporary, { force: true }).catch(() => undefined);
-  }
+/** What is not whole after a crash shows by its digest, and is fetched again. */
+async function write(path: string, content: Uint8Array | string): Promise<void> {
+  await replaceFile(path, content, { sync: false }).catch(() => undefined);
 }

@@ -11,7 +11,7 @@ import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { EnvoyUnavailable, locateEnvoy } from "../../controlplane/envoy/install.mjs";
-import { withFileLock } from "../../controlplane/envoy/file-lock.mjs";
+import { withFileLock } from "../../controlplane/disk/file-lock.mjs";
 import { buildControlPlane, buildDemo, buildFilters, buildProtos, installDependencies, linkCommand } from "./steps.mjs";
 import { checkMachine, SetupError } from "./machine.mjs";
 import { buildGoPrograms } from "./go-programs.mjs";

@@ -2,7 +2,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { withFileLock } from "../../controlplane/envoy/file-lock.mjs";
+import { withFileLock } from "../../controlplane/disk/file-lock.mjs";
 import {
   isSupportedEnvoy,
   locateEnvoy,

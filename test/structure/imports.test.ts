@@ -26,7 +26,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   translate: ["model", "world", "translate/ir", "translate/resolve", "translate/emit"],
   snapshot: ["model", "world", "translate/emit", "telemetry"],
   xds: ["model", "snapshot", "telemetry"],
-  ca: ["model", "telemetry"],
+  ca: ["model", "disk", "telemetry"],
   wasm: ["model", "telemetry", "disk"],
   rollout: ["model", "wasm", "telemetry", "disk"],
   bootstrap: ["model"],

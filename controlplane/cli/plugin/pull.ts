@@ -42,7 +42,7 @@ async function write(file: string, bytes: Uint8Array): Promise<void> {
     const there = await stat(file).catch(() => undefined);
     // What is no file (a device, a pipe) is written to, not replaced by one.
     if (there !== undefined && !there.isFile()) await writeFile(file, bytes);
-    else await replaceFile(file, bytes, 0o644);
+    else await replaceFile(file, bytes, { mode: 0o644 });
   } catch (error) {
     throw new CommandFailure(exitCodes.failed, `${file} cannot be written: ${describeFileError(error)}.`, {
       cause: error,

@@ -1,5 +1,6 @@
 // Speaks to one registry for one repository: asks, proves who one is when asked to, asks again.
 // Protocol: https://github.com/opencontainers/distribution-spec/blob/v1.1.0/spec.md
+// By hand: clients for Node open connections of their own, which no address policy sees.
 import type { HttpAnswer, HttpClient, HttpRequest, HttpResult } from "../fetch/http-client.ts";
 import { type Challenge, parseChallenge } from "./challenge.ts";
 import type { RegistryCredential } from "./credentials.ts";

@@ -1,4 +1,6 @@
 // Tar archives in memory: finding one file, and writing archives of one file. Nothing is ever unpacked to a disk.
+// By hand: tar-stream reads on behind an archive's end, where the readers of proxies stop and may see another module;
+// and what it writes would give the images of equal modules other digests than they have.
 // Form: POSIX ustar, with pax and GNU records passed over
 // (https://pubs.opengroup.org/onlinepubs/9699919799/utilities/pax.html).
 //
