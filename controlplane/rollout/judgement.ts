@@ -1,6 +1,7 @@
 // What a candidate's proxies did since a step began, held against those with the version before.
 import type { MeshObject } from "../model/object.ts";
 import { difference, judge, noCounts, type ProxyCounts, total } from "./health.ts";
+import type { RollbackLimits } from "./plan.ts";
 import { readCounts, statsPath } from "./proxy-counts.ts";
 import { type Candidate, candidateShare, isSplit, type RolloutState } from "./state.ts";
 import type { TrapCounts } from "./trap-counts.ts";
@@ -52,18 +53,13 @@ export interface Judge {
 }
 
 /** Returns a judge that has not read anything yet. */
-export function createJudge({ proxiesOf, readPage }: JudgeOptions, { traps, isFirst }: JudgeKnowledge): Judge {
+export function createJudge(options: JudgeOptions, { traps, isFirst }: JudgeKnowledge): Judge {
   const readings = new Map<string, Readings>();
   const missing = new Map<string, string>();
   return {
     missingMetric: (plugin) => missing.get(plugin),
     clockMoved(byMs) {
-      for (const [plugin, { candidate, ...reading }] of readings)
-        readings.set(plugin, {
-          ...reading,
-          since: reading.since + byMs,
-          candidate: { version: candidate.version, sinceMs: candidate.sinceMs + byMs },
-        });
+      for (const [plugin, reading] of readings) readings.set(plugin, moved(reading, byMs));
     },
     forget(plugin) {
       readings.delete(plugin);
@@ -72,66 +68,80 @@ export function createJudge({ proxiesOf, readPage }: JudgeOptions, { traps, isFi
     async look(plugin, object, state) {
       const { candidate } = state;
       if (candidate === undefined || candidate.waits) return undefined;
-      const { rollback } = candidate.plan;
-      const proxies = proxiesOf(object).filter(({ envoyAdmin }) => envoyAdmin !== "");
-      const pages = await Promise.all(
-        proxies.map(async (proxy) => {
-          const page = await readPage(proxy.envoyAdmin, statsPath(rollback.metric?.name));
-          return { proxy, now: page === undefined ? undefined : readCounts(page, rollback.metric?.name, plugin) };
-        }),
-      );
+      const pages = await readPages(plugin, object, candidate.plan.rollback.metric?.name, options);
       const last = readings.get(plugin);
       // While the pages were read another one may have come: what they say is not its own.
       if (last !== undefined && last.candidate.sinceMs > candidate.sinceMs) return undefined;
-      const known =
-        last?.candidate.version === candidate.version && last.candidate.sinceMs === candidate.sinceMs
-          ? last
-          : undefined;
-      const start: Readings =
-        known?.since === candidate.stepSinceMs
-          ? known
-          : {
-              candidate,
-              since: candidate.stepSinceMs,
-              before: known?.before ?? new Map<string, ProxyCounts>(),
-              counts: new Map<string, ProxyCounts>(),
-            };
+      const start = startOf(candidate, last);
       readings.set(plugin, start);
       const trapped = judgeTraps(plugin, state, traps);
       if (trapped !== undefined) return trapped;
-      const { groups, before } = group(state, start, pages, (address) => isSplit(state) || isFirst(plugin, address));
-      const [own, others] = [total(groups.candidate), total(groups.others)];
-      if (
-        rollback.metric !== undefined &&
-        own.requests >= rollback.minimumRequests &&
-        own.requests > 0 &&
-        !own.hasMetric
-      )
-        missing.set(plugin, rollback.metric.name);
-      else missing.delete(plugin);
-      // Nobody else, or nobody who is asked: then what they counted themselves before it came.
-      return judge(
-        own,
-        others.requests >= rollback.minimumRequests ? others : { ...total(before), vmFailures: others.vmFailures },
-        rollback,
-        isSplit(state) ? candidateShare(state) / 100 : 1,
-      );
+      const counted = group(state, start, pages, (address) => isSplit(state) || isFirst(plugin, address));
+      const metric = missingMetric(total(counted.groups.candidate), candidate.plan.rollback);
+      if (metric === undefined) missing.delete(plugin);
+      else missing.set(plugin, metric);
+      return judgeCounts(state, candidate.plan.rollback, counted);
     },
   };
 }
 
+function moved({ candidate, since, ...reading }: Readings, byMs: number): Readings {
+  const { version, sinceMs } = candidate;
+  return { ...reading, since: since + byMs, candidate: { version, sinceMs: sinceMs + byMs } };
+}
+
 type Pages = readonly { readonly proxy: WatchedProxy; readonly now: ProxyCounts | undefined }[];
+
+async function readPages(
+  plugin: string,
+  object: MeshObject<"WasmPlugin">,
+  metric: string | undefined,
+  { proxiesOf, readPage }: JudgeOptions,
+): Promise<Pages> {
+  const proxies = proxiesOf(object).filter(({ envoyAdmin }) => envoyAdmin !== "");
+  return Promise.all(
+    proxies.map(async (proxy) => {
+      const page = await readPage(proxy.envoyAdmin, statsPath(metric));
+      return { proxy, now: page === undefined ? undefined : readCounts(page, metric, plugin) };
+    }),
+  );
+}
+
+/** What a candidate's present step is held against: what was read already, as far as it is of this candidate and step. */
+function startOf(candidate: Candidate, last: Readings | undefined): Readings {
+  const isSame = last?.candidate.version === candidate.version && last.candidate.sinceMs === candidate.sinceMs;
+  const known = isSame ? last : undefined;
+  return known?.since === candidate.stepSinceMs
+    ? known
+    : { candidate, since: candidate.stepSinceMs, before: known?.before ?? new Map(), counts: new Map() };
+}
+
+function missingMetric(own: ProxyCounts, { metric, minimumRequests }: RollbackLimits): string | undefined {
+  const isEnough = own.requests >= minimumRequests && own.requests > 0;
+  return metric !== undefined && isEnough && !own.hasMetric ? metric.name : undefined;
+}
+
+/** Nobody else, or nobody who is asked: then what they counted themselves before it came. */
+function judgeCounts(state: RolloutState, limits: RollbackLimits, { groups, before }: Counted): string | undefined {
+  const others = total(groups.others);
+  return judge(
+    total(groups.candidate),
+    others.requests >= limits.minimumRequests ? others : { ...total(before), vmFailures: others.vmFailures },
+    limits,
+    isSplit(state) ? candidateShare(state) / 100 : 1,
+  );
+}
+
+interface Counted {
+  readonly groups: Record<"candidate" | "others", ProxyCounts[]>;
+  readonly before: readonly ProxyCounts[];
+}
 
 /**
  * What was counted since the step began by those with the candidate and by the others, and what the first ones had
  * counted before it came.
  */
-function group(
-  state: RolloutState,
-  start: Readings,
-  pages: Pages,
-  isFirst: (address: string) => boolean,
-): { readonly groups: Record<"candidate" | "others", ProxyCounts[]>; readonly before: readonly ProxyCounts[] } {
+function group(state: RolloutState, start: Readings, pages: Pages, isFirst: (address: string) => boolean): Counted {
   const groups: Record<"candidate" | "others", ProxyCounts[]> = { candidate: [], others: [] };
   const before: ProxyCounts[] = [];
   for (const { proxy, now } of pages) {
