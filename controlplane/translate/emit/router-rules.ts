@@ -1,9 +1,16 @@
 // The rules by which the router filter decides for one virtual host: JSON in the host's metadata, read by
 // filters/router.
 import { createHash } from "node:crypto";
+import type { matchSchema, ruleSchema, rulesSchema } from "../../../filters/router/rules.schema.ts";
 import type { JsonObject } from "../../../protos/build/envoy.ts";
+import type { SpecFrom } from "../../model/schema.ts";
 import type { NamedMatch, RequestMatch, Route, StringMatch, Target } from "../ir/routes.ts";
 import { upstreamName } from "./names.ts";
+
+type RouterRule = SpecFrom<typeof ruleSchema>;
+type Conditions = NonNullable<RouterRule["match"]>;
+/** Conditions on something that has a name. */
+type MapField = "headers" | "withoutHeaders" | "queryParams" | "claims" | "withoutClaims";
 
 /** Metadata namespace in which the filter looks. */
 export const ROUTER_METADATA = "scrim.router";
@@ -13,7 +20,8 @@ export const ROUTER_METADATA = "scrim.router";
  * parsed once.
  */
 export function buildRouterRules(routes: readonly Route[]): JsonObject {
-  const rules = JSON.stringify({ routes: mergeRuns(keyed(routes)).map(ruleOf) });
+  const configuration: SpecFrom<typeof rulesSchema> = { routes: mergeRuns(keyed(routes)).map(ruleOf) };
+  const rules = JSON.stringify(configuration);
   return { rules, id: createHash("sha256").update(rules).digest("hex").slice(0, 32) };
 }
 
@@ -115,7 +123,7 @@ function mergeRun(run: readonly Route[], at: number): readonly Rule[] {
   );
 }
 
-function ruleOf({ route, several }: Rule): JsonObject {
+function ruleOf({ route, several }: Rule): RouterRule {
   const { key, match, sticky } = route;
   const shares = sharesOf(route).map(({ key: shareKey, id, target }) => ({ key: shareKey, id, weight: target.weight }));
   return {
@@ -159,7 +167,7 @@ function forwardOf(route: Route): Extract<Route["action"], { kind: "forward" }> 
   return route.action;
 }
 
-function named(field: string, matches: readonly NamedMatch[], several?: Rule["several"]): JsonObject {
+function named(field: MapField, matches: readonly NamedMatch[], several?: Rule["several"]): Conditions {
   if (matches.length === 0) return {};
   return {
     [field]: Object.fromEntries(
@@ -171,6 +179,6 @@ function named(field: string, matches: readonly NamedMatch[], several?: Rule["se
   };
 }
 
-function stringMatch(match: StringMatch): JsonObject {
+function stringMatch(match: StringMatch): SpecFrom<typeof matchSchema> {
   return match.kind === "present" ? { present: true } : { [match.kind]: match.value };
 }

@@ -1,90 +1,50 @@
-// How many requests a workload takes, as the rate limit filter reads it.
+// How many requests a workload takes: IR of limits, in the shapes that the rate limit filter reads. What each field
+// means stands in filters/ratelimit/config.schema.ts.
+import type {
+  configSchema,
+  globalSchema,
+  keyPartSchema,
+  limitSchema,
+  overrideSchema,
+} from "../../../filters/ratelimit/config.schema.ts";
+import type { SpecFrom } from "../../model/schema.ts";
 import type { UpstreamId } from "./upstream.ts";
 
-export interface RateLimitMatch {
-  readonly methods?: readonly string[];
-  readonly paths?: readonly string[];
-  readonly hosts?: readonly string[];
-}
+/** What the filter is told. */
+export type RateLimitConfiguration = SpecFrom<typeof configSchema>;
+export type GlobalConfiguration = SpecFrom<typeof globalSchema>;
 
-/** What a part of a key is taken from. */
-export type RateLimitKeySource =
-  | { readonly header: string }
-  | { readonly source: "principal" | "namespace" | "serviceAccount" | "ip" | "remoteIp" }
-  | { readonly path: true }
-  /** Which of these the path matches first. */
-  | { readonly pathTemplate: readonly string[] }
-  /** What the first `{*}` stands for. */
-  | { readonly pathCapture: string }
-  /** The names that lead to a claim of the verified token. */
-  | { readonly claim: readonly string[] }
-  | { readonly route: true };
+type Limit = SpecFrom<typeof limitSchema>;
+type Override = SpecFrom<typeof overrideSchema>;
 
-/** `as`: what a rate limit service knows the part as. */
-export type RateLimitKeyPart = RateLimitKeySource & { readonly as?: string };
+export type RateLimitMatch = NonNullable<Limit["match"]>;
+export type RateLimitKeyPart = SpecFrom<typeof keyPartSchema>;
+export type RateLimitCost = NonNullable<Limit["cost"]>;
 
-/**
- * A bucket of its own for some callers (principals without `spiffe://`) or for some keys (a pattern for each part, `*`
- * any); with both, for those in both.
- */
-export interface RateLimitOverride extends Bucket {
-  /** Unique in its limit. */
-  readonly name: string;
-  readonly principals?: readonly string[];
-  readonly values?: readonly string[];
-  /** A bucket for each key; else one. */
-  readonly perKey?: boolean;
-}
+/** Which response headers tell a client its limits. */
+export type RateLimitHeaders = NonNullable<RateLimitConfiguration["headers"]>;
 
-/**
- * What a request takes: a number, or what a header says (`max` where it says no number, `default` where it is not
- * there).
- */
-export type RateLimitCost =
-  | number
-  | { readonly header: string; readonly default?: number; readonly min?: number; readonly max: number };
+/** Numbers of a bucket, all of them written out. */
+export type Bucket = Required<Pick<Limit, "tokens" | "intervalMs" | "burst">>;
+
+/** A bucket of its own for some callers or for some keys; with both, for those in both. */
+export type RateLimitOverride = Override & Bucket;
 
 /** A service that decides for all proxies together. */
-export interface GlobalRateLimit {
+export type GlobalRateLimit = Omit<GlobalConfiguration, "cluster" | "authority"> & {
   readonly service: UpstreamId;
-  readonly domain: string;
-  readonly descriptor: readonly { readonly key: string; readonly value: string }[];
-  readonly timeoutMs?: number;
-  readonly stalenessMs?: number;
-  readonly lease?: number;
-  readonly failure: "open" | "closed" | "local";
-}
+};
 
-/** Numbers of a bucket. */
-export interface Bucket {
-  readonly tokens: number;
-  readonly intervalMs: number;
-  readonly burst: number;
-}
-
-interface LimitedRequests {
-  /** `<namespace>/<policy>/<limit>`, unique in a proxy. */
-  readonly name: string;
-  readonly match?: RateLimitMatch;
-  /** Empty: one bucket for everybody. */
+/** What all limits say; the name is `<namespace>/<policy>/<limit>`, unique in a proxy. */
+type LimitedRequests = Omit<Limit, keyof Bucket | "key" | "overrides" | "global"> & {
   readonly key: readonly RateLimitKeyPart[];
   readonly overrides: readonly RateLimitOverride[];
-  /** 1 unless given. */
-  readonly cost?: RateLimitCost;
-  /** Counted and reported, never refused. */
-  readonly shadow?: boolean;
-}
+};
 
-/**
- * A token bucket of this proxy's own that holds `burst` and regains `tokens` per interval, one for each distinct value
- * of the key.
- */
+/** A token bucket of this proxy's own, one for each distinct value of the key. */
 export type LocalRateLimit = LimitedRequests & Bucket & { readonly global?: undefined };
 
 /** A limit that a service decides; the numbers are for the time in which it does not answer. */
 export type SharedRateLimit = LimitedRequests & Partial<Bucket> & { readonly global: GlobalRateLimit };
 
 export type RateLimit = LocalRateLimit | SharedRateLimit;
-
-/** Which response headers tell a client its limits. */
-export type RateLimitHeaders = "none" | "draft" | "draft-03" | "legacy";

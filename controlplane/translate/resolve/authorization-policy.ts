@@ -11,6 +11,7 @@ import type {
   Authorization,
   AuthorizationAction,
   AuthorizationCondition,
+  AuthorizationConfiguration,
   AuthorizationOperation,
   AuthorizationRule,
   AuthorizationSource,
@@ -34,7 +35,8 @@ export function resolveAuthorization(world: World, proxy: PolicyProxy): readonly
 
 /** Returns the authorization filter's JSON configuration; see filters/authz/config.schema.json. */
 export function authorizationConfiguration(policies: readonly Authorization[]): string {
-  return JSON.stringify({ policies });
+  const configuration: AuthorizationConfiguration = { policies };
+  return JSON.stringify(configuration);
 }
 
 /**

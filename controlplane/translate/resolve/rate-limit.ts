@@ -13,12 +13,13 @@ import type { World } from "../../world/world.ts";
 import type { ProxyClass } from "../ir/proxy-class.ts";
 import type {
   Bucket,
+  GlobalConfiguration,
   GlobalRateLimit,
   RateLimit,
+  RateLimitConfiguration,
   RateLimitCost,
   RateLimitHeaders,
   RateLimitKeyPart,
-  RateLimitKeySource,
   RateLimitOverride,
 } from "../ir/rate-limit.ts";
 import { type Upstream, upstreamText } from "../ir/upstream.ts";
@@ -56,16 +57,17 @@ export function resolveRateLimits(
 
 /** Returns the rate limit filter's JSON configuration; see filters/ratelimit/config.schema.json. */
 export function rateLimitConfiguration({ limits, headers }: RateLimits): string {
-  return JSON.stringify({
+  const configuration: RateLimitConfiguration = {
     limits: limits.map(({ global, ...limit }) => ({
       ...limit,
       ...(global && { global: globalConfiguration(global) }),
     })),
     headers,
-  });
+  };
+  return JSON.stringify(configuration);
 }
 
-function globalConfiguration({ service, ...rest }: GlobalRateLimit): object {
+function globalConfiguration({ service, ...rest }: GlobalRateLimit): GlobalConfiguration {
   // An upstream's name is no :authority that a server would take.
   return { cluster: upstreamText(service), authority: service.host, ...rest };
 }
@@ -123,7 +125,7 @@ function keyPartOf({ as, ...part }: RateLimitKeyPartSpec): readonly RateLimitKey
   return source === undefined ? [] : [{ ...source, ...(as !== undefined && { as }) }];
 }
 
-function keySourceOf(part: RateLimitKeyPartSpec): RateLimitKeySource | undefined {
+function keySourceOf(part: RateLimitKeyPartSpec): RateLimitKeyPart | undefined {
   if (part.header !== undefined) return { header: part.header.toLowerCase() };
   if (part.source !== undefined) return { source: part.source };
   if (part.pathTemplate !== undefined) return { pathTemplate: part.pathTemplate };

@@ -1,6 +1,8 @@
 // The telemetry filter: always there, on both sides of a request.
+import type { configSchema, metricSchema } from "../../../filters/telemetry/config.schema.ts";
 import { LABELS } from "../../../filters/telemetry/labels.ts";
 import { METRIC_NAMES, type MetricOverrideSpec } from "../../model/kinds/telemetry.ts";
+import type { SpecFrom } from "../../model/schema.ts";
 import type { World } from "../../world/world.ts";
 import type { FunctionFilter, WasmFilter } from "../ir/filters.ts";
 import type { PluginModules } from "../ir/modules.ts";
@@ -8,13 +10,9 @@ import { builtinFilter } from "./builtin-filter.ts";
 import { isForSide, telemetryLevels } from "./telemetry-levels.ts";
 import type { SelectedProxy } from "./workload-selector.ts";
 
-/** One change of metrics, as the filter's configuration has it. */
-interface MetricChange {
-  /** Undefined: all metrics. */
-  readonly name?: string;
-  readonly disabled?: boolean;
-  readonly tags?: Readonly<Record<string, { readonly value: string } | { readonly remove: true }>>;
-}
+/** What the filter is told; its fields are described in filters/telemetry/config.schema.ts. */
+type TelemetryConfiguration = SpecFrom<typeof configSchema>;
+type MetricChange = SpecFrom<typeof metricSchema>;
 
 /**
  * Returns the telemetry filter of one side: `destination` counts what a workload serves, `source` what it (or a
@@ -38,7 +36,10 @@ export function resolveTelemetry(
 
 /** Returns what counts the connections of a workload's tcp ports. */
 export function resolveTcpTelemetry(world: World, proxy: SelectedProxy, modules: PluginModules): WasmFilter {
-  const configuration = { ...telemetryConfiguration(world, proxy, "server"), protocol: "tcp" };
+  const configuration: TelemetryConfiguration = {
+    ...telemetryConfiguration(world, proxy, "server"),
+    protocol: "tcp",
+  };
   return {
     ...builtinFilter(
       modules,
@@ -58,7 +59,7 @@ export function telemetryConfiguration(
   world: World,
   proxy: SelectedProxy,
   side: "client" | "server",
-): Readonly<Record<string, unknown>> {
+): TelemetryConfiguration {
   const declaredTags = world.mesh.extraStatTags;
   const known = new Set([...LABELS, ...declaredTags]);
   const metrics = telemetryLevels(world, proxy)
