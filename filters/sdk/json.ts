@@ -1,19 +1,11 @@
 import { Bytes, EMPTY } from "./bytes";
 import { collectLater } from "./callbacks";
 import { millisecondsOf } from "./duration";
-import { JsonParser } from "./json-parser";
+import { JsonKind, JsonScanner } from "./json-scanner";
 import { Region } from "./region";
 
-/** What a JSON value is; `Missing` is what reading an absent field gives. */
-export const enum JsonKind {
-  Missing = 0,
-  Null = 1,
-  Boolean = 2,
-  Number = 3,
-  String = 4,
-  Array = 5,
-  Object = 6,
-}
+/** Deeper values are refused. */
+const DEEPEST = 64;
 
 /**
  * A JSON document being read. Reading never traps: whatever is wrong, the accessors return a default and the first
@@ -35,9 +27,10 @@ export class JsonDocument {
   ) {
     this.root = new Json();
     collectLater();
-    const parser = new JsonParser(source, this);
-    const root = parser.parse();
-    if (parser.problem.length > 0) this.fail(parser.problem);
+    const scanner = new JsonScanner(source);
+    const root = this.valueFrom(scanner, null, 0);
+    scanner.end();
+    if (scanner.problem.length > 0) this.fail(scanner.problem);
     else this.root = root;
     this.root.document = this;
   }
@@ -50,6 +43,52 @@ export class JsonDocument {
   /** Keeps `message` if it is the first error. */
   fail(message: string): void {
     if (this.error.length == 0) this.error = message;
+  }
+
+  private valueFrom(scanner: JsonScanner, parent: Json | null, depth: i32): Json {
+    const value = new Json();
+    value.document = this;
+    value.parent = parent;
+    if (depth > DEEPEST) {
+      scanner.blanks();
+      scanner.expected("at most 64 levels");
+      return value;
+    }
+    value.kind = scanner.value();
+    value.text = scanner.text;
+    value.numeric = scanner.numeric;
+    if (value.kind == JsonKind.Object) this.fieldsFrom(scanner, value, depth);
+    else if (value.kind == JsonKind.Array) this.elementsFrom(scanner, value, depth);
+    return value;
+  }
+
+  private fieldsFrom(scanner: JsonScanner, value: Json, depth: i32): void {
+    if (scanner.take(0x7d)) return;
+    value.children = [];
+    while (scanner.problem.length == 0) {
+      const name = scanner.fieldName();
+      if (name == null) return;
+      for (let i = 0; i < value.children.length; i++)
+        if (value.children[i].name == name) return scanner.expected('field "' + name + '" only once');
+      if (!scanner.take(0x3a)) return scanner.expected('":"');
+      const child = this.valueFrom(scanner, value, depth + 1);
+      child.name = name;
+      value.children.push(child);
+      if (scanner.take(0x7d)) return;
+      if (!scanner.take(0x2c)) return scanner.expected('"," or "}"');
+    }
+  }
+
+  private elementsFrom(scanner: JsonScanner, value: Json, depth: i32): void {
+    if (scanner.take(0x5d)) return;
+    value.children = [];
+    while (scanner.problem.length == 0) {
+      const child = this.valueFrom(scanner, value, depth + 1);
+      child.index = value.children.length;
+      value.children.push(child);
+      if (scanner.take(0x5d)) return;
+      if (!scanner.take(0x2c)) return scanner.expected('"," or "]"');
+    }
   }
 }
 

@@ -2,21 +2,13 @@ import { Bytes } from "./bytes";
 import { HttpContext } from "./http-context";
 import { log, LogLevel } from "./log";
 import { NetworkContext } from "./network-context";
-import { Region } from "./region";
-import { StreamContext } from "./stream-context";
+import { StreamOwner } from "./stream-context";
 
 /**
  * One configured plugin in this VM (a VM may hold several, for example the old and the new one while configuration
  * changes). Override `onConfigure`, and `createHttpContext` or (for TCP) `createNetworkContext`.
  */
-export abstract class RootContext {
-  /** The host's number of this root. */
-  id: u32 = 0;
-  /** Memory for what the configuration needs; freed when this root is deleted. */
-  region: Region = new Region();
-  /** Streams' objects that serve none at the moment. */
-  free: StreamContext | null = null;
-
+export abstract class RootContext extends StreamOwner {
   /** The VM starts; `configuration` is the VM's own, usually empty. False refuses to start. */
   onVmStart(configuration: Bytes): bool {
     return true;
@@ -53,16 +45,6 @@ export abstract class RootContext {
   /** The root is to end; false keeps it until `proxy_done`. */
   onDone(): bool {
     return true;
-  }
-
-  /** A copy of `bytes` that lives as long as this root. */
-  keep(bytes: Bytes): Bytes {
-    return this.region.keep(bytes);
-  }
-
-  /** `text` in UTF-8, living as long as this root. */
-  keepString(text: string): Bytes {
-    return this.region.keepString(text);
   }
 
   /** Logs at error level why the configuration is refused, and returns false. */

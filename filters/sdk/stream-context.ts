@@ -1,4 +1,25 @@
-import { RootContext } from "./root-context";
+import { Bytes } from "./bytes";
+import { Region } from "./region";
+
+/** What streams may use of the root they belong to. Override `RootContext`. */
+export abstract class StreamOwner {
+  /** The host's number of this root. */
+  id: u32 = 0;
+  /** Memory for what the configuration needs; freed when this root is deleted. */
+  region: Region = new Region();
+  /** Streams' objects that serve none at the moment. */
+  free: StreamContext | null = null;
+
+  /** A copy of `bytes` that lives as long as this root. */
+  keep(bytes: Bytes): Bytes {
+    return this.region.keep(bytes);
+  }
+
+  /** `text` in UTF-8, living as long as this root. */
+  keepString(text: string): Bytes {
+    return this.region.keepString(text);
+  }
+}
 
 /** What HTTP streams and TCP connections have in common. Override `HttpContext` or `NetworkContext`. */
 export abstract class StreamContext {
@@ -7,7 +28,7 @@ export abstract class StreamContext {
   /** The next object of the root's free list, while this one serves no stream. */
   nextFree: StreamContext | null = null;
   /** The root this object belongs to. Subclasses usually hold their own typed reference. */
-  owner: RootContext | null = null;
+  owner: StreamOwner | null = null;
 
   /** A stream begins: set every field of yours to its first value. No host call makes sense yet. */
   onStart(): void {}

@@ -1,115 +1,122 @@
 import { allocate } from "./abi/arena";
-import { Bytes } from "./bytes";
-import { Json, JsonDocument, JsonKind } from "./json";
+import { Bytes, EMPTY } from "./bytes";
 
-const DEEPEST = 64;
+/** What a JSON value is; `Missing` is what reading an absent field gives. */
+export const enum JsonKind {
+  Missing = 0,
+  Null = 1,
+  Boolean = 2,
+  Number = 3,
+  String = 4,
+  Array = 5,
+  Object = 6,
+}
 
-/** Reads RFC 8259 JSON into `Json` values. Total: any bytes give a value or a `problem`. For the SDK's own use. */
+/** Reads RFC 8259 JSON piece by piece. Total: any bytes give pieces or a `problem`. For the SDK's own use. */
 // @ts-ignore: decorator
 @final
-export class JsonParser {
+export class JsonScanner {
   /** Empty, or what is wrong and where. */
   problem: string = "";
+  /** A string's bytes without escapes, a number's text; of the value that was read last. */
+  text: Bytes = EMPTY;
+  /** A number; 1 for true. */
+  numeric: f64 = 0;
   private at: i32 = 0;
 
-  constructor(
-    private source: Bytes,
-    private document: JsonDocument,
-  ) {}
-
-  /** The document's one value. */
-  parse(): Json {
-    if (this.source.startsWith(BOM)) this.at = 3;
-    const value = this.value(null, 0);
-    this.blanks();
-    if (this.at < this.source.length) this.expected("nothing more");
-    return value;
+  constructor(private source: Bytes) {
+    if (source.startsWith(BOM)) this.at = 3;
   }
 
-  private value(parent: Json | null, depth: i32): Json {
-    const value = new Json();
-    value.document = this.document;
-    value.parent = parent;
+  /** Reads the value that comes next, of a list or an object only the bracket. `Missing`: there is none. */
+  value(): JsonKind {
+    this.text = EMPTY;
+    this.numeric = 0;
     this.blanks();
     const byte = this.source.at(this.at);
-    if (depth > DEEPEST) this.expected("at most 64 levels");
-    else if (byte == 0x7b) this.object(value, depth);
-    else if (byte == 0x5b) this.array(value, depth);
-    else if (byte == 0x22) {
-      value.kind = JsonKind.String;
-      value.text = this.text();
-    } else if (byte == 0x74) this.word(value, TRUE, JsonKind.Boolean, 1);
-    else if (byte == 0x66) this.word(value, FALSE, JsonKind.Boolean, 0);
-    else if (byte == 0x6e) this.word(value, NULL, JsonKind.Null, 0);
-    else this.number(value);
-    return value;
-  }
-
-  private object(value: Json, depth: i32): void {
-    value.kind = JsonKind.Object;
-    this.at++;
-    this.blanks();
-    if (this.take(0x7d)) return;
-    value.children = [];
-    while (this.problem.length == 0) {
-      this.blanks();
-      if (this.source.at(this.at) != 0x22) return this.expected("a field name in quotes");
-      const name = this.text().toString();
-      for (let i = 0; i < value.children.length; i++)
-        if (value.children[i].name == name) return this.expected('field "' + name + '" only once');
-      this.blanks();
-      if (!this.take(0x3a)) return this.expected('":"');
-      const child = this.value(value, depth + 1);
-      child.name = name;
-      value.children.push(child);
-      this.blanks();
-      if (this.take(0x7d)) return;
-      if (!this.take(0x2c)) return this.expected('"," or "}"');
+    if (byte == 0x7b || byte == 0x5b) {
+      this.at++;
+      return byte == 0x7b ? JsonKind.Object : JsonKind.Array;
     }
-  }
-
-  private array(value: Json, depth: i32): void {
-    value.kind = JsonKind.Array;
-    this.at++;
-    this.blanks();
-    if (this.take(0x5d)) return;
-    value.children = [];
-    while (this.problem.length == 0) {
-      const child = this.value(value, depth + 1);
-      child.index = value.children.length;
-      value.children.push(child);
-      this.blanks();
-      if (this.take(0x5d)) return;
-      if (!this.take(0x2c)) return this.expected('"," or "]"');
+    if (byte == 0x22) {
+      this.text = this.quoted();
+      return JsonKind.String;
     }
+    if (byte == 0x74) return this.word(TRUE, JsonKind.Boolean, 1);
+    if (byte == 0x66) return this.word(FALSE, JsonKind.Boolean, 0);
+    if (byte == 0x6e) return this.word(NULL, JsonKind.Null, 0);
+    return this.number();
   }
 
-  private word(value: Json, word: Bytes, kind: i32, numeric: f64): void {
-    if (!this.source.slice(this.at, this.at + word.length).equals(word)) return this.expected("a value");
+  /** Reads a field's name; null where there is none. */
+  fieldName(): string | null {
+    this.blanks();
+    if (this.source.at(this.at) != 0x22) {
+      this.expected("a field name in quotes");
+      return null;
+    }
+    return this.quoted().toString();
+  }
+
+  /** Reads this byte, behind blanks; false where another stands. */
+  take(byte: u8): bool {
+    this.blanks();
+    return this.takeHere(byte);
+  }
+
+  /** Expects nothing but blanks up to the end. */
+  end(): void {
+    this.blanks();
+    if (this.at < this.source.length) this.expected("nothing more");
+  }
+
+  /** Says, unless something was wrong before, what should stand where something else does. */
+  expected(what: string): void {
+    if (this.problem.length > 0) return;
+    let line = 1,
+      column = 1;
+    const end = min(this.at, this.source.length);
+    for (let i = 0; i < end; i++) {
+      column++;
+      if (this.source.at(i) == 0x0a) {
+        line++;
+        column = 1;
+      }
+    }
+    this.problem = "not JSON: line " + line.toString() + ", column " + column.toString() + ": expected " + what;
+  }
+
+  private word(word: Bytes, kind: JsonKind, numeric: f64): JsonKind {
+    if (!this.source.slice(this.at, this.at + word.length).equals(word)) return this.noValue("a value");
     this.at += word.length;
-    value.kind = kind;
-    value.numeric = numeric;
+    this.numeric = numeric;
+    return kind;
   }
 
-  private number(value: Json): void {
+  private number(): JsonKind {
     const start = this.at;
-    this.take(0x2d);
+    this.takeHere(0x2d);
     const first = this.source.at(this.at);
     const whole = this.digits();
-    if (whole == 0 || (whole > 1 && first == 0x30)) return this.expected("a value");
+    if (whole == 0 || (whole > 1 && first == 0x30)) return this.noValue("a value");
     let simple = whole <= 15;
-    if (this.take(0x2e)) {
+    if (this.takeHere(0x2e)) {
       simple = false;
-      if (this.digits() == 0) return this.expected("a digit");
+      if (this.digits() == 0) return this.noValue("a digit");
     }
-    if (this.take(0x65) || this.take(0x45)) {
+    if (this.takeHere(0x65) || this.takeHere(0x45)) {
       simple = false;
-      if (!this.take(0x2b)) this.take(0x2d);
-      if (this.digits() == 0) return this.expected("a digit");
+      if (!this.takeHere(0x2b)) this.takeHere(0x2d);
+      if (this.digits() == 0) return this.noValue("a digit");
     }
-    value.kind = JsonKind.Number;
-    value.text = this.source.slice(start, this.at);
-    value.numeric = simple ? <f64>value.text.toInteger(0) : parseFloat(value.text.toString());
+    this.text = this.source.slice(start, this.at);
+    this.numeric = simple ? <f64>this.text.toInteger(0) : parseFloat(this.text.toString());
+    return JsonKind.Number;
+  }
+
+  private noValue(expected: string): JsonKind {
+    this.expected(expected);
+    return JsonKind.Missing;
   }
 
   private digits(): i32 {
@@ -119,7 +126,7 @@ export class JsonParser {
   }
 
   /** A string's bytes: a view on the source, or unescaped in the arena if it holds escapes. */
-  private text(): Bytes {
+  private quoted(): Bytes {
     const start = ++this.at;
     for (; this.at < this.source.length; this.at++) {
       const byte = this.source.at(this.at);
@@ -190,7 +197,8 @@ export class JsonParser {
     return value;
   }
 
-  private blanks(): void {
+  /** Goes to the next byte that is not blank. */
+  blanks(): void {
     for (;;) {
       const byte = this.source.at(this.at);
       if (byte != 0x20 && byte != 0x0a && byte != 0x0d && byte != 0x09) return;
@@ -198,25 +206,10 @@ export class JsonParser {
     }
   }
 
-  private take(byte: u8): bool {
+  private takeHere(byte: u8): bool {
     if (this.at >= this.source.length || this.source.at(this.at) != byte) return false;
     this.at++;
     return true;
-  }
-
-  private expected(what: string): void {
-    if (this.problem.length > 0) return;
-    let line = 1,
-      column = 1;
-    const end = min(this.at, this.source.length);
-    for (let i = 0; i < end; i++) {
-      column++;
-      if (this.source.at(i) == 0x0a) {
-        line++;
-        column = 1;
-      }
-    }
-    this.problem = "not JSON: line " + line.toString() + ", column " + column.toString() + ": expected " + what;
   }
 }
 
