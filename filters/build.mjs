@@ -69,9 +69,8 @@ async function build(name, tools) {
     join(out, `${name}.inputs.json`),
     `${JSON.stringify({ sha256: sha256(result.binary), tools, inputs }, null, 1)}\n`,
   );
-  console.log(
-    `filters/build/${name}.wasm: ${(result.binary.length / 1024).toFixed(1)} KiB in ${((Date.now() - started) / 1000).toFixed(1)} s`,
-  );
+  const kib = (result.binary.length / 1024).toFixed(1);
+  console.log(`filters/build/${name}.wasm: ${kib} KiB in ${((Date.now() - started) / 1000).toFixed(1)} s`);
   return true;
 }
 

@@ -16,7 +16,9 @@ export const REQUEST = {
     "x-request-id": "0b9c2c1e-5f0a-4d1c-9d0c-1f9d2f3f7b55",
     "x-envoy-peer-metadata-id": "sidecar~10.0.0.7~productpage-v1-0.default~default.svc.cluster.local",
     "x-envoy-peer-metadata":
-      "CiAKDkFQUF9DT05UQUlORVJTEg4aDHByb2R1Y3RwYWdlChoKCkNMVVNURVJfSUQSDBoKS3ViZXJuZXRlcwovCgZMQUJFTFMSJSojChQKA2FwcBINGgtwcm9kdWN0cGFnZQoLCgd2ZXJzaW9uEgAKGAoETkFNRRIQGg5wcm9kdWN0cGFnZS0wChYKCU5BTUVTUEFDRRIJGgdkZWZhdWx0",
+      "CiAKDkFQUF9DT05UQUlORVJTEg4aDHByb2R1Y3RwYWdlChoKCkNMVVNURVJfSUQSDBoKS3ViZXJuZXRlcwovCgZMQUJFTFMSJSoj" +
+      "ChQKA2FwcBINGgtwcm9kdWN0cGFnZQoLCgd2ZXJzaW9uEgAKGAoETkFNRRIQGg5wcm9kdWN0cGFnZS0wChYKCU5BTUVTUEFDRRIJ" +
+      "GgdkZWZhdWx0",
   },
 } as const;
 
@@ -41,7 +43,8 @@ export const PROPERTIES: Readonly<Record<string, Uint8Array>> = {
 
 /** What was changed in the examples, for the report. */
 export const CHANGES_TO_EXAMPLES =
-  "authz: the payments path is the benched one, the loopback's addresses are a second source (no client certificate here); ratelimit: limits so high that nothing is refused";
+  "authz: the payments path is the benched one, the loopback's addresses are a second source " +
+  "(no client certificate here); ratelimit: limits so high that nothing is refused";
 
 function example(file: string): string {
   return readFileSync(join(root, "filters", file), "utf8");
@@ -88,7 +91,8 @@ export function ratelimitExample(): string {
 export const routerExample = (): string => JSON.stringify(JSON.parse(example("router/example.json")));
 /** All four, each as in its own example. */
 export const meshExample = (): string =>
-  `{"authz":${authzExample()},"ratelimit":${ratelimitExample()},"router":${routerExample()},"telemetry":${telemetryExample()}}`;
+  `{"authz":${authzExample()},"ratelimit":${ratelimitExample()},` +
+  `"router":${routerExample()},"telemetry":${telemetryExample()}}`;
 export const telemetryExample = (): string => JSON.stringify(JSON.parse(example("telemetry/example.json")));
 
 /** Returns the rules of a virtual host for the router, as JSON, and their keys. */

@@ -39,7 +39,8 @@ export function renderGrowth(growths: readonly Growth[]): string {
     grown.length === 0
       ? "no byte of growth"
       : `GROWN: ${grown.map((one) => `${one.module} by ${one.grown} bytes`).join(", ")}`;
-  return `linear memory after ${first.requests} requests (${growths.map(({ module, bytes }) => `${module} ${bytes / 1024} KiB`).join(", ")}): ${said}`;
+  const sizes = growths.map(({ module, bytes }) => `${module} ${bytes / 1024} KiB`).join(", ");
+  return `linear memory after ${first.requests} requests (${sizes}): ${said}`;
 }
 
 interface Compiler {

@@ -125,9 +125,8 @@ export function renderRatios(results: readonly CaseResult[]): readonly string[] 
       return [`${left} : ${right}: the spread is larger than the difference, no ratio`];
     const ratio = summarize(one.addedUs.values.map((value, round) => value / (other.addedUs.values[round] ?? NaN)));
     const medians = one.addedUs.median / other.addedUs.median;
-    return [
-      `${left} : ${right} = ${withSpread(ratio, 2)}, of the medians ${medians.toFixed(2)} (target ≤ ${wanted}: ${verdict(ratio, wanted)})`,
-    ];
+    const said = `target ≤ ${wanted}: ${verdict(ratio, wanted)}`;
+    return [`${left} : ${right} = ${withSpread(ratio, 2)}, of the medians ${medians.toFixed(2)} (${said})`];
   });
   const noisy = results.filter((one) => one.name !== EMPTY && isNoise(one.addedUs)).map(({ name }) => name);
   if (results.some(({ keptUp }) => !keptUp))

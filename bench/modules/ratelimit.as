@@ -1,9 +1,12 @@
 import { allocate, defineMetric, forget, hostIncrement, hostReply, readHeaders, Text } from "./raw";
 import { hasToken } from "./decisions";
 export function proxy_abi_version_0_2_1(): void {}
-export function malloc(size: usize): usize { return allocate(size); }
+export function malloc(size: usize): usize {
+  return allocate(size);
+}
 export function proxy_on_context_create(id: u32, parent: u32): void {}
-let allowed: i32 = 0, denied: i32 = 0;
+let allowed: i32 = 0,
+  denied: i32 = 0;
 const body = new Text("limited");
 export function proxy_on_configure(id: u32, size: u32): u32 {
   allowed = defineMetric(0, "raw_ratelimit_allowed");

@@ -1,18 +1,69 @@
-// What every hand-written module here needs: host functions, memory for what the host returns, a walk over header pairs.
-@external("env", "proxy_get_header_map_pairs") export declare function hostPairs(map: i32, at: usize, length: usize): i32;
-@external("env", "proxy_add_header_map_value") export declare function hostAddHeader(map: i32, name: usize, nameLength: usize, value: usize, valueLength: usize): i32;
-@external("env", "proxy_remove_header_map_value") export declare function hostRemoveHeader(map: i32, name: usize, nameLength: usize): i32;
-@external("env", "proxy_get_property") export declare function hostProperty(path: usize, pathLength: usize, at: usize, length: usize): i32;
-@external("env", "proxy_set_property") export declare function hostSetProperty(path: usize, pathLength: usize, value: usize, valueLength: usize): i32;
-@external("env", "proxy_get_shared_data") export declare function hostGetShared(key: usize, keyLength: usize, at: usize, length: usize, version: usize): i32;
-@external("env", "proxy_set_shared_data") export declare function hostSetShared(key: usize, keyLength: usize, value: usize, valueLength: usize, version: u32): i32;
-@external("env", "proxy_define_metric") export declare function hostDefineMetric(kind: i32, name: usize, nameLength: usize, id: usize): i32;
-@external("env", "proxy_increment_metric") export declare function hostIncrement(id: i32, by: i64): i32;
-@external("env", "proxy_record_metric") export declare function hostRecord(id: i32, value: i64): i32;
-@external("env", "proxy_send_local_response") export declare function hostReply(status: u32, details: usize, detailsLength: usize, body: usize, bodyLength: usize, headers: usize, headersLength: usize, grpc: i32): i32;
-@external("env", "proxy_call_foreign_function") export declare function hostForeign(name: usize, nameLength: usize, argument: usize, argumentLength: usize, at: usize, length: usize): i32;
-@external("env", "proxy_get_buffer_bytes") export declare function hostBuffer(kind: i32, start: u32, most: u32, at: usize, length: usize): i32;
-@external("wasi_snapshot_preview1", "clock_time_get") export declare function hostClock(clock: i32, precision: i64, at: usize): i32;
+// What every hand-written module here needs: host functions, memory for what the host returns, a walk over header
+// pairs.
+
+@external("env", "proxy_get_header_map_pairs")
+export declare function hostPairs(map: i32, at: usize, length: usize): i32;
+
+@external("env", "proxy_add_header_map_value")
+export declare function hostAddHeader(map: i32, name: usize, nameLength: usize, value: usize, valueLength: usize): i32;
+
+@external("env", "proxy_remove_header_map_value")
+export declare function hostRemoveHeader(map: i32, name: usize, nameLength: usize): i32;
+
+@external("env", "proxy_get_property")
+export declare function hostProperty(path: usize, pathLength: usize, at: usize, length: usize): i32;
+
+@external("env", "proxy_set_property")
+export declare function hostSetProperty(path: usize, pathLength: usize, value: usize, valueLength: usize): i32;
+
+@external("env", "proxy_get_shared_data")
+export declare function hostGetShared(key: usize, keyLength: usize, at: usize, length: usize, version: usize): i32;
+
+@external("env", "proxy_set_shared_data")
+export declare function hostSetShared(
+  key: usize,
+  keyLength: usize,
+  value: usize,
+  valueLength: usize,
+  version: u32,
+): i32;
+
+@external("env", "proxy_define_metric")
+export declare function hostDefineMetric(kind: i32, name: usize, nameLength: usize, id: usize): i32;
+
+@external("env", "proxy_increment_metric")
+export declare function hostIncrement(id: i32, by: i64): i32;
+
+@external("env", "proxy_record_metric")
+export declare function hostRecord(id: i32, value: i64): i32;
+
+@external("env", "proxy_send_local_response")
+export declare function hostReply(
+  status: u32,
+  details: usize,
+  detailsLength: usize,
+  body: usize,
+  bodyLength: usize,
+  headers: usize,
+  headersLength: usize,
+  grpc: i32,
+): i32;
+
+@external("env", "proxy_call_foreign_function")
+export declare function hostForeign(
+  name: usize,
+  nameLength: usize,
+  argument: usize,
+  argumentLength: usize,
+  at: usize,
+  length: usize,
+): i32;
+
+@external("env", "proxy_get_buffer_bytes")
+export declare function hostBuffer(kind: i32, start: u32, most: u32, at: usize, length: usize): i32;
+
+@external("wasi_snapshot_preview1", "clock_time_get")
+export declare function hostClock(clock: i32, precision: i64, at: usize): i32;
 
 /** The host writes an address at +0, a length at +4, a third number at +8. */
 export const out: usize = memory.data(32, 16);
@@ -43,9 +94,11 @@ export class Text {
   }
 }
 
-let headerCount: u32 = 0, headerBase: usize = 0;
+let headerCount: u32 = 0,
+  headerBase: usize = 0;
 /** The value that `findHeader` found. */
-export let valueAt: usize = 0, valueLength: u32 = 0;
+export let valueAt: usize = 0,
+  valueLength: u32 = 0;
 
 export function readHeaders(): void {
   hostPairs(0, out, out + 4);
@@ -55,9 +108,11 @@ export function readHeaders(): void {
 
 export function findHeader(name: Text): bool {
   let at: usize = headerBase + 4 + headerCount * 8;
-  const wanted = u32(name.length), bytes = name.at;
+  const wanted = u32(name.length),
+    bytes = name.at;
   for (let i: u32 = 0; i < headerCount; i++) {
-    const nameLength = load<u32>(headerBase + 4 + i * 8), length = load<u32>(headerBase + 8 + i * 8);
+    const nameLength = load<u32>(headerBase + 4 + i * 8),
+      length = load<u32>(headerBase + 8 + i * 8);
     if (nameLength == wanted && memory.compare(at, bytes, wanted) == 0) {
       valueAt = at + nameLength + 1;
       valueLength = length;

@@ -1,11 +1,31 @@
-// Telemetry by hand: peer exchange on the request, the label set found by its key and four samples at log. New sets write their labels.
+// Telemetry by hand: peer exchange on the request, the label set found by its key and four samples at log. New sets
+// write their labels.
 import { authenticated } from "./decisions";
-import { defineMetricAt, findHeader, hostIncrement, hostRecord, numberOf, out, property, removeHeader, Text, valueAt, valueLength } from "./raw";
+import {
+  defineMetricAt,
+  findHeader,
+  hostIncrement,
+  hostRecord,
+  numberOf,
+  out,
+  property,
+  removeHeader,
+  Text,
+  valueAt,
+  valueLength,
+} from "./raw";
 
-const peerMetadata = new Text("x-envoy-peer-metadata"), peerId = new Text("x-envoy-peer-metadata-id"), contentType = new Text("content-type");
-const mtls = new Text("connection\0mtls"), code = new Text("response\0code"), flags = new Text("response\0flags");
-const service = new Text("xds\0cluster_metadata\0filter_metadata\0scrim\0service"), cluster = new Text("xds\0cluster_name");
-const duration = new Text("request\0duration"), requestSize = new Text("request\0total_size"), responseSize = new Text("response\0total_size");
+const peerMetadata = new Text("x-envoy-peer-metadata"),
+  peerId = new Text("x-envoy-peer-metadata-id"),
+  contentType = new Text("content-type");
+const mtls = new Text("connection\0mtls"),
+  code = new Text("response\0code"),
+  flags = new Text("response\0flags");
+const service = new Text("xds\0cluster_metadata\0filter_metadata\0scrim\0service"),
+  cluster = new Text("xds\0cluster_name");
+const duration = new Text("request\0duration"),
+  requestSize = new Text("request\0total_size"),
+  responseSize = new Text("response\0total_size");
 
 // Sixteen label sets by the hash of their key: entry = u64 hash, then the four metrics' ids.
 const sets: usize = memory.data(16 * 24, 16);
@@ -13,11 +33,26 @@ const key: usize = memory.data(512, 16);
 const line: usize = memory.data(4096, 16);
 let peer: u64 = 0;
 
-const names = [new Text("raw_requests_total"), new Text("raw_duration_milliseconds"), new Text("raw_request_bytes"), new Text("raw_response_bytes")];
-const labels = new Text(";reporter=destination;source_workload=unknown;source_workload_namespace=unknown;source_principal=unknown;source_app=unknown;source_version=unknown;source_canonical_service=unknown;source_canonical_revision=unknown;source_cluster=unknown;destination_workload=bench;destination_workload_namespace=default;destination_principal=unknown;destination_app=bench;destination_version=v1;destination_service=unknown;destination_service_name=unknown;destination_service_namespace=unknown;destination_canonical_service=bench;destination_canonical_revision=v1;destination_cluster=Kubernetes;request_protocol=http;response_code=200;grpc_response_status=;response_flags=-;connection_security_policy=none");
+const names = [
+  new Text("raw_requests_total"),
+  new Text("raw_duration_milliseconds"),
+  new Text("raw_request_bytes"),
+  new Text("raw_response_bytes"),
+];
+const labels = new Text(
+  ";reporter=destination;source_workload=unknown;source_workload_namespace=unknown;source_principal=unknown" +
+    ";source_app=unknown;source_version=unknown;source_canonical_service=unknown" +
+    ";source_canonical_revision=unknown;source_cluster=unknown;destination_workload=bench" +
+    ";destination_workload_namespace=default;destination_principal=unknown;destination_app=bench" +
+    ";destination_version=v1;destination_service=unknown;destination_service_name=unknown" +
+    ";destination_service_namespace=unknown;destination_canonical_service=bench" +
+    ";destination_canonical_revision=v1;destination_cluster=Kubernetes;request_protocol=http" +
+    ";response_code=200;grpc_response_status=;response_flags=-;connection_security_policy=none",
+);
 
 function hashOf(at: usize, length: u32): u64 {
-  let h: u64 = 0xcbf29ce484222325, i: u32 = 0;
+  let h: u64 = 0xcbf29ce484222325,
+    i: u32 = 0;
   for (; i + 8 <= length; i += 8) h = (h ^ load<u64>(at + i)) * 0x9e3779b97f4a7c15;
   for (; i < length; i++) h = (h ^ load<u8>(at + i)) * 0x100000001b3;
   return h == 0 ? 1 : h;
@@ -53,7 +88,7 @@ export function count(): void {
     length += more;
   }
   const hash = hashOf(key, length);
-  const entry = sets + (u32(hash >> 60)) * 24;
+  const entry = sets + u32(hash >> 60) * 24;
   if (load<u64>(entry) != hash) {
     store<u64>(entry, hash);
     define(entry);

@@ -1,6 +1,8 @@
 import { allocate, forget, hostAddHeader, hostBuffer, out, Text } from "./raw";
 export function proxy_abi_version_0_2_1(): void {}
-export function malloc(size: usize): usize { return allocate(size); }
+export function malloc(size: usize): usize {
+  return allocate(size);
+}
 export function proxy_on_context_create(id: u32, parent: u32): void {}
 const name = new Text("x-version");
 const kept = memory.data(64, 16);

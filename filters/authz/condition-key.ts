@@ -13,8 +13,9 @@ const EXPERIMENTAL = "experimental.";
 const FILTERS = "envoy.filters.";
 const NO_NAME = "";
 const KNOWN =
-  "request.headers[NAME], source.ip, remote.ip, source.namespace, source.principal, source.serviceAccount, request.auth.principal, request.auth.audiences, " +
-  "request.auth.presenter, request.auth.claims[NAME], destination.ip, destination.port, connection.sni, experimental.envoy.filters.FILTER[KEY]";
+  "request.headers[NAME], source.ip, remote.ip, source.namespace, source.principal, source.serviceAccount, " +
+  "request.auth.principal, request.auth.audiences, request.auth.presenter, request.auth.claims[NAME], " +
+  "destination.ip, destination.port, connection.sni, experimental.envoy.filters.FILTER[KEY]";
 
 /** What a condition's key means. */
 export class ConditionKey {

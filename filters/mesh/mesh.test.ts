@@ -62,7 +62,8 @@ function pass(chain: readonly Host[], { headers, attributes }: Sent): Seen {
     const outcome = stream.sendRequestHeaders();
     if (outcome.kind === "replied") {
       grpcStatus = outcome.reply.headers.get("grpc-status") as string | undefined;
-      refusal = `${outcome.reply.status} ${outcome.reply.details} ${Buffer.from(outcome.reply.body).toString()} ${String(outcome.reply.headers.get("retry-after"))}`;
+      const { status, details, body, headers } = outcome.reply;
+      refusal = `${status} ${details} ${Buffer.from(body).toString()} ${String(headers.get("retry-after"))}`;
       continue;
     }
     expect(outcome.kind).toBe("continue");

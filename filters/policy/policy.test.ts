@@ -412,7 +412,12 @@ describe("peer metadata", () => {
   it("reads what protobufjs writes", async () => {
     const { default: protobuf } = await import("protobufjs");
     const { root } = protobuf.parse(`syntax = "proto3"; message Struct { map<string, Value> fields = 1; }
-      message Value { oneof kind { int32 null_value = 1; double number_value = 2; string string_value = 3; bool bool_value = 4; Struct struct_value = 5; } }`);
+      message Value {
+        oneof kind {
+          int32 null_value = 1; double number_value = 2; string string_value = 3; bool bool_value = 4;
+          Struct struct_value = 5;
+        }
+      }`);
     const Struct = root.lookupType("Struct");
     const text = (value: string) => ({ stringValue: value });
     const encoded = Struct.encode(

@@ -38,7 +38,9 @@ const outcome = ({ outcome: seen }: Stream): string =>
 async function requestOf(call: Host["grpcCalls"][number] | undefined): Promise<unknown> {
   const { default: protobuf } = await import("protobufjs");
   const { root } = protobuf.parse(
-    `syntax = "proto3"; message Entry { string key = 1; string value = 2; } message Descriptor { repeated Entry entries = 1; }
+    `syntax = "proto3";
+    message Entry { string key = 1; string value = 2; }
+    message Descriptor { repeated Entry entries = 1; }
     message Request { string domain = 1; repeated Descriptor descriptors = 2; uint32 hits_addend = 3; }`,
     { keepCase: true },
   );
@@ -79,19 +81,23 @@ describe("asking", () => {
     });
   });
 
-  it("sends text that a service can read, whatever a client sends: nobody gets around a limit by breaking the question", async () => {
-    const host = start();
-    send(host, { "x-user": Uint8Array.of(0x61, 0xff, 0xc3, 0x62) });
-    send(host, { "x-user": "z".repeat(5000) });
-    send(host, { "x-user": `${"z".repeat(4999)}y` });
-    const values = (await Promise.all(host.grpcCalls.map(requestOf))) as {
-      descriptors: { entries: { value: string }[] }[];
-    }[];
-    const [broken, long, other] = values.map(({ descriptors }) => descriptors[0]?.entries[0]?.value ?? "");
-    expect(broken).toBe("a%FF%C3b");
-    expect(long).toMatch(/^z{224}#[0-9A-F]{16}$/);
-    expect(other).not.toBe(long);
-  });
+  it(
+    "sends text that a service can read, whatever a client sends: " +
+      "nobody gets around a limit by breaking the question",
+    async () => {
+      const host = start();
+      send(host, { "x-user": Uint8Array.of(0x61, 0xff, 0xc3, 0x62) });
+      send(host, { "x-user": "z".repeat(5000) });
+      send(host, { "x-user": `${"z".repeat(4999)}y` });
+      const values = (await Promise.all(host.grpcCalls.map(requestOf))) as {
+        descriptors: { entries: { value: string }[] }[];
+      }[];
+      const [broken, long, other] = values.map(({ descriptors }) => descriptors[0]?.entries[0]?.value ?? "");
+      expect(broken).toBe("a%FF%C3b");
+      expect(long).toMatch(/^z{224}#[0-9A-F]{16}$/);
+      expect(other).not.toBe(long);
+    },
+  );
 });
 
 describe("while the answer is awaited", () => {
@@ -125,19 +131,23 @@ describe("while the answer is awaited", () => {
     host.verify();
   });
 
-  it("an answer after the deadline is none: the failure mode decides, and no question is asked for as long as answers count", () => {
-    const host = start({ failure: "open" });
-    const stream = send(host);
-    host.advance(49);
-    expect(outcome(stream)).toBe("paused");
-    host.advance(1);
-    expect(outcome(stream)).toBe("continue");
-    expect(outcome(send(host))).toBe("continue");
-    expect(host.grpcCalls).toHaveLength(0);
-    host.advance(1000);
-    expect(outcome(send(host))).toBe("paused");
-    expect(host.metrics.counter("scrim_ratelimit_global_failures_total")).toBe(1);
-  });
+  it(
+    "an answer after the deadline is none: " +
+      "the failure mode decides, and no question is asked for as long as answers count",
+    () => {
+      const host = start({ failure: "open" });
+      const stream = send(host);
+      host.advance(49);
+      expect(outcome(stream)).toBe("paused");
+      host.advance(1);
+      expect(outcome(stream)).toBe("continue");
+      expect(outcome(send(host))).toBe("continue");
+      expect(host.grpcCalls).toHaveLength(0);
+      host.advance(1000);
+      expect(outcome(send(host))).toBe("paused");
+      expect(host.metrics.counter("scrim_ratelimit_global_failures_total")).toBe(1);
+    },
+  );
 
   it("two services are asked at once, and both must admit", () => {
     const limit = (name: string): object => ({ name, global: { cluster: name, domain: "d", failure: "closed" } });

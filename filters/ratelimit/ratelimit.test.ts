@@ -227,24 +227,28 @@ describe("workers", () => {
     expect(sum).toBeGreaterThanOrEqual(0.98 * (5000 + 39 * 50));
   }, 30_000);
 
-  it("a lost swap is tried again, as long as others can have taken what there is; then it refuses this request only", () => {
-    let lost = 511;
-    const host = createHost({
-      module,
-      configuration: JSON.stringify({
-        limits: [
-          { name: "l", tokens: 5, intervalMs: HOUR },
-          { name: "k", key: [{ header: "x" }], tokens: 5, intervalMs: HOUR },
-        ],
-      }),
-      intercept: (call) => (call.name === "proxy_set_shared_data" && lost-- > 0 ? 8 : undefined),
-    });
-    expect(send(host).status).toBe(200);
-    lost = 512;
-    expect(send(host).status).toBe(429);
-    expect(host.metrics.counter("scrim_ratelimit_contended_total")).toBe(1);
-    expect(send(host).status).toBe(200);
-  });
+  it(
+    "a lost swap is tried again, as long as others can have taken what there is; " +
+      "then it refuses this request only",
+    () => {
+      let lost = 511;
+      const host = createHost({
+        module,
+        configuration: JSON.stringify({
+          limits: [
+            { name: "l", tokens: 5, intervalMs: HOUR },
+            { name: "k", key: [{ header: "x" }], tokens: 5, intervalMs: HOUR },
+          ],
+        }),
+        intercept: (call) => (call.name === "proxy_set_shared_data" && lost-- > 0 ? 8 : undefined),
+      });
+      expect(send(host).status).toBe(200);
+      lost = 512;
+      expect(send(host).status).toBe(429);
+      expect(host.metrics.counter("scrim_ratelimit_contended_total")).toBe(1);
+      expect(send(host).status).toBe(200);
+    },
+  );
 });
 
 describe("changes", () => {

@@ -73,8 +73,9 @@ export const ruleSchema = fields({
   key: name("Set as filter state wasm.scrim.route when the rule is the first that matches."),
   inside: opt(
     flag(
-      "Whether every destination of the rule is inside the mesh. Where telemetry runs in the same module (mesh.wasm), " +
-        "it sends this proxy's metadata with requests of such rules; with no others.",
+      "Whether every destination of the rule is inside the mesh. " +
+        "Where telemetry runs in the same module (mesh.wasm), it sends this proxy's metadata with requests " +
+        "of such rules; with no others.",
     ),
   ),
   split: opt(split),

@@ -274,8 +274,15 @@ const answered: readonly Exchange[] = [
 
 // Attributes that need what scenarios do not have: TLS with upstream, certificates with DNS names, connections that
 // fail.
-const ELSEWHERE =
-  /^upstream\/(tls_version|.*_(san|subject)_)|^upstream\/.*_certificate|dns_san|termination_details|connection\/transport_failure_reason/;
+const ELSEWHERE = new RegExp(
+  [
+    "^upstream/(tls_version|.*_(san|subject)_)",
+    "^upstream/.*_certificate",
+    "dns_san",
+    "termination_details",
+    "connection/transport_failure_reason",
+  ].join("|"),
+);
 /** The attributes that the SDK has names for. */
 const NAMED = [
   ...readFileSync(new URL("attributes.ts", import.meta.url), "utf8").matchAll(/= propertyPath\("([^"]+)"\)/g),

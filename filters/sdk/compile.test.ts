@@ -8,7 +8,9 @@ const FILTER = `
 import { FilterHeadersStatus, HttpContext, registerRoot, RootContext } from "as-proxy-wasm-sdk";
 class Root extends RootContext { override createHttpContext(): HttpContext { return new Stream(); } }
 class Stream extends HttpContext {
-  override onRequestHeaders(headers: u32, endOfStream: bool): FilterHeadersStatus { return FilterHeadersStatus.Continue; }
+  override onRequestHeaders(headers: u32, endOfStream: bool): FilterHeadersStatus {
+    return FilterHeadersStatus.Continue;
+  }
   override onLog(): void {}
 }
 registerRoot(() => new Root());`;
@@ -73,7 +75,8 @@ describe("compiling a filter", () => {
   it("refuses a filter without the exports every filter needs", async () => {
     const built = await buildSources({
       "index.ts": index(
-        "proxy_abi_version_0_2_1, malloc, proxy_on_context_create, proxy_on_configure, proxy_on_request_headers, proxy_on_log",
+        "proxy_abi_version_0_2_1, malloc, proxy_on_context_create, proxy_on_configure, " +
+          "proxy_on_request_headers, proxy_on_log",
       ),
       "filter.ts": FILTER,
     });
@@ -83,8 +86,14 @@ describe("compiling a filter", () => {
   it("refuses a connection's callback that is not exported", async () => {
     const filter = `
 import { NetworkContext, PeerType, registerRoot, RootContext } from "as-proxy-wasm-sdk";
-class Root extends RootContext { override createNetworkContext(): NetworkContext { return new Connection(); } override onQueueReady(queue: u32): void {} }
-class Connection extends NetworkContext { override onGrpcClose(token: u32, status: u32): void {} override onUpstreamClose(peer: PeerType): void {} }
+class Root extends RootContext {
+  override createNetworkContext(): NetworkContext { return new Connection(); }
+  override onQueueReady(queue: u32): void {}
+}
+class Connection extends NetworkContext {
+  override onGrpcClose(token: u32, status: u32): void {}
+  override onUpstreamClose(peer: PeerType): void {}
+}
 registerRoot(() => new Root());`;
     const built = await buildSources({ "index.ts": index(FIRST), "filter.ts": filter });
     if (built.ok) throw new Error("it was built");
@@ -109,11 +118,21 @@ describe("how a stream ends", () => {
   const root =
     "  override createHttpContext(): HttpContext { return new Stream(); }\n}\nregisterRoot(() => new Root());";
   const filter = (callbacks: string): string =>
-    `import { FilterHeadersStatus, HttpContext, registerRoot, RootContext } from "as-proxy-wasm-sdk";\nclass Stream extends HttpContext {\n${callbacks}\n}\nclass Root extends RootContext {\n${root}`;
-  const onRequest =
-    "  override onRequestHeaders(headers: u32, end: bool): FilterHeadersStatus { return FilterHeadersStatus.Continue; }";
+    `import { FilterHeadersStatus, HttpContext, registerRoot, RootContext } from "as-proxy-wasm-sdk";
+class Stream extends HttpContext {
+${callbacks}
+}
+class Root extends RootContext {
+${root}`;
+  const onRequest = `  override onRequestHeaders(headers: u32, end: bool): FilterHeadersStatus {
+    return FilterHeadersStatus.Continue;
+  }`;
   const onLog = "  override onLog(): void {}";
-  const common = 'import "./filter";\nexport { malloc, proxy_abi_version_0_2_1, proxy_on_configure';
+  /** index.ts that takes these beside what every filter has, and those from a file of their own. */
+  const exporting = (names: string, more = "", file = ""): string =>
+    `import "./filter";
+export { malloc, proxy_abi_version_0_2_1, proxy_on_configure${names && `, ${names}`} } from "as-proxy-wasm-sdk/exports";
+${more && `export { ${more} } from "as-proxy-wasm-sdk/${file}";`}`;
   const build = async (callbacks: string, index: string) => {
     const result = await buildSources({ "index.ts": index, "filter.ts": filter(callbacks) });
     return result.ok ? "ok" : result.errors;
@@ -123,37 +142,37 @@ describe("how a stream ends", () => {
     [
       "told by delete",
       onRequest,
-      `${common}, proxy_on_context_create, proxy_on_delete, proxy_on_request_headers } from "as-proxy-wasm-sdk/exports";`,
+      exporting("proxy_on_context_create, proxy_on_delete, proxy_on_request_headers"),
       "ok",
     ],
     [
       "never told",
       onRequest,
-      `${common}, proxy_on_context_create, proxy_on_request_headers } from "as-proxy-wasm-sdk/exports";`,
+      exporting("proxy_on_context_create, proxy_on_request_headers"),
       "index.ts must export proxy_on_delete",
     ],
     [
       "done at once",
       onRequest,
-      `${common} } from "as-proxy-wasm-sdk/exports";\nexport { proxy_on_context_create, proxy_on_request_headers } from "as-proxy-wasm-sdk/exports-once";`,
+      exporting("", "proxy_on_context_create, proxy_on_request_headers", "exports-once"),
       "ok",
     ],
     [
       "done at once, but with more to do",
       `${onRequest}\n${onLog}`,
-      `${common}, proxy_on_log } from "as-proxy-wasm-sdk/exports";\nexport { proxy_on_context_create, proxy_on_request_headers } from "as-proxy-wasm-sdk/exports-once";`,
+      exporting("proxy_on_log", "proxy_on_context_create, proxy_on_request_headers", "exports-once"),
       "Stream.onLog cannot be together with exports-once",
     ],
     [
       "done at the log",
       `${onRequest}\n${onLog}`,
-      `${common}, proxy_on_request_headers } from "as-proxy-wasm-sdk/exports";\nexport { proxy_on_context_create, proxy_on_log } from "as-proxy-wasm-sdk/exports-last";`,
+      exporting("proxy_on_request_headers", "proxy_on_context_create, proxy_on_log", "exports-last"),
       "ok",
     ],
     [
       "done at the log, half said",
       `${onRequest}\n${onLog}`,
-      `${common}, proxy_on_context_create, proxy_on_request_headers } from "as-proxy-wasm-sdk/exports";\nexport { proxy_on_log } from "as-proxy-wasm-sdk/exports-last";`,
+      exporting("proxy_on_context_create, proxy_on_request_headers", "proxy_on_log", "exports-last"),
       "must take proxy_on_context_create from exports-last too",
     ],
   ])("%s", async (_name, callbacks, index, said) => {

@@ -62,12 +62,13 @@ describe("the JSON reader", () => {
     expect(problem(text)).toBe(expected);
   });
 
+  const escaped = (unit: number): string => `\\u${unit.toString(16).padStart(4, "0")}`;
   it.each([["plain"], ['" \\ / \b \f \n \r \t \u0000 \u001f'], ["é ü € 😀 \u{10ffff} \u07ff \u0800"]])(
     "reads back the string %j",
     (text) => {
       for (const json of [
         JSON.stringify({ greeting: text }),
-        `{"greeting":"${[...text].map((c) => [...Array(c.length).keys()].map((i) => `\\u${c.charCodeAt(i).toString(16).padStart(4, "0")}`).join("")).join("")}"}`,
+        `{"greeting":"${Array.from({ length: text.length }, (_none, i) => escaped(text.charCodeAt(i))).join("")}"}`,
       ]) {
         const result = startHost({ module: sample, configuration: json });
         if (!result.ok) throw new Error(result.reason);
@@ -98,7 +99,8 @@ describe("the JSON reader", () => {
 
   it("survives any bytes", () => {
     const text = Buffer.from(
-      '{"greeting":"h\\u00e9\\ud83d\\ude00\\n","limits":[{"name":"a","per":5},{"name":"b","per":1e1}],"on":true,"ratio":-1.5e-3}',
+      '{"greeting":"h\\u00e9\\ud83d\\ude00\\n","limits":[{"name":"a","per":5},{"name":"b","per":1e1}],' +
+        '"on":true,"ratio":-1.5e-3}',
     );
     let seed = 1;
     const random = (below: number): number => (seed = (seed * 48271) % 2147483647) % below;

@@ -7,8 +7,11 @@ export type CelValue = string | number | boolean;
 /** An expression that can be evaluated; undefined: it has no value (an attribute is absent, types do not fit). */
 export type CelExpression = (attribute: (path: readonly string[]) => CelValue | undefined) => CelValue | undefined;
 
-const TOKEN =
-  /\s*(?:("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|(\d+(?:\.\d+)?)|([A-Za-z_]\w*)|(==|!=|<=|>=|&&|\|\||[<>!()[\].,+\-*/?:%{}]))/y;
+const TEXT = /("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')/.source;
+const NUMBER = /(\d+(?:\.\d+)?)/.source;
+const NAME = /([A-Za-z_]\w*)/.source;
+const SIGN = /(==|!=|<=|>=|&&|\|\||[<>!()[\].,+\-*/?:%{}])/.source;
+const TOKEN = new RegExp(`\\s*(?:${TEXT}|${NUMBER}|${NAME}|${SIGN})`, "y");
 const METHODS: Readonly<Record<string, (text: string, argument: string) => boolean>> = {
   startsWith: (text, argument) => text.startsWith(argument),
   endsWith: (text, argument) => text.endsWith(argument),
@@ -77,7 +80,8 @@ class Parser {
     if (token.kind === "end" || (token.kind === "sign" && ")].,".includes(token.value))) throw new SyntaxProblem();
     throw new HostError(
       "UNSUPPORTED",
-      `this host's CEL does not know "${token.value}": give foreignFunctions.expr_create, expr_evaluate and expr_delete of your own`,
+      `this host's CEL does not know "${token.value}": ` +
+        "give foreignFunctions.expr_create, expr_evaluate and expr_delete of your own",
     );
   }
 

@@ -15,7 +15,9 @@ let directory: string;
 async function raw(source: string, start = ""): Promise<Uint8Array> {
   const asc = (await import("assemblyscript/asc")).default;
   let binary = new Uint8Array();
-  const text = `export function proxy_abi_version_0_2_1(): void {}\nexport function abort(a: usize, b: usize, c: u32, d: u32): void { unreachable(); }\n${source}`;
+  const text = `export function proxy_abi_version_0_2_1(): void {}
+export function abort(a: usize, b: usize, c: u32, d: u32): void { unreachable(); }
+${source}`;
   const result = await asc.main(
     [
       "raw.ts",
@@ -78,11 +80,13 @@ describe("a module is refused as Envoy refuses it", () => {
       "proxy_log",
       "(a: i32, b: i64): i32",
       "f(0, 0)",
-      "Failed to load Wasm module due to an import type mismatch: env.proxy_log, want: i32 i64 -> i32, but host exports: i32 i32 i32 -> i32",
+      "Failed to load Wasm module due to an import type mismatch: env.proxy_log, want: i32 i64 -> i32, " +
+        "but host exports: i32 i32 i32 -> i32",
     ],
   ])("when it imports %s", async (_what, name, type, call, reason) => {
     const module = await raw(
-      `${MALLOC}@external("env", "${name}") declare function f${type};\nexport function proxy_on_tick(a: i32): void { ${call}; }`,
+      `${MALLOC}@external("env", "${name}") declare function f${type};
+export function proxy_on_tick(a: i32): void { ${call}; }`,
     );
     expect(checkModule(module)).toEqual({ ok: false, stage: "imports", reason });
   });

@@ -178,7 +178,8 @@ export class Host {
     for (const { openStreams, vm, name } of this.#retired.filter((instance) => !instance.isGone))
       if (openStreams === 0)
         problems.push(
-          `contexts of worker ${vm.worker}: a former root of ${name} answered false to proxy_on_done and never called proxy_done`,
+          `contexts of worker ${vm.worker}: ` +
+            `a former root of ${name} answered false to proxy_on_done and never called proxy_done`,
         );
     for (const call of this.#environment.httpCalls)
       problems.push(`HTTP callout ${call.token} to ${call.cluster}: expected an answer, it still waits`);

@@ -128,7 +128,8 @@ function importProblem({ imports, exports }: Shape): string | undefined {
     if (known === undefined || (name === "env.proxy_get_log_level" && !exports.has("proxy_abi_version_0_2_1")))
       return `Failed to load Wasm module due to a missing import: ${name}`;
     if (known !== signature) {
-      return `Failed to load Wasm module due to an import type mismatch: ${name}, want: ${shown(signature)}, but host exports: ${shown(known)}`;
+      const types = `want: ${shown(signature)}, but host exports: ${shown(known)}`;
+      return `Failed to load Wasm module due to an import type mismatch: ${name}, ${types}`;
     }
   }
   return undefined;

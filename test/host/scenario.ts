@@ -201,12 +201,10 @@ function mapProblems(
 
 function upstreamProblems(wanted: Expectation["upstream"], seen: Observation["upstream"]): string[] {
   if (wanted === undefined) return [];
-  if (wanted === null)
-    return seen
-      ? [
-          `expected upstream to see nothing, it saw ${headerOf(seen.headers, ":method")} ${headerOf(seen.headers, ":path")}`,
-        ]
-      : [];
+  if (wanted === null) {
+    const request = seen && `${headerOf(seen.headers, ":method")} ${headerOf(seen.headers, ":path")}`;
+    return request ? [`expected upstream to see nothing, it saw ${request}`] : [];
+  }
   if (!seen) return ["expected upstream to see the request, it saw nothing"];
   return [
     ...mapProblems("upstream's header", wanted.headers, (name) => headerOf(seen.headers, name)),
@@ -218,10 +216,10 @@ function upstreamProblems(wanted: Expectation["upstream"], seen: Observation["up
 
 function calloutProblems(wanted: Expectation["callouts"], seen: readonly SeenCallout[]): string[] {
   if (!wanted) return [];
-  if (wanted.length !== seen.length)
-    return [
-      `expected ${wanted.length} callouts, there were ${seen.length}: ${seen.map((call) => `${call.cluster} ${headerOf(call.headers, ":path")}`).join(", ")}`,
-    ];
+  if (wanted.length !== seen.length) {
+    const calls = seen.map((call) => `${call.cluster} ${headerOf(call.headers, ":path")}`);
+    return [`expected ${wanted.length} callouts, there were ${seen.length}: ${calls.join(", ")}`];
+  }
   return wanted.flatMap((one, i) => {
     const call = seen[i] as SeenCallout;
     return [
@@ -264,11 +262,9 @@ function numberProblems(
 /** One sentence for each thing that is not as the scenario says; empty if all is. */
 export function scenarioProblems(scenario: Scenario, outcome: ScenarioOutcome): string[] {
   if (outcome.kind === "refused") {
-    return scenario.refused !== undefined && fits(scenario.refused, outcome.reason)
-      ? []
-      : [
-          `expected the configuration to be ${scenario.refused === undefined ? "accepted" : `refused with ${shown(scenario.refused)}`}, it was refused: ${outcome.reason}`,
-        ];
+    if (scenario.refused !== undefined && fits(scenario.refused, outcome.reason)) return [];
+    const expected = scenario.refused === undefined ? "accepted" : `refused with ${shown(scenario.refused)}`;
+    return [`expected the configuration to be ${expected}, it was refused: ${outcome.reason}`];
   }
   if (scenario.refused !== undefined && scenario.refused !== null)
     return [`expected the configuration to be refused with ${shown(scenario.refused)}, it was accepted`];
@@ -280,13 +276,11 @@ export function scenarioProblems(scenario: Scenario, outcome: ScenarioOutcome): 
   const lines = (scenario.logged ?? []).filter(
     (wanted) => !outcome.logs.some((line) => (wanted instanceof RegExp ? wanted.test(line) : line.includes(wanted))),
   );
+  const logged = outcome.logs.map((line) => JSON.stringify(line)).join(", ");
   return [
     ...exchanges,
     ...numberProblems("metric", scenario.metrics, outcome.metrics),
     ...numberProblems("the number of samples of", scenario.samples, outcome.samples),
-    ...lines.map(
-      (wanted) =>
-        `expected a line in the log with ${shown(wanted)}, there are: ${outcome.logs.map((line) => JSON.stringify(line)).join(", ") || "none"}`,
-    ),
+    ...lines.map((wanted) => `expected a line in the log with ${shown(wanted)}, there are: ${logged || "none"}`),
   ];
 }

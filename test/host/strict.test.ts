@@ -31,7 +31,8 @@ describe("the stricter mode", () => {
       message = (error as Error).message;
     }
     expect(message).toContain(
-      "- proxy_on_request_headers on worker 0: expected at most 1 host calls, it took 3; its calls: proxy_get_header_map_pairs → Ok, proxy_replace_header_map_value → Ok, proxy_replace_header_map_value → Ok",
+      "- proxy_on_request_headers on worker 0: expected at most 1 host calls, it took 3; its calls: " +
+        "proxy_get_header_map_pairs → Ok, proxy_replace_header_map_value → Ok, proxy_replace_header_map_value → Ok",
     );
     expect(message).toContain("expected at most 0 values from the host, it took 1");
     expect(message).toMatch(/expected at most 10 bytes from the host, it took \d+/);

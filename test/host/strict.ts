@@ -41,7 +41,8 @@ export function costProblems(
     if (limit === undefined || cost[key] <= limit) return [];
     const which = calls.length < cost.hostCalls ? `the last ${calls.length} calls` : "its calls";
     return [
-      `${callback} on worker ${worker}: expected at most ${limit} ${UNITS[key]}, it took ${cost[key]}; ${which}: ${calls.join(", ")}`,
+      `${callback} on worker ${worker}: expected at most ${limit} ${UNITS[key]}, it took ${cost[key]}; ` +
+        `${which}: ${calls.join(", ")}`,
     ];
   });
 }

@@ -71,7 +71,8 @@ export class Vm {
   /** Why memory is not as it was when the warm-up ended; undefined if it is, or the warm-up is not over. */
   get growth(): string | undefined {
     if (this.#settledBytes === undefined || this.memoryBytes <= this.#settledBytes) return undefined;
-    return `memory of worker ${this.worker}: expected no growth after the warm-up, it grew from ${this.#settledBytes} to ${this.memoryBytes} bytes over ${this.#endedStreams} streams`;
+    const grown = `from ${this.#settledBytes} to ${this.memoryBytes} bytes over ${this.#endedStreams} streams`;
+    return `memory of worker ${this.worker}: expected no growth after the warm-up, it grew ${grown}`;
   }
 
   allocateContextId(): number {

@@ -95,8 +95,9 @@ function blockAt(lines: readonly string[], at: number): string[] {
   return lines.slice(at + 1, end < 0 ? lines.length : end);
 }
 
-const MEMBER =
-  /^ {2}(?!private|protected|constructor|\}|\/\/|return\b|if\b|for\b|while\b)((?:static |abstract |readonly |get |set )*\w+(?:\(.*\))?[?!]?(?::[^={;]+)?)(?:\s*[={;].*)?$/;
+const NO_MEMBER = /(?!private|protected|constructor|\}|\/\/|return\b|if\b|for\b|while\b)/.source;
+const SIGNATURE = /((?:static |abstract |readonly |get |set )*\w+(?:\(.*\))?[?!]?(?::[^={;]+)?)/.source;
+const MEMBER = new RegExp(`^ {2}${NO_MEMBER}${SIGNATURE}(?:\\s*[={;].*)?$`);
 
 function classMembers(lines: readonly string[]): Member[] {
   const members: Member[] = [];
@@ -114,6 +115,12 @@ function enumMembers(lines: readonly string[]): Member[] {
     if (signature !== undefined) members.push({ signature, doc });
   });
   return members;
+}
+
+/** The type of a constant, given what stands behind its name. */
+function constantType(rest: string): string {
+  const made = /^ = new (\w+)/.exec(rest)?.[1];
+  return /^:\s*[^=]+/.exec(rest)?.[0].trimEnd() ?? (made === undefined ? "" : `: ${made}`);
 }
 
 function entriesOf(source: string): Entry[] {
@@ -137,7 +144,7 @@ function entriesOf(source: string): Entry[] {
     else
       entries.push({
         name,
-        signature: `${name}${/^:\s*[^=]+/.exec(rest)?.[0].trimEnd() ?? /^ = new (\w+)/.exec(rest)?.[0].replace(" = new ", ": ") ?? ""}`,
+        signature: `${name}${constantType(rest)}`,
         doc,
         members: [],
       });
@@ -168,6 +175,8 @@ export function sdkReference(): Reference {
     return `## ${file.replace("abi/", "")}\n\n${entries.map(entryText).join("\n\n")}`;
   });
   const head =
-    "# as-proxy-wasm-sdk: reference\n\nEvery public symbol, by file. Made from the comments in the sources (`UPDATE_REFERENCE=1 npx vitest run --project filters filters/sdk/reference.test.ts`).\nHow it fits together: [README.md](README.md).";
+    "# as-proxy-wasm-sdk: reference\n\nEvery public symbol, by file. Made from the comments in the sources " +
+    "(`UPDATE_REFERENCE=1 npx vitest run --project filters filters/sdk/reference.test.ts`).\n" +
+    "How it fits together: [README.md](README.md).";
   return { markdown: `${[head, ...sections].join("\n\n")}\n`, undocumented };
 }
