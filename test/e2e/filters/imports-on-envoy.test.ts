@@ -8,7 +8,7 @@ import { createHostRunner, type Scenario, type ScenarioOutcome } from "proxy-was
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { IMPORT_SIGNATURES } from "../../host/signatures.ts";
 import { EnvoyScenarios } from "./scenario-envoy.ts";
-import { type CallAt, tinyModule } from "./tiny-module.ts";
+import { type CallAt, callingModule } from "../../fakes/tiny-module.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "scrim-imports-"));
 const modulePath = (module: string): string => join(directory, `${module}.wasm`);
@@ -27,17 +27,17 @@ const calls = (["start", "configure"] as const).flatMap((at: CallAt) =>
   functions
     .filter(({ module }) => at === "start" || module !== "env")
     .map(({ module, field, signature }) =>
-      scenario(`${module}.${field} at ${at}`, tinyModule(module, field, signature, at)),
+      scenario(`${module}.${field} at ${at}`, callingModule(module, field, signature, at)),
     ),
 );
 const refused = [
-  scenario("a function that does not exist", tinyModule("env", "proxy_clear_route_cache", ":i", "configure")),
-  scenario("a function of another type", tinyModule("env", "proxy_done", "i:i", "configure")),
+  scenario("a function that does not exist", callingModule("env", "proxy_clear_route_cache", ":i", "configure")),
+  scenario("a function of another type", callingModule("env", "proxy_done", "i:i", "configure")),
   scenario(
     "a WASI function of another type",
-    tinyModule("wasi_snapshot_preview1", "path_link", "iiiiiii:i", "configure"),
+    callingModule("wasi_snapshot_preview1", "path_link", "iiiiiii:i", "configure"),
   ),
-  scenario("another module's function", tinyModule("wasi_snapshot_preview2", "fd_write", "iiii:i", "configure")),
+  scenario("another module's function", callingModule("wasi_snapshot_preview2", "fd_write", "iiii:i", "configure")),
 ];
 
 let envoy: EnvoyScenarios;
