@@ -3,7 +3,6 @@
 // of changes
 // never does: measure the simulated proxies' own work as the control plane's
 import { readFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { setTimeout as delay } from "node:timers/promises";
@@ -13,7 +12,8 @@ import { installationOf } from "../controlplane/settings/installation.ts";
 import { createSystemClock } from "../controlplane/telemetry/clock.ts";
 import { createLogger } from "../controlplane/telemetry/logger.ts";
 import { createMetrics } from "../controlplane/telemetry/metrics.ts";
-import { scratchDirectory, startChild } from "./children.ts";
+import { freePorts, serveSettings } from "../test/support/serve-settings.ts";
+import { scratchDirectory, startChild } from "../test/support/children.ts";
 import { type MeshFiles, writeMesh } from "./controlplane/mesh.ts";
 import type { Arrivals } from "./controlplane/messages.ts";
 import { type SimulatedProxies, startProxies } from "./controlplane/proxies.ts";
@@ -187,46 +187,20 @@ function milliseconds({ user, system }: NodeJS.CpuUsage): number {
 
 /** The control plane as \`scrim serve\` has it, in this process. */
 async function startControlPlane(mesh: MeshFiles) {
-  const [port, adminPort] = [await freePort(), await freePort()];
-  const stateDir = join(mesh.runtimeDir, "..");
-  const controlPlane = createControlPlane(
-    {
-      directory: mesh.directory,
-      runtimeDir: mesh.runtimeDir,
-      stateDir,
-      cacheDir: join(stateDir, "cache"),
-      logLevel: "error",
-      strict: false,
-      allowEmpty: false,
-      workloadLifetimeMs: undefined,
-      allowFetchFrom: [],
-      plainRegistries: [],
-      xdsAddress: { address: "127.0.0.1", port },
-      adminAddress: { address: "127.0.0.1", port: adminPort },
-    },
-    {
-      logger: createLogger("error", process.stderr),
-      clock: createSystemClock(),
-      metrics: createMetrics(),
-      installation: installationOf(join(root, "controlplane/cli/scrim.mjs")),
-      random: Math.random,
-      complain: (line) => process.stderr.write(`${line}\n`),
-    },
-  );
+  const ports = await freePorts();
+  const state = join(mesh.runtimeDir, "..");
+  const directories = { mesh: mesh.directory, runtime: mesh.runtimeDir, state, cache: join(state, "cache") };
+  const controlPlane = createControlPlane(serveSettings(directories, ports, { logLevel: "error" }), {
+    logger: createLogger("error", process.stderr),
+    clock: createSystemClock(),
+    metrics: createMetrics(),
+    installation: installationOf(join(root, "controlplane/cli/scrim.mjs")),
+    random: Math.random,
+    complain: (line) => process.stderr.write(`${line}\n`),
+  });
   await controlPlane.start();
   while (!controlPlane.view.isReady()) await delay(10);
-  return { controlPlane, port, rootPem: readFileSync(join(stateDir, "ca", "root-cert.pem"), "utf8") };
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer()
-      .once("error", reject)
-      .listen(0, "127.0.0.1", () => {
-        const address = server.address();
-        server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
-      });
-  });
+  return { controlPlane, port: ports.xds, rootPem: readFileSync(join(state, "ca", "root-cert.pem"), "utf8") };
 }
 
 interface Outcome {

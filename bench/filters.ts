@@ -4,7 +4,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { readEnvironment } from "../controlplane/settings/environment.ts";
-import { startEnvoy } from "./envoy.ts";
+import { startEnvoy } from "../test/support/envoy.ts";
 import { casesBootstrap } from "./filters/bootstrap.ts";
 import { allCases, EMPTY } from "./filters/cases.ts";
 import { CHANGES_TO_EXAMPLES } from "./filters/examples.ts";
@@ -31,7 +31,7 @@ export async function benchFilters(options: BenchOptions, print: (line: string) 
     wrk: await findWrk(readEnvironment().searchPath),
     report: (line) => process.stderr.write(`${line}\n`),
   };
-  const envoy = await startEnvoy(casesBootstrap(cases), 1);
+  const envoy = await startEnvoy(casesBootstrap(cases));
   const generator = startGenerator();
   try {
     const measured = await measureCases(envoy, cases, generator, plan);

@@ -3,10 +3,11 @@
 // produces: what swapping both on a live Envoy under load cost: failed requests, broken streams, time until the last
 // old answer, lost quota, memory
 // never does: count a swap that nobody was asked during
+import { residentBytesOf } from "./process-cost.ts";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { type BenchEnvoy, startEnvoy } from "./envoy.ts";
+import { type Envoy, startEnvoy } from "../test/support/envoy.ts";
 import { type HotswapResult, reportHotswap, type SwapTimes } from "./hotswap/report.ts";
 import { changesLimit, LISTENER, QUOTA_PATH, resourcesOf, type Swapped } from "./hotswap/resources.ts";
 import { type ResourceServer, startResourceServer } from "./hotswap/server.ts";
@@ -71,9 +72,9 @@ export async function benchHotswap(options: BenchOptions, print: (line: string) 
   };
   const server = await startResourceServer(resourcesOf(parts, 0));
   const generators = [startGenerator(), startGenerator()] as const;
-  let envoy: BenchEnvoy | undefined;
+  let envoy: Envoy | undefined;
   try {
-    envoy = await startEnvoy(server.bootstrap, WORKERS);
+    envoy = await startEnvoy(server.bootstrap, { concurrency: WORKERS });
     const result = await swapUnderLoad(envoy, { plan, parts, server, streams, generators });
     reportHotswap(result, print);
     return result;
@@ -85,7 +86,7 @@ export async function benchHotswap(options: BenchOptions, print: (line: string) 
 }
 
 async function swapUnderLoad(
-  envoy: BenchEnvoy,
+  envoy: Envoy,
   { plan, parts, server, streams, generators: [main, side] }: Stage,
 ): Promise<HotswapResult> {
   const port = await envoy.port(LISTENER);
@@ -107,13 +108,13 @@ async function swapUnderLoad(
     durationMs: undefined,
     ratePerSecond: plan.askPerSecond,
   });
-  const bytesBefore = envoy.residentBytes();
+  const bytesBefore = residentBytesOf(envoy.pid);
   const publishedMs = await swap({ server, parts }, 1, plan.swaps, BETWEEN_MS);
   await delay(WARM_UP_MS);
   load.stop();
   asking.stop();
   const [loaded, asked] = await Promise.all([load.result, asking.result]);
-  const bytesAfter = envoy.residentBytes();
+  const bytesAfter = residentBytesOf(envoy.pid);
   const bytesAfterMore = await moreSwaps(envoy, port, { server, parts, main, plan });
   const held = await streams.finish();
   return {
@@ -154,17 +155,17 @@ async function swap(
 }
 
 async function moreSwaps(
-  envoy: BenchEnvoy,
+  envoy: Envoy,
   port: number,
   { server, parts, main, plan }: Pick<Stage, "server" | "parts" | "plan"> & { readonly main: Generator },
 ): Promise<number> {
-  if (plan.more === 0) return envoy.residentBytes();
+  if (plan.more === 0) return residentBytesOf(envoy.pid);
   const load = main.start({ port, path: "/", headers: {}, connections: 4, durationMs: undefined, ratePerSecond: 500 });
   await swap({ server, parts }, plan.swaps + 1, plan.swaps + plan.more, BETWEEN_MORE_MS);
   await delay(WARM_UP_MS);
   load.stop();
   await load.result;
-  return envoy.residentBytes();
+  return residentBytesOf(envoy.pid);
 }
 
 /** A version that was never seen has NaN: it was replaced before anyone was served by it. */

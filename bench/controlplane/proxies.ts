@@ -2,7 +2,7 @@
 // produces: these proxies, simulated in a process of their own, and when a change reached each
 // never does: wait without end
 import { fileURLToPath } from "node:url";
-import { endChild, startChild } from "../children.ts";
+import { endChild, startChild } from "../../test/support/children.ts";
 import type { Arrivals, FromClients, ToClients } from "./messages.ts";
 
 const PATIENCE_MS = 600_000;

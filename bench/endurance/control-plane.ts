@@ -2,10 +2,10 @@
 // produces: its control plane in a process of its own, which can be asked what it holds and can be killed
 // never does: share a process with what it is measured by
 import { closeSync, openSync, readFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { endChild, startChild } from "../children.ts";
+import { endChild, startChild } from "../../test/support/children.ts";
+import { type ControlPlanePorts, serveSettings } from "../../test/support/serve-settings.ts";
 import type { FromControlPlane, ProcessSample, ToControlPlane } from "./messages.ts";
 import type { World } from "./world.ts";
 
@@ -17,11 +17,6 @@ export interface RunningControlPlane {
   /** What it logged and complained of. */
   log(): string;
   kill(): Promise<void>;
-}
-
-export interface ControlPlanePorts {
-  readonly xds: number;
-  readonly admin: number;
 }
 
 /** Starts it and resolves when it serves; rejects with its reason. */
@@ -51,20 +46,7 @@ export async function startControlPlane(
     });
   const answer = await ask({
     kind: "start",
-    settings: {
-      directory: directories.mesh,
-      runtimeDir: directories.runtime,
-      stateDir: directories.state,
-      cacheDir: directories.cache,
-      logLevel: "warn",
-      strict: false,
-      allowEmpty: false,
-      workloadLifetimeMs,
-      allowFetchFrom: [],
-      plainRegistries: [],
-      xdsAddress: { address: "127.0.0.1", port: ports.xds },
-      adminAddress: { address: "127.0.0.1", port: ports.admin },
-    },
+    settings: serveSettings(directories, ports, { logLevel: "warn", workloadLifetimeMs }),
   });
   if (answer.kind === "failed") throw new Error(answer.reason);
   return {
@@ -80,21 +62,4 @@ export async function startControlPlane(
     log: () => readFileSync(logFile, "utf8"),
     kill: () => endChild(child),
   };
-}
-
-/** Two ports that nobody listens on. */
-export async function freePorts(): Promise<ControlPlanePorts> {
-  const [xds, admin] = await Promise.all([freePort(), freePort()]);
-  return { xds, admin };
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer()
-      .once("error", reject)
-      .listen(0, "127.0.0.1", () => {
-        const address = server.address();
-        server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
-      });
-  });
 }

@@ -2,11 +2,13 @@
 // produces: what requests and proxies made of it: failures, tries to connect, when each proxy was up to date again, and
 // what was sent for that
 // never does: tell either side that the other one is gone
+import { residentBytesOf } from "../process-cost.ts";
 import { setTimeout as delay } from "node:timers/promises";
-import type { BenchEnvoy } from "../envoy.ts";
+import type { Envoy } from "../../test/support/envoy.ts";
 import { machineMs } from "../load/messages.ts";
 import { arrived, until } from "./arrival.ts";
-import { freePorts, type RunningControlPlane, startControlPlane } from "./control-plane.ts";
+import { freePorts } from "../../test/support/serve-settings.ts";
+import { type RunningControlPlane, startControlPlane } from "./control-plane.ts";
 import { type Passed, type Relay, startRelay } from "./relay.ts";
 import { startTraffic, type Traffic } from "./traffic.ts";
 import { createWorld, type World } from "./world.ts";
@@ -165,7 +167,7 @@ async function serials(world: World): Promise<readonly string[]> {
   return Promise.all(
     world
       .envoys()
-      .map(async (envoy: BenchEnvoy) =>
+      .map(async (envoy: Envoy) =>
         [
           ...new Set(
             [...(await envoy.admin("/certs")).matchAll(/"serial_number":\s*"([0-9a-f]+)"/g)].map(
@@ -184,6 +186,6 @@ async function memory({ world, controlPlane }: Stage): Promise<Memory> {
   return {
     controlPlaneHeap: heapBytes,
     controlPlane: residentBytes,
-    envoys: world.envoys().map((envoy) => envoy.residentBytes()),
+    envoys: world.envoys().map((envoy) => residentBytesOf(envoy.pid)),
   };
 }

@@ -5,11 +5,12 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { scratchDirectory } from "../children.ts";
+import { scratchDirectory } from "../../test/support/children.ts";
 import { writeMesh } from "../controlplane/mesh.ts";
 import { machineMs } from "../load/messages.ts";
 import { until } from "./arrival.ts";
-import { freePorts, type RunningControlPlane, startControlPlane } from "./control-plane.ts";
+import { freePorts } from "../../test/support/serve-settings.ts";
+import { type RunningControlPlane, startControlPlane } from "./control-plane.ts";
 import { DeltaProxy, type DeltaProxyCounts, ENDPOINTS, HOSTS } from "./delta-proxy.ts";
 
 const SERVICES = 100;

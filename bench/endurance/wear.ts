@@ -2,10 +2,12 @@
 // produces: samples of what the control plane and the Envoys hold while a day's changes, reconnects, rejections, plugin
 // versions, pods and page reads pass
 // never does: let names come back: what is kept by name shows
+import { residentBytesOf } from "../process-cost.ts";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { freePorts, type RunningControlPlane, startControlPlane } from "./control-plane.ts";
+import { freePorts } from "../../test/support/serve-settings.ts";
+import { type RunningControlPlane, startControlPlane } from "./control-plane.ts";
 import { DeltaProxy, type DeltaProxyCounts } from "./delta-proxy.ts";
 import type { ProcessSample } from "./messages.ts";
 import { arrived } from "./arrival.ts";
@@ -221,7 +223,7 @@ async function sampleOf({ world, controlPlane }: Stage, changes: number): Promis
     ...sample,
     changes,
     envoyBytes,
-    envoyResidentBytes: world.envoys().map((envoy) => envoy.residentBytes()),
+    envoyResidentBytes: world.envoys().map((envoy) => residentBytesOf(envoy.pid)),
     files: kept.length,
     fileBytes: kept.reduce((sum, info) => sum + (info?.size ?? 0), 0),
     metricsBytes,

@@ -8,8 +8,9 @@ import { dirname, join } from "node:path";
 import { buildBootstrap, CONTROL_PLANE_SERVER_NAME } from "../../controlplane/bootstrap/bootstrap.ts";
 import { renderIdentities, renderPods } from "../../controlplane/local/pod-documents.ts";
 import { OUTBOUND_PORT, type PodRecord } from "../../controlplane/local/pod-record.ts";
-import { scratchDirectory } from "../children.ts";
-import { type BenchEnvoy, startEnvoy } from "../envoy.ts";
+import { scratchDirectory } from "../../test/support/children.ts";
+import { type Envoy, startEnvoy } from "../../test/support/envoy.ts";
+import { documents, routeWithHeader, service, serviceAt } from "../../test/support/workloads.ts";
 import { root } from "../places.ts";
 
 const INBOUND_PORT = 8080;
@@ -48,9 +49,9 @@ export interface World {
   /** Another pod, of another name and address, comes in the place of one. */
   replaceGuest(index: number): void;
   /** Starts the Envoys; the control plane must have made its root certificate. */
-  startEnvoys(xdsPort: number, adjust?: (bootstrap: object) => object): Promise<readonly BenchEnvoy[]>;
+  startEnvoys(xdsPort: number, adjust?: (bootstrap: object) => object): Promise<readonly Envoy[]>;
   /** The Envoys that are running, in the order of the pods. */
-  envoys(): readonly BenchEnvoy[];
+  envoys(): readonly Envoy[];
   close(): Promise<void>;
 }
 
@@ -84,15 +85,15 @@ export async function createWorld(guestCount = 0): Promise<World> {
   writePods();
   let state: MeshState = { route: 0, plugin: 0, endpoint: 0, services: 0 };
   const files = (of: MeshState): Readonly<Record<string, string>> => ({
-    "services.yaml": [selecting("web"), selecting("client")].join("---\n"),
-    "route.yaml": routeOf(of.route),
+    "services.yaml": documents(service("web", INBOUND_PORT), service("client", INBOUND_PORT)),
+    "route.yaml": routeWithHeader("web", "x-route", String(of.route)),
     "plugin.yaml": pluginOf(moduleOf(base, of.plugin), of.plugin),
-    "outside.yaml": serviceAt("outside", of.endpoint === 0 ? a : b),
-    "late.yaml": of.services === 0 ? "" : serviceAt(`late-${of.services}`, late),
+    "outside.yaml": serviceAt("outside", "127.0.0.1", of.endpoint === 0 ? a : b),
+    "late.yaml": of.services === 0 ? "" : serviceAt(`late-${of.services}`, "127.0.0.1", late),
   });
   const write = (name: string, text: string): void => replace(join(directories.mesh, name), text);
   for (const [name, text] of Object.entries(files(state))) write(name, text);
-  let envoys: readonly BenchEnvoy[] = [];
+  let envoys: readonly Envoy[] = [];
   return {
     directories,
     pods,
@@ -110,9 +111,7 @@ export async function createWorld(guestCount = 0): Promise<World> {
       writePods();
     },
     async startEnvoys(xdsPort, adjust = (bootstrap) => bootstrap) {
-      envoys = await Promise.all(
-        pods.map((pod) => startEnvoy(adjust(bootstrapOf(pod, xdsPort, directories.state)), 1)),
-      );
+      envoys = await Promise.all(pods.map((pod) => startEnvoy(adjust(bootstrapOf(pod, xdsPort, directories.state)))));
       return envoys;
     },
     envoys: () => envoys,
@@ -218,44 +217,6 @@ function bootstrapOf(pod: PodRecord, xdsPort: number, stateDir: string): object 
       serverName: CONTROL_PLANE_SERVER_NAME,
     },
   });
-}
-
-function selecting(app: string): string {
-  return `apiVersion: v1
-kind: Service
-metadata: {name: ${app}, namespace: default}
-spec:
-  selector: {app: ${app}}
-  ports: [{name: http, port: 80, targetPort: ${INBOUND_PORT}}]
-`;
-}
-
-function serviceAt(name: string, port: number): string {
-  return `apiVersion: v1
-kind: Service
-metadata: {name: ${name}, namespace: default}
-spec:
-  ports: [{name: http, port: 80}]
----
-apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-metadata: {name: ${name}-1, namespace: default, labels: {kubernetes.io/service-name: ${name}}}
-addressType: IPv4
-ports: [{name: http, port: ${port}}]
-endpoints: [{addresses: [127.0.0.1]}]
-`;
-}
-
-function routeOf(round: number): string {
-  return `apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: {name: web, namespace: default}
-spec:
-  hosts: [web]
-  http:
-  - route: [{destination: {host: web}}]
-    headers: {response: {set: {x-route: "${round}"}}}
-`;
 }
 
 function pluginOf(url: string, version: number): string {

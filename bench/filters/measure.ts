@@ -1,7 +1,8 @@
 // consumes: an Envoy with a listener for each case, and a generator
 // produces: what each case cost in each round
 // never does: let a case take its turn only once: slow changes of the machine must hit all alike
-import type { BenchEnvoy } from "../envoy.ts";
+import { cpuSecondsOf, residentBytesOf } from "../process-cost.ts";
+import type { Envoy } from "../../test/support/envoy.ts";
 import type { Generator } from "../load/load.ts";
 import type { LoadResult } from "../load/messages.ts";
 import { runWrk } from "../load/wrk.ts";
@@ -37,7 +38,7 @@ const LATENCY_LOAD = 0.7;
 
 /** Returns the measurements by case, in the order of the rounds; every case is warmed up before the first. */
 export async function measureCases(
-  envoy: BenchEnvoy,
+  envoy: Envoy,
   cases: readonly Case[],
   generator: Generator,
   plan: Plan,
@@ -73,15 +74,15 @@ interface Place {
 }
 
 async function measure(
-  envoy: BenchEnvoy,
+  envoy: Envoy,
   generator: Generator,
   plan: Plan,
   { port, bearable }: Place,
 ): Promise<Measurement> {
-  const bytesBefore = envoy.residentBytes();
-  const cpuBefore = envoy.cpuSeconds();
+  const bytesBefore = residentBytesOf(envoy.pid);
+  const cpuBefore = cpuSecondsOf(envoy.pid);
   const busy = await closedLoop(generator, plan, port, plan.seconds);
-  const cpu = envoy.cpuSeconds() - cpuBefore;
+  const cpu = cpuSecondsOf(envoy.pid) - cpuBefore;
   const requestsPerSecond = busy.requests / busy.seconds;
   const load = {
     port,
@@ -98,7 +99,7 @@ async function measure(
     p50Ms: paced.p50Ms,
     p99Ms: paced.p99Ms,
     keptUp: paced.requests >= 0.97 * load.ratePerSecond * (load.durationMs / 1000),
-    grownBytes: envoy.residentBytes() - bytesBefore,
+    grownBytes: residentBytesOf(envoy.pid) - bytesBefore,
     failed: failuresOf(busy) + failuresOf(paced),
   };
 }

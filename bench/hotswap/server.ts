@@ -11,7 +11,7 @@ import { createResourceEncoder } from "../../controlplane/snapshot/encode.ts";
 import { createSystemClock } from "../../controlplane/telemetry/clock.ts";
 import type { EnvoyResources } from "../../controlplane/translate/emit/resources.ts";
 import { createXdsServer } from "../../controlplane/xds/server.ts";
-import { scratchDirectory } from "../children.ts";
+import { scratchDirectory } from "../../test/support/children.ts";
 
 export interface ResourceServer {
   /** The bootstrap of the proxy that this server serves. */

@@ -2,7 +2,7 @@
 // produces: a process that holds them through Envoy, to servers of its own
 // never does: hide a stream that broke
 import { fileURLToPath } from "node:url";
-import { endChild, startChild } from "../children.ts";
+import { endChild, startChild } from "../../test/support/children.ts";
 import type { FromStreams, StreamsRequest, StreamsResult, ToStreams } from "./streams-messages.ts";
 
 /** The process of open streams. */

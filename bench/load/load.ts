@@ -2,7 +2,7 @@
 // produces: what became of them, from a process of its own
 // never does: measure the process under load
 import { fileURLToPath } from "node:url";
-import { endChild, startChild } from "../children.ts";
+import { endChild, startChild } from "../../test/support/children.ts";
 import type { FromGenerator, LoadRequest, LoadResult, ToGenerator } from "./messages.ts";
 
 /** A load that is under way. */

@@ -12,7 +12,9 @@ import {
   token,
   virtualHost,
 } from "./ads-world.ts";
-import { type EnvoyProcess, startEnvoy, until } from "../support/envoy-process.ts";
+import { adsBootstrap } from "../support/ads-bootstrap.ts";
+import { type Envoy, startEnvoy } from "../support/envoy.ts";
+import { until } from "../support/until.ts";
 
 /** `status body` of a GET for a host. */
 function get(address: string, host: string, ca?: string): Promise<string> {
@@ -46,13 +48,13 @@ const UPDATES = [
   "cluster.up.update_success",
 ];
 
-function updatesOf(envoy: EnvoyProcess): Promise<(number | undefined)[]> {
+function updatesOf(envoy: Envoy): Promise<(number | undefined)[]> {
   return Promise.all(UPDATES.map((name) => envoy.stat(name)));
 }
 
 describe("delta ADS on a real Envoy", () => {
   let world: AdsWorld;
-  let envoy: EnvoyProcess;
+  let envoy: Envoy;
   let address: string;
   const synced = () =>
     until(
@@ -66,13 +68,15 @@ describe("delta ADS on a real Envoy", () => {
   beforeAll(async () => {
     world = await startAdsWorld();
     world.resources = basicResources(world.upstreamPort);
-    envoy = await startEnvoy({
-      xds: world.server().address(),
-      rootPem: world.authority.rootPem,
-      token,
-      nodeId,
-      metadata: { NAME: pod.pod, NAMESPACE: pod.namespace },
-    });
+    envoy = await startEnvoy(
+      adsBootstrap({
+        xds: world.server().address(),
+        rootPem: world.authority.rootPem,
+        token,
+        nodeId,
+        metadata: { NAME: pod.pod, NAMESPACE: pod.namespace },
+      }),
+    );
     await synced();
     address = (await envoy.listener("main"))!;
   });
@@ -224,7 +228,7 @@ const packedUnknown = { typeUrl: "type.googleapis.com/google.protobuf.Struct", v
 
 describe("a server that was restarted", () => {
   let world: AdsWorld;
-  let envoy: EnvoyProcess;
+  let envoy: Envoy;
   let address: string;
   const synced = () =>
     until(
@@ -238,7 +242,9 @@ describe("a server that was restarted", () => {
   beforeAll(async () => {
     world = await startAdsWorld();
     world.resources = basicResources(world.upstreamPort);
-    envoy = await startEnvoy({ xds: world.server().address(), rootPem: world.authority.rootPem, token, nodeId });
+    envoy = await startEnvoy(
+      adsBootstrap({ xds: world.server().address(), rootPem: world.authority.rootPem, token, nodeId }),
+    );
     await synced();
     address = (await envoy.listener("main"))!;
   });
@@ -293,12 +299,14 @@ describe("streams without the right credential", () => {
   ])("%s: refused, and nothing is served", async (_name, sent, id) => {
     const world = await startAdsWorld();
     world.resources = basicResources(world.upstreamPort);
-    const envoy = await startEnvoy({
-      xds: world.server().address(),
-      rootPem: world.authority.rootPem,
-      token: sent,
-      nodeId: id,
-    });
+    const envoy = await startEnvoy(
+      adsBootstrap({
+        xds: world.server().address(),
+        rootPem: world.authority.rootPem,
+        token: sent,
+        nodeId: id,
+      }),
+    );
     try {
       await until(() => /closed: (16|7), /.test(envoy.log()), "the refusal", envoy.log);
       expect(await envoy.listener("main")).toBeUndefined();
@@ -314,7 +322,9 @@ describe("secrets", () => {
   it("are renewed over SDS without a failed request", async () => {
     const world = await startAdsWorld(4_000);
     world.resources = basicResources(world.upstreamPort, true);
-    const envoy = await startEnvoy({ xds: world.server().address(), rootPem: world.authority.rootPem, token, nodeId });
+    const envoy = await startEnvoy(
+      adsBootstrap({ xds: world.server().address(), rootPem: world.authority.rootPem, token, nodeId }),
+    );
     try {
       await until(async () => (await envoy.listener("main")) !== undefined, "the listener", envoy.log);
       const address = (await envoy.listener("main"))!;

@@ -5,7 +5,7 @@ import { createSystemClock } from "../../controlplane/telemetry/clock.ts";
 import { createResourceCache } from "../../controlplane/xds/resource-cache.ts";
 import { createXdsServer, type XdsServer } from "../../controlplane/xds/server.ts";
 import { discoveryMethods } from "../../controlplane/xds/services.ts";
-import { until } from "../support/envoy-process.ts";
+import { until } from "../support/until.ts";
 import { openRawClient, type RawClient, type RawResponse } from "../support/raw-client.ts";
 
 const silent = { info: () => undefined, warn: () => undefined, error: (fields: object) => console.error(fields) };

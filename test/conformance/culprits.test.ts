@@ -1,11 +1,9 @@
 // A rejection that names nothing: the culprit is found on an Envoy that serves nobody, and the one that serves is told
 // of it no second time.
-import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { homedir, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { createResourceEncoder, type EncodedResource } from "../../controlplane/snapshot/encode.ts";
 import type { ResourceKind, ResourceMessages } from "../../controlplane/snapshot/resources.ts";
@@ -18,13 +16,11 @@ import { resourceTypes } from "../../controlplane/snapshot/type-urls.ts";
 import { discoveryMethods } from "../../controlplane/xds/services.ts";
 import { scenarioNames, translateScenario } from "../golden/scenario.ts";
 import { buildTrialBootstrap } from "../../controlplane/xds/trial-bootstrap.ts";
-import { until } from "../support/envoy-process.ts";
+import { findEnvoy, validateConfiguration } from "../support/envoy.ts";
+import { until } from "../support/until.ts";
 import { openRawClient, type RawClient } from "../support/raw-client.ts";
 
-const binary =
-  process.env["ENVOY_PATH"] ??
-  join(process.env["SCRIM_CACHE_DIR"] ?? join(homedir(), ".cache", "scrim"), "envoy", "1.40.0", "envoy");
-const run = promisify(execFile);
+const findBinary = async (): Promise<string> => (await findEnvoy()).path;
 const encoder = createResourceEncoder();
 const silent = { info: () => undefined, warn: () => undefined, error: (fields: object) => console.error(fields) };
 
@@ -51,7 +47,7 @@ const mutation = packAny("HeaderMutation", {
 });
 
 describe("an Envoy that serves nobody", () => {
-  const { examine } = createScratchEnvoy({ findBinary: () => Promise.resolve(binary) });
+  const { examine } = createScratchEnvoy({ findBinary });
 
   it.each([
     [
@@ -106,7 +102,7 @@ describe("an Envoy that serves nobody", () => {
 });
 
 it("an Envoy for whose trial the disk had no room is asked again", async () => {
-  const { examine, judge } = createScratchEnvoy({ findBinary: () => Promise.resolve(binary) });
+  const { examine, judge } = createScratchEnvoy({ findBinary });
   const [bad, fine] = encodeAll("virtualHosts", {
     "80/bad": { name: "bad", domains: ["x", "x"] },
     "80/c": direct("c"),
@@ -131,23 +127,13 @@ describe("what our translation makes", () => {
       const path = join(directory, `${scenario}-${kind}.pb`);
       if (maps[kind].size === 0) continue;
       writeFileSync(path, buildTrialBootstrap([...maps[kind].values()])!);
-      await run(binary, [
-        "--mode",
-        "validate",
-        "-c",
-        path,
-        "--use-dynamic-base-id",
-        "--concurrency",
-        "1",
-        "--log-level",
-        "error",
-      ]);
+      await validateConfiguration(path);
     }
   });
 });
 
 describe("a judgement", () => {
-  const { judge } = createScratchEnvoy({ findBinary: () => Promise.resolve(binary) });
+  const { judge } = createScratchEnvoy({ findBinary });
   const [fine, worse, alike] = encodeAll("virtualHosts", {
     fine: direct("fine"),
     worse: { name: "worse", domains: ["x", "x"] },
@@ -202,7 +188,7 @@ describe("a proxy that rejects several virtual hosts at once", () => {
       plaintext: { host: "127.0.0.1", port: 0 },
       clock: createSystemClock(),
       log: silent,
-      ...createScratchEnvoy({ findBinary: () => Promise.resolve(binary) }),
+      ...createScratchEnvoy({ findBinary }),
     });
     cache.onPublish(server.notify);
     await server.listen();

@@ -7,7 +7,9 @@ import { createSystemClock } from "../../controlplane/telemetry/clock.ts";
 import { createResourceCache } from "../../controlplane/xds/resource-cache.ts";
 import { createXdsServer, type XdsServer } from "../../controlplane/xds/server.ts";
 import { durationFromMs, packAny } from "../../protos/codec.ts";
-import { type EnvoyProcess, plaintextXdsCluster, startEnvoyWith, until } from "../support/envoy-process.ts";
+import { plaintextBootstrap } from "../support/ads-bootstrap.ts";
+import { type Envoy, startEnvoy } from "../support/envoy.ts";
+import { until } from "../support/until.ts";
 
 const silent = { info: () => undefined, warn: () => undefined, error: (fields: object) => console.error(fields) };
 
@@ -34,28 +36,9 @@ function sourceOf({ apiType, isAggregated }: Variant): ConfigSource {
   };
 }
 
-function bootstrapFor({ apiType, isAggregated }: Variant, port: number): unknown {
-  const grpc = {
-    api_type: apiType,
-    transport_api_version: "V3",
-    grpc_services: [
-      {
-        envoy_grpc: {
-          cluster_name: "xds",
-          retry_policy: { retry_back_off: { base_interval: "0.05s", max_interval: "0.2s" } },
-        },
-      },
-    ],
-  };
-  const source = isAggregated
-    ? { ads: {}, resource_api_version: "V3", initial_fetch_timeout: "0s" }
-    : { api_config_source: grpc, resource_api_version: "V3", initial_fetch_timeout: "0s" };
-  return {
-    node: { id: `sidecar~127.0.0.1~${apiType}-${isAggregated}.shop~shop.svc`, cluster: "test" },
-    admin: { address: { socket_address: { address: "127.0.0.1", port_value: 0 } } },
-    dynamic_resources: { lds_config: source, cds_config: source, ...(isAggregated && { ads_config: grpc }) },
-    static_resources: { clusters: [plaintextXdsCluster(port)] },
-  };
+function bootstrapFor(variant: Variant, port: number): object {
+  const id = `sidecar~127.0.0.1~${variant.apiType}-${variant.isAggregated}.shop~shop.svc`;
+  return plaintextBootstrap({ port, node: { id, cluster: "test" }, variant, isPatient: true });
 }
 
 /** `status header body` of a GET. */
@@ -90,7 +73,7 @@ describe.each(variants)("$name", (variant) => {
   const cache = createResourceCache();
   const group = cache.group("shop");
   let server: XdsServer;
-  let envoy: EnvoyProcess;
+  let envoy: Envoy;
   let upstreams: Awaited<ReturnType<typeof startUpstream>>[];
   let address = "";
 
@@ -173,7 +156,7 @@ describe.each(variants)("$name", (variant) => {
     });
     cache.onPublish(server.notify);
     await server.listen();
-    envoy = await startEnvoyWith(bootstrapFor(variant, server.plaintextAddress()!.port));
+    envoy = await startEnvoy(bootstrapFor(variant, server.plaintextAddress()!.port));
     await until(
       async () => (await envoy.listener("main")) !== undefined,
       "the listener",

@@ -9,7 +9,7 @@ import { createResourceCache, type ResourceCache } from "../../controlplane/xds/
 import { createXdsServer, type XdsLimits, type XdsServer } from "../../controlplane/xds/server.ts";
 import { discoveryMethods } from "../../controlplane/xds/services.ts";
 import { decode, encode } from "../../protos/codec.ts";
-import { until } from "../support/envoy-process.ts";
+import { until } from "../support/until.ts";
 
 const silent = { info: () => undefined, warn: () => undefined, error: (fields: object) => console.error(fields) };
 const CLUSTERS = resourceTypes.clusters.typeUrl;

@@ -8,7 +8,9 @@ import { createSystemClock } from "../../controlplane/telemetry/clock.ts";
 import { createResourceCache } from "../../controlplane/xds/resource-cache.ts";
 import { createXdsServer, type XdsServer } from "../../controlplane/xds/server.ts";
 import { packAny } from "../../protos/codec.ts";
-import { type EnvoyProcess, plaintextXdsCluster, startEnvoyWith, until } from "../support/envoy-process.ts";
+import { plaintextBootstrap } from "../support/ads-bootstrap.ts";
+import { type Envoy, startEnvoy } from "../support/envoy.ts";
+import { until } from "../support/until.ts";
 
 const silent = { info: () => undefined, warn: () => undefined, error: (fields: object) => console.error(fields) };
 const onDemand = {
@@ -17,11 +19,6 @@ const onDemand = {
     typeUrl: "type.googleapis.com/envoy.extensions.filters.http.on_demand.v3.OnDemand",
     value: new Uint8Array(),
   },
-};
-const grpc = {
-  api_type: "DELTA_GRPC",
-  transport_api_version: "V3",
-  grpc_services: [{ envoy_grpc: { cluster_name: "xds" } }],
 };
 
 const variants: readonly { name: string; source: ConfigSource }[] = [
@@ -57,7 +54,7 @@ describe.each(variants)("virtual hosts $name", ({ source }) => {
   const cache = createResourceCache();
   const group = cache.group("all");
   let server: XdsServer;
-  let envoy: EnvoyProcess;
+  let envoy: Envoy;
   const addresses: Record<string, string> = {};
 
   const setHost = (route: string, name: string, text = name) =>
@@ -95,16 +92,9 @@ describe.each(variants)("virtual hosts $name", ({ source }) => {
     });
     cache.onPublish(server.notify);
     await server.listen();
-    envoy = await startEnvoyWith({
-      node: { id: "p", cluster: "test" },
-      admin: { address: { socket_address: { address: "127.0.0.1", port_value: 0 } } },
-      dynamic_resources: {
-        lds_config: { ads: {}, resource_api_version: "V3" },
-        cds_config: { ads: {}, resource_api_version: "V3" },
-        ads_config: grpc,
-      },
-      static_resources: { clusters: [plaintextXdsCluster(server.plaintextAddress()!.port)] },
-    });
+    envoy = await startEnvoy(
+      plaintextBootstrap({ port: server.plaintextAddress()!.port, node: { id: "p", cluster: "test" } }),
+    );
     for (const route of ["one", "two"])
       await until(async () => (addresses[route] = (await envoy.listener(route)) ?? "") !== "", "the listeners", told);
     await until(() => server.status()[0]?.synced === true, "a synced proxy", told);

@@ -9,7 +9,7 @@ import { afterAll, expect, it } from "vitest";
 import { resourceTypes } from "../../controlplane/snapshot/type-urls.ts";
 import { discoveryMethods } from "../../controlplane/xds/services.ts";
 import { decode } from "../../protos/codec.ts";
-import { until } from "../support/envoy-process.ts";
+import { until } from "../support/until.ts";
 import { openRawClient } from "../support/raw-client.ts";
 
 const example = fileURLToPath(new URL("./own-resources.ts", import.meta.url));

@@ -2,8 +2,6 @@
 // nobody up.
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { homedir } from "node:os";
-import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { resourceTypes } from "../../controlplane/snapshot/type-urls.ts";
 import { createSystemClock } from "../../controlplane/telemetry/clock.ts";
@@ -12,12 +10,11 @@ import { createScratchEnvoy } from "../../controlplane/xds/scratch-envoy.ts";
 import { createXdsServer, type XdsServer } from "../../controlplane/xds/server.ts";
 import { discoveryMethods } from "../../controlplane/xds/services.ts";
 import { packAny } from "../../protos/codec.ts";
-import { type EnvoyProcess, plaintextXdsCluster, startEnvoyWith, until } from "../support/envoy-process.ts";
+import { plaintextBootstrap } from "../support/ads-bootstrap.ts";
+import { type Envoy, findEnvoy, startEnvoy } from "../support/envoy.ts";
+import { until } from "../support/until.ts";
 import { openRawClient, type RawClient } from "../support/raw-client.ts";
 
-const binary =
-  process.env["ENVOY_PATH"] ??
-  join(process.env["SCRIM_CACHE_DIR"] ?? join(homedir(), ".cache", "scrim"), "envoy", "1.40.0", "envoy");
 const silent = { info: () => undefined, warn: () => undefined, error: (fields: object) => console.error(fields) };
 const LISTENERS = resourceTypes.listeners.typeUrl,
   PLUGINS = resourceTypes.extensionConfigs.typeUrl;
@@ -28,7 +25,7 @@ let server: XdsServer;
 let group: ResourceGroup;
 let publish: () => void;
 const clients: RawClient<"delta">[] = [];
-const envoys: EnvoyProcess[] = [];
+const envoys: Envoy[] = [];
 
 beforeEach(async () => {
   const cache = createResourceCache();
@@ -37,7 +34,7 @@ beforeEach(async () => {
   // Only words, and no time that passes, let anything go on.
   server = createXdsServer({
     ...cache.source(() => "all"),
-    ...createScratchEnvoy({ findBinary: () => Promise.resolve(binary) }),
+    ...createScratchEnvoy({ findBinary: async () => (await findEnvoy()).path }),
     plaintext: { host: "127.0.0.1", port: 0 },
     clock: createSystemClock(),
     log: silent,
@@ -70,21 +67,10 @@ async function answer(client: RawClient<"delta">, error?: string): Promise<reado
   return resources.map(({ version }) => version);
 }
 
-async function startProxy(name: string): Promise<EnvoyProcess> {
-  const envoy = await startEnvoyWith({
-    node: { id: name, cluster: "test" },
-    admin: { address: { socket_address: { address: "127.0.0.1", port_value: 0 } } },
-    dynamic_resources: {
-      lds_config: { ads: {}, resource_api_version: "V3" },
-      cds_config: { ads: {}, resource_api_version: "V3" },
-      ads_config: {
-        api_type: "DELTA_GRPC",
-        transport_api_version: "V3",
-        grpc_services: [{ envoy_grpc: { cluster_name: "xds" } }],
-      },
-    },
-    static_resources: { clusters: [plaintextXdsCluster(server.plaintextAddress()!.port)] },
-  });
+async function startProxy(name: string): Promise<Envoy> {
+  const envoy = await startEnvoy(
+    plaintextBootstrap({ port: server.plaintextAddress()!.port, node: { id: name, cluster: "test" } }),
+  );
   envoys.push(envoy);
   return envoy;
 }

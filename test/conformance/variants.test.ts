@@ -9,7 +9,7 @@ import { discoveryMethods } from "../../controlplane/xds/services.ts";
 import { createSystemClock } from "../../controlplane/telemetry/clock.ts";
 import { decode } from "../../protos/codec.ts";
 import { openRawClient, type RawClient } from "../support/raw-client.ts";
-import { until } from "../support/envoy-process.ts";
+import { until } from "../support/until.ts";
 
 const silent = { info: () => undefined, warn: () => undefined, error: (fields: object) => console.error(fields) };
 const node = { id: "any", cluster: "test", metadata: { NAMESPACE: "shop", LABELS: { app: "web" } } };

@@ -1,10 +1,8 @@
 // One sidecar's inbound side on a real Envoy, out of YAML: translated as in the mesh, delivered by files in place of
 // xDS.
-import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import http from "node:http";
 import net, { type AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import tls from "node:tls";
 import { openAuthority, type IssuedCertificate } from "../../controlplane/ca/authority.ts";
@@ -19,7 +17,10 @@ import type { ProxyClass } from "../../controlplane/translate/ir/proxy-class.ts"
 import type { InboundPort } from "../../controlplane/translate/ir/proxy.ts";
 import { resolveInbound } from "../../controlplane/translate/resolve/inbound.ts";
 import { toProto3Json } from "../../protos/codec.ts";
-import { envoyPath, freePort } from "../e2e/filters/probe-envoy.ts";
+import { scratchDirectory } from "./children.ts";
+import { type Envoy, startEnvoy } from "./envoy.ts";
+import { freePort, isOpen } from "./ports.ts";
+import { until } from "./until.ts";
 
 export interface Answer {
   readonly status: number;
@@ -41,13 +42,13 @@ type Path = (name: string) => string;
 /** A sidecar of `reviews` with the given container ports, before an application that echoes what it got. */
 export class InboundEnvoy {
   #ports: ReadonlyMap<number, number> = new Map();
-  readonly #directory = mkdtempSync(join(tmpdir(), "scrim-inbound-"));
+  readonly #directory = scratchDirectory();
   readonly #at: Path = (name) => join(this.#directory, name);
   readonly #application = http.createServer((request, response) =>
     response.end(JSON.stringify({ path: request.url, headers: request.headers })),
   );
   readonly #certificates = new Map<string, IssuedCertificate>();
-  #envoy: ChildProcess | undefined;
+  #envoy: Envoy | undefined;
 
   /** Starts it on the mesh that `yaml` describes. */
   static async start(yaml: string, ports: readonly number[]): Promise<InboundEnvoy> {
@@ -56,25 +57,10 @@ export class InboundEnvoy {
     envoy.#ports = new Map(await Promise.all(ports.map(async (port) => [port, await freePort()] as const)));
     envoy.#writeSecrets();
     const inbound = envoy.#deliver(yaml);
-    writeFileSync(envoy.#at("envoy.json"), JSON.stringify(envoy.#bootstrap(inbound)));
-    envoy.#envoy = spawn(
-      envoyPath(),
-      [
-        "-c",
-        envoy.#at("envoy.json"),
-        "--use-dynamic-base-id",
-        "--concurrency",
-        "1",
-        "-l",
-        "warning",
-        "--file-flush-interval-msec",
-        "50",
-        "--log-path",
-        envoy.#at("log"),
-      ],
-      { stdio: "ignore" },
-    );
-    await envoy.#ready();
+    envoy.#envoy = await startEnvoy(envoy.#bootstrap(inbound), { directory: envoy.#directory });
+    const areOpen = async (): Promise<boolean> =>
+      (await Promise.all([...envoy.#ports.values()].map(isOpen))).every(Boolean);
+    await until(areOpen, "open ports", envoy.#envoy.log);
     return envoy;
   }
 
@@ -147,15 +133,9 @@ export class InboundEnvoy {
   }
 
   async stop(): Promise<void> {
-    const child = this.#envoy;
-    if (child !== undefined && child.exitCode === null && child.signalCode === null) {
-      const ended = new Promise((resolve) => child.once("exit", resolve));
-      child.kill("SIGKILL");
-      await ended;
-    }
+    await this.#envoy?.stop();
     this.#application.close();
     this.#application.closeAllConnections();
-    rmSync(this.#directory, { recursive: true, force: true });
   }
 
   #certificate(account: string): IssuedCertificate {
@@ -242,7 +222,7 @@ export class InboundEnvoy {
     };
   }
 
-  #bootstrap(inbound: readonly InboundPort[]): unknown {
+  #bootstrap(inbound: readonly InboundPort[]): object {
     const settings = {
       trustDomain: "cluster.local",
       accessLog: { path: this.#at("access"), encoding: "TEXT" as const },
@@ -259,7 +239,7 @@ export class InboundEnvoy {
         clusters: inbound.map((port) => toProto3Json("Cluster", buildInboundCluster(port))),
       },
     };
-    return JSON.parse(JSON.stringify(resources), (_, value: unknown) => this.#fromFile(value)) as unknown;
+    return JSON.parse(JSON.stringify(resources), (_, value: unknown) => this.#fromFile(value)) as object;
   }
 
   /** What comes over ADS in the mesh comes from a file here. */
@@ -274,23 +254,6 @@ export class InboundEnvoy {
       };
     return value;
   }
-
-  async #ready(): Promise<void> {
-    for (let tries = 0; tries < 300; tries++) {
-      if (this.#envoy?.exitCode !== null) throw new Error(`Envoy ended: ${readFileSync(this.#at("log"), "utf8")}`);
-      const open = await Promise.all([...this.#ports.values()].map(isOpen));
-      if (open.every(Boolean)) return;
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
-    throw new Error(`Envoy does not listen: ${readFileSync(this.#at("log"), "utf8")}`);
-  }
-}
-
-function isOpen(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = net.connect(port, "127.0.0.1", () => (socket.destroy(), resolve(true)));
-    socket.on("error", () => resolve(false));
-  });
 }
 
 function builtinModule(name: BuiltinFilter): { sha256: string; bytes: Uint8Array } {

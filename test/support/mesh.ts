@@ -5,9 +5,15 @@ import http from "node:http";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { setTimeout as delay } from "node:timers/promises";
+import { eventually } from "./until.ts";
+import { documents } from "./workloads.ts";
 
 export const repository = fileURLToPath(new URL("../..", import.meta.url));
 export const scrim = join(repository, "controlplane/cli/scrim.mjs");
+
+/** After so long a change of a file has been read and translated, and proxies wait for it. */
+const NOTICED_MS = 700;
 
 export interface Answer {
   readonly status: number;
@@ -40,6 +46,10 @@ export interface Mesh {
   /** Writes a file of the mesh directory by an atomic rename. */
   write(file: string, text: string): void;
   remove(file: string): void;
+  /** Writes documents as a file of the mesh and waits until every proxy has what became of them. */
+  apply(file: string, ...texts: readonly string[]): Promise<void>;
+  /** The errors that the control plane finds in a file. */
+  errorsIn(file: string): Promise<readonly object[]>;
   proxies(): Promise<ProxyStatus[]>;
   proxy(workload: string): Promise<ProxyStatus>;
   synced(): Promise<void>;
@@ -87,26 +97,6 @@ export function request(url: string, options: RequestOptions & { proxy?: string 
     sent.on("error", reject);
     sent.end(options.body);
   });
-}
-
-/** Repeats until it returns something other than undefined; throws what it last saw after the deadline. */
-export async function eventually<T>(
-  what: string,
-  attempt: () => Promise<T | undefined> | T | undefined,
-  deadlineMs = 30_000,
-): Promise<T> {
-  const end = Date.now() + deadlineMs;
-  let last: unknown = "nothing";
-  while (Date.now() < end) {
-    try {
-      const value = await attempt();
-      if (value !== undefined) return value;
-    } catch (error) {
-      last = error;
-    }
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  throw new Error(`${what}: not seen in ${deadlineMs} ms; last: ${String(last)}`);
 }
 
 /** Starts a mesh. `files` are written into an empty directory; `copy` is a directory copied first. */
@@ -188,7 +178,7 @@ function failIfEnded(child: ChildProcess, output: string): undefined {
 function actions(
   directory: string,
   admin: string,
-): Pick<Mesh, "write" | "remove" | "proxies" | "proxy" | "synced" | "from"> {
+): Pick<Mesh, "write" | "remove" | "apply" | "errorsIn" | "proxies" | "proxy" | "synced" | "from"> {
   const proxies = async (): Promise<ProxyStatus[]> =>
     JSON.parse((await request(`${admin}/debug/proxies`)).body) as ProxyStatus[];
   const known = new Map<string, ProxyStatus>();
@@ -198,22 +188,32 @@ function actions(
     known.set(workload, found);
     return found;
   };
+  const write = (file: string, text: string): void => {
+    const path = join(directory, file);
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(`${path}.tmp`, text);
+    renameSync(`${path}.tmp`, path);
+  };
+  const isSynced = async (): Promise<true | undefined> =>
+    (await request(`${admin}/synced`)).status === 200 ? true : undefined;
+  const synced = async (): Promise<void> => void (await eventually("synced", isSynced, 60_000));
   return {
     proxies,
     proxy,
-    write(file, text) {
-      const path = join(directory, file);
-      mkdirSync(dirname(path), { recursive: true });
-      writeFileSync(`${path}.tmp`, text);
-      renameSync(`${path}.tmp`, path);
-    },
+    write,
     remove: (file) => rmSync(join(directory, file)),
-    async synced() {
-      await eventually(
-        "synced",
-        async () => ((await request(`${admin}/synced`)).status === 200 ? true : undefined),
-        60_000,
-      );
+    synced,
+    async apply(file, ...texts) {
+      write(file, documents(...texts));
+      await delay(NOTICED_MS);
+      await synced();
+    },
+    async errorsIn(file) {
+      const violations = JSON.parse((await request(`${admin}/debug/violations`)).body) as {
+        file: string;
+        severity: string;
+      }[];
+      return violations.filter((violation) => violation.file.endsWith(file) && violation.severity === "error");
     },
     async from(workload, url, options = {}) {
       const { outbound } = known.get(workload) ?? (await proxy(workload));

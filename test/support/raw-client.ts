@@ -2,7 +2,7 @@
 import { Client, type ClientDuplexStream, credentials, type Metadata, type ServiceError } from "@grpc/grpc-js";
 import type { MessageByName } from "../../protos/build/envoy.ts";
 import { decode, encode } from "../../protos/codec.ts";
-import { until } from "./envoy-process.ts";
+import { until } from "./until.ts";
 
 /** One response of either dialect as a test reads it. */
 export interface RawResponse {

@@ -1,4 +1,4 @@
-// YAML of echo workloads for whole-mesh tests.
+// YAML of echo workloads and what leads to them, for whole-mesh tests and benches.
 
 export interface EchoWorkload {
   readonly name: string;
@@ -39,14 +39,19 @@ spec:
 `;
 }
 
-/** A Service for an app: port 80 to the containers' 9080. */
-export function service(app: string): string {
+/** Echo workloads with a Service each, one version of one pod. */
+export function echoApps(...apps: readonly string[]): string {
+  return documents(...apps.map((app) => service(app)), ...apps.map((app) => echoDeployment({ name: app, app })));
+}
+
+/** A Service for an app: port 80 to the containers' 9080, or another. */
+export function service(app: string, targetPort = 9080): string {
   return `apiVersion: v1
 kind: Service
 metadata: {name: ${app}, namespace: default}
 spec:
   selector: {app: ${app}}
-  ports: [{name: http, port: 80, targetPort: 9080}]
+  ports: [{name: http, port: 80, targetPort: ${targetPort}}]
 `;
 }
 
@@ -67,6 +72,20 @@ endpoints: [{addresses: [${address}]}]
 `;
 }
 
+/** A VirtualService that sets a header on the answers of a host. */
+export function routeWithHeader(host: string, header: string, value: string): string {
+  return `apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: ${host}, namespace: default}
+spec:
+  hosts: [${host}]
+  http:
+  - route: [{destination: {host: ${host}}}]
+    headers: {response: {set: {${header}: "${value}"}}}
+`;
+}
+
+/** Several documents as one file. */
 export function documents(...texts: readonly string[]): string {
   return texts.join("---\n");
 }

@@ -4,7 +4,7 @@ import { copyFileSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Mesh, type ProxyStatus, repository, startMesh } from "../../support/mesh.ts";
-import { freePort } from "../../e2e/filters/probe-envoy.ts";
+import { freePort } from "../../support/ports.ts";
 import { type Opinion, runGoClient, type Target, targetArguments, withoutGo } from "./clients.ts";
 
 interface Bootstrap {

@@ -13,7 +13,7 @@ import { createSystemClock } from "../../../controlplane/telemetry/clock.ts";
 import { createIdentityFile } from "../../../controlplane/xds/identities.ts";
 import { createResourceCache } from "../../../controlplane/xds/resource-cache.ts";
 import { createXdsServer, type XdsServer } from "../../../controlplane/xds/server.ts";
-import { until } from "../../support/envoy-process.ts";
+import { until } from "../../support/until.ts";
 import { type Backend, routeTo, setBackend, setGreeter, startBackend } from "../proxyless-world.ts";
 import { goClients, withoutGo } from "./clients.ts";
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Mesh, repository, request, scrim, startMesh } from "../../support/mesh.ts";
-import { documents, echoDeployment, service } from "../../support/workloads.ts";
+import { echoApps } from "../../support/workloads.ts";
 
 const run = promisify(execFile);
 let mesh: Mesh;
@@ -12,12 +12,7 @@ let mesh: Mesh;
 beforeAll(async () => {
   mesh = await startMesh({
     files: {
-      "workloads.yaml": documents(
-        service("web"),
-        service("client"),
-        echoDeployment({ name: "web", app: "web" }),
-        echoDeployment({ name: "client", app: "client" }),
-      ),
+      "workloads.yaml": echoApps("web", "client"),
     },
   });
 });

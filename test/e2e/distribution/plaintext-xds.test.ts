@@ -1,6 +1,6 @@
 // `scrim serve --xds-port`: xDS without TLS and without a credential, on this machine only, for whoever says what it
 // is; and what the metrics say of it.
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -10,10 +10,15 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { resourceTypes } from "../../../controlplane/snapshot/type-urls.ts";
 import { discoveryMethods } from "../../../controlplane/xds/services.ts";
 import { decode } from "../../../protos/codec.ts";
-import { type EnvoyProcess, plaintextXdsCluster, startEnvoyWith } from "../../support/envoy-process.ts";
+import { plaintextBootstrap } from "../../support/ads-bootstrap.ts";
+import { type Envoy, startEnvoy } from "../../support/envoy.ts";
+import { typeUrl } from "../../support/envoy-config.ts";
 import { openRawClient } from "../../support/raw-client.ts";
-import { eventually, request, scrim } from "../../support/mesh.ts";
-import { freePort } from "../filters/probe-envoy.ts";
+import { request, scrim } from "../../support/mesh.ts";
+import { eventually } from "../../support/until.ts";
+import { freePort } from "../../support/ports.ts";
+import { type ServedMesh, startServe } from "../../support/serve.ts";
+import { freePorts } from "../../support/serve-settings.ts";
 import { serviceAt } from "../../support/workloads.ts";
 
 const root = mkdtempSync(join(tmpdir(), "scrim-plain-"));
@@ -26,7 +31,7 @@ const node = {
 };
 const urlOf = (kind: keyof typeof resourceTypes): string => resourceTypes[kind].typeUrl;
 const pathOf = (name: string): string => discoveryMethods.find((method) => method.name === name)!.path;
-let controlPlane: ChildProcess;
+let controlPlane: ServedMesh;
 let application: Server;
 let admin = "";
 let log = "";
@@ -62,31 +67,19 @@ spec:
   trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}
 `,
   );
-  const [secure, adminPort] = [await freePort(), await freePort()];
   xdsPort = await freePort();
-  admin = `http://127.0.0.1:${adminPort}`;
-  controlPlane = spawn(
-    process.execPath,
-    [
-      scrim,
-      "serve",
-      join(root, "mesh"),
-      "--state-dir",
-      join(root, "state"),
-      "--xds-address",
-      `127.0.0.1:${secure}`,
-      "--admin-address",
-      `127.0.0.1:${adminPort}`,
-      "--xds-port",
-      String(xdsPort),
-    ],
-    { stdio: ["ignore", "pipe", "ignore"] },
-  );
-  controlPlane.stdout?.setEncoding("utf8").on("data", (text: string) => (log += text));
-  await eventually("ready", async () => ((await request(`${admin}/ready`)).status === 200 ? true : undefined));
+  controlPlane = startServe({
+    directories: { mesh: join(root, "mesh"), state: join(root, "state") },
+    ports: await freePorts(),
+    args: ["--xds-port", String(xdsPort)],
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  admin = controlPlane.admin;
+  controlPlane.process.stdout?.setEncoding("utf8").on("data", (text: string) => (log += text));
+  await controlPlane.ready();
 });
-afterAll(() => {
-  controlPlane.kill("SIGKILL");
+afterAll(async () => {
+  await controlPlane.stop("SIGKILL");
   application.close();
   rmSync(root, { recursive: true, force: true });
 });
@@ -162,27 +155,14 @@ const variants = [
 
 describe.each(variants)("an Envoy without TLS and without secrets: $name", ({ apiType, isAggregated, host }) => {
   const ownIp = podIp.replace(/3$/, String(host));
-  let envoy: EnvoyProcess;
+  let envoy: Envoy;
   beforeAll(async () => {
-    const grpc = {
-      api_type: apiType,
-      transport_api_version: "V3",
-      grpc_services: [{ envoy_grpc: { cluster_name: "xds" } }],
-    };
-    const source = { ...(isAggregated ? { ads: {} } : { api_config_source: grpc }), resource_api_version: "V3" };
-    envoy = await startEnvoyWith({
-      node: { ...node, id: node.id.replace(podIp, ownIp).replace("guest-0", `guest-${host}`) },
-      admin: { address: { socket_address: { address: "127.0.0.1", port_value: 0 } } },
-      dynamic_resources: { lds_config: source, cds_config: source, ads_config: grpc },
-      bootstrap_extensions: [
-        {
-          name: "envoy.bootstrap.internal_listener",
-          typed_config: {
-            "@type": "type.googleapis.com/envoy.extensions.bootstrap.internal_listener.v3.InternalListener",
-          },
-        },
-      ],
-      static_resources: { clusters: [plaintextXdsCluster(xdsPort)] },
+    const proxy = { ...node, id: node.id.replace(podIp, ownIp).replace("guest-0", `guest-${host}`) };
+    const internal = "envoy.bootstrap.internal_listener";
+    const internalListener = { "@type": typeUrl("envoy.extensions.bootstrap.internal_listener.v3.InternalListener") };
+    envoy = await startEnvoy({
+      ...plaintextBootstrap({ port: xdsPort, node: proxy, variant: { apiType, isAggregated }, hasAds: true }),
+      bootstrap_extensions: [{ name: internal, typed_config: internalListener }],
     });
   });
   afterAll(() => envoy.stop());

@@ -5,7 +5,6 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { writeMesh } from "../../../bench/controlplane/mesh.ts";
-import { freePorts } from "../../../bench/endurance/control-plane.ts";
 import { DeltaProxy, type DeltaProxyCounts, ENDPOINTS, HOSTS } from "../../../bench/endurance/delta-proxy.ts";
 import type { ControlPlane } from "../../../controlplane/admin/contract.ts";
 import { createControlPlane } from "../../../controlplane/main.ts";
@@ -13,7 +12,9 @@ import { installationOf } from "../../../controlplane/settings/installation.ts";
 import { createSystemClock } from "../../../controlplane/telemetry/clock.ts";
 import { createLogger } from "../../../controlplane/telemetry/logger.ts";
 import { createMetrics } from "../../../controlplane/telemetry/metrics.ts";
-import { eventually, request, scrim } from "../../support/mesh.ts";
+import { freePorts, serveSettings } from "../../support/serve-settings.ts";
+import { request, scrim } from "../../support/mesh.ts";
+import { eventually } from "../../support/until.ts";
 
 const HOUR_MS = 3_600_000;
 const PROXIES = 30;
@@ -28,35 +29,21 @@ let proxies: readonly DeltaProxy[];
 let nextValue = 10;
 
 beforeAll(async () => {
-  const [stateDir, ports] = [join(root, "state"), await freePorts()];
-  mkdirSync(stateDir);
+  const state = join(root, "state");
+  const directories = { mesh: mesh.directory, runtime: mesh.runtimeDir, state, cache: join(root, "cache") };
+  const ports = await freePorts();
+  mkdirSync(state);
   admin = `http://127.0.0.1:${ports.admin}`;
-  controlPlane = createControlPlane(
-    {
-      directory: mesh.directory,
-      runtimeDir: mesh.runtimeDir,
-      stateDir,
-      cacheDir: join(root, "cache"),
-      logLevel: "error",
-      strict: false,
-      allowEmpty: false,
-      workloadLifetimeMs: undefined,
-      allowFetchFrom: [],
-      plainRegistries: [],
-      xdsAddress: { address: "127.0.0.1", port: ports.xds },
-      adminAddress: { address: "127.0.0.1", port: ports.admin },
-    },
-    {
-      logger: createLogger("error"),
-      clock,
-      metrics: createMetrics(),
-      installation: installationOf(scrim),
-      random: Math.random,
-      complain: (line) => console.error(line),
-    },
-  );
+  controlPlane = createControlPlane(serveSettings(directories, ports, { logLevel: "error" }), {
+    logger: createLogger("error"),
+    clock,
+    metrics: createMetrics(),
+    installation: installationOf(scrim),
+    random: Math.random,
+    complain: (line) => console.error(line),
+  });
   await controlPlane.start();
-  const where = { port: ports.xds, rootPem: readFileSync(join(stateDir, "ca", "root-cert.pem"), "utf8") };
+  const where = { port: ports.xds, rootPem: readFileSync(join(state, "ca", "root-cert.pem"), "utf8") };
   proxies = mesh.proxies.map(
     (client) => new DeltaProxy({ ...client, ip: client.nodeId.split("~")[1] ?? "" }, where, counts),
   );

@@ -1,15 +1,16 @@
 // What editors, tools and volume mounts do to the files of a mesh, while requests flow: the last good objects stay, and
 // a word names what is wrong.
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { arrived } from "../../../bench/endurance/arrival.ts";
-import { type ControlPlanePorts, freePorts } from "../../../bench/endurance/control-plane.ts";
 import { ask, startTraffic, type Traffic } from "../../../bench/endurance/traffic.ts";
 import { createWorld, type World } from "../../../bench/endurance/world.ts";
-import { eventually, request, scrim } from "../../support/mesh.ts";
+import { request } from "../../support/mesh.ts";
+import { routeWithHeader } from "../../support/workloads.ts";
+import { eventually } from "../../support/until.ts";
+import { type ServedMesh, startServe } from "../../support/serve.ts";
+import { type ControlPlanePorts, freePorts } from "../../support/serve-settings.ts";
 
 interface Violation {
   readonly file: string;
@@ -20,20 +21,12 @@ interface Violation {
 
 let world: World;
 let ports: ControlPlanePorts;
-let controlPlane: ChildProcess;
+let controlPlane: ServedMesh;
 let traffic: Traffic;
 let mounted = "";
 
 /** Sets a header on the answers of `outside`. */
-const route = (value: string, name = "outside"): string => `apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: {name: ${name}, namespace: default}
-spec:
-  hosts: [${name}]
-  http:
-  - route: [{destination: {host: ${name}}}]
-    headers: {response: {set: {x-extra: "${value}"}}}
-`;
+const route = (value: string, name = "outside"): string => routeWithHeader(name, "x-extra", value);
 
 const violations = async (): Promise<readonly Violation[]> =>
   JSON.parse((await request(`http://127.0.0.1:${ports.admin}/debug/violations`)).body) as Violation[];
@@ -61,26 +54,8 @@ beforeAll(async () => {
   mounted = join(world.directories.mesh, "mounted");
   mount("v1", { "extra.yaml": route("v1") });
   symlinkSync("..data/extra.yaml", join(mounted, "extra.yaml"));
-  const { mesh, runtime, state, cache } = world.directories;
-  const args = [
-    "serve",
-    mesh,
-    "--runtime",
-    runtime,
-    "--state-dir",
-    state,
-    "--xds-address",
-    `127.0.0.1:${ports.xds}`,
-    "--admin-address",
-    `127.0.0.1:${ports.admin}`,
-  ];
-  controlPlane = spawn(process.execPath, [scrim, ...args], {
-    stdio: "ignore",
-    env: { ...process.env, SCRIM_CACHE_DIR: cache },
-  });
-  await eventually("ready", async () =>
-    (await request(`http://127.0.0.1:${ports.admin}/ready`)).status === 200 ? true : undefined,
-  );
+  controlPlane = startServe({ directories: world.directories, ports });
+  await controlPlane.ready();
   await world.startEnvoys(ports.xds);
   await arrived(world);
   traffic = startTraffic(world.outbound, () => ["web", "outside"], 20);
@@ -88,10 +63,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await traffic?.stop();
   await world?.close();
-  if (controlPlane?.exitCode === null) {
-    controlPlane.kill("SIGTERM");
-    await once(controlPlane, "exit");
-  }
+  await controlPlane?.stop();
 });
 
 describe("a mesh's files", () => {

@@ -1,55 +1,37 @@
 // Directories of the control plane that cannot be written, while requests flow and the mesh changes. What stands in the
 // way here is a directory in a file's place: that stops whoever runs the tests, root too, as a full or read-only disk
 // does.
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { once } from "node:events";
+import { spawnSync } from "node:child_process";
 import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { arrived } from "../../../bench/endurance/arrival.ts";
-import { type ControlPlanePorts, freePorts } from "../../../bench/endurance/control-plane.ts";
 import { startTraffic } from "../../../bench/endurance/traffic.ts";
 import { createWorld, type World } from "../../../bench/endurance/world.ts";
-import { eventually, request, scrim } from "../../support/mesh.ts";
+import { scrim } from "../../support/mesh.ts";
+import { eventually } from "../../support/until.ts";
+import { type ServedMesh, startServe } from "../../support/serve.ts";
+import { type ControlPlanePorts, freePorts } from "../../support/serve-settings.ts";
 
 const CANNOT =
   /The state directory \S+ cannot be written \(.+\): proxies are served on, but a restart would not know what changed since; make room there, or make it writable\./g;
 
 let world: World;
 let ports: ControlPlanePorts;
-let controlPlane: ChildProcess;
+let controlPlane: ServedMesh;
 let output = "";
 
 /** `log`: where its output goes; a pipe that is read here unless given. */
 async function start(log: number | "pipe" = "pipe"): Promise<void> {
-  const { mesh, runtime, state, cache } = world.directories;
-  const args = [
-    "serve",
-    mesh,
-    "--runtime",
-    runtime,
-    "--state-dir",
-    state,
-    "--xds-address",
-    `127.0.0.1:${ports.xds}`,
-    "--admin-address",
-    `127.0.0.1:${ports.admin}`,
-  ];
   output = "";
-  controlPlane = spawn(process.execPath, [scrim, ...args], {
+  controlPlane = startServe({
+    directories: world.directories,
+    ports,
     stdio: ["ignore", log === "pipe" ? "ignore" : log, log],
-    env: { ...process.env, SCRIM_CACHE_DIR: cache, SCRIM_LOG_LEVEL: "debug" },
+    env: { SCRIM_LOG_LEVEL: "debug" },
   });
-  controlPlane.stderr?.on("data", (chunk: Buffer) => (output += chunk.toString("utf8")));
-  await eventually("ready", async () =>
-    (await request(`http://127.0.0.1:${ports.admin}/ready`)).status === 200 ? true : undefined,
-  );
-}
-
-async function end(signal: "SIGKILL" | "SIGTERM"): Promise<void> {
-  if (controlPlane?.exitCode !== null || controlPlane.signalCode !== null) return;
-  controlPlane.kill(signal);
-  await once(controlPlane, "exit");
+  controlPlane.process.stderr?.on("data", (chunk: Buffer) => (output += chunk.toString("utf8")));
+  await controlPlane.ready();
 }
 
 beforeAll(async () => {
@@ -62,7 +44,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await world?.close();
-  await end("SIGTERM");
+  await controlPlane?.stop("SIGTERM");
 });
 
 describe("a state directory that cannot be written", () => {
@@ -83,7 +65,7 @@ describe("a state directory that cannot be written", () => {
     await arrived(world);
     expect(output.match(CANNOT)?.length).toBe(1);
 
-    await end("SIGKILL");
+    await controlPlane?.stop("SIGKILL");
     await start();
     world.change({ route: 3, plugin: 2 });
     await arrived(world);
@@ -103,7 +85,7 @@ describe("a state directory that cannot be written", () => {
 
 describe("a log on a full disk", () => {
   it("stops nothing, and a command that cannot tell its answer says so by its code", async () => {
-    await end("SIGTERM");
+    await controlPlane?.stop("SIGTERM");
     const full = openSync("/dev/full", "w");
     await start(full);
     world.write(
@@ -112,7 +94,7 @@ describe("a log on a full disk", () => {
     );
     world.change({ route: 4, endpoint: 0 });
     await arrived(world);
-    expect([controlPlane.exitCode, controlPlane.signalCode]).toEqual([null, null]);
+    expect([controlPlane.process.exitCode, controlPlane.process.signalCode]).toEqual([null, null]);
     expect(spawnSync(process.execPath, [scrim, "version"], { stdio: ["ignore", full, full] }).status).toBe(1);
     closeSync(full);
   });

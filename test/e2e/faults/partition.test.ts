@@ -1,18 +1,18 @@
 // A network that loses every packet between proxies and their control plane, for a while, and tells neither; `npm run
 // bench -- endurance` does it for an hour.
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { arrived } from "../../../bench/endurance/arrival.ts";
-import { freePorts } from "../../../bench/endurance/control-plane.ts";
 import { type Relay, startRelay } from "../../../bench/endurance/relay.ts";
 import { startTraffic } from "../../../bench/endurance/traffic.ts";
 import { createWorld, type World } from "../../../bench/endurance/world.ts";
-import { eventually, request, scrim } from "../../support/mesh.ts";
+import { request } from "../../support/mesh.ts";
+import { eventually } from "../../support/until.ts";
+import { type ServedMesh, startServe } from "../../support/serve.ts";
+import { freePorts } from "../../support/serve-settings.ts";
 
 let world: World;
 let relay: Relay;
-let controlPlane: ChildProcess;
+let controlPlane: ServedMesh;
 let admin = "";
 
 /** A proxy finds out within two seconds that nobody answers, instead of fifteen. */
@@ -32,25 +32,9 @@ const synced = () =>
 beforeAll(async () => {
   world = await createWorld();
   const ports = await freePorts();
-  const { mesh, runtime, state, cache } = world.directories;
-  admin = `http://127.0.0.1:${ports.admin}`;
-  const args = [
-    "serve",
-    mesh,
-    "--runtime",
-    runtime,
-    "--state-dir",
-    state,
-    "--xds-address",
-    `127.0.0.1:${ports.xds}`,
-    "--admin-address",
-    `127.0.0.1:${ports.admin}`,
-  ];
-  controlPlane = spawn(process.execPath, [scrim, ...args], {
-    stdio: "ignore",
-    env: { ...process.env, SCRIM_CACHE_DIR: cache },
-  });
-  await eventually("ready", async () => ((await request(`${admin}/ready`)).status === 200 ? true : undefined));
+  controlPlane = startServe({ directories: world.directories, ports });
+  await controlPlane.ready();
+  admin = controlPlane.admin;
   relay = await startRelay(ports.xds);
   await world.startEnvoys(relay.port, impatient);
   await arrived(world);
@@ -58,10 +42,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await world?.close();
-  if (controlPlane?.exitCode === null) {
-    controlPlane.kill("SIGTERM");
-    await once(controlPlane, "exit");
-  }
+  await controlPlane?.stop();
   await relay?.close();
 });
 

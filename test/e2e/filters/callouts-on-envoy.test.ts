@@ -3,7 +3,7 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 import { createHost, type Host, type HttpStream } from "proxy-wasm-host";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { buildFixture } from "../../../filters/sdk/testing/build.ts";
-import { CalloutsEnvoy } from "./callouts-envoy.ts";
+import { type CalloutsEnvoy, startCalloutsEnvoy } from "./callouts-envoy.ts";
 import { startEchoHttp2 } from "../../support/echo-http2.ts";
 
 // What filters are told of gRPC callouts, queues, trailers and connections: on a real Envoy and in the Wasm host, and
@@ -26,7 +26,7 @@ beforeAll(async () => {
   });
   await new Promise<void>((resolve) => tcp.listen(0, "127.0.0.1", resolve));
   const address = tcp.address();
-  envoy = await CalloutsEnvoy.start({
+  envoy = await startCalloutsEnvoy({
     ...modules,
     http2Port: http2.port,
     tcpPort: typeof address === "object" && address ? address.port : 0,

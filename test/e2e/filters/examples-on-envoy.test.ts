@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import http from "node:http";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { CalloutsEnvoy } from "./callouts-envoy.ts";
+import { type CalloutsEnvoy, startCalloutsEnvoy } from "./callouts-envoy.ts";
 import { startEchoHttp2 } from "../../support/echo-http2.ts";
 
 // Examples that are more than one request after the other: several workers, TCP connections. The others are scenarios
@@ -35,7 +35,7 @@ afterAll(() => {
 
 async function start(name: string, httpConfiguration: unknown, concurrency = 1): Promise<CalloutsEnvoy> {
   const address = tcp.address();
-  envoy = await CalloutsEnvoy.start({
+  envoy = await startCalloutsEnvoy({
     http: module(name),
     httpConfiguration,
     network: module("preface-gate"),

@@ -2,7 +2,8 @@
 import { createServer, type IncomingHttpHeaders, request, type Server } from "node:http";
 import { request as secureRequest } from "node:https";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { FiltersEnvoy, type FilterModules } from "./filters-envoy.ts";
+import type { FilterModules } from "./filters-bootstrap.ts";
+import { type FiltersEnvoy, startFiltersEnvoy } from "./filters-envoy.ts";
 
 const POLICIES = [
   {
@@ -140,7 +141,7 @@ export function describeFilters(modules: FilterModules): void {
     );
     await new Promise<void>((resolve) => backend.listen(0, "127.0.0.1", resolve));
     const address = backend.address();
-    envoy = await FiltersEnvoy.start({
+    envoy = await startFiltersEnvoy({
       modules,
       policies: POLICIES,
       limits: LIMITS,

@@ -1,20 +1,16 @@
 // Functions share a module where they stand side by side and fail alike: what runs in a place changes with the
 // policies, the listener does not.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Answer, eventually, type Mesh, request, startMesh } from "../../support/mesh.ts";
-import { documents, echoDeployment, service } from "../../support/workloads.ts";
+import { type Answer, type Mesh, request, startMesh } from "../../support/mesh.ts";
+import { eventually } from "../../support/until.ts";
+import { echoApps } from "../../support/workloads.ts";
 
 let mesh: Mesh;
 
 beforeAll(async () => {
   mesh = await startMesh({
     files: {
-      "workloads.yaml": documents(
-        service("web"),
-        service("client"),
-        echoDeployment({ name: "web", app: "web" }),
-        echoDeployment({ name: "client", app: "client" }),
-      ),
+      "workloads.yaml": echoApps("web", "client"),
     },
   });
 });

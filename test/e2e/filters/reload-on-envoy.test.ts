@@ -2,8 +2,8 @@ import http from "node:http";
 import { createHost } from "proxy-wasm-host";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { buildFixture } from "../../../filters/sdk/testing/build.ts";
-import { CalloutsEnvoy } from "./callouts-envoy.ts";
-import { freePort } from "./probe-envoy.ts";
+import { type CalloutsEnvoy, startCalloutsEnvoy } from "./callouts-envoy.ts";
+import { freePort } from "../../support/ports.ts";
 
 // FAIL_RELOAD: a worker whose VM trapped gets a new one, on a real Envoy and in the Wasm host.
 
@@ -13,7 +13,7 @@ let probe: Uint8Array;
 beforeAll(async () => {
   probe = await buildFixture("probe");
   const nobody = await freePort();
-  envoy = await CalloutsEnvoy.start({
+  envoy = await startCalloutsEnvoy({
     http: probe,
     network: await buildFixture("connection"),
     failurePolicy: "FAIL_RELOAD",

@@ -1,10 +1,9 @@
 // Envoy's configuration for scenarios: one listener, with the module under test, for each; the listeners come from a
 // file, so that one that is refused does not keep the others from starting.
 import { clusterName, configurationText, type FilterMetadata, type Scenario } from "proxy-wasm-host";
+import { address, typeUrl } from "../../support/envoy-config.ts";
 import type { TestIdentities } from "../../support/test-identities.ts";
 
-const type = (name: string): string => `type.googleapis.com/${name}`;
-const address = (port: number): unknown => ({ socket_address: { address: "127.0.0.1", port_value: port } });
 const FAILURE_POLICIES = { closed: "FAIL_CLOSED", open: "FAIL_OPEN", reload: "FAIL_RELOAD" } as const;
 
 /** Where things are that the configuration names. */
@@ -41,11 +40,11 @@ function wasm(scenario: Scenario, file: string): unknown {
   return {
     name: "module",
     typed_config: {
-      "@type": type("envoy.extensions.filters.http.wasm.v3.Wasm"),
+      "@type": typeUrl("envoy.extensions.filters.http.wasm.v3.Wasm"),
       config: {
         name: scenario.name,
         failure_policy: FAILURE_POLICIES[scenario.failurePolicy ?? "closed"],
-        configuration: { "@type": type("google.protobuf.StringValue"), value: configurationText(scenario) },
+        configuration: { "@type": typeUrl("google.protobuf.StringValue"), value: configurationText(scenario) },
         vm_config: {
           runtime: "envoy.wasm.runtime.v8",
           vm_id: scenario.vmId ?? scenario.name,
@@ -67,7 +66,7 @@ function metadataFilter(keys: readonly (readonly [string, string])[]): unknown[]
   return [
     {
       name: "metadata",
-      typed_config: { "@type": type("envoy.extensions.filters.http.header_to_metadata.v3.Config"), request_rules },
+      typed_config: { "@type": typeUrl("envoy.extensions.filters.http.header_to_metadata.v3.Config"), request_rules },
     },
   ];
 }
@@ -80,9 +79,9 @@ function connectionManager(scenario: Scenario, places: ScenarioPlaces, index: nu
     stateNames(scenario).map((name, i) => [`state${i}`, `%FILTER_STATE(wasm.${name}:PLAIN)%`]),
   );
   const filters = places.httpFilters?.(scenario) ?? [wasm(scenario, places.modulePath(scenario.module))];
-  const router = { "@type": type("envoy.extensions.filters.http.router.v3.Router"), suppress_envoy_headers: true };
+  const router = { "@type": typeUrl("envoy.extensions.filters.http.router.v3.Router"), suppress_envoy_headers: true };
   const fileLog = {
-    "@type": type("envoy.extensions.access_loggers.file.v3.FileAccessLog"),
+    "@type": typeUrl("envoy.extensions.access_loggers.file.v3.FileAccessLog"),
     path: places.accessLog,
     log_format: {
       json_format: { from: "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%", details: "%RESPONSE_CODE_DETAILS%", ...states },
@@ -91,7 +90,7 @@ function connectionManager(scenario: Scenario, places: ScenarioPlaces, index: nu
   return {
     name: "hcm",
     typed_config: {
-      "@type": type("envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"),
+      "@type": typeUrl("envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"),
       stat_prefix: `s${index}`,
       generate_request_id: false,
       server_header_transformation: "PASS_THROUGH",
@@ -125,7 +124,7 @@ function serverTls(identities: TestIdentities): unknown {
   return {
     name: "tls",
     typed_config: {
-      "@type": type("envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext"),
+      "@type": typeUrl("envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext"),
       common_tls_context: {
         tls_certificates: [
           { certificate_chain: { inline_string: own.certificate }, private_key: { inline_string: own.key } },
@@ -143,7 +142,7 @@ function addressStates(names: readonly string[]): unknown[] {
     {
       name: "states",
       typed_config: {
-        "@type": type("envoy.extensions.filters.network.set_filter_state.v3.Config"),
+        "@type": typeUrl("envoy.extensions.filters.network.set_filter_state.v3.Config"),
         on_new_connection: names.map((object_key) => ({ object_key, factory_key: "envoy.string", format_string })),
       },
     },
@@ -161,14 +160,14 @@ export function scenarioListener(
   const usesTls = scenario.exchanges.some(({ peer }) => peer?.identity !== undefined || peer?.sni !== undefined);
   const proxyProtocol = {
     name: "proxy",
-    typed_config: { "@type": type("envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol") },
+    typed_config: { "@type": typeUrl("envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol") },
   };
   const inspector = {
     name: "tls",
-    typed_config: { "@type": type("envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector") },
+    typed_config: { "@type": typeUrl("envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector") },
   };
   return {
-    "@type": type("envoy.config.listener.v3.Listener"),
+    "@type": typeUrl("envoy.config.listener.v3.Listener"),
     name: `scenario ${index}`,
     address: address(0),
     enable_reuse_port: false,
@@ -207,7 +206,7 @@ function clusters(scenarios: readonly Scenario[], places: ScenarioPlaces): unkno
   const http2 = {
     typed_extension_protocol_options: {
       "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
-        "@type": type("envoy.extensions.upstreams.http.v3.HttpProtocolOptions"),
+        "@type": typeUrl("envoy.extensions.upstreams.http.v3.HttpProtocolOptions"),
         explicit_http_config: { http2_protocol_options: {} },
       },
     },
@@ -227,10 +226,9 @@ function clusters(scenarios: readonly Scenario[], places: ScenarioPlaces): unkno
 }
 
 /** The bootstrap: clusters, and where the listeners' file lies. */
-export function scenarioBootstrap(scenarios: readonly Scenario[], places: ScenarioPlaces): unknown {
+export function scenarioBootstrap(scenarios: readonly Scenario[], places: ScenarioPlaces): object {
   return {
     node: { id: "scenario-node", cluster: "scenario-cluster", metadata: scenarios[0]?.nodeMetadata ?? {} },
-    admin: { address: address(0) },
     stats_flush_interval: "0.2s",
     // As the mesh's own bootstrap.
     layered_runtime: { layers: [{ name: "static", static_layer: { "re2.max_program_size.error_level": 32_768 } }] },

@@ -1,7 +1,5 @@
 // Runs scenarios (test/host/scenario.ts) on a real Envoy: one process for many of them.
-import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import {
   encodeStructValue,
@@ -14,7 +12,8 @@ import {
   type ScenarioRunner,
   type SeenCallout,
 } from "proxy-wasm-host";
-import { envoyPath } from "./probe-envoy.ts";
+import { removeScratchDirectory, scratchDirectory } from "../../support/children.ts";
+import { type Envoy, startEnvoy } from "../../support/envoy.ts";
 import {
   metadataHeader,
   metadataKeys,
@@ -54,12 +53,11 @@ async function until<T>(read: () => T | undefined | Promise<T | undefined>): Pro
 /** A running Envoy with a listener for each scenario, its upstream and its clusters for callouts. */
 export class EnvoyScenarios implements ScenarioRunner {
   readonly #options: EnvoyScenarioOptions;
-  readonly #directory = mkdtempSync(join(tmpdir(), "scrim-scenarios-"));
+  readonly #directory = scratchDirectory();
   readonly #identities = new TestIdentities();
   readonly #upstream = new ScenarioUpstream();
   readonly #callouts: CalloutCluster[] = [];
-  #child: ChildProcess | undefined;
-  #admin = "";
+  #envoy: Envoy | undefined;
   #ports = new Map<number, number>();
   #current: Scenario | undefined;
   #answered = new Map<string, number>();
@@ -117,13 +115,8 @@ export class EnvoyScenarios implements ScenarioRunner {
   async stop(): Promise<void> {
     this.#upstream.stop();
     for (const cluster of this.#callouts) cluster.stop();
-    const child = this.#child;
-    if (child && child.exitCode === null && child.signalCode === null) {
-      const ended = new Promise((resolve) => child.once("exit", resolve));
-      child.kill("SIGKILL");
-      await ended;
-    }
-    rmSync(this.#directory, { recursive: true, force: true });
+    await this.#envoy?.stop();
+    removeScratchDirectory(this.#directory);
   }
 
   #read(name: string): string {
@@ -148,42 +141,12 @@ export class EnvoyScenarios implements ScenarioRunner {
         resources: scenarios.map((scenario, i) => scenarioListener(scenario, i, places, this.#identities)),
       }),
     );
-    writeFileSync(at("envoy.json"), JSON.stringify(scenarioBootstrap(scenarios, places)));
-    const args = [
-      "-c",
-      at("envoy.json"),
-      "--use-dynamic-base-id",
-      "--concurrency",
-      "1",
-      "-l",
-      "warning",
-      "--component-log-level",
-      "wasm:debug",
-      "--file-flush-interval-msec",
-      "10",
-      "--log-path",
-      at("log"),
-      "--admin-address-path",
-      at("admin"),
-    ];
-    const child = spawn(envoyPath(), args, { stdio: "ignore" });
-    this.#child = child;
-    const isUp = await until(() => {
-      if (child.exitCode !== null) throw new Error(`Envoy ended: ${this.log().slice(-4000)}`);
-      return this.#read("admin") !== "" || undefined;
+    this.#envoy = await startEnvoy(scenarioBootstrap(scenarios, places), {
+      directory: this.#directory,
+      componentLogLevel: "wasm:debug",
     });
-    if (!isUp) throw new Error(`Envoy does not start: ${this.log().slice(-4000)}`);
-    this.#admin = this.#read("admin").trim();
-    const ready = await until(async () =>
-      (await fetch(`http://${this.#admin}/ready`).then(
-        (response) => response.ok,
-        () => false,
-      ))
-        ? true
-        : undefined,
-    );
-    if (!ready) throw new Error(`Envoy does not get ready: ${this.log().slice(-4000)}`);
-    const listeners = (await (await fetch(`http://${this.#admin}/listeners?format=json`)).json()) as {
+    await this.#envoy.ready();
+    const listeners = JSON.parse(await this.#envoy.admin("/listeners?format=json")) as {
       listener_statuses?: { name: string; local_address: { socket_address: { port_value: number } } }[];
     };
     for (const { name, local_address } of listeners.listener_statuses ?? [])
@@ -250,9 +213,8 @@ export class EnvoyScenarios implements ScenarioRunner {
 
   async #stats(scenario: Scenario): Promise<Record<string, number>> {
     if (Object.keys({ ...scenario.metrics, ...scenario.samples }).length === 0) return {};
-    const text = await (
-      await fetch(`http://${this.#admin}/stats?filter=${encodeURIComponent("^wasmcustom\\.")}`)
-    ).text();
+    const filter = `filter=${encodeURIComponent("^wasmcustom\\.")}`;
+    const text = (await this.#envoy?.admin(`/stats?${filter}`)) ?? "";
     const numbers = text
       .split("\n")
       .filter((line) => /: \d+$/.test(line))
@@ -264,13 +226,7 @@ export class EnvoyScenarios implements ScenarioRunner {
           ] as const,
       );
     if (Object.keys(scenario.samples ?? {}).length === 0) return Object.fromEntries(numbers);
-    const histograms = (
-      await (
-        await fetch(
-          `http://${this.#admin}/stats?histogram_buckets=cumulative&filter=${encodeURIComponent("^wasmcustom\\.")}`,
-        )
-      ).text()
-    )
+    const histograms = ((await this.#envoy?.admin(`/stats?histogram_buckets=cumulative&${filter}`)) ?? "")
       .split("\n")
       .filter((line) => /: B/.test(line) || /: No recorded values$/.test(line))
       .map(

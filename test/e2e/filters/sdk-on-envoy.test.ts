@@ -2,7 +2,7 @@ import { createServer, type Server } from "node:http";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createHost, type Host, type HttpStream } from "proxy-wasm-host";
 import { compileFilter } from "../../../filters/sdk/compile.mjs";
-import { ProbeEnvoy } from "./probe-envoy.ts";
+import { type ProbeEnvoy, startProbeEnvoy } from "./probe-envoy.ts";
 
 // The probe filter reports what its host answers. Every case runs on a real Envoy and in the Wasm host, and the reports
 // must be the same.
@@ -25,7 +25,7 @@ beforeAll(async () => {
   });
   await new Promise<void>((resolve) => callee.listen(0, "127.0.0.1", resolve));
   const address = callee.address();
-  envoy = await ProbeEnvoy.start({
+  envoy = await startProbeEnvoy({
     module,
     configuration: CONFIGURATION,
     calleePort: typeof address === "object" && address ? address.port : 0,

@@ -4,11 +4,12 @@ import { request as secureRequest } from "node:https";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { CERTIFICATE, KEY } from "../../golden/tls-material.ts";
-import { type OutboundEnvoy, startOutboundEnvoy } from "../../support/outbound-envoy.ts";
-import { freePort } from "../filters/probe-envoy.ts";
+import type { Envoy } from "../../support/envoy.ts";
+import { startOutboundEnvoy } from "../../support/outbound-envoy.ts";
+import { freePort } from "../../support/ports.ts";
 
 let web: Server;
-let envoy: OutboundEnvoy;
+let envoy: Envoy;
 let http = 0;
 let https = 0;
 

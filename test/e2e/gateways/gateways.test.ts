@@ -7,7 +7,8 @@ import { networkInterfaces } from "node:os";
 import tls from "node:tls";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { selfSigned, tlsSecret } from "../../support/certificate.ts";
-import { type Answer, eventually, type Mesh, request, startMesh } from "../../support/mesh.ts";
+import { type Answer, type Mesh, request, startMesh } from "../../support/mesh.ts";
+import { eventually } from "../../support/until.ts";
 import { text, tunnel } from "../../support/tunnel.ts";
 import { documents, echoDeployment } from "../../support/workloads.ts";
 
@@ -229,11 +230,7 @@ function secure(servername: string, ca: string, host = servername): Promise<Answ
   });
 }
 
-async function applied(file: string, ...texts: readonly string[]): Promise<void> {
-  mesh.write(file, documents(...texts));
-  await new Promise((resolve) => setTimeout(resolve, 700));
-  await mesh.synced();
-}
+const applied = (file: string, ...texts: readonly string[]): Promise<void> => mesh.apply(file, ...texts);
 
 function listening(name: string): Promise<number> {
   const server = http.createServer((incoming, response) =>

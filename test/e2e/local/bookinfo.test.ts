@@ -5,7 +5,8 @@ import { copyFileSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Answer, eventually, type Mesh, repository, request, scrim, startMesh } from "../../support/mesh.ts";
+import { type Answer, type Mesh, repository, request, scrim, startMesh } from "../../support/mesh.ts";
+import { eventually } from "../../support/until.ts";
 import { startLoad } from "../../support/load.ts";
 
 const demo = join(repository, "deploy/demo/bookinfo");

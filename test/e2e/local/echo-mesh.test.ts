@@ -1,6 +1,7 @@
 // What a platform engineer sees: YAML is edited, sidecars obey.
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
-import { eventually, type Mesh, startMesh } from "../../support/mesh.ts";
+import { type Mesh, startMesh } from "../../support/mesh.ts";
+import { eventually } from "../../support/until.ts";
 import { documents, echoDeployment, service } from "../../support/workloads.ts";
 
 let mesh: Mesh;

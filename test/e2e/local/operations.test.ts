@@ -14,7 +14,8 @@ import {
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Load, startLoad } from "../../support/load.ts";
-import { eventually, type Mesh, type ProxyStatus, request, scrim, startMesh } from "../../support/mesh.ts";
+import { type Mesh, type ProxyStatus, request, scrim, startMesh } from "../../support/mesh.ts";
+import { eventually } from "../../support/until.ts";
 import { documents, echoDeployment, service } from "../../support/workloads.ts";
 
 const gateway = `apiVersion: networking.istio.io/v1

@@ -6,7 +6,8 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { selfSigned, tlsSecret } from "../../support/certificate.ts";
-import { eventually, type Mesh, repository, request, startMesh } from "../../support/mesh.ts";
+import { type Mesh, repository, request, startMesh } from "../../support/mesh.ts";
+import { eventually } from "../../support/until.ts";
 import { documents, echoDeployment, service } from "../../support/workloads.ts";
 
 interface Violation {

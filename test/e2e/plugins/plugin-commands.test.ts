@@ -8,8 +8,10 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startForwardProxy } from "../../fakes/forward-proxy.ts";
 import { selfSigned } from "../../support/certificate.ts";
 import { run, runScrim } from "../../support/command.ts";
-import { eventually, repository, request, scrim } from "../../support/mesh.ts";
-import { freePort } from "../filters/probe-envoy.ts";
+import { repository, request, scrim } from "../../support/mesh.ts";
+import { eventually } from "../../support/until.ts";
+import { startServe } from "../../support/serve.ts";
+import { freePorts } from "../../support/serve-settings.ts";
 import { type Registry, startRegistry, USER } from "./registry.ts";
 import { testServer } from "../../support/test-servers.ts";
 
@@ -433,43 +435,31 @@ describe.runIf(registryBinary)("a control plane that runs alone", () => {
 
   /** What a control plane says of its plugins once it has tried them. */
   async function complaintsOf(mesh: string, ...args: readonly string[]): Promise<string> {
-    const [admin, xds] = [await freePort(), await freePort()];
-    const child = spawn(
-      process.execPath,
-      [
-        scrim,
-        "serve",
+    const controlPlane = startServe({
+      directories: {
         mesh,
-        "--state-dir",
-        mkdtempSync(join(folder, "state-")),
-        "--admin-address",
-        `127.0.0.1:${admin}`,
-        "--xds-address",
-        `127.0.0.1:${xds}`,
-        ...args,
-      ],
-      {
-        env: { ...process.env, SCRIM_CACHE_DIR: mkdtempSync(join(folder, "cache-")) },
-        stdio: "ignore",
+        state: mkdtempSync(join(folder, "state-")),
+        cache: mkdtempSync(join(folder, "cache-")),
       },
-    );
-    const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+      ports: await freePorts(),
+      args,
+    });
+    const { admin } = controlPlane;
     try {
       await eventually("plugins that were tried", async () => {
         const waiting = (
-          JSON.parse((await request(`http://127.0.0.1:${admin}/synced`)).body) as {
+          JSON.parse((await request(`${admin}/synced`)).body) as {
             waiting: readonly { who: string }[];
           }
         ).waiting;
         return waiting.some(({ who }) => who.startsWith("WasmPlugin") || who === "control plane") ? undefined : true;
       });
-      const violations = JSON.parse((await request(`http://127.0.0.1:${admin}/debug/violations`)).body) as readonly {
+      const violations = JSON.parse((await request(`${admin}/debug/violations`)).body) as readonly {
         message: string;
       }[];
       return violations.map(({ message }) => message).join("\n");
     } finally {
-      child.kill("SIGTERM");
-      await ended;
+      await controlPlane.stop();
     }
   }
 });

@@ -4,9 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startLoad } from "../../support/load.ts";
-import { eventually, type Mesh, type ProxyStatus, repository, request, startMesh } from "../../support/mesh.ts";
+import { type Mesh, type ProxyStatus, repository, request, startMesh } from "../../support/mesh.ts";
+import { eventually } from "../../support/until.ts";
 import { writeRawModule } from "../../support/raw-module.ts";
-import { documents, echoDeployment, service } from "../../support/workloads.ts";
+import { echoApps } from "../../support/workloads.ts";
 
 let mesh: Mesh;
 let modules: string;
@@ -16,14 +17,7 @@ beforeAll(async () => {
   modules = mkdtempSync(join(tmpdir(), "scrim-modules-"));
   mesh = await startMesh({
     files: {
-      "workloads.yaml": documents(
-        service("web"),
-        service("next"),
-        service("client"),
-        echoDeployment({ name: "web", app: "web" }),
-        echoDeployment({ name: "next", app: "next" }),
-        echoDeployment({ name: "client", app: "client" }),
-      ),
+      "workloads.yaml": echoApps("web", "next", "client"),
     },
   });
   web = await mesh.proxy("web");
@@ -59,11 +53,7 @@ const neighbour = plugin({
   config: "{name: x-neighbour, value: here}",
 });
 
-async function applied(file: string, ...texts: readonly string[]): Promise<void> {
-  mesh.write(file, documents(...texts));
-  await new Promise((resolve) => setTimeout(resolve, 700));
-  await mesh.synced();
-}
+const applied = (file: string, ...texts: readonly string[]): Promise<void> => mesh.apply(file, ...texts);
 
 /** Asks the workload itself, at once. */
 async function ask(

@@ -5,7 +5,8 @@ import http from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { eventually, type Mesh, repository, request, startMesh } from "../../support/mesh.ts";
+import { type Mesh, repository, request, startMesh } from "../../support/mesh.ts";
+import { eventually } from "../../support/until.ts";
 import { documents, echoDeployment, service } from "../../support/workloads.ts";
 
 const MODULE = readFileSync(join(repository, "filters/build/examples/add-header.wasm"));

@@ -6,8 +6,9 @@ import http from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { eventually, request } from "../../support/mesh.ts";
-import { freePort } from "../filters/probe-envoy.ts";
+import { request } from "../../support/mesh.ts";
+import { eventually } from "../../support/until.ts";
+import { freePort } from "../../support/ports.ts";
 
 /** Who may push and pull where somebody must prove who they are. */
 export const USER = { username: "tester", password: "scrim-test-password" };

@@ -5,7 +5,7 @@ import grpc from "@grpc/grpc-js";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { echo } from "../../support/apps/grpc-echo.mjs";
 import { startRateLimitService } from "../../support/apps/rate-limit-service.mjs";
-import { RateLimitEnvoy, type RateLimitEnvoyOptions } from "./rate-limit-envoy.ts";
+import { type RateLimitEnvoy, type RateLimitEnvoyOptions, startRateLimitEnvoy } from "./rate-limit-envoy.ts";
 
 const HOUR = 3_600_000;
 const WORKERS = 3;
@@ -14,7 +14,7 @@ let envoy: RateLimitEnvoy | undefined;
 const agents: Agent[] = [];
 
 async function start(configuration: unknown, more: Partial<RateLimitEnvoyOptions> = {}): Promise<RateLimitEnvoy> {
-  return (envoy = await RateLimitEnvoy.start({ configuration, concurrency: WORKERS, ...more }));
+  return (envoy = await startRateLimitEnvoy({ configuration, concurrency: WORKERS, ...more }));
 }
 
 afterEach(async () => {
@@ -157,8 +157,8 @@ describe("shared through a rate limit service", () => {
 
   it("two proxies together admit what the service's limit is, and ask far less often than they are asked", async () => {
     const [one, two] = await Promise.all([
-      RateLimitEnvoy.start({ configuration: configuration("closed"), concurrency: 2, servicePort: service.port }),
-      RateLimitEnvoy.start({ configuration: configuration("closed"), concurrency: 2, servicePort: service.port }),
+      startRateLimitEnvoy({ configuration: configuration("closed"), concurrency: 2, servicePort: service.port }),
+      startRateLimitEnvoy({ configuration: configuration("closed"), concurrency: 2, servicePort: service.port }),
     ]);
     try {
       const seen = await Promise.all([one, two].map(({ port }) => send(port, 400, { "x-user": "ann" }, 12)));

@@ -1,7 +1,8 @@
 // A limit of the whole mesh: every sidecar of a workload asks one rate limit service, which is a workload of the mesh
 // itself, over mutual TLS.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { eventually, type Mesh, repository, request, startMesh } from "../../support/mesh.ts";
+import { type Mesh, repository, request, startMesh } from "../../support/mesh.ts";
+import { eventually } from "../../support/until.ts";
 import { documents, echoDeployment, service } from "../../support/workloads.ts";
 
 const QUOTA = 30;

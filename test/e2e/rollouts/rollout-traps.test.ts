@@ -11,7 +11,8 @@ import { bucketOf } from "../../../controlplane/rollout/bucket.ts";
 import type { RolloutStatus } from "../../../controlplane/rollout/status.ts";
 import { markOf } from "../../../controlplane/rollout/traps.ts";
 import { startLoad } from "../../support/load.ts";
-import { eventually, type Mesh, repository, request, scrim, startMesh } from "../../support/mesh.ts";
+import { type Mesh, repository, request, scrim, startMesh } from "../../support/mesh.ts";
+import { eventually } from "../../support/until.ts";
 import { writeRawModule } from "../../support/raw-module.ts";
 import { documents, echoDeployment, service } from "../../support/workloads.ts";
 

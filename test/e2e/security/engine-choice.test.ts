@@ -1,7 +1,8 @@
 // A mesh where one workload asks for Envoy's own filters by annotation and the others have the Wasm ones: the same YAML
 // has the same effect on both.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { eventually, type Mesh, request, startMesh } from "../../support/mesh.ts";
+import { type Mesh, request, startMesh } from "../../support/mesh.ts";
+import { eventually } from "../../support/until.ts";
 import { documents, echoDeployment, service } from "../../support/workloads.ts";
 
 let mesh: Mesh;

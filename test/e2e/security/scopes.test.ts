@@ -235,11 +235,7 @@ async function body(from: string, host: string): Promise<string> {
   return (await mesh.from(from, `http://${host}/`)).body;
 }
 
-async function applied(...texts: readonly string[]): Promise<void> {
-  mesh.write("rules.yaml", documents(...texts));
-  await new Promise((resolve) => setTimeout(resolve, 700));
-  await mesh.synced();
-}
+const applied = (...texts: readonly string[]): Promise<void> => mesh.apply("rules.yaml", ...texts);
 
 function rule(name: string, namespace: string, hosts: string, httpRoutes: string, created = ""): string {
   return `apiVersion: networking.istio.io/v1

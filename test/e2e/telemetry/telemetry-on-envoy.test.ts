@@ -2,7 +2,8 @@
 // and the headers at either end.
 import { readdirSync, readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { eventually, type Mesh, request, type RequestOptions, startMesh } from "../../support/mesh.ts";
+import { type Mesh, request, type RequestOptions, startMesh } from "../../support/mesh.ts";
+import { eventually } from "../../support/until.ts";
 import { tunnelled } from "../../support/tunnel.ts";
 import { documents, echoDeployment, service } from "../../support/workloads.ts";
 
@@ -38,11 +39,7 @@ afterAll(async () => {
 const telemetry = (name: string, namespace: string, spec: string): string =>
   `apiVersion: telemetry.istio.io/v1\nkind: Telemetry\nmetadata: {name: ${name}, namespace: ${namespace}}\nspec: ${spec}\n`;
 
-async function applied(...texts: readonly string[]): Promise<void> {
-  mesh.write("telemetry.yaml", documents(...texts));
-  await new Promise((resolve) => setTimeout(resolve, 700));
-  await mesh.synced();
-}
+const applied = (...texts: readonly string[]): Promise<void> => mesh.apply("telemetry.yaml", ...texts);
 
 type Labels = Readonly<Record<string, string>>;
 

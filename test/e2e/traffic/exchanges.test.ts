@@ -8,7 +8,8 @@ import { join } from "node:path";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { selfSigned } from "../../support/certificate.ts";
-import { eventually, type Mesh, repository, request, startMesh } from "../../support/mesh.ts";
+import { type Mesh, repository, request, startMesh } from "../../support/mesh.ts";
+import { eventually } from "../../support/until.ts";
 import { h2c, text, tunnel, until, websocket } from "../../support/tunnel.ts";
 import { documents, echoDeployment, service } from "../../support/workloads.ts";
 
@@ -365,11 +366,7 @@ function virtualService(host: string, httpRoutes: string): string {
   return `apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: ${host}, namespace: default}\nspec:\n  hosts: [${host}]\n  http: [${httpRoutes}]\n`;
 }
 
-async function applied(file: string, ...texts: readonly string[]): Promise<void> {
-  mesh.write(file, documents(...texts));
-  await new Promise((resolve) => setTimeout(resolve, 700));
-  await mesh.synced();
-}
+const applied = (file: string, ...texts: readonly string[]): Promise<void> => mesh.apply(file, ...texts);
 
 function listening(server: Server): Promise<number> {
   servers.push(server);

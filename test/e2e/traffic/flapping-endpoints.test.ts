@@ -1,7 +1,8 @@
 // Endpoints that never rest, while requests flow.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startLoad } from "../../support/load.ts";
-import { eventually, type Mesh, request, startMesh } from "../../support/mesh.ts";
+import { type Mesh, request, startMesh } from "../../support/mesh.ts";
+import { eventually } from "../../support/until.ts";
 import { documents, echoDeployment, service, serviceAt } from "../../support/workloads.ts";
 
 let mesh: Mesh;

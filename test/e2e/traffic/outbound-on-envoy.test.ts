@@ -6,11 +6,12 @@ import { type AddressInfo, createServer as createTcpServer, type Server as TcpSe
 import { connect as connectTls, createServer as createTlsServer } from "node:tls";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { CERTIFICATE, KEY } from "../../golden/tls-material.ts";
-import { type OutboundEnvoy, startOutboundEnvoy } from "../../support/outbound-envoy.ts";
-import { freePort } from "../filters/probe-envoy.ts";
+import type { Envoy } from "../../support/envoy.ts";
+import { startOutboundEnvoy } from "../../support/outbound-envoy.ts";
+import { freePort } from "../../support/ports.ts";
 
 let servers: (Server | TcpServer)[] = [];
-let envoy: OutboundEnvoy;
+let envoy: Envoy;
 let proxy = 0;
 let webPort = 0;
 /** What the upstream has seen of each path. */

@@ -4,7 +4,8 @@ import http from "node:http";
 import { connect as connectTls, createServer as createTlsServer } from "node:tls";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { CERTIFICATE, KEY } from "../../golden/tls-material.ts";
-import { eventually, type Mesh, repository, request, startMesh } from "../../support/mesh.ts";
+import { type Mesh, repository, request, startMesh } from "../../support/mesh.ts";
+import { eventually } from "../../support/until.ts";
 import { h2c, text, tunnel, tunnelled, until, websocket } from "../../support/tunnel.ts";
 import { documents } from "../../support/workloads.ts";
 
@@ -320,11 +321,7 @@ spec:
   );
 }
 
-async function applied(file: string, ...texts: readonly string[]): Promise<void> {
-  mesh.write(file, documents(...texts));
-  await new Promise((resolve) => setTimeout(resolve, 700));
-  await mesh.synced();
-}
+const applied = (file: string, ...texts: readonly string[]): Promise<void> => mesh.apply(file, ...texts);
 
 function listening(server: Server): Promise<number> {
   servers.push(server);

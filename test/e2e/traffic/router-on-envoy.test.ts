@@ -1,7 +1,8 @@
 // The router filter on real proxies: it decides every match as Envoy itself would, keeps users with their share, and
 // nobody outside can make its choice.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { eventually, type Mesh, request, type RequestOptions, startMesh } from "../../support/mesh.ts";
+import { type Mesh, request, type RequestOptions, startMesh } from "../../support/mesh.ts";
+import { eventually } from "../../support/until.ts";
 import { documents, echoDeployment, service } from "../../support/workloads.ts";
 
 let mesh: Mesh;
@@ -39,14 +40,8 @@ spec: {hosts: [web], http: [${http.join(",\n  ")}]}
 `;
 
 async function applied(...texts: readonly string[]): Promise<void> {
-  mesh.write("routes.yaml", documents(...texts));
-  await new Promise((resolve) => setTimeout(resolve, 700));
-  await mesh.synced();
-  const violations = JSON.parse((await request(`${mesh.admin}/debug/violations`)).body) as {
-    file: string;
-    severity: string;
-  }[];
-  expect(violations.filter(({ file, severity }) => file.endsWith("routes.yaml") && severity === "error")).toEqual([]);
+  await mesh.apply("routes.yaml", ...texts);
+  expect(await mesh.errorsIn("routes.yaml")).toEqual([]);
 }
 
 async function chosenByFilter(): Promise<number> {

@@ -2,7 +2,8 @@
 // it on the way.
 import { readFileSync, readdirSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Answer, eventually, type Mesh, request, type RequestOptions, startMesh } from "../../support/mesh.ts";
+import { type Answer, type Mesh, request, type RequestOptions, startMesh } from "../../support/mesh.ts";
+import { eventually } from "../../support/until.ts";
 import { documents, echoDeployment, service } from "../../support/workloads.ts";
 
 let mesh: Mesh;
@@ -39,14 +40,8 @@ spec:
 ${http}`;
 
 async function applied(...texts: readonly string[]): Promise<void> {
-  mesh.write("traffic.yaml", documents(...texts));
-  await new Promise((resolve) => setTimeout(resolve, 700));
-  await mesh.synced();
-  const violations = JSON.parse((await request(`${mesh.admin}/debug/violations`)).body) as {
-    file: string;
-    severity: string;
-  }[];
-  expect(violations.filter(({ file, severity }) => file.endsWith("traffic.yaml") && severity === "error")).toEqual([]);
+  await mesh.apply("traffic.yaml", ...texts);
+  expect(await mesh.errorsIn("traffic.yaml")).toEqual([]);
 }
 
 const ask = (path: string, options: RequestOptions = {}): Promise<Answer> =>
