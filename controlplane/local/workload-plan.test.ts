@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { deploymentYaml, worldOf } from "./testing-world.ts";
+import { createWorld } from "../world/world.ts";
 import { planWorkloads } from "./workload-plan.ts";
 
 const plan = (yaml: string) => planWorkloads(worldOf(yaml)).workloads[0];
@@ -23,6 +24,17 @@ describe("planWorkloads", () => {
     const world = worldOf(deploymentYaml().replace("scrim.mesh/local-command", "example.com/other"));
     expect(planWorkloads(world).workloads).toEqual([]);
     expect(planWorkloads(world, "every").workloads.map(({ name }) => name)).toEqual(["web"]);
+  });
+
+  it("cannot run a command for a Deployment of a cluster: it has no folder", () => {
+    const [deployment] = worldOf(deploymentYaml()).list("Deployment");
+    const origin = { kind: "kubernetes", object: "Deployment/default/web", uid: "u", resourceVersion: "1" } as const;
+    expect(planWorkloads(createWorld([{ ...deployment!, origin }]))).toEqual({
+      workloads: [],
+      problems: [
+        { workload: "default/web", message: "a local command runs in the folder of its YAML file, and this has none" },
+      ],
+    });
   });
 
   it("changes the hash with env, command and labels, not with replicas", () => {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { fileOrigin } from "../model/origin.ts";
+import { fileOrigin, type KubernetesOrigin } from "../model/origin.ts";
 import type { WasmPluginSpec } from "../model/kinds/wasm-plugin.ts";
 import type { MeshObject } from "../model/object.ts";
 import { pluginSource } from "./plugin-source.ts";
@@ -14,6 +14,29 @@ function plugin(spec: WasmPluginSpec): MeshObject<"WasmPlugin"> {
     origin: fileOrigin("/mesh/plugin.yaml"),
   };
 }
+
+describe("a file's path", () => {
+  const inCluster: KubernetesOrigin = {
+    kind: "kubernetes",
+    object: "WasmPlugin/default/p",
+    uid: "u",
+    resourceVersion: "1",
+  };
+
+  it("is relative to the YAML file, and can only be absolute for an object that is in none", () => {
+    const relative = plugin({ url: "file://../x.wasm" });
+    expect(pluginSource(relative).location).toEqual({ kind: "file", path: "/x.wasm" });
+    expect(pluginSource({ ...relative, origin: inCluster }).location).toEqual({
+      kind: "unsupported",
+      field: "spec.url",
+      reason: '"file://../x.wasm" begins at a YAML file, and this object is in none',
+    });
+    expect(pluginSource({ ...plugin({ url: "file:///a/x.wasm" }), origin: inCluster }).location).toEqual({
+      kind: "file",
+      path: "/a/x.wasm",
+    });
+  });
+});
 
 describe("rules of trust", () => {
   const demands = (url: string, match: string) =>
