@@ -27,7 +27,7 @@ export async function readOfflinePlugins(
   };
   const inFiles = world
     .list("WasmPlugin")
-    .filter((plugin) => ["file", "unsupported"].includes(pluginSource(plugin, around).location.kind));
+    .filter((plugin) => ["file", "failed"].includes(pluginSource(plugin, around).location.kind));
   const cacheDir = await mkdtemp(join(tmpdir(), "scrim-translate-"));
   const silent = { info: () => undefined, warn: () => undefined };
   const fetcher = createPluginFetcher({

@@ -1,4 +1,5 @@
 // The plugins of the mesh as rollouts see them: each with its plan, and the newest module that was offered under it.
+import { isFailed } from "../model/failure.ts";
 import type { MeshObject } from "../model/object.ts";
 import type { PluginVersion } from "../model/plugin.ts";
 import { parseRolloutPlan, ROLLOUT_ANNOTATION, type RolloutPlan } from "./plan.ts";
@@ -32,7 +33,7 @@ function planOf(object: MeshObject<"WasmPlugin">): Pick<Followed, "plan" | "prob
   if (text === undefined) return { plan: undefined, problem: undefined };
   const parsed = parseRolloutPlan(text);
   // Without a plan that can be read the new version would go to all at once: it goes to nobody until somebody decides.
-  return parsed.kind === "plan" ? { plan: parsed.plan, problem: undefined } : { plan: HOLD, problem: parsed.reason };
+  return isFailed(parsed) ? { plan: HOLD, problem: parsed.message } : { plan: parsed, problem: undefined };
 }
 
 /** To no proxy: the buckets begin at 0. */

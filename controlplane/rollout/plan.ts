@@ -1,5 +1,6 @@
 // How a plugin's new version is to be rolled out: the text of its annotation `scrim.mesh/rollout`.
 import { parseDurationMs } from "../model/duration.ts";
+import { type Failure, failed, ScrimError } from "../model/failure.ts";
 import { parsePiece } from "../model/yaml.ts";
 
 export const ROLLOUT_ANNOTATION = "scrim.mesh/rollout";
@@ -32,44 +33,36 @@ export interface RolloutPlan {
   readonly rollback: RollbackLimits;
 }
 
-export type ParsedPlan =
-  | { readonly kind: "plan"; readonly plan: RolloutPlan }
-  | { readonly kind: "refused"; readonly reason: string };
-
 const DEFAULTS: RollbackLimits = { errorRate: 1, latency: 50, metric: undefined, minimumRequests: 50 };
 
 /**
  * Returns the plan that an annotation's YAML means, or what is wrong with it. A last step of 100 percent is implied.
  */
-export function parseRolloutPlan(text: string): ParsedPlan {
+export function parseRolloutPlan(text: string): RolloutPlan | Failure<"invalid-plan"> {
   try {
     const parsed = parsePiece(text);
-    if (parsed.kind === "broken") return { kind: "refused", reason: "it is not YAML" };
+    if (parsed.kind === "broken") return failed("invalid-plan", "it is not YAML");
     const root = record(parsed.kind === "empty" ? null : parsed.value, "the plan", ["steps", "of", "rollback"]);
-    return {
-      kind: "plan",
-      plan: { of: readUnit(root["of"]), steps: readSteps(root["steps"]), rollback: readLimits(root["rollback"]) },
-    };
+    return { of: readUnit(root["of"]), steps: readSteps(root["steps"]), rollback: readLimits(root["rollback"]) };
   } catch (error) {
-    if (error instanceof PlanError) return { kind: "refused", reason: error.message };
-    return { kind: "refused", reason: "it is not YAML" };
+    return failed("invalid-plan", error instanceof ScrimError ? error.message : "it is not YAML");
   }
 }
 
-class PlanError extends Error {}
+const invalid = (message: string) => new ScrimError("invalid-plan", message);
 
 function readSteps(value: unknown): readonly RolloutStep[] {
   if (!Array.isArray(value) || value.length === 0 || value.length > 20)
-    throw new PlanError("steps: expected a list of 1 to 20 steps such as {percent: 10, pause: 1m}");
+    throw invalid("steps: expected a list of 1 to 20 steps such as {percent: 10, pause: 1m}");
   const steps = value.map((step: unknown, index): RolloutStep => {
     const { percent, pause } = record(step, `steps[${index}]`, ["percent", "pause"]);
     if (typeof percent !== "number" || !Number.isInteger(percent) || percent < 1 || percent > 100)
-      throw new PlanError(`steps[${index}].percent: expected a whole number from 1 to 100`);
+      throw invalid(`steps[${index}].percent: expected a whole number from 1 to 100`);
     return { percent, pauseMs: pause === undefined ? undefined : duration(pause, `steps[${index}].pause`) };
   });
   steps.forEach(({ percent }, index) => {
     if (percent <= (steps[index - 1]?.percent ?? 0))
-      throw new PlanError(`steps[${index}].percent: expected more than the step before`);
+      throw invalid(`steps[${index}].percent: expected more than the step before`);
   });
   return steps.at(-1)?.percent === 100 ? steps : [...steps, { percent: 100, pauseMs: 0 }];
 }
@@ -77,7 +70,7 @@ function readSteps(value: unknown): readonly RolloutStep[] {
 function readUnit(value: unknown): RolloutUnit {
   if (value === undefined || value === "proxies") return "proxies";
   if (value === "requests") return "requests";
-  throw new PlanError("of: expected proxies or requests");
+  throw invalid("of: expected proxies or requests");
 }
 
 function readLimits(value: unknown): RollbackLimits {
@@ -99,28 +92,27 @@ function readLimits(value: unknown): RollbackLimits {
 function readMetric(value: unknown): RollbackLimits["metric"] {
   const { name, perThousand } = record(value, "rollback.metric", ["name", "perThousand"]);
   if (typeof name !== "string" || !/^[A-Za-z0-9_.]{1,200}$/.test(name))
-    throw new PlanError("rollback.metric.name: expected the name of a counter of the filter");
+    throw invalid("rollback.metric.name: expected the name of a counter of the filter");
   return { name, perThousand: amount(perThousand, 0, "rollback.metric.perThousand") };
 }
 
 function record(value: unknown, path: string, known: readonly string[]): Record<string, unknown> {
   if (typeof value !== "object" || value === null || Array.isArray(value))
-    throw new PlanError(`${path}: expected fields such as ${known[0]}`);
+    throw invalid(`${path}: expected fields such as ${known[0]}`);
   const unknown = Object.keys(value).find((key) => !known.includes(key));
-  if (unknown !== undefined)
-    throw new PlanError(`${path}: there is no field ${unknown}; there are ${known.join(", ")}`);
+  if (unknown !== undefined) throw invalid(`${path}: there is no field ${unknown}; there are ${known.join(", ")}`);
   return { ...value };
 }
 
 function duration(value: unknown, path: string): number {
   const ms = typeof value === "string" ? parseDurationMs(value) : undefined;
-  if (ms === undefined) throw new PlanError(`${path}: expected a duration such as 60s`);
+  if (ms === undefined) throw invalid(`${path}: expected a duration such as 60s`);
   return ms;
 }
 
 function amount(value: unknown, otherwise: number, path: string): number {
   if (value === undefined) return otherwise;
   if (typeof value !== "number" || !(value >= 0 && value <= Number.MAX_SAFE_INTEGER))
-    throw new PlanError(`${path}: expected a number from 0 on`);
+    throw invalid(`${path}: expected a number from 0 on`);
   return value;
 }

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { bucketOf } from "./bucket.ts";
 import { difference, judge, noCounts, type ProxyCounts, total } from "./health.ts";
+import { isFailed } from "../model/failure.ts";
 import { parseRolloutPlan, type RolloutPlan } from "./plan.ts";
 import { readCounts, statsPath } from "./proxy-counts.ts";
 import { reachOf } from "./reach.ts";
@@ -17,8 +18,8 @@ import {
 
 function planOf(text: string): RolloutPlan {
   const parsed = parseRolloutPlan(text);
-  if (parsed.kind === "refused") throw new Error(parsed.reason);
-  return parsed.plan;
+  if (isFailed(parsed)) throw new Error(parsed.message);
+  return parsed;
 }
 const plan = planOf("{steps: [{percent: 10, pause: 60s}, {percent: 50, pause: 60s}]}");
 
@@ -186,9 +187,15 @@ describe("parseRolloutPlan", () => {
     ["{steps: [{percent: 1}], rollback: {latency: .inf}}", "rollback.latency: expected a number from 0 on"],
     ["{", "it is not YAML"],
     ["steps: [&a {percent: 1}, *a]", "steps[1].percent: expected more than the step before"],
-  ])("refuses %s", (text, reason) => expect(parseRolloutPlan(text)).toEqual({ kind: "refused", reason }));
+  ])("refuses %s", (text, message) =>
+    expect(parseRolloutPlan(text)).toEqual({ kind: "failed", code: "invalid-plan", message }),
+  );
   it("refuses brackets without end", () =>
-    expect(parseRolloutPlan("[".repeat(60_000))).toEqual({ kind: "refused", reason: "it is not YAML" }));
+    expect(parseRolloutPlan("[".repeat(60_000))).toEqual({
+      kind: "failed",
+      code: "invalid-plan",
+      message: "it is not YAML",
+    }));
 });
 
 describe("bucketOf", () => {

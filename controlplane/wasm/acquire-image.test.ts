@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type FakeRegistry, startFakeRegistry } from "../../test/fakes/fake-registry.ts";
+import { isFailed } from "../model/failure.ts";
 import { createSystemClock } from "../telemetry/clock.ts";
 import type { ModuleAcquirer } from "./acquire-module.ts";
 import type { RegistryCredential } from "./oci/credentials.ts";
@@ -57,9 +58,9 @@ function put(tag: string, module: string): string {
 
 async function got(from: ModuleAcquirer, asked: PluginSource, fresh = false): Promise<string> {
   const result = await from.acquire(asked, fresh);
-  return result.ok
-    ? `${Buffer.from(result.acquired.module.bytes).toString()}${result.acquired.stale === undefined ? "" : " (stale)"}`
-    : `${result.field}: ${result.message}`;
+  return isFailed(result)
+    ? `${result.field}: ${result.message}`
+    : `${Buffer.from(result.module.bytes).toString()}${result.stale === undefined ? "" : " (stale)"}`;
 }
 
 describe("images", () => {

@@ -3,11 +3,13 @@
 // where its signatures are
 // never does: judge whether a module may be trusted or run
 import { readFile, stat } from "node:fs/promises";
+import { type Failure, failed, isFailed } from "../model/failure.ts";
 import { createImageFetcher, type ImageFetcherOptions } from "./acquire-image.ts";
-import type { Acquired, FoundSignatures } from "./acquired-module.ts";
+import type { Acquired, AcquiredModule, FoundSignatures } from "./acquired-module.ts";
 import { download } from "./fetch/download.ts";
 import { shownUrl } from "./fetch/http-client.ts";
 import { digestOf } from "./module-cache.ts";
+import { failedAt } from "./plugin-failure.ts";
 import type { PluginSource } from "./plugin-source.ts";
 
 export interface ModuleAcquirer {
@@ -29,8 +31,8 @@ export function createModuleAcquirer(options: AcquirerOptions): ModuleAcquirer {
     async acquire(source, fresh) {
       const { location } = source;
       switch (location.kind) {
-        case "unsupported":
-          return { ok: false, field: location.field, message: location.reason };
+        case "failed":
+          return location;
         case "file":
           return fromFile(location.path, source, options);
         case "http":
@@ -44,9 +46,8 @@ export function createModuleAcquirer(options: AcquirerOptions): ModuleAcquirer {
 
 async function fromFile(path: string, source: PluginSource, { maxBytes }: AcquirerOptions): Promise<Acquired> {
   const read = await readBounded(path, maxBytes);
-  return verified(read, source, async () =>
-    detached(await readBounded(`${path}.sig`, MAX_SIGNATURE_BYTES), `${path}.sig`),
-  );
+  const signatures = nextTo(async () => detached(await readBounded(`${path}.sig`, MAX_SIGNATURE_BYTES), `${path}.sig`));
+  return verified(read, source, signatures);
 }
 
 async function fromServer(
@@ -57,36 +58,29 @@ async function fromServer(
   downloads: Map<string, ReturnType<typeof download>>,
 ): Promise<Acquired> {
   const { cache, http, maxBytes, timeoutMs } = options;
-  const signatures = async () =>
+  const signatures = nextTo(async () =>
     detached(
       await download(http, withSuffix(url, ".sig"), { maxBytes: MAX_SIGNATURE_BYTES, timeoutMs }),
       shownUrl(withSuffix(url, ".sig")),
-    );
+    ),
+  );
   // A digest says exactly which bytes are meant: who gave them does not matter.
   const known = source.sha256 === undefined ? undefined : await cache.read(digestKey(source.sha256));
-  if (known !== undefined)
-    return { ok: true, acquired: { module: known.module, signatures: { known: [], fetch: signatures } } };
+  if (known !== undefined) return { module: known.module, signatures };
   const before = await cache.read(urlKey(url));
   const usable =
     before !== undefined && (source.sha256 === undefined || before.module.sha256 === source.sha256)
       ? before
       : undefined;
-  if (usable !== undefined && source.reuse && !fresh)
-    return { ok: true, acquired: { module: usable.module, signatures: { known: [], fetch: signatures } } };
+  if (usable !== undefined && source.reuse && !fresh) return { module: usable.module, signatures };
   const running =
     downloads.get(url) ?? download(http, url, { maxBytes, timeoutMs }).finally(() => downloads.delete(url));
   downloads.set(url, running);
   const fetched = verified(await running, source, signatures);
-  if (fetched.ok)
-    await cache.keep([urlKey(url), digestKey(fetched.acquired.module.sha256)], {
-      module: fetched.acquired.module,
-      signatures: [],
-    });
-  else if (usable !== undefined)
-    return {
-      ok: true,
-      acquired: { module: usable.module, signatures: { known: [], fetch: signatures }, stale: fetched.message },
-    };
+  if (isFailed(fetched))
+    return usable === undefined ? fetched : { module: usable.module, signatures, stale: fetched.message };
+  const { module } = fetched;
+  await cache.keep([urlKey(url), digestKey(module.sha256)], { module, signatures: [] });
   return fetched;
 }
 
@@ -100,41 +94,42 @@ function withSuffix(url: string, suffix: string): string {
   return target.href;
 }
 
-type Read = { readonly ok: true; readonly bytes: Uint8Array } | { readonly ok: false; readonly message: string };
-
-function verified(read: Read, source: PluginSource, fetchSignatures: () => Promise<FoundSignatures>): Acquired {
-  if (!read.ok) return { ok: false, field: "spec.url", message: read.message };
-  const sha256 = digestOf(read.bytes);
+function verified(
+  bytes: Uint8Array | Failure,
+  source: PluginSource,
+  signatures: AcquiredModule["signatures"],
+): Acquired {
+  if (isFailed(bytes)) return failedAt("spec.url", bytes.code, bytes.message);
+  const sha256 = digestOf(bytes);
   if (source.sha256 !== undefined && source.sha256 !== sha256) {
-    return { ok: false, field: "spec.sha256", message: `the module's SHA-256 is ${sha256}, not ${source.sha256}` };
+    const message = `the module's SHA-256 is ${sha256}, not ${source.sha256}`;
+    return failedAt("spec.sha256", "digest-mismatch", message);
   }
-  return {
-    ok: true,
-    acquired: { module: { sha256, bytes: read.bytes }, signatures: { known: [], fetch: fetchSignatures } },
-  };
+  return { module: { sha256, bytes }, signatures };
+}
+
+/** Signatures that are looked for only when somebody asks. */
+function nextTo(fetch: () => Promise<FoundSignatures>): AcquiredModule["signatures"] {
+  return { known: [], fetch };
 }
 
 /** What `cosign sign-blob --output-signature` writes: base64. */
-function detached(read: Read, where: string): FoundSignatures {
-  if (!read.ok) return { ok: false, message: `its signature is looked for in ${where}: ${read.message}` };
-  return { ok: true, signatures: [{ form: "detached", signature: Buffer.from(read.bytes).toString("utf8").trim() }] };
+function detached(read: Uint8Array | Failure, where: string): FoundSignatures {
+  if (isFailed(read)) return failed(read.code, `its signature is looked for in ${where}: ${read.message}`);
+  return [{ form: "detached", signature: Buffer.from(read).toString("utf8").trim() }];
 }
 
-async function readBounded(path: string, maxBytes: number): Promise<Read> {
+async function readBounded(path: string, maxBytes: number): Promise<Uint8Array | Failure> {
   try {
     const file = await stat(path);
     // A device or a pipe need not have an end.
-    if (!file.isFile()) return { ok: false, message: `${path}: this is no regular file` };
+    if (!file.isFile()) return failed("no-file", `${path}: this is no regular file`);
     const { size } = file;
-    if (size > maxBytes) return { ok: false, message: `${path}: larger than ${maxBytes} bytes` };
-    return { ok: true, bytes: await readFile(path) };
+    if (size > maxBytes) return failed("too-large", `${path}: larger than ${maxBytes} bytes`);
+    return await readFile(path);
   } catch (error) {
-    return {
-      ok: false,
-      message:
-        error instanceof Error && "code" in error && error.code === "ENOENT"
-          ? `${path}: there is no such file`
-          : String(error instanceof Error ? error.message : error),
-    };
+    return error instanceof Error && "code" in error && error.code === "ENOENT"
+      ? failed("no-file", `${path}: there is no such file`)
+      : failed("unreadable", String(error instanceof Error ? error.message : error));
   }
 }

@@ -20,7 +20,7 @@ export interface ImageFacts {
 
 export interface CachedModule {
   readonly module: WasmModule;
-  readonly image?: ImageFacts;
+  readonly image?: ImageFacts | undefined;
   /** Those found when somebody asked for them last. */
   readonly signatures: readonly Signature[];
 }
@@ -69,11 +69,11 @@ export function createModuleCache({
         () => undefined,
       );
       const { sha256, image, signatures } = record;
-      return { module: { sha256, bytes }, signatures, ...(image !== undefined && { image }) };
+      return { module: { sha256, bytes }, signatures, image };
     },
     async keep(keys, { module, image, signatures }) {
       await write(modulePath(module.sha256), module.bytes);
-      const record: IndexRecord = { sha256: module.sha256, signatures, ...(image !== undefined && { image }) };
+      const record: IndexRecord = { sha256: module.sha256, signatures, image };
       for (const key of keys) await write(indexPath(key), JSON.stringify(record));
       const kept = new Set([...inUse(), module.sha256].map((sha256) => `${sha256}.wasm`));
       await evict(modules, { nowMs: nowMs(), fits: ({ bytes }) => bytes <= maxBytes, kept: (name) => kept.has(name) });

@@ -96,7 +96,8 @@ describe("a password in a URL", () => {
       timeoutMs: 1_000,
     });
     expect(result).toEqual({
-      ok: false,
+      kind: "failed",
+      code: "address-refused",
       message: expect.stringMatching(/^http:\/\/127\.0\.0\.1:1\/x\.wasm: 127\.0\.0\.1 is a loopback address/),
     });
   });

@@ -7,26 +7,29 @@ import type { MeshObject } from "../model/object.ts";
 import { baseFolderOf } from "../model/origin.ts";
 import type { PluginTrustRule } from "../model/plugin-trust.ts";
 import type { PluginBudget, PluginSettings } from "../model/plugin.ts";
+import { isFailed } from "../model/failure.ts";
 import { budgetOf, DEFAULT_BUDGET } from "./meter/metered-module.ts";
 import { formatImageReference, type ImageReference, parseImageReference } from "./oci/reference.ts";
 import type { RegistryCredential } from "./oci/credentials.ts";
 import { readPullSecret } from "./oci/pull-secret.ts";
+import { failedAt, type PluginFailure } from "./plugin-failure.ts";
 import { type ModuleTrust, trustOf } from "./trust/module-trust.ts";
 
 export type PluginLocation =
   | { readonly kind: "file"; readonly path: string }
   | { readonly kind: "http"; readonly url: string }
   | { readonly kind: "image"; readonly reference: ImageReference; readonly credential?: RegistryCredential }
-  | { readonly kind: "unsupported"; readonly field: string; readonly reason: string };
+  /** There is none that is understood. */
+  | PluginFailure;
 
 export interface PluginSource {
   readonly location: PluginLocation;
   /** Lower-case hexadecimal digest, of the bytes, or of the image; undefined: any. */
-  readonly sha256?: string;
+  readonly sha256?: string | undefined;
   /** What the same URL gave before will do. */
   readonly reuse: boolean;
   /** After this time it is asked whether the URL gives something else now; undefined: never. */
-  readonly pollMs?: number;
+  readonly pollMs?: number | undefined;
   readonly trust: ModuleTrust;
   readonly settings: PluginSettings;
 }
@@ -48,44 +51,40 @@ export function pluginSource(
   plugin: MeshObject<"WasmPlugin">,
   around: PluginSurroundings = noSurroundings,
 ): PluginSource {
-  const { sha256, imagePullPolicy, pluginConfig, pluginName, vmConfig } = plugin.spec;
-  const variables = vmConfig?.env ?? [];
-  let location = pluginLocation(plugin, around);
-  const pollMs = pollIntervalOf(plugin);
-  const isLatest =
-    location.kind === "image" && location.reference.digest === undefined && location.reference.tag === "latest";
-  const policy =
-    imagePullPolicy === undefined || imagePullPolicy === "UNSPECIFIED_POLICY"
-      ? isLatest
-        ? "Always"
-        : "IfNotPresent"
-      : imagePullPolicy;
-  const budget = budgetOf(plugin);
-  if (budget.kind === "refused") location = unsupported(budget.field, budget.reason);
+  const { sha256 } = plugin.spec;
+  const asked = pluginLocation(plugin, around);
+  const [pollMs, budget] = [pollIntervalOf(plugin), budgetOf(plugin)];
   return {
-    location:
-      pollMs === "wrong"
-        ? {
-            kind: "unsupported",
-            field: `metadata.annotations["${POLL_ANNOTATION}"]`,
-            reason: `is no duration of a second or more: ${JSON.stringify(plugin.metadata.annotations[POLL_ANNOTATION])}`,
-          }
-        : location,
-    ...(sha256 !== undefined && sha256 !== "" && { sha256: sha256.toLowerCase().replace(/^sha256:/, "") }),
-    reuse: policy !== "Always",
-    ...(typeof pollMs === "number" && { pollMs }),
-    trust: trustOf(plugin, addressOf(location), around.pluginTrust),
-    settings: {
-      configuration: pluginConfig === undefined ? "" : JSON.stringify(pluginConfig),
-      rootId: pluginName ?? "",
-      environment: Object.fromEntries(
-        variables
-          .filter((variable) => variable.valueFrom !== "HOST")
-          .map((variable) => [variable.name, variable.value ?? ""]),
-      ),
-      hostEnvironment: variables.filter((variable) => variable.valueFrom === "HOST").map((variable) => variable.name),
-      ...(budget.kind === "budget" && isUnusual(budget.budget) && { budget: budget.budget }),
-    },
+    location: typeof pollMs === "object" ? pollMs : isFailed(budget) ? budget : asked,
+    sha256: sha256 === undefined || sha256 === "" ? undefined : sha256.toLowerCase().replace(/^sha256:/, ""),
+    reuse: mayReuse(plugin, asked),
+    pollMs: typeof pollMs === "object" ? undefined : pollMs,
+    trust: trustOf(plugin, addressOf(isFailed(budget) ? budget : asked), around.pluginTrust),
+    settings: settingsOf(plugin, isFailed(budget) ? undefined : budget),
+  };
+}
+
+/** What the same URL gave before will do, as in Istio: not for `latest`, unless the plugin says so. */
+function mayReuse({ spec: { imagePullPolicy } }: MeshObject<"WasmPlugin">, location: PluginLocation): boolean {
+  if (imagePullPolicy !== undefined && imagePullPolicy !== "UNSPECIFIED_POLICY") return imagePullPolicy !== "Always";
+  return !(location.kind === "image" && location.reference.digest === undefined && location.reference.tag === "latest");
+}
+
+function settingsOf(
+  { spec: { pluginConfig, pluginName, vmConfig } }: MeshObject<"WasmPlugin">,
+  budget: PluginBudget | undefined,
+): PluginSettings {
+  const variables = vmConfig?.env ?? [];
+  return {
+    configuration: pluginConfig === undefined ? "" : JSON.stringify(pluginConfig),
+    rootId: pluginName ?? "",
+    environment: Object.fromEntries(
+      variables
+        .filter((variable) => variable.valueFrom !== "HOST")
+        .map((variable) => [variable.name, variable.value ?? ""]),
+    ),
+    hostEnvironment: variables.filter((variable) => variable.valueFrom === "HOST").map((variable) => variable.name),
+    ...(budget !== undefined && isUnusual(budget) && { budget }),
   };
 }
 
@@ -102,7 +101,7 @@ function addressOf(location: PluginLocation): string {
       return canonicalUrl(location.url);
     case "image":
       return formatImageReference(location.reference).replace(/(?:@sha256:[0-9a-f]{64}|:[^:/]+)$/, "");
-    case "unsupported":
+    case "failed":
       return "";
   }
 }
@@ -122,11 +121,13 @@ function canonicalUrl(url: string): string {
   return `${protocol}//${host.replace(/\.(?=:|$)/, "")}${path}${search}`;
 }
 
-function pollIntervalOf({ metadata: { annotations } }: MeshObject<"WasmPlugin">): number | undefined | "wrong" {
+function pollIntervalOf({ metadata: { annotations } }: MeshObject<"WasmPlugin">): number | undefined | PluginFailure {
   const text = Object.hasOwn(annotations, POLL_ANNOTATION) ? annotations[POLL_ANNOTATION] : undefined;
   if (text === undefined || text === "") return undefined;
   const pollMs = parseDurationMs(text);
-  return pollMs === undefined || pollMs < SHORTEST_POLL_MS ? "wrong" : pollMs;
+  if (pollMs !== undefined && pollMs >= SHORTEST_POLL_MS) return pollMs;
+  const message = `is no duration of a second or more: ${JSON.stringify(text)}`;
+  return failedAt(`metadata.annotations["${POLL_ANNOTATION}"]`, "invalid-interval", message);
 }
 
 function pluginLocation(plugin: MeshObject<"WasmPlugin">, around: PluginSurroundings): PluginLocation {
@@ -135,19 +136,13 @@ function pluginLocation(plugin: MeshObject<"WasmPlugin">, around: PluginSurround
   if (url.startsWith("http://") || url.startsWith("https://")) {
     return URL.canParse(url)
       ? { kind: "http", url: new URL(url).href }
-      : unsupported("spec.url", `${JSON.stringify(url)} is no URL`);
+      : unsupported(`${JSON.stringify(url)} is no URL`);
   }
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(url) && !url.startsWith("oci://"))
-    return unsupported(
-      "spec.url",
-      `cannot fetch ${JSON.stringify(url)}: write an oci://, https://, http:// or file:// URL`,
-    );
+    return unsupported(`cannot fetch ${JSON.stringify(url)}: write an oci://, https://, http:// or file:// URL`);
   const reference = parseImageReference(url);
   return reference === undefined
-    ? unsupported(
-        "spec.url",
-        `${JSON.stringify(url)} is no image: write oci://REGISTRY/REPOSITORY:TAG or …@sha256:DIGEST`,
-      )
+    ? unsupported(`${JSON.stringify(url)} is no image: write oci://REGISTRY/REPOSITORY:TAG or …@sha256:DIGEST`)
     : imageLocation(reference, plugin, around);
 }
 
@@ -159,22 +154,22 @@ function imageLocation(
 ): PluginLocation {
   if (imagePullSecret === undefined || imagePullSecret === "") return { kind: "image", reference };
   const secret = readPullSecret(around.secret(namespace, imagePullSecret), reference);
-  if (!secret.ok)
-    return unsupported("spec.imagePullSecret", `the Secret ${namespace}/${imagePullSecret} ${secret.message}`);
-  return { kind: "image", reference, credential: secret.credential };
+  if (secret.kind !== "failed") return { kind: "image", reference, credential: secret };
+  const message = `the Secret ${namespace}/${imagePullSecret} ${secret.message}`;
+  return failedAt("spec.imagePullSecret", secret.code, message);
 }
 
-function unsupported(field: string, reason: string): PluginLocation {
-  return { kind: "unsupported", field, reason };
+function unsupported(message: string): PluginLocation {
+  return failedAt("spec.url", "unsupported-url", message);
 }
 
 /** `file:///a/x.wasm` is absolute; `file://./x.wasm`, `file://../x.wasm` and `file://x.wasm` begin at the YAML file. */
 function fileLocation(url: string, folder: string | undefined): PluginLocation {
   const path = url.slice("file://".length);
-  if (path === "") return unsupported("spec.url", "the file:// URL names no file");
+  if (path === "") return unsupported("the file:// URL names no file");
   if (path.startsWith("/")) return { kind: "file", path: absolutePath(url) ?? path };
   if (folder === undefined)
-    return unsupported("spec.url", `${JSON.stringify(url)} begins at a YAML file, and this object is in none`);
+    return unsupported(`${JSON.stringify(url)} begins at a YAML file, and this object is in none`);
   return { kind: "file", path: resolvePath(folder, path) };
 }
 

@@ -1,5 +1,6 @@
 // What is done for one plugin: acquire → verify → check → publish; again when its object, its file, its tag or luck
 // changes.
+import { isFailed } from "../model/failure.ts";
 import type { MeshObject } from "../model/object.ts";
 import type { PluginSettings } from "../model/plugin.ts";
 import type { WasmModule } from "../model/wasm-module.ts";
@@ -128,7 +129,7 @@ async function follow(following: Following, fresh: boolean): Promise<void> {
       await nextMark(source.location.path, mark, context.clock, signal);
       continue;
     }
-    if (source.location.kind === "unsupported" || (outcome === "good" && source.pollMs === undefined)) return;
+    if (source.location.kind === "failed" || (outcome === "good" && source.pollMs === undefined)) return;
     if (outcome === "good") failures = 0;
     await context.clock.sleep(
       outcome === "good" ? (source.pollMs ?? 0) : Math.min(FIRST_RETRY_MS * 2 ** failures++, LAST_RETRY_MS),
@@ -141,23 +142,22 @@ async function tryOnce(following: Following, fresh: boolean): Promise<Try> {
   const { source, context, signal } = following;
   const got = await context.acquirer.acquire(source, fresh);
   if (signal.aborted) return "bad";
-  if (!got.ok) return failWith(following, got.field, got.message);
-  const { acquired } = got;
-  const verified = await verifyModule(acquired, source.trust);
+  if (isFailed(got)) return failWith(following, got.field, got.message);
+  const verified = await verifyModule(got, source.trust);
   if (signal.aborted) return "bad";
-  if (!verified.ok) return failWith(following, verified.field, verified.message);
+  if (isFailed(verified)) return failWith(following, verified.field, verified.message);
   const version: GoodPlugin = {
-    module: acquired.module,
+    module: got.module,
     settings: withCapabilities(source.settings, verified.capabilities),
     wants: verified.wants,
   };
   const refusal = await refusedByCheck(following, version, verified.configSchema);
   if (signal.aborted) return "bad";
   if (refusal !== undefined) return failWith(following, refusal.field, refusal.message);
-  await publish(following, version, acquired);
-  return acquired.stale === undefined
+  await publish(following, version, got);
+  return got.stale === undefined
     ? "good"
-    : failWith(following, "spec.url", `${acquired.stale}; what was fetched before is used`);
+    : failWith(following, "spec.url", `${got.stale}; what was fetched before is used`);
 }
 
 function withCapabilities(settings: PluginSettings, capabilities: readonly string[] | undefined): PluginSettings {
@@ -179,7 +179,7 @@ async function refusedByCheck(
   }
   if (checked.kind === "bad" && checked.field !== undefined) return { field: checked.field, message: checked.reason };
   const field = state.good?.module.sha256 === module.sha256 ? "spec.pluginConfig" : "spec.url";
-  return { field, message: checked.kind === "bad" ? checked.reason : `could not be checked: ${checked.reason}` };
+  return { field, message: checked.kind === "bad" ? checked.reason : `could not be checked: ${checked.message}` };
 }
 
 /**

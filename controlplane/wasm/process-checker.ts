@@ -2,6 +2,7 @@
 // memory.
 import { spawn } from "node:child_process";
 import { readFile } from "node:fs/promises";
+import { type Failure, failed, isFailed } from "../model/failure.ts";
 import type { PluginSettings } from "../model/plugin.ts";
 import type { WasmModule } from "../model/wasm-module.ts";
 import { meteredModule } from "./meter/metered-module.ts";
@@ -15,7 +16,7 @@ export type CheckResult =
    */
   | { readonly kind: "bad"; readonly reason: string; readonly field?: string }
   /** Ours: the check itself could not be done. */
-  | { readonly kind: "failed"; readonly reason: string };
+  | Failure<"check-failed">;
 
 /** A JSON Schema that a module's manifest gives for its configuration. */
 export type ConfigSchema = NonNullable<PluginManifest["configSchema"]>;
@@ -61,11 +62,11 @@ export function createProcessChecker(options: ProcessCheckerOptions): PluginChec
   return {
     async check(module, settings, configSchema) {
       const metered = meteredModule(module, settings.budget);
-      if (metered.kind === "refused") return { kind: "bad", reason: metered.reason };
+      if (isFailed(metered)) return { kind: "bad", reason: metered.message };
       if (running >= MAX_CHILDREN) await new Promise<void>((resolve) => waiting.push(resolve));
       else running++;
       try {
-        return await runChild(metered.module.bytes, { settings, configSchema }, options);
+        return await runChild(metered.bytes, { settings, configSchema }, options);
       } finally {
         const next = waiting.shift();
         if (next === undefined) running--;
@@ -102,7 +103,7 @@ function runChild(bytes: Uint8Array, request: CheckRequest, options: ProcessChec
       clearInterval(memory);
       resolve(result);
     };
-    child.on("error", (error) => end({ kind: "failed", reason: error.message }));
+    child.on("error", (error) => end(failed("check-failed", error.message)));
     child.on("close", (code, signal) =>
       end(killedFor === undefined ? parseAnswer(output, code, signal) : killed(killedFor, output)),
     );
@@ -152,7 +153,7 @@ function parseAnswer(output: string, code: number | null, signal: NodeJS.Signals
       warnings: [`the module ended the process that called it on trial (${signal ?? `exit code ${code}`})`],
     };
   return !output.includes(READY_LINE) || (signal === null && code === 0)
-    ? { kind: "failed", reason: "the check gave no answer" }
+    ? failed("check-failed", "the check gave no answer")
     : { kind: "bad", reason: `the module ended the process that tried it (${signal ?? `exit code ${code}`})` };
 }
 

@@ -1,13 +1,14 @@
 // The programs with which Docker's client keeps passwords out of its configuration file.
 // Protocol: https://github.com/docker/docker-credential-helpers#usage
 import { spawn } from "node:child_process";
+import { type Failure, failed } from "../../model/failure.ts";
 import type { RegistryCredential } from "../../wasm/oci/credentials.ts";
 
 export type KeptCredential =
   | { readonly kind: "credential"; readonly credential: RegistryCredential }
   | { readonly kind: "none" }
   /** `message` is a sentence without its end. */
-  | { readonly kind: "failed"; readonly message: string };
+  | Failure<"helper-failed">;
 
 /** Long enough to unlock a keychain by hand. */
 const TIMEOUT_MS = 60_000;
@@ -24,18 +25,20 @@ export async function askCredentialHelper(
 ): Promise<KeptCredential> {
   const program = `docker-credential-${helper}`;
   const ended = await runToEnd(program, server, env);
-  if (typeof ended === "string") return { kind: "failed", message: `${program} cannot be asked: ${ended}` };
+  if (typeof ended === "string") return helperFailed(`${program} cannot be asked: ${ended}`);
   // On failure a helper says why on standard output, as it says secrets on success: only this one sentence of it is of
   // use.
   if (ended.code !== 0)
     return /credentials not found/i.test(ended.output)
       ? { kind: "none" }
-      : { kind: "failed", message: `${program} ended with exit code ${ended.code}` };
+      : helperFailed(`${program} ended with exit code ${ended.code}`);
   const credential = credentialIn(ended.output);
   return credential === undefined
-    ? { kind: "failed", message: `${program} gave no answer that is understood` }
+    ? helperFailed(`${program} gave no answer that is understood`)
     : { kind: "credential", credential };
 }
+
+const helperFailed = (message: string) => failed("helper-failed", message);
 
 function credentialIn(output: string): RegistryCredential | undefined {
   try {

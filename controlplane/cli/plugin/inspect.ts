@@ -87,11 +87,11 @@ async function reportOn(
 ): Promise<PluginReport> {
   const sections = describeModule(module.bytes);
   if (isFailed(sections)) throw new CommandFailure(exitCodes.failed, `${source} ${sections.message}.`);
-  const found = findManifest(sections, image?.annotations);
-  if (!found.ok) throw new CommandFailure(exitCodes.failed, `${source}: ${found.message}.`);
-  const { manifest } = found;
+  const manifest = findManifest(sections, image?.annotations);
+  if (manifest !== undefined && isFailed(manifest))
+    throw new CommandFailure(exitCodes.failed, `${source}: ${manifest.message}.`);
   const fetched = await signatures.fetch();
-  const signed = fetched.ok ? fetched.signatures : [];
+  const signed = isFailed(fetched) ? [] : fetched;
   const thing = { bytes: module.bytes, imageDigests: image === undefined ? [] : [image.digest, image.manifestDigest] };
   const { language, abiVersion } = describeOrigin(sections, module.bytes);
   const names = sections.exports.map(({ name }) => name).sort();
@@ -119,7 +119,7 @@ async function reportOn(
     signatures: {
       found: signed.length,
       byKey: keys === undefined ? null : signed.some((signature) => isSignatureBy(signature, thing, keys)),
-      ...(!fetched.ok && (image !== undefined || keys !== undefined) && { problem: fetched.message }),
+      ...(isFailed(fetched) && (image !== undefined || keys !== undefined) && { problem: fetched.message }),
     },
   };
 }

@@ -1,6 +1,7 @@
 // What the `scrim plugin` commands have in common: credentials, registries, limits.
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { isFailed } from "../../model/failure.ts";
 import { readFetchOptions } from "../../settings/fetch-options.ts";
 import { credentialFor, helperFor, parseDockerConfig, type RegistryCredential } from "../../wasm/oci/credentials.ts";
 import type { ImageReference } from "../../wasm/oci/reference.ts";
@@ -55,13 +56,13 @@ export async function credentialOf(
   if (options.dockerConfig === undefined && !existsSync(file)) return undefined;
   const text = await readNamedFile(file, file);
   const config = parseDockerConfig(text);
-  if (!config.ok) throw new CommandFailure(exitCodes.failed, `${file} ${config.message}.`);
-  const helper = helperFor(config.config, reference);
+  if (isFailed(config)) throw new CommandFailure(exitCodes.failed, `${file} ${config.message}.`);
+  const helper = helperFor(config, reference);
   const kept = helper === undefined ? undefined : await askCredentialHelper(helper, environment.variables);
   if (kept?.kind === "credential") return kept.credential;
   // What is public can be had without it.
   if (kept?.kind === "failed") terminal.err(`scrim: ${kept.message} (it is named in ${file}): going on without it\n`);
-  return credentialFor(config.config, reference);
+  return credentialFor(config, reference);
 }
 
 const passwords = new WeakMap<RegistryOptions, Promise<string>>();

@@ -69,8 +69,8 @@ export async function pushPlugin(
     deadline: AbortSignal.timeout(TIMEOUT_MS),
     actions: "pull,push",
   });
-  const pushed = await pushImage(client, packed, reference.tag);
-  if (!pushed.ok) throw new CommandFailure(exitCodes.failed, `${image} was not pushed: ${pushed.message}.`);
+  const failure = await pushImage(client, packed, reference.tag);
+  if (failure !== undefined) throw new CommandFailure(exitCodes.failed, `${image} was not pushed: ${failure.message}.`);
   const byDigest = formatImageReference({ ...reference, digest: packed.digest });
   const result = {
     image: formatImageReference(reference),
@@ -92,12 +92,12 @@ async function readManifest(
   if (file === undefined) return { text: "", manifest: undefined };
   const content = await readNamedFile(file, file);
   const parsed = parseManifestText(content, file);
-  if (!parsed.ok) throw new CommandFailure(exitCodes.failed, `${parsed.message}.`);
+  if (isFailed(parsed)) throw new CommandFailure(exitCodes.failed, `${parsed.message}.`);
   // Loaded here: every other command would wait for it.
   const { schemaFault } = await import("../../wasm/module/config-schema.ts");
-  const fault = parsed.manifest?.configSchema === undefined ? undefined : schemaFault(parsed.manifest.configSchema);
+  const fault = parsed.configSchema === undefined ? undefined : schemaFault(parsed.configSchema);
   if (fault !== undefined) throw new CommandFailure(exitCodes.failed, `${file} has a configSchema that ${fault}.`);
-  return { text: JSON.stringify(JSON.parse(content)), manifest: parsed.manifest };
+  return { text: JSON.stringify(JSON.parse(content)), manifest: parsed };
 }
 
 function warnOfUndeclared(

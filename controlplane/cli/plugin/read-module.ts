@@ -1,5 +1,6 @@
 // A module that a command names: a file, a URL or an image.
 import { resolve } from "node:path";
+import { isFailed } from "../../model/failure.ts";
 import { readOutboundProxies } from "../../model/outbound-proxy.ts";
 import type { AcquiredModule } from "../../wasm/acquired-module.ts";
 import { parseImageReference } from "../../wasm/oci/reference.ts";
@@ -50,9 +51,9 @@ async function acquire(
   const settings = { configuration: "", rootId: "", environment: {}, hostEnvironment: [] };
   const got = await acquirer.acquire({ location, reuse: false, settings, trust: { demands: [], grants: [] } }, true);
   // What was fetched before will not do: somebody asked for what is there now.
-  if (got.ok && got.acquired.stale === undefined) return got.acquired;
+  if (!isFailed(got) && got.stale === undefined) return got;
   // Commands have no such option: all they may not reach are services of the cloud's own.
-  const failure = (got.ok ? (got.acquired.stale ?? "") : got.message).replace(
+  const failure = (isFailed(got) ? got.message : (got.stale ?? "")).replace(
     /, from which plugins are fetched only if .*$/,
     ", from which nothing is fetched",
   );

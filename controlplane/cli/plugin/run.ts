@@ -90,7 +90,7 @@ async function checkedModule(source: string, options: RunOptions, context: Comma
   const acquired = await readModule(source, options, context);
   const configuration = await readConfiguration(options.config);
   const verified = await verifyModule(acquired, { demands: [], grants: [] });
-  if (!verified.ok) throw new CommandFailure(exitCodes.failed, `${source}: ${verified.message}.`);
+  if (isFailed(verified)) throw new CommandFailure(exitCodes.failed, `${source}: ${verified.message}.`);
   const { capabilities, configSchema } = verified;
   const settings: PluginSettings = {
     configuration,
@@ -110,13 +110,16 @@ async function checkedModule(source: string, options: RunOptions, context: Comma
       `--config${checked.field.replace("spec.pluginConfig", "")} ${checked.reason}.`,
     );
   if (checked.kind !== "good")
-    throw new CommandFailure(exitCodes.failed, `${source} does not start: ${checked.reason}.`);
+    throw new CommandFailure(
+      exitCodes.failed,
+      `${source} does not start: ${checked.kind === "bad" ? checked.reason : checked.message}.`,
+    );
   for (const warning of checked.warnings ?? []) context.terminal.err(`note: ${warning}\n`);
   const metered = meteredModule(acquired.module);
-  if (metered.kind === "refused") throw new CommandFailure(exitCodes.failed, `${source}: ${metered.reason}.`);
+  if (isFailed(metered)) throw new CommandFailure(exitCodes.failed, `${source}: ${metered.message}.`);
   const described = describeModule(acquired.module.bytes);
   return {
-    bytes: metered.module.bytes,
+    bytes: metered.bytes,
     settings,
     exported: new Set(isFailed(described) ? [] : described.exports.map(({ name }) => name)),
   };

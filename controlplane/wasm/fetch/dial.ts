@@ -5,9 +5,16 @@ import http from "node:http";
 import https from "node:https";
 import { isIP, type LookupFunction, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
+import { type Failure, failed } from "../../model/failure.ts";
 import type { ProxyServer } from "../../model/outbound-proxy.ts";
 import type { AddressPolicy } from "./address-policy.ts";
 import { describeNetworkError } from "./network-error.ts";
+
+/** Why a server was not reached. */
+export type DialFault = "address-refused" | "proxy-failed" | "timeout";
+
+/** What becomes of whatever takes longer than its deadline. */
+export const tooLate = failed("timeout", "no complete answer in time");
 
 /** What a request is sent by. */
 export interface Dialled {
@@ -16,11 +23,6 @@ export interface Dialled {
   readonly to: URL;
   readonly options: http.RequestOptions;
   readonly headers: Readonly<Record<string, string>>;
-}
-
-export interface DialFailure {
-  readonly kind: "failed";
-  readonly message: string;
 }
 
 /**
@@ -49,10 +51,10 @@ export async function throughProxy(
   proxy: ProxyServer,
   addresses: AddressPolicy,
   deadline: AbortSignal,
-): Promise<Dialled | DialFailure> {
+): Promise<Dialled | Failure<DialFault>> {
   const at = `the proxy ${proxy.host}:${proxy.port}`;
   const refused = refusedLiteral(proxy.host, addresses);
-  if (refused !== undefined) return { kind: "failed", message: `${at}: ${refused}` };
+  if (refused !== undefined) return failed("address-refused", `${at}: ${refused}`);
   const client = proxy.tls ? https : http;
   // Left to itself, Node takes the Host header for the name that the proxy has to prove.
   const servername = isIP(proxy.host) === 0 ? proxy.host : "";
@@ -82,8 +84,7 @@ export async function throughProxy(
     headers: { host: `${target.hostname}:${target.port || 443}`, ...headers },
     signal: deadline,
   });
-  if (typeof opened === "string")
-    return { kind: "failed", message: deadline.aborted ? "no complete answer in time" : `${at}: ${opened}` };
+  if (typeof opened === "string") return deadline.aborted ? tooLate : failed("proxy-failed", `${at}: ${opened}`);
   const host = target.hostname.replace(/^\[|\]$/g, "");
   // With a connection of its own a request has no agent, which would know the port that goes without saying.
   const createConnection = () => connectTls({ socket: opened, host, ...(isIP(host) === 0 && { servername: host }) });

@@ -31,15 +31,15 @@ describe("downloads", () => {
       if (left === 0) response.end("here");
       else response.writeHead(302, { location: `/${left - 1}` }).end();
     });
-    expect(await get(`${url}/2`)).toMatchObject({ ok: true });
-    expect(await get(`${url}/3`)).toMatchObject({ ok: false, message: expect.stringContaining("redirects") });
+    expect(await get(`${url}/2`)).toEqual(Buffer.from("here"));
+    expect(await get(`${url}/3`)).toMatchObject({ kind: "failed", message: expect.stringContaining("redirects") });
   });
 
   it.each(["file:///etc/passwd", "ftp://127.0.0.1/x", "http://user:secret@127.0.0.1/"])(
     "follow no redirect to %s",
     async (location) => {
       const url = await serve((_, response) => response.writeHead(302, { location }).end());
-      expect(await get(url)).toMatchObject({ ok: false, message: expect.stringContaining("not followed") });
+      expect(await get(url)).toMatchObject({ kind: "failed", message: expect.stringContaining("not followed") });
     },
   );
 
@@ -47,7 +47,7 @@ describe("downloads", () => {
     "follow no redirect to the address of %s",
     async (location) => {
       const url = await serve((_, response) => response.writeHead(302, { location }).end());
-      expect(await get(url)).toMatchObject({ ok: false, message: expect.stringContaining("--allow-fetch-from") });
+      expect(await get(url)).toMatchObject({ kind: "failed", message: expect.stringContaining("--allow-fetch-from") });
     },
   );
 
@@ -73,7 +73,7 @@ describe("downloads", () => {
     let connections = 0;
     const url = new URL(await serve((_, response) => void (connections++, response.end("secret"))));
     const client = createHttpClient({ addresses: createAddressPolicy([]), maxRedirects: 2 });
-    expect(await get(`${host}:${url.port}/`, 10_000, client)).toMatchObject({ ok: false });
+    expect(await get(`${host}:${url.port}/`, 10_000, client)).toMatchObject({ kind: "failed" });
     expect(connections).toBe(0);
   });
 
@@ -81,7 +81,7 @@ describe("downloads", () => {
     const url = await serve((_, response) => response.end("secret"));
     const client = createHttpClient({ addresses: createAddressPolicy([]), maxRedirects: 2 });
     expect(await get(url.replace("127.0.0.1", "localhost"), 10_000, client)).toMatchObject({
-      ok: false,
+      kind: "failed",
       message: expect.stringContaining("loopback"),
     });
   });
@@ -91,12 +91,15 @@ describe("downloads", () => {
       const more = setInterval(() => response.write("x".repeat(100)), 1);
       response.on("close", () => clearInterval(more));
     });
-    expect(await get(url)).toMatchObject({ ok: false, message: expect.stringContaining("larger than 1000 bytes") });
+    expect(await get(url)).toMatchObject({
+      kind: "failed",
+      message: expect.stringContaining("larger than 1000 bytes"),
+    });
   });
 
   it("end when the time is over", async () => {
     const url = await serve(() => {});
-    expect(await get(url, 100)).toMatchObject({ ok: false, message: expect.stringContaining("100 ms") });
+    expect(await get(url, 100)).toMatchObject({ kind: "failed", message: expect.stringContaining("100 ms") });
   });
 
   it("end with an answer that broke off", async () => {
@@ -105,7 +108,7 @@ describe("downloads", () => {
       response.write("half");
       setTimeout(() => response.destroy(), 20);
     });
-    expect(await get(url)).toMatchObject({ ok: false });
+    expect(await get(url)).toMatchObject({ kind: "failed" });
   });
 
   it("give credentials to the server they are for, and to none it redirects to", async () => {

@@ -2,9 +2,10 @@
 // redirects. On node:http by choice: undici would be a third less code here, but every command would start 40 ms later,
 // and its proxies get http URLs through tunnels only and are proved by the name of the server behind them.
 import type http from "node:http";
+import { type Failure, failed } from "../../model/failure.ts";
 import { type OutboundProxies, wayTo } from "../../model/outbound-proxy.ts";
 import type { AddressPolicy } from "./address-policy.ts";
-import { type Dialled, directly, refusedLiteral, throughProxy } from "./dial.ts";
+import { type DialFault, type Dialled, directly, refusedLiteral, throughProxy, tooLate } from "./dial.ts";
 import { describeNetworkError } from "./network-error.ts";
 
 export interface HttpRequest {
@@ -27,7 +28,10 @@ export interface HttpAnswer {
   readonly url: string;
 }
 
-export type HttpResult = HttpAnswer | { readonly kind: "failed"; readonly message: string };
+export type HttpFault = DialFault | "proxy-unusable" | "network" | "too-large" | "redirect-refused";
+
+/** Registries add failures of their own. */
+export type HttpResult = HttpAnswer | Failure;
 
 export interface HttpClient {
   /**
@@ -46,7 +50,7 @@ export interface HttpClientOptions {
 
 const NO_PROXIES: OutboundProxies = { except: [] };
 
-type Hop = HttpResult | { readonly kind: "redirect"; readonly location: string };
+type Hop = HttpAnswer | Failure<HttpFault> | { readonly kind: "redirect"; readonly location: string };
 
 /**
  * Returns a client. Every address is judged when it is connected to, so neither a redirect nor a second DNS answer
@@ -59,18 +63,18 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
       let { url, headers = {} } = request;
       for (let hops = 0; hops <= maxRedirects; hops++) {
         const hop = await send({ ...request, url, headers }, options);
-        if (hop.kind === "failed") return { kind: "failed", message: `${shownUrl(url)}: ${hop.message}` };
+        if (hop.kind === "failed") return failed(hop.code, `${shownUrl(url)}: ${hop.message}`);
         if (hop.kind === "answer") return hop;
         const next = redirectTarget(url, hop.location);
         if (next === undefined)
-          return {
-            kind: "failed",
-            message: `${shownUrl(url)}: redirects to ${JSON.stringify(shownUrl(hop.location))}, which is not followed`,
-          };
+          return failed(
+            "redirect-refused",
+            `${shownUrl(url)}: redirects to ${JSON.stringify(shownUrl(hop.location))}, which is not followed`,
+          );
         if (new URL(next).origin !== new URL(url).origin) headers = withoutCredentials(headers);
         url = next;
       }
-      return { kind: "failed", message: `${shownUrl(request.url)}: more than ${maxRedirects} redirects` };
+      return failed("redirect-refused", `${shownUrl(request.url)}: more than ${maxRedirects} redirects`);
     },
   };
 }
@@ -104,9 +108,9 @@ async function send(request: HttpRequest, options: HttpClientOptions): Promise<H
   const target = new URL(request.url);
   // A literal address is never looked up, so no lookup would see it; behind a proxy nobody here looks up anything.
   const refused = refusedLiteral(target.hostname, addresses);
-  if (refused !== undefined) return { kind: "failed", message: refused };
+  if (refused !== undefined) return failed("address-refused", refused);
   const way = wayTo(target, proxies);
-  if (way.kind === "unusable") return { kind: "failed", message: way.reason };
+  if (way.kind === "unusable") return failed("proxy-unusable", way.reason);
   const dialled =
     way.kind === "direct"
       ? directly(target, addresses)
@@ -117,11 +121,7 @@ async function send(request: HttpRequest, options: HttpClientOptions): Promise<H
 function exchange(request: HttpRequest, { client, to, options, headers: added }: Dialled): Promise<Hop> {
   const { method = "GET", headers, body, deadline } = request;
   return new Promise((resolve) => {
-    const fail = (error: Error) =>
-      resolve({
-        kind: "failed",
-        message: deadline.aborted ? "no complete answer in time" : describeNetworkError(error),
-      });
+    const fail = (error: Error) => resolve(deadline.aborted ? tooLate : failed("network", describeNetworkError(error)));
     const sent = client.request(
       to,
       {
@@ -159,11 +159,11 @@ function receive(
     size += chunk.length;
     chunks.push(chunk);
     if (size <= maxBytes) return;
-    resolve({ kind: "failed", message: `larger than ${maxBytes} bytes` });
+    resolve(failed("too-large", `larger than ${maxBytes} bytes`));
     abandon();
   });
   response.on("end", () => resolve({ kind: "answer", status, headers, bytes: Buffer.concat(chunks), url }));
   response.on("error", (error) =>
-    resolve({ kind: "failed", message: error.message === "aborted" ? "the answer broke off" : error.message }),
+    resolve(failed("network", error.message === "aborted" ? "the answer broke off" : error.message)),
   );
 }

@@ -40,7 +40,7 @@ function framesOf(bytes: Uint8Array, depth: number): readonly string[] {
 
 function marked(bytes: Uint8Array): Uint8Array {
   const metered = meterModule(bytes, { turns: 1_000, memoryPages: 16 });
-  return metered.kind === "metered" ? withMark(metered.bytes, MARK) : expect.fail(metered.reason);
+  return metered.kind === "metered" ? withMark(metered.bytes, MARK) : expect.fail(metered.message);
 }
 
 describe("withMark", () => {

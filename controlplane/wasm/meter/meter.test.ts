@@ -49,7 +49,7 @@ function run(bytes: Uint8Array, back: (exports: Callbacks) => void = () => undef
 
 function metered(bytes: Uint8Array, limits = { turns: 100_000, memoryPages: 16 }): Uint8Array {
   const result = meterModule(bytes, limits);
-  if (result.kind === "refused") throw new Error(result.reason);
+  if (result.kind === "failed") throw new Error(result.message);
   return result.bytes;
 }
 
@@ -94,8 +94,9 @@ describe("meterModule", () => {
   it("refuses a module that starts above the ceiling", () => {
     const bytes = Uint8Array.from([0, 97, 115, 109, 1, 0, 0, 0, 5, 3, 1, 0, 20]);
     expect(meterModule(bytes, { turns: 1, memoryPages: 16 })).toEqual({
-      kind: "refused",
-      reason: "it asks for 20 pages of memory at its start, the ceiling is 16 (1 MiB)",
+      kind: "failed",
+      code: "malformed-module",
+      message: "it asks for 20 pages of memory at its start, the ceiling is 16 (1 MiB)",
     });
   });
   it("may be done again, with the lower of both budgets", () => {
@@ -122,7 +123,7 @@ describe("meterModule", () => {
         for (const bytes of [module.slice(0, at), changed]) {
           const result = meterModule(bytes, { turns: 10, memoryPages: 16 });
           if (!isValid(bytes)) continue;
-          if (result.kind === "refused") expect(result.reason).toContain("pages of memory at its start");
+          if (result.kind === "failed") expect(result.message).toContain("pages of memory at its start");
           else expect(isValid(result.bytes)).toBe(true);
         }
       }),

@@ -4,6 +4,7 @@
 //
 // By hand: a rewriter such as Binaryen makes trees of all functions and writes other code; here every byte stays, and
 // tolls are put between.
+import { type Failure, failed } from "../../model/failure.ts";
 import { isMalformed, malformed, Reader, signed, unsigned, Writer } from "../module/binary.ts";
 import {
   bodyOf,
@@ -26,9 +27,7 @@ export interface MeterLimits {
   readonly memoryPages: number;
 }
 
-export type Metering =
-  | { readonly kind: "metered"; readonly bytes: Uint8Array }
-  | { readonly kind: "refused"; readonly reason: string };
+export type Metering = { readonly kind: "metered"; readonly bytes: Uint8Array } | Failure<"malformed-module">;
 
 /** The order in which sections must stand; data count (12) comes before code, tags (13) before globals. */
 const SECTION_ORDER = [1, 2, 3, 4, 5, 13, 6, 7, 8, 9, 12, 10, 11];
@@ -38,14 +37,14 @@ const I64 = 0x7e;
 /**
  * Returns the module with its budget. The budget is renewed when the host calls a `proxy_on_…` export from outside the
  * module, not when the module's own host calls lead back into it. `digest`, if given, stands in a custom section: it
- * names what the module was made from. Refused: what is not a module, and instructions or imports that are not known.
+ * names what the module was made from. It fails for what is not a module, and instructions or imports that are not known.
  */
 export function meterModule(module: Uint8Array, limits: MeterLimits, digest = ""): Metering {
   try {
     const bytes = meter(module, limits);
     return { kind: "metered", bytes: digest === "" ? bytes : withOrigin(bytes, digest) };
   } catch (error) {
-    if (isMalformed(error)) return { kind: "refused", reason: error.message };
+    if (isMalformed(error)) return failed(error.code, error.message);
     throw error;
   }
 }

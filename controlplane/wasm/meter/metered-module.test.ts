@@ -17,13 +17,13 @@ function plugin(annotations: Readonly<Record<string, string | undefined>>) {
 
 describe("budgetOf", () => {
   it("is the usual one unless annotations say otherwise", () => {
-    expect(budgetOf(plugin({}))).toEqual({ kind: "budget", budget: DEFAULT_BUDGET });
+    expect(budgetOf(plugin({}))).toEqual(DEFAULT_BUDGET);
     expect(budgetOf(plugin({ "scrim.mesh/turns": "5000", "scrim.mesh/memory": "8Mi" }))).toEqual({
-      kind: "budget",
-      budget: { turns: 5_000, memoryPages: 128 },
+      turns: 5_000,
+      memoryPages: 128,
     });
     expect(budgetOf(plugin({ "scrim.mesh/turns": "off" }))).toMatchObject({
-      budget: { turns: Number.MAX_SAFE_INTEGER },
+      turns: Number.MAX_SAFE_INTEGER,
     });
   });
   it.each([
@@ -35,7 +35,7 @@ describe("budgetOf", () => {
     { "scrim.mesh/memory": "9999999Mi" },
   ])("refuses %o", (annotations) => {
     expect(budgetOf(plugin(annotations))).toMatchObject({
-      kind: "refused",
+      kind: "failed",
       field: expect.stringContaining(Object.keys(annotations)[0] ?? "") as string,
     });
   });
@@ -51,7 +51,7 @@ describe("meteredModule", () => {
     ];
     expect(first).toBe(again);
     expect(first).not.toBe(other);
-    expect(first.kind === "module" && first.module).toMatchObject({ sha256: "digest" });
+    expect(first).toMatchObject({ sha256: "digest", bytes: expect.any(Uint8Array) as Uint8Array });
   });
   it("bears the name of its version where it is served, and is made once for it", () => {
     const settings = { configuration: "", rootId: "", environment: {}, hostEnvironment: [] };

@@ -1,7 +1,9 @@
 // The budget a plugin asks for, and its module with that budget compiled in, made once for each.
+import { type Failure, failed, isFailed } from "../../model/failure.ts";
 import type { MeshObject } from "../../model/object.ts";
 import type { PluginBudget, PluginSettings, PluginState, PluginVersion } from "../../model/plugin.ts";
 import type { WasmModule } from "../../model/wasm-module.ts";
+import { failedAt, type PluginFailure } from "../plugin-failure.ts";
 import { withMark } from "./function-names.ts";
 import { meterModule } from "./meter.ts";
 
@@ -17,38 +19,31 @@ const PAGES_PER_MEBIBYTE = 16;
 /** 4 GiB. */
 const MOST_PAGES = 65_536;
 
-export type BudgetReading =
-  | { readonly kind: "budget"; readonly budget: PluginBudget }
-  | { readonly kind: "refused"; readonly field: string; readonly reason: string };
-
 /** Returns the budget that a plugin's annotations ask for, or which of them means nothing. */
-export function budgetOf({ metadata: { annotations } }: MeshObject<"WasmPlugin">): BudgetReading {
+export function budgetOf({
+  metadata: { annotations },
+}: MeshObject<"WasmPlugin">): PluginBudget | PluginFailure<"invalid-budget"> {
   const read = (key: string): string | undefined => (Object.hasOwn(annotations, key) ? annotations[key] : undefined);
   const [turnsText, memoryText] = [read(TURNS_ANNOTATION), read(MEMORY_ANNOTATION)];
   const turns =
     turnsText === undefined ? DEFAULT_BUDGET.turns : turnsText === "off" ? UNLIMITED_TURNS : wholeNumber(turnsText);
   if (turns === undefined)
-    return refused(TURNS_ANNOTATION, `is neither a number of turns nor off: ${JSON.stringify(turnsText)}`);
+    return invalid(TURNS_ANNOTATION, `is neither a number of turns nor off: ${JSON.stringify(turnsText)}`);
   const mebibytes = memoryText === undefined ? undefined : wholeNumber(/^(\d+)Mi$/.exec(memoryText)?.[1] ?? "");
   if (memoryText !== undefined && (mebibytes === undefined || mebibytes * PAGES_PER_MEBIBYTE > MOST_PAGES))
-    return refused(
+    return invalid(
       MEMORY_ANNOTATION,
       `is no amount of memory such as 64Mi (at most 4096Mi): ${JSON.stringify(memoryText)}`,
     );
   return {
-    kind: "budget",
-    budget: {
-      turns,
-      memoryPages: mebibytes === undefined ? DEFAULT_BUDGET.memoryPages : mebibytes * PAGES_PER_MEBIBYTE,
-    },
+    turns,
+    memoryPages: mebibytes === undefined ? DEFAULT_BUDGET.memoryPages : mebibytes * PAGES_PER_MEBIBYTE,
   };
 }
 
 const made = new WeakMap<WasmModule, Map<string, MeteredModule>>();
 
-export type MeteredModule =
-  | { readonly kind: "module"; readonly module: WasmModule }
-  | { readonly kind: "refused"; readonly reason: string };
+export type MeteredModule = WasmModule | Failure<"malformed-module">;
 
 /**
  * Returns the module with the budget in it (DEFAULT_BUDGET unless given); its digest is still that of the module as it
@@ -63,8 +58,8 @@ export function meteredModule(module: WasmModule, budget: PluginBudget = DEFAULT
     const metering = meterModule(module.bytes, budget, module.sha256);
     known =
       metering.kind === "metered"
-        ? { kind: "module", module: { sha256: module.sha256, bytes: metering.bytes } }
-        : { kind: "refused", reason: `${metering.reason} (no budget can be given to it)` };
+        ? { sha256: module.sha256, bytes: metering.bytes }
+        : failed(metering.code, `${metering.message} (no budget can be given to it)`);
     byBudget.set(key, known);
   }
   return known;
@@ -94,16 +89,16 @@ function ofVersion(
 ): Extract<PluginState, { kind: "module" | "unavailable" }> {
   const { module, settings } = version;
   const metered = meteredModule(module, settings.budget);
-  if (metered.kind === "refused") return { kind: "unavailable", reason: metered.reason };
+  if (isFailed(metered)) return { kind: "unavailable", reason: metered.message };
   const mark = markOf(version);
   let known = marked.get(settings);
-  if (known?.of !== metered.module || known.mark !== mark)
+  if (known?.of !== metered || known.mark !== mark)
     marked.set(
       settings,
       (known = {
-        of: metered.module,
+        of: metered,
         mark,
-        module: { sha256: module.sha256, bytes: withMark(metered.module.bytes, mark) },
+        module: { sha256: module.sha256, bytes: withMark(metered.bytes, mark) },
       }),
     );
   return { kind: "module", module: known.module, settings };
@@ -114,6 +109,6 @@ function wholeNumber(text: string): number | undefined {
   return /^\d{1,15}$/.test(text) && value > 0 ? value : undefined;
 }
 
-function refused(annotation: string, reason: string): BudgetReading {
-  return { kind: "refused", field: `metadata.annotations["${annotation}"]`, reason };
+function invalid(annotation: string, message: string): PluginFailure<"invalid-budget"> {
+  return failedAt(`metadata.annotations["${annotation}"]`, "invalid-budget", message);
 }

@@ -1,5 +1,6 @@
 // What the author of a module says of it: an annotation of its image, or a custom section of the module itself.
 //   {"name": "add-header", "version": "1.2.0", "capabilities": ["headers-write", "http-calls"], "configSchema": {…}}
+import { type Failure, failed } from "../../model/failure.ts";
 import { isJsonObject } from "../../model/json-object.ts";
 import { parseCapabilities } from "../../model/wasm-capabilities.ts";
 import type { ModuleDescription } from "./describe-module.ts";
@@ -17,9 +18,7 @@ export interface PluginManifest {
   readonly configSchema?: Readonly<Record<string, unknown>>;
 }
 
-export type ManifestResult =
-  | { readonly ok: true; readonly manifest: PluginManifest | undefined }
-  | { readonly ok: false; readonly message: string };
+export type ParsedManifest = PluginManifest | Failure<"invalid-manifest">;
 
 const MAX_BYTES = 256 * 1_024;
 
@@ -29,17 +28,17 @@ const MAX_BYTES = 256 * 1_024;
 export function findManifest(
   { custom }: Pick<ModuleDescription, "custom">,
   annotations: Readonly<Record<string, string>> = {},
-): ManifestResult {
+): ParsedManifest | undefined {
   const annotation = Object.hasOwn(annotations, MANIFEST_ANNOTATION) ? annotations[MANIFEST_ANNOTATION] : undefined;
   if (annotation !== undefined) return parseManifestText(annotation, "its image's manifest annotation");
   const own = custom.filter(({ name }) => name === MANIFEST_SECTION);
   if (own.length > 1)
-    return {
-      ok: false,
-      message: `the module has ${own.length} sections ${MANIFEST_SECTION}: which one counts is not said`,
-    };
+    return failed(
+      "invalid-manifest",
+      `the module has ${own.length} sections ${MANIFEST_SECTION}: which one counts is not said`,
+    );
   return own[0] === undefined
-    ? { ok: true, manifest: undefined }
+    ? undefined
     : parseManifestText(Buffer.from(own[0].bytes).toString("utf8"), `its section ${MANIFEST_SECTION}`);
 }
 
@@ -47,8 +46,8 @@ export function findManifest(
  * Returns the manifest in a JSON text; `where` begins the sentence of a failure. Fields that are not known are left
  * out.
  */
-export function parseManifestText(text: string, where: string): ManifestResult {
-  const fail = (what: string): ManifestResult => ({ ok: false, message: `${where} ${what}` });
+export function parseManifestText(text: string, where: string): ParsedManifest {
+  const fail = (what: string) => failed("invalid-manifest", `${where} ${what}`);
   if (Buffer.byteLength(text) > MAX_BYTES) return fail(`is larger than ${MAX_BYTES} bytes`);
   let value: unknown;
   try {
@@ -67,13 +66,10 @@ export function parseManifestText(text: string, where: string): ManifestResult {
   const known = capabilities === undefined ? undefined : parseCapabilities(capabilities);
   if (known?.ok === false) return fail(`is not understood: ${known.message}`);
   return {
-    ok: true,
-    manifest: {
-      ...(typeof name === "string" && { name }),
-      ...(typeof version === "string" && { version }),
-      ...(known !== undefined && { capabilities: known.names }),
-      ...(isJsonObject(configSchema) && { configSchema }),
-    },
+    ...(typeof name === "string" && { name }),
+    ...(typeof version === "string" && { version }),
+    ...(known !== undefined && { capabilities: known.names }),
+    ...(isJsonObject(configSchema) && { configSchema }),
   };
 }
 

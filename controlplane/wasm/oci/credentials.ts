@@ -1,6 +1,7 @@
 // Who one is to a registry: from a pull secret, in the form that Docker's client writes.
 // Form: https://kubernetes.io/docs/concepts/containers/images/#config-json (names of registries, with globs and paths).
 import { createHash } from "node:crypto";
+import { type Failure, failed } from "../../model/failure.ts";
 import { isJsonObject } from "../../model/json-object.ts";
 import type { ImageReference } from "./reference.ts";
 
@@ -21,22 +22,18 @@ export interface DockerConfig {
   readonly helpers: Readonly<Record<string, string>>;
 }
 
-export type DockerConfigResult =
-  | { readonly ok: true; readonly config: DockerConfig }
-  | { readonly ok: false; readonly message: string };
-
 /**
  * Returns the credentials in the text of a `config.json` (`{"auths": {…}}`) or of the older `.dockercfg` (the map
  * alone). Messages hold none of it.
  */
-export function parseDockerConfig(text: string): DockerConfigResult {
+export function parseDockerConfig(text: string): DockerConfig | Failure<"invalid-docker-config"> {
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch {
-    return { ok: false, message: "is not JSON" };
+    return failed("invalid-docker-config", "is not JSON");
   }
-  if (!isJsonObject(value)) return { ok: false, message: "is no JSON object" };
+  if (!isJsonObject(value)) return failed("invalid-docker-config", "is no JSON object");
   const auths = isJsonObject(value["auths"])
     ? value["auths"]
     : "auths" in value || "credsStore" in value || "credHelpers" in value
@@ -50,10 +47,7 @@ export function parseDockerConfig(text: string): DockerConfigResult {
   const helpers = Object.entries(isJsonObject(credHelpers) ? credHelpers : {}).filter(
     (entry): entry is [string, string] => isHelper(entry[1]),
   );
-  return {
-    ok: true,
-    config: { entries, store: isHelper(credsStore) ? credsStore : undefined, helpers: Object.fromEntries(helpers) },
-  };
+  return { entries, store: isHelper(credsStore) ? credsStore : undefined, helpers: Object.fromEntries(helpers) };
 }
 
 /** A name, not a way to some other program. */

@@ -3,13 +3,13 @@
 //     (https://github.com/sigstore/cosign/blob/main/specs/SIGNATURE_SPEC.md)
 //   - referrers of the image, or tag `sha256-<digest>`: bundles with a signed in-toto statement
 //     (https://github.com/sigstore/protobuf-specs, application/vnd.dev.sigstore.bundle.v0.3+json)
+import { type Failure, failed, isFailed } from "../../model/failure.ts";
+import type { FoundSignatures } from "../acquired-module.ts";
 import type { Signature } from "../trust/signature.ts";
 import type { Descriptor } from "./manifest.ts";
-import { type Failure, fetchBlob, fetchManifest } from "./pull-image.ts";
+import { fetchBlob, fetchManifest, NOT_FOUND } from "./pull-image.ts";
 import type { RegistryClient } from "./registry-client.ts";
 import { parseManifest } from "./manifest.ts";
-
-export type Signatures = { readonly ok: true; readonly signatures: readonly Signature[] } | Failure;
 
 const SIMPLE_SIGNING = "application/vnd.dev.cosign.simplesigning.v1+json";
 const SIGNATURE_ANNOTATION = "dev.cosignproject.cosign/signature";
@@ -22,22 +22,21 @@ const MOST_SIGNATURES = 32;
  * Returns the signatures of the image with one of these digests; none is no failure, a registry that does not answer
  * is.
  */
-export async function fetchSignatures(client: RegistryClient, digests: readonly string[]): Promise<Signatures> {
+export async function fetchSignatures(client: RegistryClient, digests: readonly string[]): Promise<FoundSignatures> {
   const signatures: Signature[] = [];
   for (const digest of new Set(digests)) {
     for (const fetch of [fetchSimple, fetchBundles]) {
       const found = await fetch(client, digest);
-      if (!found.ok && found.missing !== true)
-        return { ok: false, message: `its signatures cannot be had: ${found.message}` };
-      if (found.ok) signatures.push(...found.signatures);
+      if (!isFailed(found)) signatures.push(...found);
+      else if (found.code !== NOT_FOUND) return failed(found.code, `its signatures cannot be had: ${found.message}`);
     }
   }
-  return { ok: true, signatures: signatures.slice(0, MOST_SIGNATURES) };
+  return signatures.slice(0, MOST_SIGNATURES);
 }
 
-async function fetchSimple(client: RegistryClient, digest: string): Promise<Signatures> {
+async function fetchSimple(client: RegistryClient, digest: string): Promise<FoundSignatures> {
   const found = await fetchManifest(client, `${digest.replace(":", "-")}.sig`);
-  if (!found.ok) return found;
+  if (isFailed(found)) return found;
   const layers =
     found.value.kind === "manifest" ? found.value.layers.filter(({ mediaType }) => mediaType === SIMPLE_SIGNING) : [];
   const signatures: Signature[] = [];
@@ -45,42 +44,40 @@ async function fetchSimple(client: RegistryClient, digest: string): Promise<Sign
     const signature = layer.annotations[SIGNATURE_ANNOTATION];
     if (signature === undefined) continue;
     const payload = await fetchBlob(client, layer, MAX_PAYLOAD_BYTES);
-    if (!payload.ok) return payload;
-    signatures.push({ form: "simple", payload: Buffer.from(payload.bytes).toString("base64"), signature });
+    if (isFailed(payload)) return payload;
+    signatures.push({ form: "simple", payload: Buffer.from(payload).toString("base64"), signature });
   }
-  return { ok: true, signatures };
+  return signatures;
 }
 
-async function fetchBundles(client: RegistryClient, digest: string): Promise<Signatures> {
+async function fetchBundles(client: RegistryClient, digest: string): Promise<FoundSignatures> {
   const entries = await fetchReferrers(client, digest);
-  if (!entries.ok) return entries;
+  if (isFailed(entries)) return entries;
   const signatures: Signature[] = [];
-  for (const entry of entries.entries.slice(0, MOST_SIGNATURES)) {
+  for (const entry of entries.slice(0, MOST_SIGNATURES)) {
     const manifest = await fetchManifest(client, entry.digest);
-    if (!manifest.ok) return manifest;
+    if (isFailed(manifest)) return manifest;
     const layers =
       manifest.value.kind === "manifest" ? manifest.value.layers.filter(({ mediaType }) => BUNDLE.test(mediaType)) : [];
     for (const layer of layers.slice(0, 1)) {
       const bundle = await fetchBlob(client, layer, MAX_PAYLOAD_BYTES);
-      if (!bundle.ok) return bundle;
-      signatures.push(...envelopesOf(bundle.bytes));
+      if (isFailed(bundle)) return bundle;
+      signatures.push(...envelopesOf(bundle));
     }
   }
-  return { ok: true, signatures };
+  return signatures;
 }
 
 /** By the API where the registry has it, else by the tag that clients keep in its place. */
-async function fetchReferrers(
-  client: RegistryClient,
-  digest: string,
-): Promise<{ readonly ok: true; readonly entries: readonly Descriptor[] } | Failure> {
+async function fetchReferrers(client: RegistryClient, digest: string): Promise<readonly Descriptor[] | Failure> {
   const answer = await client.request({ path: `/referrers/${digest}`, maxBytes: 4 * 1_024 * 1_024 });
   if (answer.kind === "answer" && answer.status === 200) {
     const parsed = parseManifest(answer.bytes);
-    return { ok: true, entries: parsed.ok && parsed.value.kind === "index" ? parsed.value.manifests : [] };
+    return parsed.kind === "index" ? parsed.manifests : [];
   }
   const tagged = await fetchManifest(client, digest.replace(":", "-"));
-  return tagged.ok ? { ok: true, entries: tagged.value.kind === "index" ? tagged.value.manifests : [] } : tagged;
+  if (isFailed(tagged)) return tagged;
+  return tagged.value.kind === "index" ? tagged.value.manifests : [];
 }
 
 function envelopesOf(bundle: Uint8Array): readonly Signature[] {

@@ -1,6 +1,7 @@
 import zlib, { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { isFailed } from "../../model/failure.ts";
 import { parseChallenge } from "./challenge.ts";
 import { credentialFingerprint, credentialFor, helperFor, parseDockerConfig } from "./credentials.ts";
 import { moduleLayer, moduleOfLayer } from "./layouts.ts";
@@ -97,7 +98,7 @@ describe("pull secrets", () => {
   );
   const who = (text: string) => {
     const reference = parseImageReference(text);
-    return config.ok && reference !== undefined ? credentialFor(config.config, reference) : undefined;
+    return !isFailed(config) && reference !== undefined ? credentialFor(config, reference) : undefined;
   };
   it.each([
     ["library/x", { kind: "password", username: "hub", password: "hubpass" }],
@@ -123,7 +124,7 @@ describe("pull secrets", () => {
     "give nothing and throw nothing for %j",
     (text) => {
       const parsed = parseDockerConfig(text);
-      if (parsed.ok) expect(parsed.config.entries).toEqual([]);
+      if (!isFailed(parsed)) expect(parsed.entries).toEqual([]);
     },
   );
 });
@@ -131,7 +132,7 @@ describe("pull secrets", () => {
 describe("credentials that a program keeps", () => {
   const asked = (text: string, image: string) => {
     const [config, reference] = [parseDockerConfig(text), parseImageReference(image)];
-    return config.ok && reference !== undefined ? helperFor(config.config, reference) : undefined;
+    return !isFailed(config) && reference !== undefined ? helperFor(config, reference) : undefined;
   };
   const some =
     '{"credsStore": "desktop", "credHelpers": {"a.io": "ecr-login", "https://index.docker.io/v1/": "hub", "b.io": "../../bin/evil", "c.io": ""}}';
@@ -226,7 +227,7 @@ describe("indexes", () => {
       "a negative size",
       `{"schemaVersion":2,"config":{"mediaType":"a","digest":"sha256:${hex}","size":-1},"layers":[]}`,
     ],
-  ])("and manifests with %s are refused", (_, text) => expect(parseManifest(Buffer.from(text)).ok).toBe(false));
+  ])("and manifests with %s are refused", (_, text) => expect(parseManifest(Buffer.from(text)).kind).toBe("failed"));
   it("and manifests never throw", () =>
     fc.assert(fc.property(fc.json(), (text) => void parseManifest(Buffer.from(text)))));
 });
@@ -247,16 +248,18 @@ describe("layers", () => {
     [["text/plain", "application/vnd.module.wasm.content.layer.v1+wasm"], "artifact"],
     [["application/vnd.wasm.content.layer.v1+wasm"], "artifact"],
     [["application/wasm"], "cncf"],
-  ])("%j are %s", (types, layout) => expect(moduleLayer(manifest(...types))).toMatchObject({ ok: true, layout }));
+  ])("%j are %s", (types, layout) =>
+    expect(moduleLayer(manifest(...types))).toMatchObject({ layout, layer: expect.anything() }),
+  );
   it.each([[[]], [["text/plain"]], [["application/wasm", "application/wasm"]]])(
     "%j hold no module that is meant",
-    (types) => expect(moduleLayer(manifest(...types)).ok).toBe(false),
+    (types) => expect(isFailed(moduleLayer(manifest(...types)))).toBe(true),
   );
 
   it("give the module back, packed or not", async () => {
     for (const blob of [gzipSync(tarOfFile("plugin.wasm", module)), tarOfFile("./plugin.wasm", module)]) {
       const found = await moduleOfLayer("compat", blob, 1_000);
-      expect(found.ok && Buffer.from(found.bytes).toString()).toBe("the module");
+      expect(!isFailed(found) && Buffer.from(found).toString()).toBe("the module");
     }
   });
 
@@ -273,14 +276,14 @@ describe("layers", () => {
       moduleOfLayer("compat", packed, -32_000),
     ]);
     if ("zstdDecompress" in zlib) {
-      expect(found.ok && Buffer.from(found.bytes).toString()).toBe("the module");
+      expect(!isFailed(found) && Buffer.from(found).toString()).toBe("the module");
       expect([short, bomb]).toMatchObject([
         { message: expect.stringContaining("does not unpack") as string },
         { message: expect.stringContaining("unpacks to more than") as string },
       ]);
     } else
       expect(found).toMatchObject({
-        ok: false,
+        kind: "failed",
         message: expect.stringContaining("packed with zstd, which Node") as string,
       });
   });
@@ -296,7 +299,7 @@ describe("layers", () => {
     ["a file in a folder", tarOfFile("a/plugin.wasm", module), "holds no plugin.wasm"],
   ])("refuse %s", async (_, blob, reason) => {
     expect(await moduleOfLayer("compat", blob, 1_000)).toMatchObject({
-      ok: false,
+      kind: "failed",
       message: expect.stringContaining(reason),
     });
   });
@@ -313,7 +316,7 @@ describe("layers", () => {
     };
     const found = (first: Buffer, name: string) => {
       const file = findInTar(Buffer.concat([first, tarOfFile(name, module)]), "plugin.wasm");
-      return file.ok && file.bytes !== undefined;
+      return file !== undefined && !isFailed(file);
     };
     expect(found(record("x", "20 path=plugin.wasm\n"), "short")).toBe(true);
     expect(found(record("L", "plugin.wasm\0"), "short")).toBe(true);

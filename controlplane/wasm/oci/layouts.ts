@@ -1,5 +1,6 @@
 // The ways in which images hold a module, and how the module comes out of each.
 import * as zlib from "node:zlib";
+import { type Failure, failed, isFailed } from "../../model/failure.ts";
 import type { Descriptor, ImageManifest } from "./manifest.ts";
 import { findInTar } from "./tar.ts";
 
@@ -54,24 +55,26 @@ const PACKINGS: readonly {
   },
 ];
 
-export type ModuleLayer =
-  | { readonly ok: true; readonly layout: ImageLayout; readonly layer: Descriptor }
-  | { readonly ok: false; readonly message: string };
+export interface ModuleLayer {
+  readonly layout: ImageLayout;
+  readonly layer: Descriptor;
+}
 
 /** Returns the layer that holds the module. */
-export function moduleLayer({ layers }: ImageManifest): ModuleLayer {
+export function moduleLayer({ layers }: ImageManifest): ModuleLayer | Failure<"no-module"> {
   const raw = layers.filter(({ mediaType }) => layoutOfRaw(mediaType) !== undefined);
   const [only] = raw;
   if (raw.length > 1)
-    return { ok: false, message: `the image holds ${raw.length} modules, and which one is meant is not said` };
-  if (only !== undefined) return { ok: true, layout: layoutOfRaw(only.mediaType) ?? "artifact", layer: only };
+    return failed("no-module", `the image holds ${raw.length} modules, and which one is meant is not said`);
+  if (only !== undefined) return { layout: layoutOfRaw(only.mediaType) ?? "artifact", layer: only };
   const last = layers.at(-1);
-  if (last !== undefined && TAR_LAYERS.includes(last.mediaType)) return { ok: true, layout: "compat", layer: last };
+  if (last !== undefined && TAR_LAYERS.includes(last.mediaType)) return { layout: "compat", layer: last };
   const found = layers.map(({ mediaType }) => mediaType).join(", ") || "none";
-  return {
-    ok: false,
-    message: `the image holds no Wasm module: none of its layers (${found}) is one, and the last is no tar archive, plain, gzip or zstd`,
-  };
+  return failed(
+    "no-module",
+    `the image holds no Wasm module: none of its layers (${found}) is one, ` +
+      "and the last is no tar archive, plain, gzip or zstd",
+  );
 }
 
 function layoutOfRaw(mediaType: string): ImageLayout | undefined {
@@ -79,48 +82,48 @@ function layoutOfRaw(mediaType: string): ImageLayout | undefined {
   return mediaType === LAYER_TYPES.module || mediaType === LAYER_TYPES.olderModule ? "artifact" : undefined;
 }
 
-export type ModuleBytes =
-  | { readonly ok: true; readonly bytes: Uint8Array }
-  | { readonly ok: false; readonly message: string };
+export type ModuleBytes = Uint8Array | Failure<"no-module" | "too-large" | "malformed-layer" | "unknown-packing">;
 
 /**
  * Returns the module out of its layer's bytes, of at most `maxBytes`; what a layer unpacks to beside the module is
  * bounded too.
  */
 export async function moduleOfLayer(layout: ImageLayout, blob: Uint8Array, maxBytes: number): Promise<ModuleBytes> {
-  if (layout !== "compat") return blob.length > maxBytes ? tooLarge(maxBytes) : { ok: true, bytes: blob };
+  if (layout !== "compat") return blob.length > maxBytes ? tooLarge(maxBytes) : blob;
   const archive = await unpacked(blob, 2 * maxBytes + ARCHIVE_BYTES);
-  if (!archive.ok) return archive;
-  const file = findInTar(archive.bytes, MODULE_FILE);
-  if (!file.ok) return { ok: false, message: `the image's last layer ${file.message}` };
-  if (file.bytes === undefined) return { ok: false, message: `the image's last layer holds no ${MODULE_FILE}` };
+  if (isFailed(archive)) return archive;
+  const file = findInTar(archive, MODULE_FILE);
+  if (file === undefined) return failed("no-module", `the image's last layer holds no ${MODULE_FILE}`);
+  if (isFailed(file)) return failed("malformed-layer", `the image's last layer ${file.message}`);
   // A copy: the archive around it need not be kept in memory.
-  return file.bytes.length > maxBytes ? tooLarge(maxBytes) : { ok: true, bytes: Uint8Array.from(file.bytes) };
+  return file.length > maxBytes ? tooLarge(maxBytes) : Uint8Array.from(file);
 }
 
 function tooLarge(maxBytes: number): ModuleBytes {
-  return { ok: false, message: `the module is larger than ${maxBytes} bytes` };
+  return failed("too-large", `the module is larger than ${maxBytes} bytes`);
 }
 
 function unpacked(blob: Uint8Array, maxBytes: number): Promise<ModuleBytes> {
   const packing = PACKINGS.find(({ magic }) => magic.every((byte, index) => blob[index] === byte));
-  if (packing === undefined) return Promise.resolve({ ok: true, bytes: blob });
+  if (packing === undefined) return Promise.resolve(blob);
   const { name, unpack } = packing;
   if (unpack === undefined)
-    return Promise.resolve({
-      ok: false,
-      message: `the image's last layer is packed with ${name}, which Node ${process.versions.node} cannot unpack: run Scrim with Node 22.15 or newer, or push the image with gzip`,
-    });
+    return Promise.resolve(
+      failed(
+        "unknown-packing",
+        `the image's last layer is packed with ${name}, which Node ${process.versions.node} cannot unpack: ` +
+          "run Scrim with Node 22.15 or newer, or push the image with gzip",
+      ),
+    );
   return new Promise((resolve) =>
     unpack(blob, { maxOutputLength: maxBytes }, (error, bytes) => {
-      if (error === null) return resolve({ ok: true, bytes });
+      if (error === null) return resolve(bytes);
       const isBomb = "code" in error && error.code === "ERR_BUFFER_TOO_LARGE";
-      resolve({
-        ok: false,
-        message: isBomb
-          ? `the image's last layer unpacks to more than ${maxBytes} bytes`
-          : `the image's last layer does not unpack (${error.message})`,
-      });
+      resolve(
+        isBomb
+          ? failed("too-large", `the image's last layer unpacks to more than ${maxBytes} bytes`)
+          : failed("malformed-layer", `the image's last layer does not unpack (${error.message})`),
+      );
     }),
   );
 }

@@ -1,5 +1,6 @@
 // Manifests and indexes of images, as far as a module needs them. Form:
 // https://github.com/opencontainers/image-spec/blob/v1.1.0/manifest.md
+import { type Failure, failed } from "../../model/failure.ts";
 import { isJsonObject } from "../../model/json-object.ts";
 
 export interface Descriptor {
@@ -33,9 +34,7 @@ export const MEDIA_TYPES = {
   dockerList: "application/vnd.docker.distribution.manifest.list.v2+json",
 } as const;
 
-export type ManifestResult =
-  | { readonly ok: true; readonly value: ImageManifest | ImageIndex }
-  | { readonly ok: false; readonly message: string };
+export type ParsedManifest = ImageManifest | ImageIndex | Failure<"malformed-manifest">;
 
 const DIGEST = /^(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$/;
 const MOST_ENTRIES = 256;
@@ -44,37 +43,36 @@ const MOST_ENTRIES = 256;
  * Returns the manifest or index in these bytes. What it calls itself counts less than what it holds: `layers` or
  * `manifests`.
  */
-export function parseManifest(bytes: Uint8Array): ManifestResult {
+export function parseManifest(bytes: Uint8Array): ParsedManifest {
   let value: unknown;
   try {
     value = JSON.parse(Buffer.from(bytes).toString("utf8"));
   } catch {
-    return { ok: false, message: "the manifest is not JSON" };
+    return malformed("the manifest is not JSON");
   }
-  if (!isJsonObject(value)) return { ok: false, message: "the manifest is no JSON object" };
+  if (!isJsonObject(value)) return malformed("the manifest is no JSON object");
   if (value["schemaVersion"] !== 2)
-    return {
-      ok: false,
-      message: `the manifest's schema version ${JSON.stringify(value["schemaVersion"])} is not supported: push the image again with a newer tool`,
-    };
+    return malformed(
+      `the manifest's schema version ${JSON.stringify(value["schemaVersion"])} is not supported: ` +
+        "push the image again with a newer tool",
+    );
   const { layers, manifests, config } = value;
   // Both at once would be read as one thing by some and as the other by others.
   if (Array.isArray(layers) === Array.isArray(manifests))
-    return { ok: false, message: "the manifest must have either layers or manifests" };
+    return malformed("the manifest must have either layers or manifests");
   if (Array.isArray(manifests)) {
     const entries = descriptors(manifests)?.map((entry, index) => ({ ...entry, ...platformOf(manifests[index]) }));
-    return entries === undefined ? malformed : { ok: true, value: { kind: "index", manifests: entries } };
+    return entries === undefined ? malformed(NO_DESCRIPTOR) : { kind: "index", manifests: entries };
   }
   const [found, own] = [descriptors(layers as unknown[]), descriptors([config])?.[0]];
   return found === undefined || own === undefined
-    ? malformed
-    : { ok: true, value: { kind: "manifest", config: own, layers: found, annotations: annotationsOf(value) } };
+    ? malformed(NO_DESCRIPTOR)
+    : { kind: "manifest", config: own, layers: found, annotations: annotationsOf(value) };
 }
 
-const malformed: ManifestResult = {
-  ok: false,
-  message: "the manifest has a descriptor without a media type, digest (sha256, sha512) and size",
-};
+const NO_DESCRIPTOR = "the manifest has a descriptor without a media type, digest (sha256, sha512) and size";
+
+const malformed = (message: string): ParsedManifest => failed("malformed-manifest", message);
 
 function descriptors(values: readonly unknown[]): readonly Descriptor[] | undefined {
   const found = values.slice(0, MOST_ENTRIES + 1).map(descriptorOf);

@@ -1,6 +1,7 @@
 // Speaks to one registry for one repository: asks, proves who one is when asked to, asks again.
 // Protocol: https://github.com/opencontainers/distribution-spec/blob/v1.1.0/spec.md
 // By hand: clients for Node open connections of their own, which no address policy sees.
+import { type Failure, failed } from "../../model/failure.ts";
 import type { HttpAnswer, HttpClient, HttpRequest, HttpResult } from "../fetch/http-client.ts";
 import { type Challenge, parseChallenge } from "./challenge.ts";
 import type { RegistryCredential } from "./credentials.ts";
@@ -94,12 +95,10 @@ function challengeOf(result: HttpResult, url: string): Challenge | undefined {
 function refused({ status, url }: HttpAnswer, credential: RegistryCredential | undefined): HttpResult {
   const whose =
     credential === undefined ? "without a credential: name a pull secret for it" : "with the credential given";
-  return { kind: "failed", message: `${new URL(url).host} refuses access (${status}) ${whose}` };
+  return failed("unauthorized", `${new URL(url).host} refuses access (${status}) ${whose}`);
 }
 
-type Proof =
-  | { readonly kind: "proof"; readonly authorization: string | undefined }
-  | { readonly kind: "failed"; readonly message: string };
+type Proof = { readonly kind: "proof"; readonly authorization: string | undefined } | Failure;
 
 async function prove(challenge: Challenge, options: RegistryOptions, api: string): Promise<Proof> {
   const { credential } = options;
@@ -124,10 +123,8 @@ async function fetchToken(
   const { http, image, credential, deadline, actions } = options;
   const encrypted = api.startsWith("https:");
   if (!URL.canParse(realm) || !(encrypted ? ["https:"] : ["http:", "https:"]).includes(new URL(realm).protocol)) {
-    return {
-      kind: "failed",
-      message: `${image.registry} sends for a token to ${JSON.stringify(realm)}, which is no ${encrypted ? "https" : "http"} URL`,
-    };
+    const to = `to ${JSON.stringify(realm)}, which is no ${encrypted ? "https" : "http"} URL`;
+    return failed("no-token", `${image.registry} sends for a token ${to}`);
   }
   const wanted = {
     ...(service !== undefined && { service }),
@@ -140,13 +137,10 @@ async function fetchToken(
   });
   if (answer.kind === "failed") return answer;
   if (answer.status !== 200)
-    return {
-      kind: "failed",
-      message: `${new URL(realm).host} gave no token for ${image.repository} (${answer.status})`,
-    };
+    return failed("no-token", `${new URL(realm).host} gave no token for ${image.repository} (${answer.status})`);
   const token = tokenOf(answer.bytes);
   return token === undefined
-    ? { kind: "failed", message: `${new URL(realm).host} answered without a token` }
+    ? failed("no-token", `${new URL(realm).host} answered without a token`)
     : { kind: "proof", authorization: `Bearer ${token}` };
 }
 

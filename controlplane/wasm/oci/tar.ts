@@ -6,6 +6,7 @@
 //
 //   | header, 512 bytes                                               | content, padded to 512 |
 //   | name 0–99 … size 124–135 (octal) checksum 148–155 type 156 …    |
+import { type Failure, failed } from "../../model/failure.ts";
 
 const BLOCK = 512;
 /** Types of entries that describe the next one, and may give it another name. */
@@ -14,25 +15,21 @@ const LONG_NAME = "L",
   PAX_GLOBAL = "g",
   LONG_LINK = "K";
 
-export type TarFile =
-  | { readonly ok: true; readonly bytes: Uint8Array | undefined }
-  | { readonly ok: false; readonly message: string };
-
 /**
  * Returns the content of the file `name` (also written `./name` or `/name`), the last one if there are several;
  * undefined if there is none.
  */
-export function findInTar(archive: Uint8Array, name: string): TarFile {
+export function findInTar(archive: Uint8Array, name: string): Uint8Array | undefined | Failure<"malformed-tar"> {
   let found: Uint8Array | undefined;
   let longName: string | undefined;
   for (let at = 0; at + BLOCK <= archive.length; ) {
     const header = archive.subarray(at, at + BLOCK);
     if (header.every((byte) => byte === 0)) break;
-    if (!checksumHolds(header)) return { ok: false, message: "is no tar archive" };
+    if (!checksumHolds(header)) return failed("malformed-tar", "is no tar archive");
     const size = numberOf(header.subarray(124, 136));
     const begin = at + BLOCK;
     if (size === undefined || begin + size > archive.length)
-      return { ok: false, message: "is a tar archive that ends too soon" };
+      return failed("malformed-tar", "is a tar archive that ends too soon");
     const content = archive.subarray(begin, begin + size);
     const type = String.fromCharCode(header[156] ?? 0);
     if (type === LONG_NAME) longName = textOf(content);
@@ -44,7 +41,7 @@ export function findInTar(archive: Uint8Array, name: string): TarFile {
     }
     at = begin + Math.ceil(size / BLOCK) * BLOCK;
   }
-  return { ok: true, bytes: found };
+  return found;
 }
 
 /**

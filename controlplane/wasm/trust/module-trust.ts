@@ -3,6 +3,7 @@
 import type { MeshObject } from "../../model/object.ts";
 import { addressMatches, type PluginTrustRule } from "../../model/plugin-trust.ts";
 import { type CapabilityList, parseCapabilities } from "../../model/wasm-capabilities.ts";
+import { failedAt, type PluginFailure } from "../plugin-failure.ts";
 
 export interface ModuleTrust {
   /** Each needs a signature by one of its keys (PEM). */
@@ -10,7 +11,7 @@ export interface ModuleTrust {
   /** Each bounds what a module may want; `by` is where it is written. */
   readonly grants: readonly { readonly by: string; readonly capabilities: readonly string[] }[];
   /** What makes the rules themselves unusable: then nothing may run. */
-  readonly fault?: { readonly field: string; readonly message: string };
+  readonly fault?: PluginFailure;
 }
 
 /** On a WasmPlugin: everything its module may want, as in `headers, http-calls`. */
@@ -45,7 +46,7 @@ export function trustOf(
         capabilities === undefined ? [] : [{ by, capabilities }],
       ),
     ],
-    ...(own?.ok === false && { fault: { field, message: own.message } }),
+    ...(own?.ok === false && { fault: failedAt(field, "unknown-capability", own.message) }),
   };
 }
 

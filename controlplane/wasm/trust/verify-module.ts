@@ -4,28 +4,30 @@
 import type { KeyObject } from "node:crypto";
 import { isFailed } from "../../model/failure.ts";
 import { parsePublicKeys } from "../../model/public-key.ts";
-import type { AcquiredModule } from "../acquired-module.ts";
+import type { AcquiredModule, FoundSignatures } from "../acquired-module.ts";
+import { failedAt, type PluginFailure } from "../plugin-failure.ts";
 import { envoyCapabilities, notGranted, wantedGroups } from "../../model/wasm-capabilities.ts";
 import { findManifest, type PluginManifest } from "../module/plugin-manifest.ts";
 import { describeModule } from "../module/describe-module.ts";
 import type { ModuleTrust } from "./module-trust.ts";
 import { isSignatureBy, type Signature } from "./signature.ts";
 
-export type Verified =
-  | {
-      readonly ok: true;
-      /** Host functions and callbacks that the proxy lets the module use; undefined: nobody said, so all. */
-      readonly capabilities: readonly string[] | undefined;
-      /** Groups of them, for people and for comparing versions. */
-      readonly wants: readonly string[];
-      /** What its manifest says of its configuration. */
-      readonly configSchema?: PluginManifest["configSchema"];
-    }
-  | { readonly ok: false; readonly field: string; readonly message: string };
+/** What a module may do that carries the signatures demanded. */
+export interface VerifiedModule {
+  /** Host functions and callbacks that the proxy lets the module use; undefined: nobody said, so all. */
+  readonly capabilities: readonly string[] | undefined;
+  /** Groups of them, for people and for comparing versions. */
+  readonly wants: readonly string[];
+  /** What its manifest says of its configuration. */
+  readonly configSchema?: PluginManifest["configSchema"] | undefined;
+}
 
-/** Returns whether a module may run under these rules. */
-export async function verifyModule(acquired: AcquiredModule, trust: ModuleTrust): Promise<Verified> {
-  if (trust.fault !== undefined) return { ok: false, ...trust.fault };
+/** Returns whether a module may run under these rules, and what it may do then. */
+export async function verifyModule(
+  acquired: AcquiredModule,
+  trust: ModuleTrust,
+): Promise<VerifiedModule | PluginFailure> {
+  if (trust.fault !== undefined) return trust.fault;
   for (const demand of trust.demands) {
     const refusal = await missingSignature(acquired, demand);
     if (refusal !== undefined) return refusal;
@@ -36,12 +38,12 @@ export async function verifyModule(acquired: AcquiredModule, trust: ModuleTrust)
 async function missingSignature(
   { module, image, signatures }: AcquiredModule,
   { by, keys: pems }: ModuleTrust["demands"][number],
-): Promise<Verified | undefined> {
+): Promise<PluginFailure | undefined> {
   const field = by.startsWith("spec.") ? by : "spec.url";
   const keys: KeyObject[] = [];
   for (const pem of pems) {
     const parsed = parsePublicKeys(pem);
-    if (!parsed.ok) return { ok: false, field, message: `${by} ${parsed.message}` };
+    if (!parsed.ok) return failedAt(field, "invalid-key", `${by} ${parsed.message}`);
     keys.push(...parsed.keys);
   }
   const thing = {
@@ -51,46 +53,43 @@ async function missingSignature(
   const holds = (found: readonly Signature[]) => found.some((signature) => isSignatureBy(signature, thing, keys));
   if (holds(signatures.known)) return undefined;
   const found = await signatures.fetch();
-  if (found.ok && holds(found.signatures)) return undefined;
-  const seen = found.ok
-    ? found.signatures.length === 0
-      ? "it has none"
-      : `none of its ${found.signatures.length} is`
-    : found.message;
-  return {
-    ok: false,
-    field,
-    message: `the module ${thing.imageDigests[0] ?? `sha256:${module.sha256}`} must be signed by a key of ${by}, and ${seen}`,
-  };
+  if (!isFailed(found) && holds(found)) return undefined;
+  const digest = thing.imageDigests[0] ?? `sha256:${module.sha256}`;
+  const message = `the module ${digest} must be signed by a key of ${by}, and ${whatIsThere(found)}`;
+  return failedAt(field, "unsigned", message);
 }
 
-function bounded({ module, image }: AcquiredModule, { grants }: ModuleTrust): Verified {
+function whatIsThere(found: FoundSignatures): string {
+  if (isFailed(found)) return found.message;
+  return found.length === 0 ? "it has none" : `none of its ${found.length} is`;
+}
+
+function bounded({ module, image }: AcquiredModule, { grants }: ModuleTrust): VerifiedModule | PluginFailure {
   const described = describeModule(module.bytes);
   if (isFailed(described)) {
     // Where it is bounded what a module may want, nothing starts of which that is not known. Else the check refuses it,
     // in more words.
     return grants.length === 0
-      ? { ok: true, capabilities: undefined, wants: [] }
-      : { ok: false, field: "spec.url", message: `the module's wants cannot be known: it ${described.message}` };
+      ? { capabilities: undefined, wants: [] }
+      : failedAt("spec.url", described.code, `the module's wants cannot be known: it ${described.message}`);
   }
   const found = findManifest(described, image?.annotations);
-  if (!found.ok) return { ok: false, field: "spec.url", message: found.message };
-  const { capabilities: declared, configSchema } = found.manifest ?? {};
+  if (found !== undefined && isFailed(found)) return failedAt("spec.url", found.code, found.message);
+  const { capabilities: declared, configSchema } = found ?? {};
   const wants = wantedGroups(described, declared);
   for (const { by, capabilities } of grants) {
     const missing = notGranted(wants, capabilities);
     if (missing.length > 0)
-      return {
-        ok: false,
-        field: "spec.url",
-        message: `the module wants ${missing.join(", ")}, which the ${by} does not grant`,
-      };
+      return failedAt(
+        "spec.url",
+        "not-granted",
+        `the module wants ${missing.join(", ")}, which the ${by} does not grant`,
+      );
   }
   const allowed = declared ?? grants[0]?.capabilities;
   return {
-    ok: true,
     wants,
     capabilities: allowed === undefined ? undefined : envoyCapabilities(described, allowed),
-    ...(configSchema !== undefined && { configSchema }),
+    configSchema,
   };
 }
