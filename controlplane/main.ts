@@ -275,7 +275,7 @@ function openCa(
     clock,
     ...(workloadLifetimeMs === undefined ? {} : { workloadLifetimeMs }),
   });
-  if (opening.kind === "refused") throw new StartError(`The certificate authority cannot start: ${opening.reason}`);
+  if (opening.kind === "failed") throw new StartError(`The certificate authority cannot start: ${opening.message}`);
   const { authority } = opening;
   registerRootExpiry(metrics, authority.rootPem, clock);
   return {

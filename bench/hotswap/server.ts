@@ -36,7 +36,7 @@ export async function startResourceServer(first: EnvoyResources): Promise<Resour
   const directory = scratchDirectory();
   const clock = createSystemClock();
   const opening = openAuthority({ directory: join(directory, "ca"), trustDomain: "cluster.local", clock });
-  if (opening.kind === "refused") throw new Error(opening.reason);
+  if (opening.kind === "failed") throw new Error(opening.message);
   const { authority } = opening;
   const secrets = createWorkloadSecrets({ authority, clock, random: Math.random });
   const encoder = createResourceEncoder();

@@ -6,6 +6,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { ensurePrivateDirectory } from "../disk/private-directory.ts";
 import { replaceFileForGood } from "../disk/replace-file.ts";
+import { type Failure, failed, ScrimError } from "../model/failure.ts";
 import { parseSpiffeId, type SpiffeId } from "../model/spiffe.ts";
 import { type CertificateTemplate, type Issuer, signCertificate, validityOf } from "./x509.ts";
 
@@ -41,10 +42,20 @@ export interface AuthorityOptions {
   readonly workloadLifetimeMs?: number | undefined;
 }
 
+/** Why an authority must not start. */
+export type AuthorityFault =
+  | "unwritable"
+  | "key-missing"
+  | "key-unreadable"
+  | "root-unreadable"
+  | "key-mismatch"
+  | "root-expired"
+  | "other-trust-domain";
+
 export type AuthorityOpening =
   | { readonly kind: "open"; readonly authority: Authority }
   /** The CA must not start; xDS may go on with the root and without new certificates. */
-  | { readonly kind: "refused"; readonly reason: string };
+  | Failure<AuthorityFault>;
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -66,28 +77,25 @@ export function openAuthority(options: AuthorityOptions): AuthorityOpening {
     ensurePrivateDirectory(directory);
     if (!existsSync(rootPath)) createRoot(rootPath, keyPath, options.trustDomain, clock.nowMs());
   } catch (error) {
-    return refused(
-      `${directory} cannot be written (${error instanceof Error ? error.message : String(error)}): make room there, or make it writable`,
-    );
+    const why = error instanceof Error ? error.message : String(error);
+    return failed("unwritable", `${directory} cannot be written (${why}): make room there, or make it writable`);
   }
   if (!existsSync(keyPath))
-    return refused(
+    return failed(
+      "key-missing",
       `${keyPath} is missing beside ${rootPath}: put the key back, or remove the root to start a new trust`,
     );
   const rootPem = readFileSync(rootPath, "utf8");
   const key = readKey(keyPath);
   const root = readRoot(rootPem);
-  if (key === undefined) return refused(`${keyPath} is not a private key in PEM`);
-  if (root === undefined) return refused(`${rootPath} is not a certificate in PEM`);
-  if (!root.checkPrivateKey(key)) return refused(`${keyPath} is not the key of ${rootPath}`);
-  if (validityOf(root).notAfterMs <= clock.nowMs()) return refused(`${rootPath} expired on ${root.validTo}`);
+  if (key === undefined) return failed("key-unreadable", `${keyPath} is not a private key in PEM`);
+  if (root === undefined) return failed("root-unreadable", `${rootPath} is not a certificate in PEM`);
+  if (!root.checkPrivateKey(key)) return failed("key-mismatch", `${keyPath} is not the key of ${rootPath}`);
+  if (validityOf(root).notAfterMs <= clock.nowMs())
+    return failed("root-expired", `${rootPath} expired on ${root.validTo}`);
   if (!rootUris(root).includes(`spiffe://${options.trustDomain}`))
-    return refused(`${rootPath} is of another trust domain than ${options.trustDomain}`);
+    return failed("other-trust-domain", `${rootPath} is of another trust domain than ${options.trustDomain}`);
   return { kind: "open", authority: createAuthority(options, root, rootPem, key) };
-}
-
-function refused(reason: string): AuthorityOpening {
-  return { kind: "refused", reason };
 }
 
 /**
@@ -142,40 +150,23 @@ function rootUris(root: X509Certificate): string[] {
     .map((name) => name.slice(4));
 }
 
+/** The root with its key. */
+interface Root {
+  readonly certificate: X509Certificate;
+  readonly issuer: Issuer;
+}
+
+type Names = Pick<CertificateTemplate, "commonName" | "uris" | "dnsNames" | "ipAddresses">;
+
 function createAuthority(
-  options: AuthorityOptions,
-  root: X509Certificate,
+  { trustDomain, clock, ...options }: AuthorityOptions,
+  certificate: X509Certificate,
   rootPem: string,
   privateKey: KeyObject,
 ): Authority {
-  const { trustDomain, clock } = options;
-  const issuer: Issuer = { commonName: rootName(trustDomain), publicKey: root.publicKey, privateKey };
-  const rootValidity = validityOf(root);
+  const issuer = { commonName: rootName(trustDomain), publicKey: certificate.publicKey, privateKey };
+  const root: Root = { certificate, issuer };
   const workloadLifetimeMs = Math.min(options.workloadLifetimeMs ?? DAY_MS, MAX_WORKLOAD_LIFETIME_MS);
-  const issue = (
-    names: Pick<CertificateTemplate, "commonName" | "uris" | "dnsNames" | "ipAddresses">,
-    lifetimeMs: number,
-  ): IssuedCertificate => {
-    const nowMs = clock.nowMs();
-    const { publicKey, privateKey: leafKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
-    // Certificates count in whole seconds.
-    const notAfterMs = Math.floor(Math.min(nowMs + lifetimeMs, rootValidity.notAfterMs) / 1000) * 1000;
-    const template = {
-      ...names,
-      publicKey,
-      isAuthority: false,
-      notBeforeMs: Math.max(nowMs - BACKDATED_MS, rootValidity.notBeforeMs),
-      notAfterMs,
-    };
-    const chainPem = signCertificate(template, issuer);
-    checkSigned(new X509Certificate(chainPem), template, root, leafKey);
-    return {
-      chainPem,
-      keyPem: leafKey.export({ type: "pkcs8", format: "pem" }) as string,
-      notBeforeMs: template.notBeforeMs,
-      expiresAtMs: notAfterMs,
-    };
-  };
   return {
     trustDomain,
     rootPem,
@@ -184,11 +175,26 @@ function createAuthority(
       const identity = parseSpiffeId(id);
       if (identity === undefined || identity.trustDomain !== trustDomain)
         throw new RangeError(`${id} is no identity of ${trustDomain}`);
-      return issue({ commonName: undefined, uris: [id], dnsNames: [], ipAddresses: [] }, workloadLifetimeMs);
+      const names = { commonName: undefined, uris: [id], dnsNames: [], ipAddresses: [] };
+      return issue(names, workloadLifetimeMs, root, clock.nowMs());
     },
     issueServerCertificate: ({ dnsNames, ipAddresses }) =>
-      issue({ commonName: dnsNames[0], uris: [], dnsNames, ipAddresses }, SERVER_LIFETIME_MS),
+      issue({ commonName: dnsNames[0], uris: [], dnsNames, ipAddresses }, SERVER_LIFETIME_MS, root, clock.nowMs()),
   };
+}
+
+/** Template, signature, check of what was signed. */
+function issue(names: Names, lifetimeMs: number, { certificate, issuer }: Root, nowMs: number): IssuedCertificate {
+  const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const rootValidity = validityOf(certificate);
+  // Certificates count in whole seconds.
+  const notAfterMs = Math.floor(Math.min(nowMs + lifetimeMs, rootValidity.notAfterMs) / 1000) * 1000;
+  const notBeforeMs = Math.max(nowMs - BACKDATED_MS, rootValidity.notBeforeMs);
+  const template = { ...names, publicKey, isAuthority: false, notBeforeMs, notAfterMs };
+  const chainPem = signCertificate(template, issuer);
+  checkSigned(new X509Certificate(chainPem), template, certificate, privateKey);
+  const keyPem = privateKey.export({ type: "pkcs8", format: "pem" }) as string;
+  return { chainPem, keyPem, notBeforeMs, expiresAtMs: notAfterMs };
 }
 
 /** What was signed must be what was meant; anything else is a bug that must not leave this process. */
@@ -210,5 +216,6 @@ function checkSigned(
     !certificate.ca &&
     certificate.subjectAltName === names;
   const isInTime = validityOf(certificate).notAfterMs <= Math.min(validityOf(root).notAfterMs, template.notAfterMs);
-  if (!isRight || !isInTime) throw new Error("the certificate that was signed is not the one that was meant");
+  if (!isRight || !isInTime)
+    throw new ScrimError("wrong-certificate", "the certificate that was signed is not the one that was meant");
 }

@@ -25,7 +25,7 @@ afterEach(() => rmSync(join(directory, ".."), { recursive: true, force: true }))
 
 function open(workloadLifetimeMs?: number): Authority {
   const opening = openAuthority({ directory, trustDomain: "cluster.local", clock, workloadLifetimeMs });
-  if (opening.kind === "refused") throw new Error(opening.reason);
+  if (opening.kind === "failed") throw new Error(opening.message);
   return opening.authority;
 }
 
@@ -74,8 +74,8 @@ describe("the authority's files", () => {
     const { rootPem } = open();
     rmSync(join(directory, "ca-key.pem"));
     expect(reopen()).toMatchObject({
-      kind: "refused",
-      reason: expect.stringContaining("ca-key.pem is missing beside"),
+      kind: "failed",
+      message: expect.stringContaining("ca-key.pem is missing beside"),
     });
     expect(readdirSync(directory)).toEqual(["root-cert.pem"]);
     expect(rootPem).toContain("BEGIN CERTIFICATE");
@@ -95,17 +95,17 @@ describe("the authority's files", () => {
   ])("%s is refused", (_name, key, reason) => {
     open();
     writeFileSync(join(directory, "ca-key.pem"), key());
-    expect(reopen()).toMatchObject({ kind: "refused", reason: expect.stringContaining(reason) });
+    expect(reopen()).toMatchObject({ kind: "failed", message: expect.stringContaining(reason) });
   });
 
   it("an expired root, and one of another trust domain, are refused", () => {
     open();
     expect(openAuthority({ directory, trustDomain: "example.org", clock })).toMatchObject({
-      kind: "refused",
-      reason: expect.stringContaining("another trust domain"),
+      kind: "failed",
+      message: expect.stringContaining("another trust domain"),
     });
     nowMs += 11 * 365 * 24 * HOUR_MS;
-    expect(reopen()).toMatchObject({ kind: "refused", reason: expect.stringContaining("expired") });
+    expect(reopen()).toMatchObject({ kind: "failed", message: expect.stringContaining("expired") });
   });
 });
 

@@ -34,29 +34,12 @@ const MIN_CHECK_MS = 50;
 const MAX_CHECK_MS = 30_000;
 
 /** Secrets with nothing issued yet. */
-export function createWorkloadSecrets({ authority, clock, random }: WorkloadSecretsOptions): WorkloadSecrets {
+export function createWorkloadSecrets(options: WorkloadSecretsOptions): WorkloadSecrets {
+  const { authority, clock } = options;
   const entries = new Map<SpiffeId, Entry>();
   const root: Secret = {
     name: ROOT_CERTIFICATE,
     validationContext: { trustedCa: { inlineString: authority.rootPem } },
-  };
-
-  const issue = (id: SpiffeId): Entry => {
-    const { chainPem, keyPem, expiresAtMs } = authority.issueWorkloadCertificate(id);
-    const nowMs = clock.nowMs();
-    const own: Secret = {
-      name: WORKLOAD_CERTIFICATE,
-      tlsCertificate: { certificateChain: { inlineString: chainPem }, privateKey: { inlineString: keyPem } },
-    };
-    // Half life, and up to a tenth of the life earlier or later, so that a mesh started at once does not renew at once.
-    const share = 0.5 + (random() - 0.5) * 0.2;
-    return {
-      secrets: new Map([
-        [WORKLOAD_CERTIFICATE, own],
-        [ROOT_CERTIFICATE, root],
-      ]),
-      dueAtMs: nowMs + (expiresAtMs - nowMs) * share,
-    };
   };
 
   const dropDue = (): boolean => {
@@ -72,7 +55,7 @@ export function createWorkloadSecrets({ authority, clock, random }: WorkloadSecr
   return {
     secretsFor(id) {
       let entry = entries.get(id);
-      if (entry === undefined || entry.dueAtMs <= clock.nowMs()) entries.set(id, (entry = issue(id)));
+      if (entry === undefined || entry.dueAtMs <= clock.nowMs()) entries.set(id, (entry = issue(id, root, options)));
       return entry.secrets;
     },
     dropDue,
@@ -82,5 +65,23 @@ export function createWorkloadSecrets({ authority, clock, random }: WorkloadSecr
         if (!signal.aborted && dropDue()) onDue();
       }
     },
+  };
+}
+
+function issue(id: SpiffeId, root: Secret, { authority, clock, random }: WorkloadSecretsOptions): Entry {
+  const { chainPem, keyPem, expiresAtMs } = authority.issueWorkloadCertificate(id);
+  const nowMs = clock.nowMs();
+  const own: Secret = {
+    name: WORKLOAD_CERTIFICATE,
+    tlsCertificate: { certificateChain: { inlineString: chainPem }, privateKey: { inlineString: keyPem } },
+  };
+  // Half life, and up to a tenth of the life earlier or later, so that a mesh started at once does not renew at once.
+  const share = 0.5 + (random() - 0.5) * 0.2;
+  return {
+    secrets: new Map([
+      [WORKLOAD_CERTIFICATE, own],
+      [ROOT_CERTIFICATE, root],
+    ]),
+    dueAtMs: nowMs + (expiresAtMs - nowMs) * share,
   };
 }

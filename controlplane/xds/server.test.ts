@@ -32,7 +32,7 @@ const clients: Client[] = [];
 beforeEach(async () => {
   directory = mkdtempSync(join(tmpdir(), "scrim-xds-"));
   const opening = openAuthority({ directory: join(directory, "ca"), trustDomain: "cluster.local", clock });
-  if (opening.kind === "refused") throw new Error(opening.reason);
+  if (opening.kind === "failed") throw new Error(opening.message);
   rootPem = opening.authority.rootPem;
   const { chainPem, keyPem } = opening.authority.issueServerCertificate({
     dnsNames: ["localhost"],

@@ -45,7 +45,7 @@ export async function startAdsWorld(workloadLifetimeMs?: number): Promise<AdsWor
     clock,
     workloadLifetimeMs,
   });
-  if (opening.kind === "refused") throw new Error(opening.reason);
+  if (opening.kind === "failed") throw new Error(opening.message);
   const { authority } = opening;
   const identitiesPath = join(directory, "identities.json");
   writeFileSync(

@@ -146,7 +146,7 @@ export class InboundEnvoy {
         trustDomain: "cluster.local",
         clock: { nowMs: () => Date.now() },
       });
-      if (opened.kind === "refused") throw new Error(opened.reason);
+      if (opened.kind === "failed") throw new Error(opened.message);
       writeFileSync(this.#at("root.pem"), opened.authority.rootPem);
       this.#certificates.set(
         account,

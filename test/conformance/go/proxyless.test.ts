@@ -80,7 +80,7 @@ describe.skipIf(withoutGo !== undefined).each(["plaintext", "secure"] as const)(
         trustDomain: "cluster.local",
         clock: createSystemClock(),
       });
-      if (opening.kind === "refused") throw new Error(opening.reason);
+      if (opening.kind === "failed") throw new Error(opening.message);
       writeFileSync(join(directory, "root.pem"), opening.authority.rootPem);
       writeFileSync(join(directory, "token.jwt"), token);
       writeFileSync(
