@@ -36,15 +36,9 @@ export function createKeptFile({ path, content, news, sleep, quietMs, againMs = 
 
   const write = async (): Promise<boolean> => {
     isDue = false;
-    try {
-      await replaceFile(path, content());
-      news.written(path);
-      return true;
-    } catch (error) {
-      isDue = true;
-      news.failed(path, error);
-      return false;
-    }
+    const isWritten = await attempt(path, content, news);
+    if (!isWritten) isDue = true;
+    return isWritten;
   };
   const run = async (): Promise<void> => {
     let waitMs = quietMs;
@@ -73,6 +67,18 @@ export function createKeptFile({ path, content, news, sleep, quietMs, againMs = 
   };
 }
 
+/** Returns whether the disk took it. */
+async function attempt(path: string, content: () => string, news: DiskNews): Promise<boolean> {
+  try {
+    await replaceFile(path, content());
+    news.written(path);
+    return true;
+  } catch (error) {
+    news.failed(path, error);
+    return false;
+  }
+}
+
 /** News of all files under a directory, as one sentence when the first cannot be written and one when all are again. */
 export function createDiskNews(directory: string, say: (sentence: string) => void): DiskNews {
   const failing = new Set<string>();
@@ -80,7 +86,8 @@ export function createDiskNews(directory: string, say: (sentence: string) => voi
     failed(path, error) {
       if (failing.size === 0)
         say(
-          `The state directory ${directory} cannot be written (${reasonOf(error)}): proxies are served on, but a restart would not know what changed since; make room there, or make it writable.`,
+          `The state directory ${directory} cannot be written (${reasonOf(error)}): proxies are served on, ` +
+            "but a restart would not know what changed since; make room there, or make it writable.",
         );
       failing.add(path);
     },

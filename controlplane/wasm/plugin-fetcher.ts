@@ -79,13 +79,8 @@ export function createPluginFetcher(options: PluginFetcherOptions): PluginFetche
   const entries = new Map<string, Entry>();
   const listeners = new Set<() => void>();
   const goods = options.stateDir === undefined ? nowhere : createGoodPlugins(join(options.stateDir, "plugins"));
-  const served = () =>
-    new Set(
-      [...entries.values()].flatMap(({ work: { state } }) =>
-        state.good === undefined ? [] : [state.good.module.sha256],
-      ),
-    );
-  const context = workContext(options, goods, served, () => listeners.forEach((listener) => listener()));
+  const changed = () => listeners.forEach((listener) => listener());
+  const context = workContext(options, goods, () => servedDigests(entries.values()), changed);
   let updates = 0;
   let surroundings = noSurroundings;
   return {
@@ -94,17 +89,12 @@ export function createPluginFetcher(options: PluginFetcherOptions): PluginFetche
       surroundings = around;
       dropOthers(entries, plugins, (name) => void goods.forget(name));
       for (const plugin of plugins) {
-        const entry = entries.get(nameOf(plugin));
-        if (entry === undefined)
-          entries.set(nameOf(plugin), {
-            object: plugin,
-            work: followPlugin(nameOf(plugin), plugin, around, context),
-            atStart: updates === 1,
-          });
+        const name = nameOf(plugin);
+        const entry = entries.get(name);
+        if (entry !== undefined) askAgain(entry, plugin, around);
         else {
-          const why = entry.object === plugin ? "surroundings" : "object";
-          entry.object = plugin;
-          entry.work.ask(plugin, around, why);
+          const work = followPlugin(name, plugin, around, context);
+          entries.set(name, { object: plugin, work, atStart: updates === 1 });
         }
       }
     },
@@ -130,6 +120,16 @@ export function createPluginFetcher(options: PluginFetcherOptions): PluginFetche
       listeners.clear();
     },
   };
+}
+
+function askAgain(entry: Entry, plugin: MeshObject<"WasmPlugin">, around: PluginSurroundings): void {
+  const why = entry.object === plugin ? "surroundings" : "object";
+  entry.object = plugin;
+  entry.work.ask(plugin, around, why);
+}
+
+function servedDigests(entries: Iterable<Entry>): ReadonlySet<string> {
+  return new Set([...entries].flatMap(({ work: { state } }) => state.good?.module.sha256 ?? []));
 }
 
 /** Ends the work for plugins that are no more. */

@@ -67,17 +67,11 @@ export function followPlugin(
   const state: WorkState = {};
   let source = pluginSource(plugin, around);
   let asked = new AbortController();
-  let busy = false;
-  const waiting = new Set<() => void>();
-  const answered = () => {
-    busy = false;
-    for (const resolve of waiting) resolve();
-    waiting.clear();
-  };
+  const turn = createTurn();
   const start = (fresh: boolean) => {
-    busy = true;
+    turn.begin();
     const { signal } = asked;
-    const tried = () => void (signal.aborted || answered());
+    const tried = () => void (signal.aborted || turn.end());
     void follow({ name, source, state, context, tried, signal }, fresh).catch((error: unknown) => {
       if (!signal.aborted) context.log.warn({ plugin: name, error: String(error) }, "following a plugin ended");
     });
@@ -86,9 +80,9 @@ export function followPlugin(
   return {
     state,
     get busy() {
-      return busy;
+      return turn.isOn;
     },
-    tried: () => new Promise((resolve) => void (busy ? waiting.add(resolve) : resolve())),
+    tried: turn.ended,
     ask(now, surroundings, why) {
       const next = pluginSource(now, surroundings);
       // Under `Always` any change of the object is a reason to fetch again.
@@ -101,8 +95,31 @@ export function followPlugin(
     },
     end() {
       asked.abort();
-      answered();
+      turn.end();
     },
+  };
+}
+
+/** Something that is going on or not, and whose end can be waited for. */
+function createTurn(): {
+  readonly isOn: boolean;
+  readonly begin: () => void;
+  readonly end: () => void;
+  readonly ended: () => Promise<void>;
+} {
+  let isOn = false;
+  const waiting = new Set<() => void>();
+  return {
+    get isOn() {
+      return isOn;
+    },
+    begin: () => void (isOn = true),
+    end() {
+      isOn = false;
+      for (const resolve of waiting) resolve();
+      waiting.clear();
+    },
+    ended: () => new Promise((resolve) => void (isOn ? waiting.add(resolve) : resolve())),
   };
 }
 
@@ -234,7 +251,10 @@ async function tellOfWants({ name, state, context }: Following, { module, wants 
   const known = new Set(before.wants);
   const more = wants.filter((group) => !known.has(group));
   if (more.length === 0) return void (before.module.sha256 !== module.sha256 && delete state.notice);
-  const message = `the new version wants ${more.join(", ")}, which the one before (sha256:${before.module.sha256.slice(0, 12)}) did not: the annotation scrim.mesh/capabilities can hold versions to a list`;
+  const older = `sha256:${before.module.sha256.slice(0, 12)}`;
+  const message =
+    `the new version wants ${more.join(", ")}, which the one before (${older}) did not: ` +
+    "the annotation scrim.mesh/capabilities can hold versions to a list";
   state.notice = { field: "spec.url", message };
   context.log.warn({ plugin: name, sha256: module.sha256, wants: more }, message);
   context.changed();

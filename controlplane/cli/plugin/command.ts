@@ -9,7 +9,8 @@ import { runPlugin, type RunOptions } from "./run.ts";
 
 const SOURCE = "oci://REGISTRY/REPOSITORY:TAG, …@sha256:DIGEST, an http(s) URL or a file";
 const CREDENTIALS =
-  "\nCredentials come from Docker's configuration ($DOCKER_CONFIG/config.json or ~/.docker/config.json, with the helpers it names), or from --username with --password-stdin.";
+  "\nCredentials come from Docker's configuration ($DOCKER_CONFIG/config.json or ~/.docker/config.json, " +
+  "with the helpers it names), or from --username with --password-stdin.";
 
 /** Adds the commands. */
 export function addPlugin(program: Command, context: CommandContext): void {
@@ -18,6 +19,11 @@ export function addPlugin(program: Command, context: CommandContext): void {
   addPull(parent, context);
   addInspect(parent, context);
   addRun(parent, context);
+}
+
+function examples(...commands: readonly string[]): string {
+  const title = commands.length === 1 ? "Example" : "Examples";
+  return `${CREDENTIALS}\n\n${title}:\n${commands.map((command) => `  ${command}`).join("\n")}`;
 }
 
 function withRegistry(command: Command): Command {
@@ -58,7 +64,11 @@ function addPush(parent: Command, context: CommandContext): void {
     .addOption(textOrJson())
     .addHelpText(
       "after",
-      `${CREDENTIALS}\n\nExamples:\n  scrim plugin push filters/build/greeting.wasm oci://127.0.0.1:5000/team/greeting:v1\n  scrim plugin push greeting.wasm oci://registry.example.com/team/greeting:v2 --layout compat --manifest greeting.json`,
+      examples(
+        "scrim plugin push filters/build/greeting.wasm oci://127.0.0.1:5000/team/greeting:v1",
+        "scrim plugin push greeting.wasm oci://registry.example.com/team/greeting:v2 --layout compat " +
+          "--manifest greeting.json",
+      ),
     )
     .action((file: string, image: string, options: PushOptions) => pushPlugin(file, image, options, context));
 }
@@ -67,10 +77,7 @@ function addPull(parent: Command, context: CommandContext): void {
   withRegistry(parent.command("pull").description("write an image's module to a file").argument("<source>", SOURCE))
     .option("-f, --file <file>", "where to write it", "plugin.wasm")
     .addOption(textOrJson())
-    .addHelpText(
-      "after",
-      `${CREDENTIALS}\n\nExample:\n  scrim plugin pull oci://registry.example.com/team/greeting:v1 -f greeting.wasm`,
-    )
+    .addHelpText("after", examples("scrim plugin pull oci://registry.example.com/team/greeting:v1 -f greeting.wasm"))
     .action((source: string, options: PullOptions) => pullPlugin(source, options, context));
 }
 
@@ -86,7 +93,11 @@ function addInspect(parent: Command, context: CommandContext): void {
     .addOption(new Option("-o, --output <format>", "how to print").choices(["text", "json", "yaml"]).default("text"))
     .addHelpText(
       "after",
-      `${CREDENTIALS}\n\nExamples:\n  scrim plugin inspect greeting.wasm\n  scrim plugin inspect oci://registry.example.com/team/greeting:v2 --against oci://registry.example.com/team/greeting:v1 --key cosign.pub`,
+      examples(
+        "scrim plugin inspect greeting.wasm",
+        "scrim plugin inspect oci://registry.example.com/team/greeting:v2 " +
+          "--against oci://registry.example.com/team/greeting:v1 --key cosign.pub",
+      ),
     )
     .action((source: string, options: InspectOptions) => inspectPlugin(source, options, context));
 }
@@ -107,7 +118,7 @@ function addRun(parent: Command, context: CommandContext): void {
     )
     .addHelpText(
       "after",
-      `${CREDENTIALS}\n\nExample:\n  scrim plugin run greeting.wasm --config '{"greeting": "hello"}' --upstream http://127.0.0.1:8080`,
+      examples(`scrim plugin run greeting.wasm --config '{"greeting": "hello"}' --upstream http://127.0.0.1:8080`),
     )
     .action((source: string, options: RunOptions) => runPlugin(source, options, context));
 }

@@ -28,10 +28,11 @@ export async function pullPlugin(source: string, options: PullOptions, context: 
     sha256: module.sha256,
     ...(image !== undefined && { image: image.digest, layout: image.layout }),
   };
+  const whence = image === undefined ? "" : `\nimage ${image.digest} (${image.layout})`;
   context.terminal.out(
     options.output === "json"
       ? renderValue(result, "json")
-      : `${options.file}: ${result.bytes} bytes, sha256:${module.sha256}${image === undefined ? "" : `\nimage ${image.digest} (${image.layout})`}\n`,
+      : `${options.file}: ${result.bytes} bytes, sha256:${module.sha256}${whence}\n`,
   );
 }
 

@@ -9,10 +9,10 @@ import { describeOrigin } from "../../wasm/module/describe-sdk.ts";
 import { parseManifestText, type PluginManifest } from "../../wasm/module/plugin-manifest.ts";
 import { describeModule, type ModuleDescription } from "../../wasm/module/describe-module.ts";
 import type { ImageLayout } from "../../wasm/oci/layouts.ts";
-import { packImage } from "../../wasm/oci/pack-image.ts";
+import { type PackedImage, packImage } from "../../wasm/oci/pack-image.ts";
 import { pushImage } from "../../wasm/oci/push-image.ts";
-import { formatImageReference } from "../../wasm/oci/reference.ts";
-import { createRegistryClient } from "../../wasm/oci/registry-client.ts";
+import { formatImageReference, type ImageReference } from "../../wasm/oci/reference.ts";
+import { createRegistryClient, type RegistryClient } from "../../wasm/oci/registry-client.ts";
 import type { CommandContext } from "../context.ts";
 import { CommandFailure, exitCodes } from "../exit-codes.ts";
 import { renderValue } from "../output.ts";
@@ -42,13 +42,7 @@ export async function pushPlugin(
   const {
     module: { bytes: module },
   } = await readModuleFile(file, context);
-  const described = describeModule(module);
-  if (isFailed(described)) throw new CommandFailure(exitCodes.failed, `${file} ${described.message}.`);
-  if (describeOrigin(described, module).abiVersion === undefined)
-    throw new CommandFailure(
-      exitCodes.failed,
-      `${file} is no plugin: it exports no proxy_abi_version_…, as every module for Envoy does.`,
-    );
+  const described = requirePlugin(file, module);
   const { text, manifest } = await readManifest(options.manifest);
   warnOfUndeclared(described, manifest, context);
   const packed = packImage(module, {
@@ -57,32 +51,51 @@ export async function pushPlugin(
     title: manifest?.name ?? basename(file),
     ...(manifest?.version !== undefined && { version: manifest.version }),
   });
-  const client = createRegistryClient({
-    http: createHttpClient({
-      addresses: createAddressPolicy(EVERYWHERE),
-      maxRedirects: 5,
-      proxies: readOutboundProxies(context.environment.variables),
-    }),
-    image: reference,
-    credential: await credentialOf(reference, options, context),
+  const failure = await pushImage(await clientFor(reference, options, context), packed, reference.tag);
+  if (failure !== undefined) throw new CommandFailure(exitCodes.failed, `${image} was not pushed: ${failure.message}.`);
+  tell(reference, packed, module.length, options, context);
+}
+
+function requirePlugin(file: string, module: Uint8Array): ModuleDescription {
+  const described = describeModule(module);
+  if (isFailed(described)) throw new CommandFailure(exitCodes.failed, `${file} ${described.message}.`);
+  if (describeOrigin(described, module).abiVersion === undefined)
+    throw new CommandFailure(
+      exitCodes.failed,
+      `${file} is no plugin: it exports no proxy_abi_version_…, as every module for Envoy does.`,
+    );
+  return described;
+}
+
+async function clientFor(
+  image: ImageReference,
+  options: PushOptions,
+  context: CommandContext,
+): Promise<RegistryClient> {
+  const proxies = readOutboundProxies(context.environment.variables);
+  return createRegistryClient({
+    http: createHttpClient({ addresses: createAddressPolicy(EVERYWHERE), maxRedirects: 5, proxies }),
+    image,
+    credential: await credentialOf(image, options, context),
     plainRegistries: plainRegistriesOf(options),
     deadline: AbortSignal.timeout(TIMEOUT_MS),
     actions: "pull,push",
   });
-  const failure = await pushImage(client, packed, reference.tag);
-  if (failure !== undefined) throw new CommandFailure(exitCodes.failed, `${image} was not pushed: ${failure.message}.`);
-  const byDigest = formatImageReference({ ...reference, digest: packed.digest });
-  const result = {
-    image: formatImageReference(reference),
-    digest: packed.digest,
-    byDigest,
-    layout: options.layout,
-    bytes: module.length,
-  };
-  context.terminal.out(
-    options.output === "json"
-      ? renderValue(result, "json")
-      : `pushed ${result.image} (${options.layout}, ${module.length} bytes)\n${byDigest}\n`,
+}
+
+function tell(
+  reference: ImageReference,
+  { digest }: PackedImage,
+  bytes: number,
+  { layout, output }: PushOptions,
+  { terminal }: CommandContext,
+): void {
+  const image = formatImageReference(reference);
+  const byDigest = formatImageReference({ ...reference, digest });
+  terminal.out(
+    output === "json"
+      ? renderValue({ image, digest, byDigest, layout, bytes }, "json")
+      : `pushed ${image} (${layout}, ${bytes} bytes)\n${byDigest}\n`,
   );
 }
 
@@ -109,6 +122,7 @@ function warnOfUndeclared(
     manifest?.capabilities === undefined ? [] : groupsOf(undeclaredImports(described, manifest.capabilities));
   if (refused.length > 0)
     terminal.err(
-      `scrim: the module imports functions of ${refused.join(", ")} that its manifest does not declare: proxies will refuse these calls\n`,
+      `scrim: the module imports functions of ${refused.join(", ")} that its manifest does not declare: ` +
+        "proxies will refuse these calls\n",
     );
 }

@@ -57,10 +57,8 @@ async function acquire(
     /, from which plugins are fetched only if .*$/,
     ", from which nothing is fetched",
   );
-  throw new CommandFailure(
-    exitCodes.failed,
-    `${failure.startsWith(source) ? failure : `${source} cannot be had: ${failure}`}${location.kind === "file" ? hintAt(source) : ""}.`,
-  );
+  const said = failure.startsWith(source) ? failure : `${source} cannot be had: ${failure}`;
+  throw new CommandFailure(exitCodes.failed, `${said}${location.kind === "file" ? hintAt(source) : ""}.`);
 }
 
 /** Who leaves out the scheme of an image names a file. */

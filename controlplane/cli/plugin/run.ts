@@ -141,9 +141,10 @@ async function readPort(text: string): Promise<number> {
   await new Promise<void>((resolve, reject) =>
     probe.once("error", reject).listen(Number(text), "127.0.0.1", resolve),
   ).catch((error: unknown) => {
+    const why = error instanceof Error ? error.message : String(error);
     throw new CommandFailure(
       exitCodes.failed,
-      `--port ${text} cannot be had (${error instanceof Error ? error.message : String(error)}): name another, or 0 for any free one.`,
+      `--port ${text} cannot be had (${why}): name another, or 0 for any free one.`,
     );
   });
   await new Promise<void>((resolve) => probe.close(() => resolve()));
@@ -169,9 +170,8 @@ function startEcho(): Promise<Server> {
     request.on("end", () => {
       const { method, url, headers } = request;
       response.writeHead(200, { "content-type": "application/json" });
-      response.end(
-        `${JSON.stringify({ method, path: url, headers, body: Buffer.concat(chunks).toString("utf8") }, undefined, 2)}\n`,
-      );
+      const body = Buffer.concat(chunks).toString("utf8");
+      response.end(`${JSON.stringify({ method, path: url, headers, body }, undefined, 2)}\n`);
     });
   });
   return new Promise((resolve, reject) => {

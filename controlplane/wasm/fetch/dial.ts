@@ -56,15 +56,7 @@ export async function throughProxy(
   const refused = refusedLiteral(proxy.host, addresses);
   if (refused !== undefined) return failed("address-refused", `${at}: ${refused}`);
   const client = proxy.tls ? https : http;
-  // Left to itself, Node takes the Host header for the name that the proxy has to prove.
-  const servername = isIP(proxy.host) === 0 ? proxy.host : "";
-  const hop = {
-    agent: false as const,
-    hostname: proxy.host,
-    port: proxy.port,
-    servername,
-    lookup: guardedLookup(addresses),
-  };
+  const hop = hopTo(proxy, addresses);
   const headers: Record<string, string> =
     proxy.authorization === undefined ? {} : { "proxy-authorization": proxy.authorization };
   if (target.protocol === "http:") {
@@ -89,6 +81,12 @@ export async function throughProxy(
   // With a connection of its own a request has no agent, which would know the port that goes without saying.
   const createConnection = () => connectTls({ socket: opened, host, ...(isIP(host) === 0 && { servername: host }) });
   return { kind: "dialled", client: https, to: target, options: { createConnection, defaultPort: 443 }, headers: {} };
+}
+
+function hopTo({ host, port }: ProxyServer, addresses: AddressPolicy) {
+  // Left to itself, Node takes the Host header for the name that the proxy has to prove.
+  const servername = isIP(host) === 0 ? host : "";
+  return { agent: false as const, hostname: host, port, servername, lookup: guardedLookup(addresses) };
 }
 
 /** Returns the socket behind which the server is, or why there is none. */
