@@ -1,16 +1,16 @@
 import { expect, it } from "vitest";
 import { refusalsOf } from "./plugin-stage.ts";
 import { pluginFilterName } from "./translate/resolve/wasm-plugin.ts";
-import type { ProxyStatus } from "./xds/stream-set.ts";
+import type { ConnectedProxy } from "./xds/server.ts";
 
-const refusing = (blame: ProxyStatus["rejections"][number]["blame"], atMs = 5): ProxyStatus =>
+const refusing = (blame: ConnectedProxy["rejections"][number]["blame"], atMs = 5): ConnectedProxy =>
   ({
     pod: "web-1",
     namespace: "shop",
     rejections: [
       { type: "ecds", resources: [pluginFilterName("shop", "stamp")], message: "no such import", atMs, blame },
     ],
-  }) as unknown as ProxyStatus;
+  }) as unknown as ConnectedProxy;
 
 it.each(["content", "repeated", "unconfirmed"] as const)("a rejection that is %s takes a version back", (blame) => {
   expect(refusalsOf([refusing(blame)])("shop/stamp", 5)).toBe("web-1.shop refused it: no such import");

@@ -25,7 +25,7 @@ import { createGoodPlugins } from "./wasm/good-plugins.ts";
 import { createPluginFetcher, type PluginFetcher } from "./wasm/plugin-fetcher.ts";
 import type { PluginSurroundings } from "./wasm/plugin-source.ts";
 import { createProcessChecker } from "./wasm/process-checker.ts";
-import type { ProxyStatus } from "./xds/server.ts";
+import type { ConnectedProxy } from "./xds/server.ts";
 
 interface PluginDeps {
   readonly clock: Clock;
@@ -63,7 +63,7 @@ export interface RolloutParts {
   readonly news: DiskNews;
   readonly plugins: Pick<PluginFetcher, "plugin">;
   readonly world: () => World;
-  readonly proxies: () => readonly ProxyStatus[];
+  readonly proxies: () => readonly ConnectedProxy[];
 }
 
 /** Decides versions by what the mesh's own proxies count, refuse and log. */
@@ -120,7 +120,7 @@ function trapsInLogs(directory: string, world: () => World): RolloutsOptions["ne
   };
 }
 
-function runningPods(world: World, proxies: readonly ProxyStatus[]): ReadonlySet<string> {
+function runningPods(world: World, proxies: readonly ConnectedProxy[]): ReadonlySet<string> {
   return new Set(proxies.flatMap(({ namespace, pod }) => world.get("Pod", namespace, pod)?.spec.status?.podIP ?? []));
 }
 
@@ -133,7 +133,7 @@ const ENOUGH_BY_THEMSELVES = 2;
  * Why proxies do not take a plugin's version, where it is the version's fault, or nobody could tell, or several say so.
  * What is being looked into takes nothing back.
  */
-export function refusalsOf(proxies: readonly ProxyStatus[]): Refusals {
+export function refusalsOf(proxies: readonly ConnectedProxy[]): Refusals {
   const refusing = proxies.filter(({ rejections }) => rejections.length > 0);
   return (plugin, sinceMs) => {
     if (refusing.length === 0) return undefined;

@@ -6,17 +6,14 @@ import { renderPods } from "../local/pod-documents.ts";
 import { deploymentYaml, podOf } from "../local/testing-world.ts";
 import { planWorkloads } from "../local/workload-plan.ts";
 import { createMetrics } from "../telemetry/metrics.ts";
-import { type ConnectedProxy, type ControlPlaneView, type SyncState, syncTypes } from "./contract.ts";
+import { type ProxySync, type ControlPlaneView, type SyncState, syncTypes } from "./contract.ts";
 import { buildProxyStatus } from "./proxy-status.ts";
 import type { DebugSources } from "./debug/pages.ts";
 import { type AdminServer, createAdminServer, isLocalHost } from "./server.ts";
 import { buildSyncReport } from "./sync-report.ts";
 
-function connected(
-  changes: Partial<ConnectedProxy> = {},
-  states: Partial<Record<string, SyncState>> = {},
-): ConnectedProxy {
-  const sync = Object.fromEntries(syncTypes.map((type) => [type, states[type] ?? "SYNCED"])) as ConnectedProxy["sync"];
+function connected(changes: Partial<ProxySync> = {}, states: Partial<Record<string, SyncState>> = {}): ProxySync {
+  const sync = Object.fromEntries(syncTypes.map((type) => [type, states[type] ?? "SYNCED"])) as ProxySync["sync"];
   return {
     nodeId: "sidecar~127.10.4.7~web-0.default~default.svc.cluster.local",
     pod: "web-0",
@@ -33,7 +30,7 @@ interface Situation {
   readonly ready?: boolean;
   readonly terminating?: boolean;
   readonly hash?: string;
-  readonly proxies?: readonly ConnectedProxy[];
+  readonly proxies?: readonly ProxySync[];
   readonly unpublished?: boolean;
   readonly pods?: boolean;
   readonly untried?: readonly string[];

@@ -1,43 +1,22 @@
 // What the control plane shows to its admin server, and what the admin server answers to the CLI and to the runner of
 // `scrim up`.
+import type { ResourceShortName } from "../snapshot/type-urls.ts";
 import type { StoreViolation } from "../store/objects-in-force.ts";
 import type { World } from "../world/world.ts";
+import type { ConnectedProxy } from "../xds/server.ts";
+import type { SyncState } from "../xds/status/type-status.ts";
+
+export type { Rejection, SyncState } from "../xds/status/type-status.ts";
 
 /** The resource types proxy-status speaks of, in its order. */
-export const syncTypes = ["cds", "lds", "eds", "rds", "vhds", "ecds", "sds"] as const;
-export type SyncType = (typeof syncTypes)[number];
+export const syncTypes: readonly ResourceShortName[] = ["cds", "lds", "eds", "rds", "vhds", "ecds", "sds"];
 
-/**
- * SYNCED: everything sent was acknowledged and is current. STALE: sent, or about to be, and not acknowledged. NOT SENT:
- * asked for, nothing there. ERROR: the last answer was a rejection. IGNORED: the proxy did not ask for this type.
- */
-export type SyncState = "SYNCED" | "STALE" | "NOT SENT" | "ERROR" | "IGNORED";
-
-/** One proxy with an open stream, as the xDS server knows it. Identity comes from its credential. */
-export interface ConnectedProxy {
-  readonly nodeId: string;
-  readonly pod: string;
-  readonly namespace: string;
-  /** `spiffe://<trust domain>/ns/<namespace>/sa/<service account>` */
+/** A connected proxy, as far as the answers need it, and how far it is in sync. */
+export interface ProxySync
+  extends Pick<ConnectedProxy, "nodeId" | "pod" | "namespace" | "envoyVersion" | "rejections"> {
+  /** `spiffe://<trust domain>/ns/<namespace>/sa/<service account>`, by its credential. */
   readonly identity: string;
-  /** As in `1.40.0`; "" when the proxy did not say. */
-  readonly envoyVersion: string;
-  readonly sync: Readonly<Record<SyncType, SyncState>>;
-  /** What the proxy rejected and is still quarantined. */
-  readonly rejections: readonly Rejection[];
-}
-
-export interface Rejection {
-  readonly type: SyncType;
-  /** The culprits' resource names, where they are known. */
-  readonly resources: readonly string[];
-  readonly message: string;
-  /**
-   * "content": an Envoy that serves nobody cannot load it either; "repeated": two proxies rejected it and none has it
-   * (both: kept from all). "proxy": it loads elsewhere; "unconfirmed": nobody else could tell (both: kept from this
-   * proxy only). "examined": kept from all for a moment, until that is known.
-   */
-  readonly blame?: "examined" | "content" | "repeated" | "proxy" | "unconfirmed";
+  readonly sync: Readonly<Record<ResourceShortName, SyncState>>;
 }
 
 /** What the admin server asks the control plane. Every method is cheap: called on each request. */
@@ -48,7 +27,7 @@ export interface ControlPlaneView {
   world(): World | undefined;
   /** True from the acceptance of a change until its configuration is published (streams then show it as STALE). */
   hasUnpublishedChange(): boolean;
-  proxies(): readonly ConnectedProxy[];
+  proxies(): readonly ProxySync[];
   /** The WasmPlugins (`namespace/name`) whose newest module or settings were not tried yet. */
   untriedPlugins(): readonly string[];
   /**
@@ -70,22 +49,19 @@ export interface ControlPlane {
 }
 
 /** An entry of GET /debug/proxies, which is what `scrim proxy-status -o json` prints. */
-export interface ProxyStatus {
+export interface ProxyStatus
+  extends Pick<ConnectedProxy, "kind" | "namespace" | "envoyVersion" | "rejections">,
+    Pick<ProxySync, "identity"> {
   readonly name: string;
-  readonly kind: "sidecar" | "router";
   readonly workload: string;
-  readonly namespace: string;
-  readonly identity: string;
   readonly podIp: string;
   /** `host:port` of the explicit proxy listener; "" for routers. */
   readonly outbound: string;
   /** `host:port` of Envoy's admin page; "" when unknown. */
   readonly envoyAdmin: string;
   readonly pid: number | null;
-  readonly envoyVersion: string;
   readonly ports: readonly { readonly port: number; readonly address: string }[];
-  readonly sync: Readonly<Record<SyncType, SyncState | "NOT CONNECTED">>;
-  readonly rejections: readonly Rejection[];
+  readonly sync: Readonly<Record<ResourceShortName, SyncState | "NOT CONNECTED">>;
   /** False while the workload does not answer, true for routers whose Envoy serves. */
   readonly ready: boolean;
   readonly terminating: boolean;

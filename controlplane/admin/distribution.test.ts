@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { fileOrigin } from "../model/origin.ts";
 import { contentHash } from "../model/content-hash.ts";
 import { loadText } from "../store/load.ts";
-import { type ConnectedProxy, type ControlPlaneView, type SyncState, syncTypes } from "./contract.ts";
+import { type ProxySync, type ControlPlaneView, type SyncState, syncTypes } from "./contract.ts";
 import { type Concerns, distributionOf as distribution } from "./distribution.ts";
 
 const yaml = (host: string) => `apiVersion: networking.istio.io/v1
@@ -15,9 +15,9 @@ const { world } = loadText(yaml("reviews"));
 function proxy(
   pod: string,
   states: Partial<Record<string, SyncState>> = {},
-  rejections: ConnectedProxy["rejections"] = [],
-): ConnectedProxy {
-  const sync = Object.fromEntries(syncTypes.map((type) => [type, states[type] ?? "SYNCED"])) as ConnectedProxy["sync"];
+  rejections: ProxySync["rejections"] = [],
+): ProxySync {
+  const sync = Object.fromEntries(syncTypes.map((type) => [type, states[type] ?? "SYNCED"])) as ProxySync["sync"];
   return {
     nodeId: `sidecar~10.0.0.1~${pod}.shop~x`,
     pod,
@@ -29,7 +29,7 @@ function proxy(
   };
 }
 
-function view(proxies: readonly ConnectedProxy[], changes: Partial<ControlPlaneView> = {}): ControlPlaneView {
+function view(proxies: readonly ProxySync[], changes: Partial<ControlPlaneView> = {}): ControlPlaneView {
   return {
     isReady: () => true,
     world: () => world,
@@ -51,7 +51,9 @@ describe("distributionOf", () => {
       view([
         proxy("a"),
         proxy("b", { vhds: "STALE" }),
-        proxy("c", { lds: "ERROR" }, [{ type: "lds", resources: ["x"], message: "no such filter" }]),
+        proxy("c", { lds: "ERROR" }, [
+          { type: "lds", resources: ["x"], message: "no such filter", atMs: 1, blame: "content" },
+        ]),
       ]),
       OBJECT,
     );

@@ -4,7 +4,7 @@ import { contentHash } from "../model/content-hash.ts";
 import type { Kind } from "../model/kinds.ts";
 import { isKind } from "../model/kinds.ts";
 import { objectKey, type ObjectRef } from "../model/object.ts";
-import { type ConnectedProxy, type ControlPlaneView, type Distribution, syncTypes } from "./contract.ts";
+import { type ControlPlaneView, type Distribution, type ProxySync, syncTypes } from "./contract.ts";
 import { describeOrigin } from "../model/origin.ts";
 import { runtimePods } from "./runtime-pods.ts";
 
@@ -13,7 +13,7 @@ import { runtimePods } from "./runtime-pods.ts";
  * concerned.
  */
 export type Concerns = (
-  proxy: Pick<ConnectedProxy, "pod" | "namespace">,
+  proxy: Pick<ProxySync, "pod" | "namespace">,
   kind: Kind,
   namespace: string,
   name: string,
@@ -70,7 +70,7 @@ export function namedObject(text: string): ObjectRef | undefined {
 }
 
 /** The runner's proxies that are not here: they start, or have not come back since the control plane did. */
-function unconnected(view: ControlPlaneView): readonly Pick<ConnectedProxy, "pod" | "namespace">[] {
+function unconnected(view: ControlPlaneView): readonly Pick<ProxySync, "pod" | "namespace">[] {
   const world = view.world();
   const here = new Set(view.proxies().map(({ pod, namespace }) => `${namespace}/${pod}`));
   return world === undefined
@@ -81,7 +81,7 @@ function unconnected(view: ControlPlaneView): readonly Pick<ConnectedProxy, "pod
 }
 
 /** Why a proxy has not got there; nothing when it has. */
-function late({ pod, namespace, sync, rejections }: ConnectedProxy, isPublished: boolean): Distribution["waiting"] {
+function late({ pod, namespace, sync, rejections }: ProxySync, isPublished: boolean): Distribution["waiting"] {
   const proxy = `${pod}.${namespace}`;
   const [rejection] = rejections;
   if (rejection !== undefined)

@@ -1,6 +1,7 @@
 import { spiffeId } from "../model/spiffe.ts";
+import type { ResourceShortName } from "../snapshot/type-urls.ts";
 import type { World } from "../world/world.ts";
-import { type ConnectedProxy, type ControlPlaneView, type ProxyStatus, type SyncType, syncTypes } from "./contract.ts";
+import { type ProxySync, type ControlPlaneView, type ProxyStatus, syncTypes } from "./contract.ts";
 import { type RuntimePod, runtimePods } from "./runtime-pods.ts";
 
 /**
@@ -21,7 +22,7 @@ export function buildProxyStatus(view: Pick<ControlPlaneView, "world" | "proxies
   );
 }
 
-function fromPod(pod: RuntimePod, proxy: ConnectedProxy | undefined, world: World | undefined): ProxyStatus {
+function fromPod(pod: RuntimePod, proxy: ProxySync | undefined, world: World | undefined): ProxyStatus {
   return {
     name: pod.name,
     kind: pod.kind,
@@ -43,7 +44,7 @@ function fromPod(pod: RuntimePod, proxy: ConnectedProxy | undefined, world: Worl
 }
 
 /** A proxy that somebody else runs: what it says about itself in its node id is all there is. */
-function fromConnection(proxy: ConnectedProxy): ProxyStatus {
+function fromConnection(proxy: ProxySync): ProxyStatus {
   const [kind, ip] = proxy.nodeId.split("~");
   return {
     name: proxy.pod,
@@ -64,8 +65,11 @@ function fromConnection(proxy: ConnectedProxy): ProxyStatus {
   };
 }
 
-function notConnected(): Record<SyncType, "NOT CONNECTED"> {
-  return Object.fromEntries(syncTypes.map((type) => [type, "NOT CONNECTED"])) as Record<SyncType, "NOT CONNECTED">;
+function notConnected(): Record<ResourceShortName, "NOT CONNECTED"> {
+  return Object.fromEntries(syncTypes.map((type) => [type, "NOT CONNECTED"])) as Record<
+    ResourceShortName,
+    "NOT CONNECTED"
+  >;
 }
 
 function compare(a: string, b: string): number {

@@ -5,7 +5,7 @@
 import { planRouters } from "../local/router-plan.ts";
 import { keyOf, planWorkloads } from "../local/workload-plan.ts";
 import type { World } from "../world/world.ts";
-import { type ConnectedProxy, type ControlPlaneView, type SyncReport, type SyncState, syncTypes } from "./contract.ts";
+import { type ProxySync, type ControlPlaneView, type SyncReport, type SyncState, syncTypes } from "./contract.ts";
 import { type RuntimePod, runtimePods, runtimeRevision } from "./runtime-pods.ts";
 
 type Waiting = SyncReport["waiting"][number];
@@ -51,12 +51,12 @@ export function buildSyncReport(view: ControlPlaneView, runsLocally: boolean): S
   };
 }
 
-function inState({ pod, namespace, sync }: ConnectedProxy, state: SyncState, what: string): Waiting[] {
+function inState({ pod, namespace, sync }: ProxySync, state: SyncState, what: string): Waiting[] {
   const types = syncTypes.filter((type) => sync[type] === state);
   return types.length === 0 ? [] : [{ who: `${pod}.${namespace}`, why: `${what} ${types.join(", ")}` }];
 }
 
-function unconnected(pods: readonly RuntimePod[], proxies: readonly ConnectedProxy[]): Waiting[] {
+function unconnected(pods: readonly RuntimePod[], proxies: readonly ProxySync[]): Waiting[] {
   const connected = new Set(proxies.map(({ namespace, pod }) => `${namespace}/${pod}`));
   return pods
     .filter((pod) => !pod.terminating && !connected.has(keyOf(pod)))

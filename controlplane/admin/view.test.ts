@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { createResourceEncoder } from "../snapshot/encode.ts";
 import { resourceKinds, resourceTypes } from "../snapshot/type-urls.ts";
-import type { ProxyStatus } from "../xds/server.ts";
+import type { ConnectedProxy } from "../xds/server.ts";
 import type { ControlPlaneView } from "./contract.ts";
 import { debugPage } from "./debug/pages.ts";
 import { debugSources } from "./view.ts";
@@ -17,11 +17,11 @@ const view: ControlPlaneView = {
   violations: () => [],
 };
 
-function status(changes: Partial<ProxyStatus>): ProxyStatus {
+function status(changes: Partial<ConnectedProxy>): ConnectedProxy {
   const synced = { state: "SYNCED", sentVersion: "1", ackedVersion: "1", ackedAtMs: 0 } as const;
   const types = Object.fromEntries(
     resourceKinds.map((kind) => [resourceTypes[kind].short, synced]),
-  ) as ProxyStatus["types"];
+  ) as ConnectedProxy["types"];
   return {
     nodeId,
     kind: "sidecar",

@@ -1,4 +1,5 @@
 // What the admin pages show, read from the running stages when it is asked for.
+import { failed } from "../model/failure.ts";
 import { compareText } from "../model/object.ts";
 import { spiffeId } from "../model/spiffe.ts";
 import { analyzeWorld } from "../analyze/analyze-world.ts";
@@ -6,15 +7,14 @@ import type { StoreViolation } from "../store/objects-in-force.ts";
 import type { Store } from "../store/store.ts";
 import type { World } from "../world/world.ts";
 import type { PluginFetcher } from "../wasm/plugin-fetcher.ts";
-import { status as grpcStatus } from "@grpc/grpc-js";
 import { encode } from "../../protos/codec.ts";
 import { ROLLOUT_ANNOTATION } from "../rollout/plan.ts";
 import type { Rollouts } from "../rollout/rollouts.ts";
 import type { RolloutProblem } from "../rollout/status.ts";
-import { resourceKinds, resourceTypes } from "../snapshot/type-urls.ts";
-import type { Answer, ProxyStatus, XdsServer, XdsServerOptions } from "../xds/server.ts";
-import { payloadOf } from "../xds/wire.ts";
-import { type ConnectedProxy, type ControlPlaneView, type SyncState, type SyncType, syncTypes } from "./contract.ts";
+import { resourceKinds, type ResourceShortName, resourceTypes } from "../snapshot/type-urls.ts";
+import type { Answer, ConnectedProxy, XdsServer, XdsServerOptions } from "../xds/server.ts";
+import { payloadOf } from "../xds/grpc/wire.ts";
+import { type ControlPlaneView, type ProxySync, type SyncState, syncTypes } from "./contract.ts";
 import type { DebugConnection } from "./debug/connection.ts";
 import type { DebugCaller } from "./debug/access.ts";
 import { type DebugResources, debugResources } from "./debug/over-ads.ts";
@@ -87,7 +87,7 @@ export function debugSources(
   };
 }
 
-function debugConnection(status: ProxyStatus, held: () => ReturnType<XdsServer["held"]>): DebugConnection {
+function debugConnection(status: ConnectedProxy, held: () => ReturnType<XdsServer["held"]>): DebugConnection {
   const { connectionId, connectedAtMs, peer, nodeId, pod, namespace, envoyVersion, metadata, types, rejections } =
     status;
   let known: ReturnType<typeof held>;
@@ -147,24 +147,13 @@ export function debugAnswers(sources: DebugSources, clock: PaceClock): NonNullab
     const answer = await atPace(asker === undefined ? "" : `${asker.namespace}/${asker.pod}`, () =>
       answerOf(debugResources(typeUrl, names, caller, sources)),
     );
-    return (
-      answer ?? {
-        kind: "refused",
-        code: grpcStatus.RESOURCE_EXHAUSTED,
-        message: "too many questions are waiting: ask again when these are answered",
-      }
-    );
+    return answer ?? failed("busy", "too many questions are waiting: ask again when these are answered");
   };
 }
 
 function answerOf(answer: DebugResources | undefined): Answer {
   if (answer === undefined) return { kind: "answer", resources: [] };
-  if (answer.kind === "refused")
-    return {
-      kind: "refused",
-      code: answer.because === "denied" ? grpcStatus.PERMISSION_DENIED : grpcStatus.INVALID_ARGUMENT,
-      message: answer.reason,
-    };
+  if (answer.kind === "refused") return failed(answer.because, answer.reason);
   return {
     kind: "answer",
     resources: answer.resources.map(({ name, resource }) => ({
@@ -200,10 +189,13 @@ function rolloutViolation({ kind, object, message }: RolloutProblem): StoreViola
 }
 
 function connectedProxy(
-  { nodeId, pod, namespace, serviceAccount, envoyVersion, types, rejections }: ProxyStatus,
+  { nodeId, pod, namespace, serviceAccount, envoyVersion, types, rejections }: ConnectedProxy,
   trustDomain: string,
-): ConnectedProxy {
-  const sync = Object.fromEntries(syncTypes.map((type) => [type, types[type].state])) as Record<SyncType, SyncState>;
+): ProxySync {
+  const sync = Object.fromEntries(syncTypes.map((type) => [type, types[type].state])) as Record<
+    ResourceShortName,
+    SyncState
+  >;
   return {
     nodeId,
     pod,

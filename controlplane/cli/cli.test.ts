@@ -75,7 +75,7 @@ describe("proxy-status", () => {
 
   it("says of what was rejected whose fault it is and who goes without", () => {
     const rejections = (["content", "repeated", "proxy", "unconfirmed", "examined"] as const).map(
-      (blame) => ({ type: "lds", resources: ["main"], message: "no", blame }) as const,
+      (blame) => ({ type: "lds", resources: ["main"], message: "no", atMs: 1, blame }) as const,
     );
     expect(renderRejections([proxy({ name: "web", rejections })]).split("\n")).toEqual([
       "",

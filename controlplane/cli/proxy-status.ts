@@ -1,10 +1,11 @@
-import { type ProxyStatus, type Rejection, type SyncType, syncTypes } from "../admin/contract.ts";
+import { type ProxyStatus, type Rejection, syncTypes } from "../admin/contract.ts";
+import type { ResourceShortName } from "../snapshot/type-urls.ts";
 import { fetchProxies } from "./admin-client.ts";
 import { type OutputFormat, renderTable, renderValue } from "./output.ts";
 import type { Terminal } from "./terminal.ts";
 
 // Istio's columns first, in its order.
-const COLUMNS: readonly SyncType[] = ["cds", "lds", "eds", "rds", "ecds", "vhds", "sds"];
+const COLUMNS: readonly ResourceShortName[] = ["cds", "lds", "eds", "rds", "ecds", "vhds", "sds"];
 
 /** Prints every proxy and how far it is in sync. */
 export async function proxyStatus(

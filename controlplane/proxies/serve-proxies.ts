@@ -20,7 +20,7 @@ import { proxyClassOfNode, proxyClassOfPod, withoutIdentityOf } from "./proxy-cl
 import { createUndescribedProxies } from "./undescribed-proxies.ts";
 import type { Authenticate } from "../xds/identities.ts";
 import type { Proxy } from "../xds/node.ts";
-import { createScratchEnvoy } from "../xds/scratch-envoy.ts";
+import { createScratchEnvoy } from "../xds/rejections/scratch-envoy.ts";
 import { createXdsServer, type ServerCertificate, type XdsServer, type XdsServerOptions } from "../xds/server.ts";
 
 /** What every resource is made from: one state of the mesh and the plugins at hand then. */

@@ -1,5 +1,6 @@
 // Who is at the other end of a stream: what its credential proves, and what its node says.
 import type { JsonObject, Node } from "../../protos/build/envoy.ts";
+import { type Failure, failed } from "../model/failure.ts";
 
 /** What a credential proves. */
 export interface ProxyIdentity {
@@ -30,9 +31,8 @@ export interface Proxy {
   readonly isProven: boolean;
 }
 
-export type Admission =
-  | { readonly kind: "admitted"; readonly proxy: Proxy }
-  | { readonly kind: "refused"; readonly reason: string };
+/** Why a node is not let in. */
+export type NodeProblem = "malformed-node-id" | "foreign-node" | "node-too-long";
 
 /** More than this of a node is kept for nobody: Envoy's own are of some kilobytes. */
 const MAX_NODE_LENGTH = 256 * 1024;
@@ -49,11 +49,11 @@ export function isModestNode(node: Node | undefined): boolean {
 const NODE_ID = /^(sidecar|router)~([^~]+)~([^~.]+)\.([^~.]+)~[^~]+$/;
 
 /** The proxy, if its node is well-formed (`sidecar~IP~POD.NAMESPACE~DOMAIN`) and is the pod that the identity names. */
-export function admitNode(identity: ProxyIdentity, node: Node | undefined): Admission {
+export function admitNode(identity: ProxyIdentity, node: Node | undefined): Proxy | Failure<NodeProblem> {
   const id = node?.id ?? "";
   const [, kind, ip, pod, namespace] = NODE_ID.exec(id) ?? [];
   if (kind === undefined || ip === undefined || pod === undefined || namespace === undefined)
-    return { kind: "refused", reason: "the node id must have the form sidecar~IP~POD.NAMESPACE~DOMAIN" };
+    return failed("malformed-node-id", "the node id must have the form sidecar~IP~POD.NAMESPACE~DOMAIN");
   const metadata = node?.metadata ?? {};
   const claims = [
     [pod, identity.pod],
@@ -63,14 +63,11 @@ export function admitNode(identity: ProxyIdentity, node: Node | undefined): Admi
     [metadata["SERVICE_ACCOUNT"], identity.serviceAccount],
   ];
   if (claims.some(([claimed, proven]) => claimed !== undefined && claimed !== proven))
-    return { kind: "refused", reason: `the credential does not belong to the node ${id}` };
+    return failed("foreign-node", `the credential does not belong to the node ${id}`);
   return {
-    kind: "admitted",
-    proxy: {
-      identity,
-      isProven: true,
-      node: { id, kind: kind as "sidecar" | "router", ip, pod, namespace, metadata, envoyVersion: versionOf(node) },
-    },
+    identity,
+    isProven: true,
+    node: { id, kind: kind as "sidecar" | "router", ip, pod, namespace, metadata, envoyVersion: envoyVersionOf(node) },
   };
 }
 
@@ -101,12 +98,12 @@ export function describeNode(node: Node | undefined): Proxy {
       pod: identity.pod,
       namespace: identity.namespace,
       metadata,
-      envoyVersion: versionOf(node),
+      envoyVersion: envoyVersionOf(node),
     },
   };
 }
 
-function versionOf(node: Node | undefined): string {
+function envoyVersionOf(node: Node | undefined): string {
   const version = node?.userAgentBuildVersion?.version;
   return version === undefined ? "" : `${version.majorNumber ?? 0}.${version.minorNumber ?? 0}.${version.patch ?? 0}`;
 }

@@ -6,7 +6,7 @@ import type { EncodedMap, EncodedResource } from "../snapshot/encode.ts";
 import type { Reference } from "../snapshot/references.ts";
 import { resourceTypes } from "../snapshot/type-urls.ts";
 import { fieldsOf } from "./raw-fields.ts";
-import { messageOf } from "./wire.ts";
+import { messageOf } from "./grpc/wire.ts";
 
 const tagOf = (field: number): number => (field << 3) | 2;
 // Of google.protobuf.Any, RouteConfiguration, VirtualHost, Resource.

@@ -12,7 +12,7 @@ import {
 import type { ResourceKind, ResourceMessages } from "../snapshot/resources.ts";
 import { findProblems, type SnapshotProblem } from "../snapshot/consistency.ts";
 import type { Proxy } from "./node.ts";
-import type { XdsServerOptions } from "./server.ts";
+import type { XdsServerOptions } from "./server-options.ts";
 
 /** Kinds of resources that a group of proxies shares. Secrets belong to one identity and are not kept here. */
 export type SharedKind = Exclude<ResourceKind, "secrets">;

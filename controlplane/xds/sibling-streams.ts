@@ -12,6 +12,23 @@ export function nodeKey({ node, isProven }: Proxy): string {
   return isProven ? node.id : `said/${node.id}`;
 }
 
+/**
+ * Each node's streams: those that are for one type, and its newest aggregated one. An aggregated one that an older
+ * connection left open does not count.
+ */
+export function streamsByNode(streams: ReadonlySet<XdsStream>): Map<string, XdsStream[]> {
+  const found = new Map<string, XdsStream[]>();
+  const aggregated = new Map<string, XdsStream>();
+  for (const stream of streams) {
+    if (stream.proxy === undefined) continue;
+    const key = nodeKey(stream.proxy);
+    if (stream.kind.only === undefined) aggregated.set(key, stream);
+    else if (!found.get(key)?.push(stream)) found.set(key, [stream]);
+  }
+  for (const [key, stream] of aggregated) if (!found.get(key)?.push(stream)) found.set(key, [stream]);
+  return found;
+}
+
 /** The streams of each node. Those whose proxy is not known yet are nobody's. */
 export interface Siblings {
   /**

@@ -12,7 +12,7 @@ import { createResourceEncoder } from "../../controlplane/snapshot/encode.ts";
 import { emptyResources, type EnvoyResources } from "../../controlplane/translate/emit/resources.ts";
 import { createSystemClock } from "../../controlplane/telemetry/clock.ts";
 import { createIdentityFile } from "../../controlplane/xds/identities.ts";
-import { createXdsServer, type ProxyStatus, type XdsServer } from "../../controlplane/xds/server.ts";
+import { createXdsServer, type ConnectedProxy, type XdsServer } from "../../controlplane/xds/server.ts";
 import type { Listener, VirtualHost } from "../../protos/build/envoy.ts";
 import { durationFromMs, packAny } from "../../protos/codec.ts";
 
@@ -27,7 +27,7 @@ export interface AdsWorld {
   readonly upstreamPort: number;
   server(): XdsServer;
   publish(): void;
-  status(): ProxyStatus | undefined;
+  status(): ConnectedProxy | undefined;
   /** Ends the server and starts a new one, with nothing remembered, on the same port. */
   restart(): Promise<void>;
   close(): Promise<void>;

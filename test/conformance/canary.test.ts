@@ -4,7 +4,7 @@ import { resourceTypes } from "../../controlplane/snapshot/type-urls.ts";
 import { createSystemClock } from "../../controlplane/telemetry/clock.ts";
 import { createResourceCache } from "../../controlplane/xds/resource-cache.ts";
 import { createXdsServer, type XdsServer } from "../../controlplane/xds/server.ts";
-import { discoveryMethods } from "../../controlplane/xds/services.ts";
+import { discoveryMethods } from "../../controlplane/xds/grpc/services.ts";
 import { until } from "../support/until.ts";
 import { openRawClient, type RawClient, type RawResponse } from "../support/raw-client.ts";
 
@@ -46,7 +46,7 @@ beforeAll(async () => {
     clock: createSystemClock(),
     log: silent,
     judge: () => Promise.resolve(loads),
-    limits: { trialMs: 20_000 },
+    limits: { canaryMs: 20_000 },
   });
   cache.onPublish(server.notify);
   await server.listen();
@@ -75,7 +75,7 @@ describe("a new plugin", () => {
     await until(() => told(1).length === 5, "the others");
     for (const client of clients) if (client !== canary) accept(client, await client.next());
     await synced();
-    expect(server.reach("extensionConfigs", "plugin")).toEqual({ of: 5, reached: 5, waiting: [], refused: [] });
+    expect(server.reach("extensionConfigs", "plugin")).toEqual({ of: 5, reached: 5, waiting: [], rejected: [] });
   });
 
   it("that it rejects reaches nobody else; the one before stays, for new proxies too, and status says why", async () => {
@@ -83,7 +83,7 @@ describe("a new plugin", () => {
     await until(() => told(2).length > 0, "the first");
     const [canary] = told(2);
     reject(canary!, await canary!.next());
-    await until(() => server.reach("extensionConfigs", "plugin").refused.length === 5, "the quarantine");
+    await until(() => server.reach("extensionConfigs", "plugin").rejected.length === 5, "the quarantine");
     const late = openRawClient("delta", discoveryMethods[0]!.path, server.plaintextAddress()!);
     late.send({ node: { id: "late" }, typeUrl: PLUGINS, resourceNamesSubscribe: ["plugin"] });
     const [held] = server.held("p-4")!.ecds!.resources;
@@ -115,7 +115,7 @@ describe("a new plugin", () => {
     const second = toldNow().find((client) => client !== first)!;
     reject(second, latest(second));
     await until(
-      () => server.reach("extensionConfigs", "plugin").refused.length === 5,
+      () => server.reach("extensionConfigs", "plugin").rejected.length === 5,
       "the quarantine",
       () => JSON.stringify(server.reach("extensionConfigs", "plugin")),
     );

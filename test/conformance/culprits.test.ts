@@ -9,13 +9,13 @@ import { createResourceEncoder, type EncodedResource } from "../../controlplane/
 import type { ResourceKind, ResourceMessages } from "../../controlplane/snapshot/resources.ts";
 import { createSystemClock } from "../../controlplane/telemetry/clock.ts";
 import { createResourceCache } from "../../controlplane/xds/resource-cache.ts";
-import { createScratchEnvoy } from "../../controlplane/xds/scratch-envoy.ts";
+import { createScratchEnvoy } from "../../controlplane/xds/rejections/scratch-envoy.ts";
 import { createXdsServer, type XdsServer } from "../../controlplane/xds/server.ts";
 import { packAny } from "../../protos/codec.ts";
 import { resourceTypes } from "../../controlplane/snapshot/type-urls.ts";
-import { discoveryMethods } from "../../controlplane/xds/services.ts";
+import { discoveryMethods } from "../../controlplane/xds/grpc/services.ts";
 import { scenarioNames, translateScenario } from "../golden/scenario.ts";
-import { buildTrialBootstrap } from "../../controlplane/xds/trial-bootstrap.ts";
+import { buildScratchBootstrap } from "../../controlplane/xds/rejections/scratch-bootstrap.ts";
 import { findEnvoy, validateConfiguration } from "../support/envoy.ts";
 import { until } from "../support/until.ts";
 import { openRawClient, type RawClient } from "../support/raw-client.ts";
@@ -126,7 +126,7 @@ describe("what our translation makes", () => {
     for (const kind of ["clusters", "listeners"] as const) {
       const path = join(directory, `${scenario}-${kind}.pb`);
       if (maps[kind].size === 0) continue;
-      writeFileSync(path, buildTrialBootstrap([...maps[kind].values()])!);
+      writeFileSync(path, buildScratchBootstrap([...maps[kind].values()])!);
       await validateConfiguration(path);
     }
   });
@@ -224,7 +224,7 @@ describe("a proxy that rejects several virtual hosts at once", () => {
       of: 1,
       reached: 0,
       waiting: [],
-      refused: [{ nodeId: "p", reason: "Only unique values for domains are permitted" }],
+      rejected: [{ nodeId: "p", reason: "Only unique values for domains are permitted" }],
     });
     expect(client.responses).toHaveLength(4);
     expect(server.status()[0]!.rejections).toMatchObject([{ type: "vhds", resources: ["80/bad"] }]);

@@ -183,7 +183,7 @@ describe.each(variants)("$name", (variant) => {
         ecds: { state: "SYNCED" },
       },
     });
-    expect(server.reach("virtualHosts", "80/up.test")).toEqual({ of: 1, reached: 1, waiting: [], refused: [] });
+    expect(server.reach("virtualHosts", "80/up.test")).toEqual({ of: 1, reached: 1, waiting: [], rejected: [] });
   });
 
   it("follows endpoints, filter configurations and virtual hosts", async () => {

@@ -7,7 +7,7 @@ import { resourceTypes } from "../../controlplane/snapshot/type-urls.ts";
 import { createSystemClock } from "../../controlplane/telemetry/clock.ts";
 import { createResourceCache, type ResourceCache } from "../../controlplane/xds/resource-cache.ts";
 import { createXdsServer, type XdsLimits, type XdsServer } from "../../controlplane/xds/server.ts";
-import { discoveryMethods } from "../../controlplane/xds/services.ts";
+import { discoveryMethods } from "../../controlplane/xds/grpc/services.ts";
 import { decode, encode } from "../../protos/codec.ts";
 import { until } from "../support/until.ts";
 
@@ -119,7 +119,7 @@ describe("a restart with a thousand proxies", () => {
     await until(isAllSynced(1_000), "the change");
     // One update, one removal after it.
     expect(proxies.every(({ held, received }) => held.size === 49 && received === 2)).toBe(true);
-    expect(server.reach("clusters", "c-7")).toEqual({ of: 1_000, reached: 1_000, waiting: [], refused: [] });
+    expect(server.reach("clusters", "c-7")).toEqual({ of: 1_000, reached: 1_000, waiting: [], rejected: [] });
   });
 });
 

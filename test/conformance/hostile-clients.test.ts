@@ -8,7 +8,7 @@ import { resourceTypes } from "../../controlplane/snapshot/type-urls.ts";
 import { createSystemClock } from "../../controlplane/telemetry/clock.ts";
 import { createResourceCache, type ResourceGroup } from "../../controlplane/xds/resource-cache.ts";
 import { createXdsServer, type XdsLimits, type XdsServer } from "../../controlplane/xds/server.ts";
-import { discoveryMethods } from "../../controlplane/xds/services.ts";
+import { discoveryMethods } from "../../controlplane/xds/grpc/services.ts";
 import { until } from "../support/until.ts";
 import { openRawClient, type RawClient } from "../support/raw-client.ts";
 

@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { afterAll, expect, it } from "vitest";
 import { resourceTypes } from "../../controlplane/snapshot/type-urls.ts";
-import { discoveryMethods } from "../../controlplane/xds/services.ts";
+import { discoveryMethods } from "../../controlplane/xds/grpc/services.ts";
 import { decode } from "../../protos/codec.ts";
 import { until } from "../support/until.ts";
 import { openRawClient } from "../support/raw-client.ts";

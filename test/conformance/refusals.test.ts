@@ -6,9 +6,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { resourceTypes } from "../../controlplane/snapshot/type-urls.ts";
 import { createSystemClock } from "../../controlplane/telemetry/clock.ts";
 import { createResourceCache, type ResourceGroup } from "../../controlplane/xds/resource-cache.ts";
-import { createScratchEnvoy } from "../../controlplane/xds/scratch-envoy.ts";
+import { createScratchEnvoy } from "../../controlplane/xds/rejections/scratch-envoy.ts";
 import { createXdsServer, type XdsServer } from "../../controlplane/xds/server.ts";
-import { discoveryMethods } from "../../controlplane/xds/services.ts";
+import { discoveryMethods } from "../../controlplane/xds/grpc/services.ts";
 import { packAny } from "../../protos/codec.ts";
 import { plaintextBootstrap } from "../support/ads-bootstrap.ts";
 import { type Envoy, findEnvoy, startEnvoy } from "../support/envoy.ts";
@@ -38,7 +38,7 @@ beforeEach(async () => {
     plaintext: { host: "127.0.0.1", port: 0 },
     clock: createSystemClock(),
     log: silent,
-    limits: { trialMs: 25_000, judgementMs: 25_000 },
+    limits: { canaryMs: 25_000, judgementMs: 25_000 },
   });
   cache.onPublish(server.notify);
   await server.listen();

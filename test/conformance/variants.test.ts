@@ -3,9 +3,10 @@
 import { status } from "@grpc/grpc-js";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { resourceTypes } from "../../controlplane/snapshot/type-urls.ts";
+import { failed } from "../../controlplane/model/failure.ts";
 import { createResourceCache, type ResourceCache } from "../../controlplane/xds/resource-cache.ts";
 import { createXdsServer, type XdsServer } from "../../controlplane/xds/server.ts";
-import { discoveryMethods } from "../../controlplane/xds/services.ts";
+import { discoveryMethods } from "../../controlplane/xds/grpc/services.ts";
 import { createSystemClock } from "../../controlplane/telemetry/clock.ts";
 import { decode } from "../../protos/codec.ts";
 import { openRawClient, type RawClient } from "../support/raw-client.ts";
@@ -51,7 +52,7 @@ beforeAll(async () => {
     controlPlane: "the test",
     debugResources: (_typeUrl, names, asker) =>
       names[0] === "secret"
-        ? { kind: "refused", code: status.PERMISSION_DENIED, message: "no" }
+        ? failed("denied", "no")
         : {
             kind: "answer",
             resources: [{ name: `${names[0]} for ${asker?.pod ?? "anybody"}`, bytes: new Uint8Array() }],
@@ -257,8 +258,11 @@ describe("who has what", () => {
       responseNonce: bad.nonce,
       errorDetail: { code: 3, message: "a is bad" },
     });
-    await until(() => server.reach("clusters", "a").refused.some(({ nodeId }) => nodeId === "holder"), "the rejection");
-    expect(server.reach("clusters", "a").refused).toContainEqual({ nodeId: "holder", reason: "a is bad" });
+    await until(
+      () => server.reach("clusters", "a").rejected.some(({ nodeId }) => nodeId === "holder"),
+      "the rejection",
+    );
+    expect(server.reach("clusters", "a").rejected).toContainEqual({ nodeId: "holder", reason: "a is bad" });
     expect(server.status().find(({ nodeId }) => nodeId === "holder")?.rejections).toMatchObject([
       { type: "cds", resources: ["a"], message: "a is bad" },
     ]);

@@ -120,7 +120,9 @@ const sources: DebugSources = {
       servingLastGood: false,
     },
   ],
-  rejections: () => [{ nodeId: "sidecar~a", rejections: [{ type: "cds", resources: ["x"], message: "no" }] }],
+  rejections: () => [
+    { nodeId: "sidecar~a", rejections: [{ type: "cds", resources: ["x"], message: "no", atMs: 1, blame: "content" }] },
+  ],
 };
 
 function page(path: string, scope: Parameters<typeof debugPage>[2] = { kind: "mesh" }) {

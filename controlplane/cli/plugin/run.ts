@@ -21,7 +21,7 @@ import { findEnvoy } from "../up.ts";
 import type { RegistryOptions } from "./options.ts";
 import { readNamedFile } from "./read-file.ts";
 import { readModule } from "./read-module.ts";
-import { buildTrialBootstrap, listenerAddress, type TrialFacts } from "./trial-envoy.ts";
+import { buildRunBootstrap, listenerAddress, type RunFacts } from "./run-bootstrap.ts";
 
 export interface RunOptions extends RegistryOptions {
   readonly config?: string;
@@ -49,7 +49,7 @@ export async function runPlugin(source: string, options: RunOptions, context: Co
   const echo = asked === undefined ? await startEcho() : undefined;
   const folder = await mkdtemp(join(tmpdir(), "scrim-plugin-"));
   const upstream = asked ?? { host: "127.0.0.1", port: (echo?.address() as AddressInfo).port, tls: false };
-  const facts: TrialFacts = {
+  const facts: RunFacts = {
     moduleFile: join(folder, "plugin.wasm"),
     configuration: settings.configuration,
     rootId: settings.rootId,
@@ -61,8 +61,8 @@ export async function runPlugin(source: string, options: RunOptions, context: Co
   let child: Child | undefined;
   try {
     await writeFile(facts.moduleFile, bytes);
-    await writeFile(join(folder, "envoy.json"), JSON.stringify(buildTrialBootstrap(facts)));
-    child = startTrial(envoy.path, folder, options.logLevel, environment.variables);
+    await writeFile(join(folder, "envoy.json"), JSON.stringify(buildRunBootstrap(facts)));
+    child = startEnvoy(envoy.path, folder, options.logLevel, environment.variables);
     const address = await Promise.race([waitForAddress(folder, child, clock), stop.whenAsked]);
     if (typeof address !== "string") return;
     terminal.out(
@@ -151,7 +151,7 @@ async function readPort(text: string): Promise<number> {
   return Number(text);
 }
 
-function readUpstream(text: string): TrialFacts["upstream"] {
+function readUpstream(text: string): RunFacts["upstream"] {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || !["http:", "https:"].includes(url.protocol) || url.hostname === "")
     throw new CommandFailure(
@@ -180,7 +180,7 @@ function startEcho(): Promise<Server> {
   });
 }
 
-function startTrial(binary: string, folder: string, logLevel: string, env: Readonly<Record<string, string>>): Child {
+function startEnvoy(binary: string, folder: string, logLevel: string, env: Readonly<Record<string, string>>): Child {
   return startChild({
     command: binary,
     cwd: folder,

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { resourceTypes } from "../../../controlplane/snapshot/type-urls.ts";
-import { discoveryMethods } from "../../../controlplane/xds/services.ts";
+import { discoveryMethods } from "../../../controlplane/xds/grpc/services.ts";
 import { decode } from "../../../protos/codec.ts";
 import { plaintextBootstrap } from "../../support/ads-bootstrap.ts";
 import { type Envoy, startEnvoy } from "../../support/envoy.ts";
