@@ -13,7 +13,7 @@ import { createWorkloadSecrets, type WorkloadSecrets } from "./ca/workload-secre
 import { createDiskNews, createKeptFile } from "./disk/kept-file.ts";
 import { createPluginRollouts, createPlugins, surroundingsOf } from "./plugin-stage.ts";
 import { markOfVersion, type Rollouts } from "./rollout/rollouts.ts";
-import { type Inputs, serveProxies } from "./proxies/serve-proxies.ts";
+import { serveProxies } from "./proxies/serve-proxies.ts";
 import { createConcernedProxies } from "./proxies/concerned-proxies.ts";
 import type { Installation } from "./settings/installation.ts";
 import type { ServeSettings } from "./settings/settings.ts";
@@ -29,6 +29,7 @@ import { createYamlThread } from "./source/files/yaml-thread.ts";
 import { ACCEPTED_OBJECTS_FILE, type AcceptedObjects, createAcceptedObjects } from "./store/accepted-objects.ts";
 import { createIntake } from "./store/intake.ts";
 import { createStore, type Store } from "./store/store.ts";
+import { createInputs } from "./world/inputs.ts";
 import type { World } from "./world/world.ts";
 import type { Clock } from "./telemetry/clock.ts";
 import { registerBuild, registerControlPlaneMetrics, registerRootExpiry } from "./telemetry/control-plane-metrics.ts";
@@ -37,6 +38,7 @@ import type { Registry } from "./telemetry/metrics.ts";
 import { registerPushMetrics, registerXdsMetrics } from "./telemetry/xds-metrics.ts";
 import { classKeyOf, type ProxyClass } from "./translate/ir/proxy-class.ts";
 import { proxyClassOfPod } from "./proxies/proxy-class.ts";
+import type { Inputs } from "./translate/resolve/modules.ts";
 import { emitProxy, keepOnlyWhatIsServed, resolveProxy } from "./translate/translate.ts";
 import { type BuiltinModules, loadBuiltinModules } from "./wasm/builtin-modules.ts";
 import { withBudget } from "./wasm/meter/metered-module.ts";
@@ -101,17 +103,15 @@ export function createControlPlane(settings: ServeSettings, deps: ControlPlaneDe
   const running: { xds?: XdsServer; builtins?: BuiltinModules; published?: World; inputs?: Inputs } = {};
 
   const pushes = registerPushMetrics(deps.metrics, clock);
-  const inputsWith = (builtins: BuiltinModules): Inputs => ({
-    world: store.world(),
-    modules: {
+  const inputsWith = (builtins: BuiltinModules): Inputs =>
+    createInputs(store.world(), {
       builtin: (name) => builtins[name],
       plugin: (namespace, name, proxy) =>
         withBudget(rollouts.plugin(namespace, name, proxy), (version) =>
           markOfVersion(`${namespace}/${name}`, version),
         ),
       differsByProxy: rollouts.differsByProxy,
-    },
-  });
+    });
   const publisher = createPublisher<Inputs, ProxyClass>({
     snapshots,
     clock,
@@ -119,7 +119,7 @@ export function createControlPlane(settings: ServeSettings, deps: ControlPlaneDe
     published(inputs) {
       running.inputs = inputs;
       running.published = inputs.world;
-      keepOnlyWhatIsServed(inputs.world, inputs.modules);
+      keepOnlyWhatIsServed(inputs);
       pushes.pushed();
       running.xds?.notify();
     },
@@ -255,7 +255,7 @@ function createSources(
 
 function createSnapshots(logger: Logger): ClassSnapshots<Inputs, ProxyClass> {
   return createClassSnapshots<Inputs, ProxyClass>({
-    translate: ({ world, modules }, proxy) => emitProxy(resolveProxy(world, proxy, modules)),
+    translate: (inputs, proxy) => emitProxy(resolveProxy(inputs, proxy)),
     keyOf: classKeyOf,
     encoder: createResourceEncoder(),
     isBootstrapCluster: (name) => name === "xds-grpc",

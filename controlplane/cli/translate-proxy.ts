@@ -3,6 +3,7 @@
 // Never does: I/O.
 import type { MeshObject } from "../model/object.ts";
 import type { EmittedResources } from "../translate/emit/resources.ts";
+import { createInputs } from "../world/inputs.ts";
 import type { World } from "../world/world.ts";
 import type { PluginModules } from "../translate/ir/modules.ts";
 import type { ProxyIr } from "../translate/ir/proxy.ts";
@@ -39,7 +40,7 @@ export function translateProxy(world: World, workload: string, modules: PluginMo
     : [`no Deployment, Pod or Gateway declares ${workload}: translated for a sidecar with the label app=${name}`];
   const proxy = proxyClassOfPod(declared ?? undeclaredPod(world, namespace, name));
   if (proxy === undefined) return { kind: "refused", reason: `${workload} has no sidecar` };
-  const ir = resolveProxy(offline, proxy, modules);
+  const ir = resolveProxy(createInputs(offline, modules), proxy);
   return { kind: "translated", proxy, ir, resources: emitProxy(ir), notes: [...notes, ...ir.notes] };
 }
 

@@ -5,9 +5,9 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Concerns } from "../admin/distribution.ts";
 import { type ObjectRef, objectKey } from "../model/object.ts";
 import { runSlice } from "../model/time-slice.ts";
-import type { Inputs } from "./serve-proxies.ts";
 import { sliceBudget } from "../snapshot/publisher.ts";
 import { concernedBy } from "../translate/concerns.ts";
+import type { Inputs } from "../translate/resolve/modules.ts";
 import { proxyClassOfPod } from "./proxy-class.ts";
 
 /** What these say reaches proxies by ways of its own: the mesh's settings, and secrets. */
@@ -55,14 +55,13 @@ export function createConcernedProxies(
   };
 }
 
-function podsConcernedBy({ world, modules }: Inputs, ref: ObjectRef): ReadonlySet<string> {
-  const classes = world.list("Pod").flatMap((pod) => {
+function podsConcernedBy(inputs: Inputs, ref: ObjectRef): ReadonlySet<string> {
+  const classes = inputs.world.list("Pod").flatMap((pod) => {
     const proxy = proxyClassOfPod(pod);
     return proxy === undefined ? [] : [{ key: `${pod.metadata.namespace}/${pod.metadata.name}`, proxy }];
   });
   const concerned = concernedBy(
-    world,
-    modules,
+    inputs,
     classes.map(({ proxy }) => proxy),
     ref,
   );

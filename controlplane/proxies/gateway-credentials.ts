@@ -3,7 +3,7 @@ import type { Secret } from "../../protos/build/envoy.ts";
 import type { MeshObject } from "../model/object.ts";
 import type { World } from "../world/world.ts";
 import { credentialOf } from "../translate/resolve/credential.ts";
-import { memoByObject } from "../world/memo.ts";
+import { memoized } from "../world/memo.ts";
 
 const CREDENTIAL = /^kubernetes:\/\/(?:([^/]+)\/)?([^/]+)$/;
 
@@ -28,7 +28,7 @@ export function gatewayCredentials(
 }
 
 /** Per Secret object, so that one that did not change is one message. */
-const certificateOf = memoByObject((object: MeshObject<"Secret">): ((name: string) => Secret) | undefined => {
+const certificateOf = memoized((object: MeshObject<"Secret">): ((name: string) => Secret) | undefined => {
   const credential = credentialOf(object);
   if (credential === undefined) return undefined;
   const { certificate, key } = credential;

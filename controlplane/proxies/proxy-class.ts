@@ -6,14 +6,14 @@ import { derived } from "../world/derive.ts";
 import type { World } from "../world/world.ts";
 import type { ProxyClass } from "../translate/ir/proxy-class.ts";
 import { servicesSelecting } from "../translate/resolve/inbound.ts";
-import { memoByObject } from "../world/memo.ts";
+import { memoized } from "../world/memo.ts";
 import { workloadOf } from "../translate/resolve/workload.ts";
 
 /**
  * Returns the class of the proxy that stands beside (or is) this pod, the same object each time; undefined for pods
  * without one.
  */
-export const proxyClassOfPod = memoByObject((pod: MeshObject<"Pod">): ProxyClass | undefined => {
+export const proxyClassOfPod = memoized((pod: MeshObject<"Pod">): ProxyClass | undefined => {
   const workload = workloadOf(pod);
   if (workload.proxy === "none") return undefined;
   return {
@@ -33,7 +33,7 @@ export const proxyClassOfPod = memoByObject((pod: MeshObject<"Pod">): ProxyClass
  * Returns the class of a proxy like this one that proved nothing and is given no certificate; the same object each
  * time.
  */
-export const withoutIdentityOf = memoByObject((proxy: ProxyClass): ProxyClass => ({ ...proxy, identity: "none" }));
+export const withoutIdentityOf = memoized((proxy: ProxyClass): ProxyClass => ({ ...proxy, identity: "none" }));
 
 /**
  * A proxy whose pod no document describes. Namespace and service account are proven; the rest is what its node says.

@@ -14,20 +14,14 @@ import type { Clock } from "../telemetry/clock.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { XdsMetrics } from "../telemetry/xds-metrics.ts";
 import { gatewayCredentials } from "./gateway-credentials.ts";
-import type { PluginModules } from "../translate/ir/modules.ts";
 import type { ProxyClass } from "../translate/ir/proxy-class.ts";
+import type { Inputs } from "../translate/resolve/modules.ts";
 import { proxyClassOfNode, proxyClassOfPod, withoutIdentityOf } from "./proxy-class.ts";
 import { createUndescribedProxies } from "./undescribed-proxies.ts";
 import type { Authenticate } from "../xds/identities.ts";
 import type { Proxy } from "../xds/node.ts";
 import { createScratchEnvoy } from "../xds/rejections/scratch-envoy.ts";
 import { createXdsServer, type ServerCertificate, type XdsServer, type XdsServerOptions } from "../xds/server.ts";
-
-/** What every resource is made from: one state of the mesh and the plugins at hand then. */
-export interface Inputs {
-  readonly world: World;
-  readonly modules: PluginModules;
-}
 
 export interface ProxyServing {
   readonly snapshots: ClassSnapshots<Inputs, ProxyClass>;

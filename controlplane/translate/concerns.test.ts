@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { concernedBy } from "./concerns.ts";
-import { modulesOf, sidecar, worldOf } from "./resolve/testing.ts";
+import { inputsOf, sidecar } from "./resolve/testing.ts";
 
-const world = worldOf(`
+const inputs = inputsOf(`
 apiVersion: v1
 kind: Service
 metadata: {name: reviews, namespace: default}
@@ -23,13 +23,12 @@ kind: AuthorizationPolicy
 metadata: {name: only-ratings, namespace: default}
 spec: {selector: {matchLabels: {app: ratings}}, rules: [{}]}
 `);
-const modules = modulesOf();
 const at = (
   proxy: ReturnType<typeof sidecar>,
   kind: "VirtualService" | "AuthorizationPolicy",
   namespace: string,
   name: string,
-) => concernedBy(world, modules, [proxy], { kind, namespace, name }).has(proxy);
+) => concernedBy(inputs, [proxy], { kind, namespace, name }).has(proxy);
 
 describe("whom an object concerns", () => {
   it("is whose routes it makes, and not those that may not see it or obey another", () => {

@@ -1,12 +1,13 @@
-// consumes: a World, the modules at hand, classes of proxies, the name of an object
+// consumes: a World and the modules at hand, classes of proxies, the name of an object
 // produces: which of the classes would be told something else if the object were not there
 // never does: know which proxies are connected or what they were sent
 import type { ObjectRef } from "../model/object.ts";
 import { sameEntries } from "../world/derive.ts";
-import { changeWorld, type World } from "../world/world.ts";
+import { createInputs } from "../world/inputs.ts";
+import { changeWorld } from "../world/world.ts";
 import type { EmittedResources } from "./emit/resources.ts";
-import type { PluginModules } from "./ir/modules.ts";
 import type { ProxyClass } from "./ir/proxy-class.ts";
+import type { Inputs } from "./resolve/modules.ts";
 import { emitProxy, resolveProxy } from "./translate.ts";
 
 /**
@@ -16,19 +17,17 @@ import { emitProxy, resolveProxy } from "./translate.ts";
  * objects.
  */
 export function concernedBy(
-  world: World,
-  modules: PluginModules,
+  inputs: Inputs,
   proxies: readonly ProxyClass[],
   { kind, namespace, name }: ObjectRef,
 ): ReadonlySet<ProxyClass> {
+  const { world, modules } = inputs;
   const object = world.get(kind, namespace, name);
   if (object === undefined) return new Set();
-  const without = changeWorld(world, [{ before: object, now: undefined }], world.mesh);
+  const without = createInputs(changeWorld(world, [{ before: object, now: undefined }], world.mesh), modules);
   // One state after the other: going to and fro would make everything that depends on the object anew each time.
-  const others = proxies.map((proxy) => emitProxy(resolveProxy(without, proxy, modules)));
-  return new Set(
-    proxies.filter((proxy, index) => !isSame(emitProxy(resolveProxy(world, proxy, modules)), others[index]!)),
-  );
+  const others = proxies.map((proxy) => emitProxy(resolveProxy(without, proxy)));
+  return new Set(proxies.filter((proxy, index) => !isSame(emitProxy(resolveProxy(inputs, proxy)), others[index]!)));
 }
 
 function isSame(left: EmittedResources, right: EmittedResources): boolean {

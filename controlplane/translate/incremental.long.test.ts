@@ -14,11 +14,13 @@ import { createClassSnapshots } from "../snapshot/class-snapshots.ts";
 import { createResourceEncoder, type EncodedResources } from "../snapshot/encode.ts";
 import { analyzeWorld } from "../analyze/analyze-world.ts";
 import { loadText } from "../store/load.ts";
+import { createInputs } from "../world/inputs.ts";
 import { createWorld, type World } from "../world/world.ts";
 import type { EmittedResources } from "./emit/resources.ts";
 import type { PluginModules } from "./ir/modules.ts";
 import { classKeyOf, type ProxyClass } from "./ir/proxy-class.ts";
 import { proxyClassOfPod } from "../proxies/proxy-class.ts";
+import type { Inputs } from "./resolve/modules.ts";
 import { createEditedMesh, edits } from "./testing-edits.ts";
 import { generatedMesh } from "./testing-mesh.ts";
 import { emitProxy, keepOnlyWhatIsServed, resolveProxy } from "./translate.ts";
@@ -88,17 +90,13 @@ function classesOf(world: World, most: number): readonly ProxyClass[] {
   return [...some, stranger, { ...stranger, namespace: "default" }];
 }
 
-type Translate = Pick<typeof import("./translate.ts"), "emitProxy" | "resolveProxy">;
+type Translate = Pick<typeof import("./translate.ts"), "emitProxy" | "resolveProxy"> &
+  Pick<typeof import("../world/inputs.ts"), "createInputs">;
 
 /** What a translation says, as plain data in a fixed form; a bug that throws must throw alike. */
-function said(
-  { emitProxy: emit, resolveProxy: resolve }: Translate,
-  world: World,
-  proxy: ProxyClass,
-  modules: PluginModules,
-): unknown {
+function said({ emitProxy: emit, resolveProxy: resolve }: Translate, inputs: Inputs, proxy: ProxyClass): unknown {
   try {
-    const ir = resolve(world, proxy, modules);
+    const ir = resolve(inputs, proxy);
     return { ir, resources: plain(emit(ir)) };
   } catch (error) {
     return { error: String(error) };
@@ -121,7 +119,12 @@ function scratch(world: World): World {
 /** Everything anew: its answers and messages were never asked for before. */
 async function fromNothing(): Promise<{ readonly translate: Translate; readonly world: (world: World) => World }> {
   vi.resetModules();
-  const [translate, store] = await Promise.all([import("./translate.ts"), import("../world/world.ts")]);
+  const [{ emitProxy, resolveProxy }, store, inputs] = await Promise.all([
+    import("./translate.ts"),
+    import("../world/world.ts"),
+    import("../world/inputs.ts"),
+  ]);
+  const translate = { emitProxy, resolveProxy, createInputs: inputs.createInputs };
   return {
     translate,
     world: (world) =>
@@ -146,8 +149,8 @@ function versions(encoded: EncodedResources | undefined): unknown {
 
 function snapshotsOf() {
   const problems: unknown[] = [];
-  const snapshots = createClassSnapshots<{ world: World; modules: PluginModules }, ProxyClass>({
-    translate: ({ world, modules }, proxy) => emitProxy(resolveProxy(world, proxy, modules)),
+  const snapshots = createClassSnapshots<Inputs, ProxyClass>({
+    translate: (inputs, proxy) => emitProxy(resolveProxy(inputs, proxy)),
     keyOf: classKeyOf,
     encoder: createResourceEncoder(),
     isBootstrapCluster: (name) => name === "xds-grpc",
@@ -166,7 +169,8 @@ function allSaid(
   proxies: readonly ProxyClass[],
   modules: PluginModules,
 ): ReadonlyMap<string, unknown> {
-  return new Map(proxies.map((proxy) => [classKeyOf(proxy), said(translate, world, proxy, modules)]));
+  const inputs = translate.createInputs(world, modules);
+  return new Map(proxies.map((proxy) => [classKeyOf(proxy), said(translate, inputs, proxy)]));
 }
 
 /** Begins the work and gives it up after so many of its parts, modulo few. */
@@ -213,13 +217,13 @@ describe("after any edits of a mesh", () => {
             const said = allSaid(here, world, proxies, modules);
             expectSame(said, allSaid(here, anew, others, modules));
             if (index % 9 === 2) {
-              keepOnlyWhatIsServed(world, modules);
+              keepOnlyWhatIsServed(createInputs(world, modules));
               served = { world, proxies, modules, said };
             }
             expect(analyzeWorld(world)).toEqual(analyzeWorld(anew));
             if (index % 5 === 0)
               for (const proxy of proxies) {
-                kept.snapshots.setInputs({ world, modules });
+                kept.snapshots.setInputs(createInputs(world, modules));
                 kept.snapshots.resourcesOf(proxy);
               }
           }
@@ -229,8 +233,8 @@ describe("after any edits of a mesh", () => {
           const { translate, world: worldFrom } = await fromNothing();
           expectSame(allSaid(here, world, proxies, modules), allSaid(translate, worldFrom(world), others, modules));
           const fresh = snapshotsOf();
-          kept.snapshots.setInputs({ world, modules });
-          fresh.snapshots.setInputs({ world: scratch(world), modules });
+          kept.snapshots.setInputs(createInputs(world, modules));
+          fresh.snapshots.setInputs(createInputs(scratch(world), modules));
           for (const proxy of others) {
             const expected = versions(fresh.snapshots.resourcesOf(proxy));
             // What does not hold together is not published: what was there before stays.
@@ -245,6 +249,6 @@ describe("after any edits of a mesh", () => {
   );
 });
 
-const here: Translate = { emitProxy, resolveProxy };
+const here: Translate = { createInputs, emitProxy, resolveProxy };
 /** Few, for they take long; other seeds find more. */
 const RUNS = 4;

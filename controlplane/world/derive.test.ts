@@ -4,7 +4,8 @@ import type { Kind } from "../model/kinds.ts";
 import type { MeshObject } from "../model/object.ts";
 import { runSlice } from "../model/time-slice.ts";
 import { derived, keepOnlyAnswersOf, sameItems } from "./derive.ts";
-import { changeWorld, createWorld, defaultMeshConfig, withCompanion, type World } from "./world.ts";
+import { createInputs, type InputsWith } from "./inputs.ts";
+import { changeWorld, createWorld, defaultMeshConfig, type World } from "./world.ts";
 
 function object(kind: Kind, name: string, label = ""): MeshObject {
   return {
@@ -97,26 +98,26 @@ describe("an answer that is kept", () => {
     ]);
   });
 
-  it("depends on the settings and on the companion only if it read them", () => {
+  it("depends on the settings and on the modules beside it only if it read them", () => {
     const trust = counted((world: World) => world.mesh.trustDomain),
-      none = counted((world: World) => world.list("Pod").length),
-      companion = counted((world: World) => world.companion);
-    const [trustOf, podsOf, companionOf] = [
-      derived(trust.compute),
-      derived(none.compute),
-      derived(companion.compute),
-    ] as const;
+      none = counted((world: World) => world.list("Pod").length);
+    const [trustOf, podsOf] = [derived(trust.compute), derived(none.compute)] as const;
+    const calls = { modules: 0, pods: 0 };
+    const modulesOf = derived((inputs: InputsWith<object>) => (calls.modules++, inputs.modules));
+    const podsBeside = derived((inputs: InputsWith<object>) => (calls.pods++, podsOf(inputs.world)));
+    const ask = (world: World, modules: object): unknown[] => {
+      const inputs = createInputs(world, modules);
+      return [trustOf(world), podsOf(world), modulesOf(inputs), podsBeside(inputs)];
+    };
     const first = createWorld([]);
-    const ask = (world: World): unknown[] => [trustOf(world), podsOf(world), companionOf(world)];
-    expect(ask(first)).toEqual(["cluster.local", 0, undefined]);
-    expect(ask(changeWorld(first, [], { ...defaultMeshConfig, trustDomain: "other" }))).toEqual([
-      "other",
-      0,
-      undefined,
-    ]);
-    const beside = {};
-    expect(ask(withCompanion(first, beside))[2]).toBe(beside);
-    expect([trust.calls.length, none.calls.length]).toEqual([2, 1]);
+    const [one, other] = [{}, {}];
+    expect(ask(first, one)).toEqual(["cluster.local", 0, one, 0]);
+    const second = changeWorld(first, [], { ...defaultMeshConfig, trustDomain: "other" });
+    expect(ask(second, one)).toEqual(["other", 0, one, 0]);
+    expect(ask(second, other)[2]).toBe(other);
+    expect([trust.calls.length, none.calls.length, calls.modules, calls.pods]).toEqual([2, 1, 2, 1]);
+    expect(ask(change(second, object("Pod", "a")), other)).toEqual(["other", 1, other, 1]);
+    expect([none.calls.length, calls.modules, calls.pods]).toEqual([2, 2, 2]);
   });
 
   it("stands for the state that is served while others are asked about, until that one is served no longer", () => {

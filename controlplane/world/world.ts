@@ -2,6 +2,9 @@
 import { allKinds, type Kind } from "../model/kinds.ts";
 import { compareByAge, type MeshObject } from "../model/object.ts";
 import type { PluginTrustRule } from "../model/plugin-trust.ts";
+import type { Readable, Source } from "./source.ts";
+import { numberOf, Stamp } from "./stamp.ts";
+import { WorldReading } from "./world-reading.ts";
 
 /**
  * What becomes of requests when a function's module fails: they pass, or they are refused until it was started anew.
@@ -54,7 +57,7 @@ export const defaultMeshConfig: MeshConfig = Object.freeze({
 });
 
 /** One state of the mesh. Objects that did not change are the same references in the next state. */
-export interface World {
+export interface World extends Readable<World> {
   /** Counts up by one with every state that differs from the one before. */
   readonly revision: number;
   readonly mesh: MeshConfig;
@@ -65,32 +68,6 @@ export interface World {
   list<K extends Kind>(kind: K): readonly MeshObject<K>[];
   /** `namespace` is "" for cluster-scoped kinds. */
   get<K extends Kind>(kind: K, namespace: string, name: string): MeshObject<K> | undefined;
-  /**
-   * What else configuration is made from, beside the objects (see `withCompanion`); undefined where nobody put
-   * anything.
-   */
-  readonly companion: object | undefined;
-}
-
-/** A World with what tells it from others: what `derive.ts` goes by. */
-export interface WorldState extends World {
-  /** The same for all states that follow from one another. */
-  readonly lineage: object;
-  /**
-   * A number for each kind's list, by the kind's place in `allKinds`, then for the settings and the companion: equal
-   * exactly where these are the same.
-   */
-  readonly stamp: readonly number[];
-}
-
-/** The places of the settings and of the companion in a stamp. */
-export const MESH_AT = allKinds.length;
-export const COMPANION_AT = allKinds.length + 1;
-const placeOf: Readonly<Record<string, number>> = Object.fromEntries(allKinds.map((kind, index) => [kind, index]));
-
-/** Returns a kind's place in a stamp. */
-export function stampPlace(kind: Kind): number {
-  return placeOf[kind] ?? 0;
 }
 
 /** The objects of one kind: sorted, and found by `namespace/name`. */
@@ -107,7 +84,6 @@ interface WorldParts {
   readonly mesh: MeshConfig;
   readonly shelves: ReadonlyMap<Kind, KindShelf>;
   readonly lineage: object;
-  readonly companion: object | undefined;
 }
 
 const partsOf = new WeakMap<World, WorldParts>();
@@ -139,8 +115,7 @@ export function createWorld(
     revision,
     mesh,
     shelves,
-    lineage: (previous && partsOf.get(previous)?.lineage) ?? {},
-    companion: undefined,
+    lineage: previous?.source.lineage ?? {},
   });
 }
 
@@ -202,47 +177,32 @@ function merged(left: readonly MeshObject[], right: readonly MeshObject[]): Mesh
   return all;
 }
 
-/**
- * Returns the same state with a companion beside it: an input of configuration that is no object of the mesh, told
- * apart by reference.
- */
-export function withCompanion(world: World, companion: object): World {
-  const parts = partsOf.get(world);
-  if (parts === undefined) throw new RangeError("not a World of createWorld");
-  return parts.companion === companion ? world : worldOf({ ...parts, companion });
-}
-
 function worldOf(parts: WorldParts): World {
-  const { revision, mesh, shelves, lineage, companion } = parts;
+  const { revision, mesh, shelves, lineage } = parts;
   const shelf = (kind: Kind) => shelves.get(kind) ?? emptyShelf;
-  const stamp = [
-    ...allKinds.map((kind) => stampOf(shelf(kind).sorted)),
-    stampOf(mesh),
-    companion === undefined ? 0 : stampOf(companion),
-  ];
-  const world: WorldState = Object.freeze({
+  const world: World = Object.freeze({
     revision,
     mesh,
-    companion,
-    lineage,
-    stamp,
+    recorder: undefined,
+    get source() {
+      return source;
+    },
     // A shelf of kind K holds objects of kind K only: they were put there by their own `kind`.
     list: <K extends Kind>(kind: K) => shelf(kind).sorted as readonly MeshObject<K>[],
     get: <K extends Kind>(kind: K, namespace: string, name: string) =>
       shelf(kind).byName.get(`${namespace}/${name}`) as MeshObject<K> | undefined,
   });
+  // A number for each kind's list, by the kind's place in `allKinds`, then for the settings.
+  const stamp = new Stamp([...allKinds.map((kind) => numberOf(shelf(kind).sorted)), numberOf(mesh)]);
+  const source: Source<World> = {
+    state: world,
+    lineage,
+    stamp,
+    stamps: [stamp],
+    readBy: (recorder) => new WorldReading(world, recorder),
+  };
   partsOf.set(world, parts);
   return world;
-}
-
-const stamps = new WeakMap<object, number>();
-let lastStamp = 0;
-
-/** A number that no other object has or had. */
-function stampOf(content: object): number {
-  let stamp = stamps.get(content);
-  if (stamp === undefined) stamps.set(content, (stamp = ++lastStamp));
-  return stamp;
 }
 
 function nameOf({ metadata }: MeshObject): string {

@@ -15,7 +15,9 @@ import { wasmFiltersOf } from "../../controlplane/translate/emit/http-chain.ts";
 import { buildWasmExtension } from "../../controlplane/translate/emit/wasm-filter.ts";
 import type { ProxyClass } from "../../controlplane/translate/ir/proxy-class.ts";
 import type { InboundPort } from "../../controlplane/translate/ir/proxy.ts";
+import type { PluginModules } from "../../controlplane/translate/ir/modules.ts";
 import { resolveInbound } from "../../controlplane/translate/resolve/inbound.ts";
+import { createInputs } from "../../controlplane/world/inputs.ts";
 import { toProto3Json } from "../../protos/codec.ts";
 import { scratchDirectory } from "./children.ts";
 import { type Envoy, startEnvoy } from "./envoy.ts";
@@ -175,11 +177,12 @@ export class InboundEnvoy {
       throw new Error(
         errors.map((violation) => `${violation.object} ${violation.field}: ${violation.message}`).join("\n"),
       );
-    const inbound = resolveInbound(world, this.#proxy(), {
+    const modules: PluginModules = {
       builtin: builtinModule,
       plugin: () => ({ kind: "pending" }),
       differsByProxy: () => false,
-    });
+    };
+    const inbound = resolveInbound(createInputs(world, modules), this.#proxy());
     const filters = new Map(
       inbound
         .flatMap((port) => [

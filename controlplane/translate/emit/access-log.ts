@@ -6,7 +6,7 @@ import type {
 } from "../../../protos/build/envoy.ts";
 import { packAny } from "../../../protos/codec.ts";
 import type { AccessLog } from "../ir/proxy.ts";
-import { memoByContent } from "../../world/content-memo.ts";
+import { interned } from "../../world/interned.ts";
 
 /**
  * Operators by the field names of Istio's JSON access log
@@ -57,7 +57,7 @@ export function buildAccessLogs(log: AccessLog | undefined, side: LogSide): read
   return log === undefined ? [] : loggers(log, side);
 }
 
-const loggers = memoByContent(
+const loggers = interned(
   (log: AccessLog) => log,
   (log, what): readonly EnvoyAccessLog[] => {
     const side: LogSide = what === "client" ? "client" : "server";

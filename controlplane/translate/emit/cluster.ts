@@ -6,7 +6,7 @@ import { buildLimits, buildOutlierDetection } from "./cluster-limits.ts";
 import { buildHttpProtocolOptions } from "./cluster-protocol.ts";
 import { buildClusterTls } from "./cluster-tls.ts";
 import { adsSource } from "./config-source.ts";
-import { memoByContent } from "../../world/content-memo.ts";
+import { interned } from "../../world/interned.ts";
 import { buildDnsCache } from "./dynamic-forward.ts";
 import { buildLoadAssignment } from "./endpoint.ts";
 import { buildLoadBalancing } from "./load-balancing.ts";
@@ -16,7 +16,7 @@ import { configPath, upstreamName } from "./names.ts";
  * Returns the cluster of an upstream within a trust domain; the same object for equal upstreams, wherever their
  * endpoints are.
  */
-export const buildCluster = memoByContent(withoutPushedEndpoints, makeCluster);
+export const buildCluster = interned(withoutPushedEndpoints, makeCluster);
 
 /** What is pushed apart from the cluster is no part of it. */
 function withoutPushedEndpoints(upstream: Upstream): unknown {

@@ -1,16 +1,16 @@
 // The addresses behind an upstream as Envoy's load assignment.
 import type { ClusterLoadAssignment, LbEndpoint, Metadata } from "../../../protos/build/envoy.ts";
 import type { Endpoint, Upstream, WorkloadRef } from "../ir/upstream.ts";
-import { memoByContent } from "../../world/content-memo.ts";
+import { interned } from "../../world/interned.ts";
 import { upstreamName } from "./names.ts";
 
-const assignments = memoByContent(({ id, discovery }: Upstream) => [id, discovery], makeAssignment);
+const assignments = interned(({ id, discovery }: Upstream) => [id, discovery], makeAssignment);
 
 /**
  * Returns the load assignment of an upstream, addresses in the upstream's order; the same object for equal addresses.
  */
 export function buildLoadAssignment(upstream: Upstream): ClusterLoadAssignment {
-  return assignments(upstream, "");
+  return assignments(upstream);
 }
 
 function makeAssignment(upstream: Upstream): ClusterLoadAssignment {

@@ -12,7 +12,7 @@ import type { AccessLog } from "../ir/proxy.ts";
 import { buildAccessLogs } from "./access-log.ts";
 import { adsSource } from "./config-source.ts";
 import { buildConnectTargetFilter } from "./connect-target.ts";
-import { memoByContent } from "../../world/content-memo.ts";
+import { interned } from "../../world/interned.ts";
 import { buildForwardFilters } from "./dynamic-forward.ts";
 import { buildHttpFilters, routerFilter } from "./http-chain.ts";
 import { numberOfFilters } from "./shared-filters.ts";
@@ -41,12 +41,12 @@ type Hardening = Partial<HttpConnectionManager>;
 export function buildHttpConnectionManager(listening: HttpListening): Filter {
   return {
     name: "envoy.filters.network.http_connection_manager",
-    typedConfig: joinAny(ownPart(listening.routes, listening.statPrefix), sharedPart(listening, "")),
+    typedConfig: joinAny(ownPart(listening.routes, listening.statPrefix), sharedPart(listening)),
   };
 }
 
 /** What a listener has for itself. */
-const ownPart = memoByContent(
+const ownPart = interned(
   (routes: HttpListening["routes"]) => routes,
   (routes, statPrefix): AnyMessage =>
     packAny("HttpConnectionManager", {
@@ -62,7 +62,7 @@ const ownPart = memoByContent(
  * The rest, which is most of it: encoded once for all listeners that have the same filters and settings, whichever
  * proxy's they are.
  */
-const sharedPart = memoByContent(
+const sharedPart = interned(
   ({ statPrefix: _name, routes: _routes, filters, ...settings }: HttpListening) => [numberOfFilters(filters), settings],
   (listening): AnyMessage =>
     packAny("HttpConnectionManager", {

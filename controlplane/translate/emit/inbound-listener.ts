@@ -4,7 +4,7 @@ import { durationFromMs, packAny } from "../../../protos/codec.ts";
 import type { AccessLog, InboundPort } from "../ir/proxy.ts";
 import { buildAccessLogs, buildRefusedConnectionLogs } from "./access-log.ts";
 import { buildHttpConnectionManager } from "./http-connection-manager.ts";
-import { memoByContent } from "../../world/content-memo.ts";
+import { interned } from "../../world/interned.ts";
 import { inboundClusterName } from "./inbound-cluster.ts";
 import { buildNetworkAuthorization } from "./network-authorization.ts";
 import { peerAddressFilter } from "./peer-address.ts";
@@ -92,7 +92,7 @@ function networkFilters(port: InboundPort, settings: InboundSettings, authentica
 function httpFilters(port: InboundPort, settings: InboundSettings, authenticated: boolean): readonly Filter[] {
   const manager = buildHttpConnectionManager({
     statPrefix: `inbound_${port.port}`,
-    routes: inboundRoutes(port, ""),
+    routes: inboundRoutes(port),
     filters: port.filters,
     direction: "inbound",
     accessLog: settings.accessLog,
@@ -119,7 +119,7 @@ function tcpFilters(port: InboundPort, settings: InboundSettings): readonly Filt
 }
 
 /** Timeouts and retries are the caller's; here only what the application never got to see is sent again. */
-const inboundRoutes = memoByContent(
+const inboundRoutes = interned(
   ({ port, service }: InboundPort) => [port, service?.host],
   (port): { readonly inline: RouteConfiguration } => {
     const cluster = inboundClusterName(port);

@@ -39,3 +39,15 @@ export function emptyResources(): EnvoyResources {
     extensionConfigs: new Map(),
   };
 }
+
+/** Returns messages as a map by their names, sorted, so that nothing depends on the order in which things were found. */
+export function byName<M extends { readonly name?: string | undefined }>(
+  messages: readonly M[],
+): ReadonlyMap<string, M> {
+  return sorted(messages.map((message) => [message.name ?? "", message]));
+}
+
+/** Returns the entries as a map, sorted by key; of two with one key the later. */
+export function sorted<V>(entries: Iterable<readonly [string, V]>): ReadonlyMap<string, V> {
+  return new Map([...new Map(entries)].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)));
+}

@@ -2,7 +2,7 @@
 import type { RetryPolicy, Route as EnvoyRoute, VirtualHost as EnvoyVirtualHost } from "../../../protos/build/envoy.ts";
 import { durationFromMs, packAny } from "../../../protos/codec.ts";
 import type { Retries } from "../ir/routes.ts";
-import { memoByContent } from "../../world/content-memo.ts";
+import { interned } from "../../world/interned.ts";
 
 /** How often another host is asked for before one that was tried is taken after all. */
 const OTHER_HOST_ATTEMPTS = 5;
@@ -11,7 +11,7 @@ const previousHosts: RetryPolicy["retryHostPredicate"] = [
   { name: "envoy.retry_host_predicates.previous_hosts", typedConfig: packAny("PreviousHostsPredicate", {}) },
 ];
 
-const policies = memoByContent(
+const policies = interned(
   (retries: Retries) => retries,
   (retries): RetryPolicy => ({
     retryOn: retries.conditions.join(","),
@@ -28,7 +28,7 @@ const policies = memoByContent(
 
 /** Returns the retry policy; the same object for equal retries. */
 export function buildRetryPolicy(retries: Retries): RetryPolicy {
-  return policies(retries, "");
+  return policies(retries);
 }
 
 /**

@@ -1,6 +1,6 @@
 // Equal filters of a chain under one number, so that what is made of them is made once for all proxies that have them.
 import type { HttpFilters } from "../ir/filters.ts";
-import { memoByContent } from "../../world/content-memo.ts";
+import { interned } from "../../world/interned.ts";
 
 /** Returns the content of what names filters, as text: of a module only its hash counts. */
 export function withoutBytes(parts: object): string {
@@ -22,12 +22,12 @@ function isFilters(value: object): value is HttpFilters {
   return "pluginsAuthn" in value && "pluginsStats" in value;
 }
 
-const numbered = memoByContent(withoutBytes, (_filters: HttpFilters): { readonly number: number } => ({
+const numbered = interned(withoutBytes, (_filters: HttpFilters): { readonly number: number } => ({
   number: ++lastNumber,
 }));
 let lastNumber = 0;
 
 /** Returns a number that equal filters share for as long as one of them is there; none is given twice. */
 export function numberOfFilters(filters: HttpFilters): number {
-  return numbered(filters, "").number;
+  return numbered(filters).number;
 }

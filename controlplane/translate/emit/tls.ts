@@ -10,7 +10,7 @@ import type {
 import { packAny } from "../../../protos/codec.ts";
 import type { GatewayTls } from "../ir/proxy.ts";
 import { secretSource } from "./config-source.ts";
-import { memoByContent } from "../../world/content-memo.ts";
+import { interned } from "../../world/interned.ts";
 
 /**
  * ALPN by which sidecars tell each other that the certificates of the connection are the mesh's; a PERMISSIVE port
@@ -75,7 +75,7 @@ export function buildDownstreamMeshTls(trustDomain: string, alpn: readonly strin
   return downstream({ alpn }, trustDomain);
 }
 
-const downstream = memoByContent(
+const downstream = interned(
   ({ alpn }: { readonly alpn: readonly string[] }) => alpn,
   ({ alpn }, trustDomain): TransportSocket => ({
     name: "envoy.transport_sockets.tls",

@@ -3,7 +3,7 @@ import type { Route as EnvoyRoute, VirtualHost as EnvoyVirtualHost } from "../..
 import { packAny } from "../../../protos/codec.ts";
 import type { Route, VirtualHost } from "../ir/routes.ts";
 import { buildConnectTarget } from "./connect-target.ts";
-import { memoByContent } from "../../world/content-memo.ts";
+import { interned } from "../../world/interned.ts";
 import { buildFault, FAULT_FILTER } from "./fault.ts";
 import {
   ALLOW_ANY_HOST,
@@ -28,7 +28,7 @@ export function buildVirtualHost(table: string, host: VirtualHost): EnvoyVirtual
   return hosts(host, table);
 }
 
-const hosts = memoByContent(
+const hosts = interned(
   (host: VirtualHost) => host,
   (host, table): EnvoyVirtualHost => ({ ...body(host), name: virtualHostName(table, host.name) }),
 );

@@ -5,7 +5,7 @@ import type { Labels } from "../../model/labels.ts";
 import { derived } from "../../world/derive.ts";
 import type { World } from "../../world/world.ts";
 import type { AccessLog, AccessLogRule } from "../ir/proxy.ts";
-import { labelsKey } from "../../world/memo.ts";
+import { labelsKey } from "../../world/labels-key.ts";
 import { isForSide, telemetryLevels } from "./telemetry-levels.ts";
 
 /** Where a Telemetry's `envoy` provider writes when MeshConfig names no file. */

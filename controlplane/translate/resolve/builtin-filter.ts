@@ -2,14 +2,14 @@
 import type { FunctionName } from "../../model/wasm-module.ts";
 import type { FailStrategy } from "../../world/world.ts";
 import type { FunctionFilter } from "../ir/filters.ts";
-import type { PluginModules } from "../ir/modules.ts";
+import { builtinModule, type Inputs } from "./modules.ts";
 
 /**
  * Returns the filter under its resource name. Its shared data outlive every configuration: the VM's id is the module's
  * name. `configuration` undefined: there is nothing for it to do.
  */
 export function builtinFilter(
-  modules: PluginModules,
+  inputs: Inputs,
   module: FunctionName,
   name: string,
   configuration: string | undefined,
@@ -18,7 +18,7 @@ export function builtinFilter(
   return {
     runs: module,
     name,
-    module: configuration === undefined ? { kind: "idle" } : { kind: "module", module: modules.builtin(module) },
+    module: configuration === undefined ? { kind: "idle" } : { kind: "module", module: builtinModule(inputs, module) },
     configuration: configuration ?? "",
     vmId: `scrim.${module}`,
     rootId: name,

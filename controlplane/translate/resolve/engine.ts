@@ -2,7 +2,7 @@
 import type { World } from "../../world/world.ts";
 import type { ProxyClass } from "../ir/proxy-class.ts";
 import type { Route, RouteTable, VirtualHost } from "../ir/routes.ts";
-import { memoByOwner } from "../../world/memo.ts";
+import { memoized } from "../../world/memo.ts";
 import { looksAtHeaders } from "./request-match.ts";
 
 export type Engine = World["mesh"]["engine"];
@@ -26,19 +26,13 @@ export function decisionOf(engine: Engine, routes: readonly Route[]): VirtualHos
  * Returns the table as this engine decides it; the same object for the same table and engine, and the table itself
  * where nothing differs.
  */
-export const withEngine = memoByOwner(
-  (engine: Engine) => engine,
-  (table: RouteTable, engine: Engine): RouteTable => {
-    const hosts = table.virtualHosts.map((host) => decided(host, engine));
-    return hosts.every((host, index) => host === table.virtualHosts[index]) ? table : { ...table, virtualHosts: hosts };
-  },
-);
+export const withEngine = memoized((table: RouteTable, engine: Engine): RouteTable => {
+  const hosts = table.virtualHosts.map((host) => decided(host, engine));
+  return hosts.every((host, index) => host === table.virtualHosts[index]) ? table : { ...table, virtualHosts: hosts };
+});
 
 /** Hosts are told apart by reference, so each is made once. */
-const decided = memoByOwner(
-  (engine: Engine) => engine,
-  (host: VirtualHost, engine: Engine): VirtualHost => {
-    const decidedBy = decisionOf(engine, host.routes);
-    return decidedBy === host.decidedBy ? host : { ...host, decidedBy };
-  },
-);
+const decided = memoized((host: VirtualHost, engine: Engine): VirtualHost => {
+  const decidedBy = decisionOf(engine, host.routes);
+  return decidedBy === host.decidedBy ? host : { ...host, decidedBy };
+});

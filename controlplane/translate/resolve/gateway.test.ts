@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { ProxyClass } from "../ir/proxy-class.ts";
 import { CERTIFICATE, KEY } from "../../../test/golden/tls-material.ts";
 import { resolveGateway } from "./gateway.ts";
-import { modulesOf, sidecar, worldOf } from "./testing.ts";
+import { inputsOf, sidecar } from "./testing.ts";
 
 const front: ProxyClass = {
   ...sidecar(),
@@ -34,7 +34,7 @@ stringData: ${JSON.stringify({ "tls.crt": CERTIFICATE, "tls.key": KEY })}
 const http = (hosts: string, more = "") => `{port: {number: 80, name: http, protocol: HTTP}, hosts: [${hosts}]${more}}`;
 const https = (hosts: string, credential: string, name = "https") =>
   `{port: {number: 443, name: ${name}, protocol: HTTPS}, hosts: [${hosts}], tls: {mode: SIMPLE, credentialName: ${credential}}}`;
-const view = (yaml: string) => resolveGateway(worldOf(yaml), front, modulesOf());
+const view = (yaml: string) => resolveGateway(inputsOf(yaml), front);
 const routesByHost = (yaml: string) =>
   Object.fromEntries(
     view(yaml).tables.flatMap((table) =>

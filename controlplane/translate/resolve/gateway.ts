@@ -4,7 +4,6 @@
 import { isWildcardHost } from "../../model/hosts.ts";
 import { labelsMatch } from "../../model/labels.ts";
 import type { World } from "../../world/world.ts";
-import type { PluginModules } from "../ir/modules.ts";
 import type { GatewayPort, GatewayTls, SocketAddress } from "../ir/proxy.ts";
 import type { ProxyClass } from "../ir/proxy-class.ts";
 import type { RouteTable } from "../ir/routes.ts";
@@ -13,6 +12,7 @@ import { credentialOf } from "./credential.ts";
 import { createDestinations, type DestinationResolver } from "./destination.ts";
 import { type GatewayServer, resolveGatewayTable } from "./gateway-routes.ts";
 import { resolveHttpFilters } from "./http-filters.ts";
+import type { Inputs } from "./modules.ts";
 
 /** All of a gateway proxy that is not its upstreams' own. */
 export interface GatewayView {
@@ -31,7 +31,8 @@ interface Gathering {
 }
 
 /** Returns the view of a gateway proxy: servers of all Gateways that select it, by port, oldest Gateway first. */
-export function resolveGateway(world: World, proxy: ProxyClass, modules: PluginModules): GatewayView {
+export function resolveGateway(inputs: Inputs, proxy: ProxyClass): GatewayView {
+  const { world } = inputs;
   const gathering: Gathering = { world, proxy, destinations: createDestinations(world, proxy.namespace), notes: [] };
   const byPort = new Map<number, GatewayServer[]>();
   for (const gateway of world
@@ -48,7 +49,7 @@ export function resolveGateway(world: World, proxy: ProxyClass, modules: PluginM
   return {
     ports: resolved.map(({ tables, ...port }) => ({
       ...port,
-      filters: resolveHttpFilters(world, proxy, "gateway", modules, needed, port.port),
+      filters: resolveHttpFilters(inputs, proxy, "gateway", needed, port.port),
     })),
     tables: resolved.flatMap(({ tables }) => tables),
     upstreams: [...gathering.destinations.used],

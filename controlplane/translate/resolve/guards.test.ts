@@ -6,7 +6,7 @@ import { resolveGuardNotes, resolveGuards } from "./guards.ts";
 import { splitAuthorization } from "./native-authorization.ts";
 import { splitRateLimits } from "./native-rate-limit.ts";
 import { resolveOutbound } from "./outbound.ts";
-import { modulesOf, sidecar, worldOf } from "./testing.ts";
+import { inputsOf, sidecar, worldOf } from "./testing.ts";
 
 const native =
   "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\ndata: {mesh: 'engine: native'}\n";
@@ -46,21 +46,21 @@ describe("the engine of a workload", () => {
 });
 
 describe("guards", () => {
-  const world = worldOf(
+  const inputs = inputsOf(
     policy("deny", "{action: DENY, rules: [{to: [{operation: {paths: [/a]}}]}]}") +
       policy("allow", "{rules: [{}]}") +
       limits("{name: all, requests: 1, per: 1s}, {name: each, requests: 1, per: 1s, key: [{header: x}]}"),
   );
 
   it("are the Wasm filters", () => {
-    const guards = resolveGuards(world, sidecar(), modulesOf());
+    const guards = resolveGuards(inputs, sidecar());
     expect(guards.nativeAuthorization).toBeUndefined();
     expect([guards.authorization?.module.kind, guards.rateLimit?.module.kind]).toEqual(["module", "module"]);
-    expect(resolveGuardNotes(world, sidecar())).toEqual([]);
+    expect(resolveGuardNotes(inputs.world, sidecar())).toEqual([]);
   });
 
   it("are Envoy's own where the workload wants them and they can; what they cannot is named and stays", () => {
-    const guards = resolveGuards(world, sidecar({ engine: "native" }), modulesOf());
+    const guards = resolveGuards(inputs, sidecar({ engine: "native" }));
     expect(
       guards.nativeAuthorization?.map(({ name, module }) => [
         name,
@@ -79,7 +79,7 @@ describe("guards", () => {
       guard: { limits: [{ name: "default/l/all" }] },
     });
     expect(guards.rateLimit?.configuration).toContain("default/l/each");
-    expect(resolveGuardNotes(world, sidecar({ engine: "native" }))).toEqual([
+    expect(resolveGuardNotes(inputs.world, sidecar({ engine: "native" }))).toEqual([
       expect.stringContaining("rate limit default/l/each: it has a key"),
     ]);
   });

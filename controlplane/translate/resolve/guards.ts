@@ -4,11 +4,11 @@
 import type { World } from "../../world/world.ts";
 import type { AuthorizationAction } from "../ir/authorization.ts";
 import type { HttpFilters, NativeGuard, WasmFilter } from "../ir/filters.ts";
-import type { PluginModules } from "../ir/modules.ts";
 import type { ProxyClass } from "../ir/proxy-class.ts";
 import { authorizationConfiguration, resolveAuthorization } from "./authorization-policy.ts";
 import { builtinFilter } from "./builtin-filter.ts";
 import { engineOf } from "./engine.ts";
+import type { Inputs } from "./modules.ts";
 import { splitAuthorization } from "./native-authorization.ts";
 import { splitRateLimits } from "./native-rate-limit.ts";
 import { rateLimitConfiguration, resolveRateLimits } from "./rate-limit.ts";
@@ -19,20 +19,21 @@ type Guards = Pick<HttpFilters, "nativeAuthorization" | "authorization" | "nativ
  * Returns the guards of what comes in. Places do not depend on what there is to do, only on the engine: a native one
  * has a place for each action, and those of the Wasm filters for what stays there.
  */
-export function resolveGuards(world: World, proxy: ProxyClass, modules: PluginModules): Guards {
+export function resolveGuards(inputs: Inputs, proxy: ProxyClass): Guards {
+  const { world } = inputs;
   const { failStrategies } = world.mesh;
   const { native, policies, limits } = split(world, proxy);
   return {
     ...native,
     authorization: builtinFilter(
-      modules,
+      inputs,
       "authz",
       "scrim.authz",
       policies.length > 0 ? authorizationConfiguration(policies) : undefined,
       failStrategies.authorization,
     ),
     rateLimit: builtinFilter(
-      modules,
+      inputs,
       "ratelimit",
       "scrim.ratelimit",
       limits.limits.length > 0 ? rateLimitConfiguration(limits) : undefined,

@@ -1,12 +1,11 @@
-// consumes: a World, a proxy class, the modules at hand
+// consumes: a World and the modules at hand, a proxy class
 // produces: the filters of one HTTP chain, by slot
 // never does: say what order the slots have (emit/http-chain.ts does)
-import type { World } from "../../world/world.ts";
 import type { HttpFilters } from "../ir/filters.ts";
-import type { PluginModules } from "../ir/modules.ts";
 import type { ProxyClass } from "../ir/proxy-class.ts";
 import { builtinFilter } from "./builtin-filter.ts";
 import { resolveGuards } from "./guards.ts";
+import { builtinModule, type Inputs } from "./modules.ts";
 import { resolveTelemetry } from "./telemetry.ts";
 import { type ChainDirection, resolvePlugins } from "./wasm-plugin.ts";
 
@@ -17,26 +16,25 @@ import { type ChainDirection, resolvePlugins } from "./wasm-plugin.ts";
  * request, a changed chain only new ones. `port` is for plugins that ask for some ports.
  */
 export function resolveHttpFilters(
-  world: World,
+  inputs: Inputs,
   proxy: ProxyClass,
   direction: ChainDirection,
-  modules: PluginModules,
   needsRouter: boolean,
   port?: number,
 ): HttpFilters {
   return {
-    ...resolvePlugins(world, proxy, { direction, port }, modules),
-    ...(direction !== "outbound" && resolveGuards(world, proxy, modules)),
+    ...resolvePlugins(inputs, proxy, { direction, port }),
+    ...(direction !== "outbound" && resolveGuards(inputs, proxy)),
     ...(direction !== "inbound" && {
       router: builtinFilter(
-        modules,
+        inputs,
         "router",
         "scrim.router",
         needsRouter ? "{}" : undefined,
-        world.mesh.failStrategies.router,
+        inputs.world.mesh.failStrategies.router,
       ),
     }),
-    telemetry: resolveTelemetry(world, proxy, modules, direction === "inbound" ? "inbound" : "outbound"),
-    meshModule: modules.builtin("mesh"),
+    telemetry: resolveTelemetry(inputs, proxy, direction === "inbound" ? "inbound" : "outbound"),
+    meshModule: builtinModule(inputs, "mesh"),
   };
 }

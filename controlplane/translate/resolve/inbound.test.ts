@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { resolveInbound } from "./inbound.ts";
-import { modulesOf, sidecar, worldOf } from "./testing.ts";
+import { inputsOf, sidecar } from "./testing.ts";
 
 const service = (name: string, ports: string) =>
   `---\napiVersion: v1\nkind: Service\nmetadata: {name: ${name}}\nspec: {selector: {app: reviews}, ports: [${ports}]}\n`;
@@ -16,13 +16,13 @@ const listening = (...ports: readonly (readonly [number, string])[]) =>
 
 describe("ports of a workload", () => {
   it("speak what the service that leads to them says, by number and by name", () => {
-    const world = worldOf(
+    const inputs = inputsOf(
       service(
         "reviews",
         "{name: grpc-api, port: 80, targetPort: 9080}, {name: db, appProtocol: tcp, port: 81, targetPort: data}, {name: http, port: 9082}",
       ),
     );
-    const ports = resolveInbound(world, listening([9080, ""], [9081, "data"], [9082, ""], [9083, ""]), modulesOf());
+    const ports = resolveInbound(inputs, listening([9080, ""], [9081, "data"], [9082, ""], [9083, ""]));
     expect(ports.map(({ port, protocol, http2, service: ref }) => [port, protocol, http2, ref?.host])).toEqual([
       [9080, "http", true, "reviews.default.svc.cluster.local"],
       [9081, "tcp", false, "reviews.default.svc.cluster.local"],
@@ -32,13 +32,13 @@ describe("ports of a workload", () => {
   });
 
   it("carry telemetry always, and places for what guards them, filled where a policy asks for it", () => {
-    const [plain] = resolveInbound(worldOf(""), sidecar(), modulesOf());
+    const [plain] = resolveInbound(inputsOf(""), sidecar());
     expect(plain?.filters).toMatchObject({
       telemetry: { name: "scrim.telemetry.inbound", configuration: '{"reporter":"destination"}' },
     });
     expect(plain?.filters.authorization).toMatchObject({ name: "scrim.authz", module: { kind: "idle" } });
     expect(plain?.filters.rateLimit).toMatchObject({ name: "scrim.ratelimit", module: { kind: "idle" } });
-    const guarded = worldOf(`
+    const guarded = inputsOf(`
 apiVersion: security.istio.io/v1
 kind: AuthorizationPolicy
 metadata: {name: none}
@@ -49,7 +49,7 @@ kind: RateLimitPolicy
 metadata: {name: all}
 spec: {limits: [{name: l, requests: 1, per: 1s}]}
 `);
-    const [port] = resolveInbound(guarded, sidecar(), modulesOf());
+    const [port] = resolveInbound(guarded, sidecar());
     expect(port?.filters.authorization).toMatchObject({
       name: "scrim.authz",
       configuration: '{"policies":[{"name":"default/none","action":"ALLOW","rules":[]}]}',
@@ -58,14 +58,13 @@ spec: {limits: [{name: l, requests: 1, per: 1s}]}
   });
 
   it("get network authorization where they are not HTTP", () => {
-    const world = worldOf(
+    const inputs = inputsOf(
       `${service("reviews", "{name: tcp, port: 9080}")}---\napiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: get}\nspec: {rules: [{to: [{operation: {methods: [GET]}}]}]}\n`,
     );
-    expect(resolveInbound(world, sidecar(), modulesOf())[0]?.tcpAuthorization).toEqual([
+    expect(resolveInbound(inputs, sidecar())[0]?.tcpAuthorization).toEqual([
       { name: "default/get", action: "ALLOW", rules: [] },
     ]);
   });
 
-  it("are none at gateways", () =>
-    expect(resolveInbound(worldOf(""), sidecar({ kind: "router" }), modulesOf())).toEqual([]));
+  it("are none at gateways", () => expect(resolveInbound(inputsOf(""), sidecar({ kind: "router" }))).toEqual([]));
 });

@@ -2,22 +2,23 @@
 import type { ServicePortSpec } from "../../model/kinds/service.ts";
 import { serviceHost } from "../../model/hosts.ts";
 import type { World } from "../../world/world.ts";
-import type { PluginModules } from "../ir/modules.ts";
 import type { InboundPort } from "../ir/proxy.ts";
 import type { ListenPort, ProxyClass } from "../ir/proxy-class.ts";
 import type { ServiceRef } from "../ir/upstream.ts";
 import { resolveAuthorization, withoutHttp } from "./authorization-policy.ts";
 import { resolveHttpFilters } from "./http-filters.ts";
 import { selectorIndex } from "./label-index.ts";
+import type { Inputs } from "./modules.ts";
 import { resolveMtlsMode } from "./peer-authentication.ts";
 import { isHttp, protocolOfServicePort } from "./protocol.ts";
 import { resolveTcpTelemetry } from "./telemetry.ts";
 import { resolvePlugins } from "./wasm-plugin.ts";
 
 /** Returns the inbound ports of a sidecar, in the order in which it listens; none for gateways. */
-export function resolveInbound(world: World, proxy: ProxyClass, modules: PluginModules): readonly InboundPort[] {
+export function resolveInbound(inputs: Inputs, proxy: ProxyClass): readonly InboundPort[] {
+  const { world } = inputs;
   if (proxy.kind !== "sidecar") return [];
-  const filters = resolveHttpFilters(world, proxy, "inbound", modules, false);
+  const filters = resolveHttpFilters(inputs, proxy, "inbound", false);
   const policies = resolveAuthorization(world, proxy);
   return proxy.listens.flatMap((listen): readonly InboundPort[] => {
     if (listen.application === undefined) return [];
@@ -33,8 +34,8 @@ export function resolveInbound(world: World, proxy: ProxyClass, modules: PluginM
         http2: protocol === "http2" || protocol === "grpc",
         mtls: resolveMtlsMode(world, proxy, listen.port),
         ...(served && { service: served.service }),
-        filters: { ...filters, ...resolvePlugins(world, proxy, { direction: "inbound", port: listen.port }, modules) },
-        ...(!http && { tcpTelemetry: resolveTcpTelemetry(world, proxy, modules) }),
+        filters: { ...filters, ...resolvePlugins(inputs, proxy, { direction: "inbound", port: listen.port }) },
+        ...(!http && { tcpTelemetry: resolveTcpTelemetry(inputs, proxy) }),
         ...(!http && policies.length > 0 && { tcpAuthorization: withoutHttp(policies) }),
       },
     ];

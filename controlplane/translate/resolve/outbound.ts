@@ -14,7 +14,8 @@ import { decisionOf } from "./engine.ts";
 import { noHeaderChanges } from "./header-changes.ts";
 import { DEFAULT_PORT, shortNames, withPort } from "./host-domains.ts";
 import { resolveHttpRoutes } from "./http-route.ts";
-import { labelsKey, memoByObject, memoByOwner } from "../../world/memo.ts";
+import { labelsKey } from "../../world/labels-key.ts";
+import { memoized } from "../../world/memo.ts";
 import { isHttp } from "./protocol.ts";
 import type { MeshPort, MeshService } from "./mesh-service.ts";
 import { httpPortNumbers, visibleHost, visibleHosts } from "./registry.ts";
@@ -67,7 +68,7 @@ const decisiveLabels = derived(
   { same: sameItems },
 );
 
-const labelsInMatches = memoByObject(({ spec }: VirtualServiceObject): readonly string[] =>
+const labelsInMatches = memoized(({ spec }: VirtualServiceObject): readonly string[] =>
   (spec.http ?? [])
     .flatMap((route) => route.match ?? [])
     .flatMap(({ sourceLabels }) => Object.keys(sourceLabels ?? {})),
@@ -334,12 +335,14 @@ function dropTakenDomains(hosts: readonly VirtualHost[]): readonly VirtualHost[]
   );
 }
 
-const trimmed = memoByOwner(
-  (domains: readonly string[]) => domains.join(" "),
-  (host: VirtualHost, domains: readonly string[]): VirtualHost => ({ ...host, domains }),
-);
-
 /** The same object for the same host and domains. */
 function withDomains(host: VirtualHost, domains: readonly string[]): VirtualHost {
-  return trimmed(host, domains);
+  return trimmed(host, domains.join(" "));
 }
+
+const trimmed = memoized(
+  (host: VirtualHost, domains: string): VirtualHost => ({
+    ...host,
+    domains: domains === "" ? [] : domains.split(" "),
+  }),
+);

@@ -4,7 +4,7 @@ import { selectsAll } from "../../model/labels.ts";
 import type { MeshObject } from "../../model/object.ts";
 import { derived } from "../../world/derive.ts";
 import type { World } from "../../world/world.ts";
-import { labelsKey } from "../../world/memo.ts";
+import { labelsKey } from "../../world/labels-key.ts";
 import { type SelectedProxy, selectorOf, selectPolicies } from "./workload-selector.ts";
 
 /** A mode once nothing is left to inherit. */

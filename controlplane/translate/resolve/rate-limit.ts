@@ -24,7 +24,7 @@ import type {
 } from "../ir/rate-limit.ts";
 import { type Upstream, upstreamText } from "../ir/upstream.ts";
 import { intervalMs } from "./interval.ts";
-import { labelsKey } from "../../world/memo.ts";
+import { labelsKey } from "../../world/labels-key.ts";
 import { resolveQuotas } from "./quota.ts";
 import { visibleHost } from "./registry.ts";
 import { missingUpstream, serviceUpstream } from "./upstream.ts";

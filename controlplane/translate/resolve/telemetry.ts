@@ -5,8 +5,8 @@ import { METRIC_NAMES, type MetricOverrideSpec } from "../../model/kinds/telemet
 import type { SpecFrom } from "../../model/schema.ts";
 import type { World } from "../../world/world.ts";
 import type { FunctionFilter, WasmFilter } from "../ir/filters.ts";
-import type { PluginModules } from "../ir/modules.ts";
 import { builtinFilter } from "./builtin-filter.ts";
+import type { Inputs } from "./modules.ts";
 import { isForSide, telemetryLevels } from "./telemetry-levels.ts";
 import type { SelectedProxy } from "./workload-selector.ts";
 
@@ -18,15 +18,11 @@ type MetricChange = SpecFrom<typeof metricSchema>;
  * Returns the telemetry filter of one side: `destination` counts what a workload serves, `source` what it (or a
  * gateway) asks for.
  */
-export function resolveTelemetry(
-  world: World,
-  proxy: SelectedProxy,
-  modules: PluginModules,
-  side: "inbound" | "outbound",
-): FunctionFilter {
+export function resolveTelemetry(inputs: Inputs, proxy: SelectedProxy, side: "inbound" | "outbound"): FunctionFilter {
+  const { world } = inputs;
   const configuration = telemetryConfiguration(world, proxy, side === "inbound" ? "server" : "client");
   return builtinFilter(
-    modules,
+    inputs,
     "telemetry",
     `scrim.telemetry.${side}`,
     JSON.stringify(configuration),
@@ -35,14 +31,15 @@ export function resolveTelemetry(
 }
 
 /** Returns what counts the connections of a workload's tcp ports. */
-export function resolveTcpTelemetry(world: World, proxy: SelectedProxy, modules: PluginModules): WasmFilter {
+export function resolveTcpTelemetry(inputs: Inputs, proxy: SelectedProxy): WasmFilter {
+  const { world } = inputs;
   const configuration: TelemetryConfiguration = {
     ...telemetryConfiguration(world, proxy, "server"),
     protocol: "tcp",
   };
   return {
     ...builtinFilter(
-      modules,
+      inputs,
       "telemetry",
       "scrim.telemetry.tcp",
       JSON.stringify(configuration),
@@ -80,7 +77,7 @@ export function telemetryConfiguration(
 
 /**
  * A label that no bootstrap declares would stand in a metric's name: it is left out, and analysis says so
- * (store/analyze-telemetry.ts).
+ * (analyze/analyze-telemetry.ts).
  */
 function changeOf({ match, disabled, tagOverrides }: MetricOverrideSpec, known: ReadonlySet<string>): MetricChange {
   const metric = match?.metric;

@@ -2,9 +2,11 @@
 import type { PluginState } from "../../model/plugin.ts";
 import type { WasmModule } from "../../model/wasm-module.ts";
 import { loadText } from "../../store/load.ts";
+import { createInputs } from "../../world/inputs.ts";
 import type { World } from "../../world/world.ts";
 import type { PluginModules } from "../ir/modules.ts";
 import type { ProxyClass } from "../ir/proxy-class.ts";
+import type { Inputs } from "./modules.ts";
 
 /** Returns the mesh of a YAML text; throws when something in it is not as it should be. */
 export function worldOf(yaml: string): World {
@@ -15,6 +17,11 @@ export function worldOf(yaml: string): World {
       errors.map((violation) => `${violation.object} ${violation.field}: ${violation.message}`).join("\n"),
     );
   return world;
+}
+
+/** Returns the mesh of a YAML text, and modules beside it. */
+export function inputsOf(yaml: string, modules = modulesOf()): Inputs {
+  return createInputs(worldOf(yaml), modules);
 }
 
 /** Returns a sidecar of `reviews-v1` in `default` that listens on 9080, with what is different. */

@@ -3,19 +3,19 @@ import { compareHostSpecificity, hostMatches, isWildcardHost, resolveHost } from
 import type { MeshObject } from "../../model/object.ts";
 import { derived, sameItems } from "../../world/derive.ts";
 import type { World } from "../../world/world.ts";
-import { memoByObject } from "../../world/memo.ts";
+import { memoized } from "../../world/memo.ts";
 import { qualifyGateway } from "./request-match.ts";
 import { isExported } from "./visibility.ts";
 
 export type VirtualServiceObject = MeshObject<"VirtualService">;
 
 /** Returns the hosts of a VirtualService, fully qualified. */
-export const hostsOf = memoByObject((service: VirtualServiceObject): readonly string[] =>
+export const hostsOf = memoized((service: VirtualServiceObject): readonly string[] =>
   service.spec.hosts.map((host) => resolveHost(host, service.metadata.namespace)),
 );
 
 /** Returns the gateways of a VirtualService, qualified; `mesh` when it names none. */
-export const gatewaysOf = memoByObject((service: VirtualServiceObject): readonly string[] => {
+export const gatewaysOf = memoized((service: VirtualServiceObject): readonly string[] => {
   const names = service.spec.gateways ?? [];
   return names.length === 0 ? ["mesh"] : names.map((name) => qualifyGateway(name, service.metadata.namespace));
 });
@@ -53,7 +53,7 @@ export function virtualServiceForHost(
 }
 
 /** For every host the first service that has it; wildcards from the most specific. */
-const indexOf = memoByObject((services: readonly VirtualServiceObject[]) => {
+const indexOf = memoized((services: readonly VirtualServiceObject[]) => {
   const exact = new Map<string, VirtualServiceObject>();
   for (const service of services) for (const host of hostsOf(service)) if (!exact.has(host)) exact.set(host, service);
   const wildcards = [...exact]

@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { modulesOf, sidecar, worldOf } from "./testing.ts";
+import { inputsOf, modulesOf, sidecar } from "./testing.ts";
 import { resolvePlugins } from "./wasm-plugin.ts";
 
 const plugin = (namespace: string, name: string, spec = "", created = "2024-01-01T00:00:00Z") =>
   `---\napiVersion: extensions.istio.io/v1alpha1\nkind: WasmPlugin\nmetadata: {name: ${name}, namespace: ${namespace}, creationTimestamp: "${created}"}\nspec: {url: "file://./x.wasm"${spec}}\n`;
 const slots = (yaml: string, modules = modulesOf()) =>
-  resolvePlugins(worldOf(yaml), sidecar(), { direction: "inbound", port: 9080 }, modules);
+  resolvePlugins(inputsOf(yaml, modules), sidecar(), { direction: "inbound", port: 9080 });
 const names = (filters: readonly { readonly name: string }[]) =>
   filters.map(({ name }) => name.slice("extensions.istio.io/wasmplugin/".length));
 
@@ -72,10 +72,10 @@ describe("plugins of a chain", () => {
       { direction: "outbound" },
       { direction: "gateway", port: 80 },
     ] as const;
-    const world = worldOf(plugin("default", "a", match));
-    expect(
-      places.map((place) => resolvePlugins(world, sidecar(), place, modulesOf()).pluginsUnspecified.length === 1),
-    ).toEqual(expected);
+    const inputs = inputsOf(plugin("default", "a", match));
+    expect(places.map((place) => resolvePlugins(inputs, sidecar(), place).pluginsUnspecified.length === 1)).toEqual(
+      expected,
+    );
   });
 
   it("run with the settings they were checked with, and fail as they ask", () => {

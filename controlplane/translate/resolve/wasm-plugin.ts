@@ -2,10 +2,9 @@
 import type { TrafficSelectorSpec, WasmPluginSpec } from "../../model/kinds/wasm-plugin.ts";
 import { compareByAge, type MeshObject } from "../../model/object.ts";
 import type { PluginSettings, PluginVersion } from "../../model/plugin.ts";
-import type { World } from "../../world/world.ts";
 import type { FailureMode, HttpFilters, WasmFilter } from "../ir/filters.ts";
-import type { PluginModules } from "../ir/modules.ts";
 import type { ProxyClass } from "../ir/proxy-class.ts";
+import { type Inputs, pluginState } from "./modules.ts";
 import { selectPolicies } from "./workload-selector.ts";
 
 /** The side of a proxy on which a filter chain stands. */
@@ -26,18 +25,17 @@ export interface ChainPlace {
  * (https://istio.io/latest/docs/reference/config/proxy_extensions/wasm-plugin/).
  */
 export function resolvePlugins(
-  world: World,
+  inputs: Inputs,
   proxy: Pick<ProxyClass, "namespace" | "labels" | "podIp">,
   place: ChainPlace,
-  modules: Pick<PluginModules, "plugin">,
 ): PluginSlots {
-  const plugins = selectPolicies(world, "WasmPlugin", proxy)
+  const plugins = selectPolicies(inputs.world, "WasmPlugin", proxy)
     .filter((plugin) => standsAt(plugin.spec.match, place))
     .sort((a, b) => comparePlugins(a, b, proxy.namespace));
   const slot = (...phases: readonly WasmPluginSpec["phase"][]) =>
     plugins
       .filter((plugin) => phases.includes(plugin.spec.phase))
-      .flatMap((plugin) => pluginFilter(plugin, proxy.podIp, modules));
+      .flatMap((plugin) => pluginFilter(inputs, plugin, proxy.podIp));
   return {
     pluginsAuthn: slot("AUTHN"),
     pluginsAuthz: slot("AUTHZ"),
@@ -66,13 +64,9 @@ function comparePlugins(a: MeshObject<"WasmPlugin">, b: MeshObject<"WasmPlugin">
 }
 
 /** A plugin that is still on its way leaves the chain as it was. */
-function pluginFilter(
-  plugin: MeshObject<"WasmPlugin">,
-  proxy: string,
-  modules: Pick<PluginModules, "plugin">,
-): readonly WasmFilter[] {
+function pluginFilter(inputs: Inputs, plugin: MeshObject<"WasmPlugin">, address: string): readonly WasmFilter[] {
   const { name, namespace } = plugin.metadata;
-  const state = modules.plugin(namespace, name, proxy);
+  const state = pluginState(inputs, namespace, name, address);
   if (state.kind === "pending") return [];
   const common = {
     name: pluginFilterName(namespace, name),

@@ -2,14 +2,14 @@
 // was to be encrypted.
 import type { GatewayPort, InboundPort, ProxyIr } from "../ir/proxy.ts";
 import type { Upstream } from "../ir/upstream.ts";
-import { memoByObject } from "../../world/memo.ts";
+import { memoized } from "../../world/memo.ts";
 
 /**
  * Returns the IR of a proxy to which no secret is ever given. Where mutual TLS is spoken if both sides can, it speaks
  * plaintext; what must be encrypted it does not reach (503) and does not serve: ports under STRICT and a gateway's
  * HTTPS ports are not there.
  */
-export const withoutIdentity = memoByObject(
+export const withoutIdentity = memoized(
   (ir: ProxyIr): ProxyIr => ({
     ...ir,
     upstreams: plainUpstreams(ir.upstreams),
@@ -18,11 +18,9 @@ export const withoutIdentity = memoByObject(
   }),
 );
 
-const plainUpstreams = memoByObject((upstreams: readonly Upstream[]): readonly Upstream[] =>
-  upstreams.map(plainUpstream),
-);
+const plainUpstreams = memoized((upstreams: readonly Upstream[]): readonly Upstream[] => upstreams.map(plainUpstream));
 
-const plainUpstream = memoByObject((upstream: Upstream): Upstream => {
+const plainUpstream = memoized((upstream: Upstream): Upstream => {
   switch (upstream.tls.mode) {
     case "auto":
       return { ...upstream, tls: { mode: "none" } };
@@ -33,10 +31,10 @@ const plainUpstream = memoByObject((upstream: Upstream): Upstream => {
   }
 });
 
-const plainInbound = memoByObject((ports: readonly InboundPort[]): readonly InboundPort[] =>
+const plainInbound = memoized((ports: readonly InboundPort[]): readonly InboundPort[] =>
   ports.filter(({ mtls }) => mtls !== "STRICT").map((port) => ({ ...port, mtls: "DISABLE" })),
 );
 
-const plainPorts = memoByObject((ports: readonly GatewayPort[]): readonly GatewayPort[] =>
+const plainPorts = memoized((ports: readonly GatewayPort[]): readonly GatewayPort[] =>
   ports.filter(({ kind }) => kind.protocol === "HTTP"),
 );

@@ -5,7 +5,7 @@ import { parseSpiffeId, spiffeId, type SpiffeId } from "../../model/spiffe.ts";
 import type { SocketAddress } from "../ir/proxy.ts";
 import type { ListenPort } from "../ir/proxy-class.ts";
 import type { WorkloadRef } from "../ir/upstream.ts";
-import { memoByObject } from "../../world/memo.ts";
+import { memoized } from "../../world/memo.ts";
 
 /** Annotations of pods; the runner of local processes and the injector write them. */
 export const WORKLOAD_ANNOTATION = "scrim.mesh/workload";
@@ -38,7 +38,7 @@ export interface Workload {
 }
 
 /** Returns what the mesh knows of a pod. Annotations that do not parse count as absent. */
-export const workloadOf = memoByObject((pod: MeshObject<"Pod">): Workload => {
+export const workloadOf = memoized((pod: MeshObject<"Pod">): Workload => {
   const { metadata, spec } = pod;
   const proxy = proxyOf(pod);
   const outbound = parseSocketAddress(metadata.annotations[OUTBOUND_ANNOTATION] ?? "");

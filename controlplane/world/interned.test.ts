@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { memoByContent } from "./content-memo.ts";
+import { interned } from "./interned.ts";
 
 describe("messages kept by content", () => {
   it("are the same object for equal content, made once, apart for each context", () => {
     let made = 0;
-    const build = memoByContent(
+    const build = interned(
       (input: { a: number; b: number }) => input.a,
       (input, context) => ({ context, a: input.a, made: ++made }),
     );

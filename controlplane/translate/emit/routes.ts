@@ -1,0 +1,55 @@
+// consumes: the route tables of a proxy
+// produces: its route configurations and its virtual hosts, by name; the same maps for the same parts
+// never does: let a request for an unknown host out to local addresses
+import type { RouteConfiguration, VirtualHost } from "../../../protos/build/envoy.ts";
+import { interned, internedMaps } from "../../world/interned.ts";
+import { memoized } from "../../world/memo.ts";
+import type { OutboundProxy, ProxyIr } from "../ir/proxy.ts";
+import type { RouteTable } from "../ir/routes.ts";
+import { forwardClusters } from "./clusters.ts";
+import { guardForwards } from "./dynamic-forward.ts";
+import { byName, sorted } from "./resources.ts";
+import { buildRouteConfiguration, buildVirtualHosts } from "./route-table.ts";
+
+type Routing = Pick<ProxyIr, "routeTables" | "upstreams" | "outbound">;
+
+/** Returns the route configurations: small, and equal for all clients that reach the unknown alike. */
+export function routesOf({ routeTables, upstreams, outbound }: Routing): ReadonlyMap<string, RouteConfiguration> {
+  const forwarding = forwardClusters(upstreams, outbound?.unknownHosts);
+  return oneRouteMap(byName(routeTables.map((table) => routesOfTable(forwarding, table, outbound?.unknownHosts))));
+}
+const oneRouteMap = internedMaps<RouteConfiguration>();
+
+const routesOfTable = memoized(
+  (forwarding: ReadonlySet<string>, table: RouteTable, unknownHosts: OutboundProxy["unknownHosts"] | undefined) => {
+    const routes = buildRouteConfiguration(table, unknownHosts);
+    const { virtualHosts } = routes;
+    return oneRoute(
+      virtualHosts === undefined
+        ? routes
+        : { ...routes, virtualHosts: virtualHosts.map((host) => guarded(forwarding, host)) },
+    );
+  },
+);
+const oneRoute = interned(
+  (routes: RouteConfiguration) => routes,
+  (routes) => routes,
+);
+
+/** Returns the virtual hosts, which depend on the clusters only by which of them forward. */
+export function virtualHostsOf({ routeTables, upstreams, outbound }: Routing): ReadonlyMap<string, VirtualHost> {
+  const forwarding = forwardClusters(upstreams, outbound?.unknownHosts);
+  const [first, ...others] = routeTables.map((table) => hostsOfTable(forwarding, table));
+  return first !== undefined && others.length === 0
+    ? first
+    : oneHostMap(sorted([...(first ?? []), ...others.flatMap((hosts) => [...hosts])]));
+}
+
+const hostsOfTable = memoized((forwarding: ReadonlySet<string>, table: RouteTable) =>
+  oneHostMap(sorted([...buildVirtualHosts(table)].map(([name, host]) => [name, guarded(forwarding, host)]))),
+);
+const oneHostMap = internedMaps<VirtualHost>();
+
+const guarded = memoized((forwarding: ReadonlySet<string>, host: VirtualHost) =>
+  guardForwards(host, (cluster) => forwarding.has(cluster)),
+);
