@@ -1,6 +1,6 @@
-import { access, chmod, lstat, mkdir, readlink, rename, rm, symlink } from "node:fs/promises";
+import { chmod, lstat, mkdir, readlink, rename, rm, symlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { pathToFileURL } from "node:url";
+import { bundleWhenStale } from "./bundle.mjs";
 import { dependenciesMatch, explainNpmFailure } from "./dependencies.mjs";
 import { hashInputs, readStamp, writeStamp } from "./inputs.mjs";
 import { SetupError } from "./machine.mjs";
@@ -38,103 +38,44 @@ export async function buildFilters(context) {
 }
 
 async function buildByScript({ root, begin }, { script, inputs, output }) {
-  return whenStale({ root, begin, inputs, output }, async () => {
-    const result = await run(process.execPath, [join(root, script)], { cwd: root });
-    if (result.code === 0) return;
-    const last = result.output.trim().split("\n").slice(-12).join("\n");
+  const stamp = join(root, output, ".inputs");
+  const hash = await hashInputs(root, inputs);
+  if ((await readStamp(stamp)) === hash) return false;
+  begin();
+  await rm(stamp, { force: true });
+  await mkdir(join(root, output), { recursive: true });
+  const { code, output: printed } = await run(process.execPath, [join(root, script)], { cwd: root });
+  if (code !== 0) {
+    const last = printed.trim().split("\n").slice(-12).join("\n");
     throw new SetupError(`\`node ${script}\` failed:\n${last}`);
-  });
+  }
+  await writeStamp(stamp, hash);
+  return true;
 }
 
 /** Bundles the control plane and the CLI to `controlplane/build/`. */
-export async function buildControlPlane({ root, begin }) {
-  const inputs = ["controlplane", "protos", "filters/telemetry", "test/host", "package-lock.json", "deploy/setup"];
-  return whenStale(
-    {
-      root,
-      begin,
-      inputs,
-      output: "controlplane/build",
-      made: CONTROL_PLANE_ENTRIES.map((entry) => `${entry.out}.mjs`),
-    },
-    () =>
-      bundle(root, {
-        entries: CONTROL_PLANE_ENTRIES.map((entry) => ({ in: join(root, entry.in), out: entry.out })),
-        outdir: "controlplane/build",
-      }),
-  );
+export async function buildControlPlane(context) {
+  return bundleWhenStale(context, {
+    outdir: "controlplane/build",
+    // The second is a process of its own, so that a plugin under test can be killed; the third a thread, so that nobody
+    // waits for a large document.
+    entries: [
+      { out: "scrim", in: "controlplane/cli/index.ts" },
+      { out: "check-plugin", in: "controlplane/wasm/check-plugin.ts" },
+      { out: "parse-yaml", in: "controlplane/source/files/parse-yaml.ts" },
+    ],
+  });
 }
-
-// The second entry is a process of its own, so that a plugin under test can be killed; the third a thread, so that
-// nobody waits for a large document.
-const CONTROL_PLANE_ENTRIES = [
-  { out: "scrim", in: "controlplane/cli/index.ts" },
-  { out: "check-plugin", in: "controlplane/wasm/check-plugin.ts" },
-  { out: "parse-yaml", in: "controlplane/source/files/parse-yaml.ts" },
-];
 
 const DEMO_SERVICES = ["productpage", "details", "reviews", "ratings"];
 
 /** Bundles the demo's services to `deploy/demo/bookinfo/services/build/`. */
-export async function buildDemo({ root, begin }) {
+export async function buildDemo(context) {
   const services = "deploy/demo/bookinfo/services";
-  return whenStale(
-    {
-      root,
-      begin,
-      inputs: [services, "package-lock.json"],
-      output: `${services}/build`,
-      made: DEMO_SERVICES.map((name) => `${name}.mjs`),
-    },
-    () =>
-      bundle(root, {
-        entries: DEMO_SERVICES.map((name) => ({ in: join(root, services, `${name}.ts`), out: name })),
-        outdir: `${services}/build`,
-      }),
-  );
-}
-
-async function bundle(root, { entries, outdir }) {
-  const esbuild = await import(pathToFileURL(join(root, "node_modules/esbuild/lib/main.js")).href);
-  try {
-    await esbuild.build({
-      entryPoints: entries,
-      outdir: join(root, outdir),
-      outExtension: { ".js": ".mjs" },
-      bundle: true,
-      platform: "node",
-      format: "esm",
-      target: "node20",
-      sourcemap: true,
-      sourcesContent: false,
-      logLevel: "silent",
-      external: ["esbuild", "assemblyscript", "@assemblyscript/loader"],
-      loader: { ".proto": "text" },
-      // CommonJS packages inside an ES module still call require for Node's own modules.
-      banner: {
-        js: 'import { createRequire as scrimCreateRequire } from "node:module"; const require = scrimCreateRequire(import.meta.url);',
-      },
-    });
-  } catch (error) {
-    const details = (error.errors ?? [])
-      .slice(0, 5)
-      .map((e) => `${e.location?.file ?? ""}:${e.location?.line ?? ""} ${e.text}`)
-      .join("\n");
-    throw new SetupError(`Bundling to ${outdir} failed:\n${details || error.message}`);
-  }
-}
-
-async function whenStale({ root, begin, inputs, output, made = [] }, build) {
-  const stamp = join(root, output, ".inputs");
-  const hash = await hashInputs(root, inputs);
-  const complete = await Promise.all(made.map((name) => exists(join(root, output, name))));
-  if ((await readStamp(stamp)) === hash && complete.every(Boolean)) return false;
-  begin();
-  await rm(stamp, { force: true });
-  await mkdir(join(root, output), { recursive: true });
-  await build();
-  await writeStamp(stamp, hash);
-  return true;
+  return bundleWhenStale(context, {
+    outdir: `${services}/build`,
+    entries: DEMO_SERVICES.map((name) => ({ in: `${services}/${name}.ts`, out: name })),
+  });
 }
 
 /** Links `node_modules/.bin/scrim`, so that `npx scrim` works inside the repository. */
@@ -148,11 +89,4 @@ export async function linkCommand({ root }) {
   await symlink(target, `${link}.new`);
   await rename(`${link}.new`, link);
   return true;
-}
-
-async function exists(path) {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }
