@@ -6,14 +6,21 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { setTimeout as delay } from "node:timers/promises";
+import type { Distribution } from "../../controlplane/admin/contract.ts";
+import { contentHash } from "../../controlplane/model/content-hash.ts";
+import { allKinds } from "../../controlplane/model/kinds.ts";
+import { objectKey, refOf } from "../../controlplane/model/object.ts";
+import { loadText } from "../../controlplane/store/load.ts";
 import { eventually } from "./until.ts";
 import { documents } from "./workloads.ts";
 
 export const repository = fileURLToPath(new URL("../..", import.meta.url));
 export const scrim = join(repository, "controlplane/cli/scrim.mjs");
 
-/** After so long a change of a file has been read and translated, and proxies wait for it. */
+/** After so long a small change of a file has been read and published, also one that removes objects. */
 const NOTICED_MS = 700;
+/** An object that another file has too may never be what this one says. */
+const PUBLISHED_MS = 20_000;
 
 export interface Answer {
   readonly status: number;
@@ -204,8 +211,10 @@ function actions(
     remove: (file) => rmSync(join(directory, file)),
     synced,
     async apply(file, ...texts) {
-      write(file, documents(...texts));
+      const text = documents(...texts);
+      write(file, text);
       await delay(NOTICED_MS);
+      await published(admin, text);
       await synced();
     },
     async errorsIn(file) {
@@ -220,4 +229,18 @@ function actions(
       return request(url, { ...options, proxy: `http://${outbound}` });
     },
   };
+}
+
+/** Resolves when the control plane has published the valid objects of a text, or when it plainly will not. */
+async function published(admin: string, text: string): Promise<void> {
+  const { world } = loadText(text);
+  const end = Date.now() + PUBLISHED_MS;
+  for (const object of allKinds.flatMap((kind) => world.list(kind))) {
+    const [key, content] = [objectKey(refOf(object)), contentHash(object)];
+    for (; Date.now() < end; await delay(50)) {
+      const { body } = await request(`${admin}/debug/distribution?object=${encodeURIComponent(key)}`);
+      const found = JSON.parse(body) as Distribution;
+      if (found.problem !== undefined || (found.content === content && found.published)) break;
+    }
+  }
 }

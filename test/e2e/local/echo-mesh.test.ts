@@ -46,10 +46,7 @@ spec:
 ${http}`;
 }
 
-async function applied(file: string, ...texts: readonly string[]): Promise<void> {
-  mesh.write(file, documents(...texts));
-  await settled();
-}
+const applied = (file: string, ...texts: readonly string[]): Promise<void> => mesh.apply(file, ...texts);
 
 async function settled(): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, 700));
