@@ -95,7 +95,7 @@ function limitsOf(world: World, policy: MeshObject<"RateLimitPolicy">, client: s
   return policy.spec.limits.flatMap((limit): readonly RateLimit[] => {
     const common = {
       name: `${namespace}/${name}/${limit.name}`,
-      ...(limit.match && { match: limit.match }),
+      ...inFilterWords(limit),
       key: (limit.key ?? []).flatMap(keyPartOf),
     };
     const rest = {
@@ -112,6 +112,12 @@ function limitsOf(world: World, policy: MeshObject<"RateLimitPolicy">, client: s
         : { ...common, overrides: [], ...rest, global },
     ];
   });
+}
+
+/** What a policy says of a limit in the very words that the filter reads. */
+function inFilterWords(limit: RateLimitSpec) {
+  const { name, key, requests, per, burst, overrides, cost, shadow, global, ...same } = limit;
+  return same;
 }
 
 function bucketOf({ requests, per, burst }: Pick<RateLimitSpec, "requests" | "per" | "burst">): Bucket | undefined {
