@@ -1,61 +1,21 @@
 import { checkedAttributes } from "./attributes.ts";
 import { type ConnectionOptions, TcpConnection } from "./connection.ts";
-import { Clock, type Environment, type ForeignFunction, type HostCall } from "./environment.ts";
+import { Clock, type Environment } from "./environment.ts";
 import { HostError } from "./errors.ts";
-import { type Fault, planFaults, type PlannedFaults } from "./faults.ts";
+import { planFaults, type PlannedFaults } from "./faults.ts";
 import type { GrpcCall } from "./grpc-call.ts";
+import type { HostOptions } from "./host-options.ts";
 import type { HttpCall } from "./http-call.ts";
 import { Metrics } from "./metrics.ts";
-import type { Attributes } from "./known-attributes.ts";
 import { loadModule } from "./module.ts";
 import { toBytes } from "./pairs.ts";
-import { type FailurePolicy, PluginInstance } from "./plugin.ts";
+import { PluginInstance } from "./plugin.ts";
 import { SharedData } from "./shared-data.ts";
 import { SharedQueues } from "./shared-queue.ts";
 import type { LogEntry, LogLevel } from "./status.ts";
-import type { StrictLimits } from "./strict.ts";
-import { HttpStream, type StreamOptions } from "./stream.ts";
+import { HttpStream } from "./stream.ts";
+import type { StreamOptions } from "./stream-options.ts";
 import { Vm } from "./vm.ts";
-
-/** A simulated proxy with one Wasm filter. */
-export interface HostOptions {
-  /** The module's bytes. */
-  readonly module: Uint8Array;
-  /** The plugin's configuration, default empty. */
-  readonly configuration?: string | Uint8Array;
-  readonly vmConfiguration?: string | Uint8Array;
-  readonly pluginName?: string;
-  readonly rootId?: string;
-  readonly vmId?: string;
-  /** Number of workers, default 1. Each has a VM of its own; shared data and metrics are common. */
-  readonly workers?: number;
-  /** Attributes of every stream: connection, xds … Roots see only `xds.node` of them, as in Envoy. */
-  readonly attributes?: Attributes;
-  /** Clusters callouts may name; default: any. */
-  readonly clusters?: readonly string[];
-  /** Default "trace": everything is kept. */
-  readonly logLevel?: LogLevel;
-  /**
-   * Default "closed", as in Envoy. "reload": a stream that comes late enough after the VM was loaded (`reload`) gets a
-   * new one.
-   */
-  readonly failurePolicy?: FailurePolicy | undefined;
-  /** When a dead VM is replaced under "reload". */
-  readonly reload?: ReloadOptions;
-  /** `environment_variables.key_values` of the VM. */
-  readonly environmentVariables?: Readonly<Record<string, string>> | undefined;
-  /** Faults to inject: any host call or the module's allocator, each or the n-th time, any status or a trap. */
-  readonly faults?: readonly Fault[];
-  /** Budgets of stream callbacks; `verify()` reports what went beyond. */
-  readonly strict?: StrictLimits;
-  /** More foreign functions, or others in place of the host's. */
-  readonly foreignFunctions?: Readonly<Record<string, ForeignFunction>>;
-  /**
-   * For faults that `faults` cannot say, and to watch: called before each host call; the status it returns is answered
-   * instead of doing the call.
-   */
-  readonly intercept?: (call: HostCall) => number | undefined;
-}
 
 /** Why Envoy would refuse the module or its configuration. */
 export type StartStage = "compile" | "abi" | "imports" | "exports" | "start" | "configure";
@@ -65,17 +25,6 @@ export type StartResult =
 export type ChangeResult =
   | { readonly ok: true }
   | { readonly ok: false; readonly stage: StartStage; readonly reason: string };
-
-/**
- * Envoy's `reload_config`: a VM lives at least `baseMs` and at most 1.5 × `baseMs` before it is replaced; drawn anew
- * for each stream.
- */
-export interface ReloadOptions {
-  /** `backoff.base_interval`, default 1,000. Milliseconds. */
-  readonly baseMs?: number;
-  /** Chance, 0 ≤ x < 1, where Envoy's is random; default: always 0, so that tests can be exact. */
-  readonly random?: () => number;
-}
 
 const RELOAD_BASE_MS = 1000;
 

@@ -151,6 +151,11 @@ function calloutImports(vm: Vm): Readonly<Record<string, HostFunction>> {
       vm.writeU32(tokenOut, makeHttpCall(vm, cluster, headers, body.slice(), timeoutMs));
       return Status.Ok;
     },
+  };
+}
+
+function environmentImports(vm: Vm): Readonly<Record<string, HostFunction>> {
+  return {
     proxy_call_foreign_function(
       namePtr: number,
       nameLength: number,
@@ -196,6 +201,7 @@ export function dataImports(vm: Vm): Readonly<Record<string, HostFunction>> {
     ...queueImports(vm),
     ...metricImports(vm),
     ...calloutImports(vm),
+    ...environmentImports(vm),
     pthread_equal: (a: number, b: number) => Number(a === b),
     emscripten_notify_memory_growth: () => {},
   };

@@ -69,8 +69,7 @@ function find(vm: Vm, token: number): GrpcCall | number {
   return vm.environment.grpcCalls.find((call) => call.token === token && vm.ownsCall(call)) ?? Status.NotFound;
 }
 
-/** Host functions for gRPC callouts. */
-export function grpcImports(vm: Vm): Readonly<Record<string, HostFunction>> {
+function beginningImports(vm: Vm): Readonly<Record<string, HostFunction>> {
   return {
     proxy_grpc_call(
       target: number,
@@ -125,6 +124,13 @@ export function grpcImports(vm: Vm): Readonly<Record<string, HostFunction>> {
       vm.adoptCall(call);
       return vm.writeU32(tokenOut, call.token) ? Status.Ok : Status.InvalidMemoryAccess;
     },
+  };
+}
+
+/** Host functions for gRPC callouts. */
+export function grpcImports(vm: Vm): Readonly<Record<string, HostFunction>> {
+  return {
+    ...beginningImports(vm),
     proxy_grpc_send(token: number, message: number, length: number, endOfStream: number): number {
       const body = vm.read(message, length)?.slice();
       if (!body) return Status.InvalidMemoryAccess;

@@ -54,8 +54,7 @@ function changeValue(
   return change(vm, type, (map) => map[how](name, value));
 }
 
-/** Host functions on header maps. */
-export function headerImports(vm: Vm): Readonly<Record<string, HostFunction>> {
+function readingImports(vm: Vm): Readonly<Record<string, HostFunction>> {
   return {
     proxy_get_header_map_value(
       type: number,
@@ -73,6 +72,23 @@ export function headerImports(vm: Vm): Readonly<Record<string, HostFunction>> {
       if (value === undefined) return Status.NotFound;
       return vm.give(value, valueOut, lengthOut) ? Status.Ok : Status.InvalidMemoryAccess;
     },
+    proxy_get_header_map_pairs(type: number, pairsOut: number, lengthOut: number): number {
+      if (type >>> 0 > 7) return Status.BadArgument;
+      const map = readable(vm, type);
+      const bytes = map && map.size > 0 ? map.encode() : new Uint8Array();
+      return vm.give(bytes, pairsOut, lengthOut) ? Status.Ok : Status.InvalidMemoryAccess;
+    },
+    proxy_get_header_map_size(type: number, sizeOut: number): number {
+      if (type >>> 0 > 7) return Status.BadArgument;
+      const map = readable(vm, type);
+      if (!map) return Status.BadArgument;
+      return vm.writeU32(sizeOut, map.byteSize()) ? Status.Ok : Status.InvalidMemoryAccess;
+    },
+  };
+}
+
+function changingImports(vm: Vm): Readonly<Record<string, HostFunction>> {
+  return {
     proxy_add_header_map_value: (
       type: number,
       name: number,
@@ -92,22 +108,15 @@ export function headerImports(vm: Vm): Readonly<Record<string, HostFunction>> {
       const name = vm.readText(namePtr, nameLength);
       return name === undefined ? Status.InvalidMemoryAccess : change(vm, type, (map) => map.remove(name));
     },
-    proxy_get_header_map_pairs(type: number, pairsOut: number, lengthOut: number): number {
-      if (type >>> 0 > 7) return Status.BadArgument;
-      const map = readable(vm, type);
-      const bytes = map && map.size > 0 ? map.encode() : new Uint8Array();
-      return vm.give(bytes, pairsOut, lengthOut) ? Status.Ok : Status.InvalidMemoryAccess;
-    },
     proxy_set_header_map_pairs(type: number, ptr: number, length: number): number {
       if (type >>> 0 > 7) return Status.BadArgument;
       const bytes = vm.read(ptr, length);
       return bytes ? change(vm, type, (map) => map.assign(decodePairs(bytes))) : Status.InvalidMemoryAccess;
     },
-    proxy_get_header_map_size(type: number, sizeOut: number): number {
-      if (type >>> 0 > 7) return Status.BadArgument;
-      const map = readable(vm, type);
-      if (!map) return Status.BadArgument;
-      return vm.writeU32(sizeOut, map.byteSize()) ? Status.Ok : Status.InvalidMemoryAccess;
-    },
   };
+}
+
+/** Host functions on header maps. */
+export function headerImports(vm: Vm): Readonly<Record<string, HostFunction>> {
+  return { ...readingImports(vm), ...changingImports(vm) };
 }

@@ -9,16 +9,8 @@ export { HostError } from "./errors.ts";
 export type { Fault } from "./faults.ts";
 export type { GrpcCall } from "./grpc-call.ts";
 export { HeaderMap, type HeadersInput } from "./header-map.ts";
-export {
-  type ChangeResult,
-  createHost,
-  type Host,
-  type HostOptions,
-  type ReloadOptions,
-  startHost,
-  type StartResult,
-  type StartStage,
-} from "./host.ts";
+export { type ChangeResult, createHost, type Host, startHost, type StartResult, type StartStage } from "./host.ts";
+export type { HostOptions, ReloadOptions } from "./host-options.ts";
 export type { HttpCall } from "./http-call.ts";
 export type { LocalReply } from "./local-reply.ts";
 export type { FailurePolicy } from "./plugin.ts";
@@ -44,4 +36,5 @@ export { clusterName, createHostRunner, headerPairs, nextAnswer, runInHost } fro
 export { type LogEntry, type LogLevel, Status } from "./status.ts";
 export type { StrictLimits } from "./strict.ts";
 export { encodeStructValue, type JsonValue } from "./struct-value.ts";
-export type { HttpStream, Outcome, StreamOptions } from "./stream.ts";
+export type { HttpStream } from "./stream.ts";
+export type { Outcome, StreamOptions } from "./stream-options.ts";

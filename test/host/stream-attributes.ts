@@ -1,24 +1,17 @@
 import { type AttributeTree, requestAttributes, responseAttributes } from "./attributes.ts";
 import type { HeaderMap } from "./header-map.ts";
 import { grpcStatusOf } from "./local-reply.ts";
+import type { StreamState } from "./stream-access.ts";
 
 /** What Envoy derives a stream's attributes from. */
 export interface StreamFacts {
   readonly id: number;
-  readonly requestHeaders: HeaderMap;
-  readonly responseHeaders: HeaderMap | undefined;
-  readonly responseTrailers: HeaderMap | undefined;
-  /** Whether the module can read the request's, or the response's, headers now. */
-  readonly hasRequestHeaders: boolean;
-  readonly hasResponseHeaders: boolean;
-  readonly requestBytes: number;
-  readonly responseBytes: number;
+  readonly state: StreamState;
   /** Details of a local reply. */
   readonly replyDetails: string | undefined;
   readonly startedWallNs: bigint;
   /** Once the stream has ended. */
   readonly durationNs: bigint | undefined;
-  readonly filterState: ReadonlyMap<string, Uint8Array>;
 }
 
 /** Envoy derives one from the HTTP status where upstream gives none. */
@@ -28,22 +21,27 @@ function grpcStatus(headers: HeaderMap, trailers: HeaderMap | undefined): number
 }
 
 /** A request's size is the announced one while its headers are there, else what came so far. */
-function requestSize({ requestHeaders, hasRequestHeaders, requestBytes }: StreamFacts): number {
-  const announced = hasRequestHeaders ? Number(requestHeaders.get("content-length") ?? Number.NaN) : Number.NaN;
-  return Number.isInteger(announced) ? announced : requestBytes;
+function requestSize({ requestHeaders, request }: StreamState, hasHeaders: boolean): number {
+  const announced = hasHeaders ? Number(requestHeaders.get("content-length") ?? Number.NaN) : Number.NaN;
+  return Number.isInteger(announced) ? announced : request.body.arrivedBytes;
 }
 
 /** The trees of what Envoy derives, first the one that wins. */
 export function derivedAttributes(facts: StreamFacts): AttributeTree[] {
-  const { requestHeaders, responseHeaders, hasRequestHeaders, hasResponseHeaders, replyDetails } = facts;
+  const { state, replyDetails } = facts;
+  const { requestHeaders, responseHeaders, request, response } = state;
+  // Whether the module can read them now.
+  const hasRequestHeaders = request.map !== undefined || state.isLogging;
+  const hasResponseHeaders = response.map !== undefined || state.isLogging;
+  const responseBytes = response.body.sent.length;
   const isFromUpstream = responseHeaders !== undefined && replyDetails === undefined;
   return [
     ...(hasRequestHeaders ? [requestAttributes(requestHeaders)] : []),
     ...(responseHeaders && hasResponseHeaders ? [responseAttributes(responseHeaders)] : []),
     {
       request: {
-        size: requestSize(facts),
-        total_size: facts.requestBytes + (hasRequestHeaders ? requestHeaders.byteSize() : 0),
+        size: requestSize(state, hasRequestHeaders),
+        total_size: request.body.arrivedBytes + (hasRequestHeaders ? requestHeaders.byteSize() : 0),
         protocol: "HTTP/1.1",
         time: facts.startedWallNs,
         ...(facts.durationNs !== undefined && { duration: facts.durationNs }),
@@ -52,12 +50,12 @@ export function derivedAttributes(facts: StreamFacts): AttributeTree[] {
         ...(responseHeaders && {
           code: Number(responseHeaders.get(":status")),
           code_details: replyDetails ?? "via_upstream",
-          grpc_status: grpcStatus(responseHeaders, facts.responseTrailers),
+          grpc_status: grpcStatus(responseHeaders, response.sentTrailers),
         }),
         ...(isFromUpstream && { backend_latency: 0n }),
         flags: 0,
-        size: facts.responseBytes,
-        total_size: facts.responseBytes + (hasResponseHeaders ? (responseHeaders?.byteSize() ?? 0) : 0),
+        size: responseBytes,
+        total_size: responseBytes + (hasResponseHeaders ? (responseHeaders?.byteSize() ?? 0) : 0),
       },
       source: { address: "127.0.0.1:50000", port: 50000 },
       destination: { address: "127.0.0.1:10000", port: 10000 },
@@ -65,7 +63,7 @@ export function derivedAttributes(facts: StreamFacts): AttributeTree[] {
       xds: { filter_chain_name: "" },
       ...(isFromUpstream && { upstream: { transport_failure_reason: "" } }),
       connection_id: facts.id,
-      filter_state: Object.fromEntries(facts.filterState),
+      filter_state: Object.fromEntries(state.filterState),
       metadata: { filter_metadata: {} },
     },
   ];
