@@ -30,29 +30,26 @@ export interface Cases {
 
 export const EMPTY = "empty chain";
 
+function ours(name: string, configuration: string): WasmPart {
+  return { path: join(root, "filters/build", `${name}.wasm`), configuration };
+}
+
+async function byHand(name: "noop" | "authz" | "ratelimit" | "four"): Promise<WasmPart> {
+  return { path: await compileRaw(name), configuration: "" };
+}
+
+function one(name: string, group: Case["group"], wasm: readonly WasmPart[], hasRules = false): Case {
+  return { name, group, wasm, native: [], hasRules };
+}
+
 /** Returns every case this machine can run. */
 export async function allCases(): Promise<Cases> {
-  const ours = (name: string, configuration: string): WasmPart => ({
-    path: join(root, "filters/build", `${name}.wasm`),
-    configuration,
-  });
-  const byHand = async (name: "noop" | "authz" | "ratelimit" | "four"): Promise<WasmPart> => ({
-    path: await compileRaw(name),
-    configuration: "",
-  });
   const [authz, ratelimit, router, telemetry] = [
     ours("authz", authzExample()),
     ours("ratelimit", ratelimitExample()),
     ours("router", routerExample()),
     ours("telemetry", telemetryExample()),
   ];
-  const one = (name: string, group: Case["group"], wasm: readonly WasmPart[], hasRules = false): Case => ({
-    name,
-    group,
-    wasm,
-    native: [],
-    hasRules,
-  });
   const noop = await byHand("noop");
   const rust = await buildRust();
   const cases: Case[] = [

@@ -7,7 +7,6 @@ import {
   clearRouteCache,
   FilterHeadersStatus,
   getProperty,
-  HeaderPairs,
   HttpContext,
   isLogged,
   Json,
@@ -19,17 +18,11 @@ import {
   incrementMetric,
   MetricType,
   propertyPath,
-  requestHeaders,
   RootContext,
   setProperty,
-  SOURCE_ADDRESS,
 } from "as-proxy-wasm-sdk";
-import { ABSENT, addressOf, lengthOf, Span, spanOf, viewOf } from "../policy/bytes";
-import { hostMetadata } from "../request/host-metadata";
-import { MetadataReader } from "../policy/jwt-claims";
-import { cookieValue, hostOf, pathOf, queryOf } from "../policy/request-text";
-import { RouteRequest } from "../policy/route-match";
-import { SpanList } from "../policy/span-list";
+import { addressOf, lengthOf, Span, spanOf, viewOf } from "../policy/bytes";
+import { hostRouteRequest as request } from "../request/host-route-request";
 import { RouteTables } from "./tables";
 
 const RULES_ID = propertyPath("xds\0virtual_host_metadata\0filter_metadata\0scrim.router\0id");
@@ -40,68 +33,10 @@ const LOG = literal("router: ");
 const CHOSEN_TOTAL = literal("scrim_router_matched_total");
 const UNMATCHED_TOTAL = literal("scrim_router_unmatched_total");
 const REFUSED_TOTAL = literal("scrim_router_refused_total");
-const METHOD = literal(":method");
-const PATH = literal(":path");
-const AUTHORITY = literal(":authority");
-const SCHEME = literal(":scheme");
-const COOKIE = literal("cookie");
 const TRIED = literal(" tried ");
 const OF = literal(" of ");
 
 const text = new BytesWriter(128);
-
-/** The request being routed. One object serves all: a decision never waits. */
-class HostRouteRequest extends RouteRequest {
-  private pairs: HeaderPairs = HeaderPairs.none();
-
-  /** Reads the current request's headers. */
-  begin(): void {
-    const pairs = requestHeaders.pairs();
-    this.pairs = pairs;
-    this.path = ABSENT;
-    this.query = ABSENT;
-    this.method = ABSENT;
-    this.authority = ABSENT;
-    this.scheme = ABSENT;
-    const cursor = pairs.begin();
-    while (cursor.next()) {
-      if (cursor.nameLength == 0 || load<u8>(cursor.namePtr) != 0x3a) continue;
-      const value = spanOf(cursor.valuePtr, cursor.valueLength);
-      if (cursor.nameIs(PATH)) {
-        this.path = pathOf(value);
-        this.query = queryOf(value);
-      } else if (cursor.nameIs(METHOD)) this.method = value;
-      else if (cursor.nameIs(AUTHORITY)) this.authority = value;
-      else if (cursor.nameIs(SCHEME)) this.scheme = value;
-    }
-  }
-
-  override header(name: Span, to: SpanList): void {
-    const cursor = this.pairs.begin();
-    const wanted = Bytes.view(addressOf(name), lengthOf(name));
-    while (cursor.nextNamed(wanted)) to.push(spanOf(cursor.valuePtr, cursor.valueLength));
-  }
-
-  override cookie(name: Span): Span {
-    const cursor = this.pairs.begin();
-    while (cursor.nextNamed(COOKIE)) {
-      const value = cookieValue(spanOf(cursor.valuePtr, cursor.valueLength), name);
-      if (value != ABSENT) return value;
-    }
-    return ABSENT;
-  }
-
-  override sourceIp(): Span {
-    const address = getProperty(SOURCE_ADDRESS);
-    return address == null ? ABSENT : hostOf(spanOf(address.ptr, address.length));
-  }
-
-  override get metadata(): MetadataReader {
-    return hostMetadata;
-  }
-}
-
-const request = new HostRouteRequest();
 
 /** What became of a request's route. */
 export enum RouteChoice {

@@ -51,7 +51,7 @@ export class Parser {
     while (!this.scanner.done) {
       const next = this.scanner.peek();
       if (next == 0x7c || next == 0x29) break;
-      if (this.isRepetition()) {
+      if (this.scanner.takeRepetition()) {
         if (items.length == 0) this.scanner.fail("missing argument to repetition operator");
         else if (repeated) this.scanner.fail("repetition operators cannot be stacked");
         else items.push(this.repetition(items.pop()));
@@ -64,41 +64,9 @@ export class Parser {
     return Node.ofList(NodeKind.Concat, items);
   }
 
-  private low: i32 = 0;
-  private high: i32 = 0;
-
-  /**
-   * Takes a repetition operator if one comes next, leaving its bounds in `low` and `high`. A `{` that is none is a
-   * literal.
-   */
-  private isRepetition(): bool {
-    const scanner = this.scanner;
-    this.low = 0;
-    this.high = -1;
-    if (scanner.take("*")) return true;
-    if (scanner.take("+")) {
-      this.low = 1;
-      return true;
-    }
-    if (scanner.take("?")) {
-      this.high = 1;
-      return true;
-    }
-    const mark = scanner.mark();
-    if (!scanner.take("{")) return false;
-    this.low = scanner.number();
-    this.high = this.low;
-    if (this.low >= 0 && scanner.take(",")) this.high = scanner.peek() == 0x7d ? -1 : scanner.number();
-    else if (this.low < 0) this.high = -2;
-    const open = this.high == -1 && scanner.peek() == 0x7d;
-    if (this.low >= 0 && (this.high >= 0 || open) && scanner.take("}")) return true;
-    scanner.rewind(mark);
-    return false;
-  }
-
   private repetition(child: Node): Node {
-    const low = this.low;
-    const high = this.high;
+    const low = this.scanner.low;
+    const high = this.scanner.high;
     this.scanner.take("?"); // lazy: the same set of full matches
     if (low > MAX_REPEAT || high > MAX_REPEAT) this.scanner.fail("repetition count is over 1000");
     else if (high >= 0 && low > high) this.scanner.fail("repetition bounds are the wrong way round");

@@ -7,6 +7,9 @@ const BEYOND = "an escape is over \\xff: matching is by bytes, as in Envoy";
 export class Scanner {
   private at: i32 = 0;
   error: string = "";
+  /** Bounds of the repetition that was taken last; `high` -1: there is none. */
+  low: i32 = 0;
+  high: i32 = 0;
 
   constructor(private readonly text: string) {}
 
@@ -47,6 +50,34 @@ export class Scanner {
   /** Goes back to a marked position. */
   rewind(mark: i32): void {
     this.at = mark;
+  }
+
+  /**
+   * Takes a repetition operator if one comes next, leaving its bounds in `low` and `high`. A `{` that is none is a
+   * literal.
+   */
+  takeRepetition(): bool {
+    this.low = 0;
+    this.high = -1;
+    if (this.take("*")) return true;
+    if (this.take("+")) {
+      this.low = 1;
+      return true;
+    }
+    if (this.take("?")) {
+      this.high = 1;
+      return true;
+    }
+    const mark = this.mark();
+    if (!this.take("{")) return false;
+    this.low = this.number();
+    this.high = this.low;
+    if (this.low >= 0 && this.take(",")) this.high = this.peek() == 0x7d ? -1 : this.number();
+    else if (this.low < 0) this.high = -2;
+    const open = this.high == -1 && this.peek() == 0x7d;
+    if (this.low >= 0 && (this.high >= 0 || open) && this.take("}")) return true;
+    this.rewind(mark);
+    return false;
   }
 
   /** Takes and returns everything up to `end`, and `end` itself; "\0" when it never comes (nothing is taken then). */

@@ -168,6 +168,12 @@ class ProbeStream extends HttpContext {
     line("absent", requestHeaders.get(literal("x-absent")));
     line("upper-case name", requestHeaders.get(literal("X-MODE")));
     line("joined by Envoy", requestHeaders.get(literal("x-forwarded-proto")));
+    this.properties();
+    this.writes();
+    this.shared();
+  }
+
+  private properties(): void {
     property("request/headers/x-multi");
     property("request/path");
     property("request/url_path");
@@ -205,8 +211,6 @@ class ProbeStream extends HttpContext {
     propertySize("xds/virtual_host_metadata/filter_metadata/scrim.test/list");
     property("xds/virtual_host_metadata/filter_metadata/scrim.test/list/1");
     property("xds/virtual_host_metadata/filter_metadata/none/text");
-    this.writes();
-    this.shared();
   }
 
   private writes(): void {
