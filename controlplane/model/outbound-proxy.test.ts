@@ -43,8 +43,9 @@ describe("the way out of a network", () => {
     (text) => {
       const found = way("https://a.io/", { https_proxy: text });
       expect(found).toMatchObject({
-        kind: "unusable",
-        reason: expect.stringContaining("HTTPS_PROXY names no proxy") as string,
+        kind: "failed",
+        code: "proxy-unusable",
+        message: expect.stringContaining("HTTPS_PROXY names no proxy") as string,
       });
       expect(JSON.stringify(found)).not.toContain("secret");
     },

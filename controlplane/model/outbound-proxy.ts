@@ -1,8 +1,8 @@
 // Which HTTP proxy leads out of a network: HTTP_PROXY, HTTPS_PROXY and NO_PROXY, read as curl and the tools of
-// containers read them
-// (https://pkg.go.dev/golang.org/x/net/http/httpproxy).
+// containers read them (https://pkg.go.dev/golang.org/x/net/http/httpproxy).
 import { BlockList, isIP } from "node:net";
 import { parseRange } from "./address-range.ts";
+import { type Failure, failed } from "./failure.ts";
 
 /** As the variables have it; undefined: no proxy. */
 export interface OutboundProxies {
@@ -24,8 +24,7 @@ export interface ProxyServer {
 export type Way =
   | { readonly kind: "direct" }
   | { readonly kind: "proxy"; readonly server: ProxyServer }
-  /** `reason` is a sentence's whole. */
-  | { readonly kind: "unusable"; readonly reason: string };
+  | Failure<"proxy-unusable">;
 
 /** Returns what the variables say, in small letters or else in capitals. */
 export function readOutboundProxies(variables: Readonly<Record<string, string>>): OutboundProxies {
@@ -48,12 +47,9 @@ export function wayTo(target: URL, proxies: OutboundProxies): Way {
   const server = parseServer(text);
   // What the variable holds is not shown: it may hold a password.
   const variable = target.protocol === "https:" ? "HTTPS_PROXY" : "HTTP_PROXY";
-  return server === undefined
-    ? {
-        kind: "unusable",
-        reason: `${variable} names no proxy that is spoken to: write http://HOST:PORT or https://HOST:PORT, or name the host in NO_PROXY`,
-      }
-    : { kind: "proxy", server };
+  if (server !== undefined) return { kind: "proxy", server };
+  const remedy = "write http://HOST:PORT or https://HOST:PORT, or name the host in NO_PROXY";
+  return failed("proxy-unusable", `${variable} names no proxy that is spoken to: ${remedy}`);
 }
 
 function parseServer(text: string): ProxyServer | undefined {

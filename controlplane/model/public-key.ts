@@ -1,9 +1,11 @@
 // Public keys as people write them: PEM, one or several in a text.
 import { createPublicKey, type KeyObject } from "node:crypto";
+import { type Failure, failed } from "./failure.ts";
 
+/** The message of a failure goes on where what holds the text was named: `must be public keys in PEM …`. */
 export type PublicKeys =
-  | { readonly ok: true; readonly keys: readonly KeyObject[] }
-  | { readonly ok: false; readonly message: string };
+  | { readonly kind: "keys"; readonly keys: readonly KeyObject[] }
+  | Failure<"not-pem" | "not-public" | "unsupported-key">;
 
 const BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----[\s\S]*?-----END \1-----/g;
 
@@ -11,17 +13,17 @@ const BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----[\s\S]*?-----END \1-----/g;
 export function parsePublicKeys(pem: string): PublicKeys {
   const blocks = [...pem.matchAll(BLOCK)];
   if (blocks.length === 0 || pem.replaceAll(BLOCK, "").trim() !== "")
-    return { ok: false, message: "must be public keys in PEM (-----BEGIN PUBLIC KEY-----)" };
+    return failed("not-pem", "must be public keys in PEM (-----BEGIN PUBLIC KEY-----)");
   const keys: KeyObject[] = [];
   for (const [block, label] of blocks) {
     if (label !== "PUBLIC KEY" && label !== "RSA PUBLIC KEY")
-      return { ok: false, message: `must hold public keys, not a ${label?.toLowerCase()}` };
+      return failed("not-public", `must hold public keys, not a ${label?.toLowerCase()}`);
     const key = readKey(block);
     if (key === undefined)
-      return { ok: false, message: "holds a block that is no ECDSA, Ed25519 or RSA key (of 2,048 bits or more)" };
+      return failed("unsupported-key", "holds a block that is no ECDSA, Ed25519 or RSA key (of 2,048 bits or more)");
     keys.push(key);
   }
-  return { ok: true, keys };
+  return { kind: "keys", keys };
 }
 
 function readKey(pem: string): KeyObject | undefined {

@@ -27,7 +27,7 @@ describe("sticky", () => {
     "header:a; salt=",
     "header:a; salt=b; salt=c",
   ])("refuses %j", (text) => {
-    expect(parseSticky(text).kind).toBe("wrong");
+    expect(parseSticky(text).kind).toBe("failed");
   });
 });
 

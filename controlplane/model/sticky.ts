@@ -1,4 +1,5 @@
 // By what requests are kept with their share of a weighted route: the text of the annotation `scrim.mesh/sticky`.
+import { type Failure, failed } from "./failure.ts";
 
 /** The annotation on a VirtualService: `header:x-user`, `cookie:session; salt=2026-11`. */
 export const STICKY_ANNOTATION = "scrim.mesh/sticky";
@@ -16,10 +17,9 @@ export type StickyBy =
 /** What an annotation says, or what is wrong with it. */
 export type StickyResult =
   | { readonly kind: "sticky"; readonly by: StickyBy; readonly salt?: string }
-  | { readonly kind: "wrong"; readonly reason: string };
+  | Failure<"invalid">;
 
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}$/;
-const wrong = (reason: string): StickyResult => ({ kind: "wrong", reason });
 
 /** Returns what `<source>:<name>` with an optional `; salt=<text>` means. */
 export function parseSticky(text: string): StickyResult {
@@ -28,11 +28,14 @@ export function parseSticky(text: string): StickyResult {
   const [source, name] = [key.slice(0, Math.max(colon, 0)), key.slice(colon + 1).trim()];
   const by = stickyBy(source, name);
   if (by === undefined)
-    return wrong(`must be header:NAME, cookie:NAME, query:NAME, claim:NAME or source:ip, not ${JSON.stringify(key)}`);
+    return failed(
+      "invalid",
+      `must be header:NAME, cookie:NAME, query:NAME, claim:NAME or source:ip, not ${JSON.stringify(key)}`,
+    );
   const [salt, ...others] = options;
   if (salt === undefined) return { kind: "sticky", by };
   if (others.length > 0 || !/^salt=.{1,256}$/.test(salt))
-    return wrong("only ; salt=TEXT can follow what requests are kept by");
+    return failed("invalid", "only ; salt=TEXT can follow what requests are kept by");
   return { kind: "sticky", by, salt: salt.slice("salt=".length) };
 }
 

@@ -1,6 +1,7 @@
 // What a module may do beside looking at its configuration, logging and reading the clock: names for groups of Envoy's
 // host functions and callbacks. Envoy enforces a list of such functions (capability_restriction_config): one that is
 // not on it answers an error, a callback that is not on it is not called.
+import { type Failure, failed } from "./failure.ts";
 
 /** What of a module counts here: what it imports and exports. */
 export interface ModuleSurface {
@@ -84,18 +85,15 @@ export function expandCapability(name: string): readonly string[] | undefined {
 }
 
 export type CapabilityList =
-  | { readonly ok: true; readonly names: readonly string[] }
-  | { readonly ok: false; readonly message: string };
+  | { readonly kind: "capabilities"; readonly names: readonly string[] }
+  | Failure<"unknown-capability">;
 
 /** Returns the capabilities in a text such as `headers, http-calls`; a failure names the word that is none. */
 export function parseCapabilities(words: readonly string[]): CapabilityList {
   const unknown = words.find((word) => expandCapability(word) === undefined);
-  return unknown === undefined
-    ? { ok: true, names: words }
-    : {
-        ok: false,
-        message: `${JSON.stringify(unknown)} is no capability: there are ${capabilityNames.join(", ")}, and single functions such as proxy_http_call`,
-      };
+  if (unknown === undefined) return { kind: "capabilities", names: words };
+  const known = `${capabilityNames.join(", ")}, and single functions such as proxy_http_call`;
+  return failed("unknown-capability", `${JSON.stringify(unknown)} is no capability: there are ${known}`);
 }
 
 function expandAll(names: readonly string[]): ReadonlySet<string> {

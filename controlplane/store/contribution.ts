@@ -49,7 +49,7 @@ export function contributionOf(unit: SourceUnit, context: ContributionContext): 
   }));
   for (const { document, validated } of judged) {
     violations.push(...validated.violations);
-    if (validated.outcome !== "accepted") continue;
+    if (validated.kind !== "accepted") continue;
     const key = objectKey(refOf(validated.object));
     const first = defined.get(key);
     if (first === undefined) defined.set(key, keepIdentity(context.lastGood.get(key), validated.object));
@@ -123,7 +123,7 @@ function heldObjects(
   const held = new Map<string, MeshObject>();
   const unnamed: PartialRef[] = [];
   for (const { validated } of judged) {
-    if (validated.outcome !== "refused") continue;
+    if (validated.kind !== "refused") continue;
     const key = completeRef(validated.about);
     const lastGood = key === undefined ? undefined : context.lastGood.get(key);
     if (key === undefined) unnamed.push(validated.about);

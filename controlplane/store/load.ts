@@ -27,8 +27,8 @@ export async function loadFiles(
   const units: SourceUnit[] = [];
   for (const path of await expand(paths)) {
     const read = await readStable(path);
-    const parsed = read.outcome === "read" ? parseFile(read.text, path) : undefined;
-    const message = read.outcome === "failed" ? read.reason : "cannot be read";
+    const parsed = read.kind === "read" ? parseFile(read.text, path) : undefined;
+    const message = read.kind === "failed" ? read.message : "cannot be read";
     const { documents = [], problems = [{ origin: fileOrigin(path), message }] } = parsed ?? {};
     units.push({ id: path, documents, problems, settled: true });
   }

@@ -48,7 +48,7 @@ describe("violations", () => {
         ].join("\n"),
       ),
     );
-    expect(result.outcome).toBe("refused");
+    expect(result.kind).toBe("refused");
     expect(result.violations[0]).toMatchObject({ origin: { path: "f.yaml" }, object: "VirtualService/default/x" });
     expect(lines(result.violations)).toEqual([
       "5:3 error spec.hosts: must not be empty",
@@ -68,7 +68,7 @@ describe("violations", () => {
         "hosts: [a.com]\nhttp:\n- match: [{statPrefix: x, uri: {prefix: /a}}]\n  route: [{destination: {host: a}}]",
       ),
     );
-    expect(result.outcome).toBe("accepted");
+    expect(result.kind).toBe("accepted");
     expect(lines(result.violations)).toEqual([
       "7:14 warning spec.http[0].match[0].statPrefix: VirtualService.spec.http[0].match[0].statPrefix is not supported yet and has no effect",
     ]);
@@ -81,7 +81,7 @@ describe("violations", () => {
         "hosts: [a.com]\nhttp:\n- route: [{destination: {host: a}}]\n- match: [{uri: {prefix: /b}}]\n  route: [{destination: {host: b}}]",
       ),
     );
-    expect(result.outcome).toBe("accepted");
+    expect(result.kind).toBe("accepted");
     expect(lines(result.violations)).toEqual([
       "8:5 warning spec.http[1]: is never reached: http[0] takes every request",
     ]);
@@ -96,7 +96,7 @@ describe("accepted objects", () => {
         'selector: {istio: ingressgateway}\nservers:\n- port: {number: "80", name: http, protocol: http}\n  hosts: ["*"]\n  tls: {httpsRedirect: yes}\n  bind: null',
       ),
     );
-    if (result.outcome !== "accepted") throw new Error(JSON.stringify(result));
+    if (result.kind !== "accepted") throw new Error(JSON.stringify(result));
     expect(result.object).toMatchObject({
       kind: "Gateway",
       apiVersion: "networking.istio.io/v1",
@@ -114,14 +114,14 @@ describe("accepted objects", () => {
     const result = validate(
       "apiVersion: v1\nkind: Service\nmetadata: {name: a, uid: u, managedFields: [{}]}\nspec:\n  sessionAffinity: None\n  ports: [{port: 80, targetPort: '9080', nodePort: 30000}]\nstatus: {loadBalancer: {}}\n",
     );
-    expect(result.outcome === "accepted" && result.object.spec).toEqual({ ports: [{ port: 80, targetPort: 9_080 }] });
+    expect(result.kind === "accepted" && result.object.spec).toEqual({ ports: [{ port: 80, targetPort: 9_080 }] });
   });
 
   it("hold payloads that are not under spec, and a Pod's status beside its spec", () => {
     const slice = validate(
       "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: a, labels: {kubernetes.io/service-name: a}}\naddressType: IPv4\nendpoints: [{addresses: [10.0.0.1]}]\nports: [{port: 80}]\n",
     );
-    expect(slice.outcome === "accepted" && slice.object.spec).toEqual({
+    expect(slice.kind === "accepted" && slice.object.spec).toEqual({
       addressType: "IPv4",
       endpoints: [{ addresses: ["10.0.0.1"] }],
       ports: [{ port: 80 }],
@@ -129,12 +129,12 @@ describe("accepted objects", () => {
     const pod = validate(
       "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {serviceAccountName: sa, nodeName: n}\nstatus: {podIP: 127.1.2.3, phase: Running, hostIP: x}\n",
     );
-    expect(pod.outcome === "accepted" && pod.object.spec).toEqual({
+    expect(pod.kind === "accepted" && pod.object.spec).toEqual({
       serviceAccountName: "sa",
       status: { podIP: "127.1.2.3", phase: "Running" },
     });
     const namespace = validate("apiVersion: v1\nkind: Namespace\nmetadata: {name: a, namespace: ignored}\n");
-    expect(namespace.outcome === "accepted" && namespace.object.metadata.namespace).toBe("");
+    expect(namespace.kind === "accepted" && namespace.object.metadata.namespace).toBe("");
   });
 });
 
@@ -182,7 +182,7 @@ describe("kinds", () => {
     ["just text", "refused", "error", "1:1 must be a map with apiVersion, kind and metadata"],
   ])("%j is %s", (text, outcome, severity, message) => {
     const result = validate(text);
-    expect(result.outcome).toBe(outcome);
+    expect(result.kind).toBe(outcome);
     expect(result.violations.map((violation) => `${placeOf(violation.origin)} ${violation.message}`)).toEqual([
       message,
     ]);
@@ -192,7 +192,7 @@ describe("kinds", () => {
   it("JSON of another program is ignored, with a warning", () => {
     for (const value of [{ name: "x" }, [1], "text"]) {
       const result = validateDocument({ value, locate: () => fileOrigin("data.json") }, { strict: true });
-      expect(result).toMatchObject({ outcome: "ignored", violations: [{ severity: "warning", origin: { line: 1 } }] });
+      expect(result).toMatchObject({ kind: "ignored", violations: [{ severity: "warning", origin: { line: 1 } }] });
     }
   });
 
@@ -200,7 +200,7 @@ describe("kinds", () => {
     expect(
       validate(
         `apiVersion: ${apiVersion}\nkind: QuotaSpec\nmetadata: {name: a}\nspec: {rules: [{quotas: [{name: q, maxAmount: 1, interval: 1s}]}]}`,
-      ).outcome,
+      ).kind,
     ).toBe("accepted");
   });
 });
@@ -238,7 +238,7 @@ describe("metadata", () => {
     ["metadata: {name: 1}", '3:12 metadata.name: must be text, not the number 1: write it in quotes, "1"'],
   ])("%s", (metadata, message) => {
     const result = validate(`apiVersion: v1\nkind: ServiceAccount\n${metadata}\n`);
-    expect(result.outcome).toBe("refused");
+    expect(result.kind).toBe("refused");
     expect(
       result.violations.map(({ origin, field, message: text }) => `${placeOf(origin)} ${field}: ${text}`),
     ).toContain(message);
@@ -251,7 +251,7 @@ describe("aliases of the circuit breaker", () => {
 
   it("take effect as the standard fields, each with a warning", () => {
     const result = validate(networking("DestinationRule", spec));
-    expect(result.outcome === "accepted" && result.object.spec).toEqual({
+    expect(result.kind === "accepted" && result.object.spec).toEqual({
       host: "a",
       trafficPolicy: {
         connectionPool: { http: { http1MaxPendingRequests: 10, http2MaxRequests: 10 } },
@@ -270,7 +270,7 @@ describe("aliases of the circuit breaker", () => {
 
   it("are refused when strict", () => {
     const result = validate(networking("DestinationRule", spec), true);
-    expect(result.outcome).toBe("refused");
+    expect(result.kind).toBe("refused");
     expect(result.violations.every(({ severity }) => severity === "error")).toBe(true);
   });
 
@@ -331,7 +331,7 @@ describe("hostile documents", () => {
     fc.assert(
       fc.property(fc.oneof(document, fc.anything()), (value) => {
         const result = validateDocument({ value, locate: () => fileOrigin("f") }, { strict: false });
-        if (result.outcome === "accepted") expect(Object.isFrozen(result.object)).toBe(true);
+        if (result.kind === "accepted") expect(Object.isFrozen(result.object)).toBe(true);
       }),
       { numRuns: 3_000 },
     );

@@ -18,10 +18,10 @@ export type PartialRef = { readonly [Key in keyof ObjectRef]?: ObjectRef[Key] | 
 
 /** What a document turned out to be. */
 export type Validated =
-  | { readonly outcome: "accepted"; readonly object: MeshObject; readonly violations: readonly Violation[] }
-  | { readonly outcome: "refused"; readonly about: PartialRef; readonly violations: readonly Violation[] }
+  | { readonly kind: "accepted"; readonly object: MeshObject; readonly violations: readonly Violation[] }
+  | { readonly kind: "refused"; readonly about: PartialRef; readonly violations: readonly Violation[] }
   /** A kind that does not concern the mesh, or not yet. */
-  | { readonly outcome: "ignored"; readonly violations: readonly Violation[] };
+  | { readonly kind: "ignored"; readonly violations: readonly Violation[] };
 
 /** How strictly documents are judged. */
 export interface ValidationOptions {
@@ -37,12 +37,11 @@ export function validateDocument(document: SourceDocument, options: ValidationOp
   if (isForeignJson(document)) {
     const findings = findingsOf(document, "");
     findings.warn([], "has neither apiVersion nor kind: ignored, as JSON of another program");
-    return { outcome: "ignored", violations: findings.violations };
+    return { kind: "ignored", violations: findings.violations };
   }
   if (!isFields(value)) return refused(document, {}, "must be a map with apiVersion, kind and metadata");
   const head = readHead(value, document);
-  if (!("kind" in head)) return head;
-  return validateObject(document, value, head.kind, options);
+  return typeof head === "string" ? validateObject(document, value, head, options) : head;
 }
 
 /** Programs keep JSON of their own beside a mesh's YAML; YAML without a kind is more likely a mistake. */
@@ -56,7 +55,7 @@ function isForeignJson(document: SourceDocument): boolean {
 function refused(document: SourceDocument, about: PartialRef, message: string, path: FieldPath = []): Validated {
   const findings = findingsOf(document, partialKey(about));
   findings.error(path, message);
-  return { outcome: "refused", about, violations: findings.violations };
+  return { kind: "refused", about, violations: findings.violations };
 }
 
 function partialKey(about: PartialRef & { readonly kind?: string | undefined }): string {
@@ -65,7 +64,7 @@ function partialKey(about: PartialRef & { readonly kind?: string | undefined }):
 }
 
 /** Returns the kind if it is one of ours in a version we serve, else what to say about it. */
-function readHead(value: Fields, document: SourceDocument): { readonly kind: Kind } | Validated {
+function readHead(value: Fields, document: SourceDocument): Kind | Validated {
   const { kind, apiVersion } = value;
   const about = namesIn(value);
   if (typeof kind !== "string" || kind === "")
@@ -81,7 +80,7 @@ function readHead(value: Fields, document: SourceDocument): { readonly kind: Kin
     return refused(document, aboutKind, "is required", ["apiVersion"]);
   const group = groupOf(apiVersion);
   const ours = known ? kindDefinitions[kind].apiVersions : [];
-  if (known && ours.includes(apiVersion)) return { kind };
+  if (known && ours.includes(apiVersion)) return kind;
   if (known && ours.some((version) => groupOf(version) === group)) {
     return refused(document, aboutKind, `${quote(apiVersion)} is no version of ${kind}: write ${ours.join(" or ")}`, [
       "apiVersion",
@@ -95,24 +94,24 @@ function otherKind(document: SourceDocument, kind: string, apiVersion: string, a
   const group = groupOf(apiVersion);
   if (istioKindsNotYet.has(kind) || group === "gateway.networking.k8s.io") {
     findings.error(["kind"], `kind ${kind} (${apiVersion}) is not supported yet`);
-    return { outcome: "ignored", violations: findings.violations };
+    return { kind: "ignored", violations: findings.violations };
   }
   if (unrelatedKinds.has(kind)) {
     findings.warn(["kind"], `kind ${kind} (${apiVersion}) has no meaning for the mesh and is ignored`);
-    return { outcome: "ignored", violations: findings.violations };
+    return { kind: "ignored", violations: findings.violations };
   }
   if (isKind(kind)) {
     findings.error(
       ["apiVersion"],
       `kind ${kind} of ${quote(apiVersion)} is not known: write ${kindDefinitions[kind].apiVersions.join(" or ")}`,
     );
-    return { outcome: "refused", about: { ...about, kind }, violations: findings.violations };
+    return { kind: "refused", about: { ...about, kind }, violations: findings.violations };
   }
   findings.error(
     ["kind"],
     `unknown kind ${quote(kind)} (${apiVersion})${didYouMean(kind, [...allKinds, ...istioKindsNotYet])}`,
   );
-  return { outcome: "refused", about, violations: findings.violations };
+  return { kind: "refused", about, violations: findings.violations };
 }
 
 function groupOf(apiVersion: string): string {
@@ -153,7 +152,7 @@ function validateObject(document: SourceDocument, value: Fields, kind: Kind, opt
     });
   if (metadata === undefined || findings.violations.some((violation) => violation.severity === "error")) {
     return {
-      outcome: "refused",
+      kind: "refused",
       about: metadata === undefined ? { ...about, name: undefined } : about,
       violations: findings.violations,
     };
@@ -166,7 +165,7 @@ function validateObject(document: SourceDocument, value: Fields, kind: Kind, opt
     spec: deepFreeze(spec),
     origin: document.locate([]),
   } as MeshObject;
-  return { outcome: "accepted", object: Object.freeze(object), violations: findings.violations };
+  return { kind: "accepted", object: Object.freeze(object), violations: findings.violations };
 }
 
 /** Returns the part of the document that the kind's schema describes, and where it stands. */

@@ -26,9 +26,9 @@ export function checkPluginTrust(
       findings.error([...path, "keys"], "must hold a key: without one no module could be trusted");
     each(rule.keys, [...path, "keys"], (pem, place) => {
       const keys = parsePublicKeys(pem);
-      if (!keys.ok) findings.error(place, keys.message);
+      if (keys.kind === "failed") findings.error(place, keys.message);
     });
     const named = parseCapabilities((rule.capabilities ?? []).filter((name) => name !== undefined));
-    if (!named.ok) findings.error([...path, "capabilities"], named.message);
+    if (named.kind === "failed") findings.error([...path, "capabilities"], named.message);
   });
 }

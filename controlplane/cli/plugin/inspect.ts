@@ -46,7 +46,7 @@ async function readKeys(file: string | undefined): Promise<readonly KeyObject[] 
   if (file === undefined) return undefined;
   const text = await readNamedFile(`--key ${file}`, file);
   const keys = parsePublicKeys(text);
-  if (!keys.ok) throw new CommandFailure(exitCodes.failed, `--key ${file} ${keys.message}.`);
+  if (keys.kind === "failed") throw new CommandFailure(exitCodes.failed, `--key ${file} ${keys.message}.`);
   return keys.keys;
 }
 

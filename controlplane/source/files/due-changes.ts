@@ -71,12 +71,12 @@ async function read(file: TrackedFile, context: ReadContext): Promise<void> {
       return;
     }
   }
-  if (result.outcome === "unstable") {
+  if (result.kind === "unstable") {
     file.sinceMs = now();
     return;
   }
-  if (result.outcome === "failed") {
-    file.next = unitOfFailure(file, result.reason, now()) ?? file.next;
+  if (result.kind === "failed") {
+    file.next = unitOfFailure(file, result.message, now()) ?? file.next;
     return;
   }
   if (!first && !file.unfinished && !result.text.endsWith("\n")) {
@@ -94,17 +94,17 @@ async function takeText(
 ): Promise<void> {
   if (file.ahead?.text !== text) file.ahead = undefined;
   if (file.ahead === undefined && isLong(text, file.parsed)) {
-    const ahead: NonNullable<TrackedFile["ahead"]> = (file.ahead = { text, signature, outcome: undefined });
+    const ahead: NonNullable<TrackedFile["ahead"]> = (file.ahead = { text, signature, result: undefined });
     file.signature = signature;
-    const done = parseAhead(text, file.parsed, parseAside).then((outcome) => void (ahead.outcome = outcome));
+    const done = parseAhead(text, file.parsed, parseAside).then((result) => void (ahead.result = result));
     if (first) await done;
     else void done.then(parsed);
   }
-  const outcome = file.ahead?.outcome;
-  if (file.ahead !== undefined && outcome === undefined) return;
+  const result = file.ahead?.result;
+  if (file.ahead !== undefined && result === undefined) return;
   file.ahead = undefined;
   file.next =
-    (outcome?.kind === "failed" ? unitOfFailure(file, outcome.reason, now()) : unitOfText(file, text, outcome)) ??
+    (result?.kind === "failed" ? unitOfFailure(file, result.message, now()) : unitOfText(file, text, result)) ??
     file.next;
   file.signature = file.readSignature = signature;
 }

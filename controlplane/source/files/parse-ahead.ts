@@ -3,7 +3,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { MAX_TEXT_LENGTH, type ParsedPiece, parsePiece, splitDocuments } from "../../model/yaml.ts";
 import type { ParsedFile } from "./parse-file.ts";
-import type { ParsedAside } from "./yaml-thread.ts";
+import type { ParsedAside, ParsedAsideFailure } from "./yaml-thread.ts";
 
 /** Parses one document's text somewhere else. */
 export type ParseAside = (text: string) => Promise<ParsedAside>;
@@ -11,7 +11,7 @@ export type ParseAside = (text: string) => Promise<ParsedAside>;
 /** What the documents of a text say, by their texts; or why that is not known. */
 export type ParsedAhead =
   | { readonly kind: "parsed"; readonly pieces: ReadonlyMap<string, ParsedPiece> }
-  | { readonly kind: "failed"; readonly reason: string };
+  | ParsedAsideFailure;
 
 /** Characters that are parsed in one go: about 20 ms. */
 const AT_ONCE = 16 * 1024;

@@ -1,5 +1,6 @@
 // Reading a file so that no half of one version and half of another is ever seen.
 import { open } from "node:fs/promises";
+import { type Failure, failed } from "../../model/failure.ts";
 import { MAX_TEXT_LENGTH } from "../../model/yaml.ts";
 import { type FileSignature, isMissing, reasonOf, signatureOf } from "./scan.ts";
 
@@ -11,10 +12,10 @@ export interface StableText {
 
 /** What came of reading a file. */
 export type StableRead =
-  | ({ readonly outcome: "read" } & StableText)
+  | ({ readonly kind: "read" } & StableText)
   /** It was written to while it was read, or is gone: look again. */
-  | { readonly outcome: "unstable" }
-  | { readonly outcome: "failed"; readonly reason: string; readonly signature: FileSignature | undefined };
+  | { readonly kind: "unstable" }
+  | Failure<"too-large" | "not-text" | "unreadable">;
 
 /** Returns the file's text if it stayed the same from before the reading to after it. */
 export async function readStable(path: string): Promise<StableRead> {
@@ -24,20 +25,16 @@ export async function readStable(path: string): Promise<StableRead> {
       const before = await handle.stat({ bigint: true });
       const signature = signatureOf(before);
       // Four bytes a character at most: larger files cannot be within the limit, and are not even read.
-      if (before.size > BigInt(4 * MAX_TEXT_LENGTH)) return { outcome: "failed", reason: "is too large", signature };
+      if (before.size > BigInt(4 * MAX_TEXT_LENGTH)) return failed("too-large", "is too large");
       const bytes = await handle.readFile();
-      if (signatureOf(await handle.stat({ bigint: true })) !== signature) return { outcome: "unstable" };
+      if (signatureOf(await handle.stat({ bigint: true })) !== signature) return { kind: "unstable" };
       const text = decode(bytes);
-      return text === undefined
-        ? { outcome: "failed", reason: "is not UTF-8 text", signature }
-        : { outcome: "read", text, signature };
+      return text === undefined ? failed("not-text", "is not UTF-8 text") : { kind: "read", text, signature };
     } finally {
       await handle.close();
     }
   } catch (error) {
-    return isMissing(error)
-      ? { outcome: "unstable" }
-      : { outcome: "failed", reason: `cannot be read (${reasonOf(error)})`, signature: undefined };
+    return isMissing(error) ? { kind: "unstable" } : failed("unreadable", `cannot be read (${reasonOf(error)})`);
   }
 }
 

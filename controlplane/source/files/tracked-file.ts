@@ -32,7 +32,7 @@ export interface TrackedFile {
   text: string | undefined;
   parsed: ParsedFile | undefined;
   /** A long text that was read, and what it says as soon as that is known. */
-  ahead: { readonly text: string; readonly signature: FileSignature; outcome: ParsedAhead | undefined } | undefined;
+  ahead: { readonly text: string; readonly signature: FileSignature; result: ParsedAhead | undefined } | undefined;
   /** True if it was put there as a whole, and not written to since: there is nothing to wait for. */
   whole: boolean;
   /** True if the text now there was read and does not end with a line break. */
@@ -78,7 +78,7 @@ export function observe(file: TrackedFile, signature: FileSignature | undefined,
 export function readDueMs(file: TrackedFile): number | undefined {
   if (file.signature === undefined || file.signature === file.readSignature) return undefined;
   // It is being parsed: until that is done there is nothing to look at.
-  if (file.ahead !== undefined && file.ahead.outcome === undefined && file.ahead.signature === file.signature)
+  if (file.ahead !== undefined && file.ahead.result === undefined && file.ahead.signature === file.signature)
     return undefined;
   const quietMs = file.unfinished ? QUIET_UNFINISHED_MS : file.whole ? 0 : QUIET_MS;
   return Math.min(file.sinceMs + quietMs, file.untoldSinceMs + MAX_WAIT_MS);
@@ -94,14 +94,14 @@ export function settleDueMs(file: TrackedFile): number | undefined {
 }
 
 /** Returns what to tell of a file that could not be read, and sees to it that it is tried again. */
-export function unitOfFailure(file: TrackedFile, reason: string, nowMs: number): SourceUnit | undefined {
+export function unitOfFailure(file: TrackedFile, message: string, nowMs: number): SourceUnit | undefined {
   file.sinceMs = file.untoldSinceMs = nowMs + RETRY_MS;
-  if (file.text === undefined && file.told?.problems[0]?.message === reason) return undefined;
+  if (file.text === undefined && file.told?.problems[0]?.message === message) return undefined;
   file.text = undefined;
   return {
     id: file.path,
     documents: [],
-    problems: [{ origin: fileOrigin(file.path), message: reason }],
+    problems: [{ origin: fileOrigin(file.path), message }],
     settled: true,
   };
 }

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { failed } from "../../model/failure.ts";
 import { documentOf, parsePiece, splitDocuments } from "../../model/yaml.ts";
 import { createStore } from "../../store/store.ts";
 import { createSystemClock } from "../../telemetry/clock.ts";
@@ -91,12 +92,14 @@ describe("a thread that parses", () => {
     const hurried = threadOf({ limitMs: 150 });
     expect(await hurried.parse(listOf(20_000, "1"))).toEqual({
       kind: "failed",
-      reason: "cannot be parsed within 0.15 s: split it into smaller documents",
+      code: "too-slow",
+      message: "cannot be parsed within 0.15 s: split it into smaller documents",
     });
     const small = threadOf({ limitMiB: 20 });
     expect(await small.parse(listOf(20_000, "1"))).toEqual({
       kind: "failed",
-      reason: "needs too much memory to be parsed: split it into smaller documents",
+      code: "out-of-memory",
+      message: "needs too much memory to be parsed: split it into smaller documents",
     });
     expect(await small.parse("a: 1")).toMatchObject({ kind: "document", value: { a: 1 } });
   });
@@ -176,7 +179,7 @@ describe("a file with a large document", () => {
     const { put, store, versions } = await begin(
       async (text) =>
         fails
-          ? { kind: "failed", reason: "cannot be parsed within 60 s: split it into smaller documents" }
+          ? failed("too-slow", "cannot be parsed within 60 s: split it into smaller documents")
           : thread.parse(text),
       listOf(500, "1"),
     );

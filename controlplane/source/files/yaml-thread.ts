@@ -2,10 +2,12 @@
 // Produces: what each says, parsed by a thread beside this one, which is there only while there is something to parse.
 // Never does: wait for a text for ever, or fail because that thread ended.
 import { Worker } from "node:worker_threads";
+import { type Failure, failed } from "../../model/failure.ts";
 import type { ParsedPiece } from "../../model/yaml.ts";
 
 /** What one text says, or why nobody knows. */
-export type ParsedAside = ParsedPiece | { readonly kind: "failed"; readonly reason: string };
+export type ParsedAside = ParsedPiece | ParsedAsideFailure;
+export type ParsedAsideFailure = Failure<"stopping" | "no-thread" | "too-slow" | "out-of-memory" | "parser-ended">;
 
 export interface YamlThread {
   /** Never rejects. Texts are parsed one after another. */
@@ -48,13 +50,13 @@ export function createYamlThread({ script, limitMs = LIMIT_MS, limitMiB = LIMIT_
     worker = undefined;
   };
   const parse = async (text: string): Promise<ParsedAside> => {
-    if (isClosed) return { kind: "failed", reason: "the control plane is stopping" };
+    if (isClosed) return failed("stopping", "the control plane is stopping");
     clearTimeout(idle);
     try {
       worker ??= start();
     } catch (error) {
       // The machine has no thread to give: perhaps it has one for the next text.
-      return { kind: "failed", reason: `cannot be parsed (${error instanceof Error ? error.message : String(error)})` };
+      return failed("no-thread", `cannot be parsed (${error instanceof Error ? error.message : String(error)})`);
     }
     const parsed = await answerOf(worker, text, limitMs);
     if (parsed.kind === "failed") end();
@@ -82,15 +84,14 @@ function answerOf(worker: Worker, text: string, limitMs: number): Promise<Parsed
       worker.off("message", settle).off("error", onError).off("exit", onExit);
       resolve(parsed);
     };
-    const failed = (why: string): void => settle({ kind: "failed", reason: `${why}: split it into smaller documents` });
+    const fail = (code: ParsedAsideFailure["code"], why: string): void =>
+      settle(failed(code, `${why}: split it into smaller documents`));
     const onError = (error: NodeJS.ErrnoException): void =>
-      failed(
-        error.code === "ERR_WORKER_OUT_OF_MEMORY"
-          ? "needs too much memory to be parsed"
-          : `cannot be parsed (${error.message})`,
-      );
-    const onExit = (): void => failed("cannot be parsed, its parser ended");
-    const timer = setTimeout(() => failed(`cannot be parsed within ${limitMs / 1_000} s`), limitMs);
+      error.code === "ERR_WORKER_OUT_OF_MEMORY"
+        ? fail("out-of-memory", "needs too much memory to be parsed")
+        : fail("parser-ended", `cannot be parsed (${error.message})`);
+    const onExit = (): void => fail("parser-ended", "cannot be parsed, its parser ended");
+    const timer = setTimeout(() => fail("too-slow", `cannot be parsed within ${limitMs / 1_000} s`), limitMs);
     worker.once("message", settle).once("error", onError).once("exit", onExit);
     worker.postMessage(text);
   });

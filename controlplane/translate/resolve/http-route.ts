@@ -59,7 +59,7 @@ function resolveSticky(spec: HttpRouteSpec, service: VirtualServiceObject): Pick
   const text = annotations[STICKY_ANNOTATION];
   if (text === undefined || (spec.route ?? []).filter((entry) => (entry.weight ?? 0) > 0).length < 2) return {};
   const parsed = parseSticky(text);
-  return parsed.kind === "wrong" ? {} : { sticky: { by: parsed.by, salt: parsed.salt ?? `${namespace}/${name}` } };
+  return parsed.kind === "failed" ? {} : { sticky: { by: parsed.by, salt: parsed.salt ?? `${namespace}/${name}` } };
 }
 
 /** Istio names a route by its own name and its match's, if there is one. */

@@ -50,7 +50,7 @@ function checkSticky(spec: Loose<VirtualServiceSpec>, text: string | undefined, 
   if (text === undefined) return;
   const at = ["metadata", "annotations", STICKY_ANNOTATION];
   const parsed = parseSticky(text);
-  if (parsed.kind === "wrong") return findings.error(at, parsed.reason);
+  if (parsed.kind === "failed") return findings.error(at, parsed.message);
   const weighted =
     spec.http?.some((route) => (route?.route ?? []).filter((target) => (target?.weight ?? 0) > 0).length > 1) ?? false;
   if (!weighted) findings.warn(at, "has no effect: no route has several destinations with weights");

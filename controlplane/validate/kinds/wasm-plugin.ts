@@ -37,7 +37,7 @@ export function checkWasmPlugin(spec: Loose<WasmPluginSpec>, at: FieldPath, find
 
 function checkImage(spec: Loose<WasmPluginSpec>, at: FieldPath, findings: Findings): void {
   const keys = spec.verificationKey === undefined ? undefined : parsePublicKeys(spec.verificationKey);
-  if (keys?.ok === false) findings.error([...at, "verificationKey"], keys.message);
+  if (keys?.kind === "failed") findings.error([...at, "verificationKey"], keys.message);
   const isImage = spec.url !== undefined && isImageUrl(spec.url);
   if (spec.imagePullSecret !== undefined && spec.url !== undefined && !isImage)
     findings.warn([...at, "imagePullSecret"], "has no effect: the url names no image");

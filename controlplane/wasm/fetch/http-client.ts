@@ -110,7 +110,7 @@ async function send(request: HttpRequest, options: HttpClientOptions): Promise<H
   const refused = refusedLiteral(target.hostname, addresses);
   if (refused !== undefined) return failed("address-refused", refused);
   const way = wayTo(target, proxies);
-  if (way.kind === "unusable") return failed("proxy-unusable", way.reason);
+  if (way.kind === "failed") return way;
   const dialled =
     way.kind === "direct"
       ? directly(target, addresses)

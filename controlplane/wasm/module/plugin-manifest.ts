@@ -64,7 +64,7 @@ export function parseManifestText(text: string, where: string): ParsedManifest {
   if (capabilities !== undefined && !isTextList(capabilities))
     return fail("has capabilities that are no list of names");
   const known = capabilities === undefined ? undefined : parseCapabilities(capabilities);
-  if (known?.ok === false) return fail(`is not understood: ${known.message}`);
+  if (known?.kind === "failed") return fail(`is not understood: ${known.message}`);
   return {
     ...(typeof name === "string" && { name }),
     ...(typeof version === "string" && { version }),

@@ -41,12 +41,14 @@ export function trustOf(
       ...applying.flatMap(({ rule: { keys = [] }, by }) => (keys.length === 0 ? [] : [{ by, keys }])),
     ],
     grants: [
-      ...(own?.ok === true ? [{ by: `annotation ${CAPABILITIES_ANNOTATION}`, capabilities: own.names }] : []),
+      ...(own?.kind === "capabilities"
+        ? [{ by: `annotation ${CAPABILITIES_ANNOTATION}`, capabilities: own.names }]
+        : []),
       ...applying.flatMap(({ rule: { capabilities }, by }) =>
         capabilities === undefined ? [] : [{ by, capabilities }],
       ),
     ],
-    ...(own?.ok === false && { fault: failedAt(field, "unknown-capability", own.message) }),
+    ...(own?.kind === "failed" && { fault: failedAt(field, own.code, own.message) }),
   };
 }
 

@@ -144,7 +144,7 @@ describe("signatures", () => {
 describe("public keys", () => {
   it("are read from PEM, several at once", () =>
     expect(parsePublicKeys(`${pem(pairs.RSA)}\n${pem(pairs.Ed25519)}`)).toMatchObject({
-      ok: true,
+      kind: "keys",
       keys: [expect.anything(), expect.anything()],
     }));
   it.each([
@@ -161,7 +161,7 @@ describe("public keys", () => {
         .export({ type: "spki", format: "pem" })
         .toString(),
     ],
-  ])("are not %s", (_, text) => expect(parsePublicKeys(text).ok).toBe(false));
+  ])("are not %s", (_, text) => expect(parsePublicKeys(text).kind).toBe("failed"));
 });
 
 describe("what a module may use", () => {

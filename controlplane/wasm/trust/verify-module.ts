@@ -43,7 +43,7 @@ async function missingSignature(
   const keys: KeyObject[] = [];
   for (const pem of pems) {
     const parsed = parsePublicKeys(pem);
-    if (!parsed.ok) return failedAt(field, "invalid-key", `${by} ${parsed.message}`);
+    if (parsed.kind === "failed") return failedAt(field, "invalid-key", `${by} ${parsed.message}`);
     keys.push(...parsed.keys);
   }
   const thing = {
