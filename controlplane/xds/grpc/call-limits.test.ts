@@ -16,7 +16,7 @@ class FakeCall extends EventEmitter {
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-it("who took more than its share rests, also when it leaves and comes again; who has made up for it is read at once", () => {
+it("who took more than its share rests, also if it comes again; who has made up for it is read at once", () => {
   let nowMs = 0;
   const guard = createCallGuard({ streamsPerOrigin: 10, silenceMs: 60_000, nowMs: () => nowMs });
   /** A call whose requests each take so long. */

@@ -56,28 +56,41 @@ export function createCallGuard({ streamsPerOrigin, silenceMs, nowMs }: CallLimi
       return true;
     },
     watch(call, from, silent, serve) {
-      let beganMs = 0;
       const silence = setTimeout(silent, silenceMs);
-      const resume = (): void => {
-        const restMs = accounts.restOf(from);
-        if (restMs <= 0) return void call.resume();
-        call.pause();
-        setTimeout(resume, restMs);
-      };
       call.once("data", () => clearTimeout(silence));
       whenOver(call, () => clearTimeout(silence));
-      call.on("data", () => (beganMs = nowMs()));
-      serve();
-      call.on("data", () => {
-        accounts.charge(from, beganMs);
-        if (accounts.restOf(from) > 0) resume();
-      });
+      readAtPace(call, from, accounts, nowMs, serve);
     },
   };
 }
 
+/** Each request is charged with the time between the listeners before those of `serve` and the one behind them. */
+function readAtPace(call: Call, from: string, accounts: Accounts, nowMs: () => number, serve: () => void): void {
+  let beganMs = 0;
+  const resume = (): void => {
+    const restMs = accounts.restOf(from);
+    if (restMs <= 0) return void call.resume();
+    call.pause();
+    setTimeout(resume, restMs);
+  };
+  call.on("data", () => (beganMs = nowMs()));
+  serve();
+  call.on("data", () => {
+    accounts.charge(from, beganMs);
+    if (accounts.restOf(from) > 0) resume();
+  });
+}
+
 /** The time that each origin has taken. */
-function createAccounts(nowMs: () => number, isHere: (from: string) => boolean) {
+interface Accounts {
+  /** For how long it is not to be read, in milliseconds. */
+  restOf(from: string): number;
+  /** A request of it took from then until now. */
+  charge(from: string, beganMs: number): void;
+  leave(from: string): void;
+}
+
+function createAccounts(nowMs: () => number, isHere: (from: string) => boolean): Accounts {
   /** When that would be used up at the origin's share. */
   const spentUntil = new Map<string, number>();
   const gone = new Set<string>();

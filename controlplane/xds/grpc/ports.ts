@@ -3,6 +3,7 @@
 import { type AddressInfo, createServer as createTcpServer, isIP, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
 import { ServerCredentials } from "@grpc/grpc-js";
+import { ScrimError } from "../../model/failure.ts";
 
 /** PEM texts of the server's certificate chain and key. */
 export interface ServerCertificate {
@@ -26,6 +27,7 @@ export interface PlaintextPort {
 
 export interface Port {
   readonly address: () => { readonly host: string; readonly port: number };
+  /** Rejects with `port-unavailable` when it cannot be had. */
   listen(): Promise<void>;
   /** Closes the listener and every connection. */
   close(): Promise<void>;
@@ -58,10 +60,10 @@ export function openSecurePort(
   };
 }
 
-/** A port without TLS, not listening yet. Throws for an address that other machines could reach. */
+/** A port without TLS, not listening yet. Throws `not-loopback` for an address that other machines could reach. */
 export function openPlaintextPort({ host, port }: PlaintextPort, createInjector: CreateInjector): Port {
   const isLoopback = host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
-  if (!isLoopback) throw new Error(`plaintext xDS is for loopback only, and ${host} is not`);
+  if (!isLoopback) throw new ScrimError("not-loopback", `plaintext xDS is for loopback only, and ${host} is not`);
   return openPort(createTcpServer(), "connection", { host, port }, createInjector);
 }
 
@@ -86,7 +88,11 @@ function openPort(
     listen: () =>
       new Promise((resolve, reject) => {
         const fail = (cause: Error): void =>
-          reject(new Error(`Proxies cannot be served at ${host}:${port}: ${cause.message}.`, { cause }));
+          reject(
+            new ScrimError("port-unavailable", `Proxies cannot be served at ${host}:${port}: ${cause.message}.`, {
+              cause,
+            }),
+          );
         server.once("error", fail);
         server.listen(port, host, () => {
           server.removeListener("error", fail);

@@ -1,5 +1,6 @@
 // The gRPC methods of xDS: aggregated, and one per resource type; delta, and the state of the world.
 import type { MethodDefinition, ServiceDefinition } from "@grpc/grpc-js";
+import { ScrimError } from "../../model/failure.ts";
 import { resourceTypes } from "../../snapshot/type-urls.ts";
 import { DELTA_ADS, type StreamKind } from "../state-machine/stream-events.ts";
 import type { UnwrittenResponse } from "./wire.ts";
@@ -68,7 +69,7 @@ export function serviceDefinition(): ServiceDefinition {
 function bytesMethod(path: string): MethodDefinition<Uint8Array, UnwrittenResponse> {
   const asTheyAre = (bytes: Uint8Array): Buffer => bytes as Buffer;
   const notDecoded = (): never => {
-    throw new Error("a server reads no responses");
+    throw new ScrimError("not-a-client", "a server reads no responses");
   };
   return {
     path,

@@ -32,7 +32,7 @@ describe("the search for a culprit", () => {
     },
   );
 
-  it("accuses nobody when all are bad only together, or nothing can be found out, or it would take too long", async () => {
+  it("accuses nobody if all are bad only together, nothing can be found out, or it would take too long", async () => {
     expect(await findCulprits([1, 2], (set) => Promise.resolve(set.length < 2))).toEqual([]);
     expect(await findCulprits([1, 2], () => Promise.resolve(undefined))).toEqual([]);
     const many = Array.from({ length: 64 }, (_, index) => index);

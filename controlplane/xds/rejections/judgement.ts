@@ -73,15 +73,6 @@ export function createJudgement({ options, streams, quarantine, pushes }: Judgem
       judged(resource, loads);
     });
   };
-  /** Whether a proxy that is believed and is another pod's has it. */
-  const isHeldByAnother = (resource: EncodedResource, pod: string): boolean =>
-    [...streams].some(
-      (other) =>
-        other.proxy !== undefined &&
-        podKey(other.proxy) !== pod &&
-        options.believes(other.proxy) &&
-        has(other, resource),
-    );
   return {
     rejected(stream, resource, reason) {
       // Secrets belong to one identity: there are no others.
@@ -93,13 +84,26 @@ export function createJudgement({ options, streams, quarantine, pushes }: Judgem
         reason,
         atMs: options.clock.nowMs(),
         isBelieved: options.believes(stream.proxy),
-        isHeldByAnother: isHeldByAnother(resource, pod),
+        isHeldByAnother: isHeldByAnother(resource, pod, streams, options.believes),
       });
       changed(resource, change);
       pushes.push([stream]);
       if (change.after === "examined" && change.before !== "examined") ask(resource, classKey, pod);
     },
   };
+}
+
+/** Whether a proxy that is believed and is another pod's has it. */
+function isHeldByAnother(
+  resource: EncodedResource,
+  pod: string,
+  streams: ReadonlySet<XdsStream>,
+  believes: JudgementOptions["believes"],
+): boolean {
+  return [...streams].some(
+    (other) =>
+      other.proxy !== undefined && podKey(other.proxy) !== pod && believes(other.proxy) && has(other, resource),
+  );
 }
 
 function has(stream: XdsStream, resource: EncodedResource): boolean {

@@ -95,7 +95,7 @@ describe("what a class had", () => {
   };
   const hasGood = (quarantine: Quarantine): boolean => quarantine.goodInsteadOf("c", cluster(better)) !== undefined;
 
-  it("is there when it comes back within ten minutes, and forgotten when it does not: pods that are gone for ever cost nothing", () => {
+  it("is there when it comes back within ten minutes, else forgotten: pods that are gone for ever cost nothing", () => {
     const quarantine = createQuarantine(clock);
     quarantine.noteSettled("c", "clusters", good.clusters);
     pass(quarantine, 30, ["c"]);

@@ -14,6 +14,7 @@ import {
   type NamedContent,
   type ProxyRejection,
   type RejectedContent,
+  type RejectedContents,
 } from "./blame.ts";
 import { createLastGood, type LastGood } from "./last-good.ts";
 
@@ -52,20 +53,11 @@ export function createQuarantine({ monotonicMs }: { monotonicMs(): number }): Qu
   const rejected = createRejectedContents();
   const lastGood = createLastGood({ rejected, monotonicMs });
   const replace = createReplacement();
-  const withheldFrom = ({ pod }: Recipient, published: ContentMaps): RejectedContent[] => {
-    const found: RejectedContent[] = [];
-    if (rejected.size > 0)
-      for (const content of rejected.all())
-        if ((isHeldBack(content.blame) || content.rejectedBy.has(pod)) && isPublished(published, content.resource))
-          found.push(content);
-    return found;
-  };
   return {
-    servedOf(recipient, published, alsoHeld = []) {
+    servedOf({ classKey, pod }, published, alsoHeld = []) {
       if (rejected.size === 0 && alsoHeld.length === 0) return published;
-      const { classKey } = recipient;
       // A class that never had another content gets what those had who rejected this one.
-      const instead = withheldFrom(recipient, published).map(
+      const instead = withheldOf(rejected, pod, published).map(
         ({ resource, classKey: theirs }) =>
           lastGood.insteadOf(classKey, resource) ?? lastGood.insteadOf(theirs, resource),
       );
@@ -75,20 +67,11 @@ export function createQuarantine({ monotonicMs }: { monotonicMs(): number }): Qu
         [...instead, ...later].filter((good) => good !== undefined),
       );
     },
-    withheldFrom,
+    withheldFrom: ({ pod }, published) => withheldOf(rejected, pod, published),
     goodInsteadOf: lastGood.insteadOf,
     noteSettled: lastGood.noteSettled,
     noteClosed: lastGood.noteClosed,
-    noteAccepted(resources) {
-      if (rejected.size === 0) return false;
-      let isChanged = false;
-      for (const { version } of resources) {
-        const before = rejected.of(version)?.blame;
-        if (before !== undefined)
-          isChanged = isHeldBack(before) !== isHeldBack(rejected.accept(version)?.blame) || isChanged;
-      }
-      return isChanged;
-    },
+    noteAccepted: (resources) => rejected.size > 0 && acceptAll(rejected, resources),
     noteRejected(resource, rejection) {
       const before = rejected.of(resource.version)?.blame;
       return { before, after: rejected.reject(resource, rejection).blame };
@@ -99,6 +82,27 @@ export function createQuarantine({ monotonicMs }: { monotonicMs(): number }): Qu
       return after && { before, after };
     },
   };
+}
+
+/** The contents that this pod does not get of what was published to it. */
+function withheldOf(rejected: RejectedContents, pod: string, published: ContentMaps): RejectedContent[] {
+  const found: RejectedContent[] = [];
+  if (rejected.size > 0)
+    for (const content of rejected.all())
+      if ((isHeldBack(content.blame) || content.rejectedBy.has(pod)) && isPublished(published, content.resource))
+        found.push(content);
+  return found;
+}
+
+/** True when what is served changes by these having been accepted. */
+function acceptAll(rejected: RejectedContents, resources: Iterable<EncodedResource>): boolean {
+  let isChanged = false;
+  for (const { version } of resources) {
+    const before = rejected.of(version)?.blame;
+    if (before !== undefined)
+      isChanged = isHeldBack(before) !== isHeldBack(rejected.accept(version)?.blame) || isChanged;
+  }
+  return isChanged;
 }
 
 function isPublished(published: ContentMaps, { kind, name, version }: NamedContent): boolean {

@@ -350,7 +350,7 @@ describe("questions about the control plane", () => {
     stream.ask("istio.io/debug/syncz");
     expect(stream.effects()).toHaveLength(1);
   });
-  it("are answered also where the first has a nonce of the client's own, as istioctl's has; and no acknowledgement is, however late", () => {
+  it("are answered also where the first has a nonce of the client's own, as istioctl's; no acknowledgement is", () => {
     const stream = startTranscript(SOTW);
     const tell = () => {
       stream.give({ kind: "told", typeUrl: "istio.io/connections", resources: [], nowMs: 0 });

@@ -231,7 +231,7 @@ describe("8: a client that comes back", () => {
 });
 
 describe("8: a cluster that changed while its client was away", () => {
-  it("is remembered as warming for as long as it is there: a client that asks for no endpoints holds no clusters of before", () => {
+  it("is remembered as warming while it is there: who asks for no endpoints holds no clusters of before", () => {
     for (const only of [undefined, "type.googleapis.com/envoy.config.cluster.v3.Cluster"]) {
       const stream = startTranscript({ dialect: "delta", only, without: [] });
       stream.content({ clusters: { a: "0", b: "0", c: "0" } });
@@ -364,7 +364,7 @@ describe("9: order", () => {
     expect(stream.heard().map(({ type }) => type)).toEqual(["secrets", "extensionConfigs"]);
   });
 
-  it("virtual hosts are those of the route configurations that the stream has; one that comes back gets them again", () => {
+  it("virtual hosts are those of the routes that the stream has; one that comes back gets them again", () => {
     const stream = started();
     stream.content({ routes: { r: "1", s: "1" }, virtualHosts: { "r/x": "1", "s/z": "1" } });
     stream.ask("routes", { subscribe: ["r"] });

@@ -62,90 +62,101 @@ const encoder = createResourceEncoder();
 
 /** A stream that has just been opened. */
 export function startTranscript(kind: StreamKind = DELTA_ADS): Transcript {
-  let state = newStreamState(kind);
+  const play = startPlay(kind);
+  const { give, ask, nonceOf } = play;
   let maps: ContentMaps = { ...noResources("test").maps, secrets: new Map() };
-  const lastNonce = new Map<string, string>();
-  let sends: SendEffect[] = [];
-  let others: StreamEffect[] = [];
-  let nowMs = 0;
-
-  const give = (event: StreamEvent): void => {
-    const result = step(state, event);
-    state = result.state;
-    for (const effect of result.effects) {
-      if (effect.kind !== "send") others.push(effect);
-      else {
-        sends.push(effect);
-        lastNonce.set(effect.typeUrl, effect.nonce);
-      }
-    }
-  };
-  const urlOf = (kind: string): string => (kind in resourceTypes ? resourceTypes[kind as ResourceKind].typeUrl : kind);
-  const answering = (kind: string): { readonly nonce: string } => ({ nonce: lastNonce.get(urlOf(kind)) ?? "" });
-  const lastNames = new Map<string, readonly string[]>();
-  const ask: Transcript["ask"] = (asked, request = {}) => {
-    const typeUrl = urlOf(asked);
-    const common = { typeUrl, nonce: request.nonce ?? "", error: request.error };
-    const names = request.names ?? lastNames.get(typeUrl) ?? [];
-    lastNames.set(typeUrl, names);
-    const { subscribe = [], unsubscribe = [], initialVersions = {}, version = "" } = request;
-    const full: StreamRequest =
-      kind.dialect === "delta"
-        ? { ...common, dialect: "delta", subscribe, unsubscribe, initialVersions }
-        : { ...common, dialect: "sotw", names, version };
-    give({ kind: "request", nowMs: nowMs++, request: full });
-  };
-  const takeSends = (): SendEffect[] => {
-    const list = sends;
-    sends = [];
-    return list;
-  };
-  const heard = (): Heard[] =>
-    takeSends().map(({ typeUrl, updates, removed, unresolved }) => ({
-      type: kindOf(typeUrl) ?? typeUrl,
-      updates: updates.map(({ name }) => name),
-      removed,
-      ...(unresolved?.length && { unresolved }),
-    }));
-
+  const heard = (): Heard[] => play.takeSends().map(asHeard);
   return {
-    state: () => state,
+    state: play.state,
     heard,
-    sends: takeSends,
-    effects() {
-      const list = others.filter(({ kind: of }) => of !== "settled");
-      others = [];
-      return list;
-    },
+    sends: play.takeSends,
+    effects: () => play.takeOthers().filter(({ kind: of }) => of !== "settled"),
     content(content) {
-      const encoded = Object.entries(content).map(([kind, values]) => [
-        kind,
-        encodeValues(kind as ResourceKind, values, maps[kind as ResourceKind]),
+      const encoded = Object.entries(content).map(([of, values]) => [
+        of,
+        encodeValues(of as ResourceKind, values, maps[of as ResourceKind]),
       ]);
       maps = { ...maps, ...Object.fromEntries(encoded) };
-      give({ kind: "content", maps, nowMs: nowMs++ });
+      give({ kind: "content", maps, nowMs: play.now() });
     },
     ask,
-    ack: (kind) => ask(kind, answering(kind)),
-    nack: (kind, error) => ask(kind, { ...answering(kind), error }),
-    examined(kind, names) {
-      const asked = others.findLast((effect) => effect.kind === "examine");
+    ack: (of) => ask(of, { nonce: nonceOf(of) }),
+    nack: (of, error) => ask(of, { nonce: nonceOf(of), error }),
+    examined(of, names) {
+      const asked = play.others().findLast((effect) => effect.kind === "examine");
       if (asked?.kind !== "examine") throw new Error("nothing was given to be examined");
       const { resources: unclear, reason } = asked;
       const culprits = unclear.filter(({ name }) => names.includes(name));
-      give({ kind: "examined", typeUrl: urlOf(kind), examination: { unclear, culprits }, reason, nowMs: nowMs++ });
+      give({ kind: "examined", typeUrl: urlOf(of), examination: { unclear, culprits }, reason, nowMs: play.now() });
     },
     ackAll() {
       const list: Heard[] = [];
-      while (sends.length > 0) {
-        const waiting = sends;
-        list.push(...heard());
-        for (const { typeUrl, nonce } of waiting) ask(typeUrl, { nonce });
+      for (let sends = play.takeSends(); sends.length > 0; sends = play.takeSends()) {
+        list.push(...sends.map(asHeard));
+        for (const { typeUrl, nonce } of sends) ask(typeUrl, { nonce });
       }
       return list;
     },
     give,
-    version: (kind, name) => maps[kind].get(name)!.version,
+    version: (of, name) => maps[of].get(name)!.version,
+  };
+}
+
+/** The state machine, what it gave, and requests as a client of this dialect writes them. */
+function startPlay(kind: StreamKind) {
+  let state = newStreamState(kind);
+  const sends: SendEffect[] = [];
+  const others: StreamEffect[] = [];
+  let nowMs = 0;
+  const lastNonce = new Map<string, string>();
+  const lastNames = new Map<string, readonly string[]>();
+  const now = (): number => nowMs++;
+  const give = (event: StreamEvent): void => {
+    const result = step(state, event);
+    state = result.state;
+    for (const effect of result.effects) {
+      if (effect.kind === "send") lastNonce.set(effect.typeUrl, effect.nonce);
+      if (effect.kind === "send") sends.push(effect);
+      else others.push(effect);
+    }
+  };
+  const ask: Transcript["ask"] = (asked, request = {}) => {
+    const typeUrl = urlOf(asked);
+    const names = request.names ?? lastNames.get(typeUrl) ?? [];
+    lastNames.set(typeUrl, names);
+    give({ kind: "request", nowMs: now(), request: requestOf(kind, typeUrl, { ...request, names }) });
+  };
+  return {
+    state: () => state,
+    now,
+    give,
+    ask,
+    /** Of the last response of a kind. */
+    nonceOf: (of: ResourceKind): string => lastNonce.get(urlOf(of)) ?? "",
+    others: () => others,
+    takeSends: () => sends.splice(0),
+    takeOthers: () => others.splice(0),
+  };
+}
+
+function urlOf(kind: string): string {
+  return kind in resourceTypes ? resourceTypes[kind as ResourceKind].typeUrl : kind;
+}
+
+function requestOf({ dialect }: StreamKind, typeUrl: string, request: Partial<AskedRequest>): StreamRequest {
+  const { subscribe = [], unsubscribe = [], initialVersions = {}, names = [], version = "" } = request;
+  const common = { typeUrl, nonce: request.nonce ?? "", error: request.error };
+  return dialect === "delta"
+    ? { ...common, dialect, subscribe, unsubscribe, initialVersions }
+    : { ...common, dialect, names, version };
+}
+
+function asHeard({ typeUrl, updates, removed, unresolved }: SendEffect): Heard {
+  return {
+    type: kindOf(typeUrl) ?? typeUrl,
+    updates: updates.map(({ name }) => name),
+    removed,
+    ...(unresolved?.length && { unresolved }),
   };
 }
 

@@ -68,10 +68,7 @@ export function connectedProxyOf(
       isStale: pushes.isWaiting(stream),
     }),
   }));
-  const shorts = Object.keys(each[0]!.types) as ResourceShortName[];
-  const types = Object.fromEntries(
-    shorts.map((short) => [short, worstOf(each.map((one) => one.types[short]))]),
-  ) as Record<ResourceShortName, TypeStatus>;
+  const types = worstOfEach(each.map((one) => one.types));
   const asked = Object.values(types).filter(({ state }) => state !== "IGNORED");
   const { id: nodeId, kind, pod, namespace, envoyVersion, metadata } = node;
   return {
@@ -95,4 +92,12 @@ export function connectedProxyOf(
       streams.every((stream) => stream.state().content !== undefined) &&
       asked.every(({ state }) => state === "SYNCED"),
   };
+}
+
+function worstOfEach(all: readonly ConnectedProxy["types"][]): ConnectedProxy["types"] {
+  const shorts = Object.keys(all[0]!) as ResourceShortName[];
+  return Object.fromEntries(shorts.map((short) => [short, worstOf(all.map((types) => types[short]))])) as Record<
+    ResourceShortName,
+    TypeStatus
+  >;
 }
