@@ -2,7 +2,7 @@
 // Produces: their checked modules, and which proxy gets which version of them.
 // Never does: more than wiring: fetching is in wasm/, versions are in rollout/.
 import { join } from "node:path";
-import { runtimePods } from "./admin/runtime-pods.ts";
+import { proxiedPods } from "./pods/pod-facts.ts";
 import type { DiskNews } from "./disk/kept-file.ts";
 import { pluginFilterName } from "./translate/resolve/wasm-plugin.ts";
 import { httpCall } from "./local/http-call.ts";
@@ -91,7 +91,7 @@ export function createPluginRollouts(
 /** The proxies whose workloads a plugin selects. Their counts can be read where the runner says how. */
 function proxiesOf(world: World, plugin: MeshObject<"WasmPlugin">): readonly WatchedProxy[] {
   const admins = new Map(
-    runtimePods(world).map(({ namespace, name, envoyAdmin }) => [`${namespace}/${name}`, envoyAdmin]),
+    proxiedPods(world).map(({ namespace, name, envoyAdmin }) => [`${namespace}/${name}`, envoyAdmin]),
   );
   return world.list("Pod").flatMap((pod) => {
     const proxy = proxyClassOfPod(pod);
@@ -114,7 +114,7 @@ function trapsInLogs(directory: string, world: () => World): RolloutsOptions["ne
   const log = createTrapLog();
   return async () => {
     const proxies = new Map(
-      runtimePods(world()).map(({ namespace, name }) => [join(directory, name, "envoy.log"), `${name}.${namespace}`]),
+      proxiedPods(world()).map(({ namespace, name }) => [join(directory, name, "envoy.log"), `${name}.${namespace}`]),
     );
     return (await log.read([...proxies.keys()])).map(({ path, trap }) => ({ proxy: proxies.get(path) ?? "", trap }));
   };

@@ -3,6 +3,8 @@ import { createHash } from "node:crypto";
 import { mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { stringify } from "yaml";
+import { OUTBOUND_PORT, sidecarListens } from "../../controlplane/pods/listen-port.ts";
+import { podDocument } from "../../controlplane/pods/pod-document.ts";
 import type { ProxyClient } from "./messages.ts";
 
 const NAMESPACE = "default";
@@ -103,7 +105,7 @@ export function writeMesh(under: string, services: number, proxies: number): Mes
   const clients = Array.from({ length: proxies }, (_, index) => clientOf(index, services));
   write(
     join(runtimeDir, "pods.yaml"),
-    clients.map((client, index) => podDocument(client, index, services)),
+    clients.map((client, index) => describePod(client, index, services)),
   );
   const identities = clients.map(({ token, namespace, serviceAccount, name }) => ({
     tokenSha256: createHash("sha256").update(token).digest("hex"),
@@ -141,26 +143,22 @@ function clientOf(index: number, services: number): ProxyClient {
   };
 }
 
-function podDocument({ name, serviceAccount }: ProxyClient, index: number, services: number): object {
+function describePod({ name, serviceAccount }: ProxyClient, index: number, services: number): object {
   const app = `svc-${index % services}`;
   const ip = addressOf(index);
   const version = index % 2 === 0 ? "v1" : "v2";
-  const annotations = {
-    "scrim.mesh/workload": `${app}-${version}`,
-    "scrim.mesh/proxy": "sidecar",
-    "scrim.mesh/outbound": `${ip}:15001`,
-    "scrim.mesh/listen": JSON.stringify([
-      { port: 8080, name: "http", address: `${ip}:8080`, app: `127.0.0.1:${20_000 + index}` },
-    ]),
-  };
-  return {
-    apiVersion: "v1",
-    kind: "Pod",
-    metadata: { name, namespace: NAMESPACE, labels: { app, version }, annotations },
-    spec: {
-      serviceAccountName: serviceAccount,
-      containers: [{ name: "app", ports: [{ containerPort: 8080, name: "http" }] }],
-    },
-    status: { podIP: ip, phase: "Running", conditions: [{ type: "Ready", status: "True" }] },
-  };
+  const served = [{ port: 8080, name: "http" }];
+  return podDocument({
+    name,
+    namespace: NAMESPACE,
+    labels: { app, version },
+    serviceAccount,
+    ip,
+    workload: `${app}-${version}`,
+    proxy: "sidecar",
+    listens: sidecarListens(ip, served, () => 20_000 + index),
+    outbound: { address: ip, port: OUTBOUND_PORT },
+    containerPorts: served,
+    ready: true,
+  });
 }

@@ -7,13 +7,15 @@ import { createServer, type Server } from "node:http";
 import { dirname, join } from "node:path";
 import { buildBootstrap, CONTROL_PLANE_SERVER_NAME } from "../../controlplane/bootstrap/bootstrap.ts";
 import { renderIdentities, renderPods } from "../../controlplane/local/pod-documents.ts";
-import { OUTBOUND_PORT, type PodRecord } from "../../controlplane/local/pod-record.ts";
+import type { PodRecord } from "../../controlplane/local/pod-record.ts";
+import { OUTBOUND_PORT, sidecarListens } from "../../controlplane/pods/listen-port.ts";
 import { scratchDirectory } from "../../test/support/children.ts";
 import { type Envoy, startEnvoy } from "../../test/support/envoy.ts";
 import { documents, routeWithHeader, service, serviceAt } from "../../test/support/workloads.ts";
 import { root } from "../places.ts";
 
 const INBOUND_PORT = 8080;
+const SERVED = [{ name: "http", port: INBOUND_PORT }];
 const PLUGIN = join(root, "filters/build/examples/add-header.wasm");
 
 /** What the mesh's files say, by numbers that changes count up. */
@@ -131,14 +133,6 @@ function replace(path: string, text: string): void {
 function guestOf(number: number): PodRecord {
   const name = `guest-${number}`;
   const ip = `10.77.${number >> 8}.${number & 255}`;
-  const ports = [
-    {
-      name: "http",
-      port: INBOUND_PORT,
-      address: `${ip}:${INBOUND_PORT}`,
-      app: { address: "127.0.0.1", port: INBOUND_PORT },
-    },
-  ];
   return {
     kind: "sidecar",
     name,
@@ -149,7 +143,7 @@ function guestOf(number: number): PodRecord {
     serviceAccount: number % 2 === 0 ? name : "guest",
     templateHash: "",
     ip,
-    ports,
+    ports: sidecarListens(ip, SERVED),
     token: randomBytes(32).toString("hex"),
   };
 }
@@ -171,14 +165,6 @@ function podsOf(appPort: number): readonly PodRecord[] {
   const prefix = `127.${randomInt(30, 250)}.${randomInt(1, 250)}`;
   const pod = (app: string, version: string, last: number): PodRecord => {
     const ip = `${prefix}.${last}`;
-    const ports = [
-      {
-        name: "http",
-        port: INBOUND_PORT,
-        address: `${ip}:${INBOUND_PORT}`,
-        app: { address: "127.0.0.1", port: appPort },
-      },
-    ];
     return {
       kind: "sidecar",
       name: `${app}-${version}-0`,
@@ -189,7 +175,7 @@ function podsOf(appPort: number): readonly PodRecord[] {
       serviceAccount: app,
       templateHash: "",
       ip,
-      ports,
+      ports: sidecarListens(ip, SERVED, () => appPort),
       token: randomBytes(32).toString("hex"),
     };
   };

@@ -6,7 +6,7 @@ import { isKind } from "../model/kinds.ts";
 import { objectKey, type ObjectRef } from "../model/object.ts";
 import { type ControlPlaneView, type Distribution, type ProxySync, syncTypes } from "./contract.ts";
 import { describeOrigin } from "../model/origin.ts";
-import { runtimePods } from "./runtime-pods.ts";
+import { proxiedPods } from "../pods/pod-facts.ts";
 
 /**
  * Whether the content a proxy was made from read an object; undefined where that is not known, and then it counts as
@@ -75,7 +75,7 @@ function unconnected(view: ControlPlaneView): readonly Pick<ProxySync, "pod" | "
   const here = new Set(view.proxies().map(({ pod, namespace }) => `${namespace}/${pod}`));
   return world === undefined
     ? []
-    : runtimePods(world)
+    : proxiedPods(world)
         .filter(({ name, namespace, terminating }) => !terminating && !here.has(`${namespace}/${name}`))
         .map(({ name, namespace }) => ({ pod: name, namespace }));
 }

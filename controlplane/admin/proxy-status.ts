@@ -1,8 +1,9 @@
+import { formatSocketAddress } from "../model/socket-address.ts";
 import { spiffeId } from "../model/spiffe.ts";
 import type { ResourceShortName } from "../snapshot/type-urls.ts";
 import type { World } from "../world/world.ts";
 import { type ProxySync, type ControlPlaneView, type ProxyStatus, syncTypes } from "./contract.ts";
-import { type RuntimePod, runtimePods } from "./runtime-pods.ts";
+import { type ProxiedPod, proxiedPods } from "../pods/pod-facts.ts";
 
 /**
  * Returns every proxy there is or should be: the runner's pods, and whoever else is connected; sorted by namespace and
@@ -11,7 +12,7 @@ import { type RuntimePod, runtimePods } from "./runtime-pods.ts";
 export function buildProxyStatus(view: Pick<ControlPlaneView, "world" | "proxies">): readonly ProxyStatus[] {
   const world = view.world();
   const connected = new Map(view.proxies().map((proxy) => [`${proxy.namespace}/${proxy.pod}`, proxy]));
-  const pods = world === undefined ? [] : runtimePods(world);
+  const pods = world === undefined ? [] : proxiedPods(world);
   const known = pods.map((pod) => {
     const proxy = connected.get(`${pod.namespace}/${pod.name}`);
     connected.delete(`${pod.namespace}/${pod.name}`);
@@ -22,20 +23,20 @@ export function buildProxyStatus(view: Pick<ControlPlaneView, "world" | "proxies
   );
 }
 
-function fromPod(pod: RuntimePod, proxy: ProxySync | undefined, world: World | undefined): ProxyStatus {
+function fromPod(pod: ProxiedPod, proxy: ProxySync | undefined, world: World | undefined): ProxyStatus {
   return {
     name: pod.name,
-    kind: pod.kind,
+    kind: pod.proxy,
     workload: pod.workload,
     namespace: pod.namespace,
     identity:
       proxy?.identity ?? spiffeId(world?.mesh.trustDomain ?? "cluster.local", pod.namespace, pod.serviceAccount),
     podIp: pod.ip,
-    outbound: pod.outbound,
+    outbound: pod.outbound === undefined ? "" : formatSocketAddress(pod.outbound),
     envoyAdmin: pod.envoyAdmin,
-    pid: pod.pid,
+    pid: pod.envoyPid ?? null,
     envoyVersion: proxy?.envoyVersion ?? "",
-    ports: pod.ports,
+    ports: pod.listens.map(({ port, bind }) => ({ port, address: formatSocketAddress(bind) })),
     sync: proxy?.sync ?? notConnected(),
     rejections: proxy?.rejections ?? [],
     ready: pod.ready,

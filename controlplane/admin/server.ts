@@ -6,7 +6,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { formatAddress, isLoopback, type SocketAddress } from "../settings/address.ts";
+import { formatSocketAddress, type SocketAddress } from "../model/socket-address.ts";
+import { isLoopback } from "../settings/address.ts";
 import type { RolloutStatus } from "../rollout/status.ts";
 import type { Registry } from "../telemetry/metrics.ts";
 import { type AdminChanges, answerChange } from "./changes.ts";
@@ -272,7 +273,9 @@ function* withLineBreak(pieces: Iterable<string>): Iterable<string> {
 function listen(server: Server, address: SocketAddress): Promise<SocketAddress> {
   return new Promise((resolve, reject) => {
     server.once("error", (cause) =>
-      reject(new Error(`the admin address ${formatAddress(address)} cannot be opened: ${cause.message}`, { cause })),
+      reject(
+        new Error(`the admin address ${formatSocketAddress(address)} cannot be opened: ${cause.message}`, { cause }),
+      ),
     );
     server.listen({ host: address.address, port: address.port }, () => {
       const bound = server.address();

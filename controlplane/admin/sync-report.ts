@@ -6,7 +6,8 @@ import { planRouters } from "../local/router-plan.ts";
 import { keyOf, planWorkloads } from "../local/workload-plan.ts";
 import type { World } from "../world/world.ts";
 import { type ProxySync, type ControlPlaneView, type SyncReport, type SyncState, syncTypes } from "./contract.ts";
-import { type RuntimePod, runtimePods, runtimeRevision } from "./runtime-pods.ts";
+import { type ProxiedPod, proxiedPods } from "../pods/pod-facts.ts";
+import { runtimeRevision } from "../pods/runtime-mark.ts";
 
 type Waiting = SyncReport["waiting"][number];
 
@@ -32,7 +33,7 @@ export function buildSyncReport(view: ControlPlaneView, runsLocally: boolean): S
     .map((who) => ({ who: `WasmPlugin ${who}`, why: "its module is being fetched and tried" }));
   const stale = view.proxies().flatMap((proxy) => inState(proxy, "STALE", "has not acknowledged"));
   const rejecting = view.proxies().flatMap((proxy) => inState(proxy, "ERROR", "has rejected"));
-  const pods = runtimePods(world);
+  const pods = proxiedPods(world);
   const missing = runsLocally ? [...missingPods(world, pods), ...missingRouters(world, pods)] : [];
   const waiting = [
     ...unpublished,
@@ -56,26 +57,26 @@ function inState({ pod, namespace, sync }: ProxySync, state: SyncState, what: st
   return types.length === 0 ? [] : [{ who: `${pod}.${namespace}`, why: `${what} ${types.join(", ")}` }];
 }
 
-function unconnected(pods: readonly RuntimePod[], proxies: readonly ProxySync[]): Waiting[] {
+function unconnected(pods: readonly ProxiedPod[], proxies: readonly ProxySync[]): Waiting[] {
   const connected = new Set(proxies.map(({ namespace, pod }) => `${namespace}/${pod}`));
   return pods
     .filter((pod) => !pod.terminating && !connected.has(keyOf(pod)))
     .map((pod) => ({ who: `${pod.name}.${pod.namespace}`, why: "its proxy is not connected" }));
 }
 
-function unready(pods: readonly RuntimePod[]): Waiting[] {
+function unready(pods: readonly ProxiedPod[]): Waiting[] {
   return pods
     .filter((pod) => !pod.terminating && !pod.ready)
     .map((pod) => ({ who: `${pod.name}.${pod.namespace}`, why: "does not answer yet" }));
 }
 
 /** A Deployment that was just accepted has no pods yet: that too is somebody missing. */
-function missingPods(world: World, pods: readonly RuntimePod[]): Waiting[] {
+function missingPods(world: World, pods: readonly ProxiedPod[]): Waiting[] {
   const { workloads, problems } = planWorkloads(world);
   const missing = workloads.flatMap((plan): Waiting[] => {
     const own = pods.filter(
       (pod) =>
-        pod.kind === "sidecar" && pod.workload === plan.name && pod.namespace === plan.namespace && !pod.terminating,
+        pod.proxy === "sidecar" && pod.workload === plan.name && pod.namespace === plan.namespace && !pod.terminating,
     );
     const current = own.filter((pod) => pod.templateHash === plan.templateHash).length;
     if (current === plan.replicas && own.length === current) return [];
@@ -89,13 +90,13 @@ function missingPods(world: World, pods: readonly RuntimePod[]): Waiting[] {
   return [...missing, ...problems.map(({ workload, message }) => ({ who: workload, why: message }))];
 }
 
-function missingRouters(world: World, pods: readonly RuntimePod[]): Waiting[] {
+function missingRouters(world: World, pods: readonly ProxiedPod[]): Waiting[] {
   return planRouters(world).flatMap((plan): Waiting[] => {
     const router = pods.find(
       (pod) =>
-        pod.kind === "router" && pod.workload === plan.name && pod.namespace === plan.namespace && !pod.terminating,
+        pod.proxy === "router" && pod.workload === plan.name && pod.namespace === plan.namespace && !pod.terminating,
     );
-    const without = plan.ports.filter(({ port }) => !router?.ports.some((open) => open.port === port));
+    const without = plan.ports.filter(({ port }) => !router?.listens.some((open) => open.port === port));
     if (router !== undefined && without.length === 0) return [];
     return [
       {

@@ -1,6 +1,7 @@
 // Consumes: the facts about one proxy: who it is, where it stands, where its control plane is.
 // Produces: the bootstrap of its Envoy, as an object to be written as JSON.
 // Never does: I/O, or anything that changes with the mesh's configuration (all of that comes by xDS).
+import type { SocketAddress } from "../model/socket-address.ts";
 import { buildStatsConfig } from "./stats.ts";
 
 /** What one proxy's bootstrap depends on. */
@@ -23,11 +24,6 @@ export interface NodeFacts {
   readonly metricLabels: readonly string[];
   /** Labels beyond Istio's that this mesh wants declared; the proxy says in its metadata which it has. */
   readonly extraStatTags?: readonly string[];
-}
-
-export interface SocketAddress {
-  readonly address: string;
-  readonly port: number;
 }
 
 /** Where xDS is served, and how the proxy knows that it is the right server. */

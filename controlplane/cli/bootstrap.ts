@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { LABELS } from "../../filters/telemetry/labels.ts";
 import { buildBootstrap, CONTROL_PLANE_SERVER_NAME, type NodeFacts } from "../bootstrap/bootstrap.ts";
+import { CLUSTER_ID } from "../model/workload-ref.ts";
 import { parseAddress } from "../settings/address.ts";
 import type { CommandContext } from "./context.ts";
 import { issueToken } from "./issue-token.ts";
@@ -66,7 +67,7 @@ function factsOf(options: BootstrapOptions): NodeFacts {
     labels,
     podIp: options.ip,
     trustDomain: options.trustDomain,
-    clusterId: "Kubernetes",
+    clusterId: CLUSTER_ID,
     admin: { address: "127.0.0.1", port: Number(options.adminPort) || 15_000 },
     controlPlane: {
       ...xds,

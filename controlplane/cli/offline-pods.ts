@@ -1,34 +1,20 @@
 // Pods for a mesh that is not running: what `scrim translate` needs to know of workloads that nobody started.
-import { isIP } from "node:net";
 import { planRouters } from "../local/router-plan.ts";
 import { allKinds } from "../model/kinds.ts";
-import { labelsMatch, type Labels, selectsAll } from "../model/labels.ts";
 import type { MeshObject } from "../model/object.ts";
 import { fileOrigin, type Origin } from "../model/origin.ts";
+import { type ListenPort, OUTBOUND_PORT, sidecarListens } from "../pods/listen-port.ts";
+import { podDocument, type PodDraft } from "../pods/pod-document.ts";
+import { podFactsOf, serviceAccountOf } from "../pods/pod-facts.ts";
+import { byNumber, declaredPorts, type ServedPort, servedPorts } from "../pods/served-ports.ts";
+import { wantsSidecar } from "../pods/sidecar.ts";
 import { createWorld, type World } from "../world/world.ts";
-import type { ListenPort } from "../translate/ir/proxy-class.ts";
-import {
-  LISTEN_ANNOTATION,
-  OUTBOUND_ANNOTATION,
-  PROXY_ANNOTATION,
-  WORKLOAD_ANNOTATION,
-  workloadOf,
-} from "../translate/resolve/workload.ts";
 
-const OUTBOUND_PORT = 15_001;
 /** As `scrim up` opens them without being root. */
 const PRIVILEGED_OFFSET = 8_000;
 
-/** A pod to make up. */
-interface PodDraft {
-  readonly name: string;
-  readonly workload: string;
-  readonly namespace: string;
-  readonly labels: Labels;
-  readonly annotations?: Labels;
-  readonly serviceAccount: string;
-  readonly proxy: "sidecar" | "router" | "none";
-  readonly ports: readonly { readonly name: string; readonly port: number }[];
+/** A pod to make up: it is ready, and where it listens follows from its address. */
+interface OfflinePod extends Omit<PodDraft, "ip" | "ready" | "listens" | "outbound"> {
   readonly origin: Origin;
 }
 
@@ -37,7 +23,7 @@ interface PodDraft {
  * addresses.
  */
 export function withOfflinePods(world: World): World {
-  const known = new Set(world.list("Pod").map((pod) => `${pod.metadata.namespace}/${workloadOf(pod).ref.name}`));
+  const known = new Set(world.list("Pod").map((pod) => `${pod.metadata.namespace}/${podFactsOf(pod).workload}`));
   const drafts = [...deploymentDrafts(world), ...routerDrafts(world)].filter(
     (draft) => !known.has(`${draft.namespace}/${draft.workload}`),
   );
@@ -57,127 +43,74 @@ export function withOfflinePods(world: World): World {
  */
 export function undeclaredPod(world: World, namespace: string, name: string): MeshObject<"Pod"> {
   const labels = { app: name };
-  const draft: PodDraft = {
+  const draft: OfflinePod = {
     name: `${name}-0`,
     workload: name,
     namespace,
     labels,
     serviceAccount: "default",
     proxy: "sidecar",
-    ports: servedPorts(world, namespace, labels, []),
+    containerPorts: [...servedPorts(world, namespace, labels)].sort(byNumber),
     origin: fileOrigin("(undeclared)"),
   };
   return podFrom(draft, "10.245.0.1");
 }
 
-function deploymentDrafts(world: World): readonly PodDraft[] {
-  return world.list("Deployment").flatMap((deployment) => {
-    const { metadata, spec, origin } = deployment;
-    const labels = spec.template.metadata?.labels ?? {};
-    const declared = (spec.template.spec?.containers ?? [])
-      .flatMap((container) => container.ports ?? [])
-      .map((port) => ({ name: port.name ?? "", port: port.containerPort }));
-    const refused = [labels, spec.template.metadata?.annotations ?? {}].some(
-      (marks) => marks["sidecar.istio.io/inject"] === "false",
-    );
-    return Array.from(
-      { length: spec.replicas ?? 1 },
-      (_, index): PodDraft => ({
-        name: `${metadata.name}-${index}`,
-        workload: metadata.name,
-        namespace: metadata.namespace,
-        labels,
-        annotations: spec.template.metadata?.annotations ?? {},
-        serviceAccount: spec.template.spec?.serviceAccountName || spec.template.spec?.serviceAccount || "default",
-        proxy: refused ? "none" : "sidecar",
-        ports: servedPorts(world, metadata.namespace, labels, declared),
-        origin,
-      }),
-    );
+function deploymentDrafts(world: World): readonly OfflinePod[] {
+  return world.list("Deployment").flatMap(({ metadata: { name, namespace }, spec, origin }) => {
+    const { labels = {}, annotations = {} } = spec.template.metadata ?? {};
+    const declared = declaredPorts(spec.template.spec?.containers);
+    const draft: Omit<OfflinePod, "name"> = {
+      workload: name,
+      namespace,
+      labels,
+      annotations,
+      serviceAccount: serviceAccountOf(spec.template.spec),
+      proxy: wantsSidecar({ labels, annotations }) ? "sidecar" : "none",
+      containerPorts: [...servedPorts(world, namespace, labels, declared)].sort(byNumber),
+      origin,
+    };
+    return Array.from({ length: spec.replicas ?? 1 }, (_, index) => ({ ...draft, name: `${name}-${index}` }));
   });
 }
 
-function routerDrafts(world: World): readonly PodDraft[] {
+function routerDrafts(world: World): readonly OfflinePod[] {
   return planRouters(world).map(
-    (router): PodDraft => ({
-      name: `${router.name}-0`,
-      workload: router.name,
-      namespace: router.namespace,
-      labels: router.labels,
-      serviceAccount: router.serviceAccount,
+    ({ name, namespace, labels, serviceAccount, ports }): OfflinePod => ({
+      name: `${name}-0`,
+      workload: name,
+      namespace,
+      labels,
+      serviceAccount,
       proxy: "router",
-      ports: router.ports.map(({ name, port }) => ({ name, port })),
+      containerPorts: ports,
       origin: fileOrigin("(gateway)"),
     }),
   );
 }
 
-/** The declared ports, and those that Services expect to find by number. */
-function servedPorts(world: World, namespace: string, labels: Labels, declared: PodDraft["ports"]): PodDraft["ports"] {
-  const ports = new Map(declared.map((port) => [port.port, port]));
-  for (const { metadata, spec } of world.list("Service")) {
-    if (metadata.namespace !== namespace || selectsAll(spec.selector) || !labelsMatch(spec.selector, labels)) continue;
-    for (const port of spec.ports ?? []) {
-      const target = port.targetPort ?? port.port;
-      if (typeof target === "number" && !ports.has(target)) ports.set(target, { name: port.name ?? "", port: target });
-    }
-  }
-  return [...ports.values()].sort((a, b) => a.port - b.port);
+function podFrom({ origin, ...draft }: OfflinePod, ip: string): MeshObject<"Pod"> {
+  const { metadata, spec, status } = podDocument({ ...draft, ...listening(draft, ip), ip, ready: true });
+  return { kind: "Pod", apiVersion: "v1", metadata, spec: { ...spec, status }, origin };
 }
 
-function podFrom(draft: PodDraft, ip: string): MeshObject<"Pod"> {
-  const listens = draft.ports.map((port) => listenOf(draft, ip, port));
-  return {
-    kind: "Pod",
-    apiVersion: "v1",
-    metadata: {
-      name: draft.name,
-      namespace: draft.namespace,
-      labels: draft.labels,
-      annotations: {
-        ...draft.annotations,
-        [WORKLOAD_ANNOTATION]: draft.workload,
-        ...(draft.proxy !== "none" && {
-          [PROXY_ANNOTATION]: draft.proxy,
-          [LISTEN_ANNOTATION]: JSON.stringify(listens.map(listenText)),
-        }),
-        ...(draft.proxy === "sidecar" && { [OUTBOUND_ANNOTATION]: `${ip}:${OUTBOUND_PORT}` }),
-      },
-    },
-    spec: {
-      serviceAccountName: draft.serviceAccount,
-      containers: [
-        {
-          name: draft.workload,
-          ports: draft.ports.map(({ name, port }) => ({ ...(name !== "" && { name }), containerPort: port })),
-        },
-      ],
-      status: { podIP: ip, phase: "Running", conditions: [{ type: "Ready", status: "True" }] },
-    },
-    origin: draft.origin,
-  };
-}
-
-function listenOf(
-  draft: PodDraft,
+function listening(
+  { proxy, containerPorts }: Pick<OfflinePod, "proxy" | "containerPorts">,
   ip: string,
-  { name, port }: { readonly name: string; readonly port: number },
-): ListenPort {
-  if (draft.proxy === "router")
-    return { port, name, bind: { address: "0.0.0.0", port: port < 1_024 ? port + PRIVILEGED_OFFSET : port } };
-  return { port, name, bind: { address: ip, port }, application: { address: "127.0.0.1", port } };
+): Pick<PodDraft, "listens" | "outbound"> {
+  if (proxy === "none") return {};
+  if (proxy === "router") return { listens: containerPorts.map(routerListen) };
+  return { listens: sidecarListens(ip, containerPorts), outbound: { address: ip, port: OUTBOUND_PORT } };
 }
 
-function listenText({ port, name, bind, application }: ListenPort): object {
-  const text = (at: { readonly address: string; readonly port: number }) =>
-    isIP(at.address) === 6 ? `[${at.address}]:${at.port}` : `${at.address}:${at.port}`;
-  return { port, name, address: text(bind), ...(application && { app: text(application) }) };
+function routerListen({ port, name }: ServedPort): ListenPort {
+  return { port, name, bind: { address: "0.0.0.0", port: port < 1_024 ? port + PRIVILEGED_OFFSET : port } };
 }
 
 function addressAt(index: number): string {
   return `10.244.${Math.floor(index / 254) % 256}.${(index % 254) + 1}`;
 }
 
-function draftKey(draft: PodDraft): string {
+function draftKey(draft: OfflinePod): string {
   return `${draft.namespace}/${draft.name}`;
 }

@@ -9,7 +9,7 @@ import type { PluginModules } from "../translate/ir/modules.ts";
 import type { ProxyIr } from "../translate/ir/proxy.ts";
 import type { ProxyClass } from "../translate/ir/proxy-class.ts";
 import { proxyClassOfPod } from "../proxies/proxy-class.ts";
-import { workloadOf } from "../translate/resolve/workload.ts";
+import { podFactsOf } from "../pods/pod-facts.ts";
 import { emitProxy, resolveProxy } from "../translate/translate.ts";
 import { undeclaredPod, withOfflinePods } from "./offline-pods.ts";
 
@@ -46,5 +46,5 @@ export function translateProxy(world: World, workload: string, modules: PluginMo
 
 function podOf(world: World, namespace: string, name: string): MeshObject<"Pod"> | undefined {
   const pods = world.list("Pod").filter((pod) => pod.metadata.namespace === namespace);
-  return pods.find((pod) => workloadOf(pod).ref.name === name) ?? pods.find((pod) => pod.metadata.name === name);
+  return pods.find((pod) => podFactsOf(pod).workload === name) ?? pods.find((pod) => pod.metadata.name === name);
 }

@@ -1,7 +1,7 @@
 // The control plane as a child of `scrim up`: started again when it ends, asked over its admin address.
 import { join } from "node:path";
 import type { SyncReport } from "../admin/contract.ts";
-import { formatAddress, type SocketAddress } from "../settings/address.ts";
+import { formatSocketAddress, type SocketAddress } from "../model/socket-address.ts";
 import type { UpSettings } from "../settings/settings.ts";
 import type { Clock } from "../telemetry/clock.ts";
 import { describeExit, startChild } from "./child-process.ts";
@@ -86,9 +86,9 @@ function serveArguments({ settings, runtimeDir, xds, admin }: ControlPlaneOption
     "--state-dir",
     settings.stateDir,
     "--xds-address",
-    formatAddress(xds),
+    formatSocketAddress(xds),
     "--admin-address",
-    formatAddress(admin),
+    formatSocketAddress(admin),
     ...(settings.plaintextXdsPort === undefined ? [] : ["--xds-port", String(settings.plaintextXdsPort)]),
     ...(settings.strict ? ["--strict"] : []),
     ...(settings.allowEmpty ? ["--allow-empty"] : []),

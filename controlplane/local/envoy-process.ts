@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { type Child, startChild } from "./child-process.ts";
 import { type HttpAnswer, httpCall } from "./http-call.ts";
-import { ENVOY_ADMIN_PORT } from "./pod-record.ts";
+import { ENVOY_ADMIN_PORT } from "../pods/listen-port.ts";
 
 export interface EnvoyFiles {
   /** The bootstrap, mode 0600: it holds the pod's token. */

@@ -1,7 +1,7 @@
 // Consumes: the ports the gateways want and what the user asked for.
 // Produces: a port on 127.0.0.1 for each, kept while the mesh runs.
 // Never does: give one port to two gateways.
-import type { PodPort } from "./pod-record.ts";
+import type { ListenPort } from "../pods/listen-port.ts";
 import { type ClaimedPort, claimAnyPort, claimPort, claimPortFrom, findPortHolder } from "./ports.ts";
 import type { RouterPlan, RouterPort } from "./router-plan.ts";
 
@@ -10,7 +10,7 @@ export interface GatewayPorts {
    * Returns the router's ports with the local address each listens on. Keeps what it gave before; says which defaults
    * gave way.
    */
-  assign(router: RouterPlan): Promise<readonly PodPort[]>;
+  assign(router: RouterPlan): Promise<readonly ListenPort[]>;
   /** Gives back the ports of a gateway proxy that is gone. */
   release(router: { readonly namespace: string; readonly name: string }): void;
 }
@@ -66,12 +66,12 @@ export function createGatewayPorts(asked: ClaimedPort | undefined, say: (line: s
 
   return {
     async assign(router) {
-      const ports: PodPort[] = [];
+      const ports: ListenPort[] = [];
       for (const port of router.ports) {
         const key = `${router.namespace}/${router.name}/${port.port}`;
         const claimed = given.get(key) ?? (await claimFor(router, port));
         given.set(key, claimed);
-        ports.push({ name: port.name, port: port.port, address: `127.0.0.1:${claimed.port}`, app: undefined });
+        ports.push({ name: port.name, port: port.port, bind: { address: "127.0.0.1", port: claimed.port } });
       }
       return ports;
     },

@@ -7,7 +7,8 @@ import { acceptsTcp } from "./http-call.ts";
 import type { PodContext } from "./pod-context.ts";
 import type { PodSnapshot } from "./pod-documents.ts";
 import { type PodProcesses, startPodProcesses } from "./pod-processes.ts";
-import type { PodPort, PodRecord } from "./pod-record.ts";
+import type { ListenPort } from "../pods/listen-port.ts";
+import type { PodRecord } from "./pod-record.ts";
 import { createPatientAnswers, planProbe } from "./readiness.ts";
 import { type ReadyWatch, watchReady } from "./ready-watch.ts";
 import type { WorkloadPlan } from "./workload-plan.ts";
@@ -22,7 +23,7 @@ export interface LocalPod {
   isReady(): boolean;
   isTerminating(): boolean;
   /** Gives a gateway proxy other ports. */
-  setPorts(ports: readonly PodPort[]): void;
+  setPorts(ports: readonly ListenPort[]): void;
   /** From now on the pod counts as being removed. */
   markTerminating(): void;
   /**

@@ -12,7 +12,7 @@ describe("renderPods", () => {
           kind: "router",
           name: "gw-0-abcde",
           workload: "gw",
-          ports: [{ name: "http", port: 80, address: "127.0.0.1:8080", app: undefined }],
+          ports: [{ name: "http", port: 80, bind: { address: "127.0.0.1", port: 8080 } }],
         }),
         ready: false,
         deletionTimestamp: "2026-01-01T00:00:00Z",

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { sidecarListens } from "../pods/listen-port.ts";
 import { buildPodEnvironment } from "./pod-environment.ts";
 import { podOf } from "./testing-world.ts";
 
@@ -20,11 +21,12 @@ describe("buildPodEnvironment", () => {
   });
 
   it("names each of several ports", () => {
-    const ports = [
-      { name: "http", port: 80, address: "127.10.4.7:80", app: { address: "127.0.0.1", port: 20001 } },
-      { name: "grpc-api", port: 90, address: "127.10.4.7:90", app: { address: "127.0.0.1", port: 20002 } },
-      { name: undefined, port: 91, address: "127.10.4.7:91", app: { address: "127.0.0.1", port: 20003 } },
+    const served = [
+      { name: "http", port: 80 },
+      { name: "grpc-api", port: 90 },
+      { name: "", port: 91 },
     ];
+    const ports = sidecarListens("127.10.4.7", served, (_, index) => 20_001 + index);
     expect(buildPodEnvironment({}, podOf({ ports }), [])).toMatchObject({
       PORT: "20001",
       PORT_HTTP: "20001",

@@ -1,7 +1,8 @@
 // Consumes: the runner's own environment, a pod and its container's variables.
 // Produces: the environment its process is started with.
 // Never does: let a variable of the container decide where the process listens or which proxy it uses.
-import { OUTBOUND_PORT, type PodRecord } from "./pod-record.ts";
+import { OUTBOUND_PORT } from "../pods/listen-port.ts";
+import type { PodRecord } from "./pod-record.ts";
 import type { PlannedVariable } from "./workload-plan.ts";
 
 // What the person's shell or npm set for itself must not reach a workload: its only way out is its sidecar.
@@ -38,10 +39,10 @@ function buildMeshVariables(pod: PodRecord): Record<string, string> {
     SERVICE_ACCOUNT: pod.serviceAccount,
   };
   for (const [index, port] of pod.ports.entries()) {
-    const listen = String(port.app?.port ?? "");
+    const listen = String(port.application?.port ?? "");
     if (index === 0) variables["PORT"] = listen;
     // Kubernetes asks for no names here: a port without one is told by its number.
-    variables[`PORT_${(port.name ?? String(port.port)).toUpperCase().replace(/[^A-Z0-9]/g, "_")}`] = listen;
+    variables[`PORT_${(port.name || String(port.port)).toUpperCase().replace(/[^A-Z0-9]/g, "_")}`] = listen;
   }
   return variables;
 }

@@ -3,7 +3,8 @@ import { randomBytes } from "node:crypto";
 import type { AddressBlock } from "./claims.ts";
 import { createLocalPod, type LocalPod } from "./local-pod.ts";
 import type { PodContext } from "./pod-context.ts";
-import { podName, type PodPort, sidecarPorts } from "./pod-record.ts";
+import { type ListenPort, sidecarListens } from "../pods/listen-port.ts";
+import { podName } from "./pod-record.ts";
 import { type ClaimedPort, claimAnyPort } from "./ports.ts";
 import type { RouterPlan } from "./router-plan.ts";
 import type { WorkloadPlan } from "./workload-plan.ts";
@@ -11,7 +12,7 @@ import type { WorkloadPlan } from "./workload-plan.ts";
 export interface PodFactory {
   /** The pods are not started yet. Both fail with a sentence when there is no address left. */
   createSidecar(plan: WorkloadPlan, ordinal: number): Promise<LocalPod>;
-  createRouter(plan: RouterPlan, ports: readonly PodPort[]): LocalPod;
+  createRouter(plan: RouterPlan, ports: readonly ListenPort[]): LocalPod;
   /** Call it when the pod is stopped. */
   forget(pod: LocalPod): void;
 }
@@ -37,7 +38,7 @@ export function createPodFactory(block: AddressBlock, context: PodContext, rando
   return {
     async createSidecar(plan, ordinal) {
       const ip = take();
-      const ports = [];
+      const ports: ClaimedPort[] = [];
       for (let i = 0; i < plan.ports.length; i++) ports.push(await claimAnyPort(random));
       const name = podName(plan.name, ordinal, suffix());
       held.set(name, { ip, ports });
@@ -53,11 +54,7 @@ export function createPodFactory(block: AddressBlock, context: PodContext, rando
           serviceAccount: plan.serviceAccount,
           templateHash: plan.templateHash,
           ip,
-          ports: sidecarPorts(
-            ip,
-            plan.ports,
-            ports.map(({ port }) => port),
-          ),
+          ports: sidecarListens(ip, plan.ports, (port, index) => ports[index]?.port ?? port),
           token: token(),
         },
         plan,

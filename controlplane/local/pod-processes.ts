@@ -3,13 +3,15 @@
 // Never does: judge whether they answer.
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { CLUSTER_ID } from "../model/workload-ref.ts";
 import { buildBootstrap } from "../bootstrap/bootstrap.ts";
 import { type ChildExit, describeExit, startChild } from "./child-process.ts";
 import { startEnvoy } from "./envoy-process.ts";
 import { lastLineOf } from "./last-line.ts";
 import type { PodContext } from "./pod-context.ts";
 import { buildPodEnvironment } from "./pod-environment.ts";
-import { ENVOY_ADMIN_PORT, type PodRecord } from "./pod-record.ts";
+import { ENVOY_ADMIN_PORT } from "../pods/listen-port.ts";
+import type { PodRecord } from "./pod-record.ts";
 import { replaceFile } from "../disk/replace-file.ts";
 import type { RunProbe } from "./readiness.ts";
 import { supervise } from "./supervise.ts";
@@ -24,7 +26,6 @@ export interface PodProcesses {
   stop(graceMs: number): Promise<void>;
 }
 
-const CLUSTER_ID = "Kubernetes";
 const ENVOY_GRACE_MS = 3_000;
 
 /** Starts a pod's processes; `onCrash` is called when one of them ended by itself, after people were told. */

@@ -79,7 +79,7 @@ describe("gateway ports", () => {
     const asked = await claimAnyPort(Math.random);
     const ports = createGatewayPorts(asked, () => undefined);
     const first = await ports.assign(router);
-    expect(first.find(({ port }) => port === 20_080)?.address).toBe(`127.0.0.1:${asked.port}`);
+    expect(first.find(({ port }) => port === 20_080)?.bind).toEqual({ address: "127.0.0.1", port: asked.port });
     expect(await ports.assign(router)).toEqual(first);
     ports.release(router);
   });

@@ -19,10 +19,10 @@ describe("planProbe", () => {
   it("is content with a TCP accept when there is no probe, and hopes for one on the ports after the first", () => {
     const [http] = podOf().ports;
     const metrics = {
-      name: undefined,
+      name: "",
       port: 15020,
-      address: "127.10.4.7:15020",
-      app: { address: "127.0.0.1", port: 41234 },
+      bind: { address: "127.10.4.7", port: 15020 },
+      application: { address: "127.0.0.1", port: 41234 },
     };
     expect(planProbe(podOf({ ports: http === undefined ? [] : [http, metrics] }), undefined)).toMatchObject({
       checks: [{ kind: "tcp", port: 41233, timeoutMs: 1_000 }],

@@ -34,8 +34,8 @@ export type RunProbe = (command: readonly string[], timeoutMs: number) => Promis
 export function planProbe(pod: PodRecord, probe: ProbeSpec | undefined): ProbePlan {
   const timeoutMs = (probe?.timeoutSeconds ?? 1) * 1_000;
   const asked = probe && planCheck(pod, probe, timeoutMs);
-  const [first, ...others] = pod.ports.flatMap(({ app }) =>
-    app ? [{ kind: "tcp" as const, port: app.port, timeoutMs }] : [],
+  const [first, ...others] = pod.ports.flatMap(({ application }) =>
+    application ? [{ kind: "tcp" as const, port: application.port, timeoutMs }] : [],
   );
   return {
     checks: asked !== undefined ? [asked] : first !== undefined ? [first] : [],
@@ -61,7 +61,7 @@ function planCheck(
 }
 
 function appPort(pod: PodRecord, wanted: number | string): number | undefined {
-  return pod.ports.find(({ name, port }) => port === Number(wanted) || name === wanted)?.app?.port;
+  return pod.ports.find(({ name, port }) => port === Number(wanted) || name === wanted)?.application?.port;
 }
 
 /** Returns true when every check succeeds now. */

@@ -3,7 +3,7 @@
 // Never does: restart one because its Gateways' ports changed; those come by xDS.
 import type { GatewayPorts } from "./gateway-ports.ts";
 import type { LocalPod } from "./local-pod.ts";
-import type { PodPort } from "./pod-record.ts";
+import type { ListenPort } from "../pods/listen-port.ts";
 import type { RouterPlan } from "./router-plan.ts";
 import type { Rollout } from "./workload-set.ts";
 
@@ -44,7 +44,7 @@ export function createRouterSet(
     }
   }
 
-  async function add(identity: string, plan: RouterPlan, assigned: readonly PodPort[]): Promise<void> {
+  async function add(identity: string, plan: RouterPlan, assigned: readonly ListenPort[]): Promise<void> {
     const pod = factory.createRouter(plan, assigned);
     routers.set(identity, { plan, pod });
     await publish();

@@ -5,7 +5,7 @@
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { CONTROL_PLANE_SERVER_NAME } from "../bootstrap/bootstrap.ts";
-import type { SocketAddress } from "../settings/address.ts";
+import type { SocketAddress } from "../model/socket-address.ts";
 import { DEFAULT_ADMIN_PORT, DEFAULT_XDS_PORT, type UpSettings } from "../settings/settings.ts";
 import type { World } from "../world/world.ts";
 import type { Clock } from "../telemetry/clock.ts";

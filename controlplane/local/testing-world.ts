@@ -24,7 +24,14 @@ export function podOf(changes: Partial<PodRecord> = {}): PodRecord {
     templateHash: "h1",
     ip: "127.10.4.7",
     token: "secret-token",
-    ports: [{ name: "http", port: 9080, address: "127.10.4.7:9080", app: { address: "127.0.0.1", port: 41233 } }],
+    ports: [
+      {
+        name: "http",
+        port: 9080,
+        bind: { address: "127.10.4.7", port: 9080 },
+        application: { address: "127.0.0.1", port: 41233 },
+      },
+    ],
     ...changes,
   };
 }

@@ -2,22 +2,12 @@
 // Produces: the workloads to run as local processes: one for each Deployment whose pod template has a local command.
 // Never does: I/O; the folder of a workload is told by the origin of its Deployment.
 import { createHash } from "node:crypto";
-import type { ContainerSpec, EnvironmentVariableSpec, ProbeSpec } from "../model/kinds/pod.ts";
-import { type Labels, labelsMatch, selectsAll } from "../model/labels.ts";
+import { type EnvironmentVariableSpec, LOCAL_COMMAND, type ProbeSpec } from "../model/kinds/pod.ts";
 import type { MeshObject } from "../model/object.ts";
 import { baseFolderOf } from "../model/origin.ts";
+import { serviceAccountOf } from "../pods/pod-facts.ts";
+import { declaredPorts, type ServedPort, servedPorts } from "../pods/served-ports.ts";
 import type { World } from "../world/world.ts";
-
-/**
- * The pod template's annotation that makes a Deployment run locally; its value is run by a shell in the folder of the
- * YAML file.
- */
-export const LOCAL_COMMAND = "scrim.mesh/local-command";
-
-export interface ContainerPort {
-  readonly name: string | undefined;
-  readonly port: number;
-}
 
 /** One workload to run: everything its processes depend on. */
 export interface WorkloadPlan {
@@ -30,7 +20,7 @@ export interface WorkloadPlan {
   readonly serviceAccount: string;
   readonly command: string;
   readonly folder: string;
-  readonly ports: readonly ContainerPort[];
+  readonly ports: readonly ServedPort[];
   readonly variables: readonly PlannedVariable[];
   readonly probe: ProbeSpec | undefined;
   readonly graceMs: number;
@@ -89,12 +79,12 @@ function planWorkload(
   const { template, replicas } = deployment.spec;
   const containers = template.spec?.containers ?? [];
   const labels = template.metadata?.labels ?? {};
-  const declared = containers.flatMap(portsOf);
+  const declared = declaredPorts(containers);
   const started = {
     name: deployment.metadata.name,
     namespace: deployment.metadata.namespace,
     labels,
-    serviceAccount: template.spec?.serviceAccountName || template.spec?.serviceAccount || "default",
+    serviceAccount: serviceAccountOf(template.spec),
     command,
     folder,
     // Kubernetes takes declared ports for documentation: without any, those that Services lead to are what the process
@@ -109,26 +99,6 @@ function planWorkload(
     .digest("hex")
     .slice(0, 10);
   return { ...started, annotations: template.metadata?.annotations ?? {}, replicas: replicas ?? 1, templateHash };
-}
-
-function portsOf(container: ContainerSpec): ContainerPort[] {
-  return (container.ports ?? [])
-    .filter((port) => (port.protocol ?? "TCP") === "TCP")
-    .map((port) => ({ name: port.name, port: port.containerPort }));
-}
-
-function servedPorts(world: World, namespace: string, labels: Labels): ContainerPort[] {
-  const services = world
-    .list("Service")
-    .filter(
-      ({ metadata, spec }) =>
-        metadata.namespace === namespace && !selectsAll(spec.selector) && labelsMatch(spec.selector, labels),
-    );
-  const targets = services
-    .flatMap(({ spec }) => spec.ports ?? [])
-    .map(({ targetPort, port, name }) => ({ name, port: targetPort ?? port }));
-  const numbered = targets.flatMap(({ name, port }) => (typeof port === "number" ? [{ name, port }] : []));
-  return numbered.filter(({ port }, index) => numbered.findIndex((other) => other.port === port) === index);
 }
 
 type Variables =

@@ -27,10 +27,16 @@ export function isTrustDomain(text: string): boolean {
  * Returns the identity of a workload. Throws RangeError if a part could not stand in one: callers pass validated names.
  */
 export function spiffeId(trustDomain: string, namespace: string, serviceAccount: string): SpiffeId {
-  const parsed = parseSpiffeId(`spiffe://${trustDomain}/ns/${namespace}/sa/${serviceAccount}`);
-  if (parsed === undefined)
+  const identity = identityOf(trustDomain, namespace, serviceAccount);
+  if (identity === undefined)
     throw new RangeError(`no SPIFFE id can be made of ${JSON.stringify({ trustDomain, namespace, serviceAccount })}`);
-  return formatSpiffeId(parsed);
+  return identity;
+}
+
+/** Returns the identity, or undefined where names could not stand in one. */
+export function identityOf(trustDomain: string, namespace: string, serviceAccount: string): SpiffeId | undefined {
+  const parsed = parseSpiffeId(`spiffe://${trustDomain}/ns/${namespace}/sa/${serviceAccount}`);
+  return parsed && formatSpiffeId(parsed);
 }
 
 /**

@@ -1,8 +1,4 @@
-/** A host and port to listen on or to connect to. */
-export interface SocketAddress {
-  readonly address: string;
-  readonly port: number;
-}
+import type { SocketAddress } from "../model/socket-address.ts";
 
 /**
  * Returns the address in `127.0.0.1:15014`, `[::1]:15014` or `localhost:15014`; undefined when the text is none. Port 0
@@ -19,9 +15,4 @@ export function parseAddress(text: string): SocketAddress | undefined {
 /** Returns true for addresses that only this machine reaches. */
 export function isLoopback(address: string): boolean {
   return address === "::1" || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(address);
-}
-
-/** Returns the address as text that `parseAddress` reads. */
-export function formatAddress({ address, port }: SocketAddress): string {
-  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
 }

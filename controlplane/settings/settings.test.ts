@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { formatAddress, isLoopback, parseAddress } from "./address.ts";
+import { formatSocketAddress } from "../model/socket-address.ts";
+import { isLoopback, parseAddress } from "./address.ts";
 import { readEnvironment } from "./environment.ts";
 import { readServeSettings, readUpSettings } from "./settings.ts";
 
@@ -16,7 +17,7 @@ describe("addresses", () => {
   it.each(["", "127.0.0.1", ":80", "host:99999", "a b:1", "::1:80"])("refuses %s", (text) =>
     expect(parseAddress(text)).toBeUndefined(),
   );
-  it("writes what it reads", () => expect(formatAddress({ address: "::1", port: 80 })).toBe("[::1]:80"));
+  it("writes what it reads", () => expect(formatSocketAddress({ address: "::1", port: 80 })).toBe("[::1]:80"));
   it("knows loopback addresses", () =>
     expect(["127.0.0.1", "127.9.9.9", "::1", "0.0.0.0", "10.0.0.1"].map(isLoopback)).toEqual([
       true,

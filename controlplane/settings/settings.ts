@@ -5,7 +5,8 @@ import { resolve } from "node:path";
 import { parseDurationMs } from "../model/duration.ts";
 import { readOutboundProxies } from "../model/outbound-proxy.ts";
 import type { LogLevel } from "../telemetry/logger.ts";
-import { formatAddress, parseAddress, type SocketAddress } from "./address.ts";
+import { formatSocketAddress, type SocketAddress } from "../model/socket-address.ts";
+import { parseAddress } from "./address.ts";
 import type { Environment } from "./environment.ts";
 import { type FetchOptions, type FetchSettings, readFetchOptions } from "./fetch-options.ts";
 
@@ -79,8 +80,8 @@ export function readServeSettings(
   options: ServeOptions,
   environment: Environment,
 ): SettingsResult<ServeSettings> {
-  const xdsText = options.xdsAddress ?? formatAddress({ address: "127.0.0.1", port: DEFAULT_XDS_PORT });
-  const adminText = options.adminAddress ?? formatAddress({ address: "127.0.0.1", port: DEFAULT_ADMIN_PORT });
+  const xdsText = options.xdsAddress ?? formatSocketAddress({ address: "127.0.0.1", port: DEFAULT_XDS_PORT });
+  const adminText = options.adminAddress ?? formatSocketAddress({ address: "127.0.0.1", port: DEFAULT_ADMIN_PORT });
   const [xdsAddress, adminAddress] = [parseAddress(xdsText), parseAddress(adminText)];
   if (!xdsAddress) return { kind: "refused", message: `--xds-address ${xdsText} is not an address: write HOST:PORT.` };
   if (!adminAddress)

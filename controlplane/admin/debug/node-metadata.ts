@@ -1,6 +1,7 @@
 // What a proxy's node says of itself, as istioctl reads it: a value of another kind than Istio's would end its whole
 // command.
 import type { JsonObject, JsonValue } from "../../../protos/build/envoy.ts";
+import { CLUSTER_ID } from "../../model/workload-ref.ts";
 import type { DebugConnection } from "./connection.ts";
 
 const TEXTS = [
@@ -30,7 +31,7 @@ export function istiosMetadata({ metadata, envoyVersion }: DebugConnection): Jso
     metadata[key] === undefined ? [] : [[key, textsIn(metadata[key])]],
   );
   return {
-    CLUSTER_ID: "Kubernetes",
+    CLUSTER_ID,
     ISTIO_VERSION: envoyVersion === "" ? "unknown" : `envoy ${envoyVersion}`,
     ...Object.fromEntries([...texts, ...maps]),
     PROXY_CONFIG: {},

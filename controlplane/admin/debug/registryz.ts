@@ -1,10 +1,10 @@
 // The registry in the form of Istio's /debug/registryz and /debug/endpointz.
+import { CLUSTER_ID } from "../../model/workload-ref.ts";
 import type { World } from "../../world/world.ts";
 import type { Backend, MeshService } from "../../translate/resolve/mesh-service.ts";
 import type { PortProtocol } from "../../translate/resolve/protocol.ts";
 import { resolveRegistry } from "../../translate/resolve/registry.ts";
 
-const CLUSTER = "Kubernetes";
 /** Istio's numbers: ClientSideLB, DNSLB, Passthrough. */
 const RESOLUTION = { endpoints: 0, dns: 1, forward: 2 } as const;
 const PROTOCOL: Readonly<Record<PortProtocol, string>> = {
@@ -24,7 +24,7 @@ export function registry(world: World): readonly object[] {
     hostname: service.host,
     ports: portsOf(service),
     ...(service.identities.length === 0 ? {} : { serviceAccounts: service.identities }),
-    clusterVIPs: { Addresses: service.addresses.length === 0 ? null : { [CLUSTER]: service.addresses } },
+    clusterVIPs: { Addresses: service.addresses.length === 0 ? null : { [CLUSTER_ID]: service.addresses } },
     creationTime: creationTime(world, service) ?? "0001-01-01T00:00:00Z",
     defaultAddress: service.addresses[0] ?? "0.0.0.0",
     ResourceVersion: "",
@@ -42,7 +42,7 @@ export function endpointShards(world: World): object {
     );
     const accounts = Object.fromEntries(service.identities.map((identity) => [identity, {}]));
     (shards[service.host] ??= {})[service.ref.namespace] = {
-      Shards: { [`${CLUSTER}/${CLUSTER}`]: endpoints },
+      Shards: { [`${CLUSTER_ID}/${CLUSTER_ID}`]: endpoints },
       ServiceAccounts: accounts,
     };
   }
@@ -86,7 +86,7 @@ function endpointOf(service: MeshService, portName: string, { endpoint, labels }
     ServicePortName: portName,
     ServiceAccount: service.identities[0] ?? "",
     Network: "",
-    Locality: { Label: endpoint.locality ?? "", ClusterID: workload?.clusterId ?? CLUSTER },
+    Locality: { Label: endpoint.locality ?? "", ClusterID: workload?.clusterId ?? CLUSTER_ID },
     EndpointPort: endpoint.port,
     LbWeight: endpoint.weight,
     TLSMode: endpoint.meshTls ? "istio" : "disabled",

@@ -13,6 +13,15 @@ import {
   text,
 } from "../schema.ts";
 
+/** The annotation by which a workload chooses what enforces its policies: `native` or `wasm`, whatever MeshConfig says. */
+export const ENGINE_ANNOTATION = "scrim.mesh/engine";
+
+/**
+ * The pod template's annotation that makes a Deployment run locally; its value is run by a shell in the folder of the
+ * YAML file.
+ */
+export const LOCAL_COMMAND = "scrim.mesh/local-command";
+
 const reference = openFields({ name: opt(text()), key: text() });
 
 const environmentVariable = openFields({

@@ -1,6 +1,7 @@
 // The addresses behind an upstream as Envoy's load assignment.
 import type { ClusterLoadAssignment, LbEndpoint, Metadata } from "../../../protos/build/envoy.ts";
-import type { Endpoint, Upstream, WorkloadRef } from "../ir/upstream.ts";
+import type { WorkloadRef } from "../../model/workload-ref.ts";
+import type { Endpoint, Upstream } from "../ir/upstream.ts";
 import { interned } from "../../world/interned.ts";
 import { upstreamName } from "./names.ts";
 

@@ -1,5 +1,5 @@
 // Names of Envoy resources, all of them, in Istio's forms.
-import type { SocketAddress } from "../ir/proxy.ts";
+import type { SocketAddress } from "../../model/socket-address.ts";
 import { type UpstreamId, upstreamText } from "../ir/upstream.ts";
 
 /** Where requests for hosts that nobody declared go. */

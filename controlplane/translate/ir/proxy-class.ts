@@ -1,15 +1,6 @@
 // What translation may know of a proxy. Proxies with equal classes get the same resources.
-import type { SocketAddress } from "./proxy.ts";
-
-/** A port on which a proxy listens for its workload, or for the outside when it is a gateway. */
-export interface ListenPort {
-  /** containerPort, or the Gateway's server port for routers. */
-  readonly port: number;
-  readonly name: string;
-  readonly bind: SocketAddress;
-  /** Where the application itself listens; absent at gateways. */
-  readonly application?: SocketAddress;
-}
+import type { SocketAddress } from "../../model/socket-address.ts";
+import type { ListenPort } from "../../pods/listen-port.ts";
 
 export interface ProxyClass {
   readonly kind: "sidecar" | "router";

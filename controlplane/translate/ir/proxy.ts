@@ -1,13 +1,9 @@
 // All that one class of proxies needs, ready to be written in Envoy's words.
+import type { SocketAddress } from "../../model/socket-address.ts";
 import type { Authorization } from "./authorization.ts";
 import type { HttpFilters, WasmFilter } from "./filters.ts";
 import type { RouteTable } from "./routes.ts";
 import type { ServiceRef, Upstream } from "./upstream.ts";
-
-export interface SocketAddress {
-  readonly address: string;
-  readonly port: number;
-}
 
 /** A sidecar's way out: one explicit proxy address that takes absolute-form, h2c and CONNECT. */
 export interface OutboundProxy {

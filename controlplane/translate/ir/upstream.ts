@@ -1,5 +1,6 @@
 // Where requests can be sent: IR of one upstream (Envoy's cluster), with no CRD and no Envoy word in it.
 import type { SpiffeId } from "../../model/spiffe.ts";
+import type { WorkloadRef } from "../../model/workload-ref.ts";
 
 /** The parts an upstream's name is made of; see `names.ts` for the text. */
 export interface UpstreamId {
@@ -24,15 +25,6 @@ export interface ServiceRef {
   readonly host: string;
   readonly name: string;
   readonly namespace: string;
-}
-
-/** Who runs behind an endpoint, as telemetry labels it. */
-export interface WorkloadRef {
-  readonly name: string;
-  readonly namespace: string;
-  readonly canonicalName: string;
-  readonly canonicalRevision: string;
-  readonly clusterId: string;
 }
 
 /** One address behind an upstream. */

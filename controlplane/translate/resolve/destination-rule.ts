@@ -4,7 +4,7 @@ import type { SubsetSpec, TrafficPolicySpec } from "../../model/kinds/destinatio
 import type { MeshObject } from "../../model/object.ts";
 import { derived, sameItems } from "../../world/derive.ts";
 import type { World } from "../../world/world.ts";
-import { objectsIn } from "./label-index.ts";
+import { objectsIn } from "../../world/label-index.ts";
 import { isExported } from "./visibility.ts";
 
 /** The rules for one host, merged. */

@@ -4,7 +4,8 @@
 import { isWildcardHost } from "../../model/hosts.ts";
 import { labelsMatch } from "../../model/labels.ts";
 import type { World } from "../../world/world.ts";
-import type { GatewayPort, GatewayTls, SocketAddress } from "../ir/proxy.ts";
+import type { SocketAddress } from "../../model/socket-address.ts";
+import type { GatewayPort, GatewayTls } from "../ir/proxy.ts";
 import type { ProxyClass } from "../ir/proxy-class.ts";
 import type { RouteTable } from "../ir/routes.ts";
 import type { Upstream } from "../ir/upstream.ts";

@@ -1,13 +1,14 @@
 // What comes in at a sidecar: one entry for each port of its workload.
 import type { ServicePortSpec } from "../../model/kinds/service.ts";
 import { serviceHost } from "../../model/hosts.ts";
+import { servicesSelecting } from "../../pods/served-ports.ts";
+import type { ListenPort } from "../../pods/listen-port.ts";
 import type { World } from "../../world/world.ts";
 import type { InboundPort } from "../ir/proxy.ts";
-import type { ListenPort, ProxyClass } from "../ir/proxy-class.ts";
+import type { ProxyClass } from "../ir/proxy-class.ts";
 import type { ServiceRef } from "../ir/upstream.ts";
 import { resolveAuthorization, withoutHttp } from "./authorization-policy.ts";
 import { resolveHttpFilters } from "./http-filters.ts";
-import { selectorIndex } from "./label-index.ts";
 import type { Inputs } from "./modules.ts";
 import { resolveMtlsMode } from "./peer-authentication.ts";
 import { isHttp, protocolOfServicePort } from "./protocol.ts";
@@ -41,9 +42,6 @@ export function resolveInbound(inputs: Inputs, proxy: ProxyClass): readonly Inbo
     ];
   });
 }
-
-/** Returns the Services of a namespace whose selector (not an empty one) matches a workload's labels, oldest first. */
-export const servicesSelecting = selectorIndex("Service", ({ spec }) => spec.selector);
 
 /** The oldest service that leads to this port says what is spoken there and gives telemetry its name. */
 function serviceOf(

@@ -2,10 +2,10 @@
 import { compareText, type MeshObject } from "../../model/object.ts";
 import { derived } from "../../world/derive.ts";
 import type { World } from "../../world/world.ts";
-import { labelIndex, objectsIn } from "./label-index.ts";
+import { labelIndex, objectsIn } from "../../world/label-index.ts";
 import { resolveMtlsMode } from "./peer-authentication.ts";
 import type { Backend } from "./mesh-service.ts";
-import { type Workload, workloadOf } from "./workload.ts";
+import { type PodFacts, podFactsOf } from "../../pods/pod-facts.ts";
 
 /** Returns the pods of a namespace that a selector (not an empty one) matches, oldest first. */
 export const podsWith = labelIndex("Pod", ({ metadata }) => metadata.labels);
@@ -13,7 +13,7 @@ export const podsWith = labelIndex("Pod", ({ metadata }) => metadata.labels);
 const podsByAddress = derived((world: World, namespace: string): ReadonlyMap<string, MeshObject<"Pod">> => {
   const byAddress = new Map<string, MeshObject<"Pod">>();
   for (const pod of objectsIn(world, "Pod", namespace)) {
-    const { ip } = workloadOf(pod);
+    const { ip } = podFactsOf(pod);
     if (ip !== "" && !byAddress.has(ip)) byAddress.set(ip, pod);
   }
   return byAddress;
@@ -27,26 +27,26 @@ export const podAt = derived((world: World, namespace: string, address: string):
 /**
  * Returns the container port a Service's targetPort means in this pod; undefined if it is a name the pod does not have.
  */
-export function portOfPod(workload: Workload, targetPort: number | string): number | undefined {
+export function portOfPod(pod: PodFacts, targetPort: number | string): number | undefined {
   if (typeof targetPort === "number") return targetPort;
-  const named = workload.containerPorts.find((port) => port.name === targetPort)?.port;
+  const named = pod.containerPorts.find((port) => port.name === targetPort)?.port;
   // Kubernetes' IntOrString may carry a number as text.
   return named ?? (/^\d+$/.test(targetPort) ? Number(targetPort) : undefined);
 }
 
 /** Returns the pod's port as others reach it: where its sidecar listens for it, else at the pod's own address. */
-export function podBackend(world: World, workload: Workload, port: number): Backend {
-  const bind = workload.listens.find((listen) => listen.port === port)?.bind ?? { address: workload.ip, port };
-  const speaksMeshTls = workload.proxy === "sidecar" && resolveMtlsMode(world, workload, port) !== "DISABLE";
+export function podBackend(world: World, pod: PodFacts, port: number): Backend {
+  const bind = pod.listens.find((listen) => listen.port === port)?.bind ?? { address: pod.ip, port };
+  const speaksMeshTls = pod.proxy === "sidecar" && resolveMtlsMode(world, pod, port) !== "DISABLE";
   return {
-    labels: workload.labels,
+    labels: pod.labels,
     endpoint: {
       address: bind.address,
       port: bind.port,
       weight: 1,
       meshTls: speaksMeshTls,
       healthy: true,
-      workload: workload.ref,
+      workload: pod.ref,
     },
   };
 }

@@ -12,7 +12,8 @@ import type { World } from "../../world/world.ts";
 import { sortBackends } from "./pod-endpoints.ts";
 import { protocolOfEntryPort } from "./protocol.ts";
 import type { Backend, MeshService } from "./mesh-service.ts";
-import { identityOf, workloadRef } from "./workload.ts";
+import { identityOf } from "../../model/spiffe.ts";
+import { workloadRef } from "../../model/workload-ref.ts";
 
 /** Returns the hosts of all ServiceEntries, oldest first; one entry per host of each. */
 export function entryServices(world: World): readonly MeshService[] {

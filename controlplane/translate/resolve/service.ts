@@ -3,15 +3,15 @@ import { serviceHost } from "../../model/hosts.ts";
 import { selectsAll } from "../../model/labels.ts";
 import { compareText, type MeshObject } from "../../model/object.ts";
 import type { ServicePortSpec, ServiceSpec } from "../../model/kinds/service.ts";
-import type { SpiffeId } from "../../model/spiffe.ts";
+import { identityOf, type SpiffeId } from "../../model/spiffe.ts";
 import { derived } from "../../world/derive.ts";
 import type { World } from "../../world/world.ts";
-import { labelIndex } from "./label-index.ts";
+import { labelIndex } from "../../world/label-index.ts";
 import { podAt, podBackend, podsWith, portOfPod, sortBackends } from "./pod-endpoints.ts";
 import { protocolOfServicePort } from "./protocol.ts";
 import type { Backend, MeshPort, MeshService } from "./mesh-service.ts";
 import { serviceExportTo } from "./visibility.ts";
-import { identityOf, workloadOf } from "./workload.ts";
+import { podFactsOf, serviceAccountOf } from "../../pods/pod-facts.ts";
 
 /** Returns the hosts of all Services, oldest first. UDP ports are left out. */
 export function kubernetesServices(world: World): readonly MeshService[] {
@@ -89,12 +89,10 @@ function selectedPods(world: World, service: MeshObject<"Service">): readonly Me
 
 function backendsOf(world: World, service: MeshObject<"Service">, port: ServicePortSpec): readonly Backend[] {
   const fromPods = selectedPods(world, service).flatMap((pod) => {
-    const workload = workloadOf(pod);
-    const target = portOfPod(workload, port.targetPort ?? port.port);
-    if (target === undefined || workload.draining || workload.finished || workload.ip === "") return [];
-    return workload.ready || service.spec.publishNotReadyAddresses === true
-      ? [podBackend(world, workload, target)]
-      : [];
+    const facts = podFactsOf(pod);
+    const target = portOfPod(facts, port.targetPort ?? port.port);
+    if (target === undefined || facts.terminating || facts.finished || facts.ip === "") return [];
+    return facts.ready || service.spec.publishNotReadyAddresses === true ? [podBackend(world, facts, target)] : [];
   });
   return sortBackends([...fromPods, ...sliceBackends(world, service, port)]);
 }
@@ -128,7 +126,7 @@ function slicePort(
 /** An address of a slice: of a pod we know, or of something outside the mesh. */
 function addressBackend(world: World, namespace: string, address: string, port: number): Backend {
   const pod = podAt(world, namespace, address);
-  if (pod !== undefined) return podBackend(world, workloadOf(pod), port);
+  if (pod !== undefined) return podBackend(world, podFactsOf(pod), port);
   return { labels: {}, endpoint: { address, port, weight: 1, meshTls: false, healthy: true } };
 }
 
@@ -142,11 +140,11 @@ function identitiesOf(world: World, service: MeshObject<"Service">): readonly Sp
   const { selector } = service.spec;
   if (selectsAll(selector)) return [];
   const { namespace } = service.metadata;
-  const accounts = new Set(selectedPods(world, service).map((pod) => workloadOf(pod).serviceAccount));
+  const accounts = new Set(selectedPods(world, service).map((pod) => podFactsOf(pod).serviceAccount));
   for (const {
     spec: { template },
   } of deploymentsWith(world, namespace, selector ?? {}))
-    accounts.add(template.spec?.serviceAccountName || template.spec?.serviceAccount || "default");
+    accounts.add(serviceAccountOf(template.spec));
   return [...accounts]
     .sort(compareText)
     .flatMap((account) => identityOf(world.mesh.trustDomain, namespace, account) ?? []);

@@ -1,8 +1,8 @@
 // Whose identities a workload's name stands for.
 import { labelsMatch, type Labels, selectsAll } from "../../model/labels.ts";
-import { principalOf } from "../../model/spiffe.ts";
+import { identityOf, principalOf } from "../../model/spiffe.ts";
 import type { World } from "../../world/world.ts";
-import { identityOf, workloadOf } from "./workload.ts";
+import { podFactsOf, serviceAccountOf } from "../../pods/pod-facts.ts";
 
 /** What a name can be checked against: one Deployment or Pod. */
 interface NamedWorkload {
@@ -43,15 +43,15 @@ function workloadsOf(world: World, namespace: string): readonly NamedWorkload[] 
       return {
         names: [deployment.metadata.name, labels["app"]],
         labels,
-        serviceAccount: spec?.serviceAccountName || spec?.serviceAccount || "default",
+        serviceAccount: serviceAccountOf(spec),
       };
     });
   const pods = world
     .list("Pod")
     .filter((pod) => pod.metadata.namespace === namespace)
     .map((pod): NamedWorkload => {
-      const { ref, labels, serviceAccount } = workloadOf(pod);
-      return { names: [pod.metadata.name, ref.name, labels["app"]], labels, serviceAccount };
+      const { workload, labels, serviceAccount } = podFactsOf(pod);
+      return { names: [pod.metadata.name, workload, labels["app"]], labels, serviceAccount };
     });
   return [...deployments, ...pods];
 }

@@ -5,7 +5,7 @@ import { compareByAge, type MeshObject } from "../../model/object.ts";
 import { derived, sameItems } from "../../world/derive.ts";
 import type { World } from "../../world/world.ts";
 import type { ProxyClass } from "../ir/proxy-class.ts";
-import { objectsIn } from "./label-index.ts";
+import { objectsIn } from "../../world/label-index.ts";
 import { labelsKey } from "../../world/labels-key.ts";
 
 /** The kinds whose spec has an optional `selector.matchLabels`. */

@@ -1,15 +1,18 @@
 // What a Deployment and a Pod must mean.
 import { isIP } from "node:net";
 import type { FieldPath } from "../../model/document.ts";
-import type { ContainerSpec, DeploymentSpec, PodSpec } from "../../model/kinds/pod.ts";
+import {
+  type ContainerSpec,
+  type DeploymentSpec,
+  ENGINE_ANNOTATION,
+  LOCAL_COMMAND,
+  type PodSpec,
+} from "../../model/kinds/pod.ts";
 import { labelsMatch } from "../../model/labels.ts";
 import { type CheckContext, each, type Loose, noDuplicates, report } from "../checks.ts";
 import { quote } from "../formats.ts";
 import { objectNameFault } from "../names.ts";
 import type { Findings } from "../violation.ts";
-
-/** The annotation by which a workload chooses its engine; translate/resolve/workload.ts reads it. */
-const ENGINE_ANNOTATION = "scrim.mesh/engine";
 
 /** Checks a Deployment. */
 export function checkDeployment(spec: Loose<DeploymentSpec>, at: FieldPath, findings: Findings): void {
@@ -17,9 +20,9 @@ export function checkDeployment(spec: Loose<DeploymentSpec>, at: FieldPath, find
   const labels = compact(template?.metadata?.labels);
   if (!labelsMatch(compact(spec.selector?.matchLabels), labels))
     findings.error([...at, "selector", "matchLabels"], "does not match the labels of the pod template");
-  const command = template?.metadata?.annotations?.["scrim.mesh/local-command"];
+  const command = template?.metadata?.annotations?.[LOCAL_COMMAND];
   if (command?.trim() === "")
-    findings.error([...at, "template", "metadata", "annotations", "scrim.mesh/local-command"], "must not be empty");
+    findings.error([...at, "template", "metadata", "annotations", LOCAL_COMMAND], "must not be empty");
   checkEngine(
     template?.metadata?.annotations?.[ENGINE_ANNOTATION],
     [...at, "template", "metadata", "annotations", ENGINE_ANNOTATION],

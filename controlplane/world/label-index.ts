@@ -1,9 +1,9 @@
 // Objects found by the labels that a selector asks for, without looking at all of them.
-import { type Labels, labelsMatch } from "../../model/labels.ts";
-import type { Kind } from "../../model/kinds.ts";
-import type { MeshObject } from "../../model/object.ts";
-import { derived, sameItems } from "../../world/derive.ts";
-import type { World } from "../../world/world.ts";
+import { type Labels, labelsMatch } from "../model/labels.ts";
+import type { Kind } from "../model/kinds.ts";
+import type { MeshObject } from "../model/object.ts";
+import { derived, sameItems } from "./derive.ts";
+import type { World } from "./world.ts";
 
 /** Returns the objects of a kind in each namespace, oldest first. */
 export const objectsByNamespace = derived(

@@ -1,0 +1,18 @@
+/** An IP address (or a host's name) and a port. */
+export interface SocketAddress {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** Returns the parts of `127.10.4.7:9080` or `[::1]:9080`; undefined for anything else, and for port 0. */
+export function parseSocketAddress(text: string): SocketAddress | undefined {
+  const [, v6, v4, port] = /^(?:\[([0-9a-f:.]+)\]|([^[\]:]+)):(\d{1,5})$/i.exec(text) ?? [];
+  const address = v6 ?? v4;
+  const number = Number(port);
+  return address === undefined || !(number >= 1 && number <= 65_535) ? undefined : { address, port: number };
+}
+
+/** Returns the address as text that `parseSocketAddress` reads. */
+export function formatSocketAddress({ address, port }: SocketAddress): string {
+  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
+}
