@@ -3,6 +3,7 @@
 // with the certificate authority and the admin pages beside them.
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
+import { ScrimError } from "./model/failure.ts";
 import { allKinds } from "./model/kinds.ts";
 import type { ControlPlane, ControlPlaneView } from "./admin/contract.ts";
 import { createComplaints } from "./admin/complaints.ts";
@@ -18,7 +19,6 @@ import { createConcernedProxies } from "./proxies/concerned-proxies.ts";
 import type { Installation } from "./settings/installation.ts";
 import type { ServeSettings } from "./settings/settings.ts";
 import { SCRIM_VERSION } from "./settings/version.ts";
-import { StartError } from "./settings/start-error.ts";
 import { type ClassSnapshots, createClassSnapshots } from "./snapshot/class-snapshots.ts";
 import { coalesce } from "./snapshot/coalesce.ts";
 import { createResourceEncoder } from "./snapshot/encode.ts";
@@ -197,9 +197,7 @@ export function createControlPlane(settings: ServeSettings, deps: ControlPlaneDe
       });
       measure(deps.metrics, store, view);
       await makeShared(snapshots, inputsWith(running.builtins), clock);
-      await running.xds.listen().catch((cause: unknown) => {
-        throw new StartError(cause instanceof Error ? cause.message : String(cause));
-      });
+      await running.xds.listen();
       followChanges({ store, view, plugins, rollouts, accepted, publish: publishFor, deps });
       publishFor("global");
       void rollouts.watch(ending.signal);
@@ -275,7 +273,8 @@ function openCa(
     clock,
     ...(workloadLifetimeMs === undefined ? {} : { workloadLifetimeMs }),
   });
-  if (opening.kind === "failed") throw new StartError(`The certificate authority cannot start: ${opening.message}`);
+  if (opening.kind === "failed")
+    throw new ScrimError(opening.code, `The certificate authority cannot start: ${opening.message}`);
   const { authority } = opening;
   registerRootExpiry(metrics, authority.rootPem, clock);
   return {

@@ -125,12 +125,13 @@ describe("buildSyncReport", () => {
 
 describe("buildProxyStatus", () => {
   it("joins what the runner says with what the stream says", () => {
-    expect(buildProxyStatus(viewOf())).toMatchObject([
+    expect(buildProxyStatus(viewOf(), true)).toMatchObject([
       {
         name: "web-0",
         kind: "sidecar",
         workload: "web",
         namespace: "default",
+        cluster: "local",
         identity: "spiffe://cluster.local/ns/default/sa/web-sa",
         podIp: "127.10.4.7",
         outbound: "127.10.4.7:15001",
@@ -148,8 +149,9 @@ describe("buildProxyStatus", () => {
       pod: "elsewhere",
       nodeId: "router~10.0.0.1~elsewhere.default~default.svc.cluster.local",
     });
-    const [other, own] = buildProxyStatus(viewOf({ proxies: [foreign] }));
+    const [other, own] = buildProxyStatus(viewOf({ proxies: [foreign] }), false);
     expect(other).toMatchObject({ name: "elsewhere", kind: "router", podIp: "10.0.0.1", envoyAdmin: "" });
+    expect([other?.cluster, own?.cluster]).toEqual(["Kubernetes", "Kubernetes"]);
     expect(own?.sync.cds).toBe("NOT CONNECTED");
   });
 });

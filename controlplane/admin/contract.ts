@@ -41,7 +41,7 @@ export interface ControlPlaneView {
 
 /** The control plane as `scrim serve` runs it; made by `createControlPlane(settings, deps)` in main.ts. */
 export interface ControlPlane {
-  /** Resolves when the xDS and admin ports are open; rejects with a StartError that has a sentence for the user. */
+  /** Resolves when the xDS and admin ports are open; throws a ScrimError with a sentence for the user. */
   start(): Promise<void>;
   /** Ends every stream and listener; resolves when nothing is left running. */
   stop(): Promise<void>;
@@ -54,6 +54,8 @@ export interface ProxyStatus
     Pick<ProxySync, "identity"> {
   readonly name: string;
   readonly workload: string;
+  /** The cluster that its mesh runs in: `local` under `scrim up`. */
+  readonly cluster: string;
   readonly podIp: string;
   /** `host:port` of the explicit proxy listener; "" for routers. */
   readonly outbound: string;

@@ -1,5 +1,6 @@
 import { formatSocketAddress } from "../model/socket-address.ts";
 import { spiffeId } from "../model/spiffe.ts";
+import { CLUSTER_ID } from "../model/workload-ref.ts";
 import type { ResourceShortName } from "../snapshot/type-urls.ts";
 import type { World } from "../world/world.ts";
 import { type ProxySync, type ControlPlaneView, type ProxyStatus, syncTypes } from "./contract.ts";
@@ -7,9 +8,13 @@ import { type ProxiedPod, proxiedPods } from "../pods/pod-facts.ts";
 
 /**
  * Returns every proxy there is or should be: the runner's pods, and whoever else is connected; sorted by namespace and
- * name.
+ * name. `runsLocally`: the mesh is this machine's, and in no cluster.
  */
-export function buildProxyStatus(view: Pick<ControlPlaneView, "world" | "proxies">): readonly ProxyStatus[] {
+export function buildProxyStatus(
+  view: Pick<ControlPlaneView, "world" | "proxies">,
+  runsLocally: boolean,
+): readonly ProxyStatus[] {
+  const cluster = runsLocally ? "local" : CLUSTER_ID;
   const world = view.world();
   const connected = new Map(view.proxies().map((proxy) => [`${proxy.namespace}/${proxy.pod}`, proxy]));
   const pods = world === undefined ? [] : proxiedPods(world);
@@ -18,12 +23,14 @@ export function buildProxyStatus(view: Pick<ControlPlaneView, "world" | "proxies
     connected.delete(`${pod.namespace}/${pod.name}`);
     return fromPod(pod, proxy, world);
   });
-  return [...known, ...[...connected.values()].map(fromConnection)].sort((a, b) =>
-    compare(`${a.namespace}/${a.name}`, `${b.namespace}/${b.name}`),
-  );
+  return [...known, ...[...connected.values()].map(fromConnection)]
+    .map((status) => ({ ...status, cluster }))
+    .sort((a, b) => compare(`${a.namespace}/${a.name}`, `${b.namespace}/${b.name}`));
 }
 
-function fromPod(pod: ProxiedPod, proxy: ProxySync | undefined, world: World | undefined): ProxyStatus {
+type StatusWithoutCluster = Omit<ProxyStatus, "cluster">;
+
+function fromPod(pod: ProxiedPod, proxy: ProxySync | undefined, world: World | undefined): StatusWithoutCluster {
   return {
     name: pod.name,
     kind: pod.proxy,
@@ -45,7 +52,7 @@ function fromPod(pod: ProxiedPod, proxy: ProxySync | undefined, world: World | u
 }
 
 /** A proxy that somebody else runs: what it says about itself in its node id is all there is. */
-function fromConnection(proxy: ProxySync): ProxyStatus {
+function fromConnection(proxy: ProxySync): StatusWithoutCluster {
   const [kind, ip] = proxy.nodeId.split("~");
   return {
     name: proxy.pod,

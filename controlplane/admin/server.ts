@@ -6,7 +6,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { formatSocketAddress, type SocketAddress } from "../model/socket-address.ts";
+import { listen } from "../listen/listen.ts";
+import type { ListenAddress, SocketAddress } from "../model/socket-address.ts";
 import { isLoopback } from "../settings/address.ts";
 import type { RolloutStatus } from "../rollout/status.ts";
 import type { Registry } from "../telemetry/metrics.ts";
@@ -24,7 +25,7 @@ import { reportOf } from "./violation-report.ts";
 export interface AdminServerOptions {
   readonly view: ControlPlaneView;
   readonly metrics: Registry;
-  readonly address: SocketAddress;
+  readonly address: ListenAddress;
   /** True under `scrim up`: /synced then also asks for a pod behind every local Deployment. */
   readonly runsLocally: boolean;
   /** What the debug pages show. */
@@ -37,7 +38,7 @@ export interface AdminServerOptions {
 }
 
 export interface AdminServer {
-  /** Resolves to where it listens; rejects when the address is taken. */
+  /** Resolves to where it listens; throws ScrimError<ListenFailureCode> when it cannot. */
   start(): Promise<SocketAddress>;
   stop(): Promise<void>;
 }
@@ -135,7 +136,7 @@ function createPages({
       {
         for: "mesh",
         help: "every proxy with its addresses and how far it is in sync",
-        answer: () => json(200, buildProxyStatus(view)),
+        answer: () => json(200, buildProxyStatus(view, runsLocally)),
       },
     ],
     [
@@ -268,23 +269,6 @@ function json(status: number, value: unknown): Answer {
 function* withLineBreak(pieces: Iterable<string>): Iterable<string> {
   yield* pieces;
   yield "\n";
-}
-
-function listen(server: Server, address: SocketAddress): Promise<SocketAddress> {
-  return new Promise((resolve, reject) => {
-    server.once("error", (cause) =>
-      reject(
-        new Error(`the admin address ${formatSocketAddress(address)} cannot be opened: ${cause.message}`, { cause }),
-      ),
-    );
-    server.listen({ host: address.address, port: address.port }, () => {
-      const bound = server.address();
-      resolve({
-        address: address.address,
-        port: typeof bound === "object" && bound !== null ? bound.port : address.port,
-      });
-    });
-  });
 }
 
 function close(server: Server): Promise<void> {

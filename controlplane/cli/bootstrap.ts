@@ -1,4 +1,5 @@
 // `scrim bootstrap`: the bootstrap of a proxy, to be read, or to run an Envoy of one's own with.
+import type { Command } from "commander";
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { LABELS } from "../../filters/telemetry/labels.ts";
@@ -8,7 +9,43 @@ import { parseAddress } from "../settings/address.ts";
 import type { CommandContext } from "./context.ts";
 import { issueToken } from "./issue-token.ts";
 import { CommandFailure, exitCodes } from "./exit-codes.ts";
+import { collect, examples, outputOption } from "./options.ts";
 import { renderValue } from "./output.ts";
+
+/** Adds `scrim bootstrap`. */
+export function addBootstrap(program: Command, context: CommandContext): void {
+  program
+    .command("bootstrap")
+    .description("print the Envoy bootstrap of a proxy")
+    .requiredOption("--proxy <namespace/name>", "the pod")
+    .option("--kind <kind>", "sidecar or router", "sidecar")
+    .option("--ip <address>", "the pod's address", "127.0.0.1")
+    .option("--service-account <name>", "its service account", "default")
+    .option("--label <name=value>", "a label of the pod; may be repeated", collect, [])
+    .option("--stat-tag <name>", "a label of metrics beyond the standard ones; may be repeated", collect, [])
+    .option("--xds-address <host:port>", "the control plane", "127.0.0.1:15012")
+    .option("--admin-port <port>", "Envoy's admin page, on 127.0.0.1", "15000")
+    .option("--state-dir <directory>", "the control plane's state directory, for its root certificate", ".scrim")
+    .option(
+      "--root-cert <file>",
+      "the control plane's root certificate (default: ca/root-cert.pem in the state directory)",
+    )
+    .option("--trust-domain <domain>", "the mesh's trust domain", "cluster.local")
+    .option("--token <token>", "the proxy's credential")
+    .option(
+      "--issue-token",
+      "make the proxy a credential in the state directory of a control plane that `scrim serve` runs",
+    )
+    .addOption(outputOption("json", "yaml"))
+    .addHelpText(
+      "after",
+      examples(
+        "scrim bootstrap --proxy default/reviews-v1-0 --ip 127.10.4.7 --service-account bookinfo-reviews " +
+          "--label app=reviews --issue-token > envoy.json",
+      ),
+    )
+    .action((options: BootstrapOptions) => bootstrapCommand(options, context));
+}
 
 export interface BootstrapOptions {
   readonly proxy: string;

@@ -17,6 +17,7 @@ const proxy = (changes: Partial<ProxyStatus> = {}): ProxyStatus => ({
   kind: "sidecar",
   workload: "reviews-v1",
   namespace: "default",
+  cluster: "local",
   identity: "spiffe://cluster.local/ns/default/sa/bookinfo-reviews",
   podIp: "127.10.4.7",
   outbound: "127.10.4.7:15001",
@@ -59,7 +60,7 @@ describe("proxy-status", () => {
       ["NAME", "CLUSTER", "CDS", "LDS", "EDS", "RDS", "ECDS", "VHDS", "SDS", "VERSION"],
       [
         "reviews-v1-0-x2b9f.default",
-        "Kubernetes",
+        "local",
         "SYNCED",
         "SYNCED",
         "STALE",

@@ -1,9 +1,25 @@
 // `scrim filter new`: a filter that builds and passes its test at once.
+import type { Command } from "commander";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join, relative, resolve, sep } from "node:path";
 import { CommandFailure, exitCodes } from "./exit-codes.ts";
+import type { CommandContext } from "./context.ts";
+import { examples } from "./options.ts";
 import { scaffoldFilter } from "./filter-scaffold.ts";
 import type { Terminal } from "./terminal.ts";
+
+/** Adds `scrim filter`. */
+export function addFilter(program: Command, { terminal }: CommandContext): void {
+  program
+    .command("filter")
+    .description("write filters of your own")
+    .command("new")
+    .description("a filter with its test, ready to build")
+    .argument("<name>", "small letters, digits and dashes")
+    .option("--dir <directory>", "where to put it", "filters")
+    .addHelpText("after", examples("scrim filter new greeting", "scrim filter new greeting --dir filters/examples"))
+    .action((name: string, options: { dir: string }) => newFilter(name, options, process.cwd(), terminal));
+}
 
 const RESERVED = new Set(["sdk", "policy", "build", "examples"]); // folders of filters/ that hold something else
 
@@ -30,7 +46,6 @@ export function newFilter(name: string, { dir }: { readonly dir: string }, cwd: 
   const files = scaffoldFilter(name, entry);
   for (const [file, text] of files) writeFileSync(join(folder, file), text, { flag: "wx" });
   const written = [...files.keys()].map((file) => `  ${entry}/${file}\n`).join("");
-  terminal.out(
-    `${written}\nNext:\n  npx vitest run --project filters ${entry}\n  node filters/build.mjs\n  docs/writing-filters.md\n`,
-  );
+  const next = [`npx vitest run --project filters ${entry}`, "node filters/build.mjs", "docs/writing-filters.md"];
+  terminal.out(`${written}\nNext:\n${next.map((line) => `  ${line}\n`).join("")}`);
 }

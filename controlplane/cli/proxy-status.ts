@@ -1,17 +1,29 @@
+import type { Command } from "commander";
 import { type ProxyStatus, type Rejection, syncTypes } from "../admin/contract.ts";
 import type { ResourceShortName } from "../snapshot/type-urls.ts";
 import { fetchProxies } from "./admin-client.ts";
-import { type OutputFormat, renderTable, renderValue } from "./output.ts";
+import type { CommandContext } from "./context.ts";
+import { adminOption, examples, outputOption, type TableOptions } from "./options.ts";
+import { renderTable, renderValue } from "./output.ts";
 import type { Terminal } from "./terminal.ts";
+
+/** Adds `scrim proxy-status`. */
+export function addProxyStatus(program: Command, { terminal }: CommandContext): void {
+  program
+    .command("proxy-status")
+    .alias("ps")
+    .description("every proxy, and how far it is in sync")
+    .addOption(adminOption())
+    .addOption(outputOption("table", "json", "yaml"))
+    .addHelpText("after", examples("scrim proxy-status", "scrim ps -o json --admin http://127.0.0.1:15015"))
+    .action((options: TableOptions) => proxyStatus(options, terminal));
+}
 
 // Istio's columns first, in its order.
 const COLUMNS: readonly ResourceShortName[] = ["cds", "lds", "eds", "rds", "ecds", "vhds", "sds"];
 
 /** Prints every proxy and how far it is in sync. */
-export async function proxyStatus(
-  options: { readonly admin: string; readonly output: OutputFormat },
-  terminal: Terminal,
-): Promise<void> {
+async function proxyStatus(options: TableOptions, terminal: Terminal): Promise<void> {
   const proxies = await fetchProxies(options.admin);
   if (options.output !== "table") return terminal.out(renderValue(proxies.map(toEntry), options.output));
   terminal.out(renderProxyTable(proxies));
@@ -24,7 +36,7 @@ export function renderProxyTable(proxies: readonly ProxyStatus[]): string {
     ["NAME", "CLUSTER", ...COLUMNS.map((type) => type.toUpperCase()), "VERSION"],
     proxies.map((proxy) => [
       `${proxy.name}.${proxy.namespace}`,
-      "Kubernetes",
+      proxy.cluster,
       ...COLUMNS.map((type) => proxy.sync[type]),
       proxy.envoyVersion || "-",
     ]),
@@ -66,6 +78,7 @@ function toEntry(proxy: ProxyStatus): object {
     kind,
     workload,
     namespace,
+    cluster,
     identity,
     podIp,
     outbound,
@@ -81,6 +94,7 @@ function toEntry(proxy: ProxyStatus): object {
     kind,
     workload,
     namespace,
+    cluster,
     identity,
     podIp,
     outbound,

@@ -1,14 +1,52 @@
 // `scrim rollout`: which versions of the plugins are served to which share of their proxies, and the commands that
 // decide.
+import type { Command } from "commander";
 import { readFile } from "node:fs/promises";
 import type { RolloutStatus } from "../rollout/status.ts";
 import { fetchRollouts, postChange } from "./admin-client.ts";
 import { CommandFailure, exitCodes } from "./exit-codes.ts";
-import { type OutputFormat, renderTable, renderValue } from "./output.ts";
+import { adminOption, type AskOptions, examples, outputOption, type TableOptions } from "./options.ts";
+import type { CommandContext } from "./context.ts";
+import { renderTable, renderValue } from "./output.ts";
 import type { Terminal } from "./terminal.ts";
 
-export const rolloutVerbs = ["promote", "abort", "undo"] as const;
-export type RolloutVerb = (typeof rolloutVerbs)[number];
+const NAMES = `
+A plugin is named NAME or NAMESPACE/NAME. How a new version is rolled out stands in the WasmPlugin's annotation \
+scrim.mesh/rollout.
+`;
+const PLUGIN = "NAME or NAMESPACE/NAME";
+
+const VERBS = {
+  promote: "give the new version to all proxies now",
+  abort: "take the new version back",
+  undo: "go back to the version before",
+} as const;
+type RolloutVerb = keyof typeof VERBS;
+
+/** Adds `scrim rollout`. */
+export function addRollout(program: Command, { terminal }: CommandContext): void {
+  const parent = program
+    .command("rollout")
+    .description("which version of a plugin its proxies get")
+    .addHelpText(
+      "after",
+      NAMES + examples("scrim rollout status", "scrim rollout status shop/header -o json", "scrim rollout undo header"),
+    );
+  parent
+    .command("status")
+    .description("the versions of all plugins, or of one with its history")
+    .argument("[plugin]", PLUGIN)
+    .addOption(adminOption())
+    .addOption(outputOption("table", "json", "yaml"))
+    .action((plugin: string | undefined, options: TableOptions) => rolloutStatus(plugin, options, terminal));
+  for (const verb of Object.keys(VERBS) as readonly RolloutVerb[])
+    parent
+      .command(verb)
+      .description(VERBS[verb])
+      .argument("<plugin>", PLUGIN)
+      .addOption(adminOption())
+      .action((plugin: string, options: AskOptions) => changeRollout(verb, plugin, options, terminal));
+}
 
 const DONE: Readonly<Record<RolloutVerb, string>> = {
   promote: "its new version goes to all proxies now",
@@ -17,11 +55,7 @@ const DONE: Readonly<Record<RolloutVerb, string>> = {
 };
 
 /** Prints the plugins' versions; one plugin with its history. */
-export async function rolloutStatus(
-  plugin: string | undefined,
-  options: { readonly admin: string; readonly output: OutputFormat },
-  terminal: Terminal,
-): Promise<void> {
+async function rolloutStatus(plugin: string | undefined, options: TableOptions, terminal: Terminal): Promise<void> {
   const { rollouts } = await fetchRollouts(options.admin);
   const shown = plugin === undefined ? rollouts : [find(rollouts, plugin)];
   if (options.output !== "table")
@@ -86,10 +120,10 @@ function remarksOn({
 }
 
 /** Does what was asked for, or throws CommandFailure with the reason. */
-export async function changeRollout(
+async function changeRollout(
   verb: RolloutVerb,
   plugin: string,
-  { admin }: { readonly admin: string },
+  { admin }: AskOptions,
   terminal: Terminal,
 ): Promise<void> {
   const { tokenFile, rollouts } = await fetchRollouts(admin);

@@ -1,13 +1,33 @@
+import type { Command } from "commander";
 import { sep } from "node:path";
+import { isFailed } from "../model/failure.ts";
 import { createControlPlane } from "../main.ts";
 import { readServeSettings, type ServeOptions } from "../settings/settings.ts";
-import { StartError } from "../settings/start-error.ts";
 import { createLogger } from "../telemetry/logger.ts";
 import { createMetrics } from "../telemetry/metrics.ts";
 import type { CommandContext } from "./context.ts";
 import { requireDirectory } from "./directory.ts";
 import { CommandFailure, exitCodes } from "./exit-codes.ts";
+import { examples, withMeshOptions } from "./options.ts";
 import { listenForStop } from "./stop-signals.ts";
+
+/** Adds `scrim serve`. */
+export function addServe(program: Command, context: CommandContext): void {
+  const command = program
+    .command("serve")
+    .description("run the control plane alone")
+    .argument("<directory>", "the directory with the mesh's YAML files")
+    .option("--runtime <directory>", "where `scrim up` tells of the pods it runs")
+    .option("--state-dir <directory>", "keys (default: .scrim beside the mesh directory)")
+    .option("--xds-address <host:port>", "where proxies connect, TLS (default: 127.0.0.1:15012)")
+    .option(
+      "--xds-port <port>",
+      "plaintext xDS on 127.0.0.1, for proxies and tools that prove nothing; no secrets on it (default: none)",
+    );
+  withMeshOptions(command, "15014")
+    .addHelpText("after", examples("scrim serve mesh --xds-address 127.0.0.1:15012"))
+    .action((directory: string, options: ServeOptions) => serve(directory, options, context));
+}
 
 /** Runs the control plane alone, until it is asked to stop. */
 export async function serve(
@@ -16,7 +36,7 @@ export async function serve(
   { environment, installation, terminal, clock }: CommandContext,
 ): Promise<void> {
   const read = readServeSettings(directory, options, environment);
-  if (read.kind === "refused") throw new CommandFailure(exitCodes.usage, read.message);
+  if (isFailed(read)) throw new CommandFailure(exitCodes.usage, read.message);
   // Under `scrim up` it was there; if it vanished since, what it held last stays in force.
   if (options.runtime === undefined) await requireDirectory(directory);
   const stop = listenForStop({ followParent: false, clock });
@@ -29,12 +49,7 @@ export async function serve(
     installation,
     complain: (line) => terminal.err(`${fromHere(line)}\n`),
   });
-  try {
-    await controlPlane.start();
-  } catch (error) {
-    if (error instanceof StartError) throw new CommandFailure(exitCodes.failed, error.message, { cause: error });
-    throw error;
-  }
+  await controlPlane.start();
   await stop.whenAsked;
   await controlPlane.stop();
 }

@@ -1,4 +1,5 @@
 // `scrim translate`: what a proxy would be told, from files alone.
+import { type Command, Option } from "commander";
 import { toProto3Json } from "../../protos/codec.ts";
 import type { EmittedResources } from "../translate/emit/resources.ts";
 import { loadFiles } from "../store/load.ts";
@@ -8,8 +9,29 @@ import { formatViolation } from "../validate/violation.ts";
 import type { CommandContext } from "./context.ts";
 import { CommandFailure, exitCodes } from "./exit-codes.ts";
 import { readOfflinePlugins } from "./offline-plugins.ts";
+import { collect, examples, outputOption } from "./options.ts";
 import { renderValue } from "./output.ts";
 import { translateProxy } from "./translate-proxy.ts";
+
+/** Adds `scrim translate`. */
+export function addTranslate(program: Command, context: CommandContext): void {
+  program
+    .command("translate")
+    .description("what a workload's proxy would be told, from files alone")
+    .requiredOption("-f, --filename <path>", "file or directory; may be repeated", collect, [])
+    .requiredOption("--proxy <namespace/workload>", "the workload")
+    .addOption(new Option("--type <type>", "only one kind of resource").choices(Object.keys(parts)))
+    .addOption(outputOption("yaml", "json"))
+    .option("--strict", "refuse deprecated spellings instead of warning")
+    .addHelpText(
+      "after",
+      examples(
+        "scrim translate -f deploy/demo/bookinfo --proxy default/productpage-v1",
+        "scrim translate -f a.yaml -f b.yaml --proxy default/web --type route -o json",
+      ),
+    )
+    .action((options: TranslateOptions) => translateCommand(options, context));
+}
 
 /** What `--type` may name, and the part of EmittedResources with its message. */
 const parts = {

@@ -2,15 +2,16 @@
 import type { ProxyStatus, SyncReport } from "../admin/contract.ts";
 import type { LocatedEnvoy } from "../envoy/install.mjs";
 import { httpCall } from "../local/http-call.ts";
+import { formatSocketAddress } from "../model/socket-address.ts";
 import type { RunningMesh } from "../local/runner.ts";
 import type { World } from "../world/world.ts";
 import { renderTable } from "./output.ts";
 
 /** Returns the addresses, the table of workloads, and who is missing if not all are in sync. */
 export async function describeMesh(mesh: RunningMesh, envoy: LocatedEnvoy, synced: boolean): Promise<string> {
-  const adminUrl = `http://${mesh.admin.address}:${mesh.admin.port}`;
-  const ask = async (path: string) =>
-    (await httpCall({ host: mesh.admin.address, port: mesh.admin.port, path, timeoutMs: 5_000 })).body;
+  const { address: host, port } = mesh.admin;
+  const adminUrl = `http://${formatSocketAddress(mesh.admin)}`;
+  const ask = async (path: string) => (await httpCall({ host, port, path, timeoutMs: 5_000 })).body;
   const proxies = JSON.parse((await ask("/debug/proxies")) || "[]") as readonly ProxyStatus[];
   const report = JSON.parse((await ask("/synced")) || "{}") as Partial<SyncReport>;
   return renderMesh({
@@ -45,7 +46,8 @@ export function renderMesh({ adminUrl, envoyVersion, gateways, proxies, missing 
     `admin    ${adminUrl}`,
   ];
   const waiting = missing.map(({ who, why }) => `  ${who}: ${why}\n`).join("");
-  return `\n${lines.join("\n")}\n\n${renderTable(["WORKLOAD", "ADDRESS", "IDENTITY", "PROXY", "SYNCED"], rows)}${waiting === "" ? "" : `\nnot in sync:\n${waiting}`}\n`;
+  const table = renderTable(["WORKLOAD", "ADDRESS", "IDENTITY", "PROXY", "SYNCED"], rows);
+  return `\n${lines.join("\n")}\n\n${table}${waiting === "" ? "" : `\nnot in sync:\n${waiting}`}\n`;
 }
 
 function isSynced({ ready, sync }: ProxyStatus): boolean {

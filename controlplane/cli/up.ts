@@ -1,6 +1,8 @@
 // `scrim up`: runs a mesh directory on this machine until it is asked to stop.
+import type { Command } from "commander";
 import { LABELS } from "../../filters/telemetry/labels.ts";
 import { type LocatedEnvoy, EnvoyUnavailable, locateEnvoy } from "../envoy/install.mjs";
+import { isFailed } from "../model/failure.ts";
 import { watchMesh } from "../local/mesh-watch.ts";
 import { type RunnerDeps, type RunningMesh, startMesh } from "../local/runner.ts";
 import type { Environment } from "../settings/environment.ts";
@@ -9,7 +11,28 @@ import type { CommandContext } from "./context.ts";
 import { requireDirectory } from "./directory.ts";
 import { CommandFailure, exitCodes } from "./exit-codes.ts";
 import { listenForStop } from "./stop-signals.ts";
+import { examples, withMeshOptions } from "./options.ts";
 import { describeMesh } from "./up-report.ts";
+
+/** Adds `scrim up`. */
+export function addUp(program: Command, context: CommandContext): void {
+  const command = program
+    .command("up")
+    .description("run a mesh directory on this machine: control plane, workloads, sidecars, gateways")
+    .argument("<directory>", "the directory with the mesh's YAML files")
+    .option(
+      "--gateway-port <port>",
+      "port for the Gateway's first HTTP port; 0 picks a free one (default: 8080 for port 80, or the next free one)",
+    )
+    .option("--xds-port <port>", "plaintext xDS on 127.0.0.1, for tools; no secrets on it (default: none)")
+    .option("--state-dir <directory>", "keys, logs and runtime files (default: .scrim beside the mesh directory)");
+  withMeshOptions(command, "15014, or the next free one")
+    .addHelpText(
+      "after",
+      examples("scrim up deploy/demo/bookinfo", "scrim up mesh --gateway-port 0 --admin-port 0 --state-dir mesh-state"),
+    )
+    .action((directory: string, options: UpOptions) => up(directory, options, context));
+}
 
 /** After this time people are told where the mesh is and what it still waits for. */
 const PATIENCE_MS = 10_000;
@@ -18,7 +41,7 @@ const PATIENCE_MS = 10_000;
 export async function up(directory: string, options: UpOptions, context: CommandContext): Promise<void> {
   const { environment, terminal } = context;
   const read = readUpSettings(directory, options, environment);
-  if (read.kind === "refused") throw new CommandFailure(exitCodes.usage, read.message);
+  if (isFailed(read)) throw new CommandFailure(exitCodes.usage, read.message);
   await requireDirectory(directory);
   const stop = listenForStop({ followParent: environment.startedByNpm, clock: context.clock });
   const say = (line: string) => terminal.out(`scrim: ${line}\n`);
@@ -63,8 +86,8 @@ async function start(
     stopAsked,
     watchMesh,
   });
-  if (started.kind === "refused" && stopAsked.aborted) return undefined;
-  if (started.kind === "refused") throw new CommandFailure(exitCodes.failed, started.message);
+  if (isFailed(started) && stopAsked.aborted) return undefined;
+  if (isFailed(started)) throw new CommandFailure(exitCodes.failed, started.message);
   return started.mesh;
 }
 

@@ -1,4 +1,5 @@
 // `scrim wait --for=distribution`: returns when what the documents say has reached every proxy it concerns.
+import { type Command, Option } from "commander";
 import type { Distribution } from "../admin/contract.ts";
 import { contentHash } from "../model/content-hash.ts";
 import { parseDurationMs } from "../model/duration.ts";
@@ -9,13 +10,29 @@ import { formatViolation } from "../validate/violation.ts";
 import { fetchDistribution } from "./admin-client.ts";
 import type { CommandContext } from "./context.ts";
 import { CommandFailure, exitCodes } from "./exit-codes.ts";
+import { adminOption, examples, outputOption, type TableOptions } from "./options.ts";
 import { type OutputFormat, renderTable, renderValue } from "./output.ts";
 
-export interface WaitOptions {
+/** Adds `scrim wait`. */
+export function addWait(program: Command, context: CommandContext): void {
+  program
+    .command("wait")
+    .description("wait until every proxy that a change concerns has acknowledged it")
+    .argument("<files...>", "files or directories with the documents; their state in the mesh is waited for")
+    .addOption(new Option("--for <what>", "what to wait for").choices(["distribution"]).default("distribution"))
+    .option("--timeout <duration>", "how long to wait at most, as in 30s or 2m", "30s")
+    .addOption(adminOption())
+    .addOption(outputOption("table", "json", "yaml"))
+    .addHelpText(
+      "after",
+      examples("scrim wait --for=distribution mesh/reviews.yaml", "scrim wait --for=distribution mesh --timeout 2m"),
+    )
+    .action((files: readonly string[], options: WaitOptions) => waitCommand(files, options, context));
+}
+
+interface WaitOptions extends TableOptions {
   readonly for: "distribution";
   readonly timeout: string;
-  readonly admin: string;
-  readonly output: OutputFormat;
 }
 
 /** One object to wait for: its key, and the content it has in the files. */

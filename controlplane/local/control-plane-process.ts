@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import type { SyncReport } from "../admin/contract.ts";
 import { formatSocketAddress, type SocketAddress } from "../model/socket-address.ts";
+import { reachedAt } from "../settings/address.ts";
 import type { UpSettings } from "../settings/settings.ts";
 import type { Clock } from "../telemetry/clock.ts";
 import { describeExit, startChild } from "./child-process.ts";
@@ -52,13 +53,13 @@ export function startControlPlane(options: ControlPlaneOptions): ControlPlanePro
       }),
     onCrash(exit, restartInMs) {
       if (!everReady) failedEarly = true;
-      say(
-        `the control plane ${describeExit(exit)}; starting it again in ${(restartInMs / 1_000).toFixed(2)} s (log: ${logFile})`,
-      );
+      const inSeconds = (restartInMs / 1_000).toFixed(2);
+      say(`the control plane ${describeExit(exit)}; starting it again in ${inSeconds} s (log: ${logFile})`);
     },
     clock,
   });
-  const ask = (path: string) => httpCall({ host: admin.address, port: admin.port, path, timeoutMs: 2_000 });
+  const { address: host, port } = reachedAt(admin);
+  const ask = (path: string) => httpCall({ host, port, path, timeoutMs: 2_000 });
   return {
     pid: child.pid,
     async waitUntilReady(timeoutMs, signal) {

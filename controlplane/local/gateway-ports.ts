@@ -1,8 +1,12 @@
 // Consumes: the ports the gateways want and what the user asked for.
 // Produces: a port on 127.0.0.1 for each, kept while the mesh runs.
 // Never does: give one port to two gateways.
+import { explainListening, type ListenFailureCode } from "../listen/listen.ts";
+import { describeHolder, findPortHolder } from "../listen/port-holder.ts";
+import type { Failure } from "../model/failure.ts";
+import type { AskedAddress } from "../settings/address.ts";
 import type { ListenPort } from "../pods/listen-port.ts";
-import { type ClaimedPort, claimAnyPort, claimPort, claimPortFrom, findPortHolder } from "./ports.ts";
+import { type ClaimedPort, claimAnyPort, claimPort, claimPortFrom, listeningFault } from "./ports.ts";
 import type { RouterPlan, RouterPort } from "./router-plan.ts";
 
 export interface GatewayPorts {
@@ -15,9 +19,7 @@ export interface GatewayPorts {
   release(router: { readonly namespace: string; readonly name: string }): void;
 }
 
-export type AskedPort =
-  | { readonly kind: "claimed"; readonly claimed: ClaimedPort }
-  | { readonly kind: "refused"; readonly message: string };
+export type AskedPort = { readonly kind: "claimed"; readonly claimed: ClaimedPort } | Failure<ListenFailureCode>;
 
 const UNPRIVILEGED_OFFSET = 8_000;
 
@@ -26,16 +28,14 @@ export function defaultLocalPort(port: number): number {
   return port < 1_024 ? port + UNPRIVILEGED_OFFSET : port;
 }
 
-/** Claims a port that was asked for (0: any free one); refused with the process that has it. */
-export async function claimAskedPort(option: string, port: number): Promise<AskedPort> {
-  const claimed = port === 0 ? await claimAnyPort(Math.random) : await claimPort(port);
+/** Claims a port that was asked for (0: any free one), or says who has it and what to do. */
+export async function claimAskedPort({ option, ...address }: AskedAddress): Promise<AskedPort> {
+  const { port } = address;
+  const claimed = port === 0 ? await claimAnyPort(Math.random) : await claimPort(port, address.address);
   if (claimed) return { kind: "claimed", claimed };
-  const holder = await findPortHolder(port);
-  const by = holder === undefined ? "another process" : `process ${holder.pid} (${holder.command})`;
-  return {
-    kind: "refused",
-    message: `Port ${port}, asked for by ${option}, is taken by ${by}: end that process, or ask for another port (0 picks a free one).`,
-  };
+  // Where nothing prevents it, another mesh is about to listen there.
+  const fault = (await listeningFault(address)) ?? { code: "EADDRINUSE", message: "claimed" };
+  return explainListening(fault, `Port ${port}, asked for by ${option},`, address);
 }
 
 /** Claims a default port or the next free one above it, and says so when it had to move. */
@@ -43,9 +43,8 @@ export async function claimDefaultPort(what: string, port: number, say: (line: s
   const claimed = await claimPortFrom(port);
   if (claimed.port !== port) {
     const holder = await findPortHolder(port);
-    say(
-      `port ${port} is taken${holder === undefined ? "" : ` by process ${holder.pid} (${holder.command})`}: ${what} is on ${claimed.port} instead`,
-    );
+    const by = holder === undefined ? "" : ` by ${describeHolder(holder)}`;
+    say(`port ${port} is taken${by}: ${what} is on ${claimed.port} instead`);
   }
   return claimed;
 }

@@ -43,9 +43,8 @@ export async function startPodProcesses(
     onCrash();
     const log = join(logDir, logName);
     const line = await lastLineOf(log);
-    say(
-      `${what} ${describeExit(exit)}${line === "" ? "" : `, saying "${line}"`}; starting it again in ${(restartInMs / 1_000).toFixed(2)} s (log: ${log})`,
-    );
+    const ending = `${describeExit(exit)}${line === "" ? "" : `, saying "${line}"`}`;
+    say(`${what} ${ending}; starting it again in ${(restartInMs / 1_000).toFixed(2)} s (log: ${log})`);
   };
   const envoy = supervise({
     start: () =>

@@ -2,7 +2,8 @@ import { createServer, type Server } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
 import { claim, claimAddressBlock, createAddressBlock } from "./claims.ts";
 import { claimAskedPort, claimDefaultPort, createGatewayPorts, defaultLocalPort } from "./gateway-ports.ts";
-import { claimAnyPort, claimPort, claimPortFrom, findPortHolder, listeningInodes } from "./ports.ts";
+import { findPortHolder, listeningInodes } from "../listen/port-holder.ts";
+import { claimAnyPort, claimPort, claimPortFrom } from "./ports.ts";
 import type { RouterPlan } from "./router-plan.ts";
 
 const open: Server[] = [];
@@ -34,8 +35,8 @@ describe("ports", () => {
 
   it("refuses a port that was asked for and is taken, naming the process", async () => {
     const taken = await occupy();
-    expect(await claimAskedPort("--gateway-port", taken)).toMatchObject({
-      kind: "refused",
+    expect(await claimAskedPort({ option: "--gateway-port", address: "127.0.0.1", port: taken })).toMatchObject({
+      kind: "failed",
       message: expect.stringContaining(`process ${process.pid}`),
     });
   });

@@ -1,6 +1,8 @@
-// Finding free ports on 127.0.0.1, and who holds one that is taken.
-import { readdir, readFile, readlink } from "node:fs/promises";
+// Finding free ports of this machine, and keeping them from other meshes.
+import { readFile } from "node:fs/promises";
 import { createServer } from "node:net";
+import { tryListening } from "../listen/listen.ts";
+import type { SocketAddress } from "../model/socket-address.ts";
 import { claim, type Claim } from "./claims.ts";
 
 /** A port that is free now and that no other mesh will take while this process lives. */
@@ -12,10 +14,10 @@ export interface ClaimedPort {
 const HIGHEST_PORT = 65_535;
 
 /** Returns the port when it is free, else undefined. */
-export async function claimPort(port: number): Promise<ClaimedPort | undefined> {
+export async function claimPort(port: number, address = "127.0.0.1"): Promise<ClaimedPort | undefined> {
   const held = await claim(`port/${port}`);
   if (held === undefined) return undefined;
-  if (await canListen(port)) return { port, claim: held };
+  if (await canListen(port, address)) return { port, claim: held };
   held.release();
   return undefined;
 }
@@ -49,65 +51,15 @@ async function lowestEphemeralPort(): Promise<number> {
   return lowest >= 20_000 ? lowest : 32_768;
 }
 
-/** Returns true when a server can listen on 127.0.0.1 at this port. */
-export function canListen(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once("error", () => resolve(false));
-    server.listen({ host: "127.0.0.1", port, exclusive: true }, () => server.close(() => resolve(true)));
-  });
+/** Returns true when a server can listen on this port. */
+async function canListen(port: number, address: string): Promise<boolean> {
+  return (await listeningFault({ address, port })) === undefined;
 }
 
-/** A process that listens on a port. */
-export interface PortHolder {
-  readonly pid: number;
-  readonly command: string;
-}
-
-/**
- * Returns the process that listens on the TCP port of this machine, as far as /proc tells; undefined when it does not.
- */
-export async function findPortHolder(port: number): Promise<PortHolder | undefined> {
-  const inodes = new Set([
-    ...listeningInodes(await readText("/proc/net/tcp"), port),
-    ...listeningInodes(await readText("/proc/net/tcp6"), port),
-  ]);
-  if (inodes.size === 0) return undefined;
-  for (const entry of await readdir("/proc")) {
-    if (/^\d+$/.test(entry) && (await holdsSocket(entry, inodes)))
-      return { pid: Number(entry), command: await commandOf(entry) };
-  }
-  return undefined;
-}
-
-/** Returns the socket inodes that listen on `port`, from the text of /proc/net/tcp. */
-export function listeningInodes(table: string, port: number): string[] {
-  const wanted = port.toString(16).toUpperCase().padStart(4, "0");
-  return table
-    .split("\n")
-    .slice(1)
-    .flatMap((line) => {
-      const fields = line.trim().split(/\s+/);
-      const [, local, , state] = fields;
-      const inode = fields[9];
-      return state === "0A" && local?.endsWith(`:${wanted}`) && inode !== undefined ? [inode] : [];
-    });
-}
-
-async function holdsSocket(pid: string, inodes: ReadonlySet<string>): Promise<boolean> {
-  const names = await readdir(`/proc/${pid}/fd`).catch(() => []);
-  for (const name of names) {
-    const inode = /^socket:\[(\d+)\]$/.exec(await readlink(`/proc/${pid}/fd/${name}`).catch(() => ""))?.[1];
-    if (inode !== undefined && inodes.has(inode)) return true;
-  }
-  return false;
-}
-
-async function commandOf(pid: string): Promise<string> {
-  const line = (await readText(`/proc/${pid}/cmdline`)).replaceAll("\0", " ").trim();
-  return (line || (await readText(`/proc/${pid}/comm`)).trim()).slice(0, 120);
-}
-
-function readText(path: string): Promise<string> {
-  return readFile(path, "utf8").catch(() => "");
+/** Returns what prevents a server from listening here; undefined when nothing does. */
+export async function listeningFault(address: SocketAddress): Promise<NodeJS.ErrnoException | undefined> {
+  const server = createServer();
+  const fault = await tryListening(server, address);
+  if (fault === undefined) await new Promise((resolve) => server.close(resolve));
+  return fault;
 }

@@ -5,17 +5,19 @@
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { CONTROL_PLANE_SERVER_NAME } from "../bootstrap/bootstrap.ts";
+import { type Failure, failed, isFailed } from "../model/failure.ts";
 import type { SocketAddress } from "../model/socket-address.ts";
-import { DEFAULT_ADMIN_PORT, DEFAULT_XDS_PORT, type UpSettings } from "../settings/settings.ts";
+import { reachedAt } from "../settings/address.ts";
+import type { UpSettings } from "../settings/settings.ts";
 import type { World } from "../world/world.ts";
 import type { Clock } from "../telemetry/clock.ts";
 import { type AddressBlock, claimAddressBlock } from "./claims.ts";
 import { type ControlPlaneProcess, startControlPlane } from "./control-plane-process.ts";
-import { claimAskedPort, claimDefaultPort, createGatewayPorts } from "./gateway-ports.ts";
+import { createGatewayPorts } from "./gateway-ports.ts";
 import type { LocalPod } from "./local-pod.ts";
+import { claimMeshPorts, type MeshPorts } from "./mesh-ports.ts";
 import { createMeshPods, type MeshPods } from "./mesh-pods.ts";
 import { createPodFactory, type PodFactory } from "./pod-factory.ts";
-import type { ClaimedPort } from "./ports.ts";
 import { createRuntimeDirectory, type RuntimeDirectory } from "./runtime-directory.ts";
 import { lockStateDir } from "./state-dir.ts";
 
@@ -33,11 +35,10 @@ export interface RunnerDeps {
   readonly watchMesh: (settings: UpSettings, onWorld: (world: World) => void) => Promise<{ stop(): Promise<void> }>;
 }
 
-export type StartResult =
-  | { readonly kind: "running"; readonly mesh: RunningMesh }
-  | { readonly kind: "refused"; readonly message: string };
+export type StartResult = { readonly kind: "running"; readonly mesh: RunningMesh } | Failure;
 
 export interface RunningMesh {
+  /** Where this machine reaches the admin pages. */
   readonly admin: SocketAddress;
   world(): World;
   pods(): readonly LocalPod[];
@@ -55,105 +56,79 @@ const POLL_MS = 100;
 /** Starts the mesh; resolves when the control plane is ready and the first pods are being started. */
 export async function startMesh(settings: UpSettings, deps: RunnerDeps): Promise<StartResult> {
   const lock = await lockStateDir(settings.stateDir);
-  if (lock.kind === "refused") return lock;
+  if (isFailed(lock)) return lock;
   const started = await startLocked(settings, deps, lock.release).catch(async (error: unknown) => {
     await lock.release();
     throw error;
   });
-  if (started.kind === "refused") await lock.release();
+  if (isFailed(started)) await lock.release();
   return started;
 }
 
 async function startLocked(settings: UpSettings, deps: RunnerDeps, unlock: () => Promise<void>): Promise<StartResult> {
   const { clock, say } = deps;
-  const ports = await claimPorts(settings, say);
-  if (ports.kind === "refused") return ports;
+  const ports = await claimMeshPorts(settings, say);
+  if (isFailed(ports)) return ports;
   await rm(join(settings.stateDir, "logs"), { recursive: true, force: true });
   await clearRuntime(settings.stateDir);
-  let meshPods: MeshPods | undefined;
-  const runtime = await createRuntimeDirectory(settings.stateDir, () =>
-    (meshPods?.pods() ?? []).map((pod) => pod.snapshot()),
-  );
+  let podsOf = (): readonly LocalPod[] => [];
+  const runtime = await createRuntimeDirectory(settings.stateDir, () => podsOf().map((pod) => pod.snapshot()));
   await runtime.publish();
-  const controlPlane = startControlPlane({
-    settings,
-    launcher: deps.launcher,
-    runtimeDir: runtime.path,
-    xds: ports.xds,
-    admin: ports.admin,
-    clock,
-    say,
-  });
+  const { launcher } = deps;
+  const { xds, admin } = ports;
+  const controlPlane = startControlPlane({ settings, launcher, runtimeDir: runtime.path, xds, admin, clock, say });
   if (!(await controlPlane.waitUntilReady(CONTROL_PLANE_START_MS, deps.stopAsked))) {
     await controlPlane.stop();
-    return {
-      kind: "refused",
-      message: `The control plane did not start: see the messages above and ${join(settings.stateDir, "logs", "control-plane.log")}.`,
-    };
+    const log = join(settings.stateDir, "logs", "control-plane.log");
+    return failed("control-plane-not-started", `The control plane did not start: see the messages above and ${log}.`);
   }
+  const followed = await followMesh(settings, deps, { ports, runtime, controlPlane }, (pods) => (podsOf = pods));
+  return {
+    kind: "running",
+    mesh: runningMesh({ settings, admin: reachedAt(admin), clock, controlPlane, ...followed, unlock }),
+  };
+}
+
+interface StartedParts {
+  readonly ports: MeshPorts;
+  readonly runtime: RuntimeDirectory;
+  readonly controlPlane: ControlPlaneProcess;
+}
+
+/** Watches the mesh directory and runs the pods that it asks for; `made` is told where they are found. */
+async function followMesh(
+  settings: UpSettings,
+  deps: RunnerDeps,
+  { ports, runtime, controlPlane }: StartedParts,
+  made: (pods: () => readonly LocalPod[]) => void,
+): Promise<Pick<MeshParts, "pods" | "watch" | "world">> {
+  const { clock, say } = deps;
   const onChange = () =>
     void runtime.publish().catch((error: unknown) => say(`the runtime directory cannot be written: ${String(error)}`));
-  const acknowledged = (signal: AbortSignal) => waitUntilAcknowledged(runtime, controlPlane, clock, signal);
   const block = await claimAddressBlock(deps.random);
   const gatewayPorts = createGatewayPorts(ports.gateway, say);
-  let latest: World | undefined;
-  const watch = await deps.watchMesh(settings, (world) => {
-    latest = world;
-    // The first state tells the trust domain, which every pod is made with.
-    meshPods ??= createMeshPods(
+  const createPods = (world: World): MeshPods =>
+    createMeshPods(
       {
         factory: createFactory(world, settings, deps, ports, block, onChange),
         clock,
         say,
         onChange,
         publish: runtime.publish,
-        acknowledged,
+        acknowledged: (signal) => waitUntilAcknowledged(runtime, controlPlane, clock, signal),
       },
       gatewayPorts,
     );
-    meshPods.apply(world);
+  let pods: MeshPods | undefined;
+  let latest: World | undefined;
+  const watch = await deps.watchMesh(settings, (world) => {
+    latest = world;
+    // The first state tells the trust domain, which every pod is made with.
+    if (pods === undefined) made((pods = createPods(world)).pods);
+    pods.apply(world);
   });
-  if (latest === undefined || meshPods === undefined) throw new Error("the mesh directory's first state is missing");
-  return {
-    kind: "running",
-    mesh: runningMesh({
-      settings,
-      admin: ports.admin,
-      clock,
-      controlPlane,
-      pods: meshPods,
-      watch,
-      world: () => latest as World,
-      unlock,
-    }),
-  };
-}
-
-interface MeshPorts {
-  readonly kind: "ports";
-  readonly admin: SocketAddress;
-  readonly xds: SocketAddress;
-  readonly gateway: ClaimedPort | undefined;
-}
-
-async function claimPorts(
-  settings: UpSettings,
-  say: (line: string) => void,
-): Promise<MeshPorts | { readonly kind: "refused"; readonly message: string }> {
-  const gateway =
-    settings.gatewayPort === undefined ? undefined : await claimAskedPort("--gateway-port", settings.gatewayPort);
-  if (gateway?.kind === "refused") return gateway;
-  const asked = settings.adminPort === undefined ? undefined : await claimAskedPort("--admin-port", settings.adminPort);
-  if (asked?.kind === "refused") return asked;
-  const admin = asked?.claimed ?? (await claimDefaultPort("the admin address", DEFAULT_ADMIN_PORT, say));
-  // Nobody but the mesh's own proxies needs to know this one.
-  const xds = await claimDefaultPort("xDS", DEFAULT_XDS_PORT, () => undefined);
-  return {
-    kind: "ports",
-    gateway: gateway?.claimed,
-    admin: { address: "127.0.0.1", port: admin.port },
-    xds: { address: "127.0.0.1", port: xds.port },
-  };
+  if (latest === undefined || pods === undefined) throw new Error("the mesh directory's first state is missing");
+  return { pods, watch, world: () => latest as World };
 }
 
 /** What an earlier run left: pods that are gone, bootstraps with tokens that no longer count. */

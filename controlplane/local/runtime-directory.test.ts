@@ -43,7 +43,7 @@ describe("lockStateDir", () => {
     expect(first.kind).toBe("locked");
     expect(statSync(state).mode & 0o777).toBe(0o700);
     expect(await lockStateDir(state)).toMatchObject({
-      kind: "refused",
+      kind: "failed",
       message: expect.stringContaining(`process ${process.pid}`),
     });
     if (first.kind === "locked") await first.release();
@@ -60,7 +60,7 @@ describe("lockStateDir", () => {
   it("says what to do when the directory cannot be made", async () => {
     writeFileSync(join(directory, "file"), "");
     expect(await lockStateDir(join(directory, "file", "state"))).toMatchObject({
-      kind: "refused",
+      kind: "failed",
       message: expect.stringContaining("--state-dir"),
     });
   });

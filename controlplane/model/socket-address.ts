@@ -4,6 +4,12 @@ export interface SocketAddress {
   readonly port: number;
 }
 
+/** Where to listen; port 0 takes a free one. */
+export interface ListenAddress extends SocketAddress {
+  /** The option that says so, as in `--admin-address`, for whoever is told that it cannot be had. */
+  readonly option?: string | undefined;
+}
+
 /** Returns the parts of `127.10.4.7:9080` or `[::1]:9080`; undefined for anything else, and for port 0. */
 export function parseSocketAddress(text: string): SocketAddress | undefined {
   const [, v6, v4, port] = /^(?:\[([0-9a-f:.]+)\]|([^[\]:]+)):(\d{1,5})$/i.exec(text) ?? [];

@@ -67,13 +67,14 @@ export function serveProxies(
   };
   return createXdsServer({
     ...(settings.plaintextXdsPort !== undefined && {
-      plaintext: { host: "127.0.0.1", port: settings.plaintextXdsPort },
+      plaintext: { host: "127.0.0.1", port: settings.plaintextXdsPort, option: "--xds-port" },
     }),
     ...(settings.envoySearch && createScratchEnvoy({ findBinary: envoyFinder(settings.envoySearch, logger) })),
     observer: metrics,
     secure: {
       host: settings.xdsAddress.address,
       port: settings.xdsAddress.port,
+      option: settings.xdsAddress.option,
       certificate: secrets.issueServerCertificate(),
       authenticate,
     },

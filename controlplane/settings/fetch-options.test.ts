@@ -25,6 +25,6 @@ describe("where plugins may come from", () => {
     [{ allowFetchFrom: ["10.0.0.0/99"] }, "10.0.0.0/99"],
     [{ plainRegistry: ["http://a.io"] }, "--plain-registry http://a.io"],
   ])("is not %j", (options, part) => {
-    expect(readFetchOptions(options, false)).toMatchObject({ kind: "refused", message: expect.stringContaining(part) });
+    expect(readFetchOptions(options, false)).toMatchObject({ kind: "failed", message: expect.stringContaining(part) });
   });
 });

@@ -1,5 +1,6 @@
 // From where plugins may be fetched: options of `scrim serve`, `scrim up` and `scrim plugin`.
 import { LOOPBACK_RANGES, parseRange } from "../model/address-range.ts";
+import { type Failure, failed } from "../model/failure.ts";
 import type { OutboundProxies } from "../model/outbound-proxy.ts";
 
 /** As commander gives them. */
@@ -17,9 +18,7 @@ export interface FetchSettings {
   readonly proxies?: OutboundProxies;
 }
 
-export type FetchSettingsResult =
-  | { readonly kind: "settings"; readonly settings: FetchSettings }
-  | { readonly kind: "refused"; readonly message: string };
+export type FetchSettingsResult = { readonly kind: "settings"; readonly settings: FetchSettings } | Failure<"usage">;
 
 /** Returns what the options mean. `local`: the mesh runs on this machine, whose own addresses are then allowed. */
 export function readFetchOptions(
@@ -28,13 +27,10 @@ export function readFetchOptions(
 ): FetchSettingsResult {
   const wrong = allowFetchFrom.find((text) => parseRange(text) === undefined);
   if (wrong !== undefined)
-    return {
-      kind: "refused",
-      message: `--allow-fetch-from ${wrong} is no range of addresses: write one as in 10.0.0.0/8.`,
-    };
+    return failed("usage", `--allow-fetch-from ${wrong} is no range of addresses: write one as in 10.0.0.0/8.`);
   const noHost = plainRegistry.find((text) => !/^[A-Za-z0-9.-]+(?::\d{1,5})?$/.test(text));
   if (noHost !== undefined)
-    return { kind: "refused", message: `--plain-registry ${noHost} is no registry: write HOST or HOST:PORT.` };
+    return failed("usage", `--plain-registry ${noHost} is no registry: write HOST or HOST:PORT.`);
   const ranges = allowFetchFrom.map((text) => parseRange(text) ?? text);
   return {
     kind: "settings",

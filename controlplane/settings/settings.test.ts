@@ -52,12 +52,12 @@ describe("settings", () => {
   it("keeps the state beside the mesh directory", () => {
     expect(readUpSettings("/srv/mesh", {}, environment)).toMatchObject({
       kind: "settings",
-      settings: { directory: "/srv/mesh", stateDir: "/srv/.scrim", gatewayPort: undefined, adminPort: undefined },
+      settings: { directory: "/srv/mesh", stateDir: "/srv/.scrim", gatewayPort: undefined, admin: undefined },
     });
   });
   it("tells a port that was asked for from a default", () => {
     expect(readUpSettings("m", { gatewayPort: "0", adminPort: "15014" }, environment)).toMatchObject({
-      settings: { gatewayPort: 0, adminPort: 15014 },
+      settings: { gatewayPort: 0, admin: { address: "127.0.0.1", port: 15014 } },
     });
   });
   it.each([
@@ -66,8 +66,34 @@ describe("settings", () => {
     [{ certificateLifetime: "soon" }, "--certificate-lifetime"],
   ])("refuses %o", (options, name) => {
     expect(readUpSettings("m", options, environment)).toMatchObject({
-      kind: "refused",
+      kind: "failed",
       message: expect.stringContaining(name),
+    });
+  });
+  it.each([
+    [{}, 15014, "127.0.0.1", "--admin-address"],
+    [{ adminPort: "0" }, 0, "127.0.0.1", "--admin-port"],
+    [{ adminAddress: "0.0.0.0:7" }, 7, "0.0.0.0", "--admin-address"],
+  ])("has the admin pages of `serve` where %o says", (options, port, address, option) => {
+    expect(readServeSettings("m", options, environment)).toMatchObject({
+      settings: { adminAddress: { address, port, option } },
+    });
+  });
+  it.each([
+    [{ adminPort: "0" }, 0, "127.0.0.1", "--admin-port"],
+    [{ adminAddress: "127.0.0.2:7" }, 7, "127.0.0.2", "--admin-address"],
+    [{ adminAddress: "0.0.0.0:7" }, 7, "0.0.0.0", "--admin-address"],
+  ])("has the admin pages of `up` where %o says", (options, port, address, option) => {
+    expect(readUpSettings("m", options, environment)).toMatchObject({ settings: { admin: { address, port, option } } });
+  });
+  it("takes no two words on where the admin pages are, nor a place where `up` could not read them", () => {
+    const both = { adminAddress: "127.0.0.1:1", adminPort: "1" };
+    const message = "--admin-address and --admin-port both say where the admin pages are: give one of them.";
+    expect(readServeSettings("m", both, environment)).toEqual({ kind: "failed", code: "usage", message });
+    expect(readUpSettings("m", both, environment)).toEqual({ kind: "failed", code: "usage", message });
+    expect(readUpSettings("m", { adminAddress: "10.0.0.1:1" }, environment)).toMatchObject({
+      kind: "failed",
+      message: expect.stringContaining("--admin-address 10.0.0.1"),
     });
   });
   it("keeps the admin pages on this machine unless told otherwise", () => {

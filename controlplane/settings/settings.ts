@@ -3,34 +3,47 @@
 // Never does: I/O.
 import { resolve } from "node:path";
 import { parseDurationMs } from "../model/duration.ts";
+import { type Failure, failed, isFailed } from "../model/failure.ts";
+import type { ListenAddress } from "../model/socket-address.ts";
 import { readOutboundProxies } from "../model/outbound-proxy.ts";
 import type { LogLevel } from "../telemetry/logger.ts";
-import { formatSocketAddress, type SocketAddress } from "../model/socket-address.ts";
-import { parseAddress } from "./address.ts";
+import {
+  type AdminOptions,
+  type AskedAddress,
+  isLoopback,
+  readAddress,
+  readAdminAddress,
+  readPort,
+  reachedAt,
+} from "./address.ts";
 import type { Environment } from "./environment.ts";
 import { type FetchOptions, type FetchSettings, readFetchOptions } from "./fetch-options.ts";
 
 export const DEFAULT_ADMIN_PORT = 15_014;
 export const DEFAULT_XDS_PORT = 15_012;
 
-/** What the control plane is started with. */
-export interface ServeSettings extends FetchSettings {
+/** What `scrim serve` and `scrim up` both take. */
+interface MeshSettings {
   readonly directory: string;
-  /** Where `scrim up` keeps the pods and identities it made; undefined when the control plane runs alone. */
-  readonly runtimeDir: string | undefined;
   readonly stateDir: string;
-  readonly xdsAddress: SocketAddress;
-  readonly adminAddress: SocketAddress;
   /** Refuse deprecated spellings instead of warning. */
   readonly strict: boolean;
   /** Take an emptied directory at its word. */
   readonly allowEmpty: boolean;
+  /** Port of plaintext xDS on 127.0.0.1; undefined: there is none. */
+  readonly plaintextXdsPort?: number | undefined;
+}
+
+/** What the control plane is started with. */
+export interface ServeSettings extends MeshSettings, FetchSettings {
+  /** Where `scrim up` keeps the pods and identities it made; undefined when the control plane runs alone. */
+  readonly runtimeDir: string | undefined;
+  readonly xdsAddress: ListenAddress;
+  readonly adminAddress: ListenAddress;
   /** How long a workload's certificate is valid; undefined: the authority's default. */
   readonly workloadLifetimeMs: number | undefined;
   readonly cacheDir: string;
   readonly logLevel: LogLevel;
-  /** Port of plaintext xDS on 127.0.0.1; undefined: there is none. */
-  readonly plaintextXdsPort?: number | undefined;
   /** Where an Envoy is looked for that tries what proxies rejected; undefined: nowhere. */
   readonly envoySearch?: EnvoySearch | undefined;
 }
@@ -43,15 +56,10 @@ export interface EnvoySearch {
 }
 
 /** What `scrim up` is started with. A port is undefined when it was not asked for: then a default gives way. */
-export interface UpSettings {
-  readonly directory: string;
-  readonly stateDir: string;
+export interface UpSettings extends MeshSettings {
   readonly gatewayPort: number | undefined;
-  readonly adminPort: number | undefined;
-  /** Of plaintext xDS on 127.0.0.1; undefined: there is none. */
-  readonly plaintextXdsPort: number | undefined;
-  readonly strict: boolean;
-  readonly allowEmpty: boolean;
+  /** Where the admin pages are asked for; undefined: at a default. */
+  readonly admin: AskedAddress | undefined;
   /** As given, for the control plane to read. */
   readonly certificateLifetime: string | undefined;
   /** As given, for the control plane to read. */
@@ -59,19 +67,19 @@ export interface UpSettings {
   readonly environment: Environment;
 }
 
-export type SettingsResult<T> =
-  | { readonly kind: "settings"; readonly settings: T }
-  | { readonly kind: "refused"; readonly message: string };
+export type SettingsResult<T> = { readonly kind: "settings"; readonly settings: T } | Failure<"usage">;
 
-export interface ServeOptions extends FetchOptions {
-  readonly runtime?: string;
-  readonly stateDir?: string;
-  readonly xdsAddress?: string;
+interface MeshOptions extends FetchOptions, AdminOptions {
   readonly xdsPort?: string;
-  readonly adminAddress?: string;
+  readonly stateDir?: string;
   readonly strict?: boolean;
   readonly allowEmpty?: boolean;
   readonly certificateLifetime?: string;
+}
+
+export interface ServeOptions extends MeshOptions {
+  readonly runtime?: string;
+  readonly xdsAddress?: string;
 }
 
 /** Returns the settings of `scrim serve DIRECTORY`. */
@@ -80,51 +88,31 @@ export function readServeSettings(
   options: ServeOptions,
   environment: Environment,
 ): SettingsResult<ServeSettings> {
-  const xdsText = options.xdsAddress ?? formatSocketAddress({ address: "127.0.0.1", port: DEFAULT_XDS_PORT });
-  const adminText = options.adminAddress ?? formatSocketAddress({ address: "127.0.0.1", port: DEFAULT_ADMIN_PORT });
-  const [xdsAddress, adminAddress] = [parseAddress(xdsText), parseAddress(adminText)];
-  if (!xdsAddress) return { kind: "refused", message: `--xds-address ${xdsText} is not an address: write HOST:PORT.` };
-  if (!adminAddress)
-    return { kind: "refused", message: `--admin-address ${adminText} is not an address: write HOST:PORT.` };
-  const refusedPort = refusePort("--xds-port", options.xdsPort);
-  if (refusedPort) return refusedPort;
-  const workloadLifetimeMs = readLifetime(options.certificateLifetime);
-  if (workloadLifetimeMs === "refused") return refuseLifetime(options.certificateLifetime);
-  const fetch = readFetchOptions(options, options.runtime !== undefined);
-  if (fetch.kind === "refused") return fetch;
+  const xdsAddress = readAddress("--xds-address", options.xdsAddress ?? `127.0.0.1:${DEFAULT_XDS_PORT}`);
+  if (isFailed(xdsAddress)) return xdsAddress;
+  const shared = readMeshSettings(directory, options, options.runtime !== undefined);
+  if (isFailed(shared)) return shared;
+  const { admin, mesh, fetch, workloadLifetimeMs } = shared;
+  const { variables, cacheDir, logLevel, envoyPath, searchPath } = environment;
   return {
     kind: "settings",
     settings: Object.freeze({
-      directory: resolve(directory),
+      ...mesh,
       runtimeDir: options.runtime === undefined ? undefined : resolve(options.runtime),
-      stateDir: stateDirectory(directory, options.stateDir),
       xdsAddress,
-      adminAddress,
-      strict: options.strict ?? false,
-      allowEmpty: options.allowEmpty ?? false,
-      ...fetch.settings,
-      proxies: readOutboundProxies(environment.variables),
+      adminAddress: admin ?? { address: "127.0.0.1", port: DEFAULT_ADMIN_PORT, option: "--admin-address" },
+      ...fetch,
+      proxies: readOutboundProxies(variables),
       workloadLifetimeMs,
-      cacheDir: environment.cacheDir,
-      logLevel: environment.logLevel,
-      plaintextXdsPort: options.xdsPort === undefined ? undefined : parsePort(options.xdsPort),
-      envoySearch: {
-        envoyPath: environment.envoyPath,
-        searchPath: environment.searchPath,
-        cacheDir: environment.cacheDir,
-      },
+      cacheDir,
+      logLevel,
+      envoySearch: { envoyPath, searchPath, cacheDir },
     }),
   };
 }
 
-export interface UpOptions extends FetchOptions {
+export interface UpOptions extends MeshOptions {
   readonly gatewayPort?: string;
-  readonly adminPort?: string;
-  readonly xdsPort?: string;
-  readonly stateDir?: string;
-  readonly strict?: boolean;
-  readonly allowEmpty?: boolean;
-  readonly certificateLifetime?: string;
 }
 
 /** Returns the settings of `scrim up DIRECTORY`. */
@@ -133,27 +121,23 @@ export function readUpSettings(
   options: UpOptions,
   environment: Environment,
 ): SettingsResult<UpSettings> {
-  for (const [name, text] of [
-    ["--gateway-port", options.gatewayPort],
-    ["--admin-port", options.adminPort],
-    ["--xds-port", options.xdsPort],
-  ] as const) {
-    const refused = refusePort(name, text);
-    if (refused) return refused;
-  }
-  if (readLifetime(options.certificateLifetime) === "refused") return refuseLifetime(options.certificateLifetime);
-  const fetch = readFetchOptions(options, true);
-  if (fetch.kind === "refused") return fetch;
+  const gateway = readPort("--gateway-port", options.gatewayPort);
+  if (gateway && isFailed(gateway)) return gateway;
+  const shared = readMeshSettings(directory, options, true);
+  if (isFailed(shared)) return shared;
+  const { admin, mesh } = shared;
+  if (admin && !isLoopback(reachedAt(admin).address))
+    return failed(
+      "usage",
+      `${admin.option} ${admin.address}: \`scrim up\` reads the admin pages itself, from this machine: ` +
+        "give an address of 127.0.0.0/8, or 0.0.0.0, which is all addresses.",
+    );
   return {
     kind: "settings",
     settings: Object.freeze({
-      directory: resolve(directory),
-      stateDir: stateDirectory(directory, options.stateDir),
-      gatewayPort: options.gatewayPort === undefined ? undefined : parsePort(options.gatewayPort),
-      adminPort: options.adminPort === undefined ? undefined : parsePort(options.adminPort),
-      plaintextXdsPort: options.xdsPort === undefined ? undefined : parsePort(options.xdsPort),
-      strict: options.strict ?? false,
-      allowEmpty: options.allowEmpty ?? false,
+      ...mesh,
+      gatewayPort: gateway?.port,
+      admin,
       certificateLifetime: options.certificateLifetime,
       fetch: { allowFetchFrom: options.allowFetchFrom ?? [], plainRegistry: options.plainRegistry ?? [] },
       environment,
@@ -161,17 +145,32 @@ export function readUpSettings(
   };
 }
 
-function refusePort(
-  name: string,
-  text: string | undefined,
-): { readonly kind: "refused"; readonly message: string } | undefined {
-  if (text === undefined || parsePort(text) !== undefined) return undefined;
-  return { kind: "refused", message: `${name} ${text} is not a port: write a number from 0 (any free port) to 65535.` };
+interface SharedSettings {
+  readonly kind: "shared";
+  readonly mesh: MeshSettings;
+  readonly admin: AskedAddress | undefined;
+  readonly fetch: FetchSettings;
+  readonly workloadLifetimeMs: number | undefined;
 }
 
-function parsePort(text: string): number | undefined {
-  const port = /^\d{1,5}$/.test(text) ? Number(text) : NaN;
-  return port <= 65_535 ? port : undefined;
+/** Reads what both commands take; `local`: the mesh runs on this machine. */
+function readMeshSettings(directory: string, options: MeshOptions, local: boolean): SharedSettings | Failure<"usage"> {
+  const admin = readAdminAddress(options);
+  if (admin && isFailed(admin)) return admin;
+  const plaintext = readPort("--xds-port", options.xdsPort);
+  if (plaintext && isFailed(plaintext)) return plaintext;
+  const lifetime = readLifetime(options.certificateLifetime);
+  if (isFailed(lifetime)) return lifetime;
+  const fetch = readFetchOptions(options, local);
+  if (isFailed(fetch)) return fetch;
+  const mesh = {
+    directory: resolve(directory),
+    stateDir: stateDirectory(directory, options.stateDir),
+    strict: options.strict ?? false,
+    allowEmpty: options.allowEmpty ?? false,
+    plaintextXdsPort: plaintext?.port,
+  };
+  return { kind: "shared", mesh, admin, fetch: fetch.settings, workloadLifetimeMs: lifetime.workloadLifetimeMs };
 }
 
 /**
@@ -184,17 +183,10 @@ function stateDirectory(directory: string, given: string | undefined): string {
 const LONGEST_LIFETIME_MS = 7 * 24 * 3_600_000;
 const SHORTEST_LIFETIME_MS = 10_000;
 
-function readLifetime(text: string | undefined): number | undefined | "refused" {
-  if (text === undefined) return undefined;
+function readLifetime(text: string | undefined): Pick<SharedSettings, "workloadLifetimeMs"> | Failure<"usage"> {
+  if (text === undefined) return { workloadLifetimeMs: undefined };
   const lifetimeMs = parseDurationMs(text);
   return lifetimeMs !== undefined && lifetimeMs >= SHORTEST_LIFETIME_MS && lifetimeMs <= LONGEST_LIFETIME_MS
-    ? lifetimeMs
-    : "refused";
-}
-
-function refuseLifetime(text: string | undefined): { readonly kind: "refused"; readonly message: string } {
-  return {
-    kind: "refused",
-    message: `--certificate-lifetime ${text} is not a lifetime: write a duration from 10s to 168h.`,
-  };
+    ? { workloadLifetimeMs: lifetimeMs }
+    : failed("usage", `--certificate-lifetime ${text} is not a lifetime: write a duration from 10s to 168h.`);
 }

@@ -26,7 +26,7 @@ export const TIMEOUT_MS = 60_000;
 /** Returns the registries without TLS. Throws CommandFailure. */
 export function plainRegistriesOf(options: RegistryOptions): readonly string[] {
   const read = readFetchOptions({ plainRegistry: options.plainRegistry ?? [] }, true);
-  if (read.kind === "refused") throw new CommandFailure(exitCodes.usage, read.message);
+  if (read.kind === "failed") throw new CommandFailure(exitCodes.usage, read.message);
   return read.settings.plainRegistries;
 }
 

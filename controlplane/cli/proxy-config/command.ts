@@ -1,7 +1,10 @@
 // `scrim proxy-config`: what one proxy's Envoy really has, asked from its admin page.
+import type { Command } from "commander";
 import type { ProxyStatus } from "../../admin/contract.ts";
 import { fetchFromEnvoy, fetchProxies, findProxy } from "../admin-client.ts";
-import { type OutputFormat, renderTable, renderValue } from "../output.ts";
+import type { CommandContext } from "../context.ts";
+import { adminOption, outputOption, type TableOptions } from "../options.ts";
+import { renderTable, renderValue } from "../output.ts";
 import type { Terminal } from "../terminal.ts";
 import { CLUSTER_HEADER, clusterRow, readClusters } from "./clusters.ts";
 import { ECDS_HEADER, ecdsRow, readEcds } from "./ecds.ts";
@@ -10,12 +13,44 @@ import { LISTENER_HEADER, listenerRows, readListeners } from "./listeners.ts";
 import { readRoutes, ROUTE_HEADER, routeRows } from "./routes.ts";
 import { readSecrets, SECRET_HEADER, secretRow } from "./secrets.ts";
 
-export const configKinds = ["cluster", "listener", "route", "endpoint", "secret", "ecds"] as const;
+const configKinds = ["cluster", "listener", "route", "endpoint", "secret", "ecds"] as const;
 export type ConfigKind = (typeof configKinds)[number];
 
-export interface ProxyConfigOptions {
-  readonly admin: string;
-  readonly output: OutputFormat;
+const ALIASES: Readonly<Record<ConfigKind, readonly string[]>> = {
+  cluster: ["clusters", "c"],
+  listener: ["listeners", "l"],
+  route: ["routes", "r"],
+  endpoint: ["endpoints", "ep"],
+  secret: ["secrets", "s"],
+  ecds: ["ec"],
+};
+const NAMES = `
+A proxy is named by pod or workload, with the namespace where it is needed:
+  scrim proxy-config cluster reviews-v1
+  scrim pc route default/productpage-v1 -o json
+  scrim pc ecds istio-ingressgateway.istio-system`;
+
+/** Adds `scrim proxy-config`. */
+export function addProxyConfig(program: Command, { clock, terminal }: CommandContext): void {
+  const parent = program
+    .command("proxy-config")
+    .alias("pc")
+    .description("what one proxy's Envoy has")
+    .addHelpText("after", NAMES);
+  for (const kind of configKinds)
+    parent
+      .command(kind)
+      .aliases([...ALIASES[kind]])
+      .description(`the proxy's ${kind === "ecds" ? "filter configurations that came by ECDS" : `${kind}s`}`)
+      .argument("<proxy>", "pod or workload")
+      .addOption(adminOption())
+      .addOption(outputOption("table", "json", "yaml"))
+      .action((proxy: string, options: TableOptions) =>
+        proxyConfig(kind, proxy, { ...options, nowMs: clock.nowMs() }, terminal),
+      );
+}
+
+interface ProxyConfigOptions extends TableOptions {
   readonly nowMs: number;
 }
 
@@ -27,7 +62,7 @@ interface View {
 }
 
 /** Prints one kind of configuration of one proxy. */
-export async function proxyConfig(
+async function proxyConfig(
   kind: ConfigKind,
   proxyName: string,
   options: ProxyConfigOptions,

@@ -3,7 +3,9 @@
 import { type AddressInfo, createServer as createTcpServer, isIP, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
 import { ServerCredentials } from "@grpc/grpc-js";
+import { listen } from "../../listen/listen.ts";
 import { ScrimError } from "../../model/failure.ts";
+import type { ListenAddress } from "../../model/socket-address.ts";
 
 /** PEM texts of the server's certificate chain and key. */
 export interface ServerCertificate {
@@ -11,18 +13,12 @@ export interface ServerCertificate {
   readonly key: string;
 }
 
-export interface SecurePort {
-  readonly host: string;
-  /** 0 takes a free one. */
-  readonly port: number;
+export interface SecurePort extends PlaintextPort {
   readonly certificate: ServerCertificate;
 }
 
-export interface PlaintextPort {
-  /** A loopback address. */
+export interface PlaintextPort extends Pick<ListenAddress, "port" | "option"> {
   readonly host: string;
-  /** 0 takes a free one. */
-  readonly port: number;
 }
 
 export interface Port {
@@ -43,7 +39,7 @@ type CreateInjector = (credentials: ServerCredentials) => Injector;
 
 /** A port for TLS 1.3, not listening yet. */
 export function openSecurePort(
-  { host, port, certificate }: SecurePort,
+  { certificate, ...where }: SecurePort,
   createInjector: CreateInjector,
 ): Port & { setCertificate(certificate: ServerCertificate): void } {
   const server = createTlsServer({
@@ -53,7 +49,7 @@ export function openSecurePort(
     ALPNProtocols: ["h2"],
     handshakeTimeout: 10_000,
   });
-  const open = openPort(server, "secureConnection", { host, port }, createInjector);
+  const open = openPort(server, "secureConnection", where, createInjector);
   return {
     ...open,
     setCertificate: ({ certificate: cert, key }) => server.setSecureContext({ cert, key, minVersion: "TLSv1.3" }),
@@ -61,16 +57,17 @@ export function openSecurePort(
 }
 
 /** A port without TLS, not listening yet. Throws `not-loopback` for an address that other machines could reach. */
-export function openPlaintextPort({ host, port }: PlaintextPort, createInjector: CreateInjector): Port {
+export function openPlaintextPort(where: PlaintextPort, createInjector: CreateInjector): Port {
+  const { host } = where;
   const isLoopback = host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
   if (!isLoopback) throw new ScrimError("not-loopback", `plaintext xDS is for loopback only, and ${host} is not`);
-  return openPort(createTcpServer(), "connection", { host, port }, createInjector);
+  return openPort(createTcpServer(), "connection", where, createInjector);
 }
 
 function openPort(
   server: Server,
   event: "connection" | "secureConnection",
-  { host, port }: PlaintextPort,
+  { host, port, option }: PlaintextPort,
   createInjector: CreateInjector,
 ): Port {
   // Whatever protected the connection, grpc-js is handed a socket that it need not protect.
@@ -85,20 +82,9 @@ function openPort(
   });
   return {
     address: () => ({ host, port: (server.address() as AddressInfo).port }),
-    listen: () =>
-      new Promise((resolve, reject) => {
-        const fail = (cause: Error): void =>
-          reject(
-            new ScrimError("port-unavailable", `Proxies cannot be served at ${host}:${port}: ${cause.message}.`, {
-              cause,
-            }),
-          );
-        server.once("error", fail);
-        server.listen(port, host, () => {
-          server.removeListener("error", fail);
-          resolve();
-        });
-      }),
+    async listen() {
+      await listen(server, { address: host, port, option });
+    },
     async close() {
       injector.shutdown();
       for (const socket of sockets) socket.destroy();
