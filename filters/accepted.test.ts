@@ -50,7 +50,7 @@ function limitsOf(limits: readonly object[]): string | undefined {
 function refusal(module: Buffer, configuration: string | undefined): string | undefined {
   if (configuration === undefined) return undefined;
   const started = startHost({ module, configuration });
-  return started.ok ? undefined : `${started.reason}: ${configuration}`;
+  return started.kind === "failed" ? `${started.message}: ${configuration}` : undefined;
 }
 
 const piece = fc.oneof(

@@ -43,7 +43,7 @@ function tryModule(module: Uint8Array, settings: CheckRequest["settings"]): Chec
     environmentVariables: environmentOf(settings),
     ...restricted(settings),
   });
-  if (!result.ok) return { kind: "bad", reason: `${result.stage}: ${result.reason}` };
+  if (result.kind === "failed") return { kind: "bad", reason: `${result.code}: ${result.message}` };
   process.stdout.write(`${STARTED_LINE}\n`);
   const warnings = trialCalls(result.host, exportsOf(module));
   // Envoy would not call what the module may not be called with.

@@ -416,7 +416,7 @@ describe("configuration", () => {
     ],
   ])("%j is refused: %s", (configuration, message) => {
     const result = startHost({ module, configuration: configuration === "" ? "" : JSON.stringify(configuration) });
-    expect(result.ok ? "accepted" : result.reason).toContain(message);
+    expect(result.kind === "failed" ? result.message : "accepted").toContain(message);
   });
 
   it("the example is valid, and works", () => {

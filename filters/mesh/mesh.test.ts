@@ -256,7 +256,7 @@ describe("configuration", () => {
     const example = JSON.parse(file("example.json").toString()) as object;
     expect(Object.keys(example)).toEqual([...FUNCTIONS]);
     expect(schema(example), JSON.stringify(schema.errors)).toBe(true);
-    expect(startHost({ module: modules.mesh, configuration: JSON.stringify(example) }).ok).toBe(true);
+    expect(startHost({ module: modules.mesh, configuration: JSON.stringify(example) }).kind).toBe("started");
   });
 
   it.each([
@@ -273,7 +273,7 @@ describe("configuration", () => {
   ])("%j is refused by schema and module", (configuration, message) => {
     expect(schema(configuration)).toBe(false);
     const started = startHost({ module: modules.mesh, configuration: JSON.stringify(configuration) });
-    expect(started.ok ? "started" : started.reason).toContain(message);
+    expect(started.kind === "failed" ? started.message : "started").toContain(message);
   });
 });
 
@@ -316,7 +316,7 @@ it("keeps buckets when it takes the place of ratelimit.wasm under the same vm_id
       (text) => text !== "",
     ).length;
   expect(refusals(2)).toBe(0);
-  expect(host.replaceModule(modules.mesh, JSON.stringify({ ratelimit: limits }))).toEqual({ ok: true });
+  expect(host.replaceModule(modules.mesh, JSON.stringify({ ratelimit: limits }))).toEqual({ kind: "changed" });
   expect(refusals(4)).toBe(3);
 });
 

@@ -256,9 +256,9 @@ describe("changes", () => {
     const limit = { name: "l", tokens: 10, intervalMs: HOUR };
     const host = start([limit, { name: "k", key: [{ header: "x" }], tokens: 10, intervalMs: HOUR }]);
     expect(admitted(host, 8)).toBe(8);
-    expect(host.reconfigure(JSON.stringify({ limits: [{ ...limit, burst: 20 }] })).ok).toBe(true);
+    expect(host.reconfigure(JSON.stringify({ limits: [{ ...limit, burst: 20 }] })).kind).toBe("changed");
     expect(admitted(host, 30)).toBe(12);
-    expect(host.replaceModule(Buffer.from(module), JSON.stringify({ limits: [limit] })).ok).toBe(true);
+    expect(host.replaceModule(Buffer.from(module), JSON.stringify({ limits: [limit] })).kind).toBe("changed");
     expect(admitted(host, 30)).toBe(0);
     host.advance(HOUR / 10);
     expect(admitted(host, 30)).toBe(1);
@@ -303,7 +303,7 @@ describe("configuration", () => {
     [{ headers: "all" }, "headers: expected none, draft, draft-03 or legacy"],
   ])("%j is refused: %s", (configuration, message) => {
     const result = startHost({ module, configuration: JSON.stringify(configuration) });
-    expect(result.ok ? "accepted" : result.reason).toContain(message);
+    expect(result.kind === "failed" ? result.message : "accepted").toContain(message);
   });
 
   it("the example is valid, and works", () => {

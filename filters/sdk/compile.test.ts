@@ -51,7 +51,7 @@ describe("compiling a filter", () => {
     });
     if (!built.ok) throw new Error(built.errors);
     const loaded = loadModule(built.binary);
-    if (!loaded.ok) throw new Error(loaded.reason);
+    if (loaded.kind === "failed") throw new Error(loaded.message);
     expect([...loaded.exports].sort()).toEqual([
       "_initialize",
       "malloc",

@@ -10,10 +10,10 @@ beforeAll(async () => {
 /** What configuring says: "" if accepted. */
 function problem(configuration: string | Uint8Array): string {
   const result = startHost({ module: sample, configuration });
-  if (result.ok) return "";
+  if (result.kind === "started") return "";
   return (
-    /^configuration refused: (.*) \(proxy_on_configure answered false\)$/s.exec(result.reason)?.[1] ??
-    `?? ${result.reason}`
+    /^configuration refused: (.*) \(proxy_on_configure answered false\)$/s.exec(result.message)?.[1] ??
+    `?? ${result.message}`
   );
 }
 
@@ -71,7 +71,7 @@ describe("the JSON reader", () => {
         `{"greeting":"${Array.from({ length: text.length }, (_none, i) => escaped(text.charCodeAt(i))).join("")}"}`,
       ]) {
         const result = startHost({ module: sample, configuration: json });
-        if (!result.ok) throw new Error(result.reason);
+        if (result.kind === "failed") throw new Error(result.message);
         const greeting = result.host.run().responseHeaders?.get("x-greeting") ?? "";
         expect(Buffer.from(greeting, "latin1").toString("utf8")).toBe(text);
       }
@@ -80,7 +80,7 @@ describe("the JSON reader", () => {
 
   it.each(["0", "-0.5", "1e3", "1.5E-3", "123456789012345678", "3.141592653589793"])("reads the number %s", (text) => {
     const result = startHost({ module: sample, configuration: `{"ratio":${text}}` });
-    if (!result.ok) throw new Error(result.reason);
+    if (result.kind === "failed") throw new Error(result.message);
     const logged = result.host.logged("info").at(-1) ?? "";
     expect(Number(logged.replace("ratio ", ""))).toBeCloseTo(Number(text), 10);
   });
@@ -93,7 +93,7 @@ describe("the JSON reader", () => {
     ["0h1s", "1000"],
   ])("reads the duration %s", (text, expected) => {
     const result = startHost({ module: sample, configuration: `{"pause":"${text}"}` });
-    if (!result.ok) throw new Error(result.reason);
+    if (result.kind === "failed") throw new Error(result.message);
     expect(result.host.logged("info").at(-1)).toBe(`pause ${expected}`);
   });
 

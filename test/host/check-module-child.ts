@@ -1,5 +1,6 @@
 import { fork } from "node:child_process";
 import type { CheckResult } from "./check-module.ts";
+import { failed } from "./errors.ts";
 
 /** What the child is asked. */
 export interface CheckRequest {
@@ -27,23 +28,14 @@ export function checkModuleInChild(childFile: string, request: CheckRequest, tim
       resolve(result);
     };
     const timer = setTimeout(
-      () => finish({ ok: false, stage: "timeout", reason: `the module did not start within ${timeoutMs} ms` }),
+      () => finish(failed("timeout", `the module did not start within ${timeoutMs} ms`)),
       timeoutMs,
     );
     child.on("message", (result) => finish(result as CheckResult));
-    child.on("error", (error) =>
-      finish({ ok: false, stage: "crash", reason: `the check could not run: ${error.message}` }),
-    );
+    child.on("error", (error) => finish(failed("crash", `the check could not run: ${error.message}`)));
     child.on("exit", (code, signal) =>
-      finish({
-        ok: false,
-        stage: "crash",
-        reason: `the check ended without an answer (${signal ?? `exit code ${code}`})`,
-      }),
+      finish(failed("crash", `the check ended without an answer (${signal ?? `exit code ${code}`})`)),
     );
-    child.send(
-      request,
-      (error) => error && finish({ ok: false, stage: "crash", reason: `the check could not run: ${error.message}` }),
-    );
+    child.send(request, (error) => error && finish(failed("crash", `the check could not run: ${error.message}`)));
   });
 }

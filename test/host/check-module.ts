@@ -1,9 +1,8 @@
+import type { Failure } from "./errors.ts";
 import { startHost, type StartStage } from "./host.ts";
 
 /** What a proxy would make of a module and its configuration. */
-export type CheckResult =
-  | { readonly ok: true }
-  | { readonly ok: false; readonly stage: StartStage | "timeout" | "crash"; readonly reason: string };
+export type CheckResult = { readonly kind: "good" } | Failure<StartStage | "timeout" | "crash">;
 
 /**
  * Compiles, links, starts and configures the module as Envoy does before it tells its workers. Runs the module's own
@@ -15,5 +14,5 @@ export function checkModule(
   vmConfiguration: string | Uint8Array = "",
 ): CheckResult {
   const result = startHost({ module: bytes, configuration, vmConfiguration });
-  return result.ok ? { ok: true } : { ok: false, stage: result.stage, reason: result.reason };
+  return result.kind === "failed" ? result : { kind: "good" };
 }

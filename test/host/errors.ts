@@ -7,3 +7,15 @@ export class HostError extends Error {
     this.code = code;
   }
 }
+
+/** Why something that a module may fail at did: `code` names the step, `message` is what Envoy says, or the module. */
+export interface Failure<Code extends string> {
+  readonly kind: "failed";
+  readonly code: Code;
+  readonly message: string;
+}
+
+/** Returns a failure. */
+export function failed<Code extends string>(code: Code, message: string): Failure<Code> {
+  return { kind: "failed", code, message };
+}

@@ -49,7 +49,7 @@ describe("injected faults", () => {
         configuration: "{}",
         faults: [{ call: "proxy_define_metric", worker: 0, answer: "trap" }],
       }),
-    ).toMatchObject({ ok: false, stage: "configure" });
+    ).toMatchObject({ kind: "failed", code: "configure" });
   });
 
   it("that could never happen are refused, and those that did not are named", () => {

@@ -54,17 +54,17 @@ afterAll(() => rmSync(directory, { recursive: true, force: true }));
 describe("a module is refused as Envoy refuses it", () => {
   it("when it is no module", () => {
     expect(checkModule(Buffer.from("#!/bin/sh"))).toMatchObject({
-      ok: false,
-      stage: "compile",
-      reason: expect.stringContaining("Failed to load Wasm bytecode"),
+      kind: "failed",
+      code: "compile",
+      message: expect.stringContaining("Failed to load Wasm bytecode"),
     });
   });
   it("without an ABI version", async () => {
     const bytes = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
     expect(checkModule(bytes)).toEqual({
-      ok: false,
-      stage: "abi",
-      reason: "Missing or unknown Proxy-Wasm ABI version",
+      kind: "failed",
+      code: "abi",
+      message: "Missing or unknown Proxy-Wasm ABI version",
     });
   });
   it.each([
@@ -88,57 +88,57 @@ describe("a module is refused as Envoy refuses it", () => {
       `${MALLOC}@external("env", "${name}") declare function f${type};
 export function proxy_on_tick(a: i32): void { ${call}; }`,
     );
-    expect(checkModule(module)).toEqual({ ok: false, stage: "imports", reason });
+    expect(checkModule(module)).toEqual({ kind: "failed", code: "imports", message: reason });
   });
   it("without an allocator", async () => {
     expect(checkModule(await raw(""))).toEqual({
-      ok: false,
-      stage: "exports",
-      reason: "Wasm module is missing malloc function.",
+      kind: "failed",
+      code: "exports",
+      message: "Wasm module is missing malloc function.",
     });
   });
   it("with a callback of another type", async () => {
     const module = await raw(`${MALLOC}export function proxy_on_request_headers(a: i32): i32 { return 0; }`);
     expect(checkModule(module)).toMatchObject({
-      ok: false,
-      stage: "exports",
-      reason: expect.stringContaining("Bad function signature for: proxy_on_request_headers"),
+      kind: "failed",
+      code: "exports",
+      message: expect.stringContaining("Bad function signature for: proxy_on_request_headers"),
     });
   });
   it("when it traps or calls what it may not while it starts", async () => {
     expect(checkModule(await raw(`${MALLOC}unreachable();`))).toMatchObject({
-      ok: false,
-      stage: "start",
-      reason: expect.stringContaining("_initialize trapped: unreachable"),
+      kind: "failed",
+      code: "start",
+      message: expect.stringContaining("_initialize trapped: unreachable"),
     });
     const early = await raw(`${MALLOC}@external("env", "proxy_done") declare function f(): i32;\nf();`);
     expect(checkModule(early)).toMatchObject({
-      ok: false,
-      stage: "start",
-      reason: expect.stringContaining("restricted_callback"),
+      kind: "failed",
+      code: "start",
+      message: expect.stringContaining("restricted_callback"),
     });
   });
   it("when it refuses to start", async () => {
     const module = await raw(`${MALLOC}export function proxy_on_vm_start(a: i32, b: i32): i32 { return 0; }`);
-    expect(checkModule(module)).toEqual({ ok: false, stage: "start", reason: "proxy_on_vm_start answered false" });
+    expect(checkModule(module)).toEqual({ kind: "failed", code: "start", message: "proxy_on_vm_start answered false" });
   });
   it("when it refuses its configuration, or traps over it, with what it logged", () => {
     expect(checkModule(probe, '{"cluster":1}')).toEqual({
-      ok: false,
-      stage: "configure",
-      reason: "configuration refused: cluster: expected a string (proxy_on_configure answered false)",
+      kind: "failed",
+      code: "configure",
+      message: "configuration refused: cluster: expected a string (proxy_on_configure answered false)",
     });
     const trapped = checkModule(probe, '{"trap":true}');
     expect(trapped).toMatchObject({
-      ok: false,
-      stage: "configure",
-      reason: expect.stringMatching(
+      kind: "failed",
+      code: "configure",
+      message: expect.stringMatching(
         /proxy_on_configure trapped: unreachable; host calls before it: proxy_get_buffer_bytes → Ok/,
       ),
     });
   });
   it("and accepted when all is well", () => {
-    expect(checkModule(probe, "{}")).toEqual({ ok: true });
+    expect(checkModule(probe, "{}")).toEqual({ kind: "good" });
   });
 });
 
@@ -155,15 +155,15 @@ describe("the check in a child process", () => {
     });
     const ask = (module: Uint8Array, configuration: string, timeoutMs: number): ReturnType<typeof checkModuleInChild> =>
       checkModuleInChild(child, { module, configuration, vmConfiguration: "" }, timeoutMs);
-    expect(await ask(sample, "{}", 60_000)).toEqual({ ok: true });
-    expect(await ask(sample, "[]", 60_000)).toMatchObject({ ok: false, stage: "configure" });
+    expect(await ask(sample, "{}", 60_000)).toEqual({ kind: "good" });
+    expect(await ask(sample, "[]", 60_000)).toMatchObject({ kind: "failed", code: "configure" });
     const endless = await raw(
       `${MALLOC}export function proxy_on_configure(a: i32, b: i32): i32 { while (true) {} return 1; }`,
     );
     expect(await ask(endless, "", 1500)).toEqual({
-      ok: false,
-      stage: "timeout",
-      reason: "the module did not start within 1500 ms",
+      kind: "failed",
+      code: "timeout",
+      message: "the module did not start within 1500 ms",
     });
     expect(
       await checkModuleInChild(
@@ -171,7 +171,7 @@ describe("the check in a child process", () => {
         { module: sample, configuration: "", vmConfiguration: "" },
         60_000,
       ),
-    ).toMatchObject({ ok: false, stage: "crash" });
+    ).toMatchObject({ kind: "failed", code: "crash" });
   }, 120_000);
 });
 
@@ -196,8 +196,8 @@ describe("a running host", () => {
   it("keeps shared data and metrics over a new module", () => {
     const host = createHost({ module: probe, configuration: "{}" });
     host.run({ headers: { "x-mode": "probe" } });
-    expect(host.replaceModule(sample, "{}")).toEqual({ ok: true });
-    expect(host.replaceModule(Buffer.from("x"), "{}")).toMatchObject({ ok: false, stage: "compile" });
+    expect(host.replaceModule(sample, "{}")).toEqual({ kind: "changed" });
+    expect(host.replaceModule(Buffer.from("x"), "{}")).toMatchObject({ kind: "failed", code: "compile" });
     expect(host.run({ headers: { "x-key": "k" } }).requestHeaders.get("x-count")).toBe("1");
     expect(host.sharedData.keys()).toEqual(["x-key"]);
     expect(host.metrics.counter("probe_counter")).toBe(2);
@@ -267,7 +267,7 @@ describe("a running host", () => {
   });
 
   it("starts the same way through startHost", () => {
-    expect(startHost({ module: sample, configuration: "{}" }).ok).toBe(true);
+    expect(startHost({ module: sample, configuration: "{}" }).kind).toBe("started");
   });
 });
 

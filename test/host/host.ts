@@ -1,7 +1,7 @@
 import { checkedAttributes } from "./attributes.ts";
 import { type ConnectionOptions, TcpConnection } from "./connection.ts";
 import { Clock, type Environment } from "./environment.ts";
-import { HostError } from "./errors.ts";
+import { type Failure, HostError } from "./errors.ts";
 import { planFaults, type PlannedFaults } from "./faults.ts";
 import type { GrpcCall } from "./grpc-call.ts";
 import type { HostOptions } from "./host-options.ts";
@@ -19,12 +19,8 @@ import { Vm } from "./vm.ts";
 
 /** Why Envoy would refuse the module or its configuration. */
 export type StartStage = "compile" | "abi" | "imports" | "exports" | "start" | "configure";
-export type StartResult =
-  | { readonly ok: true; readonly host: Host }
-  | { readonly ok: false; readonly stage: StartStage; readonly reason: string };
-export type ChangeResult =
-  | { readonly ok: true }
-  | { readonly ok: false; readonly stage: StartStage; readonly reason: string };
+export type StartResult = { readonly kind: "started"; readonly host: Host } | Failure<StartStage>;
+export type ChangeResult = { readonly kind: "changed" } | Failure<StartStage>;
 
 const RELOAD_BASE_MS = 1000;
 
@@ -190,7 +186,7 @@ export class Host {
 
   #change(options: HostOptions): ChangeResult {
     const loaded = loadModule(options.module);
-    if (!loaded.ok) return loaded;
+    if (loaded.kind === "failed") return loaded;
     const plugin = {
       name: options.pluginName ?? "filter",
       rootId: options.rootId ?? "",
@@ -199,7 +195,7 @@ export class Host {
     } as const;
     const vm = (worker: number): Vm => new Vm(loaded.module, loaded.exports, this.#environment, worker);
     const trial = new PluginInstance(vm(-1), plugin).start(true);
-    if (trial) return { ok: false, ...trial };
+    if (trial) return trial;
     const isSameModule = this.#workers.length > 0 && options.module === this.#options.module;
     const started: PluginInstance[] = [];
     for (let i = 0; i < Math.max(1, options.workers ?? 1); i++) {
@@ -207,7 +203,7 @@ export class Host {
       const reuse = isSameModule && current && !current.vm.failure;
       const instance = new PluginInstance(reuse ? current.vm : vm(i), plugin);
       const problem = instance.start(!reuse);
-      if (problem) return { ok: false, ...problem };
+      if (problem) return problem;
       started.push(instance);
     }
     const old = this.#workers;
@@ -215,7 +211,7 @@ export class Host {
     this.#options = options;
     this.#retired = this.#retired.filter((instance) => !instance.isGone).concat(old);
     for (const instance of old) instance.retire();
-    return { ok: true };
+    return { kind: "changed" };
   }
 
   /** The worker's plugin for a new stream: under "reload" a dead VM is replaced, unless it was loaded just now. */
@@ -228,7 +224,7 @@ export class Host {
     )
       return current;
     const loaded = loadModule(this.#options.module);
-    if (!loaded.ok) return current;
+    if (loaded.kind === "failed") return current;
     const instance = new PluginInstance(new Vm(loaded.module, loaded.exports, this.#environment, index), current);
     if (instance.start(true)) return current;
     this.#workers[index] = instance;
@@ -264,12 +260,12 @@ export class Host {
 export function startHost(options: HostOptions): StartResult {
   const host = new Host(options);
   const result = host.start();
-  return result.ok ? { ok: true, host } : result;
+  return result.kind === "failed" ? result : { kind: "started", host };
 }
 
 /** As `startHost`, but throws a HostError (`MODULE_REFUSED`): for tests of modules that must start. */
 export function createHost(options: HostOptions): Host {
   const result = startHost(options);
-  if (!result.ok) throw new HostError("MODULE_REFUSED", `${result.stage}: ${result.reason}`);
+  if (result.kind === "failed") throw new HostError("MODULE_REFUSED", `${result.code}: ${result.message}`);
   return result.host;
 }

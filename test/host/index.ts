@@ -5,7 +5,7 @@ export { checkModuleInChild, type CheckRequest } from "./check-module-child.ts";
 export type { HostCall, ForeignFunction } from "./environment.ts";
 export type { ConnectionOptions, TcpConnection } from "./connection.ts";
 export type { Attributes } from "./known-attributes.ts";
-export { HostError } from "./errors.ts";
+export { type Failure, HostError } from "./errors.ts";
 export type { Fault } from "./faults.ts";
 export type { GrpcCall } from "./grpc-call.ts";
 export { HeaderMap, type HeadersInput } from "./header-map.ts";

@@ -1,9 +1,10 @@
+import { type Failure, failed } from "./errors.ts";
 import { CALLBACK_SIGNATURES, IMPORT_SIGNATURES } from "./signatures.ts";
 
 /** A module that may be started, or why Envoy would not load it. */
 export type LoadResult =
-  | { readonly ok: true; readonly module: WebAssembly.Module; readonly exports: ReadonlySet<string> }
-  | { readonly ok: false; readonly stage: "compile" | "abi" | "imports" | "exports"; readonly reason: string };
+  | { readonly kind: "loaded"; readonly module: WebAssembly.Module; readonly exports: ReadonlySet<string> }
+  | Failure<"compile" | "abi" | "imports" | "exports">;
 
 interface Shape {
   /** `module.name` → signature such as `iiI:i` (i = i32, I = i64, f = f32, F = f64). */
@@ -155,14 +156,14 @@ export function loadModule(bytes: Uint8Array): LoadResult {
   try {
     module = new WebAssembly.Module(bytes);
   } catch (error) {
-    return { ok: false, stage: "compile", reason: `Failed to load Wasm bytecode: ${(error as Error).message}` };
+    return failed("compile", `Failed to load Wasm bytecode: ${(error as Error).message}`);
   }
   const shape: Shape = new SectionReader(bytes);
   const abi = abiProblem(shape.exports);
-  if (abi !== undefined) return { ok: false, stage: "abi", reason: abi };
+  if (abi !== undefined) return failed("abi", abi);
   const imports = importProblem(shape);
-  if (imports !== undefined) return { ok: false, stage: "imports", reason: imports };
+  if (imports !== undefined) return failed("imports", imports);
   const exports = exportProblem(shape.exports);
-  if (exports !== undefined) return { ok: false, stage: "exports", reason: exports };
-  return { ok: true, module, exports: new Set(shape.exports.keys()) };
+  if (exports !== undefined) return failed("exports", exports);
+  return { kind: "loaded", module, exports: new Set(shape.exports.keys()) };
 }

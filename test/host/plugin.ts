@@ -1,4 +1,5 @@
 import type { Context, Root } from "./context.ts";
+import { type Failure, failed } from "./errors.ts";
 import { newForeignState } from "./foreign.ts";
 import type { GrpcEvent } from "./grpc-call.ts";
 import type { HttpCallAnswer } from "./http-call.ts";
@@ -10,10 +11,7 @@ import type { Vm } from "./vm.ts";
 export type FailurePolicy = "closed" | "open" | "reload";
 
 /** Why a plugin did not come up. */
-export interface PluginProblem {
-  readonly stage: "start" | "configure";
-  readonly reason: string;
-}
+export type PluginFailure = Failure<"start" | "configure">;
 
 /** One configured plugin on one worker: its root context, and how many streams use it. */
 export class PluginInstance implements Root {
@@ -56,20 +54,20 @@ export class PluginInstance implements Root {
   }
 
   /** Creates, starts (the first plugin of a VM) and configures the root; undefined if all went well. */
-  start(isFirst: boolean): PluginProblem | undefined {
+  start(isFirst: boolean): PluginFailure | undefined {
     const { vm, context } = this;
-    if (vm.failure) return this.#problem("start", "");
+    if (vm.failure) return this.#failed("start", "");
     this.isConfiguring = true;
     vm.invoke(context, "proxy_on_context_create", context.id, 0);
     this.isConfiguring = false;
     if (isFirst && vm.invoke(context, "proxy_on_vm_start", context.id, vm.environment.vmConfiguration.length) === 0) {
-      return this.#problem("start", "proxy_on_vm_start answered false");
+      return this.#failed("start", "proxy_on_vm_start answered false");
     }
-    if (vm.failure) return this.#problem("start", "");
+    if (vm.failure) return this.#failed("start", "");
     this.isConfiguring = true;
     const accepted = vm.invoke(context, "proxy_on_configure", context.id, this.configuration.length);
     this.isConfiguring = false;
-    return vm.failure || accepted === 0 ? this.#problem("configure", "proxy_on_configure answered false") : undefined;
+    return vm.failure || accepted === 0 ? this.#failed("configure", "proxy_on_configure answered false") : undefined;
   }
 
   /** How many streams are open. */
@@ -124,7 +122,7 @@ export class PluginInstance implements Root {
     this.vm.contexts.delete(this.context.id);
   }
 
-  #problem(stage: PluginProblem["stage"], fallback: string): PluginProblem {
+  #failed(code: PluginFailure["code"], fallback: string): PluginFailure {
     const failure = this.vm.failure;
     const logged = this.vm.environment.logs
       .filter((entry) => entry.worker === this.vm.worker && (entry.level === "error" || entry.level === "critical"))
@@ -132,6 +130,6 @@ export class PluginInstance implements Root {
     const calls = failure && failure.calls.length > 0 ? `; host calls before it: ${failure.calls.join(", ")}` : "";
     const what = failure ? `${failure.callback} trapped: ${failure.message}${calls}` : fallback;
     const said = logged.filter((line) => !line.startsWith("Function: "));
-    return { stage, reason: said.length > 0 ? `${said.join("; ")} (${what})` : what };
+    return failed(code, said.length > 0 ? `${said.join("; ")} (${what})` : what);
   }
 }

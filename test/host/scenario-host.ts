@@ -59,7 +59,7 @@ export function runInHost(scenario: Scenario, module: Uint8Array): ScenarioOutco
     attributes: proxyAttributes(scenario),
   };
   const started = startHost(options);
-  if (!started.ok) return { kind: "refused", reason: started.reason };
+  if (started.kind === "failed") return { kind: "refused", reason: started.message };
   const host = scenario.exchanges.length === 0 ? started.host : createHost(options);
   const answered = new Map<string, number>();
   const observations = scenario.exchanges.map((exchange) => exchangeInHost(host, scenario, exchange, answered));
