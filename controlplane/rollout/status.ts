@@ -59,7 +59,10 @@ export function statusOf(
 
 /** Returns the sentence that tells of a version's traps; the same however many there are. */
 export function trapSentence({ version, first: { callback, proxy, message } }: TrapSummary): string {
-  return `the version ${version} trapped in ${callback}, the first time on ${proxy}: ${message}; failStrategy says what happens to requests, \`scrim rollout status\` how often it was`;
+  return (
+    `the version ${version} trapped in ${callback}, the first time on ${proxy}: ${message}; ` +
+    "failStrategy says what happens to requests, `scrim rollout status` how often it was"
+  );
 }
 
 /**
@@ -82,12 +85,17 @@ export function heldBack(state: RolloutState, standIn: string | undefined): stri
   const { candidate, refused, history } = state;
   if (candidate?.waits === true) return `the new version ${candidate.version} waits for another plugin's rollout`;
   if (candidate !== undefined)
-    return `the new version ${candidate.version} is being rolled out, now to ${candidateShare(state)} % of the ${candidate.plan.of}`;
-  if (refused !== undefined)
+    return (
+      `the new version ${candidate.version} is being rolled out, ` +
+      `now to ${candidateShare(state)} % of the ${candidate.plan.of}`
+    );
+  if (refused !== undefined) {
+    const outcome = history.findLast(({ version }) => version === refused)?.outcome ?? "taken back";
     return (
       takenBack(state) ??
-      `the version ${refused} was ${history.findLast(({ version }) => version === refused)?.outcome ?? "taken back"}, and is not tried again until the plugin asks for another`
+      `the version ${refused} was ${outcome}, and is not tried again until the plugin asks for another`
     );
+  }
   return standIn === undefined ? undefined : refusedSentence(standIn);
 }
 

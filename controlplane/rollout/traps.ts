@@ -31,8 +31,15 @@ export function markOf(plugin: string, version: VersionId): string {
 // 81c73599681ea3f filters/header\n 1: …
 //
 // The innermost frame counts: it is always there, the outermost is cut off where calls go deep.
-const TRAP =
-  /^\[([^\]]{1,40})\]\[\d+\]\[error\]\[wasm\] \[[\w./]*\/wasm_vm\.cc:\d+\] Function: (\w{1,100}) failed: (.*?)\\nProxy-Wasm plugin in-VM backtrace:\\n\s*0:\s+0x[0-9a-f]+ - ([0-9a-f]{15})(?![0-9a-f])/;
+const TRAP = new RegExp(
+  [
+    /^\[([^\]]{1,40})\]\[\d+\]\[error\]\[wasm\] \[[\w./]*\/wasm_vm\.cc:\d+\] /,
+    /Function: (\w{1,100}) failed: (.*?)\\nProxy-Wasm plugin in-VM backtrace:\\n/,
+    /\s*0:\s+0x[0-9a-f]+ - ([0-9a-f]{15})(?![0-9a-f])/,
+  ]
+    .map(({ source }) => source)
+    .join(""),
+);
 
 const LONGEST = 200;
 

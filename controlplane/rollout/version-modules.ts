@@ -1,4 +1,5 @@
-// The modules of the versions that may be asked for again, with their settings: in memory, and on disk for the next start.
+// The modules of the versions that may be asked for again, with their settings: in memory, and on disk for the next
+// start.
 import { createHash } from "node:crypto";
 import type { PluginSettings, PluginVersion } from "../model/plugin.ts";
 import type { GoodPlugin, GoodPlugins } from "../wasm/good-plugins.ts";

@@ -39,7 +39,7 @@ function source(name: string, more: Partial<PluginSource> = {}, credential?: Reg
   const reference = parseImageReference(`oci://${registry.host}/${name}`);
   if (reference === undefined) throw new Error(name);
   return {
-    location: { kind: "image", reference, ...(credential !== undefined && { credential }) },
+    location: { kind: "image", reference, credential },
     reuse: true,
     trust: { demands: [], grants: [] },
     settings: { configuration: "", rootId: "", environment: {}, hostEnvironment: [] },

@@ -12,7 +12,7 @@ export interface GoodPlugin {
   readonly module: WasmModule;
   readonly settings: PluginSettings;
   /** Groups of capabilities it wants; undefined: it was kept before anybody looked. */
-  readonly wants?: readonly string[];
+  readonly wants?: readonly string[] | undefined;
 }
 
 export interface GoodPlugins {
@@ -52,7 +52,7 @@ export function createGoodPlugins(directory: string): GoodPlugins {
         return {
           module: { sha256: record.sha256, bytes },
           settings: record.settings,
-          ...(record.wants !== undefined && { wants: record.wants }),
+          wants: record.wants,
         };
       } catch {
         return undefined;

@@ -35,9 +35,9 @@ export interface ModuleCache {
 export interface ModuleCacheOptions {
   readonly directory: string;
   /** Bytes of modules beyond which those unused for longest are removed. */
-  readonly maxBytes?: number;
+  readonly maxBytes?: number | undefined;
   /** Digests of modules that are served now: never removed. */
-  readonly inUse?: () => ReadonlySet<string>;
+  readonly inUse?: (() => ReadonlySet<string>) | undefined;
   readonly nowMs: () => number;
 }
 

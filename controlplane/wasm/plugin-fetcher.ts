@@ -186,8 +186,8 @@ export function createAcquirerFor(options: AcquirerLimits, inUse?: () => Readonl
     cache: createModuleCache({
       directory,
       nowMs: clock.nowMs,
-      ...(maxCacheBytes !== undefined && { maxBytes: maxCacheBytes }),
-      ...(inUse !== undefined && { inUse }),
+      maxBytes: maxCacheBytes,
+      inUse,
     }),
     http: createHttpClient({ addresses: createAddressPolicy(allowFetchFrom), maxRedirects: 5, proxies }),
     maxBytes: maxModuleBytes,

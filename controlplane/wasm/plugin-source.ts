@@ -18,7 +18,7 @@ import { type ModuleTrust, trustOf } from "./trust/module-trust.ts";
 export type PluginLocation =
   | { readonly kind: "file"; readonly path: string }
   | { readonly kind: "http"; readonly url: string }
-  | { readonly kind: "image"; readonly reference: ImageReference; readonly credential?: RegistryCredential }
+  | { readonly kind: "image"; readonly reference: ImageReference; readonly credential?: RegistryCredential | undefined }
   /** There is none that is understood. */
   | PluginFailure;
 

@@ -116,15 +116,14 @@ function runChild(bytes: Uint8Array, request: CheckRequest, options: ProcessChec
 
 /** A module that starts and then runs on in a trial call is a bad one too: a proxy would stand still. */
 function killed(reason: string, output: string): CheckResult {
+  const instead = (start: string, meanwhile: string) =>
+    reason.replace("did not start", start).replace("while it started", meanwhile);
   if (output.includes(STARTED_LINE))
-    return {
-      kind: "bad",
-      reason: `the module ${reason.replace("did not start", "did not end its trial calls").replace("while it started", "in its trial calls")}`,
-    };
+    return { kind: "bad", reason: `the module ${instead("did not end its trial calls", "in its trial calls")}` };
   if (output.includes(FITS_LINE)) return { kind: "bad", reason: `the module ${reason}` };
   return {
     kind: "bad",
-    reason: `its manifest's configSchema ${reason.replace("did not start", "could not be applied").replace("while it started", "while it was applied")}`,
+    reason: `its manifest's configSchema ${instead("could not be applied", "while it was applied")}`,
   };
 }
 

@@ -110,14 +110,13 @@ function growth(host: Host): readonly string[] {
   for (let i = 0; i < COUNTED; i++) exchange(host, "answered");
   const failure = host.failure(0);
   // What traps grows no more: what grew so much that its ceiling was there soon did so before.
-  if (failure !== undefined)
-    return [
-      `${failure.callback} trapped within ${WARM_UP + COUNTED} trial requests, its memory having grown by ${Math.round((host.memoryBytes(0) - begun) / 1_024)} KiB: ${failure.message}`,
-    ];
+  const kibibytes = (bytes: number) => `${Math.round(bytes / 1_024)} KiB`;
+  if (failure !== undefined) {
+    const grown = `its memory having grown by ${kibibytes(host.memoryBytes(0) - begun)}`;
+    return [`${failure.callback} trapped within ${WARM_UP + COUNTED} trial requests, ${grown}: ${failure.message}`];
+  }
   const grown = host.memoryBytes(0) - before;
   return grown > GROWTH_ALLOWED
-    ? [
-        `its memory grew by ${Math.round(grown / 1_024)} KiB over ${COUNTED} trial requests: it seems to keep something of each`,
-      ]
+    ? [`its memory grew by ${kibibytes(grown)} over ${COUNTED} trial requests: ` + "it seems to keep something of each"]
     : [];
 }

@@ -49,7 +49,7 @@ export async function pushPlugin(
     layout: options.layout,
     manifestText: text,
     title: manifest?.name ?? basename(file),
-    ...(manifest?.version !== undefined && { version: manifest.version }),
+    version: manifest?.version,
   });
   const failure = await pushImage(await clientFor(reference, options, context), packed, reference.tag);
   if (failure !== undefined) throw new CommandFailure(exitCodes.failed, `${image} was not pushed: ${failure.message}.`);

@@ -79,8 +79,7 @@ async function locationOf(source: string, options: RegistryOptions, context: Rea
       return { kind: "http", url: new URL(source).href };
     case "oci": {
       const reference = requireImage(source);
-      const credential = await credentialOf(reference, options, context);
-      return { kind: "image", reference, ...(credential !== undefined && { credential }) };
+      return { kind: "image", reference, credential: await credentialOf(reference, options, context) };
     }
     default:
       throw new CommandFailure(

@@ -97,7 +97,7 @@ async function checkedModule(source: string, options: RunOptions, context: Comma
     rootId: options.rootId,
     environment: {},
     hostEnvironment: [],
-    ...(capabilities !== undefined && { capabilities }),
+    capabilities,
   };
   const checked = await createProcessChecker({ script: context.installation.pluginCheckScript }).check(
     acquired.module,

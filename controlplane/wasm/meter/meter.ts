@@ -37,7 +37,8 @@ const I64 = 0x7e;
 /**
  * Returns the module with its budget. The budget is renewed when the host calls a `proxy_on_…` export from outside the
  * module, not when the module's own host calls lead back into it. `digest`, if given, stands in a custom section: it
- * names what the module was made from. It fails for what is not a module, and instructions or imports that are not known.
+ * names what the module was made from. It fails for what is no module, and for instructions or imports that are not
+ * known.
  */
 export function meterModule(module: Uint8Array, limits: MeterLimits, digest = ""): Metering {
   try {

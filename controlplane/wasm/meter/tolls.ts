@@ -12,7 +12,7 @@ export interface Added {
   readonly wrapped: readonly number[];
 }
 
-/** Returns the bodies of all functions, each paying at its start and at each turn of a loop, and the wrappers behind them. */
+/** Returns all functions, each paying at its start and at each turn of a loop, and the wrappers behind them. */
 export function withBudget(
   body: Uint8Array,
   added: Added,

@@ -24,8 +24,8 @@ export interface PackOptions {
   readonly layout: ImageLayout;
   /** What the author says of the module, as JSON (plugin-manifest.ts); "" for nothing. */
   readonly manifestText?: string;
-  readonly title?: string;
-  readonly version?: string;
+  readonly title?: string | undefined;
+  readonly version?: string | undefined;
 }
 
 /** Returns the image. */

@@ -13,7 +13,7 @@ export interface ImageReference {
   /** What a manifest is asked for by where no digest is given; `latest` unless named. */
   readonly tag: string;
   /** `sha256:<64 digits>`: then it alone counts. */
-  readonly digest?: string;
+  readonly digest?: string | undefined;
 }
 
 const REPOSITORY = /^[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*$/;
@@ -41,7 +41,7 @@ export function parseImageReference(url: string): ImageReference | undefined {
     (tag !== undefined && !TAG.test(tag))
   )
     return undefined;
-  return { registry, repository: whole, tag: tag ?? "latest", ...(digest !== undefined && { digest }) };
+  return { registry, repository: whole, tag: tag ?? "latest", digest };
 }
 
 /** As a URL has it: in small letters, an address in its usual form however it was written. */
