@@ -19,7 +19,9 @@ type Plugin = MeshObject<"WasmPlugin">;
 function pluginObject(name: string, plan = PLAN): Plugin {
   const annotations = plan === "" ? "" : `, annotations: { scrim.mesh/rollout: "${plan}" }`;
   const { world, violations } = loadText(
-    `apiVersion: extensions.istio.io/v1alpha1\nkind: WasmPlugin\nmetadata: { name: ${name}, namespace: shop${annotations} }\nspec: { url: "http://plugins.example/${name}.wasm" }\n`,
+    `apiVersion: extensions.istio.io/v1alpha1\nkind: WasmPlugin\n` +
+      `metadata: { name: ${name}, namespace: shop${annotations} }\n` +
+      `spec: { url: "http://plugins.example/${name}.wasm" }\n`,
   );
   return world.list("WasmPlugin")[0] ?? expect.fail(JSON.stringify(violations));
 }
@@ -275,7 +277,8 @@ describe("a trap", () => {
     told = [trapOf("a", status("a").candidate?.version)];
     await until(() => status("a").history.at(-1)?.outcome === "rolled back");
     expect(status("a").history.at(-1)?.why).toBe(
-      "it trapped once, last in proxy_on_request_headers on web-4.shop: Uncaught RuntimeError: unreachable (0 times at the version before)",
+      "it trapped once, last in proxy_on_request_headers on web-4.shop: Uncaught RuntimeError: unreachable " +
+        "(0 times at the version before)",
     );
   });
 
@@ -366,7 +369,8 @@ describe("what was kept", () => {
     ["a candidate without a plan", '[["shop/a",{"history":[],"candidate":{"version":"x","step":0,"stepSinceMs":1}}]]'],
     [
       "a step that its plan does not have",
-      `[["shop/a",{"history":[{"version":7}],"candidate":{"version":"x","step":9,"stepSinceMs":1,"plan":{"of":"proxies","steps":[{"percent":1}],"rollback":{"errorRate":1,"latency":1,"minimumRequests":1}}}}]]`,
+      `[["shop/a",{"history":[{"version":7}],"candidate":{"version":"x","step":9,"stepSinceMs":1,"plan":` +
+        `{"of":"proxies","steps":[{"percent":1}],"rollback":{"errorRate":1,"latency":1,"minimumRequests":1}}}}]]`,
     ],
   ])("and is %s does not keep a control plane from starting", async (_, text) => {
     writeFileSync(join(directory, "rollouts.json"), text);

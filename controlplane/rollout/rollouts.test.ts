@@ -82,7 +82,10 @@ function rolloutsHere(): Rollouts {
       whileRead();
       const first = rollouts?.isFirst("shop", "header", address.split(":")[0] ?? "");
       return Promise.resolve(
-        `envoy_http_downstream_rq_completed{} ${requests}\nenvoy_http_downstream_rq_xx{envoy_response_code_class="5"} ${first && usualErrors === 0 ? (serverErrors += serverErrors === 0 ? 0 : 10) : (requests * usualErrors) / 10}\n`,
+        `envoy_http_downstream_rq_completed{} ${requests}\n` +
+          `envoy_http_downstream_rq_xx{envoy_response_code_class="5"} ${
+            first && usualErrors === 0 ? (serverErrors += serverErrors === 0 ? 0 : 10) : (requests * usualErrors) / 10
+          }\n`,
       );
     },
     clock: {
@@ -186,7 +189,7 @@ describe("rollouts", () => {
     });
   });
 
-  it("let something stand in for a version that proxies refuse where there is none before it, until another comes", async () => {
+  it("let something stand in for a refused version where there is none before it, until another comes", async () => {
     const object = pluginObject("");
     rollouts = rolloutsHere();
     rollouts.update([object]);
@@ -216,7 +219,7 @@ describe("rollouts", () => {
     await until(() => rollouts?.status()[0]?.history.at(-1)?.outcome === "rolled back");
   });
 
-  it("blame no version that all proxies have for what they answered before it came, but for more than that", async () => {
+  it("blame no version that all have for what they answered before it came, but for more than that", async () => {
     usualErrors = 5;
     await begun(pluginObject("{steps: [{percent: 100, pause: 10s}]}"));
     await new Promise((resolve) => setTimeout(resolve, 100));

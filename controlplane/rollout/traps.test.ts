@@ -7,9 +7,13 @@ import { markOf, readTrap } from "./traps.ts";
 
 const MARK = markOf("default/stamp", "81c73599681e");
 // As Envoy 1.40 writes it.
-const LINE = `[2026-11-21T12:38:39.808-05:00][31487][error][wasm] [source/extensions/common/wasm/wasm_vm.cc:38] Function: proxy_on_request_headers failed: Uncaught RuntimeError: unreachable\\nProxy-Wasm plugin in-VM backtrace:\\n  0:  0x146 - ${MARK} filters/header/onRequestHeaders\\n  1:  0x25e - ${MARK}`;
+const LINE =
+  `[2026-11-21T12:38:39.808-05:00][31487][error][wasm] [source/extensions/common/wasm/wasm_vm.cc:38] ` +
+  `Function: proxy_on_request_headers failed: Uncaught RuntimeError: unreachable\\n` +
+  `Proxy-Wasm plugin in-VM backtrace:\\n  0:  0x146 - ${MARK} filters/header/onRequestHeaders\\n  1:  0x25e - ${MARK}`;
 const LOGGED = (text: string) =>
-  `[2026-11-21T17:38:42.078+00:00][31665][error][wasm] [source/extensions/common/wasm/context.cc:1157] wasm log plugin plugin: ${text}`;
+  `[2026-11-21T17:38:42.078+00:00][31665][error][wasm] [source/extensions/common/wasm/context.cc:1157] ` +
+  `wasm log plugin plugin: ${text}`;
 
 describe("readTrap", () => {
   it("reads whose the code was, in which callback, and when, whatever the machine's time zone", () => {

@@ -133,7 +133,7 @@ describe("plugins from files", () => {
     expect(plugins.problems()[0]).toMatchObject({ field: "spec.pluginConfig", servingLastGood: true });
   });
 
-  it("keep the configuration that fits where the next one does not, and say where: the schema of the manifest goes to the check", async () => {
+  it("keep the configuration that fits where the next one does not, by the manifest's schema", async () => {
     const schemaIn = (type: string) =>
       wasmModule([], [], { "scrim.manifest": JSON.stringify({ configSchema: { properties: { level: { type } } } }) });
     const asked: unknown[] = [];
@@ -204,7 +204,7 @@ describe("plugins from files", () => {
     ]);
   });
 
-  it("that only trial calls found wanting run with a warning; where the mesh is strict the last good one stays", async () => {
+  it("that only trial calls found wanting run with a warning; in a strict mesh the last good one stays", async () => {
     const wanting: PluginChecker = {
       check: async ({ bytes }) => ({
         kind: "good",

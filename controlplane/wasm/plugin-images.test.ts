@@ -191,7 +191,8 @@ describe("pull secrets", () => {
     );
     await until(() => plugins.problems().length === 2);
     expect(plugins.problems().map(({ object, field, message }) => `${object} ${field}: ${message}`)).toEqual([
-      "WasmPlugin/other/p spec.imagePullSecret: the Secret other/s is not there: a pull secret must be in the plugin's namespace",
+      "WasmPlugin/other/p spec.imagePullSecret: the Secret other/s is not there: " +
+        "a pull secret must be in the plugin's namespace",
       expect.stringMatching(/^WasmPlugin\/third\/p spec.url: .*refuses access \(401\) without a credential/),
     ]);
   });

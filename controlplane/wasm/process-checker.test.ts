@@ -103,8 +103,8 @@ describe("checking a module in a child process", () => {
   });
 
   describe("with the schema of its manifest", () => {
-    const check = (configSchema: Record<string, unknown>, configuration = '{"level": 3}') =>
-      createProcessChecker({ script, timeoutMs: 2_500 }).check(
+    const check = (configSchema: Record<string, unknown>, configuration = '{"level": 3}', timeoutMs = 60_000) =>
+      createProcessChecker({ script, timeoutMs }).check(
         moduleOf(tinyModule("accept")),
         { ...settings, configuration },
         configSchema,
@@ -140,7 +140,7 @@ describe("checking a module in a child process", () => {
     });
 
     it("is not held up by one that takes forever", async () => {
-      expect(await check(endless)).toEqual({
+      expect(await check(endless, '{"level": 3}', 2_500)).toEqual({
         kind: "bad",
         reason: "its manifest's configSchema could not be applied within 2.5 s",
       });
@@ -164,7 +164,8 @@ describe("checking a module in a child process", () => {
   it("ends one that eats memory beyond the cap", async () => {
     const eating = moduleOf(
       await configuredBy(
-        "memory.grow(6_000); memory.fill(100_000, 1, 380_000_000); while (size != 0xffff_ffff) size += load<u8>(0); return 1;",
+        "memory.grow(6_000); memory.fill(100_000, 1, 380_000_000); " +
+          "while (size != 0xffff_ffff) size += load<u8>(0); return 1;",
       ),
     );
     const large = { ...settings, budget: { turns: Number.MAX_SAFE_INTEGER, memoryPages: 8_192 } };
@@ -177,7 +178,9 @@ describe("checking a module in a child process", () => {
   it("ends with whoever asked for it, however that ended", async () => {
     const request = JSON.stringify({ settings });
     writeFileSync(join(directory, "hang.input"), Buffer.concat([Buffer.from(`${request}\n`), tinyModule("hang")]));
-    const asking = `const { spawn } = require("node:child_process"); const child = spawn(process.execPath, [${JSON.stringify(script)}], { stdio: [require("node:fs").openSync(${JSON.stringify(join(directory, "hang.input"))}), "pipe", "ignore"] });
+    const asking = `const { spawn } = require("node:child_process");
+      const input = require("node:fs").openSync(${JSON.stringify(join(directory, "hang.input"))});
+      const child = spawn(process.execPath, [${JSON.stringify(script)}], { stdio: [input, "pipe", "ignore"] });
       child.stdout.once("data", () => console.log(child.pid)); setInterval(() => 0, 1000);`;
     const parent = spawn(process.execPath, ["-e", asking], { stdio: ["ignore", "pipe", "inherit"] });
     const pid = Number(

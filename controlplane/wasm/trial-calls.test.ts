@@ -34,14 +34,22 @@ async function warnings(callbacks: string): Promise<readonly string[]> {
 const text = (at: number, value: string) =>
   [...value].map((letter, index) => `store<u8>(${at + index}, ${letter.charCodeAt(0)});`).join(" ");
 /** A cluster's name at 64, and pairs at 128: `:method`, `:path`, `:authority`, each with the value "x". */
-const CALLOUT = `@external("env", "proxy_http_call") declare function call(c: usize, cn: usize, h: usize, hn: usize, b: usize, bn: usize, t: usize, tn: usize, ms: u32, token: usize): u32;
+const CALLOUT = `@external("env", "proxy_http_call") declare function call(
+  c: usize, cn: usize, h: usize, hn: usize, b: usize, bn: usize, t: usize, tn: usize, ms: u32, token: usize): u32;
 export function proxy_on_request_headers(id: u32, n: u32, e: u32): u32 {
-  ${text(64, "some")} store<u32>(128, 3); ${[7, 5, 10].map((length, index) => `store<u32>(${132 + index * 8}, ${length}); store<u32>(${136 + index * 8}, 1);`).join(" ")} ${text(156, ":method\0x\0:path\0x\0:authority\0x\0")}
+  ${text(64, "some")} store<u32>(128, 3);
+  ${[7, 5, 10].map((length, at) => `store<u32>(${132 + at * 8}, ${length}); store<u32>(${136 + at * 8}, 1);`).join(" ")}
+  ${text(156, ":method\0x\0:path\0x\0:authority\0x\0")}
   call(64, 4, 128, 59, 0, 0, 0, 0, 1000, 32);
   return 1;
 }`;
-const GRPC_CALLOUT = `@external("env", "proxy_grpc_call") declare function call(s: usize, sn: usize, v: usize, vn: usize, m: usize, mn: usize, i: usize, iz: usize, b: usize, bn: usize, ms: u32, token: usize): u32;
-export function proxy_on_request_headers(id: u32, n: u32, e: u32): u32 { ${text(64, "some")} call(64, 4, 64, 4, 64, 4, 0, 0, 0, 0, 1000, 32); return 0; }`;
+const GRPC_CALLOUT = `@external("env", "proxy_grpc_call") declare function call(
+  s: usize, sn: usize, v: usize, vn: usize, m: usize, mn: usize, i: usize, iz: usize, b: usize, bn: usize,
+  ms: u32, token: usize): u32;
+export function proxy_on_request_headers(id: u32, n: u32, e: u32): u32 {
+  ${text(64, "some")} call(64, 4, 64, 4, 64, 4, 0, 0, 0, 0, 1000, 32);
+  return 0;
+}`;
 
 describe("trialCalls", () => {
   it("finds nothing wrong with a module that behaves", async () =>
@@ -61,25 +69,33 @@ describe("trialCalls", () => {
     ["proxy_on_downstream_data", "(id: u32, n: u32, e: u32): u32 { unreachable(); return 0; }"],
     [
       "proxy_on_upstream_data",
-      "(id: u32, n: u32, e: u32): u32 { unreachable(); return 0; } export function proxy_on_new_connection(id: u32): u32 { return 0; }",
+      "(id: u32, n: u32, e: u32): u32 { unreachable(); return 0; } " +
+        "export function proxy_on_new_connection(id: u32): u32 { return 0; }",
     ],
     [
       "proxy_on_tick",
-      `(id: u32): void { unreachable(); } @external("env", "proxy_set_tick_period_milliseconds") declare function period(ms: u32): u32; export function proxy_on_request_headers(id: u32, n: u32, e: u32): u32 { period(100); return 0; }`,
+      "(id: u32): void { unreachable(); } " +
+        `@external("env", "proxy_set_tick_period_milliseconds") declare function period(ms: u32): u32; ` +
+        "export function proxy_on_request_headers(id: u32, n: u32, e: u32): u32 { period(100); return 0; }",
     ],
     [
       "proxy_on_queue_ready",
-      `(id: u32, token: u32): void { unreachable(); } @external("env", "proxy_register_shared_queue") declare function register(name: usize, size: usize, token: usize): u32; export function proxy_on_request_headers(id: u32, n: u32, e: u32): u32 { register(0, 1, 8); return 0; }`,
+      "(id: u32, token: u32): void { unreachable(); } " +
+        `@external("env", "proxy_register_shared_queue") ` +
+        `declare function register(name: usize, size: usize, token: usize): u32; ` +
+        "export function proxy_on_request_headers(id: u32, n: u32, e: u32): u32 { register(0, 1, 8); return 0; }",
     ],
     // Only where the service is not there.
     [
       "proxy_on_http_call_response",
-      `(id: u32, token: u32, headers: u32, body: u32, trailers: u32): void { if (headers == 0) unreachable(); } ${CALLOUT}`,
+      "(id: u32, token: u32, headers: u32, body: u32, trailers: u32): void { if (headers == 0) unreachable(); } " +
+        `${CALLOUT}`,
     ],
     // Only where it is.
     [
       "proxy_on_http_call_response",
-      `(id: u32, token: u32, headers: u32, body: u32, trailers: u32): void { if (headers != 0) unreachable(); } ${CALLOUT}`,
+      "(id: u32, token: u32, headers: u32, body: u32, trailers: u32): void { if (headers != 0) unreachable(); } " +
+        `${CALLOUT}`,
     ],
     ["proxy_on_grpc_receive", `(id: u32, token: u32, size: u32): void { unreachable(); } ${GRPC_CALLOUT}`],
     ["proxy_on_grpc_close", `(id: u32, token: u32, status: u32): void { unreachable(); } ${GRPC_CALLOUT}`],
@@ -91,13 +107,16 @@ describe("trialCalls", () => {
   it("calls nothing that a proxy would not: no response of a request that the module holds", async () => {
     expect(
       await warnings(
-        "export function proxy_on_request_headers(id: u32, n: u32, e: u32): u32 { return 1; } export function proxy_on_response_body(id: u32, n: u32, e: u32): u32 { unreachable(); return 0; }",
+        "export function proxy_on_request_headers(id: u32, n: u32, e: u32): u32 { return 1; } " +
+          "export function proxy_on_response_body(id: u32, n: u32, e: u32): u32 { unreachable(); return 0; }",
       ),
     ).toEqual([]);
   });
-  it("says that a later request traps, as where memory grows so fast that it is used up before it is looked at", async () => {
+  it("says that a later request traps, as where memory grows so fast that it is used up unseen", async () => {
     const [said, ...rest] = await warnings(
-      "let kept = 0; export function proxy_on_request_headers(id: u32, n: u32, e: u32): u32 { heap.alloc(1 << 20); if (++kept > 9) unreachable(); return 0; }",
+      "let kept = 0; " +
+        "export function proxy_on_request_headers(id: u32, n: u32, e: u32): u32 { " +
+        "heap.alloc(1 << 20); if (++kept > 9) unreachable(); return 0; }",
     );
     expect(said).toMatch(
       /^proxy_on_request_headers trapped within \d+ trial requests, its memory having grown by \d{4,} KiB: /,

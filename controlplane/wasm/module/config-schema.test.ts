@@ -105,7 +105,8 @@ describe("a schema of a stranger", () => {
       fit(
         {},
         JSON.parse(
-          '{"properties": {"__proto__": {"type": "string"}, "constructor": {"type": "string"}}, "default": {"__proto__": {"polluted": 1}}}',
+          '{"properties": {"__proto__": {"type": "string"}, "constructor": {"type": "string"}}, ' +
+            '"default": {"__proto__": {"polluted": 1}}}',
         ) as Record<string, unknown>,
       ).kind,
     ).toBe("fits");

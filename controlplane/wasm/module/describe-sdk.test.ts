@@ -7,7 +7,8 @@ import { describeOrigin } from "./describe-sdk.ts";
 /** A `producers` section: fields, each with pairs of texts. */
 function producers(...fields: readonly (readonly [string, readonly (readonly [string, string])[]])[]): string {
   const text = (value: string) => `${String.fromCharCode(value.length)}${value}`;
-  return `${String.fromCharCode(fields.length)}${fields.map(([name, pairs]) => `${text(name)}${String.fromCharCode(pairs.length)}${pairs.map((pair) => pair.map(text).join("")).join("")}`).join("")}`;
+  const list = (entries: readonly string[]) => `${String.fromCharCode(entries.length)}${entries.join("")}`;
+  return list(fields.map(([name, pairs]) => `${text(name)}${list(pairs.map((pair) => pair.map(text).join("")))}`));
 }
 
 function originOf(exports: readonly string[], custom: Readonly<Record<string, string>> = {}): unknown {

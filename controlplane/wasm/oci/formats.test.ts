@@ -135,7 +135,8 @@ describe("credentials that a program keeps", () => {
     return !isFailed(config) && reference !== undefined ? helperFor(config, reference) : undefined;
   };
   const some =
-    '{"credsStore": "desktop", "credHelpers": {"a.io": "ecr-login", "https://index.docker.io/v1/": "hub", "b.io": "../../bin/evil", "c.io": ""}}';
+    '{"credsStore": "desktop", "credHelpers": {"a.io": "ecr-login", "https://index.docker.io/v1/": "hub", ' +
+    '"b.io": "../../bin/evil", "c.io": ""}}';
   it.each([
     ["a.io/x", { helper: "ecr-login", server: "a.io" }],
     ["library/x", { helper: "hub", server: "https://index.docker.io/v1/" }],
@@ -266,7 +267,8 @@ describe("layers", () => {
   it("give it back out of zstd where Node has it, and say so where it has not", async () => {
     // What `zstd` makes of an archive of the module.
     const packed = Buffer.from(
-      "KLUv/WQABzUCAKIDDBCg7bC+R18/VNW/c5NyVT9TRoye1wBS07+jmZL6wETs977F/vcY5f/dpKnBrUQZDAcgcB/y/X6OOmDyhEsEhlOTSwL1uK2g",
+      "KLUv/WQABzUCAKIDDBCg7bC+R18/VNW/c5NyVT9TRoye1wBS07+jmZL6wETs977F" +
+        "/vcY5f/dpKnBrUQZDAcgcB/y/X6OOmDyhEsEhlOTSwL1uK2g",
       "base64",
     );
     // Beside the module an archive may have 64 KiB: with a limit below zero that is less than the archive.
