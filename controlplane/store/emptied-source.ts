@@ -20,7 +20,8 @@ export interface EmptiedSource {
   hold(batch: SourceBatch, remembered: ReadonlyMap<string, Contribution>): ReadonlyMap<string, Contribution>;
   /** Returns the units to let go of, now that the source tells of something again; none while it does not. */
   release(batch: SourceBatch): ReadonlyMap<string, Contribution>;
-  isHolding(): boolean;
+  /** Whether units of this source stay as they were. */
+  isHolding(source: string): boolean;
   violations(): readonly StoreViolation[];
 }
 
@@ -40,21 +41,14 @@ export function createEmptiedSource(kept: KeptSource | undefined): EmptiedSource
       held = new Map();
       return released;
     },
-    isHolding: () => held.size > 0,
+    isHolding: (source) => source === kept?.name && held.size > 0,
     violations() {
       if (kept === undefined || held.size === 0) return [];
       const count = [...held.values()].reduce((sum, { defined }) => sum + defined.size, 0);
-      const message = `the directory holds no object: the ${count} of the last run are kept; --allow-empty deletes them`;
-      return [
-        {
-          severity: "error",
-          origin: fileOrigin(kept.directory),
-          object: "",
-          field: "",
-          message,
-          servingLastGood: true,
-        },
-      ];
+      const what = `the ${count} of the last run are kept`;
+      const message = `the directory holds no object: ${what}; --allow-empty deletes them`;
+      const origin = fileOrigin(kept.directory);
+      return [{ severity: "error", origin, object: "", field: "", message, servingLastGood: true }];
     },
   };
 }

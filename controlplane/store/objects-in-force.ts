@@ -77,16 +77,10 @@ export function createObjectsInForce(): ObjectsInForce {
       touched.clear();
       return changes;
     },
-    violations() {
-      const isDefined = (key: string): boolean => definers.first(key) !== undefined;
-      const ofUnits = [...complaining].sort(comparePlaces).flatMap(({ contribution }) =>
-        contribution.violations.map((violation) => ({
-          ...violation,
-          servingLastGood: servesLastGood(violation, contribution, isDefined),
-        })),
-      );
-      return [...[...definers.contested].flatMap((key) => rivalsOf(key, definers.all(key))), ...ofUnits];
-    },
+    violations: () => [
+      ...[...definers.contested].flatMap((key) => rivalsOf(key, definers.all(key))),
+      ...[...complaining].sort(comparePlaces).flatMap(({ contribution }) => violationsOf(contribution, definers)),
+    ],
   };
 }
 
@@ -143,6 +137,14 @@ function duplicate(key: string, object: MeshObject, first: MeshObject): StoreVio
     message: `is defined in ${describeOrigin(first.origin, "line")} already: that one counts`,
     servingLastGood: false,
   };
+}
+
+function violationsOf(contribution: Contribution, definers: Owners): readonly StoreViolation[] {
+  const isDefined = (key: string): boolean => definers.first(key) !== undefined;
+  return contribution.violations.map((violation) => ({
+    ...violation,
+    servingLastGood: servesLastGood(violation, contribution, isDefined),
+  }));
 }
 
 function servesLastGood(violation: Violation, { held }: Contribution, isDefined: (key: string) => boolean): boolean {

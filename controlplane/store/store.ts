@@ -2,12 +2,11 @@
 // Produces: the accepted objects, each at its last good version, as one immutable World, and what is wrong with the
 // rest.
 // Never does: read files, hold back good objects because of bad ones, or change an object that others may hold.
-import type { SourceBatch } from "../model/document.ts";
+import type { SourceBatch, SourceProblem } from "../model/document.ts";
 import { type MeshObject, objectKey, refOf } from "../model/object.ts";
-import { unitOf } from "../model/origin.ts";
 import { compareViolations } from "../validate/violation.ts";
 import { createEmptiedSource, type KeptSource } from "./emptied-source.ts";
-import { type Contribution, contributionOf, judgments, type Verdicts } from "./contribution.ts";
+import { createKnownUnits } from "./known-units.ts";
 import { createObjectsInForce, type StoreViolation } from "./objects-in-force.ts";
 import { meshConfigOf } from "./mesh-config.ts";
 import { changeWorld, createWorld, type World } from "../world/world.ts";
@@ -46,50 +45,19 @@ export interface StoreOptions {
 }
 
 /** Returns a store without documents: it holds nothing until sources tell what there is. */
-export function createStore(options: StoreOptions): Store {
-  /** By source, then by unit. */
-  const contributions = new Map<string, Map<string, Contribution>>();
+export function createStore({ strict, remembered = [], keeps }: StoreOptions): Store {
   const inForce = createObjectsInForce();
+  const emptied = createEmptiedSource(keeps);
+  const units = createKnownUnits({ strict, remembered, emptied, inForce });
+  /** By source. */
   const notices = new Map<string, readonly StoreViolation[]>();
   const listeners = new Set<(update: StoreUpdate) => void>();
-  const remembered = rememberByUnit(options.remembered ?? []);
-  const emptied = createEmptiedSource(options.keeps);
-  const verdicts: Verdicts = new WeakMap();
   /** What broken documents fall back to; from the first publication on, what is in force. */
   let lastGood: ReadonlyMap<string, MeshObject> = new Map(
-    options.remembered?.map((object) => [objectKey(refOf(object)), object]),
+    remembered.map((object) => [objectKey(refOf(object)), object]),
   );
   let world = createWorld([], undefined, 0);
   let violations: readonly StoreViolation[] = [];
-
-  function takeIn(batch: SourceBatch): void {
-    const known = contributionsOf(batch);
-    const put = (unit: string, contribution: Contribution | undefined): void => {
-      if (contribution === undefined) known.delete(unit);
-      else known.set(unit, contribution);
-      inForce.put(batch.source, unit, contribution);
-    };
-    for (const [unit, held] of emptied.release(batch)) if (known.get(unit) === held) put(unit, undefined);
-    for (const unit of batch.source === options.keeps?.name && emptied.isHolding() ? [] : batch.units) {
-      const before = known.get(unit.id) ?? remembered.get(unit.id);
-      put(unit.id, contributionOf(unit, { before, lastGood, strict: options.strict, verdicts }));
-      remembered.delete(unit.id);
-    }
-    notices.set(
-      batch.source,
-      batch.notices.map((notice) => ({ ...notice, severity: "error", object: "", field: "", servingLastGood: true })),
-    );
-  }
-
-  /** What the source's units contribute; at its first word, what is held of an earlier run. */
-  function contributionsOf(batch: SourceBatch): Map<string, Contribution> {
-    let known = contributions.get(batch.source);
-    if (known === undefined) {
-      contributions.set(batch.source, (known = new Map(emptied.hold(batch, remembered))));
-      for (const [unit, held] of known) inForce.put(batch.source, unit, held);
-    }
-    return known;
-  }
 
   function publish(): void {
     const changes = inForce.takeChanges();
@@ -107,13 +75,11 @@ export function createStore(options: StoreOptions): Store {
 
   return {
     apply(batch) {
-      takeIn(batch);
+      units.take(batch, lastGood);
+      notices.set(batch.source, batch.notices.map(violationOf));
       publish();
     },
-    ahead: (batch) =>
-      batch.units.flatMap(({ id, documents }) =>
-        judgments(documents, { before: contributions.get(batch.source)?.get(id), strict: options.strict, verdicts }),
-      ),
+    ahead: units.ahead,
     world: () => world,
     violations: () => violations,
     subscribe(listener) {
@@ -123,13 +89,6 @@ export function createStore(options: StoreOptions): Store {
   };
 }
 
-/** What each unit held, as if it had been read and found good. */
-function rememberByUnit(objects: readonly MeshObject[]): Map<string, Contribution> {
-  const byUnit = new Map<string, Contribution>();
-  for (const object of objects) {
-    const id = unitOf(object.origin);
-    const defined = new Map(byUnit.get(id)?.defined).set(objectKey(refOf(object)), object);
-    byUnit.set(id, { id, judged: [], defined, held: new Map(), violations: [] });
-  }
-  return byUnit;
+function violationOf(notice: SourceProblem): StoreViolation {
+  return { ...notice, severity: "error", object: "", field: "", servingLastGood: true };
 }

@@ -31,9 +31,9 @@ export function labelKeyFault(key: string): string | undefined {
 
 /** Returns what is wrong with the value of a label. */
 export function labelValueFault(value: string): string | undefined {
-  return value === "" || QUALIFIED_NAME.test(value)
-    ? undefined
-    : `must be at most 63 letters, digits, dashes, dots and underscores, beginning and ending with a letter or digit, not ${quote(value)}`;
+  if (value === "" || QUALIFIED_NAME.test(value)) return undefined;
+  const form = "letters, digits, dashes, dots and underscores, beginning and ending with a letter or digit";
+  return `must be at most 63 ${form}, not ${quote(value)}`;
 }
 
 /** Returns what is wrong with the name of a header or method (RFC 9110's token). */

@@ -79,7 +79,8 @@ function noEmptyLists(
 
 /** Said wherever a policy asks for a token: a DENY that could never match must not look as if it guarded something. */
 const NO_TOKENS =
-  "asks for a verified token, but RequestAuthentication is not supported yet: unless a filter of your own puts jwt_authn's metadata there, no request has one";
+  "asks for a verified token, but RequestAuthentication is not supported yet: " +
+  "unless a filter of your own puts jwt_authn's metadata there, no request has one";
 
 function checkSource(source: Loose<AuthorizationSourceSpec>, at: FieldPath, findings: Findings): void {
   noEmptyLists(source, at, findings);
@@ -161,5 +162,6 @@ function conditionKeyFault(key: string): string | undefined {
   if (header !== undefined) return tokenFault(header);
   if (/^request\.auth\.claims(?:\[[^[\]]+\])+$/.test(key) || /^experimental\.envoy\.filters\.[^[\]]+\[.+\]$/.test(key))
     return undefined;
-  return `${quote(key)} is no condition key${didYouMean(key, [...CONDITION_KEYS, "request.headers[name]", "request.auth.claims[name]", "experimental.envoy.filters.name[key]"])}`;
+  const named = ["request.headers[name]", "request.auth.claims[name]", "experimental.envoy.filters.name[key]"];
+  return `${quote(key)} is no condition key${didYouMean(key, [...CONDITION_KEYS, ...named])}`;
 }

@@ -123,7 +123,8 @@ function checkClaim(name: string, at: FieldPath, findings: Findings): void {
     return findings.error(at, `must be @request.auth.claims.NAME or @request.auth.claims[NAME], not ${quote(name)}`);
   findings.warn(
     at,
-    "is known only where a filter has verified the request's token: RequestAuthentication is not supported yet, so the claim counts as missing",
+    "is known only where a filter has verified the request's token: " +
+      "RequestAuthentication is not supported yet, so the claim counts as missing",
   );
 }
 
