@@ -37,14 +37,16 @@ describe("complaints", () => {
     const warning = violation(at, { severity: "warning", message: "is deprecated" });
     expect(saidOf([violation(at), violation(at, { servingLastGood: false, field: "spec" }), warning])).toEqual([
       [
-        "mesh/a.yaml:3:5: error: VirtualService/shop/reviews spec.hosts: is required (the last good version stays in force)",
+        "mesh/a.yaml:3:5: error: VirtualService/shop/reviews spec.hosts: " +
+          "is required (the last good version stays in force)",
         "mesh/a.yaml:3:5: error: VirtualService/shop/reviews spec: is required",
         "mesh/a.yaml:3:5: warning: VirtualService/shop/reviews spec.hosts: is deprecated",
       ],
     ]);
     expect(saidOf([violation(inCluster("17"))])).toEqual([
       [
-        "VirtualService/shop/reviews (resourceVersion 17): error: spec.hosts: is required (the last good version stays in force)",
+        "VirtualService/shop/reviews (resourceVersion 17): error: spec.hosts: " +
+          "is required (the last good version stays in force)",
       ],
     ]);
   });

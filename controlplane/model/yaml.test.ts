@@ -48,7 +48,8 @@ describe("parsePiece", () => {
     ["a: [", "Flow sequence"],
     ["a: *nobody", "Unresolved alias"],
     [
-      "a: &a [1,1,1,1,1,1,1,1,1,1]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b]\nd: [*c,*c,*c,*c,*c]\n",
+      "a: &a [1,1,1,1,1,1,1,1,1,1]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b]\n" +
+        "d: [*c,*c,*c,*c,*c]\n",
       "Excessive alias count",
     ],
     ["&x [*x,*x,*x]", "nested deeper"],
@@ -85,7 +86,8 @@ describe("parsePiece", () => {
 
 describe("locate", () => {
   const document = only(
-    "# head\n---\nspec:\n  http:\n  - route:\n    - {weight: 80}\n    - weight: 20\n  base: &base {deep: 1}\n  alias: *base\n  merged:\n    <<: *base\n    own: 2\n",
+    "# head\n---\nspec:\n  http:\n  - route:\n    - {weight: 80}\n    - weight: 20\n  base: &base {deep: 1}\n" +
+      "  alias: *base\n  merged:\n    <<: *base\n    own: 2\n",
   );
   it.each<[readonly (string | number)[], number, number]>([
     [[], 3, 1],

@@ -141,7 +141,8 @@ describe("loadFiles", () => {
     const directory = await mkdtemp(join(tmpdir(), "load-"));
     await writeFile(
       join(directory, "a.yaml"),
-      "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Namespace, metadata: {name: a}}\n- {apiVersion: v1, kind: Namespace, metadata: {name: B}}\n",
+      "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Namespace, metadata: {name: a}}\n" +
+        "- {apiVersion: v1, kind: Namespace, metadata: {name: B}}\n",
     );
     const { world, violations } = await loadFiles([directory, join(directory, "missing.yaml")]);
     expect(world.list("Namespace").map(({ metadata }) => metadata.name)).toEqual(["a"]);

@@ -227,7 +227,8 @@ describe("listeners", () => {
 
 describe("MeshConfig", () => {
   const config = (text: string) =>
-    `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\ndata:\n  mesh: |\n${text.replaceAll(/^/gm, "    ")}\n`;
+    "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\ndata:\n  mesh: |\n" +
+    `${text.replaceAll(/^/gm, "    ")}\n`;
 
   it("comes from the ConfigMap, over defaults, last good too", () => {
     const { store, write } = storeWithFiles();
@@ -239,7 +240,8 @@ describe("MeshConfig", () => {
     write(
       "mesh.yaml",
       config(
-        "trustDomain: a.b\noutboundTrafficPolicy: {mode: REGISTRY_ONLY}\nconnectTimeout: 2s\ndefaultConfig: {concurrency: 1}\nengine: native",
+        "trustDomain: a.b\noutboundTrafficPolicy: {mode: REGISTRY_ONLY}\nconnectTimeout: 2s\n" +
+          "defaultConfig: {concurrency: 1}\nengine: native",
       ),
     );
     const { mesh } = store.world();

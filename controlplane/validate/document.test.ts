@@ -1,34 +1,7 @@
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { fileOrigin, type Origin } from "../model/origin.ts";
-import { allKinds } from "../model/kinds.ts";
-import { parseFile } from "../source/files/parse-file.ts";
+import { fileOrigin } from "../model/origin.ts";
 import { validateDocument } from "./document.ts";
-import type { Violation } from "./violation.ts";
-
-function validate(text: string, strict = false) {
-  const { documents, problems } = parseFile(text, "f.yaml");
-  expect(problems).toEqual([]);
-  const [document] = documents;
-  if (document === undefined) throw new Error("no document");
-  return validateDocument(document, { strict });
-}
-
-/** Returns a document of a networking kind with this spec, whose `spec:` stands in line 4. */
-function networking(kind: string, spec: string): string {
-  return `apiVersion: networking.istio.io/v1\nkind: ${kind}\nmetadata: {name: x}\nspec:\n${spec.replaceAll(/^/gm, "  ")}\n`;
-}
-
-/** `line:column`, in the one file there is. */
-function placeOf(origin: Origin): string {
-  return origin.kind === "file" ? `${origin.line}:${origin.column}` : expect.fail("is of no file");
-}
-
-function lines(violations: readonly Violation[]): readonly string[] {
-  return violations.map(
-    ({ severity, origin, field, message }) => `${placeOf(origin)} ${severity} ${field}: ${message}`,
-  );
-}
+import { lines, networking, placeOf, validate } from "./testing.ts";
 
 describe("violations", () => {
   it("carry file, line and column of the field, and come all at once", () => {
@@ -70,7 +43,8 @@ describe("violations", () => {
     );
     expect(result.kind).toBe("accepted");
     expect(lines(result.violations)).toEqual([
-      "7:14 warning spec.http[0].match[0].statPrefix: VirtualService.spec.http[0].match[0].statPrefix is not supported yet and has no effect",
+      "7:14 warning spec.http[0].match[0].statPrefix: " +
+        "VirtualService.spec.http[0].match[0].statPrefix is not supported yet and has no effect",
     ]);
   });
 
@@ -78,7 +52,8 @@ describe("violations", () => {
     const result = validate(
       networking(
         "VirtualService",
-        "hosts: [a.com]\nhttp:\n- route: [{destination: {host: a}}]\n- match: [{uri: {prefix: /b}}]\n  route: [{destination: {host: b}}]",
+        "hosts: [a.com]\nhttp:\n- route: [{destination: {host: a}}]\n- match: [{uri: {prefix: /b}}]\n" +
+          "  route: [{destination: {host: b}}]",
       ),
     );
     expect(result.kind).toBe("accepted");
@@ -93,7 +68,8 @@ describe("accepted objects", () => {
     const result = validate(
       networking(
         "Gateway",
-        'selector: {istio: ingressgateway}\nservers:\n- port: {number: "80", name: http, protocol: http}\n  hosts: ["*"]\n  tls: {httpsRedirect: yes}\n  bind: null',
+        'selector: {istio: ingressgateway}\nservers:\n- port: {number: "80", name: http, protocol: http}\n' +
+          '  hosts: ["*"]\n  tls: {httpsRedirect: yes}\n  bind: null',
       ),
     );
     if (result.kind !== "accepted") throw new Error(JSON.stringify(result));
@@ -112,14 +88,18 @@ describe("accepted objects", () => {
 
   it("of Kubernetes keep only what is read", () => {
     const result = validate(
-      "apiVersion: v1\nkind: Service\nmetadata: {name: a, uid: u, managedFields: [{}]}\nspec:\n  sessionAffinity: None\n  ports: [{port: 80, targetPort: '9080', nodePort: 30000}]\nstatus: {loadBalancer: {}}\n",
+      "apiVersion: v1\nkind: Service\nmetadata: {name: a, uid: u, managedFields: [{}]}\nspec:\n" +
+        "  sessionAffinity: None\n  ports: [{port: 80, targetPort: '9080', nodePort: 30000}]\n" +
+        "status: {loadBalancer: {}}\n",
     );
     expect(result.kind === "accepted" && result.object.spec).toEqual({ ports: [{ port: 80, targetPort: 9_080 }] });
   });
 
   it("hold payloads that are not under spec, and a Pod's status beside its spec", () => {
     const slice = validate(
-      "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: a, labels: {kubernetes.io/service-name: a}}\naddressType: IPv4\nendpoints: [{addresses: [10.0.0.1]}]\nports: [{port: 80}]\n",
+      "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\n" +
+        "metadata: {name: a, labels: {kubernetes.io/service-name: a}}\naddressType: IPv4\n" +
+        "endpoints: [{addresses: [10.0.0.1]}]\nports: [{port: 80}]\n",
     );
     expect(slice.kind === "accepted" && slice.object.spec).toEqual({
       addressType: "IPv4",
@@ -127,7 +107,8 @@ describe("accepted objects", () => {
       ports: [{ port: 80 }],
     });
     const pod = validate(
-      "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {serviceAccountName: sa, nodeName: n}\nstatus: {podIP: 127.1.2.3, phase: Running, hostIP: x}\n",
+      "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {serviceAccountName: sa, nodeName: n}\n" +
+        "status: {podIP: 127.1.2.3, phase: Running, hostIP: x}\n",
     );
     expect(pod.kind === "accepted" && pod.object.spec).toEqual({
       serviceAccountName: "sa",
@@ -168,13 +149,15 @@ describe("kinds", () => {
       "apiVersion: networking.istio.io/v2\nkind: Gateway\nmetadata: {name: a}",
       "refused",
       "error",
-      '1:1 "networking.istio.io/v2" is no version of Gateway: write networking.istio.io/v1 or networking.istio.io/v1beta1 or networking.istio.io/v1alpha3',
+      '1:1 "networking.istio.io/v2" is no version of Gateway: ' +
+        "write networking.istio.io/v1 or networking.istio.io/v1beta1 or networking.istio.io/v1alpha3",
     ],
     [
       "apiVersion: istio.io/v1\nkind: Gateway\nmetadata: {name: a}",
       "refused",
       "error",
-      '1:1 kind Gateway of "istio.io/v1" is not known: write networking.istio.io/v1 or networking.istio.io/v1beta1 or networking.istio.io/v1alpha3',
+      '1:1 kind Gateway of "istio.io/v1" is not known: ' +
+        "write networking.istio.io/v1 or networking.istio.io/v1beta1 or networking.istio.io/v1alpha3",
     ],
     ["apiVersion: v1\nmetadata: {name: a}", "refused", "error", "1:1 is required"],
     ["kind: Service\nmetadata: {name: a}", "refused", "error", "1:1 is required"],
@@ -199,7 +182,8 @@ describe("kinds", () => {
   it.each(["networking.istio.io/v1alpha3", "config.istio.io/v1alpha2"])("QuotaSpec is accepted as %s", (apiVersion) => {
     expect(
       validate(
-        `apiVersion: ${apiVersion}\nkind: QuotaSpec\nmetadata: {name: a}\nspec: {rules: [{quotas: [{name: q, maxAmount: 1, interval: 1s}]}]}`,
+        `apiVersion: ${apiVersion}\nkind: QuotaSpec\nmetadata: {name: a}\n` +
+          "spec: {rules: [{quotas: [{name: q, maxAmount: 1, interval: 1s}]}]}",
       ).kind,
     ).toBe("accepted");
   });
@@ -226,7 +210,8 @@ describe("metadata", () => {
     ],
     [
       "metadata: {name: a, labels: {app: 'a b'}}",
-      '3:30 metadata.labels.app: must be at most 63 letters, digits, dashes, dots and underscores, beginning and ending with a letter or digit, not "a b"',
+      "3:30 metadata.labels.app: must be at most 63 letters, digits, dashes, dots and underscores, " +
+        'beginning and ending with a letter or digit, not "a b"',
     ],
     ["metadata: {name: a, labels: {__proto__: x}}", "3:30 metadata.labels.__proto__: is no name that can be used here"],
     ["metadata: {name: a, lables: {}}", '3:21 metadata.lables: unknown field "lables"; did you mean "labels"?'],
@@ -242,200 +227,5 @@ describe("metadata", () => {
     expect(
       result.violations.map(({ origin, field, message: text }) => `${placeOf(origin)} ${field}: ${text}`),
     ).toContain(message);
-  });
-});
-
-describe("aliases of the circuit breaker", () => {
-  const spec =
-    "host: a\ntrafficPolicy:\n  connectionPoolSettings: {http: {http1MaxPendingRequests: 10}}\n  httpCircuitBreaker: {consecutiveErrors: 3, interval: 1s, maxRequests: 10, openDuration: 5s, sleepWindow: 5s}";
-
-  it("take effect as the standard fields, each with a warning", () => {
-    const result = validate(networking("DestinationRule", spec));
-    expect(result.kind === "accepted" && result.object.spec).toEqual({
-      host: "a",
-      trafficPolicy: {
-        connectionPool: { http: { http1MaxPendingRequests: 10, http2MaxRequests: 10 } },
-        outlierDetection: { consecutive5xxErrors: 3, interval: "1s", baseEjectionTime: "5s" },
-      },
-    });
-    expect(lines(result.violations)).toEqual([
-      "7:5 warning spec.trafficPolicy.connectionPoolSettings: is deprecated: write connectionPool instead",
-      "8:26 warning spec.trafficPolicy.httpCircuitBreaker.consecutiveErrors: is deprecated: write outlierDetection.consecutive5xxErrors instead",
-      "8:48 warning spec.trafficPolicy.httpCircuitBreaker.interval: is deprecated: write outlierDetection.interval instead",
-      "8:79 warning spec.trafficPolicy.httpCircuitBreaker.openDuration: is deprecated: write outlierDetection.baseEjectionTime instead",
-      "8:97 warning spec.trafficPolicy.httpCircuitBreaker.sleepWindow: is deprecated: write outlierDetection.baseEjectionTime instead",
-      "8:62 warning spec.trafficPolicy.httpCircuitBreaker.maxRequests: is deprecated: write connectionPool.http.http2MaxRequests instead",
-    ]);
-  });
-
-  it("are refused when strict", () => {
-    const result = validate(networking("DestinationRule", spec), true);
-    expect(result.kind).toBe("refused");
-    expect(result.violations.every(({ severity }) => severity === "error")).toBe(true);
-  });
-
-  it("must not contradict each other or standard fields", () => {
-    const result = validate(
-      networking(
-        "DestinationRule",
-        "host: a\ntrafficPolicy:\n  outlierDetection: {interval: 2s}\n  httpCircuitBreaker: {interval: 1s}",
-      ),
-    );
-    expect(lines(result.violations)).toEqual([
-      "8:26 error spec.trafficPolicy.httpCircuitBreaker.interval: is a deprecated alias of outlierDetection.interval, which has another value already: write only outlierDetection.interval",
-    ]);
-  });
-
-  it("are judged where they are written, in subsets and port settings too", () => {
-    const result = validate(
-      networking(
-        "DestinationRule",
-        "host: a\nsubsets:\n- name: v1\n  trafficPolicy:\n    portLevelSettings:\n    - port: {number: 80}\n      httpCircuitBreaker: {interval: soon, unheard: 1}",
-      ),
-    );
-    expect(lines(result.violations).filter((line) => line.includes("error"))).toEqual([
-      '11:46 error spec.subsets[0].trafficPolicy.portLevelSettings[0].httpCircuitBreaker.unheard: unknown field "unheard"',
-      '11:30 error spec.subsets[0].trafficPolicy.portLevelSettings[0].httpCircuitBreaker.interval: is not a duration: write it like "2s", "0.5s" or "1m30s", not "soon"',
-    ]);
-  });
-});
-
-describe("hostile documents", () => {
-  const apiVersions = [
-    "v1",
-    "apps/v1",
-    "networking.istio.io/v1",
-    "security.istio.io/v1",
-    "extensions.istio.io/v1alpha1",
-    "policy.scrim.mesh/v1alpha1",
-    "discovery.k8s.io/v1",
-  ];
-
-  it("never make validation throw, and accepted ones are frozen", () => {
-    const document = fc.record(
-      {
-        apiVersion: fc.oneof(fc.constantFrom(...apiVersions), fc.anything()),
-        kind: fc.oneof(fc.constantFrom(...allKinds), fc.anything()),
-        metadata: fc.oneof(
-          fc.record(
-            { name: fc.oneof(fc.constant("a"), fc.anything()), labels: fc.anything() },
-            { requiredKeys: ["name"] },
-          ),
-          fc.anything(),
-        ),
-        spec: fc.anything(),
-        data: fc.anything(),
-      },
-      { requiredKeys: ["apiVersion", "kind", "metadata"] },
-    );
-    fc.assert(
-      fc.property(fc.oneof(document, fc.anything()), (value) => {
-        const result = validateDocument({ value, locate: () => fileOrigin("f") }, { strict: false });
-        if (result.kind === "accepted") expect(Object.isFrozen(result.object)).toBe(true);
-      }),
-      { numRuns: 3_000 },
-    );
-  });
-
-  it("with fields of the right names and wrong values never make validation throw", () => {
-    const names = [
-      "host",
-      "hosts",
-      "http",
-      "route",
-      "match",
-      "uri",
-      "exact",
-      "destination",
-      "weight",
-      "retries",
-      "retryOn",
-      "fault",
-      "abort",
-      "rules",
-      "from",
-      "source",
-      "to",
-      "operation",
-      "paths",
-      "when",
-      "key",
-      "values",
-      "subsets",
-      "name",
-      "labels",
-      "trafficPolicy",
-      "tls",
-      "mode",
-      "httpCircuitBreaker",
-      "connectionPoolSettings",
-      "interval",
-      "servers",
-      "port",
-      "number",
-      "protocol",
-      "egress",
-      "endpoints",
-      "address",
-      "ports",
-      "resolution",
-      "selector",
-      "matchLabels",
-      "url",
-      "vmConfig",
-      "env",
-      "pluginConfig",
-      "limits",
-      "requests",
-      "per",
-      "overrides",
-      "quotas",
-      "dimensions",
-      "template",
-      "metadata",
-      "spec",
-      "containers",
-      "portLevelMtls",
-      "mtls",
-      "status",
-      "podIP",
-      "portLevelSettings",
-      "__proto__",
-    ];
-    const { value } = fc.letrec((tie) => ({
-      value: fc.oneof(
-        { maxDepth: 6 },
-        fc.constantFrom<unknown>("a", "", "*", "1s", 0, -1, 80, null, true, "HTTP", "DNS", "80", "ALLOW", "/{**}"),
-        fc.array(tie("value"), { maxLength: 3 }),
-        fc.dictionary(fc.constantFrom(...names), tie("value"), { maxKeys: 5 }),
-      ),
-    }));
-    fc.assert(
-      fc.property(
-        fc.constantFrom(...allKinds),
-        fc.constantFrom(...apiVersions),
-        fc.dictionary(fc.constantFrom(...names), value, { maxKeys: 8 }),
-        (kind, apiVersion, spec) => {
-          validateDocument(
-            {
-              value: { apiVersion, kind, metadata: { name: "a" }, spec, ...spec },
-              locate: () => fileOrigin("f"),
-            },
-            { strict: false },
-          );
-        },
-      ),
-      { numRuns: 5_000 },
-    );
-  });
-
-  it("do not change what other objects inherit", () => {
-    const result = validate(
-      "apiVersion: extensions.istio.io/v1alpha1\nkind: WasmPlugin\nmetadata: {name: a}\nspec:\n  url: file://a.wasm\n  pluginConfig: {a: {__proto__: {polluted: 1}}}\n",
-    );
-    expect(lines(result.violations)).toEqual([
-      "6:22 error spec.pluginConfig.a.__proto__: is no name that can be used here",
-    ]);
-    expect(({} as { polluted?: number }).polluted).toBeUndefined();
   });
 });

@@ -50,7 +50,8 @@ function listOf(count: number, version: string, last = ""): string {
   const items = Array.from(
     { length: count },
     (_, index) =>
-      `- apiVersion: v1\n  kind: ServiceAccount\n  metadata:\n    name: a-${index}\n    labels: {version: "${version}"}\n`,
+      `- apiVersion: v1\n  kind: ServiceAccount\n  metadata:\n    name: a-${index}\n` +
+      `    labels: {version: "${version}"}\n`,
   );
   return `apiVersion: v1\nkind: List\nitems:\n${items.join("")}${last}`;
 }
@@ -64,7 +65,8 @@ describe("a thread that parses", () => {
     ["a key that stands twice", "a: [{b: 1, b: 2}]"],
     [
       "what would grow without end",
-      "a: &a [1,1,1,1,1,1,1,1,1,1]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b]\nd: [*c,*c,*c,*c,*c]\n",
+      "a: &a [1,1,1,1,1,1,1,1,1,1]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b]\n" +
+        "d: [*c,*c,*c,*c,*c]\n",
     ],
     ["what is nested too deep", `${"[".repeat(70)}${"]".repeat(70)}`],
     ["an ordinary key named __proto__", "__proto__: {polluted: true}\na: 1"],

@@ -1,0 +1,183 @@
+import { describe } from "vitest";
+import { accepts, refuses } from "./testing.ts";
+
+describe("DestinationRule", () => {
+  refuses([
+    ["DestinationRule", "{}", "host: is required"],
+    ["DestinationRule", "{host: a, subsets: [{name: v1}, {name: v1}]}", 'subsets[1].name: subset "v1" is given twice'],
+    ["DestinationRule", "{host: a, subsets: [{name: 'a|b'}]}", "subsets[0].name: must be"],
+    ["DestinationRule", "{host: a, subsets: [{name: v1, labels: {version: 1}}]}", "labels.version: must be text"],
+    [
+      "DestinationRule",
+      "{host: a, trafficPolicy: {loadBalancer: {simple: ROUND_ROBBIN}}}",
+      'did you mean "ROUND_ROBIN"?',
+    ],
+    [
+      "DestinationRule",
+      "{host: a, trafficPolicy: {loadBalancer: {simple: RANDOM, consistentHash: {useSourceIp: true}}}}",
+      "only one of simple, consistentHash",
+    ],
+    [
+      "DestinationRule",
+      "{host: a, trafficPolicy: {loadBalancer: {consistentHash: {}}}}",
+      "one of httpHeaderName, httpCookie",
+    ],
+    [
+      "DestinationRule",
+      "{host: a, trafficPolicy: {loadBalancer: {consistentHash: {useSourceIp: true, maglev: {tableSize: 100}}}}}",
+      "must be a prime number",
+    ],
+    [
+      "DestinationRule",
+      "{host: a, trafficPolicy: {tls: {mode: MUTUAL}}}",
+      "clientCertificate: is required by mode MUTUAL",
+    ],
+    [
+      "DestinationRule",
+      "{host: a, trafficPolicy: {tls: {mode: ISTIO_MUTUAL, caCertificates: x}}}",
+      "caCertificates: cannot be set with mode ISTIO_MUTUAL",
+    ],
+    [
+      "DestinationRule",
+      "{host: a, trafficPolicy: {tls: {mode: SIMPLE, credentialName: x}}}",
+      "credentialName is not supported yet",
+    ],
+    [
+      "DestinationRule",
+      "{host: a, trafficPolicy: {portLevelSettings: [{port: {number: 80}}, {port: {number: 80}}]}}",
+      "port 80 is given twice",
+    ],
+    ["DestinationRule", "{host: a, trafficPolicy: {portLevelSettings: [{}]}}", "port: is required"],
+    [
+      "DestinationRule",
+      "{host: a, trafficPolicy: {outlierDetection: {maxEjectionPercent: 101}}}",
+      "must be between 0 and 100",
+    ],
+    [
+      "DestinationRule",
+      "{host: a, trafficPolicy: {connectionPool: {tcp: {connectTimeout: 0s}}}}",
+      "connectTimeout: must be at least 1ms",
+    ],
+    ["DestinationRule", "{host: a, workloadSelector: {}}", "workloadSelector is not supported yet"],
+  ]);
+  accepts([
+    ["DestinationRule", "{host: '*.svc.cluster.local', trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}}"],
+    [
+      "DestinationRule",
+      "{host: a, subsets: [{name: v1}, {name: V2_x}], trafficPolicy: {loadBalancer: {consistentHash: " +
+        "{httpCookie: {name: user, ttl: 0s}, maglev: {tableSize: 65537}}}}}",
+    ],
+  ]);
+});
+
+describe("Gateway", () => {
+  const server = (fields: string) => `{selector: {istio: gw}, servers: [{hosts: ["*"], ${fields}}]}`;
+  const https = "port: {number: 443, name: https, protocol: HTTPS}";
+  refuses([
+    ["Gateway", "{}", "servers: is required"],
+    ["Gateway", "{servers: [{hosts: ['*'], port: {number: 80, name: http, protocol: HTTP}}]}", "selector: is required"],
+    [
+      "Gateway",
+      server("port: {number: 80, name: http, protocol: SPDY}"),
+      "protocol: must be one of HTTP, HTTPS, HTTP2, GRPC",
+    ],
+    ["Gateway", server("port: {number: 80, name: http, protocol: TCP}"), "TCP is not supported yet"],
+    ["Gateway", server("port: {number: 70000, name: http, protocol: HTTP}"), "number: must be between 1 and 65535"],
+    ["Gateway", server(https), "tls: is required by protocol HTTPS"],
+    ["Gateway", server(`${https}, tls: {credentialName: c}`), "tls.mode: is required by protocol HTTPS"],
+    ["Gateway", server(`${https}, tls: {mode: SIMPLE}`), "credentialName: is required by protocol HTTPS"],
+    ["Gateway", server(`${https}, tls: {mode: MUTUAL, credentialName: c}`), "MUTUAL is not supported yet"],
+    [
+      "Gateway",
+      server("port: {number: 80, name: http, protocol: HTTP}, tls: {mode: SIMPLE}"),
+      "tls.mode: needs protocol HTTPS",
+    ],
+    [
+      "Gateway",
+      "{selector: {a: b}, servers: [{hosts: [a/b/c], port: {number: 80, name: http, protocol: HTTP}}]}",
+      "hosts[0]: must be a host",
+    ],
+    [
+      "Gateway",
+      "{selector: {a: b}, servers: [{hosts: [a], port: {number: 80, name: http, protocol: HTTP}}, {hosts: [b], " +
+        "port: {number: 81, name: http, protocol: HTTP}}]}",
+      'port name "http" is given twice',
+    ],
+    [
+      "Gateway",
+      "{selector: {a: b}, servers: [{hosts: [a], port: {number: 80, name: http, protocol: HTTP}}, {hosts: [b], " +
+        "port: {number: 80, name: b, protocol: HTTPS}, tls: {mode: SIMPLE, credentialName: c}}]}",
+      "port 80 is both HTTPS and plaintext",
+    ],
+  ]);
+  accepts([
+    ["Gateway", server(`${https}, tls: {mode: SIMPLE, credentialName: c}`)],
+    [
+      "Gateway",
+      "{selector: {a: b}, servers: [{hosts: [./a.com, ns/*.b.com, '*/c.com'], port: {number: 80, name: http, " +
+        "protocol: http2}, tls: {httpsRedirect: true}}]}",
+    ],
+  ]);
+});
+
+describe("ServiceEntry", () => {
+  const port = "ports: [{number: 80, name: http, protocol: HTTP}]";
+  refuses([
+    ["ServiceEntry", `{hosts: [], ${port}}`, "hosts: must not be empty"],
+    ["ServiceEntry", "{hosts: [a.com]}", "ports: is required"],
+    ["ServiceEntry", `{hosts: ["*"], ${port}}`, "hosts[0]: must not be *"],
+    ["ServiceEntry", `{hosts: ["*.a.com"], ${port}, resolution: DNS}`, "a wildcard cannot be looked up"],
+    ["ServiceEntry", `{hosts: [a.com], ${port}, resolution: STATIC}`, "endpoints: is required by resolution STATIC"],
+    [
+      "ServiceEntry",
+      `{hosts: [a.com], ${port}, endpoints: [{address: 1.2.3.4}]}`,
+      "cannot be given with resolution NONE",
+    ],
+    [
+      "ServiceEntry",
+      `{hosts: [a.com], ${port}, resolution: STATIC, endpoints: [{address: b.com}]}`,
+      "must be an IP address with resolution STATIC",
+    ],
+    [
+      "ServiceEntry",
+      `{hosts: [a.com], ${port}, resolution: DNS, endpoints: [{address: b.com, ports: {grpc: 1}}]}`,
+      "is no port of this ServiceEntry",
+    ],
+    ["ServiceEntry", `{hosts: [a.com], ${port}, addresses: [1.2.3.4/33]}`, "addresses[0]: has no valid prefix length"],
+    ["ServiceEntry", `{hosts: [a.com], ${port}, addresses: [x]}`, "addresses[0]: is not an IP address"],
+    ["ServiceEntry", `{hosts: [a.com], ${port}, resolution: DNS_ROUND_ROBIN}`, "DNS_ROUND_ROBIN is not supported yet"],
+    [
+      "ServiceEntry",
+      "{hosts: [a.com], ports: [{number: 80, name: a}, {number: 80, name: b}]}",
+      "port 80 is given twice",
+    ],
+  ]);
+  accepts([
+    [
+      "ServiceEntry",
+      `{hosts: [a.com], ${port}, resolution: STATIC, location: MESH_INTERNAL, endpoints: [{address: 127.0.0.1, ` +
+        "ports: {http: '8080'}, weight: 5}]}",
+    ],
+  ]);
+});
+
+describe("Sidecar and PeerAuthentication", () => {
+  refuses([
+    ["Sidecar", "{egress: [{hosts: [a.com]}]}", "must be namespace/host"],
+    ["Sidecar", "{egress: [{hosts: []}]}", "hosts: must not be empty"],
+    ["Sidecar", "{egress: [{hosts: ['!/a']}]}", "hosts[0]: must be"],
+    ["Sidecar", "{ingress: []}", "Sidecar.spec.ingress is not supported yet"],
+    ["Sidecar", "{workloadSelector: {}}", "workloadSelector: needs labels"],
+    ["PeerAuthentication", "{mtls: {mode: strict}}", 'did you mean "STRICT"?'],
+    ["PeerAuthentication", "{portLevelMtls: {'80': {mode: STRICT}}}", "portLevelMtls: needs a selector"],
+    ["PeerAuthentication", "{selector: {matchLabels: {a: b}}, portLevelMtls: {http: {mode: STRICT}}}", "is no port"],
+  ]);
+  accepts([
+    [
+      "Sidecar",
+      "{egress: [{hosts: ['./*', '*/a.com', '~/*', ns/*.b.com]}], outboundTrafficPolicy: {mode: REGISTRY_ONLY}}",
+    ],
+    ["PeerAuthentication", "{}"],
+    ["PeerAuthentication", "{selector: {matchLabels: {a: b}}, portLevelMtls: {8080: {mode: DISABLE}}}"],
+  ]);
+});

@@ -1,0 +1,161 @@
+import { describe } from "vitest";
+import { accepts, refuses } from "./testing.ts";
+
+const route = "route: [{destination: {host: a}}]";
+const vs = (http: string) => `{hosts: [a.com], http: [{${http}}]}`;
+const match = (fields: string) => vs(`match: [{${fields}}], ${route}`);
+
+describe("VirtualService refuses", () => {
+  refuses([
+    ["VirtualService", "{hosts: [a.com]}", "http: is required"],
+    ["VirtualService", `{hosts: ["*"], http: [{${route}}]}`, "hosts[0]: * is not allowed for sidecars"],
+    ["VirtualService", `{hosts: [a.com, A.com], http: [{${route}}]}`, 'hosts[1]: host "a.com" is given twice'],
+    ["VirtualService", `{hosts: ["a.*.com"], http: [{${route}}]}`, "hosts[0]: can have * only as its first label"],
+    ["VirtualService", `{hosts: ["a.com:80"], http: [{${route}}]}`, "hosts[0]: must be a host without a port"],
+    ["VirtualService", `{hosts: [ns/a.com], http: [{${route}}]}`, "hosts[0]: must be a host without a namespace"],
+    [
+      "VirtualService",
+      `{hosts: [a.com], gateways: [a/b/c], http: [{${route}}]}`,
+      "gateways[0]: must be name or namespace/name",
+    ],
+    [
+      "VirtualService",
+      `{hosts: [a.com], exportTo: ["*", ns], http: [{${route}}]}`,
+      "exportTo[0]: * cannot stand beside",
+    ],
+    ["VirtualService", `{hosts: [a.com], exportTo: ["B!"], http: [{${route}}]}`, "exportTo[0]: must be at most 63"],
+    ["VirtualService", "{hosts: [a.com], tcp: [{}], tls: [{}]}", "VirtualService.spec.tcp is not supported yet"],
+    ["VirtualService", vs("match: [{uri: {prefix: /}}]"), "http[0].route: is required"],
+    ["VirtualService", vs("route: []"), "http[0].route: is required"],
+    ["VirtualService", vs(`${route}, redirect: {uri: /b}`), "http[0].redirect: cannot stand beside route"],
+    ["VirtualService", vs("redirect: {uri: /b}, rewrite: {uri: /c}"), "http[0].rewrite: needs a route"],
+    ["VirtualService", vs(`${route}, rewrite: {}`), "http[0].rewrite: needs uri or authority"],
+    ["VirtualService", vs("redirect: {}"), "http[0].redirect: must change"],
+    [
+      "VirtualService",
+      vs("redirect: {uri: /a, redirectCode: 304}"),
+      "redirectCode: must be one of 301, 302, 303, 307, 308",
+    ],
+    ["VirtualService", vs("redirect: {port: 80, derivePort: FROM_REQUEST_PORT}"), "only one of port, derivePort"],
+    ["VirtualService", vs("directResponse: {status: 99}"), "status: must be between 200 and 599"],
+    ["VirtualService", vs("directResponse: {body: {string: a}}"), "directResponse.status: is required"],
+    ["VirtualService", vs("directResponse: {status: 200, body: {bytes: 'a!'}}"), "body.bytes: is not base64"],
+    [
+      "VirtualService",
+      vs("route: [{destination: {host: a}}, {destination: {host: b}, weight: 0}]"),
+      "weights of several destinations must not add up to 0",
+    ],
+    ["VirtualService", vs("route: [{weight: 1}]"), "route[0].destination: is required"],
+    ["VirtualService", vs("route: [{destination: {host: '*.a.com'}}]"), "host: must be one host"],
+    [
+      "VirtualService",
+      vs("route: [{destination: {host: a, port: {number: 0}}}]"),
+      "number: must be between 1 and 65535, not 0",
+    ],
+    [
+      "VirtualService",
+      vs("route: [{destination: {host: a}, weight: ten}]"),
+      'weight: must be a whole number, not the text "ten"',
+    ],
+    [
+      "VirtualService",
+      vs("route: [{destination: {host: a}, weight: 1.5}]"),
+      "weight: must be a whole number, not the number 1.5",
+    ],
+    ["VirtualService", match("uri: {exact: a, prefix: b}"), "uri.prefix: only one of exact, prefix, regex can be set"],
+    ["VirtualService", match("uri: {}"), "uri: one of exact, prefix, regex is required"],
+    ["VirtualService", match("uri: {prefix: ''}"), "uri.prefix: must not be empty"],
+    ["VirtualService", match("uri: {regex: '('}"), "uri.regex: is not a regular expression of RE2"],
+    ["VirtualService", match("uri: {regex: '(a)\\1'}"), "uri.regex: is not a regular expression of RE2"],
+    [
+      "VirtualService",
+      match("uri: {regex: '\\p{Cn}'}"),
+      "uri.regex: is not a regular expression of RE2: Envoy knows no class \\p{Cn}",
+    ],
+    ["VirtualService", match("uri: {regex: '\\x{100}'}"), "uri.regex: has an escape over \\xff: Envoy matches bytes"],
+    ["VirtualService", match("headers: {'@request.auth.principal': {exact: a}}"), "must be @request.auth.claims.NAME"],
+    ["VirtualService", match(`uri: {regex: '${"a".repeat(1_025)}'}`), "uri.regex: is longer than 1024"],
+    [
+      "VirtualService",
+      match(`uri: {regex: '${"a{1000}b{1000}c{1000}d{1000}".repeat(8)}a{1000}'}`),
+      "uri.regex: is too complex",
+    ],
+    [
+      "VirtualService",
+      match("headers: {end-user: jason}"),
+      'headers.end-user: must be a map of fields, not the text "jason"',
+    ],
+    ["VirtualService", match("headers: {'a b': {}}"), "is not a name HTTP allows"],
+    ["VirtualService", match("headers: {':path': {exact: a}}"), "cannot be matched here"],
+    ["VirtualService", match("headers: {a: {exat: b}}"), 'did you mean "exact"?'],
+    ["VirtualService", vs(`${route}, retries: {attempts: 0, retryOn: 5xx}`), "attempts: is 0, which turns retries off"],
+    [
+      "VirtualService",
+      vs(`${route}, retries: {attempts: 1, retryOn: '5xx,conect-failure'}`),
+      'did you mean "connect-failure"?',
+    ],
+    [
+      "VirtualService",
+      vs(`${route}, retries: {attempts: 1, perTryTimeout: 5}`),
+      "perTryTimeout: must be text, not the number 5",
+    ],
+    [
+      "VirtualService",
+      vs(`${route}, fault: {abort: {percentage: {value: 1}}}`),
+      "abort: one of httpStatus, grpcStatus is required",
+    ],
+    [
+      "VirtualService",
+      vs(`${route}, fault: {abort: {httpStatus: 500, percentage: {value: 101}}}`),
+      "value: must be between 0 and 100",
+    ],
+    ["VirtualService", vs(`${route}, fault: {abort: {grpcStatus: NOPE}}`), "grpcStatus"],
+    ["VirtualService", vs(`${route}, fault: {delay: {percentage: {value: 1}}}`), "delay.fixedDelay: is required"],
+    [
+      "VirtualService",
+      vs(`${route}, mirror: {host: b}, mirrors: [{destination: {host: c}}]`),
+      "mirrors: cannot stand beside mirror",
+    ],
+    ["VirtualService", vs(`${route}, headers: {request: {set: {':path': /a}}}`), "cannot be changed here"],
+    ["VirtualService", vs(`${route}, headers: {request: {set: {a: "x\\r\\ny"}}}`), "must not contain a line break"],
+    ["VirtualService", vs(`${route}, headers: {request: {set: {a: 1}}}`), "must be text"],
+  ]);
+});
+
+describe("VirtualService accepts", () => {
+  accepts([
+    ["VirtualService", vs("route: [{destination: {host: a}, weight: 0}]")],
+    [
+      "VirtualService",
+      vs("route: [{destination: {host: a, port: {number: '80'}}, weight: '30'}, {destination: {host: b}, weight: 70}]"),
+    ],
+    ["VirtualService", `{hosts: ["*"], gateways: [ns/gw], http: [{${route}}]}`],
+    ["VirtualService", match("uri: {regex: '(?i)straße\\p{L}\\C|[^é]'}")],
+    [
+      "VirtualService",
+      match(
+        "uri: {exact: ''}, headers: {a: {}, cookie: {regex: '^(.*?;)?(user=jason)(;.*)?$'}}, withoutHeaders: " +
+          "{x: {}}, queryParams: {q: {}}, ignoreUriCase: true, port: 80, sourceLabels: {app: a}, gateways: [mesh]",
+      ),
+    ],
+    [
+      "VirtualService",
+      vs(
+        `${route}, retries: {attempts: 3, retryOn: "500, gateway-error", perTryTimeout: 2s, backoff: 25ms}, ` +
+          "timeout: 0s",
+      ),
+    ],
+    [
+      "VirtualService",
+      vs(
+        `${route}, headers: {request: {set: {':authority': b.com}, add: {x: ''}, remove: [y]}, response: {set: ` +
+          "{z: '1'}}}",
+      ),
+    ],
+    [
+      "VirtualService",
+      vs(`${route}, fault: {abort: {grpcStatus: UNAVAILABLE}, delay: {fixedDelay: 5s, percentage: {value: '0.1'}}}`),
+    ],
+    ["VirtualService", vs("directResponse: {status: 503, body: {string: ''}}")],
+  ]);
+});
