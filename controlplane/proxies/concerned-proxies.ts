@@ -5,9 +5,9 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Concerns } from "../admin/distribution.ts";
 import { type ObjectRef, objectKey } from "../model/object.ts";
 import { runSlice } from "../model/time-slice.ts";
+import type { Inputs } from "../translate/resolve/modules.ts";
 import { sliceBudget } from "../snapshot/publisher.ts";
 import { concernedBy } from "../translate/concerns.ts";
-import type { Inputs } from "../translate/resolve/modules.ts";
 import { proxyClassOfPod } from "./proxy-class.ts";
 
 /** What these say reaches proxies by ways of its own: the mesh's settings, and secrets. */

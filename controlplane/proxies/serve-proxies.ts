@@ -1,108 +1,175 @@
-// Consumes: the published state of the mesh, its snapshots and its authority.
-// Produces: the xDS server, each proxy getting what the pod it proved to be needs.
+// Consumes: the published resources, the certificate authority, and what connected proxies prove and say of themselves.
+// Produces: the xDS server, each proxy getting what the pod it proved to be needs; and how far all that has come.
 // Never does: believe a node where a pod says otherwise.
-import { controlPlaneIdentifier } from "../admin/debug/over-ads.ts";
-import type { WorkloadSecrets } from "../ca/workload-secrets.ts";
+import type { AuthorityStage, Issuer } from "../ca/authority-stage.ts";
+import type { Secrets } from "../ca/workload-secrets.ts";
 import { locateEnvoy } from "../envoy/install.mjs";
 import { spiffeId } from "../model/spiffe.ts";
 import type { EnvoySearch, ServeSettings } from "../settings/settings.ts";
-import { SCRIM_VERSION } from "../settings/version.ts";
-import type { ClassSnapshots } from "../snapshot/class-snapshots.ts";
-import { createResourceEncoder, type EncodedMap, type EncodedResources } from "../snapshot/encode.ts";
-import type { World } from "../world/world.ts";
+import { createResourceEncoder, type EncodedMap } from "../snapshot/encode.ts";
+import type { OwnCell } from "../stages/cell.ts";
+import type { Stage } from "../stages/stage.ts";
 import type { Clock } from "../telemetry/clock.ts";
 import type { Logger } from "../telemetry/logger.ts";
-import type { XdsMetrics } from "../telemetry/xds-metrics.ts";
-import { gatewayCredentials } from "./gateway-credentials.ts";
-import type { ProxyClass } from "../translate/ir/proxy-class.ts";
-import type { Inputs } from "../translate/resolve/modules.ts";
-import { proxyClassOfNode, proxyClassOfPod, withoutIdentityOf } from "./proxy-class.ts";
-import { createUndescribedProxies } from "./undescribed-proxies.ts";
+import type { Registry } from "../telemetry/metrics.ts";
+import { registerXdsMetrics } from "../telemetry/xds-metrics.ts";
+import type { World } from "../world/world.ts";
 import type { Authenticate } from "../xds/identities.ts";
 import type { Proxy } from "../xds/node.ts";
+import type { Reach } from "../xds/reach.ts";
 import { createScratchEnvoy } from "../xds/rejections/scratch-envoy.ts";
-import { createXdsServer, type ServerCertificate, type XdsServer, type XdsServerOptions } from "../xds/server.ts";
+import { createXdsServer, type XdsServer, type XdsServerOptions } from "../xds/server.ts";
+import { gatewayCredentials } from "./gateway-credentials.ts";
+import { proxyClassOfNode, proxyClassOfPod, withoutIdentityOf } from "./proxy-class.ts";
+import type { PublicationStage } from "./publication.ts";
+import { createUndescribedProxies } from "./undescribed-proxies.ts";
 
-export interface ProxyServing {
-  readonly snapshots: ClassSnapshots<Inputs, ProxyClass>;
-  readonly secrets: WorkloadSecrets & { issueServerCertificate(): ServerCertificate };
-  readonly authenticate: Authenticate;
-  readonly published: () => World | undefined;
-  /** Answers istio.io/… types. */
-  readonly debug: NonNullable<XdsServerOptions["debugResources"]>;
-  readonly metrics: XdsMetrics;
+const WEEK_MS = 7 * 24 * 3_600_000;
+
+interface ServingDeps {
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly metrics: Registry;
+  readonly authenticate: Authenticate;
+  /** Answers istio.io/… types. */
+  readonly debug: NonNullable<XdsServerOptions["debugResources"]>;
+  /** Said of ourselves in every response (control_plane.identifier). */
+  readonly identifier: string;
 }
 
-/** Serves each proxy what the pod it proved to be needs. */
-export function serveProxies(
-  settings: ServeSettings,
-  { snapshots, secrets, authenticate, published, debug, metrics, clock, logger }: ProxyServing,
+interface ServedStages {
+  readonly publication: Pick<PublicationStage, "published" | "resourcesOf">;
+  readonly authority: Pick<AuthorityStage, "issuer" | "renewals">;
+}
+
+type ServingSettings = Pick<ServeSettings, "runtimeDir" | "plaintextXdsPort" | "envoySearch" | "xdsAddress">;
+
+/** Returns the stage that serves each proxy; from the opening of its ports on `reach` tells whom. */
+export function createServingStage(
+  settings: ServingSettings,
+  deps: ServingDeps,
+  stages: ServedStages,
+  reach: OwnCell<Reach>,
+): Stage {
+  let server: XdsServer | undefined;
+  return {
+    name: "xDS",
+    async start(signal) {
+      const { issuer, renewals } = stages.authority;
+      const certificates = issuer.read();
+      if (certificates === undefined) throw new RangeError("the certificate authority starts before who needs it");
+      const xds = (server = createServer(settings, deps, stages, certificates));
+      await xds.listen();
+      reach.set(xds);
+      stages.publication.published.subscribe(() => xds.notify());
+      renewals.subscribe(() => xds.notify());
+      void renewServerCertificate(xds, certificates, deps.clock, signal);
+    },
+    async stop() {
+      await server?.close();
+    },
+  };
+}
+
+/** It holds for a year; renewed every week it is never near its end, however long the control plane runs. */
+async function renewServerCertificate(
+  xds: XdsServer,
+  issuer: Issuer,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    await clock.sleep(WEEK_MS, signal).catch(() => undefined);
+    if (!signal.aborted) xds.setCertificate(issuer.issueServerCertificate());
+  }
+}
+
+function createServer(
+  settings: ServingSettings,
+  { authenticate, debug, identifier, metrics, clock, logger }: ServingDeps,
+  { publication }: ServedStages,
+  issuer: Issuer,
 ): XdsServer {
-  const encoder = createResourceEncoder();
-  const undescribedProxy = createUndescribedProxies((problem) => logger.warn({}, problem), clock);
-  const unexpected = new WeakSet<Proxy>();
-  /** Its Envoy waits: without a word nobody would know for what. */
-  const noteUnexpected = (proxy: Proxy): void => {
-    if (unexpected.has(proxy)) return;
-    unexpected.add(proxy);
-    logger.warn(
-      {},
-      `${proxy.node.id} is not served: the document of its pod says nothing of a proxy; add the annotation scrim.mesh/proxy: ${proxy.node.kind} to it, or take the document away.`,
-    );
-  };
-  const podOf = ({ identity }: Proxy) => published()?.get("Pod", identity.namespace, identity.pod);
-  const resourcesFor = (proxy: Proxy): EncodedResources | undefined => {
-    const world = published();
-    const pod = podOf(proxy);
-    // Under `scrim up` every pod is described; one that is not is on its way or gone. On the plaintext port anybody may
-    // come.
-    const isUndescribed = pod === undefined && (settings.runtimeDir === undefined || !proxy.isProven);
-    const described = isUndescribed ? undescribedProxy(proxy) : undefined;
-    const proxyClass =
-      world !== undefined && described !== undefined ? proxyClassOfNode(world, described) : pod && proxyClassOfPod(pod);
-    if (pod !== undefined && proxyClass === undefined) noteUnexpected(proxy);
-    return proxyClass && snapshots.resourcesOf(proxy.isProven ? proxyClass : withoutIdentityOf(proxyClass));
-  };
+  const observer = registerXdsMetrics(metrics);
+  const world = (): World | undefined => publication.published.read()?.world;
+  const resourcesFor = createServed(settings, { logger, clock }, publication);
   return createXdsServer({
     ...(settings.plaintextXdsPort !== undefined && {
       plaintext: { host: "127.0.0.1", port: settings.plaintextXdsPort, option: "--xds-port" },
     }),
     ...(settings.envoySearch && createScratchEnvoy({ findBinary: envoyFinder(settings.envoySearch, logger) })),
-    observer: metrics,
+    observer,
     secure: {
       host: settings.xdsAddress.address,
       port: settings.xdsAddress.port,
       option: settings.xdsAddress.option,
-      certificate: secrets.issueServerCertificate(),
+      certificate: issuer.issueServerCertificate(),
       authenticate,
     },
     resourcesFor,
-    revision: () => published()?.revision ?? 0,
-    secretsFor(proxy) {
-      const world = published();
-      const { namespace, serviceAccount } = proxy.identity;
-      const own = secrets.secretsFor(spiffeId(world?.mesh.trustDomain ?? "cluster.local", namespace, serviceAccount));
-      const listeners = proxy.node.kind === "router" ? resourcesFor(proxy)?.maps.listeners : undefined;
-      return world === undefined || listeners === undefined
-        ? own
-        : new Map([...gatewayCredentials(world, namespace, secretsNamedBy(listeners)), ...own]);
-    },
-    encoder,
+    revision: () => world()?.revision ?? 0,
+    secretsFor: (proxy) => secretsOf(proxy, world(), issuer, resourcesFor),
+    encoder: createResourceEncoder(),
     clock,
     log: {
       info: (fields, message) => logger.info(fields, message),
       warn: (fields, message) => logger.warn(fields, message),
       // What the server takes for an error is always one of its own.
       error(fields, message) {
-        metrics.failed();
+        observer.failed();
         logger.error(fields, message);
       },
     },
     debugResources: debug,
-    controlPlane: controlPlaneIdentifier(`scrim-${process.pid}`, SCRIM_VERSION),
+    controlPlane: identifier,
   });
+}
+
+type ResourcesFor = XdsServerOptions["resourcesFor"];
+
+/** Returns what a proxy is served: its class's resources, by its pod's document, or by what it says where there is none. */
+function createServed(
+  { runtimeDir }: ServingSettings,
+  { logger, clock }: Pick<ServingDeps, "logger" | "clock">,
+  { published, resourcesOf }: ServedStages["publication"],
+): ResourcesFor {
+  const undescribedProxy = createUndescribedProxies((problem) => logger.warn({}, problem), clock);
+  const noteUnexpected = createUnexpectedNotes(logger);
+  return (proxy) => {
+    const world = published.read()?.world;
+    const pod = world?.get("Pod", proxy.identity.namespace, proxy.identity.pod);
+    // Under `scrim up` every pod is described; one that is not is on its way or gone. On the plaintext port anybody may
+    // come.
+    const isUndescribed = pod === undefined && (runtimeDir === undefined || !proxy.isProven);
+    const described = isUndescribed ? undescribedProxy(proxy) : undefined;
+    const proxyClass =
+      world !== undefined && described !== undefined ? proxyClassOfNode(world, described) : pod && proxyClassOfPod(pod);
+    if (pod !== undefined && proxyClass === undefined) noteUnexpected(proxy);
+    return proxyClass && resourcesOf(proxy.isProven ? proxyClass : withoutIdentityOf(proxyClass));
+  };
+}
+
+/** Its Envoy waits: without a word nobody would know for what. */
+function createUnexpectedNotes(logger: Logger): (proxy: Proxy) => void {
+  const noted = new WeakSet<Proxy>();
+  return (proxy) => {
+    if (noted.has(proxy)) return;
+    noted.add(proxy);
+    logger.warn(
+      {},
+      `${proxy.node.id} is not served: the document of its pod says nothing of a proxy; add the annotation scrim.mesh/proxy: ${proxy.node.kind} to it, or take the document away.`,
+    );
+  };
+}
+
+/** Its identity's, and for a gateway the credentials that its listeners name. */
+function secretsOf(proxy: Proxy, world: World | undefined, issuer: Issuer, resourcesFor: ResourcesFor): Secrets {
+  const { namespace, serviceAccount } = proxy.identity;
+  const own = issuer.secretsFor(spiffeId(world?.mesh.trustDomain ?? "cluster.local", namespace, serviceAccount));
+  const listeners = proxy.node.kind === "router" ? resourcesFor(proxy)?.maps.listeners : undefined;
+  return world === undefined || listeners === undefined
+    ? own
+    : new Map([...gatewayCredentials(world, namespace, secretsNamedBy(listeners)), ...own]);
 }
 
 /** An Envoy that is here already; nothing is fetched for an examination. */

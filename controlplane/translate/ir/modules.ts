@@ -12,3 +12,6 @@ export interface PluginModules {
   /** Whether it depends on the proxy at present. */
   differsByProxy(namespace: string, name: string): boolean;
 }
+
+/** As far as they are not Scrim's own: what a rollout decides. */
+export type PluginVersions = Omit<PluginModules, "builtin">;

@@ -11,7 +11,8 @@ export interface CoalesceOptions {
 
 export interface Coalesced {
   /**
-   * Asks for the action; asked again within the quiet time, it waits on. For this time another quiet time may be given.
+   * Asks for the action; asked again within the quiet time, it waits on. For this time another quiet time may be given;
+   * 0 asks for it now.
    */
   ask(quietMs?: number): void;
   /** True from an ask until the action has been done. */
@@ -36,8 +37,8 @@ export function coalesce(action: () => void, { quietMs, atMostMs, apartMs = 0, c
     ask(ownQuietMs = quietMs) {
       const nowMs = clock.monotonicMs();
       firstAskedMs ??= nowMs;
-      // What asked before and wants more quiet gets it.
-      quietUntilMs = Math.max(quietUntilMs, nowMs + ownQuietMs);
+      // What asked before and wants more quiet gets it, unless somebody wants none.
+      quietUntilMs = ownQuietMs === 0 ? nowMs : Math.max(quietUntilMs, nowMs + ownQuietMs);
       clearTimeout(timer);
       timer = setTimeout(
         run,

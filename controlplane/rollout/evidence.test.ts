@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
-import { refusalsOf } from "./plugin-stage.ts";
-import { pluginFilterName } from "./translate/resolve/wasm-plugin.ts";
-import type { ConnectedProxy } from "./xds/server.ts";
+import { refusalsOf } from "./evidence.ts";
+import { pluginFilterName } from "../translate/resolve/wasm-plugin.ts";
+import type { ConnectedProxy } from "../xds/server.ts";
 
 const refusing = (blame: ConnectedProxy["rejections"][number]["blame"], atMs = 5): ConnectedProxy =>
   ({

@@ -1,10 +1,12 @@
 import { describe, expect, it } from "vitest";
-import { createResourceEncoder } from "../snapshot/encode.ts";
-import { resourceKinds, resourceTypes } from "../snapshot/type-urls.ts";
-import type { ConnectedProxy } from "../xds/server.ts";
-import type { ControlPlaneView } from "./contract.ts";
-import { debugPage } from "./debug/pages.ts";
-import { debugSources } from "./view.ts";
+import { createResourceEncoder } from "../../snapshot/encode.ts";
+import { resourceKinds, resourceTypes } from "../../snapshot/type-urls.ts";
+import { createCell } from "../../stages/cell.ts";
+import type { Reach } from "../../xds/reach.ts";
+import type { ConnectedProxy } from "../../xds/server.ts";
+import type { ControlPlaneView } from "../contract.ts";
+import { debugPage } from "./pages.ts";
+import { debugSources } from "./sources.ts";
 
 const nodeId = "sidecar~10.0.0.7~till-0.bank~bank.svc.cluster.local";
 const view: ControlPlaneView = {
@@ -48,7 +50,7 @@ describe("what the debug pages read", () => {
     const statuses = ["b", "a", "c"].map((pod) =>
       status({ nodeId: `sidecar~10.0.0.7~${pod}.bank~d`, pod, connectionId: "1" }),
     );
-    const sources = debugSources(view, () => ({ status: () => statuses, held: () => undefined }));
+    const sources = debugSources(view, createCell<Reach>({ status: () => statuses, held: () => undefined }));
     expect(sources.connections().map(({ pod }) => pod)).toEqual(["a", "b", "c"]);
   });
 
@@ -58,10 +60,13 @@ describe("what the debug pages read", () => {
       status({}),
       status({ isProven: false, namespace: "shop", metadata: { NAMESPACE: "shop" }, connectionId: "2" }),
     ];
-    const sources = debugSources(view, () => ({
-      status: () => statuses,
-      held: () => ({ cds: { watched: "*", resources: [cluster], underWay: [] } }),
-    }));
+    const sources = debugSources(
+      view,
+      createCell<Reach>({
+        status: () => statuses,
+        held: () => ({ cds: { watched: "*", resources: [cluster], underWay: [] } }),
+      }),
+    );
     const seen = (namespace: string) =>
       JSON.stringify(
         debugPage("config_dump", new URLSearchParams({ proxyID: nodeId }), { kind: "namespace", namespace }, sources),
