@@ -3,7 +3,8 @@ import { fileOrigin } from "../model/origin.ts";
 import { contentHash } from "../model/content-hash.ts";
 import { loadText } from "../store/load.ts";
 import { type ProxySync, type ControlPlaneView, type SyncState, syncTypes } from "./contract.ts";
-import { type Concerns, distributionOf as distribution } from "./distribution.ts";
+import { distributionOf as distribution } from "./distribution.ts";
+import type { Concerns } from "../proxies/concerned-proxies.ts";
 
 const yaml = (host: string) => `apiVersion: networking.istio.io/v1
 kind: VirtualService
@@ -51,9 +52,7 @@ describe("distributionOf", () => {
       view([
         proxy("a"),
         proxy("b", { vhds: "STALE" }),
-        proxy("c", { lds: "ERROR" }, [
-          { type: "lds", resources: ["x"], message: "no such filter", atMs: 1, blame: "content" },
-        ]),
+        proxy("c", { lds: "ERROR" }, [{ type: "lds", resources: ["x"], message: "no such filter" }]),
       ]),
       OBJECT,
     );

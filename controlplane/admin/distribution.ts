@@ -1,23 +1,12 @@
 // How far one object has got: is this content published, which proxies does it concern, and which of them have
 // acknowledged it.
 import { contentHash } from "../model/content-hash.ts";
-import type { Kind } from "../model/kinds.ts";
 import { isKind } from "../model/kinds.ts";
 import { objectKey, type ObjectRef } from "../model/object.ts";
-import { type ControlPlaneView, type Distribution, type ProxySync, syncTypes } from "./contract.ts";
+import { type ProxySync, type ControlPlaneView, type Distribution, syncTypes } from "./contract.ts";
 import { describeOrigin } from "../model/origin.ts";
 import { proxiedPods } from "../pods/pod-facts.ts";
-
-/**
- * Whether the content a proxy was made from read an object; undefined where that is not known, and then it counts as
- * concerned.
- */
-export type Concerns = (
-  proxy: Pick<ProxySync, "pod" | "namespace">,
-  kind: Kind,
-  namespace: string,
-  name: string,
-) => boolean | undefined;
+import type { Concerns } from "../proxies/concerned-proxies.ts";
 
 /**
  * Returns how far `Kind/namespace/name` (or `Kind/name`) has got; undefined for a text that names no kind of the mesh.

@@ -15,8 +15,8 @@ import { type AdminChanges, answerChange } from "./changes.ts";
 import type { ControlPlaneView } from "./contract.ts";
 import { type DebugCaller, type DebugScope, scopeOf } from "./debug/access.ts";
 import { debugHelp, debugPage, type DebugSources } from "./debug/pages.ts";
-import type { ObjectRef } from "../model/object.ts";
-import { type Concerns, distributionOf, namedObject } from "./distribution.ts";
+import type { ConcernedProxies } from "../proxies/concerned-proxies.ts";
+import { distributionOf, namedObject } from "./distribution.ts";
 import { inTurns, jsonPieces } from "./json-pieces.ts";
 import { buildProxyStatus } from "./proxy-status.ts";
 import { buildSyncReport } from "./sync-report.ts";
@@ -34,7 +34,7 @@ export interface AdminServerOptions {
   readonly authenticate: (token: string) => { readonly namespace: string } | undefined;
   readonly rollouts: () => readonly RolloutStatus[];
   readonly changes: AdminChanges;
-  readonly concerned: { readonly concerns: Concerns; find(object: ObjectRef): Promise<void> };
+  readonly concerned: ConcernedProxies;
 }
 
 export interface AdminServer {

@@ -2,7 +2,7 @@
 // Produces: whether an object concerns a connected proxy.
 // Never does: work it out twice for one state of the mesh.
 import { setImmediate as nextTurn } from "node:timers/promises";
-import type { Concerns } from "../admin/distribution.ts";
+import type { Kind } from "../model/kinds.ts";
 import { type ObjectRef, objectKey } from "../model/object.ts";
 import { runSlice } from "../model/time-slice.ts";
 import type { Inputs } from "../translate/resolve/modules.ts";
@@ -12,6 +12,17 @@ import { proxyClassOfPod } from "./proxy-class.ts";
 
 /** What these say reaches proxies by ways of its own: the mesh's settings, and secrets. */
 const NOT_TRANSLATED = new Set(["ConfigMap", "Secret"]);
+
+/**
+ * Whether the content a proxy was made from read an object; undefined where that is not known, and then it counts as
+ * concerned.
+ */
+export type Concerns = (
+  proxy: { readonly pod: string; readonly namespace: string },
+  kind: Kind,
+  namespace: string,
+  name: string,
+) => boolean | undefined;
 
 export interface ConcernedProxies {
   /**
