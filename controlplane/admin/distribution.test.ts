@@ -52,7 +52,9 @@ describe("distributionOf", () => {
       view([
         proxy("a"),
         proxy("b", { vhds: "STALE" }),
-        proxy("c", { lds: "ERROR" }, [{ type: "lds", resources: ["x"], message: "no such filter" }]),
+        proxy("c", { lds: "ERROR" }, [
+          { type: "lds", resources: ["x"], message: "no such filter", atMs: 1, blame: "content" },
+        ]),
       ]),
       OBJECT,
     );
