@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { loadText } from "../store/load.ts";
 import { renderPods } from "../local/pod-documents.ts";
 import { deploymentYaml, podOf } from "../local/testing-world.ts";
-import { planWorkloads } from "../local/workload-plan.ts";
+import { planWorkloads } from "../pods/workload-plan.ts";
 import { createMetrics } from "../telemetry/metrics.ts";
 import { type ProxySync, type ControlPlaneView, type SyncState, syncTypes } from "./contract.ts";
 import { buildProxyStatus } from "./proxy-status.ts";

@@ -2,8 +2,8 @@
 // Produces: the answer of GET /synced: is every workload answering and every proxy up to date, and if not, who is
 // missing.
 // Never does: wait.
-import { planRouters } from "../local/router-plan.ts";
-import { keyOf, planWorkloads } from "../local/workload-plan.ts";
+import { planRouters } from "../pods/gateway-plan.ts";
+import { keyOf, planWorkloads } from "../pods/workload-plan.ts";
 import type { World } from "../world/world.ts";
 import { type ProxySync, type ControlPlaneView, type SyncReport, type SyncState, syncTypes } from "./contract.ts";
 import { type ProxiedPod, proxiedPods } from "../pods/pod-facts.ts";

@@ -1,5 +1,5 @@
 // Pods for a mesh that is not running: what `scrim translate` needs to know of workloads that nobody started.
-import { planRouters } from "../local/router-plan.ts";
+import { planRouters } from "../pods/gateway-plan.ts";
 import { allKinds } from "../model/kinds.ts";
 import type { MeshObject } from "../model/object.ts";
 import { fileOrigin, type Origin } from "../model/origin.ts";

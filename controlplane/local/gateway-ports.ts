@@ -7,7 +7,7 @@ import type { Failure } from "../model/failure.ts";
 import type { AskedAddress } from "../settings/address.ts";
 import type { ListenPort } from "../pods/listen-port.ts";
 import { type ClaimedPort, claimAnyPort, claimPort, claimPortFrom, listeningFault } from "./ports.ts";
-import type { RouterPlan, RouterPort } from "./router-plan.ts";
+import type { RouterPlan, RouterPort } from "../pods/gateway-plan.ts";
 
 export interface GatewayPorts {
   /**

@@ -11,7 +11,7 @@ import type { ListenPort } from "../pods/listen-port.ts";
 import type { PodRecord } from "./pod-record.ts";
 import { createPatientAnswers, planProbe } from "./readiness.ts";
 import { type ReadyWatch, watchReady } from "./ready-watch.ts";
-import type { WorkloadPlan } from "./workload-plan.ts";
+import type { WorkloadPlan } from "../pods/workload-plan.ts";
 
 export interface LocalPod {
   readonly name: string;

@@ -4,9 +4,9 @@
 import type { World } from "../world/world.ts";
 import type { GatewayPorts } from "./gateway-ports.ts";
 import type { LocalPod } from "./local-pod.ts";
-import { planRouters } from "./router-plan.ts";
+import { planRouters } from "../pods/gateway-plan.ts";
 import { createRouterSet, type RouterSet } from "./router-set.ts";
-import { keyOf, planWorkloads } from "./workload-plan.ts";
+import { keyOf, planWorkloads } from "../pods/workload-plan.ts";
 import { createWorkloadSet, type Rollout, type WorkloadSet } from "./workload-set.ts";
 
 export interface MeshPods {

@@ -3,7 +3,7 @@
 // Never does: let a variable of the container decide where the process listens or which proxy it uses.
 import { OUTBOUND_PORT } from "../pods/listen-port.ts";
 import type { PodRecord } from "./pod-record.ts";
-import type { PlannedVariable } from "./workload-plan.ts";
+import type { PlannedVariable } from "../pods/workload-plan.ts";
 
 // What the person's shell or npm set for itself must not reach a workload: its only way out is its sidecar.
 const NOT_INHERITED = /^(npm_.*|https?_proxy|all_proxy|no_proxy|INIT_CWD)$/i;

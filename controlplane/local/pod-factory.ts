@@ -6,8 +6,8 @@ import type { PodContext } from "./pod-context.ts";
 import { type ListenPort, sidecarListens } from "../pods/listen-port.ts";
 import { podName } from "./pod-record.ts";
 import { type ClaimedPort, claimAnyPort } from "./ports.ts";
-import type { RouterPlan } from "./router-plan.ts";
-import type { WorkloadPlan } from "./workload-plan.ts";
+import type { RouterPlan } from "../pods/gateway-plan.ts";
+import type { WorkloadPlan } from "../pods/workload-plan.ts";
 
 export interface PodFactory {
   /** The pods are not started yet. Both fail with a sentence when there is no address left. */

@@ -15,7 +15,7 @@ import type { PodRecord } from "./pod-record.ts";
 import { replaceFile } from "../disk/replace-file.ts";
 import type { RunProbe } from "./readiness.ts";
 import { supervise } from "./supervise.ts";
-import type { WorkloadPlan } from "./workload-plan.ts";
+import type { WorkloadPlan } from "../pods/workload-plan.ts";
 
 export interface PodProcesses {
   envoyPid(): number | undefined;

@@ -4,7 +4,7 @@ import { claim, claimAddressBlock, createAddressBlock } from "./claims.ts";
 import { claimAskedPort, claimDefaultPort, createGatewayPorts, defaultLocalPort } from "./gateway-ports.ts";
 import { findPortHolder, listeningInodes } from "../listen/port-holder.ts";
 import { claimAnyPort, claimPort, claimPortFrom } from "./ports.ts";
-import type { RouterPlan } from "./router-plan.ts";
+import type { RouterPlan } from "../pods/gateway-plan.ts";
 
 const open: Server[] = [];
 afterEach(() => {

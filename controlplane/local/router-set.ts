@@ -4,7 +4,7 @@
 import type { GatewayPorts } from "./gateway-ports.ts";
 import type { LocalPod } from "./local-pod.ts";
 import type { ListenPort } from "../pods/listen-port.ts";
-import type { RouterPlan } from "./router-plan.ts";
+import type { RouterPlan } from "../pods/gateway-plan.ts";
 import type { Rollout } from "./workload-set.ts";
 
 export interface RouterSet {

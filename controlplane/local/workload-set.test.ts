@@ -3,7 +3,7 @@ import { createSystemClock } from "../telemetry/clock.ts";
 import type { LocalPod } from "./local-pod.ts";
 import type { PodFactory } from "./pod-factory.ts";
 import { podOf } from "./testing-world.ts";
-import type { WorkloadPlan } from "./workload-plan.ts";
+import type { WorkloadPlan } from "../pods/workload-plan.ts";
 import { createWorkloadSet } from "./workload-set.ts";
 
 const plan = (changes: Partial<WorkloadPlan> = {}): WorkloadPlan => ({

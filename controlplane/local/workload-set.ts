@@ -5,7 +5,7 @@ import type { Clock } from "../telemetry/clock.ts";
 import type { LocalPod } from "./local-pod.ts";
 import type { PodFactory } from "./pod-factory.ts";
 import { reconcile } from "./reconcile.ts";
-import type { WorkloadPlan } from "./workload-plan.ts";
+import type { WorkloadPlan } from "../pods/workload-plan.ts";
 
 /** What a workload needs of the mesh around it. */
 export interface Rollout {

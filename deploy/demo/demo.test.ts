@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { planRouters } from "../../controlplane/local/router-plan.ts";
-import { planWorkloads } from "../../controlplane/local/workload-plan.ts";
+import { planRouters } from "../../controlplane/pods/gateway-plan.ts";
+import { planWorkloads } from "../../controlplane/pods/workload-plan.ts";
 import { loadFiles } from "../../controlplane/store/load.ts";
 import { renderPage } from "./bookinfo/services/page.ts";
 

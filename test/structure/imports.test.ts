@@ -1,109 +1,158 @@
-// The way of the data has one direction: a stage imports only what stands before it.
-//
-// The Wasm host lives in test/host, and production may use it: it is the package `proxy-wasm-host` with no test
-// framework in it, and is imported by that name.
-import { readdirSync, readFileSync } from "node:fs";
+// The way of the data has one direction: a room imports only what stands before it (house.ts), and no file needs itself by
+// way of others.
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
+import { house, meetingRooms, neighbours, shared } from "./house.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
-
-/** For each room, the rooms it may import from, beside itself. */
-const allowed: Readonly<Record<string, readonly string[]>> = {
-  model: [],
-  telemetry: [],
-  disk: [],
-  listen: ["model"],
-  settings: ["model", "telemetry"],
-  source: ["model"],
-  validate: ["model"],
-  world: ["model"],
-  store: ["model", "validate", "source", "disk", "world"],
-  analyze: ["model", "validate", "world"],
-  pods: ["model", "world"],
-  "translate/ir": ["model", "pods"],
-  "translate/resolve": ["model", "world", "pods", "translate/ir"],
-  "translate/emit": ["model", "world", "translate/ir"],
-  translate: ["model", "world", "translate/ir", "translate/resolve", "translate/emit"],
-  snapshot: ["model", "world", "translate/emit", "telemetry"],
-  xds: ["model", "listen", "snapshot", "telemetry"],
-  ca: ["model", "disk", "telemetry"],
-  wasm: ["model", "telemetry", "disk"],
-  rollout: ["model", "wasm", "telemetry", "disk"],
-  bootstrap: ["model"],
+const FOLDERS = ["controlplane", "protos", "filters", "test", "bench", "deploy"];
+const PACKAGES: Readonly<Record<string, string>> = {
+  "proxy-wasm-host": "test/host/index.ts",
+  "as-proxy-wasm-sdk": "filters/sdk/index.ts",
 };
 
-/** What the filters' configurations hold, names that both sides know, and what says which version this is. */
-const shared = /^(?:filters\/[a-z]+\/(?:config|rules)\.schema\.ts|filters\/telemetry\/labels\.ts|package\.json)$/;
-
-function roomOf(path: string): string | undefined {
-  const inside = relative(join(root, "controlplane"), path);
-  if (inside.startsWith("..")) return undefined;
-  const [first, second] = inside.split("/");
-  return first === "translate"
-    ? second?.endsWith(".ts")
-      ? "translate"
-      : `translate/${second}`
-    : first?.endsWith(".ts")
-      ? "main"
-      : first;
+interface SourceFile {
+  readonly path: string;
+  /** Files of this house, from its root. */
+  readonly imports: readonly string[];
+  /** Those that it needs to run. */
+  readonly needs: readonly string[];
 }
 
-function importsOf(path: string): string[] {
-  const text = readFileSync(path, "utf8");
-  return [...text.matchAll(/^(?:import|export)[^"';]*?from\s+"(\.[^"]+)"/gms)].map((match) =>
-    resolve(dirname(path), match[1] ?? ""),
+/** Everything that runs outside of tests. */
+const files: readonly SourceFile[] = FOLDERS.flatMap((folder) =>
+  readdirSync(join(root, folder), { recursive: true, encoding: "utf8" }).map((file) => join(folder, file)),
+)
+  .filter((path) => /\.m?ts$|\.mjs$/.test(path) && !/\.d\.mts$|(?:^|\/)(?:build|node_modules|\.scrim)\//.test(path))
+  .filter((path) => !/\.(?:test|scenarios)\.ts$|(?:^|\/)testing[-/.]/.test(path))
+  .map((path) => {
+    const text = readFileSync(join(root, path), "utf8");
+    return {
+      path,
+      imports: importsOf(path, text),
+      needs: importsOf(path, text.replace(/^(?:import|export) type [^;]*;/gms, "")),
+    };
+  });
+
+function importsOf(path: string, text: string): string[] {
+  const statements = /^(?:import|export)[^"';]*?from\s+"([^"]+)"|^import "([^"]+)"|import\("([^"]+)"\)/gms;
+  return [...text.matchAll(statements)].flatMap(([, from, effect, lazy]) => {
+    const named = from ?? effect ?? lazy ?? "";
+    const [name = ""] = named.split("/");
+    if (!named.startsWith(".")) return PACKAGES[name] ?? [];
+    const target = relative(root, resolve(root, dirname(path), named));
+    return existsSync(join(root, target)) ? target : `${target}.ts`;
+  });
+}
+
+/** A room of the control plane, as house.ts names it; undefined for what stands elsewhere. */
+function roomOf(path: string): string | undefined {
+  const [folder, room, part] = path.split("/");
+  if (folder !== "controlplane" || room === undefined) return undefined;
+  if (part === undefined) return room.replace(/\.ts$/, "");
+  return room === "translate" && !part.endsWith(".ts") ? `translate/${part}` : room;
+}
+
+function neighbourOf(path: string): string {
+  return path.startsWith("test/host/") ? "test/host" : (path.split("/")[0] ?? "");
+}
+
+/** `a.ts → b.ts` of each import that is not allowed. */
+function forbidden(isAllowed: (from: string, to: string) => boolean): string[] {
+  return files.flatMap(({ path, imports }) =>
+    imports.filter((to) => !isAllowed(path, to)).map((to) => `${path} → ${to}`),
   );
 }
 
-const sources = readdirSync(join(root, "controlplane"), { recursive: true, encoding: "utf8" })
-  .filter((file) => file.endsWith(".ts") && !file.endsWith(".test.ts") && !isFixture(file) && !file.includes("build/"))
-  .map((file) => join("controlplane", file));
-
-/** Code for tests alone, which may take what it likes. */
-function isFixture(file: string): boolean {
-  return /(?:^|\/)testing[-/.]/.test(file);
-}
-
 describe("the way of the data", () => {
-  it("is made of rooms that exist", () => {
-    expect(sources.length).toBeGreaterThan(50);
-    const rooms = new Set(sources.map((file) => roomOf(join(root, file))));
-    for (const room of Object.keys(allowed)) expect(rooms).toContain(room);
+  it("is made of exactly the rooms that there are", () => {
+    const rooms = new Set(files.flatMap(({ path }) => roomOf(path) ?? []));
+    expect([...rooms].sort()).toEqual(house.map(([room]) => room).sort());
   });
 
-  for (const [room, before] of Object.entries(allowed)) {
-    it(`${room} imports only ${before.join(", ") || "nothing of ours"}`, () => {
-      const turnedBack = sources
-        .map((file) => join(root, file))
-        .filter((file) => roomOf(file) === room)
-        .flatMap((file) => importsOf(file).map((target) => ({ file, target, to: roomOf(target) })))
-        .filter(({ to }) => to !== undefined && to !== room && !before.includes(to))
-        .map(({ file, target }) => `${relative(root, file)} → ${relative(root, target)}`);
-      expect(turnedBack).toEqual([]);
-    });
-  }
+  it("has no room that takes from one behind it", () => {
+    const places = new Map(house.map(([room], place) => [room, place]));
+    for (const [room, from] of house)
+      for (const before of from)
+        expect(places.get(before) ?? Infinity, `${room} → ${before}`).toBeLessThan(places.get(room) ?? 0);
+  });
 
-  it("leaves the control plane's folder only for packages and what is shared", () => {
-    const turnedBack = sources
-      .map((file) => join(root, file))
-      .flatMap((file) => importsOf(file).map((target) => ({ file, target: relative(root, target) })))
-      .filter(({ target }) => !/^(?:controlplane|protos)\//.test(target) && !shared.test(target))
-      .map(({ file, target }) => `${relative(root, file)} → ${target}`);
-    expect(turnedBack).toEqual([]);
+  it.each(house.filter(([room]) => !meetingRooms.has(room)))("%s takes only from %j", (room, from) => {
+    expect(
+      forbidden((path, to) => {
+        const target = roomOf(to);
+        return roomOf(path) !== room || target === undefined || target === room || from.includes(target);
+      }),
+    ).toEqual([]);
+  });
+
+  it.each([...meetingRooms])("%s takes only from rooms before it", (room) => {
+    const places = house.map(([name]) => name);
+    expect(
+      forbidden((path, to) => {
+        const target = roomOf(to);
+        return roomOf(path) !== room || target === undefined || places.indexOf(target) <= places.indexOf(room);
+      }),
+    ).toEqual([]);
+  });
+});
+
+describe("the house", () => {
+  it.each(Object.keys(neighbours))("%s takes from outside only what it may", (folder) => {
+    expect(
+      forbidden((path, to) => {
+        const target = neighbourOf(to);
+        if (neighbourOf(path) !== folder || target === folder || to === "package.json") return true;
+        return (neighbours[folder] ?? []).includes(target) || Object.values(PACKAGES).includes(to);
+      }),
+    ).toEqual([]);
+  });
+
+  it("shares with the control plane only what is said to be shared", () => {
+    expect(
+      forbidden((path, to) => {
+        if (neighbourOf(path) !== "controlplane" || neighbourOf(to) === "controlplane") return true;
+        return shared.some((place) => place.test(to)) || Object.values(PACKAGES).includes(to);
+      }),
+    ).toEqual([]);
+  });
+
+  it("has no circle of files that need each other to run", () => {
+    expect(circles(new Map(files.map(({ path, needs }) => [path, needs])))).toEqual([]);
+  });
+
+  it("has a Wasm host without a test framework", () => {
+    const host = files.filter(({ path }) => path.startsWith("test/host/"));
+    expect(host.length).toBeGreaterThan(20);
+    const framed = host.filter(({ path }) => readFileSync(join(root, path), "utf8").includes('from "vitest"'));
+    expect(framed).toEqual([]);
   });
 });
 
-describe("the Wasm host", () => {
-  it("imports nothing of ours, and no test framework", () => {
-    const host = join(root, "test/host");
-    const files = readdirSync(host, { recursive: true, encoding: "utf8" })
-      .filter((file) => file.endsWith(".ts") && !/\.(?:test|scenarios)\.ts$/.test(file))
-      .map((file) => join(host, file));
-    expect(files.length).toBeGreaterThan(20);
-    const outside = files.flatMap(importsOf).filter((target) => relative(host, target).startsWith(".."));
-    expect(outside).toEqual([]);
-    expect(files.filter((file) => readFileSync(file, "utf8").includes('from "vitest"'))).toEqual([]);
-  });
-});
+/** The groups of files that lead to each other (Tarjan: "Depth-first search and linear graph algorithms"). */
+function circles(graph: ReadonlyMap<string, readonly string[]>): string[][] {
+  const found: string[][] = [];
+  const marks = new Map<string, { readonly index: number; low: number; isOpen: boolean }>();
+  const open: string[] = [];
+  const visit = (path: string): { low: number } => {
+    const mark = { index: marks.size, low: marks.size, isOpen: true };
+    marks.set(path, mark);
+    open.push(path);
+    for (const next of graph.get(path) ?? []) {
+      if (!graph.has(next)) continue;
+      const known = marks.get(next);
+      if (known === undefined) mark.low = Math.min(mark.low, visit(next).low);
+      else if (known.isOpen) mark.low = Math.min(mark.low, known.index);
+    }
+    if (mark.low === mark.index) {
+      const group = open.splice(open.indexOf(path));
+      for (const member of group) marks.get(member)!.isOpen = false;
+      if (group.length > 1) found.push(group.sort());
+    }
+    return mark;
+  };
+  for (const path of graph.keys()) if (!marks.has(path)) visit(path);
+  return found;
+}

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { deploymentYaml, worldOf } from "./testing-world.ts";
+import { deploymentYaml, worldOf } from "../local/testing-world.ts";
 import { createWorld } from "../world/world.ts";
 import { planWorkloads } from "./workload-plan.ts";
 

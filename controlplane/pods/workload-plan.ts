@@ -5,8 +5,8 @@ import { createHash } from "node:crypto";
 import { type EnvironmentVariableSpec, LOCAL_COMMAND, type ProbeSpec } from "../model/kinds/pod.ts";
 import type { MeshObject } from "../model/object.ts";
 import { baseFolderOf } from "../model/origin.ts";
-import { serviceAccountOf } from "../pods/pod-facts.ts";
-import { declaredPorts, type ServedPort, servedPorts } from "../pods/served-ports.ts";
+import { serviceAccountOf } from "./pod-facts.ts";
+import { declaredPorts, type ServedPort, servedPorts } from "./served-ports.ts";
 import type { World } from "../world/world.ts";
 
 /** One workload to run: everything its processes depend on. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { planRouters } from "./router-plan.ts";
-import { worldOf } from "./testing-world.ts";
+import { planRouters } from "./gateway-plan.ts";
+import { worldOf } from "../local/testing-world.ts";
 
 const gateway = (name: string, selector: string, servers: string, namespace = "default") =>
   `apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {name: ${name}, namespace: ${namespace}}\nspec:\n  selector: ${selector}\n  servers:\n${servers}`;
