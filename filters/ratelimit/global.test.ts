@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { createHost, type Host } from "proxy-wasm-host";
 import { describe, expect, it } from "vitest";
-import { serviceAnswer } from "./ratelimit.scenarios.ts";
+import { serviceAnswer } from "./scenarios/service.ts";
 
 const module = readFileSync(new URL("../build/ratelimit.wasm", import.meta.url));
 const OK = 1,
