@@ -7,8 +7,8 @@ import { createInputs } from "../world/inputs.ts";
 import type { World } from "../world/world.ts";
 import type { PluginModules } from "../translate/ir/modules.ts";
 import type { ProxyIr } from "../translate/ir/proxy.ts";
-import type { ProxyClass } from "../translate/ir/proxy-class.ts";
-import { proxyClassOfPod } from "../proxies/proxy-class.ts";
+import type { MeshProxy } from "../translate/ir/proxy-class.ts";
+import { proxyOfPod } from "../proxies/proxy-class.ts";
 import { podFactsOf } from "../pods/pod-facts.ts";
 import { emitProxy, resolveProxy } from "../translate/translate.ts";
 import { undeclaredPod, withOfflinePods } from "./offline-pods.ts";
@@ -17,7 +17,7 @@ import { undeclaredPod, withOfflinePods } from "./offline-pods.ts";
 export type Translation =
   | {
       readonly kind: "translated";
-      readonly proxy: ProxyClass;
+      readonly proxy: MeshProxy;
       readonly ir: ProxyIr;
       readonly resources: EmittedResources;
       /** What a reader should know, one sentence each. */
@@ -38,10 +38,10 @@ export function translateProxy(world: World, workload: string, modules: PluginMo
   const notes = declared
     ? []
     : [`no Deployment, Pod or Gateway declares ${workload}: translated for a sidecar with the label app=${name}`];
-  const proxy = proxyClassOfPod(declared ?? undeclaredPod(world, namespace, name));
+  const proxy = proxyOfPod(declared ?? undeclaredPod(world, namespace, name));
   if (proxy === undefined) return { kind: "refused", reason: `${workload} has no sidecar` };
   const ir = resolveProxy(createInputs(offline, modules), proxy);
-  return { kind: "translated", proxy, ir, resources: emitProxy(ir), notes: [...notes, ...ir.notes] };
+  return { kind: "translated", proxy, ir, resources: emitProxy(ir), notes: [...notes, ...ir.shared.notes] };
 }
 
 function podOf(world: World, namespace: string, name: string): MeshObject<"Pod"> | undefined {

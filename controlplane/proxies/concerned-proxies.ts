@@ -8,7 +8,7 @@ import { runSlice } from "../model/time-slice.ts";
 import type { Inputs } from "../translate/resolve/modules.ts";
 import { sliceBudget } from "../snapshot/publisher.ts";
 import { concernedBy } from "../translate/concerns.ts";
-import { proxyClassOfPod } from "./proxy-class.ts";
+import { proxyOfPod } from "./proxy-class.ts";
 
 /** What these say reaches proxies by ways of its own: the mesh's settings, and secrets. */
 const NOT_TRANSLATED = new Set(["ConfigMap", "Secret"]);
@@ -67,14 +67,14 @@ export function createConcernedProxies(
 }
 
 function podsConcernedBy(inputs: Inputs, ref: ObjectRef): ReadonlySet<string> {
-  const classes = inputs.world.list("Pod").flatMap((pod) => {
-    const proxy = proxyClassOfPod(pod);
+  const proxies = inputs.world.list("Pod").flatMap((pod) => {
+    const proxy = proxyOfPod(pod);
     return proxy === undefined ? [] : [{ key: `${pod.metadata.namespace}/${pod.metadata.name}`, proxy }];
   });
   const concerned = concernedBy(
     inputs,
-    classes.map(({ proxy }) => proxy),
+    proxies.map(({ proxy }) => proxy),
     ref,
   );
-  return new Set(classes.filter(({ proxy }) => concerned.has(proxy)).map(({ key }) => key));
+  return new Set(proxies.filter(({ proxy }) => concerned.has(proxy)).map(({ key }) => key));
 }

@@ -1,40 +1,42 @@
-// From a pod to the class of proxies it belongs to.
+// From a pod to its proxy, and to the class that it belongs to.
 import { isDeepStrictEqual } from "node:util";
 import { type Labels, labelsMatch } from "../model/labels.ts";
 import type { MeshObject } from "../model/object.ts";
 import { derived } from "../world/derive.ts";
 import type { World } from "../world/world.ts";
-import type { ProxyClass } from "../translate/ir/proxy-class.ts";
+import { classPorts, type MeshProxy } from "../translate/ir/proxy-class.ts";
 import { OUTBOUND_PORT, sidecarListens } from "../pods/listen-port.ts";
 import { podFactsOf } from "../pods/pod-facts.ts";
 import { byNumber, eachOnce, type ServedPort, servedPorts } from "../pods/served-ports.ts";
 import { memoized } from "../world/memo.ts";
 
 /**
- * Returns the class of the proxy that stands beside (or is) this pod, the same object each time; undefined for pods
- * without one.
+ * Returns the proxy that stands beside (or is) this pod, the same object each time; undefined for pods without one.
  */
-export const proxyClassOfPod = memoized((pod: MeshObject<"Pod">): ProxyClass | undefined => {
+export const proxyOfPod = memoized((pod: MeshObject<"Pod">): MeshProxy | undefined => {
   const { proxy, namespace, workload, serviceAccount, labels, ip, listens, outbound, engine } = podFactsOf(pod);
   if (proxy === "none") return undefined;
   return {
-    kind: proxy,
-    namespace,
-    workload,
-    serviceAccount,
-    labels,
-    podIp: ip,
+    class: {
+      kind: proxy,
+      namespace,
+      workload,
+      serviceAccount,
+      labels,
+      ports: classPorts(listens),
+      goesOut: outbound !== undefined,
+      engine,
+    },
+    address: ip,
     listens,
-    ...(outbound && { outbound }),
-    ...(engine && { engine }),
+    outbound,
   };
 });
 
-/**
- * Returns the class of a proxy like this one that proved nothing and is given no certificate; the same object each
- * time.
- */
-export const withoutIdentityOf = memoized((proxy: ProxyClass): ProxyClass => ({ ...proxy, identity: "none" }));
+/** Returns a proxy like this one that proved nothing and is given no certificate; the same object each time. */
+export const withoutIdentityOf = memoized(
+  (proxy: MeshProxy): MeshProxy => ({ ...proxy, class: { ...proxy.class, identity: "none" } }),
+);
 
 /**
  * A proxy whose pod no document describes. Namespace and service account are proven; the rest is what its node says.
@@ -49,23 +51,19 @@ export interface UndescribedProxy {
 }
 
 /**
- * Returns the class of such a proxy. It listens on its own address: a sidecar on the target ports of the Services that
- * select it (the application is expected on the same port of 127.0.0.1), a router on the ports of the Gateways that
- * select it. The same object while it says the same.
+ * Returns such a proxy. It listens on its own address: a sidecar on the target ports of the Services that select it
+ * (the application is expected on the same port of 127.0.0.1), a router on the ports of the Gateways that select it.
+ * The same object while it says the same.
  */
-export const proxyClassOfNode = derived(
-  (world: World, { kind, namespace, serviceAccount, workload, labels, ip }: UndescribedProxy): ProxyClass => {
-    const own = { kind, namespace, serviceAccount, workload, labels, podIp: ip };
-    if (kind === "router")
-      return {
-        ...own,
-        listens: gatewayPorts(world, labels).map((served) => ({
-          ...served,
-          bind: { address: ip, port: served.port },
-        })),
-      };
-    const ports = [...servedPorts(world, namespace, labels)].sort(byNumber);
-    return { ...own, listens: sidecarListens(ip, ports), outbound: { address: ip, port: OUTBOUND_PORT } };
+export const proxyOfNode = derived(
+  (world: World, { ip: address, ...own }: UndescribedProxy): MeshProxy => {
+    if (own.kind === "router") {
+      const listens = gatewayPorts(world, own.labels).map((port) => ({ ...port, bind: { address, port: port.port } }));
+      return { class: { ...own, ports: classPorts(listens), goesOut: false }, address, listens };
+    }
+    const listens = sidecarListens(address, [...servedPorts(world, own.namespace, own.labels)].sort(byNumber));
+    const outbound = { address, port: OUTBOUND_PORT };
+    return { class: { ...own, ports: classPorts(listens), goesOut: true }, address, listens, outbound };
   },
   { keyOf: (node) => JSON.stringify(node), same: isDeepStrictEqual },
 );

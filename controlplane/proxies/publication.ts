@@ -12,13 +12,13 @@ import type { Logger } from "../telemetry/logger.ts";
 import type { Registry } from "../telemetry/metrics.ts";
 import { type PushMetrics, registerPushMetrics } from "../telemetry/xds-metrics.ts";
 import type { PluginModules, PluginVersions } from "../translate/ir/modules.ts";
-import { classKeyOf, type ProxyClass } from "../translate/ir/proxy-class.ts";
+import { keyOf, type MeshProxy } from "../translate/ir/proxy-class.ts";
 import type { Inputs } from "../translate/resolve/modules.ts";
 import { emitProxy, keepOnlyWhatIsServed, resolveProxy } from "../translate/translate.ts";
 import { loadBuiltinModules } from "../wasm/builtin-modules.ts";
 import { createInputs } from "../world/inputs.ts";
 import type { World } from "../world/world.ts";
-import { proxyClassOfPod } from "./proxy-class.ts";
+import { proxyOfPod } from "./proxy-class.ts";
 
 /** A burst of changes is published once: after this quiet time, and at the latest after the bound. */
 const QUIET_MS = 10;
@@ -32,7 +32,7 @@ export interface PublicationStage extends Stage {
   /** What is handed out was made from these; undefined before the first. */
   readonly published: Cell<Inputs | undefined>;
   /** What a class of proxies is served. */
-  readonly resourcesOf: ClassSnapshots<Inputs, ProxyClass>["resourcesOf"];
+  readonly resourcesOf: ClassSnapshots<Inputs, MeshProxy>["resourcesOf"];
   /** True while a change waits for its publication. */
   isPending(): boolean;
 }
@@ -61,7 +61,7 @@ export function createPublicationStage(deps: PublicationDeps, cells: Publication
   const published = createCell<Inputs | undefined>(undefined);
   const snapshots = createSnapshots(deps.logger);
   const pushes = registerPushMetrics(deps.metrics, clock);
-  const publisher = createPublisher<Inputs, ProxyClass>({
+  const publisher = createPublisher<Inputs, MeshProxy>({
     snapshots,
     clock,
     inputs: inputs.read,
@@ -125,20 +125,20 @@ function isOnlyAddresses(before: World, after: World): boolean {
  * Makes what proxies of each namespace share before one of them can ask: it takes long, and then nobody is kept waiting.
  */
 async function makeShared(
-  snapshots: ClassSnapshots<Inputs, ProxyClass>,
+  snapshots: ClassSnapshots<Inputs, MeshProxy>,
   inputs: Inputs | undefined,
   clock: Clock,
 ): Promise<void> {
   if (inputs === undefined) return;
-  const classes = inputs.world.list("Pod").flatMap((pod) => proxyClassOfPod(pod) ?? []);
-  const one = new Map(classes.map((proxyClass) => [`${proxyClass.kind} ${proxyClass.namespace}`, proxyClass]));
+  const proxies = inputs.world.list("Pod").flatMap((pod) => proxyOfPod(pod) ?? []);
+  const one = new Map(proxies.map((proxy) => [`${proxy.class.kind} ${proxy.class.namespace}`, proxy]));
   await publishAwaited(snapshots.prepare(inputs, [...one.values()]), clock);
 }
 
-function createSnapshots(logger: Logger): ClassSnapshots<Inputs, ProxyClass> {
-  return createClassSnapshots<Inputs, ProxyClass>({
+function createSnapshots(logger: Logger): ClassSnapshots<Inputs, MeshProxy> {
+  return createClassSnapshots<Inputs, MeshProxy>({
     translate: (inputs, proxy) => emitProxy(resolveProxy(inputs, proxy)),
-    keyOf: classKeyOf,
+    keyOf,
     encoder: createResourceEncoder(),
     isBootstrapCluster: (name) => name === "xds-grpc",
     log: logger,

@@ -20,7 +20,7 @@ import type { Reach } from "../xds/reach.ts";
 import { createScratchEnvoy } from "../xds/rejections/scratch-envoy.ts";
 import { createXdsServer, type XdsServer, type XdsServerOptions } from "../xds/server.ts";
 import { gatewayCredentials } from "./gateway-credentials.ts";
-import { proxyClassOfNode, proxyClassOfPod, withoutIdentityOf } from "./proxy-class.ts";
+import { proxyOfNode, proxyOfPod, withoutIdentityOf } from "./proxy-class.ts";
 import type { PublicationStage } from "./publication.ts";
 import { createUndescribedProxies } from "./undescribed-proxies.ts";
 
@@ -142,10 +142,10 @@ function createServed(
     // come.
     const isUndescribed = pod === undefined && (runtimeDir === undefined || !proxy.isProven);
     const described = isUndescribed ? undescribedProxy(proxy) : undefined;
-    const proxyClass =
-      world !== undefined && described !== undefined ? proxyClassOfNode(world, described) : pod && proxyClassOfPod(pod);
-    if (pod !== undefined && proxyClass === undefined) noteUnexpected(proxy);
-    return proxyClass && resourcesOf(proxy.isProven ? proxyClass : withoutIdentityOf(proxyClass));
+    const meshProxy =
+      world !== undefined && described !== undefined ? proxyOfNode(world, described) : pod && proxyOfPod(pod);
+    if (pod !== undefined && meshProxy === undefined) noteUnexpected(proxy);
+    return meshProxy && resourcesOf(proxy.isProven ? meshProxy : withoutIdentityOf(meshProxy));
   };
 }
 

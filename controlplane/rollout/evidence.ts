@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { proxiedPods } from "../pods/pod-facts.ts";
 import type { MeshObject } from "../model/object.ts";
-import { proxyClassOfPod } from "../proxies/proxy-class.ts";
+import { proxyOfPod } from "../proxies/proxy-class.ts";
 import { pluginFilterName } from "../translate/resolve/wasm-plugin.ts";
 import { selectPolicies } from "../translate/resolve/workload-selector.ts";
 import type { World } from "../world/world.ts";
@@ -18,10 +18,10 @@ export function watchedProxies(world: World, plugin: MeshObject<"WasmPlugin">): 
     proxiedPods(world).map(({ namespace, name, envoyAdmin }) => [`${namespace}/${name}`, envoyAdmin]),
   );
   return world.list("Pod").flatMap((pod) => {
-    const proxy = proxyClassOfPod(pod);
+    const proxy = proxyOfPod(pod);
     if (
       proxy === undefined ||
-      !selectPolicies(world, "WasmPlugin", proxy).some(
+      !selectPolicies(world, "WasmPlugin", proxy.class).some(
         ({ metadata }) => metadata.name === plugin.metadata.name && metadata.namespace === plugin.metadata.namespace,
       )
     )
@@ -30,7 +30,7 @@ export function watchedProxies(world: World, plugin: MeshObject<"WasmPlugin">): 
     return [
       {
         name: `${name}.${namespace}`,
-        address: proxy.podIp,
+        address: proxy.address,
         envoyAdmin: admins.get(`${namespace}/${name}`) ?? "",
       },
     ];

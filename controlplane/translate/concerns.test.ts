@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { concernedBy } from "./concerns.ts";
-import { inputsOf, sidecar } from "./resolve/testing.ts";
+import { inputsOf, proxyOf, sidecar } from "./resolve/testing.ts";
 
 const inputs = inputsOf(`
 apiVersion: v1
@@ -24,11 +24,14 @@ metadata: {name: only-ratings, namespace: default}
 spec: {selector: {matchLabels: {app: ratings}}, rules: [{}]}
 `);
 const at = (
-  proxy: ReturnType<typeof sidecar>,
+  proxyClass: ReturnType<typeof sidecar>,
   kind: "VirtualService" | "AuthorizationPolicy",
   namespace: string,
   name: string,
-) => concernedBy(inputs, [proxy], { kind, namespace, name }).has(proxy);
+) => {
+  const proxy = proxyOf(proxyClass);
+  return concernedBy(inputs, [proxy], { kind, namespace, name }).has(proxy);
+};
 
 describe("whom an object concerns", () => {
   it("is whose routes it makes, and not those that may not see it or obey another", () => {

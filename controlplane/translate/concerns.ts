@@ -1,12 +1,12 @@
-// consumes: a World and the modules at hand, classes of proxies, the name of an object
-// produces: which of the classes would be told something else if the object were not there
+// consumes: a World and the modules at hand, proxies, the name of an object
+// produces: which of them would be told something else if the object were not there
 // never does: know which proxies are connected or what they were sent
 import type { ObjectRef } from "../model/object.ts";
 import { sameEntries } from "../world/derive.ts";
 import { createInputs } from "../world/inputs.ts";
 import { changeWorld } from "../world/world.ts";
 import type { EmittedResources } from "./emit/resources.ts";
-import type { ProxyClass } from "./ir/proxy-class.ts";
+import type { MeshProxy } from "./ir/proxy-class.ts";
 import type { Inputs } from "./resolve/modules.ts";
 import { emitProxy, resolveProxy } from "./translate.ts";
 
@@ -18,9 +18,9 @@ import { emitProxy, resolveProxy } from "./translate.ts";
  */
 export function concernedBy(
   inputs: Inputs,
-  proxies: readonly ProxyClass[],
+  proxies: readonly MeshProxy[],
   { kind, namespace, name }: ObjectRef,
-): ReadonlySet<ProxyClass> {
+): ReadonlySet<MeshProxy> {
   const { world, modules } = inputs;
   const object = world.get(kind, namespace, name);
   if (object === undefined) return new Set();

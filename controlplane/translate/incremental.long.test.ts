@@ -18,9 +18,10 @@ import { createInputs } from "../world/inputs.ts";
 import { createWorld, type World } from "../world/world.ts";
 import type { EmittedResources } from "./emit/resources.ts";
 import type { PluginModules } from "./ir/modules.ts";
-import { classKeyOf, type ProxyClass } from "./ir/proxy-class.ts";
-import { proxyClassOfPod } from "../proxies/proxy-class.ts";
+import { keyOf, type MeshProxy, type ProxyClass } from "./ir/proxy-class.ts";
+import { proxyOfPod } from "../proxies/proxy-class.ts";
 import type { Inputs } from "./resolve/modules.ts";
+import { proxyOf } from "./resolve/testing.ts";
 import { createEditedMesh, edits } from "./testing-edits.ts";
 import { generatedMesh } from "./testing-mesh.ts";
 import { emitProxy, keepOnlyWhatIsServed, resolveProxy } from "./translate.ts";
@@ -72,9 +73,9 @@ function modulesAt(round: number): PluginModules {
   };
 }
 
-/** The classes of all proxies there are, and two that no pod describes. */
-function classesOf(world: World, most: number): readonly ProxyClass[] {
-  const ofPods = world.list("Pod").flatMap((pod) => proxyClassOfPod(pod) ?? []);
+/** Proxies of the mesh, two of one class, and two that no pod describes. */
+function proxiesOf(world: World, most: number): readonly MeshProxy[] {
+  const ofPods = world.list("Pod").flatMap((pod) => proxyOfPod(pod) ?? []);
   // Not the first of them only: neighbours in the list are alike.
   const some = ofPods.filter((_, index) => index % Math.ceil(ofPods.length / most) === 0);
   const stranger: ProxyClass = {
@@ -83,18 +84,22 @@ function classesOf(world: World, most: number): readonly ProxyClass[] {
     workload: "w",
     serviceAccount: "s",
     labels: { app: "reviews" },
-    podIp: "10.9.9.9",
-    listens: [],
-    outbound: { address: "10.9.9.9", port: 15_001 },
+    ports: [],
+    goesOut: true,
   };
-  return [...some, stranger, { ...stranger, namespace: "default" }];
+  const strangers = [stranger, { ...stranger, namespace: "default" }].map((one) => proxyOf(one, "10.9.9.9"));
+  return [...some, ...some.slice(0, 1).map(replicaOf), ...strangers];
+}
+
+function replicaOf(proxy: MeshProxy): MeshProxy {
+  return proxyOf(proxy.class, "10.9.9.100");
 }
 
 type Translate = Pick<typeof import("./translate.ts"), "emitProxy" | "resolveProxy"> &
   Pick<typeof import("../world/inputs.ts"), "createInputs">;
 
 /** What a translation says, as plain data in a fixed form; a bug that throws must throw alike. */
-function said({ emitProxy: emit, resolveProxy: resolve }: Translate, inputs: Inputs, proxy: ProxyClass): unknown {
+function said({ emitProxy: emit, resolveProxy: resolve }: Translate, inputs: Inputs, proxy: MeshProxy): unknown {
   try {
     const ir = resolve(inputs, proxy);
     return { ir, resources: plain(emit(ir)) };
@@ -149,9 +154,9 @@ function versions(encoded: EncodedResources | undefined): unknown {
 
 function snapshotsOf() {
   const problems: unknown[] = [];
-  const snapshots = createClassSnapshots<Inputs, ProxyClass>({
+  const snapshots = createClassSnapshots<Inputs, MeshProxy>({
     translate: (inputs, proxy) => emitProxy(resolveProxy(inputs, proxy)),
-    keyOf: classKeyOf,
+    keyOf,
     encoder: createResourceEncoder(),
     isBootstrapCluster: (name) => name === "xds-grpc",
     log: { error: (fields) => void problems.push(fields) },
@@ -166,11 +171,11 @@ function snapshotsOf() {
 function allSaid(
   translate: Translate,
   world: World,
-  proxies: readonly ProxyClass[],
+  proxies: readonly MeshProxy[],
   modules: PluginModules,
 ): ReadonlyMap<string, unknown> {
   const inputs = translate.createInputs(world, modules);
-  return new Map(proxies.map((proxy) => [classKeyOf(proxy), said(translate, inputs, proxy)]));
+  return new Map(proxies.map((proxy) => [keyOf(proxy), said(translate, inputs, proxy)]));
 }
 
 /** Begins the work and gives it up after so many of its parts, modulo few. */
@@ -197,7 +202,7 @@ describe("after any edits of a mesh", () => {
           let served:
             | {
                 world: World;
-                proxies: readonly ProxyClass[];
+                proxies: readonly MeshProxy[];
                 modules: PluginModules;
                 said: ReadonlyMap<string, unknown>;
               }
@@ -207,7 +212,7 @@ describe("after any edits of a mesh", () => {
             mesh.apply(edit);
             if (mesh.pluginRound() !== before) modules = modulesAt(mesh.pluginRound());
             const world = mesh.world(),
-              proxies = classesOf(world, 4),
+              proxies = proxiesOf(world, 4),
               others = [...proxies].reverse();
             const anew = scratch(world);
             givenUp(() => allSaid(here, world, proxies, modules), edit.other);
@@ -228,7 +233,7 @@ describe("after any edits of a mesh", () => {
               }
           }
           const world = mesh.world(),
-            proxies = classesOf(world, 8),
+            proxies = proxiesOf(world, 8),
             others = [...proxies].reverse();
           const { translate, world: worldFrom } = await fromNothing();
           expectSame(allSaid(here, world, proxies, modules), allSaid(translate, worldFrom(world), others, modules));

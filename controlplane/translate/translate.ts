@@ -1,5 +1,5 @@
-// consumes: a World and the filter modules at hand, a class of proxies
-// produces: the IR of that class, and from it the Envoy messages
+// consumes: a World and the filter modules at hand, a proxy and its class
+// produces: the IR of the class and of what is the proxy's own, and from them the Envoy messages
 // never does: I/O; know which proxies are connected or what they were sent before
 //
 // Each piece says in one word how it is kept, and so what it costs (see the files of that name in world/):
@@ -9,15 +9,15 @@
 import { isDeepStrictEqual } from "node:util";
 import { derived, keepOnlyAnswersOf } from "../world/derive.ts";
 import { internedLists } from "../world/interned.ts";
+import { layered } from "../world/layered-map.ts";
 import { memoized } from "../world/memo.ts";
-import { clustersOf, endpointsOf } from "./emit/clusters.ts";
+import { classClusters, endpointsOf, ownClusters } from "./emit/clusters.ts";
 import { extensionConfigsOf } from "./emit/extension-configs.ts";
 import { listenersOf } from "./emit/listeners.ts";
 import type { EmittedResources } from "./emit/resources.ts";
 import { routesOf, virtualHostsOf } from "./emit/routes.ts";
-import type { SocketAddress } from "../model/socket-address.ts";
-import type { OutboundProxy, ProxyIr } from "./ir/proxy.ts";
-import { classKeyOf, type ProxyClass } from "./ir/proxy-class.ts";
+import type { ClassIr, OutboundProxy, ProxyIr } from "./ir/proxy.ts";
+import { keyOf, type MeshProxy, type ProxyClass } from "./ir/proxy-class.ts";
 import type { RouteTable } from "./ir/routes.ts";
 import type { Upstream } from "./ir/upstream.ts";
 import { resolveAccessLog } from "./resolve/access-log.ts";
@@ -26,26 +26,35 @@ import { resolveGateway } from "./resolve/gateway.ts";
 import { resolveGuardNotes } from "./resolve/guards.ts";
 import { resolveHttpFilters } from "./resolve/http-filters.ts";
 import { resolveInbound } from "./resolve/inbound.ts";
-import type { Inputs } from "./resolve/modules.ts";
+import { differsByProxy, type Inputs } from "./resolve/modules.ts";
 import { OUTBOUND_TABLE, resolveOutbound } from "./resolve/outbound.ts";
 import { rateLimitUpstreams } from "./resolve/rate-limit.ts";
 import { withoutIdentity } from "./resolve/without-identity.ts";
+import { selectPolicies } from "./resolve/workload-selector.ts";
 
 /**
- * Returns all that a class of proxies needs. What does not differ from an earlier answer is the same object, for this
- * class and for others.
+ * Returns all that a proxy needs. What its class needs is the same object for all of the class, and what does not
+ * differ from an earlier answer is that one, for other classes too.
  */
-export function resolveProxy(inputs: Inputs, proxy: ProxyClass): ProxyIr {
-  const ir = proxyIr(inputs, proxy);
-  return proxy.identity === "none" ? withoutIdentity(ir) : ir;
-}
+export const resolveProxy: (inputs: Inputs, proxy: MeshProxy) => ProxyIr = derived(
+  (inputs: Inputs, proxy: MeshProxy) => ({ shared: resolveClass(inputs, classAtPresent(inputs, proxy)), own: proxy }),
+  { keyOf },
+);
 
 /** Returns the Envoy messages of an IR, every kind by resource name; the same maps for the same parts. */
-export const emitProxy = memoized(
-  (ir: ProxyIr): EmittedResources => ({
-    clusters: clustersOf(ir),
-    endpoints: endpointsOf(ir.upstreams),
+export const emitProxy = memoized((ir: ProxyIr): EmittedResources => {
+  const { clusters, ...shared } = emitClass(ir.shared);
+  return {
+    ...shared,
+    clusters: layered(clusters, ownClusters(ir.shared.inbound, ir.own)),
     listeners: listenersOf(ir),
+  };
+});
+
+const emitClass = memoized(
+  (ir: ClassIr): Omit<EmittedResources, "listeners"> => ({
+    clusters: classClusters(ir),
+    endpoints: endpointsOf(ir.upstreams),
     routes: routesOf(ir),
     virtualHosts: virtualHostsOf(ir),
     extensionConfigs: extensionConfigsOf(ir),
@@ -57,69 +66,91 @@ export function keepOnlyWhatIsServed(inputs: Inputs): void {
   keepOnlyAnswersOf(inputs);
 }
 
-const byClass = { keyOf: (proxy: ProxyClass) => classKeyOf(proxy) };
-const byClassAndContent = { ...byClass, same: isDeepStrictEqual };
+/** While a version of one of its plugins goes from proxy to proxy, each proxy is a class of its own. */
+function classAtPresent(inputs: Inputs, proxy: MeshProxy): ProxyClass {
+  return differsWithin(inputs, proxy.class) ? aloneIn(proxy.class, proxy.address) : proxy.class;
+}
+const aloneIn = memoized((shared: ProxyClass, address: string): ProxyClass => ({ ...shared, only: address }));
+
+const byContent = { keyOf, same: isDeepStrictEqual };
 const NOTHING: readonly never[] = [];
 
-const proxyIr = derived((inputs: Inputs, proxy: ProxyClass): ProxyIr => {
-  const accessLog = resolveAccessLog(inputs.world, proxy.namespace, proxy.labels);
-  const common = { ...(accessLog && { accessLog }), trustDomain: inputs.world.mesh.trustDomain };
-  return { ...common, ...(proxy.kind === "router" ? routerIr(inputs, proxy) : sidecarIr(inputs, proxy)) };
-}, byClass);
-
-type OwnIr = Omit<ProxyIr, "accessLog" | "trustDomain">;
-
-function routerIr(inputs: Inputs, proxy: ProxyClass): OwnIr {
-  const { ports, tables, upstreams, notes } = gatewayOf(inputs, proxy);
-  return {
-    upstreams: withRateLimits(inputs, proxy, upstreams),
-    routeTables: tables,
-    inbound: NOTHING,
-    gatewayPorts: ports,
-    notes: [...notes, ...guardNotesOf(inputs, proxy)],
-  };
-}
-
-function sidecarIr(inputs: Inputs, proxy: ProxyClass): OwnIr {
-  const serving = {
-    inbound: inboundOf(inputs, proxy),
-    gatewayPorts: NOTHING,
-    notes: guardNotesOf(inputs, proxy),
-  };
-  if (proxy.outbound === undefined)
-    return { ...serving, upstreams: withRateLimits(inputs, proxy, NOTHING), routeTables: NOTHING };
-  const { table, upstreams } = resolveOutbound(inputs.world, proxy.namespace, proxy.labels);
-  return {
-    ...serving,
-    upstreams: withRateLimits(inputs, proxy, upstreams),
-    routeTables: [withEngine(table, engineOf(inputs.world, proxy))],
-    outbound: outboundOf(inputs, proxy, proxy.outbound),
-  };
-}
-
-const gatewayOf = derived(resolveGateway, byClass);
-const inboundOf = derived(resolveInbound, byClassAndContent);
-const guardNotesOf = derived(
-  (inputs: Inputs, proxy: ProxyClass) => resolveGuardNotes(inputs.world, proxy),
-  byClassAndContent,
+const differsWithin = derived(
+  (inputs: Inputs, proxies: ProxyClass): boolean =>
+    selectPolicies(inputs.world, "WasmPlugin", proxies).some(({ metadata }) =>
+      differsByProxy(inputs, metadata.namespace, metadata.name),
+    ),
+  { keyOf },
 );
 
-const outboundOf = derived((inputs: Inputs, proxy: ProxyClass, bind: SocketAddress): OutboundProxy => {
-  const { isRouterNeeded, unknownHosts } = outboundTraits(inputs, proxy);
-  const filters = resolveHttpFilters(inputs, proxy, "outbound", isRouterNeeded);
-  return { bind, routeTable: OUTBOUND_TABLE, filters, unknownHosts };
-}, byClassAndContent);
+const resolveClass = derived(
+  (inputs: Inputs, proxies: ProxyClass): ClassIr => {
+    const { mesh } = inputs.world;
+    const accessLog = resolveAccessLog(inputs.world, proxies.namespace, proxies.labels);
+    const ir: ClassIr = {
+      ...(accessLog && { accessLog }),
+      trustDomain: mesh.trustDomain,
+      ...(proxies.kind === "router" ? routerIr(inputs, proxies) : sidecarIr(inputs, proxies)),
+    };
+    return proxies.identity === "none" ? withoutIdentity(ir) : ir;
+  },
+  { keyOf },
+);
+
+type PartOfIr = Omit<ClassIr, "accessLog" | "trustDomain">;
+
+function routerIr(inputs: Inputs, proxies: ProxyClass): PartOfIr {
+  const { tables, upstreams, notes } = gatewayOf(inputs, proxies);
+  return {
+    upstreams: withRateLimits(inputs, proxies, upstreams),
+    routeTables: tables,
+    inbound: NOTHING,
+    gatewayPorts: gatewayPortsOf(inputs, proxies),
+    notes: [...notes, ...guardNotesOf(inputs, proxies)],
+  };
+}
+
+function sidecarIr(inputs: Inputs, proxies: ProxyClass): PartOfIr {
+  const serving = {
+    inbound: inboundOf(inputs, proxies),
+    gatewayPorts: NOTHING,
+    notes: guardNotesOf(inputs, proxies),
+  };
+  if (!proxies.goesOut)
+    return { ...serving, upstreams: withRateLimits(inputs, proxies, NOTHING), routeTables: NOTHING };
+  const { table, upstreams } = resolveOutbound(inputs.world, proxies.namespace, proxies.labels);
+  return {
+    ...serving,
+    upstreams: withRateLimits(inputs, proxies, upstreams),
+    routeTables: [withEngine(table, engineOf(inputs.world, proxies))],
+    outbound: outboundOf(inputs, proxies),
+  };
+}
+
+const gatewayOf = derived(resolveGateway, { keyOf });
+const gatewayPortsOf = derived((inputs: Inputs, proxies: ProxyClass) => gatewayOf(inputs, proxies).ports, byContent);
+const inboundOf = derived(resolveInbound, byContent);
+const guardNotesOf = derived(
+  (inputs: Inputs, proxies: ProxyClass) => resolveGuardNotes(inputs.world, proxies),
+  byContent,
+);
+
+const outboundOf = derived((inputs: Inputs, proxies: ProxyClass): OutboundProxy => {
+  const { isRouterNeeded, unknownHosts } = outboundTraits(inputs, proxies);
+  const filters = resolveHttpFilters(inputs, proxies, "outbound", isRouterNeeded);
+  return { routeTable: OUTBOUND_TABLE, filters, unknownHosts };
+}, byContent);
 
 /** All of a client's routes that its listeners are made from. */
-const outboundTraits = derived(({ world }: Inputs, proxy: ProxyClass) => {
-  const { table, unknownHosts } = resolveOutbound(world, proxy.namespace, proxy.labels);
-  return { isRouterNeeded: needsRouter(withEngine(table, engineOf(world, proxy))), unknownHosts };
-}, byClassAndContent);
+const outboundTraits = derived(({ world }: Inputs, proxies: ProxyClass) => {
+  const { table, unknownHosts } = resolveOutbound(world, proxies.namespace, proxies.labels);
+  return { isRouterNeeded: needsRouter(withEngine(table, engineOf(world, proxies))), unknownHosts };
+}, byContent);
 
 const needsRouter = memoized((table: RouteTable) => table.virtualHosts.some((host) => host.decidedBy === "filter"));
 
 /**
- * What the proxy's routes lead to, and the rate limit services that its filters ask; the same list where that adds
+ * What the proxies' routes lead to, and the rate limit services that their filters ask; the same list where that adds
  * nothing.
  */
 function withRateLimits(

@@ -8,6 +8,8 @@ import { translateProxy } from "../../controlplane/cli/translate-proxy.ts";
 import type { ResourceKind } from "../../controlplane/snapshot/resources.ts";
 import type { EmittedResources } from "../../controlplane/translate/emit/resources.ts";
 import { loadText } from "../../controlplane/store/load.ts";
+import { placeGatewayPorts, placeInbound, placeOutbound } from "../../controlplane/translate/ir/places.ts";
+import type { ProxyIr } from "../../controlplane/translate/ir/proxy.ts";
 import type { PluginModules } from "../../controlplane/translate/ir/modules.ts";
 import { type MessageName, toProto3Json } from "../../protos/codec.ts";
 
@@ -66,9 +68,20 @@ export function renderScenario(directory: string, options: ScenarioOptions = {})
   const { violations, notes, ir, resources } = translateScenario(directory, options);
   const files = new Map<string, string>();
   files.set("violations.yaml", yaml({ violations: violations.map(reportOf), notes }));
-  files.set("ir.yaml", yaml(withoutBytes(ir)));
+  files.set("ir.yaml", yaml(withoutBytes(asOne(ir))));
   for (const { file, kind, message } of OUTPUTS) files.set(file, documents(resources, kind, message));
   return files;
+}
+
+/** What the proxy's class needs, each port where this proxy has it. */
+function asOne({ shared, own }: ProxyIr): object {
+  const outbound = placeOutbound(shared.outbound, own);
+  return {
+    ...shared,
+    ...(outbound && { outbound }),
+    inbound: placeInbound(shared.inbound, own),
+    gatewayPorts: placeGatewayPorts(shared.gatewayPorts, own),
+  };
 }
 
 /** Envoy's messages as strict proto3 JSON, one document each. */

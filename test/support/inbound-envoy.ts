@@ -13,8 +13,8 @@ import { buildInboundCluster } from "../../controlplane/translate/emit/inbound-c
 import { buildInboundListener } from "../../controlplane/translate/emit/inbound-listener.ts";
 import { wasmFiltersOf } from "../../controlplane/translate/emit/http-chain.ts";
 import { buildWasmExtension } from "../../controlplane/translate/emit/wasm-filter.ts";
-import type { ProxyClass } from "../../controlplane/translate/ir/proxy-class.ts";
-import type { InboundPort } from "../../controlplane/translate/ir/proxy.ts";
+import { classPorts, type MeshProxy } from "../../controlplane/translate/ir/proxy-class.ts";
+import { type PlacedInboundPort, placeInbound } from "../../controlplane/translate/ir/places.ts";
 import type { PluginModules } from "../../controlplane/translate/ir/modules.ts";
 import { resolveInbound } from "../../controlplane/translate/resolve/inbound.ts";
 import { createInputs } from "../../controlplane/world/inputs.ts";
@@ -170,7 +170,7 @@ export class InboundEnvoy {
   }
 
   /** Writes the filters' configurations, each by a rename, which Envoy watches for. */
-  #deliver(yaml: string): readonly InboundPort[] {
+  #deliver(yaml: string): readonly PlacedInboundPort[] {
     const { world, violations } = loadText(yaml);
     const errors = violations.filter((violation) => violation.severity === "error");
     if (errors.length > 0)
@@ -182,7 +182,8 @@ export class InboundEnvoy {
       plugin: () => ({ kind: "pending" }),
       differsByProxy: () => false,
     };
-    const inbound = resolveInbound(createInputs(world, modules), this.#proxy());
+    const proxy = this.#proxy();
+    const inbound = placeInbound(resolveInbound(createInputs(world, modules), proxy.class), proxy);
     const filters = new Map(
       inbound
         .flatMap((port) => [
@@ -206,7 +207,7 @@ export class InboundEnvoy {
     return inbound;
   }
 
-  #proxy(): ProxyClass {
+  #proxy(): MeshProxy {
     const application = { address: "127.0.0.1", port: (this.#application.address() as AddressInfo).port };
     const listens = [...this.#ports].map(([port, bound]) => ({
       port,
@@ -215,17 +216,21 @@ export class InboundEnvoy {
       application,
     }));
     return {
-      kind: "sidecar",
-      namespace: "default",
-      workload: "reviews-v1",
-      serviceAccount: "reviews",
-      labels: { app: "reviews" },
-      podIp: "127.0.0.1",
+      class: {
+        kind: "sidecar",
+        namespace: "default",
+        workload: "reviews-v1",
+        serviceAccount: "reviews",
+        labels: { app: "reviews" },
+        ports: classPorts(listens),
+        goesOut: false,
+      },
+      address: "127.0.0.1",
       listens,
     };
   }
 
-  #bootstrap(inbound: readonly InboundPort[]): object {
+  #bootstrap(inbound: readonly PlacedInboundPort[]): object {
     const settings = {
       trustDomain: "cluster.local",
       accessLog: { path: this.#at("access"), encoding: "TEXT" as const },

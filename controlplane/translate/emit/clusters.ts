@@ -1,11 +1,12 @@
-// consumes: the upstreams, inbound ports and way out of a proxy
-// produces: its clusters and their endpoints, by name; the same maps for the same parts
-// never does: copy what many proxies share into what is one proxy's own
+// consumes: the upstreams and the way out of a class of proxies; where one proxy's applications are
+// produces: clusters and their endpoints, by name; the same maps for the same parts
+// never does: copy what a class shares into what is one proxy's own
 import type { Cluster, ClusterLoadAssignment } from "../../../protos/build/envoy.ts";
 import { interned, internedMaps } from "../../world/interned.ts";
-import { layered } from "../../world/layered-map.ts";
 import { memoized } from "../../world/memo.ts";
-import type { InboundPort, OutboundProxy, ProxyIr } from "../ir/proxy.ts";
+import { type PlacedInboundPort, placeInbound } from "../ir/places.ts";
+import type { ClassIr, InboundPort, OutboundProxy } from "../ir/proxy.ts";
+import type { MeshProxy } from "../ir/proxy-class.ts";
 import type { Upstream } from "../ir/upstream.ts";
 import { buildCluster } from "./cluster.ts";
 import { buildLoadAssignment } from "./endpoint.ts";
@@ -14,33 +15,35 @@ import { PASSTHROUGH_CLUSTER, upstreamName } from "./names.ts";
 import { byName, sorted } from "./resources.ts";
 import { blackHoleCluster, connectCluster, passthroughCluster } from "./special-clusters.ts";
 
-/** Returns the clusters: those of the upstreams, which many proxies share, and over them the proxy's own. */
-export function clustersOf({ upstreams, trustDomain, inbound, outbound }: ProxyIr): ReadonlyMap<string, Cluster> {
-  return layered(upstreamClusters(upstreams, trustDomain), ownClusters(inbound, outbound));
+/** Undefined: the proxy has no way out. */
+export type UnknownHosts = OutboundProxy["unknownHosts"] | undefined;
+
+/** Returns the clusters of a class: of its upstreams, and those that stand for no service. */
+export function classClusters({ upstreams, trustDomain, outbound }: ClassIr): ReadonlyMap<string, Cluster> {
+  return sharedClusters(upstreams, trustDomain, outbound?.unknownHosts);
 }
 
-const upstreamClusters = memoized((upstreams: readonly Upstream[], trustDomain: string) =>
-  oneClusterMap(byName(upstreams.map((upstream) => buildCluster(upstream, trustDomain)))),
+const sharedClusters = memoized((upstreams: readonly Upstream[], trustDomain: string, unknownHosts: UnknownHosts) =>
+  oneClusterMap(
+    byName([
+      ...upstreams.map((upstream) => buildCluster(upstream, trustDomain)),
+      blackHoleCluster,
+      ...(unknownHosts === undefined ? [] : [connectCluster]),
+      ...(unknownHosts === "forward" ? [passthroughCluster] : []),
+    ]),
+  ),
 );
 const oneClusterMap = internedMaps<Cluster>();
 
-const ownClusters = memoized((inbound: readonly InboundPort[], outbound: OutboundProxy | undefined) =>
-  clustersFor({ inbound, outbound }),
+/** Returns the clusters of a proxy's own: they lead to its applications. */
+export const ownClusters = memoized((inbound: readonly InboundPort[], own: MeshProxy) =>
+  applicationClusters(placeInbound(inbound, own)),
 );
 
 /** Few, and the same for proxies whose applications have the same addresses. */
-const clustersFor = interned(
-  ({ inbound, outbound }: Pick<ProxyIr, "inbound"> & { readonly outbound: OutboundProxy | undefined }) => [
-    inbound.map(({ filters: _, ...port }) => port),
-    outbound?.unknownHosts,
-  ],
-  ({ inbound, outbound }): ReadonlyMap<string, Cluster> =>
-    byName([
-      ...inbound.map(buildInboundCluster),
-      blackHoleCluster,
-      ...(outbound ? [connectCluster] : []),
-      ...(outbound?.unknownHosts === "forward" ? [passthroughCluster] : []),
-    ]),
+const applicationClusters = interned(
+  (ports: readonly PlacedInboundPort[]) => ports.map(({ filters: _, bind: _bind, ...port }) => port),
+  (ports): ReadonlyMap<string, Cluster> => byName(ports.map(buildInboundCluster)),
 );
 
 /** Returns the endpoints of those upstreams whose endpoints are told apart from them. */
@@ -56,12 +59,11 @@ export const endpointsOf = memoized((upstreams: readonly Upstream[]) =>
 const oneEndpointMap = internedMaps<ClusterLoadAssignment>();
 
 /** Returns the names of the clusters that lead to where a request's own host resolves; the same set for the same names. */
-export const forwardClusters = memoized(
-  (upstreams: readonly Upstream[], unknownHosts: OutboundProxy["unknownHosts"] | undefined) =>
-    oneSet([
-      ...upstreams.filter(({ discovery }) => discovery.kind === "forward").map(({ id }) => upstreamName(id)),
-      ...(unknownHosts === "forward" ? [PASSTHROUGH_CLUSTER] : []),
-    ]),
+export const forwardClusters = memoized((upstreams: readonly Upstream[], unknownHosts: UnknownHosts) =>
+  oneSet([
+    ...upstreams.filter(({ discovery }) => discovery.kind === "forward").map(({ id }) => upstreamName(id)),
+    ...(unknownHosts === "forward" ? [PASSTHROUGH_CLUSTER] : []),
+  ]),
 );
 const oneSet = interned(
   (names: readonly string[]) => [...names].sort(),

@@ -1,6 +1,7 @@
 // One port of a gateway proxy: plain HTTP, or HTTPS with a filter chain for each certificate.
 import type { Filter, FilterChain, Listener } from "../../../protos/build/envoy.ts";
-import type { AccessLog, GatewayPort, GatewayTls } from "../ir/proxy.ts";
+import type { PlacedGatewayPort } from "../ir/places.ts";
+import type { AccessLog, GatewayTls } from "../ir/proxy.ts";
 import { buildHttpConnectionManager } from "./http-connection-manager.ts";
 import { listenerName } from "./names.ts";
 import { peerAddressFilter } from "./peer-address.ts";
@@ -17,7 +18,7 @@ export interface GatewaySettings {
 }
 
 /** Returns the listener of one gateway port. */
-export function buildGatewayListener(port: GatewayPort, settings: GatewaySettings): Listener {
+export function buildGatewayListener(port: PlacedGatewayPort, settings: GatewaySettings): Listener {
   const name = listenerName(port.bind, port.port);
   const https = port.kind.protocol === "HTTPS";
   return {
@@ -35,7 +36,7 @@ export function buildGatewayListener(port: GatewayPort, settings: GatewaySetting
   };
 }
 
-function tlsChain(server: GatewayTls, port: GatewayPort, settings: GatewaySettings): FilterChain {
+function tlsChain(server: GatewayTls, port: PlacedGatewayPort, settings: GatewaySettings): FilterChain {
   const serverNames = server.serverNames.length > 0 ? { serverNames: server.serverNames } : {};
   return {
     name: `${server.routeTable}~${server.serverNames.join(",")}`,
@@ -45,7 +46,7 @@ function tlsChain(server: GatewayTls, port: GatewayPort, settings: GatewaySettin
   };
 }
 
-function httpFilters(routeTable: string, port: GatewayPort, settings: GatewaySettings): readonly Filter[] {
+function httpFilters(routeTable: string, port: PlacedGatewayPort, settings: GatewaySettings): readonly Filter[] {
   const manager = buildHttpConnectionManager({
     statPrefix: `outbound_${port.port}`,
     routes: { rds: routeTable },

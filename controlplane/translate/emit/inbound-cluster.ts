@@ -1,15 +1,15 @@
 // The application behind one port of a sidecar, as Envoy's cluster.
 import type { Cluster, Metadata } from "../../../protos/build/envoy.ts";
 import { durationFromMs, packAny } from "../../../protos/codec.ts";
-import type { InboundPort } from "../ir/proxy.ts";
+import type { PlacedInboundPort } from "../ir/places.ts";
 
 /** Returns the cluster's name, `inbound|9080||`, also that of the port's route configuration. */
-export function inboundClusterName(port: Pick<InboundPort, "port">): string {
+export function inboundClusterName(port: Pick<PlacedInboundPort, "port">): string {
   return `inbound|${port.port}||`;
 }
 
 /** Returns the cluster that leads to the application, in the HTTP version that the client speaks. */
-export function buildInboundCluster(port: InboundPort): Cluster {
+export function buildInboundCluster(port: PlacedInboundPort): Cluster {
   const name = inboundClusterName(port);
   const { address, port: portValue } = port.application;
   return {
@@ -58,7 +58,7 @@ function isLoopback(address: string): boolean {
   return address.startsWith("127.") || address === "::1";
 }
 
-function serviceMetadata({ service }: InboundPort): Metadata["filterMetadata"] {
+function serviceMetadata({ service }: PlacedInboundPort): Metadata["filterMetadata"] {
   if (service === undefined) return { scrim: { mesh: "internal" } };
   const { host, name, namespace } = service;
   return {

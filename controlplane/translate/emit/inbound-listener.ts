@@ -1,7 +1,8 @@
 // One port of the workload behind a sidecar: its listener, with a filter chain for each kind of connection it takes.
 import type { Filter, FilterChain, Listener, RouteConfiguration } from "../../../protos/build/envoy.ts";
 import { durationFromMs, packAny } from "../../../protos/codec.ts";
-import type { AccessLog, InboundPort } from "../ir/proxy.ts";
+import type { PlacedInboundPort } from "../ir/places.ts";
+import type { AccessLog } from "../ir/proxy.ts";
 import { buildAccessLogs, buildRefusedConnectionLogs } from "./access-log.ts";
 import { buildHttpConnectionManager } from "./http-connection-manager.ts";
 import { interned } from "../../world/interned.ts";
@@ -18,7 +19,7 @@ export interface InboundSettings {
 }
 
 /** Returns the listener's name, e.g. `127.10.4.7_9080`. */
-export function inboundListenerName(port: InboundPort): string {
+export function inboundListenerName(port: PlacedInboundPort): string {
   return `${port.bind.address}_${port.port}`;
 }
 
@@ -27,7 +28,7 @@ export function inboundListenerName(port: InboundPort): string {
  * PERMISSIVE: connections that offer the mesh's ALPN get mutual TLS, others plaintext. DISABLE: the bytes are the
  * application's, TLS too.
  */
-export function buildInboundListener(port: InboundPort, settings: InboundSettings): Listener {
+export function buildInboundListener(port: PlacedInboundPort, settings: InboundSettings): Listener {
   const inspected = port.mtls !== "DISABLE";
   return {
     name: inboundListenerName(port),
@@ -53,7 +54,7 @@ const waitForServerFirst: Listener = {
   continueOnListenerFiltersTimeout: true,
 };
 
-function filterChains(port: InboundPort, settings: InboundSettings): readonly FilterChain[] {
+function filterChains(port: PlacedInboundPort, settings: InboundSettings): readonly FilterChain[] {
   const name = inboundListenerName(port);
   const chains: FilterChain[] = [];
   if (port.mtls !== "DISABLE") {
@@ -80,16 +81,16 @@ function filterChains(port: InboundPort, settings: InboundSettings): readonly Fi
 }
 
 /** Only HTTP is negotiated; a port that was not declared HTTP/2 takes it too, if a client speaks it unasked. */
-function alpnOf(port: InboundPort): readonly string[] {
+function alpnOf(port: PlacedInboundPort): readonly string[] {
   if (port.protocol === "tcp") return [];
   return port.http2 ? ["h2", "http/1.1"] : ["http/1.1"];
 }
 
-function networkFilters(port: InboundPort, settings: InboundSettings, authenticated: boolean): readonly Filter[] {
+function networkFilters(port: PlacedInboundPort, settings: InboundSettings, authenticated: boolean): readonly Filter[] {
   return port.protocol === "http" ? httpFilters(port, settings, authenticated) : tcpFilters(port, settings);
 }
 
-function httpFilters(port: InboundPort, settings: InboundSettings, authenticated: boolean): readonly Filter[] {
+function httpFilters(port: PlacedInboundPort, settings: InboundSettings, authenticated: boolean): readonly Filter[] {
   const manager = buildHttpConnectionManager({
     statPrefix: `inbound_${port.port}`,
     routes: inboundRoutes(port),
@@ -102,7 +103,7 @@ function httpFilters(port: InboundPort, settings: InboundSettings, authenticated
   return [peerAddressFilter, manager];
 }
 
-function tcpFilters(port: InboundPort, settings: InboundSettings): readonly Filter[] {
+function tcpFilters(port: PlacedInboundPort, settings: InboundSettings): readonly Filter[] {
   const cluster = inboundClusterName(port);
   return [
     ...(port.tcpTelemetry ? [buildWasmPlace(port.tcpTelemetry)] : []),
@@ -120,7 +121,7 @@ function tcpFilters(port: InboundPort, settings: InboundSettings): readonly Filt
 
 /** Timeouts and retries are the caller's; here only what the application never got to see is sent again. */
 const inboundRoutes = interned(
-  ({ port, service }: InboundPort) => [port, service?.host],
+  ({ port, service }: PlacedInboundPort) => [port, service?.host],
   (port): { readonly inline: RouteConfiguration } => {
     const cluster = inboundClusterName(port);
     const service = port.service?.host ?? "*";

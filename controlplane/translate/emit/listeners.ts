@@ -1,10 +1,12 @@
-// consumes: the filters and ports of a proxy
-// produces: its listeners, by name; the same map for the same parts
+// consumes: the filters and ports of a class of proxies, and where one proxy has them
+// produces: that proxy's listeners, by name; the same map for the same parts
 // never does: encode a filter that another listener has too
 import type { Listener } from "../../../protos/build/envoy.ts";
 import { interned } from "../../world/interned.ts";
 import { memoized } from "../../world/memo.ts";
-import type { OutboundProxy, ProxyIr } from "../ir/proxy.ts";
+import { placeGatewayPorts, placeInbound, placeOutbound } from "../ir/places.ts";
+import type { ClassIr, OutboundProxy, ProxyIr } from "../ir/proxy.ts";
+import type { MeshProxy } from "../ir/proxy-class.ts";
 import { forwardClusters } from "./clusters.ts";
 import { buildGatewayListener } from "./gateway-listener.ts";
 import { buildInboundListener } from "./inbound-listener.ts";
@@ -13,48 +15,36 @@ import { byName } from "./resources.ts";
 import { withNumberedFilters } from "./shared-filters.ts";
 
 /** Returns the listeners. */
-export function listenersOf(ir: ProxyIr): ReadonlyMap<string, Listener> {
-  const { inbound, gatewayPorts, outbound, accessLog, trustDomain } = ir;
-  const forwards = forwardClusters(ir.upstreams, outbound?.unknownHosts).size > 0;
-  // The same objects make the same listeners: content is looked at only where one is another object.
-  return byParts(inbound, gatewayPorts, outbound, accessLog, trustDomain, forwards);
-}
-
-/** The parts of an IR that listeners are made of. */
-interface ListenerParts extends Pick<ProxyIr, "inbound" | "gatewayPorts" | "trustDomain"> {
-  readonly outbound: OutboundProxy | undefined;
-  readonly settings: OutboundSettings;
+export function listenersOf({ shared, own }: ProxyIr): ReadonlyMap<string, Listener> {
+  const { inbound, gatewayPorts, outbound, accessLog, trustDomain, upstreams } = shared;
+  const forwards = forwardClusters(upstreams, outbound?.unknownHosts).size > 0;
+  return byParts(inbound, gatewayPorts, outbound, accessLog, trustDomain, forwards, own);
 }
 
 const byParts = memoized(
   (
-    inbound: ProxyIr["inbound"],
-    gatewayPorts: ProxyIr["gatewayPorts"],
-    outbound: ProxyIr["outbound"],
-    accessLog: ProxyIr["accessLog"],
+    inbound: ClassIr["inbound"],
+    gatewayPorts: ClassIr["gatewayPorts"],
+    outbound: ClassIr["outbound"],
+    accessLog: ClassIr["accessLog"],
     trustDomain: string,
     forwards: boolean,
-  ) => byContent({ inbound, gatewayPorts, outbound, trustDomain, settings: { accessLog, forwards } }),
+    own: MeshProxy,
+  ): ReadonlyMap<string, Listener> => {
+    const settings = { accessLog, forwards };
+    const wayOut = placeOutbound(outbound, own);
+    return byName([
+      ...(outbound ? [connectListener({ outbound, settings })] : []),
+      ...(wayOut ? [buildOutboundListener(wayOut, settings)] : []),
+      ...placeInbound(inbound, own).map((port) => buildInboundListener(port, { trustDomain, accessLog })),
+      ...placeGatewayPorts(gatewayPorts, own).map((port) => buildGatewayListener(port, settings)),
+    ]);
+  },
 );
 
-const byContent = interned(
-  withNumberedFilters,
-  ({ inbound, gatewayPorts, outbound, trustDomain, settings }: ListenerParts): ReadonlyMap<string, Listener> =>
-    byName([
-      ...(outbound ? [connectListener({ outbound, settings }), buildOutboundListener(outbound, settings)] : []),
-      ...inbound.map((port) => buildInboundListener(port, { trustDomain, accessLog: settings.accessLog })),
-      ...gatewayPorts.map((port) => buildGatewayListener(port, settings)),
-    ]),
-);
-
-/** It has no address of its own: proxies with equal filters share it. */
+/** It has no address: classes with equal filters share it. */
 const connectListener = interned(
-  ({
-    outbound: { bind: _, ...outbound },
-    settings,
-  }: {
-    readonly outbound: OutboundProxy;
-    readonly settings: OutboundSettings;
-  }) => withNumberedFilters({ outbound, settings }),
-  ({ outbound, settings }) => buildConnectListener(outbound, settings),
+  withNumberedFilters,
+  ({ outbound, settings }: { readonly outbound: OutboundProxy; readonly settings: OutboundSettings }) =>
+    buildConnectListener(outbound, settings),
 );

@@ -1,6 +1,7 @@
 // A sidecar's way out: the explicit proxy's listener, and the one inside the proxy that reads on in tunnels.
 import type { Filter, FilterChain, Listener } from "../../../protos/build/envoy.ts";
 import { packAny } from "../../../protos/codec.ts";
+import type { PlacedOutboundProxy } from "../ir/places.ts";
 import type { AccessLog, OutboundProxy } from "../ir/proxy.ts";
 import { buildAccessLogs } from "./access-log.ts";
 import { buildHttpConnectionManager } from "./http-connection-manager.ts";
@@ -15,7 +16,7 @@ export interface OutboundSettings {
 }
 
 /** Returns the listener that applications use as their HTTP proxy: absolute-form, HTTP/2 by `:authority`, CONNECT. */
-export function buildOutboundListener(outbound: OutboundProxy, settings: OutboundSettings): Listener {
+export function buildOutboundListener(outbound: PlacedOutboundProxy, settings: OutboundSettings): Listener {
   return {
     name: listenerName(outbound.bind),
     address: { socketAddress: { address: outbound.bind.address, portValue: outbound.bind.port } },

@@ -1,17 +1,17 @@
-// consumes: the route tables of a proxy
-// produces: its route configurations and its virtual hosts, by name; the same maps for the same parts
+// consumes: the route tables of a class of proxies
+// produces: their route configurations and virtual hosts, by name; the same maps for the same parts
 // never does: let a request for an unknown host out to local addresses
 import type { RouteConfiguration, VirtualHost } from "../../../protos/build/envoy.ts";
 import { interned, internedMaps } from "../../world/interned.ts";
 import { memoized } from "../../world/memo.ts";
-import type { OutboundProxy, ProxyIr } from "../ir/proxy.ts";
+import type { ClassIr } from "../ir/proxy.ts";
 import type { RouteTable } from "../ir/routes.ts";
-import { forwardClusters } from "./clusters.ts";
+import { forwardClusters, type UnknownHosts } from "./clusters.ts";
 import { guardForwards } from "./dynamic-forward.ts";
 import { byName, sorted } from "./resources.ts";
 import { buildRouteConfiguration, buildVirtualHosts } from "./route-table.ts";
 
-type Routing = Pick<ProxyIr, "routeTables" | "upstreams" | "outbound">;
+type Routing = Pick<ClassIr, "routeTables" | "upstreams" | "outbound">;
 
 /** Returns the route configurations: small, and equal for all clients that reach the unknown alike. */
 export function routesOf({ routeTables, upstreams, outbound }: Routing): ReadonlyMap<string, RouteConfiguration> {
@@ -20,17 +20,15 @@ export function routesOf({ routeTables, upstreams, outbound }: Routing): Readonl
 }
 const oneRouteMap = internedMaps<RouteConfiguration>();
 
-const routesOfTable = memoized(
-  (forwarding: ReadonlySet<string>, table: RouteTable, unknownHosts: OutboundProxy["unknownHosts"] | undefined) => {
-    const routes = buildRouteConfiguration(table, unknownHosts);
-    const { virtualHosts } = routes;
-    return oneRoute(
-      virtualHosts === undefined
-        ? routes
-        : { ...routes, virtualHosts: virtualHosts.map((host) => guarded(forwarding, host)) },
-    );
-  },
-);
+const routesOfTable = memoized((forwarding: ReadonlySet<string>, table: RouteTable, unknownHosts: UnknownHosts) => {
+  const routes = buildRouteConfiguration(table, unknownHosts);
+  const { virtualHosts } = routes;
+  return oneRoute(
+    virtualHosts === undefined
+      ? routes
+      : { ...routes, virtualHosts: virtualHosts.map((host) => guarded(forwarding, host)) },
+  );
+});
 const oneRoute = interned(
   (routes: RouteConfiguration) => routes,
   (routes) => routes,

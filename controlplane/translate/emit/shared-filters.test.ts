@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { FunctionFilter, HttpFilters } from "../ir/filters.ts";
-import type { InboundPort, OutboundProxy } from "../ir/proxy.ts";
+import type { PlacedInboundPort, PlacedOutboundProxy } from "../ir/places.ts";
+import type { InboundPort } from "../ir/proxy.ts";
 import { buildInboundListener } from "./inbound-listener.ts";
 import { buildOutboundListener } from "./outbound-listener.ts";
 import { numberOfFilters } from "./shared-filters.ts";
@@ -25,7 +26,7 @@ const filters = (configuration = "{}", sha256 = "a"): HttpFilters => ({
   telemetry: telemetry(configuration, sha256),
 });
 
-const inbound = (address: string, changes: Partial<InboundPort> = {}): InboundPort => ({
+const inbound = (address: string, changes: Partial<InboundPort> = {}): PlacedInboundPort => ({
   port: 8080,
   bind: { address, port: 8080 },
   application: { address: "127.0.0.1", port: 8080 },
@@ -36,11 +37,11 @@ const inbound = (address: string, changes: Partial<InboundPort> = {}): InboundPo
   filters: filters(),
   ...changes,
 });
-const managers = (port: InboundPort) =>
+const managers = (port: PlacedInboundPort) =>
   buildInboundListener(port, { trustDomain: "cluster.local" }).filterChains?.map(
     (chain) => chain.filters?.at(-1)?.typedConfig,
   );
-const outbound = (address: string): OutboundProxy => ({
+const outbound = (address: string): PlacedOutboundProxy => ({
   bind: { address, port: 15_001 },
   routeTable: "80",
   filters: filters(),

@@ -1,13 +1,12 @@
-// All that one class of proxies needs, ready to be written in Envoy's words.
-import type { SocketAddress } from "../../model/socket-address.ts";
+// All that a proxy needs, ready to be written in Envoy's words: what its class needs, and beside it what is its own.
 import type { Authorization } from "./authorization.ts";
 import type { HttpFilters, WasmFilter } from "./filters.ts";
+import type { MeshProxy } from "./proxy-class.ts";
 import type { RouteTable } from "./routes.ts";
 import type { ServiceRef, Upstream } from "./upstream.ts";
 
 /** A sidecar's way out: one explicit proxy address that takes absolute-form, h2c and CONNECT. */
 export interface OutboundProxy {
-  readonly bind: SocketAddress;
   readonly routeTable: string;
   readonly filters: HttpFilters;
   /** What happens to hosts that nobody declared. */
@@ -18,8 +17,6 @@ export interface OutboundProxy {
 export interface InboundPort {
   /** The containerPort clients know. */
   readonly port: number;
-  readonly bind: SocketAddress;
-  readonly application: SocketAddress;
   readonly protocol: "http" | "tcp";
   /** Declared as HTTP/2 or gRPC: clients that negotiate their protocol may have it. */
   readonly http2: boolean;
@@ -49,7 +46,6 @@ export interface GatewayTls {
 /** One port of a gateway proxy: plain HTTP, or HTTPS with one or more certificates. */
 export interface GatewayPort {
   readonly port: number;
-  readonly bind: SocketAddress;
   readonly kind:
     | { readonly protocol: "HTTP"; readonly routeTable: string }
     | { readonly protocol: "HTTPS"; readonly servers: readonly GatewayTls[] };
@@ -69,7 +65,8 @@ export interface AccessLog {
 /** `some`: requests for which a CEL expression over the proxy's attributes holds. */
 export type AccessLogRule = { readonly kind: "all" | "none" } | { readonly kind: "some"; readonly expression: string };
 
-export interface ProxyIr {
+/** What one class of proxies needs: nothing in it is one proxy's own. */
+export interface ClassIr {
   readonly upstreams: readonly Upstream[];
   readonly routeTables: readonly RouteTable[];
   readonly outbound?: OutboundProxy;
@@ -77,6 +74,12 @@ export interface ProxyIr {
   readonly gatewayPorts: readonly GatewayPort[];
   readonly accessLog?: AccessLog;
   readonly trustDomain: string;
-  /** What was asked for and this proxy cannot have, one sentence each, sorted. */
+  /** What was asked for and these proxies cannot have, one sentence each, sorted. */
   readonly notes: readonly string[];
+}
+
+/** What one proxy needs. */
+export interface ProxyIr {
+  readonly shared: ClassIr;
+  readonly own: MeshProxy;
 }

@@ -75,7 +75,7 @@ describe("policies before a workload", () => {
   it("also mean the port at which the proxy opened a port", () => {
     const gateway = sidecar({
       kind: "router",
-      listens: [{ port: 80, name: "http", bind: { address: "127.0.0.1", port: 8080 } }],
+      ports: [{ port: 80, name: "http", boundPort: 8080, isServed: false }],
     });
     const world = worldOf(
       policy(

@@ -19,7 +19,7 @@ import type {
 import type { ProxyClass } from "../ir/proxy-class.ts";
 import { selectPolicies } from "./workload-selector.ts";
 
-type PolicyProxy = Pick<ProxyClass, "namespace" | "labels" | "listens">;
+type PolicyProxy = Pick<ProxyClass, "namespace" | "labels" | "ports">;
 
 const ORDER: readonly AuthorizationAction[] = ["AUDIT", "DENY", "ALLOW"];
 
@@ -121,9 +121,9 @@ function operationOf(
 }
 
 function boundPorts(values: readonly string[], proxy: PolicyProxy): readonly string[] {
-  const bound = proxy.listens
-    .filter((listen) => values.includes(String(listen.port)))
-    .map((listen) => String(listen.bind.port));
+  const bound = proxy.ports
+    .filter(({ port }) => values.includes(String(port)))
+    .map(({ boundPort }) => String(boundPort));
   return [...new Set([...values, ...bound])];
 }
 

@@ -10,7 +10,7 @@ const front: ProxyClass = {
   namespace: "istio-system",
   workload: "istio-ingressgateway",
   labels: { istio: "ingressgateway" },
-  listens: [80, 443].map((port) => ({ port, name: "", bind: { address: "127.0.0.1", port: port + 8_000 } })),
+  ports: [80, 443].map((port) => ({ port, name: "", boundPort: port + 8_000, isServed: false })),
 };
 const gateway = (servers: string, name = "front", namespace = "default") => `---
 apiVersion: networking.istio.io/v1

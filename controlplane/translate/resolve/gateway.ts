@@ -4,7 +4,6 @@
 import { isWildcardHost } from "../../model/hosts.ts";
 import { labelsMatch } from "../../model/labels.ts";
 import type { World } from "../../world/world.ts";
-import type { SocketAddress } from "../../model/socket-address.ts";
 import type { GatewayPort, GatewayTls } from "../ir/proxy.ts";
 import type { ProxyClass } from "../ir/proxy-class.ts";
 import type { RouteTable } from "../ir/routes.ts";
@@ -65,8 +64,7 @@ function needsRouter(table: RouteTable): boolean {
 type ResolvedPort = Omit<GatewayPort, "filters"> & { readonly tables: readonly RouteTable[] };
 
 function resolvePort(gathering: Gathering, port: number, servers: readonly GatewayServer[]): readonly ResolvedPort[] {
-  const bind = gathering.proxy.listens.find((listen) => listen.port === port)?.bind;
-  if (bind === undefined) {
+  if (!gathering.proxy.ports.some((own) => own.port === port)) {
     gathering.notes.push(`${servers.map(describe).join(", ")}: this proxy does not listen for port ${port}`);
     return [];
   }
@@ -76,26 +74,20 @@ function resolvePort(gathering: Gathering, port: number, servers: readonly Gatew
     if (isHttps(server) !== secure)
       gathering.notes.push(`${describe(server)}: port ${port} already speaks ${secure ? "HTTPS" : "HTTP"}`);
   const agreeing = servers.filter((server) => isHttps(server) === secure);
-  return secure ? httpsPort(gathering, port, bind, agreeing) : httpPort(gathering, port, bind, agreeing);
+  return secure ? httpsPort(gathering, port, agreeing) : httpPort(gathering, port, agreeing);
 }
 
 function httpPort(
   { world, proxy, destinations }: Gathering,
   port: number,
-  bind: SocketAddress,
   servers: readonly GatewayServer[],
 ): readonly ResolvedPort[] {
   const routeTable = `http.${port}`;
   const table = resolveGatewayTable(world, proxy, routeTable, port, servers, destinations);
-  return [{ port, bind, kind: { protocol: "HTTP", routeTable }, tables: [table] }];
+  return [{ port, kind: { protocol: "HTTP", routeTable }, tables: [table] }];
 }
 
-function httpsPort(
-  gathering: Gathering,
-  port: number,
-  bind: SocketAddress,
-  servers: readonly GatewayServer[],
-): readonly ResolvedPort[] {
+function httpsPort(gathering: Gathering, port: number, servers: readonly GatewayServer[]): readonly ResolvedPort[] {
   const claimed = new Set<string>();
   const byTable = new Map<string, GatewayServer[]>();
   const faces = servers.flatMap((server): readonly GatewayTls[] => {
@@ -109,7 +101,7 @@ function httpsPort(
   const tables = [...byTable].map(([name, of]) =>
     resolveGatewayTable(gathering.world, gathering.proxy, name, port, of, gathering.destinations),
   );
-  return [{ port, bind, kind: { protocol: "HTTPS", servers: faces }, tables }];
+  return [{ port, kind: { protocol: "HTTPS", servers: faces }, tables }];
 }
 
 /** `claimed` holds the names (`*` for any) that older servers of the port answer to. */

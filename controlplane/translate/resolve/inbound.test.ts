@@ -5,14 +5,7 @@ import { inputsOf, sidecar } from "./testing.ts";
 const service = (name: string, ports: string) =>
   `---\napiVersion: v1\nkind: Service\nmetadata: {name: ${name}}\nspec: {selector: {app: reviews}, ports: [${ports}]}\n`;
 const listening = (...ports: readonly (readonly [number, string])[]) =>
-  sidecar({
-    listens: ports.map(([port, name]) => ({
-      port,
-      name,
-      bind: { address: "127.10.4.7", port },
-      application: { address: "127.0.0.1", port: 40_000 + port },
-    })),
-  });
+  sidecar({ ports: ports.map(([port, name]) => ({ port, name, boundPort: port, isServed: true })) });
 
 describe("ports of a workload", () => {
   it("speak what the service that leads to them says, by number and by name", () => {

@@ -2,10 +2,9 @@
 import type { ServicePortSpec } from "../../model/kinds/service.ts";
 import { serviceHost } from "../../model/hosts.ts";
 import { servicesSelecting } from "../../pods/served-ports.ts";
-import type { ListenPort } from "../../pods/listen-port.ts";
 import type { World } from "../../world/world.ts";
 import type { InboundPort } from "../ir/proxy.ts";
-import type { ProxyClass } from "../ir/proxy-class.ts";
+import type { ClassPort, ProxyClass } from "../ir/proxy-class.ts";
 import type { ServiceRef } from "../ir/upstream.ts";
 import { resolveAuthorization, withoutHttp } from "./authorization-policy.ts";
 import { resolveHttpFilters } from "./http-filters.ts";
@@ -21,16 +20,14 @@ export function resolveInbound(inputs: Inputs, proxy: ProxyClass): readonly Inbo
   if (proxy.kind !== "sidecar") return [];
   const filters = resolveHttpFilters(inputs, proxy, "inbound", false);
   const policies = resolveAuthorization(world, proxy);
-  return proxy.listens.flatMap((listen): readonly InboundPort[] => {
-    if (listen.application === undefined) return [];
+  return proxy.ports.flatMap((listen): readonly InboundPort[] => {
+    if (!listen.isServed) return [];
     const served = serviceOf(world, proxy, listen);
     const protocol = protocolOfServicePort(listen.port, served?.port.name ?? listen.name, served?.port.appProtocol);
     const http = isHttp(protocol);
     return [
       {
         port: listen.port,
-        bind: listen.bind,
-        application: listen.application,
         protocol: http ? "http" : "tcp",
         http2: protocol === "http2" || protocol === "grpc",
         mtls: resolveMtlsMode(world, proxy, listen.port),
@@ -47,7 +44,7 @@ export function resolveInbound(inputs: Inputs, proxy: ProxyClass): readonly Inbo
 function serviceOf(
   world: World,
   proxy: ProxyClass,
-  listen: ListenPort,
+  listen: ClassPort,
 ): { service: ServiceRef; port: ServicePortSpec } | undefined {
   for (const { metadata, spec } of servicesSelecting(world, proxy.namespace, proxy.labels)) {
     const port = (spec.ports ?? []).find((candidate) => leadsTo(candidate, listen));
@@ -64,7 +61,7 @@ function serviceOf(
   return undefined;
 }
 
-function leadsTo(port: ServicePortSpec, listen: ListenPort): boolean {
+function leadsTo(port: ServicePortSpec, listen: ClassPort): boolean {
   const target = port.targetPort ?? port.port;
   return typeof target === "number" ? target === listen.port : target === listen.name || target === String(listen.port);
 }

@@ -12,13 +12,17 @@ export type Inputs = InputsWith<PluginModules>;
 /** Returns the module of one of Scrim's own filters. */
 export const builtinModule = derived((inputs: Inputs, name: BuiltinFilter): WasmModule => inputs.modules.builtin(name));
 
-/** Returns the plugin as the proxy at this address gets it; whoever asks depends on this plugin only. */
-export function pluginState(inputs: Inputs, namespace: string, name: string, address: string): PluginState {
+/**
+ * Returns the plugin as the proxy at this address gets it; whoever asks depends on this plugin only. The address is
+ * given for classes of one proxy, which they are while there is a plugin that differs.
+ */
+export function pluginState(inputs: Inputs, namespace: string, name: string, only: string | undefined): PluginState {
   // Proxies share the answer unless this plugin is being rolled out.
-  return stateAt(inputs, namespace, name, differsByProxy(inputs, namespace, name) ? address : "");
+  return stateAt(inputs, namespace, name, differsByProxy(inputs, namespace, name) ? (only ?? "") : "");
 }
 
-const differsByProxy = derived((inputs: Inputs, namespace: string, name: string): boolean =>
+/** Returns whether the plugin is not the same for all proxies at present. */
+export const differsByProxy = derived((inputs: Inputs, namespace: string, name: string): boolean =>
   inputs.modules.differsByProxy(namespace, name),
 );
 

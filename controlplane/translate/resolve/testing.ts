@@ -5,7 +5,7 @@ import { loadText } from "../../store/load.ts";
 import { createInputs } from "../../world/inputs.ts";
 import type { World } from "../../world/world.ts";
 import type { PluginModules } from "../ir/modules.ts";
-import type { ProxyClass } from "../ir/proxy-class.ts";
+import type { MeshProxy, ProxyClass } from "../ir/proxy-class.ts";
 import type { Inputs } from "./modules.ts";
 
 /** Returns the mesh of a YAML text; throws when something in it is not as it should be. */
@@ -24,7 +24,7 @@ export function inputsOf(yaml: string, modules = modulesOf()): Inputs {
   return createInputs(worldOf(yaml), modules);
 }
 
-/** Returns a sidecar of `reviews-v1` in `default` that listens on 9080, with what is different. */
+/** Returns the class of the sidecars of `reviews-v1` in `default` that listen on 9080, with what is different. */
 export function sidecar(changes: Partial<ProxyClass> = {}): ProxyClass {
   return {
     kind: "sidecar",
@@ -32,17 +32,24 @@ export function sidecar(changes: Partial<ProxyClass> = {}): ProxyClass {
     workload: "reviews-v1",
     serviceAccount: "reviews",
     labels: { app: "reviews", version: "v1" },
-    podIp: "127.10.4.7",
-    listens: [
-      {
-        port: 9080,
-        name: "http",
-        bind: { address: "127.10.4.7", port: 9080 },
-        application: { address: "127.0.0.1", port: 41_233 },
-      },
-    ],
-    outbound: { address: "127.10.4.7", port: 15_001 },
+    ports: [{ port: 9080, name: "http", boundPort: 9080, isServed: true }],
+    goesOut: true,
     ...changes,
+  };
+}
+
+/** Returns a proxy of this class. */
+export function proxyOf(proxyClass: ProxyClass, address = "127.10.4.7"): MeshProxy {
+  return {
+    class: proxyClass,
+    address,
+    listens: proxyClass.ports.map(({ port, name, boundPort, isServed }) => ({
+      port,
+      name,
+      bind: { address, port: boundPort },
+      ...(isServed && { application: { address: "127.0.0.1", port: 32_153 + port } }),
+    })),
+    outbound: proxyClass.goesOut ? { address, port: 15_001 } : undefined,
   };
 }
 

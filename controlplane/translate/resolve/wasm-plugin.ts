@@ -26,7 +26,7 @@ export interface ChainPlace {
  */
 export function resolvePlugins(
   inputs: Inputs,
-  proxy: Pick<ProxyClass, "namespace" | "labels" | "podIp">,
+  proxy: Pick<ProxyClass, "namespace" | "labels" | "only">,
   place: ChainPlace,
 ): PluginSlots {
   const plugins = selectPolicies(inputs.world, "WasmPlugin", proxy)
@@ -35,7 +35,7 @@ export function resolvePlugins(
   const slot = (...phases: readonly WasmPluginSpec["phase"][]) =>
     plugins
       .filter((plugin) => phases.includes(plugin.spec.phase))
-      .flatMap((plugin) => pluginFilter(inputs, plugin, proxy.podIp));
+      .flatMap((plugin) => pluginFilter(inputs, plugin, proxy.only));
   return {
     pluginsAuthn: slot("AUTHN"),
     pluginsAuthz: slot("AUTHZ"),
@@ -64,9 +64,13 @@ function comparePlugins(a: MeshObject<"WasmPlugin">, b: MeshObject<"WasmPlugin">
 }
 
 /** A plugin that is still on its way leaves the chain as it was. */
-function pluginFilter(inputs: Inputs, plugin: MeshObject<"WasmPlugin">, address: string): readonly WasmFilter[] {
+function pluginFilter(
+  inputs: Inputs,
+  plugin: MeshObject<"WasmPlugin">,
+  only: string | undefined,
+): readonly WasmFilter[] {
   const { name, namespace } = plugin.metadata;
-  const state = pluginState(inputs, namespace, name, address);
+  const state = pluginState(inputs, namespace, name, only);
   if (state.kind === "pending") return [];
   const common = {
     name: pluginFilterName(namespace, name),

@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { createResourceEncoder } from "../../snapshot/encode.ts";
-import type { InboundPort, ProxyIr } from "../ir/proxy.ts";
+import type { ClassIr, InboundPort } from "../ir/proxy.ts";
 import type { Upstream, UpstreamTls } from "../ir/upstream.ts";
 import { emitProxy } from "../translate.ts";
+import { proxyOf, sidecar } from "./testing.ts";
 import { withoutIdentity } from "./without-identity.ts";
 
 const upstream = (host: string, tls: UpstreamTls): Upstream => ({
@@ -20,15 +21,13 @@ const upstream = (host: string, tls: UpstreamTls): Upstream => ({
 });
 const inbound = (port: number, mtls: InboundPort["mtls"]): InboundPort => ({
   port,
-  bind: { address: "10.0.0.2", port },
-  application: { address: "127.0.0.1", port },
   protocol: "tcp",
   http2: false,
   mtls,
   filters: { pluginsAuthn: [], pluginsAuthz: [], pluginsStats: [], pluginsUnspecified: [] },
 });
 const mesh = { identities: [], sni: "" };
-const ir: ProxyIr = {
+const ir: ClassIr = {
   upstreams: [
     upstream("auto", { mode: "auto", ...mesh }),
     upstream("mesh", { mode: "mesh", ...mesh }),
@@ -41,10 +40,13 @@ const ir: ProxyIr = {
   notes: [],
 };
 
+const ports = [1, 2, 3].map((port) => ({ port, name: "", boundPort: port, isServed: true }));
+const own = proxyOf(sidecar({ ports }), "10.0.0.2");
+
 describe("a proxy without an identity", () => {
   it("is told of no secret", () => {
-    const namedSecrets = (of: ProxyIr) =>
-      Object.values(createResourceEncoder().encodeResources("c", emitProxy(of)).maps)
+    const namedSecrets = (of: ClassIr) =>
+      Object.values(createResourceEncoder().encodeResources("c", emitProxy({ shared: of, own })).maps)
         .flatMap((map) => [...map.values()])
         .flatMap(({ references }) => references.filter(({ kind }) => kind === "secrets"));
     expect(namedSecrets(ir)).not.toEqual([]);

@@ -1,16 +1,16 @@
 // What is left for a proxy that can have no certificate: nothing that would wait for one, and nothing in plaintext that
 // was to be encrypted.
-import type { GatewayPort, InboundPort, ProxyIr } from "../ir/proxy.ts";
+import type { GatewayPort, InboundPort, ClassIr } from "../ir/proxy.ts";
 import type { Upstream } from "../ir/upstream.ts";
 import { memoized } from "../../world/memo.ts";
 
 /**
- * Returns the IR of a proxy to which no secret is ever given. Where mutual TLS is spoken if both sides can, it speaks
- * plaintext; what must be encrypted it does not reach (503) and does not serve: ports under STRICT and a gateway's
+ * Returns the IR of proxies to which no secret is ever given. Where mutual TLS is spoken if both sides can, they speak
+ * plaintext; what must be encrypted they do not reach (503) and do not serve: ports under STRICT and a gateway's
  * HTTPS ports are not there.
  */
 export const withoutIdentity = memoized(
-  (ir: ProxyIr): ProxyIr => ({
+  (ir: ClassIr): ClassIr => ({
     ...ir,
     upstreams: plainUpstreams(ir.upstreams),
     inbound: plainInbound(ir.inbound),

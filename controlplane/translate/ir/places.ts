@@ -1,0 +1,45 @@
+// The ports of a class where one of its proxies has them.
+import type { SocketAddress } from "../../model/socket-address.ts";
+import type { GatewayPort, InboundPort, OutboundProxy } from "./proxy.ts";
+import type { MeshProxy } from "./proxy-class.ts";
+
+export interface PlacedInboundPort extends InboundPort {
+  readonly bind: SocketAddress;
+  /** Where the application itself listens. */
+  readonly application: SocketAddress;
+}
+
+export interface PlacedGatewayPort extends GatewayPort {
+  readonly bind: SocketAddress;
+}
+
+export interface PlacedOutboundProxy extends OutboundProxy {
+  readonly bind: SocketAddress;
+}
+
+/** Returns the ports at which the proxy's application is reached, in the order in which it listens. */
+export function placeInbound(inbound: readonly InboundPort[], { listens }: MeshProxy): readonly PlacedInboundPort[] {
+  return listens.flatMap(({ port: number, bind, application }) => {
+    const port = inbound.find((candidate) => candidate.port === number);
+    return port === undefined || application === undefined ? [] : [{ ...port, bind, application }];
+  });
+}
+
+/** Returns the ports that a gateway proxy opens. */
+export function placeGatewayPorts(
+  gatewayPorts: readonly GatewayPort[],
+  { listens }: MeshProxy,
+): readonly PlacedGatewayPort[] {
+  return gatewayPorts.flatMap((port) => {
+    const bind = listens.find((listen) => listen.port === port.port)?.bind;
+    return bind === undefined ? [] : [{ ...port, bind }];
+  });
+}
+
+/** Returns the proxy's way out; undefined where it has none. */
+export function placeOutbound(
+  outbound: OutboundProxy | undefined,
+  { outbound: bind }: MeshProxy,
+): PlacedOutboundProxy | undefined {
+  return outbound === undefined || bind === undefined ? undefined : { ...outbound, bind };
+}
