@@ -27,9 +27,10 @@ describe("a file's path", () => {
     const relative = plugin({ url: "file://../x.wasm" });
     expect(pluginSource(relative).location).toEqual({ kind: "file", path: "/x.wasm" });
     expect(pluginSource({ ...relative, origin: inCluster }).location).toEqual({
-      kind: "unsupported",
+      kind: "failed",
+      code: "unsupported-url",
       field: "spec.url",
-      reason: '"file://../x.wasm" begins at a YAML file, and this object is in none',
+      message: '"file://../x.wasm" begins at a YAML file, and this object is in none',
     });
     expect(pluginSource({ ...plugin({ url: "file:///a/x.wasm" }), origin: inCluster }).location).toEqual({
       kind: "file",
