@@ -1,97 +1,25 @@
-import { readFileSync } from "node:fs";
-import { Ajv2020 } from "ajv/dist/2020.js";
 import fc from "fast-check";
-import { createHost, createHostRunner, type Host, scenarioProblems, startHost } from "proxy-wasm-host";
+import { createHost, createHostRunner, type Host, scenarioProblems } from "proxy-wasm-host";
 import { describe, expect, it } from "vitest";
 import { modulePath } from "../module-path.ts";
 import { scenarios } from "./mesh.scenarios.ts";
-
-const file = (name: string): Buffer => readFileSync(new URL(name, import.meta.url));
-const FUNCTIONS = ["authz", "ratelimit", "router", "telemetry"] as const;
-type FunctionName = (typeof FUNCTIONS)[number];
-type Configurations = Partial<Record<FunctionName, unknown>>;
-const modules = Object.fromEntries(
-  [...FUNCTIONS, "mesh" as const].map((name) => [name, file(`../build/${name}.wasm`)]),
-) as Record<FunctionName | "mesh", Buffer>;
-
-interface Sent {
-  readonly headers: Record<string, string>;
-  readonly attributes: Record<string, unknown>;
-}
-
-/** What can be told apart from outside. */
-interface Seen {
-  readonly refusal: string;
-  readonly upstream: Record<string, string | undefined>;
-  readonly choice: string | undefined;
-}
-
-const WATCHED = ["x-user", "x-envoy-peer-metadata", "x-envoy-peer-metadata-id"];
-const NODE = {
-  id: "sidecar~10.0.0.1~orders-0.default~default.svc",
-  metadata: {
-    NAME: "orders-0",
-    NAMESPACE: "default",
-    WORKLOAD_NAME: "orders",
-    CLUSTER_ID: "c",
-    LABELS: { app: "orders" },
-  },
-};
-const node = { xds: { node: NODE } } as never;
-
-/** Runs the request through the hosts one after the other, as the filters of one chain. */
-function pass(chain: readonly Host[], { headers, attributes }: Sent): Seen {
-  let current: Record<string, string> = { ":method": "GET", ":path": "/", ":authority": "a.test", ...headers };
-  let refusal = "";
-  let choice: string | undefined;
-  let grpcStatus: string | undefined;
-  const streams = [];
-  for (const host of chain) {
-    const response = {
-      code: refusal === "" ? 200 : Number(refusal.split(" ")[0]),
-      flags: 0,
-      total_size: 30,
-      ...(grpcStatus !== undefined && { grpc_status: Number(grpcStatus) }),
-    };
-    const stream = host.newStream({
-      headers: current,
-      attributes: { response, request: { total_size: 12, duration: 1_000_000 }, ...attributes } as never,
-    });
-    streams.push(stream);
-    if (refusal !== "") continue;
-    const outcome = stream.sendRequestHeaders();
-    if (outcome.kind === "replied") {
-      grpcStatus = outcome.reply.headers.get("grpc-status") as string | undefined;
-      const { status, details, body, headers } = outcome.reply;
-      refusal = `${status} ${details} ${Buffer.from(body).toString()} ${String(headers.get("retry-after"))}`;
-      continue;
-    }
-    expect(outcome.kind).toBe("continue");
-    choice = stream.filterState("scrim.route") ?? choice;
-    current = Object.fromEntries(
-      Object.keys({ ...current, ...Object.fromEntries(WATCHED.map((name) => [name, ""])) }).flatMap((name) => {
-        const value = stream.requestHeaders.get(name);
-        return value === undefined ? [] : [[name, String(value)]];
-      }),
-    );
-  }
-  for (const stream of streams) {
-    if (refusal === "" && stream.outcome.kind === "continue") stream.sendResponseHeaders();
-    stream.end();
-  }
-  return {
-    refusal,
-    upstream: refusal === "" ? Object.fromEntries(WATCHED.map((name) => [name, current[name]])) : {},
-    choice,
-  };
-}
+import {
+  FUNCTIONS,
+  NODE,
+  fused,
+  inside,
+  modules,
+  node,
+  pass,
+  rulesOf,
+  type Configurations,
+  type Sent,
+} from "./testing.ts";
 
 const separate = (configurations: Configurations): Host[] =>
   FUNCTIONS.filter((name) => configurations[name] !== undefined).map((name) =>
     createHost({ module: modules[name], configuration: JSON.stringify(configurations[name]), attributes: node }),
   );
-const fused = (configurations: Configurations): Host =>
-  createHost({ module: modules.mesh, configuration: JSON.stringify(configurations), attributes: node });
 
 /**
  * Counters by name, without those that are 0; the status of a refused request is for the host to say, so labels of it
@@ -122,23 +50,19 @@ const POLICIES = {
     },
   ],
 };
+
 const LIMITS = {
   limits: [
     { name: "n/user", key: [{ header: "x-user" }], tokens: 2, intervalMs: 600_000 },
     { name: "n/caller", match: { methods: ["POST"] }, key: [{ source: "principal" }], tokens: 3, intervalMs: 600_000 },
   ],
 };
+
 const RULES = {
   routes: [
     { key: "0", inside: true, match: { headers: { "x-user": { exact: "alice" } } } },
     { key: "1", inside: true, match: { uri: { prefix: "/" } } },
   ],
-};
-const rulesOf = (rules: object): object => ({
-  filter_metadata: { "scrim.router": { id: JSON.stringify(rules), rules: JSON.stringify(rules) } },
-});
-const inside = {
-  filter_metadata: { scrim: { service: "reviews.default.svc.cluster.local;reviews;default", mesh: "internal" } },
 };
 
 const requests = fc.array(
@@ -158,6 +82,7 @@ const requests = fc.array(
   }),
   { minLength: 1, maxLength: 25 },
 );
+
 const parts = fc
   .record(
     {
@@ -237,69 +162,6 @@ describe("in one module as in four", () => {
     expect(calls.filter((name) => name === "proxy_get_header_map_pairs")).toHaveLength(1);
     // mtls and the certificate's URI for authz and ratelimit together, the router's id and its rules (new to it).
     expect(calls.filter((name) => name === "proxy_get_property")).toHaveLength(4);
-  });
-});
-
-describe("configuration", () => {
-  const ajv = new Ajv2020({ strict: false });
-  for (const name of FUNCTIONS)
-    ajv.addSchema(
-      JSON.parse(file(`../${name}/config.schema.json`).toString()) as object,
-      `https://scrim.test/${name}/config.schema.json`,
-    );
-  const schema = ajv.compile({
-    ...(JSON.parse(file("config.schema.json").toString()) as object),
-    $id: "https://scrim.test/mesh/config.schema.json",
-  });
-
-  it("the example has all four functions, is by the schema, and starts", () => {
-    const example = JSON.parse(file("example.json").toString()) as object;
-    expect(Object.keys(example)).toEqual([...FUNCTIONS]);
-    expect(schema(example), JSON.stringify(schema.errors)).toBe(true);
-    expect(startHost({ module: modules.mesh, configuration: JSON.stringify(example) }).kind).toBe("started");
-  });
-
-  it.each([
-    [{}, "configuration: expected at least one of authz, ratelimit, router, telemetry"],
-    [{ other: {} }, "other: unknown field (known: authz, ratelimit, router, telemetry)"],
-    [{ authz: { policies: [{ name: "p", action: "MAYBE" }] } }, "authz.policies[0].action: "],
-    [
-      { authz: { policies: [] }, ratelimit: { limits: [{ name: "l", tokens: 0, intervalMs: 1 }] } },
-      "ratelimit.limits[0].tokens: ",
-    ],
-    [{ router: { a: 1 } }, "router.a: unknown field"],
-    [{ telemetry: { reporter: "both" } }, "telemetry.reporter: expected source or destination"],
-    [{ telemetry: [] }, "telemetry: expected an object"],
-  ])("%j is refused by schema and module", (configuration, message) => {
-    expect(schema(configuration)).toBe(false);
-    const started = startHost({ module: modules.mesh, configuration: JSON.stringify(configuration) });
-    expect(started.kind === "failed" ? started.message : "started").toContain(message);
-  });
-});
-
-describe("the route that the router chose", () => {
-  const outbound = { router: {}, telemetry: { reporter: "source" } };
-  const sentMetadata = (rules: object, clusterMetadata: unknown): string | undefined =>
-    pass([fused(outbound)], {
-      headers: { "x-envoy-peer-metadata": "forged" },
-      attributes: { xds: { node: NODE, virtual_host_metadata: rulesOf(rules), cluster_metadata: clusterMetadata } },
-    }).upstream["x-envoy-peer-metadata"];
-
-  it("takes this proxy's metadata along where it stays in the mesh, though Envoy shows no cluster yet", () => {
-    expect(sentMetadata({ routes: [{ key: "0", inside: true }] }, undefined)).toMatch(/^[A-Za-z0-9+/]+=*$/);
-  });
-
-  it("takes nothing out of the mesh, whatever the first route's cluster was", () => {
-    expect(sentMetadata({ routes: [{ key: "0" }] }, inside)).toBeUndefined();
-    expect(sentMetadata({ routes: [] }, inside)).toBeUndefined();
-  });
-
-  it("without rules the cluster says", () => {
-    const sent = (metadata: unknown): string | undefined =>
-      pass([fused(outbound)], { headers: {}, attributes: { xds: { node: NODE, cluster_metadata: metadata } } })
-        .upstream["x-envoy-peer-metadata"];
-    expect(sent(inside)).toBeDefined();
-    expect(sent({ filter_metadata: {} })).toBeUndefined();
   });
 });
 

@@ -4,7 +4,10 @@ import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { instantiate } from "@assemblyscript/loader";
 import asc from "assemblyscript/asc";
+import { type Built, keptModule } from "../../sdk/testing/build.ts";
 
+/** This file: it says how the module is compiled. */
+const OWN = "filters/policy/testing/load.ts";
 const filters = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
 /** What the policy module offers to tests: text arguments are strings, what a client could send is bytes. */
@@ -60,8 +63,9 @@ const RETURNS_STRING = new Set([
 ]);
 
 /** Compiles filters/policy/testing/module.ts. Throws with the compiler's messages when it does not compile. */
-async function compile(): Promise<Uint8Array> {
+async function compile(): Promise<Built> {
   let binary: Uint8Array | undefined;
+  const inputs = new Map<string, string>();
   const stderr = asc.createMemoryStream();
   const { error } = await asc.main(
     [
@@ -78,20 +82,24 @@ async function compile(): Promise<Uint8Array> {
       stdout: asc.createMemoryStream(),
       stderr,
       listFiles: () => [],
-      readFile: (name: string) => readFile(resolve(filters, name), "utf8").catch(() => null),
+      readFile: async (name: string) => {
+        const text = await readFile(resolve(filters, name), "utf8").catch(() => null);
+        if (text !== null) inputs.set(`filters/${name}`, text);
+        return text;
+      },
       writeFile: (_name: string, content: string | Uint8Array) => {
         if (typeof content !== "string") binary = content;
       },
     },
   );
   if (error || !binary) throw new Error(`the policy module does not compile:\n${stderr.toString()}`);
-  return binary;
+  return { binary, inputs: inputs.set(OWN, await readFile(resolve(filters, "..", OWN), "utf8")) };
 }
 
 /** Returns a fresh instance of the policy module. */
 export async function loadPolicy(): Promise<PolicyModule> {
   const { exports } = await instantiate<Record<string, (...values: (number | bigint)[]) => number | bigint>>(
-    await compile(),
+    await keptModule("policy", compile),
     {},
   );
   const lower = (value: unknown): number | bigint => {

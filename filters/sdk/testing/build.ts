@@ -6,13 +6,9 @@ import { compileFilter } from "../compile.mjs";
 
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 const KEPT = join(ROOT, "build/fixtures");
-// What a module depends on besides its sources.
-const TOOLS = [
-  "node_modules/assemblyscript/package.json",
-  "filters/sdk/compile.mjs",
-  "filters/sdk/exports-check.mjs",
-  "filters/sdk/asconfig.json",
-];
+/** What every module depends on besides its sources. */
+const COMPILER = "node_modules/assemblyscript/package.json";
+const TOOLS = ["filters/sdk/compile.mjs", "filters/sdk/exports-check.mjs", "filters/sdk/asconfig.json"];
 
 const sha256 = (content: string | Uint8Array): string => createHash("sha256").update(content).digest("hex");
 const hashOf = (file: string): string => sha256(readFileSync(join(ROOT, file)));
@@ -36,14 +32,8 @@ function kept(file: string): Uint8Array | undefined {
   }
 }
 
-function keep(file: string, module: Uint8Array, inputs: ReadonlyMap<string, string>): void {
-  const record: Kept = {
-    module: sha256(module),
-    inputs: Object.fromEntries([
-      ...[...inputs].map(([input, text]) => [input, sha256(text)]),
-      ...TOOLS.map((tool) => [tool, hashOf(tool)]),
-    ]),
-  };
+function keep(file: string, module: Uint8Array, inputs: Kept["inputs"]): void {
+  const record: Kept = { module: sha256(module), inputs: { ...inputs, [COMPILER]: hashOf(COMPILER) } };
   mkdirSync(KEPT, { recursive: true });
   for (const [name, content] of [
     [`${file}.wasm`, module],
@@ -54,17 +44,32 @@ function keep(file: string, module: Uint8Array, inputs: ReadonlyMap<string, stri
   }
 }
 
+/** A module, and the texts of the files below the repository's root that it was made of. */
+export interface Built {
+  readonly binary: Uint8Array;
+  readonly inputs: ReadonlyMap<string, string>;
+}
+
+/** The module of this name as it is kept, or built if a file it was made of has changed. */
+export async function keptModule(name: string, build: () => Promise<Built>): Promise<Uint8Array> {
+  const file = join(KEPT, name);
+  const module = kept(file);
+  if (module) return module;
+  const { binary, inputs } = await build();
+  keep(file, binary, Object.fromEntries([...inputs].map(([input, text]) => [input, sha256(text)])));
+  return binary;
+}
+
 /**
  * The module of filters/sdk/testing/<name>, compiled only when it is not as kept; throws with the compiler's messages.
  */
-export async function buildFixture(name: string, memory: "fast" | "convenient" = "fast"): Promise<Uint8Array> {
-  const file = join(KEPT, `${name}-${memory}`);
-  const module = kept(file);
-  if (module) return module;
-  const result = await compileFilter({ entry: `filters/sdk/testing/${name}/index.ts`, baseDir: ROOT, memory });
-  if (!result.ok) throw new Error(result.errors);
-  keep(file, result.binary, result.inputs);
-  return result.binary;
+export function buildFixture(name: string, memory: "fast" | "convenient" = "fast"): Promise<Uint8Array> {
+  return keptModule(`${name}-${memory}`, async () => {
+    const result = await compileFilter({ entry: `filters/sdk/testing/${name}/index.ts`, baseDir: ROOT, memory });
+    if (!result.ok) throw new Error(result.errors);
+    const tools = TOOLS.map((tool): [string, string] => [tool, readFileSync(join(ROOT, tool), "utf8")]);
+    return { binary: result.binary, inputs: new Map([...result.inputs, ...tools]) };
+  });
 }
 
 /** The module of sources in memory (`index.ts`, `filter.ts`, …). */
