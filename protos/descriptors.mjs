@@ -2,8 +2,9 @@
 import protobuf from "protobufjs";
 import descriptor from "protobufjs/ext/descriptor.js";
 
+/** By their numbers in descriptor.proto; what is undefined is no scalar. */
 const SCALARS = [
-  ,
+  undefined,
   "double",
   "float",
   "int64",
@@ -13,11 +14,11 @@ const SCALARS = [
   "fixed32",
   "bool",
   "string",
-  ,
-  ,
+  undefined,
+  undefined,
   "bytes",
   "uint32",
-  ,
+  undefined,
   "sfixed32",
   "sfixed64",
   "sint32",

@@ -29,7 +29,7 @@ describe("parseDurationMs", () => {
     ".5s",
     "NaNs",
     "999999999999999s",
-    "1".repeat(100) + "s",
+    `${"1".repeat(100)}s`,
     "1s\n",
   ])("refuses %j", (text) => {
     expect(parseDurationMs(text)).toBeUndefined();

@@ -76,7 +76,7 @@ export function createJudge(options: JudgeOptions, { traps, isFirst }: JudgeKnow
       readings.set(plugin, start);
       const trapped = judgeTraps(plugin, state, traps);
       if (trapped !== undefined) return trapped;
-      const counted = group(state, start, pages, (address) => isSplit(state) || isFirst(plugin, address));
+      const counted = group(start, pages, (address) => isSplit(state) || isFirst(plugin, address));
       const metric = missingMetric(total(counted.groups.candidate), candidate.plan.rollback);
       if (metric === undefined) missing.delete(plugin);
       else missing.set(plugin, metric);
@@ -141,7 +141,7 @@ interface Counted {
  * What was counted since the step began by those with the candidate and by the others, and what the first ones had
  * counted before it came.
  */
-function group(state: RolloutState, start: Readings, pages: Pages, isFirst: (address: string) => boolean): Counted {
+function group(start: Readings, pages: Pages, isFirst: (address: string) => boolean): Counted {
   const groups: Record<"candidate" | "others", ProxyCounts[]> = { candidate: [], others: [] };
   const before: ProxyCounts[] = [];
   for (const { proxy, now } of pages) {

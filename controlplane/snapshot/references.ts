@@ -1,5 +1,5 @@
 // What an Envoy message refers to by name: clusters, endpoints, route configurations, secrets, filter configurations.
-import { type AnyMessage, type MessageByName } from "../../protos/build/envoy.ts";
+import type { AnyMessage, MessageByName } from "../../protos/build/envoy.ts";
 import { type MessageName, partsOf, unpackAny } from "../../protos/codec.ts";
 import { type FieldPlan, fieldsOf, fullNameOf, typeOf } from "../../protos/schema.ts";
 import type { ResourceKind } from "./resources.ts";

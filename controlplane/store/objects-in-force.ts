@@ -54,13 +54,19 @@ export function createObjectsInForce(): ObjectsInForce {
       const place = `${source}\0${unit}`;
       const before = placed.get(place);
       if (before !== undefined) {
-        each(before, (owners, key) => (owners.remove(key, before), touched.add(key)));
+        each(before, (owners, key) => {
+          owners.remove(key, before);
+          touched.add(key);
+        });
         complaining.delete(before);
         placed.delete(place);
       }
       if (contribution === undefined) return;
       const now: Placed = { source, contribution };
-      each(now, (owners, key) => (owners.add(key, now), touched.add(key)));
+      each(now, (owners, key) => {
+        owners.add(key, now);
+        touched.add(key);
+      });
       if (contribution.violations.length > 0) complaining.add(now);
       placed.set(place, now);
     },

@@ -117,6 +117,6 @@ function growth(host: Host): readonly string[] {
   }
   const grown = host.memoryBytes(0) - before;
   return grown > GROWTH_ALLOWED
-    ? [`its memory grew by ${kibibytes(grown)} over ${COUNTED} trial requests: ` + "it seems to keep something of each"]
+    ? [`its memory grew by ${kibibytes(grown)} over ${COUNTED} trial requests: it seems to keep something of each`]
     : [];
 }

@@ -1,6 +1,6 @@
 // What proxies' configuration is made from: one state of the mesh, and beside it the filter modules at hand then, which
 // are no objects of the mesh.
-import { type Read, type Readable, type Recorder, type Source } from "./source.ts";
+import type { Read, Readable, Recorder, Source } from "./source.ts";
 import { bitOf, numberOf, Stamp } from "./stamp.ts";
 import type { World } from "./world.ts";
 import { AFTER_WORLD } from "./world-reading.ts";

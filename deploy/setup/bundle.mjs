@@ -6,10 +6,13 @@ import { join } from "node:path";
 import { hashInputs, readStamp, writeStamp } from "./inputs.mjs";
 import { SetupError } from "./machine.mjs";
 
-/** Beside a bundle: what esbuild says it was made from. */
-const METAFILE = "inputs.json";
+/** Beside a bundle: what esbuild says it was made from. Hidden, since the demo's bundles stand in a mesh directory. */
+const METAFILE = ".inputs.json";
 /** Beside a bundle: the hash of these inputs as they were then. */
 const STAMP = ".inputs";
+
+/** The clock of a file system may be behind by so much. */
+const FILE_CLOCK_MS = 20;
 
 const BANNER =
   'import { createRequire as scrimCreateRequire } from "node:module"; ' +
@@ -55,7 +58,7 @@ export async function bundle(root, { entries, outdir, sourcemap = true }) {
 export async function bundleWhenStale({ root, begin }, { entries, outdir }) {
   const at = (name) => join(root, outdir, name);
   if (await isUpToDate(root, at, entries, outdir)) return false;
-  const startedMs = Date.now();
+  const startedMs = Date.now() - FILE_CLOCK_MS;
   begin();
   await rm(at(STAMP), { force: true });
   await mkdir(join(root, outdir), { recursive: true });

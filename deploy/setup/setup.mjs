@@ -28,7 +28,7 @@ async function main(argv) {
   await mkdir(join(root, "build"), { recursive: true });
   await withFileLock(join(root, "build", "setup.lock"), say, async () => {
     const did = [];
-    for (const [title, step] of stepsFor(flags, say)) {
+    for (const [title, step] of stepsFor(flags)) {
       const started = Date.now();
       const changed = await step({ root, begin: () => say(`${title} …`), report: say });
       if (changed) did.push(`${title} (${((Date.now() - started) / 1000).toFixed(1)} s)`);
@@ -38,7 +38,7 @@ async function main(argv) {
   });
 }
 
-function stepsFor(flags, say) {
+function stepsFor(flags) {
   const builds = [
     ["dependencies", installDependencies],
     ["Envoy's API", buildProtos],

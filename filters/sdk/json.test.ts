@@ -29,7 +29,7 @@ describe("the JSON reader", () => {
     ['{"limits":[{"name":"a","per":13}]}', "limits[0].per: expected a lucky number"],
     ['{"limits":[{"name":"a"}]}', "limits[0].per: expected a whole number from 1 to 60, but it is missing"],
     ['{"limits":[{"name":7,"per":1}]}', "limits[0].name: expected a string"],
-    ...["60", "s", "", "1.5s", "1 s", "-1s", "1d", "9".repeat(30) + "h", "1s "].map((text) => [
+    ...["60", "s", "", "1.5s", "1 s", "-1s", "1d", `${"9".repeat(30)}h`, "1s "].map((text) => [
       `{"pause":"${text}"}`,
       "pause: expected a duration such as 60s",
     ]),

@@ -77,7 +77,7 @@ function inlined(json: Json, resources: EmittedResources, options: StaticOptions
     Object.entries(json).map(([key, value]) => [key, inlined(value, resources, options)]),
   );
   if (fields["tlsCertificateSdsSecretConfigs"] !== undefined) return withInlineSecrets(fields);
-  return fields["@type"] === HTTP_CONNECTION_MANAGER ? withInlineRoutes(fields, resources, options) : fields;
+  return fields["@type"] === HTTP_CONNECTION_MANAGER ? withInlineRoutes(fields, resources) : fields;
 }
 
 /** A filter of requests or of connections whose configuration comes apart. */
@@ -102,7 +102,7 @@ function withInlineSecrets(context: JsonObject): JsonObject {
   };
 }
 
-function withInlineRoutes(manager: JsonObject, resources: EmittedResources, options: StaticOptions): JsonObject {
+function withInlineRoutes(manager: JsonObject, resources: EmittedResources): JsonObject {
   const httpFilters = (manager["httpFilters"] ?? []) as readonly JsonObject[];
   const { rds, ...rest } = manager;
   if (rds === undefined) return { ...manager, httpFilters };

@@ -1,9 +1,9 @@
 import type { AttributeTree } from "./attributes.ts";
 import type { GrpcCall } from "./grpc-call.ts";
 import type { HttpCall } from "./http-call.ts";
-import { Metrics } from "./metrics.ts";
-import { SharedData } from "./shared-data.ts";
-import { SharedQueues } from "./shared-queue.ts";
+import type { Metrics } from "./metrics.ts";
+import type { SharedData } from "./shared-data.ts";
+import type { SharedQueues } from "./shared-queue.ts";
 import type { LogEntry, LogLevel } from "./status.ts";
 import type { StrictLimits } from "./strict.ts";
 

@@ -12,7 +12,7 @@ interface Shape {
   readonly exports: ReadonlyMap<string, string>;
 }
 
-const VALUE_TYPES: Readonly<Record<number, string>> = { 0x7f: "i", 0x7e: "I", 0x7d: "f", 0x7c: "F" };
+const VALUE_TYPES: Readonly<Record<number, string>> = { 127: "i", 126: "I", 125: "f", 124: "F" };
 
 /** Reads a module's sections as far as needed for its function signatures. Expects bytes that V8 has accepted. */
 class SectionReader {

@@ -48,7 +48,8 @@ export async function runPlugin(source: string, options: RunOptions, context: Co
   const stop = listenForStop({ followParent: environment.startedByNpm, clock });
   const echo = asked === undefined ? await startEcho() : undefined;
   const folder = await mkdtemp(join(tmpdir(), "scrim-plugin-"));
-  const upstream = asked ?? { host: "127.0.0.1", port: (echo?.address() as AddressInfo).port, tls: false };
+  const echoPort = (echo?.address() as AddressInfo | undefined)?.port ?? 0;
+  const upstream = asked ?? { host: "127.0.0.1", port: echoPort, tls: false };
   const facts: RunFacts = {
     moduleFile: join(folder, "plugin.wasm"),
     configuration: settings.configuration,

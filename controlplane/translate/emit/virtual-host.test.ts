@@ -97,10 +97,8 @@ describe("a virtual host decided by the router filter", () => {
       },
       { prefix: "/" },
     ]);
-    const { rules, id } = buildVirtualHost("80", built).metadata?.filterMetadata?.["scrim.router"] as {
-      rules: string;
-      id: string;
-    };
+    const metadata = buildVirtualHost("80", built).metadata?.filterMetadata?.["scrim.router"];
+    const { rules, id } = metadata as { readonly rules: string; readonly id: string };
     expect(JSON.parse(rules)).toEqual({
       routes: [
         { key: "0.0", match: { uri: { prefix: "/x" }, method: { exact: "GET" }, headers: { user: { exact: "a" } } } },

@@ -23,7 +23,10 @@ export interface DestinationResolver {
 /** Returns a resolver for clients in `namespace`. */
 export function createDestinations(world: World, namespace: string): DestinationResolver {
   const used = new Set<Upstream>();
-  const use = (upstream: Upstream) => (used.add(upstream), upstream);
+  const use = (upstream: Upstream) => {
+    used.add(upstream);
+    return upstream;
+  };
   const pick = (id: UpstreamId) =>
     serviceUpstream(world, namespace, id.host, id.port, id.subset) ?? missingUpstream(world, id);
   return {

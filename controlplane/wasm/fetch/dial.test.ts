@@ -84,8 +84,7 @@ describe("through a proxy", () => {
     const at = `127.0.0.1:${proxy.port}`;
     expect(await get("https://secure.test/", { https_proxy: at })).toMatchObject({
       kind: "failed",
-      message:
-        `https://secure.test/: the proxy ${at}: it answered 407: ` + "name a user and a password for it in HTTPS_PROXY",
+      message: `https://secure.test/: the proxy ${at}: it answered 407: name a user and a password for it in HTTPS_PROXY`,
     });
     expect(await get("https://secure.test/", { https_proxy: "127.0.0.1:1" })).toMatchObject({
       kind: "failed",

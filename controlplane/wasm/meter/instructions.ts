@@ -131,9 +131,9 @@ export function passInstruction(reader: Reader): number {
 
 /** Instructions of two numbers, by their first. */
 const prefixed: Readonly<Record<number, (second: number) => Immediates | undefined>> = {
-  0xfc: bulkInstruction,
-  0xfd: vectorInstruction,
-  0xfe: atomicInstruction,
+  252: bulkInstruction,
+  253: vectorInstruction,
+  254: atomicInstruction,
 };
 
 function bulkInstruction(second: number): Immediates | undefined {

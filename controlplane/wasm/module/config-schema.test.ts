@@ -14,16 +14,17 @@ const schema = {
     port: { anyOf: [{ type: "integer" }, { type: "string" }] },
     limits: { type: "array", items: { $ref: "#/$defs/limit" } },
     "odd/name": { type: "number" },
+    // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
     mode: { if: { const: "x" }, then: { minLength: 2 } },
   },
   $defs: { limit: { type: "object", properties: { rate: { type: "integer", minimum: 1 } } } },
 };
-const fit = (configuration: unknown, against: Record<string, unknown> = schema) =>
+const fitOf = (configuration: unknown, against: Record<string, unknown> = schema) =>
   fitConfiguration(JSON.stringify(configuration), against);
 
 describe("a configuration held against the schema of its module's manifest", () => {
   it("fits", () => {
-    expect(fit({ name: "x-a", level: "low", port: "80", limits: [{ rate: 3 }] })).toEqual({ kind: "fits" });
+    expect(fitOf({ name: "x-a", level: "low", port: "80", limits: [{ rate: 3 }] })).toEqual({ kind: "fits" });
     expect(fitConfiguration("", { type: "object" })).toEqual({ kind: "fits" });
   });
 
@@ -40,7 +41,7 @@ describe("a configuration held against the schema of its module's manifest", () 
     [{ name: "x-a", mode: "x" }, "spec.pluginConfig.mode", "must not have fewer than 2 characters"],
     [[], "spec.pluginConfig", "must be object"],
   ])("%j does not: %s %s", (configuration, field, reason) => {
-    expect(fit(configuration)).toEqual({
+    expect(fitOf(configuration)).toEqual({
       kind: "misfit",
       field,
       reason: `${reason}, as its module's manifest says by configSchema`,
@@ -57,12 +58,12 @@ describe("a configuration held against the schema of its module's manifest", () 
 
   it("may be of three drafts, and of the newest where none is named", () => {
     const tuple = { prefixItems: [{ type: "string" }] };
-    expect(fit([1], tuple).kind).toBe("misfit");
-    expect(fit([1], { $schema: "https://json-schema.org/draft/2020-12/schema", ...tuple }).kind).toBe("misfit");
-    expect(fit([1], { $schema: "http://json-schema.org/draft-07/schema#", items: [{ type: "string" }] }).kind).toBe(
+    expect(fitOf([1], tuple).kind).toBe("misfit");
+    expect(fitOf([1], { $schema: "https://json-schema.org/draft/2020-12/schema", ...tuple }).kind).toBe("misfit");
+    expect(fitOf([1], { $schema: "http://json-schema.org/draft-07/schema#", items: [{ type: "string" }] }).kind).toBe(
       "misfit",
     );
-    expect(fit([1], { $schema: "http://json-schema.org/draft-04/schema#" })).toMatchObject({
+    expect(fitOf([1], { $schema: "http://json-schema.org/draft-04/schema#" })).toMatchObject({
       kind: "unusable",
       reason: expect.stringContaining("draft-04") as string,
     });
@@ -85,24 +86,24 @@ describe("a schema of a stranger", () => {
     ["has a pattern without end", { pattern: "a".repeat(2_000) }, "more than 1024 characters"],
     ["is a circle", { $ref: "#" }, "cannot be applied"],
   ])("that %s is not applied", (_what, against, reason) => {
-    expect(fit("x", against)).toMatchObject({ kind: "unusable", reason: expect.stringContaining(reason) as string });
+    expect(fitOf("x", against)).toMatchObject({ kind: "unusable", reason: expect.stringContaining(reason) as string });
   });
 
   it("has patterns that take time in proportion to the text", () => {
-    expect(fit(`${"a".repeat(50_000)}!`, { pattern: "^(a+)+$" }).kind).toBe("misfit");
-    expect(fit({ ["a".repeat(50_000)]: 1 }, { patternProperties: { "^(a|a)*b$": false } }).kind).toBe("fits");
+    expect(fitOf(`${"a".repeat(50_000)}!`, { pattern: "^(a+)+$" }).kind).toBe("misfit");
+    expect(fitOf({ ["a".repeat(50_000)]: 1 }, { patternProperties: { "^(a|a)*b$": false } }).kind).toBe("fits");
   });
 
   it("writes patterns as JavaScript does", () => {
-    expect(fit("é/1", { pattern: "^\\u00e9\\/\\d$" }).kind).toBe("fits");
-    expect(fit("abc", { pattern: "b" }).kind).toBe("fits");
+    expect(fitOf("é/1", { pattern: "^\\u00e9\\/\\d$" }).kind).toBe("fits");
+    expect(fitOf("abc", { pattern: "b" }).kind).toBe("fits");
   });
 
   it("changes nothing for the next one, whatever it calls itself", () => {
-    expect(fit("x", { $id: "https://json-schema.org/draft/2020-12/schema", type: "number" }).kind).not.toBe("fits");
-    expect(fit("x", { type: "string" }).kind).toBe("fits");
+    expect(fitOf("x", { $id: "https://json-schema.org/draft/2020-12/schema", type: "number" }).kind).not.toBe("fits");
+    expect(fitOf("x", { type: "string" }).kind).toBe("fits");
     expect(
-      fit(
+      fitOf(
         {},
         JSON.parse(
           '{"properties": {"__proto__": {"type": "string"}, "constructor": {"type": "string"}}, ' +
@@ -124,6 +125,6 @@ describe("the schemas of the filters here", () => {
 
   it.each(names)("that of %s can be applied, and its example fits", (name) => {
     expect(schemaFault(read(`${name}/config.schema.json`))).toBeUndefined();
-    expect(fit(read(`${name}/example.json`), read(`${name}/config.schema.json`))).toEqual({ kind: "fits" });
+    expect(fitOf(read(`${name}/example.json`), read(`${name}/config.schema.json`))).toEqual({ kind: "fits" });
   });
 });

@@ -92,7 +92,11 @@ function createRuns<Client>({ patienceMs, proceed, setTimer }: Omit<CanaryOption
     /** Whether the client is the canary of this content, and is so from now on where there is none. */
     mayHave(client: Client, version: string): boolean {
       const run = runs.get(version);
-      if (run !== undefined) return run.canary === client || (run.waiting.add(client), false);
+      if (run !== undefined) {
+        if (run.canary === client) return true;
+        run.waiting.add(client);
+        return false;
+      }
       const stopTimer = setTimer(() => prove(version), patienceMs);
       runs.set(version, { canary: client, waiting: new Set(), stopTimer });
       return true;

@@ -2,7 +2,6 @@
 import {
   BufferType,
   bufferLength,
-  Bytes,
   closeDownstream,
   getProperty,
   literal,
