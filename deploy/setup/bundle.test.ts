@@ -47,7 +47,7 @@ describe("bundleWhenStale", () => {
     await bundles();
     write("package-lock.json", '{"packages": {}}');
     expect([await bundles(), await bundles()]).toEqual([true, false]);
-    rmSync(join(root, "app/build/inputs.json"));
+    rmSync(join(root, "app/build/.inputs.json"));
     expect([await bundles(), await bundles()]).toEqual([true, false]);
     rmSync(join(root, "app/build/main.mjs"));
     expect([await bundles(), await bundles()]).toEqual([true, false]);
