@@ -40,7 +40,7 @@ describe("buildBootstrap", () => {
     });
   });
 
-  it("carries the token only when there is one, and only where Envoy's admin page does not show it: in a secret", () => {
+  it("carries the token only when there is one, and only in a secret, which Envoy's admin page does not show", () => {
     const bootstrap = buildBootstrap(facts);
     expect(bootstrap["static_resources"]).toMatchObject({
       secrets: [{ name: "xds-token", generic_secret: { secret: { inline_string: "Bearer secret" } } }],

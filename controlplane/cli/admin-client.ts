@@ -3,7 +3,7 @@ import type { Distribution, ProxyStatus } from "../admin/contract.ts";
 import { type HttpAnswer, httpCall } from "../local/http-call.ts";
 import type { RolloutStatus } from "../rollout/status.ts";
 import { parseAddress } from "../settings/address.ts";
-import { CommandFailure, exitCodes } from "./exit-codes.ts";
+import { commandFailure } from "./exit-codes.ts";
 
 export const DEFAULT_ADMIN_URL = "http://127.0.0.1:15014";
 const TIMEOUT_MS = 15_000;
@@ -41,26 +41,27 @@ export async function postChange(adminUrl: string, path: string, token: string):
     timeoutMs: TIMEOUT_MS,
     headers: { host: `${url.address}:${url.port}`, authorization: `Bearer ${token}` },
   });
-  if (answer.status === 0) throw new CommandFailure(exitCodes.unreachable, `${whenMeshIsSilent(adminUrl)}.`);
+  if (answer.status === 0) throw commandFailure("unreachable", `${whenMeshIsSilent(adminUrl)}.`);
   return answer;
 }
 
 function whenMeshIsSilent(adminUrl: string): string {
-  return `the mesh's admin address ${adminUrl} does not answer: is the mesh running? (\`scrim up\` prints the address; give it with --admin URL)`;
+  return (
+    `the mesh's admin address ${adminUrl} does not answer: is the mesh running? ` +
+    "(`scrim up` prints the address; give it with --admin URL)"
+  );
 }
 
 /** Returns a page of a proxy's Envoy, as text. */
 export async function fetchFromEnvoy(proxy: ProxyStatus, path: string): Promise<string> {
+  const name = `${proxy.name}.${proxy.namespace}`;
   if (proxy.envoyAdmin === "")
-    throw new CommandFailure(
-      exitCodes.unreachable,
-      `The mesh does not know where the admin page of ${proxy.name}.${proxy.namespace} is: its Envoy was not started by \`scrim up\`.`,
+    throw commandFailure(
+      "unreachable",
+      `The mesh does not know where the admin page of ${name} is: its Envoy was not started by \`scrim up\`.`,
     );
-  return fetchText(
-    `http://${proxy.envoyAdmin}`,
-    path,
-    `the Envoy of ${proxy.name}.${proxy.namespace} does not answer at ${proxy.envoyAdmin}`,
-  );
+  const whenSilent = `the Envoy of ${name} does not answer at ${proxy.envoyAdmin}`;
+  return fetchText(`http://${proxy.envoyAdmin}`, path, whenSilent);
 }
 
 async function fetchText(base: string, path: string, whenSilent: string): Promise<string> {
@@ -72,18 +73,15 @@ async function fetchText(base: string, path: string, whenSilent: string): Promis
     timeoutMs: TIMEOUT_MS,
     headers: { host: `${url.address}:${url.port}` },
   });
-  if (status === 0)
-    throw new CommandFailure(exitCodes.unreachable, `${whenSilent[0]?.toUpperCase()}${whenSilent.slice(1)}.`);
-  if (status !== 200)
-    throw new CommandFailure(exitCodes.failed, `${base}${path} answered ${status}: ${body.trim().slice(0, 200)}`);
+  if (status === 0) throw commandFailure("unreachable", `${whenSilent[0]?.toUpperCase()}${whenSilent.slice(1)}.`);
+  if (status !== 200) throw commandFailure("failed", `${base}${path} answered ${status}: ${body.trim().slice(0, 200)}`);
   return body;
 }
 
 function parseUrl(text: string): { address: string; port: number } {
   const authority = text.replace(/^http:\/\//, "").replace(/\/$/, "");
   const address = parseAddress(authority) ?? parseAddress(`${authority}:80`);
-  if (address === undefined)
-    throw new CommandFailure(exitCodes.usage, `${text} is not an address: write http://HOST:PORT.`);
+  if (address === undefined) throw commandFailure("usage", `${text} is not an address: write http://HOST:PORT.`);
   return address;
 }
 
@@ -99,12 +97,12 @@ export function findProxy(proxies: readonly ProxyStatus[], wanted: string): Prox
     matches.find((proxy) => proxy.name === name) ?? matches.find((proxy) => !proxy.terminating) ?? matches[0];
   if (found === undefined) {
     const known = proxies.map((proxy) => `${proxy.name}.${proxy.namespace}`).join(", ") || "none";
-    throw new CommandFailure(exitCodes.notFound, `There is no proxy ${wanted}; there are: ${known}.`);
+    throw commandFailure("not-found", `There is no proxy ${wanted}; there are: ${known}.`);
   }
   const namespaces = new Set(matches.map(({ namespace }) => namespace));
   if (namespaces.size > 1)
-    throw new CommandFailure(
-      exitCodes.usage,
+    throw commandFailure(
+      "usage",
       `${wanted} is in several namespaces (${[...namespaces].join(", ")}): write NAMESPACE/${name}.`,
     );
   return found;

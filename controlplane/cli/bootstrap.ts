@@ -8,7 +8,7 @@ import { CLUSTER_ID } from "../model/workload-ref.ts";
 import { parseAddress } from "../settings/address.ts";
 import type { CommandContext } from "./context.ts";
 import { issueToken } from "./issue-token.ts";
-import { CommandFailure, exitCodes } from "./exit-codes.ts";
+import { commandFailure } from "./exit-codes.ts";
 import { collect, examples, outputOption } from "./options.ts";
 import { renderValue } from "./output.ts";
 
@@ -118,5 +118,5 @@ function factsOf(options: BootstrapOptions): NodeFacts {
 }
 
 function usage(message: string): never {
-  throw new CommandFailure(exitCodes.usage, message);
+  throw commandFailure("usage", message);
 }

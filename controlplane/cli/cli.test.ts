@@ -4,7 +4,8 @@ import { loadText } from "../store/load.ts";
 import { readEnvironment } from "../settings/environment.ts";
 import { createSystemClock } from "../telemetry/clock.ts";
 import { findProxy } from "./admin-client.ts";
-import { CommandFailure } from "./exit-codes.ts";
+import { ScrimError } from "../model/failure.ts";
+import { exitCodeOf } from "./exit-codes.ts";
 import { createProgram } from "./index.ts";
 import { renderTable, renderValue } from "./output.ts";
 import { viewOf } from "./proxy-config/command.ts";
@@ -110,10 +111,10 @@ describe("findProxy", () => {
     expect(findProxy(all, name).name).toBe("reviews-v1-0-x2b9f");
   });
   it("asks for the namespace where a name is not enough, and lists what there is", () => {
-    expect(() => findProxy(all, "web")).toThrow(expect.objectContaining({ exitCode: 2 }));
+    expect(() => findProxy(all, "web")).toThrow(expect.objectContaining({ code: "usage" }));
     expect(findProxy(all, "shop/web").name).toBe("web-1");
     expect(() => findProxy(all, "nobody")).toThrow(
-      expect.objectContaining({ exitCode: 4, message: expect.stringContaining("web-1.shop") }),
+      expect.objectContaining({ code: "not-found", message: expect.stringContaining("web-1.shop") }),
     );
   });
 });
@@ -274,12 +275,19 @@ describe("what `scrim up` prints", () => {
   const { world } = loadText(`apiVersion: networking.istio.io/v1
 kind: Gateway
 metadata: {name: g}
-spec: {selector: {istio: ingressgateway}, servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: ["*"]}, {port: {number: 443, name: https, protocol: HTTPS}, hosts: ["*"], tls: {mode: SIMPLE, credentialName: c}}]}
+spec:
+  selector: {istio: ingressgateway}
+  servers:
+    - {port: {number: 80, name: http, protocol: HTTP}, hosts: ["*"]}
+    - {port: {number: 443, name: https, protocol: HTTPS}, hosts: ["*"], tls: {mode: SIMPLE, credentialName: c}}
 ---
 apiVersion: networking.istio.io/v1
 kind: VirtualService
 metadata: {name: v}
-spec: {hosts: ["*"], gateways: [g], http: [{match: [{uri: {prefix: /api}}, {uri: {exact: /productpage}}], route: [{destination: {host: productpage}}]}]}
+spec:
+  hosts: ["*"]
+  gateways: [g]
+  http: [{match: [{uri: {prefix: /api}}, {uri: {exact: /productpage}}], route: [{destination: {host: productpage}}]}]
 `);
   const router = proxy({
     kind: "router",
@@ -347,8 +355,27 @@ describe("the command tree", () => {
     expect(printed.join("")).toContain("Usage: scrim");
   });
   it("refuses a bootstrap without a namespace", async () => {
-    await expect(program.parseAsync(["bootstrap", "--proxy", "web"], { from: "user" })).rejects.toBeInstanceOf(
-      CommandFailure,
-    );
+    await expect(program.parseAsync(["bootstrap", "--proxy", "web"], { from: "user" })).rejects.toMatchObject({
+      name: "ScrimError",
+      code: "usage",
+    });
   });
+  it("takes --admin-port and --admin-address for both that run a mesh", () => {
+    const long = (name: string) => program.commands.find((command) => command.name() === name)?.options ?? [];
+    for (const name of ["up", "serve"])
+      expect(long(name).map((option) => option.long)).toEqual(
+        expect.arrayContaining(["--admin-port", "--admin-address"]),
+      );
+  });
+});
+
+describe("exit codes", () => {
+  it.each([
+    ["failed", 1],
+    ["usage", 2],
+    ["unreachable", 3],
+    ["not-found", 4],
+    ["invalid", 5],
+    ["address-taken", 1],
+  ])("of %s is %i", (code, exitCode) => expect(exitCodeOf(new ScrimError(code, "no"))).toBe(exitCode));
 });

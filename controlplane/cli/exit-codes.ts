@@ -1,6 +1,10 @@
-/** What the commands exit with; stable, and shown by `scrim --help`. */
+import { ScrimError } from "../model/failure.ts";
+
+/** What a process exits with when its command did what was asked. */
+export const EXIT_OK = 0;
+
+/** What the commands exit with for each code of failure; stable, and shown by `scrim --help`. */
 export const exitCodes = {
-  ok: 0,
   /** The command could not do what was asked. */
   failed: 1,
   /** Unknown command, option or argument. */
@@ -8,18 +12,22 @@ export const exitCodes = {
   /** The mesh, or a proxy's admin page, does not answer. */
   unreachable: 3,
   /** There is no such proxy or object. */
-  notFound: 4,
+  "not-found": 4,
   /** The documents given are not valid. */
   invalid: 5,
 } as const;
 
-/** The end of a command with a sentence for the user. */
-export class CommandFailure extends Error {
-  readonly exitCode: number;
+export type CommandCode = keyof typeof exitCodes;
 
-  constructor(exitCode: number, message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = "CommandFailure";
-    this.exitCode = exitCode;
-  }
+/** The end of a command with a sentence for the user. */
+export type CommandFailure = ScrimError<CommandCode>;
+
+/** Returns the failure with which a command ends; it is thrown. */
+export function commandFailure(code: CommandCode, message: string, options?: ErrorOptions): CommandFailure {
+  return new ScrimError(code, message, options);
+}
+
+/** Returns what a command exits with that ended in this error; other rooms' codes all mean that it could not be done. */
+export function exitCodeOf({ code }: ScrimError): number {
+  return Object.hasOwn(exitCodes, code) ? exitCodes[code as CommandCode] : exitCodes.failed;
 }

@@ -51,12 +51,14 @@ describe("scrim filter new", () => {
   it("overwrites nothing", () => {
     newFilter("twice", { dir: "." }, cwd, terminal);
     expect(() => newFilter("twice", { dir: "." }, cwd, terminal)).toThrow(
-      expect.objectContaining({ exitCode: 1, message: "twice exists; nothing was written." }),
+      expect.objectContaining({ code: "failed", message: "twice exists; nothing was written." }),
     );
   });
 
   it.each(["Upper", "a_b", "-a", "a--b", "../x", "", "sdk"])("refuses the name %j", (name) => {
-    expect(() => newFilter(name, { dir: "filters" }, cwd, terminal)).toThrow(expect.objectContaining({ exitCode: 2 }));
+    expect(() => newFilter(name, { dir: "filters" }, cwd, terminal)).toThrow(
+      expect.objectContaining({ code: "usage" }),
+    );
     expect(readdirSync(cwd)).toEqual([]);
   });
 

@@ -2,7 +2,7 @@
 import type { Command } from "commander";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join, relative, resolve, sep } from "node:path";
-import { CommandFailure, exitCodes } from "./exit-codes.ts";
+import { commandFailure } from "./exit-codes.ts";
 import type { CommandContext } from "./context.ts";
 import { examples } from "./options.ts";
 import { scaffoldFilter } from "./filter-scaffold.ts";
@@ -26,22 +26,21 @@ const RESERVED = new Set(["sdk", "policy", "build", "examples"]); // folders of 
 /** Writes the scaffold of filter `name` below `dir` (relative to `cwd`) and says what to do next. Never overwrites. */
 export function newFilter(name: string, { dir }: { readonly dir: string }, cwd: string, terminal: Terminal): void {
   if (!/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/.test(name) || name.length > 63)
-    throw new CommandFailure(
-      exitCodes.usage,
+    throw commandFailure(
+      "usage",
       `"${name}" is no filter's name: write small letters, digits and dashes, as in add-header.`,
     );
-  if (RESERVED.has(name))
-    throw new CommandFailure(exitCodes.usage, `"${name}" is taken: filters/${name} holds something else.`);
+  if (RESERVED.has(name)) throw commandFailure("usage", `"${name}" is taken: filters/${name} holds something else.`);
   const entry = relative(cwd, resolve(cwd, dir, name))
     .split(sep)
     .join("/");
   if (entry.startsWith(".."))
-    throw new CommandFailure(
-      exitCodes.usage,
+    throw commandFailure(
+      "usage",
       `--dir ${dir}: it must lie below the directory you are in, where as-proxy-wasm-sdk is installed.`,
     );
   const folder = join(cwd, entry);
-  if (existsSync(folder)) throw new CommandFailure(exitCodes.failed, `${entry} exists; nothing was written.`);
+  if (existsSync(folder)) throw commandFailure("failed", `${entry} exists; nothing was written.`);
   mkdirSync(folder, { recursive: true });
   const files = scaffoldFilter(name, entry);
   for (const [file, text] of files) writeFileSync(join(folder, file), text, { flag: "wx" });

@@ -9,12 +9,16 @@ const pascal = (name: string): string =>
 const index = `import "./filter";
 // Name the callbacks filter.ts implements, and only those: each one costs an entry into the VM. A forgotten one is a
 // build error.
-export { malloc, proxy_abi_version_0_2_1, proxy_on_configure, proxy_on_context_create, proxy_on_delete, proxy_on_response_headers } from "as-proxy-wasm-sdk/exports";
+export {
+  malloc, proxy_abi_version_0_2_1, proxy_on_configure, proxy_on_context_create, proxy_on_delete,
+  proxy_on_response_headers,
+} from "as-proxy-wasm-sdk/exports";
 `;
 
 const filter = (name: string): string => `// Sets one header on every response. Configuration: config.schema.json.
 import {
-  Bytes, defineMetric, EMPTY, FilterHeadersStatus, HttpContext, incrementMetric, JsonDocument, literal, MetricType, registerRoot, responseHeaders, RootContext,
+  Bytes, defineMetric, EMPTY, FilterHeadersStatus, HttpContext, incrementMetric, JsonDocument, literal, MetricType,
+  registerRoot, responseHeaders, RootContext,
 } from "as-proxy-wasm-sdk";
 
 class ${pascal(name)} extends RootContext {
@@ -78,7 +82,8 @@ const example = '{ "header": "x-hello", "value": "world" }\n';
 const scenarios = (
   name: string,
   entry: string,
-): string => `// What the filter does, as data: run in the Wasm host by ${name}.test.ts and on a real Envoy by test/e2e/filters/scenarios-on-envoy.test.ts.
+): string => `// What the filter does, as data: run in the Wasm host by ${name}.test.ts and on a real Envoy by
+// test/e2e/filters/scenarios-on-envoy.test.ts.
 import type { Scenario } from "proxy-wasm-host";
 
 const module = "${entry.replace(/^filters\//, "")}";
@@ -90,11 +95,21 @@ export const scenarios: readonly Scenario[] = [
     configuration: { header: "x-hello", value: "world" },
     exchanges: [
       { expect: { status: 200, headers: { "x-hello": "world" } } },
-      { name: "replaces upstream's", upstream: { status: 404, headers: { "x-hello": ["a", "b"] } }, expect: { status: 404, headers: { "x-hello": "world" } } },
+      {
+        name: "replaces upstream's",
+        upstream: { status: 404, headers: { "x-hello": ["a", "b"] } },
+        expect: { status: 404, headers: { "x-hello": "world" } },
+      },
     ],
     metrics: { ${name.replaceAll("-", "_")}_responses: 2 },
   },
-  { name: "${name} names a mistake", module, configuration: { header: "x-hello" }, refused: /value: expected a string/, exchanges: [] },
+  {
+    name: "${name} names a mistake",
+    module,
+    configuration: { header: "x-hello" },
+    refused: /value: expected a string/,
+    exchanges: [],
+  },
 ];
 `;
 
@@ -158,7 +173,7 @@ Sets one header on every response and counts them (\`wasmcustom.${name.replaceAl
 
     npx vitest run --project filters ${entry}    # test
     node filters/build.mjs                        # build every filter into filters/build
-    npx vitest run --project e2e test/e2e/filters/scenarios-on-envoy.test.ts -t "${name}"    # the scenarios on a real Envoy
+    npx vitest run --project e2e test/e2e/filters/scenarios-on-envoy.test.ts -t "${name}"    # on a real Envoy
 
 The guide: docs/writing-filters.md. The SDK: filters/sdk/README.md.
 `;

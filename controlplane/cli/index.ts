@@ -10,7 +10,7 @@ import { createSystemClock } from "../telemetry/clock.ts";
 import { addBootstrap } from "./bootstrap.ts";
 import type { CommandContext } from "./context.ts";
 import { addEnvoy } from "./envoy.ts";
-import { CommandFailure, exitCodes } from "./exit-codes.ts";
+import { EXIT_OK, exitCodeOf, exitCodes } from "./exit-codes.ts";
 import { addFilter } from "./filter-new.ts";
 import { addPlugin } from "./plugin/command.ts";
 import { addProxyConfig } from "./proxy-config/command.ts";
@@ -49,12 +49,12 @@ export async function main(argv: readonly string[], launcher: string): Promise<n
   });
   try {
     await program.parseAsync([...argv], { from: "user" });
-    return exitCodes.ok;
+    return EXIT_OK;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
-    if (error instanceof CommandFailure || error instanceof ScrimError) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_OK : exitCodes.usage;
+    if (error instanceof ScrimError) {
       terminal.err(`scrim: ${error.message}\n`);
-      return error instanceof CommandFailure ? error.exitCode : exitCodes.failed;
+      return exitCodeOf(error);
     }
     terminal.err(`scrim: unexpected: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
     return exitCodes.failed;

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { replaceFile } from "../disk/replace-file.ts";
-import { CommandFailure, exitCodes } from "./exit-codes.ts";
+import { commandFailure } from "./exit-codes.ts";
 
 /** Whom a token proves. */
 export interface TokenHolder {
@@ -27,8 +27,8 @@ export async function issueToken(path: string, token: string, holder: TokenHolde
   try {
     await replaceFile(path, `${JSON.stringify([...others, entry], null, 1)}\n`);
   } catch (error) {
-    throw new CommandFailure(
-      exitCodes.failed,
+    throw commandFailure(
+      "failed",
       `${path} cannot be written: start the control plane with \`scrim serve\` first, and name its --state-dir.`,
       { cause: error },
     );
@@ -45,8 +45,8 @@ async function readEntries(path: string): Promise<readonly Entry[]> {
   try {
     return JSON.parse(text) as Entry[];
   } catch (error) {
-    throw new CommandFailure(
-      exitCodes.failed,
+    throw commandFailure(
+      "failed",
       `${path} is not a list of identities: correct it, or remove it and give every proxy a new token.`,
       { cause: error },
     );

@@ -46,10 +46,10 @@ export function renderProxyTable(proxies: readonly ProxyStatus[]): string {
 /** Returns what was rejected, one line each; "" when nothing was. */
 export function renderRejections(proxies: readonly ProxyStatus[]): string {
   const lines = proxies.flatMap((proxy) =>
-    proxy.rejections.map(
-      ({ type, resources, message, blame }) =>
-        `${proxy.name}.${proxy.namespace} ${verbs[blame ?? "unconfirmed"]} ${type}${resources.length > 0 ? ` ${resources.join(", ")}` : ""}: ${message}${endings[blame ?? "unconfirmed"]}\n`,
-    ),
+    proxy.rejections.map(({ type, resources, message, blame = "unconfirmed" }) => {
+      const what = [type, ...(resources.length > 0 ? [resources.join(", ")] : [])].join(" ");
+      return `${proxy.name}.${proxy.namespace} ${verbs[blame]} ${what}: ${message}${endings[blame]}\n`;
+    }),
   );
   return lines.length === 0 ? "" : `\n${lines.join("")}`;
 }

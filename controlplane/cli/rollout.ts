@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import { readFile } from "node:fs/promises";
 import type { RolloutStatus } from "../rollout/status.ts";
 import { fetchRollouts, postChange } from "./admin-client.ts";
-import { CommandFailure, exitCodes } from "./exit-codes.ts";
+import { commandFailure } from "./exit-codes.ts";
 import { adminOption, type AskOptions, examples, outputOption, type TableOptions } from "./options.ts";
 import type { CommandContext } from "./context.ts";
 import { renderTable, renderValue } from "./output.ts";
@@ -90,33 +90,26 @@ function shareOf({ sharePercent, candidate }: RolloutStatus): string {
   return `${sharePercent} %${candidate?.plan.of === "requests" ? " of requests" : ""}`;
 }
 
-function remarksOn({
-  refusal,
-  refused,
-  candidate,
-  waitsFor,
-  missingMetric,
-  traps,
-  history,
-}: RolloutStatus): readonly string[] {
-  return [
-    ...(refusal === undefined ? [] : [refusal]),
-    ...(candidate?.waits === true
-      ? [`${candidate.version} waits for the rollout of ${waitsFor.join(", ") || "another plugin"} on the same proxies`]
-      : []),
-    ...(missingMetric === undefined
-      ? []
-      : [`no proxy with the new version counts ${missingMetric}: rollback.metric watches nothing`]),
-    ...(refused === undefined
-      ? []
-      : [
-          `${refused} was ${history.findLast(({ version }) => version === refused)?.outcome ?? "taken back"}, and is not tried again until the plugin asks for another version`,
-        ]),
-    ...traps.map(
-      ({ version, count, last: { callback, proxy, message, atMs } }) =>
-        `${version} trapped ${count === 1 ? "once" : `${count} times`}, last in ${callback} on ${proxy} (${new Date(atMs).toISOString()}): ${message}`,
-    ),
-  ];
+function remarksOn(status: RolloutStatus): readonly string[] {
+  const { refusal, refused, candidate, waitsFor, missingMetric, traps, history } = status;
+  const remarks: string[] = [];
+  if (refusal !== undefined) remarks.push(refusal);
+  if (candidate?.waits === true) {
+    const others = waitsFor.join(", ") || "another plugin";
+    remarks.push(`${candidate.version} waits for the rollout of ${others} on the same proxies`);
+  }
+  if (missingMetric !== undefined)
+    remarks.push(`no proxy with the new version counts ${missingMetric}: rollback.metric watches nothing`);
+  if (refused !== undefined) {
+    const outcome = history.findLast(({ version }) => version === refused)?.outcome ?? "taken back";
+    remarks.push(`${refused} was ${outcome}, and is not tried again until the plugin asks for another version`);
+  }
+  for (const { version, count, last } of traps) {
+    const often = count === 1 ? "once" : `${count} times`;
+    const where = `${last.callback} on ${last.proxy} (${new Date(last.atMs).toISOString()})`;
+    remarks.push(`${version} trapped ${often}, last in ${where}: ${last.message}`);
+  }
+  return remarks;
 }
 
 /** Does what was asked for, or throws CommandFailure with the reason. */
@@ -129,14 +122,14 @@ async function changeRollout(
   const { tokenFile, rollouts } = await fetchRollouts(admin);
   const found = find(rollouts, plugin);
   const token = await readFile(tokenFile, "utf8").catch((cause: unknown) => {
-    throw new CommandFailure(
-      exitCodes.failed,
+    throw commandFailure(
+      "failed",
       `The token for changes cannot be read (${tokenFile}): run this as the user who runs the mesh.`,
       { cause },
     );
   });
   const { status, body } = await postChange(admin, `/rollouts/${found.plugin}/${verb}`, token.trim());
-  if (status !== 200) throw new CommandFailure(exitCodes.failed, `${found.plugin} was left as it is: ${body.trim()}.`);
+  if (status !== 200) throw commandFailure("failed", `${found.plugin} was left as it is: ${body.trim()}.`);
   terminal.out(`${found.plugin}: ${DONE[verb]}\n`);
 }
 
@@ -144,13 +137,13 @@ function find(rollouts: readonly RolloutStatus[], name: string): RolloutStatus {
   const matches = rollouts.filter(({ plugin }) => plugin === name || plugin.split("/")[1] === name);
   const [found, other] = matches;
   if (found === undefined)
-    throw new CommandFailure(
-      exitCodes.notFound,
+    throw commandFailure(
+      "not-found",
       `There is no WasmPlugin ${name}; there are: ${rollouts.map(({ plugin }) => plugin).join(", ") || "none"}.`,
     );
   if (other !== undefined)
-    throw new CommandFailure(
-      exitCodes.usage,
+    throw commandFailure(
+      "usage",
       `${name} is in several namespaces (${matches.map(({ plugin }) => plugin).join(", ")}): write NAMESPACE/NAME.`,
     );
   return found;

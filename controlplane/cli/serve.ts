@@ -7,7 +7,7 @@ import { createLogger } from "../telemetry/logger.ts";
 import { createMetrics } from "../telemetry/metrics.ts";
 import type { CommandContext } from "./context.ts";
 import { requireDirectory } from "./directory.ts";
-import { CommandFailure, exitCodes } from "./exit-codes.ts";
+import { commandFailure } from "./exit-codes.ts";
 import { examples, withMeshOptions } from "./options.ts";
 import { listenForStop } from "./stop-signals.ts";
 
@@ -36,7 +36,7 @@ export async function serve(
   { environment, installation, terminal, clock }: CommandContext,
 ): Promise<void> {
   const read = readServeSettings(directory, options, environment);
-  if (isFailed(read)) throw new CommandFailure(exitCodes.usage, read.message);
+  if (isFailed(read)) throw commandFailure("usage", read.message);
   // Under `scrim up` it was there; if it vanished since, what it held last stays in force.
   if (options.runtime === undefined) await requireDirectory(directory);
   const stop = listenForStop({ followParent: false, clock });

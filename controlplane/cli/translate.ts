@@ -7,7 +7,7 @@ import type { PluginModules } from "../translate/ir/modules.ts";
 import { loadBuiltinModules } from "../wasm/builtin-modules.ts";
 import { formatViolation } from "../validate/violation.ts";
 import type { CommandContext } from "./context.ts";
-import { CommandFailure, exitCodes } from "./exit-codes.ts";
+import { commandFailure } from "./exit-codes.ts";
 import { readOfflinePlugins } from "./offline-plugins.ts";
 import { collect, examples, outputOption } from "./options.ts";
 import { renderValue } from "./output.ts";
@@ -59,7 +59,7 @@ export interface TranslateOptions {
 export async function translateCommand(options: TranslateOptions, context: CommandContext): Promise<void> {
   const { terminal, installation } = context;
   if (!/^[^/]+\/[^/]+$/.test(options.proxy))
-    throw new CommandFailure(exitCodes.usage, `--proxy ${options.proxy}: write NAMESPACE/WORKLOAD.`);
+    throw commandFailure("usage", `--proxy ${options.proxy}: write NAMESPACE/WORKLOAD.`);
   const loaded = await loadFiles(options.filename, { strict: options.strict ?? false });
   const { world } = loaded;
   const plugins = await readOfflinePlugins(world, context);
@@ -73,14 +73,14 @@ export async function translateCommand(options: TranslateOptions, context: Comma
   };
   const translation = translateProxy(world, options.proxy, modules);
   if (translation.kind === "refused")
-    throw new CommandFailure(exitCodes.notFound, `Nothing was translated: ${translation.reason}.`);
+    throw commandFailure("not-found", `Nothing was translated: ${translation.reason}.`);
   for (const name of plugins.notFetched)
     terminal.err(`note: WasmPlugin ${name}: left out, only a running control plane fetches its module\n`);
   for (const note of translation.notes) terminal.err(`note: ${note}\n`);
   terminal.out(renderValue(selectResources(translation.resources, options.type), options.output));
   // As in a running mesh the others count; a script must notice all the same.
   if (violations.some(({ severity }) => severity === "error"))
-    throw new CommandFailure(exitCodes.invalid, "Some documents are not valid: they were left out.");
+    throw commandFailure("invalid", "Some documents are not valid: they were left out.");
 }
 
 /** Returns the resources as plain JSON: a list for one type, an object of lists for all. */

@@ -9,7 +9,7 @@ import type { Environment } from "../settings/environment.ts";
 import { readUpSettings, type UpOptions, type UpSettings } from "../settings/settings.ts";
 import type { CommandContext } from "./context.ts";
 import { requireDirectory } from "./directory.ts";
-import { CommandFailure, exitCodes } from "./exit-codes.ts";
+import { commandFailure } from "./exit-codes.ts";
 import { listenForStop } from "./stop-signals.ts";
 import { examples, withMeshOptions } from "./options.ts";
 import { describeMesh } from "./up-report.ts";
@@ -41,7 +41,7 @@ const PATIENCE_MS = 10_000;
 export async function up(directory: string, options: UpOptions, context: CommandContext): Promise<void> {
   const { environment, terminal } = context;
   const read = readUpSettings(directory, options, environment);
-  if (isFailed(read)) throw new CommandFailure(exitCodes.usage, read.message);
+  if (isFailed(read)) throw commandFailure("usage", read.message);
   await requireDirectory(directory);
   const stop = listenForStop({ followParent: environment.startedByNpm, clock: context.clock });
   const say = (line: string) => terminal.out(`scrim: ${line}\n`);
@@ -64,7 +64,7 @@ export async function findEnvoy(
   try {
     return await locateEnvoy({ envoyPath, searchPath, cacheDir, arch: process.arch, report: say });
   } catch (error) {
-    if (error instanceof EnvoyUnavailable) throw new CommandFailure(exitCodes.failed, error.message, { cause: error });
+    if (error instanceof EnvoyUnavailable) throw commandFailure("failed", error.message, { cause: error });
     throw error;
   }
 }
@@ -87,7 +87,7 @@ async function start(
     watchMesh,
   });
   if (isFailed(started) && stopAsked.aborted) return undefined;
-  if (isFailed(started)) throw new CommandFailure(exitCodes.failed, started.message);
+  if (isFailed(started)) throw commandFailure("failed", started.message);
   return started.mesh;
 }
 

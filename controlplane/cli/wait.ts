@@ -2,6 +2,7 @@
 import { type Command, Option } from "commander";
 import type { Distribution } from "../admin/contract.ts";
 import { contentHash } from "../model/content-hash.ts";
+import { ScrimError } from "../model/failure.ts";
 import { parseDurationMs } from "../model/duration.ts";
 import { objectKey, refOf } from "../model/object.ts";
 import { loadFiles } from "../store/load.ts";
@@ -9,7 +10,7 @@ import { allKinds } from "../model/kinds.ts";
 import { formatViolation } from "../validate/violation.ts";
 import { fetchDistribution } from "./admin-client.ts";
 import type { CommandContext } from "./context.ts";
-import { CommandFailure, exitCodes } from "./exit-codes.ts";
+import { commandFailure, type CommandFailure } from "./exit-codes.ts";
 import { adminOption, examples, outputOption, type TableOptions } from "./options.ts";
 import { type OutputFormat, renderTable, renderValue } from "./output.ts";
 
@@ -54,7 +55,7 @@ export async function waitCommand(
 ): Promise<void> {
   const timeoutMs = parseDurationMs(options.timeout);
   if (timeoutMs === undefined)
-    throw new CommandFailure(exitCodes.usage, `--timeout ${options.timeout} is not a duration: write 30s or 2m.`);
+    throw commandFailure("usage", `--timeout ${options.timeout} is not a duration: write 30s or 2m.`);
   const wanted = await readWanted(files, terminal.err);
   const deadline = clock.nowMs() + timeoutMs;
   const states = new Map<string, Distribution>();
@@ -67,8 +68,8 @@ export async function waitCommand(
     if (open.length === 0) return terminal.out(render([...states.values()], options.output));
     if (clock.nowMs() >= deadline) {
       if (options.output !== "table") terminal.out(render([...states.values()], options.output));
-      throw new CommandFailure(
-        exitCodes.failed,
+      throw commandFailure(
+        "failed",
         `After ${options.timeout} not everything is distributed:\n${missing
           .map((line) => `  ${line}\n`)
           .join("")
@@ -92,12 +93,15 @@ async function lookAt(
     try {
       states.set(object, await fetchDistribution(admin, object));
     } catch (error) {
-      if (!(error instanceof CommandFailure) || error.exitCode !== exitCodes.unreachable || states.size === 0)
-        throw error;
+      if (!isUnreachable(error) || states.size === 0) throw error;
       return error;
     }
   }
   return undefined;
+}
+
+function isUnreachable(error: unknown): error is CommandFailure {
+  return error instanceof ScrimError && error.code === "unreachable";
 }
 
 async function readWanted(files: readonly string[], complain: (text: string) => void): Promise<readonly Wanted[]> {
@@ -105,15 +109,14 @@ async function readWanted(files: readonly string[], complain: (text: string) => 
   const errors = violations.filter(({ severity }) => severity === "error");
   for (const violation of errors) complain(`${formatViolation(violation)}\n`);
   if (errors.length > 0)
-    throw new CommandFailure(
-      exitCodes.invalid,
+    throw commandFailure(
+      "invalid",
       "Some documents are not valid, so the mesh will not take them: correct them first.",
     );
   const wanted = allKinds
     .flatMap((kind) => world.list(kind))
     .map((object) => ({ object: objectKey(refOf(object)), content: contentHash(object) }));
-  if (wanted.length === 0)
-    throw new CommandFailure(exitCodes.usage, `There is no document of the mesh in ${files.join(", ")}.`);
+  if (wanted.length === 0) throw commandFailure("usage", `There is no document of the mesh in ${files.join(", ")}.`);
   return wanted;
 }
 

@@ -74,8 +74,16 @@ describe("startChild", () => {
   });
 
   it("ends everything when the parent is killed by force", async () => {
+    const log = join(directory, "d.log");
+    const orphan = {
+      command: "/bin/sh",
+      args: ["-c", "trap '' TERM; echo $$ > orphan.pid; sleep 300 & echo $! > orphan-child.pid; wait"],
+      cwd: directory,
+      stdout: log,
+      stderr: log,
+    };
     const script = `import { startChild } from ${JSON.stringify(module)};
-      startChild({ command: "/bin/sh", args: ["-c", "trap '' TERM; echo $$ > orphan.pid; sleep 300 & echo $! > orphan-child.pid; wait"], cwd: ${JSON.stringify(directory)}, env: process.env, stdout: ${JSON.stringify(join(directory, "d.log"))}, stderr: ${JSON.stringify(join(directory, "d.log"))} });
+      startChild({ ...${JSON.stringify(orphan)}, env: process.env });
       setInterval(() => {}, 1000);`;
     const parent = spawn(process.execPath, ["--input-type=module", "-e", script], { stdio: "ignore" });
     await until("the processes", () => pidIn("orphan.pid") > 0 && pidIn("orphan-child.pid") > 0);

@@ -2,6 +2,7 @@
 // same.
 import { readFile } from "node:fs/promises";
 import { createServer, type Server } from "node:net";
+import { ScrimError } from "../model/failure.ts";
 
 /** Something this process holds until it lets go or ends. */
 export interface Claim {
@@ -45,7 +46,7 @@ export async function claimAddressBlock(random: () => number): Promise<AddressBl
     const prefix = `127.${1 + Math.floor(random() * 253)}.${Math.floor(random() * 256)}`;
     if (!used.has(prefix) && (await claim(`block/${prefix}`))) return createAddressBlock(prefix);
   }
-  throw new Error("no free 127.a.b.0/24 was found for the mesh's pods");
+  throw new ScrimError("no-address", "no free 127.a.b.0/24 was found for the mesh's pods");
 }
 
 /** Returns the block's bookkeeping; exported for its test. */

@@ -40,17 +40,17 @@ export function startControlPlane(options: ControlPlaneOptions): ControlPlanePro
   const logFile = join(settings.stateDir, "logs", "control-plane.log");
   let everReady = false;
   let failedEarly = false;
-  const child: Supervised = supervise({
+  const command = {
+    command: process.execPath,
+    args: [options.launcher, ...serveArguments(options)],
+    cwd: process.cwd(),
+    env: settings.environment.variables,
+    stdout: logFile,
     // Problems in the mesh's documents are told on standard error, which people see; the log is for machines.
-    start: () =>
-      startChild({
-        command: process.execPath,
-        args: [options.launcher, ...serveArguments(options)],
-        cwd: process.cwd(),
-        env: settings.environment.variables,
-        stdout: logFile,
-        stderr: "inherit",
-      }),
+    stderr: "inherit",
+  } as const;
+  const child: Supervised = supervise({
+    start: () => startChild(command),
     onCrash(exit, restartInMs) {
       if (!everReady) failedEarly = true;
       const inSeconds = (restartInMs / 1_000).toFixed(2);

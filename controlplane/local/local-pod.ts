@@ -40,41 +40,14 @@ const OTHER_PORTS_MS = 3_000;
 
 /** Returns a pod, not yet started: the workload's process (if `workload` is given) and its Envoy. */
 export function createLocalPod(record: PodRecord, workload: WorkloadPlan | undefined, context: PodContext): LocalPod {
-  const { clock, say, onChange } = context;
+  const { clock, onChange } = context;
   let pod = record;
   let deletionTimestamp: string | undefined;
-  let life: Promise<{ readonly processes: PodProcesses; readonly watch: ReadyWatch }> | undefined;
-  let processes: PodProcesses | undefined;
-  let watch: ReadyWatch | undefined;
-  let crashed = false;
-
-  async function begin() {
-    processes = await startPodProcesses(record, workload, context, () => {
-      crashed = true;
-      watch?.lost();
-    });
-    const probe = planProbe(record, workload?.probe);
-    const workloadAnswers = createPatientAnswers(probe, {
-      runProbe: processes.runProbe,
-      nowMs: clock.monotonicMs,
-      patienceMs: OTHER_PORTS_MS,
-    });
-    watch = watchReady({
-      ...probe,
-      clock,
-      check: createCheck(record, processes, workloadAnswers),
-      onChange(ready) {
-        if (ready && crashed) say(`${record.name} answers again`);
-        if (ready) crashed = false;
-        onChange();
-      },
-    });
-    return { processes, watch };
-  }
+  let life: Life | undefined;
 
   async function stop(graceMs: number): Promise<void> {
-    const started = await life;
-    await Promise.all([started?.watch.stop(), started?.processes.stop(graceMs)]);
+    await life?.begun;
+    await Promise.all([life?.watch()?.stop(), life?.processes()?.stop(graceMs)]);
   }
 
   return {
@@ -82,15 +55,15 @@ export function createLocalPod(record: PodRecord, workload: WorkloadPlan | undef
     templateHash: record.templateHash,
     ordinal: record.ordinal,
     async start() {
-      await (life ??= begin());
+      await (life ??= beginLife(record, workload, context)).begun;
     },
     snapshot: () => ({
       pod,
-      ready: watch?.isReady() === true && deletionTimestamp === undefined,
+      ready: life?.watch()?.isReady() === true && deletionTimestamp === undefined,
       deletionTimestamp,
-      envoyPid: processes?.envoyPid(),
+      envoyPid: life?.processes()?.envoyPid(),
     }),
-    isReady: () => watch?.isReady() === true,
+    isReady: () => life?.watch()?.isReady() === true,
     isTerminating: () => deletionTimestamp !== undefined,
     setPorts(ports) {
       pod = { ...pod, ports };
@@ -108,6 +81,46 @@ export function createLocalPod(record: PodRecord, workload: WorkloadPlan | undef
     },
     stop,
   };
+}
+
+/** A pod's processes and the watch on them: undefined until they are there. */
+interface Life {
+  readonly begun: Promise<void>;
+  processes(): PodProcesses | undefined;
+  watch(): ReadyWatch | undefined;
+}
+
+/** Starts the processes, then watches them; people are told of one that crashed when it answers again. */
+function beginLife(record: PodRecord, workload: WorkloadPlan | undefined, context: PodContext): Life {
+  const { clock, say } = context;
+  let processes: PodProcesses | undefined;
+  let watch: ReadyWatch | undefined;
+  let crashed = false;
+
+  async function begin(): Promise<void> {
+    processes = await startPodProcesses(record, workload, context, () => {
+      crashed = true;
+      watch?.lost();
+    });
+    const probe = planProbe(record, workload?.probe);
+    const workloadAnswers = createPatientAnswers(probe, {
+      runProbe: processes.runProbe,
+      nowMs: clock.monotonicMs,
+      patienceMs: OTHER_PORTS_MS,
+    });
+    watch = watchReady({
+      ...probe,
+      clock,
+      check: createCheck(record, processes, workloadAnswers),
+      onChange(ready) {
+        if (ready && crashed) say(`${record.name} answers again`);
+        if (ready) crashed = false;
+        context.onChange();
+      },
+    });
+  }
+
+  return { begun: begin(), processes: () => processes, watch: () => watch };
 }
 
 /**

@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import type { AddressBlock } from "./claims.ts";
 import { createLocalPod, type LocalPod } from "./local-pod.ts";
 import type { PodContext } from "./pod-context.ts";
+import { ScrimError } from "../model/failure.ts";
 import { type ListenPort, sidecarListens } from "../pods/listen-port.ts";
 import { podName } from "./pod-record.ts";
 import { type ClaimedPort, claimAnyPort } from "./ports.ts";
@@ -19,6 +20,8 @@ export interface PodFactory {
 
 const SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789";
 
+type Planned = Pick<WorkloadPlan, "name" | "namespace" | "serviceAccount">;
+
 /**
  * Returns the factory for one mesh; `random` gives numbers in [0, 1) for names and ports (tokens come from the system's
  * generator).
@@ -28,57 +31,39 @@ export function createPodFactory(block: AddressBlock, context: PodContext, rando
 
   function take(): string {
     const ip = block.take();
-    if (ip === undefined) throw new Error(`the mesh's address block ${block.prefix}.0/24 has no address left`);
+    if (ip === undefined)
+      throw new ScrimError("no-address", `the mesh's address block ${block.prefix}.0/24 has no address left`);
     return ip;
   }
   const suffix = () =>
     Array.from({ length: 5 }, () => SUFFIX_LETTERS[Math.floor(random() * SUFFIX_LETTERS.length)]).join("");
-  const token = () => randomBytes(32).toString("hex");
+
+  /** What is fixed of a pod whoever it is for; its address and its ports are held until it is forgotten. */
+  function newPod(
+    { name: workload, namespace, serviceAccount }: Planned,
+    ordinal: number,
+    claimed: readonly ClaimedPort[],
+  ) {
+    const ip = take();
+    const name = podName(workload, ordinal, suffix());
+    held.set(name, { ip, ports: claimed });
+    return { name, namespace, workload, ordinal, serviceAccount, ip, token: randomBytes(32).toString("hex") };
+  }
 
   return {
     async createSidecar(plan, ordinal) {
-      const ip = take();
-      const ports: ClaimedPort[] = [];
-      for (let i = 0; i < plan.ports.length; i++) ports.push(await claimAnyPort(random));
-      const name = podName(plan.name, ordinal, suffix());
-      held.set(name, { ip, ports });
-      return createLocalPod(
-        {
-          kind: "sidecar",
-          name,
-          namespace: plan.namespace,
-          workload: plan.name,
-          ordinal,
-          labels: { ...plan.labels, "pod-template-hash": plan.templateHash },
-          annotations: plan.annotations,
-          serviceAccount: plan.serviceAccount,
-          templateHash: plan.templateHash,
-          ip,
-          ports: sidecarListens(ip, plan.ports, (port, index) => ports[index]?.port ?? port),
-          token: token(),
-        },
-        plan,
-        context,
-      );
+      const claimed: ClaimedPort[] = [];
+      const pod = newPod(plan, ordinal, claimed);
+      for (let i = 0; i < plan.ports.length; i++) claimed.push(await claimAnyPort(random));
+      const { annotations, templateHash } = plan;
+      const labels = { ...plan.labels, "pod-template-hash": templateHash };
+      const ports = sidecarListens(pod.ip, plan.ports, (port, index) => claimed[index]?.port ?? port);
+      return createLocalPod({ ...pod, kind: "sidecar", labels, annotations, templateHash, ports }, plan, context);
     },
     createRouter(plan, ports) {
-      const ip = take();
-      const name = podName(plan.name, 0, suffix());
-      held.set(name, { ip, ports: [] });
+      const { labels } = plan;
       return createLocalPod(
-        {
-          kind: "router",
-          name,
-          namespace: plan.namespace,
-          workload: plan.name,
-          ordinal: 0,
-          labels: plan.labels,
-          serviceAccount: plan.serviceAccount,
-          templateHash: "",
-          ip,
-          ports,
-          token: token(),
-        },
+        { ...newPod(plan, 0, []), kind: "router", labels, templateHash: "", ports },
         undefined,
         context,
       );

@@ -35,33 +35,25 @@ export async function startPodProcesses(
   context: PodContext,
   onCrash: () => void,
 ): Promise<PodProcesses> {
-  const { clock, onChange, say } = context;
   const logDir = join(context.stateDir, "logs", pod.name);
   await mkdir(logDir, { recursive: true, mode: 0o700 });
   const bootstrap = await writeBootstrap(pod, context);
-  const crashed = (what: string, logName: string) => async (exit: ChildExit, restartInMs: number) => {
+  const crashed = (what: string, logName: string) => (exit: ChildExit, restartInMs: number) => {
     onCrash();
-    const log = join(logDir, logName);
-    const line = await lastLineOf(log);
-    const ending = `${describeExit(exit)}${line === "" ? "" : `, saying "${line}"`}`;
-    say(`${what} ${ending}; starting it again in ${(restartInMs / 1_000).toFixed(2)} s (log: ${log})`);
+    void tellOfCrash(what, join(logDir, logName), exit, restartInMs, context.say);
   };
+  const { clock, onChange: onStart, concurrency, variables: env } = context;
   const envoy = supervise({
-    start: () =>
-      startEnvoy(
-        context.envoyBinary,
-        { bootstrap, logDir },
-        { concurrency: context.concurrency, env: context.variables },
-      ),
-    onStart: onChange,
-    onCrash: (exit, ms) => void crashed(`the proxy of ${pod.name}`, "envoy.log")(exit, ms),
+    start: () => startEnvoy(context.envoyBinary, { bootstrap, logDir }, { concurrency, env }),
+    onStart,
+    onCrash: crashed(`the proxy of ${pod.name}`, "envoy.log"),
     clock,
   });
   const app =
     workload &&
     supervise({
       start: () => startApp(workload, pod, logDir, context),
-      onCrash: (exit, ms) => void crashed(pod.name, "app.log")(exit, ms),
+      onCrash: crashed(pod.name, "app.log"),
       clock,
     });
   return {
@@ -76,6 +68,18 @@ export async function startPodProcesses(
       await rm(bootstrap, { force: true });
     },
   };
+}
+
+async function tellOfCrash(
+  what: string,
+  log: string,
+  exit: ChildExit,
+  restartInMs: number,
+  say: (line: string) => void,
+): Promise<void> {
+  const line = await lastLineOf(log);
+  const ending = `${describeExit(exit)}${line === "" ? "" : `, saying "${line}"`}`;
+  say(`${what} ${ending}; starting it again in ${(restartInMs / 1_000).toFixed(2)} s (log: ${log})`);
 }
 
 interface PodParts {

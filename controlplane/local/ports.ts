@@ -1,6 +1,7 @@
 // Finding free ports of this machine, and keeping them from other meshes.
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:net";
+import { ScrimError } from "../model/failure.ts";
 import { tryListening } from "../listen/listen.ts";
 import type { SocketAddress } from "../model/socket-address.ts";
 import { claim, type Claim } from "./claims.ts";
@@ -42,7 +43,7 @@ export async function claimAnyPort(random: () => number): Promise<ClaimedPort> {
     const claimed = await claimPort(lowest + Math.floor(random() * (highest - lowest)));
     if (claimed) return claimed;
   }
-  throw new Error(`no free port between ${lowest} and ${highest}`);
+  throw new ScrimError("no-port", `no free port between ${lowest} and ${highest}`);
 }
 
 async function lowestEphemeralPort(): Promise<number> {

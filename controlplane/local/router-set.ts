@@ -5,6 +5,7 @@ import type { GatewayPorts } from "./gateway-ports.ts";
 import type { LocalPod } from "./local-pod.ts";
 import type { ListenPort } from "../pods/listen-port.ts";
 import type { RouterPlan } from "../pods/gateway-plan.ts";
+import { createTurns } from "./turns.ts";
 import type { Rollout } from "./workload-set.ts";
 
 export interface RouterSet {
@@ -26,8 +27,7 @@ export function createRouterSet(
   { factory, publish, say, onChange }: Pick<Rollout, "factory" | "publish" | "say" | "onChange">,
 ): RouterSet {
   const routers = new Map<string, RunningRouter>();
-  let tail: Promise<void> = Promise.resolve();
-  let pending = 0;
+  const turns = createTurns((message) => say(`gateways: ${message}`));
   let stopped = false;
 
   async function apply(plans: readonly RouterPlan[]): Promise<void> {
@@ -62,18 +62,12 @@ export function createRouterSet(
   }
 
   return {
-    update(plans) {
-      pending += 1;
-      tail = tail
-        .then(() => (stopped ? undefined : apply(plans)))
-        .catch((error: unknown) => say(`gateways: ${error instanceof Error ? error.message : String(error)}`))
-        .finally(() => (pending -= 1));
-    },
+    update: (plans) => turns.add(() => (stopped ? undefined : apply(plans))),
     pods: () => [...routers.values()].map(({ pod }) => pod),
-    isSettled: () => pending === 0,
+    isSettled: turns.isIdle,
     async stop(graceMs) {
       stopped = true;
-      await tail;
+      await turns.done();
       await Promise.all([...routers.values()].map(({ pod }) => pod.stop(graceMs)));
     },
   };

@@ -4,8 +4,10 @@
 import type { Clock } from "../telemetry/clock.ts";
 import type { LocalPod } from "./local-pod.ts";
 import type { PodFactory } from "./pod-factory.ts";
+import { createPodGroup, type PodGroup } from "./pod-group.ts";
 import { reconcile } from "./reconcile.ts";
 import type { WorkloadPlan } from "../pods/workload-plan.ts";
+import { createTurns } from "./turns.ts";
 
 /** What a workload needs of the mesh around it. */
 export interface Rollout {
@@ -33,106 +35,69 @@ const SLOW_START_MS = 30_000;
 
 /** Returns the (still empty) set of a workload's pods; `key` is `namespace/name`. */
 export function createWorkloadSet(key: string, rollout: Rollout): WorkloadSet {
-  const { factory, clock, say, onChange } = rollout;
-  let pods: LocalPod[] = [];
+  const stopped = new AbortController();
+  const group = createPodGroup(key, rollout, stopped.signal);
+  const turns = createTurns((message) => rollout.say(`${key}: ${message}`));
   let wanted: WorkloadPlan | undefined;
   let overtaken = new AbortController();
-  let tail: Promise<void> = Promise.resolve();
-  let pending = 0;
-  const stopped = new AbortController();
-  const draining = new Set<Promise<void>>();
-
-  const current = (plan: WorkloadPlan | undefined) =>
-    pods.filter((pod) => !pod.isTerminating() && pod.templateHash === plan?.templateHash);
-
-  async function apply(plan: WorkloadPlan | undefined, signal: AbortSignal): Promise<void> {
-    const steps = reconcile(
-      plan ?? { replicas: 0, templateHash: "" },
-      pods.filter((pod) => !pod.isTerminating()),
-    );
-    if (plan && steps.start.length > 0 && pods.length > 0)
-      say(`${key}: starting ${steps.start.length} pod${steps.start.length === 1 ? "" : "s"}`);
-    if (plan) await startPods(plan, steps.start, signal);
-    if (steps.surplus.length > 0) drain(steps.surplus);
-    if (steps.outdated.length === 0) return;
-    if (plan && plan.replicas > 0 && !(await newPodsServe(plan, signal))) return;
-    drain(steps.outdated);
-  }
-
-  async function startPods(plan: WorkloadPlan, ordinals: readonly number[], signal: AbortSignal): Promise<void> {
-    const fresh: LocalPod[] = [];
-    for (const ordinal of ordinals) {
-      if (signal.aborted) break;
-      fresh.push(await factory.createSidecar(plan, ordinal));
-    }
-    if (fresh.length === 0) return;
-    pods = [...pods, ...fresh];
-    await rollout.publish();
-    await Promise.all(fresh.map((pod) => pod.start()));
-  }
-
-  async function newPodsServe(plan: WorkloadPlan, signal: AbortSignal): Promise<boolean> {
-    const startedAt = clock.monotonicMs();
-    let told = false;
-    while (!current(plan).every((pod) => pod.isReady())) {
-      if (signal.aborted) return false;
-      if (!told && clock.monotonicMs() - startedAt > SLOW_START_MS) {
-        told = true;
-        say(`${key}: the new pods do not become ready; the old ones go on serving`);
-      }
-      await clock.sleep(READY_POLL_MS, signal).catch(() => undefined);
-    }
-    return (await rollout.acknowledged(signal)) || !signal.aborted;
-  }
-
-  function drain(names: readonly string[]): void {
-    const leaving = pods.filter((pod) => names.includes(pod.name));
-    const work = drainPods(leaving)
-      .catch((error: unknown) => say(`${key}: draining failed: ${String(error)}`))
-      .finally(() => draining.delete(work));
-    draining.add(work);
-  }
-
-  async function drainPods(leaving: readonly LocalPod[]): Promise<void> {
-    for (const pod of leaving) pod.markTerminating();
-    if (!(await rollout.acknowledged(stopped.signal)) && !stopped.signal.aborted)
-      say(`${key}: not every proxy has acknowledged in time; draining on`);
-    await Promise.all(leaving.map((pod) => pod.drain()));
-    remove(leaving);
-    say(`${key}: stopped ${leaving.map(({ name }) => name).join(", ")}`);
-  }
-
-  function remove(gone: readonly LocalPod[]): void {
-    pods = pods.filter((pod) => !gone.includes(pod));
-    for (const pod of gone) factory.forget(pod);
-    onChange();
-  }
-
   return {
     update(plan) {
-      if (
-        stopped.signal.aborted ||
-        (plan?.templateHash === wanted?.templateHash && plan?.replicas === wanted?.replicas)
-      )
-        return;
+      const isSame = plan?.templateHash === wanted?.templateHash && plan?.replicas === wanted?.replicas;
+      if (stopped.signal.aborted || isSame) return;
       wanted = plan;
       overtaken.abort(new Error("overtaken"));
       overtaken = new AbortController();
       const { signal } = overtaken;
-      pending += 1;
-      tail = tail
-        .then(() => (signal.aborted ? undefined : apply(plan, signal)))
-        .catch((error: unknown) => say(`${key}: ${error instanceof Error ? error.message : String(error)}`))
-        .finally(() => (pending -= 1));
+      turns.add(() => (signal.aborted ? undefined : moveTo(plan, { key, group, rollout, signal })));
     },
-    pods: () => pods,
-    isSettled: () => pending === 0 && draining.size === 0,
+    pods: group.pods,
+    isSettled: () => turns.isIdle() && !group.isDraining(),
     async stop(graceMs) {
       stopped.abort(new Error("stopped"));
       overtaken.abort(new Error("stopped"));
-      await tail;
-      await Promise.all(pods.map((pod) => pod.stop(graceMs)));
-      await Promise.all(draining);
+      await turns.done();
+      await group.stop(graceMs);
     },
   };
+}
+
+interface Move {
+  readonly key: string;
+  readonly group: PodGroup;
+  readonly rollout: Rollout;
+  /** Aborted when a later plan overtakes this one. */
+  readonly signal: AbortSignal;
+}
+
+async function moveTo(plan: WorkloadPlan | undefined, move: Move): Promise<void> {
+  const { key, group, rollout, signal } = move;
+  const steps = reconcile(plan ?? { replicas: 0, templateHash: "" }, staying(group));
+  const count = steps.start.length;
+  if (plan && count > 0 && group.pods().length > 0)
+    rollout.say(`${key}: starting ${count} pod${count === 1 ? "" : "s"}`);
+  if (plan) await group.start(plan, steps.start, signal);
+  if (steps.surplus.length > 0) group.drain(steps.surplus);
+  if (steps.outdated.length === 0) return;
+  if (plan && plan.replicas > 0 && !(await newPodsServe(plan, move))) return;
+  group.drain(steps.outdated);
+}
+
+async function newPodsServe(plan: WorkloadPlan, { key, group, rollout, signal }: Move): Promise<boolean> {
+  const { clock, say } = rollout;
+  const current = () => staying(group).filter(({ templateHash }) => templateHash === plan.templateHash);
+  const startedAt = clock.monotonicMs();
+  let told = false;
+  while (!current().every((pod) => pod.isReady())) {
+    if (signal.aborted) return false;
+    if (!told && clock.monotonicMs() - startedAt > SLOW_START_MS) {
+      told = true;
+      say(`${key}: the new pods do not become ready; the old ones go on serving`);
+    }
+    await clock.sleep(READY_POLL_MS, signal).catch(() => undefined);
+  }
+  return (await rollout.acknowledged(signal)) || !signal.aborted;
+}
+
+function staying(group: PodGroup): readonly LocalPod[] {
+  return group.pods().filter((pod) => !pod.isTerminating());
 }

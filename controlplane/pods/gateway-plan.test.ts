@@ -3,7 +3,13 @@ import { planRouters } from "./gateway-plan.ts";
 import { worldOf } from "../local/testing-world.ts";
 
 const gateway = (name: string, selector: string, servers: string, namespace = "default") =>
-  `apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {name: ${name}, namespace: ${namespace}}\nspec:\n  selector: ${selector}\n  servers:\n${servers}`;
+  `apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: ${name}, namespace: ${namespace}}
+spec:
+  selector: ${selector}
+  servers:
+${servers}`;
 const http = (number: number) =>
   `  - {port: {number: ${number}, name: http-${number}, protocol: HTTP}, hosts: ["*"]}\n`;
 
@@ -21,11 +27,9 @@ describe("planRouters", () => {
   });
 
   it("joins Gateways with one selector and sorts their ports", () => {
-    const routers = planRouters(
-      worldOf(
-        `${gateway("a", "{istio: ingressgateway}", http(8443))}---\n${gateway("b", "{istio: ingressgateway}", http(80), "other")}`,
-      ),
-    );
+    const a = gateway("a", "{istio: ingressgateway}", http(8443));
+    const b = gateway("b", "{istio: ingressgateway}", http(80), "other");
+    const routers = planRouters(worldOf(`${a}---\n${b}`));
     expect(routers.map(({ ports }) => ports.map(({ port }) => port))).toEqual([[80, 8443]]);
   });
 
@@ -36,11 +40,9 @@ describe("planRouters", () => {
   });
 
   it("lets one proxy serve a selector that its labels satisfy as well", () => {
-    const routers = planRouters(
-      worldOf(
-        `${gateway("wide", "{istio: ingressgateway}", http(80))}---\n${gateway("narrow", "{istio: ingressgateway, zone: a}", http(81))}`,
-      ),
-    );
+    const wide = gateway("wide", "{istio: ingressgateway}", http(80));
+    const narrow = gateway("narrow", "{istio: ingressgateway, zone: a}", http(81));
+    const routers = planRouters(worldOf(`${wide}---\n${narrow}`));
     expect(routers).toHaveLength(1);
     expect(routers[0]?.ports.map(({ port }) => port)).toEqual([80, 81]);
   });

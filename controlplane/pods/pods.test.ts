@@ -101,7 +101,8 @@ describe("who gets a sidecar", () => {
 
 describe("the ports that a workload serves", () => {
   const service = (name: string, ports: string) =>
-    `{apiVersion: v1, kind: Service, metadata: {name: ${name}, namespace: shop}, spec: {selector: {app: web}, ports: [${ports}]}}`;
+    `{apiVersion: v1, kind: Service, metadata: {name: ${name}, namespace: shop}, ` +
+    `spec: {selector: {app: web}, ports: [${ports}]}}`;
   const world = worldOf(
     service("a", '{name: http, port: 80, targetPort: 7000}, {name: text, port: 90, targetPort: "7001"}'),
     service("b", "{name: again, port: 81, targetPort: 7000}, {name: named, port: 82, targetPort: http}"),

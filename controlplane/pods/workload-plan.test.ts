@@ -52,8 +52,13 @@ describe("planWorkloads", () => {
   });
 
   it("takes the ports that Services lead to when the container declares none", () => {
-    const service =
-      "apiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: default}\nspec:\n  selector: {app: web}\n  ports: [{name: http, port: 80, targetPort: 7000}, {name: again, port: 81, targetPort: 7000}]\n";
+    const service = `apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: default}
+spec:
+  selector: {app: web}
+  ports: [{name: http, port: 80, targetPort: 7000}, {name: again, port: 81, targetPort: 7000}]
+`;
     expect(plan(`${deploymentYaml({ container: "{name: web}" })}---\n${service}`)?.ports).toEqual([
       { name: "http", port: 7000 },
     ]);
@@ -61,9 +66,11 @@ describe("planWorkloads", () => {
 
   it("reads variables from ConfigMaps and Secrets, and names the Deployment that refers to a missing key", () => {
     const container =
-      "{env: [{name: A, valueFrom: {configMapKeyRef: {name: settings, key: a}}}, {name: B, valueFrom: {secretKeyRef: {name: secrets, key: b}}}]}";
+      "{env: [{name: A, valueFrom: {configMapKeyRef: {name: settings, key: a}}}, " +
+      "{name: B, valueFrom: {secretKeyRef: {name: secrets, key: b}}}]}";
     const sources =
-      "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata: {a: one}\n---\napiVersion: v1\nkind: Secret\nmetadata: {name: secrets}\ndata: {b: dHdv}\n";
+      "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata: {a: one}\n" +
+      "---\napiVersion: v1\nkind: Secret\nmetadata: {name: secrets}\ndata: {b: dHdv}\n";
     expect(plan(deploymentYaml({ container }) + sources)?.variables).toEqual([
       { kind: "value", name: "A", value: "one" },
       { kind: "value", name: "B", value: "two" },

@@ -9,7 +9,7 @@ import { findManifest, type PluginManifest } from "../../wasm/module/plugin-mani
 import { describeModule, type ModuleDescription } from "../../wasm/module/describe-module.ts";
 import { isSignatureBy } from "../../wasm/trust/signature.ts";
 import type { CommandContext } from "../context.ts";
-import { CommandFailure, exitCodes } from "../exit-codes.ts";
+import { commandFailure } from "../exit-codes.ts";
 import { renderValue } from "../output.ts";
 import type { RegistryOptions } from "./options.ts";
 import { readNamedFile } from "./read-file.ts";
@@ -39,14 +39,14 @@ export async function inspectPlugin(source: string, options: InspectOptions, con
   const { byKey, problem } = report.signatures;
   const why = problem === undefined ? "" : `: ${problem}`;
   if (byKey === false)
-    throw new CommandFailure(exitCodes.failed, `${source} carries no signature by a key of ${options.key}${why}.`);
+    throw commandFailure("failed", `${source} carries no signature by a key of ${options.key}${why}.`);
 }
 
 async function readKeys(file: string | undefined): Promise<readonly KeyObject[] | undefined> {
   if (file === undefined) return undefined;
   const text = await readNamedFile(`--key ${file}`, file);
   const keys = parsePublicKeys(text);
-  if (keys.kind === "failed") throw new CommandFailure(exitCodes.failed, `--key ${file} ${keys.message}.`);
+  if (keys.kind === "failed") throw commandFailure("failed", `--key ${file} ${keys.message}.`);
   return keys.keys;
 }
 
@@ -57,10 +57,9 @@ async function reportOn(
 ): Promise<PluginReport> {
   const { module, image } = acquired;
   const sections = describeModule(module.bytes);
-  if (isFailed(sections)) throw new CommandFailure(exitCodes.failed, `${source} ${sections.message}.`);
+  if (isFailed(sections)) throw commandFailure("failed", `${source} ${sections.message}.`);
   const manifest = findManifest(sections, image?.annotations);
-  if (manifest !== undefined && isFailed(manifest))
-    throw new CommandFailure(exitCodes.failed, `${source}: ${manifest.message}.`);
+  if (manifest !== undefined && isFailed(manifest)) throw commandFailure("failed", `${source}: ${manifest.message}.`);
   const { language, abiVersion } = describeOrigin(sections, module.bytes);
   const names = sections.exports.map(({ name }) => name).sort();
   return {

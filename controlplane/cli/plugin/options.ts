@@ -6,7 +6,7 @@ import { readFetchOptions } from "../../settings/fetch-options.ts";
 import { credentialFor, helperFor, parseDockerConfig, type RegistryCredential } from "../../wasm/oci/credentials.ts";
 import type { ImageReference } from "../../wasm/oci/reference.ts";
 import type { CommandContext } from "../context.ts";
-import { CommandFailure, exitCodes } from "../exit-codes.ts";
+import { commandFailure } from "../exit-codes.ts";
 import { askCredentialHelper } from "./credential-helper.ts";
 import { readNamedFile } from "./read-file.ts";
 
@@ -26,7 +26,7 @@ export const TIMEOUT_MS = 60_000;
 /** Returns the registries without TLS. Throws CommandFailure. */
 export function plainRegistriesOf(options: RegistryOptions): readonly string[] {
   const read = readFetchOptions({ plainRegistry: options.plainRegistry ?? [] }, true);
-  if (read.kind === "failed") throw new CommandFailure(exitCodes.usage, read.message);
+  if (read.kind === "failed") throw commandFailure("usage", read.message);
   return read.settings.plainRegistries;
 }
 
@@ -41,14 +41,14 @@ export async function credentialOf(
 ): Promise<RegistryCredential | undefined> {
   if (options.username !== undefined) {
     if (options.passwordStdin !== true)
-      throw new CommandFailure(
-        exitCodes.usage,
+      throw commandFailure(
+        "usage",
         "--username needs --password-stdin: a password on the command line can be read by others.",
       );
     return { kind: "password", username: options.username, password: await passwordOf(options) };
   }
   if (options.passwordStdin === true)
-    throw new CommandFailure(exitCodes.usage, "--password-stdin needs --username: whose password is it?");
+    throw commandFailure("usage", "--password-stdin needs --username: whose password is it?");
   const { DOCKER_CONFIG: folder, HOME: home } = environment.variables;
   const file =
     options.dockerConfig ??
@@ -56,7 +56,7 @@ export async function credentialOf(
   if (options.dockerConfig === undefined && !existsSync(file)) return undefined;
   const text = await readNamedFile(file, file);
   const config = parseDockerConfig(text);
-  if (isFailed(config)) throw new CommandFailure(exitCodes.failed, `${file} ${config.message}.`);
+  if (isFailed(config)) throw commandFailure("failed", `${file} ${config.message}.`);
   const helper = helperFor(config, reference);
   const kept = helper === undefined ? undefined : await askCredentialHelper(helper, environment.variables);
   if (kept?.kind === "credential") return kept.credential;
@@ -81,8 +81,8 @@ async function readStdin(): Promise<string> {
     .toString("utf8")
     .replace(/\r?\n$/, "");
   if (password === "")
-    throw new CommandFailure(
-      exitCodes.failed,
+    throw commandFailure(
+      "failed",
       "No password came on standard input: pipe it in, as in: scrim plugin … --password-stdin < password.txt",
     );
   return password;

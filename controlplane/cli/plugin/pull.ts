@@ -5,7 +5,7 @@ import { replaceFile } from "../../disk/replace-file.ts";
 import { isFailed } from "../../model/failure.ts";
 import { describeModule } from "../../wasm/module/describe-module.ts";
 import type { CommandContext } from "../context.ts";
-import { CommandFailure, exitCodes } from "../exit-codes.ts";
+import { commandFailure } from "../exit-codes.ts";
 import { renderValue } from "../output.ts";
 import type { RegistryOptions } from "./options.ts";
 import { describeFileError } from "./read-file.ts";
@@ -20,7 +20,7 @@ export interface PullOptions extends RegistryOptions {
 export async function pullPlugin(source: string, options: PullOptions, context: CommandContext): Promise<void> {
   const { module, image } = await readModule(source, options, context);
   const described = describeModule(module.bytes);
-  if (isFailed(described)) throw new CommandFailure(exitCodes.failed, `${source} ${described.message}.`);
+  if (isFailed(described)) throw commandFailure("failed", `${source} ${described.message}.`);
   await write(options.file, module.bytes);
   const result = {
     file: options.file,
@@ -45,7 +45,7 @@ async function write(file: string, bytes: Uint8Array): Promise<void> {
     if (there !== undefined && !there.isFile()) await writeFile(file, bytes);
     else await replaceFile(file, bytes, { mode: 0o644 });
   } catch (error) {
-    throw new CommandFailure(exitCodes.failed, `${file} cannot be written: ${describeFileError(error)}.`, {
+    throw commandFailure("failed", `${file} cannot be written: ${describeFileError(error)}.`, {
       cause: error,
     });
   }

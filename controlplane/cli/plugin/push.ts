@@ -14,7 +14,7 @@ import { pushImage } from "../../wasm/oci/push-image.ts";
 import { formatImageReference, type ImageReference } from "../../wasm/oci/reference.ts";
 import { createRegistryClient, type RegistryClient } from "../../wasm/oci/registry-client.ts";
 import type { CommandContext } from "../context.ts";
-import { CommandFailure, exitCodes } from "../exit-codes.ts";
+import { commandFailure } from "../exit-codes.ts";
 import { renderValue } from "../output.ts";
 import { credentialOf, EVERYWHERE, plainRegistriesOf, type RegistryOptions, TIMEOUT_MS } from "./options.ts";
 import { readNamedFile } from "./read-file.ts";
@@ -35,8 +35,8 @@ export async function pushPlugin(
 ): Promise<void> {
   const reference = requireImage(image);
   if (reference.digest !== undefined)
-    throw new CommandFailure(
-      exitCodes.usage,
+    throw commandFailure(
+      "usage",
       `${image} names a digest: give a tag to push to, the digest follows from the module.`,
     );
   const {
@@ -52,16 +52,16 @@ export async function pushPlugin(
     version: manifest?.version,
   });
   const failure = await pushImage(await clientFor(reference, options, context), packed, reference.tag);
-  if (failure !== undefined) throw new CommandFailure(exitCodes.failed, `${image} was not pushed: ${failure.message}.`);
+  if (failure !== undefined) throw commandFailure("failed", `${image} was not pushed: ${failure.message}.`);
   tell(reference, packed, module.length, options, context);
 }
 
 function requirePlugin(file: string, module: Uint8Array): ModuleDescription {
   const described = describeModule(module);
-  if (isFailed(described)) throw new CommandFailure(exitCodes.failed, `${file} ${described.message}.`);
+  if (isFailed(described)) throw commandFailure("failed", `${file} ${described.message}.`);
   if (describeOrigin(described, module).abiVersion === undefined)
-    throw new CommandFailure(
-      exitCodes.failed,
+    throw commandFailure(
+      "failed",
       `${file} is no plugin: it exports no proxy_abi_version_…, as every module for Envoy does.`,
     );
   return described;
@@ -105,11 +105,11 @@ async function readManifest(
   if (file === undefined) return { text: "", manifest: undefined };
   const content = await readNamedFile(file, file);
   const parsed = parseManifestText(content, file);
-  if (isFailed(parsed)) throw new CommandFailure(exitCodes.failed, `${parsed.message}.`);
+  if (isFailed(parsed)) throw commandFailure("failed", `${parsed.message}.`);
   // Loaded here: every other command would wait for it.
   const { schemaFault } = await import("../../wasm/module/config-schema.ts");
   const fault = parsed.configSchema === undefined ? undefined : schemaFault(parsed.configSchema);
-  if (fault !== undefined) throw new CommandFailure(exitCodes.failed, `${file} has a configSchema that ${fault}.`);
+  if (fault !== undefined) throw commandFailure("failed", `${file} has a configSchema that ${fault}.`);
   return { text: JSON.stringify(JSON.parse(content)), manifest: parsed };
 }
 

@@ -1,6 +1,7 @@
 // Files that a command names: whole, regular and of a size that makes sense.
 import { readFile, stat } from "node:fs/promises";
-import { CommandFailure, exitCodes } from "../exit-codes.ts";
+import { ScrimError } from "../../model/failure.ts";
+import { commandFailure } from "../exit-codes.ts";
 
 const MAX_BYTES = 1_024 * 1_024;
 
@@ -9,13 +10,13 @@ export async function readNamedFile(what: string, path: string): Promise<string>
   try {
     const file = await stat(path);
     // A device or a pipe need not have an end.
-    if (!file.isFile()) throw new CommandFailure(exitCodes.failed, `${what} is no regular file.`);
-    if (file.size > MAX_BYTES) throw new CommandFailure(exitCodes.failed, `${what} is larger than ${MAX_BYTES} bytes.`);
+    if (!file.isFile()) throw commandFailure("failed", `${what} is no regular file.`);
+    if (file.size > MAX_BYTES) throw commandFailure("failed", `${what} is larger than ${MAX_BYTES} bytes.`);
     return await readFile(path, "utf8");
   } catch (error) {
-    throw error instanceof CommandFailure
+    throw error instanceof ScrimError
       ? error
-      : new CommandFailure(exitCodes.failed, `${what} cannot be read: ${describeFileError(error)}.`, { cause: error });
+      : commandFailure("failed", `${what} cannot be read: ${describeFileError(error)}.`, { cause: error });
   }
 }
 

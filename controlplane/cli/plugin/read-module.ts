@@ -7,7 +7,7 @@ import { parseImageReference } from "../../wasm/oci/reference.ts";
 import { createAcquirerFor } from "../../wasm/plugin-fetcher.ts";
 import type { PluginLocation } from "../../wasm/plugin-source.ts";
 import type { CommandContext } from "../context.ts";
-import { CommandFailure, exitCodes } from "../exit-codes.ts";
+import { commandFailure } from "../exit-codes.ts";
 import {
   credentialOf,
   EVERYWHERE,
@@ -58,7 +58,7 @@ async function acquire(
     ", from which nothing is fetched",
   );
   const said = failure.startsWith(source) ? failure : `${source} cannot be had: ${failure}`;
-  throw new CommandFailure(exitCodes.failed, `${said}${location.kind === "file" ? hintAt(source) : ""}.`);
+  throw commandFailure("failed", `${said}${location.kind === "file" ? hintAt(source) : ""}.`);
 }
 
 /** Who leaves out the scheme of an image names a file. */
@@ -75,15 +75,15 @@ async function locationOf(source: string, options: RegistryOptions, context: Rea
       return { kind: "file", path: resolve(source.replace(/^file:\/\//i, "")) };
     case "http":
     case "https":
-      if (!URL.canParse(source)) throw new CommandFailure(exitCodes.usage, `${source} is no URL.`);
+      if (!URL.canParse(source)) throw commandFailure("usage", `${source} is no URL.`);
       return { kind: "http", url: new URL(source).href };
     case "oci": {
       const reference = requireImage(source);
       return { kind: "image", reference, credential: await credentialOf(reference, options, context) };
     }
     default:
-      throw new CommandFailure(
-        exitCodes.usage,
+      throw commandFailure(
+        "usage",
         `${source} cannot be fetched: write oci://REGISTRY/REPOSITORY:TAG, an http(s) URL or a file.`,
       );
   }
@@ -93,6 +93,6 @@ async function locationOf(source: string, options: RegistryOptions, context: Rea
 export function requireImage(text: string): NonNullable<ReturnType<typeof parseImageReference>> {
   const reference = parseImageReference(text.replace(/^oci:\/\//i, "oci://"));
   if (reference === undefined)
-    throw new CommandFailure(exitCodes.usage, `${text} names no image: write oci://REGISTRY/REPOSITORY:TAG.`);
+    throw commandFailure("usage", `${text} names no image: write oci://REGISTRY/REPOSITORY:TAG.`);
   return reference;
 }

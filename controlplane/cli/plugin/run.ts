@@ -15,7 +15,7 @@ import { describeModule } from "../../wasm/module/describe-module.ts";
 import { servesConnectionsOnly } from "../../wasm/trial-calls.ts";
 import { verifyModule } from "../../wasm/trust/verify-module.ts";
 import type { CommandContext } from "../context.ts";
-import { CommandFailure, exitCodes } from "../exit-codes.ts";
+import { commandFailure } from "../exit-codes.ts";
 import { listenForStop } from "../stop-signals.ts";
 import { findEnvoy } from "../up.ts";
 import type { RegistryOptions } from "./options.ts";
@@ -70,8 +70,7 @@ export async function runPlugin(source: string, options: RunOptions, context: Co
       `${address} → ${options.upstream ?? "an echo of what arrives"} (Envoy ${envoy.version}; Ctrl-C ends it)\n`,
     );
     const ended = await Promise.race([child.exited, stop.whenAsked]);
-    if (ended !== undefined)
-      throw new CommandFailure(exitCodes.failed, `Envoy ${describeExit(ended)}: what it said is above.`);
+    if (ended !== undefined) throw commandFailure("failed", `Envoy ${describeExit(ended)}: what it said is above.`);
   } finally {
     await child?.stop(2_000);
     echo?.close();
@@ -91,7 +90,7 @@ async function checkedModule(source: string, options: RunOptions, context: Comma
   const acquired = await readModule(source, options, context);
   const configuration = await readConfiguration(options.config);
   const verified = await verifyModule(acquired, { demands: [], grants: [] });
-  if (isFailed(verified)) throw new CommandFailure(exitCodes.failed, `${source}: ${verified.message}.`);
+  if (isFailed(verified)) throw commandFailure("failed", `${source}: ${verified.message}.`);
   const { capabilities, configSchema } = verified;
   const settings: PluginSettings = {
     configuration,
@@ -106,18 +105,15 @@ async function checkedModule(source: string, options: RunOptions, context: Comma
     configSchema,
   );
   if (checked.kind === "bad" && checked.field !== undefined)
-    throw new CommandFailure(
-      exitCodes.failed,
-      `--config${checked.field.replace("spec.pluginConfig", "")} ${checked.reason}.`,
-    );
+    throw commandFailure("failed", `--config${checked.field.replace("spec.pluginConfig", "")} ${checked.reason}.`);
   if (checked.kind !== "good")
-    throw new CommandFailure(
-      exitCodes.failed,
+    throw commandFailure(
+      "failed",
       `${source} does not start: ${checked.kind === "bad" ? checked.reason : checked.message}.`,
     );
   for (const warning of checked.warnings ?? []) context.terminal.err(`note: ${warning}\n`);
   const metered = meteredModule(acquired.module);
-  if (isFailed(metered)) throw new CommandFailure(exitCodes.failed, `${source}: ${metered.message}.`);
+  if (isFailed(metered)) throw commandFailure("failed", `${source}: ${metered.message}.`);
   const described = describeModule(acquired.module.bytes);
   return {
     bytes: metered.bytes,
@@ -134,19 +130,13 @@ async function readConfiguration(text: string | undefined): Promise<string> {
 
 async function readPort(text: string): Promise<number> {
   if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535)
-    throw new CommandFailure(
-      exitCodes.usage,
-      `--port ${text} is no port: write a number from 0 (any free port) to 65535.`,
-    );
+    throw commandFailure("usage", `--port ${text} is no port: write a number from 0 (any free port) to 65535.`);
   const probe = createServer();
   await new Promise<void>((resolve, reject) =>
     probe.once("error", reject).listen(Number(text), "127.0.0.1", resolve),
   ).catch((error: unknown) => {
     const why = error instanceof Error ? error.message : String(error);
-    throw new CommandFailure(
-      exitCodes.failed,
-      `--port ${text} cannot be had (${why}): name another, or 0 for any free one.`,
-    );
+    throw commandFailure("failed", `--port ${text} cannot be had (${why}): name another, or 0 for any free one.`);
   });
   await new Promise<void>((resolve) => probe.close(() => resolve()));
   return Number(text);
@@ -155,10 +145,7 @@ async function readPort(text: string): Promise<number> {
 function readUpstream(text: string): RunFacts["upstream"] {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || !["http:", "https:"].includes(url.protocol) || url.hostname === "")
-    throw new CommandFailure(
-      exitCodes.usage,
-      `--upstream ${text} is no address: write http://HOST:PORT or https://HOST:PORT.`,
-    );
+    throw commandFailure("usage", `--upstream ${text} is no address: write http://HOST:PORT or https://HOST:PORT.`);
   const tls = url.protocol === "https:";
   return { host: url.hostname.replace(/^\[|\]$/g, ""), port: Number(url.port) || (tls ? 443 : 80), tls };
 }
@@ -218,8 +205,8 @@ async function waitForAddress(folder: string, child: Child, clock: CommandContex
     if (address !== undefined) return address;
     await clock.sleep(POLL_MS);
   }
-  throw new CommandFailure(
-    exitCodes.failed,
+  throw commandFailure(
+    "failed",
     ended === undefined ? "Envoy did not open its listener in time." : `Envoy ${ended}: what it said is above.`,
   );
 }
