@@ -222,6 +222,7 @@ describe("commands beside a running mesh", () => {
     expect(client).toMatchObject({
       kind: "sidecar",
       namespace: "default",
+      cluster: "local",
       identity: "spiffe://cluster.local/ns/default/sa/client",
       envoyVersion: expect.stringMatching(/^\d+\.\d+\.\d+$/),
       sync: {

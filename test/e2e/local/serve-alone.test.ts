@@ -1,4 +1,6 @@
 // The control plane alone, with an Envoy of one's own: `scrim serve` and `scrim bootstrap --issue-token`.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -6,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Envoy, startEnvoy } from "../../support/envoy.ts";
-import { request } from "../../support/mesh.ts";
+import { request, scrim } from "../../support/mesh.ts";
 import { freePort } from "../../support/ports.ts";
 import { bootstrapText, type ServedMesh, startServe } from "../../support/serve.ts";
 import { freePorts } from "../../support/serve-settings.ts";
@@ -68,5 +70,42 @@ describe("a proxy of one's own", () => {
     expect(token).toMatch(/^[0-9a-f]{64}$/);
     expect(identities).not.toContain(token);
     expect(JSON.parse(identities)).toMatchObject([{ namespace: "default", serviceAccount: "client", pod: "client-0" }]);
+  });
+});
+
+describe("another control plane where a port is taken", () => {
+  /** Its exit code and what it said, with a state directory of its own. */
+  async function serveWith(...args: readonly string[]): Promise<readonly [code: number, said: string]> {
+    const where = [join(root, "mesh"), "--state-dir", join(root, "other-state")];
+    const child = spawn(process.execPath, [scrim, "serve", ...where, ...args], {
+      stdio: ["ignore", "ignore", "pipe"],
+      env: { ...process.env, SCRIM_LOG_LEVEL: "silent" },
+    });
+    let said = "";
+    child.stderr.setEncoding("utf8").on("data", (text: string) => (said += text));
+    const [code] = (await once(child, "close")) as [number];
+    return [code, said];
+  }
+
+  it.each(["--admin-port", "--admin-address", "--xds-address"])("says so of %s in one sentence", async (option) => {
+    const port = new URL(controlPlane.admin).port;
+    const rest = option === "--xds-address" ? ["--admin-port", "0"] : ["--xds-address", "127.0.0.1:0"];
+    const [code, said] = await serveWith(option, option === "--admin-port" ? port : `127.0.0.1:${port}`, ...rest);
+    const by = `process ${controlPlane.process.pid} \\(.*serve.*\\)`;
+    expect(said).toMatch(
+      new RegExp(`^scrim: Port ${port} of ${option} is taken by ${by}: end that process, or .*\\n$`),
+    );
+    expect(code).toBe(1);
+  });
+
+  it("says of an address that it is not this machine's, and of two words that they are two", async () => {
+    expect(await serveWith("--admin-address", "192.0.2.1:15014")).toEqual([
+      1,
+      expect.stringMatching(/^scrim: Port 15014 of --admin-address cannot be opened, for 192\.0\.2\.1 is no .*\n$/),
+    ]);
+    expect(await serveWith("--admin-address", "127.0.0.1:0", "--admin-port", "0")).toEqual([
+      2,
+      "scrim: --admin-address and --admin-port both say where the admin pages are: give one of them.\n",
+    ]);
   });
 });
