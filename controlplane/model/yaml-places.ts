@@ -78,30 +78,48 @@ export function placeAt(lines: LineCounter, offset: number): PlaceInText {
   return { line: Math.max(line, 1), column: Math.max(col, 1) };
 }
 
-/** Of nodes that were gone through: a long list may have much to report. */
-const childrenKept = new WeakMap<Places, Map<number, readonly number[]>>();
-
-function childrenIn(nodes: Int32Array, node: number): readonly number[] {
-  const children: number[] = [];
-  for (
-    let child = node + 1, end = node + nodes[node * FIELDS + SIZE]!;
-    child < end;
-    child += nodes[child * FIELDS + SIZE]!
-  )
-    children.push(child);
-  return children;
-}
-
 /** Returns the place of the deepest part of `path` that exists: a field's key, a list's item. */
 export function findPlace(places: Places, path: FieldPath): FoundPlace {
-  const { keys, nodes } = places;
-  const kept = childrenKept.get(places) ?? new Map<number, readonly number[]>();
-  childrenKept.set(places, kept);
+  const { field, resolved, childAt } = readerOf(places);
+  let place = 0,
+    node = resolved(0);
+  for (const part of path) {
+    const next = childAt(node, part);
+    if (next === undefined) break;
+    place = next;
+    node = resolved(next);
+  }
+  return {
+    line: field(place, LINE),
+    column: field(place, COLUMN),
+    literalLine: field(node, KIND) === LITERAL ? field(node, VALUE_LINE) : undefined,
+  };
+}
+
+/** Finds its way among the nodes, by their numbers. */
+interface Reader {
+  field(node: number, which: number): number;
+  /** What an alias stands for; else the node itself. */
+  resolved(node: number): number;
+  /** The field of a map, merged ones too, or the item of a list. */
+  childAt(node: number, part: string | number): number | undefined;
+}
+
+/** Kept with what they went through: a long list may have much to report. */
+const readers = new WeakMap<Places, Reader>();
+
+function readerOf(places: Places): Reader {
+  let reader = readers.get(places);
+  if (reader === undefined) readers.set(places, (reader = createReader(places)));
+  return reader;
+}
+
+function createReader({ keys, nodes }: Places): Reader {
+  const known = new Map<number, readonly number[]>();
   const field = (node: number, which: number): number => nodes[node * FIELDS + which] ?? NOTHING;
-  const keyOf = (node: number): string | undefined => keys[field(node, KEY)];
   const childrenOf = (node: number): readonly number[] => {
-    let children = kept.get(node);
-    if (children === undefined) kept.set(node, (children = childrenIn(nodes, node)));
+    let children = known.get(node);
+    if (children === undefined) known.set(node, (children = childrenIn(nodes, node)));
     return children;
   };
   /** What an alias stands for stands before it. */
@@ -110,7 +128,7 @@ export function findPlace(places: Places, path: FieldPath): FoundPlace {
   const inMap = (map: number, name: string): number | undefined => {
     const all = childrenOf(map);
     return (
-      all.find((child) => keyOf(child) === name) ??
+      all.find((child) => keys[field(child, KEY)] === name) ??
       firstOf(all.filter((child) => field(child, KEY) === MERGE_KEY).map(resolved), name)
     );
   };
@@ -123,22 +141,23 @@ export function findPlace(places: Places, path: FieldPath): FoundPlace {
     }
     return undefined;
   };
-  let place = 0,
-    node = resolved(0);
-  for (const part of path) {
-    const next: number | undefined =
-      field(node, KIND) === MAP
-        ? inMap(node, String(part))
-        : field(node, KIND) === LIST && typeof part === "number"
-          ? childrenOf(node)[part]
-          : undefined;
-    if (next === undefined) break;
-    place = next;
-    node = resolved(next);
-  }
   return {
-    line: field(place, LINE),
-    column: field(place, COLUMN),
-    literalLine: field(node, KIND) === LITERAL ? field(node, VALUE_LINE) : undefined,
+    field,
+    resolved,
+    childAt(node, part) {
+      if (field(node, KIND) === MAP) return inMap(node, String(part));
+      return field(node, KIND) === LIST && typeof part === "number" ? childrenOf(node)[part] : undefined;
+    },
   };
+}
+
+function childrenIn(nodes: Int32Array, node: number): readonly number[] {
+  const children: number[] = [];
+  for (
+    let child = node + 1, end = node + nodes[node * FIELDS + SIZE]!;
+    child < end;
+    child += nodes[child * FIELDS + SIZE]!
+  )
+    children.push(child);
+  return children;
 }
