@@ -1,5 +1,5 @@
 // How the house speaks of what did not work. Two words, and no third:
-//   an expected failure is a value, one variant of what a function returns, and told apart by `kind: "failed"`;
+//   an expected failure is a value, one variant of what a function returns, told apart by `kind: "failed"`;
 //   a fault of I/O that nobody there can answer, or a bug, is thrown as a ScrimError.
 // Both carry a `code` that programs may go by and a `message` for people.
 
@@ -20,7 +20,7 @@ export function isFailed<R extends object>(result: R): result is Extract<R, Fail
   return "kind" in result && result.kind === "failed";
 }
 
-/** The one class of errors that the control plane throws itself; `cause` is what it was made from, where there is one. */
+/** The one class of errors that the control plane throws itself; `cause`: what it was made from, where there is one. */
 export class ScrimError<Code extends string = string> extends Error {
   override readonly name = "ScrimError";
 

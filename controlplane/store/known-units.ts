@@ -1,5 +1,5 @@
-// What is known of the units of all sources: what each contributes, and what an earlier run remembered of those of which
-// nothing was heard yet.
+// What is known of the units of all sources: what each contributes, and what an earlier run remembered of those that
+// nothing was heard of yet.
 import type { SourceBatch } from "../model/document.ts";
 import { type MeshObject, objectKey, refOf } from "../model/object.ts";
 import { unitOf } from "../model/origin.ts";
