@@ -15,7 +15,7 @@ import { PLUGIN_RISK } from "./rejections/canary.ts";
 import { DEFAULT_LIMITS, type XdsLimits, type XdsServerOptions } from "./server-options.ts";
 import type { ConnectedProxy } from "./status/connected-proxy.ts";
 import type { HeldOfType } from "./status/held.ts";
-import type { ResourceReach } from "./status/reach.ts";
+import type { ResourceReach } from "./status/resource-reach.ts";
 import type { Answer } from "./stream.ts";
 import { createStreamSet, type StreamSet, type StreamSetOptions } from "./stream-set.ts";
 
@@ -23,7 +23,7 @@ export type { ServerCertificate } from "./grpc/ports.ts";
 export type { XdsLimits, XdsServerOptions } from "./server-options.ts";
 export type { ConnectedProxy } from "./status/connected-proxy.ts";
 export type { HeldOfType } from "./status/held.ts";
-export type { ResourceReach } from "./status/reach.ts";
+export type { ResourceReach } from "./status/resource-reach.ts";
 export type { Answer } from "./stream.ts";
 
 export interface XdsServer {

@@ -9,7 +9,7 @@ import { createQuarantine } from "./rejections/quarantine.ts";
 import { streamsByNode } from "./sibling-streams.ts";
 import { type ConnectedProxy, connectedProxyOf, withheldFrom } from "./status/connected-proxy.ts";
 import { type HeldOfType, heldOnAll } from "./status/held.ts";
-import { type ResourceReach, reachOfResource } from "./status/reach.ts";
+import { type ResourceReach, reachOfResource } from "./status/resource-reach.ts";
 import { createStreamHost, type StreamHostOptions } from "./stream-host.ts";
 import type { StreamHost, XdsStream } from "./stream.ts";
 
