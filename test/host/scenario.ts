@@ -1,6 +1,6 @@
 // A scenario is data: a module, its configuration, what comes in and what is expected to come out. The same scenario
-// runs in this host (scenario-host.ts) and on a real Envoy (test/e2e/filters/scenario-envoy.ts); `scenarioProblems` says where
-// an outcome is not what was expected.
+// runs in this host (scenario-host.ts) and on a real Envoy (test/e2e/filters/scenario-envoy.ts); `scenarioProblems`
+// says where an outcome is not what was expected.
 import type { FailurePolicy } from "./plugin.ts";
 import type { JsonValue } from "./struct-value.ts";
 
