@@ -9,55 +9,21 @@ import { pipeline } from "node:stream/promises";
 import { listen } from "../listen/listen.ts";
 import type { ListenAddress, SocketAddress } from "../model/socket-address.ts";
 import { isLoopback } from "../settings/address.ts";
-import type { RolloutStatus } from "../rollout/status.ts";
-import type { Registry } from "../telemetry/metrics.ts";
-import { type AdminChanges, answerChange } from "./changes.ts";
-import type { ControlPlaneView } from "./contract.ts";
-import { type DebugCaller, type DebugScope, scopeOf } from "./debug/access.ts";
-import { debugHelp, debugPage, type DebugSources } from "./debug/pages.ts";
-import type { ConcernedProxies } from "../proxies/concerned-proxies.ts";
-import { distributionOf, namedObject } from "./distribution.ts";
-import { inTurns, jsonPieces } from "./json-pieces.ts";
-import { buildProxyStatus } from "./proxy-status.ts";
-import { buildSyncReport } from "./sync-report.ts";
-import { reportOf } from "./violation-report.ts";
+import { type Answer, text } from "./answer.ts";
+import { answerChange } from "./changes.ts";
+import { type DebugCaller, scopeOf } from "./debug/access.ts";
+import { createPages, type Page, type ShownParts } from "./pages.ts";
 
-export interface AdminServerOptions {
-  readonly view: ControlPlaneView;
-  readonly metrics: Registry;
+export interface AdminServerOptions extends ShownParts {
   readonly address: ListenAddress;
-  /** True under `scrim up`: /synced then also asks for a pod behind every local Deployment. */
-  readonly runsLocally: boolean;
-  /** What the debug pages show. */
-  readonly debug: DebugSources;
   /** The namespace of the workload that a bearer token belongs to; undefined for a token that proves nothing. */
   readonly authenticate: (token: string) => { readonly namespace: string } | undefined;
-  readonly rollouts: () => readonly RolloutStatus[];
-  readonly changes: AdminChanges;
-  readonly concerned: ConcernedProxies;
 }
 
 export interface AdminServer {
   /** Resolves to where it listens; throws ScrimError<ListenFailureCode> when it cannot. */
   start(): Promise<SocketAddress>;
   stop(): Promise<void>;
-}
-
-/** A body in pieces is made while it is written. */
-interface Answer {
-  readonly status: number;
-  readonly type: string;
-  readonly body: string | AsyncIterable<string>;
-}
-
-interface Page {
-  /**
-   * `all`: no secret of the mesh. `mesh`: callers that see the whole mesh. `namespace`: callers of one namespace too,
-   * who see their part.
-   */
-  readonly for: "all" | "mesh" | "namespace";
-  readonly help: string;
-  readonly answer: (query: URLSearchParams, scope: DebugScope) => Answer | Promise<Answer>;
 }
 
 const MAX_HEADER_BYTES = 16 * 1_024;
@@ -76,101 +42,6 @@ export function createAdminServer(options: AdminServerOptions): AdminServer {
     },
   );
   return { start: () => listen(server, options.address), stop: () => close(server) };
-}
-
-/** The pages by path; each is cheap and changes nothing. */
-function createPages({
-  view,
-  metrics,
-  runsLocally,
-  debug,
-  rollouts,
-  changes,
-  concerned,
-}: AdminServerOptions): ReadonlyMap<string, Page> {
-  const inIstiosForm = debugHelp().map(
-    ({ name, help }) =>
-      [
-        `/debug/${name}`,
-        { for: "namespace", help, answer: (query, scope) => debugAnswer(name, query, scope, debug) },
-      ] as const satisfies readonly [string, Page],
-  );
-  return new Map<string, Page>([
-    [
-      "/ready",
-      {
-        for: "all",
-        help: "200 once the sources are read",
-        answer: () => (view.isReady() ? text(200, "ready\n") : text(503, "not ready: the sources are being read\n")),
-      },
-    ],
-    [
-      "/metrics",
-      {
-        for: "all",
-        help: "Prometheus metrics",
-        answer: async () => ({ status: 200, type: metrics.contentType, body: await metrics.metrics() }),
-      },
-    ],
-    [
-      "/synced",
-      {
-        for: "mesh",
-        help: "200 once every workload answers and every proxy is in sync",
-        answer: () => {
-          const report = buildSyncReport(view, runsLocally);
-          return json(report.synced ? 200 : 503, report);
-        },
-      },
-    ],
-    [
-      "/debug/violations",
-      {
-        for: "mesh",
-        help: "what is wrong with the documents",
-        answer: () => json(200, view.violations().map(reportOf)),
-      },
-    ],
-    [
-      "/debug/proxies",
-      {
-        for: "mesh",
-        help: "every proxy with its addresses and how far it is in sync",
-        answer: () => json(200, buildProxyStatus(view, runsLocally)),
-      },
-    ],
-    [
-      "/debug/rollouts",
-      {
-        for: "mesh",
-        help: "which versions of each plugin are served, and where the token for changes is",
-        answer: () => json(200, { tokenFile: changes.tokenFile, rollouts: rollouts() }),
-      },
-    ],
-    [
-      "/debug/distribution",
-      {
-        for: "mesh",
-        help: "how far an object has got; ?object=KIND/NAMESPACE/NAME",
-        answer: async (query) => {
-          const object = query.get("object") ?? "",
-            named = namedObject(object);
-          if (named !== undefined) await concerned.find(named);
-          const distribution = distributionOf(view, object, concerned.concerns);
-          return distribution === undefined
-            ? text(400, "give the object: ?object=KIND/NAMESPACE/NAME, as in VirtualService/default/reviews\n")
-            : json(200, distribution);
-        },
-      },
-    ],
-    ...inIstiosForm,
-  ]);
-}
-
-function debugAnswer(name: string, query: URLSearchParams, scope: DebugScope, debug: DebugSources): Answer {
-  const answer = debugPage(name, query, scope, debug);
-  if (answer === undefined) return text(404, "there is no such page\n");
-  return answer.status === 200 ? json(200, answer.value) : text(answer.status, `${answer.message}\n`);
 }
 
 async function answerRequest(
@@ -252,23 +123,6 @@ async function send(response: ServerResponse, { status, type, body }: Answer): P
   response.writeHead(status, headers);
   // Waits for slow readers, and ends with those that went away.
   await pipeline(Readable.from(body, { objectMode: false }), response);
-}
-
-function text(status: number, body: string): Answer {
-  return { status, type: "text/plain; charset=utf-8", body };
-}
-
-function json(status: number, value: unknown): Answer {
-  return {
-    status,
-    type: "application/json; charset=utf-8",
-    body: inTurns(withLineBreak(jsonPieces(value)), () => performance.now()),
-  };
-}
-
-function* withLineBreak(pieces: Iterable<string>): Iterable<string> {
-  yield* pieces;
-  yield "\n";
 }
 
 function close(server: Server): Promise<void> {
