@@ -7,7 +7,8 @@ import type { LocalPod } from "./local-pod.ts";
 import { planRouters } from "../pods/gateway-plan.ts";
 import { createRouterSet, type RouterSet } from "./router-set.ts";
 import { keyOf, planWorkloads } from "../pods/workload-plan.ts";
-import { createWorkloadSet, type Rollout, type WorkloadSet } from "./workload-set.ts";
+import type { Rollout } from "./pod-group.ts";
+import { createWorkloadSet, type WorkloadSet } from "./workload-set.ts";
 
 export interface MeshPods {
   apply(world: World): void;

@@ -3,7 +3,20 @@
 // Never does: decide which.
 import type { LocalPod } from "./local-pod.ts";
 import type { WorkloadPlan } from "../pods/workload-plan.ts";
-import type { Rollout } from "./workload-set.ts";
+import type { Clock } from "../telemetry/clock.ts";
+import type { PodFactory } from "./pod-factory.ts";
+
+/** What a workload needs of the mesh around it. */
+export interface Rollout {
+  readonly factory: PodFactory;
+  readonly clock: Clock;
+  readonly say: (line: string) => void;
+  /** Publishes the pods' state: from then on the control plane can know them. */
+  readonly publish: () => Promise<unknown>;
+  /** Publishes the pods' state and resolves when every proxy has acknowledged it, to false when that took too long. */
+  readonly acknowledged: (signal: AbortSignal) => Promise<boolean>;
+  readonly onChange: () => void;
+}
 
 export interface PodGroup {
   pods(): readonly LocalPod[];

@@ -6,7 +6,7 @@ import type { LocalPod } from "./local-pod.ts";
 import type { ListenPort } from "../pods/listen-port.ts";
 import type { RouterPlan } from "../pods/gateway-plan.ts";
 import { createTurns } from "./turns.ts";
-import type { Rollout } from "./workload-set.ts";
+import type { Rollout } from "./pod-group.ts";
 
 export interface RouterSet {
   /** Starts, changes and stops gateway proxies; one call at a time is worked on. */

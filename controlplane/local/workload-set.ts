@@ -1,25 +1,11 @@
 // Consumes: the plans of one workload, one after the other.
 // Produces: its pods, moved from plan to plan without a failed request: new pods serve before old ones are drained.
 // Never does: touch another workload's pods.
-import type { Clock } from "../telemetry/clock.ts";
 import type { LocalPod } from "./local-pod.ts";
-import type { PodFactory } from "./pod-factory.ts";
-import { createPodGroup, type PodGroup } from "./pod-group.ts";
+import { createPodGroup, type PodGroup, type Rollout } from "./pod-group.ts";
 import { reconcile } from "./reconcile.ts";
 import type { WorkloadPlan } from "../pods/workload-plan.ts";
 import { createTurns } from "./turns.ts";
-
-/** What a workload needs of the mesh around it. */
-export interface Rollout {
-  readonly factory: PodFactory;
-  readonly clock: Clock;
-  readonly say: (line: string) => void;
-  /** Publishes the pods' state: from then on the control plane can know them. */
-  readonly publish: () => Promise<unknown>;
-  /** Publishes the pods' state and resolves when every proxy has acknowledged it, to false when that took too long. */
-  readonly acknowledged: (signal: AbortSignal) => Promise<boolean>;
-  readonly onChange: () => void;
-}
 
 export interface WorkloadSet {
   /** Moves towards the plan (undefined: no pods); a later call overtakes an earlier one that is still waiting. */
