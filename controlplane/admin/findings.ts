@@ -1,7 +1,7 @@
 // Consumes: what is wrong with documents, what is wrong between objects, and what is wrong with plugins and rollouts.
 // Produces: all of it as one list, and a line for people when something new is in it.
 // Never does: judge; each finding is its stage's own.
-import { analyzeWorld } from "../analyze/analyze-world.ts";
+import { analyzeWorld, type Warning, withoutFollowOns } from "../analyze/analyze-world.ts";
 import { ROLLOUT_ANNOTATION } from "../rollout/plan.ts";
 import type { RolloutStage } from "../rollout/rollout-stage.ts";
 import type { RolloutProblem } from "../rollout/status.ts";
@@ -40,7 +40,9 @@ export function createFindingsStage(deps: FindingsDeps, { store, plugins, rollou
   const findings = createGatheredCell(
     (): readonly StoreViolation[] => [
       ...store.violations.read(),
-      ...warningsOf(store.world.read()),
+      ...withoutFollowOns(warningsOf(store.world.read()), store.violations.read()).map(
+        ({ lacks: _lacks, ...warning }) => ({ ...warning, servingLastGood: false }),
+      ),
       ...plugins.modules.read().problems(),
       ...rollouts.rollouts.problems().map(rolloutViolation),
     ],
@@ -65,11 +67,10 @@ export function createFindingsStage(deps: FindingsDeps, { store, plugins, rollou
 }
 
 /** What is wrong between objects, found once per state of the mesh. */
-function createWarnings(): (world: World) => readonly StoreViolation[] {
-  let last: { readonly world: World; readonly warnings: readonly StoreViolation[] } | undefined;
+function createWarnings(): (world: World) => readonly Warning[] {
+  let last: { readonly world: World; readonly warnings: readonly Warning[] } | undefined;
   return (world) => {
-    if (last?.world !== world)
-      last = { world, warnings: analyzeWorld(world).map((warning) => ({ ...warning, servingLastGood: false })) };
+    if (last?.world !== world) last = { world, warnings: analyzeWorld(world) };
     return last.warnings;
   };
 }

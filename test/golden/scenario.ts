@@ -3,6 +3,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { stringify } from "yaml";
+import { analyzeWorld, withoutFollowOns } from "../../controlplane/analyze/analyze-world.ts";
 import { reportOf } from "../../controlplane/admin/violation-report.ts";
 import { translateProxy } from "../../controlplane/cli/translate-proxy.ts";
 import type { ResourceKind } from "../../controlplane/snapshot/resources.ts";
@@ -60,7 +61,11 @@ export function translateScenario(directory: string, options: ScenarioOptions = 
   const workload = readFileSync(join(directory, "proxy.txt"), "utf8").trim();
   const translation = translateProxy(world, workload, modules);
   if (translation.kind === "refused") throw new Error(translation.reason);
-  return { violations, ...translation };
+  const warnings = withoutFollowOns(analyzeWorld(world), violations).map(({ lacks: _lacks, ...warning }) => ({
+    ...warning,
+    servingLastGood: false,
+  }));
+  return { violations: [...violations, ...warnings], ...translation };
 }
 
 /** Returns the outputs of a scenario, keys in a fixed order, module bytes left out. */

@@ -34,6 +34,7 @@ export function appliesHere(spec: HttpMatchSpec, context: RouteContext, owner: s
 
 /** Returns `<namespace>/<name>` of a gateway as a VirtualService in `owner` names it; `mesh` stays. */
 export function qualifyGateway(name: string, owner: string): string {
+  if (name.startsWith("./")) return `${owner}${name.slice(1)}`;
   if (name === "mesh" || name.includes("/")) return name;
   const [short, namespace] = name.split(".");
   // Istio's older form: a gateway's full DNS-like name.

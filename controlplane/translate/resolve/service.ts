@@ -130,7 +130,8 @@ function addressBackend(world: World, namespace: string, address: string, port: 
   return { labels: {}, endpoint: { address, port, weight: 1, meshTls: false, healthy: true } };
 }
 
-const deploymentsWith = labelIndex("Deployment", ({ spec }) => spec.template.metadata?.labels ?? {});
+/** Returns the Deployments of a namespace whose pods a selector (not an empty one) matches, oldest first. */
+export const deploymentsWith = labelIndex("Deployment", ({ spec }) => spec.template.metadata?.labels ?? {});
 
 /**
  * Who may answer for a service. Deployments count beside pods, and pods that are not ready: a rollout that brings pods

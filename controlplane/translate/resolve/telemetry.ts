@@ -77,7 +77,7 @@ export function telemetryConfiguration(
 
 /**
  * A label that no bootstrap declares would stand in a metric's name: it is left out, and analysis says so
- * (analyze/analyze-telemetry.ts).
+ * (analyze/telemetry.ts).
  */
 function changeOf({ match, disabled, tagOverrides }: MetricOverrideSpec, known: ReadonlySet<string>): MetricChange {
   const metric = match?.metric;

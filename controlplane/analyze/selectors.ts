@@ -1,0 +1,105 @@
+// Selectors that select nobody, and ports of workloads that none of them serves.
+import type { FieldPath } from "../model/document.ts";
+import { type Labels, selectsAll } from "../model/labels.ts";
+import { servicesSelecting } from "../pods/served-ports.ts";
+import { podsWith } from "../translate/resolve/pod-endpoints.ts";
+import { deploymentsWith } from "../translate/resolve/service.ts";
+import type { World } from "../world/world.ts";
+import { analysisOf, type Fault } from "./finding.ts";
+import { isWorkload, isWorkloadAnywhere, knowsWorkloads, portsOfWorkloads } from "./workloads.ts";
+
+const MATCH_LABELS = ["spec", "selector", "matchLabels"];
+
+/** Returns Sidecars that select nobody. */
+const analyzeSidecars = analysisOf("Sidecar", (world, { metadata, spec }) =>
+  nobody(world, metadata.namespace, spec.workloadSelector?.labels, ["spec", "workloadSelector", "labels"]),
+);
+
+/** Returns PeerAuthentications for nobody, and for ports that nobody serves. */
+const analyzePeerAuthentications = analysisOf("PeerAuthentication", (world, { metadata: { namespace }, spec }) => {
+  const labels = spec.selector?.matchLabels;
+  // As Istio's, a selector of the root namespace reaches its own workloads only.
+  const faults = nobody(world, namespace, labels, MATCH_LABELS);
+  if (faults.length > 0) return faults;
+  return Object.keys(spec.portLevelMtls ?? {}).flatMap((port) =>
+    portUnserved(world, namespace, labels, Number(port), ["spec", "portLevelMtls", port]),
+  );
+});
+
+/** Returns AuthorizationPolicies for nobody, and rules for ports that nobody serves. */
+const analyzeAuthorizationPolicies = analysisOf("AuthorizationPolicy", (world, { metadata: { namespace }, spec }) => {
+  const labels = spec.selector?.matchLabels;
+  const faults = nobodyInReach(world, namespace, labels);
+  if (faults.length > 0 || namespace === world.mesh.rootNamespace) return faults;
+  return (spec.rules ?? []).flatMap(({ to = [] }, rule) =>
+    to.flatMap(({ operation }, index) =>
+      (operation?.ports ?? []).flatMap((port, at) =>
+        portUnserved(world, namespace, labels, Number(port), [
+          "spec",
+          "rules",
+          rule,
+          "to",
+          index,
+          "operation",
+          "ports",
+          at,
+        ]),
+      ),
+    ),
+  );
+});
+
+const others = (["Telemetry", "WasmPlugin", "RateLimitPolicy"] as const).map((kind) =>
+  analysisOf(kind, (world, { metadata, spec }) => nobodyInReach(world, metadata.namespace, spec.selector?.matchLabels)),
+);
+
+/** Returns selectors that select nobody, by kind. */
+export const selectorAnalyses = [analyzePeerAuthentications, analyzeAuthorizationPolicies, analyzeSidecars, ...others];
+
+/** Selectors of the root namespace reach the whole mesh. */
+function nobodyInReach(world: World, namespace: string, labels: Labels | undefined): readonly Fault[] {
+  if (namespace !== world.mesh.rootNamespace) return nobody(world, namespace, labels, MATCH_LABELS);
+  if (labels === undefined || selectsAll(labels) || !knowsWorkloads(world) || isWorkloadAnywhere(world, labels))
+    return [];
+  return [
+    {
+      path: MATCH_LABELS,
+      message: "selects nobody: no workload of the mesh has these labels",
+      lacks: ["Deployment/", "Pod/"],
+    },
+  ];
+}
+
+function nobody(world: World, namespace: string, labels: Labels | undefined, path: FieldPath): readonly Fault[] {
+  if (labels === undefined || selectsAll(labels) || !knowsWorkloads(world) || isWorkload(world, namespace, labels))
+    return [];
+  const message = `selects nobody: no workload of namespace ${namespace} has these labels`;
+  return [{ path, message, lacks: [`Deployment/${namespace}/`, `Pod/${namespace}/`] }];
+}
+
+function portUnserved(
+  world: World,
+  namespace: string,
+  labels: Labels | undefined,
+  port: number,
+  path: FieldPath,
+): readonly Fault[] {
+  if (labels === undefined || selectsAll(labels)) return [];
+  const served = portsOfWorkloads(world, namespace, labels);
+  if (served === undefined || served.size === 0 || served.has(port)) return [];
+  const ports = [...served].sort((a, b) => a - b).join(", ");
+  const target = targetOf(world, namespace, labels, port);
+  const hint = target === undefined ? "" : `; the Service's port ${port} leads to ${target}`;
+  const message = `no selected workload serves port ${port}: they serve ${ports}${hint}`;
+  return [{ path, message, lacks: [`Service/${namespace}/`] }];
+}
+
+/** Where a Service leads that has this port: what people write for the workload's. */
+function targetOf(world: World, namespace: string, labels: Labels, port: number): number | string | undefined {
+  const [pod] = podsWith(world, namespace, labels);
+  const [deployment] = deploymentsWith(world, namespace, labels);
+  const own = pod?.metadata.labels ?? deployment?.spec.template.metadata?.labels ?? {};
+  return servicesSelecting(world, namespace, own)
+    .flatMap(({ spec }) => spec.ports ?? [])
+    .find((candidate) => candidate.port === port)?.targetPort;
+}

@@ -1,0 +1,94 @@
+// Who is in the mesh, as selectors see it: pods, what Deployments would make, and the gateways that Gateways ask for.
+import { isDeepStrictEqual } from "node:util";
+import { type Labels, labelsMatch } from "../model/labels.ts";
+import { planRouters } from "../pods/gateway-plan.ts";
+import { podFactsOf } from "../pods/pod-facts.ts";
+import { declaredPorts, servedPorts } from "../pods/served-ports.ts";
+import { podsWith } from "../translate/resolve/pod-endpoints.ts";
+import { deploymentsWith } from "../translate/resolve/service.ts";
+import { derived, sameItems } from "../world/derive.ts";
+import { objectsByNamespace } from "../world/label-index.ts";
+import type { World } from "../world/world.ts";
+
+/** The gateway proxies that Gateways ask for, as far as selectors look at them. */
+const plannedGateways = derived(
+  (world: World) =>
+    planRouters(world).map(({ namespace, labels, ports }) => ({
+      namespace,
+      labels,
+      ports: ports.map(({ port }) => port),
+    })),
+  { same: isDeepStrictEqual },
+);
+
+/** Returns whether the mesh is told of any workload: else nobody knows what selectors select. */
+export const knowsWorkloads = derived(
+  (world: World): boolean => world.list("Pod").length > 0 || world.list("Deployment").length > 0,
+);
+
+/** The namespaces that have workloads. */
+const namespaces = derived(
+  (world: World): readonly string[] => [
+    ...new Set([
+      ...objectsByNamespace(world, "Pod").keys(),
+      ...objectsByNamespace(world, "Deployment").keys(),
+      ...plannedGateways(world).map(({ namespace }) => namespace),
+    ]),
+  ],
+  { same: sameItems },
+);
+
+/** Returns whether a selector (not an empty one) selects anybody in a namespace. */
+export function isWorkload(world: World, namespace: string, selector: Labels): boolean {
+  return (
+    podsWith(world, namespace, selector).length > 0 ||
+    deploymentsWith(world, namespace, selector).length > 0 ||
+    gatewaysIn(world, namespace, selector).length > 0
+  );
+}
+
+/** Returns whether a selector (not an empty one) selects anybody. */
+export function isWorkloadAnywhere(world: World, selector: Labels): boolean {
+  return namespaces(world).some((namespace) => isWorkload(world, namespace, selector));
+}
+
+/** Returns the namespaces of the proxies that serve a Gateway with this selector. */
+export function gatewayNamespaces(world: World, selector: Labels): readonly string[] {
+  if (Object.keys(selector).length === 0) return plannedGateways(world).map(({ namespace }) => namespace);
+  return namespaces(world).filter((namespace) => isWorkload(world, namespace, selector));
+}
+
+/**
+ * Returns the ports that the workloads serve which a selector (not an empty one) selects in a namespace; undefined if
+ * of one of them nothing is known.
+ */
+export function portsOfWorkloads(world: World, namespace: string, selector: Labels): ReadonlySet<number> | undefined {
+  const each = [
+    ...podsWith(world, namespace, selector).map((pod) => {
+      const { labels, containerPorts, listens } = podFactsOf(pod);
+      return [...servedPorts(world, namespace, labels, containerPorts), ...listens].map(({ port }) => port);
+    }),
+    ...deploymentsWith(world, namespace, selector).map(({ spec: { template } }) =>
+      servedPorts(world, namespace, template.metadata?.labels ?? {}, declaredPorts(template.spec?.containers)).map(
+        ({ port }) => port,
+      ),
+    ),
+    ...gatewaysIn(world, namespace, selector).map(({ ports }) => ports),
+  ];
+  return each.some((ports) => ports.length === 0) ? undefined : new Set(each.flat());
+}
+
+function gatewaysIn(world: World, namespace: string, selector: Labels) {
+  return plannedGateways(world).filter(
+    (gateway) => gateway.namespace === namespace && labelsMatch(selector, gateway.labels),
+  );
+}
+
+/** Returns whether a workload of a namespace goes by this name: a Deployment's, a pod's own, or its label `app`. */
+export function isWorkloadNamed(world: World, namespace: string, name: string): boolean {
+  return (
+    world.get("Deployment", namespace, name) !== undefined ||
+    world.get("Pod", namespace, name) !== undefined ||
+    isWorkload(world, namespace, { app: name })
+  );
+}
