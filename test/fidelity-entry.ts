@@ -36,5 +36,5 @@ export type TranslatedProxy =
 /** Translates a mesh for the proxy of `namespace/workload`. */
 export function translateProxy(...args: Parameters<typeof translate>): TranslatedProxy {
   const made = translate(...args);
-  return made.kind === "translated" ? made : { kind: "refused", reason: made.reason };
+  return made.kind === "translated" ? made : { kind: "refused", reason: made.message };
 }

@@ -1,6 +1,7 @@
 // Consumes: the accepted objects of a mesh that need not run, a workload's name, the filter modules at hand.
 // Produces: what that workload's proxy would be told.
 // Never does: I/O.
+import { type Failure, failed } from "../model/failure.ts";
 import type { MeshObject } from "../model/object.ts";
 import type { EmittedResources } from "../translate/emit/resources.ts";
 import { createInputs } from "../world/inputs.ts";
@@ -23,7 +24,7 @@ export type Translation =
       /** What a reader should know, one sentence each. */
       readonly notes: readonly string[];
     }
-  | { readonly kind: "refused"; readonly reason: string };
+  | Failure<"malformed-name" | "no-sidecar">;
 
 /**
  * Returns what the first replica of `workload` (`<namespace>/<name>`) would be told. Workloads have made-up addresses
@@ -32,14 +33,14 @@ export type Translation =
 export function translateProxy(world: World, workload: string, modules: PluginModules): Translation {
   const [namespace, name, ...rest] = workload.split("/");
   if (!namespace || !name || rest.length > 0)
-    return { kind: "refused", reason: `${JSON.stringify(workload)} is not of the form NAMESPACE/WORKLOAD` };
+    return failed("malformed-name", `${JSON.stringify(workload)} is not of the form NAMESPACE/WORKLOAD`);
   const offline = withOfflinePods(world);
   const declared = podOf(offline, namespace, name);
   const notes = declared
     ? []
     : [`no Deployment, Pod or Gateway declares ${workload}: translated for a sidecar with the label app=${name}`];
   const proxy = proxyOfPod(declared ?? undeclaredPod(world, namespace, name));
-  if (proxy === undefined) return { kind: "refused", reason: `${workload} has no sidecar` };
+  if (proxy === undefined) return failed("no-sidecar", `${workload} has no sidecar`);
   const ir = resolveProxy(createInputs(offline, modules), proxy);
   return { kind: "translated", proxy, ir, resources: emitProxy(ir), notes: [...notes, ...ir.shared.notes] };
 }

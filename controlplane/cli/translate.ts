@@ -72,8 +72,8 @@ export async function translateCommand(options: TranslateOptions, context: Comma
     differsByProxy: () => false,
   };
   const translation = translateProxy(world, options.proxy, modules);
-  if (translation.kind === "refused")
-    throw commandFailure("not-found", `Nothing was translated: ${translation.reason}.`);
+  if (translation.kind === "failed")
+    throw commandFailure("not-found", `Nothing was translated: ${translation.message}.`);
   for (const name of plugins.notFetched)
     terminal.err(`note: WasmPlugin ${name}: left out, only a running control plane fetches its module\n`);
   for (const note of translation.notes) terminal.err(`note: ${note}\n`);

@@ -60,7 +60,7 @@ export function translateScenario(directory: string, options: ScenarioOptions = 
   const { world, violations } = loadText(options.reversed ? text.split(/^---$/m).reverse().join("\n---\n") : text);
   const workload = readFileSync(join(directory, "proxy.txt"), "utf8").trim();
   const translation = translateProxy(world, workload, modules);
-  if (translation.kind === "refused") throw new Error(translation.reason);
+  if (translation.kind === "failed") throw new Error(translation.message);
   const warnings = withoutFollowOns(analyzeWorld(world), violations).map(({ lacks: _lacks, ...warning }) => ({
     ...warning,
     servingLastGood: false,

@@ -19,7 +19,7 @@ export async function startOutboundEnvoy(yaml: string, workload: string, port: n
   const errors = violations.filter((violation) => violation.severity === "error");
   if (errors.length > 0) throw new Error(JSON.stringify(errors));
   const translation = translateProxy(world, workload, modules);
-  if (translation.kind === "refused") throw new Error(translation.reason);
+  if (translation.kind === "failed") throw new Error(translation.message);
   const envoy = await startEnvoy(buildStaticBootstrap(translation.resources, { deliveredFilters: "drop" }));
   await until(() => isOpen(port), `an answer on port ${port}`, envoy.log);
   return envoy;

@@ -425,11 +425,11 @@ describe("the same over ADS", () => {
     ]);
   });
   it("refuses a workload what is not its namespace's, and a question without a page", () => {
-    expect(ask("istio.io/debug", ["configz"], "shop")).toMatchObject({ kind: "refused", because: "denied" });
+    expect(ask("istio.io/debug", ["configz"], "shop")).toMatchObject({ kind: "failed", code: "denied" });
     for (const names of [[], ["syncz", "adsz"], [`config_dump?proxyID=reviews-0.shop&types=${"x,".repeat(1_000_000)}`]])
-      expect(ask("istio.io/debug", names)).toMatchObject({ kind: "refused", because: "malformed" });
+      expect(ask("istio.io/debug", names)).toMatchObject({ kind: "failed", code: "malformed" });
     for (const names of [[], ["a", "b"]])
-      expect(ask("istio.io/debug/config_dump", names)).toMatchObject({ kind: "refused", because: "malformed" });
+      expect(ask("istio.io/debug/config_dump", names)).toMatchObject({ kind: "failed", code: "malformed" });
     expect(ask("istio.io/debug/config_dump", ["till-0.bank"], "shop")).toEqual({ kind: "resources", resources: [] });
     expect(ask("envoy.unknown", [])).toBeUndefined();
   });

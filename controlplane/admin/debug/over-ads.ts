@@ -1,4 +1,5 @@
 // The debug pages as resources of the `istio.io/…` types, which istioctl asks for over ADS on the secured port.
+import { type Failure, failed } from "../../model/failure.ts";
 import { packAny } from "../../../protos/codec.ts";
 import type { AnyMessage } from "../../../protos/build/envoy.ts";
 import { type DebugCaller, scopeOf } from "./access.ts";
@@ -14,7 +15,7 @@ export interface DebugResource {
 }
 export type DebugResources =
   | { readonly kind: "resources"; readonly resources: readonly DebugResource[] }
-  | { readonly kind: "refused"; readonly because: "denied" | "malformed"; readonly reason: string };
+  | Failure<"denied" | "malformed">;
 
 /** As long as a query may be that comes by HTTP, about. */
 const MAX_NAME_CHARACTERS = 16 * 1_024;
@@ -54,7 +55,7 @@ export function debugResources(
         return malformed(`the name of a debug page has ${MAX_NAME_CHARACTERS} characters at most`);
       const [page = "", query = ""] = name.split("?", 2);
       const shown = debugPage(page, new URLSearchParams(query), scope, sources);
-      if (shown?.status === 403) return { kind: "refused", because: "denied", reason: shown.message };
+      if (shown?.status === 403) return failed("denied", shown.message);
       return answer([
         { name, resource: { typeUrl: "istio.io/debug", value: new TextEncoder().encode(textOf(shown)) } },
       ]);
@@ -74,7 +75,7 @@ function textOf(shown: DebugAnswer | undefined): string {
 }
 
 function malformed(reason: string): DebugResources {
-  return { kind: "refused", because: "malformed", reason };
+  return failed("malformed", reason);
 }
 
 function answer(resources: readonly DebugResource[]): DebugResources {

@@ -103,7 +103,7 @@ export function debugAnswers(sources: DebugSources, clock: PaceClock): NonNullab
 
 function answerOf(answer: DebugResources | undefined): Answer {
   if (answer === undefined) return { kind: "answer", resources: [] };
-  if (answer.kind === "refused") return failed(answer.because, answer.reason);
+  if (answer.kind === "failed") return answer;
   return {
     kind: "answer",
     resources: answer.resources.map(({ name, resource }) => ({
