@@ -17,6 +17,7 @@ describe("hosts", () => {
     ["API.example.com", "ns", "api.example.com"],
     ["*", "ns", "*"],
     ["*.foo.com", "ns", "*.foo.com"],
+    ["*foo", "ns", "*foo.ns.svc.cluster.local"],
     ["::1", "ns", "::1"],
   ])("%s named in %s is %s", (host, namespace, full) => {
     expect(resolveHost(host, namespace)).toBe(full);

@@ -9,12 +9,12 @@ export function serviceHost(name: string, namespace: string): string {
 }
 
 /**
- * Returns the host a resource in `namespace` means, in lower case: a name without dots is a service of that namespace;
- * names with dots, wildcards and IP addresses stand for themselves (as Istio's ResolveShortnameToFQDN).
+ * Returns the host a resource in `namespace` means, in lower case: a name without dots is a service of that namespace,
+ * also `*foo`; names with dots, `*` and IP addresses stand for themselves (as Istio's ResolveShortnameToFQDN).
  */
 export function resolveHost(host: string, namespace: string): string {
   const lower = host.toLowerCase();
-  if (lower.includes("*") || lower.includes(".") || lower.includes(":")) return lower;
+  if (lower === "*" || lower.includes(".") || lower.includes(":")) return lower;
   return serviceHost(lower, namespace);
 }
 

@@ -56,7 +56,6 @@ export function buildOutlierDetection(outlier: OutlierEjection): OutlierDetectio
     baseEjectionTime: durationFromMs(outlier.baseEjectionMs),
     maxEjectionPercent: outlier.maxEjectionPercent,
     enforcingSuccessRate: 0,
-    ...(outlier.ejectAtLeastOne && { alwaysEjectOneHost: true }),
   };
 }
 

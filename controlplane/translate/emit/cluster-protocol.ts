@@ -4,14 +4,14 @@ import { durationFromMs } from "../../../protos/codec.ts";
 import type { Upstream, UpstreamProtocol } from "../ir/upstream.ts";
 
 /**
- * What a sidecar offers its peer. Names with `istio` say that the certificates are the mesh's; `h2` and `http/1.1` are
- * for the peer to choose. A client that keeps its own client's version offers none of these two: the peer looks at the
- * first bytes.
+ * What a sidecar offers its peer. Names with `istio` say that the certificates are the mesh's, and whether
+ * HTTP comes over the connection; `h2` and `http/1.1` are for the peer to choose. A client that keeps its own client's
+ * version offers none of these two: the peer looks at the first bytes.
  */
 const ALPN: Readonly<Record<UpstreamProtocol, readonly string[]>> = {
   http1: ["istio-http/1.1", "istio", "http/1.1"],
   http2: ["istio-h2", "istio", "h2"],
-  downstream: ["istio"],
+  downstream: ["istio-http/1.1", "istio"],
   tcp: ["istio"],
 };
 

@@ -33,19 +33,15 @@ function context(given: Upstream): { sni: string | undefined; names: readonly un
 }
 
 describe("TLS to a server outside", () => {
-  it("expects a certificate for the host where no request says a name", () => {
-    expect(context(upstream("tcp", "a.example.com", {}))).toEqual({ sni: "a.example.com", names: ["a.example.com"] });
-    expect(context(upstream("tcp", "*.example.com", {}))).toEqual({ sni: undefined, names: [] });
-  });
-
-  it("leaves the name to each request of HTTP, and to the rule where it says one", () => {
-    expect(context(upstream("http1", "a.example.com", {}))).toEqual({ sni: undefined, names: [] });
+  it("names nobody and expects nobody unless the rule does: requests of HTTP bring a name each, other bytes none", () => {
+    for (const protocol of ["http1", "tcp"] as const)
+      expect(context(upstream(protocol, "a.example.com", {}))).toEqual({ sni: undefined, names: [] });
     expect(context(upstream("tcp", "a.example.com", { sni: "b.example.com" }))).toEqual({
       sni: "b.example.com",
       names: [],
     });
     expect(context(upstream("tcp", "a.example.com", { subjectAltNames: ["c.example.com"] }))).toEqual({
-      sni: "a.example.com",
+      sni: undefined,
       names: ["c.example.com"],
     });
   });

@@ -37,40 +37,32 @@ export function buildClusterTls(upstream: Upstream, trustDomain: string): Cluste
         ],
       };
     case "tls":
-      return { transportSocket: serverTls(tls, protocol, upstream.id.host) };
+      return { transportSocket: serverTls(tls, protocol) };
   }
 }
 
-function serverTls(
-  tls: Extract<UpstreamTls, { mode: "tls" }>,
-  protocol: UpstreamProtocol,
-  host: string,
-): TransportSocket {
+/** Without a name given HTTP takes it from each request (emit/cluster-protocol.ts); other bytes go without. */
+function serverTls(tls: Extract<UpstreamTls, { mode: "tls" }>, protocol: UpstreamProtocol): TransportSocket {
   const alpn = protocol === "http2" ? ["h2"] : protocol === "http1" ? ["http/1.1"] : [];
-  // HTTP takes the name from each request; opaque bytes can only mean the host itself.
-  const implied = tls.sni === "" && protocol === "tcp" && !host.startsWith("*") ? host : "";
-  const sni = tls.sni !== "" ? tls.sni : implied;
   const certificate =
     tls.clientCertificateFile !== undefined && tls.clientKeyFile !== undefined
       ? [{ certificateChain: file(tls.clientCertificateFile), privateKey: file(tls.clientKeyFile) }]
       : [];
   const context: UpstreamTlsContext = {
-    ...(sni !== "" && { sni }),
+    ...(tls.sni !== "" && { sni: tls.sni }),
     commonTlsContext: {
       // By itself Envoy's client stops at TLS 1.2, which some servers do not speak any more.
       tlsParams: { tlsMaximumProtocolVersion: "TLSv1_3" },
       ...(alpn.length > 0 && { alpnProtocols: alpn }),
       ...(certificate.length > 0 && { tlsCertificates: certificate }),
-      ...(!tls.insecureSkipVerify && { validationContext: validation(tls, implied) }),
+      ...(!tls.insecureSkipVerify && { validationContext: validation(tls) }),
     },
   };
   return { name: "envoy.transport_sockets.tls", typedConfig: packAny("UpstreamTlsContext", context) };
 }
 
-/** `implied`: the host, where it is what stands in for a name; then the certificate must be for it. */
-function validation(tls: Extract<UpstreamTls, { mode: "tls" }>, implied: string): CertificateValidationContext {
-  const expected = tls.subjectAltNames.length > 0 || implied === "" ? tls.subjectAltNames : [implied];
-  const names = expected.flatMap((exact) =>
+function validation(tls: Extract<UpstreamTls, { mode: "tls" }>): CertificateValidationContext {
+  const names = tls.subjectAltNames.flatMap((exact) =>
     (["DNS", "URI"] as const).map((sanType) => ({ sanType, matcher: { exact } })),
   );
   return {

@@ -13,7 +13,7 @@ import { buildLoadAssignment } from "./endpoint.ts";
 import { buildInboundCluster } from "./inbound-cluster.ts";
 import { PASSTHROUGH_CLUSTER, upstreamName } from "./names.ts";
 import { byName, sorted } from "./resources.ts";
-import { blackHoleCluster, connectCluster, passthroughCluster } from "./special-clusters.ts";
+import { blackHoleCluster, connectClusters, passthroughCluster } from "./special-clusters.ts";
 
 /** Undefined: the proxy has no way out. */
 export type UnknownHosts = OutboundProxy["unknownHosts"] | undefined;
@@ -28,7 +28,7 @@ const sharedClusters = memoized((upstreams: readonly Upstream[], trustDomain: st
     byName([
       ...upstreams.map((upstream) => buildCluster(upstream, trustDomain)),
       blackHoleCluster,
-      ...(unknownHosts === undefined ? [] : [connectCluster]),
+      ...(unknownHosts === undefined ? [] : connectClusters),
       ...(unknownHosts === "forward" ? [passthroughCluster] : []),
     ]),
   ),

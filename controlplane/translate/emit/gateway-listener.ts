@@ -5,7 +5,8 @@ import type { AccessLog, GatewayTls } from "../ir/proxy.ts";
 import { buildHttpConnectionManager } from "./http-connection-manager.ts";
 import { listenerName } from "./names.ts";
 import { peerAddressFilter } from "./peer-address.ts";
-import { buildGatewayTls, tlsInspector } from "./tls.ts";
+import { tlsInspector } from "./inspectors.ts";
+import { buildGatewayTls } from "./tls.ts";
 
 /** Envoy's recommendation for proxies that strangers speak to. */
 const BUFFER_BYTES = 32_768;

@@ -1,5 +1,5 @@
 // The application behind one port of a sidecar, as Envoy's cluster.
-import type { Cluster, Metadata } from "../../../protos/build/envoy.ts";
+import type { Cluster, HttpProtocolOptions, Metadata } from "../../../protos/build/envoy.ts";
 import { durationFromMs, packAny } from "../../../protos/codec.ts";
 import type { PlacedInboundPort } from "../ir/places.ts";
 
@@ -8,7 +8,10 @@ export function inboundClusterName(port: Pick<PlacedInboundPort, "port">): strin
   return `inbound|${port.port}||`;
 }
 
-/** Returns the cluster that leads to the application, in the HTTP version that the client speaks. */
+/**
+ * Returns the cluster that leads to the application, in the HTTP version of the port, whatever the client speaks; in
+ * the client's where the port says nothing.
+ */
 export function buildInboundCluster(port: PlacedInboundPort): Cluster {
   const name = inboundClusterName(port);
   const { address, port: portValue } = port.application;
@@ -36,8 +39,10 @@ export function buildInboundCluster(port: PlacedInboundPort): Cluster {
     ...(isLoopback(address) && {
       upstreamBindConfig: { sourceAddress: { address: address.includes(":") ? "::1" : "127.0.0.1", portValue: 0 } },
     }),
-    ...(port.protocol === "http" && {
-      typedExtensionProtocolOptions: { "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": httpOptions },
+    ...(port.protocol !== "tcp" && {
+      typedExtensionProtocolOptions: {
+        "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": httpOptions[port.protocol],
+      },
     }),
     metadata: { filterMetadata: serviceMetadata(port) },
   };
@@ -49,10 +54,16 @@ const UNLIMITED = 4_294_967_295;
  * Idle connections end before the five seconds after which Node and others close theirs: the one who closes first never
  * loses a request.
  */
-const httpOptions = packAny("HttpProtocolOptions", {
-  commonHttpProtocolOptions: { idleTimeout: durationFromMs(4_000) },
-  useDownstreamProtocolConfig: { httpProtocolOptions: {}, http2ProtocolOptions: {} },
-});
+const idle: HttpProtocolOptions = { commonHttpProtocolOptions: { idleTimeout: durationFromMs(4_000) } };
+
+const httpOptions = {
+  http1: packAny("HttpProtocolOptions", { ...idle, explicitHttpConfig: { httpProtocolOptions: {} } }),
+  http2: packAny("HttpProtocolOptions", { ...idle, explicitHttpConfig: { http2ProtocolOptions: {} } }),
+  auto: packAny("HttpProtocolOptions", {
+    ...idle,
+    useDownstreamProtocolConfig: { httpProtocolOptions: {}, http2ProtocolOptions: {} },
+  }),
+} as const;
 
 function isLoopback(address: string): boolean {
   return address.startsWith("127.") || address === "::1";

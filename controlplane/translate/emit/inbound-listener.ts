@@ -1,5 +1,5 @@
 // One port of the workload behind a sidecar: its listener, with a filter chain for each kind of connection it takes.
-import type { Filter, FilterChain, Listener, RouteConfiguration } from "../../../protos/build/envoy.ts";
+import type { Filter, FilterChain, Listener, ListenerFilter, RouteConfiguration } from "../../../protos/build/envoy.ts";
 import { durationFromMs, packAny } from "../../../protos/codec.ts";
 import type { PlacedInboundPort } from "../ir/places.ts";
 import type { AccessLog } from "../ir/proxy.ts";
@@ -9,7 +9,8 @@ import { interned } from "../../world/interned.ts";
 import { inboundClusterName } from "./inbound-cluster.ts";
 import { buildNetworkAuthorization } from "./network-authorization.ts";
 import { peerAddressFilter } from "./peer-address.ts";
-import { buildDownstreamMeshTls, meshAlpn, tlsInspector } from "./tls.ts";
+import { httpInspector, plainHttp, tlsInspector, waitForServerFirst } from "./inspectors.ts";
+import { buildDownstreamMeshTls, meshHttpAlpn, meshTcpAlpn } from "./tls.ts";
 import { buildWasmPlace } from "./wasm-filter.ts";
 
 /** What all listeners of a proxy share. */
@@ -25,11 +26,11 @@ export function inboundListenerName(port: PlacedInboundPort): string {
 
 /**
  * Returns the listener of one port. STRICT: a connection that is not mutual TLS finds no chain and is reset.
- * PERMISSIVE: connections that offer the mesh's ALPN get mutual TLS, others plaintext. DISABLE: the bytes are the
- * application's, TLS too.
+ * PERMISSIVE: connections that offer the mesh's ALPN get mutual TLS, others are taken as they are. DISABLE: the bytes
+ * are the application's, TLS too. Where nobody says what the port speaks, the mesh's ALPN or the first bytes tell HTTP.
  */
 export function buildInboundListener(port: PlacedInboundPort, settings: InboundSettings): Listener {
-  const inspected = port.mtls !== "DISABLE";
+  const inspectors = inspectorsOf(port);
   return {
     name: inboundListenerName(port),
     address: { socketAddress: { address: port.bind.address, portValue: port.bind.port } },
@@ -37,57 +38,88 @@ export function buildInboundListener(port: PlacedInboundPort, settings: InboundS
     enableReusePort: false,
     trafficDirection: "INBOUND",
     accessLog: buildRefusedConnectionLogs(settings.accessLog),
-    ...(inspected && {
-      listenerFilters: [tlsInspector],
-      ...(port.mtls === "PERMISSIVE" && port.protocol === "tcp" && waitForServerFirst),
+    ...(inspectors.length > 0 && {
+      listenerFilters: inspectors,
+      ...(port.mtls !== "STRICT" && mayBeTcp(port) && waitForServerFirst),
     }),
-    filterChains: filterChains(port, settings),
+    filterChains: chainsOf(port).map((chain) => buildChain(port, settings, chain)),
   };
 }
 
+function inspectorsOf({ mtls, protocol }: PlacedInboundPort): readonly ListenerFilter[] {
+  return [
+    ...(mtls === "DISABLE" ? [] : [tlsInspector]),
+    ...(mtls !== "STRICT" && protocol === "auto" ? [httpInspector] : []),
+  ];
+}
+
+function mayBeTcp({ protocol }: PlacedInboundPort): boolean {
+  return protocol === "tcp" || protocol === "auto";
+}
+
+/** What is taken at a port, and how. */
+interface Chain {
+  readonly suffix: string;
+  readonly match?: FilterChain["filterChainMatch"];
+  readonly mtls: boolean;
+  readonly http: boolean;
+}
+
+function chainsOf(port: PlacedInboundPort): readonly Chain[] {
+  return [
+    ...(port.mtls === "DISABLE" ? [] : mutualTlsChains(port)),
+    ...(port.mtls === "STRICT" ? [] : plainChains(port)),
+  ];
+}
+
+function mutualTlsChains({ mtls, protocol }: PlacedInboundPort): readonly Chain[] {
+  const offering = (applicationProtocols: readonly string[]) => ({ transportProtocol: "tls", applicationProtocols });
+  const rest = protocol === "auto" ? meshTcpAlpn : [...meshTcpAlpn, ...meshHttpAlpn];
+  return [
+    ...(protocol === "auto" ? [{ suffix: "mtls_http", match: offering(meshHttpAlpn), mtls: true, http: true }] : []),
+    {
+      suffix: "mtls",
+      match: mtls === "STRICT" ? { transportProtocol: "tls" } : offering(rest),
+      mtls: true,
+      http: protocol !== "auto" && protocol !== "tcp",
+    },
+  ];
+}
+
 /**
- * A client of a protocol in which the server speaks first sends nothing to look at: after a while it counts as
+ * TLS without the mesh's ALPN is for an application that speaks TLS itself; its chain must name the transport, for
+ * Envoy does not go back from the mesh's chain, which does, to one that names none. HTTP is looked into, and so must be
  * plaintext.
  */
-const waitForServerFirst: Listener = {
-  listenerFiltersTimeout: durationFromMs(1_000),
-  continueOnListenerFiltersTimeout: true,
-};
-
-function filterChains(port: PlacedInboundPort, settings: InboundSettings): readonly FilterChain[] {
-  const name = inboundListenerName(port);
-  const chains: FilterChain[] = [];
-  if (port.mtls !== "DISABLE") {
-    chains.push({
-      name: `${name}_mtls`,
-      filterChainMatch: {
-        transportProtocol: "tls",
-        ...(port.mtls === "PERMISSIVE" && { applicationProtocols: meshAlpn }),
-      },
-      transportSocket: buildDownstreamMeshTls(settings.trustDomain, alpnOf(port)),
-      filters: networkFilters(port, settings, true),
-    });
-  }
-  if (port.mtls !== "STRICT") {
-    // TLS without the mesh's ALPN is for an application that speaks TLS itself; HTTP in plaintext is looked into, and
-    // so must be plaintext.
-    const match =
-      port.protocol === "http" && port.mtls === "PERMISSIVE"
-        ? { filterChainMatch: { transportProtocol: "raw_buffer" } }
-        : {};
-    chains.push({ name: `${name}_plaintext`, ...match, filters: networkFilters(port, settings, false) });
-  }
-  return chains;
+function plainChains(port: PlacedInboundPort): readonly Chain[] {
+  const plain = (suffix: string, http: boolean, match?: Chain["match"]) => ({ suffix, match, mtls: false, http });
+  const inspected = port.mtls === "DISABLE" ? undefined : { transportProtocol: "raw_buffer" };
+  if (!mayBeTcp(port)) return [plain("plaintext", true, inspected)];
+  return [
+    ...(port.protocol === "auto"
+      ? [plain("plaintext_http", true, { ...inspected, applicationProtocols: plainHttp })]
+      : []),
+    plain("plaintext", false, inspected),
+    ...(inspected ? [plain("tls", false, { transportProtocol: "tls" })] : []),
+  ];
 }
 
-/** Only HTTP is negotiated; a port that was not declared HTTP/2 takes it too, if a client speaks it unasked. */
-function alpnOf(port: PlacedInboundPort): readonly string[] {
-  if (port.protocol === "tcp") return [];
-  return port.http2 ? ["h2", "http/1.1"] : ["http/1.1"];
+function buildChain(
+  port: PlacedInboundPort,
+  settings: InboundSettings,
+  { suffix, match, mtls, http }: Chain,
+): FilterChain {
+  return {
+    name: `${inboundListenerName(port)}_${suffix}`,
+    ...(match && { filterChainMatch: match }),
+    ...(mtls && { transportSocket: buildDownstreamMeshTls(settings.trustDomain, http ? alpnOf(port) : []) }),
+    filters: http ? httpFilters(port, settings, mtls) : tcpFilters(port, settings),
+  };
 }
 
-function networkFilters(port: PlacedInboundPort, settings: InboundSettings, authenticated: boolean): readonly Filter[] {
-  return port.protocol === "http" ? httpFilters(port, settings, authenticated) : tcpFilters(port, settings);
+/** A port that was not declared HTTP/2 takes it too, if a client speaks it unasked. */
+function alpnOf({ protocol }: PlacedInboundPort): readonly string[] {
+  return protocol === "http2" ? ["h2", "http/1.1"] : ["http/1.1"];
 }
 
 function httpFilters(port: PlacedInboundPort, settings: InboundSettings, authenticated: boolean): readonly Filter[] {

@@ -10,7 +10,12 @@ import type { MeshProxy } from "../ir/proxy-class.ts";
 import { forwardClusters } from "./clusters.ts";
 import { buildGatewayListener } from "./gateway-listener.ts";
 import { buildInboundListener } from "./inbound-listener.ts";
-import { buildConnectListener, buildOutboundListener, type OutboundSettings } from "./outbound-listener.ts";
+import {
+  buildConnectListener,
+  buildOutboundListener,
+  buildSniffedConnectListener,
+  type OutboundSettings,
+} from "./outbound-listener.ts";
 import { byName } from "./resources.ts";
 import { withNumberedFilters } from "./shared-filters.ts";
 
@@ -34,7 +39,7 @@ const byParts = memoized(
     const settings = { accessLog, forwards };
     const wayOut = placeOutbound(outbound, own);
     return byName([
-      ...(outbound ? [connectListener({ outbound, settings })] : []),
+      ...(outbound ? connectListeners({ outbound, settings }) : []),
       ...(wayOut ? [buildOutboundListener(wayOut, settings)] : []),
       ...placeInbound(inbound, own).map((port) => buildInboundListener(port, { trustDomain, accessLog })),
       ...placeGatewayPorts(gatewayPorts, own).map((port) => buildGatewayListener(port, settings)),
@@ -42,9 +47,11 @@ const byParts = memoized(
   },
 );
 
-/** It has no address: classes with equal filters share it. */
-const connectListener = interned(
+/** They have no address: classes with equal filters share them. */
+const connectListeners = interned(
   withNumberedFilters,
-  ({ outbound, settings }: { readonly outbound: OutboundProxy; readonly settings: OutboundSettings }) =>
+  ({ outbound, settings }: { readonly outbound: OutboundProxy; readonly settings: OutboundSettings }) => [
     buildConnectListener(outbound, settings),
+    buildSniffedConnectListener(outbound, settings),
+  ],
 );

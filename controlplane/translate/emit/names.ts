@@ -10,6 +10,8 @@ export const BLACK_HOLE_CLUSTER = "BlackHoleCluster";
  * The cluster, and the listener inside the proxy that it leads to, by which tunnels of HTTP come back to the routes.
  */
 export const CONNECT_NAME = "outbound_connect";
+/** The same for tunnels of which nobody says whether they carry HTTP. */
+export const SNIFFED_CONNECT_NAME = "outbound_connect_auto";
 /** The virtual hosts for hosts that nobody declared. */
 export const ALLOW_ANY_HOST = "allow_any";
 export const BLOCK_ALL_HOST = "block_all";

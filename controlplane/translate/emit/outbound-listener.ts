@@ -1,14 +1,15 @@
-// A sidecar's way out: the explicit proxy's listener, and the one inside the proxy that reads on in tunnels.
-import type { Filter, FilterChain, Listener } from "../../../protos/build/envoy.ts";
+// A sidecar's way out: the explicit proxy's listener, and those inside the proxy that read on in tunnels.
+import type { Filter, Listener } from "../../../protos/build/envoy.ts";
 import { packAny } from "../../../protos/codec.ts";
 import type { PlacedOutboundProxy } from "../ir/places.ts";
 import type { AccessLog, OutboundProxy } from "../ir/proxy.ts";
 import { buildAccessLogs } from "./access-log.ts";
+import { meshAlpnOf } from "./cluster-protocol.ts";
 import { buildHttpConnectionManager } from "./http-connection-manager.ts";
-import { BLACK_HOLE_CLUSTER, CONNECT_NAME, listenerName } from "./names.ts";
-import { tlsInspector } from "./tls.ts";
+import { httpInspector, plainHttp, tlsInspector, waitForServerFirst } from "./inspectors.ts";
+import { BLACK_HOLE_CLUSTER, CONNECT_NAME, listenerName, SNIFFED_CONNECT_NAME } from "./names.ts";
 
-/** What the two listeners share. */
+/** What the listeners share. */
 export interface OutboundSettings {
   readonly accessLog?: AccessLog | undefined;
   /** Whether some route leads to where a request's own host resolves. */
@@ -32,24 +33,53 @@ export function buildOutboundListener(outbound: PlacedOutboundProxy, settings: O
  * without a tunnel; TLS, which only the two ends can read, goes on as it is to the host that the tunnel was asked for.
  */
 export function buildConnectListener(outbound: OutboundProxy, settings: OutboundSettings): Listener {
-  const plaintext: FilterChain = {
-    name: "http",
-    filterChainMatch: { transportProtocol: "raw_buffer" },
-    filters: [routed(CONNECT_NAME, outbound, settings, false)],
-  };
-  const opaque: FilterChain = {
-    name: "tls",
-    filterChainMatch: { transportProtocol: "tls" },
-    filters: opaqueFilters(settings),
-  };
   return {
-    name: CONNECT_NAME,
-    internalListener: {},
-    trafficDirection: "OUTBOUND",
+    ...insideProxy(CONNECT_NAME),
     listenerFilters: [tlsInspector],
-    filterChains: [plaintext, opaque],
+    filterChains: [
+      {
+        name: "http",
+        filterChainMatch: { transportProtocol: "raw_buffer" },
+        filters: [routed(CONNECT_NAME, outbound, settings, false)],
+      },
+      { name: "tls", filterChainMatch: { transportProtocol: "tls" }, filters: opaqueFilters(CONNECT_NAME, settings) },
+    ],
   };
 }
+
+/** Returns the one for hosts of which nobody says what they speak: what does not begin as HTTP does goes on as it is. */
+export function buildSniffedConnectListener(outbound: OutboundProxy, settings: OutboundSettings): Listener {
+  return {
+    ...insideProxy(SNIFFED_CONNECT_NAME),
+    listenerFilters: [httpInspector],
+    ...waitForServerFirst,
+    filterChains: [
+      {
+        name: "http",
+        filterChainMatch: { applicationProtocols: plainHttp },
+        filters: [routed(SNIFFED_CONNECT_NAME, outbound, settings, false)],
+      },
+      { name: "opaque", filters: [noHttpInside, ...opaqueFilters(SNIFFED_CONNECT_NAME, settings)] },
+    ],
+  };
+}
+
+function insideProxy(name: string): Listener {
+  return { name, internalListener: {}, trafficDirection: "OUTBOUND" };
+}
+
+/** The ALPN of the host's cluster tells the peer that HTTP comes; here it is to tell otherwise. */
+const noHttpInside: Filter = {
+  name: "envoy.filters.network.set_filter_state",
+  typedConfig: packAny("NetworkSetFilterState", {
+    onNewConnection: [
+      {
+        objectKey: "envoy.network.application_protocols",
+        formatString: { textFormatSource: { inlineString: meshAlpnOf("tcp").join(",") } },
+      },
+    ],
+  }),
+};
 
 function routed(statPrefix: string, outbound: OutboundProxy, settings: OutboundSettings, connect: boolean): Filter {
   return buildHttpConnectionManager({
@@ -64,9 +94,9 @@ function routed(statPrefix: string, outbound: OutboundProxy, settings: OutboundS
 }
 
 /** The tunnel's route has said where opaque bytes go (emit/connect-target.ts); should it not have, they go nowhere. */
-function opaqueFilters(settings: OutboundSettings): readonly Filter[] {
+function opaqueFilters(name: string, settings: OutboundSettings): readonly Filter[] {
   const proxy = {
-    statPrefix: `${CONNECT_NAME}_tls`,
+    statPrefix: `${name}_opaque`,
     cluster: BLACK_HOLE_CLUSTER,
     accessLog: buildAccessLogs(settings.accessLog, "client"),
   };

@@ -4,7 +4,7 @@ import type { Cluster } from "../../../protos/build/envoy.ts";
 import { durationFromMs, packAny } from "../../../protos/codec.ts";
 import { anySourceAddress, forwardDiscovery } from "./cluster.ts";
 import { buildLimits } from "./cluster-limits.ts";
-import { BLACK_HOLE_CLUSTER, CONNECT_NAME, PASSTHROUGH_CLUSTER } from "./names.ts";
+import { BLACK_HOLE_CLUSTER, CONNECT_NAME, PASSTHROUGH_CLUSTER, SNIFFED_CONNECT_NAME } from "./names.ts";
 
 const CONNECT_TIMEOUT_MS = 10_000;
 
@@ -30,17 +30,15 @@ export const blackHoleCluster: Cluster = {
   connectTimeout: durationFromMs(CONNECT_TIMEOUT_MS),
 };
 
-/** The cluster that leads into the proxy's own listener for what comes through tunnels. */
-export const connectCluster: Cluster = {
-  name: CONNECT_NAME,
+/** The clusters that lead into the proxy's own listeners for what comes through tunnels, by the same names. */
+export const connectClusters: readonly Cluster[] = [CONNECT_NAME, SNIFFED_CONNECT_NAME].map((name) => ({
+  name,
   type: "STATIC",
   connectTimeout: durationFromMs(CONNECT_TIMEOUT_MS),
   ...buildLimits({ connectTimeoutMs: CONNECT_TIMEOUT_MS }),
   loadAssignment: {
-    clusterName: CONNECT_NAME,
-    endpoints: [
-      { lbEndpoints: [{ endpoint: { address: { envoyInternalAddress: { serverListenerName: CONNECT_NAME } } } }] },
-    ],
+    clusterName: name,
+    endpoints: [{ lbEndpoints: [{ endpoint: { address: { envoyInternalAddress: { serverListenerName: name } } } }] }],
   },
   transportSocket: {
     name: "envoy.transport_sockets.internal_upstream",
@@ -48,4 +46,4 @@ export const connectCluster: Cluster = {
       transportSocket: { name: "envoy.transport_sockets.raw_buffer", typedConfig: packAny("RawBuffer", {}) },
     }),
   },
-};
+}));

@@ -1,7 +1,6 @@
 // What is spoken below HTTP and TCP: mesh mutual TLS on both sides, and a gateway's own certificates.
 import type {
   CommonTlsContext,
-  ListenerFilter,
   SubjectAltNameMatcher,
   TlsParameters,
   TlsParameters_TlsProtocol,
@@ -13,16 +12,13 @@ import { secretSource } from "./config-source.ts";
 import { interned } from "../../world/interned.ts";
 
 /**
- * ALPN by which sidecars tell each other that the certificates of the connection are the mesh's; a PERMISSIVE port
- * tells by it who is to show one.
+ * ALPN by which sidecars tell each other that the certificates of the connection are the mesh's, and that HTTP comes
+ * over it; a PERMISSIVE port tells by it who is to show one.
  */
-export const meshAlpn: readonly string[] = [
-  "istio",
-  "istio-peer-exchange",
-  "istio-http/1.0",
-  "istio-http/1.1",
-  "istio-h2",
-];
+export const meshHttpAlpn: readonly string[] = ["istio-http/1.0", "istio-http/1.1", "istio-h2"];
+
+/** The same for what is not HTTP, and where the port says what it is. */
+export const meshTcpAlpn: readonly string[] = ["istio", "istio-peer-exchange"];
 
 /**
  * What a port of the mesh takes: forward secrecy and authenticated encryption only, as Istio's default; TLS 1.3 has no
@@ -37,12 +33,6 @@ const meshParameters: TlsParameters = {
     "ECDHE-ECDSA-AES128-GCM-SHA256",
     "ECDHE-RSA-AES128-GCM-SHA256",
   ],
-};
-
-/** Finds out whether a connection begins with TLS, and what it offers. */
-export const tlsInspector: ListenerFilter = {
-  name: "envoy.filters.listener.tls_inspector",
-  typedConfig: packAny("TlsInspector", {}),
 };
 
 /**

@@ -12,6 +12,7 @@ import {
   configPath,
   CONNECT_NAME,
   PASSTHROUGH_CLUSTER,
+  SNIFFED_CONNECT_NAME,
   upstreamName,
   virtualHostName,
 } from "./names.ts";
@@ -90,8 +91,9 @@ function buildRoute(route: Route, decidedBy: VirtualHost["decidedBy"]): EnvoyRou
 function connectRoutes(host: VirtualHost): readonly EnvoyRoute[] {
   if (host.connect === undefined) return [];
   if (host.connect.kind === "tunnel") return [tunnelRoute("tunnel", upstreamName(host.connect.upstream))];
-  const { opaque } = host.connect;
-  return [tunnelRoute("connect", CONNECT_NAME, opaque === undefined ? BLACK_HOLE_CLUSTER : upstreamName(opaque))];
+  const { kind, opaque } = host.connect;
+  const listener = kind === "sniffed" ? SNIFFED_CONNECT_NAME : CONNECT_NAME;
+  return [tunnelRoute("connect", listener, opaque === undefined ? BLACK_HOLE_CLUSTER : upstreamName(opaque))];
 }
 
 /**

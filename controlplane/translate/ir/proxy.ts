@@ -17,16 +17,15 @@ export interface OutboundProxy {
 export interface InboundPort {
   /** The containerPort clients know. */
   readonly port: number;
-  readonly protocol: "http" | "tcp";
-  /** Declared as HTTP/2 or gRPC: clients that negotiate their protocol may have it. */
-  readonly http2: boolean;
+  /** What the application speaks there; `auto`: nobody says, the first bytes of each connection do. */
+  readonly protocol: "http1" | "http2" | "auto" | "tcp";
   readonly mtls: "STRICT" | "PERMISSIVE" | "DISABLE";
   readonly service?: ServiceRef;
   readonly filters: HttpFilters;
-  /** What counts tcp connections; HTTP's telemetry is among `filters`. */
+  /** What counts connections that are not HTTP; HTTP's telemetry is among `filters`. */
   readonly tcpTelemetry?: WasmFilter;
   /**
-   * Authorization of tcp connections: what is left of the policies without what only HTTP has; undefined when no policy
+   * Authorization of connections that are not HTTP: what is left of the policies without what only HTTP has; undefined when no policy
    * selects the workload.
    */
   readonly tcpAuthorization?: readonly Authorization[];

@@ -123,11 +123,12 @@ export interface VirtualHost {
   /** Every request gets a redirect to HTTPS (Gateway httpsRedirect). */
   readonly requireTls: boolean;
   /**
-   * CONNECT to this host is answered by: the same routing (`http`; what turns out to be no HTTP goes to `opaque`), or a
-   * plain tunnel to an upstream.
+   * CONNECT to this host is answered by: the same routing (`http`: TLS, which nobody can look into, goes to `opaque`;
+   * `sniffed`: whatever does not begin as HTTP does), or a plain tunnel to an upstream.
    */
   readonly connect?:
     | { readonly kind: "http"; readonly opaque?: UpstreamId }
+    | { readonly kind: "sniffed"; readonly opaque: UpstreamId }
     | { readonly kind: "tunnel"; readonly upstream: UpstreamId }
     | undefined;
 }

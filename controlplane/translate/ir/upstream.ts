@@ -97,10 +97,9 @@ export interface OutlierEjection {
   readonly splitLocalOrigin: boolean;
   readonly intervalMs: number;
   readonly baseEjectionMs: number;
+  /** What this share does not allow is not ejected, not even the first host. */
   readonly maxEjectionPercent: number;
   readonly minHealthPercent: number;
-  /** A pool of one may lose its one host: true unless the share to eject was given. */
-  readonly ejectAtLeastOne: boolean;
 }
 
 /** What is spoken below the protocol. */

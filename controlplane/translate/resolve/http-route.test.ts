@@ -103,10 +103,11 @@ describe("routes of a VirtualService", () => {
     expect(retries("")).toEqual({
       attempts: 2,
       conditions: ["connect-failure", "refused-stream", "unavailable", "cancelled", "retriable-status-codes"],
-      statusCodes: [503],
+      statusCodes: [],
       otherHosts: true,
     });
-    expect(retries("retries: {attempts: 0},")).toBeUndefined();
+    for (const none of ["{attempts: 0}", "{}"]) expect(retries(`retries: ${none},`)).toBeUndefined();
+    expect(retries("retries: {attempts: 1},")).toMatchObject({ attempts: 1, statusCodes: [] });
     expect(retries('retries: {attempts: 3, retryOn: "500,502, 503,504", perTryTimeout: 2s},')).toEqual({
       attempts: 3,
       conditions: ["retriable-status-codes"],

@@ -16,11 +16,11 @@ describe("ports of a workload", () => {
       ),
     );
     const ports = resolveInbound(inputs, listening([9080, ""], [9081, "data"], [9082, ""], [9083, ""]));
-    expect(ports.map(({ port, protocol, http2, service: ref }) => [port, protocol, http2, ref?.host])).toEqual([
-      [9080, "http", true, "reviews.default.svc.cluster.local"],
-      [9081, "tcp", false, "reviews.default.svc.cluster.local"],
-      [9082, "http", false, "reviews.default.svc.cluster.local"],
-      [9083, "http", false, undefined],
+    expect(ports.map(({ port, protocol, service: ref }) => [port, protocol, ref?.host])).toEqual([
+      [9080, "http2", "reviews.default.svc.cluster.local"],
+      [9081, "tcp", "reviews.default.svc.cluster.local"],
+      [9082, "http1", "reviews.default.svc.cluster.local"],
+      [9083, "auto", undefined],
     ]);
   });
 
@@ -50,14 +50,17 @@ spec: {limits: [{name: l, requests: 1, per: 1s}]}
     expect(port?.filters.rateLimit?.name).toBe("scrim.ratelimit");
   });
 
-  it("get network authorization where they are not HTTP", () => {
-    const inputs = inputsOf(
-      `${service("reviews", "{name: tcp, port: 9080}")}---\napiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: get}\nspec: {rules: [{to: [{operation: {methods: [GET]}}]}]}\n`,
-    );
-    expect(resolveInbound(inputs, sidecar())[0]?.tcpAuthorization).toEqual([
-      { name: "default/get", action: "ALLOW", rules: [] },
-    ]);
-  });
+  it.each(["{name: tcp, port: 9080}", "{port: 9080}"])(
+    "get network authorization where they may not be HTTP: %s",
+    (port) => {
+      const inputs = inputsOf(
+        `${service("reviews", port)}---\napiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: get}\nspec: {rules: [{to: [{operation: {methods: [GET]}}]}]}\n`,
+      );
+      expect(resolveInbound(inputs, sidecar())[0]?.tcpAuthorization).toEqual([
+        { name: "default/get", action: "ALLOW", rules: [] },
+      ]);
+    },
+  );
 
   it("are none at gateways", () => expect(resolveInbound(inputsOf(""), sidecar({ kind: "router" }))).toEqual([]));
 });

@@ -10,9 +10,20 @@ import { resolveAuthorization, withoutHttp } from "./authorization-policy.ts";
 import { resolveHttpFilters } from "./http-filters.ts";
 import type { Inputs } from "./modules.ts";
 import { resolveMtlsMode } from "./peer-authentication.ts";
-import { isHttp, protocolOfServicePort } from "./protocol.ts";
+import { isHttp, type PortProtocol, protocolOfServicePort } from "./protocol.ts";
 import { resolveTcpTelemetry } from "./telemetry.ts";
 import { resolvePlugins } from "./wasm-plugin.ts";
+
+/** What a port of each protocol is to the sidecar before it: TLS is for the application to read. */
+const INBOUND: Readonly<Record<PortProtocol, InboundPort["protocol"]>> = {
+  http: "http1",
+  http2: "http2",
+  grpc: "http2",
+  auto: "auto",
+  https: "tcp",
+  tls: "tcp",
+  tcp: "tcp",
+};
 
 /** Returns the inbound ports of a sidecar, in the order in which it listens; none for gateways. */
 export function resolveInbound(inputs: Inputs, proxy: ProxyClass): readonly InboundPort[] {
@@ -23,18 +34,18 @@ export function resolveInbound(inputs: Inputs, proxy: ProxyClass): readonly Inbo
   return proxy.ports.flatMap((listen): readonly InboundPort[] => {
     if (!listen.isServed) return [];
     const served = serviceOf(world, proxy, listen);
-    const protocol = protocolOfServicePort(listen.port, served?.port.name ?? listen.name, served?.port.appProtocol);
-    const http = isHttp(protocol);
+    const { name, appProtocol } = served?.port ?? { name: listen.name };
+    const protocol = protocolOfServicePort(listen.port, name, appProtocol);
+    const mayBeTcp = protocol === "auto" || !isHttp(protocol);
     return [
       {
         port: listen.port,
-        protocol: http ? "http" : "tcp",
-        http2: protocol === "http2" || protocol === "grpc",
+        protocol: INBOUND[protocol],
         mtls: resolveMtlsMode(world, proxy, listen.port),
         ...(served && { service: served.service }),
         filters: { ...filters, ...resolvePlugins(inputs, proxy, { direction: "inbound", port: listen.port }) },
-        ...(!http && { tcpTelemetry: resolveTcpTelemetry(inputs, proxy) }),
-        ...(!http && policies.length > 0 && { tcpAuthorization: withoutHttp(policies) }),
+        ...(mayBeTcp && { tcpTelemetry: resolveTcpTelemetry(inputs, proxy) }),
+        ...(mayBeTcp && policies.length > 0 && { tcpAuthorization: withoutHttp(policies) }),
       },
     ];
   });

@@ -88,7 +88,7 @@ describe("virtual hosts of a client", () => {
     expect(hostsIn(all + selecting, { app: "y" })).toEqual(["a.client.svc.cluster.local:80"]);
   });
 
-  it("let a rule take hosts that are no service on every HTTP port, and a wildcard only the services it is the most specific for", () => {
+  it("let a rule take hosts that are no service on port 80, and a wildcard only the services it is the most specific for", () => {
     const services = service(
       "a",
       "client",
@@ -98,7 +98,6 @@ describe("virtual hosts of a client", () => {
       "a.client.svc.cluster.local:5000",
       "a.client.svc.cluster.local:7000",
       "a.client.svc.cluster.local:80",
-      "shop.com:7000",
       "shop.com:80",
     ]);
     const wild = hostIn(
@@ -134,10 +133,14 @@ describe("virtual hosts of a client", () => {
       kind: "tunnel",
       upstream: { port: 5432 },
     });
-    expect(hostIn(service("a", "client"), "a.client.svc.cluster.local:80")?.connect).toMatchObject({
-      kind: "http",
-      opaque: { port: 80 },
-    });
+    for (const [port, kind] of [
+      ["{port: 80}", "sniffed"],
+      ["{name: http, port: 80}", "http"],
+    ] as const)
+      expect(hostIn(service("a", "client", port), "a.client.svc.cluster.local:80")?.connect).toMatchObject({
+        kind,
+        opaque: { port: 80 },
+      });
   });
 });
 

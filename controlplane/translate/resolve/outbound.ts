@@ -18,7 +18,7 @@ import { labelsKey } from "../../world/labels-key.ts";
 import { memoized } from "../../world/memo.ts";
 import { isHttp } from "./protocol.ts";
 import type { MeshPort, MeshService } from "./mesh-service.ts";
-import { httpPortNumbers, visibleHost, visibleHosts } from "./registry.ts";
+import { visibleHost, visibleHosts } from "./registry.ts";
 import { matchAll, type RouteContext } from "./request-match.ts";
 import { forwardAction } from "./route-action.ts";
 import { type EgressScope, resolveEgressScope, scopeHasService, scopeHasVirtualService } from "./sidecar.ts";
@@ -187,12 +187,10 @@ const upstreamsUsedFor = derived(
   { ...byHost, same: sameItems },
 );
 
-/** Hosts of rules that are no service get the rule's routes on every port on which somebody speaks HTTP. */
+/** Hosts of rules that are no service get the rule's routes for requests to port 80; on others they are unknown. */
 const otherRouting = derived((world: World, namespace: string, labels: Labels): HostRouting => {
   const client: Client = { world, namespace, labels, destinations: createDestinations(world, namespace) };
-  const hosts = ruledNames(world, namespace, labels).flatMap((host) =>
-    ruledHosts(client, host, httpPorts(world, namespace, labels)),
-  );
+  const hosts = ruledNames(world, namespace, labels).flatMap((host) => ruledHost(client, host));
   return { hosts, used: [...client.destinations.used] };
 }, byClient);
 
@@ -216,12 +214,6 @@ const ruledNames = derived(
   { ...byClient, same: sameItems },
 );
 
-const httpPorts = derived(
-  (world: World, namespace: string, labels: Labels): readonly number[] =>
-    httpPortNumbers(servicesInScope(world, namespace, labels)),
-  { ...byClient, same: sameItems },
-);
-
 function serviceHosts(client: Client, service: MeshService): readonly VirtualHost[] {
   return service.ports.map((port) =>
     isHttp(port.protocol) ? httpHost(client, service, port) : opaqueHost(client, service, port),
@@ -235,7 +227,7 @@ function httpHost(client: Client, service: MeshService, port: MeshPort): Virtual
   const routes = ruled.length > 0 ? ruled : [defaultRoute(client, service, port)];
   const ports = isOnlyHttpPort(service, port) ? [port.number, DEFAULT_PORT] : [port.number];
   return virtualHost(client, service.host, ports, service.addresses, routes, {
-    kind: "http",
+    kind: port.protocol === "auto" ? "sniffed" : "http",
     opaque: client.destinations.ofPort(service, port.number).id,
   });
 }
@@ -263,12 +255,10 @@ function opaqueHost(client: Client, service: MeshService, port: MeshPort): Virtu
   });
 }
 
-function ruledHosts(client: Client, host: string, ports: readonly number[]): readonly VirtualHost[] {
-  return ports.flatMap((port) => {
-    const rule = ruleFor(client.world, client.namespace, client.labels, host);
-    const routes = rule ? resolveHttpRoutes(rule, contextOf(client, port), client.destinations) : [];
-    return routes.length === 0 ? [] : [virtualHost(client, host, [port], [], routes, { kind: "http" })];
-  });
+function ruledHost(client: Client, host: string): readonly VirtualHost[] {
+  const rule = ruleFor(client.world, client.namespace, client.labels, host);
+  const routes = rule ? resolveHttpRoutes(rule, contextOf(client, DEFAULT_PORT), client.destinations) : [];
+  return routes.length === 0 ? [] : [virtualHost(client, host, [DEFAULT_PORT], [], routes, { kind: "http" })];
 }
 
 /** A wildcard that covers services means those services, not every name it could stand for. */

@@ -1,6 +1,6 @@
 // What a port speaks, from its name, its appProtocol or what its number is known for.
 
-/** `auto` is HTTP of whichever version the client speaks. */
+/** `auto`: each connection's first bytes say whether it is HTTP, of whichever version the client speaks, or not. */
 export type PortProtocol = "http" | "http2" | "grpc" | "auto" | "https" | "tls" | "tcp";
 
 const BY_WORD: Readonly<Record<string, PortProtocol>> = {
@@ -29,9 +29,8 @@ const WELL_KNOWN_TCP: ReadonlySet<number> = new Set([
 
 /**
  * Returns the protocol of a Service's port. `appProtocol` goes before the name's prefix (`http-web` → http); what
- * neither says is HTTP of either version, except on ports well known for something else. Istio looks at the first bytes
- * in that case, which an
- * explicit proxy cannot. https://istio.io/latest/docs/ops/configuration/traffic-management/protocol-selection/
+ * neither says is sniffed, except on ports well known for something else.
+ * https://istio.io/latest/docs/ops/configuration/traffic-management/protocol-selection/
  */
 export function protocolOfServicePort(
   port: number,

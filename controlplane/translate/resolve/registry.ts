@@ -4,7 +4,6 @@
 import { derived, sameEntries, sameItems } from "../../world/derive.ts";
 import type { World } from "../../world/world.ts";
 import type { MeshService } from "./mesh-service.ts";
-import { isHttp } from "./protocol.ts";
 import { entryServices } from "./service-entry.ts";
 import { kubernetesServices } from "./service.ts";
 import { isExported } from "./visibility.ts";
@@ -46,13 +45,6 @@ export const visibleHosts = derived(
 export const visibleHost = derived((world: World, namespace: string, host: string): MeshService | undefined =>
   visibleHosts(world, namespace).get(host),
 );
-
-/** Returns the numbers of all ports that speak HTTP and 80, ascending. */
-export function httpPortNumbers(services: Iterable<MeshService>): readonly number[] {
-  const numbers = new Set([80]);
-  for (const service of services) for (const port of service.ports) if (isHttp(port.protocol)) numbers.add(port.number);
-  return [...numbers].sort((a, b) => a - b);
-}
 
 function mergeServices(declared: readonly MeshService[], namespace: string): MeshService {
   const own = declared.filter((service) => service.ref.namespace === namespace);

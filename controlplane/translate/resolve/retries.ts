@@ -4,27 +4,27 @@ import type { Retries } from "../ir/routes.ts";
 import { durationMs } from "./traffic-policy.ts";
 
 const DEFAULT_ATTEMPTS = 2;
-const DEFAULT_CONDITIONS = ["connect-failure", "refused-stream", "unavailable", "cancelled", "retriable-status-codes"];
 /**
- * What `retriable-status-codes` stands for when nobody said which: 503, as an overloaded or vanished server answers.
+ * `retriable-status-codes` stands without any code, as in Istio: an answer of the application is never asked for again
+ * unless a rule says so.
  */
-const DEFAULT_STATUS_CODES = [503];
+const DEFAULT_CONDITIONS = ["connect-failure", "refused-stream", "unavailable", "cancelled", "retriable-status-codes"];
 
 /** What holds for routes that say nothing about retries. */
 export const defaultRetries: Retries = {
   attempts: DEFAULT_ATTEMPTS,
   conditions: DEFAULT_CONDITIONS,
-  statusCodes: DEFAULT_STATUS_CODES,
+  statusCodes: [],
   otherHosts: true,
 };
 
 /**
- * Returns the retries of a route; undefined when `attempts: 0` turns them off. Numbers in retryOn are status codes.
+ * Returns the retries of a route; undefined when its `attempts` are 0, as they are where it names none. Numbers in retryOn are status codes.
  * https://istio.io/latest/docs/reference/config/networking/virtual-service/#HTTPRetry
  */
 export function resolveRetries(spec: RetriesSpec | undefined): Retries | undefined {
   if (spec === undefined) return defaultRetries;
-  const attempts = spec.attempts ?? DEFAULT_ATTEMPTS;
+  const attempts = spec.attempts ?? 0;
   if (attempts === 0) return undefined;
   const perTryTimeoutMs = durationMs(spec.perTryTimeout);
   const backoffMs = durationMs(spec.backoff);
@@ -42,7 +42,7 @@ function conditionsOf(retryOn: string): Pick<Retries, "conditions" | "statusCode
     .split(",")
     .map((word) => word.trim())
     .filter((word) => word !== "");
-  if (words.length === 0) return { conditions: DEFAULT_CONDITIONS, statusCodes: DEFAULT_STATUS_CODES };
+  if (words.length === 0) return { conditions: DEFAULT_CONDITIONS, statusCodes: [] };
   const statusCodes = words.filter((word) => /^\d+$/.test(word)).map(Number);
   const conditions = words.filter((word) => !/^\d+$/.test(word));
   if (statusCodes.length > 0 && !conditions.includes("retriable-status-codes"))

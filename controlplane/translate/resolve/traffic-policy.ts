@@ -88,7 +88,6 @@ export function resolveOutlier(spec: OutlierDetectionSpec | undefined): OutlierE
     baseEjectionMs: durationMs(spec.baseEjectionTime) ?? DEFAULT_EJECTION_MS,
     maxEjectionPercent: spec.maxEjectionPercent || DEFAULT_EJECTION_PERCENT,
     minHealthPercent: spec.minHealthPercent ?? 0,
-    ejectAtLeastOne: !spec.maxEjectionPercent,
   });
 }
 
@@ -96,7 +95,8 @@ export function resolveOutlier(spec: OutlierDetectionSpec | undefined): OutlierE
 export function resolveUpstreamProtocol(protocol: PortProtocol, http: ConnectionPoolSpec["http"]): UpstreamProtocol {
   if (protocol === "http2" || protocol === "grpc") return "http2";
   if (protocol !== "http" && protocol !== "auto") return "tcp";
-  if (http?.h2UpgradePolicy === "UPGRADE") return "http2";
+  // A port that says nothing is not upgraded: its application gets what the client spoke.
+  if (protocol === "http" && http?.h2UpgradePolicy === "UPGRADE") return "http2";
   return protocol === "auto" || http?.useClientProtocol === true ? "downstream" : "http1";
 }
 

@@ -123,7 +123,6 @@ describe("limits and load balancing", () => {
         intervalMs: 1_000,
         baseEjectionMs: 5_000,
         maxEjectionPercent: 10,
-        ejectAtLeastOne: true,
       },
     });
   });

@@ -26,7 +26,7 @@ describe("the VirtualService of a host at a sidecar", () => {
     expect(chosen(rule("b", "x", "web.com") + rule("a", "y", "web.com"), "z", "web.com")).toBe("a");
   });
 
-  it("is looked up in the client's namespace, then among those exported to it, then among public ones", () => {
+  it("is looked up among the private ones of the client's namespace, then those exported to it, then public ones", () => {
     const all =
       rule("public", "far", "web.com", "", "2024-01-01T00:00:00Z") +
       rule("invited", "far", "web.com", "exportTo: [client],", "2024-02-01T00:00:00Z") +
@@ -34,6 +34,26 @@ describe("the VirtualService of a host at a sidecar", () => {
     expect(chosen(all, "client", "web.com")).toBe("own");
     expect(chosen(all.replace("namespace: client", "namespace: elsewhere"), "client", "web.com")).toBe("invited");
     expect(chosen(all, "other", "web.com")).toBe("public");
+  });
+
+  it("is the oldest of the public ones, also over one of the client's own namespace", () => {
+    for (const open of ["", "exportTo: ['*'],"])
+      expect(
+        chosen(
+          rule("far", "far", "web.com", open, "2024-01-01T00:00:00Z") +
+            rule("own", "client", "web.com", open, "2024-02-01T00:00:00Z"),
+          "client",
+          "web.com",
+        ),
+      ).toBe("far");
+    expect(
+      chosen(
+        rule("far", "far", "web.com", "", "2024-01-01T00:00:00Z") +
+          rule("own", "client", "web.com", "exportTo: [client],", "2024-02-01T00:00:00Z"),
+        "client",
+        "web.com",
+      ),
+    ).toBe("own");
   });
 
   it("counts only if exported to the client", () => {

@@ -5,7 +5,7 @@ import { derived, sameItems } from "../../world/derive.ts";
 import type { World } from "../../world/world.ts";
 import { memoized } from "../../world/memo.ts";
 import { qualifyGateway } from "./request-match.ts";
-import { isExported } from "./visibility.ts";
+import { isExported, isPublic } from "./visibility.ts";
 
 export type VirtualServiceObject = MeshObject<"VirtualService">;
 
@@ -22,8 +22,8 @@ export const gatewaysOf = memoized((service: VirtualServiceObject): readonly str
 
 /**
  * Returns the VirtualServices that clients in `namespace` obey at a gateway (`mesh`: in their sidecars), in the order
- * in which they are looked up: the client's own namespace, then those exported to it by name, then public ones; each
- * group oldest first.
+ * in which they are looked up: those that are not public of the client's own namespace, then those exported to it by
+ * name, then public ones, wherever they are; each group oldest first.
  */
 export const virtualServicesFor = derived(
   (world: World, namespace: string, gateway: string): readonly VirtualServiceObject[] => {
@@ -62,7 +62,7 @@ const indexOf = memoized((services: readonly VirtualServiceObject[]) => {
   return { exact, wildcards };
 });
 
-function rankFor(service: VirtualServiceObject, namespace: string): number {
-  if (service.metadata.namespace === namespace) return 0;
-  return service.spec.exportTo?.includes(namespace) === true ? 1 : 2;
+function rankFor({ metadata, spec }: VirtualServiceObject, namespace: string): number {
+  if (isPublic(spec.exportTo)) return 2;
+  return metadata.namespace === namespace ? 0 : 1;
 }

@@ -9,8 +9,13 @@ export const EXPORT_TO_ANNOTATION = "networking.istio.io/exportTo";
  * owner's namespace, `*` everyone, `~` nobody.
  */
 export function isExported(exportTo: readonly string[] | undefined, owner: string, client: string): boolean {
-  if (exportTo === undefined || exportTo.length === 0) return true;
-  return exportTo.some((entry) => entry === "*" || entry === client || (entry === "." && owner === client));
+  if (isPublic(exportTo)) return true;
+  return (exportTo ?? []).some((entry) => entry === client || (entry === "." && owner === client));
+}
+
+/** Returns whether the list lets everyone see it. */
+export function isPublic(exportTo: readonly string[] | undefined): boolean {
+  return exportTo === undefined || exportTo.length === 0 || exportTo.includes("*");
 }
 
 /** Returns the exportTo list of a Service, from its annotation. */

@@ -22,7 +22,6 @@ const upstream = (host: string, tls: UpstreamTls): Upstream => ({
 const inbound = (port: number, mtls: InboundPort["mtls"]): InboundPort => ({
   port,
   protocol: "tcp",
-  http2: false,
   mtls,
   filters: { pluginsAuthn: [], pluginsAuthz: [], pluginsStats: [], pluginsUnspecified: [] },
 });

@@ -297,6 +297,7 @@ describe.each([
           retried("2/codes", "{attempts: 3, retryOn: '503,502', perTryTimeout: 2s}"),
           retried("2/few", "{attempts: 1, retryOn: 5xx}"),
           retried("1/off", "{attempts: 0}"),
+          retried("1/empty", "{}"),
           retried("1/other", "{attempts: 3, retryOn: '500'}"),
           retried("1/gateway", "{attempts: 2, retryOn: gateway-error}"),
           retried("500", "{attempts: 2, perTryTimeout: 0.1s, retryOn: 5xx}"),
@@ -307,7 +308,10 @@ describe.each([
     const key = first === "" ? "" : "-chosen";
     expect(JSON.parse((await ask(`/fail/2/codes${key}`)).body).attempt).toBe(3);
     expect((await ask(`/fail/2/few${key}`)).status).toBe(503);
-    expect((await ask(`/fail/1/off${key}`)).status).toBe(503);
+    for (const none of ["off", "empty"]) expect((await ask(`/fail/1/${none}${key}`)).status).toBe(503);
+    const sent = `by-default${key}`;
+    expect((await ask(`/fail/9/${sent}`, { method: "POST" })).status).toBe(503);
+    expect((await seenBy("web-v1", sent)) + (await seenBy("web-v2", sent))).toBe(1);
     expect((await ask(`/fail/1/other${key}`)).status).toBe(503);
     expect((await ask(`/fail/1/gateway${key}`)).status).toBe(200);
     const before = await seenBy("web-v1", "delay");
