@@ -217,7 +217,8 @@ function report(
   print: (line: string) => void,
 ): void {
   print(
-    `${services} services with 2 subsets and a VirtualService each, ${proxyCount} proxies, one stream each over TLS; mesh files and control plane as in \`scrim serve\`\n`,
+    `${services} services with 2 subsets and a VirtualService each, ${proxyCount} proxies, one stream ` +
+      "each over TLS; mesh files and control plane as in `scrim serve`\n",
   );
   const size = { proxies: proxyCount, services };
   const rows = phases.map(({ name, times }) => {
@@ -249,6 +250,9 @@ function report(
     ),
   );
   print(
-    `\nstart ${startMs.toFixed(0)} ms; peak memory when all were connected ${(peakBytes / 1e6).toFixed(0)} MB${judgeMemory(size, peakBytes)}, in the end ${(peakAtLastBytes / 1e6).toFixed(0)} MB; CPU of the control plane's process, its median over the times; loop: how late it was, of the worst time\n`,
+    "\n" +
+      `start ${startMs.toFixed(0)} ms; peak memory when all were connected ${(peakBytes / 1e6).toFixed(0)} ` +
+      `MB${judgeMemory(size, peakBytes)}, in the end ${(peakAtLastBytes / 1e6).toFixed(0)} MB; CPU of ` +
+      "the control plane's process, its median over the times; loop: how late it was, of the worst time\n",
   );
 }

@@ -50,7 +50,9 @@ function reportPartition(
   print: (line: string) => void,
 ): void {
   print(
-    `\npartition of ${minutes} min: ${requests} requests, ${failures.length} failed; ${changes} changes meanwhile; ${during.connections} tries to connect, ${streamsAtTheEnd} streams left at its end`,
+    "\n" +
+      `partition of ${minutes} min: ${requests} requests, ${failures.length} failed; ${changes} changes ` +
+      `meanwhile; ${during.connections} tries to connect, ${streamsAtTheEnd} streams left at its end`,
   );
   for (const failure of failures.slice(0, 20)) print(`  ${failure}`);
   print(
@@ -70,11 +72,13 @@ function reportPartition(
       [row("first start", first), row("cut", during), row("healing", healing), row("the minute after", afterwards)],
     ),
   );
+  const done = (each: object): object => Object.fromEntries(Object.entries(each).filter(([, value]) => value !== 0));
+  print(`what each proxy did since the cut: ${proxies.map((each) => JSON.stringify(done(each))).join(" ")}`);
   print(
-    `what each proxy did since the cut: ${proxies.map((each) => JSON.stringify(Object.fromEntries(Object.entries(each).filter(([, value]) => value !== 0)))).join(" ")}`,
-  );
-  print(
-    `memory before and after (MB): control plane's heap ${mb(bytes.before.controlPlaneHeap)} → ${mb(bytes.after.controlPlaneHeap)}, resident ${mb(bytes.before.controlPlane)} → ${mb(bytes.after.controlPlane)}; Envoys ${bytes.before.envoys.map(mb).join(", ")} → ${bytes.after.envoys.map(mb).join(", ")}`,
+    `memory before and after (MB): control plane's heap ${mb(bytes.before.controlPlaneHeap)} → ` +
+      `${mb(bytes.after.controlPlaneHeap)}, resident ${mb(bytes.before.controlPlane)} → ` +
+      `${mb(bytes.after.controlPlane)}; Envoys ${bytes.before.envoys.map(mb).join(", ")} → ` +
+      `${bytes.after.envoys.map(mb).join(", ")}`,
   );
 }
 
@@ -83,10 +87,15 @@ function reportRestart(
   print: (line: string) => void,
 ): void {
   print(
-    `\nrestart with ${proxies} proxies on ${services} services: ${again.startMs.toFixed(0)} ms until it served; from then on all were back with what had changed after p50 ${again.p50Ms.toFixed(0)} ms, p99 ${again.p99Ms.toFixed(0)} ms, last ${again.lastMs.toFixed(0)} ms, at most ${again.mostPerSecond} in a second`,
+    "\n" +
+      `restart with ${proxies} proxies on ${services} services: ${again.startMs.toFixed(0)} ms until it ` +
+      `served; from then on all were back with what had changed after p50 ${again.p50Ms.toFixed(0)} ms, ` +
+      `p99 ${again.p99Ms.toFixed(0)} ms, last ${again.lastMs.toFixed(0)} ms, at most ` +
+      `${again.mostPerSecond} in a second`,
   );
   print(
-    `streams lost: ${again.lossesWhileDown} while it was down (each try counts), ${again.lossesAfterwards} since it served`,
+    `streams lost: ${again.lossesWhileDown} while it was down (each try counts), ` +
+      `${again.lossesAfterwards} since it served`,
   );
   const row = (name: string, { connects, bytes, resources, cpuMs, loopDelayMs }: typeof first): readonly string[] => [
     name,

@@ -40,9 +40,15 @@ export async function benchFilters(options: BenchOptions, print: (line: string) 
       measured,
       cases.map(({ wasm }) => guestCostOf(wasm)),
     );
-    const how = `Envoy ${envoy.version}, one worker, ${plan.connections} connections, ${plan.rounds} rounds of ${plan.seconds} s, ${plan.wrk === undefined ? "own generator" : "wrk"}`;
+    const how =
+      `Envoy ${envoy.version}, one worker, ${plan.connections} connections, ${plan.rounds} rounds of ` +
+      `${plan.seconds} s, ${plan.wrk === undefined ? "own generator" : "wrk"}`;
     print(
-      `${how}\nadded: over the empty chain of the same round; ±: half of the middle half of the rounds; p50, p99: at 70 % of the throughput\nentries, calls, own ns: per request, into the VM, out of it, and in the module itself on a host that does nothing\n`,
+      `${how}\n` +
+        "added: over the empty chain of the same round; ±: half of the middle half of the rounds; p50, " +
+        "p99: at 70 % of the throughput\n" +
+        "entries, calls, own ns: per request, into the VM, out of it, and in the module itself on a " +
+        "host that does nothing\n",
     );
     print(renderCases(results));
     const growths =

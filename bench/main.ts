@@ -41,7 +41,8 @@ export async function main(args: readonly string[]): Promise<number> {
     return 0;
   } catch (error) {
     process.stderr.write(
-      `bench ${parsed.options.bench} failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+      `bench ${parsed.options.bench} failed: ` +
+        `${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
     );
     return 1;
   }

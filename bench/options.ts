@@ -52,14 +52,16 @@ const TEXTS = ["json", "svg", "only"];
 
 export const HELP = `npm run bench -- BENCH [options]
 
-  filters       what each filter costs: an Envoy with one worker, interleaved rounds, CPU of the Envoy process per request
-                and over an empty chain, p50 and p99 at 70 % of the load it bears, throughput, memory
+  filters       what each filter costs: an Envoy with one worker, interleaved rounds, CPU of the Envoy process per
+                request and over an empty chain, p50 and p99 at 70 % of the load it bears, throughput, memory
       --rounds N        rounds over all cases (5)             --seconds S     length of one measurement (2)
-      --connections N   open connections (16)                 --only A,B      only these cases (the empty chain is always there)
+      --connections N   open connections (16)
+      --only A,B        only these cases (the empty chain is always there)
       --svg FILE        where the picture goes (build/bench/filters.svg)
       --growth N        requests after which memory is looked at, without Envoy (10,000,000; 0: not at all)
-  hotswap       new versions of a Wasm module by ECDS on a live Envoy under load: failed requests, time until the last old answer
-                also on open gRPC and WebSocket streams, quota kept across versions of the rate limit, memory after 1,000 swaps
+  hotswap       new versions of a Wasm module by ECDS on a live Envoy under load: failed requests, time until the last
+                old answer also on open gRPC and WebSocket streams, quota kept across versions of the rate limit,
+                memory after 1,000 swaps
       --swaps N         how many (100)                        --connections N open connections (16)
       --streams N       open streams, half of each kind (1000)
   controlplane  the whole control plane, from files to gRPC over TLS, and delta clients in a process of their own:
@@ -67,9 +69,9 @@ export const HELP = `npm run bench -- BENCH [options]
                 at 100 and 500 proxies with 500 services, and at 1,000 with 1,000, unless one size is asked for:
       --proxies N       clients (100)                         --services M    services, each with 2 subsets (500)
       --changes N       how often each change is measured, after 15 that are told apart (20)
-  endurance     a mesh of real Envoys and its control plane, for long: first xDS is cut without anybody being told, while the
-                mesh's files change; then the control plane is killed and all its proxies come back at once; then a day's changes,
-                reconnects and rejections, and whether anything grows with them
+  endurance     a mesh of real Envoys and its control plane, for long: first xDS is cut without anybody being told,
+                while the mesh's files change; then the control plane is killed and all its proxies come back at once;
+                then a day's changes, reconnects and rejections, and whether anything grows with them
       --partition-minutes N   how long xDS is cut (60; 0: not at all)
       --proxies N       how many come back (1,000; 0: none)
       --changes N       how many changes (10,000; 0: none)    --hours N       over so many hours (0: as fast as they go)
@@ -77,8 +79,8 @@ export const HELP = `npm run bench -- BENCH [options]
   --json FILE   the results with every single measurement
   --quick       short and coarse: does it work?
 
-Everything stays on the loopback interface, and every process that is started is ended. Nothing else should run meanwhile:
-the spread that is printed says how quiet the machine was.
+Everything stays on the loopback interface, and every process that is started is ended. Nothing else should run
+meanwhile: the spread that is printed says how quiet the machine was.
 `;
 
 /** Returns the options that the arguments after \`npm run bench --\` mean. */

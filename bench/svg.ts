@@ -28,7 +28,8 @@ export function renderBars(title: string, unit: string, bars: readonly Bar[]): s
     }),
   );
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${LEFT + WIDTH + 130} ${height}" font-family="system-ui, sans-serif" font-size="13">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${LEFT + WIDTH + 130} ${height}" ` +
+      'font-family="system-ui, sans-serif" font-size="13">',
     `<rect width="100%" height="100%" fill="#fff"/>`,
     `<text x="12" y="26" font-size="16" font-weight="600">${escapeXml(title)}</text>`,
     ...rows,
@@ -50,7 +51,8 @@ function renderBar({ label, value }: Bar, { y, x, unit, colour }: BarPlace): str
   return [
     `<text x="${LEFT - 8}" y="${y + 14}" text-anchor="end">${escapeXml(label)}</text>`,
     `<rect x="${LEFT}" y="${y + 2}" width="${(end - LEFT).toFixed(1)}" height="16" fill="${colour}"/>`,
-    `<line x1="${x(value.low).toFixed(1)}" x2="${x(value.high).toFixed(1)}" y1="${y + 10}" y2="${y + 10}" stroke="#111"/>`,
+    `<line x1="${x(value.low).toFixed(1)}" x2="${x(value.high).toFixed(1)}" y1="${y + 10}" ` +
+      `y2="${y + 10}" stroke="#111"/>`,
     `<text x="${(Math.max(end, x(value.high)) + 6).toFixed(1)}" y="${y + 14}">${escapeXml(number)}</text>`,
   ].join("");
 }

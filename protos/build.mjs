@@ -53,11 +53,13 @@ function build(stamp) {
   const json = JSON.stringify({ root: toDescriptorJson(kept), names: messageNames });
   write(
     "envoy-descriptor.mjs",
-    `// Made by protos/build.mjs; parsed from a string, which starts faster than an object literal.\nexport const descriptor = JSON.parse(${JSON.stringify(json)});\n`,
+    "// Made by protos/build.mjs; parsed from a string, which starts faster than an object literal.\n" +
+      `export const descriptor = JSON.parse(${JSON.stringify(json)});\n`,
   );
   write(
     "envoy-descriptor.d.mts",
-    "export declare const descriptor: { readonly root: Record<string, unknown>; readonly names: Readonly<Record<string, string>> };\n",
+    "export declare const descriptor: { readonly root: Record<string, unknown>; readonly names: " +
+      "Readonly<Record<string, string>> };\n",
   );
   write("envoy.ts", toTypeScript(kept, names));
   write("stamp", stamp);

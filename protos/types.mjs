@@ -57,7 +57,8 @@ function enumType(name, type) {
 function messageType(name, type, nameOf) {
   const lines = type.fields.map(
     (field) =>
-      `  ${field.name}?: ${fieldType(field, nameOf)} | undefined;${field.oneof === undefined ? "" : ` // one of ${field.oneof}`}`,
+      `  ${field.name}?: ${fieldType(field, nameOf)} | ` +
+      `undefined;${field.oneof === undefined ? "" : ` // one of ${field.oneof}`}`,
   );
   return `export interface ${name} {\n${lines.join("\n")}${lines.length === 0 ? "" : "\n"}}\n`;
 }

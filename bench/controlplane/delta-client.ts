@@ -92,7 +92,8 @@ export function openDeltaClient({ port, rootPem, serverName, proxy, ...events }:
   });
   const ended = (why: string): void =>
     events.failed(
-      `${proxy.name}: ${why}${isComplete ? "" : `; not answered: ${[...missing].join(" ")}, endpoints missing: ${awaited.size}`}`,
+      `${proxy.name}: ` +
+        `${why}${isComplete ? "" : `; not answered: ${[...missing].join(" ")}, endpoints missing: ${awaited.size}`}`,
     );
   for (const one of [session, call]) one.on("error", (error: Error) => ended(error.message));
   call.once("trailers", (trailers) => ended(String(trailers["grpc-message"])));

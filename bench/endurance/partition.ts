@@ -149,7 +149,7 @@ async function fetchStatus(controlPlane: RunningControlPlane): Promise<number> {
 
 /** What the proxies did because of xDS. */
 const COUNTERS =
-  /^(cluster_manager\.(?:cluster_added|cluster_modified|cluster_removed)|listener_manager\.(?:listener_added|listener_modified|listener_removed)|(?:cluster_manager\.cds|listener_manager\.lds)\.(?:update_rejected|update_attempt)): (\d+)$/gm;
+  /^((?:cluster|listener)_manager\.(?:\w+_(?:added|modified|removed)|[cl]ds\.update_(?:rejected|attempt))): (\d+)$/gm;
 
 async function counters(world: World): Promise<readonly Readonly<Record<string, number>>[]> {
   return Promise.all(

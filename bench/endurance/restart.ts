@@ -172,7 +172,8 @@ async function allAgain(
   while (atMs.size < proxies.length) {
     if (machineMs() > end)
       throw new Error(
-        `${proxies.length - atMs.size} proxies are not back in ${PATIENCE_MS / 1000} s; ${counts.losses} streams were lost`,
+        `${proxies.length - atMs.size} proxies are not back in ${PATIENCE_MS / 1000} s; ` +
+          `${counts.losses} streams were lost`,
       );
     proxies.forEach(
       (proxy, index) => void (atMs.has(proxy) || (isThere(proxy, index) && atMs.set(proxy, machineMs()))),

@@ -140,7 +140,10 @@ async function passTime(
       const sample = await sampleOf(stage, change);
       samples.push(sample);
       print(
-        `${new Date().toISOString()} ${change} changes: heap ${(sample.heapBytes / 1e6).toFixed(2)} MB, resident ${(sample.residentBytes / 1e6).toFixed(0)} MB, ${sample.fileDescriptors} descriptors, Envoys ${sample.envoyBytes.map((bytes) => (bytes / 1e6).toFixed(2)).join(" ")} MB`,
+        `${new Date().toISOString()} ${change} changes: heap ${(sample.heapBytes / 1e6).toFixed(2)} ` +
+          `MB, resident ${(sample.residentBytes / 1e6).toFixed(0)} MB, ${sample.fileDescriptors} ` +
+          `descriptors, Envoys ${sample.envoyBytes.map((bytes) => (bytes / 1e6).toFixed(2)).join(" ")} ` +
+          "MB",
       );
     }
     await delay(Math.max(0, apartMs - (performance.now() - started)));
@@ -164,7 +167,8 @@ async function happen(change: number, stage: Stage): Promise<void> {
   if (isDue("brokenFile"))
     world.write(
       "broken.yaml",
-      `apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: broken-${change}, namespace: default}\nspec: {hosts: [`,
+      "apiVersion: networking.istio.io/v1\nkind: VirtualService\n" +
+        `metadata: {name: broken-${change}, namespace: default}\nspec: {hosts: [`,
     );
   if (change % EVERY.brokenFile === EVERY.brokenFile / 2) world.write("broken.yaml", "");
   if (isDue("badPlugin")) world.write("bad-plugin.yaml", badPlugin(world, change));

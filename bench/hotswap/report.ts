@@ -51,7 +51,9 @@ export function reportHotswap(result: HotswapResult, print: (line: string) => vo
   const { load, streams, quota, bytes, swaps, more } = result;
   const perSecond = load.requests / load.seconds;
   print(
-    `Envoy ${result.envoy}, ${result.workers} workers, ${swaps} swaps (of a plugin; every fifth of the rate limit too), one every ${result.betweenMs} ms, ${perSecond.toFixed(0)} requests/s all the while\n`,
+    `Envoy ${result.envoy}, ${result.workers} workers, ${swaps} swaps (of a plugin; every fifth of ` +
+      `the rate limit too), one every ${result.betweenMs} ms, ${perSecond.toFixed(0)} requests/s all ` +
+      "the while\n",
   );
   print(
     renderTable(
@@ -73,16 +75,23 @@ export function reportHotswap(result: HotswapResult, print: (line: string) => vo
     ),
   );
   print(
-    `\nrequests: ${load.requests}, failed: ${sum(load.failures)}${kinds(load.failures)}; answered without the filter: ${result.unversioned}; p50 ${load.p50Ms.toFixed(2)} ms, p99 ${load.p99Ms.toFixed(2)} ms, max ${load.maxMs.toFixed(1)} ms`,
+    "\n" +
+      `requests: ${load.requests}, failed: ${sum(load.failures)}${kinds(load.failures)}; answered ` +
+      `without the filter: ${result.unversioned}; p50 ${load.p50Ms.toFixed(2)} ms, p99 ` +
+      `${load.p99Ms.toFixed(2)} ms, max ${load.maxMs.toFixed(1)} ms`,
   );
   print(
-    `streams open all the while: ${streams.opened.grpc} gRPC, ${streams.opened.webSocket} WebSocket; messages there and back: ${streams.messages}, lost: ${streams.lost}; streams broken: ${sum(streams.broken)}${kinds(streams.broken)}`,
+    `streams open all the while: ${streams.opened.grpc} gRPC, ${streams.opened.webSocket} WebSocket; ` +
+      `messages there and back: ${streams.messages}, lost: ${streams.lost}; streams broken: ` +
+      `${sum(streams.broken)}${kinds(streams.broken)}`,
   );
   print(
-    `quota: ${quota.tokens} tokens for ${quota.asked} requests over all versions, admitted: ${quota.admitted}${kinds(quota.otherFailures)}`,
+    `quota: ${quota.tokens} tokens for ${quota.asked} requests over all versions, admitted: ` +
+      `${quota.admitted}${kinds(quota.otherFailures)}`,
   );
   print(
-    `memory of Envoy: ${mib(bytes.before)} before, ${mib(bytes.after)} after ${swaps} swaps${more > 0 ? `, ${mib(bytes.afterMore)} after ${swaps + more}` : ""}`,
+    `memory of Envoy: ${mib(bytes.before)} before, ${mib(bytes.after)} after ${swaps} ` +
+      `swaps${more > 0 ? `, ${mib(bytes.afterMore)} after ${swaps + more}` : ""}`,
   );
   for (const rejection of result.rejections) print(`rejected: ${rejection}`);
   print("");

@@ -28,7 +28,8 @@ function echoServers(): { readonly grpc: Server; readonly webSocket: Server } {
   webSocket.on("upgrade", (_request, socket) => {
     socket.on("error", () => undefined);
     socket.write(
-      "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n",
+      "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n" +
+        "sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n",
     );
     socket.pipe(socket);
   });
@@ -126,7 +127,8 @@ function openWebSocket(port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     socket.on("connect", () =>
       socket.write(
-        "GET /ws HTTP/1.1\r\nhost: reviews\r\nupgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13\r\n\r\n",
+        "GET /ws HTTP/1.1\r\nhost: reviews\r\nupgrade: websocket\r\nconnection: Upgrade\r\n" +
+          "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13\r\n\r\n",
       ),
     );
     socket.on("data", (bytes) => {

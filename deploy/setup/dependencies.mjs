@@ -50,12 +50,14 @@ export function explainNpmFailure(output) {
     ].includes(code)
   ) {
     return new SetupError(
-      `The npm registry could not be reached (${code}): check the network, or npm's registry and proxy settings, and run this again.`,
+      `The npm registry could not be reached (${code}): check the network, or npm's registry and ` +
+        "proxy settings, and run this again.",
     );
   }
   if (code === "EINTEGRITY")
     return new SetupError(
-      "A package came with another hash than the lockfile names: refused; clear npm's cache (`npm cache clean --force`) and run this again.",
+      "A package came with another hash than the lockfile names: refused; clear npm's cache (`npm " +
+        "cache clean --force`) and run this again.",
     );
   if (code === "ENOSPC") return new SetupError("The disk is full: free some space and run this again.");
   const reason = output

@@ -30,7 +30,8 @@ export async function buildRustModules({ root, cacheDir, begin, report }) {
   );
   if (built.code !== 0) {
     report(
-      `no modules of the Rust SDK, so their tests are left out: ${built.output.trim().split("\n").slice(-3).join(" / ")}`,
+      "no modules of the Rust SDK, so their tests are left out: " +
+        `${built.output.trim().split("\n").slice(-3).join(" / ")}`,
     );
     return false;
   }

@@ -62,7 +62,7 @@ describe("a relay", () => {
     while (!holds()) await delay(2);
   };
 
-  it("that falls silent loses everything and closes nothing, and what was under way arrives once it heals", async () => {
+  it("that falls silent loses all and closes nothing, and what was under way arrives once it heals", async () => {
     const old = await open();
     old.socket.write("before ");
     await until(() => old.heard() === "before ");

@@ -174,7 +174,7 @@ describe("delta ADS on a real Envoy", () => {
     }
   });
 
-  it("a rejected virtual host is found among others and reported; they arrive, its last good version stays", async () => {
+  it("a rejected virtual host is found among others and reported; they arrive, its last good one stays", async () => {
     world.resources.virtualHosts.set("80/new-1.test", virtualHost("new-1.test", { text: "n1" }));
     world.resources.virtualHosts.set("80/direct.test", {
       name: "direct.test",

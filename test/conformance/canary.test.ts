@@ -78,7 +78,7 @@ describe("a new plugin", () => {
     expect(server.reach("extensionConfigs", "plugin")).toEqual({ of: 5, reached: 5, waiting: [], rejected: [] });
   });
 
-  it("that it rejects reaches nobody else; the one before stays, for new proxies too, and status says why", async () => {
+  it("that it rejects reaches nobody else; the one before stays, for new proxies too, and why is said", async () => {
     setPlugin("bad");
     await until(() => told(2).length > 0, "the first");
     const [canary] = told(2);
@@ -96,7 +96,7 @@ describe("a new plugin", () => {
     ]);
   });
 
-  it("that it rejects, and nobody else can judge, is tried on a second one; when that rejects it too it reaches nobody else", async () => {
+  it("that it rejects, and nobody can judge, is tried on a second one, and then reaches nobody else", async () => {
     loads = undefined;
     for (const client of clients) accept(client, client.responses.at(-1)!);
     const counts = clients.map(({ responses }) => responses.length);

@@ -124,7 +124,7 @@ describe("a restart with a thousand proxies", () => {
 });
 
 describe("a storm of rejections", () => {
-  it("costs each proxy one message for each bad content, or none; the good content stays and the next one comes", async () => {
+  it("costs each proxy one message at most for each bad content; the good one stays, the next one comes", async () => {
     const cache = createResourceCache();
     const group = cache.group("all");
     for (let index = 0; index < 10; index++) group.set("clusters", `c-${index}`, { name: `c-${index}` });
@@ -171,7 +171,7 @@ describe("a storm of rejections", () => {
 });
 
 describe("a hundred clients that do not read", () => {
-  it("are dropped; who reads is told of every change meanwhile, and memory does not grow with what is not read", async () => {
+  it("are dropped; who reads is told of every change meanwhile; memory does not grow with what is unread", async () => {
     const cache = createResourceCache();
     const group = cache.group("all");
     const setBig = (value: string): void => {

@@ -176,7 +176,7 @@ describe("a client that changes its mind on and on", () => {
     for (let round = 0; round < 10; round++) await othersDoNotNotice();
   });
 
-  it("with lies about what it has is told what is not there, and sent what it says it has in another version", async () => {
+  it("with lies about what it has is told what is not there, and sent what it has in another version", async () => {
     const client = open();
     client.send({
       node: { id: "liar" },

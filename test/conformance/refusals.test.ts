@@ -109,7 +109,7 @@ const blames = (name: string) =>
   statusOf(name)!.rejections.map(({ type, resources: [resource], blame }) => `${type} ${resource} ${blame}`);
 
 describe("a content that no Envoy loads", () => {
-  it("is kept from all after one proxy's word, which an Envoy that serves nobody confirms; new proxies get what was good", async () => {
+  it("is kept from all after one proxy's word, if a scratch Envoy confirms it; new ones get what was good", async () => {
     setMark("1");
     setListener("main", 0);
     publish();
@@ -131,7 +131,7 @@ describe("a content that no Envoy loads", () => {
 });
 
 describe("a proxy that rejects what is good", () => {
-  it("as the first to be given a new plugin, holds up the others only until an Envoy that serves nobody has loaded it", async () => {
+  it("as the first to be given a new plugin, holds up others only until a scratch Envoy has loaded it", async () => {
     setMark("1");
     setListener("main", 0);
     publish();

@@ -219,7 +219,7 @@ describe("questions", () => {
 });
 
 describe("who has what", () => {
-  it("is told of a proxy with some types on streams of their own and the others on one for all, in whatever order they were opened", async () => {
+  it("is told of a proxy with some types on streams of their own and one for the rest, in whatever order", async () => {
     const own = { ...node, id: "mixed" };
     for (const [method, kind] of [
       ["DeltaClusters", "clusters"],

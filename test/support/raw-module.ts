@@ -3,7 +3,9 @@ import { writeFileSync } from "node:fs";
 import asc from "assemblyscript/asc";
 
 /** The text of an on_configure that refuses in Envoy and nowhere else: only there a root knows its node. */
-export const REFUSED_BY_ENVOY = `const path = String.UTF8.encode("xds\\0node\\0id"); const out = heap.alloc(8); return property(changetype<usize>(path), path.byteLength, out, out + 4) == 0 && load<u32>(out + 4) > 0 ? 0 : 1;`;
+export const REFUSED_BY_ENVOY =
+  'const path = String.UTF8.encode("xds\\0node\\0id"); const out = heap.alloc(8); ' +
+  "return property(changetype<usize>(path), path.byteLength, out, out + 4) == 0 && load<u32>(out + 4) > 0 ? 0 : 1;";
 
 /**
  * Compiles a filter whose request callback does what the text says, and writes it; `url` as a WasmPlugin names it.
@@ -16,7 +18,10 @@ export async function writeRawModule(
 ): Promise<{ readonly url: string }> {
   const source = `
 @external("env", "proxy_send_local_response")
-declare function reply(code: i32, details: usize, detailsLength: i32, body: usize, bodyLength: i32, headers: usize, headersLength: i32, grpc: i32): i32;
+declare function reply(
+  code: i32, details: usize, detailsLength: i32, body: usize, bodyLength: i32,
+  headers: usize, headersLength: i32, grpc: i32,
+): i32;
 @external("env", "proxy_get_property")
 declare function property(path: usize, length: i32, out: usize, outLength: usize): i32;
 @external("env", "proxy_log")

@@ -183,7 +183,7 @@ describe.skipIf(withoutGo !== undefined)(
         }
       });
 
-      it("proxy-status POD of one that is not there: an answer with nothing in it, so that istioctl asks the next control plane", async () => {
+      it("proxy-status POD of one that is not there: an empty answer, so that istioctl asks the next one", async () => {
         expect((await istioctl(plaintext, "istio.io/debug/config_dump", "nobody.default")).resources).toEqual([]);
       });
 

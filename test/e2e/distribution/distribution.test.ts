@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Mesh, repository, request, scrim, startMesh } from "../../support/mesh.ts";
+import { object } from "../../support/objects.ts";
 import { echoApps } from "../../support/workloads.ts";
 
 const run = promisify(execFile);
@@ -69,13 +70,18 @@ describe("scrim wait --for=distribution", () => {
   it("asks only the proxies that a change concerns", async () => {
     mesh.write(
       "guard.yaml",
-      "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: guard, namespace: default}\nspec: {selector: {matchLabels: {app: web}}, rules: [{}]}\n",
+      object("AuthorizationPolicy", "guard", "{selector: {matchLabels: {app: web}}, rules: [{}]}"),
     );
     expect((await waitFor("guard.yaml")).out).toMatch(/AuthorizationPolicy\/default\/guard\s+1 of 1 proxies/);
   });
   it("does not take what stands in for a plugin for the plugin", async () => {
     const plugin = (path: string) =>
-      `apiVersion: extensions.istio.io/v1alpha1\nkind: WasmPlugin\nmetadata: {name: stamp, namespace: default}\nspec: {selector: {matchLabels: {app: web}}, url: "file://${path}", failStrategy: FAIL_OPEN, pluginConfig: {name: x-stamp, value: here}}\n`;
+      object(
+        "WasmPlugin",
+        "stamp",
+        `{selector: {matchLabels: {app: web}}, url: "file://${path}", failStrategy: FAIL_OPEN,
+  pluginConfig: {name: x-stamp, value: here}}`,
+      );
     mesh.write("plugin.yaml", plugin(join(mesh.directory, "nowhere.wasm")));
     expect(await waitFor("plugin.yaml", "1s")).toMatchObject({
       code: 1,

@@ -117,7 +117,8 @@ describe("a proxy whose pod is described as one without a proxy", () => {
   it("is not served, and the log says why and what to do", async () => {
     writeFileSync(
       join(root, "mesh/pod.yaml"),
-      `apiVersion: v1\nkind: Pod\nmetadata: {name: plain-0, namespace: default}\nspec: {containers: [{name: plain}]}\nstatus: {podIP: ${podIp}}\n`,
+      "apiVersion: v1\nkind: Pod\nmetadata: {name: plain-0, namespace: default}\n" +
+        `spec: {containers: [{name: plain}]}\nstatus: {podIP: ${podIp}}\n`,
     );
     await eventually("the pod", async () =>
       (await request(`${admin}/debug/distribution?object=Pod/default/plain-0`)).body.includes('"published": true')
@@ -198,13 +199,15 @@ describe.each(variants)("an Envoy without TLS and without secrets: $name", ({ ap
     const seconds = String(100 + host);
     writeFileSync(
       join(root, "mesh/istio.yaml"),
-      `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\ndata:\n  mesh: |\n    connectTimeout: ${seconds}s\n`,
+      "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\ndata:\n" +
+        `  mesh: |\n    connectTimeout: ${seconds}s\n`,
     );
     await eventually("the new cluster in use", async () =>
       (await connectTimeouts()).includes(`${seconds}s`) ? true : undefined,
     ).catch(async (error: unknown) => {
       throw new Error(
-        `${String(error)}: ${(await connectTimeouts()).join()}; warming: ${await envoy.stat("cluster_manager.warming_clusters")}`,
+        `${String(error)}: ${(await connectTimeouts()).join()}; warming: ` +
+          `${await envoy.stat("cluster_manager.warming_clusters")}`,
       );
     });
     expect(await envoy.stat("cluster_manager.warming_clusters")).toBe(0);

@@ -93,7 +93,8 @@ describe("a mesh's files", () => {
   it("that are half-written, or no text at all, are as they were before, and a word names the place", async () => {
     const path = join(world.directories.mesh, "route.yaml");
     for (const text of [
-      `apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: web, namespace: default}\nspec:\n  hosts: [we`,
+      "apiVersion: networking.istio.io/v1\nkind: VirtualService\n" +
+        "metadata: {name: web, namespace: default}\nspec:\n  hosts: [we",
       "\0\x01\xff\xfe\n",
       "{[}]\n",
     ]) {

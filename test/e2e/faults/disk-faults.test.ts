@@ -13,8 +13,11 @@ import { eventually } from "../../support/until.ts";
 import { type ServedMesh, startServe } from "../../support/serve.ts";
 import { type ControlPlanePorts, freePorts } from "../../support/serve-settings.ts";
 
-const CANNOT =
-  /The state directory \S+ cannot be written \(.+\): proxies are served on, but a restart would not know what changed since; make room there, or make it writable\./g;
+const CANNOT = new RegExp(
+  "The state directory \\S+ cannot be written \\(.+\\): proxies are served on, " +
+    "but a restart would not know what changed since; make room there, or make it writable\\.",
+  "g",
+);
 
 let world: World;
 let ports: ControlPlanePorts;
@@ -48,7 +51,7 @@ afterAll(async () => {
 });
 
 describe("a state directory that cannot be written", () => {
-  it("costs no request and no change, is told of in one sentence, and has everything once it can be written", async () => {
+  it("costs no request and no change, is told of in one sentence, and has all once it can be written", async () => {
     // Plugins are had although the cache cannot keep them.
     await arrived(world);
     const kept = join(world.directories.state, "accepted.json");

@@ -2,6 +2,7 @@
 // policies, the listener does not.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Answer, type Mesh, request, startMesh } from "../../support/mesh.ts";
+import { object } from "../../support/objects.ts";
 import { eventually } from "../../support/until.ts";
 import { echoApps } from "../../support/workloads.ts";
 
@@ -27,7 +28,10 @@ spec: {selector: {matchLabels: {app: web}}, limits: [{name: few, match: {paths: 
 const ALLOW = `apiVersion: security.istio.io/v1
 kind: AuthorizationPolicy
 metadata: {name: reads, namespace: default}
-spec: {selector: {matchLabels: {app: web}}, action: ALLOW, rules: [{from: [{source: {namespaces: [default]}}], to: [{operation: {methods: [GET]}}]}]}
+spec:
+  selector: {matchLabels: {app: web}}
+  action: ALLOW
+  rules: [{from: [{source: {namespaces: [default]}}], to: [{operation: {methods: [GET]}}]}]
 `;
 const mesh_config = (settings: string): string =>
   `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\ndata: {mesh: '${settings}'}\n`;
@@ -110,8 +114,11 @@ describe("functions of one module", () => {
   });
 
   it("run apart where a plugin stands between them", async () => {
-    const plugin =
-      "apiVersion: extensions.istio.io/v1alpha1\nkind: WasmPlugin\nmetadata: {name: between, namespace: default}\nspec: {selector: {matchLabels: {app: web}}, phase: AUTHZ, failStrategy: FAIL_OPEN, url: file:///nowhere.wasm}\n";
+    const plugin = object(
+      "WasmPlugin",
+      "between",
+      "{selector: {matchLabels: {app: web}}, phase: AUTHZ, failStrategy: FAIL_OPEN, url: file:///nowhere.wasm}",
+    );
     mesh.write("plugin.yaml", plugin);
     await running("scrim.telemetry.inbound", ["reporter"]);
     await running("scrim.authz+scrim.ratelimit", ["authz", "ratelimit"]);

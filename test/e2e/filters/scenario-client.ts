@@ -97,7 +97,10 @@ function dechunk(bytesLeft: Buffer): Buffer | undefined {
 function proxyLine({ peer = {} }: Exchange): string {
   const source = peer.address ?? "127.0.0.1";
   const destination = peer.destination ?? { address: source.includes(":") ? "::1" : "127.0.0.1", port: 80 };
-  return `PROXY TCP${source.includes(":") ? 6 : 4} ${source} ${destination.address} ${peer.port ?? 50_000} ${destination.port}\r\n`;
+  return (
+    `PROXY TCP${source.includes(":") ? 6 : 4} ${source} ${destination.address} ${peer.port ?? 50_000} ` +
+    `${destination.port}\r\n`
+  );
 }
 
 function secure(socket: Socket, exchange: Exchange, identities: TestIdentities): Socket {

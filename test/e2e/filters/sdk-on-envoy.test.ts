@@ -90,7 +90,10 @@ async function accessLine(id: string): Promise<string> {
 /** What the access log would say of a stream in the host. */
 function accessLineOf(id: string, stream: HttpStream): string {
   const headers = stream.responseHeaders;
-  return `${id} ${headers?.get(":status")} ${stream.reply?.details ?? "direct_response"} ${stream.filterState("probe.state") ?? "-"}`;
+  return (
+    `${id} ${headers?.get(":status")} ${stream.reply?.details ?? "direct_response"} ` +
+    `${stream.filterState("probe.state") ?? "-"}`
+  );
 }
 
 describe("the Wasm host and Envoy answer alike", () => {

@@ -72,7 +72,9 @@ metadata:
   annotations:
     scrim.mesh/workload: istio-ingressgateway
     scrim.mesh/proxy: router
-    scrim.mesh/listen: '[{"port":80,"address":"127.0.0.1:${http}","name":"http"},{"port":443,"address":"127.0.0.1:${https}","name":"https"}]'
+    scrim.mesh/listen: >-
+      [{"port":80,"address":"127.0.0.1:${http}","name":"http"},
+      {"port":443,"address":"127.0.0.1:${https}","name":"https"}]
 spec: {}
 status: {podIP: 127.9.9.9, phase: Running}
 ---
@@ -102,7 +104,9 @@ spec:
   servers:
   - {port: {number: 80, name: http, protocol: HTTP}, hosts: ["*.example.com"]}
   - {port: {number: 80, name: http-secure, protocol: HTTP}, hosts: [secure.example.net], tls: {httpsRedirect: true}}
-  - {port: {number: 443, name: https, protocol: HTTPS}, hosts: [secure.example.net], tls: {mode: SIMPLE, credentialName: cert}}
+  - port: {number: 443, name: https, protocol: HTTPS}
+    hosts: [secure.example.net]
+    tls: {mode: SIMPLE, credentialName: cert}
 ---
 apiVersion: networking.istio.io/v1
 kind: VirtualService

@@ -154,7 +154,8 @@ describe("visibility", () => {
 
   it("is what a Sidecar says", async () => {
     const sidecar = (hosts: string, more = ""): string =>
-      `apiVersion: networking.istio.io/v1\nkind: Sidecar\nmetadata: {name: default, namespace: default}\nspec:\n  egress: [{hosts: [${hosts}]}]\n${more}`;
+      "apiVersion: networking.istio.io/v1\nkind: Sidecar\n" +
+      `metadata: {name: default, namespace: default}\nspec:\n  egress: [{hosts: [${hosts}]}]\n${more}`;
     const statuses = async (): Promise<number[]> =>
       Promise.all(["a", "b", "shop.shop"].map(async (host) => (await mesh.from("client", `http://${host}/`)).status));
     await applied(
@@ -200,7 +201,8 @@ describe("hosts that nobody declared", () => {
   it("are refused when the mesh says REGISTRY_ONLY", async () => {
     await applied(
       "mesh-config.yaml",
-      "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\ndata: {mesh: 'outboundTrafficPolicy: {mode: REGISTRY_ONLY}'}\n",
+      "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\n" +
+        "data: {mesh: 'outboundTrafficPolicy: {mode: REGISTRY_ONLY}'}\n",
     );
     const { outbound } = await mesh.proxy("client");
     expect((await mesh.from("client", "http://undeclared.example.net/")).status).toBe(502);
@@ -241,12 +243,13 @@ function listening(name: string): Promise<number> {
 }
 
 function rule(name: string, namespace: string, hosts: string, then: string, more = "", match = ""): string {
+  const routes = match === "" ? `{${then}}` : `{match: [${match}], ${then}}, {${to(hosts)}}`;
   return `apiVersion: networking.istio.io/v1
 kind: VirtualService
 metadata: {name: ${name}, namespace: ${namespace}}
 spec:
   hosts: [${hosts}]
-  http: [{${match === "" ? "" : `match: [${match}], `}${then}}${match === "" ? "" : `, {route: [{destination: {host: ${hosts}}}]}`}]
+  http: [${routes}]
   ${more}
 `;
 }
@@ -270,11 +273,18 @@ metadata: {name: main, namespace: default}
 spec:
   selector: {istio: ingressgateway}
   servers:
-  - {port: {number: 80, name: http, protocol: HTTP}, hosts: [a.example.com, both.example.com, "*.wild.example.com", "shop/shop.example.com"]}
+  - port: {number: 80, name: http, protocol: HTTP}
+    hosts: [a.example.com, both.example.com, "*.wild.example.com", "shop/shop.example.com"]
   - {port: {number: 80, name: http-secured, protocol: HTTP}, hosts: [one.example.com], tls: {httpsRedirect: true}}
-  - {port: {number: 443, name: https-one, protocol: HTTPS}, hosts: [one.example.com], tls: {mode: SIMPLE, credentialName: one}}
-  - {port: {number: 443, name: https-wild, protocol: HTTPS}, hosts: ["*.wild.example.com"], tls: {mode: SIMPLE, credentialName: wild}}
-  - {port: {number: 443, name: https-broken, protocol: HTTPS}, hosts: [broken.example.com], tls: {mode: SIMPLE, credentialName: broken}}
+  - port: {number: 443, name: https-one, protocol: HTTPS}
+    hosts: [one.example.com]
+    tls: {mode: SIMPLE, credentialName: one}
+  - port: {number: 443, name: https-wild, protocol: HTTPS}
+    hosts: ["*.wild.example.com"]
+    tls: {mode: SIMPLE, credentialName: wild}
+  - port: {number: 443, name: https-broken, protocol: HTTPS}
+    hosts: [broken.example.com]
+    tls: {mode: SIMPLE, credentialName: broken}
 `,
   `apiVersion: networking.istio.io/v1
 kind: Gateway

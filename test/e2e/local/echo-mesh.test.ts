@@ -1,6 +1,7 @@
 // What a platform engineer sees: YAML is edited, sidecars obey.
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { type Mesh, startMesh } from "../../support/mesh.ts";
+import { object } from "../../support/objects.ts";
 import { eventually } from "../../support/until.ts";
 import { documents, echoDeployment, service } from "../../support/workloads.ts";
 
@@ -82,7 +83,8 @@ describe("traffic", () => {
       "traffic.yaml",
       subsets,
       virtualService(
-        "  - route:\n    - {destination: {host: web, subset: v1}, weight: 80}\n    - {destination: {host: web, subset: v2}, weight: 20}\n",
+        "  - route:\n    - {destination: {host: web, subset: v1}, weight: 80}\n" +
+          "    - {destination: {host: web, subset: v2}, weight: 20}\n",
       ),
     );
     const seen = await versions(1000);
@@ -91,11 +93,13 @@ describe("traffic", () => {
     expect((seen["v1"] ?? 0) + (seen["v2"] ?? 0)).toBe(1000);
   });
 
-  it("routes by header and cookie in the router filter, first match first, and no client can forge the choice", async () => {
+  it("routes by header and cookie in the router filter, first match first; no client can fake the choice", async () => {
     await applied(
       "traffic.yaml",
       subsets,
-      virtualService(`  - match: [{headers: {end-user: {exact: jason}}}, {headers: {cookie: {regex: "^(.*?;)?\\\\s*(group=beta)(;.*)?$"}}}]
+      virtualService(`  - match:
+    - {headers: {end-user: {exact: jason}}}
+    - {headers: {cookie: {regex: "^(.*?;)?\\\\s*(group=beta)(;.*)?$"}}}
     route: [{destination: {host: web, subset: v2}}]
   - route: [{destination: {host: web, subset: v1}}]
 `),
@@ -159,10 +163,7 @@ describe("security", () => {
     const web = await mesh.proxy("web-v1");
     const address = web.ports[0]?.address;
     expect((await request(`http://${address}/`)).status).toBe(200);
-    await applied(
-      "security.yaml",
-      "apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: default, namespace: istio-system}\nspec: {mtls: {mode: STRICT}}\n",
-    );
+    await applied("security.yaml", object("PeerAuthentication", "default", "{mtls: {mode: STRICT}}", "istio-system"));
     await eventually("plaintext refused", async () =>
       request(`http://${address}/`).then(
         () => undefined,

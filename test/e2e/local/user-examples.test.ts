@@ -139,7 +139,7 @@ describe("traffic.yaml", () => {
     expect(attempts.get("/fail/9/404")).toBe(1);
   });
 
-  it("breaks the circuit to recommendations after three errors and closes it again, and limits what is open at once", async () => {
+  it("breaks the circuit to recommendations after three errors, closes it, and limits what is open", async () => {
     const burst = await Promise.all(
       Array.from({ length: 40 }, () => mesh.from("orderservice", "http://recommendations/slow")),
     );

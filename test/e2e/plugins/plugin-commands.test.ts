@@ -9,6 +9,7 @@ import { startForwardProxy } from "../../fakes/forward-proxy.ts";
 import { selfSigned } from "../../support/certificate.ts";
 import { run, runScrim } from "../../support/command.ts";
 import { repository, request, scrim } from "../../support/mesh.ts";
+import { object } from "../../support/objects.ts";
 import { eventually } from "../../support/until.ts";
 import { startServe } from "../../support/serve.ts";
 import { freePorts } from "../../support/serve-settings.ts";
@@ -325,7 +326,10 @@ describe.runIf(registryBinary).each(["htpasswd", "token"] as const)("a registry 
     const bin = mkdtempSync(join(folder, "bin-"));
     writeFileSync(
       join(bin, "docker-credential-test"),
-      `#!/bin/sh\nread server\n[ "$1 $server" = "get ${registry.host}" ] && printf '{"Username":"${USER.username}","Secret":"${USER.password}"}' && exit 0\necho 'credentials not found in native keychain'\nexit 1\n`,
+      "#!/bin/sh\nread server\n" +
+        `[ "$1 $server" = "get ${registry.host}" ] && printf ` +
+        `'{"Username":"${USER.username}","Secret":"${USER.password}"}' && exit 0\n` +
+        "echo 'credentials not found in native keychain'\nexit 1\n",
       { mode: 0o755 },
     );
     const keeper = (helper: string) => [
@@ -341,7 +345,10 @@ describe.runIf(registryBinary).each(["htpasswd", "token"] as const)("a registry 
     expect([keeperless.code, keeperless.stderr]).toEqual([
       1,
       expect.stringMatching(
-        /docker-credential-none cannot be asked: there is no such program on PATH .*: going on without it\n.*(refuses access|gave no token)/,
+        new RegExp(
+          "docker-credential-none cannot be asked: there is no such program on PATH .*: going on without it\n" +
+            ".*(refuses access|gave no token)",
+        ),
       ),
     ]);
     const both = await runScrim(["plugin", "inspect", image, "--against", image, ...asUser, "-o", "json"], {
@@ -418,7 +425,11 @@ describe.runIf(registryBinary)("a control plane that runs alone", () => {
       await runScrim(["plugin", "push", MODULE, `oci://${registry.host}/team/alone:v1`]);
       writeFileSync(
         join(mesh, "plugin.yaml"),
-        `apiVersion: extensions.istio.io/v1alpha1\nkind: WasmPlugin\nmetadata: {name: alone}\nspec: {url: "oci://${registry.host}/team/alone:v1", pluginConfig: {name: a, value: b}}\n`,
+        object(
+          "WasmPlugin",
+          "alone",
+          `{url: "oci://${registry.host}/team/alone:v1", pluginConfig: {name: a, value: b}}`,
+        ),
       );
       expect(await complaintsOf(mesh)).toContain(
         "127.0.0.1 is a loopback address, from which plugins are fetched only if --allow-fetch-from names it",

@@ -57,7 +57,11 @@ const sign = (image: string) =>
 
 function secret(): string {
   const config = JSON.stringify({ auths: { [registry.host]: USER } });
-  return `apiVersion: v1\nkind: Secret\nmetadata: {name: pull, namespace: default}\ntype: kubernetes.io/dockerconfigjson\ndata: {.dockerconfigjson: ${Buffer.from(config).toString("base64")}}\n`;
+  return (
+    "apiVersion: v1\nkind: Secret\nmetadata: {name: pull, namespace: default}\n" +
+    "type: kubernetes.io/dockerconfigjson\n" +
+    `data: {.dockerconfigjson: ${Buffer.from(config).toString("base64")}}\n`
+  );
 }
 
 interface PluginText {
@@ -71,7 +75,8 @@ function plugin({ image, value = "v1", more = "", annotations = "" }: PluginText
   return `apiVersion: extensions.istio.io/v1alpha1
 kind: WasmPlugin
 metadata: {name: header, namespace: default, annotations: {${annotations}}}
-spec: {selector: {matchLabels: {app: web}}, url: "oci://${registry.host}/${image}", imagePullSecret: pull, pluginConfig: {name: x-plugin, value: ${value}}${more}}
+spec: {selector: {matchLabels: {app: web}}, url: "oci://${registry.host}/${image}", imagePullSecret: pull,
+  pluginConfig: {name: x-plugin, value: ${value}}${more}}
 `;
 }
 
@@ -81,7 +86,11 @@ function meshConfig(): string {
     .split("\n")
     .map((line) => `        ${line}`)
     .join("\n");
-  return `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\ndata:\n  mesh: |-\n    pluginTrust:\n    - match: ["oci://${registry.host}/signed/**"]\n      keys:\n      - |-\n${key}\n`;
+  return (
+    "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\ndata:\n" +
+    `  mesh: |-\n    pluginTrust:\n    - match: ["oci://${registry.host}/signed/**"]\n      keys:\n` +
+    `      - |-\n${key}\n`
+  );
 }
 
 const header = async () => (await mesh.from("client", "http://web/")).headers["x-plugin"];
@@ -302,7 +311,7 @@ describe.runIf(registryBinary !== undefined && cosignBinary !== undefined)("plug
     await shows("cached");
   });
 
-  it("are there after the control plane's death without their registry, and no request failed in all this", async () => {
+  it("are there after the control plane's death without their registry, and no request failed in all", async () => {
     const before = controlPlane();
     process.kill(before ?? 0, "SIGKILL");
     await eventually("another control plane", () =>

@@ -17,7 +17,11 @@ let server: http.Server;
 let release: (() => void) | undefined;
 
 function workload(name: string, failStrategy: string, url: string): string {
-  const plugin = `apiVersion: extensions.istio.io/v1alpha1\nkind: WasmPlugin\nmetadata: {name: ${name}, namespace: default}\nspec: {selector: {matchLabels: {app: ${name}}}, url: "${url}", failStrategy: ${failStrategy}, pluginConfig: {name: x-plugin, value: here}}\n`;
+  const plugin =
+    "apiVersion: extensions.istio.io/v1alpha1\nkind: WasmPlugin\n" +
+    `metadata: {name: ${name}, namespace: default}\n` +
+    `spec: {selector: {matchLabels: {app: ${name}}}, url: "${url}", failStrategy: ${failStrategy}, ` +
+    "pluginConfig: {name: x-plugin, value: here}}\n";
   return documents(service(name), echoDeployment({ name, app: name }), plugin);
 }
 

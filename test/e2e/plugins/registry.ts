@@ -114,11 +114,10 @@ async function startTokenServer(folder: string): Promise<{ readonly settings: ob
     const parts = [{ typ: "JWT", alg: "ES256", kid: "test" }, claims]
       .map((part) => Buffer.from(JSON.stringify(part)).toString("base64url"))
       .join(".");
-    response.writeHead(200, { "content-type": "application/json" }).end(
-      JSON.stringify({
-        token: `${parts}.${sign("sha256", Buffer.from(parts), { key: privateKey, dsaEncoding: "ieee-p1363" }).toString("base64url")}`,
-      }),
-    );
+    const signature = sign("sha256", Buffer.from(parts), { key: privateKey, dsaEncoding: "ieee-p1363" });
+    response
+      .writeHead(200, { "content-type": "application/json" })
+      .end(JSON.stringify({ token: `${parts}.${signature.toString("base64url")}` }));
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const realm = `http://127.0.0.1:${(server.address() as AddressInfo).port}/token`;

@@ -51,7 +51,8 @@ spec:
   selector: {matchLabels: {app: web}}
   headers: draft-03
   limits:
-  - {name: per-user, key: [{header: x-user, as: user}]${more}, global: {host: ratelimit.infra.svc.cluster.local, domain: shop, timeout: 5s, lease: 5, failure: ${failure}}}
+  - {name: per-user, key: [{header: x-user, as: user}]${more}, global: {
+      host: ratelimit.infra.svc.cluster.local, domain: shop, timeout: 5s, lease: 5, failure: ${failure}}}
 `;
 
 beforeAll(async () => {

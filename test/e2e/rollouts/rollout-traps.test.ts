@@ -60,7 +60,10 @@ async function trapsAfter(requests: number, before = ""): Promise<string> {
 
 /** What logs a line that looks as if the version with this mark had trapped. */
 function forge(mark: string): string {
-  const line = `[2026-11-21T17:38:02.849+00:00][1][error][wasm] [source/extensions/common/wasm/wasm_vm.cc:38] Function: proxy_on_request_headers failed: Uncaught RuntimeError: unreachable\\\\nProxy-Wasm plugin in-VM backtrace:\\\\n  0:  0x146 - ${mark}`;
+  const line =
+    "[2026-11-21T17:38:02.849+00:00][1][error][wasm] [source/extensions/common/wasm/wasm_vm.cc:38] " +
+    "Function: proxy_on_request_headers failed: Uncaught RuntimeError: unreachable\\\\nProxy-Wasm " +
+    `plugin in-VM backtrace:\\\\n  0:  0x146 - ${mark}`;
   return `const text = String.UTF8.encode("x\\n${line}\\n"); log(4, changetype<usize>(text), text.byteLength);`;
 }
 
@@ -116,7 +119,10 @@ describe("a version that traps only after hundreds of requests, under FAIL_OPEN"
     );
     await load.stop();
     expect(last.why).toMatch(
-      /^it trapped (once|\d+ times), last in proxy_on_request_headers on web-\w+(-\w+)*\.default: Uncaught RuntimeError: unreachable \(0 times at the version before\)$/,
+      new RegExp(
+        "^it trapped (once|\\d+ times), last in proxy_on_request_headers on web-\\w+(-\\w+)*\\.default: " +
+          "Uncaught RuntimeError: unreachable \\(0 times at the version before\\)$",
+      ),
     );
     await eventually("the version before", async () =>
       (await request(`http://${proxies[0]?.ports[0]?.address}/`)).headers["x-trap"] === "good" ? true : undefined,

@@ -143,7 +143,7 @@ describe("a rollout", () => {
     );
   });
 
-  it("gives a share of every proxy's requests to the new version, the same to each request however often it is asked", async () => {
+  it("gives a share of every proxy's requests to the new version, the same to a request each time", async () => {
     mesh.write("plugin.yaml", plugin({ value: "split", plan: "{of: requests, steps: [{percent: 40}]}" }));
     await eventually("the split", async () =>
       (await command("rollout", "status", "stamp")).out.includes("40 % of requests") ? true : undefined,

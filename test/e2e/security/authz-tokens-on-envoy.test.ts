@@ -19,7 +19,8 @@ function token(
   claims: object,
   { key = own.privateKey, header = {} }: { key?: KeyObject; header?: object } = {},
 ): string {
-  const text = `${encode({ alg: "ES256", kid: "one", typ: "JWT", ...header })}.${encode({ iss: ISSUER, sub: "alice", exp: 4_102_444_800, ...claims })}`;
+  const payload = { iss: ISSUER, sub: "alice", exp: 4_102_444_800, ...claims };
+  const text = `${encode({ alg: "ES256", kid: "one", typ: "JWT", ...header })}.${encode(payload)}`;
   return `${text}.${sign("sha256", Buffer.from(text), { key, dsaEncoding: "ieee-p1363" }).toString("base64url")}`;
 }
 function withHmac(claims: object): string {

@@ -2,6 +2,7 @@
 // has the same effect on both.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Mesh, request, startMesh } from "../../support/mesh.ts";
+import { object } from "../../support/objects.ts";
 import { eventually } from "../../support/until.ts";
 import { documents, echoDeployment, service } from "../../support/workloads.ts";
 
@@ -21,12 +22,29 @@ beforeAll(async () => {
         withEngine(echoDeployment({ name: "native-client", app: "native-client" }), "native"),
       ),
       "policies.yaml": documents(
-        'apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: tried, namespace: default, annotations: {istio.io/dry-run: "true"}}\nspec: {action: DENY, rules: [{to: [{operation: {paths: [/tried]}}]}]}\n',
-        "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: watched, namespace: default}\nspec: {action: AUDIT, rules: [{to: [{operation: {paths: [/watched]}}]}]}\n",
-        "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: no-admin, namespace: default}\nspec: {action: DENY, rules: [{to: [{operation: {paths: [/admin*]}}]}]}\n",
-        'apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: members, namespace: default}\nspec: {rules: [{from: [{source: {principals: ["*"]}}], when: [{key: "request.headers[x-role]", values: [member]}]}]}\n',
-        "apiVersion: policy.scrim.mesh/v1alpha1\nkind: RateLimitPolicy\nmetadata: {name: few, namespace: default}\nspec: {limits: [{name: few, requests: 2, per: 3600s, match: {paths: [/limited]}}]}\n",
-        "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: wasm, namespace: default}\nspec: {hosts: [wasm], http: [{match: [{headers: {x-way: {exact: short}}}], directResponse: {status: 203}}, {route: [{destination: {host: wasm}}]}]}\n",
+        "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\n" +
+          'metadata: {name: tried, namespace: default, annotations: {istio.io/dry-run: "true"}}\n' +
+          "spec: {action: DENY, rules: [{to: [{operation: {paths: [/tried]}}]}]}\n",
+        object("AuthorizationPolicy", "watched", "{action: AUDIT, rules: [{to: [{operation: {paths: [/watched]}}]}]}"),
+        object("AuthorizationPolicy", "no-admin", "{action: DENY, rules: [{to: [{operation: {paths: [/admin*]}}]}]}"),
+        object(
+          "AuthorizationPolicy",
+          "members",
+          `{rules: [{from: [{source: {principals: ["*"]}}],
+  when: [{key: "request.headers[x-role]", values: [member]}]}]}`,
+        ),
+        object(
+          "RateLimitPolicy",
+          "few",
+          "{limits: [{name: few, requests: 2, per: 3600s, match: {paths: [/limited]}}]}",
+        ),
+        object(
+          "VirtualService",
+          "wasm",
+          `{hosts: [wasm], http: [
+  {match: [{headers: {x-way: {exact: short}}}], directResponse: {status: 203}},
+  {route: [{destination: {host: wasm}}]}]}`,
+        ),
       ),
     },
   });
@@ -79,7 +97,11 @@ describe.each(["wasm", "native"])("a server with engine: %s", (server) => {
   it("obeys a change", async () => {
     mesh.write(
       "more.yaml",
-      `apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: more, namespace: default}\nspec: {action: DENY, selector: {matchLabels: {app: ${server}}}, rules: [{to: [{operation: {paths: [/more]}}]}]}\n`,
+      object(
+        "AuthorizationPolicy",
+        "more",
+        `{action: DENY, selector: {matchLabels: {app: ${server}}}, rules: [{to: [{operation: {paths: [/more]}}]}]}`,
+      ),
     );
     await eventually("the new policy", async () => (await ask("/more")) === 403 || undefined);
     mesh.remove("more.yaml");

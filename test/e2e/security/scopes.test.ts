@@ -140,7 +140,8 @@ describe("rules", () => {
         "v",
         "default",
         "a, b, new.example.com",
-        "{route: [{destination: {host: a, port: {number: 80}}, weight: 3}, {destination: {host: b}, weight: 1}, {destination: {host: only.other}, weight: 0}]}",
+        "{route: [{destination: {host: a, port: {number: 80}}, weight: 3}, {destination: {host: b}, " +
+          "weight: 1}, {destination: {host: only.other}, weight: 0}]}",
       ),
     );
     for (const host of ["a", "b", "new.example.com"]) {
@@ -216,7 +217,9 @@ ${more}`;
         "v",
         "default",
         "b",
-        "{match: [{uri: {prefix: /x}}], route: [{destination: {host: b, subset: all-x}}]}, {match: [{uri: {prefix: /y}}], route: [{destination: {host: b, subset: all-y}}]}, {route: [{destination: {host: b, subset: x}}]}",
+        "{match: [{uri: {prefix: /x}}], route: [{destination: {host: b, subset: all-x}}]}, {match: " +
+          "[{uri: {prefix: /y}}], route: [{destination: {host: b, subset: all-y}}]}, {route: " +
+          "[{destination: {host: b, subset: x}}]}",
       ),
     );
     expect([

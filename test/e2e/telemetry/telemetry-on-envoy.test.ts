@@ -37,7 +37,8 @@ afterAll(async () => {
 });
 
 const telemetry = (name: string, namespace: string, spec: string): string =>
-  `apiVersion: telemetry.istio.io/v1\nkind: Telemetry\nmetadata: {name: ${name}, namespace: ${namespace}}\nspec: ${spec}\n`;
+  "apiVersion: telemetry.istio.io/v1\nkind: Telemetry\n" +
+  `metadata: {name: ${name}, namespace: ${namespace}}\nspec: ${spec}\n`;
 
 const applied = (...texts: readonly string[]): Promise<void> => mesh.apply("telemetry.yaml", ...texts);
 
@@ -168,7 +169,8 @@ describe("a Telemetry object", () => {
         "mesh",
         "istio-system",
         `{metrics: [{overrides: [
-      {match: {metric: REQUEST_COUNT, mode: SERVER}, tagOverrides: {request_host: {value: request.host}, response_flags: {operation: REMOVE}, nobody: {value: request.path}}},
+      {match: {metric: REQUEST_COUNT, mode: SERVER}, tagOverrides: {
+        request_host: {value: request.host}, response_flags: {operation: REMOVE}, nobody: {value: request.path}}},
       {match: {metric: REQUEST_SIZE}, disabled: true}]}]}`,
       ),
     );

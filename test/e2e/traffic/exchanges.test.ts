@@ -9,6 +9,7 @@ import { connect as connectTls, type TLSSocket } from "node:tls";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { selfSigned } from "../../support/certificate.ts";
 import { type Mesh, repository, request, startMesh } from "../../support/mesh.ts";
+import { object } from "../../support/objects.ts";
 import { eventually } from "../../support/until.ts";
 import { h2c, text, tunnel, until, websocket } from "../../support/tunnel.ts";
 import { documents, echoDeployment, service } from "../../support/workloads.ts";
@@ -159,7 +160,9 @@ spec:
       loadBalancer: {simple: ROUND_ROBIN}
       portLevelSettings: [{port: {number: 443}, tls: ${tls}}]
 `;
-    const route = `{match: [{port: 80}], route: [{destination: {host: edition.example.com, subset: tls-origination, port: {number: 443}}}]}`;
+    const route =
+      "{match: [{port: 80}], route: [{destination: {host: edition.example.com, subset: tls-origination, " +
+      "port: {number: 443}}}]}";
     await applied(
       "cnn.yaml",
       entry,
@@ -182,13 +185,13 @@ spec:
   it("between sidecars is what a rule says, else what both can", async () => {
     await applied(
       "strict.yaml",
-      "apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: default, namespace: istio-system}\nspec: {mtls: {mode: STRICT}}\n",
+      object("PeerAuthentication", "default", "{mtls: {mode: STRICT}}", "istio-system"),
       destinationRule("web", "{tls: {mode: DISABLE}}"),
     );
     expect((await mesh.from("client", "http://web/")).status).toBe(503);
     await applied(
       "strict.yaml",
-      "apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: default, namespace: istio-system}\nspec: {mtls: {mode: STRICT}}\n",
+      object("PeerAuthentication", "default", "{mtls: {mode: STRICT}}", "istio-system"),
       destinationRule("web", "{tls: {mode: ISTIO_MUTUAL}}"),
       destinationRule("stream", "{tls: {mode: ISTIO_MUTUAL}}"),
     );
@@ -233,7 +236,8 @@ describe("changes", () => {
           subsets.replace("name: web", "name: web-renamed"),
           virtualService(
             "web",
-            `{match: [{headers: {x-a: {exact: b}}}], route: [{destination: {host: web, subset: v1}}]}, {route: [{destination: {host: web}}]}`,
+            "{match: [{headers: {x-a: {exact: b}}}], route: [{destination: {host: web, subset: " +
+              "v1}}]}, {route: [{destination: {host: web}}]}",
           ),
         ),
       );
@@ -265,12 +269,8 @@ describe("changes", () => {
           '{action: DENY, rules: [{to: [{operation: {paths: ["/nobody/asks"]}}]}]}',
         ),
       ],
-      [
-        "apiVersion: policy.scrim.mesh/v1alpha1\nkind: RateLimitPolicy\nmetadata: {name: wide, namespace: default}\nspec: {limits: [{name: wide, requests: 1000000, per: 1s}]}\n",
-      ],
-      [
-        "apiVersion: networking.istio.io/v1\nkind: Sidecar\nmetadata: {name: default, namespace: default}\nspec: {egress: [{hosts: ['./*']}]}\n",
-      ],
+      [object("RateLimitPolicy", "wide", "{limits: [{name: wide, requests: 1000000, per: 1s}]}")],
+      [object("Sidecar", "default", "{egress: [{hosts: ['./*']}]}")],
       [],
     ]) {
       mesh.write("policies.yaml", documents("# some\n", ...policies));
@@ -359,11 +359,18 @@ spec:
 `;
 
 function destinationRule(host: string, trafficPolicy: string): string {
-  return `apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: ${host.split(".")[0]}, namespace: default}\nspec:\n  host: ${host}\n  trafficPolicy: ${trafficPolicy}\n`;
+  return (
+    "apiVersion: networking.istio.io/v1\nkind: DestinationRule\n" +
+    `metadata: {name: ${host.split(".")[0]}, namespace: default}\nspec:\n  host: ${host}\n` +
+    `  trafficPolicy: ${trafficPolicy}\n`
+  );
 }
 
 function virtualService(host: string, httpRoutes: string): string {
-  return `apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: ${host}, namespace: default}\nspec:\n  hosts: [${host}]\n  http: [${httpRoutes}]\n`;
+  return (
+    "apiVersion: networking.istio.io/v1\nkind: VirtualService\n" +
+    `metadata: {name: ${host}, namespace: default}\nspec:\n  hosts: [${host}]\n  http: [${httpRoutes}]\n`
+  );
 }
 
 const applied = (file: string, ...texts: readonly string[]): Promise<void> => mesh.apply(file, ...texts);
@@ -403,7 +410,10 @@ ports: [{name: http, port: ${port}}]
 endpoints: [{addresses: [127.0.0.1]}]
 `,
   );
-  return `apiVersion: v1\nkind: Service\nmetadata: {name: ${name}, namespace: default}\nspec: {ports: [{name: http, port: 80}]}\n${slices.join("")}`;
+  return (
+    `apiVersion: v1\nkind: Service\nmetadata: {name: ${name}, namespace: default}\n` +
+    `spec: {ports: [{name: http, port: 80}]}\n${slices.join("")}`
+  );
 }
 
 function workloads(): string {

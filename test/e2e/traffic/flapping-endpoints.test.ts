@@ -22,7 +22,7 @@ beforeAll(async () => {
 afterAll(() => mesh?.stop());
 
 describe("endpoints that flap", () => {
-  it("a hundred times a second are told ten times a second at most, fail nobody who calls another service, and the last ones hold", async () => {
+  it("a hundred times a second are told ten times at most, fail no other call, and the last ones hold", async () => {
     const slice = (last: number): string => serviceAt("flapping", `10.9.8.${last}`, 8080);
     const pushes = async (): Promise<number> =>
       Number(/^pilot_debounce_time_count (\d+)/m.exec((await request(`${mesh.admin}/metrics`)).body)?.[1] ?? 0);

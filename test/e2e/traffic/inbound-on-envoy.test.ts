@@ -9,7 +9,12 @@ kind: Service
 metadata: {name: reviews}
 spec:
   selector: {app: reviews}
-  ports: [{name: http, port: 9080}, {name: http-strict, port: 9081}, {name: http-plain, port: 9082}, {name: tcp, port: 9083}, {name: tcp-strict, port: 9084}]
+  ports:
+  - {name: http, port: 9080}
+  - {name: http-strict, port: 9081}
+  - {name: http-plain, port: 9082}
+  - {name: tcp, port: 9083}
+  - {name: tcp-strict, port: 9084}
 ---
 apiVersion: security.istio.io/v1
 kind: PeerAuthentication
@@ -25,7 +30,8 @@ metadata: {name: reviews}
 spec:
   selector: {matchLabels: {app: reviews}}
   rules:
-  - {from: [{source: {principals: [cluster.local/ns/default/sa/productpage]}}], to: [{operation: {ports: ["9080", "9081"]}}]}
+  - from: [{source: {principals: [cluster.local/ns/default/sa/productpage]}}]
+    to: [{operation: {ports: ["9080", "9081"]}}]
   - {to: [{operation: {paths: ["/open", "/x-role"]}}], when: [{key: "request.headers[x-role]", notValues: [admin]}]}
   - {from: [{source: {ipBlocks: [127.0.0.0/8]}}], to: [{operation: {paths: [/local]}}]}
   - {from: [{source: {remoteIpBlocks: [198.51.100.0/24]}}], to: [{operation: {paths: [/remote]}}]}
@@ -230,7 +236,10 @@ describe("a limited workload", () => {
 apiVersion: networking.istio.io/v1alpha3
 kind: QuotaSpec
 metadata: {name: quota}
-spec: {rules: [{quotas: [{name: q, maxAmount: 3, interval: 3600s, overrides: [{dimensions: {source: orders}, maxAmount: 6}]}]}]}
+spec:
+  rules:
+  - quotas:
+    - {name: q, maxAmount: 3, interval: 3600s, overrides: [{dimensions: {source: orders}, maxAmount: 6}]}
 ---
 apiVersion: networking.istio.io/v1alpha3
 kind: QuotaSpecBinding
@@ -240,7 +249,11 @@ spec: {services: [{name: reviews}], quotaSpecs: [{name: quota}]}
 apiVersion: apps/v1
 kind: Deployment
 metadata: {name: orders}
-spec: {selector: {matchLabels: {app: o}}, template: {metadata: {labels: {app: o}}, spec: {serviceAccountName: orders-sa, containers: [{name: c, image: i}]}}}
+spec:
+  selector: {matchLabels: {app: o}}
+  template:
+    metadata: {labels: {app: o}}
+    spec: {serviceAccountName: orders-sa, containers: [{name: c, image: i}]}
 `;
   beforeAll(async () => void (envoy = await InboundEnvoy.start(limited, [9080])));
   afterAll(() => envoy?.stop());

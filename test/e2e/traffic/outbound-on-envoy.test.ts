@@ -139,6 +139,11 @@ addressType: IPv4
 ports: [{name: ${portName}, port: ${port}}]
 endpoints: [{addresses: [127.0.0.1]}]
 ---`;
+  const slices = [
+    slice("web", "http-web", ports.webPort),
+    slice("oddly", "http", ports.tlsPort),
+    slice("database", "tcp", ports.tcpPort),
+  ].join("");
   return `
 apiVersion: v1
 kind: Pod
@@ -168,7 +173,7 @@ apiVersion: v1
 kind: Service
 metadata: {name: empty}
 spec: {selector: {app: empty}, ports: [{name: http, port: 80}]}
----${slice("web", "http-web", ports.webPort)}${slice("oddly", "http", ports.tlsPort)}${slice("database", "tcp", ports.tcpPort)}
+---${slices}
 apiVersion: networking.istio.io/v1
 kind: VirtualService
 metadata: {name: web}

@@ -5,6 +5,7 @@ import { connect as connectTls, createServer as createTlsServer } from "node:tls
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { CERTIFICATE, KEY } from "../../golden/tls-material.ts";
 import { type Mesh, repository, request, startMesh } from "../../support/mesh.ts";
+import { object } from "../../support/objects.ts";
 import { eventually } from "../../support/until.ts";
 import { h2c, text, tunnel, tunnelled, until, websocket } from "../../support/tunnel.ts";
 import { documents } from "../../support/workloads.ts";
@@ -124,8 +125,11 @@ describe("CONNECT", () => {
   });
 
   it("reaches TCP services by mTLS, also where the server speaks first", async () => {
-    const strict =
-      "apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: default, namespace: default}\nspec: {mtls: {mode: STRICT}, selector: {matchLabels: {app: polyglot}}}\n";
+    const strict = object(
+      "PeerAuthentication",
+      "default",
+      "{mtls: {mode: STRICT}, selector: {matchLabels: {app: polyglot}}}",
+    );
     await applied("strict.yaml", strict);
     const address = (await mesh.proxy("polyglot-v1")).ports.find(({ port }) => port === 9000)?.address ?? "";
     await eventually("plaintext refused", async () =>
@@ -243,7 +247,8 @@ spec:
       containers: [{name: app, ports: [${ports}], env: [{name: VERSION, value: ${version}}]}]
 `;
 const manyPorts =
-  "{containerPort: 9080, name: http}, {containerPort: 9082, name: http2}, {containerPort: 9090, name: grpc}, {containerPort: 9000, name: tcp}";
+  "{containerPort: 9080, name: http}, {containerPort: 9082, name: http2}, {containerPort: 9090, name: " +
+  "grpc}, {containerPort: 9000, name: tcp}";
 const workloads = documents(
   workload("polyglot-v1", "polyglot", "v1", "polyglot.mjs", manyPorts),
   workload("polyglot-v2", "polyglot", "v2", "polyglot.mjs", manyPorts),

@@ -201,7 +201,8 @@ describe("every match", () => {
 
 describe("a sticky route", () => {
   const weighted = (v1: number, v2: number): string =>
-    `{route: [{destination: {host: web, subset: v1}, weight: ${v1}}, {destination: {host: web, subset: v2}, weight: ${v2}}]}`;
+    `{route: [{destination: {host: web, subset: v1}, weight: ${v1}}, {destination: {host: web, ` +
+    `subset: v2}, weight: ${v2}}]}`;
   const users = Array.from({ length: 60 }, (_, i) => `user-${i}`);
   const version = async (user: string, times = 1): Promise<string> => {
     const seen = new Set<string>();
@@ -245,7 +246,8 @@ describe("a client", () => {
     await applied(
       meshConfig("wasm"),
       virtualService([
-        "{match: [{headers: {x-admin: {exact: 'no one knows'}}}], directResponse: {status: 200, body: {string: secret}}}",
+        "{match: [{headers: {x-admin: {exact: 'no one knows'}}}], directResponse: {status: 200, body: " +
+          "{string: secret}}}",
         "{directResponse: {status: 200, body: {string: public}}}",
       ]),
     );
@@ -294,7 +296,8 @@ describe("a table of 2,000 tenants", () => {
     const tenants = Array.from(
       { length: 2000 },
       (_, i) =>
-        `{match: [{headers: {x-tenant: {exact: t${i}}}}], route: [{destination: {host: web, subset: v${(i % 2) + 1}}}]}`,
+        `{match: [{headers: {x-tenant: {exact: t${i}}}}], route: [{destination: {host: web, subset: ` +
+        `v${(i % 2) + 1}}}]}`,
     );
     await applied(meshConfig("wasm"), virtualService([...tenants, "{directResponse: {status: 404}}"]));
     for (const i of [0, 1, 998, 1999])

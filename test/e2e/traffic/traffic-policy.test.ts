@@ -160,7 +160,9 @@ describe.each([
     route:
     - destination: {host: web, subset: v1}
       weight: 50
-      headers: {request: {set: {":authority": one.example.com, x-to: v1}}, response: {set: {x-from: one}, remove: [x-pod]}}
+      headers:
+        request: {set: {":authority": one.example.com, x-to: v1}}
+        response: {set: {x-from: one}, remove: [x-pod]}
     - destination: {host: web, subset: v2}
       weight: 50
       headers: {request: {set: {x-to: v2}}, response: {add: {x-from: two}}}
@@ -289,7 +291,8 @@ describe.each([
 
   it("tries again as often as it is told, for what it is told", async () => {
     const retried = (path: string, retries: string): string =>
-      `  - match: [{uri: {prefix: /fail/${path}}}, {uri: {prefix: /delay/${path}}}]\n    retries: ${retries}\n    route: [{destination: {host: web, subset: v1}}]\n`;
+      `  - match: [{uri: {prefix: /fail/${path}}}, {uri: {prefix: /delay/${path}}}]\n` +
+      `    retries: ${retries}\n    route: [{destination: {host: web, subset: v1}}]\n`;
     await applied(
       rule("{}"),
       routes(
@@ -324,7 +327,8 @@ describe("where a request goes", () => {
   it("stops sending to an endpoint that keeps failing, and to no other", async () => {
     await applied(
       rule(
-        "{outlierDetection: {consecutive5xxErrors: 3, interval: 1s, baseEjectionTime: 60s, maxEjectionPercent: 100}, loadBalancer: {simple: ROUND_ROBIN}}",
+        "{outlierDetection: {consecutive5xxErrors: 3, interval: 1s, baseEjectionTime: 60s, " +
+          "maxEjectionPercent: 100}, loadBalancer: {simple: ROUND_ROBIN}}",
       ),
       virtualService("  - retries: {attempts: 0}\n    route: [{destination: {host: web}}]\n"),
     );
@@ -389,7 +393,8 @@ spec:
   - {name: all, trafficPolicy: {loadBalancer: {consistentHash: {httpHeaderName: x-team}}}}
 `,
       virtualService(
-        "  - match: [{uri: {prefix: /subset}}]\n    route: [{destination: {host: web, subset: all}}]\n  - route: [{destination: {host: web}}]\n",
+        "  - match: [{uri: {prefix: /subset}}]\n    route: [{destination: {host: web, subset: all}}]\n" +
+          "  - route: [{destination: {host: web}}]\n",
       ),
     );
     const homes = async (path: string, headers: Record<string, string>): Promise<number> => {

@@ -48,7 +48,8 @@ const server = http.createServer((request, response) => {
 // A websocket without frames: what comes is sent back as it came.
 server.on("upgrade", (request, socket) => {
   socket.write(
-    `HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\nx-version: ${VERSION}\r\nx-path: ${request.url}\r\n\r\n`,
+    "HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\n" +
+      `x-version: ${VERSION}\r\nx-path: ${request.url}\r\n\r\n`,
   );
   socket.on("data", (chunk) => socket.write(chunk));
   socket.on("error", () => socket.destroy());

@@ -11,7 +11,9 @@ const { root } = protobuf.parse(
   message Request { string domain = 1; repeated Descriptor descriptors = 2; uint32 hits_addend = 3; }
   message RateLimit { uint32 requests_per_unit = 1; int32 unit = 2; }
   message Duration { int64 seconds = 1; int32 nanos = 2; }
-  message Status { int32 code = 1; RateLimit current_limit = 2; uint32 limit_remaining = 3; Duration duration_until_reset = 4; }
+  message Status {
+    int32 code = 1; RateLimit current_limit = 2; uint32 limit_remaining = 3; Duration duration_until_reset = 4;
+  }
   message Response { int32 overall_code = 1; repeated Status statuses = 2; }`,
   { keepCase: true },
 );
