@@ -2,12 +2,12 @@
 import { type ClientHttp2Session, connect as http2Connect } from "node:http2";
 import { Client, type ClientDuplexStream, credentials } from "@grpc/grpc-js";
 import { afterEach, describe, expect, it } from "vitest";
-import type { DeltaDiscoveryRequest, DeltaDiscoveryResponse } from "../../protos/build/envoy.ts";
 import { resourceTypes } from "../../controlplane/snapshot/type-urls.ts";
 import { createSystemClock } from "../../controlplane/telemetry/clock.ts";
+import { discoveryMethods } from "../../controlplane/xds/grpc/services.ts";
 import { createResourceCache, type ResourceCache } from "../../controlplane/xds/resource-cache.ts";
 import { createXdsServer, type XdsLimits, type XdsServer } from "../../controlplane/xds/server.ts";
-import { discoveryMethods } from "../../controlplane/xds/grpc/services.ts";
+import type { DeltaDiscoveryRequest, DeltaDiscoveryResponse } from "../../protos/build/envoy.ts";
 import { decode, encode } from "../../protos/codec.ts";
 import { until } from "../support/until.ts";
 

@@ -5,15 +5,15 @@ import type { AddressInfo } from "node:net";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { resourceTypes } from "../../controlplane/snapshot/type-urls.ts";
 import { createSystemClock } from "../../controlplane/telemetry/clock.ts";
-import { createResourceCache, type ResourceGroup } from "../../controlplane/xds/resource-cache.ts";
-import { createScratchEnvoy } from "../../controlplane/xds/rejections/scratch-envoy.ts";
-import { createXdsServer, type XdsServer } from "../../controlplane/xds/server.ts";
 import { discoveryMethods } from "../../controlplane/xds/grpc/services.ts";
+import { createScratchEnvoy } from "../../controlplane/xds/rejections/scratch-envoy.ts";
+import { createResourceCache, type ResourceGroup } from "../../controlplane/xds/resource-cache.ts";
+import { createXdsServer, type XdsServer } from "../../controlplane/xds/server.ts";
 import { packAny } from "../../protos/codec.ts";
 import { plaintextBootstrap } from "../support/ads-bootstrap.ts";
 import { type Envoy, findEnvoy, startEnvoy } from "../support/envoy.ts";
-import { until } from "../support/until.ts";
 import { openRawClient, type RawClient } from "../support/raw-client.ts";
+import { until } from "../support/until.ts";
 
 const silent = { info: () => undefined, warn: () => undefined, error: (fields: object) => console.error(fields) };
 const LISTENERS = resourceTypes.listeners.typeUrl,
@@ -109,7 +109,7 @@ const blames = (name: string) =>
   statusOf(name)!.rejections.map(({ type, resources: [resource], blame }) => `${type} ${resource} ${blame}`);
 
 describe("a content that no Envoy loads", () => {
-  it("is kept from all after one proxy's word, if a scratch Envoy confirms it; new ones get what was good", async () => {
+  it("is kept from all after a proxy's word, if a scratch Envoy confirms it; others get what was good", async () => {
     setMark("1");
     setListener("main", 0);
     publish();

@@ -2,12 +2,12 @@
 // the protocol.
 import { status } from "@grpc/grpc-js";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { resourceTypes } from "../../controlplane/snapshot/type-urls.ts";
 import { failed } from "../../controlplane/model/failure.ts";
+import { resourceTypes } from "../../controlplane/snapshot/type-urls.ts";
+import { createSystemClock } from "../../controlplane/telemetry/clock.ts";
+import { discoveryMethods } from "../../controlplane/xds/grpc/services.ts";
 import { createResourceCache, type ResourceCache } from "../../controlplane/xds/resource-cache.ts";
 import { createXdsServer, type XdsServer } from "../../controlplane/xds/server.ts";
-import { discoveryMethods } from "../../controlplane/xds/grpc/services.ts";
-import { createSystemClock } from "../../controlplane/telemetry/clock.ts";
 import { decode } from "../../protos/codec.ts";
 import { openRawClient, type RawClient } from "../support/raw-client.ts";
 import { until } from "../support/until.ts";

@@ -9,7 +9,7 @@ export interface AdsOptions {
   /** Undefined sends no authorization at all. */
   readonly token: string | undefined;
   readonly nodeId: string;
-  readonly metadata?: Readonly<Record<string, unknown>>;
+  readonly metadata?: Readonly<Record<string, unknown>> | undefined;
 }
 
 /** Which protocol of xDS an Envoy speaks. */

@@ -9,9 +9,9 @@ import { openAuthority, type IssuedCertificate } from "../../controlplane/ca/aut
 import { spiffeId } from "../../controlplane/model/spiffe.ts";
 import type { BuiltinFilter } from "../../controlplane/model/wasm-module.ts";
 import { loadText } from "../../controlplane/store/load.ts";
+import { wasmFiltersOf } from "../../controlplane/translate/emit/http-chain.ts";
 import { buildInboundCluster } from "../../controlplane/translate/emit/inbound-cluster.ts";
 import { buildInboundListener } from "../../controlplane/translate/emit/inbound-listener.ts";
-import { wasmFiltersOf } from "../../controlplane/translate/emit/http-chain.ts";
 import { buildWasmExtension } from "../../controlplane/translate/emit/wasm-filter.ts";
 import { classPorts, type MeshProxy } from "../../controlplane/translate/ir/proxy-class.ts";
 import { type PlacedInboundPort, placeInbound } from "../../controlplane/translate/ir/places.ts";

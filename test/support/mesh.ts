@@ -1,16 +1,17 @@
 // A whole mesh for one test file: `scrim up` on a temporary directory with ports of its own, ended with the test.
 import { type ChildProcess, spawn } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import http from "node:http";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { setTimeout as delay } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import type { Distribution } from "../../controlplane/admin/contract.ts";
 import { contentHash } from "../../controlplane/model/content-hash.ts";
 import { allKinds } from "../../controlplane/model/kinds.ts";
 import { objectKey, refOf } from "../../controlplane/model/object.ts";
 import { loadText } from "../../controlplane/store/load.ts";
+import { isAlive, type LivingProcess, processes } from "./processes.ts";
 import { eventually } from "./until.ts";
 import { documents } from "./workloads.ts";
 
@@ -55,6 +56,8 @@ export interface Mesh {
   remove(file: string): void;
   /** Writes documents as a file of the mesh and waits until every proxy has what became of them. */
   apply(file: string, ...texts: readonly string[]): Promise<void>;
+  /** What the proxies of pods whose names begin so have logged of requests. */
+  accessLog(pods: string): string;
   /** The errors that the control plane finds in a file. */
   errorsIn(file: string): Promise<readonly object[]>;
   proxies(): Promise<ProxyStatus[]>;
@@ -62,6 +65,10 @@ export interface Mesh {
   synced(): Promise<void>;
   /** A request from the workload named: through its sidecar, as HTTP_PROXY would send it. */
   from(workload: string, url: string, options?: RequestOptions): Promise<Answer>;
+  /** The process that serves proxies, a child of `process`; undefined while it is being started again. */
+  controlPlanePid(): number | undefined;
+  /** Ends that process by force, and waits until it has ended. */
+  killControlPlane(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -169,12 +176,44 @@ export async function startMesh(input: {
       process: child,
       output: () => output,
       stop,
+      accessLog: (pods) => accessLog(join(stateDirectory, "logs"), pods),
+      ...controlPlaneOf(directory),
       ...actions(directory, admin),
     };
   } catch (error) {
     await stop();
     throw new Error(`${String(error)}\n--- output of scrim up ---\n${output}`);
   }
+}
+
+function accessLog(logs: string, pods: string): string {
+  return readdirSync(logs)
+    .filter((pod) => pod.startsWith(pods))
+    .map((pod) => readFileSync(join(logs, pod, "access.log"), "utf8"))
+    .join("");
+}
+
+function controlPlaneOf(directory: string): Pick<Mesh, "controlPlanePid" | "killControlPlane"> {
+  // Beside it stands a process that only watches over it.
+  const controlPlanePid = (): number | undefined =>
+    processes().find(
+      ({ words }) =>
+        words.includes("serve") && words.includes(directory) && !words.some((word) => word.includes("scrim-child")),
+    )?.pid;
+  return {
+    controlPlanePid,
+    async killControlPlane() {
+      const pid = await eventually("the control plane's process", controlPlanePid);
+      process.kill(pid, "SIGKILL");
+      await eventually("its end", () => (isAlive(pid) ? undefined : true));
+    },
+  };
+}
+
+/** The living processes of a mesh: those that run in its directories, or are told of them. */
+export function processesOf({ directory }: Mesh): readonly LivingProcess[] {
+  const root = join(directory, "..");
+  return processes().filter((one) => one.directory.startsWith(root) || one.words.join(" ").includes(root));
 }
 
 function failIfEnded(child: ChildProcess, output: string): undefined {

@@ -11,14 +11,14 @@ import { resourceTypes } from "../../../controlplane/snapshot/type-urls.ts";
 import { discoveryMethods } from "../../../controlplane/xds/grpc/services.ts";
 import { decode } from "../../../protos/codec.ts";
 import { plaintextBootstrap } from "../../support/ads-bootstrap.ts";
-import { type Envoy, startEnvoy } from "../../support/envoy.ts";
 import { typeUrl } from "../../support/envoy-config.ts";
-import { openRawClient } from "../../support/raw-client.ts";
+import { type Envoy, startEnvoy } from "../../support/envoy.ts";
 import { request, scrim } from "../../support/mesh.ts";
-import { eventually } from "../../support/until.ts";
 import { freePort } from "../../support/ports.ts";
-import { type ServedMesh, startServe } from "../../support/serve.ts";
+import { openRawClient } from "../../support/raw-client.ts";
 import { freePorts } from "../../support/serve-settings.ts";
+import { type ServedMesh, startServe } from "../../support/serve.ts";
+import { eventually } from "../../support/until.ts";
 import { serviceAt } from "../../support/workloads.ts";
 
 const root = mkdtempSync(join(tmpdir(), "scrim-plain-"));

@@ -7,10 +7,10 @@ import { arrived } from "../../../bench/endurance/arrival.ts";
 import { ask, startTraffic, type Traffic } from "../../../bench/endurance/traffic.ts";
 import { createWorld, type World } from "../../../bench/endurance/world.ts";
 import { request } from "../../support/mesh.ts";
-import { routeWithHeader } from "../../support/workloads.ts";
-import { eventually } from "../../support/until.ts";
-import { type ServedMesh, startServe } from "../../support/serve.ts";
 import { type ControlPlanePorts, freePorts } from "../../support/serve-settings.ts";
+import { type ServedMesh, startServe } from "../../support/serve.ts";
+import { eventually } from "../../support/until.ts";
+import { routeWithHeader } from "../../support/workloads.ts";
 
 interface Violation {
   readonly file: string;

@@ -9,9 +9,9 @@ import { arrived } from "../../../bench/endurance/arrival.ts";
 import { startTraffic } from "../../../bench/endurance/traffic.ts";
 import { createWorld, type World } from "../../../bench/endurance/world.ts";
 import { scrim } from "../../support/mesh.ts";
-import { eventually } from "../../support/until.ts";
-import { type ServedMesh, startServe } from "../../support/serve.ts";
 import { type ControlPlanePorts, freePorts } from "../../support/serve-settings.ts";
+import { type ServedMesh, startServe } from "../../support/serve.ts";
+import { eventually } from "../../support/until.ts";
 
 const CANNOT = new RegExp(
   "The state directory \\S+ cannot be written \\(.+\\): proxies are served on, " +

@@ -1,6 +1,6 @@
 import { createServer, type Server } from "node:http";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createHost, type Host, type HttpStream } from "proxy-wasm-host";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { compileFilter } from "../../../filters/sdk/compile.mjs";
 import { type ProbeEnvoy, startProbeEnvoy } from "./probe-envoy.ts";
 

@@ -1,20 +1,12 @@
-// What an operator does to a mesh, and what befalls it: rollouts, crashes, renewals, lost files, impostors, its own
-// sudden end.
-import { type ChildProcess, execFile, spawn } from "node:child_process";
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  renameSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+// What an operator does to a mesh, and what befalls it: rollouts, crashes, renewals, lost files, its own sudden end.
+import { execFile } from "node:child_process";
+import { existsSync, readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { serialsOf } from "../../support/certificate-serials.ts";
 import { type Load, startLoad } from "../../support/load.ts";
-import { type Mesh, type ProxyStatus, request, scrim, startMesh } from "../../support/mesh.ts";
+import { type Mesh, processesOf, type ProxyStatus, request, scrim, startMesh } from "../../support/mesh.ts";
+import { type LivingProcess, processes } from "../../support/processes.ts";
 import { eventually } from "../../support/until.ts";
 import { documents, echoDeployment, service } from "../../support/workloads.ts";
 
@@ -74,49 +66,10 @@ async function failedSince(): Promise<readonly string[]> {
 }
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-const fileOf = (pid: number, name: string): string => {
-  try {
-    return readFileSync(`/proc/${pid}/${name}`, "utf8");
-  } catch {
-    return "";
-  }
-};
-
-/** The living processes of the mesh: those that run in its directories, or are told of them. */
-function processes(): number[] {
-  const root = join(mesh.directory, "..");
-  return readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number)
-    .filter((pid) => {
-      if (pid === process.pid || / \(.*\) Z /.test(` ${fileOf(pid, "stat")}`)) return false;
-      try {
-        return readlinkSync(`/proc/${pid}/cwd`).startsWith(root) || fileOf(pid, "cmdline").includes(root);
-      } catch {
-        return false;
-      }
-    });
-}
-
-const pidOf = (...words: readonly string[]): number | undefined =>
-  processes().find(
-    (pid) =>
-      !fileOf(pid, "cmdline").includes("scrim-child") &&
-      words.every((word) => `${fileOf(pid, "cmdline")}\0${fileOf(pid, "environ")}`.includes(word)),
-  );
-
-async function killControlPlane(): Promise<void> {
-  const pid = await eventually("the control plane's process", () => pidOf("\0serve\0"));
-  process.kill(pid, "SIGKILL");
-  await eventually("its end", () =>
-    existsSync(`/proc/${pid}`) && !/ Z /.test(fileOf(pid, "stat")) ? undefined : true,
-  );
-}
+const ours = (): readonly LivingProcess[] => processesOf(mesh);
 
 async function certificates({ envoyAdmin }: ProxyStatus): Promise<string[]> {
-  const { body } = await request(`http://${envoyAdmin}/certs`);
-  const all = (JSON.parse(body) as { certificates: { cert_chain?: { serial_number: string }[] }[] }).certificates;
-  return all.flatMap(({ cert_chain: chain = [] }) => chain.map(({ serial_number: serial }) => serial));
+  return serialsOf((await request(`http://${envoyAdmin}/certs`)).body);
 }
 
 /** What /synced says once it is 503 for the reason looked for; a certificate on its way is one too, for a moment. */
@@ -236,92 +189,25 @@ describe("commands beside a running mesh", () => {
       },
     });
     expect(client?.ports).toEqual([{ port: 9080, address: `${client?.podIp}:9080` }]);
-    expect(fileOf(client?.pid ?? 0, "cmdline")).toContain(client?.name);
+    const envoy = processes().find(({ pid }) => pid === client?.pid);
+    expect(envoy?.words.join(" ")).toContain(client?.name);
     expect((await run("proxy-status", "--admin", "http://127.0.0.1:9")).code).toBe(3);
-  });
-});
-
-interface Bootstrap {
-  admin: { address: { socket_address: { address: string; port_value: number } } };
-}
-
-/**
- * Starts an Envoy of somebody who took a pod's bootstrap and writes another token into it; resolves to what it was
- * given.
- */
-async function impostorGets(
-  bootstrap: string,
-  token: string | undefined,
-): Promise<{ readonly configured: boolean; readonly certificates: string[] }> {
-  const { envoyBinary, text } = {
-    envoyBinary: fileOf((await mesh.proxy("client")).pid, "cmdline").split("\0")[0] ?? "",
-    text: token === undefined ? bootstrap : bootstrap.replace(/Bearer [0-9a-f]+/, `Bearer ${token}`),
-  };
-  const parsed = JSON.parse(text) as Bootstrap;
-  const { address } = parsed.admin.address.socket_address;
-  parsed.admin.address.socket_address.port_value = 15_999;
-  const directory = join(mesh.directory, "..", "impostor");
-  mkdirSync(directory, { recursive: true });
-  writeFileSync(join(directory, "bootstrap.json"), JSON.stringify(parsed));
-  const envoy: ChildProcess = spawn(
-    envoyBinary,
-    ["-c", join(directory, "bootstrap.json"), "--disable-hot-restart", "--log-level", "off"],
-    { stdio: "ignore" },
-  );
-  const ended = new Promise((resolve) => envoy.once("exit", resolve));
-  const ask = async (path: string) => (await request(`http://${address}:15999${path}`)).body;
-  try {
-    await eventually("a refusal or a configuration", async () => {
-      const stats = await ask(
-        "/stats?filter=cluster_manager.cds.update_success|cluster.xds-grpc.upstream_rq_completed",
-      );
-      return /update_success: [1-9]|rq_completed: [2-9]/.test(stats) ? true : undefined;
-    });
-    return {
-      configured: /update_success: [1-9]/.test(await ask("/stats?filter=cluster_manager.cds.update_success")),
-      certificates: await certificates({ envoyAdmin: `${address}:15999` } as ProxyStatus),
-    };
-  } finally {
-    envoy.kill("SIGKILL");
-    await ended;
-  }
-}
-
-describe("identity", () => {
-  it("is kept in files of the owner alone; no token shows in a log, a process list or an admin page", async () => {
-    expect(statSync(join(mesh.stateDirectory, "ca/ca-key.pem")).mode & 0o777).toBe(0o600);
-    expect(statSync(join(mesh.stateDirectory, "ca")).mode & 0o777).toBe(0o700);
-    const { name, envoyAdmin } = await mesh.proxy("client");
-    const file = join(mesh.stateDirectory, "runtime", `${name}.bootstrap.json`);
-    expect(statSync(file).mode & 0o777).toBe(0o600);
-    const token = /Bearer ([0-9a-f]+)/.exec(readFileSync(file, "utf8"))?.[1] ?? "";
-    expect(token.length).toBeGreaterThanOrEqual(32);
-    const dump = (await request(`http://${envoyAdmin}/config_dump?include_eds`)).body;
-    expect(dump.length).toBeGreaterThan(10_000);
-    expect(dump).not.toContain(token);
-    expect((await request(`${mesh.admin}/debug/proxies`)).body).not.toContain(token);
-    for (const pid of processes()) expect(fileOf(pid, "cmdline") + fileOf(pid, "environ")).not.toContain(token);
-    const logs = readdirSync(join(mesh.stateDirectory, "logs"), { recursive: true, encoding: "utf8" }).filter((path) =>
-      path.endsWith(".log"),
-    );
-    for (const log of logs) expect(readFileSync(join(mesh.stateDirectory, "logs", log), "utf8")).not.toContain(token);
-  });
-
-  it("is given to nobody who only claims a node id, be it with no valid token or with another pod's", async () => {
-    const [client, victim] = [await mesh.proxy("client"), await mesh.proxy("web-v1")];
-    const bootstrapOf = ({ name }: ProxyStatus) =>
-      readFileSync(join(mesh.stateDirectory, "runtime", `${name}.bootstrap.json`), "utf8");
-    const ofClient = /Bearer ([0-9a-f]+)/.exec(bootstrapOf(client))?.[1] ?? "";
-    expect(await impostorGets(bootstrapOf(victim), "0".repeat(64))).toEqual({ configured: false, certificates: [] });
-    expect(await impostorGets(bootstrapOf(victim), ofClient)).toEqual({ configured: false, certificates: [] });
-    await mesh.synced();
   });
 });
 
 describe("crashes and losses", () => {
   it("starts a killed workload and a killed proxy again, and says so", async () => {
     const { name } = await mesh.proxy("probed");
-    const app = await eventually("the workload's process", () => pidOf("apps/echo.mjs", `POD_NAME=${name}`));
+    const app = await eventually(
+      "the workload's process",
+      () =>
+        ours().find(
+          ({ words, environment }) =>
+            words.join(" ").includes("apps/echo.mjs") &&
+            !words.join(" ").includes("scrim-child") &&
+            environment.includes(`POD_NAME=${name}`),
+        )?.pid,
+    );
     process.kill(app, "SIGKILL");
     await eventually("said", () =>
       new RegExp(`${name} was ended by SIGKILL.*starting it again in`).test(mesh.output()) ? true : undefined,
@@ -351,12 +237,12 @@ describe("crashes and losses", () => {
     };
     renameSync(kept, away);
     await kept503();
-    await killControlPlane();
+    await mesh.killControlPlane();
     await kept503();
     renameSync(away, kept);
     await mesh.synced();
     renameSync(mesh.directory, `${mesh.directory}-away`);
-    await killControlPlane();
+    await mesh.killControlPlane();
     await kept503();
     renameSync(`${mesh.directory}-away`, mesh.directory);
     await mesh.synced();
@@ -371,7 +257,7 @@ describe("crashes and losses", () => {
     const [key, away] = [join(mesh.stateDirectory, "ca/ca-key.pem"), join(mesh.stateDirectory, "key-away.pem")];
     const root = readFileSync(join(mesh.stateDirectory, "ca/root-cert.pem"), "utf8");
     renameSync(key, away);
-    await killControlPlane();
+    await mesh.killControlPlane();
     await eventually("said", () =>
       /certificate authority cannot start: .*ca-key\.pem is missing/.test(mesh.output()) ? true : undefined,
     );
@@ -385,8 +271,8 @@ describe("crashes and losses", () => {
 
   it("leaves no process behind when it is killed by force", async () => {
     await load.stop();
-    expect(processes().length).toBeGreaterThan(8);
+    expect(ours().length).toBeGreaterThan(8);
     mesh.process.kill("SIGKILL");
-    await eventually("the end of every process", () => (processes().length === 0 ? true : undefined), 10_000);
+    await eventually("the end of every process", () => (ours().length === 0 ? true : undefined), 10_000);
   });
 });

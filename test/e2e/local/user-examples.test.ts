@@ -2,11 +2,11 @@
 // say.
 import http from "node:http";
 import https from "node:https";
-import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { selfSigned, tlsSecret } from "../../support/certificate.ts";
 import { type Mesh, repository, request, startMesh } from "../../support/mesh.ts";
+import { listening } from "../../support/servers.ts";
 import { eventually } from "../../support/until.ts";
 import { documents, echoDeployment, service } from "../../support/workloads.ts";
 
@@ -223,7 +223,7 @@ async function inBatches<T>(batches: number, size: number, step: () => Promise<T
 }
 
 /** A backend without a sidecar: it says who it is and what host it was asked for. */
-function listening(name: string): Promise<number> {
+function serving(name: string): Promise<number> {
   const server = http.createServer((incoming, response) => {
     const [, word, times, code] = (incoming.url ?? "").split("/");
     const seen = (attempts.get(incoming.url ?? "") ?? 0) + 1;
@@ -237,7 +237,7 @@ function listening(name: string): Promise<number> {
     setTimeout(() => response.end(`${name} ${incoming.headers.host}`), word === "slow" ? 400 : 0);
   });
   servers.push(server);
-  return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve((server.address() as AddressInfo).port)));
+  return listening(server);
 }
 
 async function backed(name: string, namespace: string): Promise<string> {
@@ -250,7 +250,7 @@ apiVersion: discovery.k8s.io/v1
 kind: EndpointSlice
 metadata: {name: ${name}, namespace: ${namespace}, labels: {kubernetes.io/service-name: ${name}}}
 addressType: IPv4
-ports: [{name: http, port: ${await listening(name)}}]
+ports: [{name: http, port: ${await serving(name)}}]
 endpoints: [{addresses: [127.0.0.1]}]
 `;
 }

@@ -1,6 +1,6 @@
 // Plugins from a real registry in a running mesh: by tag, with a pull secret, signed, bounded; with the registry away;
 // across restarts.
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
@@ -9,10 +9,10 @@ import { type FakeRegistry, startFakeRegistry } from "../../fakes/fake-registry.
 import { run, runScrim } from "../../support/command.ts";
 import { type Load, startLoad } from "../../support/load.ts";
 import { type Mesh, repository, request, startMesh } from "../../support/mesh.ts";
-import { eventually } from "../../support/until.ts";
-import { type Registry, startRegistry, USER } from "./registry.ts";
 import { testServer } from "../../support/test-servers.ts";
+import { eventually } from "../../support/until.ts";
 import { documents, echoDeployment, service } from "../../support/workloads.ts";
+import { type Registry, startRegistry, USER } from "./registry.ts";
 
 const registryBinary = testServer("registry");
 const cosignBinary = testServer("cosign");
@@ -75,8 +75,8 @@ function plugin({ image, value = "v1", more = "", annotations = "" }: PluginText
   return `apiVersion: extensions.istio.io/v1alpha1
 kind: WasmPlugin
 metadata: {name: header, namespace: default, annotations: {${annotations}}}
-spec: {selector: {matchLabels: {app: web}}, url: "oci://${registry.host}/${image}", imagePullSecret: pull,
-  pluginConfig: {name: x-plugin, value: ${value}}${more}}
+spec: {selector: {matchLabels: {app: web}}, url: "oci://${registry.host}/${image}",
+  imagePullSecret: pull, pluginConfig: {name: x-plugin, value: ${value}}${more}}
 `;
 }
 
@@ -96,24 +96,6 @@ function meshConfig(): string {
 const header = async () => (await mesh.from("client", "http://web/")).headers["x-plugin"];
 const shows = (value: string) =>
   eventually(`x-plugin: ${value}`, async () => ((await header()) === value ? true : undefined));
-
-function controlPlane(): number | undefined {
-  return readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number)
-    .find((pid) => {
-      const words = commandLine(pid);
-      return words.includes("serve") && words.includes(mesh.directory) && !words.includes("scrim-child");
-    });
-}
-
-function commandLine(pid: number): readonly string[] {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
-  } catch {
-    return [];
-  }
-}
 
 interface Violation {
   readonly object: string;
@@ -312,11 +294,8 @@ describe.runIf(registryBinary !== undefined && cosignBinary !== undefined)("plug
   });
 
   it("are there after the control plane's death without their registry, and no request failed in all", async () => {
-    const before = controlPlane();
-    process.kill(before ?? 0, "SIGKILL");
-    await eventually("another control plane", () =>
-      controlPlane() === undefined || controlPlane() === before ? undefined : true,
-    );
+    await mesh.killControlPlane();
+    await eventually("another control plane", mesh.controlPlanePid);
     await mesh.synced();
     expect(await header()).toBe("cached");
     mesh.write("plugin.yaml", plugin({ image: "team/header:enough", value: "kept" }));

@@ -7,8 +7,8 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { request } from "../../support/mesh.ts";
-import { eventually } from "../../support/until.ts";
 import { freePort } from "../../support/ports.ts";
+import { eventually } from "../../support/until.ts";
 
 /** Who may push and pull where somebody must prove who they are. */
 export const USER = { username: "tester", password: "scrim-test-password" };

@@ -1,8 +1,7 @@
 // What no statistic of Envoy's tells: a version that traps under FAIL_OPEN is found by its proxies' logs; and rollouts
 // on the same proxies come one after the other.
 import { execFile } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -12,8 +11,8 @@ import type { RolloutStatus } from "../../../controlplane/rollout/status.ts";
 import { markOf } from "../../../controlplane/rollout/traps.ts";
 import { startLoad } from "../../support/load.ts";
 import { type Mesh, repository, request, scrim, startMesh } from "../../support/mesh.ts";
-import { eventually } from "../../support/until.ts";
 import { writeRawModule } from "../../support/raw-module.ts";
+import { eventually } from "../../support/until.ts";
 import { documents, echoDeployment, service } from "../../support/workloads.ts";
 
 const run = promisify(execFile);
@@ -169,10 +168,7 @@ describe("two rollouts on the same proxies", () => {
     await eventually("the second waits", async () =>
       (await status("b")).candidate?.waits === true ? true : undefined,
     );
-    const child = (await readFile(`/proc/${mesh.process.pid}/task/${mesh.process.pid}/children`, "utf8"))
-      .split(" ")
-      .find((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("\0serve\0"));
-    process.kill(Number(child), "SIGKILL");
+    await mesh.killControlPlane();
     await eventually("a control plane again, which still waits", async () =>
       (await status("b")).waitsFor.join() === "default/a" ? true : undefined,
     );

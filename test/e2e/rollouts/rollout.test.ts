@@ -9,8 +9,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { bucketOf } from "../../../controlplane/rollout/bucket.ts";
 import { startLoad } from "../../support/load.ts";
 import { type Mesh, type ProxyStatus, repository, request, scrim, startMesh } from "../../support/mesh.ts";
-import { eventually } from "../../support/until.ts";
 import { REFUSED_BY_ENVOY, writeRawModule } from "../../support/raw-module.ts";
+import { eventually } from "../../support/until.ts";
 import { documents, echoDeployment, service } from "../../support/workloads.ts";
 
 const PLUGIN = "default/stamp";

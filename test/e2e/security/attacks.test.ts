@@ -1,60 +1,19 @@
 // What a hostile client may try on a running mesh. Raw sockets, since no HTTP library sends such requests.
-import net from "node:net";
-import tls from "node:tls";
 import { readdirSync, statSync } from "node:fs";
+import net from "node:net";
 import { join } from "node:path";
+import tls from "node:tls";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { selfSigned } from "../../support/certificate.ts";
 import { type Mesh, request, startMesh } from "../../support/mesh.ts";
 import { documents, echoDeployment, service } from "../../support/workloads.ts";
+import { rules } from "./attacks-mesh.ts";
+import { exchange, status, statusOf } from "./raw-http.ts";
 
 let mesh: Mesh;
 /** How requests reach `web`: from a sidecar, in plaintext, through the gateway. */
 let ways: Record<"sidecar" | "plaintext" | "gateway", string>;
 let closed: Record<"sidecar" | "plaintext", string>;
-
-function policy(name: string, app: string, action: string, ...rules: string[]): string {
-  return `apiVersion: security.istio.io/v1
-kind: AuthorizationPolicy
-metadata: {name: ${name}, namespace: default}
-spec:
-  selector: {matchLabels: {app: ${app}}}
-  action: ${action}
-  rules:
-${rules.map((rule) => `  - ${rule}\n`).join("")}`;
-}
-
-const limits = `apiVersion: policy.scrim.mesh/v1alpha1
-kind: RateLimitPolicy
-metadata: {name: few, namespace: default}
-spec:
-  selector: {matchLabels: {app: web}}
-  limits:
-  - {name: burst, requests: 20, per: 24h, match: {paths: [/limited]}}
-`;
-
-const edge = `apiVersion: networking.istio.io/v1
-kind: Gateway
-metadata: {name: edge, namespace: default}
-spec:
-  selector: {istio: ingressgateway}
-  servers:
-  - {port: {number: 80, name: http, protocol: HTTP}, hosts: ["*"]}
----
-apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: {name: edge, namespace: default}
-spec:
-  hosts: ["*"]
-  gateways: [edge]
-  http: [{route: [{destination: {host: web}}]}]
-`;
-
-const twoWorkers = `apiVersion: v1
-kind: ConfigMap
-metadata: {name: istio, namespace: istio-system}
-data: {mesh: "defaultConfig: {concurrency: 2}"}
-`;
 
 beforeAll(async () => {
   mesh = await startMesh({
@@ -62,30 +21,7 @@ beforeAll(async () => {
       "workloads.yaml": documents(
         ...["web", "closed", "client"].flatMap((app) => [service(app), echoDeployment({ name: app, app })]),
       ),
-      "mesh.yaml": documents(
-        policy(
-          "keep-out",
-          "web",
-          "DENY",
-          '{to: [{operation: {paths: ["/admin", "/admin/*", "/a:b"]}}]}',
-          "{to: [{operation: {hosts: [secret.example.com]}}]}",
-          "{to: [{operation: {methods: [DELETE]}}]}",
-          '{when: [{key: "request.headers[x-role]", values: [guest]}]}',
-        ),
-        policy(
-          "let-in",
-          "closed",
-          "ALLOW",
-          '{to: [{operation: {paths: ["/public/*"]}}]}',
-          '{when: [{key: "request.headers[x-role]", values: [admin]}]}',
-          '{from: [{source: {principals: ["cluster.local/ns/default/sa/web", "cluster.local/ns/default/sa/cli.nt"]}}]}',
-          "{from: [{source: {ipBlocks: [10.9.9.9]}}]}",
-          '{to: [{operation: {hosts: ["*.example.com"]}}]}',
-        ),
-        limits,
-        edge,
-        twoWorkers,
-      ),
+      "mesh.yaml": rules,
     },
   });
   const [web, shut, client] = await Promise.all([mesh.proxy("web"), mesh.proxy("closed"), mesh.proxy("client")]);
@@ -96,50 +32,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await mesh?.stop();
 });
-
-/**
- * Sends the bytes, and returns what comes back until the connection ends or nothing comes for a moment after an answer.
- */
-function exchange(address: string, bytes: string): Promise<string> {
-  const [host, port] = address.split(":");
-  return new Promise((resolve) => {
-    let answer = "";
-    const socket = net.connect(Number(port), host, () => socket.write(Buffer.from(bytes, "latin1")));
-    socket.setTimeout(5_000, () => socket.destroy());
-    socket.on("data", (chunk) => {
-      answer += chunk.toString("latin1");
-      const [head = "", body] = answer.split("\r\n\r\n", 2);
-      const length = /content-length: (\d+)/i.exec(head)?.[1];
-      if (
-        body !== undefined &&
-        (/^HTTP\/1.1 [45]/.test(head) ||
-          body.endsWith("\r\n0") ||
-          (length !== undefined && body.length >= Number(length)))
-      )
-        socket.destroy();
-    });
-    socket.on("error", () => undefined);
-    socket.on("close", () => resolve(answer));
-  });
-}
-
-/** The status of the answer; 0 when the connection was closed without one. */
-const statusOf = (answer: string): number => Number(/^HTTP\/1\.1 (\d+)/.exec(answer)?.[1] ?? 0);
-
-async function status(
-  address: string,
-  host: string,
-  target: string,
-  headers: readonly string[] = [],
-  method = "GET",
-): Promise<number> {
-  return statusOf(
-    await exchange(
-      address,
-      `${method} ${target} HTTP/1.1\r\nHost: ${host}\r\n${headers.map((line) => `${line}\r\n`).join("")}\r\n`,
-    ),
-  );
-}
 
 describe("paths", () => {
   const forbidden = [

@@ -1,9 +1,9 @@
 // Which rule speaks for whom: namespaces of clients, services and rules, labels of callers, wildcards, ports, and rules
 // that meet.
 import http from "node:http";
-import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Mesh, startMesh } from "../../support/mesh.ts";
+import { listening } from "../../support/servers.ts";
 import { tunnelled } from "../../support/tunnel.ts";
 import { documents, echoDeployment } from "../../support/workloads.ts";
 
@@ -20,7 +20,7 @@ beforeAll(async () => {
     backed("odd", "default", [9080]),
     backed("many", "default", [9080, 9081]),
   ]);
-  outside = await listening("outside.default");
+  outside = await serving("outside.default");
   const elsewhere = externalName("elsewhere", "localhost", outside);
   const clients = [
     echoDeployment({ name: "client", app: "client" }),
@@ -258,14 +258,14 @@ spec: {type: ExternalName, externalName: ${target}, ports: [{name: http, port: $
 `;
 }
 
-function listening(answer: string): Promise<number> {
+function serving(answer: string): Promise<number> {
   const server = http.createServer((_incoming, response) => response.end(answer));
   servers.push(server);
-  return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve((server.address() as AddressInfo).port)));
+  return listening(server);
 }
 
 async function backed(name: string, namespace: string, ports: readonly number[]): Promise<string> {
-  const port = await listening(`${name}.${namespace}`);
+  const port = await serving(`${name}.${namespace}`);
   const named = (number: number): string => `http-${number}`;
   return `apiVersion: v1
 kind: Service

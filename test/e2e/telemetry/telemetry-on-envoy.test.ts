@@ -3,8 +3,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Mesh, request, type RequestOptions, startMesh } from "../../support/mesh.ts";
-import { eventually } from "../../support/until.ts";
 import { tunnelled } from "../../support/tunnel.ts";
+import { eventually } from "../../support/until.ts";
 import { documents, echoDeployment, service } from "../../support/workloads.ts";
 
 let mesh: Mesh;

@@ -1,35 +1,35 @@
 // What passes between two workloads besides plain requests: long bodies, streams, half-dead endpoints, TLS of the
 // applications' own, changes under way.
+import { writeFileSync } from "node:fs";
 import http from "node:http";
 import https from "node:https";
-import { type AddressInfo, createServer as createTcpServer, type Server } from "node:net";
-import { writeFileSync } from "node:fs";
+import { createServer as createTcpServer, type Server } from "node:net";
 import { join } from "node:path";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { selfSigned } from "../../support/certificate.ts";
-import { type Mesh, repository, request, startMesh } from "../../support/mesh.ts";
+import { type Mesh, request, startMesh } from "../../support/mesh.ts";
 import { object } from "../../support/objects.ts";
-import { eventually } from "../../support/until.ts";
-import { h2c, text, tunnel, until, websocket } from "../../support/tunnel.ts";
-import { documents, echoDeployment, service } from "../../support/workloads.ts";
+import { listening } from "../../support/servers.ts";
+import { h2c, text, tunnel, until } from "../../support/tunnel.ts";
+import { destinationRule, entries, type ServerPorts, virtualService, workloads } from "./exchanges-mesh.ts";
 
 let mesh: Mesh;
 let proxy = "";
 const servers: Server[] = [];
 const outside = selfSigned(["outside.example.com"]);
-let ports: Record<"stream" | "tls" | "dead", number>;
+let ports: ServerPorts;
 
 beforeAll(async () => {
   ports = {
-    stream: await listening(http.createServer(streaming)),
-    tls: await listening(
+    stream: await serving(http.createServer(streaming)),
+    tls: await serving(
       https.createServer({ cert: outside.certificate, key: outside.key, minVersion: "TLSv1.3" }, secured),
     ),
-    dead: await listening(createTcpServer()),
+    dead: await serving(createTcpServer()),
   };
   servers.pop()?.close();
-  mesh = await startMesh({ files: { "workloads.yaml": workloads(), "entries.yaml": entries() } });
+  mesh = await startMesh({ files: { "workloads.yaml": workloads(ports), "entries.yaml": entries(ports) } });
   writeFileSync(join(mesh.directory, "ca.pem"), outside.certificate);
   proxy = (await mesh.proxy("client")).outbound;
 }, 120_000);
@@ -201,183 +201,11 @@ spec:
   });
 });
 
-describe("changes", () => {
-  it("do not touch open websockets", async () => {
-    const { socket } = await websocket(proxy, "http://web/socket");
-    for (let i = 0; i < 4; i++) {
-      await applied(
-        "change.yaml",
-        destinationRule("web", `{connectionPool: {http: {maxRetries: ${i + 10}}}}`),
-        virtualService("web", `{timeout: ${i + 1}s, route: [{destination: {host: web}}]}`),
-      );
-      socket.write(`after ${i};`);
-      expect(await until(socket, `after ${i};`)).toBe(`after ${i};`);
-    }
-    socket.destroy();
-    mesh.remove("change.yaml");
-  });
-
-  it("fail no request while weights, subsets and policies come and go", async () => {
-    const failed = underLoad();
-    const subsets = destinationRule("web", "{}").replace(
-      "  trafficPolicy",
-      "  subsets: [{name: v1, labels: {version: v1}}, {name: v2, labels: {version: v2}}]\n  trafficPolicy",
-    );
-    for (let i = 0; i < 6; i++) {
-      mesh.write(
-        "change.yaml",
-        documents(subsets, virtualService("web", `{route: [{destination: {host: web, subset: v${1 + (i % 2)}}}]}`)),
-      );
-      await new Promise((resolve) => setTimeout(resolve, 450));
-      // The subset and the rule that uses it go together, in one file: no request may fall between.
-      mesh.write(
-        "change.yaml",
-        documents(
-          subsets.replace("name: web", "name: web-renamed"),
-          virtualService(
-            "web",
-            "{match: [{headers: {x-a: {exact: b}}}], route: [{destination: {host: web, subset: " +
-              "v1}}]}, {route: [{destination: {host: web}}]}",
-          ),
-        ),
-      );
-      await new Promise((resolve) => setTimeout(resolve, 450));
-      mesh.write("change.yaml", "# nothing\n");
-      await new Promise((resolve) => setTimeout(resolve, 450));
-    }
-    expect(await failed()).toEqual([]);
-  });
-
-  it("fail no request that is allowed while policies come and go", async () => {
-    const security = (kind: string, name: string, spec: string): string =>
-      `apiVersion: security.istio.io/v1\nkind: ${kind}\nmetadata: {name: ${name}, namespace: default}\nspec: ${spec}\n`;
-    const failed = underLoad();
-    for (const policies of [
-      [security("PeerAuthentication", "default", "{mtls: {mode: STRICT}}")],
-      [
-        security("PeerAuthentication", "default", "{mtls: {mode: PERMISSIVE}}"),
-        security(
-          "AuthorizationPolicy",
-          "clients",
-          '{action: ALLOW, rules: [{from: [{source: {principals: ["cluster.local/ns/default/sa/client"]}}]}]}',
-        ),
-      ],
-      [
-        security(
-          "AuthorizationPolicy",
-          "clients",
-          '{action: DENY, rules: [{to: [{operation: {paths: ["/nobody/asks"]}}]}]}',
-        ),
-      ],
-      [object("RateLimitPolicy", "wide", "{limits: [{name: wide, requests: 1000000, per: 1s}]}")],
-      [object("Sidecar", "default", "{egress: [{hosts: ['./*']}]}")],
-      [],
-    ]) {
-      mesh.write("policies.yaml", documents("# some\n", ...policies));
-      await new Promise((resolve) => setTimeout(resolve, 900));
-    }
-    expect(await failed()).toEqual([]);
-  });
-
-  it("let a new service be asked for at once, and a removed one no more", async () => {
-    mesh.write("late.yaml", backed("late", ports.stream));
-    await eventually(
-      "the new service",
-      async () => ((await mesh.from("client", "http://late/length/2")).body === "xx" ? true : undefined),
-      5_000,
-    );
-    mesh.remove("late.yaml");
-    await eventually(
-      "the end of it",
-      async () => ((await mesh.from("client", "http://late/length/2")).status >= 500 ? true : undefined),
-      10_000,
-    );
-    mesh.write("late.yaml", backed("late", ports.stream));
-    await eventually(
-      "the service again",
-      async () => ((await mesh.from("client", "http://late/length/2")).body === "xx" ? true : undefined),
-      5_000,
-    );
-  });
-
-  it("open a gateway's ports and carry every kind of HTTP through them", async () => {
-    mesh.write(
-      "gateway.yaml",
-      documents(
-        gateway,
-        virtualService("web", "{route: [{destination: {host: web}}]}")
-          .replace("hosts: [web]", "hosts: ['*']\n  gateways: [edge]")
-          .replace("name: web", "name: at-edge"),
-      ),
-    );
-    const address = await eventually(
-      "the gateway",
-      async () =>
-        (await mesh.proxies()).find(({ kind }) => kind === "router")?.ports.find(({ port }) => port === 8070)?.address,
-      20_000,
-    );
-    await eventually(
-      "the route",
-      async () => ((await request(`http://${address}/`)).status === 200 ? true : undefined),
-      10_000,
-    );
-    expect(JSON.parse((await h2c(address, "http://anything.example.com/h2")).body).path).toBe("/h2");
-    const { socket } = await websocket(address, "http://anything.example.com/ws");
-    socket.write("through;");
-    expect(await until(socket, "through;")).toBe("through;");
-    socket.destroy();
-  });
-});
-
-/** Asks without end; the function returned stops that and says what failed. */
-function underLoad(): () => Promise<readonly string[]> {
-  let done = false;
-  const failed: string[] = [];
-  const load = Promise.all(
-    Array.from({ length: 4 }, async () => {
-      while (!done) {
-        const answer = await mesh
-          .from("client", "http://web/")
-          .catch((error: unknown) => ({ status: 0, body: String(error) }));
-        if (answer.status !== 200) failed.push(`${answer.status} ${answer.body.slice(0, 80)}`);
-      }
-    }),
-  );
-  return async () => {
-    done = true;
-    await load;
-    return failed;
-  };
-}
-
-const gateway = `apiVersion: networking.istio.io/v1
-kind: Gateway
-metadata: {name: edge, namespace: default}
-spec:
-  selector: {gateway: edge}
-  servers: [{port: {number: 8070, name: http, protocol: HTTP}, hosts: ["*"]}]
-`;
-
-function destinationRule(host: string, trafficPolicy: string): string {
-  return (
-    "apiVersion: networking.istio.io/v1\nkind: DestinationRule\n" +
-    `metadata: {name: ${host.split(".")[0]}, namespace: default}\nspec:\n  host: ${host}\n` +
-    `  trafficPolicy: ${trafficPolicy}\n`
-  );
-}
-
-function virtualService(host: string, httpRoutes: string): string {
-  return (
-    "apiVersion: networking.istio.io/v1\nkind: VirtualService\n" +
-    `metadata: {name: ${host}, namespace: default}\nspec:\n  hosts: [${host}]\n  http: [${httpRoutes}]\n`
-  );
-}
-
 const applied = (file: string, ...texts: readonly string[]): Promise<void> => mesh.apply(file, ...texts);
 
-function listening(server: Server): Promise<number> {
+function serving(server: Server): Promise<number> {
   servers.push(server);
-  return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve((server.address() as AddressInfo).port)));
+  return listening(server);
 }
 
 let sendNext: (() => void) | undefined;
@@ -397,62 +225,4 @@ let sniSeen: string | false | undefined;
 function secured(incoming: http.IncomingMessage, response: http.ServerResponse): void {
   sniSeen = (incoming.socket as TLSSocket).servername as string | undefined;
   response.end(`secured ${incoming.url}`);
-}
-
-function backed(name: string, ...targets: readonly number[]): string {
-  const slices = targets.map(
-    (port, index) => `---
-apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-metadata: {name: ${name}-${index}, namespace: default, labels: {kubernetes.io/service-name: ${name}}}
-addressType: IPv4
-ports: [{name: http, port: ${port}}]
-endpoints: [{addresses: [127.0.0.1]}]
-`,
-  );
-  return (
-    `apiVersion: v1\nkind: Service\nmetadata: {name: ${name}, namespace: default}\n` +
-    `spec: {ports: [{name: http, port: 80}]}\n${slices.join("")}`
-  );
-}
-
-function workloads(): string {
-  const tlsApp = echoDeployment({ name: "tls-app", app: "tls-app" })
-    .replace("apps/echo.mjs", "apps/tls.mjs")
-    .replace("name: http", "name: https");
-  return documents(
-    service("web"),
-    service("client"),
-    service("tls-app").replace("{name: http, port: 80", "{name: https, port: 443"),
-    echoDeployment({ name: "web-v1", app: "web" }),
-    echoDeployment({ name: "web-v2", app: "web", version: "v2" }).replace(/^[^-]*---\n/, ""),
-    echoDeployment({ name: "client", app: "client" }),
-    tlsApp.replace("exec node apps/tls.mjs", `exec node ${repository}test/support/apps/tls.mjs`),
-    backed("stream", ports.stream),
-    backed("half-dead", ports.stream, ports.dead),
-  );
-}
-
-function entries(): string {
-  const entry = (
-    name: string,
-    host: string,
-    port: number,
-    target: number,
-    more = "",
-  ): string => `apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: {name: ${name}, namespace: default}
-spec:
-  hosts: [${host}]
-  ports: [{number: ${port}, name: http, protocol: HTTP, targetPort: ${target}}]
-  resolution: STATIC
-  endpoints: [{address: 127.0.0.1}]
-${more}`;
-  return documents(
-    entry("outside", "outside.example.com", 80, ports.tls),
-    entry("virtual", "virtual.example.com", 80, ports.stream, "  addresses: [240.0.0.7]\n"),
-    entry("twice-a", "twice.example.com", 80, ports.stream),
-    entry("twice-b", "twice.example.com", 8081, ports.stream),
-  );
 }

@@ -2,13 +2,14 @@
 // and where nobody may go.
 import { createServer as createHttpServer, type IncomingMessage, request, type Server } from "node:http";
 import { connect as connectHttp2 } from "node:http2";
-import { type AddressInfo, createServer as createTcpServer, type Server as TcpServer, type Socket } from "node:net";
+import { createServer as createTcpServer, type Server as TcpServer, type Socket } from "node:net";
 import { connect as connectTls, createServer as createTlsServer } from "node:tls";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { CERTIFICATE, KEY } from "../../golden/tls-material.ts";
 import type { Envoy } from "../../support/envoy.ts";
 import { startOutboundEnvoy } from "../../support/outbound-envoy.ts";
 import { freePort } from "../../support/ports.ts";
+import { listening } from "../../support/servers.ts";
 
 let servers: (Server | TcpServer)[] = [];
 let envoy: Envoy;
@@ -18,7 +19,7 @@ let webPort = 0;
 const attempts = new Map<string, number>();
 
 beforeAll(async () => {
-  webPort = await listening(
+  webPort = await serving(
     createHttpServer((incoming, response) => {
       attempts.set(incoming.url ?? "", (attempts.get(incoming.url ?? "") ?? 0) + 1);
       if (incoming.url?.startsWith("/fail/")) return response.writeHead(Number(incoming.url.slice(-3))).end();
@@ -29,10 +30,8 @@ beforeAll(async () => {
         );
     }),
   );
-  const tlsPort = await listening(
-    createTlsServer({ cert: CERTIFICATE, key: KEY }, (socket) => socket.end("tls spoken")),
-  );
-  const tcpPort = await listening(createTcpServer((socket) => socket.end("server speaks first")));
+  const tlsPort = await serving(createTlsServer({ cert: CERTIFICATE, key: KEY }, (socket) => socket.end("tls spoken")));
+  const tcpPort = await serving(createTcpServer((socket) => socket.end("server speaks first")));
   proxy = await freePort();
   envoy = await startOutboundEnvoy(mesh({ webPort, tlsPort, tcpPort, proxy }), "default/client", proxy);
 }, 60_000);
@@ -211,9 +210,9 @@ spec:
 `;
 }
 
-function listening(server: Server | TcpServer): Promise<number> {
+function serving(server: Server | TcpServer): Promise<number> {
   servers = [...servers, server];
-  return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve((server.address() as AddressInfo).port)));
+  return listening(server);
 }
 
 function absolute(url: string): Promise<{ readonly status: number; readonly body: string }> {

@@ -1,31 +1,15 @@
 // The router filter on real proxies: it decides every match as Envoy itself would, keeps users with their share, and
 // nobody outside can make its choice.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Mesh, request, type RequestOptions, startMesh } from "../../support/mesh.ts";
+import { type Mesh, request } from "../../support/mesh.ts";
 import { eventually } from "../../support/until.ts";
-import { documents, echoDeployment, service } from "../../support/workloads.ts";
+import { conditions, requests } from "./route-conditions.ts";
+import { rule, startWebMesh } from "./web-mesh.ts";
 
 let mesh: Mesh;
 
-beforeAll(async () => {
-  const workloads = documents(
-    service("web"),
-    echoDeployment({ name: "web-v1", app: "web" }),
-    echoDeployment({ name: "web-v2", app: "web", version: "v2" }),
-    echoDeployment({ name: "client", app: "client" }),
-  );
-  mesh = await startMesh({ files: { "workloads.yaml": documents(workloads, subsets) } });
-}, 120_000);
-
-afterAll(async () => {
-  await mesh?.stop();
-});
-
-const subsets = `apiVersion: networking.istio.io/v1
-kind: DestinationRule
-metadata: {name: web, namespace: default}
-spec: {host: web, subsets: [{name: v1, labels: {version: v1}}, {name: v2, labels: {version: v2}}]}
-`;
+beforeAll(async () => void (mesh = await startWebMesh(rule("{}"))), 120_000);
+afterAll(() => mesh?.stop());
 
 const meshConfig = (engine: string): string => `apiVersion: v1
 kind: ConfigMap
@@ -51,126 +35,6 @@ async function chosenByFilter(): Promise<number> {
   ).body;
   return Number(/scrim_router_matched_total: (\d+)/.exec(stats)?.[1] ?? 0);
 }
-
-const bytes = (text: string): string => Buffer.from(text).toString("latin1");
-
-// Each a condition; the route's answer is its number.
-const conditions: readonly string[] = [
-  "headers: {x-a: {exact: one}}",
-  "headers: {X-A: {prefix: pre}}",
-  "headers: {x-a: {regex: '[0-9]+'}}",
-  "headers: {x-a: {regex: '.'}}",
-  "headers: {x-a: {regex: 'é+'}}",
-  "headers: {x-a: {regex: '(?i)straße'}}",
-  "headers: {x-a: {regex: '\\pL\\p{Nd}'}}",
-  "headers: {x-a: {regex: '[\\p{Lu}_]{3}'}}",
-  "headers: {x-a: {regex: 'a\\Cb'}}",
-  "headers: {x-a: {regex: '\\xe9\\xff'}}",
-  "headers: {x-a: {regex: '\\bword\\b.*'}}",
-  "headers: {x-a: {regex: '(?m)^l1$'}}",
-  "headers: {x-a: {regex: '(?:a|b)*a(?:a|b){12}'}}",
-  "headers: {x-a: {regex: 'x{2,3}y?'}}",
-  "headers: {x-b: {}}",
-  "headers: {cookie: {regex: '^(.*?;\\s*)?(user=jason)(;.*)?$'}}",
-  "headers: {x-c: {exact: '1'}, x-d: {exact: '2'}}",
-  "headers: {x-e: {exact: ''}}",
-  "headers: {x-f: {exact: 'a,b'}}",
-  "headers: {x-f: {exact: a}}",
-  "uri: {prefix: /wo1}, withoutHeaders: {x-w: {}}",
-  "uri: {prefix: /wo2}, withoutHeaders: {x-w: {exact: 'yes'}}",
-  "uri: {prefix: /wo3}, withoutHeaders: {x-w: {regex: 'a*'}}",
-  "uri: {prefix: /wo4}, withoutHeaders: {x-w: {prefix: pre}}",
-  "uri: {exact: /exact}, headers: {x-g: {exact: g}}",
-  "uri: {regex: '/re/[^/]+'}",
-  "uri: {prefix: /CaSe}, ignoreUriCase: true",
-  "uri: {exact: /FoLd}, ignoreUriCase: true",
-  "uri: {prefix: /m}, method: {regex: 'PUT|PATCH'}",
-  "uri: {prefix: /q}, queryParams: {q: {exact: '1'}}",
-  "uri: {prefix: /q}, queryParams: {q: {regex: 'x+'}}",
-  "uri: {prefix: /q}, queryParams: {there: {}}",
-  "authority: {prefix: web.default.svc}",
-  "scheme: {exact: https}",
-  ...Array.from(
-    { length: 12 },
-    (_, i) => `headers: {x-tenant: {exact: t${i % 11}}}${i % 3 === 0 ? ", uri: {prefix: /only}" : ""}`,
-  ),
-  "uri: {prefix: /pre}",
-];
-
-const requests: readonly (readonly [string, RequestOptions?])[] = [
-  ...[
-    "one",
-    "onex",
-    "prefix",
-    "42",
-    "42a",
-    "x",
-    bytes("é"),
-    bytes("éé"),
-    bytes("STRAßE"),
-    "strasse",
-    "a1",
-    "1a",
-    bytes("é1"),
-    "AB_",
-    "\xc0\xc1\xc2",
-    "axb",
-    "a\xffb",
-    bytes("aéb"),
-    "\xe9\xff",
-    "word and",
-    "words",
-    "l1",
-    "abababaabababababa",
-    "babbbbbabababbbba",
-    "xx",
-    "xxxy",
-    "xxxx",
-    "",
-    "\xff",
-  ].map((value) => ["/h", { headers: { "x-a": value } }] as const),
-  ["/h", { headers: { "x-b": "" } }],
-  ["/h", { headers: { cookie: "a=b; user=jason; c=d" } }],
-  ["/h", { headers: { cookie: "user=jasons" } }],
-  ["/h", { headers: { "x-c": "1", "x-d": "2" } }],
-  ["/h", { headers: { "x-c": "1" } }],
-  ["/h", { headers: { "x-e": "" } }],
-  ["/h", { headers: { "x-f": ["a", "b"] } }],
-  ["/h", { headers: { "x-f": "a" } }],
-  ["/h", { headers: { "x-f": "a, b" } }],
-  ...[1, 2, 3, 4].flatMap((n) =>
-    [undefined, "", "yes", "aaa", "pre-x"].map(
-      (value) => [`/wo${n}`, value === undefined ? {} : { headers: { "x-w": value } }] as const,
-    ),
-  ),
-  ["/exact", { headers: { "x-g": "g" } }],
-  ["/exact?x=1", { headers: { "x-g": "g" } }],
-  ["/exact/", { headers: { "x-g": "g" } }],
-  ["/re/12?y=/z"],
-  ["/re/12/x"],
-  ["/case/x"],
-  ["/fold"],
-  ["/folds"],
-  ["/m", { method: "PATCH" }],
-  ["/m"],
-  ["/q?q=1"],
-  ["/q?a=b&q=1"],
-  ["/q?q=2&q=1"],
-  ["/q?q=xxx"],
-  ["/q?q=%31"],
-  ["/q?there"],
-  ["/q?q=1%20#f"],
-  [".default.svc/a"],
-  ["/scheme"],
-  ["/pre"],
-  ["/prefixed"],
-  ["/other"],
-  ...Array.from(
-    { length: 12 },
-    (_, i) => [i % 2 === 0 ? "/only" : "/h", { headers: { "x-tenant": `t${i}` } }] as const,
-  ),
-  ["/only", { headers: { "x-tenant": ["t1", "t2"] } }],
-];
 
 describe("every match", () => {
   it("is decided by the filter as Envoy decides it", async () => {
