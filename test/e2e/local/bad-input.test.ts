@@ -53,7 +53,7 @@ describe("bad input", () => {
       const good = virtualService(`  - route: [{destination: {host: web, subset: v${i % 4 === 0 ? 1 : 2}}}]\n`);
       mesh.write(
         "traffic.yaml",
-        i % 2 === 0 ? documents(subsets, good) : documents(subsets, good).slice(0, -20 - i) + "\n  {[broken",
+        i % 2 === 0 ? documents(subsets, good) : `${documents(subsets, good).slice(0, -20 - i)}\n  {[broken`,
       );
     }
     mesh.write(
