@@ -31,54 +31,39 @@ export async function benchEndurance(
   return { partition: partitioned, restart: restarted, wear: worn };
 }
 
-function reportPartition(
-  {
-    minutes,
-    requests,
-    failures,
-    changes,
-    first,
-    during,
-    streamsAtTheEnd,
-    convergedMs,
-    healing,
-    afterwards,
-    proxies,
-    certificatesRenewed,
-    bytes,
-  }: PartitionResult,
-  print: (line: string) => void,
-): void {
+function reportPartition(result: PartitionResult, print: (line: string) => void): void {
+  const { minutes, requests, failures, changes, during, streamsAtTheEnd, convergedMs, proxies } = result;
   print(
-    "\n" +
-      `partition of ${minutes} min: ${requests} requests, ${failures.length} failed; ${changes} changes ` +
+    `\npartition of ${minutes} min: ${requests} requests, ${failures.length} failed; ${changes} changes ` +
       `meanwhile; ${during.connections} tries to connect, ${streamsAtTheEnd} streams left at its end`,
   );
   for (const failure of failures.slice(0, 20)) print(`  ${failure}`);
   print(
     `there again after (ms): ${Object.entries(convergedMs)
       .map(([what, ms]) => `${what} ${ms.toFixed(0)}`)
-      .join(", ")}; certificates renewed: ${certificatesRenewed} of ${proxies.length} proxies`,
+      .join(", ")}; certificates renewed: ${result.certificatesRenewed} of ${proxies.length} proxies`,
   );
+  print(renderWire(result));
+  const done = (each: object): object => Object.fromEntries(Object.entries(each).filter(([, value]) => value !== 0));
+  print(`what each proxy did since the cut: ${proxies.map((each) => JSON.stringify(done(each))).join(" ")}`);
+  const { before, after } = result.bytes;
+  print(
+    `memory before and after (MB): control plane's heap ${mb(before.controlPlaneHeap)} → ` +
+      `${mb(after.controlPlaneHeap)}, resident ${mb(before.controlPlane)} → ${mb(after.controlPlane)}; ` +
+      `Envoys ${before.envoys.map(mb).join(", ")} → ${after.envoys.map(mb).join(", ")}`,
+  );
+}
+
+function renderWire({ first, during, healing, afterwards }: PartitionResult): string {
   const row = (name: string, { bytesDown, bytesUp, connections }: typeof first): readonly string[] => [
     name,
     (bytesDown / 1e3).toFixed(1),
     (bytesUp / 1e3).toFixed(1),
     String(connections),
   ];
-  print(
-    renderTable(
-      ["xDS on the wire", "kB to proxies", "kB from proxies", "connections"],
-      [row("first start", first), row("cut", during), row("healing", healing), row("the minute after", afterwards)],
-    ),
-  );
-  const done = (each: object): object => Object.fromEntries(Object.entries(each).filter(([, value]) => value !== 0));
-  print(`what each proxy did since the cut: ${proxies.map((each) => JSON.stringify(done(each))).join(" ")}`);
-  print(
-    `memory before and after (MB): control plane's heap ${mb(bytes.before.controlPlaneHeap)} → ` +
-      `${mb(bytes.after.controlPlaneHeap)}, resident ${mb(bytes.before.controlPlane)} → ` +
-      `${mb(bytes.after.controlPlane)}; Envoys ${bytes.before.envoys.map(mb).join(", ")} → ` +
-      `${bytes.after.envoys.map(mb).join(", ")}`,
+  return renderTable(
+    ["xDS on the wire", "kB to proxies", "kB from proxies", "connections"],
+    [row("first start", first), row("cut", during), row("healing", healing), row("the minute after", afterwards)],
   );
 }
 

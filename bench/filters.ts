@@ -19,18 +19,8 @@ import { out } from "./places.ts";
 
 /** Runs the bench and returns its results for the JSON file. */
 export async function benchFilters(options: BenchOptions, print: (line: string) => void): Promise<object> {
-  const { cases: known, absent } = await allCases();
-  const unknown = options.only.filter((name) => !known.some((one) => one.name === name));
-  if (unknown.length > 0)
-    throw new Error(`no case ${unknown.join(", ")}; there are ${known.map(({ name }) => name).join(", ")}`);
-  const cases = known.filter(({ name }) => options.only.length === 0 || name === EMPTY || options.only.includes(name));
-  const plan: Plan = {
-    rounds: options.rounds ?? (options.quick ? 3 : 5),
-    seconds: options.seconds ?? (options.quick ? 0.5 : 2),
-    connections: options.connections ?? 16,
-    wrk: await findWrk(readEnvironment().searchPath),
-    report: (line) => process.stderr.write(`${line}\n`),
-  };
+  const { cases, absent } = await casesOf(options);
+  const plan = await planOf(options);
   const envoy = await startEnvoy(casesBootstrap(cases));
   const generator = startGenerator();
   try {
@@ -57,10 +47,8 @@ export async function benchFilters(options: BenchOptions, print: (line: string) 
     print(
       ["", ...renderRatios(results), ...absent.map((line) => `not measured: ${line}`), CHANGES_TO_EXAMPLES].join("\n"),
     );
-    const svg = options.svg ?? join(out, "filters.svg");
-    mkdirSync(dirname(svg), { recursive: true });
-    writeFileSync(svg, renderPicture(results, `Envoy ${envoy.version}, one worker`));
-    print(`picture: ${svg}`);
+    const picture = renderPicture(results, `Envoy ${envoy.version}, one worker`);
+    print(`picture: ${writePicture(options.svg ?? join(out, "filters.svg"), picture)}`);
     return {
       how,
       absent,
@@ -72,4 +60,29 @@ export async function benchFilters(options: BenchOptions, print: (line: string) 
     await generator.close();
     await envoy.stop();
   }
+}
+
+/** The cases that were asked for, and why others cannot be measured here. */
+async function casesOf({ only }: BenchOptions): ReturnType<typeof allCases> {
+  const { cases: known, absent } = await allCases();
+  const unknown = only.filter((name) => !known.some((one) => one.name === name));
+  if (unknown.length > 0)
+    throw new Error(`no case ${unknown.join(", ")}; there are ${known.map(({ name }) => name).join(", ")}`);
+  return { cases: known.filter(({ name }) => only.length === 0 || name === EMPTY || only.includes(name)), absent };
+}
+
+async function planOf({ quick, rounds, seconds, connections }: BenchOptions): Promise<Plan> {
+  return {
+    rounds: rounds ?? (quick ? 3 : 5),
+    seconds: seconds ?? (quick ? 0.5 : 2),
+    connections: connections ?? 16,
+    wrk: await findWrk(readEnvironment().searchPath),
+    report: (line) => process.stderr.write(`${line}\n`),
+  };
+}
+
+function writePicture(file: string, svg: string): string {
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, svg);
+  return file;
 }

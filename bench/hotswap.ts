@@ -3,7 +3,6 @@
 // produces: what swapping both on a live Envoy under load cost: failed requests, broken streams, time until the last
 // old answer, lost quota, memory
 // never does: count a swap that nobody was asked during
-import { residentBytesOf } from "./process-cost.ts";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -17,6 +16,7 @@ import { type LoadResult, machineMs } from "./load/messages.ts";
 import { compileRaw } from "./modules/compile.ts";
 import type { BenchOptions } from "./options.ts";
 import { root } from "./places.ts";
+import { residentBytesOf } from "./process-cost.ts";
 
 const WORKERS = 2;
 const WARM_UP_MS = 1000;
@@ -91,23 +91,10 @@ async function swapUnderLoad(
 ): Promise<HotswapResult> {
   const port = await envoy.port(LISTENER);
   await streams.open({ port, count: plan.streams, everyMs: STREAMS_BEAT_MS });
-  const load = main.start({
-    port,
-    path: "/",
-    headers: {},
-    connections: plan.connections,
-    durationMs: undefined,
-    watch: "x-version",
-  });
+  const all = { port, headers: {}, durationMs: undefined };
+  const load = main.start({ ...all, path: "/", connections: plan.connections, watch: "x-version" });
   await delay(WARM_UP_MS);
-  const asking = side.start({
-    port,
-    path: QUOTA_PATH,
-    headers: {},
-    connections: 2,
-    durationMs: undefined,
-    ratePerSecond: plan.askPerSecond,
-  });
+  const asking = side.start({ ...all, path: QUOTA_PATH, connections: 2, ratePerSecond: plan.askPerSecond });
   const bytesBefore = residentBytesOf(envoy.pid);
   const publishedMs = await swap({ server, parts }, 1, plan.swaps, BETWEEN_MS);
   await delay(WARM_UP_MS);
@@ -127,14 +114,18 @@ async function swapUnderLoad(
     load: { ...loaded, seen: {} },
     unversioned: loaded.seen[""]?.answers ?? 0,
     streams: held,
-    quota: {
-      tokens: plan.quota,
-      asked: asked.requests,
-      admitted: asked.requests - (asked.failures["429"] ?? 0),
-      otherFailures: { ...asked.failures, 429: 0 },
-    },
+    quota: quotaOf(plan, asked),
     bytes: { before: bytesBefore, after: bytesAfter, afterMore: bytesAfterMore },
     rejections: server.rejections(),
+  };
+}
+
+function quotaOf({ quota }: Plan, asked: LoadResult): HotswapResult["quota"] {
+  return {
+    tokens: quota,
+    asked: asked.requests,
+    admitted: asked.requests - (asked.failures["429"] ?? 0),
+    otherFailures: { ...asked.failures, 429: 0 },
   };
 }
 

@@ -89,62 +89,60 @@ export function parseOptions(args: readonly string[]): OptionsResult {
   const [bench, ...rest] = args;
   if (!isBench(bench))
     return { kind: "refused", message: `no bench ${String(bench)}: there are ${BENCHES.join(", ")}` };
-  const numbers: Record<string, number> = {};
-  const texts: Record<string, string> = {};
-  let quick = false;
-  for (let at = 0; at < rest.length; at++) {
-    const [name = "", attached] = (rest[at] ?? "").replace(/^--/, "").split(/=(.*)/s);
-    if (name === "quick") {
-      quick = true;
-      continue;
-    }
-    const value = attached ?? rest[++at];
-    const problem = take(name, value, { ...NUMBERS, ...OWN_NUMBERS[bench] }, numbers, texts);
-    if (problem !== undefined) return { kind: "refused", message: problem };
-  }
-  const only = texts["only"] === undefined ? [] : texts["only"].split(",");
-  const {
-    rounds,
-    seconds,
-    connections,
-    swaps,
-    streams,
-    growth,
-    proxies,
-    services,
-    changes,
-    hours,
-    "partition-minutes": partitionMinutes,
-  } = numbers;
+  const given: Given = { numbers: {}, texts: {}, isQuick: false };
+  const problem = readArguments(rest, { ...NUMBERS, ...OWN_NUMBERS[bench] }, given);
+  if (problem !== undefined) return { kind: "refused", message: problem };
+  const { "partition-minutes": partitionMinutes, ...numbers } = given.numbers;
+  const { json, svg, only = "" } = given.texts;
   return {
     kind: "options",
     options: {
       bench,
-      quick,
-      json: texts["json"],
-      svg: texts["svg"],
-      only,
-      rounds,
-      seconds,
-      connections,
-      swaps,
-      streams,
-      growth,
-      proxies,
-      services,
-      changes,
+      quick: given.isQuick,
+      json,
+      svg,
+      only: only === "" ? [] : only.split(","),
+      rounds: numbers["rounds"],
+      seconds: numbers["seconds"],
+      connections: numbers["connections"],
+      swaps: numbers["swaps"],
+      streams: numbers["streams"],
+      growth: numbers["growth"],
+      proxies: numbers["proxies"],
+      services: numbers["services"],
+      changes: numbers["changes"],
       partitionMinutes,
-      hours,
+      hours: numbers["hours"],
     },
   };
+}
+
+/** What arguments say, by option. */
+interface Given {
+  readonly numbers: Record<string, number>;
+  readonly texts: Record<string, string>;
+  isQuick: boolean;
+}
+
+/** Adds what the arguments say; returns what is wrong with the first that is. */
+function readArguments(args: readonly string[], allowed: typeof NUMBERS, given: Given): string | undefined {
+  for (let at = 0; at < args.length; at++) {
+    const [name = "", attached] = (args[at] ?? "").replace(/^--/, "").split(/=(.*)/s);
+    if (name === "quick") {
+      given.isQuick = true;
+      continue;
+    }
+    const problem = take(name, attached ?? args[++at], allowed, given);
+    if (problem !== undefined) return problem;
+  }
+  return undefined;
 }
 
 function take(
   name: string,
   value: string | undefined,
   allowed: typeof NUMBERS,
-  numbers: Record<string, number>,
-  texts: Record<string, string>,
+  { numbers, texts }: Given,
 ): string | undefined {
   const bounds = allowed[name];
   if (bounds === undefined && !TEXTS.includes(name)) return `unknown option --${name}: see --help`;

@@ -34,7 +34,8 @@ process.on("message", (message: ToClients) => {
     expect(message.resource);
     return tell({ kind: "armed" });
   }
-  const { proxies, ...where } = message;
+  const { proxies, port, rootPem, serverName } = message;
+  const target = { port, tls: { rootPem, serverName } };
   expect("");
   waiting.proxies = proxies.length;
   let next = 0;
@@ -43,7 +44,7 @@ process.on("message", (message: ToClients) => {
       proxy = proxies[index];
     if (proxy === undefined) return;
     openDeltaClient({
-      ...where,
+      target,
       proxy,
       received(names, bytes) {
         waiting.bytes += bytes;

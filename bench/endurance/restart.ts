@@ -11,7 +11,8 @@ import { machineMs } from "../load/messages.ts";
 import { until } from "./arrival.ts";
 import { freePorts } from "../../test/support/serve-settings.ts";
 import { type RunningControlPlane, startControlPlane } from "./control-plane.ts";
-import { DeltaProxy, type DeltaProxyCounts, ENDPOINTS, HOSTS } from "./delta-proxy.ts";
+import { DeltaProxy, type DeltaProxyCounts } from "../../test/support/delta-proxy.ts";
+import { ENDPOINTS, HOSTS } from "../../test/support/xds-types.ts";
 
 const SERVICES = 100;
 /** More that connect at once for the first time would be a bench of this process. */

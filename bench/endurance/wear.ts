@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { freePorts } from "../../test/support/serve-settings.ts";
 import { type RunningControlPlane, startControlPlane } from "./control-plane.ts";
-import { DeltaProxy, type DeltaProxyCounts } from "./delta-proxy.ts";
+import { DeltaProxy, type DeltaProxyCounts } from "../../test/support/delta-proxy.ts";
 import type { ProcessSample } from "./messages.ts";
 import { arrived } from "./arrival.ts";
 import { startTraffic, type Traffic } from "./traffic.ts";

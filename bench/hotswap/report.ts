@@ -48,54 +48,54 @@ const mib = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 
 /** Prints the result, a line for each thing that was aimed at. */
 export function reportHotswap(result: HotswapResult, print: (line: string) => void): void {
-  const { load, streams, quota, bytes, swaps, more } = result;
-  const perSecond = load.requests / load.seconds;
+  const perSecond = result.load.requests / result.load.seconds;
   print(
-    `Envoy ${result.envoy}, ${result.workers} workers, ${swaps} swaps (of a plugin; every fifth of ` +
-      `the rate limit too), one every ${result.betweenMs} ms, ${perSecond.toFixed(0)} requests/s all ` +
-      "the while\n",
+    `Envoy ${result.envoy}, ${result.workers} workers, ${result.swaps} swaps (of a plugin; every fifth of ` +
+      `the rate limit too), one every ${result.betweenMs} ms, ${perSecond.toFixed(0)} requests/s all the while\n`,
   );
-  print(
-    renderTable(
-      ["from the publication until", "p50 ms", "p99 ms", "max ms", "swaps"],
-      [
-        row(
-          "the first new answer, plugin",
-          result.times.filter(({ both }) => !both).map(({ firstNewMs }) => firstNewMs),
-        ),
-        row(
-          "the last worker's last old answer, plugin",
-          result.times.filter(({ both }) => !both).map(({ lastOldMs }) => lastOldMs),
-        ),
-        row(
-          "the last worker's last old answer, both",
-          result.times.filter(({ both }) => both).map(({ lastOldMs }) => lastOldMs),
-        ),
-      ],
-    ),
-  );
-  print(
-    "\n" +
-      `requests: ${load.requests}, failed: ${sum(load.failures)}${kinds(load.failures)}; answered ` +
-      `without the filter: ${result.unversioned}; p50 ${load.p50Ms.toFixed(2)} ms, p99 ` +
-      `${load.p99Ms.toFixed(2)} ms, max ${load.maxMs.toFixed(1)} ms`,
-  );
-  print(
-    `streams open all the while: ${streams.opened.grpc} gRPC, ${streams.opened.webSocket} WebSocket; ` +
-      `messages there and back: ${streams.messages}, lost: ${streams.lost}; streams broken: ` +
-      `${sum(streams.broken)}${kinds(streams.broken)}`,
-  );
-  print(
-    `quota: ${quota.tokens} tokens for ${quota.asked} requests over all versions, admitted: ` +
-      `${quota.admitted}${kinds(quota.otherFailures)}`,
-  );
-  print(
-    `memory of Envoy: ${mib(bytes.before)} before, ${mib(bytes.after)} after ${swaps} ` +
-      `swaps${more > 0 ? `, ${mib(bytes.afterMore)} after ${swaps + more}` : ""}`,
-  );
+  print(renderTimes(result));
+  for (const line of costs(result)) print(line);
   for (const rejection of result.rejections) print(`rejected: ${rejection}`);
   print("");
   for (const line of verdicts(result, perSecond)) print(line);
+}
+
+function renderTimes({ times }: HotswapResult): string {
+  const alone = times.filter(({ both }) => !both);
+  const together = times.filter(({ both }) => both);
+  return renderTable(
+    ["from the publication until", "p50 ms", "p99 ms", "max ms", "swaps"],
+    [
+      row(
+        "the first new answer, plugin",
+        alone.map(({ firstNewMs }) => firstNewMs),
+      ),
+      row(
+        "the last worker's last old answer, plugin",
+        alone.map(({ lastOldMs }) => lastOldMs),
+      ),
+      row(
+        "the last worker's last old answer, both",
+        together.map(({ lastOldMs }) => lastOldMs),
+      ),
+    ],
+  );
+}
+
+/** What it cost: requests, streams, quota, memory. */
+function costs({ load, streams, quota, bytes, swaps, more, unversioned }: HotswapResult): readonly string[] {
+  return [
+    `\nrequests: ${load.requests}, failed: ${sum(load.failures)}${kinds(load.failures)}; answered ` +
+      `without the filter: ${unversioned}; p50 ${load.p50Ms.toFixed(2)} ms, p99 ` +
+      `${load.p99Ms.toFixed(2)} ms, max ${load.maxMs.toFixed(1)} ms`,
+    `streams open all the while: ${streams.opened.grpc} gRPC, ${streams.opened.webSocket} WebSocket; ` +
+      `messages there and back: ${streams.messages}, lost: ${streams.lost}; streams broken: ` +
+      `${sum(streams.broken)}${kinds(streams.broken)}`,
+    `quota: ${quota.tokens} tokens for ${quota.asked} requests over all versions, admitted: ` +
+      `${quota.admitted}${kinds(quota.otherFailures)}`,
+    `memory of Envoy: ${mib(bytes.before)} before, ${mib(bytes.after)} after ${swaps} ` +
+      `swaps${more > 0 ? `, ${mib(bytes.afterMore)} after ${swaps + more}` : ""}`,
+  ];
 }
 
 function row(name: string, values: readonly number[]): readonly string[] {

@@ -63,26 +63,7 @@ export async function startResourceServer(first: EnvoyResources): Promise<Resour
   const rootCertificateFile = join(directory, "root.pem");
   writeFileSync(rootCertificateFile, authority.rootPem);
   return {
-    bootstrap: buildBootstrap({
-      kind: "sidecar",
-      podName: POD.pod,
-      namespace: POD.namespace,
-      workload: "bench",
-      serviceAccount: POD.serviceAccount,
-      labels: { app: "bench" },
-      podIp: "127.0.0.1",
-      trustDomain: "cluster.local",
-      clusterId: "Kubernetes",
-      admin: { address: "127.0.0.1", port: 0 },
-      token: TOKEN,
-      metricLabels: [],
-      controlPlane: {
-        address: "127.0.0.1",
-        port: server.address().port,
-        rootCertificateFile,
-        serverName: CONTROL_PLANE_SERVER_NAME,
-      },
-    }),
+    bootstrap: bootstrapOf(server.address().port, rootCertificateFile),
     publish(resources) {
       encoded = encoder.encodeResources("bench", resources, encoded);
       server.notify();
@@ -90,4 +71,27 @@ export async function startResourceServer(first: EnvoyResources): Promise<Resour
     rejections: () => server.status().flatMap(({ rejections }) => rejections.map(({ message }) => message)),
     close: () => server.close(),
   };
+}
+
+function bootstrapOf(port: number, rootCertificateFile: string): object {
+  return buildBootstrap({
+    kind: "sidecar",
+    podName: POD.pod,
+    namespace: POD.namespace,
+    workload: "bench",
+    serviceAccount: POD.serviceAccount,
+    labels: { app: "bench" },
+    podIp: "127.0.0.1",
+    trustDomain: "cluster.local",
+    clusterId: "Kubernetes",
+    admin: { address: "127.0.0.1", port: 0 },
+    token: TOKEN,
+    metricLabels: [],
+    controlPlane: {
+      address: "127.0.0.1",
+      port,
+      rootCertificateFile,
+      serverName: CONTROL_PLANE_SERVER_NAME,
+    },
+  });
 }

@@ -1,14 +1,13 @@
 // Many clients that come back at once, reject everything, or stop reading.
 import { type ClientHttp2Session, connect as http2Connect } from "node:http2";
-import { Client, type ClientDuplexStream, credentials } from "@grpc/grpc-js";
 import { afterEach, describe, expect, it } from "vitest";
 import { resourceTypes } from "../../controlplane/snapshot/type-urls.ts";
 import { createSystemClock } from "../../controlplane/telemetry/clock.ts";
 import { discoveryMethods } from "../../controlplane/xds/grpc/services.ts";
 import { createResourceCache, type ResourceCache } from "../../controlplane/xds/resource-cache.ts";
 import { createXdsServer, type XdsLimits, type XdsServer } from "../../controlplane/xds/server.ts";
-import type { DeltaDiscoveryRequest, DeltaDiscoveryResponse } from "../../protos/build/envoy.ts";
 import { decode, encode } from "../../protos/codec.ts";
+import { connectDelta, type DeltaConnection, type DeltaResponse } from "../support/delta-stream.ts";
 import { until } from "../support/until.ts";
 
 const silent = { info: () => undefined, warn: () => undefined, error: (fields: object) => console.error(fields) };
@@ -19,49 +18,39 @@ const PATH = discoveryMethods.find(({ name }) => name === "DeltaAggregatedResour
 class Proxy {
   readonly held = new Map<string, string>();
   received = 0;
-  #call: ClientDuplexStream<DeltaDiscoveryRequest, DeltaDiscoveryResponse> | undefined;
 
   constructor(
     readonly name: string,
-    readonly rejects: (response: DeltaDiscoveryResponse) => string | undefined = () => undefined,
+    readonly rejects: (response: DeltaResponse) => string | undefined = () => undefined,
   ) {}
 
-  connect(channel: Client): void {
+  connect(connection: DeltaConnection): void {
     this.received = 0;
-    const call = channel.makeBidiStreamRequest(
-      PATH,
-      (request: DeltaDiscoveryRequest) => Buffer.from(encode("DeltaDiscoveryRequest", request)),
-      (bytes: Buffer) => decode("DeltaDiscoveryResponse", bytes),
-    );
-    this.#call = call;
-    call.on("error", () => undefined);
-    call.on("data", (response: DeltaDiscoveryResponse) => {
-      this.received++;
-      const reason = this.rejects(response);
-      if (reason === undefined) {
-        for (const { name = "", version = "" } of response.resources ?? []) this.held.set(name, version);
-        for (const name of response.removedResources ?? []) this.held.delete(name);
-      }
-      call.write({
-        typeUrl: response.typeUrl,
-        responseNonce: response.nonce,
-        ...(reason !== undefined && { errorDetail: { code: 3, message: reason } }),
-      });
+    const stream = connection.open({
+      readsVersions: true,
+      ended: () => undefined,
+      received: (response) => {
+        const { typeUrl, nonce, names, versions, removed } = response;
+        this.received++;
+        const reason = this.rejects(response);
+        if (reason === undefined) {
+          names.forEach((name, index) => void this.held.set(name, versions[index] ?? ""));
+          for (const name of removed) this.held.delete(name);
+        }
+        const errorDetail = reason === undefined ? undefined : { code: 3, message: reason };
+        stream.send({ typeUrl, responseNonce: nonce, errorDetail });
+      },
     });
-    call.write({ node: { id: this.name }, typeUrl: CLUSTERS, initialResourceVersions: Object.fromEntries(this.held) });
-  }
-
-  disconnect(): void {
-    this.#call?.cancel();
+    stream.send({ node: { id: this.name }, typeUrl: CLUSTERS, initialResourceVersions: Object.fromEntries(this.held) });
   }
 }
 
 let server: XdsServer;
-const channels: Client[] = [];
+const connections: DeltaConnection[] = [];
 const sessions: ClientHttp2Session[] = [];
 
 afterEach(async () => {
-  for (const channel of channels.splice(0)) channel.close();
+  for (const connection of connections.splice(0)) connection.close();
   for (const session of sessions.splice(0)) session.destroy();
   await server.close();
 });
@@ -78,14 +67,10 @@ async function serve(cache: ResourceCache, port = 0, limits: Partial<XdsLimits> 
 }
 
 /** Streams over few connections: what counts here is the server's state, not sockets. */
-function connectAll(proxies: readonly Proxy[], perChannel = 20): void {
-  const { host, port } = server.plaintextAddress()!;
+function connectAll(proxies: readonly Proxy[], perConnection = 20): void {
   proxies.forEach((proxy, index) => {
-    if (index % perChannel === 0)
-      channels.push(
-        new Client(`${host}:${port}`, credentials.createInsecure(), { "grpc.use_local_subchannel_pool": 1 }),
-      );
-    proxy.connect(channels.at(-1)!);
+    if (index % perConnection === 0) connections.push(connectDelta(server.plaintextAddress()!));
+    proxy.connect(connections.at(-1)!);
   });
 }
 
@@ -107,7 +92,7 @@ describe("a restart with a thousand proxies", () => {
     expect(proxies.every(({ held, received }) => held.size === 50 && received === 1)).toBe(true);
     const { port } = server.plaintextAddress()!;
     await server.close();
-    for (const channel of channels.splice(0)) channel.close();
+    for (const connection of connections.splice(0)) connection.close();
     await serve(cache, port, { streamsPerSecond: 1_000, streamBurst: 500 });
     connectAll(proxies);
     await until(isAllSynced(1_000), "all of them again");
@@ -134,7 +119,7 @@ describe("a storm of rejections", () => {
       { length: 200 },
       (_, index) =>
         new Proxy(`p-${index}`, (response) => {
-          const bad = (response.resources ?? []).filter(
+          const bad = (decode("DeltaDiscoveryResponse", response.message()).resources ?? []).filter(
             ({ resource }) =>
               resource !== undefined && (decode("Cluster", resource.value).altStatName ?? "").startsWith("bad"),
           );
@@ -185,9 +170,7 @@ describe("a hundred clients that do not read", () => {
       sessions.push(openWithoutReading(`http://${host}:${port}`, `slow-${index}`));
     await until(() => server.status().length === 100, "the slow ones");
     const quick = new Proxy("quick");
-    const fast = new Client(`${host}:${port}`, credentials.createInsecure(), { "grpc.max_receive_message_length": -1 });
-    channels.push(fast);
-    quick.connect(fast);
+    connectAll([quick]);
     await until(() => server.status().some(({ nodeId, synced }) => nodeId === "quick" && synced), "the quick one");
     const before = process.memoryUsage.rss();
     for (let round = 1; round <= 10; round++) {

@@ -45,7 +45,7 @@ export function echoApps(...apps: readonly string[]): string {
 }
 
 /** A Service for an app: port 80 to the containers' 9080, or another. */
-export function service(app: string, targetPort = 9080): string {
+export function service(app: string, { targetPort = 9080 }: { readonly targetPort?: number } = {}): string {
   return `apiVersion: v1
 kind: Service
 metadata: {name: ${app}, namespace: default}

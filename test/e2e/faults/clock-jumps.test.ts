@@ -5,7 +5,6 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { writeMesh } from "../../../bench/controlplane/mesh.ts";
-import { DeltaProxy, type DeltaProxyCounts, ENDPOINTS, HOSTS } from "../../../bench/endurance/delta-proxy.ts";
 import type { ControlPlane } from "../../../controlplane/admin/contract.ts";
 import { createControlPlane } from "../../../controlplane/main.ts";
 import { installationOf } from "../../../controlplane/settings/installation.ts";
@@ -13,8 +12,10 @@ import { createSystemClock } from "../../../controlplane/telemetry/clock.ts";
 import { createLogger } from "../../../controlplane/telemetry/logger.ts";
 import { createMetrics } from "../../../controlplane/telemetry/metrics.ts";
 import { freePorts, serveSettings } from "../../support/serve-settings.ts";
+import { DeltaProxy, type DeltaProxyCounts } from "../../support/delta-proxy.ts";
 import { request, scrim } from "../../support/mesh.ts";
 import { eventually } from "../../support/until.ts";
+import { ENDPOINTS, HOSTS } from "../../support/xds-types.ts";
 
 const HOUR_MS = 3_600_000;
 const PROXIES = 30;

@@ -270,6 +270,7 @@ spec:
 
 describe("faults", () => {
   it("serves without a failed request while the control plane is killed, and follows changes afterwards", async () => {
+    await applied("traffic.yaml", subsets, virtualService("  - route: [{destination: {host: web, subset: v1}}]\n"));
     const load = startLoad({ url: "http://web/", proxy: (await mesh.proxy("client")).outbound, clients: 1 });
     await mesh.killControlPlane();
     await new Promise((resolve) => setTimeout(resolve, 500));

@@ -261,7 +261,7 @@ async function workloads(): Promise<string> {
     ...(await Promise.all(plain.map((name) => backed(name, "default")))),
     await backed("eu-service", "abc-eu2"),
     await backed("api", "abc-apis"),
-    ...["reviews", "paymentservice", "productservice", "abc"].map(service),
+    ...["reviews", "paymentservice", "productservice", "abc"].map((app) => service(app)),
     echoDeployment({ name: "reviews-v1", app: "reviews" }),
     echoDeployment({ name: "reviews-v2", app: "reviews", version: "v2" }),
     ...["paymentservice", "productservice", "abc", "stranger"].map((app) => echoDeployment({ name: app, app })),

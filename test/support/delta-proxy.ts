@@ -1,19 +1,11 @@
 // consumes: a control plane's address and the token of a pod
 // produces: a delta ADS client that holds what it is sent, comes back with it, and can be told to reject
 // never does: apply anything
-import { Client, type ClientDuplexStream, credentials, Metadata } from "@grpc/grpc-js";
 import { CONTROL_PLANE_SERVER_NAME, nodeId } from "../../controlplane/bootstrap/bootstrap.ts";
 import type { PodRecord } from "../../controlplane/local/pod-record.ts";
-import type { DeltaDiscoveryRequest, DeltaDiscoveryResponse } from "../../protos/build/envoy.ts";
-import { decode, encode } from "../../protos/codec.ts";
-
-const type = (name: string): string => `type.googleapis.com/envoy.${name}`;
-const CLUSTERS = type("config.cluster.v3.Cluster");
-export const ENDPOINTS = type("config.endpoint.v3.ClusterLoadAssignment");
-const LISTENERS = type("config.listener.v3.Listener");
-const ROUTES = type("config.route.v3.RouteConfiguration");
-export const HOSTS = type("config.route.v3.VirtualHost");
-const SECRETS = type("extensions.transport_sockets.tls.v3.Secret");
+import type { DeltaDiscoveryRequest } from "../../protos/build/envoy.ts";
+import { connectDelta, type DeltaConnection, type DeltaResponse, type DeltaStream } from "./delta-stream.ts";
+import { CLUSTERS, ENDPOINTS, HOSTS, LISTENERS, ROUTES, SECRETS } from "./xds-types.ts";
 
 export interface DeltaProxyCounts {
   connects: number;
@@ -35,8 +27,8 @@ const LONGEST_BACKOFF_MS = 2_000;
  */
 export class DeltaProxy {
   readonly #held = new Map<string, Map<string, string>>();
-  #call: ClientDuplexStream<DeltaDiscoveryRequest, DeltaDiscoveryResponse> | undefined;
-  #client: Client | undefined;
+  #stream: DeltaStream | undefined;
+  #connection: DeltaConnection | undefined;
   #rejectNext = false;
   #isWanted = false;
   #losses = 0;
@@ -52,42 +44,31 @@ export class DeltaProxy {
   connect(): void {
     this.#isWanted = true;
     this.counts.connects++;
-    const client = new Client(`127.0.0.1:${this.where.port}`, credentials.createSsl(Buffer.from(this.where.rootPem)), {
-      "grpc.ssl_target_name_override": CONTROL_PLANE_SERVER_NAME,
-      "grpc.use_local_subchannel_pool": 1,
-      "grpc.max_receive_message_length": -1,
-      "grpc.enable_channelz": 0,
+    const { port, rootPem } = this.where;
+    const connection = connectDelta({ port, tls: { rootPem, serverName: CONTROL_PLANE_SERVER_NAME } });
+    const stream = connection.open({
+      token: this.pod.token,
+      readsVersions: true,
+      ended: () => this.#lose(connection),
+      received: (response) => this.#receive(stream, response),
     });
-    const metadata = new Metadata();
-    metadata.set("authorization", `Bearer ${this.pod.token}`);
-    const call = client.makeBidiStreamRequest(
-      "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources",
-      (request: DeltaDiscoveryRequest) => Buffer.from(encode("DeltaDiscoveryRequest", request)),
-      (bytes: Buffer) => {
-        this.counts.bytes += bytes.length;
-        return decode("DeltaDiscoveryResponse", bytes);
-      },
-      metadata,
-    );
-    [this.#client, this.#call] = [client, call];
-    call.on("error", () => this.#lose(client));
-    call.on("data", (response: DeltaDiscoveryResponse) => this.#receive(call, response));
+    [this.#connection, this.#stream] = [connection, stream];
     const { namespace, name, serviceAccount, ip } = this.pod;
     const node = {
       id: nodeId({ kind: "sidecar", podIp: ip, podName: name, namespace }),
       cluster: "endurance",
       metadata: { NAME: name, NAMESPACE: namespace, SERVICE_ACCOUNT: serviceAccount },
     };
-    call.write({ node, ...this.#asked(CLUSTERS) });
-    call.write(this.#asked(LISTENERS));
+    stream.send({ node, ...this.#asked(CLUSTERS) });
+    stream.send(this.#asked(LISTENERS));
     // As Envoy: what hosts a route configuration has is not named, they are pushed.
-    call.write(this.#asked(HOSTS));
+    stream.send(this.#asked(HOSTS));
     for (const [typeUrl, names] of [
       [ROUTES, ["80"]],
       [SECRETS, ["default", "ROOTCA"]],
       [ENDPOINTS, [...this.#of(ENDPOINTS).keys()]],
     ] as const) {
-      if (names.length > 0) call.write({ ...this.#asked(typeUrl), resourceNamesSubscribe: names });
+      if (names.length > 0) stream.send({ ...this.#asked(typeUrl), resourceNamesSubscribe: names });
     }
   }
 
@@ -99,8 +80,8 @@ export class DeltaProxy {
   disconnect(): void {
     this.#isWanted = false;
     clearTimeout(this.#again);
-    this.#call?.cancel();
-    this.#client?.close();
+    this.#stream?.close();
+    this.#connection?.close();
   }
 
   /** The version that it holds of a resource; undefined where it has none. */
@@ -108,10 +89,10 @@ export class DeltaProxy {
     return this.#held.get(typeUrl)?.get(name);
   }
 
-  #lose(client: Client): void {
-    if (!this.#isWanted || client !== this.#client) return;
+  #lose(connection: DeltaConnection): void {
+    if (!this.#isWanted || connection !== this.#connection) return;
     this.counts.losses++;
-    client.close();
+    connection.close();
     const upTo = Math.min(LONGEST_BACKOFF_MS, BACKOFF_MS * 2 ** this.#losses++);
     this.#again = setTimeout(() => this.connect(), Math.random() * upTo);
   }
@@ -126,31 +107,29 @@ export class DeltaProxy {
     return { typeUrl, initialResourceVersions: Object.fromEntries(this.#of(typeUrl)) };
   }
 
-  #receive(
-    call: ClientDuplexStream<DeltaDiscoveryRequest, DeltaDiscoveryResponse>,
-    { typeUrl = "", nonce = "", resources = [], removedResources = [] }: DeltaDiscoveryResponse,
-  ): void {
+  #receive(stream: DeltaStream, { typeUrl, nonce, names, versions, removed, bytes }: DeltaResponse): void {
     this.#losses = 0;
     this.counts.responses++;
-    this.counts.resources += resources.length;
-    if (this.#rejectNext && resources.length > 0) {
+    this.counts.resources += names.length;
+    this.counts.bytes += bytes;
+    if (this.#rejectNext && names.length > 0) {
       this.#rejectNext = false;
       this.counts.rejections++;
-      return void call.write({
+      return stream.send({
         typeUrl,
         responseNonce: nonce,
         errorDetail: { code: 3, message: `endurance rejects ${this.counts.rejections}` },
       });
     }
     const held = this.#of(typeUrl);
-    const isNew = resources.map(({ name = "" }) => name).filter((name) => !held.has(name));
-    for (const { name = "", version = "" } of resources) held.set(name, version);
-    for (const name of removedResources) held.delete(name);
-    call.write({ typeUrl, responseNonce: nonce });
+    const isNew = names.filter((name) => !held.has(name));
+    names.forEach((name, index) => void held.set(name, versions[index] ?? ""));
+    for (const name of removed) held.delete(name);
+    stream.send({ typeUrl, responseNonce: nonce });
     if (typeUrl !== CLUSTERS) return;
-    const gone = removedResources.filter((name) => this.#of(ENDPOINTS).delete(name));
+    const gone = removed.filter((name) => this.#of(ENDPOINTS).delete(name));
     const wanted = isNew.filter((name) => name.startsWith("outbound|"));
     if (wanted.length + gone.length > 0)
-      call.write({ typeUrl: ENDPOINTS, resourceNamesSubscribe: wanted, resourceNamesUnsubscribe: gone });
+      stream.send({ typeUrl: ENDPOINTS, resourceNamesSubscribe: wanted, resourceNamesUnsubscribe: gone });
   }
 }
