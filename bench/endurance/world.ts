@@ -87,7 +87,10 @@ export async function createWorld(guestCount = 0): Promise<World> {
   writePods();
   let state: MeshState = { route: 0, plugin: 0, endpoint: 0, services: 0 };
   const files = (of: MeshState): Readonly<Record<string, string>> => ({
-    "services.yaml": documents(service("web", { targetPort: INBOUND_PORT }), service("client", { targetPort: INBOUND_PORT })),
+    "services.yaml": documents(
+      service("web", { targetPort: INBOUND_PORT }),
+      service("client", { targetPort: INBOUND_PORT }),
+    ),
     "route.yaml": routeWithHeader("web", "x-route", String(of.route)),
     "plugin.yaml": pluginOf(moduleOf(base, of.plugin), of.plugin),
     "outside.yaml": serviceAt("outside", "127.0.0.1", of.endpoint === 0 ? a : b),
