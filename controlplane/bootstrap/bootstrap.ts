@@ -1,6 +1,7 @@
 // Consumes: the facts about one proxy: who it is, where it stands, where its control plane is.
 // Produces: the bootstrap of its Envoy, as an object to be written as JSON.
 // Never does: I/O, or anything that changes with the mesh's configuration (all of that comes by xDS).
+import { MAX_REGEX_PROGRAM_SIZE, REGEX_PROGRAM_SIZE_KEY } from "../model/envoy-limits.ts";
 import type { SocketAddress } from "../model/socket-address.ts";
 import { buildStatsConfig } from "./stats.ts";
 
@@ -186,8 +187,7 @@ function buildRuntime(): Record<string, unknown> {
       {
         name: "static",
         static_layer: {
-          // Istio's bound for regular expressions; Envoy's own (100) refuses ordinary ones.
-          "re2.max_program_size.error_level": 32_768,
+          [REGEX_PROGRAM_SIZE_KEY]: MAX_REGEX_PROGRAM_SIZE,
           // Against peers that open streams only to reset them (CVE-2023-44487 and its kin).
           "overload.premature_reset_total_stream_count": 500,
           "overload.premature_reset_min_stream_lifetime_seconds": 1,

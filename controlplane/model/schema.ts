@@ -71,6 +71,11 @@ export function anyText() {
   return Type.String();
 }
 
+/** What becomes a header's value, or a part of one: a text without line breaks. */
+export function headerText(minLength = 0) {
+  return Type.String({ format: "header-text", minLength });
+}
+
 /** A list. `minItems` only where Istio demands one. */
 export function listOf<S extends TSchema>(items: S, minItems = 0) {
   return Type.Array(items, minItems > 0 ? { minItems } : {});

@@ -2,13 +2,10 @@
 import { isIP } from "node:net";
 import { RE2JS } from "re2js";
 import { parseDurationMs } from "../model/duration.ts";
+import { MAX_REGEX_PROGRAM_SIZE } from "../model/envoy-limits.ts";
 
 /** Longest regular expression: Envoy compiles it on every proxy. */
 export const MAX_REGEX_LENGTH = 1_024;
-/**
- * Largest compiled program, in RE2's instructions: what Istio lets Envoy accept (`re2.max_program_size.error_level`).
- */
-const MAX_PROGRAM_SIZE = 32_768;
 
 /** Returns what is wrong with a duration of at least `minMs`. */
 export function durationFault(text: string, minMs: number): string | undefined {
@@ -27,7 +24,7 @@ const UNKNOWN_CLASSES = /\\[pP](?:\{\^?(?:Cn|LC|[a-z][^}]*|[^}]*[\s-][^}]*)\}|[^
  * Returns what is wrong with a regular expression in RE2's syntax. Envoy runs RE2 over bytes: a pattern's characters
  * are the bytes of its UTF-8.
  */
-export function regexFault(text: string): string | undefined {
+export function regexFault(text: string, maxProgramSize = MAX_REGEX_PROGRAM_SIZE): string | undefined {
   if (text.length > MAX_REGEX_LENGTH) return `is longer than ${MAX_REGEX_LENGTH} characters`;
   const bytes = Buffer.from(text, "utf8").toString("latin1");
   const escapes = /\\Q.*?(?:\\E|$)|\\[pP](?:\{[^}]*\}|.)|\\./gsu;
@@ -40,7 +37,7 @@ export function regexFault(text: string): string | undefined {
   try {
     // \C, any byte, is the one thing of RE2 that re2js lacks; inside brackets neither has it.
     const readable = bytes.replaceAll(escapes, (escape) => (escape === "\\C" ? "(?s:.)" : escape));
-    return RE2JS.compile(readable).programSize() > MAX_PROGRAM_SIZE
+    return RE2JS.compile(readable).programSize() > maxProgramSize
       ? "is too complex: its counted repetitions multiply too often"
       : undefined;
   } catch (error) {

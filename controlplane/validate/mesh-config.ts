@@ -1,9 +1,11 @@
 // The MeshConfig inside the ConfigMap `istio`: YAML in a string of a YAML document.
 import { type FieldPath, formatPath } from "../model/document.ts";
 import { isTrustDomain } from "../model/spiffe.ts";
-import { type MeshConfigDocument, meshConfigSchema } from "../model/kinds/mesh-config.ts";
+import { type MeshConfigDocument, meshConfigSchema, parseJsonFormat } from "../model/kinds/mesh-config.ts";
 import { placesIn, parsePiece } from "../model/yaml.ts";
-import type { Loose } from "./checks.ts";
+import { type Loose, report } from "./checks.ts";
+import { formatFault } from "./command-operators.ts";
+import { quote } from "./formats.ts";
 import { dnsLabelFault } from "./names.ts";
 import { checkPluginTrust } from "./plugin-trust.ts";
 import { checkShape } from "./shape.ts";
@@ -48,6 +50,21 @@ export function readMeshConfig(text: string, at: FieldPath, findings: Findings):
     inner.error(["trustDomain"], "must be a domain in lower case, without port");
   const namespaceFault = config.rootNamespace === undefined ? undefined : dnsLabelFault(config.rootNamespace);
   if (namespaceFault !== undefined) inner.error(["rootNamespace"], namespaceFault);
+  checkAccessLogFormat(config, inner);
   checkPluginTrust(config.pluginTrust, ["pluginTrust"], inner);
   return config;
+}
+
+/** Envoy compiles the format with every listener: as one text, or the text of each field. */
+function checkAccessLogFormat(config: Loose<MeshConfigDocument>, findings: Findings): void {
+  const { accessLogFormat: format = "", accessLogEncoding: encoding } = config;
+  if (format === "") return;
+  if (encoding !== "JSON") return report(findings, ["accessLogFormat"], formatFault(format));
+  const fields = parseJsonFormat(format);
+  if (fields === undefined)
+    return findings.error(["accessLogFormat"], "must be a JSON object of fields and their formats with encoding JSON");
+  for (const [name, field] of Object.entries(fields)) {
+    const fault = formatFault(field);
+    if (fault !== undefined) findings.error(["accessLogFormat"], `field ${quote(name)} ${fault}`);
+  }
 }

@@ -40,3 +40,10 @@ export function labelValueFault(value: string): string | undefined {
 export function tokenFault(text: string): string | undefined {
   return text.length <= 256 && TOKEN.test(text) ? undefined : `is not a name HTTP allows: ${quote(text)}`;
 }
+
+/** Returns what is wrong with the value of a header, or with what becomes a part of one (RFC 9110, section 5.5). */
+export function headerTextFault(text: string): string | undefined {
+  return /[\u0000-\u0008\u000a-\u001f\u007f]/.test(text)
+    ? "must not contain a line break or another control character"
+    : undefined;
+}

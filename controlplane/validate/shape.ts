@@ -4,7 +4,7 @@
 import type { TSchema } from "@sinclair/typebox";
 import type { FieldPath } from "../model/document.ts";
 import { durationFault, ipBlockFault, quote, regexFault } from "./formats.ts";
-import { labelKeyFault, labelValueFault } from "./names.ts";
+import { headerTextFault, labelKeyFault, labelValueFault } from "./names.ts";
 import { didYouMean } from "./suggest.ts";
 import type { Findings } from "./violation.ts";
 
@@ -167,7 +167,7 @@ function walkMap(
   for (const [key, inner] of entries) {
     const at = [...path, key];
     const checked =
-      key === "__proto__"
+      key === "__proto__" || HALF_A_CHARACTER.test(key)
         ? void context.findings.error(at, "is no name that can be used here")
         : walk(values, inner, at, context);
     if (schema["x-labels"]) checkLabel(key, checked, at, context);
@@ -199,6 +199,9 @@ function walkList(schema: Schema, value: unknown, path: FieldPath, context: Walk
   return value.map((item: unknown, index) => walk(schema.items ?? {}, item, [...path, index], context));
 }
 
+/** Half of a surrogate pair, which UTF-8 has not. */
+const HALF_A_CHARACTER = /\p{Cs}/u;
+
 function walkString(schema: Schema, value: unknown, path: FieldPath, context: Walk): unknown {
   if (typeof value === "number" || typeof value === "boolean") {
     return void context.findings.error(
@@ -209,15 +212,25 @@ function walkString(schema: Schema, value: unknown, path: FieldPath, context: Wa
   if (typeof value !== "string") return mismatch("text", value, path, context);
   if (value.length < (schema.minLength ?? 0)) return void context.findings.error(path, "must not be empty");
   if (value.includes("\u0000")) return void context.findings.error(path, "must not contain a NUL character");
-  const fault =
-    schema.format === "duration"
-      ? durationFault(value, schema["x-min-ms"] ?? 0)
-      : schema.format === "re2"
-        ? regexFault(value)
-        : schema.format === "ip-block"
-          ? ipBlockFault(value)
-          : undefined;
+  // What is no Unicode cannot be told to Envoy.
+  if (HALF_A_CHARACTER.test(value)) return void context.findings.error(path, "must not hold half a character");
+  const fault = formFault(schema, value);
   return fault === undefined ? value : void context.findings.error(path, fault);
+}
+
+function formFault(schema: Schema, value: string): string | undefined {
+  switch (schema.format) {
+    case "duration":
+      return durationFault(value, schema["x-min-ms"] ?? 0);
+    case "re2":
+      return regexFault(value);
+    case "ip-block":
+      return ipBlockFault(value);
+    case "header-text":
+      return headerTextFault(value);
+    default:
+      return undefined;
+  }
 }
 
 function walkChoice(

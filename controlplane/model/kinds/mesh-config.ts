@@ -126,3 +126,17 @@ export const meshConfigSchema = fields(
 );
 
 export type MeshConfigDocument = SpecFrom<typeof meshConfigSchema>;
+
+/**
+ * Returns the fields of an access log's JSON format with their formats; undefined when it is no JSON object. What is no
+ * text in it is written as one.
+ */
+export function parseJsonFormat(format: string): Readonly<Record<string, string>> | undefined {
+  try {
+    const parsed: unknown = JSON.parse(format);
+    if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) return undefined;
+    return Object.fromEntries(Object.entries(parsed).map(([name, operator]) => [name, String(operator)]));
+  } catch {
+    return undefined;
+  }
+}

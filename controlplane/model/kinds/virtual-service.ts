@@ -7,6 +7,7 @@ import {
   exportTo,
   fields,
   flag,
+  headerText,
   integer,
   labelMap,
   listOf,
@@ -22,7 +23,11 @@ import {
 
 const destination = fields({ host: text(), subset: opt(text()), port: opt(fields({ number: port() })) });
 
-const headerOperation = fields({ set: opt(mapOf(anyText())), add: opt(mapOf(anyText())), remove: opt(listOf(text())) });
+const headerOperation = fields({
+  set: opt(mapOf(headerText())),
+  add: opt(mapOf(headerText())),
+  remove: opt(listOf(text())),
+});
 const headerOperations = fields({ request: opt(headerOperation), response: opt(headerOperation) });
 
 const percentage = fields({ value: opt(number(0, 100)) });
@@ -54,8 +59,8 @@ const routeDestination = fields({
 
 const redirect = fields(
   {
-    uri: opt(text()),
-    authority: opt(text()),
+    uri: opt(headerText(1)),
+    authority: opt(headerText(1)),
     port: opt(port()),
     derivePort: opt(choice(["FROM_PROTOCOL_DEFAULT", "FROM_REQUEST_PORT"])),
     scheme: opt(choice(["http", "https"])),
@@ -102,7 +107,7 @@ const httpRoute = fields(
     route: opt(listOf(routeDestination)),
     redirect: opt(redirect),
     directResponse: opt(directResponse),
-    rewrite: opt(fields({ uri: opt(text()), authority: opt(text()) }, { notYet: ["uriRegexRewrite"] })),
+    rewrite: opt(fields({ uri: opt(headerText(1)), authority: opt(headerText(1)) }, { notYet: ["uriRegexRewrite"] })),
     timeout: opt(duration(0)),
     retries: opt(retries),
     fault: opt(fault),

@@ -5,6 +5,7 @@ import type {
   SubstitutionFormatString,
 } from "../../../protos/build/envoy.ts";
 import { packAny } from "../../../protos/codec.ts";
+import { parseJsonFormat } from "../../model/kinds/mesh-config.ts";
 import type { AccessLog } from "../ir/proxy.ts";
 import { interned } from "../../world/interned.ts";
 
@@ -103,7 +104,7 @@ function sinkOf(log: AccessLog): EnvoyAccessLog {
 
 function formatOf(log: AccessLog): SubstitutionFormatString {
   if (log.encoding === "JSON")
-    return { jsonFormat: (log.format === undefined ? undefined : parseFields(log.format)) ?? fields };
+    return { jsonFormat: (log.format === undefined ? undefined : parseJsonFormat(log.format)) ?? fields };
   return { textFormatSource: { inlineString: log.format ?? defaultLine() } };
 }
 
@@ -112,15 +113,4 @@ function defaultLine(): string {
   const { start_time, method, path, protocol, ...rest } = fields;
   const words = Object.entries(rest).map(([name, operator]) => (quoted.has(name) ? `"${operator}"` : operator));
   return `[${start_time}] "${method} ${path} ${protocol}" ${words.join(" ")}\n`;
-}
-
-/** A JSON encoding's format is itself JSON: fields and their operators. */
-function parseFields(format: string): Readonly<Record<string, string>> | undefined {
-  try {
-    const parsed: unknown = JSON.parse(format);
-    if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) return undefined;
-    return Object.fromEntries(Object.entries(parsed).map(([name, operator]) => [name, String(operator)]));
-  } catch {
-    return undefined;
-  }
 }

@@ -36,16 +36,8 @@ function option(
   appendAction: HeaderValueOption_HeaderAppendAction,
 ): HeaderValueOption {
   return {
-    header: { key, value: escapeLonePercents(value) },
+    header: { key, value },
     appendAction,
     ...(value === "" && { keepEmptyValue: true }),
   };
-}
-
-/**
- * Envoy's operators (`%DOWNSTREAM_REMOTE_ADDRESS%`) work as in Istio; any other `%` would make Envoy refuse the host,
- * and means itself.
- */
-function escapeLonePercents(value: string): string {
-  return value.replace(/%%|%[A-Z][A-Z0-9_]*(?:\([^()]*\))?(?::\d+)?%|%/g, (match) => (match === "%" ? "%%" : match));
 }

@@ -1,5 +1,6 @@
 // A route table in Envoy's words: what stands in the route configuration, and what is delivered apart from it.
 import type { RouteConfiguration, VirtualHost as EnvoyVirtualHost } from "../../../protos/build/envoy.ts";
+import { MAX_DIRECT_RESPONSE_BYTES } from "../../model/envoy-limits.ts";
 import type { RouteTable } from "../ir/routes.ts";
 import { adsSource } from "./config-source.ts";
 import { buildFallbackHost, buildVirtualHost } from "./virtual-host.ts";
@@ -21,6 +22,8 @@ export function buildRouteConfiguration(
     // A table that waits for hosts that never come would hold its listener up.
     ...(table.virtualHosts.length > 0 && { vhds: { configSource: adsSource() } }),
     validateClusters: false,
+    // Of every table: a host with a larger body may come before a table that is told of it.
+    maxDirectResponseBodySizeBytes: MAX_DIRECT_RESPONSE_BYTES,
     responseHeadersToRemove: PEER_HEADERS,
     ...(table.ignorePort && { ignorePortInHostMatching: true }),
   };

@@ -2,6 +2,7 @@
 import type { FieldPath } from "../../model/document.ts";
 import type { FaultSpec, HeaderOperationsSpec, HttpRouteSpec, RetriesSpec } from "../../model/kinds/virtual-service.ts";
 import { each, eachEntry, type Loose, report } from "../checks.ts";
+import { formatFault } from "../command-operators.ts";
 import { quote } from "../formats.ts";
 import { tokenFault } from "../names.ts";
 import { didYouMean } from "../suggest.ts";
@@ -104,7 +105,7 @@ export function checkHeaderOperations(
     for (const action of ["set", "add"] as const) {
       eachEntry(operations?.[side]?.[action], [...at, side, action], (name, value, path) => {
         report(findings, path, headerNameFault(name, side === "request" && action === "set"));
-        if (/[\r\n]/.test(value)) findings.error(path, "must not contain a line break");
+        report(findings, path, formatFault(value));
       });
     }
     each(operations?.[side]?.remove, [...at, side, "remove"], (name, path) =>

@@ -1,7 +1,8 @@
 // What a Telemetry must mean.
 import type { FieldPath } from "../../model/document.ts";
 import type { MetricOverrideSpec, TelemetrySpec } from "../../model/kinds/telemetry.ts";
-import { type CheckContext, each, eachEntry, type Loose } from "../checks.ts";
+import { celFault } from "../cel.ts";
+import { type CheckContext, each, eachEntry, type Loose, report } from "../checks.ts";
 import { quote } from "../formats.ts";
 import type { Findings } from "../violation.ts";
 
@@ -27,7 +28,9 @@ export function checkTelemetry(
   each(spec.accessLogging, [...at, "accessLogging"], (logging, path) => {
     checkProviders(logging.providers, [...path, "providers"], LOG_PROVIDER, findings);
     const expression = logging.filter?.expression;
-    if (expression !== undefined) checkExpression(expression, [...path, "filter", "expression"], findings);
+    if (expression === undefined) return;
+    checkExpression(expression, [...path, "filter", "expression"], findings);
+    report(findings, [...path, "filter", "expression"], celFault(expression));
   });
 }
 

@@ -1,5 +1,6 @@
 // What a VirtualService must mean.
 import type { FieldPath } from "../../model/document.ts";
+import { MAX_DIRECT_RESPONSE_BYTES } from "../../model/envoy-limits.ts";
 import type {
   DestinationSpec,
   HttpMatchSpec,
@@ -84,13 +85,18 @@ function checkRoute(route: Loose<HttpRouteSpec>, at: FieldPath, findings: Findin
   checkBody(route, at, findings);
 }
 
+const LARGE_BODY_BYTES = 100 * 1_024;
+
+/** Istio's bounds: every proxy holds the body in its configuration. */
 function checkBody(route: Loose<HttpRouteSpec>, at: FieldPath, findings: Findings): void {
-  const bytes = route.directResponse?.body?.bytes;
+  const body = route.directResponse?.body;
   const path = [...at, "directResponse", "body"];
-  if (bytes !== undefined && !/^(?:[A-Za-z0-9+/_-]{4})*(?:[A-Za-z0-9+/_-]{2,3}={0,2})?$/.test(bytes))
+  if (body?.bytes !== undefined && !/^(?:[A-Za-z0-9+/_-]{4})*(?:[A-Za-z0-9+/_-]{2,3}={0,2})?$/.test(body.bytes))
     findings.error([...path, "bytes"], "is not base64");
-  if ((bytes ?? route.directResponse?.body?.string ?? "").length > 1024 * 1024)
-    findings.error(path, "is larger than 1 MiB");
+  const size =
+    body?.bytes === undefined ? Buffer.byteLength(body?.string ?? "") : Buffer.byteLength(body.bytes, "base64");
+  if (size > MAX_DIRECT_RESPONSE_BYTES) findings.error(path, "is larger than 1 MiB");
+  else if (size > LARGE_BODY_BYTES) findings.warn(path, "is larger than 100 KiB: every proxy keeps it in its routes");
 }
 
 function checkMatch(match: Loose<HttpMatchSpec>, at: FieldPath, findings: Findings): void {

@@ -2,6 +2,7 @@
 // it would load them.
 import type { Cluster, HttpFilter } from "../../../protos/build/envoy.ts";
 import { decode, encode, packAny } from "../../../protos/codec.ts";
+import { MAX_DIRECT_RESPONSE_BYTES, MAX_REGEX_PROGRAM_SIZE, REGEX_PROGRAM_SIZE_KEY } from "../../model/envoy-limits.ts";
 import type { EncodedResource } from "../../snapshot/encode.ts";
 import { field, fieldsOf } from "../raw-fields.ts";
 import { messageOf } from "../grpc/wire.ts";
@@ -16,6 +17,8 @@ const STATIC_RESOURCES = 2,
   VALIDATE_CLUSTERS = 7,
   VHDS = 9;
 const NO = new Uint8Array();
+/** What every proxy's bootstrap says, too. */
+const RUNTIME = { [REGEX_PROGRAM_SIZE_KEY]: MAX_REGEX_PROGRAM_SIZE };
 
 /** The bytes of a Bootstrap with these resources, all of one kind; undefined for secrets, which are nobody else's. */
 export function buildScratchBootstrap(resources: readonly EncodedResource[]): Uint8Array | undefined {
@@ -37,10 +40,10 @@ export function buildScratchBootstrap(resources: readonly EncodedResource[]): Ui
       return listeners(resources.map(messageOf));
     case "virtualHosts":
       return listeners([
-        routedBy(
-          "virtual hosts",
-          resources.map((resource) => field(VIRTUAL_HOSTS, messageOf(resource))),
-        ),
+        routedBy("virtual hosts", [
+          encode("RouteConfiguration", { maxDirectResponseBodySizeBytes: MAX_DIRECT_RESPONSE_BYTES }),
+          ...resources.map((resource) => field(VIRTUAL_HOSTS, messageOf(resource))),
+        ]),
       ]);
     case "routes":
       return listeners(resources.map((resource) => routedBy(resource.name, [ownRoutesOf(resource)])));
@@ -72,6 +75,7 @@ function withResources(
         grpcServices: [{ envoyGrpc: { clusterName: DISCOVERY } }],
       },
     },
+    layeredRuntime: { layers: [{ name: "as proxies have it", staticLayer: RUNTIME }] },
     bootstrapExtensions: [{ name: "envoy.bootstrap.internal_listener", typedConfig: packAny("InternalListener", {}) }],
   });
   return Buffer.concat([
