@@ -20,11 +20,9 @@ export function meshConfigOf(objects: ReadonlyMap<string, MeshObject>, before: M
 /** Returns the settings a MeshConfig document's text means; what is wrong in it is left at its default. */
 export function meshConfigFrom(text: string): MeshConfig {
   // The text was validated with its ConfigMap: nobody is waiting for findings here.
-  const { defaultConfig, connectTimeout, outboundTrafficPolicy, failStrategies, ...rest } = readMeshConfig(text, [], {
-    error: () => {},
-    warn: () => {},
-    failedUnder: () => false,
-  });
+  const { defaultConfig, connectTimeout, outboundTrafficPolicy, pathNormalization, failStrategies, ...rest } =
+    readMeshConfig(text, [], { error: () => {}, warn: () => {}, failedUnder: () => false });
+  const normalization = pathNormalization?.normalization ?? "DEFAULT";
   const given = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
   return {
     ...defaultMeshConfig,
@@ -34,6 +32,7 @@ export function meshConfigFrom(text: string): MeshConfig {
       ...Object.fromEntries(Object.entries(failStrategies ?? {}).filter(([, value]) => value !== undefined)),
     },
     ...(outboundTrafficPolicy?.mode !== undefined && { outboundTrafficPolicy: outboundTrafficPolicy.mode }),
+    ...(normalization !== "DEFAULT" && { pathNormalization: normalization }),
     ...(connectTimeout !== undefined && {
       connectTimeoutMs: parseDurationMs(connectTimeout) ?? defaultMeshConfig.connectTimeoutMs,
     }),

@@ -61,6 +61,7 @@ export interface EditedMesh {
 const settings: readonly Partial<MeshConfig>[] = [
   { enableAutoMtls: false },
   { engine: "native" },
+  { pathNormalization: "MERGE_SLASHES" },
   { outboundTrafficPolicy: "REGISTRY_ONLY" },
   { rootNamespace: "default" },
   { accessLogFile: "" },

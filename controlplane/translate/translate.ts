@@ -29,6 +29,7 @@ import { resolveInbound } from "./resolve/inbound.ts";
 import { differsByProxy, type Inputs } from "./resolve/modules.ts";
 import { OUTBOUND_TABLE, resolveOutbound } from "./resolve/outbound.ts";
 import { rateLimitUpstreams } from "./resolve/rate-limit.ts";
+import { resolveRequestForm } from "./resolve/request-form.ts";
 import { withoutIdentity } from "./resolve/without-identity.ts";
 import { selectPolicies } from "./resolve/workload-selector.ts";
 
@@ -90,6 +91,7 @@ const resolveClass = derived(
     const ir: ClassIr = {
       ...(accessLog && { accessLog }),
       trustDomain: mesh.trustDomain,
+      requestForm: resolveRequestForm(mesh),
       ...(proxies.kind === "router" ? routerIr(inputs, proxies) : sidecarIr(inputs, proxies)),
     };
     return proxies.identity === "none" ? withoutIdentity(ir) : ir;
@@ -97,7 +99,7 @@ const resolveClass = derived(
   { keyOf },
 );
 
-type PartOfIr = Omit<ClassIr, "accessLog" | "trustDomain">;
+type PartOfIr = Omit<ClassIr, "accessLog" | "trustDomain" | "requestForm">;
 
 function routerIr(inputs: Inputs, proxies: ProxyClass): PartOfIr {
   const { tables, upstreams, notes } = gatewayOf(inputs, proxies);

@@ -1,6 +1,7 @@
 // What the rest of the control plane sees of the mesh: one immutable state of every accepted object.
 import { allKinds, type Kind } from "../model/kinds.ts";
 import { compareByAge, type MeshObject } from "../model/object.ts";
+import type { RequestForm } from "../model/request-form.ts";
 import type { PluginTrustRule } from "../model/plugin-trust.ts";
 import type { Readable, Source } from "./source.ts";
 import { numberOf, Stamp } from "./stamp.ts";
@@ -12,7 +13,7 @@ import { WorldReading } from "./world-reading.ts";
 export type FailStrategy = "FAIL_OPEN" | "FAIL_CLOSE";
 
 /** The mesh-wide settings with every default filled in. */
-export interface MeshConfig {
+export interface MeshConfig extends RequestForm {
   readonly trustDomain: string;
   readonly rootNamespace: string;
   readonly outboundTrafficPolicy: "ALLOW_ANY" | "REGISTRY_ONLY";
@@ -44,6 +45,8 @@ export const defaultMeshConfig: MeshConfig = Object.freeze({
   enableAutoMtls: true,
   connectTimeoutMs: 10_000,
   extraStatTags: Object.freeze([]),
+  pathNormalization: "BASE",
+  headersWithUnderscoresAction: "ALLOW",
   engine: "wasm",
   pluginTrust: Object.freeze([]),
   // Whoever may not come in must not come in by a crash, nor be sent astray; limits and metrics that fail are no reason

@@ -10,7 +10,7 @@ import { ClaimKind, ClaimPath, ClaimValue, numberOf } from "./jwt-claims";
 import { compileTemplate, isTemplate, PathTemplate } from "./path-template";
 import { Principal } from "./principal";
 import { HeaderReadings, HostReadings } from "./readings";
-import { isAmbiguousHost, lenientText } from "./request-text";
+import { hasDotSegment, hasLenientText, isAmbiguousHost, isFolded, LenientForm, lenientText } from "./request-text";
 import { SpanList } from "./span-list";
 import { createWildcardMatch, MatchKind, StringMatch } from "./string-match";
 import { TextSet } from "./text-set";
@@ -38,16 +38,21 @@ const MANY = 8;
  * Where a request can be read in two ways (repeated or comma-joined headers, a host with a port or trailing dot),
  * `strict` matching asks that every reading matches and loose matching that any does. Rules that let requests in are
  * matched strictly, rules that keep them out loosely, and negation turns that round: so no spelling slips past a DENY
- * or into an ALLOW. But paths are read leniently only where that keeps out: what lets in goes by Envoy's reading, also
- * of `/public/%2e%2e;/x`.
+ * or into an ALLOW. Paths are read leniently where that keeps out; what lets in goes by the path as it travels, which must
+ * lead nowhere else: it has no dot segments left, and `{*}` covers no encoded slash.
  */
 export class Condition {
   strings: StringMatch[] = [];
   /** The patterns as they were written (`addText`, `addPath`), for the index; service accounts as `namespace/name`. */
   patterns: string[] = [];
   private templates: PathTemplate[] = NO_TEMPLATES;
+  /** Some path pattern is met by every path, wherever it may lead. */
+  private anyPath: bool = false;
   /** Path patterns with `%` or `;` in them, in the form that lenient paths have. */
   private lenient: StringMatch[] = NO_STRINGS;
+  /** The same of patterns whose slashes or dots count (`/a//b`, `/a/%2F/b`): decoded, and resolved. */
+  private decoded: StringMatch[] = NO_STRINGS;
+  private resolved: StringMatch[] = NO_STRINGS;
   /** Patterns of a list's elements, for Subject.Metadata. */
   private elements: StringMatch[] = NO_STRINGS;
   blocks: Cidr[] = NO_BLOCKS;
@@ -88,11 +93,7 @@ export class Condition {
           ? !isAmbiguousHost(request.authority()) && this.anyString(request.authority())
           : this.someHost(request.authority());
       case Subject.Path:
-        return (
-          this.anyString(request.path()) ||
-          this.anyTemplate(request.path(), !strict) ||
-          (!strict && this.somePath(request))
-        );
+        return strict ? this.everyPath(request.path()) : this.somePath(request);
       case Subject.Header:
         return strict ? this.everyHeaderValue(request) : this.someHeaderValue(request);
       case Subject.Claim:
@@ -142,6 +143,7 @@ export class Condition {
   /** Adds a path pattern; returns what is wrong with it, or "". Configuration time only. */
   addPath(pattern: string): string {
     this.patterns.push(pattern);
+    if (pattern == "*" || pattern == "/*" || pattern == "/{**}") this.anyPath = true;
     if (isTemplate(pattern)) {
       const result = compileTemplate(pattern);
       const template = result.template;
@@ -150,9 +152,17 @@ export class Condition {
       return result.error;
     }
     this.strings.push(createWildcardMatch(pattern, false));
-    if (!pattern.includes("%") && !pattern.includes(";")) return "";
-    if (this.lenient === NO_STRINGS) this.lenient = [];
-    this.lenient.push(createWildcardMatch(lenientText(pattern), false));
+    if (!hasLenientText(pattern)) return "";
+    const resolved = createWildcardMatch(lenientText(pattern, LenientForm.SlashesFirst), false);
+    if (!isFolded(pattern)) {
+      if (this.lenient === NO_STRINGS) this.lenient = [];
+      this.lenient.push(resolved);
+      return "";
+    }
+    if (this.decoded === NO_STRINGS) this.decoded = [];
+    if (this.resolved === NO_STRINGS) this.resolved = [];
+    this.decoded.push(createWildcardMatch(lenientText(pattern, LenientForm.Decoded), false));
+    this.resolved.push(resolved);
     return "";
   }
 
@@ -171,13 +181,39 @@ export class Condition {
     this.strings = others;
   }
 
-  /** Some pattern matches the path as a lenient application reads it: `/a%3ab` is `/a:b` then, and `/a;x` is `/a`. */
+  /** Some pattern matches the path, which leads where it says. */
+  private everyPath(path: Span): bool {
+    return (this.anyString(path) || this.anyTemplate(path, false)) && (this.anyPath || !hasDotSegment(path));
+  }
+
+  /**
+   * Some pattern matches the path, or what a lenient application reads: `/a%3ab` is `/a:b` then, and `/a;x` and `//a` are
+   * `/a`.
+   */
   private somePath(request: AuthorizationRequest): bool {
-    const path = request.lenientPath();
-    for (let i = 0; i < this.lenient.length; i++) {
-      if (unchecked(this.lenient[i]).matches(path)) return true;
-    }
-    return path != request.path() && (this.anyString(path) || this.anyTemplate(path, true));
+    const path = request.path();
+    return (
+      this.anyString(path) ||
+      this.anyTemplate(path, true) ||
+      this.someReading(request.lenientPath(LenientForm.SlashesFirst), path) ||
+      this.someReading(request.lenientPath(LenientForm.DotsFirst), path) ||
+      (this.decoded.length > 0 && this.foldedPath(request))
+    );
+  }
+
+  private someReading(reading: Span, path: Span): bool {
+    if (someMatches(this.lenient, reading)) return true;
+    return reading != path && (this.anyString(reading) || this.anyTemplate(reading, true));
+  }
+
+  /** Merged, such a pattern would stand for other paths: that counts where the request cannot be read otherwise. */
+  private foldedPath(request: AuthorizationRequest): bool {
+    return (
+      someMatches(this.decoded, request.lenientPath(LenientForm.Decoded)) ||
+      (hasDotSegment(request.path()) &&
+        (someMatches(this.resolved, request.lenientPath(LenientForm.SlashesFirst)) ||
+          someMatches(this.resolved, request.lenientPath(LenientForm.DotsFirst))))
+    );
   }
 
   /** Some pattern matches the authority, or what an application may take for the host in it. */
@@ -262,11 +298,12 @@ export class Condition {
     return false;
   }
 
-  /** One pattern matches every line of the header. */
+  /** One pattern matches every line of the header, and of those that an application may take for it. */
   private everyHeaderValue(request: AuthorizationRequest): bool {
     values.count = 0;
     request.headerValues(viewOf(this.name), values);
     if (values.count == 0) return false;
+    request.alikeHeaderValues(viewOf(this.name), values);
     const exact = this.exact;
     if (exact != null && exact.has(values.at(0)) && values.areEqual()) return true;
     for (let i = 0; i < this.strings.length; i++) {
@@ -284,6 +321,13 @@ export class Condition {
     while (headers.next()) if (this.anyString(headers.reading)) return true;
     return false;
   }
+}
+
+function someMatches(patterns: StringMatch[], value: Span): bool {
+  for (let i = 0; i < patterns.length; i++) {
+    if (unchecked(patterns[i]).matches(value)) return true;
+  }
+  return false;
 }
 
 /** One entry of `from` or `to`: all of its conditions must hold; without any it always does. */

@@ -3,6 +3,7 @@ import { ABSENT, Span } from "./bytes";
 import { IpAddress } from "./cidr";
 import { ClaimPath, ClaimValue } from "./jwt-claims";
 import { Principal } from "./principal";
+import { LenientForm } from "./request-text";
 import { SpanList } from "./span-list";
 
 /** What a condition looks at. */
@@ -30,13 +31,13 @@ export enum Subject {
 export abstract class AuthorizationRequest {
   /** `:method`. */
   abstract method(): Span;
-  /** `:path` without query and fragment, as Envoy normalized it. */
+  /** `:path` without query and fragment, as it goes on to the application. */
   abstract path(): Span;
   /**
    * The path as a lenient application may read it (`lenientPath`); the same view as `path` where there is nothing to
    * read in two ways.
    */
-  abstract lenientPath(): Span;
+  abstract lenientPath(form: LenientForm): Span;
   /** `:authority`. */
   abstract authority(): Span;
   /** The authenticated peer; all parts absent without mutual TLS. */
@@ -53,6 +54,11 @@ export abstract class AuthorizationRequest {
   abstract serverName(): Span;
   /** Puts every value of a header (one per line it stood on) into `values`. */
   abstract headerValues(name: Span, values: SpanList): void;
+  /**
+   * Adds the values of headers that applications may take for this one: `x_role` is `x-role` to whoever makes a variable
+   * of a header's name.
+   */
+  abstract alikeHeaderValues(name: Span, values: SpanList): void;
   /** Returns all values joined with ",", as Envoy's own matching sees them; ABSENT when there is none. */
   abstract joinedHeader(name: Span): Span;
   /** Reads a claim, or another value of dynamic metadata. */

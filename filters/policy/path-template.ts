@@ -1,7 +1,8 @@
 // consumes: a path template as in AuthorizationPolicy: `/a/{*}/b`, `/a/{**}`
 // produces: a matcher over paths, with exactly the meaning Envoy's uri_template gives them
 // never does: backtrack: at most one `{**}`, and it is the last operator
-import { addressOf, lengthOf, Span, utf8 } from "./bytes";
+import { addressOf, lengthOf, Span, spanOf, utf8 } from "./bytes";
+import { escapeAt, isSlash } from "./request-text";
 
 /** What one piece of a template matches. */
 enum Piece {
@@ -19,7 +20,7 @@ export class PathTemplate {
 
   /**
    * Returns whether the whole path matches. Loosely an operator matches any bytes, not only those that Envoy's does: a
-   * `*` or `[` in a path is no way past a refusal.
+   * `*` or `[` in a path is no way past a refusal. Strictly `{*}` ends before an encoded slash: that may be one.
    */
   matches(path: Span, loosely: bool = false): bool {
     const end = addressOf(path) + lengthOf(path);
@@ -29,7 +30,8 @@ export class PathTemplate {
       if (kind == Piece.Rest) return this.endsWithRest(i + 1, at, end, loosely);
       if (kind == Piece.One) {
         const start = at;
-        while (at < end && (loosely ? load<u8>(at) != 0x2f : isPathByte(load<u8>(at)))) at++;
+        while (at < end && (loosely ? load<u8>(at) != 0x2f : isPathByte(load<u8>(at)) && !isEncodedSlash(at, end)))
+          at++;
         if (at == start) return false;
         continue;
       }
@@ -117,6 +119,11 @@ function addOperator(template: PathTemplate, kind: Piece): void {
 
 function hasLiteral(literal: StaticArray<u8>, at: usize, end: usize): bool {
   return end - at >= usize(literal.length) && memory.compare(at, changetype<usize>(literal), literal.length) == 0;
+}
+
+function isEncodedSlash(at: usize, end: usize): bool {
+  const escape = escapeAt(spanOf(at, i32(end - at)), 0);
+  return escape >= 0 && isSlash(u8(escape));
 }
 
 function isLiteral(segment: string): bool {

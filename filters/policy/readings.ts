@@ -67,7 +67,10 @@ export class HostReadings {
   }
 }
 
-/** What an application may take for a header's value: all lines joined, each line, each element of a line. */
+/**
+ * What an application may take for a header's value: all lines joined, each line (also of a header whose name is alike),
+ * each element of a line.
+ */
 // @ts-ignore: decorator
 @final
 export class HeaderReadings {
@@ -83,6 +86,7 @@ export class HeaderReadings {
     request.headerValues(name, this.lines);
     this.line = 0;
     this.joined = this.lines.count > 1 ? request.joinedHeader(name) : ABSENT;
+    request.alikeHeaderValues(name, this.lines);
     this.elements.begin(ABSENT);
   }
 

@@ -32,39 +32,107 @@ export function pathOf(target: Span): Span {
 
 /** Returns whether a lenient application may read another path than the one that stands there. */
 export function hasLenientReading(path: Span): bool {
-  return indexOf(path, 0x25, 0) >= 0 || indexOf(path, 0x3b, 0) >= 0;
+  let afterSlash = false;
+  for (let i = 0; i < lengthOf(path); i++) {
+    const byte = load<u8>(addressOf(path) + i);
+    if (byte == 0x25 || byte == 0x3b || byte == 0x5c) return true;
+    if (afterSlash && (byte == 0x2f || byte == 0x2e)) return true;
+    afterSlash = byte == 0x2f;
+  }
+  return false;
+}
+
+/** What a lenient application makes of dot segments and double slashes. */
+export enum LenientForm {
+  /** Slashes are merged, then dot segments resolved: `/a//../b` is `/b`. */
+  SlashesFirst,
+  /** Dot segments are resolved, then slashes merged: `/a//../b` is `/a/b`. */
+  DotsFirst,
+  /** Both stay. */
+  Decoded,
 }
 
 /**
  * Writes `path` to `to` (room for as many bytes) as an application may read it that decodes first and asks later:
- * percent-encoding undone, parameters (`;x`) dropped, ended by a decoded `?`, `#` or NUL, blanks at the end cut, and
- * dot segments and double slashes resolved that came to light by that.
+ * percent-encoding undone, backslashes taken for slashes, parameters (`;x`) dropped, ended by a decoded `?`, `#` or
+ * NUL, blanks at the end cut, and of dot segments and double slashes what `form` says.
  */
-export function lenientPath(path: Span, to: usize): Span {
+export function lenientPath(path: Span, to: usize, form: LenientForm): Span {
   const from = addressOf(path);
   const length = lengthOf(path);
   let size = 0;
   let inParameters = false;
   for (let i = 0; i < length; i++) {
     let byte = load<u8>(from + i);
-    if (byte == 0x25 && i + 2 < length) {
-      const high = hexDigit(load<u8>(from + i + 1));
-      const low = hexDigit(load<u8>(from + i + 2));
-      if (high >= 0 && low >= 0) {
-        byte = u8((high << 4) | low);
-        i += 2;
-        if (byte == 0x3f || byte == 0x23 || byte == 0) break;
-      }
+    const escape = escapeAt(path, i);
+    if (escape >= 0) {
+      byte = u8(escape);
+      i += 2;
+      if (byte == 0x3f || byte == 0x23 || byte == 0) break;
     }
-    if (byte == 0x2f) {
+    if (isSlash(byte)) {
+      byte = 0x2f;
       inParameters = false;
-      size = withoutDots(to, size);
-      if (size > 0 && load<u8>(to + size - 1) == 0x2f) continue;
+      if (form != LenientForm.Decoded) {
+        const before = size;
+        size = withoutDots(to, size);
+        const mayMerge = form == LenientForm.SlashesFirst || size != before;
+        if (mayMerge && size > 0 && load<u8>(to + size - 1) == 0x2f) continue;
+      }
     } else if (byte == 0x3b) inParameters = true;
     if (!inParameters) store<u8>(to + size++, byte);
   }
   while (size > 0 && load<u8>(to + size - 1) <= 0x20) size--;
-  return spanOf(to, withoutDots(to, size));
+  if (form == LenientForm.Decoded) return spanOf(to, size);
+  size = withoutDots(to, size);
+  return spanOf(to, form == LenientForm.DotsFirst ? withoutDoubleSlashes(to, size) : size);
+}
+
+/**
+ * Returns whether `.` or `..` is left as a segment, plain, encoded, with parameters (`..;x`) or between encoded slashes:
+ * an application that resolves it comes to another place than the text says.
+ */
+export function hasDotSegment(path: Span): bool {
+  const length = lengthOf(path);
+  /** Of the segment; less than none when it has something else. */
+  let dots = 0;
+  let inParameters = false;
+  for (let i = 0; i < length; i++) {
+    const escape = escapeAt(path, i);
+    const byte = escape < 0 ? load<u8>(addressOf(path) + i) : u8(escape);
+    if (escape >= 0) i += 2;
+    if (isSlash(byte)) {
+      if (dots == 1 || dots == 2) return true;
+      dots = 0;
+      inParameters = false;
+    } else if (byte == 0x3b) inParameters = true;
+    else if (!inParameters) dots = byte == 0x2e && dots >= 0 ? dots + 1 : -1;
+  }
+  return dots == 1 || dots == 2;
+}
+
+/** Returns the byte that a percent-encoding at `at` stands for, or -1. */
+export function escapeAt(text: Span, at: i32): i32 {
+  const address = addressOf(text) + at;
+  if (at + 2 >= lengthOf(text) || load<u8>(address) != 0x25) return -1;
+  const high = hexDigit(load<u8>(address + 1));
+  const low = hexDigit(load<u8>(address + 2));
+  return high < 0 || low < 0 ? -1 : (high << 4) | low;
+}
+
+/** Returns whether applications take the byte for a slash. */
+export function isSlash(byte: u8): bool {
+  return byte == 0x2f || byte == 0x5c;
+}
+
+/** Makes one slash of several, in place; returns the size of what is left. */
+function withoutDoubleSlashes(to: usize, size: i32): i32 {
+  let kept = 0;
+  for (let i = 0; i < size; i++) {
+    const byte = load<u8>(to + i);
+    if (byte != 0x2f || kept == 0 || load<u8>(to + kept - 1) != 0x2f) store<u8>(to + kept++, byte);
+  }
+  return kept;
 }
 
 /** Returns the size of what is left when the last segment is `.` or `..`: it ends with a slash then. */
@@ -86,11 +154,25 @@ function hexDigit(byte: u8): i32 {
   return u8(byte - 0x30) < 10 ? i32(byte) - 0x30 : u8(lower - 0x61) < 6 ? i32(lower) - 0x57 : -1;
 }
 
+/** Returns whether a path pattern has other forms among lenient paths. Configuration time only. */
+export function hasLenientText(pattern: string): bool {
+  return hasLenientReading(viewOf(utf8(pattern)));
+}
+
+/**
+ * Returns whether a pattern's own slashes or dots are more than separators: merged it would stand for other paths.
+ * Configuration time only.
+ */
+export function isFolded(pattern: string): bool {
+  const merged = lenientText(pattern, LenientForm.SlashesFirst);
+  return merged != lenientText(pattern, LenientForm.Decoded) || merged.split("/").length != pattern.split("/").length;
+}
+
 /** Returns `lenientPath` of a text. Configuration time only: it allocates. */
-export function lenientText(path: string): string {
+export function lenientText(path: string, form: LenientForm): string {
   const bytes = utf8(path);
   const to = new StaticArray<u8>(bytes.length);
-  return textOf(lenientPath(viewOf(bytes), changetype<usize>(to)));
+  return textOf(lenientPath(viewOf(bytes), changetype<usize>(to), form));
 }
 
 /** Returns what follows the first `?` of `:path`, up to a fragment; empty when there is no query. */

@@ -8,7 +8,7 @@ import { IpAddress } from "./cidr";
 import { ClaimKind, ClaimPath, ClaimValue } from "./jwt-claims";
 import { isTemplate } from "./path-template";
 import { HeaderReadings, HostReadings } from "./readings";
-import { lenientText } from "./request-text";
+import { hasLenientText, LenientForm, lenientText } from "./request-text";
 import { SpanList } from "./span-list";
 import { hashByte, TEXT_HASH, textHash } from "./text-set";
 
@@ -134,11 +134,17 @@ export class Dimension {
 
   /** Of a template the literal beginning counts. A refusal is also found by what a lenient application reads. */
   private addPath(pattern: string, keys: KeyList): bool {
-    if (pattern.startsWith("*")) return false;
-    if (!this.permits && (pattern.includes("%") || pattern.includes(";"))) {
-      const lenient = lenientText(pattern);
-      if (lenient != pattern && !this.addPath(lenient, keys)) return false;
+    if (!this.permits && hasLenientText(pattern)) {
+      const decoded = lenientText(pattern, LenientForm.Decoded);
+      const merged = lenientText(pattern, LenientForm.SlashesFirst);
+      if (decoded != pattern && !this.addPlainPath(decoded, keys)) return false;
+      if (merged != pattern && !this.addPlainPath(merged, keys)) return false;
     }
+    return this.addPlainPath(pattern, keys);
+  }
+
+  private addPlainPath(pattern: string, keys: KeyList): bool {
+    if (pattern.startsWith("*")) return false;
     const end = isTemplate(pattern) ? pattern.indexOf("{") : pattern.endsWith("*") ? pattern.length - 1 : -1;
     if (end < 0) keys.push(this.textKey(pattern));
     else if (end < 2) return false;
@@ -201,8 +207,12 @@ export class Dimension {
   }
 
   private paths(request: AuthorizationRequest, taker: KeyTaker): void {
-    this.path(request.path(), taker);
-    if (!this.permits && request.lenientPath() != request.path()) this.path(request.lenientPath(), taker);
+    const path = request.path();
+    this.path(path, taker);
+    if (this.permits || request.lenientPath(LenientForm.SlashesFirst) == path) return;
+    this.path(request.lenientPath(LenientForm.SlashesFirst), taker);
+    this.path(request.lenientPath(LenientForm.DotsFirst), taker);
+    this.path(request.lenientPath(LenientForm.Decoded), taker);
   }
 
   private path(path: Span, taker: KeyTaker): void {

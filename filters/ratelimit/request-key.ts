@@ -4,6 +4,7 @@
 import { getProperty, ROUTE_NAME } from "as-proxy-wasm-sdk";
 import { hostMetadata } from "../request/host-metadata";
 import { hostRequest as request } from "../request/host-request";
+import { LenientForm } from "../policy/request-text";
 import {
   ABSENT,
   cut,
@@ -106,7 +107,8 @@ function valueOf(part: KeyPart, index: i32): Span {
     case KeySource.RemoteIp:
       return addressValue(request.remoteIp(), part.asText, index);
     case KeySource.Path:
-      return request.path();
+      // However it is spelt, it is counted in one place.
+      return request.lenientPath(LenientForm.SlashesFirst);
     case KeySource.PathTemplate:
       return templateValue(part);
     case KeySource.PathCapture:
@@ -121,7 +123,7 @@ function valueOf(part: KeyPart, index: i32): Span {
 }
 
 function templateValue(part: KeyPart): Span {
-  const path = request.path();
+  const path = request.lenientPath(LenientForm.SlashesFirst);
   if (path == ABSENT) return ABSENT;
   for (let i = 0; i < part.templates.length; i++) {
     if (unchecked(part.templates[i]).matches(path, true)) return viewOf(unchecked(part.templateTexts[i]));
@@ -134,7 +136,7 @@ function templateValue(part: KeyPart): Span {
  * segment.
  */
 function captureValue(part: KeyPart): Span {
-  const path = request.path();
+  const path = request.lenientPath(LenientForm.SlashesFirst);
   const template = unchecked(part.templates[0]);
   if (path == ABSENT || !template.matches(path, true)) return ABSENT;
   const start = unchecked(template.literals[0]).length;

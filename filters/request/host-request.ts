@@ -18,11 +18,11 @@ import {
   SOURCE_ADDRESS,
 } from "as-proxy-wasm-sdk";
 import { AuthorizationRequest } from "../policy/authorization-request";
-import { ABSENT, addressOf, lengthOf, Span, spanOf } from "../policy/bytes";
+import { ABSENT, addressOf, indexOf, lengthOf, Span, spanOf } from "../policy/bytes";
 import { IpAddress } from "../policy/cidr";
 import { ClaimPath, ClaimValue, requestPrincipal } from "../policy/jwt-claims";
 import { Principal } from "../policy/principal";
-import { hasLenientReading, lenientPath, pathOf } from "../policy/request-text";
+import { hasLenientReading, LenientForm, lenientPath, pathOf } from "../policy/request-text";
 import { SpanList } from "../policy/span-list";
 import { hostMetadata } from "./host-metadata";
 
@@ -36,6 +36,42 @@ const AUTHORITY = literal(":authority");
  * in.
  */
 const PEER_ADDRESS = propertyPath("filter_state\0scrim.peer_address");
+
+const DASH: u8 = 0x2d;
+const UNDERSCORE: u8 = 0x5f;
+
+/** Returns whether two names differ, and only by `_` for `-`. */
+function isAlike(one: Span, other: Span): bool {
+  const length = lengthOf(one);
+  if (length != lengthOf(other)) return false;
+  let differs = false;
+  for (let i = 0; i < length; i++) {
+    const a = load<u8>(addressOf(one) + i);
+    const b = load<u8>(addressOf(other) + i);
+    if (a == b) continue;
+    if ((a != DASH && a != UNDERSCORE) || (b != DASH && b != UNDERSCORE)) return false;
+    differs = true;
+  }
+  return differs;
+}
+
+/** One lenient reading of the request's path, made when it is asked for. */
+class LenientPath {
+  isRead: bool = false;
+  private reading: Span = ABSENT;
+  private bytes: StaticArray<u8> = new StaticArray<u8>(256);
+
+  constructor(private readonly form: LenientForm) {}
+
+  of(path: Span): Span {
+    if (this.isRead) return this.reading;
+    this.isRead = true;
+    if (path == ABSENT || !hasLenientReading(path)) return (this.reading = path);
+    // Grows once per longest path; Envoy bounds those.
+    if (this.bytes.length < lengthOf(path)) this.bytes = new StaticArray<u8>(lengthOf(path) * 2);
+    return (this.reading = lenientPath(path, changetype<usize>(this.bytes), this.form));
+  }
+}
 
 /** Returns the view policies work on. */
 // @ts-ignore: decorator
@@ -53,9 +89,12 @@ export class HostRequest extends AuthorizationRequest {
   private pairsRead: bool = false;
   private pathRead: bool = false;
   private pathValue: Span = ABSENT;
-  private lenientRead: bool = false;
-  private lenientValue: Span = ABSENT;
-  private lenientBytes: StaticArray<u8> = new StaticArray<u8>(256);
+  /** By LenientForm. */
+  private readonly lenient: StaticArray<LenientPath> = [
+    new LenientPath(LenientForm.SlashesFirst),
+    new LenientPath(LenientForm.DotsFirst),
+    new LenientPath(LenientForm.Decoded),
+  ];
   private principalRead: bool = false;
   private readonly principalValue: Principal = new Principal();
   private requestPrincipalRead: bool = false;
@@ -74,7 +113,7 @@ export class HostRequest extends AuthorizationRequest {
     this.headersMissing = false;
     this.pairsRead = false;
     this.pathRead = false;
-    this.lenientRead = false;
+    for (let form = 0; form < this.lenient.length; form++) unchecked(this.lenient[form]).isRead = false;
     this.principalRead = false;
     this.requestPrincipalRead = false;
     this.peerIpRead = false;
@@ -93,17 +132,8 @@ export class HostRequest extends AuthorizationRequest {
     return this.pathValue;
   }
 
-  override lenientPath(): Span {
-    if (!this.lenientRead) {
-      this.lenientRead = true;
-      const path = this.path();
-      if (path != ABSENT && hasLenientReading(path)) {
-        // Grows once per longest path; Envoy bounds those.
-        if (this.lenientBytes.length < lengthOf(path)) this.lenientBytes = new StaticArray<u8>(lengthOf(path) * 2);
-        this.lenientValue = lenientPath(path, changetype<usize>(this.lenientBytes));
-      } else this.lenientValue = path;
-    }
-    return this.lenientValue;
+  override lenientPath(form: LenientForm): Span {
+    return unchecked(this.lenient[form]).of(this.path());
   }
 
   override authority(): Span {
@@ -165,6 +195,15 @@ export class HostRequest extends AuthorizationRequest {
     const cursor = this.headers().begin();
     const wanted = Bytes.view(addressOf(name), lengthOf(name));
     while (cursor.nextNamed(wanted)) values.push(spanOf(cursor.valuePtr, cursor.valueLength));
+  }
+
+  override alikeHeaderValues(name: Span, values: SpanList): void {
+    if (indexOf(name, DASH, 0) < 0 && indexOf(name, UNDERSCORE, 0) < 0) return;
+    const cursor = this.headers().begin();
+    while (cursor.next()) {
+      if (isAlike(spanOf(cursor.namePtr, cursor.nameLength), name))
+        values.push(spanOf(cursor.valuePtr, cursor.valueLength));
+    }
   }
 
   override joinedHeader(name: Span): Span {

@@ -15,6 +15,7 @@ import { buildInboundListener } from "../../controlplane/translate/emit/inbound-
 import { buildWasmExtension } from "../../controlplane/translate/emit/wasm-filter.ts";
 import { classPorts, type MeshProxy } from "../../controlplane/translate/ir/proxy-class.ts";
 import { type PlacedInboundPort, placeInbound } from "../../controlplane/translate/ir/places.ts";
+import type { RequestForm } from "../../controlplane/model/request-form.ts";
 import type { PluginModules } from "../../controlplane/translate/ir/modules.ts";
 import { resolveInbound } from "../../controlplane/translate/resolve/inbound.ts";
 import { createInputs } from "../../controlplane/world/inputs.ts";
@@ -39,6 +40,8 @@ export interface Sending {
   readonly agent?: http.Agent;
 }
 
+const asInIstio: RequestForm = { pathNormalization: "BASE", headersWithUnderscoresAction: "ALLOW" };
+
 type Path = (name: string) => string;
 
 /** A sidecar of `reviews` with the given container ports, before an application that echoes what it got. */
@@ -51,10 +54,16 @@ export class InboundEnvoy {
   );
   readonly #certificates = new Map<string, IssuedCertificate>();
   #envoy: Envoy | undefined;
+  #forms: ReadonlyMap<number, RequestForm> = new Map();
 
-  /** Starts it on the mesh that `yaml` describes. */
-  static async start(yaml: string, ports: readonly number[]): Promise<InboundEnvoy> {
+  /** Starts it on the mesh that `yaml` describes; ports may be given request forms of their own. */
+  static async start(
+    yaml: string,
+    ports: readonly number[],
+    forms: ReadonlyMap<number, RequestForm> = new Map(),
+  ): Promise<InboundEnvoy> {
     const envoy = new InboundEnvoy();
+    envoy.#forms = forms;
     await new Promise<void>((resolve) => envoy.#application.listen(0, "127.0.0.1", resolve));
     envoy.#ports = new Map(await Promise.all(ports.map(async (port) => [port, await freePort()] as const)));
     envoy.#writeSecrets();
@@ -243,7 +252,12 @@ export class InboundEnvoy {
       },
       layeredRuntime: { layers: [{ name: "static", staticLayer: { "re2.max_program_size.error_level": 32_768 } }] },
       staticResources: {
-        listeners: inbound.map((port) => toProto3Json("Listener", buildInboundListener(port, settings))),
+        listeners: inbound.map((port) =>
+          toProto3Json(
+            "Listener",
+            buildInboundListener(port, { ...settings, requestForm: this.#forms.get(port.port) ?? asInIstio }),
+          ),
+        ),
         clusters: inbound.map((port) => toProto3Json("Cluster", buildInboundCluster(port))),
       },
     };

@@ -41,6 +41,7 @@ export function meshSettings({ mesh }: World): object {
     accessLogFormat: mesh.accessLogFormat,
     accessLogEncoding: mesh.accessLogEncoding,
     enableAutoMtls: mesh.enableAutoMtls,
+    pathNormalization: { normalization: mesh.pathNormalization },
     connectTimeout: `${mesh.connectTimeoutMs / 1_000}s`,
     ...(mesh.defaultConcurrency === undefined ? {} : { defaultConfig: { concurrency: mesh.defaultConcurrency } }),
   };

@@ -6,9 +6,9 @@ const failStrategy = choice(["FAIL_CLOSE", "FAIL_OPEN"]);
 
 /**
  * The schema of the MeshConfig document. Ours are `pluginTrust`: whose modules may run, and what they may use
- * (model/plugin-trust.ts), `engine`: whether policies run in Wasm filters or in Envoy's own, and `failStrategies`: what
+ * (model/plugin-trust.ts), `engine`: whether policies run in Wasm filters or in Envoy's own, `failStrategies`: what
  * becomes of requests when a filter's module fails (functions that stand side by side share a module only where these
- * agree).
+ * agree), and `headersWithUnderscoresAction`, as Envoy calls it, for every listener.
  */
 export const meshConfigSchema = fields(
   {
@@ -63,6 +63,12 @@ export const meshConfigSchema = fields(
         },
       ),
     ),
+    pathNormalization: opt(
+      fields({
+        normalization: opt(choice(["DEFAULT", "NONE", "BASE", "MERGE_SLASHES", "DECODE_AND_MERGE_SLASHES"])),
+      }),
+    ),
+    headersWithUnderscoresAction: opt(choice(["ALLOW", "REJECT_REQUEST", "DROP_HEADER"])),
     engine: opt(choice(["wasm", "native"])),
     pluginTrust: opt(
       listOf(
@@ -114,7 +120,6 @@ export const meshConfigSchema = fields(
       "extensionProviders",
       "defaultProviders",
       "discoverySelectors",
-      "pathNormalization",
       "defaultHttpRetryPolicy",
       "meshMTLS",
       "tlsDefaults",

@@ -1,6 +1,7 @@
 // One port of a gateway proxy: plain HTTP, or HTTPS with a filter chain for each certificate.
 import type { Filter, FilterChain, Listener } from "../../../protos/build/envoy.ts";
 import type { PlacedGatewayPort } from "../ir/places.ts";
+import type { RequestForm } from "../../model/request-form.ts";
 import type { AccessLog, GatewayTls } from "../ir/proxy.ts";
 import { buildHttpConnectionManager } from "./http-connection-manager.ts";
 import { listenerName } from "./names.ts";
@@ -13,6 +14,7 @@ const BUFFER_BYTES = 32_768;
 
 /** What a gateway's listeners share. */
 export interface GatewaySettings {
+  readonly requestForm: RequestForm;
   readonly accessLog?: AccessLog | undefined;
   /** Whether some route leads to where a request's own host resolves. */
   readonly forwards: boolean;
@@ -54,6 +56,7 @@ function httpFilters(routeTable: string, port: PlacedGatewayPort, settings: Gate
     filters: port.filters,
     direction: "gateway",
     unknownHosts: settings.forwards ? "forward" : "refuse",
+    requestForm: settings.requestForm,
     accessLog: settings.accessLog,
   });
   return [peerAddressFilter, manager];

@@ -4,15 +4,18 @@ import type {
   Filter,
   HttpConnectionManager,
   HttpConnectionManager_UpgradeConfig,
+  CoreHttpProtocolOptions,
   RouteConfiguration,
 } from "../../../protos/build/envoy.ts";
 import { durationFromMs, joinAny, packAny } from "../../../protos/codec.ts";
 import type { HttpFilters } from "../ir/filters.ts";
+import type { RequestForm } from "../../model/request-form.ts";
 import type { AccessLog } from "../ir/proxy.ts";
 import { buildAccessLogs } from "./access-log.ts";
 import { adsSource } from "./config-source.ts";
 import { buildConnectTargetFilter } from "./connect-target.ts";
 import { interned } from "../../world/interned.ts";
+import { memoized } from "../../world/memo.ts";
 import { buildForwardFilters } from "./dynamic-forward.ts";
 import { buildHttpFilters, routerFilter } from "./http-chain.ts";
 import { numberOfFilters } from "./shared-filters.ts";
@@ -24,6 +27,7 @@ export interface HttpListening {
   readonly routes: { readonly rds: string } | { readonly inline: RouteConfiguration };
   readonly filters: HttpFilters;
   readonly direction: "inbound" | "outbound" | "gateway";
+  readonly requestForm: RequestForm;
   readonly unknownHosts?: "forward" | "refuse";
   readonly accessLog?: AccessLog | undefined;
   /** CONNECT is taken, and goes where the routes say. */
@@ -69,15 +73,14 @@ const sharedPart = interned(
       httpFilters: buildHttpFilters(listening),
       accessLog: buildAccessLogs(listening.accessLog, listening.direction === "inbound" ? "server" : "client"),
       ...common,
-      ...byDirection[listening.direction],
+      ...byNormalization[listening.requestForm.pathNormalization],
+      ...byDirection(listening.requestForm)[listening.direction],
       useRemoteAddress: listening.useRemoteAddress ?? listening.direction === "gateway",
       upgradeConfigs: upgradesOf(listening),
     }),
 );
 
 const common: Hardening = {
-  // Dots and %-encoded letters never tell two spellings of one path apart.
-  normalizePath: true,
   stripTrailingHostDot: true,
   maxRequestHeadersKb: 60,
   proxy100Continue: true,
@@ -87,54 +90,64 @@ const common: Hardening = {
 };
 
 /**
- * `//admin`, `%2Fadmin`, `%5cadmin` and `x_role` are what `/admin` and `x-role` are to many applications: where
- * policies are enforced, slashes are decoded and merged before anybody looks (Istio's DECODE_AND_MERGE_SLASHES; its own
- * default would let them bypass) and names with `_` are dropped. Outbound, a foreign server may mean something by them:
- * they pass, and the peer's own proxy decides.
+ * What travels is the user's matter: to some applications `//a` and `%2F` are paths of their own. Policies do not lean on
+ * it: they read a path in every way in which an application may (filters/authz/README.md).
+ * https://istio.io/latest/docs/reference/config/security/normalization/
  */
-const guarding: Hardening = { mergeSlashes: true, pathWithEscapedSlashesAction: "UNESCAPE_AND_FORWARD" };
-
-const byDirection: Readonly<Record<HttpListening["direction"], Hardening>> = {
-  inbound: {
-    ...guarding,
-    commonHttpProtocolOptions: { maxHeadersCount: 100, headersWithUnderscoresAction: "DROP_HEADER" },
-    http2ProtocolOptions: { maxConcurrentStreams: 1024, allowConnect: true },
-    serverName: "scrim",
-    serverHeaderTransformation: "PASS_THROUGH",
-    // The application learns its peer from the certificate alone: what a peer claims of itself is dropped.
-    forwardClientCertDetails: "SANITIZE_SET",
-    setCurrentClientCertDetails: { subject: true, dns: true, uri: true },
-    preserveExternalRequestId: true,
-  },
-  outbound: {
-    pathWithEscapedSlashesAction: "KEEP_UNCHANGED",
-    commonHttpProtocolOptions: { maxHeadersCount: 100 },
-    http2ProtocolOptions: { maxConcurrentStreams: 1024, allowConnect: true },
-    serverName: "scrim",
-    serverHeaderTransformation: "PASS_THROUGH",
-    forwardClientCertDetails: "SANITIZE",
-    preserveExternalRequestId: true,
-  },
-  gateway: {
-    ...guarding,
-    commonHttpProtocolOptions: {
-      maxHeadersCount: 100,
-      headersWithUnderscoresAction: "DROP_HEADER",
-      idleTimeout: durationFromMs(3_600_000),
-    },
-    // A stranger's connection holds little: few streams, small windows, headers that come in time.
-    http2ProtocolOptions: {
-      maxConcurrentStreams: 100,
-      initialStreamWindowSize: 65_536,
-      initialConnectionWindowSize: 1_048_576,
-      allowConnect: true,
-    },
-    requestHeadersTimeout: durationFromMs(10_000),
-    serverName: "scrim",
-    serverHeaderTransformation: "OVERWRITE",
-    forwardClientCertDetails: "SANITIZE",
+const byNormalization: Readonly<Record<RequestForm["pathNormalization"], Hardening>> = {
+  NONE: { normalizePath: false },
+  BASE: { normalizePath: true },
+  MERGE_SLASHES: { normalizePath: true, mergeSlashes: true },
+  DECODE_AND_MERGE_SLASHES: {
+    normalizePath: true,
+    mergeSlashes: true,
+    pathWithEscapedSlashesAction: "UNESCAPE_AND_FORWARD",
   },
 };
+
+const byDirection = memoized(
+  (form: RequestForm): Readonly<Record<HttpListening["direction"], Hardening>> => ({
+    inbound: {
+      commonHttpProtocolOptions: headersOf(form),
+      http2ProtocolOptions: { maxConcurrentStreams: 1024, allowConnect: true },
+      serverName: "scrim",
+      serverHeaderTransformation: "PASS_THROUGH",
+      // The application learns its peer from the certificate alone: what a peer claims of itself is dropped.
+      forwardClientCertDetails: "SANITIZE_SET",
+      setCurrentClientCertDetails: { subject: true, dns: true, uri: true },
+      preserveExternalRequestId: true,
+    },
+    outbound: {
+      commonHttpProtocolOptions: headersOf(form),
+      http2ProtocolOptions: { maxConcurrentStreams: 1024, allowConnect: true },
+      serverName: "scrim",
+      serverHeaderTransformation: "PASS_THROUGH",
+      forwardClientCertDetails: "SANITIZE",
+      preserveExternalRequestId: true,
+    },
+    gateway: {
+      commonHttpProtocolOptions: { ...headersOf(form), idleTimeout: durationFromMs(3_600_000) },
+      // A stranger's connection holds little: few streams, small windows, headers that come in time.
+      http2ProtocolOptions: {
+        maxConcurrentStreams: 100,
+        initialStreamWindowSize: 65_536,
+        initialConnectionWindowSize: 1_048_576,
+        allowConnect: true,
+      },
+      requestHeadersTimeout: durationFromMs(10_000),
+      serverName: "scrim",
+      serverHeaderTransformation: "OVERWRITE",
+      forwardClientCertDetails: "SANITIZE",
+    },
+  }),
+);
+
+function headersOf({ headersWithUnderscoresAction }: RequestForm): CoreHttpProtocolOptions {
+  return {
+    maxHeadersCount: 100,
+    ...(headersWithUnderscoresAction !== "ALLOW" && { headersWithUnderscoresAction }),
+  };
+}
 
 function upgradesOf(listening: HttpListening): readonly HttpConnectionManager_UpgradeConfig[] {
   const websocket: HttpConnectionManager_UpgradeConfig = { upgradeType: "websocket" };

@@ -2,6 +2,7 @@
 import type { Filter, FilterChain, Listener, ListenerFilter, RouteConfiguration } from "../../../protos/build/envoy.ts";
 import { durationFromMs, packAny } from "../../../protos/codec.ts";
 import type { PlacedInboundPort } from "../ir/places.ts";
+import type { RequestForm } from "../../model/request-form.ts";
 import type { AccessLog } from "../ir/proxy.ts";
 import { buildAccessLogs, buildRefusedConnectionLogs } from "./access-log.ts";
 import { buildHttpConnectionManager } from "./http-connection-manager.ts";
@@ -16,6 +17,7 @@ import { buildWasmPlace } from "./wasm-filter.ts";
 /** What all listeners of a proxy share. */
 export interface InboundSettings {
   readonly trustDomain: string;
+  readonly requestForm: RequestForm;
   readonly accessLog?: AccessLog | undefined;
 }
 
@@ -128,6 +130,7 @@ function httpFilters(port: PlacedInboundPort, settings: InboundSettings, authent
     routes: inboundRoutes(port),
     filters: port.filters,
     direction: "inbound",
+    requestForm: settings.requestForm,
     accessLog: settings.accessLog,
     // A mesh peer (a gateway) may say whom it speaks for; someone in plaintext may not.
     useRemoteAddress: !authenticated,

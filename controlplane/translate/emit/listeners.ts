@@ -5,6 +5,7 @@ import type { Listener } from "../../../protos/build/envoy.ts";
 import { interned } from "../../world/interned.ts";
 import { memoized } from "../../world/memo.ts";
 import { placeGatewayPorts, placeInbound, placeOutbound } from "../ir/places.ts";
+import type { RequestForm } from "../../model/request-form.ts";
 import type { ClassIr, OutboundProxy, ProxyIr } from "../ir/proxy.ts";
 import type { MeshProxy } from "../ir/proxy-class.ts";
 import { forwardClusters } from "./clusters.ts";
@@ -21,9 +22,9 @@ import { withNumberedFilters } from "./shared-filters.ts";
 
 /** Returns the listeners. */
 export function listenersOf({ shared, own }: ProxyIr): ReadonlyMap<string, Listener> {
-  const { inbound, gatewayPorts, outbound, accessLog, trustDomain, upstreams } = shared;
+  const { inbound, gatewayPorts, outbound, accessLog, trustDomain, requestForm, upstreams } = shared;
   const forwards = forwardClusters(upstreams, outbound?.unknownHosts).size > 0;
-  return byParts(inbound, gatewayPorts, outbound, accessLog, trustDomain, forwards, own);
+  return byParts(inbound, gatewayPorts, outbound, accessLog, trustDomain, requestForm, forwards, own);
 }
 
 const byParts = memoized(
@@ -33,15 +34,16 @@ const byParts = memoized(
     outbound: ClassIr["outbound"],
     accessLog: ClassIr["accessLog"],
     trustDomain: string,
+    requestForm: RequestForm,
     forwards: boolean,
     own: MeshProxy,
   ): ReadonlyMap<string, Listener> => {
-    const settings = { accessLog, forwards };
+    const settings = { accessLog, requestForm, forwards };
     const wayOut = placeOutbound(outbound, own);
     return byName([
       ...(outbound ? connectListeners({ outbound, settings }) : []),
       ...(wayOut ? [buildOutboundListener(wayOut, settings)] : []),
-      ...placeInbound(inbound, own).map((port) => buildInboundListener(port, { trustDomain, accessLog })),
+      ...placeInbound(inbound, own).map((port) => buildInboundListener(port, { trustDomain, requestForm, accessLog })),
       ...placeGatewayPorts(gatewayPorts, own).map((port) => buildGatewayListener(port, settings)),
     ]);
   },

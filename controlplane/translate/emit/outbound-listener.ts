@@ -2,6 +2,7 @@
 import type { Filter, Listener } from "../../../protos/build/envoy.ts";
 import { packAny } from "../../../protos/codec.ts";
 import type { PlacedOutboundProxy } from "../ir/places.ts";
+import type { RequestForm } from "../../model/request-form.ts";
 import type { AccessLog, OutboundProxy } from "../ir/proxy.ts";
 import { buildAccessLogs } from "./access-log.ts";
 import { meshAlpnOf } from "./cluster-protocol.ts";
@@ -11,6 +12,7 @@ import { BLACK_HOLE_CLUSTER, CONNECT_NAME, listenerName, SNIFFED_CONNECT_NAME } 
 
 /** What the listeners share. */
 export interface OutboundSettings {
+  readonly requestForm: RequestForm;
   readonly accessLog?: AccessLog | undefined;
   /** Whether some route leads to where a request's own host resolves. */
   readonly forwards: boolean;
@@ -88,6 +90,7 @@ function routed(statPrefix: string, outbound: OutboundProxy, settings: OutboundS
     filters: outbound.filters,
     direction: "outbound",
     unknownHosts: settings.forwards ? "forward" : "refuse",
+    requestForm: settings.requestForm,
     accessLog: settings.accessLog,
     connect,
   });

@@ -7,7 +7,9 @@ import {
   escaped,
   hostMatcher,
   looseHeaderMatcher,
-  pathMatchers,
+  lenientPathMatcher,
+  misleadingPathMatcher,
+  pathMatcher,
   plainMatcher,
   type Reading,
   regexMatcher,
@@ -111,16 +113,31 @@ export function toServerName(pattern: string): Permission {
  * (Patterns with * and values with commas stay in the Wasm filter.)
  */
 export function withHeader(name: string, pattern: string, reading: Reading): Permission {
+  const alike = alikeNames(name);
+  if (reading === "loose") {
+    const matcher = pattern === "*" ? { presentMatch: true } : { stringMatch: looseHeaderMatcher(pattern) };
+    return anyPermission([name, ...alike].map((one) => ({ header: { name: one, ...matcher } })));
+  }
   if (pattern === "*") return { header: { name, presentMatch: true } };
-  if (reading === "loose") return { header: { name, stringMatch: looseHeaderMatcher(pattern) } };
+  const differs = (one: string): Permission => ({
+    notRule: { header: { name: one, stringMatch: differentFrom(pattern) } },
+  });
   return {
     andRules: {
-      rules: [
-        { header: { name, stringMatch: plainMatcher(pattern) } },
-        { notRule: { header: { name, stringMatch: differentFrom(pattern) } } },
-      ],
+      rules: [{ header: { name, stringMatch: plainMatcher(pattern) } }, ...[name, ...alike].map(differs)],
     },
   };
+}
+
+/**
+ * Returns the names that applications may take for this one, `_` being `-` to whoever makes a variable of a header's
+ * name. There are two for each place: long names stay in the Wasm filter (resolve/native-authorization.ts).
+ */
+function alikeNames(name: string): readonly string[] {
+  const [first = "", ...rest] = name.split(/[-_]/);
+  let names = [first];
+  for (const part of rest) names = names.flatMap((begun) => [`${begun}-${part}`, `${begun}_${part}`]);
+  return names.filter((one) => one !== name);
 }
 
 export function withMethod(pattern: string): Permission {
@@ -134,7 +151,15 @@ export function toHost(pattern: string, reading: Reading): Permission {
 }
 
 export function toPath(pattern: string, reading: Reading): Permission {
-  const rules = pathMatchers(pattern, reading).map((path) => ({ urlPath: { path } }));
+  const plain: Permission = { urlPath: { path: pathMatcher(pattern) } };
+  if (reading === "loose") return { orRules: { rules: [plain, { urlPath: { path: lenientPathMatcher(pattern) } }] } };
+  const misleading = misleadingPathMatcher(pattern);
+  return misleading === undefined
+    ? plain
+    : { andRules: { rules: [plain, { notRule: { urlPath: { path: misleading } } }] } };
+}
+
+function anyPermission(rules: readonly Permission[]): Permission {
   return rules.length === 1 && rules[0] !== undefined ? rules[0] : { orRules: { rules } };
 }
 

@@ -73,15 +73,26 @@ export function hostMatcher(value: string, reading: Reading): StringMatcher {
   return regexMatcher(`(?i)${before}${textRegex(value, ANYTHING)}\\.*(?::[^,@]*)?[ \\t]*(?:,${ANYTHING})?`);
 }
 
-/**
- * Returns the matchers of a path without query, any of which may match: a refusal also counts what a lenient
- * application reads.
- */
-export function pathMatchers(value: string, reading: Reading): readonly StringMatcher[] {
-  const plain = isTemplate(value)
+/** Returns the matcher of a path, without query, as it travels. */
+export function pathMatcher(value: string): StringMatcher {
+  return isTemplate(value)
     ? regexMatcher(templateRegex(value, escaped, "[A-Za-z0-9._~%!$&'()+,;:@=-]"))
     : plainMatcher(value);
-  return reading === "strict" ? [plain] : [plain, regexMatcher(lenientRegex(value))];
+}
+
+/** Returns the matcher of a path as a lenient application reads it. */
+export function lenientPathMatcher(value: string): StringMatcher {
+  return regexMatcher(lenientRegex(value));
+}
+
+/**
+ * Returns the matcher of paths that may lead elsewhere than they say, which nothing lets in: with dot segments left, or,
+ * where a template's `{*}` is one segment, with encoded slashes. Nothing where every path is meant.
+ */
+export function misleadingPathMatcher(value: string): StringMatcher | undefined {
+  if (["*", "/*", "/{**}"].includes(value)) return undefined;
+  const dots = `${ANYTHING}${ONE_SLASH}${DOT}${DOT}?${PARAMETERS}(?:${ONE_SLASH}${ANYTHING})?`;
+  return regexMatcher(value.includes("{*}") ? `${dots}|${ANYTHING}${ENCODED_SLASH}${ANYTHING}` : dots);
 }
 
 /** Returns the regular expression of a path for matching `:path`, query and all. */
@@ -133,7 +144,8 @@ function templateRegex(template: string, literal: (text: string) => string, segm
 const SEMICOLON = "(?:;|%3[bB])";
 const PARAMETERS = `(?:${SEMICOLON}[^/]*)?`;
 const DOT = "(?:\\.|%2[eE])";
-const ONE_SLASH = "(?:/|%2[fF])";
+const ENCODED_SLASH = "(?:\\\\|%2[fF]|%5[cC])";
+const ONE_SLASH = `(?:/|${ENCODED_SLASH})`;
 const CLIMB = `(?:${ANYTHING}${ONE_SLASH})?${DOT}${DOT}${PARAMETERS}`;
 const SLASH = `${PARAMETERS}(?:${ONE_SLASH}${CLIMB})?${ONE_SLASH}(?:${DOT}?${PARAMETERS}${ONE_SLASH})*`;
 const END = `(?:${DOT}?${SEMICOLON}[^/]*|${CLIMB})?(?: |%(?:[01][0-9a-fA-F]|20))*(?:%(?:00|23|3[fF])${ANYTHING})?`;

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { RequestForm } from "../../model/request-form.ts";
 import type { FunctionFilter, HttpFilters } from "../ir/filters.ts";
 import type { PlacedInboundPort, PlacedOutboundProxy } from "../ir/places.ts";
 import type { InboundPort } from "../ir/proxy.ts";
@@ -36,8 +37,9 @@ const inbound = (address: string, changes: Partial<InboundPort> = {}): PlacedInb
   filters: filters(),
   ...changes,
 });
+const requestForm: RequestForm = { pathNormalization: "BASE", headersWithUnderscoresAction: "ALLOW" };
 const managers = (port: PlacedInboundPort) =>
-  buildInboundListener(port, { trustDomain: "cluster.local" }).filterChains?.map(
+  buildInboundListener(port, { trustDomain: "cluster.local", requestForm }).filterChains?.map(
     (chain) => chain.filters?.at(-1)?.typedConfig,
   );
 const outbound = (address: string): PlacedOutboundProxy => ({
@@ -54,7 +56,8 @@ describe("proxies with the same filters", () => {
     second?.forEach((manager, index) => expect(manager).toBe(first?.[index]));
     const [one, other] = ["10.0.0.1", "10.0.0.2"].map(
       (address) =>
-        buildOutboundListener(outbound(address), { forwards: true }).filterChains?.[0]?.filters?.[0]?.typedConfig,
+        buildOutboundListener(outbound(address), { requestForm, forwards: true }).filterChains?.[0]?.filters?.[0]
+          ?.typedConfig,
     );
     expect(one).toBeDefined();
     expect(other).toBe(one);

@@ -3,6 +3,7 @@ import type { Authorization } from "./authorization.ts";
 import type { HttpFilters, WasmFilter } from "./filters.ts";
 import type { MeshProxy } from "./proxy-class.ts";
 import type { RouteTable } from "./routes.ts";
+import type { RequestForm } from "../../model/request-form.ts";
 import type { ServiceRef, Upstream } from "./upstream.ts";
 
 /** A sidecar's way out: one explicit proxy address that takes absolute-form, h2c and CONNECT. */
@@ -73,6 +74,7 @@ export interface ClassIr {
   readonly gatewayPorts: readonly GatewayPort[];
   readonly accessLog?: AccessLog;
   readonly trustDomain: string;
+  readonly requestForm: RequestForm;
   /** What was asked for and these proxies cannot have, one sentence each, sorted. */
   readonly notes: readonly string[];
 }

@@ -44,6 +44,9 @@ export function splitAuthorization(policies: readonly Authorization[]): Authoriz
 function whyNotNative({ action, rules }: Authorization): string | undefined {
   const permits = action === "ALLOW";
   for (const [index, rule] of rules.entries()) {
+    const name = headerNames(rule).find((candidate) => candidate.split(/[-_]/).length > MOST_DASHES + 1);
+    if (name !== undefined)
+      return `rules[${index}] asks for the header "${name}", which has too many spellings for Envoy`;
     const value = strictHeaderValues(rule, permits).find((candidate) => !hasOneReading(candidate));
     if (value !== undefined)
       return `rules[${index}] matches a header by "${value}", which a repeated header could also meet for Envoy`;
@@ -53,6 +56,13 @@ function whyNotNative({ action, rules }: Authorization): string | undefined {
 
 /** RE2 counts repetitions up to 1,000. */
 const LONGEST_VALUE = 200;
+
+/** Each place of `-` in a header's name, where `_` may stand, doubles the names to ask for. */
+const MOST_DASHES = 4;
+
+function headerNames({ when }: AuthorizationRule): readonly string[] {
+  return (when ?? []).flatMap(({ key }) => /^request\.headers\[(.+)\]$/.exec(key)?.[1] ?? []);
+}
 
 function strictHeaderValues(rule: AuthorizationRule, permits: boolean): readonly string[] {
   const headers = (rule.when ?? []).filter(({ key }) => key.startsWith("request.headers["));

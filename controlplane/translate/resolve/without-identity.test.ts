@@ -36,6 +36,7 @@ const ir: ClassIr = {
   inbound: [inbound(1, "STRICT"), inbound(2, "PERMISSIVE"), inbound(3, "DISABLE")],
   gatewayPorts: [],
   trustDomain: "cluster.local",
+  requestForm: { pathNormalization: "BASE", headersWithUnderscoresAction: "ALLOW" },
   notes: [],
 };
 

@@ -22,7 +22,7 @@ export const conditions: readonly Field[] = [
     [roles("\xff", "admin"), false, true],
     [roles("\xff,admin"), false, true],
     [roles("\xffadmin"), false],
-    [{ name: "x_role", headers: { x_role: "admin" } }, false],
+    [{ name: "x_role", headers: { x_role: "admin" } }, false, true],
   ]),
   when("request.headers[x-role]", { values: ["*"] }, both([roles("x"), roles("")], [roles()])),
   when(
