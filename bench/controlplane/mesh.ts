@@ -80,10 +80,6 @@ export function writeMesh(under: string, services: number, proxies: number): Mes
   const directory = join(under, "mesh");
   const runtimeDir = join(under, "runtime");
   for (const path of [directory, runtimeDir]) mkdirSync(path, { recursive: true });
-  const write = (path: string, documents: readonly object[]): void => {
-    writeFileSync(`${path}.new`, documents.map((one) => stringify(one)).join("---\n"));
-    renameSync(`${path}.new`, path);
-  };
   const writeService = (service: number, weight: number): void =>
     write(join(directory, `svc-${service}.yaml`), serviceDocuments(service, weight));
   const writeSlice = (service: number, last: number): void =>
@@ -93,27 +89,14 @@ export function writeMesh(under: string, services: number, proxies: number): Mes
     writeSlice(service, 2);
   }
   const writeMeshConfig = (seconds: number): void =>
-    write(join(directory, "istio.yaml"), [
-      {
-        apiVersion: "v1",
-        kind: "ConfigMap",
-        metadata: { name: "istio", namespace: "istio-system" },
-        data: { mesh: `connectTimeout: ${seconds}s\n` },
-      },
-    ]);
+    write(join(directory, "istio.yaml"), [meshConfigDocument(seconds)]);
   writeMeshConfig(10);
   const clients = Array.from({ length: proxies }, (_, index) => clientOf(index, services));
   write(
     join(runtimeDir, "pods.yaml"),
     clients.map((client, index) => describePod(client, index, services)),
   );
-  const identities = clients.map(({ token, namespace, serviceAccount, name }) => ({
-    tokenSha256: createHash("sha256").update(token).digest("hex"),
-    namespace,
-    serviceAccount,
-    pod: name,
-  }));
-  writeFileSync(join(runtimeDir, "identities.json"), JSON.stringify(identities), { mode: 0o600 });
+  writeFileSync(join(runtimeDir, "identities.json"), identitiesOf(clients), { mode: 0o600 });
   return {
     directory,
     runtimeDir,
@@ -128,6 +111,31 @@ export function writeMesh(under: string, services: number, proxies: number): Mes
     },
     changeMeshConfig: writeMeshConfig,
   };
+}
+
+function write(path: string, documents: readonly object[]): void {
+  writeFileSync(`${path}.new`, documents.map((one) => stringify(one)).join("---\n"));
+  renameSync(`${path}.new`, path);
+}
+
+function meshConfigDocument(connectTimeoutSeconds: number): object {
+  return {
+    apiVersion: "v1",
+    kind: "ConfigMap",
+    metadata: { name: "istio", namespace: "istio-system" },
+    data: { mesh: `connectTimeout: ${connectTimeoutSeconds}s\n` },
+  };
+}
+
+function identitiesOf(clients: readonly ProxyClient[]): string {
+  return JSON.stringify(
+    clients.map(({ token, namespace, serviceAccount, name }) => ({
+      tokenSha256: createHash("sha256").update(token).digest("hex"),
+      namespace,
+      serviceAccount,
+      pod: name,
+    })),
+  );
 }
 
 const addressOf = (index: number): string => `127.20.${index >> 8}.${index & 255 || 255}`;

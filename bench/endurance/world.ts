@@ -70,32 +70,16 @@ export async function createWorld(guestCount = 0): Promise<World> {
   const applications = await Promise.all(["web", "a", "b", "late"].map(startApplication));
   const [web = 0, a = 0, b = 0, late = 0] = applications.map(portOf);
   const pods = podsOf(web);
-  let guestNumber = 0;
-  const guests = Array.from({ length: guestCount }, () => guestOf(guestNumber++));
+  const guests = createGuests(guestCount, (all) => writePods([...pods, ...all]));
   let revision = 0;
-  const writePods = (): void => {
-    const all = [...pods, ...guests];
+  function writePods(all: readonly PodRecord[]): void {
     replace(join(directories.runtime, "identities.json"), renderIdentities(all));
-    replace(
-      join(directories.runtime, "pods.yaml"),
-      renderPods(
-        all.map((pod) => ({ pod, ready: true, deletionTimestamp: undefined, envoyPid: undefined })),
-        ++revision,
-      ),
-    );
-  };
-  writePods();
+    const described = all.map((pod) => ({ pod, ready: true, deletionTimestamp: undefined, envoyPid: undefined }));
+    replace(join(directories.runtime, "pods.yaml"), renderPods(described, ++revision));
+  }
+  writePods([...pods, ...guests.all]);
   let state: MeshState = { route: 0, plugin: 0, endpoint: 0, services: 0 };
-  const files = (of: MeshState): Readonly<Record<string, string>> => ({
-    "services.yaml": documents(
-      service("web", { targetPort: INBOUND_PORT }),
-      service("client", { targetPort: INBOUND_PORT }),
-    ),
-    "route.yaml": routeWithHeader("web", "x-route", String(of.route)),
-    "plugin.yaml": pluginOf(moduleOf(base, of.plugin), of.plugin),
-    "outside.yaml": serviceAt("outside", "127.0.0.1", of.endpoint === 0 ? a : b),
-    "late.yaml": of.services === 0 ? "" : serviceAt(`late-${of.services}`, "127.0.0.1", late),
-  });
+  const files = (of: MeshState): Readonly<Record<string, string>> => filesOf(of, base, { a, b, late });
   const write = (name: string, text: string): void => replace(join(directories.mesh, name), text);
   for (const [name, text] of Object.entries(files(state))) write(name, text);
   let envoys: readonly Envoy[] = [];
@@ -110,11 +94,8 @@ export async function createWorld(guestCount = 0): Promise<World> {
       for (const [name, text] of Object.entries(files(state))) if (before[name] !== text) write(name, text);
     },
     write,
-    guests: () => guests,
-    replaceGuest(index) {
-      guests[index] = guestOf(guestNumber++);
-      writePods();
-    },
+    guests: () => guests.all,
+    replaceGuest: guests.replace,
     async startEnvoys(xdsPort, adjust = (bootstrap) => bootstrap) {
       envoys = await Promise.all(pods.map((pod) => startEnvoy(adjust(bootstrapOf(pod, xdsPort, directories.state)))));
       return envoys;
@@ -123,6 +104,38 @@ export async function createWorld(guestCount = 0): Promise<World> {
     async close() {
       await Promise.all(envoys.map((envoy) => envoy.stop()));
       for (const application of applications) application.close().closeAllConnections();
+    },
+  };
+}
+
+/** The mesh's files in a state; `ports` of the applications that have no pod. */
+function filesOf(
+  of: MeshState,
+  base: string,
+  ports: { readonly a: number; readonly b: number; readonly late: number },
+): Readonly<Record<string, string>> {
+  const toInbound = { targetPort: INBOUND_PORT };
+  return {
+    "services.yaml": documents(service("web", toInbound), service("client", toInbound)),
+    "route.yaml": routeWithHeader("web", "x-route", String(of.route)),
+    "plugin.yaml": pluginOf(moduleOf(base, of.plugin), of.plugin),
+    "outside.yaml": serviceAt("outside", "127.0.0.1", of.endpoint === 0 ? ports.a : ports.b),
+    "late.yaml": of.services === 0 ? "" : serviceAt(`late-${of.services}`, "127.0.0.1", ports.late),
+  };
+}
+
+/** Pods that come and go, each with a number of its own. */
+function createGuests(
+  count: number,
+  changed: (all: readonly PodRecord[]) => void,
+): { readonly all: readonly PodRecord[]; replace(index: number): void } {
+  let number = 0;
+  const all = Array.from({ length: count }, () => guestOf(number++));
+  return {
+    all,
+    replace(index) {
+      all[index] = guestOf(number++);
+      changed(all);
     },
   };
 }

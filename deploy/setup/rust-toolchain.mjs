@@ -8,7 +8,8 @@ import { promisify } from "node:util";
 
 export const RUST_TARGET = "wasm32-wasip1";
 
-const ADVICE = `\`rustup target add ${RUST_TARGET}\`, or Debian's rustc-web, rust-web-src and wasi-libc besides cargo and lld`;
+const DEBIAN = "Debian's rustc-web, rust-web-src and wasi-libc besides cargo and lld";
+const ADVICE = `\`rustup target add ${RUST_TARGET}\`, or ${DEBIAN}`;
 // Where Debian's wasi-libc and the WASI SDK put the C library.
 const LIBC_FOLDERS = [
   `/usr/lib/${RUST_TARGET}`,

@@ -6,7 +6,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Authority, openAuthority } from "../../controlplane/ca/authority.ts";
-import { createWorkloadSecrets } from "../../controlplane/ca/workload-secrets.ts";
+import { createWorkloadSecrets, type WorkloadSecrets } from "../../controlplane/ca/workload-secrets.ts";
 import { spiffeId } from "../../controlplane/model/spiffe.ts";
 import { createResourceEncoder } from "../../controlplane/snapshot/encode.ts";
 import { emptyResources, type EnvoyResources } from "../../controlplane/translate/emit/resources.ts";
@@ -47,12 +47,7 @@ export async function startAdsWorld(workloadLifetimeMs?: number): Promise<AdsWor
   });
   if (opening.kind === "failed") throw new Error(opening.message);
   const { authority } = opening;
-  const identitiesPath = join(directory, "identities.json");
-  writeFileSync(
-    identitiesPath,
-    JSON.stringify([{ tokenSha256: createHash("sha256").update(token).digest("hex"), ...pod }]),
-    { mode: 0o600 },
-  );
+  const identities = writeIdentities(directory);
   const upstream = createServer((request, response) => response.end(`upstream ${request.headers.host}`)).listen(
     0,
     "127.0.0.1",
@@ -61,33 +56,9 @@ export async function startAdsWorld(workloadLifetimeMs?: number): Promise<AdsWor
   const stopped = new AbortController();
   const secrets = createWorkloadSecrets({ authority, clock, random: Math.random });
 
-  const startServer = async (port: number, world: { resources: EnvoyResources }): Promise<XdsServer> => {
-    const encoder = createResourceEncoder();
-    let last = encoder.encodeResources("web", emptyResources());
-    const { chainPem, keyPem } = authority.issueServerCertificate({
-      dnsNames: ["istiod.istio-system.svc"],
-      ipAddresses: ["127.0.0.1"],
-    });
-    const server = createXdsServer({
-      encoder,
-      clock,
-      log: silent,
-      secure: {
-        host: "127.0.0.1",
-        port,
-        certificate: { certificate: chainPem, key: keyPem },
-        authenticate: createIdentityFile(identitiesPath, () => undefined),
-      },
-      resourcesFor: () => (last = encoder.encodeResources("web", world.resources, last)),
-      secretsFor: ({ identity }) =>
-        secrets.secretsFor(spiffeId("cluster.local", identity.namespace, identity.serviceAccount)),
-    });
-    await server.listen();
-    return server;
-  };
-
   const world = { resources: emptyResources() };
-  let server = await startServer(0, world);
+  const start = (port: number): Promise<XdsServer> => startServer(port, { authority, secrets, identities, world });
+  let server = await start(0);
   void secrets.watch(() => server.notify(), stopped.signal);
   return {
     authority,
@@ -104,7 +75,7 @@ export async function startAdsWorld(workloadLifetimeMs?: number): Promise<AdsWor
     async restart() {
       const { port } = server.address();
       await server.close();
-      server = await startServer(port, world);
+      server = await start(port);
     },
     async close() {
       stopped.abort();
@@ -114,6 +85,47 @@ export async function startAdsWorld(workloadLifetimeMs?: number): Promise<AdsWor
       rmSync(directory, { recursive: true, force: true });
     },
   };
+}
+
+/** Writes who has the token; returns the file. */
+function writeIdentities(directory: string): string {
+  const path = join(directory, "identities.json");
+  const tokenSha256 = createHash("sha256").update(token).digest("hex");
+  writeFileSync(path, JSON.stringify([{ tokenSha256, ...pod }]), { mode: 0o600 });
+  return path;
+}
+
+interface ServerParts {
+  readonly authority: Authority;
+  readonly secrets: WorkloadSecrets;
+  /** The file of identities. */
+  readonly identities: string;
+  readonly world: { readonly resources: EnvoyResources };
+}
+
+async function startServer(port: number, { authority, secrets, identities, world }: ServerParts): Promise<XdsServer> {
+  const encoder = createResourceEncoder();
+  let last = encoder.encodeResources("web", emptyResources());
+  const { chainPem, keyPem } = authority.issueServerCertificate({
+    dnsNames: ["istiod.istio-system.svc"],
+    ipAddresses: ["127.0.0.1"],
+  });
+  const server = createXdsServer({
+    encoder,
+    clock: createSystemClock(),
+    log: silent,
+    secure: {
+      host: "127.0.0.1",
+      port,
+      certificate: { certificate: chainPem, key: keyPem },
+      authenticate: createIdentityFile(identities, () => undefined),
+    },
+    resourcesFor: () => (last = encoder.encodeResources("web", world.resources, last)),
+    secretsFor: ({ identity }) =>
+      secrets.secretsFor(spiffeId("cluster.local", identity.namespace, identity.serviceAccount)),
+  });
+  await server.listen();
+  return server;
 }
 
 /** A listener on a free port that routes by a route configuration with VHDS. */
