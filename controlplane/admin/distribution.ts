@@ -34,7 +34,7 @@ export function distributionOf(view: ControlPlaneView, object: string, concerns:
     ...(problem === undefined
       ? {}
       : {
-          problem: `${describeOrigin(problem.origin, "line")}: ${problem.field === "" ? "" : `${problem.field}: `}${problem.message}`,
+          problem: [describeOrigin(problem.origin, "line"), problem.field, problem.message].filter(Boolean).join(": "),
         }),
     ...(held === undefined ? {} : { held }),
     published: isPublished,
@@ -77,7 +77,7 @@ function late({ pod, namespace, sync, rejections }: ProxySync, isPublished: bool
     return [
       {
         proxy,
-        why: `rejected ${rejection.type}${rejection.resources.length === 0 ? "" : ` ${rejection.resources.join(", ")}`}: ${rejection.message}`,
+        why: `rejected ${[rejection.type, rejection.resources.join(", ")].filter(Boolean).join(" ")}: ${rejection.message}`,
       },
     ];
   const stale = syncTypes.filter((type) => sync[type] === "STALE");

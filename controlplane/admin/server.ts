@@ -66,15 +66,15 @@ async function answerRequest(
     return isLedHere(request)
       ? text(403, "this page answers only to a loopback host name\n")
       : text(401, "say who you are: Authorization: Bearer TOKEN, with a workload's token\n");
-  if (page === undefined)
-    return text(
-      404,
-      `there is no such page; there are:\n${[...pages].map(([path, { help }]) => `  ${path.padEnd(24)} ${help}\n`).join("")}`,
-    );
+  if (page === undefined) return text(404, `there is no such page; there are:\n${[...pages].map(helpLine).join("")}`);
   const scope = scopeOf(caller, options.view.world()?.mesh.rootNamespace ?? "istio-system");
   if (scope.kind === "namespace" && page.for === "mesh")
     return text(403, "this page shows the whole mesh: ask with an identity of the mesh's root namespace\n");
   return page.answer(new URLSearchParams(query), scope);
+}
+
+function helpLine([path, { help }]: readonly [string, Page]): string {
+  return `  ${path.padEnd(24)} ${help}\n`;
 }
 
 /** Nobody could read the answer there, but making it costs something. */

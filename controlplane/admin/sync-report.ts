@@ -83,7 +83,9 @@ function missingPods(world: World, pods: readonly ProxiedPod[]): Waiting[] {
     return [
       {
         who: keyOf(plan),
-        why: `${current} of ${plan.replicas} pods of the current template are there${own.length > current ? `, ${own.length - current} of an older one` : ""}`,
+        why:
+          `${current} of ${plan.replicas} pods of the current template are there` +
+          (own.length > current ? `, ${own.length - current} of an older one` : ""),
       },
     ];
   });

@@ -28,7 +28,9 @@ function undeclared(object: MeshObject<"Telemetry">, known: ReadonlySet<string>)
         .map((name) => ({
           object,
           path: ["spec", "metrics", i, "overrides", j, "tagOverrides", name],
-          message: `label ${name} is left out: proxies learn their labels at start, so add it to MeshConfig's defaultConfig.extraStatTags and restart them`,
+          message:
+            `label ${name} is left out: proxies learn their labels at start, so add it to MeshConfig's ` +
+            "defaultConfig.extraStatTags and restart them",
         })),
     ),
   );
@@ -49,7 +51,9 @@ function rivals(
         {
           object,
           path: ["spec"],
-          message: `has no effect: Telemetry ${namespace}/${owner.metadata.name} is older and speaks for the same workloads`,
+          message:
+            `has no effect: Telemetry ${namespace}/${owner.metadata.name} is older ` +
+            "and speaks for the same workloads",
         },
       ];
 }

@@ -27,7 +27,9 @@ export function commandFailure(code: CommandCode, message: string, options?: Err
   return new ScrimError(code, message, options);
 }
 
-/** Returns what a command exits with that ended in this error; other rooms' codes all mean that it could not be done. */
+/**
+ * Returns what a command exits with that ended in this error; other rooms' codes all mean that it could not be done.
+ */
 export function exitCodeOf({ code }: ScrimError): number {
   return Object.hasOwn(exitCodes, code) ? exitCodes[code as CommandCode] : exitCodes.failed;
 }

@@ -28,7 +28,9 @@ export interface PodGroup {
   stop(graceMs: number): Promise<void>;
 }
 
-/** Returns a group without pods; `key` is its workload's `namespace/name`, and `stopped` hurries what is being drained. */
+/**
+ * Returns a group without pods; `key` is its workload's `namespace/name`, and `stopped` hurries what is being drained.
+ */
 export function createPodGroup(key: string, rollout: Rollout, stopped: AbortSignal): PodGroup {
   const { factory, say, onChange } = rollout;
   let pods: readonly LocalPod[] = [];

@@ -3,7 +3,9 @@
 //   a fault of I/O that nobody there can answer, or a bug, is thrown as a ScrimError.
 // Both carry a `code` that programs may go by and a `message` for people.
 
-/** Why something that may fail did: `code` never changes its meaning, `message` is a clause or a sentence for people. */
+/**
+ * Why something that may fail did: `code` never changes its meaning, `message` is a clause or a sentence for people.
+ */
 export interface Failure<Code extends string = string> {
   readonly kind: "failed";
   readonly code: Code;

@@ -122,7 +122,8 @@ function isOnlyAddresses(before: World, after: World): boolean {
 }
 
 /**
- * Makes what proxies of each namespace share before one of them can ask: it takes long, and then nobody is kept waiting.
+ * Makes what proxies of each namespace share before one of them can ask: it takes long, and then nobody is kept
+ * waiting.
  */
 async function makeShared(
   snapshots: ClassSnapshots<Inputs, MeshProxy>,

@@ -127,7 +127,9 @@ function createServer(
 
 type ResourcesFor = XdsServerOptions["resourcesFor"];
 
-/** Returns what a proxy is served: its class's resources, by its pod's document, or by what it says where there is none. */
+/**
+ * Returns what a proxy is served: its class's resources, by its pod's document, or by what it says where there is none.
+ */
 function createServed(
   { runtimeDir }: ServingSettings,
   { logger, clock }: Pick<ServingDeps, "logger" | "clock">,
@@ -157,7 +159,8 @@ function createUnexpectedNotes(logger: Logger): (proxy: Proxy) => void {
     noted.add(proxy);
     logger.warn(
       {},
-      `${proxy.node.id} is not served: the document of its pod says nothing of a proxy; add the annotation scrim.mesh/proxy: ${proxy.node.kind} to it, or take the document away.`,
+      `${proxy.node.id} is not served: the document of its pod says nothing of a proxy; add the annotation ` +
+        `scrim.mesh/proxy: ${proxy.node.kind} to it, or take the document away.`,
     );
   };
 }

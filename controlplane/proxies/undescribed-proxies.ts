@@ -61,7 +61,8 @@ export function createUndescribedProxies(
     if (kept.answer === undefined && !isWarned) {
       isWarned = true;
       warn(
-        `${proxy.node.id} is not served: its labels are longer than ${MAX_LABELS_LENGTH} characters, or more than ${MOST_UNPROVEN} different proxies came by the plaintext port within an hour; it may come again later.`,
+        `${proxy.node.id} is not served: its labels are longer than ${MAX_LABELS_LENGTH} characters, or more than ` +
+          `${MOST_UNPROVEN} different proxies came by the plaintext port within an hour; it may come again later.`,
       );
     }
     return kept.answer;

@@ -19,7 +19,9 @@ export interface OwnCell<T> extends Cell<T> {
 
 /** A cell whose value is worked out from others when it is read; its followers are told once for a burst of changes. */
 export interface GatheredCell<T> extends Cell<T> {
-  /** From now on this cell's changes are its own: followers are told after `quietMs` of the new value without another. */
+  /**
+   * From now on this cell's changes are its own: followers are told after `quietMs` of the new value without another.
+   */
   gather<S>(source: Cell<S>, quietMs?: (value: S) => number): void;
   /** Tells of a change that no source told of. */
   changed(): void;

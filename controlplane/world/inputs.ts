@@ -13,7 +13,9 @@ export interface InputsWith<Modules extends object> extends Readable<InputsWith<
 
 const MODULES_AT = AFTER_WORLD;
 
-/** Returns the two as what answers can be made from. Make it once for a moment: it is by this object that one is known. */
+/**
+ * Returns the two as what answers can be made from. Make it once for a moment: it is by this object that one is known.
+ */
 export function createInputs<Modules extends object>(world: World, modules: Modules): InputsWith<Modules> {
   const stamp = new Stamp([...world.source.stamp.numbers, numberOf(modules)]);
   const inputs: InputsWith<Modules> = {

@@ -1,4 +1,5 @@
-// The rooms of the house in the order of the data: each may import from those that are named with it, which stand before
+// The rooms of the house in the order of the data: each may import from those that are named with it, which stand
+// before
 // it, and from nothing else of ours. `main.ts` and the commands see everything: they are where the rooms meet.
 
 /** A room of `controlplane/` and what it may import from. */

@@ -13,7 +13,9 @@ import {
   text,
 } from "../schema.ts";
 
-/** The annotation by which a workload chooses what enforces its policies: `native` or `wasm`, whatever MeshConfig says. */
+/**
+ * The annotation by which a workload chooses what enforces its policies: `native` or `wasm`, whatever MeshConfig says.
+ */
 export const ENGINE_ANNOTATION = "scrim.mesh/engine";
 
 /**

@@ -58,7 +58,9 @@ export const endpointsOf = memoized((upstreams: readonly Upstream[]) =>
 );
 const oneEndpointMap = internedMaps<ClusterLoadAssignment>();
 
-/** Returns the names of the clusters that lead to where a request's own host resolves; the same set for the same names. */
+/**
+ * Returns the names of the clusters that lead to where a request's own host resolves; the same set for the same names.
+ */
 export const forwardClusters = memoized((upstreams: readonly Upstream[], unknownHosts: UnknownHosts) =>
   oneSet([
     ...upstreams.filter(({ discovery }) => discovery.kind === "forward").map(({ id }) => upstreamName(id)),

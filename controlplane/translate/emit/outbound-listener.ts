@@ -49,7 +49,9 @@ export function buildConnectListener(outbound: OutboundProxy, settings: Outbound
   };
 }
 
-/** Returns the one for hosts of which nobody says what they speak: what does not begin as HTTP does goes on as it is. */
+/**
+ * Returns the one for hosts of which nobody says what they speak: what does not begin as HTTP does goes on as it is.
+ */
 export function buildSniffedConnectListener(outbound: OutboundProxy, settings: OutboundSettings): Listener {
   return {
     ...insideProxy(SNIFFED_CONNECT_NAME),

@@ -50,8 +50,7 @@ export function differentFrom(text: string): StringMatcher {
   const length = Buffer.byteLength(text);
   const characters = [...text];
   const differsAt = characters.map(
-    (character, at) =>
-      `${escaped(characters.slice(0, at).join(""))}[^${character === "^" || character === "\\" || character === "]" ? `\\${character}` : character}]${ANYTHING}`,
+    (character, at) => `${escaped(characters.slice(0, at).join(""))}[^${inBrackets(character)}]${ANYTHING}`,
   );
   return regexMatcher(
     [
@@ -174,10 +173,7 @@ function lenientLiteral(text: string): string {
 
 function percentEncoded(character: string): string {
   return [...Buffer.from(character)]
-    .map(
-      (byte) =>
-        `%${[...byte.toString(16).padStart(2, "0")].map((digit) => (/\d/.test(digit) ? digit : `[${digit}${digit.toUpperCase()}]`)).join("")}`,
-    )
+    .map((byte) => `%${[...byte.toString(16).padStart(2, "0")].map(inBothCases).join("")}`)
     .join("");
 }
 
@@ -186,4 +182,14 @@ function decoded(text: string): string {
   return text
     .replace(/;[^/]*/g, "")
     .replace(/(?:%[0-9a-fA-F]{2})+/g, (run) => Buffer.from(run.replaceAll("%", ""), "hex").toString());
+}
+
+/** A character as it stands between brackets. */
+function inBrackets(character: string): string {
+  return /[\^\\\]]/.test(character) ? `\\${character}` : character;
+}
+
+/** A hexadecimal digit as a pattern that takes it in either case. */
+function inBothCases(digit: string): string {
+  return /\d/.test(digit) ? digit : `[${digit}${digit.toUpperCase()}]`;
 }

@@ -40,7 +40,9 @@ export function emptyResources(): EnvoyResources {
   };
 }
 
-/** Returns messages as a map by their names, sorted, so that nothing depends on the order in which things were found. */
+/**
+ * Returns messages as a map by their names, sorted, so that nothing depends on the order in which things were found.
+ */
 export function byName<M extends { readonly name?: string | undefined }>(
   messages: readonly M[],
 ): ReadonlyMap<string, M> {

@@ -26,7 +26,8 @@ export interface InboundPort {
   /** What counts connections that are not HTTP; HTTP's telemetry is among `filters`. */
   readonly tcpTelemetry?: WasmFilter;
   /**
-   * Authorization of connections that are not HTTP: what is left of the policies without what only HTTP has; undefined when no policy
+   * Authorization of connections that are not HTTP: what is left of the policies without what only HTTP has; undefined
+   * when no policy
    * selects the workload.
    */
   readonly tcpAuthorization?: readonly Authorization[];

@@ -19,7 +19,8 @@ export const defaultRetries: Retries = {
 };
 
 /**
- * Returns the retries of a route; undefined when its `attempts` are 0, as they are where it names none. Numbers in retryOn are status codes.
+ * Returns the retries of a route; undefined when its `attempts` are 0, as they are where it names none. Numbers in
+ * retryOn are status codes.
  * https://istio.io/latest/docs/reference/config/networking/virtual-service/#HTTPRetry
  */
 export function resolveRetries(spec: RetriesSpec | undefined): Retries | undefined {
