@@ -14,7 +14,7 @@ export const analyzeEgress = analysisOf("Sidecar", (world, { metadata, spec }) =
   (spec.egress ?? []).flatMap(({ hosts }, egress) =>
     hosts.flatMap((text, index) => {
       const { namespace: scope = "*", host } = parseScopedHost(text);
-      if (scope === "~") return [];
+      if (scope.startsWith("~")) return [];
       const namespace = scope === "." ? metadata.namespace : scope;
       const path = ["spec", "egress", egress, "hosts", index];
       if (host === "*") {

@@ -9,7 +9,7 @@ export function analyzeRivals(world: World): readonly Finding[] {
   const owners = new Map<string, MeshObject<"VirtualService">>();
   const found: Finding[] = [];
   for (const service of world.list("VirtualService")) {
-    const { gateways = [], hosts } = service.spec;
+    const { gateways = [], hosts = [] } = service.spec;
     if (gateways.length > 0 && !gateways.includes("mesh")) continue;
     hosts.forEach((text, index) => {
       const key = `${service.metadata.namespace} ${resolveHost(text, service.metadata.namespace)}`;

@@ -138,17 +138,18 @@ export function struct() {
 
 /**
  * One of `values`. `notYet` are values the API has and Scrim does not implement; `anyCase` accepts other spellings of
- * the case and gives the listed one back.
+ * the case and gives the listed one back; `emptyIsUnset` takes the empty text for none, as protobuf does.
  */
 export function choice<const V extends readonly string[]>(
   values: V,
-  marks: { readonly notYet?: readonly string[]; readonly anyCase?: boolean } = {},
+  marks: { readonly notYet?: readonly string[]; readonly anyCase?: boolean; readonly emptyIsUnset?: boolean } = {},
 ) {
   return Type.Unsafe<V[number]>({
     type: "string",
     enum: values,
     ...(marks.notYet && { "x-not-yet": marks.notYet }),
     ...(marks.anyCase && { "x-any-case": true }),
+    ...(marks.emptyIsUnset && { "x-empty-is-unset": true }),
   });
 }
 

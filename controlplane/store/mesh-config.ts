@@ -31,7 +31,9 @@ export function meshConfigFrom(text: string): MeshConfig {
       ...defaultMeshConfig.failStrategies,
       ...Object.fromEntries(Object.entries(failStrategies ?? {}).filter(([, value]) => value !== undefined)),
     },
-    ...(outboundTrafficPolicy?.mode !== undefined && { outboundTrafficPolicy: outboundTrafficPolicy.mode }),
+    ...(outboundTrafficPolicy?.mode !== undefined && {
+      outboundTrafficPolicy: unknownHosts(outboundTrafficPolicy.mode),
+    }),
     ...(normalization !== "DEFAULT" && { pathNormalization: normalization }),
     ...(connectTimeout !== undefined && {
       connectTimeoutMs: parseDurationMs(connectTimeout) ?? defaultMeshConfig.connectTimeoutMs,
@@ -41,4 +43,11 @@ export function meshConfigFrom(text: string): MeshConfig {
     }),
     ...(defaultConfig?.concurrency !== undefined && { defaultConcurrency: defaultConfig.concurrency }),
   };
+}
+
+/** Unknown hosts are looked up by DNS anyway: an explicit proxy has nothing else to go by. */
+function unknownHosts(
+  mode: "ALLOW_ANY" | "ALLOW_ANY_DYNAMIC_DNS" | "REGISTRY_ONLY",
+): MeshConfig["outboundTrafficPolicy"] {
+  return mode === "REGISTRY_ONLY" ? "REGISTRY_ONLY" : "ALLOW_ANY";
 }

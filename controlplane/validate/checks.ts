@@ -72,17 +72,18 @@ export function noDuplicates<T>(
   });
 }
 
-/** Returns what is wrong with a list of namespaces to export to. */
+/** Checks a list of namespaces to export to; `own` is the object's. */
 export function checkExportTo(
   list: readonly (string | undefined)[] | undefined,
   at: FieldPath,
   findings: Findings,
+  own: string,
 ): void {
   each(list, at, (entry, path) => {
     if (entry === "*" && (list?.length ?? 0) > 1) findings.error(path, "* cannot stand beside other namespaces");
     if (!["*", ".", "~"].includes(entry)) report(findings, path, dnsLabelFault(entry));
   });
-  noDuplicates(list, at, (entry) => entry, "namespace", findings);
+  noDuplicates(list, at, (entry) => (entry === "." ? own : entry), "namespace", findings);
 }
 
 /** Returns what is wrong with a host that may be a wildcard. */

@@ -9,7 +9,7 @@ describe("violations", () => {
       networking(
         "VirtualService",
         [
-          "hosts: []",
+          "hosts: [a/b]",
           "http:",
           "- route:",
           "  - destination: {host: reviews}",
@@ -24,13 +24,13 @@ describe("violations", () => {
     expect(result.kind).toBe("refused");
     expect(result.violations[0]).toMatchObject({ origin: { path: "f.yaml" }, object: "VirtualService/default/x" });
     expect(lines(result.violations)).toEqual([
-      "5:3 error spec.hosts: must not be empty",
       '9:7 error spec.http[0].route[0].wieght: unknown field "wieght"; did you mean "weight"?',
       '10:21 error spec.http[0].route[1].destination.hostname: unknown field "hostname"; did you mean "host"?',
       "10:7 error spec.http[0].route[1].destination.host: is required",
       "11:7 error spec.http[0].route[1].weight: must be at least 0, not -1",
       '12:5 error spec.http[0].timeout: is not a duration: write it like "2s", "0.5s" or "1m30s", not "fast"',
-      "13:5 error spec.http[0].corsPolicy: VirtualService.spec.http[0].corsPolicy is not supported yet",
+      "13:5 error spec.http[0].corsPolicy: is not supported yet: the object is refused",
+      '5:11 error spec.hosts[0]: must be a host without a namespace or path, not "a/b"',
     ]);
   });
 
@@ -43,8 +43,7 @@ describe("violations", () => {
     );
     expect(result.kind).toBe("accepted");
     expect(lines(result.violations)).toEqual([
-      "7:14 warning spec.http[0].match[0].statPrefix: " +
-        "VirtualService.spec.http[0].match[0].statPrefix is not supported yet and has no effect",
+      "7:14 warning spec.http[0].match[0].statPrefix: " + "is not supported yet and has no effect",
     ]);
   });
 

@@ -142,7 +142,7 @@ function validateObject(document: SourceDocument, value: Fields, kind: Kind, opt
   for (const use of rewritten.uses) findings[options.strict || use.conflict ? "error" : "warn"](use.path, use.message);
   checkTopLevel(value, kind, definition, findings);
   const metadata = readMetadata(value["metadata"], kind, findings);
-  const spec = checkShape(definition.schema, rewritten.spec, payload.at, kind, findings);
+  const spec = checkShape(definition.schema, rewritten.spec, payload.at, findings);
   if (isFields(spec))
     checkKind(kind, spec, payload.at, findings, {
       name: about.name ?? "",

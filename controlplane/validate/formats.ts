@@ -7,11 +7,15 @@ import { MAX_REGEX_PROGRAM_SIZE } from "../model/envoy-limits.ts";
 /** Longest regular expression: Envoy compiles it on every proxy. */
 export const MAX_REGEX_LENGTH = 1_024;
 
-/** Returns what is wrong with a duration of at least `minMs`. */
+/** Less than a nanosecond: what fractions of seconds lose as floating point numbers. */
+const SAME_MS = 5e-7;
+
+/** Returns what is wrong with a duration of at least `minMs`: as Istio's, durations are whole milliseconds. */
 export function durationFault(text: string, minMs: number): string | undefined {
   const ms = parseDurationMs(text);
   if (ms === undefined) return `is not a duration: write it like "2s", "0.5s" or "1m30s", not ${quote(text)}`;
-  return ms < minMs ? `must be at least ${minMs}ms, not ${quote(text)}` : undefined;
+  if (ms < minMs) return `must be at least ${minMs}ms, not ${quote(text)}`;
+  return Math.abs(ms - Math.round(ms)) > SAME_MS ? `must be whole milliseconds, not ${quote(text)}` : undefined;
 }
 
 /** Deepest nesting of groups that the filters' own engine takes. */

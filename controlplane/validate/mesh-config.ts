@@ -1,5 +1,6 @@
 // The MeshConfig inside the ConfigMap `istio`: YAML in a string of a YAML document.
 import { type FieldPath, formatPath } from "../model/document.ts";
+import { parseDurationMs } from "../model/duration.ts";
 import { isTrustDomain } from "../model/spiffe.ts";
 import { type MeshConfigDocument, meshConfigSchema, parseJsonFormat } from "../model/kinds/mesh-config.ts";
 import { placesIn, parsePiece } from "../model/yaml.ts";
@@ -16,6 +17,7 @@ export function isMeshConfigMap(namespace: string, name: string): boolean {
   return namespace === "istio-system" && name === "istio";
 }
 
+const HOUR_MS = 3_600_000;
 /** It is parsed where everybody waits. */
 const MAX_LENGTH = 64 * 1024;
 
@@ -39,15 +41,12 @@ export function readMeshConfig(text: string, at: FieldPath, findings: Findings):
     warn: (path, message) => findings.warn(at, `${formatPath(path)}: ${message}`, placeOf?.(path)),
     failedUnder: () => false,
   };
-  const config = (checkShape(
-    meshConfigSchema,
-    parsed.kind === "document" ? parsed.value : {},
-    [],
-    "MeshConfig",
-    inner,
-  ) ?? {}) as Loose<MeshConfigDocument>;
+  const config = (checkShape(meshConfigSchema, parsed.kind === "document" ? parsed.value : {}, [], inner) ??
+    {}) as Loose<MeshConfigDocument>;
   if (config.trustDomain !== undefined && !isTrustDomain(config.trustDomain))
     inner.error(["trustDomain"], "must be a domain in lower case, without port");
+  const connectMs = parseDurationMs(config.connectTimeout ?? "1s") ?? 1;
+  if (connectMs > HOUR_MS) inner.error(["connectTimeout"], "must be at most 1h");
   const namespaceFault = config.rootNamespace === undefined ? undefined : dnsLabelFault(config.rootNamespace);
   if (namespaceFault !== undefined) inner.error(["rootNamespace"], namespaceFault);
   checkAccessLogFormat(config, inner);

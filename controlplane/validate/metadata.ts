@@ -32,7 +32,7 @@ type Metadata = Loose<SpecFrom<typeof metadataSchema>>;
 /** Returns the metadata with its defaults, or undefined if it does not name an object. */
 export function readMetadata(value: unknown, kind: Kind, findings: Findings): ObjectMeta | undefined {
   if (value === undefined || value === null) return void findings.error(["metadata"], "is required");
-  const metadata = checkShape(metadataSchema, value, ["metadata"], kind, findings) as Metadata | undefined;
+  const metadata = checkShape(metadataSchema, value, ["metadata"], findings) as Metadata | undefined;
   if (metadata?.name === undefined) return undefined;
   const { clusterScoped } = kindDefinitions[kind];
   const namespace = clusterScoped ? "" : metadata.namespace || "default";

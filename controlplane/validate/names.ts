@@ -36,6 +36,9 @@ export function labelValueFault(value: string): string | undefined {
   return `must be at most 63 ${form}, not ${quote(value)}`;
 }
 
+/** What HTTP/2 says of a request beside its headers, and Envoy lets one match as if they were some. */
+export const PSEUDO_HEADERS: ReadonlySet<string> = new Set([":authority", ":method", ":path", ":scheme"]);
+
 /** Returns what is wrong with the name of a header or method (RFC 9110's token). */
 export function tokenFault(text: string): string | undefined {
   return text.length <= 256 && TOKEN.test(text) ? undefined : `is not a name HTTP allows: ${quote(text)}`;

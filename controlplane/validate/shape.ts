@@ -29,6 +29,7 @@ interface Schema {
   readonly "x-at-most-one-of"?: readonly string[];
   readonly "x-min-ms"?: number;
   readonly "x-any-case"?: boolean;
+  readonly "x-empty-is-unset"?: boolean;
   readonly "x-int-or-string"?: boolean;
   readonly "x-labels"?: boolean;
   readonly "x-struct"?: boolean;
@@ -37,10 +38,10 @@ interface Schema {
 /** What a check of a shape works on. */
 interface Walk {
   readonly findings: Findings;
-  /** Begins names of fields in messages, e.g. `VirtualService`. */
-  readonly owner: string;
 }
 
+/** Without the field the object would mean something else. */
+const NOT_YET = "is not supported yet: the object is refused";
 /** Longest list or map: more is an attack or a mistake. */
 const MAX_ENTRIES = 10_000;
 
@@ -49,14 +50,8 @@ const MAX_ENTRIES = 10_000;
  * JSON does, open objects lose what is not described. What does not fit is reported and is undefined in the copy, so
  * that further checks can go on with the rest.
  */
-export function checkShape(
-  schema: TSchema,
-  value: unknown,
-  path: FieldPath,
-  owner: string,
-  findings: Findings,
-): unknown {
-  return walk(schema as Schema, value, path, { findings, owner });
+export function checkShape(schema: TSchema, value: unknown, path: FieldPath, findings: Findings): unknown {
+  return walk(schema as Schema, value, path, { findings });
 }
 
 function walk(schema: Schema, value: unknown, path: FieldPath, context: Walk): unknown {
@@ -121,11 +116,10 @@ function walkObject(schema: Schema, value: unknown, path: FieldPath, context: Wa
 }
 
 function reportUnknown(schema: Schema, name: string, value: unknown, path: FieldPath, context: Walk): void {
-  const full = `${context.owner}.${fieldName(path)}`;
   if (schema["x-not-yet"]?.includes(name)) {
-    if (value !== null) context.findings.error(path, `${full} is not supported yet`);
+    if (value !== null) context.findings.error(path, NOT_YET);
   } else if (schema["x-no-effect"]?.includes(name)) {
-    if (value !== null) context.findings.warn(path, `${full} is not supported yet and has no effect`);
+    if (value !== null) context.findings.warn(path, "is not supported yet and has no effect");
   } else if (schema.additionalProperties !== true) {
     const known = [
       ...Object.keys(schema.properties ?? {}),
@@ -134,10 +128,6 @@ function reportUnknown(schema: Schema, name: string, value: unknown, path: Field
     ];
     context.findings.error(path, `unknown field ${quote(name)}${didYouMean(name, known)}`);
   }
-}
-
-function fieldName(path: FieldPath): string {
-  return path.map((part, index) => (typeof part === "number" ? `[${part}]` : index === 0 ? part : `.${part}`)).join("");
 }
 
 function checkOneOf(schema: Schema, value: Readonly<Record<string, unknown>>, path: FieldPath, context: Walk): void {
@@ -241,10 +231,10 @@ function walkChoice(
   context: Walk,
 ): unknown {
   if (typeof value !== "string") return mismatch(`one of ${choices.join(", ")}`, value, path, context);
+  if (value === "" && schema["x-empty-is-unset"]) return undefined;
   const wanted = schema["x-any-case"] ? value.toUpperCase() : value;
   if (choices.includes(wanted)) return wanted;
-  if (schema["x-not-yet"]?.includes(wanted))
-    return void context.findings.error(path, `${context.owner}.${fieldName(path)}: ${wanted} is not supported yet`);
+  if (schema["x-not-yet"]?.includes(wanted)) return void context.findings.error(path, `${wanted} ${NOT_YET}`);
   const hint = didYouMean(value, choices);
   return void context.findings.error(path, `must be one of ${choices.join(", ")}, not ${quote(value)}${hint}`);
 }

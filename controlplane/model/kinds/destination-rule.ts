@@ -40,32 +40,41 @@ const loadBalancer = fields(
       ),
     ),
   },
-  { atMostOneOf: ["simple", "consistentHash"], noEffect: ["localityLbSetting", "warmup", "warmupDurationSecs"] },
+  {
+    atMostOneOf: ["simple", "consistentHash"],
+    noEffect: ["localityLbSetting", "zoneAwareLbSetting", "warmup", "warmupDurationSecs"],
+  },
 );
 
-const connectionPool = fields({
-  tcp: opt(
-    fields({
-      maxConnections: opt(integer(0, 2_147_483_647)),
-      connectTimeout: opt(duration()),
-      tcpKeepalive: opt(fields({ probes: opt(integer()), time: opt(duration(1_000)), interval: opt(duration(1_000)) })),
-      maxConnectionDuration: opt(duration()),
-      idleTimeout: opt(duration(0)),
-    }),
-  ),
-  http: opt(
-    fields({
-      http1MaxPendingRequests: opt(integer(0, 2_147_483_647)),
-      http2MaxRequests: opt(integer(0, 2_147_483_647)),
-      maxRequestsPerConnection: opt(integer(0, 2_147_483_647)),
-      maxRetries: opt(integer(0, 2_147_483_647)),
-      idleTimeout: opt(duration(0)),
-      h2UpgradePolicy: opt(choice(["DEFAULT", "DO_NOT_UPGRADE", "UPGRADE"])),
-      useClientProtocol: opt(flag()),
-      maxConcurrentStreams: opt(integer(0, 2_147_483_647)),
-    }),
-  ),
-});
+const connectionPool = fields(
+  {
+    tcp: opt(
+      fields({
+        maxConnections: opt(integer(0, 2_147_483_647)),
+        connectTimeout: opt(duration()),
+        tcpKeepalive: opt(
+          fields({ probes: opt(integer()), time: opt(duration(1_000)), interval: opt(duration(1_000)) }),
+        ),
+        maxConnectionDuration: opt(duration()),
+        idleTimeout: opt(duration(0)),
+      }),
+    ),
+    http: opt(
+      fields({
+        http1MaxPendingRequests: opt(integer(0, 2_147_483_647)),
+        http2MaxRequests: opt(integer(0, 2_147_483_647)),
+        maxRequestsPerConnection: opt(integer(0, 2_147_483_647)),
+        maxRetries: opt(integer(0, 2_147_483_647)),
+        idleTimeout: opt(duration(0)),
+        h2UpgradePolicy: opt(choice(["DEFAULT", "DO_NOT_UPGRADE", "UPGRADE"])),
+        useClientProtocol: opt(flag()),
+        maxConcurrentStreams: opt(integer(0, 2_147_483_647)),
+        http2KeepAlive: opt(fields({ interval: opt(duration()), timeout: opt(duration()) })),
+      }),
+    ),
+  },
+  { notEmpty: true },
+);
 
 const outlierDetection = fields({
   /** Deprecated by Istio in favour of consecutive5xxErrors, still served (it counts gateway errors). */

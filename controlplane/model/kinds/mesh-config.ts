@@ -14,7 +14,7 @@ export const meshConfigSchema = fields(
   {
     trustDomain: opt(text()),
     rootNamespace: opt(text()),
-    outboundTrafficPolicy: opt(fields({ mode: opt(choice(["ALLOW_ANY", "REGISTRY_ONLY"])) })),
+    outboundTrafficPolicy: opt(fields({ mode: opt(choice(["ALLOW_ANY", "ALLOW_ANY_DYNAMIC_DNS", "REGISTRY_ONLY"])) })),
     accessLogFile: opt(anyText()),
     accessLogFormat: opt(anyText()),
     accessLogEncoding: opt(choice(["TEXT", "JSON"])),

@@ -23,8 +23,9 @@ const endpoint = fields(
     labels: opt(labelMap()),
     weight: opt(integer()),
     serviceAccount: opt(anyText()),
+    network: opt(text()),
   },
-  { noEffect: ["network", "locality"] },
+  { noEffect: ["locality"] },
 );
 
 const servicePort = fields({
@@ -34,6 +35,7 @@ const servicePort = fields({
     choice(["HTTP", "HTTPS", "HTTP2", "GRPC", "TCP", "TLS"], {
       anyCase: true,
       notYet: ["GRPC-WEB", "MONGO", "MYSQL", "REDIS", "UDP"],
+      emptyIsUnset: true,
     }),
   ),
   targetPort: opt(port()),

@@ -60,6 +60,8 @@ const routeDestination = fields({
 const redirect = fields(
   {
     uri: opt(headerText(1)),
+    /** In place of the prefix that the match took. */
+    prefixRewrite: opt(headerText(1)),
     authority: opt(headerText(1)),
     port: opt(port()),
     derivePort: opt(choice(["FROM_PROTOCOL_DEFAULT", "FROM_REQUEST_PORT"])),
@@ -94,7 +96,7 @@ const fault = fields({
   ),
   abort: opt(
     fields(
-      { httpStatus: opt(integer(200, 599)), grpcStatus: opt(text()), percentage: opt(percentage) },
+      { httpStatus: opt(integer(200, 600)), grpcStatus: opt(text()), percentage: opt(percentage) },
       { notYet: ["http2Error"], oneOf: ["httpStatus", "grpcStatus"] },
     ),
   ),
@@ -124,7 +126,8 @@ const httpRoute = fields(
 /** The schema of a VirtualService's spec. */
 export const virtualServiceSchema = fields(
   {
-    hosts: listOf(text(), 1),
+    /** None in one that others delegate to. */
+    hosts: opt(listOf(text())),
     gateways: opt(listOf(text())),
     http: opt(listOf(httpRoute)),
     exportTo: opt(exportTo()),

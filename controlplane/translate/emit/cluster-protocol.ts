@@ -1,5 +1,9 @@
 // What a cluster speaks: the HTTP version, and limits that belong to HTTP.
-import type { CoreHttpProtocolOptions, HttpProtocolOptions } from "../../../protos/build/envoy.ts";
+import type {
+  CoreHttpProtocolOptions,
+  Http2ProtocolOptions,
+  HttpProtocolOptions,
+} from "../../../protos/build/envoy.ts";
 import { durationFromMs } from "../../../protos/codec.ts";
 import type { Upstream, UpstreamProtocol } from "../ir/upstream.ts";
 
@@ -37,8 +41,16 @@ export function buildHttpProtocolOptions(upstream: Upstream): HttpProtocolOption
 }
 
 function versionOptions({ protocol, limits }: Upstream): HttpProtocolOptions {
-  const http2ProtocolOptions =
-    limits.maxConcurrentStreams === undefined ? {} : { maxConcurrentStreams: limits.maxConcurrentStreams };
+  const { maxConcurrentStreams, http2KeepAlive } = limits;
+  const http2ProtocolOptions: Http2ProtocolOptions = {
+    ...(maxConcurrentStreams !== undefined && { maxConcurrentStreams }),
+    ...(http2KeepAlive && {
+      connectionKeepalive: {
+        ...(http2KeepAlive.intervalMs !== undefined && { interval: durationFromMs(http2KeepAlive.intervalMs) }),
+        timeout: durationFromMs(http2KeepAlive.timeoutMs),
+      },
+    }),
+  };
   if (protocol === "downstream")
     return { useDownstreamProtocolConfig: { httpProtocolOptions: {}, http2ProtocolOptions } };
   return { explicitHttpConfig: protocol === "http2" ? { http2ProtocolOptions } : { httpProtocolOptions: {} } };

@@ -119,6 +119,7 @@ function redirect(action: Redirect): EnvoyRoute["redirect"] {
   return {
     responseCode: REDIRECT_CODES[action.code],
     ...(action.path !== undefined && { pathRedirect: action.path }),
+    ...(action.prefixRewrite !== undefined && { prefixRewrite: action.prefixRewrite }),
     ...(action.authority !== undefined && { hostRedirect: action.authority }),
     ...(action.scheme !== undefined && { schemeRedirect: action.scheme }),
     ...(action.port !== undefined && { portRedirect: action.port }),

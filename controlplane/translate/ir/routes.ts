@@ -89,6 +89,8 @@ export type RouteAction =
   | {
       readonly kind: "redirect";
       readonly path?: string;
+      /** In place of the prefix that the match took. */
+      readonly prefixRewrite?: string;
       readonly authority?: string;
       readonly port?: number;
       readonly scheme?: string;

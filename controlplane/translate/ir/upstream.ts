@@ -87,6 +87,8 @@ export interface ConnectionLimits {
   readonly maxRetries?: number | undefined;
   readonly idleTimeoutMs?: number | undefined;
   readonly maxConcurrentStreams?: number | undefined;
+  /** Pings on HTTP/2 connections; without an interval there are none. */
+  readonly http2KeepAlive?: { readonly intervalMs?: number | undefined; readonly timeoutMs: number } | undefined;
 }
 
 /** Passive health checking. */

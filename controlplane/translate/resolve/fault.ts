@@ -40,7 +40,9 @@ function delayOf(spec: FaultSpec["delay"]): Fault["delay"] {
 function abortOf(spec: FaultSpec["abort"]): Fault["abort"] {
   const percent = spec?.percentage?.value ?? 0;
   if (spec === undefined || percent <= 0) return undefined;
-  if (spec.httpStatus !== undefined) return { httpStatus: spec.httpStatus, percent };
+  // 600 passes in Istio, and Envoy answers with no such status.
+  if (spec.httpStatus !== undefined)
+    return spec.httpStatus > 599 ? undefined : { httpStatus: spec.httpStatus, percent };
   const grpcStatus = GRPC_STATUSES.indexOf((spec.grpcStatus ?? "").toUpperCase());
   return grpcStatus < 0 ? undefined : { grpcStatus, percent };
 }

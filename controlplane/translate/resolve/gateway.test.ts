@@ -44,11 +44,15 @@ const routesByHost = (yaml: string) =>
 
 describe("hosts of a gateway port", () => {
   it("are the narrower of server and rule; unknown ones find no route", () => {
-    expect(routesByHost(gateway(http("'*.a.com', b.com")) + rule("r", "x.a.com, '*.com', b.org", ["/"]))).toEqual({
+    expect(
+      routesByHost(
+        gateway(http("'*.a.com', b.com")) + rule("r", "'*.com', b.org", ["/"]) + rule("s", "x.a.com", ["/"]),
+      ),
+    ).toEqual({
       "*:80": [],
       "*.a.com:80": ["r-"],
       "b.com:80": ["r-"],
-      "x.a.com:80": ["r-"],
+      "x.a.com:80": ["s-"],
     });
     expect(routesByHost(gateway(http("'*'")) + rule("r", "'*'", ["/p"]))).toEqual({ "*:80": ["r-p"] });
     expect(routesByHost(gateway(http("'*'")))).toEqual({ "*:80": [] });

@@ -2,6 +2,7 @@
 // produces: its ports, route tables and the upstreams they lead to
 // never does: look at Gateways that do not select the proxy
 import { isWildcardHost } from "../../model/hosts.ts";
+import { CIPHER_SUITES, type GatewayServerSpec } from "../../model/kinds/gateway.ts";
 import { labelsMatch } from "../../model/labels.ts";
 import type { World } from "../../world/world.ts";
 import type { GatewayPort, GatewayTls } from "../ir/proxy.ts";
@@ -131,7 +132,17 @@ function tlsFace(
   }
   if (free.length === 0) return undefined;
   const routeTable = `https.${port.number}.${port.name}.${name}.${namespace}`;
-  return { serverNames: free.includes("*") ? [] : free, secretName, cipherSuites: [], routeTable };
+  return { serverNames: free.includes("*") ? [] : free, secretName, ...versionsOf(server.spec), routeTable };
+}
+
+/** What nobody asks for, and what is left to Envoy, is its own default; suites that it does not know are left out. */
+function versionsOf({ tls }: GatewayServerSpec): Pick<GatewayTls, "minVersion" | "maxVersion" | "cipherSuites"> {
+  const { minProtocolVersion: min, maxProtocolVersion: max, cipherSuites = [] } = tls ?? {};
+  return {
+    ...(min !== undefined && min !== "TLS_AUTO" && { minVersion: min }),
+    ...(max !== undefined && max !== "TLS_AUTO" && { maxVersion: max }),
+    cipherSuites: cipherSuites.filter((suite) => CIPHER_SUITES.has(suite)),
+  };
 }
 
 /** As in Istio a secret of the proxy's own namespace; else one of the Gateway's, told apart by its namespace. */

@@ -109,6 +109,7 @@ function redirectAction(spec: NonNullable<HttpRouteSpec["redirect"]>, requestPor
     kind: "redirect",
     code: REDIRECT_CODES.find((code) => code === spec.redirectCode) ?? 301,
     ...(spec.uri !== undefined && { path: spec.uri }),
+    ...(spec.prefixRewrite !== undefined && { prefixRewrite: spec.prefixRewrite }),
     ...(spec.authority !== undefined && { authority: spec.authority }),
     ...(spec.scheme !== undefined && { scheme: spec.scheme }),
     ...(port !== undefined && { port }),

@@ -10,6 +10,8 @@ interface EgressHost {
   /** `*` for any. */
   readonly namespace: string;
   readonly pattern: string;
+  /** Taken out of what others let in. */
+  readonly isExcluded: boolean;
 }
 
 /** A sidecar's view. Equal keys mean equal views. */
@@ -39,7 +41,7 @@ export function resolveEgressScope(world: World, proxy: SelectedProxy): EgressSc
 export function scopeHasService(scope: EgressScope, namespace: string, host: string): boolean {
   return (
     scope.hosts === undefined ||
-    scope.hosts.some((entry) => inNamespace(entry, namespace) && hostMatches(entry.pattern, host))
+    isWithin(scope.hosts, (entry) => inNamespace(entry, namespace) && hostMatches(entry.pattern, host))
   );
 }
 
@@ -47,10 +49,18 @@ export function scopeHasService(scope: EgressScope, namespace: string, host: str
 export function scopeHasVirtualService(scope: EgressScope, namespace: string, hosts: readonly string[]): boolean {
   return (
     scope.hosts === undefined ||
-    scope.hosts.some(
-      (entry) => inNamespace(entry, namespace) && hosts.some((host) => hostsOverlap(entry.pattern, host)),
+    isWithin(
+      scope.hosts,
+      (entry) =>
+        inNamespace(entry, namespace) &&
+        hosts.some((host) => (entry.isExcluded ? hostMatches : hostsOverlap)(entry.pattern, host)),
     )
   );
+}
+
+function isWithin(entries: readonly EgressHost[], covers: (entry: EgressHost) => boolean): boolean {
+  const covering = entries.filter(covers);
+  return covering.length > 0 && !covering.some(({ isExcluded }) => isExcluded);
 }
 
 function inNamespace(entry: EgressHost, namespace: string): boolean {
@@ -81,7 +91,9 @@ function egressHosts(sidecar: MeshObject<"Sidecar">, own: string): readonly Egre
     .flatMap((text) => {
       const { namespace, host } = parseScopedHost(text);
       if (namespace === "~") return [];
-      const where = namespace === undefined ? "*" : namespace === "." ? own : namespace;
-      return [{ namespace: where, pattern: resolveHost(host, where === "*" ? own : where) }];
+      const isExcluded = namespace?.startsWith("~") === true;
+      const named = isExcluded ? namespace?.slice(1) : namespace;
+      const where = named === undefined ? "*" : named === "." ? own : named;
+      return [{ namespace: where, pattern: resolveHost(host, where === "*" ? own : where), isExcluded }];
     });
 }

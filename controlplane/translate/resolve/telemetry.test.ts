@@ -75,7 +75,7 @@ describe("metrics", () => {
   });
 
   it.each([
-    ["{tracing: [{}]}", "Telemetry.spec.tracing is not supported yet and has no effect"],
+    ["{tracing: [{}]}", "is not supported yet and has no effect"],
     ["{metrics: [{providers: [{name: stackdriver}]}]}", 'there is no provider "stackdriver"'],
     ["{metrics: [{reportingInterval: 10s}]}", "has no effect: connections are reported every 5s"],
     ["{metrics: [{overrides: [{tagOverrides: {a: {}}}]}]}", "is required: an expression for the label"],

@@ -6,6 +6,8 @@ import type { PortProtocol } from "./protocol.ts";
 
 /** Istio's smallest ring. */
 const DEFAULT_RING_SIZE = 1_024;
+/** Envoy wants a timeout for its pings; Istio names none. */
+const DEFAULT_KEEPALIVE_TIMEOUT_MS = 20_000;
 const DEFAULT_EJECTION_INTERVAL_MS = 10_000;
 const DEFAULT_EJECTION_MS = 30_000;
 const DEFAULT_EJECTION_PERCENT = 10;
@@ -72,6 +74,12 @@ export function resolveLimits(spec: ConnectionPoolSpec | undefined, connectTimeo
     maxRetries: positive(http?.maxRetries),
     idleTimeoutMs: durationMs(http?.idleTimeout) ?? durationMs(tcp?.idleTimeout),
     maxConcurrentStreams: positive(http?.maxConcurrentStreams),
+    http2KeepAlive:
+      http?.http2KeepAlive &&
+      withoutUndefined({
+        intervalMs: durationMs(http.http2KeepAlive.interval),
+        timeoutMs: durationMs(http.http2KeepAlive.timeout) ?? DEFAULT_KEEPALIVE_TIMEOUT_MS,
+      }),
   });
 }
 

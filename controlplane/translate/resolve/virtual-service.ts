@@ -11,7 +11,7 @@ export type VirtualServiceObject = MeshObject<"VirtualService">;
 
 /** Returns the hosts of a VirtualService, fully qualified. */
 export const hostsOf = memoized((service: VirtualServiceObject): readonly string[] =>
-  service.spec.hosts.map((host) => resolveHost(host, service.metadata.namespace)),
+  (service.spec.hosts ?? []).map((host) => resolveHost(host, service.metadata.namespace)),
 );
 
 /** Returns the gateways of a VirtualService, qualified; `mesh` when it names none. */

@@ -10,7 +10,7 @@ import {
 } from "../../model/kinds/authorization-policy.ts";
 import { type CheckContext, each, type Loose, report } from "../checks.ts";
 import { ipBlockFault, pathTemplateFault, quote } from "../formats.ts";
-import { tokenFault } from "../names.ts";
+import { PSEUDO_HEADERS, tokenFault } from "../names.ts";
 import { didYouMean } from "../suggest.ts";
 import type { Findings } from "../violation.ts";
 
@@ -38,7 +38,10 @@ export function checkAuthorizationPolicy(
   checkDryRun(spec.action, context.annotations[DRY_RUN_ANNOTATION], findings);
   each(spec.rules, [...at, "rules"], (rule, path) => checkRule(rule, path, findings));
   if (spec.action === "DENY" && (spec.rules?.length ?? 0) === 0)
-    findings.warn([...at, "rules"], "a DENY policy without rules never denies anything");
+    findings.error(
+      [...at, "rules"],
+      "is required by action DENY, which denies nothing without: [{}] denies everything",
+    );
 }
 
 /** As Istio: who wants a trial and mistypes it must not get a policy that is enforced without knowing. */
@@ -159,7 +162,7 @@ function checkCondition(condition: Loose<AuthorizationConditionSpec>, at: FieldP
 function conditionKeyFault(key: string): string | undefined {
   if (CONDITION_KEYS.includes(key)) return undefined;
   const header = /^request\.headers\[(.*)\]$/.exec(key)?.[1];
-  if (header !== undefined) return tokenFault(header);
+  if (header !== undefined) return PSEUDO_HEADERS.has(header.toLowerCase()) ? undefined : tokenFault(header);
   if (/^request\.auth\.claims(?:\[[^[\]]+\])+$/.test(key) || /^experimental\.envoy\.filters\.[^[\]]+\[.+\]$/.test(key))
     return undefined;
   const named = ["request.headers[name]", "request.auth.claims[name]", "experimental.envoy.filters.name[key]"];

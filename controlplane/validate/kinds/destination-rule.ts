@@ -7,14 +7,27 @@ import type {
   OutlierDetectionSpec,
   TrafficPolicySpec,
 } from "../../model/kinds/destination-rule.ts";
-import { checkExportTo, each, hostPatternFault, type Loose, noDuplicates, report } from "../checks.ts";
+import {
+  type CheckContext,
+  checkExportTo,
+  each,
+  hostPatternFault,
+  type Loose,
+  noDuplicates,
+  report,
+} from "../checks.ts";
 import { dnsLabelFault, tokenFault } from "../names.ts";
 import type { Findings } from "../violation.ts";
 
 /** Checks a DestinationRule. */
-export function checkDestinationRule(spec: Loose<DestinationRuleSpec>, at: FieldPath, findings: Findings): void {
+export function checkDestinationRule(
+  spec: Loose<DestinationRuleSpec>,
+  at: FieldPath,
+  findings: Findings,
+  context: CheckContext,
+): void {
   if (spec.host !== undefined) report(findings, [...at, "host"], hostPatternFault(spec.host));
-  checkExportTo(spec.exportTo, [...at, "exportTo"], findings);
+  checkExportTo(spec.exportTo, [...at, "exportTo"], findings, context.namespace);
   checkTrafficPolicy(spec.trafficPolicy, [...at, "trafficPolicy"], findings);
   each(spec.subsets, [...at, "subsets"], (subset, path) => {
     // A subset's name becomes a part of cluster names, which `|` divides.
@@ -41,12 +54,18 @@ function checkTrafficPolicy(policy: Loose<TrafficPolicySpec> | undefined, at: Fi
   );
 }
 
-type Level = Pick<Loose<TrafficPolicySpec>, "loadBalancer" | "tls" | "outlierDetection">;
+type Level = Pick<Loose<TrafficPolicySpec>, "loadBalancer" | "tls" | "outlierDetection" | "connectionPool">;
 
 function checkLevel(level: Level, at: FieldPath, findings: Findings): void {
   checkLoadBalancer(level.loadBalancer, [...at, "loadBalancer"], findings);
   checkTls(level.tls, [...at, "tls"], findings);
   checkOutlierDetection(level.outlierDetection, [...at, "outlierDetection"], findings);
+  const http = level.connectionPool?.http;
+  if (http?.useClientProtocol === true && http.h2UpgradePolicy === "UPGRADE")
+    findings.error(
+      [...at, "connectionPool", "http", "useClientProtocol"],
+      "cannot stand beside h2UpgradePolicy UPGRADE",
+    );
 }
 
 function checkLoadBalancer(loadBalancer: Loose<LoadBalancerSpec> | undefined, at: FieldPath, findings: Findings): void {
@@ -68,14 +87,17 @@ function isPrime(value: number): boolean {
 
 function checkTls(tls: Loose<ClientTlsSpec> | undefined, at: FieldPath, findings: Findings): void {
   if (tls === undefined) return;
-  const own = ["clientCertificate", "privateKey"] as const;
-  if (tls.mode === "MUTUAL") {
-    for (const field of own) if (tls[field] === undefined) findings.error([...at, field], "is required by mode MUTUAL");
-    return;
+  const mode = tls.mode ?? "DISABLE";
+  for (const field of ["clientCertificate", "privateKey"] as const) {
+    if (mode === "MUTUAL" && tls[field] === undefined) findings.error([...at, field], "is required by mode MUTUAL");
+    if (mode !== "MUTUAL" && tls[field] !== undefined) findings.warn([...at, field], `is not used by mode ${mode}`);
   }
-  const unused = tls.mode === "SIMPLE" ? own : ([...own, "caCertificates"] as const);
-  for (const field of unused) {
-    if (tls[field] !== undefined) findings.error([...at, field], `cannot be set with mode ${tls.mode ?? "DISABLE"}`);
+  if (mode !== "MUTUAL" && mode !== "SIMPLE") {
+    if (tls.caCertificates !== undefined) findings.warn([...at, "caCertificates"], `is not used by mode ${mode}`);
+  } else if (tls.insecureSkipVerify === true) {
+    for (const field of ["caCertificates", "subjectAltNames"] as const)
+      if (tls[field] !== undefined)
+        findings.error([...at, field], "cannot stand beside insecureSkipVerify, which checks nothing");
   }
 }
 

@@ -1,17 +1,15 @@
 // What a Gateway must mean.
 import { isIP } from "node:net";
 import type { FieldPath } from "../../model/document.ts";
-import type { GatewayServerSpec, GatewaySpec } from "../../model/kinds/gateway.ts";
+import { CIPHER_SUITES, type GatewayServerSpec, type GatewaySpec } from "../../model/kinds/gateway.ts";
 import { each, type Loose, noDuplicates, report, scopedHostFault } from "../checks.ts";
-import { objectNameFault } from "../names.ts";
+import { quote } from "../formats.ts";
 import type { Findings } from "../violation.ts";
 
 /** Checks a Gateway. */
 export function checkGateway(spec: Loose<GatewaySpec>, at: FieldPath, findings: Findings): void {
   if (spec.servers === undefined || spec.servers.length === 0)
     findings.error([...at, "servers"], "is required: a Gateway without servers opens no port");
-  if (Object.keys(spec.selector ?? {}).length === 0)
-    findings.error([...at, "selector"], "is required: it says which gateway proxies serve this");
   each(spec.servers, [...at, "servers"], (server, path) => checkServer(server, path, findings));
   noDuplicates(spec.servers, [...at, "servers"], (server) => server.port?.name, "port name", findings, [
     "port",
@@ -33,14 +31,36 @@ function checkServer(server: Loose<GatewayServerSpec>, at: FieldPath, findings: 
 
 function checkHttps(tls: Loose<GatewayServerSpec>["tls"], at: FieldPath, findings: Findings): void {
   if (tls === undefined) return findings.error([...at, "tls"], "is required by protocol HTTPS");
-  if (tls.mode === undefined) findings.error([...at, "tls", "mode"], "is required by protocol HTTPS: write SIMPLE");
-  if (tls.credentialName === undefined)
+  if (tls.mode === undefined) {
+    if (!findings.failedUnder([...at, "tls", "mode"]))
+      findings.error(
+        [...at, "tls", "mode"],
+        "PASSTHROUGH, which it is unless given, is not supported yet: write SIMPLE",
+      );
+  } else if (tls.credentialName === undefined && !findings.failedUnder([...at, "tls"]))
     findings.error(
       [...at, "tls", "credentialName"],
       "is required by protocol HTTPS: it names the Secret with the certificate",
     );
-  else report(findings, [...at, "tls", "credentialName"], objectNameFault(tls.credentialName));
+  checkTlsParameters(tls, [...at, "tls"], findings);
   if (tls.httpsRedirect === true) findings.warn([...at, "tls", "httpsRedirect"], "has a meaning on HTTP servers only");
+}
+
+function checkTlsParameters(
+  tls: NonNullable<Loose<GatewayServerSpec>["tls"]>,
+  at: FieldPath,
+  findings: Findings,
+): void {
+  const suites = tls.cipherSuites ?? [];
+  const known = suites.filter((suite) => suite !== undefined && CIPHER_SUITES.has(suite));
+  each(suites, [...at, "cipherSuites"], (suite, path) => {
+    if (!CIPHER_SUITES.has(suite)) findings.warn(path, `Envoy knows no cipher suite ${quote(suite)}: it is left out`);
+  });
+  if (suites.length > 0 && known.length === 0)
+    findings.error([...at, "cipherSuites"], "names no suite that Envoy knows: without any, all would be allowed");
+  const { minProtocolVersion: min, maxProtocolVersion: max } = tls;
+  if (min !== undefined && max !== undefined && max !== "TLS_AUTO" && min !== "TLS_AUTO" && min > max)
+    findings.error([...at, "minProtocolVersion"], "is above maxProtocolVersion");
 }
 
 function checkPlain(tls: NonNullable<Loose<GatewayServerSpec>["tls"]>, at: FieldPath, findings: Findings): void {

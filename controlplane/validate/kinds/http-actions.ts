@@ -57,8 +57,18 @@ export function checkRedirect(redirect: Loose<HttpRouteSpec>["redirect"], at: Fi
       `must be one of ${REDIRECT_CODES.join(", ")}, not ${redirect.redirectCode}`,
     );
   }
-  const changes = [redirect.uri, redirect.authority, redirect.port, redirect.derivePort, redirect.scheme];
-  if (changes.every((change) => change === undefined)) findings.error(at, "must change uri, authority, port or scheme");
+  if (redirect.uri !== undefined && redirect.prefixRewrite !== undefined)
+    findings.error([...at, "prefixRewrite"], "cannot stand beside uri");
+  const changes = [
+    redirect.uri,
+    redirect.prefixRewrite,
+    redirect.authority,
+    redirect.port,
+    redirect.derivePort,
+    redirect.scheme,
+  ];
+  if (changes.every((change) => change === undefined))
+    findings.error(at, "must change uri, prefix, authority, port or scheme");
 }
 
 /** Checks a retry policy. */
@@ -79,6 +89,10 @@ export function checkRetries(retries: Loose<RetriesSpec> | undefined, at: FieldP
 
 /** Checks a fault injection. */
 export function checkFault(fault: Loose<FaultSpec> | undefined, at: FieldPath, findings: Findings): void {
+  if (fault !== undefined && fault.abort === undefined && fault.delay === undefined && !findings.failedUnder(at))
+    findings.error(at, "needs abort or delay");
+  if (fault?.abort?.httpStatus === 600)
+    findings.warn([...at, "abort", "httpStatus"], "600 is no status that Envoy can answer with: nothing is aborted");
   const status = fault?.abort?.grpcStatus;
   if (
     status !== undefined &&

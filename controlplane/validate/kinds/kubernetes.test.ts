@@ -94,7 +94,7 @@ describe("MeshConfig", () => {
       "data.mesh: is larger than 64 KiB: nothing that it may say takes so much",
     ]);
     expect(config("enableTracing: true", "warning")).toEqual([
-      "data.mesh: enableTracing: MeshConfig.enableTracing is not supported yet and has no effect",
+      "data.mesh: enableTracing: is not supported yet and has no effect",
     ]);
   });
   it("is not looked for elsewhere", () => {

@@ -34,13 +34,31 @@ describe("DestinationRule", () => {
     ],
     [
       "DestinationRule",
-      "{host: a, trafficPolicy: {tls: {mode: ISTIO_MUTUAL, caCertificates: x}}}",
-      "caCertificates: cannot be set with mode ISTIO_MUTUAL",
+      "{host: a, trafficPolicy: {connectionPool: {}}}",
+      "connectionPool: must have at least one field",
     ],
     [
       "DestinationRule",
+      "{host: a, trafficPolicy: {connectionPool: {http: {h2UpgradePolicy: UPGRADE, useClientProtocol: true}}}}",
+      "useClientProtocol: cannot stand beside h2UpgradePolicy UPGRADE",
+    ],
+    [
+      "DestinationRule",
+      "{host: a, trafficPolicy: {connectionPool: {tcp: {connectTimeout: 2.000000005s}}}}",
+      "connectTimeout: must be whole milliseconds",
+    ],
+    ...["SIMPLE", "MUTUAL"].map(
+      (mode) =>
+        [
+          "DestinationRule",
+          `{host: a, trafficPolicy: {tls: {mode: ${mode}, insecureSkipVerify: true, subjectAltNames: [a]}}}`,
+          "subjectAltNames: cannot stand beside insecureSkipVerify",
+        ] as const,
+    ),
+    [
+      "DestinationRule",
       "{host: a, trafficPolicy: {tls: {mode: SIMPLE, credentialName: x}}}",
-      "credentialName is not supported yet",
+      "credentialName: is not supported yet",
     ],
     [
       "DestinationRule",
@@ -58,10 +76,20 @@ describe("DestinationRule", () => {
       "{host: a, trafficPolicy: {connectionPool: {tcp: {connectTimeout: 0s}}}}",
       "connectTimeout: must be at least 1ms",
     ],
-    ["DestinationRule", "{host: a, workloadSelector: {}}", "workloadSelector is not supported yet"],
+    ["DestinationRule", "{host: a, workloadSelector: {}}", "workloadSelector: is not supported yet"],
   ]);
   accepts([
     ["DestinationRule", "{host: '*.svc.cluster.local', trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}}"],
+    ["DestinationRule", "{host: a, trafficPolicy: {tls: {mode: ISTIO_MUTUAL, caCertificates: x}}}"],
+    [
+      "DestinationRule",
+      "{host: a, trafficPolicy: {tls: {mode: SIMPLE, clientCertificate: /c.pem, privateKey: /k.pem}}}",
+    ],
+    ["DestinationRule", "{host: a, trafficPolicy: {loadBalancer: {zoneAwareLbSetting: {}}}}"],
+    [
+      "DestinationRule",
+      "{host: a, trafficPolicy: {connectionPool: {http: {http2KeepAlive: {interval: 15s, timeout: 5s}}}}}",
+    ],
     [
       "DestinationRule",
       "{host: a, subsets: [{name: v1}, {name: V2_x}], trafficPolicy: {loadBalancer: {consistentHash: " +
@@ -75,7 +103,6 @@ describe("Gateway", () => {
   const https = "port: {number: 443, name: https, protocol: HTTPS}";
   refuses([
     ["Gateway", "{}", "servers: is required"],
-    ["Gateway", "{servers: [{hosts: ['*'], port: {number: 80, name: http, protocol: HTTP}}]}", "selector: is required"],
     [
       "Gateway",
       server("port: {number: 80, name: http, protocol: SPDY}"),
@@ -84,7 +111,23 @@ describe("Gateway", () => {
     ["Gateway", server("port: {number: 80, name: http, protocol: TCP}"), "TCP is not supported yet"],
     ["Gateway", server("port: {number: 70000, name: http, protocol: HTTP}"), "number: must be between 1 and 65535"],
     ["Gateway", server(https), "tls: is required by protocol HTTPS"],
-    ["Gateway", server(`${https}, tls: {credentialName: c}`), "tls.mode: is required by protocol HTTPS"],
+    [
+      "Gateway",
+      server(`${https}, tls: {mode: SIMPLE, credentialName: c, cipherSuites: [a]}`),
+      "names no suite that Envoy knows",
+    ],
+    [
+      "Gateway",
+      server(
+        `${https}, tls: {mode: SIMPLE, credentialName: c, minProtocolVersion: TLSV1_3, maxProtocolVersion: TLSV1_2}`,
+      ),
+      "minProtocolVersion: is above maxProtocolVersion",
+    ],
+    [
+      "Gateway",
+      server(`${https}, tls: {credentialName: c}`),
+      "tls.mode: PASSTHROUGH, which it is unless given, is not supported yet",
+    ],
     ["Gateway", server(`${https}, tls: {mode: SIMPLE}`), "credentialName: is required by protocol HTTPS"],
     ["Gateway", server(`${https}, tls: {mode: MUTUAL, credentialName: c}`), "MUTUAL is not supported yet"],
     [
@@ -111,7 +154,14 @@ describe("Gateway", () => {
     ],
   ]);
   accepts([
-    ["Gateway", server(`${https}, tls: {mode: SIMPLE, credentialName: c}`)],
+    ["Gateway", server(`${https}, tls: {mode: SIMPLE, credentialName: A_B}`)],
+    [
+      "Gateway",
+      server(
+        `${https}, tls: {mode: SIMPLE, credentialName: c, minProtocolVersion: TLSV1_2, cipherSuites: [AES128-SHA, a]}`,
+      ),
+    ],
+    ["Gateway", "{servers: [{hosts: ['*'], port: {number: 80, name: http, protocol: HTTP}}]}"],
     [
       "Gateway",
       "{selector: {a: b}, servers: [{hosts: [./a.com, ns/*.b.com, '*/c.com'], port: {number: 80, name: http, " +
@@ -124,7 +174,8 @@ describe("ServiceEntry", () => {
   const port = "ports: [{number: 80, name: http, protocol: HTTP}]";
   refuses([
     ["ServiceEntry", `{hosts: [], ${port}}`, "hosts: must not be empty"],
-    ["ServiceEntry", "{hosts: [a.com]}", "ports: is required"],
+    ["ServiceEntry", `{hosts: [a.com], ${port}, exportTo: ["~", ns1]}`, "exportTo: cannot be nobody (~) and somebody"],
+    ["ServiceEntry", `{hosts: [a.com], ${port}, exportTo: [".", default]}`, 'namespace "default" is given twice'],
     ["ServiceEntry", `{hosts: ["*"], ${port}}`, "hosts[0]: must not be *"],
     ["ServiceEntry", `{hosts: ["*.a.com"], ${port}, resolution: DNS}`, "a wildcard cannot be looked up"],
     ["ServiceEntry", `{hosts: [a.com], ${port}, resolution: STATIC}`, "endpoints: is required by resolution STATIC"],
@@ -153,6 +204,9 @@ describe("ServiceEntry", () => {
     ],
   ]);
   accepts([
+    ["ServiceEntry", "{hosts: [a.com]}"],
+    ["ServiceEntry", "{hosts: [a.com], ports: [{number: 7070, name: a, protocol: ''}], resolution: DNS}"],
+    ["ServiceEntry", `{hosts: [a.com], ${port}, resolution: STATIC, endpoints: [{network: n1}]}`],
     [
       "ServiceEntry",
       `{hosts: [a.com], ${port}, resolution: STATIC, location: MESH_INTERNAL, endpoints: [{address: 127.0.0.1, ` +
@@ -163,11 +217,13 @@ describe("ServiceEntry", () => {
 
 describe("Sidecar and PeerAuthentication", () => {
   refuses([
+    ["Sidecar", "{}", "must have egress or outboundTrafficPolicy"],
+    ["PeerAuthentication", "{selector: {matchLabels: {a: b}}, portLevelMtls: {}}", "must have at least one port"],
     ["Sidecar", "{egress: [{hosts: [a.com]}]}", "must be namespace/host"],
     ["Sidecar", "{egress: [{hosts: []}]}", "hosts: must not be empty"],
     ["Sidecar", "{egress: [{hosts: ['!/a']}]}", "hosts[0]: must be"],
-    ["Sidecar", "{ingress: []}", "Sidecar.spec.ingress is not supported yet"],
-    ["Sidecar", "{workloadSelector: {}}", "workloadSelector: needs labels"],
+    ["Sidecar", "{ingress: []}", "ingress: is not supported yet"],
+    ["Sidecar", "{workloadSelector: {labels: {a: b}}}", "must have egress or outboundTrafficPolicy"],
     ["PeerAuthentication", "{mtls: {mode: strict}}", 'did you mean "STRICT"?'],
     ["PeerAuthentication", "{portLevelMtls: {'80': {mode: STRICT}}}", "portLevelMtls: needs a selector"],
     ["PeerAuthentication", "{selector: {matchLabels: {a: b}}, portLevelMtls: {http: {mode: STRICT}}}", "is no port"],
@@ -177,6 +233,7 @@ describe("Sidecar and PeerAuthentication", () => {
       "Sidecar",
       "{egress: [{hosts: ['./*', '*/a.com', '~/*', ns/*.b.com]}], outboundTrafficPolicy: {mode: REGISTRY_ONLY}}",
     ],
+    ["Sidecar", "{workloadSelector: {}, egress: [{hosts: ['*/*', '~ns1/*']}]}"],
     ["PeerAuthentication", "{}"],
     ["PeerAuthentication", "{selector: {matchLabels: {a: b}}, portLevelMtls: {8080: {mode: DISABLE}}}"],
   ]);

@@ -11,6 +11,8 @@ export function checkPeerAuthentication(spec: Loose<PeerAuthenticationSpec>, at:
   if (spec.portLevelMtls !== undefined && Object.keys(spec.selector?.matchLabels ?? {}).length === 0) {
     findings.error(path, "needs a selector: ports are those of the selected workloads");
   }
+  if (spec.portLevelMtls !== undefined && Object.keys(spec.portLevelMtls).length === 0 && !findings.failedUnder(path))
+    findings.error(path, "must have at least one port");
   eachEntry(spec.portLevelMtls, path, (port, _mtls, portPath) => {
     if (!/^[1-9]\d{0,4}$/.test(port) || Number(port) > 65_535) findings.error(portPath, `${quote(port)} is no port`);
   });

@@ -63,7 +63,7 @@ describe("AuthorizationPolicy", () => {
     ],
     ["AuthorizationPolicy", when("key: 'request.headers[x-role]', notValues: [admin, 'a*']")],
   ]);
-  it("warns of a DENY policy that never denies", () => {
+  it("tells of policies that never decide anything", () => {
     expect(faults("AuthorizationPolicy", `spec: ${source("requestPrincipals: ['*']")}`, "warning")).toEqual([
       expect.stringContaining("RequestAuthentication is not supported yet"),
     ]);
@@ -78,8 +78,8 @@ describe("AuthorizationPolicy", () => {
     expect(faults("AuthorizationPolicy", "spec: {action: AUDIT, rules: [{}]}", "warning", annotated("true"))).toEqual([
       expect.stringContaining("an AUDIT policy refuses nothing anyway"),
     ]);
-    expect(faults("AuthorizationPolicy", "spec: {action: DENY}", "warning")).toEqual([
-      "rules: a DENY policy without rules never denies anything",
+    expect(faults("AuthorizationPolicy", "spec: {action: DENY}")).toEqual([
+      "rules: is required by action DENY, which denies nothing without: [{}] denies everything",
     ]);
   });
 });
@@ -123,7 +123,7 @@ describe("WasmPlugin, quotas and limits", () => {
       "{rules: [{quotas: [{name: a, maxAmount: -5, interval: 0s}]}]}",
       'interval: must be at least 1ms, not "0s"',
     ],
-    ["QuotaSpec", "{rules: [{quotas: [{quota: a, charge: 1}]}]}", "quota is not supported yet"],
+    ["QuotaSpec", "{rules: [{quotas: [{quota: a, charge: 1}]}]}", "quota: is not supported yet"],
     [
       "QuotaSpec",
       "{rules: [{quotas: [{name: a, maxAmount: 1, interval: 1s, overrides: [{dimensions: {user: x}, maxAmount: " +
@@ -133,9 +133,9 @@ describe("WasmPlugin, quotas and limits", () => {
     [
       "QuotaSpec",
       "{rules: [{match: [{clause: {}}], quotas: [{name: a, maxAmount: 1, interval: 1s}]}]}",
-      "clause is not supported yet",
+      "clause: is not supported yet",
     ],
-    ["QuotaSpecBinding", "{services: [{service: '*'}], quotaSpecs: [{name: a}]}", "service is not supported yet"],
+    ["QuotaSpecBinding", "{services: [{service: '*'}], quotaSpecs: [{name: a}]}", "service: is not supported yet"],
     ["RateLimitPolicy", "{limits: []}", "limits: must not be empty"],
     [
       "RateLimitPolicy",

@@ -4,6 +4,7 @@ import type { FieldPath } from "../../model/document.ts";
 import { isWildcardHost } from "../../model/hosts.ts";
 import type { ServiceEntryEndpointSpec, ServiceEntrySpec } from "../../model/kinds/service-entry.ts";
 import {
+  type CheckContext,
   checkExportTo,
   each,
   eachEntry,
@@ -17,7 +18,12 @@ import { quote } from "../formats.ts";
 import type { Findings } from "../violation.ts";
 
 /** Checks a ServiceEntry. */
-export function checkServiceEntry(spec: Loose<ServiceEntrySpec>, at: FieldPath, findings: Findings): void {
+export function checkServiceEntry(
+  spec: Loose<ServiceEntrySpec>,
+  at: FieldPath,
+  findings: Findings,
+  context: CheckContext,
+): void {
   each(spec.hosts, [...at, "hosts"], (host, path) => {
     report(findings, path, hostPatternFault(host));
     if (host === "*") findings.error(path, "must not be *: name a domain");
@@ -26,11 +32,13 @@ export function checkServiceEntry(spec: Loose<ServiceEntrySpec>, at: FieldPath, 
     }
   });
   noDuplicates(spec.hosts, [...at, "hosts"], (host) => host.toLowerCase(), "host", findings);
-  if ((spec.ports?.length ?? 0) === 0)
-    findings.error([...at, "ports"], "is required: a service without ports cannot be called");
+  if ((spec.ports?.length ?? 0) === 0 && !findings.failedUnder(at))
+    findings.warn([...at, "ports"], "none are given: nobody can call the hosts");
   noDuplicates(spec.ports, [...at, "ports"], (port) => port.number, "port", findings, ["number"]);
   noDuplicates(spec.ports, [...at, "ports"], (port) => port.name, "port name", findings, ["name"]);
-  checkExportTo(spec.exportTo, [...at, "exportTo"], findings);
+  checkExportTo(spec.exportTo, [...at, "exportTo"], findings, context.namespace);
+  if (spec.exportTo?.includes("~") && spec.exportTo.length > 1)
+    findings.error([...at, "exportTo"], "cannot be nobody (~) and somebody");
   checkResolution(spec, at, findings);
   const names = new Set(spec.ports?.map((port) => port?.name));
   each(spec.endpoints, [...at, "endpoints"], (endpoint, path) =>
@@ -54,7 +62,10 @@ function checkEndpoint(
   findings: Findings,
 ): void {
   const { address } = endpoint;
-  if (address === undefined) findings.error([...at, "address"], "is required");
+  if (endpoint.network !== undefined)
+    findings.warn([...at, "network"], "networks are not supported yet: it has no effect");
+  if (address === undefined && endpoint.network === undefined) findings.error([...at, "address"], "is required");
+  else if (address === undefined) findings.warn(at, "has no address, and so no traffic");
   else if (address.startsWith("unix:")) findings.error([...at, "address"], "unix domain sockets are not supported yet");
   else if (resolution === "STATIC" && isIP(address) === 0)
     findings.error([...at, "address"], `must be an IP address with resolution STATIC, not ${quote(address)}`);

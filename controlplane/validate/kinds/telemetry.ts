@@ -55,7 +55,7 @@ function checkOverride(override: Loose<MetricOverrideSpec>, at: FieldPath, findi
   eachEntry(override.tagOverrides, [...at, "tagOverrides"], (name, tag, path) => {
     if (!/^[a-z_][a-z0-9_]*$/i.test(name)) findings.error(path, `is not a name of a label: ${quote(name)}`);
     if (tag.operation === "REMOVE" && tag.value !== undefined)
-      findings.warn([...path, "value"], "has no effect: the label is left out");
+      findings.error([...path, "value"], "cannot be given with operation REMOVE");
     if (tag.operation !== "REMOVE" && tag.value === undefined && !findings.failedUnder(path))
       findings.error([...path, "value"], "is required: an expression for the label");
     if (tag.value !== undefined) checkExpression(tag.value, [...path, "value"], findings);

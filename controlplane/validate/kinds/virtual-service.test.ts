@@ -9,7 +9,11 @@ describe("VirtualService refuses", () => {
   refuses([
     ["VirtualService", "{hosts: [a.com]}", "http: is required"],
     ["VirtualService", `{hosts: ["*"], http: [{${route}}]}`, "hosts[0]: * is not allowed for sidecars"],
-    ["VirtualService", `{hosts: [a.com, A.com], http: [{${route}}]}`, 'hosts[1]: host "a.com" is given twice'],
+    [
+      "VirtualService",
+      `{hosts: [a.com, A.com], http: [{${route}}]}`,
+      'hosts[1]: "A.com" and "a.com" cover the same hosts',
+    ],
     ["VirtualService", `{hosts: ["a.*.com"], http: [{${route}}]}`, "hosts[0]: can have * only as its first label"],
     ["VirtualService", `{hosts: ["a.com:80"], http: [{${route}}]}`, "hosts[0]: must be a host without a port"],
     ["VirtualService", `{hosts: [ns/a.com], http: [{${route}}]}`, "hosts[0]: must be a host without a namespace"],
@@ -24,7 +28,7 @@ describe("VirtualService refuses", () => {
       "exportTo[0]: * cannot stand beside",
     ],
     ["VirtualService", `{hosts: [a.com], exportTo: ["B!"], http: [{${route}}]}`, "exportTo[0]: must be at most 63"],
-    ["VirtualService", "{hosts: [a.com], tcp: [{}], tls: [{}]}", "VirtualService.spec.tcp is not supported yet"],
+    ["VirtualService", "{hosts: [a.com], tcp: [{}], tls: [{}]}", "tcp: is not supported yet"],
     ["VirtualService", vs("match: [{uri: {prefix: /}}]"), "http[0].route: is required"],
     ["VirtualService", vs("route: []"), "http[0].route: is required"],
     ["VirtualService", vs(`${route}, redirect: {uri: /b}`), "http[0].redirect: cannot stand beside route"],
@@ -64,7 +68,25 @@ describe("VirtualService refuses", () => {
     ],
     ["VirtualService", match("uri: {exact: a, prefix: b}"), "uri.prefix: only one of exact, prefix, regex can be set"],
     ["VirtualService", match("uri: {}"), "uri: one of exact, prefix, regex is required"],
-    ["VirtualService", match("uri: {prefix: ''}"), "uri.prefix: must not be empty"],
+    [
+      "VirtualService",
+      `{hosts: ["*.foo.bar", "*.bar"], http: [{${route}}]}`,
+      '"*.bar" and "*.foo.bar" cover the same hosts',
+    ],
+    ["VirtualService", `{gateways: [g], http: [{${route}}]}`, "hosts: is required beside gateways"],
+    [
+      "VirtualService",
+      `{hosts: [a], exportTo: [".", default], http: [{${route}}]}`,
+      'namespace "default" is given twice',
+    ],
+    ["VirtualService", vs(`fault: {}, ${route}`), "fault: needs abort or delay"],
+    ["VirtualService", vs(`fault: {delay: {fixedDelay: 3.000000042s}}, ${route}`), "must be whole milliseconds"],
+    ["VirtualService", vs("redirect: {uri: /a, prefixRewrite: /b}"), "prefixRewrite: cannot stand beside uri"],
+    [
+      "VirtualService",
+      vs(`rewrite: {authority: b}, headers: {request: {set: {":authority": c}}}, ${route}`),
+      "rewrite.authority: is also set among the request's headers",
+    ],
     ["VirtualService", match("uri: {regex: '('}"), "uri.regex: is not a regular expression of RE2"],
     ["VirtualService", match("uri: {regex: '(a)\\1'}"), "uri.regex: is not a regular expression of RE2"],
     [
@@ -86,7 +108,7 @@ describe("VirtualService refuses", () => {
       'headers.end-user: must be a map of fields, not the text "jason"',
     ],
     ["VirtualService", match("headers: {'a b': {}}"), "is not a name HTTP allows"],
-    ["VirtualService", match("headers: {':path': {exact: a}}"), "cannot be matched here"],
+    ["VirtualService", match("headers: {':status': {exact: a}}"), "is not a name HTTP allows"],
     ["VirtualService", match("headers: {a: {exat: b}}"), 'did you mean "exact"?'],
     ["VirtualService", vs(`${route}, retries: {attempts: 0, retryOn: 5xx}`), "attempts: is 0, which turns retries off"],
     [
@@ -124,6 +146,11 @@ describe("VirtualService refuses", () => {
 
 describe("VirtualService accepts", () => {
   accepts([
+    ["VirtualService", `{http: [{${route}}]}`],
+    ["VirtualService", match("uri: {prefix: ''}")],
+    ["VirtualService", match("headers: {':authority': {exact: a.com}}")],
+    ["VirtualService", vs("redirect: {prefixRewrite: /b}")],
+    ["VirtualService", vs(`fault: {abort: {httpStatus: 600}}, ${route}`)],
     ["VirtualService", vs("route: [{destination: {host: a}, weight: 0}]")],
     [
       "VirtualService",

@@ -8,6 +8,7 @@ import type {
   VirtualServiceSpec,
 } from "../../model/kinds/virtual-service.ts";
 import { claimHeader, parseSticky, STICKY_ANNOTATION } from "../../model/sticky.ts";
+import { hostsOverlap } from "../../model/hosts.ts";
 import {
   type CheckContext,
   checkExportTo,
@@ -16,11 +17,10 @@ import {
   exactHostFault,
   hostPatternFault,
   type Loose,
-  noDuplicates,
   report,
 } from "../checks.ts";
 import { quote } from "../formats.ts";
-import { dnsLabelFault, tokenFault } from "../names.ts";
+import { dnsLabelFault, PSEUDO_HEADERS, tokenFault } from "../names.ts";
 import type { Findings } from "../violation.ts";
 import { checkFault, checkHeaderOperations, checkRedirect, checkRetries } from "./http-actions.ts";
 
@@ -32,15 +32,23 @@ export function checkVirtualService(
   context: CheckContext,
 ): void {
   checkSticky(spec, context.annotations[STICKY_ANNOTATION], findings);
+  const isDelegate = (spec.hosts?.length ?? 0) === 0;
+  if (isDelegate && (spec.gateways?.length ?? 0) > 0)
+    findings.error([...at, "hosts"], "is required beside gateways: one to delegate to has neither");
+  else if (isDelegate && !findings.failedUnder(at))
+    findings.warn([...at, "hosts"], "none are given: it could only be delegated to, which is not supported yet");
   const meshBound = spec.gateways === undefined || spec.gateways.length === 0 || spec.gateways.includes("mesh");
   each(spec.hosts, [...at, "hosts"], (host, path) => {
     report(findings, path, hostPatternFault(host));
     if (host === "*" && meshBound)
       findings.error(path, "* is not allowed for sidecars: bind the VirtualService to a gateway, or name hosts");
   });
-  noDuplicates(spec.hosts, [...at, "hosts"], (host) => host.toLowerCase(), "host", findings);
+  each(spec.hosts, [...at, "hosts"], (host, path, index) => {
+    const other = spec.hosts?.slice(0, index).find((one) => one && hostsOverlap(one.toLowerCase(), host.toLowerCase()));
+    if (other !== undefined) findings.error(path, `${quote(host)} and ${quote(other)} cover the same hosts`);
+  });
   each(spec.gateways, [...at, "gateways"], (gateway, path) => report(findings, path, gatewayNameFault(gateway)));
-  checkExportTo(spec.exportTo, [...at, "exportTo"], findings);
+  checkExportTo(spec.exportTo, [...at, "exportTo"], findings, context.namespace);
   if (spec.http === undefined || spec.http.length === 0)
     findings.error([...at, "http"], "is required: a VirtualService without routes routes nothing");
   each(spec.http, [...at, "http"], (route, path) => checkRoute(route, path, findings));
@@ -78,11 +86,19 @@ function checkRoute(route: Loose<HttpRouteSpec>, at: FieldPath, findings: Findin
   if (route.rewrite !== undefined && route.rewrite.uri === undefined && route.rewrite.authority === undefined) {
     findings.error([...at, "rewrite"], "needs uri or authority");
   }
+  checkAuthority(route, at, findings);
   checkRedirect(route.redirect, [...at, "redirect"], findings);
   checkRetries(route.retries, [...at, "retries"], findings);
   checkFault(route.fault, [...at, "fault"], findings);
   checkHeaderOperations(route.headers, [...at, "headers"], findings);
   checkBody(route, at, findings);
+}
+
+function checkAuthority(route: Loose<HttpRouteSpec>, at: FieldPath, findings: Findings): void {
+  if (route.rewrite?.authority === undefined) return;
+  const names = Object.keys({ ...route.headers?.request?.add, ...route.headers?.request?.set });
+  if (names.some((name) => [":authority", "host"].includes(name.toLowerCase())))
+    findings.error([...at, "rewrite", "authority"], "is also set among the request's headers: write it once");
 }
 
 const LARGE_BODY_BYTES = 100 * 1_024;
@@ -100,20 +116,14 @@ function checkBody(route: Loose<HttpRouteSpec>, at: FieldPath, findings: Finding
 }
 
 function checkMatch(match: Loose<HttpMatchSpec>, at: FieldPath, findings: Findings): void {
-  for (const field of ["uri", "scheme", "method", "authority"] as const) {
+  for (const field of ["scheme", "method", "authority"] as const) {
     if (match[field]?.prefix === "") findings.error([...at, field, "prefix"], "must not be empty");
   }
   for (const field of ["headers", "withoutHeaders", "queryParams"] as const) {
     eachEntry(match[field], [...at, field], (name, value, path) => {
       if (field !== "queryParams" && name.startsWith("@")) return checkClaim(name, path, findings);
       if (field !== "queryParams")
-        report(
-          findings,
-          path,
-          name.startsWith(":")
-            ? `pseudo header ${quote(name)} cannot be matched here: use uri, method, authority or scheme`
-            : tokenFault(name),
-        );
+        report(findings, path, PSEUDO_HEADERS.has(name.toLowerCase()) ? undefined : tokenFault(name));
       if (name === "") findings.error(path, "must have a name");
       if (value.prefix === "") findings.error([...path, "prefix"], "must not be empty");
     });
@@ -180,7 +190,7 @@ function catchesAll(route: Loose<HttpRouteSpec>): boolean {
   return route.match.some((match) => {
     if (match === undefined) return false;
     const { name: _name, uri, ignoreUriCase: _case, ...rest } = match;
-    const everyPath = uri === undefined || uri.prefix === "/" || uri.regex === ".*";
+    const everyPath = uri === undefined || uri.prefix === "/" || uri.prefix === "" || uri.regex === ".*";
     return everyPath && Object.keys(rest).length === 0;
   });
 }
