@@ -12,12 +12,15 @@ import { createAuthorityStage } from "./ca/authority-stage.ts";
 import { createDiskNews } from "./disk/kept-file.ts";
 import { readEnvoyPage } from "./local/envoy-page.ts";
 import { createConcernedProxies } from "./proxies/concerned-proxies.ts";
+import { createHeldObjects } from "./proxies/held-objects.ts";
 import { createPublicationStage } from "./proxies/publication.ts";
-import { createServingStage } from "./proxies/serve-proxies.ts";
+import { createRefusalStage } from "./proxies/refusal-stage.ts";
+import { createServingStage, scratchEnvoyOf } from "./proxies/serve-proxies.ts";
 import { createRolloutStage } from "./rollout/rollout-stage.ts";
 import type { Installation } from "./settings/installation.ts";
 import type { ServeSettings } from "./settings/settings.ts";
 import { SCRIM_VERSION } from "./settings/version.ts";
+import type { EncodedResource } from "./snapshot/encode.ts";
 import { createMeshDirectory } from "./source/files/mesh-directory.ts";
 import { type Cell, createCell } from "./stages/cell.ts";
 import { runStages } from "./stages/stage.ts";
@@ -29,6 +32,7 @@ import type { Registry } from "./telemetry/metrics.ts";
 import { createPluginStage } from "./wasm/plugin-stage.ts";
 import type { World } from "./world/world.ts";
 import { createIdentityFile } from "./xds/identities.ts";
+import type { RejectedContent } from "./xds/rejections/blame.ts";
 import { type Reach, REACHES_NOBODY } from "./xds/reach.ts";
 
 export interface ControlPlaneDeps {
@@ -59,21 +63,28 @@ export function createControlPlane(settings: ServeSettings, given: ControlPlaneD
   const store = createStoreStage(settings, { ...deps, source });
   // the trust domain → certificates
   const authority = createAuthorityStage(settings, deps, store.world);
+  // the World → the same without what no Envoy loads
+  const held = createHeldObjects(store.world);
+  const refused = createCell<readonly RejectedContent[]>([]);
+  const scratch = scratchEnvoyOf(settings, logger);
   // WasmPlugins → their modules, fetched and tried
   const plugins = createPluginStage(settings, deps, store.world);
   // modules, and what proxies count, refuse and log → which proxy gets which version
   const rollouts = createRolloutStage(settings, deps, { world: store.world, modules: plugins.modules, reach });
   // the World and the versions → encoded resources of every class of proxies
-  const made = { world: store.world, versions: rollouts.versions };
+  const made = { world: held.world, versions: rollouts.versions };
   const publication = createPublicationStage({ clock, logger, metrics, filtersDir }, made);
   // what is wrong with documents, between objects, with plugins and rollouts → one list, and a line for people
-  const findings = createFindingsStage(deps, { store, plugins, rollouts });
-  const view = createControlPlaneView({ store, plugins, rollouts, publication, findings, reach });
+  const findings = createFindingsStage(deps, { store, held, plugins, rollouts });
+  const view = createControlPlaneView({ store: held, plugins, rollouts, publication, findings, reach });
   const debug = debugSources(view, reach);
   // resources and certificates → xDS, and how far it has reached
   const identifier = controlPlaneIdentifier(`scrim-${process.pid}`, SCRIM_VERSION);
   const serving = { ...deps, authenticate, debug: debugAnswers(debug, clock), identifier };
-  const xds = createServingStage(settings, serving, { publication, authority }, reach);
+  const xds = createServingStage(settings, serving, { publication, authority, refused, scratch }, reach);
+  // what no Envoy loads → the objects that made it so, held back
+  const loads = async (content: EncodedResource) => scratch?.judge(content, undefined, "control plane");
+  const refusals = createRefusalStage({ published: publication.published, held, refused, loads, logger });
   // the view of all of it → pages and metrics; what people ask for → rollouts
   const admin = createAdminStage(
     settings,
@@ -90,7 +101,7 @@ export function createControlPlane(settings: ServeSettings, given: ControlPlaneD
   );
 
   measure(deps, store.world, view);
-  const stages = runStages([store, authority, plugins, rollouts, publication, xds, findings, admin]);
+  const stages = runStages([store, authority, plugins, rollouts, publication, refusals, xds, findings, admin]);
   return { view, start: stages.start, stop: stages.stop };
 }
 

@@ -2,6 +2,7 @@
 // Produces: all of it as one list, and a line for people when something new is in it.
 // Never does: judge; each finding is its stage's own.
 import { analyzeWorld, type Warning, withoutFollowOns } from "../analyze/analyze-world.ts";
+import type { HeldObjects } from "../proxies/held-objects.ts";
 import { ROLLOUT_ANNOTATION } from "../rollout/plan.ts";
 import type { RolloutStage } from "../rollout/rollout-stage.ts";
 import type { RolloutProblem } from "../rollout/status.ts";
@@ -29,17 +30,22 @@ interface FindingsDeps {
 }
 
 interface JudgingStages {
+  readonly held: Pick<HeldObjects, "violations">;
   readonly store: Pick<StoreStage, "world" | "violations">;
   readonly plugins: Pick<PluginStage, "modules">;
   readonly rollouts: Pick<RolloutStage, "rollouts" | "versions">;
 }
 
 /** Returns the stage that tells what is wrong. */
-export function createFindingsStage(deps: FindingsDeps, { store, plugins, rollouts }: JudgingStages): FindingsStage {
+export function createFindingsStage(
+  deps: FindingsDeps,
+  { store, held, plugins, rollouts }: JudgingStages,
+): FindingsStage {
   const warningsOf = createWarnings();
   const findings = createGatheredCell(
     (): readonly StoreViolation[] => [
       ...store.violations.read(),
+      ...held.violations.read(),
       ...withoutFollowOns(warningsOf(store.world.read()), store.violations.read()).map(
         ({ lacks: _lacks, ...warning }) => ({ ...warning, servingLastGood: false }),
       ),
@@ -57,6 +63,7 @@ export function createFindingsStage(deps: FindingsDeps, { store, plugins, rollou
       findings.subscribe(complain);
       findings.gather(store.violations, (violations) => (violations.length > 0 ? AT_ONCE_MS : TELL.quietMs));
       findings.gather(store.world);
+      findings.gather(held.violations, () => AT_ONCE_MS);
       findings.gather(plugins.modules);
       findings.gather(rollouts.versions);
     },

@@ -17,7 +17,8 @@ import type { World } from "../world/world.ts";
 import type { Authenticate } from "../xds/identities.ts";
 import type { Proxy } from "../xds/node.ts";
 import type { Reach } from "../xds/reach.ts";
-import { createScratchEnvoy } from "../xds/rejections/scratch-envoy.ts";
+import type { RejectedContent } from "../xds/rejections/blame.ts";
+import { createScratchEnvoy, type ScratchEnvoy } from "../xds/rejections/scratch-envoy.ts";
 import { createXdsServer, type XdsServer, type XdsServerOptions } from "../xds/server.ts";
 import { gatewayCredentials } from "./gateway-credentials.ts";
 import { proxyOfNode, proxyOfPod, withoutIdentityOf } from "./proxy-class.ts";
@@ -38,11 +39,14 @@ interface ServingDeps {
 }
 
 interface ServedStages {
+  /** Is given the contents that no Envoy loads. */
+  readonly refused: OwnCell<readonly RejectedContent[]>;
+  readonly scratch: ScratchEnvoy | undefined;
   readonly publication: Pick<PublicationStage, "published" | "resourcesOf">;
   readonly authority: Pick<AuthorityStage, "issuer" | "renewals">;
 }
 
-type ServingSettings = Pick<ServeSettings, "runtimeDir" | "plaintextXdsPort" | "envoySearch" | "xdsAddress">;
+type ServingSettings = Pick<ServeSettings, "runtimeDir" | "plaintextXdsPort" | "xdsAddress">;
 
 /** Returns the stage that serves each proxy; from the opening of its ports on `reach` tells whom. */
 export function createServingStage(
@@ -87,7 +91,7 @@ async function renewServerCertificate(
 function createServer(
   settings: ServingSettings,
   { authenticate, debug, identifier, metrics, clock, logger }: ServingDeps,
-  { publication }: ServedStages,
+  { publication, refused, scratch }: ServedStages,
   issuer: Issuer,
 ): XdsServer {
   const observer = registerXdsMetrics(metrics);
@@ -97,7 +101,8 @@ function createServer(
     ...(settings.plaintextXdsPort !== undefined && {
       plaintext: { host: "127.0.0.1", port: settings.plaintextXdsPort, option: "--xds-port" },
     }),
-    ...(settings.envoySearch && createScratchEnvoy({ findBinary: envoyFinder(settings.envoySearch, logger) })),
+    ...scratch,
+    heldBack: refused.set,
     observer,
     secure: {
       host: settings.xdsAddress.address,
@@ -173,6 +178,11 @@ function secretsOf(proxy: Proxy, world: World | undefined, issuer: Issuer, resou
   return world === undefined || listeners === undefined
     ? own
     : new Map([...gatewayCredentials(world, namespace, secretsNamedBy(listeners)), ...own]);
+}
+
+/** Returns the Envoy that serves nobody; undefined where none is to be looked for. */
+export function scratchEnvoyOf({ envoySearch }: Pick<ServeSettings, "envoySearch">, logger: Logger) {
+  return envoySearch && createScratchEnvoy({ findBinary: envoyFinder(envoySearch, logger) });
 }
 
 /** An Envoy that is here already; nothing is fetched for an examination. */

@@ -5,6 +5,7 @@ import type { PlaintextPort, SecurePort } from "./grpc/ports.ts";
 import type { Authenticate } from "./identities.ts";
 import type { Proxy, ProxyIdentity } from "./node.ts";
 import type { XdsObserver } from "./observer.ts";
+import type { RejectedContent } from "./rejections/blame.ts";
 import type { Risk } from "./rejections/canary.ts";
 import type { Answer } from "./stream.ts";
 
@@ -52,6 +53,8 @@ export interface XdsServerOptions {
     good: EncodedResource | undefined,
     asker: string,
   ) => Promise<boolean | undefined>;
+  /** Called with the contents that are kept from every proxy, whenever they may be others. */
+  readonly heldBack?: (contents: readonly RejectedContent[]) => void;
   /** What goes to one proxy, its canary, before the others get it. */
   readonly risk?: Risk;
   /** Said of ourselves in every response (control_plane.identifier). */

@@ -103,6 +103,7 @@ function createStreams(options: XdsServerOptions, limits: XdsLimits): StreamSet 
     observer: options.observer ?? NO_OBSERVER,
     // Where there is a port for the proven, the word of the others counts for themselves only.
     believes: (proxy) => proxy !== undefined && (proxy.isProven || options.secure === undefined),
+    ...(options.heldBack && { heldBack: options.heldBack }),
     ...callbacksOf(options),
   });
 }

@@ -14,7 +14,9 @@ import { createStreamHost, type StreamHostOptions } from "./stream-host.ts";
 import type { StreamHost, XdsStream } from "./stream.ts";
 
 /** What a StreamSet needs; see XdsServerOptions. */
-export interface StreamSetOptions extends StreamHostOptions, Pick<JudgementOptions, "judge" | "judgementMs"> {
+export interface StreamSetOptions
+  extends StreamHostOptions,
+    Pick<JudgementOptions, "judge" | "judgementMs" | "heldBack"> {
   readonly source: ContentSource;
   readonly risk: Risk;
   readonly canaryMs: number;

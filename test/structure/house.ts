@@ -28,8 +28,8 @@ export const house: readonly (readonly [room: string, from: readonly string[]])[
   [
     "proxies",
     [
-      ...["model", "telemetry", "envoy", "stages", "settings", "world", "pods", "translate/ir", "translate/resolve"],
-      ...["translate", "snapshot", "xds", "ca", "wasm"],
+      ...["model", "telemetry", "envoy", "stages", "settings", "world", "store", "pods", "translate/ir"],
+      ...["translate/resolve", "translate", "snapshot", "xds", "ca", "wasm"],
     ],
   ],
   [

@@ -11,6 +11,10 @@ import type { Findings } from "../violation.ts";
 export function checkService(spec: Loose<ServiceSpec>, at: FieldPath, findings: Findings): void {
   if (spec.type === "ExternalName")
     findings.warn([...at, "type"], "Service.spec.type: ExternalName is not supported yet: write a ServiceEntry");
+  const { clusterIP = "" } = spec;
+  // "" and None are Kubernetes' words for none; it is one of the names that a route table knows the host by.
+  if (!["", "None"].includes(clusterIP) && isIP(clusterIP) === 0)
+    findings.error([...at, "clusterIP"], `must be an IP address or None, not ${quote(clusterIP)}`);
   const path = [...at, "ports"];
   each(spec.ports, path, (port, portPath) => {
     if (port.name !== undefined && port.name !== "") report(findings, [...portPath, "name"], dnsLabelFault(port.name));

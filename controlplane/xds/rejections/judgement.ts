@@ -8,7 +8,7 @@ import type { PushQueue } from "../push-queue.ts";
 import { podKey, recipientOf } from "../recipient.ts";
 import { holds } from "../status/held.ts";
 import type { XdsStream } from "../stream.ts";
-import { type Blame, isHeldBack } from "./blame.ts";
+import { type Blame, isHeldBack, type RejectedContent } from "./blame.ts";
 import type { BlameChange, Quarantine } from "./quarantine.ts";
 
 /** What a judgement needs of the server around it. */
@@ -26,6 +26,8 @@ export interface JudgementOptions {
     good: EncodedResource | undefined,
     asker: string,
   ) => Promise<boolean | undefined>;
+  /** Called with what is kept from everybody whenever that may be something else. */
+  readonly heldBack?: (contents: readonly RejectedContent[]) => void;
   /** How long a content that one proxy rejected is kept from the others without such a judgement. */
   readonly judgementMs: number;
 }
@@ -61,6 +63,7 @@ export function createJudgement({ options, streams, quarantine, pushes }: Judgem
     if (before === after) return;
     options.log.warn({ type: resourceTypes[kind].short, resource: name, version, blame: after }, WORDS[after]);
     if (isHeldBack(before) !== isHeldBack(after)) pushes.push(streams);
+    options.heldBack?.(quarantine.heldBack());
   };
   const judged = (resource: EncodedResource, loads: boolean | undefined): void => {
     const change = quarantine.noteJudged(resource.version, loads);

@@ -32,6 +32,8 @@ export interface Quarantine extends Pick<LastGood, "noteSettled" | "noteClosed">
   servedOf(recipient: Recipient, published: ContentMaps, alsoHeld?: readonly EncodedResource[]): ContentMaps;
   /** The contents of what was published that this recipient does not get. */
   withheldFrom(recipient: Recipient, published: ContentMaps): readonly Withheld[];
+  /** The contents that are kept from everybody. */
+  heldBack(): readonly RejectedContent[];
   /** The last content under the name that proxies of the class accepted, other than this one. */
   goodInsteadOf: LastGood["insteadOf"];
   /**
@@ -68,6 +70,7 @@ export function createQuarantine({ monotonicMs }: { monotonicMs(): number }): Qu
       );
     },
     withheldFrom: ({ pod }, published) => withheldOf(rejected, pod, published),
+    heldBack: () => [...rejected.all()].filter(({ blame }) => blame === "content" || blame === "repeated"),
     goodInsteadOf: lastGood.insteadOf,
     noteSettled: lastGood.noteSettled,
     noteClosed: lastGood.noteClosed,

@@ -1,0 +1,111 @@
+// Consumes: contents that no Envoy loads, as they are found.
+// Produces: the objects that made them so, held back and told of by name.
+// Never does: hold back what it cannot trace; trace two at a time.
+import { createResourceEncoder, type EncodedResource } from "../snapshot/encode.ts";
+import type { Cell } from "../stages/cell.ts";
+import type { Stage } from "../stages/stage.ts";
+import type { Logger } from "../telemetry/logger.ts";
+import type { Inputs } from "../translate/resolve/modules.ts";
+import type { RejectedContent } from "../xds/rejections/blame.ts";
+import type { HeldObjects } from "./held-objects.ts";
+import { proxyOfPod } from "./proxy-class.ts";
+import { isMade, type Refusal, type Suspect, traceRefusal } from "./trace-refusal.ts";
+
+export interface RefusalSources {
+  readonly published: Cell<Inputs | undefined>;
+  readonly held: HeldObjects;
+  /** The contents that are kept from all proxies; another list whenever one more is. */
+  readonly refused: Cell<readonly RejectedContent[]>;
+  /** Whether an Envoy that serves nobody loads a content; undefined when that cannot be told. */
+  readonly loads: (content: EncodedResource) => Promise<boolean | undefined>;
+  readonly logger: Logger;
+}
+
+/** How far back a culprit is looked for: in the last change, in the last few, in all there is. */
+const CHANGES_BACK = [1, 5, Infinity];
+
+/** Returns the stage that traces refusals to objects. */
+export function createRefusalStage({ published, held, refused, loads, logger }: RefusalSources): Stage {
+  const encoder = createResourceEncoder();
+  /** By version of the content, after how many changes it was traced. */
+  const traced = new Map<string, number>();
+  let isTracing = false;
+
+  const traceOne = async (refusal: Refusal, reason: string): Promise<void> => {
+    const { kind, name } = refusal.content;
+    const culprits = await culpritsOf(refusal, held);
+    if (culprits.length > 0) held.hold(culprits.map((culprit) => ({ ...culprit, reason: inOneLine(reason, name) })));
+    else logger.warn({ kind, name, reason }, "a content that no Envoy loads could not be traced to an object");
+  };
+  const traceAll = async (): Promise<void> => {
+    for (;;) {
+      const inputs = published.read();
+      const found = inputs && nextOf(refused.read(), inputs);
+      if (found === undefined) return;
+      traced.set(found.refusal.content.version, held.changes());
+      await traceOne(found.refusal, found.reason);
+    }
+  };
+  const nextOf = (contents: readonly RejectedContent[], inputs: Inputs) => {
+    for (const { resource: content, rejectedBy, reason } of contents) {
+      const proxy = proxyAmong(inputs, rejectedBy);
+      if (proxy === undefined || traced.get(content.version) === held.changes()) continue;
+      const refusal: Refusal = { inputs, proxy, content, encoder, loads };
+      if (isMade(refusal)) return { refusal, reason };
+    }
+    return undefined;
+  };
+  const look = async (): Promise<void> => {
+    if (isTracing) return;
+    isTracing = true;
+    await traceAll().catch((error: unknown) => logger.error({ err: error }, "a refused content could not be traced"));
+    isTracing = false;
+  };
+  return {
+    name: "refusals",
+    async start() {
+      refused.subscribe(() => void look());
+      published.subscribe(() => void look());
+    },
+  };
+}
+
+/** In the changes of late first, each object at its version before; then without them altogether. */
+async function culpritsOf(refusal: Refusal, held: HeldObjects): Promise<readonly Suspect[]> {
+  const { world } = refusal.inputs;
+  for (const count of CHANGES_BACK) {
+    const changed = held
+      .lately(count)
+      .filter(({ object: { kind, metadata } }) => world.get(kind, metadata.namespace, metadata.name) !== undefined);
+    const before = changed.map(({ object, before: instead }): Suspect => ({ object, instead }));
+    const without = changed.map(({ object }): Suspect => ({ object, instead: undefined }));
+    for (const suspects of [before, without]) {
+      const culprits = await traceRefusal(refusal, suspects);
+      if (culprits.length > 0) return culprits;
+    }
+  }
+  return [];
+}
+
+function proxyAmong({ world }: Inputs, pods: ReadonlySet<string>) {
+  for (const key of pods) {
+    const [namespace = "", name = ""] = key.split("/");
+    const pod = world.get("Pod", namespace, name);
+    const proxy = pod && proxyOfPod(pod);
+    if (proxy !== undefined) return proxy;
+  }
+  return undefined;
+}
+
+const MAX_REASON = 200;
+
+/**
+ * Envoy's reasons name each resource that was refused, say what is wrong on a line, and go on with all that was in it.
+ */
+function inOneLine(reason: string, name: string): string {
+  const at = reason.indexOf(`${name}: `);
+  const own = at < 0 ? reason : reason.slice(at + name.length + 2);
+  const line = (own.trim().split("\n")[0] ?? "").replace(/:?\s*goo\.gle\/debug.*$/, "");
+  const said = /.*caused by (field: .*, reason: .*?)\)*$/.exec(line)?.[1] ?? line;
+  return said.length > MAX_REASON ? `${said.slice(0, MAX_REASON - 1)}…` : said;
+}
