@@ -15,6 +15,8 @@ export type FailStrategy = "FAIL_OPEN" | "FAIL_CLOSE";
 /** The mesh-wide settings with every default filled in. */
 export interface MeshConfig extends RequestForm {
   readonly trustDomain: string;
+  /** Other trust domains whose identities policies take for the mesh's own. */
+  readonly trustDomainAliases: readonly string[];
   readonly rootNamespace: string;
   readonly outboundTrafficPolicy: "ALLOW_ANY" | "REGISTRY_ONLY";
   /** A path, or "" for no access log. */
@@ -37,6 +39,7 @@ export interface MeshConfig extends RequestForm {
 /** The settings of a mesh whose users said nothing. */
 export const defaultMeshConfig: MeshConfig = Object.freeze({
   trustDomain: "cluster.local",
+  trustDomainAliases: Object.freeze([]),
   rootNamespace: "istio-system",
   outboundTrafficPolicy: "ALLOW_ANY",
   accessLogFile: "/dev/stdout",

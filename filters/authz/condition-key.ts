@@ -13,7 +13,8 @@ const EXPERIMENTAL = "experimental.";
 const FILTERS = "envoy.filters.";
 const NO_NAME = "";
 const KNOWN =
-  "request.headers[NAME], source.ip, remote.ip, source.namespace, source.principal, source.serviceAccount, " +
+  "request.headers[NAME], source.ip, remote.ip, source.trustDomain, source.namespace, source.principal, " +
+  "source.serviceAccount, " +
   "request.auth.principal, request.auth.audiences, request.auth.presenter, request.auth.claims[NAME], " +
   "destination.ip, destination.port, connection.sni, experimental.envoy.filters.FILTER[KEY]";
 
@@ -70,6 +71,7 @@ function isHeaderName(name: string): bool {
 function subjectOf(json: Json, key: string): Subject {
   if (key == "source.ip") return Subject.PeerIp;
   if (key == "remote.ip") return Subject.RemoteIp;
+  if (key == "source.trustDomain") return Subject.TrustDomain;
   if (key == "source.namespace") return Subject.Namespace;
   if (key == "source.principal") return Subject.Principal;
   if (key == "source.serviceAccount") return Subject.ServiceAccount;

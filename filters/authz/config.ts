@@ -21,6 +21,8 @@ const SOURCE_FIELDS: string[] = [
   "notPrincipals",
   "requestPrincipals",
   "notRequestPrincipals",
+  "trustDomains",
+  "notTrustDomains",
   "namespaces",
   "notNamespaces",
   "serviceAccounts",
@@ -98,6 +100,7 @@ function parseSource(json: Json): Clause {
   const clause = new Clause();
   addPair(clause, json, Subject.Principal, "principals", "notPrincipals");
   addPair(clause, json, Subject.RequestPrincipal, "requestPrincipals", "notRequestPrincipals");
+  addPair(clause, json, Subject.TrustDomain, "trustDomains", "notTrustDomains");
   addPair(clause, json, Subject.Namespace, "namespaces", "notNamespaces");
   addPair(clause, json, Subject.ServiceAccount, "serviceAccounts", "notServiceAccounts");
   addPair(clause, json, Subject.PeerIp, "ipBlocks", "notIpBlocks");

@@ -9,6 +9,7 @@ import { CidrSet } from "./cidr-set";
 import { ClaimKind, ClaimPath, ClaimValue, numberOf } from "./jwt-claims";
 import { compileTemplate, isTemplate, PathTemplate } from "./path-template";
 import { Principal } from "./principal";
+import { AccountReadings, NamespaceReadings } from "./principal-readings";
 import { HeaderReadings, HostReadings } from "./readings";
 import { hasDotSegment, hasLenientText, isAmbiguousHost, isFolded, LenientForm, lenientText } from "./request-text";
 import { SpanList } from "./span-list";
@@ -18,6 +19,8 @@ import { TextSet } from "./text-set";
 const values = new SpanList();
 const hosts = new HostReadings();
 const headers = new HeaderReadings();
+const namespaces = new NamespaceReadings();
+const accounts = new AccountReadings();
 const claim = new ClaimValue();
 const TRUE = utf8("true");
 const FALSE = utf8("false");
@@ -35,7 +38,8 @@ const MANY = 8;
 /**
  * One field of a rule: the subject is one of the listed ones, or with `negated` none of them.
  *
- * Where a request can be read in two ways (repeated or comma-joined headers, a host with a port or trailing dot),
+ * Where a request can be read in two ways (repeated or comma-joined headers, a host with a port or trailing dot, an
+ * identity with further path segments),
  * `strict` matching asks that every reading matches and loose matching that any does. Rules that let requests in are
  * matched strictly, rules that keep them out loosely, and negation turns that round: so no spelling slips past a DENY
  * or into an ALLOW. Paths are read leniently where that keeps out; what lets in goes by the path as it travels, which must
@@ -80,8 +84,10 @@ export class Condition {
 
   private matches(request: AuthorizationRequest, strict: bool): bool {
     switch (this.subject) {
+      case Subject.Namespace:
+        return this.anyString(request.principal().namespace) || (!strict && this.someNamespace(request.principal()));
       case Subject.ServiceAccount:
-        return this.serviceAccount(request.principal());
+        return strict ? this.serviceAccount(request.principal()) : this.someServiceAccount(request.principal());
       case Subject.PeerIp:
       case Subject.RemoteIp:
       case Subject.DestinationIp:
@@ -108,7 +114,10 @@ export class Condition {
   addText(pattern: string): void {
     const anyAtAll =
       pattern == "*" &&
-      (this.subject == Subject.Header || this.subject == Subject.Host || this.subject == Subject.Method);
+      (this.subject == Subject.Header ||
+        this.subject == Subject.Host ||
+        this.subject == Subject.Method ||
+        this.subject == Subject.Namespace);
     this.strings.push(
       anyAtAll
         ? new StringMatch(MatchKind.Present, "", false, null)
@@ -250,15 +259,27 @@ export class Condition {
     return false;
   }
 
-  /** Patterns come in pairs: namespace, then name. */
+  /** Some pattern matches what Istio takes for a namespace, wherever it stands in the identity. */
+  private someNamespace(principal: Principal): bool {
+    namespaces.begin(principal.name);
+    while (namespaces.next()) if (this.anyString(namespaces.reading)) return true;
+    return false;
+  }
+
   private serviceAccount(principal: Principal): bool {
-    if (principal.serviceAccount == ABSENT) return false;
+    return principal.serviceAccount != ABSENT && this.account(principal.namespace, principal.serviceAccount);
+  }
+
+  private someServiceAccount(principal: Principal): bool {
+    accounts.begin(principal.name);
+    while (accounts.next()) if (this.account(accounts.namespaces.reading, accounts.account)) return true;
+    return false;
+  }
+
+  /** Patterns come in pairs: namespace, then name. */
+  private account(namespace: Span, name: Span): bool {
     for (let i = 0; i + 1 < this.strings.length; i += 2) {
-      if (
-        unchecked(this.strings[i]).matches(principal.namespace) &&
-        unchecked(this.strings[i + 1]).matches(principal.serviceAccount)
-      )
-        return true;
+      if (unchecked(this.strings[i]).matches(namespace) && unchecked(this.strings[i + 1]).matches(name)) return true;
     }
     return false;
   }

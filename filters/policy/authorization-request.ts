@@ -9,6 +9,7 @@ import { SpanList } from "./span-list";
 /** What a condition looks at. */
 export enum Subject {
   Principal,
+  TrustDomain,
   Namespace,
   ServiceAccount,
   RequestPrincipal,
@@ -69,6 +70,8 @@ export abstract class AuthorizationRequest {
     switch (subject) {
       case Subject.Principal:
         return this.principal().name;
+      case Subject.TrustDomain:
+        return this.principal().trustDomain;
       case Subject.Namespace:
         return this.principal().namespace;
       case Subject.RequestPrincipal:

@@ -7,6 +7,7 @@ import { ABSENT, addressOf, cut, lengthOf, Span, spanOf, viewOf } from "./bytes"
 import { IpAddress } from "./cidr";
 import { ClaimKind, ClaimPath, ClaimValue } from "./jwt-claims";
 import { isTemplate } from "./path-template";
+import { AccountReadings, NamespaceReadings } from "./principal-readings";
 import { HeaderReadings, HostReadings } from "./readings";
 import { hasLenientText, LenientForm, lenientText } from "./request-text";
 import { SpanList } from "./span-list";
@@ -19,6 +20,8 @@ const SLASH: u8 = 0x2f;
 const values = new SpanList();
 const hosts = new HostReadings();
 const headers = new HeaderReadings();
+const namespaces = new NamespaceReadings();
+const accounts = new AccountReadings();
 const claim = new ClaimValue();
 
 let buffer: StaticArray<u8> = new StaticArray<u8>(256);
@@ -98,8 +101,10 @@ export class Dimension {
   /** Gives away every key of a request under which a rule could have been put that matches it. */
   collect(request: AuthorizationRequest, taker: KeyTaker): void {
     switch (this.subject) {
+      case Subject.Namespace:
+        return this.namespaces(request, taker);
       case Subject.ServiceAccount:
-        return this.account(request, taker);
+        return this.accounts(request, taker);
       case Subject.PeerIp:
       case Subject.RemoteIp:
       case Subject.DestinationIp:
@@ -188,12 +193,24 @@ export class Dimension {
       taker.take(textHash(value, this.seed, this.subject == Subject.Host));
   }
 
-  private account(request: AuthorizationRequest, taker: KeyTaker): void {
+  private namespaces(request: AuthorizationRequest, taker: KeyTaker): void {
+    if (this.permits) return this.text(request.principal().namespace, taker);
+    namespaces.begin(request.principal().name);
+    while (namespaces.next()) this.text(namespaces.reading, taker);
+  }
+
+  private accounts(request: AuthorizationRequest, taker: KeyTaker): void {
     const principal = request.principal();
-    if (principal.serviceAccount == ABSENT) return;
-    taker.take(
-      textHash(principal.serviceAccount, hashByte(textHash(principal.namespace, this.seed, false), SLASH), false),
-    );
+    if (this.permits) {
+      if (principal.serviceAccount == ABSENT) return;
+      return taker.take(this.accountKey(principal.namespace, principal.serviceAccount));
+    }
+    accounts.begin(principal.name);
+    while (accounts.next()) taker.take(this.accountKey(accounts.namespaces.reading, accounts.account));
+  }
+
+  private accountKey(namespace: Span, name: Span): u64 {
+    return textHash(name, hashByte(textHash(namespace, this.seed, false), SLASH), false);
   }
 
   private address(address: IpAddress, taker: KeyTaker): void {

@@ -35,6 +35,7 @@ function toDocument({ kind, apiVersion, metadata, spec }: MeshObject): object {
 export function meshSettings({ mesh }: World): object {
   return {
     trustDomain: mesh.trustDomain,
+    ...(mesh.trustDomainAliases.length > 0 && { trustDomainAliases: mesh.trustDomainAliases }),
     rootNamespace: mesh.rootNamespace,
     outboundTrafficPolicy: { mode: mesh.outboundTrafficPolicy },
     accessLogFile: mesh.accessLogFile,

@@ -11,6 +11,8 @@ const source = fields(
     notPrincipals: names(),
     requestPrincipals: names(),
     notRequestPrincipals: names(),
+    trustDomains: names(),
+    notTrustDomains: names(),
     namespaces: names(),
     notNamespaces: names(),
     serviceAccounts: names(),

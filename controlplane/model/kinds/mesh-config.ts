@@ -13,6 +13,7 @@ const failStrategy = choice(["FAIL_CLOSE", "FAIL_OPEN"]);
 export const meshConfigSchema = fields(
   {
     trustDomain: opt(text()),
+    trustDomainAliases: opt(listOf(text())),
     rootNamespace: opt(text()),
     outboundTrafficPolicy: opt(fields({ mode: opt(choice(["ALLOW_ANY", "ALLOW_ANY_DYNAMIC_DNS", "REGISTRY_ONLY"])) })),
     accessLogFile: opt(anyText()),
@@ -102,7 +103,6 @@ export const meshConfigSchema = fields(
       "disableEnvoyListenerLog",
       "inboundTrafficPolicy",
       "configSources",
-      "trustDomainAliases",
       "caCertificates",
       "defaultServiceExportTo",
       "defaultVirtualServiceExportTo",

@@ -13,6 +13,7 @@ import {
   plainMatcher,
   type Reading,
   regexMatcher,
+  textRegex,
 } from "./rbac-patterns.ts";
 
 const JWT_FILTER = "envoy.filters.http.jwt_authn";
@@ -27,15 +28,35 @@ export function principalNamed(pattern: string): Principal {
   );
 }
 
-export function inNamespace(pattern: string): Principal {
-  return named(regexMatcher(`spiffe://[^/]+/ns/${segmentRegex(pattern)}/sa/[^/]+`));
+export function ofTrustDomain(pattern: string): Principal {
+  return named(regexMatcher(`spiffe://${segmentRegex(pattern)}/${ANYTHING}`));
+}
+
+/** Loosely a namespace stands anywhere in the identity, up to any later slash, as Istio looks for it. */
+export function inNamespace(pattern: string, reading: Reading): Principal {
+  return named(
+    regexMatcher(
+      reading === "strict"
+        ? `spiffe://[^/]+/ns/${segmentRegex(pattern)}/sa/[^/]+`
+        : `${LOOSE_NAMESPACE}${textRegex(pattern, ANYTHING)}/${ANYTHING}`,
+    ),
+  );
 }
 
 /** `<namespace>/<service account>` */
-export function withServiceAccount(pattern: string): Principal {
+export function withServiceAccount(pattern: string, reading: Reading): Principal {
   const [namespace = "", account = ""] = pattern.split("/");
-  return named(regexMatcher(`spiffe://[^/]+/ns/${segmentRegex(namespace)}/sa/${segmentRegex(account)}`));
+  const loose = [namespace, account].map((part) => textRegex(part, ANYTHING));
+  return named(
+    regexMatcher(
+      reading === "strict"
+        ? `spiffe://[^/]+/ns/${segmentRegex(namespace)}/sa/${segmentRegex(account)}`
+        : `${LOOSE_NAMESPACE}${loose[0]}/(?:${ANYTHING}/)?sa/${loose[1]}(?:/${ANYTHING})?`,
+    ),
+  );
 }
+
+const LOOSE_NAMESPACE = `spiffe://(?:${ANYTHING}/)?ns/`;
 
 export function fromDirectIp(block: string): Principal {
   return { directRemoteIp: cidrOf(block) };

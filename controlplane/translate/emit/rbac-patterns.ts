@@ -120,7 +120,8 @@ function patternOf(value: string): Pattern {
   return value.endsWith("*") ? { kind: "prefix", literal: value.slice(0, -1) } : { kind: "exact", literal: value };
 }
 
-function textRegex(value: string, rest: string): string {
+/** Returns the regular expression of a value; `rest` is what a `*` stands for. */
+export function textRegex(value: string, rest: string): string {
   const { kind, literal } = patternOf(value);
   return `${kind === "suffix" || kind === "any" ? rest : ""}${escaped(literal)}${kind === "prefix" ? rest : ""}`;
 }

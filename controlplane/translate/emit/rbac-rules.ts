@@ -15,6 +15,7 @@ import {
   fromDirectIp,
   fromRemoteIp,
   inNamespace,
+  ofTrustDomain,
   metadataMatches,
   principalNamed,
   requestPrincipalNamed,
@@ -75,7 +76,7 @@ function policyOf(rule: AuthorizationRule, permits: boolean): Policy {
     ...when.flatMap((condition) => conditionPermissions(condition, permits)),
   ];
   const principals = [
-    ...anyOfPrincipals((rule.from ?? []).map(sourcePrincipal)),
+    ...anyOfPrincipals((rule.from ?? []).map((source) => sourcePrincipal(source, permits))),
     ...when.flatMap((condition) => conditionPrincipals(condition, permits)),
   ];
   return { permissions: [allPermissions(permissions)], principals: [allPrincipals(principals)] };
@@ -114,12 +115,13 @@ function conditionPermissions(
   }
 }
 
-function sourcePrincipal(source: AuthorizationSource): Principal {
+function sourcePrincipal(source: AuthorizationSource, permits: boolean): Principal {
   return allPrincipals([
     ...principalsOf(source.principals, source.notPrincipals, principalNamed),
     ...principalsOf(source.requestPrincipals, source.notRequestPrincipals, requestPrincipalNamed),
-    ...principalsOf(source.namespaces, source.notNamespaces, inNamespace),
-    ...principalsOf(source.serviceAccounts, source.notServiceAccounts, withServiceAccount),
+    ...principalsOf(source.trustDomains, source.notTrustDomains, ofTrustDomain),
+    ...readPrincipals(source.namespaces, source.notNamespaces, permits, inNamespace),
+    ...readPrincipals(source.serviceAccounts, source.notServiceAccounts, permits, withServiceAccount),
     ...principalsOf(source.ipBlocks, source.notIpBlocks, fromDirectIp),
     ...principalsOf(source.remoteIpBlocks, source.notRemoteIpBlocks, fromRemoteIp),
   ]);
@@ -130,13 +132,8 @@ function conditionPrincipals(
   permits: boolean,
 ): readonly Principal[] {
   const claim = claimNames(key);
-  if (claim !== undefined) {
-    const matcher = (reading: Reading) => (value: string) => claimMatches(claim, value, reading);
-    return [
-      ...principalsOf(values, undefined, matcher(permits ? "strict" : "loose")),
-      ...principalsOf(undefined, notValues, matcher(permits ? "loose" : "strict")),
-    ];
-  }
+  if (claim !== undefined)
+    return readPrincipals(values, notValues, permits, (value, reading) => claimMatches(claim, value, reading));
   const [, filter, name] = /^experimental\.(envoy\.filters\.[^[]+)\[(.+)\]$/.exec(key) ?? [];
   if (filter !== undefined && name !== undefined)
     return principalsOf(values, notValues, (value) => metadataMatches(filter, name, value));
@@ -144,9 +141,11 @@ function conditionPrincipals(
     case "source.principal":
       return principalsOf(values, notValues, principalNamed);
     case "source.namespace":
-      return principalsOf(values, notValues, inNamespace);
+      return readPrincipals(values, notValues, permits, inNamespace);
+    case "source.trustDomain":
+      return principalsOf(values, notValues, ofTrustDomain);
     case "source.serviceAccount":
-      return principalsOf(values, notValues, withServiceAccount);
+      return readPrincipals(values, notValues, permits, withServiceAccount);
     case "source.ip":
       return principalsOf(values, notValues, fromDirectIp);
     case "remote.ip":
@@ -179,6 +178,19 @@ function permissionsOf(
     ...anyOfPermissions((notValues ?? []).map((value) => matcher(value, negated))).map((permission) => ({
       notRule: permission,
     })),
+  ];
+}
+
+function readPrincipals(
+  values: readonly string[] | undefined,
+  notValues: readonly string[] | undefined,
+  permits: boolean,
+  matcher: (value: string, reading: Reading) => Principal,
+): readonly Principal[] {
+  const [plain, negated]: readonly [Reading, Reading] = permits ? ["strict", "loose"] : ["loose", "strict"];
+  return [
+    ...principalsOf(values, undefined, (value) => matcher(value, plain)),
+    ...principalsOf(undefined, notValues, (value) => matcher(value, negated)),
   ];
 }
 

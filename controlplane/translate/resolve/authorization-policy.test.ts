@@ -48,6 +48,27 @@ describe("policies before a workload", () => {
     ).toEqual(["AUDIT default/d false", "DENY default/c true", "ALLOW default/a true", "ALLOW default/b false"]);
   });
 
+  it("mean the mesh's trust domain by each of its names, and by `cluster.local`", () => {
+    const settings = (mesh: string) =>
+      `---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\ndata: {mesh: '${mesh}'}\n`;
+    const meant = (mesh: string, ...principals: readonly string[]) => {
+      const list = JSON.stringify(principals);
+      const spec = `{rules: [{from: [{source: {notPrincipals: ${list}}}], when: [{key: source.principal, values: ${list}}]}]}`;
+      const world = worldOf(policy("default", "p", spec) + settings(mesh));
+      const [found] = resolveAuthorization(world, sidecar());
+      const [from, when] = [found?.rules[0]?.from?.[0]?.notPrincipals, found?.rules[0]?.when?.[0]?.values];
+      expect(from).toEqual(when);
+      return when;
+    };
+    const mesh = `{"trustDomain": "new-td", "trustDomainAliases": ["old-td", "other"]}`;
+    expect(meant(mesh, "cluster.local/ns/a/sa/b")).toEqual(["new-td/ns/a/sa/b", "old-td/ns/a/sa/b", "other/ns/a/sa/b"]);
+    expect(meant(mesh, "old-td/ns/a/sa/b")).toEqual(["new-td/ns/a/sa/b", "old-td/ns/a/sa/b", "other/ns/a/sa/b"]);
+    expect(meant(mesh, "*-td/ns/a/sa/b")).toEqual(["*-td/ns/a/sa/b", "other/ns/a/sa/b"]);
+    for (const kept of ["*", "*/ns/a/sa/b", "foreign/ns/a/sa/b", "sa/b", "new-td/*"])
+      expect(meant(mesh, kept)).toEqual([kept]);
+    expect(meant("{}", "cluster.local/ns/a/sa/b")).toEqual(["cluster.local/ns/a/sa/b"]);
+  });
+
   it("keep tokens, claims and metadata of filters as they are written", () => {
     const whole =
       '{from: [{source: {requestPrincipals: ["https://a/*"], notRequestPrincipals: ["*/b"]}}], when: [{key: "request.auth.claims[a][b]", values: [c]}, {key: "experimental.envoy.filters.http.x[y]", notValues: ["[z]"]}]}';

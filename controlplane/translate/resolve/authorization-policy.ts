@@ -6,7 +6,7 @@ import {
   DRY_RUN_ANNOTATION,
 } from "../../model/kinds/authorization-policy.ts";
 import type { MeshObject } from "../../model/object.ts";
-import type { World } from "../../world/world.ts";
+import type { MeshConfig, World } from "../../world/world.ts";
 import type {
   Authorization,
   AuthorizationAction,
@@ -17,6 +17,7 @@ import type {
   AuthorizationSource,
 } from "../ir/authorization.ts";
 import type { ProxyClass } from "../ir/proxy-class.ts";
+import { inEachTrustDomain } from "./trust-domains.ts";
 import { selectPolicies } from "./workload-selector.ts";
 
 type PolicyProxy = Pick<ProxyClass, "namespace" | "labels" | "ports">;
@@ -29,7 +30,9 @@ const ORDER: readonly AuthorizationAction[] = ["AUDIT", "DENY", "ALLOW"];
  * only the latter.
  */
 export function resolveAuthorization(world: World, proxy: PolicyProxy): readonly Authorization[] {
-  const policies = selectPolicies(world, "AuthorizationPolicy", proxy).map((policy) => authorizationOf(policy, proxy));
+  const policies = selectPolicies(world, "AuthorizationPolicy", proxy).map((policy) =>
+    authorizationOf(policy, proxy, world.mesh),
+  );
   return ORDER.flatMap((action) => policies.filter((policy) => policy.action === action));
 }
 
@@ -51,14 +54,18 @@ export function withoutHttp(policies: readonly Authorization[]): readonly Author
   });
 }
 
-function authorizationOf(policy: MeshObject<"AuthorizationPolicy">, proxy: PolicyProxy): Authorization {
+function authorizationOf(
+  policy: MeshObject<"AuthorizationPolicy">,
+  proxy: PolicyProxy,
+  mesh: MeshConfig,
+): Authorization {
   const { name, namespace, annotations } = policy.metadata;
   const action = policy.spec.action ?? "ALLOW";
   return {
     name: `${namespace}/${name}`,
     action,
     ...(action !== "AUDIT" && isTrue(annotations[DRY_RUN_ANNOTATION]) && { dryRun: true }),
-    rules: (policy.spec.rules ?? []).map((rule) => ruleOf(rule, namespace, proxy)),
+    rules: (policy.spec.rules ?? []).map((rule) => ruleOf(rule, namespace, proxy, mesh)),
   };
 }
 
@@ -67,19 +74,26 @@ function isTrue(text: string | undefined): boolean {
   return text !== undefined && ["1", "t", "T", "true", "TRUE", "True"].includes(text);
 }
 
-function ruleOf(rule: AuthorizationRuleSpec, policyNamespace: string, proxy: PolicyProxy): AuthorizationRule {
-  const ports = (values: readonly string[]) => boundPorts(values, proxy);
+function ruleOf(
+  rule: AuthorizationRuleSpec,
+  policyNamespace: string,
+  proxy: PolicyProxy,
+  mesh: MeshConfig,
+): AuthorizationRule {
+  const ports: Completion = (values) => boundPorts(values, proxy);
+  const principals: Completion = (values) => inEachTrustDomain(values, mesh);
+  const accounts: Completion = (values) => qualifiedAccounts(values, policyNamespace);
+  const byKey: Readonly<Record<string, Completion>> = {
+    "destination.port": ports,
+    "source.principal": principals,
+    "source.serviceAccount": accounts,
+  };
   return {
-    ...(rule.from && { from: rule.from.map(({ source }) => sourceOf(source ?? {}, policyNamespace)) }),
+    ...(rule.from && { from: rule.from.map(({ source }) => sourceOf(source ?? {}, principals, accounts)) }),
     ...(rule.to && { to: rule.to.map(({ operation }) => operationOf(operation ?? {}, ports)) }),
     ...(rule.when && {
       when: rule.when.map(({ key, values, notValues }) => {
-        const complete =
-          key === "destination.port"
-            ? ports
-            : key === "source.serviceAccount"
-              ? (accounts: readonly string[]) => qualifiedAccounts(accounts, policyNamespace)
-              : same;
+        const complete = (Object.hasOwn(byKey, key) && byKey[key]) || same;
         return {
           key,
           ...(values && { values: complete(values) }),
@@ -90,13 +104,16 @@ function ruleOf(rule: AuthorizationRuleSpec, policyNamespace: string, proxy: Pol
   };
 }
 
-function sourceOf(source: AuthorizationSourceSpec, policyNamespace: string): AuthorizationSource {
+/** Returns the values of a field with what they leave out. */
+type Completion = (values: readonly string[]) => readonly string[];
+
+function sourceOf(source: AuthorizationSourceSpec, principals: Completion, accounts: Completion): AuthorizationSource {
   return {
     ...source,
-    ...(source.serviceAccounts && { serviceAccounts: qualifiedAccounts(source.serviceAccounts, policyNamespace) }),
-    ...(source.notServiceAccounts && {
-      notServiceAccounts: qualifiedAccounts(source.notServiceAccounts, policyNamespace),
-    }),
+    ...(source.principals && { principals: principals(source.principals) }),
+    ...(source.notPrincipals && { notPrincipals: principals(source.notPrincipals) }),
+    ...(source.serviceAccounts && { serviceAccounts: accounts(source.serviceAccounts) }),
+    ...(source.notServiceAccounts && { notServiceAccounts: accounts(source.notServiceAccounts) }),
   };
 }
 
@@ -109,10 +126,7 @@ function same(values: readonly string[]): readonly string[] {
   return values;
 }
 
-function operationOf(
-  operation: AuthorizationOperationSpec,
-  ports: (values: readonly string[]) => readonly string[],
-): AuthorizationOperation {
+function operationOf(operation: AuthorizationOperationSpec, ports: Completion): AuthorizationOperation {
   return {
     ...operation,
     ...(operation.ports && { ports: ports(operation.ports) }),
@@ -142,6 +156,7 @@ function needsHttp(rule: AuthorizationRule): boolean {
 const networkConditions: ReadonlySet<string> = new Set([
   "source.ip",
   "remote.ip",
+  "source.trustDomain",
   "source.namespace",
   "source.principal",
   "source.serviceAccount",

@@ -17,6 +17,7 @@ import type { Findings } from "../violation.ts";
 const CONDITION_KEYS = [
   "source.ip",
   "remote.ip",
+  "source.trustDomain",
   "source.namespace",
   "source.principal",
   "source.serviceAccount",
@@ -96,7 +97,14 @@ function checkSource(source: Loose<AuthorizationSourceSpec>, at: FieldPath, find
       else report(findings, path, wildcardFault(value));
     });
   }
-  for (const field of ["requestPrincipals", "notRequestPrincipals", "namespaces", "notNamespaces"] as const)
+  for (const field of [
+    "requestPrincipals",
+    "notRequestPrincipals",
+    "trustDomains",
+    "notTrustDomains",
+    "namespaces",
+    "notNamespaces",
+  ] as const)
     each(source[field], [...at, field], (value, path) => report(findings, path, wildcardFault(value)));
   for (const field of ["serviceAccounts", "notServiceAccounts"] as const) {
     each(source[field], [...at, field], (value, path) => {

@@ -26,16 +26,20 @@ export const sources: readonly Field[] = [
   ),
   from("any principal", { principals: ["*"] }, both([orders], [{}, { peer: { sni: "a.test" } }])),
   from("no principal", { notPrincipals: ["*"] }, both([{}], [orders])),
-  from(
-    "namespaces",
-    { namespaces: ["shop", "a*"] },
-    both(
+  from("namespaces", { namespaces: ["shop", "a*"] }, [
+    ...both(
       [orders, { peer: { identity: "spiffe://t/ns/ab/sa/x" } }],
-      [
-        {},
-        { peer: { identity: "spiffe://t/ns/shopping/sa/x" } },
-        { peer: { identity: "spiffe://t/ns/evil/sa/x/ns/shop/sa/y" } },
-      ],
+      [{}, { peer: { identity: "spiffe://t/ns/shopping/sa/x" } }],
+    ),
+    [{ peer: { identity: "spiffe://t/ns/evil/sa/x/ns/shop/sa/y" } }, false, true],
+    [{ peer: { identity: "spiffe://t/ns/shop/x" } }, false, true],
+  ]),
+  from(
+    "trust domains",
+    { trustDomains: ["t", "cluster.*"] },
+    both(
+      [orders, { peer: { identity: "spiffe://t/ns/a/sa/x" } }],
+      [{}, { peer: { identity: "spiffe://tt/ns/a/sa/x" } }],
     ),
   ),
   from(
@@ -43,14 +47,14 @@ export const sources: readonly Field[] = [
     { namespaces: ["a.b"] },
     both([{ peer: { identity: "spiffe://t/ns/a.b/sa/x" } }], [{ peer: { identity: "spiffe://t/ns/aXb/sa/x" } }]),
   ),
-  from(
-    "service accounts",
-    { serviceAccounts: ["shop/orders", "shop/a.b"] },
-    both(
+  from("service accounts", { serviceAccounts: ["shop/orders", "shop/a.b"] }, [
+    ...both(
       [orders],
       [{ peer: { identity: "spiffe://t/ns/shop/sa/aXb" } }, { peer: { identity: "spiffe://t/ns/other/sa/orders" } }],
     ),
-  ),
+    [{ peer: { identity: `${ORDERS}/more` } }, false, true],
+    [{ peer: { identity: "spiffe://t/ns/shop/a/sa/orders/ns/x/sa/y" } }, false, true],
+  ]),
   from(
     "ipBlocks",
     { ipBlocks: ["10.0.0.0/8", "2001:db8::/32"] },
