@@ -30,6 +30,7 @@ import { differsByProxy, type Inputs } from "./resolve/modules.ts";
 import { OUTBOUND_TABLE, resolveOutbound } from "./resolve/outbound.ts";
 import { rateLimitUpstreams } from "./resolve/rate-limit.ts";
 import { resolveRequestForm } from "./resolve/request-form.ts";
+import { trustDomainsOf } from "./resolve/trust-domains.ts";
 import { withoutIdentity } from "./resolve/without-identity.ts";
 import { selectPolicies } from "./resolve/workload-selector.ts";
 
@@ -90,7 +91,7 @@ const resolveClass = derived(
     const accessLog = resolveAccessLog(inputs.world, proxies.namespace, proxies.labels);
     const ir: ClassIr = {
       ...(accessLog && { accessLog }),
-      trustDomain: mesh.trustDomain,
+      trustDomains: trustDomainsOf(mesh).join(","),
       requestForm: resolveRequestForm(mesh),
       ...(proxies.kind === "router" ? routerIr(inputs, proxies) : sidecarIr(inputs, proxies)),
     };
@@ -99,7 +100,7 @@ const resolveClass = derived(
   { keyOf },
 );
 
-type PartOfIr = Omit<ClassIr, "accessLog" | "trustDomain" | "requestForm">;
+type PartOfIr = Omit<ClassIr, "accessLog" | "trustDomains" | "requestForm">;
 
 function routerIr(inputs: Inputs, proxies: ProxyClass): PartOfIr {
   const { tables, upstreams, notes } = gatewayOf(inputs, proxies);

@@ -241,7 +241,7 @@ export class InboundEnvoy {
 
   #bootstrap(inbound: readonly PlacedInboundPort[]): object {
     const settings = {
-      trustDomain: "cluster.local",
+      trustDomains: "cluster.local",
       accessLog: { path: this.#at("access"), encoding: "TEXT" as const },
     };
     const resources = {

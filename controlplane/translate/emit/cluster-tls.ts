@@ -18,13 +18,13 @@ const SYSTEM_AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt";
 const SYSTEM_WORD = "system";
 
 /** Returns the transport socket fields of a cluster. */
-export function buildClusterTls(upstream: Upstream, trustDomain: string): Cluster {
+export function buildClusterTls(upstream: Upstream, trustDomains: string): Cluster {
   const { tls, protocol } = upstream;
   switch (tls.mode) {
     case "none":
       return {};
     case "mesh":
-      return { transportSocket: buildUpstreamMeshTls(tls.identities, tls.sni, meshAlpnOf(protocol), trustDomain) };
+      return { transportSocket: buildUpstreamMeshTls(tls.identities, tls.sni, meshAlpnOf(protocol), trustDomains) };
     case "auto":
       // Endpoints that say nothing of the kind are spoken to as a cluster is that says nothing: in plaintext.
       return {
@@ -32,7 +32,7 @@ export function buildClusterTls(upstream: Upstream, trustDomain: string): Cluste
           {
             name: "tlsMode-istio",
             match: { tlsMode: "istio" },
-            transportSocket: buildUpstreamMeshTls(tls.identities, tls.sni, meshAlpnOf(protocol), trustDomain),
+            transportSocket: buildUpstreamMeshTls(tls.identities, tls.sni, meshAlpnOf(protocol), trustDomains),
           },
         ],
       };

@@ -29,7 +29,7 @@ export const anySourceAddress: Cluster["upstreamBindConfig"] = {
   extraSourceAddresses: [{ address: { address: "::", portValue: 0 } }],
 };
 
-function makeCluster(upstream: Upstream, trustDomain: string): Cluster {
+function makeCluster(upstream: Upstream, trustDomains: string): Cluster {
   const name = upstreamName(upstream.id);
   const httpOptions = buildHttpProtocolOptions(upstream);
   const outlierDetection = upstream.outlier && buildOutlierDetection(upstream.outlier);
@@ -46,7 +46,7 @@ function makeCluster(upstream: Upstream, trustDomain: string): Cluster {
         "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": packAny("HttpProtocolOptions", httpOptions),
       },
     }),
-    ...buildClusterTls(upstream, trustDomain),
+    ...buildClusterTls(upstream, trustDomains),
     ...(upstream.anySource && { upstreamBindConfig: anySourceAddress }),
     metadata: { filterMetadata: metadataOf(upstream) },
   };

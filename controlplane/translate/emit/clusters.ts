@@ -19,14 +19,14 @@ import { blackHoleCluster, connectClusters, passthroughCluster } from "./special
 export type UnknownHosts = OutboundProxy["unknownHosts"] | undefined;
 
 /** Returns the clusters of a class: of its upstreams, and those that stand for no service. */
-export function classClusters({ upstreams, trustDomain, outbound }: ClassIr): ReadonlyMap<string, Cluster> {
-  return sharedClusters(upstreams, trustDomain, outbound?.unknownHosts);
+export function classClusters({ upstreams, trustDomains, outbound }: ClassIr): ReadonlyMap<string, Cluster> {
+  return sharedClusters(upstreams, trustDomains, outbound?.unknownHosts);
 }
 
-const sharedClusters = memoized((upstreams: readonly Upstream[], trustDomain: string, unknownHosts: UnknownHosts) =>
+const sharedClusters = memoized((upstreams: readonly Upstream[], trustDomains: string, unknownHosts: UnknownHosts) =>
   oneClusterMap(
     byName([
-      ...upstreams.map((upstream) => buildCluster(upstream, trustDomain)),
+      ...upstreams.map((upstream) => buildCluster(upstream, trustDomains)),
       blackHoleCluster,
       ...(unknownHosts === undefined ? [] : connectClusters),
       ...(unknownHosts === "forward" ? [passthroughCluster] : []),

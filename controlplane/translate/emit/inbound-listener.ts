@@ -16,7 +16,8 @@ import { buildWasmPlace } from "./wasm-filter.ts";
 
 /** What all listeners of a proxy share. */
 export interface InboundSettings {
-  readonly trustDomain: string;
+  /** Comma-separated. */
+  readonly trustDomains: string;
   readonly requestForm: RequestForm;
   readonly accessLog?: AccessLog | undefined;
 }
@@ -114,7 +115,7 @@ function buildChain(
   return {
     name: `${inboundListenerName(port)}_${suffix}`,
     ...(match && { filterChainMatch: match }),
-    ...(mtls && { transportSocket: buildDownstreamMeshTls(settings.trustDomain, http ? alpnOf(port) : []) }),
+    ...(mtls && { transportSocket: buildDownstreamMeshTls(settings.trustDomains, http ? alpnOf(port) : []) }),
     filters: http ? httpFilters(port, settings, mtls) : tcpFilters(port, settings),
   };
 }

@@ -22,9 +22,9 @@ import { withNumberedFilters } from "./shared-filters.ts";
 
 /** Returns the listeners. */
 export function listenersOf({ shared, own }: ProxyIr): ReadonlyMap<string, Listener> {
-  const { inbound, gatewayPorts, outbound, accessLog, trustDomain, requestForm, upstreams } = shared;
+  const { inbound, gatewayPorts, outbound, accessLog, trustDomains, requestForm, upstreams } = shared;
   const forwards = forwardClusters(upstreams, outbound?.unknownHosts).size > 0;
-  return byParts(inbound, gatewayPorts, outbound, accessLog, trustDomain, requestForm, forwards, own);
+  return byParts(inbound, gatewayPorts, outbound, accessLog, trustDomains, requestForm, forwards, own);
 }
 
 const byParts = memoized(
@@ -33,7 +33,7 @@ const byParts = memoized(
     gatewayPorts: ClassIr["gatewayPorts"],
     outbound: ClassIr["outbound"],
     accessLog: ClassIr["accessLog"],
-    trustDomain: string,
+    trustDomains: string,
     requestForm: RequestForm,
     forwards: boolean,
     own: MeshProxy,
@@ -43,7 +43,7 @@ const byParts = memoized(
     return byName([
       ...(outbound ? connectListeners({ outbound, settings }) : []),
       ...(wayOut ? [buildOutboundListener(wayOut, settings)] : []),
-      ...placeInbound(inbound, own).map((port) => buildInboundListener(port, { trustDomain, requestForm, accessLog })),
+      ...placeInbound(inbound, own).map((port) => buildInboundListener(port, { trustDomains, requestForm, accessLog })),
       ...placeGatewayPorts(gatewayPorts, own).map((port) => buildGatewayListener(port, settings)),
     ]);
   },

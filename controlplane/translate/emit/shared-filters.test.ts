@@ -39,7 +39,7 @@ const inbound = (address: string, changes: Partial<InboundPort> = {}): PlacedInb
 });
 const requestForm: RequestForm = { pathNormalization: "BASE", headersWithUnderscoresAction: "ALLOW" };
 const managers = (port: PlacedInboundPort) =>
-  buildInboundListener(port, { trustDomain: "cluster.local", requestForm }).filterChains?.map(
+  buildInboundListener(port, { trustDomains: "cluster.local", requestForm }).filterChains?.map(
     (chain) => chain.filters?.at(-1)?.typedConfig,
   );
 const outbound = (address: string): PlacedOutboundProxy => ({

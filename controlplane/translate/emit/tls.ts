@@ -37,16 +37,16 @@ const meshParameters: TlsParameters = {
 
 /**
  * Returns the transport socket towards a sidecar: our certificate, and theirs signed by the mesh's roots for one of
- * `identities` (`spiffe://…`; none given: any identity of `trustDomain`).
+ * `identities` (`spiffe://…`; none given: any identity of `trustDomains`, which are separated by commas).
  */
 export function buildUpstreamMeshTls(
   identities: readonly string[],
   sni: string,
   alpn: readonly string[],
-  trustDomain = "cluster.local",
+  trustDomains = "cluster.local",
 ): TransportSocket {
   const names =
-    identities.length === 0 ? [anyOf(trustDomain)] : identities.map((identity) => uriSan({ exact: identity }));
+    identities.length === 0 ? anyOf(trustDomains) : identities.map((identity) => uriSan({ exact: identity }));
   return {
     name: "envoy.transport_sockets.tls",
     typedConfig: packAny("UpstreamTlsContext", {
@@ -57,20 +57,21 @@ export function buildUpstreamMeshTls(
 }
 
 /**
- * Returns the transport socket of a port that takes mesh mutual TLS: a client certificate of the trust domain is
+ * Returns the transport socket of a port that takes mesh mutual TLS: a client certificate of one of the
+ * trust domains (comma-separated) is
  * required. `alpn` is what the HTTP behind it may be negotiated to. It names no `istio-…`: Envoy would take any name
  * but `h2` for HTTP/1.1, while without one it looks at the first bytes.
  */
-export function buildDownstreamMeshTls(trustDomain: string, alpn: readonly string[]): TransportSocket {
-  return downstream({ alpn }, trustDomain);
+export function buildDownstreamMeshTls(trustDomains: string, alpn: readonly string[]): TransportSocket {
+  return downstream({ alpn }, trustDomains);
 }
 
 const downstream = interned(
   ({ alpn }: { readonly alpn: readonly string[] }) => alpn,
-  ({ alpn }, trustDomain): TransportSocket => ({
+  ({ alpn }, trustDomains): TransportSocket => ({
     name: "envoy.transport_sockets.tls",
     typedConfig: packAny("DownstreamTlsContext", {
-      commonTlsContext: { ...meshContext([anyOf(trustDomain)], alpn), tlsParams: meshParameters },
+      commonTlsContext: { ...meshContext(anyOf(trustDomains), alpn), tlsParams: meshParameters },
       requireClientCertificate: true,
     }),
   }),
@@ -112,8 +113,8 @@ function meshContext(names: readonly SubjectAltNameMatcher[], alpn: readonly str
   };
 }
 
-function anyOf(trustDomain: string): SubjectAltNameMatcher {
-  return uriSan({ prefix: `spiffe://${trustDomain}/` });
+function anyOf(trustDomains: string): readonly SubjectAltNameMatcher[] {
+  return trustDomains.split(",").map((trustDomain) => uriSan({ prefix: `spiffe://${trustDomain}/` }));
 }
 
 function uriSan(matcher: SubjectAltNameMatcher["matcher"]): SubjectAltNameMatcher {

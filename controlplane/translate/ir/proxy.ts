@@ -74,7 +74,8 @@ export interface ClassIr {
   readonly inbound: readonly InboundPort[];
   readonly gatewayPorts: readonly GatewayPort[];
   readonly accessLog?: AccessLog;
-  readonly trustDomain: string;
+  /** Whose identities are the mesh's: its trust domain and the aliases of it, separated by commas. */
+  readonly trustDomains: string;
   readonly requestForm: RequestForm;
   /** What was asked for and these proxies cannot have, one sentence each, sorted. */
   readonly notes: readonly string[];

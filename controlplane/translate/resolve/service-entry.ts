@@ -12,8 +12,8 @@ import type { World } from "../../world/world.ts";
 import { sortBackends } from "./pod-endpoints.ts";
 import { protocolOfEntryPort } from "./protocol.ts";
 import type { Backend, MeshService } from "./mesh-service.ts";
-import { identityOf } from "../../model/spiffe.ts";
 import { workloadRef } from "../../model/workload-ref.ts";
+import { accountIdentities } from "./trust-domains.ts";
 
 /** Returns the hosts of all ServiceEntries, oldest first; one entry per host of each. */
 export function entryServices(world: World): readonly MeshService[] {
@@ -48,7 +48,7 @@ function entryService(world: World, entry: MeshObject<"ServiceEntry">, host: str
     internal,
     anySource: true,
     discovery: discoveryOf(spec),
-    identities: accounts.flatMap((account) => identityOf(world.mesh.trustDomain, namespace, account) ?? []),
+    identities: accountIdentities(world.mesh, namespace, accounts),
     backends: new Map((spec.ports ?? []).map((port) => [port.number, backendsOf(spec, port, host, namespace)])),
   };
 }

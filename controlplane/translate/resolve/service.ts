@@ -3,7 +3,7 @@ import { serviceHost } from "../../model/hosts.ts";
 import { selectsAll } from "../../model/labels.ts";
 import { compareText, type MeshObject } from "../../model/object.ts";
 import type { ServicePortSpec, ServiceSpec } from "../../model/kinds/service.ts";
-import { identityOf, type SpiffeId } from "../../model/spiffe.ts";
+import type { SpiffeId } from "../../model/spiffe.ts";
 import { derived } from "../../world/derive.ts";
 import type { World } from "../../world/world.ts";
 import { labelIndex } from "../../world/label-index.ts";
@@ -12,6 +12,7 @@ import { protocolOfServicePort } from "./protocol.ts";
 import type { Backend, MeshPort, MeshService } from "./mesh-service.ts";
 import { serviceExportTo } from "./visibility.ts";
 import { podFactsOf, serviceAccountOf } from "../../pods/pod-facts.ts";
+import { accountIdentities } from "./trust-domains.ts";
 
 /** Returns the hosts of all Services, oldest first. UDP ports are left out. */
 export function kubernetesServices(world: World): readonly MeshService[] {
@@ -146,7 +147,5 @@ function identitiesOf(world: World, service: MeshObject<"Service">): readonly Sp
     spec: { template },
   } of deploymentsWith(world, namespace, selector ?? {}))
     accounts.add(serviceAccountOf(template.spec));
-  return [...accounts]
-    .sort(compareText)
-    .flatMap((account) => identityOf(world.mesh.trustDomain, namespace, account) ?? []);
+  return accountIdentities(world.mesh, namespace, [...accounts].sort(compareText));
 }

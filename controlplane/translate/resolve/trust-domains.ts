@@ -1,4 +1,5 @@
 // The names of the mesh's trust domain: its own, and those that it had or takes for its own (trustDomainAliases).
+import { identityOf, type SpiffeId } from "../../model/spiffe.ts";
 import type { MeshConfig } from "../../world/world.ts";
 
 /** Istio's word in policies for the mesh's own trust domain, whatever its name. */
@@ -7,6 +8,17 @@ const OWN = "cluster.local";
 /** Returns them, its own first. */
 export function trustDomainsOf({ trustDomain, trustDomainAliases }: MeshConfig): readonly string[] {
   return [...new Set([trustDomain, ...trustDomainAliases])];
+}
+
+/** Returns the identities of service accounts of a namespace, in each of the trust domains. */
+export function accountIdentities(
+  mesh: MeshConfig,
+  namespace: string,
+  accounts: readonly string[],
+): readonly SpiffeId[] {
+  return trustDomainsOf(mesh).flatMap((trustDomain) =>
+    accounts.flatMap((account) => identityOf(trustDomain, namespace, account) ?? []),
+  );
 }
 
 /**

@@ -127,6 +127,18 @@ describe("limits and load balancing", () => {
     });
   });
 
+  it("expect its workloads' identities in each trust domain of the mesh", () => {
+    const settings = `---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: istio, namespace: istio-system}
+data: {mesh: '{"trustDomain": "new-td", "trustDomainAliases": ["old-td"]}'}
+`;
+    expect(upstreamOf(service + pod("a", "10.0.0.1") + settings).tls).toMatchObject({
+      identities: ["spiffe://new-td/ns/default/sa/sa-a", "spiffe://old-td/ns/default/sa/sa-a"],
+    });
+  });
+
   it("hash by cookie, header, address or query", () => {
     const key = (hash: string) =>
       upstreamOf(service + policy(`loadBalancer: {consistentHash: {${hash}}}`)).loadBalancer;

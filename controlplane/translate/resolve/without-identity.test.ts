@@ -35,7 +35,7 @@ const ir: ClassIr = {
   routeTables: [],
   inbound: [inbound(1, "STRICT"), inbound(2, "PERMISSIVE"), inbound(3, "DISABLE")],
   gatewayPorts: [],
-  trustDomain: "cluster.local",
+  trustDomains: "cluster.local",
   requestForm: { pathNormalization: "BASE", headersWithUnderscoresAction: "ALLOW" },
   notes: [],
 };
