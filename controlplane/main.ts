@@ -7,6 +7,7 @@ import type { ControlPlane, ControlPlaneView } from "./admin/contract.ts";
 import { controlPlaneIdentifier } from "./admin/debug/over-ads.ts";
 import { debugAnswers, debugSources } from "./admin/debug/sources.ts";
 import { createFindingsStage } from "./admin/findings.ts";
+import { createTakenUpStage } from "./admin/taken-up.ts";
 import { createControlPlaneView } from "./admin/view.ts";
 import { createAuthorityStage } from "./ca/authority-stage.ts";
 import { createDiskNews } from "./disk/kept-file.ts";
@@ -44,6 +45,8 @@ export interface ControlPlaneDeps {
   readonly random: () => number;
   /** Tells people what is wrong with their documents, a line each. */
   readonly complain: (line: string) => void;
+  /** Tells people what was taken up, a line each; undefined: nobody wants to know. */
+  readonly tell?: ((line: string) => void) | undefined;
 }
 
 /** The control plane of one mesh directory, not yet started. */
@@ -101,7 +104,9 @@ export function createControlPlane(settings: ServeSettings, given: ControlPlaneD
   );
 
   measure(deps, store.world, view);
-  const stages = runStages([store, authority, plugins, rollouts, publication, refusals, xds, findings, admin]);
+  // the World, and how far it has come → a line for people after a change
+  const takenUp = createTakenUpStage({ clock, say: given.tell ?? (() => undefined) }, store.world, view);
+  const stages = runStages([store, authority, plugins, rollouts, publication, refusals, xds, findings, admin, takenUp]);
   return { view, start: stages.start, stop: stages.stop };
 }
 

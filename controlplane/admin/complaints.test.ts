@@ -58,7 +58,8 @@ describe("complaints", () => {
     "of %s are said again when they went and came back, or stand elsewhere, not when they moved",
     (_, first, moved, other) => {
       const said = saidOf([violation(first)], [violation(moved)], [], [violation(moved)], [violation(other)]);
-      expect(said.map((lines) => lines.length)).toEqual([1, 0, 0, 1, 1]);
+      expect(said.map((lines) => lines.length)).toEqual([1, 0, 1, 1, 2]);
+      expect(said[2]).toEqual([expect.stringContaining("VirtualService/shop/reviews: nothing is wrong any more")]);
     },
   );
 });

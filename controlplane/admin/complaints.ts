@@ -5,20 +5,29 @@ import { formatViolation } from "../validate/violation.ts";
 
 /**
  * Returns what says each problem once, in one line, when it is there for the first time; one that went and came back is
- * said again.
+ * said again. An object, or a file, of which nothing is wrong any more is named once.
  */
 export function createComplaints(say: (line: string) => void): (problems: readonly StoreViolation[]) => void {
   let told: ReadonlySet<string> = new Set();
+  let wrong: ReadonlyMap<string, StoreViolation> = new Map();
   return (problems) => {
     const now = new Map(problems.map((problem) => [keyOf(problem), problem]));
     for (const [key, problem] of now) if (!told.has(key)) say(describe(problem));
     told = new Set(now.keys());
+    const stillWrong = new Map(problems.map((problem) => [`${unitOf(problem.origin)}\0${problem.object}`, problem]));
+    for (const [key, problem] of wrong)
+      if (!stillWrong.has(key)) say(`${subjectOf(problem)}: nothing is wrong any more`);
+    wrong = stillWrong;
   };
 }
 
 /** Without the place or the version: a problem that only moved is no news. */
 function keyOf({ origin, object, field, message }: StoreViolation): string {
   return [unitOf(origin), object, field, message].join("\0");
+}
+
+function subjectOf({ origin, object }: StoreViolation): string {
+  return [origin.kind === "file" ? origin.path : "", object].filter((part) => part !== "").join(": ");
 }
 
 function describe(problem: StoreViolation): string {

@@ -28,6 +28,7 @@ export function withMeshOptions(command: Command, adminPort: string): Command {
   return command
     .option("--admin-port <port>", `port of the admin pages on 127.0.0.1; 0 picks a free one (default: ${adminPort})`)
     .option("--admin-address <host:port>", "where the admin pages are, when not on 127.0.0.1: instead of --admin-port")
+    .option("--quiet", "say nothing of changes that were taken up, only what is wrong")
     .option("--strict", "refuse deprecated spellings instead of warning")
     .option("--allow-empty", "when the directory becomes empty, remove everything")
     .option(

@@ -48,10 +48,16 @@ export async function serve(
     random: Math.random,
     installation,
     complain: (line) => terminal.err(`${fromHere(line)}\n`),
+    tell: options.quiet === true ? undefined : (line) => terminal.err(`${timeOfDay(clock.nowMs())} ${line}\n`),
   });
   await controlPlane.start();
   await stop.whenAsked;
   await controlPlane.stop();
+}
+
+/** Returns `15:04:05`, local time. */
+function timeOfDay(ms: number): string {
+  return new Date(ms).toTimeString().slice(0, 8);
 }
 
 /** A line that begins with a file below the folder that people are in names the file from there, as they do. */

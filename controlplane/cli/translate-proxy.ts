@@ -21,6 +21,8 @@ export type Translation =
       readonly proxy: MeshProxy;
       readonly ir: ProxyIr;
       readonly resources: EmittedResources;
+      /** False for a workload that nobody declares. */
+      readonly isDeclared: boolean;
       /** What a reader should know, one sentence each. */
       readonly notes: readonly string[];
     }
@@ -36,13 +38,14 @@ export function translateProxy(world: World, workload: string, modules: PluginMo
     return failed("malformed-name", `${JSON.stringify(workload)} is not of the form NAMESPACE/WORKLOAD`);
   const offline = withOfflinePods(world);
   const declared = podOf(offline, namespace, name);
-  const notes = declared
+  const isDeclared = declared !== undefined;
+  const notes = isDeclared
     ? []
     : [`no Deployment, Pod or Gateway declares ${workload}: translated for a sidecar with the label app=${name}`];
   const proxy = proxyOfPod(declared ?? undeclaredPod(world, namespace, name));
   if (proxy === undefined) return failed("no-sidecar", `${workload} has no sidecar`);
   const ir = resolveProxy(createInputs(offline, modules), proxy);
-  return { kind: "translated", proxy, ir, resources: emitProxy(ir), notes: [...notes, ...ir.shared.notes] };
+  return { kind: "translated", proxy, ir, resources: emitProxy(ir), isDeclared, notes: [...notes, ...ir.shared.notes] };
 }
 
 function podOf(world: World, namespace: string, name: string): MeshObject<"Pod"> | undefined {

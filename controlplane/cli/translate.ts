@@ -7,6 +7,10 @@ import type { PluginModules } from "../translate/ir/modules.ts";
 import { loadBuiltinModules } from "../wasm/builtin-modules.ts";
 import { formatViolation } from "../validate/violation.ts";
 import type { CommandContext } from "./context.ts";
+import { podFactsOf } from "../pods/pod-facts.ts";
+import { didYouMean } from "../validate/suggest.ts";
+import type { World } from "../world/world.ts";
+import { withOfflinePods } from "./offline-pods.ts";
 import { commandFailure } from "./exit-codes.ts";
 import { readOfflinePlugins } from "./offline-plugins.ts";
 import { collect, examples, outputOption } from "./options.ts";
@@ -44,6 +48,9 @@ const parts = {
 } as const;
 export const translateTypes = Object.keys(parts) as readonly (keyof typeof parts)[];
 
+/** How every module begins: `\0asm`. */
+const WASM_BASE64 = "AGFzb";
+
 export interface TranslateOptions {
   readonly filename: readonly string[];
   readonly proxy: string;
@@ -74,13 +81,36 @@ export async function translateCommand(options: TranslateOptions, context: Comma
   const translation = translateProxy(world, options.proxy, modules);
   if (translation.kind === "failed")
     throw commandFailure("not-found", `Nothing was translated: ${translation.message}.`);
+  if (!translation.isDeclared)
+    throw commandFailure("not-found", `Nothing was translated: ${undeclaredMessage(world, options.proxy)}`);
   for (const name of plugins.notFetched)
     terminal.err(`note: WasmPlugin ${name}: left out, only a running control plane fetches its module\n`);
   for (const note of translation.notes) terminal.err(`note: ${note}\n`);
-  terminal.out(renderValue(selectResources(translation.resources, options.type), options.output));
+  const selected = selectResources(translation.resources, options.type);
+  terminal.out(renderValue(options.type === undefined ? withoutModules(selected) : selected, options.output));
   // As in a running mesh the others count; a script must notice all the same.
   if (violations.some(({ severity }) => severity === "error"))
     throw commandFailure("invalid", "Some documents are not valid: they were left out.");
+}
+
+function undeclaredMessage(world: World, workload: string): string {
+  const known = withOfflinePods(world)
+    .list("Pod")
+    .map((pod) => `${pod.metadata.namespace}/${podFactsOf(pod).workload}`);
+  const hint = didYouMean(workload, new Set(known));
+  return `no Deployment, Pod or Gateway declares ${workload}${hint || "."}`;
+}
+
+/** A module is more than everything else together, and nobody reads it: `--type ecds` has them whole. */
+function withoutModules(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutModules);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([name, field]) => {
+      const isModule = name === "inlineBytes" && typeof field === "string" && field.startsWith(WASM_BASE64);
+      return [name, isModule ? `(a module of ${Buffer.byteLength(field, "base64")} bytes)` : withoutModules(field)];
+    }),
+  );
 }
 
 /** Returns the resources as plain JSON: a list for one type, an object of lists for all. */

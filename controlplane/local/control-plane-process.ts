@@ -91,6 +91,7 @@ function serveArguments({ settings, runtimeDir, xds, admin }: ControlPlaneOption
     "--admin-address",
     formatSocketAddress(admin),
     ...(settings.plaintextXdsPort === undefined ? [] : ["--xds-port", String(settings.plaintextXdsPort)]),
+    ...(settings.quiet ? ["--quiet"] : []),
     ...(settings.strict ? ["--strict"] : []),
     ...(settings.allowEmpty ? ["--allow-empty"] : []),
     ...(settings.certificateLifetime === undefined ? [] : ["--certificate-lifetime", settings.certificateLifetime]),

@@ -28,6 +28,8 @@ interface MeshSettings {
   readonly stateDir: string;
   /** Refuse deprecated spellings instead of warning. */
   readonly strict: boolean;
+  /** Nothing is said of changes that were taken up. */
+  readonly quiet: boolean;
   /** Take an emptied directory at its word. */
   readonly allowEmpty: boolean;
   /** Port of plaintext xDS on 127.0.0.1; undefined: there is none. */
@@ -73,6 +75,7 @@ interface MeshOptions extends FetchOptions, AdminOptions {
   readonly xdsPort?: string;
   readonly stateDir?: string;
   readonly strict?: boolean;
+  readonly quiet?: boolean;
   readonly allowEmpty?: boolean;
   readonly certificateLifetime?: string;
 }
@@ -167,6 +170,7 @@ function readMeshSettings(directory: string, options: MeshOptions, local: boolea
     directory: resolve(directory),
     stateDir: stateDirectory(directory, options.stateDir),
     strict: options.strict ?? false,
+    quiet: options.quiet ?? false,
     allowEmpty: options.allowEmpty ?? false,
     plaintextXdsPort: plaintext?.port,
   };

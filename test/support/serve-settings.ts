@@ -33,6 +33,7 @@ export function serveSettings(
     stateDir: directories.state,
     cacheDir: directories.cache,
     strict: false,
+    quiet: false,
     allowEmpty: false,
     workloadLifetimeMs: undefined,
     allowFetchFrom: [],

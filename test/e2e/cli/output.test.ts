@@ -1,4 +1,5 @@
 // What commands print arrives whole, also in a pipe that is read slowly.
+import { exitCodes } from "../../../controlplane/cli/exit-codes.ts";
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -33,10 +34,22 @@ const translate = [
 
 describe("output", () => {
   it("is whole in a pipe, however long it is", async () => {
-    const { text, exitCode } = await readSlowly(translate);
+    const { text, exitCode } = await readSlowly([...translate, "--type", "ecds"]);
     expect(text.length).toBeGreaterThan(200_000);
-    expect(Object.keys(JSON.parse(text) as object)).toContain("listener");
+    expect((JSON.parse(text) as readonly object[]).length).toBeGreaterThan(0);
     expect(exitCode).toBe(0);
+  });
+
+  it("of translate without a type says of modules only how large they are", async () => {
+    const { text } = await readSlowly(translate);
+    expect(Object.keys(JSON.parse(text) as object)).toContain("listener");
+    expect(text).toMatch(/\(a module of \d+ bytes\)/);
+    expect(text).not.toContain("AGFzb");
+  });
+
+  it("of translate makes up no proxy for a name that nobody has", async () => {
+    const misspelt = translate.map((word) => word.replace("productpage-v1", "productpge-v1"));
+    expect(await readSlowly(misspelt)).toEqual({ text: "", exitCode: exitCodes["not-found"] });
   });
 
   it("of translate holds the plugins whose modules stand in files", async () => {
