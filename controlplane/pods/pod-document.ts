@@ -37,7 +37,10 @@ export function podDocument(draft: PodDraft) {
       containers: [
         {
           name: workload,
-          ports: draft.containerPorts.map(({ port, name }) => ({ containerPort: port, ...(name !== "" && { name }) })),
+          ports: namedOnce(draft.containerPorts).map(({ port, name }) => ({
+            containerPort: port,
+            ...(name !== "" && { name }),
+          })),
         },
       ],
     },
@@ -47,4 +50,17 @@ export function podDocument(draft: PodDraft) {
       conditions: [{ type: "Ready", status: ready ? "True" : "False" }],
     },
   } as const;
+}
+
+/**
+ * Returns the ports, each name with the first that has it: several Gateways, or Services, may call ports of one pod alike,
+ * and a Pod may not.
+ */
+function namedOnce(ports: PodDraft["containerPorts"]): PodDraft["containerPorts"] {
+  const names = new Set<string>();
+  return ports.map((port) => {
+    const isTaken = names.has(port.name);
+    names.add(port.name);
+    return isTaken ? { ...port, name: "" } : port;
+  });
 }

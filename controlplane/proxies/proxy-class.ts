@@ -7,7 +7,7 @@ import type { World } from "../world/world.ts";
 import { classPorts, type MeshProxy } from "../translate/ir/proxy-class.ts";
 import { OUTBOUND_PORT, sidecarListens } from "../pods/listen-port.ts";
 import { podFactsOf } from "../pods/pod-facts.ts";
-import { byNumber, eachOnce, type ServedPort, servedPorts } from "../pods/served-ports.ts";
+import { byNumber, eachOnce, type ServedPort, servedPorts, servicesSelecting } from "../pods/served-ports.ts";
 import { memoized } from "../world/memo.ts";
 
 /**
@@ -58,7 +58,8 @@ export interface UndescribedProxy {
 export const proxyOfNode = derived(
   (world: World, { ip: address, ...own }: UndescribedProxy): MeshProxy => {
     if (own.kind === "router") {
-      const listens = gatewayPorts(world, own.labels).map((port) => ({ ...port, bind: { address, port: port.port } }));
+      const ports = gatewayPorts(world, own.labels);
+      const listens = ports.map((port) => ({ ...port, bind: { address, port: targetPort(world, own, port, ports) } }));
       return { class: { ...own, ports: classPorts(listens), goesOut: false }, address, listens };
     }
     const listens = sidecarListens(address, [...servedPorts(world, own.namespace, own.labels)].sort(byNumber));
@@ -67,6 +68,25 @@ export const proxyOfNode = derived(
   },
   { keyOf: (node) => JSON.stringify(node), same: isDeepStrictEqual },
 );
+
+/**
+ * Where a router listens for a Gateway's port: at the target port of the Service that leads there by that number, as in
+ * Istio, unless it is a port of a Gateway itself.
+ */
+function targetPort(
+  world: World,
+  { namespace, labels }: Pick<UndescribedProxy, "namespace" | "labels">,
+  { port }: ServedPort,
+  taken: readonly ServedPort[],
+): number {
+  const [target] = servicesSelecting(world, namespace, labels)
+    .flatMap(({ spec }) => spec.ports ?? [])
+    .filter((candidate) => candidate.port === port)
+    .map((candidate) => Number(candidate.targetPort ?? port));
+  return target === undefined || !Number.isInteger(target) || taken.some((other) => other.port === target)
+    ? port
+    : target;
+}
 
 /** The ports of the Gateways that select a router, each number once, ascending. */
 function gatewayPorts(world: World, labels: Labels): readonly ServedPort[] {

@@ -178,8 +178,9 @@ describe("routes of a VirtualService", () => {
       kind: "redirect",
       code: 307,
       authority: "a.com",
-      port: 80,
     });
+    expect(action("scheme: https, derivePort: FROM_REQUEST_PORT")).toMatchObject({ scheme: "https", port: 80 });
+    expect(action("authority: a.com, scheme: https, derivePort: FROM_PROTOCOL_DEFAULT")).not.toHaveProperty("port");
     expect(action("scheme: https, derivePort: FROM_PROTOCOL_DEFAULT")).toEqual({
       kind: "redirect",
       code: 301,

@@ -103,8 +103,7 @@ function hashesOf(upstreams: readonly Upstream[]): readonly HashKey[] {
 }
 
 function redirectAction(spec: NonNullable<HttpRouteSpec["redirect"]>, requestPort: number): RouteAction {
-  const derived = { FROM_REQUEST_PORT: requestPort, FROM_PROTOCOL_DEFAULT: spec.scheme === "https" ? 443 : 80 };
-  const port = spec.port ?? (spec.derivePort && derived[spec.derivePort]);
+  const port = spec.port ?? derivedPort(spec, requestPort);
   return {
     kind: "redirect",
     code: REDIRECT_CODES.find((code) => code === spec.redirectCode) ?? 301,
@@ -115,6 +114,20 @@ function redirectAction(spec: NonNullable<HttpRouteSpec["redirect"]>, requestPor
     ...(port !== undefined && { port }),
   };
 }
+
+/** A protocol's default port is not named, but in place of the port that the request's own authority may have. */
+function derivedPort(
+  { derivePort, scheme, authority }: NonNullable<HttpRouteSpec["redirect"]>,
+  requestPort: number,
+): number | undefined {
+  if (derivePort === undefined) return undefined;
+  if (derivePort === "FROM_PROTOCOL_DEFAULT")
+    return authority === undefined ? (scheme === "https" ? 443 : 80) : undefined;
+  const isDefault = scheme === undefined ? [80, 443].includes(requestPort) : requestPort === defaultPorts[scheme];
+  return isDefault ? undefined : requestPort;
+}
+
+const defaultPorts: Readonly<Record<string, number>> = { http: 80, https: 443 };
 
 function respondAction(spec: NonNullable<HttpRouteSpec["directResponse"]>): RouteAction {
   const body =

@@ -11,7 +11,7 @@ import { podAt, podBackend, podsWith, portOfPod, sortBackends } from "./pod-endp
 import { protocolOfServicePort } from "./protocol.ts";
 import type { Backend, MeshPort, MeshService } from "./mesh-service.ts";
 import { serviceExportTo } from "./visibility.ts";
-import { podFactsOf, serviceAccountOf } from "../../pods/pod-facts.ts";
+import { type PodFacts, podFactsOf, serviceAccountOf } from "../../pods/pod-facts.ts";
 import { accountIdentities } from "./trust-domains.ts";
 
 /** Returns the hosts of all Services, oldest first. UDP ports are left out. */
@@ -25,8 +25,8 @@ export function kubernetesServices(world: World): readonly MeshService[] {
 const aliasOf = derived((world: World, namespace: string, name: string): MeshService | undefined => {
   const service = declaredService(world, namespace, name);
   if (service?.discovery !== "dns") return service;
-  const [backend] = [...service.backends.values()].flat();
-  const named = backend && servicesByHost(world).get(backend.endpoint.address.toLowerCase().replace(/\.$/, ""));
+  const externalName = world.get("Service", namespace, name)?.spec.externalName ?? "";
+  const named = servicesByHost(world).get(externalName.toLowerCase().replace(/\.$/, ""));
   const target = named && declaredService(world, named.namespace, named.name);
   if (target === undefined || target.discovery !== "endpoints") return service;
   return { ...target, host: service.host, addresses: [], exportTo: service.exportTo };
@@ -46,8 +46,11 @@ function meshService(world: World, service: MeshObject<"Service">): MeshService 
   const { name, namespace } = service.metadata;
   const { spec } = service;
   const host = serviceHost(name, namespace);
-  const ports = (spec.ports ?? []).filter((port) => (port.protocol ?? "TCP").toUpperCase() === "TCP");
   const external = spec.type === "ExternalName" && spec.externalName ? spec.externalName : undefined;
+  const declared = spec.ports ?? [];
+  const ports = (external !== undefined && declared.length === 0 ? portsOfName : declared).filter(
+    (port) => (port.protocol ?? "TCP").toUpperCase() === "TCP",
+  );
   const clusterIp = spec.clusterIP ?? "";
   return {
     host,
@@ -70,6 +73,12 @@ function meshService(world: World, service: MeshObject<"Service">): MeshService 
   };
 }
 
+/** A name alone says nothing of ports (Kubernetes wants none of it): the web's are served. */
+const portsOfName: readonly ServicePortSpec[] = [
+  { name: "http", port: 80 },
+  { name: "https", port: 443 },
+];
+
 function meshPort(port: ServicePortSpec): MeshPort {
   return {
     number: port.port,
@@ -91,11 +100,21 @@ function selectedPods(world: World, service: MeshObject<"Service">): readonly Me
 function backendsOf(world: World, service: MeshObject<"Service">, port: ServicePortSpec): readonly Backend[] {
   const fromPods = selectedPods(world, service).flatMap((pod) => {
     const facts = podFactsOf(pod);
-    const target = portOfPod(facts, port.targetPort ?? port.port);
+    const target = targetOf(facts, port);
     if (target === undefined || facts.terminating || facts.finished || facts.ip === "") return [];
     return facts.ready || service.spec.publishNotReadyAddresses === true ? [podBackend(world, facts, target)] : [];
   });
   return sortBackends([...fromPods, ...sliceBackends(world, service, port)]);
+}
+
+/**
+ * A gateway listens by its Gateways' port numbers, which Istio takes for those of the gateway's Service: the target port
+ * is where that port is, unless a Gateway has just that number.
+ */
+function targetOf(pod: PodFacts, { targetPort, port }: ServicePortSpec): number | undefined {
+  const target = portOfPod(pod, targetPort ?? port);
+  if (pod.proxy !== "router" || pod.listens.some((listen) => listen.port === target)) return target;
+  return pod.listens.some((listen) => listen.port === port) ? port : target;
 }
 
 const slicesWith = labelIndex("EndpointSlice", ({ metadata }) => metadata.labels);

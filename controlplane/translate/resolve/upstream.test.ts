@@ -56,6 +56,36 @@ describe("addresses behind a service", () => {
     expect(addresses(service + pod("a", "10.0.0.1", { ports: "{name: other, containerPort: 1}" }))).toEqual([]);
   });
 
+  it("of a gateway are where the service's port or target port is a Gateway's", () => {
+    const gateway = `---
+apiVersion: v1
+kind: Pod
+metadata:
+  name: g
+  labels: {app: a}
+  annotations: {scrim.mesh/proxy: router, scrim.mesh/listen: '[{"port":80,"address":"127.0.0.1:8001","name":"http"},{"port":8081,"address":"127.0.0.1:8002","name":""}]'}
+spec: {containers: [{name: c, ports: [{containerPort: 80, name: http}, {containerPort: 8081}]}]}
+status: {podIP: 10.0.0.9, phase: Running, conditions: [{type: Ready, status: "True"}]}
+`;
+    const led = (targetPort: number | string) =>
+      addresses(service.replace("targetPort: web", `targetPort: ${targetPort}`) + gateway);
+    expect(led(8080)).toEqual(["127.0.0.1:8001"]);
+    expect(led("http2")).toEqual(["127.0.0.1:8001"]);
+    expect(led(8081)).toEqual(["127.0.0.1:8002"]);
+    expect(led(80)).toEqual(["127.0.0.1:8001"]);
+  });
+
+  it("that is only a name are those of the service so named, with its ports or the web's", () => {
+    const named = (name: string) =>
+      `---\napiVersion: v1\nkind: Service\nmetadata: {name: x}\nspec: {type: ExternalName, externalName: ${name}}\n`;
+    const ports = (yaml: string) =>
+      resolveOutbound(worldOf(yaml), "default", {})
+        .table.virtualHosts.filter(({ name }) => name.startsWith("x."))
+        .map(({ name }) => name);
+    expect(ports(service + named("a.default.svc.cluster.local"))).toEqual(["x.default.svc.cluster.local:80"]);
+    expect(ports(named("example.com"))).toContain("x.default.svc.cluster.local:80");
+  });
+
   it("of a subset are those with its labels", () => {
     const yaml =
       service +

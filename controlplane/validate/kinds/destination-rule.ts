@@ -69,6 +69,11 @@ function checkLevel(level: Level, at: FieldPath, findings: Findings): void {
 }
 
 function checkLoadBalancer(loadBalancer: Loose<LoadBalancerSpec> | undefined, at: FieldPath, findings: Findings): void {
+  if (loadBalancer?.simple === "PASSTHROUGH")
+    findings.warn(
+      [...at, "simple"],
+      "has no original address to pass on where applications name the host they want: requests are balanced by LEAST_REQUEST",
+    );
   const hash = loadBalancer?.consistentHash;
   if (hash?.httpHeaderName !== undefined)
     report(findings, [...at, "consistentHash", "httpHeaderName"], tokenFault(hash.httpHeaderName));

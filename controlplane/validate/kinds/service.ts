@@ -9,8 +9,6 @@ import type { Findings } from "../violation.ts";
 
 /** Checks a Service. */
 export function checkService(spec: Loose<ServiceSpec>, at: FieldPath, findings: Findings): void {
-  if (spec.type === "ExternalName")
-    findings.warn([...at, "type"], "Service.spec.type: ExternalName is not supported yet: write a ServiceEntry");
   const { clusterIP = "" } = spec;
   // "" and None are Kubernetes' words for none; it is one of the names that a route table knows the host by.
   if (!["", "None"].includes(clusterIP) && isIP(clusterIP) === 0)
