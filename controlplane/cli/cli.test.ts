@@ -11,7 +11,7 @@ import { renderTable, renderValue } from "./output.ts";
 import { viewOf } from "./proxy-config/command.ts";
 import { readEndpoints } from "./proxy-config/endpoints.ts";
 import { renderProxyTable, renderRejections } from "./proxy-status.ts";
-import { gatewayUrls, renderMesh } from "./up-report.ts";
+import { gatewayUrls, hintsFor, renderMesh } from "./up-report.ts";
 
 const proxy = (changes: Partial<ProxyStatus> = {}): ProxyStatus => ({
   name: "reviews-v1-0-x2b9f",
@@ -311,11 +311,27 @@ spec:
       gateways: ["http://127.0.0.1:8080/productpage"],
       proxies: [proxy(), router],
       missing: [{ who: "web.default", why: "does not answer yet" }],
+      hints: ["not run: a"],
     });
+    expect(text).toMatch(/^hint {5}not run: a$/m);
     expect(text).toMatch(/^gateway {2}http:\/\/127\.0\.0\.1:8080\/productpage$/m);
     expect(text).toMatch(/^admin {4}http:\/\/127\.0\.0\.1:15014$/m);
     expect(text).toMatch(/^reviews-v1 +127\.10\.4\.7:9080 +spiffe:\S+ +1\.40\.0 +no$/m);
     expect(text).toContain("web.default: does not answer yet");
+  });
+});
+
+describe("hints", () => {
+  const deployment = (name: string, annotations: string) =>
+    `{apiVersion: apps/v1, kind: Deployment, metadata: {name: ${name}}, spec: {template: {metadata: {annotations: ${annotations}}}}}`;
+
+  it("name Deployments that say nothing of how they run here, and a directory that holds nothing", () => {
+    const text = [deployment("a", "{}"), deployment("b", "{scrim.mesh/local-command: node b.mjs}")].join("\n---\n");
+    expect(hintsFor(loadText(text).world)).toEqual([
+      "not run: Deployment default/a: the pod template's annotation scrim.mesh/local-command says how",
+    ]);
+    expect(hintsFor(loadText("").world)).toEqual([expect.stringContaining("no workload, Service or Gateway")]);
+    expect(hintsFor(loadText(deployment("b", "{scrim.mesh/local-command: b}")).world)).toEqual([]);
   });
 });
 

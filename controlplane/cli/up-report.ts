@@ -2,6 +2,7 @@
 import type { ProxyStatus, SyncReport } from "../admin/contract.ts";
 import type { LocatedEnvoy } from "../envoy/install.mjs";
 import { httpCall } from "../local/http-call.ts";
+import { LOCAL_COMMAND } from "../model/kinds/pod.ts";
 import { formatSocketAddress } from "../model/socket-address.ts";
 import type { RunningMesh } from "../local/runner.ts";
 import type { World } from "../world/world.ts";
@@ -20,6 +21,7 @@ export async function describeMesh(mesh: RunningMesh, envoy: LocatedEnvoy, synce
     gateways: gatewayUrls(proxies, mesh.world()),
     proxies,
     missing: synced ? [] : (report.waiting ?? []),
+    hints: hintsFor(mesh.world()),
   });
 }
 
@@ -29,10 +31,12 @@ export interface MeshReport {
   readonly gateways: readonly string[];
   readonly proxies: readonly ProxyStatus[];
   readonly missing: SyncReport["waiting"];
+  /** What people may have expected and does not run. */
+  readonly hints: readonly string[];
 }
 
 /** Returns the text; pure. */
-export function renderMesh({ adminUrl, envoyVersion, gateways, proxies, missing }: MeshReport): string {
+export function renderMesh({ adminUrl, envoyVersion, gateways, proxies, missing, hints }: MeshReport): string {
   const rows = proxies.map((proxy) => [
     proxy.workload || proxy.name,
     proxy.ports.map(({ address }) => address).join(",") || proxy.podIp,
@@ -44,10 +48,23 @@ export function renderMesh({ adminUrl, envoyVersion, gateways, proxies, missing 
     missing.length === 0 ? "the mesh is up" : "the mesh is started, but not everything is in sync",
     ...gateways.map((url) => `gateway  ${url}`),
     `admin    ${adminUrl}`,
+    ...hints.map((hint) => `hint     ${hint}`),
   ];
   const waiting = missing.map(({ who, why }) => `  ${who}: ${why}\n`).join("");
   const table = renderTable(["WORKLOAD", "ADDRESS", "IDENTITY", "PROXY", "SYNCED"], rows);
   return `\n${lines.join("\n")}\n\n${table}${waiting === "" ? "" : `\nnot in sync:\n${waiting}`}\n`;
+}
+
+/** Returns what to say of an empty directory, and of Deployments that are not asked to run here. */
+export function hintsFor(world: World): readonly string[] {
+  const deployments = world.list("Deployment");
+  if (deployments.length === 0 && world.list("Service").length === 0 && world.list("Gateway").length === 0)
+    return ["there is no workload, Service or Gateway in the directory yet: what is written there is taken up at once"];
+  const idle = deployments.filter(({ spec }) => spec.template.metadata?.annotations?.[LOCAL_COMMAND] === undefined);
+  if (idle.length === 0) return [];
+  const names = idle.slice(0, 5).map(({ metadata }) => `${metadata.namespace}/${metadata.name}`);
+  const more = idle.length > names.length ? ` and ${idle.length - names.length} more` : "";
+  return [`not run: Deployment ${names.join(", ")}${more}: the pod template's annotation ${LOCAL_COMMAND} says how`];
 }
 
 function isSynced({ ready, sync }: ProxyStatus): boolean {

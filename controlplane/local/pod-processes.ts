@@ -7,7 +7,7 @@ import { CLUSTER_ID } from "../model/workload-ref.ts";
 import { buildBootstrap } from "../bootstrap/bootstrap.ts";
 import { type ChildExit, describeExit, startChild } from "./child-process.ts";
 import { startEnvoy } from "./envoy-process.ts";
-import { lastLineOf } from "./last-line.ts";
+import { crashLineOf } from "./crash-line.ts";
 import type { PodContext } from "./pod-context.ts";
 import { buildPodEnvironment } from "./pod-environment.ts";
 import { ENVOY_ADMIN_PORT } from "../pods/listen-port.ts";
@@ -77,7 +77,7 @@ async function tellOfCrash(
   restartInMs: number,
   say: (line: string) => void,
 ): Promise<void> {
-  const line = await lastLineOf(log);
+  const line = await crashLineOf(log);
   const ending = `${describeExit(exit)}${line === "" ? "" : `, saying "${line}"`}`;
   say(`${what} ${ending}; starting it again in ${(restartInMs / 1_000).toFixed(2)} s (log: ${log})`);
 }

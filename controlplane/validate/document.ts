@@ -8,7 +8,7 @@ import { rewriteDestinationRuleAliases } from "./aliases.ts";
 import { quote } from "./formats.ts";
 import { checkKind } from "./kind-checks.ts";
 import { readMetadata } from "./metadata.ts";
-import { istioKindsNotYet, unrelatedKinds } from "./other-kinds.ts";
+import { istioKindsNotYet, replacedKinds, unrelatedKinds } from "./other-kinds.ts";
 import { checkShape } from "./shape.ts";
 import { didYouMean } from "./suggest.ts";
 import { type Findings, findingsOf, type Relocation, type Violation } from "./violation.ts";
@@ -94,6 +94,11 @@ function otherKind(document: SourceDocument, kind: string, apiVersion: string, a
   const group = groupOf(apiVersion);
   if (istioKindsNotYet.has(kind) || group === "gateway.networking.k8s.io") {
     findings.error(["kind"], `kind ${kind} (${apiVersion}) is not supported yet`);
+    return { kind: "ignored", violations: findings.violations };
+  }
+  const instead = replacedKinds.get(kind);
+  if (instead !== undefined) {
+    findings.warn(["kind"], `kind ${kind} (${apiVersion}) is not supported yet and has no effect: ${instead}`);
     return { kind: "ignored", violations: findings.violations };
   }
   if (unrelatedKinds.has(kind)) {
