@@ -147,7 +147,7 @@ function violationOf({ object, instead, reason }: HeldObject): StoreViolation {
     origin: { ...object.origin },
     object: keyOf(object),
     field: "",
-    message: `Envoy refuses what it says: ${reason}`,
+    message: `Envoy refuses what it says: ${reason}${instead === undefined ? " (it is left out)" : ""}`,
     servingLastGood: instead !== undefined,
   };
 }
