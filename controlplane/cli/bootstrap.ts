@@ -69,7 +69,7 @@ export interface BootstrapOptions {
  * Prints the bootstrap of the proxy that the options describe; with `--issue-token` it makes the proxy's credential
  * first.
  */
-export async function bootstrapCommand(options: BootstrapOptions, { terminal }: CommandContext): Promise<void> {
+async function bootstrapCommand(options: BootstrapOptions, { terminal }: CommandContext): Promise<void> {
   const facts = factsOf(options);
   if (options.issueToken !== true) return terminal.out(renderValue(buildBootstrap(facts), options.output));
   const token = randomBytes(32).toString("hex");

@@ -18,7 +18,7 @@ export function addEnvoy(program: Command, context: CommandContext): void {
 }
 
 /** Prints the path of the Envoy that would be used; `fetch` brings the pinned one into the cache when there is none. */
-export async function envoyCommand(action: "path" | "fetch", { environment, terminal }: CommandContext): Promise<void> {
+async function envoyCommand(action: "path" | "fetch", { environment, terminal }: CommandContext): Promise<void> {
   const say = (line: string) => terminal.err(`scrim: ${line}\n`);
   if (action === "path") {
     const { envoyPath, searchPath, cacheDir } = environment;

@@ -46,7 +46,6 @@ const parts = {
   endpoint: { field: "endpoints", message: "ClusterLoadAssignment" },
   ecds: { field: "extensionConfigs", message: "TypedExtensionConfig" },
 } as const;
-export const translateTypes = Object.keys(parts) as readonly (keyof typeof parts)[];
 
 /** How every module begins: `\0asm`. */
 const WASM_BASE64 = "AGFzb";
@@ -63,7 +62,7 @@ export interface TranslateOptions {
  * Prints the resources of the proxy named, made from the valid documents; violations go to standard error, and errors
  * among them make the exit code that for invalid input.
  */
-export async function translateCommand(options: TranslateOptions, context: CommandContext): Promise<void> {
+async function translateCommand(options: TranslateOptions, context: CommandContext): Promise<void> {
   const { terminal, installation } = context;
   if (!/^[^/]+\/[^/]+$/.test(options.proxy))
     throw commandFailure("usage", `--proxy ${options.proxy}: write NAMESPACE/WORKLOAD.`);

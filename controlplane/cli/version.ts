@@ -22,7 +22,7 @@ export function addVersion(program: Command, { terminal }: CommandContext): void
 }
 
 /** Returns what `scrim version` prints. */
-export function describeVersion(nodeVersion: string): {
+function describeVersion(nodeVersion: string): {
   readonly scrim: string;
   readonly node: string;
   readonly envoy: { readonly pinned: string; readonly oldest: string };

@@ -48,7 +48,7 @@ const POLL_MS = 100;
  * Waits, then prints how many proxies each object reached. Throws CommandFailure when the time is over, saying which
  * have not and why.
  */
-export async function waitCommand(
+async function waitCommand(
   files: readonly string[],
   options: WaitOptions,
   { terminal, clock }: CommandContext,

@@ -20,7 +20,7 @@ const LOG_FORMAT = "[%Y-%m-%dT%T.%e%z][%t][%l][%n] [%g:%#] %v";
  * logged stands on one line, so that nothing that a plugin or a request says can look like a line of Envoy's own, and
  * is written within a second: traps are read from there (rollout/traps.ts).
  */
-export function envoyArguments({ bootstrap, logDir }: EnvoyFiles, concurrency: number): string[] {
+function envoyArguments({ bootstrap, logDir }: EnvoyFiles, concurrency: number): string[] {
   return [
     "-c",
     bootstrap,

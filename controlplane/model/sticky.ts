@@ -62,7 +62,7 @@ function claimOf(name: string): StickyBy | undefined {
 }
 
 /** Returns `[a][b]` for what follows `request.auth.claims`: `[a][b]` or `.a.b`; undefined when it names no claim. */
-export function claimPath(text: string): string | undefined {
+function claimPath(text: string): string | undefined {
   if (/^(\[[^[\]]+\])+$/.test(text)) return text;
   return /^(\.[^.[\]]+)+$/.test(text)
     ? text

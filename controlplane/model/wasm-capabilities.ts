@@ -72,13 +72,13 @@ const groupOf: ReadonlyMap<string, string> = new Map(
 );
 
 /** Names that a manifest or a grant may use, for messages. */
-export const capabilityNames: readonly string[] = [...Object.keys(unions), ...Object.keys(groups)];
+const capabilityNames: readonly string[] = [...Object.keys(unions), ...Object.keys(groups)];
 
 /**
  * Returns the host functions and callbacks that a capability's name stands for (a group, or one function by its own
  * name); undefined when there is no such name.
  */
-export function expandCapability(name: string): readonly string[] | undefined {
+function expandCapability(name: string): readonly string[] | undefined {
   if (Object.hasOwn(unions, name)) return unions[name]?.flatMap((group) => groups[group] ?? []);
   if (Object.hasOwn(groups, name)) return groups[name];
   return groupOf.has(name) ? [name] : undefined;

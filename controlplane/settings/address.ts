@@ -20,7 +20,7 @@ export function parseAddress(text: string): SocketAddress | undefined {
 }
 
 /** Returns the port in a text of up to five digits; undefined when it is none. Port 0 is allowed. */
-export function parsePort(text: string): number | undefined {
+function parsePort(text: string): number | undefined {
   const port = /^\d{1,5}$/.test(text) ? Number(text) : NaN;
   return port <= 65_535 ? port : undefined;
 }

@@ -18,7 +18,7 @@ export function meshConfigOf(objects: ReadonlyMap<string, MeshObject>, before: M
 }
 
 /** Returns the settings a MeshConfig document's text means; what is wrong in it is left at its default. */
-export function meshConfigFrom(text: string): MeshConfig {
+function meshConfigFrom(text: string): MeshConfig {
   // The text was validated with its ConfigMap: nobody is waiting for findings here.
   const { defaultConfig, connectTimeout, outboundTrafficPolicy, pathNormalization, failStrategies, ...rest } =
     readMeshConfig(text, [], { error: () => {}, warn: () => {}, failedUnder: () => false });

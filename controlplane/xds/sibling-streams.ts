@@ -8,7 +8,7 @@ import type { XdsStream } from "./stream.ts";
 const CLUSTERS = resourceTypes.clusters.typeUrl;
 
 /** Who only says that it is a node does not stand for one that proved it. */
-export function nodeKey({ node, isProven }: Proxy): string {
+function nodeKey({ node, isProven }: Proxy): string {
   return isProven ? node.id : `said/${node.id}`;
 }
 

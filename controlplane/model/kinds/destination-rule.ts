@@ -136,7 +136,6 @@ export const destinationRuleSchema = fields(
 
 export type DestinationRuleSpec = SpecFrom<typeof destinationRuleSchema>;
 export type TrafficPolicySpec = SpecFrom<typeof trafficPolicy>;
-export type PortTrafficPolicySpec = SpecFrom<typeof portPolicy>;
 export type SubsetSpec = SpecFrom<typeof subset>;
 export type LoadBalancerSpec = SpecFrom<typeof loadBalancer>;
 export type ConnectionPoolSpec = SpecFrom<typeof connectionPool>;

@@ -12,4 +12,3 @@ export const peerAuthenticationSchema = fields({
 });
 
 export type PeerAuthenticationSpec = SpecFrom<typeof peerAuthenticationSchema>;
-export type MutualTlsMode = "UNSET" | "DISABLE" | "PERMISSIVE" | "STRICT";

@@ -23,7 +23,7 @@ export interface InboundSettings {
 }
 
 /** Returns the listener's name, e.g. `127.10.4.7_9080`. */
-export function inboundListenerName(port: PlacedInboundPort): string {
+function inboundListenerName(port: PlacedInboundPort): string {
   return `${port.bind.address}_${port.port}`;
 }
 

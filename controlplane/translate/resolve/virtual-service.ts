@@ -15,7 +15,7 @@ export const hostsOf = memoized((service: VirtualServiceObject): readonly string
 );
 
 /** Returns the gateways of a VirtualService, qualified; `mesh` when it names none. */
-export const gatewaysOf = memoized((service: VirtualServiceObject): readonly string[] => {
+const gatewaysOf = memoized((service: VirtualServiceObject): readonly string[] => {
   const names = service.spec.gateways ?? [];
   return names.length === 0 ? ["mesh"] : names.map((name) => qualifyGateway(name, service.metadata.namespace));
 });

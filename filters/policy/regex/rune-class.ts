@@ -39,7 +39,7 @@ export function posixClass(name: string): i32[] | null {
 }
 
 /** Adds [low, high] to a set under construction (`normalize` sorts later). */
-export function addRange(ranges: i32[], low: i32, high: i32): void {
+function addRange(ranges: i32[], low: i32, high: i32): void {
   ranges.push(low);
   ranges.push(high);
 }
