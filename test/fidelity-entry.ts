@@ -1,6 +1,5 @@
 // The one door for programs outside the project that score it against Istio. Seven names whose meaning never changes:
-// what
-// moves or is renamed inside is put right here.
+// what moves or is renamed inside is put right here.
 import { type Translation, translateProxy as translate } from "../controlplane/cli/translate-proxy.ts";
 import type { SourceDocument } from "../controlplane/model/document.ts";
 import { type ValidationOptions, validateDocument as validate } from "../controlplane/validate/document.ts";

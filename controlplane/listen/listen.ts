@@ -35,8 +35,8 @@ export function tryListening(
 }
 
 /**
- * Returns why an address could not be listened on. The sentence begins with `subject`, as in `Port 80 of
- * --admin-address`.
+ * Returns why an address could not be listened on. The sentence begins with `subject`, as in
+ * `Port 80 of --admin-address`.
  */
 export async function explainListening(
   error: Pick<NodeJS.ErrnoException, "code" | "message">,

@@ -5,8 +5,7 @@ import type { SourceBatch } from "../model/document.ts";
 export interface Source {
   /**
    * Tells everything there is (before it resolves), then what changes, until stopped. What `onChange` throws is a bug:
-   * it
-   * rejects here the first time, and is an unhandled rejection later.
+   * it rejects here the first time, and is an unhandled rejection later.
    */
   start(onChange: (batch: SourceBatch) => void): Promise<void>;
   /** Ends the watching; nothing is told afterwards. */

@@ -30,10 +30,10 @@ const output = (command, args) =>
   );
 
 /**
- * Resolves to `{ kind: "found", version, args, env }`, with `args` and `env` for `cargo build --release`, or `{ kind:
- * "absent", reason }`. A toolchain that has the target is taken as it is. One without it, but with the standard
- * library's source and a C library for WASI on the machine (as Debian packages them), compiles the standard library
- * too.
+ * Resolves to `{ kind: "found", version, args, env }`, with `args` and `env` for `cargo build --release`, or
+ * `{ kind: "absent", reason }`. A toolchain that has the target is taken as it is. One without it, but with the
+ * standard library's source and a C library for WASI on the machine (as Debian packages them), compiles the standard
+ * library too.
  */
 export async function findRustToolchain() {
   const cargo = await output("cargo", ["--version"]);

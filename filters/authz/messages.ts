@@ -22,8 +22,8 @@ const text = new BytesWriter(512);
 
 /**
  * Returns `rbac_access_denied_matched_policy[<namespace>/<name>[<rule>]]`, or
- * `…[none],not_allowed_by[<namespace>/<name>,…]` with the ALLOW policies
- * of which none matched: who reads the log must know where to look.
+ * `…[none],not_allowed_by[<namespace>/<name>,…]` with the ALLOW policies of which none matched: who reads the log must
+ * know where to look.
  */
 export function refusalDetails(set: PolicySet): Bytes {
   text.clear().bytes(DETAILS);

@@ -74,8 +74,7 @@ export function isTemplate(pattern: string): bool {
 
 /**
  * Returns the compiled template, or what is wrong. An operator fills a whole path segment and nothing but literals
- * follows `{**}`
- * (https://istio.io/latest/docs/reference/config/security/authorization-policy/#Operation).
+ * follows `{**}` (https://istio.io/latest/docs/reference/config/security/authorization-policy/#Operation).
  */
 export function compileTemplate(pattern: string): PathTemplateResult {
   if (!pattern.startsWith("/")) return failed("a path template begins with /");

@@ -92,9 +92,8 @@ export class StringMatch {
 
 /**
  * Returns the matcher of an Istio authorization value: `*` is any value that is not empty, `abc*` a prefix, `*abc` a
- * suffix, anything
- * else exact (https://istio.io/latest/docs/reference/config/security/authorization-policy/). A leading `*` wins over a
- * trailing one.
+ * suffix, anything else exact (https://istio.io/latest/docs/reference/config/security/authorization-policy/). A leading
+ * `*` wins over a trailing one.
  */
 export function createWildcardMatch(pattern: string, ignoreCase: bool): StringMatch {
   if (pattern == "*") return new StringMatch(MatchKind.NonEmpty, "", false, null);

@@ -31,9 +31,8 @@ const PATH = literal(":path");
 const AUTHORITY = literal(":authority");
 /**
  * The connection's own remote address, put there per connection by the listener
- * (envoy.filters.network.set_filter_state): the attribute
- * source.address is what X-Forwarded-For says wherever Envoy is told to believe it. Without it source.address stands
- * in.
+ * (envoy.filters.network.set_filter_state): the attribute source.address is what X-Forwarded-For says wherever Envoy is
+ * told to believe it. Without it source.address stands in.
  */
 const PEER_ADDRESS = propertyPath("filter_state\0scrim.peer_address");
 

@@ -40,8 +40,8 @@ export abstract class HttpContext extends StreamContext {
     return FilterHeadersStatus.Continue;
   }
   /**
-   * A piece of the request's body is there (or all that was buffered): `readBuffer(BufferType.HttpRequestBody, 0,
-   * size)`.
+   * A piece of the request's body is there (or all that was buffered):
+   * `readBuffer(BufferType.HttpRequestBody, 0, size)`.
    */
   onRequestBody(size: u32, endOfStream: bool): FilterDataStatus {
     return FilterDataStatus.Continue;

@@ -48,8 +48,8 @@ const CONNECTION_LOCAL_URI_SAN = propertyPath("connection/uri_san_local_certific
 const UPSTREAM_LOCAL_URI_SAN = propertyPath("upstream/uri_san_local_certificate");
 const REQUEST_TIME = propertyPath("request/time");
 /**
- * What Envoy's grpc_stats filter (emit_filter_state) has counted: `<messages of the request>,<messages of the
- * response>`.
+ * What Envoy's grpc_stats filter (emit_filter_state) has counted:
+ * `<messages of the request>,<messages of the response>`.
  */
 const GRPC_MESSAGES = propertyPath("filter_state\0envoy.filters.http.grpc_stats");
 const PASSTHROUGH = utf8("PassthroughCluster");

@@ -60,9 +60,9 @@ export class Workload {
   cluster: Span = ABSENT;
 
   /**
-   * Reads an endpoint's `istio.workload` metadata: `<workload>;<namespace>;<canonical name>;<canonical
-   * revision>;<cluster id>`. It has no app and version: the canonical ones, which come from the same labels nearly
-   * always, stand in.
+   * Reads an endpoint's `istio.workload` metadata:
+   * `<workload>;<namespace>;<canonical name>;<canonical revision>;<cluster id>`. It has no app and version: the
+   * canonical ones, which come from the same labels nearly always, stand in.
    */
   readEndpoint(text: Span): void {
     this.name = part(text, 0);

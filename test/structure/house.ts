@@ -1,6 +1,5 @@
 // The rooms of the house in the order of the data: each may import from those that are named with it, which stand
-// before
-// it, and from nothing else of ours. `main.ts` and the commands see everything: they are where the rooms meet.
+// before it, and from nothing else of ours. `main.ts` and the commands see everything: they are where the rooms meet.
 
 /** A room of `controlplane/` and what it may import from. */
 export const house: readonly (readonly [room: string, from: readonly string[]])[] = [
@@ -42,20 +41,8 @@ export const house: readonly (readonly [room: string, from: readonly string[]])[
   [
     "admin",
     [
-      ...[
-        "model",
-        "telemetry",
-        "disk",
-        "stages",
-        "listen",
-        "settings",
-        "validate",
-        "world",
-        "store",
-        "analyze",
-        "pods",
-      ],
-      ...["translate/resolve", "snapshot", "xds", "wasm", "proxies", "rollout"],
+      ...["model", "telemetry", "disk", "stages", "listen", "settings", "validate", "world", "store", "analyze"],
+      ...["pods", "translate/resolve", "snapshot", "xds", "wasm", "proxies", "rollout"],
     ],
   ],
   ["bootstrap", ["model"]],

@@ -1,6 +1,5 @@
 // The way of the data has one direction: a room imports only what stands before it (house.ts), and no file needs itself
-// by
-// way of others.
+// by way of others.
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";

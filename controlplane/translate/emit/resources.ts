@@ -9,8 +9,8 @@ import type {
 } from "../../../protos/build/envoy.ts";
 
 /**
- * One class's Envoy messages. Keys are resource names; those of virtual hosts are `<route configuration>/<virtual
- * host>`, and become the hosts' names on the wire. Order is kept.
+ * One class's Envoy messages. Keys are resource names; those of virtual hosts are
+ * `<route configuration>/<virtual host>`, and become the hosts' names on the wire. Order is kept.
  */
 export interface EmittedResources {
   readonly clusters: ReadonlyMap<string, Cluster>;

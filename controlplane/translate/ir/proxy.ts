@@ -27,8 +27,7 @@ export interface InboundPort {
   readonly tcpTelemetry?: WasmFilter;
   /**
    * Authorization of connections that are not HTTP: what is left of the policies without what only HTTP has; undefined
-   * when no policy
-   * selects the workload.
+   * when no policy selects the workload.
    */
   readonly tcpAuthorization?: readonly Authorization[];
 }

@@ -21,8 +21,8 @@ export type SelectedProxy = Pick<ProxyClass, "namespace" | "labels">;
 
 /**
  * Returns the objects of `kind` that select the proxy, oldest first: those of its own namespace and those of the root
- * namespace whose selector
- * (or none) matches its labels (https://istio.io/latest/docs/reference/config/type/workload-selector/).
+ * namespace whose selector (or none) matches its labels
+ * (https://istio.io/latest/docs/reference/config/type/workload-selector/).
  */
 export function selectPolicies<K extends SelectingKind & Kind>(
   world: World,

@@ -1,6 +1,6 @@
 // Whose code a trap was in: Envoy writes the innermost ten frames with the names that the module's "name" section gives
-// its functions, and nothing else that
-// would tell one module from another. https://webassembly.github.io/spec/core/appendix/custom.html#name-section
+// its functions, and nothing else that would tell one module from another.
+// https://webassembly.github.io/spec/core/appendix/custom.html#name-section
 import { isMalformed, Reader, unsigned, Writer } from "../module/binary.ts";
 import { MODULE_HEADER, readSections, sectionIds } from "../module/sections.ts";
 import { functionsOf } from "./functions.ts";

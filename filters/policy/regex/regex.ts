@@ -276,9 +276,8 @@ export class RegexResult {
 
 /**
  * Returns the compiled pattern (RE2 syntax, https://github.com/google/re2/wiki/Syntax, over the bytes of its UTF-8 as
- * Envoy reads it: `.` is one byte,
- * `(?i)` folds ASCII letters), or an error that says what is wrong at which byte. At most MAX_PATTERN units and
- * MAX_PROGRAM instructions.
+ * Envoy reads it: `.` is one byte, `(?i)` folds ASCII letters), or an error that says what is wrong at which byte. At
+ * most MAX_PATTERN units and MAX_PROGRAM instructions.
  */
 export function compileRegex(pattern: string): RegexResult {
   if (pattern.length > MAX_PATTERN)

@@ -39,8 +39,7 @@ export function forwardedHeaders(incoming: IncomingHttpHeaders): Record<string, 
 
 /**
  * Gets JSON from another service by its name in the mesh, as in `http://reviews:9080/reviews/0`. With HTTP_PROXY set
- * (the
- * sidecar's outbound listener) the request goes there in absolute form; without, straight to the host.
+ * (the sidecar's outbound listener) the request goes there in absolute form; without, straight to the host.
  */
 export function getJson<T>(url: string, headers: Record<string, string>): Promise<CallResult<T>> {
   return new Promise((resolve) => {
