@@ -3,7 +3,7 @@
 // missing.
 // Never does: wait.
 import { planRouters } from "../pods/gateway-plan.ts";
-import { keyOf, planWorkloads } from "../pods/workload-plan.ts";
+import { workloadKey, planWorkloads } from "../pods/workload-plan.ts";
 import type { World } from "../world/world.ts";
 import { type ProxySync, type ControlPlaneView, type SyncReport, type SyncState, syncTypes } from "./contract.ts";
 import { type ProxiedPod, proxiedPods } from "../pods/pod-facts.ts";
@@ -60,7 +60,7 @@ function inState({ pod, namespace, sync }: ProxySync, state: SyncState, what: st
 function unconnected(pods: readonly ProxiedPod[], proxies: readonly ProxySync[]): Waiting[] {
   const connected = new Set(proxies.map(({ namespace, pod }) => `${namespace}/${pod}`));
   return pods
-    .filter((pod) => !pod.terminating && !connected.has(keyOf(pod)))
+    .filter((pod) => !pod.terminating && !connected.has(workloadKey(pod)))
     .map((pod) => ({ who: `${pod.name}.${pod.namespace}`, why: "its proxy is not connected" }));
 }
 
@@ -82,7 +82,7 @@ function missingPods(world: World, pods: readonly ProxiedPod[]): Waiting[] {
     if (current === plan.replicas && own.length === current) return [];
     return [
       {
-        who: keyOf(plan),
+        who: workloadKey(plan),
         why:
           `${current} of ${plan.replicas} pods of the current template are there` +
           (own.length > current ? `, ${own.length - current} of an older one` : ""),
@@ -102,7 +102,7 @@ function missingRouters(world: World, pods: readonly ProxiedPod[]): Waiting[] {
     if (router !== undefined && without.length === 0) return [];
     return [
       {
-        who: keyOf(plan),
+        who: workloadKey(plan),
         why:
           router === undefined
             ? "the gateway proxy is not there yet"

@@ -4,7 +4,7 @@ import { hostMatches, resolveHost } from "../model/hosts.ts";
 import type { DestinationSpec, HttpRouteSpec } from "../model/kinds/virtual-service.ts";
 import { derived } from "../world/derive.ts";
 import type { World } from "../world/world.ts";
-import { analysisOf, type Fault } from "./finding.ts";
+import { analysisOf, type Flaw } from "./finding.ts";
 import { hostFaults } from "./hosts.ts";
 
 /** Returns destinations and mirrors of VirtualServices that lead nowhere. */
@@ -43,7 +43,7 @@ function destinationFaults(
   { host: text, port, subset }: DestinationSpec,
   namespace: string,
   at: FieldPath,
-): readonly Fault[] {
+): readonly Flaw[] {
   const host = resolveHost(text, namespace);
   const named = port === undefined ? undefined : { number: port.number, at: [...at, "port", "number"] };
   const faults = hostFaults(world, host, [...at, "host"], named);

@@ -18,7 +18,7 @@ export interface Finding {
 }
 
 /** What is wrong in one place of an object. */
-export type Fault = Pick<Finding, "path" | "message" | "lacks">;
+export type Flaw = Pick<Finding, "path" | "message" | "lacks">;
 
 /**
  * Returns an analysis of each object of a kind by itself, oldest first: after a change only those are looked at again
@@ -26,7 +26,7 @@ export type Fault = Pick<Finding, "path" | "message" | "lacks">;
  */
 export function analysisOf<K extends Kind>(
   kind: K,
-  faultsOf: (world: World, object: MeshObject<K>) => readonly Fault[],
+  faultsOf: (world: World, object: MeshObject<K>) => readonly Flaw[],
 ): (world: World) => readonly Finding[] {
   const ofOne = derived(
     (world: World, namespace: string, name: string): readonly Finding[] => {

@@ -7,7 +7,7 @@ import { runtimeRevision } from "../pods/runtime-mark.ts";
 import { selectsAll } from "../model/labels.ts";
 import { derived } from "../world/derive.ts";
 import type { World } from "../world/world.ts";
-import { analysisOf, type Fault } from "./finding.ts";
+import { analysisOf, type Flaw } from "./finding.ts";
 import { gatewayNamespaces, isWorkloadAnywhere } from "./workloads.ts";
 
 /** Returns the names of Gateways, in VirtualServices and their matches, that no Gateway has. */
@@ -25,8 +25,8 @@ function gatewaysMissing(
   owner: string,
   names: readonly string[] | undefined,
   at: FieldPath,
-): readonly Fault[] {
-  return (names ?? []).flatMap((text, index): readonly Fault[] => {
+): readonly Flaw[] {
+  return (names ?? []).flatMap((text, index): readonly Flaw[] => {
     const full = qualifyGateway(text, owner);
     const [namespace = "", name = ""] = full.split("/");
     if (full === "mesh" || world.get("Gateway", namespace, name) !== undefined) return [];
@@ -47,7 +47,7 @@ export const analyzeGateways = analysisOf("Gateway", (world, gateway) => [
 /** `scrim up` starts a proxy for each selector; elsewhere gateways are pods like others. */
 const startsGateways = derived((world: World): boolean => runtimeRevision(world) > 0 || world.list("Pod").length === 0);
 
-function proxyMissing(world: World, { spec: { selector } }: MeshObject<"Gateway">): readonly Fault[] {
+function proxyMissing(world: World, { spec: { selector } }: MeshObject<"Gateway">): readonly Flaw[] {
   if (startsGateways(world) || selectsAll(selector) || isWorkloadAnywhere(world, selector ?? {})) return [];
   return [{ path: ["spec", "selector"], message: "selects no gateway: no pod has these labels", lacks: ["Pod/"] }];
 }
@@ -57,7 +57,7 @@ function credentialMissing(
   { metadata, spec }: MeshObject<"Gateway">,
   name: string,
   path: FieldPath,
-): readonly Fault[] {
+): readonly Flaw[] {
   const namespaces = [...new Set([...gatewayNamespaces(world, spec.selector ?? {}), metadata.namespace])];
   const secrets = namespaces.flatMap((namespace) => world.get("Secret", namespace, name) ?? []);
   if (secrets.some((secret) => credentialOf(secret) !== undefined)) return [];

@@ -5,7 +5,7 @@ import { resolveRegistry } from "../translate/resolve/registry.ts";
 import { didYouMean } from "../validate/suggest.ts";
 import { derived } from "../world/derive.ts";
 import type { World } from "../world/world.ts";
-import type { Fault } from "./finding.ts";
+import type { Flaw } from "./finding.ts";
 
 const SERVICE_SUFFIX = `.svc.${CLUSTER_DOMAIN}`;
 
@@ -45,7 +45,7 @@ export function hostFaults(
   host: string,
   at: FieldPath,
   port?: { readonly number: number; readonly at: FieldPath } | undefined,
-): readonly Fault[] {
+): readonly Flaw[] {
   const ports = portsOf(world, host);
   if (ports === undefined) return isCovered(world, host) ? [] : [hostMissing(world, host, at)];
   if (port === undefined || ports.split(", ").includes(String(port.number))) return [];
@@ -54,7 +54,7 @@ export function hostFaults(
   return [{ path: port.at, message: `${host} has no port ${port.number}: ${has}`, lacks }];
 }
 
-function hostMissing(world: World, host: string, path: FieldPath): Fault {
+function hostMissing(world: World, host: string, path: FieldPath): Flaw {
   const message = `no Service or ServiceEntry declares the host ${host}${similarHost(world, host)}`;
   return { path, message, lacks: lackingHost(host) };
 }

@@ -5,7 +5,7 @@ import { servicesSelecting } from "../pods/served-ports.ts";
 import { podsWith } from "../translate/resolve/pod-endpoints.ts";
 import { deploymentsWith } from "../translate/resolve/service.ts";
 import type { World } from "../world/world.ts";
-import { analysisOf, type Fault } from "./finding.ts";
+import { analysisOf, type Flaw } from "./finding.ts";
 import { isWorkload, isWorkloadAnywhere, knowsWorkloads, portsOfWorkloads } from "./workloads.ts";
 
 const MATCH_LABELS = ["spec", "selector", "matchLabels"];
@@ -57,7 +57,7 @@ const others = (["Telemetry", "WasmPlugin", "RateLimitPolicy"] as const).map((ki
 export const selectorAnalyses = [analyzePeerAuthentications, analyzeAuthorizationPolicies, analyzeSidecars, ...others];
 
 /** Selectors of the root namespace reach the whole mesh. */
-function nobodyInReach(world: World, namespace: string, labels: Labels | undefined): readonly Fault[] {
+function nobodyInReach(world: World, namespace: string, labels: Labels | undefined): readonly Flaw[] {
   if (namespace !== world.mesh.rootNamespace) return nobody(world, namespace, labels, MATCH_LABELS);
   if (labels === undefined || selectsAll(labels) || !knowsWorkloads(world) || isWorkloadAnywhere(world, labels))
     return [];
@@ -70,7 +70,7 @@ function nobodyInReach(world: World, namespace: string, labels: Labels | undefin
   ];
 }
 
-function nobody(world: World, namespace: string, labels: Labels | undefined, path: FieldPath): readonly Fault[] {
+function nobody(world: World, namespace: string, labels: Labels | undefined, path: FieldPath): readonly Flaw[] {
   if (labels === undefined || selectsAll(labels) || !knowsWorkloads(world) || isWorkload(world, namespace, labels))
     return [];
   const message = `selects nobody: no workload of namespace ${namespace} has these labels`;
@@ -83,7 +83,7 @@ function portUnserved(
   labels: Labels | undefined,
   port: number,
   path: FieldPath,
-): readonly Fault[] {
+): readonly Flaw[] {
   if (labels === undefined || selectsAll(labels)) return [];
   const served = portsOfWorkloads(world, namespace, labels);
   if (served === undefined || served.size === 0 || served.has(port)) return [];

@@ -8,7 +8,7 @@ import { ensurePrivateDirectory } from "../disk/private-directory.ts";
 import { replaceFileForGood } from "../disk/replace-file.ts";
 import { type Failure, failed, ScrimError } from "../model/failure.ts";
 import { parseSpiffeId, type SpiffeId } from "../model/spiffe.ts";
-import { type CertificateTemplate, type Issuer, signCertificate, validityOf } from "./x509.ts";
+import { type CertificateTemplate, type Signer, signCertificate, validityOf } from "./x509.ts";
 
 /** A certificate with its key, in PEM. */
 export interface IssuedCertificate {
@@ -153,7 +153,7 @@ function rootUris(root: X509Certificate): string[] {
 /** The root with its key. */
 interface Root {
   readonly certificate: X509Certificate;
-  readonly issuer: Issuer;
+  readonly issuer: Signer;
 }
 
 type Names = Pick<CertificateTemplate, "commonName" | "uris" | "dnsNames" | "ipAddresses">;

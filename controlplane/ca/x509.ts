@@ -20,7 +20,7 @@ export interface CertificateTemplate {
 }
 
 /** Who signs: the issuer's name and key. */
-export interface Issuer {
+export interface Signer {
   readonly commonName: string;
   readonly publicKey: KeyObject;
   readonly privateKey: KeyObject;
@@ -47,7 +47,7 @@ const URI_NAME = 6;
 const IP_NAME = 7;
 
 /** A signed certificate in PEM. */
-export function signCertificate(template: CertificateTemplate, issuer: Issuer): string {
+export function signCertificate(template: CertificateTemplate, issuer: Signer): string {
   const tbs = buildTbs(template, issuer);
   const tbsBytes = Buffer.from(asn1.toDer(tbs).getBytes(), "latin1");
   const signature = sign("sha256", tbsBytes, { key: issuer.privateKey, dsaEncoding: "der" });
@@ -67,7 +67,7 @@ function toPem(der: string): string {
   return forge.pem.encode({ type: "CERTIFICATE", body: der }).replaceAll("\r\n", "\n");
 }
 
-function buildTbs(template: CertificateTemplate, issuer: Issuer): Asn1 {
+function buildTbs(template: CertificateTemplate, issuer: Signer): Asn1 {
   return sequence(
     asn1.create(asn1.Class.CONTEXT_SPECIFIC, 0, true, [integer("\x02")]),
     integer(randomSerial()),
@@ -80,7 +80,7 @@ function buildTbs(template: CertificateTemplate, issuer: Issuer): Asn1 {
   );
 }
 
-function buildExtensions(template: CertificateTemplate, issuer: Issuer): Asn1[] {
+function buildExtensions(template: CertificateTemplate, issuer: Signer): Asn1[] {
   const keyIdentifier = asn1.create(asn1.Class.CONTEXT_SPECIFIC, 0, false, keyHash(issuer.publicKey));
   const extensions = [
     extension(OIDS.basicConstraints, true, sequence(...(template.isAuthority ? [boolean(true)] : []))),

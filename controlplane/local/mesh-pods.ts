@@ -6,7 +6,7 @@ import type { GatewayPorts } from "./gateway-ports.ts";
 import type { LocalPod } from "./local-pod.ts";
 import { planRouters } from "../pods/gateway-plan.ts";
 import { createRouterSet, type RouterSet } from "./router-set.ts";
-import { keyOf, planWorkloads } from "../pods/workload-plan.ts";
+import { workloadKey, planWorkloads } from "../pods/workload-plan.ts";
 import type { Rollout } from "./pod-group.ts";
 import { createWorkloadSet, type WorkloadSet } from "./workload-set.ts";
 
@@ -32,14 +32,14 @@ export function createMeshPods(rollout: Rollout, gatewayPorts: GatewayPorts): Me
       told.set(workload, message);
     }
     for (const plan of plans) {
-      const key = keyOf(plan);
+      const key = workloadKey(plan);
       const set = workloads.get(key) ?? createWorkloadSet(key, rollout);
       workloads.set(key, set);
       set.update(plan);
       told.delete(key);
     }
     // A Deployment with a problem keeps its pods; one that is gone loses them.
-    const kept = new Set([...plans.map(keyOf), ...problems.map(({ workload }) => workload)]);
+    const kept = new Set([...plans.map(workloadKey), ...problems.map(({ workload }) => workload)]);
     for (const [key, set] of workloads) if (!kept.has(key)) set.update(undefined);
   }
 

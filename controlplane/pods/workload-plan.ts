@@ -56,7 +56,7 @@ export function planWorkloads(
     const command =
       deployment.spec.template.metadata?.annotations?.[LOCAL_COMMAND] ?? (scope === "every" ? "" : undefined);
     if (command === undefined) continue;
-    const problem = (message: string) => problems.push({ workload: keyOf(deployment.metadata), message });
+    const problem = (message: string) => problems.push({ workload: workloadKey(deployment.metadata), message });
     const folder = baseFolderOf(deployment.origin);
     const variables = planVariables(world, deployment);
     if (variables.kind === "problem") problem(variables.message);
@@ -67,7 +67,7 @@ export function planWorkloads(
 }
 
 /** Returns `namespace/name`, by which a workload is known. */
-export function keyOf({ namespace, name }: { readonly namespace: string; readonly name: string }): string {
+export function workloadKey({ namespace, name }: { readonly namespace: string; readonly name: string }): string {
   return `${namespace}/${name}`;
 }
 

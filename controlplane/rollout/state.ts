@@ -67,9 +67,10 @@ export type RolloutEvent =
   | { readonly kind: "unhealthy"; readonly why: string; readonly nowMs: number }
   | { readonly kind: "promote" | "abort" | "undo"; readonly nowMs: number };
 
-/** Why a request of a person cannot be met; undefined when it was. */
-export interface RolloutStep {
+/** The state after an event. */
+export interface Advance {
   readonly state: RolloutState;
+  /** Why a request of a person cannot be met; undefined when it was. */
   readonly refusal?: string;
 }
 
@@ -85,7 +86,7 @@ export function changedAtMs({ candidate, history }: RolloutState): number {
 }
 
 /** What an event makes of a state. */
-export function advance(state: RolloutState, event: RolloutEvent): RolloutStep {
+export function advance(state: RolloutState, event: RolloutEvent): Advance {
   switch (event.kind) {
     case "version":
       return { state: offer(state, event) };
@@ -257,7 +258,7 @@ function withdrawn(state: RolloutState, outcome: Outcome, why: string, nowMs: nu
 }
 
 /** Back to the version that served before the present one. */
-function undo(state: RolloutState, why: string, nowMs: number): RolloutStep {
+function undo(state: RolloutState, why: string, nowMs: number): Advance {
   if (state.candidate !== undefined) return { state: withdraw(state, "undone", why, nowMs) };
   const { stable } = state;
   const before = servedBefore(state);

@@ -4,7 +4,7 @@ import { isFailed } from "../../model/failure.ts";
 import { parsePublicKeys } from "../../model/public-key.ts";
 import { undeclaredImports, wantedGroups } from "../../model/wasm-capabilities.ts";
 import type { AcquiredModule } from "../../wasm/acquired-module.ts";
-import { describeOrigin } from "../../wasm/module/describe-sdk.ts";
+import { describeSdk } from "../../wasm/module/describe-sdk.ts";
 import { findManifest, type PluginManifest } from "../../wasm/module/plugin-manifest.ts";
 import { describeModule, type ModuleDescription } from "../../wasm/module/describe-module.ts";
 import { isSignatureBy } from "../../wasm/trust/signature.ts";
@@ -60,7 +60,7 @@ async function reportOn(
   if (isFailed(sections)) throw commandFailure("failed", `${source} ${sections.message}.`);
   const manifest = findManifest(sections, image?.annotations);
   if (manifest !== undefined && isFailed(manifest)) throw commandFailure("failed", `${source}: ${manifest.message}.`);
-  const { language, abiVersion } = describeOrigin(sections, module.bytes);
+  const { language, abiVersion } = describeSdk(sections, module.bytes);
   const names = sections.exports.map(({ name }) => name).sort();
   return {
     source,

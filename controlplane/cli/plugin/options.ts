@@ -34,7 +34,7 @@ export function plainRegistriesOf(options: RegistryOptions): readonly string[] {
  * Returns the credential for an image: from the options, else from Docker's configuration file or the helper that it
  * names; undefined if there is none. Throws CommandFailure.
  */
-export async function credentialOf(
+export async function registryCredentialOf(
   reference: ImageReference,
   options: RegistryOptions,
   { environment, terminal }: Pick<CommandContext, "environment" | "terminal">,

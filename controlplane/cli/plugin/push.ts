@@ -5,7 +5,7 @@ import { readOutboundProxies } from "../../model/outbound-proxy.ts";
 import { groupsOf, undeclaredImports } from "../../model/wasm-capabilities.ts";
 import { createAddressPolicy } from "../../wasm/fetch/address-policy.ts";
 import { createHttpClient } from "../../wasm/fetch/http-client.ts";
-import { describeOrigin } from "../../wasm/module/describe-sdk.ts";
+import { describeSdk } from "../../wasm/module/describe-sdk.ts";
 import { parseManifestText, type PluginManifest } from "../../wasm/module/plugin-manifest.ts";
 import { describeModule, type ModuleDescription } from "../../wasm/module/describe-module.ts";
 import type { ImageLayout } from "../../wasm/oci/layouts.ts";
@@ -16,7 +16,7 @@ import { createRegistryClient, type RegistryClient } from "../../wasm/oci/regist
 import type { CommandContext } from "../context.ts";
 import { commandFailure } from "../exit-codes.ts";
 import { renderValue } from "../output.ts";
-import { credentialOf, EVERYWHERE, plainRegistriesOf, type RegistryOptions, TIMEOUT_MS } from "./options.ts";
+import { registryCredentialOf, EVERYWHERE, plainRegistriesOf, type RegistryOptions, TIMEOUT_MS } from "./options.ts";
 import { readNamedFile } from "./read-file.ts";
 import { readModuleFile, requireImage } from "./read-module.ts";
 
@@ -59,7 +59,7 @@ export async function pushPlugin(
 function requirePlugin(file: string, module: Uint8Array): ModuleDescription {
   const described = describeModule(module);
   if (isFailed(described)) throw commandFailure("failed", `${file} ${described.message}.`);
-  if (describeOrigin(described, module).abiVersion === undefined)
+  if (describeSdk(described, module).abiVersion === undefined)
     throw commandFailure(
       "failed",
       `${file} is no plugin: it exports no proxy_abi_version_…, as every module for Envoy does.`,
@@ -76,7 +76,7 @@ async function clientFor(
   return createRegistryClient({
     http: createHttpClient({ addresses: createAddressPolicy(EVERYWHERE), maxRedirects: 5, proxies }),
     image,
-    credential: await credentialOf(image, options, context),
+    credential: await registryCredentialOf(image, options, context),
     plainRegistries: plainRegistriesOf(options),
     deadline: AbortSignal.timeout(TIMEOUT_MS),
     actions: "pull,push",

@@ -9,7 +9,7 @@ import type { PluginLocation } from "../../wasm/plugin-source.ts";
 import type { CommandContext } from "../context.ts";
 import { commandFailure } from "../exit-codes.ts";
 import {
-  credentialOf,
+  registryCredentialOf,
   EVERYWHERE,
   MAX_MODULE_BYTES,
   plainRegistriesOf,
@@ -79,7 +79,7 @@ async function locationOf(source: string, options: RegistryOptions, context: Rea
       return { kind: "http", url: new URL(source).href };
     case "oci": {
       const reference = requireImage(source);
-      return { kind: "image", reference, credential: await credentialOf(reference, options, context) };
+      return { kind: "image", reference, credential: await registryCredentialOf(reference, options, context) };
     }
     default:
       throw commandFailure(

@@ -13,7 +13,7 @@ export type ChainEntry =
   | { readonly kind: "native"; readonly filter: HttpFilter };
 
 /** What stands in a chain in the end. */
-export type ChainPlace =
+export type PlacedFilter =
   | { readonly kind: "wasm"; readonly filter: WasmFilter }
   | { readonly kind: "native"; readonly filter: HttpFilter };
 
@@ -21,8 +21,8 @@ export type ChainPlace =
 export function shareModules(
   entries: readonly ChainEntry[],
   meshModule: WasmModule | undefined,
-): readonly ChainPlace[] {
-  const places: ChainPlace[] = [];
+): readonly PlacedFilter[] {
+  const places: PlacedFilter[] = [];
   let neighbours: FunctionFilter[] = [];
   const settle = (): void => {
     const [first, ...others] = neighbours;

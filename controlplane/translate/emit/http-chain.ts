@@ -5,7 +5,7 @@ import type { HttpFilter } from "../../../protos/build/envoy.ts";
 import { packAny } from "../../../protos/codec.ts";
 import type { FunctionFilter, HttpFilters, WasmFilter } from "../ir/filters.ts";
 import { buildForwardFilters } from "./dynamic-forward.ts";
-import { type ChainEntry, type ChainPlace, shareModules } from "./function-modules.ts";
+import { type ChainEntry, type PlacedFilter, shareModules } from "./function-modules.ts";
 import { buildWasmPlace } from "./wasm-filter.ts";
 
 export interface HttpChain {
@@ -37,7 +37,7 @@ export function wasmFiltersOf(chain: HttpChain): readonly WasmFilter[] {
  * not see what peers say of themselves, and beside the rate limit where it can: neither refuses a request when it
  * fails, so they can share a module.
  */
-function placesOf({ direction, filters, unknownHosts }: HttpChain): readonly ChainPlace[] {
+function placesOf({ direction, filters, unknownHosts }: HttpChain): readonly PlacedFilter[] {
   const inbound = direction === "inbound";
   const first = inbound && filters.pluginsAuthn.length + filters.pluginsAuthz.length > 0;
   const order: readonly (ChainEntry | undefined)[] = [

@@ -18,7 +18,7 @@ import {
 } from "../module/sections.ts";
 import { functionsOf, readParameterCounts } from "./functions.ts";
 import { opcodes } from "./instructions.ts";
-import { type Added, withBudget, wrapper } from "./tolls.ts";
+import { type Added, codeWithTolls, wrapper } from "./tolls.ts";
 
 export interface MeterLimits {
   /** Turns of loops and calls of functions that one callback may take, what it calls included. */
@@ -61,7 +61,7 @@ function meter(module: Uint8Array, limits: MeterLimits): Uint8Array {
   const wrapped = callbacksOf(exports);
   const added: Added = { budget: globals, depth: globals + 1, firstWrapper: all, wrapped };
   const parameters = readParameterCounts(body(sectionIds.type));
-  const code = withBudget(
+  const code = codeWithTolls(
     body(sectionIds.code),
     added,
     wrapped.map((index, place) => wrapper(index, parameters[typeOf(index)] ?? 0, added, limits.turns, place)),

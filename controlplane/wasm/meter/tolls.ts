@@ -13,7 +13,7 @@ export interface Added {
 }
 
 /** Returns all functions, each paying at its start and at each turn of a loop, and the wrappers behind them. */
-export function withBudget(
+export function codeWithTolls(
   body: Uint8Array,
   added: Added,
   wrappers: readonly Uint8Array[],

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { wasmModule } from "../../../test/fakes/wasm-module.ts";
 import { isFailed } from "../../model/failure.ts";
 import { describeModule } from "./describe-module.ts";
-import { describeOrigin } from "./describe-sdk.ts";
+import { describeSdk } from "./describe-sdk.ts";
 
 /** A `producers` section: fields, each with pairs of texts. */
 function producers(...fields: readonly (readonly [string, readonly (readonly [string, string])[]])[]): string {
@@ -14,7 +14,7 @@ function producers(...fields: readonly (readonly [string, readonly (readonly [st
 function originOf(exports: readonly string[], custom: Readonly<Record<string, string>> = {}): unknown {
   const bytes = wasmModule(["env.proxy_log"], exports, custom);
   const description = describeModule(bytes);
-  return !isFailed(description) && describeOrigin(description, bytes);
+  return !isFailed(description) && describeSdk(description, bytes);
 }
 
 describe("with what a module was written", () => {

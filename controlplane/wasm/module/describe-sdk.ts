@@ -1,7 +1,7 @@
 // With what a module was written, as far as its bytes tell.
 import type { ModuleDescription } from "./describe-module.ts";
 
-export interface ModuleOrigin {
+export interface ModuleSdk {
   /** As in `Rust 1.85.0`, `TinyGo`, `AssemblyScript`; undefined when nothing tells. */
   readonly language: string | undefined;
   /** As in `0.2.1`. */
@@ -13,7 +13,7 @@ export interface ModuleOrigin {
  * (https://github.com/WebAssembly/tool-conventions/blob/main/ProducersSection.md); AssemblyScript does not, but leaves
  * the paths of its library in the data.
  */
-export function describeOrigin(sections: ModuleDescription, bytes: Uint8Array): ModuleOrigin {
+export function describeSdk(sections: ModuleDescription, bytes: Uint8Array): ModuleSdk {
   const abi = sections.exports
     .map(({ name }) => /^proxy_abi_version_(\d+)_(\d+)_(\d+)$/.exec(name))
     .find((match) => match !== null);

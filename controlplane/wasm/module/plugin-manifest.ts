@@ -18,7 +18,7 @@ export interface PluginManifest {
   readonly configSchema?: Readonly<Record<string, unknown>>;
 }
 
-export type ParsedManifest = PluginManifest | Failure<"invalid-manifest">;
+export type ParsedPluginManifest = PluginManifest | Failure<"invalid-manifest">;
 
 const MAX_BYTES = 256 * 1_024;
 
@@ -28,7 +28,7 @@ const MAX_BYTES = 256 * 1_024;
 export function findManifest(
   { custom }: Pick<ModuleDescription, "custom">,
   annotations: Readonly<Record<string, string>> = {},
-): ParsedManifest | undefined {
+): ParsedPluginManifest | undefined {
   const annotation = Object.hasOwn(annotations, MANIFEST_ANNOTATION) ? annotations[MANIFEST_ANNOTATION] : undefined;
   if (annotation !== undefined) return parseManifestText(annotation, "its image's manifest annotation");
   const own = custom.filter(({ name }) => name === MANIFEST_SECTION);
@@ -46,7 +46,7 @@ export function findManifest(
  * Returns the manifest in a JSON text; `where` begins the sentence of a failure. Fields that are not known are left
  * out.
  */
-export function parseManifestText(text: string, where: string): ParsedManifest {
+export function parseManifestText(text: string, where: string): ParsedPluginManifest {
   const fail = (what: string) => failed("invalid-manifest", `${where} ${what}`);
   if (Buffer.byteLength(text) > MAX_BYTES) return fail(`is larger than ${MAX_BYTES} bytes`);
   let value: unknown;

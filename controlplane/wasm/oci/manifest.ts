@@ -34,7 +34,7 @@ export const MEDIA_TYPES = {
   dockerList: "application/vnd.docker.distribution.manifest.list.v2+json",
 } as const;
 
-export type ParsedManifest = ImageManifest | ImageIndex | Failure<"malformed-manifest">;
+export type ParsedImageManifest = ImageManifest | ImageIndex | Failure<"malformed-manifest">;
 
 const DIGEST = /^(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$/;
 const MOST_ENTRIES = 256;
@@ -43,7 +43,7 @@ const MOST_ENTRIES = 256;
  * Returns the manifest or index in these bytes. What it calls itself counts less than what it holds: `layers` or
  * `manifests`.
  */
-export function parseManifest(bytes: Uint8Array): ParsedManifest {
+export function parseManifest(bytes: Uint8Array): ParsedImageManifest {
   let value: unknown;
   try {
     value = JSON.parse(Buffer.from(bytes).toString("utf8"));
@@ -72,7 +72,7 @@ export function parseManifest(bytes: Uint8Array): ParsedManifest {
 
 const NO_DESCRIPTOR = "the manifest has a descriptor without a media type, digest (sha256, sha512) and size";
 
-const malformed = (message: string): ParsedManifest => failed("malformed-manifest", message);
+const malformed = (message: string): ParsedImageManifest => failed("malformed-manifest", message);
 
 function descriptors(values: readonly unknown[]): readonly Descriptor[] | undefined {
   const found = values.slice(0, MOST_ENTRIES + 1).map(descriptorOf);

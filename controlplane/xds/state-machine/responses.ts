@@ -8,7 +8,7 @@ import { hasUpdates, NOTHING_PENDING, type Pending, pendingOf, sendOff, settle }
 import type { StreamEffect } from "./stream-events.ts";
 import { type StreamState, withType } from "./stream-state.ts";
 import { askAgain, isFullState, type TypeState } from "./type-state.ts";
-import { endpointsOf, noteWarming } from "./warming.ts";
+import { endpointNamesOf, noteWarming } from "./warming.ts";
 
 const CLUSTERS = resourceTypes.clusters.typeUrl;
 const ENDPOINTS = resourceTypes.endpoints.typeUrl;
@@ -116,7 +116,7 @@ function announceEndpoints(run: Run, before: TypeState, clusters: readonly Encod
   if (endpoints === undefined && run.state.only === undefined)
     run.state = noteWarming(run.state, before.basis, clusters);
   if (endpoints === undefined && before.sentBasis === undefined) return;
-  const names = endpointsOf(clusters);
+  const names = endpointNamesOf(clusters);
   const isKnown = (name: string): boolean => endpoints?.subscription.names.has(name) === true;
   const known = names.filter(isKnown);
   if (endpoints !== undefined && known.length > 0) {

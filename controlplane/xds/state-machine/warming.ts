@@ -15,7 +15,7 @@ const NO_CLUSTERS: EncodedMap = new Map();
 export function warm(state: StreamState, clusters: readonly EncodedResource[]): StreamState {
   const endpoints = state.types.get(ENDPOINTS);
   if (endpoints === undefined) return noteWarming(state, state.content?.clusters ?? NO_CLUSTERS, clusters);
-  return withType(state, ENDPOINTS, askAgain(endpoints, endpointsOf(clusters)));
+  return withType(state, ENDPOINTS, askAgain(endpoints, endpointNamesOf(clusters)));
 }
 
 /** These clusters left before any endpoints were asked for; `basis`: all of which the client is told. */
@@ -37,12 +37,12 @@ function stillIn(basis: EncodedMap, warming: StreamState["warming"]): StreamStat
 export function withoutWarming(request: StreamRequest, warming: StreamState["warming"]): StreamRequest {
   const versions = request.dialect === "delta" ? Object.entries(request.initialVersions) : [];
   if (request.dialect !== "delta" || versions.length === 0) return request;
-  const names = new Set(endpointsOf(warming.flat()));
+  const names = new Set(endpointNamesOf(warming.flat()));
   return { ...request, initialVersions: Object.fromEntries(versions.filter(([name]) => !names.has(name))) };
 }
 
 /** The names of the endpoints that these clusters have from us. */
-export function endpointsOf(clusters: readonly EncodedResource[]): string[] {
+export function endpointNamesOf(clusters: readonly EncodedResource[]): string[] {
   return clusters.flatMap(({ references }) =>
     references.filter(({ kind }) => kind === "endpoints").map(({ name }) => name),
   );
