@@ -19,7 +19,7 @@ import { routesOf, virtualHostsOf } from "./emit/routes.ts";
 import type { ClassIr, OutboundProxy, ProxyIr } from "./ir/proxy.ts";
 import { keyOf, type MeshProxy, type ProxyClass } from "./ir/proxy-class.ts";
 import type { RouteTable } from "./ir/routes.ts";
-import type { Upstream } from "./ir/upstream.ts";
+import { type Upstream, upstreamText } from "./ir/upstream.ts";
 import { resolveAccessLog } from "./resolve/access-log.ts";
 import { engineOf, withEngine } from "./resolve/engine.ts";
 import { resolveGateway } from "./resolve/gateway.ts";
@@ -165,7 +165,8 @@ function withRateLimits(
   return services.every((service) => upstreams.includes(service)) ? upstreams : joined(upstreams, oneList(services));
 }
 
+/** Each once: filters ask a service as its port says, also where a gateway's routes would not. */
 const joined = memoized((upstreams: readonly Upstream[], services: readonly Upstream[]) => [
-  ...new Set([...upstreams, ...services]),
+  ...new Map([...upstreams, ...services].map((upstream) => [upstreamText(upstream.id), upstream])).values(),
 ]);
 const oneList = internedLists<Upstream>();

@@ -16,6 +16,7 @@ const ALPN: Readonly<Record<UpstreamProtocol, readonly string[]>> = {
   http1: ["istio-http/1.1", "istio", "http/1.1"],
   http2: ["istio-h2", "istio", "h2"],
   downstream: ["istio-http/1.1", "istio"],
+  auto: ["istio-http/1.1", "istio"],
   tcp: ["istio"],
 };
 
@@ -29,7 +30,8 @@ export function meshAlpnOf(protocol: UpstreamProtocol): readonly string[] {
  * unasked: HTTP/1.1.
  */
 export function buildHttpProtocolOptions(upstream: Upstream): HttpProtocolOptions | undefined {
-  if (upstream.protocol === "tcp") return undefined;
+  // A rule may lead HTTP to a port that is declared for TLS: such requests bring a name.
+  if (upstream.protocol === "tcp") return tlsByRequest(upstream);
   const common = commonOptions(upstream);
   const more: HttpProtocolOptions = {
     ...(Object.keys(common).length > 0 && { commonHttpProtocolOptions: common }),
@@ -38,6 +40,11 @@ export function buildHttpProtocolOptions(upstream: Upstream): HttpProtocolOption
   return upstream.protocol === "http1" && Object.keys(more).length === 0
     ? undefined
     : { ...versionOptions(upstream), ...more };
+}
+
+function tlsByRequest(upstream: Upstream): HttpProtocolOptions | undefined {
+  const names = namesFromRequest(upstream);
+  return names.upstreamHttpProtocolOptions && { explicitHttpConfig: { httpProtocolOptions: {} }, ...names };
 }
 
 function versionOptions({ protocol, limits }: Upstream): HttpProtocolOptions {
@@ -51,7 +58,7 @@ function versionOptions({ protocol, limits }: Upstream): HttpProtocolOptions {
       },
     }),
   };
-  if (protocol === "downstream")
+  if (protocol === "downstream" || protocol === "auto")
     return { useDownstreamProtocolConfig: { httpProtocolOptions: {}, http2ProtocolOptions } };
   return { explicitHttpConfig: protocol === "http2" ? { http2ProtocolOptions } : { httpProtocolOptions: {} } };
 }

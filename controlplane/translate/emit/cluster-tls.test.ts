@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { decode } from "../../../protos/codec.ts";
 import type { Upstream, UpstreamTls } from "../ir/upstream.ts";
+import { buildHttpProtocolOptions } from "./cluster-protocol.ts";
 import { buildClusterTls } from "./cluster-tls.ts";
 
 const upstream = (
@@ -33,6 +34,15 @@ function context(given: Upstream): { sni: string | undefined; names: readonly un
 }
 
 describe("TLS to a server outside", () => {
+  it("takes a name from each request, also of those that a rule leads to a port that is declared for TLS", () => {
+    for (const protocol of ["http1", "tcp"] as const)
+      expect(buildHttpProtocolOptions(upstream(protocol, "a.example.com", {}))?.upstreamHttpProtocolOptions).toEqual({
+        autoSni: true,
+        autoSanValidation: true,
+      });
+    expect(buildHttpProtocolOptions(upstream("tcp", "a.example.com", { sni: "b.example.com" }))).toBeUndefined();
+  });
+
   it("names nobody and expects nobody unless the rule does: requests of HTTP bring a name each, other bytes none", () => {
     for (const protocol of ["http1", "tcp"] as const)
       expect(context(upstream(protocol, "a.example.com", {}))).toEqual({ sni: undefined, names: [] });

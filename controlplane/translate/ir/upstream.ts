@@ -47,8 +47,11 @@ export type Discovery =
   | { readonly kind: "forward" } // resolved from the request's own host, when it is asked for
   | { readonly kind: "none" }; // never any address: answers 503
 
-/** The protocol spoken to the upstream. `downstream` keeps what the client spoke. */
-export type UpstreamProtocol = "http1" | "http2" | "downstream" | "tcp";
+/**
+ * The protocol spoken to the upstream. `downstream` keeps what the client spoke; so does `auto`, where nobody says what
+ * the port speaks.
+ */
+export type UpstreamProtocol = "http1" | "http2" | "downstream" | "auto" | "tcp";
 
 export type HashKey =
   | { readonly kind: "header"; readonly name: string }

@@ -150,4 +150,16 @@ describe("a gateway proxy", () => {
     );
     expect(found.upstreams.map(({ id }) => id.host)).toEqual(["web.default.svc.cluster.local"]);
   });
+
+  it("speaks HTTP/1.1 where a port says nothing, whatever its clients speak", () => {
+    const protocol = (port: string) => {
+      const web = `---\napiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {selector: {app: web}, ports: [${port}]}\n`;
+      return view(gateway(http("'*'")) + rule("r", "'*'", ["/"]) + web).upstreams[0]?.protocol;
+    };
+    expect(["{port: 80}", "{name: grpc, port: 80}", "{name: http, port: 80}"].map(protocol)).toEqual([
+      "http1",
+      "http2",
+      "http1",
+    ]);
+  });
 });

@@ -4,6 +4,7 @@
 import { isWildcardHost } from "../../model/hosts.ts";
 import { CIPHER_SUITES, type GatewayServerSpec } from "../../model/kinds/gateway.ts";
 import { labelsMatch } from "../../model/labels.ts";
+import { memoized } from "../../world/memo.ts";
 import type { World } from "../../world/world.ts";
 import type { GatewayPort, GatewayTls } from "../ir/proxy.ts";
 import type { ProxyClass } from "../ir/proxy-class.ts";
@@ -31,6 +32,11 @@ interface Gathering {
   readonly notes: string[];
 }
 
+/** Strangers speak HTTP/2 wherever they may: applications that say nothing get HTTP/1.1 from a gateway, as in Istio. */
+const fromGateway = memoized(
+  (upstream: Upstream): Upstream => (upstream.protocol === "auto" ? { ...upstream, protocol: "http1" } : upstream),
+);
+
 /** Returns the view of a gateway proxy: servers of all Gateways that select it, by port, oldest Gateway first. */
 export function resolveGateway(inputs: Inputs, proxy: ProxyClass): GatewayView {
   const { world } = inputs;
@@ -53,7 +59,7 @@ export function resolveGateway(inputs: Inputs, proxy: ProxyClass): GatewayView {
       filters: resolveHttpFilters(inputs, proxy, "gateway", needed, port.port),
     })),
     tables: resolved.flatMap(({ tables }) => tables),
-    upstreams: [...gathering.destinations.used],
+    upstreams: [...gathering.destinations.used].map(fromGateway),
     notes: gathering.notes.sort(),
   };
 }

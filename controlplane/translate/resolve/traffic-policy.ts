@@ -105,7 +105,8 @@ export function resolveUpstreamProtocol(protocol: PortProtocol, http: Connection
   if (protocol !== "http" && protocol !== "auto") return "tcp";
   // A port that says nothing is not upgraded: its application gets what the client spoke.
   if (protocol === "http" && http?.h2UpgradePolicy === "UPGRADE") return "http2";
-  return protocol === "auto" || http?.useClientProtocol === true ? "downstream" : "http1";
+  if (http?.useClientProtocol === true) return "downstream";
+  return protocol === "auto" ? "auto" : "http1";
 }
 
 /** Returns milliseconds; undefined for what is absent. */

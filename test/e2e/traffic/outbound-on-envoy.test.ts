@@ -192,8 +192,10 @@ spec:
     retries: {attempts: 0}
     route: [{destination: {host: web}}]
   - match: [{uri: {prefix: /fail/too/}}]
+    retries: {attempts: 2, retryOn: "503"}
     route: [{destination: {host: web}}]
   - headers: {request: {set: {x-ruled: "yes"}}}
+    retries: {attempts: 2, retryOn: "503"}
     route: [{destination: {host: web}}]
 ---
 apiVersion: networking.istio.io/v1
