@@ -48,10 +48,18 @@ export function renderRejections(proxies: readonly ProxyStatus[]): string {
   const lines = proxies.flatMap((proxy) =>
     proxy.rejections.map(({ type, resources, message, blame = "unconfirmed" }) => {
       const what = [type, ...(resources.length > 0 ? [resources.join(", ")] : [])].join(" ");
-      return `${proxy.name}.${proxy.namespace} ${verbs[blame]} ${what}: ${message}${endings[blame]}\n`;
+      return `${proxy.name}.${proxy.namespace} ${verbs[blame]} ${what}: ${inOneLine(message)}${endings[blame]}\n`;
     }),
   );
   return lines.length === 0 ? "" : `\n${lines.join("")}`;
+}
+
+const MAX_MESSAGE = 300;
+
+/** Envoy says on a line what is wrong, and then all that was in the message. */
+function inOneLine(message: string): string {
+  const [line = ""] = message.trim().split("\n");
+  return line.length > MAX_MESSAGE ? `${line.slice(0, MAX_MESSAGE - 1)}…` : line;
 }
 
 type Blame = NonNullable<Rejection["blame"]>;
