@@ -19,6 +19,8 @@ export interface PluginSettings {
   readonly hostEnvironment: readonly string[];
   /** Host functions and callbacks the module may use, as in `proxy_http_call`; undefined: all. */
   readonly capabilities?: readonly string[] | undefined;
+  /** StopIteration for headers holds the headers alone: the body goes on coming. Envoy's own word for it. */
+  readonly allowOnHeadersStopIteration?: boolean | undefined;
   /** Undefined: what every plugin may take. */
   readonly budget?: PluginBudget | undefined;
 }

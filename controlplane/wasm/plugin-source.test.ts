@@ -39,6 +39,18 @@ describe("a file's path", () => {
   });
 });
 
+describe("the annotation for StopIteration", () => {
+  it.each([
+    [{ "scrim.mesh/allow-on-headers-stop-iteration": "true" }, true],
+    [{ "scrim.mesh/allow-on-headers-stop-iteration": "no" }, undefined],
+    [{}, undefined],
+  ])("%j", (annotations, allowed) => {
+    const given = plugin({ url: "file:///a/x.wasm" });
+    const { settings } = pluginSource({ ...given, metadata: { ...given.metadata, annotations } });
+    expect(settings.allowOnHeadersStopIteration).toBe(allowed);
+  });
+});
+
 describe("rules of trust", () => {
   const demands = (url: string, match: string) =>
     pluginSource(plugin({ url }), { secret: () => undefined, pluginTrust: [{ match: [match], keys: ["K"] }] }).trust

@@ -71,7 +71,7 @@ function mayReuse({ spec: { imagePullPolicy } }: MeshObject<"WasmPlugin">, locat
 }
 
 function settingsOf(
-  { spec: { pluginConfig, pluginName, vmConfig } }: MeshObject<"WasmPlugin">,
+  { metadata: { annotations }, spec: { pluginConfig, pluginName, vmConfig } }: MeshObject<"WasmPlugin">,
   budget: PluginBudget | undefined,
 ): PluginSettings {
   const variables = vmConfig?.env ?? [];
@@ -84,9 +84,14 @@ function settingsOf(
         .map((variable) => [variable.name, variable.value ?? ""]),
     ),
     hostEnvironment: variables.filter((variable) => variable.valueFrom === "HOST").map((variable) => variable.name),
+    ...(Object.hasOwn(annotations, STOP_ANNOTATION) &&
+      annotations[STOP_ANNOTATION] === "true" && { allowOnHeadersStopIteration: true }),
     ...(budget !== undefined && isUnusual(budget) && { budget }),
   };
 }
+
+/** `true`: a module may hold headers until it has seen the body. */
+const STOP_ANNOTATION = "scrim.mesh/allow-on-headers-stop-iteration";
 
 function isUnusual({ turns, memoryPages }: PluginBudget): boolean {
   return turns !== DEFAULT_BUDGET.turns || memoryPages !== DEFAULT_BUDGET.memoryPages;

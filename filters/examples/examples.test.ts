@@ -46,6 +46,18 @@ describe("http-authz", () => {
   });
 });
 
+describe("a cluster of a mesh", () => {
+  it.each([
+    ["outbound|80||checker.default.svc.cluster.local", "checker.default.svc.cluster.local"],
+    ["authz", "authz"],
+  ])("%s is called by its host %s", (cluster, authority) => {
+    const one = host("http-authz", { cluster, path: "/authorize", header: "x-user" });
+    one.newStream().sendRequestHeaders();
+    expect(one.httpCalls[0]).toMatchObject({ cluster });
+    expect(one.httpCalls[0]?.headers.get(":authority")).toBe(authority);
+  });
+});
+
 describe("grpc-callout", () => {
   it("replies 503 when the answer does not come in time, and answers each stream its own", () => {
     const one = host("grpc-callout", {

@@ -5,6 +5,16 @@ import { Bytes, EMPTY } from "./bytes";
 import { rememberCaller } from "./callouts";
 
 /**
+ * Returns what a cluster's service is called in `:authority`: the host at the end of a mesh's cluster name
+ * (`outbound|80||checker.shop.svc.cluster.local`), of any other name the whole of it. A view of `cluster`.
+ */
+export function authorityOf(cluster: Bytes): Bytes {
+  let at = cluster.length;
+  while (at > 0 && load<u8>(cluster.ptr + at - 1) != 0x7c) at--;
+  return Bytes.view(cluster.ptr + at, cluster.length - at);
+}
+
+/**
  * Sends an HTTP request to a cluster; the answer comes as `onHttpCallResponse` of stream `from` (its `id`), or of the
  * root if `from` is 0.
  * @param cluster name of an Envoy cluster

@@ -122,6 +122,7 @@ function wasmConfig(filter: WasmFilter, module: WasmModule): TypedExtensionConfi
       vmConfig,
       // Of all types only a StringValue (or BytesValue) reaches the module unwrapped.
       ...(filter.configuration !== "" && { configuration: packAny("StringValue", filter.configuration) }),
+      ...(filter.allowOnHeadersStopIteration === true && { allowOnHeadersStopIteration: true }),
       failurePolicy: failurePolicies[filter.failureMode],
       ...(filter.capabilities !== undefined && {
         capabilityRestrictionConfig: {

@@ -2,6 +2,7 @@
 // replies 503. Configuration: {"cluster": "inventory", "service": "test.Echo", "method": "Unary", "header": "x-answer",
 // "timeoutMs": 200}. Message and answer are raw bytes here; a real service's messages are protobuf.
 import {
+  authorityOf,
   BufferType,
   Bytes,
   continueRequest,
@@ -60,6 +61,8 @@ class GrpcCalloutStream extends HttpContext {
       root.method,
       path === null ? EMPTY : path,
       root.timeoutMs,
+      EMPTY,
+      authorityOf(root.cluster),
     );
     if (token == 0) sendLocalReply(503, literal("callout_refused"));
     return FilterHeadersStatus.StopIteration;

@@ -2,6 +2,7 @@
 // fails closed). Configuration: {"cluster": "authz", "path": "/authorize", "header": "x-user", "timeoutMs": 200}. The
 // service sees the header and the path.
 import {
+  authorityOf,
   Bytes,
   continueRequest,
   EMPTY,
@@ -54,7 +55,7 @@ class HttpAuthzStream extends HttpContext {
     const call = CALL.clear()
       .add(literal(":method"), literal("GET"))
       .add(literal(":path"), root.path)
-      .add(literal(":authority"), root.cluster);
+      .add(literal(":authority"), authorityOf(root.cluster));
     if (credential !== null) call.add(root.header, credential);
     if (path !== null) call.add(literal("x-original-path"), path);
     if (httpCall(this.id, root.cluster, call.finish(), root.timeoutMs) == 0)
