@@ -24,6 +24,8 @@ function checkServer(server: Loose<GatewayServerSpec>, at: FieldPath, findings: 
   );
   noDuplicates(server.hosts, [...at, "hosts"], (host) => host, "host", findings);
   if (server.bind !== undefined && isIP(server.bind) === 0) findings.error([...at, "bind"], "must be an IP address");
+  else if (server.bind !== undefined)
+    findings.warn([...at, "bind"], "is not supported yet and has no effect: the proxy's own addresses are listened on");
   if (server.port?.protocol === undefined) return;
   if (server.port.protocol === "HTTPS") checkHttps(server.tls, at, findings);
   else if (server.tls !== undefined) checkPlain(server.tls, at, findings);
