@@ -21,7 +21,8 @@ export function addFilter(program: Command, { terminal }: CommandContext): void 
     .action((name: string, options: { dir: string }) => newFilter(name, options, process.cwd(), terminal));
 }
 
-const RESERVED = new Set(["sdk", "policy", "request", "build", "examples"]); // folders of filters/ that hold something else
+/** Folders of filters/ that hold something else. */
+const RESERVED = new Set(["sdk", "policy", "request", "build", "examples"]);
 
 /** Writes the scaffold of filter `name` below `dir` (relative to `cwd`) and says what to do next. Never overwrites. */
 export function newFilter(name: string, { dir }: { readonly dir: string }, cwd: string, terminal: Terminal): void {

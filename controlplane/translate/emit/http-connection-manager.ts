@@ -90,8 +90,8 @@ const common: Hardening = {
 };
 
 /**
- * What travels is the user's matter: to some applications `//a` and `%2F` are paths of their own. Policies do not lean on
- * it: they read a path in every way in which an application may (filters/authz/README.md).
+ * What travels is the user's matter: to some applications `//a` and `%2F` are paths of their own. Policies do not lean
+ * on it: they read a path in every way in which an application may (filters/authz/README.md).
  * https://istio.io/latest/docs/reference/config/security/normalization/
  */
 const byNormalization: Readonly<Record<RequestForm["pathNormalization"], Hardening>> = {

@@ -57,10 +57,9 @@ export function buildUpstreamMeshTls(
 }
 
 /**
- * Returns the transport socket of a port that takes mesh mutual TLS: a client certificate of one of the
- * trust domains (comma-separated) is
- * required. `alpn` is what the HTTP behind it may be negotiated to. It names no `istio-…`: Envoy would take any name
- * but `h2` for HTTP/1.1, while without one it looks at the first bytes.
+ * Returns the transport socket of a port that takes mesh mutual TLS: a client certificate of one of the trust domains
+ * (comma-separated) is required. `alpn` is what the HTTP behind it may be negotiated to. It names no `istio-…`: Envoy
+ * would take any name but `h2` for HTTP/1.1, while without one it looks at the first bytes.
  */
 export function buildDownstreamMeshTls(trustDomains: string, alpn: readonly string[]): TransportSocket {
   return downstream({ alpn }, trustDomains);

@@ -124,7 +124,8 @@ function tlsFace(
   if (!secretName) {
     notes.push(
       credential
-        ? `${describe(server)}: there is no Secret ${credential} with a certificate and its key in ${[...new Set([proxy.namespace, namespace])].join(" or ")}`
+        ? `${describe(server)}: there is no Secret ${credential} with a certificate and its key in ` +
+            [...new Set([proxy.namespace, namespace])].join(" or ")
         : `${describe(server)}: no credentialName`,
     );
     return undefined;
