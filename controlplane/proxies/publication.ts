@@ -1,8 +1,8 @@
 // Consumes: the World and the versions of its plugins, as they change.
-// Produces: the encoded resources of every class of proxies, all made from one state of both and handed out together.
+// Produces: the encoded resources of every proxy, all made from one state of both and handed out together.
 // Never does: publish a burst of changes more than once, or nothing where there was something.
 import { allKinds } from "../model/kinds.ts";
-import { type ClassSnapshots, createClassSnapshots } from "../snapshot/class-snapshots.ts";
+import { type ProxySnapshots, createProxySnapshots } from "../snapshot/proxy-snapshots.ts";
 import { createResourceEncoder } from "../snapshot/encode.ts";
 import { createPublisher, publishAwaited } from "../snapshot/publisher.ts";
 import { type Cell, createCell, createGatheredCell } from "../stages/cell.ts";
@@ -31,8 +31,8 @@ const PUBLISH_APART_MS = 100;
 export interface PublicationStage extends Stage {
   /** What is handed out was made from these; undefined before the first. */
   readonly published: Cell<Inputs | undefined>;
-  /** What a class of proxies is served. */
-  readonly resourcesOf: ClassSnapshots<Inputs, MeshProxy>["resourcesOf"];
+  /** What a proxy is served. */
+  readonly resourcesOf: ProxySnapshots<Inputs, MeshProxy>["resourcesOf"];
   /** True while a change waits for its publication. */
   isPending(): boolean;
 }
@@ -126,7 +126,7 @@ function isOnlyAddresses(before: World, after: World): boolean {
  * waiting.
  */
 async function makeShared(
-  snapshots: ClassSnapshots<Inputs, MeshProxy>,
+  snapshots: ProxySnapshots<Inputs, MeshProxy>,
   inputs: Inputs | undefined,
   clock: Clock,
 ): Promise<void> {
@@ -136,8 +136,8 @@ async function makeShared(
   await publishAwaited(snapshots.prepare(inputs, [...one.values()]), clock);
 }
 
-function createSnapshots(logger: Logger): ClassSnapshots<Inputs, MeshProxy> {
-  return createClassSnapshots<Inputs, MeshProxy>({
+function createSnapshots(logger: Logger): ProxySnapshots<Inputs, MeshProxy> {
+  return createProxySnapshots<Inputs, MeshProxy>({
     translate: (inputs, proxy) => emitProxy(resolveProxy(inputs, proxy)),
     keyOf,
     encoder: createResourceEncoder(),

@@ -1,4 +1,4 @@
-// consumes: the Envoy messages of one class of proxies
+// consumes: the Envoy messages of one proxy
 // produces: encoded resources with content-hash versions, each content encoded once and shared
 // never does: look at proxies, streams or time
 import { createHash } from "node:crypto";
@@ -24,9 +24,9 @@ export interface EncodedResource {
 
 export type EncodedMap = ReadonlyMap<string, EncodedResource>;
 
-/** Everything one class of proxies is served, by kind; secrets are per identity and stand elsewhere. */
+/** Everything one proxy is served, by kind; secrets are per identity and stand elsewhere. */
 export interface EncodedResources {
-  /** Proxies of one class share NACK quarantine and last good content. */
+  /** Streams of proxies with one key share NACK quarantine and last good content. */
   readonly classKey: string;
   readonly maps: Readonly<Record<Exclude<ResourceKind, "secrets">, EncodedMap>>;
 }
@@ -34,7 +34,7 @@ export interface EncodedResources {
 const NOTHING: EncodedMap = new Map();
 
 export interface EncodeOptions {
-  /** The maps given never change afterwards, and several classes may be given the same one. */
+  /** The maps given never change afterwards, and several proxies may be given the same one. */
   readonly lasting?: boolean;
 }
 
@@ -49,7 +49,7 @@ export interface ResourceEncoder {
     before?: EncodedMap,
   ): EncodedMap;
   /**
-   * A class's resources; maps that are equal to those of `before` are shared with it, and `before` itself comes back
+   * A proxy's resources; maps that are equal to those of `before` are shared with it, and `before` itself comes back
    * when all are.
    */
   encodeResources(
@@ -65,23 +65,7 @@ export interface ResourceEncoder {
 /** An encoder with an interning cache that keeps only what someone still holds. */
 export function createResourceEncoder(): ResourceEncoder {
   const byMap = new WeakMap<object, EncodedMap>();
-  const byMessage = new WeakMap<object, EncodedResource>();
-  const byVersion = new Map<string, WeakRef<EncodedResource>>();
-  const dropped = new FinalizationRegistry<string>((version) => {
-    if (byVersion.get(version)?.deref() === undefined) byVersion.delete(version);
-  });
-
-  const encodeResource: ResourceEncoder["encodeResource"] = (kind, name, message) => {
-    const known = byMessage.get(message);
-    if (known !== undefined && known.name === name && known.kind === kind) return known;
-    const fresh = inSlice(() => encodeContent(kind, name, message, (version) => byVersion.get(version)?.deref()));
-    if (byVersion.get(fresh.version)?.deref() !== fresh) {
-      byVersion.set(fresh.version, new WeakRef(fresh));
-      dropped.register(fresh, fresh.version);
-    }
-    byMessage.set(message, fresh);
-    return fresh;
-  };
+  const { encodeResource, size } = createContents();
 
   const encodeMap: ResourceEncoder["encodeMap"] = (kind, messages, before) => {
     const encoded = new Map<string, EncodedResource>();
@@ -90,7 +74,7 @@ export function createResourceEncoder(): ResourceEncoder {
   };
 
   /**
-   * As encodeMap, for a map that never changes again: encoded once, however many classes hold it, and its layers each
+   * As encodeMap, for a map that never changes again: encoded once, however many proxies hold it, and its layers each
    * for itself.
    */
   const encodeLasting: ResourceEncoder["encodeMap"] = (kind, messages, before) => {
@@ -108,29 +92,58 @@ export function createResourceEncoder(): ResourceEncoder {
     return encoded;
   };
 
-  const encodeResources: ResourceEncoder["encodeResources"] = (
-    classKey,
-    resources,
-    before,
-    { lasting = false } = {},
-  ) => {
-    const encodeKind = lasting ? encodeLasting : encodeMap;
-    const maps = {
-      clusters: encodeKind("clusters", resources.clusters, before?.maps.clusters),
-      endpoints: encodeKind("endpoints", resources.endpoints, before?.maps.endpoints),
-      listeners: encodeKind("listeners", resources.listeners, before?.maps.listeners),
-      routes: encodeKind("routes", resources.routes, before?.maps.routes),
-      virtualHosts: encodeKind("virtualHosts", resources.virtualHosts, before?.maps.virtualHosts),
-      extensionConfigs: encodeKind("extensionConfigs", resources.extensionConfigs, before?.maps.extensionConfigs),
-    };
-    const isSame =
-      before !== undefined &&
-      before.classKey === classKey &&
-      resourceKinds.every((kind) => kind === "secrets" || before.maps[kind] === maps[kind]);
-    return isSame ? before : { classKey, maps };
+  return {
+    encodeResource,
+    encodeMap,
+    encodeResources: (classKey, resources, before, { lasting = false } = {}) =>
+      encodeEach(lasting ? encodeLasting : encodeMap, classKey, resources, before),
+    size,
   };
+}
 
-  return { encodeResource, encodeMap, encodeResources, size: () => byVersion.size };
+/** The encoded contents that someone still holds, each once. */
+function createContents(): Pick<ResourceEncoder, "encodeResource" | "size"> {
+  const byMessage = new WeakMap<object, EncodedResource>();
+  const byVersion = new Map<string, WeakRef<EncodedResource>>();
+  const dropped = new FinalizationRegistry<string>((version) => {
+    if (byVersion.get(version)?.deref() === undefined) byVersion.delete(version);
+  });
+  const find = (version: string) => byVersion.get(version)?.deref();
+  return {
+    encodeResource(kind, name, message) {
+      const known = byMessage.get(message);
+      if (known !== undefined && known.name === name && known.kind === kind) return known;
+      const fresh = inSlice(() => encodeContent(kind, name, message, find));
+      if (find(fresh.version) !== fresh) {
+        byVersion.set(fresh.version, new WeakRef(fresh));
+        dropped.register(fresh, fresh.version);
+      }
+      byMessage.set(message, fresh);
+      return fresh;
+    },
+    size: () => byVersion.size,
+  };
+}
+
+function encodeEach(
+  encodeKind: ResourceEncoder["encodeMap"],
+  classKey: string,
+  resources: EmittedResources,
+  before: EncodedResources | undefined,
+): EncodedResources {
+  const maps = {
+    clusters: encodeKind("clusters", resources.clusters, before?.maps.clusters),
+    endpoints: encodeKind("endpoints", resources.endpoints, before?.maps.endpoints),
+    listeners: encodeKind("listeners", resources.listeners, before?.maps.listeners),
+    routes: encodeKind("routes", resources.routes, before?.maps.routes),
+    virtualHosts: encodeKind("virtualHosts", resources.virtualHosts, before?.maps.virtualHosts),
+    extensionConfigs: encodeKind("extensionConfigs", resources.extensionConfigs, before?.maps.extensionConfigs),
+  };
+  const isSame =
+    before !== undefined &&
+    before.classKey === classKey &&
+    resourceKinds.every((kind) => kind === "secrets" || before.maps[kind] === maps[kind]);
+  return isSame ? before : { classKey, maps };
 }
 
 /** EncodedResources with nothing in them. */

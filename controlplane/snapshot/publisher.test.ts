@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { inSlice } from "../model/time-slice.ts";
 import { type EnvoyResources, emptyResources } from "../translate/emit/resources.ts";
-import { createClassSnapshots } from "./class-snapshots.ts";
+import { createProxySnapshots } from "./proxy-snapshots.ts";
 import { createResourceEncoder } from "./encode.ts";
 import { createPublisher } from "./publisher.ts";
 
@@ -31,7 +31,7 @@ function setUp() {
       resources.clusters.set(name, { name, type: "STATIC", altStatName: String(part(name, content)) });
     return resources;
   };
-  const snapshots = createClassSnapshots<Inputs, string>({
+  const snapshots = createProxySnapshots<Inputs, string>({
     translate,
     keyOf: (name) => name,
     encoder: createResourceEncoder(),
@@ -103,7 +103,7 @@ describe("publishing", () => {
     expect(servedTo(all.snapshots, "two")).toEqual(served({ ...wide(0), a: 1 }));
   });
 
-  it("lets others have a turn while a change of everything is made, and serves one state or the other, never some of both", () => {
+  it("lets others have a turn while all is made anew, and serves one state or the other, never some of both", () => {
     const all = begun();
     all.change(wide(1));
     expect(all.published).toHaveLength(0);

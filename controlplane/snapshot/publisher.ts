@@ -4,10 +4,10 @@
 // never does: keep others waiting for longer than a slice, or hand out something of one state together with something
 // of another
 import type { SliceBudget } from "../model/time-slice.ts";
-import type { ClassSnapshots, Preparation } from "./class-snapshots.ts";
+import type { ProxySnapshots, Preparation } from "./proxy-snapshots.ts";
 
-export interface PublisherOptions<Inputs, ProxyClass> {
-  readonly snapshots: Pick<ClassSnapshots<Inputs, ProxyClass>, "prepare">;
+export interface PublisherOptions<Inputs, Proxy> {
+  readonly snapshots: Pick<ProxySnapshots<Inputs, Proxy>, "prepare">;
   /** The newest; undefined while there are none. */
   readonly inputs: () => Inputs | undefined;
   /** From now on these are handed out. */
@@ -17,12 +17,12 @@ export interface PublisherOptions<Inputs, ProxyClass> {
   readonly afterOthers?: (callback: () => void) => () => void;
 }
 
-export interface Publisher<ProxyClass> {
+export interface Publisher<Proxy> {
   /**
    * Makes the newest inputs ready and hands them out; what takes no longer than a slice is handed out on return. These
-   * classes are made with those that proxies asked for.
+   * proxies' resources are made with those that were asked for.
    */
-  publish(others?: readonly ProxyClass[]): void;
+  publish(others?: readonly Proxy[]): void;
   /** True until the newest inputs that `publish` was called for are handed out. */
   isBusy(): boolean;
   cancel(): void;
@@ -41,9 +41,9 @@ const LONGER_BY = 0.005;
 /** What is being made gives way to what is newer, and what both have in common is not made again; but not for ever. */
 const GIVES_WAY_MS = 1_000;
 
-interface Making<Inputs, ProxyClass> {
+interface Making<Inputs, Proxy> {
   readonly inputs: Inputs;
-  readonly others: readonly ProxyClass[];
+  readonly others: readonly Proxy[];
   readonly preparation: Preparation;
   /** When the first of those was begun that gave way to one another. */
   readonly sinceMs: number;
@@ -51,15 +51,15 @@ interface Making<Inputs, ProxyClass> {
 }
 
 /** A publisher that has nothing to do. */
-export function createPublisher<Inputs, ProxyClass>({
+export function createPublisher<Inputs, Proxy>({
   snapshots,
   inputs,
   published,
   clock,
   afterOthers = afterImmediate,
-}: PublisherOptions<Inputs, ProxyClass>): Publisher<ProxyClass> {
-  let making: Making<Inputs, ProxyClass> | undefined;
-  let wanted: { readonly others: readonly ProxyClass[] } | undefined;
+}: PublisherOptions<Inputs, Proxy>): Publisher<Proxy> {
+  let making: Making<Inputs, Proxy> | undefined;
+  let wanted: { readonly others: readonly Proxy[] } | undefined;
   let callOff: (() => void) | undefined;
   const nowMs = (): number => clock.monotonicMs();
 

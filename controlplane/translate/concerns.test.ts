@@ -16,7 +16,10 @@ spec: {hosts: [reviews], http: [{route: [{destination: {host: reviews}}], timeou
 apiVersion: networking.istio.io/v1
 kind: VirtualService
 metadata: {name: home, namespace: other}
-spec: {hosts: [reviews.default.svc.cluster.local], exportTo: ["."], http: [{route: [{destination: {host: reviews.default.svc.cluster.local}}], timeout: 4s}]}
+spec:
+  hosts: [reviews.default.svc.cluster.local]
+  exportTo: ["."]
+  http: [{route: [{destination: {host: reviews.default.svc.cluster.local}}], timeout: 4s}]
 ---
 apiVersion: security.istio.io/v1
 kind: AuthorizationPolicy

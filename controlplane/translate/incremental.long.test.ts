@@ -10,7 +10,7 @@ import { withOfflinePods } from "../cli/offline-pods.ts";
 import { allKinds } from "../model/kinds.ts";
 import type { MeshObject } from "../model/object.ts";
 import { runSlice } from "../model/time-slice.ts";
-import { createClassSnapshots } from "../snapshot/class-snapshots.ts";
+import { createProxySnapshots } from "../snapshot/proxy-snapshots.ts";
 import { createResourceEncoder, type EncodedResources } from "../snapshot/encode.ts";
 import { analyzeWorld } from "../analyze/analyze-world.ts";
 import { loadText } from "../store/load.ts";
@@ -154,7 +154,7 @@ function versions(encoded: EncodedResources | undefined): unknown {
 
 function snapshotsOf() {
   const problems: unknown[] = [];
-  const snapshots = createClassSnapshots<Inputs, MeshProxy>({
+  const snapshots = createProxySnapshots<Inputs, MeshProxy>({
     translate: (inputs, proxy) => emitProxy(resolveProxy(inputs, proxy)),
     keyOf,
     encoder: createResourceEncoder(),

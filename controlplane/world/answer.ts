@@ -1,5 +1,6 @@
 // One question, what it was answered, and what that was made from.
 import { inSlice } from "../model/time-slice.ts";
+import type { Answers } from "./answers.ts";
 import type { KeptAnswer, Read, Recorder, Source } from "./source.ts";
 import type { Stamp } from "./stamp.ts";
 
@@ -15,13 +16,6 @@ interface Made<S, R> {
   stampBefore: Stamp;
 }
 
-export interface AnswerOptions<S, R> {
-  readonly compute: (from: S) => R;
-  readonly same: (before: R, after: R) => boolean;
-  /** The answer now holds one for another state beside the latest. */
-  readonly keepsTwo: (answer: KeptAnswer) => void;
-}
-
 /**
  * What one question was answered last; while a state is being made ready, also what it was answered in the one that is
  * served.
@@ -35,7 +29,11 @@ export class Answer<S, R> implements KeptAnswer {
   usedInSweep = -1;
   markedInSweep = -1;
 
-  constructor(private readonly options: AnswerOptions<S, R>) {}
+  constructor(
+    private readonly compute: (from: S) => R,
+    private readonly same: (before: R, after: R) => boolean,
+    private readonly answers: Pick<Answers, "noteTwo">,
+  ) {}
 
   get places(): number {
     return this.told?.places ?? 0;
@@ -57,13 +55,13 @@ export class Answer<S, R> implements KeptAnswer {
     this.isBeingMade = true;
     try {
       const trace = new Trace<S>();
-      const value = this.options.compute(source.readBy(trace));
+      const value = this.compute(source.readBy(trace));
       const { latest, served } = this;
       if (latest !== undefined && served === undefined) {
         this.served = latest;
-        this.options.keepsTwo(this);
+        this.answers.noteTwo(this);
       }
-      const said = [latest, served].find((made) => made !== undefined && this.options.same(made.value, value));
+      const said = [latest, served].find((made) => made !== undefined && this.same(made.value, value));
       return (this.latest = {
         value: said === undefined ? value : said.value,
         trace: trace.reads,

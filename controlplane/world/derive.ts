@@ -51,14 +51,7 @@ export function derived<S extends Readable<S>, A extends readonly unknown[], R>(
     const key = keyOf(...args);
     let answer = byKey.get(key);
     if (answer === undefined)
-      byKey.set(
-        key,
-        (answer = new Answer<S, R>({
-          compute: (from) => compute(from, ...args),
-          same,
-          keepsTwo: (two) => answers.noteTwo(two),
-        })),
-      );
+      byKey.set(key, (answer = new Answer<S, R>((from) => compute(from, ...args), same, answers)));
     const value = answer.in(source);
     if (recorder === undefined) answers.noteUse(answer);
     else recorder.note(new AnswerRead(answer, value), answer.places);

@@ -1,4 +1,4 @@
-// What translation hands over: the Envoy messages of one class of proxies, by resource name.
+// What translation hands over: the Envoy messages of one proxy, by resource name.
 import type {
   Cluster,
   ClusterLoadAssignment,
@@ -9,7 +9,7 @@ import type {
 } from "../../../protos/build/envoy.ts";
 
 /**
- * One class's Envoy messages. Keys are resource names; those of virtual hosts are
+ * One proxy's Envoy messages. Keys are resource names; those of virtual hosts are
  * `<route configuration>/<virtual host>`, and become the hosts' names on the wire. Order is kept.
  */
 export interface EmittedResources {

@@ -63,7 +63,7 @@ describe("proxies with the same filters", () => {
     expect(other).toBe(one);
   });
 
-  it("are told apart by a plugin more, the service, the port and whether a peer is authenticated; filters by configuration and module", () => {
+  it("are told apart by plugins, service, port and whether a peer is authenticated; filters by what they run", () => {
     const known = managers(inbound("10.0.0.1"))?.[0];
     for (const changes of [
       { filters: { ...filters(), pluginsAuthn: [{ ...telemetry("{}", "a"), name: "mine" }] } },

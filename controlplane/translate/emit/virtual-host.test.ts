@@ -72,7 +72,7 @@ describe("a virtual host decided by Envoy", () => {
 });
 
 describe("a virtual host decided by the router filter", () => {
-  it("carries the whole list as rules, routes that wait to be chosen, and then what Envoy goes by while the filter is not there yet", () => {
+  it("carries the whole list as rules, routes to be chosen, and what Envoy goes by until the filter is there", () => {
     const built = host(
       "filter",
       route(

@@ -4,7 +4,8 @@ import { resolveAuthorization, withoutHttp } from "./authorization-policy.ts";
 import { sidecar, worldOf } from "./testing.ts";
 
 const policy = (namespace: string, name: string, spec: string) =>
-  `---\napiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: ${name}, namespace: ${namespace}}\nspec: ${spec}\n`;
+  "---\napiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\n" +
+  `metadata: {name: ${name}, namespace: ${namespace}}\nspec: ${spec}\n`;
 const rule = '{from: [{source: {principals: ["*"]}}]}';
 
 describe("policies before a workload", () => {
@@ -71,7 +72,9 @@ describe("policies before a workload", () => {
 
   it("keep tokens, claims and metadata of filters as they are written", () => {
     const whole =
-      '{from: [{source: {requestPrincipals: ["https://a/*"], notRequestPrincipals: ["*/b"]}}], when: [{key: "request.auth.claims[a][b]", values: [c]}, {key: "experimental.envoy.filters.http.x[y]", notValues: ["[z]"]}]}';
+      '{from: [{source: {requestPrincipals: ["https://a/*"], notRequestPrincipals: ["*/b"]}}], ' +
+      'when: [{key: "request.auth.claims[a][b]", values: [c]}, ' +
+      '{key: "experimental.envoy.filters.http.x[y]", notValues: ["[z]"]}]}';
     const [only] = resolveAuthorization(worldOf(policy("default", "p", `{rules: [${whole}]}`)), sidecar());
     expect(only?.rules).toEqual([
       {

@@ -1,5 +1,5 @@
-// What of the mesh one client may see: the services and rules that are exported to it and that its Sidecar lets through.
-// Clients with equal decisive labels in one namespace share all answers.
+// What of the mesh one client may see: the services and rules that are exported to it and that its Sidecar lets
+// through. Clients with equal decisive labels in one namespace share all answers.
 import { isDeepStrictEqual } from "node:util";
 import { isWildcardHost } from "../../model/hosts.ts";
 import type { Labels } from "../../model/labels.ts";

@@ -36,7 +36,8 @@ describe("the DestinationRule of a host", () => {
         "second",
         "server",
         "reviews",
-        "trafficPolicy: {loadBalancer: {simple: RANDOM}}, subsets: [{name: v1, labels: {late: 'yes'}}, {name: v2, labels: {version: v2}}]",
+        "trafficPolicy: {loadBalancer: {simple: RANDOM}}, subsets: [{name: v1, " +
+          "labels: {late: 'yes'}}, {name: v2, labels: {version: v2}}]",
         "2024-02-01T00:00:00Z",
       ) +
       rule("first", "server", HOST, "subsets: [{name: v1, labels: {version: v1}}]", "2024-01-01T00:00:00Z");
@@ -63,7 +64,8 @@ describe("the policy of a port and subset", () => {
       portLevelSettings: [{port: {number: 81}, loadBalancer: {simple: RANDOM}}]},
     subsets: [
       {name: plain},
-      {name: own, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}, portLevelSettings: [{port: {number: 82}, connectionPool: {tcp: {maxConnections: 9}}}]}}]`,
+      {name: own, trafficPolicy: {tls: {mode: ISTIO_MUTUAL},
+        portLevelSettings: [{port: {number: 82}, connectionPool: {tcp: {maxConnections: 9}}}]}}]`,
     ),
   );
   const policy = (port: number, subset?: string) =>

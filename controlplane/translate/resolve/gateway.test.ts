@@ -22,7 +22,13 @@ const rule = (name: string, hosts: string, paths: readonly string[], more = "", 
 apiVersion: networking.istio.io/v1
 kind: VirtualService
 metadata: {name: ${name}, namespace: ${namespace}}
-spec: {hosts: [${hosts}], gateways: [default/front], ${more} http: [${paths.map((path) => `{name: ${name}${path.replaceAll("/", "-")}, match: [{uri: {prefix: ${path}}}], route: [{destination: {host: web, port: {number: 80}}}]}`).join(", ")}]}
+spec: {hosts: [${hosts}], gateways: [default/front], ${more} http: [${paths
+  .map(
+    (path) =>
+      `{name: ${name}${path.replaceAll("/", "-")}, match: [{uri: {prefix: ${path}}}], ` +
+      "route: [{destination: {host: web, port: {number: 80}}}]}",
+  )
+  .join(", ")}]}
 `;
 const secret = (name: string, namespace: string) => `---
 apiVersion: v1
@@ -33,7 +39,8 @@ stringData: ${JSON.stringify({ "tls.crt": CERTIFICATE, "tls.key": KEY })}
 `;
 const http = (hosts: string, more = "") => `{port: {number: 80, name: http, protocol: HTTP}, hosts: [${hosts}]${more}}`;
 const https = (hosts: string, credential: string, name = "https") =>
-  `{port: {number: 443, name: ${name}, protocol: HTTPS}, hosts: [${hosts}], tls: {mode: SIMPLE, credentialName: ${credential}}}`;
+  `{port: {number: 443, name: ${name}, protocol: HTTPS}, hosts: [${hosts}], ` +
+  `tls: {mode: SIMPLE, credentialName: ${credential}}}`;
 const view = (yaml: string) => resolveGateway(inputsOf(yaml), front);
 const routesByHost = (yaml: string) =>
   Object.fromEntries(
@@ -112,7 +119,8 @@ describe("HTTPS", () => {
     const found = view(gateway(https("a.com", "one")) + secret("one", "far"));
     expect(found.ports).toEqual([]);
     expect(found.notes).toEqual([
-      "Gateway default/front server https: there is no Secret one with a certificate and its key in istio-system or default",
+      "Gateway default/front server https: " +
+        "there is no Secret one with a certificate and its key in istio-system or default",
     ]);
   });
 
@@ -144,7 +152,8 @@ describe("a gateway proxy", () => {
 
   it("is told only of upstreams its routes lead to", () => {
     const web =
-      "---\napiVersion: v1\nkind: Service\nmetadata: {name: NAME}\nspec: {selector: {app: web}, ports: [{name: http, port: 80}]}\n";
+      "---\napiVersion: v1\nkind: Service\nmetadata: {name: NAME}\n" +
+      "spec: {selector: {app: web}, ports: [{name: http, port: 80}]}\n";
     const found = view(
       gateway(http("'*'")) + rule("r", "'*'", ["/"]) + web.replace("NAME", "web") + web.replace("NAME", "unused"),
     );

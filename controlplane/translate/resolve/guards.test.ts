@@ -9,11 +9,14 @@ import { resolveOutbound } from "./outbound.ts";
 import { inputsOf, sidecar, worldOf } from "./testing.ts";
 
 const native =
-  "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\ndata: {mesh: 'engine: native'}\n";
+  "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\n" +
+  "data: {mesh: 'engine: native'}\n";
 const policy = (name: string, spec: string) =>
-  `---\napiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: ${name}, namespace: default}\nspec: ${spec}\n`;
+  "---\napiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\n" +
+  `metadata: {name: ${name}, namespace: default}\nspec: ${spec}\n`;
 const limits = (list: string) =>
-  `---\napiVersion: policy.scrim.mesh/v1alpha1\nkind: RateLimitPolicy\nmetadata: {name: l, namespace: default}\nspec: {limits: [${list}]}\n`;
+  "---\napiVersion: policy.scrim.mesh/v1alpha1\nkind: RateLimitPolicy\n" +
+  `metadata: {name: l, namespace: default}\nspec: {limits: [${list}]}\n`;
 
 describe("the engine of a workload", () => {
   it("is the mesh's unless its pod says otherwise", () => {
@@ -28,9 +31,14 @@ describe("the engine of a workload", () => {
 
   it("also decides how its header rules run, host by host, and leaves alone what does not change", () => {
     const world = worldOf(
-      "---\napiVersion: v1\nkind: Service\nmetadata: {name: a, namespace: default}\nspec: {ports: [{name: http, port: 80}]}\n" +
-        "---\napiVersion: v1\nkind: Service\nmetadata: {name: b, namespace: default}\nspec: {ports: [{name: http, port: 80}]}\n" +
-        "---\napiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: a, namespace: default}\nspec: {hosts: [a], http: [{match: [{headers: {x: {exact: y}}}], route: [{destination: {host: b}}]}]}\n",
+      "---\napiVersion: v1\nkind: Service\nmetadata: {name: a, namespace: default}\n" +
+        "spec: {ports: [{name: http, port: 80}]}\n" +
+        "---\napiVersion: v1\nkind: Service\nmetadata: {name: b, namespace: default}\n" +
+        "spec: {ports: [{name: http, port: 80}]}\n" +
+        "---\napiVersion: networking.istio.io/v1\nkind: VirtualService\n" +
+        "metadata: {name: a, namespace: default}\n" +
+        "spec: {hosts: [a], http: [{match: [{headers: {x: {exact: y}}}], " +
+        "route: [{destination: {host: b}}]}]}\n",
     );
     const { table } = resolveOutbound(world, "default", {});
     const decided = (engine: "wasm" | "native") =>

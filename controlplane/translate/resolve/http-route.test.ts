@@ -49,7 +49,8 @@ describe("routes of a VirtualService", () => {
     const to = "route: [{destination: {host: one-port}}]";
     expect(
       routesOf(
-        `- {name: a, match: [{uri: {prefix: /a}}, {uri: {prefix: /}}, {uri: {exact: /never}}], ${to}}\n- {name: b, ${to}}`,
+        "- {name: a, match: [{uri: {prefix: /a}}, {uri: {prefix: /}}, {uri: {exact: /never}}], " +
+          `${to}}\n- {name: b, ${to}}`,
       ).map(({ key }) => key),
     ).toEqual(["0.0", "0.1"]);
     expect(routesOf(`- {match: [{uri: {regex: ".*"}}], ${to}}\n- {${to}}`)).toHaveLength(1);

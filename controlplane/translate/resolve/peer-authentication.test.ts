@@ -3,14 +3,17 @@ import { resolveMtlsMode } from "./peer-authentication.ts";
 import { sidecar, worldOf } from "./testing.ts";
 
 const policy = (namespace: string, name: string, spec: string, created = "2024-01-01T00:00:00Z") =>
-  `---\napiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: ${name}, namespace: ${namespace}, creationTimestamp: "${created}"}\nspec: ${spec}\n`;
+  "---\napiVersion: security.istio.io/v1\nkind: PeerAuthentication\n" +
+  `metadata: {name: ${name}, namespace: ${namespace}, creationTimestamp: "${created}"}\n` +
+  `spec: ${spec}\n`;
 const mode = (yaml: string, port = 9080, proxy = sidecar()) => resolveMtlsMode(worldOf(yaml), proxy, port);
 const mesh = policy("istio-system", "default", "{mtls: {mode: STRICT}}");
 const namespace = policy("default", "default", "{mtls: {mode: DISABLE}}");
 const workload = policy(
   "default",
   "reviews",
-  "{selector: {matchLabels: {app: reviews}}, mtls: {mode: PERMISSIVE}, portLevelMtls: {9081: {mode: STRICT}, 9082: {mode: UNSET}}}",
+  "{selector: {matchLabels: {app: reviews}}, mtls: {mode: PERMISSIVE}, " +
+    "portLevelMtls: {9081: {mode: STRICT}, 9082: {mode: UNSET}}}",
 );
 
 describe("the mTLS mode of a port", () => {

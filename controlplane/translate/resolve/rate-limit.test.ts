@@ -24,7 +24,8 @@ metadata: {name: product, namespace: default}
 spec: {services: [${services}], quotaSpecs: [{name: product}]}
 `;
 const service = (name: string, app: string) =>
-  `\n---\napiVersion: v1\nkind: Service\nmetadata: {name: ${name}}\nspec: {selector: {app: ${app}}, ports: [{port: 80}]}\n`;
+  `\n---\napiVersion: v1\nkind: Service\nmetadata: {name: ${name}}\n` +
+  `spec: {selector: {app: ${app}}, ports: [{port: 80}]}\n`;
 const deployment = (name: string, app: string, account: string) => `
 ---
 apiVersion: apps/v1
@@ -32,7 +33,9 @@ kind: Deployment
 metadata: {name: ${name}}
 spec:
   selector: {matchLabels: {app: ${app}}}
-  template: {metadata: {labels: {app: ${app}}}, spec: {serviceAccountName: ${account}, containers: [{name: app, image: x}]}}
+  template:
+    metadata: {labels: {app: ${app}}}
+    spec: {serviceAccountName: ${account}, containers: [{name: app, image: x}]}
 `;
 
 describe("quotas", () => {
@@ -92,7 +95,8 @@ describe("quotas", () => {
 
 describe("rate limit policies", () => {
   const policy = (namespace: string, name: string, spec: string) =>
-    `---\napiVersion: policy.scrim.mesh/v1alpha1\nkind: RateLimitPolicy\nmetadata: {name: ${name}, namespace: ${namespace}}\nspec: ${spec}\n`;
+    "---\napiVersion: policy.scrim.mesh/v1alpha1\nkind: RateLimitPolicy\n" +
+    `metadata: {name: ${name}, namespace: ${namespace}}\nspec: ${spec}\n`;
 
   it("say what the filter takes", () => {
     const world = worldOf(
@@ -103,8 +107,10 @@ describe("rate limit policies", () => {
   selector: {matchLabels: {app: reviews}}
   headers: draft
   limits:
-  - {name: per-user, match: {methods: [GET], paths: ["/reviews/{*}"]}, key: [{header: X-User}, {source: principal}], requests: 10, per: 1s, burst: 20}
-  - {name: everyone, requests: 1000, per: 1m, shadow: true, overrides: [{principals: [cluster.local/ns/default/sa/a], requests: 5000}]}`,
+  - {name: per-user, match: {methods: [GET], paths: ["/reviews/{*}"]}, key: [{header: X-User}, {source: principal}],
+     requests: 10, per: 1s, burst: 20}
+  - {name: everyone, requests: 1000, per: 1m, shadow: true,
+     overrides: [{principals: [cluster.local/ns/default/sa/a], requests: 5000}]}`,
       ),
     );
     expect(resolveRateLimits(world, sidecar())).toEqual({
@@ -190,10 +196,12 @@ describe("rate limit policies", () => {
     const asking = policy(
       "default",
       "p",
-      "{limits: [{name: l, key: [{header: X-User, as: user}], global: {host: ratelimit, domain: shop, timeout: 50ms, failure: closed}}]}",
+      "{limits: [{name: l, key: [{header: X-User, as: user}], global: {host: ratelimit, " +
+        "domain: shop, timeout: 50ms, failure: closed}}]}",
     );
     const there =
-      "---\napiVersion: v1\nkind: Service\nmetadata: {name: ratelimit}\nspec: {selector: {app: ratelimit}, ports: [{name: grpc, port: 8082}]}\n";
+      "---\napiVersion: v1\nkind: Service\nmetadata: {name: ratelimit}\n" +
+      "spec: {selector: {app: ratelimit}, ports: [{name: grpc, port: 8082}]}\n";
 
     it("name it by its only port, and give the proxy its upstream", () => {
       const world = worldOf(asking + there);
@@ -258,7 +266,8 @@ spec:
   - match:
     - destination: {labels: {app: productservice}}
     quotas:
-    - {name: request-count, maxAmount: 100, interval: 60s, overrides: [{dimensions: {source: orderservice}, maxAmount: 200, interval: 60s}]}
+    - {name: request-count, maxAmount: 100, interval: 60s,
+       overrides: [{dimensions: {source: orderservice}, maxAmount: 200, interval: 60s}]}
 ---
 apiVersion: networking.istio.io/v1alpha3
 kind: QuotaSpecBinding

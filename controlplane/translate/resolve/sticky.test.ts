@@ -53,7 +53,9 @@ describe("claims among the headers of a match", () => {
     const host = hostOf(
       virtualService(
         "header:x",
-        `{match: [{headers: {"@request.auth.claims.Realm.role": {exact: a}, X-B: {exact: b}}, withoutHeaders: {"@request.auth.claims[sub]": {}}}], route: [{destination: {host: web}}]}`,
+        '{match: [{headers: {"@request.auth.claims.Realm.role": {exact: a}, X-B: {exact: b}}, ' +
+          'withoutHeaders: {"@request.auth.claims[sub]": {}}}], ' +
+          "route: [{destination: {host: web}}]}",
       ),
     );
     expect(host).toMatchObject({

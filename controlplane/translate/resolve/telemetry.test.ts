@@ -5,7 +5,8 @@ import { resolveAccessLog } from "./access-log.ts";
 import { telemetryConfiguration } from "./telemetry.ts";
 
 const telemetry = (name: string, namespace: string, spec: string): string =>
-  `apiVersion: telemetry.istio.io/v1\nkind: Telemetry\nmetadata: {name: ${name}, namespace: ${namespace}}\nspec: ${spec}\n`;
+  "apiVersion: telemetry.istio.io/v1\nkind: Telemetry\n" +
+  `metadata: {name: ${name}, namespace: ${namespace}}\nspec: ${spec}\n`;
 const mesh = (text: string): string =>
   `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\ndata: {mesh: '${text}'}\n`;
 const load = (...texts: readonly string[]) => loadText(texts.join("---\n"));
@@ -28,7 +29,8 @@ describe("metrics", () => {
       telemetry(
         "workload",
         "default",
-        "{selector: {matchLabels: {app: web}}, metrics: [{overrides: [{match: {metric: REQUEST_COUNT}, disabled: false}]}]}",
+        "{selector: {matchLabels: {app: web}}, metrics: [{" +
+          "overrides: [{match: {metric: REQUEST_COUNT}, disabled: false}]}]}",
       ),
       telemetry("namespace", "default", off("REQUEST_SIZE", "SERVER")),
       telemetry("mesh", "istio-system", off("ALL_METRICS", "CLIENT_AND_SERVER")),
@@ -53,7 +55,8 @@ describe("metrics", () => {
     const changed = telemetry(
       "a",
       "istio-system",
-      "{metrics: [{overrides: [{tagOverrides: {request_host: {value: request.host}, mine: {value: request.path}, response_flags: {operation: REMOVE}}}]}]}",
+      "{metrics: [{overrides: [{tagOverrides: {request_host: {value: request.host}, " +
+        "mine: {value: request.path}, response_flags: {operation: REMOVE}}}]}]}",
     );
     const { world } = load(mesh("defaultConfig: {extraStatTags: [mine]}"), changed);
     expect(telemetryConfiguration(world, proxy, "server")).toMatchObject({
@@ -61,7 +64,9 @@ describe("metrics", () => {
       metrics: [{ tags: { mine: { value: "request.path" }, response_flags: { remove: true } } }],
     });
     expect(analyzeWorld(world).map(({ field, message }) => `${field}: ${message}`)).toEqual([
-      "spec.metrics[0].overrides[0].tagOverrides.request_host: label request_host is left out: proxies learn their labels at start, so add it to MeshConfig's defaultConfig.extraStatTags and restart them",
+      "spec.metrics[0].overrides[0].tagOverrides.request_host: label request_host is left out: " +
+        "proxies learn their labels at start, " +
+        "so add it to MeshConfig's defaultConfig.extraStatTags and restart them",
     ]);
   });
 

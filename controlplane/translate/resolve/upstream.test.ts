@@ -16,14 +16,18 @@ const pod = (
 ) => `---
 apiVersion: v1
 kind: Pod
-metadata: {name: ${name}, labels: {app: a${more.labels ?? ""}}, annotations: {scrim.mesh/proxy: ${more.proxy ?? "sidecar"}}${more.meta ?? ""}}
-spec: {serviceAccountName: sa-${name}, containers: [{name: c, ports: [${more.ports ?? "{name: web, containerPort: 8080}"}]}]}
+metadata: {name: ${name}, labels: {app: a${more.labels ?? ""}},
+  annotations: {scrim.mesh/proxy: ${more.proxy ?? "sidecar"}}${more.meta ?? ""}}
+spec: {serviceAccountName: sa-${name},
+  containers: [{name: c, ports: [${more.ports ?? "{name: web, containerPort: 8080}"}]}]}
 status: {podIP: ${ip}, phase: Running, conditions: [{type: Ready, status: "${more.ready ?? "True"}"}]}
 `;
 const service =
-  "---\napiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {selector: {app: a}, ports: [{name: http, port: 80, targetPort: web}]}\n";
+  "---\napiVersion: v1\nkind: Service\nmetadata: {name: a}\n" +
+  "spec: {selector: {app: a}, ports: [{name: http, port: 80, targetPort: web}]}\n";
 const policy = (spec: string) =>
-  `---\napiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: a}\nspec: {host: a, trafficPolicy: {${spec}}}\n`;
+  "---\napiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: a}\n" +
+  `spec: {host: a, trafficPolicy: {${spec}}}\n`;
 
 function upstreamOf(yaml: string, subset = ""): Upstream {
   const found = resolveOutbound(worldOf(yaml), "default", {}).upstreams.find(
@@ -97,7 +101,9 @@ status: {podIP: 10.0.0.9, phase: Running, conditions: [{type: Ready, status: "Tr
 
   it("get plaintext where PeerAuthentication turns mutual TLS off", () => {
     const off =
-      "---\napiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: off}\nspec: {selector: {matchLabels: {app: a}}, mtls: {mode: STRICT}, portLevelMtls: {8080: {mode: DISABLE}}}\n";
+      "---\napiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: off}\n" +
+      "spec: {selector: {matchLabels: {app: a}}, mtls: {mode: STRICT}, " +
+      "portLevelMtls: {8080: {mode: DISABLE}}}\n";
     expect(addresses(service + pod("a", "10.0.0.1") + off)).toEqual(["10.0.0.1:8080"]);
   });
 });
@@ -126,7 +132,8 @@ describe("what is spoken below", () => {
 
   it("is nothing when MeshConfig turns auto mTLS off", () => {
     const off =
-      "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\ndata: {mesh: 'enableAutoMtls: false'}\n";
+      "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\n" +
+      "data: {mesh: 'enableAutoMtls: false'}\n";
     expect(upstreamOf(service + pod("a", "10.0.0.1") + off).tls).toEqual({ mode: "none" });
   });
 });
@@ -144,7 +151,9 @@ describe("limits and load balancing", () => {
     const yaml =
       service +
       policy(
-        "connectionPoolSettings: {http: {http1MaxPendingRequests: 10, maxRequestsPerConnection: 1}}, httpCircuitBreaker: {consecutiveErrors: 3, interval: 1s, maxRequests: 10, openDuration: 5s, sleepWindow: 5s}",
+        "connectionPoolSettings: {http: {http1MaxPendingRequests: 10, " +
+          "maxRequestsPerConnection: 1}}, httpCircuitBreaker: {consecutiveErrors: 3, interval: 1s, maxRequests: 10, " +
+          "openDuration: 5s, sleepWindow: 5s}",
       );
     expect(upstreamOf(yaml)).toMatchObject({
       limits: { maxPendingRequests: 10, maxRequestsPerConnection: 1, maxRequests: 10 },

@@ -61,7 +61,7 @@ describe("the VirtualService of a host at a sidecar", () => {
     expect(chosen(rule("nobody", "client", "web.com", "exportTo: ['~'],"), "client", "web.com")).toBeUndefined();
   });
 
-  it("with a wildcard applies only if it is the most specific, whatever its age; it never covers its own suffix", () => {
+  it("with a wildcard applies only if it is the most specific, whatever its age; never to its own suffix", () => {
     const rules =
       rule("wide", "x", "'*.com'", "", "2020-01-01T00:00:00Z") +
       rule("narrow", "x", "'*.web.com'", "", "2024-01-01T00:00:00Z") +

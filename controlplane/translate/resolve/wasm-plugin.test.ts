@@ -3,7 +3,9 @@ import { inputsOf, modulesOf, sidecar } from "./testing.ts";
 import { resolvePlugins } from "./wasm-plugin.ts";
 
 const plugin = (namespace: string, name: string, spec = "", created = "2024-01-01T00:00:00Z") =>
-  `---\napiVersion: extensions.istio.io/v1alpha1\nkind: WasmPlugin\nmetadata: {name: ${name}, namespace: ${namespace}, creationTimestamp: "${created}"}\nspec: {url: "file://./x.wasm"${spec}}\n`;
+  "---\napiVersion: extensions.istio.io/v1alpha1\nkind: WasmPlugin\n" +
+  `metadata: {name: ${name}, namespace: ${namespace}, creationTimestamp: "${created}"}\n` +
+  `spec: {url: "file://./x.wasm"${spec}}\n`;
 const slots = (yaml: string, modules = modulesOf()) =>
   resolvePlugins(inputsOf(yaml, modules), sidecar(), { direction: "inbound", port: 9080 });
 const names = (filters: readonly { readonly name: string }[]) =>

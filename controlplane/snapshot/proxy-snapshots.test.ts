@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { createClassSnapshots } from "./class-snapshots.ts";
+import { createProxySnapshots } from "./proxy-snapshots.ts";
 import { createResourceEncoder } from "./encode.ts";
 import { type EnvoyResources, emptyResources } from "../translate/emit/resources.ts";
 
@@ -21,7 +21,7 @@ function setUp() {
       resources.clusters.set("eds", { name: "eds", type: "EDS", edsClusterConfig: { edsConfig: { ads: {} } } });
     return resources;
   };
-  const snapshots = createClassSnapshots<Inputs, string>({
+  const snapshots = createProxySnapshots<Inputs, string>({
     translate,
     keyOf: (name) => name,
     encoder: createResourceEncoder(),
@@ -35,7 +35,7 @@ const clustersOf = (snapshots: ReturnType<typeof setUp>["snapshots"]) => [
   ...(snapshots.resourcesOf("a")?.maps.clusters.keys() ?? []),
 ];
 
-describe("class snapshots", () => {
+describe("proxy snapshots", () => {
   it("has nothing before any inputs", () => {
     expect(setUp().snapshots.resourcesOf("a")).toBeUndefined();
   });
