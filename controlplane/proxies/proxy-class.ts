@@ -4,10 +4,11 @@ import { type Labels, labelsMatch } from "../model/labels.ts";
 import type { MeshObject } from "../model/object.ts";
 import { derived } from "../world/derive.ts";
 import type { World } from "../world/world.ts";
-import { classPorts, type MeshProxy } from "../translate/ir/proxy-class.ts";
+import { classPorts, type MeshProxy, type ProxyClass } from "../translate/ir/proxy-class.ts";
 import { OUTBOUND_PORT, sidecarListens } from "../pods/listen-port.ts";
 import { podFactsOf } from "../pods/pod-facts.ts";
 import { byNumber, eachOnce, type ServedPort, servedPorts, servicesSelecting } from "../pods/served-ports.ts";
+import { interned } from "../world/interned.ts";
 import { memoized } from "../world/memo.ts";
 
 /**
@@ -16,27 +17,31 @@ import { memoized } from "../world/memo.ts";
 export const proxyOfPod = memoized((pod: MeshObject<"Pod">): MeshProxy | undefined => {
   const { proxy, namespace, workload, serviceAccount, labels, ip, listens, outbound, engine } = podFactsOf(pod);
   if (proxy === "none") return undefined;
-  return {
-    class: {
-      kind: proxy,
-      namespace,
-      workload,
-      serviceAccount,
-      labels,
-      ports: classPorts(listens),
-      goesOut: outbound !== undefined,
-      engine,
-    },
+  const goesOut = outbound !== undefined;
+  const ports = classPorts(listens);
+  return oneProxy({
+    class: oneClass({ kind: proxy, namespace, workload, serviceAccount, labels, ports, goesOut, engine }),
     address: ip,
     listens,
     outbound,
-  };
+  });
 });
+
+/** Replicas have their class in common; and a pod that changes in other things has the proxy that it had. */
+const oneClass = interned(
+  (proxyClass: ProxyClass) => proxyClass,
+  (proxyClass) => proxyClass,
+);
+const oneProxy = interned(
+  (proxy: MeshProxy) => proxy,
+  (proxy) => proxy,
+);
 
 /** Returns a proxy like this one that proved nothing and is given no certificate; the same object each time. */
 export const withoutIdentityOf = memoized(
-  (proxy: MeshProxy): MeshProxy => ({ ...proxy, class: { ...proxy.class, identity: "none" } }),
+  (proxy: MeshProxy): MeshProxy => ({ ...proxy, class: unidentified(proxy.class) }),
 );
+const unidentified = memoized((proxyClass: ProxyClass): ProxyClass => ({ ...proxyClass, identity: "none" }));
 
 /**
  * A proxy whose pod no document describes. Namespace and service account are proven; the rest is what its node says.

@@ -18,7 +18,6 @@ import type { EmittedResources } from "./emit/resources.ts";
 import { routesOf, virtualHostsOf } from "./emit/routes.ts";
 import type { ClassIr, OutboundProxy, ProxyIr } from "./ir/proxy.ts";
 import { keyOf, type MeshProxy, type ProxyClass } from "./ir/proxy-class.ts";
-import type { RouteTable } from "./ir/routes.ts";
 import { type Upstream, upstreamText } from "./ir/upstream.ts";
 import { resolveAccessLog } from "./resolve/access-log.ts";
 import { engineOf, withEngine } from "./resolve/engine.ts";
@@ -27,7 +26,7 @@ import { resolveGuardNotes } from "./resolve/guards.ts";
 import { resolveHttpFilters } from "./resolve/http-filters.ts";
 import { resolveInbound } from "./resolve/inbound.ts";
 import { differsByProxy, type Inputs } from "./resolve/modules.ts";
-import { OUTBOUND_TABLE, resolveOutbound } from "./resolve/outbound.ts";
+import { OUTBOUND_TABLE, resolveOutbound, resolveOutboundTraits } from "./resolve/outbound.ts";
 import { rateLimitUpstreams } from "./resolve/rate-limit.ts";
 import { resolveRequestForm } from "./resolve/request-form.ts";
 import { trustDomainsOf } from "./resolve/trust-domains.ts";
@@ -38,20 +37,19 @@ import { selectPolicies } from "./resolve/workload-selector.ts";
  * Returns all that a proxy needs. What its class needs is the same object for all of the class, and what does not
  * differ from an earlier answer is that one, for other classes too.
  */
-export const resolveProxy: (inputs: Inputs, proxy: MeshProxy) => ProxyIr = derived(
-  (inputs: Inputs, proxy: MeshProxy) => ({ shared: resolveClass(inputs, classAtPresent(inputs, proxy)), own: proxy }),
-  { keyOf },
-);
+export function resolveProxy(inputs: Inputs, proxy: MeshProxy): ProxyIr {
+  return { shared: resolveClass(inputs, classAtPresent(inputs, proxy)), own: proxy };
+}
 
 /** Returns the Envoy messages of an IR, every kind by resource name; the same maps for the same parts. */
-export const emitProxy = memoized((ir: ProxyIr): EmittedResources => {
+export function emitProxy(ir: ProxyIr): EmittedResources {
   const { clusters, ...shared } = emitClass(ir.shared);
   return {
     ...shared,
     clusters: layered(clusters, ownClusters(ir.shared.inbound, ir.own)),
     listeners: listenersOf(ir),
   };
-});
+}
 
 const emitClass = memoized(
   (ir: ClassIr): Omit<EmittedResources, "listeners"> => ({
@@ -109,7 +107,7 @@ function routerIr(inputs: Inputs, proxies: ProxyClass): PartOfIr {
     routeTables: tables,
     inbound: NOTHING,
     gatewayPorts: gatewayPortsOf(inputs, proxies),
-    notes: [...notes, ...guardNotesOf(inputs, proxies)],
+    notes: [...notes, ...guardNotesOf(inputs.world, proxies)],
   };
 }
 
@@ -117,7 +115,7 @@ function sidecarIr(inputs: Inputs, proxies: ProxyClass): PartOfIr {
   const serving = {
     inbound: inboundOf(inputs, proxies),
     gatewayPorts: NOTHING,
-    notes: guardNotesOf(inputs, proxies),
+    notes: guardNotesOf(inputs.world, proxies),
   };
   if (!proxies.goesOut)
     return { ...serving, upstreams: withRateLimits(inputs, proxies, NOTHING), routeTables: NOTHING };
@@ -133,24 +131,19 @@ function sidecarIr(inputs: Inputs, proxies: ProxyClass): PartOfIr {
 const gatewayOf = derived(resolveGateway, { keyOf });
 const gatewayPortsOf = derived((inputs: Inputs, proxies: ProxyClass) => gatewayOf(inputs, proxies).ports, byContent);
 const inboundOf = derived(resolveInbound, byContent);
-const guardNotesOf = derived(
-  (inputs: Inputs, proxies: ProxyClass) => resolveGuardNotes(inputs.world, proxies),
-  byContent,
-);
+const guardNotesOf = derived(resolveGuardNotes, byContent);
 
 const outboundOf = derived((inputs: Inputs, proxies: ProxyClass): OutboundProxy => {
-  const { isRouterNeeded, unknownHosts } = outboundTraits(inputs, proxies);
-  const filters = resolveHttpFilters(inputs, proxies, "outbound", isRouterNeeded);
+  const { world } = inputs;
+  const { needsRouter, unknownHosts } = resolveOutboundTraits(
+    world,
+    proxies.namespace,
+    proxies.labels,
+    engineOf(world, proxies),
+  );
+  const filters = resolveHttpFilters(inputs, proxies, "outbound", needsRouter);
   return { routeTable: OUTBOUND_TABLE, filters, unknownHosts };
 }, byContent);
-
-/** All of a client's routes that its listeners are made from. */
-const outboundTraits = derived(({ world }: Inputs, proxies: ProxyClass) => {
-  const { table, unknownHosts } = resolveOutbound(world, proxies.namespace, proxies.labels);
-  return { isRouterNeeded: needsRouter(withEngine(table, engineOf(world, proxies))), unknownHosts };
-}, byContent);
-
-const needsRouter = memoized((table: RouteTable) => table.virtualHosts.some((host) => host.decidedBy === "filter"));
 
 /**
  * What the proxies' routes lead to, and the rate limit services that their filters ask; the same list where that adds

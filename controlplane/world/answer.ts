@@ -93,8 +93,8 @@ export class AnswerRead<S, R> implements Read<S> {
     readonly answer: Answer<S, R>,
     private readonly told: R,
   ) {}
-  holdsIn(source: Source<S>): boolean {
-    return Object.is(this.answer.in(source), this.told);
+  placesIn(source: Source<S>): number | undefined {
+    return Object.is(this.answer.in(source), this.told) ? this.answer.places : undefined;
   }
 }
 
@@ -123,9 +123,10 @@ function holdsIn<S, R>(made: Made<S, R>, source: Source<S>): boolean {
   if ((source.stamp.differencesFrom(made.stamp) & made.places) === 0) return true;
   let { places } = made;
   for (const read of made.trace) {
-    if (!read.holdsIn(source)) return false;
+    const now = read.placesIn(source);
+    if (now === undefined) return false;
     // An answer that came out as it was may have read other things on the way.
-    if (read.answer !== undefined) places |= read.answer.places;
+    places |= now;
   }
   made.places = places;
   return true;

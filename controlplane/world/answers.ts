@@ -49,12 +49,3 @@ export class Answers {
     this.sweep++;
   }
 }
-
-const byLineage = new WeakMap<object, Answers>();
-
-/** Returns the answers of a lineage of states. */
-export function answersOf(lineage: object): Answers {
-  let answers = byLineage.get(lineage);
-  if (answers === undefined) byLineage.set(lineage, (answers = new Answers()));
-  return answers;
-}

@@ -6,7 +6,7 @@
 // Take it for what is worked out from a state of the mesh. It costs a trace for each answer, and going through it for
 // each new state in which something of a kind changed that the answer depends on.
 import { Answer, AnswerRead } from "./answer.ts";
-import { answersOf } from "./answers.ts";
+import type { Answers } from "./answers.ts";
 import type { Readable } from "./source.ts";
 
 // An answer is kept with its trace: every list, object and other answer it read, in order, with what it was told.
@@ -40,12 +40,12 @@ export function derived<S extends Readable<S>, A extends readonly unknown[], R>(
   compute: (from: S, ...args: A) => R,
   { keyOf = (...args: A) => args.join("\0"), same = Object.is }: DeriveOptions<A, R> = {},
 ): (from: S, ...args: A) => R {
-  const byLineage = new WeakMap<object, Map<string, Answer<S, R>>>();
+  const among = new WeakMap<Answers, Map<string, Answer<S, R>>>();
   return ({ source, recorder }, ...args) => {
-    const answers = answersOf(source.lineage);
-    let byKey = byLineage.get(source.lineage);
+    const { answers } = source;
+    let byKey = among.get(answers);
     if (byKey === undefined) {
-      byLineage.set(source.lineage, (byKey = new Map<string, Answer<S, R>>()));
+      among.set(answers, (byKey = new Map<string, Answer<S, R>>()));
       answers.watch(byKey);
     }
     const key = keyOf(...args);
@@ -65,7 +65,7 @@ export function derived<S extends Readable<S>, A extends readonly unknown[], R>(
  * neither costs the other its answers.
  */
 export function keepOnlyAnswersOf<S>({ source }: Readable<S>): void {
-  answersOf(source.lineage).keepOnly(source.stamps);
+  source.answers.keepOnly(source.stamps);
 }
 
 /** Whether two lists hold the same items: for `same`. */

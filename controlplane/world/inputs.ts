@@ -28,7 +28,7 @@ export function createInputs<Modules extends object>(world: World, modules: Modu
   };
   const source: Source<InputsWith<Modules>> = {
     state: inputs,
-    lineage: world.source.lineage,
+    answers: world.source.answers,
     stamp,
     stamps: [stamp, ...world.source.stamps],
     readBy: (recorder) => new InputsReading(inputs, recorder),
@@ -63,15 +63,15 @@ class WorldRead<Modules extends object> implements Read<InputsWith<Modules>> {
   get answer(): Read<World>["answer"] {
     return this.read.answer;
   }
-  holdsIn({ state }: Source<InputsWith<Modules>>): boolean {
-    return this.read.holdsIn(state.world.source);
+  placesIn({ state }: Source<InputsWith<Modules>>): number | undefined {
+    return this.read.placesIn(state.world.source);
   }
 }
 
 class ModulesRead<Modules extends object> implements Read<InputsWith<Modules>> {
   readonly answer = undefined;
   constructor(private readonly told: Modules) {}
-  holdsIn({ state }: Source<InputsWith<Modules>>): boolean {
-    return state.modules === this.told;
+  placesIn({ state }: Source<InputsWith<Modules>>): number | undefined {
+    return state.modules === this.told ? 0 : undefined;
   }
 }

@@ -6,35 +6,58 @@ import { inSlice } from "../model/time-slice.ts";
 type Part = object | string | number | boolean | undefined;
 
 /**
- * Returns `compute` with its answers kept per arguments; an answer goes with the first of the objects that goes. The
- * argument of which there are fewest stands best in front: the maps for those behind it are in its own.
+ * Returns `compute`, whose parameters have no defaults, with its answers kept per arguments; an answer goes with the
+ * first of the objects that goes. The argument of which there are fewest stands best in front: the maps for those
+ * behind it are in its own.
  */
 export function memoized<A extends readonly [object, ...(readonly Part[])], R>(
   compute: (...args: A) => R,
 ): (...args: A) => R {
+  const last = compute.length - 1;
+  if (last === 0) return memoizedByOne(compute);
   const root = new Shelf<R>();
   return (...args) => {
     let shelf = root;
-    for (const arg of args) shelf = shelf.under(arg);
-    return (shelf.kept ??= { answer: inSlice(() => compute(...args)) }).answer;
+    for (let at = 0; at < last; at++) shelf = shelf.under(args[at]);
+    let kept = shelf.get(args[last]);
+    if (!(kept instanceof Kept)) shelf.set(args[last], (kept = new Kept(inSlice(() => compute(...args)))));
+    return kept.answer;
   };
 }
 
-/** What is kept under some first arguments: an answer, or shelves for the argument that follows. */
-class Shelf<R> {
-  kept: { readonly answer: R } | undefined;
-  private byObject: WeakMap<object, Shelf<R>> | undefined;
-  private byValue: Map<Part, Shelf<R>> | undefined;
-
-  under(part: Part): Shelf<R> {
-    return typeof part === "object"
-      ? shelfIn((this.byObject ??= new WeakMap<object, Shelf<R>>()), part)
-      : shelfIn((this.byValue ??= new Map<Part, Shelf<R>>()), part);
-  }
+/** One argument is the usual case, and asked for most often: it has a shorter way. */
+function memoizedByOne<A extends readonly [object, ...(readonly Part[])], R>(
+  compute: (...args: A) => R,
+): (...args: A) => R {
+  const answers = new WeakMap<object, Kept<R>>();
+  return (...args) => {
+    let kept = answers.get(args[0]);
+    if (kept === undefined) answers.set(args[0], (kept = new Kept(inSlice(() => compute(...args)))));
+    return kept.answer;
+  };
 }
 
-function shelfIn<K, R>(shelves: { get(key: K): Shelf<R> | undefined; set(key: K, shelf: Shelf<R>): unknown }, key: K) {
-  let shelf = shelves.get(key);
-  if (shelf === undefined) shelves.set(key, (shelf = new Shelf<R>()));
-  return shelf;
+class Kept<R> {
+  constructor(readonly answer: R) {}
+}
+
+/** What is kept under some first arguments: answers by the last one, or shelves by the one that follows. */
+class Shelf<R> {
+  private byObject: WeakMap<object, Kept<R> | Shelf<R>> | undefined;
+  private byValue: Map<Part, Kept<R> | Shelf<R>> | undefined;
+
+  get(part: Part): Kept<R> | Shelf<R> | undefined {
+    return typeof part === "object" ? this.byObject?.get(part) : this.byValue?.get(part);
+  }
+  set(part: Part, kept: Kept<R> | Shelf<R>): void {
+    if (typeof part === "object") (this.byObject ??= new WeakMap<object, Kept<R> | Shelf<R>>()).set(part, kept);
+    else (this.byValue ??= new Map<Part, Kept<R> | Shelf<R>>()).set(part, kept);
+  }
+  under(part: Part): Shelf<R> {
+    const known = this.get(part);
+    if (known instanceof Shelf) return known;
+    const shelf = new Shelf<R>();
+    this.set(part, shelf);
+    return shelf;
+  }
 }

@@ -1,4 +1,5 @@
 // What answers are made from (a World, or a World with the modules beside it), and how it is noted what of it was read.
+import type { Answers } from "./answers.ts";
 import type { Stamp } from "./stamp.ts";
 
 /** A state that answers can be made from, or a reading of one: the same to whoever asks it. */
@@ -11,8 +12,8 @@ export interface Readable<S> {
 /** What a state and its readings have in common. */
 export interface Source<S> {
   readonly state: S;
-  /** The same for all states that follow from one another. */
-  readonly lineage: object;
+  /** The answers of all states that follow from one another. */
+  readonly answers: Answers;
   readonly stamp: Stamp;
   /** The stamps of all states that it is made of, its own among them. */
   readonly stamps: readonly Stamp[];
@@ -28,7 +29,8 @@ export interface Recorder<S> {
 
 /** One question with the answer it had. */
 export interface Read<S> {
-  holdsIn(source: Source<S>): boolean;
+  /** Returns on which places the answer depends now, as bits, if it is the one that it had; undefined if it is not. */
+  placesIn(source: Source<S>): number | undefined;
   /** The answer that is kept for the question; undefined where the state itself was asked. */
   readonly answer: KeptAnswer | undefined;
 }

@@ -12,7 +12,8 @@ export class Stamp {
   differencesFrom(before: Stamp): number {
     if (this.before === before) return this.differing;
     let bits = 0;
-    for (const [place, number] of this.numbers.entries()) if (before.numbers[place] !== number) bits |= bitOf(place);
+    for (let place = 0; place < this.numbers.length; place++)
+      if (before.numbers[place] !== this.numbers[place]) bits |= bitOf(place);
     [this.before, this.differing] = [before, bits];
     return bits;
   }

@@ -3,6 +3,7 @@ import { allKinds, type Kind } from "../model/kinds.ts";
 import { compareByAge, type MeshObject } from "../model/object.ts";
 import type { RequestForm } from "../model/request-form.ts";
 import type { PluginTrustRule } from "../model/plugin-trust.ts";
+import { Answers } from "./answers.ts";
 import type { Readable, Source } from "./source.ts";
 import { numberOf, Stamp } from "./stamp.ts";
 import { WorldReading } from "./world-reading.ts";
@@ -89,7 +90,7 @@ interface WorldParts {
   readonly revision: number;
   readonly mesh: MeshConfig;
   readonly shelves: ReadonlyMap<Kind, KindShelf>;
-  readonly lineage: object;
+  readonly answers: Answers;
 }
 
 const partsOf = new WeakMap<World, WorldParts>();
@@ -121,7 +122,7 @@ export function createWorld(
     revision,
     mesh,
     shelves,
-    lineage: previous?.source.lineage ?? {},
+    answers: previous?.source.answers ?? new Answers(),
   });
 }
 
@@ -184,7 +185,7 @@ function merged(left: readonly MeshObject[], right: readonly MeshObject[]): Mesh
 }
 
 function worldOf(parts: WorldParts): World {
-  const { revision, mesh, shelves, lineage } = parts;
+  const { revision, mesh, shelves, answers } = parts;
   const shelf = (kind: Kind) => shelves.get(kind) ?? emptyShelf;
   const world: World = Object.freeze({
     revision,
@@ -202,7 +203,7 @@ function worldOf(parts: WorldParts): World {
   const stamp = new Stamp([...allKinds.map((kind) => numberOf(shelf(kind).sorted)), numberOf(mesh)]);
   const source: Source<World> = {
     state: world,
-    lineage,
+    answers,
     stamp,
     stamps: [stamp],
     readBy: (recorder) => new WorldReading(world, recorder),

@@ -24,11 +24,13 @@ export const byHost = {
  * difference to what it may reach.
  */
 export function decisiveLabelsOf(world: World, labels: Labels): Labels {
-  const entries = decisiveLabels(world).flatMap((name): readonly (readonly [string, string])[] =>
-    Object.hasOwn(labels, name) ? [[name, labels[name] ?? ""]] : [],
-  );
-  return Object.fromEntries(entries);
+  return labelsAmong(decisiveLabels(world), labels);
 }
+
+const labelsAmong = memoized((names: readonly string[], labels: Labels): Labels => {
+  const among = names.filter((name) => Object.hasOwn(labels, name));
+  return Object.fromEntries(among.map((name) => [name, labels[name] ?? ""]));
+});
 
 const decisiveLabels = derived(
   (world: World): readonly string[] => {

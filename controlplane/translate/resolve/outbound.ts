@@ -8,16 +8,9 @@ import type { World } from "../../world/world.ts";
 import type { RouteTable, VirtualHost } from "../ir/routes.ts";
 import type { Upstream } from "../ir/upstream.ts";
 import { type Client, ruledHost, serviceHosts } from "./client-hosts.ts";
-import {
-  byClient,
-  byHost,
-  decisiveLabelsOf,
-  egressScope,
- 
-  ruledNames,
-  serviceNames,
-} from "./client-scope.ts";
+import { byClient, byHost, decisiveLabelsOf, egressScope, ruledNames, serviceNames } from "./client-scope.ts";
 import { createDestinations } from "./destination.ts";
+import { type Engine, withEngine } from "./engine.ts";
 import { eachDomainOnce } from "./host-domains.ts";
 import { visibleHost } from "./registry.ts";
 import { serviceUpstreams } from "./upstream.ts";
@@ -35,6 +28,13 @@ export interface OutboundView {
   readonly unknownHosts: "forward" | "refuse";
 }
 
+/** All of a client's view that its listeners are made from. */
+export interface OutboundTraits {
+  /** Some host of it is decided by the router filter. */
+  readonly needsRouter: boolean;
+  readonly unknownHosts: "forward" | "refuse";
+}
+
 /** What one host (or all hosts that are no service) adds to a client's view. */
 interface HostRouting {
   readonly hosts: readonly VirtualHost[];
@@ -49,6 +49,20 @@ interface HostRouting {
 export function resolveOutbound(world: World, namespace: string, labels: Labels): OutboundView {
   return outboundView(world, namespace, decisiveLabelsOf(world, labels));
 }
+
+/** Returns what does not change with every route of such clients. */
+export function resolveOutboundTraits(world: World, namespace: string, labels: Labels, engine: Engine): OutboundTraits {
+  return outboundTraits(world, namespace, decisiveLabelsOf(world, labels), engine);
+}
+
+const outboundTraits = derived(
+  (world: World, namespace: string, labels: Labels, engine: Engine): OutboundTraits => {
+    const { table, unknownHosts } = outboundView(world, namespace, labels);
+    const hosts = withEngine(table, engine).virtualHosts;
+    return { needsRouter: hosts.some(({ decidedBy }) => decidedBy === "filter"), unknownHosts };
+  },
+  { keyOf: (namespace, labels, engine) => `${byClient.keyOf(namespace, labels)} ${engine}`, same: isDeepStrictEqual },
+);
 
 const outboundView = derived((world: World, namespace: string, labels: Labels): OutboundView => {
   const { unknownHosts } = egressScope(world, namespace, labels);
