@@ -53,7 +53,8 @@ export function podDocument(draft: PodDraft) {
 }
 
 /**
- * Returns the ports, each name with the first that has it: several Gateways, or Services, may call ports of one pod alike,
+ * Returns the ports, each name with the first that has it: several Gateways, or Services, may call ports of one pod
+ * alike,
  * and a Pod may not.
  */
 function namedOnce(ports: PodDraft["containerPorts"]): PodDraft["containerPorts"] {

@@ -42,7 +42,8 @@ const MANY = 8;
  * identity with further path segments),
  * `strict` matching asks that every reading matches and loose matching that any does. Rules that let requests in are
  * matched strictly, rules that keep them out loosely, and negation turns that round: so no spelling slips past a DENY
- * or into an ALLOW. Paths are read leniently where that keeps out; what lets in goes by the path as it travels, which must
+ * or into an ALLOW. Paths are read leniently where that keeps out; what lets in goes by the path as it travels, which
+ * must
  * lead nowhere else: it has no dot segments left, and `{*}` covers no encoded slash.
  */
 export class Condition {
@@ -196,7 +197,8 @@ export class Condition {
   }
 
   /**
-   * Some pattern matches the path, or what a lenient application reads: `/a%3ab` is `/a:b` then, and `/a;x` and `//a` are
+   * Some pattern matches the path, or what a lenient application reads: `/a%3ab` is `/a:b` then, and `/a;x` and `//a`
+   * are
    * `/a`.
    */
   private somePath(request: AuthorizationRequest): bool {

@@ -56,7 +56,8 @@ export abstract class AuthorizationRequest {
   /** Puts every value of a header (one per line it stood on) into `values`. */
   abstract headerValues(name: Span, values: SpanList): void;
   /**
-   * Adds the values of headers that applications may take for this one: `x_role` is `x-role` to whoever makes a variable
+   * Adds the values of headers that applications may take for this one: `x_role` is `x-role` to whoever makes a
+   * variable
    * of a header's name.
    */
   abstract alikeHeaderValues(name: Span, values: SpanList): void;

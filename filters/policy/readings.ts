@@ -68,7 +68,8 @@ export class HostReadings {
 }
 
 /**
- * What an application may take for a header's value: all lines joined, each line (also of a header whose name is alike),
+ * What an application may take for a header's value: all lines joined, each line (also of a header whose name is
+ * alike),
  * each element of a line.
  */
 // @ts-ignore: decorator

@@ -89,7 +89,8 @@ export function lenientPath(path: Span, to: usize, form: LenientForm): Span {
 }
 
 /**
- * Returns whether `.` or `..` is left as a segment, plain, encoded, with parameters (`..;x`) or between encoded slashes:
+ * Returns whether `.` or `..` is left as a segment, plain, encoded, with parameters (`..;x`) or between encoded
+ * slashes:
  * an application that resolves it comes to another place than the text says.
  */
 export function hasDotSegment(path: Span): bool {

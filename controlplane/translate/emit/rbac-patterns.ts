@@ -85,7 +85,8 @@ export function lenientPathMatcher(value: string): StringMatcher {
 }
 
 /**
- * Returns the matcher of paths that may lead elsewhere than they say, which nothing lets in: with dot segments left, or,
+ * Returns the matcher of paths that may lead elsewhere than they say, which nothing lets in: with dot segments left,
+ * or,
  * where a template's `{*}` is one segment, with encoded slashes. Nothing where every path is meant.
  */
 export function misleadingPathMatcher(value: string): StringMatcher | undefined {

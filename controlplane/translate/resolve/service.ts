@@ -108,7 +108,8 @@ function backendsOf(world: World, service: MeshObject<"Service">, port: ServiceP
 }
 
 /**
- * A gateway listens by its Gateways' port numbers, which Istio takes for those of the gateway's Service: the target port
+ * A gateway listens by its Gateways' port numbers, which Istio takes for those of the gateway's Service: the target
+ * port
  * is where that port is, unless a Gateway has just that number.
  */
 function targetOf(pod: PodFacts, { targetPort, port }: ServicePortSpec): number | undefined {

@@ -85,7 +85,9 @@ const keptOut = [
 /** What is named with an encoded slash, while there are any. */
 const keptOutEncoded = ["/q/%2F/secret", "/q/%2f/secret", "/q/%2F%2fsecret"];
 
-/** Envoy goes on with `/x/admin` where it normalizes; where it does not, nobody knows what an application makes of it. */
+/**
+ * Envoy goes on with `/x/admin` where it normalizes; where it does not, nobody knows what an application makes of it.
+ */
 const keptOutAsItIs = "/x//../admin";
 
 /** Nothing but an ALLOW could let them in. */
