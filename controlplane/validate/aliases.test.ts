@@ -13,7 +13,12 @@ describe("aliases of the circuit breaker", () => {
       host: "a",
       trafficPolicy: {
         connectionPool: { http: { http1MaxPendingRequests: 10, http2MaxRequests: 10 } },
-        outlierDetection: { consecutive5xxErrors: 3, interval: "1s", baseEjectionTime: "5s" },
+        outlierDetection: {
+          consecutive5xxErrors: 3,
+          interval: "1s",
+          baseEjectionTime: "5s",
+          maxEjectionPercent: 100,
+        },
       },
     });
     expect(lines(result.violations)).toEqual([

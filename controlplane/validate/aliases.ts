@@ -24,6 +24,7 @@ type Draft = { uses: AliasUse[]; relocations: Relocation[] };
 
 const POOL = "connectionPoolSettings";
 const BREAKER = "httpCircuitBreaker";
+const EJECTION = ["outlierDetection", "maxEjectionPercent"];
 /** Fields of httpCircuitBreaker and the standard fields that mean the same. */
 const BREAKER_FIELDS: Readonly<Record<string, readonly string[]>> = {
   consecutiveErrors: ["outlierDetection", "consecutive5xxErrors"],
@@ -78,7 +79,15 @@ function rewriteLevel(level: Fields, at: FieldPath, draft: Draft): Fields {
       conflict: true,
     });
   }
-  return without(result, BREAKER);
+  return without(openingWhole(result, breaker), BREAKER);
+}
+
+/** A circuit opens for all of a service, where outlier detection alone lets nine tenths of its endpoints go on. */
+function openingWhole(level: Fields, breaker: Fields): Fields {
+  const isOpened = Object.entries(BREAKER_FIELDS).some(
+    ([alias, [group]]) => group === EJECTION[0] && Object.hasOwn(breaker, alias),
+  );
+  return isOpened && valueAt(level, EJECTION) === undefined ? withValue(level, EJECTION, 100) : level;
 }
 
 function moved(

@@ -161,7 +161,7 @@ describe("limits and load balancing", () => {
         consecutive5xx: 3,
         intervalMs: 1_000,
         baseEjectionMs: 5_000,
-        maxEjectionPercent: 10,
+        maxEjectionPercent: 100,
       },
     });
   });
