@@ -6,6 +6,7 @@ import type { Cell } from "../stages/cell.ts";
 import type { Stage } from "../stages/stage.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Inputs } from "../translate/resolve/modules.ts";
+import { isPluginFilter } from "../translate/resolve/wasm-plugin.ts";
 import type { RejectedContent } from "../xds/rejections/blame.ts";
 import type { HeldObjects } from "./held-objects.ts";
 import { proxyOfPod } from "./proxy-class.ts";
@@ -49,6 +50,8 @@ export function createRefusalStage({ published, held, refused, loads, logger }: 
   const nextOf = (contents: readonly RejectedContent[], inputs: Inputs) => {
     for (const { resource: content, rejectedBy, reason } of contents) {
       const proxy = proxyAmong(inputs, rejectedBy);
+      // A plugin's version is taken back by its rollout.
+      if (isPluginFilter(content.name)) continue;
       if (proxy === undefined || traced.get(content.version) === held.changes()) continue;
       const refusal: Refusal = { inputs, proxy, content, encoder, loads };
       if (isMade(refusal)) return { refusal, reason };

@@ -55,7 +55,14 @@ function standsAt(selectors: readonly TrafficSelectorSpec[] | undefined, { direc
 
 /** Returns the resource name of a plugin's configuration, e.g. `extensions.istio.io/wasmplugin/default.add-header`. */
 export function pluginFilterName(namespace: string, name: string): string {
-  return `extensions.istio.io/wasmplugin/${namespace}.${name}`;
+  return `${PLUGIN_FILTERS}${namespace}.${name}`;
+}
+
+const PLUGIN_FILTERS = "extensions.istio.io/wasmplugin/";
+
+/** Whether a resource of this name is a plugin's configuration. */
+export function isPluginFilter(name: string): boolean {
+  return name.startsWith(PLUGIN_FILTERS);
 }
 
 function comparePlugins(a: MeshObject<"WasmPlugin">, b: MeshObject<"WasmPlugin">, proxyNamespace: string): number {

@@ -81,19 +81,22 @@ describe("names", () => {
 });
 
 describe("rules", () => {
-  it("of the caller's namespace go before others, the oldest before the younger", async () => {
+  it("for all win by age, and one for the caller's namespace alone goes before them", async () => {
+    const theirs = rule("theirs", "other", "b.default.svc.cluster.local", `{${respond(418)}}`);
     await applied(
-      rule("theirs", "other", "b.default.svc.cluster.local", `{${respond(418)}}`),
+      theirs,
       rule("zz", "default", "b", `{${respond(421)}}`),
       rule("aa", "default", "b", `{${respond(420)}}`),
     );
     expect(await status("client", "b")).toBe(420);
-    expect(await status("stranger", "b.default")).toBe(418);
+    expect(await status("stranger", "b.default")).toBe(420);
     await applied(
+      theirs.replace("  hosts:", '  exportTo: ["."]\n  hosts:'),
       rule("zz", "default", "b", `{${respond(421)}}`, "2020-01-01T00:00:00Z"),
       rule("aa", "default", "b", `{${respond(420)}}`, "2021-01-01T00:00:00Z"),
     );
     expect(await status("client", "b")).toBe(421);
+    expect(await status("stranger", "b.default")).toBe(418);
   });
 
   it("with wildcards speak for what no narrower rule names", async () => {
