@@ -197,6 +197,7 @@ async function startControlPlane(mesh: MeshFiles) {
     installation: installationOf(join(root, "controlplane/cli/scrim.mjs")),
     random: Math.random,
     complain: (line) => process.stderr.write(`${line}\n`),
+    tell: () => undefined,
   });
   await controlPlane.start();
   while (!controlPlane.view.isReady()) await delay(10);

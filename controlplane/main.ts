@@ -105,8 +105,12 @@ export function createControlPlane(settings: ServeSettings, given: ControlPlaneD
 
   measure(deps, store.world, view);
   // the World, and how far it has come → a line for people after a change
-  const takenUp = createTakenUpStage({ clock, say: given.tell ?? (() => undefined) }, store.world, view);
-  const stages = runStages([store, authority, plugins, rollouts, publication, refusals, xds, findings, admin, takenUp]);
+  const takenUp =
+    given.tell === undefined
+      ? []
+      : [createTakenUpStage({ clock, say: given.tell }, { world: store.world, view, reach })];
+  const all = [store, authority, plugins, rollouts, publication, refusals, xds, findings, admin, ...takenUp];
+  const stages = runStages(all);
   return { view, start: stages.start, stop: stages.stop };
 }
 

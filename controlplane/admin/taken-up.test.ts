@@ -30,17 +30,14 @@ async function told(before: World, after: World, lateMs = 0, patience = 1): Prom
   let nowMs = 0;
   const lines: string[] = [];
   const world = createCell(before);
-  const sync = (state: string) => ({ sync: { CDS: state } });
-  const view = {
-    hasUnpublishedChange: () => nowMs < lateMs / 2,
-    proxies: () => [sync("SYNCED"), sync(nowMs < lateMs ? "STALE" : "SYNCED")] as never,
-  };
+  const view = { hasUnpublishedChange: () => nowMs < lateMs / 2 };
+  const reach = createCell({ progress: () => ({ proxies: 2, settled: nowMs < lateMs ? 1 : 2 }) });
   const clock = {
     nowMs: () => nowMs,
     monotonicMs: () => nowMs,
     sleep: async (ms: number) => void (nowMs += ms * patience),
   };
-  const stage = createTakenUpStage({ clock, say: (line) => lines.push(line) }, world, view);
+  const stage = createTakenUpStage({ clock, say: (line) => lines.push(line) }, { world, view, reach });
   await stage.start?.(new AbortController().signal);
   world.set(after);
   for (let turn = 0; turn < 5_000 && lines.length === 0; turn++) await Promise.resolve();

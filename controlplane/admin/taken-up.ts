@@ -11,6 +11,7 @@ import type { Cell } from "../stages/cell.ts";
 import type { Stage } from "../stages/stage.ts";
 import type { Clock } from "../telemetry/clock.ts";
 import type { World } from "../world/world.ts";
+import type { Reach } from "../xds/reach.ts";
 import type { ControlPlaneView } from "./contract.ts";
 
 /** What a proxy that stays silent for this long is told of without. */
@@ -24,11 +25,15 @@ interface TakenUpDeps {
   readonly say: (line: string) => void;
 }
 
+interface Followed {
+  readonly view: Pick<ControlPlaneView, "hasUnpublishedChange">;
+  readonly reach: Cell<Pick<Reach, "progress">>;
+}
+
 /** Returns the stage that tells what was taken up. */
 export function createTakenUpStage(
   { clock, say }: TakenUpDeps,
-  world: Cell<World>,
-  view: Pick<ControlPlaneView, "proxies" | "hasUnpublishedChange">,
+  { world, ...followed }: Followed & { readonly world: Cell<World> },
 ): Stage {
   const ended = new AbortController();
   let last: World;
@@ -41,7 +46,7 @@ export function createTakenUpStage(
         last = now;
         for (const line of openedPorts(before, now)) say(line);
         const changes = changesBetween(before, now);
-        if (changes.length > 0) void tellWhenTaken(changes, { clock, say }, view, ended.signal);
+        if (changes.length > 0) void tellWhenTaken(changes, { clock, say }, followed, ended.signal);
       });
     },
     async stop() {
@@ -113,19 +118,19 @@ function listensOf({ workload, namespace, listens, ready }: ReturnType<typeof po
 async function tellWhenTaken(
   changes: readonly WrittenChange[],
   { clock, say }: TakenUpDeps,
-  view: Pick<ControlPlaneView, "proxies" | "hasUnpublishedChange">,
+  { view, reach }: Followed,
   signal: AbortSignal,
 ): Promise<void> {
   const beganMs = clock.monotonicMs();
   const what = describeChanges(changes);
   for (;;) {
-    const proxies = view.proxies();
-    const stale = proxies.filter(({ sync }) => Object.values(sync).includes("STALE")).length;
     const tookMs = Math.round(clock.monotonicMs() - beganMs);
-    if (!view.hasUnpublishedChange() && stale === 0)
-      return say(`${what}: ${proxies.length} of ${proxies.length} proxies, ${tookMs} ms`);
-    if (tookMs > PATIENCE_MS)
-      return say(`${what}: ${proxies.length - stale} of ${proxies.length} proxies after ${tookMs} ms`);
+    const isLate = tookMs > PATIENCE_MS;
+    if (isLate || !view.hasUnpublishedChange()) {
+      const { proxies, settled } = reach.read().progress();
+      if (isLate) return say(`${what}: ${settled} of ${proxies} proxies after ${tookMs} ms`);
+      if (settled === proxies) return say(`${what}: ${proxies} of ${proxies} proxies, ${tookMs} ms`);
+    }
     try {
       await clock.sleep(POLL_MS, signal);
     } catch {

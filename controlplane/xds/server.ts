@@ -13,7 +13,7 @@ import { openPlaintextPort, openSecurePort, type Port, type ServerCertificate } 
 import { NO_OBSERVER } from "./observer.ts";
 import { PLUGIN_RISK } from "./rejections/canary.ts";
 import { DEFAULT_LIMITS, type XdsLimits, type XdsServerOptions } from "./server-options.ts";
-import type { ConnectedProxy } from "./status/connected-proxy.ts";
+import type { ConnectedProxy, Progress } from "./status/connected-proxy.ts";
 import type { HeldOfType } from "./status/held.ts";
 import type { ResourceReach } from "./status/resource-reach.ts";
 import type { Answer } from "./stream.ts";
@@ -37,6 +37,7 @@ export interface XdsServer {
   notify(): void;
   /** Every proxy with an open stream; where one has several, its newest. */
   status(): ConnectedProxy[];
+  progress(): Progress;
   /** By type, what a proxy watches and holds; undefined for one that is not connected. */
   held(nodeId: string): Partial<Record<ResourceShortName, HeldOfType>> | undefined;
   /** Whom the content under a name has reached, who waits for it, who rejected it and why. */
@@ -73,6 +74,7 @@ export function createXdsServer(options: XdsServerOptions): XdsServer {
     },
     notify: streams.notify,
     status: streams.status,
+    progress: streams.progress,
     held: streams.held,
     reach: streams.reach,
     setCertificate: (certificate) => secure?.setCertificate(certificate),

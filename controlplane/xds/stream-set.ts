@@ -7,7 +7,13 @@ import { createCanaries, type Risk } from "./rejections/canary.ts";
 import { createJudgement, type JudgementOptions } from "./rejections/judgement.ts";
 import { createQuarantine } from "./rejections/quarantine.ts";
 import { streamsByNode } from "./sibling-streams.ts";
-import { type ConnectedProxy, connectedProxyOf, withheldFrom } from "./status/connected-proxy.ts";
+import {
+  type ConnectedProxy,
+  connectedProxyOf,
+  type Progress,
+  progressOf,
+  withheldFrom,
+} from "./status/connected-proxy.ts";
 import { type HeldOfType, heldOnAll } from "./status/held.ts";
 import { type ResourceReach, reachOfResource } from "./status/resource-reach.ts";
 import { createStreamHost, type StreamHostOptions } from "./stream-host.ts";
@@ -28,6 +34,7 @@ export interface StreamSet {
   /** Every stream is looked at again, some at a time. */
   notify(): void;
   status(): ConnectedProxy[];
+  progress(): Progress;
   /** What a proxy's streams hold by type; undefined for one without a stream. */
   held(nodeId: string): Partial<Record<ResourceShortName, HeldOfType>> | undefined;
   reach(kind: ResourceKind, name: string): ResourceReach;
@@ -44,6 +51,7 @@ export function createStreamSet(options: StreamSetOptions): StreamSet {
     add: (stream) => void streams.add(stream),
     notify: () => pushes.push(streams),
     status: () => [...streamsByNode(streams).values()].map((own) => connectedProxyOf(own, parts)),
+    progress: () => progressOf(streamsByNode(streams).values(), parts),
     held(nodeId) {
       const nodes = streamsByNode(streams);
       const own = nodes.get(nodeId) ?? nodes.get(`said/${nodeId}`);

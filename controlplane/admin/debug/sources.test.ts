@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { createResourceEncoder } from "../../snapshot/encode.ts";
 import { resourceKinds, resourceTypes } from "../../snapshot/type-urls.ts";
 import { createCell } from "../../stages/cell.ts";
-import type { Reach } from "../../xds/reach.ts";
+import { type Reach, REACHES_NOBODY } from "../../xds/reach.ts";
 import type { ConnectedProxy } from "../../xds/server.ts";
 import type { ControlPlaneView } from "../contract.ts";
 import { debugPage } from "./pages.ts";
@@ -50,7 +50,7 @@ describe("what the debug pages read", () => {
     const statuses = ["b", "a", "c"].map((pod) =>
       status({ nodeId: `sidecar~10.0.0.7~${pod}.bank~d`, pod, connectionId: "1" }),
     );
-    const sources = debugSources(view, createCell<Reach>({ status: () => statuses, held: () => undefined }));
+    const sources = debugSources(view, createCell<Reach>({ ...REACHES_NOBODY, status: () => statuses }));
     expect(sources.connections().map(({ pod }) => pod)).toEqual(["a", "b", "c"]);
   });
 
@@ -63,6 +63,7 @@ describe("what the debug pages read", () => {
     const sources = debugSources(
       view,
       createCell<Reach>({
+        ...REACHES_NOBODY,
         status: () => statuses,
         held: () => ({ cds: { watched: "*", resources: [cluster], underWay: [] } }),
       }),

@@ -7,7 +7,7 @@ import type { PushQueue } from "../push-queue.ts";
 import { contentOf, recipientOf } from "../recipient.ts";
 import type { Quarantine, Withheld } from "../rejections/quarantine.ts";
 import type { XdsStream } from "../stream.ts";
-import { type Rejection, rejectionsOf, type TypeStatus, typeStatuses, worstOf } from "./type-status.ts";
+import { isQuiet, type Rejection, rejectionsOf, type TypeStatus, typeStatuses, worstOf } from "./type-status.ts";
 
 /** One proxy with an open stream. */
 export interface ConnectedProxy {
@@ -92,6 +92,33 @@ export function connectedProxyOf(
       streams.every((stream) => stream.state().content !== undefined) &&
       asked.every(({ state }) => state === "SYNCED"),
   };
+}
+
+/** How many proxies there are, and how many of them have nothing on its way: cheap, for who asks again and again. */
+export interface Progress {
+  readonly proxies: number;
+  readonly settled: number;
+}
+
+/** How far the streams of all nodes are. */
+export function progressOf(
+  nodes: Iterable<readonly XdsStream[]>,
+  { quarantine, pushes }: ConnectedProxyContext,
+): Progress {
+  let [proxies, settled] = [0, 0];
+  const isSettled = (stream: XdsStream): boolean => {
+    if (pushes.isWaiting(stream)) return false;
+    const state = stream.state();
+    if (isQuiet(state)) return true;
+    // What a proxy rejected, or goes without, is not on its way.
+    const types = typeStatuses(state, { withheld: withheldFrom(stream, quarantine), isStale: false });
+    return Object.values(types).every((type) => type.state !== "STALE");
+  };
+  for (const streams of nodes) {
+    proxies++;
+    if (streams.every(isSettled)) settled++;
+  }
+  return { proxies, settled };
 }
 
 function worstOfEach(all: readonly ConnectedProxy["types"][]): ConnectedProxy["types"] {
