@@ -16,7 +16,7 @@ import type { ControlPlaneView } from "./contract.ts";
 
 /** What a proxy that stays silent for this long is told of without. */
 const PATIENCE_MS = 10_000;
-const POLL_MS = 10;
+const POLL_MS = 20;
 /** Beyond this many objects people want their number. */
 const NAMED_AT_MOST = 3;
 
