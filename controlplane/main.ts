@@ -67,7 +67,7 @@ export function createControlPlane(settings: ServeSettings, given: ControlPlaneD
   // the trust domain → certificates
   const authority = createAuthorityStage(settings, deps, store.world);
   // the World → the same without what no Envoy loads
-  const held = createHeldObjects(store.world);
+  const held = createHeldObjects(store.world, store.remembered);
   const refused = createCell<readonly RejectedContent[]>([]);
   const scratch = scratchEnvoyOf(settings, logger);
   // WasmPlugins → their modules, fetched and tried
@@ -109,7 +109,9 @@ export function createControlPlane(settings: ServeSettings, given: ControlPlaneD
     given.tell === undefined
       ? []
       : [createTakenUpStage({ clock, say: given.tell }, { world: store.world, view, reach })];
-  const all = [store, authority, plugins, rollouts, publication, refusals, xds, findings, admin, ...takenUp];
+  // the World of what is in force → the disk, for the next start
+  const kept = store.keeping(held.world);
+  const all = [store, kept, authority, plugins, rollouts, publication, refusals, xds, findings, admin, ...takenUp];
   const stages = runStages(all);
   return { view, start: stages.start, stop: stages.stop };
 }

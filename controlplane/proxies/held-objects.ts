@@ -53,10 +53,14 @@ const BLAMED_LAST_TO_FIRST: readonly Kind[] = [
   "Telemetry",
 ];
 
-/** Returns what follows `accepted`: nothing is held back yet. */
-export function createHeldObjects(accepted: Cell<World>): HeldObjects {
+/**
+ * Returns what follows `accepted`: nothing is held back yet. `remembered` was in force when an earlier run ended: what an
+ * object may go back to that is refused at the start.
+ */
+export function createHeldObjects(accepted: Cell<World>, remembered: readonly MeshObject[] = []): HeldObjects {
   const held = new Map<string, HeldObject>();
   const before = new Map<string, MeshObject | undefined>();
+  const earlier = byKey(remembered);
   const changedAt = new Map<string, number>();
   let changes = 0;
   let last: World | undefined;
@@ -73,7 +77,9 @@ export function createHeldObjects(accepted: Cell<World>): HeldObjects {
     if (changed.length > 0) changes++;
     for (const { key, was, is } of changed) {
       // A version that was refused is nothing to go back to.
-      before.set(key, held.get(key)?.object === was ? held.get(key)?.instead : was);
+      const good = held.get(key)?.object === was ? held.get(key)?.instead : was;
+      before.set(key, good ?? earlier.get(key));
+      earlier.delete(key);
       held.delete(key);
       if (is === undefined) changedAt.delete(key);
       else changedAt.set(key, changes);
@@ -104,12 +110,13 @@ export function withHeld(world: World, held: readonly Pick<HeldObject, "object" 
   if (held.length === 0) return world;
   const changes = held.map(({ object, instead }): ObjectChange => ({ before: object, now: instead }));
   const settings = held.find(({ object }) => keyOf(object) === "ConfigMap/istio-system/istio");
-  const mesh = settings === undefined ? world.mesh : meshConfigOf(onlyOf(settings.instead), world.mesh);
+  const mesh =
+    settings === undefined ? world.mesh : meshConfigOf(byKey(settings.instead ? [settings.instead] : []), world.mesh);
   return changeWorld(world, changes, mesh);
 }
 
-function onlyOf(object: MeshObject | undefined): ReadonlyMap<string, MeshObject> {
-  return new Map(object === undefined ? [] : [[keyOf(object), object]]);
+function byKey(objects: readonly MeshObject[]): Map<string, MeshObject> {
+  return new Map(objects.map((object) => [keyOf(object), object]));
 }
 
 function keyOf(object: MeshObject): string {

@@ -1,5 +1,7 @@
 import { pino } from "pino";
 import { expect, it } from "vitest";
+import { allKinds } from "../model/kinds.ts";
+import type { MeshObject } from "../model/object.ts";
 import { parseFile } from "../source/files/parse-file.ts";
 import { createResourceEncoder, type EncodedResource } from "../snapshot/encode.ts";
 import { createCell } from "../stages/cell.ts";
@@ -58,10 +60,10 @@ spec: {mtls: {mode: STRICT}}
 `;
 
 /** A control plane whose Envoys load nothing in which the word BAD is. */
-function createBench() {
-  const store = createStore({ strict: false });
+function createBench(remembered: readonly MeshObject[] = []) {
+  const store = createStore({ strict: false, remembered });
   const accepted = createCell(store.world());
-  const held = createHeldObjects(accepted);
+  const held = createHeldObjects(accepted, remembered);
   const published = createCell<Inputs | undefined>(undefined);
   const refused = createCell<readonly RejectedContent[]>([]);
   const loads = async ({ bytes }: EncodedResource) => !Buffer.from(bytes).includes("BAD");
@@ -156,4 +158,17 @@ it("names each of several, and one that comes back unmended again", async () => 
   expect(bench.says()).toEqual([]);
   await bench.edit(route("fine"), log("BAD"));
   expect(bench.says().map(({ object }) => object)).toEqual(["Telemetry/istio-system/logs"]);
+});
+
+it("comes back to the last good version at a start after a run in which it was refused", async () => {
+  const before = createBench();
+  await before.edit(route("fine"), log("response.code > 1"));
+  await before.edit(route("fine"), log("BAD"));
+  const inForce = before.held.world.read();
+  const bench = createBench(allKinds.flatMap((kind) => structuredClone(inForce.list(kind) as readonly MeshObject[])));
+  await bench.edit(route("fine"), log("BAD"));
+  expect(bench.says().map(({ object, servingLastGood }) => [object, servingLastGood])).toEqual([
+    ["Telemetry/istio-system/logs", true],
+  ]);
+  expect([bench.has("fine"), bench.has("response.code > 1"), bench.has("BAD")]).toEqual([true, true, false]);
 });

@@ -1,8 +1,9 @@
 // Consumes: a source's batches of documents.
-// Produces: the World of what is accepted of them, what is wrong with the rest, and the accepted objects on disk.
+// Produces: the World of what is accepted of them, what is wrong with the rest, and on disk what is in force.
 // Never does: let the next stage start before the source has told everything there is.
 import { join } from "node:path";
 import type { DiskNews } from "../disk/kept-file.ts";
+import type { MeshObject } from "../model/object.ts";
 import { MESH_SOURCE } from "../source/files/mesh-directory.ts";
 import type { Source } from "../source/source.ts";
 import type { ServeSettings } from "../settings/settings.ts";
@@ -21,6 +22,10 @@ const KEEP_AFTER_MS = 1_000;
 export interface StoreStage extends Stage {
   readonly world: Cell<World>;
   readonly violations: Cell<readonly StoreViolation[]>;
+  /** What was in force when the last run ended. */
+  readonly remembered: readonly MeshObject[];
+  /** Returns the stage that keeps what is in force for the next start: `world` without what was found bad later. */
+  keeping(inForce: Cell<World>): Stage;
 }
 
 type Settings = Pick<ServeSettings, "strict" | "allowEmpty" | "directory" | "stateDir">;
@@ -35,9 +40,10 @@ export function createStoreStage(
     sleep: (ms, signal) => clock.sleep(ms, signal),
     quietMs: KEEP_AFTER_MS,
   });
+  const remembered = accepted.read();
   const store = createStore({
     strict,
-    remembered: accepted.read(),
+    remembered,
     ...(allowEmpty ? {} : { keeps: { name: MESH_SOURCE, directory } }),
   });
   const intake = createIntake({ store, clock });
@@ -51,15 +57,19 @@ export function createStoreStage(
     name: "store",
     world,
     violations,
+    remembered,
     async start() {
       await source.start(intake.take);
       await intake.settled();
-      accepted.keep(world.read());
-      world.subscribe(accepted.keep);
     },
-    async stop() {
-      await source.stop();
-      await accepted.flush();
-    },
+    stop: () => source.stop(),
+    keeping: (inForce) => ({
+      name: "kept objects",
+      async start() {
+        accepted.keep(inForce.read());
+        inForce.subscribe(accepted.keep);
+      },
+      stop: () => accepted.flush(),
+    }),
   };
 }

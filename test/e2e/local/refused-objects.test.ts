@@ -1,5 +1,7 @@
 // What only Envoy itself finds to be wrong: it is told as the fault of the object that said it, at a start as at an
 // edit, and holds nothing else up.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Mesh, request, startMesh } from "../../support/mesh.ts";
 import { meshConfig, object } from "../../support/objects.ts";
@@ -45,13 +47,24 @@ beforeAll(async () => {
 });
 afterAll(() => mesh?.stop());
 
+interface Fault {
+  readonly severity: string;
+  readonly object: string;
+  readonly message: string;
+  readonly servingLastGood: boolean;
+}
+
+async function violations(): Promise<readonly Fault[]> {
+  const all = JSON.parse((await request(`${mesh.admin}/debug/violations`)).body) as readonly Fault[];
+  return all.filter(({ severity }) => severity === "error");
+}
+
 async function faults(): Promise<readonly string[]> {
-  const all = JSON.parse((await request(`${mesh.admin}/debug/violations`)).body) as {
-    severity: string;
-    object: string;
-    message: string;
-  }[];
-  return all.filter(({ severity }) => severity === "error").map((each) => `${each.object}: ${each.message}`);
+  return (await violations()).map((each) => `${each.object}: ${each.message}`);
+}
+
+function keptObjects(): string {
+  return readFileSync(join(mesh.stateDirectory, "accepted.json"), "utf8");
 }
 
 async function told(...parts: readonly string[]): Promise<void> {
@@ -92,6 +105,19 @@ describe("an object that Envoy refuses", () => {
     // Envoy's workers take a listener up a moment after it is acknowledged.
     await eventually("STRICT", async () => ((await plaintext()) === undefined ? true : undefined));
     expect((await mesh.from("client", "http://web/")).headers["x-new"]).toBe("yes");
+  });
+
+  it("is at its last good version still when the control plane comes back", async () => {
+    await eventually("what is in force to be kept", async () =>
+      keptObjects().includes(REFUSED.slice(0, 8)) ? undefined : true,
+    );
+    expect(keptObjects()).toContain("response.code >= 400");
+    await mesh.killControlPlane();
+    await eventually("a word of the refused object at its last good version", async () => {
+      const [fault] = await violations().catch(() => []);
+      return fault?.object === "Telemetry/istio-system/logs" && fault.servingLastGood ? true : undefined;
+    });
+    expect(keptObjects()).toContain("response.code >= 400");
   });
 
   it("is the mesh's settings, too", async () => {
