@@ -1,6 +1,7 @@
 // Consumes: filters/<name>/index.ts and filters/examples/<name>/index.ts. Produces: filters/build/<name>.wasm and
 // filters/build/examples/<name>.wasm, the same bytes for the same sources. Never compiles what has not changed since
 // its last build (unless --force).
+// Where filters/<name>/manifest.json is, the module carries it: what it may do, how it stops, its configuration's schema.
 //
 //   node filters/build.mjs [name…] [--force]
 import { createHash } from "node:crypto";
@@ -8,6 +9,7 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, writeFile
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { compileFilter } from "./sdk/compile.mjs";
+import { withManifest } from "./sdk/manifest.mjs";
 
 const filters = dirname(fileURLToPath(import.meta.url));
 const root = dirname(filters);
@@ -40,6 +42,29 @@ function toolHash() {
   );
 }
 
+/** What puts manifests into modules: of those that have one, an input. */
+const WRITER = "filters/sdk/manifest.mjs";
+
+/** Path, below the root, of what a filter's author says of it. */
+function manifestOf(name) {
+  return `filters/${name}/manifest.json`;
+}
+
+/** Adds the manifest to what was compiled, where there is one. */
+function withOwnManifest(name, result) {
+  const file = manifestOf(name);
+  if (!result.ok || !existsSync(join(root, file))) return result;
+  const text = readFileSync(join(root, file), "utf8");
+  const binary = withManifest(result.binary, text);
+  return binary === undefined
+    ? { ok: false, errors: `${file} is no JSON object` }
+    : {
+        ...result,
+        binary,
+        inputs: new Map([...result.inputs, [file, text], [WRITER, readFileSync(join(root, WRITER), "utf8")]]),
+      };
+}
+
 function write(file, content) {
   writeFileSync(`${file}.tmp`, content);
   renameSync(`${file}.tmp`, file);
@@ -49,6 +74,7 @@ function write(file, content) {
 function isUpToDate(name, tools) {
   try {
     const record = JSON.parse(readFileSync(join(out, `${name}.inputs.json`), "utf8"));
+    if (existsSync(join(root, manifestOf(name))) !== Object.hasOwn(record.inputs, manifestOf(name))) return false;
     if (record.tools !== tools || sha256(readFileSync(join(out, `${name}.wasm`))) !== record.sha256) return false;
     return Object.entries(record.inputs).every(([file, hash]) => sha256(readFileSync(join(root, file))) === hash);
   } catch {
@@ -58,7 +84,7 @@ function isUpToDate(name, tools) {
 
 async function build(name, tools) {
   const started = Date.now();
-  const result = await compileFilter({ entry: `filters/${name}/index.ts`, baseDir: root });
+  const result = withOwnManifest(name, await compileFilter({ entry: `filters/${name}/index.ts`, baseDir: root }));
   if (!result.ok) {
     console.error(`filters/${name}: failed\n${result.errors}`);
     return false;

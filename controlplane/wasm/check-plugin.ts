@@ -41,6 +41,7 @@ function tryModule(module: Uint8Array, settings: CheckRequest["settings"]): Chec
     configuration: settings.configuration,
     rootId: settings.rootId,
     environmentVariables: environmentOf(settings),
+    allowOnHeadersStopIteration: settings.allowOnHeadersStopIteration === true,
     ...restricted(settings),
   });
   if (result.kind === "failed") return { kind: "bad", reason: `${result.code}: ${result.message}` };

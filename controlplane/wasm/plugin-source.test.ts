@@ -42,12 +42,22 @@ describe("a file's path", () => {
 describe("the annotation for StopIteration", () => {
   it.each([
     [{ "scrim.mesh/allow-on-headers-stop-iteration": "true" }, true],
-    [{ "scrim.mesh/allow-on-headers-stop-iteration": "no" }, undefined],
+    [{ "scrim.mesh/allow-on-headers-stop-iteration": "false" }, false],
+    [{ "scrim.mesh/allow-on-headers-stop-iteration": "" }, undefined],
     [{}, undefined],
   ])("%j", (annotations, allowed) => {
     const given = plugin({ url: "file:///a/x.wasm" });
     const { settings } = pluginSource({ ...given, metadata: { ...given.metadata, annotations } });
     expect(settings.allowOnHeadersStopIteration).toBe(allowed);
+  });
+  it.each(["no", "True", "1"])("says that %j is neither true nor false", (text) => {
+    const given = plugin({ url: "file:///a/x.wasm" });
+    const annotations = { "scrim.mesh/allow-on-headers-stop-iteration": text };
+    expect(pluginSource({ ...given, metadata: { ...given.metadata, annotations } }).location).toMatchObject({
+      kind: "failed",
+      field: 'metadata.annotations["scrim.mesh/allow-on-headers-stop-iteration"]',
+      message: `is neither true nor false: ${JSON.stringify(text)}`,
+    });
   });
 });
 

@@ -53,15 +53,19 @@ export function pluginSource(
 ): PluginSource {
   const { sha256 } = plugin.spec;
   const asked = pluginLocation(plugin, around);
-  const [pollMs, budget] = [pollIntervalOf(plugin), budgetOf(plugin)];
+  const [pollMs, budget, stops] = [pollIntervalOf(plugin), budgetOf(plugin), stopsHeadersAlone(plugin)];
   return {
-    location: typeof pollMs === "object" ? pollMs : isFailed(budget) ? budget : asked,
+    location: [pollMs, budget, stops].find(isFault) ?? asked,
     sha256: sha256 === undefined || sha256 === "" ? undefined : sha256.toLowerCase().replace(/^sha256:/, ""),
     reuse: mayReuse(plugin, asked),
     pollMs: typeof pollMs === "object" ? undefined : pollMs,
     trust: trustOf(plugin, addressOf(isFailed(budget) ? budget : asked), around.pluginTrust),
-    settings: settingsOf(plugin, isFailed(budget) ? undefined : budget),
+    settings: settingsOf(plugin, isFailed(budget) ? undefined : budget, isFault(stops) ? undefined : stops),
   };
+}
+
+function isFault(value: unknown): value is PluginFailure {
+  return typeof value === "object" && value !== null && "kind" in value && value.kind === "failed";
 }
 
 /** What the same URL gave before will do, as in Istio: not for `latest`, unless the plugin says so. */
@@ -71,8 +75,9 @@ function mayReuse({ spec: { imagePullPolicy } }: MeshObject<"WasmPlugin">, locat
 }
 
 function settingsOf(
-  { metadata: { annotations }, spec: { pluginConfig, pluginName, vmConfig } }: MeshObject<"WasmPlugin">,
+  { spec: { pluginConfig, pluginName, vmConfig } }: MeshObject<"WasmPlugin">,
   budget: PluginBudget | undefined,
+  stops: boolean | undefined,
 ): PluginSettings {
   const variables = vmConfig?.env ?? [];
   return {
@@ -84,14 +89,23 @@ function settingsOf(
         .map((variable) => [variable.name, variable.value ?? ""]),
     ),
     hostEnvironment: variables.filter((variable) => variable.valueFrom === "HOST").map((variable) => variable.name),
-    ...(Object.hasOwn(annotations, STOP_ANNOTATION) &&
-      annotations[STOP_ANNOTATION] === "true" && { allowOnHeadersStopIteration: true }),
+    ...(stops !== undefined && { allowOnHeadersStopIteration: stops }),
     ...(budget !== undefined && isUnusual(budget) && { budget }),
   };
 }
 
-/** `true`: a module may hold headers until it has seen the body. */
-const STOP_ANNOTATION = "scrim.mesh/allow-on-headers-stop-iteration";
+/** On a WasmPlugin: `true` or `false`, whatever the module's manifest says of it. */
+export const STOP_ANNOTATION = "scrim.mesh/allow-on-headers-stop-iteration";
+
+function stopsHeadersAlone({
+  metadata: { annotations },
+}: MeshObject<"WasmPlugin">): boolean | undefined | PluginFailure {
+  const text = Object.hasOwn(annotations, STOP_ANNOTATION) ? annotations[STOP_ANNOTATION] : undefined;
+  if (text === undefined || text === "") return undefined;
+  if (text === "true" || text === "false") return text === "true";
+  const message = `is neither true nor false: ${JSON.stringify(text)}`;
+  return failedAt(`metadata.annotations["${STOP_ANNOTATION}"]`, "invalid-annotation", message);
+}
 
 function isUnusual({ turns, memoryPages }: PluginBudget): boolean {
   return turns !== DEFAULT_BUDGET.turns || memoryPages !== DEFAULT_BUDGET.memoryPages;

@@ -12,7 +12,7 @@ import { fileMark, nextMark } from "./file-changes.ts";
 import type { GoodPlugin, GoodPlugins } from "./good-plugins.ts";
 import { type PluginSource, type PluginSurroundings, pluginSource } from "./plugin-source.ts";
 import type { ConfigSchema, PluginChecker } from "./process-checker.ts";
-import { verifyModule } from "./trust/verify-module.ts";
+import { verifyModule, withVerified } from "./trust/verify-module.ts";
 
 export interface WorkContext {
   readonly acquirer: ModuleAcquirer;
@@ -165,7 +165,7 @@ async function tryOnce(following: Following, fresh: boolean): Promise<Try> {
   if (isFailed(verified)) return failWith(following, verified.field, verified.message);
   const version: GoodPlugin = {
     module: got.module,
-    settings: withCapabilities(source.settings, verified.capabilities),
+    settings: withVerified(source.settings, verified),
     wants: verified.wants,
   };
   const refusal = await refusedByCheck(following, version, verified.configSchema);
@@ -175,10 +175,6 @@ async function tryOnce(following: Following, fresh: boolean): Promise<Try> {
   return got.stale === undefined
     ? "good"
     : failWith(following, "spec.url", `${got.stale}; what was fetched before is used`);
-}
-
-function withCapabilities(settings: PluginSettings, capabilities: readonly string[] | undefined): PluginSettings {
-  return capabilities === undefined ? settings : { ...settings, capabilities };
 }
 
 async function refusedByCheck(

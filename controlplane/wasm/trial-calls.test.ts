@@ -1,6 +1,6 @@
 import asc from "assemblyscript/asc";
 import { describe, expect, it } from "vitest";
-import { createHost } from "proxy-wasm-host";
+import { createHost, type HostOptions } from "proxy-wasm-host";
 import { trialCalls } from "./trial-calls.ts";
 
 /** A module whose callbacks do what the text says; the rest of the ABI is there. */
@@ -26,9 +26,9 @@ ${callbacks}`;
   return files["m.wasm"] ?? expect.fail("no module");
 }
 
-async function warnings(callbacks: string): Promise<readonly string[]> {
+async function warnings(callbacks: string, options: Partial<HostOptions> = {}): Promise<readonly string[]> {
   const exported = new Set([...callbacks.matchAll(/export function (\w+)/g)].map(([, name]) => name ?? ""));
-  return trialCalls(createHost({ module: await compile(callbacks) }), exported);
+  return trialCalls(createHost({ module: await compile(callbacks), ...options }), exported);
 }
 
 const text = (at: number, value: string) =>
@@ -104,13 +104,13 @@ describe("trialCalls", () => {
       new RegExp(`^${name} trapped in a trial call: `),
     );
   });
-  it("calls nothing that a proxy would not: no response of a request that the module holds", async () => {
+  it("calls nothing that a proxy would not: no response of a request that the module holds, which it says", async () => {
     expect(
       await warnings(
         "export function proxy_on_request_headers(id: u32, n: u32, e: u32): u32 { return 1; } " +
           "export function proxy_on_response_body(id: u32, n: u32, e: u32): u32 { unreachable(); return 0; }",
       ),
-    ).toEqual([]);
+    ).toEqual([expect.stringMatching(/^it holds a request with a body for ever, from proxy_on_request_headers on: /)]);
   });
   it("says that a later request traps, as where memory grows so fast that it is used up unseen", async () => {
     const [said, ...rest] = await warnings(
@@ -129,5 +129,70 @@ describe("trialCalls", () => {
         "export function proxy_on_request_headers(id: u32, n: u32, e: u32): u32 { heap.alloc(4096); return 0; }",
       ),
     ).toEqual([expect.stringMatching(/^its memory grew by \d+ KiB over 200 trial requests/)]);
+  });
+});
+
+describe("a request that is held", () => {
+  const AT_HEADERS = "export function proxy_on_request_headers(id: u32, n: u32, e: u32): u32 { return e ? 0 : 1; } ";
+  const UNTIL_BODY =
+    AT_HEADERS +
+    "export function proxy_on_request_body(id: u32, n: u32, e: u32): u32 { return e ? 0 : 1; } " +
+    "export function proxy_on_request_trailers(id: u32, n: u32): u32 { return 0; } ";
+  const CONTINUE =
+    '@external("env", "proxy_continue_stream") declare function resume(direction: u32): u32; ' +
+    '@external("env", "proxy_set_effective_context") declare function enter(id: u32): u32; ';
+  const allow = { allowOnHeadersStopIteration: true };
+
+  it("is told of where a module waits for a body that never comes, and not where it comes", async () => {
+    expect(await warnings(UNTIL_BODY)).toEqual([expect.stringContaining('"allowOnHeadersStopIteration": true')]);
+    expect(await warnings(UNTIL_BODY, allow)).toEqual([]);
+  });
+  it("is told of where nothing at all would make it go on", async () => {
+    expect(
+      await warnings(
+        `${AT_HEADERS}export function proxy_on_request_body(id: u32, n: u32, e: u32): u32 { return 1; }`,
+        allow,
+      ),
+    ).toEqual([expect.stringContaining("from proxy_on_request_headers on")]);
+    expect(
+      await warnings(
+        "export function proxy_on_request_body(id: u32, n: u32, e: u32): u32 { return 1; } " +
+          "export function proxy_on_request_trailers(id: u32, n: u32): u32 { return 1; }",
+      ),
+    ).toEqual([
+      expect.stringMatching(/^it holds a request with a body for ever, from proxy_on_request_trailers on: no/),
+      expect.stringMatching(/^it holds a request with a body for ever, from proxy_on_request_body on: no/),
+    ]);
+  });
+  it("is told of on the way back too", async () => {
+    expect(
+      await warnings("export function proxy_on_response_headers(id: u32, n: u32, e: u32): u32 { return 1; }"),
+    ).toEqual([expect.stringContaining("from proxy_on_response_headers on")]);
+  });
+  it("goes on when its callout was answered, or failed", async () => {
+    expect(
+      await warnings(
+        `${CONTINUE} let last = 0; ${CALLOUT.replace("store", "last = id; store")} export function proxy_on_http_call_response(` +
+          "id: u32, token: u32, headers: u32, body: u32, trailers: u32): void { enter(last); resume(0); }",
+      ),
+    ).toEqual([]);
+  });
+  it("is told of where the answer is not the one it hoped for", async () => {
+    expect(
+      await warnings(
+        `${CONTINUE} let last = 0; ${CALLOUT.replace("store", "last = id; store")} export function proxy_on_http_call_response(` +
+          "id: u32, token: u32, headers: u32, body: u32, trailers: u32): void { enter(last); if (headers != 0) resume(0); }",
+      ),
+    ).toEqual([expect.stringContaining("for ever")]);
+  });
+  it("goes on when time has passed", async () => {
+    expect(
+      await warnings(
+        `${CONTINUE} @external("env", "proxy_set_tick_period_milliseconds") declare function period(ms: u32): u32; ` +
+          "let last = 0; export function proxy_on_request_headers(id: u32, n: u32, e: u32): u32 " +
+          "{ last = id; period(9000); return 1; } " +
+          "export function proxy_on_tick(id: u32): void { enter(last); resume(0); }",
+      ),
+    ).toEqual([]);
   });
 });

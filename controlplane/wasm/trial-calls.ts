@@ -21,20 +21,27 @@ const GRPC_UNAVAILABLE = 14;
 /** Time for timers to fire. */
 const TIMERS_MS = 2_000;
 
+/** How long a stream may be held before it counts as held for ever, and how often callouts are looked for meanwhile. */
+const HELD_MS = 10_000;
+const HELD_ROUNDS = 6;
+
 /** How callouts come back: a service that is there, and one that is not. */
 type Answers = "answered" | "failed";
 
 /**
  * Calls HTTP exchanges with bodies and trailers, a TCP connection if the module serves those, its timers and queues;
  * its callouts are answered once and fail once.
- * @returns a sentence for each thing that a proxy's user would suffer from: a trap, or memory that grows with each
- * request
+ * @returns a sentence for each thing that a proxy's user would suffer from: a trap, a request that is held for ever, or
+ * memory that grows with each request
  */
 export function trialCalls(host: Host, exported: ReadonlySet<string>): readonly string[] {
   const trap = () => host.failure(0);
+  const held = new Set<string>();
   for (const answers of ["answered", "failed"] as const) {
-    if (trap() === undefined) exchange(host, answers);
-    endCallouts(host, answers);
+    for (const ending of ["trailers", "body"] as const) {
+      if (trap() === undefined) exchange(host, { answers, ending, onHeld: (callback) => held.add(callback) });
+      endCallouts(host, answers);
+    }
   }
   if (trap() === undefined) host.enqueueToAll(BODY);
   if (trap() === undefined) host.advance(TIMERS_MS);
@@ -42,7 +49,16 @@ export function trialCalls(host: Host, exported: ReadonlySet<string>): readonly 
   if (trap() === undefined && servesConnectionsOnly(exported)) connection(host);
   const failure = trap();
   if (failure !== undefined) return [`${failure.callback} trapped in a trial call: ${failure.message}`];
-  return growth(host);
+  return [...[...held].map(heldWords), ...growth(host)];
+}
+
+function heldWords(callback: string): string {
+  const holds = `it holds a request with a body for ever, from ${callback} on`;
+  return callback === "proxy_on_request_headers" || callback === "proxy_on_response_headers"
+    ? `${holds}: if it waits for the body there, that never comes unless its manifest says ` +
+        '"allowOnHeadersStopIteration": true (or its WasmPlugin the annotation ' +
+        'scrim.mesh/allow-on-headers-stop-iteration: "true")'
+    : `${holds}: no answer to a callout, no time and no more of the body makes it go on`;
 }
 
 /**
@@ -57,23 +73,52 @@ export function servesConnectionsOnly(exported: ReadonlySet<string>): boolean {
   );
 }
 
-function exchange(host: Host, answers: Answers): void {
+interface Exchange {
+  readonly answers: Answers;
+  /** What request and response end with. */
+  readonly ending: "trailers" | "body";
+  /** Told of the callback whose answer holds the stream for ever. */
+  readonly onHeld?: (callback: string) => void;
+}
+
+function exchange(host: Host, { answers, ending, onHeld }: Exchange): void {
   const stream = host.newStream({ headers: HEADERS });
-  const steps: readonly (() => unknown)[] = [
-    () => stream.sendRequestHeaders({ endOfStream: false }),
-    () => stream.sendRequestBody(BODY, { endOfStream: false }),
-    () => stream.sendRequestTrailers(TRAILERS),
-    () => answer(stream),
-    () => stream.responseHeaders && stream.sendResponseBody(BODY, { endOfStream: false }),
-    () => stream.responseHeaders && stream.sendResponseTrailers(TRAILERS),
-  ];
-  for (const step of steps) {
+  let holder: string | undefined;
+  for (const [callback, step] of steps(stream, ending)) {
     // Whoever waits for a callout gets its answer before the next step.
     endCallouts(host, answers);
-    if (stream.outcome.kind === "replied" || stream.outcome.kind === "reset" || host.failure(0) !== undefined) break;
+    if (isOver(stream) || host.failure(0) !== undefined) break;
+    if (stream.outcome.kind === "continue") holder = undefined;
     step();
+    if (stream.outcome.kind === "paused") holder ??= callback;
   }
+  if (onHeld !== undefined && holder !== undefined && isHeldForEver(host, stream, answers)) onHeld(holder);
   stream.end();
+}
+
+function steps(stream: HttpStream, ending: Exchange["ending"]): readonly (readonly [string, () => unknown])[] {
+  const endOfStream = ending === "body";
+  const isAnswered = () => stream.responseHeaders !== undefined;
+  return [
+    ["proxy_on_request_headers", () => stream.sendRequestHeaders({ endOfStream: false })],
+    ["proxy_on_request_body", () => stream.sendRequestBody(BODY, { endOfStream })],
+    ["proxy_on_request_trailers", () => endOfStream || stream.sendRequestTrailers(TRAILERS)],
+    ["proxy_on_response_headers", () => answer(stream)],
+    ["proxy_on_response_body", () => isAnswered() && stream.sendResponseBody(BODY, { endOfStream })],
+    ["proxy_on_response_trailers", () => isAnswered() && !endOfStream && stream.sendResponseTrailers(TRAILERS)],
+  ];
+}
+
+const isOver = ({ outcome: { kind } }: HttpStream): boolean => kind === "replied" || kind === "reset";
+
+/** A stream may wait for callouts, for time, and for callouts that time brings. */
+function isHeldForEver(host: Host, stream: HttpStream, answers: Answers): boolean {
+  for (let round = 0; round < HELD_ROUNDS && host.failure(0) === undefined; round++) {
+    endCallouts(host, answers);
+    if (stream.outcome.kind !== "paused") return false;
+    host.advance(HELD_MS);
+  }
+  return host.failure(0) === undefined && stream.outcome.kind === "paused";
 }
 
 /** Upstream answers only requests that reach it, and says nothing more of the others. */
@@ -105,9 +150,9 @@ function connection(host: Host): void {
 
 function growth(host: Host): readonly string[] {
   const begun = host.memoryBytes(0);
-  for (let i = 0; i < WARM_UP; i++) exchange(host, "answered");
+  for (let i = 0; i < WARM_UP; i++) exchange(host, { answers: "answered", ending: "trailers" });
   const before = host.memoryBytes(0);
-  for (let i = 0; i < COUNTED; i++) exchange(host, "answered");
+  for (let i = 0; i < COUNTED; i++) exchange(host, { answers: "answered", ending: "trailers" });
   const failure = host.failure(0);
   // What traps grows no more: what grew so much that its ceiling was there soon did so before.
   const kibibytes = (bytes: number) => `${Math.round(bytes / 1_024)} KiB`;

@@ -157,4 +157,60 @@ export const scenarios: readonly Scenario[] = [
     refused: /configuration refused: find: expected 1 to 256 bytes/,
     exchanges: [],
   },
+  {
+    name: "header-from-body",
+    module: "examples/header-from-body",
+    configuration: { field: "model", header: "x-model" },
+    allowOnHeadersStopIteration: true,
+    exchanges: [
+      {
+        name: "a body in pieces",
+        method: "POST",
+        body: ['{"stream": true, "mod', 'el": "large-2"}'],
+        expect: {
+          status: 200,
+          upstream: { headers: { "x-model": "large-2" }, body: '{"stream": true, "model": "large-2"}' },
+        },
+      },
+      {
+        name: "a request without a body, which chose the header itself",
+        headers: { "x-model": "free" },
+        expect: { status: 200, upstream: { headers: { "x-model": null } } },
+      },
+      ...[
+        "no JSON",
+        "[1]",
+        '{"model": 3}',
+        '{"model": ""}',
+        '{"model": "a\\r\\nx-admin: 1"}',
+        `{"model": "${"a".repeat(257)}"}`,
+        "{".repeat(3_000),
+      ].map((body) => ({
+        name: `a body from which no header can be made: ${body.slice(0, 40)}`,
+        method: "POST",
+        headers: { "x-model": "free" },
+        body,
+        expect: { status: 200, upstream: { headers: { "x-model": null, "x-admin": null }, body } },
+      })),
+      {
+        name: "a body whose length says that it is too large",
+        method: "POST",
+        body: `{"model": "large-2", "text": "${"x".repeat(2_000_000)}"}`,
+        expect: { status: 200, upstream: { headers: { "x-model": null } } },
+      },
+      {
+        name: "a body that is too large to be held for this",
+        method: "POST",
+        body: [
+          '{"model": "large-2", "text": "',
+          ..."x"
+            .repeat(20)
+            .split("")
+            .map((x) => x.repeat(60_000)),
+          '"}',
+        ],
+        expect: { status: 200, upstream: { headers: { "x-model": null } } },
+      },
+    ],
+  },
 ];

@@ -28,6 +28,11 @@ export interface HostOptions {
    * new one.
    */
   readonly failurePolicy?: FailurePolicy | undefined;
+  /**
+   * `allow_on_headers_stop_iteration`: StopIteration for headers holds them alone, and the module goes on getting the
+   * body. Default false: nothing more comes until the module continues.
+   */
+  readonly allowOnHeadersStopIteration?: boolean | undefined;
   /** When a dead VM is replaced under "reload". */
   readonly reload?: ReloadOptions;
   /** `environment_variables.key_values` of the VM. */

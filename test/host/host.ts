@@ -192,6 +192,7 @@ export class Host {
       rootId: options.rootId ?? "",
       configuration: toBytes(options.configuration ?? ""),
       failurePolicy: options.failurePolicy ?? "closed",
+      allowOnHeadersStopIteration: options.allowOnHeadersStopIteration ?? false,
     } as const;
     const vm = (worker: number): Vm => new Vm(loaded.module, loaded.exports, this.#environment, worker);
     const trial = new PluginInstance(vm(-1), plugin).start(true);

@@ -20,6 +20,8 @@ export class PluginInstance implements Root {
   readonly rootId: string;
   readonly configuration: Uint8Array;
   readonly failurePolicy: FailurePolicy;
+  /** StopIteration for headers holds the headers alone. */
+  readonly allowOnHeadersStopIteration: boolean;
   readonly context: Context;
   readonly foreign = newForeignState();
   /** When its VM took it, on the virtual monotonic clock. */
@@ -41,6 +43,7 @@ export class PluginInstance implements Root {
       readonly rootId: string;
       readonly configuration: Uint8Array;
       readonly failurePolicy: FailurePolicy;
+      readonly allowOnHeadersStopIteration: boolean;
     },
   ) {
     this.vm = vm;
@@ -48,6 +51,7 @@ export class PluginInstance implements Root {
     this.rootId = plugin.rootId;
     this.configuration = plugin.configuration;
     this.failurePolicy = plugin.failurePolicy;
+    this.allowOnHeadersStopIteration = plugin.allowOnHeadersStopIteration;
     this.context = { id: vm.allocateContextId(), root: this, rootContext: undefined, stream: undefined };
     vm.contexts.set(this.context.id, this.context);
     this.loadedNs = vm.environment.clock.monotonicNs;

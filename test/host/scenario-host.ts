@@ -53,6 +53,7 @@ export function runInHost(scenario: Scenario, module: Uint8Array): ScenarioOutco
     pluginName: scenario.name,
     vmId: scenario.vmId ?? scenario.name,
     failurePolicy: scenario.failurePolicy,
+    allowOnHeadersStopIteration: scenario.allowOnHeadersStopIteration,
     environmentVariables: scenario.environmentVariables,
     logLevel: "debug" as const,
     clusters: [clusterName(scenario), ...Object.keys(scenario.callouts ?? {})],

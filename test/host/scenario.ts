@@ -99,6 +99,8 @@ export interface Scenario {
    */
   readonly vmId?: string;
   readonly failurePolicy?: FailurePolicy;
+  /** StopIteration for headers holds them alone, as a module's manifest may ask for. */
+  readonly allowOnHeadersStopIteration?: boolean;
   /** The VM's environment variables. */
   readonly environmentVariables?: Readonly<Record<string, string>>;
   /**

@@ -12,7 +12,12 @@ export interface ModuleCaller {
   isAlive(): boolean;
   /** Does what the module asked for while it was called. */
   settle(): void;
+  /** StopIteration for headers holds the headers alone. */
+  readonly allowOnHeadersStopIteration: boolean;
 }
+
+/** `FilterHeadersStatus`: the headers are held. */
+const STOP_ITERATION = 1;
 
 /** `FilterHeadersStatus`: the headers go on and are the last. */
 const CONTINUE_AND_END = 2;
@@ -29,6 +34,8 @@ export class StreamSide {
   trailers: HeaderMap | undefined;
   sentTrailers: HeaderMap | undefined;
   paused = false;
+  /** Headers are held, and what follows them comes to the module all the same. */
+  #holdsHeadersAlone = false;
   /** The callback that is running tells of the body's end. */
   isEnding = false;
   readonly body = new Body();
@@ -46,6 +53,8 @@ export class StreamSide {
     const isStopped = stopped || status !== 0;
     if (!isStopped) this.map = undefined;
     if (this.#module.isAlive()) this.paused = isStopped && status !== CONTINUE_AND_END;
+    this.#holdsHeadersAlone =
+      this.paused && !stopped && status === STOP_ITERATION && this.#module.allowOnHeadersStopIteration;
     this.#module.settle();
   }
 
@@ -58,7 +67,8 @@ export class StreamSide {
     const status = answer.stopped ? STOP_WITHOUT_BUFFER : Math.min(answer.status, STOP_WITHOUT_BUFFER);
     if (this.#module.isAlive()) {
       this.body.answered(status);
-      this.paused = status !== 0 && endOfStream;
+      this.paused = status !== 0 && (endOfStream || this.#holdsHeadersAlone);
+      if (!this.paused) this.#holdsHeadersAlone = false;
     }
     this.#module.settle();
   }
@@ -76,12 +86,13 @@ export class StreamSide {
       }
       this.paused = isStopped;
     }
+    this.#holdsHeadersAlone = false;
     this.#module.settle();
   }
 
   /** Does it now, or when the module continues. */
   whenFree(work: () => void): void {
-    if (this.paused) this.#waiting.push(work);
+    if (this.paused && !this.#holdsHeadersAlone) this.#waiting.push(work);
     else work();
   }
 
@@ -89,6 +100,7 @@ export class StreamSide {
   resume(): void {
     if (!this.paused) return;
     this.paused = false;
+    this.#holdsHeadersAlone = false;
     this.body.release();
     while (!this.paused) {
       const work = this.#waiting.shift();

@@ -239,6 +239,7 @@ export class HttpStream {
         return false;
       },
       settle: () => self.#plugin.vm.settle(),
+      allowOnHeadersStopIteration: self.#plugin.allowOnHeadersStopIteration,
     };
   }
 

@@ -59,7 +59,8 @@ function addPush(parent: Command, context: CommandContext): void {
     )
     .option(
       "--manifest <file>",
-      "what the author says of the module: JSON with name, version, capabilities, configSchema",
+      "what the author says of the module: JSON with name, version, capabilities, configSchema, " +
+        "allowOnHeadersStopIteration",
     )
     .addOption(textOrJson())
     .addHelpText(
@@ -85,9 +86,12 @@ function addInspect(parent: Command, context: CommandContext): void {
   withRegistry(
     parent
       .command("inspect")
-      .description("what is in a module: imports, exports, size, SDK, what it wants, who signed it")
+      .description(
+        "what is in a module: imports, exports, size, SDK, what it wants, who signed it, what it does on trial",
+      )
       .argument("<source>", SOURCE),
   )
+    .option("--config <json>", "a configuration to try it with, or @FILE (default: none)")
     .option("--against <source>", "another version: say what this one wants that the other does not")
     .option("--key <file>", "public keys in PEM: say whether one of them signed it, and fail if none did")
     .addOption(new Option("-o, --output <format>", "how to print").choices(["text", "json", "yaml"]).default("text"))

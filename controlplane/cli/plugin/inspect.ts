@@ -1,4 +1,4 @@
-// `scrim plugin inspect`: what is in a module, and what it may do, without running it.
+// `scrim plugin inspect`: what is in a module, what it may do, and what it does when it is tried.
 import type { KeyObject } from "node:crypto";
 import { isFailed } from "../../model/failure.ts";
 import { parsePublicKeys } from "../../model/public-key.ts";
@@ -15,8 +15,10 @@ import type { RegistryOptions } from "./options.ts";
 import { readNamedFile } from "./read-file.ts";
 import { readModule } from "./read-module.ts";
 import { type PluginReport, renderReport } from "./report.ts";
+import { type Trial, tryPlugin } from "./trial.ts";
 
 export interface InspectOptions extends RegistryOptions {
+  readonly config?: string;
   readonly against?: string;
   readonly key?: string;
   readonly output: "text" | "json" | "yaml";
@@ -28,7 +30,9 @@ export interface InspectOptions extends RegistryOptions {
  */
 export async function inspectPlugin(source: string, options: InspectOptions, context: CommandContext): Promise<void> {
   const keys = await readKeys(options.key);
-  const report = await reportOn(source, await readModule(source, options, context), keys);
+  const acquired = await readModule(source, options, context);
+  const described = await reportOn(source, acquired, keys);
+  const report = { ...described, trial: trialOf(await tryPlugin(source, acquired, options, context), options) };
   const other =
     options.against === undefined
       ? undefined
@@ -40,6 +44,22 @@ export async function inspectPlugin(source: string, options: InspectOptions, con
   const why = problem === undefined ? "" : `: ${problem}`;
   if (byKey === false)
     throw commandFailure("failed", `${source} carries no signature by a key of ${options.key}${why}.`);
+}
+
+function trialOf({ result }: Trial, { config }: InspectOptions): NonNullable<PluginReport["trial"]> {
+  const hint = config === undefined ? "; it was given no configuration: --config JSON" : "";
+  switch (result.kind) {
+    case "good":
+      return { starts: true, problems: result.warnings ?? [] };
+    case "bad":
+      return { starts: false, problems: [`${configWord(result.field)}${result.reason}${hint}`] };
+    case "failed":
+      return { starts: null, problems: [result.message] };
+  }
+}
+
+function configWord(field: string | undefined): string {
+  return field === undefined ? "" : `--config${field.replace("spec.pluginConfig", "")} `;
 }
 
 async function readKeys(file: string | undefined): Promise<readonly KeyObject[] | undefined> {

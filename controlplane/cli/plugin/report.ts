@@ -23,6 +23,8 @@ export interface PluginReport {
   };
   /** `problem`: why they could not be looked for. */
   readonly signatures: { readonly found: number; readonly byKey: boolean | null; readonly problem?: string };
+  /** What it did when it was tried with the configuration given. `starts`: null where the trial itself failed. */
+  readonly trial?: { readonly starts: boolean | null; readonly problems: readonly string[] };
   readonly against?: {
     readonly source: string;
     readonly sha256: string;
@@ -49,6 +51,7 @@ export function renderReport(report: PluginReport): string {
     ...wantedLines(report.capabilities),
     ...manifestLines(report.manifest),
     ["signatures", signedWords(report.signatures)],
+    ...linesOf(report.trial, trialLines),
     ...linesOf(against, ({ sha256, source, wantsMore, wantsLess }) => [
       ["against", `sha256:${sha256} (${source})`],
       ["wants more", list(wantsMore)],
@@ -74,14 +77,25 @@ function wantedLines({ wants, declared, importedButNotDeclared: refused }: Plugi
   ];
 }
 
+const STOPS_ALONE = "headers alone, and gets the body (allowOnHeadersStopIteration)";
+
 function manifestLines(manifest: PluginManifest | null): Line[] {
   const { name, version, configSchema } = manifest ?? {};
   const title = [name, version].filter((each) => each !== undefined).join(" ") || "without a name";
   const fields = Object.keys((configSchema?.["properties"] ?? {}) as object);
   return [
     ...(manifest === null ? [] : [["manifest", title] as const]),
+    ...(manifest?.allowOnHeadersStopIteration === undefined
+      ? []
+      : [["stops", manifest.allowOnHeadersStopIteration ? STOPS_ALONE : "headers and all that follows"] as const]),
     ["config", configSchema === undefined ? "no schema" : `schema with ${list(fields)}`],
   ];
+}
+
+function trialLines({ starts, problems }: NonNullable<PluginReport["trial"]>): readonly Line[] {
+  if (starts === true && problems.length === 0) return [["trial", "it starts, and what is sent through it goes on"]];
+  const begin = starts === null ? "it could not be tried: " : starts ? "" : "it does not start: ";
+  return problems.map((problem) => ["trial", `${begin}${problem}`]);
 }
 
 function signedWords({ found, byKey }: PluginReport["signatures"]): string {

@@ -8,6 +8,7 @@ export interface RunFacts {
   readonly configuration: string;
   readonly rootId: string;
   readonly capabilities: readonly string[] | undefined;
+  readonly allowOnHeadersStopIteration: boolean;
   /** The module serves connections, not requests. */
   readonly network: boolean;
   /** 0: any free one. */
@@ -71,7 +72,8 @@ function connectionManager(facts: RunFacts): Record<string, unknown> {
   };
 }
 
-function wasm({ moduleFile, configuration, rootId, capabilities, network }: RunFacts): Record<string, unknown> {
+function wasm(facts: RunFacts): Record<string, unknown> {
+  const { moduleFile, configuration, rootId, capabilities, network } = facts;
   return {
     name: "plugin",
     typed_config: {
@@ -79,6 +81,7 @@ function wasm({ moduleFile, configuration, rootId, capabilities, network }: RunF
       config: {
         name: "plugin",
         root_id: rootId,
+        allow_on_headers_stop_iteration: facts.allowOnHeadersStopIteration,
         vm_config: { vm_id: "plugin", runtime: "envoy.wasm.runtime.v8", code: { local: { filename: moduleFile } } },
         ...(configuration !== "" && {
           configuration: { "@type": type("google.protobuf.StringValue"), value: configuration },

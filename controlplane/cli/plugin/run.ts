@@ -9,19 +9,17 @@ import type { PluginSettings } from "../../model/plugin.ts";
 import { type Child, describeExit, startChild } from "../../local/child-process.ts";
 import { httpCall } from "../../local/http-call.ts";
 import { parseAddress } from "../../settings/address.ts";
-import { createProcessChecker } from "../../wasm/process-checker.ts";
 import { meteredModule } from "../../wasm/meter/metered-module.ts";
 import { describeModule } from "../../wasm/module/describe-module.ts";
 import { servesConnectionsOnly } from "../../wasm/trial-calls.ts";
-import { verifyModule } from "../../wasm/trust/verify-module.ts";
 import type { CommandContext } from "../context.ts";
 import { commandFailure } from "../exit-codes.ts";
 import { listenForStop } from "../stop-signals.ts";
 import { findEnvoy } from "../up.ts";
 import type { RegistryOptions } from "./options.ts";
-import { readNamedFile } from "./read-file.ts";
 import { readModule } from "./read-module.ts";
 import { buildRunBootstrap, listenerAddress, type RunFacts } from "./run-bootstrap.ts";
+import { tryPlugin } from "./trial.ts";
 
 export interface RunOptions extends RegistryOptions {
   readonly config?: string;
@@ -55,6 +53,7 @@ export async function runPlugin(source: string, options: RunOptions, context: Co
     configuration: settings.configuration,
     rootId: settings.rootId,
     capabilities: settings.capabilities,
+    allowOnHeadersStopIteration: settings.allowOnHeadersStopIteration === true,
     network: options.network ?? servesConnectionsOnly(exported),
     port,
     upstream,
@@ -88,22 +87,7 @@ interface Checked {
 /** What would not start in a proxy is told before there is one. */
 async function checkedModule(source: string, options: RunOptions, context: CommandContext): Promise<Checked> {
   const acquired = await readModule(source, options, context);
-  const configuration = await readConfiguration(options.config);
-  const verified = await verifyModule(acquired, { demands: [], grants: [] });
-  if (isFailed(verified)) throw commandFailure("failed", `${source}: ${verified.message}.`);
-  const { capabilities, configSchema } = verified;
-  const settings: PluginSettings = {
-    configuration,
-    rootId: options.rootId,
-    environment: {},
-    hostEnvironment: [],
-    capabilities,
-  };
-  const checked = await createProcessChecker({ script: context.installation.pluginCheckScript }).check(
-    acquired.module,
-    settings,
-    configSchema,
-  );
+  const { settings, result: checked } = await tryPlugin(source, acquired, options, context);
   if (checked.kind === "bad" && checked.field !== undefined)
     throw commandFailure("failed", `--config${checked.field.replace("spec.pluginConfig", "")} ${checked.reason}.`);
   if (checked.kind !== "good")
@@ -120,12 +104,6 @@ async function checkedModule(source: string, options: RunOptions, context: Comma
     settings,
     exported: new Set(isFailed(described) ? [] : described.exports.map(({ name }) => name)),
   };
-}
-
-/** `--config` is JSON, or `@FILE` that holds it. */
-async function readConfiguration(text: string | undefined): Promise<string> {
-  if (text === undefined || !text.startsWith("@")) return text ?? "";
-  return readNamedFile(`the file of --config ${text}`, text.slice(1));
 }
 
 async function readPort(text: string): Promise<number> {

@@ -1,5 +1,6 @@
 // What the author of a module says of it: an annotation of its image, or a custom section of the module itself.
 //   {"name": "add-header", "version": "1.2.0", "capabilities": ["headers-write", "http-calls"], "configSchema": {…}}
+// and "allowOnHeadersStopIteration": true, where the module holds headers until it has seen the body.
 import { type Failure, failed } from "../../model/failure.ts";
 import { isJsonObject } from "../../model/json-object.ts";
 import { parseCapabilities } from "../../model/wasm-capabilities.ts";
@@ -16,6 +17,8 @@ export interface PluginManifest {
   readonly capabilities?: readonly string[];
   /** A JSON Schema of the plugin's configuration. */
   readonly configSchema?: Readonly<Record<string, unknown>>;
+  /** StopIteration for headers is to hold the headers alone: the module waits for the body. */
+  readonly allowOnHeadersStopIteration?: boolean;
 }
 
 export type ParsedPluginManifest = PluginManifest | Failure<"invalid-manifest">;
@@ -56,11 +59,13 @@ export function parseManifestText(text: string, where: string): ParsedPluginMani
     return fail("is not JSON");
   }
   if (!isJsonObject(value)) return fail("is no JSON object");
-  const { name, version, capabilities, configSchema } = value;
+  const { name, version, capabilities, configSchema, allowOnHeadersStopIteration: stopsHeaders } = value;
   for (const [field, given] of Object.entries({ name, version }))
     if (given !== undefined && typeof given !== "string") return fail(`has a ${field} that is no text`);
   if (configSchema !== undefined && !isJsonObject(configSchema))
     return fail("has a configSchema that is no JSON object");
+  if (stopsHeaders !== undefined && typeof stopsHeaders !== "boolean")
+    return fail("has an allowOnHeadersStopIteration that is neither true nor false");
   if (capabilities !== undefined && !isTextList(capabilities))
     return fail("has capabilities that are no list of names");
   const known = capabilities === undefined ? undefined : parseCapabilities(capabilities);
@@ -70,6 +75,7 @@ export function parseManifestText(text: string, where: string): ParsedPluginMani
     ...(typeof version === "string" && { version }),
     ...(known !== undefined && { capabilities: known.names }),
     ...(isJsonObject(configSchema) && { configSchema }),
+    ...(typeof stopsHeaders === "boolean" && { allowOnHeadersStopIteration: stopsHeaders }),
   };
 }
 

@@ -12,7 +12,7 @@ import { digestOf } from "../module-cache.ts";
 import { describeModule } from "../module/describe-module.ts";
 import { type ModuleTrust, trustOf } from "./module-trust.ts";
 import type { Signature } from "./signature.ts";
-import { verifyModule } from "./verify-module.ts";
+import { verifyModule, withVerified } from "./verify-module.ts";
 
 const DIGEST = `sha256:${"ab".repeat(32)}`;
 const pairs = {
@@ -198,6 +198,15 @@ describe("what a module may use", () => {
     expect(await verifyModule(acquired(own, []), none)).toEqual(expected);
   });
 
+  it("is to hold headers alone where its manifest says so, and its WasmPlugin does not say otherwise", async () => {
+    const found = await verifyModule(acquired(caller, [], manifest({ allowOnHeadersStopIteration: true })), none);
+    if (isFailed(found)) return expect.fail(found.message);
+    const settings = { configuration: "", rootId: "", environment: {}, hostEnvironment: [] };
+    expect(withVerified(settings, found).allowOnHeadersStopIteration).toBe(true);
+    const refused = { ...settings, allowOnHeadersStopIteration: false };
+    expect(withVerified(refused, found).allowOnHeadersStopIteration).toBe(false);
+  });
+
   it("gives callbacks with the groups they belong to", async () => {
     const all = await verifyModule(
       acquired(caller, [], manifest({ capabilities: ["headers", "http-calls", "body"] })),
@@ -229,6 +238,7 @@ describe("what a module may use", () => {
     ['{"capabilities":"headers"}', "no list of names"],
     ["[]", "no JSON object"],
     ['{"version":1}', "a version that is no text"],
+    ['{"allowOnHeadersStopIteration":"yes"}', "neither true nor false"],
   ])("is nothing under the manifest %s", async (text, reason) => {
     expect(await verifyModule(acquired(caller, [], { "mesh.scrim.plugin.manifest": text }), none)).toMatchObject({
       kind: "failed",

@@ -4,6 +4,7 @@
 import type { KeyObject } from "node:crypto";
 import { isFailed } from "../../model/failure.ts";
 import { parsePublicKeys } from "../../model/public-key.ts";
+import type { PluginSettings } from "../../model/plugin.ts";
 import type { AcquiredModule, FoundSignatures } from "../acquired-module.ts";
 import { failedAt, type PluginFailure } from "../plugin-failure.ts";
 import { envoyCapabilities, notGranted, wantedGroups } from "../../model/wasm-capabilities.ts";
@@ -20,6 +21,8 @@ export interface VerifiedModule {
   readonly wants: readonly string[];
   /** What its manifest says of its configuration. */
   readonly configSchema?: PluginManifest["configSchema"] | undefined;
+  /** Whether its manifest says that it holds headers until it has seen the body. */
+  readonly allowOnHeadersStopIteration?: boolean | undefined;
 }
 
 /** Returns whether a module may run under these rules, and what it may do then. */
@@ -33,6 +36,21 @@ export async function verifyModule(
     if (refusal !== undefined) return refusal;
   }
   return bounded(acquired, trust);
+}
+
+/**
+ * Returns what a module starts with: it may do what it says, within what is granted, and stops as it says, unless the
+ * settings say otherwise.
+ */
+export function withVerified(
+  settings: PluginSettings,
+  { capabilities, allowOnHeadersStopIteration: stops }: VerifiedModule,
+): PluginSettings {
+  return {
+    ...(stops === true && { allowOnHeadersStopIteration: true }),
+    ...settings,
+    ...(capabilities !== undefined && { capabilities }),
+  };
 }
 
 async function missingSignature(
@@ -75,7 +93,7 @@ function bounded({ module, image }: AcquiredModule, { grants }: ModuleTrust): Ve
   }
   const found = findManifest(described, image?.annotations);
   if (found !== undefined && isFailed(found)) return failedAt("spec.url", found.code, found.message);
-  const { capabilities: declared, configSchema } = found ?? {};
+  const { capabilities: declared, configSchema, allowOnHeadersStopIteration } = found ?? {};
   const wants = wantedGroups(described, declared);
   for (const { by, capabilities } of grants) {
     const missing = notGranted(wants, capabilities);
@@ -91,5 +109,6 @@ function bounded({ module, image }: AcquiredModule, { grants }: ModuleTrust): Ve
     wants,
     capabilities: allowed === undefined ? undefined : envoyCapabilities(described, allowed),
     configSchema,
+    allowOnHeadersStopIteration,
   };
 }

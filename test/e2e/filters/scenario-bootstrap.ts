@@ -44,6 +44,7 @@ function wasm(scenario: Scenario, file: string): unknown {
       config: {
         name: scenario.name,
         failure_policy: FAILURE_POLICIES[scenario.failurePolicy ?? "closed"],
+        allow_on_headers_stop_iteration: scenario.allowOnHeadersStopIteration ?? false,
         configuration: { "@type": typeUrl("google.protobuf.StringValue"), value: configurationText(scenario) },
         vm_config: {
           runtime: "envoy.wasm.runtime.v8",
