@@ -7,6 +7,7 @@ import type { Violation } from "../validate/violation.ts";
 import { derived } from "../world/derive.ts";
 import type { World } from "../world/world.ts";
 import { analyzeBindings } from "./bindings.ts";
+import { analyzeDelegates } from "./delegates.ts";
 import { analyzeDestinations, analyzeRateLimitServices } from "./destinations.ts";
 import { analyzeEgress } from "./egress.ts";
 import type { Finding } from "./finding.ts";
@@ -25,6 +26,7 @@ const analyses: readonly ((world: World) => readonly Finding[])[] = [
   analyzeBoundGateways,
   analyzeGateways,
   analyzeDestinations,
+  analyzeDelegates,
   analyzeRules,
   ...selectorAnalyses,
   analyzeEgress,

@@ -17,7 +17,7 @@ describe("violations", () => {
           "  - destination: {hostname: b}",
           "    weight: -1",
           "  timeout: fast",
-          "  corsPolicy: {}",
+          "  fault: {abort: {http2Error: x}}",
         ].join("\n"),
       ),
     );
@@ -29,7 +29,7 @@ describe("violations", () => {
       "10:7 error spec.http[0].route[1].destination.host: is required",
       "11:7 error spec.http[0].route[1].weight: must be at least 0, not -1",
       '12:5 error spec.http[0].timeout: is not a duration: write it like "2s", "0.5s" or "1m30s", not "fast"',
-      "13:5 error spec.http[0].corsPolicy: is not supported yet: the object is refused",
+      "13:21 error spec.http[0].fault.abort.http2Error: is not supported yet: the object is refused",
       '5:11 error spec.hosts[0]: must be a host without a namespace or path, not "a/b"',
     ]);
   });
@@ -37,13 +37,13 @@ describe("violations", () => {
   it("warn of what has no effect without refusing the object", () => {
     const result = validate(
       networking(
-        "VirtualService",
-        "hosts: [a.com]\nhttp:\n- match: [{statPrefix: x, uri: {prefix: /a}}]\n  route: [{destination: {host: a}}]",
+        "ServiceEntry",
+        "hosts: [a.com]\nresolution: DNS\nports: [{number: 80, name: http, protocol: HTTP}]\nsubjectAltNames: [a.com]",
       ),
     );
     expect(result.kind).toBe("accepted");
     expect(lines(result.violations)).toEqual([
-      "7:14 warning spec.http[0].match[0].statPrefix: " + "is not supported yet and has no effect",
+      "8:3 warning spec.subjectAltNames: is not supported yet and has no effect",
     ]);
   });
 

@@ -49,6 +49,25 @@ export function regexFault(text: string, maxProgramSize = MAX_REGEX_PROGRAM_SIZE
   }
 }
 
+/** Returns how many groups a regular expression has; 0 for what is none. */
+export function groupCount(regex: string): number {
+  try {
+    return RE2JS.compile(Buffer.from(regex, "utf8").toString("latin1")).groupCount();
+  } catch {
+    return 0;
+  }
+}
+
+/** Returns what is wrong with a text that replaces what a regular expression with so many groups matched. */
+export function substitutionFault(text: string, groups: number): string | undefined {
+  for (const [escape, digit] of text.matchAll(/\\(?:(\d)|\\|.?)/gs)) {
+    if (escape !== "\\\\" && digit === undefined)
+      return `has a backslash before neither a digit nor a backslash: ${quote(text)}`;
+    if (Number(digit ?? 0) > groups) return `names group ${digit}, and the match has ${groups}`;
+  }
+  return undefined;
+}
+
 function nestingOf(syntax: string): number {
   let depth = 0,
     deepest = 0;

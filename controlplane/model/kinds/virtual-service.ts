@@ -16,6 +16,7 @@ import {
   opt,
   port,
   presenceOrStringMatch,
+  regex,
   type SpecFrom,
   stringMatch,
   text,
@@ -32,24 +33,22 @@ const headerOperations = fields({ request: opt(headerOperation), response: opt(h
 
 const percentage = fields({ value: opt(number(0, 100)) });
 
-const match = fields(
-  {
-    name: opt(anyText()),
-    uri: opt(stringMatch),
-    scheme: opt(stringMatch),
-    method: opt(stringMatch),
-    authority: opt(stringMatch),
-    headers: opt(mapOf(presenceOrStringMatch)),
-    withoutHeaders: opt(mapOf(presenceOrStringMatch)),
-    queryParams: opt(mapOf(presenceOrStringMatch)),
-    port: opt(port()),
-    sourceLabels: opt(labelMap()),
-    sourceNamespace: opt(text()),
-    gateways: opt(listOf(text())),
-    ignoreUriCase: opt(flag()),
-  },
-  { noEffect: ["statPrefix"] },
-);
+const match = fields({
+  name: opt(anyText()),
+  uri: opt(stringMatch),
+  scheme: opt(stringMatch),
+  method: opt(stringMatch),
+  authority: opt(stringMatch),
+  headers: opt(mapOf(presenceOrStringMatch)),
+  withoutHeaders: opt(mapOf(presenceOrStringMatch)),
+  queryParams: opt(mapOf(presenceOrStringMatch)),
+  port: opt(port()),
+  sourceLabels: opt(labelMap()),
+  sourceNamespace: opt(text()),
+  gateways: opt(listOf(text())),
+  ignoreUriCase: opt(flag()),
+  statPrefix: opt(anyText()),
+});
 
 const routeDestination = fields({
   destination,
@@ -76,16 +75,14 @@ const directResponse = fields({
   body: opt(fields({ string: opt(anyText()), bytes: opt(anyText()) }, { oneOf: ["string", "bytes"] })),
 });
 
-const retries = fields(
-  {
-    attempts: opt(integer(0, 1_000)),
-    perTryTimeout: opt(duration(0)),
-    retryOn: opt(anyText()),
-    retryIgnorePreviousHosts: opt(flag()),
-    backoff: opt(duration()),
-  },
-  { noEffect: ["retryRemoteLocalities"] },
-);
+const retries = fields({
+  attempts: opt(integer(0, 1_000)),
+  perTryTimeout: opt(duration(0)),
+  retryOn: opt(anyText()),
+  retryIgnorePreviousHosts: opt(flag()),
+  backoff: opt(duration()),
+  retryRemoteLocalities: opt(flag()),
+});
 
 const fault = fields({
   delay: opt(
@@ -102,26 +99,48 @@ const fault = fields({
   ),
 });
 
-const httpRoute = fields(
+/** `uriRegexRewrite.rewrite` may name groups of the match: `\\1`. */
+const rewrite = fields(
   {
-    name: opt(anyText()),
-    match: opt(listOf(match)),
-    route: opt(listOf(routeDestination)),
-    redirect: opt(redirect),
-    directResponse: opt(directResponse),
-    rewrite: opt(fields({ uri: opt(headerText(1)), authority: opt(headerText(1)) }, { notYet: ["uriRegexRewrite"] })),
-    timeout: opt(duration(0)),
-    retries: opt(retries),
-    fault: opt(fault),
-    mirror: opt(destination),
-    mirrors: opt(listOf(fields({ destination, percentage: opt(percentage) }))),
-    mirrorPercentage: opt(percentage),
-    /** Deprecated by Istio in favour of mirrorPercentage, still served. */
-    mirrorPercent: opt(integer(0, 100)),
-    headers: opt(headerOperations),
+    uri: opt(headerText(1)),
+    authority: opt(headerText(1)),
+    uriRegexRewrite: opt(fields({ match: regex(), rewrite: headerText(1) })),
   },
-  { notYet: ["corsPolicy", "delegate"] },
+  { atMostOneOf: ["uri", "uriRegexRewrite"] },
 );
+
+const corsPolicy = fields({
+  /** Deprecated by Istio in favour of allowOrigins, still served: each is exact, or `*`. */
+  allowOrigin: opt(listOf(anyText())),
+  allowOrigins: opt(listOf(stringMatch)),
+  allowMethods: opt(listOf(text())),
+  allowHeaders: opt(listOf(text())),
+  exposeHeaders: opt(listOf(text())),
+  maxAge: opt(duration()),
+  allowCredentials: opt(flag()),
+  unmatchedPreflights: opt(choice(["UNSPECIFIED", "FORWARD", "IGNORE"])),
+});
+
+const httpRoute = fields({
+  name: opt(anyText()),
+  match: opt(listOf(match)),
+  route: opt(listOf(routeDestination)),
+  redirect: opt(redirect),
+  directResponse: opt(directResponse),
+  /** Whose routes stand in this one's place: a VirtualService without hosts. */
+  delegate: opt(fields({ name: text(), namespace: opt(text()) })),
+  rewrite: opt(rewrite),
+  timeout: opt(duration(0)),
+  retries: opt(retries),
+  fault: opt(fault),
+  mirror: opt(destination),
+  mirrors: opt(listOf(fields({ destination, percentage: opt(percentage) }))),
+  mirrorPercentage: opt(percentage),
+  /** Deprecated by Istio in favour of mirrorPercentage, still served. */
+  mirrorPercent: opt(integer(0, 100)),
+  headers: opt(headerOperations),
+  corsPolicy: opt(corsPolicy),
+});
 
 /** The schema of a VirtualService's spec. */
 export const virtualServiceSchema = fields(
@@ -139,6 +158,7 @@ export type VirtualServiceSpec = SpecFrom<typeof virtualServiceSchema>;
 export type HttpRouteSpec = SpecFrom<typeof httpRoute>;
 export type HttpMatchSpec = SpecFrom<typeof match>;
 export type RouteDestinationSpec = SpecFrom<typeof routeDestination>;
+export type CorsPolicySpec = SpecFrom<typeof corsPolicy>;
 export type DestinationSpec = SpecFrom<typeof destination>;
 export type HeaderOperationsSpec = SpecFrom<typeof headerOperations>;
 export type RetriesSpec = SpecFrom<typeof retries>;

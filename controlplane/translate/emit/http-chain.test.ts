@@ -64,6 +64,7 @@ describe("the order of a chain", () => {
       "plain",
       "router",
       "envoy.filters.http.fault",
+      "envoy.filters.http.cors",
       "telemetry",
       "envoy.filters.http.dynamic_forward_proxy",
       "scrim.refuse_local_addresses",
@@ -191,6 +192,7 @@ describe("functions that share a module", () => {
     expect(gateway({ ...bare, ...guards, router: runs("router") })).toEqual([
       "authz+ratelimit+router",
       "envoy.filters.http.fault",
+      "envoy.filters.http.cors",
       "telemetry",
       "envoy.filters.http.router",
     ]);
@@ -199,6 +201,7 @@ describe("functions that share a module", () => {
       "plugin",
       "router",
       "envoy.filters.http.fault",
+      "envoy.filters.http.cors",
       "telemetry",
       "envoy.filters.http.router",
     ]);

@@ -4,7 +4,9 @@
 import type { HttpFilter } from "../../../protos/build/envoy.ts";
 import { packAny } from "../../../protos/codec.ts";
 import type { FunctionFilter, HttpFilters, WasmFilter } from "../ir/filters.ts";
+import { CORS_FILTER } from "./cross-origin.ts";
 import { buildForwardFilters } from "./dynamic-forward.ts";
+import { FAULT_FILTER } from "./fault.ts";
 import { type ChainEntry, type PlacedFilter, shareModules } from "./function-modules.ts";
 import { buildWasmPlace } from "./wasm-filter.ts";
 
@@ -53,7 +55,7 @@ function placesOf({ direction, filters, unknownHosts }: HttpChain): readonly Pla
     ...filters.pluginsStats.map(plugin),
     ...filters.pluginsUnspecified.map(plugin),
     runs(filters.router), // before everything that has per-route configuration
-    ...(inbound ? [] : [native(faultFilter()), runs(filters.telemetry)]),
+    ...(inbound ? [] : [native(faultFilter()), native(corsFilter()), runs(filters.telemetry)]),
     ...(unknownHosts === "forward" ? buildForwardFilters().map(native) : []),
   ];
   return shareModules(
@@ -82,7 +84,11 @@ const runs = (filter: FunctionFilter | undefined): ChainEntry | undefined => fil
 const plugin = (filter: WasmFilter): ChainEntry => ({ kind: "plugin", filter });
 const native = (filter: HttpFilter): ChainEntry => ({ kind: "native", filter });
 
-/** Does nothing until a route says what. */
+/** Does nothing until a route says what, as the next. */
 function faultFilter(): HttpFilter {
-  return { name: "envoy.filters.http.fault", typedConfig: packAny("HTTPFault", {}) };
+  return { name: FAULT_FILTER, typedConfig: packAny("HTTPFault", {}) };
+}
+
+function corsFilter(): HttpFilter {
+  return { name: CORS_FILTER, typedConfig: packAny("Cors", {}) };
 }

@@ -11,6 +11,12 @@ const previousHosts: RetryPolicy["retryHostPredicate"] = [
   { name: "envoy.retry_host_predicates.previous_hosts", typedConfig: packAny("PreviousHostsPredicate", {}) },
 ];
 
+/** As in Istio: only after two hosts of the same priority. */
+const otherPriorities: RetryPolicy["retryPriority"] = {
+  name: "envoy.retry_priorities.previous_priorities",
+  typedConfig: packAny("PreviousPrioritiesConfig", { updateFrequency: 2 }),
+};
+
 const policies = interned(
   (retries: Retries) => retries,
   (retries): RetryPolicy => ({
@@ -23,6 +29,7 @@ const policies = interned(
       retryHostPredicate: previousHosts,
       hostSelectionRetryMaxAttempts: OTHER_HOST_ATTEMPTS,
     }),
+    ...(retries.otherLocalities && { retryPriority: otherPriorities }),
   }),
 );
 

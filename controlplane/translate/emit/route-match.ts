@@ -47,9 +47,7 @@ function pathMatch({ path, ignoreCase }: RequestMatch): RouteMatch {
   // Istio ignores case for exact and prefix only.
   if (path.kind === "regex") return { safeRegex: { regex: path.value === "*" ? ".*" : path.value } };
   const caseSensitive = ignoreCase ? { caseSensitive: false } : {};
-  return path.kind === "exact"
-    ? { path: path.value, ...caseSensitive }
-    : { prefix: path.value === "" ? "/" : path.value, ...caseSensitive };
+  return path.kind === "exact" ? { path: path.value, ...caseSensitive } : { prefix: path.value, ...caseSensitive };
 }
 
 function pseudoHeader(name: string, match: StringMatch | undefined): readonly HeaderMatcher[] {
@@ -92,7 +90,8 @@ function isPresence(match: StringMatch): boolean {
   );
 }
 
-function stringMatcher(match: StringMatch): StringMatcher {
+/** Returns a condition on text. */
+export function stringMatcher(match: StringMatch): StringMatcher {
   switch (match.kind) {
     case "exact":
       return { exact: match.value };

@@ -3,6 +3,7 @@ import type { Route as EnvoyRoute, VirtualHost as EnvoyVirtualHost } from "../..
 import { packAny } from "../../../protos/codec.ts";
 import type { Route, VirtualHost } from "../ir/routes.ts";
 import { buildConnectTarget } from "./connect-target.ts";
+import { buildCrossOrigin, CORS_FILTER } from "./cross-origin.ts";
 import { interned } from "../../world/interned.ts";
 import { buildFault, FAULT_FILTER } from "./fault.ts";
 import {
@@ -84,7 +85,15 @@ function buildRoute(route: Route, decidedBy: VirtualHost["decidedBy"]): EnvoyRou
     ...(route.origin !== undefined && {
       metadata: { filterMetadata: { istio: { config: configPath("virtual-service", route.origin) } } },
     }),
-    ...(route.fault && { typedPerFilterConfig: { [FAULT_FILTER]: packAny("HTTPFault", buildFault(route.fault)) } }),
+    ...((route.fault || route.crossOrigin) && { typedPerFilterConfig: filterConfigs(route) }),
+    ...(route.statPrefix && { statPrefix: route.statPrefix }),
+  };
+}
+
+function filterConfigs({ fault, crossOrigin }: Route): EnvoyRoute["typedPerFilterConfig"] {
+  return {
+    ...(fault && { [FAULT_FILTER]: packAny("HTTPFault", buildFault(fault)) }),
+    ...(crossOrigin && { [CORS_FILTER]: packAny("CorsPolicy", buildCrossOrigin(crossOrigin)) }),
   };
 }
 

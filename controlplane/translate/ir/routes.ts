@@ -52,6 +52,8 @@ export interface Retries {
   readonly statusCodes: readonly number[];
   readonly perTryTimeoutMs?: number;
   readonly otherHosts: boolean;
+  /** Also hosts of localities that would not be asked otherwise. */
+  readonly otherLocalities?: boolean;
   /** Shortest pause before the first retry; undefined: the proxy's default. */
   readonly backoffMs?: number;
 }
@@ -71,6 +73,21 @@ export interface Rewrite {
   readonly path?: string;
   readonly pathRegex?: { readonly match: string; readonly rewrite: string };
   readonly authority?: string;
+}
+
+/** What browsers of other origins may do. Preflight requests of those that may are answered in the client's place. */
+export interface CrossOrigin {
+  readonly origins: readonly PathMatch[];
+  /** Each as its header says it; empty: the header is not sent. */
+  readonly methods: string;
+  readonly headers: string;
+  readonly exposed: string;
+  /** Seconds for which a browser may remember it. */
+  readonly maxAge?: number;
+  /** Undefined: the header is not sent. */
+  readonly credentials?: boolean;
+  /** Preflight requests of other origins go on to the destination. */
+  readonly forwardUnmatched: boolean;
 }
 
 export type RouteAction =
@@ -106,6 +123,9 @@ export interface Route {
   readonly match: RequestMatch;
   readonly action: RouteAction;
   readonly fault?: Fault;
+  readonly crossOrigin?: CrossOrigin;
+  /** Under which Envoy counts the route's requests; empty: it does not. */
+  readonly statPrefix?: string;
   /** A request's target follows from a key of the request, not from chance. Only with several targets. */
   readonly sticky?: { readonly by: StickyBy; readonly salt: string };
   readonly requestHeaders: HeaderChanges;

@@ -30,7 +30,7 @@ export function serviceHosts(client: Client, service: MeshService): readonly Vir
 
 function httpHost(client: Client, service: MeshService, port: MeshPort): VirtualHost {
   const rule = ruleFor(client.world, client.namespace, client.labels, service.host);
-  const ruled = rule ? resolveHttpRoutes(rule, contextOf(client, port.number), client.destinations) : [];
+  const ruled = rule ? resolveHttpRoutes(client.world, rule, contextOf(client, port.number), client.destinations) : [];
   // A rule none of whose routes is for this client leaves the service as it is without a rule.
   const routes = ruled.length > 0 ? ruled : [defaultRoute(client, service, port)];
   const ports = isOnlyHttpPort(service, port) ? [port.number, DEFAULT_PORT] : [port.number];
@@ -66,7 +66,9 @@ function opaqueHost(client: Client, service: MeshService, port: MeshPort): Virtu
 /** Returns the host of a rule for a name that is no service; none where the rule has no routes for the client. */
 export function ruledHost(client: Client, host: string): readonly VirtualHost[] {
   const rule = ruleFor(client.world, client.namespace, client.labels, host);
-  const routes = rule ? resolveHttpRoutes(rule, contextOf(client, DEFAULT_PORT), client.destinations) : [];
+  const routes = rule
+    ? resolveHttpRoutes(client.world, rule, contextOf(client, DEFAULT_PORT), client.destinations)
+    : [];
   return routes.length === 0 ? [] : [virtualHost(client, host, [DEFAULT_PORT], [], routes, { kind: "http" })];
 }
 

@@ -50,7 +50,7 @@ export function resolveGatewayTable(
         const building = buildingOf(hosts, host);
         const key = `${rule.metadata.namespace}/${rule.metadata.name}`;
         if (server.spec.tls?.httpsRedirect === true) building.requireTls = true;
-        if (!building.routes.has(key)) building.routes.set(key, resolveHttpRoutes(rule, context, destinations));
+        if (!building.routes.has(key)) building.routes.set(key, resolveHttpRoutes(world, rule, context, destinations));
       }
     }
   }

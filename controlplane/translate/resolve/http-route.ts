@@ -1,7 +1,10 @@
 // The http routes of a VirtualService, for one client and port, in the IR's words.
 import type { HttpRouteSpec } from "../../model/kinds/virtual-service.ts";
 import { parseSticky, STICKY_ANNOTATION } from "../../model/sticky.ts";
+import type { World } from "../../world/world.ts";
 import type { Route } from "../ir/routes.ts";
+import { resolveCrossOrigin } from "./cross-origin.ts";
+import { httpRoutesOf } from "./delegated-routes.ts";
 import type { DestinationResolver } from "./destination.ts";
 import { resolveFault } from "./fault.ts";
 import { resolveHeaderChanges } from "./header-changes.ts";
@@ -14,19 +17,22 @@ import type { VirtualServiceObject } from "./virtual-service.ts";
  * and so is everything after the first route that takes every request.
  */
 export function resolveHttpRoutes(
+  world: World,
   service: VirtualServiceObject,
   context: RouteContext,
   destinations: DestinationResolver,
 ): readonly Route[] {
   const { name, namespace } = service.metadata;
   const routes: Route[] = [];
-  for (const [index, spec] of (service.spec.http ?? []).entries()) {
+  for (const [index, spec] of httpRoutesOf(world, service).entries()) {
     const matches = spec.match?.length ? spec.match : [undefined];
     const template = routeTemplate(spec, `${namespace}/${name}`, service, context, destinations);
     for (const [matchIndex, matchSpec] of matches.entries()) {
       if (matchSpec !== undefined && !appliesHere(matchSpec, context, namespace)) continue;
       const match = matchSpec === undefined ? matchAll : resolveRequestMatch(matchSpec);
-      routes.push({ ...template(), name: routeName(spec, matchSpec?.name), key: `${index}.${matchIndex}`, match });
+      const name = routeName(spec, matchSpec?.name);
+      const statPrefix = matchSpec?.statPrefix;
+      routes.push({ ...template(), name, key: `${index}.${matchIndex}`, match, ...(statPrefix && { statPrefix }) });
       if (isCatchAll(match)) return routes;
     }
   }
@@ -42,11 +48,13 @@ function routeTemplate(
   destinations: DestinationResolver,
 ): () => Omit<Route, "name" | "key" | "match"> {
   let made: Omit<Route, "name" | "key" | "match"> | undefined;
+  const crossOrigin = resolveCrossOrigin(spec.corsPolicy);
   return () =>
     (made ??= {
       action: resolveAction(spec, service.metadata.namespace, context.port, destinations),
       ...resolveSticky(spec, service),
       ...resolveFault(spec.fault),
+      ...(crossOrigin && { crossOrigin }),
       requestHeaders: resolveHeaderChanges(spec.headers?.request),
       responseHeaders: resolveHeaderChanges(spec.headers?.response),
       origin,

@@ -112,7 +112,8 @@ function pathMatch(spec: StringMatchSpec): PathMatch | undefined {
   return match.kind === "present" ? undefined : match;
 }
 
-function stringMatch(spec: StringMatchSpec): StringMatch {
+/** Returns a condition on text; one that says nothing is for any text. */
+export function stringMatch(spec: StringMatchSpec): StringMatch {
   if (spec.exact !== undefined) return { kind: "exact", value: spec.exact };
   if (spec.prefix !== undefined) return { kind: "prefix", value: spec.prefix };
   return spec.regex === undefined ? { kind: "present" } : { kind: "regex", value: spec.regex };

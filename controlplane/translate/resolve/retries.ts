@@ -18,13 +18,17 @@ export const defaultRetries: Retries = {
   otherHosts: true,
 };
 
+/** The same where a key of the request says which host it is. */
+export const defaultRetriesOfHashed: Retries = { ...defaultRetries, otherHosts: false };
+
 /**
  * Returns the retries of a route; undefined when its `attempts` are 0, as they are where it names none. Numbers in
- * retryOn are status codes.
+ * retryOn are status codes. `hashed`: its one destination picks hosts by a key of the request, so that they are asked
+ * again unless the route says otherwise.
  * https://istio.io/latest/docs/reference/config/networking/virtual-service/#HTTPRetry
  */
-export function resolveRetries(spec: RetriesSpec | undefined): Retries | undefined {
-  if (spec === undefined) return defaultRetries;
+export function resolveRetries(spec: RetriesSpec | undefined, hashed: boolean): Retries | undefined {
+  if (spec === undefined) return hashed ? defaultRetriesOfHashed : defaultRetries;
   const attempts = spec.attempts ?? 0;
   if (attempts === 0) return undefined;
   const perTryTimeoutMs = durationMs(spec.perTryTimeout);
@@ -34,7 +38,8 @@ export function resolveRetries(spec: RetriesSpec | undefined): Retries | undefin
     ...conditionsOf(spec.retryOn ?? ""),
     ...(perTryTimeoutMs && { perTryTimeoutMs }),
     ...(backoffMs && { backoffMs }),
-    otherHosts: spec.retryIgnorePreviousHosts ?? true,
+    otherHosts: spec.retryIgnorePreviousHosts ?? !hashed,
+    ...(spec.retryRemoteLocalities === true && { otherLocalities: true }),
   };
 }
 

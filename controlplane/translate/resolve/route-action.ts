@@ -4,7 +4,7 @@ import type { Mirror, Rewrite, RouteAction, Target } from "../ir/routes.ts";
 import type { HashKey, Upstream } from "../ir/upstream.ts";
 import type { DestinationResolver } from "./destination.ts";
 import { authorityFrom, noHeaderChanges, resolveHeaderChanges } from "./header-changes.ts";
-import { defaultRetries, resolveRetries } from "./retries.ts";
+import { defaultRetries, defaultRetriesOfHashed, resolveRetries } from "./retries.ts";
 import { durationMs } from "./traffic-policy.ts";
 
 const REDIRECT_CODES = [301, 302, 303, 307, 308] as const;
@@ -28,7 +28,8 @@ export function resolveAction(
   const found = chosen.map((entry) => ({ entry, upstream: destinations.find(entry.destination, owner, port) }));
   const rewrite = rewriteOf(spec);
   const timeoutMs = durationMs(spec.timeout);
-  const retries = resolveRetries(spec.retries);
+  const hashed = found.length === 1 && found.some(({ upstream }) => isHashed(upstream));
+  const retries = resolveRetries(spec.retries, hashed);
   return {
     kind: "forward",
     targets: found.map(({ entry, upstream }) => targetOf(entry, upstream, chosen.length === 1)),
@@ -48,7 +49,12 @@ export function forwardAction(upstream: Upstream): RouteAction {
     requestHeaders: noHeaderChanges,
     responseHeaders: noHeaderChanges,
   };
-  return { kind: "forward", targets: [target], retries: defaultRetries, mirrors: [], hashes: hashesOf([upstream]) };
+  const retries = isHashed(upstream) ? defaultRetriesOfHashed : defaultRetries;
+  return { kind: "forward", targets: [target], retries, mirrors: [], hashes: hashesOf([upstream]) };
+}
+
+function isHashed({ loadBalancer }: Upstream): boolean {
+  return loadBalancer.kind === "consistentHash";
 }
 
 /** The weight of an only destination does not count. */
@@ -65,10 +71,14 @@ function targetOf(entry: RouteDestinationSpec, upstream: Upstream, alone: boolea
 
 function rewriteOf(spec: HttpRouteSpec): Rewrite | undefined {
   const authority = spec.rewrite?.authority ?? authorityFrom(spec.headers?.request);
-  const path = spec.rewrite?.uri;
-  return authority === undefined && path === undefined
+  const { uri: path, uriRegexRewrite: pathRegex } = spec.rewrite ?? {};
+  return authority === undefined && path === undefined && pathRegex === undefined
     ? undefined
-    : { ...(path !== undefined && { path }), ...(authority !== undefined && { authority }) };
+    : {
+        ...(path !== undefined && { path }),
+        ...(pathRegex !== undefined && { pathRegex }),
+        ...(authority !== undefined && { authority }),
+      };
 }
 
 /** A mirror without percentage gets everything, one of 0 % nothing. */

@@ -3,7 +3,7 @@ import type { FieldPath } from "../../model/document.ts";
 import type { FaultSpec, HeaderOperationsSpec, HttpRouteSpec, RetriesSpec } from "../../model/kinds/virtual-service.ts";
 import { each, eachEntry, type Loose, report } from "../checks.ts";
 import { formatFault } from "../command-operators.ts";
-import { quote } from "../formats.ts";
+import { groupCount, quote, substitutionFault } from "../formats.ts";
 import { tokenFault } from "../names.ts";
 import { didYouMean } from "../suggest.ts";
 import type { Findings } from "../violation.ts";
@@ -48,9 +48,30 @@ const GRPC_CODES = [
   "UNAUTHENTICATED",
 ];
 
-/** Checks a redirect. */
-export function checkRedirect(redirect: Loose<HttpRouteSpec>["redirect"], at: FieldPath, findings: Findings): void {
+/** Checks a rewrite. */
+export function checkRewrite(rewrite: Loose<HttpRouteSpec>["rewrite"], at: FieldPath, findings: Findings): void {
+  if (rewrite === undefined || findings.failedUnder(at)) return;
+  const { uri, uriRegexRewrite: pathRegex, authority } = rewrite;
+  if (uri === undefined && pathRegex === undefined && authority === undefined)
+    findings.error(at, "needs uri, uriRegexRewrite or authority");
+  if (pathRegex?.match !== undefined && pathRegex.rewrite !== undefined)
+    report(
+      findings,
+      [...at, "uriRegexRewrite", "rewrite"],
+      substitutionFault(pathRegex.rewrite, groupCount(pathRegex.match)),
+    );
+}
+
+/** Checks a route's redirect. */
+export function checkRedirect(route: Loose<HttpRouteSpec>, of: FieldPath, findings: Findings): void {
+  const { redirect } = route;
+  const at = [...of, "redirect"];
   if (redirect === undefined) return;
+  if (
+    redirect.prefixRewrite !== undefined &&
+    route.match?.some((match) => match?.uri !== undefined && match.uri.prefix === undefined)
+  )
+    findings.error([...at, "prefixRewrite"], "needs each match of a uri to be a prefix");
   if (redirect.redirectCode !== undefined && !REDIRECT_CODES.includes(redirect.redirectCode)) {
     findings.error(
       [...at, "redirectCode"],

@@ -3,6 +3,7 @@ import { accepts, refuses } from "./testing.ts";
 
 const route = "route: [{destination: {host: a}}]";
 const vs = (http: string) => `{hosts: [a.com], http: [{${http}}]}`;
+const cors = (policy: string) => vs(`${route}, corsPolicy: {${policy}}`);
 const match = (fields: string) => vs(`match: [{${fields}}], ${route}`);
 
 describe("VirtualService refuses", () => {
@@ -33,7 +34,62 @@ describe("VirtualService refuses", () => {
     ["VirtualService", vs("route: []"), "http[0].route: is required"],
     ["VirtualService", vs(`${route}, redirect: {uri: /b}`), "http[0].redirect: cannot stand beside route"],
     ["VirtualService", vs("redirect: {uri: /b}, rewrite: {uri: /c}"), "http[0].rewrite: needs a route"],
-    ["VirtualService", vs(`${route}, rewrite: {}`), "http[0].rewrite: needs uri or authority"],
+    ["VirtualService", vs(`${route}, rewrite: {}`), "http[0].rewrite: needs uri, uriRegexRewrite or authority"],
+    [
+      "VirtualService",
+      vs(`${route}, rewrite: {uri: /a, uriRegexRewrite: {match: a, rewrite: b}}`),
+      "rewrite.uriRegexRewrite: only one of uri, uriRegexRewrite can be set",
+    ],
+    ["VirtualService", vs(`${route}, rewrite: {uriRegexRewrite: {match: a}}`), "uriRegexRewrite.rewrite: is required"],
+    ["VirtualService", vs(`${route}, rewrite: {uriRegexRewrite: {match: "(", rewrite: b}}`), "match: is not a regular"],
+    [
+      "VirtualService",
+      vs(`${route}, rewrite: {uriRegexRewrite: {match: "/(a)/(b)", rewrite: '/\\3'}}`),
+      "uriRegexRewrite.rewrite: names group 3, and the match has 2",
+    ],
+    [
+      "VirtualService",
+      vs(`${route}, rewrite: {uriRegexRewrite: {match: "a", rewrite: '/\\a'}}`),
+      "uriRegexRewrite.rewrite: has a backslash before neither a digit nor a backslash",
+    ],
+    [
+      "VirtualService",
+      vs(`${route}, rewrite: {uriRegexRewrite: {match: "a", rewrite: "a\\nb"}}`),
+      "uriRegexRewrite.rewrite: ",
+    ],
+    [
+      "VirtualService",
+      vs("redirect: {uri: /b}, fault: {abort: {httpStatus: 500}}"),
+      "fault: cannot stand beside redirect",
+    ],
+    [
+      "VirtualService",
+      vs("match: [{uri: {exact: /a}}], redirect: {prefixRewrite: /b}"),
+      "redirect.prefixRewrite: needs each match of a uri to be a prefix",
+    ],
+    ["VirtualService", vs(`${route}, delegate: {name: d}`), "http[0].route: cannot stand beside delegate"],
+    [
+      "VirtualService",
+      vs("redirect: {uri: /b}, delegate: {name: d}"),
+      "http[0].redirect: cannot stand beside delegate",
+    ],
+    ["VirtualService", vs("delegate: {}"), "http[0].delegate.name: is required"],
+    [
+      "VirtualService",
+      "{http: [{delegate: {name: d}}]}",
+      "http[0].delegate: cannot stand in a VirtualService without hosts",
+    ],
+    [
+      "VirtualService",
+      cors("allowMethods: [GETT]"),
+      'allowMethods[0]: "GETT" is no method of HTTP; did you mean "GET"?',
+    ],
+    ["VirtualService", cors("allowHeaders: ['a b']"), "corsPolicy.allowHeaders[0]: "],
+    ["VirtualService", cors("exposeHeaders: ['']"), "corsPolicy.exposeHeaders[0]: "],
+    ["VirtualService", cors("maxAge: 1500ms"), 'maxAge: must be whole seconds, not "1500ms"'],
+    ["VirtualService", cors("allowOrigins: [{prefix: ''}]"), "allowOrigins[0].prefix: must not be empty"],
+    ["VirtualService", cors("allowOrigins: [{}]"), "allowOrigins[0]: one of exact, prefix, regex is required"],
+    ["VirtualService", cors("allowOrigins: [{regex: '('}]"), "allowOrigins[0].regex: is not a regular expression"],
     ["VirtualService", vs("redirect: {}"), "http[0].redirect: must change"],
     [
       "VirtualService",
@@ -184,5 +240,16 @@ describe("VirtualService accepts", () => {
       vs(`${route}, fault: {abort: {grpcStatus: UNAVAILABLE}, delay: {fixedDelay: 5s, percentage: {value: '0.1'}}}`),
     ],
     ["VirtualService", vs("directResponse: {status: 503, body: {string: ''}}")],
+    ["VirtualService", vs("match: [{uri: {prefix: ''}, statPrefix: s}], redirect: {uri: /a}")],
+    ["VirtualService", vs(`${route}, rewrite: {uriRegexRewrite: {match: "^/(\\\\w+)/(.*)", rewrite: '/\\2/\\1\\\\'}}`)],
+    ["VirtualService", vs("delegate: {name: d, namespace: other}, match: [{uri: {prefix: /d}}], timeout: 1s")],
+    [
+      "VirtualService",
+      cors(
+        "allowOrigins: [{exact: 'https://a.com'}, {regex: '.*'}], allowMethods: [GET, '*'], allowHeaders: [x-a, '*'], " +
+          "exposeHeaders: [x-b], maxAge: 24h, allowCredentials: true, unmatchedPreflights: IGNORE",
+      ),
+    ],
+    ["VirtualService", cors("allowOrigin: ['*']")],
   ]);
 });

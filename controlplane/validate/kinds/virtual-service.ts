@@ -22,7 +22,8 @@ import {
 import { quote } from "../formats.ts";
 import { dnsLabelFault, PSEUDO_HEADERS, tokenFault } from "../names.ts";
 import type { Findings } from "../violation.ts";
-import { checkFault, checkHeaderOperations, checkRedirect, checkRetries } from "./http-actions.ts";
+import { checkCrossOrigin } from "./cross-origin.ts";
+import { checkFault, checkHeaderOperations, checkRedirect, checkRetries, checkRewrite } from "./http-actions.ts";
 
 /** Checks a VirtualService. */
 export function checkVirtualService(
@@ -31,12 +32,10 @@ export function checkVirtualService(
   findings: Findings,
   context: CheckContext,
 ): void {
-  checkSticky(spec, context.annotations[STICKY_ANNOTATION], findings);
   const isDelegate = (spec.hosts?.length ?? 0) === 0;
+  checkSticky(spec, isDelegate, context.annotations[STICKY_ANNOTATION], findings);
   if (isDelegate && (spec.gateways?.length ?? 0) > 0)
     findings.error([...at, "hosts"], "is required beside gateways: one to delegate to has neither");
-  else if (isDelegate && !findings.failedUnder(at))
-    findings.warn([...at, "hosts"], "none are given: it could only be delegated to, which is not supported yet");
   const meshBound = spec.gateways === undefined || spec.gateways.length === 0 || spec.gateways.includes("mesh");
   each(spec.hosts, [...at, "hosts"], (host, path) => {
     report(findings, path, hostPatternFault(host));
@@ -51,17 +50,26 @@ export function checkVirtualService(
   checkExportTo(spec.exportTo, [...at, "exportTo"], findings, context.namespace);
   if (spec.http === undefined || spec.http.length === 0)
     findings.error([...at, "http"], "is required: a VirtualService without routes routes nothing");
-  each(spec.http, [...at, "http"], (route, path) => checkRoute(route, path, findings));
+  each(spec.http, [...at, "http"], (route, path) => checkRoute(route, isDelegate, path, findings));
   warnUnreachable(spec.http, [...at, "http"], findings);
 }
 
-function checkSticky(spec: Loose<VirtualServiceSpec>, text: string | undefined, findings: Findings): void {
+function checkSticky(
+  spec: Loose<VirtualServiceSpec>,
+  isDelegate: boolean,
+  text: string | undefined,
+  findings: Findings,
+): void {
   if (text === undefined) return;
   const at = ["metadata", "annotations", STICKY_ANNOTATION];
   const parsed = parseSticky(text);
   if (parsed.kind === "failed") return findings.error(at, parsed.message);
+  if (isDelegate) return findings.warn(at, "has no effect here: it is the annotation of whoever delegates that counts");
   const weighted =
-    spec.http?.some((route) => (route?.route ?? []).filter((target) => (target?.weight ?? 0) > 0).length > 1) ?? false;
+    spec.http?.some(
+      (route) =>
+        route?.delegate !== undefined || (route?.route ?? []).filter((target) => (target?.weight ?? 0) > 0).length > 1,
+    ) ?? false;
   if (!weighted) findings.warn(at, "has no effect: no route has several destinations with weights");
 }
 
@@ -72,26 +80,45 @@ function gatewayNameFault(text: string): string | undefined {
   return (first === "." ? undefined : dnsLabelFault(first)) ?? exactHostFault(second);
 }
 
-function checkRoute(route: Loose<HttpRouteSpec>, at: FieldPath, findings: Findings): void {
-  const actions = (["route", "redirect", "directResponse"] as const).filter((name) =>
+type Action = "route" | "redirect" | "directResponse";
+
+function actionsOf(route: Loose<HttpRouteSpec>): readonly Action[] {
+  return (["route", "redirect", "directResponse"] as const).filter((name) =>
     name === "route" ? (route.route?.length ?? 0) > 0 : route[name] !== undefined,
   );
-  if (actions.length === 0 && !findings.failedUnder(at))
-    findings.error([...at, "route"], "is required: a rule needs a route, a redirect or a directResponse");
-  if (actions.length > 1) findings.error([...at, actions[1] ?? ""], `cannot stand beside ${actions[0]}`);
-  if (route.rewrite !== undefined && actions[0] !== "route")
-    findings.error([...at, "rewrite"], "needs a route to rewrite for");
+}
+
+function checkRoute(route: Loose<HttpRouteSpec>, isDelegate: boolean, at: FieldPath, findings: Findings): void {
+  if (route.delegate !== undefined) checkDelegation(route, isDelegate, at, findings);
+  else checkActions(route, at, findings);
   each(route.match, [...at, "match"], (match, path) => checkMatch(match, path, findings));
   checkDestinations(route, at, findings);
-  if (route.rewrite !== undefined && route.rewrite.uri === undefined && route.rewrite.authority === undefined) {
-    findings.error([...at, "rewrite"], "needs uri or authority");
-  }
+  checkRewrite(route.rewrite, [...at, "rewrite"], findings);
   checkAuthority(route, at, findings);
-  checkRedirect(route.redirect, [...at, "redirect"], findings);
+  checkRedirect(route, at, findings);
   checkRetries(route.retries, [...at, "retries"], findings);
   checkFault(route.fault, [...at, "fault"], findings);
   checkHeaderOperations(route.headers, [...at, "headers"], findings);
+  checkCrossOrigin(route.corsPolicy, [...at, "corsPolicy"], findings);
   checkBody(route, at, findings);
+}
+
+function checkActions(route: Loose<HttpRouteSpec>, at: FieldPath, findings: Findings): void {
+  const actions = actionsOf(route);
+  if (actions.length === 0 && !findings.failedUnder(at))
+    findings.error([...at, "route"], "is required: a rule needs a route, a redirect, a directResponse or a delegate");
+  if (actions.length > 1) findings.error([...at, actions[1] ?? ""], `cannot stand beside ${actions[0]}`);
+  if (route.rewrite !== undefined && actions[0] !== "route")
+    findings.error([...at, "rewrite"], "needs a route to rewrite for");
+  if (route.fault !== undefined && actions[0] !== undefined && actions[0] !== "route")
+    findings.error([...at, "fault"], `cannot stand beside ${actions[0]}`);
+}
+
+function checkDelegation(route: Loose<HttpRouteSpec>, isDelegate: boolean, at: FieldPath, findings: Findings): void {
+  if (isDelegate)
+    findings.error([...at, "delegate"], "cannot stand in a VirtualService without hosts: delegates do not delegate");
+  for (const name of actionsOf(route))
+    if (name !== "directResponse") findings.error([...at, name], "cannot stand beside delegate");
 }
 
 function checkAuthority(route: Loose<HttpRouteSpec>, at: FieldPath, findings: Findings): void {
@@ -186,6 +213,8 @@ function warnUnreachable(routes: Loose<VirtualServiceSpec>["http"], at: FieldPat
 }
 
 function catchesAll(route: Loose<HttpRouteSpec>): boolean {
+  // Its delegate may have routes for some requests only.
+  if (route.delegate !== undefined) return false;
   if (route.match === undefined || route.match.length === 0) return true;
   return route.match.some((match) => {
     if (match === undefined) return false;
