@@ -16,7 +16,8 @@ import { createConcernedProxies } from "./proxies/concerned-proxies.ts";
 import { createHeldObjects } from "./proxies/held-objects.ts";
 import { createPublicationStage } from "./proxies/publication.ts";
 import { createRefusalStage } from "./proxies/refusal-stage.ts";
-import { createServingStage, scratchEnvoyOf } from "./proxies/serve-proxies.ts";
+import { createScratchStage, createServingStage, scratchEnvoyOf } from "./proxies/serve-proxies.ts";
+import { createTrial, type RefusedInTrial } from "./proxies/trial.ts";
 import { createRolloutStage } from "./rollout/rollout-stage.ts";
 import type { Installation } from "./settings/installation.ts";
 import type { ServeSettings } from "./settings/settings.ts";
@@ -70,13 +71,23 @@ export function createControlPlane(settings: ServeSettings, given: ControlPlaneD
   const held = createHeldObjects(store.world, store.remembered);
   const refused = createCell<readonly RejectedContent[]>([]);
   const scratch = scratchEnvoyOf(settings, logger);
+  const refusedInTrial = createCell<readonly RefusedInTrial[]>([]);
+  // what nobody has had yet → an Envoy that serves nobody → what of it none loads
+  const trial =
+    scratch &&
+    createTrial({
+      scratch,
+      refuse: refusedInTrial.set,
+      sleep: clock.sleep,
+      failed: (error) => logger.error({ err: error }, "contents could not be tried"),
+    });
   // WasmPlugins → their modules, fetched and tried
   const plugins = createPluginStage(settings, deps, store.world);
   // modules, and what proxies count, refuse and log → which proxy gets which version
   const rollouts = createRolloutStage(settings, deps, { world: store.world, modules: plugins.modules, reach });
   // the World and the versions → encoded resources of every class of proxies
   const made = { world: held.world, versions: rollouts.versions };
-  const publication = createPublicationStage({ clock, logger, metrics, filtersDir }, made);
+  const publication = createPublicationStage({ clock, logger, metrics, filtersDir, trial }, made);
   // what is wrong with documents, between objects, with plugins and rollouts → one list, and a line for people
   const findings = createFindingsStage(deps, { store, held, plugins, rollouts });
   const view = createControlPlaneView({ store: held, plugins, rollouts, publication, findings, reach });
@@ -84,10 +95,11 @@ export function createControlPlane(settings: ServeSettings, given: ControlPlaneD
   // resources and certificates → xDS, and how far it has reached
   const identifier = controlPlaneIdentifier(`scrim-${process.pid}`, SCRIM_VERSION);
   const serving = { ...deps, authenticate, debug: debugAnswers(debug, clock), identifier };
-  const xds = createServingStage(settings, serving, { publication, authority, refused, scratch }, reach);
+  const served = { publication, authority, refused, refusedInTrial, scratch };
+  const xds = createServingStage(settings, serving, served, reach);
   // what no Envoy loads → the objects that made it so, held back
   const loads = async (content: EncodedResource) => scratch?.judge(content, undefined, "control plane");
-  const refusals = createRefusalStage({ published: publication.published, held, refused, loads, logger });
+  const refusals = createRefusalStage({ publication, held, refused, loads, logger });
   // the view of all of it → pages and metrics; what people ask for → rollouts
   const admin = createAdminStage(
     settings,
@@ -110,8 +122,12 @@ export function createControlPlane(settings: ServeSettings, given: ControlPlaneD
       ? []
       : [createTakenUpStage({ clock, say: given.tell }, { world: store.world, view, reach })];
   // the World of what is in force → the disk, for the next start
-  const kept = store.keeping(held.world);
-  const all = [store, kept, authority, plugins, rollouts, publication, refusals, xds, findings, admin, ...takenUp];
+  const kept = store.keeping(held);
+  const tried = createScratchStage(scratch);
+  const all = [
+    ...[store, kept, authority, plugins, rollouts, tried, publication, refusals, xds, findings, admin],
+    ...takenUp,
+  ];
   const stages = runStages(all);
   return { view, start: stages.start, stop: stages.stop };
 }

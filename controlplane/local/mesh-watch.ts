@@ -15,7 +15,7 @@ export async function watchMesh(
   onWorld: (world: World) => void,
 ): Promise<{ stop(): Promise<void> }> {
   // What the control plane falls back to where a file is broken at the start: both must see the same workloads.
-  const remembered = readAcceptedObjects(join(stateDir, ACCEPTED_OBJECTS_FILE));
+  const remembered = readAcceptedObjects(join(stateDir, ACCEPTED_OBJECTS_FILE)).objects;
   const store = createStore({ strict, remembered, ...(allowEmpty ? {} : { keeps: { name: directory, directory } }) });
   const source = createFileSource({ directory, clock: createSystemClock(), allowEmpty });
   let told = false;

@@ -6,6 +6,7 @@ import type { Kind } from "../model/kinds.ts";
 import { type MeshObject, objectKey, refOf } from "../model/object.ts";
 import { type Cell, createCell } from "../stages/cell.ts";
 import { meshConfigOf } from "../store/mesh-config.ts";
+import type { Remembered } from "../store/accepted-objects.ts";
 import type { StoreViolation } from "../store/objects-in-force.ts";
 import { changeWorld, type ObjectChange, type World } from "../world/world.ts";
 
@@ -18,17 +19,22 @@ export interface HeldObject {
   readonly reason: string;
 }
 
-/** An object that is new or another since some change, and what it was before. */
+/** An object that is new or another since some change, and what it was before, the last version first. */
 export interface ChangedObject {
   readonly object: MeshObject;
-  readonly before: MeshObject | undefined;
+  readonly before: readonly MeshObject[];
 }
+
+/** Earlier versions of an object that it may go back to: one that is written often is refused only a moment later. */
+export const VERSIONS_BACK = 3;
 
 export interface HeldObjects {
   readonly world: Cell<World>;
   readonly violations: Cell<readonly StoreViolation[]>;
   /** Holds back objects as long as they say what they say now; those that were changed meanwhile are left alone. */
   hold(objects: readonly HeldObject[]): void;
+  /** Of what has changed the versions that were in force before. */
+  earlier(): readonly MeshObject[];
   /** How often objects of the World became other. */
   changes(): number;
   /** What became other in the last `count` changes of the World; those of the first are all there is. */
@@ -54,13 +60,15 @@ const BLAMED_LAST_TO_FIRST: readonly Kind[] = [
 ];
 
 /**
- * Returns what follows `accepted`: nothing is held back yet. `remembered` was in force when an earlier run ended: what an
- * object may go back to that is refused at the start.
+ * Returns what follows `accepted`: nothing is held back yet. `remembered` is what an object may go back to that is
+ * refused at the start.
  */
-export function createHeldObjects(accepted: Cell<World>, remembered: readonly MeshObject[] = []): HeldObjects {
+export function createHeldObjects(accepted: Cell<World>, remembered: Remembered = { objects: [] }): HeldObjects {
   const held = new Map<string, HeldObject>();
-  const before = new Map<string, MeshObject | undefined>();
-  const earlier = byKey(remembered);
+  const before = new Map<string, readonly MeshObject[]>();
+  const atLast = new Map<string, readonly MeshObject[]>();
+  for (const object of [...remembered.objects, ...(remembered.earlier ?? [])])
+    atLast.set(keyOf(object), [...(atLast.get(keyOf(object)) ?? []), object]);
   const changedAt = new Map<string, number>();
   let changes = 0;
   let last: World | undefined;
@@ -77,12 +85,18 @@ export function createHeldObjects(accepted: Cell<World>, remembered: readonly Me
     if (changed.length > 0) changes++;
     for (const { key, was, is } of changed) {
       // A version that was refused is nothing to go back to.
-      const good = held.get(key)?.object === was ? held.get(key)?.instead : was;
-      before.set(key, good ?? earlier.get(key));
-      earlier.delete(key);
+      const refused = held.get(key)?.object;
+      const versions = [...(was ? [was] : []), ...(before.get(key) ?? atLast.get(key) ?? [])];
+      const good = versions.filter((version) => version !== refused && version !== is).slice(0, VERSIONS_BACK);
+      atLast.delete(key);
       held.delete(key);
-      if (is === undefined) changedAt.delete(key);
-      else changedAt.set(key, changes);
+      if (is === undefined) {
+        before.delete(key);
+        changedAt.delete(key);
+      } else {
+        before.set(key, good);
+        changedAt.set(key, changes);
+      }
     }
     tell();
   };
@@ -91,6 +105,7 @@ export function createHeldObjects(accepted: Cell<World>, remembered: readonly Me
   return {
     world,
     violations,
+    earlier: () => [...before.values()].flat(),
     changes: () => changes,
     hold(objects) {
       const now = accepted.read();
@@ -101,7 +116,7 @@ export function createHeldObjects(accepted: Cell<World>, remembered: readonly Me
     lately: (count) =>
       BLAMED_LAST_TO_FIRST.flatMap((kind) => accepted.read().list(kind) as readonly MeshObject[])
         .filter((object) => (changedAt.get(keyOf(object)) ?? 0) > changes - count)
-        .map((object) => ({ object, before: before.get(keyOf(object)) })),
+        .map((object) => ({ object, before: before.get(keyOf(object)) ?? [] })),
   };
 }
 
@@ -110,13 +125,12 @@ export function withHeld(world: World, held: readonly Pick<HeldObject, "object" 
   if (held.length === 0) return world;
   const changes = held.map(({ object, instead }): ObjectChange => ({ before: object, now: instead }));
   const settings = held.find(({ object }) => keyOf(object) === "ConfigMap/istio-system/istio");
-  const mesh =
-    settings === undefined ? world.mesh : meshConfigOf(byKey(settings.instead ? [settings.instead] : []), world.mesh);
+  const mesh = settings === undefined ? world.mesh : meshConfigOf(onlyOf(settings.instead), world.mesh);
   return changeWorld(world, changes, mesh);
 }
 
-function byKey(objects: readonly MeshObject[]): Map<string, MeshObject> {
-  return new Map(objects.map((object) => [keyOf(object), object]));
+function onlyOf(object: MeshObject | undefined): ReadonlyMap<string, MeshObject> {
+  return new Map(object === undefined ? [] : [[keyOf(object), object]]);
 }
 
 function keyOf(object: MeshObject): string {

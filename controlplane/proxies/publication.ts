@@ -19,6 +19,7 @@ import { loadBuiltinModules } from "../wasm/builtin-modules.ts";
 import { createInputs } from "../world/inputs.ts";
 import type { World } from "../world/world.ts";
 import { proxyOfPod } from "./proxy-class.ts";
+import type { Trial } from "./trial.ts";
 
 /** A burst of changes is published once: after this quiet time, and at the latest after the bound. */
 const QUIET_MS = 10;
@@ -33,6 +34,7 @@ export interface PublicationStage extends Stage {
   readonly published: Cell<Inputs | undefined>;
   /** What a proxy is served. */
   readonly resourcesOf: ProxySnapshots<Inputs, MeshProxy>["resourcesOf"];
+  readonly ownerOf: ProxySnapshots<Inputs, MeshProxy>["ownerOf"];
   /** True while a change waits for its publication. */
   isPending(): boolean;
 }
@@ -42,6 +44,8 @@ interface PublicationDeps {
   readonly logger: Logger;
   readonly metrics: Registry;
   readonly filtersDir: string;
+  /** Where everything new goes first. */
+  readonly trial?: Trial | undefined;
 }
 
 interface PublicationCells {
@@ -65,6 +69,7 @@ export function createPublicationStage(deps: PublicationDeps, cells: Publication
     snapshots,
     clock,
     inputs: inputs.read,
+    tried: (preparation) => deps.trial?.of(preparation.fresh()),
     published(made) {
       keepOnlyWhatIsServed(made);
       pushes.pushed();
@@ -75,6 +80,7 @@ export function createPublicationStage(deps: PublicationDeps, cells: Publication
     name: "publication",
     published,
     resourcesOf: snapshots.resourcesOf,
+    ownerOf: snapshots.ownerOf,
     isPending: () => inputs.isPending() || publisher.isBusy(),
     async start() {
       const builtins = await loadBuiltinModules(deps.filtersDir);

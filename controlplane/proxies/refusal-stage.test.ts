@@ -2,12 +2,14 @@ import { pino } from "pino";
 import { expect, it } from "vitest";
 import { allKinds } from "../model/kinds.ts";
 import type { MeshObject } from "../model/object.ts";
+import type { Remembered } from "../store/accepted-objects.ts";
 import { parseFile } from "../source/files/parse-file.ts";
 import { createResourceEncoder, type EncodedResource } from "../snapshot/encode.ts";
 import { createCell } from "../stages/cell.ts";
 import { createStore } from "../store/store.ts";
 import { emitProxy, resolveProxy } from "../translate/translate.ts";
 import type { Inputs } from "../translate/resolve/modules.ts";
+import type { World } from "../world/world.ts";
 import { createInputs } from "../world/inputs.ts";
 import type { RejectedContent } from "../xds/rejections/blame.ts";
 import { createHeldObjects } from "./held-objects.ts";
@@ -59,9 +61,13 @@ metadata: {name: default, namespace: istio-system}
 spec: {mtls: {mode: STRICT}}
 `;
 
+function objectsOf(world: World): readonly MeshObject[] {
+  return allKinds.flatMap((kind) => structuredClone(world.list(kind) as readonly MeshObject[]));
+}
+
 /** A control plane whose Envoys load nothing in which the word BAD is. */
-function createBench(remembered: readonly MeshObject[] = []) {
-  const store = createStore({ strict: false, remembered });
+function createBench(remembered: Remembered = { objects: [] }) {
+  const store = createStore({ strict: false, remembered: remembered.objects });
   const accepted = createCell(store.world());
   const held = createHeldObjects(accepted, remembered);
   const published = createCell<Inputs | undefined>(undefined);
@@ -69,7 +75,11 @@ function createBench(remembered: readonly MeshObject[] = []) {
   const loads = async ({ bytes }: EncodedResource) => !Buffer.from(bytes).includes("BAD");
   const encoder = createResourceEncoder();
   const logger = pino({ level: "silent" });
-  void createRefusalStage({ published, held, refused, loads, logger }).start?.(AbortSignal.timeout(60_000));
+  const publication = {
+    published,
+    ownerOf: () => proxyOfPod(published.read()!.world.get("Pod", "default", "web-0")!),
+  };
+  void createRefusalStage({ publication, held, refused, loads, logger }).start?.(AbortSignal.timeout(60_000));
 
   /** What the proxy is made now, and what of it no Envoy loads. */
   const made = (): readonly EncodedResource[] => {
@@ -78,13 +88,17 @@ function createBench(remembered: readonly MeshObject[] = []) {
     const { maps } = encoder.encodeResources("class", emitProxy(resolveProxy(inputs, proxy)));
     return Object.values(maps).flatMap((map) => [...map.values()]);
   };
+  const take = (...texts: readonly string[]): void => {
+    const documents = parseFile([mesh, ...texts].join("---"), "f.yaml").documents;
+    store.apply({ source: "files", units: [{ id: "f", documents, problems: [], settled: true }], notices: [] });
+    accepted.set(store.world());
+  };
   return {
     held,
+    take,
     /** Brings the mesh to these documents, and tells of what Envoy refuses until it refuses nothing. */
     async edit(...texts: readonly string[]) {
-      const documents = parseFile([mesh, ...texts].join("---"), "f.yaml").documents;
-      store.apply({ source: "files", units: [{ id: "f", documents, problems: [], settled: true }], notices: [] });
-      accepted.set(store.world());
+      take(...texts);
       for (let round = 0; round < 5; round++) {
         published.set(createInputs(held.world.read(), modules));
         const bad = made().filter(({ bytes }) => Buffer.from(bytes).includes("BAD"));
@@ -164,11 +178,23 @@ it("comes back to the last good version at a start after a run in which it was r
   const before = createBench();
   await before.edit(route("fine"), log("response.code > 1"));
   await before.edit(route("fine"), log("BAD"));
-  const inForce = before.held.world.read();
-  const bench = createBench(allKinds.flatMap((kind) => structuredClone(inForce.list(kind) as readonly MeshObject[])));
+  const objects = objectsOf(before.held.world.read());
+  const bench = createBench({ objects });
   await bench.edit(route("fine"), log("BAD"));
   expect(bench.says().map(({ object, servingLastGood }) => [object, servingLastGood])).toEqual([
     ["Telemetry/istio-system/logs", true],
   ]);
   expect([bench.has("fine"), bench.has("response.code > 1"), bench.has("BAD")]).toEqual([true, true, false]);
+});
+
+it("comes back to it also when the run ended before anybody had said that it is bad", async () => {
+  const before = createBench();
+  await before.edit(route("fine"), log("response.code > 1"));
+  before.take(route("fine"), log("BAD"));
+  before.take(route("fine"), log("BAD too"));
+  const [objects, earlier] = [objectsOf(before.held.world.read()), structuredClone(before.held.earlier())];
+  const bench = createBench({ objects, earlier });
+  await bench.edit(route("fine"), log("BAD"));
+  expect(bench.says().map(({ servingLastGood }) => servingLastGood)).toEqual([true]);
+  expect([bench.has("response.code > 1"), bench.has("BAD")]).toEqual([true, false]);
 });

@@ -8,12 +8,12 @@ import type { Logger } from "../telemetry/logger.ts";
 import type { Inputs } from "../translate/resolve/modules.ts";
 import { isPluginFilter } from "../translate/resolve/wasm-plugin.ts";
 import type { RejectedContent } from "../xds/rejections/blame.ts";
-import type { HeldObjects } from "./held-objects.ts";
-import { proxyOfPod } from "./proxy-class.ts";
+import { type HeldObjects, VERSIONS_BACK } from "./held-objects.ts";
+import type { PublicationStage } from "./publication.ts";
 import { isMade, type Refusal, type Suspect, traceRefusal } from "./trace-refusal.ts";
 
 export interface RefusalSources {
-  readonly published: Cell<Inputs | undefined>;
+  readonly publication: Pick<PublicationStage, "published" | "ownerOf">;
   readonly held: HeldObjects;
   /** The contents that are kept from all proxies; another list whenever one more is. */
   readonly refused: Cell<readonly RejectedContent[]>;
@@ -26,7 +26,8 @@ export interface RefusalSources {
 const CHANGES_BACK = [1, 5, Infinity];
 
 /** Returns the stage that traces refusals to objects. */
-export function createRefusalStage({ published, held, refused, loads, logger }: RefusalSources): Stage {
+export function createRefusalStage({ publication, held, refused, loads, logger }: RefusalSources): Stage {
+  const { published, ownerOf } = publication;
   const encoder = createResourceEncoder();
   /** By version of the content, after how many changes it was traced. */
   const traced = new Map<string, number>();
@@ -48,11 +49,13 @@ export function createRefusalStage({ published, held, refused, loads, logger }: 
     }
   };
   const nextOf = (contents: readonly RejectedContent[], inputs: Inputs) => {
-    for (const { resource: content, rejectedBy, reason } of contents) {
-      const proxy = proxyAmong(inputs, rejectedBy);
+    for (const { resource: content, reason } of contents) {
+      const { kind, name, version } = content;
       // A plugin's version is taken back by its rollout.
-      if (isPluginFilter(content.name)) continue;
-      if (proxy === undefined || traced.get(content.version) === held.changes()) continue;
+      if (kind === "secrets" || isPluginFilter(name)) continue;
+      if (traced.get(version) === held.changes()) continue;
+      const proxy = ownerOf(({ maps }) => maps[kind].get(name)?.version === version);
+      if (proxy === undefined) continue;
       const refusal: Refusal = { inputs, proxy, content, encoder, loads };
       if (isMade(refusal)) return { refusal, reason };
     }
@@ -73,31 +76,23 @@ export function createRefusalStage({ published, held, refused, loads, logger }: 
   };
 }
 
-/** In the changes of late first, each object at its version before; then without them altogether. */
+/** In the changes of late first, each object at a version before; then without them altogether. */
 async function culpritsOf(refusal: Refusal, held: HeldObjects): Promise<readonly Suspect[]> {
   const { world } = refusal.inputs;
   for (const count of CHANGES_BACK) {
     const changed = held
       .lately(count)
       .filter(({ object: { kind, metadata } }) => world.get(kind, metadata.namespace, metadata.name) !== undefined);
-    const before = changed.map(({ object, before: instead }): Suspect => ({ object, instead }));
-    const without = changed.map(({ object }): Suspect => ({ object, instead: undefined }));
-    for (const suspects of [before, without]) {
+    for (let back = 0; back <= VERSIONS_BACK; back++) {
+      // In the end without them all.
+      const suspects = changed.map(({ object, before }): Suspect => ({ object, instead: before[back] }));
+      const isLast = suspects.every(({ instead }) => instead === undefined);
       const culprits = await traceRefusal(refusal, suspects);
       if (culprits.length > 0) return culprits;
+      if (isLast) break;
     }
   }
   return [];
-}
-
-function proxyAmong({ world }: Inputs, pods: ReadonlySet<string>) {
-  for (const key of pods) {
-    const [namespace = "", name = ""] = key.split("/");
-    const pod = world.get("Pod", namespace, name);
-    const proxy = pod && proxyOfPod(pod);
-    if (proxy !== undefined) return proxy;
-  }
-  return undefined;
 }
 
 const MAX_REASON = 200;

@@ -1,13 +1,14 @@
 // Consumes: the published resources, the certificate authority, and what connected proxies prove and say of themselves.
 // Produces: the xDS server, each proxy getting what the pod it proved to be needs; and how far all that has come.
 // Never does: believe a node where a pod says otherwise.
+import { join } from "node:path";
 import type { AuthorityStage, Issuer } from "../ca/authority-stage.ts";
 import type { Secrets } from "../ca/workload-secrets.ts";
 import { locateEnvoy } from "../envoy/install.mjs";
 import { spiffeId } from "../model/spiffe.ts";
 import type { EnvoySearch, ServeSettings } from "../settings/settings.ts";
 import { createResourceEncoder, type EncodedMap } from "../snapshot/encode.ts";
-import type { OwnCell } from "../stages/cell.ts";
+import type { Cell, OwnCell } from "../stages/cell.ts";
 import type { Stage } from "../stages/stage.ts";
 import type { Clock } from "../telemetry/clock.ts";
 import type { Logger } from "../telemetry/logger.ts";
@@ -23,6 +24,7 @@ import { createXdsServer, type XdsServer, type XdsServerOptions } from "../xds/s
 import { gatewayCredentials } from "./gateway-credentials.ts";
 import { proxyOfNode, proxyOfPod, withoutIdentityOf } from "./proxy-class.ts";
 import type { PublicationStage } from "./publication.ts";
+import type { RefusedInTrial } from "./trial.ts";
 import { createUndescribedProxies } from "./undescribed-proxies.ts";
 
 const WEEK_MS = 7 * 24 * 3_600_000;
@@ -41,6 +43,8 @@ interface ServingDeps {
 interface ServedStages {
   /** Is given the contents that no Envoy loads. */
   readonly refused: OwnCell<readonly RejectedContent[]>;
+  /** Those that are found before any proxy is sent them. */
+  readonly refusedInTrial: Cell<readonly RefusedInTrial[]>;
   readonly scratch: ScratchEnvoy | undefined;
   readonly publication: Pick<PublicationStage, "published" | "resourcesOf">;
   readonly authority: Pick<AuthorityStage, "issuer" | "renewals">;
@@ -65,6 +69,7 @@ export function createServingStage(
       const xds = (server = createServer(settings, deps, stages, certificates));
       await xds.listen();
       reach.set(xds);
+      stages.refusedInTrial.subscribe(xds.refuse);
       stages.publication.published.subscribe(() => xds.notify());
       renewals.subscribe(() => xds.notify());
       void renewServerCertificate(xds, certificates, deps.clock, signal);
@@ -181,8 +186,25 @@ function secretsOf(proxy: Proxy, world: World | undefined, issuer: Issuer, resou
 }
 
 /** Returns the Envoy that serves nobody; undefined where none is to be looked for. */
-export function scratchEnvoyOf({ envoySearch }: Pick<ServeSettings, "envoySearch">, logger: Logger) {
-  return envoySearch && createScratchEnvoy({ findBinary: envoyFinder(envoySearch, logger) });
+export function scratchEnvoyOf(
+  { envoySearch, stateDir }: Pick<ServeSettings, "envoySearch" | "stateDir">,
+  logger: Logger,
+): ScratchEnvoy | undefined {
+  const directory = join(stateDir, "scratch-envoy");
+  return envoySearch && createScratchEnvoy({ findBinary: envoyFinder(envoySearch, logger), directory });
+}
+
+/** Returns the stage in which that Envoy is ready for a question. */
+export function createScratchStage(scratch: ScratchEnvoy | undefined): Stage {
+  return {
+    name: "scratch Envoy",
+    async start() {
+      scratch?.warmUp();
+    },
+    async stop() {
+      await scratch?.close();
+    },
+  };
 }
 
 /** An Envoy that is here already; nothing is fetched for an examination. */

@@ -4,7 +4,9 @@
 // never does: publish resources with a dangling reference, or nothing where there was something
 import { inSlice, isSliceOver, runSlice, type SliceBudget } from "../model/time-slice.ts";
 import { describeProblem, findProblems } from "./consistency.ts";
-import type { EncodedResources, ResourceEncoder } from "./encode.ts";
+import { changesBetween } from "./changes.ts";
+import type { EncodedResource, EncodedResources, ResourceEncoder } from "./encode.ts";
+import { resourceKinds } from "./type-urls.ts";
 import type { EmittedResources } from "../translate/emit/resources.ts";
 
 export interface ProxySnapshotOptions<Inputs, Proxy> {
@@ -27,13 +29,24 @@ export interface ProxySnapshots<Inputs, Proxy> {
    * Begins to make everything from these, for the proxies that were asked for lately and for these others; meanwhile
    * what is there is handed out.
    */
-  prepare(inputs: Inputs, others?: readonly Proxy[]): Preparation;
+  prepare(inputs: Inputs, others?: readonly Proxy[]): Preparation<Proxy>;
+  /** A proxy that was made what `has` finds among its resources. */
+  ownerOf(has: (resources: EncodedResources) => boolean): Proxy | undefined;
+}
+
+/** A content that is another than what was handed out under its name, and one of those whom it was made for. */
+export interface FreshContent<Proxy> {
+  readonly resource: EncodedResource;
+  readonly proxy: Proxy;
+  readonly classKey: string;
 }
 
 /** Resources of all proxies that are not handed out yet. One that is given up is just forgotten. */
-export interface Preparation {
+export interface Preparation<Proxy> {
   /** Goes on for so long; true when everything is made. */
   advance(budget: SliceBudget): boolean;
+  /** What is new in it to proxies that were handed out something before, each content once. */
+  fresh(): readonly FreshContent<Proxy>[];
   /** Hands out from now on what was made, all of it at once. */
   publish(): void;
 }
@@ -76,6 +89,10 @@ export function createProxySnapshots<Inputs extends object, Proxy>(
       entries.set(key, { proxy, inputs: current, encoded, idle: 0 });
       return encoded;
     },
+    ownerOf(has) {
+      for (const { proxy, encoded } of entries.values()) if (encoded !== undefined && has(encoded)) return proxy;
+      return undefined;
+    },
     prepare(inputs, others = []) {
       const made = new Map<string, EncodedResources | undefined>();
       const makeMissing = (key: string, proxy: Proxy): void => {
@@ -89,6 +106,7 @@ export function createProxySnapshots<Inputs extends object, Proxy>(
       };
       return {
         advance: (budget) => runSlice(budget, makeAll).kind === "done",
+        fresh: () => freshIn(made, entries),
         publish() {
           setInputs(inputs);
           for (const proxy of others) entries.set(keyOf(proxy), { proxy, inputs, encoded: undefined, idle: 0 });
@@ -100,6 +118,27 @@ export function createProxySnapshots<Inputs extends object, Proxy>(
       };
     },
   };
+}
+
+function freshIn<Inputs, Proxy>(
+  made: ReadonlyMap<string, EncodedResources | undefined>,
+  entries: ReadonlyMap<string, Entry<Inputs, Proxy>>,
+): readonly FreshContent<Proxy>[] {
+  const fresh = new Map<string, FreshContent<Proxy>>();
+  for (const [key, now] of made) {
+    const entry = entries.get(key);
+    const before = entry?.encoded;
+    if (entry === undefined || before === undefined || now === undefined || before === now) continue;
+    for (const kind of resourceKinds) {
+      if (kind === "secrets") continue;
+      for (const name of changesBetween(before.maps[kind], now.maps[kind])) {
+        const resource = now.maps[kind].get(name);
+        if (resource !== undefined && !fresh.has(resource.version))
+          fresh.set(resource.version, { resource, proxy: entry.proxy, classKey: now.classKey });
+      }
+    }
+  }
+  return [...fresh.values()];
 }
 
 /** Returns what was before where a translation fails or does not hold together. */

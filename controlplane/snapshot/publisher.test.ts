@@ -9,7 +9,7 @@ import { createPublisher } from "./publisher.ts";
 type Inputs = Readonly<Record<string, number>>;
 
 /** Each part takes ten milliseconds to make: a slice has time for a few. */
-function setUp() {
+function setUp(tried: (names: readonly string[]) => Promise<void> | undefined = () => undefined) {
   const clock = { ms: 0 };
   const turns: (() => void)[] = [];
   const made: string[] = [];
@@ -47,6 +47,7 @@ function setUp() {
     clock: { monotonicMs: () => clock.ms },
     inputs: () => state.newest,
     published: (inputs) => void published.push(inputs),
+    tried: (preparation) => tried(preparation.fresh().map(({ resource }) => resource.name)),
     afterOthers(callback) {
       turns.push(callback);
       return () => void turns.splice(turns.indexOf(callback), 1);
@@ -84,8 +85,8 @@ function served(inputs: Inputs): readonly string[] {
 }
 
 /** Both classes are served the first state. */
-function begun(): ReturnType<typeof setUp> {
-  const all = setUp();
+function begun(tried?: Parameters<typeof setUp>[0]): ReturnType<typeof setUp> {
+  const all = setUp(tried);
   all.change(wide(0));
   runThrough(all);
   runThrough(all);
@@ -156,5 +157,33 @@ describe("publishing", () => {
     all.publisher.cancel();
     expect([all.turns.length, all.publisher.isBusy()]).toEqual([0, false]);
     expect(servedTo(all.snapshots, "one")).toEqual(served(wide(0)));
+  });
+});
+
+describe("what is looked at before it is handed out", () => {
+  it("waits for that, while what was before is handed out, and what is newer comes after it", async () => {
+    const looked: (readonly string[])[] = [];
+    const ends: (() => void)[] = [];
+    const all = begun((names) => {
+      if (names.length === 0) return undefined;
+      looked.push(names);
+      return new Promise((resolve) => ends.push(resolve));
+    });
+    all.change({ ...wide(0), a: 1 });
+    all.change({ ...wide(0), a: 1, b: 1 });
+    expect(looked).toEqual([["a"]]);
+    expect([all.published.length, all.publisher.isBusy(), all.turns.length]).toEqual([0, true, 0]);
+    expect(servedTo(all.snapshots, "one")).toEqual(served(wide(0)));
+    ends.shift()?.();
+    await Promise.resolve();
+    await Promise.resolve();
+    expect(all.published).toEqual([{ ...wide(0), a: 1 }]);
+    runThrough(all);
+    expect(looked).toEqual([["a"], ["b"]]);
+    ends.shift()?.();
+    await Promise.resolve();
+    await Promise.resolve();
+    expect(servedTo(all.snapshots, "two")).toEqual(served({ ...wide(0), a: 1, b: 1 }));
+    expect(all.publisher.isBusy()).toBe(false);
   });
 });

@@ -12,6 +12,8 @@ export interface PublisherOptions<Inputs, Proxy> {
   readonly inputs: () => Inputs | undefined;
   /** From now on these are handed out. */
   readonly published: (inputs: Inputs) => void;
+  /** Looks at what is ready before it is handed out: then, or when this resolves. It never rejects. */
+  readonly tried?: (preparation: Preparation<Proxy>) => Promise<void> | undefined;
   readonly clock: { monotonicMs(): number };
   /** Calls back when whoever waits had a turn; returns what calls it off. `setImmediate` unless given. */
   readonly afterOthers?: (callback: () => void) => () => void;
@@ -44,7 +46,7 @@ const GIVES_WAY_MS = 1_000;
 interface Making<Inputs, Proxy> {
   readonly inputs: Inputs;
   readonly others: readonly Proxy[];
-  readonly preparation: Preparation;
+  readonly preparation: Preparation<Proxy>;
   /** When the first of those was begun that gave way to one another. */
   readonly sinceMs: number;
   slices: number;
@@ -55,9 +57,12 @@ export function createPublisher<Inputs, Proxy>({
   snapshots,
   inputs,
   published,
+  tried,
   clock,
   afterOthers = afterImmediate,
 }: PublisherOptions<Inputs, Proxy>): Publisher<Proxy> {
+  /** What is ready and being looked at: nothing else is made meanwhile. */
+  let looking: object | undefined;
   let making: Making<Inputs, Proxy> | undefined;
   let wanted: { readonly others: readonly Proxy[] } | undefined;
   let callOff: (() => void) | undefined;
@@ -82,26 +87,40 @@ export function createPublisher<Inputs, Proxy>({
     begin();
     if (making === undefined) return;
     if (making.preparation.advance(sliceBudget(making.slices++, clock))) {
-      const { preparation, inputs: made } = making;
+      const ready = making;
       making = undefined;
-      preparation.publish();
-      published(made);
+      const trial = tried?.(ready.preparation);
+      if (trial === undefined) handOut(ready);
+      else lookAt(ready, trial);
     }
     plan();
   };
+  const handOut = ({ preparation, inputs: made }: Making<Inputs, Proxy>): void => {
+    preparation.publish();
+    published(made);
+  };
+  const lookAt = (ready: Making<Inputs, Proxy>, trial: Promise<void>): void => {
+    looking = ready;
+    void trial.then(() => {
+      if (looking !== ready) return;
+      looking = undefined;
+      handOut(ready);
+      plan();
+    });
+  };
   const plan = (): void => {
-    if (making !== undefined || wanted !== undefined) callOff ??= afterOthers(turn);
+    if (looking === undefined && (making !== undefined || wanted !== undefined)) callOff ??= afterOthers(turn);
   };
 
   return {
     publish(others = []) {
       wanted = { others: [...(wanted?.others ?? []), ...others] };
-      if (callOff === undefined) turn();
+      if (callOff === undefined && looking === undefined) turn();
     },
-    isBusy: () => making !== undefined || wanted !== undefined,
+    isBusy: () => making !== undefined || wanted !== undefined || looking !== undefined,
     cancel() {
       callOff?.();
-      making = wanted = callOff = undefined;
+      making = wanted = callOff = looking = undefined;
     },
   };
 }
@@ -109,7 +128,10 @@ export function createPublisher<Inputs, Proxy>({
 /**
  * Publishes what is prepared, in slices too; resolves when it is handed out. For the first, which nobody is served yet.
  */
-export async function publishAwaited(preparation: Preparation, clock: { monotonicMs(): number }): Promise<void> {
+export async function publishAwaited(
+  preparation: Pick<Preparation<unknown>, "advance" | "publish">,
+  clock: { monotonicMs(): number },
+): Promise<void> {
   for (let slices = 0; !preparation.advance(sliceBudget(slices, clock)); slices++)
     await new Promise<void>((resolve) => afterImmediate(resolve));
   preparation.publish();

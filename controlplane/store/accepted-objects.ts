@@ -5,6 +5,7 @@ import { createKeptFile, type KeptFileOptions } from "../disk/kept-file.ts";
 import { allKinds } from "../model/kinds.ts";
 import type { MeshObject } from "../model/object.ts";
 import { describeOrigin, fileOrigin } from "../model/origin.ts";
+import type { Cell } from "../stages/cell.ts";
 import type { World } from "../world/world.ts";
 
 /** Raised when the shape of objects changes: what it is written in is not read by versions before. */
@@ -14,7 +15,7 @@ const FORMAT = 2;
 export const ACCEPTED_OBJECTS_FILE = "accepted.json";
 
 type Kept =
-  | { readonly format: typeof FORMAT; readonly objects: readonly MeshObject[] }
+  | (Remembered & { readonly format: typeof FORMAT })
   | { readonly format: 1; readonly objects: readonly ObjectOfFile[] };
 
 /** An object as format 1 had it, when all objects were of files. */
@@ -22,14 +23,29 @@ type ObjectOfFile = Omit<MeshObject, "origin"> & {
   readonly location: { readonly file: string; readonly line: number; readonly column: number };
 };
 
+/** What an earlier run left. */
+export interface Remembered {
+  /** What was in force when it ended. */
+  readonly objects: readonly MeshObject[];
+  /** What was in force before that of those it saw change: of what changed last nobody may have said yet that it is bad. */
+  readonly earlier?: readonly MeshObject[];
+}
+
+/** What is in force, and what was. */
+export interface InForce {
+  readonly world: Cell<World>;
+  /** As in Remembered. */
+  earlier(): readonly MeshObject[];
+}
+
 export interface AcceptedObjects {
-  /** What was in force when the last run ended; nothing if it cannot be read. */
-  read(): readonly MeshObject[];
+  /** Nothing if it cannot be read. */
+  read(): Remembered;
   /**
    * Keeps the objects of a state, soon: the newest state wins. A disk that cannot be written is told of by the file's
    * news.
    */
-  keep(world: World): void;
+  keep(state: InForce): void;
   /** Resolves when what is to be kept is kept, or could not be, without a pause. */
   flush(): Promise<void>;
 }
@@ -43,36 +59,36 @@ export function createAcceptedObjects(
   include: (object: MeshObject) => boolean,
   how: Pick<KeptFileOptions, "news" | "sleep" | "quietMs">,
 ): AcceptedObjects {
-  let newest: World | undefined;
+  let newest: InForce | undefined;
   const file = createKeptFile({
     ...how,
     path,
     content() {
-      const texts = allKinds
-        .flatMap((kind) => (newest?.list(kind) ?? []) as readonly MeshObject[])
-        .filter(include)
-        .map(textOf);
-      return `{"format":${FORMAT},"objects":[${texts.join(",")}]}`;
+      const world = newest?.world.read();
+      const textsOf = (objects: readonly MeshObject[]) => objects.filter(include).map(textOf).join(",");
+      const objects = allKinds.flatMap((kind) => (world?.list(kind) ?? []) as readonly MeshObject[]);
+      const earlier = textsOf(newest?.earlier() ?? []);
+      return `{"format":${FORMAT},"objects":[${textsOf(objects)}]${earlier && `,"earlier":[${earlier}]`}}`;
     },
   });
   return {
     flush: () => file.flush(),
     read: () => readAcceptedObjects(path),
-    keep(world) {
-      newest = world;
+    keep(state) {
+      newest = state;
       file.changed();
     },
   };
 }
 
-/** Returns the objects kept at `path`; nothing if they cannot be read. */
-export function readAcceptedObjects(path: string): readonly MeshObject[] {
+/** Returns what is kept at `path`; nothing if it cannot be read. */
+export function readAcceptedObjects(path: string): Remembered {
   try {
     const kept = JSON.parse(readFileSync(path, "utf8")) as Kept;
-    if (kept.format === FORMAT) return kept.objects;
-    return kept.format === 1 ? kept.objects.map(withOrigin) : [];
+    if (kept.format === FORMAT) return kept;
+    return { objects: kept.format === 1 ? kept.objects.map(withOrigin) : [] };
   } catch {
-    return [];
+    return { objects: [] };
   }
 }
 

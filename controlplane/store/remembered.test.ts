@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { fileOrigin } from "../model/origin.ts";
 import { parseFile } from "../source/files/parse-file.ts";
+import { createCell } from "../stages/cell.ts";
 import { createAcceptedObjects, readAcceptedObjects } from "./accepted-objects.ts";
 import { createStore, type Store } from "./store.ts";
 
@@ -43,10 +44,10 @@ describe("objects remembered across a restart", () => {
     tell(before, good);
     const path = join(directory, "accepted.json");
     const accepted = createAcceptedObjects(path, () => true, { news, sleep: async () => {}, quietMs: 0 });
-    accepted.keep(before.world());
+    accepted.keep({ world: createCell(before.world()), earlier: () => [] });
     await accepted.flush();
     expect(statSync(path).mode & 0o777).toBe(0o600);
-    return createStore({ strict: false, remembered: readAcceptedObjects(path) });
+    return createStore({ strict: false, remembered: readAcceptedObjects(path).objects });
   }
 
   it("are nothing by themselves: only files say what there is", async () => {
@@ -87,7 +88,7 @@ describe("objects remembered across a restart", () => {
   });
 
   it("stay in force while the directory holds nothing at all, and a notice says so", async () => {
-    const remembered = (await restarted()) && readAcceptedObjects(join(directory, "accepted.json"));
+    const remembered = (await restarted()) && readAcceptedObjects(join(directory, "accepted.json")).objects;
     const store = createStore({ strict: false, remembered, keeps: { name: "mesh", directory: "mesh" } });
     store.apply({ source: "mesh", units: [], notices: [] });
     store.apply({ source: "runtime", units: [], notices: [] });
@@ -106,7 +107,7 @@ describe("objects remembered across a restart", () => {
   });
 
   it("do not stay for another directory's sake, nor when another source is silent", async () => {
-    const remembered = (await restarted()) && readAcceptedObjects(join(directory, "accepted.json"));
+    const remembered = (await restarted()) && readAcceptedObjects(join(directory, "accepted.json")).objects;
     const elsewhere = createStore({ strict: false, remembered, keeps: { name: "mesh", directory: "mes" } });
     elsewhere.apply({ source: "mesh", units: [], notices: [] });
     expect(names(elsewhere)).toEqual([]);
@@ -118,9 +119,9 @@ describe("objects remembered across a restart", () => {
   it("are nothing when the kept file is not readable as such", () => {
     const path = join(directory, "accepted.json");
     writeFileSync(path, '{"format": 1, "obj');
-    expect(readAcceptedObjects(path)).toEqual([]);
+    expect(readAcceptedObjects(path).objects).toEqual([]);
     writeFileSync(path, '{"format": 99, "objects": []}');
-    expect(readAcceptedObjects(path)).toEqual([]);
+    expect(readAcceptedObjects(path).objects).toEqual([]);
   });
 
   it("are read as a version before wrote them, when all were of files", () => {
@@ -130,7 +131,7 @@ describe("objects remembered across a restart", () => {
     const kept = { kind: "VirtualService", apiVersion: "networking.istio.io/v1", metadata, spec };
     const location = { file, line: 1, column: 1 };
     writeFileSync(path, JSON.stringify({ format: 1, objects: [{ ...kept, location }] }));
-    const remembered = readAcceptedObjects(path);
+    const remembered = readAcceptedObjects(path).objects;
     expect(remembered).toEqual([{ ...kept, origin: fileOrigin(file) }]);
     const store = createStore({ strict: false, remembered });
     tell(store, good.replace("weight: 100", "weight: -1"));
@@ -148,11 +149,11 @@ describe("objects remembered across a restart", () => {
     });
     const store = createStore({ strict: false });
     tell(store, good);
-    accepted.keep(store.world());
+    accepted.keep({ world: createCell(store.world()), earlier: () => [] });
     tell(store, good.replace("name: reviews", "name: ratings"));
-    accepted.keep(store.world());
-    expect(readAcceptedObjects(path)).toEqual([]);
+    accepted.keep({ world: createCell(store.world()), earlier: () => [] });
+    expect(readAcceptedObjects(path).objects).toEqual([]);
     await accepted.flush();
-    expect([readAcceptedObjects(path).map(({ metadata }) => metadata.name), pauses]).toEqual([["ratings"], 1]);
+    expect([readAcceptedObjects(path).objects.map(({ metadata }) => metadata.name), pauses]).toEqual([["ratings"], 1]);
   });
 });

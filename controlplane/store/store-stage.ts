@@ -3,7 +3,6 @@
 // Never does: let the next stage start before the source has told everything there is.
 import { join } from "node:path";
 import type { DiskNews } from "../disk/kept-file.ts";
-import type { MeshObject } from "../model/object.ts";
 import { MESH_SOURCE } from "../source/files/mesh-directory.ts";
 import type { Source } from "../source/source.ts";
 import type { ServeSettings } from "../settings/settings.ts";
@@ -11,7 +10,7 @@ import { type Cell, createCell } from "../stages/cell.ts";
 import type { Stage } from "../stages/stage.ts";
 import type { Clock } from "../telemetry/clock.ts";
 import type { World } from "../world/world.ts";
-import { ACCEPTED_OBJECTS_FILE, createAcceptedObjects } from "./accepted-objects.ts";
+import { ACCEPTED_OBJECTS_FILE, createAcceptedObjects, type InForce, type Remembered } from "./accepted-objects.ts";
 import { createIntake } from "./intake.ts";
 import type { StoreViolation } from "./objects-in-force.ts";
 import { createStore } from "./store.ts";
@@ -22,10 +21,9 @@ const KEEP_AFTER_MS = 1_000;
 export interface StoreStage extends Stage {
   readonly world: Cell<World>;
   readonly violations: Cell<readonly StoreViolation[]>;
-  /** What was in force when the last run ended. */
-  readonly remembered: readonly MeshObject[];
+  readonly remembered: Remembered;
   /** Returns the stage that keeps what is in force for the next start: `world` without what was found bad later. */
-  keeping(inForce: Cell<World>): Stage;
+  keeping(inForce: InForce): Stage;
 }
 
 type Settings = Pick<ServeSettings, "strict" | "allowEmpty" | "directory" | "stateDir">;
@@ -43,7 +41,7 @@ export function createStoreStage(
   const remembered = accepted.read();
   const store = createStore({
     strict,
-    remembered,
+    remembered: remembered.objects,
     ...(allowEmpty ? {} : { keeps: { name: MESH_SOURCE, directory } }),
   });
   const intake = createIntake({ store, clock });
@@ -66,8 +64,8 @@ export function createStoreStage(
     keeping: (inForce) => ({
       name: "kept objects",
       async start() {
-        accepted.keep(inForce.read());
-        inForce.subscribe(accepted.keep);
+        accepted.keep(inForce);
+        inForce.world.subscribe(() => accepted.keep(inForce));
       },
       stop: () => accepted.flush(),
     }),

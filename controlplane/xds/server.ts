@@ -12,6 +12,7 @@ import { serveStream } from "./grpc/live-stream.ts";
 import { openPlaintextPort, openSecurePort, type Port, type ServerCertificate } from "./grpc/ports.ts";
 import { NO_OBSERVER } from "./observer.ts";
 import { PLUGIN_RISK } from "./rejections/canary.ts";
+import type { RefusedForClass } from "./rejections/judgement.ts";
 import { DEFAULT_LIMITS, type XdsLimits, type XdsServerOptions } from "./server-options.ts";
 import type { ConnectedProxy, Progress } from "./status/connected-proxy.ts";
 import type { HeldOfType } from "./status/held.ts";
@@ -42,6 +43,8 @@ export interface XdsServer {
   held(nodeId: string): Partial<Record<ResourceShortName, HeldOfType>> | undefined;
   /** Whom the content under a name has reached, who waits for it, who rejected it and why. */
   reach(kind: ResourceKind, name: string): ResourceReach;
+  /** No Envoy loads these: nobody is sent them, but the content before. What a proxy has is its own affair. */
+  refuse(contents: readonly RefusedForClass[]): void;
   /** Serves new connections with another certificate. */
   setCertificate(certificate: ServerCertificate): void;
   /** Ends all streams and the listeners. */
@@ -77,6 +80,7 @@ export function createXdsServer(options: XdsServerOptions): XdsServer {
     progress: streams.progress,
     held: streams.held,
     reach: streams.reach,
+    refuse: streams.refuse,
     setCertificate: (certificate) => secure?.setCertificate(certificate),
     async close() {
       streams.endAll(grpcStatus.UNAVAILABLE, "the control plane is stopping");

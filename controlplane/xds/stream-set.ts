@@ -4,7 +4,7 @@ import type { ResourceKind } from "../snapshot/resources.ts";
 import type { ResourceShortName } from "../snapshot/type-urls.ts";
 import { type ContentSource, createPushQueue } from "./push-queue.ts";
 import { createCanaries, type Risk } from "./rejections/canary.ts";
-import { createJudgement, type JudgementOptions } from "./rejections/judgement.ts";
+import { createJudgement, type JudgementOptions, type RefusedForClass } from "./rejections/judgement.ts";
 import { createQuarantine } from "./rejections/quarantine.ts";
 import { streamsByNode } from "./sibling-streams.ts";
 import {
@@ -38,6 +38,8 @@ export interface StreamSet {
   /** What a proxy's streams hold by type; undefined for one without a stream. */
   held(nodeId: string): Partial<Record<ResourceShortName, HeldOfType>> | undefined;
   reach(kind: ResourceKind, name: string): ResourceReach;
+  /** See XdsServer. */
+  refuse(contents: readonly RefusedForClass[]): void;
   endAll(code: GrpcStatus, details: string): void;
 }
 
@@ -45,7 +47,7 @@ export interface StreamSet {
 export function createStreamSet(options: StreamSetOptions): StreamSet {
   const streams = new Set<XdsStream>();
   const parts = createParts(options, streams);
-  const { pushes, quarantine } = parts;
+  const { pushes, quarantine, judgement } = parts;
   return {
     host: createStreamHost(parts),
     add: (stream) => void streams.add(stream),
@@ -63,6 +65,7 @@ export function createStreamSet(options: StreamSetOptions): StreamSet {
         isStale: pushes.isWaiting,
         withheldFrom: (stream) => withheldFrom(stream, quarantine),
       }),
+    refuse: judgement.refuse,
     endAll(code, details) {
       for (const stream of [...streams]) stream.end(code, details);
     },

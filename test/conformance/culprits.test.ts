@@ -1,6 +1,6 @@
 // A rejection that names nothing: the culprit is found on an Envoy that serves nobody, and the one that serves is told
 // of it no second time.
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -17,6 +17,7 @@ import { discoveryMethods } from "../../controlplane/xds/grpc/services.ts";
 import { scenarioNames, translateScenario } from "../golden/scenario.ts";
 import { buildScratchBootstrap } from "../../controlplane/xds/rejections/scratch-bootstrap.ts";
 import { findEnvoy, validateConfiguration } from "../support/envoy.ts";
+import { processes } from "../support/processes.ts";
 import { until } from "../support/until.ts";
 import { openRawClient, type RawClient } from "../support/raw-client.ts";
 
@@ -38,6 +39,11 @@ const direct = (name: string) => ({
   name,
   domains: [name],
   routes: [{ match: { prefix: "/" }, directResponse: { status: 200 } }],
+});
+const listenerAt = (portValue: number) => ({
+  name: "one",
+  address: { socketAddress: { address: "127.0.0.1", portValue } },
+  filterChains: [{ filters: [] }],
 });
 const endpoint = (address: string) => ({
   lbEndpoints: [{ endpoint: { address: { socketAddress: { address, portValue: 80 } } } }],
@@ -113,6 +119,25 @@ it("an Envoy for whose trial the disk had no room is asked again", async () => {
   vi.unstubAllEnvs();
   expect(await judge(bad!, undefined, "b/a")).toBe(false);
   expect(names(await examine([bad!, fine!], ""))).toEqual(["80/bad"]);
+});
+
+it("an Envoy that waits at a pipe says the same, and leaves nothing behind", async () => {
+  const directory = join(mkdtempSync(join(tmpdir(), "scrim-pipe-")), "scratch");
+  const scratch = createScratchEnvoy({ findBinary, directory });
+  const [bad, fine] = encodeAll("virtualHosts", {
+    "80/bad": { name: "bad", domains: ["x", "x"] },
+    "80/c": direct("c"),
+  });
+  // The same names and addresses in several proxies.
+  const twice = encodeAll("listeners", { one: listenerAt(8080), two: listenerAt(8080) });
+  scratch.warmUp();
+  const all = [bad!, fine!, ...twice, ...encodeAll("clusters", { c: { name: "c", type: "STATIC" } })];
+  expect(await scratch.tryAll(all)).toMatchObject({ loads: false, reason: expect.stringContaining("domain x") });
+  expect((await scratch.refused(all)).map(({ resource }) => resource.name)).toEqual(["80/bad"]);
+  expect(await scratch.tryAll(all.slice(1))).toEqual({ loads: true });
+  await scratch.close();
+  expect(existsSync(directory)).toBe(false);
+  expect(processes().filter(({ words }) => words.join(" ").includes(directory))).toEqual([]);
 });
 
 describe("what our translation makes", () => {

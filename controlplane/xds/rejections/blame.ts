@@ -43,12 +43,17 @@ export interface ProxyRejection {
   readonly isHeldByAnother: boolean;
 }
 
+/** What was found out of a content before any proxy was sent it; the class is one that it was made for. */
+export type Refusal = Pick<ProxyRejection, "classKey" | "reason" | "atMs">;
+
 export interface RejectedContents {
   readonly size: number;
   of(version: string): RejectedContent | undefined;
   all(): Iterable<RejectedContent>;
   /** A proxy has rejected the content. */
   reject(resource: NamedContent, rejection: ProxyRejection): RejectedContent;
+  /** No Envoy loads the content, and no proxy was sent it. */
+  refuse(resource: NamedContent, refusal: Refusal): RejectedContent;
   /** Another Envoy has said whether it loads the content; undefined: that could not be found out in time. */
   judge(version: string, loads: boolean | undefined): RejectedContent | undefined;
   /** A proxy has taken the content. */
@@ -72,6 +77,11 @@ export function createRejectedContents(): RejectedContents {
     of: (version) => known.get(version),
     all: () => known.values(),
     reject: (resource, rejection) => put(afterRejection(known.get(resource.version), resource, rejection)),
+    refuse({ kind, name, version }, { classKey, reason, atMs }) {
+      const nobody = { rejectedBy: NOBODY, witnesses: NOBODY, isAccepted: false };
+      const resource = { kind, name, version };
+      return known.get(version) ?? put({ resource, classKey, reason, atMs, blame: "content", ...nobody });
+    },
     judge(version, loads) {
       const before = known.get(version);
       if (before === undefined || before.isAccepted) return before;

@@ -43,6 +43,15 @@ export interface JudgementParts {
 export interface Judgement {
   /** The stream's proxy rejected this content. */
   rejected(stream: XdsStream, resource: EncodedResource, reason: string): void;
+  /** An Envoy that serves nobody does not load these, before any proxy was sent them. */
+  refuse(contents: readonly RefusedForClass[]): void;
+}
+
+/** A content that no Envoy loads, and the key of a class that it was made for. */
+export interface RefusedForClass {
+  readonly resource: EncodedResource;
+  readonly reason: string;
+  readonly classKey: string;
 }
 
 /** What is logged when it comes to this. */
@@ -92,6 +101,14 @@ export function createJudgement({ options, streams, quarantine, pushes }: Judgem
       changed(resource, change);
       pushes.push([stream]);
       if (change.after === "examined" && change.before !== "examined") ask(resource, classKey, pod);
+    },
+    refuse(contents) {
+      for (const { resource, reason, classKey } of contents) {
+        // Who has it is not served by an Envoy like ours.
+        if ([...streams].some((stream) => has(stream, resource))) continue;
+        const refusal = { classKey: `delta/${classKey}`, reason, atMs: options.clock.nowMs() };
+        changed(resource, quarantine.noteRefused(resource, refusal));
+      }
     },
   };
 }

@@ -13,6 +13,7 @@ import {
   isHeldBack,
   type NamedContent,
   type ProxyRejection,
+  type Refusal,
   type RejectedContent,
   type RejectedContents,
 } from "./blame.ts";
@@ -43,6 +44,8 @@ export interface Quarantine extends Pick<LastGood, "noteSettled" | "noteClosed">
   noteAccepted(resources: Iterable<EncodedResource>): boolean;
   /** A proxy rejected this. After "examined" somebody is to be asked, and `noteJudged` told. */
   noteRejected(resource: EncodedResource, rejection: ProxyRejection): BlameChange;
+  /** An Envoy that serves nobody does not load this, and no proxy was sent it. */
+  noteRefused(resource: EncodedResource, refusal: Refusal): BlameChange;
   /**
    * An Envoy that serves nobody loads this content, or does not; undefined: that could not be found out in time.
    * Undefined when nobody asks any more.
@@ -78,6 +81,10 @@ export function createQuarantine({ monotonicMs }: { monotonicMs(): number }): Qu
     noteRejected(resource, rejection) {
       const before = rejected.of(resource.version)?.blame;
       return { before, after: rejected.reject(resource, rejection).blame };
+    },
+    noteRefused(resource, refusal) {
+      const before = rejected.of(resource.version)?.blame;
+      return { before, after: rejected.refuse(resource, refusal).blame };
     },
     noteJudged(version, loads) {
       const before = rejected.of(version)?.blame;

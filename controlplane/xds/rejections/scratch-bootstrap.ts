@@ -1,57 +1,73 @@
-// A bootstrap that holds some resources of one kind, byte by byte, so that an Envoy that serves nobody can say whether
+// A bootstrap that holds some resources, byte by byte, so that an Envoy that serves nobody can say whether
 // it would load them.
-import type { Cluster, HttpFilter } from "../../../protos/build/envoy.ts";
+import type { Address, Cluster, HttpFilter } from "../../../protos/build/envoy.ts";
 import { decode, encode, packAny } from "../../../protos/codec.ts";
 import { MAX_DIRECT_RESPONSE_BYTES, MAX_REGEX_PROGRAM_SIZE, REGEX_PROGRAM_SIZE_KEY } from "../../model/envoy-limits.ts";
 import type { EncodedResource } from "../../snapshot/encode.ts";
 import { field, fieldsOf } from "../raw-fields.ts";
 import { messageOf } from "../grpc/wire.ts";
 
-// Numbers of fields: of Bootstrap, its StaticResources, Cluster, HttpConnectionManager, RouteConfiguration.
+// Numbers of fields: of Bootstrap, its StaticResources, Cluster and Listener, HttpConnectionManager, RouteConfiguration.
 const STATIC_RESOURCES = 2,
   LISTENERS = 1,
   CLUSTERS = 2,
+  NAME = 1,
+  ADDRESS = 2,
+  MORE_ADDRESSES = 33,
   LOAD_ASSIGNMENT = 33,
   ROUTE_CONFIG = 4,
   VIRTUAL_HOSTS = 2,
   VALIDATE_CLUSTERS = 7,
   VHDS = 9;
 const NO = new Uint8Array();
+const ANY_PORT: Address = { socketAddress: { address: "127.0.0.1", portValue: 0 } };
 /** What every proxy's bootstrap says, too. */
 const RUNTIME = { [REGEX_PROGRAM_SIZE_KEY]: MAX_REGEX_PROGRAM_SIZE };
 
-/** The bytes of a Bootstrap with these resources, all of one kind; undefined for secrets, which are nobody else's. */
+/**
+ * The bytes of a Bootstrap with these resources, of any kinds and of any proxies; undefined where one is a secret, which
+ * is nobody else's.
+ */
 export function buildScratchBootstrap(resources: readonly EncodedResource[]): Uint8Array | undefined {
-  const clusters = (contents: readonly Uint8Array[]) => withResources(resources, CLUSTERS, contents);
-  const listeners = (contents: readonly Uint8Array[]) => withResources(resources, LISTENERS, contents);
-  switch (resources[0]?.kind) {
-    case "clusters":
-      return clusters(resources.map(messageOf));
-    case "endpoints":
-      return clusters(
-        resources.map((resource) =>
-          Buffer.concat([
-            encode("Cluster", { name: resource.name, type: "STATIC" }),
-            field(LOAD_ASSIGNMENT, messageOf(resource)),
-          ]),
-        ),
-      );
-    case "listeners":
-      return listeners(resources.map(messageOf));
-    case "virtualHosts":
-      return listeners([
-        routedBy("virtual hosts", [
-          encode("RouteConfiguration", { maxDirectResponseBodySizeBytes: MAX_DIRECT_RESPONSE_BYTES }),
-          ...resources.map((resource) => field(VIRTUAL_HOSTS, messageOf(resource))),
-        ]),
-      ]);
-    case "routes":
-      return listeners(resources.map((resource) => routedBy(resource.name, [ownRoutesOf(resource)])));
-    case "extensionConfigs":
-      return listeners(resources.map(filteredBy));
-    default:
-      return undefined;
+  if (resources.length === 0 || resources.some(({ kind }) => kind === "secrets")) return undefined;
+  const addresses = new Set<string>();
+  const clusters: Uint8Array[] = [],
+    listeners: Uint8Array[] = [];
+  for (const [index, resource] of resources.entries()) {
+    const name = `${index} ${resource.name}`;
+    if (resource.kind === "clusters") clusters.push(named(name, messageOf(resource)));
+    else if (resource.kind === "endpoints") clusters.push(clusterOf(name, messageOf(resource)));
+    else if (resource.kind === "listeners") listeners.push(addressed(addresses, named(name, messageOf(resource))));
+    else listeners.push(listenerOf(name, resource));
   }
+  return withResources(resources, clusters, listeners);
+}
+
+/** Several proxies have one of the same name. Appended, it is what counts. */
+function named(name: string, message: Uint8Array): Uint8Array {
+  return Buffer.concat([message, field(NAME, Buffer.from(name))]);
+}
+
+/** And several may listen at one address, as they are in places of their own: there is one of each only here. */
+function addressed(taken: Set<string>, listener: Uint8Array): Uint8Array {
+  const fields = fieldsOf(listener);
+  const own = fields.filter(({ tag }) => tag >>> 3 === ADDRESS).map(({ raw }) => Buffer.from(raw).toString("base64"));
+  const isTaken = own.some((address) => taken.has(address));
+  for (const address of own) taken.add(address);
+  if (!isTaken) return listener;
+  const others = fields.filter(({ tag }) => ![ADDRESS, MORE_ADDRESSES].includes(tag >>> 3)).map(({ raw }) => raw);
+  return Buffer.concat([...others, encode("Listener", { address: ANY_PORT })]);
+}
+
+function clusterOf(name: string, endpoints: Uint8Array): Uint8Array {
+  return Buffer.concat([encode("Cluster", { name, type: "STATIC" }), field(LOAD_ASSIGNMENT, endpoints)]);
+}
+
+function listenerOf(name: string, resource: EncodedResource): Uint8Array {
+  if (resource.kind === "extensionConfigs") return filteredBy(name, resource);
+  if (resource.kind === "routes") return routedBy(name, [ownRoutesOf(resource)]);
+  const limits = encode("RouteConfiguration", { maxDirectResponseBodySizeBytes: MAX_DIRECT_RESPONSE_BYTES });
+  return routedBy(name, [limits, field(VIRTUAL_HOSTS, messageOf(resource))]);
 }
 
 /**
@@ -62,9 +78,13 @@ const DISCOVERY = "no control plane";
 
 function withResources(
   resources: readonly EncodedResource[],
-  number: number,
-  contents: readonly Uint8Array[],
+  clusters: readonly Uint8Array[],
+  listeners: readonly Uint8Array[],
 ): Uint8Array {
+  const contents = [
+    ...clusters.map((cluster) => field(CLUSTERS, cluster)),
+    ...listeners.map((listener) => field(LISTENERS, listener)),
+  ];
   const base = encode("Bootstrap", {
     node: { id: "scratch", cluster: "scratch" },
     staticResources: { clusters: [placeholder(DISCOVERY), ...placeholdersFor(resources)] },
@@ -78,10 +98,7 @@ function withResources(
     layeredRuntime: { layers: [{ name: "as proxies have it", staticLayer: RUNTIME }] },
     bootstrapExtensions: [{ name: "envoy.bootstrap.internal_listener", typedConfig: packAny("InternalListener", {}) }],
   });
-  return Buffer.concat([
-    base,
-    field(STATIC_RESOURCES, Buffer.concat(contents.map((content) => field(number, content)))),
-  ]);
+  return Buffer.concat([base, field(STATIC_RESOURCES, Buffer.concat(contents))]);
 }
 
 /**
@@ -89,11 +106,10 @@ function withResources(
  * it was published.
  */
 function placeholdersFor(resources: readonly EncodedResource[]): Cluster[] {
-  const own = new Set(resources.filter(({ kind }) => kind === "clusters").map(({ name }) => name));
-  const named = resources.flatMap(({ references }) =>
-    references.filter(({ kind, name }) => kind === "clusters" && !own.has(name)).map(({ name }) => name),
+  const referred = resources.flatMap(({ references }) =>
+    references.filter(({ kind }) => kind === "clusters").map(({ name }) => name),
   );
-  return [...new Set(named)].map(placeholder);
+  return [...new Set(referred)].map(placeholder);
 }
 
 function placeholder(name: string): Cluster {
@@ -130,7 +146,7 @@ function routedBy(name: string, routes: readonly Uint8Array[], filters: readonly
   );
   return encode("Listener", {
     name,
-    address: { socketAddress: { address: "127.0.0.1", portValue: 0 } },
+    address: ANY_PORT,
     filterChains: [
       {
         filters: [
@@ -144,11 +160,11 @@ function routedBy(name: string, routes: readonly Uint8Array[], filters: readonly
   });
 }
 
-function filteredBy(resource: EncodedResource): Uint8Array {
+function filteredBy(name: string, resource: EncodedResource): Uint8Array {
   const { typedConfig } = decode("TypedExtensionConfig", messageOf(resource));
   // What is empty is decoded as a list.
   return routedBy(
-    resource.name,
+    name,
     [],
     [
       {

@@ -1,25 +1,37 @@
-// consumes: contents that a proxy rejected
+// consumes: contents that a proxy rejected, and contents that none was sent yet
 // produces: whether an Envoy of the control plane's own, which serves nobody, can load them, and of several the ones
-// that it cannot
+// that it cannot, with its reasons
 // never does: try anything on a proxy that serves, run longer than its patience, or run twice for the same question
-import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import type { EncodedResource } from "../../snapshot/encode.ts";
 import { findCulprits } from "./culprit-search.ts";
 import type { XdsServerOptions } from "../server-options.ts";
 import { buildScratchBootstrap } from "./scratch-bootstrap.ts";
+import {
+  createScratchProcess,
+  type ScratchProcess,
+  type ScratchProcessOptions,
+  type Verdict,
+} from "./scratch-process.ts";
 
-export interface ScratchEnvoyOptions {
-  /** Where the binary is; undefined when there is none to be had. Asked when it is first needed. */
-  readonly findBinary: () => Promise<string | undefined>;
-  readonly timeoutMs?: number;
+export type ScratchEnvoyOptions = Omit<ScratchProcessOptions, "timeoutMs"> &
+  Partial<Pick<ScratchProcessOptions, "timeoutMs">>;
+
+/** A content that the Envoy cannot load, and what it says of it. */
+export interface RefusedContent {
+  readonly resource: EncodedResource;
+  readonly reason: string;
 }
 
-/** What an XdsServer asks of it; it starts `envoy --mode validate`, one at a time. */
-export type ScratchEnvoy = Required<Pick<XdsServerOptions, "examine" | "judge">>;
+/** What an XdsServer asks of it, and what is asked before it sends anything. One question at a time is answered. */
+export interface ScratchEnvoy
+  extends Required<Pick<XdsServerOptions, "examine" | "judge">>,
+    Pick<ScratchProcess, "warmUp" | "close"> {
+  /** What it says of these together; undefined when that cannot be told. */
+  tryAll(resources: readonly EncodedResource[]): Promise<Verdict | undefined>;
+  /** Which of these it cannot load. */
+  refused(resources: readonly EncodedResource[]): Promise<readonly RefusedContent[]>;
+}
 
 const TIMEOUT_MS = 20_000;
 /**
@@ -35,8 +47,10 @@ const MAX_ANSWERS = 10_000,
 const MAX_WAITING_PER_POD = 4;
 
 /** An Envoy that was not started yet. */
-export function createScratchEnvoy({ findBinary, timeoutMs = TIMEOUT_MS }: ScratchEnvoyOptions): ScratchEnvoy {
-  const isLoadable = createLoadTest(findBinary, timeoutMs);
+export function createScratchEnvoy({ timeoutMs = TIMEOUT_MS, ...options }: ScratchEnvoyOptions): ScratchEnvoy {
+  const { validate, warmUp, close } = createScratchProcess({ timeoutMs, ...options });
+  const verdictOn = createLoadTest(validate);
+  const isLoadable = async (set: readonly EncodedResource[]) => (await verdictOn(set))?.loads;
   const examinations = new Map<string, Promise<readonly EncodedResource[]>>();
   const waitingOf = new Map<string, number>();
   const judge = async (resource: EncodedResource, good: EncodedResource | undefined): Promise<boolean | undefined> => {
@@ -45,6 +59,18 @@ export function createScratchEnvoy({ findBinary, timeoutMs = TIMEOUT_MS }: Scrat
     return loads === false && good !== undefined && (await isLoadable([good])) !== true ? undefined : loads;
   };
   return {
+    warmUp,
+    close,
+    tryAll: verdictOn,
+    async refused(resources) {
+      const culprits = await findCulprits(resources, isLoadable);
+      const verdicts = await Promise.all(
+        culprits.map(async (resource) => ({ resource, said: await verdictOn([resource]) })),
+      );
+      return verdicts.flatMap(({ resource, said }) =>
+        said?.loads === false ? [{ resource, reason: said.reason }] : [],
+      );
+    },
     examine(resources) {
       const key = keyOf(resources);
       const found = examinations.get(key) ?? findCulprits(resources, isLoadable);
@@ -68,24 +94,20 @@ export function createScratchEnvoy({ findBinary, timeoutMs = TIMEOUT_MS }: Scrat
 
 /** Whether a set can be loaded, asked once for each set; what was loaded once is not tried again. */
 function createLoadTest(
-  findBinary: () => Promise<string | undefined>,
-  timeoutMs: number,
-): (set: readonly EncodedResource[]) => Promise<boolean | undefined> {
-  const answers = new Map<string, Promise<boolean | undefined>>();
+  validate: ScratchProcess["validate"],
+): (set: readonly EncodedResource[]) => Promise<Verdict | undefined> {
+  const answers = new Map<string, Promise<Verdict | undefined>>();
   const loaded = new Map<string, true>();
-  let binary: Promise<string | undefined> | undefined;
   let last: Promise<unknown> = Promise.resolve();
-  const run = async (set: readonly EncodedResource[]): Promise<boolean | undefined> => {
+  const run = async (set: readonly EncodedResource[]): Promise<Verdict | undefined> => {
     const bootstrap = buildScratchBootstrap(set);
-    const path = await (binary ??= findBinary());
-    const isGood =
-      path === undefined || bootstrap === undefined ? undefined : await validate(path, bootstrap, timeoutMs);
-    if (isGood === undefined) answers.delete(keyOf(set));
-    if (isGood === true) for (const { version } of set) remember(loaded, version, true, MAX_ANSWERS);
-    return isGood;
+    const verdict = bootstrap && (await validate(bootstrap));
+    if (verdict === undefined) answers.delete(keyOf(set));
+    if (verdict?.loads === true) for (const { version } of set) remember(loaded, version, true, MAX_ANSWERS);
+    return verdict;
   };
   return (set) => {
-    if (set.every(({ version }) => loaded.has(version))) return Promise.resolve(true);
+    if (set.every(({ version }) => loaded.has(version))) return Promise.resolve({ loads: true });
     const key = keyOf(set);
     const known = answers.get(key);
     if (known !== undefined) return known;
@@ -107,43 +129,4 @@ function remember<V>(memory: Map<string, V>, key: string, value: V, most: number
   memory.set(key, value);
   if (memory.size > most) memory.delete(memory.keys().next().value!);
   return value;
-}
-
-async function validate(binary: string, bootstrap: Uint8Array, timeoutMs: number): Promise<boolean | undefined> {
-  const directory = await mkdtemp(join(tmpdir(), "scrim-scratch-"));
-  try {
-    const config = join(directory, "bootstrap.pb");
-    await writeFile(config, bootstrap, { mode: 0o600 });
-    return await run(
-      binary,
-      [
-        "--mode",
-        "validate",
-        "--config-path",
-        config,
-        "--concurrency",
-        "1",
-        "--use-dynamic-base-id",
-        "--log-level",
-        "critical",
-      ],
-      timeoutMs,
-    );
-  } finally {
-    await rm(directory, { recursive: true, force: true });
-  }
-}
-
-/** True or false by the exit code; undefined when it did not end by itself. */
-function run(binary: string, args: readonly string[], timeoutMs: number): Promise<boolean | undefined> {
-  return new Promise((resolve) => {
-    const child = spawn(binary, args, { env: {}, stdio: "ignore" });
-    const timer = setTimeout(() => child.kill("SIGKILL"), timeoutMs);
-    const end = (outcome: boolean | undefined): void => {
-      clearTimeout(timer);
-      resolve(outcome);
-    };
-    child.once("error", () => end(undefined));
-    child.once("exit", (code) => end(code === null ? undefined : code === 0));
-  });
 }
