@@ -1,4 +1,5 @@
 // What stands at the mesh's edge: Gateways that VirtualServices are bound to, and what Gateways themselves need.
+import { openedServers } from "../model/kinds/gateway.ts";
 import type { FieldPath } from "../model/document.ts";
 import type { MeshObject } from "../model/object.ts";
 import { qualifyGateway } from "../translate/resolve/request-match.ts";
@@ -37,7 +38,7 @@ function gatewaysMissing(
 /** Returns Gateways that no proxy serves, and servers whose certificate is nowhere. */
 export const analyzeGateways = analysisOf("Gateway", (world, gateway) => [
   ...proxyMissing(world, gateway),
-  ...(gateway.spec.servers ?? []).flatMap(({ tls }, index) =>
+  ...openedServers(gateway.spec).flatMap(([index, { tls }]) =>
     tls?.credentialName === undefined || tls.mode !== "SIMPLE"
       ? []
       : credentialMissing(world, gateway, tls.credentialName, ["spec", "servers", index, "tls", "credentialName"]),

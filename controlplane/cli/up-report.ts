@@ -1,4 +1,5 @@
 // What `scrim up` prints when the mesh is up.
+import { openedServers } from "../model/kinds/gateway.ts";
 import type { ProxyStatus, SyncReport } from "../admin/contract.ts";
 import type { LocatedEnvoy } from "../envoy/install.mjs";
 import { httpCall } from "../local/http-call.ts";
@@ -78,9 +79,9 @@ export function gatewayUrls(proxies: readonly Pick<ProxyStatus, "kind" | "ports"
   const tlsPorts = new Set(
     world
       .list("Gateway")
-      .flatMap(({ spec }) => spec.servers ?? [])
-      .filter(({ port }) => port.protocol === "HTTPS")
-      .map(({ port }) => port.number),
+      .flatMap(({ spec }) => openedServers(spec))
+      .filter(([, { port }]) => port.protocol === "HTTPS")
+      .map(([, { port }]) => port.number),
   );
   const path = firstKnownPath(world);
   return proxies

@@ -12,18 +12,8 @@ export type Frozen<T> = T extends readonly (infer E)[]
 /** The TypeScript type of a spec whose schema is `S`. */
 export type SpecFrom<S extends TSchema> = Frozen<Static<S>>;
 
-/** Marks on an object's schema; names are those of fields the object's API has beside `properties`. */
+/** Marks on an object's schema. */
 export interface FieldMarks {
-  /**
-   * Fields of the API that would change the meaning and that Scrim does not implement: their use is an error that names
-   * them.
-   */
-  readonly notYet?: readonly string[];
-  /**
-   * Fields of the API that Scrim does not implement and that change nothing essential: their use is a warning that
-   * names them.
-   */
-  readonly noEffect?: readonly string[];
   /** Of these fields exactly one must be set (a protobuf oneof that cannot be left out). */
   readonly oneOf?: readonly string[];
   /** Of these fields at most one may be set. */
@@ -38,8 +28,6 @@ export interface FieldMarks {
 export function fields<P extends TProperties>(properties: P, marks: FieldMarks = {}): TObject<P> {
   return Type.Object(properties, {
     additionalProperties: marks.open === true,
-    ...(marks.notYet && { "x-not-yet": marks.notYet }),
-    ...(marks.noEffect && { "x-no-effect": marks.noEffect }),
     ...(marks.oneOf && { "x-one-of": marks.oneOf }),
     ...(marks.notEmpty && { minProperties: 1 }),
     ...(marks.atMostOneOf && { "x-at-most-one-of": marks.atMostOneOf }),
@@ -54,6 +42,22 @@ export function openFields<P extends TProperties>(properties: P): TObject<P> {
 /** Marks a field as one that may be left out. */
 export function opt<S extends TSchema>(schema: S) {
   return Type.Optional(schema);
+}
+
+/**
+ * Marks a field of the API that Scrim does not implement, and without which the object would mean something else: its
+ * use is an error. Its value is checked all the same.
+ */
+export function notYet<S extends TSchema>(schema: S) {
+  return Type.Optional({ ...schema, "x-not-yet": true });
+}
+
+/**
+ * Marks a field of the API that Scrim does not implement, and that can safely be left out: its use is a warning. Its
+ * value is checked all the same. `because` ends the sentence "has no effect: ".
+ */
+export function noEffect<S extends TSchema>(schema: S, because?: string) {
+  return Type.Optional({ ...schema, "x-no-effect": because ?? true });
 }
 
 /** Anything at all, which nobody reads. */
@@ -121,6 +125,11 @@ export function portOrName() {
   return Type.Union([Type.Integer(), Type.String()], { "x-int-or-string": true });
 }
 
+/** `HOST:PORT`, of a name or an address. */
+export function hostAndPort() {
+  return Type.String({ format: "host-port" });
+}
+
 /** A regular expression in RE2's syntax. */
 export function regex() {
   return Type.String({ minLength: 1, maxLength: 1024, format: "re2" });
@@ -147,7 +156,7 @@ export function choice<const V extends readonly string[]>(
   return Type.Unsafe<V[number]>({
     type: "string",
     enum: values,
-    ...(marks.notYet && { "x-not-yet": marks.notYet }),
+    ...(marks.notYet && { "x-values-not-yet": marks.notYet }),
     ...(marks.anyCase && { "x-any-case": true }),
     ...(marks.emptyIsUnset && { "x-empty-is-unset": true }),
   });
@@ -175,3 +184,8 @@ export const matchLabelsSelector = fields({ matchLabels: opt(labelMap()) });
 export function exportTo() {
   return listOf(text());
 }
+
+const policyTarget = fields({ group: opt(anyText()), kind: text(), name: text(), namespace: opt(anyText()) });
+
+/** Istio's ways of attaching a policy to gateways and Services of a waypoint, which are not there yet. */
+export const policyTargets = { targetRefs: notYet(listOf(policyTarget)), targetRef: notYet(policyTarget) };

@@ -18,9 +18,12 @@ const NAMESPACE = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 const SERVICE_ACCOUNT = /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/;
 const URI = /^spiffe:\/\/([^/]+)\/ns\/([^/]+)\/sa\/([^/]+)$/;
 
-/** Returns whether this is a trust domain: lower case letters, digits, dots, dashes, underscores; no port, no `..`. */
+/**
+ * Returns whether this is a trust domain: lower case letters, digits, dots, dashes, underscores; no port, no `..`. A dot
+ * at the end, as of a full domain name, is part of it.
+ */
 export function isTrustDomain(text: string): boolean {
-  return TRUST_DOMAIN.test(text) && !text.includes("..") && !text.endsWith(".");
+  return TRUST_DOMAIN.test(text) && !text.includes("..");
 }
 
 /**

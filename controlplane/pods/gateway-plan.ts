@@ -1,6 +1,7 @@
 // Consumes: the mesh's Gateways.
 // Produces: the gateway proxies to start, one for each selector, with the ports they listen on.
 // Never does: choose local ports (that needs to look at the machine).
+import { openedServers } from "../model/kinds/gateway.ts";
 import type { MeshObject } from "../model/object.ts";
 import type { World } from "../world/world.ts";
 
@@ -74,7 +75,7 @@ function portsFor(labels: Labels, gateways: readonly MeshObject<"Gateway">[]): R
   const ports = new Map<number, RouterPort>();
   for (const gateway of gateways) {
     if (!isSubset(gateway.spec.selector ?? {}, labels)) continue;
-    for (const { port } of gateway.spec.servers ?? []) {
+    for (const [, { port }] of openedServers(gateway.spec)) {
       if (!ports.has(port.number))
         ports.set(port.number, { port: port.number, name: port.name, protocol: port.protocol });
     }

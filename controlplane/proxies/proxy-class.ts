@@ -1,4 +1,5 @@
 // From a pod to its proxy, and to the class that it belongs to.
+import { openedServers } from "../model/kinds/gateway.ts";
 import { isDeepStrictEqual } from "node:util";
 import { type Labels, labelsMatch } from "../model/labels.ts";
 import type { MeshObject } from "../model/object.ts";
@@ -98,7 +99,7 @@ function gatewayPorts(world: World, labels: Labels): readonly ServedPort[] {
   const ports = world
     .list("Gateway")
     .filter(({ spec }) => labelsMatch(spec.selector, labels))
-    .flatMap(({ spec }) => spec.servers ?? [])
-    .map(({ port }) => ({ port: port.number, name: port.name }));
+    .flatMap(({ spec }) => openedServers(spec))
+    .map(([, { port }]) => ({ port: port.number, name: port.name }));
   return [...eachOnce(ports)].sort(byNumber);
 }

@@ -2,6 +2,7 @@
 import { isIP } from "node:net";
 import { RE2JS } from "re2js";
 import { parseDurationMs } from "../model/duration.ts";
+import { isHostName } from "../model/hosts.ts";
 import { MAX_REGEX_PROGRAM_SIZE } from "../model/envoy-limits.ts";
 
 /** Longest regular expression: Envoy compiles it on every proxy. */
@@ -103,6 +104,14 @@ export function ipBlockFault(text: string): string | undefined {
   return /^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128)
     ? undefined
     : `has no valid prefix length: ${quote(text)}`;
+}
+
+/** Returns what is wrong with `HOST:PORT`, where an IPv6 address stands in brackets. */
+export function hostAndPortFault(text: string): string | undefined {
+  const [, address, name, port] = /^(?:\[([^\]]*)\]|([^:]*)):(\d{1,5})$/.exec(text) ?? [];
+  const isHost =
+    address === undefined ? isHostName(name?.toLowerCase() ?? "") || isIP(name ?? "") !== 0 : isIP(address) === 6;
+  return isHost && Number(port) >= 1 && Number(port) <= 65_535 ? undefined : `must be HOST:PORT, not ${quote(text)}`;
 }
 
 /**

@@ -7,6 +7,7 @@ import { placesIn, parsePiece } from "../model/yaml.ts";
 import { type Loose, report } from "./checks.ts";
 import { formatFault } from "./command-operators.ts";
 import { quote } from "./formats.ts";
+import { checkLocalities, checkZones } from "./kinds/locality.ts";
 import { dnsLabelFault } from "./names.ts";
 import { checkPluginTrust } from "./plugin-trust.ts";
 import { checkShape } from "./shape.ts";
@@ -43,6 +44,8 @@ export function readMeshConfig(text: string, at: FieldPath, findings: Findings):
   };
   const config = (checkShape(meshConfigSchema, parsed.kind === "document" ? parsed.value : {}, [], inner) ??
     {}) as Loose<MeshConfigDocument>;
+  checkLocalities(config.localityLbSetting, ["localityLbSetting"], inner);
+  checkZones(config.zoneAwareLbSetting, ["zoneAwareLbSetting"], inner);
   if (config.trustDomain !== undefined && !isTrustDomain(config.trustDomain))
     inner.error(["trustDomain"], "must be a domain in lower case, without port");
   const connectMs = parseDurationMs(config.connectTimeout ?? "1s") ?? 1;

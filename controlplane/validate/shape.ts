@@ -3,7 +3,7 @@
 // Never does: stop at the first fault, mutate its input, or judge what fields mean together.
 import type { TSchema } from "@sinclair/typebox";
 import type { FieldPath } from "../model/document.ts";
-import { durationFault, ipBlockFault, quote, regexFault } from "./formats.ts";
+import { durationFault, hostAndPortFault, ipBlockFault, quote, regexFault } from "./formats.ts";
 import { headerTextFault, labelKeyFault, labelValueFault } from "./names.ts";
 import { didYouMean } from "./suggest.ts";
 import type { Findings } from "./violation.ts";
@@ -23,8 +23,9 @@ interface Schema {
   readonly minimum?: number;
   readonly maximum?: number;
   readonly minLength?: number;
-  readonly "x-not-yet"?: readonly string[];
-  readonly "x-no-effect"?: readonly string[];
+  readonly "x-not-yet"?: boolean;
+  readonly "x-values-not-yet"?: readonly string[];
+  readonly "x-no-effect"?: boolean | string;
   readonly "x-one-of"?: readonly string[];
   readonly "x-at-most-one-of"?: readonly string[];
   readonly "x-min-ms"?: number;
@@ -38,10 +39,14 @@ interface Schema {
 /** What a check of a shape works on. */
 interface Walk {
   readonly findings: Findings;
+  /** Below a field of which it is said already that nobody reads it. */
+  readonly unread?: boolean;
 }
 
 /** Without the field the object would mean something else. */
 const NOT_YET = "is not supported yet: the object is refused";
+/** Without the field the object means the same, or something that is safe. */
+const NO_EFFECT = "is not supported yet and has no effect";
 /** Longest list or map: more is an attack or a mistake. */
 const MAX_ENTRIES = 10_000;
 
@@ -99,9 +104,9 @@ function walkObject(schema: Schema, value: unknown, path: FieldPath, context: Wa
   const result: Record<string, unknown> = {};
   for (const [name, inner] of Object.entries(value)) {
     const property = Object.hasOwn(properties, name) ? properties[name] : undefined;
-    if (property === undefined) reportUnknown(schema, name, inner, [...path, name], context);
+    if (property === undefined) reportUnknown(schema, name, [...path, name], context);
     else if (inner !== null && inner !== undefined) {
-      const checked = walk(property, inner, [...path, name], context);
+      const checked = walkField(property, inner, [...path, name], context);
       if (checked !== undefined) result[name] = checked;
     }
   }
@@ -115,19 +120,21 @@ function walkObject(schema: Schema, value: unknown, path: FieldPath, context: Wa
   return result;
 }
 
-function reportUnknown(schema: Schema, name: string, value: unknown, path: FieldPath, context: Walk): void {
-  if (schema["x-not-yet"]?.includes(name)) {
-    if (value !== null) context.findings.error(path, NOT_YET);
-  } else if (schema["x-no-effect"]?.includes(name)) {
-    if (value !== null) context.findings.warn(path, "is not supported yet and has no effect");
-  } else if (schema.additionalProperties !== true) {
-    const known = [
-      ...Object.keys(schema.properties ?? {}),
-      ...(schema["x-not-yet"] ?? []),
-      ...(schema["x-no-effect"] ?? []),
-    ];
-    context.findings.error(path, `unknown field ${quote(name)}${didYouMean(name, known)}`);
-  }
+/** Says of a field that is not obeyed that it is not, once, and checks its value as any other. */
+function walkField(schema: Schema, value: unknown, path: FieldPath, context: Walk): unknown {
+  const { "x-not-yet": refuses, "x-no-effect": effect } = schema;
+  if (refuses === undefined && effect === undefined) return walk(schema, value, path, context);
+  const checked = walk(schema, value, path, { ...context, unread: true });
+  if (context.unread) return checked;
+  if (refuses) context.findings.error(path, NOT_YET);
+  else context.findings.warn(path, typeof effect === "string" ? `has no effect: ${effect}` : NO_EFFECT);
+  return checked;
+}
+
+function reportUnknown(schema: Schema, name: string, path: FieldPath, context: Walk): void {
+  if (schema.additionalProperties === true) return;
+  const hint = didYouMean(name, Object.keys(schema.properties ?? {}));
+  context.findings.error(path, `unknown field ${quote(name)}${hint}`);
 }
 
 function checkOneOf(schema: Schema, value: Readonly<Record<string, unknown>>, path: FieldPath, context: Walk): void {
@@ -136,9 +143,9 @@ function checkOneOf(schema: Schema, value: Readonly<Record<string, unknown>>, pa
   const set = names.filter((name) => Object.hasOwn(value, name) && value[name] !== null && value[name] !== undefined);
   if (set.length > 1) context.findings.error([...path, set[1] ?? ""], `only one of ${names.join(", ")} can be set`);
   if (set.length > 0 || schema["x-one-of"] === undefined) return;
-  const unsupported = schema["x-not-yet"]?.some((name) => Object.hasOwn(value, name));
   const misspelt = Object.keys(value).some((name) => !Object.hasOwn(schema.properties ?? {}, name));
-  if (!unsupported && !misspelt) context.findings.error(path, `one of ${names.join(", ")} is required`);
+  const known = names.filter((name) => schema.properties?.[name]?.["x-not-yet"] !== true);
+  if (!misspelt) context.findings.error(path, `one of ${known.join(", ")} is required`);
 }
 
 function walkMap(
@@ -218,6 +225,8 @@ function formFault(schema: Schema, value: string): string | undefined {
       return ipBlockFault(value);
     case "header-text":
       return headerTextFault(value);
+    case "host-port":
+      return hostAndPortFault(value);
     default:
       return undefined;
   }
@@ -234,7 +243,10 @@ function walkChoice(
   if (value === "" && schema["x-empty-is-unset"]) return undefined;
   const wanted = schema["x-any-case"] ? value.toUpperCase() : value;
   if (choices.includes(wanted)) return wanted;
-  if (schema["x-not-yet"]?.includes(wanted)) return void context.findings.error(path, `${wanted} ${NOT_YET}`);
+  if (schema["x-values-not-yet"]?.includes(wanted)) {
+    if (context.unread) return wanted;
+    return void context.findings.error(path, `${wanted} ${NOT_YET}`);
+  }
   const hint = didYouMean(value, choices);
   return void context.findings.error(path, `must be one of ${choices.join(", ")}, not ${quote(value)}${hint}`);
 }

@@ -1,6 +1,18 @@
 // AuthorizationPolicy: who may call what.
 // Field facts: https://istio.io/latest/docs/reference/config/security/authorization-policy/
-import { choice, fields, ipBlock, listOf, matchLabelsSelector, opt, type SpecFrom, text } from "../schema.ts";
+import {
+  anyText,
+  choice,
+  fields,
+  ipBlock,
+  listOf,
+  matchLabelsSelector,
+  notYet,
+  opt,
+  policyTargets,
+  type SpecFrom,
+  text,
+} from "../schema.ts";
 
 const names = () => opt(listOf(text()));
 const blocks = () => opt(listOf(ipBlock()));
@@ -53,8 +65,10 @@ export const authorizationPolicySchema = fields(
     selector: opt(matchLabelsSelector),
     action: opt(choice(["ALLOW", "DENY", "AUDIT"], { notYet: ["CUSTOM"] })),
     rules: opt(listOf(rule)),
+    provider: notYet(fields({ name: opt(anyText()) })),
+    ...policyTargets,
   },
-  { notYet: ["targetRefs", "targetRef", "provider"] },
+  { atMostOneOf: ["selector", "targetRefs", "targetRef"] },
 );
 
 /** Istio's annotation of a policy on trial: its decision is told and has no effect. */

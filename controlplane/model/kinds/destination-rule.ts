@@ -7,14 +7,35 @@ import {
   exportTo,
   fields,
   flag,
+  headerText,
   integer,
   labelMap,
   listOf,
+  mapOf,
+  matchLabelsSelector,
+  noEffect,
+  notYet,
+  number,
   opt,
   port,
   type SpecFrom,
   text,
 } from "../schema.ts";
+
+const failover = {
+  failover: opt(listOf(fields({ from: opt(anyText()), to: opt(anyText()) }))),
+  failoverPriority: opt(listOf(text())),
+  enabled: opt(flag()),
+};
+
+/** Which localities requests of a locality go to, and in which order. */
+export const localityLbSetting = fields({
+  distribute: opt(listOf(fields({ from: opt(anyText()), to: opt(mapOf(integer())) }))),
+  ...failover,
+});
+
+/** How many requests stay in the zone they come from. */
+export const zoneAwareLbSetting = fields({ ...failover, minClusterSize: opt(integer()) });
 
 const loadBalancer = fields(
   {
@@ -24,7 +45,12 @@ const loadBalancer = fields(
         {
           httpHeaderName: opt(text()),
           httpCookie: opt(
-            fields({ name: text(), path: opt(anyText()), ttl: opt(duration(0)) }, { notYet: ["attributes"] }),
+            fields({
+              name: text(),
+              path: opt(anyText()),
+              ttl: opt(duration(0)),
+              attributes: opt(listOf(fields({ name: text(), value: opt(headerText()) }))),
+            }),
           ),
           useSourceIp: opt(flag()),
           httpQueryParameterName: opt(text()),
@@ -39,22 +65,36 @@ const loadBalancer = fields(
         },
       ),
     ),
+    localityLbSetting: noEffect(localityLbSetting),
+    zoneAwareLbSetting: noEffect(zoneAwareLbSetting),
+    warmup: noEffect(
+      fields({
+        duration: duration(),
+        minimumPercent: opt(number(0, 100)),
+        aggression: opt(number(1, Number.MAX_SAFE_INTEGER)),
+      }),
+    ),
+    /** Deprecated by Istio in favour of warmup, still served. */
+    warmupDurationSecs: noEffect(duration()),
   },
-  {
-    atMostOneOf: ["simple", "consistentHash"],
-    noEffect: ["localityLbSetting", "zoneAwareLbSetting", "warmup", "warmupDurationSecs"],
-  },
+  { atMostOneOf: ["simple", "consistentHash"] },
 );
 
-const connectionPool = fields(
+/** Probes of idle connections. */
+export const tcpKeepalive = fields({
+  probes: opt(integer()),
+  time: opt(duration(1_000)),
+  interval: opt(duration(1_000)),
+});
+
+/** How many connections and requests a host takes. */
+export const connectionPool = fields(
   {
     tcp: opt(
       fields({
         maxConnections: opt(integer(0, 2_147_483_647)),
         connectTimeout: opt(duration()),
-        tcpKeepalive: opt(
-          fields({ probes: opt(integer()), time: opt(duration(1_000)), interval: opt(duration(1_000)) }),
-        ),
+        tcpKeepalive: opt(tcpKeepalive),
         maxConnectionDuration: opt(duration()),
         idleTimeout: opt(duration(0)),
       }),
@@ -69,14 +109,15 @@ const connectionPool = fields(
         h2UpgradePolicy: opt(choice(["DEFAULT", "DO_NOT_UPGRADE", "UPGRADE"])),
         useClientProtocol: opt(flag()),
         maxConcurrentStreams: opt(integer(0, 2_147_483_647)),
-        http2KeepAlive: opt(fields({ interval: opt(duration()), timeout: opt(duration()) })),
+        http2KeepAlive: opt(fields({ interval: duration(), timeout: duration() })),
       }),
     ),
   },
   { notEmpty: true },
 );
 
-const outlierDetection = fields({
+/** When an endpoint is given a rest. */
+export const outlierDetection = fields({
   /** Deprecated by Istio in favour of consecutive5xxErrors, still served (it counts gateway errors). */
   consecutiveErrors: opt(integer(0, 2_147_483_647)),
   splitExternalLocalOriginErrors: opt(flag()),
@@ -89,55 +130,60 @@ const outlierDetection = fields({
   minHealthPercent: opt(integer(0, 100)),
 });
 
-const tls = fields(
-  {
-    mode: opt(choice(["DISABLE", "SIMPLE", "MUTUAL", "ISTIO_MUTUAL"])),
-    clientCertificate: opt(text()),
-    privateKey: opt(text()),
-    caCertificates: opt(text()),
-    subjectAltNames: opt(listOf(text())),
-    sni: opt(text()),
-    insecureSkipVerify: opt(flag()),
-  },
-  { notYet: ["credentialName", "caCrl"] },
-);
+/** How TLS connections are begun. */
+export const clientTls = fields({
+  mode: opt(choice(["DISABLE", "SIMPLE", "MUTUAL", "ISTIO_MUTUAL"])),
+  clientCertificate: opt(text()),
+  privateKey: opt(text()),
+  caCertificates: opt(text()),
+  subjectAltNames: opt(listOf(text())),
+  sni: opt(text()),
+  insecureSkipVerify: opt(flag()),
+  credentialName: notYet(text()),
+  caCrl: notYet(text()),
+});
 
 const portPolicy = fields({
   port: fields({ number: port() }),
   loadBalancer: opt(loadBalancer),
   connectionPool: opt(connectionPool),
   outlierDetection: opt(outlierDetection),
-  tls: opt(tls),
+  tls: opt(clientTls),
 });
 
-const trafficPolicy = fields(
-  {
-    loadBalancer: opt(loadBalancer),
-    connectionPool: opt(connectionPool),
-    outlierDetection: opt(outlierDetection),
-    tls: opt(tls),
-    portLevelSettings: opt(listOf(portPolicy)),
-  },
-  { notYet: ["tunnel", "proxyProtocol"], noEffect: ["retryBudget"] },
-);
+const trafficPolicy = fields({
+  loadBalancer: opt(loadBalancer),
+  connectionPool: opt(connectionPool),
+  outlierDetection: opt(outlierDetection),
+  tls: opt(clientTls),
+  portLevelSettings: opt(listOf(portPolicy)),
+  tunnel: notYet(fields({ protocol: opt(choice(["CONNECT", "POST"])), targetHost: text(), targetPort: port() })),
+  proxyProtocol: notYet(fields({ version: opt(choice(["V1", "V2"])) })),
+  retryBudget: noEffect(
+    fields({
+      percent: opt(number(0, 100)),
+      minRetryConcurrency: opt(integer()),
+      budgetInterval: opt(duration()),
+    }),
+  ),
+});
 
 const subset = fields({ name: text(), labels: opt(labelMap()), trafficPolicy: opt(trafficPolicy) });
 
 /** The schema of a DestinationRule's spec, after the aliases of validate/aliases.ts were rewritten. */
-export const destinationRuleSchema = fields(
-  {
-    host: text(),
-    trafficPolicy: opt(trafficPolicy),
-    subsets: opt(listOf(subset)),
-    exportTo: opt(exportTo()),
-  },
-  { notYet: ["workloadSelector"] },
-);
+export const destinationRuleSchema = fields({
+  host: text(),
+  trafficPolicy: opt(trafficPolicy),
+  subsets: opt(listOf(subset)),
+  exportTo: opt(exportTo()),
+  workloadSelector: notYet(matchLabelsSelector),
+});
 
 export type DestinationRuleSpec = SpecFrom<typeof destinationRuleSchema>;
 export type TrafficPolicySpec = SpecFrom<typeof trafficPolicy>;
 export type SubsetSpec = SpecFrom<typeof subset>;
+export type LocalitySettingSpec = SpecFrom<typeof localityLbSetting>;
 export type LoadBalancerSpec = SpecFrom<typeof loadBalancer>;
 export type ConnectionPoolSpec = SpecFrom<typeof connectionPool>;
 export type OutlierDetectionSpec = SpecFrom<typeof outlierDetection>;
-export type ClientTlsSpec = SpecFrom<typeof tls>;
+export type ClientTlsSpec = SpecFrom<typeof clientTls>;

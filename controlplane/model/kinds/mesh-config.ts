@@ -1,8 +1,137 @@
 // MeshConfig: settings of the whole mesh, in ConfigMap `istio` of the root namespace, key `mesh`.
 // Field facts: https://istio.io/latest/docs/reference/config/istio.mesh.v1alpha1/
-import { anyText, choice, duration, fields, flag, integer, listOf, opt, type SpecFrom, text } from "../schema.ts";
+import {
+  anyText,
+  choice,
+  duration,
+  exportTo,
+  fields,
+  flag,
+  integer,
+  labelMap,
+  listOf,
+  noEffect,
+  opt,
+  port,
+  type SpecFrom,
+  struct,
+  text,
+} from "../schema.ts";
+import {
+  clientTls,
+  connectionPool,
+  localityLbSetting,
+  outlierDetection,
+  tcpKeepalive,
+  zoneAwareLbSetting,
+} from "./destination-rule.ts";
+import { proxyConfig } from "./proxy-config.ts";
+import { retries } from "./virtual-service.ts";
 
 const failStrategy = choice(["FAIL_CLOSE", "FAIL_OPEN"]);
+
+const NO_CAPTURE = "no traffic is captured";
+
+const labelSelector = fields({
+  matchLabels: opt(labelMap()),
+  matchExpressions: opt(listOf(fields({ key: text(), operator: opt(anyText()), values: opt(listOf(anyText())) }))),
+});
+
+const tlsConfig = fields({
+  minProtocolVersion: opt(choice(["TLS_AUTO", "TLSV1_2", "TLSV1_3"])),
+  ecdhCurves: opt(listOf(text())),
+  cipherSuites: opt(listOf(text())),
+});
+
+/** What Istio has and Scrim does not do yet. */
+const withoutEffect = {
+  proxyListenPort: noEffect(port(), NO_CAPTURE),
+  proxyInboundListenPort: noEffect(port(), NO_CAPTURE),
+  proxyHttpPort: noEffect(integer(0, 65_535)),
+  tcpKeepalive: noEffect(tcpKeepalive),
+  ingressClass: noEffect(anyText()),
+  ingressService: noEffect(anyText()),
+  ingressControllerMode: noEffect(choice(["UNSPECIFIED", "OFF", "DEFAULT", "STRICT"])),
+  ingressSelector: noEffect(anyText()),
+  enableTracing: noEffect(flag()),
+  enableEnvoyAccessLogService: noEffect(flag()),
+  disableEnvoyListenerLog: noEffect(flag()),
+  inboundTrafficPolicy: noEffect(fields({ mode: opt(choice(["PASSTHROUGH", "LOCALHOST"])) }), NO_CAPTURE),
+  configSources: noEffect(
+    listOf(
+      fields({
+        address: opt(anyText()),
+        tlsSettings: opt(clientTls),
+        subscribedResources: opt(listOf(choice(["SERVICE_REGISTRY"]))),
+      }),
+    ),
+  ),
+  caCertificates: noEffect(
+    listOf(
+      fields(
+        {
+          pem: opt(text()),
+          spiffeBundleUrl: opt(text()),
+          certSigners: opt(listOf(text())),
+          trustDomains: opt(listOf(text())),
+        },
+        { atMostOneOf: ["pem", "spiffeBundleUrl"] },
+      ),
+    ),
+  ),
+  defaultServiceExportTo: noEffect(exportTo()),
+  defaultVirtualServiceExportTo: noEffect(exportTo()),
+  defaultDestinationRuleExportTo: noEffect(exportTo()),
+  localityLbSetting: noEffect(localityLbSetting),
+  zoneAwareLbSetting: noEffect(zoneAwareLbSetting),
+  dnsRefreshRate: noEffect(duration()),
+  h2UpgradePolicy: noEffect(choice(["DO_NOT_UPGRADE", "UPGRADE"])),
+  inboundClusterStatName: noEffect(anyText()),
+  outboundClusterStatName: noEffect(anyText()),
+  certificates: noEffect(listOf(fields({ secretName: opt(text()), dnsNames: opt(listOf(text())) }))),
+  serviceSettings: noEffect(
+    listOf(fields({ settings: opt(fields({ clusterLocal: opt(flag()) })), hosts: opt(listOf(text())) })),
+  ),
+  enablePrometheusMerge: noEffect(flag()),
+  verifyCertificateAtClient: noEffect(flag(), "certificates are always verified"),
+  ca: noEffect(
+    fields({
+      address: opt(anyText()),
+      tlsSettings: opt(clientTls),
+      requestTimeout: opt(duration()),
+      istiodSide: opt(flag()),
+    }),
+  ),
+  /** A name, and one provider: of many kinds, of which none is there yet. */
+  extensionProviders: noEffect(listOf(struct())),
+  defaultProviders: noEffect(
+    fields({
+      tracing: opt(listOf(text())),
+      metrics: opt(listOf(text())),
+      accessLogging: opt(listOf(text())),
+    }),
+  ),
+  discoverySelectors: noEffect(listOf(labelSelector)),
+  defaultHttpRetryPolicy: noEffect(retries),
+  defaultInboundHttpRetryPolicy: noEffect(retries),
+  defaultTrafficPolicy: noEffect(
+    fields({ connectionPool: opt(connectionPool), outlierDetection: opt(outlierDetection) }),
+  ),
+  meshMTLS: noEffect(tlsConfig),
+  tlsDefaults: noEffect(tlsConfig),
+  protocolDetectionTimeout: noEffect(duration(0)),
+  hboneIdleTimeout: noEffect(duration(0)),
+  serviceEntryVisibility: noEffect(struct()),
+  serviceScopeConfigs: noEffect(
+    listOf(
+      fields({
+        namespaceSelector: opt(labelSelector),
+        servicesSelector: opt(labelSelector),
+        scope: opt(choice(["LOCAL", "GLOBAL"])),
+      }),
+    ),
+  ),
+};
 
 /**
  * The schema of the MeshConfig document. Ours are `pluginTrust`: whose modules may run, and what they may use
@@ -10,125 +139,47 @@ const failStrategy = choice(["FAIL_CLOSE", "FAIL_OPEN"]);
  * becomes of requests when a filter's module fails (functions that stand side by side share a module only where these
  * agree), and `headersWithUnderscoresAction`, as Envoy calls it, for every listener.
  */
-export const meshConfigSchema = fields(
-  {
-    trustDomain: opt(text()),
-    trustDomainAliases: opt(listOf(text())),
-    rootNamespace: opt(text()),
-    outboundTrafficPolicy: opt(fields({ mode: opt(choice(["ALLOW_ANY", "ALLOW_ANY_DYNAMIC_DNS", "REGISTRY_ONLY"])) })),
-    accessLogFile: opt(anyText()),
-    accessLogFormat: opt(anyText()),
-    accessLogEncoding: opt(choice(["TEXT", "JSON"])),
-    enableAutoMtls: opt(flag()),
-    connectTimeout: opt(duration()),
-    defaultConfig: opt(
+export const meshConfigSchema = fields({
+  trustDomain: opt(text()),
+  trustDomainAliases: opt(listOf(text())),
+  rootNamespace: opt(text()),
+  outboundTrafficPolicy: opt(
+    fields({
+      mode: opt(choice(["ALLOW_ANY", "ALLOW_ANY_DYNAMIC_DNS", "REGISTRY_ONLY"])),
+      tls: noEffect(clientTls),
+    }),
+  ),
+  accessLogFile: opt(anyText()),
+  accessLogFormat: opt(anyText()),
+  accessLogEncoding: opt(choice(["TEXT", "JSON"])),
+  enableAutoMtls: opt(flag()),
+  connectTimeout: opt(duration()),
+  defaultConfig: opt(proxyConfig),
+  pathNormalization: opt(
+    fields({
+      normalization: opt(choice(["DEFAULT", "NONE", "BASE", "MERGE_SLASHES", "DECODE_AND_MERGE_SLASHES"])),
+    }),
+  ),
+  headersWithUnderscoresAction: opt(choice(["ALLOW", "REJECT_REQUEST", "DROP_HEADER"])),
+  engine: opt(choice(["wasm", "native"])),
+  pluginTrust: opt(
+    listOf(
       fields(
-        { concurrency: opt(integer(0, 1_024)), extraStatTags: opt(listOf(text())) },
-        {
-          noEffect: [
-            "configPath",
-            "binaryPath",
-            "serviceCluster",
-            "drainDuration",
-            "discoveryAddress",
-            "zipkinAddress",
-            "statsdUdpAddress",
-            "proxyAdminPort",
-            "controlPlaneAuthPolicy",
-            "customConfigFile",
-            "statNameLength",
-            "proxyBootstrapTemplatePath",
-            "interceptionMode",
-            "tracing",
-            "sds",
-            "envoyAccessLogService",
-            "envoyMetricsService",
-            "proxyMetadata",
-            "runtimeValues",
-            "statusPort",
-            "gatewayTopology",
-            "terminationDrainDuration",
-            "meshId",
-            "readinessProbe",
-            "proxyStatsMatcher",
-            "holdApplicationUntilProxyStarts",
-            "caCertificatesPem",
-            "image",
-            "privateKeyProvider",
-            "proxyHeaders",
-            "availabilityZone",
-            "fileFlushInterval",
-            "fileFlushMinSizeKb",
-            "statsCompression",
-          ],
-        },
+        { match: opt(listOf(text())), keys: opt(listOf(text())), capabilities: opt(listOf(text())) },
+        { notEmpty: true },
       ),
     ),
-    pathNormalization: opt(
-      fields({
-        normalization: opt(choice(["DEFAULT", "NONE", "BASE", "MERGE_SLASHES", "DECODE_AND_MERGE_SLASHES"])),
-      }),
-    ),
-    headersWithUnderscoresAction: opt(choice(["ALLOW", "REJECT_REQUEST", "DROP_HEADER"])),
-    engine: opt(choice(["wasm", "native"])),
-    pluginTrust: opt(
-      listOf(
-        fields(
-          { match: opt(listOf(text())), keys: opt(listOf(text())), capabilities: opt(listOf(text())) },
-          { notEmpty: true },
-        ),
-      ),
-    ),
-    failStrategies: opt(
-      fields({
-        authorization: opt(failStrategy),
-        rateLimit: opt(failStrategy),
-        router: opt(failStrategy),
-        telemetry: opt(failStrategy),
-      }),
-    ),
-  },
-  {
-    noEffect: [
-      "proxyListenPort",
-      "proxyInboundListenPort",
-      "proxyHttpPort",
-      "tcpKeepalive",
-      "ingressClass",
-      "ingressService",
-      "ingressControllerMode",
-      "ingressSelector",
-      "enableTracing",
-      "enableEnvoyAccessLogService",
-      "disableEnvoyListenerLog",
-      "inboundTrafficPolicy",
-      "configSources",
-      "caCertificates",
-      "defaultServiceExportTo",
-      "defaultVirtualServiceExportTo",
-      "defaultDestinationRuleExportTo",
-      "localityLbSetting",
-      "dnsRefreshRate",
-      "h2UpgradePolicy",
-      "inboundClusterStatName",
-      "outboundClusterStatName",
-      "certificates",
-      "serviceSettings",
-      "enablePrometheusMerge",
-      "verifyCertificateAtClient",
-      "ca",
-      "extensionProviders",
-      "defaultProviders",
-      "discoverySelectors",
-      "defaultHttpRetryPolicy",
-      "meshMTLS",
-      "tlsDefaults",
-      "protocolDetectionTimeout",
-      "hboneIdleTimeout",
-      "serviceScopeConfigs",
-    ],
-  },
-);
+  ),
+  failStrategies: opt(
+    fields({
+      authorization: opt(failStrategy),
+      rateLimit: opt(failStrategy),
+      router: opt(failStrategy),
+      telemetry: opt(failStrategy),
+    }),
+  ),
+  ...withoutEffect,
+});
 
 export type MeshConfigDocument = SpecFrom<typeof meshConfigSchema>;
 

@@ -10,31 +10,30 @@ import {
   labelMap,
   listOf,
   mapOf,
+  noEffect,
   opt,
   port,
   type SpecFrom,
   text,
 } from "../schema.ts";
 
-const endpoint = fields(
-  {
-    address: opt(text()),
-    ports: opt(mapOf(port())),
-    labels: opt(labelMap()),
-    weight: opt(integer()),
-    serviceAccount: opt(anyText()),
-    network: opt(text()),
-  },
-  { noEffect: ["locality"] },
-);
+const endpoint = fields({
+  address: opt(text()),
+  ports: opt(mapOf(port())),
+  labels: opt(labelMap()),
+  weight: opt(integer()),
+  serviceAccount: opt(anyText()),
+  network: noEffect(text()),
+  locality: noEffect(anyText()),
+});
 
 const servicePort = fields({
   number: port(),
   name: text(),
   protocol: opt(
-    choice(["HTTP", "HTTPS", "HTTP2", "GRPC", "TCP", "TLS"], {
+    choice(["HTTP", "HTTPS", "HTTP2", "GRPC", "GRPC-WEB", "TCP", "TLS", "MONGO", "MYSQL", "REDIS"], {
       anyCase: true,
-      notYet: ["GRPC-WEB", "MONGO", "MYSQL", "REDIS", "UDP"],
+      notYet: ["UDP"],
       emptyIsUnset: true,
     }),
   ),
@@ -42,18 +41,20 @@ const servicePort = fields({
 });
 
 /** The schema of a ServiceEntry's spec. */
-export const serviceEntrySchema = fields(
-  {
-    hosts: listOf(text(), 1),
-    addresses: opt(listOf(ipBlock())),
-    ports: opt(listOf(servicePort)),
-    location: opt(choice(["MESH_EXTERNAL", "MESH_INTERNAL"])),
-    resolution: opt(choice(["NONE", "STATIC", "DNS"], { notYet: ["DNS_ROUND_ROBIN", "DYNAMIC_DNS"] })),
-    endpoints: opt(listOf(endpoint)),
-    exportTo: opt(exportTo()),
-  },
-  { notYet: ["workloadSelector"], noEffect: ["subjectAltNames"] },
-);
+export const serviceEntrySchema = fields({
+  hosts: listOf(text(), 1),
+  addresses: opt(listOf(ipBlock())),
+  ports: opt(listOf(servicePort)),
+  location: opt(choice(["MESH_EXTERNAL", "MESH_INTERNAL"])),
+  resolution: opt(choice(["NONE", "STATIC", "DNS", "DNS_ROUND_ROBIN"], { notYet: ["DYNAMIC_DNS"] })),
+  endpoints: opt(listOf(endpoint)),
+  exportTo: opt(exportTo()),
+  workloadSelector: noEffect(
+    fields({ labels: opt(labelMap()) }),
+    "pods are not looked up: the hosts have no endpoints",
+  ),
+  subjectAltNames: noEffect(listOf(text())),
+});
 
 export type ServiceEntrySpec = SpecFrom<typeof serviceEntrySchema>;
 export type ServiceEntryPortSpec = SpecFrom<typeof servicePort>;

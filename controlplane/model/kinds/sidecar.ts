@@ -1,17 +1,59 @@
 // Sidecar: which part of the mesh a workload's proxy is told about.
 // Field facts: https://istio.io/latest/docs/reference/config/networking/sidecar/
-import { choice, fields, labelMap, listOf, opt, type SpecFrom, text } from "../schema.ts";
+import {
+  anyText,
+  choice,
+  fields,
+  integer,
+  labelMap,
+  listOf,
+  noEffect,
+  notYet,
+  opt,
+  type SpecFrom,
+  text,
+} from "../schema.ts";
+import { connectionPool } from "./destination-rule.ts";
+import { serverTls } from "./gateway.ts";
+import { destination } from "./virtual-service.ts";
+
+const listenerPort = fields({
+  number: opt(integer(0, 65_535)),
+  protocol: opt(anyText()),
+  name: opt(anyText()),
+  /** Deprecated by Istio, which refuses it. */
+  targetPort: opt(integer()),
+});
+const captureMode = choice(["DEFAULT", "IPTABLES", "NONE"]);
+
+const ingress = fields({
+  port: listenerPort,
+  bind: opt(anyText()),
+  captureMode: opt(captureMode),
+  defaultEndpoint: opt(anyText()),
+  tls: opt(serverTls),
+  connectionPool: opt(connectionPool),
+});
 
 /** The schema of a Sidecar's spec. */
-export const sidecarSchema = fields(
-  {
-    workloadSelector: opt(fields({ labels: opt(labelMap()) })),
-    egress: opt(listOf(fields({ hosts: listOf(text(), 1) }, { notYet: ["port", "bind", "captureMode"] }))),
-    outboundTrafficPolicy: opt(
-      fields({ mode: opt(choice(["REGISTRY_ONLY", "ALLOW_ANY"])) }, { notYet: ["egressProxy"] }),
+export const sidecarSchema = fields({
+  workloadSelector: opt(fields({ labels: opt(labelMap()) })),
+  ingress: noEffect(listOf(ingress), "the workload is reached by the ports of its Services"),
+  egress: opt(
+    listOf(
+      fields({
+        port: noEffect(listenerPort, "the hosts are known at every port"),
+        bind: noEffect(anyText(), "the proxy's own address is listened on"),
+        captureMode: noEffect(captureMode, "no traffic is captured"),
+        hosts: listOf(text(), 1),
+      }),
     ),
-  },
-  { notYet: ["ingress", "inboundConnectionPool"] },
-);
+  ),
+  inboundConnectionPool: noEffect(connectionPool),
+  outboundTrafficPolicy: opt(
+    fields({ mode: opt(choice(["REGISTRY_ONLY", "ALLOW_ANY"])), egressProxy: notYet(destination) }),
+  ),
+});
 
+export type SidecarIngressSpec = SpecFrom<typeof ingress>;
 export type SidecarSpec = SpecFrom<typeof sidecarSchema>;

@@ -1,6 +1,7 @@
 // Telemetry: which metrics and access logs workloads produce.
 // Field facts: https://istio.io/latest/docs/reference/config/telemetry/
 import {
+  anyText,
   choice,
   duration,
   fields,
@@ -8,7 +9,10 @@ import {
   listOf,
   mapOf,
   matchLabelsSelector,
+  noEffect,
+  number,
   opt,
+  policyTargets,
   type SpecFrom,
   text,
 } from "../schema.ts";
@@ -64,16 +68,46 @@ const accessLogging = fields({
   filter: opt(fields({ expression: opt(text()) })),
 });
 
+const namedTag = fields({ name: text(), defaultValue: opt(anyText()) });
+const customTag = fields(
+  {
+    literal: opt(fields({ value: text() })),
+    environment: opt(namedTag),
+    header: opt(namedTag),
+    formatter: opt(fields({ value: text() })),
+  },
+  { atMostOneOf: ["literal", "environment", "header", "formatter"] },
+);
+
+const tracing = fields({
+  match: opt(fields({ mode: mode() })),
+  providers: providers(),
+  randomSamplingPercentage: opt(number(0, 100)),
+  disableSpanReporting: opt(flag()),
+  customTags: opt(mapOf(customTag)),
+  useRequestIdForTraceSampling: opt(flag()),
+  enableIstioTags: opt(flag()),
+  disableContextPropagation: opt(flag()),
+});
+
 /** The schema of a Telemetry's spec. Tracing is known, and not done. */
 export const telemetrySchema = fields(
   {
     selector: opt(matchLabelsSelector),
     metrics: opt(
-      listOf(fields({ providers: providers(), overrides: opt(listOf(override)), reportingInterval: opt(duration()) })),
+      listOf(
+        fields({
+          providers: providers(),
+          overrides: opt(listOf(override)),
+          reportingInterval: noEffect(duration(), "connections are reported every 5s"),
+        }),
+      ),
     ),
     accessLogging: opt(listOf(accessLogging)),
+    tracing: noEffect(listOf(tracing)),
+    ...policyTargets,
   },
-  { notYet: ["targetRefs", "targetRef"], noEffect: ["tracing"] },
+  { atMostOneOf: ["selector", "targetRefs", "targetRef"] },
 );
 
 export type TelemetrySpec = SpecFrom<typeof telemetrySchema>;

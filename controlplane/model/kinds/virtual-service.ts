@@ -9,9 +9,12 @@ import {
   flag,
   headerText,
   integer,
+  ipBlock,
   labelMap,
   listOf,
   mapOf,
+  noEffect,
+  notYet,
   number,
   opt,
   port,
@@ -22,7 +25,8 @@ import {
   text,
 } from "../schema.ts";
 
-const destination = fields({ host: text(), subset: opt(text()), port: opt(fields({ number: port() })) });
+/** Where a request goes. */
+export const destination = fields({ host: text(), subset: opt(text()), port: opt(fields({ number: port() })) });
 
 const headerOperation = fields({
   set: opt(mapOf(headerText())),
@@ -75,7 +79,8 @@ const directResponse = fields({
   body: opt(fields({ string: opt(anyText()), bytes: opt(anyText()) }, { oneOf: ["string", "bytes"] })),
 });
 
-const retries = fields({
+/** How often and when a request is sent again. */
+export const retries = fields({
   attempts: opt(integer(0, 1_000)),
   perTryTimeout: opt(duration(0)),
   retryOn: opt(anyText()),
@@ -86,15 +91,22 @@ const retries = fields({
 
 const fault = fields({
   delay: opt(
-    fields(
-      { fixedDelay: duration(), percentage: opt(percentage), percent: opt(integer(0, 100)) },
-      { notYet: ["exponentialDelay"] },
-    ),
+    fields({
+      fixedDelay: duration(),
+      percentage: opt(percentage),
+      percent: opt(integer(0, 100)),
+      exponentialDelay: notYet(duration()),
+    }),
   ),
   abort: opt(
     fields(
-      { httpStatus: opt(integer(200, 600)), grpcStatus: opt(text()), percentage: opt(percentage) },
-      { notYet: ["http2Error"], oneOf: ["httpStatus", "grpcStatus"] },
+      {
+        httpStatus: opt(integer(200, 600)),
+        grpcStatus: opt(text()),
+        http2Error: notYet(text()),
+        percentage: opt(percentage),
+      },
+      { oneOf: ["httpStatus", "grpcStatus", "http2Error"] },
     ),
   ),
 });
@@ -121,6 +133,22 @@ const corsPolicy = fields({
   unmatchedPreflights: opt(choice(["UNSPECIFIED", "FORWARD", "IGNORE"])),
 });
 
+const connectionMatch = {
+  destinationSubnets: opt(listOf(ipBlock())),
+  port: opt(port()),
+  sourceLabels: opt(labelMap()),
+  gateways: opt(listOf(text())),
+  sourceNamespace: opt(text()),
+};
+const tlsRoute = fields({
+  match: listOf(fields({ sniHosts: listOf(text(), 1), ...connectionMatch }), 1),
+  route: listOf(routeDestination, 1),
+});
+const tcpRoute = fields({
+  match: opt(listOf(fields({ ...connectionMatch, sourceSubnet: opt(ipBlock()) }))),
+  route: listOf(routeDestination, 1),
+});
+
 const httpRoute = fields({
   name: opt(anyText()),
   match: opt(listOf(match)),
@@ -143,16 +171,15 @@ const httpRoute = fields({
 });
 
 /** The schema of a VirtualService's spec. */
-export const virtualServiceSchema = fields(
-  {
-    /** None in one that others delegate to. */
-    hosts: opt(listOf(text())),
-    gateways: opt(listOf(text())),
-    http: opt(listOf(httpRoute)),
-    exportTo: opt(exportTo()),
-  },
-  { notYet: ["tls", "tcp"] },
-);
+export const virtualServiceSchema = fields({
+  /** None in one that others delegate to. */
+  hosts: opt(listOf(text())),
+  gateways: opt(listOf(text())),
+  http: opt(listOf(httpRoute)),
+  exportTo: opt(exportTo()),
+  tls: noEffect(listOf(tlsRoute)),
+  tcp: noEffect(listOf(tcpRoute)),
+});
 
 export type VirtualServiceSpec = SpecFrom<typeof virtualServiceSchema>;
 export type HttpRouteSpec = SpecFrom<typeof httpRoute>;

@@ -8,6 +8,7 @@ import {
   listOf,
   matchLabelsSelector,
   opt,
+  policyTargets,
   port,
   type SpecFrom,
   struct,
@@ -42,8 +43,9 @@ export const wasmPluginSchema = fields(
     priority: opt(integer(-2_147_483_648, 2_147_483_647)),
     vmConfig: opt(fields({ env: opt(listOf(environmentVariable)) })),
     type: opt(choice(["UNSPECIFIED_PLUGIN_TYPE", "HTTP"], { notYet: ["NETWORK"] })),
+    ...policyTargets,
   },
-  { notYet: ["targetRefs", "targetRef"] },
+  { atMostOneOf: ["selector", "targetRefs", "targetRef"] },
 );
 
 export type WasmPluginSpec = SpecFrom<typeof wasmPluginSchema>;

@@ -106,7 +106,12 @@ function hashPolicy(key: HashKey): RouteAction_HashPolicy {
       return { header: { headerName: key.name } };
     case "cookie":
       return {
-        cookie: { name: key.name, path: key.path, ...(key.ttlMs !== undefined && { ttl: durationFromMs(key.ttlMs) }) },
+        cookie: {
+          name: key.name,
+          path: key.path,
+          ...(key.ttlMs !== undefined && { ttl: durationFromMs(key.ttlMs) }),
+          ...(key.attributes.length > 0 && { attributes: key.attributes }),
+        },
       };
     case "sourceIp":
       return { connectionProperties: { sourceIp: true } };

@@ -55,7 +55,13 @@ export type UpstreamProtocol = "http1" | "http2" | "downstream" | "auto" | "tcp"
 
 export type HashKey =
   | { readonly kind: "header"; readonly name: string }
-  | { readonly kind: "cookie"; readonly name: string; readonly path: string; readonly ttlMs?: number }
+  | {
+      readonly kind: "cookie";
+      readonly name: string;
+      readonly path: string;
+      readonly ttlMs?: number;
+      readonly attributes: readonly { readonly name: string; readonly value: string }[];
+    }
   | { readonly kind: "sourceIp" }
   | { readonly kind: "queryParameter"; readonly name: string };
 

@@ -49,6 +49,16 @@ const routesByHost = (yaml: string) =>
     ),
   );
 
+describe("a server that is not supported yet", () => {
+  it("is left out, and the others of its Gateway are opened", () => {
+    const mutual = https("b.com", "c").replace("SIMPLE", "MUTUAL");
+    const tcp = http("c.com").replace("protocol: HTTP", "protocol: TCP");
+    const { ports, notes } = view(gateway(`${mutual}, ${http("a.com")}, ${tcp.replace("name: http", "name: tcp")}`));
+    expect(ports.map(({ port }) => port)).toEqual([80]);
+    expect(notes).toEqual([]);
+  });
+});
+
 describe("hosts of a gateway port", () => {
   it("are the narrower of server and rule; unknown ones find no route", () => {
     expect(

@@ -1,6 +1,7 @@
 // consumes: a World and a gateway proxy
 // produces: its ports, route tables and the upstreams they lead to
 // never does: look at Gateways that do not select the proxy
+import { openedServers } from "../../model/kinds/gateway.ts";
 import { isWildcardHost } from "../../model/hosts.ts";
 import { CIPHER_SUITES, type GatewayServerSpec } from "../../model/kinds/gateway.ts";
 import { labelsMatch } from "../../model/labels.ts";
@@ -45,7 +46,7 @@ export function resolveGateway(inputs: Inputs, proxy: ProxyClass): GatewayView {
   for (const gateway of world
     .list("Gateway")
     .filter((candidate) => labelsMatch(candidate.spec.selector, proxy.labels))) {
-    for (const spec of gateway.spec.servers ?? [])
+    for (const [, spec] of openedServers(gateway.spec))
       byPort.set(spec.port.number, [...(byPort.get(spec.port.number) ?? []), { gateway, spec }]);
   }
   const resolved = [...byPort]

@@ -29,8 +29,8 @@ export interface MeshService {
   /** Part of the mesh, not of the world outside. */
   readonly internal: boolean;
   readonly anySource: boolean;
-  /** `forward`: wherever the request's own host resolves to. */
-  readonly discovery: "endpoints" | "dns" | "forward";
+  /** `oneByDns`: one address of those a name has; `forward`: wherever the request's own host resolves to. */
+  readonly discovery: "endpoints" | "dns" | "oneByDns" | "forward";
   /** Who may answer for it, sorted. */
   readonly identities: readonly SpiffeId[];
   /** By port number, sorted by address. */

@@ -56,6 +56,7 @@ function entryService(world: World, entry: MeshObject<"ServiceEntry">, host: str
 /** Resolution NONE means "where the client was going": an explicit proxy knows that from the request's host alone. */
 function discoveryOf(spec: ServiceEntrySpec): MeshService["discovery"] {
   if (spec.resolution === "STATIC") return "endpoints";
+  if (spec.resolution === "DNS_ROUND_ROBIN") return "oneByDns";
   return spec.resolution === "DNS" ? "dns" : "forward";
 }
 
@@ -66,12 +67,11 @@ function backendsOf(
   namespace: string,
 ): readonly Backend[] {
   const endpoints = spec.endpoints ?? [];
+  const dns = spec.resolution === "DNS" || spec.resolution === "DNS_ROUND_ROBIN";
   if (endpoints.length > 0)
-    return sortBackends(
-      endpoints.flatMap((endpoint) => endpointBackend(endpoint, port, namespace, spec.resolution === "DNS")),
-    );
+    return sortBackends(endpoints.flatMap((endpoint) => endpointBackend(endpoint, port, namespace, dns)));
   // A DNS entry without endpoints means its own host, if that is one.
-  return spec.resolution === "DNS" && !isWildcardHost(host)
+  return dns && !isWildcardHost(host)
     ? [{ labels: {}, endpoint: plainEndpoint(host, port.targetPort ?? port.number) }]
     : [];
 }

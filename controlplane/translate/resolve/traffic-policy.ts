@@ -46,6 +46,7 @@ function hashKey(hash: NonNullable<LoadBalancerSpec["consistentHash"]>): HashKey
       kind: "cookie",
       name: hash.httpCookie.name,
       path: hash.httpCookie.path ?? "",
+      attributes: (hash.httpCookie.attributes ?? []).map(({ name, value = "" }) => ({ name, value })),
       ...(ttlMs !== undefined && { ttlMs }),
     };
   }

@@ -181,9 +181,9 @@ data: {mesh: '{"trustDomain": "new-td", "trustDomainAliases": ["old-td"]}'}
   it("hash by cookie, header, address or query", () => {
     const key = (hash: string) =>
       upstreamOf(service + policy(`loadBalancer: {consistentHash: {${hash}}}`)).loadBalancer;
-    expect(key("httpCookie: {name: c, ttl: 60s}")).toEqual({
+    expect(key("httpCookie: {name: c, ttl: 60s, attributes: [{name: SameSite, value: Lax}]}")).toEqual({
       kind: "consistentHash",
-      key: { kind: "cookie", name: "c", path: "", ttlMs: 60_000 },
+      key: { kind: "cookie", name: "c", path: "", ttlMs: 60_000, attributes: [{ name: "SameSite", value: "Lax" }] },
       algorithm: "ringHash",
       minimumSize: 1_024,
     });

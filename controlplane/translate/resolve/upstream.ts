@@ -73,7 +73,9 @@ function discoveryOf(service: MeshService, port: MeshPort, subset: SubsetSpec | 
   const endpoints: readonly Endpoint[] = (service.backends.get(port.number) ?? [])
     .filter((backend) => labelsMatch(subset?.labels, backend.labels))
     .map((backend) => backend.endpoint);
-  if (service.discovery === "dns") return { kind: "dns", endpoints, roundRobin: false };
+  if (service.discovery === "dns" || service.discovery === "oneByDns")
+    // Envoy takes one address of one name, so a subset without endpoints cannot say so.
+    return { kind: "dns", endpoints, roundRobin: service.discovery === "oneByDns" && endpoints.length === 1 };
   return { kind: service.discovery, endpoints };
 }
 

@@ -56,6 +56,12 @@ describe("the VirtualService of a host at a sidecar", () => {
     ).toBe("own");
   });
 
+  it("is none that routes only connections", () => {
+    const tls = rule("a", "x", "web.com").replace("http: [{", "tls: [{match: [{sniHosts: [web.com]}], ");
+    expect(chosen(tls, "x", "web.com")).toBeUndefined();
+    expect(chosen(tls + rule("b", "x", "web.com"), "x", "web.com")).toBe("b");
+  });
+
   it("counts only if exported to the client", () => {
     expect(chosen(rule("private", "far", "web.com", "exportTo: ['.'],"), "client", "web.com")).toBeUndefined();
     expect(chosen(rule("nobody", "client", "web.com", "exportTo: ['~'],"), "client", "web.com")).toBeUndefined();

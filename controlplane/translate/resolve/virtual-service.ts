@@ -27,13 +27,13 @@ const gatewaysOf = memoized((service: VirtualServiceObject): readonly string[] =
  */
 export const virtualServicesFor = derived(
   (world: World, namespace: string, gateway: string): readonly VirtualServiceObject[] => {
-    const bound = world
-      .list("VirtualService")
-      .filter(
-        (service) =>
-          gatewaysOf(service).includes(gateway) &&
-          isExported(service.spec.exportTo, service.metadata.namespace, namespace),
-      );
+    const bound = world.list("VirtualService").filter(
+      (service) =>
+        // Without routes of requests it says nothing of them.
+        (service.spec.http ?? []).length > 0 &&
+        gatewaysOf(service).includes(gateway) &&
+        isExported(service.spec.exportTo, service.metadata.namespace, namespace),
+    );
     const group = (rank: number) => bound.filter((service) => rankFor(service, namespace) === rank);
     return [...group(0), ...group(1), ...group(2)];
   },

@@ -18,6 +18,7 @@ import {
 } from "../checks.ts";
 import { dnsLabelFault, tokenFault } from "../names.ts";
 import type { Findings } from "../violation.ts";
+import { checkLocalities, checkZones } from "./locality.ts";
 
 /** Checks a DestinationRule. */
 export function checkDestinationRule(
@@ -74,7 +75,16 @@ function checkLoadBalancer(loadBalancer: Loose<LoadBalancerSpec> | undefined, at
       [...at, "simple"],
       "has no original address to pass on where applications name the host they want: requests are balanced by LEAST_REQUEST",
     );
+  checkLocalities(loadBalancer?.localityLbSetting, [...at, "localityLbSetting"], findings);
+  checkZones(loadBalancer?.zoneAwareLbSetting, [...at, "zoneAwareLbSetting"], findings);
+  if (loadBalancer?.localityLbSetting !== undefined && loadBalancer.zoneAwareLbSetting !== undefined)
+    findings.error([...at, "zoneAwareLbSetting"], "cannot stand beside localityLbSetting");
   const hash = loadBalancer?.consistentHash;
+  const attributes = [...at, "consistentHash", "httpCookie", "attributes"];
+  each(hash?.httpCookie?.attributes, attributes, ({ name }, path) =>
+    report(findings, [...path, "name"], name === undefined ? undefined : tokenFault(name)),
+  );
+  noDuplicates(hash?.httpCookie?.attributes, attributes, ({ name }) => name, "attribute", findings, ["name"]);
   if (hash?.httpHeaderName !== undefined)
     report(findings, [...at, "consistentHash", "httpHeaderName"], tokenFault(hash.httpHeaderName));
   if (hash?.httpCookie?.name !== undefined)
@@ -93,8 +103,12 @@ function isPrime(value: number): boolean {
 function checkTls(tls: Loose<ClientTlsSpec> | undefined, at: FieldPath, findings: Findings): void {
   if (tls === undefined) return;
   const mode = tls.mode ?? "DISABLE";
+  for (const field of ["clientCertificate", "privateKey", "caCertificates", "caCrl"] as const)
+    if (tls.credentialName !== undefined && tls[field] !== undefined)
+      findings.error([...at, field], "cannot stand beside credentialName, which has it");
   for (const field of ["clientCertificate", "privateKey"] as const) {
-    if (mode === "MUTUAL" && tls[field] === undefined) findings.error([...at, field], "is required by mode MUTUAL");
+    if (mode === "MUTUAL" && tls[field] === undefined && tls.credentialName === undefined)
+      findings.error([...at, field], "is required by mode MUTUAL");
     if (mode !== "MUTUAL" && tls[field] !== undefined) findings.warn([...at, field], `is not used by mode ${mode}`);
   }
   if (mode !== "MUTUAL" && mode !== "SIMPLE") {

@@ -28,6 +28,14 @@ const RETRY_CONDITIONS = [
   "resource-exhausted",
   "unavailable",
 ];
+/** What says how to try again. */
+const RETRY_FIELDS = [
+  "perTryTimeout",
+  "retryOn",
+  "retryRemoteLocalities",
+  "retryIgnorePreviousHosts",
+  "backoff",
+] as const;
 const GRPC_CODES = [
   "OK",
   "CANCELLED",
@@ -95,8 +103,9 @@ export function checkRedirect(route: Loose<HttpRouteSpec>, of: FieldPath, findin
 /** Checks a retry policy. */
 export function checkRetries(retries: Loose<RetriesSpec> | undefined, at: FieldPath, findings: Findings): void {
   if (retries === undefined) return;
-  if (retries.attempts === 0 && (retries.perTryTimeout !== undefined || (retries.retryOn ?? "") !== "")) {
-    findings.error([...at, "attempts"], "is 0, which turns retries off: remove perTryTimeout and retryOn");
+  const other = RETRY_FIELDS.find((field) => retries[field] !== undefined && retries[field] !== "");
+  if ((retries.attempts ?? 0) === 0 && other !== undefined && !findings.failedUnder(at)) {
+    findings.error([...at, "attempts"], `is 0, which turns retries off: remove ${other}`);
   }
   for (const condition of (retries.retryOn ?? "").split(",").map((part) => part.trim())) {
     const isStatus = /^[1-5]\d\d$/.test(condition);

@@ -1,5 +1,5 @@
 import { describe } from "vitest";
-import { accepts, refuses } from "./testing.ts";
+import { accepts, refuses, warns } from "./testing.ts";
 
 describe("DestinationRule", () => {
   refuses([
@@ -78,6 +78,41 @@ describe("DestinationRule", () => {
     ],
     ["DestinationRule", "{host: a, workloadSelector: {}}", "workloadSelector: is not supported yet"],
   ]);
+  const locality = (setting: string) => `{host: a, trafficPolicy: {loadBalancer: {localityLbSetting: ${setting}}}}`;
+  refuses([
+    ["DestinationRule", locality("{distribute: [{from: a/b, to: {a/b: 95}}]}"), "must be 100 together, not 95"],
+    ["DestinationRule", locality("{distribute: [{from: a, to: {a: 50, a/b: 50}}]}"), "overlaps with a locality"],
+    ["DestinationRule", locality("{failover: [{from: a, to: a}]}"), "must be another region"],
+    ["DestinationRule", locality("{failover: [{from: a/b, to: c}]}"), "from: must be a region"],
+    ["DestinationRule", locality("{enabled: perhaps}"), "enabled: must be true or false"],
+    [
+      "DestinationRule",
+      "{host: a, trafficPolicy: {loadBalancer: {warmup: {minimumPercent: 5}}}}",
+      "duration: is required",
+    ],
+    [
+      "DestinationRule",
+      "{host: a, trafficPolicy: {loadBalancer: {warmup: {duration: 1s, minimumPercent: 150}}}}",
+      "minimumPercent: must be between 0 and 100",
+    ],
+    [
+      "DestinationRule",
+      "{host: a, trafficPolicy: {connectionPool: {http: {http2KeepAlive: {timeout: 1s}}}}}",
+      "interval: is required",
+    ],
+  ]);
+  warns([
+    [
+      "DestinationRule",
+      locality("{distribute: [{from: a/*, to: {a/*: 80, b: 20}}]}"),
+      "localityLbSetting: is not supported yet",
+    ],
+    [
+      "DestinationRule",
+      "{host: a, trafficPolicy: {loadBalancer: {simple: PASSTHROUGH}}}",
+      "simple: has no original address",
+    ],
+  ]);
   accepts([
     ["DestinationRule", "{host: '*.svc.cluster.local', trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}}"],
     ["DestinationRule", "{host: a, trafficPolicy: {tls: {mode: ISTIO_MUTUAL, caCertificates: x}}}"],
@@ -108,14 +143,8 @@ describe("Gateway", () => {
       server("port: {number: 80, name: http, protocol: SPDY}"),
       "protocol: must be one of HTTP, HTTPS, HTTP2, GRPC",
     ],
-    ["Gateway", server("port: {number: 80, name: http, protocol: TCP}"), "TCP is not supported yet"],
     ["Gateway", server("port: {number: 70000, name: http, protocol: HTTP}"), "number: must be between 1 and 65535"],
     ["Gateway", server(https), "tls: is required by protocol HTTPS"],
-    [
-      "Gateway",
-      server(`${https}, tls: {mode: SIMPLE, credentialName: c, cipherSuites: [a]}`),
-      "names no suite that Envoy knows",
-    ],
     [
       "Gateway",
       server(
@@ -123,13 +152,19 @@ describe("Gateway", () => {
       ),
       "minProtocolVersion: is above maxProtocolVersion",
     ],
+    ["Gateway", server(`${https}, tls: {mode: SIMPLE}`), "credentialName: is required by mode SIMPLE"],
     [
       "Gateway",
-      server(`${https}, tls: {credentialName: c}`),
-      "tls.mode: PASSTHROUGH, which it is unless given, is not supported yet",
+      server(`${https}, tls: {mode: MUTUAL, serverCertificate: /c, privateKey: /k}`),
+      "caCertificates: is required",
     ],
-    ["Gateway", server(`${https}, tls: {mode: SIMPLE}`), "credentialName: is required by protocol HTTPS"],
-    ["Gateway", server(`${https}, tls: {mode: MUTUAL, credentialName: c}`), "MUTUAL is not supported yet"],
+    ["Gateway", server(`${https}, tls: {mode: ISTIO_MUTUAL, credentialName: c}`), "credentialName: cannot be given"],
+    ["Gateway", server(`${https}, tls: {mode: SIMPLE, serverCertificate: /c}`), "tls.privateKey: is required"],
+    [
+      "Gateway",
+      server(`${https}, tls: {mode: SIMPLE, credentialName: a, credentialNames: [b]}`),
+      "credentialNames: cannot stand beside credentialName",
+    ],
     [
       "Gateway",
       server("port: {number: 80, name: http, protocol: HTTP}, tls: {mode: SIMPLE}"),
@@ -152,6 +187,17 @@ describe("Gateway", () => {
         "port: {number: 80, name: b, protocol: HTTPS}, tls: {mode: SIMPLE, credentialName: c}}]}",
       "port 80 is both HTTPS and plaintext",
     ],
+  ]);
+  warns([
+    [
+      "Gateway",
+      server("port: {number: 80, name: http, protocol: TCP}"),
+      "protocol: TCP is not supported yet: this server",
+    ],
+    ["Gateway", server(`${https}, tls: {mode: MUTUAL, credentialName: c}`), "mode: mode MUTUAL is not supported yet"],
+    ["Gateway", server(`${https}, tls: {credentialName: c}`), "tls: mode PASSTHROUGH is not supported yet"],
+    ["Gateway", server(`${https}, tls: {mode: SIMPLE, credentialName: c, cipherSuites: [a]}`), "is not opened"],
+    ["Gateway", server(`${https}, tls: {mode: SIMPLE, credentialNames: [c]}`), "credentialNames: a certificate by"],
   ]);
   accepts([
     ["Gateway", server(`${https}, tls: {mode: SIMPLE, credentialName: A_B}`)],
@@ -196,7 +242,7 @@ describe("ServiceEntry", () => {
     ],
     ["ServiceEntry", `{hosts: [a.com], ${port}, addresses: [1.2.3.4/33]}`, "addresses[0]: has no valid prefix length"],
     ["ServiceEntry", `{hosts: [a.com], ${port}, addresses: [x]}`, "addresses[0]: is not an IP address"],
-    ["ServiceEntry", `{hosts: [a.com], ${port}, resolution: DNS_ROUND_ROBIN}`, "DNS_ROUND_ROBIN is not supported yet"],
+    ["ServiceEntry", `{hosts: [a.com], ${port}, resolution: DYNAMIC_DNS}`, "DYNAMIC_DNS is not supported yet"],
     [
       "ServiceEntry",
       "{hosts: [a.com], ports: [{number: 80, name: a}, {number: 80, name: b}]}",
@@ -216,13 +262,31 @@ describe("ServiceEntry", () => {
 });
 
 describe("Sidecar and PeerAuthentication", () => {
+  const ingress = (fields: string) => `{ingress: [{port: {number: 80, protocol: HTTP, name: http}, ${fields}}]}`;
+  warns([
+    ["Sidecar", ingress("defaultEndpoint: '127.0.0.1:80'"), "ingress: has no effect"],
+    ["Sidecar", "{egress: [{port: {number: 80, protocol: HTTP}, hosts: ['*/*']}]}", "egress[0].port: has no effect"],
+  ]);
   refuses([
     ["Sidecar", "{}", "must have egress or outboundTrafficPolicy"],
     ["PeerAuthentication", "{selector: {matchLabels: {a: b}}, portLevelMtls: {}}", "must have at least one port"],
     ["Sidecar", "{egress: [{hosts: [a.com]}]}", "must be namespace/host"],
     ["Sidecar", "{egress: [{hosts: []}]}", "hosts: must not be empty"],
     ["Sidecar", "{egress: [{hosts: ['!/a']}]}", "hosts[0]: must be"],
-    ["Sidecar", "{ingress: []}", "ingress: is not supported yet"],
+    ["Sidecar", ingress("defaultEndpoint: '10.0.0.1:80'"), "defaultEndpoint: must be 127.0.0.1:PORT"],
+    ["Sidecar", ingress("defaultEndpoint: 'unix://a'"), "defaultEndpoint: must be unix://"],
+    ["Sidecar", ingress("tls: {mode: SIMPLE, credentialName: a}"), "tls: needs protocol HTTPS"],
+    ["Sidecar", ingress("connectionPool: {}"), "connectionPool: must have at least one field"],
+    [
+      "Sidecar",
+      "{egress: [{hosts: ['*/*']}, {port: {number: 80, protocol: HTTP}, hosts: ['*/*']}]}",
+      "it must be the last",
+    ],
+    [
+      "Sidecar",
+      "{outboundTrafficPolicy: {mode: REGISTRY_ONLY, egressProxy: {host: a}}}",
+      "egressProxy: needs mode ALLOW_ANY",
+    ],
     ["Sidecar", "{workloadSelector: {labels: {a: b}}}", "must have egress or outboundTrafficPolicy"],
     ["PeerAuthentication", "{mtls: {mode: strict}}", 'did you mean "STRICT"?'],
     ["PeerAuthentication", "{portLevelMtls: {'80': {mode: STRICT}}}", "portLevelMtls: needs a selector"],

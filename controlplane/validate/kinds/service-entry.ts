@@ -27,7 +27,7 @@ export function checkServiceEntry(
   each(spec.hosts, [...at, "hosts"], (host, path) => {
     report(findings, path, hostPatternFault(host));
     if (host === "*") findings.error(path, "must not be *: name a domain");
-    if (spec.resolution === "DNS" && isWildcardHost(host) && (spec.endpoints?.length ?? 0) === 0) {
+    if (spec.resolution?.startsWith("DNS") && isWildcardHost(host) && (spec.endpoints?.length ?? 0) === 0) {
       findings.error(path, "a wildcard cannot be looked up by DNS: give endpoints, or resolution NONE");
     }
   });
@@ -48,9 +48,13 @@ export function checkServiceEntry(
 
 function checkResolution(spec: Loose<ServiceEntrySpec>, at: FieldPath, findings: Findings): void {
   const count = spec.endpoints?.length ?? 0;
-  if (spec.resolution === "STATIC" && count === 0)
+  if (spec.workloadSelector !== undefined && count > 0)
+    findings.error([...at, "endpoints"], "cannot stand beside workloadSelector");
+  if (spec.resolution === "STATIC" && count === 0 && spec.workloadSelector === undefined)
     findings.error([...at, "endpoints"], "is required by resolution STATIC");
-  if ((spec.resolution ?? "NONE") === "NONE" && count > 0)
+  if (spec.resolution === "DNS_ROUND_ROBIN" && count > 1)
+    findings.error([...at, "endpoints"], "can be one at most with resolution DNS_ROUND_ROBIN");
+  if ((spec.resolution ?? "NONE") === "NONE" && count > 0 && !findings.failedUnder([...at, "resolution"]))
     findings.error([...at, "endpoints"], "cannot be given with resolution NONE");
 }
 
@@ -62,15 +66,27 @@ function checkEndpoint(
   findings: Findings,
 ): void {
   const { address } = endpoint;
-  if (endpoint.network !== undefined)
-    findings.warn([...at, "network"], "networks are not supported yet: it has no effect");
   if (address === undefined && endpoint.network === undefined) findings.error([...at, "address"], "is required");
   else if (address === undefined) findings.warn(at, "has no address, and so no traffic");
-  else if (address.startsWith("unix:")) findings.error([...at, "address"], "unix domain sockets are not supported yet");
+  else if (address.startsWith("unix:")) checkSocket(address, endpoint, names.size, at, findings);
   else if (resolution === "STATIC" && isIP(address) === 0)
     findings.error([...at, "address"], `must be an IP address with resolution STATIC, not ${quote(address)}`);
   else if (isIP(address) === 0) report(findings, [...at, "address"], exactHostFault(address));
   eachEntry(endpoint.ports, [...at, "ports"], (name, _port, path) => {
     if (!names.has(name)) findings.error(path, `${quote(name)} is no port of this ServiceEntry`);
   });
+}
+
+function checkSocket(
+  address: string,
+  { ports }: Loose<ServiceEntryEndpointSpec>,
+  portCount: number,
+  at: FieldPath,
+  findings: Findings,
+): void {
+  if (!/^unix:\/\/(?:@|\/.)/.test(address))
+    findings.error([...at, "address"], `must be unix:// and an absolute path, not ${quote(address)}`);
+  else if (Object.keys(ports ?? {}).length > 0) findings.error([...at, "ports"], "cannot be given: a socket has none");
+  else if (portCount !== 1) findings.error([...at, "address"], "needs a ServiceEntry with one port: a socket has none");
+  else findings.warn([...at, "address"], "unix domain sockets are not supported yet: it gets no traffic");
 }

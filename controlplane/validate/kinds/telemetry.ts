@@ -21,8 +21,6 @@ export function checkTelemetry(
 ): void {
   each(spec.metrics, [...at, "metrics"], (metrics, path) => {
     checkProviders(metrics.providers, [...path, "providers"], METRICS_PROVIDER, findings);
-    if (metrics.reportingInterval !== undefined)
-      findings.warn([...path, "reportingInterval"], "has no effect: connections are reported every 5s");
     each(metrics.overrides, [...path, "overrides"], (override, where) => checkOverride(override, where, findings));
   });
   each(spec.accessLogging, [...at, "accessLogging"], (logging, path) => {

@@ -31,6 +31,14 @@ export function refuses(cases: readonly (readonly [Kind, string, string])[]): vo
   });
 }
 
+/** The same of what is accepted with a warning. */
+export function warns(cases: readonly (readonly [Kind, string, string])[]): void {
+  it.each(cases)("%s %s", (kind, spec, expected) => {
+    expect(faults(kind, `spec: ${spec}`)).toEqual([]);
+    expect(faults(kind, `spec: ${spec}`, "warning").join("\n")).toContain(expected);
+  });
+}
+
 export function accepts(cases: readonly (readonly [Kind, string])[]): void {
   it.each(cases)("%s %s", (kind, spec) => {
     expect(faults(kind, `spec: ${spec}`)).toEqual([]);

@@ -29,7 +29,7 @@ describe("VirtualService refuses", () => {
       "exportTo[0]: * cannot stand beside",
     ],
     ["VirtualService", `{hosts: [a.com], exportTo: ["B!"], http: [{${route}}]}`, "exportTo[0]: must be at most 63"],
-    ["VirtualService", "{hosts: [a.com], tcp: [{}], tls: [{}]}", "tcp: is not supported yet"],
+    ["VirtualService", "{hosts: [a.com], tcp: [{}], tls: [{}]}", "tcp[0].route: is required"],
     ["VirtualService", vs("match: [{uri: {prefix: /}}]"), "http[0].route: is required"],
     ["VirtualService", vs("route: []"), "http[0].route: is required"],
     ["VirtualService", vs(`${route}, redirect: {uri: /b}`), "http[0].redirect: cannot stand beside route"],

@@ -1,12 +1,7 @@
 // What a VirtualService must mean.
 import type { FieldPath } from "../../model/document.ts";
 import { MAX_DIRECT_RESPONSE_BYTES } from "../../model/envoy-limits.ts";
-import type {
-  DestinationSpec,
-  HttpMatchSpec,
-  HttpRouteSpec,
-  VirtualServiceSpec,
-} from "../../model/kinds/virtual-service.ts";
+import type { HttpMatchSpec, HttpRouteSpec, VirtualServiceSpec } from "../../model/kinds/virtual-service.ts";
 import { claimHeader, parseSticky, STICKY_ANNOTATION } from "../../model/sticky.ts";
 import { hostsOverlap } from "../../model/hosts.ts";
 import {
@@ -22,7 +17,9 @@ import {
 import { quote } from "../formats.ts";
 import { dnsLabelFault, PSEUDO_HEADERS, tokenFault } from "../names.ts";
 import type { Findings } from "../violation.ts";
+import { checkConnectionRoutes } from "./connection-routes.ts";
 import { checkCrossOrigin } from "./cross-origin.ts";
+import { checkDestination, checkTargets } from "./destinations.ts";
 import { checkFault, checkHeaderOperations, checkRedirect, checkRetries, checkRewrite } from "./http-actions.ts";
 
 /** Checks a VirtualService. */
@@ -48,9 +45,13 @@ export function checkVirtualService(
   });
   each(spec.gateways, [...at, "gateways"], (gateway, path) => report(findings, path, gatewayNameFault(gateway)));
   checkExportTo(spec.exportTo, [...at, "exportTo"], findings, context.namespace);
-  if (spec.http === undefined || spec.http.length === 0)
+  const connections = [...(spec.tcp ?? []), ...(spec.tls ?? [])];
+  if (isDelegate && connections.length > 0)
+    findings.error([...at, "hosts"], "is required beside tcp and tls: only http routes can be delegated to");
+  if ((spec.http ?? []).length === 0 && connections.length === 0 && !findings.failedUnder(at))
     findings.error([...at, "http"], "is required: a VirtualService without routes routes nothing");
   each(spec.http, [...at, "http"], (route, path) => checkRoute(route, isDelegate, path, findings));
+  checkConnectionRoutes(spec, at, findings);
   warnUnreachable(spec.http, [...at, "http"], findings);
 }
 
@@ -172,16 +173,10 @@ function checkClaim(name: string, at: FieldPath, findings: Findings): void {
 }
 
 function checkDestinations(route: Loose<HttpRouteSpec>, at: FieldPath, findings: Findings): void {
-  each(route.route, [...at, "route"], (target, path) => {
-    checkDestination(target.destination, [...path, "destination"], findings);
-    checkHeaderOperations(target.headers, [...path, "headers"], findings);
-  });
-  const targets = route.route ?? [];
-  const total = targets.reduce((sum, target) => sum + (target?.weight ?? 0), 0);
-  if (targets.length > 1 && total === 0 && !findings.failedUnder([...at, "route"])) {
-    findings.error([...at, "route"], "the weights of several destinations must not add up to 0");
-  }
-  if (total > 4_294_967_295) findings.error([...at, "route"], "the weights add up to more than 4294967295");
+  checkTargets(route.route, [...at, "route"], findings);
+  each(route.route, [...at, "route"], (target, path) =>
+    checkHeaderOperations(target.headers, [...path, "headers"], findings),
+  );
   checkMirrors(route, at, findings);
 }
 
@@ -196,10 +191,6 @@ function checkMirrors(route: Loose<HttpRouteSpec>, at: FieldPath, findings: Find
     if (route[field] !== undefined && route.mirror === undefined)
       findings.warn([...at, field], "has no effect without mirror");
   }
-}
-
-function checkDestination(destination: Loose<DestinationSpec> | undefined, at: FieldPath, findings: Findings): void {
-  if (destination?.host !== undefined) report(findings, [...at, "host"], exactHostFault(destination.host));
 }
 
 /** Generation stops at the first catch-all: what stands after it is dead text. */

@@ -1,0 +1,124 @@
+// ProxyConfig: settings of every proxy, in MeshConfig's `defaultConfig`.
+// Field facts: https://istio.io/latest/docs/reference/config/istio.mesh.v1alpha1/#ProxyConfig
+import {
+  anyText,
+  choice,
+  duration,
+  fields,
+  flag,
+  hostAndPort,
+  integer,
+  listOf,
+  mapOf,
+  noEffect,
+  number,
+  opt,
+  port,
+  struct,
+  text,
+} from "../schema.ts";
+import { clientTls, tcpKeepalive } from "./destination-rule.ts";
+
+/** Envoy is started by whoever runs the proxy, and told by its bootstrap. */
+const BOOTSTRAP = "whoever starts Envoy says it";
+
+const remoteService = fields({
+  address: opt(hostAndPort()),
+  tlsSettings: opt(clientTls),
+  tcpKeepalive: opt(tcpKeepalive),
+});
+
+const collector = fields({ address: hostAndPort() });
+const namedTag = fields({ name: text(), defaultValue: opt(anyText()) });
+
+const tracing = fields(
+  {
+    zipkin: opt(collector),
+    lightstep: opt(fields({ address: hostAndPort(), accessToken: text() })),
+    datadog: opt(collector),
+    stackdriver: opt(struct()),
+    openCensusAgent: opt(struct()),
+    customTags: opt(
+      mapOf(
+        fields(
+          { literal: opt(fields({ value: text() })), environment: opt(namedTag), header: opt(namedTag) },
+          { atMostOneOf: ["literal", "environment", "header"] },
+        ),
+      ),
+    ),
+    maxPathTagLength: opt(integer()),
+    sampling: opt(number(0, 100)),
+    tlsSettings: opt(clientTls),
+    enableIstioTags: opt(flag()),
+  },
+  { atMostOneOf: ["zipkin", "lightstep", "datadog", "stackdriver", "openCensusAgent"] },
+);
+
+const FORWARDED = ["UNDEFINED", "SANITIZE", "FORWARD_ONLY", "APPEND_FORWARD", "SANITIZE_SET", "ALWAYS_FORWARD_ONLY"];
+const keyProvider = fields({ pollDelay: duration(), fallback: opt(flag()) });
+
+/** The schema of the proxies' settings. */
+export const proxyConfig = fields(
+  {
+    concurrency: opt(integer(0, 1_024)),
+    extraStatTags: opt(listOf(text())),
+    configPath: noEffect(text(), BOOTSTRAP),
+    binaryPath: noEffect(text(), BOOTSTRAP),
+    serviceCluster: noEffect(text(), BOOTSTRAP),
+    tracingServiceName: noEffect(
+      choice(["APP_LABEL_AND_NAMESPACE", "CANONICAL_NAME_ONLY", "CANONICAL_NAME_AND_NAMESPACE"]),
+    ),
+    drainDuration: noEffect(duration(1_000)),
+    discoveryAddress: noEffect(hostAndPort(), BOOTSTRAP),
+    discoveryRefreshDelay: noEffect(duration(0)),
+    zipkinAddress: noEffect(anyText()),
+    statsdUdpAddress: noEffect(hostAndPort()),
+    envoyMetricsServiceAddress: noEffect(hostAndPort()),
+    proxyAdminPort: noEffect(port(), BOOTSTRAP),
+    availabilityZone: noEffect(anyText()),
+    controlPlaneAuthPolicy: noEffect(
+      choice(["NONE", "MUTUAL_TLS"]),
+      "proxies always know the control plane by its certificate",
+    ),
+    customConfigFile: noEffect(anyText(), BOOTSTRAP),
+    statNameLength: noEffect(integer(0, 2_147_483_647), BOOTSTRAP),
+    proxyBootstrapTemplatePath: noEffect(anyText(), BOOTSTRAP),
+    interceptionMode: noEffect(choice(["REDIRECT", "TPROXY", "NONE"]), "no traffic is captured"),
+    tracing: noEffect(tracing),
+    sds: noEffect(fields({ enabled: opt(flag()), k8sSaJwtPath: opt(anyText()) })),
+    envoyAccessLogService: noEffect(remoteService),
+    envoyMetricsService: noEffect(remoteService),
+    proxyMetadata: noEffect(mapOf(anyText())),
+    runtimeValues: noEffect(mapOf(anyText())),
+    statusPort: noEffect(port(), BOOTSTRAP),
+    gatewayTopology: noEffect(
+      fields({
+        numTrustedProxies: opt(integer()),
+        forwardClientCertDetails: opt(choice(FORWARDED)),
+        proxyProtocol: opt(fields({})),
+      }),
+    ),
+    terminationDrainDuration: noEffect(duration(0)),
+    meshId: noEffect(anyText()),
+    readinessProbe: noEffect(struct()),
+    proxyStatsMatcher: noEffect(
+      fields({
+        inclusionPrefixes: opt(listOf(text())),
+        inclusionSuffixes: opt(listOf(text())),
+        inclusionRegexps: opt(listOf(text())),
+      }),
+    ),
+    holdApplicationUntilProxyStarts: noEffect(flag()),
+    caCertificatesPem: noEffect(listOf(text())),
+    image: noEffect(fields({ imageType: opt(anyText()) }), BOOTSTRAP),
+    privateKeyProvider: noEffect(
+      fields({ cryptomb: opt(keyProvider), qat: opt(keyProvider) }, { oneOf: ["cryptomb", "qat"] }),
+    ),
+    proxyHeaders: noEffect(struct()),
+    fileFlushInterval: noEffect(duration(0)),
+    fileFlushMinSizeKb: noEffect(integer()),
+    statsCompression: noEffect(flag()),
+    connectionSettings: noEffect(struct()),
+  },
+  { atMostOneOf: ["serviceCluster", "tracingServiceName"] },
+);

@@ -1,0 +1,72 @@
+// What the TLS settings of a server must mean: of a Gateway's, and of a Sidecar's ingress.
+import type { FieldPath } from "../../model/document.ts";
+import { CIPHER_SUITES, type GatewayServerSpec } from "../../model/kinds/gateway.ts";
+import { each, type Loose } from "../checks.ts";
+import { quote } from "../formats.ts";
+import type { Findings } from "../violation.ts";
+
+export type ServerTls = NonNullable<Loose<GatewayServerSpec>["tls"]>;
+
+/** Certificates as a server may be given them. */
+const SOURCES = ["credentialName", "credentialNames", "serverCertificate", "privateKey", "tlsCertificates"] as const;
+const MAX_CERTIFICATES = 2;
+
+/** Returns whether a field of the settings says something. */
+export function isGiven(tls: ServerTls, field: (typeof SOURCES)[number] | "caCertificates" | "caCrl"): boolean {
+  return (tls[field]?.length ?? 0) > 0;
+}
+
+/** Checks where certificates come from, and the parameters of the connections. */
+export function checkServerTls(tls: ServerTls, at: FieldPath, findings: Findings): void {
+  checkParameters(tls, at, findings);
+  const mode = tls.mode ?? "PASSTHROUGH";
+  if (mode === "ISTIO_MUTUAL") {
+    for (const field of [...SOURCES, "caCertificates"] as const)
+      if (isGiven(tls, field)) findings.error([...at, field], "cannot be given: mode ISTIO_MUTUAL uses the mesh's own");
+  } else if (mode === "PASSTHROUGH" || mode === "AUTO_PASSTHROUGH") {
+    for (const field of SOURCES) if (isGiven(tls, field)) findings.warn([...at, field], `is not used by mode ${mode}`);
+  } else checkCertificates(tls, mode, at, findings);
+}
+
+function checkCertificates(tls: ServerTls, mode: string, at: FieldPath, findings: Findings): void {
+  const inFiles = isGiven(tls, "serverCertificate") && isGiven(tls, "privateKey");
+  const named = (["credentialName", "credentialNames"] as const).filter((field) => isGiven(tls, field));
+  const sources = [
+    ...named,
+    ...(inFiles ? ["serverCertificate"] : []),
+    ...(isGiven(tls, "tlsCertificates") ? ["tlsCertificates"] : []),
+  ];
+  if (sources.length > 1)
+    findings.error([...at, sources[1] ?? ""], `cannot stand beside ${sources[0]}: certificates come from one place`);
+  for (const field of ["credentialNames", "tlsCertificates"] as const)
+    if ((tls[field]?.length ?? 0) > MAX_CERTIFICATES) findings.error([...at, field], "can have at most 2 entries");
+  if (isGiven(tls, "caCrl") && mode === "SIMPLE")
+    findings.error([...at, "caCrl"], "cannot be given: mode SIMPLE asks for no certificates of clients");
+  if (named.length > 0 || findings.failedUnder(at)) return;
+  if (mode !== "SIMPLE" && !isGiven(tls, "caCertificates"))
+    findings.error([...at, "caCertificates"], `is required by mode ${mode}, unless credentialName has it`);
+  checkFiles(tls, mode, at, findings);
+}
+
+function checkFiles(tls: ServerTls, mode: string, at: FieldPath, findings: Findings): void {
+  if (SOURCES.every((field) => !isGiven(tls, field)))
+    return findings.error(
+      [...at, "credentialName"],
+      `is required by mode ${mode}: it names the Secret with the certificate`,
+    );
+  const pairs = isGiven(tls, "tlsCertificates")
+    ? (tls.tlsCertificates ?? []).map((pair, index) => [pair, [...at, "tlsCertificates", index]] as const)
+    : [[tls, at] as const];
+  for (const [pair, path] of pairs)
+    for (const field of ["serverCertificate", "privateKey"] as const)
+      if ((pair?.[field] ?? "") === "") findings.error([...path, field], "is required: a certificate has two parts");
+}
+
+function checkParameters(tls: ServerTls, at: FieldPath, findings: Findings): void {
+  each(tls.cipherSuites, [...at, "cipherSuites"], (suite, path) => {
+    if (!CIPHER_SUITES.has(suite)) findings.warn(path, `Envoy knows no cipher suite ${quote(suite)}: it is left out`);
+  });
+  const { minProtocolVersion: min, maxProtocolVersion: max } = tls;
+  if (min !== undefined && max !== undefined && max !== "TLS_AUTO" && min !== "TLS_AUTO" && min > max)
+    findings.error([...at, "minProtocolVersion"], "is above maxProtocolVersion");
+}
