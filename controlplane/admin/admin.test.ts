@@ -1,3 +1,5 @@
+import { fileOrigin } from "../model/origin.ts";
+import type { StoreViolation } from "../store/objects-in-force.ts";
 import { request } from "node:http";
 import { connect } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
@@ -73,6 +75,7 @@ describe("buildSyncReport", () => {
     expect(buildSyncReport(viewOf(), true)).toEqual({
       synced: true,
       waiting: [],
+      unenforced: [],
       runtimeRevision: 17,
       acknowledged: true,
     });
@@ -115,6 +118,31 @@ describe("buildSyncReport", () => {
   it("does not ask for what a rejecting proxy will never acknowledge before pods may drain", () => {
     expect(buildSyncReport(viewOf({ proxies: [connected({}, { lds: "ERROR" })] }), true).acknowledged).toBe(true);
     expect(buildSyncReport(viewOf({ proxies: [connected({}, { eds: "STALE" })] }), true).acknowledged).toBe(false);
+  });
+
+  it("is not synced while something is not enforced that protects", () => {
+    const violation = {
+      severity: "error",
+      origin: fileOrigin("mesh/strict.yaml", 3, 5),
+      object: "PeerAuthentication/default/strict",
+      field: "spec.mtls.mode",
+      message: "must be one of UNSET, DISABLE, PERMISSIVE, STRICT",
+      servingLastGood: false,
+    } as const;
+    const reportOn = (violations: readonly StoreViolation[]) =>
+      buildSyncReport({ ...viewOf(), violations: () => violations }, true);
+    expect(reportOn([violation])).toMatchObject({ synced: true, unenforced: [] });
+    expect(reportOn([{ ...violation, protection: "not enforced" }])).toMatchObject({
+      synced: false,
+      waiting: [],
+      unenforced: [
+        {
+          object: "PeerAuthentication/default/strict",
+          protection: "not enforced",
+          why: "mesh/strict.yaml:3:5: spec.mtls.mode: must be one of UNSET, DISABLE, PERMISSIVE, STRICT",
+        },
+      ],
+    });
   });
 
   it("is not synced before the sources are read", () => {

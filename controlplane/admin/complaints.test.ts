@@ -51,6 +51,16 @@ describe("complaints", () => {
     ]);
   });
 
+  it("say loudest what is not enforced that protects", () => {
+    const at = fileOrigin("mesh/a.yaml", 3, 5);
+    expect(saidOf([violation(at, { protection: "not enforced" })])[0]?.[0]).toMatch(
+      /\(the last good version stays in force\) -- SECURITY: what it says is NOT ENFORCED$/,
+    );
+    expect(saidOf([violation(at, { servingLastGood: false, protection: "traffic refused" })])[0]?.[0]).toMatch(
+      /is required -- SECURITY: it cannot be enforced, so its host is NOT REACHED until it is mended$/,
+    );
+  });
+
   it.each([
     ["a file", fileOrigin("a.yaml", 3), fileOrigin("a.yaml", 9), fileOrigin("b.yaml", 3)],
     ["a cluster", inCluster("17"), inCluster("18"), inCluster("19", "u-2")],

@@ -1,6 +1,7 @@
 // What is wrong, told to people as it appears.
 import { unitOf } from "../model/origin.ts";
 import type { StoreViolation } from "../store/objects-in-force.ts";
+import type { Protection } from "../store/protection.ts";
 import { formatViolation } from "../validate/violation.ts";
 
 /**
@@ -21,6 +22,11 @@ export function createComplaints(say: (line: string) => void): (problems: readon
   };
 }
 
+const PROTECTION: Readonly<Record<Protection, string>> = {
+  "not enforced": " -- SECURITY: what it says is NOT ENFORCED",
+  "traffic refused": " -- SECURITY: it cannot be enforced, so its host is NOT REACHED until it is mended",
+};
+
 /** Without the place or the version: a problem that only moved is no news. */
 function keyOf({ origin, object, field, message }: StoreViolation): string {
   return [unitOf(origin), object, field, message].join("\0");
@@ -32,5 +38,6 @@ function subjectOf({ origin, object }: StoreViolation): string {
 
 function describe(problem: StoreViolation): string {
   const isServed = problem.severity === "error" && problem.servingLastGood;
-  return `${formatViolation(problem)}${isServed ? " (the last good version stays in force)" : ""}`;
+  const inForce = isServed ? " (the last good version stays in force)" : "";
+  return `${formatViolation(problem)}${inForce}${problem.protection ? PROTECTION[problem.protection] : ""}`;
 }

@@ -2,6 +2,7 @@
 // `scrim up`.
 import type { ResourceShortName } from "../snapshot/type-urls.ts";
 import type { StoreViolation } from "../store/objects-in-force.ts";
+import type { Protection } from "../store/protection.ts";
 import type { World } from "../world/world.ts";
 import type { ConnectedProxy } from "../xds/server.ts";
 import type { SyncState } from "../xds/status/type-status.ts";
@@ -71,8 +72,11 @@ export interface ProxyStatus
 
 /** The answer of GET /synced: status 200 when `synced`, else 503. */
 export interface SyncReport {
+  /** Nobody is waited for, and nothing that protects is not enforced. */
   readonly synced: boolean;
   readonly waiting: readonly { readonly who: string; readonly why: string }[];
+  /** The objects whose protection is not enforced as they say it: the place, what is wrong, and what that means. */
+  readonly unenforced: readonly { readonly object: string; readonly protection: Protection; readonly why: string }[];
   /** The revision of the runtime directory that the published configuration was made from; 0 without one. */
   readonly runtimeRevision: number;
   /**

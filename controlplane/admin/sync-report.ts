@@ -1,7 +1,9 @@
 // Consumes: what the control plane shows.
 // Produces: the answer of GET /synced: is every workload answering and every proxy up to date, and if not, who is
-// missing.
+// missing; and is everything enforced that protects something.
 // Never does: wait.
+import { describeOrigin } from "../model/origin.ts";
+import type { StoreViolation } from "../store/objects-in-force.ts";
 import { planRouters } from "../pods/gateway-plan.ts";
 import { workloadKey, planWorkloads } from "../pods/workload-plan.ts";
 import type { World } from "../world/world.ts";
@@ -21,6 +23,7 @@ export function buildSyncReport(view: ControlPlaneView, runsLocally: boolean): S
     return {
       synced: false,
       waiting: [{ who: "control plane", why: "has not read its sources yet" }],
+      unenforced: [],
       runtimeRevision: 0,
       acknowledged: false,
     };
@@ -44,12 +47,22 @@ export function buildSyncReport(view: ControlPlaneView, runsLocally: boolean): S
     ...stale,
     ...rejecting,
   ];
+  const unenforced = view.violations().flatMap(unenforcedBy);
   return {
-    synced: waiting.length === 0,
+    synced: waiting.length === 0 && unenforced.length === 0,
     waiting,
+    unenforced,
     runtimeRevision: runtimeRevision(world),
     acknowledged: unpublished.length === 0 && stale.length === 0,
   };
+}
+
+/** One entry for each thing that is wrong with it. */
+function unenforcedBy({ object, protection, ...violation }: StoreViolation): SyncReport["unenforced"] {
+  if (protection === undefined) return [];
+  const { origin, field, message } = violation;
+  const why = [describeOrigin(origin), field, message].filter((part) => part !== "").join(": ");
+  return [{ object, protection, why }];
 }
 
 function inState({ pod, namespace, sync }: ProxySync, state: SyncState, what: string): Waiting[] {

@@ -311,6 +311,7 @@ spec:
       gateways: ["http://127.0.0.1:8080/productpage"],
       proxies: [proxy(), router],
       missing: [{ who: "web.default", why: "does not answer yet" }],
+      unenforced: [{ object: "PeerAuthentication/a/b", protection: "not enforced", why: "a.yaml:1: is required" }],
       hints: ["not run: a"],
     });
     expect(text).toMatch(/^hint {5}not run: a$/m);
@@ -318,6 +319,7 @@ spec:
     expect(text).toMatch(/^admin {4}http:\/\/127\.0\.0\.1:15014$/m);
     expect(text).toMatch(/^reviews-v1 +127\.10\.4\.7:9080 +spiffe:\S+ +1\.40\.0 +no$/m);
     expect(text).toContain("web.default: does not answer yet");
+    expect(text).toContain("SECURITY, NOT ENFORCED:\n  PeerAuthentication/a/b: a.yaml:1: is required\n");
   });
 });
 

@@ -22,6 +22,7 @@ export async function describeMesh(mesh: RunningMesh, envoy: LocatedEnvoy, synce
     gateways: gatewayUrls(proxies, mesh.world()),
     proxies,
     missing: synced ? [] : (report.waiting ?? []),
+    unenforced: report.unenforced ?? [],
     hints: hintsFor(mesh.world()),
   });
 }
@@ -32,12 +33,14 @@ export interface MeshReport {
   readonly gateways: readonly string[];
   readonly proxies: readonly ProxyStatus[];
   readonly missing: SyncReport["waiting"];
+  readonly unenforced: SyncReport["unenforced"];
   /** What people may have expected and does not run. */
   readonly hints: readonly string[];
 }
 
 /** Returns the text; pure. */
-export function renderMesh({ adminUrl, envoyVersion, gateways, proxies, missing, hints }: MeshReport): string {
+export function renderMesh(report: MeshReport): string {
+  const { adminUrl, envoyVersion, gateways, proxies, missing, unenforced, hints } = report;
   const rows = proxies.map((proxy) => [
     proxy.workload || proxy.name,
     proxy.ports.map(({ address }) => address).join(",") || proxy.podIp,
@@ -52,8 +55,9 @@ export function renderMesh({ adminUrl, envoyVersion, gateways, proxies, missing,
     ...hints.map((hint) => `hint     ${hint}`),
   ];
   const waiting = missing.map(({ who, why }) => `  ${who}: ${why}\n`).join("");
+  const open = unenforced.map(({ object, why }) => `  ${object}: ${why}\n`).join("");
   const table = renderTable(["WORKLOAD", "ADDRESS", "IDENTITY", "PROXY", "SYNCED"], rows);
-  return `\n${lines.join("\n")}\n\n${table}${waiting === "" ? "" : `\nnot in sync:\n${waiting}`}\n`;
+  return `\n${lines.join("\n")}\n\n${table}${waiting === "" ? "" : `\nnot in sync:\n${waiting}`}${open === "" ? "" : `\nSECURITY, NOT ENFORCED:\n${open}`}\n`;
 }
 
 /** Returns what to say of an empty directory, and of Deployments that are not asked to run here. */

@@ -42,7 +42,7 @@ export interface RunningMesh {
   readonly admin: SocketAddress;
   world(): World;
   pods(): readonly LocalPod[];
-  /** Resolves to true when /synced says yes and no pod is being started, to false after `timeoutMs`. */
+  /** Resolves to true when /synced says that nobody is waited for and no pod is being started, to false after `timeoutMs`. */
   waitUntilSynced(timeoutMs: number, signal: AbortSignal): Promise<boolean>;
   /** Ends every process and releases the state directory. */
   stop(): Promise<void>;
@@ -211,7 +211,7 @@ function runningMesh({ settings, admin, clock, controlPlane, pods, watch, world,
     async waitUntilSynced(timeoutMs, signal) {
       const deadline = clock.monotonicMs() + timeoutMs;
       while (!signal.aborted && clock.monotonicMs() < deadline) {
-        if (pods.isSettled() && (await controlPlane.syncReport())?.synced) return true;
+        if (pods.isSettled() && (await controlPlane.syncReport())?.waiting.length === 0) return true;
         await clock.sleep(POLL_MS, signal).catch(() => undefined);
       }
       return false;

@@ -7,13 +7,14 @@ import { type MeshObject, objectKey, refOf } from "../model/object.ts";
 import { type Cell, createCell } from "../stages/cell.ts";
 import { meshConfigOf } from "../store/mesh-config.ts";
 import type { Remembered } from "../store/accepted-objects.ts";
+import { closedRule, isClosedRule, isProtective } from "../store/protection.ts";
 import type { StoreViolation } from "../store/objects-in-force.ts";
 import { changeWorld, type ObjectChange, type World } from "../world/world.ts";
 
 /** An object that Envoy refuses, and what is in force in its place. */
 export interface HeldObject {
   readonly object: MeshObject;
-  /** Its last good version; undefined: there is none, and it is left out. */
+  /** Its last good version; undefined: there is none, and it is left out, or its traffic is refused. */
   readonly instead: MeshObject | undefined;
   /** What Envoy says, in one line. */
   readonly reason: string;
@@ -110,7 +111,8 @@ export function createHeldObjects(accepted: Cell<World>, remembered: Remembered 
     hold(objects) {
       const now = accepted.read();
       for (const one of objects)
-        if (findIn(now, one.object) === one.object && !held.has(keyOf(one.object))) held.set(keyOf(one.object), one);
+        if (findIn(now, one.object) === one.object && !held.has(keyOf(one.object)))
+          held.set(keyOf(one.object), { ...one, instead: one.instead ?? closedInsteadOf(one.object) });
       tell();
     },
     lately: (count) =>
@@ -162,13 +164,21 @@ function changedObjects(before: World | undefined, now: World): readonly Differe
   });
 }
 
+/** Without it its traffic would go in plaintext. */
+function closedInsteadOf(object: MeshObject): MeshObject | undefined {
+  return closedRule(refOf(object), object.spec, object.origin);
+}
+
 function violationOf({ object, instead, reason }: HeldObject): StoreViolation {
+  const isClosed = instead !== undefined && isClosedRule(instead);
+  const protection = isClosed ? "traffic refused" : "not enforced";
   return {
     severity: "error",
     origin: { ...object.origin },
     object: keyOf(object),
     field: "",
     message: `Envoy refuses what it says: ${reason}${instead === undefined ? " (it is left out)" : ""}`,
-    servingLastGood: instead !== undefined,
+    servingLastGood: instead !== undefined && !isClosed,
+    ...(isProtective(object) && { protection }),
   };
 }

@@ -1,10 +1,11 @@
 // What one unit of a source contributes: objects its documents define, and objects it held before and may not have
 // meant to lose. Pure.
 import type { SourceDocument, SourceUnit } from "../model/document.ts";
-import { haveSameContent, type MeshObject, objectKey, refOf } from "../model/object.ts";
+import { haveSameContent, type MeshObject, objectKey, type ObjectRef, refOf } from "../model/object.ts";
 import { describeOrigin, haveSameOrigin, type Origin, unitOf } from "../model/origin.ts";
 import { completeRef, type PartialRef, validateDocument, type Validated } from "../validate/document.ts";
 import type { Violation } from "../validate/violation.ts";
+import { closedRule, isClosedRule, isProtective } from "./protection.ts";
 
 /** A document with what validation made of it. */
 interface JudgedDocument {
@@ -19,8 +20,13 @@ export interface Contribution {
   readonly judged: readonly JudgedDocument[];
   /** Objects that the unit's documents define now, by key. */
   readonly defined: ReadonlyMap<string, MeshObject>;
-  /** Last good versions of objects whose documents are invalid, or may be missing by accident. */
+  /**
+   * Last good versions of objects whose documents are invalid, or may be missing by accident; and what keeps closed
+   * whose traffic nothing would encrypt.
+   */
   readonly held: ReadonlyMap<string, MeshObject>;
+  /** The objects that protect something, of whatever shape, as violations name them. */
+  readonly protective: ReadonlySet<string>;
   readonly violations: readonly Violation[];
 }
 
@@ -64,7 +70,17 @@ export function contributionOf(unit: SourceUnit, context: ContributionContext): 
   }
   const held = heldObjects(unit, judged, defined, context);
   if (judged.length === 0 && held.size === 0 && violations.length === 0) return undefined;
-  return { id: unit.id, judged, defined, held, violations };
+  return { id: unit.id, judged, defined, held, protective: protectiveAmong(judged), violations };
+}
+
+function protectiveAmong(judged: readonly JudgedDocument[]): ReadonlySet<string> {
+  const protective = judged.filter(({ document }) => isProtective(document.value));
+  return new Set(
+    protective.flatMap(({ validated }) => [
+      ...validated.violations.map(({ object }) => object),
+      ...(validated.kind === "accepted" ? [objectKey(refOf(validated.object))] : []),
+    ]),
+  );
 }
 
 /** Documents whose text and place did not change keep their verdict. */
@@ -122,12 +138,14 @@ function heldObjects(
 ): ReadonlyMap<string, MeshObject> {
   const held = new Map<string, MeshObject>();
   const unnamed: PartialRef[] = [];
-  for (const { validated } of judged) {
+  for (const { document, validated } of judged) {
     if (validated.kind !== "refused") continue;
     const key = completeRef(validated.about);
-    const lastGood = key === undefined ? undefined : context.lastGood.get(key);
     if (key === undefined) unnamed.push(validated.about);
-    else if (lastGood !== undefined && !defined.has(key)) held.set(key, lastGood);
+    else if (!defined.has(key)) {
+      const instead = insteadOf(document, validated.about as ObjectRef, context.lastGood.get(key));
+      if (instead !== undefined) held.set(key, instead);
+    }
   }
   const keepAll = !unit.settled || unit.problems.length > 0;
   for (const [key, object] of [...(context.before?.defined ?? []), ...(context.before?.held ?? [])]) {
@@ -135,6 +153,14 @@ function heldObjects(
     if (keepAll || unnamed.some((about) => couldBe(about, object))) held.set(key, object);
   }
   return held;
+}
+
+/** The last good version; where there never was one, what keeps traffic closed that nothing would encrypt. */
+function insteadOf(document: SourceDocument, ref: ObjectRef, lastGood: MeshObject | undefined): MeshObject | undefined {
+  if (lastGood !== undefined && !isClosedRule(lastGood)) return lastGood;
+  const { spec } = document.value as Readonly<Record<string, unknown>>;
+  const closed = closedRule(ref, spec, document.locate([]));
+  return closed && keepIdentity(lastGood, closed);
 }
 
 /** Returns whether a document that does not fully say what it is about may be about this object. */

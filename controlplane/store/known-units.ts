@@ -69,7 +69,7 @@ function rememberByUnit(objects: readonly MeshObject[]): Map<string, Contributio
   for (const object of objects) {
     const id = unitOf(object.origin);
     const defined = new Map(byUnit.get(id)?.defined).set(objectKey(refOf(object)), object);
-    byUnit.set(id, { id, judged: [], defined, held: new Map(), violations: [] });
+    byUnit.set(id, { id, judged: [], defined, held: new Map(), protective: new Set(), violations: [] });
   }
   return byUnit;
 }

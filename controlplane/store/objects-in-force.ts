@@ -3,11 +3,14 @@ import { compareText, haveSameContent, type MeshObject } from "../model/object.t
 import { describeOrigin } from "../model/origin.ts";
 import type { Violation } from "../validate/violation.ts";
 import type { Contribution } from "./contribution.ts";
+import { isClosedRule, isProtective, type Protection } from "./protection.ts";
 import type { ObjectChange } from "../world/world.ts";
 
 /** A violation with whether an earlier version of what it is about is in force. */
 export interface StoreViolation extends Violation {
   readonly servingLastGood: boolean;
+  /** Of an error of an object that protects something. */
+  readonly protection?: Protection;
 }
 
 /**
@@ -142,6 +145,7 @@ function duplicate(key: string, object: MeshObject, first: MeshObject): StoreVio
     field: "metadata.name",
     message: `is defined in ${describeOrigin(first.origin, "line")} already: that one counts`,
     servingLastGood: false,
+    ...(isProtective(object) && { protection: "not enforced" }),
   };
 }
 
@@ -150,12 +154,24 @@ function violationsOf(contribution: Contribution, definers: Owners): readonly St
   return contribution.violations.map((violation) => ({
     ...violation,
     servingLastGood: servesLastGood(violation, contribution, isDefined),
+    ...protectionOf(violation, contribution),
   }));
 }
 
 function servesLastGood(violation: Violation, { held }: Contribution, isDefined: (key: string) => boolean): boolean {
   if (violation.severity === "warning") return false;
+  const isServed = (key: string, object: MeshObject): boolean => !isDefined(key) && !isClosedRule(object);
   const isNamed = violation.object !== "" && !violation.object.split("/").includes("?");
-  if (isNamed) return held.has(violation.object) && !isDefined(violation.object);
-  return [...held.keys()].some((key) => !isDefined(key));
+  if (!isNamed) return [...held].some(([key, object]) => isServed(key, object));
+  const object = held.get(violation.object);
+  return object !== undefined && isServed(violation.object, object);
+}
+
+function protectionOf(
+  { severity, object }: Violation,
+  { held, protective }: Contribution,
+): Pick<StoreViolation, "protection"> {
+  if (severity === "warning" || !protective.has(object)) return {};
+  const instead = held.get(object);
+  return { protection: instead !== undefined && isClosedRule(instead) ? "traffic refused" : "not enforced" };
 }

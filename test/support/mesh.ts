@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import type { Distribution } from "../../controlplane/admin/contract.ts";
+import type { Distribution, SyncReport } from "../../controlplane/admin/contract.ts";
 import { contentHash } from "../../controlplane/model/content-hash.ts";
 import { allKinds } from "../../controlplane/model/kinds.ts";
 import { objectKey, refOf } from "../../controlplane/model/object.ts";
@@ -164,7 +164,7 @@ export async function startMesh(input: {
     );
     await eventually(
       "synced",
-      async () => ((await request(`${admin}/synced`)).status === 200 ? true : failIfEnded(child, output)),
+      async () => ((await isWaitedForNobody(admin)) ? true : failIfEnded(child, output)),
       90_000,
     );
     const gateway = /gateway\S*\s+(http:\/\/127\.0\.0\.1:\d+)/i.exec(output)?.[1] ?? "";
@@ -240,8 +240,7 @@ function actions(
     writeFileSync(`${path}.tmp`, text);
     renameSync(`${path}.tmp`, path);
   };
-  const isSynced = async (): Promise<true | undefined> =>
-    (await request(`${admin}/synced`)).status === 200 ? true : undefined;
+  const isSynced = async (): Promise<true | undefined> => ((await isWaitedForNobody(admin)) ? true : undefined);
   const synced = async (): Promise<void> => void (await eventually("synced", isSynced, 60_000));
   return {
     proxies,
@@ -268,6 +267,12 @@ function actions(
       return request(url, { ...options, proxy: `http://${outbound}` });
     },
   };
+}
+
+/** What protects and is not enforced is no reason to wait. */
+async function isWaitedForNobody(admin: string): Promise<boolean> {
+  const { body } = await request(`${admin}/synced`);
+  return (JSON.parse(body) as SyncReport).waiting.length === 0;
 }
 
 /** Resolves when the control plane has published the valid objects of a text, or when it plainly will not. */

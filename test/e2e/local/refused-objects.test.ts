@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { SyncReport } from "../../../controlplane/admin/contract.ts";
 import { type Mesh, request, startMesh } from "../../support/mesh.ts";
 import { meshConfig, object } from "../../support/objects.ts";
 import { eventually } from "../../support/until.ts";
@@ -25,6 +26,8 @@ const missingFile = object(
   "outside",
   "{host: outside.example, trafficPolicy: {tls: {mode: SIMPLE, caCertificates: /nowhere/ca.pem}}}",
 );
+const encrypted = (file: string) =>
+  object("DestinationRule", "vault", `{host: vault, trafficPolicy: {tls: {mode: SIMPLE, caCertificates: ${file}}}}`);
 const outside = object(
   "ServiceEntry",
   "outside",
@@ -37,11 +40,14 @@ beforeAll(async () => {
       "workloads.yaml": documents(
         service("web"),
         service("client"),
+        service("vault"),
         echoDeployment({ name: "web-v1", app: "web" }),
         echoDeployment({ name: "client", app: "client" }),
+        echoDeployment({ name: "vault-v1", app: "vault" }),
       ),
       "logs.yaml": logs(REFUSED),
       "outside.yaml": documents(outside, missingFile),
+      "vault.yaml": encrypted(`/nowhere/ca.pem`),
     },
   });
 });
@@ -86,9 +92,26 @@ describe("an object that Envoy refuses", () => {
     await told(
       "Telemetry/istio-system/logs: Envoy refuses what it says: Not able to parse filter expression",
       "DestinationRule/default/outside: Envoy refuses what it says: Invalid path: /nowhere/ca.pem",
+      "DestinationRule/default/vault: Envoy refuses what it says: Invalid path: /nowhere/ca.pem",
     );
     expect(mesh.output()).toContain("logs.yaml:1:1: error: Telemetry/istio-system/logs: Envoy refuses");
     expect((await mesh.from("client", "http://web/")).status).toBe(200);
+  });
+
+  it("that encrypts has its traffic refused, and is told of by /synced and the terminal", async () => {
+    expect((await mesh.from("client", "http://vault/")).status).toBe(503);
+    const { status, body } = await request(`${mesh.admin}/synced`);
+    const { unenforced } = JSON.parse(body) as SyncReport;
+    expect(status).toBe(503);
+    expect(unenforced.map(({ object, protection }) => [object, protection]).sort()).toEqual([
+      ["DestinationRule/default/outside", "traffic refused"],
+      ["DestinationRule/default/vault", "traffic refused"],
+    ]);
+    expect(mesh.output()).toMatch(/DestinationRule\/default\/vault: Envoy refuses .* -- SECURITY: .* NOT REACHED/);
+    mesh.remove("vault.yaml");
+    await eventually("the mended host", async () =>
+      (await mesh.from("client", "http://vault/")).status === 200 ? true : undefined,
+    );
   });
 
   it("is well again when it is mended", async () => {
