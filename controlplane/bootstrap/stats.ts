@@ -3,10 +3,12 @@
 const DURATION_BUCKETS_MS = [
   0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 300_000, 600_000, 1_800_000,
 ];
+/** The rate limit filter names the limit in what it counts of each. */
+const LIMIT_LABEL = "limit";
 const SIZE_BUCKETS_BYTES = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
 
 /**
- * Returns Envoy's stats_config. A stat of the telemetry filter is named `istio_requests_total;reporter=source;…;`: one
+ * Returns Envoy's stats_config. A stat of the telemetry or the rate limit filter is named `istio_requests_total;reporter=source;…;`: one
  * tag for each label takes `;label=value` out of the name (the last one with the closing `;`), so that the bare metric
  * name is left.
  */
@@ -15,7 +17,10 @@ export function buildStatsConfig(metricLabels: readonly string[]): Record<string
     use_all_default_tags: true,
     // Envoy tries an expression that starts with a literal first token only on stats with that token: all others stay
     // cheap.
-    stats_tags: metricLabels.map((label) => ({ tag_name: label, regex: labelPattern(label) })),
+    stats_tags: [...new Set([...metricLabels, LIMIT_LABEL])].map((label) => ({
+      tag_name: label,
+      regex: labelPattern(label),
+    })),
     histogram_bucket_settings: [
       { match: { contains: "istio_request_duration_milliseconds" }, buckets: DURATION_BUCKETS_MS },
       { match: { contains: "istio_request_bytes" }, buckets: SIZE_BUCKETS_BYTES },

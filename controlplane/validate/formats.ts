@@ -138,6 +138,12 @@ export function pathTemplateFault(text: string): string | undefined {
     : `has a character that a path template cannot hold: ${quote(text)}`;
 }
 
+/** Returns what is wrong with a value that may be exact, `prefix*`, `*suffix` or `*`. */
+export function wildcardFault(value: string): string | undefined {
+  const inner = value.startsWith("*") ? value.slice(1) : value.endsWith("*") ? value.slice(0, -1) : value;
+  return inner.includes("*") ? `can have one *, at its beginning or end, not ${quote(value)}` : undefined;
+}
+
 /** Returns the text in quotes, cut to a length that fits into a message. */
 export function quote(value: unknown): string {
   const text = JSON.stringify(value) ?? String(value);

@@ -10,6 +10,7 @@ import { ClaimKind, ClaimPath, ClaimValue, numberOf } from "./jwt-claims";
 import { compileTemplate, isTemplate, PathTemplate } from "./path-template";
 import { Principal } from "./principal";
 import { AccountReadings, NamespaceReadings } from "./principal-readings";
+import { QueryReadings } from "./query-readings";
 import { HeaderReadings, HostReadings } from "./readings";
 import { hasDotSegment, hasLenientText, isAmbiguousHost, isFolded, LenientForm, lenientText } from "./request-text";
 import { SpanList } from "./span-list";
@@ -21,6 +22,7 @@ const hosts = new HostReadings();
 const headers = new HeaderReadings();
 const namespaces = new NamespaceReadings();
 const accounts = new AccountReadings();
+const parameters = new QueryReadings();
 const claim = new ClaimValue();
 const TRUE = utf8("true");
 const FALSE = utf8("false");
@@ -74,7 +76,7 @@ export class Condition {
   constructor(
     readonly subject: Subject,
     readonly negated: bool,
-    /** The header's name in lower case, for Subject.Header. */
+    /** The header's name in lower case, for Subject.Header; the parameter's, for Subject.Query. */
     readonly name: StaticArray<u8>,
   ) {}
 
@@ -103,6 +105,8 @@ export class Condition {
         return strict ? this.everyPath(request.path()) : this.somePath(request);
       case Subject.Header:
         return strict ? this.everyHeaderValue(request) : this.someHeaderValue(request);
+      case Subject.Query:
+        return strict ? this.everyParameter(request) : this.someParameter(request);
       case Subject.Claim:
       case Subject.Metadata:
         return this.claimMatches(request, strict);
@@ -116,6 +120,7 @@ export class Condition {
     const anyAtAll =
       pattern == "*" &&
       (this.subject == Subject.Header ||
+        this.subject == Subject.Query ||
         this.subject == Subject.Host ||
         this.subject == Subject.Method ||
         this.subject == Subject.Namespace);
@@ -342,6 +347,26 @@ export class Condition {
   private someHeaderValue(request: AuthorizationRequest): bool {
     headers.begin(request, viewOf(this.name));
     while (headers.next()) if (this.anyString(headers.reading)) return true;
+    return false;
+  }
+
+  /** The parameter is there, and some pattern matches each of its values. */
+  private everyParameter(request: AuthorizationRequest): bool {
+    let found = false;
+    parameters.begin(request.query(), viewOf(this.name));
+    while (parameters.next()) {
+      if (!this.anyString(parameters.decoded)) return false;
+      found = true;
+    }
+    return found;
+  }
+
+  /** Some pattern matches one of the parameter's values, as it travels or decoded. */
+  private someParameter(request: AuthorizationRequest): bool {
+    parameters.begin(request.query(), viewOf(this.name));
+    while (parameters.next()) {
+      if (this.anyString(parameters.raw) || this.anyString(parameters.decoded)) return true;
+    }
     return false;
   }
 }

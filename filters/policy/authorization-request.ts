@@ -26,6 +26,8 @@ export enum Subject {
   Claim,
   /** A filter's dynamic metadata: texts and lists have patterns of their own. */
   Metadata,
+  /** A query parameter. */
+  Query,
 }
 
 /** What a decision reads of a request; implementations look things up when first asked. */
@@ -39,6 +41,8 @@ export abstract class AuthorizationRequest {
    * read in two ways.
    */
   abstract lenientPath(form: LenientForm): Span;
+  /** What follows the `?` of `:path`; empty when there is none. */
+  abstract query(): Span;
   /** `:authority`. */
   abstract authority(): Span;
   /** The authenticated peer; all parts absent without mutual TLS. */

@@ -8,6 +8,7 @@ import {
   flag,
   integer,
   listOf,
+  mapOf,
   name,
   oneOf,
   only,
@@ -26,13 +27,43 @@ const tokens = integer(1, MOST_TOKENS, "Tokens regained per interval.");
 const intervalMs = integer(1, MOST_TOKENS, "The interval in milliseconds.");
 const burst = integer(1, MOST_TOKENS, "The bucket's size; default: tokens.");
 
+const paths = `${WILDCARDS} Or a template.`;
+const blocks = "Addresses, or blocks such as 10.0.0.0/8.";
+const patterns = listOf(text(WILDCARDS), "`*`: present, with any value.", { minItems: 1 });
+
+/** A header or a query parameter. */
+const named = fields(
+  { name: name(), values: opt(patterns), notValues: opt(patterns) },
+  {
+    description: "values: some value matches; notValues: none does, or there is none.",
+    oneOf: [{ required: ["values"] }, { required: ["notValues"] }],
+  },
+);
+
 const match = fields(
   {
     methods: opt(texts(WILDCARDS)),
-    paths: opt(texts(`${WILDCARDS} Or a template.`)),
+    notMethods: opt(texts(WILDCARDS)),
+    paths: opt(texts(paths)),
+    notPaths: opt(texts(paths)),
     hosts: opt(texts(WILDCARDS)),
+    notHosts: opt(texts(WILDCARDS)),
+    ipBlocks: opt(texts(`The connection's other end. ${blocks}`)),
+    notIpBlocks: opt(texts(blocks)),
+    remoteIpBlocks: opt(texts(`The client as Envoy believes X-Forwarded-For. ${blocks}`)),
+    notRemoteIpBlocks: opt(texts(blocks)),
+    headers: opt(listOf(named, "All of them must hold.")),
+    queryParameters: opt(listOf(named, "All of them must hold.")),
   },
-  { description: "Which requests count; default all. Every field given must hold." },
+  { description: "Which requests count; default all. Every field given must hold; not…: none of these." },
+);
+
+const refusal = fields(
+  {
+    status: opt(integer(400, 599, "Default 429.")),
+    headers: opt(mapOf(text())),
+  },
+  { description: "What a client gets that is over the limit; Retry-After and x-envoy-ratelimited come on top." },
 );
 
 function keyPart<P extends TProperties>(source: P) {
@@ -135,6 +166,7 @@ export const limitSchema = fields(
     overrides: opt(listOf(overrideSchema, "Callers or keys with a bucket of their own; the first that fits counts.")),
     cost: opt(cost),
     shadow: opt(flag("Count and log, but never refuse.")),
+    refusal: opt(refusal),
     global: opt(globalSchema),
   },
   { anyOf: [{ required: ["tokens", "intervalMs"] }, { required: ["global"] }] },

@@ -2,13 +2,15 @@
 // produces: compiled limits, or the first mistake with its path (kept in the document)
 // never does: accept numbers whose product would overflow
 import { Json, JsonDocument } from "as-proxy-wasm-sdk";
-import { Clause, Condition } from "../policy/authorization-condition";
+import { Condition } from "../policy/authorization-condition";
 import { Subject } from "../policy/authorization-request";
 import { Rate } from "../policy/gcra";
-import { createWildcardMatch, MatchKind, StringMatch } from "../policy/string-match";
+import { createWildcardMatch } from "../policy/string-match";
 import { sharedSecret } from "./buckets";
 import { parseGlobal } from "./config-global";
 import { parseCost, parseKeyPart } from "./config-key";
+import { parseMatch } from "./config-match";
+import { parseRefusal } from "./config-refusal";
 import { Bucket, FailureMode, Limit, LimitHeaders, Limits, Override } from "./limit";
 
 const NO_NAME = new StaticArray<u8>(0);
@@ -47,7 +49,19 @@ function parseHeaders(headers: Json): LimitHeaders {
 function parseLimit(json: Json, document: JsonDocument, secret: u64): Limit {
   json
     .object()
-    .only(["name", "match", "key", "tokens", "intervalMs", "burst", "overrides", "cost", "shadow", "global"]);
+    .only([
+      "name",
+      "match",
+      "key",
+      "tokens",
+      "intervalMs",
+      "burst",
+      "overrides",
+      "cost",
+      "shadow",
+      "global",
+      "refusal",
+    ]);
   const name = json.get("name").string();
   if (document.ok && name.length == 0) json.get("name").fail("a name");
   const global = parseGlobal(json.get("global"), name, json.get("key").length == 0);
@@ -64,6 +78,7 @@ function parseLimit(json: Json, document: JsonDocument, secret: u64): Limit {
   parseOverrides(json.get("overrides").list(), limit, document, secret);
   limit.cost = parseCost(json.get("cost"));
   limit.shadow = json.get("shadow").booleanOr(false);
+  parseRefusal(json.get("refusal"), limit);
   if (usesBucket) checkCost(json.get("cost"), limit);
   let asText = global != null;
   for (let i = 0; i < limit.overrides.length; i++) if (limit.overrides[i].values.length > 0) asText = true;
@@ -179,25 +194,4 @@ function parseValues(list: Json, own: Override, parts: i32): void {
     const pattern = list.at(i).string();
     own.values.push(pattern == "*" ? null : createWildcardMatch(pattern, false));
   }
-}
-
-function parseMatch(json: Json, clause: Clause): void {
-  json.object().only(["methods", "paths", "hosts"]);
-  addStrings(clause, json.get("methods").list(), Subject.Method);
-  addStrings(clause, json.get("paths").list(), Subject.Path);
-  addStrings(clause, json.get("hosts").list(), Subject.Host);
-}
-
-function addStrings(clause: Clause, list: Json, subject: Subject): void {
-  if (list.length == 0) return;
-  const condition = new Condition(subject, false, NO_NAME);
-  for (let i = 0; i < list.length; i++) {
-    const value = list.at(i).string();
-    if (value == "*") condition.strings.push(new StringMatch(MatchKind.Present, "", false, null));
-    else if (subject == Subject.Path) {
-      const fault = condition.addPath(value);
-      if (fault.length > 0) list.at(i).failWith(fault);
-    } else condition.strings.push(createWildcardMatch(value, subject == Subject.Host));
-  }
-  clause.conditions.push(condition);
 }

@@ -7,6 +7,7 @@ import { ClaimPath, ClaimValue } from "../policy/jwt-claims";
 import { PathTemplate } from "../policy/path-template";
 import { StringMatch } from "../policy/string-match";
 import { Held } from "./held";
+import { LimitCounts } from "./limit-counts";
 
 const NO_NAME = new StaticArray<u8>(0);
 
@@ -127,6 +128,11 @@ export class Limit {
   overrides: Override[] = [];
   cost: Cost = new Cost();
   shadow: bool = false;
+  /** What a refusal says. */
+  status: u32 = 429;
+  readonly refusalNames: Bytes[] = [];
+  readonly refusalValues: Bytes[] = [];
+  readonly counts: LimitCounts = new LimitCounts();
   global: GlobalQuota | null = null;
   /** `scrim_rate_limited[<name>]`, the response code details of a refusal. */
   readonly details: Bytes;

@@ -66,6 +66,7 @@ export abstract class Limiter extends RootContext {
     this.limits = limits;
     prepareKeys(limits.mostParts);
     if (limits.mostParts > 0) prepareHeld();
+    for (let i = 0; i < limits.list.length; i++) limits.list[i].counts.define(limits.list[i].bucket.name);
     for (let i = 0; i < NAMES.length; i++)
       this.metrics[i] = defineMetric(MetricType.Counter, Bytes.of("scrim_ratelimit_" + NAMES[i] + "_total"));
     return true;

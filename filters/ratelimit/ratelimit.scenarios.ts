@@ -1,6 +1,7 @@
 // What limits decide, as data: run in the Wasm host and on a real Envoy. Intervals are long: no token comes back while
 // a scenario runs.
 import type { Exchange, FilterMetadata, Scenario } from "proxy-wasm-host";
+import { requests } from "./scenarios/matches.ts";
 import { services } from "./scenarios/service.ts";
 import { HOUR, type Request, admitted, limits, one, refused, scenario, user } from "./scenarios/words.ts";
 
@@ -292,6 +293,7 @@ export const scenarios: readonly Scenario[] = [
   ...keys,
   ...exceptions,
   ...services,
+  ...requests,
   ...refusals.map(
     ([configuration, message]): Scenario => ({
       name: `refuses configuration ${message.source.replaceAll(/[^a-zA-Z ]+/g, " ").trim()}`,

@@ -2,7 +2,7 @@
 // produces: the response headers that tell a client about it, on admitted responses and on refusals
 // never does: allocate per request
 import { Bytes, BytesWriter, EMPTY, literal, responseHeaders } from "as-proxy-wasm-sdk";
-import { LimitHeaders } from "./limit";
+import { Limit, LimitHeaders } from "./limit";
 
 const RETRY_AFTER = literal("retry-after");
 const RATE_LIMITED = literal("x-envoy-ratelimited");
@@ -16,7 +16,9 @@ const WINDOW = literal(";w=");
 const REMAINING = literal(";r=");
 const RESET = literal(";t=");
 
-const MOST_PAIRS = 8;
+/** Headers that a limit's refusals may have of their own. */
+export const MOST_OWN_HEADERS = 16;
+const MOST_PAIRS = 8 + MOST_OWN_HEADERS;
 const names = new StaticArray<usize>(MOST_PAIRS);
 const values = new StaticArray<usize>(MOST_PAIRS);
 let count = 0;
@@ -61,11 +63,13 @@ export function secondsUp(nanoseconds: i64): i64 {
  * Returns the headers of a refusal in the form the host reads; valid until the next call. `retrySeconds` below 0:
  * nobody knows when to come back.
  */
-export function refusalHeaders(style: LimitHeaders, standing: Standing, retrySeconds: i64): Bytes {
+export function refusalHeaders(style: LimitHeaders, standing: Standing, retrySeconds: i64, limit: Limit): Bytes {
   count = 0;
   if (retrySeconds >= 0) put(RETRY_AFTER, Bytes.ofInteger(retrySeconds));
   put(RATE_LIMITED, TRUE); // an Envoy that called does not retry what was refused for this
   putStanding(style, standing);
+  for (let i = 0; i < limit.refusalNames.length; i++)
+    put(unchecked(limit.refusalNames[i]), unchecked(limit.refusalValues[i]));
   return encoded();
 }
 

@@ -122,6 +122,7 @@ export class LimitedStream extends Waiter {
   /** The request meets one of this proxy's own limits; false: it is refused. */
   private meet(index: i32, limit: Limit, now: i64): bool {
     this.matched++;
+    limit.counts.met();
     const bucket = chooseBucket(limit);
     unchecked((this.keys[index] = keyIn(bucket, limit)));
     return this.take(index, limit, bucket, costOf(limit.cost), now);
@@ -136,9 +137,12 @@ export class LimitedStream extends Waiter {
       unchecked((this.parts[index] = Part.Took));
       unchecked((this.buckets[index] = bucket));
       unchecked((this.costs[index] = cost));
-      if (isTold) this.look(bucket, key, now);
+      lookAt(bucket, key, now);
+      limit.counts.admitted(lastLeft(), bucket.rate.burst);
+      if (isTold) this.tell(bucket);
       return true;
     }
+    limit.counts.over(limit.shadow);
     if (limit.shadow) {
       this.report(Count.ShadowDenied, LOG_SHADOW, bucket.name, now);
       return true;
@@ -147,16 +151,17 @@ export class LimitedStream extends Waiter {
     this.giveBackAll(now);
     if (isTold) {
       this.standing.clear();
-      this.look(bucket, key, now);
+      lookAt(bucket, key, now);
+      this.tell(bucket);
       this.standing.resetSeconds = waitSeconds;
     }
-    this.refuse(limit.details, BODY, waitSeconds);
+    this.refuse(limit, BODY, waitSeconds);
     this.report(Count.Denied, LOG_REFUSED, bucket.name, now);
     return false;
   }
 
-  private look(bucket: Bucket, key: u64, now: i64): void {
-    lookAt(bucket, key, now);
+  /** The client is to hear of the bucket that was looked at last. */
+  private tell(bucket: Bucket): void {
     const rate = bucket.rate;
     this.standing.narrow(bucket.label, rate.burst, lastLeft(), secondsUp(rate.depth / SCALE), secondsUp(lastFillNs()));
   }
@@ -169,6 +174,7 @@ export class LimitedStream extends Waiter {
       const limit = unchecked(list[i]);
       if (limit.global == null || !limit.match.holds(request, false)) continue;
       this.matched++;
+      limit.counts.met();
       if (this.askFor(i, limit, now)) continue;
       this.leaveAll();
       return false;
@@ -208,6 +214,7 @@ export class LimitedStream extends Waiter {
       unchecked((this.parts[index] = Part.TookLease));
       unchecked((this.leases[index] = lease));
       unchecked((this.leaseKeys[index] = lease.key));
+      if (lease.limit > 0) limit.counts.admitted(max<i64>(0, lease.room) + lease.tokens, lease.limit);
       if (isTold)
         this.standing.narrow(
           limit.bucket.label,
@@ -218,6 +225,7 @@ export class LimitedStream extends Waiter {
         );
       return true;
     }
+    limit.counts.over(limit.shadow);
     if (limit.shadow) {
       this.report(Count.ShadowDenied, LOG_SHADOW, limit.bucket.name, now);
       return true;
@@ -226,7 +234,7 @@ export class LimitedStream extends Waiter {
     const waitSeconds = max<i64>(1, resetSeconds > 0 ? resetSeconds : secondsUp((lease.refusedUntil - now) / SCALE));
     this.standing.clear();
     if (isTold) this.standing.narrow(limit.bucket.label, lease.limit, 0, lease.unitSeconds, waitSeconds);
-    this.refuse(limit.details, GLOBAL_BODY, waitSeconds);
+    this.refuse(limit, GLOBAL_BODY, waitSeconds);
     this.report(Count.Denied, LOG_REFUSED, limit.bucket.name, now);
     return false;
   }
@@ -253,12 +261,12 @@ export class LimitedStream extends Waiter {
     if (root.logs(now)) root.logNumber(LOG_ADMITTED, this.matched);
   }
 
-  private refuse(details: Bytes, body: Bytes, retrySeconds: i64): void {
+  private refuse(limit: Limit, body: Bytes, retrySeconds: i64): void {
     sendLocalReply(
-      429,
-      details,
+      limit.status,
+      limit.details,
       body,
-      refusalHeaders(this.root.limits.headers, this.standing, retrySeconds),
+      refusalHeaders(this.root.limits.headers, this.standing, retrySeconds, limit),
       GRPC_EXHAUSTED,
     );
     this.standing.clear();

@@ -18,11 +18,11 @@ import {
   SOURCE_ADDRESS,
 } from "as-proxy-wasm-sdk";
 import { AuthorizationRequest } from "../policy/authorization-request";
-import { ABSENT, addressOf, indexOf, lengthOf, Span, spanOf } from "../policy/bytes";
+import { ABSENT, addressOf, emptySpan, indexOf, lengthOf, Span, spanOf } from "../policy/bytes";
 import { IpAddress } from "../policy/cidr";
 import { ClaimPath, ClaimValue, requestPrincipal } from "../policy/jwt-claims";
 import { Principal } from "../policy/principal";
-import { hasLenientReading, LenientForm, lenientPath, pathOf } from "../policy/request-text";
+import { hasLenientReading, LenientForm, lenientPath, pathOf, queryOf } from "../policy/request-text";
 import { SpanList } from "../policy/span-list";
 import { hostMetadata } from "./host-metadata";
 
@@ -133,6 +133,11 @@ export class HostRequest extends AuthorizationRequest {
 
   override lenientPath(form: LenientForm): Span {
     return unchecked(this.lenient[form]).of(this.path());
+  }
+
+  override query(): Span {
+    const target = spanOfBytes(this.headers().first(PATH));
+    return target == ABSENT ? emptySpan() : queryOf(target);
   }
 
   override authority(): Span {

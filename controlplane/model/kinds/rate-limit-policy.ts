@@ -5,8 +5,11 @@ import {
   duration,
   fields,
   flag,
+  headerText,
   integer,
+  ipBlock,
   listOf,
+  mapOf,
   matchLabelsSelector,
   opt,
   port,
@@ -82,9 +85,41 @@ const global = fields({
   failure: choice(["open", "closed", "local"]),
 });
 
+/** A header or query parameter: some value of it is one of `values` (`*`: any at all), or none is one of `notValues`. */
+const named = fields(
+  { name: text(), values: opt(listOf(anyText(), 1)), notValues: opt(listOf(anyText(), 1)) },
+  { oneOf: ["values", "notValues"] },
+);
+
+/** Which requests count: those that every field given fits. Patterns and names are AuthorizationPolicy's. */
+const match = fields({
+  methods: opt(listOf(text())),
+  notMethods: opt(listOf(text(), 1)),
+  paths: opt(listOf(text())),
+  notPaths: opt(listOf(text(), 1)),
+  hosts: opt(listOf(text())),
+  notHosts: opt(listOf(text(), 1)),
+  /** The connection's other end. */
+  ipBlocks: opt(listOf(ipBlock(), 1)),
+  notIpBlocks: opt(listOf(ipBlock(), 1)),
+  /** The client as forwarding headers tell, where they are believed. */
+  remoteIpBlocks: opt(listOf(ipBlock(), 1)),
+  notRemoteIpBlocks: opt(listOf(ipBlock(), 1)),
+  headers: opt(listOf(named, 1)),
+  queryParameters: opt(listOf(named, 1)),
+});
+
+/** What a client gets that is over the limit. */
+const refusal = fields({
+  /** 429 unless given. */
+  status: opt(integer(400, 599)),
+  /** On top of Retry-After and x-envoy-ratelimited. */
+  headers: opt(mapOf(headerText())),
+});
+
 const limit = fields({
   name: text(),
-  match: opt(fields({ methods: opt(listOf(text())), paths: opt(listOf(text())), hosts: opt(listOf(text())) })),
+  match: opt(match),
   /** One bucket for each distinct value of all parts together; no parts mean one bucket for everybody. */
   key: opt(listOf(keyPart)),
   /** With `per`: how many. Left out where a service decides and nothing stands in for it. */
@@ -96,6 +131,7 @@ const limit = fields({
   cost: opt(cost),
   /** Counted and reported, never refused. */
   shadow: opt(flag()),
+  refusal: opt(refusal),
   global: opt(global),
 });
 

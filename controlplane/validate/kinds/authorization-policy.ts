@@ -9,7 +9,7 @@ import {
   DRY_RUN_ANNOTATION,
 } from "../../model/kinds/authorization-policy.ts";
 import { type CheckContext, each, type Loose, report } from "../checks.ts";
-import { ipBlockFault, pathTemplateFault, quote } from "../formats.ts";
+import { ipBlockFault, pathTemplateFault, quote, wildcardFault } from "../formats.ts";
 import { PSEUDO_HEADERS, tokenFault } from "../names.ts";
 import { didYouMean } from "../suggest.ts";
 import type { Findings } from "../violation.ts";
@@ -130,12 +130,6 @@ function checkOperation(operation: Loose<AuthorizationOperationSpec>, at: FieldP
   }
   for (const field of ["methods", "notMethods", "hosts", "notHosts"] as const)
     each(operation[field], [...at, field], (value, path) => report(findings, path, wildcardFault(value)));
-}
-
-/** Returns what is wrong with a value that may be exact, `prefix*`, `*suffix` or `*`. */
-function wildcardFault(value: string): string | undefined {
-  const inner = value.startsWith("*") ? value.slice(1) : value.endsWith("*") ? value.slice(0, -1) : value;
-  return inner.includes("*") ? `can have one *, at its beginning or end, not ${quote(value)}` : undefined;
 }
 
 function serviceAccountFault(value: string): string | undefined {

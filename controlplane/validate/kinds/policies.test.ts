@@ -150,6 +150,27 @@ describe("WasmPlugin, quotas and limits", () => {
     ["RateLimitPolicy", limit("key: [{header: 'a b'}]"), "is not a name HTTP allows"],
     ["RateLimitPolicy", limit("burst: 0"), "burst: must be at least 1"],
     ["RateLimitPolicy", limit("match: {paths: ['/a/{x}']}"), "uses braces other than"],
+    ["RateLimitPolicy", limit("match: {hosts: ['a*b']}"), "hosts[0]: can have one *"],
+    ["RateLimitPolicy", limit("match: {notPaths: []}"), "notPaths: must not be empty"],
+    ["RateLimitPolicy", limit("match: {ipBlocks: [10.0.0.0/33]}"), "ipBlocks[0]: has no valid prefix length"],
+    ["RateLimitPolicy", limit("match: {notRemoteIpBlocks: [here]}"), "is not an IP address or CIDR range"],
+    ["RateLimitPolicy", limit("match: {headers: [{name: a}]}"), "headers[0]: one of values, notValues"],
+    [
+      "RateLimitPolicy",
+      limit("match: {headers: [{name: a, values: [b], notValues: [c]}]}"),
+      "headers[0].notValues: only one of values, notValues",
+    ],
+    ["RateLimitPolicy", limit("match: {headers: [{name: ':path', values: [b]}]}"), "is no header: match has methods"],
+    ["RateLimitPolicy", limit("match: {headers: [{name: 'a b', values: [b]}]}"), "is not a name HTTP allows"],
+    ["RateLimitPolicy", limit("match: {headers: [{name: a, values: ['b*c']}]}"), "values[0]: can have one *"],
+    ["RateLimitPolicy", limit("match: {queryParameters: [{values: [b]}]}"), "queryParameters[0].name: is required"],
+    ["RateLimitPolicy", limit("match: {query: [{name: a, values: [b]}]}"), 'unknown field "query"'],
+    ["RateLimitPolicy", limit("refusal: {status: 200}"), "refusal.status: must be between 400 and 599"],
+    ["RateLimitPolicy", limit("refusal: {headers: {'a b': c}}"), "is not a name HTTP allows"],
+    ["RateLimitPolicy", limit('refusal: {headers: {a: "b\\r\\nc"}}'), "must not contain a line break"],
+    ["RateLimitPolicy", limit("refusal: {headers: {Retry-After: '1'}}"), "is not for a refusal to say"],
+    ["RateLimitPolicy", limit("refusal: {headers: {a: b, A: c}}"), "is there twice"],
+    ["RateLimitPolicy", limit("shadow: true, refusal: {status: 503}"), "refusal: is for limits that refuse"],
     ["RateLimitPolicy", limit("key: [{pathTemplate: [a/b]}]"), "key[0].pathTemplate[0]: must begin with /"],
     ["RateLimitPolicy", limit("key: [{pathTemplate: ['/{**}/{*}']}]"), "has {*} after {**}"],
     ["RateLimitPolicy", limit("key: [{pathCapture: /a}]"), "must have a {*}, whose text is the key"],
@@ -209,6 +230,14 @@ describe("WasmPlugin, quotas and limits", () => {
     ["WasmPlugin", "{url: 'oci://a.io/b:v1', imagePullSecret: s}"],
     ["WasmPlugin", "{url: a/b}"],
     ["WasmPlugin", `{url: 'http://127.0.0.1:1/a.wasm', sha256: ${"a1".repeat(32)}}`],
+    [
+      "RateLimitPolicy",
+      limit(
+        "match: {notMethods: [OPTIONS], notPaths: [/health], notHosts: [a.*], ipBlocks: [10.0.0.0/8], " +
+          "notRemoteIpBlocks: ['::1'], headers: [{name: X-A, values: ['*', '']}, {name: b, notValues: ['c*']}], " +
+          "queryParameters: [{name: 'a b', values: [c]}]}, refusal: {status: 503, headers: {x-why: over}}",
+      ),
+    ],
     [
       "RateLimitPolicy",
       limit(

@@ -9,7 +9,7 @@ import type {
   RateLimitSpec,
 } from "../../model/kinds/rate-limit-policy.ts";
 import { each, exactHostFault, type Loose, noDuplicates, report } from "../checks.ts";
-import { bucketFault, pathTemplateFault, quote } from "../formats.ts";
+import { bucketFault, pathTemplateFault, quote, wildcardFault } from "../formats.ts";
 import { tokenFault } from "../names.ts";
 import type { Findings } from "../violation.ts";
 
@@ -20,8 +20,8 @@ export function checkRateLimitPolicy(spec: Loose<RateLimitPolicySpec>, at: Field
 }
 
 function checkLimit(limit: Loose<RateLimitSpec>, at: FieldPath, findings: Findings): void {
-  each(limit.match?.methods, [...at, "match", "methods"], (method, path) => report(findings, path, tokenFault(method)));
-  each(limit.match?.paths, [...at, "match", "paths"], (text, path) => report(findings, path, pathTemplateFault(text)));
+  if (limit.match !== undefined) checkMatch(limit.match, [...at, "match"], findings);
+  if (limit.refusal !== undefined) checkRefusal(limit.refusal, limit, [...at, "refusal"], findings);
   each(limit.key, [...at, "key"], (part, path) => checkKeyPart(part, path, findings));
   noDuplicates(limit.key, [...at, "key"], (part) => JSON.stringify(part).toLowerCase(), "part", findings);
   checkNumbers(limit, at, findings);
@@ -29,6 +29,59 @@ function checkLimit(limit: Loose<RateLimitSpec>, at: FieldPath, findings: Findin
   each(limit.overrides, [...at, "overrides"], (override, path) => checkOverride(override, limit, path, findings));
   checkCost(limit, at, findings);
   if (limit.global !== undefined) checkGlobal(limit.global, [...at, "global"], findings);
+}
+
+function checkMatch(match: NonNullable<Loose<RateLimitSpec>["match"]>, at: FieldPath, findings: Findings): void {
+  for (const field of ["methods", "notMethods"] as const)
+    each(match[field], [...at, field], (method, path) =>
+      report(findings, path, tokenFault(method) ?? wildcardFault(method)),
+    );
+  for (const field of ["paths", "notPaths"] as const)
+    each(match[field], [...at, field], (text, path) =>
+      report(findings, path, pathTemplateFault(text) ?? (/[{}]/.test(text) ? undefined : wildcardFault(text))),
+    );
+  for (const field of ["hosts", "notHosts"] as const)
+    each(match[field], [...at, field], (text, path) => report(findings, path, wildcardFault(text)));
+  for (const field of ["headers", "queryParameters"] as const)
+    each(match[field], [...at, field], ({ values, notValues }, path) => {
+      each(values, [...path, "values"], (text, at) => report(findings, at, wildcardFault(text)));
+      each(notValues, [...path, "notValues"], (text, at) => report(findings, at, wildcardFault(text)));
+    });
+  each(match.headers, [...at, "headers"], ({ name }, path) => {
+    if (name?.startsWith(":"))
+      findings.error([...path, "name"], `is no header: match has methods, paths and hosts for ${quote(name)}`);
+    else if (name !== undefined) report(findings, [...path, "name"], tokenFault(name));
+  });
+}
+
+/** What a refusal's headers cannot be: what it says itself, and what is no part of its content. */
+const NOT_OF_A_REFUSAL = new Set([
+  "retry-after",
+  "x-envoy-ratelimited",
+  "content-length",
+  "transfer-encoding",
+  "connection",
+  "grpc-status",
+]);
+const MOST_REFUSAL_HEADERS = 16;
+
+function checkRefusal(
+  { headers }: NonNullable<Loose<RateLimitSpec>["refusal"]>,
+  { shadow }: Loose<RateLimitSpec>,
+  at: FieldPath,
+  findings: Findings,
+): void {
+  if (shadow === true) findings.error(at, "is for limits that refuse: this one is in shadow");
+  const names = Object.keys(headers ?? {});
+  if (names.length > MOST_REFUSAL_HEADERS)
+    findings.error([...at, "headers"], `must be ${MOST_REFUSAL_HEADERS} at most`);
+  for (const name of names) {
+    report(findings, [...at, "headers", name], tokenFault(name));
+    if (NOT_OF_A_REFUSAL.has(name.toLowerCase()))
+      findings.error([...at, "headers", name], "is not for a refusal to say: the filter does where it has to be said");
+    if (names.some((other) => other < name && other.toLowerCase() === name.toLowerCase()))
+      findings.error([...at, "headers", name], "is there twice");
+  }
 }
 
 /**

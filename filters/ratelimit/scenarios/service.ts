@@ -53,6 +53,30 @@ const asking = (exchange: Exchange, count = 1): Exchange => ({
 
 export const services: readonly Scenario[] = [
   scenario(
+    "service: its refusal is in the limit's own words, and the limit is counted by its name",
+    shared("closed", { refusal: { status: 503, headers: { "x-reason": "quota" } } }),
+    [
+      asking(admitted()),
+      asking({
+        expect: {
+          status: 503,
+          details: "scrim_rate_limited[l]",
+          headers: { "x-reason": "quota", "retry-after": /^[1-9]\d*$/, "x-envoy-ratelimited": "true" },
+          upstream: null,
+        },
+      }),
+    ],
+    {
+      callouts: { rls: [serviceAnswer(OK, { limit: 10, left: 1 }), serviceAnswer(OVER)] },
+      metrics: {
+        "scrim_ratelimit_limit_total;limit=l;": 2,
+        "scrim_ratelimit_limit_near_total;limit=l;": 1,
+        "scrim_ratelimit_limit_over_total;limit=l;": 1,
+        "scrim_ratelimit_limit_shadow_total;limit=l;": 0,
+      },
+    },
+  ),
+  scenario(
     "service: it decides, and its refusal counts for later requests",
     shared("closed"),
     [asking(admitted()), asking(refusedByService()), asking(refusedByService(), 0)],
