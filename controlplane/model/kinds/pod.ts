@@ -58,7 +58,6 @@ const probe = openFields({
 
 const container = openFields({
   name: opt(text()),
-  image: opt(anyText()),
   ports: opt(listOf(openFields({ name: opt(text()), containerPort: port(), protocol: opt(text()) }))),
   env: opt(listOf(environmentVariable)),
   readinessProbe: opt(probe),
@@ -68,7 +67,6 @@ const podFields = {
   serviceAccountName: opt(anyText()),
   serviceAccount: opt(anyText()),
   containers: opt(listOf(container)),
-  terminationGracePeriodSeconds: opt(integer()),
 };
 
 const podStatus = openFields({
@@ -82,7 +80,7 @@ export const podSchema = openFields({ ...podFields, status: opt(podStatus) });
 
 const podTemplate = openFields({
   metadata: opt(openFields({ labels: opt(labelMap()), annotations: opt(mapOf(anyText())) })),
-  spec: opt(openFields(podFields)),
+  spec: opt(openFields({ ...podFields, terminationGracePeriodSeconds: opt(integer()) })),
 });
 
 /** The schema of a Deployment's spec. */

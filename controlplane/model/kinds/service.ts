@@ -33,8 +33,7 @@ export const serviceSchema = openFields({
 
 const endpoint = openFields({
   addresses: listOf(text()),
-  conditions: opt(openFields({ ready: opt(flag()), serving: opt(flag()), terminating: opt(flag()) })),
-  targetRef: opt(openFields({ kind: opt(text()), name: opt(text()), namespace: opt(text()) })),
+  conditions: opt(openFields({ ready: opt(flag()), terminating: opt(flag()) })),
 });
 
 /** The schema of an EndpointSlice's top-level fields. Its service is the label `kubernetes.io/service-name`. */
@@ -46,8 +45,6 @@ export const endpointSliceSchema = openFields({
       openFields({
         name: opt(anyText()),
         port: opt(integer(1, 65_535)),
-        protocol: opt(text()),
-        appProtocol: opt(text()),
       }),
     ),
   ),
