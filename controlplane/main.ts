@@ -99,7 +99,11 @@ export function createControlPlane(settings: ServeSettings, given: ControlPlaneD
   const xds = createServingStage(settings, serving, served, reach);
   // what no Envoy loads → the objects that made it so, held back
   const loads = async (content: EncodedResource) => scratch?.judge(content, undefined, "control plane");
-  const refusals = createRefusalStage({ publication, held, refused, loads, logger });
+  const refusals = createRefusalStage({
+    ...{ publication, held, refused, loads, logger, clock },
+    tryAgain: async (content) => scratch?.tryAgain(content),
+    forget: xds.forgetRefusal,
+  });
   // the view of all of it → pages and metrics; what people ask for → rollouts
   const admin = createAdminStage(
     settings,

@@ -32,8 +32,15 @@ export const VERSIONS_BACK = 3;
 export interface HeldObjects {
   readonly world: Cell<World>;
   readonly violations: Cell<readonly StoreViolation[]>;
-  /** Holds back objects as long as they say what they say now; those that were changed meanwhile are left alone. */
+  /**
+   * Holds back objects as long as they say what they say now; those that were changed meanwhile are left alone. One that
+   * is held already has another reason from now on.
+   */
   hold(objects: readonly HeldObject[]): void;
+  /** Whether this very object is held back. */
+  holds(object: MeshObject): boolean;
+  /** Brings these back as they are: what was wrong may be so no more. */
+  release(objects: readonly MeshObject[]): void;
   /** Of what has changed the versions that were in force before. */
   earlier(): readonly MeshObject[];
   /** How often objects of the World became other. */
@@ -107,12 +114,20 @@ export function createHeldObjects(accepted: Cell<World>, remembered: Remembered 
     world,
     violations,
     earlier: () => [...before.values()].flat(),
+    holds: (object) => held.get(keyOf(object))?.object === object,
+    release(objects) {
+      for (const object of objects) if (held.get(keyOf(object))?.object === object) held.delete(keyOf(object));
+      tell();
+    },
     changes: () => changes,
     hold(objects) {
       const now = accepted.read();
-      for (const one of objects)
-        if (findIn(now, one.object) === one.object && !held.has(keyOf(one.object)))
+      for (const one of objects) {
+        const known = held.get(keyOf(one.object));
+        if (known?.object === one.object) held.set(keyOf(one.object), { ...known, reason: one.reason });
+        else if (findIn(now, one.object) === one.object)
           held.set(keyOf(one.object), { ...one, instead: one.instead ?? closedInsteadOf(one.object) });
+      }
       tell();
     },
     lately: (count) =>

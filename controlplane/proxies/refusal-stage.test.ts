@@ -79,7 +79,12 @@ function createBench(remembered: Remembered = { objects: [] }) {
     published,
     ownerOf: () => proxyOfPod(published.read()!.world.get("Pod", "default", "web-0")!),
   };
-  void createRefusalStage({ publication, held, refused, loads, logger }).start?.(AbortSignal.timeout(60_000));
+  void createRefusalStage({
+    ...{ publication, held, refused, loads, logger },
+    tryAgain: async (content) => ((await loads(content)) ? { loads: true } : { loads: false, reason: "still" }),
+    forget: () => undefined,
+    clock: { sleep: () => new Promise(() => undefined) },
+  }).start?.(AbortSignal.timeout(60_000));
 
   /** What the proxy is made now, and what of it no Envoy loads. */
   const made = (): readonly EncodedResource[] => {

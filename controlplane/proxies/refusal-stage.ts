@@ -1,16 +1,20 @@
 // Consumes: contents that no Envoy loads, as they are found.
-// Produces: the objects that made them so, held back and told of by name.
+// Produces: the objects that made them so, held back and told of by name; brought back when a file is there that they
+// lacked.
 // Never does: hold back what it cannot trace; trace two at a time.
 import { createResourceEncoder, type EncodedResource } from "../snapshot/encode.ts";
 import type { Cell } from "../stages/cell.ts";
 import type { Stage } from "../stages/stage.ts";
+import type { Clock } from "../telemetry/clock.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Inputs } from "../translate/resolve/modules.ts";
 import { isPluginFilter } from "../translate/resolve/wasm-plugin.ts";
 import type { RejectedContent } from "../xds/rejections/blame.ts";
+import type { Verdict } from "../xds/rejections/scratch-process.ts";
 import { type HeldObjects, VERSIONS_BACK } from "./held-objects.ts";
 import type { PublicationStage } from "./publication.ts";
-import { isMade, type Refusal, type Suspect, traceRefusal } from "./trace-refusal.ts";
+import { createNamedFiles, type NamedFiles } from "./named-files.ts";
+import { contentOf, isMade, type Refusal, type Suspect, traceRefusal } from "./trace-refusal.ts";
 
 export interface RefusalSources {
   readonly publication: Pick<PublicationStage, "published" | "ownerOf">;
@@ -19,14 +23,30 @@ export interface RefusalSources {
   readonly refused: Cell<readonly RejectedContent[]>;
   /** Whether an Envoy that serves nobody loads a content; undefined when that cannot be told. */
   readonly loads: (content: EncodedResource) => Promise<boolean | undefined>;
+  /** The same, of one that was refused when a file that it names was another. */
+  readonly tryAgain: (content: EncodedResource) => Promise<Verdict | undefined>;
+  /** Nothing is known any more of the content of this version. */
+  readonly forget: (version: string) => void;
   readonly logger: Logger;
+  readonly clock: Pick<Clock, "sleep">;
 }
+
+/** Objects that are held back for one content. */
+interface HeldFor {
+  readonly culprits: readonly Suspect[];
+  readonly content: EncodedResource;
+}
+
+/** How often files that refusals name are looked at. */
+const LOOK_MS = 1_000;
 
 /** How far back a culprit is looked for: in the last change, in the last few, in all there is. */
 const CHANGES_BACK = [1, 5, Infinity];
 
 /** Returns the stage that traces refusals to objects. */
-export function createRefusalStage({ publication, held, refused, loads, logger }: RefusalSources): Stage {
+export function createRefusalStage(sources: RefusalSources): Stage {
+  const { publication, held, refused, loads, logger, clock } = sources;
+  const files = createNamedFiles<HeldFor>();
   const { published, ownerOf } = publication;
   const encoder = createResourceEncoder();
   /** By version of the content, after how many changes it was traced. */
@@ -36,8 +56,12 @@ export function createRefusalStage({ publication, held, refused, loads, logger }
   const traceOne = async (refusal: Refusal, reason: string): Promise<void> => {
     const { kind, name } = refusal.content;
     const culprits = await culpritsOf(refusal, held);
-    if (culprits.length > 0) held.hold(culprits.map((culprit) => ({ ...culprit, reason: inOneLine(reason, name) })));
-    else logger.warn({ kind, name, reason }, "a content that no Envoy loads could not be traced to an object");
+    const content = contentOf(refusal);
+    if (culprits.length > 0 && content !== undefined) {
+      const found = culprits.filter(({ object }) => !held.holds(object));
+      held.hold(found.map((culprit) => ({ ...culprit, reason: inOneLine(reason, name) })));
+      await files.follow({ culprits, content }, reason);
+    } else logger.warn({ kind, name, reason }, "a content that no Envoy loads could not be traced to an object");
   };
   const traceAll = async (): Promise<void> => {
     for (;;) {
@@ -67,13 +91,57 @@ export function createRefusalStage({ publication, held, refused, loads, logger }
     await traceAll().catch((error: unknown) => logger.error({ err: error }, "a refused content could not be traced"));
     isTracing = false;
   };
+  const lookAgain = createSecondLook(sources, files);
   return {
     name: "refusals",
-    async start() {
+    async start(signal) {
       refused.subscribe(() => void look());
       published.subscribe(() => void look());
+      void every(LOOK_MS, clock, signal, async () => {
+        // What was traced once is traced anew if it is refused again.
+        if (await lookAgain()) traced.clear();
+      });
     },
   };
+}
+
+/** Returns what brings back objects whose contents load now that a file is there, and whether there were any. */
+function createSecondLook(
+  { held, refused, tryAgain, forget }: RefusalSources,
+  files: NamedFiles<HeldFor>,
+): () => Promise<boolean> {
+  return async () => {
+    let isAny = false;
+    for (const { refusal, paths } of await files.changed()) {
+      const { culprits, content } = refusal;
+      files.forget(refusal);
+      const still = culprits.filter(({ object }) => held.holds(object));
+      if (still.length === 0) continue;
+      const verdict = await tryAgain(content);
+      if (verdict?.loads === false) {
+        held.hold(still.map((culprit) => ({ ...culprit, reason: inOneLine(verdict.reason, content.name) })));
+        await files.follow(refusal, verdict.reason);
+        continue;
+      }
+      for (const { reason, resource } of refused.read())
+        if (paths.some((path) => reason.includes(path))) forget(resource.version);
+      held.release(still.map(({ object }) => object));
+      isAny = true;
+    }
+    return isAny;
+  };
+}
+
+async function every(
+  ms: number,
+  clock: Pick<Clock, "sleep">,
+  signal: AbortSignal,
+  what: () => Promise<void>,
+): Promise<void> {
+  while (!signal.aborted) {
+    await clock.sleep(ms, signal).catch(() => undefined);
+    if (!signal.aborted) await what();
+  }
 }
 
 /** In the changes of late first, each object at a version before; then without them altogether. */

@@ -58,10 +58,11 @@ export function createServingStage(
   deps: ServingDeps,
   stages: ServedStages,
   reach: OwnCell<Reach>,
-): Stage {
+): Stage & Pick<XdsServer, "forgetRefusal"> {
   let server: XdsServer | undefined;
   return {
     name: "xDS",
+    forgetRefusal: (version) => server?.forgetRefusal(version),
     async start(signal) {
       const { issuer, renewals } = stages.authority;
       const certificates = issuer.read();

@@ -45,8 +45,13 @@ async function culpritsAmong(
 }
 
 /** Returns whether what is published is made so that the content is refused still. */
-export function isMade({ inputs, proxy, content, encoder }: Refusal): boolean {
-  return makeContent(inputs, proxy, content, encoder)?.version === content.version;
+export function isMade({ inputs, proxy, content, encoder }: Omit<Refusal, "loads">): boolean {
+  return contentOf({ inputs, proxy, content, encoder })?.version === content.version;
+}
+
+/** Returns the content as it is made from the World that is published. */
+export function contentOf({ inputs, proxy, content, encoder }: Omit<Refusal, "loads">): EncodedResource | undefined {
+  return makeContent(inputs, proxy, content, encoder);
 }
 
 function makeContent(

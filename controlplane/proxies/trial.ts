@@ -48,6 +48,8 @@ export function createTrial({ scratch, refuse, sleep, failed }: TrialOptions): T
     if ((await scratch.tryAll(resources))?.loads !== false) return;
     isBad = true;
     const culprits = await scratch.refused(resources);
+    // They are tried again where they come again: what they name may be there by then.
+    for (const { resource } of culprits) known.delete(resource.version);
     const classOf = new Map(contents.map(({ resource, classKey }) => [resource, classKey]));
     refuse(culprits.map((culprit) => ({ ...culprit, classKey: classOf.get(culprit.resource) ?? "" })));
   };

@@ -45,6 +45,8 @@ export interface XdsServer {
   reach(kind: ResourceKind, name: string): ResourceReach;
   /** No Envoy loads these: nobody is sent them, but the content before. What a proxy has is its own affair. */
   refuse(contents: readonly RefusedForClass[]): void;
+  /** What made this content bad may be another now, as a file that it names: it is sent again when it is due. */
+  forgetRefusal(version: string): void;
   /** Serves new connections with another certificate. */
   setCertificate(certificate: ServerCertificate): void;
   /** Ends all streams and the listeners. */
@@ -81,6 +83,7 @@ export function createXdsServer(options: XdsServerOptions): XdsServer {
     held: streams.held,
     reach: streams.reach,
     refuse: streams.refuse,
+    forgetRefusal: streams.forgetRefusal,
     setCertificate: (certificate) => secure?.setCertificate(certificate),
     async close() {
       streams.endAll(grpcStatus.UNAVAILABLE, "the control plane is stopping");

@@ -40,6 +40,7 @@ export interface StreamSet {
   reach(kind: ResourceKind, name: string): ResourceReach;
   /** See XdsServer. */
   refuse(contents: readonly RefusedForClass[]): void;
+  forgetRefusal(version: string): void;
   endAll(code: GrpcStatus, details: string): void;
 }
 
@@ -66,6 +67,7 @@ export function createStreamSet(options: StreamSetOptions): StreamSet {
         withheldFrom: (stream) => withheldFrom(stream, quarantine),
       }),
     refuse: judgement.refuse,
+    forgetRefusal: judgement.forget,
     endAll(code, details) {
       for (const stream of [...streams]) stream.end(code, details);
     },

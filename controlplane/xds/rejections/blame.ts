@@ -56,6 +56,8 @@ export interface RejectedContents {
   refuse(resource: NamedContent, refusal: Refusal): RejectedContent;
   /** Another Envoy has said whether it loads the content; undefined: that could not be found out in time. */
   judge(version: string, loads: boolean | undefined): RejectedContent | undefined;
+  /** What made it bad may be another now: nothing is known of it. */
+  forget(version: string): void;
   /** A proxy has taken the content. */
   accept(version: string): RejectedContent | undefined;
 }
@@ -89,6 +91,7 @@ export function createRejectedContents(): RejectedContents {
       if (loads === true) return put({ ...before, blame: "proxy" });
       return before.blame === "examined" ? put({ ...before, blame: "unconfirmed" }) : before;
     },
+    forget: (version) => void known.delete(version),
     accept(version) {
       const before = known.get(version);
       if (before === undefined || (before.isAccepted && before.blame === "proxy")) return before;

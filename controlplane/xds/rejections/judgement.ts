@@ -45,6 +45,8 @@ export interface Judgement {
   rejected(stream: XdsStream, resource: EncodedResource, reason: string): void;
   /** An Envoy that serves nobody does not load these, before any proxy was sent them. */
   refuse(contents: readonly RefusedForClass[]): void;
+  /** What made this content bad may be another now: whoever comes to it is sent it again. */
+  forget(version: string): void;
 }
 
 /** A content that no Envoy loads, and the key of a class that it was made for. */
@@ -101,6 +103,10 @@ export function createJudgement({ options, streams, quarantine, pushes }: Judgem
       changed(resource, change);
       pushes.push([stream]);
       if (change.after === "examined" && change.before !== "examined") ask(resource, classKey, pod);
+    },
+    forget(version) {
+      quarantine.forget(version);
+      options.heldBack?.(quarantine.heldBack());
     },
     refuse(contents) {
       for (const { resource, reason, classKey } of contents) {

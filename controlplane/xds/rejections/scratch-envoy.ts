@@ -29,6 +29,8 @@ export interface ScratchEnvoy
     Pick<ScratchProcess, "warmUp" | "close"> {
   /** What it says of these together; undefined when that cannot be told. */
   tryAll(resources: readonly EncodedResource[]): Promise<Verdict | undefined>;
+  /** What it says of one that it was asked about before, when what the content names may be another now. */
+  tryAgain(resource: EncodedResource): Promise<Verdict | undefined>;
   /** Which of these it cannot load. */
   refused(resources: readonly EncodedResource[]): Promise<readonly RefusedContent[]>;
 }
@@ -50,7 +52,7 @@ const MAX_WAITING_PER_POD = 4;
 export function createScratchEnvoy({ timeoutMs = TIMEOUT_MS, ...options }: ScratchEnvoyOptions): ScratchEnvoy {
   const { validate, warmUp, close } = createScratchProcess({ timeoutMs, ...options });
   const verdictOn = createLoadTest(validate);
-  const isLoadable = async (set: readonly EncodedResource[]) => (await verdictOn(set))?.loads;
+  const isLoadable = async (set: readonly EncodedResource[]) => (await verdictOn.ask(set))?.loads;
   const examinations = new Map<string, Promise<readonly EncodedResource[]>>();
   const waitingOf = new Map<string, number>();
   const judge = async (resource: EncodedResource, good: EncodedResource | undefined): Promise<boolean | undefined> => {
@@ -61,11 +63,12 @@ export function createScratchEnvoy({ timeoutMs = TIMEOUT_MS, ...options }: Scrat
   return {
     warmUp,
     close,
-    tryAll: verdictOn,
+    tryAll: verdictOn.ask,
+    tryAgain: verdictOn.askAgain,
     async refused(resources) {
       const culprits = await findCulprits(resources, isLoadable);
       const verdicts = await Promise.all(
-        culprits.map(async (resource) => ({ resource, said: await verdictOn([resource]) })),
+        culprits.map(async (resource) => ({ resource, said: await verdictOn.ask([resource]) })),
       );
       return verdicts.flatMap(({ resource, said }) =>
         said?.loads === false ? [{ resource, reason: said.reason }] : [],
@@ -92,10 +95,14 @@ export function createScratchEnvoy({ timeoutMs = TIMEOUT_MS, ...options }: Scrat
   };
 }
 
-/** Whether a set can be loaded, asked once for each set; what was loaded once is not tried again. */
-function createLoadTest(
-  validate: ScratchProcess["validate"],
-): (set: readonly EncodedResource[]) => Promise<Verdict | undefined> {
+interface LoadTest {
+  /** Asked once for each set; what was loaded once is not tried again. */
+  ask(set: readonly EncodedResource[]): Promise<Verdict | undefined>;
+  /** Without what is remembered of sets that could not be loaded. */
+  askAgain(resource: EncodedResource): Promise<Verdict | undefined>;
+}
+
+function createLoadTest(validate: ScratchProcess["validate"]): LoadTest {
   const answers = new Map<string, Promise<Verdict | undefined>>();
   const loaded = new Map<string, true>();
   let last: Promise<unknown> = Promise.resolve();
@@ -106,7 +113,7 @@ function createLoadTest(
     if (verdict?.loads === true) for (const { version } of set) remember(loaded, version, true, MAX_ANSWERS);
     return verdict;
   };
-  return (set) => {
+  const ask: LoadTest["ask"] = (set) => {
     if (set.every(({ version }) => loaded.has(version))) return Promise.resolve({ loads: true });
     const key = keyOf(set);
     const known = answers.get(key);
@@ -115,6 +122,13 @@ function createLoadTest(
     // A disk that was full says nothing of the set.
     last = answer.catch(() => answers.delete(key));
     return remember(answers, key, answer, MAX_ANSWERS);
+  };
+  return {
+    ask,
+    askAgain(resource) {
+      answers.clear();
+      return ask([resource]);
+    },
   };
 }
 

@@ -51,7 +51,7 @@ export interface TypeState {
   /** Names to look at, with what the client holds. Contents the client rejected stay here, unsent. */
   readonly dirty: ReadonlyMap<string, Held>;
   readonly flight: Flight | undefined;
-  /** Name → version that this client rejected; never sent to it again. */
+  /** Name → version that this client rejected; not sent to it again as long as it stands under the name. */
   readonly rejected: ReadonlyMap<string, string>;
   /**
    * Groups of names to be tried one response at a time, after a rejection that named no resource and of which nobody
@@ -136,7 +136,13 @@ export function changeBasis(state: TypeState, next: EncodedMap): TypeState {
     held ??= new Map(state.held);
     held.set(name, before);
   }
-  return { ...state, basis: next, dirty: dirty ?? state.dirty, held: held ?? state.held };
+  const rejected = stillThere(state.rejected, next);
+  return { ...state, basis: next, rejected, dirty: dirty ?? state.dirty, held: held ?? state.held };
+}
+
+function stillThere(rejected: TypeState["rejected"], next: EncodedMap): TypeState["rejected"] {
+  const isThere = ([name, version]: readonly [string, string]): boolean => next.get(name)?.version === version;
+  return [...rejected].every(isThere) ? rejected : new Map([...rejected].filter(isThere));
 }
 
 /** A client that comes back with the version of what there is has all of it. */

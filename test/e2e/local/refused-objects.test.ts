@@ -1,15 +1,19 @@
 // What only Envoy itself finds to be wrong: it is told as the fault of the object that said it, at a start as at an
 // edit, and holds nothing else up.
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { SyncReport } from "../../../controlplane/admin/contract.ts";
+import { selfSigned } from "../../support/certificate.ts";
+import { scratchDirectory } from "../../support/children.ts";
 import { type Mesh, request, startMesh } from "../../support/mesh.ts";
 import { meshConfig, object } from "../../support/objects.ts";
 import { eventually } from "../../support/until.ts";
 import { documents, echoDeployment, routeWithHeader, service } from "../../support/workloads.ts";
 
 let mesh: Mesh;
+/** A file that comes while the mesh runs. */
+const late = join(scratchDirectory(), "ca.pem");
 
 const logs = (expression: string) =>
   object(
@@ -47,7 +51,7 @@ beforeAll(async () => {
       ),
       "logs.yaml": logs(REFUSED),
       "outside.yaml": documents(outside, missingFile),
-      "vault.yaml": encrypted(`/nowhere/ca.pem`),
+      "vault.yaml": encrypted(late),
     },
   });
 });
@@ -92,7 +96,7 @@ describe("an object that Envoy refuses", () => {
     await told(
       "Telemetry/istio-system/logs: Envoy refuses what it says: Not able to parse filter expression",
       "DestinationRule/default/outside: Envoy refuses what it says: Invalid path: /nowhere/ca.pem",
-      "DestinationRule/default/vault: Envoy refuses what it says: Invalid path: /nowhere/ca.pem",
+      `DestinationRule/default/vault: Envoy refuses what it says: Invalid path: ${late}`,
     );
     expect(mesh.output()).toContain("logs.yaml:1:1: error: Telemetry/istio-system/logs: Envoy refuses");
     expect((await mesh.from("client", "http://web/")).status).toBe(200);
@@ -108,6 +112,18 @@ describe("an object that Envoy refuses", () => {
       ["DestinationRule/default/vault", "traffic refused"],
     ]);
     expect(mesh.output()).toMatch(/DestinationRule\/default\/vault: Envoy refuses .* -- SECURITY: .* NOT REACHED/);
+  });
+
+  it("for a file that is not there is tried again when it is", async () => {
+    // Nobody edits a document.
+    const early = mesh.output().length;
+    writeFileSync(late, selfSigned(["vault"]).certificate);
+    await eventually("the file to be seen", async () =>
+      /vault.yaml: DestinationRule\/default\/vault: nothing is wrong any more/.test(mesh.output().slice(early))
+        ? true
+        : undefined,
+    );
+    expect((await violations()).map(({ object }) => object)).not.toContain("DestinationRule/default/vault");
     mesh.remove("vault.yaml");
     await eventually("the mended host", async () =>
       (await mesh.from("client", "http://vault/")).status === 200 ? true : undefined,
