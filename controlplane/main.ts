@@ -89,7 +89,10 @@ export function createControlPlane(settings: ServeSettings, given: ControlPlaneD
   const made = { world: held.world, versions: rollouts.versions };
   const publication = createPublicationStage({ clock, logger, metrics, filtersDir, trial }, made);
   // what is wrong with documents, between objects, with plugins and rollouts → one list, and a line for people
-  const findings = createFindingsStage(deps, { store, held, plugins, rollouts });
+  const findings = createFindingsStage(
+    { ...deps, runtimeDir: settings.runtimeDir },
+    { store, held, plugins, rollouts },
+  );
   const view = createControlPlaneView({ store: held, plugins, rollouts, publication, findings, reach });
   const debug = debugSources(view, reach);
   // resources and certificates → xDS, and how far it has reached

@@ -14,6 +14,7 @@ import type { Clock } from "../telemetry/clock.ts";
 import type { PluginStage } from "../wasm/plugin-stage.ts";
 import type { World } from "../world/world.ts";
 import { createComplaints } from "./complaints.ts";
+import { createWrittenPlaces } from "./written-place.ts";
 
 /** What people are told may be a little late; but whoever just made a mistake waits for a word. */
 const TELL = { quietMs: 100, atMostMs: 1_000 };
@@ -27,6 +28,8 @@ interface FindingsDeps {
   readonly clock: Clock;
   /** Tells people what is wrong with their documents, a line each. */
   readonly complain: (line: string) => void;
+  /** Where pods are described that nobody wrote. */
+  readonly runtimeDir?: string | undefined;
 }
 
 interface JudgingStages {
@@ -42,16 +45,18 @@ export function createFindingsStage(
   { store, held, plugins, rollouts }: JudgingStages,
 ): FindingsStage {
   const warningsOf = createWarnings();
+  const writtenPlace = createWrittenPlaces(deps.runtimeDir);
   const findings = createGatheredCell(
-    (): readonly StoreViolation[] => [
-      ...store.violations.read(),
-      ...held.violations.read(),
-      ...withoutFollowOns(warningsOf(store.world.read()), store.violations.read()).map(
-        ({ lacks: _lacks, ...warning }) => ({ ...warning, servingLastGood: false }),
-      ),
-      ...plugins.modules.read().problems(),
-      ...rollouts.rollouts.problems().map(rolloutViolation),
-    ],
+    (): readonly StoreViolation[] =>
+      [
+        ...store.violations.read(),
+        ...held.violations.read(),
+        ...withoutFollowOns(warningsOf(store.world.read()), store.violations.read()).map(
+          ({ lacks: _lacks, ...warning }) => ({ ...warning, servingLastGood: false }),
+        ),
+        ...plugins.modules.read().problems(),
+        ...rollouts.rollouts.problems().map(rolloutViolation),
+      ].map((violation) => writtenPlace(store.world.read(), violation)),
     { ...TELL, clock: deps.clock },
   );
   return {

@@ -10,6 +10,7 @@ import { requireDirectory } from "./directory.ts";
 import { commandFailure } from "./exit-codes.ts";
 import { examples, withMeshOptions } from "./options.ts";
 import { listenForStop } from "./stop-signals.ts";
+import { timed } from "./terminal.ts";
 
 /** Adds `scrim serve`. */
 export function addServe(program: Command, context: CommandContext): void {
@@ -40,6 +41,7 @@ export async function serve(
   // Under `scrim up` it was there; if it vanished since, what it held last stays in force.
   if (options.runtime === undefined) await requireDirectory(directory);
   const stop = listenForStop({ followParent: false, clock });
+  const say = timed(clock, (text) => terminal.err(text));
   const logger = createLogger(environment.logLevel);
   const controlPlane = createControlPlane(read.settings, {
     logger,
@@ -47,17 +49,12 @@ export async function serve(
     metrics: createMetrics(),
     random: Math.random,
     installation,
-    complain: (line) => terminal.err(`${fromHere(line)}\n`),
-    tell: options.quiet === true ? undefined : (line) => terminal.err(`${timeOfDay(clock.nowMs())} ${line}\n`),
+    complain: (line) => say(fromHere(line)),
+    tell: options.quiet === true ? undefined : say,
   });
   await controlPlane.start();
   await stop.whenAsked;
   await controlPlane.stop();
-}
-
-/** Returns `15:04:05`, local time. */
-function timeOfDay(ms: number): string {
-  return new Date(ms).toTimeString().slice(0, 8);
 }
 
 /** A line that begins with a file below the folder that people are in names the file from there, as they do. */

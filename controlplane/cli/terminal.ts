@@ -1,4 +1,5 @@
 import { fstatSync, writeFileSync } from "node:fs";
+import type { Clock } from "../telemetry/clock.ts";
 
 /** Where commands write; passed in, so that tests can read it. */
 export interface Terminal {
@@ -15,6 +16,11 @@ export function createTerminal(): Terminal {
     out: writerTo(process.stdout, () => void (process.exitCode = 1)),
     err: writerTo(process.stderr, () => undefined),
   };
+}
+
+/** Returns what writes lines that begin with the time of day, here: `15:04:05 …`. */
+export function timed(clock: Clock, write: (text: string) => void): (line: string) => void {
+  return (line) => write(`${new Date(clock.nowMs()).toTimeString().slice(0, 8)} ${line}\n`);
 }
 
 function writerTo(stream: NodeJS.WriteStream & { readonly fd: number }, lost: () => void): (text: string) => void {

@@ -12,6 +12,7 @@ import { requireDirectory } from "./directory.ts";
 import { commandFailure } from "./exit-codes.ts";
 import { listenForStop } from "./stop-signals.ts";
 import { examples, withMeshOptions } from "./options.ts";
+import { timed } from "./terminal.ts";
 import { describeMesh } from "./up-report.ts";
 
 /** Adds `scrim up`. */
@@ -44,7 +45,7 @@ export async function up(directory: string, options: UpOptions, context: Command
   if (isFailed(read)) throw commandFailure("usage", read.message);
   await requireDirectory(directory);
   const stop = listenForStop({ followParent: environment.startedByNpm, clock: context.clock });
-  const say = (line: string) => terminal.out(`scrim: ${line}\n`);
+  const say = timed(context.clock, (text) => terminal.out(text));
   const envoy = await Promise.race([findEnvoy(environment, say), stop.whenAsked]);
   if (envoy === undefined) return;
   const mesh = await start(read.settings, envoy, context, { say, stopAsked: stop.asked });

@@ -75,7 +75,8 @@ const loggers = interned(
 
 const REFUSED = "refused";
 
-function expressionFilter(expression: string): AccessLogFilter {
+/** Returns the filter of what the CEL expression is true of. */
+export function expressionFilter(expression: string): AccessLogFilter {
   return {
     extensionFilter: {
       name: "envoy.access_loggers.extension_filters.cel",

@@ -1,7 +1,14 @@
 // The way to hosts that nobody declared: resolved when asked for, and never to this machine or its cloud's metadata
 // service.
-import type { DnsCacheConfig, HttpFilter, Permission, VirtualHost } from "../../../protos/build/envoy.ts";
+import type {
+  DnsCacheConfig,
+  HttpFilter,
+  LocalReplyConfig,
+  Permission,
+  VirtualHost,
+} from "../../../protos/build/envoy.ts";
 import { packAny } from "../../../protos/codec.ts";
+import { expressionFilter } from "./access-log.ts";
 
 /** Loopback, link-local, unspecified, and the IPv6 forms that IPv4 ones can be written in. */
 const refusedBlocks: readonly (readonly [address: string, prefixLength: number])[] = [
@@ -28,6 +35,8 @@ export function buildDnsCache(): DnsCacheConfig {
   };
 }
 
+/** The policy's name, which Envoy tells in a refused request's details. */
+const POLICY = "scrim-local-address";
 const GUARD = "scrim.refuse_local_addresses";
 
 /**
@@ -47,6 +56,20 @@ export function buildForwardFilters(): readonly HttpFilter[] {
     { name: GUARD, typedConfig: packAny("HttpRbac", {}) },
   ];
 }
+
+/** What a refused request is answered: why, and how it can be allowed. */
+export const explainRefusal: LocalReplyConfig = {
+  mappers: [
+    {
+      filter: expressionFilter(`response.code_details == 'rbac_access_denied_matched_policy[${POLICY}]'`),
+      body: {
+        inlineString:
+          "Scrim: the host is not declared in the mesh and its address is a local one (loopback or link-local), " +
+          "where no request is sent unasked. To allow it, declare the host by a ServiceEntry with its endpoint.\n",
+      },
+    },
+  ],
+};
 
 /**
  * Returns the virtual host with local addresses refused, if one of its routes leads to a cluster that resolves each
@@ -75,7 +98,7 @@ const refuseLocal = packAny("RBACPerRoute", {
     rules: {
       action: "DENY",
       policies: {
-        "scrim-local-address": {
+        [POLICY]: {
           permissions: [{ orRules: { rules: refusedBlocks.map(upstreamIn) } }],
           principals: [{ any: true }],
         },

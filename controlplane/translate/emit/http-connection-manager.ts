@@ -16,7 +16,7 @@ import { adsSource } from "./config-source.ts";
 import { buildConnectTargetFilter } from "./connect-target.ts";
 import { interned } from "../../world/interned.ts";
 import { memoized } from "../../world/memo.ts";
-import { buildForwardFilters } from "./dynamic-forward.ts";
+import { buildForwardFilters, explainRefusal } from "./dynamic-forward.ts";
 import { buildHttpFilters, routerFilter } from "./http-chain.ts";
 import { numberOfFilters } from "./shared-filters.ts";
 import { buildWasmPlace } from "./wasm-filter.ts";
@@ -77,6 +77,7 @@ const sharedPart = interned(
       ...byDirection(listening.requestForm)[listening.direction],
       useRemoteAddress: listening.useRemoteAddress ?? listening.direction === "gateway",
       upgradeConfigs: upgradesOf(listening),
+      ...(listening.unknownHosts === "forward" && { localReplyConfig: explainRefusal }),
     }),
 );
 

@@ -99,7 +99,9 @@ describe("the explicit proxy", () => {
 
   it("never leads to this machine by a host that nobody declared", async () => {
     for (const host of [`127.0.0.1:${webPort}`, `localhost:${webPort}`, `[::1]:${webPort}`, `0.0.0.0:${webPort}`]) {
-      expect((await absolute(`http://${host}/`)).status, host).toBe(403);
+      const refused = await absolute(`http://${host}/`);
+      expect(refused.status, host).toBe(403);
+      expect(refused.body, host).toContain("declare the host by a ServiceEntry");
       await expect(tunnel(host), host).rejects.toThrow(/403/);
     }
   });
