@@ -209,6 +209,7 @@ function bootstrapOf(pod: PodRecord, xdsPort: number, stateDir: string): object 
     podIp: pod.ip,
     trustDomain: "cluster.local",
     clusterId: "Kubernetes",
+    version: "bench",
     admin: { address: "127.0.0.1", port: 0 },
     token: pod.token,
     metricLabels: [],

@@ -84,6 +84,7 @@ function bootstrapOf(port: number, rootCertificateFile: string): object {
     podIp: "127.0.0.1",
     trustDomain: "cluster.local",
     clusterId: "Kubernetes",
+    version: "bench",
     admin: { address: "127.0.0.1", port: 0 },
     token: TOKEN,
     metricLabels: [],

@@ -20,6 +20,7 @@ const facts: NodeFacts = {
     serverName: "istiod.istio-system.svc",
   },
   token: "secret",
+  version: "0.1.0",
   metricLabels: ["reporter", "response_code"],
 };
 

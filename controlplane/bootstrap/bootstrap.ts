@@ -16,6 +16,8 @@ export interface NodeFacts {
   readonly podIp: string;
   readonly trustDomain: string;
   readonly clusterId: string;
+  /** Of what makes the bootstrap; the proxy tells it in its metrics. */
+  readonly version: string;
   /** Where Envoy's admin page listens; always a loopback address. */
   readonly admin: SocketAddress;
   readonly controlPlane: ControlPlaneAddress;
@@ -89,6 +91,7 @@ function buildNode(facts: NodeFacts): Record<string, unknown> {
       CLUSTER_ID: facts.clusterId,
       MESH_ID: facts.trustDomain,
       INSTANCE_IPS: facts.podIp,
+      SCRIM_VERSION: facts.version,
       ...(facts.extraStatTags && { EXTRA_STAT_TAGS: facts.extraStatTags.join(",") }),
     },
   };

@@ -3,8 +3,13 @@
 const DURATION_BUCKETS_MS = [
   0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 300_000, 600_000, 1_800_000,
 ];
-/** The rate limit filter names the limit in what it counts of each. */
-const LIMIT_LABEL = "limit";
+/** Of what the rate limit filter counts of each limit, and of `istio_build`, which the telemetry filter sets. */
+const OTHER_LABELS = ["limit", "component", "tag"];
+/**
+ * Istio's name for the tag of a cluster, beside Envoy's own `envoy_cluster_name`: of the one cluster whose stats Istio's
+ * proxies always show.
+ */
+const XDS_CLUSTER_TAG = { tag_name: "cluster_name", regex: "^cluster\\.((xds-grpc)\\.)" };
 const SIZE_BUCKETS_BYTES = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
 
 /**
@@ -17,10 +22,13 @@ export function buildStatsConfig(metricLabels: readonly string[]): Record<string
     use_all_default_tags: true,
     // Envoy tries an expression that starts with a literal first token only on stats with that token: all others stay
     // cheap.
-    stats_tags: [...new Set([...metricLabels, LIMIT_LABEL])].map((label) => ({
-      tag_name: label,
-      regex: labelPattern(label),
-    })),
+    stats_tags: [
+      XDS_CLUSTER_TAG,
+      ...[...new Set([...metricLabels, ...OTHER_LABELS])].map((label) => ({
+        tag_name: label,
+        regex: labelPattern(label),
+      })),
+    ],
     histogram_bucket_settings: [
       { match: { contains: "istio_request_duration_milliseconds" }, buckets: DURATION_BUCKETS_MS },
       { match: { contains: "istio_request_bytes" }, buckets: SIZE_BUCKETS_BYTES },

@@ -8,6 +8,7 @@ import { CLUSTER_ID } from "../model/workload-ref.ts";
 import { parseAddress } from "../settings/address.ts";
 import type { CommandContext } from "./context.ts";
 import { issueToken } from "./issue-token.ts";
+import { SCRIM_VERSION } from "../settings/version.ts";
 import { commandFailure } from "./exit-codes.ts";
 import { collect, examples, outputOption } from "./options.ts";
 import { renderValue } from "./output.ts";
@@ -105,6 +106,7 @@ function factsOf(options: BootstrapOptions): NodeFacts {
     podIp: options.ip,
     trustDomain: options.trustDomain,
     clusterId: CLUSTER_ID,
+    version: SCRIM_VERSION,
     admin: { address: "127.0.0.1", port: Number(options.adminPort) || 15_000 },
     controlPlane: {
       ...xds,

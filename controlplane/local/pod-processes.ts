@@ -16,6 +16,7 @@ import { replaceFile } from "../disk/replace-file.ts";
 import type { RunProbe } from "./readiness.ts";
 import { supervise } from "./supervise.ts";
 import type { WorkloadPlan } from "../pods/workload-plan.ts";
+import { SCRIM_VERSION } from "../settings/version.ts";
 
 export interface PodProcesses {
   envoyPid(): number | undefined;
@@ -128,6 +129,7 @@ async function writeBootstrap(
     podIp: pod.ip,
     trustDomain,
     clusterId: CLUSTER_ID,
+    version: SCRIM_VERSION,
     admin: { address: pod.ip, port: ENVOY_ADMIN_PORT },
     controlPlane,
     token: pod.token,

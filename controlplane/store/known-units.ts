@@ -1,9 +1,10 @@
 // What is known of the units of all sources: what each contributes, and what an earlier run remembered of those that
 // nothing was heard of yet.
-import type { SourceBatch } from "../model/document.ts";
+import type { SourceBatch, SourceDocument } from "../model/document.ts";
 import { type MeshObject, objectKey, refOf } from "../model/object.ts";
 import { unitOf } from "../model/origin.ts";
 import { type Contribution, contributionOf, judgments, type Verdicts } from "./contribution.ts";
+import type { Validated } from "../validate/document.ts";
 import type { EmptiedSource } from "./emptied-source.ts";
 import type { ObjectsInForce } from "./objects-in-force.ts";
 
@@ -15,6 +16,8 @@ export interface KnownUnitsOptions {
   readonly emptied: EmptiedSource;
   /** Where contributions go. */
   readonly inForce: Pick<ObjectsInForce, "put">;
+  /** Told of each document that was judged anew. */
+  readonly judged?: ((document: SourceDocument, verdict: Validated["kind"]) => void) | undefined;
 }
 
 export interface KnownUnits {
@@ -25,7 +28,7 @@ export interface KnownUnits {
 }
 
 /** Returns the bookkeeping of units, of which none was heard of. */
-export function createKnownUnits({ strict, remembered, emptied, inForce }: KnownUnitsOptions): KnownUnits {
+export function createKnownUnits({ strict, remembered, emptied, inForce, judged }: KnownUnitsOptions): KnownUnits {
   /** By source, then by unit. */
   const contributions = new Map<string, Map<string, Contribution>>();
   const unheard = rememberByUnit(remembered);
@@ -52,7 +55,9 @@ export function createKnownUnits({ strict, remembered, emptied, inForce }: Known
       for (const [unit, held] of emptied.release(batch)) if (known.get(unit) === held) put(unit, undefined);
       for (const unit of emptied.isHolding(batch.source) ? [] : batch.units) {
         const before = known.get(unit.id) ?? unheard.get(unit.id);
-        put(unit.id, contributionOf(unit, { before, lastGood, strict, verdicts }));
+        const now = contributionOf(unit, { before, lastGood, strict, verdicts });
+        put(unit.id, now);
+        for (const { document, validated } of judgedAnew(now, before)) judged?.(document, validated.kind);
         unheard.delete(unit.id);
       }
     },
@@ -61,6 +66,12 @@ export function createKnownUnits({ strict, remembered, emptied, inForce }: Known
         judgments(documents, { before: contributions.get(source)?.get(id), strict, verdicts }),
       ),
   };
+}
+
+/** What keeps its verdict is the very same. */
+function judgedAnew(now: Contribution | undefined, before: Contribution | undefined): Contribution["judged"] {
+  const known = new Set(before?.judged);
+  return (now?.judged ?? []).filter((each) => !known.has(each));
 }
 
 /** What each unit held, as if it had been read and found good. */

@@ -3,12 +3,15 @@
 // Never does: let the next stage start before the source has told everything there is.
 import { join } from "node:path";
 import type { DiskNews } from "../disk/kept-file.ts";
+import { allKinds } from "../model/kinds.ts";
 import { MESH_SOURCE } from "../source/files/mesh-directory.ts";
 import type { Source } from "../source/source.ts";
 import type { ServeSettings } from "../settings/settings.ts";
 import { type Cell, createCell } from "../stages/cell.ts";
 import type { Stage } from "../stages/stage.ts";
 import type { Clock } from "../telemetry/clock.ts";
+import type { Registry } from "../telemetry/metrics.ts";
+import { registerValidationMetrics } from "../telemetry/validation-metrics.ts";
 import type { World } from "../world/world.ts";
 import { ACCEPTED_OBJECTS_FILE, createAcceptedObjects, type InForce, type Remembered } from "./accepted-objects.ts";
 import { createIntake } from "./intake.ts";
@@ -26,12 +29,19 @@ export interface StoreStage extends Stage {
   keeping(inForce: InForce): Stage;
 }
 
+interface StoreDeps {
+  readonly source: Source;
+  readonly clock: Clock;
+  readonly news: DiskNews;
+  readonly metrics: Registry;
+}
+
 type Settings = Pick<ServeSettings, "strict" | "allowEmpty" | "directory" | "stateDir">;
 
 /** Returns the stage that holds the mesh's objects; its World is empty until it has started. */
 export function createStoreStage(
   { strict, allowEmpty, directory, stateDir }: Settings,
-  { source, clock, news }: { readonly source: Source; readonly clock: Clock; readonly news: DiskNews },
+  { source, clock, news, metrics }: StoreDeps,
 ): StoreStage {
   const accepted = createAcceptedObjects(join(stateDir, ACCEPTED_OBJECTS_FILE), ({ kind }) => kind !== "Pod", {
     news,
@@ -39,9 +49,11 @@ export function createStoreStage(
     quietMs: KEEP_AFTER_MS,
   });
   const remembered = accepted.read();
+  const count = registerValidationMetrics(metrics, new Set(allKinds));
   const store = createStore({
     strict,
     remembered: remembered.objects,
+    judged: ({ value }, verdict) => count(value, verdict === "accepted"),
     ...(allowEmpty ? {} : { keeps: { name: MESH_SOURCE, directory } }),
   });
   const intake = createIntake({ store, clock });

@@ -6,7 +6,7 @@ import type { SourceBatch, SourceProblem } from "../model/document.ts";
 import { type MeshObject, objectKey, refOf } from "../model/object.ts";
 import { compareViolations } from "../validate/violation.ts";
 import { createEmptiedSource, type KeptSource } from "./emptied-source.ts";
-import { createKnownUnits } from "./known-units.ts";
+import { createKnownUnits, type KnownUnitsOptions } from "./known-units.ts";
 import { createObjectsInForce, type StoreViolation } from "./objects-in-force.ts";
 import { meshConfigOf } from "./mesh-config.ts";
 import { changeWorld, createWorld, type World } from "../world/world.ts";
@@ -42,13 +42,15 @@ export interface StoreOptions {
   readonly remembered?: readonly MeshObject[];
   /** A source whose remembered objects also stay in force while it tells of no document at all. */
   readonly keeps?: KeptSource;
+  /** Told of each document that was judged anew. */
+  readonly judged?: KnownUnitsOptions["judged"];
 }
 
 /** Returns a store without documents: it holds nothing until sources tell what there is. */
-export function createStore({ strict, remembered = [], keeps }: StoreOptions): Store {
+export function createStore({ strict, remembered = [], keeps, judged }: StoreOptions): Store {
   const inForce = createObjectsInForce();
   const emptied = createEmptiedSource(keeps);
-  const units = createKnownUnits({ strict, remembered, emptied, inForce });
+  const units = createKnownUnits({ strict, remembered, emptied, inForce, judged });
   /** By source. */
   const notices = new Map<string, readonly StoreViolation[]>();
   const listeners = new Set<(update: StoreUpdate) => void>();

@@ -24,6 +24,7 @@ import { addressOf, equals, lengthOf, Span, spanOf, startsWith, utf8, viewOf } f
 import { readSettings, Reporter, Settings } from "./config";
 import { Counter } from "./counter";
 import { Traffic } from "./observation";
+import { tellBuild } from "./build-info";
 import { OwnNode, Peer, PeerCache } from "./workload";
 
 const PEER_METADATA = literal("x-envoy-peer-metadata");
@@ -75,6 +76,7 @@ export class Telemetry extends RootContext {
     this.ownMetadata = keepSpan(this, viewOf(this.node.encoded));
     const counter = new Counter(settings, this.node);
     this.counter = counter;
+    tellBuild();
     if (settings.tcp) return this.countConnections(counter);
     return true;
   }

@@ -145,7 +145,7 @@ export class OwnNode {
 }
 
 /** Stock Envoy 1.40 shows the node as xds.node; Istio's and older ones as node. */
-function nodeProperty(path: string): Bytes | null {
+export function nodeProperty(path: string): Bytes | null {
   const value = getProperty(Bytes.of("xds\0node\0" + path));
   return value != null ? value : getProperty(Bytes.of("node\0" + path));
 }
