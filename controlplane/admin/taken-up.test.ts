@@ -56,7 +56,7 @@ describe("what was taken up", () => {
 
   it("is told with who is missing, when a proxy stays silent", async () => {
     expect(await told(before, following(before, service("a", 81)), 19_000, 100)).toEqual([
-      "traffic.yaml: Service default/a: 1 of 2 proxies after 11000 ms",
+      "traffic.yaml: Service default/a: 1 of 2 proxies after 12000 ms",
     ]);
   });
 

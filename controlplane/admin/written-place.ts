@@ -3,6 +3,7 @@
 import { dirname } from "node:path";
 import { labelsMatch } from "../model/labels.ts";
 import { type MeshObject, objectKey, refOf } from "../model/object.ts";
+import { workloadNamed } from "../pods/templated-workloads.ts";
 import { planRouters } from "../pods/gateway-plan.ts";
 import type { StoreViolation } from "../store/objects-in-force.ts";
 import type { World } from "../world/world.ts";
@@ -22,12 +23,12 @@ export function createWrittenPlaces(
   };
 }
 
-/** A pod is called `<workload>-<ordinal>-<suffix>`. */
+/** A pod is called `<workload>-<ordinal>-<suffix>`, or without the suffix. */
 function ownerOf(world: World, namespace: string, pod: string): MeshObject | undefined {
-  const workload = /^(.+)-\d+-[^-]+$/.exec(pod)?.[1] ?? pod;
+  const workload = /^(.+?)-\d+(?:-[^-]+)?$/.exec(pod)?.[1] ?? pod;
   const router = planRouters(world).find((plan) => plan.namespace === namespace && plan.name === workload);
   return (
-    world.get("Deployment", namespace, workload) ??
+    workloadNamed(world, namespace, workload) ??
     (router && world.list("Gateway").find(({ spec }) => labelsMatch(spec.selector, router.labels)))
   );
 }

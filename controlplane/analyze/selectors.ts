@@ -3,7 +3,7 @@ import type { FieldPath } from "../model/document.ts";
 import { type Labels, selectsAll } from "../model/labels.ts";
 import { servicesSelecting } from "../pods/served-ports.ts";
 import { podsWith } from "../translate/resolve/pod-endpoints.ts";
-import { deploymentsWith } from "../translate/resolve/service.ts";
+import { workloadsWith } from "../pods/templated-workloads.ts";
 import type { World } from "../world/world.ts";
 import { analysisOf, type Flaw } from "./finding.ts";
 import { isWorkload, isWorkloadAnywhere, knowsWorkloads, portsOfWorkloads } from "./workloads.ts";
@@ -97,7 +97,7 @@ function portUnserved(
 /** Where a Service leads that has this port: what people write for the workload's. */
 function targetOf(world: World, namespace: string, labels: Labels, port: number): number | string | undefined {
   const [pod] = podsWith(world, namespace, labels);
-  const [deployment] = deploymentsWith(world, namespace, labels);
+  const [deployment] = workloadsWith(world, namespace, labels);
   const own = pod?.metadata.labels ?? deployment?.spec.template.metadata?.labels ?? {};
   return servicesSelecting(world, namespace, own)
     .flatMap(({ spec }) => spec.ports ?? [])

@@ -1,11 +1,12 @@
 // Who is in the mesh, as selectors see it: pods, what Deployments would make, and the gateways that Gateways ask for.
+import { templatedWorkloads, workloadNamed, workloadsWith } from "../pods/templated-workloads.ts";
 import { isDeepStrictEqual } from "node:util";
 import { type Labels, labelsMatch } from "../model/labels.ts";
 import { planRouters } from "../pods/gateway-plan.ts";
 import { podFactsOf } from "../pods/pod-facts.ts";
 import { declaredPorts, servedPorts } from "../pods/served-ports.ts";
 import { podsWith } from "../translate/resolve/pod-endpoints.ts";
-import { deploymentsWith } from "../translate/resolve/service.ts";
+
 import { derived, sameItems } from "../world/derive.ts";
 import { objectsByNamespace } from "../world/label-index.ts";
 import type { World } from "../world/world.ts";
@@ -23,7 +24,7 @@ const plannedGateways = derived(
 
 /** Returns whether the mesh is told of any workload: else nobody knows what selectors select. */
 export const knowsWorkloads = derived(
-  (world: World): boolean => world.list("Pod").length > 0 || world.list("Deployment").length > 0,
+  (world: World): boolean => world.list("Pod").length > 0 || templatedWorkloads(world).length > 0,
 );
 
 /** The namespaces that have workloads. */
@@ -31,7 +32,7 @@ const namespaces = derived(
   (world: World): readonly string[] => [
     ...new Set([
       ...objectsByNamespace(world, "Pod").keys(),
-      ...objectsByNamespace(world, "Deployment").keys(),
+      ...templatedWorkloads(world).map(({ metadata }) => metadata.namespace),
       ...plannedGateways(world).map(({ namespace }) => namespace),
     ]),
   ],
@@ -42,7 +43,7 @@ const namespaces = derived(
 export function isWorkload(world: World, namespace: string, selector: Labels): boolean {
   return (
     podsWith(world, namespace, selector).length > 0 ||
-    deploymentsWith(world, namespace, selector).length > 0 ||
+    workloadsWith(world, namespace, selector).length > 0 ||
     gatewaysIn(world, namespace, selector).length > 0
   );
 }
@@ -68,7 +69,7 @@ export function portsOfWorkloads(world: World, namespace: string, selector: Labe
       const { labels, containerPorts, listens } = podFactsOf(pod);
       return [...servedPorts(world, namespace, labels, containerPorts), ...listens].map(({ port }) => port);
     }),
-    ...deploymentsWith(world, namespace, selector).map(({ spec: { template } }) =>
+    ...workloadsWith(world, namespace, selector).map(({ spec: { template } }) =>
       servedPorts(world, namespace, template.metadata?.labels ?? {}, declaredPorts(template.spec?.containers)).map(
         ({ port }) => port,
       ),
@@ -87,7 +88,7 @@ function gatewaysIn(world: World, namespace: string, selector: Labels) {
 /** Returns whether a workload of a namespace goes by this name: a Deployment's, a pod's own, or its label `app`. */
 export function isWorkloadNamed(world: World, namespace: string, name: string): boolean {
   return (
-    world.get("Deployment", namespace, name) !== undefined ||
+    workloadNamed(world, namespace, name) !== undefined ||
     world.get("Pod", namespace, name) !== undefined ||
     isWorkload(world, namespace, { app: name })
   );

@@ -1,4 +1,5 @@
 // Pods for a mesh that is not running: what `scrim translate` needs to know of workloads that nobody started.
+import { templatedWorkloads } from "../pods/templated-workloads.ts";
 import { planRouters } from "../pods/gateway-plan.ts";
 import { allKinds } from "../model/kinds.ts";
 import type { MeshObject } from "../model/object.ts";
@@ -57,7 +58,7 @@ export function undeclaredPod(world: World, namespace: string, name: string): Me
 }
 
 function deploymentDrafts(world: World): readonly OfflinePod[] {
-  return world.list("Deployment").flatMap(({ metadata: { name, namespace }, spec, origin }) => {
+  return templatedWorkloads(world).flatMap(({ metadata: { name, namespace }, spec, origin }) => {
     const { labels = {}, annotations = {} } = spec.template.metadata ?? {};
     const declared = declaredPorts(spec.template.spec?.containers);
     const draft: Omit<OfflinePod, "name"> = {

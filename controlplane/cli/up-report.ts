@@ -1,4 +1,5 @@
 // What `scrim up` prints when the mesh is up.
+import { templatedWorkloads } from "../pods/templated-workloads.ts";
 import { openedServers } from "../model/kinds/gateway.ts";
 import type { ProxyStatus, SyncReport } from "../admin/contract.ts";
 import type { LocatedEnvoy } from "../envoy/install.mjs";
@@ -62,7 +63,7 @@ export function renderMesh(report: MeshReport): string {
 
 /** Returns what to say of an empty directory, and of Deployments that are not asked to run here. */
 export function hintsFor(world: World): readonly string[] {
-  const deployments = world.list("Deployment");
+  const deployments = templatedWorkloads(world);
   if (deployments.length === 0 && world.list("Service").length === 0 && world.list("Gateway").length === 0)
     return ["there is no workload, Service or Gateway in the directory yet: what is written there is taken up at once"];
   const idle = deployments.filter(({ spec }) => spec.template.metadata?.annotations?.[LOCAL_COMMAND] === undefined);

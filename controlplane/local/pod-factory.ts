@@ -20,7 +20,7 @@ export interface PodFactory {
 
 const SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789";
 
-type Planned = Pick<WorkloadPlan, "name" | "namespace" | "serviceAccount">;
+type Planned = Pick<WorkloadPlan, "name" | "namespace" | "serviceAccount" | "hasStableNames">;
 
 /**
  * Returns the factory for one mesh; `random` gives numbers in [0, 1) for names and ports (tokens come from the system's
@@ -40,12 +40,12 @@ export function createPodFactory(block: AddressBlock, context: PodContext, rando
 
   /** What is fixed of a pod whoever it is for; its address and its ports are held until it is forgotten. */
   function newPod(
-    { name: workload, namespace, serviceAccount }: Planned,
+    { name: workload, namespace, serviceAccount, hasStableNames }: Planned,
     ordinal: number,
     claimed: readonly ClaimedPort[],
   ) {
     const ip = take();
-    const name = podName(workload, ordinal, suffix());
+    const name = podName(workload, ordinal, hasStableNames ? undefined : suffix());
     held.set(name, { ip, ports: claimed });
     return { name, namespace, workload, ordinal, serviceAccount, ip, token: randomBytes(32).toString("hex") };
   }

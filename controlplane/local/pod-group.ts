@@ -22,8 +22,8 @@ export interface PodGroup {
   pods(): readonly LocalPod[];
   /** Makes and starts pods; stops at those that are made when `signal` says so. */
   start(plan: WorkloadPlan, ordinals: readonly number[], signal: AbortSignal): Promise<void>;
-  /** Drains the pods of these names, in the background. */
-  drain(names: readonly string[]): void;
+  /** Drains the pods of these names, in the background; resolves when they are gone. */
+  drain(names: readonly string[]): Promise<void>;
   isDraining(): boolean;
   stop(graceMs: number): Promise<void>;
 }
@@ -65,6 +65,7 @@ export function createPodGroup(key: string, rollout: Rollout, stopped: AbortSign
         .catch((error: unknown) => say(`${key}: draining failed: ${String(error)}`))
         .finally(() => draining.delete(work));
       draining.add(work);
+      return work;
     },
     isDraining: () => draining.size > 0,
     async stop(graceMs) {

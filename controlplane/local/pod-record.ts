@@ -18,9 +18,12 @@ export interface PodRecord {
   readonly token: string;
 }
 
-/** Returns a pod's name, as in `reviews-v1-0-x2b9f`: workload, ordinal, and a suffix that no earlier pod had. */
-export function podName(workload: string, ordinal: number, suffix: string): string {
-  return `${workload}-${ordinal}-${suffix}`;
+/**
+ * Returns a pod's name, as in `reviews-v1-0-x2b9f`: workload, ordinal, and a suffix that no earlier pod had; without
+ * one, a name that stays.
+ */
+export function podName(workload: string, ordinal: number, suffix: string | undefined): string {
+  return suffix === undefined ? `${workload}-${ordinal}` : `${workload}-${ordinal}-${suffix}`;
 }
 
 /** Returns the lowest ordinals that are not in use. */

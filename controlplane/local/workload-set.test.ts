@@ -116,6 +116,24 @@ describe("createWorkloadSet", () => {
     expect(set.pods().map(({ name }) => name)).toEqual(["b0"]);
   });
 
+  it("replaces pods that keep their names in place, the last first, each once the one before serves", async () => {
+    const { events, ready, set } = fakeMesh();
+    const stable = { replicas: 2, hasStableNames: true };
+    set.update(plan(stable));
+    await settled(() => set.isSettled());
+    set.update(plan({ ...stable, templateHash: "b" }));
+    await settled(() => events.includes("start b1"));
+    expect(events.filter((event) => /^(start|drain)/.test(event))).toEqual([
+      "start a0",
+      "start a1",
+      "drain a1",
+      "start b1",
+    ]);
+    for (const name of ["b0", "b1"]) ready.add(name);
+    await settled(() => set.isSettled());
+    expect(events.filter((event) => /^(start|drain)/.test(event)).slice(4)).toEqual(["drain a0", "start b0"]);
+  });
+
   it("lets a later plan overtake one whose pods never become ready; the serving pod stays meanwhile", async () => {
     const { events, ready, set } = fakeMesh();
     set.update(plan());

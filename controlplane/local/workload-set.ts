@@ -3,7 +3,7 @@
 // Never does: touch another workload's pods.
 import type { LocalPod } from "./local-pod.ts";
 import { createPodGroup, type PodGroup, type Rollout } from "./pod-group.ts";
-import { reconcile } from "./reconcile.ts";
+import { type Reconciliation, reconcile } from "./reconcile.ts";
 import type { WorkloadPlan } from "../pods/workload-plan.ts";
 import { createTurns } from "./turns.ts";
 
@@ -58,14 +58,36 @@ interface Move {
 async function moveTo(plan: WorkloadPlan | undefined, move: Move): Promise<void> {
   const { key, group, rollout, signal } = move;
   const steps = reconcile(plan ?? { replicas: 0, templateHash: "" }, staying(group));
+  if (plan?.hasStableNames) return replaceInPlace(plan, steps, move);
   const count = steps.start.length;
   if (plan && count > 0 && group.pods().length > 0)
     rollout.say(`${key}: starting ${count} pod${count === 1 ? "" : "s"}`);
   if (plan) await group.start(plan, steps.start, signal);
-  if (steps.surplus.length > 0) group.drain(steps.surplus);
+  if (steps.surplus.length > 0) void group.drain(steps.surplus);
   if (steps.outdated.length === 0) return;
   if (plan && plan.replicas > 0 && !(await newPodsServe(plan, move))) return;
-  group.drain(steps.outdated);
+  void group.drain(steps.outdated);
+}
+
+/** One pod after the other, the last first: each goes before the new one of its name comes. */
+async function replaceInPlace(plan: WorkloadPlan, steps: Reconciliation, move: Move): Promise<void> {
+  const { group, signal } = move;
+  const old = staying(group)
+    .filter(({ name }) => steps.outdated.includes(name))
+    .sort((a, b) => b.ordinal - a.ordinal);
+  const held = old.map(({ ordinal }) => ordinal);
+  if (steps.surplus.length > 0) await group.drain(steps.surplus);
+  await group.start(
+    plan,
+    steps.start.filter((ordinal) => !held.includes(ordinal)),
+    signal,
+  );
+  for (const { name, ordinal } of old) {
+    if (signal.aborted) return;
+    await group.drain([name]);
+    if (ordinal < plan.replicas) await group.start(plan, [ordinal], signal);
+    if (!(await newPodsServe(plan, move))) return;
+  }
 }
 
 async function newPodsServe(plan: WorkloadPlan, { key, group, rollout, signal }: Move): Promise<boolean> {

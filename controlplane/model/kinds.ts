@@ -34,6 +34,8 @@ export interface SpecByKind {
   Service: ServiceSpec;
   EndpointSlice: EndpointSliceSpec;
   Deployment: DeploymentSpec;
+  StatefulSet: DeploymentSpec;
+  DaemonSet: DeploymentSpec;
   Pod: PodSpec;
   Secret: SecretSpec;
   ConfigMap: ConfigMapSpec;
@@ -87,6 +89,8 @@ export const kindDefinitions: Readonly<Record<Kind, KindDefinition>> = {
   Service: define(["v1"], serviceSchema),
   EndpointSlice: define(["discovery.k8s.io/v1", "discovery.k8s.io/v1beta1"], endpointSliceSchema, "top"),
   Deployment: define(["apps/v1"], deploymentSchema),
+  StatefulSet: define(["apps/v1"], deploymentSchema),
+  DaemonSet: define(["apps/v1"], deploymentSchema),
   Pod: define(["v1"], podSchema, "spec+status"),
   Secret: define(["v1"], secretSchema, "top"),
   ConfigMap: define(["v1"], configMapSchema, "top"),

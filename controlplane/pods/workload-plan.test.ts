@@ -26,6 +26,21 @@ describe("planWorkloads", () => {
     expect(planWorkloads(world, "every").workloads.map(({ name }) => name)).toEqual(["web"]);
   });
 
+  it("runs StatefulSets, whose pods keep their names, and DaemonSets as it does Deployments", () => {
+    const as = (kind: string) => deploymentYaml().replace("kind: Deployment", `kind: ${kind}`);
+    expect(plan(as("StatefulSet"))).toMatchObject({ name: "web", replicas: 1, hasStableNames: true });
+    expect(plan(as("DaemonSet"))).toMatchObject({ name: "web", command: "node web.mjs" });
+    expect(plan(as("DaemonSet"))?.hasStableNames).toBeUndefined();
+  });
+
+  it("cannot run two workloads of one name", () => {
+    const twin = deploymentYaml().replace("kind: Deployment", "kind: StatefulSet");
+    expect(planWorkloads(worldOf(`${deploymentYaml()}---\n${twin}`))).toMatchObject({
+      workloads: [{ name: "web" }],
+      problems: [{ message: "the StatefulSet has the name of another workload of its namespace" }],
+    });
+  });
+
   it("cannot run a command for a Deployment of a cluster: it has no folder", () => {
     const [deployment] = worldOf(deploymentYaml()).list("Deployment");
     const origin = { kind: "kubernetes", object: "Deployment/default/web", uid: "u", resourceVersion: "1" } as const;

@@ -1,11 +1,12 @@
 // Consumes: the mesh's accepted objects.
-// Produces: the workloads to run as local processes: one for each Deployment whose pod template has a local command.
+// Produces: the workloads to run as local processes: one for each Deployment, StatefulSet and DaemonSet whose pod
+// template has a local command.
 // Never does: I/O; the folder of a workload is told by the origin of its Deployment.
 import { createHash } from "node:crypto";
 import { type EnvironmentVariableSpec, LOCAL_COMMAND, type ProbeSpec } from "../model/kinds/pod.ts";
-import type { MeshObject } from "../model/object.ts";
 import { baseFolderOf } from "../model/origin.ts";
 import { serviceAccountOf } from "./pod-facts.ts";
+import { type TemplatedWorkload, templatedWorkloads } from "./templated-workloads.ts";
 import { declaredPorts, type ServedPort, servedPorts } from "./served-ports.ts";
 import type { World } from "../world/world.ts";
 
@@ -18,6 +19,8 @@ export interface WorkloadPlan {
   /** The template's: what a workload asks of the mesh, as in `scrim.mesh/engine`. */
   readonly annotations?: Readonly<Record<string, string>> | undefined;
   readonly serviceAccount: string;
+  /** A StatefulSet's: a pod keeps its name, so an old one goes before the new one of its name comes. */
+  readonly hasStableNames?: boolean;
   readonly command: string;
   readonly folder: string;
   readonly ports: readonly ServedPort[];
@@ -52,14 +55,19 @@ export function planWorkloads(
 ): { readonly workloads: readonly WorkloadPlan[]; readonly problems: readonly WorkloadProblem[] } {
   const workloads: WorkloadPlan[] = [];
   const problems: WorkloadProblem[] = [];
-  for (const deployment of world.list("Deployment")) {
+  const seen = new Set<string>();
+  for (const deployment of templatedWorkloads(world)) {
     const command =
       deployment.spec.template.metadata?.annotations?.[LOCAL_COMMAND] ?? (scope === "every" ? "" : undefined);
     if (command === undefined) continue;
+    const key = workloadKey(deployment.metadata);
+    const isTaken = seen.has(key);
+    seen.add(key);
     const problem = (message: string) => problems.push({ workload: workloadKey(deployment.metadata), message });
     const folder = baseFolderOf(deployment.origin);
     const variables = planVariables(world, deployment);
-    if (variables.kind === "problem") problem(variables.message);
+    if (isTaken) problem(`the ${deployment.kind} has the name of another workload of its namespace`);
+    else if (variables.kind === "problem") problem(variables.message);
     else if (folder === undefined) problem("a local command runs in the folder of its YAML file, and this has none");
     else workloads.push(planWorkload(world, deployment, { command, folder, variables: variables.variables }));
   }
@@ -73,7 +81,7 @@ export function workloadKey({ namespace, name }: { readonly namespace: string; r
 
 function planWorkload(
   world: World,
-  deployment: MeshObject<"Deployment">,
+  deployment: TemplatedWorkload,
   { command, folder, variables }: Pick<WorkloadPlan, "command" | "folder" | "variables">,
 ): WorkloadPlan {
   const { template, replicas } = deployment.spec;
@@ -87,6 +95,7 @@ function planWorkload(
     serviceAccount: serviceAccountOf(template.spec),
     command,
     folder,
+    ...(deployment.kind === "StatefulSet" && { hasStableNames: true }),
     // Kubernetes takes declared ports for documentation: without any, those that Services lead to are what the process
     // serves.
     ports: declared.length > 0 ? declared : servedPorts(world, deployment.metadata.namespace, labels),
@@ -105,7 +114,7 @@ type Variables =
   | { readonly kind: "variables"; readonly variables: readonly PlannedVariable[] }
   | { readonly kind: "problem"; readonly message: string };
 
-function planVariables(world: World, deployment: MeshObject<"Deployment">): Variables {
+function planVariables(world: World, deployment: TemplatedWorkload): Variables {
   const variables: PlannedVariable[] = [];
   for (const container of deployment.spec.template.spec?.containers ?? []) {
     for (const variable of container.env ?? []) {

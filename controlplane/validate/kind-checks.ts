@@ -21,6 +21,7 @@ import type { Findings } from "./violation.ts";
 const checks: { readonly [K in Kind]?: KindCheck<SpecByKind[K]> } = {
   AuthorizationPolicy: checkAuthorizationPolicy,
   ConfigMap: checkConfigMap,
+  DaemonSet: checkDeployment,
   Deployment: checkDeployment,
   DestinationRule: checkDestinationRule,
   EndpointSlice: checkEndpointSlice,
@@ -33,6 +34,7 @@ const checks: { readonly [K in Kind]?: KindCheck<SpecByKind[K]> } = {
   Service: checkService,
   ServiceEntry: checkServiceEntry,
   Sidecar: checkSidecar,
+  StatefulSet: checkDeployment,
   Telemetry: checkTelemetry,
   VirtualService: checkVirtualService,
   WasmPlugin: checkWasmPlugin,

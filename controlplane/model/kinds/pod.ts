@@ -83,7 +83,7 @@ const podTemplate = openFields({
   spec: opt(openFields({ ...podFields, terminationGracePeriodSeconds: opt(integer()) })),
 });
 
-/** The schema of a Deployment's spec. */
+/** The schema of a Deployment's spec, and of what else runs pods made by a template: a DaemonSet has no replicas. */
 export const deploymentSchema = openFields({
   replicas: opt(integer(0, 100_000)),
   selector: opt(openFields({ matchLabels: opt(labelMap()) })),

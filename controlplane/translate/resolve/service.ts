@@ -1,4 +1,5 @@
 // Kubernetes Services as hosts of the mesh, with the endpoints that Kubernetes' own controllers would find for them.
+import { workloadsWith } from "../../pods/templated-workloads.ts";
 import { serviceHost } from "../../model/hosts.ts";
 import { selectsAll } from "../../model/labels.ts";
 import { compareText, type MeshObject } from "../../model/object.ts";
@@ -151,9 +152,6 @@ function addressBackend(world: World, namespace: string, address: string, port: 
   return { labels: {}, endpoint: { address, port, weight: 1, meshTls: false, healthy: true } };
 }
 
-/** Returns the Deployments of a namespace whose pods a selector (not an empty one) matches, oldest first. */
-export const deploymentsWith = labelIndex("Deployment", ({ spec }) => spec.template.metadata?.labels ?? {});
-
 /**
  * Who may answer for a service. Deployments count beside pods, and pods that are not ready: a rollout that brings pods
  * up or down must not change how the service is reached.
@@ -165,7 +163,7 @@ function identitiesOf(world: World, service: MeshObject<"Service">): readonly Sp
   const accounts = new Set(selectedPods(world, service).map((pod) => podFactsOf(pod).serviceAccount));
   for (const {
     spec: { template },
-  } of deploymentsWith(world, namespace, selector ?? {}))
+  } of workloadsWith(world, namespace, selector ?? {}))
     accounts.add(serviceAccountOf(template.spec));
   return accountIdentities(world.mesh, namespace, [...accounts].sort(compareText));
 }

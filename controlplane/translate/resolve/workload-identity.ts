@@ -1,4 +1,5 @@
 // Whose identities a workload's name stands for.
+import { templatedWorkloads } from "../../pods/templated-workloads.ts";
 import { labelsMatch, type Labels, selectsAll } from "../../model/labels.ts";
 import { identityOf, principalOf } from "../../model/spiffe.ts";
 import type { World } from "../../world/world.ts";
@@ -34,8 +35,7 @@ export function principalsOfWorkload(world: World, name: string, namespace: stri
 }
 
 function workloadsOf(world: World, namespace: string): readonly NamedWorkload[] {
-  const deployments = world
-    .list("Deployment")
+  const deployments = templatedWorkloads(world)
     .filter((deployment) => deployment.metadata.namespace === namespace)
     .map((deployment): NamedWorkload => {
       const { metadata, spec } = deployment.spec.template;
