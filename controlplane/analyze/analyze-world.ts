@@ -7,6 +7,7 @@ import type { Violation } from "../validate/violation.ts";
 import { derived } from "../world/derive.ts";
 import type { World } from "../world/world.ts";
 import { analyzeBindings } from "./bindings.ts";
+import { analyzeCredentials } from "./credentials.ts";
 import { analyzeDelegates } from "./delegates.ts";
 import { analyzeDestinations, analyzeRateLimitServices } from "./destinations.ts";
 import { analyzeEgress } from "./egress.ts";
@@ -28,6 +29,7 @@ const analyses: readonly ((world: World) => readonly Finding[])[] = [
   analyzeDestinations,
   analyzeDelegates,
   analyzeRules,
+  analyzeCredentials,
   ...selectorAnalyses,
   analyzeEgress,
   analyzeBindings,

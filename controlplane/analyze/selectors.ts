@@ -15,6 +15,11 @@ const analyzeSidecars = analysisOf("Sidecar", (world, { metadata, spec }) =>
   nobody(world, metadata.namespace, spec.workloadSelector?.labels, ["spec", "workloadSelector", "labels"]),
 );
 
+/** Returns DestinationRules for workloads that are not there: those of their own namespace count. */
+const analyzeDestinationRules = analysisOf("DestinationRule", (world, { metadata, spec }) =>
+  nobody(world, metadata.namespace, spec.workloadSelector?.matchLabels, ["spec", "workloadSelector", "matchLabels"]),
+);
+
 /** Returns PeerAuthentications for nobody, and for ports that nobody serves. */
 const analyzePeerAuthentications = analysisOf("PeerAuthentication", (world, { metadata: { namespace }, spec }) => {
   const labels = spec.selector?.matchLabels;
@@ -54,7 +59,13 @@ const others = (["Telemetry", "WasmPlugin", "RateLimitPolicy"] as const).map((ki
 );
 
 /** Returns selectors that select nobody, by kind. */
-export const selectorAnalyses = [analyzePeerAuthentications, analyzeAuthorizationPolicies, analyzeSidecars, ...others];
+export const selectorAnalyses = [
+  analyzePeerAuthentications,
+  analyzeAuthorizationPolicies,
+  analyzeSidecars,
+  analyzeDestinationRules,
+  ...others,
+];
 
 /** Selectors of the root namespace reach the whole mesh. */
 function nobodyInReach(world: World, namespace: string, labels: Labels | undefined): readonly Flaw[] {

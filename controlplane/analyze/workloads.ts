@@ -27,8 +27,8 @@ export const knowsWorkloads = derived(
   (world: World): boolean => world.list("Pod").length > 0 || templatedWorkloads(world).length > 0,
 );
 
-/** The namespaces that have workloads. */
-const namespaces = derived(
+/** Returns the namespaces that have workloads. */
+export const namespacesOfWorkloads = derived(
   (world: World): readonly string[] => [
     ...new Set([
       ...objectsByNamespace(world, "Pod").keys(),
@@ -50,13 +50,13 @@ export function isWorkload(world: World, namespace: string, selector: Labels): b
 
 /** Returns whether a selector (not an empty one) selects anybody. */
 export function isWorkloadAnywhere(world: World, selector: Labels): boolean {
-  return namespaces(world).some((namespace) => isWorkload(world, namespace, selector));
+  return namespacesOfWorkloads(world).some((namespace) => isWorkload(world, namespace, selector));
 }
 
 /** Returns the namespaces of the proxies that serve a Gateway with this selector. */
 export function gatewayNamespaces(world: World, selector: Labels): readonly string[] {
   if (Object.keys(selector).length === 0) return plannedGateways(world).map(({ namespace }) => namespace);
-  return namespaces(world).filter((namespace) => isWorkload(world, namespace, selector));
+  return namespacesOfWorkloads(world).filter((namespace) => isWorkload(world, namespace, selector));
 }
 
 /**

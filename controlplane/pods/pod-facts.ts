@@ -6,6 +6,7 @@ import type { MeshObject } from "../model/object.ts";
 import { workloadRef, type WorkloadRef } from "../model/workload-ref.ts";
 import { memoized } from "../world/memo.ts";
 import type { World } from "../world/world.ts";
+import { withTopology } from "./locality.ts";
 import { decodeAnnotations, givenProxy, type ProxyAnnotations } from "./annotations.ts";
 import type { ServedPort } from "./served-ports.ts";
 import { type PodProxy, proxyOf } from "./sidecar.ts";
@@ -31,7 +32,8 @@ export interface PodFacts extends Omit<ProxyAnnotations, "proxy"> {
 /** Returns what the mesh knows of a pod; the same object each time. */
 export const podFactsOf = memoized((pod: MeshObject<"Pod">): PodFacts => {
   const { metadata, spec } = pod;
-  const { name, namespace, labels, annotations } = metadata;
+  const { name, namespace, annotations } = metadata;
+  const labels = withTopology(metadata.labels, annotations);
   const said = decodeAnnotations(annotations);
   const workload = said.workload || workloadName(name, labels);
   const { podIP, phase, conditions } = spec.status ?? {};

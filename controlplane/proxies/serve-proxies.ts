@@ -14,6 +14,7 @@ import type { Clock } from "../telemetry/clock.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Registry } from "../telemetry/metrics.ts";
 import { registerXdsMetrics } from "../telemetry/xds-metrics.ts";
+import { memoized } from "../world/memo.ts";
 import type { World } from "../world/world.ts";
 import type { Authenticate } from "../xds/identities.ts";
 import type { Proxy } from "../xds/node.ts";
@@ -21,7 +22,7 @@ import type { Reach } from "../xds/reach.ts";
 import type { RejectedContent } from "../xds/rejections/blame.ts";
 import { createScratchEnvoy, type ScratchEnvoy } from "../xds/rejections/scratch-envoy.ts";
 import { createXdsServer, type XdsServer, type XdsServerOptions } from "../xds/server.ts";
-import { gatewayCredentials } from "./gateway-credentials.ts";
+import { namedCredentials } from "./named-credentials.ts";
 import { proxyOfNode, proxyOfPod, withoutIdentityOf } from "./proxy-class.ts";
 import type { PublicationStage } from "./publication.ts";
 import type { RefusedInTrial } from "./trial.ts";
@@ -176,14 +177,14 @@ function createUnexpectedNotes(logger: Logger): (proxy: Proxy) => void {
   };
 }
 
-/** Its identity's, and for a gateway the credentials that its listeners name. */
+/** Its identity's, and the credentials that its listeners and clusters name. */
 function secretsOf(proxy: Proxy, world: World | undefined, issuer: Issuer, resourcesFor: ResourcesFor): Secrets {
   const { namespace, serviceAccount } = proxy.identity;
   const own = issuer.secretsFor(spiffeId(world?.mesh.trustDomain ?? "cluster.local", namespace, serviceAccount));
-  const listeners = proxy.node.kind === "router" ? resourcesFor(proxy)?.maps.listeners : undefined;
-  return world === undefined || listeners === undefined
-    ? own
-    : new Map([...gatewayCredentials(world, namespace, secretsNamedBy(listeners)), ...own]);
+  const maps = resourcesFor(proxy)?.maps;
+  if (world === undefined || maps === undefined) return own;
+  const names = [...secretsNamedBy(maps.listeners), ...secretsNamedBy(maps.clusters)];
+  return new Map([...namedCredentials(world, namespace, names), ...own]);
 }
 
 /** Returns the Envoy that serves nobody; undefined where none is to be looked for. */
@@ -223,8 +224,10 @@ function envoyFinder(search: EnvoySearch, logger: Logger): () => Promise<string 
   };
 }
 
-function secretsNamedBy(listeners: EncodedMap): readonly string[] {
-  return [...listeners.values()].flatMap(({ references }) =>
-    references.filter(({ kind }) => kind === "secrets").map(({ name }) => name),
-  );
-}
+const secretsNamedBy = memoized((resources: EncodedMap): readonly string[] => [
+  ...new Set(
+    [...resources.values()].flatMap(({ references }) =>
+      references.filter(({ kind }) => kind === "secrets").map(({ name }) => name),
+    ),
+  ),
+]);

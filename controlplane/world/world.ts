@@ -1,5 +1,6 @@
 // What the rest of the control plane sees of the mesh: one immutable state of every accepted object.
 import { allKinds, type Kind } from "../model/kinds.ts";
+import type { LocalitySettingSpec, ZoneSettingSpec } from "../model/kinds/destination-rule.ts";
 import { compareByAge, type MeshObject } from "../model/object.ts";
 import type { RequestForm } from "../model/request-form.ts";
 import type { PluginTrustRule } from "../model/plugin-trust.ts";
@@ -27,6 +28,9 @@ export interface MeshConfig extends RequestForm {
   readonly accessLogEncoding: "TEXT" | "JSON";
   readonly enableAutoMtls: boolean;
   readonly connectTimeoutMs: number;
+  /** For ports of which no DestinationRule says how localities are to be treated. */
+  readonly localityLbSetting?: LocalitySettingSpec;
+  readonly zoneAwareLbSetting?: ZoneSettingSpec;
   readonly defaultConcurrency?: number;
   /** Labels beyond Istio's standard ones that proxies' bootstraps declare. */
   readonly extraStatTags: readonly string[];

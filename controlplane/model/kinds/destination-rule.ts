@@ -65,9 +65,9 @@ const loadBalancer = fields(
         },
       ),
     ),
-    localityLbSetting: noEffect(localityLbSetting),
-    zoneAwareLbSetting: noEffect(zoneAwareLbSetting),
-    warmup: noEffect(
+    localityLbSetting: opt(localityLbSetting),
+    zoneAwareLbSetting: opt(zoneAwareLbSetting),
+    warmup: opt(
       fields({
         duration: duration(),
         minimumPercent: opt(number(0, 100)),
@@ -75,7 +75,7 @@ const loadBalancer = fields(
       }),
     ),
     /** Deprecated by Istio in favour of warmup, still served. */
-    warmupDurationSecs: noEffect(duration()),
+    warmupDurationSecs: opt(duration()),
   },
   { atMostOneOf: ["simple", "consistentHash"] },
 );
@@ -128,6 +128,8 @@ export const outlierDetection = fields({
   baseEjectionTime: opt(duration()),
   maxEjectionPercent: opt(integer(0, 100)),
   minHealthPercent: opt(integer(0, 100)),
+  /** Answers that count as errors, in place of all that begin with 5. */
+  outlierDetectionHttpErrorCodes: opt(listOf(integer(200, 599))),
 });
 
 /** How TLS connections are begun. */
@@ -139,8 +141,8 @@ export const clientTls = fields({
   subjectAltNames: opt(listOf(text())),
   sni: opt(text()),
   insecureSkipVerify: opt(flag()),
-  credentialName: notYet(text()),
-  caCrl: notYet(text()),
+  credentialName: opt(text()),
+  caCrl: opt(text()),
 });
 
 const portPolicy = fields({
@@ -158,12 +160,13 @@ const trafficPolicy = fields({
   tls: opt(clientTls),
   portLevelSettings: opt(listOf(portPolicy)),
   tunnel: notYet(fields({ protocol: opt(choice(["CONNECT", "POST"])), targetHost: text(), targetPort: port() })),
-  proxyProtocol: notYet(fields({ version: opt(choice(["V1", "V2"])) })),
-  retryBudget: noEffect(
+  proxyProtocol: opt(fields({ version: opt(choice(["V1", "V2"])) })),
+  retryBudget: opt(
     fields({
       percent: opt(number(0, 100)),
       minRetryConcurrency: opt(integer()),
-      budgetInterval: opt(duration()),
+      /** This Envoy has none. */
+      budgetInterval: noEffect(duration()),
     }),
   ),
 });
@@ -176,13 +179,14 @@ export const destinationRuleSchema = fields({
   trafficPolicy: opt(trafficPolicy),
   subsets: opt(listOf(subset)),
   exportTo: opt(exportTo()),
-  workloadSelector: notYet(matchLabelsSelector),
+  workloadSelector: opt(matchLabelsSelector),
 });
 
 export type DestinationRuleSpec = SpecFrom<typeof destinationRuleSchema>;
 export type TrafficPolicySpec = SpecFrom<typeof trafficPolicy>;
 export type SubsetSpec = SpecFrom<typeof subset>;
 export type LocalitySettingSpec = SpecFrom<typeof localityLbSetting>;
+export type ZoneSettingSpec = SpecFrom<typeof zoneAwareLbSetting>;
 export type LoadBalancerSpec = SpecFrom<typeof loadBalancer>;
 export type ConnectionPoolSpec = SpecFrom<typeof connectionPool>;
 export type OutlierDetectionSpec = SpecFrom<typeof outlierDetection>;

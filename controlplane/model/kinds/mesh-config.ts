@@ -82,8 +82,6 @@ const withoutEffect = {
   defaultServiceExportTo: noEffect(exportTo()),
   defaultVirtualServiceExportTo: noEffect(exportTo()),
   defaultDestinationRuleExportTo: noEffect(exportTo()),
-  localityLbSetting: noEffect(localityLbSetting),
-  zoneAwareLbSetting: noEffect(zoneAwareLbSetting),
   dnsRefreshRate: noEffect(duration()),
   h2UpgradePolicy: noEffect(choice(["DO_NOT_UPGRADE", "UPGRADE"])),
   inboundClusterStatName: noEffect(anyText()),
@@ -154,6 +152,8 @@ export const meshConfigSchema = fields({
   accessLogEncoding: opt(choice(["TEXT", "JSON"])),
   enableAutoMtls: opt(flag()),
   connectTimeout: opt(duration()),
+  localityLbSetting: opt(localityLbSetting),
+  zoneAwareLbSetting: opt(zoneAwareLbSetting),
   defaultConfig: opt(proxyConfig),
   pathNormalization: opt(
     fields({

@@ -24,7 +24,8 @@ const endpoint = fields({
   weight: opt(integer()),
   serviceAccount: opt(anyText()),
   network: noEffect(text()),
-  locality: noEffect(anyText()),
+  /** `region/zone/subzone`, or less of it from the left. */
+  locality: opt(anyText()),
 });
 
 const servicePort = fields({

@@ -17,6 +17,12 @@ export function buildLimits(limits: ConnectionLimits): Cluster {
           maxPendingRequests: limits.maxPendingRequests ?? UNLIMITED,
           maxRequests: limits.maxRequests ?? UNLIMITED,
           maxRetries: limits.maxRetries ?? UNLIMITED,
+          ...(limits.retryBudget && {
+            retryBudget: {
+              budgetPercent: { value: limits.retryBudget.percent },
+              minRetryConcurrency: limits.retryBudget.minimum,
+            },
+          }),
           trackRemaining: true,
         },
       ],

@@ -3,6 +3,7 @@ import type {
   CoreHttpProtocolOptions,
   Http2ProtocolOptions,
   HttpProtocolOptions,
+  MatchPredicate,
 } from "../../../protos/build/envoy.ts";
 import { durationFromMs } from "../../../protos/codec.ts";
 import type { Upstream, UpstreamProtocol } from "../ir/upstream.ts";
@@ -33,13 +34,24 @@ export function buildHttpProtocolOptions(upstream: Upstream): HttpProtocolOption
   // A rule may lead HTTP to a port that is declared for TLS: such requests bring a name.
   if (upstream.protocol === "tcp") return tlsByRequest(upstream);
   const common = commonOptions(upstream);
+  const errors = upstream.outlier?.errorCodes;
   const more: HttpProtocolOptions = {
+    ...(errors && { outlierDetection: { errorMatcher: anyStatusOf(errors) } }),
     ...(Object.keys(common).length > 0 && { commonHttpProtocolOptions: common }),
     ...namesFromRequest(upstream),
   };
   return upstream.protocol === "http1" && Object.keys(more).length === 0
     ? undefined
     : { ...versionOptions(upstream), ...more };
+}
+
+function anyStatusOf(codes: readonly number[]): MatchPredicate {
+  const [first, ...others] = codes.map(
+    (code): MatchPredicate => ({
+      httpResponseHeadersMatch: { headers: [{ name: ":status", stringMatch: { exact: String(code) } }] },
+    }),
+  );
+  return first !== undefined && others.length === 0 ? first : { orMatch: { rules: first ? [first, ...others] : [] } };
 }
 
 function tlsByRequest(upstream: Upstream): HttpProtocolOptions | undefined {

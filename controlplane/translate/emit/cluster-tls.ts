@@ -3,6 +3,7 @@
 import type {
   CertificateValidationContext,
   Cluster,
+  CommonTlsContext,
   DataSource,
   TransportSocket,
   UpstreamTlsContext,
@@ -10,6 +11,7 @@ import type {
 import { packAny } from "../../../protos/codec.ts";
 import type { Upstream, UpstreamProtocol, UpstreamTls } from "../ir/upstream.ts";
 import { meshAlpnOf } from "./cluster-protocol.ts";
+import { secretSource } from "./config-source.ts";
 import { buildUpstreamMeshTls } from "./tls.ts";
 
 /** Where Debian, Alpine and the images made of them keep the operating system's certificate authorities. */
@@ -19,6 +21,35 @@ const SYSTEM_WORD = "system";
 
 /** Returns the transport socket fields of a cluster. */
 export function buildClusterTls(upstream: Upstream, trustDomains: string): Cluster {
+  const { proxyProtocol } = upstream;
+  const below = socketsOf(upstream, trustDomains);
+  if (proxyProtocol === undefined) return below;
+  const { transportSocket = rawBuffer, transportSocketMatches } = below;
+  return {
+    transportSocket: behindClientAddress(transportSocket, proxyProtocol),
+    ...(transportSocketMatches && {
+      transportSocketMatches: transportSocketMatches.map((match) => ({
+        ...match,
+        ...(match.transportSocket && { transportSocket: behindClientAddress(match.transportSocket, proxyProtocol) }),
+      })),
+    }),
+  };
+}
+
+const rawBuffer: TransportSocket = {
+  name: "envoy.transport_sockets.raw_buffer",
+  typedConfig: packAny("RawBuffer", {}),
+};
+
+/** The connection begins with whom it is made for, before anything else. */
+function behindClientAddress(transportSocket: TransportSocket, version: "V1" | "V2"): TransportSocket {
+  return {
+    name: "envoy.transport_sockets.upstream_proxy_protocol",
+    typedConfig: packAny("ProxyProtocolUpstreamTransport", { config: { version }, transportSocket }),
+  };
+}
+
+function socketsOf(upstream: Upstream, trustDomains: string): Cluster {
   const { tls, protocol } = upstream;
   switch (tls.mode) {
     case "none":
@@ -44,6 +75,7 @@ export function buildClusterTls(upstream: Upstream, trustDomains: string): Clust
 /** Without a name given HTTP takes it from each request (emit/cluster-protocol.ts); other bytes go without. */
 function serverTls(tls: Extract<UpstreamTls, { mode: "tls" }>, protocol: UpstreamProtocol): TransportSocket {
   const alpn = protocol === "http2" ? ["h2"] : protocol === "http1" ? ["http/1.1"] : [];
+  const { certificateSecret } = tls;
   const certificate =
     tls.clientCertificateFile !== undefined && tls.clientKeyFile !== undefined
       ? [{ certificateChain: file(tls.clientCertificateFile), privateKey: file(tls.clientKeyFile) }]
@@ -55,19 +87,31 @@ function serverTls(tls: Extract<UpstreamTls, { mode: "tls" }>, protocol: Upstrea
       tlsParams: { tlsMaximumProtocolVersion: "TLSv1_3" },
       ...(alpn.length > 0 && { alpnProtocols: alpn }),
       ...(certificate.length > 0 && { tlsCertificates: certificate }),
-      ...(!tls.insecureSkipVerify && { validationContext: validation(tls) }),
+      ...(certificateSecret && { tlsCertificateSdsSecretConfigs: [secretSource(certificateSecret)] }),
+      ...(!tls.insecureSkipVerify && authorities(tls)),
     },
   };
   return { name: "envoy.transport_sockets.tls", typedConfig: packAny("UpstreamTlsContext", context) };
 }
 
-function validation(tls: Extract<UpstreamTls, { mode: "tls" }>): CertificateValidationContext {
+function authorities(tls: Extract<UpstreamTls, { mode: "tls" }>): CommonTlsContext {
   const names = tls.subjectAltNames.flatMap((exact) =>
     (["DNS", "URI"] as const).map((sanType) => ({ sanType, matcher: { exact } })),
   );
+  const checked: CertificateValidationContext = names.length > 0 ? { matchTypedSubjectAltNames: names } : {};
+  if (tls.authoritySecret !== undefined)
+    return {
+      combinedValidationContext: {
+        defaultValidationContext: checked,
+        validationContextSdsSecretConfig: secretSource(tls.authoritySecret),
+      },
+    };
   return {
-    trustedCa: file(tls.caFile === undefined || tls.caFile === SYSTEM_WORD ? SYSTEM_AUTHORITIES : tls.caFile),
-    ...(names.length > 0 && { matchTypedSubjectAltNames: names }),
+    validationContext: {
+      trustedCa: file(tls.caFile === undefined || tls.caFile === SYSTEM_WORD ? SYSTEM_AUTHORITIES : tls.caFile),
+      ...(tls.revocationFile !== undefined && { crl: file(tls.revocationFile) }),
+      ...checked,
+    },
   };
 }
 

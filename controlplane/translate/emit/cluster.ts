@@ -9,7 +9,7 @@ import { adsSource } from "./config-source.ts";
 import { interned } from "../../world/interned.ts";
 import { buildDnsCache } from "./dynamic-forward.ts";
 import { buildLoadAssignment } from "./endpoint.ts";
-import { buildLoadBalancing } from "./load-balancing.ts";
+import { buildLoadBalancing, buildSpread } from "./load-balancing.ts";
 import { configPath, upstreamName } from "./names.ts";
 
 /**
@@ -40,7 +40,10 @@ function makeCluster(upstream: Upstream, trustDomains: string): Cluster {
     ...buildLoadBalancing(upstream),
     ...buildLimits(upstream.limits),
     ...(outlierDetection && { outlierDetection }),
-    commonLbConfig: { healthyPanicThreshold: { value: upstream.outlier?.minHealthPercent ?? 0 } },
+    commonLbConfig: {
+      healthyPanicThreshold: { value: upstream.outlier?.minHealthPercent ?? 0 },
+      ...buildSpread(upstream),
+    },
     ...(httpOptions && {
       typedExtensionProtocolOptions: {
         "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": packAny("HttpProtocolOptions", httpOptions),

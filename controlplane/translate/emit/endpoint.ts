@@ -1,7 +1,7 @@
 // The addresses behind an upstream as Envoy's load assignment.
 import type { ClusterLoadAssignment, LbEndpoint, Metadata } from "../../../protos/build/envoy.ts";
 import type { WorkloadRef } from "../../model/workload-ref.ts";
-import type { Endpoint, Upstream } from "../ir/upstream.ts";
+import type { Endpoint, Endpoints, Upstream } from "../ir/upstream.ts";
 import { interned } from "../../world/interned.ts";
 import { upstreamName } from "./names.ts";
 
@@ -15,23 +15,38 @@ export function buildLoadAssignment(upstream: Upstream): ClusterLoadAssignment {
 }
 
 function makeAssignment(upstream: Upstream): ClusterLoadAssignment {
-  const endpoints =
-    "endpoints" in upstream.discovery ? upstream.discovery.endpoints.filter((endpoint) => endpoint.healthy) : [];
-  const byLocality = new Map<string, Endpoint[]>();
-  for (const endpoint of endpoints) {
-    const locality = endpoint.locality ?? "";
-    byLocality.set(locality, [...(byLocality.get(locality) ?? []), endpoint]);
-  }
+  const { endpoints, localityWeights }: Endpoints =
+    "endpoints" in upstream.discovery ? upstream.discovery : { endpoints: [] };
   return {
     clusterName: upstreamName(upstream.id),
-    endpoints: [...byLocality]
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([locality, members]) => ({
-        ...(locality !== "" && { locality: localityOf(locality) }),
-        loadBalancingWeight: members.reduce((sum, member) => sum + member.weight, 0),
-        lbEndpoints: members.map(lbEndpoint),
-      })),
+    endpoints: byPlace(endpoints.filter((endpoint) => endpoint.healthy)).map(({ locality, priority, members }) => ({
+      ...(locality !== "" && { locality: localityOf(locality) }),
+      loadBalancingWeight: localityWeights?.[locality] ?? members.reduce((sum, member) => sum + member.weight, 0),
+      ...(priority > 0 && { priority }),
+      lbEndpoints: members.map(lbEndpoint),
+    })),
   };
+}
+
+/** Envoy takes addresses of one locality and priority together. */
+interface Place {
+  readonly locality: string;
+  readonly priority: number;
+  readonly members: Endpoint[];
+}
+
+function byPlace(endpoints: readonly Endpoint[]): readonly Place[] {
+  const places = new Map<string, Place>();
+  for (const endpoint of endpoints) {
+    const { locality = "", priority = 0 } = endpoint;
+    const key = `${locality} ${priority}`;
+    const place = places.get(key) ?? { locality, priority, members: [] };
+    place.members.push(endpoint);
+    places.set(key, place);
+  }
+  return [...places.values()].sort(
+    (a, b) => a.priority - b.priority || (a.locality < b.locality ? -1 : a.locality > b.locality ? 1 : 0),
+  );
 }
 
 function localityOf(text: string) {

@@ -36,14 +36,23 @@ export interface Endpoint {
   /** A sidecar answers here, so mesh mTLS is spoken. */
   readonly meshTls: boolean;
   readonly healthy: boolean;
+  /** `region/zone/subzone`, or less of it from the left. */
   readonly locality?: string;
+  /** It is asked while none of a smaller number is well. Absent: 0, the first. */
+  readonly priority?: number;
   readonly workload?: WorkloadRef;
+}
+
+/** Addresses, and how much of the requests each locality gets where it is not for their weights to say. */
+export interface Endpoints {
+  readonly endpoints: readonly Endpoint[];
+  readonly localityWeights?: Readonly<Record<string, number>>;
 }
 
 /** How the addresses of an upstream become known. */
 export type Discovery =
-  | { readonly kind: "endpoints"; readonly endpoints: readonly Endpoint[] } // pushed apart from the upstream
-  | { readonly kind: "dns"; readonly endpoints: readonly Endpoint[]; readonly roundRobin: boolean }
+  | ({ readonly kind: "endpoints" } & Endpoints) // pushed apart from the upstream
+  | ({ readonly kind: "dns"; readonly roundRobin: boolean } & Endpoints)
   | { readonly kind: "forward" } // resolved from the request's own host, when it is asked for
   | { readonly kind: "none" }; // never any address: answers 503
 
@@ -52,6 +61,15 @@ export type Discovery =
  * the port speaks.
  */
 export type UpstreamProtocol = "http1" | "http2" | "downstream" | "auto" | "tcp";
+
+/** How a new address comes to its full share, little by little. */
+export interface WarmUp {
+  readonly durationMs: number;
+  /** 1 is a straight line; a larger number gives more at first. */
+  readonly aggression?: number;
+  /** What it gets of its share at once. */
+  readonly minimumPercent?: number;
+}
 
 export type HashKey =
   | { readonly kind: "header"; readonly name: string }
@@ -66,8 +84,7 @@ export type HashKey =
   | { readonly kind: "queryParameter"; readonly name: string };
 
 export type LoadBalancer =
-  | { readonly kind: "roundRobin" }
-  | { readonly kind: "leastRequest" }
+  | { readonly kind: "roundRobin" | "leastRequest"; readonly warmUp?: WarmUp }
   | { readonly kind: "random" }
   | {
       readonly kind: "consistentHash";
@@ -94,10 +111,19 @@ export interface ConnectionLimits {
   readonly maxRequests?: number | undefined;
   readonly maxRequestsPerConnection?: number | undefined;
   readonly maxRetries?: number | undefined;
+  /** In place of `maxRetries`. */
+  readonly retryBudget?: RetryBudget | undefined;
   readonly idleTimeoutMs?: number | undefined;
   readonly maxConcurrentStreams?: number | undefined;
   /** Pings on HTTP/2 connections; without an interval there are none. */
   readonly http2KeepAlive?: { readonly intervalMs?: number | undefined; readonly timeoutMs: number } | undefined;
+}
+
+/** How many retries may be under way, as a share of the requests. */
+export interface RetryBudget {
+  readonly percent: number;
+  /** So many may be, however few the requests. */
+  readonly minimum: number;
 }
 
 /** Passive health checking. */
@@ -111,6 +137,8 @@ export interface OutlierEjection {
   /** What this share does not allow is not ejected, not even the first host. */
   readonly maxEjectionPercent: number;
   readonly minHealthPercent: number;
+  /** Answers that count as errors, in place of all that begin with 5. */
+  readonly errorCodes?: readonly number[] | undefined;
 }
 
 /** What is spoken below the protocol. */
@@ -124,7 +152,11 @@ export type UpstreamTls =
       readonly mode: "tls"; // SIMPLE, and MUTUAL when a client certificate is named
       readonly sni: string;
       readonly caFile?: string;
-      readonly credentialName?: string;
+      /** Of certificates that the authority took back. */
+      readonly revocationFile?: string;
+      /** Secrets by name, in place of files. */
+      readonly authoritySecret?: string;
+      readonly certificateSecret?: string;
       readonly clientCertificateFile?: string;
       readonly clientKeyFile?: string;
       readonly subjectAltNames: readonly string[];
@@ -142,9 +174,19 @@ export interface Upstream {
   /** Its addresses may lie outside the machine: connections to them leave from whatever source address reaches them. */
   readonly anySource: boolean;
   readonly loadBalancer: LoadBalancer;
+  /**
+   * What localities are to load balancing: each gets the share that its weight says, or Envoy keeps requests in the
+   * client's own zone. Undefined: nothing.
+   */
+  readonly spread?:
+    | { readonly kind: "weights" }
+    | { readonly kind: "zones"; readonly enabled: boolean; readonly minClusterSize?: number }
+    | undefined;
   readonly limits: ConnectionLimits;
   readonly outlier?: OutlierEjection;
   readonly tls: UpstreamTls;
+  /** Each connection begins with the client's address, in this version of the PROXY protocol. */
+  readonly proxyProtocol?: "V1" | "V2" | undefined;
   /** `<namespace>/<name>` of the DestinationRule that speaks for it. */
   readonly origin?: string;
 }

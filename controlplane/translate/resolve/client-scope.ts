@@ -8,6 +8,7 @@ import { derived, sameItems } from "../../world/derive.ts";
 import { labelsKey } from "../../world/labels-key.ts";
 import { memoized } from "../../world/memo.ts";
 import type { World } from "../../world/world.ts";
+import { labelsAmong, labelsInRule } from "./client-labels.ts";
 import type { MeshService } from "./mesh-service.ts";
 import { visibleHosts } from "./registry.ts";
 import { type EgressScope, resolveEgressScope, scopeHasService, scopeHasVirtualService } from "./sidecar.ts";
@@ -20,22 +21,18 @@ export const byHost = {
 };
 
 /**
- * Returns those of a client's labels by which a Sidecar or a rule of the mesh chooses clients; all others make no
- * difference to what it may reach.
+ * Returns those of a client's labels by which a Sidecar or a rule of the mesh chooses clients, or which say where it
+ * runs where that counts; all others make no difference to what it may reach, and how.
  */
 export function decisiveLabelsOf(world: World, labels: Labels): Labels {
   return labelsAmong(decisiveLabels(world), labels);
 }
 
-const labelsAmong = memoized((names: readonly string[], labels: Labels): Labels => {
-  const among = names.filter((name) => Object.hasOwn(labels, name));
-  return Object.fromEntries(among.map((name) => [name, labels[name] ?? ""]));
-});
-
 const decisiveLabels = derived(
   (world: World): readonly string[] => {
     const names = [
       ...world.list("VirtualService").flatMap(labelsInMatches),
+      ...world.list("DestinationRule").flatMap((rule) => labelsInRule(world.mesh, rule)),
       ...world.list("Sidecar").flatMap(({ spec }) => Object.keys(spec.workloadSelector?.labels ?? {})),
     ];
     return [...new Set(names)].sort(compareText);

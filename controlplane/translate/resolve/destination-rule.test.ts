@@ -9,7 +9,8 @@ metadata: {name: ${name}, namespace: ${namespace}${created && `, creationTimesta
 spec: {host: ${host}${spec && `, ${spec}`}}
 `;
 const HOST = "reviews.server.svc.cluster.local";
-const found = (yaml: string, client = "client") => destinationRuleFor(worldOf(yaml), client, HOST, "server");
+const found = (yaml: string, client = "client", labels = {}) =>
+  destinationRuleFor(worldOf(yaml), client, labels, HOST, "server");
 
 describe("the DestinationRule of a host", () => {
   it("is looked up in the client's namespace, then the service's, then the root namespace", () => {
@@ -49,6 +50,33 @@ describe("the DestinationRule of a host", () => {
         { name: "v2", labels: { version: "v2" } },
       ],
     });
+  });
+});
+
+describe("a DestinationRule for some workloads", () => {
+  const simple = (algorithm: string) => `trafficPolicy: {loadBalancer: {simple: ${algorithm}}}`;
+  const selector = (app: string) => `workloadSelector: {matchLabels: {app: ${app}}}`;
+  const yaml =
+    rule("all", "client", HOST, `${simple("RANDOM")}, subsets: [{name: v1}]`, "2024-02-01T00:00:00Z") +
+    rule("some", "client", HOST, `${simple("ROUND_ROBIN")}, ${selector("a")}`, "2024-03-01T00:00:00Z") +
+    rule("more", "client", HOST, `subsets: [{name: v2}], ${selector("a")}`, "2024-04-01T00:00:00Z") +
+    rule("others", "client", HOST, selector("b"), "2024-01-01T00:00:00Z");
+  const of = (labels: Record<string, string>) => {
+    const merged = found(yaml, "client", labels);
+    return [merged?.origin, merged?.trafficPolicy?.loadBalancer?.simple, merged?.subsets.map(({ name }) => name)];
+  };
+
+  it("counts for them, with what the rule for all says beside it", () => {
+    expect(of({ app: "a" })).toEqual(["client/some", "ROUND_ROBIN", ["v2", "v1"]]);
+    expect(of({ app: "b" })).toEqual(["client/others", "RANDOM", ["v1"]]);
+    expect(of({ app: "c" })).toEqual(["client/all", "RANDOM", ["v1"]]);
+  });
+
+  it("counts in its own namespace only", () => {
+    const exported =
+      rule("some", "server", "reviews", selector("a")) + rule("all", "server", "reviews", simple("RANDOM"));
+    expect(found(exported, "client", { app: "a" })?.origin).toBe("server/all");
+    expect(found(exported, "server", { app: "a" })?.origin).toBe("server/some");
   });
 });
 

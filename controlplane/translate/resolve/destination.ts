@@ -1,6 +1,7 @@
 // From a destination in a route to the upstream it means.
 import { resolveHost } from "../../model/hosts.ts";
 import type { DestinationSpec } from "../../model/kinds/virtual-service.ts";
+import type { Labels } from "../../model/labels.ts";
 import type { World } from "../../world/world.ts";
 import type { Upstream, UpstreamId } from "../ir/upstream.ts";
 import type { MeshService } from "./mesh-service.ts";
@@ -20,15 +21,14 @@ export interface DestinationResolver {
   readonly used: ReadonlySet<Upstream>;
 }
 
-/** Returns a resolver for clients in `namespace`. */
-export function createDestinations(world: World, namespace: string): DestinationResolver {
+/** Returns a resolver for clients with these labels in `namespace`. */
+export function createDestinations(world: World, namespace: string, labels: Labels): DestinationResolver {
   const used = new Set<Upstream>();
   const use = (upstream: Upstream) => {
     used.add(upstream);
     return upstream;
   };
-  const pick = (id: UpstreamId) =>
-    serviceUpstream(world, namespace, id.host, id.port, id.subset) ?? missingUpstream(world, id);
+  const pick = (id: UpstreamId) => serviceUpstream(world, namespace, labels, id) ?? missingUpstream(world, id);
   return {
     used,
     find(destination, owner, listenerPort) {

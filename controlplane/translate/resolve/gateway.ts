@@ -41,7 +41,12 @@ const fromGateway = memoized(
 /** Returns the view of a gateway proxy: servers of all Gateways that select it, by port, oldest Gateway first. */
 export function resolveGateway(inputs: Inputs, proxy: ProxyClass): GatewayView {
   const { world } = inputs;
-  const gathering: Gathering = { world, proxy, destinations: createDestinations(world, proxy.namespace), notes: [] };
+  const gathering: Gathering = {
+    world,
+    proxy,
+    destinations: createDestinations(world, proxy.namespace, proxy.labels),
+    notes: [],
+  };
   const byPort = new Map<number, GatewayServer[]>();
   for (const gateway of world
     .list("Gateway")

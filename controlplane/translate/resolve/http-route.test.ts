@@ -36,7 +36,7 @@ function routesOf(http: string, context: Partial<RouteContext> = {}): readonly R
   );
   const [rule] = world.list("VirtualService");
   if (rule === undefined) throw new Error("no rule");
-  return resolveHttpRoutes(world, rule, { ...client, ...context }, createDestinations(world, "default"));
+  return resolveHttpRoutes(world, rule, { ...client, ...context }, createDestinations(world, "default", {}));
 }
 
 function forward(route: Route | undefined) {

@@ -95,7 +95,7 @@ const allHosts = derived(
 const reachableUpstreams = derived(
   (world: World, namespace: string, labels: Labels): readonly Upstream[] => {
     const names = serviceNames(world, namespace, labels);
-    const upstreams = new Set(names.flatMap((host) => serviceUpstreams(world, namespace, host)));
+    const upstreams = new Set(names.flatMap((host) => serviceUpstreams(world, namespace, labels, host)));
     for (const host of names)
       for (const upstream of upstreamsUsedFor(world, namespace, labels, host)) upstreams.add(upstream);
     for (const upstream of otherRouting(world, namespace, labels).used) upstreams.add(upstream);
@@ -106,7 +106,7 @@ const reachableUpstreams = derived(
 
 const serviceRouting = derived((world: World, namespace: string, labels: Labels, host: string): HostRouting => {
   const service = visibleHost(world, namespace, host);
-  const client: Client = { world, namespace, labels, destinations: createDestinations(world, namespace) };
+  const client: Client = { world, namespace, labels, destinations: createDestinations(world, namespace, labels) };
   const hosts = service === undefined ? [] : serviceHosts(client, service);
   return { hosts, used: [...client.destinations.used] };
 }, byHost);
@@ -125,7 +125,7 @@ const upstreamsUsedFor = derived(
 
 /** Hosts of rules that are no service get the rule's routes for requests to port 80; on others they are unknown. */
 const otherRouting = derived((world: World, namespace: string, labels: Labels): HostRouting => {
-  const client: Client = { world, namespace, labels, destinations: createDestinations(world, namespace) };
+  const client: Client = { world, namespace, labels, destinations: createDestinations(world, namespace, labels) };
   const hosts = ruledNames(world, namespace, labels).flatMap((host) => ruledHost(client, host));
   return { hosts, used: [...client.destinations.used] };
 }, byClient);

@@ -5,6 +5,7 @@ import type { World } from "../../world/world.ts";
 import { labelIndex, objectsIn } from "../../world/label-index.ts";
 import { resolveMtlsMode } from "./peer-authentication.ts";
 import type { Backend } from "./mesh-service.ts";
+import { localityOf } from "../../pods/locality.ts";
 import { type PodFacts, podFactsOf } from "../../pods/pod-facts.ts";
 
 /** Returns the pods of a namespace that a selector (not an empty one) matches, oldest first. */
@@ -37,6 +38,7 @@ export function portOfPod(pod: PodFacts, targetPort: number | string): number | 
 /** Returns the pod's port as others reach it: where its sidecar listens for it, else at the pod's own address. */
 export function podBackend(world: World, pod: PodFacts, port: number): Backend {
   const bind = pod.listens.find((listen) => listen.port === port)?.bind ?? { address: pod.ip, port };
+  const locality = localityOf(pod.labels);
   const speaksMeshTls = pod.proxy === "sidecar" && resolveMtlsMode(world, pod, port) !== "DISABLE";
   return {
     labels: pod.labels,
@@ -46,6 +48,7 @@ export function podBackend(world: World, pod: PodFacts, port: number): Backend {
       weight: 1,
       meshTls: speaksMeshTls,
       healthy: true,
+      ...(locality !== "" && { locality }),
       workload: pod.ref,
     },
   };

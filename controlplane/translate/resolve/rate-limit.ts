@@ -82,9 +82,7 @@ export const rateLimitUpstreams = derived(
       global ? [global.service] : [],
     );
     return [
-      ...new Set(
-        services.map((id) => serviceUpstream(world, namespace, id.host, id.port, "") ?? missingUpstream(world, id)),
-      ),
+      ...new Set(services.map((id) => serviceUpstream(world, namespace, labels, id) ?? missingUpstream(world, id))),
     ];
   },
   { keyOf: (namespace, labels, workload) => `${namespace} ${labelsKey(labels)} ${workload}`, same: sameItems },

@@ -9,6 +9,7 @@ import type {
 } from "../../model/kinds/service-entry.ts";
 import { derived } from "../../world/derive.ts";
 import type { World } from "../../world/world.ts";
+import { localityOf, topologyOf, withTopology } from "../../pods/locality.ts";
 import { sortBackends } from "./pod-endpoints.ts";
 import { protocolOfEntryPort } from "./protocol.ts";
 import type { Backend, MeshService } from "./mesh-service.ts";
@@ -84,14 +85,21 @@ function endpointBackend(
 ): readonly Backend[] {
   if (endpoint.address === undefined || endpoint.address.startsWith("unix:")) return [];
   if (!dns && isIP(endpoint.address) === 0) return [];
-  const labels = endpoint.labels ?? {};
+  const labels = withTopology(endpoint.labels ?? {}, topologyOf(endpoint.locality ?? ""));
+  const locality = localityOf(labels);
   const target = endpoint.ports?.[port.name] ?? port.targetPort ?? port.number;
   const named = labels.app === undefined ? {} : { workload: workloadRef(labels.app, namespace, labels) };
   const meshTls = labels["security.istio.io/tlsMode"] === "istio";
   return [
     {
       labels,
-      endpoint: { ...plainEndpoint(endpoint.address, target), weight: endpoint.weight || 1, meshTls, ...named },
+      endpoint: {
+        ...plainEndpoint(endpoint.address, target),
+        weight: endpoint.weight || 1,
+        meshTls,
+        ...(locality !== "" && { locality }),
+        ...named,
+      },
     },
   ];
 }

@@ -1,7 +1,19 @@
 // A DestinationRule's policy in the IR's words: load balancing, limits, outlier ejection.
 import { parseDurationMs } from "../../model/duration.ts";
-import type { ConnectionPoolSpec, LoadBalancerSpec, OutlierDetectionSpec } from "../../model/kinds/destination-rule.ts";
-import type { ConnectionLimits, HashKey, LoadBalancer, OutlierEjection, UpstreamProtocol } from "../ir/upstream.ts";
+import type {
+  ConnectionPoolSpec,
+  LoadBalancerSpec,
+  OutlierDetectionSpec,
+  TrafficPolicySpec,
+} from "../../model/kinds/destination-rule.ts";
+import type {
+  ConnectionLimits,
+  HashKey,
+  LoadBalancer,
+  OutlierEjection,
+  UpstreamProtocol,
+  WarmUp,
+} from "../ir/upstream.ts";
 import type { PortProtocol } from "./protocol.ts";
 
 /** Istio's smallest ring. */
@@ -11,6 +23,8 @@ const DEFAULT_KEEPALIVE_TIMEOUT_MS = 20_000;
 const DEFAULT_EJECTION_INTERVAL_MS = 10_000;
 const DEFAULT_EJECTION_MS = 30_000;
 const DEFAULT_EJECTION_PERCENT = 10;
+const DEFAULT_BUDGET_PERCENT = 20;
+const DEFAULT_BUDGET_MINIMUM = 3;
 
 /**
  * Returns how a host of several is picked; least request unless the policy says otherwise. PASSTHROUGH has no original
@@ -34,8 +48,24 @@ export function resolveLoadBalancer(spec: LoadBalancerSpec | undefined): LoadBal
       minimumSize: hash.ringHash?.minimumRingSize || hash.minimumRingSize || DEFAULT_RING_SIZE,
     };
   }
-  if (spec?.simple === "ROUND_ROBIN") return { kind: "roundRobin" };
-  return spec?.simple === "RANDOM" ? { kind: "random" } : { kind: "leastRequest" };
+  if (spec?.simple === "RANDOM") return { kind: "random" };
+  const warmUp = resolveWarmUp(spec);
+  return { kind: spec?.simple === "ROUND_ROBIN" ? "roundRobin" : "leastRequest", ...(warmUp && { warmUp }) };
+}
+
+const DEFAULT_AGGRESSION = 1;
+const DEFAULT_MINIMUM_PERCENT = 10;
+
+/** The deprecated form leaves the rest to Envoy, as in Istio. */
+function resolveWarmUp({ warmup, warmupDurationSecs }: LoadBalancerSpec = {}): WarmUp | undefined {
+  if (warmup !== undefined)
+    return {
+      durationMs: durationMs(warmup.duration) ?? 0,
+      aggression: warmup.aggression ?? DEFAULT_AGGRESSION,
+      minimumPercent: warmup.minimumPercent ?? DEFAULT_MINIMUM_PERCENT,
+    };
+  const ms = durationMs(warmupDurationSecs);
+  return ms === undefined ? undefined : { durationMs: ms };
 }
 
 function hashKey(hash: NonNullable<LoadBalancerSpec["consistentHash"]>): HashKey | undefined {
@@ -54,9 +84,12 @@ function hashKey(hash: NonNullable<LoadBalancerSpec["consistentHash"]>): HashKey
   return hash.useSourceIp === true ? { kind: "sourceIp" } : undefined;
 }
 
-/** Returns the limits of a connection pool; what is absent has no limit. */
-export function resolveLimits(spec: ConnectionPoolSpec | undefined, connectTimeoutMs: number): ConnectionLimits {
-  const { tcp, http } = spec ?? {};
+/** Returns the limits of a connection pool, and of retries; what is absent has no limit. */
+export function resolveLimits(
+  { connectionPool, retryBudget }: Pick<TrafficPolicySpec, "connectionPool" | "retryBudget">,
+  connectTimeoutMs: number,
+): ConnectionLimits {
+  const { tcp, http } = connectionPool ?? {};
   const keepalive = tcp?.tcpKeepalive;
   return withoutUndefined({
     connectTimeoutMs: durationMs(tcp?.connectTimeout) ?? connectTimeoutMs,
@@ -73,6 +106,10 @@ export function resolveLimits(spec: ConnectionPoolSpec | undefined, connectTimeo
     maxRequests: positive(http?.http2MaxRequests),
     maxRequestsPerConnection: positive(http?.maxRequestsPerConnection),
     maxRetries: positive(http?.maxRetries),
+    retryBudget: retryBudget && {
+      percent: retryBudget.percent ?? DEFAULT_BUDGET_PERCENT,
+      minimum: retryBudget.minRetryConcurrency || DEFAULT_BUDGET_MINIMUM,
+    },
     idleTimeoutMs: durationMs(http?.idleTimeout) ?? durationMs(tcp?.idleTimeout),
     maxConcurrentStreams: positive(http?.maxConcurrentStreams),
     http2KeepAlive:
@@ -97,6 +134,7 @@ export function resolveOutlier(spec: OutlierDetectionSpec | undefined): OutlierE
     baseEjectionMs: durationMs(spec.baseEjectionTime) ?? DEFAULT_EJECTION_MS,
     maxEjectionPercent: spec.maxEjectionPercent || DEFAULT_EJECTION_PERCENT,
     minHealthPercent: spec.minHealthPercent ?? 0,
+    errorCodes: spec.outlierDetectionHttpErrorCodes?.length ? spec.outlierDetectionHttpErrorCodes : undefined,
   });
 }
 

@@ -187,10 +187,11 @@ data: {mesh: '{"trustDomain": "new-td", "trustDomainAliases": ["old-td"]}'}
       algorithm: "ringHash",
       minimumSize: 1_024,
     });
-    expect(key("httpHeaderName: X-User, maglev: {}")).toEqual({
+    expect(key("httpHeaderName: X-User, maglev: {tableSize: 101}")).toEqual({
       kind: "consistentHash",
       key: { kind: "header", name: "x-user" },
       algorithm: "maglev",
+      tableSize: 101,
     });
     expect(key("useSourceIp: true, minimumRingSize: 9")).toEqual({
       kind: "consistentHash",

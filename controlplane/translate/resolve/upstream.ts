@@ -1,31 +1,61 @@
 // The upstreams of one service as clients of one namespace reach it: every port, whole and by subset.
-import type { ClientTlsSpec, SubsetSpec } from "../../model/kinds/destination-rule.ts";
-import { labelsMatch } from "../../model/labels.ts";
-import { derived } from "../../world/derive.ts";
+import type { SubsetSpec } from "../../model/kinds/destination-rule.ts";
+import { type Labels, labelsMatch } from "../../model/labels.ts";
+import { compareText } from "../../model/object.ts";
+import { derived, sameItems } from "../../world/derive.ts";
+import { labelsKey } from "../../world/labels-key.ts";
 import type { World } from "../../world/world.ts";
-import type { Discovery, Endpoint, Upstream, UpstreamId, UpstreamTls } from "../ir/upstream.ts";
-import { destinationRuleFor, type MergedRule, portPolicy } from "./destination-rule.ts";
+import { type Discovery, type Upstream, type UpstreamId, upstreamText } from "../ir/upstream.ts";
+import { labelsAmong, labelsInRule } from "./client-labels.ts";
+import { destinationRuleFor, type MergedRule, portPolicy, rulesOfHost } from "./destination-rule.ts";
+import { type LocalityPolicy, placeEndpoints, resolveLocalityPolicy, spreadOf } from "./locality.ts";
 import type { MeshPort, MeshService } from "./mesh-service.ts";
 import { visibleHost } from "./registry.ts";
 import { resolveLimits, resolveLoadBalancer, resolveOutlier, resolveUpstreamProtocol } from "./traffic-policy.ts";
+import { lacksCredential, resolveUpstreamTls } from "./upstream-tls.ts";
 
 /**
- * Returns the upstreams of a host that clients in `client` see, for each port the whole and then its subsets in the
- * order of the rule; none for others.
+ * Returns the upstreams of a host that clients with these labels in `client` see, for each port the whole and then its
+ * subsets in the order of the rule; none for others. The same for all clients whose labels differ in nothing that
+ * matters to this host.
  */
-export const serviceUpstreams = derived((world: World, client: string, host: string): readonly Upstream[] => {
-  const service = visibleHost(world, client, host);
-  if (service === undefined) return [];
-  const rule = destinationRuleFor(world, client, host, service.ref.namespace);
-  return service.ports.flatMap((port) =>
-    [undefined, ...(rule?.subsets ?? [])].map((subset) => upstream(world, service, port, rule, subset)),
-  );
-});
+export function serviceUpstreams(world: World, client: string, labels: Labels, host: string): readonly Upstream[] {
+  return upstreamsFor(world, client, labelsAmong(labelsForHost(world, client, host), labels), host);
+}
 
 /** Returns one of them. */
-export const serviceUpstream = derived(
-  (world: World, client: string, host: string, port: number, subset: string): Upstream | undefined =>
-    serviceUpstreams(world, client, host).find(({ id }) => id.port === port && id.subset === subset),
+export function serviceUpstream(world: World, client: string, labels: Labels, id: UpstreamId): Upstream | undefined {
+  return upstreamFor(world, client, labelsAmong(labelsForHost(world, client, id.host), labels), id);
+}
+
+const upstreamsFor = derived(
+  (world: World, client: string, labels: Labels, host: string): readonly Upstream[] => {
+    const service = visibleHost(world, client, host);
+    if (service === undefined) return [];
+    const rule = destinationRuleFor(world, client, labels, host, service.ref.namespace);
+    const asked: Asking = { world, client, labels, service, rule };
+    return service.ports.flatMap((port) =>
+      [undefined, ...(rule?.subsets ?? [])].map((subset) => upstream(asked, port, subset)),
+    );
+  },
+  { keyOf: (client, labels, host) => `${client} ${labelsKey(labels)} ${host}` },
+);
+
+const upstreamFor = derived(
+  (world: World, client: string, labels: Labels, { host, port, subset }: UpstreamId): Upstream | undefined =>
+    upstreamsFor(world, client, labels, host).find(({ id }) => id.port === port && id.subset === subset),
+  { keyOf: (client, labels, id) => `${client} ${labelsKey(labels)} ${upstreamText(id)}` },
+);
+
+/** The labels of clients by which a host is reached in another way: what its rules select by, and where clients run. */
+const labelsForHost = derived(
+  (world: World, client: string, host: string): readonly string[] => {
+    const service = visibleHost(world, client, host);
+    const rules = service === undefined ? [] : rulesOfHost(world, client, host, service.ref.namespace);
+    const names = rules.flatMap((group) => group.rules.flatMap((rule) => labelsInRule(world.mesh, rule)));
+    return [...new Set(names)].sort(compareText);
+  },
+  { same: sameItems },
 );
 
 /** Returns an upstream that has no address and answers 503: for destinations that nobody declared. */
@@ -43,74 +73,54 @@ export const missingUpstream = derived(
   { keyOf: (id) => JSON.stringify(id) },
 );
 
-function upstream(
-  world: World,
-  service: MeshService,
-  port: MeshPort,
-  rule: MergedRule | undefined,
-  subset: SubsetSpec | undefined,
-): Upstream {
+/** Who asks for which service, and the rule that speaks for it. */
+interface Asking {
+  readonly world: World;
+  readonly client: string;
+  readonly labels: Labels;
+  readonly service: MeshService;
+  readonly rule: MergedRule | undefined;
+}
+
+function upstream(asked: Asking, port: MeshPort, subset: SubsetSpec | undefined): Upstream {
+  const { world, service, rule } = asked;
   const policy = portPolicy(rule, port.number, subset);
+  const localities = resolveLocalityPolicy(world.mesh, policy);
+  // A Secret that is named and is not there must not turn into a connection that shows or checks nothing; and whoever
+  // waited for it would wait before everything else.
+  const isClosed = lacksCredential(world, asked.client, policy.tls);
   const id: UpstreamId = { direction: "outbound", port: port.number, subset: subset?.name ?? "", host: service.host };
   const outlier = resolveOutlier(policy.outlierDetection);
   return {
     id,
-    discovery: discoveryOf(service, port, subset),
+    discovery: isClosed ? { kind: "none" } : discoveryOf(asked, port, subset, localities),
     protocol: resolveUpstreamProtocol(port.protocol, policy.connectionPool?.http),
     service: service.ref,
     internal: service.internal,
     anySource: service.anySource,
     loadBalancer: resolveLoadBalancer(policy.loadBalancer),
-    limits: resolveLimits(policy.connectionPool, world.mesh.connectTimeoutMs),
+    ...spreadOf(localities),
+    limits: resolveLimits(policy, world.mesh.connectTimeoutMs),
     ...(outlier && { outlier }),
-    tls: tlsOf(world, service, id, policy.tls),
+    tls: isClosed ? { mode: "none" } : resolveUpstreamTls(world, service, id, policy.tls),
+    ...(policy.proxyProtocol && { proxyProtocol: policy.proxyProtocol.version ?? "V1" }),
     ...(rule && { origin: rule.origin }),
   };
 }
 
-function discoveryOf(service: MeshService, port: MeshPort, subset: SubsetSpec | undefined): Discovery {
+function discoveryOf(
+  { service, labels }: Asking,
+  port: MeshPort,
+  subset: SubsetSpec | undefined,
+  localities: LocalityPolicy,
+): Discovery {
   if (service.discovery === "forward") return { kind: "forward" };
-  const endpoints: readonly Endpoint[] = (service.backends.get(port.number) ?? [])
-    .filter((backend) => labelsMatch(subset?.labels, backend.labels))
-    .map((backend) => backend.endpoint);
+  const backends = (service.backends.get(port.number) ?? []).filter((backend) =>
+    labelsMatch(subset?.labels, backend.labels),
+  );
+  const placed = placeEndpoints(backends, localities, labels);
   if (service.discovery === "dns" || service.discovery === "oneByDns")
     // Envoy takes one address of one name, so a subset without endpoints cannot say so.
-    return { kind: "dns", endpoints, roundRobin: service.discovery === "oneByDns" && endpoints.length === 1 };
-  return { kind: service.discovery, endpoints };
-}
-
-function tlsOf(world: World, service: MeshService, id: UpstreamId, spec: ClientTlsSpec | undefined): UpstreamTls {
-  const sni = meshSni(id);
-  if (spec === undefined)
-    return world.mesh.enableAutoMtls && mayHaveSidecars(service)
-      ? { mode: "auto", identities: service.identities, sni }
-      : { mode: "none" };
-  const mode = spec.mode ?? "DISABLE";
-  if (mode === "DISABLE") return { mode: "none" };
-  if (mode === "ISTIO_MUTUAL")
-    return {
-      mode: "mesh",
-      identities: spec.subjectAltNames?.length ? spec.subjectAltNames : service.identities,
-      sni: spec.sni ?? sni,
-    };
-  return {
-    mode: "tls",
-    sni: spec.sni ?? "",
-    ...(spec.caCertificates !== undefined && { caFile: spec.caCertificates }),
-    ...(mode === "MUTUAL" && spec.clientCertificate !== undefined && { clientCertificateFile: spec.clientCertificate }),
-    ...(mode === "MUTUAL" && spec.privateKey !== undefined && { clientKeyFile: spec.privateKey }),
-    subjectAltNames: spec.subjectAltNames ?? [],
-    insecureSkipVerify: spec.insecureSkipVerify === true,
-  };
-}
-
-/** Whether mesh mTLS is decided per address: addresses come and go without the upstream's being told anew. */
-function mayHaveSidecars(service: MeshService): boolean {
-  if (service.internal && service.discovery === "endpoints") return true;
-  return [...service.backends.values()].some((backends) => backends.some((backend) => backend.endpoint.meshTls));
-}
-
-/** `outbound_.80_.v1_.reviews.default.svc.cluster.local`, as Istio's sidecars tell each other what they want. */
-function meshSni(id: UpstreamId): string {
-  return `outbound_.${id.port}_.${id.subset}_.${id.host}`;
+    return { kind: "dns", ...placed, roundRobin: service.discovery === "oneByDns" && placed.endpoints.length === 1 };
+  return { kind: service.discovery, ...placed };
 }

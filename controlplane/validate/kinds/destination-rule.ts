@@ -30,6 +30,7 @@ export function checkDestinationRule(
   if (spec.host !== undefined) report(findings, [...at, "host"], hostPatternFault(spec.host));
   checkExportTo(spec.exportTo, [...at, "exportTo"], findings, context.namespace);
   checkTrafficPolicy(spec.trafficPolicy, [...at, "trafficPolicy"], findings);
+  if (spec.workloadSelector === undefined) warnOfCredentials(spec, at, findings);
   each(spec.subsets, [...at, "subsets"], (subset, path) => {
     // A subset's name becomes a part of cluster names, which `|` divides.
     if (subset.name !== undefined)
@@ -55,10 +56,30 @@ function checkTrafficPolicy(policy: Loose<TrafficPolicySpec> | undefined, at: Fi
   );
 }
 
+/** Istio's sidecars would send plaintext: whoever counts on that is told. */
+function warnOfCredentials(spec: Loose<DestinationRuleSpec>, at: FieldPath, findings: Findings): void {
+  const warn = (policy: Level | undefined, path: FieldPath) => {
+    if (policy?.tls?.credentialName !== undefined)
+      findings.warn(
+        [...path, "tls", "credentialName"],
+        "is for every client here; without a workloadSelector Istio's sidecars would send plaintext",
+      );
+  };
+  const warnAll = (policy: Loose<TrafficPolicySpec> | undefined, path: FieldPath) => {
+    warn(policy, path);
+    each(policy?.portLevelSettings, [...path, "portLevelSettings"], warn);
+  };
+  warnAll(spec.trafficPolicy, [...at, "trafficPolicy"]);
+  each(spec.subsets, [...at, "subsets"], ({ trafficPolicy }, path) =>
+    warnAll(trafficPolicy, [...path, "trafficPolicy"]),
+  );
+}
+
 type Level = Pick<Loose<TrafficPolicySpec>, "loadBalancer" | "tls" | "outlierDetection" | "connectionPool">;
 
 function checkLevel(level: Level, at: FieldPath, findings: Findings): void {
   checkLoadBalancer(level.loadBalancer, [...at, "loadBalancer"], findings);
+  warnOfFailover(level, [...at, "loadBalancer"], findings);
   checkTls(level.tls, [...at, "tls"], findings);
   checkOutlierDetection(level.outlierDetection, [...at, "outlierDetection"], findings);
   const http = level.connectionPool?.http;
@@ -67,6 +88,15 @@ function checkLevel(level: Level, at: FieldPath, findings: Findings): void {
       [...at, "connectionPool", "http", "useClientProtocol"],
       "cannot stand beside h2UpgradePolicy UPGRADE",
     );
+}
+
+/** Nobody would find out that an endpoint is bad. */
+function warnOfFailover({ loadBalancer, outlierDetection }: Level, at: FieldPath, findings: Findings): void {
+  if (outlierDetection !== undefined) return;
+  for (const setting of ["localityLbSetting", "zoneAwareLbSetting"] as const)
+    for (const field of ["failover", "failoverPriority"] as const)
+      if ((loadBalancer?.[setting]?.[field] ?? []).length > 0)
+        findings.warn([...at, setting, field], "needs outlierDetection beside it: without it nothing fails over");
 }
 
 function checkLoadBalancer(loadBalancer: Loose<LoadBalancerSpec> | undefined, at: FieldPath, findings: Findings): void {
@@ -79,7 +109,16 @@ function checkLoadBalancer(loadBalancer: Loose<LoadBalancerSpec> | undefined, at
   checkZones(loadBalancer?.zoneAwareLbSetting, [...at, "zoneAwareLbSetting"], findings);
   if (loadBalancer?.localityLbSetting !== undefined && loadBalancer.zoneAwareLbSetting !== undefined)
     findings.error([...at, "zoneAwareLbSetting"], "cannot stand beside localityLbSetting");
+  for (const field of ["warmup", "warmupDurationSecs"] as const)
+    if (
+      loadBalancer?.[field] !== undefined &&
+      (loadBalancer.consistentHash !== undefined || loadBalancer.simple === "RANDOM")
+    )
+      findings.warn([...at, field], "has no effect but on ROUND_ROBIN and LEAST_REQUEST");
   const hash = loadBalancer?.consistentHash;
+  for (const field of ["ringHash", "maglev"] as const)
+    if (hash?.minimumRingSize && hash[field] !== undefined)
+      findings.error([...at, "consistentHash", field], "cannot stand beside minimumRingSize");
   const attributes = [...at, "consistentHash", "httpCookie", "attributes"];
   each(hash?.httpCookie?.attributes, attributes, ({ name }, path) =>
     report(findings, [...path, "name"], name === undefined ? undefined : tokenFault(name)),
@@ -90,6 +129,8 @@ function checkLoadBalancer(loadBalancer: Loose<LoadBalancerSpec> | undefined, at
   if (hash?.httpCookie?.name !== undefined)
     report(findings, [...at, "consistentHash", "httpCookie", "name"], tokenFault(hash.httpCookie.name));
   const size = hash?.maglev?.tableSize;
+  if (hash?.maglev !== undefined && size === undefined && !findings.failedUnder([...at, "consistentHash", "maglev"]))
+    findings.error([...at, "consistentHash", "maglev", "tableSize"], "is required");
   if (size !== undefined && !isPrime(size))
     findings.error([...at, "consistentHash", "maglev", "tableSize"], `must be a prime number, not ${size}`);
 }
@@ -100,9 +141,13 @@ function isPrime(value: number): boolean {
   return true;
 }
 
+const CONFIG_MAP = "configmap://";
+
 function checkTls(tls: Loose<ClientTlsSpec> | undefined, at: FieldPath, findings: Findings): void {
   if (tls === undefined) return;
   const mode = tls.mode ?? "DISABLE";
+  if (tls.credentialName?.startsWith(CONFIG_MAP))
+    findings.error([...at, "credentialName"], "of a ConfigMap is not supported yet: write the name of a Secret");
   for (const field of ["clientCertificate", "privateKey", "caCertificates", "caCrl"] as const)
     if (tls.credentialName !== undefined && tls[field] !== undefined)
       findings.error([...at, field], "cannot stand beside credentialName, which has it");
@@ -114,6 +159,8 @@ function checkTls(tls: Loose<ClientTlsSpec> | undefined, at: FieldPath, findings
   if (mode !== "MUTUAL" && mode !== "SIMPLE") {
     if (tls.caCertificates !== undefined) findings.warn([...at, "caCertificates"], `is not used by mode ${mode}`);
   } else if (tls.insecureSkipVerify === true) {
+    if (mode === "SIMPLE" && tls.credentialName !== undefined)
+      findings.error([...at, "credentialName"], "cannot stand beside insecureSkipVerify, which checks nothing");
     for (const field of ["caCertificates", "subjectAltNames"] as const)
       if (tls[field] !== undefined)
         findings.error([...at, field], "cannot stand beside insecureSkipVerify, which checks nothing");
@@ -125,6 +172,8 @@ function checkOutlierDetection(
   at: FieldPath,
   findings: Findings,
 ): void {
+  if ((detection?.consecutiveLocalOriginFailures ?? 0) > 0 && detection?.splitExternalLocalOriginErrors !== true)
+    findings.error([...at, "consecutiveLocalOriginFailures"], "needs splitExternalLocalOriginErrors: true");
   if (detection?.consecutiveErrors !== undefined) {
     findings.warn(
       [...at, "consecutiveErrors"],

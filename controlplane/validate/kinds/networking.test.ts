@@ -57,8 +57,40 @@ describe("DestinationRule", () => {
     ),
     [
       "DestinationRule",
-      "{host: a, trafficPolicy: {tls: {mode: SIMPLE, credentialName: x}}}",
-      "credentialName: is not supported yet",
+      "{host: a, trafficPolicy: {tls: {mode: SIMPLE, credentialName: 'configmap://x'}}}",
+      "credentialName: of a ConfigMap is not supported yet",
+    ],
+    [
+      "DestinationRule",
+      "{host: a, trafficPolicy: {tls: {mode: SIMPLE, credentialName: x, insecureSkipVerify: true}}}",
+      "credentialName: cannot stand beside insecureSkipVerify",
+    ],
+    [
+      "DestinationRule",
+      "{host: a, trafficPolicy: {tls: {mode: MUTUAL, credentialName: x, caCrl: /crl.pem}}}",
+      "caCrl: cannot stand beside credentialName",
+    ],
+    [
+      "DestinationRule",
+      "{host: a, trafficPolicy: {outlierDetection: {consecutiveLocalOriginFailures: 2}}}",
+      "consecutiveLocalOriginFailures: needs splitExternalLocalOriginErrors",
+    ],
+    [
+      "DestinationRule",
+      "{host: a, trafficPolicy: {loadBalancer: {consistentHash: {useSourceIp: true, maglev: {}}}}}",
+      "maglev.tableSize: is required",
+    ],
+    [
+      "DestinationRule",
+      "{host: a, trafficPolicy: {loadBalancer: {consistentHash: {useSourceIp: true, minimumRingSize: 5, ringHash: {}}}}}",
+      "ringHash: cannot stand beside minimumRingSize",
+    ],
+    ["DestinationRule", "{host: a, trafficPolicy: {proxyProtocol: {version: V3}}}", "version: must be one of V1, V2"],
+    ["DestinationRule", "{host: a, workloadSelector: {labels: {a: b}}}", 'unknown field "labels"'],
+    [
+      "DestinationRule",
+      "{host: a, trafficPolicy: {tunnel: {targetHost: a, targetPort: 1}}}",
+      "tunnel: is not supported",
     ],
     [
       "DestinationRule",
@@ -76,7 +108,6 @@ describe("DestinationRule", () => {
       "{host: a, trafficPolicy: {connectionPool: {tcp: {connectTimeout: 0s}}}}",
       "connectTimeout: must be at least 1ms",
     ],
-    ["DestinationRule", "{host: a, workloadSelector: {}}", "workloadSelector: is not supported yet"],
   ]);
   const locality = (setting: string) => `{host: a, trafficPolicy: {loadBalancer: {localityLbSetting: ${setting}}}}`;
   refuses([
@@ -104,8 +135,18 @@ describe("DestinationRule", () => {
   warns([
     [
       "DestinationRule",
-      locality("{distribute: [{from: a/*, to: {a/*: 80, b: 20}}]}"),
-      "localityLbSetting: is not supported yet",
+      locality("{failoverPriority: [topology.kubernetes.io/region]}"),
+      "failoverPriority: needs outlierDetection beside it",
+    ],
+    [
+      "DestinationRule",
+      "{host: a, trafficPolicy: {loadBalancer: {simple: RANDOM, warmup: {duration: 1s}}}}",
+      "warmup: has no effect but on ROUND_ROBIN and LEAST_REQUEST",
+    ],
+    [
+      "DestinationRule",
+      "{host: a, subsets: [{name: b, trafficPolicy: {portLevelSettings: [{port: {number: 1}, tls: {mode: SIMPLE, credentialName: x}}]}}]}",
+      "subsets[0].trafficPolicy.portLevelSettings[0].tls.credentialName: is for every client here",
     ],
     [
       "DestinationRule",
@@ -121,6 +162,9 @@ describe("DestinationRule", () => {
       "{host: a, trafficPolicy: {tls: {mode: SIMPLE, clientCertificate: /c.pem, privateKey: /k.pem}}}",
     ],
     ["DestinationRule", "{host: a, trafficPolicy: {loadBalancer: {zoneAwareLbSetting: {}}}}"],
+    ["DestinationRule", "{host: a, trafficPolicy: {loadBalancer: {warmupDurationSecs: 300s}}, workloadSelector: {}}"],
+    ["DestinationRule", "{host: a, trafficPolicy: {retryBudget: {percent: 30, minRetryConcurrency: 5}}}"],
+    ["DestinationRule", locality("{distribute: [{from: a/*, to: {a/*: 80, b: 20}}]}")],
     [
       "DestinationRule",
       "{host: a, trafficPolicy: {connectionPool: {http: {http2KeepAlive: {interval: 15s, timeout: 5s}}}}}",

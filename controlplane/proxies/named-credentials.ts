@@ -1,18 +1,19 @@
-// The TLS credentials that a gateway's listeners name, as secrets for SDS.
+// The TLS credentials that a proxy's listeners and clusters name, as secrets for SDS.
 import type { Secret } from "../../protos/build/envoy.ts";
 import type { MeshObject } from "../model/object.ts";
 import type { World } from "../world/world.ts";
-import { credentialOf } from "../translate/resolve/credential.ts";
+import { authoritiesOf, credentialOf } from "../translate/resolve/credential.ts";
+import { interned } from "../world/interned.ts";
 import { memoized } from "../world/memo.ts";
 
 const CREDENTIAL = /^kubernetes:\/\/(?:([^/]+)\/)?([^/]+)$/;
 
 /**
- * Returns the secrets by name. `names` are those that the gateway's own listeners refer to (`kubernetes://<name>` is of
- * the proxy's namespace, `kubernetes://<namespace>/<name>` of another): which of them it may have was decided when
- * these were made.
+ * Returns the secrets by name. `names` are those that the proxy's own listeners and clusters refer to
+ * (`kubernetes://<name>` is of the proxy's namespace, `kubernetes://<namespace>/<name>` of another; what ends in
+ * `-cacert` and is no certificate with a key, authorities): which of them it may have was decided when these were made.
  */
-export function gatewayCredentials(
+export function namedCredentials(
   world: World,
   proxyNamespace: string,
   names: Iterable<string>,
@@ -23,9 +24,18 @@ export function gatewayCredentials(
     const object = secretName === undefined ? undefined : world.get("Secret", namespace, secretName);
     const pair = object === undefined ? undefined : certificateOf(object);
     if (pair !== undefined) secrets.set(name, pair(name));
+    else if (secretName !== undefined) {
+      const authorities = authoritiesOf(world, namespace, secretName);
+      if (authorities !== undefined) secrets.set(name, authoritySecret({ name, authorities }));
+    }
   }
   return secrets;
 }
+
+const authoritySecret = interned(
+  (secret: { readonly name: string; readonly authorities: string }) => secret,
+  ({ name, authorities }): Secret => ({ name, validationContext: { trustedCa: { inlineString: authorities } } }),
+);
 
 /** Per Secret object, so that one that did not change is one message. */
 const certificateOf = memoized((object: MeshObject<"Secret">): ((name: string) => Secret) | undefined => {
