@@ -16,6 +16,8 @@ export interface ProxyAnnotations {
   readonly listens: readonly ListenPort[];
   /** The explicit-proxy listener; sidecars only. */
   readonly outbound: SocketAddress | undefined;
+  /** How the kernel brings the pod's connections to its sidecar; undefined: programs are told of it. */
+  readonly capture: CaptureMode | undefined;
   /** What enforces this workload's policies, whatever MeshConfig says. */
   readonly engine: "wasm" | "native" | undefined;
   /** Envoy's admin page, as HOST:PORT; "" where nobody may read it. */
@@ -24,6 +26,12 @@ export interface ProxyAnnotations {
   /** Of the template that the pod was made from; "" where it has none. */
   readonly templateHash: string;
 }
+
+/**
+ * REDIRECT: the proxy sees where a connection was to go, and the application the proxy's address. TPROXY: it sees the
+ * caller's, too. In Istio's words (`interceptionMode`).
+ */
+export type CaptureMode = "REDIRECT" | "TPROXY";
 
 /** What may be written: all but what users write. */
 export type WrittenAnnotations = {
@@ -34,18 +42,20 @@ const WORKLOAD = "scrim.mesh/workload";
 const PROXY = "scrim.mesh/proxy";
 const LISTEN = "scrim.mesh/listen";
 const OUTBOUND = "scrim.mesh/outbound";
+const CAPTURE = "scrim.mesh/capture";
 const ENVOY_ADMIN = "scrim.mesh/envoy-admin";
 const ENVOY_PID = "scrim.mesh/envoy-pid";
 const TEMPLATE_HASH = "scrim.mesh/template-hash";
 
 /** Returns the annotations that say this of a pod's proxy; what is not known stands in none. */
 export function encodeAnnotations(said: WrittenAnnotations): Readonly<Record<string, string>> {
-  const { workload, proxy, listens, outbound, envoyAdmin, envoyPid, templateHash } = said;
+  const { workload, proxy, listens, outbound, capture, envoyAdmin, envoyPid, templateHash } = said;
   const texts: Readonly<Record<string, string | undefined>> = {
     [WORKLOAD]: workload,
     [PROXY]: proxy,
     [LISTEN]: listens && JSON.stringify(listens.map(encodeListen)),
     [OUTBOUND]: outbound && formatSocketAddress(outbound),
+    [CAPTURE]: capture,
     [ENVOY_ADMIN]: envoyAdmin,
     [ENVOY_PID]: envoyPid?.toString(),
     [TEMPLATE_HASH]: templateHash,
@@ -58,11 +68,13 @@ export function encodeAnnotations(said: WrittenAnnotations): Readonly<Record<str
 /** Returns what annotations say of a pod's proxy. */
 export function decodeAnnotations(annotations: Labels): ProxyAnnotations {
   const engine = annotations[ENGINE_ANNOTATION];
+  const capture = annotations[CAPTURE];
   return {
     workload: annotations[WORKLOAD] ?? "",
     proxy: givenProxy(annotations),
     listens: decodeListens(annotations[LISTEN] ?? ""),
     outbound: parseSocketAddress(annotations[OUTBOUND] ?? ""),
+    capture: capture === "REDIRECT" || capture === "TPROXY" ? capture : undefined,
     engine: engine === "wasm" || engine === "native" ? engine : undefined,
     envoyAdmin: annotations[ENVOY_ADMIN] ?? "",
     envoyPid: Number(annotations[ENVOY_PID]) || undefined,

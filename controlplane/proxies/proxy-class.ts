@@ -16,12 +16,13 @@ import { memoized } from "../world/memo.ts";
  * Returns the proxy that stands beside (or is) this pod, the same object each time; undefined for pods without one.
  */
 export const proxyOfPod = memoized((pod: MeshObject<"Pod">): MeshProxy | undefined => {
-  const { proxy, namespace, workload, serviceAccount, labels, ip, listens, outbound, engine } = podFactsOf(pod);
+  const { proxy, namespace, workload, serviceAccount, labels, ip, listens, outbound, capture, engine } =
+    podFactsOf(pod);
   if (proxy === "none") return undefined;
-  const goesOut = outbound !== undefined;
+  const goesOut = outbound !== undefined || capture !== undefined;
   const ports = classPorts(listens);
   return oneProxy({
-    class: oneClass({ kind: proxy, namespace, workload, serviceAccount, labels, ports, goesOut, engine }),
+    class: oneClass({ kind: proxy, namespace, workload, serviceAccount, labels, ports, goesOut, capture, engine }),
     address: ip,
     listens,
     outbound,

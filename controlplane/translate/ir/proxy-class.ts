@@ -1,6 +1,7 @@
 // What translation may know of a proxy: what it shares with all of its class, and what is its own. Proxies of one class
 // get the same resources, except where one of their own addresses stands.
 import type { SocketAddress } from "../../model/socket-address.ts";
+import type { CaptureMode } from "../../pods/annotations.ts";
 import type { ListenPort } from "../../pods/listen-port.ts";
 
 /** What the proxies of one workload's replicas have in common. */
@@ -11,8 +12,10 @@ export interface ProxyClass {
   readonly serviceAccount: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly ports: readonly ClassPort[];
-  /** It has the explicit-proxy listener; sidecars only. */
+  /** It is the workload's way out; sidecars only. */
   readonly goesOut: boolean;
+  /** How connections come to it: undefined: by programs that know of it (the explicit-proxy listener). */
+  readonly capture?: CaptureMode | undefined;
   /** The workload's own choice of what enforces policies; the mesh's where there is none. */
   readonly engine?: "wasm" | "native" | undefined;
   /** It proved nothing, and is given no certificate. */
