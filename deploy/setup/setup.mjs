@@ -15,6 +15,7 @@ import { withFileLock } from "../../controlplane/disk/file-lock.mjs";
 import { buildControlPlane, buildDemo, buildFilters, buildProtos, installDependencies, linkCommand } from "./steps.mjs";
 import { checkMachine, SetupError } from "./machine.mjs";
 import { buildGoPrograms } from "./go-programs.mjs";
+import { installTestPrograms } from "./debian-packages.mjs";
 import { buildRustModules } from "./rust-modules.mjs";
 import { buildTestServers } from "./test-servers.mjs";
 
@@ -55,6 +56,7 @@ function stepsFor(flags) {
         ["test servers", ensureTestServers],
         ["modules of the Rust SDK", ensureRustModules],
         ["programs in Go", buildGoPrograms],
+        ["programs of Debian's", ensureTestPrograms],
       ]
     : whole;
 }
@@ -66,6 +68,12 @@ function cacheDirectory() {
 
 async function ensureTestServers({ begin, report }) {
   return buildTestServers({ cacheDir: cacheDirectory(), begin, report });
+}
+
+/** Only where nobody else works: CI. */
+async function ensureTestPrograms({ begin, report }) {
+  const { PATH = "", CI } = process.env;
+  return installTestPrograms({ searchPath: PATH, mayInstall: CI === "true" && process.getuid() === 0, begin, report });
 }
 
 async function ensureRustModules({ root, begin, report }) {
