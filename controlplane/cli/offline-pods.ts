@@ -4,7 +4,8 @@ import { planRouters } from "../pods/gateway-plan.ts";
 import { allKinds } from "../model/kinds.ts";
 import type { MeshObject } from "../model/object.ts";
 import { fileOrigin, type Origin } from "../model/origin.ts";
-import { type ListenPort, OUTBOUND_PORT, sidecarListens } from "../pods/listen-port.ts";
+import { decodeAnnotations } from "../pods/annotations.ts";
+import { capturedListens, type ListenPort, OUTBOUND_PORT, sidecarListens } from "../pods/listen-port.ts";
 import { podDocument, type PodDraft } from "../pods/pod-document.ts";
 import { podFactsOf, serviceAccountOf } from "../pods/pod-facts.ts";
 import { byNumber, declaredPorts, type ServedPort, servedPorts } from "../pods/served-ports.ts";
@@ -96,11 +97,12 @@ function podFrom({ origin, ...draft }: OfflinePod, ip: string): MeshObject<"Pod"
 }
 
 function listening(
-  { proxy, containerPorts }: Pick<OfflinePod, "proxy" | "containerPorts">,
+  { proxy, containerPorts, annotations = {} }: Pick<OfflinePod, "proxy" | "containerPorts" | "annotations">,
   ip: string,
 ): Pick<PodDraft, "listens" | "outbound"> {
   if (proxy === "none") return {};
   if (proxy === "router") return { listens: containerPorts.map(routerListen) };
+  if (decodeAnnotations(annotations).capture !== undefined) return { listens: capturedListens(ip, containerPorts) };
   return { listens: sidecarListens(ip, containerPorts), outbound: { address: ip, port: OUTBOUND_PORT } };
 }
 

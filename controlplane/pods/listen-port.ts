@@ -17,6 +17,14 @@ export interface ListenPort {
 export const ENVOY_ADMIN_PORT = 15_000;
 export const OUTBOUND_PORT = 15_001;
 
+/** Returns where a captured sidecar is reached: where its application is. */
+export function capturedListens(ip: string, ports: readonly ServedPort[]): readonly ListenPort[] {
+  return ports.map(({ port, name }) => {
+    const address = { address: ip, port };
+    return { port, name, bind: address, application: address };
+  });
+}
+
 /**
  * Returns where a sidecar listens for its workload: on the pod's own address. The application is expected on 127.0.0.1,
  * on the same port unless `applicationPort` says another (`index` is the port's place in `ports`).

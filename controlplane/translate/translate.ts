@@ -24,7 +24,7 @@ import { engineOf, withEngine } from "./resolve/engine.ts";
 import { resolveGateway } from "./resolve/gateway.ts";
 import { resolveGuardNotes } from "./resolve/guards.ts";
 import { resolveHttpFilters } from "./resolve/http-filters.ts";
-import { resolveInbound } from "./resolve/inbound.ts";
+import { resolveCapturedInbound, resolveInbound } from "./resolve/inbound.ts";
 import { differsByProxy, type Inputs } from "./resolve/modules.ts";
 import { OUTBOUND_TABLE, resolveOutbound, resolveOutboundTraits } from "./resolve/outbound.ts";
 import { rateLimitUpstreams } from "./resolve/rate-limit.ts";
@@ -46,7 +46,7 @@ export function emitProxy(ir: ProxyIr): EmittedResources {
   const { clusters, ...shared } = emitClass(ir.shared);
   return {
     ...shared,
-    clusters: layered(clusters, ownClusters(ir.shared.inbound, ir.own)),
+    clusters: layered(clusters, ownClusters(ir.shared.inbound, ir.shared.capturedInbound, ir.own)),
     listeners: listenersOf(ir),
   };
 }
@@ -114,6 +114,7 @@ function routerIr(inputs: Inputs, proxies: ProxyClass): PartOfIr {
 function sidecarIr(inputs: Inputs, proxies: ProxyClass): PartOfIr {
   const serving = {
     inbound: inboundOf(inputs, proxies),
+    capturedInbound: capturedInboundOf(inputs, proxies),
     gatewayPorts: NOTHING,
     notes: guardNotesOf(inputs.world, proxies),
   };
@@ -131,6 +132,7 @@ function sidecarIr(inputs: Inputs, proxies: ProxyClass): PartOfIr {
 const gatewayOf = derived(resolveGateway, { keyOf });
 const gatewayPortsOf = derived((inputs: Inputs, proxies: ProxyClass) => gatewayOf(inputs, proxies).ports, byContent);
 const inboundOf = derived(resolveInbound, byContent);
+const capturedInboundOf = derived(resolveCapturedInbound, byContent);
 const guardNotesOf = derived(resolveGuardNotes, byContent);
 
 const outboundOf = derived((inputs: Inputs, proxies: ProxyClass): OutboundProxy => {

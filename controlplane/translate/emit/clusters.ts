@@ -5,12 +5,12 @@ import type { Cluster, ClusterLoadAssignment } from "../../../protos/build/envoy
 import { interned, internedMaps } from "../../world/interned.ts";
 import { memoized } from "../../world/memo.ts";
 import { type PlacedInboundPort, placeInbound } from "../ir/places.ts";
-import type { ClassIr, InboundPort, OutboundProxy } from "../ir/proxy.ts";
+import type { CapturedInbound, ClassIr, InboundPort, OutboundProxy } from "../ir/proxy.ts";
 import type { MeshProxy } from "../ir/proxy-class.ts";
 import type { Upstream } from "../ir/upstream.ts";
 import { buildCluster } from "./cluster.ts";
 import { buildLoadAssignment } from "./endpoint.ts";
-import { buildInboundCluster } from "./inbound-cluster.ts";
+import { buildCapturedCluster, buildInboundCluster, inboundPassthroughCluster } from "./inbound-cluster.ts";
 import { PASSTHROUGH_CLUSTER, upstreamName } from "./names.ts";
 import { byName, sorted } from "./resources.ts";
 import { blackHoleCluster, connectClusters, passthroughCluster } from "./special-clusters.ts";
@@ -36,8 +36,14 @@ const sharedClusters = memoized((upstreams: readonly Upstream[], trustDomains: s
 const oneClusterMap = internedMaps<Cluster>();
 
 /** Returns the clusters of a proxy's own: they lead to its applications. */
-export const ownClusters = memoized((inbound: readonly InboundPort[], own: MeshProxy) =>
-  applicationClusters(placeInbound(inbound, own)),
+export const ownClusters = memoized(
+  (inbound: readonly InboundPort[], captured: CapturedInbound | undefined, own: MeshProxy) =>
+    captured ? capturedClusters(inbound) : applicationClusters(placeInbound(inbound, own)),
+);
+
+const capturedClusters = interned(
+  (ports: readonly InboundPort[]) => ports.map(({ filters: _, ...port }) => port),
+  (ports): ReadonlyMap<string, Cluster> => byName([...ports.map(buildCapturedCluster), inboundPassthroughCluster]),
 );
 
 /** Few, and the same for proxies whose applications have the same addresses. */

@@ -11,19 +11,24 @@ import { sorted } from "./resources.ts";
 import { withoutBytes } from "./shared-filters.ts";
 import { buildWasmExtension } from "./wasm-filter.ts";
 
-interface Chains extends Pick<ClassIr, "inbound" | "gatewayPorts"> {
+interface Chains extends Pick<ClassIr, "inbound" | "capturedInbound" | "gatewayPorts"> {
   readonly outbound?: ClassIr["outbound"] | undefined;
 }
 
 /** Returns the configurations. */
-export function extensionConfigsOf({ inbound, gatewayPorts, outbound }: Chains) {
-  return byParts(inbound, gatewayPorts, outbound);
+export function extensionConfigsOf({ inbound, capturedInbound, gatewayPorts, outbound }: Chains) {
+  return byParts(inbound, capturedInbound, gatewayPorts, outbound);
 }
 
 const byParts = memoized(
-  (inbound: ClassIr["inbound"], gatewayPorts: ClassIr["gatewayPorts"], outbound: ClassIr["outbound"]) => {
+  (
+    inbound: ClassIr["inbound"],
+    capturedInbound: ClassIr["capturedInbound"],
+    gatewayPorts: ClassIr["gatewayPorts"],
+    outbound: ClassIr["outbound"],
+  ) => {
     const found = new Map<string, TypedExtensionConfig>();
-    for (const filter of wasmFilters({ inbound, gatewayPorts, outbound }))
+    for (const filter of wasmFilters({ inbound, capturedInbound, gatewayPorts, outbound }))
       if (!found.has(filter.name)) found.set(filter.name, extension(filter));
     return oneExtensionMap(sorted(found));
   },
@@ -32,11 +37,12 @@ const extension = interned(withoutBytes, buildWasmExtension);
 /** Of classes with equal filters. */
 const oneExtensionMap = internedMaps<TypedExtensionConfig>();
 
-function wasmFilters({ outbound, inbound, gatewayPorts }: Chains): readonly WasmFilter[] {
+function wasmFilters({ outbound, inbound, capturedInbound, gatewayPorts }: Chains): readonly WasmFilter[] {
+  const comingIn = [...inbound, ...(capturedInbound?.undeclared ?? [])];
   const chains: readonly HttpChain[] = [
     ...(outbound ? [{ direction: "outbound", filters: outbound.filters } as const] : []),
-    ...inbound.map(({ filters }) => ({ direction: "inbound", filters }) as const),
+    ...comingIn.map(({ filters }) => ({ direction: "inbound", filters }) as const),
     ...gatewayPorts.map(({ filters }) => ({ direction: "gateway", filters }) as const),
   ];
-  return [...chains.flatMap(wasmFiltersOf), ...inbound.flatMap(({ tcpTelemetry }) => tcpTelemetry ?? [])];
+  return [...chains.flatMap(wasmFiltersOf), ...comingIn.flatMap(({ tcpTelemetry }) => tcpTelemetry ?? [])];
 }

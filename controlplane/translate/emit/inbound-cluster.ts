@@ -2,9 +2,11 @@
 import type { Cluster, HttpProtocolOptions, Metadata } from "../../../protos/build/envoy.ts";
 import { durationFromMs, packAny } from "../../../protos/codec.ts";
 import type { PlacedInboundPort } from "../ir/places.ts";
+import type { InboundPort } from "../ir/proxy.ts";
+import { INBOUND_PASSTHROUGH_CLUSTER } from "./names.ts";
 
 /** Returns the cluster's name, `inbound|9080||`, also that of the port's route configuration. */
-export function inboundClusterName(port: Pick<PlacedInboundPort, "port">): string {
+export function inboundClusterName(port: Pick<InboundPort, "port">): string {
   return `inbound|${port.port}||`;
 }
 
@@ -13,36 +15,33 @@ export function inboundClusterName(port: Pick<PlacedInboundPort, "port">): strin
  * the client's where the port says nothing.
  */
 export function buildInboundCluster(port: PlacedInboundPort): Cluster {
-  const name = inboundClusterName(port);
   const { address, port: portValue } = port.application;
   return {
-    name,
+    ...toApplication(port),
     type: "STATIC",
-    connectTimeout: durationFromMs(10_000),
     loadAssignment: {
-      clusterName: name,
+      clusterName: inboundClusterName(port),
       endpoints: [{ lbEndpoints: [{ endpoint: { address: { socketAddress: { address, portValue } } } }] }],
-    },
-    // Whoever limits a workload does it by policy, not by Envoy's small defaults.
-    circuitBreakers: {
-      thresholds: [
-        {
-          maxConnections: UNLIMITED,
-          maxPendingRequests: UNLIMITED,
-          maxRequests: UNLIMITED,
-          maxRetries: UNLIMITED,
-          trackRemaining: true,
-        },
-      ],
     },
     // The pod's own address, from which all other connections come, is not one the application's loopback expects.
     ...(isLoopback(address) && {
       upstreamBindConfig: { sourceAddress: { address: address.includes(":") ? "::1" : "127.0.0.1", portValue: 0 } },
     }),
+  };
+}
+
+/** Returns the same for a captured pod: to the address that the client connected to. */
+export function buildCapturedCluster(port: InboundPort): Cluster {
+  // The addresses are the pod's own, which are few: none is ever forgotten, and with it its connections.
+  return { ...toApplication(port), ...toOriginalDestination, cleanupInterval: { seconds: 315_360_000 } };
+}
+
+function toApplication(port: InboundPort): Cluster {
+  return {
+    name: inboundClusterName(port),
+    ...atApplication,
     ...(port.protocol !== "tcp" && {
-      typedExtensionProtocolOptions: {
-        "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": httpOptions[port.protocol],
-      },
+      typedExtensionProtocolOptions: { [HTTP_OPTIONS]: httpOptions[port.protocol] },
     }),
     metadata: { filterMetadata: serviceMetadata(port) },
   };
@@ -65,11 +64,48 @@ const httpOptions = {
   }),
 } as const;
 
+const HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+
+const atApplication: Cluster = {
+  connectTimeout: durationFromMs(10_000),
+  // Whoever limits a workload does it by policy, not by Envoy's small defaults.
+  circuitBreakers: {
+    thresholds: [
+      {
+        maxConnections: UNLIMITED,
+        maxPendingRequests: UNLIMITED,
+        maxRequests: UNLIMITED,
+        maxRetries: UNLIMITED,
+        trackRemaining: true,
+      },
+    ],
+  },
+};
+
+/** From addresses by which the rules of capture know what they must not lead back to the proxy (Istio's). */
+const toOriginalDestination: Cluster = {
+  type: "ORIGINAL_DST",
+  lbPolicy: "CLUSTER_PROVIDED",
+  upstreamBindConfig: {
+    sourceAddress: { address: "127.0.0.6", portValue: 0 },
+    extraSourceAddresses: [{ address: { address: "::6", portValue: 0 } }],
+  },
+};
+
+/** The cluster of ports that no Service declares. */
+export const inboundPassthroughCluster: Cluster = {
+  name: INBOUND_PASSTHROUGH_CLUSTER,
+  ...atApplication,
+  ...toOriginalDestination,
+  typedExtensionProtocolOptions: { [HTTP_OPTIONS]: httpOptions.auto },
+  metadata: { filterMetadata: serviceMetadata({}) },
+};
+
 function isLoopback(address: string): boolean {
   return address.startsWith("127.") || address === "::1";
 }
 
-function serviceMetadata({ service }: PlacedInboundPort): Metadata["filterMetadata"] {
+function serviceMetadata({ service }: Pick<InboundPort, "service">): Metadata["filterMetadata"] {
   if (service === undefined) return { scrim: { mesh: "internal" } };
   const { host, name, namespace } = service;
   return {

@@ -10,6 +10,7 @@ import type { ClassIr, OutboundProxy, ProxyIr } from "../ir/proxy.ts";
 import type { MeshProxy } from "../ir/proxy-class.ts";
 import { forwardClusters } from "./clusters.ts";
 import { buildGatewayListener } from "./gateway-listener.ts";
+import type { InboundSettings } from "./inbound-chains.ts";
 import { buildInboundListener } from "./inbound-listener.ts";
 import {
   buildConnectListener,
@@ -19,17 +20,19 @@ import {
 } from "./outbound-listener.ts";
 import { byName } from "./resources.ts";
 import { withNumberedFilters } from "./shared-filters.ts";
+import { buildVirtualInbound, type VirtualInbound } from "./virtual-inbound.ts";
 
 /** Returns the listeners. */
 export function listenersOf({ shared, own }: ProxyIr): ReadonlyMap<string, Listener> {
-  const { inbound, gatewayPorts, outbound, accessLog, trustDomains, requestForm, upstreams } = shared;
+  const { inbound, capturedInbound, gatewayPorts, outbound, accessLog, trustDomains, requestForm, upstreams } = shared;
   const forwards = forwardClusters(upstreams, outbound?.unknownHosts).size > 0;
-  return byParts(inbound, gatewayPorts, outbound, accessLog, trustDomains, requestForm, forwards, own);
+  return byParts(inbound, capturedInbound, gatewayPorts, outbound, accessLog, trustDomains, requestForm, forwards, own);
 }
 
 const byParts = memoized(
   (
     inbound: ClassIr["inbound"],
+    capturedInbound: ClassIr["capturedInbound"],
     gatewayPorts: ClassIr["gatewayPorts"],
     outbound: ClassIr["outbound"],
     accessLog: ClassIr["accessLog"],
@@ -40,14 +43,29 @@ const byParts = memoized(
   ): ReadonlyMap<string, Listener> => {
     const settings = { accessLog, requestForm, forwards };
     const wayOut = placeOutbound(outbound, own);
+    const inboundSettings = { trustDomains, requestForm, accessLog };
     return byName([
       ...(outbound ? connectListeners({ outbound, settings }) : []),
       ...(wayOut ? [buildOutboundListener(wayOut, settings)] : []),
-      ...placeInbound(inbound, own).map((port) => buildInboundListener(port, { trustDomains, requestForm, accessLog })),
+      ...(capturedInbound
+        ? [virtualInbound({ ports: inbound, ...capturedInbound, wildcard: wildcardOf(own), settings: inboundSettings })]
+        : placeInbound(inbound, own).map((port) => buildInboundListener(port, inboundSettings))),
       ...placeGatewayPorts(gatewayPorts, own).map((port) => buildGatewayListener(port, settings)),
     ]);
   },
 );
+
+/** The same for all of a class. */
+const virtualInbound = interned(
+  withNumberedFilters,
+  ({ settings, ...inbound }: VirtualInbound & { readonly settings: InboundSettings }) =>
+    buildVirtualInbound(inbound, settings),
+);
+
+/** A captured pod's listeners are on all of its addresses. */
+function wildcardOf({ address }: MeshProxy): string {
+  return address.includes(":") ? "::" : "0.0.0.0";
+}
 
 /** They have no address: classes with equal filters share them. */
 const connectListeners = interned(

@@ -4,6 +4,10 @@ import { type UpstreamId, upstreamText } from "../ir/upstream.ts";
 
 /** Where requests for hosts that nobody declared go. */
 export const PASSTHROUGH_CLUSTER = "PassthroughCluster";
+/** Where what comes to ports that no Service declares goes: to the application, as it came. */
+export const INBOUND_PASSTHROUGH_CLUSTER = "InboundPassthroughCluster";
+/** The listener to which all connections to a captured pod are led. */
+export const VIRTUAL_INBOUND = "virtualInbound";
 /** Where what must not leave goes. */
 export const BLACK_HOLE_CLUSTER = "BlackHoleCluster";
 /**

@@ -14,14 +14,11 @@ export interface OutboundProxy {
   readonly unknownHosts: "forward" | "refuse";
 }
 
-/** One port of the workload behind a sidecar. */
-export interface InboundPort {
-  /** The containerPort clients know. */
-  readonly port: number;
+/** What comes in at a port, and what is done with it. */
+export interface InboundTraffic {
   /** What the application speaks there; `auto`: nobody says, the first bytes of each connection do. */
   readonly protocol: "http1" | "http2" | "auto" | "tcp";
   readonly mtls: "STRICT" | "PERMISSIVE" | "DISABLE";
-  readonly service?: ServiceRef;
   readonly filters: HttpFilters;
   /** What counts connections that are not HTTP; HTTP's telemetry is among `filters`. */
   readonly tcpTelemetry?: WasmFilter;
@@ -30,6 +27,23 @@ export interface InboundPort {
    * when no policy selects the workload.
    */
   readonly tcpAuthorization?: readonly Authorization[];
+}
+
+/** One port of the workload behind a sidecar. */
+export interface InboundPort extends InboundTraffic {
+  /** The containerPort clients know. */
+  readonly port: number;
+  readonly service?: ServiceRef;
+}
+
+/** Ports to which no Service leads: one that has a mode of its own, or (without `port`) all others. */
+export interface UndeclaredPorts extends InboundTraffic {
+  readonly port?: number;
+}
+
+/** What a captured sidecar takes beside the ports that Services lead to. */
+export interface CapturedInbound {
+  readonly undeclared: readonly UndeclaredPorts[];
 }
 
 /** One TLS face of a gateway port, chosen by SNI. */
@@ -71,6 +85,8 @@ export interface ClassIr {
   readonly routeTables: readonly RouteTable[];
   readonly outbound?: OutboundProxy;
   readonly inbound: readonly InboundPort[];
+  /** Captured sidecars only: the kernel brings them connections to any port. */
+  readonly capturedInbound?: CapturedInbound | undefined;
   readonly gatewayPorts: readonly GatewayPort[];
   readonly accessLog?: AccessLog;
   /** Whose identities are the mesh's: its trust domain and the aliases of it, separated by commas. */

@@ -1,15 +1,15 @@
 // What comes in at a sidecar: one entry for each port of its workload.
 import type { ServicePortSpec } from "../../model/kinds/service.ts";
 import { serviceHost } from "../../model/hosts.ts";
-import { servicesSelecting } from "../../pods/served-ports.ts";
+import { byNumber, eachOnce, type ServedPort, servedPorts, servicesSelecting } from "../../pods/served-ports.ts";
 import type { World } from "../../world/world.ts";
-import type { InboundPort } from "../ir/proxy.ts";
-import type { ClassPort, ProxyClass } from "../ir/proxy-class.ts";
+import type { CapturedInbound, InboundPort, InboundTraffic } from "../ir/proxy.ts";
+import type { ProxyClass } from "../ir/proxy-class.ts";
 import type { ServiceRef } from "../ir/upstream.ts";
 import { resolveAuthorization, withoutHttp } from "./authorization-policy.ts";
 import { resolveHttpFilters } from "./http-filters.ts";
 import type { Inputs } from "./modules.ts";
-import { resolveMtlsMode } from "./peer-authentication.ts";
+import { resolveMtlsMode, resolvePortModes } from "./peer-authentication.ts";
 import { isHttp, type PortProtocol, protocolOfServicePort } from "./protocol.ts";
 import { resolveTcpTelemetry } from "./telemetry.ts";
 import { resolvePlugins } from "./wasm-plugin.ts";
@@ -29,25 +29,58 @@ const INBOUND: Readonly<Record<PortProtocol, InboundPort["protocol"]>> = {
 export function resolveInbound(inputs: Inputs, proxy: ProxyClass): readonly InboundPort[] {
   const { world } = inputs;
   if (proxy.kind !== "sidecar") return [];
-  const filters = resolveHttpFilters(inputs, proxy, "inbound", false);
-  const policies = resolveAuthorization(world, proxy);
-  return proxy.ports.flatMap((listen): readonly InboundPort[] => {
-    if (!listen.isServed) return [];
+  const guards = guardsOf(inputs, proxy);
+  return portsOf(world, proxy).map((listen): InboundPort => {
     const served = serviceOf(world, proxy, listen);
     const { name, appProtocol } = served?.port ?? { name: listen.name };
     const protocol = protocolOfServicePort(listen.port, name, appProtocol);
-    const mayBeTcp = protocol === "auto" || !isHttp(protocol);
-    return [
-      {
-        port: listen.port,
-        protocol: INBOUND[protocol],
-        mtls: resolveMtlsMode(world, proxy, listen.port),
-        ...(served && { service: served.service }),
-        filters: { ...filters, ...resolvePlugins(inputs, proxy, { direction: "inbound", port: listen.port }) },
-        ...(mayBeTcp && { tcpTelemetry: resolveTcpTelemetry(inputs, proxy) }),
-        ...(mayBeTcp && policies.length > 0 && { tcpAuthorization: withoutHttp(policies) }),
-      },
-    ];
+    return {
+      port: listen.port,
+      protocol: INBOUND[protocol],
+      mtls: resolveMtlsMode(world, proxy, listen.port),
+      ...(served && { service: served.service }),
+      ...guards(listen.port, protocol === "auto" || !isHttp(protocol)),
+    };
+  });
+}
+
+/**
+ * Returns what a captured sidecar takes at ports that no Service declares: what they speak is found out, and they are
+ * guarded as those that one does. Undefined for other proxies.
+ */
+export function resolveCapturedInbound(inputs: Inputs, proxy: ProxyClass): CapturedInbound | undefined {
+  const { world } = inputs;
+  if (proxy.capture === undefined) return undefined;
+  const declared = new Set(portsOf(world, proxy).map(({ port }) => port));
+  const { modes, others } = resolvePortModes(world, proxy);
+  const own = [...modes].filter(([port, mtls]) => mtls !== others && !declared.has(port));
+  const guards = guardsOf(inputs, proxy);
+  return {
+    undeclared: [
+      { protocol: "auto", mtls: others, ...guards(undefined, true) },
+      ...own.map(([port, mtls]) => ({ port, protocol: "auto", mtls, ...guards(port, true) }) as const),
+    ],
+  };
+}
+
+/** A captured sidecar is brought connections to any port: it serves those to which a Service leads, as in Istio. */
+function portsOf(world: World, proxy: ProxyClass): readonly ServedPort[] {
+  if (proxy.capture === undefined) return proxy.ports.filter(({ isServed }) => isServed);
+  const named = proxy.ports.filter((port) => serviceOf(world, proxy, port) !== undefined);
+  return eachOnce([...named, ...servedPorts(world, proxy.namespace, proxy.labels)]).toSorted(byNumber);
+}
+
+/** What stands before a port (undefined: before all that nobody tells apart), and before what is not HTTP there. */
+function guardsOf(inputs: Inputs, proxy: ProxyClass) {
+  const filters = resolveHttpFilters(inputs, proxy, "inbound", false);
+  const policies = resolveAuthorization(inputs.world, proxy);
+  return (
+    port: number | undefined,
+    mayBeTcp: boolean,
+  ): Pick<InboundTraffic, "filters" | "tcpTelemetry" | "tcpAuthorization"> => ({
+    filters: { ...filters, ...resolvePlugins(inputs, proxy, { direction: "inbound", port }) },
+    ...(mayBeTcp && { tcpTelemetry: resolveTcpTelemetry(inputs, proxy) }),
+    ...(mayBeTcp && policies.length > 0 && { tcpAuthorization: withoutHttp(policies) }),
   });
 }
 
@@ -55,7 +88,7 @@ export function resolveInbound(inputs: Inputs, proxy: ProxyClass): readonly Inbo
 function serviceOf(
   world: World,
   proxy: ProxyClass,
-  listen: ClassPort,
+  listen: ServedPort,
 ): { service: ServiceRef; port: ServicePortSpec } | undefined {
   for (const { metadata, spec } of servicesSelecting(world, proxy.namespace, proxy.labels)) {
     const port = (spec.ports ?? []).find((candidate) => leadsTo(candidate, listen));
@@ -72,7 +105,7 @@ function serviceOf(
   return undefined;
 }
 
-function leadsTo(port: ServicePortSpec, listen: ClassPort): boolean {
+function leadsTo(port: ServicePortSpec, listen: ServedPort): boolean {
   const target = port.targetPort ?? port.port;
   return typeof target === "number" ? target === listen.port : target === listen.name || target === String(listen.port);
 }

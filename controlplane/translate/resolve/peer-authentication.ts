@@ -35,6 +35,19 @@ const modeOfPort = derived(
   { keyOf: ({ namespace, labels }, port) => `${namespace} ${port} ${labelsKey(labels)}` },
 );
 
+/** Returns the ports to which the workload's own policy gives a mode, ascending, and the mode of all others. */
+export function resolvePortModes(
+  world: World,
+  proxy: SelectedProxy,
+): { readonly modes: ReadonlyMap<number, EffectiveMtlsMode>; readonly others: EffectiveMtlsMode } {
+  const { own, inherited } = resolveModes(world, proxy);
+  const ports = Object.keys(own?.portLevelMtls ?? {}).map(Number);
+  return {
+    modes: new Map(ports.sort((a, b) => a - b).map((port) => [port, resolveMtlsMode(world, proxy, port)])),
+    others: modeOf(own?.mtls) ?? inherited,
+  };
+}
+
 function resolveModes(world: World, proxy: SelectedProxy): WorkloadModes {
   const selecting = selectPolicies(world, "PeerAuthentication", proxy);
   const oldest = (namespace: string, wide: boolean) =>

@@ -1,6 +1,6 @@
 // What is left for a proxy that can have no certificate: nothing that would wait for one, and nothing in plaintext that
 // was to be encrypted.
-import type { GatewayPort, InboundPort, ClassIr } from "../ir/proxy.ts";
+import type { CapturedInbound, GatewayPort, InboundTraffic, ClassIr } from "../ir/proxy.ts";
 import type { Upstream } from "../ir/upstream.ts";
 import { memoized } from "../../world/memo.ts";
 
@@ -14,6 +14,7 @@ export const withoutIdentity = memoized(
     ...ir,
     upstreams: plainUpstreams(ir.upstreams),
     inbound: plainInbound(ir.inbound),
+    capturedInbound: ir.capturedInbound && plainCaptured(ir.capturedInbound),
     gatewayPorts: plainPorts(ir.gatewayPorts),
   }),
 );
@@ -31,9 +32,14 @@ const plainUpstream = memoized((upstream: Upstream): Upstream => {
   }
 });
 
-const plainInbound = memoized((ports: readonly InboundPort[]): readonly InboundPort[] =>
-  ports.filter(({ mtls }) => mtls !== "STRICT").map((port) => ({ ...port, mtls: "DISABLE" })),
+const plainInbound = memoized(withoutMtls);
+const plainCaptured = memoized(
+  ({ undeclared }: CapturedInbound): CapturedInbound => ({ undeclared: withoutMtls(undeclared) }),
 );
+
+function withoutMtls<P extends InboundTraffic>(ports: readonly P[]): readonly P[] {
+  return ports.filter(({ mtls }) => mtls !== "STRICT").map((port) => ({ ...port, mtls: "DISABLE" }));
+}
 
 const plainPorts = memoized((ports: readonly GatewayPort[]): readonly GatewayPort[] =>
   ports.filter(({ kind }) => kind.protocol === "HTTP"),

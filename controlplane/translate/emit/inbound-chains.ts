@@ -1,0 +1,174 @@
+// One inbound port of a workload as filter chains, one for each kind of connection that it takes.
+import type { Filter, FilterChain, FilterChainMatch, RouteConfiguration } from "../../../protos/build/envoy.ts";
+import { durationFromMs, packAny } from "../../../protos/codec.ts";
+import type { RequestForm } from "../../model/request-form.ts";
+import { interned } from "../../world/interned.ts";
+import type { AccessLog, InboundTraffic } from "../ir/proxy.ts";
+import { buildAccessLogs } from "./access-log.ts";
+import { buildHttpConnectionManager } from "./http-connection-manager.ts";
+import { plainHttp } from "./inspectors.ts";
+import { buildNetworkAuthorization } from "./network-authorization.ts";
+import { peerAddressFilter } from "./peer-address.ts";
+import { buildDownstreamMeshTls, meshHttpAlpn, meshTcpAlpn } from "./tls.ts";
+import { buildWasmPlace } from "./wasm-filter.ts";
+
+/** What all listeners of a proxy share. */
+export interface InboundSettings {
+  /** Comma-separated. */
+  readonly trustDomains: string;
+  readonly requestForm: RequestForm;
+  readonly accessLog?: AccessLog | undefined;
+}
+
+/** What a listener takes at one port, and where it leads. */
+export interface ChainedPort {
+  readonly traffic: InboundTraffic;
+  /** What the names of the chains begin with: `127.10.4.7_9080`. */
+  readonly name: string;
+  readonly statPrefix: string;
+  readonly cluster: string;
+  /** 0 where the chains are for all ports that nobody declared. */
+  readonly port: number;
+  /** The service in whose name requests are traced; "*" where there is none. */
+  readonly host: string;
+  /** Whether the listener finds out which connections begin with TLS. */
+  readonly inspected: boolean;
+  /** Chains of a listener that is for many ports name theirs. */
+  readonly match?: FilterChainMatch;
+}
+
+/**
+ * Returns the chains of one port. STRICT: a connection that is not mutual TLS finds no chain and is reset. PERMISSIVE:
+ * connections that offer the mesh's ALPN get mutual TLS, others are taken as they are. DISABLE: the bytes are the
+ * application's, TLS too. Where nobody says what the port speaks, the mesh's ALPN or the first bytes tell HTTP.
+ */
+export function buildInboundChains(port: ChainedPort, settings: InboundSettings): readonly FilterChain[] {
+  return chainsOf(port).map((chain) => buildChain(port, settings, chain));
+}
+
+/** Returns whether the port may carry what is not HTTP, of which the server may speak first. */
+export function mayBeTcp({ protocol }: Pick<InboundTraffic, "protocol">): boolean {
+  return protocol === "tcp" || protocol === "auto";
+}
+
+/** What is taken at a port, and how. */
+interface Chain {
+  readonly suffix: string;
+  readonly match?: FilterChainMatch | undefined;
+  readonly mtls: boolean;
+  readonly http: boolean;
+}
+
+function chainsOf(port: ChainedPort): readonly Chain[] {
+  const { mtls } = port.traffic;
+  return [
+    ...(mtls === "DISABLE" ? [] : mutualTlsChains(port.traffic)),
+    ...(mtls === "STRICT" ? [] : plainChains(port)),
+  ];
+}
+
+function mutualTlsChains({ mtls, protocol }: InboundTraffic): readonly Chain[] {
+  const offering = (applicationProtocols: readonly string[]) => ({ transportProtocol: "tls", applicationProtocols });
+  const rest = protocol === "auto" ? meshTcpAlpn : [...meshTcpAlpn, ...meshHttpAlpn];
+  return [
+    ...(protocol === "auto" ? [{ suffix: "mtls_http", match: offering(meshHttpAlpn), mtls: true, http: true }] : []),
+    {
+      suffix: "mtls",
+      match: mtls === "STRICT" ? { transportProtocol: "tls" } : offering(rest),
+      mtls: true,
+      http: protocol !== "auto" && protocol !== "tcp",
+    },
+  ];
+}
+
+/**
+ * TLS without the mesh's ALPN is for an application that speaks TLS itself; its chain must name the transport, for
+ * Envoy does not go back from the mesh's chain, which does, to one that names none. HTTP is looked into, and so must be
+ * plaintext.
+ */
+function plainChains({ traffic, inspected }: ChainedPort): readonly Chain[] {
+  const plain = (suffix: string, http: boolean, match?: Chain["match"]) => ({ suffix, match, mtls: false, http });
+  const raw = inspected ? { transportProtocol: "raw_buffer" } : undefined;
+  if (!mayBeTcp(traffic)) return [plain("plaintext", true, raw)];
+  return [
+    ...(traffic.protocol === "auto"
+      ? [plain("plaintext_http", true, { ...raw, applicationProtocols: plainHttp })]
+      : []),
+    plain("plaintext", false, raw),
+    ...(inspected ? [plain("tls", false, { transportProtocol: "tls" })] : []),
+  ];
+}
+
+function buildChain(port: ChainedPort, settings: InboundSettings, { suffix, match, mtls, http }: Chain): FilterChain {
+  const filterChainMatch = match || port.match ? { ...port.match, ...match } : undefined;
+  return {
+    name: `${port.name}_${suffix}`,
+    ...(filterChainMatch && { filterChainMatch }),
+    ...(mtls && { transportSocket: buildDownstreamMeshTls(settings.trustDomains, http ? alpnOf(port.traffic) : []) }),
+    filters: http ? httpFilters(port, settings, mtls) : tcpFilters(port, settings),
+  };
+}
+
+/** A port that was not declared HTTP/2 takes it too, if a client speaks it unasked. */
+function alpnOf({ protocol }: InboundTraffic): readonly string[] {
+  return protocol === "http2" ? ["h2", "http/1.1"] : ["http/1.1"];
+}
+
+function httpFilters(port: ChainedPort, settings: InboundSettings, authenticated: boolean): readonly Filter[] {
+  const manager = buildHttpConnectionManager({
+    statPrefix: port.statPrefix,
+    routes: inboundRoutes(port),
+    filters: port.traffic.filters,
+    direction: "inbound",
+    requestForm: settings.requestForm,
+    accessLog: settings.accessLog,
+    // A mesh peer (a gateway) may say whom it speaks for; someone in plaintext may not.
+    useRemoteAddress: !authenticated,
+  });
+  return [peerAddressFilter, manager];
+}
+
+function tcpFilters({ traffic, cluster }: ChainedPort, settings: InboundSettings): readonly Filter[] {
+  return [
+    ...(traffic.tcpTelemetry ? [buildWasmPlace(traffic.tcpTelemetry)] : []),
+    ...buildNetworkAuthorization(traffic.tcpAuthorization ?? []),
+    {
+      name: "envoy.filters.network.tcp_proxy",
+      typedConfig: packAny("TcpProxy", {
+        statPrefix: cluster,
+        cluster,
+        accessLog: buildAccessLogs(settings.accessLog, "server"),
+      }),
+    },
+  ];
+}
+
+/** Timeouts and retries are the caller's; here only what the application never got to see is sent again. */
+const inboundRoutes = interned(
+  ({ cluster, port, host }: ChainedPort) => [cluster, port, host],
+  ({ cluster, port, host }): { readonly inline: RouteConfiguration } => ({
+    inline: {
+      name: cluster,
+      validateClusters: false,
+      virtualHosts: [
+        {
+          name: `inbound|http|${port}`,
+          domains: ["*"],
+          routes: [
+            {
+              name: "default",
+              match: { prefix: "/" },
+              decorator: { operation: `${host}:${port}/*` },
+              route: {
+                cluster,
+                timeout: durationFromMs(0),
+                maxStreamDuration: { maxStreamDuration: durationFromMs(0), grpcTimeoutHeaderMax: durationFromMs(0) },
+                retryPolicy: { retryOn: "reset-before-request", numRetries: 2 },
+              },
+            },
+          ],
+        },
+      ],
+    },
+  }),
+);
