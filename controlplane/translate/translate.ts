@@ -16,11 +16,14 @@ import { extensionConfigsOf } from "./emit/extension-configs.ts";
 import { listenersOf } from "./emit/listeners.ts";
 import type { EmittedResources } from "./emit/resources.ts";
 import { routesOf, virtualHostsOf } from "./emit/routes.ts";
+import type { CapturedOutbound } from "./ir/captured.ts";
 import type { ClassIr, OutboundProxy, ProxyIr } from "./ir/proxy.ts";
 import { keyOf, type MeshProxy, type ProxyClass } from "./ir/proxy-class.ts";
+import type { RouteTable } from "./ir/routes.ts";
 import { type Upstream, upstreamText } from "./ir/upstream.ts";
 import { resolveAccessLog } from "./resolve/access-log.ts";
-import { engineOf, withEngine } from "./resolve/engine.ts";
+import { resolveCaptured, resolveCapturedTraits } from "./resolve/captured.ts";
+import { type Engine, engineOf, withEngine } from "./resolve/engine.ts";
 import { resolveGateway } from "./resolve/gateway.ts";
 import { resolveGuardNotes } from "./resolve/guards.ts";
 import { resolveHttpFilters } from "./resolve/http-filters.ts";
@@ -29,6 +32,7 @@ import { differsByProxy, type Inputs } from "./resolve/modules.ts";
 import { OUTBOUND_TABLE, resolveOutbound, resolveOutboundTraits } from "./resolve/outbound.ts";
 import { rateLimitUpstreams } from "./resolve/rate-limit.ts";
 import { resolveRequestForm } from "./resolve/request-form.ts";
+import { resolveTcpTelemetry } from "./resolve/telemetry.ts";
 import { trustDomainsOf } from "./resolve/trust-domains.ts";
 import { withoutIdentity } from "./resolve/without-identity.ts";
 import { selectPolicies } from "./resolve/workload-selector.ts";
@@ -120,6 +124,7 @@ function sidecarIr(inputs: Inputs, proxies: ProxyClass): PartOfIr {
   };
   if (!proxies.goesOut)
     return { ...serving, upstreams: withRateLimits(inputs, proxies, NOTHING), routeTables: NOTHING };
+  if (proxies.capture !== undefined) return { ...serving, ...capturedIr(inputs, proxies) };
   const { table, upstreams } = resolveOutbound(inputs.world, proxies.namespace, proxies.labels);
   return {
     ...serving,
@@ -128,6 +133,22 @@ function sidecarIr(inputs: Inputs, proxies: ProxyClass): PartOfIr {
     outbound: outboundOf(inputs, proxies),
   };
 }
+
+function capturedIr(
+  inputs: Inputs,
+  proxies: ProxyClass,
+): Pick<PartOfIr, "upstreams" | "routeTables" | "capturedOutbound"> {
+  const { tables, upstreams } = resolveCaptured(inputs.world, proxies.namespace, proxies.labels);
+  return {
+    upstreams: withRateLimits(inputs, proxies, upstreams),
+    routeTables: tablesWithEngine(tables, engineOf(inputs.world, proxies)),
+    capturedOutbound: capturedOutboundOf(inputs, proxies),
+  };
+}
+
+const tablesWithEngine = memoized((tables: readonly RouteTable[], engine: Engine) =>
+  tables.map((table) => withEngine(table, engine)),
+);
 
 const gatewayOf = derived(resolveGateway, { keyOf });
 const gatewayPortsOf = derived((inputs: Inputs, proxies: ProxyClass) => gatewayOf(inputs, proxies).ports, byContent);
@@ -145,6 +166,23 @@ const outboundOf = derived((inputs: Inputs, proxies: ProxyClass): OutboundProxy 
   );
   const filters = resolveHttpFilters(inputs, proxies, "outbound", needsRouter);
   return { routeTable: OUTBOUND_TABLE, filters, unknownHosts };
+}, byContent);
+
+const capturedOutboundOf = derived((inputs: Inputs, proxies: ProxyClass): CapturedOutbound => {
+  const { world } = inputs;
+  const { namespace, labels } = proxies;
+  const { ports, needsRouter, unknownHosts } = resolveCapturedTraits(
+    world,
+    namespace,
+    labels,
+    engineOf(world, proxies),
+  );
+  return {
+    ports,
+    filters: resolveHttpFilters(inputs, proxies, "outbound", needsRouter),
+    tcpTelemetry: resolveTcpTelemetry(inputs, proxies, "outbound"),
+    unknownHosts,
+  };
 }, byContent);
 
 /**

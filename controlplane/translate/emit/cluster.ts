@@ -74,10 +74,15 @@ function discovery(upstream: Upstream): Cluster {
       };
     case "forward":
       return forwardDiscovery();
+    case "original":
+      return originalDiscovery;
     case "none":
       return { type: "STATIC" };
   }
 }
+
+/** The fields of a cluster whose addresses are where the clients' connections were going. */
+export const originalDiscovery: Cluster = { type: "ORIGINAL_DST", lbPolicy: "CLUSTER_PROVIDED" };
 
 /** Returns the fields of a cluster whose addresses are those of each request's own host. */
 export function forwardDiscovery(): Cluster {

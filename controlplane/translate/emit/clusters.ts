@@ -13,25 +13,28 @@ import { buildLoadAssignment } from "./endpoint.ts";
 import { buildCapturedCluster, buildInboundCluster, inboundPassthroughCluster } from "./inbound-cluster.ts";
 import { PASSTHROUGH_CLUSTER, upstreamName } from "./names.ts";
 import { byName, sorted } from "./resources.ts";
-import { blackHoleCluster, connectClusters, passthroughCluster } from "./special-clusters.ts";
+import { blackHoleCluster, connectClusters, forwardingCluster, originalCluster } from "./special-clusters.ts";
 
 /** Undefined: the proxy has no way out. */
 export type UnknownHosts = OutboundProxy["unknownHosts"] | undefined;
 
 /** Returns the clusters of a class: of its upstreams, and those that stand for no service. */
-export function classClusters({ upstreams, trustDomains, outbound }: ClassIr): ReadonlyMap<string, Cluster> {
-  return sharedClusters(upstreams, trustDomains, outbound?.unknownHosts);
+export function classClusters(ir: ClassIr): ReadonlyMap<string, Cluster> {
+  const { upstreams, trustDomains, outbound, capturedOutbound } = ir;
+  return sharedClusters(upstreams, trustDomains, outbound?.unknownHosts, capturedOutbound?.unknownHosts);
 }
 
-const sharedClusters = memoized((upstreams: readonly Upstream[], trustDomains: string, unknownHosts: UnknownHosts) =>
-  oneClusterMap(
-    byName([
-      ...upstreams.map((upstream) => buildCluster(upstream, trustDomains)),
-      blackHoleCluster,
-      ...(unknownHosts === undefined ? [] : connectClusters),
-      ...(unknownHosts === "forward" ? [passthroughCluster] : []),
-    ]),
-  ),
+const sharedClusters = memoized(
+  (upstreams: readonly Upstream[], trustDomains: string, unknownHosts: UnknownHosts, captured: UnknownHosts) =>
+    oneClusterMap(
+      byName([
+        ...upstreams.map((upstream) => buildCluster(upstream, trustDomains)),
+        blackHoleCluster,
+        ...(unknownHosts === undefined ? [] : connectClusters),
+        ...(unknownHosts === "forward" ? [forwardingCluster] : []),
+        ...(captured === "forward" ? [originalCluster] : []),
+      ]),
+    ),
 );
 const oneClusterMap = internedMaps<Cluster>();
 

@@ -13,11 +13,13 @@ import { buildWasmExtension } from "./wasm-filter.ts";
 
 interface Chains extends Pick<ClassIr, "inbound" | "capturedInbound" | "gatewayPorts"> {
   readonly outbound?: ClassIr["outbound"] | undefined;
+  readonly capturedOutbound?: ClassIr["capturedOutbound"] | undefined;
 }
 
 /** Returns the configurations. */
-export function extensionConfigsOf({ inbound, capturedInbound, gatewayPorts, outbound }: Chains) {
-  return byParts(inbound, capturedInbound, gatewayPorts, outbound);
+export function extensionConfigsOf(chains: Chains) {
+  const { inbound, capturedInbound, gatewayPorts, outbound, capturedOutbound } = chains;
+  return byParts(inbound, capturedInbound, gatewayPorts, outbound, capturedOutbound);
 }
 
 const byParts = memoized(
@@ -26,9 +28,10 @@ const byParts = memoized(
     capturedInbound: ClassIr["capturedInbound"],
     gatewayPorts: ClassIr["gatewayPorts"],
     outbound: ClassIr["outbound"],
+    capturedOutbound: ClassIr["capturedOutbound"],
   ) => {
     const found = new Map<string, TypedExtensionConfig>();
-    for (const filter of wasmFilters({ inbound, capturedInbound, gatewayPorts, outbound }))
+    for (const filter of wasmFilters({ inbound, capturedInbound, gatewayPorts, outbound, capturedOutbound }))
       if (!found.has(filter.name)) found.set(filter.name, extension(filter));
     return oneExtensionMap(sorted(found));
   },
@@ -37,12 +40,15 @@ const extension = interned(withoutBytes, buildWasmExtension);
 /** Of classes with equal filters. */
 const oneExtensionMap = internedMaps<TypedExtensionConfig>();
 
-function wasmFilters({ outbound, inbound, capturedInbound, gatewayPorts }: Chains): readonly WasmFilter[] {
+function wasmFilters(chains: Chains): readonly WasmFilter[] {
+  const { outbound, capturedOutbound, inbound, capturedInbound, gatewayPorts } = chains;
   const comingIn = [...inbound, ...(capturedInbound?.undeclared ?? [])];
-  const chains: readonly HttpChain[] = [
-    ...(outbound ? [{ direction: "outbound", filters: outbound.filters } as const] : []),
+  const goingOut = [outbound, capturedOutbound].filter((way) => way !== undefined);
+  const http: readonly HttpChain[] = [
+    ...goingOut.map(({ filters }) => ({ direction: "outbound", filters }) as const),
     ...comingIn.map(({ filters }) => ({ direction: "inbound", filters }) as const),
     ...gatewayPorts.map(({ filters }) => ({ direction: "gateway", filters }) as const),
   ];
-  return [...chains.flatMap(wasmFiltersOf), ...comingIn.flatMap(({ tcpTelemetry }) => tcpTelemetry ?? [])];
+  const tcp = [...comingIn.map(({ tcpTelemetry }) => tcpTelemetry), capturedOutbound?.tcpTelemetry];
+  return [...http.flatMap(wasmFiltersOf), ...tcp.filter((filter) => filter !== undefined)];
 }

@@ -1,7 +1,8 @@
 // What is found out of a connection before anything is decided about it: whether it begins with TLS, with HTTP, or not
 // at all.
-import type { Listener, ListenerFilter } from "../../../protos/build/envoy.ts";
+import type { Filter, Listener, ListenerFilter } from "../../../protos/build/envoy.ts";
 import { durationFromMs, packAny } from "../../../protos/codec.ts";
+import { meshAlpnOf } from "./cluster-protocol.ts";
 
 /** Finds out whether a connection begins with TLS, and what it offers. */
 export const tlsInspector: ListenerFilter = {
@@ -25,4 +26,20 @@ export const plainHttp: readonly string[] = ["http/1.0", "http/1.1", "h2c"];
 export const waitForServerFirst: Listener = {
   listenerFiltersTimeout: durationFromMs(1_000),
   continueOnListenerFiltersTimeout: true,
+};
+
+/**
+ * The network filter of what is no HTTP: the ALPN of a cluster that is known for HTTP tells the peer that HTTP comes,
+ * and here it is to tell otherwise.
+ */
+export const noHttpInside: Filter = {
+  name: "envoy.filters.network.set_filter_state",
+  typedConfig: packAny("NetworkSetFilterState", {
+    onNewConnection: [
+      {
+        objectKey: "envoy.network.application_protocols",
+        formatString: { textFormatSource: { inlineString: meshAlpnOf("tcp").join(",") } },
+      },
+    ],
+  }),
 };

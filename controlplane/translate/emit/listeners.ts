@@ -3,11 +3,13 @@
 // never does: encode a filter that another listener has too
 import type { Listener } from "../../../protos/build/envoy.ts";
 import { interned } from "../../world/interned.ts";
+import { layered } from "../../world/layered-map.ts";
 import { memoized } from "../../world/memo.ts";
 import { placeGatewayPorts, placeInbound, placeOutbound } from "../ir/places.ts";
 import type { RequestForm } from "../../model/request-form.ts";
 import type { ClassIr, OutboundProxy, ProxyIr } from "../ir/proxy.ts";
 import type { MeshProxy } from "../ir/proxy-class.ts";
+import { capturedListeners } from "./captured-listeners.ts";
 import { forwardClusters } from "./clusters.ts";
 import { buildGatewayListener } from "./gateway-listener.ts";
 import type { InboundSettings } from "./inbound-chains.ts";
@@ -24,9 +26,23 @@ import { buildVirtualInbound, type VirtualInbound } from "./virtual-inbound.ts";
 
 /** Returns the listeners. */
 export function listenersOf({ shared, own }: ProxyIr): ReadonlyMap<string, Listener> {
-  const { inbound, capturedInbound, gatewayPorts, outbound, accessLog, trustDomains, requestForm, upstreams } = shared;
+  const { inbound, capturedInbound, gatewayPorts, outbound, capturedOutbound } = shared;
+  const { accessLog, trustDomains, requestForm, upstreams } = shared;
   const forwards = forwardClusters(upstreams, outbound?.unknownHosts).size > 0;
-  return byParts(inbound, capturedInbound, gatewayPorts, outbound, accessLog, trustDomains, requestForm, forwards, own);
+  const listeners = byParts(
+    inbound,
+    capturedInbound,
+    gatewayPorts,
+    outbound,
+    accessLog,
+    trustDomains,
+    requestForm,
+    forwards,
+    own,
+  );
+  return capturedOutbound === undefined
+    ? listeners
+    : layered(capturedListeners(capturedOutbound, requestForm, accessLog), listeners);
 }
 
 const byParts = memoized(

@@ -7,8 +7,7 @@ import type { Upstream, WarmUp } from "../ir/upstream.ts";
  * Returns the load balancing fields of a cluster. Where the cluster itself says which host, there is nothing to pick.
  */
 export function buildLoadBalancing({ discovery, loadBalancer }: Upstream): Cluster {
-  if (discovery.kind === "forward") return {};
-  const warmUp = "warmUp" in loadBalancer ? loadBalancer.warmUp : undefined;
+  if (discovery.kind === "forward" || discovery.kind === "original") return {};
   switch (loadBalancer.kind) {
     case "roundRobin":
       return { lbPolicy: "ROUND_ROBIN", ...(warmUp && { roundRobinLbConfig: { slowStartConfig: slowStart(warmUp) } }) };

@@ -10,6 +10,8 @@ export const INBOUND_PASSTHROUGH_CLUSTER = "InboundPassthroughCluster";
 export const VIRTUAL_INBOUND = "virtualInbound";
 /** Where what must not leave goes. */
 export const BLACK_HOLE_CLUSTER = "BlackHoleCluster";
+/** The listener to which the kernel brings what a captured pod's programs send. */
+export const VIRTUAL_OUTBOUND = "virtualOutbound";
 /**
  * The cluster, and the listener inside the proxy that it leads to, by which tunnels of HTTP come back to the routes.
  */

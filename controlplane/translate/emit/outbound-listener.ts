@@ -5,9 +5,8 @@ import type { PlacedOutboundProxy } from "../ir/places.ts";
 import type { RequestForm } from "../../model/request-form.ts";
 import type { AccessLog, OutboundProxy } from "../ir/proxy.ts";
 import { buildAccessLogs } from "./access-log.ts";
-import { meshAlpnOf } from "./cluster-protocol.ts";
 import { buildHttpConnectionManager } from "./http-connection-manager.ts";
-import { httpInspector, plainHttp, tlsInspector, waitForServerFirst } from "./inspectors.ts";
+import { httpInspector, noHttpInside, plainHttp, tlsInspector, waitForServerFirst } from "./inspectors.ts";
 import { BLACK_HOLE_CLUSTER, CONNECT_NAME, listenerName, SNIFFED_CONNECT_NAME } from "./names.ts";
 
 /** What the listeners share. */
@@ -71,19 +70,6 @@ export function buildSniffedConnectListener(outbound: OutboundProxy, settings: O
 function insideProxy(name: string): Listener {
   return { name, internalListener: {}, trafficDirection: "OUTBOUND" };
 }
-
-/** The ALPN of the host's cluster tells the peer that HTTP comes; here it is to tell otherwise. */
-const noHttpInside: Filter = {
-  name: "envoy.filters.network.set_filter_state",
-  typedConfig: packAny("NetworkSetFilterState", {
-    onNewConnection: [
-      {
-        objectKey: "envoy.network.application_protocols",
-        formatString: { textFormatSource: { inlineString: meshAlpnOf("tcp").join(",") } },
-      },
-    ],
-  }),
-};
 
 function routed(statPrefix: string, outbound: OutboundProxy, settings: OutboundSettings, connect: boolean): Filter {
   return buildHttpConnectionManager({

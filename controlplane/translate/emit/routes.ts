@@ -11,12 +11,14 @@ import { guardForwards } from "./dynamic-forward.ts";
 import { byName, sorted } from "./resources.ts";
 import { buildRouteConfiguration, buildVirtualHosts } from "./route-table.ts";
 
-type Routing = Pick<ClassIr, "routeTables" | "upstreams" | "outbound">;
+type Routing = Pick<ClassIr, "routeTables" | "upstreams" | "outbound" | "capturedOutbound">;
 
 /** Returns the route configurations: small, and equal for all clients that reach the unknown alike. */
-export function routesOf({ routeTables, upstreams, outbound }: Routing): ReadonlyMap<string, RouteConfiguration> {
+export function routesOf(routing: Routing): ReadonlyMap<string, RouteConfiguration> {
+  const { routeTables, upstreams, outbound, capturedOutbound } = routing;
   const forwarding = forwardClusters(upstreams, outbound?.unknownHosts);
-  return oneRouteMap(byName(routeTables.map((table) => routesOfTable(forwarding, table, outbound?.unknownHosts))));
+  const unknownHosts = outbound?.unknownHosts ?? capturedOutbound?.unknownHosts;
+  return oneRouteMap(byName(routeTables.map((table) => routesOfTable(forwarding, table, unknownHosts))));
 }
 const oneRouteMap = internedMaps<RouteConfiguration>();
 

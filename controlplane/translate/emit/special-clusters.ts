@@ -2,16 +2,14 @@
 // itself.
 import type { Cluster } from "../../../protos/build/envoy.ts";
 import { durationFromMs, packAny } from "../../../protos/codec.ts";
-import { anySourceAddress, forwardDiscovery } from "./cluster.ts";
+import { anySourceAddress, forwardDiscovery, originalDiscovery } from "./cluster.ts";
 import { buildLimits } from "./cluster-limits.ts";
 import { BLACK_HOLE_CLUSTER, CONNECT_NAME, PASSTHROUGH_CLUSTER, SNIFFED_CONNECT_NAME } from "./names.ts";
 
 const CONNECT_TIMEOUT_MS = 10_000;
 
-/** The cluster that resolves each request's own host. */
-export const passthroughCluster: Cluster = {
+const passthrough: Cluster = {
   name: PASSTHROUGH_CLUSTER,
-  ...forwardDiscovery(),
   connectTimeout: durationFromMs(CONNECT_TIMEOUT_MS),
   ...buildLimits({ connectTimeoutMs: CONNECT_TIMEOUT_MS }),
   typedExtensionProtocolOptions: {
@@ -19,9 +17,18 @@ export const passthroughCluster: Cluster = {
       useDownstreamProtocolConfig: { httpProtocolOptions: {}, http2ProtocolOptions: {} },
     }),
   },
-  upstreamBindConfig: anySourceAddress,
   metadata: { filterMetadata: { scrim: { mesh: "external" } } },
 };
+
+/** The cluster that resolves each request's own host. */
+export const forwardingCluster: Cluster = {
+  ...passthrough,
+  ...forwardDiscovery(),
+  upstreamBindConfig: anySourceAddress,
+};
+
+/** The cluster that takes a captured connection to where it was going. */
+export const originalCluster: Cluster = { ...passthrough, ...originalDiscovery };
 
 /** The cluster that has no address. */
 export const blackHoleCluster: Cluster = {

@@ -5,6 +5,7 @@ import type { Route, VirtualHost } from "../ir/routes.ts";
 import { buildConnectTarget } from "./connect-target.ts";
 import { buildCrossOrigin, CORS_FILTER } from "./cross-origin.ts";
 import { interned } from "../../world/interned.ts";
+import { memoized } from "../../world/memo.ts";
 import { buildFault, FAULT_FILTER } from "./fault.ts";
 import {
   ALLOW_ANY_HOST,
@@ -34,6 +35,9 @@ const hosts = interned(
   (host: VirtualHost) => host,
   (host, table): EnvoyVirtualHost => ({ ...body(host), name: virtualHostName(table, host.name) }),
 );
+
+/** Returns the virtual host as it stands inside a route table of its own. */
+export const buildInnerHost = memoized((host: VirtualHost): EnvoyVirtualHost => ({ ...body(host), name: host.name }));
 
 /** Returns the virtual host for every host that no other has. */
 export function buildFallbackHost(unknownHosts: "forward" | "refuse"): EnvoyVirtualHost {

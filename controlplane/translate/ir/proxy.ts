@@ -1,5 +1,6 @@
 // All that a proxy needs, ready to be written in Envoy's words: what its class needs, and beside it what is its own.
 import type { Authorization } from "./authorization.ts";
+import type { CapturedOutbound } from "./captured.ts";
 import type { HttpFilters, WasmFilter } from "./filters.ts";
 import type { MeshProxy } from "./proxy-class.ts";
 import type { RouteTable } from "./routes.ts";
@@ -84,6 +85,8 @@ export interface ClassIr {
   readonly upstreams: readonly Upstream[];
   readonly routeTables: readonly RouteTable[];
   readonly outbound?: OutboundProxy;
+  /** The other way out: of programs that know nothing of their proxy. */
+  readonly capturedOutbound?: CapturedOutbound;
   readonly inbound: readonly InboundPort[];
   /** Captured sidecars only: the kernel brings them connections to any port. */
   readonly capturedInbound?: CapturedInbound | undefined;

@@ -159,6 +159,8 @@ export interface RouteTable {
   /** Envoy's route configuration name, `80`, `http.80` … */
   readonly name: string;
   readonly virtualHosts: readonly VirtualHost[];
-  /** The port in the request's host does not count when the virtual host is chosen (gateways). */
+  /** The port in the request's host does not count when the virtual host is chosen. */
   readonly ignorePort: boolean;
+  /** One service's: its host stands inside, and there are no unknown ones. */
+  readonly isOneService?: true;
 }

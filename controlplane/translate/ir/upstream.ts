@@ -54,6 +54,7 @@ export type Discovery =
   | ({ readonly kind: "endpoints" } & Endpoints) // pushed apart from the upstream
   | ({ readonly kind: "dns"; readonly roundRobin: boolean } & Endpoints)
   | { readonly kind: "forward" } // resolved from the request's own host, when it is asked for
+  | { readonly kind: "original" } // where the client's connection was going
   | { readonly kind: "none" }; // never any address: answers 503
 
 /**

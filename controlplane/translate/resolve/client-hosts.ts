@@ -28,12 +28,17 @@ export function serviceHosts(client: Client, service: MeshService): readonly Vir
   );
 }
 
-function httpHost(client: Client, service: MeshService, port: MeshPort): VirtualHost {
+/** Returns the routes of a port that speaks HTTP. */
+export function routesOfPort(client: Client, service: MeshService, port: MeshPort): readonly Route[] {
   const rule = ruleFor(client.world, client.namespace, client.labels, service.host);
   const ruled = rule ? resolveHttpRoutes(client.world, rule, contextOf(client, port.number), client.destinations) : [];
   // A rule none of whose routes is for this client leaves the service as it is without a rule.
-  const routes = ruled.length > 0 ? ruled : [defaultRoute(client, service, port)];
+  return ruled.length > 0 ? ruled : [defaultRoute(client, service, port)];
+}
+
+function httpHost(client: Client, service: MeshService, port: MeshPort): VirtualHost {
   const ports = isOnlyHttpPort(service, port) ? [port.number, DEFAULT_PORT] : [port.number];
+  const routes = routesOfPort(client, service, port);
   return virtualHost(client, service.host, ports, service.addresses, routes, {
     kind: port.protocol === "auto" ? "sniffed" : "http",
     opaque: client.destinations.ofPort(service, port.number).id,
@@ -65,11 +70,14 @@ function opaqueHost(client: Client, service: MeshService, port: MeshPort): Virtu
 
 /** Returns the host of a rule for a name that is no service; none where the rule has no routes for the client. */
 export function ruledHost(client: Client, host: string): readonly VirtualHost[] {
-  const rule = ruleFor(client.world, client.namespace, client.labels, host);
-  const routes = rule
-    ? resolveHttpRoutes(client.world, rule, contextOf(client, DEFAULT_PORT), client.destinations)
-    : [];
+  const routes = routesOfRule(client, host);
   return routes.length === 0 ? [] : [virtualHost(client, host, [DEFAULT_PORT], [], routes, { kind: "http" })];
+}
+
+/** Returns the routes of a rule for a name that is no service, as requests to port 80 take them. */
+export function routesOfRule(client: Client, host: string): readonly Route[] {
+  const rule = ruleFor(client.world, client.namespace, client.labels, host);
+  return rule ? resolveHttpRoutes(rule, contextOf(client, DEFAULT_PORT), client.destinations) : [];
 }
 
 function contextOf(client: Client, port: number): RouteContext {

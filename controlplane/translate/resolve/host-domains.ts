@@ -37,7 +37,7 @@ export function eachDomainOnce(hosts: readonly VirtualHost[]): readonly VirtualH
     .filter((host, index, all) => host.name !== all[index - 1]?.name);
   const taken = new Map<string, string>();
   const fullNames = (host: VirtualHost) =>
-    host.domains.filter((domain) => domain === host.name || `${domain}:80` === host.name);
+    host.domains.filter((domain) => domain === host.name || domain === withoutPort(host.name));
   for (const host of sorted) for (const domain of fullNames(host)) taken.set(domain, host.name);
   for (const host of sorted) for (const domain of host.domains) if (!taken.has(domain)) taken.set(domain, host.name);
   return sorted.map((host) =>
@@ -48,6 +48,10 @@ export function eachDomainOnce(hosts: readonly VirtualHost[]): readonly VirtualH
           host.domains.filter((domain) => taken.get(domain) === host.name),
         ),
   );
+}
+
+function withoutPort(name: string): string {
+  return name.slice(0, name.lastIndexOf(":"));
 }
 
 /** The same object for the same host and domains. */

@@ -25,6 +25,10 @@ export interface MeshService {
   readonly ports: readonly MeshPort[];
   /** IP addresses by which clients may ask for it. */
   readonly addresses: readonly string[];
+  /** CIDR blocks of such addresses. */
+  readonly subnets: readonly string[];
+  /** It has no address of its own: clients choose one behind it. */
+  readonly isHeadless: boolean;
   readonly exportTo: readonly string[] | undefined;
   /** Part of the mesh, not of the world outside. */
   readonly internal: boolean;

@@ -45,6 +45,8 @@ function entryService(world: World, entry: MeshObject<"ServiceEntry">, host: str
       protocol: protocolOfEntryPort(port.number, port.name, port.protocol),
     })),
     addresses: (spec.addresses ?? []).filter((address) => !address.includes("/")),
+    subnets: (spec.addresses ?? []).filter((address) => address.includes("/")),
+    isHeadless: false,
     exportTo: spec.exportTo,
     internal,
     anySource: true,

@@ -58,7 +58,9 @@ function meshService(world: World, service: MeshObject<"Service">): MeshService 
     ref: { host, name, namespace },
     declaredBy: "Service",
     ports: ports.map(meshPort),
-    addresses: clusterIp === "" || clusterIp.toLowerCase() === "none" ? [] : [clusterIp],
+    addresses: clusterIp === "" || isNone(clusterIp) ? [] : [clusterIp],
+    subnets: [],
+    isHeadless: isNone(clusterIp),
     exportTo: serviceExportTo(service),
     internal: external === undefined,
     // Without a selector the addresses were given by somebody: they may be anywhere.
@@ -72,6 +74,10 @@ function meshService(world: World, service: MeshObject<"Service">): MeshService 
       ]),
     ),
   };
+}
+
+function isNone(clusterIp: string): boolean {
+  return clusterIp.toLowerCase() === "none";
 }
 
 /** A name alone says nothing of ports (Kubernetes wants none of it): the web's are served. */

@@ -30,18 +30,22 @@ export function resolveTelemetry(inputs: Inputs, proxy: SelectedProxy, side: "in
   );
 }
 
-/** Returns what counts the connections of a workload's tcp ports. */
-export function resolveTcpTelemetry(inputs: Inputs, proxy: SelectedProxy): WasmFilter {
+/** Returns what counts the connections of a workload's tcp ports, or those that it opens. */
+export function resolveTcpTelemetry(
+  inputs: Inputs,
+  proxy: SelectedProxy,
+  side: "inbound" | "outbound" = "inbound",
+): WasmFilter {
   const { world } = inputs;
   const configuration: TelemetryConfiguration = {
-    ...telemetryConfiguration(world, proxy, "server"),
+    ...telemetryConfiguration(world, proxy, side === "inbound" ? "server" : "client"),
     protocol: "tcp",
   };
   return {
     ...builtinFilter(
       inputs,
       "telemetry",
-      "scrim.telemetry.tcp",
+      side === "inbound" ? "scrim.telemetry.tcp" : "scrim.telemetry.tcp.outbound",
       JSON.stringify(configuration),
       world.mesh.failStrategies.telemetry,
     ),

@@ -1,0 +1,179 @@
+// consumes: a captured way out: ports, filters, what happens to the unknown
+// produces: the listeners to which its connections are handed over, by name; the same objects for the same parts
+// never does: open a port but the one to which the kernel brings connections
+import type { Filter, FilterChain, FilterChainMatch, Listener } from "../../../protos/build/envoy.ts";
+import { durationFromMs, packAny } from "../../../protos/codec.ts";
+import type { RequestForm } from "../../model/request-form.ts";
+import { interned, internedMaps } from "../../world/interned.ts";
+import { memoized } from "../../world/memo.ts";
+import type { CapturedOutbound, CapturedPort, CapturedWay, WeightedUpstream } from "../ir/captured.ts";
+import type { AccessLog } from "../ir/proxy.ts";
+import { buildAccessLogs } from "./access-log.ts";
+import { buildHttpConnectionManager } from "./http-connection-manager.ts";
+import { httpInspector, noHttpInside, plainHttp, tlsInspector, waitForServerFirst } from "./inspectors.ts";
+import { BLACK_HOLE_CLUSTER, PASSTHROUGH_CLUSTER, upstreamName, VIRTUAL_OUTBOUND } from "./names.ts";
+import { byName } from "./resources.ts";
+import { withNumberedFilters } from "./shared-filters.ts";
+import { buildWasmPlace } from "./wasm-filter.ts";
+
+/** Where the kernel brings what a pod's programs send. */
+const CAPTURE_PORT = 15_001;
+const ANY_ADDRESS = "0.0.0.0";
+
+interface Settings extends Omit<CapturedOutbound, "ports"> {
+  readonly requestForm: RequestForm;
+  readonly accessLog?: AccessLog | undefined;
+}
+
+/** Returns the listeners of a class of captured proxies. */
+export function capturedListeners(
+  { ports, filters, tcpTelemetry, unknownHosts }: CapturedOutbound,
+  requestForm: RequestForm,
+  accessLog: AccessLog | undefined,
+): ReadonlyMap<string, Listener> {
+  return listenersOf(ports, settingsOf(filters, tcpTelemetry, unknownHosts, requestForm, accessLog));
+}
+
+const settingsOf = memoized(
+  (
+    filters: Settings["filters"],
+    tcpTelemetry: Settings["tcpTelemetry"],
+    unknownHosts: Settings["unknownHosts"],
+    requestForm: RequestForm,
+    accessLog: AccessLog | undefined,
+  ): Settings => ({ filters, tcpTelemetry, unknownHosts, requestForm, accessLog }),
+);
+
+const listenersOf = memoized((ports: readonly CapturedPort[], settings: Settings) =>
+  oneMap(byName([buildVirtualOutbound(settings), ...ports.map((port) => buildPort(settings, port))])),
+);
+const oneMap = internedMaps<Listener>();
+
+/**
+ * The listener at which connections arrive. It hands each to the listener of the address that it was meant for; what
+ * has none goes on as it was, or nowhere. Connections to this listener itself are nobody's.
+ */
+const buildVirtualOutbound = memoized(
+  (settings: Settings): Listener => ({
+    name: VIRTUAL_OUTBOUND,
+    address: { socketAddress: { address: ANY_ADDRESS, portValue: CAPTURE_PORT } },
+    trafficDirection: "OUTBOUND",
+    useOriginalDst: true,
+    filterChains: [
+      {
+        name: "virtualOutbound-blackhole",
+        filterChainMatch: { destinationPort: CAPTURE_PORT },
+        filters: [tcpProxy(BLACK_HOLE_CLUSTER, settings)],
+      },
+      { name: "virtualOutbound-catchall-tcp", filters: unknownFilters(settings) },
+    ],
+  }),
+);
+
+/** By its parts the same object, and for equal parts of other classes too. */
+const buildPort = memoized((settings: Settings, port: CapturedPort): Listener => onePort({ settings, port }));
+
+const onePort = interned(
+  withNumberedFilters,
+  ({ settings, port }: { readonly settings: Settings; readonly port: CapturedPort }): Listener => {
+    const name = `${port.address ?? ANY_ADDRESS}_${port.port}`;
+    const rest = port.ways.find((way) => way.subnets.length + way.serverNames.length === 0);
+    const others = port.ways.filter((way) => way !== rest);
+    return {
+      name,
+      address: { socketAddress: { address: port.address ?? ANY_ADDRESS, portValue: port.port } },
+      bindToPort: false,
+      trafficDirection: "OUTBOUND",
+      ...inspection(port),
+      filterChains: [
+        ...(port.routeTable === undefined ? [] : [httpChain(name, port.routeTable, settings)]),
+        ...others.map((way) => tcpChain(settings, way)),
+      ],
+      // Envoy does not go back from a chain that asks for more to one that asks for less, but to this one.
+      defaultFilterChain: rest === undefined ? unknownChain(settings) : tcpChain(settings, rest),
+    };
+  },
+);
+
+function inspection({ routeTable, ways }: CapturedPort): Partial<Listener> {
+  const looksForHttp = routeTable !== undefined;
+  if (!looksForHttp && ways.every(({ serverNames }) => serverNames.length === 0)) return {};
+  return { listenerFilters: [tlsInspector, ...(looksForHttp ? [httpInspector] : [])], ...waitForServerFirst };
+}
+
+function httpChain(listener: string, routeTable: string, settings: Settings): FilterChain {
+  const { filters, requestForm, accessLog } = settings;
+  const manager = buildHttpConnectionManager({
+    statPrefix: `outbound_${listener}`,
+    routes: { rds: routeTable },
+    filters,
+    direction: "outbound",
+    requestForm,
+    accessLog,
+  });
+  return {
+    name: "http",
+    filterChainMatch: { transportProtocol: "raw_buffer", applicationProtocols: plainHttp },
+    filters: [manager],
+  };
+}
+
+function tcpChain(settings: Settings, way: CapturedWay): FilterChain {
+  const match = matchOf(way);
+  return {
+    name: way.targets.map(({ upstream }) => upstreamName(upstream)).join(","),
+    ...(match && { filterChainMatch: match }),
+    filters: [
+      buildWasmPlace(settings.tcpTelemetry),
+      ...(way.isHttpTarget ? [noHttpInside] : []),
+      tcpProxy(way.targets, settings),
+    ],
+  };
+}
+
+function matchOf({ subnets, serverNames }: CapturedWay): FilterChainMatch | undefined {
+  if (subnets.length + serverNames.length === 0) return undefined;
+  return {
+    ...(subnets.length > 0 && { prefixRanges: subnets.map(prefixRange) }),
+    ...(serverNames.length > 0 && { serverNames }),
+  };
+}
+
+function prefixRange(block: string) {
+  const [addressPrefix = "", length] = block.split("/");
+  return { addressPrefix, prefixLen: length === undefined ? (addressPrefix.includes(":") ? 128 : 32) : Number(length) };
+}
+
+function unknownChain(settings: Settings): FilterChain {
+  return { name: PASSTHROUGH_CHAIN, filters: unknownFilters(settings) };
+}
+
+/** Istio's name of it, whatever the policy. */
+const PASSTHROUGH_CHAIN = "PassthroughFilterChain";
+
+function unknownFilters(settings: Settings): readonly Filter[] {
+  const cluster = settings.unknownHosts === "forward" ? PASSTHROUGH_CLUSTER : BLACK_HOLE_CLUSTER;
+  return [buildWasmPlace(settings.tcpTelemetry), tcpProxy(cluster, settings)];
+}
+
+/** A connection may be idle for as long as its ends like: nobody told them of a proxy. */
+function tcpProxy(to: string | readonly WeightedUpstream[], { accessLog }: Settings): Filter {
+  const [first, ...others] = typeof to === "string" ? [] : to;
+  const name = first === undefined ? String(to) : upstreamName(first.upstream);
+  return {
+    name: "envoy.filters.network.tcp_proxy",
+    typedConfig: packAny("TcpProxy", {
+      // Envoy takes what stands before the first dot for a label of its own.
+      statPrefix: name.replaceAll(".", "_"),
+      ...(first !== undefined && others.length > 0
+        ? { weightedClusters: { clusters: [first, ...others].map(weighted) } }
+        : { cluster: name }),
+      idleTimeout: durationFromMs(0),
+      accessLog: buildAccessLogs(accessLog, "client"),
+    }),
+  };
+}
+
+function weighted({ upstream, weight }: WeightedUpstream) {
+  return { name: upstreamName(upstream), weight };
+}

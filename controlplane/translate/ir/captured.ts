@@ -1,0 +1,41 @@
+// How connections that the kernel brings to a sidecar find their upstream: IR of a captured way out.
+import type { HttpFilters, WasmFilter } from "./filters.ts";
+import type { UpstreamId } from "./upstream.ts";
+
+/** A sidecar's way out for programs that know nothing of it. */
+export interface CapturedOutbound {
+  readonly ports: readonly CapturedPort[];
+  readonly filters: HttpFilters;
+  /** What counts connections that are not HTTP. */
+  readonly tcpTelemetry: WasmFilter;
+  /** What happens to connections to where nobody declared anything. */
+  readonly unknownHosts: "forward" | "refuse";
+}
+
+/** What becomes of connections to one port, at one address, or at all that have no entry of their own. */
+export interface CapturedPort {
+  /** An IP address; undefined: any. */
+  readonly address?: string;
+  readonly port: number;
+  /** By which requests go where a connection begins with HTTP; undefined: nobody looks for HTTP. */
+  readonly routeTable?: string;
+  /** Of all other connections; no two with the same conditions. What none takes goes to unknown hosts. */
+  readonly ways: readonly CapturedWay[];
+}
+
+/** Where connections go for which all conditions hold; the most specific way wins, addresses before names. */
+export interface CapturedWay {
+  /** CIDR blocks of the destination; empty: any. */
+  readonly subnets: readonly string[];
+  /** Names that TLS asks for, `*.example.com` too; empty: whatever is spoken. */
+  readonly serverNames: readonly string[];
+  /** One target, or several of which one is drawn by weight for each connection. */
+  readonly targets: readonly WeightedUpstream[];
+  /** A target is known for HTTP: its peer has to be told that something else comes. */
+  readonly isHttpTarget: boolean;
+}
+
+export interface WeightedUpstream {
+  readonly upstream: UpstreamId;
+  readonly weight: number;
+}

@@ -1,0 +1,203 @@
+// consumes: a World and who the client is (namespace, labels)
+// produces: where the client's captured connections go: ports, route tables, and every upstream it may reach
+// never does: look at addresses of the client's own proxy: replicas of one workload share the answer
+import { isDeepStrictEqual } from "node:util";
+import type { Labels } from "../../model/labels.ts";
+import { derived, sameItems } from "../../world/derive.ts";
+import { interned } from "../../world/interned.ts";
+import type { World } from "../../world/world.ts";
+import type { CapturedPort, CapturedWay } from "../ir/captured.ts";
+import type { RouteTable, VirtualHost } from "../ir/routes.ts";
+import type { Upstream } from "../ir/upstream.ts";
+import { capturedHost, capturedRuledHost, sniffedHost } from "./captured-hosts.ts";
+import { capturedPorts, isFoundByHost, tableOfPort, tableOfService } from "./captured-ports.ts";
+import { capturedUpstream } from "./captured-upstream.ts";
+import type { Client } from "./client-hosts.ts";
+import { byClient, byHost, decisiveLabelsOf, egressScope, ruledNames, serviceNames } from "./client-scope.ts";
+import { createDestinations } from "./destination.ts";
+import { type Engine, withEngine } from "./engine.ts";
+import { DEFAULT_PORT, eachDomainOnce } from "./host-domains.ts";
+import { isHttp } from "./protocol.ts";
+import { resolveRegistry, visibleHost } from "./registry.ts";
+import { serviceUpstreams } from "./upstream.ts";
+
+/** What one client reaches and how. */
+export interface CapturedView {
+  readonly tables: readonly RouteTable[];
+  readonly upstreams: readonly Upstream[];
+}
+
+/** All of it that its listeners are made from. */
+export interface CapturedTraits {
+  readonly ports: readonly CapturedPort[];
+  /** Some host of it is decided by the router filter. */
+  readonly needsRouter: boolean;
+  readonly unknownHosts: "forward" | "refuse";
+}
+
+/** What one host adds. */
+interface HostCapture {
+  readonly hosts: readonly { readonly table: string; readonly host: VirtualHost }[];
+  readonly ports: readonly CapturedPort[];
+  /** Upstreams that its routes and ways lead to. */
+  readonly used: readonly Upstream[];
+}
+
+/** Returns the view of clients with these labels in this namespace; the same object for the same decisive labels. */
+export function resolveCaptured(world: World, namespace: string, labels: Labels): CapturedView {
+  return capturedView(world, namespace, decisiveLabelsOf(world, labels));
+}
+
+/** Returns what does not change with every route of such clients. */
+export function resolveCapturedTraits(world: World, namespace: string, labels: Labels, engine: Engine): CapturedTraits {
+  return capturedTraits(world, namespace, decisiveLabelsOf(world, labels), engine);
+}
+
+const capturedTraits = derived(
+  (world: World, namespace: string, labels: Labels, engine: Engine): CapturedTraits => ({
+    ports: allPorts(world, namespace, labels),
+    needsRouter: capturedView(world, namespace, labels).tables.some((table) =>
+      withEngine(table, engine).virtualHosts.some(({ decidedBy }) => decidedBy === "filter"),
+    ),
+    unknownHosts: egressScope(world, namespace, labels).unknownHosts,
+  }),
+  {
+    keyOf: (namespace, labels, engine) => `${byClient.keyOf(namespace, labels)} ${engine}`,
+    same: (a, b) => a.ports === b.ports && a.needsRouter === b.needsRouter && a.unknownHosts === b.unknownHosts,
+  },
+);
+
+const capturedView = derived(
+  (world: World, namespace: string, labels: Labels): CapturedView => ({
+    tables: allTables(world, namespace, labels),
+    upstreams: reachableUpstreams(world, namespace, labels),
+  }),
+  { ...byClient, same: (a, b) => a.tables === b.tables && a.upstreams === b.upstreams },
+);
+
+const allTables = derived(
+  (world: World, namespace: string, labels: Labels): readonly RouteTable[] => {
+    const hosts = hostsByTable(world, namespace, labels);
+    return [...hosts.keys()].sort().map((name) => oneTable(world, namespace, labels, name));
+  },
+  { ...byClient, same: sameItems },
+);
+
+/** While its hosts are the same, so is the table. */
+const oneTable = derived(
+  (world: World, namespace: string, labels: Labels, name: string): RouteTable => {
+    const virtualHosts = hostsByTable(world, namespace, labels).get(name) ?? [];
+    const isOneService = name.includes(":");
+    return {
+      name,
+      virtualHosts: isOneService ? virtualHosts.slice(0, 1) : eachDomainOnce(virtualHosts),
+      ignorePort: true,
+      ...(isOneService && { isOneService }),
+    };
+  },
+  { ...byHost, same: (a, b) => sameItems(a.virtualHosts, b.virtualHosts) },
+);
+
+const hostsByTable = derived(
+  (world: World, namespace: string, labels: Labels): ReadonlyMap<string, readonly VirtualHost[]> => {
+    const byTable = new Map<string, VirtualHost[]>();
+    for (const { table, host } of allCaptures(world, namespace, labels).flatMap(({ hosts }) => hosts)) {
+      const same = byTable.get(table);
+      if (same === undefined) byTable.set(table, [host]);
+      else same.push(host);
+    }
+    return byTable;
+  },
+  byClient,
+);
+
+/** Of a client whose rule covers what is no service, requests to port 80 are looked into. */
+const allPorts = derived(
+  (world: World, namespace: string, labels: Labels): readonly CapturedPort[] =>
+    mergePorts(allCaptures(world, namespace, labels).flatMap(({ ports }) => ports)),
+  { ...byClient, same: sameItems },
+);
+
+/** In the order of the registry: of what contradicts itself the first is taken. */
+const allCaptures = derived(
+  (world: World, namespace: string, labels: Labels): readonly HostCapture[] => {
+    const names = new Set(serviceNames(world, namespace, labels));
+    const byAge = new Set(resolveRegistry(world).map(({ host }) => host));
+    const ordered = [...byAge].filter((host) => names.has(host));
+    return [
+      ...ordered.map((host) => captureOfHost(world, namespace, labels, host)),
+      captureOfOthers(world, namespace, labels),
+    ];
+  },
+  { ...byClient, same: sameItems },
+);
+
+const captureOfHost = derived(
+  (world: World, namespace: string, labels: Labels, host: string): HostCapture => {
+    const service = visibleHost(world, namespace, host);
+    const client: Client = { world, namespace, labels, destinations: createDestinations(world, namespace) };
+    const hosts = (service?.ports ?? [])
+      .filter(({ protocol }) => isHttp(protocol))
+      .map((port) =>
+        isFoundByHost(service!, port)
+          ? { table: tableOfPort(port.number), host: capturedHost(client, service!, port) }
+          : { table: tableOfService(host, port.number), host: sniffedHost(client, service!, port) },
+      );
+    const ports = (service?.ports ?? []).flatMap((port) => capturedPorts(service!, port, client.destinations));
+    return { hosts, ports, used: [...client.destinations.used] };
+  },
+  { ...byHost, same: isDeepStrictEqual },
+);
+
+/** Hosts of rules that are no service get the rule's routes for requests to port 80. */
+const captureOfOthers = derived(
+  (world: World, namespace: string, labels: Labels): HostCapture => {
+    const client: Client = { world, namespace, labels, destinations: createDestinations(world, namespace) };
+    const table = tableOfPort(DEFAULT_PORT);
+    const hosts = ruledNames(world, namespace, labels).flatMap((host) =>
+      capturedRuledHost(client, host).map((one) => ({ table, host: one })),
+    );
+    return {
+      hosts,
+      ports: hosts.length === 0 ? [] : [{ port: DEFAULT_PORT, routeTable: table, ways: [] }],
+      used: [...client.destinations.used],
+    };
+  },
+  { ...byClient, same: isDeepStrictEqual },
+);
+
+const reachableUpstreams = derived(
+  (world: World, namespace: string, labels: Labels): readonly Upstream[] => {
+    const names = serviceNames(world, namespace, labels);
+    const upstreams = new Set(names.flatMap((host) => serviceUpstreams(world, namespace, host)));
+    for (const { used } of allCaptures(world, namespace, labels)) for (const upstream of used) upstreams.add(upstream);
+    return [...new Set([...upstreams].map((upstream) => capturedUpstream(world, namespace, upstream)))];
+  },
+  { ...byClient, same: sameItems },
+);
+
+function mergePorts(ports: readonly CapturedPort[]): readonly CapturedPort[] {
+  const byPlace = new Map<string, CapturedPort>();
+  for (const port of ports) {
+    const place = `${port.address ?? ""} ${port.port}`;
+    const before = byPlace.get(place);
+    byPlace.set(place, before === undefined ? port : joined(before, port));
+  }
+  return [...byPlace.values()].map((port) => onePort(port));
+}
+
+function joined(first: CapturedPort, second: CapturedPort): CapturedPort {
+  const routeTable = first.routeTable ?? second.routeTable;
+  const known = new Set(first.ways.map(conditionsOf));
+  const ways = [...first.ways, ...second.ways.filter((way) => !known.has(conditionsOf(way)))];
+  return { ...first, ...(routeTable !== undefined && { routeTable }), ways };
+}
+
+function conditionsOf({ subnets, serverNames }: CapturedWay): string {
+  return `${subnets.join(",")} ${serverNames.join(",")}`;
+}
+
+const onePort = interned(
+  (port: CapturedPort) => port,
+  (port) => port,
+);
