@@ -170,18 +170,16 @@ const outboundOf = derived((inputs: Inputs, proxies: ProxyClass): OutboundProxy 
 
 const capturedOutboundOf = derived((inputs: Inputs, proxies: ProxyClass): CapturedOutbound => {
   const { world } = inputs;
-  const { namespace, labels } = proxies;
-  const { ports, needsRouter, unknownHosts } = resolveCapturedTraits(
+  const { needsRouter, ...traits } = resolveCapturedTraits(
     world,
-    namespace,
-    labels,
+    proxies.namespace,
+    proxies.labels,
     engineOf(world, proxies),
   );
   return {
-    ports,
+    ...traits,
     filters: resolveHttpFilters(inputs, proxies, "outbound", needsRouter),
     tcpTelemetry: resolveTcpTelemetry(inputs, proxies, "outbound"),
-    unknownHosts,
   };
 }, byContent);
 

@@ -9,29 +9,33 @@ import { memoized } from "../../world/memo.ts";
 import type { CapturedOutbound, CapturedPort, CapturedWay, WeightedUpstream } from "../ir/captured.ts";
 import type { AccessLog } from "../ir/proxy.ts";
 import { buildAccessLogs } from "./access-log.ts";
+import { buildDnsListener } from "./dns-listener.ts";
 import { buildHttpConnectionManager } from "./http-connection-manager.ts";
 import { httpInspector, noHttpInside, plainHttp, tlsInspector, waitForServerFirst } from "./inspectors.ts";
-import { BLACK_HOLE_CLUSTER, PASSTHROUGH_CLUSTER, upstreamName, VIRTUAL_OUTBOUND } from "./names.ts";
+import { BLACK_HOLE_CLUSTER, listenerName, PASSTHROUGH_CLUSTER, upstreamName, VIRTUAL_OUTBOUND } from "./names.ts";
 import { byName } from "./resources.ts";
 import { withNumberedFilters } from "./shared-filters.ts";
 import { buildWasmPlace } from "./wasm-filter.ts";
 
 /** Where the kernel brings what a pod's programs send. */
 const CAPTURE_PORT = 15_001;
-const ANY_ADDRESS = "0.0.0.0";
 
-interface Settings extends Omit<CapturedOutbound, "ports"> {
+interface Settings extends Omit<CapturedOutbound, "ports" | "names"> {
   readonly requestForm: RequestForm;
   readonly accessLog?: AccessLog | undefined;
+  /** Any address of the family of the pod's own. */
+  readonly wildcard: string;
 }
 
-/** Returns the listeners of a class of captured proxies. */
+/** Returns the listeners of a class of captured proxies whose pods have addresses of the family of `wildcard`. */
 export function capturedListeners(
-  { ports, filters, tcpTelemetry, unknownHosts }: CapturedOutbound,
+  { ports, names, filters, tcpTelemetry, unknownHosts }: CapturedOutbound,
   requestForm: RequestForm,
   accessLog: AccessLog | undefined,
+  wildcard: string,
 ): ReadonlyMap<string, Listener> {
-  return listenersOf(ports, settingsOf(filters, tcpTelemetry, unknownHosts, requestForm, accessLog));
+  const settings = settingsOf(filters, tcpTelemetry, unknownHosts, requestForm, accessLog, wildcard);
+  return listenersOf(ports, settings, buildDnsListener(names, wildcard.includes(":")));
 }
 
 const settingsOf = memoized(
@@ -41,11 +45,12 @@ const settingsOf = memoized(
     unknownHosts: Settings["unknownHosts"],
     requestForm: RequestForm,
     accessLog: AccessLog | undefined,
-  ): Settings => ({ filters, tcpTelemetry, unknownHosts, requestForm, accessLog }),
+    wildcard: string,
+  ): Settings => ({ filters, tcpTelemetry, unknownHosts, requestForm, accessLog, wildcard }),
 );
 
-const listenersOf = memoized((ports: readonly CapturedPort[], settings: Settings) =>
-  oneMap(byName([buildVirtualOutbound(settings), ...ports.map((port) => buildPort(settings, port))])),
+const listenersOf = memoized((ports: readonly CapturedPort[], settings: Settings, dns: Listener) =>
+  oneMap(byName([buildVirtualOutbound(settings), dns, ...ports.map((port) => buildPort(settings, port))])),
 );
 const oneMap = internedMaps<Listener>();
 
@@ -56,7 +61,7 @@ const oneMap = internedMaps<Listener>();
 const buildVirtualOutbound = memoized(
   (settings: Settings): Listener => ({
     name: VIRTUAL_OUTBOUND,
-    address: { socketAddress: { address: ANY_ADDRESS, portValue: CAPTURE_PORT } },
+    address: { socketAddress: { address: settings.wildcard, portValue: CAPTURE_PORT } },
     trafficDirection: "OUTBOUND",
     useOriginalDst: true,
     filterChains: [
@@ -76,12 +81,15 @@ const buildPort = memoized((settings: Settings, port: CapturedPort): Listener =>
 const onePort = interned(
   withNumberedFilters,
   ({ settings, port }: { readonly settings: Settings; readonly port: CapturedPort }): Listener => {
-    const name = `${port.address ?? ANY_ADDRESS}_${port.port}`;
+    const [first = settings.wildcard, ...more] = port.addresses;
+    const at = (address: string) => ({ socketAddress: { address, portValue: port.port } });
+    const name = listenerName({ address: first, port: port.port });
     const rest = port.ways.find((way) => way.subnets.length + way.serverNames.length === 0);
     const others = port.ways.filter((way) => way !== rest);
     return {
       name,
-      address: { socketAddress: { address: port.address ?? ANY_ADDRESS, portValue: port.port } },
+      address: at(first),
+      ...(more.length > 0 && { additionalAddresses: more.map((address) => ({ address: at(address) })) }),
       bindToPort: false,
       trafficDirection: "OUTBOUND",
       ...inspection(port),

@@ -42,7 +42,7 @@ export function listenersOf({ shared, own }: ProxyIr): ReadonlyMap<string, Liste
   );
   return capturedOutbound === undefined
     ? listeners
-    : layered(capturedListeners(capturedOutbound, requestForm, accessLog), listeners);
+    : layered(capturedListeners(capturedOutbound, requestForm, accessLog, wildcardOf(own)), listeners);
 }
 
 const byParts = memoized(

@@ -12,6 +12,8 @@ export const VIRTUAL_INBOUND = "virtualInbound";
 export const BLACK_HOLE_CLUSTER = "BlackHoleCluster";
 /** The listener to which the kernel brings what a captured pod's programs send. */
 export const VIRTUAL_OUTBOUND = "virtualOutbound";
+/** The listener that answers for the names of hosts. */
+export const DNS_LISTENER = "dns";
 /**
  * The cluster, and the listener inside the proxy that it leads to, by which tunnels of HTTP come back to the routes.
  */

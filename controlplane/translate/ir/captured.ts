@@ -5,6 +5,8 @@ import type { UpstreamId } from "./upstream.ts";
 /** A sidecar's way out for programs that know nothing of it. */
 export interface CapturedOutbound {
   readonly ports: readonly CapturedPort[];
+  /** What programs are told that ask for a host's address. */
+  readonly names: readonly NamedAddresses[];
   readonly filters: HttpFilters;
   /** What counts connections that are not HTTP. */
   readonly tcpTelemetry: WasmFilter;
@@ -12,10 +14,16 @@ export interface CapturedOutbound {
   readonly unknownHosts: "forward" | "refuse";
 }
 
-/** What becomes of connections to one port, at one address, or at all that have no entry of their own. */
+/** A host's spellings, the full name first, and its IP addresses. */
+export interface NamedAddresses {
+  readonly names: readonly string[];
+  readonly addresses: readonly string[];
+}
+
+/** What becomes of connections to one port, at some addresses, or at all that have no entry of their own. */
 export interface CapturedPort {
-  /** An IP address; undefined: any. */
-  readonly address?: string;
+  /** IP addresses; none: any. */
+  readonly addresses: readonly string[];
   readonly port: number;
   /** By which requests go where a connection begins with HTTP; undefined: nobody looks for HTTP. */
   readonly routeTable?: string;

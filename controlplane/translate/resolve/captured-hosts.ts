@@ -3,12 +3,13 @@ import type { Route, VirtualHost } from "../ir/routes.ts";
 import { type Client, routesOfPort, routesOfRule } from "./client-hosts.ts";
 import { decisionOf } from "./engine.ts";
 import { DEFAULT_PORT, shortNames } from "./host-domains.ts";
+import type { AddressedService } from "./captured-ports.ts";
 import type { MeshPort, MeshService } from "./mesh-service.ts";
 
 /** Returns the host of a port that speaks HTTP, by every spelling; ports do not count. */
-export function capturedHost(client: Client, service: MeshService, port: MeshPort): VirtualHost {
+export function capturedHost(client: Client, service: AddressedService, port: MeshPort): VirtualHost {
   const names = [service.host, ...shortNames(service.host, client.namespace)];
-  const addresses = service.addresses.map((address) => (address.includes(":") ? `[${address}]` : address));
+  const addresses = service.told.map((address) => (address.includes(":") ? `[${address}]` : address));
   // Who chooses one of its pods by name asks for `web-0.web`.
   const members = service.isHeadless ? names.map((name) => `*.${name}`) : [];
   const routes = routesOfPort(client, service, port);

@@ -6,17 +6,19 @@ import type { Labels } from "../../model/labels.ts";
 import { derived, sameItems } from "../../world/derive.ts";
 import { interned } from "../../world/interned.ts";
 import type { World } from "../../world/world.ts";
-import type { CapturedPort, CapturedWay } from "../ir/captured.ts";
+import type { CapturedPort, CapturedWay, NamedAddresses } from "../ir/captured.ts";
 import type { RouteTable, VirtualHost } from "../ir/routes.ts";
 import type { Upstream } from "../ir/upstream.ts";
 import { capturedHost, capturedRuledHost, sniffedHost } from "./captured-hosts.ts";
-import { capturedPorts, isFoundByHost, tableOfPort, tableOfService } from "./captured-ports.ts";
+import { type AddressedService, capturedPorts, isFoundByHost, tableOfPort, tableOfService } from "./captured-ports.ts";
 import { capturedUpstream } from "./captured-upstream.ts";
 import type { Client } from "./client-hosts.ts";
 import { byClient, byHost, decisiveLabelsOf, egressScope, ruledNames, serviceNames } from "./client-scope.ts";
 import { createDestinations } from "./destination.ts";
 import { type Engine, withEngine } from "./engine.ts";
 import { DEFAULT_PORT, eachDomainOnce } from "./host-domains.ts";
+import { addressesOf } from "./host-address.ts";
+import { hostNames } from "./host-names.ts";
 import { isHttp } from "./protocol.ts";
 import { resolveRegistry, visibleHost } from "./registry.ts";
 import { serviceUpstreams } from "./upstream.ts";
@@ -30,6 +32,7 @@ export interface CapturedView {
 /** All of it that its listeners are made from. */
 export interface CapturedTraits {
   readonly ports: readonly CapturedPort[];
+  readonly names: readonly NamedAddresses[];
   /** Some host of it is decided by the router filter. */
   readonly needsRouter: boolean;
   readonly unknownHosts: "forward" | "refuse";
@@ -42,6 +45,8 @@ interface HostCapture {
   /** Upstreams that its routes and ways lead to. */
   readonly used: readonly Upstream[];
 }
+
+const NOTHING: HostCapture = { hosts: [], ports: [], used: [] };
 
 /** Returns the view of clients with these labels in this namespace; the same object for the same decisive labels. */
 export function resolveCaptured(world: World, namespace: string, labels: Labels): CapturedView {
@@ -56,6 +61,7 @@ export function resolveCapturedTraits(world: World, namespace: string, labels: L
 const capturedTraits = derived(
   (world: World, namespace: string, labels: Labels, engine: Engine): CapturedTraits => ({
     ports: allPorts(world, namespace, labels),
+    names: hostNames(world, namespace, labels),
     needsRouter: capturedView(world, namespace, labels).tables.some((table) =>
       withEngine(table, engine).virtualHosts.some(({ decidedBy }) => decidedBy === "filter"),
     ),
@@ -63,7 +69,11 @@ const capturedTraits = derived(
   }),
   {
     keyOf: (namespace, labels, engine) => `${byClient.keyOf(namespace, labels)} ${engine}`,
-    same: (a, b) => a.ports === b.ports && a.needsRouter === b.needsRouter && a.unknownHosts === b.unknownHosts,
+    same: (a, b) =>
+      a.ports === b.ports &&
+      a.names === b.names &&
+      a.needsRouter === b.needsRouter &&
+      a.unknownHosts === b.unknownHosts,
   },
 );
 
@@ -134,16 +144,18 @@ const allCaptures = derived(
 
 const captureOfHost = derived(
   (world: World, namespace: string, labels: Labels, host: string): HostCapture => {
-    const service = visibleHost(world, namespace, host);
+    const declared = visibleHost(world, namespace, host);
     const client: Client = { world, namespace, labels, destinations: createDestinations(world, namespace) };
-    const hosts = (service?.ports ?? [])
+    if (declared === undefined) return NOTHING;
+    const service: AddressedService = { ...declared, told: addressesOf(world, declared) };
+    const hosts = service.ports
       .filter(({ protocol }) => isHttp(protocol))
       .map((port) =>
-        isFoundByHost(service!, port)
-          ? { table: tableOfPort(port.number), host: capturedHost(client, service!, port) }
-          : { table: tableOfService(host, port.number), host: sniffedHost(client, service!, port) },
+        isFoundByHost(service, port)
+          ? { table: tableOfPort(port.number), host: capturedHost(client, service, port) }
+          : { table: tableOfService(host, port.number), host: sniffedHost(client, service, port) },
       );
-    const ports = (service?.ports ?? []).flatMap((port) => capturedPorts(service!, port, client.destinations));
+    const ports = service.ports.flatMap((port) => capturedPorts(service, port, client.destinations));
     return { hosts, ports, used: [...client.destinations.used] };
   },
   { ...byHost, same: isDeepStrictEqual },
@@ -159,7 +171,7 @@ const captureOfOthers = derived(
     );
     return {
       hosts,
-      ports: hosts.length === 0 ? [] : [{ port: DEFAULT_PORT, routeTable: table, ways: [] }],
+      ports: hosts.length === 0 ? [] : [{ addresses: [], port: DEFAULT_PORT, routeTable: table, ways: [] }],
       used: [...client.destinations.used],
     };
   },
@@ -176,14 +188,21 @@ const reachableUpstreams = derived(
   { ...byClient, same: sameItems },
 );
 
+/** Of what two say of one place, what goes before stays; of a port at no address in particular, all that fits. */
 function mergePorts(ports: readonly CapturedPort[]): readonly CapturedPort[] {
-  const byPlace = new Map<string, CapturedPort>();
-  for (const port of ports) {
-    const place = `${port.address ?? ""} ${port.port}`;
-    const before = byPlace.get(place);
-    byPlace.set(place, before === undefined ? port : joined(before, port));
-  }
-  return [...byPlace.values()].map((port) => onePort(port));
+  const anywhere = new Map<number, CapturedPort>();
+  const taken = new Set<string>();
+  const placed = ports.flatMap((port): readonly CapturedPort[] => {
+    if (port.addresses.length === 0) {
+      const before = anywhere.get(port.port);
+      anywhere.set(port.port, before === undefined ? port : joined(before, port));
+      return [];
+    }
+    const free = port.addresses.filter((address) => !taken.has(`${address} ${port.port}`));
+    for (const address of free) taken.add(`${address} ${port.port}`);
+    return free.length === 0 ? [] : [free.length === port.addresses.length ? port : { ...port, addresses: free }];
+  });
+  return [...anywhere.values(), ...placed].map((port) => onePort(port));
 }
 
 function joined(first: CapturedPort, second: CapturedPort): CapturedPort {
