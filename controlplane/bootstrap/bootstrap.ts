@@ -1,9 +1,11 @@
 // Consumes: the facts about one proxy: who it is, where it stands, where its control plane is.
 // Produces: the bootstrap of its Envoy, as an object to be written as JSON.
 // Never does: I/O, or anything that changes with the mesh's configuration (all of that comes by xDS).
-import { MAX_REGEX_PROGRAM_SIZE, REGEX_PROGRAM_SIZE_KEY } from "../model/envoy-limits.ts";
 import type { SocketAddress } from "../model/socket-address.ts";
+import { buildAddress } from "./addresses.ts";
+import { buildOverload, buildRuntime, internalListeners } from "./envoy-wide.ts";
 import { buildStatsConfig } from "./stats.ts";
+import { buildDynamicResources, buildXdsCluster } from "./xds-cluster.ts";
 
 /** What one proxy's bootstrap depends on. */
 export interface NodeFacts {
@@ -38,9 +40,7 @@ export interface ControlPlaneAddress extends SocketAddress {
 
 /** The DNS name of the control plane's certificate, as Istio's proxies expect it. */
 export const CONTROL_PLANE_SERVER_NAME = "istiod.istio-system.svc";
-const XDS_CLUSTER = "xds-grpc";
 const TOKEN_SECRET = "xds-token";
-const MAX_DOWNSTREAM_CONNECTIONS = 50_000;
 
 /**
  * Returns the node id in Istio's form, as in `sidecar~127.10.4.7~reviews-v1-0-x2b9f.default~default.svc.cluster.local`.
@@ -53,24 +53,22 @@ export function nodeId(facts: Pick<NodeFacts, "kind" | "podIp" | "podName" | "na
 export function buildBootstrap(facts: NodeFacts): Record<string, unknown> {
   return {
     node: buildNode(facts),
-    admin: { address: socketAddress(facts.admin) },
+    admin: { address: buildAddress(facts.admin) },
     dynamic_resources: buildDynamicResources(),
     static_resources: {
-      clusters: [buildXdsCluster(facts.controlPlane, facts.token !== undefined)],
+      clusters: [
+        buildXdsCluster(
+          { ...facts.controlPlane, at: facts.controlPlane },
+          facts.token === undefined ? undefined : { credential: { name: TOKEN_SECRET } },
+        ),
+      ],
       ...(facts.token !== undefined && {
         secrets: [{ name: TOKEN_SECRET, generic_secret: { secret: { inline_string: `Bearer ${facts.token}` } } }],
       }),
     },
     // A peer on this machine sees where a connection comes from: the pod, not 127.0.0.1.
     cluster_manager: { upstream_bind_config: { source_address: { address: facts.podIp, port_value: 0 } } },
-    bootstrap_extensions: [
-      {
-        name: "envoy.bootstrap.internal_listener",
-        typed_config: {
-          "@type": "type.googleapis.com/envoy.extensions.bootstrap.internal_listener.v3.InternalListener",
-        },
-      },
-    ],
+    bootstrap_extensions: [internalListeners],
     stats_config: buildStatsConfig([...facts.metricLabels, ...(facts.extraStatTags ?? [])]),
     layered_runtime: buildRuntime(),
     overload_manager: buildOverload(),
@@ -95,129 +93,4 @@ function buildNode(facts: NodeFacts): Record<string, unknown> {
       ...(facts.extraStatTags && { EXTRA_STAT_TAGS: facts.extraStatTags.join(",") }),
     },
   };
-}
-
-function buildDynamicResources(): Record<string, unknown> {
-  // No fetch timeout: a proxy without configuration waits for it instead of serving nothing.
-  const fromAds = { ads: {}, resource_api_version: "V3", initial_fetch_timeout: "0s" };
-  return {
-    lds_config: fromAds,
-    cds_config: fromAds,
-    ads_config: {
-      api_type: "DELTA_GRPC",
-      transport_api_version: "V3",
-      set_node_on_first_message_only: true,
-      grpc_services: [
-        {
-          envoy_grpc: {
-            cluster_name: XDS_CLUSTER,
-            // A control plane that comes back is found again within about a second.
-            retry_policy: { retry_back_off: { base_interval: "0.2s", max_interval: "2s" } },
-          },
-        },
-      ],
-    },
-  };
-}
-
-function buildXdsCluster(to: ControlPlaneAddress, hasToken: boolean): Record<string, unknown> {
-  return {
-    name: XDS_CLUSTER,
-    type: "STATIC",
-    connect_timeout: "1s",
-    load_assignment: {
-      cluster_name: XDS_CLUSTER,
-      endpoints: [{ lb_endpoints: [{ endpoint: { address: socketAddress(to) } }] }],
-    },
-    typed_extension_protocol_options: {
-      "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
-        "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-        explicit_http_config: { http2_protocol_options: { connection_keepalive: { interval: "10s", timeout: "5s" } } },
-        ...(hasToken && { http_filters: tokenFilters() }),
-      },
-    },
-    circuit_breakers: {
-      thresholds: [{ max_connections: 100_000, max_pending_requests: 100_000, max_requests: 100_000 }],
-    },
-    transport_socket: {
-      name: "envoy.transport_sockets.tls",
-      typed_config: {
-        "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
-        sni: to.serverName,
-        common_tls_context: {
-          alpn_protocols: ["h2"],
-          tls_params: { tls_minimum_protocol_version: "TLSv1_3", tls_maximum_protocol_version: "TLSv1_3" },
-          validation_context: {
-            trusted_ca: { filename: to.rootCertificateFile },
-            match_typed_subject_alt_names: [{ san_type: "DNS", matcher: { exact: to.serverName } }],
-          },
-        },
-      },
-    },
-  };
-}
-
-/**
- * The token goes from a secret into each stream's metadata: Envoy's admin page shows secrets to nobody, but
- * initial_metadata to everybody who asks.
- */
-function tokenFilters(): readonly Record<string, unknown>[] {
-  return [
-    {
-      name: "envoy.filters.http.credential_injector",
-      typed_config: {
-        "@type": "type.googleapis.com/envoy.extensions.filters.http.credential_injector.v3.CredentialInjector",
-        overwrite: true,
-        credential: {
-          name: "envoy.http.injected_credentials.generic",
-          typed_config: {
-            "@type": "type.googleapis.com/envoy.extensions.http.injected_credentials.generic.v3.Generic",
-            credential: { name: TOKEN_SECRET },
-          },
-        },
-      },
-    },
-    {
-      name: "envoy.filters.http.upstream_codec",
-      typed_config: { "@type": "type.googleapis.com/envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec" },
-    },
-  ];
-}
-
-function buildRuntime(): Record<string, unknown> {
-  return {
-    layers: [
-      {
-        name: "static",
-        static_layer: {
-          [REGEX_PROGRAM_SIZE_KEY]: MAX_REGEX_PROGRAM_SIZE,
-          // Against peers that open streams only to reset them (CVE-2023-44487 and its kin).
-          "overload.premature_reset_total_stream_count": 500,
-          "overload.premature_reset_min_stream_lifetime_seconds": 1,
-          "http.max_requests_per_io_cycle": 1,
-        },
-      },
-      { name: "admin", admin_layer: {} },
-    ],
-  };
-}
-
-function buildOverload(): Record<string, unknown> {
-  return {
-    resource_monitors: [
-      {
-        name: "envoy.resource_monitors.global_downstream_max_connections",
-        typed_config: {
-          "@type":
-            "type.googleapis.com/envoy.extensions.resource_monitors" +
-            ".downstream_connections.v3.DownstreamConnectionsConfig",
-          max_active_downstream_connections: MAX_DOWNSTREAM_CONNECTIONS,
-        },
-      },
-    ],
-  };
-}
-
-function socketAddress({ address, port }: SocketAddress): Record<string, unknown> {
-  return { socket_address: { address, port_value: port } };
 }

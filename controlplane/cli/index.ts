@@ -7,7 +7,7 @@ import { readEnvironment } from "../settings/environment.ts";
 import { installationOf } from "../settings/installation.ts";
 import { SCRIM_VERSION } from "../settings/version.ts";
 import { createSystemClock } from "../telemetry/clock.ts";
-import { addBootstrap } from "./bootstrap.ts";
+import { addBootstrap } from "./bootstrap/command.ts";
 import type { CommandContext } from "./context.ts";
 import { addEnvoy } from "./envoy.ts";
 import { EXIT_OK, exitCodeOf, exitCodes } from "./exit-codes.ts";

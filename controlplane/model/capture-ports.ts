@@ -4,3 +4,9 @@
 export const VIRTUAL_OUTBOUND_PORT = 15_001;
 /** What comes to the pod is led here. */
 export const VIRTUAL_INBOUND_PORT = 15_006;
+/** Whether the sidecar is ready, for anybody to ask. */
+export const READINESS_PORT = 15_021;
+/** Its statistics, for Prometheus. */
+export const STATISTICS_PORT = 15_090;
+/** Envoy's own pages, on loopback. */
+export const ENVOY_PAGES_PORT = 15_000;

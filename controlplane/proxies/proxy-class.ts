@@ -6,6 +6,7 @@ import type { MeshObject } from "../model/object.ts";
 import { derived } from "../world/derive.ts";
 import type { World } from "../world/world.ts";
 import { classPorts, type MeshProxy, type ProxyClass } from "../translate/ir/proxy-class.ts";
+import type { CaptureMode } from "../pods/annotations.ts";
 import { OUTBOUND_PORT, sidecarListens } from "../pods/listen-port.ts";
 import { podFactsOf } from "../pods/pod-facts.ts";
 import { byNumber, eachOnce, type ServedPort, servedPorts, servicesSelecting } from "../pods/served-ports.ts";
@@ -55,6 +56,8 @@ export interface UndescribedProxy {
   readonly workload: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly ip: string;
+  /** How connections come to it, as its bootstrap says (INTERCEPTION_MODE). */
+  readonly capture?: CaptureMode | undefined;
 }
 
 /**
@@ -63,12 +66,14 @@ export interface UndescribedProxy {
  * The same object while it says the same.
  */
 export const proxyOfNode = derived(
-  (world: World, { ip: address, ...own }: UndescribedProxy): MeshProxy => {
+  (world: World, { ip: address, capture, ...own }: UndescribedProxy): MeshProxy => {
     if (own.kind === "router") {
       const ports = gatewayPorts(world, own.labels);
       const listens = ports.map((port) => ({ ...port, bind: { address, port: targetPort(world, own, port, ports) } }));
       return { class: { ...own, ports: classPorts(listens), goesOut: false }, address, listens };
     }
+    // Which port a connection is for the kernel says, and what it means the Services.
+    if (capture !== undefined) return { class: { ...own, ports: [], goesOut: true, capture }, address, listens: [] };
     const listens = sidecarListens(address, [...servedPorts(world, own.namespace, own.labels)].sort(byNumber));
     const outbound = { address, port: OUTBOUND_PORT };
     return { class: { ...own, ports: classPorts(listens), goesOut: true }, address, listens, outbound };

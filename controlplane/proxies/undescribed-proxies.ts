@@ -87,7 +87,7 @@ function describe({ identity, node }: Proxy): UndescribedProxy | undefined {
         )
       : {};
   if (JSON.stringify(labels).length > MAX_LABELS_LENGTH) return undefined;
-  const workload = node.metadata["WORKLOAD_NAME"];
+  const { WORKLOAD_NAME: workload, INTERCEPTION_MODE: capture } = node.metadata;
   return {
     kind: node.kind,
     namespace,
@@ -95,5 +95,6 @@ function describe({ identity, node }: Proxy): UndescribedProxy | undefined {
     workload: typeof workload === "string" ? workload : pod,
     labels,
     ip: node.ip,
+    ...((capture === "REDIRECT" || capture === "TPROXY") && { capture }),
   };
 }
