@@ -95,6 +95,22 @@ export function hostPatternFault(host: string): string | undefined {
   return `is not a host name: ${quote(host)}`;
 }
 
+/** What sidecars ask for by TLS: port, subset and host of a destination, as in `outbound_.80_.v1_.reviews.default`. */
+const MESH_SERVER_NAME = /^outbound_\.\d{1,5}_\.[A-Za-z0-9-]*_\.(.+)$/;
+
+/** Returns what is wrong with a name that TLS asks a gateway for: a host's, or one by which sidecars ask. */
+export function serverNameFault(name: string): string | undefined {
+  return hostPatternFault(MESH_SERVER_NAME.exec(name)?.[1] ?? name);
+}
+
+/** Returns what is wrong with the name of a Gateway: `name` or `namespace/name`. */
+export function gatewayNameFault(text: string): string | undefined {
+  const [first = "", second, ...rest] = text.split("/");
+  if (rest.length > 0) return `must be name or namespace/name, not ${quote(text)}`;
+  if (second === undefined) return exactHostFault(first);
+  return (first === "." ? undefined : dnsLabelFault(first)) ?? exactHostFault(second);
+}
+
 /** Returns what is wrong with the host of one destination. */
 export function exactHostFault(host: string): string | undefined {
   if (isWildcardHost(host)) return `must be one host, not the wildcard ${quote(host)}`;

@@ -140,13 +140,16 @@ const connectionMatch = {
   gateways: opt(listOf(text())),
   sourceNamespace: opt(text()),
 };
+const connectionDestination = fields({ destination, weight: opt(integer(0, 2_147_483_647)) });
 const tlsRoute = fields({
   match: listOf(fields({ sniHosts: listOf(text(), 1), ...connectionMatch }), 1),
-  route: listOf(routeDestination, 1),
+  route: listOf(connectionDestination, 1),
 });
 const tcpRoute = fields({
-  match: opt(listOf(fields({ ...connectionMatch, sourceSubnet: opt(ipBlock()) }))),
-  route: listOf(routeDestination, 1),
+  match: opt(
+    listOf(fields({ ...connectionMatch, sourceSubnet: noEffect(ipBlock(), "clients are told by their labels") })),
+  ),
+  route: listOf(connectionDestination, 1),
 });
 
 const httpRoute = fields({
@@ -185,6 +188,9 @@ export type VirtualServiceSpec = SpecFrom<typeof virtualServiceSchema>;
 export type HttpRouteSpec = SpecFrom<typeof httpRoute>;
 export type HttpMatchSpec = SpecFrom<typeof match>;
 export type RouteDestinationSpec = SpecFrom<typeof routeDestination>;
+export type TlsRouteSpec = SpecFrom<typeof tlsRoute>;
+export type TcpRouteSpec = SpecFrom<typeof tcpRoute>;
+export type ConnectionMatchSpec = NonNullable<TcpRouteSpec["match"]>[number];
 export type CorsPolicySpec = SpecFrom<typeof corsPolicy>;
 export type DestinationSpec = SpecFrom<typeof destination>;
 export type HeaderOperationsSpec = SpecFrom<typeof headerOperations>;

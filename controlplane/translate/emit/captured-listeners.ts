@@ -2,19 +2,18 @@
 // produces: the listeners to which its connections are handed over, by name; the same objects for the same parts
 // never does: open a port but the one to which the kernel brings connections
 import type { Filter, FilterChain, FilterChainMatch, Listener } from "../../../protos/build/envoy.ts";
-import { durationFromMs, packAny } from "../../../protos/codec.ts";
 import type { RequestForm } from "../../model/request-form.ts";
 import { interned, internedMaps } from "../../world/interned.ts";
 import { memoized } from "../../world/memo.ts";
-import type { CapturedOutbound, CapturedPort, CapturedWay, WeightedUpstream } from "../ir/captured.ts";
+import type { CapturedOutbound, CapturedPort, CapturedWay } from "../ir/captured.ts";
 import type { AccessLog } from "../ir/proxy.ts";
-import { buildAccessLogs } from "./access-log.ts";
 import { buildDnsListener } from "./dns-listener.ts";
 import { buildHttpConnectionManager } from "./http-connection-manager.ts";
 import { httpInspector, noHttpInside, plainHttp, tlsInspector, waitForServerFirst } from "./inspectors.ts";
 import { BLACK_HOLE_CLUSTER, listenerName, PASSTHROUGH_CLUSTER, upstreamName, VIRTUAL_OUTBOUND } from "./names.ts";
 import { byName } from "./resources.ts";
 import { withNumberedFilters } from "./shared-filters.ts";
+import { buildTcpProxy } from "./tcp-proxy.ts";
 import { buildWasmPlace } from "./wasm-filter.ts";
 
 /** Where the kernel brings what a pod's programs send. */
@@ -68,7 +67,7 @@ const buildVirtualOutbound = memoized(
       {
         name: "virtualOutbound-blackhole",
         filterChainMatch: { destinationPort: CAPTURE_PORT },
-        filters: [tcpProxy(BLACK_HOLE_CLUSTER, settings)],
+        filters: [buildTcpProxy(BLACK_HOLE_CLUSTER, settings.accessLog)],
       },
       { name: "virtualOutbound-catchall-tcp", filters: unknownFilters(settings) },
     ],
@@ -134,7 +133,7 @@ function tcpChain(settings: Settings, way: CapturedWay): FilterChain {
     filters: [
       buildWasmPlace(settings.tcpTelemetry),
       ...(way.isHttpTarget ? [noHttpInside] : []),
-      tcpProxy(way.targets, settings),
+      buildTcpProxy(way.targets, settings.accessLog),
     ],
   };
 }
@@ -161,27 +160,5 @@ const PASSTHROUGH_CHAIN = "PassthroughFilterChain";
 
 function unknownFilters(settings: Settings): readonly Filter[] {
   const cluster = settings.unknownHosts === "forward" ? PASSTHROUGH_CLUSTER : BLACK_HOLE_CLUSTER;
-  return [buildWasmPlace(settings.tcpTelemetry), tcpProxy(cluster, settings)];
-}
-
-/** A connection may be idle for as long as its ends like: nobody told them of a proxy. */
-function tcpProxy(to: string | readonly WeightedUpstream[], { accessLog }: Settings): Filter {
-  const [first, ...others] = typeof to === "string" ? [] : to;
-  const name = first === undefined ? String(to) : upstreamName(first.upstream);
-  return {
-    name: "envoy.filters.network.tcp_proxy",
-    typedConfig: packAny("TcpProxy", {
-      // Envoy takes what stands before the first dot for a label of its own.
-      statPrefix: name.replaceAll(".", "_"),
-      ...(first !== undefined && others.length > 0
-        ? { weightedClusters: { clusters: [first, ...others].map(weighted) } }
-        : { cluster: name }),
-      idleTimeout: durationFromMs(0),
-      accessLog: buildAccessLogs(accessLog, "client"),
-    }),
-  };
-}
-
-function weighted({ upstream, weight }: WeightedUpstream) {
-  return { name: upstreamName(upstream), weight };
+  return [buildWasmPlace(settings.tcpTelemetry), buildTcpProxy(cluster, settings.accessLog)];
 }

@@ -1,5 +1,5 @@
 import { describe } from "vitest";
-import { accepts, refuses } from "./testing.ts";
+import { accepts, refuses, warns } from "./testing.ts";
 
 const route = "route: [{destination: {host: a}}]";
 const vs = (http: string) => `{hosts: [a.com], http: [{${http}}]}`;
@@ -251,5 +251,32 @@ describe("VirtualService accepts", () => {
       ),
     ],
     ["VirtualService", cors("allowOrigin: ['*']")],
+  ]);
+});
+
+describe("VirtualService routes of connections", () => {
+  const to = "route: [{destination: {host: a}}]";
+  const tls = (name: string, more = "", hosts = "a.com", gateways = "front") =>
+    `{hosts: ["${hosts}"], gateways: [${gateways}], tls: [{match: [{sniHosts: ["${name}"]${more}}], ${to}}]}`;
+  refuses([
+    ["VirtualService", tls("b.com"), 'sniHosts[0]: "b.com" is none of the VirtualService\'s hosts'],
+    ["VirtualService", tls("a.com", ", gateways: [a/b/c]"), "gateways[0]: must be name or namespace/name"],
+    ["VirtualService", tls("a.com", ", destinationSubnets: [x]"), "destinationSubnets[0]: is not an IP address"],
+    ["VirtualService", tls("outbound_.80_._.a.com", "", "outbound_.80_._.a.com", "mesh"), "hosts[0]: is not a host"],
+    [
+      "VirtualService",
+      "{hosts: [a.com], gateways: [g], tcp: [{route: [{destination: {host: a}}, {destination: {host: b}}]}]}",
+      "tcp[0].route: the weights of several destinations must not add up to 0",
+    ],
+    ["VirtualService", tls("a.com").replace("tls: [{", "tls: [{name: x, "), "tls[0].name: unknown field"],
+  ]);
+  warns([
+    ["VirtualService", tls("1.2.3.4", "", "1.2.3.4"), "an address is no server name"],
+    ["VirtualService", tls("*a.com", "", "*a.com"), "TLS knows * only as a whole first label"],
+  ]);
+  accepts([
+    ["VirtualService", tls("*.a.com", "", "*.A.com")],
+    ["VirtualService", tls("outbound_.80_.v1_.a.com", "", "outbound_.80_.v1_.a.com")],
+    ["VirtualService", `{hosts: ["*"], gateways: [g], tcp: [{match: [{port: 5432}], ${to}}]}`],
   ]);
 });

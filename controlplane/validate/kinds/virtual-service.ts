@@ -9,10 +9,11 @@ import {
   checkExportTo,
   each,
   eachEntry,
-  exactHostFault,
+  gatewayNameFault,
   hostPatternFault,
   type Loose,
   report,
+  serverNameFault,
 } from "../checks.ts";
 import { quote } from "../formats.ts";
 import { dnsLabelFault, PSEUDO_HEADERS, tokenFault } from "../names.ts";
@@ -35,7 +36,7 @@ export function checkVirtualService(
     findings.error([...at, "hosts"], "is required beside gateways: one to delegate to has neither");
   const meshBound = spec.gateways === undefined || spec.gateways.length === 0 || spec.gateways.includes("mesh");
   each(spec.hosts, [...at, "hosts"], (host, path) => {
-    report(findings, path, hostPatternFault(host));
+    report(findings, path, meshBound ? hostPatternFault(host) : serverNameFault(host));
     if (host === "*" && meshBound)
       findings.error(path, "* is not allowed for sidecars: bind the VirtualService to a gateway, or name hosts");
   });
@@ -51,7 +52,7 @@ export function checkVirtualService(
   if ((spec.http ?? []).length === 0 && connections.length === 0 && !findings.failedUnder(at))
     findings.error([...at, "http"], "is required: a VirtualService without routes routes nothing");
   each(spec.http, [...at, "http"], (route, path) => checkRoute(route, isDelegate, path, findings));
-  checkConnectionRoutes(spec, at, findings);
+  checkConnectionRoutes(spec, meshBound, at, findings);
   warnUnreachable(spec.http, [...at, "http"], findings);
 }
 
@@ -72,13 +73,6 @@ function checkSticky(
         route?.delegate !== undefined || (route?.route ?? []).filter((target) => (target?.weight ?? 0) > 0).length > 1,
     ) ?? false;
   if (!weighted) findings.warn(at, "has no effect: no route has several destinations with weights");
-}
-
-function gatewayNameFault(text: string): string | undefined {
-  const [first = "", second, ...rest] = text.split("/");
-  if (rest.length > 0) return `must be name or namespace/name, not ${quote(text)}`;
-  if (second === undefined) return exactHostFault(first);
-  return (first === "." ? undefined : dnsLabelFault(first)) ?? exactHostFault(second);
 }
 
 type Action = "route" | "redirect" | "directResponse";
