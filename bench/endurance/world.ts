@@ -8,7 +8,7 @@ import { dirname, join } from "node:path";
 import { buildBootstrap, CONTROL_PLANE_SERVER_NAME } from "../../controlplane/bootstrap/bootstrap.ts";
 import { renderIdentities, renderPods } from "../../controlplane/local/pod-documents.ts";
 import type { PodRecord } from "../../controlplane/local/pod-record.ts";
-import { OUTBOUND_PORT, sidecarListens } from "../../controlplane/pods/listen-port.ts";
+import { OUTBOUND_PORT, ENVOY_ADMIN_PORT, sidecarListens } from "../../controlplane/pods/listen-port.ts";
 import { scratchDirectory } from "../../test/support/children.ts";
 import { type Envoy, startEnvoy } from "../../test/support/envoy.ts";
 import { documents, routeWithHeader, service, serviceAt } from "../../test/support/workloads.ts";
@@ -159,6 +159,7 @@ function guestOf(number: number): PodRecord {
     serviceAccount: number % 2 === 0 ? name : "guest",
     templateHash: "",
     ip,
+    admin: { address: ip, port: ENVOY_ADMIN_PORT },
     ports: sidecarListens(ip, SERVED),
     token: randomBytes(32).toString("hex"),
   };
@@ -191,6 +192,7 @@ function podsOf(appPort: number): readonly PodRecord[] {
       serviceAccount: app,
       templateHash: "",
       ip,
+      admin: { address: ip, port: ENVOY_ADMIN_PORT },
       ports: sidecarListens(ip, SERVED, () => appPort),
       token: randomBytes(32).toString("hex"),
     };
@@ -214,8 +216,7 @@ function bootstrapOf(pod: PodRecord, xdsPort: number, stateDir: string): object 
     token: pod.token,
     metricLabels: [],
     controlPlane: {
-      address: "127.0.0.1",
-      port: xdsPort,
+      at: { address: "127.0.0.1", port: xdsPort },
       rootCertificateFile: join(stateDir, "ca", "root-cert.pem"),
       serverName: CONTROL_PLANE_SERVER_NAME,
     },

@@ -89,8 +89,7 @@ function bootstrapOf(port: number, rootCertificateFile: string): object {
     token: TOKEN,
     metricLabels: [],
     controlPlane: {
-      address: "127.0.0.1",
-      port,
+      at: { address: "127.0.0.1", port },
       rootCertificateFile,
       serverName: CONTROL_PLANE_SERVER_NAME,
     },

@@ -1,3 +1,4 @@
+import { reachedFromMachine } from "../pods/listen-port.ts";
 import { formatSocketAddress } from "../model/socket-address.ts";
 import { spiffeId } from "../model/spiffe.ts";
 import { CLUSTER_ID } from "../model/workload-ref.ts";
@@ -43,7 +44,7 @@ function fromPod(pod: ProxiedPod, proxy: ProxySync | undefined, world: World | u
     envoyAdmin: pod.envoyAdmin,
     pid: pod.envoyPid ?? null,
     envoyVersion: proxy?.envoyVersion ?? "",
-    ports: pod.listens.map(({ port, bind }) => ({ port, address: formatSocketAddress(bind) })),
+    ports: pod.listens.map((at) => ({ port: at.port, address: formatSocketAddress(reachedFromMachine(at)) })),
     sync: proxy?.sync ?? notConnected(),
     rejections: proxy?.rejections ?? [],
     ready: pod.ready,

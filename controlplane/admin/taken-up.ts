@@ -3,6 +3,7 @@
 // port
 // opened.
 // Never does: speak of what nobody wrote: pods and endpoints come and go by themselves.
+import { reachedFromMachine } from "../pods/listen-port.ts";
 import { basename } from "node:path";
 import { allKinds } from "../model/kinds.ts";
 import { type MeshObject, objectKey, refOf } from "../model/object.ts";
@@ -107,12 +108,15 @@ export function openedPorts(before: World, after: World): readonly string[] {
     .flatMap((pod) =>
       pod.listens
         .filter((_, index) => !open.has(listensOf(pod)[index] ?? ""))
-        .map(({ port, bind }) => `gateway ${pod.workload}: port ${port} is open on ${bind.address}:${bind.port}`),
+        .map((at) => {
+          const { address, port } = reachedFromMachine(at);
+          return `gateway ${pod.workload}: port ${at.port} is open on ${address}:${port}`;
+        }),
     );
 }
 
 function listensOf({ workload, namespace, listens, ready }: ReturnType<typeof podFactsOf>): readonly string[] {
-  return listens.map(({ port, bind }) => (ready ? `${namespace}/${workload} ${port} ${bind.port}` : ""));
+  return listens.map((at) => (ready ? `${namespace}/${workload} ${at.port} ${reachedFromMachine(at).port}` : ""));
 }
 
 async function tellWhenTaken(

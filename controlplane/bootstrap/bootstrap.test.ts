@@ -14,8 +14,7 @@ const facts: NodeFacts = {
   clusterId: "Kubernetes",
   admin: { address: "127.10.4.7", port: 15000 },
   controlPlane: {
-    address: "127.0.0.1",
-    port: 15012,
+    at: { address: "127.0.0.1", port: 15012 },
     rootCertificateFile: "/state/ca/root-cert.pem",
     serverName: "istiod.istio-system.svc",
   },

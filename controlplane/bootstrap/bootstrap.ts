@@ -2,10 +2,10 @@
 // Produces: the bootstrap of its Envoy, as an object to be written as JSON.
 // Never does: I/O, or anything that changes with the mesh's configuration (all of that comes by xDS).
 import type { SocketAddress } from "../model/socket-address.ts";
-import { buildAddress } from "./addresses.ts";
+import { buildAddress, type PipeAddress } from "./addresses.ts";
 import { buildOverload, buildRuntime, internalListeners } from "./envoy-wide.ts";
 import { buildStatsConfig } from "./stats.ts";
-import { buildDynamicResources, buildXdsCluster } from "./xds-cluster.ts";
+import { buildDynamicResources, buildXdsCluster, type ControlPlane } from "./xds-cluster.ts";
 
 /** What one proxy's bootstrap depends on. */
 export interface NodeFacts {
@@ -18,24 +18,15 @@ export interface NodeFacts {
   readonly podIp: string;
   readonly trustDomain: string;
   readonly clusterId: string;
-  /** Of what makes the bootstrap; the proxy tells it in its metrics. */
-  readonly version: string;
-  /** Where Envoy's admin page listens; always a loopback address. */
-  readonly admin: SocketAddress;
-  readonly controlPlane: ControlPlaneAddress;
+  /** Where Envoy's admin page listens; always a loopback address or a socket that is its owner's. */
+  readonly admin: SocketAddress | PipeAddress;
+  readonly controlPlane: ControlPlane;
   /** The secret that proves the identity to the control plane; absent only where a bootstrap is shown to people. */
   readonly token: string | undefined;
   /** The labels of Istio's metrics, which become stats tags. */
   readonly metricLabels: readonly string[];
   /** Labels beyond Istio's that this mesh wants declared; the proxy says in its metadata which it has. */
   readonly extraStatTags?: readonly string[];
-}
-
-/** Where xDS is served, and how the proxy knows that it is the right server. */
-export interface ControlPlaneAddress extends SocketAddress {
-  readonly rootCertificateFile: string;
-  /** The DNS name in the server's certificate. */
-  readonly serverName: string;
 }
 
 /** The DNS name of the control plane's certificate, as Istio's proxies expect it. */
@@ -58,7 +49,7 @@ export function buildBootstrap(facts: NodeFacts): Record<string, unknown> {
     static_resources: {
       clusters: [
         buildXdsCluster(
-          { ...facts.controlPlane, at: facts.controlPlane },
+          facts.controlPlane,
           facts.token === undefined ? undefined : { credential: { name: TOKEN_SECRET } },
         ),
       ],

@@ -1,3 +1,10 @@
+import {
+  DNS_PORT,
+  READINESS_PORT,
+  STATISTICS_PORT,
+  VIRTUAL_INBOUND_PORT,
+  VIRTUAL_OUTBOUND_PORT,
+} from "../model/capture-ports.ts";
 import type { CaptureMode } from "../pods/annotations.ts";
 import type { CaptureScope } from "../pods/capture-scope.ts";
 
@@ -22,7 +29,12 @@ export interface ProxyPorts {
 
 /** Istio's: the uid and gid of the proxy, and its ports. */
 export const PROXY_OWNER = { uid: 1337, gid: 1337 };
-export const PROXY_PORTS: ProxyPorts = { outbound: 15_001, inbound: 15_006, dns: 15_053, pages: [15_021, 15_090] };
+export const PROXY_PORTS: ProxyPorts = {
+  outbound: VIRTUAL_OUTBOUND_PORT,
+  inbound: VIRTUAL_INBOUND_PORT,
+  dns: DNS_PORT,
+  pages: [READINESS_PORT, STATISTICS_PORT],
+};
 
 /** Returns the settings under which everything is captured, except where `changes` say otherwise. */
 export function captureSettings(changes: Partial<CaptureSettings> = {}): CaptureSettings {

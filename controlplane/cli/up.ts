@@ -25,6 +25,10 @@ export function addUp(program: Command, context: CommandContext): void {
       "--gateway-port <port>",
       "port for the Gateway's first HTTP port; 0 picks a free one (default: 8080 for port 80, or the next free one)",
     )
+    .option(
+      "--isolate",
+      "a network of its own for each pod, as root: its programs' connections come to its sidecar by themselves",
+    )
     .option("--xds-port <port>", "plaintext xDS on 127.0.0.1, for tools; no secrets on it (default: none)")
     .option("--state-dir <directory>", "keys, logs and runtime files (default: .scrim beside the mesh directory)");
   withMeshOptions(command, "15014, or the next free one")

@@ -1,6 +1,6 @@
 // Processes that end with their parent, whatever ends it.
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, openSync } from "node:fs";
+import { closeSync, fchownSync, openSync } from "node:fs";
 
 /** How a child ended: by itself with a code, or by a signal. */
 export interface ChildExit {
@@ -26,6 +26,14 @@ export interface ChildOptions {
   /** Files that get what the process prints, appended. "inherit" passes it on to ours. */
   readonly stdout: string | "inherit";
   readonly stderr: string | "inherit";
+  /** Whose these files are to be, where the process is not ours: it may open them again by their names in /dev. */
+  readonly owner?: UnixUser | undefined;
+}
+
+/** A user and a group, by number. */
+export interface UnixUser {
+  readonly uid: number;
+  readonly gid: number;
 }
 
 /**
@@ -80,8 +88,13 @@ function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
   }
 }
 
-function openOutputs({ stdout, stderr }: ChildOptions) {
-  const open = (to: string) => (to === "inherit" ? ("inherit" as const) : openSync(to, "a", 0o600));
+function openOutputs({ stdout, stderr, owner }: ChildOptions) {
+  const open = (to: string) => {
+    if (to === "inherit") return "inherit" as const;
+    const file = openSync(to, "a", 0o600);
+    if (owner !== undefined && to !== "/dev/null") fchownSync(file, owner.uid, owner.gid);
+    return file;
+  };
   const out = open(stdout);
   const err = stderr === stdout && stderr !== "inherit" ? out : open(stderr);
   return {

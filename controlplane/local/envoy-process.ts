@@ -1,13 +1,19 @@
 // One pod's Envoy: its arguments, its files, and what is asked of its admin page.
 import { join } from "node:path";
-import { type Child, startChild } from "./child-process.ts";
-import { type HttpAnswer, httpCall } from "./http-call.ts";
-import { ENVOY_ADMIN_PORT } from "../pods/listen-port.ts";
+import type { ChildOptions } from "./child-process.ts";
+import { httpCall } from "./http-call.ts";
+import type { SocketAddress } from "../model/socket-address.ts";
 
-export interface EnvoyFiles {
-  /** The bootstrap, mode 0600: it holds the pod's token. */
+/** What one Envoy is started with. */
+export interface EnvoyRun {
+  /** The bootstrap, mode 0600: it may hold the pod's token. */
   readonly bootstrap: string;
   readonly logDir: string;
+  /** Worker threads. */
+  readonly concurrency: number;
+  readonly env: Readonly<Record<string, string>>;
+  /** Who it is, where its bootstrap does not say. */
+  readonly node?: { readonly id: string; readonly cluster: string } | undefined;
 }
 
 const DRAIN_SECONDS = 5;
@@ -18,12 +24,13 @@ const LOG_FORMAT = "[%Y-%m-%dT%T.%e%z][%t][%l][%n] [%g:%#] %v";
 /**
  * Returns Envoy's arguments. Without hot restart it needs no base id and leaves nothing in shared memory. What is
  * logged stands on one line, so that nothing that a plugin or a request says can look like a line of Envoy's own, and
- * is written within a second: traps are read from there (rollout/traps.ts).
+ * is written at once: traps are read from there (rollout/traps.ts).
  */
-function envoyArguments({ bootstrap, logDir }: EnvoyFiles, concurrency: number): string[] {
+function envoyArguments({ bootstrap, concurrency, node }: EnvoyRun): string[] {
   return [
     "-c",
     bootstrap,
+    ...(node ? ["--service-node", node.id, "--service-cluster", node.cluster] : []),
     "--concurrency",
     String(concurrency),
     "--disable-hot-restart",
@@ -31,8 +38,6 @@ function envoyArguments({ bootstrap, logDir }: EnvoyFiles, concurrency: number):
     String(DRAIN_SECONDS),
     "--drain-strategy",
     "immediate",
-    "--log-path",
-    join(logDir, "envoy.log"),
     "--log-level",
     "warning",
     "--component-log-level",
@@ -40,40 +45,34 @@ function envoyArguments({ bootstrap, logDir }: EnvoyFiles, concurrency: number):
     "--log-format",
     LOG_FORMAT,
     "--log-format-escaped",
-    "--file-flush-interval-msec",
-    "1000",
   ];
 }
 
-/** Starts Envoy. What it prints on standard output are the access logs. */
-export function startEnvoy(
-  binary: string,
-  files: EnvoyFiles,
-  options: { readonly concurrency: number; readonly env: Readonly<Record<string, string>> },
-): Child {
-  return startChild({
+/** Returns how Envoy is started. What it prints on standard output are the access logs, on standard error its own. */
+export function envoyCommand(binary: string, run: EnvoyRun): ChildOptions {
+  return {
     command: binary,
-    args: envoyArguments(files, options.concurrency),
-    cwd: files.logDir,
-    env: options.env,
-    stdout: join(files.logDir, "access.log"),
-    stderr: join(files.logDir, "envoy.log"),
-  });
+    args: envoyArguments(run),
+    cwd: run.logDir,
+    env: run.env,
+    stdout: join(run.logDir, "access.log"),
+    stderr: join(run.logDir, "envoy.log"),
+  };
 }
 
 /** Returns true when Envoy has its configuration and serves. */
-export async function isEnvoyLive(podIp: string): Promise<boolean> {
-  return (await callAdmin(podIp, "GET", "/ready", 1_000)).status === 200;
+export async function isEnvoyLive(admin: SocketAddress): Promise<boolean> {
+  return (await callAdmin(admin, "GET", "/ready", 1_000)).status === 200;
 }
 
 /** Lets the inbound listeners answer with `connection: close`, without closing them. */
-export async function drainInbound(podIp: string): Promise<void> {
-  await callAdmin(podIp, "POST", "/drain_listeners?inboundonly&graceful&skip_exit", 2_000);
+export async function drainInbound(admin: SocketAddress): Promise<void> {
+  await callAdmin(admin, "POST", "/drain_listeners?inboundonly&graceful&skip_exit", 2_000);
 }
 
 /** Returns how many requests the proxy is working on; undefined when it does not say. */
-export async function activeRequests(podIp: string): Promise<number | undefined> {
-  const answer = await callAdmin(podIp, "GET", "/stats?filter=downstream_rq_active&format=json", 2_000);
+export async function activeRequests(admin: SocketAddress): Promise<number | undefined> {
+  const answer = await callAdmin(admin, "GET", "/stats?filter=downstream_rq_active&format=json", 2_000);
   return answer.status === 200 ? sumActiveRequests(answer.body) : undefined;
 }
 
@@ -89,6 +88,6 @@ export function sumActiveRequests(json: string): number | undefined {
   }
 }
 
-function callAdmin(podIp: string, method: string, path: string, timeoutMs: number): Promise<HttpAnswer> {
-  return httpCall({ host: podIp, port: ENVOY_ADMIN_PORT, method, path, timeoutMs });
+function callAdmin({ address: host, port }: SocketAddress, method: string, path: string, timeoutMs: number) {
+  return httpCall({ host, port, method, path, timeoutMs });
 }

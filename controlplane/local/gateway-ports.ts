@@ -4,6 +4,7 @@
 import { explainListening, type ListenFailureCode } from "../listen/listen.ts";
 import { describeHolder, findPortHolder } from "../listen/port-holder.ts";
 import type { Failure } from "../model/failure.ts";
+import type { SocketAddress } from "../model/socket-address.ts";
 import type { AskedAddress } from "../settings/address.ts";
 import type { ListenPort } from "../pods/listen-port.ts";
 import { type ClaimedPort, claimAnyPort, claimPort, claimPortFrom, listeningFault } from "./ports.ts";
@@ -21,6 +22,7 @@ export interface GatewayPorts {
 
 export type AskedPort = { readonly kind: "claimed"; readonly claimed: ClaimedPort } | Failure<ListenFailureCode>;
 
+const ANY_ADDRESS = "0.0.0.0";
 const UNPRIVILEGED_OFFSET = 8_000;
 
 /** Returns the local port for a Gateway's port: below 1024 it moves up by 8000, for those need root. */
@@ -49,8 +51,15 @@ export async function claimDefaultPort(what: string, port: number, say: (line: s
   return claimed;
 }
 
-/** Returns the bookkeeping. `asked` is for the first HTTP port of all gateways. */
-export function createGatewayPorts(asked: ClaimedPort | undefined, say: (line: string) => void): GatewayPorts {
+/**
+ * Returns the bookkeeping. `asked` is for the first HTTP port of all gateways. `machine` is this machine's network
+ * namespace, where gateways have a network of their own: there they listen on their Gateways' ports, and here besides.
+ */
+export function createGatewayPorts(
+  asked: ClaimedPort | undefined,
+  say: (line: string) => void,
+  machine?: string,
+): GatewayPorts {
   const given = new Map<string, ClaimedPort>();
   let first = asked;
 
@@ -63,6 +72,11 @@ export function createGatewayPorts(asked: ClaimedPort | undefined, say: (line: s
     return claimDefaultPort(`gateway ${router.name}'s port ${port.port}`, defaultLocalPort(port.port), say);
   }
 
+  function place({ port }: RouterPort, local: SocketAddress): Pick<ListenPort, "bind" | "published"> {
+    if (machine === undefined) return { bind: local };
+    return { bind: { address: ANY_ADDRESS, port }, published: { ...local, networkNamespace: machine } };
+  }
+
   return {
     async assign(router) {
       const ports: ListenPort[] = [];
@@ -70,7 +84,7 @@ export function createGatewayPorts(asked: ClaimedPort | undefined, say: (line: s
         const key = `${router.namespace}/${router.name}/${port.port}`;
         const claimed = given.get(key) ?? (await claimFor(router, port));
         given.set(key, claimed);
-        ports.push({ name: port.name, port: port.port, bind: { address: "127.0.0.1", port: claimed.port } });
+        ports.push({ name: port.name, port: port.port, ...place(port, { address: "127.0.0.1", port: claimed.port }) });
       }
       return ports;
     },

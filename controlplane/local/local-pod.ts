@@ -3,7 +3,7 @@
 // Never does: decide which pods there should be.
 import type { Clock } from "../telemetry/clock.ts";
 import { activeRequests, drainInbound, isEnvoyLive } from "./envoy-process.ts";
-import { acceptsTcp } from "./http-call.ts";
+import type { SocketAddress } from "../model/socket-address.ts";
 import type { PodContext } from "./pod-context.ts";
 import type { PodSnapshot } from "./pod-documents.ts";
 import { type PodProcesses, startPodProcesses } from "./pod-processes.ts";
@@ -75,8 +75,8 @@ export function createLocalPod(record: PodRecord, workload: WorkloadPlan | undef
     },
     async drain() {
       const graceMs = workload?.graceMs ?? DEFAULT_GRACE_MS;
-      await drainInbound(record.ip);
-      await requestsEnded(record.ip, graceMs, clock);
+      await drainInbound(record.admin);
+      await requestsEnded(record.admin, graceMs, clock);
       await stop(graceMs);
     },
     stop,
@@ -104,7 +104,7 @@ function beginLife(record: PodRecord, workload: WorkloadPlan | undefined, contex
     });
     const probe = planProbe(record, workload?.probe);
     const workloadAnswers = createPatientAnswers(probe, {
-      runProbe: processes.runProbe,
+      prober: processes.prober,
       nowMs: clock.monotonicMs,
       patienceMs: OTHER_PORTS_MS,
     });
@@ -133,28 +133,19 @@ function createCheck(
 ): () => Promise<boolean> {
   let opened = false;
   return async () => {
-    opened ||= (await isEnvoyLive(pod.ip)) && (await inboundOpen(pod));
+    // A sidecar must accept before anybody is told of the pod; a router's ports come and go with its Gateways.
+    opened ||= (await isEnvoyLive(pod.admin)) && (pod.kind === "router" || (await processes.inboundOpen()));
     return opened && processes.allRun() && (await workloadAnswers());
   };
 }
 
-/**
- * A sidecar's inbound listeners must accept before anybody is told of the pod; a router's come and go with its
- * Gateways.
- */
-async function inboundOpen(pod: PodRecord): Promise<boolean> {
-  if (pod.kind === "router") return true;
-  const accepted = await Promise.all(pod.ports.map(({ port }) => acceptsTcp(pod.ip, port, 1_000)));
-  return accepted.every(Boolean);
-}
-
-async function requestsEnded(podIp: string, atMostMs: number, clock: Clock): Promise<void> {
+async function requestsEnded(admin: SocketAddress, atMostMs: number, clock: Clock): Promise<void> {
   const deadline = clock.monotonicMs() + atMostMs;
   let idle = 0;
   // Twice idle in a row: a request that a peer had just sent is on its way for a moment.
   while (idle < 2 && clock.monotonicMs() < deadline) {
     await clock.sleep(150);
-    const active = await activeRequests(podIp);
+    const active = await activeRequests(admin);
     if (active === undefined) return;
     idle = active === 0 ? idle + 1 : 0;
   }

@@ -4,7 +4,7 @@
 import { createHash } from "node:crypto";
 import { stringify } from "yaml";
 import { formatSocketAddress } from "../model/socket-address.ts";
-import { ENVOY_ADMIN_PORT, OUTBOUND_PORT } from "../pods/listen-port.ts";
+import { OUTBOUND_PORT } from "../pods/listen-port.ts";
 import { podDocument } from "../pods/pod-document.ts";
 import { runtimeMark } from "../pods/runtime-mark.ts";
 import type { PodRecord } from "./pod-record.ts";
@@ -32,8 +32,9 @@ function describePod({ pod, ...state }: PodSnapshot): object {
     proxy: pod.kind,
     listens: pod.ports,
     containerPorts: pod.ports,
-    outbound: pod.kind === "sidecar" ? { address: pod.ip, port: OUTBOUND_PORT } : undefined,
-    envoyAdmin: formatSocketAddress({ address: pod.ip, port: ENVOY_ADMIN_PORT }),
+    outbound:
+      pod.kind === "sidecar" && pod.capture === undefined ? { address: pod.ip, port: OUTBOUND_PORT } : undefined,
+    envoyAdmin: formatSocketAddress(pod.admin),
   });
 }
 

@@ -8,6 +8,9 @@ import type { PlannedVariable } from "../pods/workload-plan.ts";
 // What the person's shell or npm set for itself must not reach a workload: its only way out is its sidecar.
 const NOT_INHERITED = /^(npm_.*|https?_proxy|all_proxy|no_proxy|INIT_CWD)$/i;
 
+/** A pod's programs are reached at its address; nobody else has it. */
+const ANY_ADDRESS = "0.0.0.0";
+
 /** Returns the environment of a pod's process. */
 export function buildPodEnvironment(
   own: Readonly<Record<string, string>>,
@@ -27,12 +30,8 @@ export function buildPodEnvironment(
 }
 
 function buildMeshVariables(pod: PodRecord): Record<string, string> {
-  const proxy = `http://${pod.ip}:${OUTBOUND_PORT}`;
   const variables: Record<string, string> = {
-    HTTP_PROXY: proxy,
-    http_proxy: proxy,
-    NO_PROXY: "127.0.0.1,localhost",
-    no_proxy: "127.0.0.1,localhost",
+    ...(pod.capture === undefined ? proxyVariables(pod) : { LISTEN_ADDRESS: ANY_ADDRESS }),
     POD_IP: pod.ip,
     POD_NAME: pod.name,
     POD_NAMESPACE: pod.namespace,
@@ -45,6 +44,12 @@ function buildMeshVariables(pod: PodRecord): Record<string, string> {
     variables[`PORT_${(port.name || String(port.port)).toUpperCase().replace(/[^A-Z0-9]/g, "_")}`] = listen;
   }
   return variables;
+}
+
+function proxyVariables({ ip }: PodRecord): Record<string, string> {
+  const proxy = `http://${ip}:${OUTBOUND_PORT}`;
+  const noProxy = "127.0.0.1,localhost";
+  return { HTTP_PROXY: proxy, http_proxy: proxy, NO_PROXY: noProxy, no_proxy: noProxy };
 }
 
 /**

@@ -1,19 +1,16 @@
 // Consumes: a pod's facts and, for a sidecar, the workload it runs.
 // Produces: its Envoy and the workload's process, each started again when it ends by itself.
 // Never does: judge whether they answer.
-import { mkdir, rm } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { CLUSTER_ID } from "../model/workload-ref.ts";
-import { buildBootstrap } from "../bootstrap/bootstrap.ts";
-import { type ChildExit, describeExit, startChild } from "./child-process.ts";
-import { startEnvoy } from "./envoy-process.ts";
+import { type Child, type ChildExit, describeExit, startChild } from "./child-process.ts";
+import { envoyCommand } from "./envoy-process.ts";
 import { crashLineOf } from "./crash-line.ts";
 import type { PodContext } from "./pod-context.ts";
 import { buildPodEnvironment } from "./pod-environment.ts";
-import { ENVOY_ADMIN_PORT } from "../pods/listen-port.ts";
 import type { PodRecord } from "./pod-record.ts";
-import { replaceFile } from "../disk/replace-file.ts";
-import type { RunProbe } from "./readiness.ts";
+import type { Prober } from "./readiness.ts";
+import type { PodSandbox } from "./sandbox/sandbox.ts";
 import { supervise } from "./supervise.ts";
 import type { WorkloadPlan } from "../pods/workload-plan.ts";
 import { SCRIM_VERSION } from "../settings/version.ts";
@@ -22,8 +19,10 @@ export interface PodProcesses {
   envoyPid(): number | undefined;
   /** True while none of them is between two runs. */
   allRun(): boolean;
-  /** Runs a command where and as the workload's process runs; false too when there is none. */
-  readonly runProbe: RunProbe;
+  /** Whether the sidecar takes connections for the workload. */
+  inboundOpen(): Promise<boolean>;
+  /** Asks the workload's process; commands run where and as it runs, and fail where there is none. */
+  readonly prober: Prober;
   stop(graceMs: number): Promise<void>;
 }
 
@@ -38,35 +37,32 @@ export async function startPodProcesses(
 ): Promise<PodProcesses> {
   const logDir = join(context.stateDir, "logs", pod.name);
   await mkdir(logDir, { recursive: true, mode: 0o700 });
-  const bootstrap = await writeBootstrap(pod, context);
+  const sandbox = await context.openSandbox(pod, workload);
   const crashed = (what: string, logName: string) => (exit: ChildExit, restartInMs: number) => {
     onCrash();
     void tellOfCrash(what, join(logDir, logName), exit, restartInMs, context.say);
   };
   const { clock, onChange: onStart, concurrency, variables: env } = context;
+  const { binary, ...run } = sandbox.envoy;
   const envoy = supervise({
-    start: () => startEnvoy(context.envoyBinary, { bootstrap, logDir }, { concurrency, env }),
+    start: () => startChild(sandbox.asProxy(envoyCommand(binary, { ...run, logDir, concurrency, env }))),
     onStart,
     onCrash: crashed(`the proxy of ${pod.name}`, "envoy.log"),
     clock,
   });
+  const program = workload && workloadProgram(workload, pod, context, sandbox);
   const app =
-    workload &&
-    supervise({
-      start: () => startApp(workload, pod, logDir, context),
-      onCrash: crashed(pod.name, "app.log"),
-      clock,
-    });
+    program &&
+    supervise({ start: () => program.start(join(logDir, "app.log")), onCrash: crashed(pod.name, "app.log"), clock });
   return {
     envoyPid: envoy.pid,
     allRun: () => envoy.pid() !== undefined && (app === undefined || app.pid() !== undefined),
-    runProbe: async (command, timeoutMs) =>
-      workload !== undefined && runInPod(command, timeoutMs, { workload, pod, context }),
+    inboundOpen: sandbox.inboundOpen,
+    prober: { ...sandbox.prober, exec: program?.probe ?? (async () => false) },
     async stop(graceMs) {
       await app?.stop(graceMs);
       await envoy.stop(ENVOY_GRACE_MS);
-      // It holds the pod's token.
-      await rm(bootstrap, { force: true });
+      await sandbox.close();
     },
   };
 }
@@ -83,59 +79,20 @@ async function tellOfCrash(
   say(`${what} ${ending}; starting it again in ${(restartInMs / 1_000).toFixed(2)} s (log: ${log})`);
 }
 
-interface PodParts {
-  readonly workload: WorkloadPlan;
-  readonly pod: PodRecord;
-  readonly context: PodContext;
-}
-
-async function runInPod(
-  [command = "", ...args]: readonly string[],
-  timeoutMs: number,
-  { workload, pod, context }: PodParts,
-): Promise<boolean> {
-  const env = buildPodEnvironment(context.variables, pod, workload.variables);
-  const child = startChild({ command, args, cwd: workload.folder, env, stdout: "/dev/null", stderr: "/dev/null" });
-  const overdue = setTimeout(() => void child.stop(0), timeoutMs);
-  const { code } = await child.exited;
-  clearTimeout(overdue);
-  return code === 0;
-}
-
-function startApp(workload: WorkloadPlan, pod: PodRecord, logDir: string, context: PodContext) {
-  const log = join(logDir, "app.log");
-  return startChild({
-    command: "/bin/sh",
-    args: ["-c", workload.command],
-    cwd: workload.folder,
-    env: buildPodEnvironment(context.variables, pod, workload.variables),
-    stdout: log,
-    stderr: log,
-  });
-}
-
-async function writeBootstrap(
-  pod: PodRecord,
-  { controlPlane, trustDomain, metricLabels, extraStatTags, stateDir }: PodContext,
-): Promise<string> {
-  const path = join(stateDir, "runtime", `${pod.name}.bootstrap.json`);
-  const facts = {
-    kind: pod.kind,
-    podName: pod.name,
-    namespace: pod.namespace,
-    workload: pod.workload,
-    serviceAccount: pod.serviceAccount,
-    labels: pod.labels,
-    podIp: pod.ip,
-    trustDomain,
-    clusterId: CLUSTER_ID,
-    version: SCRIM_VERSION,
-    admin: { address: pod.ip, port: ENVOY_ADMIN_PORT },
-    controlPlane,
-    token: pod.token,
-    metricLabels,
-    extraStatTags,
+/** What is run of a workload in its pod: its program, and the commands by which it is asked how it is. */
+function workloadProgram(workload: WorkloadPlan, pod: PodRecord, context: PodContext, sandbox: PodSandbox) {
+  const start = (command: string, args: readonly string[], log: string): Child => {
+    const env = buildPodEnvironment(context.variables, pod, workload.variables);
+    return startChild(sandbox.asWorkload({ command, args, cwd: workload.folder, env, stdout: log, stderr: log }));
   };
-  await replaceFile(path, `${JSON.stringify(buildBootstrap(facts), undefined, 2)}\n`);
-  return path;
+  return {
+    start: (log: string) => start("/bin/sh", ["-c", workload.command], log),
+    async probe([command = "", ...args]: readonly string[], timeoutMs: number): Promise<boolean> {
+      const child = start(command, args, "/dev/null");
+      const overdue = setTimeout(() => void child.stop(0), timeoutMs);
+      const { code } = await child.exited;
+      clearTimeout(overdue);
+      return code === 0;
+    },
+  };
 }

@@ -1,3 +1,5 @@
+import type { SocketAddress } from "../model/socket-address.ts";
+import type { CaptureMode } from "../pods/annotations.ts";
 import type { ListenPort } from "../pods/listen-port.ts";
 
 /** What is fixed for the life of a local pod, except a router's ports, which follow its Gateways. */
@@ -13,6 +15,10 @@ export interface PodRecord {
   readonly serviceAccount: string;
   readonly templateHash: string;
   readonly ip: string;
+  /** Where this machine reaches its Envoy's admin page. */
+  readonly admin: SocketAddress;
+  /** How the kernel brings its connections to its sidecar; undefined: programs are told of it. */
+  readonly capture?: CaptureMode | undefined;
   readonly ports: readonly ListenPort[];
   /** Random, 256 bits, hex: proves the pod's identity to the control plane. */
   readonly token: string;

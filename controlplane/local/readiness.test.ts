@@ -1,8 +1,11 @@
 import { createServer } from "node:http";
 import { describe, expect, it } from "vitest";
 import { sumActiveRequests } from "./envoy-process.ts";
-import { answers, createPatientAnswers, planProbe } from "./readiness.ts";
+import { answers, createPatientAnswers, planProbe, type Prober } from "./readiness.ts";
+import { loopbackProber } from "./sandbox/shared-network.ts";
 import { podOf } from "./testing-world.ts";
+
+const loopback: Prober = { ...loopbackProber, exec: async () => false };
 
 describe("planProbe", () => {
   it("asks the process's own port for the container port or its name", () => {
@@ -51,7 +54,11 @@ describe("createPatientAnswers", () => {
         checks: [{ kind: "exec", command: ["first"], timeoutMs: 1 }],
         hopes: [{ kind: "exec", command: ["second"], timeoutMs: 1 }],
       },
-      { runProbe: async ([name]) => open[name as "first" | "second"], nowMs: () => nowMs, patienceMs: 3_000 },
+      {
+        prober: { ...loopback, exec: async ([name]) => open[name as "first" | "second"] },
+        nowMs: () => nowMs,
+        patienceMs: 3_000,
+      },
     );
     nowMs = 10_000;
     expect(await ready()).toBe(false);
@@ -80,7 +87,7 @@ describe("answers", () => {
           { kind: "http", port, path, headers: {}, timeoutMs: 2_000 },
           { kind: "tcp", port, timeoutMs: 2_000 },
         ],
-        async () => false,
+        loopback,
       );
     expect([await ask("/200"), await ask("/302"), await ask("/404"), await ask("/503")]).toEqual([
       true,
@@ -89,7 +96,7 @@ describe("answers", () => {
       false,
     ]);
     await new Promise<void>((resolve) => server.close(() => resolve()));
-    expect(await answers([{ kind: "tcp", port, timeoutMs: 1_000 }], async () => true)).toBe(false);
+    expect(await answers([{ kind: "tcp", port, timeoutMs: 1_000 }], loopback)).toBe(false);
   });
 });
 

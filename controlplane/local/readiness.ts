@@ -1,19 +1,20 @@
 // Whether a workload's process answers: its readinessProbe, or a TCP accept on its ports.
 import type { ProbeSpec } from "../model/kinds/pod.ts";
-import { acceptsTcp, httpCall } from "./http-call.ts";
 import type { PodRecord } from "./pod-record.ts";
 
 /** One check of the process: what to ask, where, and how long to wait. */
 export type Check =
-  | {
-      readonly kind: "http";
-      readonly port: number;
-      readonly path: string;
-      readonly headers: Readonly<Record<string, string>>;
-      readonly timeoutMs: number;
-    }
+  | HttpCheck
   | { readonly kind: "tcp"; readonly port: number; readonly timeoutMs: number }
   | { readonly kind: "exec"; readonly command: readonly string[]; readonly timeoutMs: number };
+
+export interface HttpCheck {
+  readonly kind: "http";
+  readonly port: number;
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly timeoutMs: number;
+}
 
 /** How often to check, and how many failures in a row make a ready pod unready. */
 export interface ProbePlan {
@@ -24,8 +25,15 @@ export interface ProbePlan {
   readonly failureThreshold: number;
 }
 
-/** Runs a probe's command as the workload would: true when it exits with 0 within the time. */
-export type RunProbe = (command: readonly string[], timeoutMs: number) => Promise<boolean>;
+/** Asks a workload's process. */
+export interface Prober {
+  /** Whether it accepts connections on this port. */
+  tcp(port: number, timeoutMs: number): Promise<boolean>;
+  /** The status of its answer; 0 when there was none. */
+  http(check: HttpCheck): Promise<number>;
+  /** Runs a command as the workload would: true when it exits with 0 within the time. */
+  exec(command: readonly string[], timeoutMs: number): Promise<boolean>;
+}
 
 /**
  * Returns the checks of a pod, on the ports where its process listens (Kubernetes' defaults: 1 s, every 10 s, 3
@@ -65,12 +73,12 @@ function appPort(pod: PodRecord, wanted: number | string): number | undefined {
 }
 
 /** Returns true when every check succeeds now. */
-export async function answers(checks: readonly Check[], runProbe: RunProbe): Promise<boolean> {
+export async function answers(checks: readonly Check[], prober: Prober): Promise<boolean> {
   const results = await Promise.all(
     checks.map(async (check) => {
-      if (check.kind === "tcp") return acceptsTcp("127.0.0.1", check.port, check.timeoutMs);
-      if (check.kind === "exec") return runProbe(check.command, check.timeoutMs);
-      const { status } = await httpCall({ host: "127.0.0.1", ...check });
+      if (check.kind === "tcp") return prober.tcp(check.port, check.timeoutMs);
+      if (check.kind === "exec") return prober.exec(check.command, check.timeoutMs);
+      const status = await prober.http(check);
       return status >= 200 && status < 400;
     }),
   );
@@ -82,18 +90,14 @@ export async function answers(checks: readonly Check[], runProbe: RunProbe): Pro
  */
 export function createPatientAnswers(
   { checks, hopes }: Pick<ProbePlan, "checks" | "hopes">,
-  {
-    runProbe,
-    nowMs,
-    patienceMs,
-  }: { readonly runProbe: RunProbe; readonly nowMs: () => number; readonly patienceMs: number },
+  { prober, nowMs, patienceMs }: { readonly prober: Prober; readonly nowMs: () => number; readonly patienceMs: number },
 ): () => Promise<boolean> {
   let answeredAtMs: number | undefined;
   let waits = hopes.length > 0;
   return async () => {
-    if (!(await answers(checks, runProbe))) return false;
+    if (!(await answers(checks, prober))) return false;
     answeredAtMs ??= nowMs();
-    if (waits && nowMs() - answeredAtMs < patienceMs && !(await answers(hopes, runProbe))) return false;
+    if (waits && nowMs() - answeredAtMs < patienceMs && !(await answers(hopes, prober))) return false;
     waits = false;
     return true;
   };

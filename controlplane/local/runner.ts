@@ -17,7 +17,13 @@ import { createGatewayPorts } from "./gateway-ports.ts";
 import type { LocalPod } from "./local-pod.ts";
 import { claimMeshPorts, type MeshPorts } from "./mesh-ports.ts";
 import { createMeshPods, type MeshPods } from "./mesh-pods.ts";
+import { createIsolatedNetwork } from "./isolation/isolated-network.ts";
+import { createIsolatedSandboxes } from "./isolation/isolated-sandboxes.ts";
+import { type MeshNetwork, openMeshNetwork } from "./isolation/mesh-network.ts";
+import { findPrograms, type Programs } from "./isolation/programs.ts";
 import { createPodFactory, type PodFactory } from "./pod-factory.ts";
+import { createLoopbackNetwork } from "./pod-network.ts";
+import { createSharedSandboxes } from "./sandbox/shared-network.ts";
 import { createRuntimeDirectory, type RuntimeDirectory } from "./runtime-directory.ts";
 import { lockStateDir } from "./state-dir.ts";
 
@@ -71,6 +77,8 @@ async function startLocked(settings: UpSettings, deps: RunnerDeps, unlock: () =>
   if (isFailed(ports)) return ports;
   await rm(join(settings.stateDir, "logs"), { recursive: true, force: true });
   await clearRuntime(settings.stateDir);
+  const isolation = settings.isolate ? await isolate(settings, deps, ports.xds) : undefined;
+  if (isolation && isFailed(isolation)) return isolation;
   let podsOf = (): readonly LocalPod[] => [];
   const runtime = await createRuntimeDirectory(settings.stateDir, () => podsOf().map((pod) => pod.snapshot()));
   await runtime.publish();
@@ -79,10 +87,16 @@ async function startLocked(settings: UpSettings, deps: RunnerDeps, unlock: () =>
   const controlPlane = startControlPlane({ settings, launcher, runtimeDir: runtime.path, xds, admin, clock, say });
   if (!(await controlPlane.waitUntilReady(CONTROL_PLANE_START_MS, deps.stopAsked))) {
     await controlPlane.stop();
+    await isolation?.network.close();
     const log = join(settings.stateDir, "logs", "control-plane.log");
     return failed("control-plane-not-started", `The control plane did not start: see the messages above and ${log}.`);
   }
-  const followed = await followMesh(settings, deps, { ports, runtime, controlPlane }, (pods) => (podsOf = pods));
+  const followed = await followMesh(
+    settings,
+    deps,
+    { ports, runtime, controlPlane, isolation },
+    (pods) => (podsOf = pods),
+  );
   return {
     kind: "running",
     mesh: runningMesh({ settings, admin: reachedAt(admin), clock, controlPlane, ...followed, unlock }),
@@ -93,24 +107,25 @@ interface StartedParts {
   readonly ports: MeshPorts;
   readonly runtime: RuntimeDirectory;
   readonly controlPlane: ControlPlaneProcess;
+  readonly isolation: Isolation | undefined;
 }
 
 /** Watches the mesh directory and runs the pods that it asks for; `made` is told where they are found. */
 async function followMesh(
   settings: UpSettings,
   deps: RunnerDeps,
-  { ports, runtime, controlPlane }: StartedParts,
+  { ports, runtime, controlPlane, isolation }: StartedParts,
   made: (pods: () => readonly LocalPod[]) => void,
-): Promise<Pick<MeshParts, "pods" | "watch" | "world">> {
+): Promise<Pick<MeshParts, "pods" | "watch" | "world" | "isolation">> {
   const { clock, say } = deps;
   const onChange = () =>
     void runtime.publish().catch((error: unknown) => say(`the runtime directory cannot be written: ${String(error)}`));
   const block = await claimAddressBlock(deps.random);
-  const gatewayPorts = createGatewayPorts(ports.gateway, say);
+  const gatewayPorts = createGatewayPorts(ports.gateway, say, isolation && `/proc/${process.pid}/ns/net`);
   const createPods = (world: World): MeshPods =>
     createMeshPods(
       {
-        factory: createFactory(world, settings, deps, ports, block, onChange),
+        factory: createFactory(world, settings, deps, { ports, block, isolation, onChange }),
         clock,
         say,
         onChange,
@@ -128,7 +143,7 @@ async function followMesh(
     pods.apply(world);
   });
   if (latest === undefined || pods === undefined) throw new Error("the mesh directory's first state is missing");
-  return { pods, watch, world: () => latest as World };
+  return { pods, watch, isolation, world: () => latest as World };
 }
 
 /** What an earlier run left: pods that are gone, bootstraps with tokens that no longer count. */
@@ -139,37 +154,62 @@ async function clearRuntime(stateDir: string): Promise<void> {
     await rm(join(runtime, name), { recursive: true, force: true });
 }
 
+interface FactoryParts extends Pick<StartedParts, "ports" | "isolation"> {
+  readonly block: AddressBlock;
+  readonly onChange: () => void;
+}
+
 function createFactory(
   world: World,
-  settings: UpSettings,
-  deps: RunnerDeps,
-  ports: MeshPorts,
-  block: AddressBlock,
-  onChange: () => void,
+  { stateDir, environment }: UpSettings,
+  { envoyBinary, metricLabels, clock, say, random }: RunnerDeps,
+  { ports, block, isolation, onChange }: FactoryParts,
 ): PodFactory {
-  const { envoyBinary, metricLabels, clock, say } = deps;
-  const controlPlane = {
-    ...ports.xds,
-    rootCertificateFile: join(settings.stateDir, "ca", "root-cert.pem"),
-    serverName: CONTROL_PLANE_SERVER_NAME,
+  const mesh = {
+    stateDir,
+    controlPlane: {
+      at: ports.xds,
+      rootCertificateFile: join(stateDir, "ca", "root-cert.pem"),
+      serverName: CONTROL_PLANE_SERVER_NAME,
+    },
+    trustDomain: world.mesh.trustDomain,
+    metricLabels,
+    extraStatTags: world.mesh.extraStatTags,
   };
   return createPodFactory(
-    block,
+    isolation ? createIsolatedNetwork(block) : createLoopbackNetwork(block, random),
     {
-      envoyBinary,
+      openSandbox: isolation
+        ? createIsolatedSandboxes({ ...isolation, mesh, say })
+        : createSharedSandboxes(envoyBinary, mesh),
       concurrency: world.mesh.defaultConcurrency ?? 1,
-      stateDir: settings.stateDir,
-      controlPlane,
-      trustDomain: world.mesh.trustDomain,
-      metricLabels,
-      extraStatTags: world.mesh.extraStatTags,
-      variables: settings.environment.variables,
+      stateDir,
+      variables: environment.variables,
       clock,
       say,
       onChange,
     },
-    deps.random,
+    random,
   );
+}
+
+/** What pods need that have networks of their own. */
+interface Isolation {
+  readonly programs: Programs;
+  readonly network: MeshNetwork;
+}
+
+/** Makes the mesh a network of its own, or says why it cannot have one. */
+async function isolate(
+  { stateDir }: UpSettings,
+  { envoyBinary }: RunnerDeps,
+  xds: SocketAddress,
+): Promise<({ readonly kind: "isolation" } & Isolation) | Failure> {
+  const found = findPrograms({ uid: process.getuid?.(), platform: process.platform });
+  if (isFailed(found)) return found;
+  const { programs } = found;
+  const network = await openMeshNetwork({ programs, stateDir, envoyBinary, xds });
+  return { kind: "isolation", programs, network };
 }
 
 /**
@@ -200,10 +240,12 @@ interface MeshParts {
   readonly pods: MeshPods;
   readonly watch: { stop(): Promise<void> };
   readonly world: () => World;
+  readonly isolation: Isolation | undefined;
   readonly unlock: () => Promise<void>;
 }
 
-function runningMesh({ settings, admin, clock, controlPlane, pods, watch, world, unlock }: MeshParts): RunningMesh {
+function runningMesh(parts: MeshParts): RunningMesh {
+  const { settings, admin, clock, controlPlane, pods, watch, world, isolation, unlock } = parts;
   return {
     admin,
     world,
@@ -220,6 +262,7 @@ function runningMesh({ settings, admin, clock, controlPlane, pods, watch, world,
       await watch.stop();
       await pods.stop(STOP_GRACE_MS);
       await controlPlane.stop();
+      await isolation?.network.close();
       await clearRuntime(settings.stateDir);
       await unlock();
     },

@@ -23,6 +23,7 @@ export function podOf(changes: Partial<PodRecord> = {}): PodRecord {
     serviceAccount: "bookinfo-reviews",
     templateHash: "h1",
     ip: "127.10.4.7",
+    admin: { address: "127.10.4.7", port: 15000 },
     token: "secret-token",
     ports: [
       {

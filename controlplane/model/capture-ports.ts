@@ -10,3 +10,5 @@ export const READINESS_PORT = 15_021;
 export const STATISTICS_PORT = 15_090;
 /** Envoy's own pages, on loopback. */
 export const ENVOY_PAGES_PORT = 15_000;
+/** What programs ask resolvers by UDP is led here. */
+export const DNS_PORT = 15_053;

@@ -4,6 +4,11 @@ export interface SocketAddress {
   readonly port: number;
 }
 
+/** An address in another network namespace than the process that listens there has, told by the namespace's file. */
+export interface NamespacedAddress extends SocketAddress {
+  readonly networkNamespace: string;
+}
+
 /** Where to listen; port 0 takes a free one. */
 export interface ListenAddress extends SocketAddress {
   /** The option that says so, as in `--admin-address`, for whoever is told that it cannot be had. */

@@ -89,11 +89,12 @@ export function givenProxy(annotations: Labels): "sidecar" | "router" | undefine
 }
 
 // [{"port":9080,"address":"127.10.4.7:9080","app":"127.0.0.1:41233","name":"http"}]
-function encodeListen({ port, name, bind, application }: ListenPort): object {
+function encodeListen({ port, name, bind, application, published }: ListenPort): object {
   return {
     port,
     address: formatSocketAddress(bind),
     ...(application && { app: formatSocketAddress(application) }),
+    ...(published && { published: formatSocketAddress(published), netns: published.networkNamespace }),
     ...(name !== "" && { name }),
   };
 }
@@ -105,11 +106,20 @@ function decodeListens(text: string): readonly ListenPort[] {
 
 function decodeListen(entry: unknown): readonly ListenPort[] {
   if (!isJsonObject(entry)) return [];
-  const { port, name, address, app } = entry;
+  const { port, name, address, app, published, netns } = entry;
   const bind = typeof address === "string" ? parseSocketAddress(address) : undefined;
   if (typeof port !== "number" || bind === undefined) return [];
   const application = typeof app === "string" ? parseSocketAddress(app) : undefined;
-  return [{ port, name: typeof name === "string" ? name : "", bind, ...(application && { application }) }];
+  const outside = typeof published === "string" ? parseSocketAddress(published) : undefined;
+  return [
+    {
+      port,
+      name: typeof name === "string" ? name : "",
+      bind,
+      ...(application && { application }),
+      ...(outside && typeof netns === "string" && { published: { ...outside, networkNamespace: netns } }),
+    },
+  ];
 }
 
 function parseJson(text: string): unknown {

@@ -1,5 +1,5 @@
 // Where a pod's proxy listens.
-import type { SocketAddress } from "../model/socket-address.ts";
+import type { NamespacedAddress, SocketAddress } from "../model/socket-address.ts";
 import type { ServedPort } from "./served-ports.ts";
 
 /** A port on which a proxy listens for its workload, or for the outside when it is a gateway. */
@@ -11,6 +11,13 @@ export interface ListenPort {
   readonly bind: SocketAddress;
   /** Where the application itself listens; absent at gateways. */
   readonly application?: SocketAddress;
+  /** Where the machine reaches it too, when the pod has a network of its own; gateways only. */
+  readonly published?: NamespacedAddress;
+}
+
+/** Returns where somebody on the machine reaches the port. */
+export function reachedFromMachine({ bind, published }: ListenPort): SocketAddress {
+  return published ?? bind;
 }
 
 /** Envoy's admin page and a sidecar's explicit-proxy listener stand on the same ports of every pod's address. */

@@ -3,7 +3,8 @@
 // template has a local command.
 // Never does: I/O; the folder of a workload is told by the origin of its Deployment.
 import { createHash } from "node:crypto";
-import { type EnvironmentVariableSpec, LOCAL_COMMAND, type ProbeSpec } from "../model/kinds/pod.ts";
+import { type EnvironmentVariableSpec, LOCAL_COMMAND, type PodSpec, type ProbeSpec } from "../model/kinds/pod.ts";
+import type { MeshObject } from "../model/object.ts";
 import { baseFolderOf } from "../model/origin.ts";
 import { serviceAccountOf } from "./pod-facts.ts";
 import { type TemplatedWorkload, templatedWorkloads } from "./templated-workloads.ts";
@@ -27,8 +28,16 @@ export interface WorkloadPlan {
   readonly variables: readonly PlannedVariable[];
   readonly probe: ProbeSpec | undefined;
   readonly graceMs: number;
+  /** Whom its programs run as where pods are isolated; undefined: as is usual there. */
+  readonly runAs?: RunAs | undefined;
   /** Equal hashes mean that running pods need not be replaced. */
   readonly templateHash: string;
+}
+
+/** Kubernetes' runAsUser and runAsGroup. */
+export interface RunAs {
+  readonly uid?: number | undefined;
+  readonly gid?: number | undefined;
 }
 
 /** A variable of the container: its value, or the field of the pod it takes its value from. */
@@ -102,12 +111,21 @@ function planWorkload(
     variables,
     probe: containers.find((container) => container.readinessProbe !== undefined)?.readinessProbe,
     graceMs: (template.spec?.terminationGracePeriodSeconds ?? DEFAULT_GRACE_SECONDS) * 1_000,
+    runAs: runAsOf(template.spec),
   };
   const templateHash = createHash("sha256")
     .update(JSON.stringify([started, template.metadata?.annotations]))
     .digest("hex")
     .slice(0, 10);
   return { ...started, annotations: template.metadata?.annotations ?? {}, replicas: replicas ?? 1, templateHash };
+}
+
+/** The first container's own word counts before the pod's. */
+function runAsOf(spec: Pick<PodSpec, "containers" | "securityContext"> | undefined): RunAs | undefined {
+  const contexts = [spec?.containers?.[0]?.securityContext, spec?.securityContext];
+  const uid = contexts.find((context) => context?.runAsUser !== undefined)?.runAsUser;
+  const gid = contexts.find((context) => context?.runAsGroup !== undefined)?.runAsGroup;
+  return uid === undefined && gid === undefined ? undefined : { uid, gid };
 }
 
 type Variables =

@@ -60,6 +60,8 @@ export interface EnvoySearch {
 /** What `scrim up` is started with. A port is undefined when it was not asked for: then a default gives way. */
 export interface UpSettings extends MeshSettings {
   readonly gatewayPort: number | undefined;
+  /** Each pod has a network of its own, and the kernel brings its connections to its sidecar. */
+  readonly isolate: boolean;
   /** Where the admin pages are asked for; undefined: at a default. */
   readonly admin: AskedAddress | undefined;
   /** As given, for the control plane to read. */
@@ -116,6 +118,7 @@ export function readServeSettings(
 
 export interface UpOptions extends MeshOptions {
   readonly gatewayPort?: string;
+  readonly isolate?: boolean;
 }
 
 /** Returns the settings of `scrim up DIRECTORY`. */
@@ -140,6 +143,7 @@ export function readUpSettings(
     settings: Object.freeze({
       ...mesh,
       gatewayPort: gateway?.port,
+      isolate: options.isolate ?? false,
       admin,
       certificateLifetime: options.certificateLifetime,
       fetch: { allowFetchFrom: options.allowFetchFrom ?? [], plainRegistry: options.plainRegistry ?? [] },

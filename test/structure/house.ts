@@ -15,7 +15,7 @@ export const house: readonly (readonly [room: string, from: readonly string[]])[
   ["world", ["model"]],
   ["store", ["model", "telemetry", "disk", "stages", "settings", "source", "validate", "world"]],
   ["pods", ["model", "world"]],
-  ["capture", ["pods"]],
+  ["capture", ["model", "pods"]],
   ["translate/ir", ["model", "pods"]],
   ["translate/resolve", ["model", "world", "pods", "translate/ir"]],
   ["analyze", ["model", "validate", "world", "pods", "translate/resolve"]],
@@ -51,7 +51,7 @@ export const house: readonly (readonly [room: string, from: readonly string[]])[
     "local",
     [
       ...["model", "telemetry", "disk", "listen", "settings", "source", "world", "store", "pods", "admin"],
-      ...["bootstrap"],
+      ...["capture", "bootstrap"],
     ],
   ],
   ["main", []],

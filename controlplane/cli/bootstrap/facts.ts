@@ -39,7 +39,6 @@ export function factsOf(options: BootstrapOptions): NodeFacts {
     options.kind === "sidecar" || options.kind === "router"
       ? options.kind
       : usage(`--kind ${options.kind}: write sidecar or router.`);
-  const { at, ...controlPlane } = controlPlaneOf(options);
   return {
     ...sharedFacts(options),
     kind,
@@ -48,7 +47,7 @@ export function factsOf(options: BootstrapOptions): NodeFacts {
     workload: name,
     podIp: options.ip,
     admin: { address: "127.0.0.1", port: Number(options.adminPort) || 15_000 },
-    controlPlane: { ...at, ...controlPlane },
+    controlPlane: controlPlaneOf(options),
     token: options.token,
   };
 }

@@ -56,17 +56,22 @@ const probe = openFields({
   failureThreshold: opt(integer()),
 });
 
+const securityContext = openFields({ runAsUser: opt(integer(0)), runAsGroup: opt(integer(0)) });
+
 const container = openFields({
   name: opt(text()),
   ports: opt(listOf(openFields({ name: opt(text()), containerPort: port(), protocol: opt(text()) }))),
   env: opt(listOf(environmentVariable)),
   readinessProbe: opt(probe),
+  securityContext: opt(securityContext),
 });
 
 const podFields = {
   serviceAccountName: opt(anyText()),
   serviceAccount: opt(anyText()),
   containers: opt(listOf(container)),
+  terminationGracePeriodSeconds: opt(integer()),
+  securityContext: opt(securityContext),
 };
 
 const podStatus = openFields({

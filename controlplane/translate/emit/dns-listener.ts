@@ -2,11 +2,10 @@
 import type { DnsTable_DnsVirtualDomain, Listener } from "../../../protos/build/envoy.ts";
 import { packAny } from "../../../protos/codec.ts";
 import { memoized } from "../../world/memo.ts";
+import { DNS_PORT } from "../../model/capture-ports.ts";
 import type { NamedAddresses } from "../ir/captured.ts";
 import { DNS_LISTENER } from "./names.ts";
 
-/** Istio's. Where the kernel brings what programs send to port 53 by UDP, which comes from the pod itself alone. */
-const DNS_PORT = 15_053;
 const LIFETIME_SECONDS = 30;
 
 /**

@@ -1,5 +1,6 @@
 // One port of a gateway proxy: plain HTTP, or HTTPS with a filter chain for each certificate.
-import type { Filter, FilterChain, Listener } from "../../../protos/build/envoy.ts";
+import type { Address, Filter, FilterChain, Listener } from "../../../protos/build/envoy.ts";
+import type { NamespacedAddress } from "../../model/socket-address.ts";
 import type { PlacedGatewayPort } from "../ir/places.ts";
 import type { RequestForm } from "../../model/request-form.ts";
 import type { AccessLog, GatewayTls } from "../ir/proxy.ts";
@@ -27,6 +28,7 @@ export function buildGatewayListener(port: PlacedGatewayPort, settings: GatewayS
   return {
     name,
     address: { socketAddress: { address: port.bind.address, portValue: port.bind.port } },
+    ...(port.published && { additionalAddresses: [{ address: publishedAddress(port.published) }] }),
     // Two proxies at one address would share requests in silence: the second is to fail.
     enableReusePort: false,
     trafficDirection: "OUTBOUND",
@@ -37,6 +39,11 @@ export function buildGatewayListener(port: PlacedGatewayPort, settings: GatewayS
         ? [{ name: port.kind.routeTable, filters: httpFilters(port.kind.routeTable, port, settings) }]
         : port.kind.servers.map((server) => tlsChain(server, port, settings)),
   };
+}
+
+/** Envoy opens the port in that namespace; it must be allowed to enter it. */
+function publishedAddress({ address, port: portValue, networkNamespace }: NamespacedAddress): Address {
+  return { socketAddress: { address, portValue, networkNamespaceFilepath: networkNamespace } };
 }
 
 function tlsChain(server: GatewayTls, port: PlacedGatewayPort, settings: GatewaySettings): FilterChain {

@@ -1,5 +1,5 @@
 // The ports of a class where one of its proxies has them.
-import type { SocketAddress } from "../../model/socket-address.ts";
+import type { NamespacedAddress, SocketAddress } from "../../model/socket-address.ts";
 import type { GatewayPort, InboundPort, OutboundProxy } from "./proxy.ts";
 import type { MeshProxy } from "./proxy-class.ts";
 
@@ -11,6 +11,8 @@ export interface PlacedInboundPort extends InboundPort {
 
 export interface PlacedGatewayPort extends GatewayPort {
   readonly bind: SocketAddress;
+  /** Where it is reached from outside of the proxy's own network, too. */
+  readonly published?: NamespacedAddress;
 }
 
 export interface PlacedOutboundProxy extends OutboundProxy {
@@ -31,8 +33,10 @@ export function placeGatewayPorts(
   { listens }: MeshProxy,
 ): readonly PlacedGatewayPort[] {
   return gatewayPorts.flatMap((port) => {
-    const bind = listens.find((listen) => listen.port === port.port)?.bind;
-    return bind === undefined ? [] : [{ ...port, bind }];
+    const listen = listens.find((candidate) => candidate.port === port.port);
+    if (listen === undefined) return [];
+    const { bind, published } = listen;
+    return [{ ...port, bind, ...(published && { published }) }];
   });
 }
 

@@ -2,7 +2,7 @@
 // get the same resources, except where one of their own addresses stands.
 import type { SocketAddress } from "../../model/socket-address.ts";
 import type { CaptureMode } from "../../pods/annotations.ts";
-import type { ListenPort } from "../../pods/listen-port.ts";
+import { type ListenPort, reachedFromMachine } from "../../pods/listen-port.ts";
 
 /** What the proxies of one workload's replicas have in common. */
 export interface ProxyClass {
@@ -60,10 +60,10 @@ export function keyOf(one: ProxyClass | MeshProxy): string {
 
 /** Returns the ports of a class whose proxies listen so. */
 export function classPorts(listens: readonly ListenPort[]): readonly ClassPort[] {
-  return listens.map(({ port, name, bind, application }) => ({
-    port,
-    name,
-    boundPort: bind.port,
-    isServed: application !== undefined,
+  return listens.map((listen) => ({
+    port: listen.port,
+    name: listen.name,
+    boundPort: reachedFromMachine(listen).port,
+    isServed: listen.application !== undefined,
   }));
 }

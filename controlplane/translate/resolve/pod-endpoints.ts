@@ -35,6 +35,8 @@ export function portOfPod(pod: PodFacts, targetPort: number | string): number | 
   return named ?? (/^\d+$/.test(targetPort) ? Number(targetPort) : undefined);
 }
 
+const ANY_ADDRESS = "0.0.0.0";
+
 /** Returns the pod's port as others reach it: where its sidecar listens for it, else at the pod's own address. */
 export function podBackend(world: World, pod: PodFacts, port: number): Backend {
   const bind = pod.listens.find((listen) => listen.port === port)?.bind ?? { address: pod.ip, port };
@@ -43,7 +45,8 @@ export function podBackend(world: World, pod: PodFacts, port: number): Backend {
   return {
     labels: pod.labels,
     endpoint: {
-      address: bind.address,
+      // Of what listens on all of a pod's addresses others know the one.
+      address: bind.address === ANY_ADDRESS ? pod.ip : bind.address,
       port: bind.port,
       weight: 1,
       meshTls: speaksMeshTls,

@@ -7,14 +7,18 @@ export interface Exchange {
   readonly url: URL;
 }
 
-/** Starts an HTTP server on 127.0.0.1 at PORT; on SIGTERM it stops accepting, lets requests end, and leaves. */
+/**
+ * Starts an HTTP server at PORT, on 127.0.0.1 unless LISTEN_ADDRESS says otherwise; on SIGTERM it stops accepting, lets requests end, and
+ * leaves.
+ */
 export function serve(name: string, handle: (exchange: Exchange) => void | Promise<void>): void {
   const port = Number(process.env["PORT"] ?? "9080");
+  const address = process.env["LISTEN_ADDRESS"] ?? "127.0.0.1";
   const server = createServer(createListener(name, handle));
   server.keepAliveTimeout = 75_000;
-  server.listen(port, "127.0.0.1", () => console.log(`${name} listens on 127.0.0.1:${port}`));
+  server.listen(port, address, () => console.log(`${name} listens on ${address}:${port}`));
   server.on("error", (error) => {
-    console.error(`${name} cannot listen on 127.0.0.1:${port}: ${error.message}`);
+    console.error(`${name} cannot listen on ${address}:${port}: ${error.message}`);
     process.exit(1);
   });
   for (const signal of ["SIGTERM", "SIGINT"] as const) {

@@ -1,0 +1,62 @@
+// Consumes: what the machine has of programs, and where the control plane serves xDS.
+// Produces: a mesh's own network: a bridge in a namespace without a name, and the door through which proxies reach the
+// control plane.
+// Never does: change the machine's interfaces, routes or rules.
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import type { SocketAddress } from "../../model/socket-address.ts";
+import { type Door, openDoor } from "./door.ts";
+import { type Namespace, openNamespace } from "./namespace.ts";
+import type { Programs } from "./programs.ts";
+import { joinScript, MESH_FOLDER, meshScript } from "./scripts.ts";
+
+export interface MeshNetwork {
+  /** Returns a namespace joined to the bridge by its `eth0`, which has no address yet. */
+  openPodNamespace(): Promise<Namespace>;
+  close(): Promise<void>;
+}
+
+/** Every mesh has these addresses: no two of them see each other. */
+export const POD_PREFIX = "10.244.0";
+export const POD_PREFIX_LENGTH = 24;
+export const POD_GATEWAY = `${POD_PREFIX}.1`;
+
+/** Where proxies find the control plane. */
+export const XDS_SOCKET = `${MESH_FOLDER}/xds.sock`;
+export const ENVOY_BINARY = `${MESH_FOLDER}/envoy`;
+
+export interface MeshNetworkOptions {
+  readonly programs: Programs;
+  readonly stateDir: string;
+  readonly envoyBinary: string;
+  readonly xds: SocketAddress;
+}
+
+/** Makes the network. Throws ScrimError with a sentence where the machine does not allow it. */
+export async function openMeshNetwork(options: MeshNetworkOptions): Promise<MeshNetwork> {
+  const { programs, stateDir, envoyBinary, xds } = options;
+  // All that a mesh leaves on the machine: an empty folder in memory, to mount its files on.
+  await mkdir(MESH_FOLDER, { recursive: true });
+  const log = join(stateDir, "logs", "isolation.log");
+  const mesh = await openNamespace(programs, log);
+  let door: Door | undefined;
+  const close = async () => {
+    await door?.close();
+    await mesh.end();
+  };
+  try {
+    await mesh.run(meshScript(POD_GATEWAY, POD_PREFIX_LENGTH, envoyBinary));
+    door = await openDoor({ path: mesh.path(XDS_SOCKET) }, xds);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return {
+    async openPodNamespace() {
+      const pod = await openNamespace(programs, log, mesh);
+      await mesh.run(joinScript(pod.pid));
+      return pod;
+    },
+    close,
+  };
+}
