@@ -23,6 +23,7 @@ import type { RouteTable } from "./ir/routes.ts";
 import { type Upstream, upstreamText } from "./ir/upstream.ts";
 import { resolveAccessLog } from "./resolve/access-log.ts";
 import { resolveCaptured, resolveCapturedTraits } from "./resolve/captured.ts";
+import { resolveConnectionNotes } from "./resolve/captured-ways.ts";
 import { type Engine, engineOf, withEngine } from "./resolve/engine.ts";
 import { resolveGateway } from "./resolve/gateway.ts";
 import { resolveGuardNotes } from "./resolve/guards.ts";
@@ -130,6 +131,7 @@ function sidecarIr(inputs: Inputs, proxies: ProxyClass): PartOfIr {
     ...serving,
     upstreams: withRateLimits(inputs, proxies, upstreams),
     routeTables: [withEngine(table, engineOf(inputs.world, proxies))],
+    notes: [...serving.notes, ...connectionNotesOf(inputs, proxies)],
     outbound: outboundOf(inputs, proxies),
   };
 }
@@ -154,6 +156,7 @@ const gatewayOf = derived(resolveGateway, { keyOf });
 const gatewayPortsOf = derived((inputs: Inputs, proxies: ProxyClass) => gatewayOf(inputs, proxies).ports, byContent);
 const inboundOf = derived(resolveInbound, byContent);
 const capturedInboundOf = derived(resolveCapturedInbound, byContent);
+const connectionNotesOf = derived(resolveConnectionNotes, byContent);
 const guardNotesOf = derived(resolveGuardNotes, byContent);
 
 const outboundOf = derived((inputs: Inputs, proxies: ProxyClass): OutboundProxy => {

@@ -180,8 +180,8 @@ export const virtualServiceSchema = fields({
   gateways: opt(listOf(text())),
   http: opt(listOf(httpRoute)),
   exportTo: opt(exportTo()),
-  tls: noEffect(listOf(tlsRoute)),
-  tcp: noEffect(listOf(tcpRoute)),
+  tls: opt(listOf(tlsRoute)),
+  tcp: opt(listOf(tcpRoute)),
 });
 
 export type VirtualServiceSpec = SpecFrom<typeof virtualServiceSchema>;

@@ -92,10 +92,7 @@ const onePort = interned(
       bindToPort: false,
       trafficDirection: "OUTBOUND",
       ...inspection(port),
-      filterChains: [
-        ...(port.routeTable === undefined ? [] : [httpChain(name, port.routeTable, settings)]),
-        ...others.map((way) => tcpChain(settings, way)),
-      ],
+      filterChains: [...httpChains(name, port, settings), ...others.map((way) => tcpChain(settings, way))],
       // Envoy does not go back from a chain that asks for more to one that asks for less, but to this one.
       defaultFilterChain: rest === undefined ? unknownChain(settings) : tcpChain(settings, rest),
     };
@@ -108,7 +105,9 @@ function inspection({ routeTable, ways }: CapturedPort): Partial<Listener> {
   return { listenerFilters: [tlsInspector, ...(looksForHttp ? [httpInspector] : [])], ...waitForServerFirst };
 }
 
-function httpChain(listener: string, routeTable: string, settings: Settings): FilterChain {
+/** Blocks of addresses go before what is spoken: of those that are looked into each has a chain of its own. */
+function httpChains(listener: string, { routeTable, ways }: CapturedPort, settings: Settings): readonly FilterChain[] {
+  if (routeTable === undefined) return [];
   const { filters, requestForm, accessLog } = settings;
   const manager = buildHttpConnectionManager({
     statPrefix: `outbound_${listener}`,
@@ -118,11 +117,16 @@ function httpChain(listener: string, routeTable: string, settings: Settings): Fi
     requestForm,
     accessLog,
   });
-  return {
-    name: "http",
-    filterChainMatch: { transportProtocol: "raw_buffer", applicationProtocols: plainHttp },
+  const blocks = ways.flatMap(({ isSniffed, subnets }) => (isSniffed ? subnets : []));
+  const chain = (name: string, match: FilterChainMatch) => ({
+    name,
+    filterChainMatch: { ...match, transportProtocol: "raw_buffer", applicationProtocols: plainHttp },
     filters: [manager],
-  };
+  });
+  return [
+    chain("http", {}),
+    ...(blocks.length === 0 ? [] : [chain("http_by_address", { prefixRanges: [...new Set(blocks)].map(prefixRange) })]),
+  ];
 }
 
 function tcpChain(settings: Settings, way: CapturedWay): FilterChain {

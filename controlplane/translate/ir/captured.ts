@@ -39,6 +39,8 @@ export interface CapturedWay {
   readonly serverNames: readonly string[];
   /** One target, or several of which one is drawn by weight for each connection. */
   readonly targets: readonly WeightedUpstream[];
+  /** What begins with HTTP goes by the port's route table all the same. */
+  readonly isSniffed: boolean;
   /** A target is known for HTTP: its peer has to be told that something else comes. */
   readonly isHttpTarget: boolean;
 }

@@ -1,7 +1,7 @@
 // Which connections of a captured client are meant for a service: by address where it has one, else by name or port.
 import type { CapturedPort, CapturedWay } from "../ir/captured.ts";
-import type { Upstream } from "../ir/upstream.ts";
-import type { DestinationResolver } from "./destination.ts";
+import type { Client } from "./client-hosts.ts";
+import { isTls, waysTo } from "./captured-ways.ts";
 import type { MeshPort, MeshService } from "./mesh-service.ts";
 
 /** Returns the name of the table for requests to a port, wherever they go: `9080`. */
@@ -26,21 +26,19 @@ export function isFoundByHost(service: AddressedService, port: MeshPort): boolea
 }
 
 /** Returns what becomes of connections to a port of a service. */
-export function capturedPorts(
-  service: AddressedService,
-  port: MeshPort,
-  destinations: DestinationResolver,
-): readonly CapturedPort[] {
+export function capturedPorts(client: Client, service: AddressedService, port: MeshPort): readonly CapturedPort[] {
   const { number } = port;
   const byHost = isFoundByHost(service, port) ? { routeTable: tableOfPort(number) } : {};
   if (port.protocol !== "auto" && byHost.routeTable !== undefined)
     return [{ addresses: [], port: number, ...byHost, ways: [] }];
-  const way = wayTo(destinations.ofPort(service, number));
   const sniffed = port.protocol === "auto" ? { routeTable: tableOfService(service.host, number) } : {};
-  const elsewhere = waysElsewhere(service, port, way);
+  const places = placesOf(service, number);
+  const ways = places.length === 0 ? [] : waysTo(client, service, port, []);
   return [
-    ...placesOf(service, number).map((addresses) => ({ addresses, port: number, ...sniffed, ways: [way] })),
-    ...(elsewhere.length === 0 ? [] : [{ addresses: [], port: number, ...byHost, ways: elsewhere }]),
+    ...places.map((addresses) => ({ addresses, port: number, ...sniffed, ways })),
+    ...(isFoundElsewhere(service, port)
+      ? [{ addresses: [], port: number, ...byHost, ways: waysElsewhere(client, service, port) }]
+      : []),
   ];
 }
 
@@ -54,19 +52,18 @@ function placesOf(service: AddressedService, port: number): readonly (readonly s
   return [...new Set(behind)].map((address) => [address]);
 }
 
-/** How connections find a service that go to none of its addresses. */
-function waysElsewhere(service: AddressedService, port: MeshPort, way: CapturedWay): readonly CapturedWay[] {
-  if (service.isHeadless) return [];
-  const isTls = port.protocol === "tls" || port.protocol === "https";
-  const serverNames = isTls && service.host !== "*" ? [service.host] : [];
-  if (service.subnets.length > 0) return [{ ...way, subnets: service.subnets, serverNames }];
-  // Whoever asked another resolver for a host of TLS is known by the name.
-  if (service.addresses.length > 0 || (service.told.length > 0 && !isTls)) return [];
-  return [{ ...way, serverNames }];
+/** Anywhere, TLS is the service's only under its name. */
+function waysElsewhere(client: Client, service: AddressedService, port: MeshPort): readonly CapturedWay[] {
+  const ways = waysTo(client, service, port, service.subnets);
+  if (!isTls(port) || service.host === "*") return ways;
+  return ways.map((way) => (way.serverNames.length === 0 ? { ...way, serverNames: [service.host] } : way));
 }
 
-/** Returns the way of all connections to an upstream. */
-export function wayTo(upstream: Upstream): CapturedWay {
-  const isHttpTarget = upstream.protocol !== "tcp" && (upstream.tls.mode === "auto" || upstream.tls.mode === "mesh");
-  return { subnets: [], serverNames: [], targets: [{ upstream: upstream.id, weight: 1 }], isHttpTarget };
+/**
+ * Whether connections may be meant for the service that go to none of its addresses. Whoever asked another resolver for
+ * a host of TLS is known by the name.
+ */
+function isFoundElsewhere(service: AddressedService, port: MeshPort): boolean {
+  if (service.isHeadless || service.addresses.length > 0) return service.subnets.length > 0;
+  return service.told.length === 0 || isTls(port);
 }

@@ -6,7 +6,7 @@ import type { Labels } from "../../model/labels.ts";
 import { derived, sameItems } from "../../world/derive.ts";
 import { interned } from "../../world/interned.ts";
 import type { World } from "../../world/world.ts";
-import type { CapturedPort, CapturedWay, NamedAddresses } from "../ir/captured.ts";
+import type { CapturedPort, NamedAddresses } from "../ir/captured.ts";
 import type { RouteTable, VirtualHost } from "../ir/routes.ts";
 import type { Upstream } from "../ir/upstream.ts";
 import { capturedHost, capturedRuledHost, sniffedHost } from "./captured-hosts.ts";
@@ -15,6 +15,7 @@ import { capturedUpstream } from "./captured-upstream.ts";
 import type { Client } from "./client-hosts.ts";
 import { byClient, byHost, decisiveLabelsOf, egressScope, ruledNames, serviceNames } from "./client-scope.ts";
 import { createDestinations } from "./destination.ts";
+import { disjointWays } from "./disjoint-ways.ts";
 import { type Engine, withEngine } from "./engine.ts";
 import { DEFAULT_PORT, eachDomainOnce } from "./host-domains.ts";
 import { addressesOf } from "./host-address.ts";
@@ -155,7 +156,7 @@ const captureOfHost = derived(
           ? { table: tableOfPort(port.number), host: capturedHost(client, service, port) }
           : { table: tableOfService(host, port.number), host: sniffedHost(client, service, port) },
       );
-    const ports = service.ports.flatMap((port) => capturedPorts(service, port, client.destinations));
+    const ports = service.ports.flatMap((port) => capturedPorts(client, service, port));
     return { hosts, ports, used: [...client.destinations.used] };
   },
   { ...byHost, same: isDeepStrictEqual },
@@ -207,13 +208,11 @@ function mergePorts(ports: readonly CapturedPort[]): readonly CapturedPort[] {
 
 function joined(first: CapturedPort, second: CapturedPort): CapturedPort {
   const routeTable = first.routeTable ?? second.routeTable;
-  const known = new Set(first.ways.map(conditionsOf));
-  const ways = [...first.ways, ...second.ways.filter((way) => !known.has(conditionsOf(way)))];
-  return { ...first, ...(routeTable !== undefined && { routeTable }), ways };
-}
-
-function conditionsOf({ subnets, serverNames }: CapturedWay): string {
-  return `${subnets.join(",")} ${serverNames.join(",")}`;
+  return {
+    ...first,
+    ...(routeTable !== undefined && { routeTable }),
+    ways: disjointWays([...first.ways, ...second.ways]),
+  };
 }
 
 const onePort = interned(

@@ -80,7 +80,8 @@ export function routesOfRule(client: Client, host: string): readonly Route[] {
   return rule ? resolveHttpRoutes(rule, contextOf(client, DEFAULT_PORT), client.destinations) : [];
 }
 
-function contextOf(client: Client, port: number): RouteContext {
+/** Returns what of a client counts for its rules. */
+export function contextOf(client: Client, port: number): RouteContext {
   return { namespace: client.namespace, labels: client.labels, gateway: "mesh", port };
 }
 

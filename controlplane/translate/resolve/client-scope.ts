@@ -1,7 +1,8 @@
 // What of the mesh one client may see: the services and rules that are exported to it and that its Sidecar lets
 // through. Clients with equal decisive labels in one namespace share all answers.
 import { isDeepStrictEqual } from "node:util";
-import { isWildcardHost } from "../../model/hosts.ts";
+import { hostMatches, isWildcardHost } from "../../model/hosts.ts";
+import type { ConnectionMatchSpec } from "../../model/kinds/virtual-service.ts";
 import type { Labels } from "../../model/labels.ts";
 import { compareText } from "../../model/object.ts";
 import { derived, sameItems } from "../../world/derive.ts";
@@ -12,7 +13,13 @@ import { labelsAmong, labelsInRule } from "./client-labels.ts";
 import type { MeshService } from "./mesh-service.ts";
 import { visibleHosts } from "./registry.ts";
 import { type EgressScope, resolveEgressScope, scopeHasService, scopeHasVirtualService } from "./sidecar.ts";
-import { hostsOf, virtualServiceForHost, type VirtualServiceObject, virtualServicesFor } from "./virtual-service.ts";
+import {
+  connectionServicesFor,
+  hostsOf,
+  virtualServiceForHost,
+  type VirtualServiceObject,
+  virtualServicesFor,
+} from "./virtual-service.ts";
 
 /** Answers for one client, told apart by its namespace and its decisive labels; and for one host as it sees it. */
 export const byClient = { keyOf: (namespace: string, labels: Labels) => `${namespace} ${labelsKey(labels)}` };
@@ -41,8 +48,8 @@ const decisiveLabels = derived(
 );
 
 const labelsInMatches = memoized(({ spec }: VirtualServiceObject): readonly string[] =>
-  (spec.http ?? [])
-    .flatMap((route) => route.match ?? [])
+  [spec.http, spec.tcp, spec.tls]
+    .flatMap((routes) => (routes ?? []).flatMap(({ match }): readonly ConnectionMatchSpec[] => match ?? []))
     .flatMap(({ sourceLabels }) => Object.keys(sourceLabels ?? {})),
 );
 
@@ -70,12 +77,8 @@ export const serviceNames = derived(
 );
 
 const rulesInScope = derived(
-  (world: World, namespace: string, labels: Labels): readonly VirtualServiceObject[] => {
-    const scope = egressScope(world, namespace, labels);
-    return virtualServicesFor(world, namespace, "mesh").filter((rule) =>
-      scopeHasVirtualService(scope, rule.metadata.namespace, hostsOf(rule)),
-    );
-  },
+  (world: World, namespace: string, labels: Labels): readonly VirtualServiceObject[] =>
+    within(egressScope(world, namespace, labels), virtualServicesFor(world, namespace, "mesh")),
   { ...byClient, same: sameItems },
 );
 
@@ -85,6 +88,24 @@ export const ruleFor = derived(
     virtualServiceForHost(rulesInScope(world, namespace, labels), host),
   byHost,
 );
+
+/** Returns the rules with routes of connections for a host, in the order in which they are looked up. */
+export const connectionRulesFor = derived(
+  (world: World, namespace: string, labels: Labels, host: string): readonly VirtualServiceObject[] =>
+    connectionRules(world, namespace, labels).filter((rule) => hostsOf(rule).some((one) => hostMatches(one, host))),
+  { ...byHost, same: sameItems },
+);
+
+/** Returns all of them. */
+export const connectionRules = derived(
+  (world: World, namespace: string, labels: Labels): readonly VirtualServiceObject[] =>
+    within(egressScope(world, namespace, labels), connectionServicesFor(world, namespace, "mesh")),
+  { ...byClient, same: sameItems },
+);
+
+function within(scope: EgressScope, rules: readonly VirtualServiceObject[]): readonly VirtualServiceObject[] {
+  return rules.filter((rule) => scopeHasVirtualService(scope, rule.metadata.namespace, hostsOf(rule)));
+}
 
 /** Returns the hosts of rules in scope that are no service, sorted. */
 export const ruledNames = derived(

@@ -21,19 +21,34 @@ const gatewaysOf = memoized((service: VirtualServiceObject): readonly string[] =
 });
 
 /**
- * Returns the VirtualServices that clients in `namespace` obey at a gateway (`mesh`: in their sidecars), in the order
- * in which they are looked up: those that are not public of the client's own namespace, then those exported to it by
- * name, then public ones, wherever they are; each group oldest first.
+ * Returns the VirtualServices with routes of requests that clients in `namespace` obey at a gateway (`mesh`: in their
+ * sidecars), in the order in which they are looked up: those that are not public of the client's own namespace, then
+ * those exported to it by name, then public ones, wherever they are; each group oldest first.
  */
 export const virtualServicesFor = derived(
+  (world: World, namespace: string, gateway: string): readonly VirtualServiceObject[] =>
+    boundServices(world, namespace, gateway).filter(({ spec }) => (spec.http ?? []).length > 0),
+  { same: sameItems },
+);
+
+/** Returns those with routes of connections, in the same order. */
+export const connectionServicesFor = derived(
+  (world: World, namespace: string, gateway: string): readonly VirtualServiceObject[] =>
+    boundServices(world, namespace, gateway).filter(
+      ({ spec }) => (spec.tcp ?? []).length + (spec.tls ?? []).length > 0,
+    ),
+  { same: sameItems },
+);
+
+const boundServices = derived(
   (world: World, namespace: string, gateway: string): readonly VirtualServiceObject[] => {
-    const bound = world.list("VirtualService").filter(
-      (service) =>
-        // Without routes of requests it says nothing of them.
-        (service.spec.http ?? []).length > 0 &&
-        gatewaysOf(service).includes(gateway) &&
-        isExported(service.spec.exportTo, service.metadata.namespace, namespace),
-    );
+    const bound = world
+      .list("VirtualService")
+      .filter(
+        (service) =>
+          gatewaysOf(service).includes(gateway) &&
+          isExported(service.spec.exportTo, service.metadata.namespace, namespace),
+      );
     const group = (rank: number) => bound.filter((service) => rankFor(service, namespace) === rank);
     return [...group(0), ...group(1), ...group(2)];
   },

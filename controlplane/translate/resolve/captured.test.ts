@@ -1,0 +1,178 @@
+import { describe, expect, it } from "vitest";
+import type { CapturedPort, CapturedWay } from "../ir/captured.ts";
+import { upstreamText } from "../ir/upstream.ts";
+import { resolveCaptured, resolveCapturedTraits } from "./captured.ts";
+import { resolveConnectionNotes } from "./captured-ways.ts";
+import { inputsOf, sidecar, worldOf } from "./testing.ts";
+
+const service = (name: string, clusterIP: string, ports: string, more = "") =>
+  `apiVersion: v1\nkind: Service\nmetadata: {name: ${name}${more}}\nspec: {clusterIP: ${clusterIP}, ports: [${ports}]}\n---\n`;
+const entry = (name: string, spec: string) =>
+  `apiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: ${name}}\nspec: ${spec}\n---\n`;
+const rule = (name: string, spec: string) =>
+  `apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: ${name}}\nspec: ${spec}\n---\n`;
+const to = (host: string, more = "") => `{destination: {host: ${host}${more}}}`;
+
+const waysText = ({ subnets, serverNames, targets }: CapturedWay) =>
+  `${[...subnets, ...serverNames].join(" ")} > ${targets.map(({ upstream, weight }) => `${upstreamText(upstream)} ${weight}`).join(" ")}`;
+const text = ({ addresses, port, routeTable, ways }: CapturedPort) =>
+  [
+    `${addresses.join(" ")}:${port}`,
+    routeTable === undefined ? "" : ` http ${routeTable}`,
+    ...ways.map((way) => `\n  ${waysText(way)}`),
+  ].join("");
+
+const traitsOf = (yaml: string, labels: Readonly<Record<string, string>> = {}) =>
+  resolveCapturedTraits(worldOf(yaml), "default", labels, "wasm");
+const portsOf = (yaml: string, labels?: Readonly<Record<string, string>>) => traitsOf(yaml, labels).ports.map(text);
+const hostsOf = (yaml: string) =>
+  resolveCaptured(worldOf(yaml), "default", {}).tables.map(
+    ({ name, virtualHosts }) => `${name}: ${virtualHosts.map((host) => host.domains.join(" ")).join(", ")}`,
+  );
+
+describe("ports of captured clients", () => {
+  it("are one for all HTTP of a number, and one for each address of what is not HTTP", () => {
+    const yaml =
+      service("a", "10.96.0.1", "{name: http, port: 80}, {name: tcp, port: 5432}") +
+      service("b", "10.96.0.2", "{name: http, port: 80}, {name: tcp, port: 5432}");
+    expect(portsOf(yaml)).toEqual([
+      ":80 http 80",
+      "10.96.0.1:5432\n   > outbound|5432||a.default.svc.cluster.local 1",
+      "10.96.0.2:5432\n   > outbound|5432||b.default.svc.cluster.local 1",
+    ]);
+  });
+
+  it("have a route table of their own where the first bytes say what is spoken", () => {
+    const yaml = service("a", "10.96.0.1", "{port: 9000}");
+    expect(portsOf(yaml)).toEqual([
+      "10.96.0.1:9000 http a.default.svc.cluster.local:9000\n   > outbound|9000||a.default.svc.cluster.local 1",
+    ]);
+    expect(hostsOf(yaml)).toEqual(["a.default.svc.cluster.local:9000: *"]);
+  });
+
+  it("are found at made-up addresses where a host has none, TLS by its name too", () => {
+    const [vip, any] = portsOf(
+      entry("x", "{hosts: [x.com], resolution: DNS, ports: [{number: 443, name: tls}]}"),
+    ).reverse();
+    expect(vip).toMatch(/^240\.240\.\d+\.\d+ 2001:2:0:\S+:443\n {3}> outbound\|443\|\|x\.com 1$/);
+    expect(any).toBe(":443\n  x.com > outbound|443||x.com 1");
+  });
+
+  it("are found by blocks of addresses, and by port alone where nothing else is known", () => {
+    expect(
+      portsOf(
+        entry("x", "{hosts: [x.com], addresses: [192.0.2.0/24, 198.51.100.7], ports: [{number: 6379, name: tcp}]}") +
+          entry("y", "{hosts: ['*.y.com'], ports: [{number: 25, name: tcp}]}"),
+      ),
+    ).toEqual([
+      ":6379\n  192.0.2.0/24 > outbound|6379||x.com 1",
+      ":25\n   > outbound|25||*.y.com 1",
+      "198.51.100.7:6379\n   > outbound|6379||x.com 1",
+    ]);
+  });
+
+  it("are the older one's where two say different things of one address", () => {
+    const at = (host: string) => `{hosts: [${host}], addresses: [192.0.2.7], ports: [{number: 1, name: tcp}]}`;
+    expect(portsOf(entry("b", at("b.com")) + entry("a", at("a.com")))).toHaveLength(1);
+  });
+});
+
+describe("hosts of captured clients", () => {
+  it("are known by every spelling, with no port, in the table of their port", () => {
+    expect(hostsOf(service("a", "10.96.0.1", "{name: http, port: 9080}"))).toEqual([
+      "9080: a.default.svc.cluster.local a a.default a.default.svc 10.96.0.1",
+    ]);
+  });
+
+  it("of headless services are also known by the names of their pods", () => {
+    expect(hostsOf(service("a", "None", "{name: http, port: 9080}"))[0]).toContain(
+      " *.a.default.svc.cluster.local *.a ",
+    );
+  });
+
+  it("have a full name before another has it as a short one", () => {
+    const yaml =
+      service("b", "10.96.0.1", "{name: http, port: 9080}", ", namespace: z") +
+      entry("x", "{hosts: [b.z], resolution: DNS, ports: [{number: 9080, name: http}]}");
+    expect(hostsOf(yaml)[0]).toMatch(/^9080: b\.z\.svc\.cluster\.local b\.z\.svc 10\S+, b\.z 240/);
+  });
+});
+
+describe("names that captured clients are told", () => {
+  it("are those of all hosts with an address", () => {
+    const yaml =
+      service("a", "10.96.0.1", "{port: 1}") + entry("w", "{hosts: ['*.w.com'], ports: [{number: 1, name: tcp}]}");
+    expect(traitsOf(yaml).names).toEqual([
+      { names: ["a.default.svc.cluster.local", "a", "a.default", "a.default.svc"], addresses: ["10.96.0.1"] },
+    ]);
+  });
+});
+
+describe("upstreams of captured clients", () => {
+  it("are where the client was going if it has chosen", () => {
+    const yaml =
+      service("a", "None", "{name: tcp, port: 1}") +
+      service("b", "10.96.0.2", "{name: tcp, port: 1}") +
+      entry("w", "{hosts: ['*.w.com'], ports: [{number: 1, name: tcp}]}");
+    const kinds = resolveCaptured(worldOf(yaml), "default", {}).upstreams.map(({ discovery }) => discovery.kind);
+    expect(kinds).toEqual(["original", "original", "endpoints"]);
+  });
+});
+
+describe("routes of connections", () => {
+  const db = service("db", "10.96.0.9", "{name: tcp, port: 5432}, {name: tls, port: 443}, {name: http, port: 80}");
+  const other = service("other", "None", "{name: tcp, port: 5432}");
+  const tcp = (routes: string, name = "db") => rule(name, `{hosts: [db], tcp: [${routes}]}`);
+  const tls = (routes: string, name = "db") => rule(name, `{hosts: [db, '*.com'], tls: [${routes}]}`);
+  const at = (yaml: string, port: number, labels?: Readonly<Record<string, string>>) =>
+    portsOf(db + other + yaml, labels)
+      .filter((one) => one.startsWith(`10.96.0.9:${port}`))[0]
+      ?.split("\n  ")
+      .slice(1);
+  const own = " > outbound|5432||db.default.svc.cluster.local 1";
+  const others = " > outbound|5432||other.default.svc.cluster.local 1";
+
+  it("share connections by weight, and leave out what has none", () => {
+    const shares = `{route: [{destination: {host: db}, weight: 9}, {destination: {host: other}, weight: 1}, {destination: {host: x}, weight: 0}]}`;
+    expect(at(tcp(shares), 5432)).toEqual([
+      " > outbound|5432||db.default.svc.cluster.local 9 outbound|5432||other.default.svc.cluster.local 1",
+    ]);
+  });
+
+  it("are for some clients, ports and blocks of addresses", () => {
+    const route = `route: [${to("other")}]`;
+    expect(at(tcp(`{match: [{sourceLabels: {app: x}}], ${route}}`), 5432, { app: "x" })).toEqual([others]);
+    expect(at(tcp(`{match: [{sourceLabels: {app: x}}], ${route}}`), 5432)).toEqual([own]);
+    expect(at(tcp(`{match: [{sourceNamespace: shop}], ${route}}`), 5432)).toEqual([own]);
+    expect(at(tcp(`{match: [{gateways: [some-gateway]}], ${route}}`), 5432)).toEqual([own]);
+    expect(at(tcp(`{match: [{port: 1}], ${route}}`), 5432)).toEqual([own]);
+    expect(at(tcp(`{match: [{destinationSubnets: [10.96.1.2/16]}], ${route}}`), 5432)).toEqual([
+      `10.96.0.0/16${others}`,
+      own,
+    ]);
+  });
+
+  it("end with the first that takes every connection", () => {
+    expect(at(tcp(`{route: [${to("other")}]}, {route: [${to("db")}]}`), 5432)).toEqual([others]);
+  });
+
+  it("of TLS go by name; a name that stands twice is the first one's; no other is the service's", () => {
+    const routes = `{match: [{sniHosts: [a.com, b.com]}], route: [${to("other")}]}, {match: [{sniHosts: [B.com, c.com]}], route: [${to("db")}]}`;
+    expect(at(tls(routes), 443)).toEqual([
+      "a.com b.com > outbound|443||other.default.svc.cluster.local 1".replace("|443|", "|5432|"),
+      "c.com > outbound|443||db.default.svc.cluster.local 1",
+    ]);
+    expect(at(tls(routes), 5432)).toEqual([own]);
+  });
+
+  it("stand beside routes of requests, in rules of their own too", () => {
+    const http = rule("requests", `{hosts: [db], http: [{route: [${to("db")}]}]}`);
+    expect(at(http + tcp(`{route: [${to("other")}]}`), 5432)).toEqual([others]);
+  });
+
+  it("are told to whoever has no captured connections", () => {
+    expect(resolveConnectionNotes(inputsOf(db + tcp(`{route: [${to("db")}]}`)), sidecar())).toEqual([
+      "the tcp and tls routes of VirtualService default/db need captured connections: this proxy has none",
+    ]);
+  });
+});
