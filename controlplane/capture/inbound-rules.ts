@@ -1,12 +1,11 @@
 // Connections to the pod: handed to the proxy by changing where they go (REDIRECT, table nat), or as they are (TPROXY,
 // table mangle, with a mark that a routing rule reads).
 import type { Family } from "./family.ts";
+import { TPROXY_MARK } from "../model/capture-ports.ts";
 import type { InboundScope } from "../pods/capture-scope.ts";
 import type { CaptureSettings } from "./settings.ts";
 import type { Table } from "./tables.ts";
 
-/** Packets of connections that the proxy holds, so that they reach it although their address is not this machine's. */
-export const TPROXY_MARK = 1337;
 /** Packets of the proxy to its own pod: they come in over loopback, where nothing else is captured. */
 const TO_SELF_MARK = 1338;
 

@@ -3,7 +3,8 @@
 // takes that back.
 // Never does: run anything: the text is what an init container gets.
 import { type Family, IPV4, IPV6 } from "./family.ts";
-import { redirectInbound, TPROXY_MARK, tproxyTable } from "./inbound-rules.ts";
+import { TPROXY_MARK } from "../model/capture-ports.ts";
+import { redirectInbound, tproxyTable } from "./inbound-rules.ts";
 import { dnsZones, outboundRules } from "./outbound-rules.ts";
 import type { CaptureSettings } from "./settings.ts";
 import { applyText, type Table, takeBackText } from "./tables.ts";

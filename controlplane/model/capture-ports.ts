@@ -1,4 +1,4 @@
-// The ports of a captured sidecar, Istio's numbers: where rules lead connections, and what must never be led there.
+// The ports of a captured sidecar, Istio's numbers, and its mark: what its listeners and the rules of capture agree on.
 
 /** What leaves the pod is led here. */
 export const VIRTUAL_OUTBOUND_PORT = 15_001;
@@ -12,3 +12,6 @@ export const STATISTICS_PORT = 15_090;
 export const ENVOY_PAGES_PORT = 15_000;
 /** What programs ask resolvers by UDP is led here. */
 export const DNS_PORT = 15_053;
+
+/** The mark of packets that a proxy sends in a caller's name (TPROXY): rules lead them, and what answers, to it. */
+export const TPROXY_MARK = 1337;

@@ -10,6 +10,8 @@ export interface PodDraft
       "name" | "namespace" | "labels" | "serviceAccount" | "ip" | "workload" | "proxy" | "containerPorts" | "ready"
     >,
     Omit<WrittenAnnotations, "workload" | "proxy"> {
+  /** Addresses beside `ip`. */
+  readonly moreIps?: readonly string[] | undefined;
   /** The template's: what users say of the workload. */
   readonly annotations?: Labels | undefined;
   /** RFC 3339; set when the pod is being drained. */
@@ -46,6 +48,7 @@ export function podDocument(draft: PodDraft) {
     },
     status: {
       podIP: draft.ip,
+      ...(draft.moreIps && draft.moreIps.length > 0 && { podIPs: [draft.ip, ...draft.moreIps].map((ip) => ({ ip })) }),
       phase: "Running",
       conditions: [{ type: "Ready", status: ready ? "True" : "False" }],
     },

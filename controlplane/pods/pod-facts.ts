@@ -19,6 +19,8 @@ export interface PodFacts extends Omit<ProxyAnnotations, "proxy"> {
   readonly serviceAccount: string;
   /** "" until the pod has an address. */
   readonly ip: string;
+  /** What it has beside `ip`: an address of the other family. */
+  readonly moreIps: readonly string[];
   readonly proxy: PodProxy;
   readonly containerPorts: readonly ServedPort[];
   readonly ready: boolean;
@@ -36,7 +38,7 @@ export const podFactsOf = memoized((pod: MeshObject<"Pod">): PodFacts => {
   const labels = withTopology(metadata.labels, annotations);
   const said = decodeAnnotations(annotations);
   const workload = said.workload || workloadName(name, labels);
-  const { podIP, phase, conditions } = spec.status ?? {};
+  const { podIP, podIPs, phase, conditions } = spec.status ?? {};
   return {
     ...said,
     name,
@@ -45,6 +47,7 @@ export const podFactsOf = memoized((pod: MeshObject<"Pod">): PodFacts => {
     workload,
     serviceAccount: serviceAccountOf(spec),
     ip: podIP ?? "",
+    moreIps: (podIPs ?? []).flatMap(({ ip }) => (ip === undefined || ip === podIP ? [] : [ip])),
     proxy: proxyOf(metadata),
     containerPorts: (spec.containers ?? [])
       .flatMap((container) => container.ports ?? [])

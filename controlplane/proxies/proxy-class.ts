@@ -17,14 +17,15 @@ import { memoized } from "../world/memo.ts";
  * Returns the proxy that stands beside (or is) this pod, the same object each time; undefined for pods without one.
  */
 export const proxyOfPod = memoized((pod: MeshObject<"Pod">): MeshProxy | undefined => {
-  const { proxy, namespace, workload, serviceAccount, labels, ip, listens, outbound, capture, engine } =
-    podFactsOf(pod);
+  const facts = podFactsOf(pod);
+  const { proxy, namespace, workload, serviceAccount, labels, ip, listens, outbound, capture, engine } = facts;
   if (proxy === "none") return undefined;
   const goesOut = outbound !== undefined || capture !== undefined;
   const ports = classPorts(listens);
   return oneProxy({
     class: oneClass({ kind: proxy, namespace, workload, serviceAccount, labels, ports, goesOut, capture, engine }),
     address: ip,
+    ...(facts.moreIps.length > 0 && { moreAddresses: facts.moreIps }),
     listens,
     outbound,
   });
@@ -56,6 +57,7 @@ export interface UndescribedProxy {
   readonly workload: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly ip: string;
+  readonly moreIps?: readonly string[] | undefined;
   /** How connections come to it, as its bootstrap says (INTERCEPTION_MODE). */
   readonly capture?: CaptureMode | undefined;
 }
@@ -66,14 +68,17 @@ export interface UndescribedProxy {
  * The same object while it says the same.
  */
 export const proxyOfNode = derived(
-  (world: World, { ip: address, capture, ...own }: UndescribedProxy): MeshProxy => {
+  (world: World, { ip: address, moreIps: moreAddresses, capture, ...own }: UndescribedProxy): MeshProxy => {
     if (own.kind === "router") {
       const ports = gatewayPorts(world, own.labels);
       const listens = ports.map((port) => ({ ...port, bind: { address, port: targetPort(world, own, port, ports) } }));
       return { class: { ...own, ports: classPorts(listens), goesOut: false }, address, listens };
     }
     // Which port a connection is for the kernel says, and what it means the Services.
-    if (capture !== undefined) return { class: { ...own, ports: [], goesOut: true, capture }, address, listens: [] };
+    if (capture !== undefined) {
+      const captured = { ...own, ports: [], goesOut: true, capture };
+      return { class: captured, address, moreAddresses, listens: [] };
+    }
     const listens = sidecarListens(address, [...servedPorts(world, own.namespace, own.labels)].sort(byNumber));
     const outbound = { address, port: OUTBOUND_PORT };
     return { class: { ...own, ports: classPorts(listens), goesOut: true }, address, listens, outbound };

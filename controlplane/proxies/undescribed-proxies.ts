@@ -2,6 +2,7 @@
 // produces: what they are taken for, at most so many different things
 // never does: believe where they are from; that is proven, or the plaintext port's
 import { createHash } from "node:crypto";
+import { isIP } from "node:net";
 import type { UndescribedProxy } from "./proxy-class.ts";
 import type { Proxy } from "../xds/node.ts";
 
@@ -87,7 +88,8 @@ function describe({ identity, node }: Proxy): UndescribedProxy | undefined {
         )
       : {};
   if (JSON.stringify(labels).length > MAX_LABELS_LENGTH) return undefined;
-  const { WORKLOAD_NAME: workload, INTERCEPTION_MODE: capture } = node.metadata;
+  const { WORKLOAD_NAME: workload, INTERCEPTION_MODE: capture, INSTANCE_IPS: ips } = node.metadata;
+  const moreIps = (typeof ips === "string" ? ips.split(",") : []).filter((ip) => isIP(ip) !== 0 && ip !== node.ip);
   return {
     kind: node.kind,
     namespace,
@@ -95,6 +97,7 @@ function describe({ identity, node }: Proxy): UndescribedProxy | undefined {
     workload: typeof workload === "string" ? workload : pod,
     labels,
     ip: node.ip,
+    ...(moreIps.length > 0 && { moreIps }),
     ...((capture === "REDIRECT" || capture === "TPROXY") && { capture }),
   };
 }

@@ -1,5 +1,5 @@
 // Network namespaces of a test's own: they and all in them end with the process that holds them.
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, spawn, type SpawnOptions, spawnSync } from "node:child_process";
 import { once } from "node:events";
 
 /** A network namespace that ends with `end`. */
@@ -9,10 +9,12 @@ export interface TestNamespace {
   run(command: readonly string[], input?: string): string;
   /** Runs a bash script in it as this uid (and gid); returns what it printed, whatever it exits with. */
   bash(script: string, uid?: number): string;
-  /** Starts a command in it as root, with a pipe to read what it prints. */
-  spawn(command: readonly string[]): ChildProcess;
+  /** Starts a command in it as root, with a pipe to read what it prints unless the options say otherwise. */
+  spawn(command: readonly string[], options?: SpawnOptions): ChildProcess;
   /** Starts a program of Node in it as this uid; resolves when it has printed its first line. */
   start(script: string, uid?: number): Promise<void>;
+  /** Starts a program in it as this uid; resolves when it has printed its first line. */
+  startProgram(command: readonly string[], uid: number): Promise<void>;
   end(): Promise<void>;
 }
 
@@ -34,10 +36,15 @@ export async function createNamespace(): Promise<TestNamespace> {
   const enter = ["-t", String(pid), "-n", "--"];
   const started: ChildProcess[] = [];
   const asUser = (uid: number) => ["setpriv", `--reuid=${uid}`, `--regid=${uid}`, "--clear-groups"];
-  function startCommand(command: readonly string[]): ChildProcess {
-    const child = spawn("nsenter", [...enter, ...command], { stdio: ["ignore", "pipe", "inherit"], cwd: "/" });
+  function startCommand(command: readonly string[], options: SpawnOptions = {}): ChildProcess {
+    const stdio: SpawnOptions["stdio"] = ["ignore", "pipe", "inherit"];
+    const child = spawn("nsenter", [...enter, ...command], { stdio, cwd: "/", ...options });
     started.push(child);
     return child;
+  }
+  async function startProgram(command: readonly string[], uid: number): Promise<void> {
+    const child = startCommand([...asUser(uid), ...command]);
+    if (child.stdout) await once(child.stdout, "data");
   }
   return {
     pid,
@@ -50,10 +57,8 @@ export async function createNamespace(): Promise<TestNamespace> {
       spawnSync("nsenter", [...enter, ...asUser(uid), "timeout", "5", "bash", "-c", script], { encoding: "utf8" })
         .stdout,
     spawn: startCommand,
-    async start(script, uid = 1000) {
-      const child = startCommand([...asUser(uid), process.execPath, "-e", script]);
-      if (child.stdout) await once(child.stdout, "data");
-    },
+    start: (script, uid = 1000) => startProgram([process.execPath, "-e", script], uid),
+    startProgram,
     async end() {
       for (const child of [...started, holder]) {
         if (child.exitCode !== null || child.signalCode !== null) continue;
@@ -75,4 +80,24 @@ export function joinNamespaces(a: TestNamespace, b: TestNamespace, addresses: re
       namespace.run(["ip", "address", "add", address, "dev", "eth0", ...(address.includes(":") ? ["nodad"] : [])]);
   }
   for (const namespace of [a, b]) namespace.run(["ip", "link", "set", "eth0", "up"]);
+}
+
+/** A namespace that a bridge is to reach, and the addresses of its interface eth0. */
+export interface BridgedNamespace {
+  readonly namespace: TestNamespace;
+  readonly addresses: readonly string[];
+}
+
+/** Joins namespaces by a bridge in `hub`: each reaches all others. */
+export function bridgeNamespaces(hub: TestNamespace, members: readonly BridgedNamespace[]): void {
+  hub.run(["ip", "link", "add", "bridge", "type", "bridge"]);
+  hub.run(["ip", "link", "set", "bridge", "up"]);
+  for (const [index, { namespace, addresses }] of members.entries()) {
+    const port = `port${index}`;
+    hub.run(["ip", "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", String(namespace.pid)]);
+    hub.run(["ip", "link", "set", port, "master", "bridge", "up"]);
+    for (const address of addresses)
+      namespace.run(["ip", "address", "add", address, "dev", "eth0", ...(address.includes(":") ? ["nodad"] : [])]);
+    namespace.run(["ip", "link", "set", "eth0", "up"]);
+  }
 }

@@ -76,6 +76,7 @@ const podFields = {
 
 const podStatus = openFields({
   podIP: opt(anyText()),
+  podIPs: opt(listOf(openFields({ ip: opt(anyText()) }))),
   phase: opt(text()),
   conditions: opt(listOf(openFields({ type: text(), status: text() }))),
 });

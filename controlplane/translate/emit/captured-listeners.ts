@@ -7,6 +7,7 @@ import { interned, internedMaps } from "../../world/interned.ts";
 import { memoized } from "../../world/memo.ts";
 import type { CapturedOutbound, CapturedPort, CapturedWay } from "../ir/captured.ts";
 import type { AccessLog } from "../ir/proxy.ts";
+import { listeningAt } from "./captured-addresses.ts";
 import { buildDnsListener } from "./dns-listener.ts";
 import { buildHttpConnectionManager } from "./http-connection-manager.ts";
 import { httpInspector, noHttpInside, plainHttp, tlsInspector, waitForServerFirst } from "./inspectors.ts";
@@ -22,19 +23,19 @@ const CAPTURE_PORT = 15_001;
 interface Settings extends Omit<CapturedOutbound, "ports" | "names"> {
   readonly requestForm: RequestForm;
   readonly accessLog?: AccessLog | undefined;
-  /** Any address of the family of the pod's own. */
-  readonly wildcard: string;
+  /** Any address of the family of the pod's own, and of the other one if it has such an address, too. */
+  readonly wildcards: readonly string[];
 }
 
-/** Returns the listeners of a class of captured proxies whose pods have addresses of the family of `wildcard`. */
+/** Returns the listeners of a class of captured proxies whose pods have addresses of the families of `wildcards`. */
 export function capturedListeners(
   { ports, names, filters, tcpTelemetry, unknownHosts }: CapturedOutbound,
   requestForm: RequestForm,
   accessLog: AccessLog | undefined,
-  wildcard: string,
+  wildcards: readonly string[],
 ): ReadonlyMap<string, Listener> {
-  const settings = settingsOf(filters, tcpTelemetry, unknownHosts, requestForm, accessLog, wildcard);
-  return listenersOf(ports, settings, buildDnsListener(names, wildcard.includes(":")));
+  const settings = settingsOf(filters, tcpTelemetry, unknownHosts, requestForm, accessLog, wildcards);
+  return listenersOf(ports, settings, buildDnsListener(names, wildcards[0] === "::"));
 }
 
 const settingsOf = memoized(
@@ -44,8 +45,8 @@ const settingsOf = memoized(
     unknownHosts: Settings["unknownHosts"],
     requestForm: RequestForm,
     accessLog: AccessLog | undefined,
-    wildcard: string,
-  ): Settings => ({ filters, tcpTelemetry, unknownHosts, requestForm, accessLog, wildcard }),
+    wildcards: readonly string[],
+  ): Settings => ({ filters, tcpTelemetry, unknownHosts, requestForm, accessLog, wildcards }),
 );
 
 const listenersOf = memoized((ports: readonly CapturedPort[], settings: Settings, dns: Listener) =>
@@ -60,7 +61,7 @@ const oneMap = internedMaps<Listener>();
 const buildVirtualOutbound = memoized(
   (settings: Settings): Listener => ({
     name: VIRTUAL_OUTBOUND,
-    address: { socketAddress: { address: settings.wildcard, portValue: CAPTURE_PORT } },
+    ...listeningAt(settings.wildcards, CAPTURE_PORT),
     trafficDirection: "OUTBOUND",
     useOriginalDst: true,
     filterChains: [
@@ -80,15 +81,13 @@ const buildPort = memoized((settings: Settings, port: CapturedPort): Listener =>
 const onePort = interned(
   withNumberedFilters,
   ({ settings, port }: { readonly settings: Settings; readonly port: CapturedPort }): Listener => {
-    const [first = settings.wildcard, ...more] = port.addresses;
-    const at = (address: string) => ({ socketAddress: { address, portValue: port.port } });
-    const name = listenerName({ address: first, port: port.port });
+    const addresses = port.addresses.length > 0 ? port.addresses : settings.wildcards;
+    const name = listenerName({ address: addresses[0] ?? "", port: port.port });
     const rest = port.ways.find((way) => way.subnets.length + way.serverNames.length === 0);
     const others = port.ways.filter((way) => way !== rest);
     return {
       name,
-      address: at(first),
-      ...(more.length > 0 && { additionalAddresses: more.map((address) => ({ address: at(address) })) }),
+      ...listeningAt(addresses, port.port),
       bindToPort: false,
       trafficDirection: "OUTBOUND",
       ...inspection(port),

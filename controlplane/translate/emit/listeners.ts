@@ -9,6 +9,7 @@ import { placeGatewayPorts, placeInbound, placeOutbound } from "../ir/places.ts"
 import type { RequestForm } from "../../model/request-form.ts";
 import type { ClassIr, OutboundProxy, ProxyIr } from "../ir/proxy.ts";
 import type { MeshProxy } from "../ir/proxy-class.ts";
+import { wildcardsOf } from "./captured-addresses.ts";
 import { capturedListeners } from "./captured-listeners.ts";
 import { forwardClusters } from "./clusters.ts";
 import { buildGatewayListener } from "./gateway-listener.ts";
@@ -42,7 +43,7 @@ export function listenersOf({ shared, own }: ProxyIr): ReadonlyMap<string, Liste
   );
   return capturedOutbound === undefined
     ? listeners
-    : layered(capturedListeners(capturedOutbound, requestForm, accessLog, wildcardOf(own)), listeners);
+    : layered(capturedListeners(capturedOutbound, requestForm, accessLog, wildcardsOf(own)), listeners);
 }
 
 const byParts = memoized(
@@ -64,7 +65,14 @@ const byParts = memoized(
       ...(outbound ? connectListeners({ outbound, settings }) : []),
       ...(wayOut ? [buildOutboundListener(wayOut, settings)] : []),
       ...(capturedInbound
-        ? [virtualInbound({ ports: inbound, ...capturedInbound, wildcard: wildcardOf(own), settings: inboundSettings })]
+        ? [
+            virtualInbound({
+              ports: inbound,
+              ...capturedInbound,
+              wildcards: wildcardsOf(own),
+              settings: inboundSettings,
+            }),
+          ]
         : placeInbound(inbound, own).map((port) => buildInboundListener(port, inboundSettings))),
       ...placeGatewayPorts(gatewayPorts, own).map((port) => buildGatewayListener(port, settings)),
     ]);
@@ -77,11 +85,6 @@ const virtualInbound = interned(
   ({ settings, ...inbound }: VirtualInbound & { readonly settings: InboundSettings }) =>
     buildVirtualInbound(inbound, settings),
 );
-
-/** A captured pod's listeners are on all of its addresses. */
-function wildcardOf({ address }: MeshProxy): string {
-  return address.includes(":") ? "::" : "0.0.0.0";
-}
 
 /** They have no address: classes with equal filters share them. */
 const connectListeners = interned(

@@ -1,14 +1,16 @@
 // All that comes to a captured pod: one listener, to which the kernel leads every connection, whatever port it is for.
 import type {
   FilterChain,
+  FilterChainMatch,
   Listener,
   ListenerFilter,
   ListenerFilterChainMatchPredicate,
 } from "../../../protos/build/envoy.ts";
 import { packAny } from "../../../protos/codec.ts";
-import { VIRTUAL_INBOUND_PORT } from "../../model/capture-ports.ts";
+import { TPROXY_MARK, VIRTUAL_INBOUND_PORT } from "../../model/capture-ports.ts";
 import type { CapturedInbound, InboundPort, UndeclaredPorts } from "../ir/proxy.ts";
 import { buildAccessLogs, buildRefusedConnectionLogs } from "./access-log.ts";
+import { listeningAt } from "./captured-addresses.ts";
 import { buildInboundChains, type ChainedPort, type InboundSettings } from "./inbound-chains.ts";
 import { inboundClusterName } from "./inbound-cluster.ts";
 import { httpInspector, tlsInspector, waitForServerFirst } from "./inspectors.ts";
@@ -17,8 +19,8 @@ import { BLACK_HOLE_CLUSTER, INBOUND_PASSTHROUGH_CLUSTER, VIRTUAL_INBOUND } from
 /** What the listener takes. */
 export interface VirtualInbound extends CapturedInbound {
   readonly ports: readonly InboundPort[];
-  /** Where it listens: `0.0.0.0`, or `::` for pods with an IPv6 address. */
-  readonly wildcard: string;
+  /** Where it listens: `0.0.0.0`, `::` for pods with an IPv6 address; the first is in names. */
+  readonly wildcards: readonly string[];
 }
 
 /**
@@ -27,19 +29,25 @@ export interface VirtualInbound extends CapturedInbound {
  * change of one port in place, and the connections of the others stay.
  */
 export function buildVirtualInbound(
-  { ports, undeclared, wildcard }: VirtualInbound,
+  { mode, ports, undeclared, wildcards }: VirtualInbound,
   settings: InboundSettings,
 ): Listener {
-  const chained = [...undeclared.map(undeclaredPorts), ...ports.map((port) => servedPort(port, wildcard))];
+  const [first = ""] = wildcards;
+  const chained = [...undeclared.map(undeclaredPorts), ...ports.map((port) => servedPort(port, first))];
   return {
     name: VIRTUAL_INBOUND,
-    address: { socketAddress: { address: wildcard, portValue: VIRTUAL_INBOUND_PORT } },
+    ...listeningAt(wildcards, VIRTUAL_INBOUND_PORT),
     enableReusePort: false,
     trafficDirection: "INBOUND",
     accessLog: buildRefusedConnectionLogs(settings.accessLog),
-    listenerFilters: [originalDestination, ...inspectorsFor(ports)],
+    ...(mode === "TPROXY" && { transparent: true }),
+    listenerFilters: [originalDestination, ...(mode === "TPROXY" ? [originalSource] : []), ...inspectorsFor(ports)],
     ...waitForServerFirst,
-    filterChains: [blackHole(settings), ...chained.flatMap((port) => buildInboundChains(port, settings))],
+    filterChains: [
+      blackHole("blackhole", { destinationPort: VIRTUAL_INBOUND_PORT }, settings),
+      blackHole("blackhole-loopback", { prefixRanges: loopback }, settings),
+      ...chained.flatMap((port) => buildInboundChains(port, settings)),
+    ],
   };
 }
 
@@ -63,6 +71,12 @@ function isPort(port: number): ListenerFilterChainMatchPredicate {
 const originalDestination: ListenerFilter = {
   name: "envoy.filters.listener.original_dst",
   typedConfig: packAny("OriginalDst", {}),
+};
+
+/** Has what follows come from the caller's address. */
+const originalSource: ListenerFilter = {
+  name: "envoy.filters.listener.original_src",
+  typedConfig: packAny("OriginalSrc", { mark: TPROXY_MARK }),
 };
 
 function servedPort(port: InboundPort, wildcard: string): ChainedPort {
@@ -92,11 +106,20 @@ function undeclaredPorts({ port = 0, ...traffic }: UndeclaredPorts): ChainedPort
   };
 }
 
-/** Who connects to this very port was led here by nobody, and leads nowhere: else it would call itself for ever. */
-function blackHole(settings: InboundSettings): FilterChain {
+/** Nobody outside means these: a neighbour that does wants what the pod serves to itself alone. */
+const loopback: FilterChainMatch["prefixRanges"] = [
+  { addressPrefix: "127.0.0.0", prefixLen: 8 },
+  { addressPrefix: "::1", prefixLen: 128 },
+];
+
+/**
+ * Who connects to this very port was led here by nobody, and leads nowhere, or it would call itself for ever; the same
+ * for a destination that is no pod's.
+ */
+function blackHole(name: string, filterChainMatch: FilterChainMatch, settings: InboundSettings): FilterChain {
   return {
-    name: `${VIRTUAL_INBOUND}-blackhole`,
-    filterChainMatch: { destinationPort: VIRTUAL_INBOUND_PORT },
+    name: `${VIRTUAL_INBOUND}-${name}`,
+    filterChainMatch,
     filters: [
       {
         name: "envoy.filters.network.tcp_proxy",

@@ -40,6 +40,8 @@ export interface MeshProxy {
   readonly class: ProxyClass;
   /** Its pod's. */
   readonly address: string;
+  /** What its pod has beside it: an address of the other family. */
+  readonly moreAddresses?: readonly string[] | undefined;
   /** Where the ports of its class are. */
   readonly listens: readonly ListenPort[];
   /** The explicit-proxy listener; sidecars only. */

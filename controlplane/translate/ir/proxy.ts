@@ -1,4 +1,5 @@
 // All that a proxy needs, ready to be written in Envoy's words: what its class needs, and beside it what is its own.
+import type { CaptureMode } from "../../pods/annotations.ts";
 import type { Authorization } from "./authorization.ts";
 import type { CapturedOutbound } from "./captured.ts";
 import type { HttpFilters, WasmFilter } from "./filters.ts";
@@ -44,6 +45,8 @@ export interface UndeclaredPorts extends InboundTraffic {
 
 /** What a captured sidecar takes beside the ports that Services lead to. */
 export interface CapturedInbound {
+  /** TPROXY: the application sees who calls, not the proxy. */
+  readonly mode: CaptureMode;
   readonly undeclared: readonly UndeclaredPorts[];
 }
 

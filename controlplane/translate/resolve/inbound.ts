@@ -56,6 +56,7 @@ export function resolveCapturedInbound(inputs: Inputs, proxy: ProxyClass): Captu
   const own = [...modes].filter(([port, mtls]) => mtls !== others && !declared.has(port));
   const guards = guardsOf(inputs, proxy);
   return {
+    mode: proxy.capture,
     undeclared: [
       { protocol: "auto", mtls: others, ...guards(undefined, true) },
       ...own.map(([port, mtls]) => ({ port, protocol: "auto", mtls, ...guards(port, true) }) as const),

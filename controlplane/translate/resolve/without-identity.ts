@@ -34,7 +34,7 @@ const plainUpstream = memoized((upstream: Upstream): Upstream => {
 
 const plainInbound = memoized(withoutMtls);
 const plainCaptured = memoized(
-  ({ undeclared }: CapturedInbound): CapturedInbound => ({ undeclared: withoutMtls(undeclared) }),
+  (captured: CapturedInbound): CapturedInbound => ({ ...captured, undeclared: withoutMtls(captured.undeclared) }),
 );
 
 function withoutMtls<P extends InboundTraffic>(ports: readonly P[]): readonly P[] {

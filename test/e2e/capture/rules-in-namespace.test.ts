@@ -3,9 +3,9 @@ import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import type { Readable } from "node:stream";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { TPROXY_MARK } from "../../../controlplane/capture/inbound-rules.ts";
 import { captureRules } from "../../../controlplane/capture/rules.ts";
 import { captureSettings, type CaptureSettings, PROXY_PORTS } from "../../../controlplane/capture/settings.ts";
+import { TPROXY_MARK } from "../../../controlplane/model/capture-ports.ts";
 import { createNamespace, joinNamespaces, namespacesMissing, type TestNamespace } from "../../support/namespaces.ts";
 
 const POD = { ipv4: "10.0.0.1", ipv6: "fd00::1" };
