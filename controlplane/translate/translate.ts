@@ -7,7 +7,7 @@
 //   memoized   as long as the parts that it is made from
 //   interned   as long as somebody holds equal content
 import { isDeepStrictEqual } from "node:util";
-import { derived, keepOnlyAnswersOf } from "../world/derive.ts";
+import { derived, keepOnlyAnswersOf, sameFields } from "../world/derive.ts";
 import { internedLists } from "../world/interned.ts";
 import { layered } from "../world/layered-map.ts";
 import { memoized } from "../world/memo.ts";
@@ -22,7 +22,7 @@ import { keyOf, type MeshProxy, type ProxyClass } from "./ir/proxy-class.ts";
 import type { RouteTable } from "./ir/routes.ts";
 import { type Upstream, upstreamText } from "./ir/upstream.ts";
 import { resolveAccessLog } from "./resolve/access-log.ts";
-import { resolveCaptured, resolveCapturedTraits } from "./resolve/captured.ts";
+import { type CapturedTraits, resolveCaptured, resolveCapturedTraits } from "./resolve/captured.ts";
 import { resolveConnectionNotes } from "./resolve/captured-ways.ts";
 import { type Engine, engineOf, withEngine } from "./resolve/engine.ts";
 import { resolveGateway } from "./resolve/gateway.ts";
@@ -171,20 +171,26 @@ const outboundOf = derived((inputs: Inputs, proxies: ProxyClass): OutboundProxy 
   return { routeTable: OUTBOUND_TABLE, filters, unknownHosts };
 }, byContent);
 
-const capturedOutboundOf = derived((inputs: Inputs, proxies: ProxyClass): CapturedOutbound => {
-  const { world } = inputs;
-  const { needsRouter, ...traits } = resolveCapturedTraits(
-    world,
-    proxies.namespace,
-    proxies.labels,
-    engineOf(world, proxies),
-  );
-  return {
-    ...traits,
-    filters: resolveHttpFilters(inputs, proxies, "outbound", needsRouter),
+const capturedOutboundOf = derived(
+  (inputs: Inputs, proxies: ProxyClass): CapturedOutbound => {
+    const { ports, names, unknownHosts } = capturedTraitsOf(inputs, proxies);
+    return { ports, names, unknownHosts, ...capturedFiltersOf(inputs, proxies) };
+  },
+  { keyOf, same: sameFields },
+);
+
+/** Apart from the ports, which come and go: what is made of the two is made anew for a changed port only. */
+const capturedFiltersOf = derived(
+  (inputs: Inputs, proxies: ProxyClass): Pick<CapturedOutbound, "filters" | "tcpTelemetry"> => ({
+    filters: resolveHttpFilters(inputs, proxies, "outbound", capturedTraitsOf(inputs, proxies).needsRouter),
     tcpTelemetry: resolveTcpTelemetry(inputs, proxies, "outbound"),
-  };
-}, byContent);
+  }),
+  byContent,
+);
+
+function capturedTraitsOf({ world }: Inputs, proxies: ProxyClass): CapturedTraits {
+  return resolveCapturedTraits(world, proxies.namespace, proxies.labels, engineOf(world, proxies));
+}
 
 /**
  * What the proxies' routes lead to, and the rate limit services that their filters ask; the same list where that adds

@@ -83,3 +83,8 @@ export function sameEntries<V>(before: ReadonlyMap<string, V>, after: ReadonlyMa
   }
   return true;
 }
+
+/** Whether two objects hold the same values in the same fields: for `same`. */
+export function sameFields<T extends object>(before: T, after: T): boolean {
+  return sameEntries(new Map(Object.entries(before)), new Map(Object.entries(after)));
+}

@@ -37,6 +37,7 @@ export interface CapturedClient {
 /** The client's address; the world has all others of 10.10.0.0/24. */
 const CLIENT = "10.10.0.1";
 const RESOLVER = "10.10.0.53";
+const SEARCH = "default.svc.cluster.local svc.cluster.local cluster.local";
 const ADMIN = 15_000;
 
 /** Starts the pod of a workload whose address is 10.10.0.1; resolves when its proxy serves. */
@@ -66,18 +67,30 @@ export async function startCapturedClient(
       ...adminPage,
     };
     const { path } = await findEnvoy();
-    const proxy = ["setpriv", `--reuid=${PROXY_OWNER.uid}`, `--regid=${PROXY_OWNER.gid}`, "--clear-groups", path];
-    const script = `mount --bind ${file("resolv.conf", `nameserver ${RESOLVER}\n`)} /etc/resolv.conf && exec "$@"`;
+    const resolver = file("resolv.conf", `nameserver ${RESOLVER}\nsearch ${SEARCH}\noptions ndots:5\n`);
+    const inPod = (command: readonly string[]) => [
+      "unshare",
+      "--mount",
+      "sh",
+      "-c",
+      `mount --bind ${resolver} /etc/resolv.conf && exec "$@"`,
+      "sh",
+      ...command,
+    ];
     const config = ["-c", file("envoy.json", JSON.stringify(bootstrap)), "--use-dynamic-base-id", "--concurrency", "1"];
-    const envoy = ["unshare", "--mount", "sh", "-c", script, "sh", ...proxy, ...config, "-l", "warning"];
-    pod.spawn(envoy);
+    pod.spawn(inPod([...asUser(PROXY_OWNER.uid), path, ...config, "-l", "error"]));
     const admin = (page: string) => pod.run(["curl", "-s", `http://127.0.0.1:${ADMIN}${page}`]);
     await until(() => isLive(() => admin("/ready")), "the proxy's readiness");
-    return { run: (text) => pod.bash(text), admin, end };
+    const run = (text: string) => pod.run(inPod([...asUser(1000), "timeout", "5", "bash", "-c", `${text} || true`]));
+    return { run, admin, end };
   } catch (error) {
     await end();
     throw error;
   }
+}
+
+function asUser(uid: number): readonly string[] {
+  return ["setpriv", `--reuid=${uid}`, `--regid=${uid}`, "--clear-groups"];
 }
 
 function isLive(ready: () => string): boolean {

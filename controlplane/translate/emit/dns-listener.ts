@@ -43,12 +43,9 @@ export const buildDnsListener = memoized(
   }),
 );
 
-function domainsOf({ names, addresses }: NamedAddresses, isV6: boolean): readonly DnsTable_DnsVirtualDomain[] {
+function domainsOf({ name, addresses }: NamedAddresses, isV6: boolean): readonly DnsTable_DnsVirtualDomain[] {
   const address = addresses.filter((one) => one.includes(":") === isV6);
-  if (address.length === 0) return [];
-  return names.map((name) => ({
-    name,
-    endpoint: { addressList: { address } },
-    answerTtl: { seconds: LIFETIME_SECONDS },
-  }));
+  return address.length === 0
+    ? []
+    : [{ name, endpoint: { addressList: { address } }, answerTtl: { seconds: LIFETIME_SECONDS } }];
 }

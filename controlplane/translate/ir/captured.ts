@@ -14,9 +14,9 @@ export interface CapturedOutbound {
   readonly unknownHosts: "forward" | "refuse";
 }
 
-/** A host's spellings, the full name first, and its IP addresses. */
+/** A host's full name (resolvers make it of a shorter one by their search domains) and its IP addresses. */
 export interface NamedAddresses {
-  readonly names: readonly string[];
+  readonly name: string;
   readonly addresses: readonly string[];
 }
 

@@ -102,9 +102,7 @@ describe("names that captured clients are told", () => {
   it("are those of all hosts with an address", () => {
     const yaml =
       service("a", "10.96.0.1", "{port: 1}") + entry("w", "{hosts: ['*.w.com'], ports: [{number: 1, name: tcp}]}");
-    expect(traitsOf(yaml).names).toEqual([
-      { names: ["a.default.svc.cluster.local", "a", "a.default", "a.default.svc"], addresses: ["10.96.0.1"] },
-    ]);
+    expect(traitsOf(yaml).names).toEqual([{ name: "a.default.svc.cluster.local", addresses: ["10.96.0.1"] }]);
   });
 });
 

@@ -3,7 +3,7 @@
 // never does: look at addresses of the client's own proxy: replicas of one workload share the answer
 import { isDeepStrictEqual } from "node:util";
 import type { Labels } from "../../model/labels.ts";
-import { derived, sameItems } from "../../world/derive.ts";
+import { derived, sameFields, sameItems } from "../../world/derive.ts";
 import { interned } from "../../world/interned.ts";
 import type { World } from "../../world/world.ts";
 import type { CapturedPort, NamedAddresses } from "../ir/captured.ts";
@@ -70,11 +70,7 @@ const capturedTraits = derived(
   }),
   {
     keyOf: (namespace, labels, engine) => `${byClient.keyOf(namespace, labels)} ${engine}`,
-    same: (a, b) =>
-      a.ports === b.ports &&
-      a.names === b.names &&
-      a.needsRouter === b.needsRouter &&
-      a.unknownHosts === b.unknownHosts,
+    same: sameFields,
   },
 );
 
@@ -83,7 +79,7 @@ const capturedView = derived(
     tables: allTables(world, namespace, labels),
     upstreams: reachableUpstreams(world, namespace, labels),
   }),
-  { ...byClient, same: (a, b) => a.tables === b.tables && a.upstreams === b.upstreams },
+  { ...byClient, same: sameFields },
 );
 
 const allTables = derived(
