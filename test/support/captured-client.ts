@@ -2,7 +2,8 @@
 // Produces: that workload's pod in a network namespace of its own, its connections brought to an Envoy that serves what
 // translation makes of the mesh, without a control plane; and the world in another namespace.
 // Never does: touch the machine's own network.
-import { chmodSync, writeFileSync } from "node:fs";
+import type { ChildProcess } from "node:child_process";
+import { chmodSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { captureRules } from "../../controlplane/capture/rules.ts";
 import { captureSettings, PROXY_OWNER } from "../../controlplane/capture/settings.ts";
@@ -10,7 +11,7 @@ import { CERTIFICATE, KEY } from "../golden/tls-material.ts";
 import { buildStaticBootstrap } from "../golden/static-bootstrap.ts";
 import { removeScratchDirectory, scratchDirectory } from "./children.ts";
 import { findEnvoy } from "./envoy.ts";
-import { createNamespace, joinNamespaces } from "./namespaces.ts";
+import { createNamespace, joinNamespaces, type TestNamespace } from "./namespaces.ts";
 import { resourcesOf } from "./outbound-envoy.ts";
 import { until } from "./until.ts";
 
@@ -18,7 +19,7 @@ import { until } from "./until.ts";
 export interface OutsideWorld {
   /** HTTP servers: `address:port host path`. */
   readonly http: readonly string[];
-  /** Servers that speak first: a line. */
+  /** Servers that speak first: a line, then whatever they are told. */
   readonly first: readonly string[];
   /** HTTP servers behind TLS. */
   readonly tls: readonly string[];
@@ -29,8 +30,12 @@ export interface OutsideWorld {
 export interface CapturedClient {
   /** Runs a bash script in the pod as an ordinary user; returns what it printed. */
   run(script: string): string;
+  /** Starts one there. */
+  open(script: string): ChildProcess;
   /** A page of the proxy's. */
   admin(path: string): string;
+  /** Tells the proxy what becomes of another mesh. */
+  change(mesh: string): void;
   end(): Promise<void>;
 }
 
@@ -55,42 +60,75 @@ export async function startCapturedClient(
     removeScratchDirectory(directory);
   };
   try {
-    joinNamespaces(pod, world, [[`${CLIENT}/24`, "10.10.0.254/24"]]);
-    pod.run(["ip", "route", "add", "default", "via", "10.10.0.254"]);
-    const servers = [...outside.http, ...outside.first, ...outside.tls];
-    for (const address of new Set([...servers.map((server) => server.split(":")[0] ?? ""), RESOLVER]))
-      world.run(["ip", "address", "add", `${address}/24`, "dev", "eth0"]);
-    await world.start(worldProgram(outside), 0);
-    pod.run(["iptables-restore", "--noflush"], captureRules(captureSettings()).ipv4.apply);
-    const bootstrap = {
-      ...buildStaticBootstrap(resourcesOf(mesh, workload), { deliveredFilters: "drop" }),
-      ...adminPage,
-    };
-    const { path } = await findEnvoy();
+    await connect(pod, world, outside);
+    const told = proxyFiles(directory, (next) =>
+      buildStaticBootstrap(resourcesOf(next, workload), { deliveredFilters: "drop" }),
+    );
+    told.change(mesh);
     const resolver = file("resolv.conf", `nameserver ${RESOLVER}\nsearch ${SEARCH}\noptions ndots:5\n`);
-    const inPod = (command: readonly string[]) => [
-      "unshare",
-      "--mount",
-      "sh",
+    const { path } = await findEnvoy();
+    const config = [
       "-c",
-      `mount --bind ${resolver} /etc/resolv.conf && exec "$@"`,
-      "sh",
-      ...command,
+      file("envoy.json", JSON.stringify(told.bootstrap)),
+      "--use-dynamic-base-id",
+      "--concurrency",
+      "1",
     ];
-    const config = ["-c", file("envoy.json", JSON.stringify(bootstrap)), "--use-dynamic-base-id", "--concurrency", "1"];
-    pod.spawn(inPod([...asUser(PROXY_OWNER.uid), path, ...config, "-l", "error"]));
+    pod.spawn(resolvingBy(resolver, [...asUser(PROXY_OWNER.uid), path, ...config, "-l", "error"]));
     const admin = (page: string) => pod.run(["curl", "-s", `http://127.0.0.1:${ADMIN}${page}`]);
     await until(() => isLive(() => admin("/ready")), "the proxy's readiness");
-    const run = (text: string) => pod.run(inPod([...asUser(1000), "timeout", "5", "bash", "-c", `${text} || true`]));
-    return { run, admin, end };
+    const inPod = (script: string) => resolvingBy(resolver, [...asUser(1000), "bash", "-c", script]);
+    return {
+      run: (script) => pod.run(inPod(`timeout 5 bash -c '${script.replaceAll("'", "'\\''")}' || true`)),
+      open: (script) => pod.spawn(inPod(script)),
+      admin,
+      change: told.change,
+      end,
+    };
   } catch (error) {
     await end();
     throw error;
   }
 }
 
-function asUser(uid: number): readonly string[] {
-  return ["setpriv", `--reuid=${uid}`, `--regid=${uid}`, "--clear-groups"];
+async function connect(pod: TestNamespace, world: TestNamespace, outside: OutsideWorld): Promise<void> {
+  joinNamespaces(pod, world, [[`${CLIENT}/24`, "10.10.0.254/24"]]);
+  pod.run(["ip", "route", "add", "default", "via", "10.10.0.254"]);
+  const servers = [...outside.http, ...outside.first, ...outside.tls];
+  for (const address of new Set([...servers.map((server) => server.split(":")[0] ?? ""), RESOLVER]))
+    world.run(["ip", "address", "add", `${address}/24`, "dev", "eth0"]);
+  await world.start(worldProgram(outside), 0);
+  pod.run(["iptables-restore", "--noflush"], captureRules(captureSettings()).ipv4.apply);
+}
+
+/** What the proxy is told, in files that it watches: a change of the mesh reaches it as one over xDS does. */
+function proxyFiles(directory: string, bootstrapOf: (mesh: string) => ReturnType<typeof buildStaticBootstrap>) {
+  const sourceOf = (kind: string) => ({
+    resourceApiVersion: "V3",
+    pathConfigSource: { path: join(directory, `${kind}.json`), watchedDirectory: { path: directory } },
+  });
+  const write = (kind: string, type: string, resources: readonly object[]) => {
+    const packed = resources.map((one) => ({ "@type": `type.googleapis.com/envoy.config.${type}`, ...one }));
+    const path = join(directory, `${kind}.json`);
+    writeFileSync(`${path}.new`, JSON.stringify({ resources: packed }));
+    renameSync(`${path}.new`, path);
+  };
+  return {
+    bootstrap: {
+      admin: { address: { socketAddress: { address: "127.0.0.1", portValue: ADMIN } } },
+      node: { id: "sidecar~10.10.0.1~client-0.default~default.svc.cluster.local", cluster: "client" },
+      dynamicResources: { cdsConfig: sourceOf("clusters"), ldsConfig: sourceOf("listeners") },
+    },
+    change(mesh: string) {
+      const { clusters, listeners } = bootstrapOf(mesh)["staticResources"] as Record<string, readonly object[]>;
+      write(
+        "clusters",
+        "cluster.v3.Cluster",
+        (clusters ?? []).filter((one) => !("edsClusterConfig" in one)),
+      );
+      write("listeners", "listener.v3.Listener", listeners ?? []);
+    },
+  };
 }
 
 function isLive(ready: () => string): boolean {
@@ -101,7 +139,14 @@ function isLive(ready: () => string): boolean {
   }
 }
 
-const adminPage = { admin: { address: { socketAddress: { address: "127.0.0.1", portValue: ADMIN } } } };
+function resolvingBy(file: string, command: readonly string[]): readonly string[] {
+  const script = `mount --bind ${file} /etc/resolv.conf && exec "$@"`;
+  return ["unshare", "--mount", "sh", "-c", script, "sh", ...command];
+}
+
+function asUser(uid: number): readonly string[] {
+  return ["setpriv", `--reuid=${uid}`, `--regid=${uid}`, "--clear-groups"];
+}
 
 function worldProgram(outside: OutsideWorld): string {
   return `
@@ -113,7 +158,7 @@ function worldProgram(outside: OutsideWorld): string {
     const secret = ${JSON.stringify({ cert: CERTIFICATE, key: KEY })};
     for (const [text, address, port] of places(tls)) https.createServer(secret, answer(text)).listen(Number(port), address);
     for (const [text, address, port] of places(first))
-      net.createServer((socket) => { socket.on("error", () => {}); socket.write(text + "\\n"); }).listen(Number(port), address);
+      net.createServer((socket) => { socket.on("error", () => {}); socket.write(text + "\\n"); socket.pipe(socket); }).listen(Number(port), address);
     const resolver = udp.createSocket("udp4");
     resolver.on("message", (question, from) => {
       let at = 12; const labels = [];

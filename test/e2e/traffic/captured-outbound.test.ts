@@ -1,6 +1,7 @@
 // What programs send that know of no proxy arrives where the mesh says: real rules, real original destinations.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startCapturedClient, type CapturedClient } from "../../support/captured-client.ts";
+import { until } from "../../support/until.ts";
 import { namespacesMissing } from "../../support/namespaces.ts";
 
 const missing = namespacesMissing();
@@ -166,5 +167,58 @@ describe.skipIf(missing !== undefined)(`a captured client${where}`, () => {
 
   it("does not come back to itself when its port is asked for", () => {
     expect(client.run("exec 3<>/dev/tcp/10.10.0.1/15001 && timeout 3 head -n 1 <&3 | wc -c")).toBe("0\n");
+  });
+
+  describe("when its mesh changes", () => {
+    const rule = (name: string, spec: string) =>
+      `---\napiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: ${name}}\nspec: ${spec}\n`;
+    const changed = async (text: string, holds: () => boolean) => {
+      client.change(mesh + text);
+      await until(holds, "the change");
+    };
+    const stat = (name: string) => Number(new RegExp(`^${name}: (\\d+)$`, "m").exec(client.admin("/stats"))?.[1]);
+
+    it("shares connections by weight", async () => {
+      const to = (host: string) => `{destination: {host: ${host}}, weight: 1}`;
+      const shares = rule(
+        "web",
+        `{hosts: [web], tcp: [{match: [{port: 5432}], route: [${to("web")}, ${to("cart")}]}]}`,
+      );
+      const found = new Set<string>();
+      await changed(shares, () => found.add(lineFrom("web", 5432)).size === 2);
+      expect([...found].sort()).toEqual(["10.10.0.2:5432\n", "10.10.0.3:5432\n"]);
+      expect(lineFrom("cart", 5432)).toBe("10.10.0.3:5432\n");
+    });
+
+    it("leaves connections to other services alone", async () => {
+      const names = ["modified", "in_place_updated", "added", "removed"].map(
+        (what) => `listener_manager.listener_${what}`,
+      );
+      await changed("", () => lineFrom("web", 5432) === "10.10.0.2:5432\n");
+      const before = names.map(stat);
+      const open = client.open(
+        "exec 3<>/dev/tcp/10.96.0.7/5432; while read -u 3 line; do echo $line; echo again >&3; sleep 0.1; done",
+      );
+      const lines: string[] = [];
+      open.stdout?.on("data", (text) => lines.push(String(text)));
+      await until(() => lines.length > 2, "an open connection");
+      const more = `---\napiVersion: v1\nkind: Service\nmetadata: {name: fresh}\nspec: {clusterIP: 10.96.0.99, selector: {app: web}, ports: [{name: tcp-first, port: 5432}, {name: more, port: 9000}, {name: http, port: 80, targetPort: 8080}]}\n`;
+      await changed(more, () => lineFrom("fresh", 5432) === "10.10.0.2:5432\n");
+      // The names, and the HTTP of port 80, in place: here its routes stand inside of it. Two addresses are new.
+      expect(names.map((name, index) => stat(name) - (before[index] ?? 0))).toEqual([2, 1, 2, 0]);
+      expect(stat("listener_manager.total_filter_chains_draining")).toBe(1);
+      const sofar = lines.length;
+      await until(() => lines.length > sofar + 3, "the connection to live on");
+      open.kill();
+    });
+
+    it("lets nothing through but what is declared, where that is wanted", async () => {
+      const only =
+        "---\napiVersion: networking.istio.io/v1\nkind: Sidecar\nmetadata: {name: default}\nspec: {outboundTrafficPolicy: {mode: REGISTRY_ONLY}}\n";
+      await changed(only, () => lineFrom("10.10.0.9", 5000) === "");
+      expect(get("http://10.10.0.9/", "-o /dev/null -w '%{http_code}'")).toBe("502");
+      expect(get("http://10.10.0.9:1234/", "-o /dev/null -w '%{http_code}'")).toBe("000");
+      expect(get("http://web/a")).toBe("10.10.0.2:8080 web /a");
+    });
   });
 });
