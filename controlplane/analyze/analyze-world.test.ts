@@ -231,7 +231,7 @@ describe("analyzeWorld", () => {
       ),
     ).toEqual([
       "Gateway/default/a spec.servers[0].tls.credentialName: there is no Secret gone in default: the server stays closed",
-      "Gateway/default/b spec.servers[0].tls.credentialName: the Secret empty in default has no certificate with its key",
+      "Gateway/default/b spec.servers[0].tls.credentialName: the Secret empty in default has no certificate with its key (tls.crt and tls.key, or cert and key): the server stays closed",
     ]);
   });
 

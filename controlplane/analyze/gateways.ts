@@ -1,9 +1,10 @@
 // What stands at the mesh's edge: Gateways that VirtualServices are bound to, and what Gateways themselves need.
-import { openedServers } from "../model/kinds/gateway.ts";
+import { isFailed } from "../model/failure.ts";
+import { isPassedOn, openedServers, type ServerTlsSpec } from "../model/kinds/gateway.ts";
 import type { FieldPath } from "../model/document.ts";
 import type { MeshObject } from "../model/object.ts";
 import { qualifyGateway } from "../translate/resolve/request-match.ts";
-import { credentialOf } from "../translate/resolve/credential.ts";
+import { credentialNamesOf, resolveServerTls } from "../translate/resolve/gateway-tls.ts";
 import { runtimeRevision } from "../pods/runtime-mark.ts";
 import { selectsAll } from "../model/labels.ts";
 import { derived } from "../world/derive.ts";
@@ -35,13 +36,13 @@ function gatewaysMissing(
   });
 }
 
-/** Returns Gateways that no proxy serves, and servers whose certificate is nowhere. */
+/** Returns Gateways that no proxy serves, and servers that stay closed for want of a certificate. */
 export const analyzeGateways = analysisOf("Gateway", (world, gateway) => [
   ...proxyMissing(world, gateway),
   ...openedServers(gateway.spec).flatMap(([index, { tls }]) =>
-    tls?.credentialName === undefined || tls.mode !== "SIMPLE"
+    tls === undefined || isPassedOn(tls.mode)
       ? []
-      : credentialMissing(world, gateway, tls.credentialName, ["spec", "servers", index, "tls", "credentialName"]),
+      : credentialMissing(world, gateway, tls, ["spec", "servers", index, "tls"]),
   ),
 ]);
 
@@ -53,20 +54,22 @@ function proxyMissing(world: World, { spec: { selector } }: MeshObject<"Gateway"
   return [{ path: ["spec", "selector"], message: "selects no gateway: no pod has these labels", lacks: ["Pod/"] }];
 }
 
+/** A gateway has the Secrets of its own namespace. */
 function credentialMissing(
   world: World,
   { metadata, spec }: MeshObject<"Gateway">,
-  name: string,
+  tls: ServerTlsSpec,
   path: FieldPath,
 ): readonly Flaw[] {
-  const namespaces = [...new Set([...gatewayNamespaces(world, spec.selector ?? {}), metadata.namespace])];
-  const secrets = namespaces.flatMap((namespace) => world.get("Secret", namespace, name) ?? []);
-  if (secrets.some((secret) => credentialOf(secret) !== undefined)) return [];
-  const where = namespaces.join(" or ");
-  const lacks = namespaces.map((namespace) => `Secret/${namespace}/${name}`);
-  const message =
-    secrets.length > 0
-      ? `the Secret ${name} in ${where} has no certificate with its key`
-      : `there is no Secret ${name} in ${where}: the server stays closed`;
-  return [{ path, message, lacks }];
+  const known = gatewayNamespaces(world, spec.selector ?? {});
+  const namespaces = known.length === 0 ? [metadata.namespace] : known;
+  const ends = namespaces.map((namespace) => resolveServerTls(world, namespace, tls));
+  const failure = ends.find(isFailed);
+  if (failure === undefined || !ends.every(isFailed)) return [];
+  const field = (["credentialNames", "credentialName"] as const).find((name) => (tls[name]?.length ?? 0) > 0);
+  const names = [...credentialNamesOf(tls), ...(tls.caCertCredentialName ? [tls.caCertCredentialName] : [])];
+  const lacks = namespaces.flatMap((namespace) => names.map((name) => `Secret/${namespace}/${name}`));
+  return [
+    { path: [...path, field ?? "caCertCredentialName"], message: `${failure.message}: the server stays closed`, lacks },
+  ];
 }

@@ -1,6 +1,5 @@
 // What `scrim up` prints when the mesh is up.
-import { templatedWorkloads } from "../pods/templated-workloads.ts";
-import { openedServers } from "../model/kinds/gateway.ts";
+import { type GatewayServerSpec, isHttpServer, isTlsServer, openedServers } from "../model/kinds/gateway.ts";
 import type { ProxyStatus, SyncReport } from "../admin/contract.ts";
 import type { LocatedEnvoy } from "../envoy/install.mjs";
 import { httpCall } from "../local/http-call.ts";
@@ -79,21 +78,27 @@ function isSynced({ ready, sync }: ProxyStatus): boolean {
   );
 }
 
-/** Returns a URL for each open gateway port; plain HTTP ones lead to a path that is known to be answered. */
+/** Returns a URL for each open gateway port; those of HTTP lead to a path that is known to be answered. */
 export function gatewayUrls(proxies: readonly Pick<ProxyStatus, "kind" | "ports">[], world: World): string[] {
-  const tlsPorts = new Set(
-    world
-      .list("Gateway")
-      .flatMap(({ spec }) => openedServers(spec))
-      .filter(([, { port }]) => port.protocol === "HTTPS")
-      .map(([, { port }]) => port.number),
-  );
+  const schemes = new Map<number, Scheme>();
+  for (const [, server] of world.list("Gateway").flatMap(({ spec }) => openedServers(spec)))
+    if (!schemes.has(server.port.number)) schemes.set(server.port.number, schemeOf(server));
   const path = firstKnownPath(world);
   return proxies
     .filter(({ kind }) => kind === "router")
     .flatMap(({ ports }) =>
-      ports.map(({ port, address }) => `${tlsPorts.has(port) ? "https" : "http"}://${address}${path}`),
+      ports.map(({ port, address }) => {
+        const scheme = schemes.get(port) ?? "http";
+        return `${scheme}://${address}${scheme.startsWith("http") ? path : ""}`;
+      }),
     );
+}
+
+type Scheme = "http" | "https" | "tcp" | "tls";
+
+function schemeOf(server: GatewayServerSpec): Scheme {
+  if (server.port.protocol === "HTTPS") return "https";
+  return isHttpServer(server) ? "http" : isTlsServer(server) ? "tls" : "tcp";
 }
 
 /** The first path that a VirtualService of a gateway names exactly; "/" when none does. */

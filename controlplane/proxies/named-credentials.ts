@@ -1,54 +1,83 @@
-// The TLS credentials that a proxy's listeners and clusters name, as secrets for SDS.
-import type { Secret } from "../../protos/build/envoy.ts";
-import type { MeshObject } from "../model/object.ts";
-import type { World } from "../world/world.ts";
-import { authoritiesOf, credentialOf } from "../translate/resolve/credential.ts";
-import { interned } from "../world/interned.ts";
+// The TLS credentials that a gateway's listeners name, as secrets for SDS.
+import { dirname } from "node:path";
+import type { CertificateValidationContext, Secret, TlsCertificate } from "../../protos/build/envoy.ts";
+import { isFailed } from "../model/failure.ts";
+import {
+  type Authorities,
+  AUTHORITIES_SUFFIX,
+  authoritiesNamed,
+  type Credential,
+  credentialNamed,
+} from "../translate/resolve/credential.ts";
+import { AUTHORITIES_FILES, CERTIFICATE_FILES, CREDENTIAL } from "../translate/resolve/gateway-tls.ts";
 import { memoized } from "../world/memo.ts";
-
-const CREDENTIAL = /^kubernetes:\/\/(?:([^/]+)\/)?([^/]+)$/;
+import type { World } from "../world/world.ts";
 
 /**
- * Returns the secrets by name. `names` are those that the proxy's own listeners and clusters refer to
- * (`kubernetes://<name>` is of the proxy's namespace, `kubernetes://<namespace>/<name>` of another; what ends in
- * `-cacert` and is no certificate with a key, authorities): which of them it may have was decided when these were made.
+ * Returns the secrets by name. `names` are those that the gateway's own listeners and clusters refer to: Secrets of its
+ * namespace (`kubernetes://shop-cert`, and `kubernetes://shop-cert-cacert` for the authorities that belong to it) and
+ * files of its own (`file-cert:/c.pem~/k.pem`, `file-root:/ca.pem`, `file-root:/ca.pem~/crl.pem`), which its Envoy
+ * reads itself, whenever they are replaced.
  */
 export function namedCredentials(
   world: World,
-  proxyNamespace: string,
+  namespace: string,
   names: Iterable<string>,
 ): ReadonlyMap<string, Secret> {
   const secrets = new Map<string, Secret>();
   for (const name of names) {
-    const [, namespace = proxyNamespace, secretName] = CREDENTIAL.exec(name) ?? [];
-    const object = secretName === undefined ? undefined : world.get("Secret", namespace, secretName);
-    const pair = object === undefined ? undefined : certificateOf(object);
-    if (pair !== undefined) secrets.set(name, pair(name));
-    else if (secretName !== undefined) {
-      const authorities = authoritiesOf(world, namespace, secretName);
-      if (authorities !== undefined) secrets.set(name, authoritySecret({ name, authorities }));
-    }
+    const secret = secretNamed(world, namespace, name);
+    if (secret !== undefined) secrets.set(name, secret);
   }
   return secrets;
 }
 
-const authoritySecret = interned(
-  (secret: { readonly name: string; readonly authorities: string }) => secret,
-  ({ name, authorities }): Secret => ({ name, validationContext: { trustedCa: { inlineString: authorities } } }),
+function secretNamed(world: World, namespace: string, name: string): Secret | undefined {
+  if (name.startsWith(CERTIFICATE_FILES)) return { name, tlsCertificate: certificateFiles(pathsOf(name)) };
+  if (name.startsWith(AUTHORITIES_FILES)) return { name, validationContext: authoritiesFiles(pathsOf(name)) };
+  if (!name.startsWith(CREDENTIAL)) return undefined;
+  const credentialName = name.slice(CREDENTIAL.length);
+  if (name.endsWith(AUTHORITIES_SUFFIX)) {
+    const authorities = authoritiesNamed(world, namespace, credentialName);
+    return isFailed(authorities) ? undefined : authoritiesSecret(authorities, name);
+  }
+  const credential = credentialNamed(world, namespace, credentialName);
+  return isFailed(credential) ? undefined : certificateSecret(credential, name);
+}
+
+/** As long as the Secret object is the same, so is the message. */
+const certificateSecret = memoized(
+  ({ certificate, key }: Credential, name: string): Secret => ({
+    name,
+    tlsCertificate: { certificateChain: { inlineString: certificate }, privateKey: { inlineString: key } },
+  }),
+);
+const authoritiesSecret = memoized(
+  ({ certificates, revocations }: Authorities, name: string): Secret => ({
+    name,
+    validationContext: {
+      trustedCa: { inlineString: certificates },
+      ...(revocations !== undefined && { crl: { inlineString: revocations } }),
+    },
+  }),
 );
 
-/** Per Secret object, so that one that did not change is one message. */
-const certificateOf = memoized((object: MeshObject<"Secret">): ((name: string) => Secret) | undefined => {
-  const credential = credentialOf(object);
-  if (credential === undefined) return undefined;
-  const { certificate, key } = credential;
-  const made = new Map<string, Secret>();
-  return (name) => {
-    const known = made.get(name) ?? {
-      name,
-      tlsCertificate: { certificateChain: { inlineString: certificate }, privateKey: { inlineString: key } },
-    };
-    made.set(name, known);
-    return known;
+function pathsOf(name: string): readonly string[] {
+  return name.slice(name.indexOf(":") + 1).split("~");
+}
+
+function certificateFiles([certificate = "", key = ""]: readonly string[]): TlsCertificate {
+  return {
+    certificateChain: { filename: certificate },
+    privateKey: { filename: key },
+    watchedDirectory: { path: dirname(certificate) },
   };
-});
+}
+
+function authoritiesFiles([authorities = "", revocations]: readonly string[]): CertificateValidationContext {
+  return {
+    trustedCa: { filename: authorities },
+    ...(revocations !== undefined && { crl: { filename: revocations } }),
+    watchedDirectory: { path: dirname(authorities) },
+  };
+}

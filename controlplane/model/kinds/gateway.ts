@@ -33,8 +33,8 @@ export const CIPHER_SUITES: ReadonlySet<string> = new Set([
   "AES256-SHA",
 ]);
 
-/** Mode SIMPLE, the only one there is yet, does not ask for them. */
-const NO_CLIENT_CERTIFICATES = "certificates of clients are not asked for";
+/** What Envoy's BoringSSL agrees on keys by. */
+export const ECDH_CURVES: ReadonlySet<string> = new Set(["X25519MLKEM768", "X25519", "P-256", "P-384", "P-521"]);
 
 const TLS_VERSIONS = ["TLS_AUTO", "TLSV1_0", "TLSV1_1", "TLSV1_2", "TLSV1_3"] as const;
 
@@ -46,23 +46,42 @@ export const serverTls = fields({
   minProtocolVersion: opt(choice(TLS_VERSIONS)),
   maxProtocolVersion: opt(choice(TLS_VERSIONS)),
   cipherSuites: opt(listOf(text())),
+  ecdhCurves: opt(listOf(text())),
+  /** Paths, as the gateway's own Envoy finds them. */
   serverCertificate: opt(anyText()),
   privateKey: opt(anyText()),
   credentialNames: opt(listOf(text())),
   tlsCertificates: opt(
-    listOf(fields({ serverCertificate: opt(text()), privateKey: opt(text()), caCertificates: opt(text()) })),
+    listOf(
+      fields({
+        serverCertificate: opt(text()),
+        privateKey: opt(text()),
+        caCertificates: noEffect(text(), "all certificates share the caCertificates beside the list"),
+      }),
+    ),
   ),
-  caCertificates: noEffect(anyText(), NO_CLIENT_CERTIFICATES),
-  caCertCredentialName: noEffect(anyText(), NO_CLIENT_CERTIFICATES),
-  subjectAltNames: noEffect(listOf(text()), NO_CLIENT_CERTIFICATES),
-  verifyCertificateSpki: noEffect(listOf(text()), NO_CLIENT_CERTIFICATES),
-  verifyCertificateHash: noEffect(listOf(text()), NO_CLIENT_CERTIFICATES),
-  caCrl: noEffect(anyText(), NO_CLIENT_CERTIFICATES),
-  insecureSkipVerify: noEffect(flag(), NO_CLIENT_CERTIFICATES),
+  caCertificates: opt(anyText()),
+  caCertCredentialName: opt(anyText()),
+  subjectAltNames: opt(listOf(text())),
+  verifyCertificateSpki: opt(listOf(text())),
+  verifyCertificateHash: opt(listOf(text())),
+  caCrl: opt(anyText()),
+  insecureSkipVerify: opt(flag()),
 });
 
-const HTTP_PROTOCOLS = ["HTTP", "HTTPS", "HTTP2", "GRPC"] as const;
-const PROTOCOLS = [...HTTP_PROTOCOLS, "GRPC-WEB", "MONGO", "TCP", "TLS", "MYSQL", "REDIS", "UDP"] as const;
+const PROTOCOLS = [
+  "HTTP",
+  "HTTPS",
+  "HTTP2",
+  "GRPC",
+  "GRPC-WEB",
+  "TCP",
+  "TLS",
+  "MONGO",
+  "MYSQL",
+  "REDIS",
+  "UDP",
+] as const;
 
 const server = fields({
   name: opt(text()),
@@ -84,32 +103,33 @@ export const gatewaySchema = fields({ selector: opt(labelMap()), servers: opt(li
 /** What of a server says whether it is opened; a server that was read in part will do. */
 interface ServerKind {
   readonly port?: { readonly protocol?: string };
-  readonly tls?: {
-    readonly mode?: string;
-    readonly cipherSuites?: readonly (string | undefined)[];
-    readonly serverCertificate?: string;
-    readonly privateKey?: string;
-    readonly credentialNames?: readonly unknown[];
-    readonly tlsCertificates?: readonly unknown[];
-  };
+  readonly tls?: { readonly mode?: string; readonly cipherSuites?: readonly (string | undefined)[] };
 }
 
 /** Returns why a server is not opened, with the field that says so; undefined: it is. */
 export function unservedReason({
   port: { protocol } = {},
-  tls = {},
+  tls: { cipherSuites = [] } = {},
 }: ServerKind): { readonly field: readonly string[]; readonly reason: string } | undefined {
-  if (protocol !== undefined && !HTTP_PROTOCOLS.some((known) => known === protocol))
-    return { field: ["port", "protocol"], reason: protocol };
-  if (protocol !== "HTTPS") return undefined;
-  const { mode = "PASSTHROUGH", cipherSuites = [] } = tls;
-  if (mode !== "SIMPLE") return { field: tls.mode === undefined ? ["tls"] : ["tls", "mode"], reason: `mode ${mode}` };
+  if (protocol === "UDP") return { field: ["port", "protocol"], reason: protocol };
   if (cipherSuites.length > 0 && cipherSuites.every((suite) => suite === undefined || !CIPHER_SUITES.has(suite)))
     return { field: ["tls", "cipherSuites"], reason: "a list without a suite that Envoy knows" };
-  const other = (["serverCertificate", "privateKey", "credentialNames", "tlsCertificates"] as const).find(
-    (name) => (tls[name]?.length ?? 0) > 0,
-  );
-  return other && { field: ["tls", other], reason: `a certificate by ${other} instead of credentialName` };
+  return undefined;
+}
+
+/** Returns whether a server's clients begin with TLS; on others `tls` can only say that they are sent elsewhere. */
+export function isTlsServer({ port: { protocol } = {}, tls }: ServerKind): boolean {
+  return (protocol === "HTTPS" || protocol === "TLS") && tls !== undefined;
+}
+
+/** Returns whether a server takes requests: HTTP in plaintext, or HTTPS that ends at the gateway. */
+export function isHttpServer({ port: { protocol = "" } = {}, tls }: ServerKind): boolean {
+  return protocol === "HTTPS" ? !isPassedOn(tls?.mode) : ["HTTP", "HTTP2", "GRPC", "GRPC-WEB"].includes(protocol);
+}
+
+/** Returns whether TLS of this mode goes through the gateway as it is. */
+export function isPassedOn(mode = "PASSTHROUGH"): boolean {
+  return mode === "PASSTHROUGH" || mode === "AUTO_PASSTHROUGH";
 }
 
 /** Returns the servers of a Gateway that are opened, each with its index in the spec. */
@@ -119,3 +139,4 @@ export function openedServers(spec: GatewaySpec): readonly (readonly [index: num
 
 export type GatewaySpec = SpecFrom<typeof gatewaySchema>;
 export type GatewayServerSpec = SpecFrom<typeof server>;
+export type ServerTlsSpec = SpecFrom<typeof serverTls>;

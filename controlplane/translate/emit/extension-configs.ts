@@ -49,6 +49,10 @@ function wasmFilters(chains: Chains): readonly WasmFilter[] {
     ...comingIn.map(({ filters }) => ({ direction: "inbound", filters }) as const),
     ...gatewayPorts.map(({ filters }) => ({ direction: "gateway", filters }) as const),
   ];
-  const tcp = [...comingIn.map(({ tcpTelemetry }) => tcpTelemetry), capturedOutbound?.tcpTelemetry];
+  const tcp = [
+    ...comingIn.map(({ tcpTelemetry }) => tcpTelemetry),
+    capturedOutbound?.tcpTelemetry,
+    ...gatewayPorts.map(({ connections }) => connections?.telemetry),
+  ];
   return [...http.flatMap(wasmFiltersOf), ...tcp.filter((filter) => filter !== undefined)];
 }

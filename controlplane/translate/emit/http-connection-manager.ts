@@ -138,7 +138,9 @@ const byDirection = memoized(
       requestHeadersTimeout: durationFromMs(10_000),
       serverName: "scrim",
       serverHeaderTransformation: "OVERWRITE",
-      forwardClientCertDetails: "SANITIZE",
+      // Of a client that showed a certificate, as in Istio; what it says itself is dropped.
+      forwardClientCertDetails: "SANITIZE_SET",
+      setCurrentClientCertDetails: { subject: true, cert: true, dns: true, uri: true },
     },
   }),
 );

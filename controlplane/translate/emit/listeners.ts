@@ -74,7 +74,7 @@ const byParts = memoized(
             }),
           ]
         : placeInbound(inbound, own).map((port) => buildInboundListener(port, inboundSettings))),
-      ...placeGatewayPorts(gatewayPorts, own).map((port) => buildGatewayListener(port, settings)),
+      ...placeGatewayPorts(gatewayPorts, own).map((port) => buildGatewayListener(port, { ...settings, trustDomains })),
     ]);
   },
 );

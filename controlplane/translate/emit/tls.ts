@@ -1,13 +1,14 @@
 // What is spoken below HTTP and TCP: mesh mutual TLS on both sides, and a gateway's own certificates.
 import type {
   CommonTlsContext,
+  CommonTlsContext_CombinedCertificateValidationContext,
   SubjectAltNameMatcher,
   TlsParameters,
   TlsParameters_TlsProtocol,
   TransportSocket,
 } from "../../../protos/build/envoy.ts";
 import { packAny } from "../../../protos/codec.ts";
-import type { GatewayTls } from "../ir/proxy.ts";
+import type { ClientCertificates, GatewayTls } from "../ir/gateway.ts";
 import { secretSource } from "./config-source.ts";
 import { interned } from "../../world/interned.ts";
 
@@ -77,29 +78,58 @@ const downstream = interned(
 );
 
 /**
- * Returns the transport socket of one TLS face of a gateway: its certificate from its secret, no client certificate,
- * HTTP/2 and HTTP/1.1.
+ * Returns the transport socket with which a gateway ends TLS: mesh mutual TLS, or certificates of its own and what it
+ * asks of clients for theirs. HTTP/2 and HTTP/1.1 are offered, as Istio offers them for other bytes, too.
  */
-export function buildGatewayTls(
-  tls: Pick<GatewayTls, "secretName" | "minVersion" | "maxVersion" | "cipherSuites">,
-): TransportSocket {
-  const maximum = protocolVersion(tls.maxVersion);
+export function buildGatewayTls(tls: GatewayTls, trustDomains: string): TransportSocket {
   return {
     name: "envoy.transport_sockets.tls",
     typedConfig: packAny("DownstreamTlsContext", {
-      commonTlsContext: {
-        alpnProtocols: ["h2", "http/1.1"],
-        tlsParams: {
-          tlsMinimumProtocolVersion: protocolVersion(tls.minVersion) ?? "TLSv1_2",
-          ...(maximum && { tlsMaximumProtocolVersion: maximum }),
-          ...(tls.cipherSuites.length > 0 && { cipherSuites: tls.cipherSuites }),
-        },
-        tlsCertificateSdsSecretConfigs: [secretSource(tls.secretName)],
-      },
-      requireClientCertificate: false,
+      commonTlsContext: tls.kind === "mesh" ? meshGatewayContext(tls.identities, trustDomains) : ownContext(tls),
+      requireClientCertificate: tls.kind === "mesh" || tls.clients?.required === true,
     }),
   };
 }
+
+const gatewayAlpn: readonly string[] = ["h2", "http/1.1"];
+
+function meshGatewayContext(identities: readonly string[], trustDomains: string): CommonTlsContext {
+  const names = identities.length > 0 ? identities.map((identity) => uriSan({ exact: identity })) : anyOf(trustDomains);
+  return { ...meshContext(names, gatewayAlpn), tlsParams: meshParameters };
+}
+
+function ownContext(tls: Extract<GatewayTls, { kind: "own" }>): CommonTlsContext {
+  const maximum = protocolVersion(tls.maxVersion);
+  return {
+    alpnProtocols: gatewayAlpn,
+    tlsParams: {
+      tlsMinimumProtocolVersion: protocolVersion(tls.minVersion) ?? "TLSv1_2",
+      ...(maximum && { tlsMaximumProtocolVersion: maximum }),
+      ...(tls.cipherSuites.length > 0 && { cipherSuites: tls.cipherSuites }),
+      ...(tls.curves.length > 0 && { ecdhCurves: tls.curves }),
+    },
+    tlsCertificateSdsSecretConfigs: tls.certificates.map(secretSource),
+    ...(tls.clients && { combinedValidationContext: validationOf(tls.clients) }),
+  };
+}
+
+function validationOf(clients: ClientCertificates): CommonTlsContext_CombinedCertificateValidationContext {
+  const names = clients.subjectAltNames.flatMap((exact) =>
+    ANY_NAME.map((sanType) => ({ sanType, matcher: { exact } })),
+  );
+  return {
+    defaultValidationContext: {
+      ...(names.length > 0 && { matchTypedSubjectAltNames: names }),
+      ...(clients.keyHashes.length > 0 && { verifyCertificateSpki: clients.keyHashes }),
+      ...(clients.certificateHashes.length > 0 && { verifyCertificateHash: clients.certificateHashes }),
+      ...(clients.acceptUntrusted && { trustChainVerification: "ACCEPT_UNTRUSTED" }),
+    },
+    validationContextSdsSecretConfig: secretSource(clients.authorities),
+  };
+}
+
+/** A name is not said to be of one kind. */
+const ANY_NAME = ["DNS", "URI", "EMAIL", "IP_ADDRESS"] as const;
 
 function meshContext(names: readonly SubjectAltNameMatcher[], alpn: readonly string[]): CommonTlsContext {
   return {

@@ -1,6 +1,7 @@
 // The ports of a class where one of its proxies has them.
 import type { NamespacedAddress, SocketAddress } from "../../model/socket-address.ts";
-import type { GatewayPort, InboundPort, OutboundProxy } from "./proxy.ts";
+import type { GatewayPort } from "./gateway.ts";
+import type { InboundPort, OutboundProxy } from "./proxy.ts";
 import type { MeshProxy } from "./proxy-class.ts";
 
 export interface PlacedInboundPort extends InboundPort {

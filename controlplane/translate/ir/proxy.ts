@@ -3,6 +3,7 @@ import type { CaptureMode } from "../../pods/annotations.ts";
 import type { Authorization } from "./authorization.ts";
 import type { CapturedOutbound } from "./captured.ts";
 import type { HttpFilters, WasmFilter } from "./filters.ts";
+import type { GatewayPort } from "./gateway.ts";
 import type { MeshProxy } from "./proxy-class.ts";
 import type { RouteTable } from "./routes.ts";
 import type { RequestForm } from "../../model/request-form.ts";
@@ -48,26 +49,6 @@ export interface CapturedInbound {
   /** TPROXY: the application sees who calls, not the proxy. */
   readonly mode: CaptureMode;
   readonly undeclared: readonly UndeclaredPorts[];
-}
-
-/** One TLS face of a gateway port, chosen by SNI. */
-export interface GatewayTls {
-  readonly serverNames: readonly string[];
-  /** Name of the secret that holds certificate and key. */
-  readonly secretName: string;
-  readonly minVersion?: string;
-  readonly maxVersion?: string;
-  readonly cipherSuites: readonly string[];
-  readonly routeTable: string;
-}
-
-/** One port of a gateway proxy: plain HTTP, or HTTPS with one or more certificates. */
-export interface GatewayPort {
-  readonly port: number;
-  readonly kind:
-    | { readonly protocol: "HTTP"; readonly routeTable: string }
-    | { readonly protocol: "HTTPS"; readonly servers: readonly GatewayTls[] };
-  readonly filters: HttpFilters;
 }
 
 export interface AccessLog {

@@ -4,7 +4,8 @@ import type { WorkloadRef } from "../../model/workload-ref.ts";
 
 /** The parts an upstream's name is made of; see `names.ts` for the text. */
 export interface UpstreamId {
-  readonly direction: "outbound" | "inbound";
+  /** `passedOn`: what sidecars say to each other, led on by a gateway that cannot read it. */
+  readonly direction: "outbound" | "inbound" | "passedOn";
   readonly port: number;
   /** Empty when the upstream is the whole service. */
   readonly subset: string;
@@ -14,9 +15,11 @@ export interface UpstreamId {
 
 /**
  * Returns the one text that stands for an upstream, also where a filter's configuration names it:
- * `outbound|80|v1|reviews.default.svc.cluster.local`, `inbound|9080||`.
+ * `outbound|80|v1|reviews.default.svc.cluster.local`, `inbound|9080||`; what is passed on goes by the name that sidecars
+ * ask for by TLS: `outbound_.80_.v1_.reviews.default.svc.cluster.local`.
  */
 export function upstreamText(id: UpstreamId): string {
+  if (id.direction === "passedOn") return `outbound_.${id.port}_.${id.subset}_.${id.host}`;
   return `${id.direction}|${id.port}|${id.subset}|${id.host}`;
 }
 

@@ -46,7 +46,7 @@ export function resolveGatewayTable(
     const rules = virtualServicesFor(world, proxy.namespace, gateway);
     for (const host of redirectedHosts(server)) buildingOf(hosts, host).requireTls = true;
     for (const rule of rules) {
-      for (const host of sharedHosts(server, rule)) {
+      for (const host of sharedHosts(server, rule, hostsOf(rule))) {
         const building = buildingOf(hosts, host);
         const key = `${rule.metadata.namespace}/${rule.metadata.name}`;
         if (server.spec.tls?.httpsRedirect === true) building.requireTls = true;
@@ -92,8 +92,15 @@ function redirectedHosts(server: GatewayServer): readonly string[] {
     : [];
 }
 
-/** The hosts for which both stand: of two names of which one covers the other, the narrower. */
-function sharedHosts(server: GatewayServer, rule: VirtualServiceObject): readonly string[] {
+/**
+ * Returns the names for which both stand, the server and a rule's `names`: of two of which one covers the other, the
+ * narrower. A server may let through rules of some namespaces only.
+ */
+export function sharedHosts(
+  server: GatewayServer,
+  rule: VirtualServiceObject,
+  names: readonly string[],
+): readonly string[] {
   const own = server.gateway.metadata.namespace;
   const shared = new Set<string>();
   for (const text of server.spec.hosts) {
@@ -105,7 +112,7 @@ function sharedHosts(server: GatewayServer, rule: VirtualServiceObject): readonl
     )
       continue;
     const served = host.includes(".") || host === "*" ? host.toLowerCase() : resolveHost(host, own);
-    for (const ruled of hostsOf(rule)) {
+    for (const ruled of names) {
       if (hostMatches(served, ruled)) shared.add(ruled);
       else if (hostMatches(ruled, served)) shared.add(served);
     }

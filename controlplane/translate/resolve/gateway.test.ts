@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { ProxyClass } from "../ir/proxy-class.ts";
 import { CERTIFICATE, KEY } from "../../../test/golden/tls-material.ts";
-import { resolveGateway } from "./gateway.ts";
+import { upstreamText } from "../ir/upstream.ts";
+import { type GatewayView, resolveGateway } from "./gateway.ts";
 import { inputsOf, sidecar } from "./testing.ts";
 
 const front: ProxyClass = {
@@ -30,18 +31,22 @@ spec: {hosts: [${hosts}], gateways: [default/front], ${more} http: [${paths
   )
   .join(", ")}]}
 `;
-const secret = (name: string, namespace: string) => `---
+const secret = (name: string, namespace: string, more: { readonly ca?: string } = {}) => `---
 apiVersion: v1
 kind: Secret
 metadata: {name: ${name}, namespace: ${namespace}}
 type: kubernetes.io/tls
-stringData: ${JSON.stringify({ "tls.crt": CERTIFICATE, "tls.key": KEY })}
+stringData: ${JSON.stringify({ "tls.crt": CERTIFICATE, "tls.key": KEY, ...(more.ca && { [more.ca]: CERTIFICATE }) })}
 `;
 const http = (hosts: string, more = "") => `{port: {number: 80, name: http, protocol: HTTP}, hosts: [${hosts}]${more}}`;
 const https = (hosts: string, credential: string, name = "https") =>
   `{port: {number: 443, name: ${name}, protocol: HTTPS}, hosts: [${hosts}], ` +
   `tls: {mode: SIMPLE, credentialName: ${credential}}}`;
 const view = (yaml: string) => resolveGateway(inputsOf(yaml), front);
+const chainsOf = ({ ports }: GatewayView) =>
+  ports.flatMap(({ chains }) =>
+    chains.map(({ name, serverNames, tls }) => [name, serverNames, tls?.kind === "own" ? tls.certificates : tls]),
+  );
 const routesByHost = (yaml: string) =>
   Object.fromEntries(
     view(yaml).tables.flatMap((table) =>
@@ -51,9 +56,8 @@ const routesByHost = (yaml: string) =>
 
 describe("a server that is not supported yet", () => {
   it("is left out, and the others of its Gateway are opened", () => {
-    const mutual = https("b.com", "c").replace("SIMPLE", "MUTUAL");
-    const tcp = http("c.com").replace("protocol: HTTP", "protocol: TCP");
-    const { ports, notes } = view(gateway(`${mutual}, ${http("a.com")}, ${tcp.replace("name: http", "name: tcp")}`));
+    const udp = http("c.com").replace("protocol: HTTP", "protocol: UDP").replace("name: http", "name: udp");
+    const { ports, notes } = view(gateway(`${http("a.com")}, ${udp}`));
     expect(ports.map(({ port }) => port)).toEqual([80]);
     expect(notes).toEqual([]);
   });
@@ -104,33 +108,47 @@ describe("hosts of a gateway port", () => {
   });
 });
 
-describe("HTTPS", () => {
-  it("is chosen by server name, with the certificate of the proxy's namespace or else of the Gateway's", () => {
+describe("TLS that ends at the gateway", () => {
+  it("is chosen by server name, with a certificate of the proxy's own namespace", () => {
     const found = view(
       gateway(`${https("a.com, '*.b.com'", "one")}, ${https("'*'", "two", "https-any")}`) +
         secret("one", "istio-system") +
-        secret("two", "default"),
+        secret("two", "istio-system"),
     );
     expect(found.notes).toEqual([]);
-    expect(found.ports[0]?.kind).toMatchObject({
-      protocol: "HTTPS",
-      servers: [
-        {
-          serverNames: ["a.com", "*.b.com"],
-          secretName: "kubernetes://one",
-          routeTable: "https.443.https.front.default",
-        },
-        { serverNames: [], secretName: "kubernetes://default/two", routeTable: "https.443.https-any.front.default" },
-      ],
-    });
+    expect(chainsOf(found)).toEqual([
+      ["https.443.https.front.default~a.com,*.b.com", ["a.com", "*.b.com"], ["kubernetes://one"]],
+      ["https.443.https-any.front.default~", [], ["kubernetes://two"]],
+    ]);
+    expect(found.tables.map(({ name }) => name)).toEqual([
+      "https.443.https.front.default",
+      "https.443.https-any.front.default",
+    ]);
   });
 
-  it("does not open without its Secret, and says so; another namespace's Secret is none", () => {
-    const found = view(gateway(https("a.com", "one")) + secret("one", "far"));
+  it("does not open without its Secret, and says so; another namespace's Secret is none, also the Gateway's", () => {
+    const found = view(gateway(https("a.com", "one")) + secret("one", "far") + secret("one", "default"));
     expect(found.ports).toEqual([]);
-    expect(found.notes).toEqual([
+    expect(found.notes).toEqual(["Gateway default/front server https: there is no Secret one in istio-system"]);
+    expect(view(gateway(https("a.com", "'kubernetes://default/one'")) + secret("one", "default")).notes).toEqual([
       "Gateway default/front server https: " +
-        "there is no Secret one with a certificate and its key in istio-system or default",
+        "the Secret default/one is not of istio-system, the gateway's own namespace",
+    ]);
+  });
+
+  it("stays closed for one server alone if its Secret has no certificate, and its names are another's", () => {
+    const empty = secret("empty", "istio-system")
+      .replaceAll(/tls\.(crt|key)/g, "x.$1")
+      .replace("kubernetes.io/tls", "Opaque");
+    const found = view(
+      gateway(`${https("a.com", "empty")}, ${https("a.com", "one", "https-two")}`) +
+        empty +
+        secret("one", "istio-system"),
+    );
+    expect(chainsOf(found)).toEqual([["https.443.https-two.front.default~a.com", ["a.com"], ["kubernetes://one"]]]);
+    expect(found.notes).toEqual([
+      "Gateway default/front server https: the Secret empty in istio-system has no certificate with its key " +
+        "(tls.crt and tls.key, or cert and key)",
     ]);
   });
 
@@ -140,8 +158,149 @@ describe("HTTPS", () => {
         gateway(https("a.com, b.com", "one"), "front") +
         secret("one", "istio-system"),
     );
-    expect(found.ports[0]?.kind).toMatchObject({ servers: [{ serverNames: ["a.com"] }, { serverNames: ["b.com"] }] });
+    expect(chainsOf(found).map(([, names]) => names)).toEqual([["a.com"], ["b.com"]]);
     expect(found.notes).toHaveLength(1);
+  });
+
+  it("asks clients for certificates: authorities by name or in files, required or not, or the mesh's", () => {
+    const tls = (settings: string) => {
+      const server = `{port: {number: 443, name: https, protocol: HTTPS}, hosts: [a.com], tls: {${settings}}}`;
+      const found = view(
+        gateway(server) + secret("one", "istio-system") + secret("two", "istio-system", { ca: "ca.crt" }),
+      );
+      return found.ports[0]?.chains[0]?.tls ?? found.notes;
+    };
+    expect(tls("mode: MUTUAL, credentialName: one")).toEqual([
+      "Gateway default/front server https: the Secret one in istio-system has no certificates of authorities (ca.crt or cacert)",
+    ]);
+    expect(tls("mode: MUTUAL, credentialName: two, subjectAltNames: [x]")).toMatchObject({
+      certificates: ["kubernetes://two"],
+      clients: { required: true, authorities: "kubernetes://two-cacert", subjectAltNames: ["x"] },
+    });
+    expect(tls("mode: OPTIONAL_MUTUAL, credentialNames: [one, two], caCertCredentialName: two-cacert")).toMatchObject({
+      certificates: ["kubernetes://one", "kubernetes://two"],
+      clients: { required: false, authorities: "kubernetes://two-cacert" },
+    });
+    expect(tls("mode: MUTUAL, serverCertificate: /c, privateKey: /k, caCertificates: /ca, caCrl: /crl")).toMatchObject({
+      certificates: ["file-cert:/c~/k"],
+      clients: { authorities: "file-root:/ca~/crl" },
+    });
+    expect(tls("mode: SIMPLE, tlsCertificates: [{serverCertificate: /c, privateKey: /k}]")).toEqual({
+      kind: "own",
+      certificates: ["file-cert:/c~/k"],
+      cipherSuites: [],
+      curves: [],
+    });
+    expect(tls("mode: ISTIO_MUTUAL, subjectAltNames: ['spiffe://a/b']")).toEqual({
+      kind: "mesh",
+      identities: ["spiffe://a/b"],
+    });
+  });
+});
+
+describe("connections that are not HTTP", () => {
+  const server = (protocol: string, hosts: string, tls = "", name = protocol.toLowerCase(), port = 443) =>
+    `{port: {number: ${port}, name: ${name}, protocol: ${protocol}}, hosts: [${hosts}]${tls && `, tls: {${tls}}`}}`;
+  const routed = (kind: "tcp" | "tls", hosts: string, routes: string, name = "r", namespace = "default") => `---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: ${name}, namespace: ${namespace}}
+spec: {hosts: [${hosts}], gateways: [default/front], ${kind}: [${routes}]}
+`;
+  const to = (host: string) => `route: [{destination: {host: ${host}, port: {number: 5432}}}]`;
+  const targetsOf = ({ ports }: GatewayView) =>
+    ports.flatMap(({ chains }) =>
+      chains.map(({ serverNames, to: target }) => [
+        serverNames?.join() ?? "plaintext",
+        target.kind === "connections"
+          ? target.targets.map(({ upstream, weight }) => `${upstream.host.split(".")[0]}=${weight}`).join()
+          : target.routeTable,
+      ]),
+    );
+
+  it("go where the first tcp route of a rule for the server's hosts leads, in plaintext", () => {
+    const yaml =
+      gateway(server("MONGO", "db.com", "", "mongo", 80)) +
+      routed("tcp", "other.com", `{${to("other")}}`, "a") +
+      routed("tcp", "'*.com'", `{match: [{port: 99}], ${to("no")}}, {${to("db")}}, {${to("late")}}`, "b");
+    expect(view(yaml).notes).toEqual([]);
+    expect(targetsOf(view(yaml))).toEqual([["plaintext", "db=1"]]);
+    expect(view(yaml).ports[0]?.connections?.telemetry.name).toBe("scrim.telemetry.tcp.outbound");
+  });
+
+  it("do not open a port without a route, and one port is one server's", () => {
+    const first = gateway(server("TCP", "a.com", "", "tcp", 80), "a-first");
+    const second = gateway(server("TCP", "b.com", "", "tcp", 80), "front");
+    expect(view(first + second + routed("tcp", "b.com", `{${to("b")}}`))).toMatchObject({
+      ports: [],
+      notes: [
+        "Gateway default/a-first server tcp: no VirtualService has a tcp route for it",
+        "Gateway default/front server tcp: port 80 already speaks TCP",
+      ],
+    });
+  });
+
+  it("are led on after TLS, beside HTTPS and TLS that is passed on, by name", () => {
+    const yaml =
+      gateway(
+        [
+          server("TLS", "db.com", "mode: SIMPLE, credentialName: one", "tls-db"),
+          https("web.com", "one"),
+          server("TLS", "'*.pass.com', shared.com", "mode: PASSTHROUGH", "tls-pass"),
+        ].join(),
+      ) +
+      secret("one", "istio-system") +
+      routed("tcp", "db.com", `{${to("db")}}`, "a") +
+      routed(
+        "tls",
+        "'*.com'",
+        `{match: [{sniHosts: ['*.com', x.pass.com, web.com]}], ${to("passed")}}, {match: [{sniHosts: [shared.com]}], ${to("late")}}`,
+        "b",
+      );
+    const found = view(yaml);
+    expect(targetsOf(found)).toEqual([
+      ["db.com", "db=1"],
+      ["web.com", "https.443.https.front.default"],
+      ["*.pass.com,x.pass.com,shared.com", "passed=1"],
+    ]);
+    expect(found.ports[0]?.chains.map(({ tls }) => tls?.kind)).toEqual(["own", "own", undefined]);
+    expect(found.notes).toEqual([
+      "Gateway default/front server tls-pass: shared.com is answered by an older server of port 443",
+    ]);
+  });
+
+  it("are passed on to whom sidecars ask for, and to nobody without a sidecar", () => {
+    const mesh = `---
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec: {selector: {app: web}, ports: [{name: http, port: 80, targetPort: 8080}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: web, labels: {app: web}, annotations: {scrim.mesh/proxy: sidecar}}
+spec: {containers: [{name: web, ports: [{containerPort: 8080}]}]}
+status: {podIP: 10.0.0.1, phase: Running}
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: web}
+spec: {host: web, subsets: [{name: v1, labels: {version: v1}}]}
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: out}
+spec: {hosts: [out.local], ports: [{number: 80, name: http, protocol: HTTP}], resolution: DNS}
+`;
+    const found = view(gateway(server("TLS", "'*.local'", "mode: AUTO_PASSTHROUGH")) + mesh);
+    expect(found.ports[0]?.chains.map(({ serverNames, onlyFromSidecars }) => [serverNames, onlyFromSidecars])).toEqual([
+      [["outbound_.80_._.web.default.svc.cluster.local"], true],
+      [["outbound_.80_.v1_.web.default.svc.cluster.local"], true],
+    ]);
+    expect(found.upstreams.map((upstream) => [upstreamText(upstream.id), upstream.tls.mode])).toEqual([
+      ["outbound_.80_._.web.default.svc.cluster.local", "none"],
+      ["outbound_.80_.v1_.web.default.svc.cluster.local", "none"],
+    ]);
   });
 });
 

@@ -1,6 +1,7 @@
 // What is left for a proxy that can have no certificate: nothing that would wait for one, and nothing in plaintext that
 // was to be encrypted.
-import type { CapturedInbound, GatewayPort, InboundTraffic, ClassIr } from "../ir/proxy.ts";
+import type { GatewayPort } from "../ir/gateway.ts";
+import type { CapturedInbound, InboundTraffic, ClassIr } from "../ir/proxy.ts";
 import type { Upstream } from "../ir/upstream.ts";
 import { memoized } from "../../world/memo.ts";
 
@@ -41,6 +42,9 @@ function withoutMtls<P extends InboundTraffic>(ports: readonly P[]): readonly P[
   return ports.filter(({ mtls }) => mtls !== "STRICT").map((port) => ({ ...port, mtls: "DISABLE" }));
 }
 
+/** What is passed on needs no certificate of the gateway's. */
 const plainPorts = memoized((ports: readonly GatewayPort[]): readonly GatewayPort[] =>
-  ports.filter(({ kind }) => kind.protocol === "HTTP"),
+  ports
+    .map((port) => ({ ...port, chains: port.chains.filter(({ tls }) => tls === undefined) }))
+    .filter(({ chains }) => chains.length > 0),
 );

@@ -13,6 +13,7 @@ const PAIRS = [
   ["cert", "key"],
 ] as const;
 const AUTHORITIES = ["ca.crt", "cacert"] as const;
+const REVOCATIONS = ["ca.crl", "crl"] as const;
 
 /** Checks a Secret. */
 export function checkSecret(spec: Loose<SecretSpec>, at: FieldPath, findings: Findings): void {
@@ -27,8 +28,13 @@ export function checkSecret(spec: Loose<SecretSpec>, at: FieldPath, findings: Fi
   for (const [certName, keyName] of PAIRS) checkPair(spec, certName, keyName, at, findings);
   for (const name of AUTHORITIES) {
     const content = contentOf(spec, name);
-    if (content !== undefined && parseCertificate(content) === undefined)
+    if (content && parseCertificates(content) === undefined)
       findings.error(placeOf(spec, name, at), "is not a PEM certificate");
+  }
+  for (const name of REVOCATIONS) {
+    const content = contentOf(spec, name);
+    if (content && !content.includes("-----BEGIN X509 CRL-----"))
+      findings.error(placeOf(spec, name, at), "is not a PEM list of revoked certificates");
   }
 }
 
@@ -40,13 +46,22 @@ function checkPair(
   findings: Findings,
 ): void {
   const [certText, keyText] = [contentOf(spec, certName), contentOf(spec, keyName)];
-  // Generic secrets use short names for other things too: only a pair is taken for TLS.
-  if (certText === undefined || keyText === undefined) return;
-  const [certificate, key] = [parseCertificate(certText), parseKey(keyText)];
+  // Generic secrets use short names for other things too: only a pair is taken for TLS. Empty: not issued yet.
+  if (!certText || !keyText) return;
+  const [certificate, key] = [parseCertificates(certText)?.[0], parseKey(keyText)];
   if (certificate === undefined) findings.error(placeOf(spec, certName, at), "is not a PEM certificate");
   if (key === undefined) findings.error(placeOf(spec, keyName, at), "is not a PEM private key");
-  if (certificate !== undefined && key !== undefined && !certificate.checkPrivateKey(key))
-    findings.error(placeOf(spec, keyName, at), `is not the key of ${certName}`);
+  if (certificate === undefined || key === undefined) return;
+  const fault = certificate.checkPrivateKey(key) ? keyFault(key) : `is not the key of ${certName}`;
+  if (fault !== undefined) findings.error(placeOf(spec, keyName, at), fault);
+}
+
+/** Envoy takes no others. */
+function keyFault({ asymmetricKeyType: type, asymmetricKeyDetails: details }: KeyObject): string | undefined {
+  if (type === "rsa") return (details?.modulusLength ?? 0) < 2_048 ? "is an RSA key of less than 2048 bits" : undefined;
+  const curve = details?.namedCurve ?? "";
+  if (type === "ec" && ["prime256v1", "secp384r1", "secp521r1"].includes(curve)) return undefined;
+  return `is a key of a kind that Envoy does not take: ${type} ${curve}`.trim();
 }
 
 function contentOf(spec: Loose<SecretSpec>, name: string): string | undefined {
@@ -63,9 +78,11 @@ function placeOf(spec: Loose<SecretSpec>, name: string, at: FieldPath): FieldPat
   return [...at, own(spec.stringData, name) === undefined ? "data" : "stringData", name];
 }
 
-function parseCertificate(pem: string): X509Certificate | undefined {
+/** All that are in the text; undefined where there is none, or one cannot be read. */
+function parseCertificates(pem: string): readonly X509Certificate[] | undefined {
+  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g);
   try {
-    return new X509Certificate(pem);
+    return blocks?.map((block) => new X509Certificate(block));
   } catch {
     return undefined;
   }

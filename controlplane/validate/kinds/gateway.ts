@@ -1,13 +1,14 @@
 // What a Gateway must mean.
 import { isIP } from "node:net";
 import type { FieldPath } from "../../model/document.ts";
-import { type GatewayServerSpec, type GatewaySpec, unservedReason } from "../../model/kinds/gateway.ts";
+import { type GatewayServerSpec, type GatewaySpec, isPassedOn, unservedReason } from "../../model/kinds/gateway.ts";
 import { each, type Loose, noDuplicates, report, scopedHostFault } from "../checks.ts";
 import { quote } from "../formats.ts";
 import type { Findings } from "../violation.ts";
-import { checkServerTls, type ServerTls } from "./server-tls.ts";
+import { checkServerTls, isGiven, type ServerTls } from "./server-tls.ts";
 
 const SECURE = ["HTTPS", "TLS"];
+const HTTP = ["HTTP", "HTTP2", "GRPC", "GRPC-WEB"];
 
 /** Checks a Gateway. */
 export function checkGateway(spec: Loose<GatewaySpec>, at: FieldPath, findings: Findings): void {
@@ -29,7 +30,7 @@ function checkServer(server: Loose<GatewayServerSpec>, at: FieldPath, findings: 
   if (server.bind !== undefined && isIP(server.bind) === 0) findings.error([...at, "bind"], "must be an IP address");
   if (server.port?.protocol === undefined) return;
   if (SECURE.includes(server.port.protocol)) checkSecure(server, at, findings);
-  else if (server.tls !== undefined) checkPlain(server.tls, at, findings);
+  else if (server.tls !== undefined) checkPlain(server.port.protocol, server.tls, at, findings);
   const unserved = findings.failedUnder(at) ? undefined : unservedReason(server);
   if (unserved !== undefined)
     findings.warn([...at, ...unserved.field], `${unserved.reason} is not supported yet: this server is not opened`);
@@ -45,10 +46,16 @@ function checkSecure({ port, tls }: Loose<GatewayServerSpec>, at: FieldPath, fin
   if (tls.httpsRedirect === true) findings.warn([...at, "tls", "httpsRedirect"], "has a meaning on HTTP servers only");
 }
 
-function checkPlain(tls: ServerTls, at: FieldPath, findings: Findings): void {
-  for (const field of ["mode", "credentialName"] as const) {
-    if (tls[field] !== undefined) findings.error([...at, "tls", field], "needs protocol HTTPS");
-  }
+/** On servers of plain HTTP `tls` is there for `httpsRedirect`. */
+function checkPlain(protocol: string, tls: ServerTls, at: FieldPath, findings: Findings): void {
+  if (!HTTP.includes(protocol))
+    return findings.error([...at, "tls"], `cannot be given: protocol ${protocol} is no TLS`);
+  if (tls.mode !== undefined && !isPassedOn(tls.mode))
+    findings.error([...at, "tls", "mode"], "needs protocol HTTPS or TLS");
+  for (const field of ["serverCertificate", "privateKey", "caCertificates"] as const)
+    if (isGiven(tls, field)) findings.error([...at, "tls", field], "needs protocol HTTPS or TLS");
+  for (const field of ["credentialName", "credentialNames"] as const)
+    if (isGiven(tls, field)) findings.warn([...at, "tls", field], `has no effect: protocol ${protocol} is plaintext`);
 }
 
 function checkPortProtocols(spec: Loose<GatewaySpec>, at: FieldPath, findings: Findings): void {
@@ -57,9 +64,9 @@ function checkPortProtocols(spec: Loose<GatewaySpec>, at: FieldPath, findings: F
     if (server.port?.number === undefined || server.port.protocol === undefined) return;
     if (unservedReason(server) !== undefined) return;
     const key = `${server.bind ?? ""}:${server.port.number}`;
-    const secure = server.port.protocol === "HTTPS";
+    const secure = SECURE.includes(server.port.protocol);
     if ((protocols.get(key) ?? secure) !== secure)
-      findings.error([...path, "port", "protocol"], `port ${server.port.number} is both HTTPS and plaintext`);
+      findings.error([...path, "port", "protocol"], `port ${server.port.number} is both TLS and plaintext`);
     protocols.set(key, secure);
   });
 }

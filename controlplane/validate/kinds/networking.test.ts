@@ -209,10 +209,24 @@ describe("Gateway", () => {
       server(`${https}, tls: {mode: SIMPLE, credentialName: a, credentialNames: [b]}`),
       "credentialNames: cannot stand beside credentialName",
     ],
+    ["Gateway", server(`${https}, tls: {mode: ISTIO_MUTUAL, caCrl: /crl}`), "caCrl: cannot be given"],
+    [
+      "Gateway",
+      server(`${https}, tls: {mode: MUTUAL, credentialName: c, caCrl: /crl}`),
+      "caCrl: cannot stand beside credentialName",
+    ],
+    [
+      "Gateway",
+      server(
+        `${https}, tls: {mode: MUTUAL, credentialName: c, verifyCertificateSpki: [x], verifyCertificateHash: [y]}`,
+      ),
+      "verifyCertificateSpki[0]: must be a SHA-256 in base64",
+    ],
+    ["Gateway", server("port: {number: 80, name: tcp, protocol: TCP}, tls: {}"), "tls: cannot be given: protocol TCP"],
     [
       "Gateway",
       server("port: {number: 80, name: http, protocol: HTTP}, tls: {mode: SIMPLE}"),
-      "tls.mode: needs protocol HTTPS",
+      "tls.mode: needs protocol HTTPS or TLS",
     ],
     [
       "Gateway",
@@ -229,19 +243,38 @@ describe("Gateway", () => {
       "Gateway",
       "{selector: {a: b}, servers: [{hosts: [a], port: {number: 80, name: http, protocol: HTTP}}, {hosts: [b], " +
         "port: {number: 80, name: b, protocol: HTTPS}, tls: {mode: SIMPLE, credentialName: c}}]}",
-      "port 80 is both HTTPS and plaintext",
+      "port 80 is both TLS and plaintext",
     ],
   ]);
   warns([
     [
       "Gateway",
-      server("port: {number: 80, name: http, protocol: TCP}"),
-      "protocol: TCP is not supported yet: this server",
+      server("port: {number: 80, name: dns, protocol: UDP}"),
+      "protocol: UDP is not supported yet: this server",
     ],
-    ["Gateway", server(`${https}, tls: {mode: MUTUAL, credentialName: c}`), "mode: mode MUTUAL is not supported yet"],
-    ["Gateway", server(`${https}, tls: {credentialName: c}`), "tls: mode PASSTHROUGH is not supported yet"],
+    ["Gateway", server(`${https}, tls: {credentialName: c}`), "credentialName: is not used by mode PASSTHROUGH"],
+    [
+      "Gateway",
+      server(`${https}, tls: {mode: SIMPLE, credentialName: c, subjectAltNames: [a]}`),
+      "subjectAltNames: is not asked for by mode SIMPLE",
+    ],
+    [
+      "Gateway",
+      server(`${https}, tls: {mode: MUTUAL, credentialName: c, insecureSkipVerify: true}`),
+      "lets clients in whoever signed their certificates",
+    ],
+    [
+      "Gateway",
+      server(`${https}, tls: {mode: SIMPLE, credentialName: c, minProtocolVersion: TLSV1_1}`),
+      "allows versions for which no cipher suite is allowed",
+    ],
+    ["Gateway", server(`${https}, tls: {mode: SIMPLE, credentialName: c, ecdhCurves: [x]}`), "Envoy knows no curve"],
+    [
+      "Gateway",
+      server("port: {number: 80, name: http, protocol: HTTP}, tls: {credentialName: c}"),
+      "credentialName: has no effect: protocol HTTP is plaintext",
+    ],
     ["Gateway", server(`${https}, tls: {mode: SIMPLE, credentialName: c, cipherSuites: [a]}`), "is not opened"],
-    ["Gateway", server(`${https}, tls: {mode: SIMPLE, credentialNames: [c]}`), "credentialNames: a certificate by"],
   ]);
   accepts([
     ["Gateway", server(`${https}, tls: {mode: SIMPLE, credentialName: A_B}`)],
@@ -249,6 +282,16 @@ describe("Gateway", () => {
       "Gateway",
       server(
         `${https}, tls: {mode: SIMPLE, credentialName: c, minProtocolVersion: TLSV1_2, cipherSuites: [AES128-SHA, a]}`,
+      ),
+    ],
+    ["Gateway", server("port: {number: 5432, name: db, protocol: tcp}")],
+    ["Gateway", server(`${https}, tls: {mode: OPTIONAL_MUTUAL, credentialNames: [a, b], caCertCredentialName: c}`)],
+    ["Gateway", server("port: {number: 443, name: tls, protocol: TLS}, tls: {}")],
+    [
+      "Gateway",
+      server(
+        `${https}, tls: {mode: MUTUAL, credentialName: c, verifyCertificateHash: [${"AB:".repeat(31)}ab], ` +
+          `verifyCertificateSpki: ["${"a".repeat(43)}="]}`,
       ),
     ],
     ["Gateway", "{servers: [{hosts: ['*'], port: {number: 80, name: http, protocol: HTTP}}]}"],

@@ -1,6 +1,6 @@
 // What the TLS settings of a server must mean: of a Gateway's, and of a Sidecar's ingress.
 import type { FieldPath } from "../../model/document.ts";
-import { CIPHER_SUITES, type GatewayServerSpec } from "../../model/kinds/gateway.ts";
+import { CIPHER_SUITES, ECDH_CURVES, type GatewayServerSpec, isPassedOn } from "../../model/kinds/gateway.ts";
 import { each, type Loose } from "../checks.ts";
 import { quote } from "../formats.ts";
 import type { Findings } from "../violation.ts";
@@ -9,23 +9,58 @@ export type ServerTls = NonNullable<Loose<GatewayServerSpec>["tls"]>;
 
 /** Certificates as a server may be given them. */
 const SOURCES = ["credentialName", "credentialNames", "serverCertificate", "privateKey", "tlsCertificates"] as const;
+/** What is asked of clients' certificates. */
+const OF_CLIENTS = [
+  "caCertificates",
+  "caCertCredentialName",
+  "subjectAltNames",
+  "verifyCertificateSpki",
+  "verifyCertificateHash",
+] as const;
 const MAX_CERTIFICATES = 2;
 
+type Given = (typeof SOURCES)[number] | (typeof OF_CLIENTS)[number] | "caCrl";
+
 /** Returns whether a field of the settings says something. */
-export function isGiven(tls: ServerTls, field: (typeof SOURCES)[number] | "caCertificates" | "caCrl"): boolean {
+export function isGiven(tls: ServerTls, field: Given): boolean {
   return (tls[field]?.length ?? 0) > 0;
 }
 
-/** Checks where certificates come from, and the parameters of the connections. */
+/** Checks where certificates come from, what is asked of clients, and the parameters of the connections. */
 export function checkServerTls(tls: ServerTls, at: FieldPath, findings: Findings): void {
   checkParameters(tls, at, findings);
   const mode = tls.mode ?? "PASSTHROUGH";
   if (mode === "ISTIO_MUTUAL") {
-    for (const field of [...SOURCES, "caCertificates"] as const)
+    for (const field of [...SOURCES, "caCertificates", "caCrl"] as const)
       if (isGiven(tls, field)) findings.error([...at, field], "cannot be given: mode ISTIO_MUTUAL uses the mesh's own");
-  } else if (mode === "PASSTHROUGH" || mode === "AUTO_PASSTHROUGH") {
-    for (const field of SOURCES) if (isGiven(tls, field)) findings.warn([...at, field], `is not used by mode ${mode}`);
+  } else if (isPassedOn(mode)) {
+    for (const field of [...SOURCES, "caCrl"] as const)
+      if (isGiven(tls, field)) findings.warn([...at, field], `is not used by mode ${mode}`);
   } else checkCertificates(tls, mode, at, findings);
+  checkClients(tls, mode, at, findings);
+}
+
+const SHA256_BASE64 = /^[A-Za-z0-9+/]{43}=$/;
+const SHA256_HEX = /^(?:[0-9A-Fa-f]{64}|[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){31})$/;
+
+function checkClients(tls: ServerTls, mode: string, at: FieldPath, findings: Findings): void {
+  const asksForMore = mode === "MUTUAL" || mode === "OPTIONAL_MUTUAL";
+  const unused = asksForMore
+    ? []
+    : OF_CLIENTS.filter((field) => mode !== "ISTIO_MUTUAL" || field !== "subjectAltNames");
+  for (const field of unused)
+    if (isGiven(tls, field) && !findings.failedUnder([...at, field]))
+      findings.warn([...at, field], `is not asked for by mode ${mode}`);
+  each(tls.verifyCertificateSpki, [...at, "verifyCertificateSpki"], (hash, path) => {
+    if (!SHA256_BASE64.test(hash)) findings.error(path, "must be a SHA-256 in base64: 44 characters");
+  });
+  each(tls.verifyCertificateHash, [...at, "verifyCertificateHash"], (hash, path) => {
+    if (!SHA256_HEX.test(hash))
+      findings.error(path, "must be a SHA-256 in hexadecimal: 64 digits, or pairs with colons");
+  });
+  if (tls.insecureSkipVerify !== true) return;
+  if (asksForMore) findings.warn([...at, "insecureSkipVerify"], "lets clients in whoever signed their certificates");
+  else findings.warn([...at, "insecureSkipVerify"], `is not used by mode ${mode}`);
 }
 
 function checkCertificates(tls: ServerTls, mode: string, at: FieldPath, findings: Findings): void {
@@ -40,6 +75,8 @@ function checkCertificates(tls: ServerTls, mode: string, at: FieldPath, findings
     findings.error([...at, sources[1] ?? ""], `cannot stand beside ${sources[0]}: certificates come from one place`);
   for (const field of ["credentialNames", "tlsCertificates"] as const)
     if ((tls[field]?.length ?? 0) > MAX_CERTIFICATES) findings.error([...at, field], "can have at most 2 entries");
+  if (isGiven(tls, "caCrl") && isGiven(tls, "credentialName"))
+    findings.error([...at, "caCrl"], "cannot stand beside credentialName: its Secret has the list (crl or ca.crl)");
   if (isGiven(tls, "caCrl") && mode === "SIMPLE")
     findings.error([...at, "caCrl"], "cannot be given: mode SIMPLE asks for no certificates of clients");
   if (named.length > 0 || findings.failedUnder(at)) return;
@@ -66,7 +103,15 @@ function checkParameters(tls: ServerTls, at: FieldPath, findings: Findings): voi
   each(tls.cipherSuites, [...at, "cipherSuites"], (suite, path) => {
     if (!CIPHER_SUITES.has(suite)) findings.warn(path, `Envoy knows no cipher suite ${quote(suite)}: it is left out`);
   });
+  each(tls.ecdhCurves, [...at, "ecdhCurves"], (curve, path) => {
+    if (!ECDH_CURVES.has(curve)) findings.warn(path, `Envoy knows no curve ${quote(curve)}: it is left out`);
+  });
   const { minProtocolVersion: min, maxProtocolVersion: max } = tls;
   if (min !== undefined && max !== undefined && max !== "TLS_AUTO" && min !== "TLS_AUTO" && min > max)
     findings.error([...at, "minProtocolVersion"], "is above maxProtocolVersion");
+  if ((min === "TLSV1_0" || min === "TLSV1_1") && (tls.cipherSuites ?? []).length === 0)
+    findings.warn(
+      [...at, "minProtocolVersion"],
+      "allows versions for which no cipher suite is allowed unless cipherSuites names one",
+    );
 }
