@@ -18,6 +18,8 @@ export interface NodeFacts {
   readonly podIp: string;
   readonly trustDomain: string;
   readonly clusterId: string;
+  /** Of what makes the bootstrap; the proxy tells it in its metrics. */
+  readonly version: string;
   /** Where Envoy's admin page listens; always a loopback address or a socket that is its owner's. */
   readonly admin: SocketAddress | PipeAddress;
   readonly controlPlane: ControlPlane;

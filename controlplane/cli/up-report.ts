@@ -1,4 +1,5 @@
 // What `scrim up` prints when the mesh is up.
+import { templatedWorkloads } from "../pods/templated-workloads.ts";
 import { type GatewayServerSpec, isHttpServer, isTlsServer, openedServers } from "../model/kinds/gateway.ts";
 import type { ProxyStatus, SyncReport } from "../admin/contract.ts";
 import type { LocatedEnvoy } from "../envoy/install.mjs";

@@ -31,9 +31,9 @@ export function createPodFactory(network: PodNetwork, context: PodContext, rando
     Array.from({ length: 5 }, () => SUFFIX_LETTERS[Math.floor(random() * SUFFIX_LETTERS.length)]).join("");
 
   /** What is fixed of a pod whoever it is for; its address and its ports are held until it is forgotten. */
-  function newPod({ name: workload, namespace, serviceAccount }: Planned, ordinal: number) {
+  function newPod({ name: workload, namespace, serviceAccount, hasStableNames }: Planned, ordinal: number) {
     const address = network.take();
-    const name = podName(workload, ordinal, suffix());
+    const name = podName(workload, ordinal, hasStableNames ? undefined : suffix());
     held.set(name, { ip: address.ip, ports: [] });
     return { name, namespace, workload, ordinal, serviceAccount, ...address, token: randomBytes(32).toString("hex") };
   }

@@ -13,7 +13,6 @@ import type { Prober } from "./readiness.ts";
 import type { PodSandbox } from "./sandbox/sandbox.ts";
 import { supervise } from "./supervise.ts";
 import type { WorkloadPlan } from "../pods/workload-plan.ts";
-import { SCRIM_VERSION } from "../settings/version.ts";
 
 export interface PodProcesses {
   envoyPid(): number | undefined;

@@ -3,8 +3,12 @@
 // template has a local command.
 // Never does: I/O; the folder of a workload is told by the origin of its Deployment.
 import { createHash } from "node:crypto";
-import { type EnvironmentVariableSpec, LOCAL_COMMAND, type PodSpec, type ProbeSpec } from "../model/kinds/pod.ts";
-import type { MeshObject } from "../model/object.ts";
+import {
+  type EnvironmentVariableSpec,
+  LOCAL_COMMAND,
+  type PodTemplateSpec,
+  type ProbeSpec,
+} from "../model/kinds/pod.ts";
 import { baseFolderOf } from "../model/origin.ts";
 import { serviceAccountOf } from "./pod-facts.ts";
 import { type TemplatedWorkload, templatedWorkloads } from "./templated-workloads.ts";
@@ -121,7 +125,7 @@ function planWorkload(
 }
 
 /** The first container's own word counts before the pod's. */
-function runAsOf(spec: Pick<PodSpec, "containers" | "securityContext"> | undefined): RunAs | undefined {
+function runAsOf(spec: PodTemplateSpec | undefined): RunAs | undefined {
   const contexts = [spec?.containers?.[0]?.securityContext, spec?.securityContext];
   const uid = contexts.find((context) => context?.runAsUser !== undefined)?.runAsUser;
   const gid = contexts.find((context) => context?.runAsGroup !== undefined)?.runAsGroup;

@@ -1,4 +1,4 @@
-// The TLS credentials that a gateway's listeners name, as secrets for SDS.
+// The TLS credentials that a proxy's listeners and clusters name, as secrets for SDS.
 import { dirname } from "node:path";
 import type { CertificateValidationContext, Secret, TlsCertificate } from "../../protos/build/envoy.ts";
 import { isFailed } from "../model/failure.ts";
@@ -14,7 +14,7 @@ import { memoized } from "../world/memo.ts";
 import type { World } from "../world/world.ts";
 
 /**
- * Returns the secrets by name. `names` are those that the gateway's own listeners and clusters refer to: Secrets of its
+ * Returns the secrets by name. `names` are those that the proxy's own listeners and clusters refer to: Secrets of its
  * namespace (`kubernetes://shop-cert`, and `kubernetes://shop-cert-cacert` for the authorities that belong to it) and
  * files of its own (`file-cert:/c.pem~/k.pem`, `file-root:/ca.pem`, `file-root:/ca.pem~/crl.pem`), which its Envoy
  * reads itself, whenever they are replaced.

@@ -33,7 +33,6 @@ const CREDENTIAL = ["default", "istio-system"]
 const WITHOUT_EFFECT: Readonly<Record<string, string>> = {
   "Deployment.selector": "only its matchLabels are looked at: the template must have them",
   "Gateway.servers[].name": "for people, as Istio says",
-  "Gateway.servers[].tls.tlsCertificates[].caCertificates": "a server with tlsCertificates is not opened, as is said",
 };
 
 /** A document's part that a schema describes, and what becomes of the mesh's text when it is another. */

@@ -6,6 +6,7 @@ import type { CapturedFacts, TokenFiles } from "../../bootstrap/captured-bootstr
 import { CLUSTER_ID } from "../../model/workload-ref.ts";
 import { parseAddress } from "../../settings/address.ts";
 import { commandFailure } from "../exit-codes.ts";
+import { SCRIM_VERSION } from "../../settings/version.ts";
 
 export interface BootstrapOptions {
   readonly proxy?: string;
@@ -95,6 +96,7 @@ function sharedFacts(options: BootstrapOptions) {
     labels: Object.fromEntries(labels),
     trustDomain: options.trustDomain,
     clusterId: CLUSTER_ID,
+    version: SCRIM_VERSION,
     metricLabels: LABELS,
     extraStatTags: options.statTag,
   };

@@ -9,6 +9,7 @@ import type { MeshFacts } from "../pod-context.ts";
 import type { PodRecord } from "../pod-record.ts";
 import type { SandboxedEnvoy } from "../sandbox/sandbox.ts";
 import { ENVOY_BINARY, XDS_SOCKET } from "./mesh-network.ts";
+import { SCRIM_VERSION } from "../../settings/version.ts";
 
 /** Where the pod has its files, and how this process reaches one of them. */
 export interface PodFolder {
@@ -43,7 +44,7 @@ export async function writeProxyFiles(
   const { name: podName, ip: podIp, namespace } = pod;
   const id = { kind: pod.kind, podIp, podName, namespace };
   if (pod.capture === undefined) {
-    const facts = { ...mesh, ...pod, ...id, admin, controlPlane, clusterId: CLUSTER_ID };
+    const facts = { ...mesh, ...pod, ...id, admin, controlPlane, clusterId: CLUSTER_ID, version: SCRIM_VERSION };
     return { binary: ENVOY_BINARY, bootstrap: await write("bootstrap.json", JSON.stringify(buildBootstrap(facts))) };
   }
   const tokenFile = await write("token", pod.token);
@@ -69,6 +70,7 @@ function capturedFacts(
   return {
     ...{ capture, namespace, workload, serviceAccount, labels, trustDomain, metricLabels, extraStatTags, controlPlane },
     clusterId: CLUSTER_ID,
+    version: SCRIM_VERSION,
     ipFamilies: "IPv4" as const,
   };
 }

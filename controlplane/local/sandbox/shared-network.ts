@@ -11,6 +11,7 @@ import type { MeshFacts } from "../pod-context.ts";
 import type { PodRecord } from "../pod-record.ts";
 import type { Prober } from "../readiness.ts";
 import type { OpenSandbox } from "./sandbox.ts";
+import { SCRIM_VERSION } from "../../settings/version.ts";
 
 const LOOPBACK = "127.0.0.1";
 
@@ -42,7 +43,7 @@ export function createSharedSandboxes(envoyBinary: string, mesh: MeshFacts): Ope
 async function writeBootstrap(pod: PodRecord, { stateDir, ...mesh }: MeshFacts): Promise<string> {
   const path = join(stateDir, "runtime", `${pod.name}.bootstrap.json`);
   const { name: podName, ip: podIp, ...own } = pod;
-  const facts = { ...mesh, ...own, podName, podIp, clusterId: CLUSTER_ID };
+  const facts = { ...mesh, ...own, podName, podIp, clusterId: CLUSTER_ID, version: SCRIM_VERSION };
   await replaceFile(path, `${JSON.stringify(buildBootstrap(facts), undefined, 2)}\n`);
   return path;
 }

@@ -70,8 +70,6 @@ const podFields = {
   serviceAccountName: opt(anyText()),
   serviceAccount: opt(anyText()),
   containers: opt(listOf(container)),
-  terminationGracePeriodSeconds: opt(integer()),
-  securityContext: opt(securityContext),
 };
 
 const podStatus = openFields({
@@ -86,7 +84,13 @@ export const podSchema = openFields({ ...podFields, status: opt(podStatus) });
 
 const podTemplate = openFields({
   metadata: opt(openFields({ labels: opt(labelMap()), annotations: opt(mapOf(anyText())) })),
-  spec: opt(openFields({ ...podFields, terminationGracePeriodSeconds: opt(integer()) })),
+  spec: opt(
+    openFields({
+      ...podFields,
+      terminationGracePeriodSeconds: opt(integer()),
+      securityContext: opt(securityContext),
+    }),
+  ),
 });
 
 /** The schema of a Deployment's spec, and of what else runs pods made by a template: a DaemonSet has no replicas. */
@@ -98,6 +102,7 @@ export const deploymentSchema = openFields({
 
 export type PodSpec = SpecFrom<typeof podSchema>;
 export type DeploymentSpec = SpecFrom<typeof deploymentSchema>;
+export type PodTemplateSpec = NonNullable<DeploymentSpec["template"]["spec"]>;
 export type ContainerSpec = SpecFrom<typeof container>;
 export type ProbeSpec = SpecFrom<typeof probe>;
 export type EnvironmentVariableSpec = SpecFrom<typeof environmentVariable>;

@@ -8,6 +8,7 @@ import type { Upstream, WarmUp } from "../ir/upstream.ts";
  */
 export function buildLoadBalancing({ discovery, loadBalancer }: Upstream): Cluster {
   if (discovery.kind === "forward" || discovery.kind === "original") return {};
+  const warmUp = "warmUp" in loadBalancer ? loadBalancer.warmUp : undefined;
   switch (loadBalancer.kind) {
     case "roundRobin":
       return { lbPolicy: "ROUND_ROBIN", ...(warmUp && { roundRobinLbConfig: { slowStartConfig: slowStart(warmUp) } }) };

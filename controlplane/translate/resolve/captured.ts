@@ -142,7 +142,7 @@ const allCaptures = derived(
 const captureOfHost = derived(
   (world: World, namespace: string, labels: Labels, host: string): HostCapture => {
     const declared = visibleHost(world, namespace, host);
-    const client: Client = { world, namespace, labels, destinations: createDestinations(world, namespace) };
+    const client: Client = { world, namespace, labels, destinations: createDestinations(world, namespace, labels) };
     if (declared === undefined) return NOTHING;
     const service: AddressedService = { ...declared, told: addressesOf(world, declared) };
     const hosts = service.ports
@@ -161,7 +161,7 @@ const captureOfHost = derived(
 /** Hosts of rules that are no service get the rule's routes for requests to port 80. */
 const captureOfOthers = derived(
   (world: World, namespace: string, labels: Labels): HostCapture => {
-    const client: Client = { world, namespace, labels, destinations: createDestinations(world, namespace) };
+    const client: Client = { world, namespace, labels, destinations: createDestinations(world, namespace, labels) };
     const table = tableOfPort(DEFAULT_PORT);
     const hosts = ruledNames(world, namespace, labels).flatMap((host) =>
       capturedRuledHost(client, host).map((one) => ({ table, host: one })),
@@ -178,7 +178,7 @@ const captureOfOthers = derived(
 const reachableUpstreams = derived(
   (world: World, namespace: string, labels: Labels): readonly Upstream[] => {
     const names = serviceNames(world, namespace, labels);
-    const upstreams = new Set(names.flatMap((host) => serviceUpstreams(world, namespace, host)));
+    const upstreams = new Set(names.flatMap((host) => serviceUpstreams(world, namespace, labels, host)));
     for (const { used } of allCaptures(world, namespace, labels)) for (const upstream of used) upstreams.add(upstream);
     return [...new Set([...upstreams].map((upstream) => capturedUpstream(world, namespace, upstream)))];
   },

@@ -77,7 +77,7 @@ export function ruledHost(client: Client, host: string): readonly VirtualHost[] 
 /** Returns the routes of a rule for a name that is no service, as requests to port 80 take them. */
 export function routesOfRule(client: Client, host: string): readonly Route[] {
   const rule = ruleFor(client.world, client.namespace, client.labels, host);
-  return rule ? resolveHttpRoutes(rule, contextOf(client, DEFAULT_PORT), client.destinations) : [];
+  return rule ? resolveHttpRoutes(client.world, rule, contextOf(client, DEFAULT_PORT), client.destinations) : [];
 }
 
 /** Returns what of a client counts for its rules. */

@@ -18,7 +18,7 @@ const to = (...hosts: readonly string[]) => `route: [${hosts.map((host) => `{des
 function resolved(resolve: typeof resolveTcpRoutes, routes: string, where: typeof context): readonly string[] {
   const world = worldOf(rule(routes));
   const [one] = world.list("VirtualService");
-  return resolve(one!, where, createDestinations(world, "default")).map(text);
+  return resolve(one!, where, createDestinations(world, "default", where.labels)).map(text);
 }
 const text = ({ serverNames, subnets, targets }: ConnectionRoute) =>
   `${[...serverNames, ...subnets].join("+") || "any"}: ` +

@@ -31,6 +31,11 @@ const AUTHORITIES = [
   ["ca.crt", "ca.crl"],
 ] as const;
 
+/** Returns the name by which a proxy asks for the authorities of a credential. */
+export function authorityName(credential: string): string {
+  return credential + AUTHORITIES_SUFFIX;
+}
+
 /** Returns the certificate and key of a Secret by name. */
 export function credentialNamed(world: World, namespace: string, name: string): Credential | CredentialFailure {
   const secret = world.get("Secret", namespace, name);
@@ -73,33 +78,6 @@ const authoritiesOf = memoized((secret: MeshObject<"Secret">): Authorities | Cre
 
 function without({ metadata }: MeshObject<"Secret">, what: string): CredentialFailure {
   return failed("without", `the Secret ${metadata.name} in ${metadata.namespace} has no ${what}`);
-}
-
-/** As Istio's generic secrets name them. */
-const AUTHORITIES = ["ca.crt", "cacert"] as const;
-/** What Istio calls the Secret that holds the authorities beside a credential's certificate. */
-const AUTHORITY_SUFFIX = "-cacert";
-
-/** Returns the name by which a proxy asks for the authorities of a credential. */
-export function authorityName(credential: string): string {
-  return credential + AUTHORITY_SUFFIX;
-}
-
-/**
- * Returns the authorities (PEM) that a namespace has under such a name: of the Secret so called, else of the
- * credential's own; undefined when neither has any.
- */
-export function authoritiesOf(world: World, namespace: string, name: string): string | undefined {
-  const own = world.get("Secret", namespace, name);
-  const beside = name.endsWith(AUTHORITY_SUFFIX)
-    ? world.get("Secret", namespace, name.slice(0, -AUTHORITY_SUFFIX.length))
-    : undefined;
-  for (const secret of [own, beside])
-    for (const name of AUTHORITIES) {
-      const text = secret && field(secret, name);
-      if (text !== undefined) return text;
-    }
-  return undefined;
 }
 
 function field({ spec }: MeshObject<"Secret">, name: string): string | undefined {

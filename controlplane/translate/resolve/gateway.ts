@@ -32,7 +32,7 @@ const fromGateway = memoized(
 /** Returns the view of a gateway proxy: servers of all Gateways that select it, by port, oldest Gateway first. */
 export function resolveGateway(inputs: Inputs, proxy: ProxyClass): GatewayView {
   const { world } = inputs;
-  const destinations = createDestinations(world, proxy.namespace);
+  const destinations = createDestinations(world, proxy.namespace, proxy.labels);
   const gathering: Gathering = { world, proxy, destinations, passedOn: new Set(), notes: [] };
   const byPort = new Map<number, GatewayServer[]>();
   for (const gateway of world

@@ -6,12 +6,15 @@ import type { Discovery, Upstream } from "../ir/upstream.ts";
 import { visibleHosts } from "./registry.ts";
 import { serviceUpstreams } from "./upstream.ts";
 
+/** What a gateway is itself does not matter: each of its clients has made its own choice. */
+const NO_LABELS = {};
+
 /** Returns them for gateways of a namespace: all that is in the mesh, each port and subset. */
 export const passedOnUpstreams = derived(
   (world: World, namespace: string): readonly Upstream[] =>
     [...visibleHosts(world, namespace).values()]
       .filter(({ internal }) => internal)
-      .flatMap(({ host }) => serviceUpstreams(world, namespace, host))
+      .flatMap(({ host }) => serviceUpstreams(world, namespace, NO_LABELS, host))
       .map(passedOn),
   { same: sameItems },
 );

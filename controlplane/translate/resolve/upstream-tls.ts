@@ -1,8 +1,9 @@
 // What is spoken below the protocol of one upstream.
 import type { ClientTlsSpec } from "../../model/kinds/destination-rule.ts";
 import type { World } from "../../world/world.ts";
-import type { UpstreamId, UpstreamTls } from "../ir/upstream.ts";
-import { authoritiesOf, authorityName, credentialOf } from "./credential.ts";
+import { type UpstreamId, type UpstreamTls, upstreamText } from "../ir/upstream.ts";
+import { isFailed } from "../../model/failure.ts";
+import { authoritiesNamed, authorityName, credentialNamed } from "./credential.ts";
 import type { MeshService } from "./mesh-service.ts";
 
 type ServerTls = Extract<UpstreamTls, { mode: "tls" }>;
@@ -60,11 +61,8 @@ function secretsOf(credential: string, mutual: boolean): Partial<ServerTls> {
 export function lacksCredential(world: World, client: string, spec: ClientTlsSpec | undefined): boolean {
   const { mode, credentialName, insecureSkipVerify } = spec ?? {};
   if (credentialName === undefined || (mode !== "SIMPLE" && mode !== "MUTUAL")) return false;
-  const lacksOwn = mode === "MUTUAL" && credentialOf(world.get("Secret", client, credentialName)) === undefined;
-  return (
-    lacksOwn ||
-    (insecureSkipVerify !== true && authoritiesOf(world, client, authorityName(credentialName)) === undefined)
-  );
+  const lacksOwn = mode === "MUTUAL" && isFailed(credentialNamed(world, client, credentialName));
+  return lacksOwn || (insecureSkipVerify !== true && isFailed(authoritiesNamed(world, client, credentialName)));
 }
 
 /** Whether mesh mTLS is decided per address: addresses come and go without the upstream's being told anew. */
@@ -75,5 +73,5 @@ function mayHaveSidecars(service: MeshService): boolean {
 
 /** `outbound_.80_.v1_.reviews.default.svc.cluster.local`, as Istio's sidecars tell each other what they want. */
 function meshSni(id: UpstreamId): string {
-  return `outbound_.${id.port}_.${id.subset}_.${id.host}`;
+  return upstreamText({ ...id, direction: "passedOn" });
 }

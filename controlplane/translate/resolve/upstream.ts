@@ -5,15 +5,10 @@ import { compareText } from "../../model/object.ts";
 import { derived, sameItems } from "../../world/derive.ts";
 import { labelsKey } from "../../world/labels-key.ts";
 import type { World } from "../../world/world.ts";
-import {
-  type Discovery,
-  type Endpoint,
-  type Upstream,
-  type UpstreamId,
-  type UpstreamTls,
-  upstreamText,
-} from "../ir/upstream.ts";
-import { destinationRuleFor, type MergedRule, portPolicy } from "./destination-rule.ts";
+import { type Discovery, type Upstream, type UpstreamId, upstreamText } from "../ir/upstream.ts";
+import { labelsAmong, labelsInRule } from "./client-labels.ts";
+import { destinationRuleFor, type MergedRule, portPolicy, rulesOfHost } from "./destination-rule.ts";
+import { type LocalityPolicy, placeEndpoints, resolveLocalityPolicy, spreadOf } from "./locality.ts";
 import type { MeshPort, MeshService } from "./mesh-service.ts";
 import { visibleHost } from "./registry.ts";
 import { resolveLimits, resolveLoadBalancer, resolveOutlier, resolveUpstreamProtocol } from "./traffic-policy.ts";
@@ -126,42 +121,6 @@ function discoveryOf(
   const placed = placeEndpoints(backends, localities, labels);
   if (service.discovery === "dns" || service.discovery === "oneByDns")
     // Envoy takes one address of one name, so a subset without endpoints cannot say so.
-    return { kind: "dns", endpoints, roundRobin: service.discovery === "oneByDns" && endpoints.length === 1 };
-  return { kind: service.discovery, endpoints };
-}
-
-function tlsOf(world: World, service: MeshService, id: UpstreamId, spec: ClientTlsSpec | undefined): UpstreamTls {
-  const sni = meshSni(id);
-  if (spec === undefined)
-    return world.mesh.enableAutoMtls && mayHaveSidecars(service)
-      ? { mode: "auto", identities: service.identities, sni }
-      : { mode: "none" };
-  const mode = spec.mode ?? "DISABLE";
-  if (mode === "DISABLE") return { mode: "none" };
-  if (mode === "ISTIO_MUTUAL")
-    return {
-      mode: "mesh",
-      identities: spec.subjectAltNames?.length ? spec.subjectAltNames : service.identities,
-      sni: spec.sni ?? sni,
-    };
-  return {
-    mode: "tls",
-    sni: spec.sni ?? "",
-    ...(spec.caCertificates !== undefined && { caFile: spec.caCertificates }),
-    ...(mode === "MUTUAL" && spec.clientCertificate !== undefined && { clientCertificateFile: spec.clientCertificate }),
-    ...(mode === "MUTUAL" && spec.privateKey !== undefined && { clientKeyFile: spec.privateKey }),
-    subjectAltNames: spec.subjectAltNames ?? [],
-    insecureSkipVerify: spec.insecureSkipVerify === true,
-  };
-}
-
-/** Whether mesh mTLS is decided per address: addresses come and go without the upstream's being told anew. */
-function mayHaveSidecars(service: MeshService): boolean {
-  if (service.internal && service.discovery === "endpoints") return true;
-  return [...service.backends.values()].some((backends) => backends.some((backend) => backend.endpoint.meshTls));
-}
-
-/** `outbound_.80_.v1_.reviews.default.svc.cluster.local`, as Istio's sidecars tell each other what they want. */
-function meshSni(id: UpstreamId): string {
-  return upstreamText({ ...id, direction: "passedOn" });
+    return { kind: "dns", ...placed, roundRobin: service.discovery === "oneByDns" && placed.endpoints.length === 1 };
+  return { kind: service.discovery, ...placed };
 }
