@@ -20,8 +20,15 @@ export function meshConfigOf(objects: ReadonlyMap<string, MeshObject>, before: M
 /** Returns the settings a MeshConfig document's text means; what is wrong in it is left at its default. */
 function meshConfigFrom(text: string): MeshConfig {
   // The text was validated with its ConfigMap: nobody is waiting for findings here.
-  const { defaultConfig, connectTimeout, outboundTrafficPolicy, pathNormalization, failStrategies, ...rest } =
-    readMeshConfig(text, [], { error: () => {}, warn: () => {}, failedUnder: () => false });
+  const {
+    defaultConfig,
+    connectTimeout,
+    protocolDetectionTimeout,
+    outboundTrafficPolicy,
+    pathNormalization,
+    failStrategies,
+    ...rest
+  } = readMeshConfig(text, [], { error: () => {}, warn: () => {}, failedUnder: () => false });
   const normalization = pathNormalization?.normalization ?? "DEFAULT";
   const given = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
   return {
@@ -32,22 +39,19 @@ function meshConfigFrom(text: string): MeshConfig {
       ...Object.fromEntries(Object.entries(failStrategies ?? {}).filter(([, value]) => value !== undefined)),
     },
     ...(outboundTrafficPolicy?.mode !== undefined && {
-      outboundTrafficPolicy: unknownHosts(outboundTrafficPolicy.mode),
+      outboundTrafficPolicy: outboundTrafficPolicy.mode,
     }),
     ...(normalization !== "DEFAULT" && { pathNormalization: normalization }),
     ...(connectTimeout !== undefined && {
       connectTimeoutMs: parseDurationMs(connectTimeout) ?? defaultMeshConfig.connectTimeoutMs,
+    }),
+    ...(protocolDetectionTimeout !== undefined && {
+      protocolDetectionTimeoutMs:
+        parseDurationMs(protocolDetectionTimeout) ?? defaultMeshConfig.protocolDetectionTimeoutMs,
     }),
     ...(defaultConfig?.extraStatTags !== undefined && {
       extraStatTags: [...new Set(defaultConfig.extraStatTags.filter((name) => name !== undefined))].sort(),
     }),
     ...(defaultConfig?.concurrency !== undefined && { defaultConcurrency: defaultConfig.concurrency }),
   };
-}
-
-/** Unknown hosts are looked up by DNS anyway: an explicit proxy has nothing else to go by. */
-function unknownHosts(
-  mode: "ALLOW_ANY" | "ALLOW_ANY_DYNAMIC_DNS" | "REGISTRY_ONLY",
-): MeshConfig["outboundTrafficPolicy"] {
-  return mode === "REGISTRY_ONLY" ? "REGISTRY_ONLY" : "ALLOW_ANY";
 }

@@ -96,6 +96,7 @@ const resolveClass = derived(
       ...(accessLog && { accessLog }),
       trustDomains: trustDomainsOf(mesh).join(","),
       requestForm: resolveRequestForm(mesh),
+      detectionTimeoutMs: mesh.protocolDetectionTimeoutMs,
       ...(proxies.kind === "router" ? routerIr(inputs, proxies) : sidecarIr(inputs, proxies)),
     };
     return proxies.identity === "none" ? withoutIdentity(ir) : ir;
@@ -103,7 +104,7 @@ const resolveClass = derived(
   { keyOf },
 );
 
-type PartOfIr = Omit<ClassIr, "accessLog" | "trustDomains" | "requestForm">;
+type PartOfIr = Omit<ClassIr, "accessLog" | "trustDomains" | "requestForm" | "detectionTimeoutMs">;
 
 function routerIr(inputs: Inputs, proxies: ProxyClass): PartOfIr {
   const { tables, upstreams, notes } = gatewayOf(inputs, proxies);

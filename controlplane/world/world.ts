@@ -20,7 +20,7 @@ export interface MeshConfig extends RequestForm {
   /** Other trust domains whose identities policies take for the mesh's own. */
   readonly trustDomainAliases: readonly string[];
   readonly rootNamespace: string;
-  readonly outboundTrafficPolicy: "ALLOW_ANY" | "REGISTRY_ONLY";
+  readonly outboundTrafficPolicy: "ALLOW_ANY" | "ALLOW_ANY_DYNAMIC_DNS" | "REGISTRY_ONLY";
   /** A path, or "" for no access log. */
   readonly accessLogFile: string;
   /** Envoy's format string; "" means the default format. */
@@ -28,6 +28,8 @@ export interface MeshConfig extends RequestForm {
   readonly accessLogEncoding: "TEXT" | "JSON";
   readonly enableAutoMtls: boolean;
   readonly connectTimeoutMs: number;
+  /** 0: for ever. */
+  readonly protocolDetectionTimeoutMs: number;
   /** For ports of which no DestinationRule says how localities are to be treated. */
   readonly localityLbSetting?: LocalitySettingSpec;
   readonly zoneAwareLbSetting?: ZoneSettingSpec;
@@ -52,6 +54,7 @@ export const defaultMeshConfig: MeshConfig = Object.freeze({
   accessLogEncoding: "TEXT",
   enableAutoMtls: true,
   connectTimeoutMs: 10_000,
+  protocolDetectionTimeoutMs: 1_000,
   extraStatTags: Object.freeze([]),
   pathNormalization: "BASE",
   headersWithUnderscoresAction: "ALLOW",

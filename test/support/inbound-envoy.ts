@@ -255,7 +255,11 @@ export class InboundEnvoy {
         listeners: inbound.map((port) =>
           toProto3Json(
             "Listener",
-            buildInboundListener(port, { ...settings, requestForm: this.#forms.get(port.port) ?? asInIstio }),
+            buildInboundListener(port, {
+              ...settings,
+              detectionTimeoutMs: 1_000,
+              requestForm: this.#forms.get(port.port) ?? asInIstio,
+            }),
           ),
         ),
         clusters: inbound.map((port) => toProto3Json("Cluster", buildInboundCluster(port))),

@@ -44,6 +44,7 @@ export function meshSettings({ mesh }: World): object {
     enableAutoMtls: mesh.enableAutoMtls,
     pathNormalization: { normalization: mesh.pathNormalization },
     connectTimeout: `${mesh.connectTimeoutMs / 1_000}s`,
+    protocolDetectionTimeout: `${mesh.protocolDetectionTimeoutMs / 1_000}s`,
     ...(mesh.defaultConcurrency === undefined ? {} : { defaultConfig: { concurrency: mesh.defaultConcurrency } }),
   };
 }

@@ -117,7 +117,6 @@ const withoutEffect = {
   ),
   meshMTLS: noEffect(tlsConfig),
   tlsDefaults: noEffect(tlsConfig),
-  protocolDetectionTimeout: noEffect(duration(0)),
   hboneIdleTimeout: noEffect(duration(0)),
   serviceEntryVisibility: noEffect(struct()),
   serviceScopeConfigs: noEffect(
@@ -152,6 +151,8 @@ export const meshConfigSchema = fields({
   accessLogEncoding: opt(choice(["TEXT", "JSON"])),
   enableAutoMtls: opt(flag()),
   connectTimeout: opt(duration()),
+  /** How long a connection may be silent until it counts as none of HTTP; 0: for ever. */
+  protocolDetectionTimeout: opt(duration(0)),
   localityLbSetting: opt(localityLbSetting),
   zoneAwareLbSetting: opt(zoneAwareLbSetting),
   defaultConfig: opt(proxyConfig),

@@ -22,6 +22,8 @@ const CAPTURE_PORT = 15_001;
 
 interface Settings extends Omit<CapturedOutbound, "ports" | "names"> {
   readonly requestForm: RequestForm;
+  /** How long a silent connection is looked at. */
+  readonly detectionTimeoutMs: number;
   readonly accessLog?: AccessLog | undefined;
   /** Any address of the family of the pod's own, and of the other one if it has such an address, too. */
   readonly wildcards: readonly string[];
@@ -30,11 +32,11 @@ interface Settings extends Omit<CapturedOutbound, "ports" | "names"> {
 /** Returns the listeners of a class of captured proxies whose pods have addresses of the families of `wildcards`. */
 export function capturedListeners(
   { ports, names, filters, tcpTelemetry, unknownHosts }: CapturedOutbound,
-  requestForm: RequestForm,
-  accessLog: AccessLog | undefined,
+  { requestForm, detectionTimeoutMs, accessLog }: Pick<Settings, "requestForm" | "detectionTimeoutMs" | "accessLog">,
   wildcards: readonly string[],
 ): ReadonlyMap<string, Listener> {
-  const settings = settingsOf(filters, tcpTelemetry, unknownHosts, requestForm, accessLog, wildcards);
+  const seen = [requestForm, detectionTimeoutMs, accessLog] as const;
+  const settings = settingsOf(filters, tcpTelemetry, unknownHosts, ...seen, wildcards);
   return listenersOf(ports, settings, buildDnsListener(names, wildcards[0] === "::"));
 }
 
@@ -44,9 +46,10 @@ const settingsOf = memoized(
     tcpTelemetry: Settings["tcpTelemetry"],
     unknownHosts: Settings["unknownHosts"],
     requestForm: RequestForm,
+    detectionTimeoutMs: number,
     accessLog: AccessLog | undefined,
     wildcards: readonly string[],
-  ): Settings => ({ filters, tcpTelemetry, unknownHosts, requestForm, accessLog, wildcards }),
+  ): Settings => ({ filters, tcpTelemetry, unknownHosts, requestForm, detectionTimeoutMs, accessLog, wildcards }),
 );
 
 const listenersOf = memoized((ports: readonly CapturedPort[], settings: Settings, dns: Listener) =>
@@ -90,7 +93,7 @@ const onePort = interned(
       ...listeningAt(addresses, port.port),
       bindToPort: false,
       trafficDirection: "OUTBOUND",
-      ...inspection(port),
+      ...inspection(port, settings.detectionTimeoutMs),
       filterChains: [...httpChains(name, port, settings), ...others.map((way) => tcpChain(settings, way))],
       // Envoy does not go back from a chain that asks for more to one that asks for less, but to this one.
       defaultFilterChain: rest === undefined ? unknownChain(settings) : tcpChain(settings, rest),
@@ -98,10 +101,13 @@ const onePort = interned(
   },
 );
 
-function inspection({ routeTable, ways }: CapturedPort): Partial<Listener> {
+function inspection({ routeTable, ways }: CapturedPort, detectionTimeoutMs: number): Partial<Listener> {
   const looksForHttp = routeTable !== undefined;
   if (!looksForHttp && ways.every(({ serverNames }) => serverNames.length === 0)) return {};
-  return { listenerFilters: [tlsInspector, ...(looksForHttp ? [httpInspector] : [])], ...waitForServerFirst };
+  return {
+    listenerFilters: [tlsInspector, ...(looksForHttp ? [httpInspector] : [])],
+    ...waitForServerFirst(detectionTimeoutMs),
+  };
 }
 
 /** Blocks of addresses go before what is spoken: of those that are looked into each has a chain of its own. */

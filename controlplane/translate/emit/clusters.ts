@@ -11,9 +11,9 @@ import type { Upstream } from "../ir/upstream.ts";
 import { buildCluster } from "./cluster.ts";
 import { buildLoadAssignment } from "./endpoint.ts";
 import { buildCapturedCluster, buildInboundCluster, inboundPassthroughCluster } from "./inbound-cluster.ts";
-import { PASSTHROUGH_CLUSTER, upstreamName } from "./names.ts";
+import { upstreamName } from "./names.ts";
 import { byName, sorted } from "./resources.ts";
-import { blackHoleCluster, connectClusters, forwardingCluster, originalCluster } from "./special-clusters.ts";
+import { blackHoleCluster, connectClusters, originalCluster, unknownHostsClusters } from "./special-clusters.ts";
 
 /** Undefined: the proxy has no way out. */
 export type UnknownHosts = OutboundProxy["unknownHosts"] | undefined;
@@ -31,7 +31,7 @@ const sharedClusters = memoized(
         ...upstreams.map((upstream) => buildCluster(upstream, trustDomains)),
         blackHoleCluster,
         ...(unknownHosts === undefined ? [] : connectClusters),
-        ...(unknownHosts === "forward" ? [forwardingCluster] : []),
+        ...unknownHostsClusters(unknownHosts),
         ...(captured === "forward" ? [originalCluster] : []),
       ]),
     ),
@@ -73,7 +73,7 @@ const oneEndpointMap = internedMaps<ClusterLoadAssignment>();
 export const forwardClusters = memoized((upstreams: readonly Upstream[], unknownHosts: UnknownHosts) =>
   oneSet([
     ...upstreams.filter(({ discovery }) => discovery.kind === "forward").map(({ id }) => upstreamName(id)),
-    ...(unknownHosts === "forward" ? [PASSTHROUGH_CLUSTER] : []),
+    ...unknownHostsClusters(unknownHosts).map(({ name = "" }) => name),
   ]),
 );
 const oneSet = interned(

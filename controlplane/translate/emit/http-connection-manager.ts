@@ -2,6 +2,7 @@
 import type {
   AnyMessage,
   Filter,
+  Http1ProtocolOptions,
   HttpConnectionManager,
   HttpConnectionManager_UpgradeConfig,
   CoreHttpProtocolOptions,
@@ -106,10 +107,14 @@ const byNormalization: Readonly<Record<RequestForm["pathNormalization"], Hardeni
   },
 };
 
+/** Programs of a mesh may be old; strangers at its gateways are not waited for. */
+const oldHttpToo: Http1ProtocolOptions = { acceptHttp10: true };
+
 const byDirection = memoized(
   (form: RequestForm): Readonly<Record<HttpListening["direction"], Hardening>> => ({
     inbound: {
       commonHttpProtocolOptions: headersOf(form),
+      httpProtocolOptions: oldHttpToo,
       http2ProtocolOptions: { maxConcurrentStreams: 1024, allowConnect: true },
       serverName: "scrim",
       serverHeaderTransformation: "PASS_THROUGH",
@@ -120,6 +125,7 @@ const byDirection = memoized(
     },
     outbound: {
       commonHttpProtocolOptions: headersOf(form),
+      httpProtocolOptions: oldHttpToo,
       http2ProtocolOptions: { maxConcurrentStreams: 1024, allowConnect: true },
       serverName: "scrim",
       serverHeaderTransformation: "PASS_THROUGH",

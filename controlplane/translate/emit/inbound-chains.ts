@@ -17,6 +17,8 @@ export interface InboundSettings {
   /** Comma-separated. */
   readonly trustDomains: string;
   readonly requestForm: RequestForm;
+  /** How long a silent connection is looked at. */
+  readonly detectionTimeoutMs: number;
   readonly accessLog?: AccessLog | undefined;
 }
 

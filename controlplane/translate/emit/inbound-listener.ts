@@ -31,7 +31,7 @@ export function buildInboundListener(port: PlacedInboundPort, settings: InboundS
     accessLog: buildRefusedConnectionLogs(settings.accessLog),
     ...(inspectors.length > 0 && {
       listenerFilters: inspectors,
-      ...(port.mtls !== "STRICT" && mayBeTcp(port) && waitForServerFirst),
+      ...(port.mtls !== "STRICT" && mayBeTcp(port) && waitForServerFirst(settings.detectionTimeoutMs)),
     }),
     filterChains: chains,
   };

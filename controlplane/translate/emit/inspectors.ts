@@ -20,13 +20,12 @@ export const httpInspector: ListenerFilter = {
 export const plainHttp: readonly string[] = ["http/1.0", "http/1.1", "h2c"];
 
 /**
- * A client of a protocol in which the server speaks first sends nothing to look at: after a while it counts as
- * plaintext that is not HTTP.
+ * Returns how long a listener looks. A client of a protocol in which the server speaks first sends nothing to look at:
+ * after a while it counts as plaintext that is not HTTP; with a timeout of 0 never.
  */
-export const waitForServerFirst: Listener = {
-  listenerFiltersTimeout: durationFromMs(1_000),
-  continueOnListenerFiltersTimeout: true,
-};
+export function waitForServerFirst(timeoutMs: number): Listener {
+  return { listenerFiltersTimeout: durationFromMs(timeoutMs), continueOnListenerFiltersTimeout: true };
+}
 
 /**
  * The network filter of what is no HTTP: the ALPN of a cluster that is known for HTTP tells the peer that HTTP comes,

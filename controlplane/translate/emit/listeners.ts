@@ -28,7 +28,7 @@ import { buildVirtualInbound, type VirtualInbound } from "./virtual-inbound.ts";
 /** Returns the listeners. */
 export function listenersOf({ shared, own }: ProxyIr): ReadonlyMap<string, Listener> {
   const { inbound, capturedInbound, gatewayPorts, outbound, capturedOutbound } = shared;
-  const { accessLog, trustDomains, requestForm, upstreams } = shared;
+  const { accessLog, trustDomains, requestForm, detectionTimeoutMs, upstreams } = shared;
   const forwards = forwardClusters(upstreams, outbound?.unknownHosts).size > 0;
   const listeners = byParts(
     inbound,
@@ -38,12 +38,16 @@ export function listenersOf({ shared, own }: ProxyIr): ReadonlyMap<string, Liste
     accessLog,
     trustDomains,
     requestForm,
+    detectionTimeoutMs,
     forwards,
     own,
   );
   return capturedOutbound === undefined
     ? listeners
-    : layered(capturedListeners(capturedOutbound, requestForm, accessLog, wildcardsOf(own)), listeners);
+    : layered(
+        capturedListeners(capturedOutbound, { requestForm, detectionTimeoutMs, accessLog }, wildcardsOf(own)),
+        listeners,
+      );
 }
 
 const byParts = memoized(
@@ -55,12 +59,13 @@ const byParts = memoized(
     accessLog: ClassIr["accessLog"],
     trustDomains: string,
     requestForm: RequestForm,
+    detectionTimeoutMs: number,
     forwards: boolean,
     own: MeshProxy,
   ): ReadonlyMap<string, Listener> => {
-    const settings = { accessLog, requestForm, forwards };
+    const settings = { accessLog, requestForm, detectionTimeoutMs, forwards };
     const wayOut = placeOutbound(outbound, own);
-    const inboundSettings = { trustDomains, requestForm, accessLog };
+    const inboundSettings = { trustDomains, requestForm, detectionTimeoutMs, accessLog };
     return byName([
       ...(outbound ? connectListeners({ outbound, settings }) : []),
       ...(wayOut ? [buildOutboundListener(wayOut, settings)] : []),

@@ -8,6 +8,8 @@ export const PASSTHROUGH_CLUSTER = "PassthroughCluster";
 export const INBOUND_PASSTHROUGH_CLUSTER = "InboundPassthroughCluster";
 /** The listener to which all connections to a captured pod are led. */
 export const VIRTUAL_INBOUND = "virtualInbound";
+/** The same where the mesh has them looked up by DNS. */
+export const DYNAMIC_DNS_CLUSTER = "AllowAnyDynamicDNSCluster";
 /** Where what must not leave goes. */
 export const BLACK_HOLE_CLUSTER = "BlackHoleCluster";
 /** The listener to which the kernel brings what a captured pod's programs send. */
@@ -22,6 +24,7 @@ export const CONNECT_NAME = "outbound_connect";
 export const SNIFFED_CONNECT_NAME = "outbound_connect_auto";
 /** The virtual hosts for hosts that nobody declared. */
 export const ALLOW_ANY_HOST = "allow_any";
+export const DYNAMIC_DNS_HOST = "allow_any_dynamic_dns";
 export const BLOCK_ALL_HOST = "block_all";
 
 /** Returns a cluster's name: `outbound|80|v1|reviews.default.svc.cluster.local`, `inbound|9080||`. */

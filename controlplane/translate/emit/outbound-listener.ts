@@ -12,6 +12,7 @@ import { BLACK_HOLE_CLUSTER, CONNECT_NAME, listenerName, SNIFFED_CONNECT_NAME } 
 /** What the listeners share. */
 export interface OutboundSettings {
   readonly requestForm: RequestForm;
+  readonly detectionTimeoutMs: number;
   readonly accessLog?: AccessLog | undefined;
   /** Whether some route leads to where a request's own host resolves. */
   readonly forwards: boolean;
@@ -55,7 +56,7 @@ export function buildSniffedConnectListener(outbound: OutboundProxy, settings: O
   return {
     ...insideProxy(SNIFFED_CONNECT_NAME),
     listenerFilters: [httpInspector],
-    ...waitForServerFirst,
+    ...waitForServerFirst(settings.detectionTimeoutMs),
     filterChains: [
       {
         name: "http",

@@ -1,6 +1,7 @@
 // A route table in Envoy's words: what stands in the route configuration, and what is delivered apart from it.
 import type { RouteConfiguration, VirtualHost as EnvoyVirtualHost } from "../../../protos/build/envoy.ts";
 import { MAX_DIRECT_RESPONSE_BYTES } from "../../model/envoy-limits.ts";
+import type { UnknownHosts } from "../ir/proxy.ts";
 import type { RouteTable } from "../ir/routes.ts";
 import { adsSource } from "./config-source.ts";
 import { buildFallbackHost, buildInnerHost, buildVirtualHost } from "./virtual-host.ts";
@@ -12,10 +13,7 @@ const PEER_HEADERS = ["x-envoy-peer-metadata", "x-envoy-peer-metadata-id"];
  * Returns the route configuration. Virtual hosts come one by one (VHDS), so that a change of one is one resource; only
  * the host for unknown names stands inside, and the one of a table that has no others. `unknownHosts` says what that one does; undefined leaves it out: 404.
  */
-export function buildRouteConfiguration(
-  table: RouteTable,
-  unknownHosts: "forward" | "refuse" | undefined,
-): RouteConfiguration {
+export function buildRouteConfiguration(table: RouteTable, unknownHosts: UnknownHosts | undefined): RouteConfiguration {
   const fallback = unknownHosts && { virtualHosts: [buildFallbackHost(unknownHosts)] };
   return {
     name: table.name,

@@ -39,9 +39,11 @@ const inbound = (address: string, changes: Partial<InboundPort> = {}): PlacedInb
 });
 const requestForm: RequestForm = { pathNormalization: "BASE", headersWithUnderscoresAction: "ALLOW" };
 const managers = (port: PlacedInboundPort) =>
-  buildInboundListener(port, { trustDomains: "cluster.local", requestForm }).filterChains?.map(
-    (chain) => chain.filters?.at(-1)?.typedConfig,
-  );
+  buildInboundListener(port, {
+    trustDomains: "cluster.local",
+    requestForm,
+    detectionTimeoutMs: 1_000,
+  }).filterChains?.map((chain) => chain.filters?.at(-1)?.typedConfig);
 const outbound = (address: string): PlacedOutboundProxy => ({
   bind: { address, port: 15_001 },
   routeTable: "80",
@@ -56,8 +58,8 @@ describe("proxies with the same filters", () => {
     second?.forEach((manager, index) => expect(manager).toBe(first?.[index]));
     const [one, other] = ["10.0.0.1", "10.0.0.2"].map(
       (address) =>
-        buildOutboundListener(outbound(address), { requestForm, forwards: true }).filterChains?.[0]?.filters?.[0]
-          ?.typedConfig,
+        buildOutboundListener(outbound(address), { requestForm, detectionTimeoutMs: 1_000, forwards: true })
+          .filterChains?.[0]?.filters?.[0]?.typedConfig,
     );
     expect(one).toBeDefined();
     expect(other).toBe(one);

@@ -4,12 +4,32 @@ import type { Cluster } from "../../../protos/build/envoy.ts";
 import { durationFromMs, packAny } from "../../../protos/codec.ts";
 import { anySourceAddress, forwardDiscovery, originalDiscovery } from "./cluster.ts";
 import { buildLimits } from "./cluster-limits.ts";
-import { BLACK_HOLE_CLUSTER, CONNECT_NAME, PASSTHROUGH_CLUSTER, SNIFFED_CONNECT_NAME } from "./names.ts";
+import type { UnknownHosts } from "../ir/proxy.ts";
+import {
+  BLACK_HOLE_CLUSTER,
+  CONNECT_NAME,
+  DYNAMIC_DNS_CLUSTER,
+  PASSTHROUGH_CLUSTER,
+  SNIFFED_CONNECT_NAME,
+} from "./names.ts";
 
 const CONNECT_TIMEOUT_MS = 10_000;
 
+/** Returns the clusters that resolve each request's own host: one, or none. */
+export function unknownHostsClusters(unknownHosts: UnknownHosts | undefined): readonly Cluster[] {
+  const name = unknownHosts && forwardName(unknownHosts);
+  return name === undefined
+    ? []
+    : [{ name, ...passthrough, ...forwardDiscovery(), upstreamBindConfig: anySourceAddress }];
+}
+
+/** Returns the name of the cluster to which requests for unknown hosts go; undefined where they are refused. */
+export function forwardName(unknownHosts: UnknownHosts): string | undefined {
+  if (unknownHosts === "refuse") return undefined;
+  return unknownHosts === "forward" ? PASSTHROUGH_CLUSTER : DYNAMIC_DNS_CLUSTER;
+}
+
 const passthrough: Cluster = {
-  name: PASSTHROUGH_CLUSTER,
   connectTimeout: durationFromMs(CONNECT_TIMEOUT_MS),
   ...buildLimits({ connectTimeoutMs: CONNECT_TIMEOUT_MS }),
   typedExtensionProtocolOptions: {
@@ -20,15 +40,12 @@ const passthrough: Cluster = {
   metadata: { filterMetadata: { scrim: { mesh: "external" } } },
 };
 
-/** The cluster that resolves each request's own host. */
-export const forwardingCluster: Cluster = {
-  ...passthrough,
-  ...forwardDiscovery(),
-  upstreamBindConfig: anySourceAddress,
-};
-
 /** The cluster that takes a captured connection to where it was going. */
-export const originalCluster: Cluster = { ...passthrough, ...originalDiscovery };
+export const originalCluster: Cluster = {
+  name: PASSTHROUGH_CLUSTER,
+  ...passthrough,
+  ...originalDiscovery,
+};
 
 /** The cluster that has no address. */
 export const blackHoleCluster: Cluster = {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { RequestMatch, Route, VirtualHost } from "../ir/routes.ts";
-import { buildVirtualHost } from "./virtual-host.ts";
+import { unknownHostsClusters } from "./special-clusters.ts";
+import { buildVirtualHost, buildFallbackHost } from "./virtual-host.ts";
 
 const none = { set: [], add: [], remove: [] };
 const match = (changes: Partial<RequestMatch> = {}): RequestMatch => ({
@@ -106,5 +107,17 @@ describe("a virtual host decided by the router filter", () => {
       ],
     });
     expect(id).toMatch(/^[0-9a-f]{32}$/);
+  });
+});
+
+describe("the host for names that nobody declares", () => {
+  it.each([
+    ["forward", "allow_any", "PassthroughCluster"],
+    ["forwardByDns", "allow_any_dynamic_dns", "AllowAnyDynamicDNSCluster"],
+    ["refuse", "block_all", undefined],
+  ] as const)("is called as in Istio (%s)", (unknownHosts, name, cluster) => {
+    const host = buildFallbackHost(unknownHosts);
+    expect([host.name, host.routes?.map(({ route }) => route?.cluster)]).toEqual([name, [cluster, cluster]]);
+    expect(unknownHostsClusters(unknownHosts).map((one) => one.name)).toEqual(cluster === undefined ? [] : [cluster]);
   });
 });

@@ -1,6 +1,7 @@
 // One virtual host and its routes in Envoy's words.
 import type { Route as EnvoyRoute, VirtualHost as EnvoyVirtualHost } from "../../../protos/build/envoy.ts";
 import { packAny } from "../../../protos/codec.ts";
+import type { UnknownHosts } from "../ir/proxy.ts";
 import type { Route, VirtualHost } from "../ir/routes.ts";
 import { buildConnectTarget } from "./connect-target.ts";
 import { buildCrossOrigin, CORS_FILTER } from "./cross-origin.ts";
@@ -13,11 +14,12 @@ import {
   BLACK_HOLE_CLUSTER,
   configPath,
   CONNECT_NAME,
-  PASSTHROUGH_CLUSTER,
+  DYNAMIC_DNS_HOST,
   SNIFFED_CONNECT_NAME,
   upstreamName,
   virtualHostName,
 } from "./names.ts";
+import { forwardName } from "./special-clusters.ts";
 import { shareRetries } from "./retries.ts";
 import { buildAction } from "./route-action.ts";
 import { buildChosenMatch, buildNativeMatch } from "./route-match.ts";
@@ -39,16 +41,20 @@ const hosts = interned(
 /** Returns the virtual host as it stands inside a route table of its own. */
 export const buildInnerHost = memoized((host: VirtualHost): EnvoyVirtualHost => ({ ...body(host), name: host.name }));
 
+const FALLBACK_HOSTS: Readonly<Record<UnknownHosts, string>> = {
+  forward: ALLOW_ANY_HOST,
+  forwardByDns: DYNAMIC_DNS_HOST,
+  refuse: BLOCK_ALL_HOST,
+};
+
 /** Returns the virtual host for every host that no other has. */
-export function buildFallbackHost(unknownHosts: "forward" | "refuse"): EnvoyVirtualHost {
-  const forward = unknownHosts === "forward";
-  const answer: EnvoyRoute = forward
-    ? { route: { cluster: PASSTHROUGH_CLUSTER, timeout: { seconds: 0 } } }
-    : { directResponse: { status: 502 } };
-  const name = forward ? ALLOW_ANY_HOST : BLOCK_ALL_HOST;
-  const tunnel = forward
-    ? tunnelRoute(PASSTHROUGH_CLUSTER, PASSTHROUGH_CLUSTER)
-    : { name, match: { connectMatcher: {} }, ...answer };
+export function buildFallbackHost(unknownHosts: UnknownHosts): EnvoyVirtualHost {
+  const cluster = forwardName(unknownHosts);
+  const answer: EnvoyRoute =
+    cluster === undefined ? { directResponse: { status: 502 } } : { route: { cluster, timeout: { seconds: 0 } } };
+  const name = FALLBACK_HOSTS[unknownHosts];
+  const tunnel =
+    cluster === undefined ? { name, match: { connectMatcher: {} }, ...answer } : tunnelRoute(cluster, cluster);
   return {
     name,
     domains: ["*"],

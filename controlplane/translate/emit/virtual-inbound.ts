@@ -42,7 +42,7 @@ export function buildVirtualInbound(
     accessLog: buildRefusedConnectionLogs(settings.accessLog),
     ...(mode === "TPROXY" && { transparent: true }),
     listenerFilters: [originalDestination, ...(mode === "TPROXY" ? [originalSource] : []), ...inspectorsFor(ports)],
-    ...waitForServerFirst,
+    ...waitForServerFirst(settings.detectionTimeoutMs),
     filterChains: [
       blackHole("blackhole", { destinationPort: VIRTUAL_INBOUND_PORT }, settings),
       blackHole("blackhole-loopback", { prefixRanges: loopback }, settings),

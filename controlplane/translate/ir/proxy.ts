@@ -9,12 +9,18 @@ import type { RouteTable } from "./routes.ts";
 import type { RequestForm } from "../../model/request-form.ts";
 import type { ServiceRef, Upstream } from "./upstream.ts";
 
+/**
+ * What happens to hosts that nobody declared: their requests go where they were going, or to where DNS says that the
+ * host is, or nowhere.
+ */
+export type UnknownHosts = "forward" | "forwardByDns" | "refuse";
+
 /** A sidecar's way out: one explicit proxy address that takes absolute-form, h2c and CONNECT. */
 export interface OutboundProxy {
   readonly routeTable: string;
   readonly filters: HttpFilters;
   /** What happens to hosts that nobody declared. */
-  readonly unknownHosts: "forward" | "refuse";
+  readonly unknownHosts: UnknownHosts;
 }
 
 /** What comes in at a port, and what is done with it. */
@@ -79,6 +85,8 @@ export interface ClassIr {
   /** Whose identities are the mesh's: its trust domain and the aliases of it, separated by commas. */
   readonly trustDomains: string;
   readonly requestForm: RequestForm;
+  /** How long a connection may be silent until it counts as none of HTTP, in milliseconds; 0: for ever. */
+  readonly detectionTimeoutMs: number;
   /** What was asked for and these proxies cannot have, one sentence each, sorted. */
   readonly notes: readonly string[];
 }

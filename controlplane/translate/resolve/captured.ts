@@ -66,7 +66,8 @@ const capturedTraits = derived(
     needsRouter: capturedView(world, namespace, labels).tables.some((table) =>
       withEngine(table, engine).virtualHosts.some(({ decidedBy }) => decidedBy === "filter"),
     ),
-    unknownHosts: egressScope(world, namespace, labels).unknownHosts,
+    // Where a connection was going is known: nobody needs to look its host up (ALLOW_ANY_DYNAMIC_DNS).
+    unknownHosts: egressScope(world, namespace, labels).unknownHosts === "refuse" ? "refuse" : "forward",
   }),
   {
     keyOf: (namespace, labels, engine) => `${byClient.keyOf(namespace, labels)} ${engine}`,

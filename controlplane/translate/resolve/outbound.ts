@@ -6,6 +6,7 @@ import type { Labels } from "../../model/labels.ts";
 import { derived, sameItems } from "../../world/derive.ts";
 import type { World } from "../../world/world.ts";
 import type { RouteTable, VirtualHost } from "../ir/routes.ts";
+import type { UnknownHosts } from "../ir/proxy.ts";
 import type { Upstream } from "../ir/upstream.ts";
 import { type Client, ruledHost, serviceHosts } from "./client-hosts.ts";
 import { byClient, byHost, decisiveLabelsOf, egressScope, ruledNames, serviceNames } from "./client-scope.ts";
@@ -25,14 +26,14 @@ export const OUTBOUND_TABLE = "80";
 export interface OutboundView {
   readonly table: RouteTable;
   readonly upstreams: readonly Upstream[];
-  readonly unknownHosts: "forward" | "refuse";
+  readonly unknownHosts: UnknownHosts;
 }
 
 /** All of a client's view that its listeners are made from. */
 export interface OutboundTraits {
   /** Some host of it is decided by the router filter. */
   readonly needsRouter: boolean;
-  readonly unknownHosts: "forward" | "refuse";
+  readonly unknownHosts: UnknownHosts;
 }
 
 /** What one host (or all hosts that are no service) adds to a client's view. */

@@ -2,7 +2,8 @@
 import { hostsOverlap, hostMatches, parseScopedHost, resolveHost } from "../../model/hosts.ts";
 import { labelsMatch, selectsAll } from "../../model/labels.ts";
 import type { MeshObject } from "../../model/object.ts";
-import type { World } from "../../world/world.ts";
+import type { MeshConfig, World } from "../../world/world.ts";
+import type { UnknownHosts } from "../ir/proxy.ts";
 import type { SelectedProxy } from "./workload-selector.ts";
 
 /** One `namespace/host` of an egress list. */
@@ -18,7 +19,7 @@ interface EgressHost {
 export interface EgressScope {
   /** Undefined: everything that is exported to the namespace. */
   readonly hosts: readonly EgressHost[] | undefined;
-  readonly unknownHosts: "forward" | "refuse";
+  readonly unknownHosts: UnknownHosts;
 }
 
 /**
@@ -33,9 +34,16 @@ export function resolveEgressScope(world: World, proxy: SelectedProxy): EgressSc
     (sidecar?.spec.outboundTrafficPolicy === undefined ? world.mesh.outboundTrafficPolicy : "REGISTRY_ONLY");
   return {
     hosts: sidecar && egressHosts(sidecar, proxy.namespace),
-    unknownHosts: mode === "ALLOW_ANY" ? "forward" : "refuse",
+    unknownHosts: UNKNOWN_HOSTS[mode],
   };
 }
+
+/** An explicit proxy looks hosts up by DNS in both ways: it has nothing else to go by. */
+const UNKNOWN_HOSTS: Readonly<Record<MeshConfig["outboundTrafficPolicy"], UnknownHosts>> = {
+  ALLOW_ANY: "forward",
+  ALLOW_ANY_DYNAMIC_DNS: "forwardByDns",
+  REGISTRY_ONLY: "refuse",
+};
 
 /** Returns whether a service of a namespace is within the scope. */
 export function scopeHasService(scope: EgressScope, namespace: string, host: string): boolean {

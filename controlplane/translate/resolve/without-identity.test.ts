@@ -37,6 +37,7 @@ const ir: ClassIr = {
   gatewayPorts: [],
   trustDomains: "cluster.local",
   requestForm: { pathNormalization: "BASE", headersWithUnderscoresAction: "ALLOW" },
+  detectionTimeoutMs: 1_000,
   notes: [],
 };
 
