@@ -56,3 +56,31 @@ describe("TLS to a server outside", () => {
     });
   });
 });
+
+describe("what a connection shows and checks", () => {
+  const socketOf = (given: Upstream) => buildClusterTls(given, "cluster.local").transportSocket;
+
+  it("comes from files or from secrets by name", () => {
+    const tls = (given: Parameters<typeof upstream>[2]) =>
+      decode("UpstreamTlsContext", socketOf(upstream("http1", "a.com", given))?.typedConfig?.value ?? new Uint8Array())
+        .commonTlsContext;
+    expect(tls({ caFile: "/ca.pem", revocationFile: "/crl.pem" })?.validationContext).toMatchObject({
+      trustedCa: { filename: "/ca.pem" },
+      crl: { filename: "/crl.pem" },
+    });
+    const secrets = tls({ authoritySecret: "kubernetes://a-cacert", certificateSecret: "kubernetes://a" });
+    expect(secrets?.combinedValidationContext?.validationContextSdsSecretConfig?.name).toBe("kubernetes://a-cacert");
+    expect(secrets?.tlsCertificateSdsSecretConfigs?.map(({ name }) => name)).toEqual(["kubernetes://a"]);
+    expect(secrets?.validationContext).toBeUndefined();
+  });
+
+  it("comes behind the client's address where the PROXY protocol is spoken", () => {
+    const socket = socketOf({ ...upstream("http1", "a.com", {}), proxyProtocol: "V2" });
+    expect(socket?.name).toBe("envoy.transport_sockets.upstream_proxy_protocol");
+    const { config, transportSocket } = decode(
+      "ProxyProtocolUpstreamTransport",
+      socket?.typedConfig?.value ?? new Uint8Array(),
+    );
+    expect([config?.version, transportSocket?.name]).toEqual(["V2", "envoy.transport_sockets.tls"]);
+  });
+});

@@ -158,6 +158,19 @@ describe.each(["wasm", "native"])("engine %s", (engine) => {
       expect(await status(BASE, path), path).toBe(200);
   });
 
+  it("takes no old request for another: HTTP/1.0 gets past no policy, and needs a host", async () => {
+    const old = async (port: number, path: string, lines: string) =>
+      Number(/^HTTP\/1.[01] (\d+)/.exec(await envoy.raw(port, `GET ${path} HTTP/1.0\r\n${lines}\r\n`))?.[1] ?? 0);
+    for (const [port] of forms) {
+      for (const path of keptOut)
+        expect([400, 403, 404, 307], path).toContain(await old(port, path, "host: reviews\r\nx-role: admin\r\n"));
+      for (const path of notLetIn) expect([400, 403, 404], path).toContain(await old(port, path, "host: reviews\r\n"));
+      expect(await old(port, "/public/a", "host: reviews\r\n")).toBe(200);
+      expect(await old(port, "/public/a", "")).toBe(400);
+      expect(await old(port, "/public/a", "host: secret.example.com\r\n")).toBe(403);
+    }
+  }, 30_000);
+
   it("headers with underscores travel as the settings say", async () => {
     expect(await send(BASE, "/public/a", "x_api_key: s3cret")).toContain('"x_api_key":"s3cret"');
     expect(await send(9084, "/public/a", "x_api_key: s3cret")).not.toContain("s3cret");
