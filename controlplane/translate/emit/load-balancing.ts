@@ -14,6 +14,7 @@ export function buildLoadBalancing({ discovery, loadBalancer }: Upstream): Clust
       return { lbPolicy: "ROUND_ROBIN", ...(warmUp && { roundRobinLbConfig: { slowStartConfig: slowStart(warmUp) } }) };
     case "random":
       return { lbPolicy: "RANDOM" };
+    case "passthrough":
     case "leastRequest":
       return {
         lbPolicy: "LEAST_REQUEST",

@@ -90,6 +90,8 @@ export type HashKey =
 export type LoadBalancer =
   | { readonly kind: "roundRobin" | "leastRequest"; readonly warmUp?: WarmUp }
   | { readonly kind: "random" }
+  /** The address that the client asked for itself; where it asked for a name alone, least request. */
+  | { readonly kind: "passthrough" }
   | {
       readonly kind: "consistentHash";
       readonly key: HashKey;

@@ -10,12 +10,14 @@ export function capturedUpstream(world: World, namespace: string, upstream: Upst
 }
 
 /**
- * Of what has no address of its own, or was to be found by the request's host, the client has chosen one. A captured
+ * Of what has no address of its own, or was to be found by the request's host, the client has chosen one, and so it
+ * has where a rule says PASSTHROUGH. A captured
  * pod's connections leave from whatever address reaches their end anyway.
  */
 const asCaptured = memoized((upstream: Upstream, isHeadless: boolean): Upstream => {
-  const { discovery } = upstream;
-  if (discovery.kind === "forward" || (isHeadless && discovery.kind === "endpoints"))
+  const { discovery, loadBalancer } = upstream;
+  const isPassed = loadBalancer.kind === "passthrough" && discovery.kind !== "none";
+  if (isPassed || discovery.kind === "forward" || (isHeadless && discovery.kind === "endpoints"))
     return { ...upstream, anySource: false, discovery: { kind: "original" }, tls: tlsOfOriginal(upstream) };
   return upstream.anySource ? { ...upstream, anySource: false } : upstream;
 });

@@ -27,8 +27,7 @@ const DEFAULT_BUDGET_PERCENT = 20;
 const DEFAULT_BUDGET_MINIMUM = 3;
 
 /**
- * Returns how a host of several is picked; least request unless the policy says otherwise. PASSTHROUGH has no original
- * address to keep and is least request too.
+ * Returns how a host of several is picked; least request unless the policy says otherwise.
  */
 export function resolveLoadBalancer(spec: LoadBalancerSpec | undefined): LoadBalancer {
   const hash = spec?.consistentHash;
@@ -49,6 +48,7 @@ export function resolveLoadBalancer(spec: LoadBalancerSpec | undefined): LoadBal
     };
   }
   if (spec?.simple === "RANDOM") return { kind: "random" };
+  if (spec?.simple === "PASSTHROUGH") return { kind: "passthrough" };
   const warmUp = resolveWarmUp(spec);
   return { kind: spec?.simple === "ROUND_ROBIN" ? "roundRobin" : "leastRequest", ...(warmUp && { warmUp }) };
 }

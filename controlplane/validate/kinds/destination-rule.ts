@@ -103,7 +103,7 @@ function checkLoadBalancer(loadBalancer: Loose<LoadBalancerSpec> | undefined, at
   if (loadBalancer?.simple === "PASSTHROUGH")
     findings.warn(
       [...at, "simple"],
-      "has no original address to pass on where applications name the host they want: requests are balanced by LEAST_REQUEST",
+      "has no original address to pass on where applications name the host they want, as they do unless they are captured: requests are balanced by LEAST_REQUEST",
     );
   checkLocalities(loadBalancer?.localityLbSetting, [...at, "localityLbSetting"], findings);
   checkZones(loadBalancer?.zoneAwareLbSetting, [...at, "zoneAwareLbSetting"], findings);
