@@ -10,9 +10,9 @@ import type { Table } from "./tables.ts";
 const TO_SELF_MARK = 1338;
 
 /** Returns the rules of ISTIO_INBOUND under REDIRECT. */
-export function redirectInbound(settings: CaptureSettings): readonly string[] {
+export function redirectInbound(settings: CaptureSettings, family: Family): readonly string[] {
   const { inbound } = settings;
-  return [...exceptions(settings), ...forPorts(inbound, ["-j ISTIO_IN_REDIRECT"])];
+  return [...exceptions(settings, family), ...forPorts(inbound, ["-j ISTIO_IN_REDIRECT"])];
 }
 
 /** Returns table mangle under TPROXY. */
@@ -45,15 +45,19 @@ export function tproxyTable(settings: CaptureSettings, family: Family): Table {
         `-p tcp -m mark --mark ${TPROXY_MARK} -j RETURN`,
         `-p tcp -i lo -s ${family.fromProxy} -j RETURN`,
         `-p tcp -i lo -m mark ! --mark ${TO_SELF_MARK} -j RETURN`,
-        ...exceptions(settings),
+        ...exceptions(settings, family),
         ...forPorts(inbound, ["-m conntrack --ctstate RELATED,ESTABLISHED -j ISTIO_DIVERT", "-j ISTIO_TPROXY"]),
       ],
     },
   };
 }
 
-function exceptions({ inbound, proxy }: CaptureSettings): readonly string[] {
-  return [...inbound.exceptPorts, ...proxy.pages].map((port) => `-p tcp --dport ${port} -j RETURN`);
+/** What is named as this pod's loopback by a neighbour's packets is for the kernel to drop, not for the proxy to believe. */
+function exceptions({ inbound, proxy }: CaptureSettings, family: Family): readonly string[] {
+  return [
+    ...(family.version === 4 ? ["! -i lo -d 127.0.0.0/8 -j RETURN"] : []),
+    ...[...inbound.exceptPorts, ...proxy.pages].map((port) => `-p tcp --dport ${port} -j RETURN`),
+  ];
 }
 
 function forPorts({ ports }: InboundScope, rules: readonly string[]): readonly string[] {

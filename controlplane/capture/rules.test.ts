@@ -10,9 +10,10 @@ function rulesIn(text: string, chain: string): readonly string[] {
 }
 
 describe("captureRules", () => {
-  it("sends what comes in to 15006, except the proxy's own pages", () => {
+  it("sends what comes in to 15006, except the proxy's own pages and what no neighbour can mean", () => {
     const { apply } = captureRules(captureSettings()).ipv4;
     expect(rulesIn(apply, "ISTIO_INBOUND")).toEqual([
+      "! -i lo -d 127.0.0.0/8 -j RETURN",
       "-p tcp --dport 15021 -j RETURN",
       "-p tcp --dport 15090 -j RETURN",
       "-p tcp -j ISTIO_IN_REDIRECT",
@@ -46,7 +47,7 @@ describe("captureRules", () => {
       }),
     );
     expect(rulesIn(ipv4.apply, "ISTIO_INBOUND").at(-1)).toBe("-p tcp --dport 80 -j ISTIO_IN_REDIRECT");
-    expect(rulesIn(ipv4.apply, "ISTIO_INBOUND")[0]).toBe("-p tcp --dport 81 -j RETURN");
+    expect(rulesIn(ipv4.apply, "ISTIO_INBOUND")[1]).toBe("-p tcp --dport 81 -j RETURN");
     expect(rulesIn(ipv4.apply, "ISTIO_OUTPUT")[0]).toBe("-p tcp --dport 25 -j RETURN");
     expect(rulesIn(ipv4.apply, "ISTIO_OUTPUT").slice(-3)).toEqual([
       "-d 10.1.0.0/16 -j RETURN",

@@ -60,7 +60,7 @@ function tablesFor(settings: CaptureSettings, family: Family): readonly Table[] 
     chains: {
       ISTIO_REDIRECT: [`-p tcp -j REDIRECT --to-ports ${proxy.outbound}`],
       ISTIO_IN_REDIRECT: [`-p tcp -j REDIRECT --to-ports ${proxy.inbound}`],
-      ISTIO_INBOUND: isRedirect ? redirectInbound(settings) : [],
+      ISTIO_INBOUND: isRedirect ? redirectInbound(settings, family) : [],
       ISTIO_OUTPUT: outboundRules(settings, family),
     },
   };

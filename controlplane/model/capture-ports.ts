@@ -13,5 +13,15 @@ export const ENVOY_PAGES_PORT = 15_000;
 /** What programs ask resolvers by UDP is led here. */
 export const DNS_PORT = 15_053;
 
+/** What is the sidecar's alone: no Service can lead to an application there. */
+export const SIDECAR_PORTS: readonly number[] = [
+  ENVOY_PAGES_PORT,
+  VIRTUAL_OUTBOUND_PORT,
+  VIRTUAL_INBOUND_PORT,
+  READINESS_PORT,
+  DNS_PORT,
+  STATISTICS_PORT,
+];
+
 /** The mark of packets that a proxy sends in a caller's name (TPROXY): rules lead them, and what answers, to it. */
 export const TPROXY_MARK = 1337;

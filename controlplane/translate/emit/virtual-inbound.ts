@@ -7,7 +7,12 @@ import type {
   ListenerFilterChainMatchPredicate,
 } from "../../../protos/build/envoy.ts";
 import { packAny } from "../../../protos/codec.ts";
-import { TPROXY_MARK, VIRTUAL_INBOUND_PORT } from "../../model/capture-ports.ts";
+import {
+  ENVOY_PAGES_PORT,
+  TPROXY_MARK,
+  VIRTUAL_INBOUND_PORT,
+  VIRTUAL_OUTBOUND_PORT,
+} from "../../model/capture-ports.ts";
 import type { CapturedInbound, InboundPort, UndeclaredPorts } from "../ir/proxy.ts";
 import { buildAccessLogs, buildRefusedConnectionLogs } from "./access-log.ts";
 import { listeningAt } from "./captured-addresses.ts";
@@ -44,7 +49,7 @@ export function buildVirtualInbound(
     listenerFilters: [originalDestination, ...(mode === "TPROXY" ? [originalSource] : []), ...inspectorsFor(ports)],
     ...waitForServerFirst(settings.detectionTimeoutMs),
     filterChains: [
-      blackHole("blackhole", { destinationPort: VIRTUAL_INBOUND_PORT }, settings),
+      ...untaken.map(([name, destinationPort]) => blackHole(name, { destinationPort }, settings)),
       blackHole("blackhole-loopback", { prefixRanges: loopback }, settings),
       ...chained.flatMap((port) => buildInboundChains(port, settings)),
     ],
@@ -106,16 +111,20 @@ function undeclaredPorts({ port = 0, ...traffic }: UndeclaredPorts): ChainedPort
   };
 }
 
+/** Who connects to these was led here by nobody, or is not meant to reach them; the first would call itself for ever. */
+const untaken = [
+  ["blackhole", VIRTUAL_INBOUND_PORT],
+  ["blackhole-outbound", VIRTUAL_OUTBOUND_PORT],
+  ["blackhole-pages", ENVOY_PAGES_PORT],
+] as const;
+
 /** Nobody outside means these: a neighbour that does wants what the pod serves to itself alone. */
 const loopback: FilterChainMatch["prefixRanges"] = [
   { addressPrefix: "127.0.0.0", prefixLen: 8 },
   { addressPrefix: "::1", prefixLen: 128 },
 ];
 
-/**
- * Who connects to this very port was led here by nobody, and leads nowhere, or it would call itself for ever; the same
- * for a destination that is no pod's.
- */
+/** A chain that takes connections and ends them. */
 function blackHole(name: string, filterChainMatch: FilterChainMatch, settings: InboundSettings): FilterChain {
   return {
     name: `${VIRTUAL_INBOUND}-${name}`,

@@ -1,5 +1,6 @@
 // What comes in at a sidecar: one entry for each port of its workload.
 import type { ServicePortSpec } from "../../model/kinds/service.ts";
+import { SIDECAR_PORTS } from "../../model/capture-ports.ts";
 import { serviceHost } from "../../model/hosts.ts";
 import { byNumber, eachOnce, type ServedPort, servedPorts, servicesSelecting } from "../../pods/served-ports.ts";
 import type { World } from "../../world/world.ts";
@@ -53,7 +54,9 @@ export function resolveCapturedInbound(inputs: Inputs, proxy: ProxyClass): Captu
   if (proxy.capture === undefined) return undefined;
   const declared = new Set(portsOf(world, proxy).map(({ port }) => port));
   const { modes, others } = resolvePortModes(world, proxy);
-  const own = [...modes].filter(([port, mtls]) => mtls !== others && !declared.has(port));
+  const own = [...modes].filter(
+    ([port, mtls]) => mtls !== others && !declared.has(port) && !SIDECAR_PORTS.includes(port),
+  );
   const guards = guardsOf(inputs, proxy);
   return {
     mode: proxy.capture,
@@ -68,7 +71,9 @@ export function resolveCapturedInbound(inputs: Inputs, proxy: ProxyClass): Captu
 function portsOf(world: World, proxy: ProxyClass): readonly ServedPort[] {
   if (proxy.capture === undefined) return proxy.ports.filter(({ isServed }) => isServed);
   const named = proxy.ports.filter((port) => serviceOf(world, proxy, port) !== undefined);
-  return eachOnce([...named, ...servedPorts(world, proxy.namespace, proxy.labels)]).toSorted(byNumber);
+  return eachOnce([...named, ...servedPorts(world, proxy.namespace, proxy.labels)])
+    .filter(({ port }) => !SIDECAR_PORTS.includes(port))
+    .sort(byNumber);
 }
 
 /** What stands before a port (undefined: before all that nobody tells apart), and before what is not HTTP there. */

@@ -16,8 +16,7 @@ const socket = secure
   : net.connect({ host, port });
 let peer = "";
 const done = () => {
-  process.stdout.write(JSON.stringify({ received, end, peer }));
-  process.exit();
+  process.stdout.write(JSON.stringify({ received, end, peer }), () => process.exit());
 };
 const patience = setTimeout(() => ((end = "waiting"), done()), patienceMs);
 const gate = later && setInterval(() => existsSync(later.file) && (clearInterval(gate), socket.write(later.send)), 50);
