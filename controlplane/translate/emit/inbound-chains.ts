@@ -107,7 +107,7 @@ function buildChain(port: ChainedPort, settings: InboundSettings, { suffix, matc
     name: `${port.name}_${suffix}`,
     ...(filterChainMatch && { filterChainMatch }),
     ...(mtls && { transportSocket: buildDownstreamMeshTls(settings.trustDomains, http ? alpnOf(port.traffic) : []) }),
-    filters: http ? httpFilters(port, settings, mtls) : tcpFilters(port, settings),
+    filters: http ? httpFilters(port, settings, mtls) : tcpFilters(port, settings, mtls),
   };
 }
 
@@ -130,7 +130,7 @@ function httpFilters(port: ChainedPort, settings: InboundSettings, authenticated
   return [peerAddressFilter, manager];
 }
 
-function tcpFilters({ traffic, cluster }: ChainedPort, settings: InboundSettings): readonly Filter[] {
+function tcpFilters({ traffic, cluster }: ChainedPort, settings: InboundSettings, mtls: boolean): readonly Filter[] {
   return [
     ...(traffic.tcpTelemetry ? [buildWasmPlace(traffic.tcpTelemetry)] : []),
     ...buildNetworkAuthorization(traffic.tcpAuthorization ?? []),
@@ -139,11 +139,16 @@ function tcpFilters({ traffic, cluster }: ChainedPort, settings: InboundSettings
       typedConfig: packAny("TcpProxy", {
         statPrefix: cluster,
         cluster,
+        // Who has not shown a certificate yet opens no connection to the application.
+        ...(mtls && { upstreamConnectMode: "ON_DOWNSTREAM_TLS_HANDSHAKE", maxEarlyDataBytes: EARLY_DATA_BYTES }),
         accessLog: buildAccessLogs(settings.accessLog, "server"),
       }),
     },
   ];
 }
+
+/** What of a connection is kept until the application's is open. */
+const EARLY_DATA_BYTES = 65_536;
 
 /** Timeouts and retries are the caller's; here only what the application never got to see is sent again. */
 const inboundRoutes = interned(

@@ -98,7 +98,10 @@ export const inboundPassthroughCluster: Cluster = {
   ...atApplication,
   ...toOriginalDestination,
   typedExtensionProtocolOptions: { [HTTP_OPTIONS]: httpOptions.auto },
-  metadata: { filterMetadata: serviceMetadata({}) },
+  // As in Istio, what came to no service is counted under the cluster's name.
+  metadata: {
+    filterMetadata: { scrim: { service: `unknown;${INBOUND_PASSTHROUGH_CLUSTER};unknown`, mesh: "internal" } },
+  },
 };
 
 function isLoopback(address: string): boolean {

@@ -60,11 +60,10 @@ export function buildVirtualInbound(
  * Where a port is told to leave bytes alone, nobody waits for a first one: a server may speak at once. All other ports
  * are looked into, also those that need not, so that the filters do not change with what a workload serves.
  */
-function inspectorsFor(ports: readonly InboundPort[]): readonly ListenerFilter[] {
-  const untouched = ports.filter(({ mtls, protocol }) => mtls === "DISABLE" && protocol === "tcp");
-  const ownPort = isPort(VIRTUAL_INBOUND_PORT);
-  const filterDisabled =
-    untouched.length === 0 ? ownPort : { orMatch: { rules: [ownPort, ...untouched.map(({ port }) => isPort(port))] } };
+function inspectorsFor(served: readonly InboundPort[]): readonly ListenerFilter[] {
+  const untouched = served.filter(({ mtls, protocol }) => mtls === "DISABLE" && protocol === "tcp");
+  const ports = [...untaken.map(([, port]) => port), ...untouched.map(({ port }) => port)];
+  const filterDisabled = { orMatch: { rules: ports.map(isPort) } };
   return [tlsInspector, httpInspector].map((inspector) => ({ ...inspector, filterDisabled }));
 }
 

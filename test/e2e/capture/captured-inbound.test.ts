@@ -111,10 +111,19 @@ describe.skipIf(namespacesMissing() !== undefined)("a captured pod", () => {
       expect(stranger.dial(at(), port, listen(asMesh("shop"))).received).toContain("220 hello");
     });
 
-    it.each([5001, 9101])("nothing but mutual TLS reaches port %d, which is STRICT", (port) => {
-      for (const foreign of [{}, ownTls, { tls: { alpn: ["istio"] } }])
-        expect(stranger.dial(at(), port, say("let me in", foreign))).toMatchObject({ received: "" });
-    });
+    it.each([
+      [5001, "inbound.5001"],
+      [9101, "InboundPassthroughCluster"],
+    ])(
+      "nothing but mutual TLS reaches port %d, which is STRICT, nor opens a connection to it",
+      async (port, cluster) => {
+        const opened = () => orders.admin(`/stats?filter=cluster.${cluster}.*upstream_cx_total`);
+        const before = await opened();
+        for (const foreign of [{}, ownTls, { tls: { alpn: ["istio"] } }])
+          expect(stranger.dial(at(), port, say("let me in", foreign))).toMatchObject({ received: "" });
+        expect(await opened()).toBe(before);
+      },
+    );
   });
 
   it("TLS of a stranger does not reach a port that is declared HTTP", () => {
@@ -204,6 +213,7 @@ spec: ${spec}
         ...labels,
       );
     expect(await opened("orders.default.svc.cluster.local", 'connection_security_policy="mutual_tls"')).not.toEqual([]);
-    expect(await opened("unknown", 'connection_security_policy="none"')).not.toEqual([]);
+    const passedThrough = 'destination_service_name="InboundPassthroughCluster"';
+    expect(await opened("unknown", passedThrough, 'connection_security_policy="none"')).not.toEqual([]);
   });
 });
