@@ -3,6 +3,7 @@
 // never does: run two benches at once
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
+import { benchChain } from "./chain.ts";
 import { benchControlplane } from "./controlplane.ts";
 import { benchEndurance } from "./endurance.ts";
 import { benchFilters } from "./filters.ts";
@@ -14,6 +15,7 @@ const benches: Readonly<Record<Bench, (options: BenchOptions, print: (line: stri
   hotswap: benchHotswap,
   controlplane: benchControlplane,
   endurance: benchEndurance,
+  chain: benchChain,
 };
 
 /**

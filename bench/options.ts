@@ -1,6 +1,6 @@
 // The command line of the benches, as one typed value.
 
-export const BENCHES = ["filters", "hotswap", "controlplane", "endurance"] as const;
+export const BENCHES = ["filters", "hotswap", "controlplane", "endurance", "chain"] as const;
 export type Bench = (typeof BENCHES)[number];
 
 /** What was asked for. Undefined numbers mean the bench's own default. */
@@ -75,11 +75,16 @@ export const HELP = `npm run bench -- BENCH [options]
       --partition-minutes N   how long xDS is cut (60; 0: not at all)
       --proxies N       how many come back (1,000; 0: none)
       --changes N       how many changes (10,000; 0: none)    --hours N       over so many hours (0: as fast as they go)
+  chain         client, sidecar, sidecar, server in network namespaces (as root), captured, mutual TLS: what a request
+                costs bare Envoys written by hand, and ours; CPU and memory of each sidecar, p50, p99 and p99.9 in an
+                open loop at 70 % of what the slowest of them bears
+      --rounds N        rounds over all cases (5)             --seconds S     length of one measurement (5)
+      --connections N   open connections (16)                 --only A,B      only these cases beside the bare one
 
   --json FILE   the results with every single measurement
   --quick       short and coarse: does it work?
 
-Everything stays on the loopback interface, and every process that is started is ended. Nothing else should run
+Everything stays on this machine, and every process that is started is ended. Nothing else should run
 meanwhile: the spread that is printed says how quiet the machine was.
 `;
 

@@ -13,6 +13,7 @@ const entries = {
   main: "bench/main.ts",
   generator: "bench/load/generator.ts",
   streams: "bench/hotswap/streams-process.ts",
+  application: "bench/chain/application.ts",
   clients: "bench/controlplane/clients.ts",
   "endurance-control-plane": "bench/endurance/control-plane-process.ts",
 };

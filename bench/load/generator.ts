@@ -2,6 +2,7 @@
 // produces: HTTP/1.1 requests over plain sockets, one at a time on each connection, and what became of them
 // never does: pipeline, or outlive its parent
 import { connect, type Socket } from "node:net";
+import { Worker } from "node:worker_threads";
 import { Histogram } from "./histogram.ts";
 import {
   type FromGenerator,
@@ -13,6 +14,15 @@ import {
 } from "./messages.ts";
 
 const END_OF_HEADERS = Buffer.from("\r\n\r\n");
+
+/** A thread that says every so often that time has passed: timers of Node's own know whole milliseconds only. */
+const METRONOME = `
+const { parentPort, workerData } = require("node:worker_threads");
+const never = new Int32Array(new SharedArrayBuffer(4));
+for (;;) {
+  Atomics.wait(never, 0, 0, workerData);
+  parentPort.postMessage(0);
+}`;
 
 class Load {
   readonly #request: Buffer;
@@ -48,7 +58,7 @@ class Load {
 
   #connect(): void {
     this.#open++;
-    new Connection(this.load.port, this);
+    new Connection(this.load, this);
   }
 
   /** A connection has nothing under way. */
@@ -93,8 +103,9 @@ class Load {
   /** Sends what is due on whatever is idle. What finds nothing idle waits, and its wait counts. */
   #pace(): void {
     const intervalMs = 1000 / (this.load.ratePerSecond ?? 1);
+    const metronome = this.load.sleeps ? new Worker(METRONOME, { eval: true, workerData: intervalMs }) : undefined;
     const turn = (): void => {
-      if (this.#isOver) return;
+      if (this.#isOver) return void metronome?.terminate();
       const nowMs = machineMs();
       for (;;) {
         const dueMs = this.#startedMs + this.#issued * intervalMs;
@@ -103,9 +114,10 @@ class Load {
         this.#issued++;
         connection.send(this.#request, dueMs);
       }
-      setImmediate(turn);
+      if (!metronome) setImmediate(turn);
     };
-    turn();
+    if (metronome) metronome.on("message", turn);
+    else turn();
   }
 
   #result(): LoadResult {
@@ -118,6 +130,7 @@ class Load {
       failures: this.#failures,
       p50Ms: this.#histogram.quantileMs(0.5),
       p99Ms: this.#histogram.quantileMs(0.99),
+      p999Ms: this.#histogram.quantileMs(0.999),
       maxMs,
       seen,
     };
@@ -132,10 +145,10 @@ class Connection {
   #rest: Buffer | undefined;
 
   constructor(
-    port: number,
+    { host = "127.0.0.1", port }: LoadRequest,
     readonly load: Load,
   ) {
-    this.#socket = connect({ port, host: "127.0.0.1", noDelay: true });
+    this.#socket = connect({ port, host, noDelay: true });
     this.#socket.on("connect", () => load.ready(this));
     this.#socket.on("data", (bytes) => this.#read(bytes));
     this.#socket.on("error", (error: NodeJS.ErrnoException) => (this.#error = error.code ?? error.message));

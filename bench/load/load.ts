@@ -18,9 +18,11 @@ export interface Generator {
   close(): Promise<void>;
 }
 
-/** Starts the generator's process. */
-export function startGenerator(): Generator {
-  const child = startChild(process.execPath, [fileURLToPath(new URL("./generator.mjs", import.meta.url))], {
+/** Starts the generator's process, in the network namespace of the process `within`, if one is given. */
+export function startGenerator(within?: number): Generator {
+  const command = [process.execPath, fileURLToPath(new URL("./generator.mjs", import.meta.url))];
+  const [file = "", ...args] = within === undefined ? command : ["nsenter", "-t", `${within}`, "-n", "--", ...command];
+  const child = startChild(file, args, {
     stdio: ["ignore", "inherit", "inherit", "ipc"],
   });
   const tell = (message: ToGenerator): void => void child.send(message);

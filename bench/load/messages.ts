@@ -1,7 +1,9 @@
 // What a load generator is asked for, and what it answers.
 
-/** A load on 127.0.0.1. Each connection has one request under way at most. */
+/** A load on one server. Each connection has one request under way at most. */
 export interface LoadRequest {
+  /** An address; 127.0.0.1 unless given. */
+  readonly host?: string;
   readonly port: number;
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
@@ -10,6 +12,11 @@ export interface LoadRequest {
   readonly durationMs: number | undefined;
   /** Requests per second, sent when they are due; undefined: each connection sends as soon as it was answered. */
   readonly ratePerSecond?: number;
+  /**
+   * Sleeps between requests that are due, where the generator would else keep a core busy with looking at the clock,
+   * which what it loads needs, too. They go out up to a tenth of a millisecond late, which counts.
+   */
+  readonly sleeps?: boolean;
   /** A response header whose values are told with their times. */
   readonly watch?: string;
 }
@@ -29,6 +36,7 @@ export interface LoadResult {
   /** Milliseconds. With a rate they count from when the request was due. */
   readonly p50Ms: number;
   readonly p99Ms: number;
+  readonly p999Ms: number;
   readonly maxMs: number;
   readonly seen: Readonly<Record<string, SeenValue>>;
 }

@@ -57,6 +57,7 @@ export function parseWrk(output: string): LoadResult {
     failures,
     p50Ms: latency("50"),
     p99Ms: latency("99"),
+    p999Ms: latency("99.9"),
     maxMs: longest,
     seen: {},
   };

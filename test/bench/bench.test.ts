@@ -122,7 +122,7 @@ describe("what the swaps are held against", () => {
       { both: false, firstNewMs: 10, lastOldMs: 12 },
       { both: true, firstNewMs: 20, lastOldMs: 30 },
     ],
-    load: { requests: 50_000, seconds: 2, failures: {}, p50Ms: 1, p99Ms: 2, maxMs: 3, seen: {} },
+    load: { requests: 50_000, seconds: 2, failures: {}, p50Ms: 1, p99Ms: 2, p999Ms: 3, maxMs: 3, seen: {} },
     unversioned: 0,
     streams: { opened: { grpc: 1, webSocket: 1 }, messages: 5, lost: 0, broken: {} },
     quota: { tokens: 10, asked: 20, admitted: 10, otherFailures: {} },

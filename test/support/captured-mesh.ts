@@ -1,22 +1,17 @@
 // Pods in network namespaces of their own, captured by the kernel, with real sidecars and a real control plane: what
 // `scrim bootstrap --capture` and the rules of capture make, and nothing else of ours in a pod.
 import { once } from "node:events";
-import { chmodSync, chownSync, copyFileSync, mkdirSync, openSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync, openSync, writeFileSync } from "node:fs";
 import http from "node:http";
 import { join } from "node:path";
-import { LABELS } from "../../filters/telemetry/labels.ts";
-import { CONTROL_PLANE_SERVER_NAME } from "../../controlplane/bootstrap/bootstrap.ts";
-import { buildCapturedBootstrap, buildTokenSecret } from "../../controlplane/bootstrap/captured-bootstrap.ts";
-import { captureRules } from "../../controlplane/capture/rules.ts";
-import { captureSettings, PROXY_OWNER } from "../../controlplane/capture/settings.ts";
-import { openAuthority } from "../../controlplane/ca/authority.ts";
+import { PROXY_OWNER } from "../../controlplane/capture/settings.ts";
 import { issueToken } from "../../controlplane/cli/issue-token.ts";
-import { spiffeId } from "../../controlplane/model/spiffe.ts";
 import type { CaptureMode } from "../../controlplane/pods/annotations.ts";
 import { capturedListens } from "../../controlplane/pods/listen-port.ts";
 import { podDocument } from "../../controlplane/pods/pod-document.ts";
 import { selfSigned } from "./certificate.ts";
 import { scratchDirectory } from "./children.ts";
+import { certificateOf, CONTROL_PLANE, type SidecarFiles, startSidecar, writeAs } from "./captured-sidecar.ts";
 import { findEnvoy } from "./envoy.ts";
 import { repository, scrim } from "./mesh.ts";
 import { bridgeNamespaces, createNamespace, type TestNamespace } from "./namespaces.ts";
@@ -35,6 +30,8 @@ export interface PodPlan {
   readonly capture?: CaptureMode | undefined;
   /** The addresses that its document says, of the two that it has, the first of them its own; both unless given. */
   readonly families?: readonly ("IPv4" | "IPv6")[];
+  /** The bootstrap that its sidecar has instead of ours, by the paths of files that are there for it. */
+  readonly bootstrap?: (files: SidecarFiles) => object;
 }
 
 export interface Dialled {
@@ -59,6 +56,8 @@ export interface CapturedPod {
   readonly ipv4: string;
   readonly ipv6: string;
   readonly namespace: TestNamespace;
+  /** The process of its sidecar; 0 without one. */
+  readonly sidecarPid: number;
   /** Opens a connection from one of its programs. */
   dial(host: string, port: number, options?: Dialling, uid?: number): Dialled;
   /** The same, going on beside the test. */
@@ -83,7 +82,6 @@ export interface CapturedMesh {
   stop(): Promise<void>;
 }
 
-const CONTROL_PLANE = { address: "10.7.0.2", port: 15_012 };
 const APPLICATION_UID = 1000;
 
 /** Starts the mesh of these documents with these pods; every sidecar is ready. */
@@ -136,17 +134,17 @@ export async function startCapturedMesh(yaml: string, plans: readonly PodPlan[])
     const namespace = namespaces[index]!;
     mkdirSync(at(plan.name, "tokens"), { recursive: true });
     chownSync(at(plan.name), PROXY_OWNER.uid, PROXY_OWNER.gid);
-    pods.set(plan.name, podAt(index, namespace, at(plan.name), at("state/ca")));
     if (plan.serves) await startApplication(namespace, at(plan.name), plan.serves);
-    if (plan.capture === undefined) continue;
-    await renewToken(plan.name);
-    startSidecar(plan, {
+    const place = {
       namespace,
-      index,
+      ip: addressesOf(plan, index)[0],
       directory: at(plan.name),
-      rootCertificate: at("state/ca/root-cert.pem"),
+      authority: at("state/ca"),
       envoy,
-    });
+    };
+    const pod = podAt(index, namespace, at(plan.name), at("state/ca"));
+    if (plan.capture) await renewToken(plan.name);
+    pods.set(plan.name, { ...pod, sidecarPid: plan.capture ? startSidecar(plan, place) : 0 });
   }
   for (const plan of plans)
     if (plan.capture)
@@ -209,56 +207,12 @@ async function startApplication(
   );
 }
 
-interface SidecarPlace {
-  readonly namespace: TestNamespace;
-  readonly index: number;
-  readonly directory: string;
-  readonly rootCertificate: string;
-  readonly envoy: string;
-}
-
-function startSidecar(plan: PodPlan, { namespace, index, directory, rootCertificate, envoy }: SidecarPlace): void {
-  const at = (name: string): string => join(directory, name);
-  copyFileSync(rootCertificate, at("root-cert.pem"));
-  const token = { tokenFile: at("tokens/token"), secretFile: at("xds-token.json") };
-  writeAs(token.secretFile, JSON.stringify(buildTokenSecret(token)));
-  const capture = plan.capture ?? "REDIRECT";
-  const bootstrap = buildCapturedBootstrap({
-    ...{ capture, namespace: "default", workload: plan.app, serviceAccount: plan.app, labels: { app: plan.app } },
-    ...{ trustDomain: "cluster.local", clusterId: "Kubernetes" },
-    controlPlane: {
-      at: CONTROL_PLANE,
-      rootCertificateFile: at("root-cert.pem"),
-      serverName: CONTROL_PLANE_SERVER_NAME,
-    },
-    token,
-    admin: { pipe: at("admin.sock") },
-    ipFamilies: "dual",
-    metricLabels: LABELS,
-    extraStatTags: [],
-  });
-  writeAs(at("envoy.json"), JSON.stringify(bootstrap));
-  const rules = captureRules(captureSettings({ mode: capture }));
-  namespace.run(["iptables-restore", "--noflush"], rules.ipv4.apply);
-  namespace.run(["ip6tables-restore", "--noflush"], rules.ipv6.apply);
-  for (const { add } of [...rules.ipv4.routes, ...rules.ipv6.routes]) namespace.run(["ip", ...add]);
-  namespace.run(["ip", "-6", "address", "add", "::6/128", "dev", "lo", "nodad"]);
-  const [ip] = addressesOf(plan, index);
-  const id = `sidecar~${ip}~${plan.name}.default~default.svc.cluster.local`;
-  const args = [
-    ...["-c", at("envoy.json"), "--service-node", id, "--service-cluster", `${plan.app}.default`],
-    ...["--concurrency", "1", "--disable-hot-restart", "-l", "warning", "--file-flush-interval-msec", "10"],
-  ];
-  const log = openSync(at("envoy.log"), "a");
-  // Whoever may not look into the folder of the program may still run it when somebody has opened it for them.
-  const asOwner = `exec 9<"$0"; exec setpriv --reuid=${PROXY_OWNER.uid} --regid=${PROXY_OWNER.gid} --clear-groups`;
-  const rights = capture === "TPROXY" ? " --inh-caps=+net_admin --ambient-caps=+net_admin" : "";
-  namespace.spawn(["bash", "-c", `${asOwner}${rights} /proc/self/fd/9 "$@"`, envoy, ...args], {
-    stdio: ["ignore", log, log],
-  });
-}
-
-function podAt(index: number, namespace: TestNamespace, directory: string, ca: string): CapturedPod {
+function podAt(
+  index: number,
+  namespace: TestNamespace,
+  directory: string,
+  ca: string,
+): Omit<CapturedPod, "sidecarPid"> {
   const admin = (path: string, method = "GET"): Promise<string> =>
     new Promise((resolve, reject) => {
       const options = { socketPath: join(directory, "admin.sock"), path, method };
@@ -294,20 +248,4 @@ function podAt(index: number, namespace: TestNamespace, directory: string, ca: s
       return JSON.parse(text) as Dialled;
     },
   };
-}
-
-function certificateOf(account: string, directory: string): { readonly cert: string; readonly key: string } {
-  const clock = { nowMs: () => Date.now() };
-  const opening = openAuthority({ directory, trustDomain: "cluster.local", clock });
-  if (opening.kind === "failed") throw new Error(opening.message);
-  const { chainPem, keyPem } = opening.authority.issueWorkloadCertificate(
-    spiffeId("cluster.local", "default", account),
-  );
-  return { cert: chainPem, key: keyPem };
-}
-
-/** For the sidecar to read. */
-function writeAs(path: string, text: string): void {
-  writeFileSync(path, text, { mode: 0o600 });
-  chownSync(path, PROXY_OWNER.uid, PROXY_OWNER.gid);
 }

@@ -1,6 +1,7 @@
 // Network namespaces of a test's own: they and all in them end with the process that holds them.
-import { type ChildProcess, spawn, type SpawnOptions, spawnSync } from "node:child_process";
+import { type ChildProcess, type SpawnOptions, spawnSync } from "node:child_process";
 import { once } from "node:events";
+import { startChild } from "./children.ts";
 
 /** A network namespace that ends with `end`. */
 export interface TestNamespace {
@@ -28,17 +29,17 @@ export function namespacesMissing(): string | undefined {
 
 /** Returns a new namespace with its loopback up. */
 export async function createNamespace(): Promise<TestNamespace> {
-  const holder = spawn("unshare", ["--net", "sh", "-c", "ip link set lo up && echo up && exec sleep infinity"], {
+  const holder = startChild("unshare", ["--net", "sh", "-c", "ip link set lo up && echo up && exec sleep infinity"], {
     stdio: ["ignore", "pipe", "inherit"],
   });
-  await once(holder.stdout, "data");
+  if (holder.stdout) await once(holder.stdout, "data");
   const pid = holder.pid as number;
   const enter = ["-t", String(pid), "-n", "--"];
   const started: ChildProcess[] = [];
   const asUser = (uid: number) => ["setpriv", `--reuid=${uid}`, `--regid=${uid}`, "--clear-groups"];
   function startCommand(command: readonly string[], options: SpawnOptions = {}): ChildProcess {
     const stdio: SpawnOptions["stdio"] = ["ignore", "pipe", "inherit"];
-    const child = spawn("nsenter", [...enter, ...command], { stdio, cwd: "/", ...options });
+    const child = startChild("nsenter", [...enter, ...command], { stdio, cwd: "/", ...options });
     started.push(child);
     return child;
   }
