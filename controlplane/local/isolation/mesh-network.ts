@@ -1,11 +1,14 @@
 // Consumes: what the machine has of programs, and where the control plane serves xDS.
-// Produces: a mesh's own network: a bridge in a namespace without a name, and the door through which proxies reach the
-// control plane.
+// Produces: a mesh's own network: a bridge in a namespace without a name, the door through which proxies reach the
+// control plane, and the name server that they ask.
 // Never does: change the machine's interfaces, routes or rules.
+import type { Socket } from "node:dgram";
+import { getServers } from "node:dns";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { SocketAddress } from "../../model/socket-address.ts";
 import { type Door, openDoor } from "./door.ts";
+import { serveNames } from "./name-server.ts";
 import { type Namespace, openNamespace } from "./namespace.ts";
 import type { Programs } from "./programs.ts";
 import { joinScript, MESH_FOLDER, meshScript } from "./scripts.ts";
@@ -20,6 +23,8 @@ export interface MeshNetwork {
 export const POD_PREFIX = "10.244.0";
 export const POD_PREFIX_LENGTH = 24;
 export const POD_GATEWAY = `${POD_PREFIX}.1`;
+
+const DNS_PORT = 53;
 
 /** Where proxies find the control plane. */
 export const XDS_SOCKET = `${MESH_FOLDER}/xds.sock`;
@@ -40,13 +45,17 @@ export async function openMeshNetwork(options: MeshNetworkOptions): Promise<Mesh
   const log = join(stateDir, "logs", "isolation.log");
   const mesh = await openNamespace(programs, log);
   let door: Door | undefined;
+  let names: Socket | undefined;
   const close = async () => {
+    names?.close();
     await door?.close();
     await mesh.end();
   };
   try {
     await mesh.run(meshScript(POD_GATEWAY, POD_PREFIX_LENGTH, envoyBinary));
     door = await openDoor({ path: mesh.path(XDS_SOCKET) }, xds);
+    names = await mesh.bindUdp(POD_GATEWAY, DNS_PORT);
+    serveNames(names, getServers);
   } catch (error) {
     await close();
     throw error;

@@ -2,6 +2,7 @@
 // Produces: a network namespace with its own view of mounts, held by a process that ends with this one.
 // Never does: give it a name: what has none leaves nothing behind, however this process ends.
 import { spawn } from "node:child_process";
+import type { Socket } from "node:dgram";
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -17,6 +18,8 @@ export interface Namespace {
   run(script: string): Promise<void>;
   /** Returns what bash prints that runs this script in it, as root; "" after `timeoutMs`. */
   ask(script: string, args: readonly string[], timeoutMs: number): Promise<string>;
+  /** Returns a socket of ours that is bound to this address and port of it. */
+  bindUdp(address: string, port: number): Promise<Socket>;
   /** Returns the path by which this process reaches one of its files. */
   path(file: string): string;
   /** Ends what holds it; it is gone when the last process in it is. */
@@ -55,9 +58,29 @@ export async function openNamespace(programs: Programs, log: string, parent?: Na
     },
     ask: async (script, given, timeoutMs) =>
       (await runToEnd(nsenter, [...inside, programs.bash, "-c", script, "bash", ...given], "", timeoutMs)).stdout,
+    bindUdp: (address, port) => bindUdpIn(nsenter, inside, address, port),
     path: (file) => join(`/proc/${pid}/root`, file),
     end: async () => void (await child.stop(0)),
   };
+}
+
+/** Makes the socket where it is to be, hands it over, and ends: as long as it lived it would take half of what comes. */
+const BIND_UDP = `
+const [address, port] = process.argv.slice(1);
+const socket = require("node:dgram").createSocket("udp4");
+socket.bind(Number(port), address, () => process.send("bound", socket, () => process.exit()));
+`;
+
+async function bindUdpIn(nsenter: string, inside: readonly string[], address: string, port: number): Promise<Socket> {
+  const args = [...inside, process.execPath, "-e", BIND_UDP, address, String(port)];
+  const maker = spawn(nsenter, args, { cwd: "/", stdio: ["ignore", "ignore", "inherit", "ipc"] });
+  return new Promise((resolve, reject) => {
+    maker.once("message", (_, socket) => resolve(socket as Socket));
+    maker.once("error", reject);
+    maker.once("exit", (code) => {
+      if (code !== 0) reject(new ScrimError("cannot-isolate", `the mesh's name server cannot have ${address}:${port}`));
+    });
+  });
 }
 
 /** The holder is what it is to be once it has its namespaces and their mounts are its own. */
