@@ -3,7 +3,7 @@
 // many requests' paths held the text), anything else.
 import http from "node:http";
 
-const { PORT, POD_NAME, VERSION = "", SERVICE_ACCOUNT } = process.env;
+const { PORT, LISTEN_ADDRESS = "127.0.0.1", POD_NAME, VERSION = "", SERVICE_ACCOUNT } = process.env;
 const seen = [];
 const failures = new Map();
 
@@ -55,7 +55,7 @@ server.on("upgrade", (request, socket) => {
   socket.on("error", () => socket.destroy());
 });
 server.keepAliveTimeout = 75_000;
-server.listen(Number(PORT), "127.0.0.1");
+server.listen(Number(PORT), LISTEN_ADDRESS);
 process.on("SIGTERM", () => {
   server.close(() => process.exit(0));
   server.closeIdleConnections();
