@@ -1,5 +1,6 @@
 // What somebody in a pod of an isolated mesh does and sees: commands run in its network and with its names.
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import type { Mesh, ProxyStatus } from "./mesh.ts";
 
 /** What a command in a pod came to. */
@@ -12,11 +13,30 @@ export interface Said {
 const PROGRAM = 1_000;
 
 /** Runs a bash script in the pod of this proxy, as this uid: by default as a program of the pod would run. */
-export function inPod({ pid }: Pick<ProxyStatus, "pid">, script: string, uid = PROGRAM): Said {
-  const user = ["setpriv", `--reuid=${uid}`, `--regid=${uid}`, "--clear-groups"];
-  const args = ["-t", String(pid), "-n", "-m", "--", ...user, "timeout", "20", "bash", "-c", script];
-  const { status, stdout, stderr } = spawnSync("nsenter", args, { encoding: "utf8", cwd: "/" });
+export function inPod(proxy: Pick<ProxyStatus, "pid">, script: string, uid = PROGRAM): Said {
+  const args = ["timeout", "20", "bash", "-c", script];
+  const { status, stdout, stderr } = spawnSync("nsenter", entering(proxy, uid, args), { encoding: "utf8", cwd: "/" });
   return { code: status, text: stdout, complaint: stderr };
+}
+
+/** Starts a bash script there; `end` ends it, and resolves to the whole lines that it has printed. */
+export function startInPod(proxy: Pick<ProxyStatus, "pid">, script: string) {
+  const args = entering(proxy, PROGRAM, ["bash", "-c", script]);
+  const child = spawn("nsenter", args, { cwd: "/", stdio: ["ignore", "pipe", "ignore"] });
+  let text = "";
+  child.stdout.on("data", (chunk: Buffer) => (text += chunk.toString()));
+  return {
+    async end(): Promise<readonly string[]> {
+      child.kill("SIGKILL");
+      await once(child, "close");
+      return text.split("\n").slice(0, -1);
+    },
+  };
+}
+
+function entering({ pid }: Pick<ProxyStatus, "pid">, uid: number, command: readonly string[]): string[] {
+  const user = ["setpriv", `--reuid=${uid}`, `--regid=${uid}`, "--clear-groups"];
+  return ["-t", String(pid), "-n", "-m", "--", ...user, ...command];
 }
 
 /** Returns the metrics (of these names) that a proxy has counted. */
