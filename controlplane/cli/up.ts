@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import { LABELS } from "../../filters/telemetry/labels.ts";
 import { type LocatedEnvoy, EnvoyUnavailable, locateEnvoy } from "../envoy/install.mjs";
 import { isFailed } from "../model/failure.ts";
+import { findPrograms, type Programs } from "../local/isolation/programs.ts";
 import { watchMesh } from "../local/mesh-watch.ts";
 import { type RunnerDeps, type RunningMesh, startMesh } from "../local/runner.ts";
 import type { Environment } from "../settings/environment.ts";
@@ -34,7 +35,11 @@ export function addUp(program: Command, context: CommandContext): void {
   withMeshOptions(command, "15014, or the next free one")
     .addHelpText(
       "after",
-      examples("scrim up deploy/demo/bookinfo", "scrim up mesh --gateway-port 0 --admin-port 0 --state-dir mesh-state"),
+      examples(
+        "scrim up deploy/demo/bookinfo",
+        "sudo npx scrim up deploy/demo/bookinfo --isolate",
+        "scrim up mesh --gateway-port 0 --admin-port 0 --state-dir mesh-state",
+      ),
     )
     .action((directory: string, options: UpOptions) => up(directory, options, context));
 }
@@ -48,11 +53,12 @@ export async function up(directory: string, options: UpOptions, context: Command
   const read = readUpSettings(directory, options, environment);
   if (isFailed(read)) throw commandFailure("usage", read.message);
   await requireDirectory(directory);
+  const isolation = read.settings.isolate ? isolationPrograms() : undefined;
   const stop = listenForStop({ followParent: environment.startedByNpm, clock: context.clock });
   const say = timed(context.clock, (text) => terminal.out(text));
   const envoy = await Promise.race([findEnvoy(environment, say), stop.whenAsked]);
   if (envoy === undefined) return;
-  const mesh = await start(read.settings, envoy, context, { say, stopAsked: stop.asked });
+  const mesh = await start(read.settings, envoy, context, { say, stopAsked: stop.asked, isolation });
   if (mesh === undefined) return;
   await Promise.race([tellWhenSynced(mesh, envoy, context, stop.asked), stop.whenAsked]);
   await stop.whenAsked;
@@ -74,12 +80,19 @@ export async function findEnvoy(
   }
 }
 
+/** Returns what pods are given networks with; what is missing becomes a sentence. */
+function isolationPrograms(): Programs {
+  const found = findPrograms({ uid: process.getuid?.(), platform: process.platform });
+  if (isFailed(found)) throw commandFailure("failed", found.message);
+  return found.programs;
+}
+
 /** Returns the started mesh; undefined when it was asked to stop meanwhile. */
 async function start(
   settings: UpSettings,
   envoy: LocatedEnvoy,
   { installation, clock }: CommandContext,
-  { say, stopAsked }: Pick<RunnerDeps, "say" | "stopAsked">,
+  deps: Pick<RunnerDeps, "say" | "stopAsked" | "isolation">,
 ): Promise<RunningMesh | undefined> {
   const started = await startMesh(settings, {
     envoyBinary: envoy.path,
@@ -87,11 +100,10 @@ async function start(
     metricLabels: LABELS,
     clock,
     random: Math.random,
-    say,
-    stopAsked,
+    ...deps,
     watchMesh,
   });
-  if (isFailed(started) && stopAsked.aborted) return undefined;
+  if (isFailed(started) && deps.stopAsked.aborted) return undefined;
   if (isFailed(started)) throw commandFailure("failed", started.message);
   return started.mesh;
 }

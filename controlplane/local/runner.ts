@@ -20,7 +20,7 @@ import { createMeshPods, type MeshPods } from "./mesh-pods.ts";
 import { createIsolatedNetwork } from "./isolation/isolated-network.ts";
 import { createIsolatedSandboxes } from "./isolation/isolated-sandboxes.ts";
 import { type MeshNetwork, openMeshNetwork } from "./isolation/mesh-network.ts";
-import { findPrograms, type Programs } from "./isolation/programs.ts";
+import type { Programs } from "./isolation/programs.ts";
 import { createPodFactory, type PodFactory } from "./pod-factory.ts";
 import { createLoopbackNetwork } from "./pod-network.ts";
 import { createSharedSandboxes } from "./sandbox/shared-network.ts";
@@ -30,6 +30,8 @@ import { lockStateDir } from "./state-dir.ts";
 /** What the runner takes from outside. */
 export interface RunnerDeps {
   readonly envoyBinary: string;
+  /** With what pods are given networks of their own, where that is asked for. */
+  readonly isolation: Programs | undefined;
   readonly launcher: string;
   readonly metricLabels: readonly string[];
   readonly clock: Clock;
@@ -77,8 +79,7 @@ async function startLocked(settings: UpSettings, deps: RunnerDeps, unlock: () =>
   if (isFailed(ports)) return ports;
   await rm(join(settings.stateDir, "logs"), { recursive: true, force: true });
   await clearRuntime(settings.stateDir);
-  const isolation = settings.isolate ? await isolate(settings, deps, ports.xds) : undefined;
-  if (isolation && isFailed(isolation)) return isolation;
+  const isolation = deps.isolation && (await isolate(settings, deps, deps.isolation, ports.xds));
   let podsOf = (): readonly LocalPod[] => [];
   const runtime = await createRuntimeDirectory(settings.stateDir, () => podsOf().map((pod) => pod.snapshot()));
   await runtime.publish();
@@ -199,17 +200,14 @@ interface Isolation {
   readonly network: MeshNetwork;
 }
 
-/** Makes the mesh a network of its own, or says why it cannot have one. */
+/** Makes the mesh a network of its own. */
 async function isolate(
   { stateDir }: UpSettings,
   { envoyBinary }: RunnerDeps,
+  programs: Programs,
   xds: SocketAddress,
-): Promise<({ readonly kind: "isolation" } & Isolation) | Failure> {
-  const found = findPrograms({ uid: process.getuid?.(), platform: process.platform });
-  if (isFailed(found)) return found;
-  const { programs } = found;
-  const network = await openMeshNetwork({ programs, stateDir, envoyBinary, xds });
-  return { kind: "isolation", programs, network };
+): Promise<Isolation> {
+  return { programs, network: await openMeshNetwork({ programs, stateDir, envoyBinary, xds }) };
 }
 
 /**
