@@ -56,6 +56,8 @@ export interface RunningMesh {
   stop(): Promise<void>;
 }
 
+/** As processes in other namespaces find it. */
+const MACHINE_NETWORK = `/proc/${process.pid}/ns/net`;
 const CONTROL_PLANE_START_MS = 60_000;
 const ACKNOWLEDGED_WITHIN_MS = 30_000;
 const STOP_GRACE_MS = 5_000;
@@ -122,7 +124,7 @@ async function followMesh(
   const onChange = () =>
     void runtime.publish().catch((error: unknown) => say(`the runtime directory cannot be written: ${String(error)}`));
   const block = await claimAddressBlock(deps.random);
-  const gatewayPorts = createGatewayPorts(ports.gateway, say, isolation && `/proc/${process.pid}/ns/net`);
+  const gatewayPorts = createGatewayPorts(ports.gateway, say, isolation && MACHINE_NETWORK);
   const createPods = (world: World): MeshPods =>
     createMeshPods(
       {
@@ -203,11 +205,12 @@ interface Isolation {
 /** Makes the mesh a network of its own. */
 async function isolate(
   { stateDir }: UpSettings,
-  { envoyBinary }: RunnerDeps,
+  { envoyBinary, clock, say }: RunnerDeps,
   programs: Programs,
   xds: SocketAddress,
 ): Promise<Isolation> {
-  return { programs, network: await openMeshNetwork({ programs, stateDir, envoyBinary, xds }) };
+  const machine = MACHINE_NETWORK;
+  return { programs, network: await openMeshNetwork({ programs, stateDir, envoyBinary, xds, machine, clock, say }) };
 }
 
 /**

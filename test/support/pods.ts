@@ -19,17 +19,19 @@ export function inPod(proxy: Pick<ProxyStatus, "pid">, script: string, uid = PRO
   return { code: status, text: stdout, complaint: stderr };
 }
 
-/** Starts a bash script there; `end` ends it, and resolves to the whole lines that it has printed. */
+/** Starts a bash script there; `lines` are the whole ones that it has printed, and `end` ends it and resolves to them. */
 export function startInPod(proxy: Pick<ProxyStatus, "pid">, script: string) {
   const args = entering(proxy, PROGRAM, ["bash", "-c", script]);
   const child = spawn("nsenter", args, { cwd: "/", stdio: ["ignore", "pipe", "ignore"] });
   let text = "";
   child.stdout.on("data", (chunk: Buffer) => (text += chunk.toString()));
+  const lines = () => text.split("\n").slice(0, -1);
   return {
+    lines,
     async end(): Promise<readonly string[]> {
       child.kill("SIGKILL");
       await once(child, "close");
-      return text.split("\n").slice(0, -1);
+      return lines();
     },
   };
 }

@@ -1,16 +1,18 @@
 // Consumes: what the machine has of programs, and where the control plane serves xDS.
 // Produces: a mesh's own network: a bridge in a namespace without a name, the door through which proxies reach the
-// control plane, and the name server that they ask.
+// control plane, the name server that they ask, and the way out to the world.
 // Never does: change the machine's interfaces, routes or rules.
 import type { Socket } from "node:dgram";
 import { getServers } from "node:dns";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { SocketAddress } from "../../model/socket-address.ts";
+import type { Clock } from "../../telemetry/clock.ts";
 import { type Door, openDoor } from "./door.ts";
 import { serveNames } from "./name-server.ts";
 import { type Namespace, openNamespace } from "./namespace.ts";
 import type { Programs } from "./programs.ts";
+import { openWayOut, WAY_OUT_PORT } from "./way-out.ts";
 import { joinScript, MESH_FOLDER, meshScript } from "./scripts.ts";
 
 export interface MeshNetwork {
@@ -35,6 +37,10 @@ export interface MeshNetworkOptions {
   readonly stateDir: string;
   readonly envoyBinary: string;
   readonly xds: SocketAddress;
+  /** The file of the machine's network namespace. */
+  readonly machine: string;
+  readonly clock: Clock;
+  readonly say: (line: string) => void;
 }
 
 /** Makes the network. Throws ScrimError with a sentence where the machine does not allow it. */
@@ -46,16 +52,25 @@ export async function openMeshNetwork(options: MeshNetworkOptions): Promise<Mesh
   const mesh = await openNamespace(programs, log);
   let door: Door | undefined;
   let names: Socket | undefined;
+  let wayOut: Door | undefined;
   const close = async () => {
+    await wayOut?.close();
     names?.close();
     await door?.close();
     await mesh.end();
   };
   try {
-    await mesh.run(meshScript(POD_GATEWAY, POD_PREFIX_LENGTH, envoyBinary));
+    const addresses = { gateway: POD_GATEWAY, prefixLength: POD_PREFIX_LENGTH };
+    await mesh.run(meshScript({ ...addresses, envoyBinary, wayOutPort: WAY_OUT_PORT }));
     door = await openDoor({ path: mesh.path(XDS_SOCKET) }, xds);
     names = await mesh.bindUdp(POD_GATEWAY, DNS_PORT);
     serveNames(names, getServers);
+    wayOut = await openWayOut({
+      ...options,
+      mesh,
+      envoyBinary: ENVOY_BINARY,
+      bootstrap: `${MESH_FOLDER}/way-out.json`,
+    });
   } catch (error) {
     await close();
     throw error;

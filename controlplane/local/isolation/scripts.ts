@@ -7,8 +7,19 @@ export const MESH_FOLDER = "/run/scrim";
 /** The bridge: the other end of every pod's interface, and where what no pod has is sent. */
 const BRIDGE = "scrim0";
 
+/** What the mesh's own namespace is like. */
+export interface MeshScript {
+  /** The bridge's address. */
+  readonly gateway: string;
+  readonly prefixLength: number;
+  /** What is to be run in pods. */
+  readonly envoyBinary: string;
+  /** Where what leaves the mesh is led. */
+  readonly wayOutPort: number;
+}
+
 /** Returns the script for the mesh's own namespace. */
-export function meshScript(gateway: string, prefixLength: number, envoyBinary: string): string {
+export function meshScript({ gateway, prefixLength, envoyBinary, wayOutPort }: MeshScript): string {
   return [
     `mount -t tmpfs -o mode=0755 scrim ${MESH_FOLDER}`,
     `touch ${MESH_FOLDER}/envoy`,
@@ -17,7 +28,8 @@ export function meshScript(gateway: string, prefixLength: number, envoyBinary: s
     `ip link add ${BRIDGE} type bridge`,
     `ip address add ${gateway}/${prefixLength} dev ${BRIDGE}`,
     `ip link set ${BRIDGE} up`,
-    // Whoever asks for what is nowhere is told so, instead of waiting.
+    // What goes neither to a pod nor to the bridge itself leaves the mesh; what of it is not TCP is told so at once.
+    `iptables -t nat -A PREROUTING -i ${BRIDGE} -p tcp ! -d ${gateway}/${prefixLength} -j REDIRECT --to-ports ${wayOutPort}`,
     "echo 1 > /proc/sys/net/ipv4/ip_forward",
     "",
   ].join("\n");

@@ -1,5 +1,8 @@
 // What programs in pods of their own say to each other, when they know nothing of a mesh.
 import { spawnSync } from "node:child_process";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { networkInterfaces } from "node:os";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Mesh, type ProxyStatus, startMesh } from "../../support/mesh.ts";
 import { namespacesMissing } from "../../support/namespaces.ts";
@@ -42,6 +45,9 @@ spec:
   );
 }
 
+const machineAddress = Object.values(networkInterfaces())
+  .flatMap((addresses) => addresses ?? [])
+  .find(({ family, internal }) => family === "IPv4" && !internal)?.address;
 const has = (program: string) => spawnSync("sh", ["-c", `command -v ${program}`]).status === 0;
 const postgres = spawnSync("sh", ["-c", "ls -d /usr/lib/postgresql/*/bin/postgres"], {
   encoding: "utf8",
@@ -170,6 +176,26 @@ spec:
     expect(ask(client, "curl -s -m 10 http://192.0.2.7:81/").code).not.toBe(28);
     expect(ask(client, "curl -s -m 10 http://10.244.0.250:81/").code).not.toBe(0);
   });
+
+  it.skipIf(machineAddress === undefined)(
+    "reach the world as the machine does, where their mesh lets them",
+    async () => {
+      const server = createServer((_, response) => response.end("hello from the world"));
+      await new Promise<void>((resolve) => server.listen(0, machineAddress, resolve));
+      const { port } = server.address() as AddressInfo;
+      try {
+        // The server is in this process: nothing may wait for the answer here.
+        const asking = startInPod(
+          client as ProxyStatus,
+          `curl -s -m 10 http://${machineAddress}:${port}/; echo; sleep 60`,
+        );
+        await eventually("the answer", () => (asking.lines().length > 0 ? true : undefined));
+        expect(await asking.end()).toEqual(["hello from the world"]);
+      } finally {
+        server.close();
+      }
+    },
+  );
 
   it("send datagrams as ever", () => {
     const send =
