@@ -46,7 +46,8 @@ export function createLocalPod(record: PodRecord, workload: WorkloadPlan | undef
   let life: Life | undefined;
 
   async function stop(graceMs: number): Promise<void> {
-    await life?.begun;
+    // What could not be started was told then; there is nothing of it to stop.
+    await life?.begun.catch(() => undefined);
     await Promise.all([life?.watch()?.stop(), life?.processes()?.stop(graceMs)]);
   }
 

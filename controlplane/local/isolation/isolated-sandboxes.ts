@@ -63,7 +63,7 @@ async function fillSandbox(
   return {
     envoy,
     asProxy: (command) => namespace.enter({ ...command, owner: proxyOwner }, proxyPrefix(programs, pod)),
-    asWorkload: (command) => namespace.enter(...workloadCommand(command, programs, user)),
+    asWorkload: (command) => namespace.enter(...workloadCommand(command, programs, mesh.stateDir, user)),
     prober: podProber(namespace, pod.ip),
     inboundOpen: () => listensAt(namespace.pid, "0.0.0.0", VIRTUAL_INBOUND_PORT),
     async close() {
@@ -85,15 +85,20 @@ function proxyPrefix({ setpriv }: Programs, { kind, capture }: PodRecord): reado
   return [setpriv, `--reuid=${uid}`, `--regid=${gid}`, "--clear-groups", "--no-new-privs", ...capabilities, "--"];
 }
 
+/** Before its programs run, what may hold secrets of the mesh is hidden from them, whatever they may read. */
+const HIDE = 'for folder in "$1" "$2"; do mount -t tmpfs -o mode=0755,ro none "$folder"; done; shift 2; exec "$@"';
+
 function workloadCommand(
   command: ChildOptions,
-  { setpriv }: Programs,
+  { setpriv, unshare }: Programs,
+  stateDir: string,
   user: Awaited<ReturnType<typeof workloadUser>> | undefined,
 ): readonly [ChildOptions, readonly string[]] {
   if (user === undefined) return [command, []];
   // As in a container: whoever started the mesh has a home that is not the workload's.
   const env = { ...command.env, HOME: "/" };
-  return [{ ...command, env, owner: user }, asUser(setpriv, user)];
+  const hidden = [unshare, "--mount", "--", "/bin/sh", "-ec", HIDE, "sh", MESH_FOLDER, stateDir];
+  return [{ ...command, env, owner: user }, [...hidden, ...asUser(setpriv, user)]];
 }
 
 /** As Kubernetes writes them for a pod. */

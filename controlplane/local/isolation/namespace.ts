@@ -40,7 +40,8 @@ export async function openNamespace(programs: Programs, log: string, parent?: Na
   const { pid } = child;
   if (pid === undefined || !(await becomes(pid, HOLDER))) {
     await child.stop(0);
-    throw new ScrimError("cannot-isolate", `a network namespace cannot be made here: see ${log}`);
+    const complaint = (await readFile(log, "utf8").catch(() => "")).trim().split("\n").at(-1);
+    throw new ScrimError("cannot-isolate", `--isolate: a network namespace cannot be made here: ${complaint}`);
   }
   const inside = ["-t", String(pid), "-n", "-m", "--"];
   return {

@@ -4,7 +4,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { networkInterfaces } from "node:os";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Mesh, type ProxyStatus, startMesh } from "../../support/mesh.ts";
+import { type Mesh, processesOf, type ProxyStatus, startMesh } from "../../support/mesh.ts";
 import { namespacesMissing } from "../../support/namespaces.ts";
 import { inPod, metricsOf, startInPod } from "../../support/pods.ts";
 import { eventually } from "../../support/until.ts";
@@ -226,6 +226,22 @@ spec:
     const greeting = (address?: string) => ask(client, `exec 3<>/dev/tcp/${address}/2525; head -1 <&3`, 1337).text;
     expect(greeting(podIp)).toMatch(/^220 open-0-/);
     expect(greeting(web?.podIp)).toBe("");
+  });
+
+  it("see no secrets of the mesh, though they may read what root may to come to their folder", () => {
+    const program = processesOf(mesh).find(({ words }) => words[0] === "node" && words[1] === "apps/many-tongues.mjs");
+    const looking = [
+      "-t",
+      String(program?.pid),
+      "-m",
+      "--",
+      "find",
+      "/run/scrim",
+      mesh.stateDirectory,
+      "-mindepth",
+      "1",
+    ];
+    expect(spawnSync("nsenter", looking, { encoding: "utf8" })).toMatchObject({ status: 0, stdout: "" });
   });
 
   it("run as whom their template says", () => {
