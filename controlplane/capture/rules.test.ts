@@ -87,6 +87,7 @@ describe("captureRules", () => {
     ]);
     expect(rulesIn(apply, "ISTIO_OUTPUT")).not.toContain("ISTIO_IN_REDIRECT");
     expect(routes.map(({ add }) => add.join(" "))).toEqual([
+      "-6 address replace ::6/128 dev lo nodad",
       "-6 rule add fwmark 1337 lookup 133",
       "-6 route add local default dev lo table 133",
     ]);

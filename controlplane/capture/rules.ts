@@ -13,11 +13,11 @@ import { applyText, type Table, takeBackText } from "./tables.ts";
 export interface RuleTexts {
   readonly apply: string;
   readonly takeBack: string;
-  /** What TPROXY needs beside its rules; empty under REDIRECT. */
+  /** What is needed beside the rules: for TPROXY, and the address from which the proxy calls where there is none. */
   readonly routes: readonly Route[];
 }
 
-/** The arguments of `ip` that make a route or a routing rule, and those that take it back. */
+/** The arguments of `ip` that make an address, a route or a routing rule, and those that take it back. */
 export interface Route {
   readonly add: readonly string[];
   readonly remove: readonly string[];
@@ -40,7 +40,7 @@ function rulesFor(settings: CaptureSettings, family: Family): RuleTexts {
   return {
     apply: applyText(tables),
     takeBack: takeBackText(tables),
-    routes: settings.mode === "TPROXY" ? tproxyRoutes(family) : [],
+    routes: [...addressOfProxy(family), ...(settings.mode === "TPROXY" ? tproxyRoutes(family) : [])],
   };
 }
 
@@ -65,6 +65,13 @@ function tablesFor(settings: CaptureSettings, family: Family): readonly Table[] 
     },
   };
   return [...dnsZones(settings, family), ...(isRedirect ? [] : [tproxyTable(settings, family)]), nat];
+}
+
+/** 127.0.0.6 is every machine's; ::6 is nobody's until it is made. */
+function addressOfProxy({ version, fromProxy }: Family): readonly Route[] {
+  if (version === 4) return [];
+  const what = [fromProxy, "dev", "lo"];
+  return [{ add: ["-6", "address", "replace", ...what, "nodad"], remove: ["-6", "address", "del", ...what] }];
 }
 
 /** What carries the mark is for this machine, whatever its address says. */

@@ -17,6 +17,8 @@ export interface PodNetwork {
 
 export interface PodAddress {
   readonly ip: string;
+  /** Those of another family. */
+  readonly moreIps?: readonly string[];
   /** Where this machine reaches its Envoy's admin page. */
   readonly admin: SocketAddress;
 }

@@ -15,6 +15,8 @@ export interface PodRecord {
   readonly serviceAccount: string;
   readonly templateHash: string;
   readonly ip: string;
+  /** Its addresses of another family. */
+  readonly moreIps?: readonly string[] | undefined;
   /** Where this machine reaches its Envoy's admin page. */
   readonly admin: SocketAddress;
   /** How the kernel brings its connections to its sidecar; undefined: programs are told of it. */

@@ -2,6 +2,7 @@
 // Produces: the running mesh on this machine: the control plane as a child, local processes with their sidecars,
 // gateway proxies.
 // Never does: translate mesh configuration (the control plane does), or leave a process behind.
+import { existsSync } from "node:fs";
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { CONTROL_PLANE_SERVER_NAME } from "../bootstrap/bootstrap.ts";
@@ -180,7 +181,7 @@ function createFactory(
     extraStatTags: world.mesh.extraStatTags,
   };
   return createPodFactory(
-    isolation ? createIsolatedNetwork(block) : createLoopbackNetwork(block, random),
+    isolation ? createIsolatedNetwork(block, existsSync("/proc/net/if_inet6")) : createLoopbackNetwork(block, random),
     {
       openSandbox: isolation
         ? createIsolatedSandboxes({ ...isolation, mesh, say })

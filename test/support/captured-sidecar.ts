@@ -47,7 +47,6 @@ export function startSidecar(plan: PodPlan, { namespace, ip, directory, authorit
   namespace.run(["iptables-restore", "--noflush"], rules.ipv4.apply);
   namespace.run(["ip6tables-restore", "--noflush"], rules.ipv6.apply);
   for (const { add } of [...rules.ipv4.routes, ...rules.ipv6.routes]) namespace.run(["ip", ...add]);
-  namespace.run(["ip", "-6", "address", "add", "::6/128", "dev", "lo", "nodad"]);
   const id = `sidecar~${ip}~${plan.name}.default~default.svc.cluster.local`;
   const args = [
     ...["-c", at("envoy.json"), "--service-node", id, "--service-cluster", `${plan.app}.default`],

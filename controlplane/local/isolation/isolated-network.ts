@@ -4,18 +4,22 @@ import { parseCaptureScope } from "../../pods/capture-scope.ts";
 import { capturedListens, ENVOY_ADMIN_PORT } from "../../pods/listen-port.ts";
 import { type AddressBlock, createAddressBlock } from "../claims.ts";
 import { type PodNetwork, takeAddress } from "../pod-network.ts";
-import { POD_PREFIX } from "./mesh-network.ts";
+import { POD_PREFIX, POD_PREFIX_IPV6 } from "./mesh-network.ts";
 
 /**
- * Returns the addresses of pods in a network of their mesh's own. Their programs listen where they declare. `doors`
+ * Returns the addresses of pods in a network of their mesh's own, of both families where the machine has both. Their programs listen where they declare. `doors`
  * are addresses of this machine's loopback, one for each pod's admin page.
  */
-export function createIsolatedNetwork(doors: AddressBlock): PodNetwork {
+export function createIsolatedNetwork(doors: AddressBlock, hasIpv6: boolean): PodNetwork {
   const pods = createAddressBlock(POD_PREFIX);
   return {
     take() {
       const ip = takeAddress(pods);
-      return { ip, admin: { address: `${doors.prefix}.${hostOf(ip)}`, port: ENVOY_ADMIN_PORT } };
+      return {
+        ip,
+        ...(hasIpv6 && { moreIps: [`${POD_PREFIX_IPV6}${hostOf(ip)}`] }),
+        admin: { address: `${doors.prefix}.${hostOf(ip)}`, port: ENVOY_ADMIN_PORT },
+      };
     },
     giveBack: pods.giveBack,
     async placeSidecar(ip, { annotations, ports }) {

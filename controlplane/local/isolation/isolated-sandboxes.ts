@@ -53,7 +53,7 @@ async function fillSandbox(
   await writeNames(namespace, pod, folder);
   const rules = pod.capture && captureRules(captureOf(pod.capture, pod.annotations));
   const addresses = { ip: pod.ip, prefixLength: POD_PREFIX_LENGTH, gateway: POD_GATEWAY };
-  await namespace.run(podScript({ ...addresses, folder, rules }));
+  await namespace.run(podScript({ ...addresses, ipv6: pod.moreIps ?? [], folder, rules }));
   const proxyOwner = pod.kind === "sidecar" ? PROXY_OWNER : ROOT;
   const envoy = await writeProxyFiles(pod, { folder, path: namespace.path }, mesh, proxyOwner);
   const user = workload && (await workloadUser(workload.folder, workload.runAs));

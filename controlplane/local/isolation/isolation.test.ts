@@ -36,13 +36,14 @@ describe("createIsolatedNetwork", () => {
     ({ annotations, ports: [{ name: "http", port: 9080 }] }) as never;
 
   it("gives each pod an address, and its admin page one of the machine's", () => {
-    const network = createIsolatedNetwork(createAddressBlock("127.9.9"));
+    const network = createIsolatedNetwork(createAddressBlock("127.9.9"), false);
     expect(network.take()).toEqual({ ip: "10.244.0.2", admin: { address: "127.9.9.2", port: 15_000 } });
     expect(network.take().ip).toBe("10.244.0.3");
+    expect(createIsolatedNetwork(createAddressBlock("127.9.9"), true).take().moreIps).toEqual(["fd00:10:244::2"]);
   });
 
   it("lets programs listen where they declare, and refuses what would let connections pass by the sidecar", async () => {
-    const network = createIsolatedNetwork(createAddressBlock("127.9.9"));
+    const network = createIsolatedNetwork(createAddressBlock("127.9.9"), false);
     const at = { address: "10.244.0.2", port: 9080 };
     expect(await network.placeSidecar("10.244.0.2", plan({}))).toEqual({
       ports: [{ name: "http", port: 9080, bind: at, application: at }],
@@ -63,9 +64,11 @@ describe("podScript", () => {
       prefixLength: 24,
       gateway: "10.244.0.1",
       folder: "/run/scrim/10.244.0.7",
+      ipv6: ["fd00:10:244::7"],
       rules: captureRules(captureSettings({ mode: "TPROXY" })),
     });
     expect(script).toContain("ip address add 10.244.0.7/24 dev eth0");
+    expect(script).toContain("ip address add fd00:10:244::7/64 dev eth0 nodad");
     expect(script).toContain("iptables-restore --noflush <<'RULES'\n*raw");
     expect(script).toContain("ip -4 rule add fwmark 1337 lookup 133");
   });

@@ -24,6 +24,7 @@ export interface MeshNetwork {
 /** Every mesh has these addresses: no two of them see each other. */
 export const POD_PREFIX = "10.244.0";
 export const POD_PREFIX_LENGTH = 24;
+export const POD_PREFIX_IPV6 = "fd00:10:244::";
 export const POD_GATEWAY = `${POD_PREFIX}.1`;
 
 const DNS_PORT = 53;

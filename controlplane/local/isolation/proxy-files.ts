@@ -62,7 +62,7 @@ export async function writeProxyFiles(
 }
 
 function capturedFacts(
-  { namespace, workload, serviceAccount, labels }: PodRecord,
+  { namespace, workload, serviceAccount, labels, moreIps = [] }: PodRecord,
   capture: "REDIRECT" | "TPROXY",
   { trustDomain, metricLabels, extraStatTags }: MeshFacts,
   controlPlane: ControlPlane,
@@ -71,6 +71,6 @@ function capturedFacts(
     ...{ capture, namespace, workload, serviceAccount, labels, trustDomain, metricLabels, extraStatTags, controlPlane },
     clusterId: CLUSTER_ID,
     version: SCRIM_VERSION,
-    ipFamilies: "IPv4" as const,
+    ipFamilies: moreIps.length > 0 ? ("dual" as const) : ("IPv4" as const),
   };
 }

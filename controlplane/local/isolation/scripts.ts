@@ -54,13 +54,16 @@ export interface PodScript {
   readonly folder: string;
   /** Undefined: nothing is captured. */
   readonly rules: CaptureRules | undefined;
+  /** Its IPv6 addresses, on a network of 64 bits. */
+  readonly ipv6: readonly string[];
 }
 
 /** Returns the script for a pod's namespace. As in containers, a port below 1024 needs no privilege. */
-export function podScript({ ip, prefixLength, gateway, folder, rules }: PodScript): string {
+export function podScript({ ip, prefixLength, gateway, folder, rules, ipv6 }: PodScript): string {
   return [
     "ip link set lo up",
     `ip address add ${ip}/${prefixLength} dev eth0`,
+    ...ipv6.map((address) => `ip address add ${address}/64 dev eth0 nodad`),
     "ip link set eth0 up",
     `ip route add default via ${gateway}`,
     "echo 0 > /proc/sys/net/ipv4/ip_unprivileged_port_start",

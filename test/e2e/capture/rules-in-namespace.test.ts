@@ -154,7 +154,7 @@ describe.skipIf(namespacesMissing() !== undefined)("the rules in a network names
     it("the proxy reaches its own pod through itself, and the application from the address that is for that", () => {
       expect(ask(pod, own, 8080, PROXY)).toBe("in");
       expect(ask(pod, loopback, 8080, PROXY)).toBe("app");
-      if (family === "ipv6") pod.run(["ip", "-6", "address", "replace", "::6/128", "dev", "lo", "nodad"]);
+      for (const { add } of captureRules(captureSettings())[family].routes) pod.run(["ip", ...add]);
       const call =
         `require("node:net").connect({host: ${JSON.stringify(own)}, port: 8080, ` +
         `localAddress: ${JSON.stringify(fromProxy)}}).pipe(process.stdout)`;

@@ -1,5 +1,6 @@
 // What programs in pods of their own say to each other, when they know nothing of a mesh.
 import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { networkInterfaces } from "node:os";
@@ -170,6 +171,16 @@ spec:
     // By the service through the sidecar, twice; else directly.
     expect(get(web, "http://web/")).toContain('"from":"127.0.0.6"');
     expect(get(web, `http://${web?.podIp}/`)).toContain(`"from":"${web?.podIp}"`);
+  });
+
+  it.skipIf(!existsSync("/proc/net/if_inet6"))("have an IPv6 address, which leads past no policy", () => {
+    const address = `[${ask(web, "ip -6 -o address show dev eth0 scope global").text.split(/\s+/)[3]?.split("/")[0]}]`;
+    expect(get(web, `-g 'http://${address}/'`)).toContain('"pod":"web-0-');
+    const status = (url: string) => ask(client, `curl -s -g -m 5 -o /dev/null -w '%{http_code}' '${url}'`).text;
+    expect(status(`http://${address}:15021/healthz/ready`)).toBe("200");
+    // As by the IPv4 address: a pod without a Service of its own is asked in plaintext, and STRICT refuses that.
+    expect(status(`http://${address}/`)).toBe("503");
+    expect(status(`http://${web?.podIp}/`)).toBe("503");
   });
 
   it("are told that an address is nowhere", () => {
