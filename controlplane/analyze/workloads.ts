@@ -6,7 +6,7 @@ import { planRouters } from "../pods/gateway-plan.ts";
 import { podFactsOf } from "../pods/pod-facts.ts";
 import { declaredPorts, servedPorts } from "../pods/served-ports.ts";
 import { podsWith } from "../translate/resolve/pod-endpoints.ts";
-
+import { selectedEntries } from "../translate/resolve/workload-endpoints.ts";
 import { derived, sameItems } from "../world/derive.ts";
 import { objectsByNamespace } from "../world/label-index.ts";
 import type { World } from "../world/world.ts";
@@ -44,6 +44,7 @@ export function isWorkload(world: World, namespace: string, selector: Labels): b
   return (
     podsWith(world, namespace, selector).length > 0 ||
     workloadsWith(world, namespace, selector).length > 0 ||
+    selectedEntries(world, namespace, selector).length > 0 ||
     gatewaysIn(world, namespace, selector).length > 0
   );
 }

@@ -25,6 +25,12 @@ import { serviceEntrySchema, type ServiceEntrySpec } from "./kinds/service-entry
 import { sidecarSchema, type SidecarSpec } from "./kinds/sidecar.ts";
 import { telemetrySchema, type TelemetrySpec } from "./kinds/telemetry.ts";
 import { virtualServiceSchema, type VirtualServiceSpec } from "./kinds/virtual-service.ts";
+import {
+  workloadEntrySchema,
+  type WorkloadEntrySpec,
+  workloadGroupSchema,
+  type WorkloadGroupSpec,
+} from "./kinds/workload-entry.ts";
 import { wasmPluginSchema, type WasmPluginSpec } from "./kinds/wasm-plugin.ts";
 
 /** The type of `spec` for each kind. */
@@ -43,6 +49,8 @@ export interface SpecByKind {
   DestinationRule: DestinationRuleSpec;
   Gateway: GatewaySpec;
   ServiceEntry: ServiceEntrySpec;
+  WorkloadEntry: WorkloadEntrySpec;
+  WorkloadGroup: WorkloadGroupSpec;
   Sidecar: SidecarSpec;
   PeerAuthentication: PeerAuthenticationSpec;
   AuthorizationPolicy: AuthorizationPolicySpec;
@@ -98,6 +106,8 @@ export const kindDefinitions: Readonly<Record<Kind, KindDefinition>> = {
   DestinationRule: define(NETWORKING, destinationRuleSchema),
   Gateway: define(NETWORKING, gatewaySchema),
   ServiceEntry: define(NETWORKING, serviceEntrySchema),
+  WorkloadEntry: define(NETWORKING, workloadEntrySchema, "spec+status"),
+  WorkloadGroup: define(NETWORKING, workloadGroupSchema),
   Sidecar: define(NETWORKING, sidecarSchema),
   PeerAuthentication: define(SECURITY, peerAuthenticationSchema),
   AuthorizationPolicy: define(SECURITY, authorizationPolicySchema),

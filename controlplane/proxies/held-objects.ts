@@ -57,6 +57,7 @@ const BLAMED_LAST_TO_FIRST: readonly Kind[] = [
   "Gateway",
   "ConfigMap",
   "ServiceEntry",
+  "WorkloadEntry",
   "Sidecar",
   "RateLimitPolicy",
   "QuotaSpec",

@@ -35,15 +35,10 @@ describe("violations", () => {
   });
 
   it("warn of what has no effect without refusing the object", () => {
-    const result = validate(
-      networking(
-        "ServiceEntry",
-        "hosts: [a.com]\nresolution: DNS\nports: [{number: 80, name: http, protocol: HTTP}]\nsubjectAltNames: [a.com]",
-      ),
-    );
+    const result = validate(networking("WorkloadGroup", "template:\n    serviceAccount: a"));
     expect(result.kind).toBe("accepted");
     expect(lines(result.violations)).toEqual([
-      "8:3 warning spec.subjectAltNames: is not supported yet and has no effect",
+      "5:3 warning spec.template: has no effect: workloads do not register themselves: write a WorkloadEntry for each",
     ]);
   });
 

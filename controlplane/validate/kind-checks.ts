@@ -15,6 +15,7 @@ import { checkServiceEntry } from "./kinds/service-entry.ts";
 import { checkSidecar } from "./kinds/sidecar.ts";
 import { checkTelemetry } from "./kinds/telemetry.ts";
 import { checkVirtualService } from "./kinds/virtual-service.ts";
+import { checkWorkloadEntry, checkWorkloadGroup } from "./kinds/workload-entry.ts";
 import { checkWasmPlugin } from "./kinds/wasm-plugin.ts";
 import type { Findings } from "./violation.ts";
 
@@ -38,6 +39,8 @@ const checks: { readonly [K in Kind]?: KindCheck<SpecByKind[K]> } = {
   Telemetry: checkTelemetry,
   VirtualService: checkVirtualService,
   WasmPlugin: checkWasmPlugin,
+  WorkloadEntry: checkWorkloadEntry,
+  WorkloadGroup: checkWorkloadGroup,
 };
 
 /** Checks what the fields of an object mean together; `spec` has gone through checkShape with the kind's schema. */

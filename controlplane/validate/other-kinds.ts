@@ -2,8 +2,6 @@
 
 /** Kinds of Istio that Scrim does not implement yet. */
 export const istioKindsNotYet: ReadonlySet<string> = new Set([
-  "WorkloadEntry",
-  "WorkloadGroup",
   "ProxyConfig",
   "EnvoyFilter",
   "RequestAuthentication",

@@ -1,32 +1,7 @@
 // ServiceEntry: a service the mesh should know that Kubernetes does not.
 // Field facts: https://istio.io/latest/docs/reference/config/networking/service-entry/
-import {
-  anyText,
-  choice,
-  exportTo,
-  fields,
-  integer,
-  ipBlock,
-  labelMap,
-  listOf,
-  mapOf,
-  noEffect,
-  opt,
-  port,
-  type SpecFrom,
-  text,
-} from "../schema.ts";
-
-const endpoint = fields({
-  address: opt(text()),
-  ports: opt(mapOf(port())),
-  labels: opt(labelMap()),
-  weight: opt(integer()),
-  serviceAccount: opt(anyText()),
-  network: noEffect(text()),
-  /** `region/zone/subzone`, or less of it from the left. */
-  locality: opt(anyText()),
-});
+import { choice, exportTo, fields, ipBlock, labelMap, listOf, opt, port, type SpecFrom, text } from "../schema.ts";
+import { workloadEndpoint } from "./workload-entry.ts";
 
 const servicePort = fields({
   number: port(),
@@ -48,15 +23,12 @@ export const serviceEntrySchema = fields({
   ports: opt(listOf(servicePort)),
   location: opt(choice(["MESH_EXTERNAL", "MESH_INTERNAL"])),
   resolution: opt(choice(["NONE", "STATIC", "DNS", "DNS_ROUND_ROBIN"], { notYet: ["DYNAMIC_DNS"] })),
-  endpoints: opt(listOf(endpoint)),
+  endpoints: opt(listOf(workloadEndpoint)),
   exportTo: opt(exportTo()),
-  workloadSelector: noEffect(
-    fields({ labels: opt(labelMap()) }),
-    "pods are not looked up: the hosts have no endpoints",
-  ),
-  subjectAltNames: noEffect(listOf(text())),
+  /** Which pods and WorkloadEntries of its namespace are the endpoints. */
+  workloadSelector: opt(fields({ labels: opt(labelMap()) })),
+  subjectAltNames: opt(listOf(text())),
 });
 
 export type ServiceEntrySpec = SpecFrom<typeof serviceEntrySchema>;
 export type ServiceEntryPortSpec = SpecFrom<typeof servicePort>;
-export type ServiceEntryEndpointSpec = SpecFrom<typeof endpoint>;

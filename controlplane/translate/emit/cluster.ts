@@ -23,11 +23,11 @@ function withoutPushedEndpoints(upstream: Upstream): unknown {
   return upstream.discovery.kind === "endpoints" ? { ...upstream, discovery: "endpoints" } : upstream;
 }
 
-/** A connection to the world outside must not leave from a loopback pod address: no route leads out from there. */
-export const anySourceAddress: Cluster["upstreamBindConfig"] = {
-  sourceAddress: { address: "0.0.0.0", portValue: 0 },
-  extraSourceAddresses: [{ address: { address: "::", portValue: 0 } }],
-};
+/**
+ * A connection to the world outside must not leave from a loopback pod address, whatever the bootstrap says: no route
+ * leads out from there. One to a socket leaves from no address at all.
+ */
+export const anySourceAddress: Cluster["upstreamBindConfig"] = {};
 
 function makeCluster(upstream: Upstream, trustDomains: string): Cluster {
   const name = upstreamName(upstream.id);

@@ -1,5 +1,5 @@
 // The addresses behind an upstream as Envoy's load assignment.
-import type { ClusterLoadAssignment, LbEndpoint, Metadata } from "../../../protos/build/envoy.ts";
+import type { Address, ClusterLoadAssignment, LbEndpoint, Metadata } from "../../../protos/build/envoy.ts";
 import type { WorkloadRef } from "../../model/workload-ref.ts";
 import type { Endpoint, Endpoints, Upstream } from "../ir/upstream.ts";
 import { interned } from "../../world/interned.ts";
@@ -57,11 +57,16 @@ function localityOf(text: string) {
 function lbEndpoint(endpoint: Endpoint): LbEndpoint {
   const filterMetadata = metadataOf(endpoint);
   return {
-    endpoint: { address: { socketAddress: { address: endpoint.address, portValue: endpoint.port } } },
+    endpoint: { address: addressOf(endpoint) },
     // One is what Envoy takes where nobody says.
     ...(endpoint.weight !== 1 && { loadBalancingWeight: endpoint.weight }),
     ...(Object.keys(filterMetadata ?? {}).length > 0 && { metadata: { filterMetadata } }),
   };
+}
+
+function addressOf({ address, port }: Endpoint): Address {
+  const isSocket = address.startsWith("/") || address.startsWith("@");
+  return isSocket ? { pipe: { path: address } } : { socketAddress: { address, portValue: port } };
 }
 
 function metadataOf({ workload, meshTls }: Endpoint): Metadata["filterMetadata"] {

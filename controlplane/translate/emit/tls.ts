@@ -46,8 +46,7 @@ export function buildUpstreamMeshTls(
   alpn: readonly string[],
   trustDomains = "cluster.local",
 ): TransportSocket {
-  const names =
-    identities.length === 0 ? anyOf(trustDomains) : identities.map((identity) => uriSan({ exact: identity }));
+  const names = identities.length === 0 ? anyOf(trustDomains) : identities.flatMap(sansOf);
   return {
     name: "envoy.transport_sockets.tls",
     typedConfig: packAny("UpstreamTlsContext", {
@@ -94,7 +93,7 @@ export function buildGatewayTls(tls: GatewayTls, trustDomains: string): Transpor
 const gatewayAlpn: readonly string[] = ["h2", "http/1.1"];
 
 function meshGatewayContext(identities: readonly string[], trustDomains: string): CommonTlsContext {
-  const names = identities.length > 0 ? identities.map((identity) => uriSan({ exact: identity })) : anyOf(trustDomains);
+  const names = identities.length > 0 ? identities.flatMap(sansOf) : anyOf(trustDomains);
   return { ...meshContext(names, gatewayAlpn), tlsParams: meshParameters };
 }
 
@@ -114,9 +113,7 @@ function ownContext(tls: Extract<GatewayTls, { kind: "own" }>): CommonTlsContext
 }
 
 function validationOf(clients: ClientCertificates): CommonTlsContext_CombinedCertificateValidationContext {
-  const names = clients.subjectAltNames.flatMap((exact) =>
-    ANY_NAME.map((sanType) => ({ sanType, matcher: { exact } })),
-  );
+  const names = clients.subjectAltNames.flatMap(anySan);
   return {
     defaultValidationContext: {
       ...(names.length > 0 && { matchTypedSubjectAltNames: names }),
@@ -144,6 +141,15 @@ function meshContext(names: readonly SubjectAltNameMatcher[], alpn: readonly str
 
 function anyOf(trustDomains: string): readonly SubjectAltNameMatcher[] {
   return trustDomains.split(",").map((trustDomain) => uriSan({ prefix: `spiffe://${trustDomain}/` }));
+}
+
+/** Identities of the mesh are URIs; of other names nobody says what they are. */
+function sansOf(name: string): readonly SubjectAltNameMatcher[] {
+  return name.startsWith("spiffe://") ? [uriSan({ exact: name })] : anySan(name);
+}
+
+function anySan(exact: string): readonly SubjectAltNameMatcher[] {
+  return ANY_NAME.map((sanType) => ({ sanType, matcher: { exact } }));
 }
 
 function uriSan(matcher: SubjectAltNameMatcher["matcher"]): SubjectAltNameMatcher {

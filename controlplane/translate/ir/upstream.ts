@@ -1,5 +1,4 @@
 // Where requests can be sent: IR of one upstream (Envoy's cluster), with no CRD and no Envoy word in it.
-import type { SpiffeId } from "../../model/spiffe.ts";
 import type { WorkloadRef } from "../../model/workload-ref.ts";
 
 /** The parts an upstream's name is made of; see `names.ts` for the text. */
@@ -32,8 +31,9 @@ export interface ServiceRef {
 
 /** One address behind an upstream. */
 export interface Endpoint {
-  /** IP address, or a DNS name for `dns` upstreams. */
+  /** IP address; a DNS name for `dns` upstreams; the path of a Unix domain socket (`/…`, or `@…` for an abstract one). */
   readonly address: string;
+  /** 0 of a socket. */
   readonly port: number;
   readonly weight: number;
   /** A sidecar answers here, so mesh mTLS is spoken. */
@@ -151,7 +151,7 @@ export interface OutlierEjection {
 export type UpstreamTls =
   | { readonly mode: "none" }
   /** Mesh mTLS where the endpoint has a sidecar, plaintext elsewhere. */
-  | { readonly mode: "auto"; readonly identities: readonly SpiffeId[]; readonly sni: string }
+  | { readonly mode: "auto"; readonly identities: readonly string[]; readonly sni: string }
   /** Mesh mTLS to every endpoint (ISTIO_MUTUAL). */
   | { readonly mode: "mesh"; readonly identities: readonly string[]; readonly sni: string }
   | {

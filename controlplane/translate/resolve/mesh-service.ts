@@ -1,6 +1,5 @@
 // What the registry knows of one host: its ports, and the addresses behind them.
 import type { Labels } from "../../model/labels.ts";
-import type { SpiffeId } from "../../model/spiffe.ts";
 import type { Endpoint, ServiceRef } from "../ir/upstream.ts";
 import type { PortProtocol } from "./protocol.ts";
 
@@ -35,8 +34,8 @@ export interface MeshService {
   readonly anySource: boolean;
   /** `oneByDns`: one address of those a name has; `forward`: wherever the request's own host resolves to. */
   readonly discovery: "endpoints" | "dns" | "oneByDns" | "forward";
-  /** Who may answer for it, sorted. */
-  readonly identities: readonly SpiffeId[];
+  /** Who may answer for it: identities of the mesh, and names of other kinds that a ServiceEntry gives. */
+  readonly identities: readonly string[];
   /** By port number, sorted by address. */
   readonly backends: ReadonlyMap<number, readonly Backend[]>;
 }

@@ -35,6 +35,16 @@ export function portOfPod(pod: PodFacts, targetPort: number | string): number | 
   return named ?? (/^\d+$/.test(targetPort) ? Number(targetPort) : undefined);
 }
 
+/** Returns whether a pod is there to be sent something, ready or not. */
+export function isReachable({ terminating, finished, ip }: PodFacts): boolean {
+  return !terminating && !finished && ip !== "";
+}
+
+/** Returns whether it is to be sent something. */
+export function takesTraffic(pod: PodFacts): boolean {
+  return pod.ready && isReachable(pod);
+}
+
 const ANY_ADDRESS = "0.0.0.0";
 
 /** Returns the pod's port as others reach it: where its sidecar listens for it, else at the pod's own address. */

@@ -8,12 +8,13 @@ import type { SpiffeId } from "../../model/spiffe.ts";
 import { derived } from "../../world/derive.ts";
 import type { World } from "../../world/world.ts";
 import { labelIndex } from "../../world/label-index.ts";
-import { podAt, podBackend, podsWith, portOfPod, sortBackends } from "./pod-endpoints.ts";
+import { isReachable, podAt, podBackend, podsWith, portOfPod, sortBackends, takesTraffic } from "./pod-endpoints.ts";
 import { protocolOfServicePort } from "./protocol.ts";
 import type { Backend, MeshPort, MeshService } from "./mesh-service.ts";
 import { serviceExportTo } from "./visibility.ts";
 import { type PodFacts, podFactsOf, serviceAccountOf } from "../../pods/pod-facts.ts";
 import { accountIdentities } from "./trust-domains.ts";
+import { hasAddress, type OtherWorkload, selectedEntries, workloadBackends } from "./workload-endpoints.ts";
 
 /** Returns the hosts of all Services, oldest first. UDP ports are left out. */
 export function kubernetesServices(world: World): readonly MeshService[] {
@@ -63,8 +64,8 @@ function meshService(world: World, service: MeshObject<"Service">): MeshService 
     isHeadless: isNone(clusterIp),
     exportTo: serviceExportTo(service),
     internal: external === undefined,
-    // Without a selector the addresses were given by somebody: they may be anywhere.
-    anySource: selectsAll(spec.selector),
+    // Addresses that were given by somebody may be anywhere.
+    anySource: selectsAll(spec.selector) || selectedWorkloads(world, service).length > 0,
     discovery: external === undefined ? "endpoints" : "dns",
     identities: identitiesOf(world, service),
     backends: new Map(
@@ -108,10 +109,26 @@ function backendsOf(world: World, service: MeshObject<"Service">, port: ServiceP
   const fromPods = selectedPods(world, service).flatMap((pod) => {
     const facts = podFactsOf(pod);
     const target = targetOf(facts, port);
-    if (target === undefined || facts.terminating || facts.finished || facts.ip === "") return [];
-    return facts.ready || service.spec.publishNotReadyAddresses === true ? [podBackend(world, facts, target)] : [];
+    const isThere = takesTraffic(facts) || (service.spec.publishNotReadyAddresses === true && isReachable(facts));
+    return target !== undefined && isThere ? [podBackend(world, facts, target)] : [];
   });
-  return sortBackends([...fromPods, ...sliceBackends(world, service, port)]);
+  const fromEntries = selectedWorkloads(world, service).flatMap((workload) => {
+    const target = portOfWorkload(workload, port);
+    return target === undefined ? [] : workloadBackends(workload, target);
+  });
+  return sortBackends([...fromPods, ...fromEntries, ...sliceBackends(world, service, port)]);
+}
+
+/** A Service leads to addresses: to no name and no socket. */
+function selectedWorkloads(world: World, { metadata, spec }: MeshObject<"Service">): readonly OtherWorkload[] {
+  if (selectsAll(spec.selector)) return [];
+  return selectedEntries(world, metadata.namespace, spec.selector ?? {}).filter(hasAddress);
+}
+
+/** A WorkloadEntry's ports go by the names of target ports, and where those are numbers, of the ports themselves. */
+function portOfWorkload({ ports = {} }: OtherWorkload, { name, port, targetPort }: ServicePortSpec) {
+  if (typeof targetPort === "string" && !/^\d+$/.test(targetPort)) return ports[targetPort];
+  return (name === undefined ? undefined : ports[name]) ?? Number(targetPort ?? port);
 }
 
 /**
@@ -167,6 +184,7 @@ function identitiesOf(world: World, service: MeshObject<"Service">): readonly Sp
   if (selectsAll(selector)) return [];
   const { namespace } = service.metadata;
   const accounts = new Set(selectedPods(world, service).map((pod) => podFactsOf(pod).serviceAccount));
+  for (const { serviceAccount } of selectedWorkloads(world, service)) if (serviceAccount) accounts.add(serviceAccount);
   for (const {
     spec: { template },
   } of workloadsWith(world, namespace, selector ?? {}))

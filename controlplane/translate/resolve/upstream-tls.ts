@@ -32,9 +32,14 @@ export function resolveUpstreamTls(
     mode: "tls",
     sni: spec.sni ?? "",
     ...(spec.credentialName === undefined ? filesOf(spec) : secretsOf(spec.credentialName, mode === "MUTUAL")),
-    subjectAltNames: spec.subjectAltNames ?? [],
+    subjectAltNames: spec.subjectAltNames?.length ? spec.subjectAltNames : namesOf(service),
     insecureSkipVerify: spec.insecureSkipVerify === true,
   };
+}
+
+/** Of a server outside of the mesh its ServiceEntry may say by which names it is known. */
+function namesOf({ declaredBy, identities }: MeshService): readonly string[] {
+  return declaredBy === "ServiceEntry" ? identities : [];
 }
 
 function filesOf({ mode, caCertificates, caCrl, clientCertificate, privateKey }: ClientTlsSpec): Partial<ServerTls> {

@@ -332,6 +332,11 @@ describe("ServiceEntry", () => {
     ["ServiceEntry", `{hosts: [a.com], ${port}, resolution: DYNAMIC_DNS}`, "DYNAMIC_DNS is not supported yet"],
     [
       "ServiceEntry",
+      `{hosts: [a.com], ${port}, resolution: DNS, endpoints: [{address: 'unix:///a'}]}`,
+      "needs resolution STATIC",
+    ],
+    [
+      "ServiceEntry",
       "{hosts: [a.com], ports: [{number: 80, name: a}, {number: 80, name: b}]}",
       "port 80 is given twice",
     ],
@@ -345,6 +350,39 @@ describe("ServiceEntry", () => {
       `{hosts: [a.com], ${port}, resolution: STATIC, location: MESH_INTERNAL, endpoints: [{address: 127.0.0.1, ` +
         "ports: {http: '8080'}, weight: 5}]}",
     ],
+  ]);
+});
+
+describe("WorkloadEntry and WorkloadGroup", () => {
+  const group = (probe: string) => `{template: {}, probe: ${probe}}`;
+  refuses([
+    ["WorkloadEntry", "{}", "address: is required"],
+    ["WorkloadEntry", "{address: a_b}", "address: is not a host name"],
+    ["WorkloadEntry", "{address: 'unix://a/b'}", "must be unix:// and the absolute path of a socket"],
+    ["WorkloadEntry", "{address: 'unix:///a/'}", "must be unix:// and the absolute path of a socket"],
+    ["WorkloadEntry", "{address: 'unix:///a', ports: {http: 80}}", "ports: cannot be given"],
+    ["WorkloadEntry", "{address: 1.2.3.4, ports: {'@': 80}}", "is not the name of a port"],
+    ["WorkloadEntry", "{address: 1.2.3.4, ports: {http: 0}}", "must be between 1 and 65535"],
+    ["WorkloadEntry", "{address: 1.2.3.4, serviceAccount: a/b}", "serviceAccount: must be"],
+    ["WorkloadGroup", "{}", "template: is required"],
+    ["WorkloadGroup", "{template: {address: 'unix://a'}}", "template.address: must be unix://"],
+    ["WorkloadGroup", group("{}"), "probe: must have one of httpGet, tcpSocket, exec, grpc"],
+    ["WorkloadGroup", group("{httpGet: {port: 80}, tcpSocket: {port: 80}}"), "tcpSocket"],
+    [
+      "WorkloadGroup",
+      group("{httpGet: {port: 80, httpHeaders: [{name: '**'}]}}"),
+      "httpHeaders[0].name: must be letters",
+    ],
+    ["WorkloadGroup", group("{httpGet: {port: 80, scheme: ftp}}"), "scheme: must be one of HTTP, HTTPS"],
+    ["WorkloadGroup", group("{exec: {command: []}}"), "command: must not be empty"],
+  ]);
+  warns([
+    ["WorkloadEntry", "{network: n}", "has no address, and so no traffic"],
+    ["WorkloadGroup", "{template: {}}", "template: has no effect: workloads do not register themselves"],
+  ]);
+  accepts([
+    ["WorkloadEntry", "{address: a.com, ports: {HTTP: 80}, weight: 2, locality: a/b/c}"],
+    ["WorkloadEntry", "{address: 'unix://@a'}"],
   ]);
 });
 

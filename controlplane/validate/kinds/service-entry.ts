@@ -2,13 +2,13 @@
 import { isIP } from "node:net";
 import type { FieldPath } from "../../model/document.ts";
 import { isWildcardHost } from "../../model/hosts.ts";
-import type { ServiceEntryEndpointSpec, ServiceEntrySpec } from "../../model/kinds/service-entry.ts";
+import type { ServiceEntrySpec } from "../../model/kinds/service-entry.ts";
+import type { WorkloadEndpointSpec } from "../../model/kinds/workload-entry.ts";
 import {
   type CheckContext,
   checkExportTo,
   each,
   eachEntry,
-  exactHostFault,
   hostPatternFault,
   type Loose,
   noDuplicates,
@@ -16,6 +16,7 @@ import {
 } from "../checks.ts";
 import { quote } from "../formats.ts";
 import type { Findings } from "../violation.ts";
+import { checkWorkload, UNIX_SOCKET } from "./workload-entry.ts";
 
 /** Checks a ServiceEntry. */
 export function checkServiceEntry(
@@ -48,6 +49,14 @@ export function checkServiceEntry(
 
 function checkResolution(spec: Loose<ServiceEntrySpec>, at: FieldPath, findings: Findings): void {
   const count = spec.endpoints?.length ?? 0;
+  const { workloadSelector, resolution = "NONE" } = spec;
+  if (workloadSelector !== undefined && resolution === "NONE" && !findings.failedUnder([...at, "resolution"]))
+    findings.warn(
+      [...at, "workloadSelector"],
+      "has no effect with resolution NONE: connections go where they were going",
+    );
+  else if (workloadSelector !== undefined && Object.keys(workloadSelector.labels ?? {}).length === 0)
+    findings.warn([...at, "workloadSelector"], "names no labels and so selects every workload of the namespace");
   if (spec.workloadSelector !== undefined && count > 0)
     findings.error([...at, "endpoints"], "cannot stand beside workloadSelector");
   if (spec.resolution === "STATIC" && count === 0 && spec.workloadSelector === undefined)
@@ -59,34 +68,21 @@ function checkResolution(spec: Loose<ServiceEntrySpec>, at: FieldPath, findings:
 }
 
 function checkEndpoint(
-  endpoint: Loose<ServiceEntryEndpointSpec>,
+  endpoint: Loose<WorkloadEndpointSpec>,
   resolution: string | undefined,
   names: ReadonlySet<string | undefined>,
   at: FieldPath,
   findings: Findings,
 ): void {
-  const { address } = endpoint;
-  if (address === undefined && endpoint.network === undefined) findings.error([...at, "address"], "is required");
-  else if (address === undefined) findings.warn(at, "has no address, and so no traffic");
-  else if (address.startsWith("unix:")) checkSocket(address, endpoint, names.size, at, findings);
-  else if (resolution === "STATIC" && isIP(address) === 0)
+  checkWorkload(endpoint, at, findings);
+  const { address = "" } = endpoint;
+  const isSocket = address.startsWith(UNIX_SOCKET);
+  if (isSocket && names.size !== 1)
+    findings.error([...at, "address"], "needs a ServiceEntry with one port: a socket has none");
+  if (isSocket && resolution !== "STATIC") findings.error([...at, "address"], "needs resolution STATIC: it is no name");
+  if (!isSocket && address !== "" && resolution === "STATIC" && isIP(address) === 0)
     findings.error([...at, "address"], `must be an IP address with resolution STATIC, not ${quote(address)}`);
-  else if (isIP(address) === 0) report(findings, [...at, "address"], exactHostFault(address));
   eachEntry(endpoint.ports, [...at, "ports"], (name, _port, path) => {
     if (!names.has(name)) findings.error(path, `${quote(name)} is no port of this ServiceEntry`);
   });
-}
-
-function checkSocket(
-  address: string,
-  { ports }: Loose<ServiceEntryEndpointSpec>,
-  portCount: number,
-  at: FieldPath,
-  findings: Findings,
-): void {
-  if (!/^unix:\/\/(?:@|\/.)/.test(address))
-    findings.error([...at, "address"], `must be unix:// and an absolute path, not ${quote(address)}`);
-  else if (Object.keys(ports ?? {}).length > 0) findings.error([...at, "ports"], "cannot be given: a socket has none");
-  else if (portCount !== 1) findings.error([...at, "address"], "needs a ServiceEntry with one port: a socket has none");
-  else findings.warn([...at, "address"], "unix domain sockets are not supported yet: it gets no traffic");
 }
