@@ -35,7 +35,7 @@ export function buildScratchBootstrap(resources: readonly EncodedResource[]): Ui
     listeners: Uint8Array[] = [];
   for (const [index, resource] of resources.entries()) {
     const name = `${index} ${resource.name}`;
-    if (resource.kind === "clusters") clusters.push(named(name, messageOf(resource)));
+    if (resource.kind === "clusters") clusters.push(withHosts(named(name, messageOf(resource))));
     else if (resource.kind === "endpoints") clusters.push(clusterOf(name, messageOf(resource)));
     else if (resource.kind === "listeners") listeners.push(addressed(addresses, named(name, messageOf(resource))));
     else listeners.push(listenerOf(name, resource));
@@ -47,6 +47,20 @@ export function buildScratchBootstrap(resources: readonly EncodedResource[]): Ui
 function named(name: string, message: Uint8Array): Uint8Array {
   return Buffer.concat([message, field(NAME, Buffer.from(name))]);
 }
+
+/**
+ * In this mode Envoy 1.40 crashes over a cluster that needs certificates of SDS and is ready before there is anybody to
+ * ask for them, as one is whose connections go to their original destination. One that waits for its hosts says as much.
+ */
+function withHosts(cluster: Uint8Array): Uint8Array {
+  return decode("Cluster", cluster).type === "ORIGINAL_DST" ? Buffer.concat([cluster, WAITING]) : cluster;
+}
+
+/** Appended, it is what counts; and the load balancing policy, field 6, is none of the original destination's. */
+const WAITING = Buffer.concat([
+  encode("Cluster", { type: "EDS", edsClusterConfig: { edsConfig: { ads: {}, resourceApiVersion: "V3" } } }),
+  Uint8Array.of(0x30, 0),
+]);
 
 /** And several may listen at one address, as they are in places of their own: there is one of each only here. */
 function addressed(taken: Set<string>, listener: Uint8Array): Uint8Array {
