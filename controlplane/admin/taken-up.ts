@@ -1,7 +1,6 @@
 // Consumes: the World as documents change it, what of it is published, and how far that has come among the proxies.
-// Produces: a line for people when a change has reached the proxies, or has not after a while; and when a gateway's
-// port
-// opened.
+// Produces: a line for people when a change has reached the proxies, or has not after a while; and when a
+// gateway's port opened.
 // Never does: speak of what nobody wrote: pods and endpoints come and go by themselves.
 import { reachedFromMachine } from "../pods/listen-port.ts";
 import { basename } from "node:path";

@@ -235,6 +235,33 @@ describe("analyzeWorld", () => {
     ]);
   });
 
+  it("finds servers of Gateways that stay closed: the port speaks something else, or no rule leads connections on", () => {
+    const door = (name: string, protocol: string, selector: string) =>
+      networking(
+        "Gateway",
+        name,
+        `{selector: ${selector}, servers: [{port: {number: 80, name: a, protocol: ${protocol}}, hosts: ["*"]}]}`,
+      );
+    const rule = (name: string) =>
+      service(name, `{hosts: [${name}.com], gateways: [${name}], tcp: [{route: [{destination: {host: t}}]}]}`);
+    expect(
+      said(
+        declared("t"),
+        door("a", "HTTP", "{app: one}"),
+        door("b", "TCP", "{app: one}"),
+        door("c", "TCP", "{app: two}"),
+        door("d", "TCP", "{app: two}"),
+        door("e", "HTTP2", "{app: one}"),
+        rule("b"),
+        rule("c"),
+      ),
+    ).toEqual([
+      "Gateway/default/b spec.servers[0].port.number: port 80 already speaks HTTP, for Gateway default/a: this server stays closed",
+      "Gateway/default/d spec.servers[0].port.number: port 80 already speaks TCP, for Gateway default/c: this server stays closed",
+      "Gateway/default/d spec.servers[0]: no VirtualService has a tcp route for this server: it stays closed",
+    ]);
+  });
+
   it("says which VirtualService is in the shadow of another", () => {
     expect(
       said(

@@ -1,6 +1,6 @@
 // What stands at the mesh's edge: Gateways that VirtualServices are bound to, and what Gateways themselves need.
 import { isFailed } from "../model/failure.ts";
-import { isPassedOn, openedServers, type ServerTlsSpec } from "../model/kinds/gateway.ts";
+import { isHttpServer, isPassedOn, openedServers, portProtocol, type ServerTlsSpec } from "../model/kinds/gateway.ts";
 import type { FieldPath } from "../model/document.ts";
 import type { MeshObject } from "../model/object.ts";
 import { qualifyGateway } from "../translate/resolve/request-match.ts";
@@ -36,9 +36,11 @@ function gatewaysMissing(
   });
 }
 
-/** Returns Gateways that no proxy serves, and servers that stay closed for want of a certificate. */
+/** Returns Gateways that no proxy serves, and servers that stay closed: for want of a port, a route or a certificate. */
 export const analyzeGateways = analysisOf("Gateway", (world, gateway) => [
   ...proxyMissing(world, gateway),
+  ...portsTaken(world, gateway),
+  ...connectionRoutesMissing(world, gateway),
   ...openedServers(gateway.spec).flatMap(([index, { tls }]) =>
     tls === undefined || isPassedOn(tls.mode)
       ? []
@@ -52,6 +54,50 @@ const startsGateways = derived((world: World): boolean => runtimeRevision(world)
 function proxyMissing(world: World, { spec: { selector } }: MeshObject<"Gateway">): readonly Flaw[] {
   if (startsGateways(world) || selectsAll(selector) || isWorkloadAnywhere(world, selector ?? {})) return [];
   return [{ path: ["spec", "selector"], message: "selects no gateway: no pod has these labels", lacks: ["Pod/"] }];
+}
+
+/** One port of a proxy speaks one protocol, the oldest server's; and one TCP server is all that a port has room for. */
+function portsTaken(world: World, gateway: MeshObject<"Gateway">): readonly Flaw[] {
+  const all = world.list("Gateway");
+  const older = all.slice(0, all.indexOf(gateway)).filter((other) => isServedWith(world, other, gateway));
+  const mine = openedServers(gateway.spec);
+  return mine.flatMap(([index, server], at): readonly Flaw[] => {
+    const { number } = server.port;
+    const others = [
+      ...older.map((other) => ({ other, servers: openedServers(other.spec) })),
+      { other: gateway, servers: mine.slice(0, at) },
+    ];
+    const owner = others.find(({ servers }) => servers.some(([, { port }]) => port.number === number));
+    const [, first] = owner?.servers.find(([, { port }]) => port.number === number) ?? [];
+    if (owner === undefined || first === undefined) return [];
+    const spoken = portProtocol(first);
+    if (spoken !== "TCP" && spoken === portProtocol(server)) return [];
+    const { namespace, name } = owner.other.metadata;
+    const message = `port ${number} already speaks ${spoken}, for Gateway ${namespace}/${name}: this server stays closed`;
+    return [{ path: ["spec", "servers", index, "port", "number"], message }];
+  });
+}
+
+/** Whether some proxy serves both. */
+function isServedWith(world: World, one: MeshObject<"Gateway">, other: MeshObject<"Gateway">): boolean {
+  const [a, b] = [one.spec.selector ?? {}, other.spec.selector ?? {}];
+  if (Object.keys(a).some((key) => b[key] !== undefined && b[key] !== a[key])) return false;
+  return selectsAll({ ...a, ...b }) || isWorkloadAnywhere(world, { ...a, ...b });
+}
+
+/** Connections that are no requests go only where a rule for connections says. */
+function connectionRoutesMissing(world: World, { metadata, spec }: MeshObject<"Gateway">): readonly Flaw[] {
+  const full = `${metadata.namespace}/${metadata.name}`;
+  const rules = world
+    .list("VirtualService")
+    .filter((rule) => rule.spec.gateways?.some((text) => qualifyGateway(text, rule.metadata.namespace) === full));
+  return openedServers(spec).flatMap(([index, server]): readonly Flaw[] => {
+    if (isHttpServer(server) || server.tls?.mode === "AUTO_PASSTHROUGH") return [];
+    const kind = portProtocol(server) === "TLS" && isPassedOn(server.tls?.mode) ? "tls" : "tcp";
+    if (rules.some((rule) => (rule.spec[kind]?.length ?? 0) > 0)) return [];
+    const message = `no VirtualService has a ${kind} route for this server: it stays closed`;
+    return [{ path: ["spec", "servers", index], message, lacks: ["VirtualService/"] }];
+  });
 }
 
 /** A gateway has the Secrets of its own namespace. */

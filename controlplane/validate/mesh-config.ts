@@ -2,7 +2,12 @@
 import { type FieldPath, formatPath } from "../model/document.ts";
 import { parseDurationMs } from "../model/duration.ts";
 import { isTrustDomain } from "../model/spiffe.ts";
-import { type MeshConfigDocument, meshConfigSchema, parseJsonFormat } from "../model/kinds/mesh-config.ts";
+import {
+  type JsonFormatValue,
+  type MeshConfigDocument,
+  meshConfigSchema,
+  parseJsonFormat,
+} from "../model/kinds/mesh-config.ts";
 import { placesIn, parsePiece } from "../model/yaml.ts";
 import { type Loose, report } from "./checks.ts";
 import { formatFault } from "./command-operators.ts";
@@ -57,6 +62,13 @@ export function readMeshConfig(text: string, at: FieldPath, findings: Findings):
   return config;
 }
 
+/** The texts of a JSON format, each with the names of the fields that lead there. */
+function* formatsIn(value: JsonFormatValue, at: string): Generator<readonly [at: string, text: string]> {
+  if (typeof value === "string") yield [at, value];
+  else if (typeof value === "object" && value !== null)
+    for (const [name, inner] of Object.entries(value)) yield* formatsIn(inner, at === "" ? name : `${at}.${name}`);
+}
+
 /** Envoy compiles the format with every listener: as one text, or the text of each field. */
 function checkAccessLogFormat(config: Loose<MeshConfigDocument>, findings: Findings): void {
   const { accessLogFormat: format = "", accessLogEncoding: encoding } = config;
@@ -65,8 +77,8 @@ function checkAccessLogFormat(config: Loose<MeshConfigDocument>, findings: Findi
   const fields = parseJsonFormat(format);
   if (fields === undefined)
     return findings.error(["accessLogFormat"], "must be a JSON object of fields and their formats with encoding JSON");
-  for (const [name, field] of Object.entries(fields)) {
-    const fault = formatFault(field);
+  for (const [name, text] of formatsIn(fields, "")) {
+    const fault = formatFault(text);
     if (fault !== undefined) findings.error(["accessLogFormat"], `field ${quote(name)} ${fault}`);
   }
 }

@@ -127,6 +127,12 @@ export function isHttpServer({ port: { protocol = "" } = {}, tls }: ServerKind):
   return protocol === "HTTPS" ? !isPassedOn(tls?.mode) : ["HTTP", "HTTP2", "GRPC", "GRPC-WEB"].includes(protocol);
 }
 
+/** Returns what connections to a server's port speak before anything is known of them: a port has one of these. */
+export function portProtocol(server: ServerKind): "HTTP" | "TCP" | "TLS" {
+  if (isTlsServer(server)) return "TLS";
+  return isHttpServer(server) ? "HTTP" : "TCP";
+}
+
 /** Returns whether TLS of this mode goes through the gateway as it is. */
 export function isPassedOn(mode = "PASSTHROUGH"): boolean {
   return mode === "PASSTHROUGH" || mode === "AUTO_PASSTHROUGH";

@@ -1,5 +1,6 @@
 // MeshConfig: settings of the whole mesh, in ConfigMap `istio` of the root namespace, key `mesh`.
 // Field facts: https://istio.io/latest/docs/reference/config/istio.mesh.v1alpha1/
+import { isJsonObject } from "../json-object.ts";
 import {
   anyText,
   choice,
@@ -185,15 +186,20 @@ export const meshConfigSchema = fields({
 export type MeshConfigDocument = SpecFrom<typeof meshConfigSchema>;
 
 /**
- * Returns the fields of an access log's JSON format with their formats; undefined when it is no JSON object. What is no
- * text in it is written as one.
+ * Returns the fields of an access log's JSON format, each a format or an object or list of them, as Envoy writes them;
+ * undefined when it is no JSON object.
  */
-export function parseJsonFormat(format: string): Readonly<Record<string, string>> | undefined {
+export function parseJsonFormat(format: string): JsonFormat | undefined {
   try {
     const parsed: unknown = JSON.parse(format);
-    if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) return undefined;
-    return Object.fromEntries(Object.entries(parsed).map(([name, operator]) => [name, String(operator)]));
+    return isJsonObject(parsed) ? (parsed as JsonFormat) : undefined;
   } catch {
     return undefined;
   }
 }
+
+/** What JSON can hold; its texts are formats. */
+export interface JsonFormat {
+  readonly [field: string]: JsonFormatValue;
+}
+export type JsonFormatValue = null | boolean | number | string | readonly JsonFormatValue[] | JsonFormat;

@@ -1,7 +1,7 @@
 // consumes: a World and a gateway proxy
 // produces: its ports, route tables and the upstreams they lead to
 // never does: look at Gateways that do not select the proxy
-import { isHttpServer, isTlsServer, openedServers } from "../../model/kinds/gateway.ts";
+import { openedServers, portProtocol } from "../../model/kinds/gateway.ts";
 import { labelsMatch } from "../../model/labels.ts";
 import { memoized } from "../../world/memo.ts";
 import type { ConnectionFilters, GatewayPort } from "../ir/gateway.ts";
@@ -82,8 +82,8 @@ function resolvePort(gathering: Gathering, port: number, servers: readonly Gatew
     notes.push(`${servers.map(describeServer).join(", ")}: this proxy does not listen for port ${port}`);
     return { chains: [], tables: [] };
   }
-  const spoken = protocolOf(servers[0]);
-  const agreeing = servers.filter((server) => protocolOf(server) === spoken);
+  const spoken = portProtocol(servers[0]?.spec ?? {});
+  const agreeing = servers.filter(({ spec }) => portProtocol(spec) === spoken);
   // Nothing tells the connections of two apart.
   const served = spoken === "TCP" ? agreeing.slice(0, 1) : agreeing;
   for (const server of servers)
@@ -91,9 +91,4 @@ function resolvePort(gathering: Gathering, port: number, servers: readonly Gatew
   const chains = createPortChains(gathering, port);
   if (spoken === "HTTP") return chains.ofHttp(served);
   return spoken === "TCP" ? chains.ofTcp(served) : chains.ofTls(served);
-}
-
-function protocolOf(server: GatewayServer | undefined): "HTTP" | "TCP" | "TLS" {
-  if (server === undefined || isTlsServer(server.spec)) return "TLS";
-  return isHttpServer(server.spec) ? "HTTP" : "TCP";
 }

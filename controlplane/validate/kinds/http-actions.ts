@@ -148,14 +148,22 @@ export function checkHeaderOperations(
   for (const side of ["request", "response"] as const) {
     for (const action of ["set", "add"] as const) {
       eachEntry(operations?.[side]?.[action], [...at, side, action], (name, value, path) => {
-        report(findings, path, headerNameFault(name, side === "request" && action === "set"));
+        const mayBeAuthority = side === "request" && action === "set";
+        report(findings, path, headerNameFault(name, mayBeAuthority));
+        if (!mayBeAuthority) warnOfHost(name, path, findings);
         report(findings, path, formatFault(value));
       });
     }
-    each(operations?.[side]?.remove, [...at, side, "remove"], (name, path) =>
-      report(findings, path, headerNameFault(name, false)),
-    );
+    each(operations?.[side]?.remove, [...at, side, "remove"], (name, path) => {
+      report(findings, path, headerNameFault(name, false));
+      warnOfHost(name, path, findings);
+    });
   }
+}
+
+/** As in Istio: Envoy lets nobody add or take away a request's host. */
+function warnOfHost(name: string, path: FieldPath, findings: Findings): void {
+  if (name.toLowerCase() === "host") findings.warn(path, "has no effect: a host can only be set, on requests");
 }
 
 function headerNameFault(name: string, mayBeAuthority: boolean): string | undefined {

@@ -97,6 +97,15 @@ describe("MeshConfig", () => {
       "data.mesh: enableTracing: is not supported yet and has no effect",
     ]);
   });
+  it("has formats of access logs in JSON, in objects and lists, too", () => {
+    const format = (json: unknown) =>
+      config(JSON.stringify({ accessLogEncoding: "JSON", accessLogFormat: JSON.stringify(json) }));
+    expect(format({ a: "%PROTOCOL%", b: [1, { c: "%REQ(:METHOD)%", d: null }] })).toEqual([]);
+    expect(format({ a: [1, { b: "%FOO%" }] })).toEqual([
+      'data.mesh: accessLogFormat: field "a.1.b" uses %FOO%, which is no operator of Envoy; write %% for a percent sign',
+    ]);
+    expect(format(["%PROTOCOL%"])[0]).toContain("must be a JSON object");
+  });
   it("is not looked for elsewhere", () => {
     expect(faults("ConfigMap", "data: {mesh: 'trustDomian: x'}")).toEqual([]);
   });

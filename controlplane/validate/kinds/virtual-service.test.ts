@@ -198,6 +198,19 @@ describe("VirtualService refuses", () => {
     ["VirtualService", vs(`${route}, headers: {request: {set: {a: "x\\r\\ny"}}}`), "must not contain a line break"],
     ["VirtualService", vs(`${route}, headers: {request: {set: {a: 1}}}`), "must be text"],
   ]);
+  warns([
+    ["VirtualService", vs(`${route}, headers: {request: {add: {Host: b}}}`), "headers.request.add.Host: has no effect"],
+    [
+      "VirtualService",
+      vs(`${route}, headers: {request: {remove: [host]}}`),
+      "headers.request.remove[0]: has no effect",
+    ],
+    [
+      "VirtualService",
+      vs(`${route}, headers: {response: {set: {host: b}}}`),
+      "headers.response.set.host: has no effect",
+    ],
+  ]);
 });
 
 describe("VirtualService accepts", () => {
