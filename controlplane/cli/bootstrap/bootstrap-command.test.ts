@@ -28,6 +28,12 @@ describe("scrim bootstrap --capture", () => {
     expect(text).toContain('"filename": "/root.pem"');
   });
 
+  it("prints the rules of capture, for each family", async () => {
+    const rules = (what: string) => run("--capture", "REDIRECT", "--print", what);
+    expect(await rules("iptables")).toContain("-A ISTIO_REDIRECT -p tcp -j REDIRECT --to-ports 15001");
+    expect(await rules("ip6tables")).toContain("-s ::6/128 -j RETURN");
+  });
+
   it("prints the file by which Envoy finds the token", async () => {
     const files = ["--token-file", "/tokens/mine", "--print", "token-secret"];
     expect(await run("--capture", "TPROXY", ...files)).toContain('"filename": "/tokens/mine"');

@@ -4,6 +4,8 @@ import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { buildBootstrap } from "../../bootstrap/bootstrap.ts";
 import { buildCapturedBootstrap, buildTokenSecret } from "../../bootstrap/captured-bootstrap.ts";
+import { captureRules } from "../../capture/rules.ts";
+import { captureSettings } from "../../capture/settings.ts";
 import { replaceFile } from "../../disk/replace-file.ts";
 import type { CommandContext } from "../context.ts";
 import { commandFailure } from "../exit-codes.ts";
@@ -82,8 +84,8 @@ function withCaptureOptions(command: Command): Command {
         .default("IPv4"),
     )
     .addOption(
-      new Option("--print <what>", "captured: which of the two files")
-        .choices(["bootstrap", "token-secret"])
+      new Option("--print <what>", "captured: which of the files; the last two are for iptables-restore --noflush")
+        .choices(["bootstrap", "token-secret", "iptables", "ip6tables"])
         .default("bootstrap"),
     );
 }
@@ -95,6 +97,9 @@ async function bootstrapCommand(options: BootstrapOptions, { terminal }: Command
     const facts = factsOf(options);
     return print(buildBootstrap(options.issueToken ? { ...facts, token: await newToken(options) } : facts));
   }
+  const rules = captureRules(captureSettings({ mode: options.capture }));
+  if (options.print === "iptables") return terminal.out(rules.ipv4.apply);
+  if (options.print === "ip6tables") return terminal.out(rules.ipv6.apply);
   if (options.print === "token-secret") return print(buildTokenSecret(tokenFilesOf(options)));
   const facts = capturedFactsOf(options, options.capture);
   if (options.issueToken) await replaceFile(facts.token.tokenFile, await newToken(options));

@@ -29,7 +29,7 @@ export interface BootstrapOptions {
   readonly tokenSecretFile: string;
   readonly adminSocket: string;
   readonly ipFamilies: CapturedFacts["ipFamilies"];
-  readonly print: "bootstrap" | "token-secret";
+  readonly print: "bootstrap" | "token-secret" | "iptables" | "ip6tables";
   readonly output: "json" | "yaml";
 }
 
