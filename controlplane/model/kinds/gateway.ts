@@ -66,7 +66,7 @@ export const serverTls = fields({
   verifyCertificateSpki: opt(listOf(text())),
   verifyCertificateHash: opt(listOf(text())),
   caCrl: opt(anyText()),
-  insecureSkipVerify: opt(flag()),
+  insecureSkipVerify: noEffect(flag(), "whoever shows a certificate is checked by it"),
 });
 
 const PROTOCOLS = [

@@ -119,7 +119,6 @@ function validationOf(clients: ClientCertificates): CommonTlsContext_CombinedCer
       ...(names.length > 0 && { matchTypedSubjectAltNames: names }),
       ...(clients.keyHashes.length > 0 && { verifyCertificateSpki: clients.keyHashes }),
       ...(clients.certificateHashes.length > 0 && { verifyCertificateHash: clients.certificateHashes }),
-      ...(clients.acceptUntrusted && { trustChainVerification: "ACCEPT_UNTRUSTED" }),
     },
     validationContextSdsSecretConfig: secretSource(clients.authorities),
   };

@@ -67,6 +67,4 @@ export interface ClientCertificates {
   /** SHA-256 of their public keys, in base64; and of the certificates, in hexadecimal. Empty: any. */
   readonly keyHashes: readonly string[];
   readonly certificateHashes: readonly string[];
-  /** Whoever signed it, a certificate is taken. */
-  readonly acceptUntrusted: boolean;
 }

@@ -69,7 +69,6 @@ function clientsOf(world: World, namespace: string, spec: ServerTlsSpec): Client
     subjectAltNames: spec.subjectAltNames ?? [],
     keyHashes: spec.verifyCertificateSpki ?? [],
     certificateHashes: spec.verifyCertificateHash ?? [],
-    acceptUntrusted: spec.insecureSkipVerify === true,
   };
 }
 

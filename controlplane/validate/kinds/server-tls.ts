@@ -58,9 +58,6 @@ function checkClients(tls: ServerTls, mode: string, at: FieldPath, findings: Fin
     if (!SHA256_HEX.test(hash))
       findings.error(path, "must be a SHA-256 in hexadecimal: 64 digits, or pairs with colons");
   });
-  if (tls.insecureSkipVerify !== true) return;
-  if (asksForMore) findings.warn([...at, "insecureSkipVerify"], "lets clients in whoever signed their certificates");
-  else findings.warn([...at, "insecureSkipVerify"], `is not used by mode ${mode}`);
 }
 
 function checkCertificates(tls: ServerTls, mode: string, at: FieldPath, findings: Findings): void {
