@@ -45,6 +45,9 @@ spec:
   - port: {number: 443, name: https-lost, protocol: HTTPS}
     hosts: [lost.example.com]
     tls: {mode: SIMPLE, serverCertificate: /nowhere/c.pem, privateKey: /nowhere/k.pem}
+  - port: {number: 443, name: https-later, protocol: HTTPS}
+    hosts: [later.example.com]
+    tls: {mode: SIMPLE, serverCertificate: ${files.certificate}.later, privateKey: ${files.key}.later}
   - {port: {number: 443, name: tls-echo, protocol: TLS}, hosts: [echo.example.com], tls: {mode: SIMPLE, credentialName: server}}
   - {port: {number: 443, name: tls-passed, protocol: TLS}, hosts: ["*.pass.example.com"], tls: {}}
   - {port: {number: 15443, name: tls, protocol: TLS}, hosts: ["*.local"], tls: {mode: AUTO_PASSTHROUGH}}

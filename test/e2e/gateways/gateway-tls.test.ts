@@ -103,6 +103,9 @@ describe("certificates", () => {
   it("in files are read by the gateway, anew when they are replaced; those that are not there close one server", async () => {
     expect(await get("files.example.com")).toBe("web files.example.com -");
     await expect(get("lost.example.com")).rejects.toThrow();
+    await expect(get("later.example.com")).rejects.toThrow();
+    writeFiles(server, ".later");
+    await eventually("the file that comes later", () => get("later.example.com").catch(() => undefined), 10_000);
     const fresh = selfSigned(["files.example.com"]);
     writeFiles(fresh);
     await eventually(
@@ -174,13 +177,13 @@ function credentials({ certificate, key }: typeof client): tls.ConnectionOptions
   return { cert: certificate, key };
 }
 
-function writeFiles({ certificate, key }: typeof server): void {
+function writeFiles({ certificate, key }: typeof server, suffix = ""): void {
   for (const [path, text] of [
     [files.key, key],
     [files.certificate, certificate],
   ] as const) {
     writeFileSync(`${path}.tmp`, text);
-    renameSync(`${path}.tmp`, path);
+    renameSync(`${path}.tmp`, `${path}${suffix}`);
   }
 }
 
