@@ -6,6 +6,8 @@ import { documents, echoDeployment, service } from "../../support/workloads.ts";
 export interface Backends {
   readonly web: number;
   readonly secure: number;
+  /** Asks for the client's certificate. */
+  readonly checked: number;
   readonly echo: number;
   readonly other: number;
 }
@@ -119,7 +121,9 @@ metadata: {name: outside}
 spec:
   host: outside.example.com
   trafficPolicy:
-    portLevelSettings: [{port: {number: 443}, tls: {mode: SIMPLE, sni: secure.example.com, insecureSkipVerify: true}}]
+    portLevelSettings:
+    - port: {number: 443}
+      tls: {mode: MUTUAL, credentialName: outside, sni: checked.example.com, subjectAltNames: [checked.example.com]}
 `;
 
 const entry = (host: string, ports: string, target: number): string => `apiVersion: networking.istio.io/v1
@@ -129,7 +133,7 @@ spec: {hosts: [${host}], ports: [${ports}], resolution: STATIC, endpoints: [{add
 `;
 
 /** What stands behind the gateways, and a workload of the mesh. */
-export function workloads({ web, secure, echo, other }: Backends): string {
+export function workloads({ web, secure, checked, echo, other }: Backends): string {
   return documents(
     entry("web.example.com", "{number: 80, name: p, protocol: HTTP}", web),
     entry("secure.example.com", "{number: 443, name: p, protocol: TLS}", secure),
@@ -142,7 +146,7 @@ spec:
   hosts: [outside.example.com]
   ports: [{number: 80, name: http, protocol: HTTP}, {number: 443, name: p, protocol: HTTP}]
   resolution: STATIC
-  endpoints: [{address: 127.0.0.1, ports: {p: ${secure}}}]
+  endpoints: [{address: 127.0.0.1, ports: {p: ${checked}}}]
 `,
     service("client"),
     echoDeployment({ name: "client", app: "client" }),
@@ -150,9 +154,15 @@ spec:
   );
 }
 
-/** The Secret of the gateway's servers, with the authority that signed the clients' certificates. */
-export function serverSecret({ server, client }: Material): string {
+/**
+ * The Secrets of the gateways' namespace: of the servers, with the authority that signed the clients' certificates; and
+ * of the egress gateway, which is such a client itself, with the authority of the world outside.
+ */
+export function secrets({ server, client, backend }: Material & { readonly backend: TestCertificate }): string {
   return documents(
+    `apiVersion: v1\nkind: Secret\nmetadata: {name: outside, namespace: istio-system}\nstringData: ` +
+      JSON.stringify({ cert: client.certificate, key: client.key, cacert: backend.certificate }) +
+      "\n",
     tlsSecret("server", "istio-system", server),
     `apiVersion: v1\nkind: Secret\nmetadata: {name: server-cacert, namespace: istio-system}\n` +
       `stringData: ${JSON.stringify({ cacert: client.certificate })}\n`,

@@ -11,14 +11,14 @@ import { selfSigned, tlsSecret } from "../../support/certificate.ts";
 import { type Mesh, startMesh } from "../../support/mesh.ts";
 import { listening } from "../../support/servers.ts";
 import { eventually } from "../../support/until.ts";
-import { type Backends, gateways, rules, serverSecret, workloads } from "./gateway-tls-mesh.ts";
+import { type Backends, gateways, rules, secrets, workloads } from "./gateway-tls-mesh.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "scrim-gateway-tls-"));
 const files = { certificate: join(folder, "c.pem"), key: join(folder, "k.pem") };
 const server = selfSigned(["*.example.com"]);
 const client = selfSigned(["client.example.com"]);
 const stranger = selfSigned(["client.example.com"]);
-const backend = selfSigned(["secure.example.com"]);
+const backend = selfSigned(["secure.example.com", "checked.example.com"]);
 const material = { server, client, files };
 
 let mesh: Mesh;
@@ -40,6 +40,12 @@ beforeAll(async () => {
   backends = {
     web: await serving(http.createServer(answer("web"))),
     secure: await serving(https.createServer(pair, answer("secure")) as unknown as net.Server),
+    checked: await serving(
+      https.createServer(
+        { ...pair, ca: client.certificate, requestCert: true },
+        answer("checked"),
+      ) as unknown as net.Server,
+    ),
     echo: await serving(greeting("echo ")),
     other: await serving(greeting("other ")),
   };
@@ -48,7 +54,7 @@ beforeAll(async () => {
       "workloads.yaml": workloads(backends),
       "gateways.yaml": gateways(material),
       "rules.yaml": rules(1, 0),
-      "secrets.yaml": serverSecret(material),
+      "secrets.yaml": secrets({ ...material, backend }),
     },
   });
   for (const { port, address } of (await mesh.proxy("istio-ingressgateway")).ports) ports.set(port, address);
@@ -158,9 +164,9 @@ describe("connections that are not HTTP", () => {
 });
 
 describe("an egress gateway", () => {
-  it("takes mutual TLS of the mesh, and speaks TLS to the world outside", async () => {
+  it("takes mutual TLS of the mesh, and speaks mutual TLS of the outside to the world there", async () => {
     const answer = await mesh.from("client", "http://outside.example.com/");
-    expect([answer.status, answer.body.split(" ").slice(0, 2).join(" ")]).toEqual([200, "secure outside.example.com"]);
+    expect([answer.status, answer.body.split(" ").slice(0, 2).join(" ")]).toEqual([200, "checked outside.example.com"]);
     const { ports: own } = await mesh.proxy("istio-egressgateway");
     const [host = "", port] = (own.find(({ port: number }) => number === 443)?.address ?? "").split(":");
     const bare = tls.connect({
