@@ -269,6 +269,32 @@ spec: {hosts: [${hosts}], gateways: [default/front], ${kind}: [${routes}]}
     ]);
   });
 
+  it("are passed on for Gateways of several namespaces, each for rules of those that it names", () => {
+    const passing = (name: string, hosts: string, namespace = "default") =>
+      gateway(server("TLS", hosts, "mode: PASSTHROUGH"), name, namespace);
+    const sni = (name: string, sniHost: string, namespace: string, bound = "default/front") =>
+      routed("tls", "'*.a.com'", `{match: [{sniHosts: ['${sniHost}']}], ${to(name)}}`, name, namespace).replace(
+        "default/front",
+        bound,
+      );
+    const yaml =
+      passing("front", "'one/*.a.com', '*/shared.a.com'") +
+      passing("other", "'*.a.com'", "two") +
+      sni("one", "x.a.com", "one") +
+      sni("stranger", "y.a.com", "three") +
+      sni("shared", "shared.a.com", "three") +
+      sni("two", "y.a.com", "two", "two/other") +
+      sni("late", "x.a.com", "two", "two/other");
+    expect(targetsOf(view(yaml))).toEqual([
+      ["x.a.com", "one=1"],
+      ["shared.a.com", "shared=1"],
+      ["y.a.com", "two=1"],
+    ]);
+    expect(view(yaml).notes).toEqual([
+      "Gateway two/other server tls: x.a.com is answered by an older server of port 443",
+    ]);
+  });
+
   it("are passed on to whom sidecars ask for, and to nobody without a sidecar", () => {
     const mesh = `---
 apiVersion: v1
