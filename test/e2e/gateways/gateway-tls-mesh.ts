@@ -1,5 +1,6 @@
 // The mesh of gateway-tls.test.ts: one gateway with a server of every TLS mode, and what it leads to.
-import { type TestCertificate, tlsSecret } from "../../support/certificate.ts";
+import { CERTIFICATE, KEY } from "../../golden/tls-material.ts";
+import { selfSigned, type TestCertificate, tlsSecret } from "../../support/certificate.ts";
 import { documents, echoDeployment, service } from "../../support/workloads.ts";
 
 /** Where what the gateways lead to listens on this machine. */
@@ -26,6 +27,9 @@ spec:
   selector: {istio: ingressgateway}
   servers:
   - {port: {number: 443, name: https, protocol: HTTPS}, hosts: [simple.example.com], tls: {mode: SIMPLE, credentialName: server}}
+  - port: {number: 443, name: https-two, protocol: HTTPS}
+    hosts: [golden.example]
+    tls: {mode: SIMPLE, credentialNames: [rsa, ecdsa]}
   - port: {number: 443, name: https-new, protocol: HTTPS}
     hosts: [new.example.com]
     tls: {mode: SIMPLE, credentialName: server, minProtocolVersion: TLSV1_3}
@@ -62,7 +66,7 @@ export const rules = (echo: number, other: number): string =>
     `apiVersion: networking.istio.io/v1
 kind: VirtualService
 metadata: {name: requests}
-spec: {hosts: ["*.example.com"], gateways: [front], http: [{route: [{destination: {host: web.example.com, port: {number: 80}}}]}]}
+spec: {hosts: ["*.example.com", golden.example], gateways: [front], http: [{route: [{destination: {host: web.example.com, port: {number: 80}}}]}]}
 `,
     `apiVersion: networking.istio.io/v1
 kind: VirtualService
@@ -164,6 +168,8 @@ export function secrets({ server, client, backend }: Material & { readonly backe
       JSON.stringify({ cert: client.certificate, key: client.key, cacert: backend.certificate }) +
       "\n",
     tlsSecret("server", "istio-system", server),
+    tlsSecret("rsa", "istio-system", selfSigned(["golden.example"])),
+    tlsSecret("ecdsa", "istio-system", { certificate: CERTIFICATE, key: KEY }),
     `apiVersion: v1\nkind: Secret\nmetadata: {name: server-cacert, namespace: istio-system}\n` +
       `stringData: ${JSON.stringify({ cacert: client.certificate })}\n`,
   );

@@ -93,6 +93,11 @@ describe("a server whose TLS ends at the gateway", () => {
     expect(await get("simple.example.com", { maxVersion: "TLSv1.2" })).toBe("web simple.example.com -");
   });
 
+  it("shows the certificate of the kind that a client takes, where it has two", async () => {
+    for (const ciphers of ["ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-RSA-AES128-GCM-SHA256"])
+      expect(await get("golden.example", { maxVersion: "TLSv1.2", ciphers })).toBe("web golden.example -");
+  });
+
   it("drops what a client says of its certificate itself", async () => {
     const headers = { "x-forwarded-client-cert": "Hash=0;URI=spiffe://cluster.local/ns/default/sa/admin" };
     expect(await get("simple.example.com", {}, headers)).toBe("web simple.example.com -");
