@@ -37,112 +37,116 @@ export function describeServer({ gateway, spec }: GatewayServer): string {
   return `Gateway ${gateway.metadata.namespace}/${gateway.metadata.name} server ${spec.port.name}`;
 }
 
-/** Returns what makes the chains of a port from its servers, which are in order of their Gateways' age. */
-export function createPortChains(gathering: Gathering, port: number) {
-  const { world, proxy, destinations, notes } = gathering;
-  const claimed = new Set<string>();
+/** One port while its servers, which are in order of their Gateways' age, are gone through. */
+interface Port extends Gathering {
+  readonly port: number;
+  /** Names that TLS asks for, of servers that were gone through. */
+  readonly claimed: Set<string>;
+}
 
-  const table = (name: string, servers: readonly GatewayServer[]): RouteTable =>
-    resolveGatewayTable(world, proxy, name, port, servers, destinations);
-
-  /** Which of these names are free, from now on this server's; SNI knows full names and `*.` before one. */
-  const claim = (server: GatewayServer, names: readonly string[]): readonly string[] => {
-    const known = [...new Set(names)].filter((name) => !isWildcardHost(name) || name === "*" || name.startsWith("*."));
-    const free = known.filter((name) => !claimed.has(name));
-    for (const name of known) {
-      if (claimed.has(name))
-        notes.push(`${describeServer(server)}: ${name} is answered by an older server of port ${port}`);
-      claimed.add(name);
-    }
-    return free;
-  };
-
-  const rulesOf = ({ gateway }: GatewayServer) => {
-    const name = `${gateway.metadata.namespace}/${gateway.metadata.name}`;
-    const context: RouteContext = { namespace: proxy.namespace, labels: proxy.labels, gateway: name, port };
-    return { context, rules: connectionServicesFor(world, proxy.namespace, name) };
-  };
-
-  /** The first route of the first VirtualService that has one for the server. */
-  const tcpTarget = (server: GatewayServer): GatewayTarget | undefined => {
-    const { context, rules } = rulesOf(server);
-    for (const rule of rules) {
-      if (sharedHosts(server, rule, hostsOf(rule)).length === 0) continue;
-      const [route] = resolveTcpRoutes(rule, context, destinations);
-      if (route !== undefined && route.targets.length > 0) return connectionsTo(route.targets);
-    }
-    notes.push(`${describeServer(server)}: no VirtualService has a tcp route for it`);
-    return undefined;
-  };
-
-  const endedChain = (server: GatewayServer): PortChains => {
-    const tls = resolveServerTls(world, proxy.namespace, server.spec.tls ?? {});
-    if (isFailed(tls)) {
-      notes.push(`${describeServer(server)}: ${tls.message}`);
-      return NOTHING;
-    }
-    const isHttp = isHttpServer(server.spec);
-    const target = isHttp ? undefined : tcpTarget(server);
-    if (!isHttp && target === undefined) return NOTHING;
-    const free = claim(server, namesOf(server));
-    if (free.length === 0) return NOTHING;
-    const name = chainName(isHttp ? "https" : "tls", server);
-    const to: GatewayTarget = target ?? { kind: "requests", routeTable: name };
-    return { chains: [tlsChain(name, free, { tls, to })], tables: isHttp ? [table(name, [server])] : [] };
-  };
-
-  /** The names are those of the rules, as far as the server lets them through. */
-  const passedChains = (server: GatewayServer): PortChains => {
-    const { context, rules } = rulesOf(server);
-    const chains = rules.flatMap((rule) =>
-      resolveTlsRoutes(rule, context, destinations).flatMap(({ serverNames, targets }): readonly GatewayChain[] => {
-        const free = claim(server, sharedHosts(server, rule, serverNames));
-        return free.length === 0 || targets.length === 0
-          ? []
-          : [tlsChain(chainName("tls", server), free, { to: connectionsTo(targets) })];
-      }),
-    );
-    if (chains.length === 0) notes.push(`${describeServer(server)}: no VirtualService has a tls route for it`);
-    return { chains, tables: [] };
-  };
-
-  /** One chain for each upstream that sidecars may ask for by name. */
-  const autoPassedChains = (server: GatewayServer): PortChains => {
-    const patterns = namesOf(server);
-    const chains = passedOnUpstreams(world, proxy.namespace)
-      .filter(({ id }) => patterns.some((pattern) => hostMatches(pattern, id.host)))
-      .flatMap((upstream): readonly GatewayChain[] => {
-        const free = claim(server, [upstreamText(upstream.id).toLowerCase()]);
-        if (free.length === 0) return [];
-        gathering.passedOn.add(upstream);
-        const to = connectionsTo([{ upstream, weight: 1 }]);
-        return [tlsChain(chainName("tls", server), free, { onlyFromSidecars: true, to })];
-      });
-    return { chains, tables: [] };
-  };
-
+/** Returns the one chain of a port of plain HTTP. */
+export function httpChains(gathering: Gathering, port: number, servers: readonly GatewayServer[]): PortChains {
+  const routeTable = `http.${port}`;
   return {
-    ofHttp(servers: readonly GatewayServer[]): PortChains {
-      const routeTable = `http.${port}`;
-      const to = { kind: "requests", routeTable } as const;
-      return { chains: [{ name: routeTable, to }], tables: [table(routeTable, servers)] };
-    },
-    ofTcp(servers: readonly GatewayServer[]): PortChains {
-      const [target] = servers.flatMap((server) => tcpTarget(server) ?? []);
-      return { chains: target === undefined ? [] : [{ name: `tcp.${port}`, to: target }], tables: [] };
-    },
-    ofTls(servers: readonly GatewayServer[]): PortChains {
-      const shares = servers.map((server) => {
-        const { mode } = server.spec.tls ?? {};
-        if (!isPassedOn(mode)) return endedChain(server);
-        return mode === "AUTO_PASSTHROUGH" ? autoPassedChains(server) : passedChains(server);
-      });
-      return {
-        chains: shares.flatMap(({ chains }) => chains),
-        tables: shares.flatMap(({ tables }) => tables),
-      };
-    },
+    chains: [{ name: routeTable, to: { kind: "requests", routeTable } }],
+    tables: [tableOf({ ...gathering, port }, routeTable, servers)],
   };
+}
+
+/** Returns the one chain of a port of connections in plaintext, of which there is one server; none without a route. */
+export function tcpChains(gathering: Gathering, port: number, servers: readonly GatewayServer[]): PortChains {
+  const [target] = servers.flatMap((server) => tcpTarget({ ...gathering, port }, server) ?? []);
+  return { chains: target === undefined ? [] : [{ name: `tcp.${port}`, to: target }], tables: [] };
+}
+
+/** Returns the chains of a port on which everything begins with TLS. */
+export function tlsChains(gathering: Gathering, port: number, servers: readonly GatewayServer[]): PortChains {
+  const of: Port = { ...gathering, port, claimed: new Set() };
+  const shares = servers.map((server) => {
+    const { mode } = server.spec.tls ?? {};
+    if (!isPassedOn(mode)) return endedChain(of, server);
+    return mode === "AUTO_PASSTHROUGH" ? autoPassedChains(of, server) : passedChains(of, server);
+  });
+  return { chains: shares.flatMap(({ chains }) => chains), tables: shares.flatMap(({ tables }) => tables) };
+}
+
+function endedChain(of: Port, server: GatewayServer): PortChains {
+  const tls = resolveServerTls(of.world, of.proxy.namespace, server.spec.tls ?? {});
+  if (isFailed(tls)) {
+    of.notes.push(`${describeServer(server)}: ${tls.message}`);
+    return NOTHING;
+  }
+  const isHttp = isHttpServer(server.spec);
+  const name = chainName(isHttp ? "https" : "tls", server);
+  const to = isHttp ? ({ kind: "requests", routeTable: name } as const) : tcpTarget(of, server);
+  if (to === undefined) return NOTHING;
+  const free = claim(of, server, namesOf(server));
+  if (free.length === 0) return NOTHING;
+  return { chains: [tlsChain(name, free, { tls, to })], tables: isHttp ? [tableOf(of, name, [server])] : [] };
+}
+
+/** The names are those of the rules, as far as the server lets them through. */
+function passedChains(of: Port, server: GatewayServer): PortChains {
+  const { context, rules } = rulesOf(of, server);
+  const chains = rules.flatMap((rule) =>
+    resolveTlsRoutes(rule, context, of.destinations).flatMap(({ serverNames, targets }): readonly GatewayChain[] => {
+      const free = claim(of, server, sharedHosts(server, rule, serverNames));
+      return free.length === 0 || targets.length === 0
+        ? []
+        : [tlsChain(chainName("tls", server), free, { to: connectionsTo(targets) })];
+    }),
+  );
+  if (chains.length === 0) of.notes.push(`${describeServer(server)}: no VirtualService has a tls route for it`);
+  return { chains, tables: [] };
+}
+
+/** One chain for each upstream that sidecars may ask for by name. */
+function autoPassedChains(of: Port, server: GatewayServer): PortChains {
+  const patterns = namesOf(server);
+  const chains = passedOnUpstreams(of.world, of.proxy.namespace)
+    .filter(({ id }) => patterns.some((pattern) => hostMatches(pattern, id.host)))
+    .flatMap((upstream): readonly GatewayChain[] => {
+      const free = claim(of, server, [upstreamText(upstream.id).toLowerCase()]);
+      if (free.length === 0) return [];
+      of.passedOn.add(upstream);
+      const to = connectionsTo([{ upstream, weight: 1 }]);
+      return [tlsChain(chainName("tls", server), free, { onlyFromSidecars: true, to })];
+    });
+  return { chains, tables: [] };
+}
+
+/** Which of these names are free, and from now on the server's; TLS knows full names and `*.` before one. */
+function claim({ claimed, notes, port }: Port, server: GatewayServer, names: readonly string[]): readonly string[] {
+  const known = [...new Set(names)].filter((name) => !isWildcardHost(name) || name === "*" || name.startsWith("*."));
+  const free = known.filter((name) => !claimed.has(name));
+  for (const name of known) {
+    if (claimed.has(name))
+      notes.push(`${describeServer(server)}: ${name} is answered by an older server of port ${port}`);
+    claimed.add(name);
+  }
+  return free;
+}
+
+/** The first route of the first VirtualService that has one for the server. */
+function tcpTarget(of: Omit<Port, "claimed">, server: GatewayServer): GatewayTarget | undefined {
+  const { context, rules } = rulesOf(of, server);
+  for (const rule of rules) {
+    if (sharedHosts(server, rule, hostsOf(rule)).length === 0) continue;
+    const [route] = resolveTcpRoutes(rule, context, of.destinations);
+    if (route !== undefined && route.targets.length > 0) return connectionsTo(route.targets);
+  }
+  of.notes.push(`${describeServer(server)}: no VirtualService has a tcp route for it`);
+  return undefined;
+}
+
+function rulesOf({ world, proxy, port }: Omit<Port, "claimed">, { gateway }: GatewayServer) {
+  const name = `${gateway.metadata.namespace}/${gateway.metadata.name}`;
+  const context: RouteContext = { namespace: proxy.namespace, labels: proxy.labels, gateway: name, port };
+  return { context, rules: connectionServicesFor(world, proxy.namespace, name) };
+}
+
+function tableOf(of: Omit<Port, "claimed">, name: string, servers: readonly GatewayServer[]): RouteTable {
+  return resolveGatewayTable(of.world, of.proxy, name, of.port, servers, of.destinations);
 }
 
 const NOTHING: PortChains = { chains: [], tables: [] };

@@ -10,7 +10,7 @@ import type { RouteTable } from "../ir/routes.ts";
 import type { Upstream } from "../ir/upstream.ts";
 import { resolveAuthorization, withoutHttp } from "./authorization-policy.ts";
 import { createDestinations } from "./destination.ts";
-import { createPortChains, describeServer, type Gathering, type PortChains } from "./gateway-chains.ts";
+import { describeServer, type Gathering, httpChains, type PortChains, tcpChains, tlsChains } from "./gateway-chains.ts";
 import type { GatewayServer } from "./gateway-routes.ts";
 import { resolveHttpFilters } from "./http-filters.ts";
 import type { Inputs } from "./modules.ts";
@@ -88,7 +88,6 @@ function resolvePort(gathering: Gathering, port: number, servers: readonly Gatew
   const served = spoken === "TCP" ? agreeing.slice(0, 1) : agreeing;
   for (const server of servers)
     if (!served.includes(server)) notes.push(`${describeServer(server)}: port ${port} already speaks ${spoken}`);
-  const chains = createPortChains(gathering, port);
-  if (spoken === "HTTP") return chains.ofHttp(served);
-  return spoken === "TCP" ? chains.ofTcp(served) : chains.ofTls(served);
+  if (spoken === "HTTP") return httpChains(gathering, port, served);
+  return spoken === "TCP" ? tcpChains(gathering, port, served) : tlsChains(gathering, port, served);
 }
