@@ -15,6 +15,7 @@ import { readEnvoyPage } from "./local/envoy-page.ts";
 import { createConcernedProxies } from "./proxies/concerned-proxies.ts";
 import { createHeldObjects } from "./proxies/held-objects.ts";
 import { createPublicationStage } from "./proxies/publication.ts";
+import { createRefusedFilesStage } from "./proxies/refused-files.ts";
 import { createRefusalStage } from "./proxies/refusal-stage.ts";
 import { createScratchStage, createServingStage, scratchEnvoyOf } from "./proxies/serve-proxies.ts";
 import { createTrial, type RefusedInTrial } from "./proxies/trial.ts";
@@ -88,10 +89,12 @@ export function createControlPlane(settings: ServeSettings, given: ControlPlaneD
   // the World and the versions → encoded resources of every class of proxies
   const made = { world: held.world, versions: rollouts.versions };
   const publication = createPublicationStage({ clock, logger, metrics, filtersDir, trial }, made);
+  // what gateways say no to → the Gateways that named it
+  const refusedFiles = createRefusedFilesStage({ world: held.world, reach, clock });
   // what is wrong with documents, between objects, with plugins and rollouts → one list, and a line for people
   const findings = createFindingsStage(
     { ...deps, runtimeDir: settings.runtimeDir },
-    { store, held, plugins, rollouts },
+    { store, held, refusedFiles, plugins, rollouts },
   );
   const view = createControlPlaneView({ store: held, plugins, rollouts, publication, findings, reach });
   const debug = debugSources(view, reach);
@@ -132,7 +135,7 @@ export function createControlPlane(settings: ServeSettings, given: ControlPlaneD
   const kept = store.keeping(held);
   const tried = createScratchStage(scratch);
   const all = [
-    ...[store, kept, authority, plugins, rollouts, tried, publication, refusals, xds, findings, admin],
+    ...[store, kept, authority, plugins, rollouts, tried, publication, refusals, xds, refusedFiles, findings, admin],
     ...takenUp,
   ];
   const stages = runStages(all);

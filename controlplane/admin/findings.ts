@@ -3,6 +3,7 @@
 // Never does: judge; each finding is its stage's own.
 import { analyzeWorld, type Warning, withoutFollowOns } from "../analyze/analyze-world.ts";
 import type { HeldObjects } from "../proxies/held-objects.ts";
+import type { RefusedFilesStage } from "../proxies/refused-files.ts";
 import { ROLLOUT_ANNOTATION } from "../rollout/plan.ts";
 import type { RolloutStage } from "../rollout/rollout-stage.ts";
 import type { RolloutProblem } from "../rollout/status.ts";
@@ -34,6 +35,7 @@ interface FindingsDeps {
 
 interface JudgingStages {
   readonly held: Pick<HeldObjects, "violations">;
+  readonly refusedFiles: Pick<RefusedFilesStage, "violations">;
   readonly store: Pick<StoreStage, "world" | "violations">;
   readonly plugins: Pick<PluginStage, "modules">;
   readonly rollouts: Pick<RolloutStage, "rollouts" | "versions">;
@@ -42,7 +44,7 @@ interface JudgingStages {
 /** Returns the stage that tells what is wrong. */
 export function createFindingsStage(
   deps: FindingsDeps,
-  { store, held, plugins, rollouts }: JudgingStages,
+  { store, held, refusedFiles, plugins, rollouts }: JudgingStages,
 ): FindingsStage {
   const warningsOf = createWarnings();
   const writtenPlace = createWrittenPlaces(deps.runtimeDir);
@@ -51,6 +53,7 @@ export function createFindingsStage(
       [
         ...store.violations.read(),
         ...held.violations.read(),
+        ...refusedFiles.violations.read(),
         ...withoutFollowOns(warningsOf(store.world.read()), store.violations.read()).map(
           ({ lacks: _lacks, ...warning }) => ({ ...warning, servingLastGood: false }),
         ),
@@ -69,6 +72,7 @@ export function createFindingsStage(
       findings.gather(store.violations, (violations) => (violations.length > 0 ? AT_ONCE_MS : TELL.quietMs));
       findings.gather(store.world);
       findings.gather(held.violations, () => AT_ONCE_MS);
+      findings.gather(refusedFiles.violations, () => AT_ONCE_MS);
       findings.gather(plugins.modules);
       findings.gather(rollouts.versions);
     },
