@@ -1,9 +1,10 @@
 // What programs in pods of their own say to each other, when they know nothing of a mesh.
 import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { networkInterfaces } from "node:os";
+import { networkInterfaces, tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Mesh, processesOf, type ProxyStatus, startMesh } from "../../support/mesh.ts";
 import { namespacesMissing } from "../../support/namespaces.ts";
@@ -61,8 +62,9 @@ kind: PeerAuthentication
 metadata: {name: default, namespace: istio-system}
 spec: {mtls: {mode: STRICT}}
 `;
+const database = mkdtempSync(join(tmpdir(), "scrim-pg-"));
 const startPostgres =
-  `B=$(dirname ${postgres}); D=$(mktemp -d) && $B/initdb -D $D -A trust -U postgres >&2 && ` +
+  `B=$(dirname ${postgres}); D=${database}/db; $B/initdb -D $D -A trust -U postgres >&2 && ` +
   "echo 'host all all all trust' >> $D/pg_hba.conf && exec $B/postgres -D $D -k $D -h '*'";
 const tongues = { http: 80, "tcp-greeting": 2525, "tcp-echo": 7000 };
 const talk = "exec node apps/many-tongues.mjs";
@@ -72,6 +74,8 @@ describe.skipIf(namespacesMissing() !== undefined)("programs in pods of their ow
   let [client, web, other]: readonly ProxyStatus[] = [];
 
   beforeAll(async () => {
+    // Its programs are nobody's.
+    chmodSync(database, 0o777);
     mesh = await startMesh({
       files: {
         "web.yaml": workload({ name: "web", command: talk, ports: tongues }),
@@ -104,6 +108,7 @@ describe.skipIf(namespacesMissing() !== undefined)("programs in pods of their ow
 
   afterAll(async () => {
     await mesh?.stop();
+    rmSync(database, { recursive: true, force: true });
   });
 
   const ask = (from: ProxyStatus | undefined, script: string, uid?: number) => inPod(from as ProxyStatus, script, uid);
