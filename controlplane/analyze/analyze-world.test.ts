@@ -121,6 +121,29 @@ describe("analyzeWorld", () => {
     ]);
   });
 
+  it("finds an ingress for pods that are told of their sidecar", () => {
+    const pod = (name: string, more: string) =>
+      object(
+        "Pod",
+        "v1",
+        name,
+        "{containers: [{name: app}]}",
+        `, labels: {app: ${name}}, annotations: {scrim.mesh/proxy: sidecar${more}}`,
+      );
+    const sidecar = (app: string) =>
+      networking(
+        "Sidecar",
+        app,
+        `{workloadSelector: {labels: {app: ${app}}}, ingress: [{port: {number: 80, protocol: HTTP, name: a}}]}`,
+      );
+    expect(
+      said(pod("told", ""), pod("led", ", scrim.mesh/capture: REDIRECT"), sidecar("told"), sidecar("led")),
+    ).toEqual([
+      "Sidecar/default/told spec.ingress: has no effect on told: its connections are not captured, and its ports are " +
+        "given to it",
+    ]);
+  });
+
   it("finds selectors that select nobody, in every kind that has one", () => {
     const selector = "selector: {matchLabels: {app: revews}}";
     const nobody = "selects nobody: no workload of namespace default has these labels";

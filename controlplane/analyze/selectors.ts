@@ -1,19 +1,31 @@
 // Selectors that select nobody, and ports of workloads that none of them serves.
 import type { FieldPath } from "../model/document.ts";
 import { type Labels, selectsAll } from "../model/labels.ts";
+import { podFactsOf } from "../pods/pod-facts.ts";
 import { servicesSelecting } from "../pods/served-ports.ts";
 import { podsWith } from "../translate/resolve/pod-endpoints.ts";
 import { workloadsWith } from "../pods/templated-workloads.ts";
+import { objectsIn } from "../world/label-index.ts";
 import type { World } from "../world/world.ts";
 import { analysisOf, type Flaw } from "./finding.ts";
 import { isWorkload, isWorkloadAnywhere, knowsWorkloads, portsOfWorkloads } from "./workloads.ts";
 
 const MATCH_LABELS = ["spec", "selector", "matchLabels"];
 
-/** Returns Sidecars that select nobody. */
-const analyzeSidecars = analysisOf("Sidecar", (world, { metadata, spec }) =>
-  nobody(world, metadata.namespace, spec.workloadSelector?.labels, ["spec", "workloadSelector", "labels"]),
-);
+/** Returns Sidecars that select nobody, and ingress for pods whose programs are told of their sidecar. */
+const analyzeSidecars = analysisOf("Sidecar", (world, { metadata: { namespace }, spec }) => {
+  const labels = spec.workloadSelector?.labels;
+  const faults = nobody(world, namespace, labels, ["spec", "workloadSelector", "labels"]);
+  if (faults.length > 0 || (spec.ingress ?? []).length === 0) return faults;
+  const pods =
+    labels === undefined || selectsAll(labels)
+      ? objectsIn(world, "Pod", namespace)
+      : podsWith(world, namespace, labels);
+  const told = pods.map(podFactsOf).find(({ proxy, capture }) => proxy === "sidecar" && capture === undefined);
+  if (told === undefined) return [];
+  const message = `has no effect on ${told.workload}: its connections are not captured, and its ports are given to it`;
+  return [{ path: ["spec", "ingress"], message }];
+});
 
 /** Returns DestinationRules for workloads that are not there: those of their own namespace count. */
 const analyzeDestinationRules = analysisOf("DestinationRule", (world, { metadata, spec }) =>

@@ -24,6 +24,7 @@ import { type Upstream, upstreamText } from "./ir/upstream.ts";
 import { resolveAccessLog } from "./resolve/access-log.ts";
 import { type CapturedTraits, resolveCaptured, resolveCapturedTraits } from "./resolve/captured.ts";
 import { resolveConnectionNotes } from "./resolve/captured-ways.ts";
+import { resolveIngressNotes } from "./resolve/sidecar-ingress.ts";
 import { type Engine, engineOf, withEngine } from "./resolve/engine.ts";
 import { resolveGateway } from "./resolve/gateway.ts";
 import { resolveGuardNotes } from "./resolve/guards.ts";
@@ -122,7 +123,7 @@ function sidecarIr(inputs: Inputs, proxies: ProxyClass): PartOfIr {
     inbound: inboundOf(inputs, proxies),
     capturedInbound: capturedInboundOf(inputs, proxies),
     gatewayPorts: NOTHING,
-    notes: guardNotesOf(inputs.world, proxies),
+    notes: [...guardNotesOf(inputs.world, proxies), ...ingressNotesOf(inputs, proxies)],
   };
   if (!proxies.goesOut)
     return { ...serving, upstreams: withRateLimits(inputs, proxies, NOTHING), routeTables: NOTHING };
@@ -158,6 +159,7 @@ const gatewayPortsOf = derived((inputs: Inputs, proxies: ProxyClass) => gatewayO
 const inboundOf = derived(resolveInbound, byContent);
 const capturedInboundOf = derived(resolveCapturedInbound, byContent);
 const connectionNotesOf = derived(resolveConnectionNotes, byContent);
+const ingressNotesOf = derived(resolveIngressNotes, byContent);
 const guardNotesOf = derived(resolveGuardNotes, byContent);
 
 const outboundOf = derived((inputs: Inputs, proxies: ProxyClass): OutboundProxy => {

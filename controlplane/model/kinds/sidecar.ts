@@ -28,28 +28,29 @@ const captureMode = choice(["DEFAULT", "IPTABLES", "NONE"]);
 
 const ingress = fields({
   port: listenerPort,
-  bind: opt(anyText()),
-  captureMode: opt(captureMode),
+  bind: noEffect(anyText(), "connections to any address of the pod are taken"),
+  captureMode: noEffect(captureMode, "the pod says how its connections come to its sidecar"),
+  /** Of captured pods. */
   defaultEndpoint: opt(anyText()),
-  tls: opt(serverTls),
+  tls: noEffect(serverTls, "the application ends TLS by itself"),
   connectionPool: opt(connectionPool),
 });
 
 /** The schema of a Sidecar's spec. */
 export const sidecarSchema = fields({
   workloadSelector: opt(fields({ labels: opt(labelMap()) })),
-  ingress: noEffect(listOf(ingress), "the workload is reached by the ports of its Services"),
+  ingress: opt(listOf(ingress)),
   egress: opt(
     listOf(
       fields({
         port: noEffect(listenerPort, "the hosts are known at every port"),
         bind: noEffect(anyText(), "the proxy's own address is listened on"),
-        captureMode: noEffect(captureMode, "no traffic is captured"),
+        captureMode: noEffect(captureMode, "the pod says how its connections come to its sidecar"),
         hosts: listOf(text(), 1),
       }),
     ),
   ),
-  inboundConnectionPool: noEffect(connectionPool),
+  inboundConnectionPool: opt(connectionPool),
   outboundTrafficPolicy: opt(
     fields({ mode: opt(choice(["REGISTRY_ONLY", "ALLOW_ANY"])), egressProxy: notYet(destination) }),
   ),

@@ -33,7 +33,7 @@ export function meshAlpnOf(protocol: UpstreamProtocol): readonly string[] {
 export function buildHttpProtocolOptions(upstream: Upstream): HttpProtocolOptions | undefined {
   // A rule may lead HTTP to a port that is declared for TLS: such requests bring a name.
   if (upstream.protocol === "tcp") return tlsByRequest(upstream);
-  const common = commonOptions(upstream);
+  const common = buildCommonOptions(upstream);
   const errors = upstream.outlier?.errorCodes;
   const more: HttpProtocolOptions = {
     ...(errors && { outlierDetection: { errorMatcher: anyStatusOf(errors) } }),
@@ -42,7 +42,7 @@ export function buildHttpProtocolOptions(upstream: Upstream): HttpProtocolOption
   };
   return upstream.protocol === "http1" && Object.keys(more).length === 0
     ? undefined
-    : { ...versionOptions(upstream), ...more };
+    : { ...buildVersionOptions(upstream), ...more };
 }
 
 function anyStatusOf(codes: readonly number[]): MatchPredicate {
@@ -59,7 +59,8 @@ function tlsByRequest(upstream: Upstream): HttpProtocolOptions | undefined {
   return names.upstreamHttpProtocolOptions && { explicitHttpConfig: { httpProtocolOptions: {} }, ...names };
 }
 
-function versionOptions({ protocol, limits }: Upstream): HttpProtocolOptions {
+/** Returns which versions of HTTP are spoken, and how. */
+export function buildVersionOptions({ protocol, limits }: Pick<Upstream, "protocol" | "limits">): HttpProtocolOptions {
   const { maxConcurrentStreams, http2KeepAlive } = limits;
   const http2ProtocolOptions: Http2ProtocolOptions = {
     ...(maxConcurrentStreams !== undefined && { maxConcurrentStreams }),
@@ -75,7 +76,8 @@ function versionOptions({ protocol, limits }: Upstream): HttpProtocolOptions {
   return { explicitHttpConfig: protocol === "http2" ? { http2ProtocolOptions } : { httpProtocolOptions: {} } };
 }
 
-function commonOptions({ limits }: Upstream): CoreHttpProtocolOptions {
+/** Returns how long and for how much connections of HTTP last. */
+export function buildCommonOptions({ limits }: Pick<Upstream, "limits">): CoreHttpProtocolOptions {
   return {
     ...(limits.idleTimeoutMs !== undefined && { idleTimeout: durationFromMs(limits.idleTimeoutMs) }),
     ...(limits.maxConnectionDurationMs !== undefined && {

@@ -2,7 +2,10 @@
 import type { Cluster, HttpProtocolOptions, Metadata } from "../../../protos/build/envoy.ts";
 import { durationFromMs, packAny } from "../../../protos/codec.ts";
 import type { PlacedInboundPort } from "../ir/places.ts";
-import type { InboundPort } from "../ir/proxy.ts";
+import type { InboundPort, InboundTarget } from "../ir/proxy.ts";
+import type { ConnectionLimits } from "../ir/upstream.ts";
+import { buildLimits } from "./cluster-limits.ts";
+import { buildCommonOptions, buildVersionOptions } from "./cluster-protocol.ts";
 import { INBOUND_PASSTHROUGH_CLUSTER } from "./names.ts";
 
 /** Returns the cluster's name, `inbound|9080||`, also that of the port's route configuration. */
@@ -32,16 +35,37 @@ export function buildInboundCluster(port: PlacedInboundPort): Cluster {
 
 /** Returns the same for a captured pod: to the address that the client connected to. */
 export function buildCapturedCluster(port: InboundPort): Cluster {
-  // The addresses are the pod's own, which are few: none is ever forgotten, and with it its connections.
-  return { ...toApplication(port), ...toOriginalDestination, cleanupInterval: { seconds: 315_360_000 } };
+  const { target } = port;
+  if (target !== undefined && target.kind !== "samePod") return { ...toApplication(port), ...toTarget(port, target) };
+  return {
+    ...toApplication(port),
+    ...toOriginalDestination,
+    ...(target && { originalDstLbConfig: { upstreamPortOverride: target.port } }),
+    // The addresses are the pod's own, which are few: none is ever forgotten, and with it its connections.
+    cleanupInterval: { seconds: 315_360_000 },
+  };
+}
+
+function toTarget(port: InboundPort, target: Exclude<InboundTarget, { kind: "samePod" }>): Cluster {
+  const address =
+    target.kind === "socket"
+      ? { pipe: { path: target.path } }
+      : { socketAddress: { address: target.address, portValue: target.port } };
+  return {
+    type: "STATIC",
+    loadAssignment: {
+      clusterName: inboundClusterName(port),
+      endpoints: [{ lbEndpoints: [{ endpoint: { address } }] }],
+    },
+  };
 }
 
 function toApplication(port: InboundPort): Cluster {
   return {
     name: inboundClusterName(port),
-    ...atApplication,
+    ...(port.limits === undefined ? atApplication : limitedTo(port.limits)),
     ...(port.protocol !== "tcp" && {
-      typedExtensionProtocolOptions: { [HTTP_OPTIONS]: httpOptions[port.protocol] },
+      typedExtensionProtocolOptions: { [HTTP_OPTIONS]: httpOptionsOf(port.protocol, port.limits) },
     }),
     metadata: { filterMetadata: serviceMetadata(port) },
   };
@@ -63,6 +87,18 @@ const httpOptions = {
     useDownstreamProtocolConfig: { httpProtocolOptions: {}, http2ProtocolOptions: {} },
   }),
 } as const;
+
+function httpOptionsOf(protocol: keyof typeof httpOptions, limits: ConnectionLimits | undefined) {
+  if (limits === undefined) return httpOptions[protocol];
+  return packAny("HttpProtocolOptions", {
+    ...buildVersionOptions({ protocol, limits }),
+    commonHttpProtocolOptions: { ...idle.commonHttpProtocolOptions, ...buildCommonOptions({ limits }) },
+  });
+}
+
+function limitedTo(limits: ConnectionLimits): Cluster {
+  return { connectTimeout: durationFromMs(limits.connectTimeoutMs), ...buildLimits(limits) };
+}
 
 const HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
 

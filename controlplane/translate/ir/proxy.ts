@@ -7,7 +7,7 @@ import type { GatewayPort } from "./gateway.ts";
 import type { MeshProxy } from "./proxy-class.ts";
 import type { RouteTable } from "./routes.ts";
 import type { RequestForm } from "../../model/request-form.ts";
-import type { ServiceRef, Upstream } from "./upstream.ts";
+import type { ConnectionLimits, ServiceRef, Upstream } from "./upstream.ts";
 
 /**
  * What happens to hosts that nobody declared: their requests go where they were going, or to where DNS says that the
@@ -43,7 +43,17 @@ export interface InboundPort extends InboundTraffic {
   /** The containerPort clients know. */
   readonly port: number;
   readonly service?: ServiceRef;
+  /** Where the application is, where that is not the port itself. */
+  readonly target?: InboundTarget;
+  /** How much the application takes at once; undefined: whatever comes. */
+  readonly limits?: ConnectionLimits;
 }
+
+/** Another place than the one that was connected to; `samePod`: the same address, another port. */
+export type InboundTarget =
+  | { readonly kind: "address"; readonly address: string; readonly port: number }
+  | { readonly kind: "samePod"; readonly port: number }
+  | { readonly kind: "socket"; readonly path: string };
 
 /** Ports to which no Service leads: one that has a mode of its own, or (without `port`) all others. */
 export interface UndeclaredPorts extends InboundTraffic {

@@ -12,6 +12,7 @@ import { resolveHttpFilters } from "./http-filters.ts";
 import type { Inputs } from "./modules.ts";
 import { resolveMtlsMode, resolvePortModes } from "./peer-authentication.ts";
 import { isHttp, type PortProtocol, protocolOfServicePort } from "./protocol.ts";
+import { inboundLimits, type IngressPort, ingressPorts } from "./sidecar-ingress.ts";
 import { resolveTcpTelemetry } from "./telemetry.ts";
 import { resolvePlugins } from "./wasm-plugin.ts";
 
@@ -33,13 +34,18 @@ export function resolveInbound(inputs: Inputs, proxy: ProxyClass): readonly Inbo
   const guards = guardsOf(inputs, proxy);
   return portsOf(world, proxy).map((listen): InboundPort => {
     const served = serviceOf(world, proxy, listen);
-    const { name, appProtocol } = served?.port ?? { name: listen.name };
+    const { name, appProtocol } = listen.protocol
+      ? { name: listen.name, appProtocol: listen.protocol }
+      : (served?.port ?? { name: listen.name });
     const protocol = protocolOfServicePort(listen.port, name, appProtocol);
+    const limits = inboundLimits(world, proxy, listen.port);
     return {
       port: listen.port,
       protocol: INBOUND[protocol],
       mtls: resolveMtlsMode(world, proxy, listen.port),
       ...(served && { service: served.service }),
+      ...(listen.target && { target: listen.target }),
+      ...(limits && { limits }),
       ...guards(listen.port, protocol === "auto" || !isHttp(protocol)),
     };
   });
@@ -67,8 +73,13 @@ export function resolveCapturedInbound(inputs: Inputs, proxy: ProxyClass): Captu
   };
 }
 
-/** A captured sidecar is brought connections to any port: it serves those to which a Service leads, as in Istio. */
-function portsOf(world: World, proxy: ProxyClass): readonly ServedPort[] {
+/**
+ * A captured sidecar is brought connections to any port: it serves those that its Sidecar names, else those to which a
+ * Service leads, as in Istio.
+ */
+function portsOf(world: World, proxy: ProxyClass): readonly (ServedPort & Partial<IngressPort>)[] {
+  const ingress = ingressPorts(world, proxy);
+  if (ingress !== undefined) return ingress;
   if (proxy.capture === undefined) return proxy.ports.filter(({ isServed }) => isServed);
   const named = proxy.ports.filter((port) => serviceOf(world, proxy, port) !== undefined);
   return eachOnce([...named, ...servedPorts(world, proxy.namespace, proxy.labels)])

@@ -75,7 +75,8 @@ function inNamespace(entry: EgressHost, namespace: string): boolean {
   return entry.namespace === "*" || entry.namespace === namespace;
 }
 
-function sidecarOf(world: World, proxy: SelectedProxy): MeshObject<"Sidecar"> | undefined {
+/** Returns the Sidecar that applies to a proxy. */
+export function sidecarOf(world: World, proxy: SelectedProxy): MeshObject<"Sidecar"> | undefined {
   const own = world.list("Sidecar").filter((sidecar) => sidecar.metadata.namespace === proxy.namespace);
   const selected = own.find(
     (sidecar) => !isWide(sidecar) && labelsMatch(sidecar.spec.workloadSelector?.labels, proxy.labels),

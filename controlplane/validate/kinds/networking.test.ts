@@ -389,7 +389,13 @@ describe("WorkloadEntry and WorkloadGroup", () => {
 describe("Sidecar and PeerAuthentication", () => {
   const ingress = (fields: string) => `{ingress: [{port: {number: 80, protocol: HTTP, name: http}, ${fields}}]}`;
   warns([
-    ["Sidecar", ingress("defaultEndpoint: '127.0.0.1:80'"), "ingress: has no effect"],
+    ["Sidecar", ingress("bind: 10.0.0.1"), "ingress[0].bind: has no effect: connections to any address"],
+    ["Sidecar", ingress("captureMode: NONE"), "ingress[0].captureMode: has no effect"],
+    [
+      "Sidecar",
+      ingress("tls: {mode: SIMPLE, serverCertificate: /c, privateKey: /k}").replace("HTTP", "HTTPS"),
+      "ingress[0].tls: has no effect: the application ends TLS by itself",
+    ],
     ["Sidecar", "{egress: [{port: {number: 80, protocol: HTTP}, hosts: ['*/*']}]}", "egress[0].port: has no effect"],
   ]);
   refuses([

@@ -163,6 +163,29 @@ describe.skipIf(namespacesMissing() !== undefined)("a captured pod", () => {
     expect(await orders.admin("/stats?filter=listener_manager.total_listeners_draining")).toContain(": 0");
   });
 
+  it("a Sidecar leads ports elsewhere in the pod", async () => {
+    const ports = [
+      `{port: {number: 6100, protocol: TCP, name: tcp-a}, defaultEndpoint: "127.0.0.1:5000"}`,
+      `{port: {number: 6101, protocol: TCP, name: tcp-b}, defaultEndpoint: "0.0.0.0:5000"}`,
+    ];
+    const spec = `{workloadSelector: {labels: {app: orders}}, ingress: [${ports.join(", ")}]}`;
+    mesh.write(
+      "sidecar.yaml",
+      `apiVersion: networking.istio.io/v1\nkind: Sidecar\nmetadata: {name: orders}\nspec: ${spec}\n`,
+    );
+    const clusters = () => orders.admin("/clusters");
+    await eventually("the ports", async () => (await clusters()).includes("inbound|6101||") || undefined);
+    for (const port of [6100, 6101])
+      await eventually(
+        `an answer at ${port}`,
+        () => stranger.dial(orders.ipv4, port, say("hello")).received.startsWith("echo hello") || undefined,
+      );
+    // What it does not name is left as it is.
+    expect(stranger.dial(orders.ipv4, 5000, say("hello"))).toMatchObject({ received: "echo hello" });
+    mesh.write("sidecar.yaml", "");
+    await eventually("the ports of before", async () => (await clusters()).includes("inbound|5000||") || undefined);
+  });
+
   describe("guarded by policies", () => {
     const policy = (name: string, spec: string) => `
 apiVersion: security.istio.io/v1
