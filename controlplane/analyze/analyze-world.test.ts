@@ -285,6 +285,29 @@ describe("analyzeWorld", () => {
     ]);
   });
 
+  it("finds ExternalNames that go round, and namespaces of callers that nobody is in", () => {
+    const named = (name: string, other: string) =>
+      object("Service", "v1", name, `{type: ExternalName, externalName: ${other}.default.svc.cluster.local}`);
+    const policy = (name: string, from: string) =>
+      security("AuthorizationPolicy", name, `{rules: [{from: [{source: {${from}}}]}]}`);
+    expect(
+      said(
+        declared("a"),
+        named("b", "c"),
+        named("c", "a"),
+        named("d", "e"),
+        named("e", "d"),
+        policy("p", "namespaces: [default, gone, 'g*']"),
+        policy("q", "notNamespaces: [gone]"),
+      ),
+    ).toEqual([
+      "Service/default/d spec.externalName: leads round in a circle: requests for this host fail",
+      "Service/default/e spec.externalName: leads round in a circle: requests for this host fail",
+      "AuthorizationPolicy/default/p spec.rules[0].from[0].source.namespaces[1]: there is nothing in namespace gone: no caller of this mesh is of it",
+      "AuthorizationPolicy/default/q spec.rules[0].from[0].source.notNamespaces[0]: there is nothing in namespace gone: no caller of this mesh is of it",
+    ]);
+  });
+
   it("says which VirtualService is in the shadow of another", () => {
     expect(
       said(

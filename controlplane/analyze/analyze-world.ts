@@ -13,6 +13,7 @@ import { analyzeDestinations, analyzeRateLimitServices } from "./destinations.ts
 import { analyzeEgress } from "./egress.ts";
 import type { Finding } from "./finding.ts";
 import { analyzeBoundGateways, analyzeGateways } from "./gateways.ts";
+import { analyzeAliases, analyzeCallers } from "./names.ts";
 import { analyzeRivals } from "./rivals.ts";
 import { analyzeRules } from "./rules.ts";
 import { selectorAnalyses } from "./selectors.ts";
@@ -32,6 +33,8 @@ const analyses: readonly ((world: World) => readonly Finding[])[] = [
   analyzeCredentials,
   ...selectorAnalyses,
   analyzeEgress,
+  analyzeAliases,
+  analyzeCallers,
   analyzeBindings,
   analyzeRateLimitServices,
   analyzeTelemetry,

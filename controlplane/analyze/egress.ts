@@ -31,7 +31,8 @@ export const analyzeEgress = analysisOf("Sidecar", (world, { metadata, spec }) =
   ),
 );
 
-const isInhabited = derived(
+/** Returns whether a namespace has anything in it. */
+export const isInhabited = derived(
   (world: World, namespace: string): boolean =>
     namespace === world.mesh.rootNamespace ||
     world.get("Namespace", "", namespace) !== undefined ||

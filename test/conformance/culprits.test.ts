@@ -16,6 +16,7 @@ import { resourceTypes } from "../../controlplane/snapshot/type-urls.ts";
 import { discoveryMethods } from "../../controlplane/xds/grpc/services.ts";
 import { scenarioNames, translateScenario } from "../golden/scenario.ts";
 import { buildScratchBootstrap } from "../../controlplane/xds/rejections/scratch-bootstrap.ts";
+import { scratchDirectory } from "../support/children.ts";
 import { findEnvoy, validateConfiguration } from "../support/envoy.ts";
 import { processes } from "../support/processes.ts";
 import { until } from "../support/until.ts";
@@ -122,7 +123,7 @@ it("an Envoy for whose trial the disk had no room is asked again", async () => {
 });
 
 it("an Envoy that waits at a pipe says the same, and leaves nothing behind", async () => {
-  const directory = join(mkdtempSync(join(tmpdir(), "scrim-pipe-")), "scratch");
+  const directory = join(scratchDirectory(), "scratch");
   const scratch = createScratchEnvoy({ findBinary, directory });
   const [bad, fine] = encodeAll("virtualHosts", {
     "80/bad": { name: "bad", domains: ["x", "x"] },

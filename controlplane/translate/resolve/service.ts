@@ -22,17 +22,38 @@ export function kubernetesServices(world: World): readonly MeshService[] {
 }
 
 /**
- * An ExternalName that names a service of the mesh is that service under one more name; any other is a name outside.
+ * An ExternalName that names a service of the mesh, by further names or not, is that service under one more name; any
+ * other is a name outside.
  */
 const aliasOf = derived((world: World, namespace: string, name: string): MeshService | undefined => {
   const service = declaredService(world, namespace, name);
   if (service?.discovery !== "dns") return service;
-  const externalName = world.get("Service", namespace, name)?.spec.externalName ?? "";
-  const named = servicesByHost(world).get(externalName.toLowerCase().replace(/\.$/, ""));
-  const target = named && declaredService(world, named.namespace, named.name);
+  const named = namedByAlias(world, { namespace, name });
+  const target = named === "itself" ? undefined : named && declaredService(world, named.namespace, named.name);
   if (target === undefined || target.discovery !== "endpoints") return service;
   return { ...target, host: service.host, addresses: [], exportTo: service.exportTo };
 });
+
+type ServiceName = Pick<MeshObject["metadata"], "namespace" | "name">;
+
+/**
+ * Returns the last Service that an ExternalName leads to, by other ExternalNames or not; "itself" where they go round;
+ * undefined: it leads to none.
+ */
+export function namedByAlias(world: World, start: ServiceName): ServiceName | "itself" | undefined {
+  const passed = new Set<string>();
+  let last: ServiceName | undefined;
+  for (let at: ServiceName | undefined = start; at !== undefined; ) {
+    const host = serviceHost(at.name, at.namespace);
+    if (passed.has(host)) return "itself";
+    passed.add(host);
+    const spec: ServiceSpec | undefined = world.get("Service", at.namespace, at.name)?.spec;
+    if (spec?.type !== "ExternalName") break;
+    last = servicesByHost(world).get((spec.externalName ?? "").toLowerCase().replace(/\.$/, ""));
+    at = last;
+  }
+  return last;
+}
 
 const servicesByHost = derived(
   (world: World) =>

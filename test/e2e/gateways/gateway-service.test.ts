@@ -24,10 +24,10 @@ kind: Service
 metadata: {name: ${name}, namespace: istio-system}
 spec: {selector: {istio: ingressgateway}, ports: [${ports}]}
 `;
-const named = (name: string, ports: string) => `apiVersion: v1
+const named = (name: string, ports: string, other = "web") => `apiVersion: v1
 kind: Service
 metadata: {name: ${name}, namespace: default}
-spec: {type: ExternalName, externalName: web.default.svc.cluster.local${ports}}
+spec: {type: ExternalName, externalName: ${other}.default.svc.cluster.local${ports}}
 `;
 
 let mesh: Mesh;
@@ -38,6 +38,7 @@ beforeAll(async () => {
         ...["web", "client"].flatMap((app) => [service(app), echoDeployment({ name: app, app })]),
         named("alias", ", ports: [{name: http, port: 80}]"),
         named("portless", ""),
+        named("second", "", "portless"),
       ),
       "gateways.yaml": documents(
         gateway("outer", 80),
@@ -65,7 +66,7 @@ describe("two Gateways of one selector with equal port names, behind Services", 
 });
 
 describe("a Service that is another's name", () => {
-  it.each(["alias", "portless"])("%s leads there, and nothing is said against it", async (host) => {
+  it.each(["alias", "portless", "second"])("%s leads there, and nothing is said against it", async (host) => {
     expect((await mesh.from("client", `http://${host}/`)).status).toBe(200);
     expect((await request(`${mesh.admin}/debug/violations`)).body.trim()).toBe("[]");
   });
