@@ -98,6 +98,7 @@ export const CASES: readonly Case[] = [
     name: "native, no metrics",
     yaml: documents(mesh("engine: native"), policies, withoutMetrics),
     pods: [client, server],
+    targets: { cpu: 1.05, memory: 1.15 },
   },
   {
     name: "native",

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { renderVerdicts, summarizeChains } from "../../bench/chain/report.ts";
 import { guestCost } from "../../bench/filters/guest.ts";
 import { type HotswapResult, verdicts } from "../../bench/hotswap/report.ts";
 import { Histogram } from "../../bench/load/histogram.ts";
@@ -147,6 +148,24 @@ describe("what the swaps are held against", () => {
   ])("is missed by %s", (what, changes, perSecond) => {
     expect(missed(changes, perSecond).join()).toContain(what);
   });
+});
+
+it("a chain's sidecars are held against the bare ones of the same round, both together", () => {
+  const turn = (client: number, server: number, keptUp = true) => ({
+    ...{ cpuUs: [client, server] as const, bytes: [70e6, 70e6] as const, keptUp, failed: 0 },
+    ...{ p50Ms: 1, p99Ms: 2, p999Ms: 3, requests: 100 },
+  });
+  const cases = [{ name: "bare Envoys" }, { name: "ours", targets: { cpu: 1.25, memory: 1.15 } }] as const;
+  const bare = [turn(70, 80), turn(140, 160)];
+  const [, ours] = summarizeChains(cases, [bare, [turn(90, 90), turn(180, 180)]]);
+  expect(ours?.cpuRatio).toMatchObject({ median: 1.2, low: 1.2, high: 1.2 });
+  expect(ours?.memoryRatio.median).toBe(1);
+  const verdicts = (...rounds: readonly ReturnType<typeof turn>[]) =>
+    renderVerdicts(summarizeChains(cases, [bare, rounds])).join("\n");
+  expect(verdicts(turn(90, 90), turn(180, 180))).toContain("≤ 1.25: met");
+  expect(verdicts(turn(100, 100), turn(200, 200))).toContain("≤ 1.25: missed");
+  expect(verdicts(turn(90, 90), turn(200, 200))).toContain("≤ 1.25: the rounds disagree");
+  expect(verdicts(turn(90, 90, false), turn(180, 180, false))).toContain("the pace was not kept");
 });
 
 it("a module's own cost is told by what it calls", async () => {

@@ -2,7 +2,8 @@ import { describe, expect, it } from "vitest";
 import { analyzeWorld } from "../../analyze/analyze-world.ts";
 import { loadText } from "../../store/load.ts";
 import { resolveAccessLog } from "./access-log.ts";
-import { telemetryConfiguration } from "./telemetry.ts";
+import { resolveTcpTelemetry, resolveTelemetry, telemetryConfiguration } from "./telemetry.ts";
+import { inputsOf } from "./testing.ts";
 
 const telemetry = (name: string, namespace: string, spec: string): string =>
   "apiVersion: telemetry.istio.io/v1\nkind: Telemetry\n" +
@@ -68,6 +69,30 @@ describe("metrics", () => {
         "proxies learn their labels at start, " +
         "so add it to MeshConfig's defaultConfig.extraStatTags and restart them",
     ]);
+  });
+
+  it("have no module where the mesh turns all off, and nobody one on", () => {
+    const off = (mode = "CLIENT_AND_SERVER", namespace = "istio-system", more = ""): string =>
+      telemetry("off", namespace, `{${more}metrics: [{overrides: [{match: {mode: ${mode}}, disabled: true}]}]}`);
+    const on = (metric: string): string =>
+      telemetry("on", "shop", `{metrics: [{overrides: [{match: {metric: ${metric}}, disabled: false}]}]}`);
+    const one = telemetry("one", "shop", "{metrics: [{overrides: [{match: {metric: REQUEST_SIZE}, disabled: true}]}]}");
+    const kinds = (...texts: readonly string[]) => {
+      const inputs = inputsOf(texts.map((text) => `---\n${text}`).join(""));
+      return [
+        ...(["inbound", "outbound"] as const).map((side) => resolveTelemetry(inputs, proxy, side).module.kind),
+        resolveTcpTelemetry(inputs, proxy).module.kind,
+      ].join();
+    };
+    expect(kinds(off())).toBe("idle,idle,idle");
+    expect(kinds(off(), one)).toBe("idle,idle,idle");
+    // Whoever counts must learn from all others who they are.
+    for (const texts of [[off(), on("REQUEST_COUNT")], [off("CLIENT")], [off("SERVER")], [one], []])
+      expect(kinds(...texts)).toBe("module,module,module");
+    expect(kinds(off("CLIENT_AND_SERVER", "default"))).toBe("module,module,module");
+    expect(kinds(off("CLIENT_AND_SERVER", "istio-system", "selector: {matchLabels: {app: web}}, "))).toBe(
+      "module,module,module",
+    );
   });
 
   it("leave what is for another provider alone", () => {

@@ -1,8 +1,10 @@
-// The telemetry filter: always there, on both sides of a request.
+// The telemetry filter on both sides of a request: its place is always there, the filter unless the mesh counts nothing.
 import type { configSchema, metricSchema } from "../../../filters/telemetry/config.schema.ts";
 import { LABELS } from "../../../filters/telemetry/labels.ts";
 import { METRIC_NAMES, type MetricOverrideSpec } from "../../model/kinds/telemetry.ts";
+import type { MeshObject } from "../../model/object.ts";
 import type { SpecFrom } from "../../model/schema.ts";
+import { derived } from "../../world/derive.ts";
 import type { World } from "../../world/world.ts";
 import type { FunctionFilter, WasmFilter } from "../ir/filters.ts";
 import { builtinFilter } from "./builtin-filter.ts";
@@ -25,7 +27,7 @@ export function resolveTelemetry(inputs: Inputs, proxy: SelectedProxy, side: "in
     inputs,
     "telemetry",
     `scrim.telemetry.${side}`,
-    JSON.stringify(configuration),
+    countsNothing(world) ? undefined : JSON.stringify(configuration),
     world.mesh.failStrategies.telemetry,
   );
 }
@@ -46,7 +48,7 @@ export function resolveTcpTelemetry(
       inputs,
       "telemetry",
       side === "inbound" ? "scrim.telemetry.tcp" : "scrim.telemetry.tcp.outbound",
-      JSON.stringify(configuration),
+      countsNothing(world) ? undefined : JSON.stringify(configuration),
       world.mesh.failStrategies.telemetry,
     ),
     network: true,
@@ -64,13 +66,8 @@ export function telemetryConfiguration(
   const declaredTags = world.mesh.extraStatTags;
   const known = new Set([...LABELS, ...declaredTags]);
   const metrics = telemetryLevels(world, proxy)
-    .flatMap(({ spec }) => spec.metrics ?? [])
-    .filter(
-      ({ providers }) =>
-        providers === undefined || providers.length === 0 || providers.some(({ name }) => name === "prometheus"),
-    )
-    .flatMap(({ overrides }) => overrides ?? [])
-    .filter(({ match }) => match?.customMetric === undefined && isForSide(match?.mode, side))
+    .flatMap(overridesOf)
+    .filter(({ match }) => isForSide(match?.mode, side))
     .map((override) => changeOf(override, known));
   return {
     reporter: side === "client" ? "source" : "destination",
@@ -78,6 +75,35 @@ export function telemetryConfiguration(
     ...(metrics.length > 0 && { metrics }),
   };
 }
+
+/** What is said of our metrics. */
+function overridesOf({ spec }: MeshObject<"Telemetry">): readonly MetricOverrideSpec[] {
+  return (spec.metrics ?? [])
+    .filter(
+      ({ providers }) =>
+        providers === undefined || providers.length === 0 || providers.some(({ name }) => name === "prometheus"),
+    )
+    .flatMap(({ overrides }) => overrides ?? [])
+    .filter(({ match }) => match?.customMetric === undefined);
+}
+
+/**
+ * Whether the mesh turns all metrics off on both sides, and nobody turns one on again: then no proxy needs to know its
+ * peers either, and nothing of ours runs for it. One that counts wants all others to say who they are.
+ */
+const countsNothing = derived((world: World): boolean => {
+  const everywhere = telemetryLevels(world, { namespace: world.mesh.rootNamespace, labels: {} }).flatMap(overridesOf);
+  const isOff = (side: "client" | "server"): boolean =>
+    everywhere.some(
+      ({ match, disabled }) =>
+        disabled === true && (match?.metric ?? "ALL_METRICS") === "ALL_METRICS" && isForSide(match?.mode, side),
+    );
+  return (
+    isOff("client") &&
+    isOff("server") &&
+    !world.list("Telemetry").some((object) => overridesOf(object).some(({ disabled }) => disabled === false))
+  );
+});
 
 /**
  * A label that no bootstrap declares would stand in a metric's name: it is left out, and analysis says so
