@@ -9,7 +9,7 @@ export interface EnvoyRun {
   /** The bootstrap, mode 0600: it may hold the pod's token. */
   readonly bootstrap: string;
   readonly logDir: string;
-  /** Worker threads. */
+  /** Worker threads; 0: one for each core. */
   readonly concurrency: number;
   readonly env: Readonly<Record<string, string>>;
   /** Who it is, where its bootstrap does not say. */
@@ -31,8 +31,8 @@ function envoyArguments({ bootstrap, concurrency, node }: EnvoyRun): string[] {
     "-c",
     bootstrap,
     ...(node ? ["--service-node", node.id, "--service-cluster", node.cluster] : []),
-    "--concurrency",
-    String(concurrency),
+    // Without it Envoy takes one for each core.
+    ...(concurrency > 0 ? ["--concurrency", String(concurrency)] : []),
     "--disable-hot-restart",
     "--drain-time-s",
     String(DRAIN_SECONDS),

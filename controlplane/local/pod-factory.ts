@@ -48,19 +48,23 @@ export function createPodFactory(network: PodNetwork, context: PodContext, rando
   return {
     async createSidecar(plan, ordinal) {
       const pod = newPod(plan, ordinal);
-      const { annotations, templateHash } = plan;
+      const { annotations, templateHash, proxySettings } = plan;
       const labels = { ...plan.labels, "pod-template-hash": templateHash };
       const { claimed, ...place } = await network.placeSidecar(pod.ip, plan).catch((error: unknown) => {
         forget(pod);
         throw error;
       });
       held.set(pod.name, { ip: pod.ip, ports: claimed });
-      return createLocalPod({ ...pod, ...place, kind: "sidecar", labels, annotations, templateHash }, plan, context);
+      return createLocalPod(
+        { ...pod, ...place, kind: "sidecar", labels, annotations, templateHash, proxySettings },
+        plan,
+        context,
+      );
     },
     createRouter(plan, ports) {
-      const { labels } = plan;
+      const { labels, proxySettings } = plan;
       return createLocalPod(
-        { ...newPod(plan, 0), kind: "router", labels, templateHash: "", ports },
+        { ...newPod(plan, 0), kind: "router", labels, templateHash: "", proxySettings, ports },
         undefined,
         context,
       );

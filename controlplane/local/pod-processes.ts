@@ -41,7 +41,9 @@ export async function startPodProcesses(
     onCrash();
     void tellOfCrash(what, join(logDir, logName), exit, restartInMs, context.say);
   };
-  const { clock, onChange: onStart, concurrency, variables: env } = context;
+  const { clock, onChange: onStart, variables } = context;
+  const { concurrency = context.concurrency, environmentVariables } = pod.proxySettings ?? {};
+  const env = { ...variables, ...environmentVariables };
   const { binary, ...run } = sandbox.envoy;
   const envoy = supervise({
     start: () => startChild(sandbox.asProxy(envoyCommand(binary, { ...run, logDir, concurrency, env }))),

@@ -1,5 +1,6 @@
 import type { SocketAddress } from "../model/socket-address.ts";
 import type { CaptureMode } from "../pods/annotations.ts";
+import type { ProxySettings } from "../pods/proxy-settings.ts";
 import type { ListenPort } from "../pods/listen-port.ts";
 
 /** What is fixed for the life of a local pod, except a router's ports, which follow its Gateways. */
@@ -21,6 +22,8 @@ export interface PodRecord {
   readonly admin: SocketAddress;
   /** How the kernel brings its connections to its sidecar; undefined: programs are told of it. */
   readonly capture?: CaptureMode | undefined;
+  /** What its Envoy is started with, beside what all are. */
+  readonly proxySettings?: ProxySettings | undefined;
   readonly ports: readonly ListenPort[];
   /** Random, 256 bits, hex: proves the pod's identity to the control plane. */
   readonly token: string;

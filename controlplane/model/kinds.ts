@@ -13,6 +13,7 @@ import { destinationRuleSchema, type DestinationRuleSpec } from "./kinds/destina
 import { gatewaySchema, type GatewaySpec } from "./kinds/gateway.ts";
 import { peerAuthenticationSchema, type PeerAuthenticationSpec } from "./kinds/peer-authentication.ts";
 import { deploymentSchema, type DeploymentSpec, podSchema, type PodSpec } from "./kinds/pod.ts";
+import { proxyConfigSchema, type ProxyConfigSpec } from "./kinds/proxy-config.ts";
 import {
   quotaSpecBindingSchema,
   type QuotaSpecBindingSpec,
@@ -51,6 +52,7 @@ export interface SpecByKind {
   ServiceEntry: ServiceEntrySpec;
   WorkloadEntry: WorkloadEntrySpec;
   WorkloadGroup: WorkloadGroupSpec;
+  ProxyConfig: ProxyConfigSpec;
   Sidecar: SidecarSpec;
   PeerAuthentication: PeerAuthenticationSpec;
   AuthorizationPolicy: AuthorizationPolicySpec;
@@ -108,6 +110,7 @@ export const kindDefinitions: Readonly<Record<Kind, KindDefinition>> = {
   ServiceEntry: define(NETWORKING, serviceEntrySchema),
   WorkloadEntry: define(NETWORKING, workloadEntrySchema, "spec+status"),
   WorkloadGroup: define(NETWORKING, workloadGroupSchema),
+  ProxyConfig: define(["networking.istio.io/v1beta1"], proxyConfigSchema),
   Sidecar: define(NETWORKING, sidecarSchema),
   PeerAuthentication: define(SECURITY, peerAuthenticationSchema),
   AuthorizationPolicy: define(SECURITY, authorizationPolicySchema),

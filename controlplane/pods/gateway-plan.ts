@@ -3,6 +3,7 @@
 // Never does: choose local ports (that needs to look at the machine).
 import { openedServers } from "../model/kinds/gateway.ts";
 import type { MeshObject } from "../model/object.ts";
+import { type ProxySettings, proxySettingsOf } from "./proxy-settings.ts";
 import type { World } from "../world/world.ts";
 
 export interface RouterPort {
@@ -17,6 +18,8 @@ export interface RouterPlan {
   readonly namespace: string;
   readonly serviceAccount: string;
   readonly labels: Readonly<Record<string, string>>;
+  /** What its Envoy is started with, beside what the mesh says. */
+  readonly proxySettings?: ProxySettings | undefined;
   /** Sorted by number; each once. */
   readonly ports: readonly RouterPort[];
 }
@@ -36,7 +39,10 @@ export function planRouters(world: World): readonly RouterPlan[] {
     const owner = gateways.find((gateway) => sameLabels(gateway.spec.selector ?? {}, selector));
     if (owner) routers.push({ ...nameRouter(selector, owner.metadata.namespace, world.mesh.rootNamespace), ports: [] });
   }
-  const withPorts = routers.map((router) => ({ ...router, ports: portsFor(router.labels, gateways) }));
+  const withPorts = routers.map((router) => {
+    const proxySettings = proxySettingsOf(world, router);
+    return { ...router, ...(proxySettings && { proxySettings }), ports: portsFor(router.labels, gateways) };
+  });
   const age = (router: RouterPlan) =>
     gateways.findIndex((gateway) => isSubset(gateway.spec.selector ?? {}, router.labels));
   return uniquelyNamed(withPorts.sort((a, b) => age(a) - age(b)));

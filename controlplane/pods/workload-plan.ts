@@ -11,6 +11,7 @@ import {
 } from "../model/kinds/pod.ts";
 import { baseFolderOf } from "../model/origin.ts";
 import { serviceAccountOf } from "./pod-facts.ts";
+import { type ProxySettings, proxySettingsOf } from "./proxy-settings.ts";
 import { type TemplatedWorkload, templatedWorkloads } from "./templated-workloads.ts";
 import { declaredPorts, type ServedPort, servedPorts } from "./served-ports.ts";
 import type { World } from "../world/world.ts";
@@ -34,6 +35,8 @@ export interface WorkloadPlan {
   readonly graceMs: number;
   /** Whom its programs run as where pods are isolated; undefined: as is usual there. */
   readonly runAs?: RunAs | undefined;
+  /** What its Envoys are started with, beside what the mesh says. */
+  readonly proxySettings?: ProxySettings | undefined;
   /** Equal hashes mean that running pods need not be replaced. */
   readonly templateHash: string;
 }
@@ -116,6 +119,11 @@ function planWorkload(
     probe: containers.find((container) => container.readinessProbe !== undefined)?.readinessProbe,
     graceMs: (template.spec?.terminationGracePeriodSeconds ?? DEFAULT_GRACE_SECONDS) * 1_000,
     runAs: runAsOf(template.spec),
+    proxySettings: proxySettingsOf(world, {
+      namespace: deployment.metadata.namespace,
+      labels,
+      annotations: template.metadata?.annotations,
+    }),
   };
   const templateHash = createHash("sha256")
     .update(JSON.stringify([started, template.metadata?.annotations]))

@@ -52,6 +52,13 @@ function meshConfigFrom(text: string): MeshConfig {
     ...(defaultConfig?.extraStatTags !== undefined && {
       extraStatTags: [...new Set(defaultConfig.extraStatTags.filter((name) => name !== undefined))].sort(),
     }),
+    ...(defaultConfig?.proxyMetadata !== undefined && {
+      proxyVariables: Object.fromEntries(
+        Object.entries(defaultConfig.proxyMetadata).filter(
+          (entry): entry is [string, string] => entry[1] !== undefined,
+        ),
+      ),
+    }),
     ...(defaultConfig?.concurrency !== undefined && { defaultConcurrency: defaultConfig.concurrency }),
   };
 }

@@ -2,7 +2,6 @@
 
 /** Kinds of Istio that Scrim does not implement yet. */
 export const istioKindsNotYet: ReadonlySet<string> = new Set([
-  "ProxyConfig",
   "EnvoyFilter",
   "RequestAuthentication",
   "TrafficExtension",

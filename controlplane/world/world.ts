@@ -34,6 +34,8 @@ export interface MeshConfig extends RequestForm {
   readonly localityLbSetting?: LocalitySettingSpec;
   readonly zoneAwareLbSetting?: ZoneSettingSpec;
   readonly defaultConcurrency?: number;
+  /** Variables of the environment in which proxies are started. */
+  readonly proxyVariables?: Readonly<Record<string, string>>;
   /** Labels beyond Istio's standard ones that proxies' bootstraps declare. */
   readonly extraStatTags: readonly string[];
   /** Whether policies run in the Wasm filters or in Envoy's native ones. */

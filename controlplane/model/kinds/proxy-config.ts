@@ -1,4 +1,4 @@
-// ProxyConfig: settings of every proxy, in MeshConfig's `defaultConfig`.
+// ProxyConfig: settings of proxies: of all in MeshConfig's `defaultConfig`, of some in a kind of its own or an annotation.
 // Field facts: https://istio.io/latest/docs/reference/config/istio.mesh.v1alpha1/#ProxyConfig
 import {
   anyText,
@@ -10,10 +10,12 @@ import {
   integer,
   listOf,
   mapOf,
+  matchLabelsSelector,
   noEffect,
   number,
   opt,
   port,
+  type SpecFrom,
   struct,
   text,
 } from "../schema.ts";
@@ -88,7 +90,8 @@ export const proxyConfig = fields(
     sds: noEffect(fields({ enabled: opt(flag()), k8sSaJwtPath: opt(anyText()) })),
     envoyAccessLogService: noEffect(remoteService),
     envoyMetricsService: noEffect(remoteService),
-    proxyMetadata: noEffect(mapOf(anyText())),
+    /** Variables of the environment. */
+    proxyMetadata: opt(mapOf(anyText())),
     runtimeValues: noEffect(mapOf(anyText())),
     statusPort: noEffect(port(), BOOTSTRAP),
     gatewayTopology: noEffect(
@@ -122,3 +125,17 @@ export const proxyConfig = fields(
   },
   { atMostOneOf: ["serviceCluster", "tracingServiceName"] },
 );
+
+/** The pod template's annotation with such settings, as YAML. */
+export const PROXY_CONFIG_ANNOTATION = "proxy.istio.io/config";
+
+/** The schema of a ProxyConfig's spec: the object, not the part of MeshConfig. */
+export const proxyConfigSchema = fields({
+  selector: opt(matchLabelsSelector),
+  concurrency: opt(integer(0, 1_024)),
+  environmentVariables: opt(mapOf(anyText())),
+  image: noEffect(fields({ imageType: opt(anyText()) }), BOOTSTRAP),
+});
+
+export type ProxyConfigSpec = SpecFrom<typeof proxyConfigSchema>;
+export type ProxyConfigDocument = SpecFrom<typeof proxyConfig>;

@@ -19,6 +19,11 @@ describe("Kubernetes kinds", () => {
     ["Deployment", "{template: {metadata: {annotations: {scrim.mesh/local-command: ' '}}}}", "must not be empty"],
     [
       "Deployment",
+      "{template: {metadata: {annotations: {proxy.istio.io/config: 'concurrency: many'}}}}",
+      "concurrency: must be a whole number",
+    ],
+    [
+      "Deployment",
       "{template: {metadata: {annotations: {scrim.mesh/engine: nativ}}}}",
       'must be wasm or native, not "nativ"',
     ],

@@ -353,6 +353,16 @@ describe("ServiceEntry", () => {
   ]);
 });
 
+describe("ProxyConfig", () => {
+  refuses([
+    ["ProxyConfig", "{concurrency: -1}", "concurrency: must be between 0 and 1024"],
+    ["ProxyConfig", "{environmentVariables: {A: 1}}", "environmentVariables.A: must be text"],
+    ["ProxyConfig", "{proxyMetadata: {}}", 'unknown field "proxyMetadata"'],
+  ]);
+  warns([["ProxyConfig", "{image: {imageType: debug}}", "image: has no effect: whoever starts Envoy says it"]]);
+  accepts([["ProxyConfig", "{selector: {matchLabels: {a: b}}, concurrency: 0, environmentVariables: {A: b}}"]]);
+});
+
 describe("WorkloadEntry and WorkloadGroup", () => {
   const group = (probe: string) => `{template: {}, probe: ${probe}}`;
   refuses([

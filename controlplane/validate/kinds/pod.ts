@@ -8,10 +8,12 @@ import {
   LOCAL_COMMAND,
   type PodSpec,
 } from "../../model/kinds/pod.ts";
+import { PROXY_CONFIG_ANNOTATION } from "../../model/kinds/proxy-config.ts";
 import { labelsMatch } from "../../model/labels.ts";
 import { type CheckContext, each, type Loose, noDuplicates, report } from "../checks.ts";
 import { quote } from "../formats.ts";
 import { objectNameFault } from "../names.ts";
+import { readProxyConfig } from "../proxy-config.ts";
 import type { Findings } from "../violation.ts";
 
 /** Checks a Deployment. */
@@ -28,6 +30,9 @@ export function checkDeployment(spec: Loose<DeploymentSpec>, at: FieldPath, find
     [...at, "template", "metadata", "annotations", ENGINE_ANNOTATION],
     findings,
   );
+  const settings = template?.metadata?.annotations?.[PROXY_CONFIG_ANNOTATION];
+  if (settings !== undefined)
+    readProxyConfig(settings, [...at, "template", "metadata", "annotations", PROXY_CONFIG_ANNOTATION], findings);
   if (template?.spec !== undefined) checkContainers(template.spec, [...at, "template", "spec"], findings);
 }
 
