@@ -81,7 +81,10 @@ function createBench(remembered: Remembered = { objects: [] }) {
   };
   void createRefusalStage({
     ...{ publication, held, refused, loads, logger },
-    tryAgain: async (content) => ((await loads(content)) ? { loads: true } : { loads: false, reason: "still" }),
+    tryAgain: async (content) =>
+      (await loads(content))
+        ? { loads: true }
+        : { loads: false, reason: /BAD\.\w+/.exec(Buffer.from(content.bytes).toString("latin1"))?.[0] ?? "still" },
     forget: () => undefined,
     clock: { sleep: () => new Promise(() => undefined) },
   }).start?.(AbortSignal.timeout(60_000));
@@ -177,6 +180,21 @@ it("names each of several, and one that comes back unmended again", async () => 
   expect(bench.says()).toEqual([]);
   await bench.edit(route("fine"), log("BAD"));
   expect(bench.says().map(({ object }) => object)).toEqual(["Telemetry/istio-system/logs"]);
+});
+
+it("says of each of several what is wrong with it", async () => {
+  const bench = createBench();
+  const settings = `
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: istio, namespace: istio-system}
+data: {mesh: "accessLogFile: /BAD.file"}
+`;
+  await bench.edit(settings, log("BAD.expression"));
+  expect(bench.says().map(({ object, message }) => `${object}: ${message}`)).toEqual([
+    expect.stringMatching(/^ConfigMap\/istio-system\/istio: .*BAD\.file/),
+    expect.stringMatching(/^Telemetry\/istio-system\/logs: .*BAD\.expression/),
+  ]);
 });
 
 it("comes back to the last good version at a start after a run in which it was refused", async () => {

@@ -14,7 +14,7 @@ import type { Verdict } from "../xds/rejections/scratch-process.ts";
 import { type HeldObjects, VERSIONS_BACK } from "./held-objects.ts";
 import type { PublicationStage } from "./publication.ts";
 import { createNamedFiles, type NamedFiles } from "./named-files.ts";
-import { contentOf, isMade, type Refusal, type Suspect, traceRefusal } from "./trace-refusal.ts";
+import { contentOf, contentWithout, isMade, type Refusal, type Suspect, traceRefusal } from "./trace-refusal.ts";
 
 export interface RefusalSources {
   readonly publication: Pick<PublicationStage, "published" | "ownerOf">;
@@ -59,7 +59,8 @@ export function createRefusalStage(sources: RefusalSources): Stage {
     const content = contentOf(refusal);
     if (culprits.length > 0 && content !== undefined) {
       const found = culprits.filter(({ object }) => !held.holds(object));
-      held.hold(found.map((culprit) => ({ ...culprit, reason: inOneLine(reason, name) })));
+      const own = await Promise.all(found.map((culprit) => reasonOf(culprit, culprits, refusal, sources)));
+      held.hold(found.map((culprit, index) => ({ ...culprit, reason: inOneLine(own[index] ?? reason, name) })));
       await files.follow({ culprits, content }, reason);
     } else logger.warn({ kind, name, reason }, "a content that no Envoy loads could not be traced to an object");
   };
@@ -144,6 +145,20 @@ async function every(
   }
 }
 
+/** Of several culprits Envoy's first word is about one: what it says of each is what it says without the others. */
+async function reasonOf(
+  culprit: Suspect,
+  culprits: readonly Suspect[],
+  refusal: Refusal,
+  { tryAgain }: Pick<RefusalSources, "tryAgain">,
+): Promise<string | undefined> {
+  if (culprits.length === 1) return undefined;
+  const others = culprits.filter((other) => other !== culprit);
+  const content = contentWithout(refusal, others);
+  const verdict = content && (await tryAgain(content));
+  return verdict?.loads === false ? verdict.reason : undefined;
+}
+
 /** In the changes of late first, each object at a version before; then without them altogether. */
 async function culpritsOf(refusal: Refusal, held: HeldObjects): Promise<readonly Suspect[]> {
   const { world } = refusal.inputs;
@@ -172,6 +187,7 @@ function inOneLine(reason: string, name: string): string {
   const at = reason.indexOf(`${name}: `);
   const own = at < 0 ? reason : reason.slice(at + name.length + 2);
   const line = (own.trim().split("\n")[0] ?? "").replace(/:?\s*goo\.gle\/debug.*$/, "");
+  if (line === "") return "it does not say why";
   const said = /.*caused by (field: .*, reason: .*?)\)*$/.exec(line)?.[1] ?? line;
   return said.length > MAX_REASON ? `${said.slice(0, MAX_REASON - 1)}…` : said;
 }

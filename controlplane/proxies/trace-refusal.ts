@@ -54,6 +54,14 @@ export function contentOf({ inputs, proxy, content, encoder }: Omit<Refusal, "lo
   return makeContent(inputs, proxy, content, encoder);
 }
 
+/** Returns the content as it would be made without these. */
+export function contentWithout(
+  { inputs, proxy, content, encoder }: Omit<Refusal, "loads">,
+  away: readonly Suspect[],
+): EncodedResource | undefined {
+  return makeContent(createInputs(withHeld(inputs.world, away), inputs.modules), proxy, content, encoder);
+}
+
 function makeContent(
   inputs: Inputs,
   proxy: MeshProxy,
@@ -67,8 +75,7 @@ function makeContent(
 }
 
 async function loadsWithout(refusal: Refusal, away: readonly Suspect[]): Promise<boolean> {
-  const { inputs, proxy, content, encoder, loads } = refusal;
-  const without = createInputs(withHeld(inputs.world, away), inputs.modules);
-  const made = makeContent(without, proxy, content, encoder);
+  const { content, loads } = refusal;
+  const made = contentWithout(refusal, away);
   return made === undefined || (made.version !== content.version && (await loads(made)) !== false);
 }
