@@ -66,7 +66,8 @@ function podOf(head: Head, name: string, version: string, ip: string, index: num
   ]);
   const metadata =
     `, labels: {app: ${name}, version: ${version}}, annotations: {scrim.mesh/workload: ${name}, ` +
-    `scrim.mesh/proxy: ${index % 5 === 4 ? "none" : "sidecar"}, "scrim.mesh/outbound": "${ip}:15001", ` +
+    `scrim.mesh/proxy: ${index % 5 === 4 ? "none" : "sidecar"}, ` +
+    `${index % 5 === 3 ? "scrim.mesh/capture: REDIRECT" : `"scrim.mesh/outbound": "${ip}:15001"`}, ` +
     `scrim.mesh/listen: '${listen}'}`;
   return (
     `${head("v1", "Pod", `${name}-${version}`, metadata)}spec: {serviceAccountName: ${name}, ` +

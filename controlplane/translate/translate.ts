@@ -127,7 +127,10 @@ function sidecarIr(inputs: Inputs, proxies: ProxyClass): PartOfIr {
   };
   if (!proxies.goesOut)
     return { ...serving, upstreams: withRateLimits(inputs, proxies, NOTHING), routeTables: NOTHING };
-  if (proxies.capture !== undefined) return { ...serving, ...capturedIr(inputs, proxies) };
+  if (proxies.capture !== undefined) {
+    const notes = [...serving.notes, ...capturedTraitsOf(inputs, proxies).notes];
+    return { ...serving, notes, ...capturedIr(inputs, proxies) };
+  }
   const { table, upstreams } = resolveOutbound(inputs.world, proxies.namespace, proxies.labels);
   return {
     ...serving,

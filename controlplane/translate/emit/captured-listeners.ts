@@ -142,7 +142,7 @@ function tcpChain(settings: Settings, way: CapturedWay): FilterChain {
     filters: [
       buildWasmPlace(settings.tcpTelemetry),
       ...(way.isHttpTarget ? [noHttpInside] : []),
-      buildTcpProxy(way.targets, settings.accessLog),
+      buildTcpProxy(way.targets, settings.accessLog, way.policy),
     ],
   };
 }

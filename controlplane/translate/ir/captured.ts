@@ -39,10 +39,21 @@ export interface CapturedWay {
   readonly serverNames: readonly string[];
   /** One target, or several of which one is drawn by weight for each connection. */
   readonly targets: readonly WeightedUpstream[];
+  /** The first target's. */
+  readonly policy: ConnectionPolicy;
   /** What begins with HTTP goes by the port's route table all the same. */
   readonly isSniffed: boolean;
   /** A target is known for HTTP: its peer has to be told that something else comes. */
   readonly isHttpTarget: boolean;
+}
+
+/** What a rule for a host says of connections to it that are not HTTP. */
+export interface ConnectionPolicy {
+  /** Undefined: as long as their ends like. */
+  readonly idleTimeoutMs?: number | undefined;
+  readonly maxDurationMs?: number | undefined;
+  /** All of one client address go to one of the host's addresses. */
+  readonly isByClient: boolean;
 }
 
 export interface WeightedUpstream {

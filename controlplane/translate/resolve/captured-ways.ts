@@ -3,7 +3,7 @@ import type { CapturedWay } from "../ir/captured.ts";
 import type { ProxyClass } from "../ir/proxy-class.ts";
 import { type Client, contextOf } from "./client-hosts.ts";
 import { connectionRules, connectionRulesFor, decisiveLabelsOf } from "./client-scope.ts";
-import { type ConnectionRoute, isKnownForHttp } from "./connection-route.ts";
+import { type ConnectionRoute, connectionPolicyOf, isKnownForHttp } from "./connection-route.ts";
 import { disjointWays } from "./disjoint-ways.ts";
 import type { MeshPort, MeshService } from "./mesh-service.ts";
 import type { Inputs } from "./modules.ts";
@@ -49,6 +49,7 @@ function wayOf(route: ConnectionRoute, blocks: readonly string[], isSniffed: boo
     subnets: subnets.length > 0 ? subnets : blocks,
     serverNames: serverNames.includes("*") ? [] : serverNames,
     targets: targets.map(({ upstream, weight }) => ({ upstream: upstream.id, weight })),
+    policy: connectionPolicyOf(targets),
     isHttpTarget: targets.some(({ upstream }) => isKnownForHttp(upstream)),
     isSniffed,
   };

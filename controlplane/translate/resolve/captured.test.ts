@@ -73,7 +73,18 @@ describe("ports of captured clients", () => {
 
   it("are the older one's where two say different things of one address", () => {
     const at = (host: string) => `{hosts: [${host}], addresses: [192.0.2.7], ports: [{number: 1, name: tcp}]}`;
-    expect(portsOf(entry("b", at("b.com")) + entry("a", at("a.com")))).toHaveLength(1);
+    const both = entry("b", at("b.com")) + entry("a", at("a.com"));
+    expect(portsOf(both)).toHaveLength(1);
+    expect(traitsOf(both).notes).toEqual([
+      expect.stringMatching(/^port 1 of .\.com: connections to 192\.0\.2\.7 go to/),
+    ]);
+  });
+
+  it("cannot all be had where nothing tells their connections apart", () => {
+    const any = (host: string) => `{hosts: ["*.${host}"], ports: [{number: 1, name: tcp}]}`;
+    const both = entry("b", any("b.com")) + entry("a", any("a.com"));
+    expect(portsOf(both)).toHaveLength(1);
+    expect(traitsOf(both).notes).toEqual([expect.stringMatching(/^port 1 of \*\..\.com: connections cannot be told/)]);
   });
 });
 
@@ -148,6 +159,16 @@ describe("routes of connections", () => {
       `10.96.0.0/16${others}`,
       own,
     ]);
+  });
+
+  it("last, idle and go as the rule for their host says", () => {
+    const policy =
+      "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: db}\nspec: {host: db, trafficPolicy: " +
+      "{loadBalancer: {consistentHash: {useSourceIp: true}}, connectionPool: {tcp: {idleTimeout: 9s, maxConnectionDuration: 1h}}}}\n---\n";
+    const [port] = traitsOf(db + policy).ports.filter(
+      ({ addresses, port: number }) => addresses.length > 0 && number === 5432,
+    );
+    expect(port?.ways[0]?.policy).toEqual({ idleTimeoutMs: 9_000, maxDurationMs: 3_600_000, isByClient: true });
   });
 
   it("end with the first that takes every connection", () => {

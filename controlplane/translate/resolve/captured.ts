@@ -4,18 +4,17 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Labels } from "../../model/labels.ts";
 import { derived, sameFields, sameItems } from "../../world/derive.ts";
-import { interned } from "../../world/interned.ts";
 import type { World } from "../../world/world.ts";
 import type { CapturedPort, NamedAddresses } from "../ir/captured.ts";
 import type { RouteTable, VirtualHost } from "../ir/routes.ts";
 import type { Upstream } from "../ir/upstream.ts";
 import { capturedHost, capturedRuledHost, sniffedHost } from "./captured-hosts.ts";
 import { type AddressedService, capturedPorts, isFoundByHost, tableOfPort, tableOfService } from "./captured-ports.ts";
+import { type MergedPorts, mergePorts, type PortsOfHost } from "./captured-places.ts";
 import { capturedUpstream } from "./captured-upstream.ts";
 import type { Client } from "./client-hosts.ts";
 import { byClient, byHost, decisiveLabelsOf, egressScope, ruledNames, serviceNames } from "./client-scope.ts";
 import { createDestinations } from "./destination.ts";
-import { disjointWays } from "./disjoint-ways.ts";
 import { type Engine, withEngine } from "./engine.ts";
 import { DEFAULT_PORT, eachDomainOnce } from "./host-domains.ts";
 import { addressesOf } from "./host-address.ts";
@@ -33,6 +32,8 @@ export interface CapturedView {
 /** All of it that its listeners are made from. */
 export interface CapturedTraits {
   readonly ports: readonly CapturedPort[];
+  /** What cannot be as it was asked for, one sentence each, sorted. */
+  readonly notes: readonly string[];
   readonly names: readonly NamedAddresses[];
   /** Some host of it is decided by the router filter. */
   readonly needsRouter: boolean;
@@ -40,14 +41,13 @@ export interface CapturedTraits {
 }
 
 /** What one host adds. */
-interface HostCapture {
+interface HostCapture extends PortsOfHost {
   readonly hosts: readonly { readonly table: string; readonly host: VirtualHost }[];
-  readonly ports: readonly CapturedPort[];
   /** Upstreams that its routes and ways lead to. */
   readonly used: readonly Upstream[];
 }
 
-const NOTHING: HostCapture = { hosts: [], ports: [], used: [] };
+const NOTHING: HostCapture = { host: "", isHeadless: false, hosts: [], ports: [], used: [] };
 
 /** Returns the view of clients with these labels in this namespace; the same object for the same decisive labels. */
 export function resolveCaptured(world: World, namespace: string, labels: Labels): CapturedView {
@@ -61,7 +61,7 @@ export function resolveCapturedTraits(world: World, namespace: string, labels: L
 
 const capturedTraits = derived(
   (world: World, namespace: string, labels: Labels, engine: Engine): CapturedTraits => ({
-    ports: allPorts(world, namespace, labels),
+    ...allPorts(world, namespace, labels),
     names: hostNames(world, namespace, labels),
     needsRouter: capturedView(world, namespace, labels).tables.some((table) =>
       withEngine(table, engine).virtualHosts.some(({ decidedBy }) => decidedBy === "filter"),
@@ -119,11 +119,9 @@ const hostsByTable = derived(
   byClient,
 );
 
-/** Of a client whose rule covers what is no service, requests to port 80 are looked into. */
 const allPorts = derived(
-  (world: World, namespace: string, labels: Labels): readonly CapturedPort[] =>
-    mergePorts(allCaptures(world, namespace, labels).flatMap(({ ports }) => ports)),
-  { ...byClient, same: sameItems },
+  (world: World, namespace: string, labels: Labels): MergedPorts => mergePorts(allCaptures(world, namespace, labels)),
+  { ...byClient, same: (a, b) => sameItems(a.ports, b.ports) && sameItems(a.notes, b.notes) },
 );
 
 /** In the order of the registry: of what contradicts itself the first is taken. */
@@ -154,7 +152,7 @@ const captureOfHost = derived(
           : { table: tableOfService(host, port.number), host: sniffedHost(client, service, port) },
       );
     const ports = service.ports.flatMap((port) => capturedPorts(client, service, port));
-    return { hosts, ports, used: [...client.destinations.used] };
+    return { host, isHeadless: service.isHeadless, hosts, ports, used: [...client.destinations.used] };
   },
   { ...byHost, same: isDeepStrictEqual },
 );
@@ -168,6 +166,7 @@ const captureOfOthers = derived(
       capturedRuledHost(client, host).map((one) => ({ table, host: one })),
     );
     return {
+      ...NOTHING,
       hosts,
       ports: hosts.length === 0 ? [] : [{ addresses: [], port: DEFAULT_PORT, routeTable: table, ways: [] }],
       used: [...client.destinations.used],
@@ -184,35 +183,4 @@ const reachableUpstreams = derived(
     return [...new Set([...upstreams].map((upstream) => capturedUpstream(world, namespace, upstream)))];
   },
   { ...byClient, same: sameItems },
-);
-
-/** Of what two say of one place, what goes before stays; of a port at no address in particular, all that fits. */
-function mergePorts(ports: readonly CapturedPort[]): readonly CapturedPort[] {
-  const anywhere = new Map<number, CapturedPort>();
-  const taken = new Set<string>();
-  const placed = ports.flatMap((port): readonly CapturedPort[] => {
-    if (port.addresses.length === 0) {
-      const before = anywhere.get(port.port);
-      anywhere.set(port.port, before === undefined ? port : joined(before, port));
-      return [];
-    }
-    const free = port.addresses.filter((address) => !taken.has(`${address} ${port.port}`));
-    for (const address of free) taken.add(`${address} ${port.port}`);
-    return free.length === 0 ? [] : [free.length === port.addresses.length ? port : { ...port, addresses: free }];
-  });
-  return [...anywhere.values(), ...placed].map((port) => onePort(port));
-}
-
-function joined(first: CapturedPort, second: CapturedPort): CapturedPort {
-  const routeTable = first.routeTable ?? second.routeTable;
-  return {
-    ...first,
-    ...(routeTable !== undefined && { routeTable }),
-    ways: disjointWays([...first.ways, ...second.ways]),
-  };
-}
-
-const onePort = interned(
-  (port: CapturedPort) => port,
-  (port) => port,
 );

@@ -1,6 +1,7 @@
 // What routes of connections (a VirtualService's tcp and tls) have in common: for whom they are, and where they lead.
 import type { ConnectionMatchSpec, RouteDestinationSpec } from "../../model/kinds/virtual-service.ts";
 import { labelsMatch } from "../../model/labels.ts";
+import type { ConnectionPolicy } from "../ir/captured.ts";
 import type { Upstream } from "../ir/upstream.ts";
 import type { DestinationResolver } from "./destination.ts";
 import { qualifyGateway, type RouteContext } from "./request-match.ts";
@@ -60,4 +61,15 @@ export function connectionTargets(
  */
 export function isKnownForHttp({ protocol, tls }: Upstream): boolean {
   return protocol !== "tcp" && (tls.mode === "auto" || tls.mode === "mesh");
+}
+
+/** Returns what holds for connections to these targets: what the rule for the first of them says, as in Istio. */
+export function connectionPolicyOf([first]: readonly ConnectionTarget[]): ConnectionPolicy {
+  if (first === undefined) return { isByClient: false };
+  const { limits, loadBalancer } = first.upstream;
+  return {
+    ...(limits.idleTimeoutMs !== undefined && { idleTimeoutMs: limits.idleTimeoutMs }),
+    ...(limits.maxConnectionDurationMs !== undefined && { maxDurationMs: limits.maxConnectionDurationMs }),
+    isByClient: loadBalancer.kind === "consistentHash" && loadBalancer.key.kind === "sourceIp",
+  };
 }

@@ -6,10 +6,9 @@ import type { CapturedWay } from "../ir/captured.ts";
 export function disjointWays(ways: readonly CapturedWay[]): readonly CapturedWay[] {
   const taken = new Set<string>();
   return ways.flatMap((way) => {
-    const blocks = way.subnets.length === 0 ? [ANY] : [...new Set(way.subnets.map(oneForm))];
-    const names = way.serverNames.length === 0 ? [ANY] : [...new Set(way.serverNames)];
+    const names = namesOf(way);
     const byNames = new Map<string, string[]>();
-    for (const block of blocks) {
+    for (const block of blocksOf(way)) {
       const free = names.filter((name) => !taken.has(`${block} ${name}`));
       for (const name of free) taken.add(`${block} ${name}`);
       if (free.length > 0) byNames.set(free.join(), [...(byNames.get(free.join()) ?? []), block]);
@@ -23,6 +22,19 @@ export function disjointWays(ways: readonly CapturedWay[]): readonly CapturedWay
 }
 
 const ANY = "";
+
+/** Returns every condition under which the way is taken: a block of addresses and a name. */
+export function conditionsOf(way: CapturedWay): readonly string[] {
+  return blocksOf(way).flatMap((block) => namesOf(way).map((name) => `${block} ${name}`));
+}
+
+function blocksOf({ subnets }: CapturedWay): readonly string[] {
+  return subnets.length === 0 ? [ANY] : [...new Set(subnets.map(oneForm))];
+}
+
+function namesOf({ serverNames }: CapturedWay): readonly string[] {
+  return serverNames.length === 0 ? [ANY] : [...new Set(serverNames)];
+}
 
 /** `10.1.2.3/8` is `10.0.0.0/8`, and an address alone a block of one. */
 function oneForm(block: string): string {
