@@ -7,7 +7,7 @@ import { derived, sameFields, sameItems } from "../../world/derive.ts";
 import type { World } from "../../world/world.ts";
 import type { CapturedPort, NamedAddresses } from "../ir/captured.ts";
 import type { RouteTable, VirtualHost } from "../ir/routes.ts";
-import type { Upstream } from "../ir/upstream.ts";
+import { type Upstream, upstreamText } from "../ir/upstream.ts";
 import { capturedHost, capturedRuledHost, sniffedHost } from "./captured-hosts.ts";
 import { type AddressedService, capturedPorts, isFoundByHost, tableOfPort, tableOfService } from "./captured-ports.ts";
 import { type MergedPorts, mergePorts, type PortsOfHost } from "./captured-places.ts";
@@ -178,9 +178,17 @@ const captureOfOthers = derived(
 const reachableUpstreams = derived(
   (world: World, namespace: string, labels: Labels): readonly Upstream[] => {
     const names = serviceNames(world, namespace, labels);
-    const upstreams = new Set(names.flatMap((host) => serviceUpstreams(world, namespace, labels, host)));
-    for (const { used } of allCaptures(world, namespace, labels)) for (const upstream of used) upstreams.add(upstream);
-    return [...new Set([...upstreams].map((upstream) => capturedUpstream(world, namespace, upstream)))];
+    const upstreams = [
+      ...names.flatMap((host) => serviceUpstreams(world, namespace, labels, host)),
+      ...allCaptures(world, namespace, labels).flatMap(({ used }) => used),
+    ];
+    // Of equal ones an answer may hold an older object.
+    const byName = new Map<string, Upstream>();
+    for (const upstream of upstreams) {
+      const name = upstreamText(upstream.id);
+      if (!byName.has(name)) byName.set(name, capturedUpstream(world, namespace, upstream));
+    }
+    return [...byName.values()];
   },
   { ...byClient, same: sameItems },
 );
