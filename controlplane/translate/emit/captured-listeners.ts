@@ -73,6 +73,7 @@ const buildVirtualOutbound = memoized(
         filterChainMatch: { destinationPort: CAPTURE_PORT },
         filters: [buildTcpProxy(BLACK_HOLE_CLUSTER, settings.accessLog)],
       },
+      // Nobody looks for HTTP here: all connections would have to wait for what their clients say, and some say nothing.
       { name: "virtualOutbound-catchall-tcp", filters: unknownFilters(settings) },
     ],
   }),
@@ -113,12 +114,13 @@ function inspection({ routeTable, ways }: CapturedPort, detectionTimeoutMs: numb
 /** Blocks of addresses go before what is spoken: of those that are looked into each has a chain of its own. */
 function httpChains(listener: string, { routeTable, ways }: CapturedPort, settings: Settings): readonly FilterChain[] {
   if (routeTable === undefined) return [];
-  const { filters, requestForm, accessLog } = settings;
+  const { filters, requestForm, accessLog, unknownHosts } = settings;
   const manager = buildHttpConnectionManager({
     statPrefix: `outbound_${listener}`,
     routes: { rds: routeTable },
     filters,
     direction: "outbound",
+    unknownHosts: unknownHosts === "forwardByDns" ? "forward" : "refuse",
     requestForm,
     accessLog,
   });
@@ -168,6 +170,6 @@ function unknownChain(settings: Settings): FilterChain {
 const PASSTHROUGH_CHAIN = "PassthroughFilterChain";
 
 function unknownFilters(settings: Settings): readonly Filter[] {
-  const cluster = settings.unknownHosts === "forward" ? PASSTHROUGH_CLUSTER : BLACK_HOLE_CLUSTER;
+  const cluster = settings.unknownHosts === "refuse" ? BLACK_HOLE_CLUSTER : PASSTHROUGH_CLUSTER;
   return [buildWasmPlace(settings.tcpTelemetry), buildTcpProxy(cluster, settings.accessLog)];
 }

@@ -5,7 +5,7 @@ import type { Cluster, ClusterLoadAssignment } from "../../../protos/build/envoy
 import { interned, internedMaps } from "../../world/interned.ts";
 import { memoized } from "../../world/memo.ts";
 import { type PlacedInboundPort, placeInbound } from "../ir/places.ts";
-import type { CapturedInbound, ClassIr, InboundPort, OutboundProxy } from "../ir/proxy.ts";
+import type { CapturedInbound, ClassIr, InboundPort, UnknownHosts } from "../ir/proxy.ts";
 import type { MeshProxy } from "../ir/proxy-class.ts";
 import type { Upstream } from "../ir/upstream.ts";
 import { buildCluster } from "./cluster.ts";
@@ -15,24 +15,39 @@ import { upstreamName } from "./names.ts";
 import { byName, sorted } from "./resources.ts";
 import { blackHoleCluster, connectClusters, originalCluster, unknownHostsClusters } from "./special-clusters.ts";
 
-/** Undefined: the proxy has no way out. */
-export type UnknownHosts = OutboundProxy["unknownHosts"] | undefined;
+/**
+ * Returns what of a class's requests for unknown hosts is looked up by DNS: all where programs name a host alone; where
+ * connections say by themselves where they were going, what the mesh wants looked up. Undefined: nothing.
+ */
+export function lookedUpHosts({ outbound, capturedOutbound }: WaysOut): UnknownHosts | undefined {
+  if (outbound !== undefined) return outbound.unknownHosts;
+  return capturedOutbound?.unknownHosts === "forwardByDns" ? "forwardByDns" : undefined;
+}
+
+type WaysOut = Pick<ClassIr, "outbound" | "capturedOutbound">;
 
 /** Returns the clusters of a class: of its upstreams, and those that stand for no service. */
 export function classClusters(ir: ClassIr): ReadonlyMap<string, Cluster> {
   const { upstreams, trustDomains, outbound, capturedOutbound } = ir;
-  return sharedClusters(upstreams, trustDomains, outbound?.unknownHosts, capturedOutbound?.unknownHosts);
+  const goesOn = capturedOutbound !== undefined && capturedOutbound.unknownHosts !== "refuse";
+  return sharedClusters(upstreams, trustDomains, lookedUpHosts(ir), outbound !== undefined, goesOn);
 }
 
 const sharedClusters = memoized(
-  (upstreams: readonly Upstream[], trustDomains: string, unknownHosts: UnknownHosts, captured: UnknownHosts) =>
+  (
+    upstreams: readonly Upstream[],
+    trustDomains: string,
+    lookedUp: UnknownHosts | undefined,
+    isExplicit: boolean,
+    goesOn: boolean,
+  ) =>
     oneClusterMap(
       byName([
         ...upstreams.map((upstream) => buildCluster(upstream, trustDomains)),
         blackHoleCluster,
-        ...(unknownHosts === undefined ? [] : connectClusters),
-        ...unknownHostsClusters(unknownHosts),
-        ...(captured === "forward" ? [originalCluster] : []),
+        ...(isExplicit ? connectClusters : []),
+        ...unknownHostsClusters(lookedUp),
+        ...(goesOn ? [originalCluster] : []),
       ]),
     ),
 );
@@ -70,10 +85,10 @@ const oneEndpointMap = internedMaps<ClusterLoadAssignment>();
 /**
  * Returns the names of the clusters that lead to where a request's own host resolves; the same set for the same names.
  */
-export const forwardClusters = memoized((upstreams: readonly Upstream[], unknownHosts: UnknownHosts) =>
+export const forwardClusters = memoized((upstreams: readonly Upstream[], lookedUp: UnknownHosts | undefined) =>
   oneSet([
     ...upstreams.filter(({ discovery }) => discovery.kind === "forward").map(({ id }) => upstreamName(id)),
-    ...unknownHostsClusters(unknownHosts).map(({ name = "" }) => name),
+    ...unknownHostsClusters(lookedUp).map(({ name = "" }) => name),
   ]),
 );
 const oneSet = interned(

@@ -11,7 +11,7 @@ import type { ClassIr, OutboundProxy, ProxyIr } from "../ir/proxy.ts";
 import type { MeshProxy } from "../ir/proxy-class.ts";
 import { wildcardsOf } from "./captured-addresses.ts";
 import { capturedListeners } from "./captured-listeners.ts";
-import { forwardClusters } from "./clusters.ts";
+import { forwardClusters, lookedUpHosts } from "./clusters.ts";
 import { buildGatewayListener } from "./gateway-listener.ts";
 import type { InboundSettings } from "./inbound-chains.ts";
 import { buildInboundListener } from "./inbound-listener.ts";
@@ -29,7 +29,7 @@ import { buildVirtualInbound, type VirtualInbound } from "./virtual-inbound.ts";
 export function listenersOf({ shared, own }: ProxyIr): ReadonlyMap<string, Listener> {
   const { inbound, capturedInbound, gatewayPorts, outbound, capturedOutbound } = shared;
   const { accessLog, trustDomains, requestForm, detectionTimeoutMs, upstreams } = shared;
-  const forwards = forwardClusters(upstreams, outbound?.unknownHosts).size > 0;
+  const forwards = forwardClusters(upstreams, lookedUpHosts(shared)).size > 0;
   const listeners = byParts(
     inbound,
     capturedInbound,

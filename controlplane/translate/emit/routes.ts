@@ -4,9 +4,9 @@
 import type { RouteConfiguration, VirtualHost } from "../../../protos/build/envoy.ts";
 import { interned, internedMaps } from "../../world/interned.ts";
 import { memoized } from "../../world/memo.ts";
-import type { ClassIr } from "../ir/proxy.ts";
+import type { ClassIr, UnknownHosts } from "../ir/proxy.ts";
 import type { RouteTable } from "../ir/routes.ts";
-import { forwardClusters, type UnknownHosts } from "./clusters.ts";
+import { forwardClusters, lookedUpHosts } from "./clusters.ts";
 import { guardForwards } from "./dynamic-forward.ts";
 import { byName, sorted } from "./resources.ts";
 import { buildRouteConfiguration, buildVirtualHosts } from "./route-table.ts";
@@ -16,29 +16,32 @@ type Routing = Pick<ClassIr, "routeTables" | "upstreams" | "outbound" | "capture
 /** Returns the route configurations: small, and equal for all clients that reach the unknown alike. */
 export function routesOf(routing: Routing): ReadonlyMap<string, RouteConfiguration> {
   const { routeTables, upstreams, outbound, capturedOutbound } = routing;
-  const forwarding = forwardClusters(upstreams, outbound?.unknownHosts);
+  const forwarding = forwardClusters(upstreams, lookedUpHosts(routing));
   const unknownHosts = outbound?.unknownHosts ?? capturedOutbound?.unknownHosts;
   return oneRouteMap(byName(routeTables.map((table) => routesOfTable(forwarding, table, unknownHosts))));
 }
 const oneRouteMap = internedMaps<RouteConfiguration>();
 
-const routesOfTable = memoized((forwarding: ReadonlySet<string>, table: RouteTable, unknownHosts: UnknownHosts) => {
-  const routes = buildRouteConfiguration(table, unknownHosts);
-  const { virtualHosts } = routes;
-  return oneRoute(
-    virtualHosts === undefined
-      ? routes
-      : { ...routes, virtualHosts: virtualHosts.map((host) => guarded(forwarding, host)) },
-  );
-});
+const routesOfTable = memoized(
+  (forwarding: ReadonlySet<string>, table: RouteTable, unknownHosts: UnknownHosts | undefined) => {
+    const routes = buildRouteConfiguration(table, unknownHosts);
+    const { virtualHosts } = routes;
+    return oneRoute(
+      virtualHosts === undefined
+        ? routes
+        : { ...routes, virtualHosts: virtualHosts.map((host) => guarded(forwarding, host)) },
+    );
+  },
+);
 const oneRoute = interned(
   (routes: RouteConfiguration) => routes,
   (routes) => routes,
 );
 
 /** Returns the virtual hosts, which depend on the clusters only by which of them forward. */
-export function virtualHostsOf({ routeTables, upstreams, outbound }: Routing): ReadonlyMap<string, VirtualHost> {
-  const forwarding = forwardClusters(upstreams, outbound?.unknownHosts);
+export function virtualHostsOf(routing: Routing): ReadonlyMap<string, VirtualHost> {
+  const { routeTables, upstreams } = routing;
+  const forwarding = forwardClusters(upstreams, lookedUpHosts(routing));
   const [first, ...others] = routeTables.map((table) => hostsOfTable(forwarding, table));
   return first !== undefined && others.length === 0
     ? first

@@ -1,5 +1,6 @@
 // How connections that the kernel brings to a sidecar find their upstream: IR of a captured way out.
 import type { HttpFilters, WasmFilter } from "./filters.ts";
+import type { UnknownHosts } from "./proxy.ts";
 import type { UpstreamId } from "./upstream.ts";
 
 /** A sidecar's way out for programs that know nothing of it. */
@@ -11,7 +12,7 @@ export interface CapturedOutbound {
   /** What counts connections that are not HTTP. */
   readonly tcpTelemetry: WasmFilter;
   /** What happens to connections to where nobody declared anything. */
-  readonly unknownHosts: "forward" | "refuse";
+  readonly unknownHosts: UnknownHosts;
 }
 
 /** A host's full name (resolvers make it of a shorter one by their search domains) and its IP addresses. */

@@ -109,6 +109,15 @@ describe("hosts of captured clients", () => {
   });
 });
 
+describe("what nobody declared", () => {
+  it("is let through, resolved or refused, as the mesh wants it", () => {
+    const meshOf = (mode: string) =>
+      `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\ndata: {mesh: 'outboundTrafficPolicy: {mode: ${mode}}'}\n`;
+    const modes = ["ALLOW_ANY", "ALLOW_ANY_DYNAMIC_DNS", "REGISTRY_ONLY"];
+    expect(modes.map((mode) => traitsOf(meshOf(mode)).unknownHosts)).toEqual(["forward", "forwardByDns", "refuse"]);
+  });
+});
+
 describe("names that captured clients are told", () => {
   it("are those of all hosts with an address", () => {
     const yaml =

@@ -6,6 +6,7 @@ import type { Labels } from "../../model/labels.ts";
 import { derived, sameFields, sameItems } from "../../world/derive.ts";
 import type { World } from "../../world/world.ts";
 import type { CapturedPort, NamedAddresses } from "../ir/captured.ts";
+import type { UnknownHosts } from "../ir/proxy.ts";
 import type { RouteTable, VirtualHost } from "../ir/routes.ts";
 import { type Upstream, upstreamText } from "../ir/upstream.ts";
 import { capturedHost, capturedRuledHost, sniffedHost } from "./captured-hosts.ts";
@@ -37,7 +38,7 @@ export interface CapturedTraits {
   readonly names: readonly NamedAddresses[];
   /** Some host of it is decided by the router filter. */
   readonly needsRouter: boolean;
-  readonly unknownHosts: "forward" | "refuse";
+  readonly unknownHosts: UnknownHosts;
 }
 
 /** What one host adds. */
@@ -61,13 +62,13 @@ export function resolveCapturedTraits(world: World, namespace: string, labels: L
 
 const capturedTraits = derived(
   (world: World, namespace: string, labels: Labels, engine: Engine): CapturedTraits => ({
-    ...allPorts(world, namespace, labels),
+    ...portsWithNotes(world, namespace, labels),
     names: hostNames(world, namespace, labels),
     needsRouter: capturedView(world, namespace, labels).tables.some((table) =>
       withEngine(table, engine).virtualHosts.some(({ decidedBy }) => decidedBy === "filter"),
     ),
     // Where a connection was going is known: nobody needs to look its host up (ALLOW_ANY_DYNAMIC_DNS).
-    unknownHosts: egressScope(world, namespace, labels).unknownHosts === "refuse" ? "refuse" : "forward",
+    unknownHosts: egressScope(world, namespace, labels).unknownHosts,
   }),
   {
     keyOf: (namespace, labels, engine) => `${byClient.keyOf(namespace, labels)} ${engine}`,
@@ -118,6 +119,16 @@ const hostsByTable = derived(
   },
   byClient,
 );
+
+/** To look for HTTP elsewhere all connections would have to wait for what their clients say. */
+function portsWithNotes(world: World, namespace: string, labels: Labels): MergedPorts {
+  const { ports, notes } = allPorts(world, namespace, labels);
+  const { unknownHosts } = egressScope(world, namespace, labels);
+  return { ports, notes: unknownHosts === "forwardByDns" ? [...notes, ONLY_KNOWN_PORTS] : notes };
+}
+
+const ONLY_KNOWN_PORTS =
+  "ALLOW_ANY_DYNAMIC_DNS: hosts are looked up on ports that some service has for HTTP; connections to others go where they were going";
 
 const allPorts = derived(
   (world: World, namespace: string, labels: Labels): MergedPorts => mergePorts(allCaptures(world, namespace, labels)),

@@ -212,6 +212,16 @@ describe.skipIf(missing !== undefined)(`a captured client${where}`, () => {
       open.kill();
     });
 
+    it("finds hosts that nobody declared by their names, where that is wanted", async () => {
+      const dynamic =
+        "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\ndata: {mesh: 'outboundTrafficPolicy: {mode: ALLOW_ANY_DYNAMIC_DNS}'}\n";
+      const elsewhere = (address: string) => get(`http://${address}/`, "-H 'Host: elsewhere.example.org'");
+      const found = "10.10.0.9:80 elsewhere.example.org /";
+      await changed(dynamic, () => elsewhere("10.10.0.2") === found);
+      expect(lineFrom("10.10.0.9", 5000)).toBe("10.10.0.9:5000\n");
+      expect(get("http://web/a")).toBe("10.10.0.2:8080 web /a");
+    });
+
     it("lets nothing through but what is declared, where that is wanted", async () => {
       const only =
         "---\napiVersion: networking.istio.io/v1\nkind: Sidecar\nmetadata: {name: default}\nspec: {outboundTrafficPolicy: {mode: REGISTRY_ONLY}}\n";
