@@ -137,6 +137,8 @@ async function within(
   return verdict.finally(() => clearTimeout(timer));
 }
 
+const CRASHES: ReadonlySet<NodeJS.Signals | null> = new Set(["SIGSEGV", "SIGABRT", "SIGBUS", "SIGILL", "SIGFPE"]);
+
 /** Of what it says only this much is kept: with its reason goes all that was in the resource. */
 const MAX_SAID = 64 * 1024;
 
@@ -148,9 +150,12 @@ function start(binary: string, path: string): { child: ChildProcess; verdict: Pr
   child.stderr?.setEncoding("utf8").on("data", (text: string) => (said = (said + text).slice(0, MAX_SAID)));
   const verdict = new Promise<Verdict | undefined>((resolve) => {
     child.once("error", () => resolve(undefined));
-    child.once("close", (code) =>
-      resolve(code === null ? undefined : code === 0 ? { loads: true } : { loads: false, reason: reasonIn(said) }),
-    );
+    child.once("close", (code, signal) => {
+      if (code === 0) resolve({ loads: true });
+      else if (code !== null) resolve({ loads: false, reason: reasonIn(said) });
+      // What makes this one crash would do so to all that serve.
+      else resolve(CRASHES.has(signal) ? { loads: false, reason: `it crashes (${signal})` } : undefined);
+    });
   });
   return { child, verdict };
 }
