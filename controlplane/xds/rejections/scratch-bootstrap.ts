@@ -35,7 +35,7 @@ export function buildScratchBootstrap(resources: readonly EncodedResource[]): Ui
     listeners: Uint8Array[] = [];
   for (const [index, resource] of resources.entries()) {
     const name = `${index} ${resource.name}`;
-    if (resource.kind === "clusters") clusters.push(withHosts(named(name, messageOf(resource))));
+    if (resource.kind === "clusters") clusters.push(waiting(resource, named(name, messageOf(resource))));
     else if (resource.kind === "endpoints") clusters.push(clusterOf(name, messageOf(resource)));
     else if (resource.kind === "listeners") listeners.push(addressed(addresses, named(name, messageOf(resource))));
     else listeners.push(listenerOf(name, resource));
@@ -50,10 +50,12 @@ function named(name: string, message: Uint8Array): Uint8Array {
 
 /**
  * In this mode Envoy 1.40 crashes over a cluster that needs certificates of SDS and is ready before there is anybody to
- * ask for them, as one is whose connections go to their original destination. One that waits for its hosts says as much.
+ * ask for them: one that is found by DNS, say, or whose connections go to their original destination. One that waits for
+ * its hosts says as much of all the rest.
  */
-function withHosts(cluster: Uint8Array): Uint8Array {
-  return decode("Cluster", cluster).type === "ORIGINAL_DST" ? Buffer.concat([cluster, WAITING]) : cluster;
+function waiting({ references }: EncodedResource, cluster: Uint8Array): Uint8Array {
+  const needsSecrets = references.some(({ kind }) => kind === "secrets");
+  return needsSecrets && decode("Cluster", cluster).type !== "EDS" ? Buffer.concat([cluster, WAITING]) : cluster;
 }
 
 /** Appended, it is what counts; and the load balancing policy, field 6, is none of the original destination's. */
