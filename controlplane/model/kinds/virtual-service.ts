@@ -188,7 +188,6 @@ export type VirtualServiceSpec = SpecFrom<typeof virtualServiceSchema>;
 export type HttpRouteSpec = SpecFrom<typeof httpRoute>;
 export type HttpMatchSpec = SpecFrom<typeof match>;
 export type RouteDestinationSpec = SpecFrom<typeof routeDestination>;
-export type TlsRouteSpec = SpecFrom<typeof tlsRoute>;
 export type TcpRouteSpec = SpecFrom<typeof tcpRoute>;
 export type ConnectionMatchSpec = NonNullable<TcpRouteSpec["match"]>[number];
 export type CorsPolicySpec = SpecFrom<typeof corsPolicy>;

@@ -2,6 +2,7 @@
 // produces: the listeners to which its connections are handed over, by name; the same objects for the same parts
 // never does: open a port but the one to which the kernel brings connections
 import type { Filter, FilterChain, FilterChainMatch, Listener } from "../../../protos/build/envoy.ts";
+import { VIRTUAL_OUTBOUND_PORT } from "../../model/capture-ports.ts";
 import type { RequestForm } from "../../model/request-form.ts";
 import { interned, internedMaps } from "../../world/interned.ts";
 import { memoized } from "../../world/memo.ts";
@@ -16,9 +17,6 @@ import { byName } from "./resources.ts";
 import { withNumberedFilters } from "./shared-filters.ts";
 import { buildTcpProxy } from "./tcp-proxy.ts";
 import { buildWasmPlace } from "./wasm-filter.ts";
-
-/** Where the kernel brings what a pod's programs send. */
-const CAPTURE_PORT = 15_001;
 
 interface Settings extends Omit<CapturedOutbound, "ports" | "names"> {
   readonly requestForm: RequestForm;
@@ -64,13 +62,13 @@ const oneMap = internedMaps<Listener>();
 const buildVirtualOutbound = memoized(
   (settings: Settings): Listener => ({
     name: VIRTUAL_OUTBOUND,
-    ...listeningAt(settings.wildcards, CAPTURE_PORT),
+    ...listeningAt(settings.wildcards, VIRTUAL_OUTBOUND_PORT),
     trafficDirection: "OUTBOUND",
     useOriginalDst: true,
     filterChains: [
       {
         name: "virtualOutbound-blackhole",
-        filterChainMatch: { destinationPort: CAPTURE_PORT },
+        filterChainMatch: { destinationPort: VIRTUAL_OUTBOUND_PORT },
         filters: [buildTcpProxy(BLACK_HOLE_CLUSTER, settings.accessLog)],
       },
       // Nobody looks for HTTP here: all connections would have to wait for what their clients say, and some say nothing.

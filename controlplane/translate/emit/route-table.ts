@@ -11,7 +11,8 @@ const PEER_HEADERS = ["x-envoy-peer-metadata", "x-envoy-peer-metadata-id"];
 
 /**
  * Returns the route configuration. Virtual hosts come one by one (VHDS), so that a change of one is one resource; only
- * the host for unknown names stands inside, and the one of a table that has no others. `unknownHosts` says what that one does; undefined leaves it out: 404.
+ * the host for unknown names stands inside, and the one of a table that has no others. `unknownHosts` says what that
+ * one does; undefined leaves it out: 404.
  */
 export function buildRouteConfiguration(table: RouteTable, unknownHosts: UnknownHosts | undefined): RouteConfiguration {
   const fallback = unknownHosts && { virtualHosts: [buildFallbackHost(unknownHosts)] };

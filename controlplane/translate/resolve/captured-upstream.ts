@@ -10,9 +10,8 @@ export function capturedUpstream(world: World, namespace: string, upstream: Upst
 }
 
 /**
- * Of what has no address of its own, or was to be found by the request's host, the client has chosen one, and so it
- * has where a rule says PASSTHROUGH. A captured
- * pod's connections leave from whatever address reaches their end anyway.
+ * Of what has no address of its own, or was to be found by the request's host, the client has chosen one, and so it has
+ * where a rule says PASSTHROUGH. A captured pod's connections leave from whatever address reaches their end anyway.
  */
 const asCaptured = memoized((upstream: Upstream, isHeadless: boolean): Upstream => {
   const { discovery, loadBalancer } = upstream;
