@@ -6,10 +6,11 @@ import {
   type Authorities,
   AUTHORITIES_SUFFIX,
   authoritiesNamed,
+  CREDENTIAL,
   type Credential,
   credentialNamed,
 } from "../translate/resolve/credential.ts";
-import { AUTHORITIES_FILES, CERTIFICATE_FILES, CREDENTIAL } from "../translate/resolve/gateway-tls.ts";
+import { AUTHORITIES_FILES, CERTIFICATE_FILES } from "../translate/resolve/gateway-tls.ts";
 import { memoized } from "../world/memo.ts";
 import type { World } from "../world/world.ts";
 

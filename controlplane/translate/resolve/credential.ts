@@ -18,6 +18,8 @@ export interface Authorities {
 
 export type CredentialFailure = Failure<"missing" | "without">;
 
+/** What a credential by name begins with, as a resource: `kubernetes://shop-cert`. */
+export const CREDENTIAL = "kubernetes://";
 /** What the authorities of a credential are called, as a Secret of their own and as a resource. */
 export const AUTHORITIES_SUFFIX = "-cacert";
 

@@ -3,10 +3,8 @@ import { type Failure, failed, isFailed } from "../../model/failure.ts";
 import { CIPHER_SUITES, ECDH_CURVES, type ServerTlsSpec } from "../../model/kinds/gateway.ts";
 import type { World } from "../../world/world.ts";
 import type { ClientCertificates, GatewayTls } from "../ir/gateway.ts";
-import { AUTHORITIES_SUFFIX, authoritiesNamed, credentialNamed } from "./credential.ts";
+import { AUTHORITIES_SUFFIX, authoritiesNamed, CREDENTIAL, credentialNamed } from "./credential.ts";
 
-/** What a certificate by name begins with, as a resource: `kubernetes://shop-cert`. */
-export const CREDENTIAL = "kubernetes://";
 /** Files of the gateway's own, as Istio names them: `file-cert:/c.pem~/k.pem`, `file-root:/ca.pem`. */
 export const CERTIFICATE_FILES = "file-cert:";
 export const AUTHORITIES_FILES = "file-root:";

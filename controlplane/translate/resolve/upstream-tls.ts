@@ -3,7 +3,7 @@ import type { ClientTlsSpec } from "../../model/kinds/destination-rule.ts";
 import type { World } from "../../world/world.ts";
 import { type UpstreamId, type UpstreamTls, upstreamText } from "../ir/upstream.ts";
 import { isFailed } from "../../model/failure.ts";
-import { authoritiesNamed, authorityName, credentialNamed } from "./credential.ts";
+import { authoritiesNamed, authorityName, CREDENTIAL, credentialNamed } from "./credential.ts";
 import type { MeshService } from "./mesh-service.ts";
 
 type ServerTls = Extract<UpstreamTls, { mode: "tls" }>;
@@ -54,8 +54,8 @@ function filesOf({ mode, caCertificates, caCrl, clientCertificate, privateKey }:
 /** Of the client's own namespace. */
 function secretsOf(credential: string, mutual: boolean): Partial<ServerTls> {
   return {
-    authoritySecret: `kubernetes://${authorityName(credential)}`,
-    ...(mutual && { certificateSecret: `kubernetes://${credential}` }),
+    authoritySecret: `${CREDENTIAL}${authorityName(credential)}`,
+    ...(mutual && { certificateSecret: `${CREDENTIAL}${credential}` }),
   };
 }
 
