@@ -7,6 +7,7 @@ import { buildBootstrap, CONTROL_PLANE_SERVER_NAME } from "../../controlplane/bo
 import { openAuthority } from "../../controlplane/ca/authority.ts";
 import { createWorkloadSecrets } from "../../controlplane/ca/workload-secrets.ts";
 import { spiffeId } from "../../controlplane/model/spiffe.ts";
+import { failed } from "../../controlplane/model/failure.ts";
 import { createResourceEncoder } from "../../controlplane/snapshot/encode.ts";
 import { createSystemClock } from "../../controlplane/telemetry/clock.ts";
 import type { EnvoyResources } from "../../controlplane/translate/emit/resources.ts";
@@ -53,7 +54,8 @@ export async function startResourceServer(first: EnvoyResources): Promise<Resour
       host: "127.0.0.1",
       port: 0,
       certificate: { certificate: chainPem, key: keyPem },
-      authenticate: (token) => (token === TOKEN ? POD : undefined),
+      authenticate: async (token) =>
+        token === TOKEN ? { kind: "proven", identity: POD } : failed("unproven", "not the token of this bench"),
     },
     resourcesFor: () => encoded,
     secretsFor: ({ identity }) =>

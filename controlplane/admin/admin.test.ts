@@ -1,3 +1,4 @@
+import { failed } from "../model/failure.ts";
 import { fileOrigin } from "../model/origin.ts";
 import type { StoreViolation } from "../store/objects-in-force.ts";
 import { request } from "node:http";
@@ -8,6 +9,7 @@ import { renderPods } from "../local/pod-documents.ts";
 import { deploymentYaml, podOf } from "../local/testing-world.ts";
 import { planWorkloads } from "../pods/workload-plan.ts";
 import { createMetrics } from "../telemetry/metrics.ts";
+import type { Authenticate } from "../xds/authenticate.ts";
 import { type ProxySync, type ControlPlaneView, type SyncState, syncTypes } from "./contract.ts";
 import { buildProxyStatus } from "./proxy-status.ts";
 import type { DebugSources } from "./debug/pages.ts";
@@ -194,7 +196,11 @@ describe("createAdminServer", () => {
     violations: () => [],
     rejections: () => [],
   };
-  const authenticate = (token: string) => ({ shop: { namespace: "shop" }, root: { namespace: "istio-system" } })[token];
+  const authenticate: Authenticate = async (token) => {
+    const namespace = { shop: "shop", root: "istio-system" }[token];
+    if (namespace === undefined) return failed("unproven", "nobody's");
+    return { kind: "proven", identity: { namespace, serviceAccount: "default", pod: "one" } };
+  };
 
   const asked: string[] = [];
   const changes = {

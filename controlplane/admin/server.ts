@@ -9,6 +9,7 @@ import { pipeline } from "node:stream/promises";
 import { listen } from "../listen/listen.ts";
 import type { ListenAddress, SocketAddress } from "../model/socket-address.ts";
 import { isLoopback } from "../settings/address.ts";
+import type { Authenticate } from "../xds/authenticate.ts";
 import { type Answer, text } from "./answer.ts";
 import { answerChange } from "./changes.ts";
 import { type DebugCaller, scopeOf } from "./debug/access.ts";
@@ -16,8 +17,8 @@ import { createPages, type Page, type ShownParts } from "./pages.ts";
 
 export interface AdminServerOptions extends ShownParts {
   readonly address: ListenAddress;
-  /** The namespace of the workload that a bearer token belongs to; undefined for a token that proves nothing. */
-  readonly authenticate: (token: string) => { readonly namespace: string } | undefined;
+  /** Finds the workload that a bearer token belongs to. */
+  readonly authenticate: Authenticate;
 }
 
 export interface AdminServer {
@@ -59,9 +60,10 @@ async function answerRequest(
   }
   if (request.method !== "GET" && request.method !== "HEAD") return text(405, "only GET is answered here\n");
   const page = pages.get(path);
-  const caller = callerOf(request, options.authenticate);
   if (page?.for === "all" && !isLedHere(request)) return page.answer(new URLSearchParams(), { kind: "mesh" });
   if (isOfOtherSite(request)) return text(403, "this page does not answer to other sites' pages\n");
+  const caller = await callerOf(request, options.authenticate);
+  if (caller === "unknown") return text(503, "whose token this is cannot be told at present\n");
   if (caller === undefined)
     return isLedHere(request)
       ? text(403, "this page answers only to a loopback host name\n")
@@ -86,12 +88,16 @@ function isLocalOrigin(origin: string): boolean {
   return isLocalHost(/^https?:\/\/([^/]+)$/.exec(origin)?.[1]);
 }
 
-/** Who asks; undefined when nothing proves it. On this machine nobody is asked for more than a loopback name. */
-function callerOf(request: IncomingMessage, authenticate: AdminServerOptions["authenticate"]): DebugCaller | undefined {
+/** Who asks; undefined when nothing proves it, "unknown" when that cannot be told. On this machine nobody is asked for more than a loopback name. */
+async function callerOf(
+  request: IncomingMessage,
+  authenticate: Authenticate,
+): Promise<DebugCaller | "unknown" | undefined> {
   const token = /^Bearer ([^\s]{1,4096})$/.exec(request.headers.authorization ?? "")?.[1];
-  const workload = token === undefined ? undefined : authenticate(token);
-  if (workload !== undefined) return { kind: "workload", namespace: workload.namespace };
-  return isFromLoopback(request) && isLocalHost(request.headers.host) ? { kind: "local" } : undefined;
+  const proof = token === undefined ? undefined : await authenticate(token);
+  if (proof?.kind === "proven") return { kind: "workload", namespace: proof.identity.namespace };
+  if (isFromLoopback(request) && isLocalHost(request.headers.host)) return { kind: "local" };
+  return proof?.code === "unavailable" ? "unknown" : undefined;
 }
 
 /** A name that resolves to loopback only while a page is open (DNS rebinding) shows in the Host header. */

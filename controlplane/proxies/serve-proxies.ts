@@ -16,7 +16,7 @@ import type { Registry } from "../telemetry/metrics.ts";
 import { registerXdsMetrics } from "../telemetry/xds-metrics.ts";
 import { memoized } from "../world/memo.ts";
 import type { World } from "../world/world.ts";
-import type { Authenticate } from "../xds/identities.ts";
+import type { Authenticate } from "../xds/authenticate.ts";
 import type { Proxy } from "../xds/node.ts";
 import type { Reach } from "../xds/reach.ts";
 import type { RejectedContent } from "../xds/rejections/blame.ts";

@@ -27,26 +27,26 @@ describe("the identity file", () => {
   });
   afterEach(() => rmSync(directory, { recursive: true }));
 
-  it("proves nothing while it is missing, and is read when it comes and whenever it is replaced", () => {
+  it("proves nothing while it is missing, and is read when it comes and whenever it is replaced", async () => {
     const authenticate = createIdentityFile(path, (problem) => warnings.push(problem));
-    expect(authenticate("one")).toBeUndefined();
+    expect(await authenticate("one")).toMatchObject({ code: "unproven" });
     write([entry("one", "web-1")]);
-    expect(authenticate("one")).toMatchObject({ pod: "web-1" });
-    expect(authenticate("two")).toBeUndefined();
+    expect(await authenticate("one")).toMatchObject({ identity: { pod: "web-1" } });
+    expect(await authenticate("two")).toMatchObject({ code: "unproven" });
     write([entry("one", "web-1"), entry("two", "web-2")]);
-    expect(authenticate("two")).toMatchObject({ pod: "web-2" });
+    expect(await authenticate("two")).toMatchObject({ identity: { pod: "web-2" } });
     write([entry("two", "web-2")]);
-    expect(authenticate("one")).toBeUndefined();
+    expect(await authenticate("one")).toMatchObject({ code: "unproven" });
   });
 
   it.each(["[{", "{}", "[1]", '[{"tokenSha256":"x","namespace":"a","serviceAccount":"b","pod":"c"}]'])(
     "keeps what was known when it holds %s",
-    (broken) => {
+    async (broken) => {
       const authenticate = createIdentityFile(path, (problem) => warnings.push(problem));
       write([entry("one", "web-1")]);
-      expect(authenticate("one")).toBeDefined();
+      expect(await authenticate("one")).toMatchObject({ kind: "proven" });
       write(broken);
-      expect(authenticate("one")).toBeDefined();
+      expect(await authenticate("one")).toMatchObject({ kind: "proven" });
       expect(warnings).toHaveLength(1);
     },
   );

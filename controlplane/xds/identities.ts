@@ -1,14 +1,13 @@
 // Which token belongs to which pod: the runtime directory's identities.json, read again whenever it was replaced.
 import { createHash, timingSafeEqual } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
+import { failed } from "../model/failure.ts";
+import type { Authenticate } from "./authenticate.ts";
 import type { ProxyIdentity } from "./node.ts";
 
 interface Entry extends ProxyIdentity {
   readonly digest: Buffer;
 }
-
-/** Finds the identity that a bearer token proves; undefined for one that proves none. */
-export type Authenticate = (token: string) => ProxyIdentity | undefined;
 
 /**
  * An Authenticate over a file of `[{ tokenSha256, namespace, serviceAccount, pod }]`. A file that is missing proves
@@ -26,13 +25,13 @@ export function createIdentityFile(path: string, warn: (problem: string) => void
     if (read === undefined) warn(`${path} is not a list of identities; the one read before still holds`);
     else entries = read;
   };
-  return (token) => {
+  return async (token) => {
     refresh();
     const digest = createHash("sha256").update(token).digest();
     let found: Entry | undefined;
     // All are compared, so that the time taken says nothing about which came near.
     for (const entry of entries) if (timingSafeEqual(entry.digest, digest)) found = entry;
-    return found;
+    return found === undefined ? failed("unproven", "a valid token is needed") : { kind: "proven", identity: found };
   };
 }
 

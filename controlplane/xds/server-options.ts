@@ -1,8 +1,8 @@
 // What an xDS server is made with.
 import type { Secret } from "../../protos/build/envoy.ts";
 import type { EncodedResource, EncodedResources, ResourceEncoder } from "../snapshot/encode.ts";
+import type { Authenticate } from "./authenticate.ts";
 import type { PlaintextPort, SecurePort } from "./grpc/ports.ts";
-import type { Authenticate } from "./identities.ts";
 import type { Proxy, ProxyIdentity } from "./node.ts";
 import type { XdsObserver } from "./observer.ts";
 import type { RejectedContent } from "./rejections/blame.ts";
@@ -71,6 +71,10 @@ export interface XdsLimits {
   readonly streamBurst: number;
   /** Open streams of one pod, or of one connection on the plaintext port. */
   readonly streamsPerOrigin: number;
+  /** Calls whose tokens are being looked at; those above come again. Nothing of them is read meanwhile. */
+  readonly callsToProve: number;
+  /** For how long one waits for that. */
+  readonly proofMs: number;
   /**
    * How often a connection is asked whether it is still there, and for how long an answer is waited for: a machine that
    * vanished says no goodbye.
@@ -95,6 +99,8 @@ export const DEFAULT_LIMITS: XdsLimits = {
   streamsPerSecond: 200,
   streamBurst: 200,
   streamsPerOrigin: 5_000,
+  callsToProve: 10_000,
+  proofMs: 10_000,
   keepaliveMs: 30_000,
   keepaliveTimeoutMs: 10_000,
   stallMs: 30_000,

@@ -9,11 +9,13 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { decode, encode } from "../../protos/codec.ts";
 import type { DeltaDiscoveryRequest, DeltaDiscoveryResponse } from "../../protos/build/envoy.ts";
 import { openAuthority } from "../ca/authority.ts";
+import { failed } from "../model/failure.ts";
 import { createResourceEncoder } from "../snapshot/encode.ts";
 import { emptyResources, type EnvoyResources } from "../translate/emit/resources.ts";
 import { resourceTypes } from "../snapshot/type-urls.ts";
+import type { Authenticate, Proof } from "./authenticate.ts";
 import { createResourceCache } from "./resource-cache.ts";
-import { createXdsServer, type XdsServer } from "./server.ts";
+import { createXdsServer, type XdsLimits, type XdsServer, type XdsServerOptions } from "./server.ts";
 
 const ADS_PATH = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources";
 const CDS = resourceTypes.clusters.typeUrl;
@@ -22,9 +24,16 @@ const failures: object[] = [];
 const silent = { info: () => undefined, warn: () => undefined, error: (fields: object) => void failures.push(fields) };
 const nodeOf = (pod: string) => ({ id: `sidecar~127.0.0.1~${pod}.default~default.svc.cluster.local` });
 
+const proofOf = (token: string): Proof => ({
+  kind: "proven",
+  identity: { namespace: "default", serviceAccount: "web", pod: token.slice("token of ".length) },
+});
+
 let directory: string;
 let rootPem: string;
 let server: XdsServer;
+let options: XdsServerOptions;
+let authenticate: Authenticate;
 let resources: EnvoyResources;
 let isSynced: boolean;
 const clients: Client[] = [];
@@ -41,9 +50,10 @@ beforeEach(async () => {
   const encoder = createResourceEncoder();
   resources = emptyResources();
   isSynced = true;
+  authenticate = async (token) => (token.startsWith("token of ") ? proofOf(token) : failed("unproven", "who is it?"));
   failures.length = 0;
   let last = encoder.encodeResources("c", resources);
-  server = createXdsServer({
+  options = {
     encoder,
     clock,
     log: silent,
@@ -52,14 +62,12 @@ beforeEach(async () => {
       host: "127.0.0.1",
       port: 0,
       certificate: { certificate: chainPem, key: keyPem },
-      authenticate: (token) =>
-        token.startsWith("token of ")
-          ? { namespace: "default", serviceAccount: "web", pod: token.slice(9) }
-          : undefined,
+      authenticate: (token) => authenticate(token),
     },
     resourcesFor: () => (isSynced ? (last = encoder.encodeResources("c", resources, last)) : undefined),
     secretsFor: () => new Map(),
-  });
+  };
+  server = createXdsServer(options);
   await server.listen();
 });
 afterEach(async () => {
@@ -162,6 +170,102 @@ describe("the secure port", () => {
     untyped.call.write({ node: nodeOf("web-1") });
     expect(await untyped.ended).toBe(status.INVALID_ARGUMENT);
     expect(server.status()).toEqual([]);
+  });
+});
+
+describe("who comes", () => {
+  const asked: string[] = [];
+  let answers: ((outcome: Awaited<ReturnType<Authenticate>>) => void)[];
+  beforeEach(() => {
+    asked.length = 0;
+    answers = [];
+    authenticate = (token) => {
+      asked.push(token);
+      return new Promise((resolve) => answers.push(resolve));
+    };
+  });
+  const restart = async (limits: Partial<XdsLimits>): Promise<void> => {
+    await server.close();
+    server = createXdsServer({ ...options, limits });
+    await server.listen();
+  };
+
+  it("is read and answered when it is known who it is, and not before", async () => {
+    setCluster("a", "1");
+    const stream = open("web-1");
+    stream.call.write({ node: nodeOf("web-1"), typeUrl: CDS });
+    await until(() => answers.length === 1);
+    expect(server.status()).toEqual([]);
+    expect(stream.responses).toEqual([]);
+    answers[0]?.(proofOf("token of web-1"));
+    await until(() => server.status()[0]?.synced === true);
+    expect(stream.responses.flatMap(({ resources: sent }) => sent?.map(({ name }) => name))).toEqual(["a"]);
+    expect(asked).toEqual(["token of web-1"]);
+  });
+
+  it("comes again when nobody can tell who it is, or nobody does in time", async () => {
+    await restart({ proofMs: 50 });
+    const unknown = open("web-1");
+    await until(() => answers.length === 1);
+    answers[0]?.(failed("unavailable", "nobody can tell"));
+    expect(await unknown.ended).toBe(status.UNAVAILABLE);
+    const late = open("web-2");
+    expect(await late.ended).toBe(status.UNAVAILABLE);
+    answers[1]?.(proofOf("token of web-2"));
+    authenticate = async () => {
+      throw new Error("a bug");
+    };
+    expect(await open("web-3").ended).toBe(status.UNAVAILABLE);
+    expect(failures).toHaveLength(1);
+    expect(server.status()).toEqual([]);
+  });
+
+  it("leaves its place to another when it goes while it waits", async () => {
+    await restart({ callsToProve: 1 });
+    const first = open("web-1");
+    await until(() => answers.length === 1);
+    expect(await open("web-2").ended).toBe(status.UNAVAILABLE);
+    first.call.cancel();
+    await first.ended;
+    const third = await (async () => {
+      for (;;) {
+        const stream = open("web-3");
+        stream.call.write({ node: nodeOf("web-3"), typeUrl: CDS });
+        const isRefused = await Promise.race([stream.ended, until(() => answers.length === 2)]);
+        if (isRefused === undefined) return stream;
+      }
+    })();
+    answers[0]?.(proofOf("token of web-1"));
+    answers[1]?.(proofOf("token of web-3"));
+    await until(() => server.status().length === 1);
+    expect(server.status()).toMatchObject([{ pod: "web-3" }]);
+    third.call.end();
+  });
+
+  it("is asked for again as often as its proof says, and sent away when it is nobody's any more", async () => {
+    const stream = open("web-1");
+    stream.call.write({ node: nodeOf("web-1"), typeUrl: CDS });
+    await until(() => answers.length === 1);
+    answers[0]?.({ ...proofOf("token of web-1"), holdsForMs: 20 });
+    await until(() => answers.length === 2);
+    answers[1]?.({ ...proofOf("token of web-1"), holdsForMs: 20 });
+    await until(() => answers.length === 3);
+    expect(server.status()).toMatchObject([{ pod: "web-1" }]);
+    answers[2]?.(failed("unproven", "the pod is gone"));
+    expect(await stream.ended).toBe(status.UNAUTHENTICATED);
+    expect(server.status()).toEqual([]);
+  });
+
+  it("is asked for no more when its stream is over", async () => {
+    const stream = open("web-1");
+    stream.call.write({ node: nodeOf("web-1"), typeUrl: CDS });
+    await until(() => answers.length === 1);
+    answers[0]?.({ ...proofOf("token of web-1"), holdsForMs: 100 });
+    await until(() => server.status().length === 1);
+    stream.call.cancel();
+    await until(() => server.status().length === 0);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(asked).toHaveLength(1);
   });
 });
 

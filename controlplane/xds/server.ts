@@ -10,6 +10,7 @@ import { createGrpcServer } from "./grpc/grpc-server.ts";
 import { createDoor, plaintextCalls, provenCalls } from "./grpc/incoming-calls.ts";
 import { serveStream } from "./grpc/live-stream.ts";
 import { openPlaintextPort, openSecurePort, type Port, type ServerCertificate } from "./grpc/ports.ts";
+import { createProofs } from "./grpc/proofs.ts";
 import { NO_OBSERVER } from "./observer.ts";
 import { PLUGIN_RISK } from "./rejections/canary.ts";
 import type { RefusedForClass } from "./rejections/judgement.ts";
@@ -66,7 +67,7 @@ export function createXdsServer(options: XdsServerOptions): XdsServer {
   const secure =
     proven &&
     openSecurePort(proven, (credentials) =>
-      createGrpcServer(limits, credentials, provenCalls(open, proven.authenticate, log)),
+      createGrpcServer(limits, credentials, provenCalls(open, createProofs(proven.authenticate, limits, log))),
     );
   const plaintext =
     anybody && openPlaintextPort(anybody, (credentials) => createGrpcServer(limits, credentials, plaintextCalls(open)));

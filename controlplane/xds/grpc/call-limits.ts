@@ -113,6 +113,7 @@ function createAccounts(nowMs: () => number, isHere: (from: string) => boolean):
   };
 }
 
-function whenOver(call: Call, over: () => void): void {
+/** Calls `over` at least once when nothing more comes of a call. */
+export function whenOver(call: Call, over: () => void): void {
   for (const event of ["end", "cancelled", "close", "error"]) call.once(event, over);
 }

@@ -1,13 +1,13 @@
 // How a call becomes a stream: who its credential says it is, when it is its turn, and whether there is room for it.
 import { status as grpcStatus } from "@grpc/grpc-js";
 import { failed } from "../../model/failure.ts";
-import type { Authenticate } from "../identities.ts";
-import { admitNode, describeNode, isModestNode, type ProxyIdentity } from "../node.ts";
+import { admitNode, describeNode, isModestNode } from "../node.ts";
 import type { XdsLimits, XdsServerOptions } from "../server-options.ts";
 import type { StreamKind } from "../state-machine/stream-events.ts";
 import type { Caller, XdsStream } from "../stream.ts";
 import { createCallGuard } from "./call-limits.ts";
 import type { Call } from "./outbox.ts";
+import type { Prove } from "./proofs.ts";
 import { createStreamRateLimit } from "./stream-rate-limit.ts";
 
 type Handle = (call: Call, kind: StreamKind) => void;
@@ -15,29 +15,18 @@ type Handle = (call: Call, kind: StreamKind) => void;
 type Open = (call: Call, kind: StreamKind, caller: Caller, from: string) => void;
 
 /** Handles calls of a port where who comes has to prove who it is. */
-export function provenCalls(open: Open, authenticate: Authenticate, log: XdsServerOptions["log"]): Handle {
-  return (call, kind) => {
-    const identity = identityOf(call, authenticate);
-    if (identity === undefined) {
-      log.warn({ peer: call.getPeer() }, "refused an xDS stream without a valid token");
-      return void call.emit("error", { code: grpcStatus.UNAUTHENTICATED, details: "a valid token is needed" });
-    }
-    const caller: Caller = { identity, admit: (node) => admitNode(identity, node), without: [] };
-    open(call, kind, caller, `${identity.namespace}/${identity.pod}`);
-  };
+export function provenCalls(open: Open, prove: Prove): Handle {
+  return (call, kind) =>
+    prove(call, (identity) => {
+      const caller: Caller = { identity, admit: (node) => admitNode(identity, node), without: [] };
+      open(call, kind, caller, `${identity.namespace}/${identity.pod}`);
+    });
 }
 
 /** Handles calls of a port where everybody is who it says it is, and gets no secrets. */
 export function plaintextCalls(open: Open): Handle {
   const anybody: Caller = { identity: undefined, admit: describeNode, without: ["secrets"] };
   return (call, kind) => open(call, kind, anybody, call.getPeer());
-}
-
-/** The identity that a call's bearer token proves. */
-function identityOf(call: Call, authenticate: Authenticate): ProxyIdentity | undefined {
-  const [header] = call.metadata.get("authorization");
-  const token = typeof header === "string" && /^bearer /i.test(header) ? header.slice(7).trim() : "";
-  return token === "" ? undefined : authenticate(token);
 }
 
 /** Lets calls in: what comes too fast waits, unread, and who comes has only its share. */
