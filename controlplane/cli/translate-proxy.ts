@@ -42,7 +42,7 @@ export function translateProxy(world: World, workload: string, modules: PluginMo
   const notes = isDeclared
     ? []
     : [`no Deployment, Pod or Gateway declares ${workload}: translated for a sidecar with the label app=${name}`];
-  const proxy = proxyOfPod(declared ?? undeclaredPod(world, namespace, name));
+  const proxy = proxyOfPod(offline, declared ?? undeclaredPod(world, namespace, name));
   if (proxy === undefined) return failed("no-sidecar", `${workload} has no sidecar`);
   const ir = resolveProxy(createInputs(offline, modules), proxy);
   return { kind: "translated", proxy, ir, resources: emitProxy(ir), isDeclared, notes: [...notes, ...ir.shared.notes] };

@@ -8,7 +8,8 @@ import { memoized } from "../world/memo.ts";
 import type { World } from "../world/world.ts";
 import { withTopology } from "./locality.ts";
 import { decodeAnnotations, givenProxy, type ProxyAnnotations } from "./annotations.ts";
-import type { ServedPort } from "./served-ports.ts";
+import { capturedListens } from "./listen-port.ts";
+import { declaredPorts, type ServedPort } from "./served-ports.ts";
 import { type PodProxy, proxyOf } from "./sidecar.ts";
 
 /** What is known of one pod. */
@@ -39,8 +40,11 @@ export const podFactsOf = memoized((pod: MeshObject<"Pod">): PodFacts => {
   const said = decodeAnnotations(annotations);
   const workload = said.workload || workloadName(name, labels);
   const { podIP, podIPs, phase, conditions } = spec.status ?? {};
+  const isInjected = said.proxy === "sidecar" && said.capture !== undefined && said.listens.length === 0;
   return {
     ...said,
+    // Who injects does not know the pod's address: a captured sidecar is reached where its application is.
+    ...(isInjected && { listens: capturedListens(podIP ?? "", declaredPorts(spec.containers)) }),
     name,
     namespace,
     labels,

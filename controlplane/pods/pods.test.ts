@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
+import { proxyOfPod } from "../proxies/proxy-class.ts";
 import { loadText } from "../store/load.ts";
 import { decodeAnnotations, encodeAnnotations } from "./annotations.ts";
+import { encodeInjection, injectionStatus } from "./injection.ts";
 import { sidecarListens } from "./listen-port.ts";
 import { podDocument, type PodDraft } from "./pod-document.ts";
 import { podFactsOf, proxiedPods } from "./pod-facts.ts";
@@ -71,6 +73,49 @@ describe("a Pod", () => {
     const document = podDocument({ ...plain, proxy: "none" });
     expect(document.metadata.annotations).toEqual({ "scrim.mesh/workload": "reviews-v1" });
     expect(proxiedPods(worldOf(document))).toEqual([]);
+  });
+
+  it("that was injected has a captured sidecar, at the ports that its containers declare", () => {
+    const status = { revision: "default", initContainers: ["istio-proxy"], containers: [], volumes: ["istio-token"] };
+    const annotations = encodeInjection({
+      ...{ proxy: "sidecar", workload: "web", capture: "REDIRECT" },
+      status: { ...status, imagePullSecrets: [] },
+    });
+    const [pod] = worldOf({
+      ...{ apiVersion: "v1", kind: "Pod", metadata: { name: "web-1", annotations } },
+      spec: { containers: [{ name: "app", ports: [{ name: "http", containerPort: 8080 }] }] },
+      status: { podIP: "10.1.2.3" },
+    }).list("Pod");
+    const at = { address: "10.1.2.3", port: 8080 };
+    expect(pod && podFactsOf(pod)).toMatchObject({
+      ...{ proxy: "sidecar", capture: "REDIRECT", workload: "web" },
+      listens: [{ port: 8080, name: "http", bind: at, application: at }],
+    });
+    expect(injectionStatus(annotations)).toMatchObject(status);
+    expect(annotations["sidecar.istio.io/status"]).toBe(
+      '{"initContainers":["istio-proxy"],"containers":[],"volumes":["istio-token"],"imagePullSecrets":[],' +
+        '"revision":"default"}',
+    );
+    expect(injectionStatus({ "sidecar.istio.io/status": "{" })).toBeUndefined();
+  });
+
+  it("that was injected as a gateway listens where Gateways and its Service say", () => {
+    const annotations = encodeInjection({
+      ...{ proxy: "router", workload: "gw" },
+      status: { revision: "default", initContainers: [], containers: [], volumes: [], imagePullSecrets: [] },
+    });
+    const metadata = { name: "gw-1", labels: { istio: "gw" }, annotations };
+    const world = worldOf(
+      { apiVersion: "v1", kind: "Pod", metadata, spec: {}, status: { podIP: "10.1.2.3" } },
+      "{apiVersion: networking.istio.io/v1, kind: Gateway, metadata: {name: g}, spec: {selector: {istio: gw}, " +
+        'servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: ["*"]}]}}',
+      "{apiVersion: v1, kind: Service, metadata: {name: gw}, spec: {selector: {istio: gw}, " +
+        "ports: [{port: 80, targetPort: 8080}]}}",
+    );
+    expect(proxyOfPod(world, world.list("Pod")[0]!)).toMatchObject({
+      class: { kind: "router", workload: "gw", goesOut: false },
+      listens: [{ port: 80, bind: { address: "10.1.2.3", port: 8080 } }],
+    });
   });
 
   it("of a Deployment is of the workload that its name begins with", () => {

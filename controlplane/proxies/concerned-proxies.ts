@@ -68,7 +68,7 @@ export function createConcernedProxies(
 
 function podsConcernedBy(inputs: Inputs, ref: ObjectRef): ReadonlySet<string> {
   const proxies = inputs.world.list("Pod").flatMap((pod) => {
-    const proxy = proxyOfPod(pod);
+    const proxy = proxyOfPod(inputs.world, pod);
     return proxy === undefined ? [] : [{ key: `${pod.metadata.namespace}/${pod.metadata.name}`, proxy }];
   });
   const concerned = concernedBy(

@@ -14,9 +14,17 @@ import { interned } from "../world/interned.ts";
 import { memoized } from "../world/memo.ts";
 
 /**
- * Returns the proxy that stands beside (or is) this pod, the same object each time; undefined for pods without one.
+ * Returns the proxy that stands beside (or is) this pod, the same object while it is the same; undefined for pods
+ * without one. Where an injected gateway listens follows from the world: nobody chose ports for it.
  */
-export const proxyOfPod = memoized((pod: MeshObject<"Pod">): MeshProxy | undefined => {
+export function proxyOfPod(world: World, pod: MeshObject<"Pod">): MeshProxy | undefined {
+  const { proxy: kind, listens, ...facts } = podFactsOf(pod);
+  if (kind !== "router" || listens.length > 0) return describedProxy(pod);
+  const { namespace, serviceAccount, workload, labels, ip, moreIps } = facts;
+  return proxyOfNode(world, { kind, namespace, serviceAccount, workload, labels, ip, moreIps });
+}
+
+const describedProxy = memoized((pod: MeshObject<"Pod">): MeshProxy | undefined => {
   const facts = podFactsOf(pod);
   const { proxy, namespace, workload, serviceAccount, labels, ip, listens, outbound, capture, engine } = facts;
   if (proxy === "none") return undefined;
@@ -72,7 +80,8 @@ export const proxyOfNode = derived(
     if (own.kind === "router") {
       const ports = gatewayPorts(world, own.labels);
       const listens = ports.map((port) => ({ ...port, bind: { address, port: targetPort(world, own, port, ports) } }));
-      return { class: { ...own, ports: classPorts(listens), goesOut: false }, address, listens };
+      const router = { ...own, ports: classPorts(listens), goesOut: false };
+      return { class: router, address, ...((moreAddresses ?? []).length > 0 && { moreAddresses }), listens };
     }
     // Which port a connection is for the kernel says, and what it means the Services.
     if (capture !== undefined) {

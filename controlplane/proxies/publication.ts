@@ -137,7 +137,7 @@ async function makeShared(
   clock: Clock,
 ): Promise<void> {
   if (inputs === undefined) return;
-  const proxies = inputs.world.list("Pod").flatMap((pod) => proxyOfPod(pod) ?? []);
+  const proxies = inputs.world.list("Pod").flatMap((pod) => proxyOfPod(inputs.world, pod) ?? []);
   const one = new Map(proxies.map((proxy) => [`${proxy.class.kind} ${proxy.class.namespace}`, proxy]));
   await publishAwaited(snapshots.prepare(inputs, [...one.values()]), clock);
 }

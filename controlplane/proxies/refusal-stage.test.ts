@@ -74,10 +74,11 @@ function createBench(remembered: Remembered = { objects: [] }) {
   const refused = createCell<readonly RejectedContent[]>([]);
   const loads = async ({ bytes }: EncodedResource) => !Buffer.from(bytes).includes("BAD");
   const encoder = createResourceEncoder();
+  const proxyIn = (world: World) => proxyOfPod(world, world.get("Pod", "default", "web-0")!);
   const logger = pino({ level: "silent" });
   const publication = {
     published,
-    ownerOf: () => proxyOfPod(published.read()!.world.get("Pod", "default", "web-0")!),
+    ownerOf: () => proxyIn(published.read()!.world),
   };
   void createRefusalStage({
     ...{ publication, held, refused, loads, logger },
@@ -92,7 +93,7 @@ function createBench(remembered: Remembered = { objects: [] }) {
   /** What the proxy is made now, and what of it no Envoy loads. */
   const made = (): readonly EncodedResource[] => {
     const inputs = published.read()!;
-    const proxy = proxyOfPod(inputs.world.get("Pod", "default", "web-0")!)!;
+    const proxy = proxyIn(inputs.world)!;
     const { maps } = encoder.encodeResources("class", emitProxy(resolveProxy(inputs, proxy)));
     return Object.values(maps).flatMap((map) => [...map.values()]);
   };

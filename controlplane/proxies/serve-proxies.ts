@@ -157,7 +157,7 @@ function createServed(
     const isUndescribed = pod === undefined && (runtimeDir === undefined || !proxy.isProven);
     const described = isUndescribed ? undescribedProxy(proxy) : undefined;
     const meshProxy =
-      world !== undefined && described !== undefined ? proxyOfNode(world, described) : pod && proxyOfPod(pod);
+      world && (described !== undefined ? proxyOfNode(world, described) : pod && proxyOfPod(world, pod));
     if (pod !== undefined && meshProxy === undefined) noteUnexpected(proxy);
     return meshProxy && resourcesOf(proxy.isProven ? meshProxy : withoutIdentityOf(meshProxy));
   };

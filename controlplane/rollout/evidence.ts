@@ -18,7 +18,7 @@ export function watchedProxies(world: World, plugin: MeshObject<"WasmPlugin">): 
     proxiedPods(world).map(({ namespace, name, envoyAdmin }) => [`${namespace}/${name}`, envoyAdmin]),
   );
   return world.list("Pod").flatMap((pod) => {
-    const proxy = proxyOfPod(pod);
+    const proxy = proxyOfPod(world, pod);
     if (
       proxy === undefined ||
       !selectPolicies(world, "WasmPlugin", proxy.class).some(

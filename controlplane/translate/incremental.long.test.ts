@@ -75,7 +75,7 @@ function modulesAt(round: number): PluginModules {
 
 /** Proxies of the mesh, two of one class, and two that no pod describes. */
 function proxiesOf(world: World, most: number): readonly MeshProxy[] {
-  const ofPods = world.list("Pod").flatMap((pod) => proxyOfPod(pod) ?? []);
+  const ofPods = world.list("Pod").flatMap((pod) => proxyOfPod(world, pod) ?? []);
   // Not the first of them only: neighbours in the list are alike.
   const some = ofPods.filter((_, index) => index % Math.ceil(ofPods.length / most) === 0);
   const stranger: ProxyClass = {

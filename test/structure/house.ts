@@ -47,6 +47,8 @@ export const house: readonly (readonly [room: string, from: readonly string[]])[
     ],
   ],
   ["bootstrap", ["model"]],
+  ["injector", ["model", "pods", "capture", "bootstrap"]],
+  ["webhooks", ["model", "injector"]],
   [
     "local",
     [
