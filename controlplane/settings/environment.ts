@@ -8,6 +8,7 @@ import type { LogLevel } from "../telemetry/logger.ts";
 export interface Environment {
   /** `SCRIM_CACHE_DIR`, default `~/.cache/scrim`. */
   readonly cacheDir: string;
+  readonly homeDir: string;
   /** `ENVOY_PATH`. */
   readonly envoyPath: string | undefined;
   /** `PATH`. */
@@ -26,8 +27,10 @@ const LOG_LEVELS: readonly string[] = ["trace", "debug", "info", "warn", "error"
 export function readEnvironment(env: Readonly<Record<string, string | undefined>> = process.env): Environment {
   const level = env["SCRIM_LOG_LEVEL"] ?? "info";
   const variables = Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined);
+  const homeDir = env["HOME"] || homedir();
   return Object.freeze({
-    cacheDir: env["SCRIM_CACHE_DIR"] || join(env["HOME"] || homedir(), ".cache", "scrim"),
+    cacheDir: env["SCRIM_CACHE_DIR"] || join(homeDir, ".cache", "scrim"),
+    homeDir,
     envoyPath: env["ENVOY_PATH"] || undefined,
     searchPath: env["PATH"],
     logLevel: (LOG_LEVELS.includes(level) ? level : "info") as LogLevel,

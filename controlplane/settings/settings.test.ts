@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { formatSocketAddress } from "../model/socket-address.ts";
 import { isLoopback, parseAddress } from "./address.ts";
+import { readClusterAccess } from "./cluster-access.ts";
 import { readEnvironment } from "./environment.ts";
 import { readServeSettings, readUpSettings } from "./settings.ts";
 
@@ -46,6 +47,24 @@ describe("readEnvironment", () => {
       }),
     ).toMatchObject({ cacheDir: "/c", envoyPath: "/e", logLevel: "debug", startedByNpm: true });
   });
+});
+
+describe("the cluster that is meant", () => {
+  const access = (options: object, variables: Record<string, string> = {}) =>
+    readClusterAccess(options, readEnvironment({ HOME: "/home/me", ...variables }));
+  const pod = { KUBERNETES_SERVICE_HOST: "10.0.0.1", KUBERNETES_SERVICE_PORT: "6443" };
+  it("is that of --kubeconfig, else of KUBECONFIG, else of the pod that this runs in, else of ~/.kube/config", () => {
+    expect(access({ kubeconfig: "/k", context: "c" }, { ...pod, KUBECONFIG: "/a:/b" })).toEqual({
+      kind: "kubeconfig",
+      paths: ["/k"],
+      context: "c",
+    });
+    expect(access({}, { ...pod, KUBECONFIG: "/a::/b" })).toMatchObject({ kind: "kubeconfig", paths: ["/a", "/b"] });
+    expect(access({}, pod)).toMatchObject({ kind: "in-cluster", host: "10.0.0.1", port: "6443" });
+    expect(access({}, {})).toMatchObject({ kind: "kubeconfig", paths: ["/home/me/.kube/config"], context: undefined });
+  });
+  it("is one of a kubeconfig where a context is named, also in a pod", () =>
+    expect(access({ context: "c" }, pod)).toMatchObject({ kind: "kubeconfig", context: "c" }));
 });
 
 describe("settings", () => {

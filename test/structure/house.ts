@@ -10,6 +10,7 @@ export const house: readonly (readonly [room: string, from: readonly string[]])[
   ["stages", []],
   ["listen", ["model"]],
   ["settings", ["model", "telemetry"]],
+  ["kubernetes", ["model", "telemetry", "settings"]],
   ["source", ["model", "settings"]],
   ["validate", ["model"]],
   ["world", ["model"]],
