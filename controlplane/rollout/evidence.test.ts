@@ -1,6 +1,5 @@
 import { expect, it } from "vitest";
 import { refusalsOf } from "./evidence.ts";
-import { pluginFilterName } from "../translate/resolve/wasm-plugin.ts";
 import type { ConnectedProxy } from "../xds/server.ts";
 
 const refusing = (blame: ConnectedProxy["rejections"][number]["blame"], atMs = 5): ConnectedProxy =>
@@ -8,7 +7,13 @@ const refusing = (blame: ConnectedProxy["rejections"][number]["blame"], atMs = 5
     pod: "web-1",
     namespace: "shop",
     rejections: [
-      { type: "ecds", resources: [pluginFilterName("shop", "stamp")], message: "no such import", atMs, blame },
+      {
+        type: "ecds",
+        resources: ["extensions.istio.io/wasmplugin/shop.stamp"],
+        message: "no such import",
+        atMs,
+        blame,
+      },
     ],
   }) as unknown as ConnectedProxy;
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { proxiedPods } from "../pods/pod-facts.ts";
 import type { MeshObject } from "../model/object.ts";
 import { proxyOfPod } from "../proxies/proxy-class.ts";
-import { pluginFilterName } from "../translate/resolve/wasm-plugin.ts";
+import { isFilterOf } from "../translate/resolve/wasm-plugin.ts";
 import { selectPolicies } from "../translate/resolve/workload-selector.ts";
 import type { World } from "../world/world.ts";
 import type { ConnectedProxy } from "../xds/server.ts";
@@ -54,10 +54,12 @@ export function refusalsOf(proxies: readonly ConnectedProxy[]): Refusals {
   return (plugin, sinceMs) => {
     if (refusing.length === 0) return undefined;
     const [namespace = "", name = ""] = plugin.split("/");
-    const resource = pluginFilterName(namespace, name);
     const found = refusing.flatMap((proxy) => {
       const refusal = proxy.rejections.find(
-        ({ resources, atMs, blame }) => atMs >= sinceMs && blame !== "examined" && resources.includes(resource),
+        ({ resources, atMs, blame }) =>
+          atMs >= sinceMs &&
+          blame !== "examined" &&
+          resources.some((resource) => isFilterOf(resource, namespace, name)),
       );
       return refusal === undefined
         ? []

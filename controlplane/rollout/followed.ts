@@ -33,7 +33,10 @@ function planOf(object: MeshObject<"WasmPlugin">): Pick<Followed, "plan" | "prob
   if (text === undefined) return { plan: undefined, problem: undefined };
   const parsed = parseRolloutPlan(text);
   // Without a plan that can be read the new version would go to all at once: it goes to nobody until somebody decides.
-  return isFailed(parsed) ? { plan: HOLD, problem: parsed.message } : { plan: parsed, problem: undefined };
+  if (isFailed(parsed)) return { plan: HOLD, problem: parsed.message };
+  return parsed.of === "requests" && object.spec.type === "NETWORK"
+    ? { plan: HOLD, problem: "of: requests: a plugin of type NETWORK sees none: write of: proxies" }
+    : { plan: parsed, problem: undefined };
 }
 
 /** To no proxy: the buckets begin at 0. */

@@ -36,6 +36,7 @@ import { rateLimitUpstreams } from "./resolve/rate-limit.ts";
 import { resolveRequestForm } from "./resolve/request-form.ts";
 import { resolveTcpTelemetry } from "./resolve/telemetry.ts";
 import { trustDomainsOf } from "./resolve/trust-domains.ts";
+import { portsOfPlugins, resolveNetworkPluginNotes, resolveNetworkPlugins } from "./resolve/wasm-plugin.ts";
 import { withoutIdentity } from "./resolve/without-identity.ts";
 import { selectPolicies } from "./resolve/workload-selector.ts";
 
@@ -136,7 +137,7 @@ function sidecarIr(inputs: Inputs, proxies: ProxyClass): PartOfIr {
     ...serving,
     upstreams: withRateLimits(inputs, proxies, upstreams),
     routeTables: [withEngine(table, engineOf(inputs.world, proxies))],
-    notes: [...serving.notes, ...connectionNotesOf(inputs, proxies)],
+    notes: [...serving.notes, ...connectionNotesOf(inputs, proxies), ...networkPluginNotesOf(inputs, proxies)],
     outbound: outboundOf(inputs, proxies),
   };
 }
@@ -162,6 +163,7 @@ const gatewayPortsOf = derived((inputs: Inputs, proxies: ProxyClass) => gatewayO
 const inboundOf = derived(resolveInbound, byContent);
 const capturedInboundOf = derived(resolveCapturedInbound, byContent);
 const connectionNotesOf = derived(resolveConnectionNotes, byContent);
+const networkPluginNotesOf = derived(resolveNetworkPluginNotes, byContent);
 const ingressNotesOf = derived(resolveIngressNotes, byContent);
 const guardNotesOf = derived(resolveGuardNotes, byContent);
 
@@ -187,10 +189,17 @@ const capturedOutboundOf = derived(
 
 /** Apart from the ports, which come and go: what is made of the two is made anew for a changed port only. */
 const capturedFiltersOf = derived(
-  (inputs: Inputs, proxies: ProxyClass): Pick<CapturedOutbound, "filters" | "tcpTelemetry"> => ({
-    filters: resolveHttpFilters(inputs, proxies, "outbound", capturedTraitsOf(inputs, proxies).needsRouter),
-    tcpTelemetry: resolveTcpTelemetry(inputs, proxies, "outbound"),
-  }),
+  (inputs: Inputs, proxies: ProxyClass): Pick<CapturedOutbound, "filters" | "tcpTelemetry"> => {
+    const { needsRouter } = capturedTraitsOf(inputs, proxies);
+    return {
+      filters: [...portsOfPlugins(inputs, proxies), undefined].map((port) => ({
+        port,
+        http: resolveHttpFilters(inputs, proxies, "outbound", needsRouter, port),
+        networkPlugins: resolveNetworkPlugins(inputs, proxies, { direction: "outbound", port }),
+      })),
+      tcpTelemetry: resolveTcpTelemetry(inputs, proxies, "outbound"),
+    };
+  },
   byContent,
 );
 

@@ -42,7 +42,7 @@ export const wasmPluginSchema = fields(
     failStrategy: opt(choice(["FAIL_CLOSE", "FAIL_OPEN", "FAIL_RELOAD"])),
     priority: opt(integer(-2_147_483_648, 2_147_483_647)),
     vmConfig: opt(fields({ env: opt(listOf(environmentVariable)) })),
-    type: opt(choice(["UNSPECIFIED_PLUGIN_TYPE", "HTTP"], { notYet: ["NETWORK"] })),
+    type: opt(choice(["UNSPECIFIED_PLUGIN_TYPE", "HTTP", "NETWORK"])),
     ...policyTargets,
   },
   { atMostOneOf: ["selector", "targetRefs", "targetRef"] },

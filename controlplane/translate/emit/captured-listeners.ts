@@ -6,7 +6,7 @@ import { VIRTUAL_OUTBOUND_PORT } from "../../model/capture-ports.ts";
 import type { RequestForm } from "../../model/request-form.ts";
 import { interned, internedMaps } from "../../world/interned.ts";
 import { memoized } from "../../world/memo.ts";
-import type { CapturedOutbound, CapturedPort, CapturedWay } from "../ir/captured.ts";
+import type { CapturedOutbound, CapturedPort, CapturedWay, OutboundFilters } from "../ir/captured.ts";
 import type { AccessLog } from "../ir/proxy.ts";
 import { listeningAt } from "./captured-addresses.ts";
 import { buildDnsListener } from "./dns-listener.ts";
@@ -14,11 +14,13 @@ import { buildHttpConnectionManager } from "./http-connection-manager.ts";
 import { httpInspector, noHttpInside, plainHttp, tlsInspector, waitForServerFirst } from "./inspectors.ts";
 import { BLACK_HOLE_CLUSTER, listenerName, PASSTHROUGH_CLUSTER, upstreamName, VIRTUAL_OUTBOUND } from "./names.ts";
 import { byName } from "./resources.ts";
+import { withNetworkPlugins } from "./network-plugins.ts";
 import { withNumberedFilters } from "./shared-filters.ts";
 import { buildTcpProxy } from "./tcp-proxy.ts";
 import { buildWasmPlace } from "./wasm-filter.ts";
 
-interface Settings extends Omit<CapturedOutbound, "ports" | "names"> {
+interface Settings extends Pick<CapturedOutbound, "tcpTelemetry" | "unknownHosts"> {
+  readonly filters: OutboundFilters;
   readonly requestForm: RequestForm;
   /** How long a silent connection is looked at. */
   readonly detectionTimeoutMs: number;
@@ -38,21 +40,30 @@ export function capturedListeners(
   return listenersOf(ports, settings, buildDnsListener(names, wildcards[0] === "::"));
 }
 
+/** Those of each port that has its own; the last are of all others. */
+type AllSettings = readonly Settings[];
+
 const settingsOf = memoized(
   (
-    filters: Settings["filters"],
+    filters: CapturedOutbound["filters"],
     tcpTelemetry: Settings["tcpTelemetry"],
     unknownHosts: Settings["unknownHosts"],
     requestForm: RequestForm,
     detectionTimeoutMs: number,
     accessLog: AccessLog | undefined,
     wildcards: readonly string[],
-  ): Settings => ({ filters, tcpTelemetry, unknownHosts, requestForm, detectionTimeoutMs, accessLog, wildcards }),
+  ): AllSettings => {
+    const shared = { tcpTelemetry, unknownHosts, requestForm, detectionTimeoutMs, accessLog, wildcards };
+    return filters.map((one) => ({ ...shared, filters: one }));
+  },
 );
 
-const listenersOf = memoized((ports: readonly CapturedPort[], settings: Settings, dns: Listener) =>
-  oneMap(byName([buildVirtualOutbound(settings), dns, ...ports.map((port) => buildPort(settings, port))])),
-);
+const listenersOf = memoized((ports: readonly CapturedPort[], all: AllSettings, dns: Listener) => {
+  const ofPort = (port: number | undefined): Settings =>
+    (all.find(({ filters }) => filters.port === port) ?? all.at(-1))!;
+  const listeners = ports.map((port) => buildPort(ofPort(port.port), port));
+  return oneMap(byName([buildVirtualOutbound(ofPort(undefined)), dns, ...listeners]));
+});
 const oneMap = internedMaps<Listener>();
 
 /**
@@ -116,7 +127,7 @@ function httpChains(listener: string, { routeTable, ways }: CapturedPort, settin
   const manager = buildHttpConnectionManager({
     statPrefix: `outbound_${listener}`,
     routes: { rds: routeTable },
-    filters,
+    filters: filters.http,
     direction: "outbound",
     unknownHosts: unknownHosts === "forwardByDns" ? "forward" : "refuse",
     requestForm,
@@ -126,7 +137,7 @@ function httpChains(listener: string, { routeTable, ways }: CapturedPort, settin
   const chain = (name: string, match: FilterChainMatch) => ({
     name,
     filterChainMatch: { ...match, transportProtocol: "raw_buffer", applicationProtocols: plainHttp },
-    filters: [manager],
+    filters: [...withNetworkPlugins(filters.networkPlugins), manager],
   });
   return [
     chain("http", {}),
@@ -141,6 +152,7 @@ function tcpChain(settings: Settings, way: CapturedWay): FilterChain {
     ...(match && { filterChainMatch: match }),
     filters: [
       buildWasmPlace(settings.tcpTelemetry),
+      ...withNetworkPlugins(settings.filters.networkPlugins),
       ...(way.isHttpTarget ? [noHttpInside] : []),
       buildTcpProxy(way.targets, settings.accessLog, way.policy),
     ],
@@ -169,5 +181,9 @@ const PASSTHROUGH_CHAIN = "PassthroughFilterChain";
 
 function unknownFilters(settings: Settings): readonly Filter[] {
   const cluster = settings.unknownHosts === "refuse" ? BLACK_HOLE_CLUSTER : PASSTHROUGH_CLUSTER;
-  return [buildWasmPlace(settings.tcpTelemetry), buildTcpProxy(cluster, settings.accessLog)];
+  return [
+    buildWasmPlace(settings.tcpTelemetry),
+    ...withNetworkPlugins(settings.filters.networkPlugins),
+    buildTcpProxy(cluster, settings.accessLog),
+  ];
 }

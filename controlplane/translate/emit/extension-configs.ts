@@ -9,6 +9,7 @@ import type { ClassIr } from "../ir/proxy.ts";
 import { type HttpChain, wasmFiltersOf } from "./http-chain.ts";
 import { sorted } from "./resources.ts";
 import { withoutBytes } from "./shared-filters.ts";
+import { pluginsOf } from "./network-plugins.ts";
 import { buildWasmExtension } from "./wasm-filter.ts";
 
 interface Chains extends Pick<ClassIr, "inbound" | "capturedInbound" | "gatewayPorts"> {
@@ -43,13 +44,18 @@ const oneExtensionMap = internedMaps<TypedExtensionConfig>();
 function wasmFilters(chains: Chains): readonly WasmFilter[] {
   const { outbound, capturedOutbound, inbound, capturedInbound, gatewayPorts } = chains;
   const comingIn = [...inbound, ...(capturedInbound?.undeclared ?? [])];
-  const goingOut = [outbound, capturedOutbound].filter((way) => way !== undefined);
+  const goingOut = [
+    ...(outbound ? [outbound.filters] : []),
+    ...(capturedOutbound?.filters ?? []).map(({ http }) => http),
+  ];
   const http: readonly HttpChain[] = [
-    ...goingOut.map(({ filters }) => ({ direction: "outbound", filters }) as const),
+    ...goingOut.map((filters) => ({ direction: "outbound", filters }) as const),
     ...comingIn.map(({ filters }) => ({ direction: "inbound", filters }) as const),
     ...gatewayPorts.map(({ filters }) => ({ direction: "gateway", filters }) as const),
   ];
+  const network = [...comingIn, ...(capturedOutbound?.filters ?? []), ...gatewayPorts];
   const tcp = [
+    ...network.flatMap(({ networkPlugins }) => pluginsOf(networkPlugins)),
     ...comingIn.map(({ tcpTelemetry }) => tcpTelemetry),
     capturedOutbound?.tcpTelemetry,
     ...gatewayPorts.map(({ connections }) => connections?.telemetry),

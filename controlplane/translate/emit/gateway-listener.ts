@@ -8,6 +8,7 @@ import type { AccessLog } from "../ir/proxy.ts";
 import { buildHttpConnectionManager } from "./http-connection-manager.ts";
 import { listenerName } from "./names.ts";
 import { buildNetworkAuthorization } from "./network-authorization.ts";
+import { withNetworkPlugins } from "./network-plugins.ts";
 import { peerAddressFilter } from "./peer-address.ts";
 import { noHttpInside, tlsInspector } from "./inspectors.ts";
 import { buildTcpProxy } from "./tcp-proxy.ts";
@@ -80,19 +81,22 @@ function httpFilters(routeTable: string, port: PlacedGatewayPort, settings: Gate
     requestForm: settings.requestForm,
     accessLog: settings.accessLog,
   });
-  return [peerAddressFilter, manager];
+  return [peerAddressFilter, ...withNetworkPlugins(port.networkPlugins), manager];
 }
 
 /** Mesh mutual TLS that is passed on is for policies of whoever ends it, as in Istio. */
 function connectionFilters(
   { onlyFromSidecars }: GatewayChain,
   { targets, isHttpTarget }: Extract<GatewayChain["to"], { kind: "connections" }>,
-  { connections }: PlacedGatewayPort,
+  { connections, networkPlugins }: PlacedGatewayPort,
   { accessLog }: GatewaySettings,
 ): readonly Filter[] {
   return [
     ...(connections ? [buildWasmPlace(connections.telemetry)] : []),
-    ...(onlyFromSidecars ? [] : buildNetworkAuthorization(connections?.authorization ?? [])),
+    ...withNetworkPlugins(
+      networkPlugins,
+      onlyFromSidecars ? [] : buildNetworkAuthorization(connections?.authorization ?? []),
+    ),
     ...(isHttpTarget ? [noHttpInside] : []),
     buildTcpProxy(targets, accessLog),
   ];

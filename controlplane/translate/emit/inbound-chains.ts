@@ -8,6 +8,7 @@ import { buildAccessLogs } from "./access-log.ts";
 import { buildHttpConnectionManager } from "./http-connection-manager.ts";
 import { plainHttp } from "./inspectors.ts";
 import { buildNetworkAuthorization } from "./network-authorization.ts";
+import { withNetworkPlugins } from "./network-plugins.ts";
 import { peerAddressFilter } from "./peer-address.ts";
 import { buildDownstreamMeshTls, meshHttpAlpn, meshTcpAlpn } from "./tls.ts";
 import { buildWasmPlace } from "./wasm-filter.ts";
@@ -127,18 +128,20 @@ function httpFilters(port: ChainedPort, settings: InboundSettings, authenticated
     // A mesh peer (a gateway) may say whom it speaks for; someone in plaintext may not.
     useRemoteAddress: !authenticated,
   });
-  return [peerAddressFilter, manager];
+  return [peerAddressFilter, ...withNetworkPlugins(port.traffic.networkPlugins), manager];
 }
 
 function tcpFilters({ traffic, cluster }: ChainedPort, settings: InboundSettings, mtls: boolean): readonly Filter[] {
   return [
     ...(traffic.tcpTelemetry ? [buildWasmPlace(traffic.tcpTelemetry)] : []),
-    ...buildNetworkAuthorization(traffic.tcpAuthorization ?? []),
+    ...withNetworkPlugins(traffic.networkPlugins, buildNetworkAuthorization(traffic.tcpAuthorization ?? [])),
     {
       name: "envoy.filters.network.tcp_proxy",
       typedConfig: packAny("TcpProxy", {
         statPrefix: cluster,
         cluster,
+        // As the client's side has it: its ends may be silent for as long as they like.
+        idleTimeout: durationFromMs(0),
         // Who has not shown a certificate yet opens no connection to the application.
         ...(mtls && { upstreamConnectMode: "ON_DOWNSTREAM_TLS_HANDSHAKE", maxEarlyDataBytes: EARLY_DATA_BYTES }),
         accessLog: buildAccessLogs(settings.accessLog, "server"),

@@ -1,5 +1,5 @@
 // How connections that the kernel brings to a sidecar find their upstream: IR of a captured way out.
-import type { HttpFilters, WasmFilter } from "./filters.ts";
+import type { HttpFilters, PluginSlots, WasmFilter } from "./filters.ts";
 import type { UnknownHosts } from "./proxy.ts";
 import type { UpstreamId } from "./upstream.ts";
 
@@ -8,11 +8,20 @@ export interface CapturedOutbound {
   readonly ports: readonly CapturedPort[];
   /** What programs are told that ask for a host's address. */
   readonly names: readonly NamedAddresses[];
-  readonly filters: HttpFilters;
+  /** Those of ports that have their own; the last is for all others. */
+  readonly filters: readonly OutboundFilters[];
   /** What counts connections that are not HTTP. */
   readonly tcpTelemetry: WasmFilter;
   /** What happens to connections to where nobody declared anything. */
   readonly unknownHosts: UnknownHosts;
+}
+
+/** What stands before connections to one port, or to all that nobody tells apart. */
+export interface OutboundFilters {
+  readonly port?: number | undefined;
+  readonly http: HttpFilters;
+  /** What sees the bytes of connections, those of HTTP too; undefined: nothing. */
+  readonly networkPlugins?: PluginSlots | undefined;
 }
 
 /** A host's full name (resolvers make it of a shorter one by their search domains) and its IP addresses. */

@@ -58,18 +58,22 @@ export interface FunctionFilter extends WasmFilter {
   readonly runs: FunctionName;
 }
 
-/** Slots of the chain that are filled from configuration, each in order of priority. */
-export interface HttpFilters {
+/** Plugins of one chain by phase, each phase in order of priority. */
+export interface PluginSlots {
   readonly pluginsAuthn: readonly WasmFilter[];
   readonly pluginsAuthz: readonly WasmFilter[];
+  readonly pluginsStats: readonly WasmFilter[];
+  readonly pluginsUnspecified: readonly WasmFilter[];
+}
+
+/** Slots of the chain that are filled from configuration. */
+export interface HttpFilters extends PluginSlots {
   /** Policies that Envoy's own RBAC decides, one place for each action. */
   readonly nativeAuthorization?: readonly WasmFilter[];
   readonly authorization?: FunctionFilter;
   /** Limits that Envoy's own local rate limit keeps. */
   readonly nativeRateLimit?: WasmFilter;
   readonly rateLimit?: FunctionFilter;
-  readonly pluginsStats: readonly WasmFilter[];
-  readonly pluginsUnspecified: readonly WasmFilter[];
   readonly router?: FunctionFilter;
   readonly telemetry?: FunctionFilter;
   /** The module that can be all functions at once; where there is none, each keeps its own. */

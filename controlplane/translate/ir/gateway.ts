@@ -1,7 +1,7 @@
 // What a gateway proxy opens: its ports, how connections are told apart there, and where each kind leads.
 import type { Authorization } from "./authorization.ts";
 import type { WeightedUpstream } from "./captured.ts";
-import type { HttpFilters, WasmFilter } from "./filters.ts";
+import type { HttpFilters, PluginSlots, WasmFilter } from "./filters.ts";
 
 /** One port of a gateway proxy. */
 export interface GatewayPort {
@@ -10,6 +10,8 @@ export interface GatewayPort {
   readonly chains: readonly GatewayChain[];
   /** Of requests. */
   readonly filters: HttpFilters;
+  /** Of all connections; undefined: nothing. */
+  readonly networkPlugins?: PluginSlots | undefined;
   /** What stands before connections that are not HTTP, where some are led on. */
   readonly connections?: ConnectionFilters;
 }

@@ -2,7 +2,7 @@
 import type { CaptureMode } from "../../pods/annotations.ts";
 import type { Authorization } from "./authorization.ts";
 import type { CapturedOutbound } from "./captured.ts";
-import type { HttpFilters, WasmFilter } from "./filters.ts";
+import type { HttpFilters, PluginSlots, WasmFilter } from "./filters.ts";
 import type { GatewayPort } from "./gateway.ts";
 import type { MeshProxy } from "./proxy-class.ts";
 import type { RouteTable } from "./routes.ts";
@@ -29,6 +29,8 @@ export interface InboundTraffic {
   readonly protocol: "http1" | "http2" | "auto" | "tcp";
   readonly mtls: "STRICT" | "PERMISSIVE" | "DISABLE";
   readonly filters: HttpFilters;
+  /** What sees the bytes of connections, those of HTTP too; undefined: nothing. */
+  readonly networkPlugins?: PluginSlots | undefined;
   /** What counts connections that are not HTTP; HTTP's telemetry is among `filters`. */
   readonly tcpTelemetry?: WasmFilter;
   /**

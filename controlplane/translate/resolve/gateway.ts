@@ -13,6 +13,7 @@ import { createDestinations } from "./destination.ts";
 import { describeServer, type Gathering, httpChains, type PortChains, tcpChains, tlsChains } from "./gateway-chains.ts";
 import type { GatewayServer } from "./gateway-routes.ts";
 import { resolveHttpFilters } from "./http-filters.ts";
+import { resolveNetworkPlugins } from "./wasm-plugin.ts";
 import type { Inputs } from "./modules.ts";
 import { resolveTcpTelemetry } from "./telemetry.ts";
 
@@ -55,6 +56,7 @@ export function resolveGateway(inputs: Inputs, proxy: ProxyClass): GatewayView {
       port,
       chains: chained.chains,
       filters: resolveHttpFilters(inputs, proxy, "gateway", needsRouter, port),
+      networkPlugins: resolveNetworkPlugins(inputs, proxy, { direction: "gateway", port }),
       ...(connections && leadsConnections(chained) && { connections }),
     })),
     tables,

@@ -14,7 +14,7 @@ import { resolveMtlsMode, resolvePortModes } from "./peer-authentication.ts";
 import { isHttp, type PortProtocol, protocolOfServicePort } from "./protocol.ts";
 import { inboundLimits, type IngressPort, ingressPorts } from "./sidecar-ingress.ts";
 import { resolveTcpTelemetry } from "./telemetry.ts";
-import { resolvePlugins } from "./wasm-plugin.ts";
+import { resolveNetworkPlugins, resolvePlugins } from "./wasm-plugin.ts";
 
 /** What a port of each protocol is to the sidecar before it: TLS is for the application to read. */
 const INBOUND: Readonly<Record<PortProtocol, InboundPort["protocol"]>> = {
@@ -94,8 +94,9 @@ function guardsOf(inputs: Inputs, proxy: ProxyClass) {
   return (
     port: number | undefined,
     mayBeTcp: boolean,
-  ): Pick<InboundTraffic, "filters" | "tcpTelemetry" | "tcpAuthorization"> => ({
+  ): Pick<InboundTraffic, "filters" | "networkPlugins" | "tcpTelemetry" | "tcpAuthorization"> => ({
     filters: { ...filters, ...resolvePlugins(inputs, proxy, { direction: "inbound", port }) },
+    networkPlugins: resolveNetworkPlugins(inputs, proxy, { direction: "inbound", port }),
     ...(mayBeTcp && { tcpTelemetry: resolveTcpTelemetry(inputs, proxy) }),
     ...(mayBeTcp && policies.length > 0 && { tcpAuthorization: withoutHttp(policies) }),
   });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { inputsOf, modulesOf, sidecar } from "./testing.ts";
-import { resolvePlugins } from "./wasm-plugin.ts";
+import { portsOfPlugins, resolveNetworkPluginNotes, resolveNetworkPlugins, resolvePlugins } from "./wasm-plugin.ts";
 
 const plugin = (namespace: string, name: string, spec = "", created = "2024-01-01T00:00:00Z") =>
   "---\napiVersion: extensions.istio.io/v1alpha1\nkind: WasmPlugin\n" +
@@ -78,6 +78,28 @@ describe("plugins of a chain", () => {
     expect(places.map((place) => resolvePlugins(inputs, sidecar(), place).pluginsUnspecified.length === 1)).toEqual(
       expected,
     );
+  });
+
+  it("are those of its type: of requests, or of the bytes of connections", () => {
+    const inputs = inputsOf(
+      plugin("default", "gate", ", type: NETWORK, phase: AUTHN, match: [{ports: [{number: 9080}]}]") +
+        plugin("default", "stamp", ", type: HTTP, phase: AUTHN"),
+    );
+    const at = { direction: "outbound", port: 9080 } as const;
+    expect(names(resolvePlugins(inputs, sidecar(), at).pluginsAuthn)).toEqual(["default.stamp"]);
+    // Under a name of its own: a place for one type is never given the other.
+    expect(names(resolveNetworkPlugins(inputs, sidecar(), at)?.pluginsAuthn ?? [])).toEqual(["default.gate/network"]);
+    expect(resolveNetworkPlugins(inputs, sidecar(), { direction: "outbound" })).toBeUndefined();
+    expect(portsOfPlugins(inputs, sidecar())).toEqual([9080]);
+  });
+
+  it("say what those of connections cannot see where programs know of their sidecar", () => {
+    const notes = (spec: string) => resolveNetworkPluginNotes(inputsOf(plugin("default", "gate", spec)), sidecar());
+    expect(notes(", type: NETWORK")).toEqual([
+      "WasmPlugin default/gate of type NETWORK sees what comes in; what goes out only where connections are captured",
+    ]);
+    expect(notes(", type: NETWORK, match: [{mode: SERVER}]")).toEqual([]);
+    expect(notes("")).toEqual([]);
   });
 
   it("run with the settings they were checked with, and fail as they ask", () => {

@@ -2,15 +2,13 @@
 import type { TrafficSelectorSpec, WasmPluginSpec } from "../../model/kinds/wasm-plugin.ts";
 import { compareByAge, type MeshObject } from "../../model/object.ts";
 import type { PluginSettings, PluginVersion } from "../../model/plugin.ts";
-import type { FailureMode, HttpFilters, WasmFilter } from "../ir/filters.ts";
+import type { FailureMode, PluginSlots, WasmFilter } from "../ir/filters.ts";
 import type { ProxyClass } from "../ir/proxy-class.ts";
 import { type Inputs, pluginState } from "./modules.ts";
-import { selectPolicies } from "./workload-selector.ts";
+import { selectPolicies, type SelectedProxy } from "./workload-selector.ts";
 
 /** The side of a proxy on which a filter chain stands. */
 export type ChainDirection = "inbound" | "outbound" | "gateway";
-
-export type PluginSlots = Pick<HttpFilters, "pluginsAuthn" | "pluginsAuthz" | "pluginsStats" | "pluginsUnspecified">;
 
 /** Where a chain stands. `port` is the workload's or the gateway's; undefined where one listener is for all ports. */
 export interface ChainPlace {
@@ -18,19 +16,50 @@ export interface ChainPlace {
   readonly port?: number | undefined;
 }
 
+/** What a plugin sees: requests, or the bytes of connections. */
+type PluginType = "HTTP" | "NETWORK";
+
+type SelectedClass = Pick<ProxyClass, "namespace" | "labels" | "only">;
+
 /**
- * Returns the plugins of one chain by phase, each phase in order: higher priority first (0 unless given), then the
+ * Returns the plugins of one chain of requests by phase, each phase in order: higher priority first (0 unless given), then the
  * proxy's namespace before the root one, then age and name. A plugin without traffic selectors stands in every chain of
  * its workloads, inbound and outbound, as in Istio
  * (https://istio.io/latest/docs/reference/config/proxy_extensions/wasm-plugin/).
  */
-export function resolvePlugins(
+export function resolvePlugins(inputs: Inputs, proxy: SelectedClass, place: ChainPlace): PluginSlots {
+  return slotsOf("HTTP", inputs, proxy, place);
+}
+
+/** Returns the plugins of one chain of connections in the same way, those of HTTP too; undefined: there are none. */
+export function resolveNetworkPlugins(
   inputs: Inputs,
-  proxy: Pick<ProxyClass, "namespace" | "labels" | "only">,
+  proxy: SelectedClass,
   place: ChainPlace,
-): PluginSlots {
+): PluginSlots | undefined {
+  const slots = slotsOf("NETWORK", inputs, proxy, place);
+  return Object.values(slots).every((plugins) => plugins.length === 0) ? undefined : slots;
+}
+
+/** Returns what to say of plugins that see nothing of what programs send that know of their sidecar. */
+export function resolveNetworkPluginNotes({ world }: Inputs, proxy: ProxyClass): readonly string[] {
+  return selectPolicies(world, "WasmPlugin", proxy)
+    .filter(({ spec }) => typeOf(spec) === "NETWORK" && standsAt(spec.match, { direction: "outbound" }))
+    .map(({ metadata: { namespace, name } }) => `WasmPlugin ${namespace}/${name} of type NETWORK sees what comes in`)
+    .map((sees) => `${sees}; what goes out only where connections are captured`)
+    .sort();
+}
+
+/** Returns the ports at which something else may stand than at others on the way out, ascending. */
+export function portsOfPlugins({ world }: Inputs, proxy: SelectedProxy): readonly number[] {
+  const selectors = selectPolicies(world, "WasmPlugin", proxy).flatMap(({ spec }) => spec.match ?? []);
+  const ports = selectors.filter(({ mode }) => mode !== "SERVER").flatMap((selector) => selector.ports ?? []);
+  return [...new Set(ports.map(({ number }) => number))].sort((a, b) => a - b);
+}
+
+function slotsOf(type: PluginType, inputs: Inputs, proxy: SelectedClass, place: ChainPlace): PluginSlots {
   const plugins = selectPolicies(inputs.world, "WasmPlugin", proxy)
-    .filter((plugin) => standsAt(plugin.spec.match, place))
+    .filter(({ spec }) => typeOf(spec) === type && standsAt(spec.match, place))
     .sort((a, b) => comparePlugins(a, b, proxy.namespace));
   const slot = (...phases: readonly WasmPluginSpec["phase"][]) =>
     plugins
@@ -53,12 +82,25 @@ function standsAt(selectors: readonly TrafficSelectorSpec[] | undefined, { direc
   );
 }
 
-/** Returns the resource name of a plugin's configuration, e.g. `extensions.istio.io/wasmplugin/default.add-header`. */
-export function pluginFilterName(namespace: string, name: string): string {
-  return `${PLUGIN_FILTERS}${namespace}.${name}`;
+function typeOf({ type }: Pick<WasmPluginSpec, "type">): PluginType {
+  return type === "NETWORK" ? "NETWORK" : "HTTP";
+}
+
+/** The resource name of a plugin's configuration, e.g. `extensions.istio.io/wasmplugin/default.add-header`. */
+function filterName({ metadata: { namespace, name }, spec }: MeshObject<"WasmPlugin">): string {
+  const ofRequests = `${PLUGIN_FILTERS}${namespace}.${name}`;
+  // A place takes one type: where a plugin becomes one of the other, its old places must not be given it.
+  return typeOf(spec) === "NETWORK" ? `${ofRequests}${OF_CONNECTIONS}` : ofRequests;
+}
+
+/** Returns whether a resource of this name is this plugin's configuration. */
+export function isFilterOf(resource: string, namespace: string, name: string): boolean {
+  const ofRequests = `${PLUGIN_FILTERS}${namespace}.${name}`;
+  return resource === ofRequests || resource === `${ofRequests}${OF_CONNECTIONS}`;
 }
 
 const PLUGIN_FILTERS = "extensions.istio.io/wasmplugin/";
+const OF_CONNECTIONS = "/network";
 
 /** Whether a resource of this name is a plugin's configuration. */
 export function isPluginFilter(name: string): boolean {
@@ -80,10 +122,10 @@ function pluginFilter(
   const state = pluginState(inputs, namespace, name, only);
   if (state.kind === "pending") return [];
   const common = {
-    name: pluginFilterName(namespace, name),
+    name: filterName(plugin),
     vmId: `${namespace}.${name}`,
     failureMode: failureModeOf(plugin.spec.failStrategy),
-    mayBeSplit: true,
+    ...(typeOf(plugin.spec) === "NETWORK" ? { network: true as const } : { mayBeSplit: true }),
   };
   const versionFilter = ({ module, settings }: PluginVersion): WasmFilter => ({
     ...common,

@@ -19,8 +19,8 @@ export function checkWasmPlugin(spec: Loose<WasmPluginSpec>, at: FieldPath, find
     if (selector.ports === undefined || selector.mode === "SERVER") return;
     findings.warn(
       [...path, "ports"],
-      "does not reach the outbound side of sidecars, whose one listener is for all ports: " +
-        "the plugin stands at these ports inbound and at gateways",
+      "does not reach the outbound side of sidecars that programs know of, whose one listener is for all ports: " +
+        "the plugin stands at these ports inbound, at gateways, and where connections are captured",
     );
   });
   const env = spec.vmConfig?.env;
