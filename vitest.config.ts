@@ -1,8 +1,8 @@
 import { availableParallelism } from "node:os";
 import { configDefaults, defineConfig } from "vitest/config";
 
-// Four projects: `unit` needs nothing but Node, `filters` needs the built modules, `long` holds what takes those tens
-// of seconds, `e2e` starts real Envoys.
+// Five projects: `unit` needs nothing but Node, `filters` needs the built modules, `long` holds what takes those tens
+// of seconds, `e2e` starts real Envoys, `cluster` a Kubernetes.
 const LONG = "**/*.long.test.ts";
 
 export default defineConfig({
@@ -41,6 +41,16 @@ export default defineConfig({
           fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 180_000,
+        },
+      },
+      {
+        test: {
+          name: "cluster",
+          include: ["test/cluster/**/*.test.ts"],
+          globalSetup: "test/cluster/support/global-setup.ts",
+          fileParallelism: false,
+          testTimeout: 180_000,
+          hookTimeout: 300_000,
         },
       },
     ],

@@ -3,15 +3,22 @@
 // Never does: install anything on a developer's machine, or fail the set-up: a test whose program is not there is left
 // out by name.
 import { access } from "node:fs/promises";
-import { delimiter, join } from "node:path";
+import { delimiter, resolve } from "node:path";
 import { run } from "./run.mjs";
 
-/** Programs that tests run if they are on the PATH, and the Debian package that each is from. */
+/** Programs that tests run if they are there (on the PATH, or where Debian has them), and the Debian package that each is from. */
 export const TEST_PROGRAMS = {
   ip: "iproute2",
   "iptables-restore": "iptables",
   "redis-server": "redis-server",
   "redis-cli": "redis-tools",
+  containerd: "containerd",
+  runc: "runc",
+  "/usr/lib/cni/bridge": "containernetworking-plugins",
+  conntrack: "conntrack",
+  busybox: "busybox-static",
+  curl: "curl",
+  openssl: "openssl",
 };
 
 /** Returns the packages whose programs are not on the search path. */
@@ -50,7 +57,7 @@ async function isOnPath(program, searchPath) {
   const folders = [...searchPath.split(delimiter), "/usr/sbin", "/sbin"];
   const found = await Promise.all(
     folders.map((folder) =>
-      access(join(folder, program)).then(
+      access(resolve(folder, program)).then(
         () => true,
         () => false,
       ),

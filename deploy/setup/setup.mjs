@@ -17,6 +17,7 @@ import { checkMachine, SetupError } from "./machine.mjs";
 import { buildGoPrograms } from "./go-programs.mjs";
 import { installTestPrograms } from "./debian-packages.mjs";
 import { buildRustModules } from "./rust-modules.mjs";
+import { buildTestCluster } from "./test-cluster.mjs";
 import { buildTestServers } from "./test-servers.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
@@ -57,6 +58,7 @@ function stepsFor(flags) {
         ["modules of the Rust SDK", ensureRustModules],
         ["programs in Go", buildGoPrograms],
         ["programs of Debian's", ensureTestPrograms],
+        ["test cluster", ensureTestCluster],
       ]
     : whole;
 }
@@ -78,6 +80,12 @@ async function ensureTestPrograms({ begin, report }) {
 
 async function ensureRustModules({ root, begin, report }) {
   return buildRustModules({ root, cacheDir: cacheDirectory(), begin, report });
+}
+
+async function ensureTestCluster({ begin, report }) {
+  const { PATH = "" } = process.env;
+  const isRoot = process.getuid() === 0;
+  return buildTestCluster({ cacheDir: cacheDirectory(), searchPath: PATH, isRoot, begin, report });
 }
 
 async function ensureEnvoy({ report, begin }) {

@@ -1,0 +1,3 @@
+export const TEST_HUB: string;
+export const CLUSTER_PROGRAMS: string;
+export const CLUSTER_IMAGES: readonly string[];

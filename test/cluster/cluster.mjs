@@ -1,0 +1,160 @@
+#!/usr/bin/env node
+// Consumes: what the set-up built for a test cluster (deploy/setup/test-cluster.mjs), and being root on Linux.
+// Produces: a Kubernetes with real pods, in namespaces (pid, network, mounts, host name) of its own.
+// Never does: change the machine's network or mounts, or leave anything: the end of one process is the end of all.
+//
+//   npm run cluster -- up                # until `down`
+//   npm run cluster -- sh kubectl get pods -A
+//   npm run cluster -- node 2            # one more node (to 4)
+//   npm run cluster -- down
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { CLUSTER_IMAGES, CLUSTER_PROGRAMS } from "../../deploy/setup/test-cluster.mjs";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const STARTED_WITHIN_MS = 120_000;
+
+/** Where `up` without a folder keeps its cluster. */
+export const DEFAULT_STATE = join(tmpdir(), "scrim-cluster");
+
+/**
+ * Starts a cluster of one node in this folder, which must not hold one; resolves when the node is ready. With `isHeld`
+ * it ends with this process, however that ends; without, it outlives it.
+ */
+export async function startCluster(state, { isHeld = false } = {}) {
+  if (isRunning(state)) throw new Error(`there is a cluster in ${state} already: \`down\` ends it`);
+  removeTraces(state);
+  mkdirSync(state, { recursive: true });
+  // Who waits for its end is a process of its own: it removes what the kernel leaves, whoever ended the cluster.
+  const wait = 'unshare "$@"; exec "$0" "$CLUSTER" sweep';
+  const namespaces = ["--fork", "--pid", "--kill-child", "--mount-proc", "--net", "--uts"];
+  const args = ["-c", wait, process.execPath, ...namespaces, join(here, "machine/node.sh")];
+  const child = startNode("sh", args, { state, node: 1, isHeld });
+  writeFileSync(join(state, "pid"), await onlyChildOf(await onlyChildOf(child.pid)));
+  await untilStarted(child, join(state, "n1"));
+  child.unref();
+}
+
+/** Adds node `number` (2 to 4) to a running cluster, with network and mounts of its own; resolves when it is ready. */
+export async function addNode(state, number) {
+  const entered = ["-t", pidOf(state), "-m", "-n", "-p", "-u", "unshare", "--net", "--mount", "--fork"];
+  const child = startNode("nsenter", [...entered, join(here, "machine/node.sh")], { state, node: number });
+  await untilStarted(child, join(state, `n${number}`));
+}
+
+/** Ends a cluster and resolves when nothing is left of it; nothing happens when there is none. */
+export async function endCluster(state) {
+  if (!isRunning(state)) return removeTraces(state);
+  process.kill(Number(pidOf(state)), "SIGKILL");
+  for (let tries = 0; existsSync(state) && tries < 200; tries++) await pause(50);
+}
+
+/** Returns a command line that runs `command` inside the cluster, as root on node 1. */
+export function insideCluster(state, command) {
+  const environment = [`PATH=${CLUSTER_PROGRAMS}:${process.env.PATH}`, `KUBECONFIG=${kubeconfigOf(state)}`];
+  const namespaces = ["-t", pidOf(state), "-m", "-n", "-p", "-u"];
+  return ["nsenter", ...namespaces, `--wdns=${process.cwd()}`, "--", "env", ...environment, ...command];
+}
+
+/** Returns the kubeconfig of the cluster's administrator; its server is reached from inside the cluster only. */
+export function kubeconfigOf(state) {
+  return join(state, "pki/admin.kubeconfig");
+}
+
+function startNode(command, args, { state, node, isHeld = false }) {
+  const folder = join(state, `n${node}`);
+  mkdirSync(join(folder, "log"), { recursive: true });
+  const log = openSync(join(folder, "log/node.log"), "a");
+  const env = {
+    ...process.env,
+    ...{ STATE: state, NODE: String(node), BIN: CLUSTER_PROGRAMS, IMAGES: CLUSTER_IMAGES.join(" ") },
+    ...{ CLUSTER: fileURLToPath(import.meta.url), SCRIM_CLUSTER: state, HOLD: isHeld ? "stdin" : "" },
+  };
+  const stdio = [isHeld ? "pipe" : "ignore", log, log];
+  return spawn(command, args, { detached: true, cwd: "/", stdio, env });
+}
+
+async function untilStarted(child, folder) {
+  const deadlineMs = Date.now() + STARTED_WITHIN_MS;
+  while (!existsSync(join(folder, "started"))) {
+    if (child.exitCode !== null || Date.now() > deadlineMs)
+      throw new Error(`no node: ${readFileSync(join(folder, "log/node.log"), "utf8").slice(-2000)}`);
+    await pause(50);
+  }
+}
+
+async function onlyChildOf(pid) {
+  for (let tries = 0; tries < 250; tries++, await pause(20)) {
+    const [child] = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ");
+    if (child) return child;
+  }
+  throw new Error(`process ${pid} started nothing`);
+}
+
+function pause(ms) {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+function pidOf(state) {
+  if (!existsSync(join(state, "pid"))) throw new Error(`there is no cluster in ${state}: \`up\` starts one`);
+  return readFileSync(join(state, "pid"), "utf8");
+}
+
+function isRunning(state) {
+  if (!existsSync(join(state, "pid"))) return false;
+  // A number that the machine gave to another process since is not ours.
+  return commandOf(pidOf(state)).includes(join(here, "machine/node.sh"));
+}
+
+function commandOf(pid) {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8");
+  } catch {
+    return "";
+  }
+}
+
+/** The kernel removes the processes of a pid namespace, not the cgroups that they made, and those a moment later. */
+function removeTraces(state) {
+  const prefix = `k8s-${basename(state)}-n`;
+  for (let tries = 0; tries < 100; tries++) {
+    const left = cgroups().filter((path) => basename(path).startsWith(prefix));
+    if (left.length === 0) break;
+    for (const path of left) spawnSync("find", [path, "-depth", "-type", "d", "-exec", "rmdir", "{}", ";"]);
+    spawnSync("sleep", ["0.05"]);
+  }
+  rmSync(state, { recursive: true, force: true });
+}
+
+function cgroups() {
+  const at = "/sys/fs/cgroup";
+  const hierarchies = readdirSync(at, { withFileTypes: true }).filter((each) => each.isDirectory());
+  return hierarchies.flatMap(({ name }) => readdirSync(join(at, name)).map((group) => join(at, name, group)));
+}
+
+async function main([command, ...rest]) {
+  const state = process.env.SCRIM_CLUSTER || DEFAULT_STATE;
+  if (command === "up") {
+    await startCluster(state);
+    console.log("a cluster is up: npm run cluster -- sh kubectl get pods -A");
+  } else if (command === "node") await addNode(state, Number(rest[0] ?? 2));
+  else if (command === "down") await endCluster(state);
+  else if (command === "sweep") removeTraces(state);
+  else if (command === "sh") {
+    const [program, ...args] = insideCluster(state, rest.length > 0 ? rest : ["bash"]);
+    process.exitCode = spawnSync(program, args, { stdio: "inherit" }).status ?? 1;
+  } else throw new Error("cluster up | node N | sh COMMAND… | down");
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url))
+  main(process.argv.slice(2)).then(
+    // What was started goes on; this process has nothing more to do.
+    () => process.exit(),
+    (error) => {
+      console.error(`cluster: ${error.message}`);
+      process.exit(1);
+    },
+  );
