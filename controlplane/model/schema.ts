@@ -12,6 +12,9 @@ export type Frozen<T> = T extends readonly (infer E)[]
 /** The TypeScript type of a spec whose schema is `S`. */
 export type SpecFrom<S extends TSchema> = Frozen<Static<S>>;
 
+/** Longest list or map: more is an attack or a mistake. */
+export const MAX_ENTRIES = 10_000;
+
 /** Marks on an object's schema. */
 export interface FieldMarks {
   /** Of these fields exactly one must be set (a protobuf oneof that cannot be left out). */

@@ -3,6 +3,7 @@
 // Never does: stop at the first fault, mutate its input, or judge what fields mean together.
 import type { TSchema } from "@sinclair/typebox";
 import type { FieldPath } from "../model/document.ts";
+import { MAX_ENTRIES } from "../model/schema.ts";
 import { durationFault, hostAndPortFault, ipBlockFault, quote, regexFault } from "./formats.ts";
 import { headerTextFault, labelKeyFault, labelValueFault } from "./names.ts";
 import { didYouMean } from "./suggest.ts";
@@ -47,8 +48,6 @@ interface Walk {
 const NOT_YET = "is not supported yet: the object is refused";
 /** Without the field the object means the same, or something that is safe. */
 const NO_EFFECT = "is not supported yet and has no effect";
-/** Longest list or map: more is an attack or a mistake. */
-const MAX_ENTRIES = 10_000;
 
 /**
  * Returns `value` as the schema wants it: numbers written as strings become numbers, nulls are left out as protobuf

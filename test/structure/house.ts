@@ -50,6 +50,7 @@ export const house: readonly (readonly [room: string, from: readonly string[]])[
   ["bootstrap", ["model"]],
   ["injector", ["model", "pods", "capture", "bootstrap"]],
   ["webhooks", ["model", "injector"]],
+  ["install", ["model"]],
   [
     "local",
     [
