@@ -7,14 +7,14 @@ import type { Secrets } from "../ca/workload-secrets.ts";
 import { locateEnvoy } from "../envoy/install.mjs";
 import { spiffeId } from "../model/spiffe.ts";
 import type { EnvoySearch, ServeSettings } from "../settings/settings.ts";
-import { createResourceEncoder, type EncodedMap } from "../snapshot/encode.ts";
+import { createResourceEncoder } from "../snapshot/encode.ts";
+import { namesReferredTo } from "../snapshot/consistency.ts";
 import type { Cell, OwnCell } from "../stages/cell.ts";
 import type { Stage } from "../stages/stage.ts";
 import type { Clock } from "../telemetry/clock.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Registry } from "../telemetry/metrics.ts";
 import { registerXdsMetrics } from "../telemetry/xds-metrics.ts";
-import { memoized } from "../world/memo.ts";
 import type { World } from "../world/world.ts";
 import type { Authenticate } from "../xds/authenticate.ts";
 import type { Proxy } from "../xds/node.ts";
@@ -183,7 +183,7 @@ function secretsOf(proxy: Proxy, world: World | undefined, issuer: Issuer, resou
   const own = issuer.secretsFor(spiffeId(world?.mesh.trustDomain ?? "cluster.local", namespace, serviceAccount));
   const maps = resourcesFor(proxy)?.maps;
   if (world === undefined || maps === undefined) return own;
-  const names = [...secretsNamedBy(maps.listeners), ...secretsNamedBy(maps.clusters)];
+  const names = [maps.listeners, maps.clusters].flatMap((resources) => namesReferredTo(resources, "secrets"));
   return new Map([...namedCredentials(world, namespace, names), ...own]);
 }
 
@@ -223,11 +223,3 @@ function envoyFinder(search: EnvoySearch, logger: Logger): () => Promise<string 
     }
   };
 }
-
-const secretsNamedBy = memoized((resources: EncodedMap): readonly string[] => [
-  ...new Set(
-    [...resources.values()].flatMap(({ references }) =>
-      references.filter(({ kind }) => kind === "secrets").map(({ name }) => name),
-    ),
-  ),
-]);

@@ -43,6 +43,11 @@ export function findProblems(
   return problems;
 }
 
+/** Returns the names of the resources of a kind that a map's refer to. */
+export function namesReferredTo(map: EncodedMap, kind: ResourceKind): readonly string[] {
+  return leavesOf(map).flatMap((leaf) => (referencesOf(leaf).get(kind) ?? NONE).map(({ to }) => to.name));
+}
+
 /** What is referred to, and by which resources. */
 interface Referred {
   readonly to: ResourceAddress;

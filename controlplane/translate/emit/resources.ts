@@ -51,5 +51,6 @@ export function byName<M extends { readonly name?: string | undefined }>(
 
 /** Returns the entries as a map, sorted by key; of two with one key the later. */
 export function sorted<V>(entries: Iterable<readonly [string, V]>): ReadonlyMap<string, V> {
-  return new Map([...new Map(entries)].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)));
+  const byKey = new Map(entries);
+  return new Map([...byKey.keys()].sort().map((key) => [key, byKey.get(key)!]));
 }

@@ -2,8 +2,9 @@
 import type { DestinationRuleSpec } from "../../model/kinds/destination-rule.ts";
 import type { Labels } from "../../model/labels.ts";
 import type { MeshObject } from "../../model/object.ts";
+import { derived, sameItems } from "../../world/derive.ts";
 import { memoized } from "../../world/memo.ts";
-import type { MeshConfig } from "../../world/world.ts";
+import type { MeshConfig, World } from "../../world/world.ts";
 import { labelsThatMatter } from "./locality.ts";
 
 /** Returns those of the labels that have these names. */
@@ -17,6 +18,14 @@ export const labelsInRule = memoized((mesh: MeshConfig, rule: MeshObject<"Destin
   ...Object.keys(rule.spec.workloadSelector?.matchLabels ?? {}),
   ...localityLabels(mesh, rule.spec),
 ]);
+
+/** Returns the names that any of them has. */
+export const labelsInRules = derived(
+  (world: World): readonly string[] => [
+    ...new Set(world.list("DestinationRule").flatMap((rule) => labelsInRule(world.mesh, rule))),
+  ],
+  { same: sameItems },
+);
 
 /** Whichever of its parts are put together for a port and a subset. */
 function localityLabels(mesh: MeshConfig, { trafficPolicy, subsets = [] }: DestinationRuleSpec): readonly string[] {

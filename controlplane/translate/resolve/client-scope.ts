@@ -9,7 +9,7 @@ import { derived, sameItems } from "../../world/derive.ts";
 import { labelsKey } from "../../world/labels-key.ts";
 import { memoized } from "../../world/memo.ts";
 import type { World } from "../../world/world.ts";
-import { labelsAmong, labelsInRule } from "./client-labels.ts";
+import { labelsAmong, labelsInRules } from "./client-labels.ts";
 import type { MeshService } from "./mesh-service.ts";
 import { visibleHosts } from "./registry.ts";
 import { type EgressScope, resolveEgressScope, scopeHasService, scopeHasVirtualService } from "./sidecar.ts";
@@ -39,7 +39,7 @@ const decisiveLabels = derived(
   (world: World): readonly string[] => {
     const names = [
       ...world.list("VirtualService").flatMap(labelsInMatches),
-      ...world.list("DestinationRule").flatMap((rule) => labelsInRule(world.mesh, rule)),
+      ...labelsInRules(world),
       ...world.list("Sidecar").flatMap(({ spec }) => Object.keys(spec.workloadSelector?.labels ?? {})),
     ];
     return [...new Set(names)].sort(compareText);

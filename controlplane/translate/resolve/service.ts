@@ -18,7 +18,10 @@ import { hasAddress, type OtherWorkload, selectedEntries, workloadBackends } fro
 
 /** Returns the hosts of all Services, oldest first. UDP ports are left out. */
 export function kubernetesServices(world: World): readonly MeshService[] {
-  return world.list("Service").flatMap(({ metadata }) => aliasOf(world, metadata.namespace, metadata.name) ?? []);
+  return world.list("Service").flatMap(({ metadata: { namespace, name }, spec }) => {
+    const resolve = spec.type === "ExternalName" ? aliasOf : declaredService;
+    return resolve(world, namespace, name) ?? [];
+  });
 }
 
 /**

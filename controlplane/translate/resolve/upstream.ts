@@ -6,7 +6,7 @@ import { derived, sameItems } from "../../world/derive.ts";
 import { labelsKey } from "../../world/labels-key.ts";
 import type { World } from "../../world/world.ts";
 import { type Discovery, type Upstream, type UpstreamId, upstreamText } from "../ir/upstream.ts";
-import { labelsAmong, labelsInRule } from "./client-labels.ts";
+import { labelsAmong, labelsInRule, labelsInRules } from "./client-labels.ts";
 import { destinationRuleFor, type MergedRule, portPolicy, rulesOfHost } from "./destination-rule.ts";
 import { type LocalityPolicy, placeEndpoints, resolveLocalityPolicy, spreadOf } from "./locality.ts";
 import type { MeshPort, MeshService } from "./mesh-service.ts";
@@ -20,12 +20,12 @@ import { lacksCredential, resolveUpstreamTls } from "./upstream-tls.ts";
  * matters to this host.
  */
 export function serviceUpstreams(world: World, client: string, labels: Labels, host: string): readonly Upstream[] {
-  return upstreamsFor(world, client, labelsAmong(labelsForHost(world, client, host), labels), host);
+  return upstreamsFor(world, client, labelsAsHostSees(world, client, labels, host), host);
 }
 
 /** Returns one of them. */
 export function serviceUpstream(world: World, client: string, labels: Labels, id: UpstreamId): Upstream | undefined {
-  return upstreamFor(world, client, labelsAmong(labelsForHost(world, client, id.host), labels), id);
+  return upstreamFor(world, client, labelsAsHostSees(world, client, labels, id.host), id);
 }
 
 const upstreamsFor = derived(
@@ -46,6 +46,12 @@ const upstreamFor = derived(
     upstreamsFor(world, client, labels, host).find(({ id }) => id.port === port && id.subset === subset),
   { keyOf: (client, labels, id) => `${client} ${labelsKey(labels)} ${upstreamText(id)}` },
 );
+
+/** Where no rule of the mesh asks for any of the labels, no rule of the host does: then that need not be remembered. */
+function labelsAsHostSees(world: World, client: string, labels: Labels, host: string): Labels {
+  const asked = labelsAmong(labelsInRules(world), labels);
+  return Object.keys(asked).length === 0 ? asked : labelsAmong(labelsForHost(world, client, host), asked);
+}
 
 /** The labels of clients by which a host is reached in another way: what its rules select by, and where clients run. */
 const labelsForHost = derived(

@@ -43,7 +43,8 @@ export function withoutWarming(request: StreamRequest, warming: StreamState["war
 
 /** The names of the endpoints that these clusters have from us. */
 export function endpointNamesOf(clusters: readonly EncodedResource[]): string[] {
-  return clusters.flatMap(({ references }) =>
-    references.filter(({ kind }) => kind === "endpoints").map(({ name }) => name),
-  );
+  const names: string[] = [];
+  for (const { references } of clusters)
+    for (const { kind, name } of references) if (kind === "endpoints") names.push(name);
+  return names;
 }
