@@ -1,47 +1,9 @@
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { analyzeWorld, withoutFollowOns } from "./analyze-world.ts";
-import type { Origin } from "../model/origin.ts";
 import { loadFiles, loadText } from "../store/load.ts";
 import { CERTIFICATE, KEY } from "../../test/golden/tls-material.ts";
-
-function analyze(text: string): readonly string[] {
-  const { world, violations } = loadText(text);
-  expect(violations).toEqual([]);
-  return analyzeWorld(world).map(
-    ({ origin, object, field, message, severity }) => `${lineOf(origin)} ${severity} ${object} ${field}: ${message}`,
-  );
-}
-
-const lineOf = (origin: Origin) => (origin.kind === "file" ? origin.line : undefined);
-
-const service = (name: string, spec: string) =>
-  `{apiVersion: networking.istio.io/v1, kind: VirtualService, metadata: {name: ${name}}, spec: ${spec}}\n`;
-
-const object = (kind: string, apiVersion: string, name: string, spec: string, more = "") =>
-  `{apiVersion: ${apiVersion}, kind: ${kind}, metadata: {name: ${name}${more}}, spec: ${spec}}\n`;
-const networking = (kind: string, name: string, spec: string, more = "") =>
-  object(kind, "networking.istio.io/v1", name, spec, more);
-const security = (kind: string, name: string, spec: string, more = "") =>
-  object(kind, "security.istio.io/v1", name, spec, more);
-const declared = (name: string, port = 80, targetPort = 8080) =>
-  object(
-    "Service",
-    "v1",
-    name,
-    `{selector: {app: ${name}}, ports: [{name: http, port: ${port}, targetPort: ${targetPort}}]}`,
-  );
-const deployed = (app: string) =>
-  object(
-    "Deployment",
-    "apps/v1",
-    app,
-    `{template: {metadata: {labels: {app: ${app}}}, spec: {containers: [{ports: [{containerPort: 8080}]}]}}}`,
-  );
-const mesh = (...objects: readonly string[]) => objects.join("---\n");
-/** Without line and severity. */
-const said = (...objects: readonly string[]) =>
-  analyze(mesh(...objects)).map((line) => line.replace(/^\d+ warning /, ""));
+import { analyze, declared, deployed, mesh, networking, object, said, security, service } from "./testing.ts";
 
 describe("analyzeWorld", () => {
   it("finds Gateways, hosts, ports and subsets that routes name and nobody has", () => {
@@ -79,7 +41,7 @@ describe("analyzeWorld", () => {
       said(
         service(
           "a",
-          `{hosts: [a], gateways: [./gw, gw.default, default/gw], http: [
+          `{hosts: [a], gateways: [mesh, ./gw, gw.default, default/gw], http: [
             {match: [{uri: {prefix: /a}}], route: [{destination: {host: B, subset: v1, port: {number: 80}}}], mirror: {host: b.default.svc.cluster.local}},
             {match: [{uri: {prefix: /b}}], route: [{destination: {host: b, subset: wide}}]}, {route: [{destination: {host: x.out.com}}]}]}`,
         ),

@@ -11,12 +11,14 @@ import { analyzeCredentials } from "./credentials.ts";
 import { analyzeDelegates } from "./delegates.ts";
 import { analyzeDestinations, analyzeRateLimitServices } from "./destinations.ts";
 import { analyzeEgress } from "./egress.ts";
+import { exportAnalyses } from "./exports.ts";
 import type { Finding } from "./finding.ts";
 import { analyzeBoundGateways, analyzeGateways } from "./gateways.ts";
 import { analyzeAliases, analyzeCallers } from "./names.ts";
 import { analyzeRivals } from "./rivals.ts";
 import { analyzeRules } from "./rules.ts";
 import { selectorAnalyses } from "./selectors.ts";
+import { analyzeServices } from "./services.ts";
 import { analyzeTelemetry } from "./telemetry.ts";
 
 /** A warning, and what would have to be there for it to be gone (as `Finding.lacks`). */
@@ -32,6 +34,8 @@ const analyses: readonly ((world: World) => readonly Finding[])[] = [
   analyzeRules,
   analyzeCredentials,
   ...selectorAnalyses,
+  analyzeServices,
+  ...exportAnalyses,
   analyzeEgress,
   analyzeAliases,
   analyzeCallers,

@@ -2,12 +2,12 @@
 import { hostMatches, hostsOverlap, isWildcardHost, parseScopedHost, resolveHost } from "../model/hosts.ts";
 import { allKinds } from "../model/kinds.ts";
 import { resolveRegistry } from "../translate/resolve/registry.ts";
-import { hostsOf } from "../translate/resolve/virtual-service.ts";
+import { hostsOf, isForSidecars } from "../translate/resolve/virtual-service.ts";
 import { derived } from "../world/derive.ts";
 import { objectsByNamespace } from "../world/label-index.ts";
 import type { World } from "../world/world.ts";
 import { analysisOf } from "./finding.ts";
-import { lackingHost } from "./hosts.ts";
+import { lackingHost, SERVICE_SUFFIX } from "./hosts.ts";
 
 /** Returns egress hosts that nobody declares where they are looked for. */
 export const analyzeEgress = analysisOf("Sidecar", (world, { metadata, spec }) =>
@@ -49,6 +49,12 @@ const isDeclared = derived(
       .some(
         (service) =>
           (namespace === "*" || service.metadata.namespace === namespace) &&
-          hostsOf(service).some((host) => hostMatches(pattern, host) || hostMatches(host, pattern)),
+          isForSidecars(service) &&
+          hostsOf(service).some((host) => hostMatches(pattern, host) || names(host, pattern)),
       ),
 );
+
+/** A rule for every Service declares none of them: whoever names one means that it is there. */
+function names(rule: string, host: string): boolean {
+  return hostMatches(rule, host) && !host.endsWith(SERVICE_SUFFIX);
+}

@@ -7,7 +7,8 @@ import { derived } from "../world/derive.ts";
 import type { World } from "../world/world.ts";
 import type { Flaw } from "./finding.ts";
 
-const SERVICE_SUFFIX = `.svc.${CLUSTER_DOMAIN}`;
+/** What the hosts of Services end in. */
+export const SERVICE_SUFFIX = `.svc.${CLUSTER_DOMAIN}`;
 
 /** The ports of every declared host, by host, whoever may see it. */
 const portsByHost = derived((world: World): ReadonlyMap<string, readonly number[]> => {

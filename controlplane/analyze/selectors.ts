@@ -66,6 +66,11 @@ const analyzeAuthorizationPolicies = analysisOf("AuthorizationPolicy", (world, {
   );
 });
 
+/** Returns ServiceEntries without a workload behind them. */
+const analyzeServiceEntries = analysisOf("ServiceEntry", (world, { metadata, spec }) =>
+  nobody(world, metadata.namespace, spec.workloadSelector?.labels, ["spec", "workloadSelector", "labels"]),
+);
+
 const others = (["Telemetry", "WasmPlugin", "RateLimitPolicy"] as const).map((kind) =>
   analysisOf(kind, (world, { metadata, spec }) => nobodyInReach(world, metadata.namespace, spec.selector?.matchLabels)),
 );
@@ -76,6 +81,7 @@ export const selectorAnalyses = [
   analyzeAuthorizationPolicies,
   analyzeSidecars,
   analyzeDestinationRules,
+  analyzeServiceEntries,
   ...others,
 ];
 
@@ -88,16 +94,23 @@ function nobodyInReach(world: World, namespace: string, labels: Labels | undefin
     {
       path: MATCH_LABELS,
       message: "selects nobody: no workload of the mesh has these labels",
-      lacks: ["Deployment/", "Pod/"],
+      lacks: lackingWorkload(),
     },
   ];
 }
 
-function nobody(world: World, namespace: string, labels: Labels | undefined, path: FieldPath): readonly Flaw[] {
+/** Returns that a selector selects nobody in a namespace; nothing where it selects all, or no workload is known. */
+export function nobody(world: World, namespace: string, labels: Labels | undefined, path: FieldPath): readonly Flaw[] {
   if (labels === undefined || selectsAll(labels) || !knowsWorkloads(world) || isWorkload(world, namespace, labels))
     return [];
   const message = `selects nobody: no workload of namespace ${namespace} has these labels`;
-  return [{ path, message, lacks: [`Deployment/${namespace}/`, `Pod/${namespace}/`] }];
+  return [{ path, message, lacks: lackingWorkload(namespace) }];
+}
+
+/** Who could be selected, in a namespace or anywhere. */
+export function lackingWorkload(namespace?: string): readonly string[] {
+  const of = namespace === undefined ? "" : `${namespace}/`;
+  return ["Deployment", "StatefulSet", "DaemonSet", "Pod", "WorkloadEntry"].map((kind) => `${kind}/${of}`);
 }
 
 function portUnserved(

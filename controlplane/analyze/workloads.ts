@@ -6,7 +6,7 @@ import { planRouters } from "../pods/gateway-plan.ts";
 import { podFactsOf } from "../pods/pod-facts.ts";
 import { declaredPorts, servedPorts } from "../pods/served-ports.ts";
 import { podsWith } from "../translate/resolve/pod-endpoints.ts";
-import { selectedEntries } from "../translate/resolve/workload-endpoints.ts";
+import { entriesWith } from "../translate/resolve/workload-endpoints.ts";
 import { derived, sameItems } from "../world/derive.ts";
 import { objectsByNamespace } from "../world/label-index.ts";
 import type { World } from "../world/world.ts";
@@ -44,7 +44,7 @@ export function isWorkload(world: World, namespace: string, selector: Labels): b
   return (
     podsWith(world, namespace, selector).length > 0 ||
     workloadsWith(world, namespace, selector).length > 0 ||
-    selectedEntries(world, namespace, selector).length > 0 ||
+    entriesWith(world, namespace, selector).length > 0 ||
     gatewaysIn(world, namespace, selector).length > 0
   );
 }
@@ -78,6 +78,27 @@ export function portsOfWorkloads(world: World, namespace: string, selector: Labe
     ...gatewaysIn(world, namespace, selector).map(({ ports }) => ports),
   ];
   return each.some((ports) => ports.length === 0) ? undefined : new Set(each.flat());
+}
+
+/**
+ * Returns the names of the ports of the workloads that a selector (not an empty one) selects in a namespace; undefined
+ * if a gateway is among them, which is reached by the numbers of its Gateways' ports.
+ */
+export function portNamesOfWorkloads(
+  world: World,
+  namespace: string,
+  selector: Labels,
+): ReadonlySet<string> | undefined {
+  if (gatewaysIn(world, namespace, selector).length > 0) return undefined;
+  const pods = podsWith(world, namespace, selector).map(podFactsOf);
+  if (pods.some(({ proxy }) => proxy === "router")) return undefined;
+  return new Set([
+    ...pods.flatMap(({ containerPorts }) => containerPorts.map(({ name }) => name)),
+    ...workloadsWith(world, namespace, selector).flatMap(({ spec: { template } }) =>
+      declaredPorts(template.spec?.containers).map(({ name }) => name),
+    ),
+    ...entriesWith(world, namespace, selector).flatMap(({ spec }) => Object.keys(spec.ports ?? {})),
+  ]);
 }
 
 function gatewaysIn(world: World, namespace: string, selector: Labels) {

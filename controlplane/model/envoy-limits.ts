@@ -7,3 +7,6 @@ export const REGEX_PROGRAM_SIZE_KEY = "re2.max_program_size.error_level";
 
 /** Largest body of a direct response. Istio's; Envoy's own is 4 KiB. */
 export const MAX_DIRECT_RESPONSE_BYTES = 1_048_576;
+
+/** Longest name that Envoy's clients ask for by TLS. */
+export const MAX_SERVER_NAME_BYTES = 255;

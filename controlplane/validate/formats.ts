@@ -3,7 +3,7 @@ import { isIP } from "node:net";
 import { RE2JS } from "re2js";
 import { parseDurationMs } from "../model/duration.ts";
 import { isHostName } from "../model/hosts.ts";
-import { MAX_REGEX_PROGRAM_SIZE } from "../model/envoy-limits.ts";
+import { MAX_REGEX_PROGRAM_SIZE, MAX_SERVER_NAME_BYTES } from "../model/envoy-limits.ts";
 
 /** Longest regular expression: Envoy compiles it on every proxy. */
 export const MAX_REGEX_LENGTH = 1_024;
@@ -104,6 +104,13 @@ export function ipBlockFault(text: string): string | undefined {
   return /^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128)
     ? undefined
     : `has no valid prefix length: ${quote(text)}`;
+}
+
+/** Returns what is wrong with a name that a client asks for by TLS. */
+export function askedNameFault(name: string): string | undefined {
+  return Buffer.byteLength(name) > MAX_SERVER_NAME_BYTES
+    ? `must be at most ${MAX_SERVER_NAME_BYTES} bytes: it is the name that TLS asks for`
+    : undefined;
 }
 
 /** Returns what is wrong with `HOST:PORT`, where an IPv6 address stands in brackets. */

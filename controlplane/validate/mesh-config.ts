@@ -9,7 +9,7 @@ import {
   parseJsonFormat,
 } from "../model/kinds/mesh-config.ts";
 import { placesIn, parsePiece } from "../model/yaml.ts";
-import { type Loose, report } from "./checks.ts";
+import { each, type Loose, report } from "./checks.ts";
 import { formatFault } from "./command-operators.ts";
 import { quote } from "./formats.ts";
 import { checkLocalities, checkZones } from "./kinds/locality.ts";
@@ -23,6 +23,7 @@ export function isMeshConfigMap(namespace: string, name: string): boolean {
   return namespace === "istio-system" && name === "istio";
 }
 
+const TRUST_DOMAIN_FORM = "must be a domain in lower case, without port";
 const HOUR_MS = 3_600_000;
 /** It is parsed where everybody waits. */
 const MAX_LENGTH = 64 * 1024;
@@ -52,7 +53,10 @@ export function readMeshConfig(text: string, at: FieldPath, findings: Findings):
   checkLocalities(config.localityLbSetting, ["localityLbSetting"], inner);
   checkZones(config.zoneAwareLbSetting, ["zoneAwareLbSetting"], inner);
   if (config.trustDomain !== undefined && !isTrustDomain(config.trustDomain))
-    inner.error(["trustDomain"], "must be a domain in lower case, without port");
+    inner.error(["trustDomain"], TRUST_DOMAIN_FORM);
+  each(config.trustDomainAliases, ["trustDomainAliases"], (alias, path) => {
+    if (!isTrustDomain(alias)) inner.error(path, TRUST_DOMAIN_FORM);
+  });
   const connectMs = parseDurationMs(config.connectTimeout ?? "1s") ?? 1;
   if (connectMs > HOUR_MS) inner.error(["connectTimeout"], "must be at most 1h");
   const namespaceFault = config.rootNamespace === undefined ? undefined : dnsLabelFault(config.rootNamespace);

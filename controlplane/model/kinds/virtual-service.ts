@@ -83,7 +83,7 @@ const directResponse = fields({
 export const retries = fields({
   attempts: opt(integer(0, 1_000)),
   perTryTimeout: opt(duration(0)),
-  retryOn: opt(anyText()),
+  retryOn: opt(headerText()),
   retryIgnorePreviousHosts: opt(flag()),
   backoff: opt(duration()),
   retryRemoteLocalities: opt(flag()),

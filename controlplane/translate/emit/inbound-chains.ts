@@ -3,7 +3,8 @@ import type { Filter, FilterChain, FilterChainMatch, RouteConfiguration } from "
 import { durationFromMs, packAny } from "../../../protos/codec.ts";
 import type { RequestForm } from "../../model/request-form.ts";
 import { interned } from "../../world/interned.ts";
-import type { AccessLog, InboundTraffic } from "../ir/proxy.ts";
+import type { AccessLog, InboundPort, InboundTraffic } from "../ir/proxy.ts";
+import type { ConnectionLimits } from "../ir/upstream.ts";
 import { buildAccessLogs } from "./access-log.ts";
 import { buildHttpConnectionManager } from "./http-connection-manager.ts";
 import { plainHttp } from "./inspectors.ts";
@@ -25,7 +26,7 @@ export interface InboundSettings {
 
 /** What a listener takes at one port, and where it leads. */
 export interface ChainedPort {
-  readonly traffic: InboundTraffic;
+  readonly traffic: InboundTraffic & Pick<InboundPort, "limits">;
   /** What the names of the chains begin with: `127.10.4.7_9080`. */
   readonly name: string;
   readonly statPrefix: string;
@@ -144,10 +145,20 @@ function tcpFilters({ traffic, cluster }: ChainedPort, settings: InboundSettings
         idleTimeout: durationFromMs(0),
         // Who has not shown a certificate yet opens no connection to the application.
         ...(mtls && { upstreamConnectMode: "ON_DOWNSTREAM_TLS_HANDSHAKE", maxEarlyDataBytes: EARLY_DATA_BYTES }),
+        ...durationsOf(traffic.limits),
         accessLog: buildAccessLogs(settings.accessLog, "server"),
       }),
     },
   ];
+}
+
+function durationsOf({ tcpIdleTimeoutMs, maxConnectionDurationMs }: Partial<ConnectionLimits> = {}) {
+  return {
+    ...(tcpIdleTimeoutMs !== undefined && { idleTimeout: durationFromMs(tcpIdleTimeoutMs) }),
+    ...(maxConnectionDurationMs !== undefined && {
+      maxDownstreamConnectionDuration: durationFromMs(maxConnectionDurationMs),
+    }),
+  };
 }
 
 /** What of a connection is kept until the application's is open. */

@@ -65,7 +65,9 @@ function toApplication(port: InboundPort): Cluster {
     name: inboundClusterName(port),
     ...(port.limits === undefined ? atApplication : limitedTo(port.limits)),
     ...(port.protocol !== "tcp" && {
-      typedExtensionProtocolOptions: { [HTTP_OPTIONS]: httpOptionsOf(port.protocol, port.limits) },
+      typedExtensionProtocolOptions: {
+        [HTTP_OPTIONS]: httpOptionsOf(port.followsClient ? "auto" : port.protocol, port.limits),
+      },
     }),
     metadata: { filterMetadata: serviceMetadata(port) },
   };
@@ -133,7 +135,9 @@ export const inboundPassthroughCluster: Cluster = {
   name: INBOUND_PASSTHROUGH_CLUSTER,
   ...atApplication,
   ...toOriginalDestination,
-  typedExtensionProtocolOptions: { [HTTP_OPTIONS]: httpOptions.auto },
+  typedExtensionProtocolOptions: {
+    [HTTP_OPTIONS]: httpOptions.auto,
+  },
   // As in Istio, what came to no service is counted under the cluster's name.
   metadata: {
     filterMetadata: { scrim: { service: `unknown;${INBOUND_PASSTHROUGH_CLUSTER};unknown`, mesh: "internal" } },

@@ -49,6 +49,8 @@ export interface InboundPort extends InboundTraffic {
   readonly target?: InboundTarget;
   /** How much the application takes at once; undefined: whatever comes. */
   readonly limits?: ConnectionLimits;
+  /** Whether HTTP goes on in the client's version, whatever the port says. */
+  readonly followsClient?: true;
 }
 
 /** Another place than the one that was connected to; `samePod`: the same address, another port. */

@@ -119,7 +119,10 @@ export interface ConnectionLimits {
   readonly maxRetries?: number | undefined;
   /** In place of `maxRetries`. */
   readonly retryBudget?: RetryBudget | undefined;
+  /** Of connections of HTTP. */
   readonly idleTimeoutMs?: number | undefined;
+  /** Of others. */
+  readonly tcpIdleTimeoutMs?: number | undefined;
   readonly maxConcurrentStreams?: number | undefined;
   /** Pings on HTTP/2 connections; without an interval there are none. */
   readonly http2KeepAlive?: { readonly intervalMs?: number | undefined; readonly timeoutMs: number } | undefined;

@@ -68,7 +68,7 @@ export function connectionPolicyOf([first]: readonly ConnectionTarget[]): Connec
   if (first === undefined) return { isByClient: false };
   const { limits, loadBalancer } = first.upstream;
   return {
-    ...(limits.idleTimeoutMs !== undefined && { idleTimeoutMs: limits.idleTimeoutMs }),
+    ...(limits.tcpIdleTimeoutMs !== undefined && { idleTimeoutMs: limits.tcpIdleTimeoutMs }),
     ...(limits.maxConnectionDurationMs !== undefined && { maxDurationMs: limits.maxConnectionDurationMs }),
     isByClient: loadBalancer.kind === "consistentHash" && loadBalancer.key.kind === "sourceIp",
   };

@@ -12,7 +12,7 @@ import { resolveHttpFilters } from "./http-filters.ts";
 import type { Inputs } from "./modules.ts";
 import { resolveMtlsMode, resolvePortModes } from "./peer-authentication.ts";
 import { isHttp, type PortProtocol, protocolOfServicePort } from "./protocol.ts";
-import { inboundLimits, type IngressPort, ingressPorts } from "./sidecar-ingress.ts";
+import { type IngressPort, ingressPorts, resolveInboundPool } from "./sidecar-ingress.ts";
 import { resolveTcpTelemetry } from "./telemetry.ts";
 import { resolveNetworkPlugins, resolvePlugins } from "./wasm-plugin.ts";
 
@@ -38,14 +38,13 @@ export function resolveInbound(inputs: Inputs, proxy: ProxyClass): readonly Inbo
       ? { name: listen.name, appProtocol: listen.protocol }
       : (served?.port ?? { name: listen.name });
     const protocol = protocolOfServicePort(listen.port, name, appProtocol);
-    const limits = inboundLimits(world, proxy, listen.port);
     return {
       port: listen.port,
       protocol: INBOUND[protocol],
       mtls: resolveMtlsMode(world, proxy, listen.port),
       ...(served && { service: served.service }),
       ...(listen.target && { target: listen.target }),
-      ...(limits && { limits }),
+      ...resolveInboundPool(world, proxy, listen.port),
       ...guards(listen.port, protocol === "auto" || !isHttp(protocol)),
     };
   });

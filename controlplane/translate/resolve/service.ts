@@ -168,9 +168,13 @@ function targetOf(pod: PodFacts, { targetPort, port }: ServicePortSpec): number 
 
 const slicesWith = labelIndex("EndpointSlice", ({ metadata }) => metadata.labels);
 
+/** Returns the slices with addresses of a Service. */
+export function slicesOf(world: World, { metadata }: MeshObject<"Service">): readonly MeshObject<"EndpointSlice">[] {
+  return slicesWith(world, metadata.namespace, { "kubernetes.io/service-name": metadata.name });
+}
+
 function sliceBackends(world: World, service: MeshObject<"Service">, port: ServicePortSpec): readonly Backend[] {
-  const slices = slicesWith(world, service.metadata.namespace, { "kubernetes.io/service-name": service.metadata.name });
-  return slices.flatMap((slice) => {
+  return slicesOf(world, service).flatMap((slice) => {
     const target = slicePort(slice, service.spec, port);
     if (target === undefined) return [];
     return (slice.spec.endpoints ?? []).flatMap((endpoint) => {

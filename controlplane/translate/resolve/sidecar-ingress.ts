@@ -2,9 +2,8 @@
 import type { ConnectionPoolSpec } from "../../model/kinds/destination-rule.ts";
 import type { SidecarIngressSpec } from "../../model/kinds/sidecar.ts";
 import type { World } from "../../world/world.ts";
-import type { InboundTarget } from "../ir/proxy.ts";
+import type { InboundPort, InboundTarget } from "../ir/proxy.ts";
 import type { ProxyClass } from "../ir/proxy-class.ts";
-import type { ConnectionLimits } from "../ir/upstream.ts";
 import type { Inputs } from "./modules.ts";
 import { sidecarOf } from "./sidecar.ts";
 import { resolveLimits } from "./traffic-policy.ts";
@@ -46,12 +45,20 @@ function targetOf(endpoint: string): InboundTarget | undefined {
   return ["", "0.0.0.0", "::"].includes(address) ? { kind: "samePod", port } : { kind: "address", address, port };
 }
 
-/** Returns how much the application behind a port takes at once; undefined where nobody says. */
-export function inboundLimits(world: World, proxy: ProxyClass, port: number): ConnectionLimits | undefined {
+/** Returns how much the application behind a port takes at once, and whether it is spoken to as its clients speak. */
+export function resolveInboundPool(
+  world: World,
+  proxy: ProxyClass,
+  port: number,
+): Pick<InboundPort, "limits" | "followsClient"> {
   const { inboundConnectionPool, ingress = [] } = sidecarOf(world, proxy)?.spec ?? {};
   const own = ingress.find((candidate) => candidate.port.number === port)?.connectionPool;
   const pool: ConnectionPoolSpec | undefined = own ?? inboundConnectionPool;
-  return pool && resolveLimits({ connectionPool: pool }, world.mesh.connectTimeoutMs);
+  if (pool === undefined) return {};
+  return {
+    limits: resolveLimits({ connectionPool: pool }, world.mesh.connectTimeoutMs),
+    ...(pool.http?.useClientProtocol === true && { followsClient: true }),
+  };
 }
 
 /** Returns what to say of an ingress that cannot be obeyed where programs and ports are given to each other beforehand. */

@@ -111,6 +111,7 @@ export function resolveLimits(
       minimum: retryBudget.minRetryConcurrency || DEFAULT_BUDGET_MINIMUM,
     },
     idleTimeoutMs: durationMs(http?.idleTimeout) ?? durationMs(tcp?.idleTimeout),
+    tcpIdleTimeoutMs: durationMs(tcp?.idleTimeout),
     maxConcurrentStreams: positive(http?.maxConcurrentStreams),
     http2KeepAlive:
       http?.http2KeepAlive &&

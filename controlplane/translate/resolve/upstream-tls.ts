@@ -1,5 +1,6 @@
 // What is spoken below the protocol of one upstream.
 import type { ClientTlsSpec } from "../../model/kinds/destination-rule.ts";
+import { MAX_SERVER_NAME_BYTES } from "../../model/envoy-limits.ts";
 import type { World } from "../../world/world.ts";
 import { type UpstreamId, type UpstreamTls, upstreamText } from "../ir/upstream.ts";
 import { isFailed } from "../../model/failure.ts";
@@ -76,7 +77,11 @@ function mayHaveSidecars(service: MeshService): boolean {
   return [...service.backends.values()].some((backends) => backends.some((backend) => backend.endpoint.meshTls));
 }
 
-/** `outbound_.80_.v1_.reviews.default.svc.cluster.local`, as Istio's sidecars tell each other what they want. */
+/**
+ * `outbound_.80_.v1_.reviews.default.svc.cluster.local`, as Istio's sidecars tell each other what they want; "" where
+ * that is longer than a name can be that TLS asks for.
+ */
 function meshSni(id: UpstreamId): string {
-  return upstreamText({ ...id, direction: "passedOn" });
+  const name = upstreamText({ ...id, direction: "passedOn" });
+  return Buffer.byteLength(name) > MAX_SERVER_NAME_BYTES ? "" : name;
 }

@@ -20,6 +20,11 @@ const gatewaysOf = memoized((service: VirtualServiceObject): readonly string[] =
   return names.length === 0 ? ["mesh"] : names.map((name) => qualifyGateway(name, service.metadata.namespace));
 });
 
+/** Returns whether sidecars obey it. */
+export function isForSidecars(service: VirtualServiceObject): boolean {
+  return gatewaysOf(service).includes("mesh");
+}
+
 /**
  * Returns the VirtualServices with routes of requests that clients in `namespace` obey at a gateway (`mesh`: in their
  * sidecars), in the order in which they are looked up: those that are not public of the client's own namespace, then

@@ -28,17 +28,21 @@ const TLS_MODE = "security.istio.io/tlsMode";
 
 const UNIX_SOCKET = "unix://";
 
-const entriesWith = labelIndex("WorkloadEntry", (entry) => workloadOf(entry).labels);
+const labelledEntries = labelIndex("WorkloadEntry", (entry) => workloadOf(entry).labels);
 
 /**
  * Returns the WorkloadEntries of a namespace that a selector matches (an empty one: all), oldest first; those without
  * that are watched and not well.
  */
 export function selectedEntries(world: World, namespace: string, selector: Labels): readonly OtherWorkload[] {
-  const found = selectsAll(selector)
+  return entriesWith(world, namespace, selector).filter(isHealthy).map(workloadOf);
+}
+
+/** Returns them all, also those that are not well. */
+export function entriesWith(world: World, namespace: string, selector: Labels): readonly MeshObject<"WorkloadEntry">[] {
+  return selectsAll(selector)
     ? objectsIn(world, "WorkloadEntry", namespace)
-    : entriesWith(world, namespace, selector);
-  return found.filter(isHealthy).map(workloadOf);
+    : labelledEntries(world, namespace, selector);
 }
 
 /** The labels of its metadata go before those of its spec, as in Istio. */

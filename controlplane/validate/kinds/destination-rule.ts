@@ -2,6 +2,7 @@
 import type { FieldPath } from "../../model/document.ts";
 import type {
   ClientTlsSpec,
+  ConnectionPoolSpec,
   DestinationRuleSpec,
   LoadBalancerSpec,
   OutlierDetectionSpec,
@@ -16,6 +17,8 @@ import {
   noDuplicates,
   report,
 } from "../checks.ts";
+import { checkFile } from "../files.ts";
+import { askedNameFault } from "../formats.ts";
 import { dnsLabelFault, tokenFault } from "../names.ts";
 import type { Findings } from "../violation.ts";
 import { checkLocalities, checkZones } from "./locality.ts";
@@ -82,12 +85,18 @@ function checkLevel(level: Level, at: FieldPath, findings: Findings): void {
   warnOfFailover(level, [...at, "loadBalancer"], findings);
   checkTls(level.tls, [...at, "tls"], findings);
   checkOutlierDetection(level.outlierDetection, [...at, "outlierDetection"], findings);
-  const http = level.connectionPool?.http;
+  checkConnectionPool(level.connectionPool, [...at, "connectionPool"], findings);
+}
+
+/** Checks how many connections and requests are let through, to a host or to a workload. */
+export function checkConnectionPool(
+  pool: Loose<ConnectionPoolSpec> | undefined,
+  at: FieldPath,
+  findings: Findings,
+): void {
+  const http = pool?.http;
   if (http?.useClientProtocol === true && http.h2UpgradePolicy === "UPGRADE")
-    findings.error(
-      [...at, "connectionPool", "http", "useClientProtocol"],
-      "cannot stand beside h2UpgradePolicy UPGRADE",
-    );
+    findings.error([...at, "http", "useClientProtocol"], "cannot stand beside h2UpgradePolicy UPGRADE");
 }
 
 /** Nobody would find out that an endpoint is bad. */
@@ -141,14 +150,20 @@ function isPrime(value: number): boolean {
   return true;
 }
 
+const FILES = ["clientCertificate", "privateKey", "caCertificates", "caCrl"] as const;
+/** In place of a file of authorities: those of the operating system. */
+const SYSTEM_WORD = "system";
 const CONFIG_MAP = "configmap://";
 
 function checkTls(tls: Loose<ClientTlsSpec> | undefined, at: FieldPath, findings: Findings): void {
   if (tls === undefined) return;
   const mode = tls.mode ?? "DISABLE";
+  if (tls.sni !== undefined) report(findings, [...at, "sni"], askedNameFault(tls.sni));
+  for (const field of FILES)
+    checkFile(tls[field], [...at, field], findings, field === "caCertificates" ? SYSTEM_WORD : undefined);
   if (tls.credentialName?.startsWith(CONFIG_MAP))
     findings.error([...at, "credentialName"], "of a ConfigMap is not supported yet: write the name of a Secret");
-  for (const field of ["clientCertificate", "privateKey", "caCertificates", "caCrl"] as const)
+  for (const field of FILES)
     if (tls.credentialName !== undefined && tls[field] !== undefined)
       findings.error([...at, field], "cannot stand beside credentialName, which has it");
   for (const field of ["clientCertificate", "privateKey"] as const) {

@@ -2,6 +2,7 @@
 import type { FieldPath } from "../../model/document.ts";
 import { CIPHER_SUITES, ECDH_CURVES, type GatewayServerSpec, isPassedOn } from "../../model/kinds/gateway.ts";
 import { each, type Loose } from "../checks.ts";
+import { checkFile } from "../files.ts";
 import { quote } from "../formats.ts";
 import type { Findings } from "../violation.ts";
 
@@ -17,6 +18,8 @@ const OF_CLIENTS = [
   "verifyCertificateSpki",
   "verifyCertificateHash",
 ] as const;
+const PAIR = ["serverCertificate", "privateKey"] as const;
+const FILES = [...PAIR, "caCertificates", "caCrl"] as const;
 const MAX_CERTIFICATES = 2;
 
 type Given = (typeof SOURCES)[number] | (typeof OF_CLIENTS)[number] | "caCrl";
@@ -28,6 +31,10 @@ export function isGiven(tls: ServerTls, field: Given): boolean {
 
 /** Checks where certificates come from, what is asked of clients, and the parameters of the connections. */
 export function checkServerTls(tls: ServerTls, at: FieldPath, findings: Findings): void {
+  for (const field of FILES) checkFile(tls[field], [...at, field], findings);
+  each(tls.tlsCertificates, [...at, "tlsCertificates"], (pair, path) => {
+    for (const field of PAIR) checkFile(pair[field], [...path, field], findings);
+  });
   checkParameters(tls, at, findings);
   const mode = tls.mode ?? "PASSTHROUGH";
   if (mode === "ISTIO_MUTUAL") {
@@ -92,7 +99,7 @@ function checkFiles(tls: ServerTls, mode: string, at: FieldPath, findings: Findi
     ? (tls.tlsCertificates ?? []).map((pair, index) => [pair, [...at, "tlsCertificates", index]] as const)
     : [[tls, at] as const];
   for (const [pair, path] of pairs)
-    for (const field of ["serverCertificate", "privateKey"] as const)
+    for (const field of PAIR)
       if ((pair?.[field] ?? "") === "") findings.error([...path, field], "is required: a certificate has two parts");
 }
 

@@ -13,6 +13,13 @@ export function checkService(spec: Loose<ServiceSpec>, at: FieldPath, findings: 
   // "" and None are Kubernetes' words for none; it is one of the names that a route table knows the host by.
   if (!["", "None"].includes(clusterIP) && isIP(clusterIP) === 0)
     findings.error([...at, "clusterIP"], `must be an IP address or None, not ${quote(clusterIP)}`);
+  const { type, externalName = "" } = spec;
+  if (type === "ExternalName" && isIP(externalName) !== 0)
+    findings.warn(
+      [...at, "externalName"],
+      "is an address, which Kubernetes takes for a name that nobody resolves: " +
+        "write a Service without selector and its EndpointSlice",
+    );
   const path = [...at, "ports"];
   each(spec.ports, path, (port, portPath) => {
     if (port.name !== undefined && port.name !== "") report(findings, [...portPath, "name"], dnsLabelFault(port.name));

@@ -1,16 +1,19 @@
 // What a Sidecar must mean.
 import { isIP } from "node:net";
 import type { FieldPath } from "../../model/document.ts";
+import type { ConnectionPoolSpec } from "../../model/kinds/destination-rule.ts";
 import type { SidecarIngressSpec, SidecarSpec } from "../../model/kinds/sidecar.ts";
 import { each, type Loose, noDuplicates, report, scopedHostFault } from "../checks.ts";
 import { hostAndPortFault, quote } from "../formats.ts";
 import { dnsLabelFault } from "../names.ts";
 import type { Findings } from "../violation.ts";
+import { checkConnectionPool } from "./destination-rule.ts";
 import { checkDestination } from "./destinations.ts";
 import { checkServerTls, isGiven, type ServerTls } from "./server-tls.ts";
 
 const TLS_PROTOCOLS = ["HTTPS", "TLS"];
-const PROTOCOLS = ["HTTP", "HTTP2", "GRPC", "GRPC-WEB", "MONGO", "REDIS", "MYSQL", "TCP", "UDP", ...TLS_PROTOCOLS];
+const HTTP_PROTOCOLS = ["HTTP", "HTTP2", "GRPC", "GRPC-WEB"];
+const PROTOCOLS = [...HTTP_PROTOCOLS, "MONGO", "REDIS", "MYSQL", "TCP", "UDP", ...TLS_PROTOCOLS];
 const UNIX = "unix://";
 
 /** `~namespace/host` takes out what another entry lets in. */
@@ -26,6 +29,7 @@ export function checkSidecar(spec: Loose<SidecarSpec>, at: FieldPath, findings: 
   const says = [spec.egress?.length, spec.ingress?.length, spec.outboundTrafficPolicy, spec.inboundConnectionPool];
   if (says.every((part) => part === undefined || part === 0) && !findings.failedUnder(at))
     findings.error(at, "must have egress or outboundTrafficPolicy: without, a Sidecar says nothing");
+  checkInboundPool(spec.inboundConnectionPool, [...at, "inboundConnectionPool"], findings);
   each(spec.ingress, [...at, "ingress"], (ingress, path) => checkIngress(ingress, path, findings));
   noDuplicates(spec.ingress, [...at, "ingress"], ({ port }) => port?.number, "port", findings, ["port", "number"]);
   checkEgress(spec.egress, [...at, "egress"], findings);
@@ -76,7 +80,22 @@ function checkIngress(ingress: Loose<SidecarIngressSpec>, at: FieldPath, finding
   if (ingress.port?.number === 0) findings.error([...at, "port", "number"], "must be between 1 and 65535, not 0");
   checkBind(ingress.bind, [...at, "bind"], findings);
   checkEndpoint(ingress.defaultEndpoint ?? "", [...at, "defaultEndpoint"], findings);
-  if (ingress.tls !== undefined) checkIngressTls(ingress.tls, ingress.port?.protocol ?? "", [...at, "tls"], findings);
+  const pool = [...at, "connectionPool"];
+  checkInboundPool(ingress.connectionPool, pool, findings);
+  const protocol = (ingress.port?.protocol ?? "").toUpperCase();
+  if (protocol !== "" && !HTTP_PROTOCOLS.includes(protocol) && ingress.connectionPool?.http !== undefined)
+    findings.warn([...pool, "http"], `has no effect on a port of ${protocol}`);
+  if (ingress.tls !== undefined) checkIngressTls(ingress.tls, protocol, [...at, "tls"], findings);
+}
+
+/** Of a pool before the application: the port says what is spoken to it. */
+function checkInboundPool(pool: Loose<ConnectionPoolSpec> | undefined, at: FieldPath, findings: Findings): void {
+  checkConnectionPool(pool, at, findings);
+  if (pool?.http?.h2UpgradePolicy === "UPGRADE")
+    findings.warn(
+      [...at, "http", "h2UpgradePolicy"],
+      "has no effect on what comes in: the application is spoken to as its port says",
+    );
 }
 
 function checkEndpoint(endpoint: string, at: FieldPath, findings: Findings): void {
@@ -92,7 +111,7 @@ function checkEndpoint(endpoint: string, at: FieldPath, findings: Findings): voi
 }
 
 function checkIngressTls(tls: ServerTls, protocol: string, at: FieldPath, findings: Findings): void {
-  if (!TLS_PROTOCOLS.includes(protocol.toUpperCase())) findings.error(at, "needs protocol HTTPS or TLS");
+  if (!TLS_PROTOCOLS.includes(protocol)) findings.error(at, "needs protocol HTTPS or TLS");
   if (tls.httpsRedirect === true) findings.error([...at, "httpsRedirect"], "has a meaning in a Gateway only");
   for (const field of ["credentialName", "credentialNames", "tlsCertificates"] as const)
     if (isGiven(tls, field)) findings.error([...at, field], "cannot be given in a Sidecar: it names files");
