@@ -10,6 +10,7 @@ import { createFindingsStage } from "./admin/findings.ts";
 import { createTakenUpStage } from "./admin/taken-up.ts";
 import { createControlPlaneView } from "./admin/view.ts";
 import { createAuthorityStage } from "./ca/authority-stage.ts";
+import { directoryStore } from "./ca/directory-store.ts";
 import { createDiskNews } from "./disk/kept-file.ts";
 import { readEnvoyPage } from "./local/envoy-page.ts";
 import { createConcernedProxies } from "./proxies/concerned-proxies.ts";
@@ -51,6 +52,9 @@ export interface ControlPlaneDeps {
   readonly tell?: ((line: string) => void) | undefined;
 }
 
+/** Those by which proxies of this machine look the control plane up. */
+const LOCAL_NAMES = { dnsNames: ["istiod.istio-system.svc", "scrim.local"], ipAddresses: ["127.0.0.1"] };
+
 /** The control plane of one mesh directory, not yet started. */
 export function createControlPlane(settings: ServeSettings, given: ControlPlaneDeps): ControlPlane {
   const { clock, logger, metrics, installation } = given;
@@ -67,7 +71,8 @@ export function createControlPlane(settings: ServeSettings, given: ControlPlaneD
   // batches of documents → the World of what is accepted, and what is wrong with the rest
   const store = createStoreStage(settings, { ...deps, source });
   // the trust domain → certificates
-  const authority = createAuthorityStage(settings, deps, store.world);
+  const signing = directoryStore(join(settings.stateDir, "ca"), clock);
+  const authority = createAuthorityStage(settings, { ...deps, store: signing, serverNames: LOCAL_NAMES }, store.world);
   // the World → the same without what no Envoy loads
   const held = createHeldObjects(store.world, store.remembered);
   const refused = createCell<readonly RejectedContent[]>([]);

@@ -1,22 +1,26 @@
-// Consumes: the mesh's trust domain, and the root certificate and key in the state directory.
+// Consumes: the mesh's trust domain, and what its authority signs with, from where that is kept.
 // Produces: certificates: each workload identity's, renewed before they expire, and the control plane's own.
 // Never does: make a second root in silence: without its key the mesh has no identities to give, and that is said.
-import { join } from "node:path";
 import { ScrimError } from "../model/failure.ts";
 import type { ServeSettings } from "../settings/settings.ts";
 import { type Cell, createCell } from "../stages/cell.ts";
 import type { Stage } from "../stages/stage.ts";
 import type { Clock } from "../telemetry/clock.ts";
 import { registerRootExpiry } from "../telemetry/control-plane-metrics.ts";
+import type { Logger } from "../telemetry/logger.ts";
 import type { Registry } from "../telemetry/metrics.ts";
 import type { World } from "../world/world.ts";
-import { type Authority, openAuthority } from "./authority.ts";
+import { type Authority, createAuthority, type ServerNames } from "./authority.ts";
+import { planReplacement } from "./replacement.ts";
+import type { SigningIdentity } from "./signing-identity.ts";
+import type { SigningStore } from "./signing-store.ts";
 import { createWorkloadSecrets, type WorkloadSecrets } from "./workload-secrets.ts";
-
-const SERVER_NAMES = { dnsNames: ["istiod.istio-system.svc", "scrim.local"], ipAddresses: ["127.0.0.1"] };
+import { validityOf } from "./x509.ts";
 
 /** What only an authority with its key can give. */
 export interface Issuer {
+  /** What proxies trust, in PEM. */
+  readonly rootPem: string;
   /** As WorkloadSecrets has it. */
   readonly secretsFor: WorkloadSecrets["secretsFor"];
   /** A new certificate of the control plane's own, for its names. */
@@ -24,7 +28,7 @@ export interface Issuer {
 }
 
 export interface AuthorityStage extends Stage {
-  /** Undefined until the stage has started. */
+  /** Undefined until the stage has started; another one when something else signs. */
   readonly issuer: Cell<Issuer | undefined>;
   /** Counts up whenever certificates are due: who still needs them asks again and gets new ones. */
   readonly renewals: Cell<number>;
@@ -32,39 +36,79 @@ export interface AuthorityStage extends Stage {
 
 interface AuthorityDeps {
   readonly clock: Clock;
+  readonly logger: Logger;
   readonly metrics: Registry;
   /** From 0 up to 1, as Math.random: spreads renewals. */
   readonly random: () => number;
+  readonly store: SigningStore;
+  /** Those by which proxies look the control plane up. */
+  readonly serverNames: ServerNames;
 }
+
+/** So long proxies have to take up new roots before something is signed that leads to them. */
+const TRUST_FIRST_MS = 300_000;
 
 /** Returns the stage that signs. */
 export function createAuthorityStage(
-  { stateDir, workloadLifetimeMs }: Pick<ServeSettings, "stateDir" | "workloadLifetimeMs">,
-  { clock, metrics, random }: AuthorityDeps,
+  settings: Pick<ServeSettings, "workloadLifetimeMs">,
+  deps: AuthorityDeps,
   world: Cell<World>,
 ): AuthorityStage {
+  const { clock, logger, store } = deps;
   const issuer = createCell<Issuer | undefined>(undefined);
   const renewals = createCell(0);
   return {
     name: "certificate authority",
-    runsOn: "leader",
     issuer,
     renewals,
     async start(signal) {
       const { trustDomain } = world.read().mesh;
-      const opening = openAuthority({ directory: join(stateDir, "ca"), trustDomain, clock, workloadLifetimeMs });
-      if (opening.kind === "failed")
-        throw new ScrimError(opening.code, `The certificate authority cannot start: ${opening.message}`);
-      const { authority } = opening;
-      registerRootExpiry(metrics, authority.rootPem, clock);
-      const secrets = createWorkloadSecrets({ authority, clock, random });
-      issuer.set({ secretsFor: secrets.secretsFor, issueServerCertificate: () => serverCertificate(authority) });
-      void secrets.watch(() => renewals.set(renewals.read() + 1), signal);
+      const opened = await store.open(trustDomain, signal);
+      if (opened.kind === "failed")
+        throw new ScrimError(opened.code, `The certificate authority cannot start: ${opened.message}`);
+      let current = opened;
+      let inUse = new AbortController();
+      const signWith = (identity: SigningIdentity): AbortSignal => {
+        inUse.abort();
+        inUse = new AbortController();
+        const ended = AbortSignal.any([signal, inUse.signal]);
+        current = identity;
+        const authority = createAuthority({ trustDomain, clock, ...settings }, identity);
+        const secrets = createWorkloadSecrets({ authority, clock, random: deps.random });
+        issuer.set(issuerOf(authority, secrets, deps.serverNames));
+        void secrets.watch(() => renewals.set(renewals.read() + 1), ended);
+        return ended;
+      };
+      signWith(opened);
+      registerRootExpiry(deps.metrics, () => validityOf(current.root).notAfterMs, clock);
+      store.follow?.((next) => {
+        const plan = planReplacement(current, next);
+        if (plan.kind === "failed") return logger.error({}, `another CA certificate is not taken up: ${plan.message}`);
+        const ended = signWith(plan.now);
+        logger.info({}, `the CA certificate was replaced${plan.later ? "; first its root is made known" : ""}`);
+        if (plan.later !== undefined) void switchLater(plan.later, clock, ended, signWith);
+      }, signal);
     },
   };
 }
 
-function serverCertificate(authority: Authority): { readonly certificate: string; readonly key: string } {
-  const { chainPem, keyPem } = authority.issueServerCertificate(SERVER_NAMES);
-  return { certificate: chainPem, key: keyPem };
+async function switchLater(
+  identity: SigningIdentity,
+  clock: Clock,
+  ended: AbortSignal,
+  signWith: (identity: SigningIdentity) => void,
+): Promise<void> {
+  await clock.sleep(TRUST_FIRST_MS, ended).catch(() => undefined);
+  if (!ended.aborted) signWith(identity);
+}
+
+function issuerOf(authority: Authority, { secretsFor }: WorkloadSecrets, names: ServerNames): Issuer {
+  return {
+    rootPem: authority.rootPem,
+    secretsFor,
+    issueServerCertificate() {
+      const { chainPem, keyPem } = authority.issueServerCertificate(names);
+      return { certificate: chainPem, key: keyPem };
+    },
+  };
 }

@@ -19,16 +19,18 @@ export interface CertificateTemplate {
   readonly notAfterMs: number;
 }
 
-/** Who signs: the issuer's name and key. */
+/** Who signs. */
 export interface Signer {
-  readonly commonName: string;
-  readonly publicKey: KeyObject;
+  /** Its subject, as a Name in DER: what it signs has it as issuer, byte for byte. */
+  readonly subject: Buffer;
+  readonly keyIdentifier: Buffer;
   readonly privateKey: KeyObject;
 }
 
 const OIDS = {
   commonName: "2.5.4.3",
   ecdsaWithSha256: "1.2.840.10045.4.3.2",
+  sha256WithRsa: "1.2.840.113549.1.1.11",
   subjectKeyIdentifier: "2.5.29.14",
   keyUsage: "2.5.29.15",
   subjectAltName: "2.5.29.17",
@@ -51,8 +53,37 @@ export function signCertificate(template: CertificateTemplate, issuer: Signer): 
   const tbs = buildTbs(template, issuer);
   const tbsBytes = Buffer.from(asn1.toDer(tbs).getBytes(), "latin1");
   const signature = sign("sha256", tbsBytes, { key: issuer.privateKey, dsaEncoding: "der" });
-  const certificate = sequence(tbs, algorithm(), bitString(`\x00${signature.toString("latin1")}`));
+  const certificate = sequence(tbs, algorithm(issuer), bitString(`\x00${signature.toString("latin1")}`));
   return toPem(asn1.toDer(certificate).getBytes());
+}
+
+/** Returns who signs with a key under a name of its own: a root that is about to be made. */
+export function newSigner(commonName: string, publicKey: KeyObject, privateKey: KeyObject): Signer {
+  const subject = Buffer.from(asn1.toDer(name(commonName)).getBytes(), "latin1");
+  return { subject, keyIdentifier: Buffer.from(keyHash(publicKey), "latin1"), privateKey };
+}
+
+/** Returns who signs with the key of this certificate. */
+export function signerOf(certificate: X509Certificate, privateKey: KeyObject): Signer {
+  const [tbs] = asn1.fromDer(certificate.raw.toString("latin1")).value as Asn1[];
+  const fields = tbs!.value as Asn1[];
+  // Version (where it is not 1), serial, algorithm, issuer, validity, subject, key (RFC 5280 §4.1).
+  const first = fields[0]?.tagClass === asn1.Class.CONTEXT_SPECIFIC ? 1 : 0;
+  const subject = Buffer.from(asn1.toDer(fields[first + 4]!).getBytes(), "latin1");
+  const own = extensionOf(fields, OIDS.subjectKeyIdentifier);
+  const keyIdentifier = own === undefined ? keyHash(certificate.publicKey) : (asn1.fromDer(own).value as string);
+  return { subject, keyIdentifier: Buffer.from(keyIdentifier, "latin1"), privateKey };
+}
+
+/** The DER inside an extension of a TBSCertificate. */
+function extensionOf(fields: readonly Asn1[], id: string): string | undefined {
+  const isList = ({ tagClass, type }: Asn1) => tagClass === asn1.Class.CONTEXT_SPECIFIC && (type as number) === 3;
+  const [list] = (fields.find(isList)?.value as Asn1[] | undefined) ?? [];
+  for (const extension of (list?.value as Asn1[] | undefined) ?? []) {
+    const parts = extension.value as Asn1[];
+    if (asn1.derToOid(forge.util.createBuffer(parts[0]!.value as string)) === id) return parts.at(-1)!.value as string;
+  }
+  return undefined;
 }
 
 /** From when to when a certificate holds, in milliseconds since 1970. */
@@ -71,8 +102,8 @@ function buildTbs(template: CertificateTemplate, issuer: Signer): Asn1 {
   return sequence(
     asn1.create(asn1.Class.CONTEXT_SPECIFIC, 0, true, [integer("\x02")]),
     integer(randomSerial()),
-    algorithm(),
-    name(issuer.commonName),
+    algorithm(issuer),
+    asn1.fromDer(issuer.subject.toString("latin1")),
     sequence(time(template.notBeforeMs), time(template.notAfterMs)),
     name(template.commonName),
     asn1.fromDer(spki(template.publicKey).toString("latin1")),
@@ -81,7 +112,7 @@ function buildTbs(template: CertificateTemplate, issuer: Signer): Asn1 {
 }
 
 function buildExtensions(template: CertificateTemplate, issuer: Signer): Asn1[] {
-  const keyIdentifier = asn1.create(asn1.Class.CONTEXT_SPECIFIC, 0, false, keyHash(issuer.publicKey));
+  const keyIdentifier = asn1.create(asn1.Class.CONTEXT_SPECIFIC, 0, false, issuer.keyIdentifier.toString("latin1"));
   const extensions = [
     extension(OIDS.basicConstraints, true, sequence(...(template.isAuthority ? [boolean(true)] : []))),
     extension(OIDS.keyUsage, true, bitString(template.isAuthority ? KEY_CERT_SIGN_AND_CRL_SIGN : DIGITAL_SIGNATURE)),
@@ -140,7 +171,8 @@ function extension(id: string, isCritical: boolean, value: Asn1): Asn1 {
   return isCritical ? sequence(oid(id), boolean(true), body) : sequence(oid(id), body);
 }
 
-function algorithm(): Asn1 {
+function algorithm({ privateKey }: Signer): Asn1 {
+  if (privateKey.asymmetricKeyType === "rsa") return sequence(oid(OIDS.sha256WithRsa), universal(asn1.Type.NULL, ""));
   return sequence(oid(OIDS.ecdsaWithSha256));
 }
 

@@ -66,15 +66,22 @@ export function createServingStage(
     forgetRefusal: (version) => server?.forgetRefusal(version),
     async start(signal) {
       const { issuer, renewals } = stages.authority;
-      const certificates = issuer.read();
-      if (certificates === undefined) throw new RangeError("the certificate authority starts before who needs it");
-      const xds = (server = createServer(settings, deps, stages, certificates));
+      const current = (): Issuer => {
+        const certificates = issuer.read();
+        if (certificates === undefined) throw new RangeError("the certificate authority starts before who needs it");
+        return certificates;
+      };
+      const xds = (server = createServer(settings, deps, stages, current));
       await xds.listen();
       reach.set(xds);
       stages.refusedInTrial.subscribe(xds.refuse);
       stages.publication.published.subscribe(() => xds.notify());
       renewals.subscribe(() => xds.notify());
-      void renewServerCertificate(xds, certificates, deps.clock, signal);
+      issuer.subscribe(() => {
+        xds.setCertificate(current().issueServerCertificate());
+        xds.notify();
+      });
+      void renewServerCertificate(xds, current, deps.clock, signal);
     },
     async stop() {
       await server?.close();
@@ -85,13 +92,13 @@ export function createServingStage(
 /** It holds for a year; renewed every week it is never near its end, however long the control plane runs. */
 async function renewServerCertificate(
   xds: XdsServer,
-  issuer: Issuer,
+  issuer: () => Issuer,
   clock: Clock,
   signal: AbortSignal,
 ): Promise<void> {
   while (!signal.aborted) {
     await clock.sleep(WEEK_MS, signal).catch(() => undefined);
-    if (!signal.aborted) xds.setCertificate(issuer.issueServerCertificate());
+    if (!signal.aborted) xds.setCertificate(issuer().issueServerCertificate());
   }
 }
 
@@ -99,7 +106,7 @@ function createServer(
   settings: ServingSettings,
   { authenticate, debug, identifier, metrics, clock, logger }: ServingDeps,
   { publication, refused, scratch }: ServedStages,
-  issuer: Issuer,
+  issuer: () => Issuer,
 ): XdsServer {
   const observer = registerXdsMetrics(metrics);
   const world = (): World | undefined => publication.published.read()?.world;
@@ -115,12 +122,12 @@ function createServer(
       host: settings.xdsAddress.address,
       port: settings.xdsAddress.port,
       option: settings.xdsAddress.option,
-      certificate: issuer.issueServerCertificate(),
+      certificate: issuer().issueServerCertificate(),
       authenticate,
     },
     resourcesFor,
     revision: () => world()?.revision ?? 0,
-    secretsFor: (proxy) => secretsOf(proxy, world(), issuer, resourcesFor),
+    secretsFor: (proxy) => secretsOf(proxy, world(), issuer(), resourcesFor),
     encoder: createResourceEncoder(),
     clock,
     log: {

@@ -1,5 +1,4 @@
 // The control plane's own metrics, under the names that Istio's users know.
-import { X509Certificate } from "node:crypto";
 import { Counter, Gauge } from "prom-client";
 import type { Registry } from "./metrics.ts";
 
@@ -83,21 +82,23 @@ export function registerBuild(registry: Registry, version: string): void {
   }).set({ component: "pilot", tag: version }, 1);
 }
 
-/** Registers until when the root certificate is valid (Istio: "Citadel metrics"). */
-export function registerRootExpiry(registry: Registry, rootPem: string, clock: { nowMs(): number }): void {
-  const expiresMs = Date.parse(new X509Certificate(rootPem).validTo);
+/** Registers until when the root certificate is valid, milliseconds since 1970 (Istio: "Citadel metrics"). */
+export function registerRootExpiry(registry: Registry, expiresMs: () => number, clock: { nowMs(): number }): void {
   const registers = [registry];
   new Gauge({
     name: "citadel_server_root_cert_expiry_timestamp",
     help: "When the root certificate expires, in seconds since 1970.",
     registers,
-  }).set(expiresMs / 1_000);
+    collect() {
+      this.set(expiresMs() / 1_000);
+    },
+  });
   new Gauge({
     name: "citadel_server_root_cert_expiry_seconds",
     help: "Seconds until the root certificate expires.",
     registers,
     collect() {
-      this.set((expiresMs - clock.nowMs()) / 1_000);
+      this.set((expiresMs() - clock.nowMs()) / 1_000);
     },
   });
 }

@@ -1,3 +1,4 @@
+import { X509Certificate } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { TestIdentities } from "../../test/support/test-identities.ts";
 import {
@@ -79,7 +80,8 @@ describe("what Istio's dashboards ask beside", () => {
     nowMs = 540;
     pushes.pushed();
     pushes.pushed();
-    registerRootExpiry(registry, new TestIdentities().rootPem, { nowMs: () => Date.now() });
+    const expiresMs = Date.parse(new X509Certificate(new TestIdentities().rootPem).validTo);
+    registerRootExpiry(registry, () => expiresMs, { nowMs: () => Date.now() });
     expect(
       await linesOf(registry, /^(istio_build|pilot_(pushcontext_init_seconds|debounce_time)_(sum|count))/),
     ).toEqual([
