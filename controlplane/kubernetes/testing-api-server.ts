@@ -4,7 +4,7 @@ import { generateKeyPairSync, X509Certificate } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer, type Server } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
-import { signCertificate } from "../ca/x509.ts";
+import { newSigner, signCertificate } from "../ca/x509.ts";
 import { answerCall, type ServerFaults } from "./testing-api-calls.ts";
 import { createTestResources, resourceKey, type StoredObject, type TestResource } from "./testing-resources.ts";
 
@@ -115,7 +115,8 @@ export async function startTestApiServer(resources: readonly TestResource[] = CO
 /** An authority, a server's certificate, and one of a user. */
 function createTestIdentity() {
   const make = () => generateKeyPairSync("ec", { namedCurve: "prime256v1" });
-  const authority = { commonName: "test-ca", ...make() };
+  const authority = make();
+  const signer = newSigner("test-ca", authority.publicKey, authority.privateKey);
   const certify = (commonName: string, keys: ReturnType<typeof make>, isAuthority = false): string =>
     signCertificate(
       {
@@ -123,7 +124,7 @@ function createTestIdentity() {
         ipAddresses: isAuthority ? [] : ["127.0.0.1"],
         ...{ notBeforeMs: Date.now() - 3_600_000, notAfterMs: Date.now() + 3_600_000 },
       },
-      authority,
+      signer,
     );
   const pem = ({ privateKey }: ReturnType<typeof make>) =>
     privateKey.export({ type: "pkcs8", format: "pem" }).toString();

@@ -24,7 +24,7 @@ export const house: readonly (readonly [room: string, from: readonly string[]])[
   ["translate", ["model", "world", "translate/ir", "translate/resolve", "translate/emit"]],
   ["snapshot", ["model", "telemetry", "world", "translate/emit"]],
   ["xds", ["model", "telemetry", "listen", "snapshot"]],
-  ["ca", ["model", "telemetry", "disk", "stages", "settings", "world"]],
+  ["ca", ["model", "telemetry", "disk", "stages", "settings", "kubernetes", "world"]],
   ["wasm", ["model", "telemetry", "disk", "stages", "settings", "world"]],
   [
     "proxies",
