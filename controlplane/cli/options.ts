@@ -1,21 +1,26 @@
 // Options that several commands have, and how their examples are written.
 import { type Command, Option } from "commander";
-import { DEFAULT_ADMIN_URL } from "./admin-client.ts";
+import { DEFAULT_ADMIN_URL, type MeshOptions } from "./asked-mesh/asked-mesh.ts";
 import type { OutputFormat } from "./output.ts";
 
 /** What a command that asks a running mesh is given. */
-export interface AskOptions {
-  readonly admin: string;
-}
+export type AskOptions = MeshOptions;
 
 /** What a command that prints a table is given. */
-export interface TableOptions extends AskOptions {
+export type TableOptions = AskOptions & {
   readonly output: OutputFormat;
-}
+};
 
-/** Returns `--admin`: the mesh that is asked. */
-export function adminOption(): Option {
-  return new Option("--admin <url>", "the mesh's admin address").default(DEFAULT_ADMIN_URL);
+/** Adds the options that say which mesh is asked: one at an admin address, or a cluster's. */
+export function withAskedMesh(command: Command): Command {
+  const otherwise = `(default: ${DEFAULT_ADMIN_URL}, where it does not answer the kubeconfig's cluster)`;
+  return command
+    .option("--admin <url>", `the mesh's admin address ${otherwise}`)
+    .option("-n, --namespace <namespace>", "the namespace of names that are without one")
+    .option("--kubeconfig <file>", "a cluster's mesh: the file that leads to it (default: KUBECONFIG, ~/.kube/config)")
+    .option("--context <name>", "a cluster's mesh: the context in the kubeconfig")
+    .option("-i, --istioNamespace <namespace>", "a cluster's mesh: where its control plane is (default: istio-system)")
+    .option("--revision <name>", "a cluster's mesh: which of several control planes");
 }
 
 /** Returns `--output`, whose first format is the default. */

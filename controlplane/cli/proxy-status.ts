@@ -3,28 +3,31 @@ import { type ProxyStatus, type Rejection, syncTypes } from "../admin/contract.t
 import type { ResourceShortName } from "../snapshot/type-urls.ts";
 import { fetchProxies } from "./admin-client.ts";
 import type { CommandContext } from "./context.ts";
-import { adminOption, examples, outputOption, type TableOptions } from "./options.ts";
+import { openMesh } from "./asked-mesh/asked-mesh.ts";
+import { examples, outputOption, type TableOptions, withAskedMesh } from "./options.ts";
 import { renderTable, renderValue } from "./output.ts";
-import type { Terminal } from "./terminal.ts";
 
 /** Adds `scrim proxy-status`. */
-export function addProxyStatus(program: Command, { terminal }: CommandContext): void {
-  program
-    .command("proxy-status")
-    .alias("ps")
-    .description("every proxy, and how far it is in sync")
-    .addOption(adminOption())
+export function addProxyStatus(program: Command, context: CommandContext): void {
+  const command = program.command("proxy-status").alias("ps").description("every proxy, and how far it is in sync");
+  withAskedMesh(command)
     .addOption(outputOption("table", "json", "yaml"))
-    .addHelpText("after", examples("scrim proxy-status", "scrim ps -o json --admin http://127.0.0.1:15015"))
-    .action((options: TableOptions) => proxyStatus(options, terminal));
+    .addHelpText(
+      "after",
+      examples("scrim proxy-status", "scrim ps -o json --admin http://127.0.0.1:15015", "scrim ps --context prod"),
+    )
+    .action((options: TableOptions) => proxyStatus(options, context));
 }
 
 // Istio's columns first, in its order.
 const COLUMNS: readonly ResourceShortName[] = ["cds", "lds", "eds", "rds", "ecds", "vhds", "sds"];
 
 /** Prints every proxy and how far it is in sync. */
-async function proxyStatus(options: TableOptions, terminal: Terminal): Promise<void> {
-  const proxies = await fetchProxies(options.admin);
+async function proxyStatus(options: TableOptions, context: CommandContext): Promise<void> {
+  const { terminal } = context;
+  const mesh = await openMesh(options, context);
+  const all = await fetchProxies(mesh);
+  const proxies = all.filter(({ namespace }) => mesh.namespace === undefined || namespace === mesh.namespace);
   if (options.output !== "table") return terminal.out(renderValue(proxies.map(toEntry), options.output));
   terminal.out(renderProxyTable(proxies));
   terminal.out(renderRejections(proxies));

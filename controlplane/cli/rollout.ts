@@ -5,10 +5,10 @@ import { readFile } from "node:fs/promises";
 import type { RolloutStatus } from "../rollout/status.ts";
 import { fetchRollouts, postChange } from "./admin-client.ts";
 import { commandFailure } from "./exit-codes.ts";
-import { adminOption, type AskOptions, examples, outputOption, type TableOptions } from "./options.ts";
+import { openMesh } from "./asked-mesh/asked-mesh.ts";
+import { type AskOptions, examples, outputOption, type TableOptions, withAskedMesh } from "./options.ts";
 import type { CommandContext } from "./context.ts";
 import { renderTable, renderValue } from "./output.ts";
-import type { Terminal } from "./terminal.ts";
 
 const NAMES = `
 A plugin is named NAME or NAMESPACE/NAME. How a new version is rolled out stands in the WasmPlugin's annotation \
@@ -24,7 +24,7 @@ const VERBS = {
 type RolloutVerb = keyof typeof VERBS;
 
 /** Adds `scrim rollout`. */
-export function addRollout(program: Command, { terminal }: CommandContext): void {
+export function addRollout(program: Command, context: CommandContext): void {
   const parent = program
     .command("rollout")
     .description("which version of a plugin its proxies get")
@@ -32,20 +32,17 @@ export function addRollout(program: Command, { terminal }: CommandContext): void
       "after",
       NAMES + examples("scrim rollout status", "scrim rollout status shop/header -o json", "scrim rollout undo header"),
     );
-  parent
+  const status = parent
     .command("status")
     .description("the versions of all plugins, or of one with its history")
-    .argument("[plugin]", PLUGIN)
-    .addOption(adminOption())
+    .argument("[plugin]", PLUGIN);
+  withAskedMesh(status)
     .addOption(outputOption("table", "json", "yaml"))
-    .action((plugin: string | undefined, options: TableOptions) => rolloutStatus(plugin, options, terminal));
+    .action((plugin: string | undefined, options: TableOptions) => rolloutStatus(plugin, options, context));
   for (const verb of Object.keys(VERBS) as readonly RolloutVerb[])
-    parent
-      .command(verb)
-      .description(VERBS[verb])
-      .argument("<plugin>", PLUGIN)
-      .addOption(adminOption())
-      .action((plugin: string, options: AskOptions) => changeRollout(verb, plugin, options, terminal));
+    withAskedMesh(parent.command(verb).description(VERBS[verb]).argument("<plugin>", PLUGIN)).action(
+      (plugin: string, options: AskOptions) => changeRollout(verb, plugin, options, context),
+    );
 }
 
 const DONE: Readonly<Record<RolloutVerb, string>> = {
@@ -55,8 +52,13 @@ const DONE: Readonly<Record<RolloutVerb, string>> = {
 };
 
 /** Prints the plugins' versions; one plugin with its history. */
-async function rolloutStatus(plugin: string | undefined, options: TableOptions, terminal: Terminal): Promise<void> {
-  const { rollouts } = await fetchRollouts(options.admin);
+async function rolloutStatus(
+  plugin: string | undefined,
+  options: TableOptions,
+  context: CommandContext,
+): Promise<void> {
+  const { terminal } = context;
+  const { rollouts } = await fetchRollouts(await openMesh(options, context));
   const shown = plugin === undefined ? rollouts : [find(rollouts, plugin)];
   if (options.output !== "table")
     return terminal.out(renderValue(plugin === undefined ? shown : shown[0], options.output));
@@ -116,10 +118,11 @@ function remarksOn(status: RolloutStatus): readonly string[] {
 async function changeRollout(
   verb: RolloutVerb,
   plugin: string,
-  { admin }: AskOptions,
-  terminal: Terminal,
+  options: AskOptions,
+  context: CommandContext,
 ): Promise<void> {
-  const { tokenFile, rollouts } = await fetchRollouts(admin);
+  const mesh = await openMesh(options, context);
+  const { tokenFile, rollouts } = await fetchRollouts(mesh);
   const found = find(rollouts, plugin);
   const token = await readFile(tokenFile, "utf8").catch((cause: unknown) => {
     throw commandFailure(
@@ -128,9 +131,9 @@ async function changeRollout(
       { cause },
     );
   });
-  const { status, body } = await postChange(admin, `/rollouts/${found.plugin}/${verb}`, token.trim());
+  const { status, body } = await postChange(mesh, `/rollouts/${found.plugin}/${verb}`, token.trim());
   if (status !== 200) throw commandFailure("failed", `${found.plugin} was left as it is: ${body.trim()}.`);
-  terminal.out(`${found.plugin}: ${DONE[verb]}\n`);
+  context.terminal.out(`${found.plugin}: ${DONE[verb]}\n`);
 }
 
 function find(rollouts: readonly RolloutStatus[], name: string): RolloutStatus {

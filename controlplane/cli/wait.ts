@@ -11,18 +11,19 @@ import { formatViolation } from "../validate/violation.ts";
 import { fetchDistribution } from "./admin-client.ts";
 import type { CommandContext } from "./context.ts";
 import { commandFailure, type CommandFailure } from "./exit-codes.ts";
-import { adminOption, examples, outputOption, type TableOptions } from "./options.ts";
+import { type AskedMesh, openMesh } from "./asked-mesh/asked-mesh.ts";
+import { examples, outputOption, type TableOptions, withAskedMesh } from "./options.ts";
 import { type OutputFormat, renderTable, renderValue } from "./output.ts";
 
 /** Adds `scrim wait`. */
 export function addWait(program: Command, context: CommandContext): void {
-  program
+  const command = program
     .command("wait")
     .description("wait until every proxy that a change concerns has acknowledged it")
     .argument("<files...>", "files or directories with the documents; their state in the mesh is waited for")
     .addOption(new Option("--for <what>", "what to wait for").choices(["distribution"]).default("distribution"))
-    .option("--timeout <duration>", "how long to wait at most, as in 30s or 2m", "30s")
-    .addOption(adminOption())
+    .option("--timeout <duration>", "how long to wait at most, as in 30s or 2m", "30s");
+  withAskedMesh(command)
     .addOption(outputOption("table", "json", "yaml"))
     .addHelpText(
       "after",
@@ -31,10 +32,10 @@ export function addWait(program: Command, context: CommandContext): void {
     .action((files: readonly string[], options: WaitOptions) => waitCommand(files, options, context));
 }
 
-interface WaitOptions extends TableOptions {
+type WaitOptions = TableOptions & {
   readonly for: "distribution";
   readonly timeout: string;
-}
+};
 
 /** One object to wait for: its key, and the content it has in the files. */
 interface Wanted {
@@ -48,19 +49,17 @@ const POLL_MS = 100;
  * Waits, then prints how many proxies each object reached. Throws CommandFailure when the time is over, saying which
  * have not and why.
  */
-async function waitCommand(
-  files: readonly string[],
-  options: WaitOptions,
-  { terminal, clock }: CommandContext,
-): Promise<void> {
+async function waitCommand(files: readonly string[], options: WaitOptions, context: CommandContext): Promise<void> {
+  const { terminal, clock } = context;
   const timeoutMs = parseDurationMs(options.timeout);
   if (timeoutMs === undefined)
     throw commandFailure("usage", `--timeout ${options.timeout} is not a duration: write 30s or 2m.`);
   const wanted = await readWanted(files, terminal.err);
+  const mesh = await openMesh(options, context);
   const deadline = clock.nowMs() + timeoutMs;
   const states = new Map<string, Distribution>();
   for (let open = wanted; ; ) {
-    const silence = await lookAt(open, options.admin, states);
+    const silence = await lookAt(open, mesh, states);
     // Those that got there are not asked for again.
     open = open.filter((one) => missingOf(one, states).length > 0);
     const missing = open.flatMap((one) => missingOf(one, states));
@@ -86,12 +85,12 @@ async function waitCommand(
  */
 async function lookAt(
   wanted: readonly Wanted[],
-  admin: string,
+  mesh: AskedMesh,
   states: Map<string, Distribution>,
 ): Promise<CommandFailure | undefined> {
   for (const { object } of wanted) {
     try {
-      states.set(object, await fetchDistribution(admin, object));
+      states.set(object, await fetchDistribution(mesh, object));
     } catch (error) {
       if (!isUnreachable(error) || states.size === 0) throw error;
       return error;

@@ -1,5 +1,6 @@
 import { request } from "node:http";
 import { connect } from "node:net";
+import type { Duplex } from "node:stream";
 
 /** An HTTP answer; status 0 when there was none. */
 export interface HttpAnswer {
@@ -14,14 +15,18 @@ export interface HttpCall {
   readonly timeoutMs: number;
   readonly method?: string;
   readonly headers?: Readonly<Record<string, string>>;
+  /** The connection to use instead of a new one to host and port. */
+  readonly over?: Duplex;
 }
 
 const MAX_BODY_BYTES = 256 * 1_024 * 1_024;
 
 /** Makes one request on a connection of its own. Never rejects. */
-export function httpCall({ host, port, path, timeoutMs, method = "GET", headers = {} }: HttpCall): Promise<HttpAnswer> {
+export function httpCall(given: HttpCall): Promise<HttpAnswer> {
+  const { host, port, path, timeoutMs, method = "GET", headers = {}, over } = given;
   return new Promise((resolve) => {
-    const call = request({ host, port, path, method, headers, agent: false, timeout: timeoutMs });
+    const connecting = over ? { createConnection: () => over } : { agent: false };
+    const call = request({ host, port, path, method, headers, timeout: timeoutMs, ...connecting });
     const deadline = setTimeout(() => call.destroy(), timeoutMs);
     const finish = (answer: HttpAnswer) => {
       clearTimeout(deadline);

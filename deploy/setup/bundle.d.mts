@@ -5,6 +5,7 @@ export interface BundleOptions {
   readonly outdir: string;
   /** Default: a file beside each bundle. */
   readonly sourcemap?: boolean | "inline";
+  readonly splitting?: boolean;
 }
 export function bundle(root: string, options: BundleOptions): Promise<Metafile>;
 export function bundleWhenStale(

@@ -1,7 +1,7 @@
 // Consumes: entry files, and what the bundle before said it was made from.
 // Produces: bundles for Node, with the list of their inputs beside them.
 // Never does: bundles again what nothing has changed of.
-import { access, mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { access, mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { hashInputs, readStamp, writeStamp } from "./inputs.mjs";
 import { SetupError } from "./machine.mjs";
@@ -21,9 +21,9 @@ const BANNER =
 /**
  * Bundles `entries` (`{in, out}`: a source, and the bundle's name without ending) from `root` to `outdir`, both as
  * esbuild names them in its answer: relative to the root. Returns esbuild's metafile; throws SetupError with what it
- * complains of.
+ * complains of. With `splitting` what is only imported when a command runs is a file of its own, read only then.
  */
-export async function bundle(root, { entries, outdir, sourcemap = true }) {
+export async function bundle(root, { entries, outdir, sourcemap = true, splitting = false }) {
   const { build } = await import("esbuild");
   try {
     const { metafile } = await build({
@@ -34,6 +34,8 @@ export async function bundle(root, { entries, outdir, sourcemap = true }) {
       bundle: true,
       platform: "node",
       format: "esm",
+      splitting,
+      chunkNames: "chunk-[hash]",
       target: "node20",
       sourcemap,
       sourcesContent: false,
@@ -55,14 +57,15 @@ export async function bundle(root, { entries, outdir, sourcemap = true }) {
 }
 
 /** Bundles unless the bundles are there and what they were made from is as it was; returns whether it did. */
-export async function bundleWhenStale({ root, begin }, { entries, outdir }) {
+export async function bundleWhenStale({ root, begin }, { entries, outdir, splitting }) {
   const at = (name) => join(root, outdir, name);
   if (await isUpToDate(root, at, entries, outdir)) return false;
   const startedMs = Date.now() - FILE_CLOCK_MS;
   begin();
   await rm(at(STAMP), { force: true });
   await mkdir(join(root, outdir), { recursive: true });
-  const metafile = await bundle(root, { entries, outdir });
+  const metafile = await bundle(root, { entries, outdir, splitting });
+  await removeOldChunks(root, outdir, metafile);
   await writeFile(at(METAFILE), JSON.stringify(metafile));
   const inputs = ownInputs(metafile);
   const hash = await hashInputs(root, inputs);
@@ -79,6 +82,12 @@ async function isUpToDate(root, at, entries, outdir) {
     if (made?.entryPoint !== source || !(await exists(at(`${out}.mjs`)))) return false;
   }
   return (await readStamp(at(STAMP))) === (await hashInputs(root, ownInputs(metafile)));
+}
+
+async function removeOldChunks(root, outdir, { outputs }) {
+  const made = new Set(Object.keys(outputs));
+  for (const name of await readdir(join(root, outdir)))
+    if (/^chunk-.*\.mjs(\.map)?$/.test(name) && !made.has(`${outdir}/${name}`)) await rm(join(root, outdir, name));
 }
 
 /** Packages do not change unless the lockfile does. */

@@ -57,6 +57,7 @@ async function buildByScript({ root, begin }, { script, inputs, output }) {
 export async function buildControlPlane(context) {
   return bundleWhenStale(context, {
     outdir: "controlplane/build",
+    splitting: true,
     // The second is a process of its own, so that a plugin under test can be killed; the third a thread, so that nobody
     // waits for a large document.
     entries: [

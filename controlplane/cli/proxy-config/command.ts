@@ -1,11 +1,10 @@
 // `scrim proxy-config`: what one proxy's Envoy really has, asked from its admin page.
 import type { Command } from "commander";
-import type { ProxyStatus } from "../../admin/contract.ts";
 import { fetchFromEnvoy, fetchProxies, findProxy } from "../admin-client.ts";
 import type { CommandContext } from "../context.ts";
-import { adminOption, outputOption, type TableOptions } from "../options.ts";
+import { openMesh } from "../asked-mesh/asked-mesh.ts";
+import { outputOption, type TableOptions, withAskedMesh } from "../options.ts";
 import { renderTable, renderValue } from "../output.ts";
-import type { Terminal } from "../terminal.ts";
 import { CLUSTER_HEADER, clusterRow, readClusters } from "./clusters.ts";
 import { ECDS_HEADER, ecdsRow, readEcds } from "./ecds.ts";
 import { ENDPOINT_HEADER, endpointRow, readEndpoints } from "./endpoints.ts";
@@ -31,27 +30,22 @@ A proxy is named by pod or workload, with the namespace where it is needed:
   scrim pc ecds istio-ingressgateway.istio-system`;
 
 /** Adds `scrim proxy-config`. */
-export function addProxyConfig(program: Command, { clock, terminal }: CommandContext): void {
+export function addProxyConfig(program: Command, context: CommandContext): void {
   const parent = program
     .command("proxy-config")
     .alias("pc")
     .description("what one proxy's Envoy has")
     .addHelpText("after", NAMES);
   for (const kind of configKinds)
-    parent
-      .command(kind)
-      .aliases([...ALIASES[kind]])
-      .description(`the proxy's ${kind === "ecds" ? "filter configurations that came by ECDS" : `${kind}s`}`)
-      .argument("<proxy>", "pod or workload")
-      .addOption(adminOption())
+    withAskedMesh(
+      parent
+        .command(kind)
+        .aliases([...ALIASES[kind]])
+        .description(`the proxy's ${kind === "ecds" ? "filter configurations that came by ECDS" : `${kind}s`}`)
+        .argument("<proxy>", "pod or workload"),
+    )
       .addOption(outputOption("table", "json", "yaml"))
-      .action((proxy: string, options: TableOptions) =>
-        proxyConfig(kind, proxy, { ...options, nowMs: clock.nowMs() }, terminal),
-      );
-}
-
-interface ProxyConfigOptions extends TableOptions {
-  readonly nowMs: number;
+      .action((proxy: string, options: TableOptions) => proxyConfig(kind, proxy, options, context));
 }
 
 /** What is shown: the objects for JSON and YAML, and the same as a table. */
@@ -65,22 +59,28 @@ interface View {
 async function proxyConfig(
   kind: ConfigKind,
   proxyName: string,
-  options: ProxyConfigOptions,
-  terminal: Terminal,
+  options: TableOptions,
+  context: CommandContext,
 ): Promise<void> {
-  const proxy = findProxy(await fetchProxies(options.admin), proxyName);
-  const view = await fetchView(kind, proxy, options.nowMs);
-  terminal.out(
+  const mesh = await openMesh(options, context);
+  const proxy = findProxy(await fetchProxies(mesh), proxyName, mesh.namespace);
+  const fetchPage = async (path: string): Promise<unknown> => JSON.parse(await fetchFromEnvoy(mesh, proxy, path));
+  const view = await fetchView(kind, fetchPage, context.clock.nowMs());
+  context.terminal.out(
     options.output === "table" ? renderTable(view.header, view.rows) : renderValue(view.objects, options.output),
   );
 }
 
-async function fetchView(kind: ConfigKind, proxy: ProxyStatus, nowMs: number): Promise<View> {
+async function fetchView(
+  kind: ConfigKind,
+  fetchPage: (path: string) => Promise<unknown>,
+  nowMs: number,
+): Promise<View> {
   if (kind === "endpoint") {
-    const endpoints = readEndpoints(JSON.parse(await fetchFromEnvoy(proxy, "/clusters?format=json")));
+    const endpoints = readEndpoints(await fetchPage("/clusters?format=json"));
     return { objects: endpoints, header: ENDPOINT_HEADER, rows: endpoints.map(endpointRow) };
   }
-  return viewOf(kind, JSON.parse(await fetchFromEnvoy(proxy, "/config_dump")), nowMs);
+  return viewOf(kind, await fetchPage("/config_dump"), nowMs);
 }
 
 /** Returns what a config dump says of one kind; exported for its test. */
