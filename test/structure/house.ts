@@ -10,7 +10,7 @@ export const house: readonly (readonly [room: string, from: readonly string[]])[
   ["stages", []],
   ["listen", ["model"]],
   ["settings", ["model", "telemetry"]],
-  ["kubernetes", ["model", "telemetry", "settings"]],
+  ["kubernetes", ["model", "telemetry", "stages", "settings"]],
   ["source", ["model", "settings"]],
   ["validate", ["model"]],
   ["world", ["model"]],
@@ -24,6 +24,7 @@ export const house: readonly (readonly [room: string, from: readonly string[]])[
   ["translate", ["model", "world", "translate/ir", "translate/resolve", "translate/emit"]],
   ["snapshot", ["model", "telemetry", "world", "translate/emit"]],
   ["xds", ["model", "telemetry", "listen", "snapshot"]],
+  ["identity", ["model", "telemetry", "kubernetes", "xds"]],
   ["ca", ["model", "telemetry", "disk", "stages", "settings", "kubernetes", "world"]],
   ["wasm", ["model", "telemetry", "disk", "stages", "settings", "world"]],
   [
