@@ -202,6 +202,17 @@ describe("createAdminServer", () => {
     return { kind: "proven", identity: { namespace, serviceAccount: "default", pod: "one" } };
   };
 
+  /** Of the cluster's own tokens: who may read nothing, everything, or /synced only. */
+  const mayRead = async (token: string, path: string) => {
+    const paths = new Map<string, string[]>([
+      ["nobody", []],
+      ["admin", [path]],
+      ["one-page", ["/synced"]],
+    ]).get(token);
+    if (token === "server-down") return "unknown" as const;
+    return paths === undefined ? ("nobody's" as const) : paths.includes(path) ? "allowed" : "denied";
+  };
+
   const asked: string[] = [];
   const changes = {
     tokenFile: "/state/admin-token",
@@ -228,6 +239,7 @@ describe("createAdminServer", () => {
       runsLocally: true,
       debug,
       authenticate,
+      mayRead,
       rollouts: () => [],
       changes,
       concerned: { concerns: () => undefined, find: async () => undefined },
@@ -257,6 +269,25 @@ describe("createAdminServer", () => {
       call.end();
     });
   }
+
+  it.each([
+    ["admin", 200, 200],
+    ["one-page", 403, 200],
+    ["nobody", 403, 403],
+    ["guess", 403, 403],
+    ["server-down", 503, 503],
+  ])(
+    "shows who is not on this machine, with a token of the cluster, what its rules say: %s",
+    async (token, all, one) => {
+      const host = "istiod.istio-system:15014";
+      const answers = [];
+      for (const path of ["/debug/syncz", "/synced", "/metrics"]) {
+        answers.push((await ask(path, { host, token })).status);
+        await server?.stop();
+      }
+      expect(answers.slice(0, 2)).toEqual([all, one]);
+    },
+  );
 
   it("answers 503 with who is missing until all is in sync", async () => {
     const { status, body } = await ask("/synced", { view: viewOf({ ready: false }) });

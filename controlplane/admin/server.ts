@@ -19,6 +19,8 @@ export interface AdminServerOptions extends ShownParts {
   readonly address: ListenAddress;
   /** Finds the workload that a bearer token belongs to. */
   readonly authenticate: Authenticate;
+  /** Whether who has a token that is no workload's may read the page at a path; left out: nobody may. */
+  readonly mayRead?: (token: string, path: string) => Promise<"allowed" | "denied" | "nobody's" | "unknown">;
 }
 
 export interface AdminServer {
@@ -62,7 +64,8 @@ async function answerRequest(
   const page = pages.get(path);
   if (page?.for === "all" && !isLedHere(request)) return page.answer(new URLSearchParams(), { kind: "mesh" });
   if (isOfOtherSite(request)) return text(403, "this page does not answer to other sites' pages\n");
-  const caller = await callerOf(request, options.authenticate);
+  const caller = await callerOf(request, path, options);
+  if (caller === "denied") return text(403, `the cluster's rules do not let you get the nonResourceURL ${path}\n`);
   if (caller === "unknown") return text(503, "whose token this is cannot be told at present\n");
   if (caller === undefined)
     return isLedHere(request)
@@ -88,15 +91,23 @@ function isLocalOrigin(origin: string): boolean {
   return isLocalHost(/^https?:\/\/([^/]+)$/.exec(origin)?.[1]);
 }
 
-/** Who asks; undefined when nothing proves it, "unknown" when that cannot be told. On this machine nobody is asked for more than a loopback name. */
+/**
+ * Who asks; undefined when nothing proves it, "unknown" when that cannot be told. On this machine nobody is asked for
+ * more than a loopback name.
+ */
 async function callerOf(
   request: IncomingMessage,
-  authenticate: Authenticate,
-): Promise<DebugCaller | "unknown" | undefined> {
+  path: string,
+  { authenticate, mayRead }: Pick<AdminServerOptions, "authenticate" | "mayRead">,
+): Promise<DebugCaller | "denied" | "unknown" | undefined> {
   const token = /^Bearer ([^\s]{1,4096})$/.exec(request.headers.authorization ?? "")?.[1];
   const proof = token === undefined ? undefined : await authenticate(token);
   if (proof?.kind === "proven") return { kind: "workload", namespace: proof.identity.namespace };
   if (isFromLoopback(request) && isLocalHost(request.headers.host)) return { kind: "local" };
+  if (token === undefined) return undefined;
+  const access = (await mayRead?.(token, path)) ?? "nobody's";
+  if (access === "allowed") return { kind: "reader" };
+  if (access !== "nobody's") return access;
   return proof?.code === "unavailable" ? "unknown" : undefined;
 }
 

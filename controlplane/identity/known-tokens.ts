@@ -1,15 +1,15 @@
 // What was found out about tokens, by their digests: it is asked for again after a while, and not kept for ever.
 import type { Failure } from "../model/failure.ts";
-import type { BoundPod } from "./bound-pod.ts";
+import type { TokenOwner } from "./token-owner.ts";
 
 export interface KnownToken {
-  readonly pod: BoundPod;
+  readonly owner: TokenOwner;
   /** By the clock that never goes back. */
   readonly reviewedAtMs: number;
 }
 
 export interface KnownTokens {
-  podOf(digest: string): KnownToken | undefined;
+  ownerOf(digest: string): KnownToken | undefined;
   refusalOf(digest: string, nowMs: number): Failure<"unproven"> | undefined;
   keep(digest: string, token: KnownToken): void;
   refuse(digest: string, refusal: Failure<"unproven">, nowMs: number): void;
@@ -23,20 +23,20 @@ const REFUSED_MS = 3_000;
 
 /** Nothing is known yet. */
 export function createKnownTokens(): KnownTokens {
-  const pods = new Map<string, KnownToken>();
+  const owners = new Map<string, KnownToken>();
   const refusals = new Map<string, { readonly refusal: Failure<"unproven">; readonly untilMs: number }>();
   return {
-    podOf: (digest) => pods.get(digest),
+    ownerOf: (digest) => owners.get(digest),
     refusalOf(digest, nowMs) {
       const known = refusals.get(digest);
       return known !== undefined && known.untilMs > nowMs ? known.refusal : undefined;
     },
     keep(digest, token) {
       refusals.delete(digest);
-      putLast(pods, digest, token, MOST_TOKENS);
+      putLast(owners, digest, token, MOST_TOKENS);
     },
     refuse(digest, refusal, nowMs) {
-      pods.delete(digest);
+      owners.delete(digest);
       putLast(refusals, digest, { refusal, untilMs: nowMs + REFUSED_MS }, MOST_REFUSALS);
     },
   };

@@ -2,7 +2,7 @@
 import type { ApiClient } from "../kubernetes/api-client.ts";
 import { resourcePath } from "../kubernetes/resource-path.ts";
 import { isJsonObject } from "../model/json-object.ts";
-import type { BoundPod } from "./bound-pod.ts";
+import type { TokenOwner } from "./token-owner.ts";
 
 /** The uid of the pod of this name, as far as it is known here. */
 export type PodUid = (namespace: string, name: string) => string | undefined;
@@ -10,13 +10,15 @@ export type PodUid = (namespace: string, name: string) => string | undefined;
 /** `unknown`: nobody says. */
 export type PodPresence = "there" | "gone" | "unknown";
 
-/** Resolves to whether the pod is there; one that is ending is. */
+/** Resolves to whether the pod that a token was made for is there; one that is ending is. */
 export async function checkPod(
   api: Pick<ApiClient, "request">,
   podUid: PodUid,
-  { identity, uid, nodeName }: BoundPod,
+  { identity, boundTo }: TokenOwner,
   timeoutMs: number,
 ): Promise<PodPresence> {
+  if (boundTo === undefined) return "there";
+  const { uid, nodeName } = boundTo;
   const { namespace, pod: name } = identity;
   // A watch may be behind: it is believed where it agrees.
   if (podUid(namespace, name) === uid) return "there";

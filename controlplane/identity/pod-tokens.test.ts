@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { failed } from "../model/failure.ts";
 import type { ApiAnswer, ApiCall } from "../kubernetes/api-client.ts";
+import { admitNode } from "../xds/node.ts";
 import { createPodTokens } from "./pod-tokens.ts";
 
 const HOUR_MS = 3_600_000;
@@ -93,7 +94,6 @@ describe("a pod's token", () => {
       "has an account with dots on end",
       (cluster) => (cluster.user = { ...cluster.user, username: "system:serviceaccount:a:b..c" }),
     ],
-    ["is bound to no pod", (cluster) => (cluster.user = { ...cluster.user, extra: {} })],
   ])("that %s is refused, and not asked for again at once", async (_name, change) => {
     const { authenticate, cluster, token, calls, goOn } = setUp();
     change(cluster);
@@ -103,6 +103,16 @@ describe("a pod's token", () => {
     goOn(3_000);
     await authenticate(token);
     expect(calls).toHaveLength(2);
+  });
+
+  it("that was made for no pod is its account's, which may ask and is no proxy", async () => {
+    const { authenticate, cluster, token } = setUp();
+    cluster.user = { ...cluster.user, extra: {} };
+    const proof = await authenticate(token);
+    if (proof.kind === "failed") throw new Error(proof.message);
+    expect(proof.identity).toEqual({ namespace: "default", serviceAccount: "web", pod: "" });
+    for (const id of ["sidecar~10.0.0.1~web-1.default~x", "sidecar~10.0.0.1~.default~x", "sidecar~~~"])
+      expect(admitNode(proof.identity, { id })).toMatchObject({ kind: "failed" });
   });
 
   it("proves nothing any more when its pod is gone or another one of its name", async () => {

@@ -7,10 +7,10 @@ import { reviewToken } from "../kubernetes/token-review.ts";
 import { type Failure, failed } from "../model/failure.ts";
 import type { Clock } from "../telemetry/clock.ts";
 import type { Authenticate, Proof, ProofProblem } from "../xds/authenticate.ts";
-import { type BoundPod, podOfUser } from "./bound-pod.ts";
 import { parseClaims } from "./claims.ts";
 import { createKnownTokens, type KnownToken } from "./known-tokens.ts";
 import { checkPod, type PodUid } from "./pod-check.ts";
+import { type TokenOwner, tokenOwner } from "./token-owner.ts";
 import { createTurns } from "./turns.ts";
 
 export interface PodTokensOptions {
@@ -71,17 +71,17 @@ function createJudge({ api, audience, podUid, clock, logger }: PodTokensOptions)
   return async (token: string, digest: string, expiresAtMs: number): Promise<Outcome> => {
     const refused = known.refusalOf(digest, clock.monotonicMs());
     if (refused !== undefined) return refused;
-    let entry = known.podOf(digest);
+    let entry = known.ownerOf(digest);
     if (entry === undefined || clock.monotonicMs() - entry.reviewedAtMs >= FRESH_MS * shareOf(digest)) {
-      const pod = await review(token);
-      if (pod.kind === "pod") known.keep(digest, (entry = { pod, reviewedAtMs: clock.monotonicMs() }));
-      else if (pod.code === "unproven") return refuse(digest, failed("unproven", pod.message));
-      else if (entry === undefined || isTooOld(entry)) return pod;
+      const owner = await review(token);
+      if (owner.kind === "owner") known.keep(digest, (entry = { owner, reviewedAtMs: clock.monotonicMs() }));
+      else if (owner.code === "unproven") return refuse(digest, failed("unproven", owner.message));
+      else if (entry === undefined || isTooOld(entry)) return owner;
     }
-    const presence = await checkPod(api, podUid, entry.pod, REVIEW_TIMEOUT_MS);
+    const presence = await checkPod(api, podUid, entry.owner, REVIEW_TIMEOUT_MS);
     if (presence === "gone") return refuse(digest, failed("unproven", "the token's pod is there no more"));
     const holdsForMs = Math.min(LOOK_AGAIN_MS, Math.max(0, expiresAtMs - clock.nowMs()));
-    return { kind: "proven", identity: entry.pod.identity, holdsForMs };
+    return { kind: "proven", identity: entry.owner.identity, holdsForMs };
   };
 }
 
@@ -90,7 +90,7 @@ function shareOf(digest: string): number {
   return 0.8 + ((Buffer.from(digest, "base64")[0] ?? 0) / 255) * 0.4;
 }
 
-type Reviewed = BoundPod | Failure<ProofProblem>;
+type Reviewed = TokenOwner | Failure<ProofProblem>;
 
 /** Reviews a few tokens at once; whether that works at all is told once each way. */
 function createReviewer({ api, audience, clock, logger }: Omit<PodTokensOptions, "podUid">) {
@@ -112,7 +112,7 @@ function createReviewer({ api, audience, clock, logger }: Omit<PodTokensOptions,
       if (clock.monotonicMs() < pausedUntilMs) return failed("unavailable", "whose token it is cannot be asked now");
       const user = await reviewToken(api, token, [audience], REVIEW_TIMEOUT_MS);
       note(user.kind === "failed" && user.code === "unreachable" ? user.message : undefined);
-      if (user.kind === "user") return podOfUser(user);
+      if (user.kind === "user") return tokenOwner(user);
       if (user.code === "unreachable") return failed("unavailable", "whose token it is cannot be asked now");
       return failed("unproven", user.message);
     });

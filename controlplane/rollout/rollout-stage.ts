@@ -67,8 +67,8 @@ export function createRolloutStage(
   const versions = createCell(versionsOf(rollouts));
   const decide = (): void => rollouts.update(world.read().list("WasmPlugin"));
   return {
+    // In each control plane: it gives versions to the proxies that are connected to it.
     name: "rollouts",
-    runsOn: "leader",
     versions,
     rollouts,
     async start(signal) {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { createCell } from "./cell.ts";
 import { runStages, type Stage } from "./stage.ts";
 
 /** A stage that notes what is asked of it; `failing` rejects. */
@@ -47,6 +48,19 @@ describe("stages", () => {
     await stages.start();
     await expect(stages.stop()).rejects.toThrow("b cannot stop");
     expect(heard).toContain("stop a");
+  });
+
+  it("of the leader run while it leads; the others run in each", async () => {
+    const heard: string[] = [];
+    const leads = createCell(false);
+    const led: Stage = { ...noting(heard, "status"), runsOn: "leader" };
+    const stages = runStages([noting(heard, "xds"), led], { leads, failed: () => undefined });
+    await stages.start();
+    expect(heard).toEqual(["open xds", "open status", "start xds"]);
+    leads.set(true);
+    leads.set(false);
+    await stages.stop();
+    expect(heard.slice(3)).toEqual(["stop status", "stop xds"]);
   });
 
   it("end what goes on behind a start by their signal", async () => {
