@@ -51,12 +51,16 @@ export interface ApiClient {
    * and renews credentials once that it no longer takes.
    */
   request(call: ApiCall): Promise<ApiAnswer>;
-  /** Hands each event over as it comes, until the watch is over; `query` without `watch` itself. */
+  /**
+   * Hands each event over as it comes, until the watch is over; `query` without `watch` itself. `onOpen` is told when
+   * the server has agreed to it.
+   */
   watch(
     path: string,
     query: Readonly<Record<string, string>>,
     onEvent: (event: WatchEvent) => void,
     signal: AbortSignal,
+    onOpen?: () => void,
   ): Promise<WatchEnd>;
   /** Ends all that is open. */
   close(): void;

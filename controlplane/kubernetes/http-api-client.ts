@@ -40,9 +40,9 @@ export function createApiClient({ access, clock, userAgent = "scrim", idleMs = 1
         if (call.signal?.aborted) return answer;
       }
     },
-    async watch(path, query, onEvent, signal) {
+    async watch(path, query, onEvent, signal, onOpen) {
       const call: ApiCall = { method: "GET", path, query: { ...query, watch: "true" } };
-      return follow(sending, encode(call, userAgent), { onEvent, signal, idleMs });
+      return follow(sending, encode(call, userAgent), { onEvent, signal, idleMs, onOpen });
     },
     close: () => exchanges.close(),
   };
@@ -144,9 +144,10 @@ interface Following {
   readonly onEvent: (event: WatchEvent) => void;
   readonly signal: AbortSignal;
   readonly idleMs: number;
+  readonly onOpen: (() => void) | undefined;
 }
 
-async function follow(sending: Sending, sent: Sent, { onEvent, signal, idleMs }: Following): Promise<WatchEnd> {
+async function follow(sending: Sending, sent: Sent, { onEvent, signal, idleMs, onOpen }: Following): Promise<WatchEnd> {
   const { clock } = sending;
   const headMs = clock.monotonicMs() + DEFAULT_TIMEOUT_MS;
   const opening = new AbortController();
@@ -161,6 +162,7 @@ async function follow(sending: Sending, sent: Sent, { onEvent, signal, idleMs }:
     });
     if (head.kind === "failed") return signal.aborted ? { kind: "closed" } : head;
     if (head.response.statusCode !== 200) return await readAnswer(head.response, opening.signal);
+    onOpen?.();
     return await readWatch(head.response, { onEvent, signal, idleMs, clock });
   } finally {
     signal.removeEventListener("abort", end);

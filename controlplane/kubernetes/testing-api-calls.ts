@@ -127,7 +127,8 @@ function watch(url: URL, response: ServerResponse, target: Target, { stored, fau
   const isSelected = selector(url);
   response.writeHead(200, { "content-type": "application/json" });
   response.flushHeaders();
-  const say = (type: string, object: unknown) => response.write(`${JSON.stringify({ type, object })}\n`);
+  const say = (type: string, object: unknown) =>
+    response.writableEnded || response.write(`${JSON.stringify({ type, object })}\n`);
   const mark = (annotations?: object) =>
     say("BOOKMARK", {
       kind: "Bookmark",
