@@ -141,12 +141,46 @@ describe("an object of a cluster", () => {
   });
 });
 
+describe("what only a cluster's objects may say, or may not", () => {
+  const plugin = {
+    ...{ apiVersion: "extensions.istio.io/v1alpha1", kind: "WasmPlugin", metadata: { name: "p", namespace: "shop" } },
+    spec: { url: "file:///etc/passwd" },
+  };
+  const config = {
+    ...{ apiVersion: "v1", kind: "ConfigMap", metadata: { name: "istio", namespace: "istio-system" } },
+    data: { mesh: "discoverySelectors: [{matchLabels: {mesh: 'yes'}}]" },
+  };
+  it("is a module in a file: it would be one of the control plane's own", () => {
+    const { store, put } = setUp();
+    put(plugin);
+    expect(store.world().list("WasmPlugin")).toEqual([]);
+    expect(store.violations().map(formatViolation)).toEqual([
+      expect.stringMatching(
+        /^WasmPlugin\/shop\/p .*: error: spec\.url: names a file, which in a cluster would be one of/,
+      ),
+    ]);
+    expect(loadText(JSON.stringify(plugin)).violations).toEqual([]);
+  });
+  it("is which namespaces are of the mesh", () => {
+    const { store, put } = setUp();
+    put(config);
+    expect(store.violations()).toEqual([]);
+    expect(loadText(JSON.stringify(config)).violations).toMatchObject([
+      { severity: "warning", message: expect.stringContaining("discoverySelectors: has no effect") },
+    ]);
+  });
+});
+
 describe("a mesh given by a cluster", () => {
   const golden = fileURLToPath(new URL("../../test/golden", import.meta.url));
   const scenarios = readdirSync(golden, { withFileTypes: true }).filter((entry) => entry.isDirectory());
 
   it.each(scenarios.map(({ name }) => name))("is the World that files make of it: %s", (scenario) => {
-    const text = readFileSync(join(golden, scenario, "input.yaml"), "utf8");
+    // Files of modules are the one thing that a cluster's objects may not name.
+    const text = readFileSync(join(golden, scenario, "input.yaml"), "utf8").replaceAll(
+      /file:\/\/[./]*/g,
+      "https://a.test/",
+    );
     const byFile = loadText(text);
     const { store, cluster, tell } = setUp();
     const { documents, problems } = parseFile(text, "input.yaml");

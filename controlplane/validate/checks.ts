@@ -22,6 +22,8 @@ export interface CheckContext {
   readonly namespace: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
+  /** It is an object of a cluster, not of a file: the control plane's disk is nothing to it. */
+  readonly isOfCluster: boolean;
 }
 
 /** Checks what the fields of one kind mean together. Paths begin with the kind's payload. */

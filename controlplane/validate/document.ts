@@ -154,6 +154,7 @@ function validateObject(document: SourceDocument, value: Fields, kind: Kind, opt
       namespace: about.namespace ?? "",
       labels: metadata?.labels ?? {},
       annotations: metadata?.annotations ?? {},
+      isOfCluster: document.locate([]).kind === "kubernetes",
     });
   if (metadata === undefined || findings.violations.some((violation) => violation.severity === "error")) {
     return {

@@ -29,10 +29,15 @@ const CREDENTIAL = ["default", "istio-system"]
   )
   .join("---\n");
 
-/** Fields of which nothing but people takes notice, and why. */
+/** Fields that do nothing to a directory's mesh, and why. */
 const WITHOUT_EFFECT: Readonly<Record<string, string>> = {
   "Deployment.selector": "only its matchLabels are looked at: the template must have them",
   "Gateway.servers[].name": "for people, as Istio says",
+  ...Object.fromEntries(
+    ["", "[].matchExpressions", "[].matchExpressions[].key", "[].matchExpressions[].operator"]
+      .concat("[].matchExpressions[].values", "[].matchLabels")
+      .map((field) => [`MeshConfig.discoverySelectors${field}`, "which objects of a cluster are told at all"]),
+  ),
 };
 
 /** A document's part that a schema describes, and what becomes of the mesh's text when it is another. */

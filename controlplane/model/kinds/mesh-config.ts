@@ -110,7 +110,8 @@ const withoutEffect = {
       accessLogging: opt(listOf(text())),
     }),
   ),
-  discoverySelectors: noEffect(listOf(labelSelector)),
+  /** Which namespaces of a cluster are of the mesh; see source/kubernetes/scope.ts. */
+  discoverySelectors: opt(listOf(labelSelector)),
   defaultHttpRetryPolicy: noEffect(retries),
   defaultInboundHttpRetryPolicy: noEffect(retries),
   defaultTrafficPolicy: noEffect(

@@ -105,5 +105,8 @@ export function checkConfigMap(
 ): void {
   if (!isMeshConfigMap(context.namespace, context.name)) return;
   const text = own(spec.data, "mesh");
-  if (text !== undefined) readMeshConfig(text, [...at, "data", "mesh"], findings);
+  if (text === undefined) return;
+  const { discoverySelectors = [] } = readMeshConfig(text, [...at, "data", "mesh"], findings);
+  if (discoverySelectors.length > 0 && !context.isOfCluster)
+    findings.warn([...at, "data", "mesh"], "discoverySelectors: has no effect: all of a directory is of the mesh");
 }

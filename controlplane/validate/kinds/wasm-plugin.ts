@@ -2,13 +2,18 @@
 import type { FieldPath } from "../../model/document.ts";
 import type { WasmPluginSpec } from "../../model/kinds/wasm-plugin.ts";
 import { parsePublicKeys } from "../../model/public-key.ts";
-import { each, type Loose, noDuplicates, report } from "../checks.ts";
+import { type CheckContext, each, type Loose, noDuplicates, report } from "../checks.ts";
 import { quote } from "../formats.ts";
 import type { Findings } from "../violation.ts";
 
 /** Checks a WasmPlugin. */
-export function checkWasmPlugin(spec: Loose<WasmPluginSpec>, at: FieldPath, findings: Findings): void {
-  if (spec.url !== undefined) report(findings, [...at, "url"], urlFault(spec.url));
+export function checkWasmPlugin(
+  spec: Loose<WasmPluginSpec>,
+  at: FieldPath,
+  findings: Findings,
+  { isOfCluster }: CheckContext,
+): void {
+  if (spec.url !== undefined) report(findings, [...at, "url"], urlFault(spec.url, isOfCluster));
   if (spec.sha256 !== undefined && !/^[0-9a-fA-F]{64}$/.test(spec.sha256))
     findings.error([...at, "sha256"], "must be 64 hexadecimal digits");
   checkImage(spec, at, findings);
@@ -51,7 +56,7 @@ function isImageUrl(url: string): boolean {
   return url.startsWith("oci://") || !/^[a-z][a-z0-9+.-]*:\/\//i.test(url);
 }
 
-function urlFault(url: string): string | undefined {
+function urlFault(url: string, isOfCluster: boolean): string | undefined {
   if (isImageUrl(url))
     return IMAGE.test(url)
       ? undefined
@@ -59,6 +64,8 @@ function urlFault(url: string): string | undefined {
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(url)?.[1]?.toLowerCase() ?? "";
   if (!["file", "http", "https"].includes(scheme))
     return `must begin with oci://, file://, http:// or https://, not ${quote(`${scheme}://`)}`;
+  if (scheme === "file" && isOfCluster)
+    return "names a file, which in a cluster would be one of the control plane's: write an oci:// or https:// URL";
   if (scheme === "file") return url.length > "file://".length ? undefined : "must name a file";
   return URL.canParse(url) && new URL(url).hostname !== "" ? undefined : `is not a URL: ${quote(url)}`;
 }
