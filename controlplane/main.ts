@@ -12,7 +12,9 @@ import { createControlPlaneView } from "./admin/view.ts";
 import { createAuthorityStage } from "./ca/authority-stage.ts";
 import { directoryStore } from "./ca/directory-store.ts";
 import { createDiskNews } from "./disk/kept-file.ts";
+import type { ApiClient } from "./kubernetes/api-client.ts";
 import { readEnvoyPage } from "./local/envoy-page.ts";
+import { ScrimError } from "./model/failure.ts";
 import { createConcernedProxies } from "./proxies/concerned-proxies.ts";
 import { createHeldObjects } from "./proxies/held-objects.ts";
 import { createPublicationStage } from "./proxies/publication.ts";
@@ -26,6 +28,8 @@ import type { ServeSettings } from "./settings/settings.ts";
 import { SCRIM_VERSION } from "./settings/version.ts";
 import type { EncodedResource } from "./snapshot/encode.ts";
 import { createMeshDirectory } from "./source/files/mesh-directory.ts";
+import { createKubernetesSource } from "./source/kubernetes/kubernetes-source.ts";
+import type { Source } from "./source/source.ts";
 import { type Cell, createCell } from "./stages/cell.ts";
 import { runStages } from "./stages/stage.ts";
 import { createStoreStage } from "./store/store-stage.ts";
@@ -48,6 +52,8 @@ export interface ControlPlaneDeps {
   readonly random: () => number;
   /** Tells people what is wrong with their documents, a line each. */
   readonly complain: (line: string) => void;
+  /** The API server of the cluster that the settings mean; undefined where they mean a directory. */
+  readonly client?: ApiClient | undefined;
   /** Tells people what was taken up, a line each; undefined: nobody wants to know. */
   readonly tell?: ((line: string) => void) | undefined;
 }
@@ -66,8 +72,8 @@ export function createControlPlane(settings: ServeSettings, given: ControlPlaneD
   const identities = join(settings.runtimeDir ?? settings.stateDir, "identities.json");
   const authenticate = createIdentityFile(identities, (problem) => logger.warn({}, problem));
 
-  // a directory's files → batches of documents
-  const source = createMeshDirectory(settings, deps);
+  // a directory's files, or a cluster's objects → batches of documents
+  const source = createMeshSource(settings, deps);
   // batches of documents → the World of what is accepted, and what is wrong with the rest
   const store = createStoreStage(settings, { ...deps, source });
   // the trust domain → certificates
@@ -145,6 +151,14 @@ export function createControlPlane(settings: ServeSettings, given: ControlPlaneD
   ];
   const stages = runStages(all);
   return { view, start: stages.start, stop: stages.stop };
+}
+
+function createMeshSource(settings: ServeSettings, deps: ControlPlaneDeps): Source {
+  if (settings.cluster === undefined) return createMeshDirectory(settings, deps);
+  const { client } = deps;
+  if (client === undefined) throw new ScrimError("no-client", "a cluster's API server was not given");
+  const { namespace = client.namespace, revision } = settings.cluster;
+  return createKubernetesSource({ ...deps, client, namespace, revision });
 }
 
 function measure({ metrics }: ControlPlaneDeps, world: Cell<World>, view: ControlPlaneView): void {

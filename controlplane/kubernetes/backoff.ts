@@ -4,7 +4,7 @@ import type { WatchEnd } from "./api-client.ts";
 const FIRST_MS = 500;
 const LONGEST_MS = 8_000;
 /** For what only people change: permissions, and which kinds there are. */
-const SELDOM_MS = 30_000;
+const SELDOM_MS = 10_000;
 /** A watch that ends sooner was not one that ran its time. */
 const SHORT_MS = 1_000;
 

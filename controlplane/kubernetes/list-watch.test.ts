@@ -323,7 +323,7 @@ describe("a pause", () => {
     expect(pauseAfter(failure, { ...past, failures: 20, random: 0.999 })).toBeGreaterThan(7_900);
   });
   it("is longer where only people change something, and as long as the server asks for", () => {
-    expect(pauseAfter(answer(403), { ...past, failures: 20, random: 0 })).toBe(15_000);
+    expect(pauseAfter(answer(403), { ...past, failures: 20, random: 0 })).toBe(5_000);
     expect(pauseAfter(answer(429, 20_000), { ...past, failures: 1 })).toBe(20_000);
   });
 });

@@ -27,8 +27,11 @@ export interface ListWatchOptions<T> {
   readonly paths: readonly [string, ...string[]];
   /** Selectors. */
   readonly query?: Readonly<Record<string, string>>;
-  /** What is kept of an object until it is told: much less than came, best. `path` is the one that is read. */
-  readonly decode: (object: Readonly<Record<string, unknown>>, path: string) => T;
+  /**
+   * What is kept of an object until it is told: much less than came, best; undefined leaves it out. `path` is the one
+   * that is read.
+   */
+  readonly decode: (object: Readonly<Record<string, unknown>>, path: string) => T | undefined;
   readonly onChanges: (changes: Changes<T>) => void;
   readonly onState: (state: CollectionState) => void;
   readonly clock: Pick<Clock, "monotonicMs" | "sleep">;
@@ -41,6 +44,8 @@ export interface ListWatch {
   run(signal: AbortSignal): Promise<void>;
   /** Asks at once again where it was waiting to. */
   askAgain(): void;
+  /** Lists all again, since what `decode` leaves out has changed. */
+  relist(): void;
 }
 
 const PAGE = 500;
@@ -63,6 +68,7 @@ class CollectionReader<T> implements ListWatch {
   private absentSinceMs: number | undefined;
   private state = "listing";
   private wake: () => void = () => {};
+  private reading = new AbortController();
 
   constructor(private readonly options: ListWatchOptions<T>) {}
 
@@ -70,12 +76,23 @@ class CollectionReader<T> implements ListWatch {
     this.wake();
   }
 
+  relist(): void {
+    this.version = undefined;
+    this.reading.abort();
+    this.wake();
+  }
+
   async run(signal: AbortSignal): Promise<void> {
     const { clock, random } = this.options;
+    const stop = () => this.reading.abort();
+    signal.addEventListener("abort", stop);
     while (!signal.aborted) {
       const beganMs = clock.monotonicMs();
-      const end = await this.read(signal);
+      this.reading = new AbortController();
+      const isStale = this.reading.signal;
+      const end = await this.read(isStale);
       if (signal.aborted) return;
+      if (isStale.aborted) continue;
       this.failures = this.judge(end) ? this.failures + 1 : 0;
       const lastedMs = clock.monotonicMs() - beganMs;
       await this.pause(pauseAfter(end, { failures: this.failures, lastedMs, random: random() }), signal);
@@ -160,10 +177,12 @@ class CollectionReader<T> implements ListWatch {
   private listedOf(object: unknown): Listed<T> | undefined {
     const { uid, resourceVersion } = metadataOf(object);
     if (!isJsonObject(object) || typeof uid !== "string" || typeof resourceVersion !== "string") return undefined;
-    return { uid, resourceVersion, value: this.options.decode(object, this.path) };
+    const value = this.options.decode(object, this.path);
+    return value === undefined ? undefined : { uid, resourceVersion, value };
   }
 
   private finish(listing: Listing<T>, version: string): void {
+    if (this.reading.signal.aborted) return;
     this.version = version;
     const changes = listing.end();
     if (changes.put.length > 0 || changes.gone.length > 0) this.options.onChanges(changes);

@@ -58,8 +58,9 @@ export async function startTestApiServer(resources: readonly TestResource[] = CO
   };
   const stop = async (): Promise<void> => {
     for (const socket of sockets) socket.destroy();
-    await new Promise((resolve) => server?.close(resolve));
+    const ending = server;
     server = undefined;
+    if (ending) await new Promise((resolve) => ending.close(resolve));
   };
   await start();
 

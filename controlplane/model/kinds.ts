@@ -128,3 +128,10 @@ export const allKinds = Object.freeze(Object.keys(kindDefinitions)) as readonly 
 export function isKind(text: string): text is Kind {
   return Object.hasOwn(kindDefinitions, text);
 }
+
+/** Returns what an API server calls a kind in paths: `virtualservices`, `authorizationpolicies`. */
+export function pluralOf(kind: string): string {
+  const name = kind.toLowerCase();
+  if (/[^aeiou]y$/.test(name)) return `${name.slice(0, -1)}ies`;
+  return /(?:s|x|ch|sh)$/.test(name) ? `${name}es` : `${name}s`;
+}

@@ -16,3 +16,10 @@ export function labelsMatch(selector: Labels | undefined, labels: Labels): boole
 export function selectsAll(selector: Labels | undefined): boolean {
   return selector === undefined || Object.keys(selector).length === 0;
 }
+
+/** The labels that say part by part where a workload runs, from the widest: failover priorities and subsets may name them. */
+export const TOPOLOGY_LABELS = [
+  "topology.kubernetes.io/region",
+  "topology.kubernetes.io/zone",
+  "topology.istio.io/subzone",
+] as const;

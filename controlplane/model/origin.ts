@@ -18,6 +18,7 @@ export interface KubernetesOrigin {
   readonly object: string;
   /** Stays while the object changes; another object that takes its name has another. */
   readonly uid: string;
+  /** "" for a whole kind. */
   readonly resourceVersion: string;
 }
 
@@ -31,7 +32,10 @@ export function fileOrigin(path: string, line = 1, column = 1): FileOrigin {
  * `Kind/namespace/name (resourceVersion 17)`.
  */
 export function describeOrigin(origin: Origin, precision: "column" | "line" = "column"): string {
-  if (origin.kind === "kubernetes") return `${origin.object} (resourceVersion ${origin.resourceVersion})`;
+  if (origin.kind === "kubernetes")
+    return origin.resourceVersion === ""
+      ? origin.object
+      : `${origin.object} (resourceVersion ${origin.resourceVersion})`;
   const { path, line, column } = origin;
   return precision === "line" ? `${path}:${line}` : `${path}:${line}:${column}`;
 }

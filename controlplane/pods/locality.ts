@@ -1,15 +1,8 @@
 // Where a workload runs: region, zone and subzone, from the labels by which Kubernetes and Istio say it.
-import type { Labels } from "../model/labels.ts";
+import { type Labels, TOPOLOGY_LABELS } from "../model/labels.ts";
 
 /** Istio's one label for all three, written `region/zone/subzone`, or with dots, since labels hold no slashes. */
 const LOCALITY_LABEL = "istio-locality";
-
-/** The labels that say it part by part, from the widest: failover priorities and subsets may name them. */
-export const TOPOLOGY_LABELS = [
-  "topology.kubernetes.io/region",
-  "topology.kubernetes.io/zone",
-  "topology.istio.io/subzone",
-] as const;
 
 /**
  * Returns the labels with those of the topology: as `istio-locality` says, else as they or the annotations of their

@@ -67,6 +67,30 @@ describe("the cluster that is meant", () => {
     expect(access({ context: "c" }, pod)).toMatchObject({ kind: "kubeconfig", context: "c" }));
 });
 
+describe("where the mesh is", () => {
+  const read = (directory: string | undefined, options: object) => readServeSettings(directory, options, environment);
+  it("is a directory, or a cluster", () => {
+    expect(read("/m", {})).toMatchObject({ settings: { directory: "/m", runtimeDir: undefined } });
+    expect(read(undefined, { kubernetes: true, context: "c", revision: "canary" })).toMatchObject({
+      settings: {
+        cluster: {
+          access: { kind: "kubeconfig", paths: ["/home/me/.kube/config"], context: "c" },
+          ...{ namespace: "istio-system", revision: "canary" },
+        },
+      },
+    });
+  });
+  it.each([
+    [undefined, {}, "say which one"],
+    ["/m", { kubernetes: true }, "say which one"],
+    ["/m", { context: "c" }, "--context"],
+    [undefined, { kubernetes: true, runtime: "/r" }, "--runtime"],
+    [undefined, { kubernetes: true, revision: "No.1" }, "--revision No.1"],
+  ])("is not %o with %o", (directory, options, message) => {
+    expect(read(directory, options)).toMatchObject({ kind: "failed", message: expect.stringContaining(message) });
+  });
+});
+
 describe("settings", () => {
   it("keeps the state beside the mesh directory", () => {
     expect(readUpSettings("/srv/mesh", {}, environment)).toMatchObject({

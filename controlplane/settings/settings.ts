@@ -16,6 +16,7 @@ import {
   readPort,
   reachedAt,
 } from "./address.ts";
+import { type ClusterAccess, type ClusterAccessOptions, readClusterAccess } from "./cluster-access.ts";
 import type { Environment } from "./environment.ts";
 import { type FetchOptions, type FetchSettings, readFetchOptions } from "./fetch-options.ts";
 
@@ -24,7 +25,6 @@ export const DEFAULT_XDS_PORT = 15_012;
 
 /** What `scrim serve` and `scrim up` both take. */
 interface MeshSettings {
-  readonly directory: string;
   readonly stateDir: string;
   /** Refuse deprecated spellings instead of warning. */
   readonly strict: boolean;
@@ -36,10 +36,36 @@ interface MeshSettings {
   readonly plaintextXdsPort?: number | undefined;
 }
 
-/** What the control plane is started with. */
-export interface ServeSettings extends MeshSettings, FetchSettings {
+/** Where the mesh's documents are. */
+export type MeshSource = DirectorySource | ClusterSource;
+
+/** A directory of files. */
+export interface DirectorySource {
+  readonly directory: string;
   /** Where `scrim up` keeps the pods and identities it made; undefined when the control plane runs alone. */
   readonly runtimeDir: string | undefined;
+  readonly cluster?: undefined;
+}
+
+/** The API server of a cluster. */
+export interface ClusterSource {
+  readonly cluster: ClusterSettings;
+  readonly directory?: undefined;
+  readonly runtimeDir?: undefined;
+}
+
+export interface ClusterSettings {
+  readonly access: ClusterAccess;
+  /** The control plane's own; undefined: that of the pod that this runs in. */
+  readonly namespace: string | undefined;
+  /** "default" for the one without a name. */
+  readonly revision: string;
+}
+
+/** What the control plane is started with. */
+export type ServeSettings = ControlPlaneSettings & MeshSource;
+
+interface ControlPlaneSettings extends MeshSettings, FetchSettings {
   readonly xdsAddress: ListenAddress;
   readonly adminAddress: ListenAddress;
   /** How long a workload's certificate is valid; undefined: the authority's default. */
@@ -59,6 +85,7 @@ export interface EnvoySearch {
 
 /** What `scrim up` is started with. A port is undefined when it was not asked for: then a default gives way. */
 export interface UpSettings extends MeshSettings {
+  readonly directory: string;
   readonly gatewayPort: number | undefined;
   /** Each pod has a network of its own, and the kernel brings its connections to its sidecar. */
   readonly isolate: boolean;
@@ -82,20 +109,26 @@ interface MeshOptions extends FetchOptions, AdminOptions {
   readonly certificateLifetime?: string;
 }
 
-export interface ServeOptions extends MeshOptions {
+export interface ServeOptions extends MeshOptions, ClusterAccessOptions {
   readonly runtime?: string;
   readonly xdsAddress?: string;
+  readonly kubernetes?: boolean;
+  readonly namespace?: string;
+  readonly revision?: string;
 }
 
-/** Returns the settings of `scrim serve DIRECTORY`. */
+/** Returns the settings of `scrim serve DIRECTORY`, and of `scrim serve --kubernetes`. */
 export function readServeSettings(
-  directory: string,
+  directory: string | undefined,
   options: ServeOptions,
   environment: Environment,
 ): SettingsResult<ServeSettings> {
+  const source = readMeshSource(directory, options, environment);
+  if (isFailed(source)) return source;
   const xdsAddress = readAddress("--xds-address", options.xdsAddress ?? `127.0.0.1:${DEFAULT_XDS_PORT}`);
   if (isFailed(xdsAddress)) return xdsAddress;
-  const shared = readMeshSettings(directory, options, options.runtime !== undefined);
+  // Beside a cluster's API server nothing is kept but what is kept of the mesh.
+  const shared = readMeshSettings(directory ?? "mesh", options, options.runtime !== undefined);
   if (isFailed(shared)) return shared;
   const { admin, mesh, fetch, workloadLifetimeMs } = shared;
   const { variables, cacheDir, logLevel, envoyPath, searchPath } = environment;
@@ -103,7 +136,7 @@ export function readServeSettings(
     kind: "settings",
     settings: Object.freeze({
       ...mesh,
-      runtimeDir: options.runtime === undefined ? undefined : resolve(options.runtime),
+      ...source,
       xdsAddress,
       adminAddress: admin ?? { address: "127.0.0.1", port: DEFAULT_ADMIN_PORT, option: "--admin-address" },
       ...fetch,
@@ -113,6 +146,34 @@ export function readServeSettings(
       logLevel,
       envoySearch: { envoyPath, searchPath, cacheDir },
     }),
+  };
+}
+
+const NAME = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
+
+function readMeshSource(
+  directory: string | undefined,
+  options: ServeOptions,
+  environment: Environment,
+): MeshSource | Failure<"usage"> {
+  const { kubernetes = false, runtime, namespace, revision = "default" } = options;
+  if (kubernetes === (directory !== undefined))
+    return failed("usage", "the mesh's objects are in a directory or, with --kubernetes, in a cluster: say which one.");
+  if (directory !== undefined) {
+    const other = (["kubeconfig", "context", "namespace", "revision"] as const).find((name) => options[name]);
+    if (other !== undefined)
+      return failed("usage", `--${other} says something of a cluster: it goes with --kubernetes.`);
+    return { directory: resolve(directory), runtimeDir: runtime === undefined ? undefined : resolve(runtime) };
+  }
+  if (runtime !== undefined)
+    return failed("usage", "--runtime goes with a directory: a cluster tells of its pods itself.");
+  for (const [option, name] of Object.entries({ namespace, revision }))
+    if (name !== undefined && !NAME.test(name))
+      return failed("usage", `--${option} ${name} is no name: write small letters, digits and hyphens.`);
+  const access = readClusterAccess(options, environment);
+  // From outside of the cluster, Istio's own: whatever a kubeconfig calls the usual one is meant for applications.
+  return {
+    cluster: { access, namespace: namespace ?? (access.kind === "in-cluster" ? undefined : "istio-system"), revision },
   };
 }
 
@@ -142,6 +203,7 @@ export function readUpSettings(
     kind: "settings",
     settings: Object.freeze({
       ...mesh,
+      directory: resolve(directory),
       gatewayPort: gateway?.port,
       isolate: options.isolate ?? false,
       admin,
@@ -171,7 +233,6 @@ function readMeshSettings(directory: string, options: MeshOptions, local: boolea
   const fetch = readFetchOptions(options, local);
   if (isFailed(fetch)) return fetch;
   const mesh = {
-    directory: resolve(directory),
     stateDir: stateDirectory(directory, options.stateDir),
     strict: options.strict ?? false,
     quiet: options.quiet ?? false,

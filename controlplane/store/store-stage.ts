@@ -54,7 +54,7 @@ export function createStoreStage(
     strict,
     remembered: remembered.objects,
     judged: ({ value }, verdict) => count(value, verdict === "accepted"),
-    ...(allowEmpty ? {} : { keeps: { name: MESH_SOURCE, directory } }),
+    ...(allowEmpty || directory === undefined ? {} : { keeps: { name: MESH_SOURCE, directory } }),
   });
   const intake = createIntake({ store, clock });
   const world = createCell(store.world());

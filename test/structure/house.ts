@@ -11,7 +11,7 @@ export const house: readonly (readonly [room: string, from: readonly string[]])[
   ["listen", ["model"]],
   ["settings", ["model", "telemetry"]],
   ["kubernetes", ["model", "telemetry", "stages", "settings"]],
-  ["source", ["model", "settings"]],
+  ["source", ["model", "telemetry", "stages", "settings", "kubernetes"]],
   ["validate", ["model"]],
   ["world", ["model"]],
   ["store", ["model", "telemetry", "disk", "stages", "settings", "source", "validate", "world"]],

@@ -1,5 +1,5 @@
 // The settings of `scrim serve`, for control planes that tests and benches start from its own code.
-import type { ServeSettings } from "../../controlplane/settings/settings.ts";
+import type { DirectorySource, ServeSettings } from "../../controlplane/settings/settings.ts";
 import { freePort } from "./ports.ts";
 
 export interface ControlPlanePorts {
@@ -25,7 +25,7 @@ export async function freePorts(): Promise<ControlPlanePorts> {
 export function serveSettings(
   directories: ControlPlaneDirectories,
   ports: ControlPlanePorts,
-  more: Pick<ServeSettings, "logLevel"> & Partial<ServeSettings>,
+  more: Pick<ServeSettings, "logLevel"> & Partial<Omit<ServeSettings, keyof DirectorySource>>,
 ): ServeSettings {
   return {
     directory: directories.mesh,

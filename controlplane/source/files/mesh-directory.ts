@@ -2,7 +2,7 @@
 // Produces: its sources: the mesh directory, and beside it what `scrim up` says of the pods it runs.
 // Never does: read a file itself.
 import type { Installation } from "../../settings/installation.ts";
-import type { ServeSettings } from "../../settings/settings.ts";
+import type { DirectorySource } from "../../settings/settings.ts";
 import type { Source } from "../source.ts";
 import { createFileSource, type SourceClock } from "./file-source.ts";
 import { createYamlThread } from "./yaml-thread.ts";
@@ -10,7 +10,7 @@ import { createYamlThread } from "./yaml-thread.ts";
 /** The name that the mesh directory's batches carry. */
 export const MESH_SOURCE = "mesh";
 
-type Directories = Pick<ServeSettings, "directory" | "runtimeDir" | "allowEmpty">;
+type Directories = Pick<DirectorySource, "directory" | "runtimeDir"> & { readonly allowEmpty: boolean };
 
 /** Returns the sources of a mesh directory as one. */
 export function createMeshDirectory(

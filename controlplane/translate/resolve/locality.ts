@@ -2,8 +2,8 @@
 // produces: which addresses the client asks first, and what share each locality gets
 // never does: fail over where nobody finds out that an address is bad: that takes outlier detection, as in Istio
 import type { LocalitySettingSpec, TrafficPolicySpec, ZoneSettingSpec } from "../../model/kinds/destination-rule.ts";
-import type { Labels } from "../../model/labels.ts";
-import { localityOf, partsOf, TOPOLOGY_LABELS } from "../../pods/locality.ts";
+import { type Labels, TOPOLOGY_LABELS } from "../../model/labels.ts";
+import { localityOf, partsOf } from "../../pods/locality.ts";
 import type { MeshConfig } from "../../world/world.ts";
 import type { Endpoint, Endpoints, Upstream } from "../ir/upstream.ts";
 import type { Backend } from "./mesh-service.ts";
