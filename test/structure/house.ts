@@ -51,7 +51,7 @@ export const house: readonly (readonly [room: string, from: readonly string[]])[
   ["bootstrap", ["model"]],
   ["injector", ["model", "pods", "capture", "bootstrap"]],
   ["webhooks", ["model", "injector"]],
-  ["install", ["model"]],
+  ["install", ["model", "settings", "injector", "webhooks"]],
   [
     "local",
     [
@@ -83,7 +83,7 @@ export const neighbours: Readonly<Record<string, readonly string[]>> = {
   protos: [],
   filters: [],
   "test/host": [],
-  deploy: ["controlplane"],
+  deploy: ["controlplane", "protos"],
   controlplane: ["protos", "filters"],
   test: ["protos", "filters", "controlplane", "deploy", "test/host"],
   bench: ["protos", "filters", "controlplane", "deploy", "test"],

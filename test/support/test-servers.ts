@@ -10,7 +10,7 @@ import { testServerPath } from "../../deploy/setup/test-servers.mjs";
  * Returns the path of a test server's binary, or undefined where the set-up could not build it (then its tests are left
  * out by name).
  */
-export function testServer(name: "registry" | "cosign"): string | undefined {
+export function testServer(name: "registry" | "cosign" | "helm"): string | undefined {
   const path = testServerPath(process.env["SCRIM_CACHE_DIR"] ?? join(homedir(), ".cache", "scrim"), name);
   return existsSync(path) ? path : undefined;
 }

@@ -65,7 +65,7 @@ export const policyDescriptions: Readonly<Record<string, string>> = {
   RateLimitPolicy: "Limits of how many requests come in. Every limit whose match holds must admit a request.",
   "RateLimitPolicy.limits": "The limits.",
   "RateLimitPolicy.headers":
-    "What responses tell clients of their limits: nothing, the headers of the standard's draft, those of its third draft, or X-RateLimit-*. None unless given.",
+    "What responses tell clients: nothing (unless given), RateLimit of the standard's draft or its third one, X-RateLimit-*.",
   "limits.name": "The limit's name, in statistics and overrides.",
   "limits.match": "Which requests count: those that every field given fits; all unless given.",
   "limits.match.hosts": "Hosts: exact, NAME*, *NAME or *.",
