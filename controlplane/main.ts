@@ -112,7 +112,7 @@ export function createControlPlane(settings: ServeSettings, given: ControlPlaneD
   // resources and certificates → xDS, and how far it has reached
   const identifier = controlPlaneIdentifier(`scrim-${process.pid}`, SCRIM_VERSION);
   const serving = { ...deps, authenticate, debug: debugAnswers(debug, clock), identifier };
-  const served = { publication, authority, refused, refusedInTrial, scratch };
+  const served = { publication, authority, refused, refusedInTrial, refusedFiles, scratch };
   const xds = createServingStage(settings, serving, served, reach);
   // what no Envoy loads → the objects that made it so, held back
   const loads = async (content: EncodedResource) => scratch?.judge(content, undefined, "control plane");

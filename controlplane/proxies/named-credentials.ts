@@ -13,29 +13,31 @@ import {
 import { AUTHORITIES_FILES, CERTIFICATE_FILES } from "../translate/resolve/gateway-tls.ts";
 import { memoized } from "../world/memo.ts";
 import type { World } from "../world/world.ts";
+import type { FileOffers } from "./refused-files.ts";
 
 /**
  * Returns the secrets by name. `names` are those that the proxy's own listeners and clusters refer to: Secrets of its
  * namespace (`kubernetes://shop-cert`, and `kubernetes://shop-cert-cacert` for the authorities that belong to it) and
  * files of its own (`file-cert:/c.pem~/k.pem`, `file-root:/ca.pem`, `file-root:/ca.pem~/crl.pem`), which its Envoy
- * reads itself, whenever they are replaced.
+ * reads itself, whenever they are replaced; `offers`: how often these were offered anew.
  */
 export function namedCredentials(
   world: World,
   namespace: string,
   names: Iterable<string>,
+  offers: FileOffers = new Map(),
 ): ReadonlyMap<string, Secret> {
   const secrets = new Map<string, Secret>();
   for (const name of names) {
-    const secret = secretNamed(world, namespace, name);
+    const secret = secretNamed(world, namespace, name, offers.get(name) ?? 0);
     if (secret !== undefined) secrets.set(name, secret);
   }
   return secrets;
 }
 
-function secretNamed(world: World, namespace: string, name: string): Secret | undefined {
-  if (name.startsWith(CERTIFICATE_FILES)) return { name, tlsCertificate: certificateFiles(pathsOf(name)) };
-  if (name.startsWith(AUTHORITIES_FILES)) return { name, validationContext: authoritiesFiles(pathsOf(name)) };
+function secretNamed(world: World, namespace: string, name: string, offer: number): Secret | undefined {
+  if (name.startsWith(CERTIFICATE_FILES)) return { name, tlsCertificate: certificateFiles(pathsOf(name), offer) };
+  if (name.startsWith(AUTHORITIES_FILES)) return { name, validationContext: authoritiesFiles(pathsOf(name), offer) };
   if (!name.startsWith(CREDENTIAL)) return undefined;
   const credentialName = name.slice(CREDENTIAL.length);
   if (name.endsWith(AUTHORITIES_SUFFIX)) {
@@ -67,18 +69,29 @@ function pathsOf(name: string): readonly string[] {
   return name.slice(name.indexOf(":") + 1).split("~");
 }
 
-function certificateFiles([certificate = "", key = ""]: readonly string[]): TlsCertificate {
+/**
+ * Envoy says yes to a secret that it has refused, without looking at its files again, unless it is another: the folder is
+ * written another way each time.
+ */
+function folderOf(file: string, offer: number): string {
+  return offer % 2 === 0 ? dirname(file) : `${dirname(file)}/.`;
+}
+
+function certificateFiles([certificate = "", key = ""]: readonly string[], offer: number): TlsCertificate {
   return {
     certificateChain: { filename: certificate },
     privateKey: { filename: key },
-    watchedDirectory: { path: dirname(certificate) },
+    watchedDirectory: { path: folderOf(certificate, offer) },
   };
 }
 
-function authoritiesFiles([authorities = "", revocations]: readonly string[]): CertificateValidationContext {
+function authoritiesFiles(
+  [authorities = "", revocations]: readonly string[],
+  offer: number,
+): CertificateValidationContext {
   return {
     trustedCa: { filename: authorities },
     ...(revocations !== undefined && { crl: { filename: revocations } }),
-    watchedDirectory: { path: dirname(authorities) },
+    watchedDirectory: { path: folderOf(authorities, offer) },
   };
 }

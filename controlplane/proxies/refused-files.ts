@@ -1,5 +1,6 @@
 // Consumes: what connected gateways say no to of the credentials they are told of, and the World.
-// Produces: violations of the Gateways whose servers stay closed for that, as long as they do.
+// Produces: violations of the Gateways whose servers stay closed for that, as long as they do; which secrets are to be
+// said anew, as their files may be there by now.
 // Never does: read a file; look at proxies where no Gateway names files.
 import { isDeepStrictEqual } from "node:util";
 import { isFailed } from "../model/failure.ts";
@@ -17,7 +18,11 @@ import type { ConnectedProxy } from "../xds/server.ts";
 
 export interface RefusedFilesStage extends Stage {
   readonly violations: Cell<readonly StoreViolation[]>;
+  readonly offers: Cell<FileOffers>;
 }
+
+/** By names of secrets that name files: how often they were offered anew. */
+export type FileOffers = ReadonlyMap<string, number>;
 
 interface RefusedFilesSources {
   readonly world: Cell<World>;
@@ -27,19 +32,29 @@ interface RefusedFilesSources {
 
 /** Files are their proxy's own, and nobody tells when it has read them. */
 const LOOK_MS = 1_000;
+/** So many looks after an offer comes the next; the first look after it comes too early to tell. */
+const LOOKS_BETWEEN_OFFERS = 5;
 const MAX_REASON = 200;
 
 /** Returns the stage that tells which files of Gateways their proxies refuse. */
 export function createRefusedFilesStage({ world, reach, clock }: RefusedFilesSources): RefusedFilesStage {
   const violations = createCell<readonly StoreViolation[]>([]);
+  const offers = createCell<FileOffers>(new Map());
+  let sinceOffer = 0;
   const look = (): void => {
+    if (sinceOffer++ === 0) return;
     const now = world.read();
-    const found = refusedFiles(now, fileServers(now).length > 0 ? reach.read().status() : []);
+    const proxies = fileServers(now).length > 0 ? reach.read().status() : [];
+    const found = refusedFiles(now, proxies);
     if (!isDeepStrictEqual(found, violations.read())) violations.set(found);
+    if (found.length === 0 || sinceOffer < LOOKS_BETWEEN_OFFERS) return;
+    offers.set(offeredAnew(offers.read(), proxies));
+    sinceOffer = 0;
   };
   return {
     name: "refused files",
     violations,
+    offers,
     async start(signal) {
       void (async () => {
         while (!signal.aborted) {
@@ -65,6 +80,14 @@ export function refusedFiles(
           found.set(`${objectKey(refOf(gateway))} ${index}`, violationOf(gateway, index, said));
     }
   return [...found.values()];
+}
+
+/** Returns the offers with one more of each that a proxy refused. */
+function offeredAnew(offers: FileOffers, proxies: readonly Pick<ConnectedProxy, "rejections">[]): FileOffers {
+  const refused = proxies.flatMap(({ rejections }) =>
+    rejections.filter(({ type }) => type === "sds").flatMap(({ resources }) => resources),
+  );
+  return new Map([...offers, ...refused.map((name) => [name, (offers.get(name) ?? 0) + 1] as const)]);
 }
 
 interface FileServer {
@@ -111,5 +134,6 @@ function violationOf(gateway: MeshObject<"Gateway">, index: number, message: str
 }
 
 function inOneLine(reason: string): string {
-  return (reason.trim().split("\n")[0] ?? "").slice(0, MAX_REASON);
+  // However the folder was written this time (named-credentials.ts).
+  return (reason.trim().split("\n")[0] ?? "").replaceAll("/./", "/").slice(0, MAX_REASON);
 }

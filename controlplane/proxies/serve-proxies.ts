@@ -25,6 +25,7 @@ import { createXdsServer, type XdsServer, type XdsServerOptions } from "../xds/s
 import { namedCredentials } from "./named-credentials.ts";
 import { proxyOfNode, proxyOfPod, withoutIdentityOf } from "./proxy-class.ts";
 import type { PublicationStage } from "./publication.ts";
+import type { FileOffers, RefusedFilesStage } from "./refused-files.ts";
 import type { RefusedInTrial } from "./trial.ts";
 import { createUndescribedProxies } from "./undescribed-proxies.ts";
 
@@ -49,6 +50,7 @@ interface ServedStages {
   readonly scratch: ScratchEnvoy | undefined;
   readonly publication: Pick<PublicationStage, "published" | "resourcesOf">;
   readonly authority: Pick<AuthorityStage, "issuer" | "renewals">;
+  readonly refusedFiles: Pick<RefusedFilesStage, "offers">;
 }
 
 type ServingSettings = Pick<ServeSettings, "runtimeDir" | "plaintextXdsPort" | "xdsAddress">;
@@ -77,6 +79,7 @@ export function createServingStage(
       stages.refusedInTrial.subscribe(xds.refuse);
       stages.publication.published.subscribe(() => xds.notify());
       renewals.subscribe(() => xds.notify());
+      stages.refusedFiles.offers.subscribe(() => xds.notify());
       issuer.subscribe(() => {
         xds.setCertificate(current().issueServerCertificate());
         xds.notify();
@@ -105,7 +108,7 @@ async function renewServerCertificate(
 function createServer(
   settings: ServingSettings,
   { authenticate, debug, identifier, metrics, clock, logger }: ServingDeps,
-  { publication, refused, scratch }: ServedStages,
+  { publication, refused, refusedFiles, scratch }: ServedStages,
   issuer: () => Issuer,
 ): XdsServer {
   const observer = registerXdsMetrics(metrics);
@@ -127,7 +130,7 @@ function createServer(
     },
     resourcesFor,
     revision: () => world()?.revision ?? 0,
-    secretsFor: (proxy) => secretsOf(proxy, world(), issuer(), resourcesFor),
+    secretsFor: (proxy) => secretsOf(proxy, world(), issuer(), refusedFiles.offers.read(), resourcesFor),
     encoder: createResourceEncoder(),
     clock,
     log: {
@@ -185,13 +188,19 @@ function createUnexpectedNotes(logger: Logger): (proxy: Proxy) => void {
 }
 
 /** Its identity's, and the credentials that its listeners and clusters name. */
-function secretsOf(proxy: Proxy, world: World | undefined, issuer: Issuer, resourcesFor: ResourcesFor): Secrets {
+function secretsOf(
+  proxy: Proxy,
+  world: World | undefined,
+  issuer: Issuer,
+  offers: FileOffers,
+  resourcesFor: ResourcesFor,
+): Secrets {
   const { namespace, serviceAccount } = proxy.identity;
   const own = issuer.secretsFor(spiffeId(world?.mesh.trustDomain ?? "cluster.local", namespace, serviceAccount));
   const maps = resourcesFor(proxy)?.maps;
   if (world === undefined || maps === undefined) return own;
   const names = [maps.listeners, maps.clusters].flatMap((resources) => namesReferredTo(resources, "secrets"));
-  return new Map([...namedCredentials(world, namespace, names), ...own]);
+  return new Map([...namedCredentials(world, namespace, names, offers), ...own]);
 }
 
 /** Returns the Envoy that serves nobody; undefined where none is to be looked for. */

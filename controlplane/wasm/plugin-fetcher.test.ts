@@ -133,6 +133,22 @@ describe("plugins from files", () => {
     expect(plugins.problems()[0]).toMatchObject({ field: "spec.pluginConfig", servingLastGood: true });
   });
 
+  it("say which fields of a manifest nobody reads, and are refused for them where the mesh is strict", async () => {
+    const manifest = JSON.stringify({ name: "x", capabilites: ["headers"] });
+    writeFileSync(join(root, "mesh", "x.wasm"), wasmModule([], [], { "scrim.manifest": manifest }));
+    const said =
+      'its manifest has unknown fields, which are not read: "capabilites" ' +
+      "(known: name, version, capabilities, configSchema, allowOnHeadersStopIteration)";
+    for (const strict of [true, false]) {
+      const plugins = fetcher({ strict });
+      plugins.update([plugin("p", { url: "file://x.wasm" })]);
+      await plugins.settled();
+      expect(plugins.problems()).toMatchObject([{ field: "spec.url", message: said }]);
+      expect(plugins.plugin("default", "p").kind).toBe(strict ? "unavailable" : "module");
+      plugins.close();
+    }
+  });
+
   it("keep the configuration that fits where the next one does not, by the manifest's schema", async () => {
     const schemaIn = (type: string) =>
       wasmModule([], [], { "scrim.manifest": JSON.stringify({ configSchema: { properties: { level: { type } } } }) });
@@ -214,7 +230,7 @@ describe("plugins from files", () => {
             : ["proxy_on_log trapped in a trial call", "it seems to keep something"],
       }),
     };
-    for (const strict of [false, true]) {
+    for (const strict of [true, false]) {
       put("x.wasm", "one");
       const plugins = fetcher({ checker: wanting, strict, stateDir: undefined });
       plugins.update([plugin("p", { url: "file://x.wasm" })]);

@@ -12,7 +12,7 @@ import { fileMark, nextMark } from "./file-changes.ts";
 import type { GoodPlugin, GoodPlugins } from "./good-plugins.ts";
 import { type PluginSource, type PluginSurroundings, pluginSource } from "./plugin-source.ts";
 import type { ConfigSchema, PluginChecker } from "./process-checker.ts";
-import { verifyModule, withVerified } from "./trust/verify-module.ts";
+import { type VerifiedModule, verifyModule, withVerified } from "./trust/verify-module.ts";
 
 export interface WorkContext {
   readonly acquirer: ModuleAcquirer;
@@ -33,7 +33,7 @@ export interface WorkState {
   notice?: { readonly field: string; readonly message: string };
   /** What the version that runs was checked against beside its settings, as JSON. */
   schema?: string | undefined;
-  /** What the version that runs did wrong in its trial calls. */
+  /** What is wrong with the version that runs, as its manifest and its trial calls show. */
   trial?: { readonly field: string; readonly message: string };
 }
 
@@ -168,7 +168,7 @@ async function tryOnce(following: Following, fresh: boolean): Promise<Try> {
     settings: withVerified(source.settings, verified),
     wants: verified.wants,
   };
-  const refusal = await refusedByCheck(following, version, verified.configSchema);
+  const refusal = await refusedByCheck(following, version, verified);
   if (signal.aborted) return "bad";
   if (refusal !== undefined) return failWith(following, refusal.field, refusal.message);
   await publish(following, version, got);
@@ -180,7 +180,7 @@ async function tryOnce(following: Following, fresh: boolean): Promise<Try> {
 async function refusedByCheck(
   following: Following,
   { module, settings }: GoodPlugin,
-  configSchema: ConfigSchema | undefined,
+  { configSchema, warnings = [] }: Pick<VerifiedModule, "configSchema" | "warnings">,
 ): Promise<{ readonly field: string; readonly message: string } | undefined> {
   const { state } = following;
   const schema = configSchema === undefined ? undefined : JSON.stringify(configSchema);
@@ -188,7 +188,7 @@ async function refusedByCheck(
   const checked = await checkTwice(following, module, settings, configSchema);
   if (checked.kind === "good") {
     state.schema = schema;
-    return judgeTrial(following, checked.warnings ?? []);
+    return judgeTrial(following, [...warnings, ...(checked.warnings ?? [])]);
   }
   if (checked.kind === "bad" && checked.field !== undefined) return { field: checked.field, message: checked.reason };
   const field = state.good?.module.sha256 === module.sha256 ? "spec.pluginConfig" : "spec.url";
@@ -196,7 +196,7 @@ async function refusedByCheck(
 }
 
 /**
- * What it does wrong when it is called keeps a version from proxies only where the mesh is strict; otherwise it is
+ * What its author misspelt, and what it does wrong when it is called, keeps a version from proxies only where the mesh is strict; otherwise it is
  * said.
  */
 function judgeTrial(

@@ -92,6 +92,8 @@ export interface XdsLimits {
   readonly canaryMs: number;
   /** How long a content that one proxy rejected is kept from the others while nobody has said whether it loads. */
   readonly judgementMs: number;
+  /** How often what a proxy rejected for want of a file or a port of its machine is sent to it once more. */
+  readonly offerAgainMs: number;
 }
 
 /** What holds where nothing else is said. */
@@ -109,4 +111,5 @@ export const DEFAULT_LIMITS: XdsLimits = {
   bytesUnderWay: 32 * 1024 * 1024,
   canaryMs: 100,
   judgementMs: 5_000,
+  offerAgainMs: 10_000,
 };

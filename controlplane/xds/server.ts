@@ -108,6 +108,7 @@ function createStreams(options: XdsServerOptions, limits: XdsLimits): StreamSet 
     budgetBytes: limits.bytesUnderWay,
     canaryMs: limits.canaryMs,
     judgementMs: limits.judgementMs,
+    offerAgainMs: limits.offerAgainMs,
     controlPlane: options.controlPlane ?? "scrim",
     risk: options.risk ?? PLUGIN_RISK,
     observer: options.observer ?? NO_OBSERVER,

@@ -94,9 +94,10 @@ function responses(
         observer.converged(clock.monotonicMs() - stream.changedAtMs);
       stream.changedAtMs = undefined;
     },
-    rejected(stream, typeUrl, reason) {
+    rejected(stream, typeUrl, reason, isKnown) {
       observer.rejected(shortOf(typeUrl), stream.proxy?.node.id ?? "", reason);
-      log.warn({ node: stream.proxy?.node.id, type: shortOf(typeUrl), reason }, "proxy rejected its configuration");
+      if (!isKnown)
+        log.warn({ node: stream.proxy?.node.id, type: shortOf(typeUrl), reason }, "proxy rejected its configuration");
     },
     culprit(stream, resource, reason) {
       canaries.rejected(resource);

@@ -26,6 +26,7 @@ export interface StreamSetOptions
   readonly source: ContentSource;
   readonly risk: Risk;
   readonly canaryMs: number;
+  readonly offerAgainMs: number;
 }
 
 export interface StreamSet {
@@ -49,6 +50,10 @@ export function createStreamSet(options: StreamSetOptions): StreamSet {
   const streams = new Set<XdsStream>();
   const parts = createParts(options, streams);
   const { pushes, quarantine, judgement } = parts;
+  const again = setInterval(() => {
+    if (quarantine.offerAgain()) pushes.push(streams);
+    for (const stream of streams) stream.offerAgain();
+  }, options.offerAgainMs).unref();
   return {
     host: createStreamHost(parts),
     add: (stream) => void streams.add(stream),
@@ -69,6 +74,7 @@ export function createStreamSet(options: StreamSetOptions): StreamSet {
     refuse: judgement.refuse,
     forgetRefusal: judgement.forget,
     endAll(code, details) {
+      clearInterval(again);
       for (const stream of [...streams]) stream.end(code, details);
     },
   };

@@ -32,6 +32,8 @@ export interface XdsStream {
   setContent(maps: ContentMaps): void;
   /** Its client took these clusters on another stream, and now waits for their endpoints. */
   warm(clusters: readonly EncodedResource[]): void;
+  /** What its client rejected for want of something on its machine is sent once more. */
+  offerAgain(): void;
   end(code: GrpcStatus, details: string): void;
 }
 
@@ -55,8 +57,8 @@ export interface StreamHost {
   sent(stream: XdsStream, effect: SendEffect, bytes: number): void;
   accepted(stream: XdsStream, resources: Iterable<EncodedResource>): void;
   settled(stream: XdsStream, kind: ResourceKind, basis: EncodedMap): void;
-  /** The proxy rejected a response; for the log. */
-  rejected(stream: XdsStream, typeUrl: string, reason: string): void;
+  /** The proxy rejected a response; for the log, in which it stands already where that is known. */
+  rejected(stream: XdsStream, typeUrl: string, reason: string, isKnown: boolean): void;
   /** It did because of this content. */
   culprit(stream: XdsStream, resource: EncodedResource, reason: string): void;
   stale(stream: XdsStream, typeUrl: string): void;

@@ -48,10 +48,23 @@ describe("http-authz", () => {
 
 describe("a cluster of a mesh", () => {
   it.each([
-    ["outbound|80||checker.default.svc.cluster.local", "checker.default.svc.cluster.local"],
-    ["authz", "authz"],
-  ])("%s is called by its host %s", (cluster, authority) => {
-    const one = host("http-authz", { cluster, path: "/authorize", header: "x-user" });
+    [
+      "checker.default.svc.cluster.local:80",
+      "outbound|80||checker.default.svc.cluster.local",
+      "checker.default.svc.cluster.local",
+    ],
+    [
+      "outbound|80||checker.default.svc.cluster.local",
+      "outbound|80||checker.default.svc.cluster.local",
+      "checker.default.svc.cluster.local",
+    ],
+    ["outbound|80|v2|checker:80", "outbound|80|v2|checker:80", "checker:80"],
+    ["authz", "authz", "authz"],
+    ["authz:", "authz:", "authz:"],
+    ["authz:http", "authz:http", "authz:http"],
+    [":80", ":80", ":80"],
+  ])("%s is %s, called by its host %s", (name, cluster, authority) => {
+    const one = host("http-authz", { cluster: name, path: "/authorize", header: "x-user" });
     one.newStream().sendRequestHeaders();
     expect(one.httpCalls[0]).toMatchObject({ cluster });
     expect(one.httpCalls[0]?.headers.get(":authority")).toBe(authority);
@@ -59,6 +72,18 @@ describe("a cluster of a mesh", () => {
 });
 
 describe("grpc-callout", () => {
+  it("takes no answer for a header that none can hold", () => {
+    const configuration = { cluster: "inventory", service: "test.Echo", method: "Unary", header: "x-answer" };
+    for (const answer of ["a\r\nx-role: admin", "a\0", "\u00e9"]) {
+      const one = host("grpc-callout", configuration);
+      const stream = one.newStream();
+      stream.sendRequestHeaders();
+      one.grpcCalls[0]?.sendMessage(answer);
+      expect(stream.reply).toMatchObject({ status: 503, details: "callout_unreadable" });
+      expect(stream.requestHeaders.get("x-answer")).toBeUndefined();
+    }
+  });
+
   it("replies 503 when the answer does not come in time, and answers each stream its own", () => {
     const one = host("grpc-callout", {
       cluster: "inventory",

@@ -1,8 +1,41 @@
-import { out } from "./abi/arena";
+import { allocate, out } from "./abi/arena";
 import { proxy_http_call } from "./abi/imports";
 import { note, Status } from "./abi/status";
 import { Bytes, EMPTY } from "./bytes";
+import { literal } from "./literal";
 import { rememberCaller } from "./callouts";
+
+/**
+ * Returns the cluster of a mesh's service by its host and port: `checker.shop.svc.cluster.local:80` gives
+ * `outbound|80||checker.shop.svc.cluster.local`. Any other text is a cluster's name already, and given back. Valid until
+ * the callback ends (`keep` it for longer).
+ */
+export function clusterOf(service: Bytes): Bytes {
+  const colon = service.lastIndexOf(COLON);
+  const port = service.slice(colon + 1);
+  if (colon < 1 || service.indexOf(BAR) >= 0 || !isPort(port)) return service;
+  const length = OUTBOUND.length + port.length + BARS.length + colon;
+  const at = allocate(8 + length);
+  const end = append(append(append(at + 8, OUTBOUND), port), BARS);
+  append(end, service.slice(0, colon));
+  return Bytes.place(at, at + 8, length);
+}
+
+function append(at: usize, bytes: Bytes): usize {
+  memory.copy(at, bytes.ptr, bytes.length);
+  return at + bytes.length;
+}
+
+const OUTBOUND = literal("outbound|");
+const BARS = literal("||");
+const BAR: u8 = 0x7c;
+const COLON: u8 = 0x3a;
+
+function isPort(text: Bytes): bool {
+  if (text.isEmpty || text.length > 5) return false;
+  for (let i = 0; i < text.length; i++) if (text.at(i) < 0x30 || text.at(i) > 0x39) return false;
+  return true;
+}
 
 /**
  * Returns what a cluster's service is called in `:authority`: the host at the end of a mesh's cluster name
@@ -10,7 +43,7 @@ import { rememberCaller } from "./callouts";
  */
 export function authorityOf(cluster: Bytes): Bytes {
   let at = cluster.length;
-  while (at > 0 && load<u8>(cluster.ptr + at - 1) != 0x7c) at--;
+  while (at > 0 && load<u8>(cluster.ptr + at - 1) != BAR) at--;
   return Bytes.view(cluster.ptr + at, cluster.length - at);
 }
 

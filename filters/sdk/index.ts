@@ -17,7 +17,7 @@ export * from "./foreign";
 export * from "./grpc";
 export { HeaderCursor, HeaderPairs } from "./header-pairs";
 export * from "./headers";
-export { authorityOf, httpCall } from "./http-call";
+export { authorityOf, clusterOf, httpCall } from "./http-call";
 export * from "./http-context";
 export { Json, JsonDocument } from "./json";
 export { JsonKind } from "./json-scanner";

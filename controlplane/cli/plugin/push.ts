@@ -6,7 +6,7 @@ import { groupsOf, undeclaredImports } from "../../model/wasm-capabilities.ts";
 import { createAddressPolicy } from "../../wasm/fetch/address-policy.ts";
 import { createHttpClient } from "../../wasm/fetch/http-client.ts";
 import { describeSdk } from "../../wasm/module/describe-sdk.ts";
-import { parseManifestText, type PluginManifest } from "../../wasm/module/plugin-manifest.ts";
+import { parseManifestText, type PluginManifest, unreadFields } from "../../wasm/module/plugin-manifest.ts";
 import { describeModule, type ModuleDescription } from "../../wasm/module/describe-module.ts";
 import type { ImageLayout } from "../../wasm/oci/layouts.ts";
 import { type PackedImage, packImage } from "../../wasm/oci/pack-image.ts";
@@ -43,7 +43,7 @@ export async function pushPlugin(
     module: { bytes: module },
   } = await readModuleFile(file, context);
   const described = requirePlugin(file, module);
-  const { text, manifest } = await readManifest(options.manifest);
+  const { text, manifest } = await readManifest(options.manifest, context);
   warnOfUndeclared(described, manifest, context);
   const packed = packImage(module, {
     layout: options.layout,
@@ -101,6 +101,7 @@ function tell(
 
 async function readManifest(
   file: string | undefined,
+  { terminal }: CommandContext,
 ): Promise<{ readonly text: string; readonly manifest: PluginManifest | undefined }> {
   if (file === undefined) return { text: "", manifest: undefined };
   const content = await readNamedFile(file, file);
@@ -110,6 +111,8 @@ async function readManifest(
   const { schemaFault } = await import("../../wasm/module/config-schema.ts");
   const fault = parsed.configSchema === undefined ? undefined : schemaFault(parsed.configSchema);
   if (fault !== undefined) throw commandFailure("failed", `${file} has a configSchema that ${fault}.`);
+  const unread = unreadFields(parsed);
+  if (unread !== undefined) terminal.err(`scrim: ${file}: ${unread}\n`);
   return { text: JSON.stringify(JSON.parse(content)), manifest: parsed };
 }
 

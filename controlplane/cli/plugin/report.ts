@@ -88,6 +88,7 @@ function manifestLines(manifest: PluginManifest | null): Line[] {
     ...(manifest?.allowOnHeadersStopIteration === undefined
       ? []
       : [["stops", manifest.allowOnHeadersStopIteration ? STOPS_ALONE : "headers and all that follows"] as const]),
+    ...((manifest?.unread ?? []).length === 0 ? [] : [["unread", list(manifest?.unread ?? [])] as const]),
     ["config", configSchema === undefined ? "no schema" : `schema with ${list(fields)}`],
   ];
 }

@@ -19,10 +19,24 @@ export interface PluginManifest {
   readonly configSchema?: Readonly<Record<string, unknown>>;
   /** StopIteration for headers is to hold the headers alone: the module waits for the body. */
   readonly allowOnHeadersStopIteration?: boolean;
+  /** Fields that nobody reads: misspelt, or for somebody else. */
+  readonly unread?: readonly string[];
+}
+
+const FIELDS = ["name", "version", "capabilities", "configSchema", "allowOnHeadersStopIteration"];
+
+/** Returns what to say of a manifest's fields that nobody reads, one sentence for all; undefined where it has none. */
+export function unreadFields({ unread = [] }: PluginManifest): string | undefined {
+  if (unread.length === 0) return undefined;
+  const names = unread.map((name) => JSON.stringify(name)).join(", ");
+  return `its manifest has unknown fields, which are not read: ${names} (known: ${FIELDS.join(", ")})`;
 }
 
 export type ParsedPluginManifest = PluginManifest | Failure<"invalid-manifest">;
 
+/** Of a stranger's fields so many are told, each so far. */
+const MAX_TOLD = 8;
+const MAX_FIELD = 64;
 const MAX_BYTES = 256 * 1_024;
 
 /**
@@ -46,8 +60,7 @@ export function findManifest(
 }
 
 /**
- * Returns the manifest in a JSON text; `where` begins the sentence of a failure. Fields that are not known are left
- * out.
+ * Returns the manifest in a JSON text; `where` begins the sentence of a failure.
  */
 export function parseManifestText(text: string, where: string): ParsedPluginManifest {
   const fail = (what: string) => failed("invalid-manifest", `${where} ${what}`);
@@ -70,12 +83,17 @@ export function parseManifestText(text: string, where: string): ParsedPluginMani
     return fail("has capabilities that are no list of names");
   const known = capabilities === undefined ? undefined : parseCapabilities(capabilities);
   if (known?.kind === "failed") return fail(`is not understood: ${known.message}`);
+  const unread = Object.keys(value)
+    .filter((field) => !FIELDS.includes(field))
+    .slice(0, MAX_TOLD)
+    .map((field) => field.slice(0, MAX_FIELD));
   return {
     ...(typeof name === "string" && { name }),
     ...(typeof version === "string" && { version }),
     ...(known !== undefined && { capabilities: known.names }),
     ...(isJsonObject(configSchema) && { configSchema }),
     ...(typeof stopsHeaders === "boolean" && { allowOnHeadersStopIteration: stopsHeaders }),
+    ...(unread.length > 0 && { unread }),
   };
 }
 

@@ -8,7 +8,7 @@ import type { PluginSettings } from "../../model/plugin.ts";
 import type { AcquiredModule, FoundSignatures } from "../acquired-module.ts";
 import { failedAt, type PluginFailure } from "../plugin-failure.ts";
 import { envoyCapabilities, notGranted, wantedGroups } from "../../model/wasm-capabilities.ts";
-import { findManifest, type PluginManifest } from "../module/plugin-manifest.ts";
+import { findManifest, type PluginManifest, unreadFields } from "../module/plugin-manifest.ts";
 import { describeModule } from "../module/describe-module.ts";
 import type { ModuleTrust } from "./module-trust.ts";
 import { isSignatureBy, type Signature } from "./signature.ts";
@@ -23,6 +23,8 @@ export interface VerifiedModule {
   readonly configSchema?: PluginManifest["configSchema"] | undefined;
   /** Whether its manifest says that it holds headers until it has seen the body. */
   readonly allowOnHeadersStopIteration?: boolean | undefined;
+  /** What people should know of its manifest. */
+  readonly warnings?: readonly string[];
 }
 
 /** Returns whether a module may run under these rules, and what it may do then. */
@@ -94,6 +96,7 @@ function bounded({ module, image }: AcquiredModule, { grants }: ModuleTrust): Ve
   const found = findManifest(described, image?.annotations);
   if (found !== undefined && isFailed(found)) return failedAt("spec.url", found.code, found.message);
   const { capabilities: declared, configSchema, allowOnHeadersStopIteration } = found ?? {};
+  const unread = found && unreadFields(found);
   const wants = wantedGroups(described, declared);
   for (const { by, capabilities } of grants) {
     const missing = notGranted(wants, capabilities);
@@ -110,5 +113,6 @@ function bounded({ module, image }: AcquiredModule, { grants }: ModuleTrust): Ve
     capabilities: allowed === undefined ? undefined : envoyCapabilities(described, allowed),
     configSchema,
     allowOnHeadersStopIteration,
+    ...(unread !== undefined && { warnings: [unread] }),
   };
 }

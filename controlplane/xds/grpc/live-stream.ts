@@ -90,6 +90,10 @@ class LiveStream implements XdsStream, OutboxOwner {
     this.#apply({ kind: "warming", clusters, nowMs: this.#host.nowMs() });
   }
 
+  offerAgain(): void {
+    this.#apply({ kind: "again", nowMs: this.#host.nowMs() });
+  }
+
   end(code: grpcStatus, details: string): void {
     if (!this.#isOver) this.#call.emit("error", { code, details });
     this.#finish();
@@ -176,7 +180,7 @@ class LiveStream implements XdsStream, OutboxOwner {
         this.#hadAll ||= isQuiet(this.#state);
         return host.settled(this, effect.resourceKind, effect.basis);
       case "rejected":
-        return host.rejected(this, effect.typeUrl, effect.reason);
+        return host.rejected(this, effect.typeUrl, effect.reason, effect.isKnown);
       case "culprit":
         return host.culprit(this, effect.resource, effect.reason);
       case "stale":

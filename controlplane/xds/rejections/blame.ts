@@ -1,6 +1,7 @@
 // Contents that some proxy rejected, and whose fault that is as far as anybody knows: the content's, or that proxy's
 // own.
 import type { EncodedResource } from "../../snapshot/encode.ts";
+import { mayRelent } from "./nack.ts";
 
 /**
  * "examined": for a moment nobody else is sent it, while an Envoy that serves nobody tries it. "content": that Envoy
@@ -58,6 +59,8 @@ export interface RejectedContents {
   judge(version: string, loads: boolean | undefined): RejectedContent | undefined;
   /** What made it bad may be another now: nothing is known of it. */
   forget(version: string): void;
+  /** Those that proxies rejected for want of something on their machines are offered to them again; whether any is. */
+  offerAgain(): boolean;
   /** A proxy has taken the content. */
   accept(version: string): RejectedContent | undefined;
 }
@@ -92,6 +95,13 @@ export function createRejectedContents(): RejectedContents {
       return before.blame === "examined" ? put({ ...before, blame: "unconfirmed" }) : before;
     },
     forget: (version) => void known.delete(version),
+    offerAgain() {
+      const found = [...known.values()].filter(
+        ({ blame, rejectedBy, reason }) => !isHeldBack(blame) && rejectedBy.size > 0 && mayRelent(reason),
+      );
+      for (const content of found) put({ ...content, rejectedBy: NOBODY });
+      return found.length > 0;
+    },
     accept(version) {
       const before = known.get(version);
       if (before === undefined || (before.isAccepted && before.blame === "proxy")) return before;

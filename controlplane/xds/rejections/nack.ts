@@ -1,5 +1,6 @@
 // What a stream makes of a response that its client rejected (a NACK): a part of the pure state machine.
 import type { EncodedResource } from "../../snapshot/encode.ts";
+import { pendingOf } from "../state-machine/pending.ts";
 import { type Flight, MUST_ANSWER, type TypeState } from "../state-machine/type-state.ts";
 
 export interface Rejected {
@@ -43,7 +44,12 @@ function culpritsNamedIn(reason: string, state: TypeState, flight: Flight): Enco
 /** The state with these contents never sent to this client again. */
 function sendNoMore(state: TypeState, culprits: readonly EncodedResource[]): TypeState {
   const rejected = new Map([...state.rejected].filter(([name]) => state.basis.has(name)));
-  for (const culprit of culprits) rejected.set(culprit.name, culprit.version);
+  const { reason = "", atMs = 0 } = state.rejection ?? {};
+  for (const { name, version } of culprits) {
+    // The last one that was rejected is the last that is tried again.
+    rejected.delete(name);
+    rejected.set(name, { version, reason, atMs });
+  }
   const rejection = state.rejection && { ...state.rejection, names: culprits.map(({ name }) => name) };
   return { ...state, rejected, rejection };
 }
@@ -64,6 +70,26 @@ export function noteExamined(state: TypeState, { unclear, culprits }: Examinatio
   const names = unclear.map(({ name }) => name);
   const suspects = culprits.length > 0 ? state.suspects : [...halves(names), ...state.suspects];
   return sendNoMore({ ...state, examined, suspects }, culprits);
+}
+
+/** Words of Envoy for what its machine lacks: a file, or a free port. */
+const LACKING = /(?:^|[\s'"])\/[^\s'":,]+|[Aa]ddress already in use/;
+
+/** Returns whether a client may say yes another time: what it lacked is a matter of its machine. */
+export function mayRelent(reason: string): boolean {
+  return LACKING.test(reason);
+}
+
+/**
+ * The state with one of the contents that the client rejected sent once more, where it is one that it may take by now.
+ * One at a time, and only when nothing else is on its way: nobody else's content is to be rejected with it.
+ */
+export function offerAgain(state: TypeState): TypeState {
+  // Of a secret Envoy keeps no more than that it has heard it: only another is looked at (proxies/refused-files.ts).
+  if (state.rejected.size === 0 || state.flight !== undefined || state.kind === "secrets") return state;
+  if (state.examined.size + state.suspects.length > 0 || pendingOf(state).updates.length > 0) return state;
+  const found = [...state.rejected].find(([name, { reason }]) => state.dirty.has(name) && mayRelent(reason));
+  return found === undefined ? state : { ...state, again: new Set([found[0]]) };
 }
 
 function halves(names: readonly string[]): string[][] {

@@ -28,7 +28,9 @@ export interface BlameChange {
   readonly after: Blame;
 }
 
-export interface Quarantine extends Pick<LastGood, "noteSettled" | "noteClosed">, Pick<RejectedContents, "forget"> {
+export interface Quarantine
+  extends Pick<LastGood, "noteSettled" | "noteClosed">,
+    Pick<RejectedContents, "forget" | "offerAgain"> {
   /** What is really served of what was published to a class; `alsoHeld` are contents that are not to be served yet. */
   servedOf(recipient: Recipient, published: ContentMaps, alsoHeld?: readonly EncodedResource[]): ContentMaps;
   /** The contents of what was published that this recipient does not get. */
@@ -76,6 +78,7 @@ export function createQuarantine({ monotonicMs }: { monotonicMs(): number }): Qu
     heldBack: () => [...rejected.all()].filter(({ blame }) => blame === "content" || blame === "repeated"),
     goodInsteadOf: lastGood.insteadOf,
     forget: rejected.forget,
+    offerAgain: rejected.offerAgain,
     noteSettled: lastGood.noteSettled,
     noteClosed: lastGood.noteClosed,
     noteAccepted: (resources) => rejected.size > 0 && acceptAll(rejected, resources),

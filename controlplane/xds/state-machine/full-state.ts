@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { fingerprintOf } from "../../snapshot/changes.ts";
 import type { EncodedResource } from "../../snapshot/encode.ts";
-import { isSubscribed, type TypeState } from "./type-state.ts";
+import { isRejected, isSubscribed, type TypeState } from "./type-state.ts";
 
 /**
  * All that the client is to have after a full-state response that removes these names. What else is to be removed is in
@@ -15,8 +15,7 @@ export function wholeState(state: TypeState, removed: readonly string[]): Encode
   for (const [name, resource] of state.basis) {
     if (!isSubscribed(state, name)) continue;
     const isHeldBack =
-      state.dirty.has(name) &&
-      (state.rejected.get(name) === resource.version || state.examined.has(name) || group?.has(name) === false);
+      state.dirty.has(name) && (isRejected(state, resource) || state.examined.has(name) || group?.has(name) === false);
     const said = isHeldBack ? state.held.get(name) : resource;
     if (said !== undefined) all.push(said);
   }

@@ -7,6 +7,7 @@ import {
   type Held,
   HOLDS_NOTHING,
   isFullState,
+  isRejected,
   isSubscribed,
   MUST_ANSWER,
   type TypeState,
@@ -76,7 +77,7 @@ function lookThrough(state: TypeState): Pending {
     const target = state.basis.get(name);
     if (target !== undefined) {
       if (target.version === held) pending.settled.push(name);
-      else if (state.rejected.get(name) !== target.version) pending.updates.push(target);
+      else if (!isRejected(state, target)) pending.updates.push(target);
     } else if (isLeftUnsaid(state, held)) pending.settled.push(name);
     else if (held === MUST_ANSWER && !state.held.has(name)) pending.absent.push(name);
     else pending.removals.push(name);
@@ -124,15 +125,22 @@ function settleGroups(state: TypeState): TypeState {
   return settle(rest, pendingOf(rest));
 }
 
+const NOTHING: ReadonlySet<string> = new Set();
+
 /** The state with a response on its way. */
 export function sendOff(state: TypeState, flight: Flight): TypeState {
   const isAll = flight.updates.size + flight.removed.length === state.dirty.size;
-  const rest = { ...state, flight, owesAnswer: false, sentBasis: state.basis, lastNonce: flight.nonce };
+  const rest = { ...state, flight, again: NOTHING, owesAnswer: false, sentBasis: state.basis, lastNonce: flight.nonce };
   if (isAll) return { ...rest, dirty: new Map() };
   const dirty = new Map(state.dirty);
   for (const name of flight.updates.keys()) dirty.delete(name);
   for (const name of flight.removed) dirty.delete(name);
   return { ...rest, dirty };
+}
+
+function withoutAll(rejected: TypeState["rejected"], accepted: Flight["updates"]): TypeState["rejected"] {
+  if (rejected.size === 0) return rejected;
+  return new Map([...rejected].filter(([name]) => !accepted.has(name)));
 }
 
 /** The state after the client accepted what was on its way. */
@@ -143,6 +151,7 @@ export function accept(state: TypeState): TypeState {
     ...state,
     flight: undefined,
     suspects: state.suspects.slice(1),
+    rejected: withoutAll(state.rejected, flight.updates),
     held: isFullState(state) ? heldAfter(state) : state.held,
   };
 }

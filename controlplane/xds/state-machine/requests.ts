@@ -90,7 +90,10 @@ function applyAnswer(type: TypeState, request: StreamRequest, nowMs: number, eff
   }
   const { typeUrl } = request;
   const reason = shortReason(request.error);
-  effects.push({ kind: "rejected", typeUrl, reason });
+  const isKnown = [...flight.updates.values()].every(
+    ({ name, version }) => type.rejected.get(name)?.version === version && type.rejected.get(name)?.reason === reason,
+  );
+  effects.push({ kind: "rejected", typeUrl, reason, isKnown });
   const { state, culprits, unclear } = reject(type, reason, nowMs);
   for (const resource of culprits) effects.push({ kind: "culprit", resource, reason });
   if (unclear.length > 0) effects.push({ kind: "examine", typeUrl, resources: unclear, reason });

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { resourceKinds, resourceTypes } from "../../snapshot/type-urls.ts";
-import { typeStatuses } from "../status/type-status.ts";
+import { rejectionsOf, typeStatuses } from "../status/type-status.ts";
 import { DELTA_ADS } from "./stream-events.ts";
 import { type Heard, startTranscript, type Transcript } from "./testing-transcript.ts";
 
@@ -23,7 +23,7 @@ function started(): Transcript {
   return stream;
 }
 
-const stateOf = (stream: Transcript, type: "cds" | "vhds" | "lds") =>
+const stateOf = (stream: Transcript, type: "cds" | "vhds" | "lds" | "rds") =>
   typeStatuses(stream.state(), { withheld: [], isStale: false })[type].state;
 
 describe("1: the first request", () => {
@@ -78,6 +78,60 @@ describe("2: nonces and NACKs", () => {
     stream.heard();
     stream.content({ clusters: { a: "1", b: "1" } });
     expect(stream.ackAll()).toEqual([{ type: "clusters", updates: ["a"], removed: [] }]);
+  });
+});
+
+describe("what a client rejected for want of a file of its machine", () => {
+  const again = { kind: "again", nowMs: 0 } as const;
+  const GONE = "unable to watch /gone/: No such file or directory";
+  const asking = () => {
+    const stream = startTranscript();
+    stream.content({ routes: { a: "1", b: "1" } });
+    for (const name of ["a", "b"]) {
+      stream.ask("routes", { subscribe: [name] });
+      stream.nack("routes", `${GONE} ${name}`);
+    }
+    stream.heard();
+    return stream;
+  };
+
+  it("is told with the reason of each", () => {
+    const [a, b] = rejectionsOf(asking().state(), []);
+    expect([a, b]).toMatchObject([
+      { type: "rds", resources: ["a"], message: `${GONE} a` },
+      { type: "rds", resources: ["b"], message: `${GONE} b` },
+    ]);
+  });
+
+  it("is sent once more, by turns, and told as rejected until it is accepted", () => {
+    const stream = asking();
+    const turns = ["a", "b", "a"].map((name) => {
+      stream.give(again);
+      const heard = stream.heard();
+      expect(rejectionsOf(stream.state(), [])).toHaveLength(2);
+      stream.nack("routes", `${GONE} ${name}`);
+      return heard.map(({ updates }) => updates);
+    });
+    expect(turns).toEqual([[["a"]], [["b"]], [["a"]]]);
+    expect(stream.effects().filter((effect) => effect.kind === "rejected" && !effect.isKnown)).toHaveLength(2);
+    stream.give(again);
+    stream.ack("routes");
+    stream.give(again);
+    stream.ack("routes");
+    expect([rejectionsOf(stream.state(), []), stateOf(stream, "rds")]).toEqual([[], "SYNCED"]);
+    stream.heard();
+    stream.give(again);
+    expect(stream.heard()).toEqual([]);
+  });
+
+  it("is not sent again for another reason", () => {
+    const stream = startTranscript();
+    stream.content({ routes: { a: "1" } });
+    stream.ask("routes", { subscribe: ["a"] });
+    stream.nack("routes", "it is no certificate");
+    stream.heard();
+    stream.give(again);
+    expect(stream.heard()).toEqual([]);
   });
 });
 

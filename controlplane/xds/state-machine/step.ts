@@ -2,7 +2,7 @@
 // socket
 // produces: the next state and effects (send, accepted, rejected, culprit, examine, ask, wait, settled, close)
 // never does: I/O, clocks, encoding; the same events give the same effects
-import { noteExamined } from "../rejections/nack.ts";
+import { noteExamined, offerAgain } from "../rejections/nack.ts";
 import { giveAnswer } from "./questions.ts";
 import { applyRequest } from "./requests.ts";
 import { sendWhatIsDue } from "./responses.ts";
@@ -31,6 +31,8 @@ function applyEvent(state: StreamState, event: StreamEvent, effects: StreamEffec
       return applyContent(state, event.maps);
     case "pressure":
       return { ...state, isFull: event.isFull };
+    case "again":
+      return { ...state, types: state.types.map(offerAgain) };
     case "waited":
       return { ...state, awaited: new Set() };
     case "examined":

@@ -31,6 +31,8 @@ export type StreamEvent =
   | { readonly kind: "pressure"; readonly isFull: boolean; readonly nowMs: number }
   /** The time after a `wait` effect is over. */
   | { readonly kind: "waited"; readonly nowMs: number }
+  /** What the client's machine lacked may be there by now. */
+  | { readonly kind: "again"; readonly nowMs: number }
   /** The answer to an `examine` effect. */
   | {
       readonly kind: "examined";
@@ -75,8 +77,8 @@ export type StreamEffect =
   | { readonly kind: "accepted"; readonly resources: Iterable<EncodedResource> }
   /** The client rejected this content, and no other can be to blame. */
   | { readonly kind: "culprit"; readonly resource: EncodedResource; readonly reason: string }
-  /** The client rejected something; for the log, as it said it. */
-  | { readonly kind: "rejected"; readonly typeUrl: string; readonly reason: string }
+  /** The client rejected something; for the log, as it said it. `isKnown`: it has said so before. */
+  | { readonly kind: "rejected"; readonly typeUrl: string; readonly reason: string; readonly isKnown: boolean }
   /** One of these at least was rejected: find out which, and give an `examined` event. */
   | {
       readonly kind: "examine";

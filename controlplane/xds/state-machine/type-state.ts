@@ -38,6 +38,13 @@ export interface RejectedResponse {
   readonly atMs: number;
 }
 
+/** A content that the client rejected, with its reason. */
+export interface RejectedVersion {
+  readonly version: string;
+  readonly reason: string;
+  readonly atMs: number;
+}
+
 /**
  * Invariant: a subscribed name that is neither in `dirty` nor in `flight` is held by the client exactly as `basis` has
  * it. So a stream keeps no list of what it sent, and a change costs what changed.
@@ -51,8 +58,10 @@ export interface TypeState {
   /** Names to look at, with what the client holds. Contents the client rejected stay here, unsent. */
   readonly dirty: ReadonlyMap<string, Held>;
   readonly flight: Flight | undefined;
-  /** Name → version that this client rejected; not sent to it again as long as it stands under the name. */
-  readonly rejected: ReadonlyMap<string, string>;
+  /** By name what this client rejected; not sent to it again as long as it stands under the name. */
+  readonly rejected: ReadonlyMap<string, RejectedVersion>;
+  /** Of these, those that are sent once more: what the client lacked may be there by now. */
+  readonly again: ReadonlySet<string>;
   /**
    * Groups of names to be tried one response at a time, after a rejection that named no resource and of which nobody
    * knew the culprit.
@@ -88,6 +97,7 @@ export function newTypeState(kind: ResourceKind | undefined, dialect: Dialect, b
     dirty: new Map(),
     flight: undefined,
     rejected: new Map(),
+    again: NO_NAMES,
     suspects: [],
     examined: NO_NAMES,
     owesAnswer: false,
@@ -140,8 +150,14 @@ export function changeBasis(state: TypeState, next: EncodedMap): TypeState {
   return { ...state, basis: next, rejected, dirty: dirty ?? state.dirty, held: held ?? state.held };
 }
 
+/** Whether the client rejected this, and it is not to be sent once more. */
+export function isRejected({ rejected, again }: TypeState, { name, version }: EncodedResource): boolean {
+  return rejected.get(name)?.version === version && !again.has(name);
+}
+
 function stillThere(rejected: TypeState["rejected"], next: EncodedMap): TypeState["rejected"] {
-  const isThere = ([name, version]: readonly [string, string]): boolean => next.get(name)?.version === version;
+  const isThere = ([name, { version }]: readonly [string, RejectedVersion]): boolean =>
+    next.get(name)?.version === version;
   return [...rejected].every(isThere) ? rejected : new Map([...rejected].filter(isThere));
 }
 

@@ -70,8 +70,8 @@ function outcomeAt(stream: XdsStream, kind: ResourceKind, name: string, withheld
   const basis = type.basis.get(where.name);
   if (wanted === undefined && basis === undefined)
     return type.dirty.has(where.name) || type.flight?.removed.includes(where.name) === true ? "waiting" : undefined;
-  if (basis !== undefined && type.rejected.get(where.name) === basis.version)
-    return { reason: type.rejection?.reason ?? "rejected" };
+  const rejected = type.rejected.get(where.name);
+  if (basis !== undefined && rejected?.version === basis.version) return { reason: rejected.reason };
   // A route with its hosts inside has a version of its own; it reached whom it reached whole.
   const isWanted =
     basis !== undefined &&

@@ -80,10 +80,11 @@ function isMoving(type: TypeState): boolean {
 
 /** Whether a content that this stream's client rejected is the wanted one still. */
 function isRejecting(type: TypeState): boolean {
-  return (
-    type.suspects.length + type.examined.size > 0 ||
-    [...type.rejected].some(([name, version]) => type.basis.get(name)?.version === version)
-  );
+  return type.suspects.length + type.examined.size > 0 || stillRejected(type).length > 0;
+}
+
+function stillRejected(type: TypeState) {
+  return [...type.rejected].filter(([name, { version }]) => type.basis.get(name)?.version === version);
 }
 
 const WORST_FIRST: readonly SyncState[] = ["ERROR", "STALE", "NOT SENT", "SYNCED", "IGNORED"];
@@ -106,14 +107,11 @@ export function rejectionsOf(state: StreamState, withheld: readonly Withheld[]):
     for (const { resource, reason, atMs, blame } of own)
       rejections.push({ type: short, resources: [resource.name], message: reason, atMs, blame });
     if (own.length > 0 || type.rejection === undefined || !isRejecting(type)) continue;
-    const { names, reason, atMs } = type.rejection;
-    rejections.push({
-      type: short,
-      resources: names,
-      message: reason,
-      atMs,
-      blame: names.length === 0 ? "examined" : "proxy",
-    });
+    const refused = stillRejected(type);
+    for (const [name, { reason, atMs }] of refused)
+      rejections.push({ type: short, resources: [name], message: reason, atMs, blame: "proxy" });
+    const { reason, atMs } = type.rejection;
+    if (refused.length === 0) rejections.push({ type: short, resources: [], message: reason, atMs, blame: "examined" });
   }
   return rejections;
 }

@@ -1,10 +1,12 @@
-// Sends each request's path to a unary gRPC method and adds the answer as a header for upstream; without an answer it
-// replies 503. Configuration: {"cluster": "inventory", "service": "test.Echo", "method": "Unary", "header": "x-answer",
-// "timeoutMs": 200}. Message and answer are raw bytes here; a real service's messages are protobuf.
+// Sends each request's path to a unary gRPC method and adds the answer as a header for upstream; without an answer, or
+// with one that no header can hold, it replies 503. Configuration: {"cluster": "inventory.default.svc.cluster.local:7070",
+// "service": "test.Echo", "method": "Unary", "header": "x-answer", "timeoutMs": 200}. Message and answer are text here; a
+// real service's messages are protobuf, of which a field's text goes the same way.
 import {
   authorityOf,
   BufferType,
   Bytes,
+  clusterOf,
   continueRequest,
   EMPTY,
   FilterHeadersStatus,
@@ -33,7 +35,7 @@ class GrpcCallout extends RootContext {
   override onConfigure(configuration: Bytes): bool {
     const document = new JsonDocument(configuration, this.region);
     const root = document.root.object().only(["cluster", "service", "method", "header", "timeoutMs"]);
-    this.cluster = root.get("cluster").bytes();
+    this.cluster = this.region.keep(clusterOf(root.get("cluster").bytes()));
     this.service = root.get("service").bytes();
     this.method = root.get("method").bytes();
     this.header = root.get("header").bytes();
@@ -69,14 +71,23 @@ class GrpcCalloutStream extends HttpContext {
   }
 
   override onGrpcMessage(token: u32, size: u32): void {
-    requestHeaders.replace(this.root.header, readBuffer(BufferType.GrpcReceiveBuffer, 0, size));
-    continueRequest();
+    const answer = readBuffer(BufferType.GrpcReceiveBuffer, 0, size);
+    if (isHeaderText(answer)) {
+      requestHeaders.replace(this.root.header, answer);
+      continueRequest();
+    } else sendLocalReply(503, literal("callout_unreadable"));
   }
 
   override onGrpcClose(token: u32, status: u32): void {
     if (isLogged(LogLevel.Debug)) logBytes(LogLevel.Debug, grpcStatusMessage());
     sendLocalReply(503, literal("callout_failed"));
   }
+}
+
+/** Others speak: their line breaks would be headers, and Envoy ends the request over a NUL. */
+function isHeaderText(value: Bytes): bool {
+  for (let i = 0; i < value.length; i++) if (value.at(i) < 0x20 || value.at(i) > 0x7e) return false;
+  return true;
 }
 
 registerRoot(() => new GrpcCallout());

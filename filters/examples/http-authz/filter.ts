@@ -1,9 +1,10 @@
 // Asks an HTTP service whether a request may pass: 200 lets it, anything else answers 403, a failing service 503 (it
-// fails closed). Configuration: {"cluster": "authz", "path": "/authorize", "header": "x-user", "timeoutMs": 200}. The
-// service sees the header and the path.
+// fails closed). Configuration: {"cluster": "checker.default.svc.cluster.local:80", "path": "/authorize", "header":
+// "x-user", "timeoutMs": 200}, where a service outside of a mesh goes by its cluster's name. It sees header and path.
 import {
   authorityOf,
   Bytes,
+  clusterOf,
   continueRequest,
   EMPTY,
   FilterHeadersStatus,
@@ -30,7 +31,7 @@ class HttpAuthz extends RootContext {
   override onConfigure(configuration: Bytes): bool {
     const document = new JsonDocument(configuration, this.region);
     const root = document.root.object().only(["cluster", "path", "header", "timeoutMs"]);
-    this.cluster = root.get("cluster").bytes();
+    this.cluster = this.region.keep(clusterOf(root.get("cluster").bytes()));
     this.path = root.get("path").bytes();
     this.header = root.get("header").bytes();
     this.timeoutMs = <u32>root.get("timeoutMs").integerOr(200, 1, 60000);

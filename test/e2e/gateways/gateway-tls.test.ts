@@ -1,5 +1,5 @@
 // TLS of every mode at a gateway, and connections that are not HTTP, on real Envoys.
-import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import http from "node:http";
 import https from "node:https";
 import net from "node:net";
@@ -11,6 +11,7 @@ import { selfSigned, tlsSecret } from "../../support/certificate.ts";
 import { type Mesh, startMesh } from "../../support/mesh.ts";
 import { listening } from "../../support/servers.ts";
 import { eventually } from "../../support/until.ts";
+import { documents } from "../../support/workloads.ts";
 import { type Backends, gateways, rules, secrets, workloads } from "./gateway-tls-mesh.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "scrim-gateway-tls-"));
@@ -125,6 +126,24 @@ describe("certificates", () => {
       10_000,
     );
   });
+
+  it("in a folder that comes later open their server when it is there, and those of clients too", async () => {
+    const elsewhere = join(folder, "elsewhere");
+    const pair = `serverCertificate: ${elsewhere}/c.pem, privateKey: ${elsewhere}/k.pem`;
+    mesh.write(
+      "folder.yaml",
+      folderGateway(`mode: SIMPLE, ${pair}`, `mode: MUTUAL, ${pair}, caCertificates: ${elsewhere}/ca.pem`),
+    );
+    const told = async () => (await mesh.errorsIn("folder.yaml")).length;
+    await eventually("it to be told", async () => (await told()) > 0 || undefined, 20_000);
+    mkdirSync(elsewhere);
+    const texts = { "k.pem": server.key, "c.pem": server.certificate, "ca.pem": client.certificate };
+    for (const [file, text] of Object.entries(texts)) writeFileSync(join(elsewhere, file), text);
+    await eventually("the certificate", () => get("one.folder.example.com").catch(() => undefined), 40_000);
+    const asked = () => get("two.folder.example.com", credentials(client)).catch(() => undefined);
+    await eventually("the authorities", asked, 40_000);
+    await eventually("nobody to complain", async () => (await told()) === 0 || undefined, 20_000);
+  });
 });
 
 describe("connections that are not HTTP", () => {
@@ -183,6 +202,17 @@ describe("an egress gateway", () => {
     await expect(said(bare, "GET / HTTP/1.1\r\nhost: outside.example.com\r\n\r\n", 1)).rejects.toThrow();
   });
 });
+
+function folderGateway(...tls: readonly string[]): string {
+  const servers = tls.map(
+    (one, index) =>
+      `{port: {number: 443, name: f${index}, protocol: HTTPS}, hosts: [${["one", "two"][index]}.folder.example.com], tls: {${one}}}`,
+  );
+  return documents(
+    `{apiVersion: networking.istio.io/v1, kind: Gateway, metadata: {name: folder, namespace: istio-system}, spec: {selector: {istio: ingressgateway}, servers: [${servers.join(", ")}]}}\n`,
+    '{apiVersion: networking.istio.io/v1, kind: VirtualService, metadata: {name: folder}, spec: {hosts: ["*.folder.example.com"], gateways: [istio-system/folder], http: [{route: [{destination: {host: web.example.com, port: {number: 80}}}]}]}}\n',
+  );
+}
 
 function credentials({ certificate, key }: typeof client): tls.ConnectionOptions {
   return { cert: certificate, key };

@@ -53,7 +53,7 @@ beforeAll(async () => {
       ),
       "plugins.yaml": documents(
         plugin("http-authz", "asks", {
-          cluster: "outbound|80||checker.default.svc.cluster.local",
+          cluster: "checker.default.svc.cluster.local:80",
           path: "/check",
           header: "x-user",
           timeoutMs: 5000,
