@@ -1,17 +1,18 @@
-// Consumes: what is known of the pods of a captured workload when their text is written.
+// Consumes: what is known of the pods of a workload (captured, or a gateway's) when their text is written.
 // Produces: the bootstrap of their Envoys, the same for each: which pod it is says Envoy's command line (--service-node).
 // Never does: hold anything that somebody beside Envoy would have to fill in, or keep up to date, in the pod.
 import { dirname } from "node:path";
 import { buildAddress, type PipeAddress } from "./addresses.ts";
+import { type AppHealth, buildProbeClusters } from "./app-health.ts";
 import { buildOverload, buildRuntime, internalListeners } from "./envoy-wide.ts";
 import { buildOwnListeners, buildOwnPagesCluster, type OwnAddresses } from "./own-listeners.ts";
 import { buildStatsConfig } from "./stats.ts";
 import { buildDynamicResources, buildXdsCluster, type ControlPlane } from "./xds-cluster.ts";
 
-/** What the bootstraps of a workload's sidecars depend on. */
+/** What the bootstraps of a workload's proxies depend on. */
 export interface CapturedFacts {
-  /** How connections come to them (Istio's interceptionMode). */
-  readonly capture: "REDIRECT" | "TPROXY";
+  /** How connections come to sidecars (Istio's interceptionMode); undefined: nobody leads them there. */
+  readonly capture: "REDIRECT" | "TPROXY" | undefined;
   readonly namespace: string;
   readonly workload: string;
   readonly serviceAccount: string;
@@ -27,6 +28,10 @@ export interface CapturedFacts {
   /** The labels of Istio's metrics, which become stats tags. */
   readonly metricLabels: readonly string[];
   readonly extraStatTags: readonly string[];
+  /** All addresses of the pod, with commas, where it says them itself. */
+  readonly instanceIps?: string;
+  /** Probes of the application that are asked at the readiness port. */
+  readonly appHealth?: AppHealth | undefined;
 }
 
 /** Where the proof of identity is, which somebody replaces from time to time (as Kubernetes does projected tokens). */
@@ -49,8 +54,9 @@ export function buildCapturedBootstrap(facts: CapturedFacts): Record<string, unk
       clusters: [
         buildXdsCluster(facts.controlPlane, { credential: rotatedSecret(facts.token), prefix: "Bearer " }),
         buildOwnPagesCluster(facts.admin),
+        ...(facts.appHealth ? buildProbeClusters(facts.appHealth, facts.ipFamilies) : []),
       ],
-      listeners: buildOwnListeners(facts),
+      listeners: buildOwnListeners(facts, facts.appHealth),
     },
     bootstrap_extensions: [internalListeners],
     stats_config: buildStatsConfig([...facts.metricLabels, ...facts.extraStatTags]),
@@ -80,7 +86,8 @@ function buildMetadata(facts: CapturedFacts): Record<string, unknown> {
     LABELS: facts.labels,
     CLUSTER_ID: facts.clusterId,
     MESH_ID: facts.trustDomain,
-    INTERCEPTION_MODE: facts.capture,
+    ...(facts.capture && { INTERCEPTION_MODE: facts.capture }),
+    ...(facts.instanceIps !== undefined && { INSTANCE_IPS: facts.instanceIps }),
     ...(facts.extraStatTags.length > 0 && { EXTRA_STAT_TAGS: facts.extraStatTags.join(",") }),
   };
 }

@@ -2,6 +2,7 @@
 // Envoy's admin socket; what may be asked there stands here, so that no neighbour can change anything.
 import { ENVOY_PAGES_PORT, READINESS_PORT, STATISTICS_PORT } from "../model/capture-ports.ts";
 import { buildAddress, type PipeAddress } from "./addresses.ts";
+import { type AppHealth, buildProbeFilters, buildProbeRoutes } from "./app-health.ts";
 
 /** Which addresses the pod has. */
 export interface OwnAddresses {
@@ -38,30 +39,34 @@ export function buildOwnPagesCluster(admin: PipeAddress): Record<string, unknown
 }
 
 /**
- * Returns the listeners: readiness (15021, `/healthz/ready`) and statistics (15090, `/stats/prometheus`) for everybody,
- * as Istio's; Envoy's pages (15000) on loopback.
+ * Returns the listeners: readiness (15021, `/healthz/ready`, and probes of the application) and statistics (15090,
+ * `/stats/prometheus`) for everybody, as Istio's; Envoy's pages (15000) on loopback.
  */
-export function buildOwnListeners({ ipFamilies }: OwnAddresses): readonly Record<string, unknown>[] {
+export function buildOwnListeners(
+  { ipFamilies }: OwnAddresses,
+  appHealth?: AppHealth,
+): readonly Record<string, unknown>[] {
   const everywhere = { IPv4: ["0.0.0.0"], IPv6: ["::"], dual: ["0.0.0.0", "::"] }[ipFamilies];
   const loopback = { IPv4: ["127.0.0.1"], IPv6: ["::1"], dual: ["127.0.0.1", "::1"] }[ipFamilies];
   return [
-    listener("readiness", everywhere, READINESS_PORT, [{ path: "/healthz/ready", page: "/ready" }]),
-    listener("statistics", everywhere, STATISTICS_PORT, [{ path: "/stats/prometheus", page: "/stats/prometheus" }]),
-    listener(
-      "pages",
-      loopback,
-      ENVOY_PAGES_PORT,
-      pages.map((page) => ({ path: page, page })),
-    ),
+    listener("readiness", everywhere, READINESS_PORT, {
+      filters: appHealth ? buildProbeFilters(appHealth) : [],
+      routes: [route({ path: "/healthz/ready", page: "/ready" }), ...(appHealth ? buildProbeRoutes(appHealth) : [])],
+    }),
+    listener("statistics", everywhere, STATISTICS_PORT, {
+      routes: [route({ path: "/stats/prometheus", page: "/stats/prometheus" })],
+    }),
+    listener("pages", loopback, ENVOY_PAGES_PORT, { routes: pages.map((page) => route({ path: page, page })) }),
   ];
 }
 
-function listener(
-  name: string,
-  addresses: readonly string[],
-  port: number,
-  shown: readonly Page[],
-): Record<string, unknown> {
+/** What a listener answers; `filters` before the routes. */
+interface Answers {
+  readonly filters?: readonly object[];
+  readonly routes: readonly object[];
+}
+
+function listener(name: string, addresses: readonly string[], port: number, answers: Answers): Record<string, unknown> {
   const [first, ...others] = addresses.map((address) => ({ address: buildAddress({ address, port }) }));
   return {
     name,
@@ -71,20 +76,21 @@ function listener(
     // Who floods the workload's ports takes nothing from those who ask whether it is well.
     ignore_global_conn_limit: true,
     filter_chains: [
-      { filters: [{ name: "envoy.filters.network.http_connection_manager", typed_config: http(name, shown) }] },
+      { filters: [{ name: "envoy.filters.network.http_connection_manager", typed_config: http(name, answers) }] },
     ],
   };
 }
 
-function http(name: string, shown: readonly Page[]): Record<string, unknown> {
+function http(name: string, { filters = [], routes }: Answers): Record<string, unknown> {
   return {
     "@type": HTTP_MANAGER,
     stat_prefix: name,
     normalize_path: true,
     request_headers_timeout: "10s",
     common_http_protocol_options: { idle_timeout: "60s" },
-    route_config: { name, virtual_hosts: [{ name, domains: ["*"], routes: shown.map(route) }] },
+    route_config: { name, virtual_hosts: [{ name, domains: ["*"], routes }] },
     http_filters: [
+      ...filters,
       {
         name: "envoy.filters.http.router",
         typed_config: { "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router" },

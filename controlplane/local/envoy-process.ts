@@ -1,5 +1,6 @@
 // One pod's Envoy: its arguments, its files, and what is asked of its admin page.
 import { join } from "node:path";
+import { envoyFlags } from "../bootstrap/envoy-flags.ts";
 import type { ChildOptions } from "./child-process.ts";
 import { httpCall } from "./http-call.ts";
 import type { SocketAddress } from "../model/socket-address.ts";
@@ -16,43 +17,16 @@ export interface EnvoyRun {
   readonly node?: { readonly id: string; readonly cluster: string } | undefined;
 }
 
-const DRAIN_SECONDS = 5;
-
-/** With the offset from UTC: Envoy would write the machine's own time, and nobody could tell when that was. */
-const LOG_FORMAT = "[%Y-%m-%dT%T.%e%z][%t][%l][%n] [%g:%#] %v";
-
-/**
- * Returns Envoy's arguments. Without hot restart it needs no base id and leaves nothing in shared memory. What is
- * logged stands on one line, so that nothing that a plugin or a request says can look like a line of Envoy's own, and
- * is written at once: traps are read from there (rollout/traps.ts).
- */
-function envoyArguments({ bootstrap, concurrency, node }: EnvoyRun): string[] {
-  return [
-    "-c",
-    bootstrap,
-    ...(node ? ["--service-node", node.id, "--service-cluster", node.cluster] : []),
-    // Without it Envoy takes one for each core.
-    ...(concurrency > 0 ? ["--concurrency", String(concurrency)] : []),
-    "--disable-hot-restart",
-    "--drain-time-s",
-    String(DRAIN_SECONDS),
-    "--drain-strategy",
-    "immediate",
-    "--log-level",
-    "warning",
-    "--component-log-level",
-    "wasm:info,upstream:error",
-    "--log-format",
-    LOG_FORMAT,
-    "--log-format-escaped",
-  ];
-}
-
 /** Returns how Envoy is started. What it prints on standard output are the access logs, on standard error its own. */
 export function envoyCommand(binary: string, run: EnvoyRun): ChildOptions {
+  const { node, concurrency } = run;
   return {
     command: binary,
-    args: envoyArguments(run),
+    args: [
+      "-c",
+      run.bootstrap,
+      ...envoyFlags({ node, concurrency: concurrency > 0 ? String(concurrency) : undefined }),
+    ],
     cwd: run.logDir,
     env: run.env,
     stdout: join(run.logDir, "access.log"),

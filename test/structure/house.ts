@@ -49,7 +49,7 @@ export const house: readonly (readonly [room: string, from: readonly string[]])[
     ],
   ],
   ["bootstrap", ["model"]],
-  ["injector", ["model", "pods", "capture", "bootstrap"]],
+  ["injector", ["model", "world", "pods", "capture", "bootstrap"]],
   ["webhooks", ["model", "injector"]],
   ["install", ["model", "settings", "injector", "webhooks"]],
   [
