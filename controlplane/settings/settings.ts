@@ -156,7 +156,9 @@ function readMeshSource(
   options: ServeOptions,
   environment: Environment,
 ): MeshSource | Failure<"usage"> {
-  const { kubernetes = false, runtime, namespace, revision = "default" } = options;
+  const { kubernetes = false, runtime, namespace } = options;
+  // Who has no name says so in a chart by an empty one.
+  const revision = options.revision || "default";
   if (kubernetes === (directory !== undefined))
     return failed("usage", "the mesh's objects are in a directory or, with --kubernetes, in a cluster: say which one.");
   if (directory !== undefined) {

@@ -6,13 +6,16 @@ import { dirname, join } from "node:path";
 import { writeArchive } from "./archive.mjs";
 import { baseParts, layerOf, programParts } from "./layer.mjs";
 
-/** Who the control plane, the proxies and the demo run as. */
+/** Who the control plane and the proxies run as. */
 const USER = "1337:1337";
+/** What the proxies' own user sends is not led to the proxy: applications are somebody else. */
+const APPLICATION_USER = "65532:65532";
 export const DEMO_SERVICES = ["productpage", "details", "reviews", "ratings"];
 
 /**
  * Writes the images to `out` under `hub` (as in `docker.io/scrim`); the demo's under the names that
- * deploy/demo/bookinfo has. Layers of programs are kept in `layersDir`. `programs` are paths of node, envoy, ip, iptables (xtables-nft-multi), and busybox.
+ * deploy/demo/bookinfo has. Layers of programs are kept in `layersDir`. `programs` are paths of node, envoy, ip, iptables (xtables-nft-multi) and
+ * a shell without programs of its own (busybox' would take its own `ip`).
  */
 export async function buildImages({ root, layersDir, hub, out, programs }) {
   const { version } = JSON.parse(await readFile(join(root, "package.json"), "utf8"));
@@ -56,15 +59,14 @@ async function controlPlaneParts(root) {
 }
 
 /** What a pod's rules need: iptables' programs on nftables, `ip` for TPROXY, and a shell that hands the text over. */
-async function initParts({ busybox, iptables, ip }) {
+async function initParts({ shell, iptables, ip }) {
   const names = ["iptables", "ip6tables"].flatMap((name) => [name, `${name}-save`, `${name}-restore`]);
   return [
     ...(await programParts(iptables, "/usr/sbin/xtables-nft-multi")),
     ...names.map((name) => ({ link: "xtables-nft-multi", to: `/usr/sbin/${name}` })),
     ...(await xtablesModules(iptables)),
     ...(await programParts(ip, "/usr/sbin/ip")),
-    ...(await programParts(busybox, "/bin/busybox")),
-    { link: "busybox", to: "/bin/sh" },
+    ...(await programParts(shell, "/bin/sh")),
   ];
 }
 
@@ -81,7 +83,7 @@ async function demoImages({ root, own, layers }) {
     DEMO_SERVICES.map(async (service) => ({
       name: `docker.io/scrim-demo/${service}:0.1.0`,
       layers: [...layers, await layerOf(own, [{ from: join(built, `${service}.mjs`), to: "/app/service.mjs" }])],
-      user: USER,
+      user: APPLICATION_USER,
       entrypoint: ["/usr/bin/node", "/app/service.mjs"],
       environment: ["LISTEN_ADDRESS=0.0.0.0"],
     })),

@@ -122,7 +122,7 @@ async function archiveImages({ cacheDir, searchPath, begin }) {
   const programs = {
     node: process.execPath,
     envoy,
-    busybox: BUSYBOX,
+    shell: "/bin/sh",
     ip: await find("ip"),
     iptables: await find("xtables-nft-multi"),
   };

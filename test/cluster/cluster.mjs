@@ -6,6 +6,7 @@
 //   npm run cluster -- up                # until `down`
 //   npm run cluster -- sh kubectl get pods -A
 //   npm run cluster -- node 2            # one more node (to 4)
+//   npm run cluster -- load              # the images, after the set-up made new ones (pods are to be restarted)
 //   npm run cluster -- down
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -50,6 +51,14 @@ export async function endCluster(state) {
   if (!isRunning(state)) return removeTraces(state);
   process.kill(Number(pidOf(state)), "SIGKILL");
   for (let tries = 0; existsSync(state) && tries < 200; tries++) await pause(50);
+}
+
+function loadImages(state) {
+  const socket = join(state, "n1/run/containerd.sock");
+  for (const archive of CLUSTER_IMAGES) {
+    const [program, ...args] = insideCluster(state, ["ctr", "-a", socket, "-n", "k8s.io", "images", "import", archive]);
+    spawnSync(program, args, { stdio: ["ignore", "ignore", "inherit"] });
+  }
 }
 
 /** Returns a command line that runs `command` inside the cluster, as root on node 1. */
@@ -142,11 +151,12 @@ async function main([command, ...rest]) {
     console.log("a cluster is up: npm run cluster -- sh kubectl get pods -A");
   } else if (command === "node") await addNode(state, Number(rest[0] ?? 2));
   else if (command === "down") await endCluster(state);
+  else if (command === "load") loadImages(state);
   else if (command === "sweep") removeTraces(state);
   else if (command === "sh") {
     const [program, ...args] = insideCluster(state, rest.length > 0 ? rest : ["bash"]);
     process.exitCode = spawnSync(program, args, { stdio: "inherit" }).status ?? 1;
-  } else throw new Error("cluster up | node N | sh COMMAND… | down");
+  } else throw new Error("cluster up | node N | sh COMMAND… | load | down");
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url))

@@ -47,7 +47,7 @@ describe.skipIf(missing !== undefined)(`images in a cluster${missing ? ` (left o
 
   it("the init image loads rules into a pod that gives it NET_ADMIN", async () => {
     const rules = "*nat\\n:SCRIM_TEST - [0:0]\\n-A SCRIM_TEST -p tcp -j REDIRECT --to-ports 15001\\nCOMMIT\\n";
-    const load = `printf '${rules}' | iptables-restore --noflush && iptables-save -t nat && ip rule`;
+    const load = `printf "${rules}" | iptables-restore --noflush && iptables-save -t nat && ip -6 address replace ::6/128 dev lo nodad`;
     const securityContext = { capabilities: { drop: ["ALL"], add: ["NET_ADMIN"] }, readOnlyRootFilesystem: true };
     expect(await logOf("init", { args: [load], securityContext })).toContain("-j REDIRECT --to-ports 15001");
   });

@@ -12,6 +12,8 @@ export interface LoadOptions {
   /** The sidecar's outbound listener, when the request goes through one. */
   readonly proxy?: string;
   readonly headers?: http.OutgoingHttpHeaders;
+  /** Where connections are made; one with as many sockets as clients unless given. */
+  readonly agent?: http.Agent;
   /** Clients, each with a connection of its own that is kept open. */
   readonly clients?: number;
   readonly isGood?: (answer: Answer) => boolean;
@@ -23,9 +25,9 @@ export function startLoad({
   proxy,
   headers = {},
   clients = 4,
+  agent = new http.Agent({ keepAlive: true, maxSockets: clients }),
   isGood = ({ status }) => status === 200,
 }: LoadOptions): Load {
-  const agent = new http.Agent({ keepAlive: true, maxSockets: clients });
   const failed: string[] = [];
   let sent = 0;
   let isOver = false;

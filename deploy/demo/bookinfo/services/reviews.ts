@@ -1,4 +1,5 @@
 // The reviews service, in three versions (REVIEWS_VERSION): v1 shows no stars, v2 black ones, v3 red ones.
+import { hostname } from "node:os";
 import { sendJson, sendNotFound, serve } from "./http-service.ts";
 import { forwardedHeaders, getJson } from "./outbound.ts";
 
@@ -25,7 +26,7 @@ serve(`reviews ${version}`, async ({ request, response, url }) => {
       ? undefined
       : await getJson<Ratings>(`${ratingsUrl}/ratings/${id}`, forwardedHeaders(request.headers));
   const reviews = REVIEWS.map((review) => ({ ...review, ...ratingOf(review.reviewer, stars) }));
-  return sendJson(response, 200, { id: Number(id), version, podname: process.env["POD_NAME"] ?? "local", reviews });
+  return sendJson(response, 200, { id: Number(id), version, podname: process.env["POD_NAME"] ?? hostname(), reviews });
 });
 
 function ratingOf(reviewer: string, stars: Awaited<ReturnType<typeof getJson<Ratings>>> | undefined): object {
