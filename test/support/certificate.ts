@@ -1,4 +1,7 @@
 // Certificates for tests that need some of their own names.
+import { chmodSync, mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import forge from "node-forge";
 
 export interface TestCertificate {
@@ -24,6 +27,17 @@ export function selfSigned(names: readonly string[]): TestCertificate {
   ]);
   certificate.sign(keys.privateKey, forge.md.sha256.create());
   return { certificate: forge.pki.certificateToPem(certificate), key: forge.pki.privateKeyToPem(keys.privateKey) };
+}
+
+/** The same as files that everybody may read, in a directory of their own. */
+export function certificateFiles(names: readonly string[]): TestCertificate & { readonly directory: string } {
+  const { certificate, key } = selfSigned(names);
+  const directory = mkdtempSync(join(tmpdir(), "scrim-certificate-"));
+  const files = { certificate: join(directory, "tls.crt"), key: join(directory, "tls.key") };
+  writeFileSync(files.certificate, certificate);
+  writeFileSync(files.key, key);
+  chmodSync(directory, 0o755);
+  return { ...files, directory };
 }
 
 /** The Secret by which a Gateway finds it. */

@@ -10,42 +10,8 @@ import { type Mesh, processesOf, type ProxyStatus, startMesh } from "../../suppo
 import { namespacesMissing } from "../../support/namespaces.ts";
 import { inPod, metricsOf, startInPod } from "../../support/pods.ts";
 import { eventually } from "../../support/until.ts";
+import { workload } from "../../support/pod-workloads.ts";
 import { documents } from "../../support/workloads.ts";
-
-interface Workload {
-  readonly name: string;
-  readonly command: string;
-  readonly ports?: Readonly<Record<string, number>>;
-  readonly annotations?: Readonly<Record<string, string>>;
-  readonly user?: number;
-}
-
-function workload({ name, command, ports = {}, annotations = {}, user }: Workload): string {
-  const numbers = Object.entries(ports);
-  const container = { name, ports: numbers.map(([, containerPort]) => ({ containerPort })) };
-  const spec = {
-    serviceAccountName: name,
-    ...(user !== undefined && { securityContext: { runAsUser: user } }),
-    containers: [container],
-  };
-  const service = `apiVersion: v1
-kind: Service
-metadata: {name: ${name}, namespace: default}
-spec: ${JSON.stringify({ selector: { app: name }, ports: numbers.map(([port, number]) => ({ name: port, port: number })) })}
-`;
-  return documents(
-    ...(numbers.length > 0 ? [service] : []),
-    `apiVersion: apps/v1
-kind: Deployment
-metadata: {name: ${name}, namespace: default}
-spec:
-  selector: {matchLabels: {app: ${name}}}
-  template:
-    metadata: ${JSON.stringify({ labels: { app: name }, annotations: { ...annotations, "scrim.mesh/local-command": command } })}
-    spec: ${JSON.stringify(spec)}
-`,
-  );
-}
 
 const machineAddress = Object.values(networkInterfaces())
   .flatMap((addresses) => addresses ?? [])
