@@ -179,6 +179,27 @@ describe("analyzeWorld", () => {
     ]);
   });
 
+  it("lets policies name any port of captured workloads, which take what comes to it", () => {
+    const captured = deployed("reviews").replace(
+      "{labels: {app: reviews}}",
+      "{labels: {app: reviews}, annotations: {scrim.mesh/capture: REDIRECT}}",
+    );
+    expect(captured).toContain("scrim.mesh/capture");
+    const peers = security(
+      "PeerAuthentication",
+      "a",
+      "{selector: {matchLabels: {app: reviews}}, portLevelMtls: {81: {mode: STRICT}}}",
+    );
+    expect(said(declared("reviews"), captured, peers)).toEqual([]);
+  });
+
+  it("finds proxies for unknown hosts that nobody declares", () => {
+    const proxy = "{outboundTrafficPolicy: {mode: ALLOW_ANY, egressProxy: {host: nowhere, port: {number: 3128}}}}";
+    expect(said(networking("Sidecar", "a", proxy))).toEqual([
+      expect.stringContaining("Sidecar/default/a spec.outboundTrafficPolicy.egressProxy.host: "),
+    ]);
+  });
+
   it("finds hosts that a Sidecar cannot see", () => {
     expect(
       said(

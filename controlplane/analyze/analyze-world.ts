@@ -9,7 +9,7 @@ import type { World } from "../world/world.ts";
 import { analyzeBindings } from "./bindings.ts";
 import { analyzeCredentials } from "./credentials.ts";
 import { analyzeDelegates } from "./delegates.ts";
-import { analyzeDestinations, analyzeRateLimitServices } from "./destinations.ts";
+import { analyzeDestinations, analyzeEgressProxies, analyzeRateLimitServices } from "./destinations.ts";
 import { analyzeEgress } from "./egress.ts";
 import { exportAnalyses } from "./exports.ts";
 import type { Finding } from "./finding.ts";
@@ -30,6 +30,7 @@ const analyses: readonly ((world: World) => readonly Finding[])[] = [
   analyzeBoundGateways,
   analyzeGateways,
   analyzeDestinations,
+  analyzeEgressProxies,
   analyzeDelegates,
   analyzeRules,
   analyzeCredentials,

@@ -16,6 +16,13 @@ export const analyzeDestinations = analysisOf("VirtualService", (world, { metada
   ),
 );
 
+/** Returns proxies for unknown hosts that nobody declares. */
+export const analyzeEgressProxies = analysisOf("Sidecar", (world, { metadata, spec }) => {
+  const { egressProxy } = spec.outboundTrafficPolicy ?? {};
+  if (egressProxy === undefined) return [];
+  return destinationFaults(world, egressProxy, metadata.namespace, ["spec", "outboundTrafficPolicy", "egressProxy"]);
+});
+
 /** Returns rate limit services that nobody declares. */
 export const analyzeRateLimitServices = analysisOf("RateLimitPolicy", (world, { metadata, spec }) =>
   spec.limits.flatMap(({ global }, index) => {

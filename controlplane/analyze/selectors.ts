@@ -1,6 +1,7 @@
 // Selectors that select nobody, and ports of workloads that none of them serves.
 import type { FieldPath } from "../model/document.ts";
 import { type Labels, selectsAll } from "../model/labels.ts";
+import { decodeAnnotations } from "../pods/annotations.ts";
 import { podFactsOf } from "../pods/pod-facts.ts";
 import { servicesSelecting } from "../pods/served-ports.ts";
 import { podsWith } from "../translate/resolve/pod-endpoints.ts";
@@ -122,12 +123,23 @@ function portUnserved(
 ): readonly Flaw[] {
   if (labels === undefined || selectsAll(labels)) return [];
   const served = portsOfWorkloads(world, namespace, labels);
-  if (served === undefined || served.size === 0 || served.has(port)) return [];
+  if (served === undefined || served.size === 0 || served.has(port) || takesAnyPort(world, namespace, labels))
+    return [];
   const ports = [...served].sort((a, b) => a - b).join(", ");
   const target = targetOf(world, namespace, labels, port);
   const hint = target === undefined ? "" : `; the Service's port ${port} leads to ${target}`;
   const message = `no selected workload serves port ${port}: they serve ${ports}${hint}`;
   return [{ path, message, lacks: [`Service/${namespace}/`] }];
+}
+
+/** A captured sidecar takes what comes to any port, also to those that nobody declares. */
+function takesAnyPort(world: World, namespace: string, labels: Labels): boolean {
+  return (
+    podsWith(world, namespace, labels).some((pod) => podFactsOf(pod).capture !== undefined) ||
+    workloadsWith(world, namespace, labels).some(
+      ({ spec }) => decodeAnnotations(spec.template.metadata?.annotations ?? {}).capture !== undefined,
+    )
+  );
 }
 
 /** Where a Service leads that has this port: what people write for the workload's. */

@@ -169,20 +169,20 @@ const guardNotesOf = derived(resolveGuardNotes, byContent);
 
 const outboundOf = derived((inputs: Inputs, proxies: ProxyClass): OutboundProxy => {
   const { world } = inputs;
-  const { needsRouter, unknownHosts } = resolveOutboundTraits(
+  const { needsRouter, unknownHosts, egressProxy } = resolveOutboundTraits(
     world,
     proxies.namespace,
     proxies.labels,
     engineOf(world, proxies),
   );
   const filters = resolveHttpFilters(inputs, proxies, "outbound", needsRouter);
-  return { routeTable: OUTBOUND_TABLE, filters, unknownHosts };
+  return { routeTable: OUTBOUND_TABLE, filters, unknownHosts, ...(egressProxy && { egressProxy }) };
 }, byContent);
 
 const capturedOutboundOf = derived(
   (inputs: Inputs, proxies: ProxyClass): CapturedOutbound => {
-    const { ports, names, unknownHosts } = capturedTraitsOf(inputs, proxies);
-    return { ports, names, unknownHosts, ...capturedFiltersOf(inputs, proxies) };
+    const { ports, names, unknownHosts, egressProxy } = capturedTraitsOf(inputs, proxies);
+    return { ports, names, unknownHosts, ...(egressProxy && { egressProxy }), ...capturedFiltersOf(inputs, proxies) };
   },
   { keyOf, same: sameFields },
 );

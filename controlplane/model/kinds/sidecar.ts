@@ -1,18 +1,6 @@
 // Sidecar: which part of the mesh a workload's proxy is told about.
 // Field facts: https://istio.io/latest/docs/reference/config/networking/sidecar/
-import {
-  anyText,
-  choice,
-  fields,
-  integer,
-  labelMap,
-  listOf,
-  noEffect,
-  notYet,
-  opt,
-  type SpecFrom,
-  text,
-} from "../schema.ts";
+import { anyText, choice, fields, integer, labelMap, listOf, opt, type SpecFrom, text } from "../schema.ts";
 import { connectionPool } from "./destination-rule.ts";
 import { serverTls } from "./gateway.ts";
 import { destination } from "./virtual-service.ts";
@@ -28,33 +16,33 @@ const captureMode = choice(["DEFAULT", "IPTABLES", "NONE"]);
 
 const ingress = fields({
   port: listenerPort,
-  bind: noEffect(anyText(), "connections to any address of the pod are taken"),
-  captureMode: noEffect(captureMode, "the pod says how its connections come to its sidecar"),
-  /** Of captured pods. */
+  /** These four: of captured pods. */
+  bind: opt(anyText()),
+  captureMode: opt(captureMode),
   defaultEndpoint: opt(anyText()),
-  tls: noEffect(serverTls, "the application ends TLS by itself"),
+  tls: opt(serverTls),
   connectionPool: opt(connectionPool),
+});
+
+const egress = fields({
+  port: opt(listenerPort),
+  /** These two: of captured pods. */
+  bind: opt(anyText()),
+  captureMode: opt(captureMode),
+  hosts: listOf(text(), 1),
 });
 
 /** The schema of a Sidecar's spec. */
 export const sidecarSchema = fields({
   workloadSelector: opt(fields({ labels: opt(labelMap()) })),
   ingress: opt(listOf(ingress)),
-  egress: opt(
-    listOf(
-      fields({
-        port: noEffect(listenerPort, "the hosts are known at every port"),
-        bind: noEffect(anyText(), "the proxy's own address is listened on"),
-        captureMode: noEffect(captureMode, "the pod says how its connections come to its sidecar"),
-        hosts: listOf(text(), 1),
-      }),
-    ),
-  ),
+  egress: opt(listOf(egress)),
   inboundConnectionPool: opt(connectionPool),
   outboundTrafficPolicy: opt(
-    fields({ mode: opt(choice(["REGISTRY_ONLY", "ALLOW_ANY"])), egressProxy: notYet(destination) }),
+    fields({ mode: opt(choice(["REGISTRY_ONLY", "ALLOW_ANY"])), egressProxy: opt(destination) }),
   ),
 });
 
+export type SidecarEgressSpec = SpecFrom<typeof egress>;
 export type SidecarIngressSpec = SpecFrom<typeof ingress>;
 export type SidecarSpec = SpecFrom<typeof sidecarSchema>;

@@ -19,7 +19,7 @@ import { withNumberedFilters } from "./shared-filters.ts";
 import { buildTcpProxy } from "./tcp-proxy.ts";
 import { buildWasmPlace } from "./wasm-filter.ts";
 
-interface Settings extends Pick<CapturedOutbound, "tcpTelemetry" | "unknownHosts"> {
+interface Settings extends Pick<CapturedOutbound, "tcpTelemetry" | "unknownHosts" | "egressProxy"> {
   readonly filters: OutboundFilters;
   readonly requestForm: RequestForm;
   /** How long a silent connection is looked at. */
@@ -31,12 +31,12 @@ interface Settings extends Pick<CapturedOutbound, "tcpTelemetry" | "unknownHosts
 
 /** Returns the listeners of a class of captured proxies whose pods have addresses of the families of `wildcards`. */
 export function capturedListeners(
-  { ports, names, filters, tcpTelemetry, unknownHosts }: CapturedOutbound,
+  { ports, names, filters, tcpTelemetry, unknownHosts, egressProxy }: CapturedOutbound,
   { requestForm, detectionTimeoutMs, accessLog }: Pick<Settings, "requestForm" | "detectionTimeoutMs" | "accessLog">,
   wildcards: readonly string[],
 ): ReadonlyMap<string, Listener> {
   const seen = [requestForm, detectionTimeoutMs, accessLog] as const;
-  const settings = settingsOf(filters, tcpTelemetry, unknownHosts, ...seen, wildcards);
+  const settings = settingsOf(filters, tcpTelemetry, unknownHosts, egressProxy, ...seen, wildcards);
   return listenersOf(ports, settings, buildDnsListener(names, wildcards[0] === "::"));
 }
 
@@ -48,12 +48,13 @@ const settingsOf = memoized(
     filters: CapturedOutbound["filters"],
     tcpTelemetry: Settings["tcpTelemetry"],
     unknownHosts: Settings["unknownHosts"],
+    egressProxy: Settings["egressProxy"],
     requestForm: RequestForm,
     detectionTimeoutMs: number,
     accessLog: AccessLog | undefined,
     wildcards: readonly string[],
   ): AllSettings => {
-    const shared = { tcpTelemetry, unknownHosts, requestForm, detectionTimeoutMs, accessLog, wildcards };
+    const shared = { tcpTelemetry, unknownHosts, egressProxy, requestForm, detectionTimeoutMs, accessLog, wildcards };
     return filters.map((one) => ({ ...shared, filters: one }));
   },
 );
@@ -101,7 +102,7 @@ const onePort = interned(
     return {
       name,
       ...listeningAt(addresses, port.port),
-      bindToPort: false,
+      ...(port.isOpened === true ? { enableReusePort: false } : { bindToPort: false }),
       trafficDirection: "OUTBOUND",
       ...inspection(port, settings.detectionTimeoutMs),
       filterChains: [...httpChains(name, port, settings), ...others.map((way) => tcpChain(settings, way))],
@@ -180,7 +181,9 @@ function unknownChain(settings: Settings): FilterChain {
 const PASSTHROUGH_CHAIN = "PassthroughFilterChain";
 
 function unknownFilters(settings: Settings): readonly Filter[] {
-  const cluster = settings.unknownHosts === "refuse" ? BLACK_HOLE_CLUSTER : PASSTHROUGH_CLUSTER;
+  const { unknownHosts, egressProxy } = settings;
+  const onward = egressProxy === undefined ? PASSTHROUGH_CLUSTER : upstreamName(egressProxy);
+  const cluster = unknownHosts === "refuse" ? BLACK_HOLE_CLUSTER : onward;
   return [
     buildWasmPlace(settings.tcpTelemetry),
     ...withNetworkPlugins(settings.filters.networkPlugins),

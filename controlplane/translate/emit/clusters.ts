@@ -59,14 +59,20 @@ export const ownClusters = memoized(
     captured ? capturedClusters(inbound) : applicationClusters(placeInbound(inbound, own)),
 );
 
+/** What of a port its cluster is made from; what stands before it may hold modules. */
+function clusterPart({ port, protocol, service, target, limits }: InboundPort) {
+  return { port, protocol, service, target, limits };
+}
+
 const capturedClusters = interned(
-  (ports: readonly InboundPort[]) => ports.map(({ filters: _, ...port }) => port),
+  (ports: readonly InboundPort[]) => ports.map(clusterPart),
   (ports): ReadonlyMap<string, Cluster> => byName([...ports.map(buildCapturedCluster), inboundPassthroughCluster]),
 );
 
 /** Few, and the same for proxies whose applications have the same addresses. */
 const applicationClusters = interned(
-  (ports: readonly PlacedInboundPort[]) => ports.map(({ filters: _, bind: _bind, ...port }) => port),
+  (ports: readonly PlacedInboundPort[]) =>
+    ports.map(({ application, ...port }) => ({ application, ...clusterPart(port) })),
   (ports): ReadonlyMap<string, Cluster> => byName(ports.map(buildInboundCluster)),
 );
 

@@ -11,7 +11,7 @@ import { plainHttp } from "./inspectors.ts";
 import { buildNetworkAuthorization } from "./network-authorization.ts";
 import { withNetworkPlugins } from "./network-plugins.ts";
 import { peerAddressFilter } from "./peer-address.ts";
-import { buildDownstreamMeshTls, meshHttpAlpn, meshTcpAlpn } from "./tls.ts";
+import { buildDownstreamMeshTls, buildGatewayTls, meshHttpAlpn, meshTcpAlpn } from "./tls.ts";
 import { buildWasmPlace } from "./wasm-filter.ts";
 
 /** What all listeners of a proxy share. */
@@ -26,7 +26,7 @@ export interface InboundSettings {
 
 /** What a listener takes at one port, and where it leads. */
 export interface ChainedPort {
-  readonly traffic: InboundTraffic & Pick<InboundPort, "limits">;
+  readonly traffic: InboundTraffic & Pick<InboundPort, "limits" | "tls">;
   /** What the names of the chains begin with: `127.10.4.7_9080`. */
   readonly name: string;
   readonly statPrefix: string;
@@ -59,12 +59,15 @@ export function mayBeTcp({ protocol }: Pick<InboundTraffic, "protocol">): boolea
 interface Chain {
   readonly suffix: string;
   readonly match?: FilterChainMatch | undefined;
-  readonly mtls: boolean;
+  /** What is ended here: mutual TLS of the mesh, the port's own, or none. */
+  readonly tls: "mesh" | "own" | "none";
   readonly http: boolean;
 }
 
 function chainsOf(port: ChainedPort): readonly Chain[] {
-  const { mtls } = port.traffic;
+  const { mtls, tls } = port.traffic;
+  if (tls !== undefined)
+    return [{ suffix: "tls", match: { transportProtocol: "tls" }, tls: "own", http: port.traffic.protocol !== "tcp" }];
   return [
     ...(mtls === "DISABLE" ? [] : mutualTlsChains(port.traffic)),
     ...(mtls === "STRICT" ? [] : plainChains(port)),
@@ -75,11 +78,13 @@ function mutualTlsChains({ mtls, protocol }: InboundTraffic): readonly Chain[] {
   const offering = (applicationProtocols: readonly string[]) => ({ transportProtocol: "tls", applicationProtocols });
   const rest = protocol === "auto" ? meshTcpAlpn : [...meshTcpAlpn, ...meshHttpAlpn];
   return [
-    ...(protocol === "auto" ? [{ suffix: "mtls_http", match: offering(meshHttpAlpn), mtls: true, http: true }] : []),
+    ...(protocol === "auto"
+      ? [{ suffix: "mtls_http", match: offering(meshHttpAlpn), tls: "mesh" as const, http: true }]
+      : []),
     {
       suffix: "mtls",
       match: mtls === "STRICT" ? { transportProtocol: "tls" } : offering(rest),
-      mtls: true,
+      tls: "mesh",
       http: protocol !== "auto" && protocol !== "tcp",
     },
   ];
@@ -91,7 +96,12 @@ function mutualTlsChains({ mtls, protocol }: InboundTraffic): readonly Chain[] {
  * plaintext.
  */
 function plainChains({ traffic, inspected }: ChainedPort): readonly Chain[] {
-  const plain = (suffix: string, http: boolean, match?: Chain["match"]) => ({ suffix, match, mtls: false, http });
+  const plain = (suffix: string, http: boolean, match?: Chain["match"]) => ({
+    suffix,
+    match,
+    tls: "none" as const,
+    http,
+  });
   const raw = inspected ? { transportProtocol: "raw_buffer" } : undefined;
   if (!mayBeTcp(traffic)) return [plain("plaintext", true, raw)];
   return [
@@ -103,14 +113,21 @@ function plainChains({ traffic, inspected }: ChainedPort): readonly Chain[] {
   ];
 }
 
-function buildChain(port: ChainedPort, settings: InboundSettings, { suffix, match, mtls, http }: Chain): FilterChain {
+function buildChain(port: ChainedPort, settings: InboundSettings, chain: Chain): FilterChain {
+  const { suffix, match, tls, http } = chain;
+  const transportSocket = socketOf(port.traffic, settings, chain);
   const filterChainMatch = match || port.match ? { ...port.match, ...match } : undefined;
   return {
     name: `${port.name}_${suffix}`,
     ...(filterChainMatch && { filterChainMatch }),
-    ...(mtls && { transportSocket: buildDownstreamMeshTls(settings.trustDomains, http ? alpnOf(port.traffic) : []) }),
-    filters: http ? httpFilters(port, settings, mtls) : tcpFilters(port, settings, mtls),
+    ...(transportSocket && { transportSocket }),
+    filters: http ? httpFilters(port, settings, tls === "mesh") : tcpFilters(port, settings, tls !== "none"),
   };
+}
+
+function socketOf(traffic: ChainedPort["traffic"], { trustDomains }: InboundSettings, { tls, http }: Chain) {
+  if (tls === "mesh") return buildDownstreamMeshTls(trustDomains, http ? alpnOf(traffic) : []);
+  return tls === "own" && traffic.tls !== undefined ? buildGatewayTls(traffic.tls, trustDomains) : undefined;
 }
 
 /** A port that was not declared HTTP/2 takes it too, if a client speaks it unasked. */
@@ -132,7 +149,7 @@ function httpFilters(port: ChainedPort, settings: InboundSettings, authenticated
   return [peerAddressFilter, ...withNetworkPlugins(port.traffic.networkPlugins), manager];
 }
 
-function tcpFilters({ traffic, cluster }: ChainedPort, settings: InboundSettings, mtls: boolean): readonly Filter[] {
+function tcpFilters({ traffic, cluster }: ChainedPort, settings: InboundSettings, secured: boolean): readonly Filter[] {
   return [
     ...(traffic.tcpTelemetry ? [buildWasmPlace(traffic.tcpTelemetry)] : []),
     ...withNetworkPlugins(traffic.networkPlugins, buildNetworkAuthorization(traffic.tcpAuthorization ?? [])),
@@ -143,8 +160,8 @@ function tcpFilters({ traffic, cluster }: ChainedPort, settings: InboundSettings
         cluster,
         // As the client's side has it: its ends may be silent for as long as they like.
         idleTimeout: durationFromMs(0),
-        // Who has not shown a certificate yet opens no connection to the application.
-        ...(mtls && { upstreamConnectMode: "ON_DOWNSTREAM_TLS_HANDSHAKE", maxEarlyDataBytes: EARLY_DATA_BYTES }),
+        // Who has not ended its handshake yet opens no connection to the application.
+        ...(secured && { upstreamConnectMode: "ON_DOWNSTREAM_TLS_HANDSHAKE", maxEarlyDataBytes: EARLY_DATA_BYTES }),
         ...durationsOf(traffic.limits),
         accessLog: buildAccessLogs(settings.accessLog, "server"),
       }),

@@ -6,8 +6,10 @@ import { buildInboundChains, type InboundSettings, mayBeTcp } from "./inbound-ch
 import { inboundClusterName } from "./inbound-cluster.ts";
 import { httpInspector, tlsInspector, waitForServerFirst } from "./inspectors.ts";
 
+type ListeningPort = Omit<PlacedInboundPort, "application">;
+
 /** Returns the listener of one port; its name is e.g. `127.10.4.7_9080`. */
-export function buildInboundListener(port: PlacedInboundPort, settings: InboundSettings): Listener {
+export function buildInboundListener(port: ListeningPort, settings: InboundSettings): Listener {
   const inspectors = inspectorsOf(port);
   const name = `${port.bind.address}_${port.port}`;
   const chains = buildInboundChains(
@@ -18,7 +20,7 @@ export function buildInboundListener(port: PlacedInboundPort, settings: InboundS
       cluster: inboundClusterName(port),
       port: port.port,
       host: port.service?.host ?? "*",
-      inspected: port.mtls !== "DISABLE",
+      inspected: port.mtls !== "DISABLE" || port.tls !== undefined,
     },
     settings,
   );
@@ -37,9 +39,9 @@ export function buildInboundListener(port: PlacedInboundPort, settings: InboundS
   };
 }
 
-function inspectorsOf({ mtls, protocol }: PlacedInboundPort): readonly ListenerFilter[] {
+function inspectorsOf({ mtls, protocol, tls }: ListeningPort): readonly ListenerFilter[] {
   return [
-    ...(mtls === "DISABLE" ? [] : [tlsInspector]),
+    ...(mtls === "DISABLE" && tls === undefined ? [] : [tlsInspector]),
     ...(mtls !== "STRICT" && protocol === "auto" ? [httpInspector] : []),
   ];
 }

@@ -5,7 +5,7 @@ import type { Listener } from "../../../protos/build/envoy.ts";
 import { interned } from "../../world/interned.ts";
 import { layered } from "../../world/layered-map.ts";
 import { memoized } from "../../world/memo.ts";
-import { placeGatewayPorts, placeInbound, placeOutbound } from "../ir/places.ts";
+import { openedPorts, placeGatewayPorts, placeInbound, placeOutbound } from "../ir/places.ts";
 import type { RequestForm } from "../../model/request-form.ts";
 import type { ClassIr, OutboundProxy, ProxyIr } from "../ir/proxy.ts";
 import type { MeshProxy } from "../ir/proxy-class.ts";
@@ -71,6 +71,7 @@ const byParts = memoized(
       ...(wayOut ? [buildOutboundListener(wayOut, settings)] : []),
       ...(capturedInbound
         ? [
+            ...openedPorts(inbound, own).map((port) => buildInboundListener(port, inboundSettings)),
             virtualInbound({
               ports: inbound,
               ...capturedInbound,

@@ -3,6 +3,7 @@ import type { RouteConfiguration, VirtualHost as EnvoyVirtualHost } from "../../
 import { MAX_DIRECT_RESPONSE_BYTES } from "../../model/envoy-limits.ts";
 import type { UnknownHosts } from "../ir/proxy.ts";
 import type { RouteTable } from "../ir/routes.ts";
+import type { UpstreamId } from "../ir/upstream.ts";
 import { adsSource } from "./config-source.ts";
 import { buildFallbackHost, buildInnerHost, buildVirtualHost } from "./virtual-host.ts";
 
@@ -14,8 +15,12 @@ const PEER_HEADERS = ["x-envoy-peer-metadata", "x-envoy-peer-metadata-id"];
  * the host for unknown names stands inside, and the one of a table that has no others. `unknownHosts` says what that
  * one does; undefined leaves it out: 404.
  */
-export function buildRouteConfiguration(table: RouteTable, unknownHosts: UnknownHosts | undefined): RouteConfiguration {
-  const fallback = unknownHosts && { virtualHosts: [buildFallbackHost(unknownHosts)] };
+export function buildRouteConfiguration(
+  table: RouteTable,
+  unknownHosts: UnknownHosts | undefined,
+  egressProxy?: UpstreamId,
+): RouteConfiguration {
+  const fallback = unknownHosts && { virtualHosts: [buildFallbackHost(unknownHosts, egressProxy)] };
   return {
     name: table.name,
     ...(table.isOneService ? { virtualHosts: table.virtualHosts.map((host) => buildInnerHost(host)) } : fallback),

@@ -6,6 +6,7 @@ import { interned, internedMaps } from "../../world/interned.ts";
 import { memoized } from "../../world/memo.ts";
 import type { ClassIr, UnknownHosts } from "../ir/proxy.ts";
 import type { RouteTable } from "../ir/routes.ts";
+import type { UpstreamId } from "../ir/upstream.ts";
 import { forwardClusters, lookedUpHosts } from "./clusters.ts";
 import { guardForwards } from "./dynamic-forward.ts";
 import { byName, sorted } from "./resources.ts";
@@ -18,13 +19,19 @@ export function routesOf(routing: Routing): ReadonlyMap<string, RouteConfigurati
   const { routeTables, upstreams, outbound, capturedOutbound } = routing;
   const forwarding = forwardClusters(upstreams, lookedUpHosts(routing));
   const unknownHosts = outbound?.unknownHosts ?? capturedOutbound?.unknownHosts;
-  return oneRouteMap(byName(routeTables.map((table) => routesOfTable(forwarding, table, unknownHosts))));
+  const { egressProxy } = outbound ?? capturedOutbound ?? {};
+  return oneRouteMap(byName(routeTables.map((table) => routesOfTable(forwarding, table, unknownHosts, egressProxy))));
 }
 const oneRouteMap = internedMaps<RouteConfiguration>();
 
 const routesOfTable = memoized(
-  (forwarding: ReadonlySet<string>, table: RouteTable, unknownHosts: UnknownHosts | undefined) => {
-    const routes = buildRouteConfiguration(table, unknownHosts);
+  (
+    forwarding: ReadonlySet<string>,
+    table: RouteTable,
+    unknownHosts: UnknownHosts | undefined,
+    egressProxy: UpstreamId | undefined,
+  ) => {
+    const routes = buildRouteConfiguration(table, unknownHosts, egressProxy);
     const { virtualHosts } = routes;
     return oneRoute(
       virtualHosts === undefined

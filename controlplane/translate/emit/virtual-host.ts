@@ -3,6 +3,7 @@ import type { Route as EnvoyRoute, VirtualHost as EnvoyVirtualHost } from "../..
 import { packAny } from "../../../protos/codec.ts";
 import type { UnknownHosts } from "../ir/proxy.ts";
 import type { Route, VirtualHost } from "../ir/routes.ts";
+import type { UpstreamId } from "../ir/upstream.ts";
 import { buildConnectTarget } from "./connect-target.ts";
 import { buildCrossOrigin, CORS_FILTER } from "./cross-origin.ts";
 import { interned } from "../../world/interned.ts";
@@ -47,9 +48,10 @@ const FALLBACK_HOSTS: Readonly<Record<UnknownHosts, string>> = {
   refuse: BLOCK_ALL_HOST,
 };
 
-/** Returns the virtual host for every host that no other has. */
-export function buildFallbackHost(unknownHosts: UnknownHosts): EnvoyVirtualHost {
-  const cluster = forwardName(unknownHosts);
+/** Returns the virtual host for every host that no other has; what may go on goes to the egress proxy, if there is one. */
+export function buildFallbackHost(unknownHosts: UnknownHosts, egressProxy?: UpstreamId): EnvoyVirtualHost {
+  const onward = forwardName(unknownHosts);
+  const cluster = onward !== undefined && egressProxy !== undefined ? upstreamName(egressProxy) : onward;
   const answer: EnvoyRoute =
     cluster === undefined ? { directResponse: { status: 502 } } : { route: { cluster, timeout: { seconds: 0 } } };
   const name = FALLBACK_HOSTS[unknownHosts];

@@ -34,10 +34,11 @@ export interface VirtualInbound extends CapturedInbound {
  * change of one port in place, and the connections of the others stay.
  */
 export function buildVirtualInbound(
-  { mode, ports, undeclared, wildcards }: VirtualInbound,
+  { mode, ports: all, undeclared, wildcards }: VirtualInbound,
   settings: InboundSettings,
 ): Listener {
   const [first = ""] = wildcards;
+  const ports = all.filter(({ openedAt }) => openedAt === undefined);
   const chained = [...undeclared.map(undeclaredPorts), ...ports.map((port) => servedPort(port, first))];
   return {
     name: VIRTUAL_INBOUND,
@@ -61,7 +62,7 @@ export function buildVirtualInbound(
  * are looked into, also those that need not, so that the filters do not change with what a workload serves.
  */
 function inspectorsFor(served: readonly InboundPort[]): readonly ListenerFilter[] {
-  const untouched = served.filter(({ mtls, protocol }) => mtls === "DISABLE" && protocol === "tcp");
+  const untouched = served.filter(({ mtls, protocol, tls }) => mtls === "DISABLE" && protocol === "tcp" && !tls);
   const ports = [...untaken.map(([, port]) => port), ...untouched.map(({ port }) => port)];
   const filterDisabled = { orMatch: { rules: ports.map(isPort) } };
   return [tlsInspector, httpInspector].map((inspector) => ({ ...inspector, filterDisabled }));

@@ -14,6 +14,8 @@ export interface CapturedOutbound {
   readonly tcpTelemetry: WasmFilter;
   /** What happens to connections to where nobody declared anything. */
   readonly unknownHosts: UnknownHosts;
+  /** Where they go instead, if they may go anywhere. */
+  readonly egressProxy?: UpstreamId | undefined;
 }
 
 /** What stands before connections to one port, or to all that nobody tells apart. */
@@ -37,6 +39,8 @@ export interface CapturedPort {
   readonly port: number;
   /** By which requests go where a connection begins with HTTP; undefined: nobody looks for HTTP. */
   readonly routeTable?: string;
+  /** Programs connect to it themselves: the port is opened there. */
+  readonly isOpened?: boolean;
   /** Of all other connections; no two with the same conditions. What none takes goes to unknown hosts. */
   readonly ways: readonly CapturedWay[];
 }

@@ -28,6 +28,16 @@ export function placeInbound(inbound: readonly InboundPort[], { listens }: MeshP
   });
 }
 
+/** Returns the ports that a captured sidecar opens itself, with where it does. */
+export function openedPorts(
+  inbound: readonly InboundPort[],
+  { address: own }: MeshProxy,
+): readonly Omit<PlacedInboundPort, "application">[] {
+  return inbound.flatMap((port) =>
+    port.openedAt === undefined ? [] : [{ ...port, bind: { address: port.openedAt || own, port: port.port } }],
+  );
+}
+
 /** Returns the ports that a gateway proxy opens. */
 export function placeGatewayPorts(
   gatewayPorts: readonly GatewayPort[],

@@ -3,11 +3,11 @@ import type { CaptureMode } from "../../pods/annotations.ts";
 import type { Authorization } from "./authorization.ts";
 import type { CapturedOutbound } from "./captured.ts";
 import type { HttpFilters, PluginSlots, WasmFilter } from "./filters.ts";
-import type { GatewayPort } from "./gateway.ts";
+import type { GatewayPort, GatewayTls } from "./gateway.ts";
 import type { MeshProxy } from "./proxy-class.ts";
 import type { RouteTable } from "./routes.ts";
 import type { RequestForm } from "../../model/request-form.ts";
-import type { ConnectionLimits, ServiceRef, Upstream } from "./upstream.ts";
+import type { ConnectionLimits, ServiceRef, Upstream, UpstreamId } from "./upstream.ts";
 
 /**
  * What happens to hosts that nobody declared: their requests go where they were going, or to where DNS says that the
@@ -21,6 +21,8 @@ export interface OutboundProxy {
   readonly filters: HttpFilters;
   /** What happens to hosts that nobody declared. */
   readonly unknownHosts: UnknownHosts;
+  /** Where their requests go instead, if they may go anywhere. */
+  readonly egressProxy?: UpstreamId | undefined;
 }
 
 /** What comes in at a port, and what is done with it. */
@@ -47,6 +49,10 @@ export interface InboundPort extends InboundTraffic {
   readonly service?: ServiceRef;
   /** Where the application is, where that is not the port itself. */
   readonly target?: InboundTarget;
+  /** What TLS of clients is ended with that is not the mesh's; undefined: it is left to the application. */
+  readonly tls?: GatewayTls;
+  /** Captured pods: where clients connect to the proxy itself, as to no other port; "": at the pod's own address. */
+  readonly openedAt?: string;
   /** How much the application takes at once; undefined: whatever comes. */
   readonly limits?: ConnectionLimits;
   /** Whether HTTP goes on in the client's version, whatever the port says. */

@@ -3,6 +3,7 @@ import type { CapturedPort, CapturedWay } from "../ir/captured.ts";
 import type { Client } from "./client-hosts.ts";
 import { isTls, waysTo } from "./captured-ways.ts";
 import type { MeshPort, MeshService } from "./mesh-service.ts";
+import { isHttp } from "./protocol.ts";
 
 /** Returns the name of the table for requests to a port, wherever they go: `9080`. */
 export function tableOfPort(port: number): string {
@@ -40,6 +41,23 @@ export function capturedPorts(client: Client, service: AddressedService, port: M
       ? [{ addresses: [], port: number, ...byHost, ways: waysElsewhere(client, service, port) }]
       : []),
   ];
+}
+
+/** Returns the same at one address of the proxy's own, as a Sidecar says. */
+export function boundPort(
+  client: Client,
+  service: AddressedService,
+  port: MeshPort,
+  { bind, isOpened }: { readonly bind: string; readonly isOpened: boolean },
+): CapturedPort {
+  const table = isFoundByHost(service, port) ? tableOfPort(port.number) : tableOfService(service.host, port.number);
+  return {
+    addresses: [bind],
+    port: port.number,
+    ...(isHttp(port.protocol) && { routeTable: table }),
+    ways: isHttp(port.protocol) && port.protocol !== "auto" ? [] : waysTo(client, service, port, []),
+    ...(isOpened && { isOpened }),
+  };
 }
 
 /**

@@ -8,20 +8,36 @@ import type { World } from "../../world/world.ts";
 import type { CapturedPort, NamedAddresses } from "../ir/captured.ts";
 import type { UnknownHosts } from "../ir/proxy.ts";
 import type { RouteTable, VirtualHost } from "../ir/routes.ts";
-import { type Upstream, upstreamText } from "../ir/upstream.ts";
+import { type Upstream, type UpstreamId, upstreamText } from "../ir/upstream.ts";
 import { capturedHost, capturedRuledHost, sniffedHost } from "./captured-hosts.ts";
-import { type AddressedService, capturedPorts, isFoundByHost, tableOfPort, tableOfService } from "./captured-ports.ts";
+import {
+  type AddressedService,
+  boundPort,
+  capturedPorts,
+  isFoundByHost,
+  tableOfPort,
+  tableOfService,
+} from "./captured-ports.ts";
 import { type MergedPorts, mergePorts, type PortsOfHost } from "./captured-places.ts";
 import { capturedUpstream } from "./captured-upstream.ts";
 import type { Client } from "./client-hosts.ts";
-import { byClient, byHost, decisiveLabelsOf, egressScope, ruledNames, serviceNames } from "./client-scope.ts";
+import {
+  byClient,
+  byHost,
+  decisiveLabelsOf,
+  egressProxyOf,
+  egressScope,
+  ruledNames,
+  serviceInScope,
+  serviceNames,
+} from "./client-scope.ts";
 import { createDestinations } from "./destination.ts";
 import { type Engine, withEngine } from "./engine.ts";
 import { DEFAULT_PORT, eachDomainOnce } from "./host-domains.ts";
 import { addressesOf } from "./host-address.ts";
 import { hostNames } from "./host-names.ts";
 import { isHttp } from "./protocol.ts";
-import { resolveRegistry, visibleHost } from "./registry.ts";
+import { resolveRegistry } from "./registry.ts";
 import { serviceUpstreams } from "./upstream.ts";
 
 /** What one client reaches and how. */
@@ -39,6 +55,7 @@ export interface CapturedTraits {
   /** Some host of it is decided by the router filter. */
   readonly needsRouter: boolean;
   readonly unknownHosts: UnknownHosts;
+  readonly egressProxy?: UpstreamId | undefined;
 }
 
 /** What one host adds. */
@@ -69,6 +86,7 @@ const capturedTraits = derived(
     ),
     // Where a connection was going is known: nobody needs to look its host up (ALLOW_ANY_DYNAMIC_DNS).
     unknownHosts: egressScope(world, namespace, labels).unknownHosts,
+    egressProxy: egressProxyOf(world, namespace, labels)?.id,
   }),
   {
     keyOf: (namespace, labels, engine) => `${byClient.keyOf(namespace, labels)} ${engine}`,
@@ -151,10 +169,10 @@ const allCaptures = derived(
 
 const captureOfHost = derived(
   (world: World, namespace: string, labels: Labels, host: string): HostCapture => {
-    const declared = visibleHost(world, namespace, host);
+    const inScope = serviceInScope(world, namespace, labels, host);
     const client: Client = { world, namespace, labels, destinations: createDestinations(world, namespace, labels) };
-    if (declared === undefined) return NOTHING;
-    const service: AddressedService = { ...declared, told: addressesOf(world, declared) };
+    if (inScope === undefined) return NOTHING;
+    const service: AddressedService = { ...inScope.service, told: addressesOf(world, inScope.service) };
     const hosts = service.ports
       .filter(({ protocol }) => isHttp(protocol))
       .map((port) =>
@@ -162,7 +180,10 @@ const captureOfHost = derived(
           ? { table: tableOfPort(port.number), host: capturedHost(client, service, port) }
           : { table: tableOfService(host, port.number), host: sniffedHost(client, service, port) },
       );
-    const ports = service.ports.flatMap((port) => capturedPorts(client, service, port));
+    const ports = [
+      ...inScope.ownPorts.flatMap((port) => capturedPorts(client, service, port)),
+      ...inScope.bound.map(({ port, ...place }) => boundPort(client, service, port, place)),
+    ];
     return { host, isHeadless: service.isHeadless, hosts, ports, used: [...client.destinations.used] };
   },
   { ...byHost, same: isDeepStrictEqual },
@@ -192,6 +213,7 @@ const reachableUpstreams = derived(
     const upstreams = [
       ...names.flatMap((host) => serviceUpstreams(world, namespace, labels, host)),
       ...allCaptures(world, namespace, labels).flatMap(({ used }) => used),
+      ...[egressProxyOf(world, namespace, labels)].filter((upstream) => upstream !== undefined),
     ];
     // Of equal ones an answer may hold an older object.
     const byName = new Map<string, Upstream>();

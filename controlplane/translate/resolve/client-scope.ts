@@ -9,10 +9,12 @@ import { derived, sameItems } from "../../world/derive.ts";
 import { labelsKey } from "../../world/labels-key.ts";
 import { memoized } from "../../world/memo.ts";
 import type { World } from "../../world/world.ts";
+import type { Upstream } from "../ir/upstream.ts";
 import { labelsAmong, labelsInRules } from "./client-labels.ts";
-import type { MeshService } from "./mesh-service.ts";
-import { visibleHosts } from "./registry.ts";
-import { type EgressScope, resolveEgressScope, scopeHasService, scopeHasVirtualService } from "./sidecar.ts";
+import { createDestinations } from "./destination.ts";
+import type { MeshPort, MeshService } from "./mesh-service.ts";
+import { visibleHost, visibleHosts } from "./registry.ts";
+import { type EgressScope, listenersOfPort, resolveEgressScope, scopeHasVirtualService } from "./sidecar.ts";
 import {
   connectionServicesFor,
   hostsOf,
@@ -59,14 +61,62 @@ export const egressScope = derived(
   { ...byClient, same: isDeepStrictEqual },
 );
 
+/** Returns where what is for unknown hosts goes instead; undefined: nowhere else. */
+export const egressProxyOf = derived((world: World, namespace: string, labels: Labels): Upstream | undefined => {
+  const { egressProxy } = egressScope(world, namespace, labels);
+  if (egressProxy === undefined) return undefined;
+  const { destination, owner } = egressProxy;
+  return createDestinations(world, namespace, labels).find(destination, owner, destination.port?.number ?? 0);
+}, byClient);
+
 const servicesInScope = derived(
   (world: World, namespace: string, labels: Labels): readonly MeshService[] => {
     const scope = egressScope(world, namespace, labels);
-    return [...visibleHosts(world, namespace).values()].filter((service) =>
-      scopeHasService(scope, service.ref.namespace, service.host),
+    return [...visibleHosts(world, namespace).values()].filter(
+      (service) => isWhole(scope) || service.ports.some((port) => listenersOfPort(scope, service, port)?.length !== 0),
     );
   },
   { ...byClient, same: sameItems },
+);
+
+/** Whether the client sees all ports of all services. */
+function isWhole({ listeners }: EgressScope): boolean {
+  return listeners === undefined;
+}
+
+/** A service as one client sees it, and where its ports are found. */
+export interface ServiceInScope {
+  /** With those ports alone at which the client may ask for it. */
+  readonly service: MeshService;
+  /** Of these ports those that are found at its own addresses. */
+  readonly ownPorts: readonly MeshPort[];
+  /** Places of the proxy's own where ports are found. */
+  readonly bound: readonly { readonly port: MeshPort; readonly bind: string; readonly isOpened: boolean }[];
+}
+
+/** Returns the service of a host in scope as the client's Sidecar leaves it. */
+export const serviceInScope = derived(
+  (world: World, namespace: string, labels: Labels, host: string): ServiceInScope | undefined => {
+    const service = visibleHost(world, namespace, host);
+    const scope = egressScope(world, namespace, labels);
+    if (service === undefined || isWhole(scope)) return service && { service, ownPorts: service.ports, bound: [] };
+    const found = service.ports.map((port) => ({ port, by: listenersOfPort(scope, service, port) ?? [] }));
+    const ports = found.filter(({ by }) => by.length > 0).map(({ port }) => port);
+    return {
+      service: ports.length === service.ports.length ? service : { ...service, ports },
+      ownPorts: found.filter(({ by }) => by.some(({ bind }) => bind === undefined)).map(({ port }) => port),
+      bound: found.flatMap(({ port, by }) =>
+        by.flatMap(({ bind, isOpened }) => (bind === undefined ? [] : [{ port, bind, isOpened }])),
+      ),
+    };
+  },
+  {
+    ...byHost,
+    same: (a, b) =>
+      a?.service === b?.service ||
+      (isDeepStrictEqual({ ...a, service: a?.service.ports }, { ...b, service: b?.service.ports }) &&
+        isDeepStrictEqual({ ...a?.service, ports: [] }, { ...b?.service, ports: [] })),
+  },
 );
 
 /** Returns the hosts of services in scope: they stay the same while only addresses come and go. */

@@ -45,6 +45,8 @@ export function resolveInbound(inputs: Inputs, proxy: ProxyClass): readonly Inbo
       ...(served && { service: served.service }),
       ...(listen.target && { target: listen.target }),
       ...resolveInboundPool(world, proxy, listen.port),
+      ...(listen.tls && { tls: listen.tls }),
+      ...(listen.openedAt !== undefined && { openedAt: listen.openedAt }),
       ...guards(listen.port, protocol === "auto" || !isHttp(protocol)),
     };
   });

@@ -7,13 +7,21 @@ import { derived, sameItems } from "../../world/derive.ts";
 import type { World } from "../../world/world.ts";
 import type { RouteTable, VirtualHost } from "../ir/routes.ts";
 import type { UnknownHosts } from "../ir/proxy.ts";
-import type { Upstream } from "../ir/upstream.ts";
+import type { Upstream, UpstreamId } from "../ir/upstream.ts";
 import { type Client, ruledHost, serviceHosts } from "./client-hosts.ts";
-import { byClient, byHost, decisiveLabelsOf, egressScope, ruledNames, serviceNames } from "./client-scope.ts";
+import {
+  byClient,
+  byHost,
+  decisiveLabelsOf,
+  egressProxyOf,
+  egressScope,
+  ruledNames,
+  serviceInScope,
+  serviceNames,
+} from "./client-scope.ts";
 import { createDestinations } from "./destination.ts";
 import { type Engine, withEngine } from "./engine.ts";
 import { eachDomainOnce } from "./host-domains.ts";
-import { visibleHost } from "./registry.ts";
 import { serviceUpstreams } from "./upstream.ts";
 
 /**
@@ -34,6 +42,7 @@ export interface OutboundTraits {
   /** Some host of it is decided by the router filter. */
   readonly needsRouter: boolean;
   readonly unknownHosts: UnknownHosts;
+  readonly egressProxy?: UpstreamId | undefined;
 }
 
 /** What one host (or all hosts that are no service) adds to a client's view. */
@@ -60,7 +69,8 @@ const outboundTraits = derived(
   (world: World, namespace: string, labels: Labels, engine: Engine): OutboundTraits => {
     const { table, unknownHosts } = outboundView(world, namespace, labels);
     const hosts = withEngine(table, engine).virtualHosts;
-    return { needsRouter: hosts.some(({ decidedBy }) => decidedBy === "filter"), unknownHosts };
+    const egressProxy = egressProxyOf(world, namespace, labels)?.id;
+    return { needsRouter: hosts.some(({ decidedBy }) => decidedBy === "filter"), unknownHosts, egressProxy };
   },
   { keyOf: (namespace, labels, engine) => `${byClient.keyOf(namespace, labels)} ${engine}`, same: isDeepStrictEqual },
 );
@@ -100,13 +110,15 @@ const reachableUpstreams = derived(
     for (const host of names)
       for (const upstream of upstreamsUsedFor(world, namespace, labels, host)) upstreams.add(upstream);
     for (const upstream of otherRouting(world, namespace, labels).used) upstreams.add(upstream);
+    const egressProxy = egressProxyOf(world, namespace, labels);
+    if (egressProxy !== undefined) upstreams.add(egressProxy);
     return [...upstreams];
   },
   { ...byClient, same: sameItems },
 );
 
 const serviceRouting = derived((world: World, namespace: string, labels: Labels, host: string): HostRouting => {
-  const service = visibleHost(world, namespace, host);
+  const service = serviceInScope(world, namespace, labels, host)?.service;
   const client: Client = { world, namespace, labels, destinations: createDestinations(world, namespace, labels) };
   const hosts = service === undefined ? [] : serviceHosts(client, service);
   return { hosts, used: [...client.destinations.used] };

@@ -1,10 +1,15 @@
 // What a Sidecar resource says of what comes in: which ports are taken, where they lead, how much they take.
+import { isFailed } from "../../model/failure.ts";
 import type { ConnectionPoolSpec } from "../../model/kinds/destination-rule.ts";
+import { isPassedOn } from "../../model/kinds/gateway.ts";
 import type { SidecarIngressSpec } from "../../model/kinds/sidecar.ts";
 import type { World } from "../../world/world.ts";
+import type { GatewayTls } from "../ir/gateway.ts";
 import type { InboundPort, InboundTarget } from "../ir/proxy.ts";
 import type { ProxyClass } from "../ir/proxy-class.ts";
+import { resolveServerTls } from "./gateway-tls.ts";
 import type { Inputs } from "./modules.ts";
+import { resolveMtlsMode } from "./peer-authentication.ts";
 import { sidecarOf } from "./sidecar.ts";
 import { resolveLimits } from "./traffic-policy.ts";
 
@@ -15,6 +20,10 @@ export interface IngressPort {
   /** "" where nobody says. */
   readonly protocol: string;
   readonly target?: InboundTarget;
+  /** It ends TLS of clients; what comes out of it is what `protocol` says below TLS. */
+  readonly tls?: GatewayTls;
+  /** See InboundPort. */
+  readonly openedAt?: string;
 }
 
 /**
@@ -24,13 +33,36 @@ export interface IngressPort {
 export function ingressPorts(world: World, proxy: ProxyClass): readonly IngressPort[] | undefined {
   const ingress = proxy.capture === undefined ? [] : (sidecarOf(world, proxy)?.spec.ingress ?? []);
   if (ingress.length === 0) return undefined;
-  return ingress.map(ingressPort).toSorted((a, b) => a.port - b.port);
+  return ingress.map((spec) => ingressPort(world, proxy, spec)).toSorted((a, b) => a.port - b.port);
 }
 
-function ingressPort({ port, defaultEndpoint = "" }: SidecarIngressSpec): IngressPort {
+function ingressPort(world: World, proxy: ProxyClass, spec: SidecarIngressSpec): IngressPort {
+  const { port, defaultEndpoint = "", bind = "" } = spec;
   const { number = 0, name = "", protocol = "" } = port;
   const target = targetOf(defaultEndpoint);
-  return { port: number, name, protocol, ...(target && { target }) };
+  const tls = endsTls(world, proxy, spec) ? resolveServerTls(world, proxy.namespace, spec.tls ?? {}) : undefined;
+  return {
+    port: number,
+    name,
+    // As in Istio also where the TLS that is ended is the mesh's.
+    protocol: spec.tls === undefined ? protocol : (WITHIN_TLS[protocol.toUpperCase()] ?? protocol),
+    ...(target && { target }),
+    ...(tls && !isFailed(tls) && { tls }),
+    ...(isOpened(spec) && { openedAt: bind }),
+  };
+}
+
+const WITHIN_TLS: Readonly<Record<string, string>> = { HTTPS: "HTTP", TLS: "TCP" };
+
+/** Two kinds of TLS at one port could not be told apart. */
+function endsTls(world: World, proxy: ProxyClass, { tls, port }: SidecarIngressSpec): boolean {
+  return tls !== undefined && !isPassedOn(tls.mode) && resolveMtlsMode(world, proxy, port.number ?? 0) === "DISABLE";
+}
+
+/** Without another place to lead to, connections would come back for ever. */
+function isOpened({ captureMode, defaultEndpoint = "", port }: SidecarIngressSpec): boolean {
+  const target = targetOf(defaultEndpoint);
+  return captureMode === "NONE" && target !== undefined && !(target.kind === "samePod" && target.port === port.number);
 }
 
 const UNIX_SOCKET = "unix://";
@@ -64,9 +96,31 @@ export function resolveInboundPool(
 /** Returns what to say of an ingress that cannot be obeyed where programs and ports are given to each other beforehand. */
 export function resolveIngressNotes({ world }: Inputs, proxy: ProxyClass): readonly string[] {
   const sidecar = sidecarOf(world, proxy);
-  if (proxy.capture !== undefined || (sidecar?.spec.ingress ?? []).length === 0) return [];
-  const { namespace, name } = sidecar?.metadata ?? {};
+  if (sidecar === undefined) return [];
+  const { ingress = [], egress = [] } = sidecar.spec;
+  const of = (what: string): string => `the ${what} of Sidecar ${sidecar.metadata.namespace}/${sidecar.metadata.name}`;
+  if (proxy.capture === undefined)
+    return [
+      ...(egress.some(({ bind, captureMode }) => bind !== undefined || captureMode !== undefined)
+        ? [`${of("egress")}: bind and captureMode need captured connections: this proxy is found at one address`]
+        : []),
+      ...(ingress.length === 0
+        ? []
+        : [`${of("ingress")} needs captured connections: this proxy has the workload's ports`]),
+    ];
   return [
-    `the ingress of Sidecar ${namespace}/${name} needs captured connections: this proxy has the workload's ports`,
-  ];
+    ...egress
+      .filter(({ bind = "" }) => bind.startsWith(UNIX_SOCKET))
+      .map(({ bind }) => `${of("egress")}: no socket is opened at ${bind}: its hosts are found as all others are`),
+    ...ingress
+      .filter(({ tls }) => tls !== undefined && !isPassedOn(tls.mode))
+      .filter((spec) => !endsTls(world, proxy, spec))
+      .map(
+        ({ port }) =>
+          `${of("ingress")}: tls of port ${port.number} needs a PeerAuthentication that turns mutual TLS off there`,
+      ),
+    ...ingress
+      .filter((spec) => spec.captureMode === "NONE" && !isOpened(spec))
+      .map(({ port }) => `${of("ingress")}: captureMode NONE of port ${port.number} needs a defaultEndpoint elsewhere`),
+  ].sort();
 }

@@ -398,15 +398,12 @@ describe("WorkloadEntry and WorkloadGroup", () => {
 
 describe("Sidecar and PeerAuthentication", () => {
   const ingress = (fields: string) => `{ingress: [{port: {number: 80, protocol: HTTP, name: http}, ${fields}}]}`;
-  warns([
-    ["Sidecar", ingress("bind: 10.0.0.1"), "ingress[0].bind: has no effect: connections to any address"],
-    ["Sidecar", ingress("captureMode: NONE"), "ingress[0].captureMode: has no effect"],
-    [
-      "Sidecar",
-      ingress("tls: {mode: SIMPLE, serverCertificate: /c, privateKey: /k}").replace("HTTP", "HTTPS"),
-      "ingress[0].tls: has no effect: the application ends TLS by itself",
-    ],
-    ["Sidecar", "{egress: [{port: {number: 80, protocol: HTTP}, hosts: ['*/*']}]}", "egress[0].port: has no effect"],
+  warns([["Sidecar", ingress("bind: 10.0.0.1"), "ingress[0].bind: has no effect without captureMode NONE"]]);
+  accepts([
+    ["Sidecar", ingress("bind: 10.0.0.1, captureMode: NONE")],
+    ["Sidecar", ingress("tls: {mode: SIMPLE, serverCertificate: /c, privateKey: /k}").replace("HTTP", "HTTPS")],
+    ["Sidecar", "{egress: [{port: {number: 80, protocol: HTTP}, bind: 127.0.0.1, captureMode: NONE, hosts: ['*/*']}]}"],
+    ["Sidecar", "{outboundTrafficPolicy: {mode: ALLOW_ANY, egressProxy: {host: a.com, port: {number: 3128}}}}"],
   ]);
   refuses([
     ["Sidecar", "{}", "must have egress or outboundTrafficPolicy"],

@@ -79,6 +79,8 @@ function checkIngress(ingress: Loose<SidecarIngressSpec>, at: FieldPath, finding
   checkPort(ingress.port, at, findings);
   if (ingress.port?.number === 0) findings.error([...at, "port", "number"], "must be between 1 and 65535, not 0");
   checkBind(ingress.bind, [...at, "bind"], findings);
+  if ((ingress.bind ?? "") !== "" && ingress.captureMode !== "NONE" && !findings.failedUnder([...at, "bind"]))
+    findings.warn([...at, "bind"], "has no effect without captureMode NONE: connections to any address are taken");
   checkEndpoint(ingress.defaultEndpoint ?? "", [...at, "defaultEndpoint"], findings);
   const pool = [...at, "connectionPool"];
   checkInboundPool(ingress.connectionPool, pool, findings);
