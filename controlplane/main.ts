@@ -1,7 +1,7 @@
 // The control plane: its stages in the order of the data, as one list. Each is given what it needs, and what it gives
 // are cells (stages/cell.ts) that the next ones read and follow.
 import { randomBytes } from "node:crypto";
-import { join } from "node:path";
+import { hostname } from "node:os";
 import { createAdminStage } from "./admin/admin-stage.ts";
 import type { ControlPlane, ControlPlaneView } from "./admin/contract.ts";
 import { controlPlaneIdentifier } from "./admin/debug/over-ads.ts";
@@ -10,8 +10,9 @@ import { createFindingsStage } from "./admin/findings.ts";
 import { createTakenUpStage } from "./admin/taken-up.ts";
 import { createControlPlaneView } from "./admin/view.ts";
 import { createAuthorityStage } from "./ca/authority-stage.ts";
-import { directoryStore } from "./ca/directory-store.ts";
+import { createRootConfigMaps } from "./ca/root-config-maps.ts";
 import { createDiskNews } from "./disk/kept-file.ts";
+import { clusterIdentity, clusterLease, localIdentity } from "./identity/mesh-identity.ts";
 import type { ApiClient } from "./kubernetes/api-client.ts";
 import { readEnvoyPage } from "./local/envoy-page.ts";
 import { ScrimError } from "./model/failure.ts";
@@ -24,14 +25,14 @@ import { createScratchStage, createServingStage, scratchEnvoyOf } from "./proxie
 import { createTrial, type RefusedInTrial } from "./proxies/trial.ts";
 import { createRolloutStage } from "./rollout/rollout-stage.ts";
 import type { Installation } from "./settings/installation.ts";
-import type { ServeSettings } from "./settings/settings.ts";
+import type { ClusterSettings, ServeSettings } from "./settings/settings.ts";
 import { SCRIM_VERSION } from "./settings/version.ts";
 import type { EncodedResource } from "./snapshot/encode.ts";
 import { createMeshDirectory } from "./source/files/mesh-directory.ts";
 import { createKubernetesSource } from "./source/kubernetes/kubernetes-source.ts";
 import type { Source } from "./source/source.ts";
 import { type Cell, createCell } from "./stages/cell.ts";
-import { runStages } from "./stages/stage.ts";
+import { runStages, type Stage } from "./stages/stage.ts";
 import { createStoreStage } from "./store/store-stage.ts";
 import type { Clock } from "./telemetry/clock.ts";
 import { registerBuild, registerControlPlaneMetrics } from "./telemetry/control-plane-metrics.ts";
@@ -39,7 +40,6 @@ import type { Logger } from "./telemetry/logger.ts";
 import type { Registry } from "./telemetry/metrics.ts";
 import { createPluginStage } from "./wasm/plugin-stage.ts";
 import type { World } from "./world/world.ts";
-import { createIdentityFile } from "./xds/identities.ts";
 import type { RejectedContent } from "./xds/rejections/blame.ts";
 import { type Reach, REACHES_NOBODY } from "./xds/reach.ts";
 
@@ -58,9 +58,6 @@ export interface ControlPlaneDeps {
   readonly tell?: ((line: string) => void) | undefined;
 }
 
-/** Those by which proxies of this machine look the control plane up. */
-const LOCAL_NAMES = { dnsNames: ["istiod.istio-system.svc", "scrim.local"], ipAddresses: ["127.0.0.1"] };
-
 /** The control plane of one mesh directory, not yet started. */
 export function createControlPlane(settings: ServeSettings, given: ControlPlaneDeps): ControlPlane {
   const { clock, logger, metrics, installation } = given;
@@ -68,17 +65,23 @@ export function createControlPlane(settings: ServeSettings, given: ControlPlaneD
   const { filtersDir } = installation;
   // What comes back from the proxies: stages before xDS go by it, too.
   const reach = createCell<Reach>(REACHES_NOBODY);
-  // Whose proxies come, and who reads the debug pages.
-  const identities = join(settings.runtimeDir ?? settings.stateDir, "identities.json");
-  const authenticate = createIdentityFile(identities, (problem) => logger.warn({}, problem));
+  const cluster = clusterOf(settings, deps);
 
   // a directory's files, or a cluster's objects → batches of documents
-  const source = createMeshSource(settings, deps);
+  const source = createMeshSource(settings, cluster, deps);
   // batches of documents → the World of what is accepted, and what is wrong with the rest
   const store = createStoreStage(settings, { ...deps, source });
+  // tokens → whose they are; where the CA's key is
+  const { authenticate, mayRead, signing, serverNames } =
+    cluster === undefined
+      ? localIdentity(settings, deps)
+      : clusterIdentity(cluster, { ...deps, ...cluster }, store.world);
   // the trust domain → certificates
-  const signing = directoryStore(join(settings.stateDir, "ca"), clock);
-  const authority = createAuthorityStage(settings, { ...deps, store: signing, serverNames: LOCAL_NAMES }, store.world);
+  const authority = createAuthorityStage(settings, { ...deps, store: signing, serverNames }, store.world);
+  // of several control planes, which one leads
+  const lease = cluster && clusterLease(cluster, { ...deps, ...cluster }, holder());
+  // the CA's root → a ConfigMap in every namespace
+  const roots = cluster && createRootConfigMaps({ ...deps, ...cluster }, authority.issuer);
   // the World → the same without what no Envoy loads
   const held = createHeldObjects(store.world, store.remembered);
   const refused = createCell<readonly RejectedContent[]>([]);
@@ -130,6 +133,7 @@ export function createControlPlane(settings: ServeSettings, given: ControlPlaneD
       metrics,
       debug,
       authenticate,
+      ...(mayRead && { mayRead }),
       rollouts: rollouts.rollouts.status,
       rollout: rollouts.rollouts.act,
       concerned: createConcernedProxies(publication.published.read, clock),
@@ -147,18 +151,36 @@ export function createControlPlane(settings: ServeSettings, given: ControlPlaneD
   const tried = createScratchStage(scratch);
   const all = [
     ...[store, kept, authority, plugins, rollouts, tried, publication, refusals, xds, refusedFiles, findings, admin],
-    ...takenUp,
+    ...[...takenUp, lease, roots].filter((stage) => stage !== undefined),
   ];
-  const stages = runStages(all);
+  const failed = ({ name }: Stage, fault: unknown) =>
+    logger.error({ err: fault }, `a stage of the leader failed: ${name}`);
+  const stages = runStages(all, lease && { leads: lease.leads, failed });
   return { view, start: stages.start, stop: stages.stop };
 }
 
-function createMeshSource(settings: ServeSettings, deps: ControlPlaneDeps): Source {
-  if (settings.cluster === undefined) return createMeshDirectory(settings, deps);
-  const { client } = deps;
+/** A cluster and how one speaks with it. */
+interface MeshCluster extends ClusterSettings {
+  readonly client: ApiClient;
+  /** The control plane's own. */
+  readonly namespace: string;
+}
+
+function clusterOf({ cluster }: ServeSettings, { client }: ControlPlaneDeps): MeshCluster | undefined {
+  if (cluster === undefined) return undefined;
   if (client === undefined) throw new ScrimError("no-client", "a cluster's API server was not given");
-  const { namespace = client.namespace, revision } = settings.cluster;
-  return createKubernetesSource({ ...deps, client, namespace, revision });
+  return { ...cluster, client, namespace: cluster.namespace ?? client.namespace };
+}
+
+function createMeshSource(settings: ServeSettings, cluster: MeshCluster | undefined, deps: ControlPlaneDeps): Source {
+  if (cluster !== undefined) return createKubernetesSource({ ...deps, ...cluster });
+  if (settings.cluster === undefined) return createMeshDirectory(settings, deps);
+  throw new ScrimError("no-client", "a cluster's API server was not given");
+}
+
+/** The pod's name, and something that another process under this name has not. */
+function holder(): string {
+  return `${hostname()}_${randomBytes(4).toString("hex")}`;
 }
 
 function measure({ metrics }: ControlPlaneDeps, world: Cell<World>, view: ControlPlaneView): void {

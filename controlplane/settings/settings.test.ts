@@ -75,7 +75,7 @@ describe("where the mesh is", () => {
       settings: {
         cluster: {
           access: { kind: "kubeconfig", paths: ["/home/me/.kube/config"], context: "c" },
-          ...{ namespace: "istio-system", revision: "canary" },
+          ...{ namespace: "istio-system", revision: "canary", tokenAudience: "istio-ca" },
         },
       },
     });
@@ -84,6 +84,7 @@ describe("where the mesh is", () => {
     [undefined, {}, "say which one"],
     ["/m", { kubernetes: true }, "say which one"],
     ["/m", { context: "c" }, "--context"],
+    ["/m", { tokenAudience: "a" }, "--token-audience"],
     [undefined, { kubernetes: true, runtime: "/r" }, "--runtime"],
     [undefined, { kubernetes: true, revision: "No.1" }, "--revision No.1"],
   ])("is not %o with %o", (directory, options, message) => {

@@ -60,6 +60,8 @@ export interface ClusterSettings {
   readonly namespace: string | undefined;
   /** "default" for the one without a name. */
   readonly revision: string;
+  /** What pods' tokens for the mesh are made for. */
+  readonly tokenAudience: string;
 }
 
 /** What the control plane is started with. */
@@ -115,6 +117,7 @@ export interface ServeOptions extends MeshOptions, ClusterAccessOptions {
   readonly kubernetes?: boolean;
   readonly namespace?: string;
   readonly revision?: string;
+  readonly tokenAudience?: string;
 }
 
 /** Returns the settings of `scrim serve DIRECTORY`, and of `scrim serve --kubernetes`. */
@@ -151,20 +154,25 @@ export function readServeSettings(
 
 const NAME = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 
+const ONLY_OF_CLUSTERS = ["kubeconfig", "context", "namespace", "revision", "tokenAudience"] as const;
+
 function readMeshSource(
   directory: string | undefined,
   options: ServeOptions,
   environment: Environment,
 ): MeshSource | Failure<"usage"> {
-  const { kubernetes = false, runtime, namespace } = options;
+  const { kubernetes = false, runtime, namespace, tokenAudience = "istio-ca" } = options;
   // Who has no name says so in a chart by an empty one.
   const revision = options.revision || "default";
   if (kubernetes === (directory !== undefined))
     return failed("usage", "the mesh's objects are in a directory or, with --kubernetes, in a cluster: say which one.");
   if (directory !== undefined) {
-    const other = (["kubeconfig", "context", "namespace", "revision"] as const).find((name) => options[name]);
+    const other = ONLY_OF_CLUSTERS.find((name) => options[name] !== undefined);
     if (other !== undefined)
-      return failed("usage", `--${other} says something of a cluster: it goes with --kubernetes.`);
+      return failed(
+        "usage",
+        `--${other.replace("tokenAudience", "token-audience")} says something of a cluster: it goes with --kubernetes.`,
+      );
     return { directory: resolve(directory), runtimeDir: runtime === undefined ? undefined : resolve(runtime) };
   }
   if (runtime !== undefined)
@@ -174,9 +182,8 @@ function readMeshSource(
       return failed("usage", `--${option} ${name} is no name: write small letters, digits and hyphens.`);
   const access = readClusterAccess(options, environment);
   // From outside of the cluster, Istio's own: whatever a kubeconfig calls the usual one is meant for applications.
-  return {
-    cluster: { access, namespace: namespace ?? (access.kind === "in-cluster" ? undefined : "istio-system"), revision },
-  };
+  const own = namespace ?? (access.kind === "in-cluster" ? undefined : "istio-system");
+  return { cluster: { access, namespace: own, revision, tokenAudience } };
 }
 
 export interface UpOptions extends MeshOptions {

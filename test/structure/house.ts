@@ -24,8 +24,8 @@ export const house: readonly (readonly [room: string, from: readonly string[]])[
   ["translate", ["model", "world", "translate/ir", "translate/resolve", "translate/emit"]],
   ["snapshot", ["model", "telemetry", "world", "translate/emit"]],
   ["xds", ["model", "telemetry", "listen", "snapshot"]],
-  ["identity", ["model", "telemetry", "kubernetes", "xds"]],
   ["ca", ["model", "telemetry", "disk", "stages", "settings", "kubernetes", "world"]],
+  ["identity", ["model", "telemetry", "stages", "settings", "kubernetes", "world", "xds", "ca"]],
   ["wasm", ["model", "telemetry", "disk", "stages", "settings", "world"]],
   [
     "proxies",
