@@ -33,6 +33,7 @@ import { createKubernetesSource } from "./source/kubernetes/kubernetes-source.ts
 import type { Source } from "./source/source.ts";
 import { type Cell, createCell } from "./stages/cell.ts";
 import { runStages, type Stage } from "./stages/stage.ts";
+import { createStatusStage } from "./status/status-stage.ts";
 import { createStoreStage } from "./store/store-stage.ts";
 import type { Clock } from "./telemetry/clock.ts";
 import { registerBuild, registerControlPlaneMetrics } from "./telemetry/control-plane-metrics.ts";
@@ -149,9 +150,11 @@ export function createControlPlane(settings: ServeSettings, given: ControlPlaneD
   // the World of what is in force → the disk, for the next start
   const kept = store.keeping(held);
   const tried = createScratchStage(scratch);
+  // how it stands with each object → its status in the cluster
+  const status = cluster && createStatusStage({ ...deps, ...cluster, view, inputs: publication.published.read });
   const all = [
     ...[store, kept, authority, plugins, rollouts, tried, publication, refusals, xds, refusedFiles, findings, admin],
-    ...[...takenUp, lease, roots].filter((stage) => stage !== undefined),
+    ...[...takenUp, lease, roots, status].filter((stage) => stage !== undefined),
   ];
   const failed = ({ name }: Stage, fault: unknown) =>
     logger.error({ err: fault }, `a stage of the leader failed: ${name}`);

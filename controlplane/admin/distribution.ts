@@ -69,18 +69,20 @@ function unconnected(view: ControlPlaneView): readonly Pick<ProxySync, "pod" | "
         .map(({ name, namespace }) => ({ pod: name, namespace }));
 }
 
-/** Why a proxy has not got there; nothing when it has. */
-function late({ pod, namespace, sync, rejections }: ProxySync, isPublished: boolean): Distribution["waiting"] {
-  const proxy = `${pod}.${namespace}`;
+function late(proxy: ProxySync, isPublished: boolean): Distribution["waiting"] {
+  const why = whyLate(proxy, isPublished);
+  return why === undefined ? [] : [{ proxy: `${proxy.pod}.${proxy.namespace}`, why }];
+}
+
+/** Returns why a proxy has not all that it is to have; undefined when it has. */
+export function whyLate(
+  { sync, rejections }: Pick<ProxySync, "sync" | "rejections">,
+  isPublished: boolean,
+): string | undefined {
   const [rejection] = rejections;
   if (rejection !== undefined)
-    return [
-      {
-        proxy,
-        why: `rejected ${[rejection.type, rejection.resources.join(", ")].filter(Boolean).join(" ")}: ${rejection.message}`,
-      },
-    ];
+    return `rejected ${[rejection.type, rejection.resources.join(", ")].filter(Boolean).join(" ")}: ${rejection.message}`;
   const stale = syncTypes.filter((type) => sync[type] === "STALE");
-  if (stale.length > 0) return [{ proxy, why: `has not acknowledged ${stale.join(", ")}` }];
-  return isPublished ? [] : [{ proxy, why: "the change is not published yet" }];
+  if (stale.length > 0) return `has not acknowledged ${stale.join(", ")}`;
+  return isPublished ? undefined : "the change is not published yet";
 }

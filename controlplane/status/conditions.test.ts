@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { type Condition, conditionsOf, type ObjectReach } from "./conditions.ts";
 
 const reach = (more: Partial<ObjectReach> = {}): ObjectReach => ({
-  ...{ concerned: 100, reached: 100, waiting: [], refusing: [] },
+  ...{ concerned: 100, reached: 100, waiting: undefined, held: undefined },
   ...more,
 });
 const judged = { errors: [], warnings: [], reach: reach() };
@@ -20,19 +20,12 @@ describe("an object's status", () => {
   });
 
   it("says who has not got it, and why", () => {
-    const waiting = [{ proxy: "web-1.shop", why: "has not acknowledged rds" }];
+    const waiting = "web-1.shop has not acknowledged rds";
     expect(shortly(conditionsOf({ ...judged, reach: reach({ reached: 97, waiting }) }))[1]).toBe(
       "Distributed=False Waiting: 97 of 100 proxies; web-1.shop has not acknowledged rds",
     );
     expect(shortly(conditionsOf({ ...judged, reach: reach({ held: "its module is being fetched" }) }))[1]).toBe(
       "Distributed=False Held: 100 of 100 proxies: its module is being fetched",
-    );
-  });
-
-  it("says what proxies refuse", () => {
-    const refusing = [{ proxy: "web-1.shop", why: "no such filter" }];
-    expect(shortly(conditionsOf({ ...judged, reach: reach({ reached: 99, refusing, waiting: refusing }) }))).toContain(
-      "Rejected=True RefusedByProxies: 1 of 100 proxies refuse it and keep what they had; web-1.shop: no such filter",
     );
   });
 

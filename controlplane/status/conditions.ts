@@ -13,10 +13,8 @@ export interface Condition {
 export interface ObjectReach {
   readonly concerned: number;
   readonly reached: number;
-  /** Why proxies have not got there: some of them. */
-  readonly waiting: readonly { readonly proxy: string; readonly why: string }[];
-  /** Those that refuse something of what they are told, and what they say. */
-  readonly refusing: readonly { readonly proxy: string; readonly why: string }[];
+  /** One proxy that has not got there, and why, as in `web-1.shop has not acknowledged rds`. */
+  readonly waiting: string | undefined;
   /** Why not even those that have all they were told have what it says. */
   readonly held?: string | undefined;
 }
@@ -36,9 +34,12 @@ const LONGEST_MESSAGE = 2_000;
 /** Returns the conditions of an object, in a constant order. */
 export function conditionsOf(judged: Judged): readonly Condition[] {
   const { errors, reach } = judged;
-  const rejected =
-    errors.length > 0 ? rejectedAsInvalid(reach) : reach && reach.refusing.length > 0 ? refusedByProxies(reach) : [];
-  return [acceptedOf(judged), ...(reach === undefined ? [] : [distributedOf(reach, errors.length > 0)]), ...rejected];
+  const isWrong = errors.length > 0;
+  return [
+    acceptedOf(judged),
+    ...(reach === undefined ? [] : [distributedOf(reach, isWrong)]),
+    ...(isWrong ? [rejectedOf(reach)] : []),
+  ];
 }
 
 function acceptedOf({ errors, warnings }: Judged): Condition {
@@ -47,15 +48,9 @@ function acceptedOf({ errors, warnings }: Judged): Condition {
   return condition("Accepted", "True", reason, sentences(warnings));
 }
 
-function rejectedAsInvalid(reach: ObjectReach | undefined): readonly Condition[] {
+function rejectedOf(reach: ObjectReach | undefined): Condition {
   const instead = reach === undefined ? "nothing of it is in force" : "its last good version is served instead";
-  return [condition("Rejected", "True", "Invalid", instead)];
-}
-
-function refusedByProxies({ concerned, refusing }: ObjectReach): readonly Condition[] {
-  const [first] = refusing;
-  const message = `${refusing.length} of ${proxies(concerned)} refuse it and keep what they had; ${first?.proxy}: ${first?.why}`;
-  return [condition("Rejected", "True", "RefusedByProxies", message)];
+  return condition("Rejected", "True", "Invalid", instead);
 }
 
 function distributedOf({ concerned, reached, waiting, held }: ObjectReach, isEarlier: boolean): Condition {
@@ -66,9 +61,7 @@ function distributedOf({ concerned, reached, waiting, held }: ObjectReach, isEar
     const reason = concerned === 0 ? "ConcernsNobody" : "Distributed";
     return condition("Distributed", "True", reason, share);
   }
-  const [first] = waiting;
-  const why = first === undefined ? "" : `; ${first.proxy} ${first.why}`;
-  return condition("Distributed", "False", "Waiting", `${share}${why}`);
+  return condition("Distributed", "False", "Waiting", waiting === undefined ? share : `${share}; ${waiting}`);
 }
 
 function proxies(count: number): string {

@@ -4,7 +4,11 @@ import { dueAtMs, type Status } from "./pace.ts";
 
 const status = (reached: number, concerned = 100, errors: readonly string[] = [], generation = 1): Status => ({
   generation,
-  conditions: conditionsOf({ errors, warnings: [], reach: { concerned, reached, waiting: [], refusing: [] } }),
+  conditions: conditionsOf({
+    errors,
+    warnings: [],
+    reach: { concerned, reached, waiting: undefined, held: undefined },
+  }),
 });
 const written = (was: Status) => ({ ...was, writtenAtMs: 1_000 });
 

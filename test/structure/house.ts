@@ -48,6 +48,13 @@ export const house: readonly (readonly [room: string, from: readonly string[]])[
       ...["pods", "translate/resolve", "snapshot", "xds", "wasm", "proxies", "rollout"],
     ],
   ],
+  [
+    "status",
+    [
+      ...["model", "telemetry", "stages", "kubernetes", "validate", "world", "pods", "translate/ir"],
+      ...["translate/resolve", "translate", "snapshot", "proxies", "admin"],
+    ],
+  ],
   ["bootstrap", ["model"]],
   ["injector", ["model", "world", "pods", "capture", "bootstrap"]],
   ["webhooks", ["model", "injector"]],

@@ -99,6 +99,12 @@ function sidecar(ports: ControlPlanePorts, rootPem: string, token: string, node:
   return { certificates, ended: () => ended, close: () => connection.close() };
 }
 
+const virtualService = (name: string, { weight, ...destination }: { host: string; subset?: string; weight?: number }) =>
+  JSON.stringify({
+    ...{ apiVersion: "networking.istio.io/v1", kind: "VirtualService", metadata: { name, namespace: "default" } },
+    spec: { hosts: [destination.host], http: [{ route: [{ destination, ...(weight && { weight }) }] }] },
+  });
+
 describe.skipIf(noApiServer)(`control planes of a cluster${noApiServer ? ` (${noApiServer})` : ""}`, () => {
   beforeAll(async () => {
     server = await startApiServer();
@@ -147,6 +153,25 @@ describe.skipIf(noApiServer)(`control planes of a cluster${noApiServer ? ` (${no
     await until(() => web.ended() !== undefined, "the stream's end");
     expect(web.ended()).toContain("there no more");
     web.close();
+  });
+
+  it("say in each object's status who has it, and tell its author what is wrong, with an Event", async () => {
+    const conditionOf = async (name: string, type: string) =>
+      (
+        await kubectl([
+          ...["get", "virtualservice", name, "-o"],
+          `jsonpath={.status.conditions[?(@.type=="${type}")]['status','message']}`,
+        ])
+      ).trim();
+    await kubectl(["apply", "--server-side", "-f", "-"], virtualService("good", { host: "reviews", weight: 1 }));
+    await until(async () => (await conditionOf("good", "Accepted")).startsWith("True"), "a status");
+    expect(await conditionOf("good", "Distributed")).toBe("False 0 of 1 proxy; web-1.default is not connected");
+    expect(await kubectl(["get", "vs", "good"])).toMatch(/ACCEPTED +DISTRIBUTED/);
+    await kubectl(["apply", "--server-side", "-f", "-"], virtualService("good", { host: "reviews", subset: "v 1" }));
+    await until(async () => (await conditionOf("good", "Accepted")).startsWith("False"), "that it is wrong");
+    expect(await conditionOf("good", "Rejected")).toBe("True its last good version is served instead");
+    const events = await kubectl(["get", "events", "-o", "jsonpath={.items[*].message}"]);
+    expect(events).toContain("its last good version is served instead");
   });
 
   it("have one leader, and another as soon as it stops", async () => {
