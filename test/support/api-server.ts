@@ -21,6 +21,12 @@ export interface ApiServer {
   readonly token: string;
   /** Runs kubectl against it. */
   kubectl(args: readonly string[], input?: string): Promise<Ended>;
+  /** Ends the API server, but not its etcd. */
+  halt(): Promise<void>;
+  /** Starts it again, at the same port; resolves once it is ready. */
+  resume(): Promise<void>;
+  /** Makes etcd forget how things were before now. */
+  compact(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -40,16 +46,18 @@ export async function startApiServer(): Promise<ApiServer> {
     ...["--initial-cluster", `default=${local(peer)}`],
   ]);
   writeKeys(directory);
-  const server = start("kube-apiserver", [
-    ...[`--etcd-servers=${local(client)}`, "--bind-address=127.0.0.1", `--secure-port=${port}`],
-    ...["--cert-dir=certificates", "--authorization-mode=AlwaysAllow", "--token-auth-file=tokens"],
-    ...[
-      "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
-      "--service-cluster-ip-range=10.96.0.0/16",
-    ],
-    ...["--service-account-key-file=accounts.pub", "--service-account-signing-key-file=accounts.key"],
-    ...["--disable-admission-plugins=ServiceAccount", "--allow-privileged=true", "--v=0"],
-  ]);
+  const startServer = () =>
+    start("kube-apiserver", [
+      ...[`--etcd-servers=${local(client)}`, "--bind-address=127.0.0.1", `--secure-port=${port}`],
+      ...["--cert-dir=certificates", "--authorization-mode=AlwaysAllow", "--token-auth-file=tokens"],
+      ...[
+        "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
+        "--service-cluster-ip-range=10.96.0.0/16",
+      ],
+      ...["--service-account-key-file=accounts.pub", "--service-account-signing-key-file=accounts.key"],
+      ...["--disable-admission-plugins=ServiceAccount", "--allow-privileged=true", "--v=0"],
+    ]);
+  let server = startServer();
   const kubeconfig = join(directory, "kubeconfig");
   const url = `https://127.0.0.1:${port}`;
   const certificate = join(directory, "certificates", "apiserver.crt");
@@ -60,18 +68,36 @@ export async function startApiServer(): Promise<ApiServer> {
     "the API server's certificate",
   );
   writeFileSync(kubeconfig, kubeconfigOf(url, readFileSync(certificate)));
-  await until(async () => (await kubectl(["get", "--raw", "/readyz"])).code === 0, "the API server");
+  const ready = () => until(async () => (await kubectl(["get", "--raw", "/readyz"])).code === 0, "the API server");
+  await ready();
   return {
     kubeconfig,
     url,
     token: TOKEN,
     kubectl,
+    halt: () => endChild(server),
+    async resume() {
+      server = startServer();
+      await ready();
+    },
+    compact: () => compactEtcd(local(client)),
     async stop() {
       await endChild(server);
       await endChild(etcd);
       removeScratchDirectory(directory);
     },
   };
+}
+
+/** By etcd's JSON gateway (https://etcd.io/docs/v3.6/dev-guide/api_grpc_gateway/). */
+async function compactEtcd(url: string): Promise<void> {
+  const call = async (path: string, body: object) => {
+    const answer = await fetch(`${url}/v3/kv/${path}`, { method: "POST", body: JSON.stringify(body) });
+    if (!answer.ok) throw new Error(`etcd's ${path}: ${await answer.text()}`);
+    return (await answer.json()) as { readonly header: { readonly revision: string } };
+  };
+  const { header } = await call("range", { key: Buffer.from("none").toString("base64") });
+  await call("compaction", { revision: header.revision, physical: true });
 }
 
 function writeKeys(directory: string): void {

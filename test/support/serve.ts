@@ -7,7 +7,8 @@ import type { ControlPlaneDirectories, ControlPlanePorts } from "./serve-setting
 import { eventually } from "./until.ts";
 
 export interface ServeOptions {
-  readonly directories: Pick<ControlPlaneDirectories, "mesh" | "state"> & Partial<ControlPlaneDirectories>;
+  /** Without a mesh the arguments say where it is. */
+  readonly directories: Pick<ControlPlaneDirectories, "state"> & Partial<ControlPlaneDirectories>;
   readonly ports: ControlPlanePorts;
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
@@ -31,7 +32,7 @@ export function startServe({ directories, ports, args = [], env, stdio }: ServeO
   const child = startChild(
     process.execPath,
     [
-      ...[scrim, "serve", mesh, "--state-dir", state],
+      ...[scrim, "serve", ...(mesh === undefined ? [] : [mesh]), "--state-dir", state],
       ...(runtime === undefined ? [] : ["--runtime", runtime]),
       ...["--xds-address", `127.0.0.1:${ports.xds}`, "--admin-address", `127.0.0.1:${ports.admin}`],
       ...args,

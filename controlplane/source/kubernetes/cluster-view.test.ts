@@ -173,9 +173,10 @@ describe("the mesh of a cluster", () => {
         "topology.kubernetes.io/zone"
       ];
     const own = { "topology.kubernetes.io/zone": "own" };
-    put(pod("a"), pod("b", { nodeName: "n2" }), pod("c", {}, own), pod("d", {}, {}, own));
-    expect(put(node("n1", "z1"))).toEqual(["Pod/shop/a", "Pod/shop/c", "Pod/shop/d"]);
-    expect(["a", "b", "c", "d"].map(zoneOf)).toEqual(["z1", undefined, undefined, "own"]);
+    const labelled = { "topology.kubernetes.io/region": "eu" };
+    put(pod("a"), pod("b", { nodeName: "n2" }), pod("c", {}, own), pod("d", {}, {}, own), pod("e", {}, labelled));
+    expect(put(node("n1", "z1"))).toEqual(["Pod/shop/a", "Pod/shop/c", "Pod/shop/d", "Pod/shop/e"]);
+    expect(["a", "b", "c", "d", "e"].map(zoneOf)).toEqual(["z1", undefined, undefined, "own", "z1"]);
     expect(put(node("n1", "z1"))).toEqual([]);
     put(node("n1", "z2"));
     expect(zoneOf("a")).toBe("z2");

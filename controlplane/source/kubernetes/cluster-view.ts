@@ -3,7 +3,7 @@
 // Never does: I/O; or tell of an object twice that is the same.
 import type { SourceUnit } from "../../model/document.ts";
 import { isKind } from "../../model/kinds.ts";
-import { TOPOLOGY_LABELS } from "../../model/labels.ts";
+import { type Labels, TOPOLOGY_LABELS } from "../../model/labels.ts";
 import { objectKey } from "../../model/object.ts";
 import type { KubernetesOrigin } from "../../model/origin.ts";
 import type { Changes } from "../../kubernetes/known-objects.ts";
@@ -150,14 +150,20 @@ class View implements ClusterView {
   private valueOf(object: ClusterObject): unknown {
     const { value, node } = object;
     if (this.isMeshConfig(object)) return { ...value, metadata: { ...(value["metadata"] as object), ...MESH_CONFIG } };
-    const topology = Object.entries(this.topologies.get(node) ?? {});
-    if (topology.length === 0) return value;
-    // As annotations: labels are what selectors go by, and the pod's own word counts before its node's.
-    const metadata = value["metadata"] as { readonly annotations?: object };
-    const said = TOPOLOGY_LABELS.some((name) => object.labels[name] !== undefined);
-    const annotations = { ...(said ? {} : Object.fromEntries(topology)), ...metadata.annotations };
+    const metadata = value["metadata"] as { readonly annotations?: Readonly<Record<string, string>> };
+    const missing = missingTopology(this.topologies.get(node) ?? {}, { ...metadata.annotations, ...object.labels });
+    if (Object.keys(missing).length === 0) return value;
+    // As annotations: labels are what selectors go by.
+    const annotations = { ...missing, ...metadata.annotations };
     return { ...value, metadata: { ...metadata, annotations } };
   }
+}
+
+/** A pod that says itself that it is elsewhere (or was given its node's labels in part) is not contradicted. */
+function missingTopology(ofNode: Labels, said: Labels): Labels {
+  const saidOf = TOPOLOGY_LABELS.filter((name) => said[name] !== undefined);
+  if (saidOf.some((name) => said[name] !== ofNode[name])) return {};
+  return Object.fromEntries(Object.entries(ofNode).filter(([name]) => said[name] === undefined));
 }
 
 function unit(id: string, documents: SourceUnit["documents"]): SourceUnit {
