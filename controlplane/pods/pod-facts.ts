@@ -1,6 +1,7 @@
 // Consumes: a Pod of the World.
 // Produces: what the mesh knows of it: who runs there, behind which proxy, at which addresses, in which state.
 // Never does: look at anything else than the Pod.
+import type { ContainerSpec } from "../model/kinds/pod.ts";
 import type { Labels } from "../model/labels.ts";
 import type { MeshObject } from "../model/object.ts";
 import { workloadRef, type WorkloadRef } from "../model/workload-ref.ts";
@@ -10,7 +11,7 @@ import { withTopology } from "./locality.ts";
 import { decodeAnnotations, givenProxy, type ProxyAnnotations } from "./annotations.ts";
 import { capturedListens } from "./listen-port.ts";
 import { declaredPorts, type ServedPort } from "./served-ports.ts";
-import { type PodProxy, proxyOf } from "./sidecar.ts";
+import { type PodProxy, PROXY_CONTAINER, proxyOf } from "./sidecar.ts";
 
 /** What is known of one pod. */
 export interface PodFacts extends Omit<ProxyAnnotations, "proxy"> {
@@ -41,10 +42,11 @@ export const podFactsOf = memoized((pod: MeshObject<"Pod">): PodFacts => {
   const workload = said.workload || workloadName(name, labels);
   const { podIP, podIPs, phase, conditions } = spec.status ?? {};
   const isInjected = said.proxy === "sidecar" && said.capture !== undefined && said.listens.length === 0;
+  const containers = applicationContainers(spec.containers, proxyOf(metadata));
   return {
     ...said,
     // Who injects does not know the pod's address: a captured sidecar is reached where its application is.
-    ...(isInjected && { listens: capturedListens(podIP ?? "", declaredPorts(spec.containers)) }),
+    ...(isInjected && { listens: capturedListens(podIP ?? "", declaredPorts(containers)) }),
     name,
     namespace,
     labels,
@@ -53,7 +55,7 @@ export const podFactsOf = memoized((pod: MeshObject<"Pod">): PodFacts => {
     ip: podIP ?? "",
     moreIps: (podIPs ?? []).flatMap(({ ip }) => (ip === undefined || ip === podIP ? [] : [ip])),
     proxy: proxyOf(metadata),
-    containerPorts: (spec.containers ?? [])
+    containerPorts: containers
       .flatMap((container) => container.ports ?? [])
       .map((port) => ({ name: port.name ?? "", port: port.containerPort })),
     ready: (conditions ?? []).some(({ type, status }) => type === "Ready" && status === "True"),
@@ -62,6 +64,11 @@ export const podFactsOf = memoized((pod: MeshObject<"Pod">): PodFacts => {
     ref: workloadRef(workload, namespace, labels),
   };
 });
+
+/** What a sidecar's own container listens on is not the workload's; as a native sidecar it is none of these. */
+function applicationContainers(containers: readonly ContainerSpec[] = [], proxy: PodProxy): readonly ContainerSpec[] {
+  return proxy === "sidecar" ? containers.filter(({ name }) => name !== PROXY_CONTAINER) : containers;
+}
 
 /** A pod with a proxy that Scrim gave it. */
 export interface ProxiedPod extends PodFacts {

@@ -33,6 +33,36 @@ const worldOf = (...documents: readonly (object | string)[]) => {
   return world;
 };
 
+describe("a pod of a cluster", () => {
+  const pod = (annotations: object, spec: object) => {
+    const metadata = { name: "web-1", namespace: "shop", annotations };
+    const status = { podIP: "10.0.0.7", phase: "Running" };
+    return podFactsOf(worldOf({ apiVersion: "v1", kind: "Pod", metadata, spec, status }).list("Pod")[0]!);
+  };
+  const application = { name: "app", ports: [{ name: "http", containerPort: 8080 }] };
+  const proxy = { name: "istio-proxy", ports: [{ name: "http-envoy-prom", containerPort: 15_090 }] };
+  const sidecar = encodeAnnotations({ proxy: "sidecar", capture: "REDIRECT" });
+  const served = [{ name: "http", port: 8080 }];
+
+  it("serves what its application does, wherever its sidecar stands", () => {
+    for (const spec of [
+      { containers: [application, proxy] },
+      { containers: [application], initContainers: [{ ...proxy, restartPolicy: "Always" }] },
+    ]) {
+      const { containerPorts, listens } = pod(sidecar, spec);
+      expect(containerPorts).toEqual(served);
+      expect(listens.map(({ port }) => port)).toEqual([8080]);
+    }
+    const ofIstio = { "sidecar.istio.io/status": "{}" };
+    expect(pod(ofIstio, { containers: [application, proxy] }).containerPorts).toEqual(served);
+  });
+
+  it("that is a gateway is its proxy", () => {
+    const { containerPorts } = pod(encodeAnnotations({ proxy: "router" }), { containers: [proxy] });
+    expect(containerPorts).toEqual([{ name: "http-envoy-prom", port: 15_090 }]);
+  });
+});
+
 describe("a pod's annotations", () => {
   it.each([
     { workload: "web", proxy: "sidecar", listens: draft.listens, outbound: draft.outbound },

@@ -5,6 +5,9 @@ import { givenProxy } from "./annotations.ts";
 /** What stands beside a pod's workload; a gateway's pod is nothing but its `router`. */
 export type PodProxy = "sidecar" | "router" | "none";
 
+/** The proxy's container in a pod of a cluster, as Istio calls it. */
+export const PROXY_CONTAINER = "istio-proxy";
+
 /** Labels and annotations of a pod, or of the template that it is made from. */
 export interface PodMarks {
   readonly labels: Labels;
