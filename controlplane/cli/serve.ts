@@ -68,7 +68,8 @@ export async function serve(
     complain: (line) => say(fromHere(line)),
     tell: options.quiet === true ? undefined : say,
   });
-  await controlPlane.start();
+  // A cluster that does not answer is waited for, and whoever waits may be asked to stop.
+  await Promise.race([controlPlane.start(), stop.whenAsked]);
   await stop.whenAsked;
   await controlPlane.stop();
 }

@@ -63,6 +63,19 @@ describe("stages", () => {
     expect(heard.slice(3)).toEqual(["stop status", "stop xds"]);
   });
 
+  it("are not started any more when they were stopped while one still waits for its start", async () => {
+    const heard: string[] = [];
+    let begin = () => {};
+    const waiting: Stage = { name: "store", start: () => new Promise((resolve) => (begin = resolve)) };
+    const stages = runStages([waiting, noting(heard, "xds")]);
+    const started = stages.start();
+    await new Promise((resolve) => setImmediate(resolve));
+    await stages.stop();
+    begin();
+    await started;
+    expect(heard).toEqual(["open xds", "stop xds"]);
+  });
+
   it("end what goes on behind a start by their signal", async () => {
     let signal: AbortSignal | undefined;
     const stages = runStages([

@@ -35,7 +35,7 @@ export interface Leadership {
 
 /**
  * Returns the stages as one: `start` opens all and then starts each when the one before it is ready; if one rejects,
- * those before it are stopped and `start` rejects with its reason. `stop` ends them from the last to the first, and
+ * those before it are stopped and `start` rejects with its reason; none is started after `stop`. `stop` ends them from the last to the first, and
  * rejects with the first fault when all were asked to end. Without others, this control plane leads.
  */
 export function runStages(given: readonly Stage[], leadership?: Leadership): RunningStages {
@@ -55,7 +55,7 @@ export function runStages(given: readonly Stage[], leadership?: Leadership): Run
     async start() {
       try {
         for (const stage of stages) await stage.open?.();
-        for (const stage of stages) await stage.start?.(ending.signal);
+        for (const stage of stages) if (!ending.signal.aborted) await stage.start?.(ending.signal);
       } catch (reason) {
         await stopAll().catch(() => undefined);
         throw reason;

@@ -168,6 +168,8 @@ describe.skipIf(noApiServer)(`a mesh of a real API server${noApiServer ? ` (${no
   });
 
   it("is served by `scrim serve --kubernetes`, and followed", async () => {
+    await applyCrds();
+    await apply(virtualService(80));
     const ports = await freePorts();
     const served = startServe({
       directories: { state: join(directory, "state") },
@@ -180,5 +182,22 @@ describe.skipIf(noApiServer)(`a mesh of a real API server${noApiServer ? ` (${no
     expect(await registry()).toContain("reviews");
     await kubectl(["delete", "virtualservice", "reviews", "-n", "shop"]);
     await until(async () => !(await registry()).includes("reviews"), "no VirtualService");
+  });
+
+  it("says what it waits for where no API server answers, and ends when it is asked to", async () => {
+    line.cut();
+    const said: string[] = [];
+    const served = startServe({
+      directories: { state: join(directory, "waiting") },
+      ports: await freePorts(),
+      args: ["--kubernetes", "--kubeconfig", kubeconfig],
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    served.process.stderr?.on("data", (text: Buffer) => said.push(text.toString()));
+    await until(() => said.join("").includes("waiting for the API server"), "what it waits for");
+    expect((await request(`${served.admin}/ready`).catch(() => undefined))?.status).not.toBe(200);
+    await served.stop();
+    line.mend();
+    expect(served.process.exitCode).toBe(0);
   });
 });
