@@ -6,7 +6,7 @@ import { reachedFromMachine } from "../pods/listen-port.ts";
 import { basename } from "node:path";
 import { allKinds } from "../model/kinds.ts";
 import { type MeshObject, objectKey, refOf } from "../model/object.ts";
-import { podFactsOf, proxiedPods } from "../pods/pod-facts.ts";
+import { type ProxiedPod, proxiedPods } from "../pods/pod-facts.ts";
 import type { Cell } from "../stages/cell.ts";
 import type { Stage } from "../stages/stage.ts";
 import type { Clock } from "../telemetry/clock.ts";
@@ -101,21 +101,25 @@ export function describeChanges(changes: readonly WrittenChange[]): string {
 /** Returns what says that a gateway listens where it did not before. */
 export function openedPorts(before: World, after: World): readonly string[] {
   if (before.list("Pod") === after.list("Pod")) return [];
-  const open = new Set(before.list("Pod").flatMap((pod) => listensOf(podFactsOf(pod))));
-  return proxiedPods(after)
-    .filter(({ proxy, ready }) => proxy === "router" && ready)
-    .flatMap((pod) =>
-      pod.listens
-        .filter((_, index) => !open.has(listensOf(pod)[index] ?? ""))
-        .map((at) => {
-          const { address, port } = reachedFromMachine(at);
-          return `gateway ${pod.workload}: port ${at.port} is open on ${address}:${port}`;
-        }),
-    );
+  const routers = readyRouters(after);
+  if (routers.length === 0) return [];
+  const open = new Set(readyRouters(before).flatMap(listensOf));
+  return routers.flatMap((pod) =>
+    pod.listens
+      .filter((_, index) => !open.has(listensOf(pod)[index] ?? ""))
+      .map((at) => {
+        const { address, port } = reachedFromMachine(at);
+        return `gateway ${pod.workload}: port ${at.port} is open on ${address}:${port}`;
+      }),
+  );
 }
 
-function listensOf({ workload, namespace, listens, ready }: ReturnType<typeof podFactsOf>): readonly string[] {
-  return listens.map((at) => (ready ? `${namespace}/${workload} ${at.port} ${reachedFromMachine(at).port}` : ""));
+function readyRouters(world: World): readonly ProxiedPod[] {
+  return proxiedPods(world).filter(({ proxy, ready }) => proxy === "router" && ready);
+}
+
+function listensOf({ workload, namespace, listens }: ProxiedPod): readonly string[] {
+  return listens.map((at) => `${namespace}/${workload} ${at.port} ${reachedFromMachine(at).port}`);
 }
 
 async function tellWhenTaken(

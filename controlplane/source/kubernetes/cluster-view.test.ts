@@ -86,7 +86,9 @@ describe("what is kept of an object", () => {
     const object = pod("web", {
       serviceAccountName: "web",
       volumes: [{ name: "token" }],
-      containers: [{ name: "app", image: "app:1", env: [], ports: [{ containerPort: 80, hostPort: 80 }] }],
+      containers: [
+        { name: "app", image: "app:1", env: [{ name: "A", value: "b" }], ports: [{ containerPort: 80, hostPort: 80 }] },
+      ],
     });
     const metadata = {
       ...object.metadata,
@@ -105,7 +107,7 @@ describe("what is kept of an object", () => {
         metadata: { name: "web", namespace: "shop", labels: {}, annotations: { a: "b" }, generation: 1 },
         spec: {
           serviceAccountName: "web",
-          containers: [{ name: "app", env: [], ports: [{ containerPort: 80 }] }],
+          containers: [{ name: "app", ports: [{ containerPort: 80 }] }],
         },
         status: { podIP: "10.0.0.1", conditions: [{ type: "Ready", status: "True" }] },
       },

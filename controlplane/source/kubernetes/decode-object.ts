@@ -19,6 +19,9 @@ export interface ClusterObject {
   readonly node: string;
 }
 
+/** What a Pod's containers hold that is read of the templates of pods that are run on this machine, and only there. */
+const OF_TEMPLATES: ReadonlySet<string> = new Set(["env", "readinessProbe", "securityContext"]);
+
 const METADATA = ["name", "namespace", "labels", "creationTimestamp", "deletionTimestamp", "generation"] as const;
 /** The whole object once more, as kubectl sent it. */
 const LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration";
@@ -66,9 +69,19 @@ function payloadOf(kind: Exclude<WatchedKind["kind"], "Node">, object: Readonly<
   return {
     // What is misplaced at the top is said, where a kind is described whole.
     ...(isPruned ? {} : rest),
-    ...(spec !== undefined && { spec: pruned(spec) }),
+    ...(spec !== undefined && { spec: kind === "Pod" ? withoutTemplates(pruned(spec)) : pruned(spec) }),
     ...(payload === "spec+status" && status !== undefined && { status: statusOf(schema as Schema, status) }),
   };
+}
+
+function withoutTemplates(spec: unknown): unknown {
+  if (!isJsonObject(spec) || !Array.isArray(spec["containers"])) return spec;
+  const containers = spec["containers"].map((container: unknown) =>
+    isJsonObject(container)
+      ? Object.fromEntries(Object.entries(container).filter(([field]) => !OF_TEMPLATES.has(field)))
+      : container,
+  );
+  return { ...spec, containers };
 }
 
 function statusOf({ properties = {} }: Schema, status: unknown): unknown {
