@@ -31,7 +31,7 @@ function listener(one: Case, index: number): object {
     name: `case-${index}`,
     address: { socket_address: { address: "127.0.0.1", port_value: 0 } },
     enable_reuse_port: false,
-    filter_chains: [{ filters: [peerAddress, connectionManager(filters, one.hasRules === true)] }],
+    filter_chains: [{ filters: [peerAddress, connectionManager(filters, one)] }],
   };
 }
 
@@ -50,7 +50,7 @@ const peerAddress = {
   },
 };
 
-function connectionManager(filters: readonly object[], hasRules: boolean): object {
+function connectionManager(filters: readonly object[], { hasRules = false, loggers = [] }: Case): object {
   const answer = { direct_response: { status: 200, body: { inline_string: "ok" } } };
   const { rules, keys } = routerRules();
   const chosen = keys.map((key) => ({
@@ -63,6 +63,7 @@ function connectionManager(filters: readonly object[], hasRules: boolean): objec
       "@type": type("envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"),
       stat_prefix: "bench",
       generate_request_id: false,
+      access_log: loggers,
       http_filters: [
         ...filters,
         { name: "router", typed_config: { "@type": type("envoy.extensions.filters.http.router.v3.Router") } },

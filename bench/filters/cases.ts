@@ -1,6 +1,7 @@
 // The chains that are compared.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { LABELS } from "../../filters/telemetry/labels.ts";
 import { buildRust, compileRaw, initialMemoryOf } from "../modules/compile.ts";
 import { root } from "../places.ts";
 import { authzExample, meshExample, ratelimitExample, routerExample, telemetryExample } from "./examples.ts";
@@ -20,6 +21,8 @@ export interface Case {
   readonly native: readonly object[];
   /** The virtual host carries header rules. */
   readonly hasRules?: boolean;
+  /** Access loggers as Envoy's JSON. */
+  readonly loggers?: readonly object[];
 }
 
 export interface Cases {
@@ -65,6 +68,7 @@ export async function allCases(): Promise<Cases> {
     { name: "native RBAC", group: "native", wasm: [], native: nativeRbac },
     { name: "native local_ratelimit", group: "native", wasm: [], native: [nativeLimit] },
     { name: "native RBAC + local_ratelimit", group: "native", wasm: [], native: [...nativeRbac, nativeLimit] },
+    { name: "native stats logger", group: "native", wasm: [], native: [], loggers: [statsLogger] },
     one("authz by hand", "by hand", [await byHand("authz")]),
     one("ratelimit by hand", "by hand", [await byHand("ratelimit")]),
     one("all four by hand", "by hand", [await byHand("four")], true),
@@ -151,3 +155,38 @@ const nativeLimit = {
     filter_enforced: { default_value: { numerator: 100 } },
   },
 };
+
+/** telemetry's metrics and labels by Envoy's own logger; of peers it knows what a header and a certificate say. */
+const statsLogger = ((): object => {
+  const formats: Readonly<Record<string, string>> = {
+    response_code: "%RESPONSE_CODE%",
+    response_flags: "%RESPONSE_FLAGS%",
+    request_protocol: "%PROTOCOL%",
+    grpc_response_status: "%GRPC_STATUS_NUMBER%",
+    source_principal: "%DOWNSTREAM_PEER_URI_SAN%",
+    destination_principal: "%DOWNSTREAM_LOCAL_URI_SAN%",
+    source_workload: "%DYNAMIC_METADATA(scrim.peer:workload)%",
+    source_workload_namespace: "%DYNAMIC_METADATA(scrim.peer:namespace)%",
+    source_app: "%DYNAMIC_METADATA(scrim.peer:app)%",
+    source_version: "%DYNAMIC_METADATA(scrim.peer:version)%",
+  };
+  const tags = LABELS.map((name) => ({ name, value_format: formats[name] ?? "bench" }));
+  const histogram = (name: string, value: string, unit: string): object => ({
+    stat: { name, tags },
+    unit,
+    value_format: value,
+  });
+  return {
+    name: "stats",
+    typed_config: {
+      "@type": "type.googleapis.com/envoy.extensions.access_loggers.stats.v3.Config",
+      stat_prefix: "istio",
+      counters: [{ stat: { name: "requests_total", tags }, value_fixed: 1 }],
+      histograms: [
+        histogram("request_duration_milliseconds", "%DURATION%", "Milliseconds"),
+        histogram("request_bytes", "%BYTES_RECEIVED%", "Bytes"),
+        histogram("response_bytes", "%BYTES_SENT%", "Bytes"),
+      ],
+    },
+  };
+})();

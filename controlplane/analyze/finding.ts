@@ -36,5 +36,8 @@ export function analysisOf<K extends Kind>(
     },
     { same: sameItems },
   );
-  return (world) => world.list(kind).flatMap(({ metadata }) => ofOne(world, metadata.namespace, metadata.name));
+  return derived(
+    (world) => world.list(kind).flatMap(({ metadata }) => ofOne(world, metadata.namespace, metadata.name)),
+    { same: sameItems },
+  );
 }
