@@ -1,9 +1,12 @@
 import { availableParallelism } from "node:os";
 import { configDefaults, defineConfig } from "vitest/config";
+import { temporaryFolder } from "./test/support/temporary-folder.ts";
 
 // Five projects: `unit` needs nothing but Node, `filters` needs the built modules, `long` holds what takes those tens
 // of seconds, `e2e` starts real Envoys, `cluster` a Kubernetes.
 const LONG = "**/*.long.test.ts";
+// Not of `e2e`: the paths of sockets are short.
+const inFolder = { globalSetup: "test/support/temporary-folder.ts", env: { TMPDIR: temporaryFolder() } };
 
 export default defineConfig({
   test: {
@@ -13,6 +16,7 @@ export default defineConfig({
       {
         test: {
           name: "unit",
+          ...inFolder,
           testTimeout: 30_000,
           exclude: [...configDefaults.exclude, LONG],
           include: [
@@ -28,12 +32,15 @@ export default defineConfig({
       {
         test: {
           name: "filters",
+          ...inFolder,
           testTimeout: 60_000,
           exclude: [...configDefaults.exclude, LONG],
           include: ["filters/**/*.test.ts", "test/host/**/*.test.ts"],
         },
       },
-      { test: { name: "long", testTimeout: 120_000, include: [`controlplane/${LONG}`, `filters/${LONG}`] } },
+      {
+        test: { name: "long", ...inFolder, testTimeout: 120_000, include: [`controlplane/${LONG}`, `filters/${LONG}`] },
+      },
       {
         test: {
           name: "e2e",

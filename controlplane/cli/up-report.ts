@@ -10,22 +10,28 @@ import type { RunningMesh } from "../local/runner.ts";
 import type { World } from "../world/world.ts";
 import { renderTable } from "./output.ts";
 
-/** Returns the addresses, the table of workloads, and who is missing if not all are in sync. */
-export async function describeMesh(mesh: RunningMesh, envoy: LocatedEnvoy, synced: boolean): Promise<string> {
+/** Returns the addresses, the table of workloads, and who is missing if not all are in sync; and whether that is nobody. */
+export async function describeMesh(
+  mesh: Pick<RunningMesh, "admin" | "world">,
+  envoy: LocatedEnvoy,
+  synced: boolean,
+): Promise<{ readonly text: string; readonly isUp: boolean }> {
   const { address: host, port } = mesh.admin;
   const adminUrl = `http://${formatSocketAddress(mesh.admin)}`;
   const ask = async (path: string) => (await httpCall({ host, port, path, timeoutMs: 5_000 })).body;
   const proxies = JSON.parse((await ask("/debug/proxies")) || "[]") as readonly ProxyStatus[];
   const report = JSON.parse((await ask("/synced")) || "{}") as Partial<SyncReport>;
-  return renderMesh({
+  const missing = synced ? [] : (report.waiting ?? []);
+  const text = renderMesh({
     adminUrl,
     envoyVersion: envoy.version,
     gateways: gatewayUrls(proxies, mesh.world()),
     proxies,
-    missing: synced ? [] : (report.waiting ?? []),
+    missing,
     unenforced: report.unenforced ?? [],
     hints: hintsFor(mesh.world()),
   });
+  return { text, isUp: missing.length === 0 };
 }
 
 export interface MeshReport {

@@ -108,14 +108,18 @@ async function start(
   return started.mesh;
 }
 
-async function tellWhenSynced(
-  mesh: RunningMesh,
+/** Tells where the mesh is, and once that it is up. */
+export async function tellWhenSynced(
+  mesh: Pick<RunningMesh, "waitUntilSynced" | "admin" | "world">,
   envoy: LocatedEnvoy,
-  { terminal }: CommandContext,
+  { terminal }: Pick<CommandContext, "terminal">,
   asked: AbortSignal,
 ): Promise<void> {
   const soon = await mesh.waitUntilSynced(PATIENCE_MS, asked);
-  if (!asked.aborted) terminal.out(await describeMesh(mesh, envoy, soon));
-  if (soon || !(await mesh.waitUntilSynced(Infinity, asked))) return;
-  terminal.out(await describeMesh(mesh, envoy, true));
+  if (asked.aborted) return;
+  const first = await describeMesh(mesh, envoy, soon);
+  terminal.out(first.text);
+  // What was waited for may have come while people were told.
+  if (first.isUp || !(await mesh.waitUntilSynced(Infinity, asked))) return;
+  terminal.out((await describeMesh(mesh, envoy, true)).text);
 }

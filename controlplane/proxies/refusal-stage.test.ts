@@ -4,7 +4,7 @@ import { allKinds } from "../model/kinds.ts";
 import type { MeshObject } from "../model/object.ts";
 import type { Remembered } from "../store/accepted-objects.ts";
 import { parseFile } from "../source/files/parse-file.ts";
-import { createResourceEncoder, type EncodedResource } from "../snapshot/encode.ts";
+import { createResourceEncoder, type EncodedResource, type EncodedResources } from "../snapshot/encode.ts";
 import { createCell } from "../stages/cell.ts";
 import { createStore } from "../store/store.ts";
 import { emitProxy, resolveProxy } from "../translate/translate.ts";
@@ -12,6 +12,7 @@ import type { Inputs } from "../translate/resolve/modules.ts";
 import type { World } from "../world/world.ts";
 import { createInputs } from "../world/inputs.ts";
 import type { RejectedContent } from "../xds/rejections/blame.ts";
+import { plainRoutes } from "../xds/plain-routes.ts";
 import { createHeldObjects } from "./held-objects.ts";
 import { proxyOfPod } from "./proxy-class.ts";
 import { createRefusalStage } from "./refusal-stage.ts";
@@ -65,8 +66,11 @@ function objectsOf(world: World): readonly MeshObject[] {
   return allKinds.flatMap((kind) => structuredClone(world.list(kind) as readonly MeshObject[]));
 }
 
-/** A control plane whose Envoys load nothing in which the word BAD is. */
-function createBench(remembered: Remembered = { objects: [] }) {
+/**
+ * A control plane whose Envoys load nothing in which the word BAD is. `isWhole`: they have route configurations with
+ * their virtual hosts inside.
+ */
+function createBench(remembered: Remembered = { objects: [] }, isWhole = false) {
   const store = createStore({ strict: false, remembered: remembered.objects });
   const accepted = createCell(store.world());
   const held = createHeldObjects(accepted, remembered);
@@ -76,9 +80,14 @@ function createBench(remembered: Remembered = { objects: [] }) {
   const encoder = createResourceEncoder();
   const proxyIn = (world: World) => proxyOfPod(world, world.get("Pod", "default", "web-0")!);
   const logger = pino({ level: "silent" });
+  const encoded = (): EncodedResources => {
+    const inputs = published.read()!;
+    return encoder.encodeResources("class", emitProxy(resolveProxy(inputs, proxyIn(inputs.world)!)));
+  };
   const publication = {
     published,
-    ownerOf: () => proxyIn(published.read()!.world),
+    ownerOf: (has: (resources: EncodedResources) => boolean) =>
+      has(encoded()) ? proxyIn(published.read()!.world) : undefined,
   };
   void createRefusalStage({
     ...{ publication, held, refused, loads, logger },
@@ -92,9 +101,9 @@ function createBench(remembered: Remembered = { objects: [] }) {
 
   /** What the proxy is made now, and what of it no Envoy loads. */
   const made = (): readonly EncodedResource[] => {
-    const inputs = published.read()!;
-    const proxy = proxyIn(inputs.world)!;
-    const { maps } = encoder.encodeResources("class", emitProxy(resolveProxy(inputs, proxy)));
+    const { maps: apart } = encoded();
+    const routes = plainRoutes(apart.routes, apart.virtualHosts);
+    const maps = isWhole ? { ...apart, routes, virtualHosts: new Map() } : apart;
     return Object.values(maps).flatMap((map) => [...map.values()]);
   };
   const take = (...texts: readonly string[]): void => {
@@ -164,6 +173,16 @@ it("keeps the last good version at an edit, while what changed beside it goes on
   await bench.edit(route("third"), log("response.code > 2"), strict);
   expect(bench.says()).toEqual([]);
   expect(bench.has("response.code > 2")).toBe(true);
+});
+
+it("names the object of a route configuration that a client has whole", async () => {
+  const bench = createBench({ objects: [] }, true);
+  await bench.edit(route("first"), strict);
+  await bench.edit(route("BAD"), log("response.code > 1"));
+  expect(bench.says().map(({ object, servingLastGood }) => [object, servingLastGood])).toEqual([
+    ["VirtualService/default/web", true],
+  ]);
+  expect([bench.has("first"), bench.has("response.code > 1")]).toEqual([true, true]);
 });
 
 it("names each of several, and one that comes back unmended again", async () => {

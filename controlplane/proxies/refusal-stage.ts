@@ -2,7 +2,7 @@
 // Produces: the objects that made them so, held back and told of by name; brought back when a file is there that they
 // lacked.
 // Never does: hold back what it cannot trace; trace two at a time.
-import { createResourceEncoder, type EncodedResource } from "../snapshot/encode.ts";
+import { createResourceEncoder, type EncodedResource, type EncodedResources } from "../snapshot/encode.ts";
 import type { Cell } from "../stages/cell.ts";
 import type { Stage } from "../stages/stage.ts";
 import type { Clock } from "../telemetry/clock.ts";
@@ -10,6 +10,7 @@ import type { Logger } from "../telemetry/logger.ts";
 import type { Inputs } from "../translate/resolve/modules.ts";
 import { isPluginFilter } from "../translate/resolve/wasm-plugin.ts";
 import type { RejectedContent } from "../xds/rejections/blame.ts";
+import { plainRoutes } from "../xds/plain-routes.ts";
 import type { Verdict } from "../xds/rejections/scratch-process.ts";
 import { type HeldObjects, VERSIONS_BACK } from "./held-objects.ts";
 import type { PublicationStage } from "./publication.ts";
@@ -79,9 +80,14 @@ export function createRefusalStage(sources: RefusalSources): Stage {
       // A plugin's version is taken back by its rollout.
       if (kind === "secrets" || isPluginFilter(name)) continue;
       if (traced.get(version) === held.changes()) continue;
-      const proxy = ownerOf(({ maps }) => maps[kind].get(name)?.version === version);
+      const hasIt = ({ maps }: EncodedResources): boolean => maps[kind].get(name)?.version === version;
+      const hasWhole = ({ maps }: EncodedResources): boolean =>
+        kind === "routes" && plainRoutes(maps.routes, maps.virtualHosts).get(name)?.version === version;
+      const owner = ownerOf(hasIt);
+      const proxy = owner ?? ownerOf(hasWhole);
       if (proxy === undefined) continue;
-      const refusal: Refusal = { inputs, proxy, content, encoder, loads };
+      const isWhole = owner === undefined;
+      const refusal: Refusal = { inputs, proxy, content: { kind, name, version, isWhole }, encoder, loads };
       if (isMade(refusal)) return { refusal, reason };
     }
     return undefined;

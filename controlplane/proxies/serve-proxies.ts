@@ -20,6 +20,7 @@ import type { Authenticate } from "../xds/authenticate.ts";
 import type { Proxy } from "../xds/node.ts";
 import type { Reach } from "../xds/reach.ts";
 import type { RejectedContent } from "../xds/rejections/blame.ts";
+import { CHANGE_RISK, PLUGIN_RISK, type Risk } from "../xds/rejections/canary.ts";
 import { createScratchEnvoy, type ScratchEnvoy } from "../xds/rejections/scratch-envoy.ts";
 import { createXdsServer, type XdsServer, type XdsServerOptions } from "../xds/server.ts";
 import { namedCredentials } from "./named-credentials.ts";
@@ -73,7 +74,9 @@ export function createServingStage(
         if (certificates === undefined) throw new RangeError("the certificate authority starts before who needs it");
         return certificates;
       };
-      const xds = (server = createServer(settings, deps, stages, current));
+      const isTried = (await stages.scratch?.isThere()) === true;
+      const risk = isTried ? PLUGIN_RISK : CHANGE_RISK;
+      const xds = (server = createServer(settings, deps, stages, { issuer: current, risk }));
       await xds.listen();
       reach.set(xds);
       stages.refusedInTrial.subscribe(xds.refuse);
@@ -109,7 +112,7 @@ function createServer(
   settings: ServingSettings,
   { authenticate, debug, identifier, metrics, clock, logger }: ServingDeps,
   { publication, refused, refusedFiles, scratch }: ServedStages,
-  issuer: () => Issuer,
+  { issuer, risk }: { readonly issuer: () => Issuer; readonly risk: Risk },
 ): XdsServer {
   const observer = registerXdsMetrics(metrics);
   const world = (): World | undefined => publication.published.read()?.world;
@@ -120,6 +123,7 @@ function createServer(
     }),
     ...scratch,
     heldBack: refused.set,
+    risk,
     observer,
     secure: {
       host: settings.xdsAddress.address,

@@ -4,6 +4,7 @@
 import type { EncodedResource, ResourceEncoder } from "../snapshot/encode.ts";
 import type { MeshProxy } from "../translate/ir/proxy-class.ts";
 import type { Inputs } from "../translate/resolve/modules.ts";
+import { plainRoutes } from "../xds/plain-routes.ts";
 import { emitProxy, resolveProxy } from "../translate/translate.ts";
 import { createInputs } from "../world/inputs.ts";
 import { type HeldObject, withHeld } from "./held-objects.ts";
@@ -15,8 +16,11 @@ export interface Refusal {
   readonly inputs: Inputs;
   /** Whom the content was made for. */
   readonly proxy: MeshProxy;
-  readonly content: Pick<EncodedResource, "kind" | "name" | "version">;
-  readonly encoder: Pick<ResourceEncoder, "encodeResource">;
+  readonly content: Pick<EncodedResource, "kind" | "name" | "version"> & {
+    /** A route configuration with its virtual hosts inside, as clients of the state of the world have it. */
+    readonly isWhole?: boolean;
+  };
+  readonly encoder: Pick<ResourceEncoder, "encodeResource" | "encodeMap">;
   /** Whether an Envoy loads a content; undefined: nobody can tell, and then each does that is not the refused one. */
   readonly loads: (content: EncodedResource) => Promise<boolean | undefined>;
 }
@@ -45,8 +49,8 @@ async function culpritsAmong(
 }
 
 /** Returns whether what is published is made so that the content is refused still. */
-export function isMade({ inputs, proxy, content, encoder }: Omit<Refusal, "loads">): boolean {
-  return contentOf({ inputs, proxy, content, encoder })?.version === content.version;
+export function isMade(refusal: Omit<Refusal, "loads">): boolean {
+  return contentOf(refusal)?.version === refusal.content.version;
 }
 
 /** Returns the content as it is made from the World that is published. */
@@ -65,11 +69,17 @@ export function contentWithout(
 function makeContent(
   inputs: Inputs,
   proxy: MeshProxy,
-  { kind, name }: Refusal["content"],
+  { kind, name, isWhole }: Refusal["content"],
   encoder: Refusal["encoder"],
 ): EncodedResource | undefined {
   if (kind === "secrets") return undefined;
-  const message = emitProxy(resolveProxy(inputs, proxy))[kind].get(name);
+  const resources = emitProxy(resolveProxy(inputs, proxy));
+  const message = resources[kind].get(name);
+  if (isWhole === true) {
+    const routes = new Map([...resources.routes].filter(([other]) => other === name));
+    const hosts = encoder.encodeMap("virtualHosts", resources.virtualHosts);
+    return plainRoutes(encoder.encodeMap("routes", routes), hosts).get(name);
+  }
   // The message is of this kind: it was found among those.
   return message && encoder.encodeResource(kind, name, message as never);
 }

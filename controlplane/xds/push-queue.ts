@@ -4,7 +4,7 @@ import type { Secret } from "../../protos/build/envoy.ts";
 import type { EncodedMap, EncodedResources, ResourceEncoder } from "../snapshot/encode.ts";
 import type { Proxy } from "./node.ts";
 import { contentOf, recipientOf } from "./recipient.ts";
-import type { Canaries } from "./rejections/canary.ts";
+import type { Canaries, Risk } from "./rejections/canary.ts";
 import type { Quarantine } from "./rejections/quarantine.ts";
 import { isQuiet } from "./status/type-status.ts";
 import type { XdsStream } from "./stream.ts";
@@ -21,6 +21,7 @@ export interface PushQueueParts {
   readonly source: ContentSource;
   readonly quarantine: Quarantine;
   readonly canaries: Canaries<XdsStream>;
+  readonly risk: Pick<Risk, "holdsWholeChange">;
   readonly clock: { monotonicMs(): number };
   /** A bug in one class's translation must not reach the other classes; its proxy keeps what it has. */
   readonly failed: (stream: XdsStream, error: unknown) => void;
@@ -84,7 +85,7 @@ export function createPushQueue(parts: PushQueueParts): PushQueue {
   };
 }
 
-function createUpdate({ source, quarantine, canaries }: PushQueueParts): (stream: XdsStream) => void {
+function createUpdate({ source, quarantine, canaries, risk }: PushQueueParts): (stream: XdsStream) => void {
   const secretsOf = new WeakMap<XdsStream, EncodedMap>();
   return (stream) => {
     const { proxy } = stream;
@@ -104,6 +105,8 @@ function createUpdate({ source, quarantine, canaries }: PushQueueParts): (stream
       wanted,
       (resource) => quarantine.goodInsteadOf(recipient.classKey, resource) !== undefined,
     );
+    // What it has stands until one proxy has taken what is new.
+    if (held.length > 0 && risk.holdsWholeChange) return;
     stream.setContent(quarantine.servedOf(recipient, wanted, held));
   };
 }

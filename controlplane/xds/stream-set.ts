@@ -96,6 +96,7 @@ function createParts(options: StreamSetOptions, streams: Set<XdsStream>) {
     source,
     quarantine,
     canaries,
+    risk,
     clock,
     failed: (stream, error) =>
       log.error({ node: stream.proxy?.node.id, err: error }, "content for a proxy could not be made"),

@@ -4,6 +4,7 @@ import { resourceTypes } from "../../controlplane/snapshot/type-urls.ts";
 import { createSystemClock } from "../../controlplane/telemetry/clock.ts";
 import { discoveryMethods } from "../../controlplane/xds/grpc/services.ts";
 import { createResourceCache } from "../../controlplane/xds/resource-cache.ts";
+import { CHANGE_RISK } from "../../controlplane/xds/rejections/canary.ts";
 import { createXdsServer, type XdsServer } from "../../controlplane/xds/server.ts";
 import { openRawClient, type RawClient, type RawResponse } from "../support/raw-client.ts";
 import { until } from "../support/until.ts";
@@ -125,5 +126,59 @@ describe("a new plugin", () => {
     expect(server.status().map(({ rejections }) => rejections.map(({ blame }) => blame))).toEqual(
       Array(5).fill(["repeated"]),
     );
+  });
+});
+
+describe("a change that nobody has tried before", () => {
+  const CLUSTERS = resourceTypes.clusters.typeUrl;
+  const changes = createResourceCache();
+  const clusters = changes.group("all");
+  const set = (name: string, altStatName: string): void => void clusters.set("clusters", name, { name, altStatName });
+  let own: XdsServer;
+  const streams: RawClient<"delta">[] = [];
+  afterAll(async () => {
+    for (const stream of streams) stream.close();
+    await own?.close();
+  });
+
+  it("goes to one proxy, and to the others as a whole when that one has taken it", async () => {
+    set("changed", "1");
+    set("leaving", "1");
+    changes.publish();
+    own = createXdsServer({
+      ...changes.source(() => "all"),
+      plaintext: { host: "127.0.0.1", port: 0 },
+      clock: createSystemClock(),
+      log: silent,
+      risk: CHANGE_RISK,
+      limits: { canaryMs: 20_000 },
+    });
+    changes.onPublish(own.notify);
+    await own.listen();
+    const answer = async (stream: RawClient<"delta">): Promise<RawResponse> => {
+      const response = await stream.next();
+      stream.send({ typeUrl: CLUSTERS, responseNonce: response.nonce });
+      return response;
+    };
+    for (let index = 0; index < 4; index++) {
+      const stream = openRawClient("delta", discoveryMethods[0]!.path, own.plaintextAddress()!);
+      streams.push(stream);
+      stream.send({ node: { id: `q-${index}` }, typeUrl: CLUSTERS });
+      await answer(stream);
+    }
+    await until(() => own.status().every((proxy) => proxy.synced), "all synced");
+    set("changed", "2");
+    clusters.delete("clusters", "leaving");
+    changes.publish();
+    const toldNow = () => streams.filter(({ responses }) => responses.length > 1);
+    await until(() => toldNow().length > 0, "the first");
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(toldNow()).toHaveLength(1);
+    const [canary] = toldNow();
+    expect((await answer(canary!)).resources.map(({ name }) => name)).toEqual(["changed"]);
+    const others = streams.filter((stream) => stream !== canary);
+    for (const stream of others) expect((await answer(stream)).resources.map(({ name }) => name)).toEqual(["changed"]);
+    for (const stream of streams) expect((await answer(stream)).removed).toEqual(["leaving"]);
+    await until(() => own.status().every((proxy) => proxy.synced), "all synced again");
   });
 });

@@ -86,7 +86,7 @@ describe("a canary", () => {
   });
 
   it("is for whatever a resource is flagged for", () => {
-    const { canaries } = setUp({ kinds: ["clusters"], isRisky: ({ name }) => name === "a" });
+    const { canaries } = setUp({ kinds: ["clusters"], isRisky: ({ name }) => name === "a", holdsWholeChange: false });
     const now = published("x", "risky");
     canaries.heldFrom("first", now, hasOther);
     expect(canaries.heldFrom("second", now, hasOther)).toEqual([now.clusters.get("a")]);

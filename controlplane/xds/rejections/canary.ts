@@ -8,10 +8,22 @@ import type { ContentMaps } from "../state-machine/stream-events.ts";
 export interface Risk {
   readonly kinds: readonly ResourceKind[];
   readonly isRisky: (resource: EncodedResource) => boolean;
+  /**
+   * Whether who waits for a canary waits with all that changed. Contents that name each other are not to come by halves:
+   * a route would lead to a cluster that is gone. A plugin stands by itself.
+   */
+  readonly holdsWholeChange: boolean;
 }
 
 /** Filters from plugins; a listener that only names them cannot break by them. */
-export const PLUGIN_RISK: Risk = { kinds: ["extensionConfigs"], isRisky: () => true };
+export const PLUGIN_RISK: Risk = { kinds: ["extensionConfigs"], isRisky: () => true, holdsWholeChange: false };
+
+/** All that Envoy may say no to: where nobody else has tried it before. Endpoints are many, and addresses. */
+export const CHANGE_RISK: Risk = {
+  kinds: ["listeners", "routes", "virtualHosts", "clusters", "extensionConfigs"],
+  isRisky: () => true,
+  holdsWholeChange: true,
+};
 
 export interface Canaries<Client> {
   /**

@@ -32,6 +32,20 @@ describe("the search for a culprit", () => {
     },
   );
 
+  it("finds in further searches what it had no questions left for", async () => {
+    const all = Array.from({ length: 64 }, (_, index) => index);
+    const bad = all.filter((item) => item % 3 === 0);
+    let left: readonly number[] = all;
+    let searches = 0;
+    for (let found = await findCulprits(left, isGood(bad)); found.length > 0; searches++) {
+      expect(found.every((item) => bad.includes(item))).toBe(true);
+      left = left.filter((item) => !found.includes(item));
+      found = await findCulprits(left, isGood(bad));
+    }
+    expect(left).toEqual(all.filter((item) => item % 3 !== 0));
+    expect(searches).toBeGreaterThan(1);
+  });
+
   it("accuses nobody if all are bad only together, nothing can be found out, or it would take too long", async () => {
     expect(await findCulprits([1, 2], (set) => Promise.resolve(set.length < 2))).toEqual([]);
     expect(await findCulprits([1, 2], () => Promise.resolve(undefined))).toEqual([]);

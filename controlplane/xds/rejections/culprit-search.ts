@@ -3,7 +3,10 @@
 /** Whether a set can be loaded. Undefined: that could not be found out. */
 export type Question<T> = (set: readonly T[]) => Promise<boolean | undefined>;
 
-/** Asked at most so often; what is not decided by then counts as innocent. */
+/**
+ * Asked at most so often; what is not decided by then counts as innocent. So it is sent on, and the proxy that rejects it
+ * begins another search, among less: what is bad is found later, and told then.
+ */
 const MAX_QUESTIONS = 24;
 
 /**

@@ -26,7 +26,7 @@ export interface RefusedContent {
 /** What an XdsServer asks of it, and what is asked before it sends anything. One question at a time is answered. */
 export interface ScratchEnvoy
   extends Required<Pick<XdsServerOptions, "examine" | "judge">>,
-    Pick<ScratchProcess, "warmUp" | "close"> {
+    Pick<ScratchProcess, "isThere" | "warmUp" | "close"> {
   /** What it says of these together; undefined when that cannot be told. */
   tryAll(resources: readonly EncodedResource[]): Promise<Verdict | undefined>;
   /** What it says of one that it was asked about before, when what the content names may be another now. */
@@ -50,7 +50,7 @@ const MAX_WAITING_PER_POD = 4;
 
 /** An Envoy that was not started yet. */
 export function createScratchEnvoy({ timeoutMs = TIMEOUT_MS, ...options }: ScratchEnvoyOptions): ScratchEnvoy {
-  const { validate, warmUp, close } = createScratchProcess({ timeoutMs, ...options });
+  const { isThere, validate, warmUp, close } = createScratchProcess({ timeoutMs, ...options });
   const verdictOn = createLoadTest(validate);
   const isLoadable = async (set: readonly EncodedResource[]) => (await verdictOn.ask(set))?.loads;
   const examinations = new Map<string, Promise<readonly EncodedResource[]>>();
@@ -61,6 +61,7 @@ export function createScratchEnvoy({ timeoutMs = TIMEOUT_MS, ...options }: Scrat
     return loads === false && good !== undefined && (await isLoadable([good])) !== true ? undefined : loads;
   };
   return {
+    isThere,
     warmUp,
     close,
     tryAll: verdictOn.ask,

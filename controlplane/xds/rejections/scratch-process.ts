@@ -24,6 +24,8 @@ export interface ScratchProcessOptions {
 }
 
 export interface ScratchProcess {
+  /** Whether there is an Envoy to ask. */
+  isThere(): Promise<boolean>;
   /** Undefined: there is no Envoy, or it did not end by itself in time. */
   validate(bootstrap: Uint8Array): Promise<Verdict | undefined>;
   /** Has one wait from now on, where there is a folder for that. */
@@ -55,6 +57,7 @@ export function createScratchProcess({ findBinary, timeoutMs, directory }: Scrat
     );
   };
   return {
+    isThere: async () => (await find()) !== undefined,
     warmUp,
     async validate(bootstrap) {
       const path = await find();
