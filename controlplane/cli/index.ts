@@ -17,6 +17,7 @@ import { addProxyConfig } from "./proxy-config/command.ts";
 import { addProxyStatus } from "./proxy-status.ts";
 import { addRollout } from "./rollout.ts";
 import { addServe } from "./serve.ts";
+import { addInstallation } from "./install/commands.ts";
 import { createTerminal } from "./terminal.ts";
 import { addTranslate } from "./translate.ts";
 import { addUp } from "./up.ts";
@@ -80,6 +81,7 @@ export function createProgram(context: CommandContext): Command {
   addTranslate(program, context);
   addBootstrap(program, context);
   addEnvoy(program, context);
+  addInstallation(program, context);
   addFilter(program, context);
   addPlugin(program, context);
   addVersion(program, context);

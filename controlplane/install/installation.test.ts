@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { injectionValues } from "../injector/values.ts";
 import { isFailed } from "../model/failure.ts";
+import { SCRIM_VERSION } from "../settings/version.ts";
 import { injectorConfiguration, tagConfiguration, validatorConfiguration } from "../webhooks/configurations.ts";
 import type { KubernetesObject } from "./description/render.ts";
 import { describeInstallation } from "./installation.ts";
@@ -143,4 +145,11 @@ describe("an installation", () => {
     [{ revision: "Canary!" }, "revision: must match pattern"],
     [{ gateways: { edge: { service: { kind: "NodePort" } } } }, "gateways.edge.service.kind: there is no such value"],
   ])("is refused of %o, by name", (values, message) => expect(fault(values)).toContain(message));
+});
+
+it("says nothing to injection, unless somebody did, but what injection takes by itself", () => {
+  const values = named(objectsOf({}), "ConfigMap", "istio-sidecar-injector")?.["data"] as { values: string };
+  const { resources: _, ...read } = injectionValues(JSON.parse(values.values), SCRIM_VERSION);
+  const { resources: __, ...byDefault } = injectionValues({ global: { hub: "docker.io/scrim" } }, SCRIM_VERSION);
+  expect(read).toEqual({ ...byDefault, imagePullPolicy: "IfNotPresent" });
 });

@@ -58,7 +58,7 @@ export const house: readonly (readonly [room: string, from: readonly string[]])[
   ["bootstrap", ["model"]],
   ["injector", ["model", "world", "pods", "capture", "bootstrap"]],
   ["webhooks", ["model", "injector"]],
-  ["install", ["model", "settings", "injector", "webhooks"]],
+  ["install", ["model", "telemetry", "settings", "kubernetes", "injector", "webhooks"]],
   [
     "local",
     [

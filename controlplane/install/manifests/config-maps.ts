@@ -17,6 +17,7 @@ const injection: Description = {
   data: {
     values: jsonText({
       global: "global",
+      pilot: "pilot",
       cni: "cni",
       revision: "revision",
       revisionTags: "revisionTags",

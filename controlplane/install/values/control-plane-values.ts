@@ -8,10 +8,26 @@ export const globalValues = values("What all parts of the mesh share.", {
   imagePullPolicy: oneOf("When images are asked for again.", ["Always", "IfNotPresent", "Never"], "IfNotPresent"),
   imagePullSecrets: texts("Secrets with the registry's credentials."),
   proxy: values("The proxies.", {
+    image: text("The image: a name below the hub, or a whole one.", "proxy"),
     resources: object("What a proxy asks for, unless its pod says otherwise.", {
-      requests: { cpu: "10m", memory: "40Mi" },
+      requests: { cpu: "50m", memory: "64Mi" },
+      limits: { cpu: "2000m", memory: "1024Mi" },
     }),
     logLevel: text("What proxies log: trace, debug, info, warning, error, critical or off.", "warning"),
+    componentLogLevel: text("The same for parts of Envoy, as in upstream:debug."),
+    holdApplicationUntilProxyStarts: flag("Applications start when their proxy is ready.", false),
+    includeIPRanges: text("Where connections must lead to be captured; all unless given."),
+    excludeIPRanges: text("Where connections lead that are not captured."),
+    includeInboundPorts: text("Ports of the pod whose connections are captured; all unless given."),
+    excludeInboundPorts: text("Ports of the pod whose connections are not captured."),
+    includeOutboundPorts: text("Ports that are captured whatever the address."),
+    excludeOutboundPorts: text("Ports whose connections are not captured."),
+  }),
+  proxy_init: values("What sets up the capture of connections.", {
+    image: text("The image: a name below the hub, or a whole one.", "init"),
+  }),
+  multiCluster: values("Which cluster this is.", {
+    clusterName: text("Its name; Kubernetes unless given."),
   }),
   priorityClassName: text("The priority of the control plane's pods."),
   remotePilotAddress: text(

@@ -19,6 +19,7 @@ export const profiles = {
   demo: {
     description: "To look at: little is asked of the cluster, and every request is logged.",
     controlPlane: {
+      global: { proxy: { resources: { requests: { cpu: "10m", memory: "40Mi" } } } },
       meshConfig: { accessLogFile: "/dev/stdout" },
       pilot: { replicaCount: 1, resources: { requests: { cpu: "10m", memory: "128Mi" } } },
     },
