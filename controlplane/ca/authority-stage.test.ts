@@ -47,6 +47,10 @@ async function start(first: SigningFiles) {
   return {
     ...{ stage, lines, sleeps, replace: (files: SigningFiles) => put(identityOf(files)) },
     isSignedBy: ({ pem }: Pair) => signedByNow().verify(new X509Certificate(pem).publicKey),
+    isServerOf: ({ pem }: Pair) =>
+      new X509Certificate(stage.issuer.read()?.issueServerCertificate().certificate ?? "").verify(
+        new X509Certificate(pem).publicKey,
+      ),
     roots: () => stage.issuer.read()?.rootPem.match(/BEGIN/g)?.length,
   };
 }
@@ -59,7 +63,7 @@ describe("a CA certificate that takes the place of another", () => {
     const before = mesh.stage.issuer.read();
     mesh.replace(filesOf(second, [], [top]));
     expect(mesh.stage.issuer.read()).not.toBe(before);
-    expect(mesh.isSignedBy(second)).toBe(true);
+    expect([mesh.isSignedBy(second), mesh.isServerOf(second)]).toEqual([true, true]);
   });
 
   it("of another root is made known first, and signs when everybody had the time to hear of it", async () => {
@@ -71,6 +75,9 @@ describe("a CA certificate that takes the place of another", () => {
     mesh.sleeps.find(({ ms }) => ms === 300_000)?.end();
     await new Promise((resolve) => setTimeout(resolve));
     expect([mesh.isSignedBy(next), mesh.roots()]).toEqual([true, 2]);
+    // Proxies that run would take no other for the control plane's.
+    expect(mesh.isServerOf(old)).toBe(true);
+    expect(mesh.lines).toContainEqual(expect.stringContaining("restart the workloads before the control planes"));
     mesh.replace(filesOf(next, [], [top]));
     expect([mesh.isSignedBy(next), mesh.roots()]).toEqual([true, 1]);
   });

@@ -10,9 +10,9 @@ import { registerRootExpiry } from "../telemetry/control-plane-metrics.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Registry } from "../telemetry/metrics.ts";
 import type { World } from "../world/world.ts";
-import { type Authority, createAuthority, type ServerNames } from "./authority.ts";
+import { type Authority, createAuthority, type IssuedCertificate, type ServerNames } from "./authority.ts";
 import { planReplacement } from "./replacement.ts";
-import type { SigningIdentity } from "./signing-identity.ts";
+import { type SigningIdentity, trusts } from "./signing-identity.ts";
 import type { SigningStore } from "./signing-store.ts";
 import { createWorkloadSecrets, type WorkloadSecrets } from "./workload-secrets.ts";
 import { validityOf } from "./x509.ts";
@@ -48,6 +48,10 @@ interface AuthorityDeps {
 /** So long proxies have to take up new roots before something is signed that leads to them. */
 const TRUST_FIRST_MS = 300_000;
 
+const NEW_ROOT =
+  "the CA has a new root: workloads trust it from now on, but proxies that run know the control plane by the old one; " +
+  "restart the workloads before the control planes";
+
 /** Returns the stage that signs. */
 export function createAuthorityStage(
   settings: Pick<ServeSettings, "workloadLifetimeMs">,
@@ -67,15 +71,20 @@ export function createAuthorityStage(
       if (opened.kind === "failed")
         throw new ScrimError(opened.code, `The certificate authority cannot start: ${opened.message}`);
       let current = opened;
+      // Proxies that run read the roots that prove the control plane when they start, and never again.
+      let ofServers = opened;
       let inUse = new AbortController();
       const signWith = (identity: SigningIdentity): AbortSignal => {
         inUse.abort();
         inUse = new AbortController();
         const ended = AbortSignal.any([signal, inUse.signal]);
         current = identity;
-        const authority = createAuthority({ trustDomain, clock, ...settings }, identity);
+        if (trusts(opened.rootsPem, identity)) ofServers = identity;
+        const [authority, server] = [identity, ofServers].map((one) =>
+          createAuthority({ trustDomain, clock, ...settings }, one),
+        ) as [Authority, Authority];
         const secrets = createWorkloadSecrets({ authority, clock, random: deps.random });
-        issuer.set(issuerOf(authority, secrets, deps.serverNames));
+        issuer.set(issuerOf(authority, secrets, () => server.issueServerCertificate(deps.serverNames)));
         void secrets.watch(() => renewals.set(renewals.read() + 1), ended);
         return ended;
       };
@@ -86,7 +95,9 @@ export function createAuthorityStage(
         if (plan.kind === "failed") return logger.error({}, `another CA certificate is not taken up: ${plan.message}`);
         const ended = signWith(plan.now);
         logger.info({}, `the CA certificate was replaced${plan.later ? "; first its root is made known" : ""}`);
-        if (plan.later !== undefined) void switchLater(plan.later, clock, ended, signWith);
+        if (plan.later === undefined) return;
+        logger.warn({}, NEW_ROOT);
+        void switchLater(plan.later, clock, ended, signWith);
       }, signal);
     },
   };
@@ -102,12 +113,16 @@ async function switchLater(
   if (!ended.aborted) signWith(identity);
 }
 
-function issuerOf(authority: Authority, { secretsFor }: WorkloadSecrets, names: ServerNames): Issuer {
+function issuerOf(
+  { rootPem }: Authority,
+  { secretsFor }: WorkloadSecrets,
+  issueForServer: () => IssuedCertificate,
+): Issuer {
   return {
-    rootPem: authority.rootPem,
+    rootPem,
     secretsFor,
     issueServerCertificate() {
-      const { chainPem, keyPem } = authority.issueServerCertificate(names);
+      const { chainPem, keyPem } = issueForServer();
       return { certificate: chainPem, key: keyPem };
     },
   };

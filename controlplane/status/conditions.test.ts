@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { type Condition, conditionsOf, type ObjectReach } from "./conditions.ts";
 
 const reach = (more: Partial<ObjectReach> = {}): ObjectReach => ({
-  ...{ concerned: 100, reached: 100, waiting: undefined, held: undefined },
+  ...{ concerned: 100, reached: 100, elsewhere: 0, waiting: undefined, held: undefined },
   ...more,
 });
 const judged = { errors: [], warnings: [], reach: reach() };
@@ -18,6 +18,11 @@ describe("an object's status", () => {
       "Distributed=True ConcernsNobody: concerns no proxy",
     );
   });
+
+  it("says what it does not know: who is at other control planes", () =>
+    expect(shortly(conditionsOf({ ...judged, reach: reach({ elsewhere: 20 }) }))[1]).toBe(
+      "Distributed=True Distributed: 100 of 100 proxies, 20 more at other control planes",
+    ));
 
   it("says who has not got it, and why", () => {
     const waiting = "web-1.shop has not acknowledged rds";

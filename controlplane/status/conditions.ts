@@ -13,6 +13,8 @@ export interface Condition {
 export interface ObjectReach {
   readonly concerned: number;
   readonly reached: number;
+  /** Proxies that are connected to other control planes. */
+  readonly elsewhere: number;
   /** One proxy that has not got there, and why, as in `web-1.shop has not acknowledged rds`. */
   readonly waiting: string | undefined;
   /** Why not even those that have all they were told have what it says. */
@@ -53,15 +55,15 @@ function rejectedOf(reach: ObjectReach | undefined): Condition {
   return condition("Rejected", "True", "Invalid", instead);
 }
 
-function distributedOf({ concerned, reached, waiting, held }: ObjectReach, isEarlier: boolean): Condition {
-  const which = isEarlier ? ", of its last good version" : "";
-  const share = concerned === 0 ? `concerns no proxy${which}` : `${reached} of ${proxies(concerned)}${which}`;
-  if (held !== undefined) return condition("Distributed", "False", "Held", `${share}: ${held}`);
-  if (reached >= concerned) {
-    const reason = concerned === 0 ? "ConcernsNobody" : "Distributed";
-    return condition("Distributed", "True", reason, share);
-  }
-  return condition("Distributed", "False", "Waiting", waiting === undefined ? share : `${share}; ${waiting}`);
+function distributedOf(reach: ObjectReach, isEarlier: boolean): Condition {
+  const { concerned, reached, elsewhere, waiting, held } = reach;
+  const others = elsewhere === 0 ? "" : `, ${elsewhere} more at other control planes`;
+  const share = concerned + elsewhere === 0 ? "concerns no proxy" : `${reached} of ${proxies(concerned)}${others}`;
+  const which = isEarlier ? `${share}, of its last good version` : share;
+  if (held !== undefined) return condition("Distributed", "False", "Held", `${which}: ${held}`);
+  if (reached < concerned)
+    return condition("Distributed", "False", "Waiting", waiting === undefined ? which : `${which}; ${waiting}`);
+  return condition("Distributed", "True", concerned + elsewhere === 0 ? "ConcernsNobody" : "Distributed", which);
 }
 
 function proxies(count: number): string {

@@ -4,7 +4,10 @@ import { fileOrigin } from "../model/origin.ts";
 import type { ProxyClass } from "../translate/ir/proxy-class.ts";
 import { judgeObjects, type MeshState } from "./judge-objects.ts";
 
-const [web, api] = [{ kind: "sidecar" }, { kind: "router" }] as unknown as [ProxyClass, ProxyClass];
+const [web, api] = ["sidecar", "router"].map((kind) => ({ kind, namespace: "shop", labels: {} })) as unknown as [
+  ProxyClass,
+  ProxyClass,
+];
 const { world } = loadText(`
 apiVersion: networking.istio.io/v1
 kind: VirtualService
@@ -16,13 +19,14 @@ kind: Service
 metadata: { name: reviews, namespace: shop }
 spec: { ports: [{ port: 80, name: http }] }
 `);
-const proxy = (name: string, of: ProxyClass | undefined, lacks?: string) => ({ name, class: of, lacks });
+const proxy = (name: string, of: ProxyClass | undefined, lacks?: string, isElsewhere = false) => ({
+  ...{ name, class: of, lacks, isElsewhere },
+});
 const violation = (object: string, severity: "error" | "warning", message: string) => ({
   ...{ object, severity, message, field: "spec.hosts", origin: fileOrigin("x") },
 });
 const mesh = (more: Partial<MeshState> = {}): MeshState => ({
   ...{ world, violations: [], proxies: [], held: () => undefined },
-  concerns: (_object, proxyClass) => proxyClass === web,
   ...more,
 });
 const said = (state: MeshState) =>
@@ -42,9 +46,11 @@ describe("the status of objects", () => {
     expect(judgeObjects(mesh({ proxies }))[0]?.status.generation).toBe(3);
   });
 
-  it("is not told of an object before it is known whom it concerns", () => {
-    const state = { proxies: [proxy("web-1.shop", web)], concerns: () => undefined };
-    expect(said(mesh(state))).toEqual([]);
+  it("counts apart who is at other control planes, and does not wait for them", () => {
+    const proxies = [proxy("web-1.shop", web), proxy("web-2.shop", web, "is not connected", true)];
+    expect(said(mesh({ proxies }))).toEqual([
+      "VirtualService Accepted , Distributed 1 of 1 proxy, 1 more at other control planes",
+    ]);
   });
 
   it("is told of what is refused, whether or not an earlier version is in force, and of nobody else's kinds", () => {

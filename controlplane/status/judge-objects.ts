@@ -7,6 +7,7 @@ import type { Violation } from "../validate/violation.ts";
 import type { World } from "../world/world.ts";
 import { conditionsOf, type ObjectReach } from "./conditions.ts";
 import type { Status } from "./pace.ts";
+import { reaches } from "./reaching.ts";
 
 /** The kinds that have a status of ours. */
 export const statusKinds: readonly Kind[] = (Object.keys(kindDefinitions) as Kind[]).filter((kind) =>
@@ -14,7 +15,7 @@ export const statusKinds: readonly Kind[] = (Object.keys(kindDefinitions) as Kin
 );
 const HAVE_STATUS: ReadonlySet<string> = new Set(statusKinds);
 
-/** A proxy that should have what concerns its class. */
+/** A proxy that should have what is for its class. */
 export interface ReachedProxy {
   /** As in `web-1.shop`. */
   readonly name: string;
@@ -22,14 +23,14 @@ export interface ReachedProxy {
   readonly class: ProxyClass | undefined;
   /** Why it has not all that it is to have; undefined: it has. */
   readonly lacks: string | undefined;
+  /** It is connected to another control plane, of which nothing is known here. */
+  readonly isElsewhere: boolean;
 }
 
 export interface MeshState {
   readonly world: World;
   readonly violations: readonly Violation[];
   readonly proxies: readonly ReachedProxy[];
-  /** Undefined: not known yet. */
-  readonly concerns: (object: MeshObject, proxyClass: ProxyClass) => boolean | undefined;
   /** Why a WasmPlugin (`namespace/name`) is not where its object says. */
   readonly held: (plugin: string) => string | undefined;
 }
@@ -42,19 +43,20 @@ export interface JudgedObject {
   readonly status: Status;
 }
 
-/** Returns every object of these kinds, in force or refused; those of which too little is known yet are left out. */
+/** Returns every object of these kinds, in force or refused. */
 export function judgeObjects(state: MeshState): readonly JudgedObject[] {
   const { errors, warnings } = sortViolations(state.violations);
   const groups = groupByClass(state.proxies);
   const inForce = statusKinds.flatMap((kind) => state.world.list(kind));
-  const judged = inForce.flatMap((object): readonly JudgedObject[] => {
+  const judged = inForce.map((object): JudgedObject => {
     const ref = refOf(object);
     const key = objectKey(ref);
-    const reach = reachOf(object, groups, state);
-    if (reach === undefined) return [];
     const wrong = errors.get(key) ?? [];
-    const conditions = conditionsOf({ errors: wrong, warnings: warnings.get(key) ?? [], reach });
-    return [{ ref, object, isWrong: wrong.length > 0, status: { generation: object.metadata.generation, conditions } }];
+    const conditions = conditionsOf({
+      ...{ errors: wrong, warnings: warnings.get(key) ?? [] },
+      reach: reachOf(object, groups, state),
+    });
+    return { ref, object, isWrong: wrong.length > 0, status: { generation: object.metadata.generation, conditions } };
   });
   const known = new Set(inForce.map((object) => objectKey(refOf(object))));
   const refused = [...errors].flatMap(([key, wrong]): readonly JudgedObject[] => {
@@ -87,43 +89,38 @@ function refOfKey(key: string): ObjectRef | undefined {
   return key.includes("?") ? undefined : { kind, namespace, name };
 }
 
+/** Proxies of a class have everything in common but how far they have come. */
 interface ClassGroup {
   readonly class: ProxyClass | undefined;
-  readonly all: ReachedProxy[];
-  readonly lacking: ReachedProxy[];
+  here: number;
+  elsewhere: number;
+  lacking: number;
+  /** One of those. */
+  waiting: string | undefined;
 }
 
-/** Proxies of a class have everything in common but how far they have come. */
 function groupByClass(proxies: readonly ReachedProxy[]): readonly ClassGroup[] {
   const groups = new Map<ProxyClass | undefined, ClassGroup>();
-  for (const proxy of proxies) {
-    let group = groups.get(proxy.class);
-    if (group === undefined) groups.set(proxy.class, (group = { class: proxy.class, all: [], lacking: [] }));
-    group.all.push(proxy);
-    if (proxy.lacks !== undefined) group.lacking.push(proxy);
+  for (const { class: of, name, lacks, isElsewhere } of proxies) {
+    let group = groups.get(of);
+    if (group === undefined)
+      groups.set(of, (group = { class: of, here: 0, elsewhere: 0, lacking: 0, waiting: undefined }));
+    if (isElsewhere) group.elsewhere++;
+    else group.here++;
+    if (isElsewhere || lacks === undefined) continue;
+    group.lacking++;
+    group.waiting ??= `${name} ${lacks}`;
   }
   return [...groups.values()];
 }
 
-function reachOf(
-  object: MeshObject,
-  groups: readonly ClassGroup[],
-  { concerns, held }: MeshState,
-): ObjectReach | undefined {
-  let [concerned, lacking] = [0, 0];
-  let waiting: ReachedProxy | undefined;
-  for (const group of groups) {
-    const isConcerned = group.class === undefined || concerns(object, group.class);
-    if (isConcerned === undefined) return undefined;
-    if (!isConcerned) continue;
-    concerned += group.all.length;
-    lacking += group.lacking.length;
-    if (waiting === undefined) [waiting] = group.lacking;
-  }
+function reachOf(object: MeshObject, groups: readonly ClassGroup[], { world, held }: MeshState): ObjectReach {
+  const concerned = groups.filter(({ class: of }) => of === undefined || reaches(object, of, world.mesh.rootNamespace));
+  const sum = (what: "here" | "elsewhere" | "lacking") => concerned.reduce((all, group) => all + group[what], 0);
   const { kind, metadata } = object;
   return {
-    ...{ concerned, reached: concerned - lacking },
-    waiting: waiting && `${waiting.name} ${waiting.lacks}`,
+    ...{ concerned: sum("here"), reached: sum("here") - sum("lacking"), elsewhere: sum("elsewhere") },
+    waiting: concerned.find(({ waiting }) => waiting !== undefined)?.waiting,
     held: kind === "WasmPlugin" ? held(`${metadata.namespace}/${metadata.name}`) : undefined,
   };
 }

@@ -7,7 +7,7 @@ const status = (reached: number, concerned = 100, errors: readonly string[] = []
   conditions: conditionsOf({
     errors,
     warnings: [],
-    reach: { concerned, reached, waiting: undefined, held: undefined },
+    reach: { concerned, reached, elsewhere: 0, waiting: undefined, held: undefined },
   }),
 });
 const written = (was: Status) => ({ ...was, writtenAtMs: 1_000 });

@@ -4,16 +4,14 @@
 import type { ControlPlaneView } from "../admin/contract.ts";
 import { whyLate } from "../admin/distribution.ts";
 import type { ApiClient } from "../kubernetes/api-client.ts";
-import type { MeshObject } from "../model/object.ts";
-import { objectKey } from "../model/object.ts";
+import { type MeshObject, objectKey } from "../model/object.ts";
 import { proxyOfPod } from "../proxies/proxy-class.ts";
-import { proxiedPods } from "../pods/pod-facts.ts";
+import { podFactsOf, proxiedPods } from "../pods/pod-facts.ts";
 import type { Stage } from "../stages/stage.ts";
 import type { Clock } from "../telemetry/clock.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Inputs } from "../translate/resolve/modules.ts";
 import type { World } from "../world/world.ts";
-import { createConcernedClasses } from "./concerned-classes.ts";
 import { type JudgedObject, judgeObjects, type ReachedProxy, statusKinds } from "./judge-objects.ts";
 import { dueAtMs } from "./pace.ts";
 import { createStatusWriter, type StatusWriter } from "./status-writer.ts";
@@ -23,15 +21,17 @@ interface StatusDeps {
   readonly clock: Clock;
   readonly logger: Pick<Logger, "warn">;
   readonly view: ControlPlaneView;
+  /** The control plane's own. */
+  readonly namespace: string;
   /** What proxies are made from. */
   readonly inputs: () => Inputs | undefined;
 }
 
 const ROUND_MS = 1_000;
-const WRITES_A_ROUND = 20;
+/** Where nothing is due and nothing changed but proxies, they are looked at again after so long. */
+const QUIET_MS = 5_000;
+const WRITES_A_ROUND = 25;
 const WRITES_AT_ONCE = 4;
-/** So much of a round is spent on finding out whom objects concern. */
-const FINDING_MS = 200;
 
 /** Returns the stage that writes statuses. */
 export function createStatusStage(deps: StatusDeps): Stage {
@@ -58,35 +58,26 @@ async function run(deps: StatusDeps, signal: AbortSignal): Promise<void> {
 }
 
 /** Returns one round: what is due is written, what its author waits for before what only counts on. */
-function createRounds(
-  { clock, view, inputs }: StatusDeps,
-  writer: StatusWriter,
-): (signal: AbortSignal) => Promise<void> {
-  const classes = createConcernedClasses(clock);
-  let since = new Map<string, { readonly text: string; readonly atMs: number }>();
-  const sinceOf = (key: string, { status }: JudgedObject, nowMs: number) => {
-    const text = JSON.stringify(status);
-    const before = since.get(key);
-    return before?.text === text ? before : { text, atMs: nowMs };
-  };
+function createRounds(deps: StatusDeps, writer: StatusWriter): (signal: AbortSignal) => Promise<void> {
+  const { clock, view, inputs } = deps;
+  const sinceOf = createAges();
+  let quiet: { readonly world: World; readonly violations: unknown; readonly untilMs: number } | undefined;
   return async (signal) => {
     const world = inputs()?.world;
     if (world === undefined) return;
-    await findSome(unknownObjects(world, classes.isKnown));
-    const judged = judgeObjects({
-      ...{ world, violations: view.violations(), proxies: reachedProxies(world, view), concerns: classes.concerns },
-      held: (plugin) =>
-        view.untriedPlugins().includes(plugin) ? "its module is being fetched and tried" : view.heldBack(plugin),
-    });
     const nowMs = clock.monotonicMs();
-    const now = new Map(judged.map((one) => [objectKey(one.ref), sinceOf(objectKey(one.ref), one, nowMs)]));
-    since = now;
+    const violations = view.violations();
+    if (quiet?.world === world && quiet.violations === violations && nowMs < quiet.untilMs) return;
+    const judged = judgeMesh(world, deps);
+    const sinceMs = sinceOf(judged, nowMs);
     writer.keepOnly(judged.map(({ ref }) => ref));
-    const due = judged
-      .flatMap((one) => {
-        const atMs = dueAtMs(writer.written(one.ref), one.status, now.get(objectKey(one.ref))?.atMs ?? nowMs);
-        return atMs !== undefined && atMs <= nowMs ? [{ one, atMs }] : [];
-      })
+    const pending = judged.flatMap((one) => {
+      const atMs = dueAtMs(writer.written(one.ref), one.status, sinceMs(one));
+      return atMs === undefined ? [] : [{ one, atMs }];
+    });
+    quiet = pending.length === 0 ? { world, violations, untilMs: nowMs + QUIET_MS } : undefined;
+    const due = pending
+      .filter(({ atMs }) => atMs <= nowMs)
       .sort((a, b) => Number(b.one.isWrong) - Number(a.one.isWrong) || a.atMs - b.atMs)
       .slice(0, WRITES_A_ROUND)
       .map(({ one }) => one);
@@ -96,22 +87,34 @@ function createRounds(
     };
     await Promise.all(Array.from({ length: WRITES_AT_ONCE }, work));
   };
-
-  async function findSome(objects: readonly MeshObject[]): Promise<void> {
-    const endMs = clock.monotonicMs() + FINDING_MS;
-    for (const object of objects) {
-      if (clock.monotonicMs() >= endMs) return;
-      await classes.find(object, inputs);
-    }
-  }
 }
 
-function unknownObjects(world: World, isKnown: (object: MeshObject) => boolean): readonly MeshObject[] {
-  return statusKinds.flatMap((kind) => world.list(kind)).filter((object) => !isKnown(object));
+function judgeMesh(world: World, { view, namespace }: StatusDeps): readonly JudgedObject[] {
+  const isOneOfSeveral = world.list("Pod").filter((pod) => isControlPlane(pod, namespace)).length > 1;
+  return judgeObjects({
+    ...{ world, violations: view.violations(), proxies: reachedProxies(world, view, isOneOfSeveral) },
+    held: (plugin) =>
+      view.untriedPlugins().includes(plugin) ? "its module is being fetched and tried" : view.heldBack(plugin),
+  });
+}
+
+/** Returns what tells since when each status says what it says. */
+function createAges() {
+  let ages = new Map<string, { readonly text: string; readonly atMs: number }>();
+  return (judged: readonly JudgedObject[], nowMs: number): ((one: JudgedObject) => number) => {
+    ages = new Map(
+      judged.map(({ ref, status }) => {
+        const [key, text] = [objectKey(ref), JSON.stringify(status)];
+        const before = ages.get(key);
+        return [key, before?.text === text ? before : { text, atMs: nowMs }];
+      }),
+    );
+    return ({ ref }) => ages.get(objectKey(ref))?.atMs ?? nowMs;
+  };
 }
 
 /** Every proxy that is connected, or should be. */
-function reachedProxies(world: World, view: ControlPlaneView): readonly ReachedProxy[] {
+function reachedProxies(world: World, view: ControlPlaneView, isOneOfSeveral: boolean): readonly ReachedProxy[] {
   const isPublished = !view.hasUnpublishedChange();
   const classOf = (namespace: string, name: string) => {
     const pod = world.get("Pod", namespace, name);
@@ -125,10 +128,19 @@ function reachedProxies(world: World, view: ControlPlaneView): readonly ReachedP
   return [
     ...here.map((proxy) => ({
       ...{ name: `${proxy.pod}.${proxy.namespace}`, class: classOf(proxy.namespace, proxy.pod) },
-      lacks: whyLate(proxy, isPublished),
+      ...{ lacks: whyLate(proxy, isPublished), isElsewhere: false },
     })),
     ...away.map(({ name, namespace }) => ({
-      ...{ name: `${name}.${namespace}`, class: classOf(namespace, name), lacks: "is not connected" },
+      ...{ name: `${name}.${namespace}`, class: classOf(namespace, name) },
+      ...{ lacks: "is not connected", isElsewhere: isOneOfSeveral },
     })),
   ];
+}
+
+/** Whether a pod is one of ours, of whatever revision, that may have proxies. */
+function isControlPlane(pod: MeshObject<"Pod">, namespace: string): boolean {
+  const { metadata } = pod;
+  if (metadata.namespace !== namespace || metadata.labels["app"] !== "istiod") return false;
+  const { ready, terminating } = podFactsOf(pod);
+  return ready && !terminating;
 }

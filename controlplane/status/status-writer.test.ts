@@ -71,7 +71,7 @@ function judged(errors: readonly string[] = [], reached = 2): JudgedObject {
   } as unknown as MeshObject;
   const conditions = conditionsOf({
     ...{ errors, warnings: [] },
-    reach: { concerned: 2, reached, waiting: undefined, held: undefined },
+    reach: { concerned: 2, reached, elsewhere: 0, waiting: undefined, held: undefined },
   });
   return { ref, object, isWrong: errors.length > 0, status: { generation: 4, conditions } };
 }

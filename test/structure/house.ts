@@ -52,7 +52,7 @@ export const house: readonly (readonly [room: string, from: readonly string[]])[
     "status",
     [
       ...["model", "telemetry", "stages", "kubernetes", "validate", "world", "pods", "translate/ir"],
-      ...["translate/resolve", "translate", "snapshot", "proxies", "admin"],
+      ...["translate/resolve", "proxies", "admin"],
     ],
   ],
   ["bootstrap", ["model"]],

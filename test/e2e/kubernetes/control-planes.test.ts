@@ -14,6 +14,8 @@ import { eventually, until } from "../../support/until.ts";
 
 const SDS = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret";
 const ROOT = "istio-ca-root-cert";
+/** A thousand took 40 s. */
+const MANY = Number(process.env["SCRIM_TEST_OBJECTS"] ?? 200);
 
 let server: ApiServer;
 let directory: string;
@@ -105,6 +107,15 @@ const virtualService = (name: string, { weight, ...destination }: { host: string
     spec: { hosts: [destination.host], http: [{ route: [{ destination, ...(weight && { weight }) }] }] },
   });
 
+/** How often a status was written, as the API server counts. */
+async function statusWrites(): Promise<number> {
+  const metrics = await kubectl(["get", "--raw", "/metrics"]);
+  const counts = metrics.split("\n").filter((line) => /^apiserver_request_total.*subresource="status"/.test(line));
+  return counts
+    .filter((line) => /resource="virtualservices"/.test(line) && /verb="(?:APPLY|PATCH)"/.test(line))
+    .reduce((sum, line) => sum + Number(line.split(" ").at(-1)), 0);
+}
+
 describe.skipIf(noApiServer)(`control planes of a cluster${noApiServer ? ` (${noApiServer})` : ""}`, () => {
   beforeAll(async () => {
     server = await startApiServer();
@@ -172,6 +183,43 @@ describe.skipIf(noApiServer)(`control planes of a cluster${noApiServer ? ` (${no
     expect(await conditionOf("good", "Rejected")).toBe("True its last good version is served instead");
     const events = await kubectl(["get", "events", "-o", "jsonpath={.items[*].message}"]);
     expect(events).toContain("its last good version is served instead");
+  });
+
+  it("write the status of many objects once each, and not again when a proxy comes", async () => {
+    const items = Array.from({ length: MANY }, (_, index) =>
+      JSON.parse(virtualService(`many-${index}`, { host: `reviews-${index}` })),
+    ) as object[];
+    const before = await statusWrites();
+    const began = performance.now();
+    await kubectl(["create", "-f", "-"], JSON.stringify({ apiVersion: "v1", kind: "List", items }));
+    const created = performance.now();
+    await eventually(
+      "every status",
+      async () => {
+        const said = await kubectl([
+          "get",
+          "vs",
+          "-o",
+          'jsonpath={.items[*].status.conditions[?(@.type=="Accepted")].status}',
+        ]);
+        return said.split(" ").length > MANY ? true : undefined;
+      },
+      100_000,
+    );
+    const all = (await statusWrites()) - before;
+    process.stdout.write(
+      `${MANY} objects: created in ${Math.round(created - began)} ms, ` +
+        `all with a status ${Math.round(performance.now() - created)} ms later, by ${all} writes\n`,
+    );
+    expect(all).toBeGreaterThanOrEqual(MANY);
+    expect(all).toBeLessThan(MANY * 1.1);
+    const rootPem = await eventually("roots", () => rootsIn("default"));
+    await createPod("web-9", "10.244.1.9");
+    const [{ ports }] = replicas as [(typeof replicas)[number]];
+    const web = sidecar(ports, rootPem, await tokenOf("web-9"), "web-9", "10.244.1.9");
+    await until(() => web.certificates.length > 0, "a certificate");
+    web.close();
+    expect((await statusWrites()) - before - all).toBeLessThan(20);
   });
 
   it("have one leader, and another as soon as it stops", async () => {
