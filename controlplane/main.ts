@@ -40,6 +40,7 @@ import { registerBuild, registerControlPlaneMetrics } from "./telemetry/control-
 import type { Logger } from "./telemetry/logger.ts";
 import type { Registry } from "./telemetry/metrics.ts";
 import { createPluginStage } from "./wasm/plugin-stage.ts";
+import { createCaBundleStage, createWebhookStage } from "./webhooks/webhook-stage.ts";
 import type { World } from "./world/world.ts";
 import type { RejectedContent } from "./xds/rejections/blame.ts";
 import { type Reach, REACHES_NOBODY } from "./xds/reach.ts";
@@ -154,6 +155,8 @@ export function createControlPlane(settings: ServeSettings, given: ControlPlaneD
   const status = cluster && createStatusStage({ ...deps, ...cluster, view, inputs: publication.published.read });
   const all = [
     ...[store, kept, authority, plugins, rollouts, tried, publication, refusals, xds, refusedFiles, findings, admin],
+    // the World and certificates → answers to a cluster's API server
+    ...(cluster ? webhookStages(cluster, given, { world: store.world, issuer: authority.issuer }) : []),
     ...[...takenUp, lease, roots, status].filter((stage) => stage !== undefined),
   ];
   const failed = ({ name }: Stage, fault: unknown) =>
@@ -184,6 +187,17 @@ function createMeshSource(settings: ServeSettings, cluster: MeshCluster | undefi
 /** The pod's name, and something that another process under this name has not. */
 function holder(): string {
   return `${hostname()}_${randomBytes(4).toString("hex")}`;
+}
+
+function webhookStages(
+  { webhookAddress: address, revision, namespace, client }: MeshCluster,
+  deps: ControlPlaneDeps,
+  sources: Parameters<typeof createWebhookStage>[2],
+): readonly Stage[] {
+  if (address === undefined) return [];
+  const settings = { address, revision, namespace, version: SCRIM_VERSION };
+  const given = { ...deps, client };
+  return [createWebhookStage(settings, given, sources), createCaBundleStage(settings, given, sources)];
 }
 
 function measure({ metrics }: ControlPlaneDeps, world: Cell<World>, view: ControlPlaneView): void {

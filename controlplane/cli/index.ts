@@ -12,6 +12,7 @@ import type { CommandContext } from "./context.ts";
 import { addEnvoy } from "./envoy.ts";
 import { EXIT_OK, exitCodeOf, exitCodes } from "./exit-codes.ts";
 import { addFilter } from "./filter-new.ts";
+import { addInject } from "./kube-inject.ts";
 import { addPlugin } from "./plugin/command.ts";
 import { addProxyConfig } from "./proxy-config/command.ts";
 import { addProxyStatus } from "./proxy-status.ts";
@@ -80,6 +81,7 @@ export function createProgram(context: CommandContext): Command {
   addRollout(program, context);
   addTranslate(program, context);
   addBootstrap(program, context);
+  addInject(program, context);
   addEnvoy(program, context);
   addInstallation(program, context);
   addFilter(program, context);

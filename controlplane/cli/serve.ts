@@ -29,6 +29,10 @@ export function addServe(program: Command, context: CommandContext): void {
     .option("-n, --namespace <name>", "the control plane's own namespace (default: this pod's, else istio-system)")
     .option("--revision <name>", "which revision of the control plane this is (default: default)")
     .option("--token-audience <name>", "what pods' tokens for the mesh are made for (default: istio-ca)")
+    .option(
+      "--webhook-address <host:port>",
+      "where the cluster's API server asks of pods and objects (default: in a pod, 0.0.0.0:15017)",
+    )
     .option("--runtime <directory>", "where `scrim up` tells of the pods it runs")
     .option("--state-dir <directory>", "keys (default: .scrim beside the mesh directory, or with --kubernetes, here)")
     .option("--xds-address <host:port>", "where proxies connect, TLS (default: 127.0.0.1:15012)")

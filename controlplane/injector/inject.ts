@@ -6,6 +6,7 @@ import { type Failure, failed, isFailed } from "../model/failure.ts";
 import { isJsonObject } from "../model/json-object.ts";
 import type { Labels } from "../model/labels.ts";
 import { serviceAccountOf } from "../pods/pod-facts.ts";
+import { derived } from "../world/derive.ts";
 import type { World } from "../world/world.ts";
 import { type AskedProxy, askedProxy } from "./asked-proxy.ts";
 import { volumesOf } from "./files.ts";
@@ -14,7 +15,7 @@ import { asBefore, isOfAnother, type Marks, marksOf } from "./marks.ts";
 import { mergeContainer } from "./own-container.ts";
 import { named, type Named, type PodMetadata, type PodSpecification, type PodTemplate, without } from "./pod.ts";
 import { leadProbes } from "./probes.ts";
-import { PROXY_CONTAINER, proxyContainer, type ProxyFacts } from "./proxy-container.ts";
+import { type IpFamilies, PROXY_CONTAINER, proxyContainer, type ProxyFacts } from "./proxy-container.ts";
 import type { InjectionValues } from "./values.ts";
 import { whetherInjected } from "./who-is-injected.ts";
 import { workloadOf } from "./workload-of.ts";
@@ -142,8 +143,16 @@ function factsOf(
     serviceAccount: serviceAccountOf(spec as { serviceAccountName?: string; serviceAccount?: string }),
     labels: { ...metadata.labels, ...labelsFor(metadata.labels, workload, kind) },
     trustDomain: world.mesh.trustDomain,
+    ipFamilies: ipFamiliesOf(world),
   };
 }
+
+/** A pod that is not there yet will have addresses of the families that others have; the control plane's is one. */
+const ipFamiliesOf = derived((world: World): IpFamilies => {
+  const ips = world.list("Pod").flatMap(({ spec }) => (spec.status?.podIPs ?? []).map(({ ip = "" }) => ip));
+  if (!ips.some((ip) => ip.includes(":"))) return "IPv4";
+  return ips.some((ip) => ip.includes(".")) ? "dual" : "IPv6";
+});
 
 /** The pod's own words on its proxy, wherever it has them. */
 function ownContainer({ containers, initContainers }: PodSpecification): Named | undefined {

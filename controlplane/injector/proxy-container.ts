@@ -20,8 +20,12 @@ export interface ProxyFacts {
   readonly serviceAccount: string;
   readonly labels: Labels;
   readonly trustDomain: string;
+  readonly ipFamilies: IpFamilies;
   readonly probes: readonly AppProbe[];
 }
+
+/** Which addresses pods have. */
+export type IpFamilies = "IPv4" | "IPv6" | "dual";
 
 /** What Kubernetes puts in place of these, in arguments, for each pod. */
 const POD_IP = "$(POD_IP)";
@@ -77,7 +81,7 @@ function bootstrapOf(facts: ProxyFacts, asked: AskedProxy, values: InjectionValu
     },
     token: TOKEN_FILES,
     admin: { pipe: ADMIN_SOCKET },
-    ipFamilies: values.ipFamilies,
+    ipFamilies: facts.ipFamilies,
     metricLabels: LABELS,
     extraStatTags: asked.extraStatTags,
     instanceIps: POD_IPS,

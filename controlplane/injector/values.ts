@@ -22,7 +22,6 @@ export interface InjectionValues {
   readonly cni: boolean;
   /** Whether proxies are init containers that go on; plain containers where a server does not know such. */
   readonly nativeSidecars: boolean;
-  readonly ipFamilies: "IPv4" | "IPv6" | "dual";
   readonly logLevel: string;
   readonly componentLogLevel: string;
   readonly resources: object | undefined;
@@ -68,20 +67,20 @@ export function injectionValues(values: unknown, version: string): InjectionValu
   };
   const revision = text("", "revision");
   const namespace = text("istio-system", "global", "istioNamespace");
-  const image = (name: string) => imageNamed(name, text("scrim", "global", "hub"), text(version, "global", "tag"));
-  const service = `istiod${revision === "" ? "" : `-${revision}`}.${namespace}.svc:15012`;
+  const image = (name: string) =>
+    imageNamed(name, text("docker.io/scrim", "global", "hub"), text(version, "global", "tag"));
+  const service = `istiod${revision === "" ? "" : `-${revision}`}.${namespace}.svc`;
   return {
     ...{ revision, namespace },
     proxyImage: image(text("proxy", "global", "proxy", "image")),
     initImage: image(text("init", "global", "proxy_init", "image")),
     imagePullPolicy: text("", "global", "imagePullPolicy") || undefined,
     imagePullSecrets: textsIn(at("global", "imagePullSecrets")),
-    xdsAddress: text("", "global", "caAddress") || service,
+    xdsAddress: withPort(text("", "global", "remotePilotAddress") || text("", "global", "caAddress") || service),
     tokenAudience: text("istio-ca", "global", "sds", "token", "aud"),
     clusterId: text("", "global", "multiCluster", "clusterName") || "Kubernetes",
-    cni: flag(false, "pilot", "cni", "enabled"),
+    cni: flag(false, "cni", "enabled") || flag(false, "pilot", "cni", "enabled"),
     nativeSidecars: flag(true, "pilot", "env", "ENABLE_NATIVE_SIDECARS"),
-    ipFamilies: familiesIn(textsIn(at("pilot", "ipFamilies"))),
     logLevel: text("warning", "global", "proxy", "logLevel"),
     componentLogLevel: text("", "global", "proxy", "componentLogLevel"),
     resources: map("global", "proxy", "resources") ?? RESOURCES,
@@ -122,9 +121,8 @@ function captureIn(text: (fallback: string, ...path: readonly string[]) => strin
   return Object.fromEntries(said.filter(([, value]) => value !== ""));
 }
 
-function familiesIn(families: readonly string[]): InjectionValues["ipFamilies"] {
-  if (families.length > 1) return "dual";
-  return families[0] === "IPv6" ? "IPv6" : "IPv4";
+function withPort(address: string): string {
+  return /:\d+$/.test(address) ? address : `${address}:15012`;
 }
 
 function textsIn(value: unknown): readonly string[] {

@@ -22,6 +22,7 @@ import { type FetchOptions, type FetchSettings, readFetchOptions } from "./fetch
 
 export const DEFAULT_ADMIN_PORT = 15_014;
 export const DEFAULT_XDS_PORT = 15_012;
+const DEFAULT_WEBHOOK_PORT = 15_017;
 
 /** What `scrim serve` and `scrim up` both take. */
 interface MeshSettings {
@@ -62,6 +63,8 @@ export interface ClusterSettings {
   readonly revision: string;
   /** What pods' tokens for the mesh are made for. */
   readonly tokenAudience: string;
+  /** Where the API server's questions are answered; undefined: nowhere. */
+  readonly webhookAddress: ListenAddress | undefined;
 }
 
 /** What the control plane is started with. */
@@ -118,6 +121,7 @@ export interface ServeOptions extends MeshOptions, ClusterAccessOptions {
   readonly namespace?: string;
   readonly revision?: string;
   readonly tokenAudience?: string;
+  readonly webhookAddress?: string;
 }
 
 /** Returns the settings of `scrim serve DIRECTORY`, and of `scrim serve --kubernetes`. */
@@ -154,7 +158,7 @@ export function readServeSettings(
 
 const NAME = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 
-const ONLY_OF_CLUSTERS = ["kubeconfig", "context", "namespace", "revision", "tokenAudience"] as const;
+const ONLY_OF_CLUSTERS = ["kubeconfig", "context", "namespace", "revision", "tokenAudience", "webhookAddress"] as const;
 
 function readMeshSource(
   directory: string | undefined,
@@ -169,10 +173,7 @@ function readMeshSource(
   if (directory !== undefined) {
     const other = ONLY_OF_CLUSTERS.find((name) => options[name] !== undefined);
     if (other !== undefined)
-      return failed(
-        "usage",
-        `--${other.replace("tokenAudience", "token-audience")} says something of a cluster: it goes with --kubernetes.`,
-      );
+      return failed("usage", `--${spelled(other)} says something of a cluster: it goes with --kubernetes.`);
     return { directory: resolve(directory), runtimeDir: runtime === undefined ? undefined : resolve(runtime) };
   }
   if (runtime !== undefined)
@@ -181,9 +182,19 @@ function readMeshSource(
     if (name !== undefined && !NAME.test(name))
       return failed("usage", `--${option} ${name} is no name: write small letters, digits and hyphens.`);
   const access = readClusterAccess(options, environment);
+  const isInCluster = access.kind === "in-cluster";
+  // Outside of it no API server finds us.
+  const asked = options.webhookAddress ?? (isInCluster ? `0.0.0.0:${DEFAULT_WEBHOOK_PORT}` : undefined);
+  const webhookAddress = asked === undefined ? undefined : readAddress("--webhook-address", asked);
+  if (webhookAddress !== undefined && isFailed(webhookAddress)) return webhookAddress;
   // From outside of the cluster, Istio's own: whatever a kubeconfig calls the usual one is meant for applications.
-  const own = namespace ?? (access.kind === "in-cluster" ? undefined : "istio-system");
-  return { cluster: { access, namespace: own, revision, tokenAudience } };
+  const own = namespace ?? (isInCluster ? undefined : "istio-system");
+  return { cluster: { access, namespace: own, revision, tokenAudience, webhookAddress } };
+}
+
+/** An option as people write it: `webhookAddress` is `--webhook-address`. */
+function spelled(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
 export interface UpOptions extends MeshOptions {

@@ -57,7 +57,7 @@ export const house: readonly (readonly [room: string, from: readonly string[]])[
   ],
   ["bootstrap", ["model"]],
   ["injector", ["model", "world", "pods", "capture", "bootstrap"]],
-  ["webhooks", ["model", "injector"]],
+  ["webhooks", ["model", "telemetry", "stages", "listen", "kubernetes", "validate", "world", "ca", "injector"]],
   ["install", ["model", "telemetry", "settings", "kubernetes", "injector", "webhooks"]],
   [
     "local",

@@ -1,0 +1,94 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import { parseAllDocuments } from "yaml";
+import { injectDocument } from "../injector/documents.ts";
+import { injectionValues } from "../injector/values.ts";
+import { readEnvironment } from "../settings/environment.ts";
+import { SCRIM_VERSION } from "../settings/version.ts";
+import { loadText } from "../store/load.ts";
+import { createSystemClock } from "../telemetry/clock.ts";
+import { createProgram } from "./index.ts";
+
+const directory = mkdtempSync(join(tmpdir(), "scrim-inject-"));
+afterAll(() => rmSync(directory, { recursive: true }));
+
+const service = "apiVersion: v1\nkind: Service # stays as it is\nmetadata: {name: web}\nspec: {ports: [{port: 80}]}\n";
+const deployment = `apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: web, image: "web:1"}]}
+`;
+
+function fileOf(name: string, text: string): string {
+  writeFileSync(join(directory, name), text);
+  return join(directory, name);
+}
+
+async function run(...args: readonly string[]): Promise<{ readonly out: string; readonly err: string }> {
+  let [out, err] = ["", ""];
+  const program = createProgram({
+    environment: readEnvironment({}),
+    installation: { launcher: "", filtersDir: "", pluginCheckScript: "", yamlThreadScript: "" },
+    terminal: { out: (text) => void (out += text), err: (text) => void (err += text) },
+    clock: createSystemClock(),
+  });
+  await program.parseAsync(args, { from: "user" }).catch((error: Error) => {
+    throw new Error(`${error.message}\n${err}`);
+  });
+  return { out, err };
+}
+
+describe.each(["inject", "kube-inject"])("scrim %s", (command) => {
+  it("injects what makes pods, and writes all else as it was", async () => {
+    const file = fileOf("app.yaml", `---\n${service}---\n${deployment}`);
+    const { out, err } = await run(command, "-f", file);
+    expect(out.startsWith(`${service}---\n`)).toBe(true);
+    const [, written] = parseAllDocuments(out).map((document) => document.toJS() as unknown);
+    const [given] = parseAllDocuments(deployment).map((document) => document.toJS() as unknown);
+    const context = { namespace: "default", world: loadText("").world, values: injectionValues({}, SCRIM_VERSION) };
+    expect(written).toEqual(injectDocument(given, context).value);
+    expect(err).toBe("");
+  });
+
+  it("goes by the mesh's settings, the values of the installation and a revision", async () => {
+    const mesh = fileOf("mesh.yaml", "trustDomain: example.org\ndefaultConfig: {concurrency: 2}\n");
+    const values = fileOf("values.yaml", "global: {hub: registry.example, tag: 7}\n");
+    const more = ["--meshConfigFile", mesh, "--valuesFile", values, "--revision", "canary", "-n", "shop"];
+    const output = join(directory, "out.yaml");
+    const { out } = await run(command, "-f", fileOf("app.yaml", deployment), ...more, "-o", output);
+    const text = readFileSync(output, "utf8");
+    expect(out).toBe("");
+    const parts = ["registry.example/init:7", "istiod-canary.istio-system.svc", '"MESH_ID":"example.org"'];
+    for (const part of [...parts, "istio.io/rev: canary"]) expect(text).toContain(part);
+    expect(text).toMatch(/- --concurrency\n *- "2"/);
+  });
+});
+
+describe("scrim inject", () => {
+  it("tells what it leaves alone, with the place and the reason", async () => {
+    const left = deployment.replace("{app: web}", '{sidecar.istio.io/inject: "false"}');
+    const file = fileOf("left.yaml", `${service}---\n${left}`);
+    const { out, err } = await run("inject", "-f", file);
+    expect(out).toContain(left);
+    expect(err).toBe(
+      `${file}:6: note: Deployment default/web: not injected: its label sidecar.istio.io/inject is "false"\n`,
+    );
+  });
+
+  it("writes nothing where a pod asks for what it cannot have, or where the text is none", async () => {
+    const wrong = deployment.replace("{labels:", "{annotations: {sidecar.istio.io/proxyCPU: lots}, labels:");
+    await expect(run("inject", "-f", fileOf("wrong.yaml", wrong))).rejects.toThrow(/lots is not a quantity/);
+    await expect(run("inject", "-f", fileOf("broken.yaml", "a: [1\n"))).rejects.toThrow(/broken.yaml:/);
+    await expect(run("inject", "-f", join(directory, "nowhere.yaml"))).rejects.toThrow(/cannot be read/);
+  });
+
+  it("has no templates of one's own", async () => {
+    const file = fileOf("app.yaml", deployment);
+    await expect(run("inject", "-f", file, "--injectConfigFile", "x")).rejects.toThrow(/no injection templates/);
+  });
+});

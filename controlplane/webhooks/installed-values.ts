@@ -1,0 +1,81 @@
+// Consumes: the ConfigMap in which an installation left its values, as it changes, and the API server's version.
+// Produces: what injection goes by.
+// Never does: forget what it knew because it cannot read it at the moment.
+import type { ApiClient } from "../kubernetes/api-client.ts";
+import { createListWatch } from "../kubernetes/list-watch.ts";
+import { resourcePath } from "../kubernetes/resource-path.ts";
+import { injectionValues, type InjectionValues } from "../injector/values.ts";
+import { isJsonObject } from "../model/json-object.ts";
+import { parsePiece } from "../model/yaml.ts";
+import { type Cell, createCell } from "../stages/cell.ts";
+import type { Clock } from "../telemetry/clock.ts";
+import { injectorName } from "./configurations.ts";
+
+export interface InstalledValuesOptions {
+  readonly client: Pick<ApiClient, "request" | "watch">;
+  /** "" for the one without a name. */
+  readonly revision: string;
+  /** The control plane's own. */
+  readonly namespace: string;
+  /** The images' tag where no values say one. */
+  readonly version: string;
+  readonly clock: Pick<Clock, "monotonicMs" | "sleep">;
+  /** From 0 up to 1. */
+  readonly random: () => number;
+  /** Told of what cannot be read, a sentence each time. */
+  readonly warn: (problem: string) => void;
+}
+
+/** The first Kubernetes in which an init container may go on beside the others. */
+const NATIVE_SIDECARS_SINCE = 29;
+
+/** Returns the values, by default until they are read; resolves when they were looked for. Ends with the signal. */
+export async function followInstalledValues(
+  options: InstalledValuesOptions,
+  signal: AbortSignal,
+): Promise<Cell<InjectionValues>> {
+  const { client, revision, namespace, version, clock, random, warn } = options;
+  const isOld = await lacksNativeSidecars(client);
+  const read = (written: unknown): InjectionValues => {
+    const values = injectionValues(written, version);
+    return { ...values, revision, namespace, nativeSidecars: values.nativeSidecars && !isOld };
+  };
+  const cell = createCell(read({ revision, global: { istioNamespace: namespace } }));
+  const name = injectorName({ revision, namespace: "istio-system" });
+  await new Promise<void>((settled) => {
+    const reading = createListWatch<string>({
+      ...{ client, clock, random },
+      paths: [resourcePath({ group: "", version: "v1", plural: "configmaps", namespace })],
+      query: { fieldSelector: `metadata.name=${name}` },
+      decode: ({ data }) => (isJsonObject(data) && typeof data["values"] === "string" ? data["values"] : undefined),
+      onChanges: ({ put }) => {
+        for (const { value: text } of put) {
+          const parsed = parsePiece(text);
+          if (parsed.kind === "broken") return warn(`ConfigMap ${namespace}/${name}: its values are no YAML`);
+          const written = parsed.kind === "document" && isJsonObject(parsed.value) ? parsed.value : {};
+          cell.set(read({ ...written, revision, global: withNamespace(written["global"], namespace) }));
+        }
+      },
+      onState: (state) => {
+        if (state.kind === "unreadable" || state.kind === "forbidden")
+          warn(`ConfigMap ${namespace}/${name} cannot be read: ${state.message}`);
+        if (state.kind !== "listing") settled();
+      },
+    });
+    signal.addEventListener("abort", () => settled(), { once: true });
+    void reading.run(signal);
+  });
+  return cell;
+}
+
+/** Where the control plane runs it knows best. */
+function withNamespace(global: unknown, istioNamespace: string): object {
+  return { ...(isJsonObject(global) ? global : {}), istioNamespace };
+}
+
+async function lacksNativeSidecars(client: Pick<ApiClient, "request">): Promise<boolean> {
+  const answer = await client.request({ method: "GET", path: "/version" });
+  const minor =
+    answer.kind === "answer" && isJsonObject(answer.body) ? parseInt(String(answer.body["minor"]), 10) : NaN;
+  return minor < NATIVE_SIDECARS_SINCE;
+}
