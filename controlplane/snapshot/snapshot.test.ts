@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { decode, packAny } from "../../protos/codec.ts";
-import { describeProblem, findProblems } from "./consistency.ts";
+import { layered } from "../world/layered-map.ts";
+import { describeProblem, findProblems, namesReferredTo } from "./consistency.ts";
 import { createResourceEncoder } from "./encode.ts";
 import { emptyResources, type EnvoyResources } from "../translate/emit/resources.ts";
 
@@ -89,5 +90,15 @@ describe("consistency", () => {
     ]);
     resources.endpoints.set("a-endpoints", { clusterName: "a-endpoints" });
     expect(findProblems(encoder.encodeResources("c", resources), never, isSecret)).toEqual([]);
+  });
+
+  it("names what resources refer to, whichever layer they are in", () => {
+    const encoder = createResourceEncoder();
+    const [shared, own] = ["a", "b"].map(
+      (name) => encoder.encodeResources("c", listener(name, name, "x")).maps.listeners,
+    );
+    expect(namesReferredTo(shared!, "secrets")).toEqual(["default"]);
+    expect(namesReferredTo(layered(shared!, own!), "routes")).toEqual(["a", "b"]);
+    expect(namesReferredTo(new Map(), "secrets")).toEqual([]);
   });
 });

@@ -137,7 +137,11 @@ function sidecarIr(inputs: Inputs, proxies: ProxyClass): PartOfIr {
     ...serving,
     upstreams: withRateLimits(inputs, proxies, upstreams),
     routeTables: [withEngine(table, engineOf(inputs.world, proxies))],
-    notes: [...serving.notes, ...connectionNotesOf(inputs, proxies), ...networkPluginNotesOf(inputs, proxies)],
+    notes: [
+      ...serving.notes,
+      ...resolveConnectionNotes(inputs.world, proxies.namespace, proxies.labels),
+      ...networkPluginNotesOf(inputs, proxies),
+    ],
     outbound: outboundOf(inputs, proxies),
   };
 }
@@ -162,7 +166,6 @@ const gatewayOf = derived(resolveGateway, { keyOf });
 const gatewayPortsOf = derived((inputs: Inputs, proxies: ProxyClass) => gatewayOf(inputs, proxies).ports, byContent);
 const inboundOf = derived(resolveInbound, byContent);
 const capturedInboundOf = derived(resolveCapturedInbound, byContent);
-const connectionNotesOf = derived(resolveConnectionNotes, byContent);
 const networkPluginNotesOf = derived(resolveNetworkPluginNotes, byContent);
 const ingressNotesOf = derived(resolveIngressNotes, byContent);
 const guardNotesOf = derived(resolveGuardNotes, byContent);

@@ -1,12 +1,13 @@
 // Where a captured client's connections to a service go: as VirtualServices' tcp and tls routes say, else to the service.
+import type { Labels } from "../../model/labels.ts";
+import { derived, sameItems } from "../../world/derive.ts";
+import type { World } from "../../world/world.ts";
 import type { CapturedWay } from "../ir/captured.ts";
-import type { ProxyClass } from "../ir/proxy-class.ts";
 import { type Client, contextOf } from "./client-hosts.ts";
-import { connectionRules, connectionRulesFor, decisiveLabelsOf } from "./client-scope.ts";
+import { byClient, connectionRules, connectionRulesFor, decisiveLabelsOf } from "./client-scope.ts";
 import { type ConnectionRoute, connectionPolicyOf, isKnownForHttp } from "./connection-route.ts";
 import { disjointWays } from "./disjoint-ways.ts";
 import type { MeshPort, MeshService } from "./mesh-service.ts";
-import type { Inputs } from "./modules.ts";
 import { resolveTcpRoutes } from "./tcp-route.ts";
 import { resolveTlsRoutes } from "./tls-route.ts";
 
@@ -56,9 +57,15 @@ function wayOf(route: ConnectionRoute, blocks: readonly string[], isSniffed: boo
 }
 
 /** Returns what to say of rules that cannot be obeyed where programs name the host that they want, not an address. */
-export function resolveConnectionNotes({ world }: Inputs, { namespace, labels }: ProxyClass): readonly string[] {
-  return connectionRules(world, namespace, decisiveLabelsOf(world, labels))
-    .map(({ metadata }) => `${metadata.namespace}/${metadata.name}`)
-    .map((name) => `the tcp and tls routes of VirtualService ${name} need captured connections: this proxy has none`)
-    .sort();
+export function resolveConnectionNotes(world: World, namespace: string, labels: Labels): readonly string[] {
+  return connectionNotes(world, namespace, decisiveLabelsOf(world, labels));
 }
+
+const connectionNotes = derived(
+  (world: World, namespace: string, labels: Labels): readonly string[] =>
+    connectionRules(world, namespace, labels)
+      .map(({ metadata }) => `${metadata.namespace}/${metadata.name}`)
+      .map((name) => `the tcp and tls routes of VirtualService ${name} need captured connections: this proxy has none`)
+      .sort(),
+  { ...byClient, same: sameItems },
+);

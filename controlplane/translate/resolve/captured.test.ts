@@ -3,7 +3,7 @@ import type { CapturedPort, CapturedWay } from "../ir/captured.ts";
 import { upstreamText } from "../ir/upstream.ts";
 import { resolveCaptured, resolveCapturedTraits } from "./captured.ts";
 import { resolveConnectionNotes } from "./captured-ways.ts";
-import { inputsOf, sidecar, worldOf } from "./testing.ts";
+import { worldOf } from "./testing.ts";
 
 const service = (name: string, clusterIP: string, ports: string, more = "") =>
   `apiVersion: v1\nkind: Service\nmetadata: {name: ${name}${more}}\nspec: {clusterIP: ${clusterIP}, ports: [${ports}]}\n---\n`;
@@ -199,7 +199,7 @@ describe("routes of connections", () => {
   });
 
   it("are told to whoever has no captured connections", () => {
-    expect(resolveConnectionNotes(inputsOf(db + tcp(`{route: [${to("db")}]}`)), sidecar())).toEqual([
+    expect(resolveConnectionNotes(worldOf(db + tcp(`{route: [${to("db")}]}`)), "default", {})).toEqual([
       "the tcp and tls routes of VirtualService default/db need captured connections: this proxy has none",
     ]);
   });
