@@ -60,7 +60,6 @@ const withoutEffect: Labels = {
   [`${SIDECAR}enableCoreDump`]: "Envoy's image writes no core dumps",
   [`${SIDECAR}statsHistogramBuckets`]: "the buckets are the mesh's",
   [`${SIDECAR}statsCompression`]: "statistics are sent as they are",
-  "prometheus.istio.io/merge-metrics": "the application's metrics stay at its own port",
 };
 
 /** Returns how the proxy is to be; a failure that names every annotation that cannot be followed. */
@@ -71,7 +70,10 @@ export function askedProxy(
 ): AskedProxy | Failure<"not-followed"> {
   const { annotations } = owner;
   const problems: string[] = [];
-  const config = proxyConfigOf(annotations, problems);
+  const config: Readonly<Record<string, unknown>> = {
+    ...world.mesh.injectionDefaults,
+    ...proxyConfigOf(annotations, problems),
+  };
   const scope = parseCaptureScope({ ...values.capture, ...interceptionOf(config), ...annotations });
   problems.push(...scope.problems);
   const read = reader(annotations, problems);

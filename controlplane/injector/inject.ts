@@ -4,6 +4,7 @@
 // Never does: ask anybody; change what the pod runs.
 import { type Failure, failed, isFailed } from "../model/failure.ts";
 import { isJsonObject } from "../model/json-object.ts";
+import { STATISTICS_PORT } from "../model/capture-ports.ts";
 import type { Labels } from "../model/labels.ts";
 import { serviceAccountOf } from "../pods/pod-facts.ts";
 import { derived } from "../world/derive.ts";
@@ -226,6 +227,7 @@ function metadataOf(
         "kubectl.kubernetes.io/default-logs-container": first,
         "kubectl.kubernetes.io/default-container": first,
       }),
+      ...scrapedAt(annotations),
       // A CNI plugin knows of a pod what its annotations say.
       ...(values.cni && proxy === "sidecar" && { [INTERCEPTION_MODE]: asked.capture ?? "NONE", ...values.capture }),
       ...annotations,
@@ -235,6 +237,17 @@ function metadataOf(
         imagePullSecrets: values.imagePullSecrets.filter((name) => named(spec.imagePullSecrets, name) === undefined),
       }),
     },
+  };
+}
+
+/** Where Prometheus finds the proxy's statistics, unless the pod says itself where it is to look. */
+function scrapedAt(annotations: Labels): Labels {
+  const isSaid = Object.keys(annotations).some((name) => name.startsWith("prometheus.io/"));
+  if (isSaid || annotations["prometheus.istio.io/merge-metrics"] === "false") return {};
+  return {
+    "prometheus.io/scrape": "true",
+    "prometheus.io/port": String(STATISTICS_PORT),
+    "prometheus.io/path": "/stats/prometheus",
   };
 }
 

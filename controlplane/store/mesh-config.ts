@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 import { parseDurationMs } from "../model/duration.ts";
 import type { MeshObject } from "../model/object.ts";
 import { readMeshConfig } from "../validate/mesh-config.ts";
-import { defaultMeshConfig, type MeshConfig } from "../world/world.ts";
+import { defaultMeshConfig, type InjectionDefaults, type MeshConfig } from "../world/world.ts";
 
 /**
  * Returns the settings of ConfigMap istio-system/istio with defaults filled in; `before` itself if they say the same.
@@ -59,6 +59,15 @@ function meshConfigFrom(text: string): MeshConfig {
         ),
       ),
     }),
+    ...injectionDefaultsIn(defaultConfig),
     ...(defaultConfig?.concurrency !== undefined && { defaultConcurrency: defaultConfig.concurrency }),
   };
+}
+
+function injectionDefaultsIn(said: InjectionDefaults = {}): Pick<MeshConfig, "injectionDefaults"> {
+  const { interceptionMode, discoveryAddress, holdApplicationUntilProxyStarts } = said;
+  const given = Object.entries({ interceptionMode, discoveryAddress, holdApplicationUntilProxyStarts }).filter(
+    ([, value]) => value !== undefined,
+  );
+  return given.length === 0 ? {} : { injectionDefaults: Object.fromEntries(given) };
 }

@@ -36,6 +36,8 @@ export interface MeshConfig extends RequestForm {
   readonly defaultConcurrency?: number;
   /** Variables of the environment in which proxies are started. */
   readonly proxyVariables?: Readonly<Record<string, string>>;
+  /** What proxies are injected with, where their pods do not say otherwise. */
+  readonly injectionDefaults?: InjectionDefaults;
   /** Labels beyond Istio's standard ones that proxies' bootstraps declare. */
   readonly extraStatTags: readonly string[];
   /** Whether policies run in the Wasm filters or in Envoy's native ones. */
@@ -43,6 +45,13 @@ export interface MeshConfig extends RequestForm {
   /** Whose plugins may run, and what they may use. */
   readonly pluginTrust: readonly PluginTrustRule[];
   readonly failStrategies: Readonly<Record<"authorization" | "rateLimit" | "router" | "telemetry", FailStrategy>>;
+}
+
+/** Under the names of ProxyConfig. */
+export interface InjectionDefaults {
+  readonly interceptionMode?: string | undefined;
+  readonly discoveryAddress?: string | undefined;
+  readonly holdApplicationUntilProxyStarts?: boolean | undefined;
 }
 
 /** The settings of a mesh whose users said nothing. */

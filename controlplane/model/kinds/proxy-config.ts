@@ -23,6 +23,8 @@ import { clientTls, tcpKeepalive } from "./destination-rule.ts";
 
 /** Envoy is started by whoever runs the proxy, and told by its bootstrap. */
 const BOOTSTRAP = "whoever starts Envoy says it";
+/** Injection goes by it (controlplane/injector). */
+const INJECTED = "it counts when a cluster's pods are injected";
 
 const remoteService = fields({
   address: opt(hostAndPort()),
@@ -71,7 +73,7 @@ export const proxyConfig = fields(
       choice(["APP_LABEL_AND_NAMESPACE", "CANONICAL_NAME_ONLY", "CANONICAL_NAME_AND_NAMESPACE"]),
     ),
     drainDuration: noEffect(duration(1_000)),
-    discoveryAddress: noEffect(hostAndPort(), BOOTSTRAP),
+    discoveryAddress: noEffect(hostAndPort(), INJECTED),
     discoveryRefreshDelay: noEffect(duration(0)),
     zipkinAddress: noEffect(anyText()),
     statsdUdpAddress: noEffect(hostAndPort()),
@@ -85,7 +87,7 @@ export const proxyConfig = fields(
     customConfigFile: noEffect(anyText(), BOOTSTRAP),
     statNameLength: noEffect(integer(0, 2_147_483_647), BOOTSTRAP),
     proxyBootstrapTemplatePath: noEffect(anyText(), BOOTSTRAP),
-    interceptionMode: noEffect(choice(["REDIRECT", "TPROXY", "NONE"]), "no traffic is captured"),
+    interceptionMode: noEffect(choice(["REDIRECT", "TPROXY", "NONE"]), INJECTED),
     tracing: noEffect(tracing),
     sds: noEffect(fields({ enabled: opt(flag()), k8sSaJwtPath: opt(anyText()) })),
     envoyAccessLogService: noEffect(remoteService),
@@ -111,7 +113,7 @@ export const proxyConfig = fields(
         inclusionRegexps: opt(listOf(text())),
       }),
     ),
-    holdApplicationUntilProxyStarts: noEffect(flag()),
+    holdApplicationUntilProxyStarts: noEffect(flag(), INJECTED),
     caCertificatesPem: noEffect(listOf(text())),
     image: noEffect(fields({ imageType: opt(anyText()) }), BOOTSTRAP),
     privateKeyProvider: noEffect(
