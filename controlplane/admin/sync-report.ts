@@ -73,13 +73,18 @@ function inState({ pod, namespace, sync }: ProxySync, state: SyncState, what: st
 function unconnected(pods: readonly ProxiedPod[], proxies: readonly ProxySync[]): Waiting[] {
   const connected = new Set(proxies.map(({ namespace, pod }) => `${namespace}/${pod}`));
   return pods
-    .filter((pod) => !pod.terminating && !connected.has(workloadKey(pod)))
+    .filter((pod) => isThere(pod) && !connected.has(workloadKey(pod)))
     .map((pod) => ({ who: `${pod.name}.${pod.namespace}`, why: "its proxy is not connected" }));
+}
+
+/** One that has ended, as a Job's do, is waited for no more. */
+function isThere({ terminating, finished }: ProxiedPod): boolean {
+  return !terminating && !finished;
 }
 
 function unready(pods: readonly ProxiedPod[]): Waiting[] {
   return pods
-    .filter((pod) => !pod.terminating && !pod.ready)
+    .filter((pod) => isThere(pod) && !pod.ready)
     .map((pod) => ({ who: `${pod.name}.${pod.namespace}`, why: "does not answer yet" }));
 }
 

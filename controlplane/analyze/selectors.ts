@@ -111,7 +111,7 @@ export function nobody(world: World, namespace: string, labels: Labels | undefin
 /** Who could be selected, in a namespace or anywhere. */
 export function lackingWorkload(namespace?: string): readonly string[] {
   const of = namespace === undefined ? "" : `${namespace}/`;
-  return ["Deployment", "StatefulSet", "DaemonSet", "Pod", "WorkloadEntry"].map((kind) => `${kind}/${of}`);
+  return ["Deployment", "StatefulSet", "DaemonSet", "Job", "Pod", "WorkloadEntry"].map((kind) => `${kind}/${of}`);
 }
 
 function portUnserved(

@@ -1,5 +1,5 @@
 // Pods for a mesh that is not running: what `scrim translate` needs to know of workloads that nobody started.
-import { templatedWorkloads } from "../pods/templated-workloads.ts";
+import { podCountOf, templatedWorkloads } from "../pods/templated-workloads.ts";
 import { planRouters } from "../pods/gateway-plan.ts";
 import { allKinds } from "../model/kinds.ts";
 import type { MeshObject } from "../model/object.ts";
@@ -59,7 +59,12 @@ export function undeclaredPod(world: World, namespace: string, name: string): Me
 }
 
 function deploymentDrafts(world: World): readonly OfflinePod[] {
-  return templatedWorkloads(world).flatMap(({ metadata: { name, namespace }, spec, origin }) => {
+  return templatedWorkloads(world).flatMap((workload) => {
+    const {
+      metadata: { name, namespace },
+      spec,
+      origin,
+    } = workload;
     const { labels = {}, annotations = {} } = spec.template.metadata ?? {};
     const declared = declaredPorts(spec.template.spec?.containers);
     const draft: Omit<OfflinePod, "name"> = {
@@ -72,7 +77,7 @@ function deploymentDrafts(world: World): readonly OfflinePod[] {
       containerPorts: [...servedPorts(world, namespace, labels, declared)].sort(byNumber),
       origin,
     };
-    return Array.from({ length: spec.replicas ?? 1 }, (_, index) => ({ ...draft, name: `${name}-${index}` }));
+    return Array.from({ length: podCountOf(workload) }, (_, index) => ({ ...draft, name: `${name}-${index}` }));
   });
 }
 

@@ -21,6 +21,8 @@ export interface LocalPod {
   start(): Promise<void>;
   snapshot(): PodSnapshot;
   isReady(): boolean;
+  /** Whether its workload ran once, and has ended for good. */
+  isFinished(): boolean;
   isTerminating(): boolean;
   /** Gives a gateway proxy other ports. */
   setPorts(ports: readonly ListenPort[]): void;
@@ -62,8 +64,10 @@ export function createLocalPod(record: PodRecord, workload: WorkloadPlan | undef
       pod,
       ready: life?.watch()?.isReady() === true && deletionTimestamp === undefined,
       deletionTimestamp,
+      outcome: life?.processes()?.outcome(),
       envoyPid: life?.processes()?.envoyPid(),
     }),
+    isFinished: () => life?.processes()?.outcome() !== undefined,
     isReady: () => life?.watch()?.isReady() === true,
     isTerminating: () => deletionTimestamp !== undefined,
     setPorts(ports) {

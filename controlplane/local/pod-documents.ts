@@ -15,6 +15,8 @@ export interface PodSnapshot {
   readonly ready: boolean;
   /** RFC 3339; set when the pod is being drained. */
   readonly deletionTimestamp: string | undefined;
+  /** How its workload ended; undefined: it runs. */
+  readonly outcome?: "succeeded" | "failed" | undefined;
   readonly envoyPid: number | undefined;
 }
 
@@ -25,10 +27,11 @@ export function renderPods(pods: readonly PodSnapshot[], revision: number): stri
     .join("---\n");
 }
 
-function describePod({ pod, ...state }: PodSnapshot): object {
+function describePod({ pod, outcome, ...state }: PodSnapshot): object {
   return podDocument({
     ...pod,
     ...state,
+    phase: outcome === undefined ? "Running" : outcome === "succeeded" ? "Succeeded" : "Failed",
     proxy: pod.kind,
     listens: pod.ports,
     containerPorts: pod.ports,

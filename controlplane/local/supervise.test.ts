@@ -53,6 +53,23 @@ describe("supervise", () => {
     expect(supervised.pid()).toBeUndefined();
   });
 
+  it("ends with a process that is done", async () => {
+    const children = [fakeChild(0), fakeChild(0), fakeChild(0)];
+    const crashes: number[] = [];
+    let runs = 0;
+    let ended: () => void = () => undefined;
+    const done = new Promise<void>((resolve) => (ended = resolve));
+    const supervised = supervise({
+      start: () => children.shift() ?? fakeChild(0, false),
+      onCrash: (_, restartInMs) => crashes.push(restartInMs),
+      isDone: () => (++runs === 2 ? (ended(), true) : false),
+      clock: fakeClock(),
+    });
+    await done;
+    await supervised.stop(0);
+    expect([children.length, crashes.length, supervised.pid()]).toEqual([1, 1, undefined]);
+  });
+
   it("treats a start that fails as a crash", async () => {
     const clock = fakeClock();
     const steady = fakeChild(0, false);

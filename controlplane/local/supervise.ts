@@ -2,7 +2,7 @@ import type { Clock } from "../telemetry/clock.ts";
 import { createBackoff } from "./backoff.ts";
 import type { Child, ChildExit } from "./child-process.ts";
 
-/** A process that is started again whenever it ends by itself. */
+/** A process that is started again whenever it ends by itself, unless it is done then. */
 export interface Supervised {
   /** The running process's id; undefined between two runs. */
   pid(): number | undefined;
@@ -16,11 +16,13 @@ export interface Supervision {
   readonly onStart?: () => void;
   /** Called when it ended by itself, with the time until it is started again. */
   readonly onCrash: (exit: ChildExit, restartInMs: number) => void;
+  /** Whether it is done, having ended by itself like this; left out, it never is. */
+  readonly isDone?: (exit: ChildExit) => boolean;
   readonly clock: Clock;
 }
 
 /** Starts a process and keeps it running, with growing pauses, until `stop`. */
-export function supervise({ start, onStart, onCrash, clock }: Supervision): Supervised {
+export function supervise({ start, onStart, onCrash, isDone, clock }: Supervision): Supervised {
   const ended = new AbortController();
   const backoff = createBackoff();
   let child: Child | undefined;
@@ -28,7 +30,7 @@ export function supervise({ start, onStart, onCrash, clock }: Supervision): Supe
   async function run(): Promise<void> {
     while (!ended.signal.aborted) {
       const exit = await runOnce();
-      if (ended.signal.aborted) return;
+      if (ended.signal.aborted || isDone?.(exit) === true) return;
       const waitMs = backoff.next(exit.ranForMs);
       onCrash(exit, waitMs);
       await clock.sleep(waitMs, ended.signal).catch(() => undefined);

@@ -41,6 +41,7 @@ function fakeMesh() {
         envoyPid: undefined,
       }),
       isReady: () => ready.has(name),
+      isFinished: () => false,
       isTerminating: () => terminating.has(name),
       setPorts: () => undefined,
       markTerminating: () => {

@@ -95,7 +95,7 @@ async function newPodsServe(plan: WorkloadPlan, { key, group, rollout, signal }:
   const current = () => staying(group).filter(({ templateHash }) => templateHash === plan.templateHash);
   const startedAt = clock.monotonicMs();
   let told = false;
-  while (!current().every((pod) => pod.isReady())) {
+  while (!current().every((pod) => pod.isReady() || pod.isFinished())) {
     if (signal.aborted) return false;
     if (!told && clock.monotonicMs() - startedAt > SLOW_START_MS) {
       told = true;

@@ -12,7 +12,14 @@ import {
 import { destinationRuleSchema, type DestinationRuleSpec } from "./kinds/destination-rule.ts";
 import { gatewaySchema, type GatewaySpec } from "./kinds/gateway.ts";
 import { peerAuthenticationSchema, type PeerAuthenticationSpec } from "./kinds/peer-authentication.ts";
-import { deploymentSchema, type DeploymentSpec, podSchema, type PodSpec } from "./kinds/pod.ts";
+import {
+  deploymentSchema,
+  type DeploymentSpec,
+  jobSchema,
+  type JobSpec,
+  podSchema,
+  type PodSpec,
+} from "./kinds/pod.ts";
 import { proxyConfigSchema, type ProxyConfigSpec } from "./kinds/proxy-config.ts";
 import {
   quotaSpecBindingSchema,
@@ -43,6 +50,7 @@ export interface SpecByKind {
   Deployment: DeploymentSpec;
   StatefulSet: DeploymentSpec;
   DaemonSet: DeploymentSpec;
+  Job: JobSpec;
   Pod: PodSpec;
   Secret: SecretSpec;
   ConfigMap: ConfigMapSpec;
@@ -101,6 +109,7 @@ export const kindDefinitions: Readonly<Record<Kind, KindDefinition>> = {
   Deployment: define(["apps/v1"], deploymentSchema),
   StatefulSet: define(["apps/v1"], deploymentSchema),
   DaemonSet: define(["apps/v1"], deploymentSchema),
+  Job: define(["batch/v1"], jobSchema),
   Pod: define(["v1"], podSchema, "spec+status"),
   Secret: define(["v1"], secretSchema, "top"),
   ConfigMap: define(["v1"], configMapSchema, "top"),

@@ -16,6 +16,8 @@ export interface PodDraft
   readonly annotations?: Labels | undefined;
   /** RFC 3339; set when the pod is being drained. */
   readonly deletionTimestamp?: string | undefined;
+  /** Kubernetes' word; left out: it runs. */
+  readonly phase?: "Running" | "Succeeded" | "Failed";
 }
 
 /** Returns the Pod as Kubernetes writes it, one container and its ports. */
@@ -49,7 +51,7 @@ export function podDocument(draft: PodDraft) {
     status: {
       podIP: draft.ip,
       ...(draft.moreIps && draft.moreIps.length > 0 && { podIPs: [draft.ip, ...draft.moreIps].map((ip) => ({ ip })) }),
-      phase: "Running",
+      phase: draft.phase ?? "Running",
       conditions: [{ type: "Ready", status: ready ? "True" : "False" }],
     },
   } as const;

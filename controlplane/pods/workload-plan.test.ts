@@ -33,6 +33,18 @@ describe("planWorkloads", () => {
     expect(plan(as("DaemonSet"))?.hasStableNames).toBeUndefined();
   });
 
+  it("runs Jobs, each pod once, started again as often as they say", () => {
+    const job = (spec: string) =>
+      deploymentYaml()
+        .replace("kind: Deployment", "kind: Job")
+        .replace("apps/v1", "batch/v1")
+        .replace("spec:", `spec:\n  ${spec}`);
+    expect(plan(job("backoffLimit: 2"))).toMatchObject({ replicas: 1, runsOnce: { retries: 2 } });
+    expect(plan(job("completions: 3"))).toMatchObject({ replicas: 3, runsOnce: { retries: 6 } });
+    expect(plan(job("parallelism: 0"))).toMatchObject({ replicas: 0 });
+    expect(plan(deploymentYaml())?.runsOnce).toBeUndefined();
+  });
+
   it("cannot run two workloads of one name", () => {
     const twin = deploymentYaml().replace("kind: Deployment", "kind: StatefulSet");
     expect(planWorkloads(worldOf(`${deploymentYaml()}---\n${twin}`))).toMatchObject({

@@ -1,5 +1,5 @@
 // Consumes: the mesh's accepted objects.
-// Produces: the workloads to run as local processes: one for each Deployment, StatefulSet and DaemonSet whose pod
+// Produces: the workloads to run as local processes: one for each Deployment, StatefulSet, DaemonSet and Job whose pod
 // template has a local command.
 // Never does: I/O; the folder of a workload is told by the origin of its Deployment.
 import { createHash } from "node:crypto";
@@ -12,7 +12,7 @@ import {
 import { baseFolderOf } from "../model/origin.ts";
 import { serviceAccountOf } from "./pod-facts.ts";
 import { type ProxySettings, proxySettingsOf } from "./proxy-settings.ts";
-import { type TemplatedWorkload, templatedWorkloads } from "./templated-workloads.ts";
+import { podCountOf, type TemplatedWorkload, templatedWorkloads } from "./templated-workloads.ts";
 import { declaredPorts, type ServedPort, servedPorts } from "./served-ports.ts";
 import type { World } from "../world/world.ts";
 
@@ -27,6 +27,8 @@ export interface WorkloadPlan {
   readonly serviceAccount: string;
   /** A StatefulSet's: a pod keeps its name, so an old one goes before the new one of its name comes. */
   readonly hasStableNames?: boolean;
+  /** A Job's: each pod runs until it has ended well, and is started again so often at most. */
+  readonly runsOnce?: { readonly retries: number };
   readonly command: string;
   readonly folder: string;
   readonly ports: readonly ServedPort[];
@@ -59,6 +61,8 @@ export interface WorkloadProblem {
 }
 
 const DEFAULT_GRACE_SECONDS = 30;
+/** Kubernetes'. */
+const DEFAULT_BACKOFF_LIMIT = 6;
 
 /**
  * Returns the workloads to run and the Deployments that cannot be, in the order of the World's list. `scope` "every"
@@ -100,7 +104,7 @@ function planWorkload(
   deployment: TemplatedWorkload,
   { command, folder, variables }: Pick<WorkloadPlan, "command" | "folder" | "variables">,
 ): WorkloadPlan {
-  const { template, replicas } = deployment.spec;
+  const { template } = deployment.spec;
   const containers = template.spec?.containers ?? [];
   const labels = template.metadata?.labels ?? {};
   const declared = declaredPorts(containers);
@@ -112,6 +116,9 @@ function planWorkload(
     command,
     folder,
     ...(deployment.kind === "StatefulSet" && { hasStableNames: true }),
+    ...(deployment.kind === "Job" && {
+      runsOnce: { retries: deployment.spec.backoffLimit ?? DEFAULT_BACKOFF_LIMIT },
+    }),
     // Kubernetes takes declared ports for documentation: without any, those that Services lead to are what the process
     // serves.
     ports: declared.length > 0 ? declared : servedPorts(world, deployment.metadata.namespace, labels),
@@ -129,7 +136,12 @@ function planWorkload(
     .update(JSON.stringify([started, template.metadata?.annotations]))
     .digest("hex")
     .slice(0, 10);
-  return { ...started, annotations: template.metadata?.annotations ?? {}, replicas: replicas ?? 1, templateHash };
+  return {
+    ...started,
+    annotations: template.metadata?.annotations ?? {},
+    replicas: podCountOf(deployment),
+    templateHash,
+  };
 }
 
 /** The first container's own word counts before the pod's. */

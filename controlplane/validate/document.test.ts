@@ -131,7 +131,7 @@ describe("kinds", () => {
       "apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: a}",
       "ignored",
       "warning",
-      "2:1 kind CronJob (batch/v1) is not supported yet and has no effect: of workloads only Deployments, StatefulSets, DaemonSets and Pods are known",
+      "2:1 kind CronJob (batch/v1) is not supported yet and has no effect: of workloads only Deployments, StatefulSets, DaemonSets, Jobs and Pods are known",
     ],
     [
       "apiVersion: networking.istio.io/v1\nkind: VirtualServce\nmetadata: {name: a}",

@@ -1,6 +1,6 @@
 // What Envoy would refuse, open or leave out is said before it is asked.
 import { describe, expect, it } from "vitest";
-import { faults, refuses, warns } from "./kinds/testing.ts";
+import { accepts, faults, refuses, warns } from "./kinds/testing.ts";
 
 const RELATIVE = "is looked for where the proxy was started: write a path from /";
 const client = (tls: string) => `{host: a, trafficPolicy: {tls: {${tls}}}}`;
@@ -56,6 +56,16 @@ describe("a list of conditions to try again", () => {
     ["VirtualService", retried('"5xx,\\nreset"'), "retryOn: must not contain a line break"],
     ["VirtualService", retried('"5xx\\n"'), "retryOn: must not contain a line break"],
   ]);
+});
+
+describe("the value of a metric's label", () => {
+  const tag = (value: string) => `{metrics: [{overrides: [{tagOverrides: {request_host: {value: ${value}}}}]}]}`;
+  refuses([
+    ["Telemetry", tag('"request.("'), "request_host.value: "],
+    ["Telemetry", tag('"request.host |"'), "request_host.value: "],
+    ["Telemetry", tag('".."'), "request_host.value: "],
+  ]);
+  accepts([["Telemetry", tag("\"request.headers['x-a']\"")]]);
 });
 
 describe("the mesh's trust domains", () => {

@@ -7,7 +7,7 @@ import { checkConfigMap, checkSecret } from "./kinds/config.ts";
 import { checkDestinationRule } from "./kinds/destination-rule.ts";
 import { checkGateway } from "./kinds/gateway.ts";
 import { checkPeerAuthentication } from "./kinds/peer-authentication.ts";
-import { checkDeployment, checkPod } from "./kinds/pod.ts";
+import { checkDeployment, checkJob, checkPod } from "./kinds/pod.ts";
 import { checkQuotaSpec } from "./kinds/quota.ts";
 import { checkRateLimitPolicy } from "./kinds/rate-limit-policy.ts";
 import { checkEndpointSlice, checkService } from "./kinds/service.ts";
@@ -23,6 +23,7 @@ const checks: { readonly [K in Kind]?: KindCheck<SpecByKind[K]> } = {
   AuthorizationPolicy: checkAuthorizationPolicy,
   ConfigMap: checkConfigMap,
   DaemonSet: checkDeployment,
+  Job: checkJob,
   Deployment: checkDeployment,
   DestinationRule: checkDestinationRule,
   EndpointSlice: checkEndpointSlice,

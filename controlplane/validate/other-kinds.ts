@@ -51,8 +51,8 @@ export const unrelatedKinds: ReadonlySet<string> = new Set([
 
 /** Kinds of Kubernetes that people run workloads with or reach them by, and what to write instead. */
 export const replacedKinds: ReadonlyMap<string, string> = new Map([
-  ...["CronJob", "Job", "ReplicaSet"].map(
-    (kind) => [kind, "of workloads only Deployments, StatefulSets, DaemonSets and Pods are known"] as const,
+  ...["CronJob", "ReplicaSet"].map(
+    (kind) => [kind, "of workloads only Deployments, StatefulSets, DaemonSets, Jobs and Pods are known"] as const,
   ),
   ["Ingress", "write a Gateway and a VirtualService"],
 ]);

@@ -37,6 +37,8 @@ import { findEnvoy } from "../support/envoy.ts";
 
 const goldens = fileURLToPath(new URL("../golden", import.meta.url));
 const probes = fileURLToPath(new URL("../structure/probes", import.meta.url));
+// Where access logs go by names that are no paths.
+process.chdir(scratchDirectory());
 // A busy machine is no verdict.
 const scratch = createScratchEnvoy({
   findBinary: async () => (await findEnvoy()).path,

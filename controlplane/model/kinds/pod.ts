@@ -100,6 +100,16 @@ export const deploymentSchema = openFields({
   template: podTemplate,
 });
 
+/** The schema of a Job's spec: its pods run until they have ended well, each once. */
+export const jobSchema = openFields({
+  completions: opt(integer(0, 100_000)),
+  parallelism: opt(integer(0, 100_000)),
+  /** How often a pod that ended badly is started again. */
+  backoffLimit: opt(integer()),
+  template: podTemplate,
+});
+
+export type JobSpec = SpecFrom<typeof jobSchema>;
 export type PodSpec = SpecFrom<typeof podSchema>;
 export type DeploymentSpec = SpecFrom<typeof deploymentSchema>;
 export type PodTemplateSpec = NonNullable<DeploymentSpec["template"]["spec"]>;

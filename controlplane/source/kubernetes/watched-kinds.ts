@@ -22,7 +22,7 @@ const OF_KUBERNETES: readonly Kind[] = [
   ...(["Namespace", "ServiceAccount", "Service", "EndpointSlice", "Pod", "Secret", "ConfigMap"] as const),
 ];
 /** Of workloads only their pods count on a cluster. */
-const NOT_READ: ReadonlySet<Kind> = new Set(["Deployment", "StatefulSet", "DaemonSet"]);
+const NOT_READ: ReadonlySet<Kind> = new Set(["Deployment", "StatefulSet", "DaemonSet", "Job"]);
 const NAMED: ReadonlySet<string> = new Set(["Secret", "ConfigMap"]);
 /** Kinds that keep somebody out. */
 const PROTECTIVE_GROUP = "security.istio.io";

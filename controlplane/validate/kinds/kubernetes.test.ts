@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from "node:crypto";
 import forge from "node-forge";
 import { describe, expect, it } from "vitest";
-import { faults, refuses } from "./testing.ts";
+import { faults, refuses, warns } from "./testing.ts";
 
 describe("Kubernetes kinds", () => {
   refuses([
@@ -39,6 +39,20 @@ describe("Kubernetes kinds", () => {
       'is not an IP address: "localhost"',
     );
   });
+});
+
+describe("Jobs", () => {
+  refuses([
+    ["Job", "{}", "template: is required"],
+    ["Job", "{template: {metadata: {annotations: {scrim.mesh/local-command: ' '}}}}", "must not be empty"],
+  ]);
+  warns([
+    [
+      "Job",
+      "{completions: 3, template: {}}",
+      "parallelism: has no effect where the Job is run: its 3 pods run at once",
+    ],
+  ]);
 });
 
 describe("Secrets", () => {

@@ -4,6 +4,7 @@ import type { FieldPath } from "../../model/document.ts";
 import {
   type ContainerSpec,
   type DeploymentSpec,
+  type JobSpec,
   ENGINE_ANNOTATION,
   LOCAL_COMMAND,
   type PodSpec,
@@ -18,10 +19,21 @@ import type { Findings } from "../violation.ts";
 
 /** Checks a Deployment. */
 export function checkDeployment(spec: Loose<DeploymentSpec>, at: FieldPath, findings: Findings): void {
-  const { template } = spec;
-  const labels = compact(template?.metadata?.labels);
+  const labels = compact(spec.template?.metadata?.labels);
   if (!labelsMatch(compact(spec.selector?.matchLabels), labels))
     findings.error([...at, "selector", "matchLabels"], "does not match the labels of the pod template");
+  checkTemplate(spec.template, at, findings);
+}
+
+/** Checks a Job. */
+export function checkJob(spec: Loose<JobSpec>, at: FieldPath, findings: Findings): void {
+  const { completions, parallelism = 1 } = spec;
+  if (completions !== undefined && completions > parallelism)
+    findings.warn([...at, "parallelism"], `has no effect where the Job is run: its ${completions} pods run at once`);
+  checkTemplate(spec.template, at, findings);
+}
+
+function checkTemplate(template: Loose<DeploymentSpec>["template"], at: FieldPath, findings: Findings): void {
   const command = template?.metadata?.annotations?.[LOCAL_COMMAND];
   if (command?.trim() === "")
     findings.error([...at, "template", "metadata", "annotations", LOCAL_COMMAND], "must not be empty");

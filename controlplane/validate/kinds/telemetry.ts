@@ -56,7 +56,9 @@ function checkOverride(override: Loose<MetricOverrideSpec>, at: FieldPath, findi
       findings.error([...path, "value"], "cannot be given with operation REMOVE");
     if (tag.operation !== "REMOVE" && tag.value === undefined && !findings.failedUnder(path))
       findings.error([...path, "value"], "is required: an expression for the label");
-    if (tag.value !== undefined) checkExpression(tag.value, [...path, "value"], findings);
+    if (tag.value === undefined) return;
+    checkExpression(tag.value, [...path, "value"], findings);
+    report(findings, [...path, "value"], celFault(tag.value));
   });
 }
 
