@@ -30,7 +30,7 @@ export async function applyInstallation(installation: Installation, context: App
     const objects = await applicable(step, context);
     for (const object of objects) await cluster.apply(isDefinition(object) ? object : owned(object, name));
     if (objects.length > 0) report(`${step.title}: ${count(objects.length, "object")} applied`);
-    const faults = await waitUntilReady(objects, { cluster, clock, deadlineMs });
+    const faults = await waitUntilReady(objects, { cluster, clock, deadlineMs, report });
     if (faults.length > 0) throw notReady(step, faults);
   }
   const wanted = installation.steps.flatMap(({ objects }) => objects);
@@ -39,13 +39,15 @@ export async function applyInstallation(installation: Installation, context: App
 
 /** Throws where an object of the installation is there already and belongs to somebody else. */
 async function refuseForeign({ steps }: Installation, cluster: Cluster): Promise<void> {
-  const taken: string[] = [];
-  for (const object of steps.flatMap(({ objects }) => objects)) {
-    if (isDefinition(object)) continue;
-    const live = await cluster.get(pathOf(object));
-    const owner = live && foreignOwner(live);
-    if (owner !== undefined) taken.push(`${nameOf(object)} belongs to ${owner}`);
-  }
+  const objects = steps.flatMap((step) => step.objects).filter((object) => !isDefinition(object));
+  const found = await Promise.all(
+    objects.map(async (object) => {
+      const live = await cluster.get(pathOf(object));
+      const owner = live && foreignOwner(live);
+      return owner === undefined ? [] : [`${nameOf(object)} belongs to ${owner}`];
+    }),
+  );
+  const taken = found.flat();
   if (taken.length === 0) return;
   throw new ScrimError(
     "failed",

@@ -6,12 +6,16 @@ import { nameOf, pathOf } from "./resource-kinds.ts";
 import { diagnosePods } from "./pod-diagnosis.ts";
 
 const POLL_MS = 250;
+/** After so long without a change it is told what keeps it. */
+const IMPATIENT_AFTER_MS = 15_000;
 
 /** What is waited for, and how long. */
 export interface Waiting {
   readonly cluster: Cluster;
   readonly clock: Pick<Clock, "monotonicMs" | "sleep">;
   readonly deadlineMs: number;
+  /** Told of what is waited for whenever that changes. */
+  readonly report: (line: string) => void;
 }
 
 /** Returns what an object still lacks, as a clause; undefined: it is ready. Of most kinds nothing is expected. */
@@ -46,30 +50,51 @@ function missingReplicas(live: LiveObject): string | undefined {
   return count("replicas") > wanted ? "has pods of its former version still" : undefined;
 }
 
-/** Waits until all of these objects are ready; resolves to what is wrong with those that are not when the time is over. */
+/** An object that is not ready, and why: a clause. */
+interface Missing {
+  readonly object: KubernetesObject;
+  readonly why: string;
+}
+
+/**
+ * Waits until all of these objects are ready; resolves to what is wrong with those that are not when the time is over.
+ */
 export async function waitUntilReady(
   objects: readonly KubernetesObject[],
-  { cluster, clock, deadlineMs }: Waiting,
+  { cluster, clock, deadlineMs, report }: Waiting,
 ): Promise<readonly string[]> {
-  let open = [...objects];
-  for (;;) {
-    const missing: { readonly object: KubernetesObject; readonly why: string }[] = [];
-    for (const object of open) {
-      const live = await cluster.get(pathOf(object));
-      const why = live === undefined ? "is not there" : missingOf({ ...live, kind: object.kind });
-      if (why !== undefined) missing.push({ object, why });
-    }
+  let said = "";
+  let changedMs = clock.monotonicMs();
+  const tell = (lines: readonly string[]) => {
+    const text = lines.map((line) => `  waiting: ${line}`).join("\n");
+    changedMs = clock.monotonicMs();
+    if (text !== said) report(text);
+    said = text;
+  };
+  for (let open = objects; ; ) {
+    const missing = await missingOfAll(open, cluster);
     if (missing.length === 0) return [];
     open = missing.map(({ object }) => object);
-    if (clock.monotonicMs() >= deadlineMs) return faultsOf(missing, cluster);
+    const nowMs = clock.monotonicMs();
+    if (nowMs >= deadlineMs) return faultsOf(missing, cluster);
+    const short = missing.map(({ object, why }) => `${nameOf(object)} ${why}`);
+    if (nowMs - changedMs >= IMPATIENT_AFTER_MS) tell(await faultsOf(missing, cluster));
+    else if (!said.includes(short.join("\n  waiting: "))) tell(short);
     await clock.sleep(POLL_MS);
   }
 }
 
-async function faultsOf(
-  missing: readonly { readonly object: KubernetesObject; readonly why: string }[],
-  cluster: Cluster,
-): Promise<readonly string[]> {
+async function missingOfAll(objects: readonly KubernetesObject[], cluster: Cluster): Promise<readonly Missing[]> {
+  const missing: Missing[] = [];
+  for (const object of objects) {
+    const live = await cluster.get(pathOf(object));
+    const why = live === undefined ? "is not there" : missingOf({ ...live, kind: object.kind });
+    if (why !== undefined) missing.push({ object, why });
+  }
+  return missing;
+}
+
+async function faultsOf(missing: readonly Missing[], cluster: Cluster): Promise<readonly string[]> {
   const faults: string[] = [];
   for (const { object, why } of missing) {
     faults.push(`${nameOf(object)} ${why}`);

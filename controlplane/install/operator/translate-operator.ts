@@ -74,8 +74,9 @@ function walk(value: unknown, { rules, at, under }: Part, draft: Draft, names: r
     draft.ignored.push([...at, ...names]);
 }
 
-/** Variables of an environment are texts by name here. */
+/** Variables of an environment are texts by name here, and a tag is one, be it all of digits. */
 function asOurs(to: readonly string[], value: unknown): unknown {
+  if (to.at(-1) === "tag" && typeof value === "number") return String(value);
   if (to.at(-1) !== "env") return value;
   const entries: readonly (readonly [unknown, unknown])[] = Array.isArray(value)
     ? value.filter(isJsonObject).map(({ name, value: inner }) => [name, inner])

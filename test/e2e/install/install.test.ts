@@ -83,11 +83,10 @@ describe.skipIf(noApiServer)(`an installation in a real API server${noApiServer 
   });
 
   it("consists of objects that the API server takes", async () => {
-    await server.kubectl(["create", "namespace", "istio-system"]);
-    const { stdout } = await runScrim(["manifest", "generate", "--set", "pilot.autoscaleEnabled=true"]);
+    await server.kubectl(["create", "namespace", "mesh"]);
+    const { stdout } = await runScrim(["manifest", "generate", "-i", "mesh", "--set", "pilot.autoscaleEnabled=true"]);
     const applied = await server.kubectl(["apply", "--server-side", "--dry-run=server", "-f", "-"], stdout);
     expect(applied.stderr).toBe("");
-    await server.kubectl(["delete", "namespace", "istio-system"]);
   });
 
   it("is not begun where nobody says yes", async () => {
@@ -95,22 +94,10 @@ describe.skipIf(noApiServer)(`an installation in a real API server${noApiServer 
   });
 
   it("is made step by step and verified, whatever was changed is told, and the same again changes nothing", async () => {
-    await eventually("the namespace's end", async () => {
-      const { stdout } = await server.kubectl(["get", "namespace", "istio-system", "--ignore-not-found"]);
-      if (stdout === "") return true;
-      // No controller is here that would.
-      const finalize = JSON.stringify({
-        apiVersion: "v1",
-        kind: "Namespace",
-        metadata: { name: "istio-system" },
-        spec: { finalizers: [] },
-      });
-      await server.kubectl(["replace", "--raw", "/api/v1/namespaces/istio-system/finalize", "-f", "-"], finalize);
-      return undefined;
-    });
     const { code, stdout, stderr } = await installed(["install", "--set", "profile=demo"], "istio-ingressgateway");
     expect([code, stderr]).toEqual([0, ""]);
-    expect(stdout.split("\n").slice(0, 7)).toEqual([
+    const steps = stdout.split("\n").filter((line) => !line.startsWith("  waiting: "));
+    expect(steps.slice(0, 7)).toEqual([
       "Namespace istio-system made",
       expect.stringMatching(/^Definitions of custom resources: \d+ objects applied$/),
       expect.stringMatching(/^Access rights: \d+ objects applied$/),
@@ -162,7 +149,7 @@ describe.skipIf(noApiServer)(`an installation in a real API server${noApiServer 
     const { stdout, stderr } = await runScrim(["manifest", "generate", "-f", file, "--set", "tag=1"]);
     expect(stderr).toBe(`${file}:9: spec.components.pilot.k8s.overlays has no meaning here and is ignored\n`);
     expect(stdout).toContain("replicas: 3\n");
-    expect(stdout).toContain('image: "localhost/scrim/controlplane:1"\n'.replaceAll('"', ""));
+    expect(stdout).toContain("image: localhost/scrim/controlplane:1\n");
     expect(await runScrim(["manifest", "generate", "--set", "pilott.replicaCount=1"])).toMatchObject({
       code: 5,
       stderr: "scrim: --set pilott.replicaCount: there is no such value.\n",
