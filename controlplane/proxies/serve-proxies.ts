@@ -204,7 +204,8 @@ function secretsOf(
   const maps = resourcesFor(proxy)?.maps;
   if (world === undefined || maps === undefined) return own;
   const names = [maps.listeners, maps.clusters].flatMap((resources) => namesReferredTo(resources, "secrets"));
-  return new Map([...namedCredentials(world, namespace, names, offers), ...own]);
+  const named = namedCredentials(world, namespace, names, offers);
+  return named.size === 0 ? own : new Map([...named, ...own]);
 }
 
 /** Returns the Envoy that serves nobody; undefined where none is to be looked for. */
