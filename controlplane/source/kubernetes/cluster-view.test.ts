@@ -145,6 +145,9 @@ describe("the mesh of a cluster", () => {
     expect(told.has(uidOf(policy("p")))).toBe(true);
     put(namespace("shop", { mesh: "no" }));
     expect(told.has(uidOf(policy("p")))).toBe(false);
+    put(meshConfig("rootNamespace: shop\ndiscoverySelectors: [{matchLabels: {mesh: 'yes'}}]"));
+    expect(told.has(uidOf(policy("p")))).toBe(true);
+    put(selecting);
     remove(selecting);
     expect(told.has(uidOf(policy("p")))).toBe(true);
   });

@@ -9,7 +9,7 @@ import type { KubernetesOrigin } from "../../model/origin.ts";
 import type { Changes } from "../../kubernetes/known-objects.ts";
 import { type ClusterObject, topologyOfNode } from "./decode-object.ts";
 import { mayNameSecrets, type NamedSecrets, namedSecrets } from "./named-secrets.ts";
-import { discoverySelectorsOf, isForRevision, isNamespaceInScope, meshConfigName, type Scope } from "./scope.ts";
+import { isForRevision, isNamespaceInScope, meshConfigName, namespacesOfMesh, type Scope } from "./scope.ts";
 
 /** Where the rest of the control plane looks for the mesh's settings, whatever they are called in the cluster. */
 const MESH_CONFIG = { namespace: "istio-system", name: "istio" } as const;
@@ -110,7 +110,7 @@ class View implements ClusterView {
   private readScope(): void {
     const config = [...this.held.values()].find(({ object }) => this.isMeshConfig(object))?.object;
     const labels = new Map([...this.namespaces.values()].map((one) => [one.name, one.labels]));
-    const scope = { ...this.scope, discoverySelectors: discoverySelectorsOf(config) };
+    const scope = { ...this.scope, ...namespacesOfMesh(config) };
     const isSelected = (name: string) => name === "" || isNamespaceInScope(scope, name, labels.get(name) ?? {});
     for (const [uid, { object }] of this.held)
       if (isSelected(object.namespace) !== this.isSelected(object.namespace)) this.changed.add(uid);

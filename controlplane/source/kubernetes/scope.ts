@@ -10,6 +10,8 @@ export interface Scope {
   readonly namespace: string;
   /** "default" for the one without a name. */
   readonly revision: string;
+  /** Of MeshConfig: where policies for all of the mesh are; undefined: it does not say. */
+  readonly rootNamespace?: string | undefined;
   /** Of MeshConfig: namespaces that one of them selects are of the mesh; all, where there are none. */
   readonly discoverySelectors: readonly LabelSelector[];
 }
@@ -19,9 +21,14 @@ const REVISION = "istio.io/rev";
 const CONFIGURATION = /\.(?:istio\.io|scrim\.mesh)\//;
 
 /** Returns whether a namespace with these labels is of the mesh. */
-export function isNamespaceInScope({ namespace, discoverySelectors }: Scope, name: string, labels: Labels): boolean {
+export function isNamespaceInScope(
+  { namespace, rootNamespace, discoverySelectors }: Scope,
+  name: string,
+  labels: Labels,
+): boolean {
   return (
     name === namespace ||
+    name === rootNamespace ||
     discoverySelectors.length === 0 ||
     discoverySelectors.some((selector) => isSelected(selector, { "kubernetes.io/metadata.name": name, ...labels }))
   );
@@ -39,11 +46,18 @@ export function meshConfigName(revision: string): string {
 }
 
 /** Returns what the mesh's settings say of namespaces; what is wrong there is said when they are validated. */
-export function discoverySelectorsOf(configMap: ClusterObject | undefined): readonly LabelSelector[] {
+export function namespacesOfMesh(
+  configMap: ClusterObject | undefined,
+): Pick<Scope, "rootNamespace" | "discoverySelectors"> {
   const { data } = configMap?.value ?? {};
   const text = isJsonObject(data) ? data["mesh"] : undefined;
   const parsed = typeof text === "string" ? parsePiece(text) : undefined;
-  const mesh = parsed?.kind === "document" ? parsed.value : undefined;
-  const selectors = isJsonObject(mesh) ? mesh["discoverySelectors"] : undefined;
-  return Array.isArray(selectors) ? (selectors.filter(isJsonObject) as readonly LabelSelector[]) : [];
+  const mesh = parsed?.kind === "document" && isJsonObject(parsed.value) ? parsed.value : {};
+  const { rootNamespace, discoverySelectors } = mesh;
+  return {
+    rootNamespace: typeof rootNamespace === "string" ? rootNamespace : undefined,
+    discoverySelectors: Array.isArray(discoverySelectors)
+      ? (discoverySelectors.filter(isJsonObject) as readonly LabelSelector[])
+      : [],
+  };
 }

@@ -28,8 +28,12 @@ const NAMED: ReadonlySet<string> = new Set(["Secret", "ConfigMap"]);
 const PROTECTIVE_GROUP = "security.istio.io";
 const NEEDED: ReadonlySet<string> = new Set(["Namespace", "Service", "Pod"]);
 
-/** Those of a Service with a selector say what its pods say. */
+/**
+ * What nobody reads: pods that ended, whose addresses others may have by now, and slices of Services with a selector,
+ * which say what its pods say.
+ */
 const QUERIES: Readonly<Partial<Record<Kind, Readonly<Record<string, string>>>>> = {
+  Pod: { fieldSelector: "status.phase!=Succeeded,status.phase!=Failed" },
   EndpointSlice: { labelSelector: "endpointslice.kubernetes.io/managed-by!=endpointslice-controller.k8s.io" },
 };
 
