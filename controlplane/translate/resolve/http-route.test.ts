@@ -182,6 +182,9 @@ describe("routes of a VirtualService", () => {
     });
     expect(action("scheme: https, derivePort: FROM_REQUEST_PORT")).toMatchObject({ scheme: "https", port: 80 });
     expect(action("authority: a.com, scheme: https, derivePort: FROM_PROTOCOL_DEFAULT")).not.toHaveProperty("port");
+    expect(action("uri: /new, derivePort: FROM_PROTOCOL_DEFAULT")).not.toHaveProperty("port");
+    expect(action("scheme: http, derivePort: FROM_PROTOCOL_DEFAULT")).toMatchObject({ scheme: "http", port: 80 });
+    expect(action("scheme: http, authority: a.com, derivePort: FROM_REQUEST_PORT")).not.toHaveProperty("port");
     expect(action("scheme: https, derivePort: FROM_PROTOCOL_DEFAULT")).toEqual({
       kind: "redirect",
       code: 301,

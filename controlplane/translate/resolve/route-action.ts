@@ -132,7 +132,8 @@ function derivedPort(
 ): number | undefined {
   if (derivePort === undefined) return undefined;
   if (derivePort === "FROM_PROTOCOL_DEFAULT")
-    return authority === undefined ? (scheme === "https" ? 443 : 80) : undefined;
+    // Without a scheme it is the request's own, of which the route knows nothing.
+    return authority === undefined && scheme !== undefined ? defaultPorts[scheme] : undefined;
   const isDefault = scheme === undefined ? [80, 443].includes(requestPort) : requestPort === defaultPorts[scheme];
   return isDefault ? undefined : requestPort;
 }
