@@ -6,7 +6,7 @@ import type { PortProtocol } from "../../translate/resolve/protocol.ts";
 import { resolveRegistry } from "../../translate/resolve/registry.ts";
 
 /** Istio's numbers: ClientSideLB, DNSLB, Passthrough, DNSRoundRobinLB. */
-const RESOLUTION = { endpoints: 0, dns: 1, forward: 2, oneByDns: 3 } as const;
+const RESOLUTION = { endpoints: 0, dns: 1, forward: 2, oneByDns: 3, byRequest: 5 } as const;
 const PROTOCOL: Readonly<Record<PortProtocol, string>> = {
   http: "HTTP",
   http2: "HTTP2",

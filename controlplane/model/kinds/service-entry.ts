@@ -22,7 +22,7 @@ export const serviceEntrySchema = fields({
   addresses: opt(listOf(ipBlock())),
   ports: opt(listOf(servicePort)),
   location: opt(choice(["MESH_EXTERNAL", "MESH_INTERNAL"])),
-  resolution: opt(choice(["NONE", "STATIC", "DNS", "DNS_ROUND_ROBIN"], { notYet: ["DYNAMIC_DNS"] })),
+  resolution: opt(choice(["NONE", "STATIC", "DNS", "DNS_ROUND_ROBIN", "DYNAMIC_DNS"])),
   endpoints: opt(listOf(workloadEndpoint)),
   exportTo: opt(exportTo()),
   /** Which pods and WorkloadEntries of its namespace are the endpoints. */

@@ -10,6 +10,7 @@ import type { CapturedOutbound, CapturedPort, CapturedWay, OutboundFilters } fro
 import type { AccessLog } from "../ir/proxy.ts";
 import { listeningAt } from "./captured-addresses.ts";
 import { buildDnsListener } from "./dns-listener.ts";
+import { buildSniForwardFilter } from "./dynamic-forward.ts";
 import { buildHttpConnectionManager } from "./http-connection-manager.ts";
 import { httpInspector, noHttpInside, plainHttp, tlsInspector, waitForServerFirst } from "./inspectors.ts";
 import { BLACK_HOLE_CLUSTER, listenerName, PASSTHROUGH_CLUSTER, upstreamName, VIRTUAL_OUTBOUND } from "./names.ts";
@@ -54,7 +55,15 @@ const settingsOf = memoized(
     accessLog: AccessLog | undefined,
     wildcards: readonly string[],
   ): AllSettings => {
-    const shared = { tcpTelemetry, unknownHosts, egressProxy, requestForm, detectionTimeoutMs, accessLog, wildcards };
+    const shared = {
+      tcpTelemetry,
+      unknownHosts,
+      egressProxy,
+      requestForm,
+      detectionTimeoutMs,
+      accessLog,
+      wildcards,
+    };
     return filters.map((one) => ({ ...shared, filters: one }));
   },
 );
@@ -105,9 +114,9 @@ const onePort = interned(
       ...(port.isOpened === true ? { enableReusePort: false } : { bindToPort: false }),
       trafficDirection: "OUTBOUND",
       ...inspection(port, settings.detectionTimeoutMs),
-      filterChains: [...httpChains(name, port, settings), ...others.map((way) => tcpChain(settings, way))],
+      filterChains: [...httpChains(name, port, settings), ...others.map((way) => tcpChain(settings, way, port.port))],
       // Envoy does not go back from a chain that asks for more to one that asks for less, but to this one.
-      defaultFilterChain: rest === undefined ? unknownChain(settings) : tcpChain(settings, rest),
+      defaultFilterChain: rest === undefined ? unknownChain(settings) : tcpChain(settings, rest, port.port),
     };
   },
 );
@@ -122,7 +131,11 @@ function inspection({ routeTable, ways }: CapturedPort, detectionTimeoutMs: numb
 }
 
 /** Blocks of addresses go before what is spoken: of those that are looked into each has a chain of its own. */
-function httpChains(listener: string, { routeTable, ways }: CapturedPort, settings: Settings): readonly FilterChain[] {
+function httpChains(
+  listener: string,
+  { routeTable, ways, looksUp }: CapturedPort,
+  settings: Settings,
+): readonly FilterChain[] {
   if (routeTable === undefined) return [];
   const { filters, requestForm, accessLog, unknownHosts } = settings;
   const manager = buildHttpConnectionManager({
@@ -130,7 +143,7 @@ function httpChains(listener: string, { routeTable, ways }: CapturedPort, settin
     routes: { rds: routeTable },
     filters: filters.http,
     direction: "outbound",
-    unknownHosts: unknownHosts === "forwardByDns" ? "forward" : "refuse",
+    unknownHosts: looksUp === true || unknownHosts === "forwardByDns" ? "forward" : "refuse",
     requestForm,
     accessLog,
   });
@@ -146,7 +159,7 @@ function httpChains(listener: string, { routeTable, ways }: CapturedPort, settin
   ];
 }
 
-function tcpChain(settings: Settings, way: CapturedWay): FilterChain {
+function tcpChain(settings: Settings, way: CapturedWay, port: number): FilterChain {
   const match = matchOf(way);
   return {
     name: way.targets.map(({ upstream }) => upstreamName(upstream)).join(","),
@@ -154,6 +167,7 @@ function tcpChain(settings: Settings, way: CapturedWay): FilterChain {
     filters: [
       buildWasmPlace(settings.tcpTelemetry),
       ...withNetworkPlugins(settings.filters.networkPlugins),
+      ...(way.isLookedUp === true ? [buildSniForwardFilter(port)] : []),
       ...(way.isHttpTarget ? [noHttpInside] : []),
       buildTcpProxy(way.targets, settings.accessLog, way.policy),
     ],

@@ -2,6 +2,7 @@
 // service.
 import type {
   DnsCacheConfig,
+  Filter,
   HttpFilter,
   LocalReplyConfig,
   Permission,
@@ -55,6 +56,14 @@ export function buildForwardFilters(): readonly HttpFilter[] {
     },
     { name: GUARD, typedConfig: packAny("HttpRbac", {}) },
   ];
+}
+
+/** Returns the network filter that looks up the name that TLS asks for, before the cluster that goes by it. */
+export function buildSniForwardFilter(portValue: number): Filter {
+  return {
+    name: "envoy.filters.network.sni_dynamic_forward_proxy",
+    typedConfig: packAny("SniDynamicForwardProxy", { dnsCacheConfig: buildDnsCache(), portValue }),
+  };
 }
 
 /** What a refused request is answered: why, and how it can be allowed. */

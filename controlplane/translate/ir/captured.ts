@@ -39,6 +39,8 @@ export interface CapturedPort {
   readonly port: number;
   /** By which requests go where a connection begins with HTTP; undefined: nobody looks for HTTP. */
   readonly routeTable?: string;
+  /** Some of these requests go to what their own host resolves to. */
+  readonly looksUp?: true;
   /** Programs connect to it themselves: the port is opened there. */
   readonly isOpened?: boolean;
   /** Of all other connections; no two with the same conditions. What none takes goes to unknown hosts. */
@@ -57,6 +59,8 @@ export interface CapturedWay {
   readonly policy: ConnectionPolicy;
   /** What begins with HTTP goes by the port's route table all the same. */
   readonly isSniffed: boolean;
+  /** TLS goes to what the name that it asks for resolves to. */
+  readonly isLookedUp?: boolean;
   /** A target is known for HTTP: its peer has to be told that something else comes. */
   readonly isHttpTarget: boolean;
 }

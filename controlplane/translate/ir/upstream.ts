@@ -56,7 +56,8 @@ export interface Endpoints {
 export type Discovery =
   | ({ readonly kind: "endpoints" } & Endpoints) // pushed apart from the upstream
   | ({ readonly kind: "dns"; readonly roundRobin: boolean } & Endpoints)
-  | { readonly kind: "forward" } // resolved from the request's own host, when it is asked for
+  /** Resolved from the request's own host, when it is asked for; `always`: also where a connection says where it goes. */
+  | { readonly kind: "forward"; readonly always?: true }
   | { readonly kind: "original" } // where the client's connection was going
   | { readonly kind: "none" }; // never any address: answers 503
 

@@ -71,7 +71,8 @@ function createHolders() {
 function joined(port: number, ofHosts: readonly CapturedPort[]): CapturedPort {
   const routeTable = ofHosts.find((one) => one.routeTable !== undefined)?.routeTable;
   const ways = disjointWays(ofHosts.flatMap((one) => one.ways));
-  return { addresses: [], port, ...(routeTable !== undefined && { routeTable }), ways };
+  const looksUp = ofHosts.some((one) => one.looksUp) && { looksUp: true as const };
+  return { addresses: [], port, ...(routeTable !== undefined && { routeTable }), ...looksUp, ways };
 }
 
 const onePort = interned(

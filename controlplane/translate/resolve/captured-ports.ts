@@ -29,7 +29,10 @@ export function isFoundByHost(service: AddressedService, port: MeshPort): boolea
 /** Returns what becomes of connections to a port of a service. */
 export function capturedPorts(client: Client, service: AddressedService, port: MeshPort): readonly CapturedPort[] {
   const { number } = port;
-  const byHost = isFoundByHost(service, port) ? { routeTable: tableOfPort(number) } : {};
+  const looksUp = service.discovery === "byRequest" ? { looksUp: true as const } : {};
+  const byHost: Pick<CapturedPort, "routeTable" | "looksUp"> = isFoundByHost(service, port)
+    ? { routeTable: tableOfPort(number), ...looksUp }
+    : {};
   if (port.protocol !== "auto" && byHost.routeTable !== undefined)
     return [{ addresses: [], port: number, ...byHost, ways: [] }];
   const sniffed = port.protocol === "auto" ? { routeTable: tableOfService(service.host, number) } : {};

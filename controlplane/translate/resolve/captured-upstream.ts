@@ -16,7 +16,11 @@ export function capturedUpstream(world: World, namespace: string, upstream: Upst
 const asCaptured = memoized((upstream: Upstream, isHeadless: boolean): Upstream => {
   const { discovery, loadBalancer } = upstream;
   const isPassed = loadBalancer.kind === "passthrough" && discovery.kind !== "none";
-  if (isPassed || discovery.kind === "forward" || (isHeadless && discovery.kind === "endpoints"))
+  if (
+    isPassed ||
+    (discovery.kind === "forward" && discovery.always !== true) ||
+    (isHeadless && discovery.kind === "endpoints")
+  )
     return { ...upstream, anySource: false, discovery: { kind: "original" }, tls: tlsOfOriginal(upstream) };
   return upstream.anySource ? { ...upstream, anySource: false } : upstream;
 });

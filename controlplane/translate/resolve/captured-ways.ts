@@ -3,6 +3,7 @@ import type { Labels } from "../../model/labels.ts";
 import { derived, sameItems } from "../../world/derive.ts";
 import type { World } from "../../world/world.ts";
 import type { CapturedWay } from "../ir/captured.ts";
+import type { Upstream } from "../ir/upstream.ts";
 import { type Client, contextOf } from "./client-hosts.ts";
 import { byClient, connectionRules, connectionRulesFor, decisiveLabelsOf } from "./client-scope.ts";
 import { type ConnectionRoute, connectionPolicyOf, isKnownForHttp } from "./connection-route.ts";
@@ -29,7 +30,7 @@ export function waysTo(
   };
   // As in Istio: of TLS what no rule names is none of the service's.
   const routes = isTls(port) && ruled.length > 0 ? ruled : [...ruled, own];
-  return disjointWays(routes.map((route) => wayOf(route, blocks, port.protocol === "auto")));
+  return disjointWays(routes.map((route) => wayOf(route, blocks, port)));
 }
 
 function ruledRoutes(client: Client, host: string, port: MeshPort): readonly ConnectionRoute[] {
@@ -44,16 +45,21 @@ export function isTls({ protocol }: MeshPort): boolean {
   return protocol === "tls" || protocol === "https";
 }
 
-function wayOf(route: ConnectionRoute, blocks: readonly string[], isSniffed: boolean): CapturedWay {
+function wayOf(route: ConnectionRoute, blocks: readonly string[], port: MeshPort): CapturedWay {
   const { subnets, serverNames, targets } = route;
   return {
     subnets: subnets.length > 0 ? subnets : blocks,
     serverNames: serverNames.includes("*") ? [] : serverNames,
     targets: targets.map(({ upstream, weight }) => ({ upstream: upstream.id, weight })),
     policy: connectionPolicyOf(targets),
+    ...(isTls(port) && targets.some(({ upstream }) => isByName(upstream)) && { isLookedUp: true }),
     isHttpTarget: targets.some(({ upstream }) => isKnownForHttp(upstream)),
-    isSniffed,
+    isSniffed: port.protocol === "auto",
   };
+}
+
+function isByName({ discovery }: Upstream): boolean {
+  return discovery.kind === "forward" && discovery.always === true;
 }
 
 /** Returns what to say of rules that cannot be obeyed where programs name the host that they want, not an address. */

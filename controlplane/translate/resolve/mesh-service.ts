@@ -32,8 +32,11 @@ export interface MeshService {
   /** Part of the mesh, not of the world outside. */
   readonly internal: boolean;
   readonly anySource: boolean;
-  /** `oneByDns`: one address of those a name has; `forward`: wherever the request's own host resolves to. */
-  readonly discovery: "endpoints" | "dns" | "oneByDns" | "forward";
+  /**
+   * `oneByDns`: one address of those a name has; `forward`: where the client was going, which where it named a host
+   * alone is what that resolves to; `byRequest`: what the host that it asks for resolves to, wherever it was going.
+   */
+  readonly discovery: "endpoints" | "dns" | "oneByDns" | "forward" | "byRequest";
   /** Who may answer for it: identities of the mesh, and names of other kinds that a ServiceEntry gives. */
   readonly identities: readonly string[];
   /** By port number, sorted by address. */

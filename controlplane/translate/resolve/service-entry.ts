@@ -66,6 +66,7 @@ const DISCOVERY: Readonly<Record<NonNullable<ServiceEntrySpec["resolution"]>, Me
   STATIC: "endpoints",
   DNS: "dns",
   DNS_ROUND_ROBIN: "oneByDns",
+  DYNAMIC_DNS: "byRequest",
 };
 
 /** What its endpoints, or those that its selector names, are. */

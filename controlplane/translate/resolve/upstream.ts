@@ -121,6 +121,7 @@ function discoveryOf(
   localities: LocalityPolicy,
 ): Discovery {
   if (service.discovery === "forward") return { kind: "forward" };
+  if (service.discovery === "byRequest") return { kind: "forward", always: true };
   const backends = (service.backends.get(port.number) ?? []).filter((backend) =>
     labelsMatch(subset?.labels, backend.labels),
   );

@@ -329,7 +329,17 @@ describe("ServiceEntry", () => {
     ],
     ["ServiceEntry", `{hosts: [a.com], ${port}, addresses: [1.2.3.4/33]}`, "addresses[0]: has no valid prefix length"],
     ["ServiceEntry", `{hosts: [a.com], ${port}, addresses: [x]}`, "addresses[0]: is not an IP address"],
-    ["ServiceEntry", `{hosts: [a.com], ${port}, resolution: DYNAMIC_DNS}`, "DYNAMIC_DNS is not supported yet"],
+    ["ServiceEntry", `{hosts: [a.com], ${port}, resolution: DYNAMIC_DNS}`, "hosts[0]: must be a wildcard"],
+    [
+      "ServiceEntry",
+      "{hosts: ['*.a.com'], ports: [{number: 80, name: a, protocol: TCP}], resolution: DYNAMIC_DNS}",
+      "ports[0].protocol: must be one of HTTP, HTTP2, GRPC, TLS",
+    ],
+    [
+      "ServiceEntry",
+      "{hosts: ['*.a.com'], addresses: [1.2.3.4], ports: [{number: 80, name: a, protocol: HTTP}], resolution: DYNAMIC_DNS}",
+      "addresses: cannot be given with resolution DYNAMIC_DNS",
+    ],
     [
       "ServiceEntry",
       `{hosts: [a.com], ${port}, resolution: DNS, endpoints: [{address: 'unix:///a'}]}`,
@@ -343,6 +353,7 @@ describe("ServiceEntry", () => {
   ]);
   accepts([
     ["ServiceEntry", "{hosts: [a.com]}"],
+    ["ServiceEntry", "{hosts: ['*.a.com'], ports: [{number: 443, name: a, protocol: TLS}], resolution: DYNAMIC_DNS}"],
     ["ServiceEntry", "{hosts: [a.com], ports: [{number: 7070, name: a, protocol: ''}], resolution: DNS}"],
     ["ServiceEntry", `{hosts: [a.com], ${port}, resolution: STATIC, endpoints: [{network: n1}]}`],
     [

@@ -57,6 +57,7 @@ function checkResolution(spec: Loose<ServiceEntrySpec>, at: FieldPath, findings:
     );
   else if (workloadSelector !== undefined && Object.keys(workloadSelector.labels ?? {}).length === 0)
     findings.warn([...at, "workloadSelector"], "names no labels and so selects every workload of the namespace");
+  if (resolution === "DYNAMIC_DNS") return checkDynamic(spec, at, findings);
   if (spec.workloadSelector !== undefined && count > 0)
     findings.error([...at, "endpoints"], "cannot stand beside workloadSelector");
   if (spec.resolution === "STATIC" && count === 0 && spec.workloadSelector === undefined)
@@ -65,6 +66,27 @@ function checkResolution(spec: Loose<ServiceEntrySpec>, at: FieldPath, findings:
     findings.error([...at, "endpoints"], "can be one at most with resolution DNS_ROUND_ROBIN");
   if ((spec.resolution ?? "NONE") === "NONE" && count > 0 && !findings.failedUnder([...at, "resolution"]))
     findings.error([...at, "endpoints"], "cannot be given with resolution NONE");
+}
+
+const DYNAMIC_PROTOCOLS = ["HTTP", "HTTP2", "GRPC", "TLS"];
+
+/** The name that is looked up is the client's own: what it asks for by HTTP or TLS. */
+function checkDynamic(spec: Loose<ServiceEntrySpec>, at: FieldPath, findings: Findings): void {
+  each(spec.hosts, [...at, "hosts"], (host, path) => {
+    if (!isWildcardHost(host))
+      findings.error(path, "must be a wildcard with resolution DYNAMIC_DNS, such as *.example.com");
+  });
+  for (const field of ["addresses", "endpoints"] as const)
+    if ((spec[field]?.length ?? 0) > 0) findings.error([...at, field], "cannot be given with resolution DYNAMIC_DNS");
+  if (spec.workloadSelector !== undefined)
+    findings.error([...at, "workloadSelector"], "cannot be given with resolution DYNAMIC_DNS");
+  each(spec.ports, [...at, "ports"], ({ protocol = "" }, path) => {
+    if (!DYNAMIC_PROTOCOLS.includes(protocol.toUpperCase()))
+      findings.error(
+        [...path, "protocol"],
+        `must be one of ${DYNAMIC_PROTOCOLS.join(", ")} with resolution DYNAMIC_DNS`,
+      );
+  });
 }
 
 function checkEndpoint(

@@ -104,7 +104,11 @@ describe.skipIf(missing !== undefined)(`a captured client${where}`, () => {
         "10.10.0.9:5000",
       ],
       tls: ["10.10.0.4:443"],
-      names: { "elsewhere.example.org": "10.10.0.9" },
+      names: {
+        "elsewhere.example.org": "10.10.0.9",
+        "a.looked-up.example.com": "10.10.0.9",
+        "b.looked-up.example.com": "10.10.0.4",
+      },
     });
   }, 60_000);
   afterAll(async () => client?.end());
@@ -219,6 +223,16 @@ describe.skipIf(missing !== undefined)(`a captured client${where}`, () => {
       const found = "10.10.0.9:80 elsewhere.example.org /";
       await changed(dynamic, () => elsewhere("10.10.0.2") === found);
       expect(lineFrom("10.10.0.9", 5000)).toBe("10.10.0.9:5000\n");
+      expect(get("http://web/a")).toBe("10.10.0.2:8080 web /a");
+    });
+
+    it("looks up the names that requests and TLS ask for, wherever they were going, where an entry wants it", async () => {
+      const entry =
+        "---\napiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: looked-up}\nspec: {hosts: ['*.looked-up.example.com'], ports: [{number: 80, name: http, protocol: HTTP}, {number: 443, name: tls, protocol: TLS}], location: MESH_EXTERNAL, resolution: DYNAMIC_DNS}\n";
+      const asked = () => get("http://10.10.0.2/", "-H 'Host: a.looked-up.example.com'");
+      await changed(entry, () => asked() === "10.10.0.9:80 a.looked-up.example.com /");
+      const host = "b.looked-up.example.com";
+      expect(get(`https://${host}/`, `-k --resolve ${host}:443:10.10.0.2`)).toMatch(/^10\.10\.0\.4:443/);
       expect(get("http://web/a")).toBe("10.10.0.2:8080 web /a");
     });
 
