@@ -27,5 +27,6 @@ describe("allocateAddresses", () => {
     const after = allocateAddresses(left);
     const moved = left.filter((name) => after.get(name)?.v4 !== all.get(name)?.v4);
     expect(moved.length).toBeLessThan(left.length / 20);
+    expect(left.filter((name) => after.get(name)?.v6 !== all.get(name)?.v6)).toEqual([]);
   });
 });

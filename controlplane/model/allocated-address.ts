@@ -9,8 +9,9 @@ export interface AllocatedAddresses {
 
 /**
  * Returns addresses of 240.240.0.0/16 and 2001:2::/48 for names, no two the same; the earlier a name stands, the longer
- * it has been there. What a name gets follows from itself: only where two want the same the later one gets another. So
- * nobody's changes when names come, and when they go only that of a name which had to give way.
+ * it has been there. What a name gets follows from itself. Of IPv6 nothing ever changes it; of IPv4, which are few, the
+ * later of two that want the same gets another: nobody's changes when names come, and when they go only that of a name
+ * which had to give way.
  */
 export function allocateAddresses(names: Iterable<string>): ReadonlyMap<string, AllocatedAddresses> {
   const taken = new Set<number>();
@@ -21,7 +22,7 @@ export function allocateAddresses(names: Iterable<string>): ReadonlyMap<string, 
     let slot = digest.readUInt32BE(0) % SLOTS;
     while (taken.has(slot)) slot = (slot + 1) % SLOTS;
     taken.add(slot);
-    allocated.set(name, { v4: addressAt(slot), v6: v6Of(digest, slot) });
+    allocated.set(name, { v4: addressAt(slot), v6: v6Of(digest) });
   }
   return allocated;
 }
@@ -33,8 +34,8 @@ function addressAt(slot: number): string {
   return `240.240.${Math.floor(slot / 254)}.${(slot % 254) + 1}`;
 }
 
-/** In the form in which Envoy writes addresses; never two for two slots. */
-function v6Of(digest: Buffer, slot: number): string {
-  const group = (value: number) => (value | 0x1000).toString(16);
-  return `2001:2:0:${group(digest.readUInt16BE(4))}:${group(digest.readUInt16BE(6))}:1:1:${(slot + 1).toString(16)}`;
+/** Of 75 bits of the digest no two names have the same. No group is 0: so Envoy writes addresses, too. */
+function v6Of(digest: Buffer): string {
+  const groups = [4, 6, 8, 10, 12].map((at) => (digest.readUInt16BE(at) | 0x1000).toString(16));
+  return `2001:2:0:${groups.join(":")}`;
 }
