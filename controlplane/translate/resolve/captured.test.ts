@@ -126,6 +126,32 @@ describe("names that captured clients are told", () => {
   });
 });
 
+describe("names of the pods of a headless service", () => {
+  const headless =
+    "---\napiVersion: v1\nkind: Service\nmetadata: {name: db}\nspec: {clusterIP: None, selector: {app: db}, ports: [{name: tcp, port: 5432}]}\n";
+  const pod = (name: string, ip: string, annotations = "") =>
+    `---\napiVersion: v1\nkind: Pod\nmetadata: {name: ${name}, labels: {app: db}, annotations: {${annotations}}}\n` +
+    "spec: {containers: [{name: app}]}\n" +
+    `status: {podIP: ${ip}, phase: Running, conditions: [{type: Ready, status: "True"}]}\n`;
+
+  it("are told where they are a StatefulSet's", () => {
+    const label = "statefulset.kubernetes.io/pod-name: db-0";
+    const pods = pod("db-0", "10.1.0.1").replace("{app: db}", `{app: db, ${label}}`) + pod("db-x2k4z", "10.1.0.2");
+    expect(traitsOf(headless + pods).names).toEqual([
+      { name: "db.default.svc.cluster.local", addresses: ["10.1.0.1", "10.1.0.2"] },
+      { name: "db-0.db.default.svc.cluster.local", addresses: ["10.1.0.1"] },
+    ]);
+    const set =
+      "---\napiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: db}\n" +
+      "spec: {selector: {matchLabels: {app: db}}, template: {metadata: {labels: {app: db}}, spec: {containers: [{name: app}]}}}\n";
+    const local = pod("db-1", "10.1.0.1", "scrim.mesh/workload: db");
+    expect(traitsOf(headless + set + local).names.map(({ name }) => name)).toContain(
+      "db-1.db.default.svc.cluster.local",
+    );
+    expect(traitsOf(headless + local).names).toHaveLength(1);
+  });
+});
+
 describe("upstreams of captured clients", () => {
   it("are where the client was going if it has chosen", () => {
     const yaml =
