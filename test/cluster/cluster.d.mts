@@ -1,3 +1,4 @@
+export const CLUSTER_SERVICES: string;
 export const DEFAULT_STATE: string;
 export function startCluster(state: string, options?: { readonly isHeld?: boolean }): Promise<void>;
 export function addNode(state: string, number: number): Promise<void>;

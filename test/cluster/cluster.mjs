@@ -18,6 +18,9 @@ import { CLUSTER_IMAGES, CLUSTER_PROGRAMS } from "../../deploy/setup/test-cluste
 const here = dirname(fileURLToPath(import.meta.url));
 const STARTED_WITHIN_MS = 120_000;
 
+/** The addresses of a cluster's Services. */
+export const CLUSTER_SERVICES = "10.91.0.0/16";
+
 /** Where `up` without a folder keeps its cluster. */
 export const DEFAULT_STATE = join(tmpdir(), "scrim-cluster");
 
@@ -114,8 +117,8 @@ function pidOf(state) {
 
 function isRunning(state) {
   if (!existsSync(join(state, "pid"))) return false;
-  // A number that the machine gave to another process since is not ours.
-  return commandOf(pidOf(state)).includes(join(here, "machine/node.sh"));
+  // A number that the machine gave to another process since is not ours; another clone's cluster is one, too.
+  return commandOf(pidOf(state)).includes("test/cluster/machine/node.sh");
 }
 
 function commandOf(pid) {
@@ -135,7 +138,7 @@ function removeTraces(state) {
     for (const path of left) spawnSync("find", [path, "-depth", "-type", "d", "-exec", "rmdir", "{}", ";"]);
     spawnSync("sleep", ["0.05"]);
   }
-  rmSync(state, { recursive: true, force: true });
+  rmSync(state, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
 }
 
 function cgroups() {

@@ -50,9 +50,9 @@ export function bookinfoScenarios(mesh: () => Bookinfo): void {
   });
 
   it("divides everybody else by the weights, and follows an edit", async () => {
-    const seen = await versionsOf(mesh(), 2_000);
+    const seen = await versionsOf(mesh(), 1_000);
     expect(Object.keys(seen).sort()).toEqual(["v1", "v3"]);
-    expect(Math.abs((seen["v1"] ?? 0) / 20 - 80)).toBeLessThanOrEqual(4);
+    expect(Math.abs((seen["v1"] ?? 0) / 10 - 80)).toBeLessThanOrEqual(6);
     await mesh().change("traffic.yaml", trafficOf(0));
     expect(await versionsOf(mesh(), 100)).toEqual({ v3: 100 });
     await mesh().change("traffic.yaml", trafficOf(80));
@@ -64,11 +64,13 @@ export function bookinfoScenarios(mesh: () => Bookinfo): void {
   });
 
   it("answers 429 over the quota, while the overridden source goes on", async () => {
-    const answers = [];
-    for (let i = 0; i < 15; i++) answers.push((await mesh().get("/api/v1/products/0/ratings")).status);
-    expect(answers.filter((status) => status === 200).length).toBeLessThanOrEqual(10);
-    expect(answers.at(-1)).toBe(429);
-    expect((await mesh().from("productpage-v1", "http://ratings:9080/ratings/0")).status).toBe(429);
+    const ask = async () => (await mesh().get("/api/v1/products/0/ratings")).status;
+    const answers = await Promise.all(Array.from({ length: 20 }, ask));
+    expect(new Set(answers)).toEqual(new Set([200, 429]));
+    // Ten, and what comes back of the quota while a slow machine answers.
+    expect(answers.filter((status) => status === 200).length).toBeLessThanOrEqual(13);
+    const spent = async () => (await mesh().from("productpage-v1", "http://ratings:9080/ratings/0")).status === 429;
+    await eventually("a refusal of productpage", async () => (await spent()) || undefined);
     expect((await mesh().from("reviews-v2", "http://ratings:9080/ratings/0")).status).toBe(200);
   });
 

@@ -11,7 +11,10 @@ import { nameOf, pathOf } from "./resource-kinds.ts";
 const FIELD_MANAGER = "scrim-install";
 
 /** An object as a server has it. */
-export type LiveObject = KubernetesObject & { readonly [field: string]: unknown };
+export type LiveObject = KubernetesObject & {
+  readonly metadata: { readonly ownerReferences?: readonly unknown[] };
+  readonly [field: string]: unknown;
+};
 
 export interface Cluster {
   /** Resolves to the object at a path; undefined where there is none. */

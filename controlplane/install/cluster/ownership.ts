@@ -42,10 +42,12 @@ export function foreignOwner(live: LiveObject): string | undefined {
 /** Resolves to the objects of an installation (or of all), in the order in which they may go. */
 export async function installedObjects(cluster: Cluster, name?: InstallationName): Promise<readonly LiveObject[]> {
   const objects: LiveObject[] = [];
-  // Items of a list do not say their kind.
+  // Kubernetes makes objects of its own for ours, with our labels (a Service's EndpointSlices): they go with them.
   for (const kind of resourceKinds)
     for (const item of await cluster.list(pathOfKind(kind), selectorOf(name)))
-      objects.push({ ...item, apiVersion: kind.apiVersion, kind: kind.kind });
+      if ((item.metadata.ownerReferences ?? []).length === 0)
+        // Items of a list do not say their kind.
+        objects.push({ ...item, apiVersion: kind.apiVersion, kind: kind.kind });
   return objects;
 }
 

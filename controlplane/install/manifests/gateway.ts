@@ -10,7 +10,13 @@ const labels: Readonly<Record<string, Description>> = {
 };
 const metadata: Readonly<Record<string, Description>> = { name: "{name}", namespace: "{namespace}", labels };
 
-const serviceAccount: Description = { apiVersion: "v1", kind: "ServiceAccount", metadata };
+/** As istioctl names it: policies name a gateway by it. */
+const SERVICE_ACCOUNT = "{name}-service-account";
+const serviceAccount: Description = {
+  apiVersion: "v1",
+  kind: "ServiceAccount",
+  metadata: { ...metadata, name: SERVICE_ACCOUNT },
+};
 
 const proxy: Description = {
   name: "istio-proxy",
@@ -45,13 +51,13 @@ const deployment: Description = {
         annotations: {
           "inject.istio.io/templates": "gateway",
           "prometheus.io/path": "/stats/prometheus",
-          "prometheus.io/port": "15020",
+          "prometheus.io/port": "15090",
           "prometheus.io/scrape": "true",
           [SPREAD]: "{podAnnotations}",
         },
       },
       spec: {
-        serviceAccountName: "{name}",
+        serviceAccountName: SERVICE_ACCOUNT,
         terminationGracePeriodSeconds: "{terminationGracePeriodSeconds}",
         imagePullSecrets: when("imagePullSecrets", [each("imagePullSecrets", "secret", { name: "{secret}" })]),
         nodeSelector: when("nodeSelector", "{nodeSelector}"),

@@ -15,6 +15,8 @@ background() { local log=$S/log/$1.log; shift; "$@" >"$log" 2>&1 </dev/null & }
 for hierarchy in /sys/fs/cgroup/*/; do
   grep -q " ${hierarchy%/} cgroup " /proc/self/mounts || continue
   mkdir -p "$hierarchy$name"
+  # Beside what else the machine does a cluster of dozens of processes would count as one.
+  [ -e "$hierarchy/cpu.shares" ] && echo 10240 >"$hierarchy$name/cpu.shares"
   [ -e "$hierarchy/cpuset.cpus" ] && for f in cpus mems; do cat "$hierarchy/cpuset.$f" >"$hierarchy$name/cpuset.$f"; done
 done
 # What containerd and kubelet keep outside their folders must not lie in the machine's.

@@ -1,5 +1,5 @@
 // Leads connections to a Unix socket (SOCKET) to the address that their first line names, as in `10.91.0.1:443`: so a
-// test outside the cluster's network reaches what is in it.
+// test outside the cluster's network reaches what is in it. Ends with its standard input.
 import { connect, createServer } from "node:net";
 
 const ADDRESS_BYTES = 256;
@@ -20,3 +20,5 @@ createServer((client) => {
     client.pipe(server).pipe(client);
   });
 }).listen(process.argv[2], () => console.log("listening"));
+
+process.stdin.on("end", () => process.exit()).resume();

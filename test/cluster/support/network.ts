@@ -27,7 +27,10 @@ export async function clusterAgent(options: http.AgentOptions = {}): Promise<htt
 async function startRelay(): Promise<string> {
   const path = join(inject("cluster"), `relay-${process.pid}.sock`);
   const [program = "", ...args] = insideCluster(inject("cluster"), [process.execPath, relay, path]);
-  const child = startChild(program, args, { stdio: ["ignore", "pipe", "inherit"] });
+  const child = startChild(program, args, { stdio: ["pipe", "pipe", "inherit"] });
   if (child.stdout) await once(child.stdout, "data");
+  // Nobody waits for it: it ends with this process.
+  child.unref();
+  for (const stream of [child.stdin, child.stdout]) (stream as Socket | null)?.unref();
   return path;
 }
