@@ -1,4 +1,4 @@
-// consumes: a mesh written to files, and simulated proxies in a process of their own
+// consumes: a mesh in files or in a real API server, and simulated proxies in a process of their own
 // produces: how fast and at what cost the control plane (all its stages, in this process) connects them and tells them
 // of changes
 // never does: measure the simulated proxies' own work as the control plane's
@@ -10,13 +10,16 @@ import { runInNewContext } from "node:vm";
 import { setTimeout as delay } from "node:timers/promises";
 import { createControlPlane } from "../controlplane/main.ts";
 import { CONTROL_PLANE_SERVER_NAME } from "../controlplane/bootstrap/bootstrap.ts";
+import type { ApiClient } from "../controlplane/kubernetes/api-client.ts";
 import { installationOf } from "../controlplane/settings/installation.ts";
+import type { MeshSource, ServeSettings } from "../controlplane/settings/settings.ts";
 import { createSystemClock } from "../controlplane/telemetry/clock.ts";
 import { createLogger } from "../controlplane/telemetry/logger.ts";
 import { createMetrics } from "../controlplane/telemetry/metrics.ts";
 import { freePorts, serveSettings } from "../test/support/serve-settings.ts";
 import { scratchDirectory, startChild } from "../test/support/children.ts";
-import { type MeshFiles, writeMesh } from "./controlplane/mesh.ts";
+import { createClusterMesh } from "./controlplane/cluster-mesh.ts";
+import { type BenchMesh, writeMesh } from "./controlplane/mesh.ts";
 import type { Arrivals } from "./controlplane/messages.ts";
 import { type SimulatedProxies, startProxies } from "./controlplane/proxies.ts";
 import { type ChangeName, judge, judgeMemory, type Measured, type PhaseName, sizes } from "./controlplane/targets.ts";
@@ -56,25 +59,35 @@ interface Cost {
 
 /** Runs the bench, at one size or at all that have targets, and returns its results for the JSON file. */
 export async function benchControlplane(options: BenchOptions, print: (line: string) => void): Promise<object> {
-  const { proxies, services, quick } = options;
+  const { proxies, services, quick, from } = options;
   const changes = { first: quick ? 2 : FIRST_CHANGES, later: options.changes ?? (quick ? 3 : 20) };
   if (quick || proxies !== undefined || services !== undefined)
     return benchSize(
-      { proxies: proxies ?? (quick ? 20 : 100), services: services ?? (quick ? 50 : 500) },
+      { proxies: proxies ?? (quick ? 20 : 100), services: services ?? (quick ? 50 : 500), from },
       changes,
       print,
     );
   const results: unknown[] = [];
-  for (const size of sizes) results.push(await benchSizeApart(size, changes.later));
+  for (const size of sizes) results.push(await benchSizeApart({ ...size, from }, changes.later));
   return { sizes: results };
 }
 
 /** In a process of its own: the peak of memory is that of one size. */
-async function benchSizeApart({ proxies, services }: Size, changes: number): Promise<unknown> {
+async function benchSizeApart({ proxies, services, from }: Size, changes: number): Promise<unknown> {
   const file = join(scratchDirectory(), "results.json");
-  const args = ["controlplane", "--proxies", proxies, "--services", services, "--changes", changes, "--json", file].map(
-    String,
-  );
+  const args = [
+    "controlplane",
+    "--proxies",
+    proxies,
+    "--services",
+    services,
+    "--changes",
+    changes,
+    "--from",
+    from,
+    "--json",
+    file,
+  ].map(String);
   const child = startChild(process.execPath, [join(root, "bench/run.mjs"), ...args], { stdio: "inherit" });
   const code = await new Promise<number | null>((resolve) => child.once("exit", resolve));
   if (code !== 0) throw new Error(`the run with ${proxies} proxies failed`);
@@ -84,6 +97,7 @@ async function benchSizeApart({ proxies, services }: Size, changes: number): Pro
 interface Size {
   readonly proxies: number;
   readonly services: number;
+  readonly from: BenchOptions["from"];
 }
 
 /** Changes of a kind, before the process is warm and then. */
@@ -93,14 +107,15 @@ interface Changes {
 }
 
 async function benchSize(
-  { proxies: proxyCount, services }: Size,
+  { proxies: proxyCount, services, from }: Size,
   changes: Changes,
   print: (line: string) => void,
 ): Promise<object> {
-  const mesh = writeMesh(scratchDirectory(), services, proxyCount);
+  const placed = await placeMesh(from, services, proxyCount);
+  const { mesh } = placed;
   const proxies = startProxies();
   const started = machineMs();
-  const { controlPlane, port, rootPem } = await startControlPlane(mesh);
+  const { controlPlane, port, rootPem } = await startControlPlane(placed);
   try {
     const startMs = machineMs() - started;
     const connected = await measure(() =>
@@ -130,11 +145,12 @@ async function benchSize(
     );
     const peakAtLastBytes = peakResidentBytesOf(process.pid);
     const keptBytes = keptBytesNow();
-    report({ proxyCount, services, startMs, phases, peakBytes, peakAtLastBytes, keptBytes }, print);
-    return { proxies: proxyCount, services, startMs, peakBytes, peakAtLastBytes, phases };
+    report({ proxyCount, services, from, startMs, phases, peakBytes, peakAtLastBytes, keptBytes }, print);
+    return { proxies: proxyCount, services, from, startMs, peakBytes, peakAtLastBytes, phases };
   } finally {
     await proxies.close();
     await controlPlane.stop();
+    await placed.close();
   }
 }
 
@@ -196,12 +212,50 @@ function milliseconds({ user, system }: NodeJS.CpuUsage): number {
   return (user + system) / 1000;
 }
 
-/** The control plane as \`scrim serve\` has it, in this process. */
-async function startControlPlane(mesh: MeshFiles) {
+/** A mesh, and what a control plane is told to find it. */
+interface PlacedMesh {
+  readonly mesh: BenchMesh;
+  readonly state: string;
+  readonly source: MeshSource;
+  readonly client: ApiClient | undefined;
+  rootPem(): Promise<string>;
+  close(): Promise<void>;
+}
+
+async function placeMesh(from: BenchOptions["from"], services: number, proxies: number): Promise<PlacedMesh> {
+  const state = scratchDirectory();
+  if (from === "files") {
+    const { directory, runtimeDir, ...mesh } = writeMesh(state, services, proxies);
+    const rootPem = async () => readFileSync(join(state, "ca", "root-cert.pem"), "utf8");
+    return { mesh, state, source: { directory, runtimeDir }, client: undefined, rootPem, close: async () => {} };
+  }
+  const { client, kubeconfig, close, ...mesh } = await createClusterMesh(services, proxies);
+  const access = { kind: "kubeconfig", paths: [kubeconfig], context: undefined } as const;
+  const own = { namespace: "istio-system", revision: "default", tokenAudience: "istio-ca" };
+  const cluster = { access, ...own, webhookAddress: undefined };
+  return { mesh, state, source: { cluster }, client, rootPem: () => rootIn(client), close };
+}
+
+async function rootIn(client: ApiClient): Promise<string> {
+  const path = "/api/v1/namespaces/istio-system/secrets/istio-ca-secret";
+  const answer = await client.request({ method: "GET", path });
+  const { data } = (answer.kind === "answer" ? answer.body : {}) as { readonly data?: Record<string, string> };
+  return Buffer.from(data?.["ca-cert.pem"] ?? "", "base64").toString("utf8");
+}
+
+/** The control plane as `scrim serve` has it, in this process. */
+async function startControlPlane({ state, source, client, rootPem }: PlacedMesh) {
   const ports = await freePorts();
-  const state = join(mesh.runtimeDir, "..");
-  const directories = { mesh: mesh.directory, runtime: mesh.runtimeDir, state, cache: join(state, "cache") };
-  const controlPlane = createControlPlane(serveSettings(directories, ports, { logLevel: "error" }), {
+  const directories = { mesh: "", runtime: "", state, cache: join(state, "cache") };
+  const {
+    directory: _directory,
+    runtimeDir: _runtimeDir,
+    ...settings
+  } = serveSettings(directories, ports, {
+    logLevel: "error",
+  });
+  const controlPlane = createControlPlane({ ...settings, ...source } as ServeSettings, {
+    client,
     logger: createLogger("error", process.stderr),
     clock: createSystemClock(),
     metrics: createMetrics(),
@@ -212,12 +266,13 @@ async function startControlPlane(mesh: MeshFiles) {
   });
   await controlPlane.start();
   while (!controlPlane.view.isReady()) await delay(10);
-  return { controlPlane, port: ports.xds, rootPem: readFileSync(join(state, "ca", "root-cert.pem"), "utf8") };
+  return { controlPlane, port: ports.xds, rootPem: await rootPem() };
 }
 
 interface Outcome {
   readonly proxyCount: number;
   readonly services: number;
+  readonly from: BenchOptions["from"];
   readonly startMs: number;
   readonly phases: readonly Phase[];
   readonly peakBytes: number;
@@ -227,12 +282,12 @@ interface Outcome {
 }
 
 function report(
-  { proxyCount, services, startMs, phases, peakBytes, peakAtLastBytes, keptBytes }: Outcome,
+  { proxyCount, services, from, startMs, phases, peakBytes, peakAtLastBytes, keptBytes }: Outcome,
   print: (line: string) => void,
 ): void {
   print(
     `${services} services with 2 subsets and a VirtualService each, ${proxyCount} proxies, one stream ` +
-      "each over TLS; mesh files and control plane as in `scrim serve`\n",
+      `each over TLS; ${from === "files" ? "mesh files" : "a real API server"} and control plane as in \`scrim serve\`\n`,
   );
   const size = { proxies: proxyCount, services };
   const rows = phases.map(({ name, times }) => {

@@ -10,6 +10,8 @@ export interface BenchOptions {
   readonly json: string | undefined;
   readonly svg: string | undefined;
   readonly only: readonly string[];
+  /** Where the control plane's mesh is. */
+  readonly from: "files" | "kubernetes";
   readonly rounds: number | undefined;
   readonly seconds: number | undefined;
   readonly connections: number | undefined;
@@ -48,7 +50,7 @@ const OWN_NUMBERS: Partial<Record<Bench, typeof NUMBERS>> = {
 };
 /** These need not be whole. */
 const FRACTIONS = ["seconds", "partition-minutes", "hours"];
-const TEXTS = ["json", "svg", "only"];
+const TEXTS = ["json", "svg", "only", "from"];
 
 export const HELP = `npm run bench -- BENCH [options]
 
@@ -69,6 +71,7 @@ export const HELP = `npm run bench -- BENCH [options]
                 at 100 and 500 proxies with 500 services, and at 1,000 with 1,000, unless one size is asked for:
       --proxies N       clients (100)                         --services M    services, each with 2 subsets (500)
       --changes N       how often each change is measured, after 15 that are told apart (20)
+      --from kubernetes the mesh in a real API server, and its pods' own tokens (files)
   endurance     a mesh of real Envoys and its control plane, for long: first xDS is cut without anybody being told,
                 while the mesh's files change; then the control plane is killed and all its proxies come back at once;
                 then a day's changes, reconnects and rejections, and whether anything grows with them
@@ -98,7 +101,8 @@ export function parseOptions(args: readonly string[]): OptionsResult {
   const problem = readArguments(rest, { ...NUMBERS, ...OWN_NUMBERS[bench] }, given);
   if (problem !== undefined) return { kind: "refused", message: problem };
   const { "partition-minutes": partitionMinutes, ...numbers } = given.numbers;
-  const { json, svg, only = "" } = given.texts;
+  const { json, svg, only = "", from = "files" } = given.texts;
+  if (from !== "files" && from !== "kubernetes") return { kind: "refused", message: "--from is files or kubernetes" };
   return {
     kind: "options",
     options: {
@@ -107,6 +111,7 @@ export function parseOptions(args: readonly string[]): OptionsResult {
       json,
       svg,
       only: only === "" ? [] : only.split(","),
+      from,
       rounds: numbers["rounds"],
       seconds: numbers["seconds"],
       connections: numbers["connections"],

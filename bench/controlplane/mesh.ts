@@ -9,17 +9,26 @@ import type { ProxyClient } from "./messages.ts";
 
 const NAMESPACE = "default";
 
-const host = (service: number): string => `svc-${service}.${NAMESPACE}.svc.cluster.local`;
+/** Returns a service's name. */
+export const host = (service: number): string => `svc-${service}.${NAMESPACE}.svc.cluster.local`;
 const document = (
   apiVersion: string,
   kind: string,
   name: string,
   rest: object,
   labels: Record<string, string> = {},
-): object => ({ apiVersion, kind, metadata: { name, namespace: NAMESPACE, labels }, ...rest });
+): MeshDocument => ({ apiVersion, kind, metadata: { name, namespace: NAMESPACE, labels }, ...rest });
+
+/** An object as people write it, or of a pod that runs. */
+export interface MeshDocument {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: { readonly name: string; readonly namespace?: string; readonly labels?: object };
+  readonly [field: string]: unknown;
+}
 
 /** Returns a service with two subsets and a VirtualService: a header match, and the rest split by weight. */
-function serviceDocuments(service: number, weight: number): readonly object[] {
+function serviceDocuments(service: number, weight: number): readonly MeshDocument[] {
   const name = `svc-${service}`;
   const to = (subset: string): object => ({ host: host(service), subset });
   return [
@@ -46,7 +55,7 @@ function serviceDocuments(service: number, weight: number): readonly object[] {
   ];
 }
 
-function sliceDocument(service: number, last: number): object {
+function sliceDocument(service: number, last: number): MeshDocument {
   const addresses = [1, last].map((number) => `10.${100 + (service >> 8)}.${service & 255}.${number}`);
   const labels = { "kubernetes.io/service-name": `svc-${service}` };
   return document(
@@ -62,10 +71,8 @@ function sliceDocument(service: number, last: number): object {
   );
 }
 
-/** A mesh on disk. */
-export interface MeshFiles {
-  readonly directory: string;
-  readonly runtimeDir: string;
+/** A mesh that can be changed. */
+export interface BenchMesh {
   readonly proxies: readonly ProxyClient[];
   /** Writes another weight into the VirtualService of a service; returns the name of the resource that must arrive. */
   changeVirtualService(service: number, weight: number): string;
@@ -73,6 +80,29 @@ export interface MeshFiles {
   changeEndpoint(service: number, last: number): string;
   /** Gives all clusters of all proxies another timeout. */
   changeMeshConfig(connectTimeoutSeconds: number): void;
+}
+
+/** A mesh on disk. */
+export interface MeshFiles extends BenchMesh {
+  readonly directory: string;
+  readonly runtimeDir: string;
+}
+
+/** Returns all of a mesh, and its parts as they may be changed to. */
+export function meshDocuments(services: number, proxies: number) {
+  const clients = Array.from({ length: proxies }, (_, index) => clientOf(index, services));
+  const all = Array.from({ length: services }, (_, service) => service);
+  return {
+    documents: [
+      ...all.flatMap((service) => [...serviceDocuments(service, 90), sliceDocument(service, 2)]),
+      meshConfigDocument(10),
+    ],
+    proxies: clients,
+    pods: clients.map((client, index) => describePod(client, index, services)),
+    service: serviceDocuments,
+    slice: sliceDocument,
+    config: meshConfigDocument,
+  };
 }
 
 /** Writes the mesh under a directory: two files for each service, and the pods as \`scrim up\` would write them. */
@@ -118,7 +148,7 @@ function write(path: string, documents: readonly object[]): void {
   renameSync(`${path}.new`, path);
 }
 
-function meshConfigDocument(connectTimeoutSeconds: number): object {
+function meshConfigDocument(connectTimeoutSeconds: number): MeshDocument {
   return {
     apiVersion: "v1",
     kind: "ConfigMap",
@@ -151,7 +181,7 @@ function clientOf(index: number, services: number): ProxyClient {
   };
 }
 
-function describePod({ name, serviceAccount }: ProxyClient, index: number, services: number): object {
+function describePod({ name, serviceAccount }: ProxyClient, index: number, services: number): MeshDocument {
   const app = `svc-${index % services}`;
   const ip = addressOf(index);
   const version = index % 2 === 0 ? "v1" : "v2";

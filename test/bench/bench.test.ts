@@ -101,6 +101,7 @@ describe("the command line", () => {
     [["filters", "--rounds", "0"], /from 1 to 100/],
     [["filters", "--rounds", "1.5"], /whole number/],
     [["filters", "--color"], /unknown option --color/],
+    [["controlplane", "--from", "etcd"], /--from is files or kubernetes/],
   ])("%j is refused", (args, message) => {
     const parsed = parseOptions(args);
     expect(parsed.kind === "refused" && parsed.message).toMatch(message);
