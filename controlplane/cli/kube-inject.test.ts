@@ -87,6 +87,13 @@ describe("scrim inject", () => {
     await expect(run("inject", "-f", join(directory, "nowhere.yaml"))).rejects.toThrow(/cannot be read/);
   });
 
+  it("writes texts so that kubectl, which reads YAML 1.1, takes them for texts", async () => {
+    const labels = '{app: web, canary: "yes", since: "2026-01-01", mode: "0o7", at: "1:30"}';
+    const { out } = await run("inject", "-f", fileOf("texts.yaml", deployment.replace("{app: web}", labels)));
+    for (const line of ['canary: "yes"', 'since: "2026-01-01"', 'mode: "0o7"', 'at: "1:30"'])
+      expect(out).toContain(line);
+  });
+
   it("has no templates of one's own", async () => {
     const file = fileOf("app.yaml", deployment);
     await expect(run("inject", "-f", file, "--injectConfigFile", "x")).rejects.toThrow(/no injection templates/);

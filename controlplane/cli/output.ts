@@ -20,9 +20,9 @@ export function renderTable(header: readonly string[], rows: readonly (readonly 
 
 export type OutputFormat = "table" | "json" | "yaml";
 
-/** Returns a value as JSON (two spaces) or YAML. */
+/** Returns a value as JSON (two spaces) or YAML, in which kubectl (YAML 1.1) takes no text for anything else: "yes". */
 export function renderValue(value: unknown, format: "json" | "yaml"): string {
   return format === "json"
     ? `${JSON.stringify(value, undefined, 2)}\n`
-    : stringify(value, { lineWidth: 0, aliasDuplicateObjects: false });
+    : stringify(value, { lineWidth: 0, aliasDuplicateObjects: false, compat: "yaml-1.1" });
 }
