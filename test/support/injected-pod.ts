@@ -38,7 +38,11 @@ interface ProxyContainer {
   readonly args: readonly string[];
   readonly env: readonly { readonly name: string; readonly value?: string; readonly valueFrom?: Reference }[];
   readonly volumeMounts: readonly { readonly name: string; readonly mountPath: string }[];
-  readonly securityContext: { readonly runAsUser: number; readonly runAsGroup: number };
+  readonly securityContext: {
+    readonly runAsUser: number;
+    readonly runAsGroup: number;
+    readonly capabilities: { readonly add?: readonly string[] };
+  };
 }
 
 type Reference = { readonly fieldRef?: { readonly fieldPath: string }; readonly resourceFieldRef?: object };
@@ -66,13 +70,14 @@ function startProxy({ args, env, volumeMounts, securityContext }: ProxyContainer
   const at = (name: string): string => join(of.directory, name);
   for (const { name } of volumeMounts) makeVolume(named(of.pod.spec.volumes, name) as Volume | undefined, name, of);
   writeFileSync(at("hosts"), of.hosts);
-  const { runAsUser, runAsGroup } = securityContext;
+  const { runAsUser, runAsGroup, capabilities } = securityContext;
+  const rights = ["-all", ...(capabilities.add ?? []).map((name) => `+${name.toLowerCase()}`)].join(",");
   const script = [
     "mount -t tmpfs pod /run",
     `mount --bind ${at("hosts")} /etc/hosts`,
     ...volumeMounts.map(({ name, mountPath }) => `mkdir -p ${mountPath} && mount --bind ${at(name)} ${mountPath}`),
     'exec 9<"$0"',
-    `exec setpriv --reuid=${runAsUser} --regid=${runAsGroup} --clear-groups --bounding-set=-all --no-new-privs \\`,
+    `exec setpriv --reuid=${runAsUser} --regid=${runAsGroup} --clear-groups --bounding-set=${rights} --no-new-privs \\`,
     '  /proc/self/fd/9 "$@"',
   ].join("\n");
   const log = openSync(at("envoy.log"), "a");

@@ -23,6 +23,11 @@ apiVersion: v1
 kind: Service
 metadata: {name: web}
 spec: {selector: {app: web}, ports: [{name: http, port: 80, targetPort: http}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: seen}
+spec: {selector: {app: seen}, ports: [{name: http, port: 80, targetPort: 8080}]}
 `;
 
 const template = {
@@ -39,6 +44,18 @@ const template = {
       { name: "rpc", image: "rpc:1", readinessProbe: { grpc: { port: 9000, service: "orders" }, periodSeconds: 1 } },
       { name: "dead", image: "dead:1", readinessProbe: { grpc: { port: 9001 } } },
     ],
+  },
+};
+
+/** The other way of capture, for which a proxy must be root. */
+const seen = {
+  metadata: {
+    ...{ name: "seen-0", namespace: "default", labels: { app: "seen" } },
+    annotations: { "sidecar.istio.io/interceptionMode": "TPROXY" },
+  },
+  spec: {
+    serviceAccountName: "seen",
+    containers: [{ name: "seen", image: "seen:1", readinessProbe: { httpGet: { path: "/", port: 8080 } } }],
   },
 };
 
@@ -59,42 +76,47 @@ describe.skipIf(namespacesMissing() !== undefined)("an injected pod", () => {
   let captured: CapturedMesh;
   let pod: PodTemplate;
   const at = (...names: readonly string[]): string => join(captured.directory, "injected", ...names);
-  const ask = (path: string, headers = "") =>
-    captured.pod("kubelet").dial(captured.pod("web-0").ipv4, 15_021, {
+  const ask = (path: string, headers = "", name = "web-0") =>
+    captured.pod("kubelet").dial(captured.pod(name).ipv4, 15_021, {
       send: `GET ${path} HTTP/1.1\r\nhost: kubelet\r\n${headers}connection: close\r\n\r\n`,
     }).received;
-  const answers = (path: string, status: number) =>
-    eventually(`${path}: ${status}`, () => ask(path).startsWith(`HTTP/1.1 ${status}`) || undefined);
+  const answers = (path: string, status: number, name = "web-0") =>
+    eventually(`${path}: ${status}`, () => ask(path, "", name).startsWith(`HTTP/1.1 ${status}`) || undefined);
+
+  /** Injects a pod, tells the mesh of it, and starts its proxy. */
+  async function start(template: { readonly metadata: { readonly name: string } }): Promise<PodTemplate> {
+    const { name } = template.metadata;
+    const injected = injectPod(readPod(template) as PodTemplate, {
+      ...{ namespace: "default", values: injectionValues({}, "1.0.0"), world: loadText("").world },
+    });
+    if (injected.kind !== "injected") throw new Error(JSON.stringify(injected));
+    const { ipv4, ipv6, namespace } = captured.pod(name);
+    const podIPs = [ipv4, ipv6].map((ip) => ({ ip }));
+    const status = { podIP: ipv4, podIPs, conditions: [{ type: "Ready", status: "True" }] };
+    const document = { apiVersion: "v1", kind: "Pod", ...writePod(injected.pod), status };
+    captured.write(`pod-${name}.yaml`, JSON.stringify(document));
+    mkdirSync(at(name), { recursive: true });
+    chmodSync(at(), 0o755);
+    startInjected({
+      ...{ pod: injected.pod, name, namespaceName: "default", ips: [ipv4, ipv6], namespace, directory: at(name) },
+      rootCertificate: readFileSync(join(captured.directory, "state/ca/root-cert.pem"), "utf8"),
+      token: await captured.renewToken(name),
+      envoy: (await findEnvoy()).path,
+      hosts: `${CONTROL_PLANE.address} istiod.istio-system.svc\n`,
+    });
+    return injected.pod;
+  }
 
   beforeAll(async () => {
     captured = await startCapturedMesh(mesh, [
       { name: "web-0", app: "web", serves: { 8080: "http" } },
+      { name: "seen-0", app: "seen", serves: { 8080: "http" } },
       { name: "kubelet", app: "kubelet" },
     ]);
-    const values = injectionValues({}, "1.0.0");
-    const injected = injectPod(readPod(template) as PodTemplate, {
-      ...{ namespace: "default", values, world: loadText("").world },
-    });
-    if (injected.kind !== "injected") throw new Error(JSON.stringify(injected));
-    ({ pod } = injected);
-    const web = captured.pod("web-0");
-    const ips = [web.ipv4, web.ipv6];
-    const status = {
-      podIP: web.ipv4,
-      podIPs: ips.map((ip) => ({ ip })),
-      conditions: [{ type: "Ready", status: "True" }],
-    };
-    captured.write("pod-web-0.yaml", JSON.stringify({ apiVersion: "v1", kind: "Pod", ...writePod(pod), status }));
     mkdirSync(at());
-    chmodSync(at(), 0o755);
-    await web.namespace.start(grpcHealth(at("stopped")));
-    startInjected({
-      ...{ pod, name: "web-0", namespaceName: "default", ips, namespace: web.namespace, directory: at() },
-      rootCertificate: readFileSync(join(captured.directory, "state/ca/root-cert.pem"), "utf8"),
-      token: await captured.renewToken("web-0"),
-      envoy: (await findEnvoy()).path,
-      hosts: `${CONTROL_PLANE.address} istiod.istio-system.svc\n`,
-    });
+    await captured.pod("web-0").namespace.start(grpcHealth(at("stopped")));
+    pod = await start(template);
+    await start(seen);
   });
   afterAll(() => captured?.stop());
 
@@ -107,6 +129,16 @@ describe.skipIf(namespacesMissing() !== undefined)("an injected pod", () => {
     expect(captured.pod("kubelet").dial(captured.pod("web-0").ipv4, 8080, { ...get, tls }).received).toContain(
       "200 OK",
     );
+  });
+
+  it("shows its application who calls, under TPROXY", async () => {
+    await answers("/healthz/ready", 200, "seen-0");
+    const [kubelet, { ipv4 }] = [captured.pod("kubelet"), captured.pod("seen-0")];
+    const get = { send: "GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n" };
+    expect(kubelet.dial(ipv4, 8080, get).received).toBe("");
+    const { received } = kubelet.dial(ipv4, 8080, { ...get, tls: { as: "shop", alpn: ["istio"] } });
+    expect(received).toContain(`"from":"${kubelet.ipv4}"`);
+    await answers("/app-health/seen/readyz", 200, "seen-0");
   });
 
   it("lets the kubelet's HTTP probes through, as they were", async () => {
@@ -137,12 +169,15 @@ describe.skipIf(namespacesMissing() !== undefined)("an injected pod", () => {
 
   it("shows the token that its kubelet has put in place of the first, from the next stream on", async () => {
     const token = await captured.renewToken("web-0");
-    project(at("istio-token"), {
+    project(at("web-0", "istio-token"), {
       "istio-token": token,
       "xds-token.json": pod.metadata.annotations["scrim.mesh/xds-token-secret"] ?? "",
     });
     await captured.restart();
-    await eventually("a stream", () => (/"sds": "SYNCED"/.test(captured.proxies()) ? true : undefined));
-    expect(JSON.parse(captured.proxies())).toMatchObject([{ name: "web-0", sync: { cds: "SYNCED", lds: "SYNCED" } }]);
+    const streams = () => JSON.parse(captured.proxies()) as { name: string; sync: Readonly<Record<string, string>> }[];
+    await eventually(
+      "a stream",
+      () => streams().some(({ name, sync }) => name === "web-0" && sync["sds"] === "SYNCED") || undefined,
+    );
   });
 });
