@@ -83,6 +83,7 @@ export function clusterLease(
   { client, namespace, clock, logger }: ClusterDeps,
   holder: string,
 ): LeaseStage {
-  const name = revision === "default" ? "istio-leader" : `istio-leader-${revision}`;
+  // Istio's own Leases have other names: both may run side by side while people go over.
+  const name = revision === "default" ? "istiod-leader" : `istiod-leader-${revision}`;
   return createLease({ api: client, clock, logger, namespace, name, holder });
 }

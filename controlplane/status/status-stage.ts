@@ -61,13 +61,16 @@ async function run(deps: StatusDeps, signal: AbortSignal): Promise<void> {
 function createRounds(deps: StatusDeps, writer: StatusWriter): (signal: AbortSignal) => Promise<void> {
   const { clock, view, inputs } = deps;
   const sinceOf = createAges();
-  let quiet: { readonly world: World; readonly violations: unknown; readonly untilMs: number } | undefined;
+  let quiet: { readonly world: World; readonly wrong: string; readonly untilMs: number } | undefined;
   return async (signal) => {
     const world = inputs()?.world;
     if (world === undefined) return;
     const nowMs = clock.monotonicMs();
-    const violations = view.violations();
-    if (quiet?.world === world && quiet.violations === violations && nowMs < quiet.untilMs) return;
+    const wrong = view
+      .violations()
+      .map(({ object, field, message }) => `${object} ${field} ${message}`)
+      .join();
+    if (quiet?.world === world && quiet.wrong === wrong && nowMs < quiet.untilMs) return;
     const judged = judgeMesh(world, deps);
     const sinceMs = sinceOf(judged, nowMs);
     writer.keepOnly(judged.map(({ ref }) => ref));
@@ -75,7 +78,7 @@ function createRounds(deps: StatusDeps, writer: StatusWriter): (signal: AbortSig
       const atMs = dueAtMs(writer.written(one.ref), one.status, sinceMs(one));
       return atMs === undefined ? [] : [{ one, atMs }];
     });
-    quiet = pending.length === 0 ? { world, violations, untilMs: nowMs + QUIET_MS } : undefined;
+    quiet = pending.length === 0 ? { world, wrong, untilMs: nowMs + QUIET_MS } : undefined;
     const due = pending
       .filter(({ atMs }) => atMs <= nowMs)
       .sort((a, b) => Number(b.one.isWrong) - Number(a.one.isWrong) || a.atMs - b.atMs)

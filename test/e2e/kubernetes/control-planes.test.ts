@@ -3,6 +3,7 @@
 import { X509Certificate } from "node:crypto";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { filesOf, rootPair, signedBy } from "../../../controlplane/ca/testing-certificates.ts";
 import type { DeltaDiscoveryResponse } from "../../../protos/build/envoy.ts";
 import { decode, unpackAny } from "../../../protos/codec.ts";
 import { endChild, removeScratchDirectory, scratchDirectory, startChild } from "../../support/children.ts";
@@ -220,6 +221,25 @@ describe.skipIf(noApiServer)(`control planes of a cluster${noApiServer ? ` (${no
     await until(() => web.certificates.length > 0, "a certificate");
     web.close();
     expect((await statusWrites()) - before - all).toBeLessThan(20);
+  });
+
+  it("take up a CA that is plugged in while they run, its root first, and end no stream for it", async () => {
+    const old = await eventually("roots", () => rootsIn("default"));
+    const [{ ports }] = replicas as [(typeof replicas)[number]];
+    const web = sidecar(ports, old, await tokenOf("web-1"), "web-1", "10.244.1.1");
+    await until(() => web.certificates.length > 0, "a certificate");
+    const top = rootPair();
+    const own = signedBy(top);
+    const stringData = filesOf(own, [own], [{ pem: `${old}\n`, key: "" }, top]);
+    const metadata = { name: "cacerts", namespace: "istio-system" };
+    await kubectl(["create", "-f", "-"], JSON.stringify({ apiVersion: "v1", kind: "Secret", metadata, stringData }));
+    await eventually("both roots", async () =>
+      (await rootsIn("default"))?.match(/BEGIN/g)?.length === 2 ? true : undefined,
+    );
+    await until(() => web.certificates.length > 1, "a certificate with the new roots beside it");
+    expect(web.certificates.at(-1)?.verify(new X509Certificate(old).publicKey)).toBe(true);
+    expect(web.ended()).toBeUndefined();
+    web.close();
   });
 
   it("have one leader, and another as soon as it stops", async () => {
