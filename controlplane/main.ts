@@ -33,6 +33,7 @@ import { createKubernetesSource } from "./source/kubernetes/kubernetes-source.ts
 import type { Source } from "./source/source.ts";
 import { type Cell, createCell } from "./stages/cell.ts";
 import { runStages, type Stage } from "./stages/stage.ts";
+import { createReportStage } from "./status/report-stage.ts";
 import { createStatusStage } from "./status/status-stage.ts";
 import { createStoreStage } from "./store/store-stage.ts";
 import type { Clock } from "./telemetry/clock.ts";
@@ -152,12 +153,15 @@ export function createControlPlane(settings: ServeSettings, given: ControlPlaneD
   const kept = store.keeping(held);
   const tried = createScratchStage(scratch);
   // how it stands with each object → its status in the cluster
-  const status = cluster && createStatusStage({ ...deps, ...cluster, view, inputs: publication.published.read });
+  const told = cluster && { ...deps, ...cluster, view, pod: hostname() };
+  const status = told && createStatusStage({ ...told, inputs: publication.published.read });
+  // how far its own proxies have come → where the control plane that leads reads it
+  const report = told && createReportStage(told);
   const all = [
     ...[store, kept, authority, plugins, rollouts, tried, publication, refusals, xds, refusedFiles, findings, admin],
     // the World and certificates → answers to a cluster's API server
     ...(cluster ? webhookStages(cluster, given, { world: store.world, issuer: authority.issuer }) : []),
-    ...[...takenUp, lease, roots, status].filter((stage) => stage !== undefined),
+    ...[...takenUp, lease, roots, status, report].filter((stage) => stage !== undefined),
   ];
   const failed = ({ name }: Stage, fault: unknown) =>
     logger.error({ err: fault }, `a stage of the leader failed: ${name}`);

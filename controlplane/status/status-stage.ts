@@ -4,16 +4,18 @@
 import type { ControlPlaneView } from "../admin/contract.ts";
 import { whyLate } from "../admin/distribution.ts";
 import type { ApiClient } from "../kubernetes/api-client.ts";
-import { type MeshObject, objectKey } from "../model/object.ts";
+import { objectKey } from "../model/object.ts";
 import { proxyOfPod } from "../proxies/proxy-class.ts";
-import { podFactsOf, proxiedPods } from "../pods/pod-facts.ts";
+import { proxiedPods } from "../pods/pod-facts.ts";
 import type { Stage } from "../stages/stage.ts";
 import type { Clock } from "../telemetry/clock.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Inputs } from "../translate/resolve/modules.ts";
 import type { World } from "../world/world.ts";
+import { controlPlanePods } from "./control-plane-pods.ts";
 import { type JudgedObject, judgeObjects, type ReachedProxy, statusKinds } from "./judge-objects.ts";
 import { dueAtMs } from "./pace.ts";
+import { type ReachReport, readReport } from "./reach-report.ts";
 import { createStatusWriter, type StatusWriter } from "./status-writer.ts";
 
 interface StatusDeps {
@@ -23,6 +25,8 @@ interface StatusDeps {
   readonly view: ControlPlaneView;
   /** The control plane's own. */
   readonly namespace: string;
+  /** The name of the pod that this runs in. */
+  readonly pod: string;
   /** What proxies are made from. */
   readonly inputs: () => Inputs | undefined;
 }
@@ -71,7 +75,7 @@ function createRounds(deps: StatusDeps, writer: StatusWriter): (signal: AbortSig
       .map(({ object, field, message }) => `${object} ${field} ${message}`)
       .join();
     if (quiet?.world === world && quiet.wrong === wrong && nowMs < quiet.untilMs) return;
-    const judged = judgeMesh(world, deps);
+    const judged = judgeMesh(world, deps, await readOthers(world, deps, signal));
     const sinceMs = sinceOf(judged, nowMs);
     writer.keepOnly(judged.map(({ ref }) => ref));
     const pending = judged.flatMap((one) => {
@@ -92,10 +96,28 @@ function createRounds(deps: StatusDeps, writer: StatusWriter): (signal: AbortSig
   };
 }
 
-function judgeMesh(world: World, { view, namespace }: StatusDeps): readonly JudgedObject[] {
-  const isOneOfSeveral = world.list("Pod").filter((pod) => isControlPlane(pod, namespace)).length > 1;
+/** What the other control planes report of the proxies that are connected to them. */
+interface Others {
+  readonly reports: ReachReport;
+  /** Every one of them has reported. */
+  readonly areAllHeard: boolean;
+}
+
+async function readOthers(world: World, { client, namespace, pod }: StatusDeps, signal: AbortSignal): Promise<Others> {
+  const names = controlPlanePods(world, namespace).map(({ metadata }) => metadata.name);
+  const others = names.filter((name) => name !== pod);
+  const reports = await Promise.all(others.map((name) => readReport({ api: client, namespace }, name, signal)));
+  const heard = reports.filter((report) => report !== undefined);
+  return {
+    reports: new Map(heard.flatMap((report) => [...report])),
+    // From outside of the cluster none of them is this one.
+    areAllHeard: heard.length === others.length && (names.length < 2 || names.includes(pod)),
+  };
+}
+
+function judgeMesh(world: World, { view }: StatusDeps, others: Others): readonly JudgedObject[] {
   return judgeObjects({
-    ...{ world, violations: view.violations(), proxies: reachedProxies(world, view, isOneOfSeveral) },
+    ...{ world, violations: view.violations(), proxies: reachedProxies(world, view, others) },
     held: (plugin) =>
       view.untriedPlugins().includes(plugin) ? "its module is being fetched and tried" : view.heldBack(plugin),
   });
@@ -117,7 +139,7 @@ function createAges() {
 }
 
 /** Every proxy that is connected, or should be. */
-function reachedProxies(world: World, view: ControlPlaneView, isOneOfSeveral: boolean): readonly ReachedProxy[] {
+function reachedProxies(world: World, view: ControlPlaneView, others: Others): readonly ReachedProxy[] {
   const isPublished = !view.hasUnpublishedChange();
   const classOf = (namespace: string, name: string) => {
     const pod = world.get("Pod", namespace, name);
@@ -133,17 +155,13 @@ function reachedProxies(world: World, view: ControlPlaneView, isOneOfSeveral: bo
       ...{ name: `${proxy.pod}.${proxy.namespace}`, class: classOf(proxy.namespace, proxy.pod) },
       ...{ lacks: whyLate(proxy, isPublished), isElsewhere: false },
     })),
-    ...away.map(({ name, namespace }) => ({
-      ...{ name: `${name}.${namespace}`, class: classOf(namespace, name) },
-      ...{ lacks: "is not connected", isElsewhere: isOneOfSeveral },
-    })),
+    ...away.map(({ name, namespace }) => {
+      const reported = others.reports.get(`${namespace}/${name}`);
+      return {
+        ...{ name: `${name}.${namespace}`, class: classOf(namespace, name) },
+        lacks: reported === undefined ? "is not connected" : reported || undefined,
+        isElsewhere: reported === undefined && !others.areAllHeard,
+      };
+    }),
   ];
-}
-
-/** Whether a pod is one of ours, of whatever revision, that may have proxies. */
-function isControlPlane(pod: MeshObject<"Pod">, namespace: string): boolean {
-  const { metadata } = pod;
-  if (metadata.namespace !== namespace || metadata.labels["app"] !== "istiod") return false;
-  const { ready, terminating } = podFactsOf(pod);
-  return ready && !terminating;
 }
