@@ -42,7 +42,13 @@ function withoutDistributed({ conditions }: Status): readonly Condition[] {
   return conditions.filter(({ type }) => type !== "Distributed");
 }
 
-/** Whether two statuses are not word for word the same. */
+/** Whether two statuses are not word for word the same; since when they are so says nothing. */
 function isOther(one: readonly (Condition | undefined)[], other: readonly (Condition | undefined)[]): boolean {
-  return JSON.stringify(one) !== JSON.stringify(other);
+  return textOf(one) !== textOf(other);
+}
+
+function textOf(conditions: readonly (Condition | undefined)[]): string {
+  return JSON.stringify(
+    conditions.map((condition) => condition && [condition.type, condition.status, condition.reason, condition.message]),
+  );
 }

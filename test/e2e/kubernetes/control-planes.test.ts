@@ -3,7 +3,6 @@
 import { X509Certificate } from "node:crypto";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { filesOf, rootPair, signedBy } from "../../../controlplane/ca/testing-certificates.ts";
 import type { DeltaDiscoveryResponse } from "../../../protos/build/envoy.ts";
 import { decode, unpackAny } from "../../../protos/codec.ts";
 import { endChild, removeScratchDirectory, scratchDirectory, startChild } from "../../support/children.ts";
@@ -15,8 +14,6 @@ import { eventually, until } from "../../support/until.ts";
 
 const SDS = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret";
 const ROOT = "istio-ca-root-cert";
-/** A thousand took 40 s. */
-const MANY = Number(process.env["SCRIM_TEST_OBJECTS"] ?? 200);
 
 let server: ApiServer;
 let directory: string;
@@ -108,15 +105,6 @@ const virtualService = (name: string, { weight, ...destination }: { host: string
     spec: { hosts: [destination.host], http: [{ route: [{ destination, ...(weight && { weight }) }] }] },
   });
 
-/** How often a status was written, as the API server counts. */
-async function statusWrites(): Promise<number> {
-  const metrics = await kubectl(["get", "--raw", "/metrics"]);
-  const counts = metrics.split("\n").filter((line) => /^apiserver_request_total.*subresource="status"/.test(line));
-  return counts
-    .filter((line) => /resource="virtualservices"/.test(line) && /verb="(?:APPLY|PATCH)"/.test(line))
-    .reduce((sum, line) => sum + Number(line.split(" ").at(-1)), 0);
-}
-
 describe.skipIf(noApiServer)(`control planes of a cluster${noApiServer ? ` (${noApiServer})` : ""}`, () => {
   beforeAll(async () => {
     server = await startApiServer();
@@ -184,62 +172,6 @@ describe.skipIf(noApiServer)(`control planes of a cluster${noApiServer ? ` (${no
     expect(await conditionOf("good", "Rejected")).toBe("True its last good version is served instead");
     const events = await kubectl(["get", "events", "-o", "jsonpath={.items[*].message}"]);
     expect(events).toContain("its last good version is served instead");
-  });
-
-  it("write the status of many objects once each, and not again when a proxy comes", async () => {
-    const items = Array.from({ length: MANY }, (_, index) =>
-      JSON.parse(virtualService(`many-${index}`, { host: `reviews-${index}` })),
-    ) as object[];
-    const before = await statusWrites();
-    const began = performance.now();
-    await kubectl(["create", "-f", "-"], JSON.stringify({ apiVersion: "v1", kind: "List", items }));
-    const created = performance.now();
-    await eventually(
-      "every status",
-      async () => {
-        const said = await kubectl([
-          "get",
-          "vs",
-          "-o",
-          'jsonpath={.items[*].status.conditions[?(@.type=="Accepted")].status}',
-        ]);
-        return said.split(" ").length > MANY ? true : undefined;
-      },
-      100_000,
-    );
-    const all = (await statusWrites()) - before;
-    process.stdout.write(
-      `${MANY} objects: created in ${Math.round(created - began)} ms, ` +
-        `all with a status ${Math.round(performance.now() - created)} ms later, by ${all} writes\n`,
-    );
-    expect(all).toBeGreaterThanOrEqual(MANY);
-    expect(all).toBeLessThan(MANY * 1.1);
-    const rootPem = await eventually("roots", () => rootsIn("default"));
-    await createPod("web-9", "10.244.1.9");
-    const [{ ports }] = replicas as [(typeof replicas)[number]];
-    const web = sidecar(ports, rootPem, await tokenOf("web-9"), "web-9", "10.244.1.9");
-    await until(() => web.certificates.length > 0, "a certificate");
-    web.close();
-    expect((await statusWrites()) - before - all).toBeLessThan(20);
-  });
-
-  it("take up a CA that is plugged in while they run, its root first, and end no stream for it", async () => {
-    const old = await eventually("roots", () => rootsIn("default"));
-    const [{ ports }] = replicas as [(typeof replicas)[number]];
-    const web = sidecar(ports, old, await tokenOf("web-1"), "web-1", "10.244.1.1");
-    await until(() => web.certificates.length > 0, "a certificate");
-    const top = rootPair();
-    const own = signedBy(top);
-    const stringData = filesOf(own, [own], [{ pem: `${old}\n`, key: "" }, top]);
-    const metadata = { name: "cacerts", namespace: "istio-system" };
-    await kubectl(["create", "-f", "-"], JSON.stringify({ apiVersion: "v1", kind: "Secret", metadata, stringData }));
-    await eventually("both roots", async () =>
-      (await rootsIn("default"))?.match(/BEGIN/g)?.length === 2 ? true : undefined,
-    );
-    await until(() => web.certificates.length > 1, "a certificate with the new roots beside it");
-    expect(web.certificates.at(-1)?.verify(new X509Certificate(old).publicKey)).toBe(true);
-    expect(web.ended()).toBeUndefined();
-    web.close();
   });
 
   it("have one leader, and another as soon as it stops", async () => {
