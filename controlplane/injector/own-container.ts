@@ -11,6 +11,7 @@ const keyOfList: Readonly<Record<string, string>> = {
   resizePolicy: "resourceName",
 };
 const PROBES = ["readinessProbe", "livenessProbe", "startupProbe"];
+const HOOKS = ["preStop", "postStart"];
 const HANDLERS = ["exec", "httpGet", "tcpSocket", "grpc"];
 /** What stands for `the one that is added`: Kubernetes wants every container to name an image. */
 const ADDED_IMAGE = "auto";
@@ -32,7 +33,7 @@ function mergeFields(added: Fields, own: Fields): Fields {
 function mergeField(field: string, added: unknown, own: unknown): unknown {
   const key = keyOfList[field];
   if (key !== undefined && Array.isArray(added) && Array.isArray(own)) return mergeList(key, added, own);
-  if (!isJsonObject(added) || !isJsonObject(own)) return own;
+  if (!isJsonObject(added) || !isJsonObject(own) || HOOKS.includes(field)) return own;
   if (!PROBES.includes(field) || !HANDLERS.some((handler) => own[handler] !== undefined))
     return mergeFields(added, own);
   // A probe asks one thing: who says what, says it instead of ours.

@@ -27,6 +27,9 @@ export interface ProxyFacts {
 /** Which addresses pods have. */
 export type IpFamilies = "IPv4" | "IPv6" | "dual";
 
+/** Every node has heard by then that the pod is no endpoint any more. */
+const GATEWAY_WAITS_SECONDS = 5;
+
 /** What Kubernetes puts in place of these, in arguments, for each pod. */
 const POD_IP = "$(POD_IP)";
 const POD_IPS = "$(POD_IPS)";
@@ -44,7 +47,7 @@ export function proxyContainer(facts: ProxyFacts, asked: AskedProxy, values: Inj
     args: envoyArguments(facts, asked, values),
     ports: [{ containerPort: STATISTICS_PORT, name: "http-envoy-prom", protocol: "TCP" }],
     env: environmentOf(asked),
-    ...(values.lifecycle && { lifecycle: values.lifecycle }),
+    ...lifecycleOf(facts, values),
     ...(asked.hasStatusPort && probesOf(asked)),
     ...(asked.resources && { resources: asked.resources }),
     securityContext: securityOf(asked, values),
@@ -107,6 +110,15 @@ function environmentOf(asked: AskedProxy): readonly object[] {
       : []),
     ...Object.entries(asked.environment).map(([name, value]) => ({ name, value })),
   ];
+}
+
+/**
+ * Envoy ends at once when it is told to. A gateway waits until nobody sends it new connections; a sidecar is told when
+ * its application has ended.
+ */
+function lifecycleOf({ kind }: ProxyFacts, { lifecycle, canSleep }: InjectionValues): object {
+  if (lifecycle !== undefined) return { lifecycle };
+  return kind === "router" && canSleep ? { lifecycle: { preStop: { sleep: { seconds: GATEWAY_WAITS_SECONDS } } } } : {};
 }
 
 function probesOf({ readiness, isNative }: AskedProxy): object {

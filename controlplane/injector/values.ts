@@ -20,6 +20,8 @@ export interface InjectionValues {
   readonly clusterId: string;
   /** Somebody else applies the rules of capture: no init container. */
   readonly cni: boolean;
+  /** Whether a container may be told to wait before it ends; servers before 1.30 take no such pods. */
+  readonly canSleep: boolean;
   /** Whether proxies are init containers that go on; plain containers where a server does not know such. */
   readonly nativeSidecars: boolean;
   readonly logLevel: string;
@@ -80,6 +82,7 @@ export function injectionValues(values: unknown, version: string): InjectionValu
     tokenAudience: text("istio-ca", "global", "sds", "token", "aud"),
     clusterId: text("", "global", "multiCluster", "clusterName") || "Kubernetes",
     cni: flag(false, "cni", "enabled") || flag(false, "pilot", "cni", "enabled"),
+    canSleep: true,
     nativeSidecars: flag(true, "pilot", "env", "ENABLE_NATIVE_SIDECARS"),
     logLevel: text("warning", "global", "proxy", "logLevel"),
     componentLogLevel: text("", "global", "proxy", "componentLogLevel"),

@@ -26,8 +26,9 @@ export interface InstalledValuesOptions {
   readonly warn: (problem: string) => void;
 }
 
-/** The first Kubernetes in which an init container may go on beside the others. */
+/** The first Kubernetes 1.x in which an init container may go on beside the others, and one wait before it ends. */
 const NATIVE_SIDECARS_SINCE = 29;
+const SLEEP_SINCE = 30;
 
 /** Returns the values, by default until they are read; resolves when they were looked for. Ends with the signal. */
 export async function followInstalledValues(
@@ -35,10 +36,11 @@ export async function followInstalledValues(
   signal: AbortSignal,
 ): Promise<Cell<InjectionValues>> {
   const { client, revision, namespace, version, clock, random, warn } = options;
-  const isOld = await lacksNativeSidecars(client);
+  const minor = await minorVersion(client);
   const read = (written: unknown): InjectionValues => {
     const values = injectionValues(written, version);
-    return { ...values, revision, namespace, nativeSidecars: values.nativeSidecars && !isOld };
+    const nativeSidecars = values.nativeSidecars && minor >= NATIVE_SIDECARS_SINCE;
+    return { ...values, revision, namespace, nativeSidecars, canSleep: minor >= SLEEP_SINCE };
   };
   const cell = createCell(read({ revision, global: { istioNamespace: namespace } }));
   const name = injectorName({ revision, namespace: "istio-system" });
@@ -73,9 +75,10 @@ function withNamespace(global: unknown, istioNamespace: string): object {
   return { ...(isJsonObject(global) ? global : {}), istioNamespace };
 }
 
-async function lacksNativeSidecars(client: Pick<ApiClient, "request">): Promise<boolean> {
+/** As in `1.37`; one that cannot be told is taken for a new one. */
+async function minorVersion(client: Pick<ApiClient, "request">): Promise<number> {
   const answer = await client.request({ method: "GET", path: "/version" });
-  const minor =
-    answer.kind === "answer" && isJsonObject(answer.body) ? parseInt(String(answer.body["minor"]), 10) : NaN;
-  return minor < NATIVE_SIDECARS_SINCE;
+  const said = answer.kind === "answer" && isJsonObject(answer.body) ? answer.body["minor"] : undefined;
+  const minor = Number.parseInt(String(said), 10);
+  return Number.isNaN(minor) ? Number.POSITIVE_INFINITY : minor;
 }

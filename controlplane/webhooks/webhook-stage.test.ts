@@ -39,7 +39,11 @@ function testIssuer(): Issuer {
 }
 
 /** An API server with a ConfigMap of values and webhook configurations. */
-function testClient(values: object, configurations: readonly object[] = []): ApiClient & { readonly calls: ApiCall[] } {
+function testClient(
+  values: object,
+  configurations: readonly object[] = [],
+  minor = "37",
+): ApiClient & { readonly calls: ApiCall[] } {
   const calls: ApiCall[] = [];
   const items = [
     {
@@ -53,7 +57,7 @@ function testClient(values: object, configurations: readonly object[] = []): Api
     namespace: "istio-system",
     request(call) {
       calls.push(call);
-      if (call.path === "/version") return answer({ major: "1", minor: "37" });
+      if (call.path === "/version") return answer({ major: "1", minor });
       const kind = call.path.includes("mutating") ? "MutatingWebhookConfiguration" : "ValidatingWebhookConfiguration";
       return answer({
         kind: `${kind}List`,
@@ -112,13 +116,18 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-async function startStage(values: object) {
+async function startStage(values: object, minor?: string) {
   const issuer = createCell<Issuer | undefined>(testIssuer());
   const port = await freePort();
   const ending = new AbortController();
   const stage = createWebhookStage(
     { address: { address: "127.0.0.1", port }, namespace: "istio-system", revision: "default", version: "1.0.0" },
-    { client: testClient(values), clock: createSystemClock(), logger: createLogger("silent"), random: Math.random },
+    {
+      client: testClient(values, [], minor),
+      clock: createSystemClock(),
+      logger: createLogger("silent"),
+      random: Math.random,
+    },
     { world: createCell(loadText("").world), issuer },
   );
   await stage.start?.(ending.signal);
@@ -147,6 +156,22 @@ describe("the webhooks' server", () => {
     expect(JSON.parse(judged.body)).toMatchObject({
       response: { allowed: false, status: { message: /spec\.servers/ } },
     });
+  });
+
+  it.each([
+    ["28+", false, false],
+    ["29", true, false],
+    ["30", true, true],
+  ])("asks no server for what its version does not have: 1.%s", async (minor, isNative, sleeps) => {
+    const { port, issuer } = await startStage({}, minor);
+    const patchOf = async (metadata: object) => {
+      const { body } = await post(port, "/inject", review({ ...pod, metadata }), issuer.read()!.rootPem);
+      const { response } = JSON.parse(body) as { response: { patch: string } };
+      return Buffer.from(response.patch, "base64").toString();
+    };
+    expect((await patchOf({ name: "web" })).includes('"restartPolicy":"Always"')).toBe(isNative);
+    const annotations = { "inject.istio.io/templates": "gateway" };
+    expect((await patchOf({ name: "edge", annotations })).includes('"preStop":{"sleep":')).toBe(sleeps);
   });
 
   it("has a certificate of the authority's, and another when another signs", async () => {
