@@ -4,7 +4,7 @@
 import type { IncomingMessage } from "node:http";
 import { type Failure, failed } from "../model/failure.ts";
 import type { Clock } from "../telemetry/clock.ts";
-import type { Access } from "./access.ts";
+import type { Access } from "./credentials.ts";
 import type { ApiAnswer, ApiCall, ApiClient, Answered, WatchEnd, WatchEvent } from "./api-client.ts";
 import { createExchanges, type Exchanges, type Head, type Sent } from "./http-exchange.ts";
 import { readWatch } from "./read-watch.ts";

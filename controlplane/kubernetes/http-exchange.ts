@@ -2,7 +2,7 @@
 import { Agent as HttpAgent, type ClientRequest, type IncomingMessage, request as requestHttp } from "node:http";
 import { Agent as HttpsAgent, request as requestHttps } from "node:https";
 import { type Failure, failed } from "../model/failure.ts";
-import type { Credentials, TlsIdentity } from "./access.ts";
+import type { Credentials, TlsIdentity } from "./credentials.ts";
 
 /** What is sent. */
 export interface Sent {

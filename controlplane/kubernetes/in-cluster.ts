@@ -5,7 +5,7 @@ import { isIPv6 } from "node:net";
 import { join } from "node:path";
 import { type Failure, failed } from "../model/failure.ts";
 import type { ClusterAccess } from "../settings/cluster-access.ts";
-import type { Access } from "./access.ts";
+import type { Access } from "./credentials.ts";
 
 /** Returns the access; a failure in a pod that was given no service account's files. */
 export function openInCluster({

@@ -7,7 +7,7 @@ import { parse } from "yaml";
 import { type Failure, failed } from "../model/failure.ts";
 import { isJsonObject } from "../model/json-object.ts";
 import type { ClusterAccess } from "../settings/cluster-access.ts";
-import type { Access, Credentials } from "./access.ts";
+import type { Access, Credentials } from "./credentials.ts";
 
 type Settings = Extract<ClusterAccess, { kind: "kubeconfig" }>;
 

@@ -3,7 +3,7 @@
 import { Duplex } from "node:stream";
 import WebSocket from "ws";
 import { type Failure, failed } from "../model/failure.ts";
-import type { Access, Credentials } from "./access.ts";
+import type { Access, Credentials } from "./credentials.ts";
 import { resourcePath } from "./resource-path.ts";
 
 /** A port of a pod. */

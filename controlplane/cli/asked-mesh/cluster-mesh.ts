@@ -1,6 +1,7 @@
 // A mesh on a cluster: its control plane's replicas and its proxies' Envoys are asked at their pods' loopback, through
 // the API server.
-import { type Access, openAccess } from "../../kubernetes/access.ts";
+import { openAccess } from "../../kubernetes/access.ts";
+import type { Access } from "../../kubernetes/credentials.ts";
 import { createApiClient } from "../../kubernetes/http-api-client.ts";
 import { forwardTo, type PodPort } from "../../kubernetes/port-forward.ts";
 import { resourcePath } from "../../kubernetes/resource-path.ts";
