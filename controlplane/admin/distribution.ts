@@ -65,6 +65,7 @@ function unconnected(view: ControlPlaneView): readonly Pick<ProxySync, "pod" | "
   return world === undefined
     ? []
     : proxiedPods(world)
+        .filter(({ finished }) => !finished)
         .filter(({ name, namespace, terminating }) => !terminating && !here.has(`${namespace}/${name}`))
         .map(({ name, namespace }) => ({ pod: name, namespace }));
 }

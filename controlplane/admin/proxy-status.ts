@@ -18,7 +18,7 @@ export function buildProxyStatus(
   const cluster = runsLocally ? "local" : CLUSTER_ID;
   const world = view.world();
   const connected = new Map(view.proxies().map((proxy) => [`${proxy.namespace}/${proxy.pod}`, proxy]));
-  const pods = world === undefined ? [] : proxiedPods(world);
+  const pods = world === undefined ? [] : proxiedPods(world).filter(({ finished }) => !finished);
   const known = pods.map((pod) => {
     const proxy = connected.get(`${pod.namespace}/${pod.name}`);
     connected.delete(`${pod.namespace}/${pod.name}`);
