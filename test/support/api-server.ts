@@ -1,4 +1,4 @@
-// A Kubernetes API server with its etcd, alone on loopback: no nodes, no controllers, everything allowed.
+// A Kubernetes API server with its etcd, alone on loopback: no nodes, no controllers, who asks it may do everything.
 import { generateKeyPairSync } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
@@ -49,7 +49,7 @@ export async function startApiServer(): Promise<ApiServer> {
   const startServer = () =>
     start("kube-apiserver", [
       ...[`--etcd-servers=${local(client)}`, "--bind-address=127.0.0.1", `--secure-port=${port}`],
-      ...["--cert-dir=certificates", "--authorization-mode=AlwaysAllow", "--token-auth-file=tokens"],
+      ...["--cert-dir=certificates", "--authorization-mode=RBAC", "--token-auth-file=tokens"],
       ...[
         "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
         "--service-cluster-ip-range=10.96.0.0/16",

@@ -84,6 +84,16 @@ describe("applying an installation", () => {
     expect(log.filter((line) => line.includes("Webhook"))).toEqual([]);
   });
 
+  it("does not wait for a certificate that another cluster's control plane has", async () => {
+    const { cluster, log } = fakeCluster((object) =>
+      object.kind === "MutatingWebhookConfiguration" ? {} : ready(object),
+    );
+    const values = { profile: "remote", global: { remotePilotAddress: "192.0.2.1" } };
+    const context = { cluster, clock: clock(), timeoutMs: 60_000, report: () => undefined };
+    await applyInstallation(installation(values), context);
+    expect(log).toContain("apply MutatingWebhookConfiguration istio-sidecar-injector");
+  });
+
   it("leaves what is Helm's alone", async () => {
     const { cluster, objects } = fakeCluster(ready);
     const service = installation()

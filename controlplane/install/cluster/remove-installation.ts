@@ -26,6 +26,10 @@ export async function removeInstallation(cluster: Cluster, { name, purge, report
     await cluster.remove(pathOf(object));
     report(`Removed: ${nameOf(object)}`);
   }
+  // Without its rights a control plane that still ends does not make it anew.
+  const lease = `istio-leader${name.revision === "" ? "" : `-${name.revision}`}`;
+  if (objects.length > 0 && (await cluster.remove(pathOfKind(leases, name.namespace, lease))))
+    report(`Removed: Lease ${name.namespace}/${lease}`);
   return objects.length + (purge ? await purgeRest(cluster, name, report) : 0);
 }
 

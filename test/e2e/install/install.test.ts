@@ -3,10 +3,10 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type ApiServer, noApiServer, startApiServer } from "../../support/api-server.ts";
 import { type Ended, runScrim } from "../../support/command.ts";
-import { eventually } from "../../support/until.ts";
 
 let server: ApiServer;
 const directory = mkdtempSync(join(tmpdir(), "scrim-install-"));
@@ -21,46 +21,42 @@ const names = async (kind: string, ...args: string[]) =>
 const patch = (kind: string, name: string, value: unknown, ...args: string[]) =>
   server.kubectl(["patch", kind, name, "--type=merge", "-p", JSON.stringify(value), ...args]);
 
-/** Says of a Deployment that its pods are ready. */
-async function makeReady(namespace: string, name: string): Promise<void> {
-  await eventually(`Deployment ${name}`, async () => {
-    const { stdout } = await server.kubectl(["get", "deployment", name, "-n", namespace, "-o", "json"]);
-    if (stdout === "") return undefined;
-    const { metadata, spec } = JSON.parse(stdout) as { metadata: { generation: number }; spec: { replicas: number } };
-    const { replicas } = spec;
-    const counts = { replicas, updatedReplicas: replicas, readyReplicas: replicas, availableReplicas: replicas };
-    const status = { ...counts, observedGeneration: metadata.generation };
-    return (
-      (await patch("deployment", name, { status }, "-n", namespace, "--subresource=status")).code === 0 || undefined
-    );
-  });
+interface Listed {
+  readonly kind: string;
+  readonly metadata: { readonly name: string; readonly namespace: string; readonly generation: number };
+  readonly spec: { readonly replicas: number };
+  readonly webhooks: readonly object[];
 }
 
-/** Says of a revision's injector that the control plane has written its certificate. */
-async function certify(name: string): Promise<void> {
-  await eventually(`webhooks ${name}`, async () => {
-    const { stdout } = await server.kubectl(["get", "mutatingwebhookconfiguration", name, "-o", "json"]);
-    if (stdout === "") return undefined;
-    const { webhooks } = JSON.parse(stdout) as { webhooks: readonly object[] };
-    const operations = webhooks.map((_, index) => ({
-      ...{ op: "add", path: `/webhooks/${index}/clientConfig/caBundle`, value: "Cg==" },
-    }));
-    const args = ["mutatingwebhookconfiguration", name, "--type=json", "-p", JSON.stringify(operations)];
-    return (await server.kubectl(["patch", ...args])).code === 0 || undefined;
-  });
+/** Says of every Deployment that its pods are ready, and of every injector that it has its certificate. */
+async function makeReady(): Promise<void> {
+  const { stdout } = await server.kubectl(["get", "deployments,mutatingwebhookconfigurations", "-A", "-o", "json"]);
+  const { items } = JSON.parse(stdout || '{"items":[]}') as { items: readonly Listed[] };
+  for (const { kind, metadata, spec, webhooks } of items) {
+    const { name, namespace, generation } = metadata;
+    if (kind === "Deployment") {
+      const { replicas } = spec;
+      const counts = { replicas, updatedReplicas: replicas, readyReplicas: replicas, availableReplicas: replicas };
+      const status = { ...counts, observedGeneration: generation };
+      await patch("deployment", name, { status }, "-n", namespace, "--subresource=status");
+    } else {
+      const path = (index: number) => `/webhooks/${index}/clientConfig/caBundle`;
+      const operations = webhooks.map((_, index) => ({ op: "add", path: path(index), value: "Cg==" }));
+      const args = ["mutatingwebhookconfiguration", name, "--type=json", "-p", JSON.stringify(operations)];
+      await server.kubectl(["patch", ...args]);
+    }
+  }
 }
 
-async function installed(args: readonly string[], ...gateways: string[]): Promise<Ended> {
-  const ended = scrim(...args, "-y", "--readiness-timeout", "60s");
-  const ready = Promise.all([
-    makeReady("istio-system", "istiod"),
-    certify("istio-sidecar-injector"),
-    ...gateways.map((name) => makeReady("istio-system", name)),
-  ]);
-  const result = await ended;
-  if (result.code === 0) await ready;
-  else await ready.catch(() => undefined);
-  return result;
+/** Runs an installation to its end, and what makes it ready beside it. */
+async function installed(...args: readonly string[]): Promise<Ended> {
+  let isOver = false;
+  const ended = scrim(...args, "-y", "--readiness-timeout", "100s").finally(() => (isOver = true));
+  while (!isOver) {
+    await makeReady();
+    await delay(200);
+  }
+  return ended;
 }
 
 describe.skipIf(noApiServer)(`an installation in a real API server${noApiServer ? ` (${noApiServer})` : ""}`, () => {
@@ -94,7 +90,7 @@ describe.skipIf(noApiServer)(`an installation in a real API server${noApiServer 
   });
 
   it("is made step by step and verified, whatever was changed is told, and the same again changes nothing", async () => {
-    const { code, stdout, stderr } = await installed(["install", "--set", "profile=demo"], "istio-ingressgateway");
+    const { code, stdout, stderr } = await installed("install", "--set", "profile=demo");
     expect([code, stderr]).toEqual([0, ""]);
     const steps = stdout.split("\n").filter((line) => !line.startsWith("  waiting: "));
     expect(steps.slice(0, 7)).toEqual([
@@ -114,16 +110,43 @@ describe.skipIf(noApiServer)(`an installation in a real API server${noApiServer 
     expect(wrong).toMatchObject({ code: 1, stderr: expect.stringContaining("objects are as installed by Scrim") });
     expect(wrong.stdout).toMatch(/missing +RoleBinding istio-system\/istiod-leader\n/);
     expect(wrong.stdout).toMatch(/different +ConfigMap istio-system\/istio\n/);
-    expect((await scrim("install", "--set", "profile=demo", "-y")).code).toBe(0);
+    expect((await installed("install", "--set", "profile=demo")).code).toBe(0);
     expect((await scrim("install", "--set", "profile=demo", "--dry-run")).stdout).toBe("Nothing would change.\n");
   });
 
+  it("gives the control plane the rights that it needs, and no others", async () => {
+    const can = async (...what: string[]) => {
+      const account = "--as=system:serviceaccount:istio-system:istiod";
+      return (await server.kubectl(["auth", "can-i", ...what, account])).stdout.trim();
+    };
+    const granted = [
+      ["watch", "pods", "-A"],
+      ["list", "virtualservices.networking.istio.io", "-A"],
+      ["patch", "wasmplugins.extensions.istio.io", "--subresource=status", "-n", "default"],
+      ["create", "tokenreviews.authentication.k8s.io"],
+      ["create", "subjectaccessreviews.authorization.k8s.io"],
+      ["create", "configmaps", "-n", "default"],
+      ["patch", "configmaps/istio-ca-root-cert", "-n", "default"],
+      ["get", "secrets/cacerts", "-n", "istio-system"],
+      ["update", "leases.coordination.k8s.io", "-n", "istio-system"],
+      ["patch", "mutatingwebhookconfigurations.admissionregistration.k8s.io"],
+    ];
+    for (const what of granted) expect([what, await can(...what)]).toEqual([what, "yes"]);
+    const kept = [
+      ["get", "secrets", "-n", "default"],
+      ["patch", "configmaps/settings", "-n", "default"],
+      ["delete", "pods", "-n", "default"],
+      ["patch", "virtualservices.networking.istio.io", "-n", "default"],
+      ["create", "pods", "-n", "istio-system"],
+    ];
+    for (const what of kept) expect([what, await can(...what)]).toEqual([what, "no"]);
+  });
+
   it("is upgraded with the values it has, and loses what it has not any more", async () => {
-    const upgraded = await installed(["upgrade", "--set", "pilot.podLabels.team=mesh"], "istio-ingressgateway");
+    const upgraded = await installed("upgrade", "--set", "pilot.podLabels.team=mesh");
     expect(upgraded).toMatchObject({ code: 0, stderr: "" });
     expect(await names("deployment", "-n", "istio-system")).toContain("deployment.apps/istio-ingressgateway");
-    const without = ["upgrade", "--set", "gateways.istio-ingressgateway.enabled=false"];
-    const { stdout } = await installed(without);
+    const { stdout } = await installed("upgrade", "--set", "gateways.istio-ingressgateway.enabled=false");
     expect(stdout).toContain("not a part any more: Deployment istio-system/istio-ingressgateway");
     expect(await names("deployment", "-n", "istio-system")).toEqual(["deployment.apps/istiod"]);
   });
@@ -152,7 +175,7 @@ describe.skipIf(noApiServer)(`an installation in a real API server${noApiServer 
     expect(stdout).toContain("image: localhost/scrim/controlplane:1\n");
     expect(await runScrim(["manifest", "generate", "--set", "pilott.replicaCount=1"])).toMatchObject({
       code: 5,
-      stderr: "scrim: --set pilott.replicaCount: there is no such value.\n",
+      stderr: "scrim: --set pilott: there is no such value.\n",
     });
   });
 
@@ -209,7 +232,7 @@ describe.skipIf(noApiServer)(`an installation in a real API server${noApiServer 
       "--overwrite",
     ]);
     expect((await scrim("x", "precheck")).stdout).toContain("left as they are: virtualservices.networking.istio.io");
-    expect((await installed(["upgrade"])).stdout).toContain(
+    expect((await installed("upgrade")).stdout).toContain(
       "Left alone, since somebody else made them: virtualservices.networking.istio.io\n",
     );
     await server.kubectl([
@@ -254,6 +277,13 @@ describe.skipIf(noApiServer)(`an installation in a real API server${noApiServer 
       stderr: expect.stringContaining("Nothing is installed"),
     });
     expect((await scrim("uninstall", "--purge", "-y")).code).toBe(0);
-    await eventually("the definitions' end", async () => (await names("crd")).length === 0 || undefined);
+    const jsonpath = 'jsonpath={range .items[*]}{.metadata.name} {.metadata.deletionTimestamp}{"\\n"}{end}';
+    const { stdout: left } = await server.kubectl(["get", "crd", "-o", jsonpath]);
+    // The API server takes its time for their objects.
+    for (const line of left
+      .trim()
+      .split("\n")
+      .filter((one) => one !== ""))
+      expect(line).toMatch(/ \d{4}-/);
   });
 });
