@@ -71,7 +71,7 @@ describe("the kinds that are read", () => {
       expect(watchedKinds.filter((one) => one.kind === kind).map((one) => one.plural)).toContain(plural);
     const read = new Set(watchedKinds.map(({ kind }) => kind));
     expect(Object.keys(kindDefinitions).filter((kind) => !read.has(kind as "Pod"))).toEqual([
-      ...["Deployment", "StatefulSet", "DaemonSet"],
+      ...["Deployment", "StatefulSet", "DaemonSet", "Job"],
     ]);
     expect(watchedKinds.filter(({ kind }) => kind === "QuotaSpec").map(describeKind)).toEqual([
       "quotaspecs.networking.istio.io",
