@@ -110,14 +110,17 @@ export const serviceInScope = derived(
       ),
     };
   },
-  {
-    ...byHost,
-    same: (a, b) =>
-      a?.service === b?.service ||
-      (isDeepStrictEqual({ ...a, service: a?.service.ports }, { ...b, service: b?.service.ports }) &&
-        isDeepStrictEqual({ ...a?.service, ports: [] }, { ...b?.service, ports: [] })),
-  },
+  { ...byHost, same: isSameInScope },
 );
+
+/** That all of a service is in scope does not say where: it may be found at places of the proxy's own. */
+function isSameInScope(a: ServiceInScope | undefined, b: ServiceInScope | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  const isSameService =
+    a.service === b.service ||
+    isDeepStrictEqual([a.service.ports, { ...a.service, ports: [] }], [b.service.ports, { ...b.service, ports: [] }]);
+  return isSameService && isDeepStrictEqual([a.ownPorts, a.bound], [b.ownPorts, b.bound]);
+}
 
 /** Returns the hosts of services in scope: they stay the same while only addresses come and go. */
 export const serviceNames = derived(
