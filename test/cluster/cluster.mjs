@@ -30,6 +30,9 @@ export const DEFAULT_STATE = join(tmpdir(), "scrim-cluster");
  */
 export async function startCluster(state, { isHeld = false } = {}) {
   if (isRunning(state)) throw new Error(`there is a cluster in ${state} already: \`down\` ends it`);
+  for (const file of [join(CLUSTER_PROGRAMS, "kubectl"), ...CLUSTER_IMAGES])
+    if (!existsSync(file))
+      throw new Error(`there is no ${file}: \`npm run setup -- --for-tests\` makes it, or says why not`);
   removeTraces(state);
   mkdirSync(state, { recursive: true });
   // Who waits for its end is a process of its own: it removes what the kernel leaves, whoever ended the cluster.

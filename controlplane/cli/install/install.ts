@@ -91,6 +91,6 @@ function nextSteps({ revision }: Installation): string {
   const label = revision === "" ? "istio-injection=enabled" : `istio.io/rev=${revision}`;
   return (
     `Pods of a namespace get a proxy when they start next:\n    kubectl label namespace default ${label}\n` +
-    "Something to look at:\n    kubectl apply -f deploy/demo/bookinfo\n"
+    'Something to look at: "A first mesh" in docs/kubernetes.md\n'
   );
 }
