@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
@@ -85,6 +85,42 @@ describe("scrim inject", () => {
     await expect(run("inject", "-f", fileOf("wrong.yaml", wrong))).rejects.toThrow(/lots is not a quantity/);
     await expect(run("inject", "-f", fileOf("broken.yaml", "a: [1\n"))).rejects.toThrow(/broken.yaml:/);
     await expect(run("inject", "-f", join(directory, "nowhere.yaml"))).rejects.toThrow(/cannot be read/);
+  });
+
+  it.each<[string, string | Buffer, RegExp]>([
+    ["a text", `${service}---\njust text\n`, /none.yaml:6: error: is no object of Kubernetes: it must be a map/],
+    ["a list", "- a\n", /none.yaml:1: error: is no object/],
+    ["no kind", "apiVersion: v1\n", /none.yaml:1: error: is no object of Kubernetes: it has no kind/],
+    ["no version", "kind: Pod\n", /none.yaml:1: error: is no object of Kubernetes: it has no apiVersion/],
+    ["an item", "apiVersion: v1\nkind: List\nitems:\n- 5\n", /none.yaml:4: error: items\[0\]: is no object/],
+    ["items", "apiVersion: v1\nkind: List\nitems: 5\n", /a List's items must be a list/],
+    ["bytes", Buffer.from([0x61, 0x0a, 0x23, 0xff, 0xfe, 0x80]), /none.yaml:2: is no text in UTF-8/],
+  ])("writes nothing where what it is given is no object: %s", async (_, text, why) => {
+    const output = join(directory, "none.out.yaml");
+    const file = join(directory, "none.yaml");
+    writeFileSync(file, text);
+    await expect(run("inject", "-f", file, "-o", output)).rejects.toThrow(why);
+    expect(existsSync(output)).toBe(false);
+  });
+
+  it("says of a List's item where it is", async () => {
+    const item = "{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {hostNetwork: true, containers: []}}";
+    const file = fileOf(
+      "list.yaml",
+      `apiVersion: v1\nkind: List\nitems:\n- ${service.split("\n")[0]}\n  kind: X\n- ${item}\n`,
+    );
+    const { out, err } = await run("inject", "-f", file);
+    expect(out).toContain(item);
+    expect(err).toMatch(/^[^\n]*list.yaml:6: note: Pod default\/a: not injected: it uses the host's network/);
+  });
+
+  it("warns of what is written wrongly, with its place, and injects", async () => {
+    const misspelt = deployment.replace("{labels:", "{annotations: {sidecar.istio.io/proxyCpus: 1m}, labels:");
+    const { out, err } = await run("inject", "-f", fileOf("misspelt.yaml", misspelt.replace(": 1m", ': "1m"')));
+    expect(out).toContain("istio-proxy");
+    expect(err).toMatch(
+      /misspelt.yaml:1: warning: Deployment default\/web: annotation sidecar.istio.io\/proxyCpus has/,
+    );
   });
 
   it("writes texts so that kubectl, which reads YAML 1.1, takes them for texts", async () => {

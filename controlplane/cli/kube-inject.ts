@@ -1,5 +1,6 @@
 // `scrim inject`, and `kube-inject`: what the webhook does with pods, done to files.
 import type { Command } from "commander";
+import { isUtf8 } from "node:buffer";
 import { readFile, writeFile } from "node:fs/promises";
 import { injectDocument, type Note } from "../injector/documents.ts";
 import type { InjectionContext } from "../injector/inject.ts";
@@ -66,7 +67,7 @@ async function injectCommand(options: InjectOptions, { terminal }: CommandContex
   const pieces = splitDocuments(text).map((piece) => injectPiece(piece, file, context));
   for (const { notes } of pieces) for (const note of notes) terminal.err(`${note.text}\n`);
   if (pieces.some(({ notes }) => notes.some(({ kind }) => kind === "failed")))
-    throw commandFailure("invalid", "nothing was written: some pods cannot be injected as they ask for it.");
+    throw commandFailure("invalid", "nothing was written: not all of it can be read, or injected as it asks for.");
   const injected = pieces.map((piece) => `${piece.text.replace(/\n*$/, "\n")}---\n`).join("");
   if (options.output === undefined) terminal.out(injected);
   else await writeFile(options.output, injected);
@@ -89,12 +90,18 @@ function injectPiece(piece: TextPiece, file: string, context: Omit<InjectionCont
     );
   if (parsed.kind === "empty") return { text: "", notes: [] };
   const { value, notes } = injectDocument(parsed.value, context);
-  const place = describeOrigin(documentOf(parsed, piece, file).locate([]), "line");
+  const document = documentOf(parsed, piece, file);
+  const words = { failed: "error", left: "note", warning: "warning" } as const;
   return {
     text: value === parsed.value ? piece.text.replace(/^---[ \t]*\r?\n/, "") : renderValue(value, "yaml"),
-    notes: notes.map(({ kind, object, message }) => ({
+    notes: notes.map(({ kind, at, object, message }) => ({
       kind,
-      text: `${place}: ${kind === "failed" ? "error" : kind === "left" ? "note" : "warning"}: ${object}: ${message}`,
+      text: [
+        describeOrigin(document.locate(at), "line"),
+        words[kind],
+        ...(object === "" ? [] : [object]),
+        message,
+      ].join(": "),
     })),
   };
 }
@@ -129,9 +136,11 @@ async function readDocument(file: string): Promise<unknown> {
 }
 
 async function readInput(file: string): Promise<string> {
-  try {
-    return await readFile(file === "-" ? "/dev/stdin" : file, "utf8");
-  } catch (error) {
-    throw commandFailure("failed", `${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
-  }
+  const bytes = await readFile(file === "-" ? "/dev/stdin" : file).catch((error: Error) => {
+    throw commandFailure("failed", `${file} cannot be read: ${error.message}`);
+  });
+  const text = bytes.toString("utf8");
+  if (isUtf8(bytes)) return text;
+  const line = text.slice(0, text.indexOf("\uFFFD")).split("\n").length;
+  throw commandFailure("invalid", `${file}:${line}: is no text in UTF-8`);
 }

@@ -3,13 +3,14 @@
 // Never does: follow half of what somebody wrote: a pod that cannot be as it was asked for is refused, and told why.
 import { type Failure, failed } from "../model/failure.ts";
 import { isJsonObject } from "../model/json-object.ts";
-import { PROXY_CONFIG_ANNOTATION } from "../model/kinds/proxy-config.ts";
+import { injectedProxyConfig, PROXY_CONFIG_ANNOTATION } from "../model/kinds/proxy-config.ts";
 import type { Labels } from "../model/labels.ts";
-import { parsePiece } from "../model/yaml.ts";
 import type { CaptureMode } from "../pods/annotations.ts";
 import { type AskedCapture, parseCaptureScope } from "../pods/capture-scope.ts";
 import { proxySettingsOf } from "../pods/proxy-settings.ts";
+import { readProxyConfig } from "../validate/proxy-config.ts";
 import type { World } from "../world/world.ts";
+import { marksWithoutEffect } from "./known-marks.ts";
 import { imageNamed, type InjectionValues } from "./values.ts";
 
 /** How one pod's proxy is to be. */
@@ -53,15 +54,6 @@ const SIDECAR = "sidecar.istio.io/";
 const READINESS = "readiness.status.sidecar.istio.io/";
 const STATUS_PORT = "status.sidecar.istio.io/port";
 
-/** Annotations of Istio's agent, or of its image: there is neither. */
-const withoutEffect: Labels = {
-  [`${SIDECAR}agentLogLevel`]: "there is no agent beside Envoy",
-  [`${SIDECAR}proxyImageType`]: "there is one image of the proxy; sidecar.istio.io/proxyImage names another",
-  [`${SIDECAR}enableCoreDump`]: "Envoy's image writes no core dumps",
-  [`${SIDECAR}statsHistogramBuckets`]: "the buckets are the mesh's",
-  [`${SIDECAR}statsCompression`]: "statistics are sent as they are",
-};
-
 /** Returns how the proxy is to be; a failure that names every annotation that cannot be followed. */
 export function askedProxy(
   owner: ProxyOwner,
@@ -70,17 +62,16 @@ export function askedProxy(
 ): AskedProxy | Failure<"not-followed"> {
   const { annotations } = owner;
   const problems: string[] = [];
-  const config: Readonly<Record<string, unknown>> = {
-    ...world.mesh.injectionDefaults,
-    ...proxyConfigOf(annotations, problems),
-  };
+  const own = proxyConfigOf(annotations);
+  problems.push(...own.problems);
+  const config: Readonly<Record<string, unknown>> = { ...world.mesh.injectionDefaults, ...own.config };
   const scope = parseCaptureScope({ ...values.capture, ...interceptionOf(config), ...annotations });
   problems.push(...scope.problems);
   const read = reader(annotations, problems);
   const settings = proxySettingsOf(world, owner);
-  const own = read.text("proxyImage");
+  const image = read.text("proxyImage");
   const asked: AskedProxy = {
-    image: own?.includes("/") ? own : own ? sameHub(values.proxyImage, own) : values.proxyImage,
+    image: image?.includes("/") ? image : image ? sameHub(values.proxyImage, image) : values.proxyImage,
     capture: scope.mode === "NONE" ? undefined : (scope.mode ?? "REDIRECT"),
     scope,
     isNative: read.flag(`${SIDECAR}nativeSidecar`) ?? values.nativeSidecars,
@@ -104,9 +95,7 @@ export function askedProxy(
     bindsLowPorts: read.flag(`${SIDECAR}capNetBindService`) ?? false,
     userVolumes: read.objects("userVolume"),
     userVolumeMounts: read.objects("userVolumeMount"),
-    warnings: Object.entries(withoutEffect).flatMap(([name, why]) =>
-      annotations[name] === undefined ? [] : [`annotation ${name} has no effect: ${why}`],
-    ),
+    warnings: [...marksWithoutEffect(owner), ...own.warnings],
   };
   return problems.length === 0
     ? asked
@@ -177,14 +166,17 @@ function resourcesOf(annotations: Labels, problems: string[]): object | undefine
   return hasRequests || hasLimits ? { ...(hasRequests && { requests }), ...(hasLimits && { limits }) } : undefined;
 }
 
-/** The annotation `proxy.istio.io/config`; its fields are judged where the pod's document is. */
-function proxyConfigOf(annotations: Labels, problems: string[]): Readonly<Record<string, unknown>> {
-  const text = annotations[PROXY_CONFIG_ANNOTATION];
-  if (text === undefined) return {};
-  const parsed = parsePiece(text);
-  if (parsed.kind === "document" && isJsonObject(parsed.value)) return parsed.value;
-  if (parsed.kind !== "empty") problems.push(`${PROXY_CONFIG_ANNOTATION}: is not a map in YAML`);
-  return {};
+/** The annotation `proxy.istio.io/config`, judged as in documents of the mesh. */
+function proxyConfigOf(annotations: Labels) {
+  const [problems, warnings]: [string[], string[]] = [[], []];
+  const findings = {
+    error: (_: unknown, message: string) => void problems.push(`${PROXY_CONFIG_ANNOTATION}: ${message}`),
+    warn: (_: unknown, message: string) => void warnings.push(`annotation ${PROXY_CONFIG_ANNOTATION}: ${message}`),
+    failedUnder: () => false,
+  };
+  const text = annotations[PROXY_CONFIG_ANNOTATION] ?? "";
+  const config: Readonly<Record<string, unknown>> = readProxyConfig(text, [], findings, injectedProxyConfig);
+  return { config, problems, warnings };
 }
 
 function interceptionOf(config: Readonly<Record<string, unknown>>): Labels {

@@ -104,6 +104,26 @@ describe("injectPod", () => {
     expect(injection).toMatchObject({ kind: "failed", code: "refused", message: expect.stringMatching(why) as string });
   });
 
+  it.each<[string, readonly RegExp[]]>([
+    ["concurrency: -1\nfoo: 3", [/proxy.istio.io\/config: concurrency: must be/, /unknown field "foo"/]],
+    ["interceptionMode: SOME", [/interceptionMode: must be one of REDIRECT/]],
+    ["- a", [/proxy.istio.io\/config: must be a map of fields/]],
+    ["a: [", [/proxy.istio.io\/config: /]],
+  ])("refuses settings of the proxy as documents of the mesh are: %j", (text, why) => {
+    const injection = injectPod(podWith({ annotations: { "proxy.istio.io/config": text } }), context());
+    expect(injection).toMatchObject({ kind: "failed", code: "refused" });
+    for (const each of why) expect(injection).toHaveProperty("message", expect.stringMatching(each));
+  });
+
+  it("warns of settings that have no effect, and not of those that injection goes by", () => {
+    const text = "{statNameLength: 200, interceptionMode: TPROXY, discoveryAddress: 'b.svc:1'}";
+    expect(injected(podWith({ annotations: { "proxy.istio.io/config": text } })).warnings).toEqual([
+      "annotation proxy.istio.io/config: statNameLength: has no effect: whoever starts Envoy says it",
+    ]);
+    const held = injected(podWith({ annotations: { "proxy.istio.io/config": "holdApplicationUntilProxyStarts: on" } }));
+    expect(held.warnings).toEqual([]);
+  });
+
   it("lets no text of the pod become a variable or an option of Envoy's", () => {
     const annotations = { "sidecar.istio.io/extraStatTags": "$(HOME),a$$b" };
     const { bootstrap } = injected(podWith({ annotations }));

@@ -31,7 +31,8 @@ export const SYSTEM_NAMESPACES: readonly string[] = [
   ...["kube-system", "kube-public", "kube-node-lease", "local-path-storage"],
 ];
 
-const INJECT = "sidecar.istio.io/inject";
+/** The label, and annotation, by which a pod says whether it is injected. */
+export const INJECT = "sidecar.istio.io/inject";
 const REVISION = "istio.io/rev";
 const INJECTION = "istio-injection";
 

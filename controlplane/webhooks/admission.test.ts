@@ -63,6 +63,30 @@ describe("a review", () => {
   );
 });
 
+describe("a request without an object", () => {
+  it.each([null, undefined, "text", 5, ["a"]])("is refused, unless the object goes: %j", (object) => {
+    const requestOf = (operation: string) =>
+      parseReview(
+        JSON.stringify({
+          ...{ apiVersion: "admission.k8s.io/v1", kind: "AdmissionReview" },
+          request: { uid: "abc", operation, namespace: "shop", object },
+        }),
+      ) as AdmissionRequest;
+    for (const admit of [admitObject, (request: AdmissionRequest) => admitPod(request, mesh)]) {
+      for (const operation of ["CREATE", "UPDATE"]) {
+        const request = requestOf(operation);
+        expect(JSON.parse(encodeReview(request, admit(request)))).toMatchObject({
+          response: {
+            ...{ uid: "abc", allowed: false },
+            status: { code: 400, message: `request.object must be a map: ${operation} has no object` },
+          },
+        });
+      }
+      expect(admit(requestOf("DELETE"))).toEqual({ allowed: true });
+    }
+  });
+});
+
 describe("injection by the webhook", () => {
   it("makes of a pod, byte for byte, what kube-inject makes of it", () => {
     const document = { ...pod, metadata: { ...pod.metadata, namespace: "shop" } };

@@ -8,7 +8,7 @@ export interface AdmissionRequest {
   readonly operation: string;
   /** Of the request; "" for what is cluster-scoped. */
   readonly namespace: string;
-  /** The object as it would be; undefined when it goes. */
+  /** The object as it would be; undefined when it goes, or where what was sent is none. */
   readonly object: Readonly<Record<string, unknown>> | undefined;
 }
 
@@ -45,6 +45,12 @@ export function parseReview(body: string): AdmissionRequest | Failure<"malformed
     namespace: typeof namespace === "string" ? namespace : "",
     object: isJsonObject(object) ? object : undefined,
   };
+}
+
+/** Returns what is said of a request without an object: only what goes has none. */
+export function admitNothing({ operation }: AdmissionRequest): Admission {
+  if (operation === "DELETE") return { allowed: true };
+  return { allowed: false, message: `request.object must be a map: ${operation || "the request"} has no object` };
 }
 
 /** Returns the answer as the body of a response. */

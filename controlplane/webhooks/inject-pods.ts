@@ -7,7 +7,7 @@ import { readPod, writePod } from "../injector/pod.ts";
 import type { InjectionValues } from "../injector/values.ts";
 import { isJsonObject } from "../model/json-object.ts";
 import type { World } from "../world/world.ts";
-import type { Admission, AdmissionRequest, PatchOperation } from "./admission.ts";
+import { type Admission, admitNothing, type AdmissionRequest, type PatchOperation } from "./admission.ts";
 
 /** What injection goes by at this moment. */
 export interface InjectingMesh {
@@ -16,8 +16,9 @@ export interface InjectingMesh {
 }
 
 /** Returns what is said of a pod that is created. */
-export function admitPod({ namespace, object }: AdmissionRequest, mesh: InjectingMesh): Admission {
-  if (object === undefined) return { allowed: true };
+export function admitPod(request: AdmissionRequest, mesh: InjectingMesh): Admission {
+  const { namespace, object } = request;
+  if (object === undefined) return admitNothing(request);
   const pod = readPod(object);
   if ("kind" in pod) return { allowed: false, message: `the pod cannot be injected: ${pod.message}` };
   const injected = injectPod(pod, { namespace, ...mesh });

@@ -5,7 +5,7 @@ import type { SourceDocument } from "../model/document.ts";
 import { isJsonObject } from "../model/json-object.ts";
 import { validateDocument } from "../validate/document.ts";
 import type { Violation } from "../validate/violation.ts";
-import type { Admission, AdmissionRequest } from "./admission.ts";
+import { type Admission, admitNothing, type AdmissionRequest } from "./admission.ts";
 
 /** Of an object that a server holds; what validation has no word for. */
 const METADATA = ["name", "namespace", "labels", "annotations", "creationTimestamp", "generation"] as const;
@@ -13,8 +13,9 @@ const METADATA = ["name", "namespace", "labels", "annotations", "creationTimesta
 const LONGEST_WARNING = 250;
 
 /** Returns what is said of an object that is created or changed. One that is on its way out goes, whatever it says. */
-export function admitObject({ operation, namespace, object }: AdmissionRequest): Admission {
-  if (object === undefined || operation === "DELETE") return { allowed: true };
+export function admitObject(request: AdmissionRequest): Admission {
+  const { operation, namespace, object } = request;
+  if (object === undefined || operation === "DELETE") return admitNothing(request);
   const metadata = isJsonObject(object["metadata"]) ? object["metadata"] : {};
   if (metadata["deletionTimestamp"] !== undefined) return { allowed: true };
   const { kind, violations } = validateDocument(documentOf(object, metadata, namespace), { strict: false });

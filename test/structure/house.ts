@@ -56,7 +56,7 @@ export const house: readonly (readonly [room: string, from: readonly string[]])[
     ],
   ],
   ["bootstrap", ["model"]],
-  ["injector", ["model", "world", "pods", "capture", "bootstrap"]],
+  ["injector", ["model", "validate", "world", "pods", "capture", "bootstrap"]],
   ["webhooks", ["model", "telemetry", "stages", "listen", "kubernetes", "validate", "world", "ca", "injector"]],
   ["install", ["model", "telemetry", "settings", "kubernetes", "injector", "webhooks"]],
   [

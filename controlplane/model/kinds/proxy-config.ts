@@ -61,71 +61,94 @@ const tracing = fields(
 const FORWARDED = ["UNDEFINED", "SANITIZE", "FORWARD_ONLY", "APPEND_FORWARD", "SANITIZE_SET", "ALWAYS_FORWARD_ONLY"];
 const keyProvider = fields({ pollDelay: duration(), fallback: opt(flag()) });
 
+/** Whoever injects a pod goes by these. */
+const injected = {
+  discoveryAddress: hostAndPort(),
+  interceptionMode: choice(["REDIRECT", "TPROXY", "NONE"]),
+  holdApplicationUntilProxyStarts: flag(),
+};
+
+const settings = {
+  concurrency: opt(integer(0, 1_024)),
+  extraStatTags: opt(listOf(text())),
+  configPath: noEffect(text(), BOOTSTRAP),
+  binaryPath: noEffect(text(), BOOTSTRAP),
+  serviceCluster: noEffect(text(), BOOTSTRAP),
+  tracingServiceName: noEffect(
+    choice(["APP_LABEL_AND_NAMESPACE", "CANONICAL_NAME_ONLY", "CANONICAL_NAME_AND_NAMESPACE"]),
+  ),
+  drainDuration: noEffect(duration(1_000)),
+  discoveryRefreshDelay: noEffect(duration(0)),
+  zipkinAddress: noEffect(anyText()),
+  statsdUdpAddress: noEffect(hostAndPort()),
+  envoyMetricsServiceAddress: noEffect(hostAndPort()),
+  proxyAdminPort: noEffect(port(), BOOTSTRAP),
+  availabilityZone: noEffect(anyText()),
+  controlPlaneAuthPolicy: noEffect(
+    choice(["NONE", "MUTUAL_TLS"]),
+    "proxies always know the control plane by its certificate",
+  ),
+  customConfigFile: noEffect(anyText(), BOOTSTRAP),
+  statNameLength: noEffect(integer(0, 2_147_483_647), BOOTSTRAP),
+  proxyBootstrapTemplatePath: noEffect(anyText(), BOOTSTRAP),
+  tracing: noEffect(tracing),
+  sds: noEffect(fields({ enabled: opt(flag()), k8sSaJwtPath: opt(anyText()) })),
+  envoyAccessLogService: noEffect(remoteService),
+  envoyMetricsService: noEffect(remoteService),
+  /** Variables of the environment. */
+  proxyMetadata: opt(mapOf(anyText())),
+  runtimeValues: noEffect(mapOf(anyText())),
+  statusPort: noEffect(port(), BOOTSTRAP),
+  gatewayTopology: noEffect(
+    fields({
+      numTrustedProxies: opt(integer()),
+      forwardClientCertDetails: opt(choice(FORWARDED)),
+      proxyProtocol: opt(fields({})),
+    }),
+  ),
+  terminationDrainDuration: noEffect(duration(0)),
+  meshId: noEffect(anyText()),
+  readinessProbe: noEffect(struct()),
+  proxyStatsMatcher: noEffect(
+    fields({
+      inclusionPrefixes: opt(listOf(text())),
+      inclusionSuffixes: opt(listOf(text())),
+      inclusionRegexps: opt(listOf(text())),
+    }),
+  ),
+  caCertificatesPem: noEffect(listOf(text())),
+  image: noEffect(fields({ imageType: opt(anyText()) }), BOOTSTRAP),
+  privateKeyProvider: noEffect(
+    fields({ cryptomb: opt(keyProvider), qat: opt(keyProvider) }, { oneOf: ["cryptomb", "qat"] }),
+  ),
+  proxyHeaders: noEffect(struct()),
+  fileFlushInterval: noEffect(duration(0)),
+  fileFlushMinSizeKb: noEffect(integer()),
+  statsCompression: noEffect(flag()),
+  connectionSettings: noEffect(struct()),
+};
+const marks = { atMostOneOf: ["serviceCluster", "tracingServiceName"] };
+
 /** The schema of the proxies' settings. */
 export const proxyConfig = fields(
   {
-    concurrency: opt(integer(0, 1_024)),
-    extraStatTags: opt(listOf(text())),
-    configPath: noEffect(text(), BOOTSTRAP),
-    binaryPath: noEffect(text(), BOOTSTRAP),
-    serviceCluster: noEffect(text(), BOOTSTRAP),
-    tracingServiceName: noEffect(
-      choice(["APP_LABEL_AND_NAMESPACE", "CANONICAL_NAME_ONLY", "CANONICAL_NAME_AND_NAMESPACE"]),
-    ),
-    drainDuration: noEffect(duration(1_000)),
-    discoveryAddress: noEffect(hostAndPort(), INJECTED),
-    discoveryRefreshDelay: noEffect(duration(0)),
-    zipkinAddress: noEffect(anyText()),
-    statsdUdpAddress: noEffect(hostAndPort()),
-    envoyMetricsServiceAddress: noEffect(hostAndPort()),
-    proxyAdminPort: noEffect(port(), BOOTSTRAP),
-    availabilityZone: noEffect(anyText()),
-    controlPlaneAuthPolicy: noEffect(
-      choice(["NONE", "MUTUAL_TLS"]),
-      "proxies always know the control plane by its certificate",
-    ),
-    customConfigFile: noEffect(anyText(), BOOTSTRAP),
-    statNameLength: noEffect(integer(0, 2_147_483_647), BOOTSTRAP),
-    proxyBootstrapTemplatePath: noEffect(anyText(), BOOTSTRAP),
-    interceptionMode: noEffect(choice(["REDIRECT", "TPROXY", "NONE"]), INJECTED),
-    tracing: noEffect(tracing),
-    sds: noEffect(fields({ enabled: opt(flag()), k8sSaJwtPath: opt(anyText()) })),
-    envoyAccessLogService: noEffect(remoteService),
-    envoyMetricsService: noEffect(remoteService),
-    /** Variables of the environment. */
-    proxyMetadata: opt(mapOf(anyText())),
-    runtimeValues: noEffect(mapOf(anyText())),
-    statusPort: noEffect(port(), BOOTSTRAP),
-    gatewayTopology: noEffect(
-      fields({
-        numTrustedProxies: opt(integer()),
-        forwardClientCertDetails: opt(choice(FORWARDED)),
-        proxyProtocol: opt(fields({})),
-      }),
-    ),
-    terminationDrainDuration: noEffect(duration(0)),
-    meshId: noEffect(anyText()),
-    readinessProbe: noEffect(struct()),
-    proxyStatsMatcher: noEffect(
-      fields({
-        inclusionPrefixes: opt(listOf(text())),
-        inclusionSuffixes: opt(listOf(text())),
-        inclusionRegexps: opt(listOf(text())),
-      }),
-    ),
-    holdApplicationUntilProxyStarts: noEffect(flag(), INJECTED),
-    caCertificatesPem: noEffect(listOf(text())),
-    image: noEffect(fields({ imageType: opt(anyText()) }), BOOTSTRAP),
-    privateKeyProvider: noEffect(
-      fields({ cryptomb: opt(keyProvider), qat: opt(keyProvider) }, { oneOf: ["cryptomb", "qat"] }),
-    ),
-    proxyHeaders: noEffect(struct()),
-    fileFlushInterval: noEffect(duration(0)),
-    fileFlushMinSizeKb: noEffect(integer()),
-    statsCompression: noEffect(flag()),
-    connectionSettings: noEffect(struct()),
+    ...settings,
+    discoveryAddress: noEffect(injected.discoveryAddress, INJECTED),
+    interceptionMode: noEffect(injected.interceptionMode, INJECTED),
+    holdApplicationUntilProxyStarts: noEffect(injected.holdApplicationUntilProxyStarts, INJECTED),
   },
-  { atMostOneOf: ["serviceCluster", "tracingServiceName"] },
+  marks,
+);
+
+/** The same of a pod that is being injected: what injection goes by has its effect. */
+export const injectedProxyConfig = fields(
+  {
+    ...settings,
+    discoveryAddress: opt(injected.discoveryAddress),
+    interceptionMode: opt(injected.interceptionMode),
+    holdApplicationUntilProxyStarts: opt(injected.holdApplicationUntilProxyStarts),
+  },
+  marks,
 );
 
 /** The pod template's annotation with such settings, as YAML. */
